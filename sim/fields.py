@@ -47,6 +47,9 @@ Seed = Annotated[int, BeforeValidator(not_bool), Ge(0)]
 Seconds = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False), Unit("s")]
 """A time, from the start of a round."""
 
+Grace = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False), Unit("s")]
+"""A time for which the master waits on after a number of arrivals."""
+
 Share = Annotated[float, BeforeValidator(not_bool), Ge(0), Le(1), AllowInfNan(False)]
 """A fraction between 0 and 1."""
 

@@ -40,6 +40,7 @@ class LiveBarrierlessMaster(LiveMaster):
         self._number, self._version, self._partition = [-1] * n, [0] * n, [0] * n
         self._never = set[int]()  # workers whose task never ends
         self._accepted: list[int] = []
+        self._sent = [0] * n  # accepted gradients of each worker
         self._opened = 0.0
         self._means = CycleMeans(n) if scheme.cycles else None
         self._gradients: list[Vector] = []
@@ -86,6 +87,7 @@ class LiveBarrierlessMaster(LiveMaster):
         starting, _ = decisions.decide([message], self._version, event.now)
         if len(decisions.accepted) > accepted:
             self._accepted.append(self._partition[worker])
+            self._sent[worker] += 1
             self._gradients.append(event.value)
         if self._means:
             self._means.add(worker, event.value, update, decisions.version)
@@ -103,7 +105,10 @@ class LiveBarrierlessMaster(LiveMaster):
         else:
             gradient = np.zeros(self.descent.point.shape)
             versions = np.array([each for _, each, *_ in self.decisions.accepted[-k:]])
-            weights = self._scheme.weight(version - 1 - versions)
+            accepted, counts = self.decisions.accepted, None
+            if self._scheme.rescale:
+                counts = np.array([[len(accepted)], [self._sent[accepted[-1][0]]]])
+            weights = self._scheme.weight(version - 1 - versions, counts)
             for weight, value in zip(weights, self._gradients, strict=True):
                 gradient = gradient + weight * value
         self._gradients.clear()

@@ -13,7 +13,7 @@ import numpy as np
 from ...sim.engines.run import Policy, Run
 from ...sim.schemes import SchemeFamily
 from ...sim.schemes.arrivals import Arrivals, Demand
-from ...sim.schemes.barrierless import Barrierless, Stops
+from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import Fixed, RoundScheme
 from ...sim.theory import (
     NoFormula,
@@ -149,6 +149,7 @@ RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
     "ignore_stragglers": lambda space: [
         *_every(wait_for=space.arrivals()),
         *_every(deadline=space.seconds(1.1, 1.5, 2.0)),
+        *_every(wait_for=space.few_arrivals, grace=space.seconds(0.1, 0.5)),
     ],
     "window": lambda space: [
         *_every(tolerance=(0.25, 0.5, 1.0), at_least=[space.half]),
@@ -179,6 +180,12 @@ RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
     "multi_message": lambda space: _every(load=space.loads[:3]),
     "partial_stragglers": lambda space: _every(load=space.loads[:3]),
     "drop_compute": lambda space: _every(pieces=[10], patience=space.seconds(1.1, 1.5, 2.0, 3.0)),
+    "speculative": lambda space: [
+        *_every(copy_after=space.few_arrivals),
+        {"spark": "before 4.0"},
+        {"spark": "4.0"},
+    ],
+    "balanced": lambda space: _every(micro_batches=[4 * space.workers]),
     "pipelined": lambda space: _every(
         load=space.few_loads, wait_for=sorted({*space.few_arrivals, max(1, space.workers - 1)})
     ),
@@ -187,12 +194,17 @@ RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
     "sequential": _sequential,
     "adaptive_k": lambda space: _every(wait_for=[space.half], step=[2]),
     "adaptive_deadline": lambda space: _every(kappa=(1.0, 3.0), at_least=[space.half]),
-    "asynchronous": lambda space: _own_or_sampled(),
+    "asynchronous": lambda space: [
+        *_own_or_sampled(),
+        {"data": "own", "rescale": True},
+        {"staleness": {"power": 0.5}},
+    ],
     "k_async": lambda space: _own_or_sampled(wait_for=space.few_arrivals),
     "k_batch_async": lambda space: _own_or_sampled(
         wait_for=space.arrivals(space.workers) if space.fine else space.batches
     ),
     "k_batch_sync": lambda space: _own_or_sampled(wait_for=space.batches),
+    "ssp": lambda space: _own_or_sampled(ahead=(1, 4), wait_for=(1, space.workers)),
     "rennala": lambda space: _own_or_sampled(batch=space.batches),
     "ringmaster": lambda space: _own_or_sampled(oldest=[space.workers, 2 * space.workers]),
     "ringleader": lambda space: [{}],
@@ -389,10 +401,10 @@ def closed_forms(run: Run, goal: Goal) -> Expected | None:
 def _without_rounds(run: Run, scheme: Barrierless, goal: Goal) -> Expected | None:
     """``k_batch_async`` of random partitions: renewal rates, and n - 1 others between two of one's
     own, so a staleness of (n - 1) / K updates."""
-    plain = scheme.restarts_at_once and scheme.stops is Stops.NOBODY and not scheme.own_data
+    plain = scheme.independent and scheme.restarts_at_once and not scheme.own_data
     if not plain or np.isfinite(scheme.oldest) or scheme.distinct or scheme.cycles:
         return None
-    if type(scheme) is not Barrierless or scheme.delay_adaptive:
+    if type(scheme) is not Barrierless or scheme.discount is not None:
         return None
     unit = worker_time_at(run.tapes[0].model, run.load_law, 1)  # type: ignore[attr-defined]
     if unit is None:

@@ -6,10 +6,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from operator import attrgetter
 from pathlib import Path
 
 from ...delay_models.base import BLOCK_CELLS
+from ...sim.engines.batch.ahead import TOGETHER
 from ...sim.engines.batch.rounds import BUDGET, BYTES_PER_CELL, CACHED
 from ...sim.engines.run import IDEAL, Engine, Policy, Run
 from ...sim.learner import BLOCK
@@ -94,6 +96,9 @@ TABLE, TABLES, GRADIENT = 1.5e-8, {Policy.FINISH: 5e-8, Policy.QUEUE: 5e-8}, 3e-
 
 LAW, LAW_WORKING, PROCESS = 2e-6, 64 * 2**20, 10_000
 """Seconds of the law engine for a round, and its bytes; bytes of a worker in the event engine."""
+
+AHEAD = 64
+"""Bytes of a gradient where nobody may be too far ahead."""
 
 TABLED, BEGUN = 3e-6, 3e-5
 """Seconds for a row of the table of workers, and to begin a replication."""
@@ -234,6 +239,10 @@ def _working(run: Run, engine: str) -> int:
         return LAW_WORKING
     if engine == "event":
         return PROCESS * scheme.workers
+    if isinstance(scheme, Barrierless) and scheme.ahead < inf:
+        sent = run.updates * scheme.gradients
+        tasks = sent + scheme.n * int(min(scheme.ahead, sent))
+        return AHEAD * tasks * min(len(run.tapes), max(1, TOGETHER // tasks))
     if not isinstance(scheme, RoundScheme):
         return 0
     block = max(1, BLOCK_CELLS // scheme.workers)

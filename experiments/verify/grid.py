@@ -129,6 +129,7 @@ THIRTY: tuple[SchemeFamily, ...] = (
     ErasureHead(load=3, wait_for=15, rescale=True),
     ErasureHead(load=5, wait_for=12),
     ErasureHead(load=3, wait_for=15, deadline=2.5),
+    IgnoreStragglers(wait_for=15, grace=0.5),
 )
 
 TWELVE: tuple[SchemeFamily, ...] = tuple(

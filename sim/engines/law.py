@@ -128,20 +128,25 @@ def law_rounds(run: Run, law: RoundLaw) -> Trace:
 def _lengths(run: Run, law: RoundLaw, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """``(BLOCK,)`` seconds until each round ends, and until the next one opens."""
     wanted, n = law.demand, run.scheme.workers
+    asked, grace = wanted.quorum or (wanted.arrivals, 0.0)
     count = np.zeros(BLOCK, dtype=np.int64)
     reached = np.zeros(BLOCK)
     ended = np.zeros(BLOCK)
-    if wanted.arrivals is not None:
-        count = arrivals_at_the_end(wanted.arrivals, rng)
+    if asked is not None:
+        count = arrivals_at_the_end(asked, rng)
         reached = rng.beta(count, n - count + 1)
-        ended = _seconds(run, law, reached)
+        ended = _seconds(run, law, reached) + grace
+    all_end_it = wanted.quorum is not None and wanted.arrivals is not None
+    all_in = ended
+    if run.policy.drains or all_end_it:
+        # Given the M-th, the others are n - M draws of the law beyond it.
+        beyond = -np.expm1(np.log(rng.random(BLOCK)) / np.maximum(n - count, 1))
+        last = np.where(count < n, 1 - (1 - reached) * beyond, reached)
+        all_in = _seconds(run, law, last)
+    if all_end_it:
+        ended = np.minimum(ended, all_in)
     ended = np.maximum(wanted.earliest, np.minimum(ended, wanted.latest))
-    if not run.policy.drains:
-        return ended, ended
-    # Given the M-th, the others are n - M draws of the law beyond it.
-    beyond = -np.expm1(np.log(rng.random(BLOCK)) / np.maximum(n - count, 1))
-    last = np.where(count < n, 1 - (1 - reached) * beyond, reached)
-    return ended, np.maximum(ended, _seconds(run, law, last))
+    return ended, np.maximum(ended, all_in) if run.policy.drains else ended
 
 
 def _seconds(run: Run, law: RoundLaw, probability: FloatArray) -> FloatArray:

@@ -254,6 +254,12 @@ class Run:
             return self.scheme.refusal() or self.cluster.barrierless_refusal()
         return self.cluster.refusal()
 
+    def impossible(self) -> str | None:
+        """Why no engine can simulate this, or ``None``."""
+        if getattr(self.scheme, "alone", False) and not self.cluster.ideal:
+            return f"{self.scheme.name} needs a cluster without network and failures"
+        return None
+
     def chosen(self, engine: Engine = "auto") -> Literal["batch", "event"]:
         """The engine that follows the workers: ``auto`` is batch wherever it can.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..errors import EngineRefused
@@ -54,9 +56,10 @@ def simulate(
         scheme = _with_rounds(run)
         if scheme.sees is Sees.LOSSES:
             raise ValueError(f"{scheme.name} sees losses: a run needs a problem and a learner")
-        if batch:
-            return batch_rounds(run, scheme, heard, work)
-        return event_rounds(run, scheme, recorder)
+        trace = (
+            batch_rounds(run, scheme, heard, work) if batch else event_rounds(run, scheme, recorder)
+        )
+        return _with_labour(run, scheme, trace)
 
 
 def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) -> Course:
@@ -73,7 +76,29 @@ def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) 
     return event_course(run, scheme, recorder)
 
 
+def _with_labour(run: Run, scheme: RoundScheme, trace: Trace) -> Trace:
+    """Book what workers did for each other, where a scheme says it: the same for both engines.
+
+    Cost: one more draw of the tapes.
+    """
+    if trace.work is None or type(scheme).labour is RoundScheme.labour:
+        return trace
+    plan, rows = scheme.plan(scheme.start(1)), run.tapes[0].block_rounds
+    busy, useful = np.zeros_like(trace.work.busy), np.zeros_like(trace.work.useful)
+    for r, tape in enumerate(run.tapes):
+        for start in range(0, run.updates, rows):
+            stop = min(start + rows, run.updates)
+            times = plan.times(run.load_law, tape, scheme.messages, start, stop)
+            found = scheme.labour(times)
+            assert found is not None
+            busy[r] += found[0].sum(axis=0)
+            useful[r] += found[1].sum(axis=0)
+    return replace(trace, work=replace(trace.work, busy=busy, useful=useful))
+
+
 def _with_rounds(run: Run) -> RoundScheme:
     if not isinstance(run.scheme, RoundScheme):
         raise TypeError(f"{type(run.scheme).__name__} is neither a RoundScheme nor Barrierless")
+    if (reason := run.impossible()) is not None:
+        raise EngineRefused(reason)
     return run.scheme.within(run.iterations)

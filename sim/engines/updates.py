@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
+from math import inf
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -175,6 +176,36 @@ class Streams:
 
 
 @final
+class Pace:
+    """Who may start while nobody is more than ``ahead`` gradients ahead of the slowest.
+
+    Life cycle: ``deliver`` is told who has delivered, instant after instant.
+
+    Attributes:
+        held: workers that have delivered and must wait for slower ones.
+    """
+
+    def __init__(self, workers: int, ahead: int) -> None:
+        self.held = set[int]()
+        self._count, self._ahead = [0] * workers, ahead
+        self._least, self._at_least = 0, workers  # and how many have delivered no more than that
+
+    def deliver(self, workers: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Workers that start, and those of the given ones that do not. Cost: O(1) a message."""
+        count, asked = self._count, set(workers)
+        for worker in workers:
+            self._at_least -= count[worker] == self._least
+            count[worker] += 1
+        if not self._at_least:
+            self._least = min(count)
+            self._at_least = count.count(self._least)
+            asked |= self.held
+        starting = {worker for worker in asked if count[worker] - self._least <= self._ahead}
+        self.held = (self.held | asked) - starting
+        return sorted(starting), [worker for worker in workers if worker not in starting]
+
+
+@final
 class Decisions:
     """Which messages are accepted, when the model is updated, and who starts anew.
 
@@ -211,6 +242,7 @@ class Decisions:
         # Read for each message: attributes of the scheme would cost a second look-up.
         self._k, self._oldest = scheme.gradients, scheme.oldest
         self._restarts, self._stops = scheme.restarts_at_once, scheme.stops is not Stops.NOBODY
+        self._pace = Pace(scheme.workers, int(scheme.ahead)) if scheme.ahead < inf else None
 
     def decide(
         self, messages: Sequence[Message], given: Sequence[int], now: float
@@ -264,6 +296,8 @@ class Decisions:
                     standstill.clear()
                 if self.version == self._updates:
                     return [], resting
+        if self._pace:
+            starting, resting = self._pace.deliver(starting)
         if self._stops and self.version > before:
             starting = self._stopped(starting, given)
         return (sorted(starting) if len(starting) > 1 else starting), resting
@@ -281,6 +315,8 @@ class Decisions:
     @property
     def resting(self) -> list[int]:
         """Workers that have delivered and wait for the next update."""
+        if self._pace:
+            return sorted(self._pace.held)
         if self.scheme.restarts_at_once:
             return []
         return [worker for worker, *_ in self.accepted[self.version * self._k :]]

@@ -6,7 +6,16 @@ one line here; or leave the package as it is and write a plugin. What its docstr
 """
 
 from .adaptive import AdaptiveDeadline, AdaptiveK
-from .asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSync, Rennala, Ringmaster
+from .asynchronous import (
+    Asynchronous,
+    KAsync,
+    KBatchAsync,
+    KBatchSync,
+    Rennala,
+    Ringmaster,
+    StaleSynchronous,
+)
+from .balanced import Balanced
 from .base import Scheme, SchemeFamily
 from .block_coordinate import BlockCoordinate
 from .cyclic import CyclicMdsCode, CyclicRepetition
@@ -21,6 +30,7 @@ from .partial_work import MultiMessage, PartialStragglers
 from .random_codes import Bernoulli, HeterogeneousSplit, StochasticBlock, StochasticGradientCoding
 from .ringleader import Malenia, Ringleader
 from .sequential import Sequential
+from .speculative import Speculative
 from .stale_gradients import GradientTable, Pipelined
 from .time_limits import DropCompute, MindFlayer
 from .uncoded import IgnoreStragglers, TimeWindow, Uncoded
@@ -49,6 +59,8 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "multi_message": MultiMessage,
     "partial_stragglers": PartialStragglers,
     "drop_compute": DropCompute,
+    "speculative": Speculative,
+    "balanced": Balanced,
     "pipelined": Pipelined,
     "mindflayer": MindFlayer,
     "block_coordinate": BlockCoordinate,
@@ -60,6 +72,7 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "k_async": KAsync,
     "k_batch_async": KBatchAsync,
     "k_batch_sync": KBatchSync,
+    "ssp": StaleSynchronous,
     "rennala": Rennala,
     "ringmaster": Ringmaster,
     "ringleader": Ringleader,

@@ -20,7 +20,7 @@ from ..errors import InvalidParameter
 from ..fields import require_count, require_group
 from ..types import FloatArray
 from .base import Fixed, Scheme
-from .deadlines import Deadline
+from .deadlines import Deadline, Later
 from .stopping import AllOf, AnyOf, CoverGroups, FirstK, StoppingRule
 
 CELLS = 2**20
@@ -157,29 +157,33 @@ def uncovered_after(workers: int, load: int, wait_for: int) -> FloatArray:
 
 @dataclass(frozen=True)
 class Demand:
-    """A rule as arrivals and deadlines: the round lasts ``max(earliest, min(A, latest))``.
+    """A rule as arrivals and times: the round lasts ``max(earliest, min(A, Q, latest))``.
 
     Attributes:
-        arrivals: the rule that is met at the random time A, or ``None`` for a deadline alone.
+        arrivals: the rule that is met at the random time A, or ``None`` for time alone.
         earliest: seconds before which the round never ends.
         latest: seconds at which it always ends.
+        quorum: the number of arrivals, and the seconds of grace after them, that make Q; A is then
+            the last arrival of all.
     """
 
     arrivals: Arrivals | None
     earliest: float = 0.0
     latest: float = np.inf
+    quorum: tuple[Arrivals, float] | None = None
 
     @property
     def timeless(self) -> bool:
-        """Whether the rule has no deadline."""
-        return self.earliest == 0.0 and self.latest == np.inf
+        """Whether the rule counts arrivals alone."""
+        return self.earliest == 0.0 and self.latest == np.inf and self.quorum is None
 
 
 def demand(rule: StoppingRule, workers: int) -> Demand | NoFormula:
     """Bring a rule into the form of ``Demand``.
 
     Knows ``FirstK``, ``CoverGroups``, ``Deadline`` and their combinations, as long as groups have
-    one size and a deadline is not bound to one of two random parts.
+    one size and a deadline is not bound to one of two random parts; and a grace after a number of
+    arrivals, or else all of them, with or without a deadline.
 
     Raises:
         InvalidParameter: the rule waits for more workers than there are, or has groups of a size
@@ -193,6 +197,9 @@ def demand(rule: StoppingRule, workers: int) -> Demand | NoFormula:
             return Demand(Arrivals(workers, 0, workers, size))
         case Deadline(seconds):
             return Demand(None, seconds, seconds)
+        case Later(FirstK(k), seconds):
+            require_count("wait_for", k, workers=workers)
+            return Demand(None, quorum=(Arrivals(workers, k, k), seconds))
         case AnyOf(left, right) | AllOf(left, right):
             a, b = demand(left, workers), demand(right, workers)
             if isinstance(a, NoFormula):
@@ -205,6 +212,11 @@ def demand(rule: StoppingRule, workers: int) -> Demand | NoFormula:
 
 def _joined(a: Demand, b: Demand, pick: Pick) -> Demand | NoFormula:
     earliest, latest = pick(a.earliest, b.earliest), pick(a.latest, b.latest)
+    if a.quorum or b.quorum:
+        every = [d.arrivals for d in (a, b) if d.arrivals]
+        if pick is max or (a.quorum and b.quorum) or any(e.low < e.workers for e in every):
+            return NoFormula("a grace is bound to another part than the last arrival")
+        return Demand(every[0] if every else None, earliest, latest, a.quorum or b.quorum)
     if a.arrivals is None or b.arrivals is None:
         return Demand(a.arrivals or b.arrivals, earliest, latest)
     if max(a.earliest, b.earliest) > 0 if pick is min else min(a.latest, b.latest) < np.inf:

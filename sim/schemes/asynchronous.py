@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
-from typing import ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
+from annotated_types import Ge
+from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from ..fields import STRICT, Count, WaitFor, require_at_most_workers
-from .barrierless import Barrierless, Stops
+from ..errors import InvalidParameter
+from ..fields import STRICT, Count, WaitFor, not_bool, require_at_most_workers
+from .barrierless import Adaptive, Barrierless, Discount, Stops
 from .base import SchemeFamily
 
 Data = Literal["sampled", "own"]
@@ -27,11 +30,16 @@ class AsynchronousFamily(SchemeFamily):
 
     data: Data
     delay_adaptive: bool
+    staleness: Discount | None
 
     def accepting_all(self, workers: int, gradients: int) -> Barrierless:
         """A scheme that accepts every gradient and stops nobody."""
-        own, adaptive = self.data == "own", self.delay_adaptive
-        return Barrierless(self.name, workers, gradients, own_data=own, delay_adaptive=adaptive)
+        if self.delay_adaptive and self.staleness is not None:
+            valid = "must be left out, since staleness says what a stale gradient weighs"
+            raise InvalidParameter("delay_adaptive", True, valid)
+        discount = Adaptive(workers) if self.delay_adaptive else self.staleness
+        own = self.data == "own"
+        return Barrierless(self.name, workers, gradients, own_data=own, discount=discount)
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -41,6 +49,7 @@ class Batched(AsynchronousFamily):
     wait_for: WaitFor
     data: Data = "sampled"
     delay_adaptive: bool = False
+    staleness: Discount | None = None
 
     @classmethod
     @override
@@ -58,17 +67,25 @@ class Asynchronous(AsynchronousFamily):
 
     Args:
         data: ``sampled``: each gradient is that of a random partition; ``own``: worker j's is that
-            of partition j, scaled to all data, which favours fast workers' data.
+            of partition j, scaled to all data, which favours fast workers' data: with mean times
+            tau_j partition j weighs (1 / tau_j) / mean(1 / tau) on average
+            (``eh.theory.asynchronous_weights``), and descent ends elsewhere.
         delay_adaptive: a gradient of staleness s counts n / max(n, s) times.
+        staleness: what a gradient of staleness s counts instead: ``{power: a}``: (1 + s)^-a times;
+            ``{hinge: [a, b]}``: once up to s = b, then 1 / (a (s - b) + 1) times.
+        rescale: with ``data: own``, worker j's i-th gradient of u counts u / (n i) times as much,
+            which makes all data count alike without knowing the speeds.
 
     Facts:
         stop: an update at every gradient.
         decoding: k times the gradient (times n / max(n, staleness) with ``delay_adaptive``).
-        error: k (k - 1) for one update, before staleness; unbiased with ``data: sampled``.
+        error: k (k - 1) for one update, before staleness and ``rescale``; unbiased with ``data:
+            sampled``.
         time: E[X] / n between updates for any delay X (``eh.theory.mean_asynchronous``); an
             iteration is n updates.
         source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
-            (arXiv 1803.01113); ``delay_adaptive``: Koloskova, Stich, Jaggi (arXiv 2206.08307).
+            (arXiv 1803.01113); ``delay_adaptive``: Koloskova, Stich, Jaggi (arXiv 2206.08307);
+            ``staleness``: Xie, Koyejo, Gupta (arXiv 1903.03934); ``rescale``: arXiv 2605.13434.
         confirmed: ``engines/test_barrierless.py``: ``test_mean_time_without_waiting``,
             ``test_mean_error_of_an_update``, ``test_the_event_engine_does_what_a_plain_loop_does``.
         ours: an iteration is n gradients; the step that shrinks with staleness is the factor n /
@@ -79,15 +96,22 @@ class Asynchronous(AsynchronousFamily):
 
     data: Data = "sampled"
     delay_adaptive: bool = False
+    staleness: Discount | None = None
+    rescale: bool = False
 
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return cls(), cls(data="own", delay_adaptive=True)
+        stale = cls(staleness=Discount(power=0.5)), cls(staleness=Discount(hinge=(10, 4)))
+        return cls(), cls(data="own", delay_adaptive=True), cls(data="own", rescale=True), *stale
 
     @override
     def build(self, workers: int) -> Barrierless:
-        return self.accepting_all(workers, 1)
+        if self.rescale and self.data != "own":
+            raise InvalidParameter(
+                "rescale", True, "needs data: own; random partitions count alike"
+            )
+        return replace(self.accepting_all(workers, 1), rescale=self.rescale)
 
 
 @final
@@ -101,7 +125,7 @@ class KAsync(Batched):
 
     Args:
         wait_for: K, gradients in an update, at most workers.
-        data, delay_adaptive: as for ``asynchronous``.
+        data, delay_adaptive, staleness: as for ``asynchronous``.
 
     Facts:
         stop: an update at K gradients of different workers.
@@ -141,7 +165,7 @@ class KBatchAsync(Batched):
 
     Args:
         wait_for: K, gradients in an update; may exceed workers.
-        data, delay_adaptive: as for ``asynchronous``.
+        data, delay_adaptive, staleness: as for ``asynchronous``.
 
     Facts:
         stop: an update at K gradients of any workers.
@@ -162,6 +186,67 @@ class KBatchAsync(Batched):
         return self.accepting_all(workers, self.wait_for)
 
 
+Ahead = Annotated[
+    Annotated[int, BeforeValidator(not_bool), Ge(0)] | None,
+    BeforeValidator(lambda value: None if value in (inf, "inf") else value),
+]
+"""A number of gradients, or ``inf``, which is kept as ``None``."""
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class StaleSynchronous(Batched):
+    """Stale synchronous parallel: nobody is more than ``ahead`` gradients ahead of the slowest.
+
+    A worker that has delivered c gradients starts the next one once everybody has delivered c - s.
+    Nobody is stopped, and no gradient is dropped. With ``ahead: 0, wait_for: n, data: own`` it is
+    ``uncoded``; with ``ahead: inf`` it is ``k_batch_async``, and with one gradient an update
+    ``asynchronous``.
+
+    Cost: a gradient takes the batch engine some three times as long as one of ``asynchronous``:
+    when a worker begins depends on all others, row by row.
+
+    Args:
+        ahead: s, gradients; ``inf``, or left out: nobody waits for slower workers.
+        wait_for: K, gradients in an update; may exceed workers.
+        data, delay_adaptive, staleness: as for ``asynchronous``.
+
+    Facts:
+        stop: an update at every K gradients; a worker may be s gradients ahead of the slowest.
+        decoding: k / K times their sum.
+        error: k (k - 1) / K on average with ``data: sampled``, before staleness, which is at most
+            (n - 1) (2 s + 1) updates where K = 1.
+        time: two workers with exponential times make rate (4 s + 4) / (2 s + 3) gradients a second;
+            measured for more, between those of ``uncoded`` and ``asynchronous``.
+        source: Ho, Cipar, Cui, Kim, Lee, Gibbons, Gibson, Ganger, Xing, More Effective Distributed
+            ML via a Stale Synchronous Parallel Parameter Server (NIPS 2013).
+        confirmed: ``engines/test_barrierless.py``: ``test_ssp_by_hand``,
+            ``test_ssp_lies_between_uncoded_and_asynchronous``, ``test_mean_time_of_ssp``,
+            ``test_the_event_engine_does_what_a_plain_loop_does``.
+        ours: the rate of two workers.
+    """
+
+    name: ClassVar[str] = "ssp"
+
+    ahead: Ahead = None
+    wait_for: WaitFor = 1
+    data: Data = "sampled"
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        some = cls(ahead=2), cls(ahead=0, wait_for=12, data="own"), cls(ahead=1, wait_for=30)
+        return *some, cls(wait_for=5)
+
+    @override
+    def build(self, workers: int) -> Barrierless:
+        ahead = inf if self.ahead is None else self.ahead
+        synchronous = ahead == 0 and self.wait_for == workers and self.data == "own"
+        exact = synchronous and self.staleness is None
+        scheme = self.accepting_all(workers, self.wait_for)
+        return replace(scheme, ahead=ahead, exact=exact)
+
+
 @final
 @dataclass(frozen=True, config=STRICT)
 class KBatchSync(Batched):
@@ -173,7 +258,7 @@ class KBatchSync(Batched):
     Args:
         wait_for: K, gradients in an update; may exceed workers.
         data: as for ``asynchronous``.
-        delay_adaptive: of no effect, since no gradient is stale; for comparison.
+        delay_adaptive, staleness: of no effect, since no gradient is stale; for comparison.
 
     Facts:
         stop: an update at K gradients at the current model; then all start anew.
@@ -191,7 +276,7 @@ class KBatchSync(Batched):
     @override
     def build(self, workers: int) -> Barrierless:
         scheme = self.accepting_all(workers, self.wait_for)
-        return replace(scheme, oldest=1, stops=Stops.EVERYBODY, delay_adaptive=False)
+        return replace(scheme, oldest=1, stops=Stops.EVERYBODY, discount=None)
 
 
 @final
@@ -207,7 +292,7 @@ class Rennala(AsynchronousFamily):
         on_stale: ``ignore``: a worker finishes what it has begun, and a stale gradient is dropped;
             ``interrupt``: an update stops everybody, as in ``k_batch_sync``.
         data: as for ``asynchronous``.
-        delay_adaptive: of no effect, since no gradient is stale; for comparison.
+        delay_adaptive, staleness: of no effect, since no gradient is stale; for comparison.
 
     Facts:
         stop: an update at S gradients that were all taken at the current model.
@@ -228,6 +313,7 @@ class Rennala(AsynchronousFamily):
     on_stale: Literal["ignore", "interrupt"] = "ignore"
     data: Data = "sampled"
     delay_adaptive: bool = False
+    staleness: Discount | None = None
 
     @classmethod
     @override
@@ -251,7 +337,7 @@ class Ringmaster(AsynchronousFamily):
     Args:
         oldest: R, updates; ``None``: no gradient is too old, as in ``asynchronous``.
         stops: after each update, workers whose staleness has reached R start anew.
-        data, delay_adaptive: as for ``asynchronous``.
+        data, delay_adaptive, staleness: as for ``asynchronous``.
 
     Facts:
         stop: an update at every gradient that is less than R updates old.
@@ -271,6 +357,7 @@ class Ringmaster(AsynchronousFamily):
     stops: bool = False
     data: Data = "sampled"
     delay_adaptive: bool = False
+    staleness: Discount | None = None
 
     @classmethod
     @override

@@ -15,6 +15,7 @@ choices, and every published algorithm is one row::
     gradient_table       1            none    at once    nobody
     malenia              n distinct   1       at once    everybody
     ringleader           in cycles    none    at once    nobody
+    ssp                  K            none    within s   nobody
 
 All messages of an instant are decided together, in the order of workers, after the last of them has
 arrived; workers start again after that. Row i of the tape holds the delays of each worker's i-th
@@ -27,11 +28,15 @@ from collections.abc import Set
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
-from typing import final
+from typing import Annotated, final
 
 import numpy as np
+from annotated_types import Ge
+from pydantic import AllowInfNan, BeforeValidator
+from pydantic.dataclasses import dataclass as checked
 from typing_extensions import override
 
+from ..fields import STRICT, not_bool
 from ..numerics import generator
 from ..steps import SingleGradients, Steps
 from ..types import FloatArray, IntArray, Messages, Trace
@@ -44,6 +49,49 @@ class Stops(Enum):
     NOBODY = "nobody"
     STALE = "stale"
     EVERYBODY = "everybody"
+
+
+Number = Annotated[float, BeforeValidator(not_bool), Ge(0)]
+
+
+@final
+@checked(frozen=True, config=STRICT)
+class Discount:
+    """What a stale gradient weighs; a fresh one weighs 1. Give one of both.
+
+    Args:
+        power: a; a gradient of staleness s weighs (1 + s)^-a.
+        hinge: a and b; it weighs 1 up to s = b, then 1 / (a (s - b) + 1).
+
+    Source: Xie, Koyejo, Gupta, Asynchronous Federated Optimization (arXiv 1903.03934).
+    """
+
+    power: Annotated[Number, AllowInfNan(False)] | None = None
+    hinge: tuple[Annotated[Number, AllowInfNan(False)], Number] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.power is None) == (self.hinge is None):
+            raise ValueError("must have either power or hinge")
+
+    def weight(self, staleness: IntArray) -> FloatArray:
+        """Elementwise, at most 1."""
+        if self.power is not None:
+            return np.asarray((1.0 + staleness) ** -self.power)
+        assert self.hinge is not None
+        slope, flat = self.hinge
+        return np.asarray(1.0 / (slope * np.maximum(staleness - flat, 0.0) + 1.0))
+
+
+@final
+@dataclass(frozen=True)
+class Adaptive:
+    """A gradient of staleness s weighs n / max(n, s)."""
+
+    n: int
+
+    def weight(self, staleness: IntArray) -> FloatArray:
+        """Elementwise, at most 1."""
+        return self.n / np.maximum(self.n, staleness)
 
 
 @dataclass(frozen=True)
@@ -60,9 +108,14 @@ class Barrierless(Scheme):
         stops: whose task an update stops; ``STALE``: those whose staleness has reached ``oldest``.
         own_data: worker j always computes the gradient of partition j; else each gradient is that
             of a partition drawn at random.
-        delay_adaptive: a gradient of staleness s weighs n / max(n, s).
+        discount: what a stale gradient weighs, of a fresh one; ``None``: as much.
+        rescale: a gradient weighs (i + 1) / (n c) times as much, where c of the i + 1 gradients
+            accepted so far are its worker's: all workers' data then count alike.
         distinct: a message is dropped if one of its worker's was accepted since the last update;
             needs K <= n.
+        ahead: s; a worker that has delivered c gradients starts the next one once everybody has
+            delivered c - s; with ``inf`` at once. If finite, needs no ``oldest``, nobody stopped,
+            and no ``distinct`` or ``cycles``.
         cycles: updates come in cycles, one of each worker, after everybody has been heard
             (``Cycle``); needs K = 1, no ``oldest``, and nobody stopped or kept waiting.
         exact: False where K gradients are not those of all data at the newest model.
@@ -75,8 +128,10 @@ class Barrierless(Scheme):
     restarts_at_once: bool = True
     stops: Stops = Stops.NOBODY
     own_data: bool = False
-    delay_adaptive: bool = False
+    discount: Discount | Adaptive | None = None
+    rescale: bool = False
     distinct: bool = False
+    ahead: float = inf
     cycles: bool = False
     exact: bool | None = False
 
@@ -84,7 +139,7 @@ class Barrierless(Scheme):
     @override
     def claims(self) -> Claims:
         """Partitions drawn at random weigh 1 on average, at whatever model they are taken."""
-        drawn = not self.own_data and not self.delay_adaptive
+        drawn = not self.own_data and self.discount is None
         return Claims(unbiased=RandomOrder() if drawn else None)
 
     @property
@@ -100,7 +155,8 @@ class Barrierless(Scheme):
     @property
     def independent(self) -> bool:
         """Whether messages arrive when they do whatever becomes of those before."""
-        return self.stops is Stops.NOBODY and (self.restarts_at_once or self.gradients == 1)
+        free = self.restarts_at_once or self.gradients == 1
+        return free and self.stops is Stops.NOBODY and self.ahead == inf
 
     def refusal(self) -> str | None:
         """Why the batch engine cannot simulate this, or ``None``.
@@ -118,12 +174,37 @@ class Barrierless(Scheme):
             return "workers that wait, and may be stopped or refused, need the event engine"
         return None
 
-    def weight(self, staleness: IntArray) -> FloatArray:
-        """What a partition's gradient of some staleness weighs in the decoded gradient."""
+    def weight(self, staleness: IntArray, counts: IntArray | None = None) -> FloatArray:
+        """What partitions' gradients weigh in the decoded gradient; elementwise.
+
+        Args:
+            staleness: updates since each one's model.
+            counts: with ``rescale`` ``(2, ...)``: gradients accepted so far, of all workers and of
+                its own, itself among them (``counts``).
+        """
         weight = np.full(staleness.shape, self.partitions / self.gradients)
-        if self.delay_adaptive:
-            weight *= self.n / np.maximum(self.n, staleness)
+        if self.discount is not None:
+            weight *= self.discount.weight(staleness)
+        if counts is not None:
+            weight *= counts[0] / (self.n * np.maximum(counts[1], 1))
         return weight
+
+    def counts(self, worker: IntArray) -> IntArray | None:
+        """``(2, R, U, K)`` as ``weight`` asks for, of who sent each gradient, ``(R, U, K)``.
+
+        ``None`` without ``rescale``. Cost: one stable sort of a replication's messages.
+        """
+        if not self.rescale:
+            return None
+        own = np.empty(worker.shape, dtype=np.int64)
+        for senders, seen in zip(
+            worker.reshape(len(worker), -1), own.reshape(len(own), -1), strict=True
+        ):
+            order = np.argsort(senders, kind="stable")
+            first = np.searchsorted(senders[order], senders[order])  # where a worker's own begin
+            seen[order] = np.arange(1, senders.size + 1) - first
+        every = np.arange(1, worker[0].size + 1).reshape(worker[0].shape)
+        return np.stack([np.broadcast_to(every, worker.shape), own])
 
     @override
     def steps(self, trace: Trace) -> Steps:
@@ -138,7 +219,7 @@ class Barrierless(Scheme):
                 drawn[:] = rng.integers(0, self.partitions, drawn.shape)
             partition[worker < 0] = -1
         staleness = np.arange(worker.shape[1])[:, None] - version
-        weight = np.where(worker >= 0, self.weight(staleness), 0.0)
+        weight = np.where(worker >= 0, self.weight(staleness, self.counts(worker)), 0.0)
         return SingleGradients(trace.times, worker, partition, weight, version, self.partitions)
 
 

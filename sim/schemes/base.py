@@ -142,13 +142,18 @@ class Round:
         self, law: LoadLaw, tape: TapeLike, messages: int, start: int, stop: int
     ) -> FloatArray:
         """When each message is sent, from the beginning of its worker's task; see ``LoadLaw``."""
-        if self.steps > 1:
-            times = self._step_by_step(law, tape, start, stop)
-        elif self.tasks is None:
-            times = law.message_times(tape, self.loads, messages, start, stop, self.shares)
-        else:
-            times = law.task_times(tape, self.loads, self.tasks, start, stop)
+        times = self.times(law, tape, messages, start, stop)
         return times if self.patience is None else self.patience(times)
+
+    def times(
+        self, law: LoadLaw, tape: TapeLike, messages: int, start: int, stop: int
+    ) -> FloatArray:
+        """What patience is asked about: ``(stop - start, n m)``, or of tasks ``(..., n tasks)``."""
+        if self.steps > 1:
+            return self._step_by_step(law, tape, start, stop)
+        if self.tasks is None:
+            return law.message_times(tape, self.loads, messages, start, stop, self.shares)
+        return law.task_times(tape, self.loads, self.tasks, start, stop)
 
     def _step_by_step(self, law: LoadLaw, tape: TapeLike, start: int, stop: int) -> FloatArray:
         """``(stop - start, n)`` seconds of all steps of each round, added in their order."""
@@ -241,6 +246,8 @@ class RoundScheme(Scheme):
     """A scheme with rounds: one broadcast, the wait, the decision; abstract."""
 
     sees: ClassVar[Sees] = Sees.ARRIVALS
+    alone: ClassVar[bool] = False
+    """Whether it needs an ideal cluster: workers that know of each other without a message."""
 
     @property
     def messages(self) -> int:
@@ -267,6 +274,20 @@ class RoundScheme(Scheme):
     def after(self, state: State, outcome: RoundOutcome) -> State:
         """The state after a round."""
         return state
+
+    def labour(self, times: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+        """Busy and useful seconds of each worker in a round that ends when all is done.
+
+        ``None``: a worker is busy until its own last message. For a scheme whose workers do each
+        other's tasks; its plan never changes.
+
+        Args:
+            times: ``(..., n tasks)`` seconds of a worker's tasks, as ``Round.patience`` gets them.
+
+        Returns:
+            ``(..., n)`` each.
+        """
+        return None
 
     @abstractmethod
     def weights(self, arrived: BoolArray) -> FloatArray:

@@ -1,6 +1,7 @@
 """``stop``: the stopping rules that a config can name, for any code.
 
     stop: {first: 15}                          a number of arrivals
+    stop: {first: 15, grace: 0.5}              some seconds after so many arrivals
     stop: {cover: true}                        every partition is held by somebody who arrived
     stop: {decodable: 1.0e-6}                  least squares decodes almost exactly
     stop: {deadline: 0.8}                      seconds from the opening
@@ -25,10 +26,10 @@ from pydantic.dataclasses import dataclass, rebuild_dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, not_bool
+from ..fields import STRICT, Grace, WaitFor, not_bool
 from .assignments import Assignment, Groups
 from .coverage import CoverPartitions, Decodable
-from .deadlines import Deadline, Window
+from .deadlines import Deadline, Later, Window
 from .stopping import CoverGroups, FirstK, StoppingRule
 
 Error = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False)]
@@ -51,6 +52,26 @@ class ForCode(ABC):
         Raises:
             InvalidParameter: the choice cannot work with the code.
         """
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Quorum(ForCode):
+    """So many seconds after a number of arrivals.
+
+    Args:
+        first: K, the arrivals that start the grace.
+        grace: seconds for which the master waits on after the K-th arrival.
+    """
+
+    first: WaitFor
+    grace: Grace
+
+    @override
+    def on(self, code: Assignment) -> StoppingRule:
+        rule = FirstK(self.first).on(code)
+        everybody = self.first == code.workers * code.messages
+        return Later(rule, self.grace) if self.grace and not everybody else rule
 
 
 @final
@@ -124,6 +145,7 @@ def _rules(name: str, stops: tuple[Stop, ...], code: Assignment) -> list[Stoppin
 
 
 KINDS: dict[str, type[StoppingRule | ForCode]] = {
+    "grace": Quorum,  # asked before "first", which it also has
     "first": FirstK,
     "cover": Covered,
     "decodable": DecodableWithin,
@@ -146,7 +168,8 @@ def _kind(value: Any) -> str | None:
 
 
 Stop = Annotated[
-    Annotated[FirstK, Tag("choice-first")]
+    Annotated[Quorum, Tag("choice-grace")]
+    | Annotated[FirstK, Tag("choice-first")]
     | Annotated[Covered, Tag("choice-cover")]
     | Annotated[DecodableWithin, Tag("choice-decodable")]
     | Annotated[Deadline, Tag("choice-deadline")]

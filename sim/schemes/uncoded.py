@@ -8,12 +8,12 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Seconds, Tolerance, WaitFor, require_at_most_workers
+from ..fields import STRICT, Grace, Seconds, Tolerance, WaitFor, require_at_most_workers
 from .assignments import Groups
 from .base import Claims, Fixed, RandomOrder, SchemeFamily
 from .deadlines import Deadline, Window
 from .decoders import SumArrived
-from .stop import Latest, Stop, ending, refuse_beside_stop
+from .stop import Latest, Quorum, Stop, ending, refuse_beside_stop
 from .stopping import FirstK, StoppingRule
 
 
@@ -57,27 +57,33 @@ class IgnoreStragglers(SchemeFamily):
 
     Args:
         wait_for: r, arrivals that end a round; no such end unless given.
+        grace: seconds for which the master waits on after the r-th arrival, unless all come
+            before: a quorum with grace, as in decoupled DiLoCo and in trainers that tolerate
+            missed deadlines.
         rescale: multiply the sum of the m arrivals by n/m, as the authors of ErasureHead do. The
             decoded gradient is then unbiased when workers arrive in random order, with a deadline
             too, as long as somebody arrives; a round without arrivals decodes to 0.
         deadline: seconds after which a round ends in any case; alone, it lasts so long also where
             all have arrived (``wait_for: n`` beside it ends the round then).
-        stop: when a round ends, in place of ``wait_for`` and ``deadline``.
+        stop: when a round ends, in place of ``wait_for``, ``grace`` and ``deadline``.
 
     Facts:
         load: 1 partition a worker.
-        stop: at the r-th arrival, at ``deadline``, at whichever is first of both, or by ``stop``.
+        stop: at the r-th arrival or ``grace`` seconds after it, at ``deadline``, at whichever is
+            first of both, or by ``stop``.
         decoding: the sum of the m arrivals, times n / m unless ``rescale`` is off.
         error: n (n - m) / m, or n - m without ``rescale`` (``eh.theory.expected_decoding_error``).
         time: E[T_(r)]: shift + (H_n - H_(n-r)) / rate for exponential times
-            (``eh.theory.mean_first_k``), any law with a CDF
+            (``eh.theory.mean_first_k``, with a grace ``mean_quorum``), any law with a CDF
             (``eh.theory.scheme_iteration_time``).
         source: backup workers, Chen, Pan, Monga, Bengio, Jozefowicz (arXiv 1604.00981); K-sync,
-            Dutta et al. (arXiv 1803.01113). The factor n / m is that of the authors of ErasureHead.
+            Dutta et al. (arXiv 1803.01113); a quorum with grace: arXiv 2604.21428, whose grace
+            adapts. The factor n / m is that of the authors of ErasureHead.
         confirmed: ``theory/test_decoding_error.py``: ``test_ignoring_stragglers_in_closed_form``;
             ``schemes/test_families.py``: ``test_rescaled_sum_is_unbiased_with_a_deadline``;
-            ``schemes/test_arrivals.py``: ``test_k_sync_and_k_batch_sync``.
-        ours: the deadline.
+            ``schemes/test_arrivals.py``: ``test_k_sync_and_k_batch_sync``;
+            ``theory/test_iteration_time.py``: ``test_a_quorum_with_grace``.
+        ours: the deadline; a grace that stays the same.
     """
 
     name: ClassVar[str] = "ignore_stragglers"
@@ -86,12 +92,13 @@ class IgnoreStragglers(SchemeFamily):
     rescale: bool = True
     deadline: Seconds | None = None
     stop: Stop | None = None
+    grace: Grace = 0.0
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """From one arrival to all, plain and rescaled, with a deadline beside or instead."""
+        """From one arrival to all, plain and rescaled, with a deadline or a grace."""
         first = cls(wait_for=8), cls(wait_for=1), cls(wait_for=12), cls(wait_for=8, rescale=False)
-        late = cls(deadline=0.9), cls(wait_for=9, deadline=0.9)
+        late = cls(deadline=0.9), cls(wait_for=9, deadline=0.9), cls(wait_for=6, grace=0.3)
         return *first, *late, cls(stop=Latest(all=(FirstK(first=4), Deadline(deadline=0.5))))
 
     def build(self, workers: int) -> Fixed:
@@ -99,14 +106,17 @@ class IgnoreStragglers(SchemeFamily):
         code = Groups(workers, 1)
         rule: StoppingRule
         if self.stop is not None:
-            refuse_beside_stop(wait_for=self.wait_for, deadline=self.deadline)
+            given = {"wait_for": self.wait_for, "grace": self.grace or None}
+            refuse_beside_stop(**given, deadline=self.deadline)
             rule = ending(self.stop, code)
             return Fixed(self.name, code, rule, SumArrived(self.rescale), exact=None)
         if self.wait_for is not None:
             require_at_most_workers("wait_for", self.wait_for, workers)
-            rule = FirstK(self.wait_for)
+            rule = ending(Quorum(self.wait_for, self.grace), code)
             if self.deadline is not None:
                 rule = rule | Deadline(self.deadline)
+        elif self.grace:
+            raise InvalidParameter("grace", self.grace, "needs wait_for, the arrivals it follows")
         elif self.deadline is not None:
             rule = Deadline(self.deadline)
         else:

@@ -12,18 +12,20 @@ How long a round lasts, for any ``WorkerTime``:
     give an ``IterationTimeLaw``: CDF, mean, variance, quantiles. ``round_theory`` gives a
     ``RoundTheory``: this and the decoding error, or why not, in a given cluster.
 Mean seconds of a round, for exponential and shifted exponential delays, in elementary terms:
-    ``mean_uncoded``, ``mean_first_k``, ``mean_cover``, ``mean_erasurehead`` of an
-    ``ExponentialTime``, which ``proportional_time`` and ``additive_time`` make; ``harmonic``.
+    ``mean_uncoded``, ``mean_first_k``, ``mean_quorum``, ``mean_speculative``, ``mean_cover`` and
+    ``mean_erasurehead`` of an ``ExponentialTime``, which ``proportional_time`` and
+    ``additive_time`` make; ``harmonic``.
 Mean seconds between updates without a barrier, or with a part of one:
     ``mean_asynchronous``, ``mean_k_async``, ``bound_k_async``, ``mean_k_batch_async``,
-    ``mean_k_sync``, ``mean_k_batch_sync``.
+    ``mean_k_sync``, ``mean_k_batch_sync``; ``least_seconds``, below which no method comes; and
+    what each worker's data then weigh: ``asynchronous_weights``.
 What a worker does that stops by itself:
     ``mean_pieces_done`` for ``drop_compute``, and its normal approximation ``normal_pieces_done``.
 How wrong the decoded gradient is:
     ``expected_decoding_error(scheme)``; ``group_erasure(scheme)`` gives a ``GroupErasure`` with
     the first two moments; ``one_step_error``, ``bernoulli_error``, ``stochastic_block_error``,
     ``design_error`` and ``expander_bound`` for whole classes of codes; ``common_weight_error`` for
-    one code.
+    one code; ``quorum_error`` for a quorum with grace.
 How wrong it can be after the worst stragglers:
     ``worst_cases(scheme)`` and ``worst_bound(cases, stragglers)``, a ``Bound``; ``spectral_bound``.
 How fast gradient descent converges with erased groups:
@@ -48,6 +50,7 @@ from .decoding_error import (
     expected_decoding_error,
     group_erasure,
     one_step_error,
+    quorum_error,
     stochastic_block_error,
 )
 from .iteration_time import (
@@ -60,8 +63,10 @@ from .iteration_time import (
 from .mean_times import (
     ExponentialTime,
     additive_time,
+    asynchronous_weights,
     bound_k_async,
     harmonic,
+    least_seconds,
     mean_asynchronous,
     mean_cover,
     mean_erasurehead,
@@ -70,6 +75,8 @@ from .mean_times import (
     mean_k_batch_async,
     mean_k_batch_sync,
     mean_k_sync,
+    mean_quorum,
+    mean_speculative,
     mean_uncoded,
     proportional_time,
 )
@@ -87,12 +94,13 @@ from .worst_case import Bound, WorstCase, spectral_bound, worst_bound, worst_cas
 __all__ = [
     "Bound", "ErasureBound", "ExponentialTime", "GroupErasure", "IterationTimeLaw",
     "LeastSquaresSpectrum", "NoFormula", "RoundTheory", "WorkerTime", "WorstCase", "additive_time",
-    "additive_worker_time", "bernoulli_error", "bound_k_async", "common_weight_error",
-    "design_error", "expander_bound", "expected_decoding_error", "expected_total_time",
-    "gradient_descent_rate", "group_erasure", "harmonic", "iteration_time_law",
-    "least_squares_spectrum", "mean_asynchronous", "mean_cover", "mean_erasurehead",
-    "mean_first_k", "mean_k_async", "mean_k_batch_async", "mean_k_batch_sync", "mean_k_sync",
-    "mean_pieces_done", "mean_uncoded", "normal_pieces_done", "one_step_error", "piece_time_at",
-    "proportional_time", "proportional_worker_time", "round_theory", "scheme_iteration_time",
+    "additive_worker_time", "asynchronous_weights", "bernoulli_error", "bound_k_async",
+    "common_weight_error", "design_error", "expander_bound", "expected_decoding_error",
+    "expected_total_time", "gradient_descent_rate", "group_erasure", "harmonic",
+    "iteration_time_law", "least_seconds", "least_squares_spectrum", "mean_asynchronous",
+    "mean_cover", "mean_erasurehead", "mean_first_k", "mean_k_async", "mean_k_batch_async",
+    "mean_k_batch_sync", "mean_k_sync", "mean_pieces_done", "mean_quorum", "mean_speculative",
+    "mean_uncoded", "normal_pieces_done", "one_step_error", "piece_time_at", "proportional_time",
+    "proportional_worker_time", "quorum_error", "round_theory", "scheme_iteration_time",
     "spectral_bound", "stochastic_block_error", "worker_time_at", "worst_bound", "worst_cases",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import stats
 
 from ..errors import InvalidParameter
 from ..fields import require_count, require_group, require_non_negative, require_positive
@@ -206,6 +207,27 @@ def expander_bound(workers: int, load: int, second: float, arrivals: int) -> flo
     require_count("load", load, workers=workers)
     require_non_negative("second", second)
     return (second / load) ** 2 * workers * (workers - arrivals) / arrivals
+
+
+def quorum_error(workers: int, wait_for: int, heard: float, rescale: bool = True) -> float:
+    """E||w - 1||^2 where ``wait_for`` arrive, and each of the others with one probability.
+
+    E[n (n - m) / m], or E[n - m] without ``rescale``, with m - K binomial. That is a quorum with
+    grace g, for exponential times with p = 1 - exp(-rate g); by inspection.
+
+    Args:
+        workers: n.
+        wait_for: K.
+        heard: p, the chance that a worker beyond the first K arrives.
+        rescale: multiply the sum of m arrivals by n / m.
+    """
+    require_count("workers", workers)
+    require_count("wait_for", wait_for, workers=workers)
+    if not 0.0 <= heard <= 1.0:
+        raise InvalidParameter("heard", heard, "must be between 0 and 1")
+    m = np.arange(wait_for, workers + 1)
+    chance = stats.binom.pmf(m - wait_for, workers - wait_for, heard)
+    return float(chance @ ((workers - m) * (workers / m if rescale else 1.0)))
 
 
 def group_erasure(scheme: Scheme) -> GroupErasure | NoFormula:

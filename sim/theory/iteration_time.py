@@ -14,11 +14,12 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import special
 
 from ..errors import InvalidParameter
 from ..fields import require_count
 from ..load_laws import LoadLaw
-from ..schemes.arrivals import Demand, NoFormula, demand, same_every_round
+from ..schemes.arrivals import Arrivals, Demand, NoFormula, demand, same_every_round
 from ..schemes.base import Fixed, Scheme
 from ..schemes.deadlines import Deadline
 from ..schemes.stopping import FirstK, StoppingRule
@@ -121,12 +122,40 @@ class IterationTimeLaw:
     def sf(self, seconds: ArrayLike) -> FloatArray:
         """P(T > seconds), elementwise; small values keep their relative accuracy."""
         t = np.asarray(seconds, dtype=np.float64)
-        if self.demand.arrivals is None:
+        if self.demand.quorum is not None:
+            going = self._before_quorum(t, *self.demand.quorum)
+        elif self.demand.arrivals is None:
             going = np.ones(t.shape)
         else:
             going = self.demand.arrivals.sf(self.worker.sf(t), lambda: self.worker.cdf(t))
         going = np.where(t >= self.demand.latest, 0.0, going)
         return np.where(t < self.demand.earliest, 1.0, going)
+
+    def _before_quorum(self, t: FloatArray, asked: Arrivals, grace: float) -> FloatArray:
+        """P(fewer than k arrivals by t - grace, and not all n by t); our derivation.
+
+        With I the incomplete beta function, F a worker's law and f = F(t - grace), the first has
+        probability I(1 - f), and I(1 - f / F) given that all have arrived by t.
+        """
+        early = self.worker.sf(t - grace)
+        if self.demand.arrivals is None:
+            return asked.sf(early, lambda: self.worker.cdf(t - grace))
+        n, a, b = asked.workers, asked.workers - asked.high + 1, asked.high
+        missing, reached = self.worker.sf(t), self.worker.cdf(t)
+        with np.errstate(all="ignore"):
+            some_missing = -np.expm1(n * np.log1p(-missing))
+            given = np.where(reached > 0, np.clip((early - missing) / reached, 0.0, 1.0), 1.0)
+            apart = np.where(reached > 0, missing * (1.0 - early) / reached, 0.0)
+            steep = apart * ((a - 1) / given + (b - 1) / (1.0 - early)) > 1.0
+        direct = special.betainc(a, b, early) - special.betainc(a, b, given)
+        nodes, weights = np.polynomial.legendre.leggauss(ORDER)
+        x = given[..., None] + apart[..., None] * (0.5 * (1.0 + nodes))
+        density = np.exp(
+            special.xlogy(a - 1, x) + special.xlog1py(b - 1, -x) - special.betaln(a, b)
+        )
+        close = 0.5 * apart * (density @ weights)  # the difference of two numbers that are close
+        rest = np.where(steep | (apart == 0.0), np.maximum(direct, 0.0), close)
+        return np.asarray(some_missing * special.betainc(a, b, given) + rest)
 
     def cdf(self, seconds: ArrayLike) -> FloatArray:
         """P(T <= seconds), elementwise, to about 1e-15."""

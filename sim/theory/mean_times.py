@@ -8,9 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
+from ..errors import InvalidParameter
 from ..fields import require_count, require_group, require_non_negative, require_positive
 from ..schemes.arrivals import Arrivals, Demand, uncovered_after
+from ..types import FloatArray
 from .iteration_time import IterationTimeLaw
 from .worker_time import WorkerTime
 
@@ -74,6 +77,30 @@ def mean_first_k(time: ExponentialTime, workers: int, wait_for: int) -> float:
     require_count("wait_for", wait_for, workers=workers)
     out = np.arange(workers, workers - wait_for, -1)
     return time.offset + time.scale * float(np.sum(1.0 / out))
+
+
+def mean_quorum(time: ExponentialTime, workers: int, wait_for: int, grace: float) -> float:
+    """``grace`` seconds after the k-th of n arrivals, or when all have come; seconds.
+
+    ``mean_first_k`` + scale * sum_{j <= n-k} p^j / j with p = 1 - exp(-grace / scale), the chance
+    that one who is missing still comes.
+    """
+    require_non_negative("grace", grace)
+    left = np.arange(1, workers - wait_for + 1)
+    p = -np.expm1(-grace / time.scale)
+    return mean_first_k(time, workers, wait_for) + time.scale * float(np.sum(p**left / left))
+
+
+def mean_speculative(time: ExponentialTime, workers: int, copy_after: int) -> float:
+    """Backup tasks after q of n arrivals, q at least n / 2; exponential times without offset.
+
+    ``mean_first_k`` + scale * sum_{m <= n-q} 1 / (2 m): two attempts at each of m missing tasks.
+    """
+    require_count("copy_after", copy_after, least=-(-workers // 2), workers=workers)
+    if time.offset:
+        raise InvalidParameter("offset", time.offset, "must be 0: a copy has an offset of its own")
+    left = np.arange(1, workers - copy_after + 1)
+    return mean_first_k(time, workers, copy_after) + time.scale * float(np.sum(0.5 / left))
 
 
 def mean_cover(time: ExponentialTime, workers: int, load: int) -> float:
@@ -143,6 +170,39 @@ def mean_k_batch_async(workers: int, wait_for: int, mean_delay: float) -> float:
     require_count("wait_for", wait_for)
     require_positive("mean_delay", mean_delay)
     return wait_for * mean_delay / workers
+
+
+def asynchronous_weights(mean_times: ArrayLike) -> FloatArray:
+    """What each worker's own data weigh in plain asynchronous descent, ``(n,)``; fair is 1.
+
+    Worker j delivers 1 / tau_j gradients a second: its weight is (1 / tau_j) / mean(1 / tau). So
+    descent ends at the optimum of losses that are weighed like this; ``rescale`` makes them equal.
+    Elementary renewal theorem.
+
+    Args:
+        mean_times: tau, ``(n,)`` mean seconds of each worker's gradient.
+    """
+    rates = _rates(mean_times)
+    return np.asarray(rates / rates.mean())
+
+
+def least_seconds(mean_times: ArrayLike) -> float:
+    """Seconds per n gradients below which no method comes with these workers: n / sum_j 1 / tau_j.
+
+    Nobody ever waits there, and every gradient counts. Elementary renewal theorem.
+
+    Args:
+        mean_times: tau, ``(n,)`` mean seconds of each worker's gradient.
+    """
+    rates = _rates(mean_times)
+    return float(rates.size / rates.sum())
+
+
+def _rates(mean_times: ArrayLike) -> FloatArray:
+    times = np.asarray(mean_times, dtype=np.float64)
+    if times.ndim != 1 or not times.size or not np.all((times > 0) & (times < np.inf)):
+        raise InvalidParameter("mean_times", mean_times, "must be a list of positive numbers")
+    return 1.0 / times
 
 
 def mean_asynchronous(workers: int, mean_delay: float) -> float:

@@ -75,6 +75,7 @@ def plain(
     versions: list[list[int]] = []
     buffer: list[tuple[int, int]] = []
     counted: set[int] = set()
+    sent = [0] * n
 
     def begin(worker: int, now: float) -> None:
         row[worker] += 1
@@ -102,10 +103,11 @@ def plain(
                 continue
             counted.add(worker)
             buffer.append((worker, version[worker]))
-            if scheme.restarts_at_once:
-                starting.add(worker)
-            else:
+            sent[worker] += 1
+            if scheme.ahead < np.inf or not scheme.restarts_at_once:
                 waiting[worker] = True
+            else:
+                starting.add(worker)
             if len(buffer) == scheme.gradients:
                 times.append(now)
                 senders.append([sender for sender, _ in buffer])
@@ -120,6 +122,8 @@ def plain(
                 stale = len(times) - version[worker] >= scheme.oldest
                 if scheme.stops is Stops.EVERYBODY or (scheme.stops is Stops.STALE and stale):
                     starting.add(worker)
+        if scheme.ahead < np.inf:
+            starting = {j for j in range(n) if waiting[j] and sent[j] - min(sent) <= scheme.ahead}
         for worker in sorted(starting):
             begin(worker, now)
 

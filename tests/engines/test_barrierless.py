@@ -12,16 +12,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.build import ImpossibleCell, timing
 from erasurehead.experiments.config.cells import cells
 from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import EngineRefused, NeverEnough
+from erasurehead.sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.barrierless import Barrierless, Stops
+from erasurehead.sim.steps import SingleGradients, Sparse
+from erasurehead.sim.theory import asynchronous_weights
 from erasurehead.sim.types import Messages, Trace
 from tests.engines.agreement import (
     arrays,
@@ -35,7 +38,7 @@ from tests.engines.agreement import (
     plain,
     steps,
 )
-from tests.statistics import assert_z
+from tests.statistics import BOUND, assert_z
 from tests.tools import TableTape
 
 INF = np.inf
@@ -62,6 +65,8 @@ def barrierless(draw: st.DrawFn) -> Barrierless:
     n = draw(st.integers(1, 6))
     if draw(st.integers(0, 3)) == 0:
         return Barrierless("drawn", n, draw(st.integers(1, n)), restarts_at_once=False)
+    if draw(st.integers(0, 3)) == 0:
+        return Barrierless("drawn", n, draw(st.integers(1, 9)), ahead=draw(st.integers(0, 4)))
     stops = draw(st.sampled_from(Stops))
     oldest = 1 if stops is Stops.EVERYBODY else draw(st.sampled_from([INF, 1, 2, 3, 7]))
     distinct = draw(st.booleans())
@@ -117,6 +122,7 @@ def test_engines_agree_on_lattices_with_ties_and_zeros(
     seed=st.integers(0, 10**6),
     levels=st.sampled_from([1, 2, 4, 50]),
     dead=st.sampled_from([0.0, 0.0, 0.02]),
+    ahead=st.sampled_from([INF, INF, 0, 1, 3]),
 )
 @settings(max_examples=300, deadline=None)
 def test_the_event_engine_does_what_a_plain_loop_does(
@@ -129,12 +135,15 @@ def test_the_event_engine_does_what_a_plain_loop_does(
     seed: int,
     levels: int,
     dead: float,
+    ahead: float,
 ) -> None:
     """All four choices, those that the batch engine refuses among them."""
     k = gradients if at_once and not distinct else min(gradients, n)
     scheme = Barrierless(
         "drawn", n, k, oldest, restarts_at_once=at_once, stops=stops, distinct=distinct
     )
+    if ahead < INF:
+        scheme = Barrierless("drawn", n, gradients, ahead=ahead)
     rng = np.random.default_rng(seed)
     table = rng.integers(0, levels, (600, n)) * 0.25
     table[rng.random(table.shape) < dead] = INF
@@ -161,6 +170,7 @@ BATCHED = [
         "rennala",
         "ringmaster",
         "malenia",
+        "ssp",
     )
     for family in SCHEMES[name].examples()
     if family.build(12).refusal() is None  # type: ignore[attr-defined]
@@ -371,6 +381,166 @@ def test_mean_time_without_waiting(k: int, delay: object) -> None:
     early, updates = times.shape[1] // 3, times.shape[1]
     means = (times[:, -1] - times[:, early - 1]) / (updates - early)
     assert_z(means, k * delay.mean() / n)  # type: ignore[attr-defined]
+
+
+def descent(family: SchemeFamily, tape: object, iterations: int, rate: float) -> float:
+    """Where two losses (x - c)^2 / 2, c = 0 and 1, end: a plain loop over the updates, from 0."""
+    scheme = family.build(2)
+    steps = scheme.steps(simulate(Run(scheme, [tape], Proportional(), iterations), work=False))  # type: ignore[list-item]
+    models = [0.0]
+    for u in range(scheme.updates(iterations)):
+        step = steps.step(u)
+        assert isinstance(step, Sparse)
+        places = zip(step.partition[0], step.weight[0], step.version[0], strict=True)
+        gradient = sum(
+            weight * (models[version] - partition) for partition, weight, version in places
+        )
+        models.append(models[-1] - rate * gradient / 2)
+    return float(np.mean(models[len(models) // 2 :]))
+
+
+def test_own_data_pull_by_their_speed_unless_rescaled() -> None:
+    """Workers of 1 and 3 s: the fixed point is 1/4; rescaled by their counts, the optimum 1/2."""
+    assert asynchronous_weights([1.0, 3.0]) == pytest.approx([1.5, 0.5])
+    own, rescaled = (SCHEMES["asynchronous"](data="own", rescale=r) for r in (False, True))
+    tape = steady(1.0, 3.0, rows=15_001)
+    assert descent(own, tape, 10_000, 0.002) == pytest.approx(0.25, abs=2e-3)
+    assert descent(rescaled, tape, 10_000, 0.002) == pytest.approx(0.5, abs=2e-3)
+    # Counted by hand: messages of 1, 1, 1 and 2 (ties in the order of workers), 1, 1, ...
+    scheme = rescaled.build(2)
+    run = Run(scheme, [tape], Proportional(), 4)
+    step = [scheme.steps(simulate(run)).step(u) for u in range(8)]
+    weights = [float(s.weight[0, 0]) for s in step]  # type: ignore[union-attr]
+    assert weights == [2 * w for w in (1 / 2, 2 / 4, 3 / 6, 4 / 2, 5 / 8, 6 / 10, 7 / 12, 8 / 4)]
+
+
+def test_rescaled_counts_are_each_replications_own() -> None:
+    """Against a plain count; catches counts that go on from one replication to the next."""
+    scheme = SCHEMES["asynchronous"](data="own", rescale=True).build(5)
+    tapes = [Tape(MODELS["exponential"](rate=1.0), 5, 3, r) for r in range(3)]
+    trace = simulate(Run(scheme, tapes, Proportional(), 20), work=False)
+    steps = scheme.steps(trace)
+    for r, senders in enumerate(messages(trace).message[:, :, 0]):
+        sent = np.zeros(5)
+        for u, worker in enumerate(senders):
+            sent[worker] += 1
+            step = steps.step(u)
+            assert isinstance(step, Sparse)
+            assert step.weight[r, 0] == 5 * ((u + 1) / (5 * sent[worker]))
+
+
+@pytest.mark.parametrize(
+    ("fields", "weight", "mean"),
+    [
+        ({"staleness": {"power": 1}}, lambda s: 1 / (1 + s), np.log(30) / 29),
+        ({"staleness": {"power": 0.5}}, lambda s: (1 + s) ** -0.5, 0.2818),
+        ({"staleness": {"hinge": [10, 4]}}, lambda s: 1 / (10 * np.maximum(s - 4, 0) + 1), 0.1654),
+        ({"delay_adaptive": True}, lambda s: 30 / np.maximum(s, 30), 0.8577),
+    ],
+    ids=str,
+)
+def test_what_a_stale_gradient_weighs(fields: dict, weight: object, mean: float) -> None:
+    """Equal exponential workers: P(staleness = s) = (1 / n) (1 - 1 / n)^s; our derivation."""
+    n, s = 30, np.arange(20_000)
+    chance = (1 / n) * (1 - 1 / n) ** s
+    assert chance @ weight(s) == pytest.approx(mean, abs=5e-5)  # type: ignore[operator]
+    scheme = SCHEMES["asynchronous"](**fields).build(n)
+    tapes = [Tape(MODELS["exponential"](rate=1.0), n, 15, r) for r in range(40)]
+    steps = scheme.steps(simulate(Run(scheme, tapes, Proportional(), 60), work=False))
+    late = [steps.step(u).weight[:, 0] / n for u in range(600, 1800, 60)]  # type: ignore[union-attr]
+    assert_z(np.mean(late, axis=0), mean)
+
+
+@pytest.mark.parametrize("none", [{"power": 0}, {"hinge": [3.0, float("inf")]}, {"hinge": [0, 0]}])
+def test_a_discount_of_nothing_is_none_to_the_bit(none: dict) -> None:
+    plain, discounted = (SCHEMES["k_batch_async"](wait_for=3, staleness=s) for s in (None, none))
+    trace = both_engines(plain)[0]
+    one, two = (family.build(12).steps(trace) for family in (plain, discounted))
+    assert isinstance(one, SingleGradients)
+    assert isinstance(two, SingleGradients)
+    np.testing.assert_array_equal(one.weight, two.weight)
+
+
+def test_what_asynchronous_refuses() -> None:
+    for wrong in (
+        {},
+        {"power": 1, "hinge": [1, 2]},
+        {"power": -1},
+        {"power": np.inf},
+        {"hinge": [1]},
+    ):
+        with pytest.raises(ValidationError):
+            SCHEMES["asynchronous"](staleness=wrong)
+    for fields, said in (
+        ({"staleness": {"power": 1}, "delay_adaptive": True}, "staleness"),
+        ({"rescale": True}, "data: own"),
+    ):
+        with pytest.raises(InvalidParameter, match=said):
+            SCHEMES["asynchronous"](**fields).build(4)
+
+
+@pytest.mark.parametrize("engine", [event, batch], ids=lambda engine: engine.name)
+def test_ssp_by_hand(engine: object) -> None:
+    """Workers of 1 and 3 s, at most two gradients ahead."""
+    scheme = SCHEMES["ssp"](ahead=2).build(2)
+    trace = engine.simulate(scheme, [steady(1.0, 3.0)], Proportional(), 5)  # type: ignore[attr-defined]
+    assert trace.times[0].tolist() == [1, 2, 3, 3, 4, 6, 7, 9, 10, 12]
+    assert scheme.steps(trace).staleness[0].tolist() == [0, 0, 0, 3, 0, 1, 0, 1, 0, 1]
+    assert trace.work.busy[0].tolist() == [6, 12]  # worker 0 waits from its fourth gradient on
+
+
+def test_ssp_lies_between_uncoded_and_asynchronous() -> None:
+    """At its ends it is both, to the bit."""
+    tapes = [Tape(DELAY, 12, 3, r) for r in range(3)]
+
+    def trace(name: str, iterations: int = 20, **fields: object) -> Trace:
+        scheme = SCHEMES[name](**fields).build(12)
+        return simulate(Run(scheme, tapes, Proportional(), iterations))
+
+    assert same(trace("ssp"), trace("asynchronous"))
+    assert same(trace("ssp", ahead=500), trace("asynchronous"))
+    assert not same(trace("ssp", ahead=3), trace("asynchronous"))
+    assert SCHEMES["ssp"](ahead=float("inf")) == SCHEMES["ssp"](ahead="inf") == SCHEMES["ssp"]()
+    synchronous, uncoded = trace("ssp", ahead=0, wait_for=12, data="own"), trace("uncoded")
+    np.testing.assert_array_equal(synchronous.times, uncoded.times)
+    scheme = SCHEMES["ssp"](ahead=0, wait_for=12, data="own").build(12)
+    assert scheme.exact
+    steps = scheme.steps(synchronous)
+    assert not steps.error.any()
+    assert not steps.staleness.any()
+    one = trace("ssp", ahead=0)
+    np.testing.assert_array_equal(one.times[:, 11::12], uncoded.times)
+
+
+@pytest.mark.parametrize(
+    ("n", "ahead", "seconds"),
+    [(2, s, 2 * (2 * s + 3) / (4 * s + 4)) for s in (0, 1, 2, 5)]
+    + [(30, 0, sum(1 / i for i in range(1, 31)))],
+)
+def test_mean_time_of_ssp(n: int, ahead: int, seconds: float) -> None:
+    """Seconds per n gradients: two exponential workers in closed form (ours), all at s = 0."""
+    scheme = SCHEMES["ssp"](ahead=ahead).build(n)
+    tapes = [Tape(MODELS["exponential"](rate=1.0), n, 19, r) for r in range(200)]
+    times = simulate(Run(scheme, tapes, Proportional(), 90), work=False).times
+    early = 30 * n
+    assert_z((times[:, -1] - times[:, early - 1]) / 60, seconds)
+
+
+@pytest.mark.parametrize(("ahead", "seconds"), [(1, 2.346), (3, 1.615), (10, 1.209)])
+def test_seconds_of_ssp_with_thirty_workers(ahead: int, seconds: float) -> None:
+    """Numbers of a recursion with draws of its own, known to 0.002."""
+    scheme, n = SCHEMES["ssp"](ahead=ahead).build(30), 30
+    tapes = [Tape(MODELS["exponential"](rate=1.0), n, 20, r) for r in range(60)]
+    times = simulate(Run(scheme, tapes, Proportional(), 300), work=False).times
+    found = (times[:, -1] - times[:, 100 * n - 1]) / 200
+    error = float(np.hypot(found.std(ddof=1) / np.sqrt(len(found)), 0.002))
+    assert abs(found.mean() - seconds) < BOUND * error
+
+
+@pytest.mark.parametrize("wrong", [-1, 1.5, True, "far"])
+def test_how_far_ahead_is_a_whole_number_or_inf(wrong: object) -> None:
+    with pytest.raises(ValidationError):
+        SCHEMES["ssp"](ahead=wrong)
 
 
 @pytest.mark.parametrize("k", [1, 10, 30, 45])

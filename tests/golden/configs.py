@@ -66,6 +66,18 @@ LOCAL = [
 ]
 """Local steps, with a last round that is shorter and without."""
 
+DEPLOYED = [
+    {"name": "ignore_stragglers", "wait_for": 6, "grace": 0.3},
+    {"name": "fractional_repetition", "load": 3, "stop": {"first": 3, "grace": 0.2}},
+    {"name": "speculative", "copy_after": 8},
+    {"name": "speculative", "spark": "before 4.0"},
+    {"name": "balanced", "micro_batches": 48},
+    {"name": "ssp", "ahead": 2},
+    {"name": "asynchronous", "data": "own", "rescale": True},
+    {"name": "asynchronous", "staleness": {"power": 0.5}},
+]
+"""What people deploy."""
+
 LOGISTIC = {
     "problem": {"loss": "logistic", "dataset": "breast_cancer", "l2": 1e-4},
     "optimizer": {"rule": "accelerated", "learning_rate": 0.5},
@@ -236,6 +248,7 @@ def documents(folder: Path) -> dict[str, Document]:
             "network": SIZED,
             "failures": CRASHES,
         },
+        "deployed": {**small, **LOGISTIC, "delay": SHIFTED, "schemes": DEPLOYED},
         "trace": {
             **small,
             "delay": {"model": "trace", "path": str(trace), "hosts": "first"},

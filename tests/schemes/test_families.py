@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from erasurehead.sim.engines.run import Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
 from erasurehead.sim.schemes.decoders import decoding_error
 from erasurehead.sim.schemes.erasurehead import ErasureHead, chance_heard
 from erasurehead.sim.schemes.partial_work import MultiMessage
+from erasurehead.sim.schemes.stopping import FirstK
 from erasurehead.sim.schemes.uncoded import IgnoreStragglers, TimeWindow
 from tests.engines.agreement import Engine, batch, event
 from tests.statistics import assert_z
@@ -244,6 +246,40 @@ def test_a_window_worked_out_by_hand(family: TimeWindow, seconds: float, engine:
     trace = engine.simulate(family.build(5), [tape], Proportional(), 2)
     np.testing.assert_array_equal(trace.times, [[seconds, 2 * seconds]])
     np.testing.assert_array_equal(trace.heard.arrived[0], tape.table <= seconds)
+
+
+@pytest.mark.parametrize(
+    ("family", "seconds"),
+    [
+        (IgnoreStragglers(wait_for=2, grace=1.5), 3.5),
+        (IgnoreStragglers(wait_for=2, grace=0.0), 2.0),
+        (IgnoreStragglers(wait_for=2, grace=9.0), 7.0),
+        (IgnoreStragglers(wait_for=2, grace=1.5, deadline=3.2), 3.2),
+        (IgnoreStragglers(wait_for=4, grace=1.5), 7.0),
+        (ErasureHead(load=2, stop={"first": 2, "grace": 0.5}), 2.5),
+        (ErasureHead(load=2, stop={"first": 2, "grace": 1.5}), 3.0),  # both groups are there
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("engine", [batch, event], ids=lambda engine: engine.name)
+@pytest.mark.parametrize("policy", Policy)
+def test_a_grace_worked_out_by_hand(
+    family: SchemeFamily, seconds: float, engine: Engine, policy: Policy
+) -> None:
+    """Arrivals at 1, 2, 3 and 7 s: who comes within the grace counts, under every policy."""
+    times = np.array([[1.0, 2.0, 3.0, 7.0]]) / getattr(family, "load", 1)
+    trace = engine.simulate(family.build(4), [TableTape(times)], Proportional(), 1, policy)
+    np.testing.assert_array_equal(trace.times, [[seconds]])
+    arrived = np.array([1.0, 2.0, 3.0, 7.0]) <= seconds
+    np.testing.assert_array_equal(trace.heard.arrived[0, 0], arrived)
+
+
+def test_a_grace_needs_arrivals_that_it_follows() -> None:
+    for fields in ({"grace": 1.0}, {"grace": 1.0, "deadline": 2.0}):
+        with pytest.raises(InvalidParameter, match="needs wait_for"):
+            IgnoreStragglers(**fields).build(4)
+    with pytest.raises(InvalidParameter, match="stop is given"):
+        IgnoreStragglers(grace=1.0, stop=FirstK(first=3)).build(4)
 
 
 @pytest.mark.parametrize("wrong", [-0.5, True, float("nan"), float("inf"), "wide"])

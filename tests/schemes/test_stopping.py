@@ -304,6 +304,10 @@ def test_each_choice_ends_when_it_says(row: np.ndarray) -> None:
     covered = first(lambda here: held[here].any(axis=0).all())
     decodable = first(lambda here: decoding_error(Optimal(CODE).partition_weights(here)) <= 1e-6)
     assert ends({"first": 3}, row) == 3.0
+    assert ends({"first": 3, "grace": 1.5}, row) == 4.5
+    assert ends({"first": 3, "grace": 0}, row) == ends({"first": 3, "grace": 0.0}, row) == 3.0
+    assert ends({"first": 3, "grace": 99.0}, row) == ends({"first": 8, "grace": 1.0}, row) == 8.0
+    assert ends({"any": [{"first": 3, "grace": 1.5}, {"deadline": 3.2}]}, row) == 3.2
     assert ends({"cover": True}, row) == ends("cover", row) == covered
     assert ends({"decodable": 1e-6}, row) == ends("decodable", row) == decodable
     assert ends({"deadline": 2.5}, row) == 2.5
@@ -332,6 +336,9 @@ def test_what_can_never_be_covered_ends_with_everybody() -> None:
     [
         ({"first": 0}, "first"),
         ({"first": True}, "first"),
+        ({"grace": 1.0}, "first"),
+        ({"first": 3, "grace": -1.0}, "grace"),
+        ({"first": 3, "grace": float("inf")}, "grace"),
         ({"first": 3, "cover": True}, "cover"),
         ({"cover": False}, "cover"),
         ({"cover": 1}, "cover"),
@@ -358,6 +365,7 @@ def test_a_wrong_choice_is_refused_where_it_stands(value: Any, place: str) -> No
     ("stop", "field"),
     [
         ({"first": 9}, "stop.first"),
+        ({"first": 9, "grace": 1}, "stop.first"),
         ({"window": 1, "at_least": 9}, "stop.at_least"),
         ({"any": []}, "stop.any"),
         ({"all": [{"first": 3}, {"first": 9}]}, "stop.first"),

@@ -14,7 +14,7 @@ from scipy import special, stats
 from erasurehead.delay_models import MODELS
 from erasurehead.sim.load_laws import PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.deadlines import Deadline
+from erasurehead.sim.schemes.deadlines import Deadline, Later
 from erasurehead.sim.schemes.stopping import AllOf, AnyOf, CoverGroups, FirstK
 from erasurehead.sim.theory import (
     NoFormula,
@@ -22,6 +22,7 @@ from erasurehead.sim.theory import (
     additive_worker_time,
     iteration_time_law,
     proportional_worker_time,
+    quorum_error,
     scheme_iteration_time,
 )
 from erasurehead.sim.theory import mean_times as closed
@@ -44,6 +45,8 @@ def stop(rule, times):
             return times.reshape(len(times), -1, size).min(axis=2).max(axis=1)
         case Deadline(seconds):
             return np.full(len(times), seconds)
+        case Later(inner, seconds):
+            return stop(inner, times) + seconds
         case AnyOf(left, right):
             return np.minimum(stop(left, times), stop(right, times))
         case AllOf(left, right):
@@ -181,6 +184,9 @@ RULES = [
     FirstK(10) & CoverGroups(3),
     FirstK(8) | CoverGroups(3) | Deadline(2.5),
     (FirstK(2) & CoverGroups(3)) & Deadline(1.9),
+    FirstK(12) | Later(FirstK(8), 0.4),
+    (FirstK(12) | Later(FirstK(5), 0.4)) | Deadline(2.5),
+    Later(FirstK(8), 0.4),
 ]
 
 
@@ -213,6 +219,36 @@ def test_mean_of_the_slowest_of_n_pareto_delays(alpha, n):
     coarse = iteration_time_law(FirstK(n), n, proportional_worker_time(law.cdf, 1))
     assert coarse.mean() == pytest.approx(exact, rel=1e-5 if alpha < 1.2 else 1e-6)
     assert (precise.variance() == inf) == (alpha <= 2.0)
+
+
+@pytest.mark.parametrize("grace", [0.0, 0.01, 0.5, 3.0, 60.0])
+@pytest.mark.parametrize(("n", "k"), [(30, 15), (30, 29), (4, 1), (1000, 900)])
+def test_a_quorum_with_grace(n: int, k: int, grace: float) -> None:
+    """The law of any delay against elementary terms; catches a tail that is lost to rounding."""
+    time = closed.ExponentialTime(0.5, 0.25)
+    worker = WorkerTime(stats.expon(0.5, 0.25).cdf, stats.expon(0.5, 0.25).sf)
+    rule = FirstK(n) | Later(FirstK(k), grace)
+    mean = closed.mean_quorum(time, n, k, grace)
+    law = iteration_time_law(rule, n, worker)
+    assert law.mean() == pytest.approx(mean, rel=1e-9)
+    far = law.quantile(0.5) + 15.0  # where all but a few rounds are over
+    late = stats.expon(0.5, 0.25).sf([far, far - grace])
+    some_missing = -np.expm1(n * np.log1p(-late[0]))
+    beyond = min(special.betainc(n - k + 1, k, late[1]), some_missing)
+    assert 0.0 <= law.sf(far) <= beyond * (1 + 1e-6)
+
+
+def test_a_quorum_of_thirty_by_hand() -> None:
+    """n = 30, K = 15, half a second: the limits are those of K and of all."""
+    unit = closed.ExponentialTime(0.0, 1.0)
+    heard = 1 - np.exp(-0.5)
+    assert 15 + 15 * heard == pytest.approx(20.902, abs=5e-4)
+    assert closed.mean_quorum(unit, 30, 15, 0.5) == pytest.approx(1.1768, abs=5e-5)
+    assert quorum_error(30, 15, heard) == pytest.approx(13.416, abs=5e-4)
+    assert closed.mean_quorum(unit, 30, 15, 0.0) == closed.mean_first_k(unit, 30, 15)
+    assert closed.mean_quorum(unit, 30, 15, 99.0) == pytest.approx(closed.mean_uncoded(unit, 30))
+    assert quorum_error(30, 15, 0.0, rescale=False) == 15
+    assert quorum_error(30, 15, 1.0) == 0
 
 
 @pytest.mark.parametrize("sf", [True, False])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain, islice, repeat
+from math import inf
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -12,6 +13,7 @@ from ...errors import NeverEnough
 from ...schemes.barrierless import Barrierless, Cycle
 from ...types import BoolArray, FloatArray, IntArray, Trace
 from ..updates import Accepted, Standstill, Streams
+from .ahead import bounded
 from .arrivals import Block, arrival_blocks, first_blocks
 from .booking import resting, unresting
 from .interrupted import dependent
@@ -288,7 +290,10 @@ def batch_barrierless(run: Run, heard: bool = True, work: bool = True) -> Trace:
     if scheme.cycles:
         return cycles(run, scheme, heard, work)
     accepted = Accepted.empty((len(run.tapes), run.updates, scheme.gradients), heard, work)
-    if scheme.independent:
+    busy = np.zeros((len(run.tapes), scheme.n)) if work else None
+    if scheme.ahead < inf:
+        bounded(run, scheme, accepted, busy)
+    elif scheme.independent:
         for r, first in enumerate(first_blocks(run, scheme, work)):
             _undisturbed(run, scheme, r, first, accepted.part(r))
     else:
@@ -297,6 +302,9 @@ def batch_barrierless(run: Run, heard: bool = True, work: bool = True) -> Trace:
     if work:
         note = unresting if scheme.restarts_at_once else resting
         noted = note(accepted, accepted.useful(scheme.workers))
+        if scheme.ahead < inf:
+            assert busy is not None
+            noted.busy[:] = busy
     return Trace(accepted.times, accepted.heard if heard else None, noted, "batch", run.seed)
 
 

@@ -1,0 +1,253 @@
+"""What people deploy: backup tasks, and work that is dealt by speed."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+
+import numpy as np
+import pytest
+
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
+from erasurehead.sim.engines.simulate import simulate
+from erasurehead.sim.errors import EngineRefused, InvalidParameter
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.schemes import SCHEMES, SchemeFamily
+from erasurehead.sim.schemes.balanced import deal
+from erasurehead.sim.schemes.speculative import Copies
+from erasurehead.sim.theory import ExponentialTime, mean_speculative
+from erasurehead.sim.types import Trace
+from tests.statistics import BOUND, assert_z
+from tests.tools import TableTape
+
+UNIT = MODELS["exponential"](rate=1.0)
+
+
+def run(
+    family: SchemeFamily,
+    n: int,
+    rounds: int,
+    delay: object = UNIT,
+    replications: int = 1,
+    **more: object,
+) -> Trace:
+    tapes = [Tape(delay, n, 23, r) for r in range(replications)]  # type: ignore[arg-type]
+    return simulate(Run(family.build(n), tapes, Proportional(), rounds, **more))  # type: ignore[arg-type]
+
+
+def near(samples: np.ndarray, expected: float, known_to: float) -> None:
+    """A mean that is itself known to so much only."""
+    error = float(np.hypot(samples.std(ddof=1) / np.sqrt(samples.size), known_to))
+    assert abs(samples.mean() - expected) < BOUND * error, (samples.mean(), expected, error)
+
+
+class Streams:
+    """A tape of given tables, one for each stream; ``(rounds, workers)`` each."""
+
+    block_rounds = 4
+
+    def __init__(self, *tables: list[list[float]]) -> None:
+        self.tables = [np.array(table) for table in tables]
+        self.workers = self.tables[0].shape[1]
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> np.ndarray:
+        return self.tables[stream][start:stop]
+
+
+@pytest.mark.parametrize("engine", ["batch", "event"])
+@pytest.mark.parametrize("policy", Policy)
+def test_copies_by_hand(engine: str, policy: Policy) -> None:
+    """Tasks of 1, 2, 9 and 8 s; copies of 3, 9, 1 and 1 s. At 2 s worker 0 takes task 2, which it
+    has at 5 s, and worker 1 takes task 3, which its own worker has first, at 8 s."""
+    tape = Streams([[1.0, 2.0, 9.0, 8.0]], [[3.0, 9.0, 1.0, 1.0]])
+    scheme = SCHEMES["speculative"](copy_after=2).build(4)
+    trace = simulate(Run(scheme, [tape], Proportional(), 1, policy), engine)  # type: ignore[arg-type, list-item]
+    assert trace.times.tolist() == [[8.0]]
+    assert trace.heard.arrived.all()  # type: ignore[union-attr]
+    assert trace.work is not None
+    assert trace.work.busy[0].tolist() == [1 + 3, 2 + 6, 5, 8]
+    assert trace.work.useful[0].tolist() == [1 + 3, 2, 0, 8]
+    assert (trace.work.last[0, 0], trace.work.margin[0, 0]) == (3, 3.0)
+
+
+@pytest.mark.parametrize("engine", ["batch", "event"])
+def test_more_missing_than_idle_by_hand(engine: str) -> None:
+    """q = 1: worker 0 is done at 1 s and copies task 1 until 3 s; both workers are then free, and
+    take tasks 2 and 3, which end at 6 s (a copy of 3 s) and at 7 s (a copy of 4 s)."""
+    tape = Streams(
+        [[1.0, 10.0, 10.0, 10.0]],
+        [[2.0, 4.0, 9.0, 9.0]],
+        [[3.0, 9.0, 9.0, 9.0]],
+        *[[[9.0] * 4]] * 1,
+    )
+    scheme = SCHEMES["speculative"](copy_after=1).build(4)
+    trace = simulate(Run(scheme, [tape], Proportional(), 1), engine)  # type: ignore[arg-type, list-item]
+    assert trace.times.tolist() == [[7.0]]
+    assert trace.work.busy[0].tolist() == [1 + 2 + 3, 3 + 4, 6, 7]  # type: ignore[union-attr]
+    assert trace.work.useful[0].tolist() == [1 + 2 + 3, 4, 0, 0]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("n", "q"), [(4, 2), (30, 23), (30, 15), (12, 12), (7, 4)])
+def test_mean_time_of_copies(n: int, q: int) -> None:
+    times = run(SCHEMES["speculative"](copy_after=q), n, 20_000).intervals.ravel()
+    assert_z(times, mean_speculative(ExponentialTime(0.0, 1.0), n, q))
+
+
+def test_mean_times_as_known() -> None:
+    unit = ExponentialTime(0.0, 1.0)
+    assert mean_speculative(unit, 4, 2) == pytest.approx(4 / 3)
+    assert mean_speculative(unit, 30, 23) == pytest.approx(2.6986, abs=5e-5)
+    for n, q, seconds, error in ((4, 1, 1.25, 0.003), (30, 1, 2.159, 0.005)):
+        near(run(SCHEMES["speculative"](copy_after=q), n, 6_000).intervals, seconds, error)
+
+
+@pytest.mark.parametrize(
+    ("delay", "fields", "seconds", "error"),
+    [
+        (UNIT, {"spark": "before 4.0"}, 2.642, 0.004),
+        (MODELS["shifted_exponential"](shift=1.0, rate=2.0), {"spark": "before 4.0"}, 2.857, 0.002),
+        (MODELS["shifted_exponential"](shift=1.0, rate=2.0), {"copy_after": 22}, 2.778, 0.002),
+    ],
+    ids=str,
+)
+def test_what_spark_copies(delay: object, fields: dict, seconds: float, error: float) -> None:
+    """n = 30; numbers of a simulation of its own."""
+    near(run(SCHEMES["speculative"](**fields), 30, 6_000, delay).intervals, seconds, error)
+
+
+def test_the_rules_of_spark_by_version() -> None:
+    old, new = (
+        SCHEMES["speculative"](spark=version).build(30) for version in ("before 4.0", "4.0")
+    )
+    assert (old.q, old.multiplier, new.q, new.multiplier) == (22, 1.5, 27, 3.0)
+    for wrong in (
+        {},
+        {"spark": "4.0", "copy_after": 3},
+        {"spark": "4.0", "multiplier": 2.0},
+        {"copy_after": 5},
+    ):
+        with pytest.raises(InvalidParameter):
+            SCHEMES["speculative"](**wrong).build(4)
+
+
+def test_both_ways_to_settle_agree() -> None:
+    """What is found at once, and event by event."""
+    rng = np.random.default_rng(2)
+    for n, q in ((4, 2), (9, 5), (12, 11)):
+        scheme = Copies(n, q, 0.0)
+        times = rng.exponential(1.0, (300, n * 2))
+        own = times.reshape(-1, n, 2)
+        for one, two in zip(scheme._at_once(own), scheme._in_turn(own), strict=True):
+            np.testing.assert_allclose(one, two, rtol=0, atol=1e-12)
+
+
+def test_busy_and_useful_seconds_of_copies() -> None:
+    """Of every task one attempt counts: useful seconds are theirs, and nobody is busy twice."""
+    trace = run(SCHEMES["speculative"](copy_after=3, multiplier=1.1), 12, 200, replications=3)
+    assert trace.work is not None
+    assert np.all(trace.work.useful <= trace.work.busy + 1e-9)
+    assert np.all(trace.work.busy <= trace.times[:, -1:] + 1e-9)
+    assert 0.5 < trace.work.useful.sum() / trace.work.busy.sum() < 0.9
+
+
+def test_without_copies_it_is_uncoded() -> None:
+    copies, uncoded = (
+        run(SCHEMES[name](**fields), 12, 50, replications=2)
+        for name, fields in (("speculative", {"copy_after": 12}), ("uncoded", {}))
+    )
+    np.testing.assert_array_equal(copies.times, uncoded.times)
+    assert copies.work is not None
+    assert uncoded.work is not None
+    np.testing.assert_allclose(copies.work.busy, uncoded.work.busy, rtol=1e-12)
+
+
+def test_copies_need_an_ideal_cluster() -> None:
+    with pytest.raises(EngineRefused, match="speculative needs a cluster without network"):
+        run(
+            SCHEMES["speculative"](copy_after=6),
+            12,
+            3,
+            cluster=Cluster(network=Network(uplink_latency=0.1)),
+        )
+
+
+# Work that is dealt by speed.
+
+
+def plain_deal(seconds: np.ndarray, total: int) -> list[int]:
+    dealt = [0] * len(seconds)
+    heap = [(t, j) for j, t in enumerate(seconds.tolist())]
+    heapq.heapify(heap)
+    for _ in range(total):
+        _, j = heapq.heappop(heap)
+        dealt[j] += 1
+        heapq.heappush(heap, ((dealt[j] + 1) * seconds[j], j))
+    return dealt
+
+
+@pytest.mark.parametrize("levels", [3, 10**6])
+def test_dealing_is_what_a_heap_deals(levels: int) -> None:
+    """Also with ties, and in many replications at once."""
+    rng = np.random.default_rng(levels)
+    for total in (1, 7, 40, 1000):
+        seconds = (1 + rng.integers(0, levels, (20, 9))) / levels
+        assert deal(seconds, total).tolist() == [plain_deal(row, total) for row in seconds]
+
+
+def test_dealing_is_optimal() -> None:
+    """Against every way to deal."""
+    rng = np.random.default_rng(4)
+    ways = [w for w in itertools.product(range(7), repeat=3) if sum(w) == 6]
+    for _ in range(100):
+        seconds = rng.lognormal(0.0, 1.0, 3)
+        best = min(max(np.array(way) * seconds) for way in ways)
+        assert max(deal(seconds[None], 6)[0] * seconds) == pytest.approx(best, rel=1e-12)
+    assert deal(np.array([[1.0, 1.0, 4.0]]), 3).tolist() == [[2, 1, 0]]
+    assert deal(np.array([[0.0, 1.0, 0.0]]), 5).tolist() == [[5, 0, 0]]
+
+
+@pytest.mark.parametrize(("pieces", "seconds"), [(90, 4 / 3), (120, 1.5)])
+@pytest.mark.parametrize("engine", ["batch", "event"])
+def test_balanced_by_hand(pieces: int, seconds: float, engine: str) -> None:
+    """15 workers at 1 s and 15 at 2 s, learned in the first round; uncoded takes 2 s."""
+    tape = TableTape(np.tile(np.repeat([1.0, 2.0], 15), (4, 1)))
+    scheme = SCHEMES["balanced"](micro_batches=pieces).build(30)
+    trace = simulate(Run(scheme, [tape], Proportional(), 4), engine)  # type: ignore[arg-type]
+    assert trace.intervals[0] == pytest.approx([2.0] + [seconds] * 3)
+    given = SCHEMES["balanced"](micro_batches=pieces, seconds=(1.0,) * 15 + (2.0,) * 15).build(30)
+    trace = simulate(Run(given, [tape], Proportional(), 4), engine)  # type: ignore[arg-type]
+    assert trace.intervals[0] == pytest.approx([seconds] * 4)
+
+
+def test_equal_speeds_are_uncoded_to_the_bit() -> None:
+    for n, pieces in ((12, 48), (30, 1470)):  # 49 (30 / 1470) is not 1
+        equal = SCHEMES["balanced"](micro_batches=pieces, seconds=(0.7,) * n)
+        for policy in Policy:
+            one, two = (
+                run(each, n, 30, replications=2, policy=policy)
+                for each in (equal, SCHEMES["uncoded"]())
+            )
+            np.testing.assert_array_equal(one.times, two.times)
+
+
+def test_learned_speeds_lose_where_only_chance_is_slow() -> None:
+    """Equal exponential workers; and log-normal ones that differ for good."""
+    equal = run(SCHEMES["balanced"](micro_batches=120), 30, 400, replications=20)
+    near(equal.intervals.mean(axis=1), 4.26, 0.02)
+    base = MODELS["lognormal"](median=np.exp(-0.005), sigma=0.1)  # a mean of 1 s
+    speeds = [1.0] * 15 + [2.0] * 15
+    tapes = [
+        TableTape(rows * speeds) for rows in (Tape(base, 30, 9, r).rows(0, 400) for r in range(20))
+    ]
+    for fields, seconds, error in (({}, 1.7795, 0.0011), ({"seconds": speeds}, 1.7796, 0.0011)):
+        scheme = SCHEMES["balanced"](micro_batches=120, **fields).build(30)
+        late = simulate(Run(scheme, tapes, Proportional(), 400)).intervals[:, 20:]
+        near(late.mean(axis=1), seconds, error)
+    uncoded = simulate(Run(SCHEMES["uncoded"]().build(30), tapes, Proportional(), 400))
+    near(uncoded.intervals.mean(axis=1), 2.370, 0.001)
+
+
+def test_speeds_are_given_for_all() -> None:
+    with pytest.raises(InvalidParameter, match="must be 4 numbers"):
+        SCHEMES["balanced"](micro_batches=8, seconds=(1.0, 2.0)).build(4)
