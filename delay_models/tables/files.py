@@ -276,6 +276,10 @@ BY_CHANCE = 1e-3
 """Of a round that looks like names: at most so likely."""
 
 
+NUMBERED = 20
+"""Times as likely as in other tables are names where a row reads 1, 2, 3, ... or 0, 1, 2, ..."""
+
+
 def _unlike(row: list[str], body: list[list[str]], decimal: str) -> bool:
     """Whether a first row of numbers is unlike the rows below: fewer digits after the point, or
     evenly spaced and of another size."""
@@ -294,7 +298,9 @@ def _unlike(row: list[str], body: list[list[str]], decimal: str) -> bool:
         share = (1 if alike == 0 else alike) / len(cells)
         # Pandas and NumPy write 2.0 as it is: whole numbers among fractions are of another kind.
         other_kind = not any("." in cell for cell in row) and all("." in cell for cell in cells)
-        if (other_kind and len(below) > 1) or (share ** len(row) < BY_CHANCE):
+        numbered = values.tolist() in ([*range(len(row))], [*range(1, len(row) + 1)])
+        chance = share ** len(row) / (NUMBERED if numbered else 1)
+        if (other_kind and len(below) > 1) or chance < BY_CHANCE:
             return sorted_ or (other_kind and len(row) == 1 and values[0] == 0)
     even = bool(np.all(steps == steps[:1])) and sorted_ and written == 0
     evenly = sum(

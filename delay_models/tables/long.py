@@ -84,7 +84,7 @@ def _restart(calls: Calls, twice: int) -> int | None:
     same = ordered["worker"].diff().eq(0)
     falls = ordered[same & ordered["round"].diff().lt(0)]
     few = 2 * falls["worker"].nunique() < calls["worker"].nunique()
-    if few or twice < 2 * len(falls):
+    if few or twice < 2 * max(len(falls), calls["worker"].nunique()):
         return None
     return int(falls.index.min())
 

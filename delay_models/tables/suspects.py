@@ -28,7 +28,7 @@ BY_CHANCE = 1e-3
 SAMPLE = 48
 """Rows that a pattern is first looked for in."""
 
-MANY, EDGE = 64, 8
+MANY, EDGE = 96, 8
 """Columns of which groups of neighbours are looked at; of more, so many at either edge."""
 
 MOST_COLUMNS = 2000
@@ -46,6 +46,9 @@ FAR, FARTHER = 30.0, 100.0
 STEADY = 8.0
 """Times as large as the median worker, if it varies much less than the others do."""
 
+FEWEST = 3
+"""Different numbers that a column has in many rows, and no worker among others with many."""
+
 TRENDS = 0.9
 """Share of steps in one direction that no worker's delays have."""
 
@@ -59,7 +62,7 @@ def odd_columns(table: FloatArray) -> list[Finding]:
     if rows < 3 or not 2 <= n <= MOST_COLUMNS or not np.isfinite(table).all():
         return []
     found: dict[int, str] = dict(_copies(table))
-    for look in (_constant, _whole, _trends, _sizes):
+    for look in (_constant, _few_values, _whole, _trends, _sizes):
         for place, text in look(table):
             found.setdefault(place, text)
     found = _with_derived(table, found)
@@ -125,20 +128,30 @@ def _pairs(one: FloatArray, other: FloatArray) -> FloatArray:
     return (one[:, None] - other[None, :])[~np.eye(len(one), dtype=bool)]
 
 
-def _copies(table: FloatArray) -> Iterator[Finding]:
-    """Columns that repeat an earlier one; where most do, workers wait for each other or tick."""
+def _twins(table: FloatArray) -> list[tuple[int, int]]:
+    """Columns that repeat an earlier one, and which."""
     first: dict[bytes, int] = {}
-    found = list[tuple[int, int]]()
+    found = []
     for place in range(table.shape[1]):
         key = np.ascontiguousarray(table[:, place]).tobytes()
         if key in first:
             found.append((place, first[key]))
         first.setdefault(key, place)
-    if len(found) > table.shape[1] / 2 - 1 and table.shape[1] > 2:
+    return found
+
+
+def _copies(table: FloatArray) -> Iterator[Finding]:
+    """Columns that repeat an earlier one. Where most do, workers wait for each other."""
+    n, found = table.shape[1], _twins(table)
+    if n == 2 or 2 * len(found) > n:
         return
     for place, other in found:
-        sample = table[:SAMPLE, place]
-        if not _by_chance(np.zeros(len(sample)), _pairs(sample, sample), 0.0, table.shape[1] ** 2):
+        sample = table[:SAMPLE]
+        alike = np.mean(sample == sample[:, [place]], axis=0)
+        usual = float(np.median(np.delete(alike, [place, other])))
+        pairs = _pairs(sample[:, place], sample[:, place])
+        chance = usual ** len(sample) * n**2 > BY_CHANCE
+        if not chance and not _by_chance(np.zeros(len(sample)), pairs, 0.0, n**2):
             yield place, f"is a copy of column {other}"
 
 
@@ -250,6 +263,19 @@ def _constant(table: FloatArray) -> Iterator[Finding]:
     if n * float(np.median(commonest) / rows) ** (rows - 1) < BY_CHANCE:
         for place in np.flatnonzero(still):
             yield int(place), f"is {table[0, place]:.6g} in every row"
+
+
+def _few_values(table: FloatArray) -> Iterator[Finding]:
+    """Columns of two or three numbers beside others of many."""
+    rows, n = table.shape
+    if rows < 12:
+        return
+    counts = 1 + np.count_nonzero(np.diff(np.sort(table, axis=0), axis=0), axis=0)
+    few = (counts > 1) & (counts <= FEWEST)
+    if few.any() and 2 * few.sum() <= n and counts[~few].min() >= rows / 3:
+        for place in np.flatnonzero(few):
+            values = ", ".join(f"{value:.6g}" for value in np.unique(table[:, place]))
+            yield int(place), f"is only ever {values}"
 
 
 def _whole(table: FloatArray) -> Iterator[Finding]:
@@ -443,6 +469,11 @@ def remarks(table: FloatArray, where: Where) -> Iterator[str]:
     rows, n = table.shape
     if rows < 12 or not np.isfinite(table).all() or np.any(table <= 0):
         return
+    if twins := [pair for pair in _twins(table) if np.ptp(table[:, pair[0]]) > 0]:
+        yield (
+            f"{len(twins)} of {n} workers have the delays of another one to the digit: does each "
+            "wait for the others, or is one a copy?"
+        )
     typical = np.median(table, axis=1)
     rest = float(np.median(typical))
     slow = typical > 1.5 * rest
@@ -496,14 +527,14 @@ def require_columns(found: Sequence[Finding], names: Sequence[str], kind: str) -
     like = short(names[int(number[0])]) if number else ""
     what = f"{head}{copy.replace('column', kind)}{like}{other.lstrip('0123456789')}"
     listed = ",".join(names[each] for each, _ in found)
-    either = f" or --drop {shortened(like)}" if like and len(found) == 1 else ""
+    either = f" or --drop {as_word(like)}" if like and len(found) == 1 else ""
     more = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
     raise UnusableFile(
-        f"{kind} {short(names[place])} {what}{more}, no worker's delays: --drop {shortened(listed)}"
-        f"{either}, or --keep {shortened(listed)} if it is a worker's"
+        f"{kind} {short(names[place])} {what}{more}, no worker's delays: --drop {as_word(listed)}"
+        f"{either}, or --keep {as_word(listed)} if it is a worker's"
     )
 
 
-def shortened(listed: str) -> str:
+def as_word(listed: str) -> str:
     """Names for an option, ready for a shell."""
     return listed if re.fullmatch(r"[\w,.\-]{1,200}", listed) else shlex.quote(short(listed))

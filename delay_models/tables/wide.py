@@ -32,6 +32,7 @@ from .measured import Names, RawTable, Reading, will_be_refused
 from .suspects import (
     Where,
     all_grow,
+    as_word,
     odd_columns,
     remarks,
     require_columns,
@@ -244,10 +245,11 @@ def _unit(found: list[str], table: FloatArray, held: Held, reading: Reading) -> 
     usual, count = Counter(units).most_common(1)[0]
     odd_one = usual is not None and 1 < count == len(units) - 1
     if ({*units} & {"ms", "us", "ns"} or odd_one) and not isinstance(reading.unit, float):
-        odd = next(name for name, unit in zip(found, units, strict=True) if unit != usual)
+        odd = [name for name, unit in zip(found, units, strict=True) if unit != usual]
         other = found[units.index(usual)]
-        text = f"columns {short(odd)} and {short(other)} say different units"
-        raise UnusableFile(f"{text}: --drop what is no worker's, or rename them")
+        text = f"columns {short(odd[0])} and {short(other)} say different units"
+        drop = f"--drop {as_word(','.join(odd))} if no worker's"
+        raise UnusableFile(f"{text}: {drop}, rename them, or give --unit in seconds")
     where = held.where if held.unit else "the table"
     sample = None if will_be_refused(table, reading) else table
     return tuple(found), settle(reading.unit, held.unit, where, sample, held.hint)

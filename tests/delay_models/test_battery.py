@@ -258,19 +258,34 @@ PLAIN = ("all", "slowest", "x", "agg", "node_max", "zz", "global", "host_all", "
 
 
 def column(rng: Rng) -> Case:
-    """A column more, of a name that says nothing, or of none; twenty rows or more."""
+    """A column more, of a name that says nothing, or of none; seconds, or whole milliseconds."""
     law = (lognormal, exponential, straggler, heavy, states, digits)[rng.integers(6)]
-    rows, n = int(rng.choice([20, 40, 60])), int(rng.choice([3, 5, 8, 20]))
+    rows, n = int(rng.choice([12, 20, 40, 60])), int(rng.choice([3, 5, 8, 20, 70]))
     table, hosts = law(rng, rows, n), names(rng, n)
     kind = [*COLUMNS][rng.integers(len(COLUMNS))]
-    place, name = int(rng.choice([0, n])), PLAIN[rng.integers(len(PLAIN))]
-    frame = pd.DataFrame(table, columns=[*hosts])
-    frame.insert(place, name, COLUMNS[kind](table, rng))
-    if rng.random() < 0.3:
-        way = [*NAMELESS][rng.integers(len(NAMELESS))]
-        return Case(f"column {kind} of {law.__name__}, {way}", frame, NAMELESS[way], table, None)
-    way = [*NAMED][rng.integers(len(NAMED))]
-    return Case(f"column {kind} of {law.__name__}, {way}", frame, NAMED[way], table, hosts)
+    place, name = int(rng.choice([0, n, n // 2])), PLAIN[rng.integers(len(PLAIN))]
+    millis = rng.random() < 0.35
+    values = (1000 * table).round() if millis else table
+    more = np.asarray(COLUMNS[kind](values, rng))
+    frame = pd.DataFrame(values, columns=[*hosts])
+    frame.insert(place, name, more)
+    known = Reading()
+    if millis:
+        table = values / 1000
+        frame = frame.astype(dict.fromkeys(hosts, "int64"))
+        if np.all(more == np.round(more)):
+            frame[name] = more.astype("int64")
+        if rng.random() < 0.5:
+            known = Reading(unit="ms")
+        else:
+            frame = frame.rename(columns={host: f"{host}_ms" for host in hosts})
+    told = f"column {kind} at {place} of {law.__name__}{', ms' * millis}"
+    ways = NAMELESS if known.unit is None and not millis and rng.random() < 0.3 else NAMED
+    way = [*ways][rng.integers(len(ways))]
+    told, truth = f"{told}, {way}", hosts if ways is NAMED else None
+    # Watts are like milliseconds, and of many columns only groups at the edges are looked at.
+    plain = not (millis and kind == "watts") and not (kind == "part" and n > 50)
+    return Case(told, frame, ways[way], table, truth, known, knowable=plain)
 
 
 def two_columns(rng: Rng) -> Case:
@@ -401,7 +416,7 @@ def header(rng: Rng) -> Case:
         range(n, 0, -1),
         [10 * j for j in range(1, n + 1)],
         [float(j) for j in range(1, n + 1)],
-        [j // 2 + 1 + (j % 2 + 1) / 10 for j in range(n)],
+        [j // 2 + 1 + (j % 2 + 1) / 10 for j in range(n)] if n > 2 else [None] * n,
         [None] * n,
     )
     row = [*ways[rng.integers(len(ways))]]
@@ -602,7 +617,9 @@ def require_good(found: list[tuple[Case, str]]) -> None:
     """The three numbers."""
     told = [f"{case.name}: {how}" for case, how in found if how not in ("right", "refused", "told")]
     counts = Counter(how.partition(" ")[0] for _, how in found)
-    assert counts["wrong"] == 0, told
+    wrong = [case.knowable for case, how in found if how.startswith("wrong")]
+    assert not any(wrong), told
+    assert len(wrong) <= 0.02 * len(found), told
     assert counts["mute"] == 0, told
     known = [how in ("right", "refused", "told") for case, how in found if case.knowable]
     assert np.mean(known) >= 0.97, told
@@ -618,3 +635,86 @@ def test_tables_of_known_truth(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_many_tables_of_known_truth(tmp_path: Path) -> None:
     require_good(judged(40 * len(MAKERS), tmp_path, 10_000))
+
+
+def measured(rounds: int = 40, workers: int = 5) -> pd.DataFrame:
+    table = lognormal(np.random.default_rng(8), rounds, workers)
+    return pd.DataFrame(table, columns=[f"node{j}" for j in range(1, workers + 1)])
+
+
+def refusal(frame: pd.DataFrame, path: Path, known: Reading | None = None, **how: Any) -> str:
+    with pytest.raises(TableError) as caught:
+        read_measured(str(text(frame, path, **how)), known or Reading())
+    assert len(caught.value.defect) < 250
+    return caught.value.defect
+
+
+def test_each_finding_says_what_it_is(tmp_path: Path) -> None:
+    """In words, with the options that settle it; one of each kind."""
+    frame, path = measured(), tmp_path / "t"
+    whole = (1000 * frame).round().astype(int)
+    for more, said in (
+        (frame.max(axis=1), "is in every row the maximum of the others"),
+        (frame.max(axis=1) + 0.1, "the maximum of the others plus 0.1"),
+        (frame["node2"], "is a copy of column node2"),
+        (pd.Series(32.0, frame.index), "is 32 in every row"),
+        (4 * 0.95 ** frame.index.to_series(), "falls in nearly every row"),
+        (60 + frame["node1"] / 9, "is typically 60.1"),
+        (pd.Series([3, 5, 8, 2] * 10), "holds whole numbers, the others fractions"),
+        (pd.Series([0.3, 0.6] * 20), "is only ever 0.3, 0.6"),
+    ):
+        defect = refusal(frame.assign(x=more), path)
+        assert said in defect
+        assert "--drop x" in defect
+        assert "--keep x" in defect
+    fractions = whole.assign(x=frame["node1"] * 900)
+    assert "holds fractions" in refusal(fractions, path, Reading(unit="ms"))
+    total = pd.concat([frame, frame.sum().to_frame().T])
+    assert "row 41 is the sum of those before" in refusal(total, path)
+    assert "--rows 1:40 takes each once" in refusal(pd.concat([frame, frame]), path)
+    assert "--rows 1:80:2 takes" in refusal(frame.loc[np.repeat(frame.index, 2)], path)
+
+
+def test_options_say_what_counts(tmp_path: Path) -> None:
+    """Rows by number and by value, workers of a long table, and the first row."""
+    frame = measured()
+
+    def read(frame: pd.DataFrame, **said: Any) -> Measured:
+        return read_measured(str(text(frame, tmp_path / "t")), Reading(**said))
+
+    table = frame.to_numpy()
+    parts = {"3:10": table[2:10], ":5": table[:5], "::2": table[::2], "36:": table[35:]}
+    for rows, part in parts.items():
+        np.testing.assert_array_equal(read(frame, rows=rows).tables[None], part)
+    calls = long(frame).assign(job=lambda f: np.where(f.step < 10, "A", "B"))
+    np.testing.assert_array_equal(read(calls, rows="job=B").tables[None], table[10:])
+    found = read(calls, rows="step=5:8", drop=("node2", "job"))
+    np.testing.assert_array_equal(found.tables[None], table[5:9, [0, 2, 3, 4]])
+    assert found.names_of_rounds(None).tolist() == [5, 6, 7, 8]
+    wrong = {"x=1": "no column is named 'x'", "50:": "no row of 40", "job": "must be"}
+    for rows, said in wrong.items():
+        assert said in refusal(frame, tmp_path / "t", Reading(rows=rows))
+    nobody = refusal(calls, tmp_path / "t", Reading(drop=("x",)))
+    assert "no column and no worker is named 'x'" in nobody
+    assert len(read(frame.set_axis(range(5), axis=1), header="no").tables[None]) == 41
+    assert read(frame.set_axis(range(4, 9), axis=1), header="yes").hosts == (*"45678",)
+
+
+def test_rare_shapes_of_clean_tables_are_read(tmp_path: Path) -> None:
+    """Of 300 tables of a few rounds, a few workers, or a coarse clock: hardly a false alarm, and
+    each is read with what it names."""
+    alarms = []
+    for seed in range(300):
+        rng = np.random.default_rng([13, seed])
+        rows, n = int(rng.choice([3, 4, 6, 10])), int(rng.choice([1, 2, 3, 4]))
+        table = LAWS[rng.integers(len(LAWS))](rng, rows, n) if n > 1 else lognormal(rng, rows, n)
+        coarse = seed % 3 == 0
+        table = np.round(10 * table) / 1000 if coarse else table
+        frame = pd.DataFrame(1000 * table if coarse else table, columns=[f"w{j}" for j in range(n)])
+        hosts = tuple(frame.columns)
+        known = Reading(unit="ms" if coarse else "s")
+        path = text(frame, tmp_path / "t")
+        how = outcome(Case("", frame, text, table, hosts), path, known)
+        alarms += [how] * (how != "right")
+    assert all(how == "refused" for how in alarms), alarms
+    assert len(alarms) <= 3

@@ -272,8 +272,16 @@ def test_odd_tables_get_an_answer(name: str, tmp_path: Path) -> None:
 def test_mixed_units_are_a_warning(tmp_path: Path) -> None:
     table = np.random.default_rng(0).lognormal(0, 0.2, (30, 10))
     table[:, 3] *= 1000
-    done = inside("fit", wide(tmp_path / "t.csv", table), "--output", tmp_path / "out")
-    assert done.returncode == 0
+    path = wide(tmp_path / "t.csv", table)
+    refused = inside("fit", path, "--output", tmp_path / "out")
+    assert refused.returncode == 2
+    name = path.read_text().split(",")[3]
+    assert f"column {name} is typically 975.3, the others 0.874 to 1.14" in refused.stderr
+    assert f"--keep {name} if it is a worker's" in refused.stderr
+    done = inside("fit", path, "--keep", name, "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("read as 30 rounds of 10 workers; times in seconds")
+    assert (tmp_path / "out" / "report.md").read_text().splitlines()[2].startswith("- read as 30 ")
     lines = done.stderr.splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("warning: ")
