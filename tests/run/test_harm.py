@@ -11,6 +11,7 @@ import signal
 import subprocess
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,7 @@ from tests.run.commands import (
     kill,
     session_of,
     signalled,
+    start,
     sweep,
     until,
     until_cells,
@@ -173,3 +175,85 @@ def test_two_sweeps_at_once(seeds: tuple[int, int], tmp_path: Path) -> None:
         assert written
         assert_same_tables(out, tmp_path / f"whole{written[0]}")
     print("exit codes:", ends)
+
+
+DELAYS = {"model": "shifted_exponential", "shift": 0.01, "rate": 100.0}
+ALL_COMMANDS = (
+    "run c.yaml --output out",
+    "sweep c.yaml --set seed=1,2,3 --jobs 2 --output out",
+    "fit t.csv --output out",
+    "whatif t.csv --output out",
+    "recommend c.yaml --only uncoded --jobs 2 --output out",
+    "attack c.yaml --output out",
+    "reproduce decoding_error_arrivals iteration_time_scale --jobs 2 --output out",
+    "live c.yaml --output out",
+    "measure --rounds 5 --size 50 --output out/m.csv",
+    "compare one two --output out",
+)
+MEASURED = ("live", "measure")
+"""Commands whose numbers are of this machine, and never the same twice."""
+
+
+def tables_of(out: Path) -> dict[str, bytes]:
+    return {p.name: p.read_bytes() for p in out.rglob("*") if p.suffix in (".parquet", ".csv")}
+
+
+def reached(process: subprocess.Popen[str], out: Path, temporary: Path, files: int) -> bool:
+    """Whether a command has made so many files, or for 0 anything; or whether it has ended."""
+    made = [path for path in out.rglob("*") if path.name != ".lock"] if out.exists() else []
+    begun = files > 0 or out.exists() or bool([*temporary.iterdir()])
+    return process.poll() is not None or (begun and len(made) >= files)
+
+
+@pytest.mark.parametrize("command", ALL_COMMANDS, ids=lambda command: command.split()[0])
+def test_every_command_killed_and_interrupted_three_times(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it has written, at its first file, and at its third: the temporary folder is empty
+    afterwards, and the same command ends well, with the bytes of one that nobody disturbed."""
+    rows = np.random.default_rng(0).exponential(size=(300, 6)) + 0.1
+    np.savetxt(tmp_path / "t.csv", rows, delimiter=",", header="a,b,c,d,e,f", comments="")
+    schemes = [{"name": "uncoded"}, {"name": "fractional_repetition", "load": 2}]
+    config = {"workers": 4, "iterations": 20, "delay": DELAYS, "schemes": schemes}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(config))
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+
+    def begin(out: Path, line: str = command) -> subprocess.Popen[str]:
+        words = line.replace(" out", f" {out}").split()
+        files = {name: tmp_path / name for name in ("c.yaml", "t.csv", "one", "two")}
+        return start(*(files.get(word, word) for word in words))
+
+    def ended_well(process: subprocess.Popen[str]) -> None:
+        _, error = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, error
+
+    if command.startswith("compare"):
+        for name in ("one", "two"):
+            ended_well(begin(tmp_path / name, "run c.yaml --output out"))
+    whole = tmp_path / "whole"
+    ended_well(begin(whole))
+    for number in (signal.SIGKILL, signal.SIGINT):
+        for files in (0, 1, 3):
+            out = tmp_path / f"{number}-{files}"
+            process = begin(out)
+            until(partial(reached, process, out, temporary, files))
+            if number == signal.SIGINT:
+                error = signalled(process, number)
+                assert process.returncode in (0, 130), error
+                assert "Traceback" not in error
+            else:
+                process.kill()
+                process.communicate(timeout=PATIENCE)
+            until(lambda process=process: session_of(process) == {})
+            if number == signal.SIGINT:
+                assert [*temporary.iterdir()] == []
+            else:  # killed between making the folder and starting who removes it, it stays empty
+                assert [p for p in temporary.rglob("*") if not p.is_dir()] == []
+            for left in temporary.iterdir():
+                left.rmdir()
+            ended_well(begin(out))
+            assert not [*out.rglob("*.part")]
+            if command.split()[0] not in MEASURED:
+                assert tables_of(out) == tables_of(whole)
