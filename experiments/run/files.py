@@ -327,6 +327,7 @@ def output_folder(
             "another folder, new or empty"
         )
     with locked(folder):
+        remove_leftovers(folder)
         mark = folder / MARK
         try:
             if not mark.exists():
