@@ -27,13 +27,14 @@ CODE = re.compile(r"`([^`\n]+)`")
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a section, with how it is drawn; ``notes`` are entries of its own legend."""
+    """A part of a section, how it is drawn, its own legend, and what is grey for want of room."""
 
     kind: str
     of: Chart | Image | Table
     drawn: DrawnPicture | None = None
     source: str = ""
     entries: tuple[LegendEntry, ...] = ()
+    muted: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class DrawnSection:
     of: Section
     parts: list[Part]
     legend: tuple[LegendEntry, ...]
+    muted: tuple[int, ...] = ()
 
 
 def as_html(page: Page) -> str:
@@ -104,9 +106,22 @@ def drawn(section: Section, page_style: PageStyle) -> DrawnSection:
                 legend.setdefault(entry.key, entry)
     for place, part in enumerate(parts):
         if part.drawn is not None:
-            entries = tuple(entry for entry in part.drawn.entries if entry.key not in common)
-            parts[place] = replace(part, entries=entries)
-    return DrawnSection(section, parts, tuple(legend.values()))
+            own = [entry for entry in part.drawn.entries if entry.key not in common]
+            entries, muted = legible(own)
+            parts[place] = replace(part, entries=entries, muted=muted)
+    return DrawnSection(section, parts, *legible([*legend.values()]))
+
+
+MOST_ENTRIES = 8
+"""Schemes of a legend: eyes tell no more colours apart. The others are grey, and named where a
+pointer is."""
+
+
+def legible(entries: Sequence[LegendEntry]) -> tuple[tuple[LegendEntry, ...], tuple[int, ...]]:
+    """The entries of a legend, and the keys of those for which it has no room."""
+    keys = [entry.key for entry in entries if entry.key >= 0]
+    muted = tuple(keys[MOST_ENTRIES:])
+    return tuple(entry for entry in entries if entry.key not in muted), muted
 
 
 def json_text(values: Any) -> Markup:

@@ -16,7 +16,7 @@ from ..page.answer import Answer, json_at, read_answer, table_at, text_at
 from ..page.content import Chart, Image, Page, Section, Table, TableCell, capped
 from ..page.numbers import interval, number, plain_cell
 from ..pictures import style
-from ..pictures.looks import DASHED, MUTED, Look, ramp, variants
+from ..pictures.looks import DASHED, MUTED, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, axis_of
 from ..text import number_of
 
@@ -29,9 +29,6 @@ MOST_ROWS, MOST_NAMED = 12, 8
 
 WIDE = 4.0
 """Numbers that differ by this factor are drawn on a logarithmic axis."""
-
-SHADES = 24
-"""Colours of worker-seconds."""
 
 FLOOR = 1e-3
 """Where an exact scheme stands on a logarithmic axis of decoding errors."""
@@ -232,6 +229,10 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
     yield Chart("ranking", "How far behind", f"{caption}.", picture)
 
 
+OTHERS = Look(MUTED, "o", "none", "other schemes")
+SMALLEST, LARGEST = 3.5, 9.0
+"""Sizes of markers, in points."""
+
 NO_DIFFERENCE = Look(MUTED, "", DASHED, "the recommended scheme")
 
 
@@ -259,30 +260,21 @@ def _front_chart(
     if measured.empty:
         return
     cost = _values(measured, "worker_seconds")
-    # Dark for few worker-seconds, light for many, by their logarithm; grey where unknown.
+    # Small for few worker-seconds, large for many, by their logarithm; smallest where unknown.
     logs = np.log(np.maximum(cost, 1e-12))
     low, high = (np.nanmin(logs), np.nanmax(logs)) if np.isfinite(logs).any() else (0.0, 0.0)
-    steps = ramp(SHADES + 10)[10:]  # lighter than ink, so that a ring shows
     shares = (logs - low) / (high - low) if high > low else np.zeros_like(logs)
-    colours = [
-        steps[round(float(share) * (SHADES - 1))] if np.isfinite(log) else MUTED
-        for share, log in zip(shares, logs, strict=True)
-    ]
+    sizes = np.where(np.isfinite(shares), SMALLEST + (LARGEST - SMALLEST) * shares, SMALLEST)
     x, y = np.maximum(_values(measured, "error"), FLOOR), _values(measured, "value")
     marks: list[Mark] = []
     for i, row in enumerate(measured.to_dict("records")):
-        look, size = Look("", "o", "none", "other schemes"), 4.0
-        if i < MOST_NAMED:
-            look, size = looks[str(row["label"])], 6.0
-        coloured = replace(look, colour=colours[i])
-        ringed = bool(row["front"])
-        marks.append(Points(coloured, x[i : i + 1], y[i : i + 1], ringed=ringed, size=size))
+        look = looks[str(row["label"])] if i < MOST_NAMED else OTHERS
+        ringed, size = bool(row["front"]), float(sizes[i])
+        marks.append(Points(look, x[i : i + 1], y[i : i + 1], ringed=ringed, size=size))
     known = np.flatnonzero(np.isfinite(cost))
     extremes = sorted(known, key=lambda i: cost[i])[:: max(1, len(known) - 1)]
-    keys = {f"{cost[i]:.3g} worker-seconds": colours[i] for i in extremes}
-    if len(known) < len(measured):
-        keys["known by theory alone"] = MUTED
-    marks += [Points(Look(colour, "o", "none", title)) for title, colour in keys.items()]
+    keys = {f"size: {cost[i]:.3g} worker-seconds": float(sizes[i]) for i in extremes}
+    marks += [Points(Look(MUTED, "o", "none", title), size=size) for title, size in keys.items()]
     error = Axis(f"mean decoding error (exact: at {FLOOR:g})", log=True)
     picture = Picture(
         [Panel(error, axis_of(quantity, y, WIDE), marks)],
@@ -293,7 +285,7 @@ def _front_chart(
         last=tuple(keys),
     )
     caption = (
-        "What is known of each scheme. The darker, the fewer worker-seconds; ringed: no other is "
+        "What is known of each scheme. The smaller, the fewer worker-seconds; ringed: no other is "
         "better in all three."
     )
     yield Chart("front", "Time over error", caption, picture)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import csv
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+from erasurehead.experiments.report.command import write_report
 from tests.browser.chromium import opened
-from tests.report.results import EVIL, MADE, page_of
+from tests.report.results import EVIL, MADE, config, done, page_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -198,6 +204,89 @@ def test_a_command_is_copied(browser: Browser, results: dict[str, Path]) -> None
         assert field.input_value() == wanted
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", MADE)
+def test_pictures_and_tables_are_kept_as_files(
+    name: str, scheme: str, browser: Browser, results: dict[str, Path], tmp_path: Path
+) -> None:
+    """SVG that a program reads, PNG with the picture, CSV with every row; light in any mode."""
+    with opened(browser, address(results[name]), color_scheme=scheme) as page:
+        files = {}
+        for kind in ("SVG", "PNG", "CSV"):
+            button = page.locator(".tools button", has_text=kind).first
+            with page.expect_download() as waiting:
+                button.press("Enter")
+            file = tmp_path / waiting.value.suggested_filename
+            waiting.value.save_as(file)
+            files[kind] = file
+        title = page.locator("figure h3").first.inner_text()
+        rows = page.locator(".table").first.locator("tr").count()
+    assert page_title(files["SVG"]) == title
+    with Image.open(files["PNG"]) as image:
+        pixels = np.asarray(image.convert("L"))
+    assert min(pixels.shape) > 300
+    assert pixels[-1, -1] == 255
+    assert 0.005 < (pixels < 200).mean() < 0.6, "something is drawn, and it is not all ink"
+    text = files["CSV"].read_text(encoding="utf-8")
+    assert len(list(csv.reader(text.splitlines()))) == rows
+
+
+def page_title(file: Path) -> str | None:
+    """The first text of an SVG file, which is whole and holds what it refers to."""
+    root = ElementTree.parse(file).getroot()
+    names = {node.get("id") for node in root.iter()}
+    links = [node.get("href") or "" for node in root.iter() if node.tag.endswith("}use")]
+    assert {link[1:] for link in links} <= names
+    return next(node.text for node in root.iter() if node.tag.endswith("}text"))
+
+
+def test_a_picture_is_zoomed_and_goes_back(browser: Browser, results: dict[str, Path]) -> None:
+    """By keyboard; values are still read in it, and it fits the window again afterwards."""
+    with opened(browser, address(results["run"]), 390) as page:
+        figure = page.locator("#loss-time")
+        before = page.locator("#loss-time-1").bounding_box()
+        figure.get_by_role("button", name="Zoom: Loss against time").press("Enter")
+        for _ in range(2):
+            figure.get_by_role("button", name="Larger").press("Enter")
+        after = page.locator("#loss-time-1").bounding_box()
+        assert before is not None
+        assert after is not None
+        assert after["width"] > 2 * before["width"]
+        page.locator("#loss-time-1").focus()
+        page.keyboard.press("ArrowLeft")
+        assert page.locator(".tip").is_visible()
+        page.keyboard.press("Escape")
+        assert page.locator("figure.zoomed").count() == 0
+        again = page.locator("#loss-time-1").bounding_box()
+        assert again is not None
+        assert again["width"] == before["width"]
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_a_legend_has_eight_entries_and_the_rest_is_named(browser: Browser, tmp_path: Path) -> None:
+    """Eleven schemes: three are grey, and a pointer names them."""
+    one = {"name": "ignore_stragglers"}
+    schemes = [{**one, "wait_for": r, "label": f"r{r}"} for r in range(1, 12)]
+    out = tmp_path / "out"
+    few = {"workers": 12, "problem": None, "target_loss": None}
+    done("run", config(tmp_path, schemes=schemes, **few), "--output", out)
+    write_report(out)
+    with opened(browser, address(out)) as page:
+        assert page.locator(".common .key").count() == 8
+        assert "3 more, in grey" in page.locator("main").inner_text()
+        marks = page.locator("#tradeoff .mark[data-k]:has(use)")
+        inks = marks.evaluate_all(
+            "all => all.map(n => getComputedStyle(n).getPropertyValue('--c'))"
+        )
+        assert len(inks) == 11
+        assert inks[8] == inks[9] == inks[10] != inks[7]
+        page.locator("#tradeoff").scroll_into_view_if_needed()
+        box = marks.nth(10).locator("use").first.bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        assert "r11" in page.locator(".tip").inner_text()
+
+
 @pytest.mark.parametrize("name", MADE)
 def test_it_stands_without_javascript(
     name: str, browser: Browser, results: dict[str, Path]
@@ -216,3 +305,18 @@ def test_it_can_be_printed(browser: Browser, results: dict[str, Path]) -> None:
         assert paper == "rgb(255, 255, 255)"
         assert page.locator("nav:visible, .copy:visible, .filter:visible").count() == 0
         assert len(page.pdf(format="A4")) > 50_000
+
+
+def test_a_recommendation_is_printed_on_six_pages(
+    browser: Browser, results: dict[str, Path], tmp_path: Path
+) -> None:
+    """Also one that has looked at hundreds of schemes."""
+    out = shutil.copytree(results["recommend"], tmp_path / "out")
+    for name in ("ranking.parquet", "candidates.parquet"):
+        rows = pd.read_parquet(out / name)
+        many = pd.concat([rows.assign(label=rows["label"] + f" {i}") for i in range(100)])
+        many.to_parquet(out / name)
+    write_report(out)
+    with opened(browser, address(out)) as page:
+        pdf = page.pdf(format="A4")
+        assert len(re.findall(rb"/Type /Page\b", pdf)) <= 6

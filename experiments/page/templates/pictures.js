@@ -112,10 +112,6 @@ const pictures = (() => {
         });
       }
     }
-    if (lines.length) {
-      lines.sort((a, b) => (b.y ?? 0) - (a.y ?? 0));
-      return {head, lines, dots, hair: dots.length > 0};
-    }
     let best = null, near = 30;
     for (const mark of shown) {
       if (mark.kind !== "points") continue;
@@ -125,6 +121,10 @@ const pictures = (() => {
         const far = Math.hypot(spot[0] - px, spot[1] - py);
         if (far < near) { near = far; best = {mark, place, spot}; }
       });
+    }
+    if (lines.length && near > 9) { // a point under the pointer is meant, not the lines beside it
+      lines.sort((a, b) => (b.y ?? 0) - (a.y ?? 0));
+      return {head, lines, dots, hair: dots.length > 0};
     }
     if (!best) return null;
     const {mark, place, spot} = best;
@@ -203,8 +203,104 @@ const pictures = (() => {
     });
   } };
 
+  // Pictures are looked at closely, and kept as files: with the page's own styles, in light colours.
+  const rules = list => [...list].map(rule => rule.media ? "" : rule.cssText).join("");
+  const save = (name, link) => { const to = made("a", {href: link, download: name}); to.click(); };
+  const asData = (text, kind) => `data:${kind};charset=utf-8,${encodeURIComponent(text)}`;
+  const drawing = figure => {
+    const frame = one(".panels", figure).getBoundingClientRect(), width = Math.ceil(frame.width), pad = 12;
+    const whole = svgNode("svg", {width: width + 2 * pad, class: "panel whole"});
+    const put = (text, x, y, kind) => { const node = svgNode("text", {x, y, class: kind}); node.textContent = text; whole.append(node); };
+    const style = svgNode("style", {}), defs = svgNode("defs", {});
+    style.textContent = [...document.styleSheets].map(sheet => rules(sheet.cssRules)).join("")
+      + ".whole{font-family:sans-serif;background:#fff;height:auto}.whole text{overflow-wrap:normal}.whole .al,.whole .nm{fill:#1b1f24}.whole .nm.big{font-size:15px;font-weight:600}";
+    defs.append(...all("svg.definitions defs > *").map(node => node.cloneNode(true)));
+    whole.append(style, defs, svgNode("rect", {width: "100%", height: "100%", fill: "#fff"}));
+    put(one("h3", figure).textContent, pad, 24, "nm big");
+    const top = 36 - frame.top;
+    for (const svg of all("svg.panel", figure)) {
+      const box = svg.getBoundingClientRect(), copy = svg.cloneNode(true), title = one(".panel-title", svg.closest(".holder"));
+      for (const [key, value] of Object.entries({x: box.left - frame.left + pad, y: box.top + top, width: box.width, height: box.height})) copy.setAttribute(key, value);
+      whole.append(copy);
+      if (title) put(title.innerText.replace(/\n/g, ", "), box.left - frame.left + pad, box.top + top - 4, "nm");
+    }
+    let x = pad, y = 36 + frame.height + 22;
+    const common = figure.closest("section")?.querySelector(".common");
+    const named = new Set(all(".mark[data-k]", figure).map(node => node.dataset.k));
+    for (const key of [...(common ? all(".key", common).filter(each => named.has(each.dataset.key)) : []), ...all(".key", figure)]) {
+      if (key.getAttribute("aria-pressed") === "false") continue;
+      const text = key.textContent, wide = 50 + 7 * text.length;
+      if (x > pad && x + wide > width) { x = pad; y += 22; }
+      const swatch = one("svg", key).cloneNode(true);
+      for (const [name, value] of Object.entries({x, y: y - 12, width: 28, height: 16})) swatch.setAttribute(name, value);
+      whole.append(swatch);
+      put(text, x + 36, y, "nm");
+      x += wide;
+    }
+    whole.setAttribute("height", y + 16);
+    return whole;
+  };
+  const asSvg = figure => new XMLSerializer().serializeToString(drawing(figure));
+  const asPng = async figure => {
+    const image = new Image(), canvas = made("canvas");
+    image.src = asData(asSvg(figure), "image/svg+xml");
+    await image.decode();
+    canvas.width = 2 * image.width;
+    canvas.height = 2 * image.height;
+    canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+    return canvas.toDataURL("image/png");
+  };
+  const cells = row => [...row.cells].map(cell => {
+    const text = cell.textContent.trim();
+    return /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
+  }).join(",");
+  const button = (text, name, act) => {
+    const node = made("button", {type: "button"}, text);
+    node.setAttribute("aria-label", name);
+    node.addEventListener("click", act);
+    return node;
+  };
+  const attachTools = root => {
+    for (const figure of all("figure", root)) {
+      const title = one("h3", figure).textContent, line = made("p", {className: "tools"});
+      let scale = 1;
+      const zoomed = on => {
+        clear();
+        scale = 1;
+        figure.style.setProperty("--zoom", "1");
+        figure.classList.toggle("zoomed", on);
+        larger.textContent = on ? "Close" : "Zoom";
+        larger.setAttribute("aria-pressed", String(on));
+        larger.focus();
+      };
+      const by = factor => {
+        scale = Math.min(8, Math.max(1, scale * factor));
+        figure.style.setProperty("--zoom", String(scale));
+      };
+      const larger = button("Zoom", `Zoom: ${title}`, () => zoomed(!figure.classList.contains("zoomed")));
+      larger.setAttribute("aria-pressed", "false");
+      figure.addEventListener("keydown", event => {
+        if (event.key === "Escape" && figure.classList.contains("zoomed")) zoomed(false);
+      });
+      const steps = [button("+", "Larger", () => by(1.5)), button("\u2212", "Smaller", () => by(1 / 1.5))];
+      for (const step of steps) step.className = "scale";
+      line.append(larger, ...steps);
+      const image = one("img", figure);
+      if (image) line.append(button("PNG", `PNG: ${title}`, () => save(`${figure.id}.png`, image.src)));
+      else line.append(
+        button("SVG", `SVG: ${title}`, () => save(`${figure.id}.svg`, asData(asSvg(figure), "image/svg+xml"))),
+        button("PNG", `PNG: ${title}`, async () => save(`${figure.id}.png`, await asPng(figure))));
+      one("figcaption", figure).append(line);
+    }
+    for (const holder of all(".table", root)) {
+      const rows = () => all("tr", holder).map(cells).join("\r\n");
+      one(".rows", holder).before(made("p", {className: "tools"},
+        button("CSV", `CSV: ${holder.id}`, () => save(`${holder.id}.csv`, asData(`${rows()}\r\n`, "text/csv")))));
+    }
+  };
+
   return {
     all, one, made, tell, clear,
-    attach(root, values) { attachLegends(root); attachPictures(values); },
+    attach(root, values) { attachLegends(root); attachTools(root); attachPictures(values); },
   };
 })();

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import ClassVar, NamedTuple, final
 
@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from ....sim.metrics import METRICS
 from ....sim.types import BoolArray, FloatArray
+from ...page.content import Chart
 from ...text import number_of
 from ..base import PanelKind
 from ..looks import INK, MUTED, SOLID, Look, shade
@@ -244,6 +245,15 @@ class TradeoffKind(PanelKind):
                 "the others diverged"
             )
         return None
+
+    @override
+    def charts(self, records: Records) -> Iterator[Chart]:
+        """Its words say whether it is the loss or the decoding error."""
+        name = _accuracy(records)
+        assert name is not None
+        what = METRICS[name].title.removeprefix("mean ")
+        caption = f"Seconds per iteration against the {what}; ringed: no scheme is better in both."
+        yield Chart(self.name, f"Time against {what}", caption, self.page_picture(records))
 
     @override
     def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:

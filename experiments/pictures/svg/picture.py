@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from ...text import escaped, shortened
 from ..looks import INK, MUTED
-from ..picture import Axis, Bars, Curve, Heat, Looked, Mark, Panel, Picture, Points, Rules
+from ..picture import Axis, Bars, Curve, Heat, Looked, Mark, Panel, Picture, Points, Rules, Texts
 from .marks import (
     LINE,
     UNIT,
@@ -287,6 +287,7 @@ class DrawnPicture:
 
 def draw_picture(picture: Picture, name: str, ident: str, page_style: PageStyle) -> DrawnPicture:
     """Draw a picture called ``name``; ``ident`` begins all identifiers of its own."""
+    picture = replace(picture, panels=_with_data(picture))
     rows = any(_rows(panel) for panel in picture.panels)
     several = len(picture.panels) > 1 and not rows
     layouts = [_frame(panel, several, len(picture.panels) < 3) for panel in picture.panels]
@@ -301,6 +302,24 @@ def draw_picture(picture: Picture, name: str, ident: str, page_style: PageStyle)
     ]
     wide = len(picture.panels) > 1 or any(layout.width == WIDE for layout in layouts)
     return DrawnPicture(panels, _entries(picture, page_style), escaped(picture.heading), wide)
+
+
+def _with_data(picture: Picture) -> Sequence[Panel]:
+    """The panels in which there is something to see; all if there is nothing anywhere."""
+    return [panel for panel in picture.panels if any(map(_seen, panel.marks))] or picture.panels
+
+
+def _seen(mark: Mark) -> bool:
+    match mark:
+        case Curve() | Points():
+            return bool(np.any(np.isfinite(mark.x) & np.isfinite(mark.y)))
+        case Bars():
+            return bool(len(mark.rows))
+        case Heat():
+            return bool(np.isfinite(mark.values).any())
+        case Texts():
+            return bool(len(mark.words))
+    return False
 
 
 def _rows(panel: Panel) -> int:
@@ -360,8 +379,8 @@ def _entries(picture: Picture, page_style: PageStyle) -> list[LegendEntry]:
     marks: dict[str, Mark] = {}
     for panel in picture.panels:
         for mark in panel.marks:
-            if mark.title:
-                marks.setdefault(mark.title, mark)
+            if mark.title and (picture.legend or mark.title in picture.last):
+                marks.setdefault(mark.title, mark)  # without a legend, names stand on an axis
     last = [title for title in picture.last if title in marks]
     return [
         LegendEntry(
