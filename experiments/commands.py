@@ -236,6 +236,7 @@ def reproduce(
         csv = csv_wanted(tables)
         page = make_figures(figures or [], effort, output, jobs, progress, formats, set_ or [], csv)
     terminal.say(str(page))
+    terminal.say(IN_A_BROWSER)
 
 
 @as_command("atlas --output atlas", SHARE)
@@ -264,6 +265,8 @@ def read(trace: MeasuredTable, table: TableOptions, allow_large: AllowLarge = Fa
     terminal.say_all(f"note: {line}" for line in measured.warnings)
     terminal.follow("whatif", trace, *given_words(table))
 
+
+IN_A_BROWSER = "next: open it in a browser, or send it: it needs no other file"
 
 MOST_PRINTED = 20_000
 """Characters of a fitted section that are printed; all of them are in its config."""
@@ -451,7 +454,7 @@ def report(
 
     path = write_report(directory, output)
     terminal.say(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
-    terminal.say("next: open it in a browser, or send it: it needs no other file")
+    terminal.say(IN_A_BROWSER)
 
 
 @as_command("explore --port 8080 --no-browser", SHARE)

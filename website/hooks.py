@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -31,6 +36,21 @@ PAGES: dict[str, Callable[[], str]] = {
 OUTSIDE = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 """Files beside ``docs/`` that are pages of the site."""
 
+TABLE = ("cluster.csv", "--unit", "s")
+TIMING = ("demo.yaml", "--set", "problem=null")
+SAMPLES = {
+    "run": ("run", "demo.yaml", "--timeline", "timeline.json"),
+    "sweep": ("sweep", *TIMING, "--set", "delay.rate=0.5,1,2"),
+    "queue": ("run", "demo.yaml", "--set", "policy=queue"),
+    "compare": ("compare", "run", "queue"),
+    "fit": ("fit", *TABLE),
+    "whatif": ("whatif", *TABLE),
+    "recommend": (
+        "recommend", *TIMING, "--only", "uncoded,fractional_repetition,erasurehead"
+    ),
+}  # fmt: skip
+"""Commands whose reports ``docs/samples.md`` links to, in an order in which they can be made."""
+
 MARK = re.compile(r"^<!-- block: .*? -->\n", re.MULTILINE)
 """What the tests are told of a block of code (``tests/docs/blocks.py``)."""
 
@@ -44,13 +64,36 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, uri, content=make()))
     for name, uri in OUTSIDE.items():
         files.append(File.generated(config, uri, abs_src_path=str(ROOT / name)))
-    made = delay_gallery.pictures() | notebooks.pages(ROOT / "docs")
+    made = delay_gallery.pictures() | notebooks.pages(ROOT / "docs") | samples()
     for uri, content in made.items():
         files.append(File.generated(config, uri, content=content))
     for picture in sorted((ROOT / PICTURES).glob("*.png")):
         uri = f"{PICTURES}/{picture.name}"
         files.append(File.generated(config, uri, abs_src_path=str(picture)))
     return files
+
+
+def samples() -> dict[str, bytes]:
+    """A report of each command, by its address in the site."""
+    with tempfile.TemporaryDirectory() as folder:
+
+        def run(*words: str) -> None:
+            command = [sys.executable, "-m", "erasurehead", *words]
+            environment = os.environ | {"PYTHONPATH": str(ROOT)}
+            subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=True)
+
+        seconds = np.random.default_rng(1).lognormal(0.0, 0.05, (60, 12))
+        seconds[:, 7] *= 1.5
+        names = ",".join(f"gpu-{host:02d}" for host in range(12))
+        np.savetxt(Path(folder, "cluster.csv"), seconds, "%.4f", ",", header=names, comments="")
+        run("init", "demo")
+        for name, words in SAMPLES.items():
+            run(*words, "--output", name)
+            run("report", name)
+        return {
+            f"samples/{name}.html": Path(folder, name, "report.html").read_bytes()
+            for name in SAMPLES
+        }
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:

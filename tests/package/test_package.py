@@ -261,3 +261,19 @@ def test_the_reference_has_every_public_name() -> None:
             import_module(path)
         except ModuleNotFoundError:
             assert hasattr(import_module(module), name), path
+
+
+def test_the_reference_has_what_a_plugin_imports() -> None:
+    """Every name of ours that a how-to page or an example plugin imports."""
+    files = [*(ROOT / "tests/plugins").glob("*.py"), *(ROOT / "docs/howto").glob("own_*.md")]
+    text = "\n".join(each.read_text(encoding="utf-8") for each in files)
+    ours = re.compile(r"^from erasurehead\.(?:sim|delay_models)[\w.]* import (\([^)]*\)|.*)$", re.M)
+    names = {name for each in ours.findall(text) for name in re.findall(r"[A-Za-z_]\w*", each)}
+    assert len(names) > 20
+    assert not names - {*re.findall(r"\w+", REFERENCE)}
+
+
+def test_the_python_page_names_every_option_of_fit() -> None:
+    text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    for name in [*inspect.signature(erasurehead.fit).parameters][1:]:
+        assert re.search(rf"^\| .*`{name}`.* \|.*\|$", text, re.MULTILINE), name
