@@ -132,9 +132,10 @@ def _label(reader: Reader, family: SchemeFamily, said: Container[str] = ()) -> s
 
 
 def shown_field(key: str, value: Any) -> str:
-    """A field as a label has it; a section is ``stop(window=1, at_least=4)``."""
+    """A field as a label has it; a section is ``stop(window=1, at_least=4)``, of what it says."""
     if isinstance(value, Mapping):
-        return f"{key}({', '.join(shown_field(*field) for field in value.items())})"
+        said = [shown_field(*field) for field in value.items() if field[1] is not None]
+        return f"{key}({', '.join(said)})"
     if isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value):
         choices = [shown_field(*field) for entry in value for field in entry.items()]
         return f"{key}({', '.join(choices)})"
