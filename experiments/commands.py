@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ from .options import (
     FigureSet,
     Formats,
     GivenConfig,
+    Known,
     LaneOptions,
     LiveRequest,
     MeasuredJob,
@@ -57,6 +58,29 @@ app = typer.Typer(
 )
 
 
+class Command(PlainCommand):
+    """A command that knows what its places take; only a shell that completes a name asks."""
+
+    def known(self, what: Known, ctx: Any) -> Iterable[str]:
+        """The names of the registries, or the keys of the config that is given."""
+        if what == "figures":
+            from .reproduce import FIGURES
+
+            return FIGURES
+        if what == "kinds":
+            from .pictures.kinds import KINDS
+
+            return KINDS
+        from . import listing
+
+        if what == "keys":
+            # An option that still lacks its value leaves the arguments unread.
+            given = [ctx.params.get("config"), *ctx.args]
+            config = next((Path(each) for each in given if each), None)
+            return [f"{key}=" for key in listing.keys_of(config)]
+        return listing.example_names() if what == "examples" else listing.TOPICS
+
+
 def as_command(
     example: str, group: str = SIMULATE
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -65,7 +89,7 @@ def as_command(
     ``group`` is the part of ``--help`` that lists it.
     """
     name, epilog = example.split()[0], f"Example: [bold]erasurehead {example}[/bold]"
-    kind = app.command(name, cls=PlainCommand, epilog=epilog, rich_help_panel=group)
+    kind = app.command(name, cls=Command, epilog=epilog, rich_help_panel=group)
     return lambda function: kind(grouped(function))
 
 

@@ -35,6 +35,9 @@ def whole(least: int, most: int, meaning: str) -> Any:
     return typer.Option(parser=read, metavar="N", help=meaning)
 
 
+Known = Literal["examples", "figures", "kinds", "keys", "topics"]
+"""Names that a place of the command line takes."""
+
 Complete = Callable[[Any, str], list[str]]
 """What can stand in a place of the command line that begins so."""
 
@@ -51,31 +54,11 @@ def argument(meaning: str, metavar: str | None = None, complete: Complete | None
     return typer.Argument(metavar=metavar, help=meaning, autocompletion=complete)
 
 
-def completed(what: Literal["examples", "figures", "kinds", "keys", "topics"]) -> Complete:
-    """Complete a name; a shell completes files by itself."""
+def completed(what: Known) -> Complete:
+    """Complete a name that the command knows; a shell completes files by itself."""
 
     def names(ctx: Any, begun: str) -> list[str]:
-        known: Iterable[str]
-        if what == "keys":
-            from .listing import keys_of
-
-            # An option that still lacks its value leaves the arguments unread.
-            given = [ctx.params.get("config"), *ctx.args]
-            config = next((Path(each) for each in given if each), None)
-            known = (f"{key}=" for key in keys_of(config))
-        elif what == "figures":
-            from .reproduce import FIGURES
-
-            known = FIGURES
-        elif what == "kinds":
-            from .pictures.kinds import KINDS
-
-            known = KINDS
-        else:
-            from . import listing
-
-            known = listing.example_names() if what == "examples" else listing.TOPICS
-        return [name for name in known if name.startswith(begun)]
+        return [name for name in ctx.command.known(what, ctx) if name.startswith(begun)]
 
     return names
 
@@ -92,7 +75,11 @@ class _Plain:
 
 
 class PlainCommand(_Plain, TyperCommand):
-    """A command of the program."""
+    """A command of the program; abstract."""
+
+    def known(self, what: Known, ctx: Any) -> Iterable[str]:
+        """All names that are known, given what has been read of the command line."""
+        raise NotImplementedError
 
 
 class PlainGroup(_Plain, TyperGroup):
