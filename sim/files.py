@@ -12,6 +12,7 @@ This module imports nothing of ours, and ``delay_models`` may import it as well 
 from __future__ import annotations
 
 import math
+import re
 import stat
 import warnings
 import zipfile
@@ -85,10 +86,17 @@ def reading(form: str) -> Iterator[None]:
         raise UnusableFile(f"cannot be read as {form}: {_reason(error)}") from error
 
 
+RAGGED = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
+"""What pandas says of a line that is longer than the others."""
+
+
 def _reason(error: Exception) -> str:
     """The first line of an error, without the file's name, in at most 200 letters."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     line = (text.strip() or type(error).__name__).splitlines()[0]
+    if found := RAGGED.search(line):
+        before, number, cells = found.groups()
+        return f"line {number} has {cells} cells, and the lines before it have {before}"
     return line if len(line) <= 200 else f"{line[:197]}..."
 
 

@@ -151,6 +151,8 @@ BAD_CONFIGS: list[tuple[Any, list[str]]] = [
     ("- 1\n- 2\n", ["list"]),
     ("a: [1\n", ["not YAML"]),
     (change(wrokers=3), ["wrokers", "unknown key", "workers"]),
+    (change(n=24), ["n: unknown key", "did you mean workers?"]),
+    (change(schemes=[SCHEME | {"r": 2}]), ["unknown key", "did you mean wait_for?"]),
     (change(workers="many"), ["workers", "'many'", "integer"]),
     (change(workers=0), ["workers = 0", "greater than or equal to 1"]),
     (change(workers=True), ["workers", "True"]),

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from erasurehead.experiments.page.terminal import Column, fitting, show_columns
-from erasurehead.experiments.run.command import HEADINGS, Outcome, run, show_outcome
+from erasurehead.experiments.run.command import HEADINGS, IN_THEORY, Outcome, run, show_outcome
 from erasurehead.experiments.text import left_out, number_of
 
 # Tables in the terminal: whole columns or none, whatever its width.
@@ -73,10 +73,13 @@ def test_numbers_are_whole_or_absent(
         assert set(found) <= numbers(outcome.summary)
         assert len(found) == len(re.findall("±", line))
     titles = [title for name, title in HEADINGS.items() if f"{name}_mean" in outcome.summary]
-    missing = [title for title in titles if title not in table[0]]
+    titles += [title for name, title in IN_THEORY.items() if f"{name}_theory" in outcome.summary]
+    seen = re.split(r"\s{2,}", table[0].strip())
+    assert {"s / iteration", "decoding error"} <= set(seen)
+    missing = [title for title in titles if title not in seen]
     said = lines[4].removeprefix("too narrow for ").removesuffix(": see summary.parquet")
     assert not missing or sorted(said.split(", ")) == sorted(missing)
-    assert width < 40 or max(map(len, table)) <= width
+    assert width < 60 or max(map(len, table)) <= width
     assert "scheme" in table[0]
 
 
@@ -110,6 +113,12 @@ def test_the_least_important_columns_go_first() -> None:
         fit, left_out = fitting(columns, width)
         assert "".join(column.title for column in fit) == kept
         assert {column.title for column in left_out} == set("abcd") - set(kept)
+
+
+def test_a_column_that_stays_does_so_on_any_terminal() -> None:
+    columns = [Column("a", ["xxxx"]), Column("b", ["12345"], 1), Column("c", ["1"], 2, stays=True)]
+    for width, kept in [(14, "abc"), (13, "ac"), (1, "ac")]:
+        assert "".join(column.title for column in fitting(columns, width)[0]) == kept
 
 
 def test_a_pipe_keeps_a_column_of_one_character(

@@ -38,13 +38,23 @@ LONGEST = 260
 LIKELY = 6
 
 
+MEANT = {
+    "n": ("workers",), "N": ("workers",), "d": ("load",), "r": ("wait_for",), "T": ("iterations",),
+    "R": ("replications",), "rounds": ("iterations",), "steps": ("iterations",),
+    "runs": ("replications",), "repetitions": ("replications",), "scheme": ("schemes",),
+    "delays": ("delay",), "law": ("load_law",), "lr": ("learning_rate",), "nodes": ("workers",),
+}  # fmt: skip
+"""What papers and other programs call a key, where no letters are alike."""
+
+
 def one_of(valid: Iterable[str], given: Any) -> str:
     """List the valid names, with the likely one last: ``must be one of: ... (did you mean ...?)``.
 
     Of a long list only those that look like the given one are shown.
     """
     names = sorted(valid)
-    close = difflib.get_close_matches(str(given), names, n=1)
+    meant = [name for name in MEANT.get(str(given), ()) if name in names]
+    close = meant or difflib.get_close_matches(str(given), names, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""
     if len(", ".join(names)) > LONGEST:
         shown = sorted(difflib.get_close_matches(str(given), names, n=LIKELY, cutoff=0.0))

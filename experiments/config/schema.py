@@ -11,7 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, Unit
-from pydantic import TypeAdapter
+from pydantic import Tag, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
@@ -88,6 +88,9 @@ def _value(hint: Any) -> tuple[str, str]:
         return " ".join(filter(None, [text, _range(inner[1:])])), unit
     if origin in (typing.Union, UnionType):
         parts = [_value(part) for part in inner if part is not NoneType]
+        marks = [mark for part in inner for mark in get_args(part)[1:]]
+        if tags := [mark.tag for mark in marks if isinstance(mark, Tag)]:
+            return "section with " + " or ".join(tag.removeprefix("choice-") for tag in tags), ""
         return " or ".join(text for text, _ in parts), next((u for _, u in parts if u), "")
     if origin is Literal:
         return " | ".join(map(str, inner)), ""

@@ -225,6 +225,18 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
     return written
 
 
+def _faithful(palette: Any, colours: Any) -> bool:
+    """Whether a palette has nearly every colour of some size: many shades may drive one out."""
+    found = [colour for count, colour in colours.getcolors(2**24) if count >= SPOT]
+    kept = np.array(palette.getpalette(), dtype=float).reshape(-1, 3)
+    far = np.abs(np.array(found, dtype=float)[:, None] - kept).max(axis=2)
+    return bool(far.min(axis=1).max() <= NEAR)
+
+
+SPOT, NEAR = 40, 40
+"""Pixels of a colour that counts, and by how much a channel may differ from it."""
+
+
 def rendered(figure: Figure, kind: str) -> bytes:
     """A picture's file, as ``png``, ``svg`` or ``pdf``; the same figure gives the same bytes.
 
@@ -254,5 +266,7 @@ def rendered(figure: Figure, kind: str) -> bytes:
     colours, smaller = Image.frombytes("RGBA", size, sink.getvalue()).convert("RGB"), BytesIO()
     dots = (DOTS_PER_INCH, DOTS_PER_INCH)
     palette = colours.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    palette.save(smaller, "png", compress_level=7, dpi=dots)
+    (palette if _faithful(palette, colours) else colours).save(
+        smaller, "png", compress_level=7, dpi=dots
+    )
     return smaller.getvalue()

@@ -74,6 +74,9 @@ def _run(records: Records) -> Verdict:
             verdict += " Redundancy does not pay here."
     else:
         verdict += f"; {first} takes {_times(against[first])}."
+    if name == "iteration_time":
+        cell = records.summary.loc[records.summary["label"] == best, "cell"].iloc[0]
+        verdict += _few([(best, _heard(records).get(cell, np.nan))])
     single = len(next(iter(values.values()))) < 2
     if single:
         verdict += " One replication: how sure that is cannot be told."
@@ -168,9 +171,36 @@ def _of_scheme(records: Records, label: str) -> list[str]:
     if "costliest_worker" in row and row["costliest_worker_cost"] > 0:
         lines.append(
             f"Worker {int(row['costliest_worker'])} delays it most: its message ends "
-            f"{row['costliest_worker_last']:.0%} of the rounds."
+            f"{row['costliest_worker_last']:.0%} of the rounds "
+            f"(by chance {1 / row['workers']:.1%})."
         )
     return lines
+
+
+FEW = 0.5
+"""Who uses less of the gradient than this share is fast since it leaves most of it out."""
+
+
+def _heard(records: Records) -> dict[str, float]:
+    """The mean share of the partitions in an update of each cell; nothing where it is not known."""
+    if "recovered" not in records.iterations:
+        return {}
+    shares = records.iterations.groupby("cell")["recovered"].mean()
+    return {str(cell): float(share) for cell, share in shares.items()}
+
+
+def _few(used: Sequence[tuple[str, float]]) -> str:
+    """A sentence for each winner that leaves most of the gradient out, with its shares."""
+    found: dict[str, list[float]] = {}
+    for label, share in used:
+        if share < FEW:
+            found.setdefault(label, []).append(share)
+    text = ""
+    for label, shares in found.items():
+        low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
+        some = low if low == high else f"{low} to {high}"
+        text += f" {label} is that fast since it uses {some} of the gradient's parts alone."
+    return text
 
 
 def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
@@ -181,6 +211,7 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
         name = "time_to_target"
     mean, error = f"{name}_mean", f"{name}_se"
     winners, close, gains = Counter[str](), 0, []
+    heard, used = _heard(records), list[tuple[str, float]]()
     for rows in points:
         base = rows.iloc[0]
         whole = rows[rows["target_reached"] == 1] if name == "time_to_target" else rows
@@ -190,6 +221,7 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
         order = whole.sort_values(mean, kind="stable")
         best = order.iloc[0]
         winners[str(best["label"])] += 1
+        used.append((str(best["label"]), heard.get(best["cell"], np.nan)))
         if len(order) > 1:
             second = order.iloc[1]
             noise = 1.96 * float(np.hypot(*np.nan_to_num([best[error], second[error]])))
@@ -208,6 +240,7 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
         rest = sum(n for _, n in ranked[NAMED:])
         more = f" and others at {rest}" if rest else ""
         verdict = f"{leader} {does} at {count} of {total} points; {others}{more}."
+    verdict += _few(used) if name == "iteration_time" else ""
     why = []
     if gains:
         base_label = str(summary.iloc[0]["label"])

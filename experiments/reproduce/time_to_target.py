@@ -12,7 +12,7 @@ import pandas as pd
 from ...sim.types import FloatArray
 from ..pictures import style
 from ..pictures.looks import MUTED, Look, look
-from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules, Texts
+from ..pictures.picture import Axis, Heat, Mark, Panel, Picture, Points, Rules, Texts
 from ..run.records import interval_columns, mean_interval, ratio_interval
 from ..run.tuning import SHARE, Runs, best, target_loss
 from . import base
@@ -21,7 +21,6 @@ from .base import (
     Effort,
     Section,
     bars,
-    curve_of,
     interval_text,
     markdown_table,
     rows_of,
@@ -115,6 +114,7 @@ GRID, OWN, COMMON = "grid", "own best rate", "uncoded's best rate"
 """Kinds of rows: a rate that was tried on other delays; rates on the delays that are shown."""
 
 AT_OWN, AT_COMMON = f"at its {OWN}, written beside", f"at {COMMON}"
+TIMES = "times as long as at its best rate"
 NEVER = "some replications do not reach it in these runs"
 
 
@@ -194,7 +194,7 @@ class TimeToTarget(CodedFigure):
                 yield {**facts, "kind": kind, "rate": rate, **numbers}
 
     def picture(self, frame: pd.DataFrame) -> Picture:
-        """A column for each load law: ratios to uncoded above, seconds over the rate below."""
+        """A column for each load law: ratios to uncoded above, what other rates cost below."""
         datasets = list(dict.fromkeys(frame["dataset"]))
         panels = []
         for dataset in datasets:
@@ -206,11 +206,11 @@ class TimeToTarget(CodedFigure):
             panels,
             columns=len(base.LAWS),
             width=style.TWO_PANELS,
-            height=6.8 * len(datasets) + 0.9,
+            height=7.6 * len(datasets) + 0.9,
             share="rows",
             legend=1,
             last=[AT_OWN, AT_COMMON, NEVER],
-            heights=(1.7, 1.0) * len(datasets),
+            heights=(1.5, 1.3) * len(datasets),
         )
 
     def _ratios(self, frame: pd.DataFrame, law: str) -> Panel:
@@ -223,6 +223,8 @@ class TimeToTarget(CodedFigure):
             y = np.array([float(place)])
             for tuned, rows in ((False, common), (True, own)):
                 row = rows_of(rows, scheme=scheme).iloc[0]
+                if not tuned and row["rate"] == rows_of(own, scheme=scheme)["rate"].iloc[0]:
+                    continue  # it is the same mark
                 if row["reached"] < row["replications"]:
                     late = Look(one.look.colour, ">", "none", "")
                     x = np.array([row["elapsed"] / exact])
@@ -258,27 +260,26 @@ class TimeToTarget(CodedFigure):
         )
 
     def _rates(self, frame: pd.DataFrame, dataset: str) -> Panel:
-        rates = sorted(frame["rate"].unique())
+        """Rows of schemes, columns of rates: how many times as long as at the best rate."""
+        rates, schemes = sorted(frame["rate"].unique()), self._schemes()
+        wide = frame.pivot_table(index="scheme", columns="rate", values="seconds", dropna=False)
+        seconds = wide.reindex(index=[*schemes], columns=rates).to_numpy(dtype=float)
+        known = np.isfinite(seconds)
+        least = np.where(known, seconds, np.inf).min(axis=1, keepdims=True)
+        times = np.where(known, seconds / least, np.nan)
+        rows, columns = np.nonzero(times == 1.0)
+        words = Texts(columns.astype(float), rows.astype(float), ["best"] * len(rows), "center")
+        places = range(0, len(rates), 3)
         return Panel(
             Axis(
                 "learning rate of every iteration",
-                log=True,
-                low=rates[0] / 1.4,
-                high=rates[-1] * 1.4,
-                names=tuple(map(_power, rates[::3])),
-                places=tuple(rates[::3]),
+                names=tuple(_power(rates[place]) for place in places),
+                places=tuple(map(float, places)),
             ),
-            Axis(f"{dataset}:\ntime to target (s)", True, (1, 2, 5)),
-            [
-                curve_of(
-                    rows_of(frame, scheme=scheme),
-                    "rate",
-                    "seconds",
-                    replace(one.look, title=""),
-                    width=1.1,
-                )
-                for scheme, one in self._schemes().items()
-            ],
+            Axis("", names=tuple(one.look.title for one in schemes.values())),
+            [Heat(times, TIMES, log=True, low=1.0), replace(words, size=6.5)],
+            dataset,
+            grid=False,
         )
 
     def text(self, frame: pd.DataFrame) -> str:
@@ -306,7 +307,7 @@ class TimeToTarget(CodedFigure):
             f"powers of 2 ({grids}): the one at which "
             "most replications arrive, and of these the soonest on average, over "
             f"{trials} replications of other delays than those shown. The lower panels are these "
-            "trials (mean seconds where all arrive; colours and lines as in other pictures). "
+            "trials: mean seconds where all arrive, over those at the scheme's best rate. "
             "Parameters come from one rule, not from tuning: every code has load "
             f"{self.load}, those that may miss few workers wait for "
             f"{self.workers - self.load + 1}, ErasureHead and updates of several gradients take "

@@ -311,7 +311,7 @@ STAYING = ("iteration_time", "decoding_error")
 IMPORTANT = (*STAYING, "time_to_target", "final_train_loss")
 """What is left when there is little space, the most important first."""
 
-IN_THEORY = {"iteration_time": "theory (z)", "decoding_error": "error, theory (z)"}
+IN_THEORY = {"iteration_time": "theory (z)", "decoding_error": "error in theory (z)"}
 """Titles of closed forms, which stand beside what was simulated."""
 
 MOST_ROWS = 40

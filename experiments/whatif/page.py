@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from shlex import quote
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,11 @@ SAVES = Look("#0072B2", "o", SOLID, "share of a step that it saves, with its 95 
 
 SPANS = {"computing": "#0072B2", "the slowest of the round": "#D55E00", "waiting": GRID}
 
-MOST_CHANGES, MOST_LOADS = 24, 4
+MOST_CHANGES, MOST_LOADS = 8, 4
 """Changes in a picture, and loads that have pictures."""
+
+WRAP = 44
+"""Characters in a line of a change's name."""
 
 METHOD = (
     "A step ends with its slowest worker. A delay is that of a typical task, times a lasting "
@@ -348,19 +352,20 @@ def _parts(study: Study) -> Picture:
 
 
 def _savings(changes: pd.DataFrame) -> Picture:
-    rows = changes.head(MOST_CHANGES)
+    rows = changes.nlargest(MOST_CHANGES, "share", keep="first")
     x, low, high = 100 * rows[["share", "share_low", "share_high"]].to_numpy(dtype=float).T
     beyond = np.nan_to_num(np.stack([np.maximum(x - low, 0), np.maximum(high - x, 0)]))
-    names = tuple(shortened(str(text), 46) for text in rows["text"])
+    names = tuple("\n".join(wrap(str(text), WRAP)) for text in rows["text"])
     at = np.arange(len(rows), dtype=np.float64)
     fill = Fill(shade(SAVES.colour, 0.75), "", "", 0.62)
     bars = Bars(fill, at, np.minimum(x, 0), np.maximum(x, 0))
     points = Points(SAVES, x, at, dx=beyond, size=4.5)
     more = len(changes) > len(rows)
-    heading = f"The first {len(rows)} of {len(changes)} changes" if more else ""
+    heading = f"The {len(rows)} of {len(changes)} changes that save most" if more else ""
     y = Axis("", low=len(rows) - 0.4, high=-0.6, names=names)
     panel = Panel(Axis("saved (% of a step)"), y, [bars, points])
-    return Picture([panel], 1, style.TWO_PANELS, 4.0, heading=heading, last=(SAVES.title,))
+    height = 1.4 + sum(0.16 + 0.15 * (name.count("\n") + 1) for name in names)
+    return Picture([panel], 1, style.TWO_PANELS, height, heading=heading, last=(SAVES.title,))
 
 
 def _heat(study: Study, end: str) -> Chart:

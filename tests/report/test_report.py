@@ -25,6 +25,7 @@ from erasurehead.experiments.pictures.looks import SOLID, Look
 from erasurehead.experiments.pictures.picture import Axis, Curve, Heat, Panel, Picture
 from erasurehead.experiments.pictures.records import Records, read_records
 from erasurehead.experiments.pictures.svg.marks import PageStyle
+from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.report.command import PAGES
 from erasurehead.experiments.report.page import heat_maps
 from erasurehead.experiments.report.verdict import Verdict, judged
@@ -138,6 +139,32 @@ def test_the_verdict_on_a_sweep_by_hand(tmp_path: Path) -> None:
         f"{other} has the shortest iterations at all 2 points of the sweep."
     )
     assert "at 1 of 2 points" in everywhere.why[1]
+
+
+def test_a_winner_that_leaves_most_of_the_gradient_out_is_found_out(tmp_path: Path) -> None:
+    """In a run and in a sweep; who uses most of it is praised without a word."""
+    schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 1}]
+    path = config(tmp_path, schemes=schemes, problem=None, target_loss=None)
+    said = {}
+    for name, rates in (("run", "2"), ("sweep", "1,2")):
+        done(name, path, "--set", f"delay.rate={rates}", "--output", tmp_path / name)
+        said[name] = judged(read_records(tmp_path / name)).verdict
+    few = "wait_for=1 is that fast since it uses 17% of the gradient's parts alone."
+    assert few in said["run"]
+    assert said["sweep"].endswith(few)
+    done("run", path, "--set", "schemes.1.wait_for=5", "--output", tmp_path / "run")
+    assert "gradient" not in judged(read_records(tmp_path / "run")).verdict
+
+
+def test_rows_of_a_heat_map_have_room_for_their_names(tmp_path: Path) -> None:
+    """Catches names of two lines that run into each other, as at the points of a sweep."""
+    names = tuple(f"scheme {i} with a long name\nrate = 1, policy = {i}" for i in range(9))
+    panel = Panel(Axis("worker"), Axis("", names=names), [Heat(np.ones((9, 4)))])
+    one = draw_picture(Picture([panel], 1, 7.0, 3.0), "Title", "ident", PageStyle())
+    texts = re.findall(r'text-anchor="end" x="[\d.]+" y="([\d.]+)"', one.panels[0].svg)
+    places = np.sort(np.array(texts, dtype=float))[2:]  # the first two are of the scale of shades
+    assert len(places) == 18
+    assert np.diff(places).min() > 10
 
 
 def test_a_worker_that_costs_nothing_is_not_blamed(run: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.whatif import command
+from erasurehead.experiments.whatif.page import _savings
 from tests.tools import inside
 
 CSV = ("whatif", "hosts", "slowdown")
@@ -193,3 +194,15 @@ def test_odd_tables_get_an_answer(name: str, tmp_path: Path, undrawn: None) -> N
 def test_odd_tables_can_be_drawn(name: str, tmp_path: Path) -> None:
     answer(name, tmp_path)
     assert {path.name for path in (tmp_path / "out").iterdir()} >= DRAWN
+
+
+def test_the_picture_has_eight_changes_with_whole_names() -> None:
+    """Catches names that are cut where they differ, and changes that save less than others."""
+    hosts = [f"ip-10-0-{i}.a-rack-with-a-long-name.cluster.example.org" for i in range(12)]
+    texts = [f"replace {hosts[0]}, {host} (2 hosts) by median hosts" for host in hosts]
+    share = np.linspace(0.01, 0.3, 12)
+    changes = pd.DataFrame({"text": texts, "share": share, "share_low": share, "share_high": share})
+    [panel] = _savings(changes).panels
+    names = [name.replace("\n", " ").replace("- ", "-") for name in panel.y.names or ()]
+    assert names == texts[:3:-1]
+    assert max(len(line) for name in panel.y.names or () for line in name.split("\n")) <= 60

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import final
 
@@ -12,6 +12,7 @@ import pandas as pd
 from typing_extensions import override
 
 from ....sim.types import FloatArray
+from ...page.content import Chart
 from ...text import left_out, number_of
 from .. import style
 from ..base import PictureKind
@@ -237,6 +238,15 @@ class WorkersKind(PictureKind):
     def obstacle(self, records: Records) -> str | None:
         known = records.workers is not None and {"last", "cost"} <= {*records.workers.columns}
         return None if known else "there is no workers.parquet with the columns last and cost"
+
+    @override
+    def charts(self, records: Records) -> Iterator[Chart]:
+        """Its words say how ties are counted, and what chance would give."""
+        sizes = sorted(records.summary["workers"].unique())
+        chance = ", ".join(f"{1 / n:.1%} of {n} workers" for n in sizes[:4])
+        ties = "of messages at the same instant that of the first worker counts"
+        caption = f"{self.caption} By chance each has {chance}; {ties}."
+        yield Chart(self.name, self.title, caption, self.page_picture(records))
 
     @override
     def picture(self, records: Records, band: Band | None = None) -> Picture:

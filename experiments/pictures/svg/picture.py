@@ -332,13 +332,28 @@ def _rows(panel: Panel) -> int:
     return round(abs(panel.y.low - panel.y.high))
 
 
+MOST_NAMED = 40
+"""Rows whose names have room for several lines each."""
+
+
+def _folded(name: str) -> list[str]:
+    """The lines of a row's name, in a narrow panel."""
+    room = int((MOST_LEFT * ONE - BESIDE) / CHARACTER)
+    parts = [shortened(escaped(line), LONGEST) for line in name.split("\n")]
+    return [each for part in parts for each in textwrap.wrap(part, room, break_on_hyphens=False)]
+
+
 def _frame(panel: Panel, several: bool, alone: bool) -> PanelLayout:
     """The size of a panel that shares no axis, and the ends of its axes."""
     rows = _rows(panel)
     width, height = (SEVERAL, LOW) if several else (ONE, TALL)
     if rows:
         most = ROW[1] if alone else CROWDED
-        height = max(70 + rows * min(most, max(ROW[0], ROWS / rows)), 130.0)
+        names = panel.y.names or ()
+        lines = max((len(_folded(name)) for name in names), default=1) if len(names) == rows else 1
+        least = max(ROW[0], ROWS / rows)
+        high = min(most, least) if lines == 1 or rows > MOST_NAMED else max(least, LINE * lines + 4)
+        height = max(70 + rows * min(max(most, LINE * lines + 4), high), 130.0)
         few = rows <= 12 and not any(isinstance(mark, Heat) for mark in panel.marks)
         bars = sum(len(mark.rows) for mark in panel.marks if isinstance(mark, Bars))
         width = ONE if few and bars <= 3 * rows else WIDE
