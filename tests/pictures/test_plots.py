@@ -165,7 +165,7 @@ def test_a_new_kind_appears_everywhere_by_rank(
     for part in ("A stranger&#39;s picture", "It shows one line."):
         assert part in text
     assert text.index("Loss against time") < text.index("It shows one line.")
-    assert text.index("It shows one line.") < text.index("Time against error")
+    assert text.index("It shows one line.") < text.index("Time against final training loss")
     assert "| `stranger` | A stranger's picture | It shows one line. |" in page(tmp_path, "")
 
 
