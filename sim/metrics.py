@@ -122,13 +122,13 @@ _ALL = (
     ),
     Metric(
         "exact", "exact gradients", "", _whole("exact"),
-        "share of the updates whose gradient was decoded exactly; only for codes of which that "
-        "depends on the draw",
+        "share of the updates whose gradient was decoded exactly; only for codes whose "
+        "exactness depends on who arrives",
     ),
     Metric(
         "least_heard", "least heard", "", _whole("least_heard"),
-        "share of the updates that hold the gradient of the partition that is in fewest of them; "
-        "0: the data of some worker are never heard",
+        "the share of updates that hold the gradient of the least heard partition; 0: some data "
+        "are never heard",
         reported=True,
     ),
     Metric(
@@ -158,7 +158,7 @@ _ALL = (
     ),
     Metric(
         "wasted", "wasted work", "", _whole("wasted"),
-        "share of the computing time that went into messages which missed their round",
+        "share of the computing time spent on messages that missed their round",
         heading="wasted", rounding=ROUNDING,
     ),
     Metric(
