@@ -25,6 +25,7 @@ from ...sim.schemes import SCHEMES, SchemeFamily
 from ...sim.schemes.base import Fixed, RoundScheme
 from ...sim.schemes.cyclic import CyclicRepetition
 from ...sim.schemes.erasurehead import ErasureHead, FractionalRepetition
+from ...sim.schemes.local_sgd import LocalRounds, OuterSteps
 from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
 from ...sim.steps import DecodedRounds
 from ...sim.theory import NoFormula, round_theory
@@ -136,7 +137,7 @@ TWELVE: tuple[SchemeFamily, ...] = tuple(
     example
     for family in SCHEMES.values()
     for example in family.examples()
-    if isinstance(example.build(12), Fixed)
+    if isinstance(example.build(12), Fixed | LocalRounds)
 )
 """Every registered scheme whose plan never changes, as its contract tests configure it."""
 
@@ -239,10 +240,10 @@ def of_config(grid: Sequence[Cell]) -> tuple[list[Setting], list[tuple[Cell, str
     return [*found.values()], others
 
 
-def fixed(family: SchemeFamily, workers: int) -> Fixed:
+def fixed(family: SchemeFamily, workers: int) -> Fixed | LocalRounds:
     """Build a scheme whose plan never changes, for n workers."""
     scheme = family.build(workers)
-    assert isinstance(scheme, Fixed)
+    assert isinstance(scheme, Fixed | LocalRounds)
     return scheme
 
 
@@ -297,8 +298,8 @@ class Case:
 
     @property
     def seconds(self) -> FloatArray:
-        """``(R RUN,)`` how long each round took."""
-        return self.trace.intervals.ravel()
+        """``(R RUN,)`` how long each round took; of local steps, a step of it on average."""
+        return self.trace.intervals.ravel() / self.scheme.local_steps
 
     @property
     def weights(self) -> FloatArray:
@@ -319,21 +320,22 @@ def cases(setting: Setting, asked: VerifyRequest) -> Iterator[Case]:
     replications = range(first, first - (-asked.replications // RUN))
     for start in range(0, len(replications), TAPES_AT_ONCE):
         group = replications[start : start + TAPES_AT_ONCE]
-        tapes = [
-            RememberedTape(Tape(setting.delay, setting.workers, asked.seed, r), RUN) for r in group
-        ]
+        drawn = [Tape(setting.delay, setting.workers, asked.seed, r) for r in group]
+        tapes = [RememberedTape(tape, RUN) for tape in drawn]
         for timing, parts in traces.items():
             scheme = next(s for s in schemes if _timing(s) == timing)
-            one = Run(scheme, tapes, setting.law, RUN)
+            steps = scheme.local_steps  # each round reads as many rows: too many to remember
+            one = Run(scheme, tapes if steps == 1 else drawn, setting.law, RUN * steps)
             parts.append(simulate(one, asked.engine, work=False))
     for scheme in schemes:
         parts = traces[_timing(scheme)]
         times = np.concatenate([part.times for part in parts])
         arrived = [part.heard.arrived for part in parts if isinstance(part.heard, Rounds)]
         trace = Trace(times, Rounds(np.concatenate(arrived)), None, parts[0].engine)
-        steps = scheme.steps(trace)
-        assert isinstance(steps, DecodedRounds)
-        yield Case(setting, scheme, trace, steps, _by_law(setting, scheme, asked))
+        found = scheme.steps(trace)
+        decoded = found.rounds if isinstance(found, OuterSteps) else found
+        assert isinstance(decoded, DecodedRounds)
+        yield Case(setting, scheme, trace, decoded, _by_law(setting, scheme, asked))
 
 
 def _by_law(setting: Setting, scheme: RoundScheme, asked: VerifyRequest) -> ByLaw | None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..errors import EngineRefused
+from ..errors import EngineRefused, NeverEnough
 from ..schemes.barrierless import Barrierless
 from ..schemes.base import RoundScheme, Sees
 from ..types import Trace
@@ -56,9 +56,15 @@ def simulate(
         scheme = _with_rounds(run)
         if scheme.sees is Sees.LOSSES:
             raise ValueError(f"{scheme.name} sees losses: a run needs a problem and a learner")
-        trace = (
-            batch_rounds(run, scheme, heard, work) if batch else event_rounds(run, scheme, recorder)
-        )
+        try:
+            trace = (
+                batch_rounds(run, scheme, heard, work)
+                if batch
+                else event_rounds(run, scheme, recorder)
+            )
+        except NeverEnough as error:  # of a round, which may be several iterations
+            first = (error.iteration - 1) * scheme.local_steps + 1
+            raise NeverEnough(first, *error.args[1:]) from None
         return _with_labour(run, scheme, trace)
 
 

@@ -237,6 +237,8 @@ def first_arrivals(scheme: Fixed) -> Arrivals | NoFormula:
 
 def same_every_round(scheme: Scheme) -> Fixed | NoFormula:
     """A scheme in whose rounds each worker computes its load once and sends one message."""
+    if scheme.local_steps > 1:
+        return NoFormula("workers take local steps, and send no gradients")
     if not isinstance(scheme, Fixed):
         return NoFormula("the plan changes from round to round, or there are no rounds")
     if scheme.patience is not None:

@@ -22,11 +22,12 @@ from ..load_laws import LoadLaw
 from ..schemes.arrivals import Arrivals, Demand, NoFormula, demand, same_every_round
 from ..schemes.base import Fixed, Scheme
 from ..schemes.deadlines import Deadline
+from ..schemes.local_sgd import LocalRounds
 from ..schemes.stopping import FirstK, StoppingRule
 from ..schemes.time_limits import TimeLimited
 from ..types import BoolArray, FloatArray
 from .decoding_error import expected_decoding_error, group_erasure
-from .worker_time import Delay, UnitDelay, WorkerTime, piece_time_at, worker_time_at
+from .worker_time import Delay, UnitDelay, WorkerTime, piece_time_at, step_time_at, worker_time_at
 
 ORDER = 12
 """Gauss-Legendre nodes on a panel."""
@@ -273,7 +274,8 @@ def scheme_iteration_time(
     """``iteration_time_law`` of a scheme, given the unit delay and the load law.
 
     For ``drop_compute`` it is known only if the micro-batch under way is dropped: a round then
-    takes the last worker's time, or tau if that is shorter.
+    takes the last worker's time, or tau if that is shorter. Of local steps it is the law of an
+    iteration, the H-th part of a round.
 
     Returns:
         ``NoFormula`` when the plan changes, when a worker gives up by itself or sends several
@@ -288,6 +290,13 @@ def scheme_iteration_time(
         limit = FirstK(scheme.workers) | Deadline(scheme.patience)
         rule = FirstK(scheme.workers) if scheme.exact else limit
         return iteration_time_law(rule, scheme.workers, worker)
+    if isinstance(scheme, LocalRounds):
+        if scheme.stopping.timed:
+            return NoFormula("a round of local steps that ends by time has no closed form")
+        worker = step_time_at(delay, law, scheme.assignment.load, scheme.local_steps)
+        if worker is None:
+            return NoFormula(f"the time of {scheme.local_steps} steps has no closed form")
+        return iteration_time_law(scheme.stopping, scheme.workers, worker)
     plain = same_every_round(scheme)
     if isinstance(plain, NoFormula):
         return plain

@@ -133,6 +133,25 @@ def piece_time_at(delay: UnitDelay, law: LoadLaw, pieces: int, done: int) -> Wor
     return None
 
 
+def step_time_at(delay: UnitDelay, law: LoadLaw, load: int, steps: int) -> WorkerTime | None:
+    """The law of a worker's mean time in H steps, each with a load of d partitions and draws of
+    its own; ``None`` where it is not closed.
+
+    Raises:
+        InvalidParameter: a load or a number of steps that is not a whole number >= 1.
+    """
+    require_count("load", load)
+    require_count("steps", steps)
+    draws = steps * load if isinstance(law, PerPartition) else steps
+    total = delay if draws == 1 else delay.sum_of(draws)
+    if total is None or not isinstance(law, PerPartition | OfOneDraw):
+        return None
+    growth, cost = 1.0, 0.0
+    if isinstance(law, OfOneDraw):
+        growth, cost = float(law.growth(load)), float(law.cost(load))
+    return _known(total.cdf, total.sf, growth / steps, cost)
+
+
 def proportional_worker_time(
     cdf: UnitLaw, load: int, sf: UnitLaw | None = None
 ) -> WorkerTime | None:

@@ -21,15 +21,23 @@ from erasurehead.experiments.run.compute import compute
 from erasurehead.sim.engines.law import round_law
 from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.errors import InvalidParameter, NeverEnough
 from erasurehead.sim.learner import train, train_each
-from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
+from erasurehead.sim.load_laws import (
+    Additive,
+    LoadLaw,
+    PartlyProportional,
+    PerPartition,
+    Proportional,
+)
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import LOSSES, Problem
 from erasurehead.sim.problems.losses import SquaredLoss
 from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.deadlines import Deadline
 from erasurehead.sim.schemes.local_sgd import LocalSgd, Outer
 from erasurehead.sim.steps import Steps
+from erasurehead.sim.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
 from erasurehead.sim.types import FloatArray, Rounds, Trace
 from tests.engines.agreement import both, both_finish, laws, policies
 from tests.engines.agreement import lattice as lattices
@@ -275,6 +283,15 @@ def test_a_round_by_hand() -> None:
         np.testing.assert_array_equal(trace.times, [ends])
 
 
+@pytest.mark.parametrize("engine", ["batch", "event"])
+def test_a_round_that_cannot_end_is_named_by_its_first_iteration(engine: Any) -> None:
+    table = np.ones((8, 2))
+    table[6, 1] = np.inf
+    run = Run(LocalSgd(steps=3).build(2), [TableTape(table)], Proportional(), 8)
+    with pytest.raises(NeverEnough, match="iteration 7 "):
+        simulate(run, engine)
+
+
 def test_each_partition_of_a_step_has_a_draw_of_its_own() -> None:
     """A load of two: both streams of each row; catches rows that are read as streams."""
     tape = Tape(UNIT, 4, 1, 0)
@@ -320,8 +337,8 @@ def mean_of(order: int, survival: FloatArray, n: int = 30) -> float:
 )
 def test_mean_seconds_of_a_step(steps: int, every: float, most: float, coded: float) -> None:
     """Order statistics of gamma times, for all of 30, for 24 and for groups of three."""
-    law, rounds = stats.gamma(steps, scale=1 / steps), 3000 if steps < 10 else 60_000 // steps
-    alone, groups = law.sf(SECONDS), law.sf(SECONDS / 3) ** 3
+    times, rounds = stats.gamma(steps, scale=1 / steps), 3000 if steps < 10 else 60_000 // steps
+    alone, groups = times.sf(SECONDS), times.sf(SECONDS / 3) ** 3
     cases = [
         (LocalSgd(steps=steps), every, mean_of(30, alone)),
         (LocalSgd(steps=steps, wait_for=24), most, mean_of(24, alone)),
@@ -329,9 +346,28 @@ def test_mean_seconds_of_a_step(steps: int, every: float, most: float, coded: fl
     ]
     for family, said, known in cases:
         assert known == pytest.approx(said, abs=6e-4)
+        law = scheme_iteration_time(family.build(30), UNIT, Proportional())
+        assert isinstance(law, IterationTimeLaw)
+        assert law.mean() == pytest.approx(known, rel=1e-5)
         run = Run(family.build(30), [Tape(UNIT, 30, 8, 0)], Proportional(), rounds * steps)
         seconds = simulate(run, heard=False, work=False).intervals[0] / steps
         assert_z(seconds, known, f"{family}")
+
+
+@pytest.mark.parametrize(
+    "load_law", [Additive(seconds_per_partition=0.3), PerPartition(), PartlyProportional(fixed=0.4)]
+)
+def test_theory_knows_every_load_law(load_law: LoadLaw) -> None:
+    """Catches costs that are paid once a round, and draws of a step that are counted once."""
+    family, delay = LocalSgd(steps=4, load=2, wait_for=7), MODELS["gamma"](shape=0.7, scale=2.0)
+    law = scheme_iteration_time(family.build(12), delay, load_law)
+    assert isinstance(law, IterationTimeLaw)
+    run = Run(family.build(12), [Tape(delay, 12, 2, 0)], load_law, 20_000)
+    assert_z(simulate(run, heard=False, work=False).intervals[0] / 4, law.mean())
+    timed = LocalSgd(steps=4, stop=Deadline(deadline=1.0)).build(12)
+    assert isinstance(scheme_iteration_time(timed, delay, load_law), NoFormula)
+    drawn = MODELS["lognormal"](median=1.0, sigma=0.5)
+    assert isinstance(scheme_iteration_time(family.build(12), drawn, load_law), NoFormula)
 
 
 # Configs, tables, and what is refused.
@@ -399,7 +435,10 @@ def test_what_is_refused() -> None:
     with pytest.raises(ConfigError, match="wait_for"):
         run_one({"steps": 2, "wait_for": 7})
     with pytest.raises(InvalidParameter, match="wait_for"):
-        LocalSgd(steps=2, wait_for=3, stop=SCHEMES["local_sgd"].examples()[-1].stop).build(6)  # type: ignore[attr-defined]
+        LocalSgd(steps=2, wait_for=3, stop=Deadline(deadline=1.0)).build(6)
+    given = [{"name": "local_sgd", "steps": 2, "outer": {"rule": "nesterov", "momentum": 0.5}}]
+    [cell] = cells({**DOCUMENT, "schemes": given})
+    assert cell.label == "local_sgd steps=2 outer(rule=nesterov, momentum=0.5)"
     scheme = LocalSgd(steps=2).build(6)
     run = Run(scheme, [Tape(UNIT, 6, 0, 0)], Proportional(), 4)
     assert "local steps" in str(round_law(run))
