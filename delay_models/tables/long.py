@@ -89,6 +89,9 @@ def _restart(calls: Calls, twice: int) -> int | None:
     return int(falls.index.min())
 
 
+MOST_LISTED = 6
+"""Columns that are listed."""
+
 MOST_LOADS = 1000
 """Loads that a table may have: with more, the column is something else."""
 
@@ -166,7 +169,12 @@ class LongTable:
         self, held: Held, role: Mapping[str, str], reading: Reading, most: int | None
     ) -> None:
         self._reading, self._most, self._role = reading, most, role
-        frame, self._assumed = held.frame, held.assumed
+        frame = held.frame
+        unused = [short(name) for name in frame.columns if name not in role.values()]
+        more = f", ... ({len(unused)})" if len(unused) > MOST_LISTED else ""
+        listed = f"{', '.join(unused[:MOST_LISTED])}{more}"
+        said = f"column{'s' * (len(unused) != 1)} not used: {listed}"
+        self._assumed = (*held.assumed, said) if unused else held.assumed
         seconds, self._failed, self._unit, self._repairs = _seconds(held, role, reading)
         self._calls = pd.DataFrame({"seconds": seconds})
         self._status = _failures(frame, role)
@@ -393,7 +401,12 @@ def _noted(times: Times, where: str, count: int) -> list[Repair]:
 
 def _numbered(column: pd.Series, what: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The different numbers, ascending, and for each row which of them it has."""
-    values, _ = numbers(column, f"the {what}")
+    remedy = ""
+    if column.dtype.kind == "O":
+        known = pd.to_numeric(column, errors="coerce").notna().to_numpy()
+        before = int(np.argmin(known)) if not known.all() else 0
+        remedy = f"--rows 1:{before} takes the rows before it" if before else ""
+    values, _ = numbers(column, f"the {what}", remedy)
     if not np.isfinite(values).all():
         raise UnusableFile(f"a {what} is missing or infinite")
     codes, different = pd.factorize(values, sort=True)
@@ -454,13 +467,24 @@ GOOD = frozenset(("ok", "success", "succeeded", "successful", "completed", "pass
 BAD = frozenset(("failed", "failure", "error", "timeout", "timed_out", "killed", "crashed"))
 """Names of columns that say with a Boolean whether a call ended well, or badly."""
 
+CODES = frozenset(("exit_code", "exit_status", "return_code", "returncode", "rc", "error_code"))
+HTTP = frozenset(("status", "status_code", "http_status", "http_code", "response_code", "code"))
+REASONS = frozenset(("error", "exception", "error_message", "failure_reason", "traceback"))
+"""Names of columns that are not 0, or 400 and more, or hold a text, where a call failed."""
+
 
 def _failures(frame: pd.DataFrame, role: Mapping[str, str]) -> tuple[str, NDArray[np.int64]] | None:
     """A column that says that some calls failed, and their rows."""
-    words = GAPS - PUNCTUATION
+    words, most = GAPS - PUNCTUATION, len(frame) / 2
     for name in frame.columns.difference([*role.values()], sort=False):
         column, whole = frame[name], parse(str(name)).whole
-        if column.dtype.kind == "O" and column.nunique() <= MOST_RUNS:
+        if whole in REASONS and column.dtype.kind == "O" and column.notna().sum() < most:
+            bad = column.notna().to_numpy()
+        elif column.dtype.kind == "i" and whole in CODES and 0 < (column != 0).sum() < most:
+            bad = (column != 0).to_numpy()
+        elif column.dtype.kind == "i" and whole in HTTP and 0 < (column >= 400).sum() < most:
+            bad = (column >= 400).to_numpy()
+        elif column.dtype.kind == "O" and column.nunique() <= MOST_RUNS:
             said = {cell for cell in column.unique() if str(cell).strip().lower() in words}
             bad = column.isin(said).to_numpy() if said else np.zeros(len(column), bool)
         elif whole in GOOD | BAD and {*column.dropna().unique()} <= {0, 1}:

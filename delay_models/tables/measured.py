@@ -229,14 +229,14 @@ def complete(part: RawTable, reading: Reading) -> RawTable:
     for bad, said in (
         (absent & refuses, f"is missing or not a number (a short row?); {REMEDY}"),
         (endless & (refuses | (table < 0)), f"is infinite; {REMEDY}"),
-        (table < 0, "is negative; leave the cell empty if the call failed"),
+        (table < 0, "is negative; leave the cell empty if the call failed, or --drop the worker"),
         ((table > LONGEST) & ~endless, f"is beyond {LONGEST:.0e} s; valid: finite seconds >= 0"),
     ):
         if bad.any():
             row, column = np.argwhere(bad)[0]
             place = f"the delay of round {row}, worker {short(hosts[column])}"
             count = "the only such cell" if bad.sum() == 1 else f"{int(bad.sum())} such cells"
-            defect, _, remedy = said.partition("; ")
+            defect, _, remedy = said.replace("the worker", short(hosts[column])).partition("; ")
             raise UnusableFile(f"{place} {defect} ({count}); {remedy}")
     zero = table == 0
     gone = absent | endless | zero

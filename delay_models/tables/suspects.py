@@ -56,6 +56,7 @@ Finding = tuple[int, str]
 """The place of a column, and what its numbers are."""
 
 
+@np.errstate(all="ignore")  # of damaged tables: what is infinite or no number is no finding
 def odd_columns(table: FloatArray) -> list[Finding]:
     """Columns of ``(rounds, n)`` numbers that are no worker's delays, in order."""
     rows, n = table.shape
@@ -69,6 +70,7 @@ def odd_columns(table: FloatArray) -> list[Finding]:
     return sorted(found.items()) if len(found) < n else []
 
 
+@np.errstate(all="ignore")
 def derived_worker(table: FloatArray) -> list[Finding]:
     """Columns that are made from the others: a worker of a long table that is a summary."""
     rows, n = table.shape
@@ -186,6 +188,12 @@ def _derived(table: FloatArray) -> Iterator[Finding]:
     for name, made in made_by_others.items():
         for hit in np.flatnonzero(np.ptp(sample - made, axis=0) <= tolerances):
             judge(int(hit), name, made[:, hit])
+    if np.all(sample > 0):
+        found |= {
+            each: text
+            for each, text in _multiples(sample, made_by_others, tolerances, tried)
+            if each not in found
+        }
     near = range(n) if n <= MANY else [*range(EDGE), *range(n - EDGE, n)]
     for place in near:
         if place not in found:
@@ -197,6 +205,29 @@ def _derived(table: FloatArray) -> Iterator[Finding]:
         # goes first, and the others are looked at again without it.
         place = max(found, key=lambda each: (abs(each - (n - 1) / 2), each))
         yield place, found[place]
+
+
+def _multiples(
+    sample: FloatArray, made_by_others: dict[str, FloatArray], tolerances: FloatArray, tried: int
+) -> Iterator[Finding]:
+    """Columns that are a multiple of what the others make, or a number divided by that."""
+    logs = np.log(sample)
+    near = tolerances / sample.min(axis=0)
+    mean = np.log(made_by_others["mean of the others"])
+    noise = float(np.median(np.ptp(logs - mean, axis=0)))
+    for name in ("maximum", "mean", "sum", "minimum"):
+        made = np.log(made_by_others[f"{name} of the others"])
+        for sign, said in ((1, "times"), (-1, "over")):
+            gaps = logs - sign * made
+            for place in np.flatnonzero(np.ptp(gaps, axis=0) <= 2 * near):
+                pairs = _pairs(logs[:, place], sign * made[:, place])
+                close = 2 * float(near[place])
+                if not _by_chance(gaps[:, place], pairs, close, tried, noise):
+                    factor = float(np.exp(np.median(gaps[:, place])))
+                    yield (
+                        int(place),
+                        f"is in every row {factor:.4g} {said} the {name} of the others",
+                    )
 
 
 def _of_others(table: FloatArray) -> dict[str, FloatArray]:
@@ -358,6 +389,9 @@ def _range(values: FloatArray) -> str:
 
 # Rows.
 
+LONGEST_BLOCK = 130
+"""Rows, less one, after which a row that is made from them may stand."""
+
 MOST_COMPARED = 1_000_000
 """Cells of a table whose rows are all compared with each other."""
 
@@ -440,6 +474,7 @@ Where = Callable[[int, int], str]
 """The option that takes rounds from one to another one, counted from 0, both included."""
 
 
+@np.errstate(all="ignore")
 def require_rounds(table: FloatArray, where: Where) -> None:
     """Refuse rows of ``(rounds, n)`` delays that are made from others, or are there several times.
 
@@ -464,8 +499,13 @@ def require_rounds(table: FloatArray, where: Where) -> None:
         )
 
 
-def remarks(table: FloatArray, where: Where) -> Iterator[str]:
+@np.errstate(all="ignore")
+def remarks(table: FloatArray, where: Where) -> list[str]:
     """What may be genuine, and should be known: a warm-up, two phases, some rows that repeat."""
+    return [*_remarks(table, where)]
+
+
+def _remarks(table: FloatArray, where: Where) -> Iterator[str]:
     rows, n = table.shape
     if rows < 12 or not np.isfinite(table).all() or np.any(table <= 0):
         return
@@ -489,6 +529,12 @@ def remarks(table: FloatArray, where: Where) -> Iterator[str]:
             f"from row {place + 1} on rounds typically take {second / first:.3g} times as long as "
             f"before: two phases? {where(0, place - 1)} takes the first alone"
         )
+    for place in range(3, min(LONGEST_BLOCK, rows // 2)):
+        what = _made_from(table[:place], table[place])
+        after = table[place + 1 : 2 * place + 2]
+        if what and len(after) == place + 1 and _made_from(after[:-1], after[-1]) == what:
+            yield f"row {place + 1} is the {what} of those before, and so on: no rounds?"
+            break
     if n > 1 and table.size <= MOST_COMPARED:
         _, counts = np.unique(table, axis=0, return_counts=True)
         again = int((counts - 1).sum())
