@@ -73,7 +73,7 @@ def _opened(
     name the file."""
     try:
         held, repairs = _held(path, reading, most)
-        reading = _with_index(held, reading)
+        held, reading = _with_index(held, reading)
         role = roles([*held.frame.columns], reading)
         if role is None and "worker" in reading.columns:
             held, reading = _turned(held, reading)
@@ -155,17 +155,41 @@ def _turned(held: Held, reading: Reading) -> tuple[Held, Reading]:
     return Held(turned, hint=held.hint), replace(reading, columns={})
 
 
-def _with_index(held: Held, reading: Reading) -> Reading:
-    """An index of a wide Parquet file, if it has numbers or moments, numbers the rounds."""
-    name = held.index[0] if len(held.index) == 1 else ""
-    if not name or name not in held.frame.columns or {"round", "worker"} & {*reading.columns}:
-        return reading
-    if roles([*held.frame.columns], reading) is not None:
-        return reading
-    numbers_rounds = held.frame[name].dtype.kind in "fiuM" and role_of(name) != "worker"
-    if not numbers_rounds:
-        return reading
-    return replace(reading, columns={**reading.columns, "round": name})
+def _with_index(held: Held, reading: Reading) -> tuple[Held, Reading]:
+    """The column that numbers the rounds of a wide table, where nothing else can be meant.
+
+    The index of a Parquet file, if it has numbers or moments; else the one column that is named
+    after rounds, or is the first and has no name, and counts the rows.
+    """
+    found = [*held.frame.columns]
+    if {"round", "worker"} & {*reading.columns} or roles(found, reading) is not None:
+        return held, reading
+    name, said = held.index[0] if len(held.index) == 1 else "", held.assumed
+    if name in found:
+        if held.frame[name].dtype.kind not in "fiuM" or role_of(name) == "worker":
+            return held, reading
+    else:
+        named = [each for each in found if role_of(str(each)) == "round"]
+        named += [each for each in found[:1] if str(each).startswith("Unnamed: ")]
+        counting = [each for each in named if each not in reading.keep and _counts(held, each)]
+        if len(named) != 1 or not counting or len(found) < 2:
+            return held, reading
+        name = counting[0]
+        first, last = held.frame[name].iloc[[0, -1]]
+        call = (
+            f"column {short(name)}" if role_of(str(name)) else "the first column, without a name,"
+        )
+        said = (*said, f"{call} counts the rows, {first:g} to {last:g}: it numbers the rounds")
+    return replace(held, assumed=said), replace(reading, columns={**reading.columns, "round": name})
+
+
+def _counts(held: Held, name: str) -> bool:
+    """Whether a column goes up by one from row to row, from 0 or 1, over three rows or more."""
+    column = held.frame[name]
+    if column.dtype.kind not in "fiu" or len(column) < 3:
+        return False
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return bool(values[0] in (0, 1) and np.all(np.diff(values) == 1))
 
 
 def _choose(loads: list[Load], load: Load) -> Load:

@@ -89,7 +89,7 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     tapes = Lazily(lambda r: Tape(delay, n, seed, r), settings.replications)
     run = Run(scheme, tapes, settings.load_law, rounds, settings.policy, cluster, seed)
     if (reason := run.impossible()) is not None:
-        raise ImpossibleCell(f"schemes.{reason}")
+        raise ImpossibleCell(f"schemes.{scheme.name}: {reason}")
     refusal = round_law(run) if settings.engine == "law" else run.refusal()
     if settings.engine in ("batch", "law") and isinstance(refusal, str):
         raise at("engine", settings.engine, f"{refusal}: must be event or auto")

@@ -257,7 +257,7 @@ class Run:
     def impossible(self) -> str | None:
         """Why no engine can simulate this, or ``None``."""
         if getattr(self.scheme, "alone", False) and not self.cluster.ideal:
-            return f"{self.scheme.name} needs a cluster without network and failures"
+            return "needs a cluster without network and failures: leave these sections out"
         return None
 
     def chosen(self, engine: Engine = "auto") -> Literal["batch", "event"]:

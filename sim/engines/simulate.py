@@ -106,5 +106,5 @@ def _with_rounds(run: Run) -> RoundScheme:
     if not isinstance(run.scheme, RoundScheme):
         raise TypeError(f"{type(run.scheme).__name__} is neither a RoundScheme nor Barrierless")
     if (reason := run.impossible()) is not None:
-        raise EngineRefused(reason)
+        raise EngineRefused(f"{run.scheme.name} {reason}")
     return run.scheme.within(run.iterations)

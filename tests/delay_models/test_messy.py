@@ -77,15 +77,20 @@ RETRIED = [*LONG[:6], [*LONG[5][:2], "9.5"], *LONG[6:]]
 """The call of worker 0 in round 1 is there twice."""
 
 ASK_INDEX = "--columns round="
-INDEX: dict[str, tuple[Cells, str]] = {
-    "step": (with_column(wide(), ROUNDS, "step"), ASK_INDEX),
+NUMBERED = Read(SECONDS, ("0", "1", "2", "3"))
+
+INDEX: dict[str, tuple[Cells, str | Read]] = {
+    "step": (with_column(wide(), ROUNDS, "step"), WHOLE),
+    "step from 1": (with_column(wide(), range(1, R + 1), "step"), WHOLE),
+    "step by two": (with_column(wide(), range(0, 2 * R, 2), "step"), ASK_INDEX),
+    "two steps": (with_column(with_column(wide(), ROUNDS, "step"), ROUNDS, "round"), "--drop"),
     "step from 100": (with_column(wide(), range(100, 100 + R), "Step"), ASK_INDEX),
-    "iteration at the end": (with_column(wide(), ROUNDS, "iteration", N), ASK_INDEX),
-    "index of pandas": (with_column(wide(), ROUNDS, ""), "--drop"),
-    "index of pandas over numbers": (with_column(wide(["0", "1", "2", "3"]), ROUNDS, ""), "--drop"),
-    "Unnamed: 0": (with_column(wide(), ROUNDS, "Unnamed: 0"), "--drop"),
+    "iteration at the end": (with_column(wide(), ROUNDS, "iteration", N), WHOLE),
+    "index of pandas": (with_column(wide(), ROUNDS, ""), WHOLE),
+    "index of pandas over numbers": (with_column(wide(["0", "1", "2", "3"]), ROUNDS, ""), NUMBERED),
+    "Unnamed: 0": (with_column(wide(), ROUNDS, "Unnamed: 0"), WHOLE),
     "index": (with_column(wide(), ROUNDS, "index"), ASK_INDEX),
-    "step over numbers": (with_column(wide(["0", "1", "2", "3"]), ROUNDS, "step"), ASK_INDEX),
+    "step over numbers": (with_column(wide(["0", "1", "2", "3"]), ROUNDS, "step"), NUMBERED),
     "time stamps": (with_column(wide(), [1769860800 + t for t in ROUNDS], "timestamp"), ASK_INDEX),
     "ISO time stamps": (with_column(wide(), map(iso, range(R)), "date"), "--drop"),
     "ISO time stamps, any name": (with_column(wide(), map(iso, range(R)), "when"), "--drop"),
@@ -121,7 +126,7 @@ INDEX: dict[str, tuple[Cells, str]] = {
     "mean": (with_column(wide(), SECONDS.mean(axis=1), "mean"), "--drop"),
     "step and time": (
         with_column(with_column(wide(), CLOCK, "time (s)"), ROUNDS, "step"),
-        "--columns round=step",
+        "--drop time (s)",
     ),
 }
 
@@ -500,7 +505,9 @@ def test_other_formats_are_looked_through_as_well(tmp_path: Path) -> None:
     times.to_parquet(tmp_path / "times.parquet")
     check(tmp_path / "times.parquet", Reading(), WHOLE)
     pd.DataFrame(indexed, columns=["step", *HOSTS]).to_parquet(tmp_path / "wide.parquet")
-    check(tmp_path / "wide.parquet", Reading(), ASK_INDEX)
+    check(tmp_path / "wide.parquet", Reading(), WHOLE)
+    said = read_measured(str(tmp_path / "wide.parquet"), Reading()).assumed
+    assert f"column step counts the rows, 0 to {R - 1}: it numbers the rounds" in said
 
 
 @pytest.mark.parametrize(

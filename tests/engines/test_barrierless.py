@@ -437,7 +437,7 @@ def test_rescaled_counts_are_each_replications_own() -> None:
         ({"staleness": {"hinge": [10, 4]}}, lambda s: 1 / (10 * np.maximum(s - 4, 0) + 1), 0.1654),
         ({"delay_adaptive": True}, lambda s: 30 / np.maximum(s, 30), 0.8577),
     ],
-    ids=str,
+    ids=["power 1", "power 1/2", "hinge", "adaptive"],
 )
 def test_what_a_stale_gradient_weighs(fields: dict, weight: object, mean: float) -> None:
     """Equal exponential workers: P(staleness = s) = (1 / n) (1 - 1 / n)^s; our derivation."""
