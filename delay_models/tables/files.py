@@ -407,6 +407,8 @@ def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Repair]]:
 
 # Traces of PyTorch's profiler: one JSON file per rank, in Chrome's trace format.
 #
+# ``nccl*`` kernels, ``nccl:`` or ``gloo:`` spans, or ``c10d::`` calls are the time in collectives.
+#
 # A step is an event named ``ProfilerStep#7``, with ``ph: X`` and its duration ``dur`` in
 # microseconds. The rank is ``distributedInfo.rank``, or stands in the file's name (``rank3.json``,
 # ``node-a_412.1700000000.pt.trace.json``). On a GPU a step is there twice; the host's is taken. A
@@ -437,7 +439,8 @@ def is_profile(path: str) -> bool:
 
 
 def read_profiles(path: str, most: int | None) -> Held:
-    """Steps of all ranks: columns ``worker``, ``round``, ``dur_us``.
+    """Steps of all ranks: columns ``worker``, ``round``, ``dur_us``, and ``allreduce_us`` if all
+    ranks say how long they were in collectives.
 
     Raises:
         UnusableFile: there is no such trace.
@@ -446,12 +449,12 @@ def read_profiles(path: str, most: int | None) -> Held:
     frames = []
     for file in _files(path):
         try:
-            worker, steps = _steps(file, None if most is None else LARGEST)
+            worker, steps, reduced = _steps(file, None if most is None else LARGEST)
         except UnusableFile as error:
             raise TableError(str(file), str(error)) from error
         columns = {"worker": worker, "round": [*steps], "dur_us": [*steps.values()]}
-        frames.append(pd.DataFrame(columns))
-    frame = pd.concat(frames, ignore_index=True)
+        frames.append(pd.DataFrame(columns | ({"allreduce_us": reduced} if reduced else {})))
+    frame = pd.concat(frames, ignore_index=True, join="inner")
     if frame["worker"].str.fullmatch(r"[0-9]{1,9}").all():
         frame["worker"] = frame["worker"].astype("int64")
     first, last = int(frame["round"].min()), int(frame["round"].max())
@@ -479,13 +482,14 @@ def _files(path: str) -> list[Path]:
     return found
 
 
-def _steps(file: Path, most: int | None) -> tuple[str, dict[int, float]]:
-    """The rank, and microseconds of each step."""
+def _steps(file: Path, most: int | None) -> tuple[str, dict[int, float], list[float]]:
+    """The rank, and microseconds of each step, and of its collectives; no list: there are none."""
     trace = _json(file, most)
     events = trace.get("traceEvents") if isinstance(trace, dict) else trace
     if not isinstance(events, list):
         raise UnusableFile("has no traceEvents; valid: a trace of PyTorch's profiler, one a rank")
     steps: dict[int, float] = {}
+    starts: list[float] = []
     for event in events:
         if not _is_step(event):
             continue
@@ -496,9 +500,53 @@ def _steps(file: Path, most: int | None) -> tuple[str, dict[int, float]]:
         if number in steps:
             raise UnusableFile(f"{event['name']} is there twice; valid: one run of one rank a file")
         steps[number] = float(duration)
+        starts.append(_microseconds(event, "ts"))
     if not steps:
         raise UnusableFile("has no event ProfilerStep#...: call profiler.step() after each step")
-    return _rank(file, trace), steps
+    begin, lasts = np.array(starts), np.array([*steps.values()])
+    return _rank(file, trace), steps, _collectives(events, begin, begin + lasts)
+
+
+COLLECTIVES = (re.compile(r"nccl(?!:)"), re.compile(r"(nccl|gloo|mpi|ucc):"), re.compile("c10d::"))
+"""Names of spans in which a rank waits for others, the surest first: kernels on the device, the
+process group's own spans, and calls, which may end before the others have come."""
+
+
+def _collectives(events: list[Any], begin: FloatArray, end: FloatArray) -> list[float]:
+    """Microseconds in which a collective runs that began in each of the steps; empty: there is none
+    in any."""
+    spans = [event for event in events if _is_collective(event)]
+    for kind in COLLECTIVES:
+        found = [
+            (_microseconds(event, "ts"), _microseconds(event, "dur"))
+            for event in spans
+            if kind.match(event["name"])
+        ]
+        starts, lasts = np.array(found).reshape(-1, 2).T
+        inside = (begin <= starts[:, None]) & (starts[:, None] < end)
+        if inside.any():
+            return [_covered(starts[some], lasts[some]) for some in inside.T]
+    return []
+
+
+def _covered(starts: FloatArray, lasts: FloatArray) -> float:
+    """How long at least one of these spans runs: those of several streams overlap."""
+    order = np.argsort(starts)
+    ends = np.maximum.accumulate((starts + lasts)[order])
+    before = np.concatenate([[-np.inf], ends[:-1]])
+    return float(np.maximum(ends - np.maximum(starts[order], before), 0.0).sum())
+
+
+def _microseconds(event: dict[str, Any], key: str) -> float:
+    value = event.get(key)
+    return float(value) if isinstance(value, int | float) else float("nan")
+
+
+def _is_collective(event: Any) -> bool:
+    name = event.get("name") if isinstance(event, dict) else None
+    if not isinstance(name, str) or event.get("ph") != "X":
+        return False
+    return any(kind.match(name) for kind in COLLECTIVES)
 
 
 def _rank(file: Path, trace: Any) -> str:
@@ -526,9 +574,9 @@ def _json(file: Path, most: int | None) -> Any:
 
 
 def _wanted(part: dict[str, Any]) -> dict[str, Any] | None:
-    """An object of the JSON, if it is a step of the host, the rank, or the whole."""
+    """An object of the JSON, if it is a step of the host, a collective, the rank, or the whole."""
     whole = "traceEvents" in part or "rank" in part or "distributedInfo" in part
-    return part if whole or _is_step(part) else None
+    return part if whole or _is_step(part) or _is_collective(part) else None
 
 
 def _is_step(event: Any) -> bool:

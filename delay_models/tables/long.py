@@ -110,6 +110,8 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
         if name not in columns:
             text = f"--columns {role}={short(name)}: there are {short(', '.join(columns))}"
             raise UnusableFile(text)
+    allreduce = said.pop("allreduce", None)
+    columns = [name for name in columns if name != allreduce]
     if not said and set(CANONICAL) <= {*columns}:
         return {role: role for role in (*CANONICAL, "load") if role in columns}
     if {*reading.columns} == {"worker"} and is_turned(columns, reading):
@@ -126,7 +128,7 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
     timed = "seconds" in found or {"start", "end"} <= {*found}
     if not ({"worker", "round"} <= {*found} and timed):
         others = len(columns) - sum(map(len, found.values()))
-        wanted = {"worker", "seconds", "start", "end"} & {*said}
+        wanted = {"worker", "seconds", "start", "end"} & {*said} or allreduce
         if not wanted and (len(found) < 2 or others > 1):
             return None  # a wide table, of whose columns none may have such a name
         lacking = [role for role in ("worker", "round") if role not in found]
@@ -190,7 +192,12 @@ class LongTable:
         self._dropped = self._numbers_of({*reading.drop} & {*held.others})
         self._kept = self._numbers_of({*reading.keep} & {*held.others})
         self._rounds, self._calls["round"] = _numbered(frame[role["round"]], "round")
-        self._others = frame.drop(columns=[*role.values()]).reset_index(drop=True)
+        others = frame.drop(columns=[*role.values()])
+        reduced = reading.columns.get("allreduce") or _called_allreduce(others)
+        self._others = others.drop(columns=[reduced] if reduced else []).reset_index(drop=True)
+        self._reduced, self._own = reduced, bool(reading.columns.get("allreduce"))
+        if self._own:
+            self._calls["allreduce"] = _allreduce(held, role, reading)
         self._rows: dict[float | None, NDArray[np.int64] | None] = {None: None}
         if "load" in role:
             values, codes = _numbered(frame[role["load"]], "load")
@@ -216,10 +223,17 @@ class LongTable:
         """
         rows = self._rows[load]
         calls = self._calls if rows is None else self._calls.iloc[rows]
+        if self._own:
+            calls = self._without_waits(calls)
         if self._dropped:
             calls = calls[~calls["worker"].isin(self._dropped)]
         failed = int(np.isin(self._failed, calls.index).sum())
         assumed = [*self._assumed, *self._changes(calls)]
+        if self._own:
+            assumed.append(
+                f"own times: without what each worker waited in {short(self._reduced)}, beyond the "
+                "shortest of its round"
+            )
         calls, retried = self._one_each(calls)
         workers, w = np.unique(calls["worker"].to_numpy(), return_inverse=True)
         rounds, r = np.unique(calls["round"].to_numpy(), return_inverse=True)
@@ -246,7 +260,28 @@ class LongTable:
         failed = min(failed, int(np.isnan(table).sum()))
         names = self._rounds[rounds]
         names = names.astype(np.int64) if np.all(names == np.round(names)) else names
-        return RawTable(hosts, table, failed, tuple(repairs), self._unit, names, tuple(assumed))
+        said = tuple(repairs), self._unit, names, tuple(assumed), "" if self._own else self._reduced
+        return RawTable(hosts, table, failed, *said)
+
+    def _without_waits(self, calls: Calls) -> Calls:
+        """The calls with each worker's own seconds: who comes last in a round does not wait, and its
+        all-reduce is the shortest.
+
+        Raises:
+            UnusableFile: an all-reduce takes longer than its step, or steps are to be added.
+        """
+        if self._reading.retries == "sum":
+            raise UnusableFile("with an all-reduce column steps cannot be added: --retries last")
+        counted = calls[calls["seconds"].notna()].drop_duplicates(["worker", "round"], keep="last")
+        least = calls["round"].map(counted.groupby("round")["allreduce"].min())
+        own = calls["seconds"] - (calls["allreduce"] - least)
+        if (own < 0).any():
+            row = int(own.index[(own < 0).to_numpy()][0]) + 1
+            raise UnusableFile(
+                f"row {row}: {short(self._reduced)} is longer than the step that it is a part of: "
+                "say --columns allreduce=... and seconds=..., and --unit if they differ"
+            )
+        return calls.assign(seconds=own)
 
     def _where(self, rounds: NDArray[np.int64], first: int, last: int) -> str:
         """The option that takes rounds from one to another."""
@@ -377,6 +412,24 @@ def _seconds(
     if unit not in (None, "s") and name in held.pointed:
         require_no_thousands(held.pointed[name], values, str(unit))
     return times.seconds(values), failed, times.why, _noted(times, where, len(values))
+
+
+ALLREDUCE = re.compile(r"all_?reduce|nccl|collective|(^|_)comm(unication)?(_|$)")
+
+
+def _called_allreduce(others: pd.DataFrame) -> str:
+    """A column of times that says by its name that it is of an all-reduce; empty: there is none."""
+    kinds = ((str(name), column.dtype.kind) for name, column in others.items())
+    return next((n for n, kind in kinds if kind in "fi" and ALLREDUCE.search(parse(n).whole)), "")
+
+
+def _allreduce(held: Held, role: Mapping[str, str], reading: Reading) -> FloatArray:
+    """Seconds of every row's all-reduce; they are in the unit of the step if nothing is said."""
+    name = reading.columns["allreduce"]
+    values, _ = numbers(held.frame[name], "an all-reduce", "", reading.missing != "refuse")
+    step = role.get("seconds") or role["start"]
+    unit = _named(name, held) or _named(step, held) or held.unit
+    return settle(reading.unit, unit, f"column {short(name)}", None).seconds(values)
 
 
 def _named(name: str, held: Held) -> str | None:

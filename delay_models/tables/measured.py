@@ -47,8 +47,8 @@ Retries = Literal["refuse", "last", "sum"]
 Header = Literal["yes", "no"]
 Decimal = Literal["point", "comma"]
 
-Role = Literal["worker", "round", "seconds", "start", "end", "load"]
-"""What a column of a long table can be."""
+Role = Literal["worker", "round", "seconds", "start", "end", "load", "allreduce"]
+"""What a column of a long table can be; the last one is only what somebody says it is."""
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -59,7 +59,8 @@ class Reading:
 
     Attributes:
         columns: role to column name. ``round`` alone names the index column of a wide table; an
-            empty name says that every column is a worker's.
+            empty name says that every column is a worker's. ``allreduce`` is how long the worker
+            was in the all-reduce, of which the wait for the slowest is taken off its seconds.
         drop: columns, or workers of a long table, that are left out.
         unit: of all times, where the columns' names do not say it; a number is how many seconds
             one is, and counts whatever the names say.
@@ -116,7 +117,8 @@ class Repair:
     Attributes:
         kind: ``missing`` (cells), ``timeout``, ``zero``, ``infinite`` (all four are missing cells),
             ``dropped`` (rounds), ``retry`` (rows), ``hold`` (repeated samples), ``unused`` (cells),
-            ``gap`` (round numbers that no row has), ``unit`` (no unit was given).
+            ``gap`` (round numbers that no row has), ``unit`` (no unit was given), ``waits`` (rounds
+            whose times include the wait for the slowest).
         count: how many.
         text: a line for people, with the count; empty where another repair says it.
     """
@@ -195,6 +197,7 @@ class RawTable:
         repairs: what was done to the rows.
         unit, assumed: as of what was measured.
         rounds: their names; ``None``: 0, 1, 2, ...
+        allreduce: a column, not read, that looks like the time of an all-reduce.
     """
 
     hosts: tuple[str, ...]
@@ -204,6 +207,7 @@ class RawTable:
     unit: str = "seconds"
     rounds: Names | None = None
     assumed: tuple[str, ...] = ()
+    allreduce: str = ""
 
 
 def will_be_refused(delays: FloatArray, reading: Reading) -> bool:

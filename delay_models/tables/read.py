@@ -24,6 +24,7 @@ import pandas as pd
 
 from ...sim.files import MOST_CELLS, UnusableFile, short
 from .columns import numbers, role_of
+from .equalised import waiting_note
 from .files import Held, is_pai, is_profile, new_measurements, read_file, read_profiles
 from .long import LongTable, roles
 from .measured import AS_IT_IS, Measured, RawTable, Reading, Repair, TableError, complete
@@ -227,10 +228,15 @@ def _measured(
     parts: Mapping[Load, RawTable], hosts: tuple[str, ...], repairs: Sequence[Repair]
 ) -> Measured:
     """The parts together, each with these workers; what is so of all parts is said once."""
+    waits = [
+        Repair("waits", len(part.table), f"load {load:g}: {note}" if len(parts) > 1 else note)
+        for load, part in parts.items()
+        if (note := waiting_note(part.table, part.allreduce))
+    ]
     return Measured(
         hosts,
         {load: part.table for load, part in parts.items()},
-        tuple(repairs),
+        (*repairs, *waits),
         next(iter(parts.values())).unit,
         {load: part.rounds for load, part in parts.items() if part.rounds is not None},
         tuple(dict.fromkeys(line for part in parts.values() for line in part.assumed)),

@@ -73,7 +73,8 @@ METHOD = (
     "tables without such hosts name one). Hosts were chosen from the rounds that they are "
     "judged by, so savings of hosts that do not stand out are overestimated. Dropped hosts leave "
     "their work to the others under a proportional load law; where a task has a fixed part, "
-    "dropping costs less.",
+    "dropping costs less. Work is dealt by speed under the same law, by speeds that were learned "
+    "in the other half of the rounds; where hosts differ by chance alone, that loses time.",
     "Intervals: 95 %, bootstrap of blocks of rounds, with hosts, time-outs and factors kept as "
     "they are. Hours a day: what 24 hours of such rounds would save.",
 )
@@ -81,6 +82,13 @@ METHOD = (
 
 def whatif_verdict(study: Study) -> str:
     """What an engineer should know first, in one line."""
+    if study.waits:
+        unless = ", unless the hosts are equal" if study.waits == "alike" else ""
+        return (
+            "who is slow cannot be told: these times include waiting for the slowest (all ranks "
+            f"look alike){unless}; a step takes {study.seconds():.4g} s, and own times need an "
+            "all-reduce column (--columns allreduce=...) or profiler traces"
+        )
     standing = study.standing
     saved = [study.change(rounds.REPLACE, m + 1)["share"] for m in range(len(standing))]
     if saved and max(saved) >= MATTERS:
@@ -185,6 +193,8 @@ def facts(study: Study) -> list[str]:
         f"typical task (median worker, median round), {parts}",
         f"workers wait {percent(waiting)} of their time for the slowest of the round",
     ]
+    if study.waits:
+        lines = ["what each change saves is then not known either: hosts differ by their clocks"]
     whole, lost = study.rounds
     if lost:
         worst = study.hosts.sort_values("worker").nlargest(1, "missing").iloc[0]

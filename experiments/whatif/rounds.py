@@ -210,6 +210,7 @@ def slowdown(table: FloatArray, medians: FloatArray, factors: FloatArray) -> Slo
 
 IDEAL, MEDIAN_WORKER, WITHOUT = "ideal", "median of the round", "without"
 REPLACE, DROP, WAIT, BACKUP = "replace", "drop", "wait for", "backup"
+REBALANCE = "rebalance"
 
 
 @dataclass(frozen=True, eq=False)
@@ -262,6 +263,25 @@ def of_hosts(found: Slowest, order: Sequence[int], counts: Sequence[int]) -> Ite
         yield Change(DROP, longest * (n / (n - m)), m, gone)
     for m in counts:
         yield Change(WAIT, found.seconds[:, m], m)
+
+
+def of_speeds(table: FloatArray) -> Iterator[Change]:
+    """The work dealt by speed: each host gets n / t_j over the sum of 1 / t, where t_j is its mean.
+
+    Times grow with the work, as under a proportional load law. The means are those of the *other*
+    half of the ``(R, n)`` rounds: dealt by their own, rounds would seem to gain from chance alone.
+    """
+    rounds, n = table.shape
+    half = rounds // 2
+    if n < 2 or not half:
+        return
+    seconds = np.empty(rounds)
+    for part, other in ((slice(half), slice(half, None)), (slice(half, None), slice(half))):
+        speeds = 1 / table[other].mean(axis=0)
+        work = n * speeds / speeds.sum()
+        for rows in pieces(len(table[part]), n):
+            seconds[part][rows] = (table[part][rows] * work).max(axis=1)
+    yield Change(REBALANCE, seconds)
 
 
 def of_timeouts(

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...delay_models.base import FloatArray
+from ...delay_models.tables.equalised import Sign, waiting
 from ..run.records import interval_columns
 from . import rounds
 from .intervals import Blocks, blocks
@@ -47,6 +48,7 @@ class Study:
         heat_map: seconds of hosts and rounds, or of runs of consecutive rounds.
         timeline: seconds of some hosts in some rounds; ``step`` is how long the round took.
         blocks: that the intervals are made from; ``None`` where the tables were read again.
+        waits: whether the times include the wait for the slowest, as far as they show it.
     """
 
     load: float | None
@@ -56,6 +58,7 @@ class Study:
     heat_map: pd.DataFrame
     timeline: pd.DataFrame
     blocks: Blocks | None = field(default=None, kw_only=True)
+    waits: Sign = field(default="", kw_only=True)
 
     @property
     def workers(self) -> int:
@@ -112,6 +115,7 @@ def study_load(
     numbers = sorted({*asked, *range(1, len(found.standing) + 1)})
     tried = chain(
         rounds.of_causes(found.slow),
+        rounds.of_speeds(found.table),
         rounds.of_hosts(found.slowest, found.order, numbers),
         rounds.of_timeouts(found.table, found.medians, quantiles),
     )
@@ -124,7 +128,7 @@ def study_load(
     )
     for one in tables:
         one.insert(0, "load", np.nan if load is None else float(load))
-    return Study(load, *tables, blocks=found.blocks)
+    return Study(load, *tables, blocks=found.blocks, waits=waiting(found.table))
 
 
 def change_name(change: Change, names: Sequence[str], typical: float) -> str:
@@ -138,6 +142,7 @@ def change_name(change: Change, names: Sequence[str], typical: float) -> str:
         rounds.REPLACE: f"replace {hosts} by median hosts",
         rounds.DROP: f"drop {hosts}: the others share the work",
         rounds.WAIT: f"wait for {n - m} of {n}",
+        rounds.REBALANCE: "deal the work by speed, learned in other rounds",
         rounds.BACKUP: f"backup copy after {change.timeout:.4g} s ({100 * change.quantile:g} %)",
         f"{rounds.WITHOUT} {rounds.WORKERS}": "without lasting differences of hosts",
         f"{rounds.WITHOUT} {rounds.ROUNDS}": "without slow rounds",

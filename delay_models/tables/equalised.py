@@ -1,0 +1,117 @@
+"""Tables whose times include the wait for the slowest worker, as steps of all-reduce training do.
+
+There every rank's step ends when the slowest one has come, so that all ranks look alike whoever is
+slow. Two signs tell such a table. Workers differ by next to nothing within a round; or what one
+has more in a round it has less in the next, for its wait ends there. Own times do neither, unless
+workers are equal, or take turns.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from ..base import FloatArray
+
+ALIKE = 1e-3
+"""Standard deviation among the workers of a typical round, over their median, up to which they
+look alike."""
+
+BLOCK = 10
+"""Rounds whose differences are added up."""
+
+CHANCE, LARGEST = 1e-3, 0.5
+"""That chance makes the sums of independent times as small; and the largest ratio that counts."""
+
+RHYTHM = 0.4
+"""Correlation with what was some rounds ago from which on workers take turns at being slow, which
+cancels in sums as well."""
+
+FEWEST = 20
+"""Differences of workers, (n - 1) times rounds, from which on it can be told."""
+
+MOST_CELLS = 2_000_000
+"""Of a larger table its first rounds are looked at."""
+
+Sign = Literal["alike", "carried", ""]
+
+
+def waiting(table: FloatArray) -> Sign:
+    """Whether ``(T, n)`` seconds include the wait for the slowest worker of each round.
+
+    Rounds in which somebody never arrived do not count.
+
+    Returns:
+        ``alike``: they do, or all workers are equal; ``carried``: they do; empty: they need not.
+    """
+    n = table.shape[1]
+    part = table[: max(MOST_CELLS // n, 4 * BLOCK)]
+    part = part[np.isfinite(part).all(axis=1)]
+    part = part[np.median(part, axis=1) > 0]
+    if (n - 1) * len(part) < FEWEST:
+        return ""
+    if spread(part) <= ALIKE:
+        return "alike"
+    ratio, most = carried(part)
+    return "carried" if ratio <= most and _rhythm(part) < RHYTHM else ""
+
+
+def spread(table: FloatArray) -> float:
+    """Standard deviation over median of a typical round's workers, of ``(T, n)`` seconds > 0."""
+    return float(np.median(table.std(axis=1, ddof=1) / np.median(table, axis=1)))
+
+
+def carried(table: FloatArray) -> tuple[float, float]:
+    """How far differences from the round's mean are made up for within blocks of rounds.
+
+    The squared sums over blocks, over the sum of squares: 1 for independent times, more for lasting
+    differences, and about 1 / ``BLOCK`` where a wait that begins late ends as much earlier.
+
+    Returns:
+        The ratio of ``(T, n)`` seconds, and the largest that chance does not make; that is 0 for
+        fewer than two blocks.
+    """
+    blocks, n = len(table) // BLOCK, table.shape[1]
+    if blocks < 2:
+        return 1.0, 0.0
+    beyond = table[: blocks * BLOCK] - table[: blocks * BLOCK].mean(axis=1, keepdims=True)
+    squares = float(np.square(beyond).sum())
+    sums = beyond.reshape(blocks, BLOCK, n).sum(axis=1)
+    freedom = (n - 1) * blocks
+    by_chance = 2 * float(special.gammaincinv(freedom / 2, CHANCE)) / freedom
+    ratio = float(np.square(sums).sum()) / squares if squares > 0 else 1.0
+    return ratio, min(LARGEST, by_chance)
+
+
+def _rhythm(table: FloatArray) -> float:
+    """The largest correlation of differences from the round's mean 2 to ``BLOCK`` rounds apart."""
+    beyond = table - table.mean(axis=1, keepdims=True)
+    square = float(np.square(beyond).mean())
+    lags = range(2, min(BLOCK, len(table) // 2) + 1)
+    return max(float(np.mean(beyond[lag:] * beyond[:-lag])) / square for lag in lags)
+
+
+def known_above(rounds: int, workers: int) -> float:
+    """Where a worker's own law is known from so many maxima of workers that are alike: above this
+    value of its distribution function, that of the smallest maximum."""
+    return float(rounds ** (-1 / workers))
+
+
+def waiting_note(table: FloatArray, column: str = "") -> str:
+    """What is to be known of a table that includes the wait, a line; empty: it need not.
+
+    ``column`` is a column of the file that looks like the time of an all-reduce.
+    """
+    sign = waiting(table)
+    if not sign:
+        return ""
+    unless = ", unless the workers are equal" if sign == "alike" else ""
+    share = 100 * known_above(*table.shape)
+    return (
+        f"these times include waiting for the slowest (all ranks look alike){unless}: only the law "
+        f"of the maximum can be known from them, and a worker's own above its {share:.3g} % "
+        f"quantile; own times need an all-reduce column (--columns allreduce={column or '...'}) or "
+        "profiler traces"
+    )
