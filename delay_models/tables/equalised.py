@@ -8,12 +8,17 @@ workers are equal, or take turns.
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from scipy import special
 
+from ...sim.files import UnusableFile, short
 from ..base import FloatArray
+from .columns import parse
+from .measured import Retries
 
 ALIKE = 1e-3
 """Standard deviation among the workers of a typical round, over their median, up to which they
@@ -115,3 +120,42 @@ def waiting_note(table: FloatArray, column: str = "") -> str:
         f"quantile; own times need an all-reduce column (--columns allreduce={column or '...'}) or "
         "profiler traces"
     )
+
+
+ALLREDUCE = re.compile(r"all_?reduce|nccl|collective|(^|_)comm(unication)?(_|$)")
+
+
+def called_allreduce(others: pd.DataFrame) -> str:
+    """The first column of times that says by its name that it is of an all-reduce, or ``""``."""
+    kinds = ((str(name), column.dtype.kind) for name, column in others.items())
+    return next((n for n, kind in kinds if kind in "fi" and ALLREDUCE.search(parse(n).whole)), "")
+
+
+def own_seconds(calls: pd.DataFrame, column: str, retries: Retries) -> pd.DataFrame:
+    """The calls with each worker's own seconds: step - (all-reduce - the shortest of its round).
+
+    Who comes last does not wait, so that its all-reduce is the transfer alone. That is left in
+    everybody's own time.
+
+    Args:
+        calls: columns ``worker``, ``round``, ``seconds``, ``allreduce``.
+        column: what the file calls the last one.
+        retries: of several rows of a worker and round the last one counts.
+
+    Raises:
+        UnusableFile: an all-reduce takes longer than its step, or steps are to be added.
+    """
+    if retries == "sum":
+        raise UnusableFile(
+            f"steps with an all-reduce, {short(column)}, are not added: --retries last"
+        )
+    counted = calls[calls["seconds"].notna()].drop_duplicates(["worker", "round"], keep="last")
+    least = calls["round"].map(counted.groupby("round")["allreduce"].min())
+    own = calls["seconds"] - (calls["allreduce"] - least)
+    if (own < 0).any():
+        row = int(own.index[(own < 0).to_numpy()][0]) + 1
+        raise UnusableFile(
+            f"row {row}: {short(column)} is longer than its step: say --columns "
+            "seconds=...,allreduce=..., and units in their names if they differ"
+        )
+    return calls.assign(seconds=own)

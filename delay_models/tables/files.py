@@ -531,7 +531,9 @@ def _collectives(events: list[Any], begin: FloatArray, end: FloatArray) -> list[
 
 def _covered(starts: FloatArray, lasts: FloatArray) -> float:
     """How long at least one of these spans runs: those of several streams overlap."""
-    order = np.argsort(starts)
+    if not len(starts):
+        return 0.0
+    order, starts = np.argsort(starts), starts - starts.min()  # of 1e12, digits would be lost
     ends = np.maximum.accumulate((starts + lasts)[order])
     before = np.concatenate([[-np.inf], ends[:-1]])
     return float(np.maximum(ends - np.maximum(starts[order], before), 0.0).sum())

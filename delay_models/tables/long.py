@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...sim.files import UnusableFile, reading, require_cells, short
 from ..base import FloatArray
 from .columns import GAPS, NONE, NUMBERS, Times, numbers, parse, role_of, settle
+from .equalised import called_allreduce, own_seconds
 from .files import Held
 from .measured import LAYOUTS, REMEDY, RawTable, Reading, Repair, will_be_refused
 from .suspects import (
@@ -172,7 +173,9 @@ class LongTable:
     ) -> None:
         self._reading, self._most, self._role = reading, most, role
         frame = held.frame
-        unused = [short(name) for name in frame.columns if name not in role.values()]
+        reduced = reading.columns.get("allreduce", "")
+        used = {*role.values(), reduced}
+        unused = [short(name) for name in frame.columns if name not in used]
         more = f", ... ({len(unused)})" if len(unused) > MOST_LISTED else ""
         listed = f"{', '.join(unused[:MOST_LISTED])}{more}"
         said = f"column{'s' * (len(unused) != 1)} not used: {listed}"
@@ -193,9 +196,9 @@ class LongTable:
         self._kept = self._numbers_of({*reading.keep} & {*held.others})
         self._rounds, self._calls["round"] = _numbered(frame[role["round"]], "round")
         others = frame.drop(columns=[*role.values()])
-        reduced = reading.columns.get("allreduce") or _called_allreduce(others)
-        self._others = others.drop(columns=[reduced] if reduced else []).reset_index(drop=True)
-        self._reduced, self._own = reduced, bool(reading.columns.get("allreduce"))
+        self._own, self._reduced = bool(reduced), reduced or called_allreduce(others)
+        self._others = others.drop(columns=[self._reduced] if self._reduced else [])
+        self._others = self._others.reset_index(drop=True)
         if self._own:
             self._calls["allreduce"] = _allreduce(held, role, reading)
         self._rows: dict[float | None, NDArray[np.int64] | None] = {None: None}
@@ -224,7 +227,7 @@ class LongTable:
         rows = self._rows[load]
         calls = self._calls if rows is None else self._calls.iloc[rows]
         if self._own:
-            calls = self._without_waits(calls)
+            calls = own_seconds(calls, self._reduced, self._reading.retries)
         if self._dropped:
             calls = calls[~calls["worker"].isin(self._dropped)]
         failed = int(np.isin(self._failed, calls.index).sum())
@@ -262,26 +265,6 @@ class LongTable:
         names = names.astype(np.int64) if np.all(names == np.round(names)) else names
         said = tuple(repairs), self._unit, names, tuple(assumed), "" if self._own else self._reduced
         return RawTable(hosts, table, failed, *said)
-
-    def _without_waits(self, calls: Calls) -> Calls:
-        """The calls with each worker's own seconds: who comes last in a round does not wait, and its
-        all-reduce is the shortest.
-
-        Raises:
-            UnusableFile: an all-reduce takes longer than its step, or steps are to be added.
-        """
-        if self._reading.retries == "sum":
-            raise UnusableFile("with an all-reduce column steps cannot be added: --retries last")
-        counted = calls[calls["seconds"].notna()].drop_duplicates(["worker", "round"], keep="last")
-        least = calls["round"].map(counted.groupby("round")["allreduce"].min())
-        own = calls["seconds"] - (calls["allreduce"] - least)
-        if (own < 0).any():
-            row = int(own.index[(own < 0).to_numpy()][0]) + 1
-            raise UnusableFile(
-                f"row {row}: {short(self._reduced)} is longer than the step that it is a part of: "
-                "say --columns allreduce=... and seconds=..., and --unit if they differ"
-            )
-        return calls.assign(seconds=own)
 
     def _where(self, rounds: NDArray[np.int64], first: int, last: int) -> str:
         """The option that takes rounds from one to another."""
@@ -412,15 +395,6 @@ def _seconds(
     if unit not in (None, "s") and name in held.pointed:
         require_no_thousands(held.pointed[name], values, str(unit))
     return times.seconds(values), failed, times.why, _noted(times, where, len(values))
-
-
-ALLREDUCE = re.compile(r"all_?reduce|nccl|collective|(^|_)comm(unication)?(_|$)")
-
-
-def _called_allreduce(others: pd.DataFrame) -> str:
-    """A column of times that says by its name that it is of an all-reduce; empty: there is none."""
-    kinds = ((str(name), column.dtype.kind) for name, column in others.items())
-    return next((n for n, kind in kinds if kind in "fi" and ALLREDUCE.search(parse(n).whole)), "")
 
 
 def _allreduce(held: Held, role: Mapping[str, str], reading: Reading) -> FloatArray:

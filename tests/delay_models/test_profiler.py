@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.delay_models.tables.measured import TableError
+from erasurehead.delay_models.tables.measured import Reading, TableError
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.experiments.fit.command import read_tables
 
@@ -161,3 +161,46 @@ def test_a_large_trace_takes_little_memory_and_a_larger_one_is_refused(
     (tmp_path / "t.json.gz").write_bytes(gzip.compress(b" " * 10_000))
     with pytest.raises(TableError, match="longer than 1,000 bytes"):
         read_measured(str(tmp_path / "t.json.gz"))
+
+
+REDUCED = {"allreduce": "allreduce_us"}
+
+
+def test_spans_of_collectives_take_the_wait_out(ranks: Path) -> None:
+    """As torch wrote them: gloo's spans hold the wait, and the calls beside them end at once."""
+    whole = read_measured(str(ranks)).tables[None]
+    found = read_measured(str(ranks), Reading(columns=REDUCED))
+    waited = np.array([13490.067, 120678.731, 5174.365]) / 1e6
+    expected = whole.copy()
+    expected[1] -= waited - waited.min()
+    np.testing.assert_allclose(found.tables[None], expected, rtol=1e-12)
+    assert any("allreduce_us" in line for line in found.assumed)
+
+
+@pytest.mark.parametrize("kind", ["ncclDevKernel_AllReduce_Sum_f32_RING_LL(x)", "nccl:all_reduce"])
+def test_own_times_of_ranks_that_look_alike(kind: str, tmp_path: Path) -> None:
+    """Several overlapping kernels a step; the calls on the host are no time in a collective."""
+    rng = np.random.default_rng(4)
+    own = rng.lognormal(7.0, 0.2, (30, 6))
+    for rank in range(6):
+        at, events = 100.0, []
+        for step, times in enumerate(own):
+            end = at + times.max() + 50.0
+            begun, half = at + times[rank], (end - at - times[rank]) / 2
+            events += [
+                event(f"ProfilerStep#{step}", ts=at, dur=end - at),
+                event("c10d::allreduce_", cat="cpu_op", ts=begun, dur=3.0),
+                event(kind, cat="kernel", ts=begun, dur=1.5 * half),
+                event(kind, cat="kernel", ts=begun + half, dur=half),
+                event(kind, cat="kernel", ts=begun + half / 2, dur=1.0),
+            ]
+            at = end
+        (tmp_path / f"rank{rank}.json").write_text(trace(*events))
+    (note,) = read_measured(str(tmp_path)).notes
+    assert "--columns allreduce=allreduce_us" in note
+    found = read_measured(str(tmp_path), Reading(columns=REDUCED))
+    np.testing.assert_allclose(found.tables[None], (own + 50.0) / 1e6, rtol=0.01)
+    assert not found.notes
+    (tmp_path / "rank7.json").write_text(trace(event(), event("nccl:x", ts="soon", dur=None)))
+    with pytest.raises(TableError, match="allreduce_us"):
+        read_measured(str(tmp_path), Reading(columns=REDUCED))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import itertools
 import pickle
 import warnings
 import zipfile
@@ -17,9 +18,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.stats import chi2
 
-from erasurehead.delay_models.tables.measured import TableError
-from tests.tools import read_all_loads, read_delays
+import erasurehead as eh
+from erasurehead.delay_models.tables.equalised import carried, known_above, spread, waiting
+from erasurehead.delay_models.tables.measured import Reading, TableError
+from erasurehead.experiments.options import MeasuredJob
+from erasurehead.experiments.recommend.scenario import MeasuredConfig
+from tests.tools import inside, read_all_loads, read_delays
 
 LONG = "worker,round,seconds\n"
 
@@ -186,3 +192,193 @@ def test_damage_anywhere_is_refused(form: str, tmp_path: Path) -> None:
 def test_good_layouts_are_read(text: str, table: list[list[float]], tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(text, encoding="utf-8")
     np.testing.assert_array_equal(read_delays(str(tmp_path / "t.csv")), table)
+
+
+# Steps of all-reduce training: each includes the wait for the slowest rank.
+
+
+def own_times(law: str, rng: np.random.Generator, rounds: int, workers: int) -> np.ndarray:
+    """Seconds that workers compute, before they wait."""
+    if law == "lognormal":
+        return rng.lognormal(0.0, 0.15, (rounds, workers))
+    if law == "exponential tail":
+        return 0.7 + rng.exponential(0.3, (rounds, workers))
+    if law == "a slow host":
+        slow = np.where(np.arange(workers) == rng.integers(workers), 1.6, 1.0)
+        return slow * rng.lognormal(0.0, 0.1, (rounds, workers))
+    normal = rng.standard_normal((rounds, workers))
+    for t in range(1, rounds):  # AR(1)
+        normal[t] = 0.9 * normal[t - 1] + np.sqrt(0.19) * normal[t]
+    return np.exp(0.1 * normal)
+
+
+LAWS = ("lognormal", "exponential tail", "a slow host", "AR(1)")
+
+
+def all_reduced(
+    own: np.ndarray, rng: np.random.Generator, skew: float = 5e-4
+) -> tuple[np.ndarray, np.ndarray]:
+    """Seconds of steps and of their all-reduces: all end together, but for a lag of each rank."""
+    rounds, workers = own.shape
+    lag = np.abs(rng.normal(0.0, skew, (rounds + 1, workers)))
+    transfer = 0.05 * rng.lognormal(0.0, 0.1, (rounds, 1))
+    last = (own + lag[:-1]).max(axis=1, keepdims=True)
+    reduce = last - (own + lag[:-1]) + transfer + lag[1:]
+    return own + reduce, reduce
+
+
+def shares(workers: int, rounds: int, law: str, tables: int, seed: int) -> list[float]:
+    """Of own times that are flagged, and of steps with skews of 5e-4 and 1e-2."""
+    rng, found = np.random.default_rng(seed), []
+    for _ in range(tables):
+        own = own_times(law, rng, rounds, workers)
+        steps = (own, all_reduced(own, rng)[0], all_reduced(own, rng, 1e-2)[0])
+        found.append([waiting(table) != "" for table in steps])
+    return np.mean(found, axis=0).tolist()
+
+
+def detection(sizes: list[tuple[int, int]], tables: int) -> list[tuple[int, int, str, list[float]]]:
+    found = [
+        (workers, rounds, law, shares(workers, rounds, law, tables, seed))
+        for seed, ((workers, rounds), law) in enumerate(itertools.product(sizes, LAWS))
+    ]
+    print("\nworkers rounds law: own times flagged, steps flagged at skews 5e-4, 1e-2")
+    for workers, rounds, law, (false, *right) in found:
+        print(f"{workers:7} {rounds:6} {law:16}: {false:.3f}, {right[0]:.2f}, {right[1]:.2f}")
+    return found
+
+
+def test_steps_that_include_waiting_are_told_from_own_times() -> None:
+    for _, _, law, found in detection([(4, 100), (8, 50), (64, 20)], 6):
+        assert found == [0, 1, 1], law
+
+
+@pytest.mark.slow
+def test_detection_and_false_alarms_over_sizes_and_laws() -> None:
+    """From 4 workers and 50 rounds on nearly every table of steps is told; of own times none."""
+    sizes = [*itertools.product((4, 8, 64), (20, 50, 100, 500))]
+    found = detection(sizes, 100) + detection([*itertools.product((512,), (20, 100, 500))], 8)
+    assert sum(round(100 * false) for *_, (false, _, _) in found) <= 2
+    for workers, rounds, law, (_, alike, told) in found:
+        assert alike == 1, (workers, rounds, law)
+        enough = workers >= 8 or rounds >= 50
+        assert told >= (0.93 if enough else 0.15), (workers, rounds, law)
+    some = [each for workers, rounds, _, each in found if (workers, rounds) == (4, 20)]
+    assert np.mean([told for *_, told in some]) == pytest.approx(0.35, abs=0.1)
+
+
+def test_the_statistics_of_waiting() -> None:
+    """Waits that end one round later cancel in sums over blocks; own times do not."""
+    rng = np.random.default_rng(0)
+    own = own_times("lognormal", rng, 5000, 8)
+    assert carried(own)[0] == pytest.approx(1.0, abs=0.1)
+    ratio, most = carried(all_reduced(own, rng, 1e-2)[0])
+    assert ratio == pytest.approx(0.1, abs=0.02)
+    assert most == 0.5
+    assert carried(own[:20])[1] == pytest.approx(chi2.ppf(1e-3, 14) / 14)
+    assert spread(all_reduced(own, rng)[0]) < 1e-3 < spread(own)
+    assert known_above(100, 30) == pytest.approx(0.858, abs=5e-4)
+
+
+def test_what_looks_like_waiting_and_is_not() -> None:
+    """Catches workers that take turns at being slow, whose sums over blocks are alike as well."""
+    rng = np.random.default_rng(1)
+    for turn in (2, 3, 5, 7):
+        late = 0.3 * ((np.arange(60)[:, None] + np.arange(6)) % turn == 0)
+        assert waiting(1 + late + rng.normal(0, 0.01, (60, 6))) == "", turn
+    heavy = rng.pareto(1.1, (200, 8)) + 1
+    assert waiting(heavy) == ""
+    few = np.round(rng.normal(1, 0.02, (5, 3)), 2)
+    assert waiting(few) == waiting(few[:, :1]) == waiting(np.ones((2, 4))) == ""
+    assert waiting(np.ones((30, 4))) == "alike"
+    gaps = np.ones((30, 4))
+    gaps[::2, 1] = np.inf
+    assert waiting(gaps) == "alike"
+    assert waiting(np.zeros((30, 4))) == waiting(np.full((30, 4), np.inf)) == ""
+
+
+@pytest.fixture(scope="module")
+def training() -> tuple[np.ndarray, pd.DataFrame]:
+    """Own times with their transfers, and what ranks would log."""
+    rng = np.random.default_rng(5)
+    own = own_times("a slow host", rng, 60, 8)
+    step, reduce = all_reduced(own, rng)
+    assert (reduce.argmin(axis=1) == own.argmax(axis=1)).mean() > 0.9
+    frame = pd.DataFrame({"rank": np.tile(range(8), 60), "step": np.repeat(range(60), 8)})
+    frame["step_ms"], frame["nccl_ms"] = 1e3 * step.ravel(), 1e3 * reduce.ravel()
+    return own + reduce.min(axis=1, keepdims=True), frame
+
+
+WAITS = "these times include waiting for the slowest (all ranks look alike)"
+
+
+def test_every_reading_says_that_times_include_waiting(
+    training: tuple[np.ndarray, pd.DataFrame], tmp_path: Path
+) -> None:
+    own, frame = training
+    (note,) = (note for note in eh.read_table(frame).notes if "waiting" in note)
+    assert note.startswith(WAITS.capitalize())
+    assert "columns: allreduce=nccl_ms" in note
+    wide = pd.DataFrame(frame["step_ms"].to_numpy().reshape(60, 8) / 1e3).add_prefix("gpu")
+    (note,) = (note for note in eh.read_table(wide).notes if "waiting" in note)
+    assert "(columns: allreduce=...) or profiler traces" in note
+    assert not [note for note in eh.read_table(own).notes if "waiting" in note]
+    assert any(WAITS in line for line in eh.fit(wide).warnings)
+    path = tmp_path / "steps.csv"
+    wide.to_csv(path, index=False)
+    out = tmp_path / "out"
+    for command, more in (("read", ()), ("whatif", ("--output", out))):
+        done = inside(command, path, "--unit", "s", *more)
+        assert done.returncode == 0
+        assert WAITS in done.stdout + done.stderr, command
+    assert "Who is slow cannot be told: these times include waiting" in done.stdout
+    assert "nothing to gain" not in done.stdout + (out / "report.md").read_text()
+    asked = MeasuredConfig(MeasuredJob(trace=path), Reading(unit="s"))
+    assert any(WAITS in line for line in asked.table[1])
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "s", ""])
+def test_own_times_come_from_an_all_reduce_column(
+    unit: str, training: tuple[np.ndarray, pd.DataFrame], tmp_path: Path
+) -> None:
+    """Catches the wait added instead of taken off, other units, and other rounds' minima."""
+    own, frame = training
+    factor = {"us": 1e3, "s": 1e-3}.get(unit, 1.0)
+    name = f"nccl_{unit}" if unit else "nccl"
+    frame = frame.assign(**{name: factor * frame["nccl_ms"]}).sample(frac=1, random_state=1)
+    if unit != "ms":
+        frame = frame.drop(columns="nccl_ms")
+    path = tmp_path / "steps.csv"
+    frame.to_csv(path, index=False)
+    for table in (path, frame):
+        found = eh.read_table(table, columns={"allreduce": name})
+        np.testing.assert_allclose(found.tables[None], own, rtol=0.01)
+        assert np.abs(found.tables[None] / own - 1).to_numpy().max() < 0.01
+        assert any(line.startswith("Own times") for line in found.notes)
+        assert not any("waiting" in line for line in found.notes)
+        some = eh.read_table(table, columns={"allreduce": name}, drop=["3"])
+        np.testing.assert_allclose(some.tables[None], np.delete(own, 3, axis=1), rtol=0.01)
+    if unit == "us":
+        out = tmp_path / "out"
+        done = inside("whatif", path, "--columns", f"allreduce={name}", "--output", out)
+        assert "Replacing host" in done.stdout
+
+
+def test_all_reduce_columns_that_cannot_be(
+    training: tuple[np.ndarray, pd.DataFrame], tmp_path: Path
+) -> None:
+    _, frame = training
+    for changed, options, says in (
+        (frame, {"columns": {"allreduce": "nope"}}, "nope"),
+        (frame.assign(nccl_ms=2e3), {}, ""),
+        (frame.assign(nccl_ms=1e3 * frame["nccl_ms"]), {}, "longer than its step"),
+        (frame, {"retries": "sum"}, "retries: last"),
+        (frame.assign(nccl_ms="long"), {}, "'long' is not a number"),
+        (frame.drop(columns="step"), {}, "no column is the round"),
+    ):
+        options = {"columns": {"allreduce": "nccl_ms"}, **options}
+        if not says:  # all waited alike: nothing is taken off
+            assert eh.read_table(changed, **options).tables[None].to_numpy().min() > 0
+            continue
+        with pytest.raises(eh.ConfigError, match=says):
+            eh.read_table(changed, **options)

@@ -13,7 +13,7 @@ from scipy.signal import lfilter
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.experiments.whatif import rounds
 from erasurehead.experiments.whatif.intervals import block_length, blocks
-from erasurehead.experiments.whatif.page import whatif_verdict
+from erasurehead.experiments.whatif.page import facts, whatif_verdict
 from erasurehead.experiments.whatif.rounds import shrunk, slowdown, slowest, standing_out, waits
 from erasurehead.experiments.whatif.study import Study, study_load
 
@@ -522,3 +522,48 @@ def test_blocks_of_constant_and_short_series() -> None:
     whole = blocks([np.zeros(10_001)])
     np.testing.assert_allclose(whole.means(np.full(10_001, 3.0)), 3.0)
     assert whole.count <= 2000
+
+
+def dealt(table: FloatArray) -> float:
+    """Share of a step that dealing the work by speed saves, 0 if it is not tried."""
+    (change,) = rounds.of_speeds(table)
+    return float(1 - change.seconds.mean() / table.max(axis=1).mean())
+
+
+def test_work_dealt_by_speed_by_hand(found: Study) -> None:
+    """Each round by the other's times: 3/t over the sum of 1/t."""
+    work = np.array([[20, 10, 8], [6, 3, 1]]) * [[3 / 38], [3 / 10]]
+    expected = (TABLE * work).max(axis=1)
+    row = found.change(rounds.REBALANCE)
+    assert row["seconds"] == pytest.approx(expected.mean())
+    assert row["saved"] == pytest.approx(5.5 - expected.mean())
+    assert row["rounds_ended"] == 2
+    assert not [*rounds.of_speeds(TABLE[:1])]
+    assert not [*rounds.of_speeds(TABLE[:, :1])]
+
+
+def test_dealing_by_chance_saves_nothing() -> None:
+    """In-sample it would seem to save 1 %; workers that differ for good save what they should."""
+    rng = np.random.default_rng(8)
+    tables = rng.lognormal(0.0, 0.3, (200, 50, 30))
+    assert np.mean([dealt(table) for table in tables]) == pytest.approx(-0.0111, abs=0.002)
+    same = [dealt(np.tile(table, (2, 1))) for table in tables]
+    assert np.mean(same) == pytest.approx(0.0104, abs=0.0015)
+    steady = np.where(np.arange(30) < 15, 1.0, 2.0) * np.ones((8, 1))
+    assert dealt(steady) == pytest.approx(1 / 3)
+    change = study_load(tables[0], [f"w{i}" for i in range(30)]).change(rounds.REBALANCE)
+    assert change["share_low"] < change["share"] < change["share_high"]
+
+
+def test_a_table_that_includes_waiting_has_no_culprit() -> None:
+    """Ranks that look alike, whether they differ by nothing or by their clocks."""
+    rng = np.random.default_rng(9)
+    own = rng.lognormal(0.0, 0.1, (60, 8)) * np.where(np.arange(8) == 3, 1.5, 1.0)
+    clocks = np.diff(rng.normal(0.0, 0.01, (61, 8)), axis=0)
+    for beside, unless in ((0 * clocks, True), (clocks, False)):
+        found = study_load(own.max(axis=1)[:, None] + beside, [f"gpu{i}" for i in range(8)])
+        said = whatif_verdict(found)
+        assert said.startswith("who is slow cannot be told: these times include waiting")
+        assert ("unless the hosts are equal" in said) == unless
+        assert not any("workers wait" in line for line in facts(found))
+    assert not study_load(own, [f"gpu{i}" for i in range(8)]).waits
