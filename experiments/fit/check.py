@@ -88,7 +88,9 @@ def resimulated(
         ks = waited_for(n)
         rounds = -(-max(LEAST, CELLS // n) // REPLICATIONS)
         length = min(rounds, len(table))
-        loads = np.full(n, 1.0 if load is None else load)
+        # Of empty tasks alone no load law is known: their times are those of a task.
+        unknown = load is None or (load == 0 and len(tables) == 1)
+        loads = np.full(n, 1.0 if unknown else load)
         means = []
         for replication in range(REPLICATIONS):
             tape = Tape(model, n, SEED, replication)
