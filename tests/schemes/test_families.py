@@ -274,6 +274,16 @@ def test_a_grace_worked_out_by_hand(
     np.testing.assert_array_equal(trace.heard.arrived[0, 0], arrived)
 
 
+def test_a_grace_of_nothing_is_none() -> None:
+    """The very same schemes, so the same bits; and after the last arrival nobody waits."""
+    plain = IgnoreStragglers(wait_for=8).build(12)
+    assert IgnoreStragglers(wait_for=8, grace=0).build(12) == plain
+    assert IgnoreStragglers(stop={"first": 8, "grace": 0}).build(12).stopping == plain.stopping
+    late = IgnoreStragglers(wait_for=12, grace=3.0).build(12)
+    assert late.stopping == SCHEMES["uncoded"]().build(12).stopping
+    assert late.exact
+
+
 def test_a_grace_needs_arrivals_that_it_follows() -> None:
     for fields in ({"grace": 1.0}, {"grace": 1.0, "deadline": 2.0}):
         with pytest.raises(InvalidParameter, match="needs wait_for"):

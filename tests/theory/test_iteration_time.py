@@ -251,6 +251,14 @@ def test_a_quorum_of_thirty_by_hand() -> None:
     assert quorum_error(30, 15, 1.0) == 0
 
 
+def test_no_method_is_faster_per_gradient_than_all_workers_together() -> None:
+    """12/7 s per three gradients of workers of 1, 2 and 4 s; equal workers need their own time."""
+    assert closed.least_seconds([1.0, 2.0, 4.0]) == pytest.approx(12 / 7)
+    assert closed.least_seconds([0.7] * 30) == pytest.approx(0.7)
+    weights = closed.asynchronous_weights([1.0, 2.0, 4.0])
+    assert weights == pytest.approx([12 / 7, 6 / 7, 3 / 7])
+
+
 @pytest.mark.parametrize("sf", [True, False])
 def test_means_that_do_not_exist_are_infinite(sf):
     """Catches a finite number for a divergent integral, and inf where the rule tames the tail."""
