@@ -285,7 +285,7 @@ def _reading(
 ) -> Reading:
     unit = unit if unit is None or isinstance(unit, str) else float(unit)
     said = columns or {}, tuple(drop), unit, missing, retries, load
-    return Reading(*said, tuple(keep), rows, header)
+    return Reading(*said, tuple(keep), rows, header, decimal)
 
 
 @contextmanager

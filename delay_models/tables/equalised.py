@@ -37,8 +37,9 @@ cancels in sums as well."""
 FEWEST = 20
 """Differences of workers, (n - 1) times rounds, from which on it can be told."""
 
-MOST_CELLS = 2_000_000
-"""Of a larger table its first rounds are looked at."""
+MOST = 1000
+"""Rounds, and workers, that are looked at: of more, the first rounds and every second worker, or
+third, and so on."""
 
 Sign = Literal["alike", "carried", ""]
 
@@ -51,11 +52,10 @@ def waiting(table: FloatArray) -> Sign:
     Returns:
         ``alike``: they do, or all workers are equal; ``carried``: they do; empty: they need not.
     """
-    n = table.shape[1]
-    part = table[: max(MOST_CELLS // n, 4 * BLOCK)]
+    part = table[:MOST, :: -(-table.shape[1] // MOST)]
     part = part[np.isfinite(part).all(axis=1)]
     part = part[np.median(part, axis=1) > 0]
-    if (n - 1) * len(part) < FEWEST:
+    if (part.shape[1] - 1) * len(part) < FEWEST:
         return ""
     if spread(part) <= ALIKE:
         return "alike"

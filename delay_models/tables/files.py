@@ -523,9 +523,15 @@ def _collectives(events: list[Any], begin: FloatArray, end: FloatArray) -> list[
             if kind.match(event["name"])
         ]
         starts, lasts = np.array(found).reshape(-1, 2).T
-        inside = (begin <= starts[:, None]) & (starts[:, None] < end)
+        steps = np.argsort(begin)
+        place = steps[np.searchsorted(begin[steps], starts, side="right") - 1]
+        inside = (begin[place] <= starts) & (starts < end[place])
         if inside.any():
-            return [_covered(starts[some], lasts[some]) for some in inside.T]
+            place, starts, lasts = place[inside], starts[inside], lasts[inside]
+            order = np.argsort(place, kind="stable")
+            edges = np.searchsorted(place[order], np.arange(1, len(begin)))
+            groups = np.split(order, edges)
+            return [_covered(starts[some], lasts[some]) for some in groups]
     return []
 
 

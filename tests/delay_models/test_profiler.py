@@ -189,6 +189,7 @@ def test_own_times_of_ranks_that_look_alike(kind: str, tmp_path: Path) -> None:
             begun, half = at + times[rank], (end - at - times[rank]) / 2
             events += [
                 event(f"ProfilerStep#{step}", ts=at, dur=end - at),
+                event(kind, cat="kernel", ts=at - 40.0, dur=0.0 if step else 40.0),
                 event("c10d::allreduce_", cat="cpu_op", ts=begun, dur=3.0),
                 event(kind, cat="kernel", ts=begun, dur=1.5 * half),
                 event(kind, cat="kernel", ts=begun + half, dur=half),

@@ -194,6 +194,15 @@ def test_good_layouts_are_read(text: str, table: list[list[float]], tmp_path: Pa
     np.testing.assert_array_equal(read_delays(str(tmp_path / "t.csv")), table)
 
 
+@pytest.mark.parametrize(("decimal", "first"), [("comma", 1.234), ("point", 1234.0)])
+def test_python_says_what_a_comma_is(decimal: Any, first: float, tmp_path: Path) -> None:
+    """Catches an argument that is taken and not passed on."""
+    path = tmp_path / "t.csv"
+    path.write_text("a;b\n1,234;2,345\n3,456;4,567\n")
+    found = eh.read_table(path, decimal=decimal, unit="s")
+    assert found.tables[None].to_numpy()[0, 0] == first
+
+
 # Steps of all-reduce training: each includes the wait for the slowest rank.
 
 
@@ -294,6 +303,9 @@ def test_what_looks_like_waiting_and_is_not() -> None:
     gaps = np.ones((30, 4))
     gaps[::2, 1] = np.inf
     assert waiting(gaps) == "alike"
+    wide = 1 + rng.normal(0.0, 1e-4, (20, 3001))
+    assert waiting(wide) == "alike"
+    assert waiting(wide + 0.3 * rng.random(wide.shape)) == ""
     assert waiting(np.zeros((30, 4))) == waiting(np.full((30, 4), np.inf)) == ""
 
 
