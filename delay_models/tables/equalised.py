@@ -20,9 +20,9 @@ from ..base import FloatArray
 from .columns import parse
 from .measured import Retries
 
-ALIKE = 1e-3
+ALIKE, NEARLY = 1e-3, 1e-2
 """Standard deviation among the workers of a typical round, over their median, up to which they
-look alike."""
+look alike; and of nine rounds in ten, for a coarse clock hides what is less than a tick."""
 
 BLOCK = 10
 """Rounds whose differences are added up."""
@@ -30,9 +30,9 @@ BLOCK = 10
 CHANCE, LARGEST = 1e-3, 0.5
 """That chance makes the sums of independent times as small; and the largest ratio that counts."""
 
-RHYTHM = 0.4
-"""Correlation with what was some rounds ago from which on workers take turns at being slow, which
-cancels in sums as well."""
+NEXT, RHYTHM = -0.25, 0.4
+"""Correlation with the round before up to which a wait ends there, and with some rounds ago from
+which on workers take turns at being slow: that cancels in sums as well."""
 
 FEWEST = 20
 """Differences of workers, (n - 1) times rounds, from which on it can be told."""
@@ -57,15 +57,19 @@ def waiting(table: FloatArray) -> Sign:
     part = part[np.median(part, axis=1) > 0]
     if (part.shape[1] - 1) * len(part) < FEWEST:
         return ""
-    if spread(part) <= ALIKE:
+    if spread(part) <= ALIKE and spread(part, 0.9) <= NEARLY:
         return "alike"
     ratio, most = carried(part)
-    return "carried" if ratio <= most and _rhythm(part) < RHYTHM else ""
+    if ratio > most:
+        return ""
+    before, *earlier = _correlations(part)
+    return "carried" if before <= NEXT and max(earlier) < RHYTHM else ""
 
 
-def spread(table: FloatArray) -> float:
-    """Standard deviation over median of a typical round's workers, of ``(T, n)`` seconds > 0."""
-    return float(np.median(table.std(axis=1, ddof=1) / np.median(table, axis=1)))
+def spread(table: FloatArray, share: float = 0.5) -> float:
+    """Standard deviation over median of a round's workers, of ``(T, n)`` seconds > 0: as large as
+    in the typical round, or as this share of them has at most."""
+    return float(np.quantile(table.std(axis=1, ddof=1) / np.median(table, axis=1), share))
 
 
 def carried(table: FloatArray) -> tuple[float, float]:
@@ -90,12 +94,12 @@ def carried(table: FloatArray) -> tuple[float, float]:
     return ratio, min(LARGEST, by_chance)
 
 
-def _rhythm(table: FloatArray) -> float:
-    """The largest correlation of differences from the round's mean 2 to ``BLOCK`` rounds apart."""
+def _correlations(table: FloatArray) -> list[float]:
+    """Of differences from the round's mean with those 1 to ``BLOCK`` rounds before."""
     beyond = table - table.mean(axis=1, keepdims=True)
     square = float(np.square(beyond).mean())
-    lags = range(2, min(BLOCK, len(table) // 2) + 1)
-    return max(float(np.mean(beyond[lag:] * beyond[:-lag])) / square for lag in lags)
+    lags = range(1, BLOCK + 1)
+    return [float(np.mean(beyond[lag:] * beyond[:-lag])) / square for lag in lags]
 
 
 def known_above(rounds: int, workers: int) -> float:

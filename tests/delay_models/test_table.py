@@ -295,6 +295,15 @@ def test_what_looks_like_waiting_and_is_not() -> None:
     for turn in (2, 3, 5, 7):
         late = 0.3 * ((np.arange(60)[:, None] + np.arange(6)) % turn == 0)
         assert waiting(1 + late + rng.normal(0, 0.01, (60, 6))) == "", turn
+        due = (np.arange(300)[:, None] + rng.integers(20, size=8)) % rng.integers(
+            3, 20, size=8
+        ) == 0
+        assert waiting(1 + 0.5 * due + rng.normal(0, 0.01, due.shape)) == "", turn
+    dealt = rng.permuted(np.tile(np.arange(6) == 0, (60, 1)), axis=1) * 0.5
+    assert waiting(1 + dealt + 0.01 * rng.random(dealt.shape)) == ""
+    coarse = np.where(np.arange(60)[:, None] % 5 == np.arange(4), 3.0, 2.0)
+    coarse[::2] = 2.0
+    assert waiting(coarse) == ""
     heavy = rng.pareto(1.1, (200, 8)) + 1
     assert waiting(heavy) == ""
     few = np.round(rng.normal(1, 0.02, (5, 3)), 2)
