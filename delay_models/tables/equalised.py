@@ -19,6 +19,7 @@ from ...sim.files import UnusableFile, short
 from ..base import FloatArray
 from .columns import parse
 from .measured import Retries
+from .suspects import as_word
 
 ALIKE, NEARLY = 1e-3, 1e-2
 """Standard deviation among the workers of a typical round, over their median, up to which they
@@ -118,11 +119,12 @@ def waiting_note(table: FloatArray, column: str = "") -> str:
         return ""
     unless = ", unless the workers are equal" if sign == "alike" else ""
     share = 100 * known_above(*table.shape)
+    named = as_word(column) if column else "..."
     return (
         f"these times include waiting for the slowest (all ranks look alike){unless}: only the law "
-        f"of the maximum can be known from them, and a worker's own above its {share:.3g} % "
-        f"quantile; own times need an all-reduce column (--columns allreduce={column or '...'}) or "
-        "profiler traces"
+        "of the maximum can be known from them (and, of workers that are alike, their own above "
+        f"its {share:.3g} % quantile); own times need an all-reduce column (--columns "
+        f"allreduce={named}) or profiler traces"
     )
 
 

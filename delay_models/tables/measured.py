@@ -142,6 +142,7 @@ class Measured:
         rounds: for each load the rounds' names; those that are not there are 0, 1, 2, ...
         assumed: what the file does not say and was taken to be so, a sentence each.
         read: all this in lines for people; see ``told.as_read``.
+        allreduce: a column, not read, that looks like the time of an all-reduce; empty: none.
     """
 
     hosts: tuple[str, ...]
@@ -151,6 +152,7 @@ class Measured:
     rounds: Mapping[float | None, Names] = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
+    allreduce: str = ""
 
     @property
     def workers(self) -> int:

@@ -240,4 +240,5 @@ def _measured(
         next(iter(parts.values())).unit,
         {load: part.rounds for load, part in parts.items() if part.rounds is not None},
         tuple(dict.fromkeys(line for part in parts.values() for line in part.assumed)),
+        allreduce=next(iter(parts.values())).allreduce,
     )

@@ -229,6 +229,10 @@ def whatif_answer(
         f"`erasurehead fit {again}` fits a delay model to this table, which a config can simulate.",
         f"`erasurehead whatif {again} --stragglers 1:{most}` tries more hosts.",
     )
+    if measured.allreduce and any(one.waits for one in studies) and "--columns" not in again:
+        column = quote(f"allreduce={measured.allreduce}")
+        own = f"`erasurehead whatif {again} --columns {column}` takes off what each host waits."
+        steps = own, steps[0]
     return Answer(
         "whatif",
         source,

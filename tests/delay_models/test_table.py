@@ -6,6 +6,7 @@ import datetime
 import gzip
 import itertools
 import pickle
+import shlex
 import warnings
 import zipfile
 from contextlib import suppress
@@ -22,7 +23,7 @@ from scipy.stats import chi2
 
 import erasurehead as eh
 from erasurehead.delay_models.tables.equalised import carried, known_above, spread, waiting
-from erasurehead.delay_models.tables.measured import Reading, TableError
+from erasurehead.delay_models.tables.measured import TableError
 from erasurehead.experiments.options import MeasuredJob
 from erasurehead.experiments.recommend.scenario import MeasuredConfig
 from tests.tools import inside, read_all_loads, read_delays
@@ -334,8 +335,9 @@ WAITS = "these times include waiting for the slowest (all ranks look alike)"
 
 
 def test_every_reading_says_that_times_include_waiting(
-    training: tuple[np.ndarray, pd.DataFrame], tmp_path: Path
+    training: tuple[np.ndarray, pd.DataFrame], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("erasurehead.experiments.pictures.style.save", lambda *_: None)
     own, frame = training
     (note,) = (note for note in eh.read_table(frame).notes if "waiting" in note)
     assert note.startswith(WAITS.capitalize())
@@ -345,16 +347,21 @@ def test_every_reading_says_that_times_include_waiting(
     assert "(columns: allreduce=...) or profiler traces" in note
     assert not [note for note in eh.read_table(own).notes if "waiting" in note]
     assert any(WAITS in line for line in eh.fit(wide).warnings)
-    path = tmp_path / "steps.csv"
-    wide.to_csv(path, index=False)
-    out = tmp_path / "out"
+    path, out = tmp_path / "steps.csv", tmp_path / "out"
+    frame.rename(columns={"nccl_ms": "NCCL (ms)"}).to_csv(path, index=False)
     for command, more in (("read", ()), ("whatif", ("--output", out))):
-        done = inside(command, path, "--unit", "s", *more)
+        done = inside(command, path, *more)
         assert done.returncode == 0
         assert WAITS in done.stdout + done.stderr, command
     assert "Who is slow cannot be told: these times include waiting" in done.stdout
     assert "nothing to gain" not in done.stdout + (out / "report.md").read_text()
-    asked = MeasuredConfig(MeasuredJob(trace=path), Reading(unit="s"))
+    (said,) = (
+        line for line in done.stdout.splitlines() if "takes off what each host waits" in line
+    )
+    words = shlex.split(said.split("`")[1])
+    assert words[-2:] == ["--columns", "allreduce=NCCL (ms)"]
+    assert "Replacing host" in inside(*words[1:], "--output", out).stdout
+    asked = MeasuredConfig(MeasuredJob(trace=path))
     assert any(WAITS in line for line in asked.table[1])
 
 
@@ -379,10 +386,6 @@ def test_own_times_come_from_an_all_reduce_column(
         assert not any("waiting" in line for line in found.notes)
         some = eh.read_table(table, columns={"allreduce": name}, drop=["3"])
         np.testing.assert_allclose(some.tables[None], np.delete(own, 3, axis=1), rtol=0.01)
-    if unit == "us":
-        out = tmp_path / "out"
-        done = inside("whatif", path, "--columns", f"allreduce={name}", "--output", out)
-        assert "Replacing host" in done.stdout
 
 
 def test_all_reduce_columns_that_cannot_be(
