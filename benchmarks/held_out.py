@@ -31,6 +31,8 @@ MARKERS = dict(zip(SHARES, "o^sD", strict=True))
 ALLOWED = 0.1
 """An error that is good enough however small that of replaying is."""
 
+GOOD = "within 10 %, or as near as replaying"
+
 SMALLEST = 0.001
 """Errors below are drawn here."""
 
@@ -69,7 +71,7 @@ def draw(frame: pd.DataFrame, path: Path) -> None:
         top = 1.3 * float(frame[["fit", "replay"]].to_numpy().max())
         x = np.geomspace(SMALLEST * 0.8, top, 200)
         limit = np.maximum(x, ALLOWED)
-        axes.fill_between(x, SMALLEST * 0.8, limit, color="#E8E8E8", linewidth=0)
+        axes.fill_between(x, SMALLEST * 0.8, limit, color="#F0F0F0", linewidth=0, label=GOOD)
         for share, part in frame.groupby("share"):
             axes.plot(
                 np.maximum(part["replay"], SMALLEST),
@@ -86,7 +88,7 @@ def draw(frame: pd.DataFrame, path: Path) -> None:
         axes.set_ylim(SMALLEST * 0.8, top)
         axes.set_xlabel("error of replaying the other half")
         axes.set_ylabel("error of the fit to it")
-        axes.set_title(f"{good} of {len(frame)} within 10 % or as near as replaying")
+        axes.set_title(f"{good} of {len(frame)} {GOOD}")
         style.legend_below(figure, 2)
     style.save(figure, path.with_suffix(""), ("png",))
 

@@ -191,6 +191,15 @@ class DelayModel(ABC):
         """E[X] in seconds (may be infinite), or ``None``."""
         return None
 
+    def worker_means(self, workers: int) -> FloatArray | None:
+        """E[X] of each worker, ``(n,)`` seconds (may be infinite).
+
+        ``None`` unless each worker's delays are independent draws from a law of its own whose mean
+        is known.
+        """
+        mean = self.mean() if self.independent else None
+        return None if mean is None else np.full(workers, mean)
+
     @classmethod
     def examples(cls) -> tuple[DelayModel, ...]:
         """A few valid models for the contract tests; none where a model needs a user's file."""

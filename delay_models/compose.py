@@ -97,6 +97,11 @@ class Affine(Around):
         mean, (offset, factor) = self.base.mean(), self.coefficients
         return None if mean is None else offset + factor * mean
 
+    @override
+    def worker_means(self, workers: int) -> FloatArray | None:
+        means, (offset, factor) = self.base.worker_means(workers), self.coefficients
+        return None if means is None else np.asarray(offset + factor * means)
+
 
 @final
 @dataclass(frozen=True, config=STRICT)
@@ -202,6 +207,16 @@ class OwnLaws(Around):
         for each, (worker, model) in zip(mine, self._there(workers), strict=True):
             table[:, worker] = model.delays(each, own, rounds, 1)[:, 0]
         return table
+
+    @override
+    def worker_means(self, workers: int) -> FloatArray | None:
+        means = self.base.worker_means(workers)
+        for worker, model in self._there(workers):
+            own = model.worker_means(1)
+            if means is None or own is None:
+                return None
+            means[worker] = own[0]
+        return means
 
     @override
     def longest(self) -> float:

@@ -138,6 +138,13 @@ class Heterogeneous(Multiplied, Mixed):
         assert self.spread is not None
         return None if mean is None else float(np.exp(self.spread**2 / 2)) * mean
 
+    @override
+    def worker_means(self, workers: int) -> FloatArray | None:
+        means = self.base.worker_means(workers)
+        if means is None or self.factors is None:
+            return None
+        return np.asarray(means * self.factors[:workers])
+
     @classmethod
     @override
     def examples(cls) -> tuple[DelayModel, ...]:

@@ -126,8 +126,8 @@ class Result:
         shown = summary[swept].copy()
         for metric in METRICS.values():
             if metric.heading and f"{metric.name}_mean" in summary:
-                means, errors = summary[f"{metric.name}_mean"], summary[f"{metric.name}_se"]
-                shown[metric.heading] = [*map(_estimate, means, errors)]
+                rows = summary.to_dict("records")
+                shown[metric.heading] = [_estimate(*metric.estimate(row)) for row in rows]
         return shown.set_axis(summary["label"].rename("scheme"))
 
 

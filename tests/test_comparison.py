@@ -9,11 +9,15 @@ import pytest
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.pictures.kinds.losses import pareto
+from erasurehead.experiments.pictures.picture import Axis, Texts
 from erasurehead.experiments.reproduce.atlas import (
     DELAYS,
+    GAP,
     GRID,
     LEFT_OUT,
+    STRIP,
     Atlas,
+    _names,
     apart,
     members,
     not_compared,
@@ -122,6 +126,21 @@ def test_names_keep_apart() -> None:
         assert np.all(places[:-1] - places[1:] > 0.085 - 1e-12)
         assert places[-1] >= 0.0425 - 1e-12
     np.testing.assert_array_equal(apart(np.array([0.9, 0.5, 0.2]), 0.085), [0.9, 0.5, 0.2])
+
+
+def test_names_keep_off_the_edge_of_the_strip_of_exact_schemes() -> None:
+    """A line through a name cannot be read; names of exact schemes stand within the strip."""
+    count = 10
+    error = np.append(np.geomspace(1.0, 0.1, count), 0.0)
+    front = pd.DataFrame(
+        {"iteration_time": np.arange(1.0, count + 2), "error": error, "member": "name"}
+    )
+    [texts] = [
+        mark for mark in _names(front, Axis("", low=-STRIP, high=4.3)) if isinstance(mark, Texts)
+    ]
+    half = GAP / 2 * (4.3 + STRIP)
+    assert np.all(texts.y[:-1] >= STRIP + half - 1e-9)
+    assert abs(texts.y[-1]) <= STRIP
 
 
 def test_every_synchronous_scheme_is_compared_or_left_out_for_a_reason() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -80,6 +81,8 @@ def test_closed_forms_stand_beside_what_was_simulated() -> None:
     expected = 0.5 + 0.1 + sum(1 / k for k in range(1, 11))
     assert f"{expected:.4g}" in str(whole["html"])
     assert "closed form" in Reader(str(whole["html"])).words
+    headings = re.findall(r"<th[^>]*>(.*?)</th>", str(whole["html"]))
+    assert len({*headings}) == len(headings) > 4
     config = yaml.safe_load(str(whole["config"]))
     assert config["workers"] == 10
     assert len(cells(config)) == 5

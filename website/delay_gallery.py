@@ -35,6 +35,10 @@ BLOCKS = 100
 REST = 1e-3
 """Share of the longest delays that the left picture leaves out of its axis."""
 
+LONG = 12
+"""From this multiple of the median on, the longest delays would take the room or the shades of all
+others: the scale is logarithmic."""
+
 
 def page() -> str:
     """The page, as Markdown."""
@@ -81,18 +85,20 @@ def picture_of(model: DelayModel) -> Picture:
     longer = 1 - np.arange(1, ordered.size + 1) / ordered.size
     x, y = np.concatenate([[0.0], ordered]), np.concatenate([[1.0], longer])
     places = (0, 4, 8)
-    most = 1.05 * float(np.quantile(ordered, 1 - REST))
+    most, median = 1.05 * float(np.quantile(ordered, 1 - REST)), float(np.median(ordered))
+    least = max(float(ordered[0]), median / LONG)
+    far, outlier = most > LONG * median, bool(tables[0].max() > LONG * median)
     return Picture(
         [
             Panel(
-                Axis("t (s)", low=0.0, high=most),
+                Axis("t (s)", far, (1, 2, 5), 0.9 * least if far else 0.0, most),
                 Axis("P(delay > t)", low=0.0, high=1.02),
                 [Curve(Look(INK, "", SOLID, ""), x, y, steps=True)],
             ),
             Panel(
                 Axis("round"),
                 Axis("worker", names=tuple(map(str, places)), places=places),
-                [Heat(tables[0].T, "delay (s)")],
+                [Heat(tables[0].T, "delay (s)", outlier, least if outlier else None)],
                 grid=False,
             ),
         ],

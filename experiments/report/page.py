@@ -48,8 +48,9 @@ def read_run(directory: Path) -> Page:
     kind = "live" if "live" in manifest else "sweep" if swept else "run"
     found = judged(records)
     title = str(config.get("name", directory.resolve().name))
-    steps, notes = _next(records, kind, found), tuple(map(str, manifest.get("warnings", [])))
-    answer = Answer(kind, title, found.verdict, tuple(found.why), tuple(steps), notes=notes)
+    steps = tuple(_next(records, kind, found, directory))
+    notes = tuple(map(str, manifest.get("warnings", [])))
+    answer = Answer(kind, title, found.verdict, tuple(found.why), steps, notes=notes)
     return Page(
         answer,
         question=_question(config, records),
@@ -100,7 +101,7 @@ def _table(records: Records) -> Table:
         if metric in compared:
             columns.append(f"{metric.title}, ratio")
         if f"{metric.name}_theory" in summary:
-            columns.append("closed form (z)")
+            columns.append(f"{metric.title}, closed form (z)")
     rows = []
     for row in summary.head(10_000).to_dict("records"):
         point = (row[key] for key in keys)
@@ -177,13 +178,15 @@ def _commands(kind: str, name: str) -> list[Command]:
     ]
 
 
-def _next(records: Records, kind: str, found: Verdict) -> list[str]:
-    lines = []
+def _next(records: Records, kind: str, found: Verdict, directory: Path) -> list[str]:
+    """Commands that read the config of the result, with all options that it was made with."""
+    folder, path = directory.as_posix(), quote((directory / outputs.CONFIG).as_posix())
+    same, lines = f"{path} --output {quote(folder)}", []
     if found.tied:
         more = 4 * int(records.summary["replications"].max())
         lines.append(
             f"Four times the replications halve the intervals: "
-            f"`erasurehead {kind} config.yaml --set replications={more}`."
+            f"`erasurehead {kind} {same} --set replications={more}`."
         )
     config = records.config or {}
     delay, by_law = config.get("delay"), config.get("engine") == "law"
@@ -194,24 +197,26 @@ def _next(records: Records, kind: str, found: Verdict) -> list[str]:
             values = ",".join(f"{f * fields[key]:g}" for f in (0.5, 1, 2))
             lines.append(
                 "How far the delays may move before the answer changes: "
-                f"`erasurehead sweep config.yaml --set delay.{key}={values}`."
+                f"`erasurehead sweep {path} --set delay.{key}={values} "
+                f"--output {quote(f'{folder}-{key}')}`."
             )
         known = " --set engine=auto" if by_law else ""
         lines.append(
             "Whether it holds where stragglers cannot be cancelled: "
-            f"`erasurehead run config.yaml --set policy=queue{known}`."
+            f"`erasurehead run {path} --set policy=queue{known} "
+            f"--output {quote(f'{folder}-queue')}`."
         )
     if records.timeline is None and kind == "run" and not by_law:
         lines.append(
             "What every worker did, as a timeline on this page: "
-            "`erasurehead run config.yaml --timeline timeline.json`."
+            f"`erasurehead run {same} --timeline timeline.json`."
         )
     if config.get("problem") and not config.get("target_loss"):
         lines.append("With `target_loss` in the config, schemes are compared by the time to it.")
     if config.get("problem") and kind != "live":
         lines.append(
             "All schemes have the config's learning rate here. Each at its own best rate, and "
-            "others than these: `erasurehead recommend config.yaml`."
+            f"others than these: `erasurehead recommend {path}`."
         )
     return lines
 

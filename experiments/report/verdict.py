@@ -18,9 +18,6 @@ from ..text import enumerated
 NAMED = 3
 """Schemes that a sentence names."""
 
-EXACT = 1e-12
-"""Decoding errors below this are rounding."""
-
 HARDLY = 0.1
 """A partition is hardly heard that is in fewer updates than this share of 1 / n, which is what it
 has if each worker in turn makes an update of one gradient."""
@@ -109,7 +106,7 @@ def _alone(records: Records, name: str, values: Mapping[str, FloatArray]) -> Ver
     seconds = float(np.mean(values[label]))
     what = "reaches the target loss in" if name == "time_to_target" else "takes for an iteration"
     verdict = f"{label} {what} {seconds:.3g} s on average."
-    return Verdict(verdict, _of_scheme(records, label), tied=False)
+    return Verdict(verdict, _of_scheme(records, label) + _least(records), tied=False)
 
 
 def _times(interval: tuple[float, float, float]) -> str:
@@ -128,7 +125,7 @@ def _why(
         lines.append(
             f"An iteration of {best} takes {a:.3g} s on average, one of {first} {b:.3g} s."
         )
-    lines += _of_scheme(records, best)
+    lines += _of_scheme(records, best) + _least(records)
     if "final_train_loss_mean" in table:
         losses = table["final_train_loss_mean"].astype(float)
         least = str(losses.idxmin())
@@ -153,7 +150,7 @@ def _of_scheme(records: Records, label: str) -> list[str]:
     if error is not None and not pd.isna(error):
         lines.append(
             f"The gradient of {label} is exact in every update."
-            if error < EXACT
+            if METRICS["decoding_error"].shown(error) == 0
             else f"The gradient of {label} is approximate: its mean decoding error is {error:.3g}."
         )
     heard = row.get("least_heard_mean", np.nan)
@@ -175,6 +172,22 @@ def _of_scheme(records: Records, label: str) -> list[str]:
             f"(by chance {1 / row['workers']:.1%})."
         )
     return lines
+
+
+def _least(records: Records) -> list[str]:
+    """What no method can be below, beside the fastest scheme without a barrier."""
+    if "least_iteration_time" not in records.summary:
+        return []
+    rows = records.summary.dropna(subset=["least_iteration_time", "iteration_time_mean"])
+    if rows.empty:
+        return []
+    row = rows.sort_values("iteration_time_mean", kind="stable").iloc[0]
+    least = row["least_iteration_time"]
+    return [
+        f"No method that finishes every task can be faster per gradient than {least:.3g} s for "
+        f"{row['workers']} gradients in the long run; {row['label']} takes "
+        f"{row['iteration_time_mean'] / least:.3g} times that."
+    ]
 
 
 FEW = 0.5

@@ -107,7 +107,7 @@ SHORT = {
     "patience": "τ = {:g} s",
     "trials": "B = {}",
     "stragglers": "λ = {}",
-    "cut": "cut {}",
+    "cut": "cut: {}",
     "assignment": "{}",
 }
 """How a title says a field; others have one value here."""
@@ -133,7 +133,7 @@ DELAYS: dict[str, Section] = {
 """Three delay laws of one mean."""
 
 EXACT = "exact"
-GREY = "#B4B4B4"
+GREY = "#9A9A9A"
 FRONT = Look(MUTED, "", SOLID, "Pareto front")
 OTHERS = Look(GREY, "o", "none", "others")
 LATE = Look(GREY, "x", "none", "others, with late gradients")
@@ -345,7 +345,8 @@ def _point(row: pd.Series, look: Look) -> Points:
 def _names(front: pd.DataFrame, y: Axis) -> Iterator[Mark]:
     """Names left of their points, where nothing is: what is there would be on the front itself.
 
-    Equal points share a name. Names that would touch are moved apart, with lines to their points.
+    Equal points share a name. Names that would touch each other or the edge of the strip of exact
+    schemes are moved apart, with lines to their points.
     """
     assert y.low is not None
     assert y.high is not None
@@ -354,7 +355,9 @@ def _names(front: pd.DataFrame, y: Axis) -> Iterator[Mark]:
     seconds, error = firsts[["iteration_time", "error"]].to_numpy(dtype=float).T
     heights = height_of(error)
     span = y.high - y.low
-    places = y.low + span * apart((heights - y.low) / span, GAP)
+    places = heights.copy()
+    for own, floor in ((error > 0, STRIP), (error == 0, y.low)):
+        places[own] = floor + span * apart((heights[own] - floor) / span, GAP)
     for x, at, place in zip(seconds, heights, places, strict=True):
         ends = np.array([x * NAME, x]), np.array([place, at])
         yield Curve(LEADER, *ends, width=0.6)

@@ -115,6 +115,8 @@ GRID, OWN, COMMON = "grid", "own best rate", "uncoded's best rate"
 
 AT_OWN, AT_COMMON = f"at its {OWN}, written beside", f"at {COMMON}"
 TIMES = "times as long as at its best rate"
+LIGHTEST = 0.8
+"""What the lightest shade would be: less than 1, so that no cell is as white as the paper."""
 NEVER = "some replications do not reach it in these runs"
 
 
@@ -277,7 +279,7 @@ class TimeToTarget(CodedFigure):
                 places=tuple(map(float, places)),
             ),
             Axis("", names=tuple(one.look.title for one in schemes.values())),
-            [Heat(times, TIMES, log=True, low=1.0), replace(words, size=6.5)],
+            [Heat(times, TIMES, log=True, low=LIGHTEST), replace(words, size=6.5)],
             dataset,
             grid=False,
         )

@@ -13,11 +13,15 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from ...sim.engines.run import Policy
+from ...sim.load_laws import OfOneDraw, PerPartition
 from ...sim.metrics import METRICS, ROUNDING, per_replication
-from ...sim.theory import NoFormula, round_theory
+from ...sim.schemes.barrierless import Barrierless, Stops
+from ...sim.schemes.base import Scheme
+from ...sim.theory import NoFormula, least_seconds, round_theory
 from ...sim.types import FloatArray
 from ..config.build import scheme_of
 from ..config.cells import Cell
+from ..config.settings import Settings
 from .compute import CellResult, Columns, frame_of_iterations
 
 CONFIDENCE = 0.95
@@ -133,11 +137,14 @@ class ClosedForm:
         seconds: mean iteration time.
         error: mean decoding error of a round.
         settled: whether means of iteration times are nearly normal: they have a third moment.
+        least: seconds per n gradients below which no method comes in the long run that finishes
+            what it begins; known only of schemes without a barrier, which come near it.
     """
 
     seconds: float = np.nan
     error: float = np.nan
     settled: bool = True
+    least: float = np.nan
 
 
 @dataclass(frozen=True)
@@ -175,12 +182,26 @@ def _looked_up(cell: Cell) -> ClosedForm:
         known = round_theory(scheme, settings.delay, settings.load_law, cancels, ideal)
         error = np.nan if isinstance(known.error, NoFormula) else known.error
         if isinstance(known.time, NoFormula):
-            return ClosedForm(error=error)
+            return ClosedForm(error=error, least=_least(scheme, settings))
         return ClosedForm(known.time.mean(), error, known.time.tail_index() > 3.0)
     except Exception:
         if not cell.code:
             raise
         return ClosedForm()  # a plugin's own CDF may be anything, and the run does not need it
+
+
+def _least(scheme: Scheme, settings: Settings) -> float:
+    """``least_seconds`` of the workers' mean times at load 1; a network only adds to them."""
+    law, failures = settings.load_law, settings.failures
+    free = isinstance(scheme, Barrierless) and scheme.stops is Stops.NOBODY
+    if not free or failures is not None or not isinstance(law, OfOneDraw | PerPartition):
+        return np.nan
+    means = settings.delay.worker_means(settings.workers)
+    if means is not None and isinstance(law, OfOneDraw):
+        means = means * law.growth(1.0) + law.cost(1.0)
+    if means is None or not np.all((means > 0) & (means < np.inf)):
+        return np.nan
+    return least_seconds(means)
 
 
 def _theory(cell: Cell, found: Mapping[str, float]) -> dict[str, float]:
@@ -196,7 +217,7 @@ def _theory(cell: Cell, found: Mapping[str, float]) -> dict[str, float]:
         z = far / error if error > least else 0.0 if abs(far) <= 1000 * least else np.nan
         settled = known.settled or name == "decoding_error"
         row |= {f"{name}_theory": value, f"{name}_z": z if settled else np.nan}
-    return row
+    return row if np.isnan(known.least) else row | {"least_iteration_time": known.least}
 
 
 Finished = tuple[Cell, CellResult]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -149,6 +150,14 @@ def test_html_shows_the_main_columns_and_is_escaped() -> None:
     assert "<b>" not in html
     assert "s / iteration" in html
     assert " ± " in html
+
+
+def test_html_shows_no_rounding() -> None:
+    """A cyclic code is exact: its error is 0, not some 1e-25."""
+    schemes: list[Any] = [{"name": "cyclic_repetition", "load": 3}]
+    found = eh.run(SMALL | {"schemes": schemes}, progress=False)
+    assert 0 < found.summary["decoding_error_mean"].iloc[0] < 1e-12
+    assert "e-" not in re.sub(r"± [0-9.e-]+", "", found._repr_html_())
 
 
 def test_html_of_a_sweep_shows_the_points() -> None:

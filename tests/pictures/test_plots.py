@@ -27,7 +27,7 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.base import PanelKind, PictureKind
 from erasurehead.experiments.pictures.command import write_pictures
-from erasurehead.experiments.pictures.kinds import KINDS, delays, gantt, losses, ranked
+from erasurehead.experiments.pictures.kinds import KINDS, delays, gantt, losses, ranked, times
 from erasurehead.experiments.pictures.kinds.losses import loss_at, pareto, spread
 from erasurehead.experiments.pictures.kinds.times import AgainstKind
 from erasurehead.experiments.pictures.looks import LOOKS, look, shade, variants
@@ -134,6 +134,36 @@ def test_means_over_a_swept_key_with_lines_of_theory(tmp_path: Path) -> None:
             write_pictures(tmp_path, None, VECTOR, **wrong)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="axes of its own"):
         write_pictures(tmp_path, "delays", VECTOR, x="delay.rate")
+
+
+def test_rounding_of_exact_schemes_takes_no_room(directories: dict[str, Path]) -> None:
+    """Errors of 1e-25 beside 1 would make an axis of 25 decades."""
+    records = read_records(directories["sweep"])
+    exact = records.summary["scheme"] == "uncoded"
+    errors = records.summary["decoding_error_mean"].where(~exact, 2.59e-25)
+    rounded = replace(records, summary=records.summary.assign(decoding_error_mean=errors))
+    for panel in AgainstKind("delay.rate", "decoding_error").picture(rounded).panels:
+        assert not panel.y.log
+        [points] = [m for m in panel.marks if isinstance(m, Points) and m.title == "uncoded"]
+        assert not points.y.any()
+    timing = read_records(directories["timing"])
+    errors = timing.summary["decoding_error_mean"] * 0 + 2.59e-25
+    timing = replace(timing, summary=timing.summary.assign(decoding_error_mean=errors))
+    [panel] = KINDS["tradeoff"].picture(timing).panels
+    assert not any(m.y.any() for m in panel.marks if isinstance(m, Points))
+
+
+def test_a_dotted_line_where_no_method_is_faster(directories: dict[str, Path]) -> None:
+    """In each panel that of its point, and only beside a scheme that can come near it."""
+    kind = KINDS["iteration_time"]
+    records = read_records(directories["sweep"])
+    assert times.LEAST.title not in [m.title for p in kind.picture(records).panels for m in p.marks]
+    least = 1 / records.summary["delay.rate"].where(records.summary["scheme"] != "uncoded")
+    some = replace(records, summary=records.summary.assign(least_iteration_time=least))
+    for part, panel in zip(some.points(), kind.picture(some).panels, strict=True):
+        [line] = [mark for mark in panel.marks if mark.title == times.LEAST.title]
+        assert isinstance(line, Curve)
+        np.testing.assert_array_equal(line.x, 1 / part.summary["delay.rate"].iloc[0])
 
 
 class Stranger(PictureKind):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -16,9 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from PIL import Image
 
 from erasurehead.experiments.page import content
+from erasurehead.experiments.page.content import Table
 from erasurehead.experiments.page.html import drawn
 from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.looks import SOLID, Look
@@ -27,7 +30,7 @@ from erasurehead.experiments.pictures.records import Records, read_records
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.report.command import PAGES
-from erasurehead.experiments.report.page import heat_maps
+from erasurehead.experiments.report.page import heat_maps, read_run
 from erasurehead.experiments.report.verdict import Verdict, judged
 from erasurehead.experiments.reproduce import FIGURES
 from tests.report.results import EVIL, MADE, Reader, config, done, make_run, make_sweep, page_of
@@ -105,12 +108,44 @@ def test_what_comes_next_is_what_was_not_done(run: Path, tmp_path: Path) -> None
     hints = {
         "--timeline timeline.json": (False, True, True),
         "With target_loss in the config": (False, True, False),
-        "erasurehead recommend config.yaml": (True, True, False),
+        "/config.yaml --output ": (True, True, True),
+        "erasurehead recommend ": (True, True, False),
         "--set delay.shift=0.25,0.5,1": (True, True, True),
         "--set policy=queue": (True, True, True),
     }
     for hint, wanted in hints.items():
         assert tuple(hint in said for said in (with_all, bare, clock)) == wanted, hint
+
+
+def test_commands_that_come_next_are_of_this_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its config, with the options that were given; no variant is written over it."""
+    path = config(tmp_path, problem=None, target_loss=None)
+    monkeypatch.chdir(tmp_path)
+    done("run", path, "--set", "workers=9", "--output", "my result")
+    said = shlex.split(next_of(Path("my result"), tmp_path))
+    assert said.count("my result/config.yaml") == 3
+    assert {"my result-queue", "my result-shift"} <= {*said}
+    done("run", "my result/config.yaml", "--set", "policy=queue", "--output", "my result-queue")
+    assert yaml.safe_load(Path("my result-queue/config.yaml").read_text())["workers"] == 9
+
+
+def test_each_column_has_a_heading_of_its_own_and_the_least_time_is_said(tmp_path: Path) -> None:
+    """Closed forms stand beside two of the columns."""
+    schemes = [{"name": "uncoded"}, {"name": "asynchronous"}]
+    path = config(tmp_path, schemes=schemes, problem=None, target_loss=None)
+    done("run", path, "--output", tmp_path / "run")
+    [table] = [
+        part
+        for section in read_run(tmp_path / "run").sections
+        for part in section.parts
+        if isinstance(part, Table)
+    ]
+    assert len({*table.columns}) == len(table.columns)
+    assert sum("closed form (z)" in title for title in table.columns) == 2
+    why = judged(read_records(tmp_path / "run")).why
+    assert any("be faster per gradient than 1.6 s for 6 gradients" in line for line in why)
 
 
 def swept(tmp_path: Path, means: list[tuple[float, float]], error: float) -> Verdict:

@@ -204,6 +204,60 @@ def test_measured_times_and_large_sweeps_have_no_closed_forms(
     assert "iteration_time_theory" not in summary_table(some)
 
 
+UNEQUAL = {
+    "model": "heterogeneous",
+    "base": {"model": "shifted_exponential", "shift": 0.5, "rate": 2.0},
+    "factors": [1, 1, 2, 3, 4, 6],
+}
+OWN = {
+    "model": "own_laws",
+    "base": {"model": "scaled", "by": 2.0, "base": {"model": "exponential", "rate": 1.0}},
+    "workers": [5, 9],
+    "models": [{"model": "shifted", "by": 1.0, "base": CONSTANT}, CONSTANT],
+}
+SHARES = {"model": "heterogeneous", "base": {"model": "exponential", "rate": 1.0}, "spread": 0.3}
+PER_SECOND = 1 + 1 + 1 / 2 + 1 / 3 + 1 / 4 + 1 / 6
+"""Gradients of ``UNEQUAL``, where the fastest worker takes 1 s on average."""
+
+LEAST = [
+    ({}, 1 / 2),
+    ({"delay": UNEQUAL}, 6 / PER_SECOND),
+    ({"delay": UNEQUAL, "load_law": {"kind": "per_partition"}}, 6 / PER_SECOND),
+    ({"load_law": {"kind": "additive", "seconds_per_partition": 0.25}}, 3 / 4),
+    ({"network": {"uplink_latency": 0.5}}, 1 / 2),
+    ({"delay": OWN}, 6 / (5 / 2 + 1 / 1.7)),
+    ({"delay": SHARES}, None),
+    ({"delay": PARETO | {"alpha": 1.0}}, None),
+    (
+        {"failures": {"time_to_failure": CONSTANT | {"value": 20.0}, "time_to_repair": CONSTANT}},
+        None,
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "least"), LEAST)
+def test_what_no_method_can_be_below(changes: dict[str, Any], least: float | None) -> None:
+    """Of schemes that wait for nobody and break nothing off; catches a mean of times for one of
+    speeds, and a claim for workers whose mean times are not known."""
+    schemes = [
+        {"name": "uncoded"},
+        {"name": "asynchronous"},
+        {"name": "k_async", "wait_for": 4},
+        {"name": "k_batch_sync", "wait_for": 6},
+    ]
+    some = finished(schemes=schemes, iterations=60, **changes)
+    rows = summary_table(some)
+    if least is None:
+        assert "least_iteration_time" not in rows
+        return
+    found = rows["least_iteration_time"].to_numpy()
+    np.testing.assert_allclose(found, [np.nan, least, least, np.nan])
+    seconds, error = rows.loc[1, ["iteration_time_mean", "iteration_time_se"]]
+    assert seconds - least > -BOUND * error
+    if "network" not in changes:
+        assert seconds < 1.1 * least + BOUND * error
+
+
 def test_a_code_with_coefficients_says_how_exact_it_is() -> None:
     schemes = [{"name": "uncoded"}, {"name": "cyclic_repetition", "load": 3}]
     summary = summary_table(finished(schemes=schemes)).set_index("scheme")

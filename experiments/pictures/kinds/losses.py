@@ -97,7 +97,7 @@ def pareto(*costs: FloatArray) -> BoolArray:
 # any more. One such scheme must not take the room of the others, so a line ends where the loss is
 # ``DIVERGED`` times what it was at the start, at the top of the picture.
 
-DECADES_FOR_LOG = 0.8
+DECADES_FOR_LOG = 0.7
 """From this many powers of ten on, losses are drawn on a logarithmic axis."""
 
 DIVERGED = 1e3
@@ -262,7 +262,8 @@ class TradeoffKind(PanelKind):
         table = records.summary.drop_duplicates("label").set_index("label")
         drawn = _drawn(replace(records, summary=table))
         x = _finite(table[f"{COST.name}_mean"])
-        y = np.where(drawn, _finite(table[f"{name}_mean"]), np.nan)
+        means = table[f"{name}_mean"].map(METRICS[name].shown)
+        y = np.where(drawn, _finite(means), np.nan)
         dx = _bars(records, COST.name, x, band)
         dy = _bars(records, name, y, band)
         front = pareto(x, y)

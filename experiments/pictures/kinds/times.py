@@ -18,7 +18,7 @@ from ...page.content import Chart
 from ...text import left_out
 from .. import style
 from ..base import PanelKind, PictureKind
-from ..looks import GRID, INK, MUTED, SOLID, THEORY, Look, shade, variants
+from ..looks import DOTTED, GRID, INK, MUTED, SOLID, THEORY, Look, shade, variants
 from ..picture import Axis, Band, Bars, Curve, Fill, Mark, Panel, Picture, Points, axis_of
 from ..records import Records, names_of, short_text
 from .losses import band_key, spread
@@ -33,9 +33,17 @@ BANDS: dict[Band, str] = {
 }
 
 
+LEAST = Look(INK, "", DOTTED, "dotted: n gradients take at least this long on average")
+"""Where a scheme without a barrier can come near it (``least_iteration_time``)."""
+
+
 @final
 class IterationTimeKind(PanelKind):
-    """Empirical distribution over all iterations of all replications, one line per scheme."""
+    """Empirical distribution over all iterations of all replications, one line per scheme.
+
+    Beside a scheme without a barrier, a dotted line is the mean that no method can be below that
+    uses n gradients an iteration and finishes what it begins.
+    """
 
     name = "iteration_time"
     title = "Iteration time"
@@ -64,6 +72,9 @@ class IterationTimeKind(PanelKind):
                 marks.append(Curve(looks[label], quantiles, LEVELS))
         if records.replicated():
             marks.append(band_key(BANDS[band]))
+        least = records.summary.get("least_iteration_time", pd.Series()).dropna().unique()
+        whole = np.array([0.0, 1.02])
+        marks += [Curve(LEAST, np.full(2, seconds), whole, width=1.2) for seconds in least]
         tail = longest > LONG_TAIL
         x = Axis("iteration time (s)", log=tail, low=None if tail else 0.0)
         y = Axis("share of iterations done by then", low=0.0, high=1.02)
@@ -71,7 +82,7 @@ class IterationTimeKind(PanelKind):
 
     @override
     def last(self, band: Band) -> tuple[str, ...]:
-        return (BANDS[band],)
+        return (BANDS[band], LEAST.title)
 
 
 OVERVIEW = ("time_to_target", "iteration_time", "final_train_loss", "decoding_error")
@@ -238,6 +249,8 @@ def _series_marks(
         names[0] = names[0] if names[0] in own else y
         columns = own.reindex(columns=names).to_numpy(dtype=float)
         middle, error, theory, low, high = np.where(np.isfinite(columns), columns, np.nan).T
+        if y in METRICS:
+            middle = np.array([*map(METRICS[y].shown, middle)])
         if level.any():  # the same whatever is on the axis
             at, height = np.array(ends), np.full(2, (middle if np.isnan(theory[0]) else theory)[0])
             marks.append(Curve(replace(look, marker=""), at, height))
