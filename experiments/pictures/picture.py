@@ -239,7 +239,7 @@ class Heat:
             return 0.0, top
         positive = known[known > 0]
         least = float(positive.min()) if positive.size else top / 10
-        low = least if self.low is None else max(self.low, least)
+        low = least if self.low is None else self.low
         return (low, top) if low < top else (top / 1.001, top)
 
 

@@ -387,7 +387,11 @@ def _heat(study: Study, end: str) -> Chart:
     first = table.columns.to_numpy(dtype=float)
     run = int(first[1] - first[0]) if len(first) > 1 else 1
     values = table.to_numpy(dtype=float)
-    extent, least = (first[0] - 0.5, first[-1] + run - 0.5), float(np.nanmedian(values)) / 100
+    extent, shortest = (
+        (first[0] - 0.5, first[-1] + run - 0.5),
+        values[values > 0].min(initial=np.inf),
+    )
+    least = max(float(np.nanmedian(values)) / 100, float(shortest))
     heat = Heat(values, "delay (s)", log=True, low=least, extent=extent)
     rows, above = len(table), list[str]()
     if rows != study.workers:
