@@ -401,6 +401,10 @@ def _allreduce(held: Held, role: Mapping[str, str], reading: Reading) -> FloatAr
     """Seconds of every row's all-reduce; they are in the unit of the step if nothing is said."""
     name = reading.columns["allreduce"]
     values, _ = numbers(held.frame[name], "an all-reduce", "", reading.missing != "refuse")
+    if np.any(values < 0):
+        raise UnusableFile(
+            f"column {short(name)} is negative; --columns allreduce=... names another"
+        )
     step = role.get("seconds") or role["start"]
     unit = _named(name, held) or _named(step, held) or held.unit
     return settle(reading.unit, unit, f"column {short(name)}", None).seconds(values)
