@@ -389,6 +389,9 @@ def _range(values: FloatArray) -> str:
 
 # Rows.
 
+TOGETHER = 0.95
+"""Correlation of two columns from which on they say the same of a row."""
+
 LONGEST_BLOCK = 130
 """Rows, less one, after which a row that is made from them may stand."""
 
@@ -443,10 +446,26 @@ def _made_from(table: FloatArray, row: FloatArray) -> str:
     close, spreads = near(slice(None)), np.ptp(table, axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.minimum(1.0, 2 * close / np.where(spreads > 0, spreads, np.nan))
-    chance = len(ways) * ENDS * float(np.exp(np.log(np.nan_to_num(share, nan=1.0)).sum()))
+    apart = np.nan_to_num(share, nan=1.0)[_apart(table)]
+    chance = len(ways) * ENDS * float(np.exp(np.log(apart).sum()))
     if chance > BY_CHANCE:
         return ""
     return next((n for n in likely if np.all(np.abs(ways[n](table) - row) <= close)), "")
+
+
+def _apart(table: FloatArray) -> list[int]:
+    """Some columns of which none goes with another one: those that go together count as one.
+
+    Workers that wait for each other all have the same slow rounds.
+    """
+    chosen: list[int] = []
+    table = table - table.mean(axis=0)
+    norms = np.linalg.norm(table, axis=0)
+    for place in np.flatnonzero(norms)[:MANY].tolist():
+        products = np.abs(table[:, chosen].T @ table[:, place])
+        if np.all(products <= TOGETHER * norms[chosen] * norms[place]):
+            chosen.append(place)
+    return chosen
 
 
 def repeated(table: FloatArray) -> tuple[int, int, int] | None:

@@ -256,7 +256,7 @@ def _front_table(measured: pd.DataFrame, quantity: str) -> Table:
 def _front_chart(
     measured: pd.DataFrame, quantity: str, looks: Mapping[str, Look]
 ) -> Iterator[Chart]:
-    """Time over decoding error; the darker, the fewer worker-seconds. Ringed: the front."""
+    """Time over decoding error; the smaller, the fewer worker-seconds. Ringed: the front."""
     if measured.empty:
         return
     cost = _values(measured, "worker_seconds")

@@ -23,6 +23,7 @@ import pytest
 
 from erasurehead.delay_models.tables.measured import Measured, Reading, TableError, parse_columns
 from erasurehead.delay_models.tables.read import read_measured
+from erasurehead.delay_models.tables.suspects import odd_rows
 from erasurehead.delay_models.tables.told import as_read
 
 Rng = np.random.Generator
@@ -718,3 +719,21 @@ def test_rare_shapes_of_clean_tables_are_read(tmp_path: Path) -> None:
         alarms += [how] * (how != "right")
     assert all(how == "refused" for how in alarms), alarms
     assert len(alarms) <= 3
+
+
+@pytest.mark.parametrize("skew", [0.0, 1e-3, 0.05])
+@pytest.mark.parametrize("ticks", [20, 1000])
+def test_rounds_of_workers_that_wait_for_each_other_are_no_summaries(
+    skew: float, ticks: int
+) -> None:
+    """All-reduce tables on coarse clocks: a slow round is slow for all, and may come twice. A total
+    under such a table is found all the same."""
+    rng = np.random.default_rng([ticks, int(1000 * skew)])
+    for _ in range(100):
+        rows, n = rng.integers(4, 40), rng.integers(2, 33)
+        rounds = rng.lognormal(0.0, 0.3, (rows, 1)) * (1 + skew * rng.standard_normal((rows, n)))
+        table = np.round(rounds * ticks) / ticks
+        assert odd_rows(table) is None
+    own = np.round(rng.lognormal(0.0, 0.3, (12, 8)), 3)
+    for total in (own.sum(axis=0), own.max(axis=0), own.mean(axis=0)):
+        assert odd_rows(np.vstack([own, total])) is not None

@@ -14,7 +14,6 @@ from erasurehead.experiments.options import Criterion
 from erasurehead.experiments.page.answer import Answer
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures.kinds.losses import pareto
-from erasurehead.experiments.pictures.looks import MUTED
 from erasurehead.experiments.pictures.picture import Points
 from erasurehead.experiments.recommend import page, study
 from erasurehead.experiments.recommend.candidates import (
@@ -380,18 +379,20 @@ def test_the_common_rate_is_a_hollow_marker_beside_the_own_one() -> None:
     assert filled == [(1.0, 0.0), (1.5, 1.0)]
 
 
-def test_costs_are_colours_and_unknown_ones_grey() -> None:
-    """Dark for few worker-seconds, light for many; markers stay those of the scheme."""
+def test_costs_are_sizes_and_unknown_ones_small() -> None:
+    """Small for few worker-seconds, large for many; looks stay those of the scheme."""
     known = {mark.look.title: mark for mark in points("front") if len(mark.x)}
     cheap, dear, theory = (known[f"erasurehead load={load}"] for load in (3, 2, 4))
     assert cheap.ringed
     assert not dear.ringed
-    assert sum(bytes.fromhex(cheap.look.colour[1:])) < sum(bytes.fromhex(dear.look.colour[1:]))
-    assert theory.look.colour == MUTED
+    assert cheap.size == theory.size == page.SMALLEST
+    assert dear.size == page.LARGEST
     ranked = {mark.look.title: mark.look for mark in points("ranking")}
-    assert cheap.look.marker == ranked["erasurehead load=3"].marker
+    for one in (cheap, dear):
+        look = ranked[one.look.title]
+        assert (one.look.colour, one.look.marker) == (look.colour, look.marker)
     keys = [mark.look.title for mark in points("front") if not len(mark.x)]
-    assert keys == ["10 worker-seconds", "90 worker-seconds", "known by theory alone"]
+    assert keys == ["size: 10 worker-seconds", "size: 90 worker-seconds"]
 
 
 def test_the_report_says_who_misses_the_goal_and_what_holds_as_is() -> None:
