@@ -243,16 +243,16 @@ def fit(
         k_range: the first and last order statistic that families are ranked by; default n/2 to n.
         columns: which column is what: ``{"worker": "host", "seconds": "duration_ms"}``; of a wide
             table ``{"round": "step"}``.
-        drop: columns, or workers of a long table, that are left out.
-        keep: columns that are workers', whatever they look like.
-        rows: rows of the file that count: ``"A:B"`` from 1, both included, ``"A:B:STEP"``, or
+        drop: columns, or workers of a long table, to leave out.
+        keep: columns to read as workers, whatever they look like.
+        rows: rows of the file to read: ``"A:B"`` from 1, both included, ``"A:B:STEP"``, or
             ``"COLUMN=VALUE"``; ``":"``: all of them, whatever they look like.
         header: whether the first row of a text names the workers: ``yes``, ``no``, or as it looks.
         decimal: what stands before a fraction in a text, ``point`` or ``comma``, or as it looks.
         unit: of the times, where the columns' names do not say it; a number: how many seconds one
             is, whatever the names say. An array is in seconds.
-        missing: what a missing delay is: ``refuse``, ``drop-rounds``, or ``never``: no arrival.
-        retries: what rows of one worker and round are: ``refuse``, ``last`` or ``sum``.
+        missing: what a missing delay means: ``refuse``, ``drop-rounds``, or ``never`` (no arrival).
+        retries: what several rows of one worker and round mean: ``refuse``, ``last`` or ``sum``.
         progress: as for ``run``.
 
     Raises:

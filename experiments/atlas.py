@@ -183,7 +183,7 @@ def _section(entry: AtlasEntry, family: type[SchemeFamily], names: Catalogue) ->
 def promised(scheme: Scheme) -> str:
     """What the conformance tests hold a scheme to, beyond what every scheme must keep."""
     claims = scheme.claims
-    exact = {True: "exact", False: "not exact", None: "exact or not, as who arrives decides"}
+    exact = {True: "exact", False: "not exact", None: "exact or not, depending on who arrives"}
     words = [exact[scheme.exact]]
     if claims.copies is not None:
         words.append(f"{number_of(claims.copies, 'worker holds', 'workers hold')} each partition")

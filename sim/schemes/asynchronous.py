@@ -121,7 +121,7 @@ class KAsync(Batched):
 
     Cost: a gradient takes the batch engine some ten times as long as a worker-round of
     ``erasurehead``: when a worker begins depends on every update before, so only replications can
-    be simulated together, six of them or more. Alone, one takes up to eight times as long.
+    be simulated together, from six on. A single one takes up to eight times as long.
 
     Args:
         wait_for: K, gradients in an update, at most workers.

@@ -23,7 +23,7 @@ class Balanced(SchemeFamily):
 
     A worker's m micro-batches are m n / M partitions. Its seconds for one are given, or learned:
     all its seconds so far over all its micro-batches so far, equal in the first round. A worker
-    that gets none keeps what it is known for.
+    that gets none keeps its last estimate.
 
     Where workers are alike and only chance makes them slow, learned speeds chase noise: with equal
     exponential workers, n = 30, a round takes 4.26 s where ``uncoded`` takes 3.995 s. It pays where

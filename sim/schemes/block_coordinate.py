@@ -32,7 +32,8 @@ class BlockCoordinate(ForesightedFamily):
     A share x_s of the coordinates is level s; a worker computes it for s + 1 partitions, which
     takes (s + 1) x_s of its time for one whole partition. Workers do the levels in order and send
     each when it is done, and the round ends when every level s has n - s results. So what a slow
-    worker does in time counts, for the first levels. The load is sum_s (s + 1) x_s partitions.
+    worker finishes in time still counts, for the first levels. The load is sum_s (s + 1) x_s
+    partitions.
 
     ``split: optimal`` is the split of the source: with t_j the mean time of the j-th fastest of n
     workers and c_s = 1/t_(n-s), x_0 is in proportion to c_0 and x_s to (c_s - c_(s-1))/(s + 1). All

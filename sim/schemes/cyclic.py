@@ -314,8 +314,8 @@ class CyclicMdsCode(Stopped, Loaded):
             ``test_few_sets_of_cyclic_mds_codes_have_large_weights``;
             ``schemes/test_decoding.py``:
             ``test_interpolation_is_as_exact_as_least_squares``.
-        ours: that a complex message counts as two real ones, and which roots are taken: those that
-            make B real where n - s is odd.
+        ours: a complex message counts as two real ones; the roots are those that make B real where
+            n - s is odd.
     """
 
     name: ClassVar[str] = "cyclic_mds"

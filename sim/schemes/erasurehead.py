@@ -35,13 +35,13 @@ from .stopping import Countdown, CoverGroups, FirstK, Opened, StoppingRule, Tall
 class FractionalRepetition(Choosing, Stopped, Loaded):
     """Groups of ``load`` workers hold the same partitions; stop when every group is covered.
 
-    Optimal decoding is one message of each group, which is exact; the other decoders add whatever
-    arrived, several messages of one group too.
+    ``optimal`` decoding takes one message of each group and is exact; the other decoders add all
+    that arrived, also several messages of one group.
 
     Args:
         load: d, partitions per worker; must divide the number of workers.
         partial: share of the data that is not coded: each worker first computes that share of its
-            own partition, and everybody must deliver it (``PartlyUncoded``).
+            own partition, and everybody must deliver it.
 
     Facts:
         load: d partitions a worker; share + (1 - share) d with ``partial``.
@@ -50,8 +50,8 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
         decoding: one message of each group, or by ``decoder``.
         error: 0; with r random arrivals as ``stop`` n C(n-d, r) / C(n, r) on average
             (``eh.theory.group_erasure``), and n (n - d)(n - r) / (r d (n - 1)) with ``one_step``.
-        time: the slowest of n/d groups, of each its fastest member: offset + scale H_(n/d) / d for
-            exponential times (``eh.theory.mean_cover``), any law with a CDF
+        time: the slowest of n/d groups, each as fast as its fastest member: offset + scale H_(n/d)
+            / d for exponential times (``eh.theory.mean_cover``), any law with a CDF
             (``eh.theory.scheme_iteration_time``).
         source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301), the
             fractional repetition scheme and the partial straggler schemes.
@@ -59,7 +59,7 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
             ``theory/test_iteration_time.py``:
             ``test_reference_values_additive_law_thirty_workers``;
             ``schemes/test_partial_work.py``: ``test_an_uncoded_part_by_hand``.
-        ours: none: that a round ends before n - d + 1 arrivals where all groups are covered is what
+        ours: none. Ending a round before n - d + 1 arrivals, once all groups are covered, is what
             the program of the authors of ErasureHead does.
     """
 
@@ -99,10 +99,10 @@ class ErasureHead(Decoded, Loaded):
     the first r arrivals. A round that stops early has heard every group, as it would have after r
     arrivals, so the groups heard at the stop are those heard after r arrivals, and every partition
     weight is exactly 1 on average: the decoded gradient is unbiased. The price is that a round with
-    a full cover, exact without ``rescale``, decodes to 1/p times the gradient. This takes arrivals
-    in uniformly random order (independent delays of one law, no ties); with workers that stay slow,
-    their groups weigh less than 1 and the others more. A deadline or a ``stop`` would leave the
-    number of arrivals random and p too large, so they are refused together.
+    a full cover, exact without ``rescale``, decodes to 1/p times the gradient. This requires
+    arrivals in uniformly random order (independent delays of one law, no ties). If some workers
+    stay slow, their groups weigh less than 1 and the others more. With a deadline or a ``stop`` the
+    number of arrivals would be random and p too large, so ``rescale`` is refused beside them.
 
     Args:
         load: d, partitions per worker; must divide the number of workers.
@@ -198,20 +198,20 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
     """Workers j, j + d, j + 2 d, ... split all partitions; stop at the first complete class.
 
     Any d - 1 stragglers leave a class complete. With a ``stop`` the master adds the class of which
-    most partitions arrived. Where d divides the number of workers the loads are
-    all d, and else those of a smaller class are larger.
+    most partitions arrived. If d divides the number of workers, all loads are d; otherwise the
+    workers of a smaller class have larger loads.
 
     Args:
         load: d, the number of classes, and partitions per worker on average.
 
     Facts:
-        load: about d partitions a worker: n over the workers in its class, of which there are n/d,
-            rounded down or up.
+        load: about d partitions a worker: n divided by the size of its class, which is n/d rounded
+            down or up.
         stop: when a class is complete, or by ``stop``.
         decoding: the sum of the complete class; with a ``stop``, of the class of which most
             partitions arrived.
         error: 0.
-        time: the fastest of d classes, of each its slowest member; measured.
+        time: the fastest of d classes, each as slow as its slowest member; measured.
         source: Charalambides, Mahdavifar, Hero, Generalized Fractional Repetition Codes for Binary
             Coded Computations (arXiv 2109.10484). Class c holds the workers c, c + d, c + 2 d, ...;
             each class splits all the data among its workers, and the first complete class is

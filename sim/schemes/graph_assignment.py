@@ -39,13 +39,13 @@ AT_ONCE = 2**17
 class GraphAssignment(Seeded, Decoded):
     """A random d-regular graph on 2 n / d vertices; worker j holds the two blocks of edge j.
 
-    The data are in k = 2 n / d blocks, so that a worker computes d n-th parts of the data.
+    The data are in k = 2 n / d blocks, so a worker computes d/n of the data.
 
     Args:
         degree: d, workers that hold a block; 2 n must be a multiple of it.
 
     Facts:
-        load: 2 of the k = 2 n / d blocks a worker: d n-th parts of the data.
+        load: 2 of the k = 2 n / d blocks a worker: d/n of the data.
         decoding: ``optimal``: by connected components, in linear time. Else the sum of what
             arrived, times one weight.
         error: (L - R)^2 / (L + R) for each bipartite component, 1 for a block on its own; relative

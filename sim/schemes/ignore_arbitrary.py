@@ -25,7 +25,7 @@ from .graph_codes import shifted
 @final
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class IgnoreArbitrary(Counted, Loaded):
-    """Add as many arrivals as share no partition, times k over the partitions that they hold.
+    """Add the most arrivals that share no partition, times k over the partitions they hold.
 
     Args:
         load: d, partitions per worker.
@@ -34,13 +34,14 @@ class IgnoreArbitrary(Counted, Loaded):
 
     Facts:
         decoding: the sum of a largest set of arrivals that share no partition, times k over the
-            partitions that they hold.
-        error: k (k - h) / h where h of k partitions are held, so it is measured; held on average at
-            n = 30, d = 3, r = 10, 15, 20: 18.3, 22.7, 25.8 (cyclic), 21.6, 26.6, 29.1 (fractional).
+            number of partitions that they hold.
+        error: k (k - h) / h where h of k partitions are held; measured, since h is random. Mean h
+            at n = 30, d = 3, r = 10, 15, 20: 18.3, 22.7, 25.8 (cyclic), 21.6, 26.6, 29.1
+            (fractional).
         confirmed: ``schemes/test_codes.py``: ``test_a_largest_set_is_found``,
             ``test_workers_that_share_nothing_are_counted``.
-        ours: the search from 2 d - 1 starts, and among several largest sets the first that it
-            finds, so that some partitions of cyclic supports weigh more than others on average.
+        ours: the search begins at 2 d - 1 places and takes the first largest set that it finds, so
+            with cyclic supports some partitions weigh more than others on average.
     """
 
     name: ClassVar[str] = "ignore_arbitrary"

@@ -63,10 +63,9 @@ class Outer:
 class LocalSgd(SchemeFamily):
     """Workers take ``steps`` local steps on their own partitions; then their models are averaged.
 
-    A round takes each worker the sum of its steps' times, each with the delay of one more row of
-    the tape, so a slow step is made up for by fast ones; and it crosses the network once. The price
-    is that local models drift apart: where the partitions differ, the models settle beside the
-    optimum.
+    In a round each worker needs the sum of its steps' times. Each step has a row of the tape of its
+    own, so fast steps make up for slow ones; and the network is crossed once. The price is that
+    local models drift apart: if the partitions differ, they do not settle at the optimum.
 
     An iteration is one local step, so that tables compare like with like. The last round is shorter
     if ``steps`` does not divide the iterations. Within a round the loss is that of the model at

@@ -28,11 +28,11 @@ from .stopping import FirstK, PerPlace, StoppingRule
 class MultiMessage(SchemeFamily):
     """A message per finished partition; stop when every partition is covered.
 
-    The order matters as much as the code. Where a group of workers computes the same partitions in
-    the same order, the round waits for somebody to come to the last of them, and with identically
-    distributed proportional times nothing is gained over one message a worker. Where everybody
-    begins with another one, a partition is early in some worker's list: so it is with ``rotated``
-    groups, and with cyclic assignment as it stands.
+    The order matters as much as the code. If the workers of a group compute the same partitions in
+    the same order, the round waits until one of them comes to the last partition; with identically
+    distributed proportional times this gains nothing over one message a worker. If each begins with
+    a different partition, every partition is early in some worker's list: ``rotated`` groups do
+    that, and cyclic assignment does it by itself.
 
     Cost: d messages a worker and round.
 
@@ -43,14 +43,14 @@ class MultiMessage(SchemeFamily):
         assignment: ``cyclic``: worker j holds partitions j, ..., j+d-1 (mod n). ``fractional``:
             groups of d workers hold the same d partitions, and d must divide the number of workers.
         order: ``natural``: a worker begins with the first of its partitions. ``rotated``: worker j
-            begins with the (j mod d)-th and goes round.
+            begins with the (j mod d)-th and goes on cyclically.
         stop: when a round ends that does not cover every partition, in place of ``wait_for``; it
             counts messages, not workers.
 
     Facts:
-        load: d partitions a worker, as far as it comes.
-        stop: when every partition has arrived from somebody; at the r-th message if that is first;
-            or by ``stop`` if that is.
+        load: at most d partitions a worker, as many as it finishes.
+        stop: when every partition has arrived from somebody, or earlier, at the r-th message or by
+            ``stop``.
         decoding: one message of each partition.
         error: 0; with ``wait_for`` or ``stop`` the number of partitions that did not come.
         time: measured. Exponential times, proportional law, n = 30, d = 3: fractional natural 2.929
@@ -111,7 +111,7 @@ class PartialStragglers(SchemeFamily):
 
     A report takes the network's latency and no bandwidth. When every partition is reported the
     master asks the workers for their parts of the sum, which takes one more round trip: both
-    latencies, and the transfer of one message a worker. On an ideal cluster a round is one of
+    latencies, and the transfer of one message a worker. On an ideal cluster, rounds equal those of
     ``multi_message`` to the bit. The gradient is exact.
 
     Cost: d messages a worker and round.
@@ -121,10 +121,10 @@ class PartialStragglers(SchemeFamily):
         assignment: ``cyclic``: worker j holds partitions j, ..., j+d-1 (mod n). ``fractional``:
             groups of d workers hold the same d partitions, and d must divide the number of workers.
         order: ``natural``: a worker begins with the first of its partitions. ``rotated``: worker j
-            begins with the (j mod d)-th and goes round.
+            begins with the (j mod d)-th and goes on cyclically.
 
     Facts:
-        load: d partitions a worker, as far as it comes.
+        load: at most d partitions a worker, as many as it finishes.
         stop: one round trip after every partition was reported by somebody.
         decoding: one combination of each worker: every partition once.
         error: 0.

@@ -59,8 +59,8 @@ class Bernoulli(Seeded, Decoded, Loaded):
             ``test_bernoulli_codes_have_the_error_of_the_formula``,
             ``test_optimal_decoding_of_random_codes``,
             ``test_pruned_rows_have_at_most_twice_the_load``.
-        ours: which entries of a row that is too long are dropped, and that a worker with an empty
-            row answers at once and counts.
+        ours: which entries of too long a row are dropped; a worker with an empty row answers at
+            once and counts as an arrival.
     """
 
     name: ClassVar[str] = "bernoulli"
@@ -180,9 +180,9 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
     """Each partition on ``load`` random workers; every arrival counts 1 / (load (1 - p)) times.
 
     The decoded gradient is unbiased when each worker straggles with probability p. Its variance is
-    p / (1 - p) sum_ij |N_i and N_j| / d^2 <g_i, g_j>, with N_i the holders of partition i. Where a
-    number of arrivals ends a round and times grow with the load, who holds more comes later, and
-    the partitions of such workers weigh less than 1 on average.
+    p / (1 - p) sum_ij |N_i and N_j| / d^2 <g_i, g_j>, with N_i the holders of partition i. If a
+    round ends at a number of arrivals and times grow with the load, workers that hold more come
+    later, so their partitions weigh less than 1 on average.
 
     Args:
         load: d, workers that hold a partition, and partitions per worker on average.
@@ -242,16 +242,16 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
 class HeterogeneousSplit(SchemeFamily):
     """Workers that straggle less get more: shares in proportion to (1 - p_j) / p_j, no redundancy.
 
-    A worker's arrival counts 1 / (1 - p_j) times, so that the decoded gradient is unbiased. Of all
-    splits without redundancy this one has the least variance if the partitions' gradients point in
-    one direction, which is assumed. Shares are fractions of a partition.
+    A worker's arrival counts 1 / (1 - p_j) times, so that the decoded gradient is unbiased. Among
+    splits without redundancy this one has the least variance if all partitions' gradients point in
+    one direction, as is assumed. Shares are fractions of a partition.
 
     Args:
         straggle_probabilities: p_1, ..., p_n, the chance that each worker is late.
         deadline: seconds after which a round ends; it also ends when all have arrived.
 
     Facts:
-        load: n (1 - p_j) / p_j over the sum of these, a fraction of partitions.
+        load: n partitions in proportion to (1 - p_j) / p_j, in fractions of a partition.
         stop: at ``deadline``, or when all have arrived.
         decoding: the sum of what arrived, worker j's times 1 / (1 - p_j): unbiased.
         error: variance sum_j p_j / (1 - p_j) Y_j^2 with shares Y_j of one common gradient.

@@ -26,7 +26,7 @@ class Malenia(SchemeFamily):
     gradient is that of partition j. Here it is the gradient of the whole partition, without noise,
     so all of a worker's gradients at one model are equal, and so is their mean: the update is the
     exact gradient. We therefore drop all but a worker's first (they use rows of its tape and are
-    not useful work). Updates come when those of ``uncoded`` do in law: with the slowest worker's.
+    not useful work). In law, updates come when those of ``uncoded`` do: with the slowest worker.
 
     A worker-round takes the batch engine some ten times as long as one of ``erasurehead``: workers
     begin several tasks in it (H_n = 4 for exponential times and n = 30), each at its own row.
@@ -97,7 +97,7 @@ class Ringleader(SchemeFamily):
         stop: n updates a cycle, one for each worker, after everybody has been heard.
         decoding: k times the mean of the workers' mean gradients of the cycle.
         error: 0, before staleness: every partition weighs 1.
-        time: a cycle takes at most two of the slowest worker's tasks; measured.
+        time: a cycle takes at most as long as two tasks of the slowest worker; measured.
         source: Maranjyan, Richtárik, Ringleader ASGD: The First Asynchronous SGD with
             Optimal Time Complexity under Data Heterogeneity (arXiv 2509.22860).
         confirmed: ``engines/test_ringleader.py``: ``test_two_cycles_by_hand``,

@@ -31,10 +31,11 @@ class Speculative(SchemeFamily):
     """Backup tasks: once q tasks are done, idle workers compute missing ones again; exact.
 
     Idle workers, in the order in which they became idle, take missing tasks, the lowest first, one
-    copy of each. The first of both attempts counts, the other is ended, and both workers are then
-    free for what has no copy yet. A copy takes a time of its own, that of its helper; on a replayed
-    trace the helper's row. Busy and useful seconds are those of both workers; a timeline shows the
-    tasks alone, each until it is done. All is over when a round ends, so the policy is moot.
+    copy of each. The first of the two attempts counts and the other is stopped; both workers can
+    then copy other tasks. A copy takes a time of its own, that of its helper; on a replayed trace
+    the helper's row. Busy and useful seconds are those of both workers; a timeline shows the tasks
+    alone, each until it is done. Nothing is left running when a round ends, so the policy does not
+    matter.
 
     Needs an ideal cluster: who copies what depends on everybody's clock.
 
@@ -59,7 +60,7 @@ class Speculative(SchemeFamily):
         confirmed: ``schemes/test_deployed.py``: ``test_copies_by_hand``,
             ``test_mean_time_of_copies``, ``test_what_spark_copies``,
             ``test_busy_and_useful_seconds_of_copies``.
-        ours: which idle worker takes which task; the median is looked at all the time, where Spark
+        ours: which idle worker takes which task; the median is watched continuously, while Spark
             looks every 100 ms.
     """
 

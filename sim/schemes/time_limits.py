@@ -74,9 +74,9 @@ class DropCompute(SchemeFamily):
     """Every worker cuts its partition into micro-batches and stops by itself after some time.
 
     The round ends when everybody has stopped and said so: no worker is ignored, only work is. What
-    is done is added up and divided by the share that is done. A worker begins each round with a
-    micro-batch drawn at random and goes round, so that every micro-batch is as likely to be done
-    as any other, and the gradient is unbiased where workers are alike.
+    is done is added up and divided by the share that is done. A worker begins each round at a
+    random micro-batch and goes on cyclically, so every micro-batch is equally likely to be done,
+    and the gradient is unbiased if workers are alike.
 
     A micro-batch takes an M-th of its partition's time; under the load law ``per_partition`` an
     M-th of a draw of its own, so that the partition takes the mean of M draws. The time of the
@@ -105,7 +105,7 @@ class DropCompute(SchemeFamily):
         confirmed: ``schemes/test_foresight.py``: ``test_rounds_by_hand``,
             ``test_published_numbers``, ``test_pieces_and_steps_against_theory``,
             ``test_the_gradient_is_unbiased``.
-        ours: a worker begins with a random micro-batch and goes round.
+        ours: a worker begins at a random micro-batch and goes on cyclically.
     """
 
     name: ClassVar[str] = "drop_compute"
@@ -205,9 +205,9 @@ class MindFlayer(ForesightedFamily):
 
     A trial is the gradient of the worker's partition. One that takes longer than the patience is
     dropped and the next one begins, with a new delay; the round ends when everybody has made all of
-    its trials. It pays off where a task may take for ever but a new one need not: under every load
-    law each trial has a draw of its own (a stream of the tape), while a worker that is slow for a
-    while is slow in all of them.
+    its trials. It pays where one attempt may take for ever while a new one need not. Under every
+    load law each trial has a draw of its own (a stream of the tape), but a worker that is slow for
+    a while is slow in all its trials.
 
     With p_j the chance that a trial of worker j succeeds, its S_j gradients weigh S_j/(p_j trials)
     in all, so the decoded gradient is unbiased. (In the source all workers draw from the same
@@ -232,7 +232,7 @@ class MindFlayer(ForesightedFamily):
         confirmed: ``schemes/test_foresight.py``: ``test_rounds_by_hand``,
             ``test_one_second_or_never``, ``test_the_gradient_is_unbiased_under_every_law``;
             ``test_comparison.py``: ``test_the_error_of_clipped_trials``.
-        ours: each worker has data of its own, where all draw from the same data in the source.
+        ours: each worker has data of its own; in the source all draw from the same data.
     """
 
     name: ClassVar[str] = "mindflayer"

@@ -69,8 +69,8 @@ class IgnoreStragglers(SchemeFamily):
 
     Facts:
         load: 1 partition a worker.
-        stop: at the r-th arrival or ``grace`` seconds after it, at ``deadline``, at whichever is
-            first of both, or by ``stop``.
+        stop: at the r-th arrival (with a grace, so many seconds later) or at ``deadline``,
+            whichever is first; or by ``stop``.
         decoding: the sum of the m arrivals, times n / m unless ``rescale`` is off.
         error: n (n - m) / m, or n - m without ``rescale`` (``eh.theory.expected_decoding_error``).
         time: E[T_(r)]: shift + (H_n - H_(n-r)) / rate for exponential times
