@@ -19,7 +19,7 @@ from ...sim.files import UnusableFile, short
 from ..base import FloatArray
 from .columns import parse
 from .measured import Retries
-from .suspects import as_word
+from .odd_columns import as_word
 
 ALIKE, NEARLY = 1e-3, 1e-2
 """Standard deviation among the workers of a typical round, over their median, up to which they

@@ -16,13 +16,8 @@ from .columns import GAPS, NONE, NUMBERS, Times, numbers, parse, role_of, settle
 from .equalised import called_allreduce, own_seconds
 from .files import Held
 from .measured import LAYOUTS, REMEDY, RawTable, Reading, Repair, will_be_refused
-from .suspects import (
-    all_grow,
-    derived_worker,
-    remarks,
-    require_columns,
-    require_rounds,
-)
+from .odd_columns import all_grow, derived_worker, require_columns
+from .odd_rows import remarks, require_rounds
 from .wide import require_no_thousands
 
 LATEST = 1e11

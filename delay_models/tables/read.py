@@ -25,9 +25,10 @@ import pandas as pd
 from ...sim.files import MOST_CELLS, UnusableFile, short
 from .columns import numbers, role_of
 from .equalised import waiting_note
-from .files import Held, is_pai, is_profile, new_measurements, read_file, read_profiles
+from .files import Held, is_pai, new_measurements, read_file
 from .long import LongTable, roles
 from .measured import AS_IT_IS, Measured, RawTable, Reading, Repair, TableError, complete
+from .profiles import is_profile, read_profiles
 from .wide import read_wide
 
 Load = float | None

@@ -29,15 +29,8 @@ from .columns import (
 )
 from .files import Held
 from .measured import Names, RawTable, Reading, will_be_refused
-from .suspects import (
-    Where,
-    all_grow,
-    as_word,
-    odd_columns,
-    remarks,
-    require_columns,
-    require_rounds,
-)
+from .odd_columns import all_grow, as_word, odd_columns, require_columns
+from .odd_rows import Where, remarks, require_rounds
 
 Flags = NDArray[np.bool_]
 Told = tuple[tuple[str, ...], Times]

@@ -22,8 +22,8 @@ import pandas as pd
 import pytest
 
 from erasurehead.delay_models.tables.measured import Measured, Reading, TableError, parse_columns
+from erasurehead.delay_models.tables.odd_rows import odd_rows
 from erasurehead.delay_models.tables.read import read_measured
-from erasurehead.delay_models.tables.suspects import odd_rows
 from erasurehead.delay_models.tables.told import as_read
 
 Rng = np.random.Generator

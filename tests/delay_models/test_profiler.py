@@ -157,7 +157,7 @@ def test_a_fit_reads_a_folder(ranks: Path) -> None:
 def test_a_large_trace_takes_little_memory_and_a_larger_one_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("erasurehead.delay_models.tables.files.LARGEST", 1000)
+    monkeypatch.setattr("erasurehead.delay_models.tables.profiles.LARGEST", 1000)
     (tmp_path / "t.json.gz").write_bytes(gzip.compress(b" " * 10_000))
     with pytest.raises(TableError, match="longer than 1,000 bytes"):
         read_measured(str(tmp_path / "t.json.gz"))

@@ -1,0 +1,208 @@
+"""Traces of PyTorch's profiler: one JSON file per rank, in Chrome's trace format.
+
+``nccl*`` kernels, ``nccl:`` or ``gloo:`` spans, or ``c10d::`` calls are the time in collectives.
+
+A step is an event named ``ProfilerStep#7``, with ``ph: X`` and its duration ``dur`` in
+microseconds. The rank is ``distributedInfo.rank``, or stands in the file's name (``rank3.json``,
+``node-a_412.1700000000.pt.trace.json``). On a GPU a step is there twice; the host's is taken. A
+step lasts until the rank goes on to the next one, so it holds what the rank waited for others.
+
+Source: https://docs.pytorch.org/docs/stable/profiler.html (``export_chrome_trace``,
+``tensorboard_trace_handler``).
+"""
+
+from __future__ import annotations
+
+import glob
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...sim.files import (
+    UnusableFile,
+    reading,
+    require_regular,
+)
+from ..base import FloatArray
+from .files import Held, opened
+from .measured import TableError
+
+TRACE_ENDINGS = (".json", ".json.gz")
+STEP = re.compile(r"ProfilerStep#(\d{1,15})")
+RANK = re.compile(r"rank[-_ ]?(\d{1,9})", re.IGNORECASE)
+HANDLER = re.compile(r"(.+?)\.\d{9,}(\.\d+)?\.pt\.trace\.json(\.gz)?")
+
+MOST_FILES = 100_000
+LARGEST = 2**28
+"""Bytes of a file when unpacked; its text takes about five times as many in memory."""
+
+
+def is_profile(path: str) -> bool:
+    """Whether a path names such traces: a file, a folder of them, or a pattern."""
+    if path.endswith(TRACE_ENDINGS):
+        return True
+    try:
+        return Path(path).is_dir() or (any(c in path for c in "*?[") and not Path(path).exists())
+    except (OSError, ValueError):
+        return False
+
+
+def read_profiles(path: str, most: int | None) -> Held:
+    """Steps of all ranks: columns ``worker``, ``round``, ``dur_us``, and ``allreduce_us`` if all
+    ranks say how long they were in collectives.
+
+    Raises:
+        UnusableFile: there is no such trace.
+        TableError: one of them holds no steps, or holds one twice.
+    """
+    frames = []
+    for file in _files(path):
+        try:
+            worker, steps, reduced = _steps(file, None if most is None else LARGEST)
+        except UnusableFile as error:
+            raise TableError(str(file), str(error)) from error
+        columns = {"worker": worker, "round": [*steps], "dur_us": [*steps.values()]}
+        frames.append(pd.DataFrame(columns | ({"allreduce_us": reduced} if reduced else {})))
+    frame = pd.concat(frames, ignore_index=True, join="inner")
+    if frame["worker"].str.fullmatch(r"[0-9]{1,9}").all():
+        frame["worker"] = frame["worker"].astype("int64")
+    first, last = int(frame["round"].min()), int(frame["round"].max())
+    if last - first < 3:
+        return Held(frame)
+    text = f"steps {first} and {last} are the first and last of the traces, and may be partial: "
+    return Held(frame, assumed=(f"{text}--rows round={first + 1}:{last - 1} leaves them out",))
+
+
+def _files(path: str) -> list[Path]:
+    folder = Path(path)
+    if folder.is_dir():
+        found = sorted(file for file in folder.iterdir() if file.name.endswith(TRACE_ENDINGS))
+        if not found:
+            text = "is a folder without *.json: valid: PyTorch profiler traces, one a rank"
+            raise UnusableFile(text)
+    elif folder.exists() or not any(c in path for c in "*?["):
+        return [folder]
+    else:
+        found = sorted(Path(file) for file in glob.iglob(path))
+        if not found:
+            raise UnusableFile("no file has such a name")
+    if len(found) > MOST_FILES:
+        raise UnusableFile(f"{len(found)} files; must be at most {MOST_FILES}")
+    return found
+
+
+def _steps(file: Path, most: int | None) -> tuple[str, dict[int, float], list[float]]:
+    """The rank, and microseconds of each step, and of its collectives; no list: there are none."""
+    trace = _json(file, most)
+    events = trace.get("traceEvents") if isinstance(trace, dict) else trace
+    if not isinstance(events, list):
+        raise UnusableFile("has no traceEvents; valid: a trace of PyTorch's profiler, one a rank")
+    steps: dict[int, float] = {}
+    starts: list[float] = []
+    for event in events:
+        if not _is_step(event):
+            continue
+        number = int(event["name"].partition("#")[2])
+        duration = event.get("dur")
+        if not isinstance(duration, int | float) or isinstance(duration, bool):
+            raise UnusableFile(f"{event['name']} has no dur; valid: microseconds")
+        if number in steps:
+            raise UnusableFile(f"{event['name']} is there twice; valid: one run of one rank a file")
+        steps[number] = float(duration)
+        starts.append(_microseconds(event, "ts"))
+    if not steps:
+        raise UnusableFile("has no event ProfilerStep#...: call profiler.step() after each step")
+    begin, lasts = np.array(starts), np.array([*steps.values()])
+    return _rank(file, trace), steps, _collectives(events, begin, begin + lasts)
+
+
+COLLECTIVES = (re.compile(r"nccl(?!:)"), re.compile(r"(nccl|gloo|mpi|ucc):"), re.compile("c10d::"))
+"""Names of spans in which a rank waits for others, the surest first: kernels on the device, the
+process group's own spans, and calls, which may end before the others have come."""
+
+
+def _collectives(events: list[Any], begin: FloatArray, end: FloatArray) -> list[float]:
+    """Microseconds in which a collective runs that began in each of the steps; empty: there is none
+    in any."""
+    spans = [event for event in events if _is_collective(event)]
+    for kind in COLLECTIVES:
+        found = [
+            (_microseconds(event, "ts"), _microseconds(event, "dur"))
+            for event in spans
+            if kind.match(event["name"])
+        ]
+        starts, lasts = np.array(found).reshape(-1, 2).T
+        steps = np.argsort(begin)
+        place = steps[np.searchsorted(begin[steps], starts, side="right") - 1]
+        inside = (begin[place] <= starts) & (starts < end[place])
+        if inside.any():
+            place, starts, lasts = place[inside], starts[inside], lasts[inside]
+            order = np.argsort(place, kind="stable")
+            edges = np.searchsorted(place[order], np.arange(1, len(begin)))
+            groups = np.split(order, edges)
+            return [_covered(starts[some], lasts[some]) for some in groups]
+    return []
+
+
+def _covered(starts: FloatArray, lasts: FloatArray) -> float:
+    """How long at least one of these spans runs: those of several streams overlap."""
+    if not len(starts):
+        return 0.0
+    order, starts = np.argsort(starts), starts - starts.min()  # of 1e12, digits would be lost
+    ends = np.maximum.accumulate((starts + lasts)[order])
+    before = np.concatenate([[-np.inf], ends[:-1]])
+    return float(np.maximum(ends - np.maximum(starts[order], before), 0.0).sum())
+
+
+def _microseconds(event: dict[str, Any], key: str) -> float:
+    value = event.get(key)
+    return float(value) if isinstance(value, int | float) else float("nan")
+
+
+def _is_collective(event: Any) -> bool:
+    name = event.get("name") if isinstance(event, dict) else None
+    if not isinstance(name, str) or event.get("ph") != "X":
+        return False
+    return any(kind.match(name) for kind in COLLECTIVES)
+
+
+def _rank(file: Path, trace: Any) -> str:
+    told = trace.get("distributedInfo") if isinstance(trace, dict) else None
+    rank = told.get("rank") if isinstance(told, dict) else None
+    if isinstance(rank, int):
+        return str(rank)
+    if named := RANK.search(file.name):
+        return str(int(named[1]))
+    if handled := HANDLER.fullmatch(file.name):
+        return handled[1]
+    raise UnusableFile("no distributedInfo.rank, and no rank in its name; valid: rank3.json")
+
+
+def _json(file: Path, most: int | None) -> Any:
+    """The trace without the events and parts that are not needed."""
+    require_regular(file)
+    with reading("json"):
+        with opened(file) as stream:
+            content = stream.read() if most is None else stream.read(most + 1)
+        if most is not None and len(content) > most:
+            text = f"is longer than {most:,} bytes; --allow-large of fit, or fewer steps"
+            raise UnusableFile(text)
+        return json.loads(content, object_hook=_wanted)
+
+
+def _wanted(part: dict[str, Any]) -> dict[str, Any] | None:
+    """An object of the JSON, if it is a step of the host, a collective, the rank, or the whole."""
+    whole = "traceEvents" in part or "rank" in part or "distributedInfo" in part
+    return part if whole or _is_step(part) or _is_collective(part) else None
+
+
+def _is_step(event: Any) -> bool:
+    """Whether an entry of the events, which may be anything, is a step of the host."""
+    name = event.get("name") if isinstance(event, dict) else None
+    if not isinstance(name, str) or STEP.fullmatch(name) is None:
+        return False
+    return event.get("ph") == "X" and not str(event.get("cat", "")).startswith("gpu")
