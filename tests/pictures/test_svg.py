@@ -139,7 +139,7 @@ def test_shades_span_what_is_known() -> None:
     assert Heat(values).limits == (0.0, 8.0)
     assert Heat(values, log=True).limits == (2.0, 8.0)
     assert Heat(values, log=True, low=3.0).limits == (3.0, 8.0)
-    assert Heat(values, log=True, low=1.0).limits == (2.0, 8.0)
+    assert Heat(values, log=True, low=1.0).limits == (1.0, 8.0), "the lightest shade is nobody's"
     low, high = Heat(np.full((2, 2), 5.0), log=True).limits
     assert 0 < low < high == 5.0
     assert Heat(np.full((1, 2), np.nan)).limits == (0.0, 1.0)

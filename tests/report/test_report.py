@@ -358,6 +358,14 @@ def headings_go_down_one_by_one(made: Made) -> None:
     assert all(b - a <= 1 for a, b in pairwise(levels))
 
 
+def each_column_has_a_heading_of_its_own(made: Made) -> None:
+    heads = re.findall(r"<thead.*?</thead>", made.text, re.DOTALL)
+    assert heads
+    for head in heads:
+        titles = [re.sub("<.*?>", "", title) for title in re.findall(r"(?s)<th.*?</th>", head)]
+        assert len({*titles}) == len(titles), titles
+
+
 def nothing_else_is_asked_for(made: Made) -> None:
     """No address anywhere, but for data in the page; and the policy says so to the browser."""
     text = made.text
@@ -457,6 +465,7 @@ CHECKS = (
     what_is_referred_to_is_there,
     every_picture_can_be_heard,
     headings_go_down_one_by_one,
+    each_column_has_a_heading_of_its_own,
     nothing_else_is_asked_for,
     the_same_result_gives_the_same_bytes,
     the_verdict_comes_first_and_commands_can_be_copied,
