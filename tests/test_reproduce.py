@@ -18,6 +18,7 @@ from erasurehead.experiments.config import build
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import first_sentence
 from erasurehead.experiments.pictures import looks, paint
+from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.report.command import write_report
@@ -462,6 +463,15 @@ def test_own_rates_are_the_best_of_the_grid(frames: Frames) -> None:
     for law, rows in kinds.groupby("load_law"):
         assert (rows["uncoded's best rate"] == uncoded[law]).all()
     assert kinds["own best rate"].nunique() > 2
+
+
+def test_no_cell_of_rates_is_as_white_as_what_was_not_tried(frames: Frames) -> None:
+    """The best rate takes 1 time as long; white would be 0.8 times."""
+    panels = small("time_to_target").picture(frames["time_to_target"]).panels
+    heats = [mark for panel in panels for mark in panel.marks if isinstance(mark, Heat)]
+    assert heats
+    for heat in heats:
+        assert np.nanmin(heat.values) >= 1 > heat.limits[0]
 
 
 def test_schemes_of_load_one_do_not_see_the_load_law(frames: Frames) -> None:

@@ -31,7 +31,16 @@ from erasurehead.experiments.pictures.kinds import KINDS, delays, gantt, losses,
 from erasurehead.experiments.pictures.kinds.losses import loss_at, pareto, spread
 from erasurehead.experiments.pictures.kinds.times import AgainstKind
 from erasurehead.experiments.pictures.looks import LOOKS, look, shade, variants
-from erasurehead.experiments.pictures.picture import Axis, Band, Bars, Curve, Panel, Picture, Points
+from erasurehead.experiments.pictures.picture import (
+    Axis,
+    Band,
+    Bars,
+    Curve,
+    Heat,
+    Panel,
+    Picture,
+    Points,
+)
 from erasurehead.experiments.pictures.records import MOST_PANELS, Records, read_records, short_text
 from erasurehead.experiments.report.command import write_report
 from erasurehead.experiments.run import timeline
@@ -40,6 +49,7 @@ from erasurehead.experiments.run.records import mean_interval
 from erasurehead.sim.schemes import SCHEMES
 from tests.test_cli import BASE, LEARNING
 from tests.tools import inside
+from website.delay_gallery import picture_of
 from website.figures import page
 
 QUIET = RunOptions(1, None)
@@ -598,6 +608,24 @@ def test_delays_has_a_line_for_each_swept_model(directories: dict[str, Path]) ->
     config["sweep"] = {"delay.rate": [0.1 * i for i in range(1, 10)]}
     many = figure_of("delays", replace(records, config=config))
     assert many.get_suptitle() == "3 more delay models of the sweep are not shown"
+
+
+@pytest.mark.parametrize("name", ["exponential", "weibull", "lambda_cnn"])
+def test_one_long_delay_does_not_take_the_room_of_all_others(name: str) -> None:
+    """In the gallery a typical delay is a twelfth of the axis and of the shades, or more."""
+    for model in MODELS[name].examples()[:1]:
+        left, right = picture_of(model).panels
+        [curve], [heat] = left.marks, right.marks
+        assert isinstance(curve, Curve)
+        assert isinstance(heat, Heat)
+        typical = float(np.median(curve.x))
+        assert left.x.low is not None
+        assert left.x.high is not None
+        assert left.x.log or typical >= left.x.high / 13
+        assert left.x.low < typical < left.x.high
+        low, high = heat.limits
+        assert heat.log or typical >= (high - low) / 13
+        assert low < typical
 
 
 def test_order_statistics_against_theory() -> None:

@@ -134,7 +134,7 @@ def test_one_value_has_room_on_both_sides() -> None:
 
 
 def test_shades_span_what_is_known() -> None:
-    """From 0, or on a logarithm from the least positive value, which nothing lies below."""
+    """From 0, or on a logarithm from the least positive value or what the picture says."""
     values = np.array([[0.0, 2.0, np.nan], [8.0, np.inf, 4.0]])
     assert Heat(values).limits == (0.0, 8.0)
     assert Heat(values, log=True).limits == (2.0, 8.0)
