@@ -1,6 +1,6 @@
-"""Pictures of a result on matplotlib axes: one's own, or new ones that a notebook shows.
+"""Pictures of a result on matplotlib axes: yours, or new ones that a notebook shows.
 
-The style is applied while a picture is drawn, and the user's own settings are left as they are.
+The style is applied while a picture is drawn; your own settings stay as they are.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ Spread = Band | None
 class Plots:
     """Pictures of one result.
 
-    Every method draws into ``ax`` or, without one, into a new figure of pyplot, which a notebook
-    shows and ``plt.show()`` too. It returns the axes; of a figure with several panels (a sweep has
-    one for each point) the first, and ``axes.figure.axes`` has all.
+    Every method draws into ``ax`` or, without one, into a new figure of pyplot, which notebooks and
+    ``plt.show()`` display. It returns the axes. A sweep has a panel for each point: then it returns
+    the first one, and ``axes.figure.axes`` has all.
 
     ``schemes`` picks schemes by label or by name; default all. ``band`` is how the spread over
     replications is shown: ``quantiles`` (10th to 90th percentile) or ``ci`` (95 % confidence
@@ -72,8 +72,8 @@ class Plots:
         Args:
             x: the key, such as ``workers`` or ``delay.rate``; default the one with most values.
             y: a metric, such as ``decoding_error``, or a column of the summary; default the time to
-                the target, or of an iteration.
-            ax, schemes: as of the others.
+                the target, else the iteration time.
+            ax, schemes: as for the other methods.
         """
         return self._show(AgainstKind(x, y), ax, schemes)
 

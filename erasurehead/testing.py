@@ -1,12 +1,12 @@
-"""For the authors of schemes: hold one's own scheme to what every scheme must keep.
+"""For authors of schemes: check your own scheme as the built-in ones are checked.
 
     from erasurehead import testing
 
     def test_my_code():
         testing.check_scheme(MyCode(load=3, wait_for=20), workers=30)
 
-The checks are those that the built-in schemes pass (``CHECKS``). What a scheme says of itself is
-held against it: ``exact``, and its ``claims`` (``sim.schemes.base``).
+``CHECKS`` has the checks. They also test what a scheme says of itself: ``exact``, and its
+``claims`` (``sim.schemes.base``).
 """
 
 from __future__ import annotations

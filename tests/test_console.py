@@ -74,6 +74,7 @@ def test_numbers_are_whole_or_absent(
         assert len(found) == len(re.findall("±", line))
     titles = [title for name, title in HEADINGS.items() if f"{name}_mean" in outcome.summary]
     titles += [title for name, title in IN_THEORY.items() if f"{name}_theory" in outcome.summary]
+    assert len({*titles}) == len(titles), "each column has a heading of its own"
     seen = re.split(r"\s{2,}", table[0].strip())
     assert {"s / iteration", "decoding error"} <= set(seen)
     missing = [title for title in titles if title not in seen]
