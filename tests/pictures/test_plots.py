@@ -174,6 +174,13 @@ def test_a_dotted_line_where_no_method_is_faster(directories: dict[str, Path]) -
         [line] = [mark for mark in panel.marks if mark.title == times.LEAST.title]
         assert isinstance(line, Curve)
         np.testing.assert_array_equal(line.x, 1 / part.summary["delay.rate"].iloc[0])
+    for panel in AgainstKind("delay.rate", "iteration_time").picture(some).panels:
+        [line] = [mark for mark in panel.marks if mark.title == times.LEAST.title]
+        assert isinstance(line, Curve)
+        np.testing.assert_array_equal(line.x, [0.5, 2.0])
+        np.testing.assert_array_equal(line.y, [2.0, 0.5])
+    over_errors = AgainstKind("delay.rate", "decoding_error").picture(some).panels
+    assert times.LEAST.title not in [mark.title for panel in over_errors for mark in panel.marks]
 
 
 class Stranger(PictureKind):

@@ -34,7 +34,8 @@ BANDS: dict[Band, str] = {
 
 
 LEAST = Look(INK, "", DOTTED, "dotted: n gradients take at least this long on average")
-"""Where a scheme without a barrier can come near it (``least_iteration_time``)."""
+LEAST_TIME = "least_iteration_time"
+"""Its column; a scheme without a barrier can come near it."""
 
 
 @final
@@ -72,7 +73,7 @@ class IterationTimeKind(PanelKind):
                 marks.append(Curve(looks[label], quantiles, LEVELS))
         if records.replicated():
             marks.append(band_key(BANDS[band]))
-        least = records.summary.get("least_iteration_time", pd.Series()).dropna().unique()
+        least = records.summary.get(LEAST_TIME, pd.Series()).dropna().unique()
         whole = np.array([0.0, 1.02])
         marks += [Curve(LEAST, np.full(2, seconds), whole, width=1.2) for seconds in least]
         tail = longest > LONG_TAIL
@@ -170,7 +171,8 @@ class AgainstKind(PictureKind):
             names = names_of(summary, others)
             groups = [(str(name), summary[names == name]) for name in dict.fromkeys(names)]
         shown = [
-            (title, _series_marks(own, x, y, where, looks)) for title, own in groups[:MOST_PANELS]
+            (title, [*_series_marks(own, x, y, where, looks), *_least(own, x, y, where)])
+            for title, own in groups[:MOST_PANELS]
         ]
         heights = [
             mark.y for _, marks in shown for mark in marks if isinstance(mark, Curve | Points)
@@ -191,7 +193,7 @@ class AgainstKind(PictureKind):
             3.2 * -(-len(panels) // in_a_row) + 0.22 * (len(looks) + len(keys)) / in_a_row,
             "y" if len(panels) > 1 else "",
             left_out(len(groups) - len(panels), "point", "of the sweep"),
-            last=tuple(key.title for key in keys),
+            last=(*(key.title for key in keys), LEAST.title),
         )
 
     @override
@@ -269,6 +271,17 @@ def _series_marks(
         marks.append(Curve(line, at[order], height[order], width=width))
         marks.append(Points(look, at[order], middle[order], dy=dy))
     return marks
+
+
+def _least(table: pd.DataFrame, x: str, y: str, where: Mapping[Any, float]) -> Iterator[Curve]:
+    """The dotted line under iteration times, where it is known."""
+    if y != "iteration_time" or LEAST_TIME not in table:
+        return
+    known = table.dropna(subset=[LEAST_TIME, x]).drop_duplicates(x)
+    places = np.array([where[value] for value in known[x]])
+    if len(places) > 1:
+        order = np.argsort(places, kind="stable")
+        yield Curve(LEAST, places[order], known[LEAST_TIME].to_numpy(float)[order], width=1.2)
 
 
 HEIGHT = 0.7
