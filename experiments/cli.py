@@ -6,6 +6,7 @@ Nothing that is imported here is a library, so that errors of imports can be tol
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import shutil
@@ -92,6 +93,8 @@ def stopped_by_ctrl_c(arguments: Sequence[str]) -> Iterator[None]:
     except ValueError:  # not in the main thread
         yield
         return
+    # All is written then, but Python would let Ctrl-C kill the process while it takes itself down.
+    atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     try:
         yield
     finally:

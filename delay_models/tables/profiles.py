@@ -112,7 +112,10 @@ def _steps(file: Path, most: int | None) -> tuple[str, dict[int, float], list[fl
             raise UnusableFile(f"{event['name']} has no dur; valid: microseconds")
         if number in steps:
             raise UnusableFile(f"{event['name']} is there twice; valid: one run of one rank a file")
-        steps[number] = float(duration)
+        try:
+            steps[number] = float(duration)
+        except OverflowError:
+            raise UnusableFile(f"{event['name']} has a dur beyond all numbers") from None
         starts.append(_microseconds(event, "ts"))
     if not steps:
         raise UnusableFile("has no event ProfilerStep#...: call profiler.step() after each step")
@@ -173,7 +176,7 @@ def _is_collective(event: Any) -> bool:
 def _rank(file: Path, trace: Any) -> str:
     told = trace.get("distributedInfo") if isinstance(trace, dict) else None
     rank = told.get("rank") if isinstance(told, dict) else None
-    if isinstance(rank, int):
+    if isinstance(rank, int) and not isinstance(rank, bool) and 0 <= rank < 10**9:
         return str(rank)
     if named := RANK.search(file.name):
         return str(int(named[1]))

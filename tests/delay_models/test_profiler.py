@@ -62,6 +62,12 @@ def test_the_name_says_who_where_nothing_else_does(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.tables[None], [[0.0025]])
 
 
+@pytest.mark.parametrize("rank", [True, -1, 10**400, 1.0, "0", None, [0]], ids=lambda r: str(r)[:9])
+def test_a_rank_that_is_none_leaves_the_name_to_say_it(rank: Any, tmp_path: Path) -> None:
+    (tmp_path / "rank3.json").write_text(trace(event(), distributedInfo={"rank": rank}))
+    assert read_measured(str(tmp_path)).hosts == ("3",)
+
+
 def test_a_step_on_the_device_is_not_taken_for_another(tmp_path: Path) -> None:
     device = event(cat="gpu_user_annotation", dur=9.0)
     told = {"rank": 0, "world_size": 1}
@@ -78,6 +84,7 @@ BAD = {
     "deep": ("[" * 100_000, "cannot be read as json"),
     "no duration": (trace(event(dur=None), **RANK), "no dur"),
     "text for a duration": (trace(event(dur="2"), **RANK), "no dur"),
+    "beyond all numbers": (trace(event(dur=10**400), **RANK), "beyond all numbers"),
     "one step twice": (trace(event(), event(), **RANK), "there twice"),
     "nobody": (trace(event()), "no rank in its name"),
     "negative": (trace(event(dur=-1.0), **RANK), "negative"),

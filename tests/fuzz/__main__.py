@@ -18,12 +18,15 @@ from pathlib import Path
 from tests.fuzz import harness
 from tests.fuzz.values import Case, Make, randomness
 
-KINDS = ("configs", "tables", "labels", "results", "searches")
+KINDS = ("configs", "tables", "labels", "results", "searches", "profilers")
+ELSEWHERE = {"profilers": ("arrays", "profilers")}
+"""Kinds that are not made by ``make`` of a module of their name: module and function."""
 
 
 def made(kind: str, number: int) -> Case:
     """A case by its number."""
-    make: Make = importlib.import_module(f"tests.fuzz.{kind}").make
+    module, function = ELSEWHERE.get(kind, (kind, "make"))
+    make: Make = getattr(importlib.import_module(f"tests.fuzz.{module}"), function)
     return make(randomness(kind, number))
 
 

@@ -1,8 +1,10 @@
-"""NPZ files, with odd arrays or with members that are not what they say."""
+"""Other programs' files: NPZ with odd arrays or members, and folders of profilers."""
 
 from __future__ import annotations
 
+import gzip
 import io
+import json
 import random
 import warnings
 import zipfile
@@ -10,6 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+
+from tests.fuzz.values import Case, Command
 
 Arrays = dict[str, Any]
 
@@ -231,3 +235,166 @@ def _rezipped(
         for name, held in members.items():
             new.writestr(zipfile.ZipInfo(f"{name}.npy"), held, compression)
     return sink.getvalue()
+
+
+# Folders of PyTorch's profiler: a trace a rank, in which any JSON may stand, and other files.
+
+
+ODD = (
+    *(
+        "null",
+        "true",
+        "false",
+        "0",
+        "-1",
+        "7",
+        "1.5",
+        "1e400",
+        "-1e400",
+        "1e-320",
+        "NaN",
+        "Infinity",
+    ),
+    *(
+        "9" * 400,
+        "9" * 5000,
+        "-0",
+        '""',
+        '"7"',
+        '"x"',
+        '"\\ud800"',
+        '"\\u0000\\u001b[31m"',
+        '"[/b]"',
+    ),
+    *("[]", "{}", "[[]]", "[1, 2]", "[null]", '{"": {}}', '{"rank": 3}', '{"traceEvents": [1]}'),
+    *('{"name": "ProfilerStep#4"}', '{"name": 5, "ph": "X"}', '{"distributedInfo": {"rank": 1}}'),
+    *('{"distributedInfo": 3, "ph": "X"}', '{"ph": "X", "name": "ProfilerStep#4", "dur": 3}'),
+    *(
+        "[" * 300 + "]" * 300,
+        '{"a":' * 300 + "1" + "}" * 300,
+        "[" * 100_000,
+        '"' + "x" * 5000 + '"',
+    ),
+)
+"""Values of JSON, some of which no writer would write, as text."""
+
+STEPS = ("ProfilerStep#{}", "ProfilerStep# {}", "ProfilerStep#-{}", "ProfilerStep*{}", "step {}")
+KEYS = (
+    "name",
+    "name",
+    "dur",
+    "dur",
+    "dur",
+    "ph",
+    "cat",
+    "ts",
+    "pid",
+    "tid",
+    "args",
+    "rank",
+    "traceEvents",
+)
+BESIDE = (
+    "rank0_memory",
+    "README",
+    "a.1795613455663362280.pt.trace",
+    "rank1",
+    "日本",
+    ".hidden",
+    "x y",
+)
+PATHS = ("traces", "traces/", "traces/*.json", "traces/rank*", "traces/rank0.json", "trac?s")
+
+
+class _Text(str):
+    """JSON as it shall be written."""
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, _Text):
+        return value
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{json.dumps(key)}: {_written(v)}' for key, v in value.items())}}}"
+    if isinstance(value, list):
+        return f"[{', '.join(map(_written, value))}]"
+    return json.dumps(value)
+
+
+def _odd(rng: random.Random) -> Any:
+    return _Text(rng.choice(ODD))
+
+
+def _trace(rng: random.Random, rank: int, numbers: range) -> dict[str, Any]:
+    """What a profiler writes of one rank: its first and last step may be partial."""
+    events: list[Any] = [{"ph": "M", "name": "process_name", "pid": rank, "args": {"name": "x"}}]
+    now, form = 1e9, STEPS[0] if rng.random() < 0.97 else rng.choice(STEPS)
+    for number in numbers:
+        took = 1e5 * (1 + rank + rng.expovariate(1))
+        if number in (numbers[0], numbers[-1]):
+            took *= rng.choice((1, 0.1, 1e-4))
+        common = {"ph": "X", "ts": now, "dur": took, "pid": rank, "tid": rank}
+        events.append({**common, "cat": "user_annotation", "name": form.format(number)})
+        if rng.random() < 0.5:
+            events.append({**common, "cat": "cpu_op", "name": rng.choice(("aten::mm", "nccl:all"))})
+        now += took
+    return {"schemaVersion": 1, "distributedInfo": {"rank": rank}, "traceEvents": events}
+
+
+def _broken(rng: random.Random, trace: dict[str, Any]) -> str:
+    """Change a trace somewhere, and say where."""
+    events = trace.get("traceEvents")
+    kind = rng.randrange(10)
+    if kind == 9 or not isinstance(events, list) or not events:
+        key = rng.choice((*trace, "distributedInfo", "rank", "traceEvents"))
+        trace[key] = _odd(rng)
+        return f"{key} is {trace[key]:.20}"
+    at = rng.randrange(len(events))
+    if kind < 2:
+        events.insert(at, _odd(rng))
+        return f"an event {events[at]:.20}"
+    if kind < 5 and isinstance(events[at], dict):
+        key = rng.choice(KEYS)
+        events[at] = {**events[at], key: _odd(rng)}
+        return f"{key} of an event is {events[at][key]:.20}"
+    if kind == 5 and isinstance(events[at], dict):
+        gone = rng.choice((*events[at], ""))
+        events[at] = {key: value for key, value in events[at].items() if key != gone}
+        return f"an event without {gone}"
+    if kind == 6:
+        del events[at]
+        return "an event less"
+    if kind == 7:
+        events.append(events[at])
+        return "an event twice"
+    trace["distributedInfo"] = {"rank": _odd(rng) if rng.random() < 0.7 else 0}
+    return "another rank"
+
+
+def profilers(rng: random.Random) -> Case:
+    """A folder of traces, and a command that reads it."""
+    files, notes = {}, []
+    length, ranks = rng.choice((1, 2, 3, 5, 12)), rng.choice((1, 2, 4))
+    for rank in range(ranks):
+        begin = 3 + (rng.random() < 0.1)
+        trace = _trace(rng, rank, range(begin, begin + length))
+        wrong = rng.choice((0, 0, 0, 1, 1, 2)) if ranks > 1 else 1
+        notes += [_broken(rng, trace) for _ in range(wrong)]
+        whole = trace if rng.random() < 0.97 else trace.get("traceEvents")
+        content = _written(whole).encode("utf-8", "surrogatepass")
+        if rng.random() < 0.06:
+            content = content[: rng.randrange(len(content))]
+            notes.append("cut short")
+        name = f"rank{rank}.json" if rng.random() < 0.95 else rng.choice(BESIDE) + ".json"
+        if rng.random() < 0.1:
+            name, content = f"{name}.gz", gzip.compress(content, mtime=0)
+        files[f"traces/{name}"] = content
+    if rng.random() < 0.25:
+        other = rng.choice(BESIDE) + rng.choice((".json", ".json", ".txt", ".json.gz"))
+        files[f"traces/{other}"] = rng.choice(ODD).encode()
+        notes.append(f"{other} beside")
+    path = PATHS[0] if rng.random() < 0.8 else rng.choice(PATHS)
+    more = [] if rng.random() < 0.7 else ["--rows", rng.choice(("round=4:5", "round=4:13", "x=1"))]
+    read: Command = (rng.choice(("read", "read", "fit", "whatif")), path, *more)
+    return Case(
+        files, (read if read[0] == "read" else (*read, "--output", "out"),), "; ".join(notes)
+    )

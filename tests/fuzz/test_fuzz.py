@@ -158,11 +158,19 @@ def test_commands_on_a_disk_that_is_too_small(tmp_path: Path) -> None:
 # The sample is small, so that `make test` is quick; the slow test runs every case.
 
 
-SAMPLE = {"configs": "0:10", "tables": "0:12", "labels": "0:3", "results": "0:3", "searches": "0:2"}
+SAMPLE = {
+    "configs": "0:10",
+    "tables": "0:12",
+    "labels": "0:3",
+    "results": "0:3",
+    "searches": "0:2",
+    "profilers": "0:10",
+}
 WHOLE = {
     **dict.fromkeys(("configs", "tables"), "0:2000"),
     **dict.fromkeys(("labels", "searches"), "0:200"),
     "results": "0:300",
+    "profilers": "0:500",
 }
 
 pytestmark = pytest.mark.skipif(

@@ -147,6 +147,18 @@ def test_interrupted_while_the_processes_start(whole: tuple[Path, Path], tmp_pat
         assert process.returncode == 130
 
 
+def test_interrupted_when_all_is_done() -> None:
+    """Python would let Ctrl-C kill a process that takes itself down; its work is done by then."""
+    program = (
+        "import os, signal, sys\nfrom erasurehead.experiments.cli import main\n"
+        "class Last:\n    def __del__(self, kill=os.kill, me=os.getpid()):\n        kill(me, 2)\n"
+        "last, sys.argv = Last(), ['erasurehead', '--version']\nmain()\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_processes_end_with_the_command(
     whole: tuple[Path, Path], tmp_path: Path, number: signal.Signals
