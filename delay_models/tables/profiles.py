@@ -163,7 +163,10 @@ def _covered(starts: FloatArray, lasts: FloatArray) -> float:
 
 def _microseconds(event: dict[str, Any], key: str) -> float:
     value = event.get(key)
-    return float(value) if isinstance(value, int | float) else float("nan")
+    try:
+        return float(value) if isinstance(value, int | float) else np.nan
+    except OverflowError:  # JSON's whole numbers have no end
+        return np.nan
 
 
 def _is_collective(event: Any) -> bool:
