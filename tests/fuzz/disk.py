@@ -110,6 +110,24 @@ def fits(options: str, known: dict[str, bytes]) -> Iterator[str]:
         yield from told(case, folder, refused=True)
 
 
+def reports(options: str, known: dict[str, bytes]) -> Iterator[str]:
+    """A report of a run on a disk that has little room left."""
+    with small_disk(ROOMY, RUN) as (case, folder):
+        yield from told(case, folder, refused=False)
+        used = shutil.disk_usage(folder / "disk").used // 1024
+        left = int(options.removeprefix("size=").removesuffix("k"))
+        remount = f"remount,size={used + left}k"
+        subprocess.run(["mount", "-o", remount, str(folder / "disk")], check=True)
+        yield from told(Case({}, (("report", OUT),)), folder, refused=True)
+
+
+def figures(options: str, known: dict[str, bytes]) -> Iterator[str]:
+    """Figures whose output has no room."""
+    figure: Command = ("reproduce", "iteration_time_scale", "--jobs", "1", "--output", OUT)
+    with small_disk(options, figure) as (case, folder):
+        yield from told(case, folder, refused=True)
+
+
 def read_only(options: str, known: dict[str, bytes]) -> Iterator[str]:
     """A disk that cannot be written."""
     with small_disk(f"{ROOMY},ro", RUN) as (case, folder):
@@ -130,6 +148,8 @@ STEPS: tuple[tuple[Callable[[str, dict[str, bytes]], Iterator[str]], tuple[str, 
     (runs, LIMITS),
     (pictures, ("size=0k", "size=8k", "size=16k")),
     (fits, ("size=4k", "size=16k", "nr_inodes=1", "nr_inodes=3")),
+    (reports, ("size=0k", "size=16k")),
+    (figures, ("size=4k", "size=64k", "nr_inodes=3")),
     (read_only, ("",)),
     (temporary, ("",)),
 )
