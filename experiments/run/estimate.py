@@ -10,7 +10,7 @@ from math import inf
 from operator import attrgetter
 from pathlib import Path
 
-from ...delay_models.base import BLOCK_CELLS
+from ...delay_models.base import BLOCK_CELLS, DelayModel, ReplayedDelays
 from ...sim.engines.batch.ahead import TOGETHER
 from ...sim.engines.batch.rounds import BUDGET, BYTES_PER_CELL, CACHED
 from ...sim.engines.run import IDEAL, Engine, Policy, Run
@@ -198,7 +198,7 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
         memory = _recorded(run) + _working(run, chosen)
     seconds += BEGUN * replications
     if chosen != "law":
-        seconds += rounds * getattr(getattr(run.tapes[0], "model", None), "row_cost", 0.0)
+        seconds += replications * _rows(run)
     if data is not None:
         late = run.scheme.updates(run.iterations) > run.iterations  # each trains its own models
         models = 1 if run.scheme.exact and not late else replications
@@ -210,6 +210,23 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
     rows = replications * (run.iterations + 1)
     disk = DISK * rows + DISK_RUN * replications + DISK_WORKER * workers + DISK_CELL
     return Estimate(chosen, reason, seconds, int(memory), disk, rows)
+
+
+def _rows(run: Run) -> float:
+    """Seconds of computing that the rows of a tape take beside their draws.
+
+    A fixed table gives the rows that are asked for; within another model whole blocks of it.
+    """
+    model = getattr(run.tapes[0], "model", None)
+    if not isinstance(model, DelayModel):
+        return 0.0
+    block = 1 if isinstance(model, ReplayedDelays) else run.tapes[0].block_rounds
+    return -(-run.updates // block) * block * _row_cost(model)
+
+
+def _row_cost(model: DelayModel) -> float:
+    parts = (part for part in vars(model).values() if isinstance(part, DelayModel))
+    return max(model.row_cost, *map(_row_cost, parts), 0.0)
 
 
 def _tables(run: Run, worker: int = WORKER) -> int:

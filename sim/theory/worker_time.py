@@ -318,8 +318,13 @@ class DelayForesight:
     def _sample(self, workers: int) -> FloatArray:
         """Seconds for one partition, ``(rounds, n)``."""
         rounds = min(ROUNDS, self.delay.rounds_available() or ROUNDS)
-        draws = (np.random.default_rng([workers, r]) for r in range(REPETITIONS))
-        table = np.concatenate([self.delay.sample(rng, rounds, workers) for rng in draws])
+        drawn = list[FloatArray]()
+        for repetition in range(REPETITIONS):
+            rng = np.random.default_rng([workers, repetition])
+            drawn.append(self.delay.sample(rng, rounds, workers))
+            if repetition == 1 and np.array_equal(drawn[0], drawn[1]):
+                break  # a fixed table, which takes some models long to make
+        table = np.concatenate(drawn)
         tape = _Table(table, workers, len(table))
         return self.law.worker_times(tape, np.ones(workers), 0, len(table))
 

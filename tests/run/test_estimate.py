@@ -284,3 +284,15 @@ def test_a_cell_has_an_estimate_of_its_disk(tmp_path: Path) -> None:
     run(document, tmp_path, RunOptions())
     found = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     assert 0.5 < estimate.disk / found < 3
+
+
+def test_a_block_that_is_slow_to_make_is_in_the_estimate() -> None:
+    """One round is read as it is, and within another model a whole block is made for it."""
+    small = SMALL | {"workers": 1, "iterations": 1, "replications": 1}
+    inside = {"model": "heterogeneous", "base": STREAM, "factors": [1]}
+    alone, wrapped = (
+        check(cells(small | {"delay": delay})).estimates.popitem()[1].seconds
+        for delay in (STREAM, inside)
+    )
+    assert alone < 0.1
+    assert wrapped > 1

@@ -308,3 +308,25 @@ def test_from_a_config_to_the_tables(engine: Literal["event", "batch"]) -> None:
     recovered = table["recovered"].dropna() * 48
     np.testing.assert_allclose(recovered, np.round(recovered), atol=1e-9)
     assert recovered.min() < 48
+
+
+def test_a_fixed_table_is_looked_at_twice() -> None:
+    """And a law as often as its mean needs: catches a fixed table that is made 64 times."""
+
+    @dataclass
+    class Counted:
+        base: object
+        draws: int = 0
+        independent = False
+
+        def rounds_available(self) -> int | None:
+            return None
+
+        def sample(self, rng: np.random.Generator, rounds: int, workers: int) -> FloatArray:
+            self.draws += 1
+            return self.base.sample(rng, rounds, workers)  # type: ignore[attr-defined, no-any-return]
+
+    fixed, law = (Counted(MODELS[name]()) for name in ("authors_stream", "llm_ranks"))
+    for each in (fixed, law):
+        DelayForesight(each, Proportional()).order_statistics(3)  # type: ignore[arg-type]
+    assert (fixed.draws, law.draws) == (2, 64)
