@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,7 @@ class Name:
     unit: str | None
 
 
+@lru_cache(maxsize=2**16)
 def parse(name: str) -> Name:
     """Take a column's name apart."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
@@ -106,6 +108,7 @@ def parse(name: str) -> Name:
     return Name(whole, whole, SPELLINGS.get(whole) if whole in ALIASES["seconds"] else None)
 
 
+@lru_cache(maxsize=2**16)
 def role_of(name: str) -> str | None:
     """Which role a column's name stands for, if any; ``step_ms`` is seconds, ``step`` a round."""
     parsed = parse(name)
