@@ -239,34 +239,3 @@ def test_the_example_of_a_scheme_passes_the_checks(tmp_path: Path) -> None:
 
 
 # Formulas of the site, as a browser without a font for mathematics draws them.
-
-
-OVERFLOW = """() => [...document.querySelectorAll(".formula")].map(box => [
-    box.scrollHeight - box.clientHeight,
-    Math.max(...[...box.querySelectorAll("*")].map(each => {
-        const inner = each.getBoundingClientRect(), outer = box.getBoundingClientRect();
-        return Math.max(outer.top - inner.top, inner.bottom - outer.bottom);
-    })),
-    document.documentElement.scrollWidth - innerWidth])"""
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("width", [390, 1440])
-def test_no_formula_is_cut_off(width: int, tmp_path: Path) -> None:
-    """Above or below; a long one scrolls within its box on a phone."""
-    markdown = pytest.importorskip("markdown")
-    pytest.importorskip("latex2mathml")
-    from tests.browser.chromium import opened, started
-    from website.mathml import with_mathml
-
-    text = (ROOT / "docs" / "theory.md").read_text(encoding="utf-8")
-    how = {"pymdownx.arithmatex": {"generic": True}}
-    html = markdown.markdown(text, extensions=[*how, "tables"], extension_configs=how)
-    style = (ROOT / "docs" / "site.css").read_text(encoding="utf-8")
-    page = tmp_path / "theory.html"
-    shell = f"<!doctype html><meta charset=utf-8><style>{style}</style><body>"
-    page.write_text(shell + with_mathml(html), encoding="utf-8")
-    with started() as browser, opened(browser, page.as_uri(), width) as shown:
-        boxes = shown.evaluate(OVERFLOW)
-    assert len(boxes) >= 12
-    assert max(map(max, boxes)) <= 0, boxes
