@@ -10,10 +10,12 @@ from functools import cached_property
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 import numpy as np
 import pandas as pd
+from annotated_types import Gt
+from pydantic import TypeAdapter, ValidationError
 
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.tables.columns import SECONDS_AT_MOST
@@ -258,7 +260,7 @@ def fit(
     Raises:
         ConfigError: the table cannot be used; one line names the place.
     """
-    text = None if k_range is None else f"{k_range[0]}:{k_range[1]}"
+    text = _range_text(k_range)
     reading = _reading(columns, drop, unit, missing, retries, load, keep, rows, header, decimal)
     measured, warnings = _from(table, reading, command.read_tables)
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
@@ -269,6 +271,21 @@ def fit(
     return Fitted(
         findings, source, (*warnings, *(f"{source}: {line}" for line in findings.warnings))
     )
+
+
+KINDS: Mapping[str, TypeAdapter[Any]] = {
+    "columns": TypeAdapter(dict[Role, str]),
+    "drop": TypeAdapter(tuple[str, ...]),
+    "unit": TypeAdapter(Annotated[float, Gt(0)] | Unit | None),
+    "missing": TypeAdapter(Missing),
+    "retries": TypeAdapter(Retries),
+    "load": TypeAdapter(float | None),
+    "keep": TypeAdapter(tuple[str, ...]),
+    "rows": TypeAdapter(str | None),
+    "header": TypeAdapter(Header | None),
+    "decimal": TypeAdapter(Decimal | None),
+}
+"""What the arguments of a reading may be."""
 
 
 def _reading(
@@ -283,9 +300,35 @@ def _reading(
     header: Header | None,
     decimal: Decimal | None,
 ) -> Reading:
-    unit = unit if unit is None or isinstance(unit, str) else float(unit)
-    said = columns or {}, tuple(drop), unit, missing, retries, load
-    return Reading(*said, tuple(keep), rows, header, decimal)
+    given = {
+        "columns": columns or {}, "drop": drop, "unit": unit, "missing": missing,
+        "retries": retries, "load": load, "keep": keep, "rows": rows, "header": header,
+        "decimal": decimal,
+    }  # fmt: skip
+    checked: dict[str, Any] = {}
+    for name, value in given.items():
+        try:
+            checked[name] = KINDS[name].validate_python(value)
+        except ValidationError as error:
+            every = error.errors(include_url=False)
+            first = next((each for each in every if each["type"] == "literal_error"), every[0])
+            said = first["msg"].removeprefix("Input should be ")
+            said = said.replace("a valid tuple", "a list of names")
+            more = ", or how many seconds one is" if name == "unit" else ""
+            raise at(name, value, f"must be {said}{more}") from None
+    return Reading(**checked)
+
+
+def _range_text(k_range: Any) -> str | None:
+    if k_range is None:
+        return None
+    try:
+        first, last = (int(k) for k in k_range)
+    except (TypeError, ValueError):
+        raise at(
+            "k_range", k_range, "must be two whole numbers, the first and the last k"
+        ) from None
+    return f"{first}:{last}"
 
 
 @contextmanager

@@ -684,6 +684,20 @@ def test_what_a_figure_has_not_is_refused(
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "change"), [("iteration_time_workers", "20"), ("decoding_error_arrivals", "24")]
+)
+def test_values_that_do_not_go_together_are_one_line(
+    name: str, change: str, tmp_path: Path
+) -> None:
+    """A load that does not divide the workers: catches a word of the code instead of one's own."""
+    done = inside("reproduce", name, "--set", f"workers={change}", "--output", tmp_path / "out")
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert f"--set of {name}: load = " in done.stderr
+    assert f"must divide workers = {change}" in done.stderr
+
+
 def test_an_unknown_figure_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean loss_time"):
         make_figures(["loss_tim"], Effort(), tmp_path / "out", 1, lambda done, total: None)

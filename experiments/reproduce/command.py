@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ...sim.errors import InvalidParameter
 from ...sim.numerics import one_thread
 from ..config.errors import ConfigError, at, one_of
 from ..page.html import as_html
@@ -101,10 +102,16 @@ def make(
     """Compute one figure, then draw and describe it from the file that was written.
 
     The text goes first and comes last: without it, a figure is not in the summary.
+
+    Raises:
+        ConfigError: the values that were set do not go together; nothing was written.
     """
     data, text = (output / f"{figure.name}.{end}" for end in ("parquet", "csv"))
-    with one_thread():
-        frame = figure.compute(effort)
+    try:
+        with one_thread():
+            frame = figure.compute(effort)
+    except InvalidParameter as error:  # values of ``--set`` that do not go together
+        raise ConfigError(f"--set of {figure.name}: {error}") from None
     pictures = (output / f"{figure.name}.{kind}" for kind in style.FORMATS)
     remove([output / f"{figure.name}.md", text, *pictures])
     write_table(data, frame, facts_of(changes, effort.full))

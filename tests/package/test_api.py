@@ -428,3 +428,33 @@ def test_bands_are_quantiles_or_confidence_intervals(result: eh.Result, kind: st
 def test_an_unknown_band_is_one_line(result: eh.Result) -> None:
     with pytest.raises(eh.ConfigError, match=r"band = 'cis': must be one of: ci, quantiles"):
         result.plot.loss_time(band="cis")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"missing": "drop"}, "missing = 'drop': must be 'refuse', 'drop-rounds' or 'never'"),
+        ({"retries": "x"}, "retries = 'x': must be 'refuse', 'last' or 'sum'"),
+        ({"columns": {"rond": "step"}}, "columns = .*: must be 'worker', 'round', 'seconds'"),
+        ({"unit": "sec"}, "unit = 'sec': must be 's', 'ms', 'us' or 'ns', or how many seconds"),
+        ({"unit": -1}, "unit = -1: must be 's', 'ms', 'us' or 'ns', or how many seconds one is"),
+        ({"decimal": "x"}, "decimal = 'x': must be 'point' or 'comma'"),
+        ({"header": "maybe"}, "header = 'maybe': must be 'yes' or 'no'"),
+        ({"rows": 5}, "rows = 5: must be a valid string"),
+        ({"drop": "node4"}, "drop = 'node4': must be a list of names"),
+        ({"keep": "node4"}, "keep = 'node4': must be a list of names"),
+        ({"k_range": (1,)}, r"k_range = \(1,\): must be two whole numbers"),
+        ({"k_range": "a"}, "k_range = 'a': must be two whole numbers"),
+    ],
+    ids=str,
+)
+def test_an_argument_is_refused_in_its_own_words(
+    options: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    """Catches one that is taken in silence for another, or ends deep in the reader."""
+    table = tmp_path / "t.csv"
+    table.write_text("a,b\n1.1,2.2\n1.2,2.1\n1.3,2.4\n")
+    calls = [eh.fit] if "k_range" in options else [eh.fit, eh.read_table]
+    for call in calls:
+        with pytest.raises(eh.ConfigError, match=said):
+            call(table, **options)
