@@ -10,11 +10,10 @@ from functools import cached_property
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated, Any, final
+from typing import TYPE_CHECKING, Any, final, get_type_hints
 
 import numpy as np
 import pandas as pd
-from annotated_types import Gt
 from pydantic import TypeAdapter, ValidationError
 
 from erasurehead.delay_models.base import FloatArray
@@ -274,18 +273,9 @@ def fit(
 
 
 KINDS: Mapping[str, TypeAdapter[Any]] = {
-    "columns": TypeAdapter(dict[Role, str]),
-    "drop": TypeAdapter(tuple[str, ...]),
-    "unit": TypeAdapter(Annotated[float, Gt(0)] | Unit | None),
-    "missing": TypeAdapter(Missing),
-    "retries": TypeAdapter(Retries),
-    "load": TypeAdapter(float | None),
-    "keep": TypeAdapter(tuple[str, ...]),
-    "rows": TypeAdapter(str | None),
-    "header": TypeAdapter(Header | None),
-    "decimal": TypeAdapter(Decimal | None),
+    name: TypeAdapter(kind) for name, kind in get_type_hints(Reading, include_extras=True).items()
 }
-"""What the arguments of a reading may be."""
+"""What the arguments of a reading may be: its fields."""
 
 
 def _reading(

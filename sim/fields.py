@@ -38,7 +38,10 @@ Load = Count
 WaitFor = Count
 """r, arrivals that end a round."""
 
-Tolerance = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False)]
+NotNegative = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False)]
+"""A finite number of at least 0."""
+
+Tolerance = NotNegative
 """mu: who takes longer than (1 + mu) times the fastest worker is late."""
 
 Seed = Annotated[int, BeforeValidator(not_bool), Ge(0)]
@@ -47,7 +50,7 @@ Seed = Annotated[int, BeforeValidator(not_bool), Ge(0)]
 Seconds = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False), Unit("s")]
 """A time, from the start of a round."""
 
-Grace = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False), Unit("s")]
+Grace = Annotated[NotNegative, Unit("s")]
 """A time for which the master waits on after a number of arrivals."""
 
 Share = Annotated[float, BeforeValidator(not_bool), Ge(0), Le(1), AllowInfNan(False)]

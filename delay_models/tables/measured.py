@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, short
-from ..base import LONGEST, FloatArray
+from ..base import LONGEST, FloatArray, PositiveSeconds
 
 OPTION = re.compile(r"--(columns|drop|keep|rows|header|decimal|unit|missing|retries) ")
 
@@ -80,7 +80,7 @@ class Reading:
 
     columns: Mapping[Role, str] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
-    unit: Unit | float | None = None
+    unit: Unit | PositiveSeconds | None = None
     missing: Missing = "refuse"
     retries: Retries = "refuse"
     load: float | None = None

@@ -32,11 +32,11 @@ from typing import Annotated, final
 
 import numpy as np
 from annotated_types import Ge
-from pydantic import AllowInfNan, BeforeValidator
+from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass as checked
 from typing_extensions import override
 
-from ..fields import STRICT, not_bool
+from ..fields import STRICT, NotNegative, not_bool
 from ..numerics import generator
 from ..steps import SingleGradients, Steps
 from ..types import FloatArray, IntArray, Messages, Trace
@@ -51,9 +51,6 @@ class Stops(Enum):
     EVERYBODY = "everybody"
 
 
-Number = Annotated[float, BeforeValidator(not_bool), Ge(0)]
-
-
 @final
 @checked(frozen=True, config=STRICT)
 class Discount:
@@ -66,8 +63,8 @@ class Discount:
     Source: Xie, Koyejo, Gupta, Asynchronous Federated Optimization (arXiv 1903.03934).
     """
 
-    power: Annotated[Number, AllowInfNan(False)] | None = None
-    hinge: tuple[Annotated[Number, AllowInfNan(False)], Number] | None = None
+    power: NotNegative | None = None
+    hinge: tuple[NotNegative, Annotated[float, BeforeValidator(not_bool), Ge(0)]] | None = None
 
     def __post_init__(self) -> None:
         if (self.power is None) == (self.hinge is None):

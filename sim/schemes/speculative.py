@@ -5,21 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass as plain_dataclass
 from heapq import heapify, heappop, heappush
 from math import floor
-from typing import Annotated, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
-from annotated_types import Ge
-from pydantic import AllowInfNan, BeforeValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, WaitFor, not_bool, require_at_most_workers
+from ..fields import STRICT, NotNegative, WaitFor, require_at_most_workers
 from ..types import BoolArray, FloatArray
 from .base import Claims, OfWorkers, RandomOrder, Round, SchemeFamily, Sees, State
 from .stopping import FirstK
-
-Multiplier = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False)]
 
 SPARK = {"before 4.0": (0.75, 1.5), "4.0": (0.9, 3.0)}
 """Spark's ``spark.speculation.quantile`` and ``.multiplier``, with the defaults of its versions."""
@@ -67,7 +63,7 @@ class Speculative(SchemeFamily):
     name: ClassVar[str] = "speculative"
 
     copy_after: WaitFor | None = None
-    multiplier: Multiplier | None = None
+    multiplier: NotNegative | None = None
     spark: Literal["before 4.0", "4.0"] | None = None
 
     @classmethod

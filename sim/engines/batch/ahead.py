@@ -29,8 +29,8 @@ TOGETHER = 2**21
 """Tasks that a group of replications holds at once: 16 MiB an array."""
 
 
-def bounded(run: Run, scheme: Barrierless, accepted: Accepted, busy: FloatArray | None) -> None:
-    """Fill in the messages of each update, and who was busy for how long.
+def bounded(run: Run, scheme: Barrierless, accepted: Accepted) -> FloatArray | None:
+    """Fill in the messages of each update.
 
     Cost: some ten NumPy calls a row of ``(R, n)`` tasks, and a sort of each replication's messages.
     Memory: six arrays of a group's tasks.
@@ -38,12 +38,15 @@ def bounded(run: Run, scheme: Barrierless, accepted: Accepted, busy: FloatArray 
     Args:
         run, scheme: what to simulate.
         accepted: where to write the messages down.
-        busy: ``(R, n)`` seconds that each worker computed, filled in; ``None``: not wanted.
+
+    Returns:
+        ``(R, n)`` seconds that each worker computed; ``None`` where these are not recorded.
 
     Raises:
         NeverEnough: somebody never delivers, and all others wait.
     """
     n, wanted = scheme.workers, run.updates * scheme.gradients
+    busy = None if accepted.seconds is None else np.empty((len(run.tapes), n))
     # When so many messages have come, the slowest has sent at most their n-th part of them.
     rows = min(-(-wanted // n) + int(min(scheme.ahead, wanted)) + 1, wanted)
     size = max(1, TOGETHER // (rows * n))
@@ -55,6 +58,7 @@ def bounded(run: Run, scheme: Barrierless, accepted: Accepted, busy: FloatArray 
             end = _decide(run, scheme, table, r - start, accepted.part(r))
             if busy is not None:
                 busy[r] = table.busy(r - start, end)
+    return busy
 
 
 class _Messages:

@@ -290,9 +290,9 @@ def batch_barrierless(run: Run, heard: bool = True, work: bool = True) -> Trace:
     if scheme.cycles:
         return cycles(run, scheme, heard, work)
     accepted = Accepted.empty((len(run.tapes), run.updates, scheme.gradients), heard, work)
-    busy = np.zeros((len(run.tapes), scheme.n)) if work else None
+    busy = None
     if scheme.ahead < inf:
-        bounded(run, scheme, accepted, busy)
+        busy = bounded(run, scheme, accepted)
     elif scheme.independent:
         for r, first in enumerate(first_blocks(run, scheme, work)):
             _undisturbed(run, scheme, r, first, accepted.part(r))
@@ -302,8 +302,7 @@ def batch_barrierless(run: Run, heard: bool = True, work: bool = True) -> Trace:
     if work:
         note = unresting if scheme.restarts_at_once else resting
         noted = note(accepted, accepted.useful(scheme.workers))
-        if scheme.ahead < inf:
-            assert busy is not None
+        if busy is not None:
             noted.busy[:] = busy
     return Trace(accepted.times, accepted.heard if heard else None, noted, "batch", run.seed)
 
