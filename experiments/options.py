@@ -324,8 +324,7 @@ def measured_delays(path: str, reading: Reading, most: int | None) -> Measured:
         ConfigError: the table cannot be used, or has no such load.
     """
     from ..delay_models.tables.measured import TableError
-    from ..delay_models.tables.read import read_measured
-    from ..delay_models.tables.told import as_read
+    from ..delay_models.tables.read import as_read, read_measured
     from ..sim.files import short
     from .config.errors import ConfigError, at
 

@@ -23,8 +23,7 @@ import pytest
 
 from erasurehead.delay_models.tables.measured import Measured, Reading, TableError, parse_columns
 from erasurehead.delay_models.tables.odd_rows import odd_rows
-from erasurehead.delay_models.tables.read import read_measured
-from erasurehead.delay_models.tables.told import as_read
+from erasurehead.delay_models.tables.read import as_read, read_measured
 
 Rng = np.random.Generator
 Write = Callable[[pd.DataFrame, Path], Path]
