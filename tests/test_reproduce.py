@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from math import comb
 from pathlib import Path
@@ -22,7 +23,7 @@ from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.report.command import write_report
-from erasurehead.experiments.reproduce import FIGURES, base, figure_named
+from erasurehead.experiments.reproduce import FIGURES, base, figure_named, figure_with
 from erasurehead.experiments.reproduce.backlog import spans
 from erasurehead.experiments.reproduce.base import Effort, PaperFigure, mean_text
 from erasurehead.experiments.reproduce.clusters import MEAN, WORK, clusters, persistent
@@ -685,7 +686,12 @@ def test_what_a_figure_has_not_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("name", "change"), [("iteration_time_workers", "20"), ("decoding_error_arrivals", "24")]
+    ("name", "change"),
+    [
+        ("iteration_time_workers", "20"),
+        ("iteration_time_workers", "2"),
+        ("decoding_error_arrivals", "24"),
+    ],
 )
 def test_values_that_do_not_go_together_are_one_line(
     name: str, change: str, tmp_path: Path
@@ -696,6 +702,44 @@ def test_values_that_do_not_go_together_are_one_line(
     assert done.stderr.count("\n") == 1
     assert f"--set of {name}: load = " in done.stderr
     assert f"must divide workers = {change}" in done.stderr
+
+
+ALONE = [
+    ("iteration_time_workers", "workers=24"),
+    *(
+        pytest.param(*case, marks=pytest.mark.slow)
+        for case in (
+            ("iteration_time_scale", "decades=1"),
+            ("decoding_error_arrivals", "loads=3"),
+            ("decoding_error_arrivals", "arrivals=30"),
+            ("loss_iteration_floor", "arrivals=15"),
+            ("speedup", "loads=3"),
+            ("tradeoff_load_arrivals", "loads=3"),
+            ("tradeoff_load_arrivals", "arrivals=15"),
+            ("backlog", "persistences=0.9"),
+            ("backlog", "persistences=1"),
+            ("local_steps", "steps=4"),
+            ("local_steps", "round_trips=4"),
+            ("sequential_persistence", "persistences=0.9"),
+        )
+    ),
+]
+
+
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+@pytest.mark.parametrize(("name", "change"), ALONE)
+def test_one_value_instead_of_several(
+    name: str, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is compared with itself: no growth from a size to the same size, no row twice."""
+    monkeypatch.setattr(f"{ITERATION_TIME.replace('iteration_time_workers', name)}", small(name))
+    figure = figure_with(name, [change])
+    frame = figure.compute(Effort())
+    words, lines = figure.text(frame), figure.text(frame).splitlines()
+    assert not re.search(r"\b(nan|inf)\b", words)
+    rows = [line for line in lines if line.startswith("| ") and "---" not in line]
+    assert len(rows) == len({*rows}) or not name.startswith("iteration_time")
+    figure.picture(frame)
 
 
 def test_an_unknown_figure_is_refused_before_anything_is_written(tmp_path: Path) -> None:

@@ -106,11 +106,11 @@ def figure_with(name: str, changes: Sequence[str]) -> PaperFigure:
         [(key, value)] = (document.get("sweep") or document).items()
         if key not in own:
             raise at(f"--set of {name}", key, one_of(own, key))
-        many, several = hints[key] in PLAIN[2:], isinstance(value, list)
+        many = hints[key] in PLAIN[2:]
+        if many:  # each value once, in the order given
+            value = [*dict.fromkeys(value)] if isinstance(value, list) else [value]
         try:
-            good = TypeAdapter(hints[key]).validate_python(
-                (value if several else [value]) if many else value
-            )
+            good = TypeAdapter(hints[key]).validate_python(value)
         except ValidationError:
             kind = "whole numbers" if hints[key] in PLAIN[::2] else "numbers"
             raise at(

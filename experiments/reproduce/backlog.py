@@ -149,6 +149,11 @@ class Backlog(CodedFigure):
             for persistence, rows in moving.groupby("persistence")
         )
         fixed = _last(queued[queued["persistence"] == 1])["iteration_time"]
+        grown = (
+            f" Rounds that took {start['iteration_time'].mean():.2f} s at first take "
+            f"{end.min():.2f} to {end.max():.2f} s in the end."
+        )
+        seconds = f": {fixed.mean():.2f} s" if fixed.size else ""
         return (
             f"{self.workers} workers, of which {SLOW_SHARE:.0%} are {SLOWER:g} times slower "
             f"than the others at any moment; exponential delays of mean {MEAN:g} s over all, "
@@ -163,13 +168,13 @@ class Backlog(CodedFigure):
             "schemes' colours (black: uncoded, where nobody is ever left behind).\n\n"
             f"When unfinished work is cancelled, ErasureHead takes {cancel.min():.3f} to "
             f"{cancel.max():.3f} s per round, whatever the persistence. When every round is worked "
-            "off, a worker is a queue: once slow, it is late in the rounds after. Rounds that "
-            f"took {start['iteration_time'].mean():.2f} s at first take {end.min():.2f} to "
-            f"{end.max():.2f} s in the end. In the long run the mean round cannot be shorter than "
+            "off, a worker is a queue: once slow, it is late in the rounds after."
+            f"{grown if half_way else ''} In the long run the mean round cannot be shorter than "
             f"a worker's own work per round (dotted, {queued['own_work'].iloc[0]:.2f} s), however "
-            "few workers are waited for. Persistence decides how soon that shows: half of the "
-            f"growth is done by round {half_way}; a shorter run is too hopeful. Only where the "
-            f"slow workers are always the same (persistence 1: {fixed.mean():.2f} s) can the "
+            "few workers are waited for. Persistence decides how soon that shows"
+            f"{f': half of the growth is done by round {half_way}' if half_way else ''}; a shorter "
+            "run is too hopeful. Only where the "
+            f"slow workers are always the same (persistence 1{seconds}) can the "
             "others carry on without them. No closed form for independent rounds sees this.\n\n"
             f"Seconds per iteration in the last {int(last['rounds'].iloc[0])} rounds, by "
             "persistence:\n\n" + markdown_table(header, rows, names=2)

@@ -136,6 +136,13 @@ class DecodingErrorArrivals(PaperFigure):
         half = simulated[simulated["arrivals"] == at]
         coded = half[half["load"] > 1]
         steps = coded["simulated"].to_numpy()
+        divided = ""
+        if steps.size > 1:
+            factors = steps[:-1] / steps[1:]
+            divided = (
+                ", one more unit of load divides the error "
+                f"by {factors.min():.1f} to {factors.max():.1f}"
+            )
         rows = [
             [
                 label,
@@ -155,8 +162,7 @@ class DecodingErrorArrivals(PaperFigure):
             "n − r for ignore stragglers (load 1) and n(n−r)/r when it is rescaled by n/r, which "
             "removes the bias and enlarges the distance. "
             f"The largest difference is {z.max():.1f} standard errors over {len(z)} points.\n\n"
-            f"With half of the workers heard (r = {at}), one more unit of load divides the error "
-            f"by {(steps[:-1] / steps[1:]).min():.1f} to {(steps[:-1] / steps[1:]).max():.1f}:\n\n"
+            f"With half of the workers heard (r = {at}){divided}:\n\n"
             + markdown_table(header, rows)
         )
 

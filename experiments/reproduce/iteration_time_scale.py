@@ -135,9 +135,18 @@ class IterationTimeScale(PaperFigure):
         sizes = sorted(by_law["workers"].unique())
         largest = rows_of(seen, engine="batch")["workers"].max()
         wide = by_law.pivot(index=["load_law", "workers"], columns="scheme", values="simulated")
-        growth = (wide.loc["additive"].iloc[-1] - wide.loc["additive"].iloc[0]) / np.log10(
-            sizes[-1] / sizes[0]
-        )
+        grown = ""
+        if len(sizes) > 1:
+            ends = wide.loc["additive"].iloc[[0, -1]]
+            growth = (ends.iloc[1] - ends.iloc[0]) / np.log10(sizes[-1] / sizes[0])
+            grown = (
+                "Ten times the workers cost, under the additive law, uncoded "
+                f"{growth['uncoded']:.3f} s (theory: ln 10 / rate = {np.log(10) * self.delay:.3f} "
+                f"s) and fractional repetition {growth['fractional_repetition']:.3f} s (a d-th of "
+                "that). Schemes that wait for a share of the workers do not feel their number: "
+                f"{growth['ignore_stragglers']:+.3f} s for ignore stragglers and "
+                f"{growth['erasurehead']:+.3f} s for ErasureHead. "
+            )
         faster = "; ".join(
             f"under the {name} law {_crossing(rows_of(frame, load_law=name))}" for name in LAWS
         )
@@ -160,13 +169,8 @@ class IterationTimeScale(PaperFigure):
             f"from them is {worst['batch'].max():.1f} standard errors over {len(worst['batch'])} "
             f"points of the batch engine, and {worst['law'].max():.1f} over {len(worst['law'])} "
             "of the law engine.\n\n"
-            "Ten times the workers cost, under the additive law, uncoded "
-            f"{growth['uncoded']:.3f} s (theory: ln 10 / rate = {np.log(10) * self.delay:.3f} s) "
-            f"and fractional repetition {growth['fractional_repetition']:.3f} s (a d-th of that). "
-            "Schemes that wait for a share of the workers do not feel their number: "
-            f"{growth['ignore_stragglers']:+.3f} s for ignore stragglers and "
-            f"{growth['erasurehead']:+.3f} s for ErasureHead. From where on ErasureHead is faster "
-            f"than uncoded depends on how time grows with load: {faster}.\n\n"
+            f"{grown}From where on ErasureHead is faster than uncoded depends on how time grows "
+            f"with load: {faster}.\n\n"
             "Mean iteration time in seconds, law engine ± standard error:\n\n"
             + markdown_table(header, rows)
         )
