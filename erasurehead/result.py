@@ -135,7 +135,9 @@ class Result:
         for metric in METRICS.values():
             if metric.heading and f"{metric.name}_mean" in summary:
                 rows = summary.to_dict("records")
-                shown[metric.heading] = [_estimate(*metric.estimate(row)) for row in rows]
+                shown[metric.heading] = [
+                    _estimate(*metric.estimate(row)) + metric.part(row) for row in rows
+                ]
         return shown.set_axis(summary["label"].rename("scheme"))
 
 

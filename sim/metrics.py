@@ -77,6 +77,12 @@ class Metric:
             return 0.0, error if np.isnan(error) else 0.0
         return mean, error
 
+    def part(self, row: Mapping[Any, Any]) -> str:
+        """Over how many runs the mean of a row is, where not all have a value; else empty."""
+        share = row.get("target_reached", 1.0) if self.name == "time_to_target" else 1.0
+        runs = row["replications"]
+        return f" ({round(share * runs)} of {runs} runs)" if 0 < share < 1 else ""
+
     def shown(self, mean: float) -> float:
         """A mean as it is shown: round-off is zero."""
         return 0.0 if abs(mean) < self.rounding else mean

@@ -13,14 +13,16 @@ from .content import TableCell
 NOTHING = TableCell("-", np.nan)
 
 
-def number(value: float, error: float = np.nan, unit: str = "", digits: int = 4) -> TableCell:
-    """A number, with its standard error if it has one; ``-`` where there is none."""
+def number(
+    value: float, error: float = np.nan, unit: str = "", digits: int = 4, over: str = ""
+) -> TableCell:
+    """A number, with its standard error if it has one, and over what; ``-`` where there is none."""
     if pd.isna(value):
         return NOTHING
     text = f"{value:.{digits}g}"
     if not pd.isna(error) and error > 0:
         text += f" ± {error:.1g}"
-    return TableCell(f"{text} {unit}" if unit else text, float(value))
+    return TableCell((f"{text} {unit}" if unit else text) + over, float(value))
 
 
 def interval(value: float, low: float, high: float, digits: int = 3) -> TableCell:

@@ -85,7 +85,9 @@ def _sections(records: Records) -> Iterator[Section]:
 _TABLE_WORDS = (
     "Means over replications ± standard error. Ratios compare with the first scheme of the same "
     "point, replication by replication on the same delays; in parentheses the 95 % interval. "
-    "Beside a closed form stands how many standard errors the mean is away from it."
+    "Beside a closed form stands how many standard errors the mean is away from it. Where not all "
+    "runs reach the target loss, the time to it is the mean over those that do, and the cell says "
+    "how many."
 )
 
 
@@ -108,7 +110,7 @@ def _table(records: Records) -> Table:
         shorter = (short_text(value) if isinstance(value, str) else value for value in point)
         cells = [plain_cell(row["label"]), *map(plain_cell, shorter)]
         for metric in metrics:
-            cells.append(number(*metric.estimate(row)))
+            cells.append(number(*metric.estimate(row), over=metric.part(row)))
             if metric in compared:
                 ends = (row[f"{metric.name}_ratio{end}"] for end in ("", "_low", "_high"))
                 cells.append(interval(*ends))

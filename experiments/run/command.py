@@ -333,8 +333,11 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
         order = [*IMPORTANT, *(name for name in HEADINGS if name not in IMPORTANT)]
         for name, title in HEADINGS.items():
             if f"{name}_mean" in summary:
-                values = [METRICS[name].estimate(row) for row in summary.to_dict("records")]
-                rank, cells = 1 + order.index(name), [*map(_estimate, values)]
+                rank, metric = 1 + order.index(name), METRICS[name]
+                cells = [
+                    _estimate(*metric.estimate(row)) + metric.part(row)
+                    for row in summary.to_dict("records")
+                ]
                 columns.append(Column(title, cells, rank, stays=name in STAYING))
             if f"{name}_theory" in summary:
                 known = summary[[f"{name}_theory", f"{name}_z"]].itertuples(index=False)
@@ -404,8 +407,7 @@ def _short(value: object) -> str:
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
 
 
-def _estimate(found: tuple[float, float]) -> str:
-    mean, error = found
+def _estimate(mean: float, error: float) -> str:
     if pd.isna(mean):
         return "-"
     sign = "±" if terminal.says("±") else "+-"

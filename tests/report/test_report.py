@@ -20,9 +20,11 @@ import pytest
 import yaml
 from PIL import Image
 
+import erasurehead as eh
 from erasurehead.experiments.page import content
 from erasurehead.experiments.page.content import Table
-from erasurehead.experiments.page.html import drawn
+from erasurehead.experiments.page.html import as_html, drawn
+from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.looks import SOLID, Look
 from erasurehead.experiments.pictures.picture import Axis, Curve, Heat, Panel, Picture
@@ -146,6 +148,26 @@ def test_each_column_has_a_heading_of_its_own_and_the_least_time_is_said(tmp_pat
     assert sum("closed form (z)" in title for title in table.columns) == 2
     why = judged(read_records(tmp_path / "run")).why
     assert any("be faster per gradient than 1.6 s for 6 gradients" in line for line in why)
+
+
+def test_a_mean_over_some_of_the_runs_says_so_everywhere(tmp_path: Path) -> None:
+    """The target is one that half of the runs reach; a scheme's two values make no picture."""
+    schemes = [{"name": "ignore_stragglers", "wait_for": [4, 5]}]
+    path = config(tmp_path, schemes=schemes, replications=4)
+    done("run", path, "--output", tmp_path / "first")
+    losses = pd.read_parquet(tmp_path / "first" / "iterations.parquet")
+    least = losses[losses["label"].str.contains("wait_for=4")]
+    least = least.groupby("replication")["train_loss"].min().sort_values()
+    target = float(least.iloc[1:3].mean())
+    assert least.iloc[1] < target < least.iloc[2]
+    out = tmp_path / "run"
+    ended = inside("run", path, "--set", f"target_loss={target}", "--output", out)
+    assert "(2 of 4 runs)" in ended.stdout
+    assert "(2 of 4 runs)" in eh.load(out)._repr_html_()
+    for page in (as_html(read_run(out)), as_markdown(read_run(out), {})):
+        assert "(2 of 4 runs)" in page
+        assert "the mean over those that do" in page
+        assert "over scheme.wait_for" not in page
 
 
 def swept(tmp_path: Path, means: list[tuple[float, float]], error: float) -> Verdict:

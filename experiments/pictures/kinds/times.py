@@ -198,7 +198,14 @@ class AgainstKind(PictureKind):
 
     @override
     def charts(self, records: Records) -> Iterator[Chart]:
-        """One for each metric of an overview, if it is not 0 everywhere."""
+        """One for each metric of an overview, if it is not 0 everywhere.
+
+        None where at most a field of a scheme has two values: two points show no shape.
+        """
+        own = records.summary[[*_swept(records)]].map(str, na_action="ignore")
+        several = own.groupby(records.summary["scheme"]).nunique()
+        if not records.swept() and several.to_numpy().max() < 3:
+            return
         for y in OVERVIEW:
             seen = records.summary.get(f"{y}_mean")
             if seen is not None and bool((seen.abs() > METRICS[y].rounding).any()):
