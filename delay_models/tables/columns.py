@@ -71,12 +71,18 @@ ALIASES = {
 ENDINGS = ("_id", "_name", "_index", "_idx", "_number", "_no", "_num")
 """That a worker's or a round's name may have."""
 
-NOT_WORKERS = frozenset(
+SUMMARIES = frozenset(
+    (
+        *("loss", "lr", "learning_rate", "accuracy", "job", "run", "seed", "attempt", "retry"),
+        *("max", "min", "mean", "median", "avg", "average", "total", "sum", "std", "count"),
+    )
+)
+"""Names of what is known of a round; it does not number the rounds."""
+
+NOT_WORKERS = SUMMARIES | frozenset(
     (
         *("epoch", "timestamp", "time_stamp", "ts", "date", "datetime", "clock", "wall_time"),
         *("index", "idx", "id", "row", "row_id", "unnamed", "level", "wall", "utc"),
-        *("loss", "lr", "learning_rate", "accuracy", "job", "run", "seed", "attempt", "retry"),
-        *("max", "min", "mean", "median", "avg", "average", "total", "sum", "std", "count"),
     )
 )
 """Names that no worker has: counters, clocks and summaries."""

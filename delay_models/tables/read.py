@@ -196,9 +196,10 @@ def _with_index(held: Held, reading: Reading) -> tuple[Held, Reading]:
 
 
 def _counts(held: Held, name: str) -> bool:
-    """Whether a column goes up by one from row to row, from 0 or 1, over three rows or more."""
+    """Whether a column goes up by one from row to row, from 0 or 1; over three rows or more if its
+    name does not say that it numbers rounds."""
     column = held.frame[name]
-    if column.dtype.kind not in "fiu" or len(column) < 3:
+    if column.dtype.kind not in "fiu" or len(column) < (1 if role_of(name) else 3):
         return False
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     return bool(values[0] in (0, 1) and np.all(np.diff(values) == 1))

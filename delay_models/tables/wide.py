@@ -19,6 +19,7 @@ from ..base import FloatArray
 from .columns import (
     A_SECOND,
     SECONDS_AT_MOST,
+    SUMMARIES,
     Times,
     no_worker,
     numbers,
@@ -106,13 +107,17 @@ def _require_workers(found: list[str]) -> None:
         raise UnusableFile(text)
     others = [name for name in found if no_worker(name)]
     if others:
-        names_rows = role_of(others[0]) == "worker"
-        what = "round={} if it numbers the rounds"
-        if names_rows:
-            what = "worker={} if there is a row for each"
-        remedy = f"--columns {what.format(short(others[0]))}, --drop "
-        remedy += f"{short(','.join(others))} if not"
-        raise UnusableFile(f"column {short(others[0])} is no worker's by its name: {remedy}")
+        first = next(
+            (name for name in others if not {parse(name).whole, parse(name).base} & SUMMARIES), None
+        )
+        remedy, drop = f"--drop {short(','.join(others))}", ""
+        if first is not None:
+            what = "round={} if it numbers the rounds"
+            if role_of(first) == "worker":
+                what = "worker={} if there is a row for each"
+            remedy, drop = f"--columns {what.format(short(first))}, {remedy}", " if not"
+        name = short(first or others[0])
+        raise UnusableFile(f"column {name} is no worker's by its name: {remedy}{drop}")
     if of_rounds(found):
         text = f"columns are named after rounds ({short(found[0])}): write a row per round"
         text += " and a column per worker (transpose the table), or say --columns worker= where a "

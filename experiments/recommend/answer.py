@@ -16,7 +16,7 @@ from ..page.answer import Answer
 from ..page.numbers import number, percent
 from ..text import sentence
 from .candidates import LEFT_OUT
-from .contender import MARGIN, decided_by
+from .contender import MARGIN, Contender, decided_by
 from .scenario import SHUFFLED
 from .search import CLOCKED
 from .stages import SPACING, TRIAL, TUNED
@@ -63,7 +63,8 @@ def verdict(found: Recommendation) -> str:
         text = f"the best cannot be told apart: {names}, {end}"
         without = f"{names} cannot be told apart, {end}"
     elif winner is found.today:
-        text = without = f"keep {winner.label}, nothing is better: {value}{_next_best(found)}"
+        none = "nothing that hears every partition" if _faster(found) else "nothing"
+        text = without = f"keep {winner.label}, {none} is better: {value}{_next_best(found)}"
     else:
         text = f"the best is {winner.label}, {value}{_beside_today(found)}"
         without = f"{winner.label} is best, {value}{_beside_today(found)}"
@@ -86,12 +87,18 @@ def _unheard(found: Recommendation) -> Iterator[str]:
         return
     if clocked is not None and clocked.balance < UNEVEN:
         yield f"the partition that it hears least is in {clocked.least_heard:.2g} of the updates"
-    faster = [one for one in found.finalists if one.unheard and not one.breaks]
-    if faster and faster[0].against(found.winner)[2] < 1:
-        one = faster[0]
+    for one in _faster(found)[:1]:
         middle, low, high = one.against(found.winner)
         less = percent(1 - middle, 1 - high, 1 - low)
         yield f"{one.label} takes {less} less, but {one.unheard} (--allow-unheard)"
+
+
+def _faster(found: Recommendation) -> list[Contender]:
+    """The best of those that are not recommended since they leave data out, if it is faster."""
+    if found.winner.unheard:
+        return []
+    others = [one for one in found.finalists if one.unheard and not one.breaks][:1]
+    return [one for one in others if one.against(found.winner)[2] < 1]
 
 
 def _by_chance(found: Recommendation) -> Iterator[str]:
@@ -285,6 +292,8 @@ def _changed(found: Recommendation, rows: Sequence[Sensitivity]) -> dict[float, 
 def _another(found: Recommendation, each: Sensitivity) -> bool:
     """Whether another scheme, and not just another number of arrivals, is better."""
     one, winner = each.contender, found.winner
+    if one.breaks or (one.unheard and not winner.unheard and each.perturbation.value != SHUFFLED):
+        return False  # as little as on the delays as they are; where these are shuffled, all count
     return each.beats and (one.scheme != winner.scheme or one.coded != winner.coded)
 
 

@@ -148,6 +148,7 @@ def _ranking_table(ranking: pd.DataFrame, quantity: str) -> Table:
         "scheme", quantity, "relative (95 %)", "own rate", "load", "at common rate",
         "s / iteration", "error", "to today's (95 %)", "worker-seconds", "bytes", "remark",
     ]  # fmt: skip
+    best = int(np.argmax(_values(ranking, "tied") == 1))  # ties follow the best
     rows = [
         [
             plain_cell(row["label"]),
@@ -156,9 +157,9 @@ def _ranking_table(ranking: pd.DataFrame, quantity: str) -> Table:
             *_numbers(row, "rate", "load", "value_at_common_rate", "iteration_time", "error"),
             _ratio(row, "to_today"),
             *_numbers(row, "worker_seconds", "bytes"),
-            TableCell("; ".join(_remarks(row)) or "-"),
+            TableCell("; ".join(_remarks(row, place == best)) or "-"),
         ]
-        for row in ranking.to_dict("records")
+        for place, row in enumerate(ranking.to_dict("records"))
     ]
     return capped("ranking-table", "", columns, rows, "ranking.parquet", brief=MOST_ROWS)
 
@@ -177,14 +178,17 @@ def _barred(row: Mapping[Any, Any]) -> bool:
     return any(isinstance(reason, str) and reason for reason in reasons)  # NaN: there is none
 
 
-def _remarks(row: Mapping[Any, Any]) -> Iterator[str]:
+def _remarks(row: Mapping[Any, Any], best: bool) -> Iterator[str]:
+    if best:
+        yield "recommended"
     if row.get("today"):
         yield "today's"
     if _barred(row):
-        yield f"breaks a limit: {row['breaks']}" if row["breaks"] else f"unheard: {row['unheard']}"
+        why = f"breaks a limit: {row['breaks']}" if row["breaks"] else f"unheard: {row['unheard']}"
+        yield why if best else f"not recommended, {why}"
     if row.get("left"):
         yield f"left the race after {row['replications']} replications"
-    elif row.get("tied") and row.get("rank", 1) > 1:
+    elif row.get("tied") and not best:
         yield "cannot be told apart"
 
 
@@ -342,7 +346,9 @@ def _sensitivity_chart(
         x_axis = Axis(CHANGES.get(str(dial), str(dial)), names=tuple(names))
         panels.append(Panel(x_axis, y, marks, str(dial)))
     caption = (
-        "Below 1, another scheme is better than the recommended one. Bands: paired 95 % intervals."
+        "Below 1, a scheme takes less than the recommended one; one that the ranking does not "
+        "recommend, since data are unheard or a limit is broken, is here for comparison. Bands: "
+        "paired 95 % intervals."
     )
     if not known.all():
         caption += (

@@ -484,6 +484,20 @@ def test_a_text_is_read_rightly_or_refused(name: str, tmp_path: Path) -> None:
     check(tmp_path / "t.csv", reading, wanted)
 
 
+@pytest.mark.parametrize("length", [1, 2, R])
+def test_a_step_numbers_the_rounds_of_a_table_of_any_length(length: int, tmp_path: Path) -> None:
+    """A maximum of each round does not, and is offered to be dropped alone."""
+    seconds = SECONDS[:length]
+    numbered = ([str(place), *map(str, row)] for place, row in enumerate(seconds.tolist()))
+    table = [["step", *HOSTS], *numbered]
+    (tmp_path / "t.csv").write_bytes(text(table))
+    check(tmp_path / "t.csv", Reading(), Read(seconds, HOSTS))
+    (tmp_path / "t.csv").write_bytes(text([["max", *row[1:]] for row in table]))
+    check(tmp_path / "t.csv", Reading(), "by its name: --drop max")
+    with pytest.raises(TableError, match=r"^[^=]*$"):  # no --columns round=max
+        read_measured(str(tmp_path / "t.csv"))
+
+
 def test_other_formats_are_looked_through_as_well(tmp_path: Path) -> None:
     indexed = np.column_stack([ROUNDS, SECONDS])
     np.savez(tmp_path / "t.npz", indexed)

@@ -11,6 +11,7 @@ import pytest
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.options import Criterion
+from erasurehead.experiments.page import content
 from erasurehead.experiments.page.answer import Answer
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures.kinds.losses import pareto
@@ -393,6 +394,27 @@ def test_costs_are_sizes_and_unknown_ones_small() -> None:
         assert (one.look.colour, one.look.marker) == (look.colour, look.marker)
     keys = [mark.look.title for mark in points("front") if not len(mark.x)]
     assert keys == ["size: 10 worker-seconds", "size: 90 worker-seconds"]
+
+
+def test_the_recommended_scheme_is_the_first_that_is_not_barred() -> None:
+    """A faster one above it is not recommended; the one below is tied."""
+    three = pd.concat([RANKING.iloc[[0]]] * 3, ignore_index=True)
+    three = three.assign(
+        label=["erasurehead load=3", "b", "c"],
+        unheard=["never", "", ""],
+        breaks="",
+        tied=[False, True, True],
+    )
+    whole = page.recommendation_page(
+        {**TABLES, "ranking": three}, Answer("recommend", "demo", "Yes."), {}, ""
+    )
+    [ranked] = [part for part in whole.sections[0].parts if isinstance(part, content.Table)]
+    remarks = [str(row[-1]) for row in ranked.rows]
+    assert remarks[0].startswith("not recommended, unheard: never")
+    assert "recommended" in remarks[1]
+    assert "apart" not in remarks[1]
+    assert "cannot be told apart" in remarks[2]
+    assert "recommended" not in remarks[2]
 
 
 def test_the_report_says_who_misses_the_goal_and_what_holds_as_is() -> None:

@@ -567,3 +567,11 @@ def test_a_table_that_includes_waiting_has_no_culprit() -> None:
         assert ("unless the hosts are equal" in said) == unless
         assert not any("workers wait" in line for line in facts(found))
     assert not study_load(own, [f"gpu{i}" for i in range(8)]).waits
+
+
+@pytest.mark.parametrize(("length", "few"), [(8, True), (rounds.FEWEST, False)])
+def test_few_rounds_are_said_to_be_few(length: int, few: bool) -> None:
+    table = 1 + np.random.default_rng(0).exponential(0.3, (length, 4))
+    lines = [line for line in facts(study_load(table, ("a", "b", "c", "d"))) if "are few" in line]
+    assert len(lines) == few
+    assert all(line.startswith("8 rounds are few") for line in lines)
