@@ -114,6 +114,14 @@ def parse(name: str) -> Name:
     return Name(whole, whole, SPELLINGS.get(whole) if whole in ALIASES["seconds"] else None)
 
 
+UNIT_AT_END = re.compile(r"[\s_\-./(\[]*[A-Za-zµμ]+[)\]]?\s*$")
+
+
+def without_unit(name: str) -> str:
+    """A column's name as it stands, but for a unit at its end."""
+    return (parse(name).unit and UNIT_AT_END.sub("", name)) or name
+
+
 @lru_cache(maxsize=2**16)
 def role_of(name: str) -> str | None:
     """Which role a column's name stands for, if any; ``step_ms`` is seconds, ``step`` a round."""

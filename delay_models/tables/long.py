@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,22 @@ from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, reading, require_cells, short
 from ..base import FloatArray
-from .columns import GAPS, NONE, NUMBERS, Times, numbers, parse, role_of, settle
+from .columns import (
+    ALIASES,
+    GAPS,
+    NONE,
+    NUMBERS,
+    Times,
+    numbers,
+    parse,
+    role_of,
+    settle,
+    without_unit,
+)
 from .equalised import called_allreduce, own_seconds
 from .files import Held
 from .measured import LAYOUTS, REMEDY, RawTable, Reading, Repair, will_be_refused
-from .odd_columns import all_grow, derived_worker, require_columns
+from .odd_columns import all_grow, as_word, derived_worker, require_columns
 from .odd_rows import remarks, require_rounds
 from .wide import require_no_thousands
 
@@ -102,12 +114,19 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
         UnusableFile: several columns could have one role, or one role has no column.
     """
     said: dict[str, str] = {role: name for role, name in reading.columns.items() if name}
-    for role, name in said.items():
+    for name in reading.named:
         if name not in columns:
-            text = f"--columns {role}={short(name)}: there are {short(', '.join(columns))}"
+            text = f"--columns ...={short(name)}: there are {short(', '.join(columns))}"
             raise UnusableFile(text)
-    allreduce = said.pop("allreduce", None)
-    columns = [name for name in columns if name != allreduce]
+    allreduce, stages = said.pop("allreduce", None), reading.stages
+    said.pop("stages", None)
+    if twice := [n for place, n in enumerate(reading.named) if n in reading.named[:place]]:
+        raise UnusableFile(f"--columns names {short(twice[0])} twice; valid: each column once")
+    for name in stages:
+        if parse(name).base.removesuffix("_time") in ALIASES["round"]:
+            text = f"column {short(name)} is a whole step by its name, and no stage"
+            raise UnusableFile(f"{text}: say --columns seconds={short(name)},stages=...")
+    columns = [name for name in columns if name not in (allreduce, *stages)]
     if not said and set(CANONICAL) <= {*columns}:
         return {role: role for role in (*CANONICAL, "load") if role in columns}
     if {*reading.columns} == {"worker"} and is_turned(columns, reading):
@@ -122,13 +141,19 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
     elif "start" in said or "end" in said:
         found.pop("seconds", None)
     timed = "seconds" in found or {"start", "end"} <= {*found}
-    if not ({"worker", "round"} <= {*found} and timed):
+    if stages and not timed:
+        found = {role: name for role, name in found.items() if role not in ("start", "end")}
+    if not ({"worker", "round"} <= {*found} and (timed or stages)):
         others = len(columns) - sum(map(len, found.values()))
-        wanted = {"worker", "seconds", "start", "end"} & {*said} or allreduce
+        wanted = {"worker", "seconds", "start", "end"} & {*said} or allreduce or stages
+        parts = [name for name in columns if parse(name).unit and role_of(name) is None]
+        if {"worker", "round"} <= {*found} and len(parts) > 1 and not (wanted or reading.keep):
+            text = f"say --columns stages={as_word('+'.join(parts))} if these are parts of a step"
+            raise UnusableFile(f"no column is the seconds: {text}")
         if not wanted and (len(found) < 2 or others > 1):
             return None  # a wide table, of whose columns none may have such a name
         lacking = [role for role in ("worker", "round") if role not in found]
-        lacking += [] if timed else ["seconds"]
+        lacking += [] if timed or stages else ["seconds"]
         raise UnusableFile(f"no column is the {' or the '.join(lacking)}; {LAYOUTS}")
     if "seconds" in found and {"start", "end"} <= {*found}:
         both = f"{short(found['seconds'][0])}, or {found['start'][0]} and {found['end'][0]}"
@@ -166,10 +191,11 @@ class LongTable:
     def __init__(
         self, held: Held, role: Mapping[str, str], reading: Reading, most: int | None
     ) -> None:
+        held, role = _with_sum(held, role, reading)
         self._reading, self._most, self._role = reading, most, role
         frame = held.frame
         reduced = reading.columns.get("allreduce", "")
-        used = {*role.values(), reduced}
+        used = {*role.values(), reduced, *reading.stages}
         unused = [short(name) for name in frame.columns if name not in used]
         more = f", ... ({len(unused)})" if len(unused) > MOST_LISTED else ""
         listed = f"{', '.join(unused[:MOST_LISTED])}{more}"
@@ -190,12 +216,15 @@ class LongTable:
         self._dropped = self._numbers_of({*reading.drop} & {*held.others})
         self._kept = self._numbers_of({*reading.keep} & {*held.others})
         self._rounds, self._calls["round"] = _numbered(frame[role["round"]], "round")
-        others = frame.drop(columns=[*role.values()])
+        others = frame.drop(columns=[*role.values(), *reading.stages])
         self._own, self._reduced = bool(reduced), reduced or called_allreduce(others)
         self._others = others.drop(columns=[self._reduced] if self._reduced else [])
         self._others = self._others.reset_index(drop=True)
         if self._own:
-            self._calls["allreduce"] = _allreduce(held, role, reading)
+            self._calls["allreduce"] = _part(held, role, reading, reduced, "allreduce")
+        for place, name in enumerate(reading.stages):
+            self._calls[place] = _part(held, role, reading, name, "stages")
+            self._calls.loc[self._calls[place].isna(), "seconds"] = np.nan
         self._rows: dict[float | None, NDArray[np.int64] | None] = {None: None}
         if "load" in role:
             values, codes = _numbered(frame[role["load"]], "load")
@@ -244,6 +273,7 @@ class LongTable:
         table = np.full((len(rounds), len(workers)), np.nan)
         table[r, w] = calls["seconds"].to_numpy()
         repairs = [*self._repairs, *retried, *_gaps(self._rounds[rounds])]
+        stages = _stages(calls, self._reading.stages, table, (r, w))
         self._require_no_failures(table, workers)
         if "seconds" not in self._reading.columns:
             _require_no_clock(self._role, table)
@@ -259,7 +289,7 @@ class LongTable:
         names = self._rounds[rounds]
         names = names.astype(np.int64) if np.all(names == np.round(names)) else names
         said = tuple(repairs), self._unit, names, tuple(assumed), "" if self._own else self._reduced
-        return RawTable(hosts, table, failed, *said)
+        return RawTable(hosts, table, failed, *said, stages=stages)
 
     def _where(self, rounds: NDArray[np.int64], first: int, last: int) -> str:
         """The option that takes rounds from one to another."""
@@ -392,14 +422,78 @@ def _seconds(
     return times.seconds(values), failed, times.why, _noted(times, where, len(values))
 
 
-def _allreduce(held: Held, role: Mapping[str, str], reading: Reading) -> FloatArray:
-    """Seconds of every row's all-reduce; they are in the unit of the step if nothing is said."""
-    name = reading.columns["allreduce"]
-    values, _ = numbers(held.frame[name], "an all-reduce", "", reading.missing != "refuse")
-    if np.any(values < 0):
-        raise UnusableFile(
-            f"column {short(name)} is negative; --columns allreduce=... names another"
+def _with_sum(
+    held: Held, role: Mapping[str, str], reading: Reading
+) -> tuple[Held, Mapping[str, str]]:
+    """With a column that adds up the stages of a step, where no other is its seconds.
+
+    Raises:
+        UnusableFile: the stages cannot be added, or cannot be told apart.
+    """
+    stages = reading.stages
+    if not stages:
+        return held, role
+    if reading.columns.get("allreduce") or reading.retries == "sum":
+        no = "allreduce=" if reading.columns.get("allreduce") else "--retries sum"
+        raise UnusableFile(f"{no} cannot stand beside stages=: who ends a stage needs neither")
+    if "seconds" in role or "start" in role:
+        return held, role
+    units = [_named(name, held) for name in stages]
+    odd = [name for name, unit in zip(stages, units, strict=True) if unit != units[0]]
+    if odd:
+        text = (
+            f"stages {short(stages[0])} and {short(odd[0])} are in different units by their names"
         )
+        raise UnusableFile(f"{text}: rename one, or name the column of the whole step")
+    gaps = reading.missing != "refuse"
+    total = sum(numbers(held.frame[name], "a stage", "", gaps)[0] for name in stages)
+    name = "+".join(stages)
+    return replace(held, frame=held.frame.assign(**{name: total})), {**role, "seconds": name}
+
+
+OVERLAP = 0.01
+"""Share of a step by which its stages may be longer: their digits are rounded."""
+
+NO_STAGE = "no stage"
+
+
+def _stages(
+    calls: Calls, named: Sequence[str], table: FloatArray, cells: tuple[NDArray[np.int64], ...]
+) -> dict[str, FloatArray]:
+    """Seconds of each stage, ``(rounds, n)``, and of what no stage names; they add up to the table.
+
+    Raises:
+        UnusableFile: stages take longer than their step.
+    """
+    found: dict[str, FloatArray] = {}
+    if not named:
+        return found
+    total = calls[[*range(len(named))]].sum(axis=1, skipna=False)
+    over = (total > (1 + OVERLAP) * calls["seconds"]).to_numpy()
+    if over.any():
+        row = int(calls.index[over][0]) + 1
+        text = f"row {row}: stages {short('+'.join(named))} take longer than their step"
+        raise UnusableFile(f"{text}: do they overlap? name those alone that follow each other")
+    left = table
+    for place, name in enumerate(named):
+        part = np.full(table.shape, np.nan)
+        part[cells] = calls[place].to_numpy()
+        part = np.minimum(part, left)
+        plain = without_unit(name)
+        found[name if plain in found else plain] = part
+        left = left - part
+    if (left > 1e-9 * table).any():
+        found[NO_STAGE if NO_STAGE not in found else f"{NO_STAGE} named"] = left
+    return found
+
+
+def _part(
+    held: Held, role: Mapping[str, str], reading: Reading, name: str, kind: str
+) -> FloatArray:
+    """Seconds of a column beside that of the step, whose unit it has if nothing else is said."""
+    values, _ = numbers(held.frame[name], "a part of a step", "", reading.missing != "refuse")
+    if np.any(values < 0):
+        raise UnusableFile(f"column {short(name)} is negative; --columns {kind}=... names another")
     step = role.get("seconds") or role["start"]
     unit = _named(name, held) or _named(step, held) or held.unit
     return settle(reading.unit, unit, f"column {short(name)}", None).seconds(values)

@@ -47,8 +47,8 @@ Retries = Literal["refuse", "last", "sum"]
 Header = Literal["yes", "no"]
 Decimal = Literal["point", "comma"]
 
-Role = Literal["worker", "round", "seconds", "start", "end", "load", "allreduce"]
-"""What a column of a long table can be; the last one is only what somebody says it is."""
+Role = Literal["worker", "round", "seconds", "start", "end", "load", "allreduce", "stages"]
+"""What a column of a long table can be; the last two are only what somebody says they are."""
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -61,6 +61,8 @@ class Reading:
         columns: role to column name. ``round`` alone names the index column of a wide table; an
             empty name says that every column is a worker's. ``allreduce`` is how long the worker
             was in the all-reduce, of which the wait for the slowest is taken off its seconds.
+            ``stages`` are the columns of parts of a step, in the order in which a worker does them
+            and with ``+`` between them; they make the step if no column is its seconds.
         drop: columns, or workers of a long table, that are left out.
         unit: of all times, where the columns' names do not say it; a number is how many seconds
             one is, and counts whatever the names say.
@@ -88,6 +90,16 @@ class Reading:
     rows: str | None = None
     header: Header | None = None
     decimal: Decimal | None = None
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The columns that are stages of a step."""
+        return tuple(name.strip() for name in self.columns.get("stages", "").split("+") if name)
+
+    @property
+    def named(self) -> list[str]:
+        """All columns that have a role."""
+        return [*(n for role, n in self.columns.items() if role != "stages" and n), *self.stages]
 
 
 def parse_columns(text: str | None) -> dict[Role, str]:
@@ -128,6 +140,15 @@ class Repair:
     text: str = ""
 
 
+Stages = Mapping[str, FloatArray]
+"""``(rounds, n)`` seconds of each stage of a step, in the order in which a worker does them."""
+
+
+def columns_of(stages: Stages, places: Sequence[int]) -> Stages:
+    """The stages of these workers alone."""
+    return {name: seconds[:, places] for name, seconds in stages.items()}
+
+
 @dataclass(frozen=True, eq=False)
 class Measured:
     """Measured delays.
@@ -143,6 +164,8 @@ class Measured:
         assumed: what the file does not say and was taken to be so, a sentence each.
         read: all this in lines for people; see ``told.as_read``.
         allreduce: a column, not read, that looks like the time of an all-reduce; empty: none.
+        stages: at each load ``{stage: (rounds, n) seconds}``, which add up to its table; empty if
+            none are named.
     """
 
     hosts: tuple[str, ...]
@@ -153,6 +176,7 @@ class Measured:
     assumed: tuple[str, ...] = ()
     read: tuple[str, ...] = ()
     allreduce: str = ""
+    stages: Mapping[float | None, Stages] = field(default_factory=dict)
 
     @property
     def workers(self) -> int:
@@ -170,7 +194,8 @@ class Measured:
                 raise ValueError(f"no worker is named {short(host)!r}")
         places = [self.hosts.index(host) for host in hosts]
         tables = {load: table[:, places] for load, table in self.tables.items()}
-        return replace(self, hosts=tuple(hosts), tables=tables)
+        stages = {load: columns_of(parts, places) for load, parts in self.stages.items()}
+        return replace(self, hosts=tuple(hosts), tables=tables, stages=stages)
 
     def names_of_rounds(self, load: float | None) -> Names:
         """What the file calls the rounds at a load, ``(rounds,)``; else they are counted from 0."""
@@ -200,6 +225,7 @@ class RawTable:
         unit, assumed: as of what was measured.
         rounds: their names; ``None``: 0, 1, 2, ...
         allreduce: a column, not read, that looks like the time of an all-reduce.
+        stages: ``(rounds, n)`` seconds of each.
     """
 
     hosts: tuple[str, ...]
@@ -210,6 +236,7 @@ class RawTable:
     rounds: Names | None = None
     assumed: tuple[str, ...] = ()
     allreduce: str = ""
+    stages: Stages = field(default_factory=dict)
 
 
 def will_be_refused(delays: FloatArray, reading: Reading) -> bool:
@@ -270,7 +297,8 @@ def complete(part: RawTable, reading: Reading) -> RawTable:
         text = f"{total}: {hit} of {len(table)} rounds are left out"
         repair = Repair("dropped", hit, text)
         names = np.arange(len(table)) if part.rounds is None else part.rounds
-        part = replace(part, rounds=names[~rounds])
+        stages = {name: seconds[~rounds] for name, seconds in part.stages.items()}
+        part = replace(part, rounds=names[~rounds], stages=stages)
         table = table[~rounds]
     else:
         text = f"{total}, in {hit} of {len(table)} rounds: these workers never arrive there"

@@ -1,6 +1,7 @@
 """Traces of PyTorch's profiler: one JSON file per rank, in Chrome's trace format.
 
 ``nccl*`` kernels, ``nccl:`` or ``gloo:`` spans, or ``c10d::`` calls are the time in collectives.
+Spans that have a name of their own (``record_function``) may be stages of a step.
 
 A step is an event named ``ProfilerStep#7``, with ``ph: X`` and its duration ``dur`` in
 microseconds. The rank is ``distributedInfo.rank``, or stands in the file's name (``rank3.json``,
@@ -28,6 +29,7 @@ from ...sim.files import (
     require_regular,
 )
 from ..base import FloatArray
+from .columns import role_of
 from .files import Held, opened
 from .measured import TableError
 
@@ -52,8 +54,8 @@ def is_profile(path: str) -> bool:
 
 
 def read_profiles(path: str, most: int | None) -> Held:
-    """Steps of all ranks: columns ``worker``, ``round``, ``dur_us``, and ``allreduce_us`` if all
-    ranks say how long they were in collectives.
+    """Steps of all ranks: columns ``worker``, ``round``, ``dur_us``, ``allreduce_us`` if all ranks
+    say how long they were in collectives, and one for every name that all ranks give to spans.
 
     Raises:
         UnusableFile: there is no such trace.
@@ -62,11 +64,11 @@ def read_profiles(path: str, most: int | None) -> Held:
     frames = []
     for file in _files(path):
         try:
-            worker, steps, reduced = _steps(file, None if most is None else LARGEST)
+            worker, steps, spans = _steps(file, None if most is None else LARGEST)
         except UnusableFile as error:
             raise TableError(str(file), str(error)) from error
         columns = {"worker": worker, "round": [*steps], "dur_us": [*steps.values()]}
-        frames.append(pd.DataFrame(columns | ({"allreduce_us": reduced} if reduced else {})))
+        frames.append(pd.DataFrame(columns | {f"{name}_us": each for name, each in spans.items()}))
     frame = pd.concat(frames, ignore_index=True, join="inner")
     if frame["worker"].str.fullmatch(r"[0-9]{1,9}").all():
         frame["worker"] = frame["worker"].astype("int64")
@@ -95,8 +97,8 @@ def _files(path: str) -> list[Path]:
     return found
 
 
-def _steps(file: Path, most: int | None) -> tuple[str, dict[int, float], list[float]]:
-    """The rank, and microseconds of each step, and of its collectives; no list: there are none."""
+def _steps(file: Path, most: int | None) -> tuple[str, dict[int, float], dict[str, list[float]]]:
+    """The rank, and microseconds of each step and of the spans in it that have a name."""
     trace = _json(file, most)
     events = trace.get("traceEvents") if isinstance(trace, dict) else trace
     if not isinstance(events, list):
@@ -120,7 +122,7 @@ def _steps(file: Path, most: int | None) -> tuple[str, dict[int, float], list[fl
     if not steps:
         raise UnusableFile("has no event ProfilerStep#...: call profiler.step() after each step")
     begin, lasts = np.array(starts), np.array([*steps.values()])
-    return _rank(file, trace), steps, _collectives(events, begin, begin + lasts)
+    return _rank(file, trace), steps, _spans(events, begin, begin + lasts)
 
 
 COLLECTIVES = (re.compile(r"nccl(?!:)"), re.compile(r"(nccl|gloo|mpi|ucc):"), re.compile("c10d::"))
@@ -128,27 +130,38 @@ COLLECTIVES = (re.compile(r"nccl(?!:)"), re.compile(r"(nccl|gloo|mpi|ucc):"), re
 process group's own spans, and calls, which may end before the others have come."""
 
 
-def _collectives(events: list[Any], begin: FloatArray, end: FloatArray) -> list[float]:
-    """Microseconds in which a collective runs that began in each of the steps; empty: there is none
-    in any."""
-    spans = [event for event in events if _is_collective(event)]
+def _spans(events: list[Any], begin: FloatArray, end: FloatArray) -> dict[str, list[float]]:
+    """Microseconds of each step, by name: in collectives, and in spans that most steps have."""
+    named: dict[str, list[Any]] = {}
+    for event in events:
+        if _is_collective(event) or _is_stage(event):
+            named.setdefault("" if _is_collective(event) else event["name"], []).append(event)
+    calls, found = named.pop("", []), dict[str, list[float]]()
     for kind in COLLECTIVES:
-        found = [
-            (_microseconds(event, "ts"), _microseconds(event, "dur"))
-            for event in spans
-            if kind.match(event["name"])
-        ]
-        starts, lasts = np.array(found).reshape(-1, 2).T
-        steps = np.argsort(begin)
-        place = steps[np.searchsorted(begin[steps], starts, side="right") - 1]
-        inside = (begin[place] <= starts) & (starts < end[place])
-        if inside.any():
-            place, starts, lasts = place[inside], starts[inside], lasts[inside]
-            order = np.argsort(place, kind="stable")
-            edges = np.searchsorted(place[order], np.arange(1, len(begin)))
-            groups = np.split(order, edges)
-            return [_covered(starts[some], lasts[some]) for some in groups]
-    return []
+        times = _in_steps([call for call in calls if kind.match(call["name"])], begin, end)
+        if times:
+            found["allreduce"] = times
+            break
+    for name, spans in named.items():
+        times = _in_steps(spans, begin, end) if role_of(f"{name}_us") is None else []
+        if 2 * sum(time > 0 for time in times) > len(begin):
+            found.setdefault(name, times)
+    return found
+
+
+def _in_steps(spans: list[Any], begin: FloatArray, end: FloatArray) -> list[float]:
+    """Microseconds in which a span runs that began in each of the steps; empty: none began."""
+    found = [(_microseconds(span, "ts"), _microseconds(span, "dur")) for span in spans]
+    starts, lasts = np.array(found).reshape(-1, 2).T
+    steps = np.argsort(begin)
+    place = steps[np.searchsorted(begin[steps], starts, side="right") - 1]
+    inside = (begin[place] <= starts) & (starts < end[place])
+    if not inside.any():
+        return []
+    place, starts, lasts = place[inside], starts[inside], lasts[inside]
+    order = np.argsort(place, kind="stable")
+    edges = np.searchsorted(place[order], np.arange(1, len(begin)))
+    return [_covered(starts[some], lasts[some]) for some in np.split(order, edges)]
 
 
 def _covered(starts: FloatArray, lasts: FloatArray) -> float:
@@ -176,6 +189,13 @@ def _is_collective(event: Any) -> bool:
     return any(kind.match(name) for kind in COLLECTIVES)
 
 
+def _is_stage(event: Any) -> bool:
+    """Whether it is a span of the host that somebody gave a name."""
+    name = event.get("name") if isinstance(event, dict) else None
+    whole = isinstance(name, str) and STEP.fullmatch(name) is None
+    return whole and event.get("ph") == "X" and event.get("cat") == "user_annotation"
+
+
 def _rank(file: Path, trace: Any) -> str:
     told = trace.get("distributedInfo") if isinstance(trace, dict) else None
     rank = told.get("rank") if isinstance(told, dict) else None
@@ -201,9 +221,10 @@ def _json(file: Path, most: int | None) -> Any:
 
 
 def _wanted(part: dict[str, Any]) -> dict[str, Any] | None:
-    """An object of the JSON, if it is a step of the host, a collective, the rank, or the whole."""
+    """An object of the JSON, if it is a step or a span of the host, the rank, or the whole."""
     whole = "traceEvents" in part or "rank" in part or "distributedInfo" in part
-    return part if whole or _is_step(part) or _is_collective(part) else None
+    needed = whole or _is_step(part) or _is_collective(part) or _is_stage(part)
+    return part if needed else None
 
 
 def _is_step(event: Any) -> bool:

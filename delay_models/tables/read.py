@@ -35,6 +35,7 @@ from .measured import (
     Reading,
     Repair,
     TableError,
+    columns_of,
     complete,
     median_of,
 )
@@ -111,7 +112,7 @@ def _held(path: str, reading: Reading, most: int | None) -> tuple[Held, list[Rep
     frame = held.frame
     if frame.empty:
         raise UnusableFile(f"the table has no {'cells' if path.endswith('.npz') else 'rows'}")
-    for name in filter(None, reading.columns.values()):
+    for name in reading.named:
         if name not in frame.columns:
             _no_such(name, [*frame.columns])
     others = tuple(n for n in (*reading.drop, *reading.keep) if n not in frame.columns)
@@ -232,7 +233,14 @@ def _together(parts: Mapping[Load, RawTable], repairs: list[Repair]) -> Measured
     left_out = sum(len(part.table) * (len(part.hosts) - len(hosts)) for part in parts.values())
     text = f"loads have {widths} workers; the {len(hosts)} that all have are used"
     places = {load: [part.hosts.index(host) for host in hosts] for load, part in parts.items()}
-    cut = {load: replace(part, table=part.table[:, places[load]]) for load, part in parts.items()}
+    cut = {
+        load: replace(
+            part,
+            table=part.table[:, places[load]],
+            stages=columns_of(part.stages, places[load]),
+        )
+        for load, part in parts.items()
+    }
     return _measured(cut, hosts, [*repairs, Repair("unused", left_out, text)])
 
 
@@ -253,6 +261,7 @@ def _measured(
         {load: part.rounds for load, part in parts.items() if part.rounds is not None},
         tuple(dict.fromkeys(line for part in parts.values() for line in part.assumed)),
         allreduce=next(iter(parts.values())).allreduce,
+        stages={load: part.stages for load, part in parts.items() if part.stages},
     )
 
 

@@ -7,7 +7,6 @@ column must be a worker's by its name and by its numbers.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 
 import numpy as np
@@ -27,6 +26,7 @@ from .columns import (
     parse,
     role_of,
     settle,
+    without_unit,
 )
 from .files import Held
 from .measured import Names, RawTable, Reading, will_be_refused
@@ -237,9 +237,7 @@ def _unit(found: list[str], table: FloatArray, held: Held, reading: Reading) -> 
         pointed = [name for name in found if name in held.pointed]
         if first != "s" and pointed == found:
             require_no_thousands(held.pointed[found[0]], table, first)
-        unit_at_end = re.compile(r"[\s_\-./(\[]*[A-Za-zµμ]+[)\]]?\s*$")
-        both = zip(found, by_name, strict=True)
-        return tuple((unit and unit_at_end.sub("", name)) or name for name, unit in both), times
+        return tuple(map(without_unit, found)), times
     usual, count = Counter(units).most_common(1)[0]
     odd_one = usual is not None and 1 < count == len(units) - 1
     if ({*units} & {"ms", "us", "ns"} or odd_one) and not isinstance(reading.unit, float):

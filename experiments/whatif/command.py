@@ -111,14 +111,15 @@ def investigate(
     found = list[Study]()
     for load, table in measured.tables.items():
         progress(len(found), len(measured.tables))
-        found.append(study_load(table, measured.hosts, load, *tried))
+        stages = measured.stages.get(load)
+        found.append(study_load(table, measured.hosts, load, *tried, stages))
     progress(len(found), len(found))
     return found
 
 
 REPORT = "report.md"
 PICTURES, FORMATS = ("heat_map", "timeline"), ("png", "svg")
-CSV = (page.SLOWDOWN, page.HOSTS, page.CHANGES)
+CSV = (page.SLOWDOWN, page.HOSTS, page.CHANGES, page.STAGES)
 """Tables that are written as CSV as well."""
 
 
@@ -145,6 +146,8 @@ def write_whatif(measured: Measured, studies: Sequence[Study], said: Answer, out
     facts = {b"erasurehead.table": _hash(measured).encode()}
     for name, (field, _) in page.TABLES.items():
         frame = pd.concat([getattr(one, field) for one in studies], ignore_index=True)
+        if frame.empty:  # no stages are named
+            continue
         files.write_table(output / name, frame, facts)
         if name in CSV:
             csv = frame.to_csv(index=False).encode()

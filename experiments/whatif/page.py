@@ -19,13 +19,13 @@ from ..page.numbers import interval, number, percent, plain_cell
 from ..pictures import style
 from ..pictures.looks import GRID, SOLID, Look, shade
 from ..pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules
-from ..text import number_of, sentence, shortened
+from ..text import enumerated, number_of, sentence, shortened
 from . import rounds
 from .intervals import DRAWS
 from .study import Study
 
 CHANGES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
-HEAT_MAP, TIMELINE = "heat_map.parquet", "timeline.parquet"
+HEAT_MAP, TIMELINE, STAGES = "heat_map.parquet", "timeline.parquet", "stages.parquet"
 SECONDS = ("load", "host", "worker", "round", "seconds")
 TABLES = {
     SLOWDOWN: ("slowdown", ("load", "part", "seconds", "share")),
@@ -33,8 +33,10 @@ TABLES = {
     CHANGES: ("changes", ("load", "text", "seconds", "share", "saved", "rounds_ended")),
     HEAT_MAP: ("heat_map", SECONDS),
     TIMELINE: ("timeline", (*SECONDS, "step")),
+    STAGES: ("stages", ("load", "stage", "seconds", "share", "host", "ends", "stands_out")),
 }
-"""The tables of a study by the names of their files, with columns that they must have."""
+"""The tables of a study by the names of their files, with columns that they must have; stages are
+there if they are named."""
 
 MATTERS = 0.02
 """Share of the job's time from which a saving is worth a word."""
@@ -79,11 +81,21 @@ METHOD = (
     "they are. Hours a day: what 24 hours of such rounds would save.",
 )
 
+BY_STAGE = (
+    "A stage adds the seconds between the instants at which the last worker ends the stage before "
+    "and this one, if all begin a step together and wait at its end, or in a stage that they end "
+    "together, such as an all-reduce. Who is late in one stage may end the next ones as well, but "
+    "adds to the first alone. *Slow in it* is a host that stands out by its seconds in the stage."
+)
+
 
 def whatif_verdict(study: Study) -> str:
     """What an engineer should know first, in one line."""
     if study.waits:
         unless = ", unless the hosts are equal" if study.waits == "alike" else ""
+        if len(study.stages):
+            waits = f"these times include waiting for the slowest{unless}"
+            return f"{_late(study)}; a step takes {study.seconds():.4g} s; {waits}"
         return (
             "who is slow cannot be told: these times include waiting for the slowest (all ranks "
             f"look alike){unless}; a step takes {study.seconds():.4g} s, and own times need an "
@@ -143,6 +155,18 @@ def _saves_most(best: pd.Series) -> str:
     return f"{how} {best['text'].split(' ', 1)[1]} saves most, {_share(best)}"
 
 
+def _late(study: Study) -> str:
+    """Who is slow in which stage, if that matters; ``blame`` is what the others wait for it."""
+    found = study.stages
+    slow = found[found["stands_out"] & (found["blame"] >= MATTERS * study.seconds())]
+    named = [
+        f"host{'s' * (len(rows) > 1)} {_named([*map(str, rows['host'])])} in {stage} "
+        f"({rows['blame'].sum():.3g} s a step)"
+        for stage, rows in slow.groupby("stage", sort=False)
+    ]
+    return f"slow: {enumerated(named, NAMED)}" if named else "no host is clearly slow in a stage"
+
+
 def _cause(study: Study) -> tuple[str, str]:
     """The largest cause, and how much of the slowdown it is."""
     cause = max(rounds.CAUSES, key=study.seconds)
@@ -194,7 +218,14 @@ def facts(study: Study) -> list[str]:
         f"workers wait {percent(waiting)} of their time for the slowest of the round",
     ]
     if study.waits:
-        lines = ["what each change saves is then not known either: hosts differ by their clocks"]
+        lines = ["what each change saves is then not known either"]
+    if len(study.stages):
+        adds = study.stages.drop_duplicates("stage")
+        each = ", ".join(
+            f"{name} {s:.3g} s" for name, s in zip(adds["stage"], adds["seconds"], strict=True)
+        )
+        late = "" if study.waits else f"; {_late(study)}"
+        lines.append(f"stages add up to the step: {each}{late}")
     whole, lost = study.rounds
     if whole < rounds.FEWEST and study.workers > 1:
         lines.append(
@@ -257,7 +288,12 @@ def read_whatif(directory: Path) -> Page:
         ConfigError: the result is not whole.
     """
     found = read_answer(directory)
-    frames = [table_at(directory / name, columns) for name, (_, columns) in TABLES.items()]
+    paths = {name: directory / name for name in TABLES}
+    frames = [
+        table_at(path, TABLES[name][1])
+        for name, path in paths.items()
+        if name != STAGES or path.exists()
+    ]
     loads = [None if load != load else float(load) for load in frames[0]["load"].unique()]
     studies = [
         Study(load, *(frame if load is None else frame[frame["load"] == load] for frame in frames))
@@ -290,7 +326,7 @@ def whatif_page(studies: Sequence[Study], found: Answer) -> Page:
             ("made by", "erasurehead whatif"),
             ("changes tried", str(sum(len(one.changes) for one in studies))),
         ],
-        method=METHOD,
+        method=(*METHOD, BY_STAGE) if any(len(one.stages) for one in studies) else METHOD,
     )
 
 
@@ -333,6 +369,8 @@ def _tables(study: Study, end: str) -> Iterator[Table]:
     ]
     title = _title("Why a step takes so long", end)
     yield capped(f"slowdown{end}", title, header, rows, "slowdown.csv")
+    if len(study.stages):
+        yield _stages(study, end)
     header = ["host", "costs alone (s a step, 95 %)", "share", "lasting factor"]
     header += ["rounds it ends", "blame (s a step)"]
     rows = [
@@ -347,6 +385,27 @@ def _tables(study: Study, end: str) -> Iterator[Table]:
         for row in study.hosts.to_dict("records")
     ]
     yield capped(f"hosts{end}", _title("Hosts", end), header, rows, "hosts.csv", brief=5)
+
+
+def _stages(study: Study, end: str) -> Table:
+    rows = []
+    for stage, hosts in study.stages.groupby("stage", sort=False):
+        first, most = hosts.iloc[0], hosts.dropna(subset="ends").nlargest(1, "ends")
+        slow = [*map(str, hosts.loc[hosts["stands_out"], "host"])]
+        rows.append(
+            [
+                plain_cell(stage),
+                interval(first["seconds"], first["seconds_low"], first["seconds_high"]),
+                percent(first["share"]),
+                plain_cell(most["host"].iloc[0] if len(most) else "all together"),
+                percent(most["ends"].iloc[0] if len(most) else np.nan),
+                plain_cell(_named(slow) if slow else "nobody" if len(most) else "not known"),
+            ]
+        )
+    header = ["stage", "adds (s a step, 95 %)", "share", "ends it most often", "rounds it ends"]
+    note = "In the order in which a worker does them; what they add is the step."
+    title = _title("By stage", end)
+    return capped(f"stages{end}", title, [*header, "slow in it"], rows, "stages.csv", note, 20)
 
 
 def _bars(study: Study, end: str) -> Iterator[Chart]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -47,6 +47,8 @@ class Study:
         changes: what each change saves, a row each.
         heat_map: seconds of hosts and rounds, or of runs of consecutive rounds.
         timeline: seconds of some hosts in some rounds; ``step`` is how long the round took.
+        stages: what each stage of a step adds to it, a row for each stage and host; empty if no
+            stages are named.
         blocks: that the intervals are made from; ``None`` where the tables were read again.
         waits: whether the times include the wait for the slowest, as far as they show it.
     """
@@ -57,6 +59,7 @@ class Study:
     changes: pd.DataFrame
     heat_map: pd.DataFrame
     timeline: pd.DataFrame
+    stages: pd.DataFrame = field(default_factory=pd.DataFrame)
     blocks: Blocks | None = field(default=None, kw_only=True)
     waits: Sign = field(default="", kw_only=True)
 
@@ -97,6 +100,7 @@ def study_load(
     load: float | None = None,
     counts: Sequence[int] | None = None,
     quantiles: Sequence[float] = QUANTILES,
+    stages: Mapping[str, FloatArray] | None = None,
 ) -> Study:
     """Ask everything of one table.
 
@@ -107,6 +111,7 @@ def study_load(
         load: of the table.
         counts: how many hosts are replaced, dropped or not waited for; each below n.
         quantiles: time-outs.
+        stages: ``(R, n)`` seconds >= 0 of each stage, which add up to ``table``.
 
     Cost: a sort of every round, and four times the table's memory at most.
     """
@@ -125,10 +130,14 @@ def study_load(
         pd.DataFrame([found.change(each) for each in tried]),
         found.heat_map(),
         found.timeline(),
+        found.stages({name: part[found.whole] for name, part in (stages or {}).items()}),
     )
-    for one in tables:
+    for one in tables[: 6 if stages else 5]:
         one.insert(0, "load", np.nan if load is None else float(load))
-    return Study(load, *tables, blocks=found.blocks, waits=waiting(found.table))
+    waits = waiting(found.table)
+    if stages and tables[-1]["ends"].isna().any():
+        waits = "carried"
+    return Study(load, *tables, blocks=found.blocks, waits=waits)
 
 
 def change_name(change: Change, names: Sequence[str], typical: float) -> str:
@@ -150,6 +159,52 @@ def change_name(change: Change, names: Sequence[str], typical: float) -> str:
     }[change.kind]
 
 
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """What a stage of a step adds to every round, and who ends it.
+
+    Attributes:
+        name: of the stage.
+        added: ``(R,)`` seconds between the last worker's end of the stage before and of this one.
+        ends: ``(n,)``, the share of rounds in which each worker is the last; who are equally late
+            share a round. NaN where the stage holds the wait for all: they end it together.
+    """
+
+    name: str
+    added: FloatArray
+    ends: FloatArray
+
+
+TOGETHER = 0.5
+"""A stage holds the wait for the slowest if it leaves so much of how far apart workers were."""
+
+
+def stages_of(parts: Mapping[str, FloatArray], table: FloatArray) -> Iterator[Stage]:
+    """What each stage adds to the rounds. Our derivation.
+
+    All workers begin a round together and wait at its end alone. Worker j has done its first s
+    stages after C_js = x_j1 + ... + x_js seconds, so the last worker has after E_s = max_j C_js.
+    Stage s adds D_s = E_s - E_(s-1). No x is negative, so no D is; and D_1 + ... + D_S = E_S =
+    max_j C_jS, the step. Who is late in a stage is late in those that follow, and may end them all,
+    but adds to that one alone. If a stage holds a wait for the slowest, as an all-reduce does, all
+    have about the same C_js after it, and it adds what it takes the last worker.
+
+    Args:
+        parts: ``(R, n)`` seconds >= 0 of each stage, in the order in which a worker does them.
+        table: ``(R, n)`` seconds of the whole step, their sum.
+    """
+    done, before = np.zeros_like(table), np.zeros(len(table))
+    apart = 0.0
+    for place, (name, part) in enumerate(parts.items(), 1):
+        done = np.minimum(done + part, table) if place < len(parts) else table
+        end, was = done.max(axis=1), apart
+        apart = float(np.median(done.std(axis=1)))
+        last = done == end[:, None]
+        ends = (last / last.sum(axis=1, keepdims=True)).mean(axis=0)
+        yield Stage(name, end - before, ends * np.nan if apart < TOGETHER * was else ends)
+        before = end
+
+
 class _Load:
     """The rounds of one load in which all workers arrive, and the tables made of them.
 
@@ -157,7 +212,7 @@ class _Load:
     """
 
     def __init__(self, table: FloatArray, names: Sequence[str], most: int) -> None:
-        whole = np.isfinite(table).all(axis=1)
+        self.whole = whole = np.isfinite(table).all(axis=1)
         self.names = names
         self.table = table if whole.all() else table[whole]
         self.missing = ~np.isfinite(table[~whole])
@@ -288,6 +343,32 @@ class _Load:
         window = self.table[start : start + ROUNDS, hosts].T
         table = self._rows(hosts, np.arange(start, start + window.shape[1]), window)
         return table.assign(step=real[table["round"]])
+
+    def stages(self, parts: Mapping[str, FloatArray]) -> pd.DataFrame:
+        """What each stage adds to a step, and who ends it: a row for each stage and host.
+
+        Whether a host is slow in a stage is asked of its seconds there, beside a typical task.
+        """
+        n, tables = len(self.names), list[pd.DataFrame]()
+        for stage in stages_of(parts, self.table):
+            part = parts[stage.name] + self.slow.typical
+            medians = rounds.round_medians(part)
+            blame = rounds.waits(part, medians)
+            slowest = rounds.slowest(part, rounds.MOST + 2)
+            waits = bool(np.isnan(stage.ends).any())
+            slow = () if waits else rounds.standing_out(part, medians, slowest, blame)
+            added = self._estimate("seconds", stage.added)
+            hosts = {
+                "host": [*self.names],
+                "worker": np.arange(n),
+                "ends": stage.ends,
+                "mean": parts[stage.name].mean(axis=0),
+                "blame": blame,
+                "stands_out": np.isin(np.arange(n), [*slow]),
+            }
+            share = added["seconds"] / self.seconds
+            tables.append(pd.DataFrame({"stage": stage.name, **added, "share": share, **hosts}))
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     def _rows(
         self, hosts: Sequence[int], first: NDArray[np.int64], seconds: FloatArray

@@ -213,3 +213,36 @@ def test_own_times_of_ranks_that_look_alike(kind: str, tmp_path: Path) -> None:
     (tmp_path / "rank7.json").write_text(trace(event(), event("nccl:x", ts="soon", dur=None)))
     with pytest.raises(TableError, match="allreduce_us"):
         read_measured(str(tmp_path), Reading(columns=REDUCED))
+
+
+def test_spans_that_have_a_name_are_stages(tmp_path: Path) -> None:
+    """Per step what began in it; names that few steps have, or that mean a step, are none."""
+    rng = np.random.default_rng(7)
+    forward, backward = rng.lognormal(7.0, 0.2, (2, 12, 3))
+    for rank in range(3):
+        at, events = 50.0, []
+        for step in range(12):
+            first, second = forward[step, rank], backward[step, rank]
+            spans = {"forward": (at, first / 2), "## backward ##": (at + first, second)}
+            spans |= {"step": (at, 5.0), "dur": (at, 5.0), f"epoch {step}": (at, 5.0)}
+            events.append(event(f"ProfilerStep#{step}", ts=at, dur=first + second + 40.0))
+            events += [event(name, ts=ts, dur=dur) for name, (ts, dur) in spans.items()]
+            events.append(event("forward", ts=at + first / 2, dur=first / 2))
+            events.append(event("forward", ts=at, dur=1.0, cat="gpu_user_annotation"))
+            events.append(event("aten::mm", ts=at, dur=1.0, cat="cpu_op"))
+            at += first + second + 40.0
+        (tmp_path / f"rank{rank}.json").write_text(trace(*reversed(events)))
+    plain = read_measured(str(tmp_path))
+    (unused,) = (line for line in plain.assumed if "not used" in line)
+    assert unused.endswith(": forward_us, ## backward ##_us")
+    assert not plain.stages
+    found = read_measured(
+        str(tmp_path), Reading(columns={"stages": "forward_us+## backward ##_us"})
+    )
+    stages = found.stages[None]
+    assert [*stages] == ["forward", "## backward ##", "no stage"]
+    np.testing.assert_allclose(stages["forward"], forward / 1e6, rtol=1e-6)
+    np.testing.assert_allclose(stages["## backward ##"], backward / 1e6, rtol=1e-6)
+    np.testing.assert_allclose(stages["no stage"], 40e-6, rtol=1e-3)
+    with pytest.raises(TableError, match="epoch 1_us"):
+        read_measured(str(tmp_path), Reading(columns={"stages": "forward_us+epoch 1_us"}))

@@ -23,7 +23,8 @@ from scipy.stats import chi2
 
 import erasurehead as eh
 from erasurehead.delay_models.tables.equalised import carried, known_above, spread, waiting
-from erasurehead.delay_models.tables.measured import TableError
+from erasurehead.delay_models.tables.measured import Measured, Reading, TableError
+from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.options import MeasuredJob
 from erasurehead.experiments.recommend.scenario import MeasuredConfig
@@ -419,3 +420,117 @@ def test_all_reduce_columns_that_cannot_be(
             continue
         with pytest.raises(eh.ConfigError, match=says):
             eh.read_table(changed, **options)
+
+
+STAGES = "data_ms+backward_ms+nccl_ms"
+
+
+@pytest.fixture(scope="module")
+def staged() -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    """Seconds of stages, ``(40, 5)``, and what ranks would log in any order."""
+    rng = np.random.default_rng(6)
+    parts = {name: rng.lognormal(0.0, 0.2, (40, 5)) for name in ("data", "backward", "nccl")}
+    frame = pd.DataFrame({"rank": np.tile(range(5), 40), "step": np.repeat(range(40), 5)})
+    for name, part in parts.items():
+        frame[f"{name}_ms"] = 1e3 * part.ravel()
+    frame["step_ms"] = frame["data_ms"] + frame["backward_ms"] + frame["nccl_ms"] + 250
+    return parts, frame.sample(frac=1, random_state=2)
+
+
+def read_stages(frame: pd.DataFrame, folder: Path, **how: Any) -> Measured:
+    frame.to_csv(folder / "t.csv", index=False)
+    columns = how.pop("columns", {"stages": STAGES})
+    return read_measured(str(folder / "t.csv"), Reading(columns=columns, **how))
+
+
+def test_stages_of_a_long_table(
+    staged: tuple[dict[str, np.ndarray], pd.DataFrame], tmp_path: Path
+) -> None:
+    """Catches rows out of place, other units, and a rest that is forgotten."""
+    parts, frame = staged
+    for changed, rest in (
+        (frame, True),
+        (frame.drop(columns="step_ms"), False),
+        (frame.assign(step_ms=frame["step_ms"] - 250), False),
+        (frame.rename(columns={n: n[:-3] for n in ("data_ms", "backward_ms", "nccl_ms")}), True),
+        (frame.assign(data_us=1e3 * frame["data_ms"]).drop(columns="data_ms"), True),
+    ):
+        names = [n for n in changed if n.split("_")[0] in parts]
+        names.sort(key=lambda name: [*parts].index(name.split("_")[0]))
+        found = read_stages(changed, tmp_path, columns={"stages": " + ".join(names)})
+        (stages,) = found.stages.values()
+        assert [*stages] == [*parts, *(["no stage"] if rest else [])]
+        for name, part in parts.items():
+            np.testing.assert_allclose(stages[name], part, rtol=1e-9)
+        whole = sum(parts.values()) + 0.25 * rest
+        np.testing.assert_allclose(found.tables[None], whole, rtol=1e-9)
+        np.testing.assert_allclose(sum(stages.values()), whole, rtol=1e-9)
+        assert not any("not used" in line for line in found.assumed)
+    assert not read_stages(frame, tmp_path, columns={"seconds": "step_ms"}).stages
+    rounded = read_stages(frame.assign(step_ms=(frame["step_ms"] - 250).round(-1)), tmp_path)
+    assert all((part >= 0).all() for part in rounded.stages[None].values())
+    np.testing.assert_allclose(sum(rounded.stages[None].values()), rounded.tables[None], rtol=1e-12)
+
+
+def test_stages_of_workers_rounds_and_loads_that_are_left_out(
+    staged: tuple[dict[str, np.ndarray], pd.DataFrame], tmp_path: Path
+) -> None:
+    parts, frame = staged
+    gaps = frame.sort_values(["step", "rank"]).reset_index(drop=True)
+    gaps.loc[7, "data_ms"] = np.nan  # round 1, worker 2
+    found = read_stages(gaps, tmp_path, missing="drop-rounds", drop=("4",))
+    expected = np.delete(parts["data"], 1, axis=0)[:, :4]
+    np.testing.assert_allclose(found.stages[None]["data"], expected, rtol=1e-9)
+    np.testing.assert_allclose(
+        found.only(["3", "1"]).stages[None]["data"], expected[:, [3, 1]], rtol=1e-9
+    )
+    two = pd.concat([frame.assign(load=1), frame[frame["rank"] < 3].assign(load=2)])
+    found = read_stages(two, tmp_path)
+    assert {load: part["nccl"].shape for load, part in found.stages.items()} == {
+        1.0: (40, 3),
+        2.0: (40, 3),
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "columns", "says"),
+    [
+        ({}, "data_ms+nope", "nope"),
+        ({}, "data_ms+data_ms", "names data_ms twice"),
+        ({}, "rank+data_ms", "no column is the worker"),
+        ({}, "step_ms+data_ms", "column step_ms is a whole step by its name"),
+        ({"data_ms": -1.0}, STAGES, "data_ms is negative"),
+        ({"data_ms": "long"}, STAGES, "'long' is not a number"),
+        ({"data_ms": np.nan}, STAGES, "is missing"),
+        ({"data_ms": 5e3}, STAGES, "take longer than their step: do they overlap"),
+        ({"step_ms": None, "nccl_us": 5.0}, "data_ms+nccl_us", "are in different units"),
+        ({"step_ms": None}, "", "say --columns stages=data_ms+backward_ms+nccl_ms"),
+    ],
+)
+def test_stages_that_cannot_be_told(
+    staged: tuple[dict[str, np.ndarray], pd.DataFrame],
+    change: dict[str, Any],
+    columns: str,
+    says: str,
+    tmp_path: Path,
+) -> None:
+    """Each is one line; nothing is left out, cut or doubled in silence."""
+    gone = [name for name, value in change.items() if value is None]
+    frame = staged[1].assign(**change).drop(columns=gone)
+    with pytest.raises(TableError) as caught:
+        read_stages(frame, tmp_path, columns={"stages": columns} if columns else {})
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_stages_beside_what_they_exclude(
+    staged: tuple[dict[str, np.ndarray], pd.DataFrame], tmp_path: Path
+) -> None:
+    _, frame = staged
+    columns = {"stages": "data_ms+backward_ms", "allreduce": "nccl_ms"}
+    with pytest.raises(TableError, match="allreduce= cannot stand beside stages="):
+        read_stages(frame, tmp_path, columns=columns)
+    with pytest.raises(TableError, match="--retries sum cannot stand beside stages="):
+        read_stages(frame, tmp_path, retries="sum")
+    with pytest.raises(TableError, match="no column is the worker or the round"):
+        read_stages(frame.drop(columns=["rank", "step"]), tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -206,3 +207,42 @@ def test_the_picture_has_eight_changes_with_whole_names() -> None:
     names = [name.replace("\n", " ").replace("- ", "-") for name in panel.y.names or ()]
     assert names == texts[:3:-1]
     assert max(len(line) for name in panel.y.names or () for line in name.split("\n")) <= 60
+
+
+def test_stages_are_a_table_on_every_page_where_they_are_named(
+    tmp_path: Path, undrawn: None
+) -> None:
+    """And a folder that had them is without them after a table that has none."""
+    rng, frame = np.random.default_rng(7), pd.DataFrame({"rank": np.tile(range(6), 50)})
+    frame["step"] = np.repeat(range(50), 6)
+    for name, seconds in (("forward", 0.3), ("backward", 0.6)):
+        frame[f"{name}_s"] = seconds * rng.lognormal(0.0, 0.05, 300)
+    frame.loc[frame["rank"] == 4, "backward_s"] *= 1.5
+    path, out = tmp_path / "stages.csv", tmp_path / "out"
+    frame.to_csv(path, index=False)
+    said = inside("whatif", path, "--output", out)
+    assert said.returncode == 2
+    words = said.stderr.split("say ")[1].split(" if")[0].split()
+    done = inside("whatif", path, *words, "--output", out)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(out / "stages.csv")
+    whole = pd.read_parquet(out / "stages.parquet").astype({"host": int})
+    pd.testing.assert_frame_equal(table, whole)
+    each = table.drop_duplicates("stage")
+    step = (frame["forward_s"] + frame["backward_s"]).to_numpy().reshape(50, 6).max(axis=1).mean()
+    assert each["seconds"].sum() == pytest.approx(step, rel=1e-12)
+    assert table.loc[table["stands_out"], ["stage", "host"]].to_numpy().tolist() == [
+        ["backward", 4]
+    ]
+    assert inside("report", out).returncode == 0
+    report, page = (out / "report.md").read_text(), (out / "report.html").read_text()
+    for text in (done.stdout, report, page):
+        assert "By stage" in text
+        assert "ends it most often" in text
+    why = json.loads((out / "answer.json").read_bytes())["why"]
+    assert any("slow: host 4 in backward" in line for line in why)
+    whole = frame.assign(seconds=frame["forward_s"] + frame["backward_s"])
+    whole.to_csv(path, index=False)
+    done = inside("whatif", path, "--output", out)
+    assert "y stage" not in done.stdout + (out / "report.md").read_text()
+    assert not [*out.glob("stages.*")]

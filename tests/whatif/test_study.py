@@ -8,6 +8,9 @@ from zlib import crc32
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from scipy.signal import lfilter
 
 from erasurehead.delay_models.base import FloatArray
@@ -15,7 +18,7 @@ from erasurehead.experiments.whatif import rounds
 from erasurehead.experiments.whatif.intervals import block_length, blocks
 from erasurehead.experiments.whatif.page import facts, whatif_verdict
 from erasurehead.experiments.whatif.rounds import shrunk, slowdown, slowest, standing_out, waits
-from erasurehead.experiments.whatif.study import Study, study_load
+from erasurehead.experiments.whatif.study import Study, stages_of, study_load
 
 # Every number of a table of two rounds and three workers, worked out by hand.
 
@@ -575,3 +578,120 @@ def test_few_rounds_are_said_to_be_few(length: int, few: bool) -> None:
     lines = [line for line in facts(study_load(table, ("a", "b", "c", "d"))) if "are few" in line]
     assert len(lines) == few
     assert all(line.startswith("8 rounds are few") for line in lines)
+
+
+# Stages of a step.
+
+
+def stages_found(parts: dict[str, FloatArray]) -> Study:
+    """A study of the rounds whose stages these are."""
+    total = np.add.reduce([*parts.values()])
+    return study_load(total, [f"gpu{i}" for i in range(total.shape[1])], stages=parts)
+
+
+def slow_in(found: Study) -> dict[str, list[int]]:
+    """The workers that stand out in each stage, of those in which some do."""
+    slow = found.stages[found.stages["stands_out"]]
+    return {str(stage): rows["worker"].tolist() for stage, rows in slow.groupby("stage")}
+
+
+def test_who_ends_each_stage_by_hand() -> None:
+    """The stages end after 1, 3 | 4, 4 | 6, 5 and 2, 1 | 2, 4 | 3, 5: the last 3, 4, 6 and 2, 4, 5.
+
+    Catches sums of each stage's own maxima (3, 3, 2 and 2, 3, 1), which are more than the step.
+    """
+    parts = {
+        "load": np.array([[1.0, 3.0], [2.0, 1.0]]),
+        "back": np.array([[3.0, 1.0], [0.0, 3.0]]),
+        "tail": np.array([[2.0, 1.0], [1.0, 1.0]]),
+    }
+    one, two, three = stages_of(parts, np.array([[6.0, 5.0], [3.0, 5.0]]))
+    np.testing.assert_array_equal([one.added, two.added, three.added], [[3, 2], [1, 2], [2, 1]])
+    np.testing.assert_array_equal(one.ends, [0.5, 0.5])
+    np.testing.assert_array_equal(two.ends, [0.25, 0.75])  # a tie is half a round of each
+    np.testing.assert_array_equal(three.ends, [0.5, 0.5])
+    (table,) = [stages_found(parts).stages]
+    assert table["stage"].tolist() == ["load", "load", "back", "back", "tail", "tail"]
+    assert table["seconds"].tolist() == [2.5, 2.5, 1.5, 1.5, 1.5, 1.5]
+    assert table["share"].sum() / 2 == pytest.approx(1.0)
+    assert table["mean"].tolist() == [1.5, 2.0, 1.5, 2.0, 1.5, 1.0]
+
+
+@given(
+    hnp.arrays(
+        np.float64,
+        st.tuples(st.integers(1, 5), st.integers(1, 12), st.integers(1, 7)),
+        elements=st.one_of(st.just(0.0), st.floats(1e-9, 1e6)),
+    )
+)
+def test_what_stages_add_is_the_step_in_every_round(numbers: FloatArray) -> None:
+    """Also with ties, stages of no time, and numbers of very different size."""
+    parts = {f"stage {place}": part for place, part in enumerate(numbers)}
+    found = [*stages_of(parts, np.add.reduce(numbers))]
+    step = np.add.reduce(numbers).max(axis=1)
+    added = np.array([stage.added for stage in found])
+    assert [stage.name for stage in found] == [*parts]
+    assert (added >= 0).all()
+    np.testing.assert_allclose(added.sum(axis=0), step, rtol=1e-12, atol=0)
+    for stage in found:
+        assert np.isnan(stage.ends).all() or stage.ends.sum() == pytest.approx(1.0)
+
+
+def planted(
+    rounds_: int, workers: int, seed: int, **slow: tuple[int, float]
+) -> dict[str, FloatArray]:
+    """Stages of independent times; in some of them a worker is so many times as slow."""
+    rng, typical = np.random.default_rng(seed), {"data": 1.0, "forward": 3.0, "backward": 6.0}
+    parts = {
+        name: seconds * rng.lognormal(0.0, 0.1, (rounds_, workers))
+        for name, seconds in (typical | {"optimizer": 0.5}).items()
+    }
+    for name, (worker, times) in slow.items():
+        parts[name][:, worker] *= times
+    return parts
+
+
+@pytest.mark.parametrize(("rounds_", "workers"), [(60, 4), (40, 8), (100, 30)])
+def test_a_worker_is_named_for_the_stage_in_which_it_is_slow(rounds_: int, workers: int) -> None:
+    """It is late, and so the last, in the stages that follow as well, but is not slow in these."""
+    found = stages_found(planted(rounds_, workers, 1, backward=(3, 1.5)))
+    assert slow_in(found) == {"backward": [3]}
+    ends = found.stages[found.stages["worker"] == 3].set_index("stage")["ends"]
+    assert ends["optimizer"] > 0.8 < ends["backward"]
+    assert ends["forward"] < 0.6
+    (said,) = (line for line in facts(found) if line.startswith("stages add up to the step: "))
+    assert "; slow: host gpu3 in backward (" in said
+    two = stages_found(planted(rounds_, workers, 2, data=(0, 3.0), backward=(1, 1.5)))
+    assert slow_in(two) == {"data": [0], "backward": [1]}
+
+
+def test_workers_that_are_alike_are_named_for_no_stage() -> None:
+    """By chance a table of four stages has one named in 4 of 100; constant times have none."""
+    named = [bool(slow_in(stages_found(planted(40, 6, seed)))) for seed in range(5)]
+    assert sum(named) <= 1
+    equal = {name: np.ones((30, 4)) for name in ("forward", "backward")}
+    assert not slow_in(stages_found(equal))
+    assert not [line for line in facts(stages_found(equal)) if "slow: host" in line]
+    assert study_load(TABLE, ("a", "b", "c")).stages.empty
+
+
+@pytest.mark.parametrize("tail", [0.0, 0.5])
+def test_stages_tell_who_is_slow_where_steps_include_waiting(tail: float) -> None:
+    """The last one is in the all-reduce for 0.2 s, and the others wait as well. It adds 0.2 s and
+    nobody is slow in it; that steps include waiting is said, also if what follows it varies."""
+    parts = planted(60, 8, 4, backward=(3, 1.5))
+    optimizer = parts.pop("optimizer")
+    own = np.add.reduce([*parts.values()])
+    parts["sync"] = own.max(axis=1, keepdims=True) - own + 0.2
+    found = stages_found(parts | ({"optimizer": tail * optimizer} if tail else {}))
+    assert slow_in(found) == {"backward": [3]}
+    sync = found.stages[found.stages["stage"] == "sync"]
+    assert sync["ends"].isna().all()
+    assert sync["seconds"].iloc[0] == pytest.approx(0.2)
+    said = whatif_verdict(found)
+    assert said.startswith("slow: host gpu3 in backward (")
+    assert "these times include waiting for the slowest" in said
+    blame = found.stages[found.stages["stage"] == "backward"].set_index("worker")["blame"]
+    part = parts["backward"]
+    assert blame.sum() == pytest.approx(np.mean(part.max(axis=1) - np.median(part, axis=1)))
+    assert blame[3] > 0.8 * blame.sum()
