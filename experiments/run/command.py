@@ -53,7 +53,7 @@ from .outputs import (
     provenance,
     to_json,
 )
-from .records import Finished, diverged, iterations_table, summary_table, workers_table
+from .records import Finished, biased, diverged, iterations_table, summary_table, workers_table
 
 Progress = Callable[[float, int], None]
 """Called with cells done, parts of running ones included, and cells in all."""
@@ -226,7 +226,7 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
         finished = [(cell, results[cell.key]) for cell in planned.cells if cell.key not in failed]
         reasons = {c.key: (c, failed[c.key]) for c in planned.cells if c.key in failed}
         summary = summary_table(finished)
-        said = (*known.warnings, *diverged(finished))
+        said = (*known.warnings, *diverged(finished), *biased(finished))
         outcome = Outcome(finished, [*reasons.values()], seconds, summary, said)
         write_result(config, output, outcome, time.monotonic() - began, csv=options.csv)
         if options.timeline is not None:

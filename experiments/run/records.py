@@ -15,11 +15,18 @@ from scipy.special import stdtrit
 from ...sim.engines.run import Policy
 from ...sim.load_laws import OfOneDraw, PerPartition
 from ...sim.metrics import METRICS, ROUNDING, per_replication
+from ...sim.problems.losses import SquaredLoss
 from ...sim.schemes.barrierless import Barrierless, Stops
 from ...sim.schemes.base import Scheme
-from ...sim.theory import NoFormula, least_seconds, round_theory
+from ...sim.theory import (
+    NoFormula,
+    asynchronous_weights,
+    least_seconds,
+    least_squares_spectrum,
+    round_theory,
+)
 from ...sim.types import FloatArray
-from ..config.build import scheme_of
+from ..config.build import scheme_of, training
 from ..config.cells import Cell
 from ..config.settings import Settings
 from .compute import CellResult, Columns, frame_of_iterations
@@ -191,17 +198,61 @@ def _looked_up(cell: Cell) -> ClosedForm:
 
 
 def _least(scheme: Scheme, settings: Settings) -> float:
-    """``least_seconds`` of the workers' mean times at load 1; a network only adds to them."""
+    """``least_seconds`` of the workers' mean times; a network only adds to them."""
+    means = _means(scheme, settings)
+    return np.nan if means is None else least_seconds(means)
+
+
+def _means(scheme: Scheme, settings: Settings) -> FloatArray | None:
+    """Mean seconds of each worker's gradient without a network, ``(n,)``, if nobody is stopped."""
     law, failures = settings.load_law, settings.failures
     free = isinstance(scheme, Barrierless) and scheme.stops is Stops.NOBODY
     if not free or failures is not None or not isinstance(law, OfOneDraw | PerPartition):
-        return np.nan
+        return None
     means = settings.delay.worker_means(settings.workers)
     if means is not None and isinstance(law, OfOneDraw):
         means = means * law.growth(1.0) + law.cost(1.0)
-    if means is None or not np.all((means > 0) & (means < np.inf)):
-        return np.nan
-    return least_seconds(means)
+    known = means is not None and bool(np.all((means > 0) & (means < np.inf)))
+    return means if known else None
+
+
+SMALL = 2**22
+"""Numbers of training data up to which the end of biased descent is computed."""
+
+
+def biased(finished: Sequence[tuple[Cell, CellResult]]) -> tuple[str, ...]:
+    """A line for each cell (``SOME`` of them) whose workers' own data count unequally, if known."""
+    found = []
+    for cell, result in finished:
+        settings, scheme = cell.settings, scheme_of(cell)
+        plain = isinstance(scheme, Barrierless) and scheme == Barrierless(
+            scheme.name, scheme.n, 1, own_data=True
+        )
+        means = _means(scheme, settings) if plain and settings.network is None else None
+        if means is not None and np.ptp(means) > 0 and "train_loss" in result.per_iteration:
+            found.append((cell, asynchronous_weights(means)))
+    return tuple(
+        f"{cell.label}: own data are biased: those of the fastest worker count "
+        f"{weights.max():.3g} times, of the slowest {weights.min():.3g} times as much as is fair; "
+        f"descent tends to {_tends(cell, weights)}; rescale: true removes this bias"
+        for cell, weights in found[:SOME]
+    )
+
+
+def _tends(cell: Cell, weights: FloatArray) -> str:
+    """Where small steps end if partitions have these weights; known of small least squares."""
+    learning = None if cell.data_stamps() else training(cell)
+    problem = learning.problem if learning is not None else None
+    if not isinstance(problem, SquaredLoss) or problem.rows * problem.features > SMALL:
+        return "another model than the optimum"
+    X = problem.X if isinstance(problem.X, np.ndarray) else problem.X.toarray()
+    root = np.sqrt(np.repeat(weights, problem.partition_sizes))
+    ends = [
+        least_squares_spectrum(X * each[:, None], problem.y * each, problem.l2).minimiser
+        for each in (root, np.ones_like(root))
+    ]
+    there, best = problem.loss(np.array(ends).T)
+    return f"a training loss of {there:.4g}, and the optimum has {best:.4g}"
 
 
 def _theory(cell: Cell, found: Mapping[str, float]) -> dict[str, float]:

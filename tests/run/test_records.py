@@ -11,11 +11,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from erasurehead.experiments.config.build import training
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.records import (
     Finished,
+    biased,
     comparison,
     diverged,
     interval_columns,
@@ -256,6 +258,63 @@ def test_what_no_method_can_be_below(changes: dict[str, Any], least: float | Non
     assert seconds - least > -BOUND * error
     if "network" not in changes:
         assert seconds < 1.1 * least + BOUND * error
+
+
+LEAST_SQUARES = {
+    "workers": 4,
+    "replications": 1,
+    "problem": {"loss": "least_squares", "dataset": "synthetic", "rows": 30, "features": 3},
+    "optimizer": {"rule": "gd", "learning_rate": 0.0003},
+}
+UNLIKE = {"model": "heterogeneous", "base": {"model": "deterministic", "value": 1.0}}
+UNLIKE |= {"factors": [1, 1, 3, 6]}
+OWN = {"name": "asynchronous", "data": "own"}
+
+
+def test_the_bias_of_own_data_is_told_where_it_is_known() -> None:
+    """1/tau over its mean is 1.6, 1.6, .533 and .267. Where descent ends is what a run finds, and
+    what equations say that know nothing of ours; ``rescale`` ends at the optimum."""
+    schemes = [OWN, OWN | {"rescale": True}]
+    some = finished(**LEAST_SQUARES, delay=UNLIKE, iterations=1200, schemes=schemes)
+    (line,) = biased(some)
+    assert line.startswith("asynchronous data=own: own data are biased: ")
+    assert "the fastest worker count 1.6 times, of the slowest 0.267 times" in line
+    assert line.endswith("rescale: true removes this bias")
+    problem = training(some[0][0]).problem
+    losses = []
+    for weights in (np.array([1.6, 1.6, 1.6 / 3, 1.6 / 6]), np.ones(4)):
+        root = np.sqrt(np.repeat(weights, [8, 8, 7, 7]))
+        X, y = problem.X * root[:, None], problem.y * root
+        residuals = problem.X @ np.linalg.lstsq(X, y, rcond=None)[0] - problem.y
+        losses.append(np.mean(residuals**2))
+    there, best = losses
+    assert there > 1.01 * best
+    assert f"training loss of {there:.4g}, and the optimum has {best:.4g};" in line
+    ends = [result.per_iteration["train_loss"][-1] for _, result in some]
+    assert ends == pytest.approx(losses, abs=0.4 * (there - best))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, True),
+        ({"problem": LEAST_SQUARES["problem"] | {"loss": "logistic"}}, True),
+        ({"delay": BASE["delay"]}, False),
+        ({"delay": {"model": "heterogeneous", "base": BASE["delay"], "spread": 0.5}}, False),
+        ({"network": {"uplink_latency": 0.5}}, False),
+        ({"problem": None, "optimizer": None}, False),
+        ({"schemes": [OWN | {"rescale": True}]}, False),
+        ({"schemes": [OWN | {"staleness": {"power": 0.5}}]}, False),
+        ({"schemes": [{"name": "asynchronous"}, {"name": "uncoded"}]}, False),
+        ({"schemes": [{"name": "k_async", "wait_for": 2, "data": "own"}]}, False),
+        ({"schemes": [{"name": "ssp", "ahead": 2, "data": "own"}]}, False),
+    ],
+)
+def test_no_bias_is_told_that_is_not_known(changes: dict[str, Any], told: bool) -> None:
+    some = finished(**(LEAST_SQUARES | {"delay": UNLIKE, "schemes": [OWN]} | changes))
+    lines = biased(some)
+    assert len(lines) == told
+    assert all(("another model" in line) == ("logistic" in str(changes)) for line in lines)
 
 
 def test_a_code_with_coefficients_says_how_exact_it_is() -> None:
