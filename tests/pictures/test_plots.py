@@ -163,6 +163,31 @@ def test_rounding_of_exact_schemes_takes_no_room(directories: dict[str, Path]) -
     assert not any(m.y.any() for m in panel.marks if isinstance(m, Points))
 
 
+def test_the_lowest_line_of_losses_is_that_of_workers_that_never_wait(
+    directories: dict[str, Path],
+) -> None:
+    """The best loss after each iteration of the schemes that have a least time, at that time.
+    Catches losses of schemes that have none, and times of another point."""
+    kind, records = KINDS["loss_time"], read_records(directories["sweep"])
+    title = losses.LOWEST.title
+    assert title not in [m.title for p in kind.picture(records).panels for m in p.marks]
+    least = 1 / records.summary["delay.rate"].where(records.summary["scheme"] != "uncoded")
+    some = replace(records, summary=records.summary.assign(least_iteration_time=least))
+    for part, panel in zip(some.points(), kind.picture(some).panels, strict=True):
+        [line] = [mark for mark in panel.marks if mark.title == title]
+        assert isinstance(line, Curve)
+        runs = [
+            np.percentile(part.runs(label, "train_loss"), 50, axis=0, method="nearest")
+            for label, scheme in part.labels()
+            if scheme != "uncoded"
+        ]
+        step = 1 / part.summary["delay.rate"].iloc[0]
+        np.testing.assert_allclose(line.x, step * np.arange(len(line.x)))
+        np.testing.assert_array_equal(line.y, np.min(runs, axis=0))
+    other = KINDS["loss_iteration"].picture(some).panels
+    assert title not in [mark.title for panel in other for mark in panel.marks]
+
+
 def test_a_dotted_line_where_no_method_is_faster(directories: dict[str, Path]) -> None:
     """In each panel that of its point, and only beside a scheme that can come near it."""
     kind = KINDS["iteration_time"]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import ClassVar, NamedTuple, final
 
 import numpy as np
+import pandas as pd
 from scipy.special import stdtrit
 from typing_extensions import override
 
@@ -16,7 +17,7 @@ from ....sim.types import BoolArray, FloatArray
 from ...page.content import Chart
 from ...text import number_of
 from ..base import PanelKind
-from ..looks import INK, MUTED, SOLID, Look, shade
+from ..looks import DOTTED, INK, MUTED, SOLID, Look, shade
 from ..picture import Axis, Band, Bars, Curve, Fill, Panel, Points, axis_of
 from ..records import Records
 
@@ -146,11 +147,35 @@ class LossKind(PanelKind):
             diverged |= bool(np.any(losses.middle > most))
         keys = [band_key(BANDS[band])] if records.replicated() else []
         x_axis, remark = Axis(self.along or records.clock), ENDS if diverged else ""
-        return Panel(x_axis, loss_axis(curves), [*curves, *keys], records.title, remark)
+        least = [] if self.along else least_losses(records, band)
+        return Panel(x_axis, loss_axis(curves), [*curves, *least, *keys], records.title, remark)
 
     @override
     def last(self, band: Band) -> tuple[str, ...]:
-        return (BANDS[band],)
+        return (BANDS[band], LOWEST.title)
+
+
+LEAST_TIME = "least_iteration_time"
+"""Its column; a scheme without a barrier can come near it."""
+
+LOWEST = Look(INK, "", DOTTED, "dotted: the best without a barrier, if nobody ever waited")
+
+
+def least_losses(records: Records, band: Band) -> list[Curve]:
+    """The lowest line: no scheme without a barrier comes below it, or left of it, in the long run.
+
+    After i iterations it has the lowest loss that one of them has, and it has that after i times
+    the least seconds in which all workers together can do an iteration's n gradients.
+    """
+    table = records.summary.drop_duplicates("label").set_index("label")
+    known = table[LEAST_TIME].dropna() if LEAST_TIME in table else pd.Series(dtype=float)
+    if known.nunique() != 1:
+        return []
+    runs = [spread(records.runs(str(label), "train_loss"), band).middle for label in known.index]
+    losses = np.min(runs, axis=0)
+    lowest = cut(Spread(losses, losses, losses), ceiling(records)).middle
+    times = np.arange(len(losses), dtype=np.float64) * known.iloc[0]
+    return [Curve(LOWEST, times, lowest, width=1.2)]
 
 
 def cut(losses: Spread, most: float) -> Spread:

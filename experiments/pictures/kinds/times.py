@@ -21,7 +21,7 @@ from ..base import PanelKind, PictureKind
 from ..looks import DOTTED, GRID, INK, MUTED, SOLID, THEORY, Look, shade, variants
 from ..picture import Axis, Band, Bars, Curve, Fill, Mark, Panel, Picture, Points, axis_of
 from ..records import Records, names_of, short_text
-from .losses import band_key, spread
+from .losses import LEAST_TIME, band_key, spread
 
 LEVELS = np.linspace(0.0, 1.0, 401)
 LONG_TAIL = 30.0
@@ -34,8 +34,6 @@ BANDS: dict[Band, str] = {
 
 
 LEAST = Look(INK, "", DOTTED, "dotted: n gradients take at least this long on average")
-LEAST_TIME = "least_iteration_time"
-"""Its column; a scheme without a barrier can come near it."""
 
 
 @final
