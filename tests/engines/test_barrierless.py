@@ -414,6 +414,15 @@ def test_own_data_pull_by_their_speed_unless_rescaled() -> None:
     assert weights == [2 * w for w in (1 / 2, 2 / 4, 3 / 6, 4 / 2, 5 / 8, 6 / 10, 7 / 12, 8 / 4)]
 
 
+@pytest.mark.slow
+def test_where_own_data_end_at_small_rates() -> None:
+    """To four digits: short steps end nearer to 1/4 and 1/2, from below."""
+    own, rescaled = (SCHEMES["asynchronous"](data="own", rescale=r) for r in (False, True))
+    tape = steady(1.0, 3.0, rows=24_001)
+    assert descent(own, tape, 16_000, 0.001) == pytest.approx(0.24981, abs=5e-5)
+    assert descent(rescaled, tape, 16_000, 0.001) == pytest.approx(0.4998, abs=2e-4)
+
+
 def test_rescaled_counts_are_each_replications_own() -> None:
     """Against a plain count; catches counts that go on from one replication to the next."""
     scheme = SCHEMES["asynchronous"](data="own", rescale=True).build(5)
