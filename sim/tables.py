@@ -49,6 +49,9 @@ LONGEST_TEXT = 10_000
 BLOCK = 2**20
 """Bytes that are read at a time."""
 
+BLANKS = r"\s+"
+"""As pandas says that any number of blanks separates two cells."""
+
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary)
 """Types that a Parquet file can store as indices into a dictionary."""
 
@@ -66,7 +69,8 @@ def read_csv(path: Path, most: int | None = MOST_CELLS, **options: Any) -> pd.Da
     with reading("csv.gz" if path.suffix == ".gz" else "csv"):
         try:
             warnings.simplefilter("error", pd.errors.ParserWarning)  # until the context ends
-            _require_size(path, most, options.get("sep", ",").encode())
+            separator = options.get("sep", ",")
+            _require_size(path, most, b" " if separator == BLANKS else separator.encode())
             frame: pd.DataFrame = pd.read_csv(path, low_memory=False, **options)
             return frame
         except pd.errors.ParserWarning:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 
 import numpy as np
@@ -273,6 +274,44 @@ def numbers(
             return values.to_numpy(dtype=np.float64, na_value=np.nan), np.array(failed, np.int64)
     kind = f"column {short(column.name)} holds {short(column.dtype)}"
     raise UnusableFile(f"{kind}; valid: numbers of {what}")
+
+
+DURATION = re.compile(r"-?\d+ days?,? \+?\d{1,2}:\d\d:\d\d(\.\d+)?|0?0:\d\d:\d\d(\.\d+)?")
+CLOCK = re.compile(r"\d{1,2}:\d\d:\d\d(\.\d+)?")
+
+
+def durations(
+    column: pd.Series, unit: str | float | None, a_second: float = 1.0
+) -> pd.Series | None:
+    """A column of durations as numbers, of which so many are a second; its other cells as they
+    are. ``None``: it is none.
+
+    Durations are pandas' own and Python's, below an hour 0:00:01.5 as well.
+
+    Raises:
+        UnusableFile: they may be times of day, and no unit was said.
+    """
+    second = np.timedelta64(1, "s")
+    if column.dtype.kind == "m":
+        return pd.Series(a_second * (column.to_numpy() / second), column.index)
+    texts = column.dropna() if column.dtype.kind == "O" else column.iloc[:0]
+    if not len(texts) or not isinstance(texts.iloc[0], str | timedelta):
+        return None
+    cells = texts.map(lambda cell: str(cell).strip())
+    lasting = cells.map(lambda cell: bool(DURATION.fullmatch(cell)))
+    clock = cells.map(lambda cell: bool(CLOCK.fullmatch(cell)))
+    others = cells[~lasting & ~clock]
+    if len(others) == len(cells) or not all(map(_failed, others)):
+        return None
+    if not all(lasting | ~clock) and unit is None:
+        shown = f"column {short(column.name)} holds {short(cells[clock].iloc[0])}"
+        raise UnusableFile(
+            f"{shown}, a duration or a time of day: --unit s says a duration; --drop "
+            f"{short(column.name)} leaves it out"
+        )
+    cells = cells[lasting | clock].str.replace(",", "")
+    taken = pd.Series(a_second * (pd.to_timedelta(cells).to_numpy() / second), cells.index)
+    return taken.reindex(column.index).where(~column.index.isin(others.index), column)
 
 
 def _failed(cell: object) -> bool:

@@ -31,9 +31,9 @@ from ...sim.files import (
     require_regular,
     short,
 )
-from ...sim.tables import read_csv, read_parquet
+from ...sim.tables import BLANKS, read_csv, read_parquet
 from ..base import FloatArray
-from .columns import FEW, SPELLINGS, numbers, parse, role_of
+from .columns import A_SECOND, DURATION, FEW, SPELLINGS, durations, numbers, parse, role_of
 from .measured import AS_IT_IS, Decimal, Reading, Repair
 
 HEAD = 2**16
@@ -45,34 +45,66 @@ LINES = 50
 """Lines that are looked at."""
 
 QUOTED = re.compile(r'"[^"]*"')
+PIECE = re.compile(r'"[^"]*"|\S+')
 COMMA_NUMBER = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
 GROUPED = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
 POINTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
-def separators(path: str, decimal: Decimal | None = None) -> tuple[str, str]:
-    """What stands between cells, and in a number before its fraction.
+def form_of(path: str, decimal: Decimal | None = None) -> tuple[dict[str, Any], list[str]]:
+    """How a text is to be read (options of ``pandas.read_csv``), and the names of its columns where
+    its first line must not be read like the others; else none.
 
-    Commas and points, unless every line has as many semicolons, or tabs, as the others. What
-    stands before a fraction may be said: ``decimal``.
+    Commas separate cells, unless every line has as many semicolons, or tabs, as the others, or
+    as many pieces between spaces. A point stands before a fraction, if nothing else is said
+    (``decimal``) or seen.
 
     Raises:
-        UnusableFile: numbers with a comma could be 1.234 or 1234, only spaces separate cells, or
-            the file cannot be read.
+        UnusableFile: numbers with a comma could be 1.234 or 1234, lines have several numbers of
+            cells, or the file cannot be read.
     """
-    lines = _head(path)
+    lines, encoding = _head(path)
     bare = [QUOTED.sub("", line) for line in lines]
+    form: dict[str, Any] = {"sep": ",", "encoding": encoding}
+    names: list[str] = []
+    cells: list[str] = []
     for separator in (";", "\t"):
         counts = {line.count(separator) for line in bare}
         if len(counts) == 1 and counts != {0}:
+            form["sep"] = separator
             cells = [cell.strip().strip('"') for line in lines for cell in line.split(separator)]
-            return separator, MARKS[decimal] if decimal else _decimal(cells)
-    if bare and not any("," in line for line in bare):
-        rows = [line.split() for line in bare[-2:]]
-        if all(len(row) > 1 and all(map(NUMBER.fullmatch, row)) for row in rows):
-            raise UnusableFile("spaces separate the cells; write commas, semicolons or tabs")
-    return ",", MARKS[decimal or "point"]
+            break
+    else:
+        rows = [[piece.strip('"') for piece in PIECE.findall(line)] for line in lines]
+        if _spaced(rows):
+            form["sep"], cells = BLANKS, [piece for row in rows[1:] for piece in row]
+            if rows[0][0] == "#":  # as NumPy writes it
+                names, form["comment"] = rows[0][1:], "#"
+            elif len(rows[0]) < len(rows[-1]):  # as pandas and R do: the index has no name
+                names = ["Unnamed: 0", *rows[0]]
+    return form | {"decimal": MARKS[decimal] if decimal else _decimal(cells)}, names
+
+
+def _spaced(rows: list[list[str]]) -> bool:
+    """Whether lines are cut into cells by spaces: as many in every line, numbers among them.
+
+    Raises:
+        UnusableFile: there are lines of numbers with spaces between, but of several lengths.
+    """
+    body = rows[1:] or rows
+    commas = (cell for row in rows for cell in row if "," in cell)
+    if not body or not all(map(COMMA_NUMBER.fullmatch, commas)):
+        return False
+    width, head = len(body[-1]), rows[0][1:] if rows[0][0] == "#" else rows[0]
+    index = len(head) == width - 1 and (_counts(head) or not any(map(NUMBER.fullmatch, head)))
+    alike = {len(row) for row in body} == {width} and (len(head) == width or index)
+    last = [bool(NUMBER.fullmatch(cell.replace(",", "."))) for cell in body[-1]]
+    if width > 1 and all(last) and not alike:
+        odd = next((n for n, row in enumerate(rows, 1) if len(row) != width), 1)
+        text = f"spaces separate the cells: line {odd} has {len(rows[odd - 1])}, others {width}"
+        raise UnusableFile(f"{text}; write commas, semicolons or tabs")
+    return width > 1 and any(last) and alike
 
 
 def opened(path: Path) -> IO[bytes]:
@@ -80,16 +112,24 @@ def opened(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
 
 
-def _head(path: str) -> list[str]:
-    """The first lines that are whole and not empty."""
+def _head(path: str) -> tuple[list[str], str]:
+    """The first lines that are whole and not empty, and how the text is encoded."""
     require_regular(Path(path))
     with reading("csv.gz" if path.endswith(".gz") else "csv"), opened(Path(path)) as file:
         block = file.read(HEAD)
+    encoding = _encoding(block)
+    text = block.decode(encoding, "replace").removeprefix("\ufeff")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = lines if len(block) < HEAD else lines[:-1]
+    return [line for line in lines if line.strip()][:LINES], encoding
+
+
+def _encoding(block: bytes) -> str:
+    """UTF-8, if there is no byte order mark of UTF-16 and not every second byte is 0."""
     if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise UnusableFile("cannot be read as csv: UTF-16; save it as UTF-8")
-    text = block.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
-    lines = text.split("\n") if len(block) < HEAD else text.split("\n")[:-1]
-    return [line for line in lines if line.strip()][:LINES]
+        return "utf-16"
+    first, second = (3 * block[place::2].count(0) > len(block) for place in (0, 1))
+    return "utf-8" if first == second else "utf-16-be" if first else "utf-16-le"
 
 
 def _decimal(cells: list[str]) -> str:
@@ -152,6 +192,7 @@ def read_file(path: str, most: int | None = MOST_CELLS, said: Reading = AS_IT_IS
     """
     held = _read_file(path, most, said)
     held.frame.columns = held.frame.columns.map(str)
+    held = _with_durations(held, said)
     stem = Path(path).name.split(".")[0]
     return replace(held, hint=parse(stem).unit or "") if len(stem) > 2 else held
 
@@ -170,6 +211,25 @@ def _read_file(path: str, most: int | None, said: Reading) -> Held:
     if path.endswith(TEXTS):
         return _read_text(path, most, said)
     raise UnusableFile(f"unknown ending; valid: {', '.join(ENDINGS)}")
+
+
+def _with_durations(held: Held, said: Reading) -> Held:
+    """With durations, such as 0 days 00:00:01.5, as numbers: in the unit that the column's name
+    says, else in seconds."""
+    columns, units, shown = dict(held.frame.items()), dict(held.units), ""
+    for name, column in columns.items():
+        found = durations(column, said.unit, A_SECOND.get(parse(str(name)).unit or "s", 1.0))
+        if found is None:
+            continue
+        if said.unit not in (None, "s"):
+            text = f"column {short(name)} holds durations ({short(column.iloc[0])})"
+            raise UnusableFile(f"{text}, which say their unit: --unit s, or leave it out")
+        shown = shown or f"column {short(name)} ({short(column.iloc[0])})"
+        columns[name], units[str(name)] = found, "s"
+    if not shown:
+        return held
+    assumed = (*held.assumed, f"{shown} holds durations, which are read as such")
+    return replace(held, frame=pd.DataFrame(columns), units=units, assumed=assumed)
 
 
 def _read_parquet(file: Path, most: int | None) -> Held:
@@ -199,8 +259,8 @@ def _unit_in(metadata: Mapping[bytes, bytes] | None) -> str | None:
 
 def _read_text(path: str, most: int | None, said: Reading) -> Held:
     file = Path(path)
-    separator, decimal = separators(path, said.decimal)
-    form: dict[str, Any] = {"sep": separator, "decimal": decimal}
+    form, names = form_of(path, said.decimal)
+    decimal = form["decimal"]
     if said.decimal:
         form["thousands"] = "," if decimal == "." else "."
     raw = {**form, "header": None, "dtype": str, "keep_default_na": False, "index_col": False}
@@ -212,8 +272,10 @@ def _read_text(path: str, most: int | None, said: Reading) -> Held:
     cells = [str(text).strip() for text in first.iloc[0]]
     body = [[str(text).strip() for text in row] for row in head.iloc[1:].to_numpy()]
     named, assumed = said.header == "yes", ""
-    if said.header is None:
+    if said.header is None and not names:
         named, assumed = _is_header(cells, body, decimal)
+    if names:
+        form["names"], named = names, "comment" not in form
     frame = read_csv(file, None, header=0 if named else None, index_col=False, **form)
     frame.columns = frame.columns.map(str).str.strip()
     rows = body if named else [cells, *body]
@@ -232,16 +294,16 @@ def _is_header(cells: list[str], body: list[list[str]], decimal: str) -> tuple[b
     """Whether the first row names the columns, and what that assumes; refuses one that could be
     either."""
     with reading("csv"):
-        numbers = pd.to_numeric(pd.Series(cells), errors="coerce").notna().tolist()
+        numeric = pd.to_numeric(pd.Series(cells), errors="coerce").notna()
+    lasting = [bool(DURATION.fullmatch(cell)) for cell in cells]
+    numbers = (numeric.to_numpy() | lasting).tolist()
     both = zip(cells, numbers, strict=True)
     found = [cell for cell, number in both if not number and cell.lower() not in BLANK]
     indexed = found == cells[:1] and _counts(cells[1:])
     if found and any(numbers) and not indexed:
         text = f"the first row mixes names and numbers: {short(found[0])!r} is not a number"
         raise UnusableFile(f"{text}; name every column, or none: --header yes, or no")
-    twice = [name for name, count in Counter(found).items() if count > 1]
-    if twice:
-        raise UnusableFile(f"two columns are named {short(twice[0])!r}")
+    require_once(found)
     if found:
         return True, ""
     row = [cell.replace(decimal, ".") for cell in cells if cell]
@@ -257,6 +319,13 @@ def _is_header(cells: list[str], body: list[list[str]], decimal: str) -> tuple[b
         f"the first row, {_listed(row)}, rather numbers the workers than holds delays: "
         "say --header yes, or no; or write it as names (w10, w11, ...)"
     )
+
+
+def require_once(names: list[str]) -> None:
+    """Refuse two columns of one name."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UnusableFile(f"two columns are named {short(twice[0])!r}")
 
 
 def _listed(row: list[str]) -> str:

@@ -409,8 +409,6 @@ def _seconds(
         return times.seconds(gone), NONE, times.why, _noted(times, what, len(gone))
     name = role["seconds"]
     column = frame[name]
-    if column.dtype.kind == "m":
-        return column.to_numpy() / np.timedelta64(1, "s"), NONE, "seconds, as its type says", []
     unit = _named(name, held)
     what = "seconds" if unit in (None, "s") else str(unit)
     remedy = "say --columns seconds=..., or start=...,end=..."

@@ -121,7 +121,7 @@ def _by_chance(
     close = np.abs(shuffled - np.median(differences)) <= tolerance
     spread = float(np.ptp(shuffled))
     share = max(float(np.mean(close)), 2 * tolerance / spread if spread > 0 else 1.0)
-    share = max(share, min(1.0, 2 * tolerance / noise) if noise > 0 else 0.0)
+    share = min(1.0, max(share, 2 * tolerance / noise if noise > 0 else 0.0))
     return tried * share ** (len(differences) - 1) > BY_CHANCE
 
 

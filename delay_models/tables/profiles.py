@@ -26,11 +26,12 @@ import pandas as pd
 from ...sim.files import (
     UnusableFile,
     reading,
+    require_cells,
     require_regular,
 )
 from ..base import FloatArray
 from .columns import role_of
-from .files import Held, opened
+from .files import Held, opened, require_once
 from .measured import TableError
 
 TRACE_ENDINGS = (".json", ".json.gz")
@@ -66,6 +67,9 @@ def read_profiles(path: str, most: int | None) -> Held:
         try:
             worker, steps, spans = _steps(file, None if most is None else LARGEST)
         except UnusableFile as error:
+            table = _table(file, most) if str(file) == path else None
+            if table is not None:
+                return table
             raise TableError(str(file), str(error)) from error
         columns = {"worker": worker, "round": [*steps], "dur_us": [*steps.values()]}
         frames.append(pd.DataFrame(columns | {f"{name}_us": each for name, each in spans.items()}))
@@ -102,7 +106,8 @@ def _steps(file: Path, most: int | None) -> tuple[str, dict[int, float], dict[st
     trace = _json(file, most)
     events = trace.get("traceEvents") if isinstance(trace, dict) else trace
     if not isinstance(events, list):
-        raise UnusableFile("has no traceEvents; valid: a trace of PyTorch's profiler, one a rank")
+        text = "has no traceEvents; valid: a trace of PyTorch's profiler, one a rank"
+        raise UnusableFile(f"{text}; or a table in one file: a list of rounds, or of calls")
     steps: dict[int, float] = {}
     starts: list[float] = []
     for event in events:
@@ -208,8 +213,64 @@ def _rank(file: Path, trace: Any) -> str:
     raise UnusableFile("no distributedInfo.rank, and no rank in its name; valid: rank3.json")
 
 
-def _json(file: Path, most: int | None) -> Any:
-    """The trace without the events and parts that are not needed."""
+def _table(file: Path, most: int | None) -> Held | None:
+    """A table in JSON: a list of rounds, columns by name, a list of calls, or what pandas writes;
+    ``None``: it is none.
+
+    Raises:
+        UnusableFile: rounds have different numbers of workers, or there are too many cells.
+    """
+    found = _json(file, None if most is None else LARGEST, whole=True)
+    names = None
+    if isinstance(found, dict) and {"columns", "data"} <= {*found}:  # orient="split" of pandas
+        names, found = found["columns"], found["data"]
+    parts = [*found.values()] if isinstance(found, dict) else found
+    if not isinstance(parts, list) or not parts or "traceEvents" in found:
+        return None
+    kind = type(parts[0])
+    if kind not in (list, dict) or not all(type(part) is kind for part in parts):
+        return None
+    cells = (cell for part in parts for cell in (part.values() if kind is dict else part))
+    if any(isinstance(cell, list | dict) for cell in cells):
+        return None
+    if isinstance(found, list) and kind is dict and "ph" in parts[0]:
+        return None  # events of a trace
+    require_cells(sum(map(len, parts)), most)
+    sizes = {len(part) for part in parts}
+    if kind is list and len(sizes) > 1:
+        text = f"its lists have {min(sizes)} to {max(sizes)} cells; valid: as many in each"
+        raise UnusableFile(text)
+    with reading("json"):
+        if kind is list and isinstance(found, list) and all(isinstance(c, str) for c in parts[0]):
+            names, found = found[0], found[1:]
+        require_once(names or [])
+        frame = pd.DataFrame(found, columns=names)
+    return _by_keys(frame) if isinstance(found, dict) and kind is dict else _with_names(frame)
+
+
+def _by_keys(frame: pd.DataFrame) -> Held:
+    """A table of objects in an object: workers' rounds by number, or rounds' workers by name."""
+    columns, rows = ([*map(str, keys)] for keys in (frame.columns, frame.index))
+    counted = [
+        keys in ([*map(str, range(len(keys)))], [*map(str, range(1, len(keys) + 1))])
+        for keys in (columns, rows)
+    ]
+    if counted == [True, False]:
+        return _with_names(frame.T)
+    if counted == [True, True]:
+        text = "its outer keys are taken for the workers: --columns worker= if they are rounds"
+        return _with_names(frame, (text,))
+    return _with_names(frame if counted[1] else frame.reset_index(names="Unnamed: 0"))
+
+
+def _with_names(frame: pd.DataFrame, assumed: tuple[str, ...] = ()) -> Held:
+    frame = frame.reset_index(drop=True)
+    frame.columns = frame.columns.map(str)
+    return Held(frame, assumed=assumed)
+
+
+def _json(file: Path, most: int | None, whole: bool = False) -> Any:
+    """The trace without the events and parts that are not needed; or the whole file."""
     require_regular(file)
     with reading("json"):
         with opened(file) as stream:
@@ -217,7 +278,15 @@ def _json(file: Path, most: int | None) -> Any:
         if most is not None and len(content) > most:
             text = f"is longer than {most:,} bytes; --allow-large of fit, or fewer steps"
             raise UnusableFile(text)
+        if whole:
+            return json.loads(content, object_pairs_hook=_unique)
         return json.loads(content, object_hook=_wanted)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of the JSON, of which every key is there once."""
+    require_once([key for key, _ in pairs])
+    return dict(pairs)
 
 
 def _wanted(part: dict[str, Any]) -> dict[str, Any] | None:

@@ -3,8 +3,8 @@
 *Wide*: one row per round and one column per worker, with or without a header (a first row of 0, 1,
 2, ... or 1, 2, 3, ... numbers the workers, it is not a round). *Long*: a row per call, with columns
 ``worker, round, seconds`` and perhaps ``load``, or of other names (``host, step, duration_ms``).
-Formats: CSV and TSV, gzipped or not, Parquet, NPZ (one 2-D array, or one named ``seconds``), and
-traces of PyTorch's profiler. A pickle is never loaded.
+Formats: CSV and TSV, gzipped or not, Parquet, NPZ (one 2-D array, or one named ``seconds``), JSON,
+and traces of PyTorch's profiler. A pickle is never loaded.
 
 A file is read rightly or not at all. Every defect is one ``TableError`` that names the file, the
 place and, where there is one, the remedy; whatever is left out or mended is counted. The modules
@@ -104,11 +104,7 @@ def _opened(
 
 def _held(path: str, reading: Reading, most: int | None) -> tuple[Held, list[Repair]]:
     """What the file holds, without the rows and columns that are to be left out."""
-    if is_profile(path):
-        held = read_profiles(path, most)
-        others = (*reading.drop, *reading.keep)
-        return replace(held, frame=_rows(held.frame, reading.rows), others=others), []
-    held = read_file(path, most, reading)
+    held = read_profiles(path, most) if is_profile(path) else read_file(path, most, reading)
     frame = held.frame
     if frame.empty:
         raise UnusableFile(f"the table has no {'cells' if path.endswith('.npz') else 'rows'}")
@@ -165,7 +161,8 @@ def _turned(held: Held, reading: Reading) -> tuple[Held, Reading]:
     frame = held.frame.drop(columns=[name] if name else [])
     turned = frame.T.reset_index(drop=True).infer_objects()
     turned.columns = held.frame[name].map(str) if name else turned.columns.map(str)
-    return Held(turned, hint=held.hint), replace(reading, columns={})
+    assumed = held.assumed
+    return Held(turned, hint=held.hint, assumed=assumed), replace(reading, columns={})
 
 
 def _with_index(held: Held, reading: Reading) -> tuple[Held, Reading]:

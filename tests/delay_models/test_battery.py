@@ -56,8 +56,15 @@ class Case:
 # Formats.
 
 
-def text(frame: pd.DataFrame, path: Path, sep: str = ",", end: str = ".csv", **how: Any) -> Path:
-    content = frame.to_csv(None, index=False, sep=sep, **how).encode()
+def text(
+    frame: pd.DataFrame,
+    path: Path,
+    sep: str = ",",
+    end: str = ".csv",
+    coding: str = "utf-8",
+    **how: Any,
+) -> Path:
+    content = frame.to_csv(None, index=False, sep=sep, **how).encode(coding)
     file = path.with_suffix(end)
     if end.endswith(".gz"):
         file = path.parent / f"{path.name}{end}"
@@ -84,17 +91,49 @@ def npy(frame: pd.DataFrame, path: Path) -> Path:
     return file
 
 
+def aligned(frame: pd.DataFrame, path: Path, index: bool = False) -> Path:
+    """As it is printed: any number of spaces between cells."""
+    file = path.with_suffix(".txt.csv")
+    file.write_text(frame.to_string(index=index))
+    return file
+
+
+def savetxt(frame: pd.DataFrame, path: Path, named: bool = True) -> Path:
+    file = path.with_suffix(".csv")
+    header = " ".join(map(str, frame.columns)) if named else ""
+    np.savetxt(file, frame.to_numpy(), fmt="%.17g", header=header)
+    return file
+
+
+def as_json(frame: pd.DataFrame, path: Path, orient: Any = "records") -> Path:
+    file = path.with_suffix(".json")
+    if orient == "dict of lists":
+        file.write_text(json.dumps(frame.rename(columns=str).to_dict("list")))
+    elif orient == "lists":
+        file.write_text(json.dumps(frame.to_numpy().tolist()))
+    else:
+        frame.reset_index(drop=True).to_json(file, orient=orient, double_precision=15)
+    return file
+
+
 NAMED: dict[str, Write] = {
     "csv": text,
     "tsv": partial(text, sep="\t", end=".tsv"),
     "semicolons": partial(text, sep=";", decimal=","),
     "csv.gz": partial(text, end=".csv.gz"),
     "parquet": parquet,
+    "spaces": partial(text, sep=" "),
+    "UTF-16": partial(text, sep="\t", coding="utf-16"),
+    "json": as_json,
+    "json, dict of lists": partial(as_json, orient="dict of lists"),
+    "json, as pandas": partial(as_json, orient="columns"),
 }
 NAMELESS: dict[str, Write] = {
     "csv without a header": partial(text, header=False),
     "npz": npz,
     "npy": npy,
+    "savetxt": partial(savetxt, named=False),
+    "json, lists": partial(as_json, orient="lists"),
 }
 
 
@@ -507,6 +546,49 @@ def gaps(rng: Rng) -> Case:
     return Case(f"missing {cell!r}", frame, text, truth, hosts)
 
 
+def durations(rng: Rng) -> Case:
+    """Seconds as pandas or Python write a duration, wide or long."""
+    rows, n = int(rng.choice([8, 20])), int(rng.choice([1, 2, 5]))
+    table, hosts = lognormal(rng, rows, n), names(rng, n)
+    hours = 3600.0 * int(rng.integers(3) == 0)
+    frame = pd.DataFrame(table + hours, columns=[*hosts])
+    tall = rng.random() < 0.4
+    frame = long(frame) if tall else frame
+    names_of = ["seconds"] if tall else [*hosts]
+    lasting = frame[names_of].apply(lambda column: pd.to_timedelta(column, unit="s"))
+    way = int(rng.integers(3))
+    if way == 1:  # 0:00:01.5; of hours it could be a time of day
+        lasting = lasting.map(lambda cell: str(cell.to_pytimedelta()))
+    write: Write = parquet if way == 2 else text
+    frame = frame.assign(**{name: lasting[name] for name in names_of})
+    told = f"durations {('of pandas', 'of Python', 'in Parquet')[way]}{', hours' * bool(hours)}"
+    return Case(f"{told}{', long' * tall}", frame, write, table + hours, hosts)
+
+
+def printed(rng: Rng) -> Case:
+    """Printed, or written by other programs, with spaces between cells; UTF-16 without a mark."""
+    table = LAWS[rng.integers(len(LAWS))](rng, 20, int(rng.choice([2, 5, 8])))
+    hosts = tuple(f"node{j}" for j in range(table.shape[1]))
+    frame = pd.DataFrame(table, columns=[*hosts]).round(4)
+    ways: dict[str, Write] = {
+        "printed": aligned,
+        "printed with its index": partial(aligned, index=True),
+        "savetxt with names": savetxt,
+        "UTF-16 without a mark": partial(text, coding="utf-16-le"),
+        "UTF-16, gzip, decimal commas": partial(
+            text, sep=";", decimal=",", end=".csv.gz", coding="utf-16"
+        ),
+        "spaces and decimal commas": partial(text, sep=" ", decimal=","),
+        "json, split": partial(as_json, orient="split"),
+        "json, by round": partial(as_json, orient="index"),
+    }
+    kind = [*ways][rng.integers(len(ways))]
+    way = ways[kind]
+    if kind == "printed with its index" and rng.random() < 0.5:
+        return Case(f"{kind}, long", long(frame), way, frame.to_numpy(), hosts)
+    return Case(kind, frame, way, frame.to_numpy(), hosts)
+
+
 def trace(rng: Rng) -> Case:
     table = digits(rng, int(rng.choice([6, 12])), int(rng.choice([2, 4])))
     junk = int(rng.integers(3))
@@ -531,6 +613,8 @@ MAKERS = (
         indexed,
         gaps,
         trace,
+        durations,
+        printed,
     ),
 )
 
@@ -736,3 +820,57 @@ def test_rounds_of_workers_that_wait_for_each_other_are_no_summaries(
     own = np.round(rng.lognormal(0.0, 0.3, (12, 8)), 3)
     for total in (own.sum(axis=0), own.max(axis=0), own.mean(axis=0)):
         assert odd_rows(np.vstack([own, total])) is not None
+
+
+def test_a_number_at_the_end_of_all_numbers_is_one_line(tmp_path: Path) -> None:
+    """Where odd columns are looked for, its tolerance is beyond them."""
+    frame = measured()
+    frame.iloc[3, 2] = 1e308
+    assert "node3 is beyond 1e+150 s" in refusal(frame, tmp_path / "t")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ([[1.5, 2.5], [3.5]], "its lists have 1 to 2 cells"),
+        ([["a", "a"], [1.5, 2.5]], "two columns are named 'a'"),
+        ('[{"a": 1.5, "a": 2.5}]', "two columns are named 'a'"),
+        ([[10**400, 1], [2, 3]], "int too large"),
+        ([[[1.5]]], "no event ProfilerStep"),
+        ([True], "no event ProfilerStep"),
+        ({"a": 1}, "or a table in one file"),
+        ({"traceEvents": []}, "no event ProfilerStep"),
+        ([{"ph": "X", "name": "x", "ts": 1, "dur": 2}], "no event ProfilerStep"),
+    ],
+    ids=str,
+)
+def test_json_that_is_no_table_is_one_line(content: Any, said: str, tmp_path: Path) -> None:
+    file = tmp_path / "t.json"
+    file.write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(TableError, match=re.escape(said)):
+        read_measured(str(file))
+
+
+def test_objects_of_numbered_workers_and_rounds_are_said(tmp_path: Path) -> None:
+    """As pandas writes them; either may be outside."""
+    table = measured(6, 4).to_numpy()
+    as_json(pd.DataFrame(table), tmp_path / "t", "columns")
+    found = read_measured(str(tmp_path / "t.json"))
+    np.testing.assert_array_equal(found.tables[None], table)
+    assert any("outer keys are taken for the workers" in line for line in found.assumed)
+    as_json(pd.DataFrame(table), tmp_path / "t", "index")
+    found = read_measured(str(tmp_path / "t.json"), Reading(columns={"worker": ""}))
+    np.testing.assert_array_equal(found.tables[None], table)
+
+
+def test_durations_beside_other_cells(tmp_path: Path) -> None:
+    """A gap stays one, a unit in the name counts once, and another unit is a contradiction."""
+    table = measured(6, 3).to_numpy().copy()
+    lasting = pd.DataFrame(table).apply(lambda column: pd.to_timedelta(column, unit="s"))
+    frame = lasting.astype(str).set_axis(["a_ms", "b_ms", "c_ms"], axis=1)
+    frame.iloc[2, 1] = "timeout"
+    found = read_measured(str(text(frame, tmp_path / "t")), Reading(missing="never"))
+    table[2, 1] = np.inf
+    np.testing.assert_allclose(found.tables[None], table, rtol=1e-12)
+    assert any("holds durations" in line for line in found.assumed)
+    assert "say their unit" in refusal(frame, tmp_path / "t", Reading(unit="ms"))

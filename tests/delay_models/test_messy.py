@@ -188,10 +188,10 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
         "decimal point",
     ),
     "wide, tabs": (text(wide(), "\t"), Reading(), WHOLE),
-    "wide, spaces": (text(wide(None), " "), Reading(), "write commas"),
+    "wide, spaces": (text(wide(None), " "), Reading(), NUMBERED),
     "wide, spaces behind commas": (text(wide(), ", "), Reading(), WHOLE),
     "wide, BOM": (text(wide(), coding="utf-8-sig"), Reading(), WHOLE),
-    "wide, UTF-16": (text(wide(), coding="utf-16"), Reading(), "UTF-8"),
+    "wide, UTF-16": (text(wide(), coding="utf-16"), Reading(), WHOLE),
     "wide, CRLF": (text(wide(), end="\r\n"), Reading(), WHOLE),
     "wide, quoted": (text(quoted(wide())), Reading(), WHOLE),
     "wide, thousands": (
