@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from math import comb
 from pathlib import Path
@@ -641,6 +644,45 @@ def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> N
     assert "simulator and closed forms agree: the farthest of" in words.lower()
     assert f"2 of {len(FIGURES)}" in words
     assert words.count("erasurehead reproduce decoding_error_arrivals") == 1
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """Within this context a larger file cannot be written, as if there were no room."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_figure_without_room_leaves_nothing_half_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever the room ends: the other figure stays whole, the folder has no summary of what was
+    there before, and once there is room all is as it would have been."""
+    monkeypatch.setattr(ITERATION_TIME, small("iteration_time_workers"))
+    names, out = ("decoding_error_arrivals", "iteration_time_workers"), tmp_path / "out"
+
+    def files() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in out.iterdir()}
+
+    make(Effort(), out, ["png", "svg"], small(names[0]))
+    (out / MARK).touch()
+    other = files()
+    make_figures(names[1:], Effort(), out, 1, lambda done, total: None)
+    whole = files()
+    for name in whole.keys() - other.keys():
+        refused = pytest.raises(ConfigError, match="cannot be written")
+        with files_of_at_most(len(whole[name]) - 1), refused:
+            make_figures(names[1:], Effort(), out, 1, lambda done, total: None)
+        left = {path: content for path, content in files().items() if path in other}
+        assert left == other
+        made = files().keys() - other.keys()
+        assert made in (set(), {f"{names[1]}.{end}" for end in ("parquet", "png", "svg", "md")})
+        make_figures(names[1:], Effort(), out, 1, lambda done, total: None)
+        assert files() == whole
 
 
 def test_a_figure_of_another_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

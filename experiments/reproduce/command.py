@@ -19,7 +19,7 @@ from ...sim.numerics import one_thread
 from ..config.errors import ConfigError, at, one_of
 from ..page.html import as_html
 from ..pictures import paint, style
-from ..run.files import output_folder, remove, write_bytes, write_table
+from ..run.files import all_or_none, output_folder, remove, write_bytes, write_table
 from ..run.lanes import Died, Share, map_unordered, open_lanes
 from ..run.outputs import INDEX
 from . import FIGURES, facts_of, figure_named, figure_with
@@ -31,6 +31,9 @@ Progress = Callable[[float, int], None]
 
 SLOW = ("sequential_persistence", "time_to_target", "ranking", "atlas")
 """Figures that are begun first, so that no core is left alone with the longest one."""
+
+SUMMARIES = ("summary.md", INDEX)
+"""Of all figures in the folder: gone before the first figure is written, made after the last."""
 
 HEADING = """# Reproduction
 
@@ -78,14 +81,13 @@ def make_figures(
         progress(done, len(wanted))
 
     figures_done(0)
-    summary = output / "summary.md"
-    with output_folder(output):
+    with output_folder(output, SUMMARIES):
         with open_lanes(jobs) as lanes:
             task = partial(make, effort, output, formats, changes=changes, csv=csv)
             for made, result in map_unordered(task, wanted, lanes, figures_done):
                 if isinstance(result, Died):
                     raise ConfigError(f"figure {made.name}: {result.reason}")
-        write_bytes(summary, _summary(output).encode())
+        write_bytes(output / SUMMARIES[0], _summary(output).encode())
         write_bytes(output / INDEX, as_html(read_reproduction(output)).encode())
     return output / INDEX
 
@@ -101,7 +103,8 @@ def make(
 ) -> None:
     """Compute one figure, then draw and describe it from the file that was written.
 
-    The text goes first and comes last: without it, a figure is not in the summary.
+    The text goes first and comes last: without it, a figure is not in the summary. If there is no
+    room for all of its files, none stays. A folder without a summary is unfinished.
 
     Raises:
         ConfigError: the values that were set do not go together; nothing was written.
@@ -112,14 +115,16 @@ def make(
             frame = figure.compute(effort)
     except InvalidParameter as error:  # values of ``--set`` that do not go together
         raise ConfigError(f"--set of {figure.name}: {error}") from None
-    pictures = (output / f"{figure.name}.{kind}" for kind in style.FORMATS)
-    remove([output / f"{figure.name}.md", text, *pictures])
-    write_table(data, frame, facts_of(changes, effort.full))
-    if csv:
-        write_bytes(text, frame.to_csv(index=False).encode())
-    kept = pd.read_parquet(data)
-    style.save(paint.figure(figure.picture(kept)), output / figure.name, formats)
-    write_bytes(output / f"{figure.name}.md", figure.text(kept).encode())
+    words = output / f"{figure.name}.md"
+    files = [words, text, data, *(output / f"{figure.name}.{kind}" for kind in style.FORMATS)]
+    remove([output / name for name in SUMMARIES] + files)
+    with all_or_none(files):
+        write_table(data, frame, facts_of(changes, effort.full))
+        if csv:
+            write_bytes(text, frame.to_csv(index=False).encode())
+        kept = pd.read_parquet(data)
+        style.save(paint.figure(figure.picture(kept)), output / figure.name, formats)
+        write_bytes(words, figure.text(kept).encode())
 
 
 def _summary(output: Path) -> str:

@@ -6,13 +6,16 @@ Moments are drawn from a seed; what is asserted holds at any moment.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import socket
 import subprocess
 import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -190,13 +193,16 @@ ALL_COMMANDS = (
     "live c.yaml --output out",
     "measure --rounds 5 --size 50 --output out/m.csv",
     "compare one two --output out",
+    "atlas --output out",
 )
 MEASURED = ("live", "measure")
 """Commands whose numbers are of this machine, and never the same twice."""
 
 
 def tables_of(out: Path) -> dict[str, bytes]:
-    return {p.name: p.read_bytes() for p in out.rglob("*") if p.suffix in (".parquet", ".csv")}
+    """And pictures, of which an atlas consists."""
+    endings = (".parquet", ".csv", ".svg")
+    return {p.name: p.read_bytes() for p in out.rglob("*") if p.suffix in endings}
 
 
 def reached(process: subprocess.Popen[str], out: Path, temporary: Path, files: int) -> bool:
@@ -206,9 +212,18 @@ def reached(process: subprocess.Popen[str], out: Path, temporary: Path, files: i
     return process.poll() is not None or (begun and len(made) >= files)
 
 
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that commands take for what they need for a while."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    return folder
+
+
 @pytest.mark.parametrize("command", ALL_COMMANDS, ids=lambda command: command.split()[0])
 def test_every_command_killed_and_interrupted_three_times(
-    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: str, tmp_path: Path, temporary: Path
 ) -> None:
     """Before it has written, at its first file, and at its third: the temporary folder is empty
     afterwards, and the same command ends well, with the bytes of one that nobody disturbed."""
@@ -217,9 +232,6 @@ def test_every_command_killed_and_interrupted_three_times(
     schemes = [{"name": "uncoded"}, {"name": "fractional_repetition", "load": 2}]
     config = {"workers": 4, "iterations": 20, "delay": DELAYS, "schemes": schemes}
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(config))
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-    monkeypatch.setenv("TMPDIR", str(temporary))
 
     def begin(out: Path, line: str = command) -> subprocess.Popen[str]:
         words = line.replace(" out", f" {out}").split()
@@ -258,3 +270,44 @@ def test_every_command_killed_and_interrupted_three_times(
             assert not [*out.rglob("*.part")]
             if command.split()[0] not in MEASURED:
                 assert tables_of(out) == tables_of(whole)
+
+
+def computed(process: subprocess.Popen[str]) -> float:
+    """Seconds that a process has computed so far."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["kill", "Ctrl-C"])
+@pytest.mark.parametrize("moment", ["ready", "drawn", "drawing"])
+def test_explore_killed_and_interrupted(number: int, moment: str, temporary: Path) -> None:
+    """When it says that it listens, after a page, and while it draws: it ends, leaves nothing, and
+    its port is free for the next one, which draws the same."""
+    process = start("explore", "--no-browser", "--port", "0")
+    assert process.stdout is not None
+    address = process.stdout.readline().split()[0]
+    drawn = b""
+    if moment != "ready":
+        with urlopen(f"{address}draw?n=12&r=6", timeout=PATIENCE) as answer:
+            drawn = answer.read()
+    if moment == "drawing":
+        port = int(address.rstrip("/").rpartition(":")[2])
+        before = computed(process)
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as asked:
+            line = f"GET /draw?n=60&patient=1 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n"
+            asked.sendall(line.encode())
+            until(lambda: computed(process) > before + 0.2)
+            os.killpg(process.pid, number)
+            process.communicate(timeout=PATIENCE)
+    error = signalled(process, number) if process.poll() is None else ""
+    assert "Traceback" not in error
+    assert process.returncode == (-number if number == signal.SIGKILL else 0)
+    until(lambda: session_of(process) == {})
+    assert [*temporary.iterdir()] == []
+    again = start("explore", "--no-browser", "--port", address.rstrip("/").rpartition(":")[2])
+    assert again.stdout is not None
+    assert again.stdout.readline().split()[0] == address
+    with urlopen(f"{address}draw?n=12&r=6", timeout=PATIENCE) as answer:
+        assert drawn in (b"", answer.read())
+    assert signalled(again, signal.SIGINT) == ""
+    assert again.returncode == 0
