@@ -216,8 +216,9 @@ def _read_file(path: str, most: int | None, said: Reading) -> Held:
 def _with_durations(held: Held, said: Reading) -> Held:
     """With durations, such as 0 days 00:00:01.5, as numbers: in the unit that the column's name
     says, else in seconds."""
-    columns, units, shown = dict(held.frame.items()), dict(held.units), ""
-    for name, column in columns.items():
+    columns, units, shown = {}, dict(held.units), ""
+    for name in held.frame.columns[[dtype.kind in "mO" for dtype in held.frame.dtypes]]:
+        column = held.frame[name]
         found = durations(column, said.unit, A_SECOND.get(parse(str(name)).unit or "s", 1.0))
         if found is None:
             continue
@@ -229,7 +230,7 @@ def _with_durations(held: Held, said: Reading) -> Held:
     if not shown:
         return held
     assumed = (*held.assumed, f"{shown} holds durations, which are read as such")
-    return replace(held, frame=pd.DataFrame(columns), units=units, assumed=assumed)
+    return replace(held, frame=held.frame.assign(**columns), units=units, assumed=assumed)
 
 
 def _read_parquet(file: Path, most: int | None) -> Held:
@@ -263,14 +264,12 @@ def _read_text(path: str, most: int | None, said: Reading) -> Held:
     decimal = form["decimal"]
     if said.decimal:
         form["thousands"] = "," if decimal == "." else "."
-    raw = {**form, "header": None, "dtype": str, "keep_default_na": False, "index_col": False}
-    first = read_csv(file, most, nrows=1, **raw)
+    raw = {**form, "header": None, "dtype": object, "keep_default_na": False, "index_col": False}
     try:
-        head = read_csv(file, None, nrows=LINES, **raw)
-    except UnusableFile:  # of a row with too many cells: the whole table says it better
-        head = first
-    cells = [str(text).strip() for text in first.iloc[0]]
-    body = [[str(text).strip() for text in row] for row in head.iloc[1:].to_numpy()]
+        head = read_csv(file, most, nrows=LINES, **raw)
+    except UnusableFile:  # of a row with too many cells, say: the whole table says it better
+        head = read_csv(file, most, nrows=1, **raw)
+    cells, *body = [[str(text).strip() for text in row] for row in head.to_numpy()]
     named, assumed = said.header == "yes", ""
     if said.header is None and not names:
         named, assumed = _is_header(cells, body, decimal)
