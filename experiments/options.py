@@ -141,7 +141,8 @@ AllowLarge = Annotated[
     bool, option("Run even if it seems too large for this machine.", "--allow-large")
 ]
 MeasuredTable = Annotated[
-    Path, argument("Measured delays: CSV, Parquet, NPZ, or PyTorch profiler traces (a folder).")
+    Path,
+    argument("Measured delays: CSV, Parquet, NPZ, JSON, or profiler traces (a folder)."),
 ]
 OnCluster = Annotated[
     str | None,

@@ -1,9 +1,7 @@
 """The files that a table of delays can be in, and what each must look like before it is read.
 
-A CSV's first row is a header if it holds names, or if it numbers the workers: 0, 1, 2, ... or 1, 2,
-3, ... A row that mixes names and numbers could be either, so it is an error, unless it is one name
-before numbered workers: an index. So is everything that pandas would repair silently: two columns
-of one name, a row with more cells than the header.
+What pandas would repair silently is an error: two columns of one name, a row with more cells than
+the header.
 """
 
 from __future__ import annotations
@@ -11,7 +9,6 @@ from __future__ import annotations
 import codecs
 import gzip
 import re
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,8 +30,9 @@ from ...sim.files import (
 )
 from ...sim.tables import BLANKS, read_csv, read_parquet
 from ..base import FloatArray
-from .columns import A_SECOND, DURATION, FEW, SPELLINGS, durations, numbers, parse, role_of
+from .columns import A_SECOND, SPELLINGS, durations, numbers, parse, role_of
 from .measured import AS_IT_IS, Decimal, Reading, Repair
+from .odd_rows import NUMBER, counting, is_header
 
 HEAD = 2**16
 """Bytes that are looked at."""
@@ -49,7 +47,6 @@ PIECE = re.compile(r'"[^"]*"|\S+')
 COMMA_NUMBER = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
 GROUPED = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
 POINTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
 def form_of(path: str, decimal: Decimal | None = None) -> tuple[dict[str, Any], list[str]]:
@@ -97,7 +94,7 @@ def _spaced(rows: list[list[str]]) -> bool:
     if not body or not all(map(COMMA_NUMBER.fullmatch, commas)):
         return False
     width, head = len(body[-1]), rows[0][1:] if rows[0][0] == "#" else rows[0]
-    index = len(head) == width - 1 and (_counts(head) or not any(map(NUMBER.fullmatch, head)))
+    index = len(head) == width - 1 and (counting(head) or not any(map(NUMBER.fullmatch, head)))
     alike = {len(row) for row in body} == {width} and (len(head) == width or index)
     last = [bool(NUMBER.fullmatch(cell.replace(",", "."))) for cell in body[-1]]
     if width > 1 and all(last) and not alike:
@@ -150,7 +147,6 @@ def _decimal(cells: list[str]) -> str:
 
 TEXTS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 ENDINGS = (*TEXTS, ".parquet", ".npz", ".npy")
-BLANK = frozenset({"", "na", "n/a", "nan", "null", "none"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,7 +268,7 @@ def _read_text(path: str, most: int | None, said: Reading) -> Held:
     cells, *body = [[str(text).strip() for text in row] for row in head.to_numpy()]
     named, assumed = said.header == "yes", ""
     if said.header is None and not names:
-        named, assumed = _is_header(cells, body, decimal)
+        named, assumed = is_header(cells, body, decimal)
     if names:
         form["names"], named = names, "comment" not in form
     frame = read_csv(file, None, header=0 if named else None, index_col=False, **form)
@@ -287,108 +283,6 @@ def _read_text(path: str, most: int | None, said: Reading) -> Held:
         and all(POINTED.fullmatch(row[place]) for row in rows)
     }
     return Held(frame, pointed=pointed, assumed=(assumed,) if assumed else ())
-
-
-def _is_header(cells: list[str], body: list[list[str]], decimal: str) -> tuple[bool, str]:
-    """Whether the first row names the columns, and what that assumes; refuses one that could be
-    either."""
-    with reading("csv"):
-        numeric = pd.to_numeric(pd.Series(cells), errors="coerce").notna()
-    lasting = [bool(DURATION.fullmatch(cell)) for cell in cells]
-    numbers = (numeric.to_numpy() | lasting).tolist()
-    both = zip(cells, numbers, strict=True)
-    found = [cell for cell, number in both if not number and cell.lower() not in BLANK]
-    indexed = found == cells[:1] and _counts(cells[1:])
-    if found and any(numbers) and not indexed:
-        text = f"the first row mixes names and numbers: {short(found[0])!r} is not a number"
-        raise UnusableFile(f"{text}; name every column, or none: --header yes, or no")
-    require_once(found)
-    if found:
-        return True, ""
-    row = [cell.replace(decimal, ".") for cell in cells if cell]
-    if _counts(row):
-        return True, f"the first row, {_listed(row)}, numbers the workers"
-    if len(row) < len(cells) or not _unlike(row, body, decimal):
-        return False, ""
-    size, values = len(row), [*map(float, row)]
-    if values in ([*range(size)], [*range(1, size + 1)]):
-        text = f"the first row, {_listed(row)}, numbers the workers: no other row is like it"
-        return True, f"{text} (--header no if it is a round)"
-    raise UnusableFile(
-        f"the first row, {_listed(row)}, rather numbers the workers than holds delays: "
-        "say --header yes, or no; or write it as names (w10, w11, ...)"
-    )
-
-
-def require_once(names: list[str]) -> None:
-    """Refuse two columns of one name."""
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise UnusableFile(f"two columns are named {short(twice[0])!r}")
-
-
-def _listed(row: list[str]) -> str:
-    return short(", ".join(row))
-
-
-def _counts(cells: list[str]) -> bool:
-    """Whether a row of numbers is a header: 0, 1, 2, ... or 1, 2, 3, ..."""
-    size = len(cells)
-    from_0, from_1 = list(map(str, range(size))), list(map(str, range(1, size + 1)))
-    return (size >= 2 and cells == from_0) or (size >= 3 and cells == from_1)
-
-
-BY_CHANCE = 1e-3
-"""Of a round that looks like names: at most so likely."""
-
-
-NUMBERED = 20
-"""Times as likely as in other tables are names where a row reads 1, 2, 3, ... or 0, 1, 2, ..."""
-
-
-def _unlike(row: list[str], body: list[list[str]], decimal: str) -> bool:
-    """Whether a first row of numbers is unlike the rows below: fewer digits after the point, or
-    evenly spaced and of another size."""
-    below = [[cell.replace(decimal, ".") for cell in cells if cell] for cells in body]
-    cells = [cell for line in below for cell in line if NUMBER.fullmatch(cell)]
-    if not cells or not all(map(NUMBER.fullmatch, row)):
-        return False
-    values, others = np.array(row, float), np.array(cells, float)
-    steps = np.diff(values)
-    sorted_ = len(row) > 1 and (bool(np.all(steps > 0)) or bool(np.all(steps < 0)))
-    written = max(map(_digits, row))
-    if sorted_ and written > 0 and len(cells) >= FEW and not any(map(_digits, cells)):
-        return True
-    if written < _digits(max(cells, key=_digits)):
-        alike = sum(_digits(cell) <= written for cell in cells)
-        share = (1 if alike == 0 else alike) / len(cells)
-        # Pandas and NumPy write 2.0 as it is: whole numbers among fractions are of another kind.
-        other_kind = not any("." in cell for cell in row) and all("." in cell for cell in cells)
-        numbered = values.tolist() in ([*range(len(row))], [*range(1, len(row) + 1)])
-        chance = share ** len(row) / (NUMBERED if numbered else 1)
-        if (other_kind and len(below) > 1) or chance < BY_CHANCE:
-            return sorted_ or (other_kind and len(row) == 1 and values[0] == 0)
-    even = bool(np.all(steps == steps[:1])) and sorted_ and written == 0
-    evenly = sum(
-        len(line) == len(row) and len({*np.diff(np.array(line, float)).tolist()}) == 1
-        for line in below
-        if all(map(NUMBER.fullmatch, line))
-    )
-    if even and len(row) > 2 and evenly <= len(below) / 10:
-        return bool(np.all(np.abs(steps) == 1)) or len(row) > 3 or _apart(values, others)
-    return even and _apart(values, others)
-
-
-def _apart(values: FloatArray, others: FloatArray) -> bool:
-    """Whether numbers are of another size than the others."""
-    return bool(3 * values.max() < others.min() or values.min() > 3 * others.max())
-
-
-def _digits(cell: str) -> int:
-    """After the point, but for zeros at the end; many where there is an exponent."""
-    if "e" in cell.lower():
-        return 99
-    return len(cell.partition(".")[2].rstrip("0"))
 
 
 def _read_npz(path: str, most: int | None) -> Held:

@@ -1,14 +1,23 @@
-"""Rows that are no rounds: totals, copies, every row twice; and what may be: warm-up, phases."""
+"""Rows that are no rounds: totals, copies, every row twice; and what may be: warm-up, phases.
+
+The first row of a text is a header if it holds names, or if it numbers the workers: 0, 1, 2, ... or
+1, 2, 3, ... A row that mixes names and numbers could be either, so it is an error, unless it is one
+name before numbered workers: an index.
+"""
 
 from __future__ import annotations
 
 import math
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import pandas as pd
 
-from ...sim.files import UnusableFile
+from ...sim.files import UnusableFile, reading, short
 from ..base import FloatArray
+from .columns import DURATION, FEW
 from .odd_columns import BY_CHANCE, MANY, SAMPLE, resolutions, twins
 
 TOGETHER = 0.95
@@ -198,3 +207,107 @@ def _phases(typical: FloatArray) -> int:
     low, high = sorted((typical[:place], typical[place:]), key=lambda part: float(np.median(part)))
     clear = np.quantile(high, 0.1) > np.quantile(low, 0.9)
     return place if clear and np.median(high) > 1.4 * np.median(low) else 0
+
+
+# A first row that names the columns.
+
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+BLANK = frozenset({"", "na", "n/a", "nan", "null", "none"})
+
+
+def is_header(cells: list[str], body: list[list[str]], decimal: str) -> tuple[bool, str]:
+    """Whether the first row names the columns, and what that assumes; refuses one that could be
+    either."""
+    with reading("csv"):
+        numeric = pd.to_numeric(pd.Series(cells), errors="coerce").notna()
+    lasting = [bool(DURATION.fullmatch(cell)) for cell in cells]
+    numbers = (numeric.to_numpy() | lasting).tolist()
+    both = zip(cells, numbers, strict=True)
+    found = [cell for cell, number in both if not number and cell.lower() not in BLANK]
+    indexed = found == cells[:1] and counting(cells[1:])
+    if found and any(numbers) and not indexed:
+        text = f"the first row mixes names and numbers: {short(found[0])!r} is not a number"
+        raise UnusableFile(f"{text}; name every column, or none: --header yes, or no")
+    require_once(found)
+    if found:
+        return True, ""
+    row = [cell.replace(decimal, ".") for cell in cells if cell]
+    if counting(row):
+        return True, f"the first row, {_listed(row)}, numbers the workers"
+    if len(row) < len(cells) or not _unlike(row, body, decimal):
+        return False, ""
+    size, values = len(row), [*map(float, row)]
+    if values in ([*range(size)], [*range(1, size + 1)]):
+        text = f"the first row, {_listed(row)}, numbers the workers: no other row is like it"
+        return True, f"{text} (--header no if it is a round)"
+    raise UnusableFile(
+        f"the first row, {_listed(row)}, rather numbers the workers than holds delays: "
+        "say --header yes, or no; or write it as names (w10, w11, ...)"
+    )
+
+
+def require_once(names: list[str]) -> None:
+    """Refuse two columns of one name."""
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UnusableFile(f"two columns are named {short(twice[0])!r}")
+
+
+def _listed(row: list[str]) -> str:
+    return short(", ".join(row))
+
+
+def counting(cells: list[str]) -> bool:
+    """Whether a row of numbers is a header: 0, 1, 2, ... or 1, 2, 3, ..."""
+    size = len(cells)
+    from_0, from_1 = list(map(str, range(size))), list(map(str, range(1, size + 1)))
+    return (size >= 2 and cells == from_0) or (size >= 3 and cells == from_1)
+
+
+NUMBERED = 20
+"""Times as likely as in other tables are names where a row reads 1, 2, 3, ... or 0, 1, 2, ..."""
+
+
+def _unlike(row: list[str], body: list[list[str]], decimal: str) -> bool:
+    """Whether a first row of numbers is unlike the rows below: fewer digits after the point, or
+    evenly spaced and of another size."""
+    below = [[cell.replace(decimal, ".") for cell in cells if cell] for cells in body]
+    cells = [cell for line in below for cell in line if NUMBER.fullmatch(cell)]
+    if not cells or not all(map(NUMBER.fullmatch, row)):
+        return False
+    values, others = np.array(row, float), np.array(cells, float)
+    steps = np.diff(values)
+    sorted_ = len(row) > 1 and (bool(np.all(steps > 0)) or bool(np.all(steps < 0)))
+    written = max(map(_digits, row))
+    if sorted_ and written > 0 and len(cells) >= FEW and not any(map(_digits, cells)):
+        return True
+    if written < _digits(max(cells, key=_digits)):
+        alike = sum(_digits(cell) <= written for cell in cells)
+        share = (1 if alike == 0 else alike) / len(cells)
+        # Pandas and NumPy write 2.0 as it is: whole numbers among fractions are of another kind.
+        other_kind = not any("." in cell for cell in row) and all("." in cell for cell in cells)
+        numbered = values.tolist() in ([*range(len(row))], [*range(1, len(row) + 1)])
+        chance = share ** len(row) / (NUMBERED if numbered else 1)
+        if (other_kind and len(below) > 1) or chance < BY_CHANCE:
+            return sorted_ or (other_kind and len(row) == 1 and values[0] == 0)
+    even = bool(np.all(steps == steps[:1])) and sorted_ and written == 0
+    evenly = sum(
+        len(line) == len(row) and len({*np.diff(np.array(line, float)).tolist()}) == 1
+        for line in below
+        if all(map(NUMBER.fullmatch, line))
+    )
+    if even and len(row) > 2 and evenly <= len(below) / 10:
+        return bool(np.all(np.abs(steps) == 1)) or len(row) > 3 or _of_another_size(values, others)
+    return even and _of_another_size(values, others)
+
+
+def _of_another_size(values: FloatArray, others: FloatArray) -> bool:
+    """Whether numbers are of another size than the others."""
+    return bool(3 * values.max() < others.min() or values.min() > 3 * others.max())
+
+
+def _digits(cell: str) -> int:
+    """After the point, but for zeros at the end; many where there is an exponent."""
+    if "e" in cell.lower():
+        return 99
+    return len(cell.partition(".")[2].rstrip("0"))

@@ -1,4 +1,4 @@
-"""Traces of PyTorch's profiler: one JSON file per rank, in Chrome's trace format.
+"""JSON: traces of PyTorch's profiler, one file per rank, in Chrome's trace format; and tables.
 
 ``nccl*`` kernels, ``nccl:`` or ``gloo:`` spans, or ``c10d::`` calls are the time in collectives.
 Spans that have a name of their own (``record_function``) may be stages of a step.
@@ -31,8 +31,9 @@ from ...sim.files import (
 )
 from ..base import FloatArray
 from .columns import role_of
-from .files import Held, opened, require_once
+from .files import Held, opened
 from .measured import TableError
+from .odd_rows import require_once
 
 TRACE_ENDINGS = (".json", ".json.gz")
 STEP = re.compile(r"ProfilerStep#(\d{1,15})")
