@@ -58,7 +58,7 @@ def run(
             be computed. Where some cells of a sweep fail, ``Result.failed`` has them.
     """
     options = _options(jobs, data_dir, allow_large)
-    return _run(_document(config, set or {}), output, options, progress, timeline)
+    return _run(_document(config, _changes(set)), output, options, progress, timeline)
 
 
 def sweep(
@@ -82,7 +82,7 @@ def sweep(
     Raises:
         ConfigError: as ``run``.
     """
-    values = {key: _plain(value) for key, value in (set or {}).items()}
+    values = {key: _plain(value) for key, value in _changes(set).items()}
     axes = {key: value for key, value in values.items() if isinstance(value, list)}
     rest = {key: value for key, value in values.items() if key not in axes}
     found = _document(config, rest)
@@ -96,14 +96,27 @@ def load(directory: str | os.PathLike[str]) -> Result:
     Raises:
         ConfigError: it holds no result.
     """
-    return Result.of(Path(directory))
+    return Result.of(_folder("directory", directory))
 
 
 def _options(jobs: int, data_dir: Folder, allow_large: bool) -> RunOptions:
-    if isinstance(jobs, bool) or jobs < 1:
+    if isinstance(jobs, bool) or not isinstance(jobs, int | np.integer) or jobs < 1:
         raise at("jobs", jobs, "must be a whole number of at least 1")
-    data = None if data_dir is None else Path(data_dir)
-    return RunOptions(jobs=jobs, data_dir=data, allow_large=allow_large)
+    data = None if data_dir is None else _folder("data_dir", data_dir)
+    return RunOptions(jobs=int(jobs), data_dir=data, allow_large=allow_large)
+
+
+def _folder(name: str, value: Any) -> Path:
+    if not isinstance(value, str | os.PathLike):
+        raise at(name, value, "must be a path")
+    return Path(value)
+
+
+def _changes(values: Any) -> Mapping[str, Any]:
+    """The argument ``set``; nothing for ``None``."""
+    if not isinstance(values, Mapping | None) or not all(isinstance(k, str) for k in values or {}):
+        raise at("set", values, 'must be a mapping of dotted keys, as {"delay.rate": 2.0}')
+    return values or {}
 
 
 def _run(
@@ -113,7 +126,11 @@ def _run(
     progress: ShowProgress,
     timeline: bool = False,
 ) -> Result:
-    place = TemporaryDirectory(prefix="erasurehead-") if output is None else nullcontext(output)
+    place = (
+        TemporaryDirectory(prefix="erasurehead-")
+        if output is None
+        else nullcontext(_folder("output", output))
+    )
     with place as name:
         folder = Path(name)
         events = folder / EVENTS if timeline else None
@@ -143,6 +160,8 @@ def _failures(outcome: Outcome) -> dict[str, str]:
 
 def _document(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:
     """The config with its changes; relative paths in a mapping start from the working directory."""
+    if not isinstance(config, str | os.PathLike | Mapping):
+        raise at("config", config, "must be the path of a YAML file, or a mapping")
     found = _plain(config) if isinstance(config, Mapping) else document.load(Path(config))
     for key, value in values.items():
         if isinstance(found.get("sweep"), dict):

@@ -15,7 +15,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from erasurehead.experiments.config.catalogue import with_plugins
+from erasurehead.experiments.config.codec import located
+from erasurehead.experiments.config.errors import at
 from erasurehead.experiments.conformance import CHECKS, Nonconforming, SchemeUnderTest
+from erasurehead.sim.fields import require_count
 from erasurehead.sim.schemes import SchemeFamily
 
 __all__ = ["CHECKS", "Nonconforming", "check_scheme"]
@@ -44,16 +47,22 @@ def check_scheme(
 
     Raises:
         Nonconforming: an ``AssertionError`` with one line: the scheme, the check, what is wrong.
-        ConfigError: a plugin cannot be used.
-        ValueError: there is no such scheme, check or field, or the fields do not fit the workers.
+        ConfigError: a plugin cannot be used, or a field or an argument cannot have its value.
+        ValueError: there is no such scheme or check, or the fields do not fit the workers.
     """
     if isinstance(scheme, str):
         classes = with_plugins(plugins)["schemes"].classes
         if scheme not in classes:
             raise ValueError(f"no scheme {scheme}; valid: {', '.join(classes)}")
-        family: SchemeFamily = classes[scheme](**fields)
-    else:
+        with located(scheme):
+            family: SchemeFamily = classes[scheme](**fields)
+    elif isinstance(scheme, SchemeFamily):
         family = scheme
+    else:
+        raise at("scheme", scheme, "must be a scheme with its fields, or the name of one")
+    require_count("workers", workers)
+    if isinstance(only, str):
+        raise at("only", only, "must be a list of names of checks")
     if unknown := set(only) - set(CHECKS):
         raise ValueError(f"no check {', '.join(sorted(unknown))}; valid: {', '.join(CHECKS)}")
     tested = SchemeUnderTest(family, workers)

@@ -581,12 +581,16 @@ def list_(
             completed("topics"),
         ),
     ] = None,
+    config: Annotated[
+        Path | None, argument("Include what this config's plugins add.", "[CONFIG.yaml]")
+    ] = None,
 ) -> None:
     """List what a config can name, with the type, unit, range and default of every field."""
     from . import listing
 
-    listing.show_list(what)
-    terminal.follow(*(("reproduce", "--help") if what == "figures" else ("init", "example")))
+    listing.show_list(what, config)
+    run = ("init", "example") if config is None else ("run", str(config))
+    terminal.follow(*(("reproduce", "--help") if what == "figures" else run))
 
 
 @as_command("schema > erasurehead.schema.json")

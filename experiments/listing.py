@@ -17,6 +17,7 @@ from rich.text import Text
 from ..sim.engines.run import Network
 from ..sim.problems.losses import ProblemSettings
 from .config.catalogue import with_plugins
+from .config.cells import plugins_of
 from .config.document import load
 from .config.errors import ConfigError, at, one_of
 from .config.schema import FieldRow, field_rows, first_sentence, schema
@@ -78,9 +79,9 @@ TOPICS = (*PLACES, "figures")
 OLD = {"problems": "data"}
 
 
-def sections() -> dict[str, Entries]:
-    """The entries of every list, those of installed plugins included."""
-    known = with_plugins().kinds.items()
+def sections(plugins: Sequence[str] = ()) -> dict[str, Entries]:
+    """The entries of every list, those of installed plugins and of these included."""
+    known = with_plugins(plugins).kinds.items()
     kinds: dict[str, Entries] = {name: dict(kind.classes) for name, kind in known}
     kinds["data"] = {"every data set": ProblemSettings, **kinds["data"]}
     kinds["network"], kinds["failures"] = {"network": Network}, {"failures": FailureSettings}
@@ -101,18 +102,19 @@ def keys_of(config: Path | None) -> list[str]:
     return [*keys]
 
 
-def show_list(what: str | None) -> None:
+def show_list(what: str | None, config: Path | None = None) -> None:
     """Print one list of what a config can name, with type, unit, range and default of every field.
 
     Raises:
-        ConfigError: ``what`` is not a list we have; ``None`` is all of them.
+        ConfigError: ``what`` is not a list we have, where ``None`` is all of them; or a plugin of
+            the config cannot be used.
     """
     names = TOPICS
     what = OLD.get(what or "", what)
     if what is not None and what not in names:
         raise at("list", what, one_of(names, what))
     console = terminal.console()
-    entries = sections()
+    entries = sections([] if config is None else plugins_of(load(config)))
     for name in names if what is None else [what]:
         if name == "figures":
             said = "  erasurehead reproduce NAME ..."

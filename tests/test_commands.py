@@ -289,6 +289,15 @@ def test_every_entry_has_its_sentence_below_its_name(
             assert (name, first_sentence(family)) in pairwise(lines)
 
 
+def test_the_list_has_what_a_configs_plugins_add(tmp_path: Path) -> None:
+    plugin = Path(__file__).parent / "plugins" / "wait_longer.py"
+    (tmp_path / "own.yaml").write_text(f"plugins: [{plugin}]\n")
+    assert "wait_longer" not in inside("list", "schemes").stdout
+    ended = inside("list", "schemes", tmp_path / "own.yaml")
+    assert "\nwait_longer" in ended.stdout, ended.stderr
+    assert f"erasurehead run {tmp_path / 'own.yaml'}" in ended.stdout
+
+
 def test_the_old_name_of_the_data_still_works(capsys: pytest.CaptureFixture[str]) -> None:
     listing.show_list("problems")
     old = capsys.readouterr().out

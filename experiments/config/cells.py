@@ -205,7 +205,13 @@ def catalogue_of(document: Mapping[str, Any]) -> Catalogue:
     Raises:
         ConfigError: a plugin cannot be used.
     """
-    return with_plugins(section("plugins", document.get("plugins", [])))
+    return with_plugins(plugins_of(document))
+
+
+def plugins_of(document: Mapping[str, Any]) -> list[str]:
+    """The plugins that a document names."""
+    found: list[str] = section("plugins", document.get("plugins", []))
+    return found
 
 
 def resolved(document: Mapping[str, Any]) -> dict[str, Any]:

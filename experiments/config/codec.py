@@ -294,6 +294,7 @@ def from_validation(error: ValidationError, place: str) -> ConfigError:
 
 
 WORDS = {
+    "unexpected_keyword_argument": "not be given: there is no such field",
     **dict.fromkeys(
         ("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "be an integer"
     ),

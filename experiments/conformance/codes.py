@@ -122,7 +122,7 @@ def _at_every_stop(tested: SchemeUnderTest, scheme: Fixed) -> str:
     if not scheme.exact:
         text = "says that it is not exact, but every set of arrivals that ends a round decodes so"
         ensure(messages > 12 or away.max() > EXACT, text)
-        return ""
+        return "not exact, as it says" if messages <= 12 else "says that it is not exact"
     ensure(away.max() <= EXACT, f"claims to be exact; {_number(scheme, enough, away)}")
     return f"exact at {len(enough)} stops"
 

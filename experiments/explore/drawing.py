@@ -122,7 +122,7 @@ def drawn_page(
     known = {label: one or ClosedForm() for label, one in found.items()}
     charts = [
         Chart("loss-time", "Loss against time", "", loss_time(runs, whole)),
-        Chart("time-error", "Time against error", "", time_error(runs, known)),
+        Chart("time-error", "Time against error", "", time_error(runs, known, whole)),
     ]
     page_style = PageStyle()
     section = drawn(Section("explored", "Pictures", [*charts, _table(runs, known)]), page_style)
@@ -173,26 +173,46 @@ def loss_time(runs: Sequence[Simulated], whole: bool = False) -> Picture:
     return Picture([panel], 1, 4.8, 3.4, last=(key,))
 
 
-def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Picture:
-    """Mean iteration time against mean decoding error; closed forms as hollow marks."""
+def time_error(
+    runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole: bool = False
+) -> Picture:
+    """Mean iteration time against mean decoding error; closed forms as hollow marks.
+
+    An axis is logarithmic where what it shows spans ``WIDE``, unless ``whole``; exact schemes
+    then stand below all others.
+    """
+    wide = np.inf if whole else WIDE
+    seconds = axis_of("mean iteration time (s)", np.array([run.seconds[0] for run in runs]), wide)
+    errors = np.array([run.error[0] for run in runs])
+    error = axis_of(ERROR, errors[errors > 0], wide)
+    floor = errors[errors > 0].min() / 3 if error.log else 0.0
+    if error.log and not errors.all():
+        error = replace(error, label=f"{ERROR}\n(exact: drawn at {floor:.1g})")
+    if not seconds.log:
+        seconds = replace(seconds, low=0.0)
     marks: list[Mark] = []
     theory: list[Mark] = []
     for run in runs:
         (x, dx), (y, dy) = run.seconds, run.error
         across, along = (QUANTILE * np.full((2, 1), np.nan_to_num(half)) for half in (dx, dy))
-        marks.append(Points(_look(run), np.array([x]), np.array([y]), across, along))
-        seconds, error = known[run.label].seconds, known[run.label].error
-        if not np.isnan([seconds, error]).any():
+        along = np.minimum(along, [[max(0.0, y - floor)], [np.inf]])
+        at = np.array([x]), np.maximum([y], floor)
+        marks.append(Points(_look(run), *at, across, along))
+        closed = known[run.label]
+        if not np.isnan([closed.seconds, closed.error]).any():
             ring = Look(look(run.scheme).colour, "o", "none", "")
-            at = (np.array([seconds]), np.array([error]))
+            at = np.array([closed.seconds]), np.maximum([closed.error], floor)
             theory.append(Points(ring, *at, hollow=True, size=4.0))
     marks += [*theory, Points(THEORY, hollow=True)] if theory else []
     marks.append(Points(BARS))
-    panel = Panel(Axis("mean iteration time (s)", low=0.0), Axis("mean decoding error"), marks)
+    panel = Panel(seconds, error, marks)
     return Picture([panel], 1, 4.8, 3.4, last=(THEORY.title, BARS.title))
 
 
-LOSS = "training loss (mean over rows)"
+LOSS, ERROR = "training loss (mean over rows)", "mean decoding error"
+
+WIDE = 5.0
+"""From this ratio on, an axis is logarithmic."""
 
 
 def _values(curves: Sequence[Curve]) -> FloatArray:

@@ -98,7 +98,12 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
         f"of one law for all delays, {best.family.name} predicts arrivals best: off by "
         f"{percent(best.order_error)}",
     ]
-    if findings.load is not None:
+    if findings.load is None:
+        why.append(
+            f"load: the table has one, so the load law is assumed: {findings.load_law['kind']}; "
+            "measure several to know it"
+        )
+    else:
         why.append(f"load: {_load_sentence(findings.load)}")
         why += [
             f"{number_of(count, 'call')} at load {load:g} took less than the load costs, and "

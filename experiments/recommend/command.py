@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +15,7 @@ from ..config.document import load, override, write_yaml
 from ..config.errors import ConfigError
 from ..options import SearchRequest
 from ..page import terminal
-from ..page.answer import ANSWER, write_answer
+from ..page.answer import ANSWER, json_at, write_answer
 from ..page.content import Page
 from ..page.markdown import as_markdown
 from ..pictures import paint, style
@@ -86,6 +87,9 @@ def answer_question(
     folder = output or Path("results/recommend") / question.scenario.name
     if origin_of(folder) is not None:
         raise ConfigError(f"{folder}: holds the result of a run; give another --output")
+    with suppress(ConfigError, AttributeError):  # there is none, or a damaged one
+        if json_at(folder / MANIFEST).get("question", {}).get("mark") != _mark(question):
+            terminal.tell(f"warning: {folder}: the answer to another question is replaced")
     with output_folder(folder, FILES, reads):
         with terminal.progress("stages") as progress, open_lanes(jobs) as lanes:
             found = recommended(Search(question, lanes, progress))
@@ -101,10 +105,7 @@ def write_recommendation(found: Recommendation, output: Path, command: str, seco
     The search took so many seconds.
     """
     scenario = found.question.scenario
-    # Equal for the same question to the same code.
-    asked = [json.dumps(scenario.base), asdict(found.question.request)]
-    text = json.dumps(asked, sort_keys=True, default=str)
-    mark = sha256(f"{text}\n{code_fingerprint()}".encode()).hexdigest()[:16]
+    mark = _mark(found.question)
     winner = write_yaml(winner_config(found))
     kept = recommendation_tables(found)
     manifest = {
@@ -134,6 +135,13 @@ def write_recommendation(found: Recommendation, output: Path, command: str, seco
         write_answer(answer, output)
         files.write_bytes(output / MANIFEST, to_json(manifest))
     return whole
+
+
+def _mark(question: Question) -> str:
+    """Equal for the same question to the same code."""
+    asked = [json.dumps(question.scenario.base), asdict(question.request)]
+    text = json.dumps(asked, sort_keys=True, default=str)
+    return sha256(f"{text}\n{code_fingerprint()}".encode()).hexdigest()[:16]
 
 
 def winner_config(found: Recommendation) -> dict[str, Any]:

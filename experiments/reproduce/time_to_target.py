@@ -203,7 +203,10 @@ class TimeToTarget(CodedFigure):
             parts = {law: rows_of(frame, dataset=dataset, load_law=law) for law in base.LAWS}
             panels += [self._ratios(part, law) for law, part in parts.items()]
             title = EXPERIMENTS[dataset].title
-            panels += [self._rates(rows_of(part, kind=GRID), title) for part in parts.values()]
+            panels += [
+                self._rates(rows_of(part, kind=GRID), f"{title},\n{law} law")
+                for law, part in parts.items()
+            ]
         return Picture(
             panels,
             columns=len(base.LAWS),
@@ -261,7 +264,7 @@ class TimeToTarget(CodedFigure):
             f"{law} law",
         )
 
-    def _rates(self, frame: pd.DataFrame, dataset: str) -> Panel:
+    def _rates(self, frame: pd.DataFrame, title: str) -> Panel:
         """Rows of schemes, columns of rates: how many times as long as at the best rate."""
         rates, schemes = sorted(frame["rate"].unique()), self._schemes()
         wide = frame.pivot_table(index="scheme", columns="rate", values="seconds", dropna=False)
@@ -280,7 +283,7 @@ class TimeToTarget(CodedFigure):
             ),
             Axis("", names=tuple(one.look.title for one in schemes.values())),
             [Heat(times, TIMES, log=True, low=LIGHTEST), replace(words, size=6.5)],
-            dataset,
+            title,
             grid=False,
         )
 

@@ -22,6 +22,7 @@ from ..options import VerifyRequest
 from ..page import terminal
 from ..run.estimate import Room, free_memory, require_memory
 from ..run.files import output_folder
+from ..text import number_of
 from . import compare, grid, table
 from .compare import Quantities
 from .grid import Case, Setting, cases
@@ -94,6 +95,12 @@ def verify_grid(asked: VerifyRequest, document: Mapping[str, Any] | None = None)
     what = f"--replications {asked.replications}"
     most = max([MEMORY, *(PER_WORKER * setting.workers for setting in settings)])
     require_memory(most * asked.replications, room, what, "take fewer")
+    if document is None:
+        count = number_of(sum(len(setting.labels) for setting in settings), "scheme")
+        terminal.say(
+            f"{count}, {asked.replications} rounds each: some minutes; shorter: fewer "
+            "--replications, or erasurehead verify CONFIG.yaml for the schemes of a config"
+        )
     began, output = time.monotonic(), asked.output
     with nullcontext() if output is None else output_folder(output, table.FILES):
         with terminal.progress("schemes") as progress:

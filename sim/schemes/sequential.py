@@ -250,9 +250,11 @@ class Multiplexed(SequentialCode):
 class Sequential(SchemeFamily):
     """A code for bursts of stragglers: a missing result is computed again ``B`` rounds later.
 
-    It needs less than a code that must tolerate ``stragglers`` in every round, and pays off where
-    stragglers persist. ``selective_repeat`` computes a job in one round and computes what is
-    missing again B rounds later; its load is s + 1 with s = ceil(B stragglers / (W - 1 + B)).
+    It needs less than a code that must tolerate ``stragglers`` in every round. ``multiplexed`` has
+    shorter rounds than cyclic repetition where times grow in proportion to the load, but
+    fractional repetition is faster at every setting of ``reproduce sequential_persistence``.
+    ``selective_repeat`` computes a job in one round and computes what is missing again B rounds
+    later; its load is s + 1 with s = ceil(B stragglers / (W - 1 + B)).
     ``multiplexed`` spreads each job over W - 1 + B rounds, in mini-tasks; its load, a fraction of
     partitions, is (lambda + 1)(W - 1 + B) / (B + (W - 1)(lambda + 1)), below 2 for lambda < n.
 

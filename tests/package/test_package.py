@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -277,3 +278,29 @@ def test_the_python_page_names_every_option_of_fit() -> None:
     text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
     for name in [*inspect.signature(erasurehead.fit).parameters][1:]:
         assert re.search(rf"^\| .*`{name}`.* \|.*\|$", text, re.MULTILINE), name
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name"),
+    [
+        (lambda: eh.run("demo.yaml", set="delay.rate=2"), "set"),
+        (lambda: eh.sweep("demo.yaml", set=["delay.rate=2"]), "set"),
+        (lambda: eh.run({}, set={3: 1}), "set"),
+        (lambda: eh.run(None), "config"),
+        (lambda: eh.run({}, jobs="a"), "jobs"),
+        (lambda: eh.run({}, output=3), "output"),
+        (lambda: eh.run({}, data_dir=3), "data_dir"),
+        (lambda: eh.load(None), "directory"),
+        (lambda: testing.check_scheme(None), "scheme"),
+        (lambda: testing.check_scheme("uncoded", "a"), "workers"),
+        (lambda: testing.check_scheme("uncoded", only="exactness"), "only"),
+        (lambda: testing.check_scheme("erasurehead", wait_for=4), "erasurehead.load"),
+        (lambda: testing.check_scheme("erasurehead", load="x", wait_for=4), "erasurehead.load"),
+        (lambda: testing.check_scheme("uncoded", load=3), "uncoded.load"),
+    ],
+)
+def test_an_argument_of_a_wrong_kind_is_one_line_that_names_it(
+    wrong: Callable[[], Any], name: str
+) -> None:
+    with pytest.raises(ValueError, match=rf"\A{re.escape(name)}( =|:) .*\Z"):
+        wrong()

@@ -70,6 +70,9 @@ def test_the_answer_and_its_files(config: Path, tmp_path: Path) -> None:
     winner = yaml.safe_load((folder / "winner.yaml").read_text())
     assert winner["optimizer"]["learning_rate"] == ranking["rate"].iloc[0]
     assert inside("run", folder / "winner.yaml", "--output", tmp_path / "run").returncode == 0
+    assert "another question" not in done.stderr
+    other = inside("recommend", config, *ONLY, "--max-load", 2, "--output", folder)
+    assert f"{folder}: the answer to another question is replaced" in other.stderr
 
 
 @pytest.mark.parametrize("cell", ["", "0"], ids=["empty", "zero"])
