@@ -57,7 +57,8 @@ class MeasuredTrace(DelayModel):
         hosts: ``all``: the run has as many workers as the table; ``first``: perhaps fewer, which
             read its first columns; or the names of those workers that take part, in order.
         columns: which column is the ``worker``, ``round``, ``seconds`` (or ``start`` and ``end``)
-            and ``load`` of a long table; of a wide one which numbers the ``round``.
+            and ``load`` of a long table, the time of its ``allreduce``, or its ``stages``; of a
+            wide one which numbers the ``round``.
         drop: columns, or workers of a long table, that are left out.
         unit: of the times, where the columns' names do not say it: ``s``, ``ms``, ``us``, ``ns``,
             or how many seconds one is.
