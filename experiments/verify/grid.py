@@ -26,6 +26,7 @@ from ...sim.schemes.base import Fixed, RoundScheme
 from ...sim.schemes.cyclic import CyclicRepetition
 from ...sim.schemes.erasurehead import ErasureHead, FractionalRepetition
 from ...sim.schemes.local_sgd import LocalRounds, OuterSteps
+from ...sim.schemes.speculative import Copies
 from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
 from ...sim.steps import DecodedRounds
 from ...sim.theory import NoFormula, round_theory
@@ -137,7 +138,7 @@ TWELVE: tuple[SchemeFamily, ...] = tuple(
     example
     for family in SCHEMES.values()
     for example in family.examples()
-    if isinstance(example.build(12), Fixed | LocalRounds)
+    if isinstance(example.build(12), Fixed | LocalRounds | Copies)
 )
 """Every registered scheme whose plan never changes, as its contract tests configure it."""
 
@@ -195,7 +196,7 @@ def whole_grid() -> tuple[Setting, ...]:
     found = list[Setting]()
     for n, families, delays in ((30, THIRTY, DELAYS), (12, TWELVE, DELAYS[::4])):
         # At load 1 a sum of draws is a single draw: there is nothing new to verify.
-        loaded = tuple(f for f in families if fixed(f, n).assignment.loads.max() > 1)
+        loaded = tuple(f for f in families if np.max(fixed(f, n).plan(None).loads) > 1)
         for delay in delays:
             for law in LAWS:
                 chosen = loaded if isinstance(law, PerPartition) else families
@@ -240,10 +241,10 @@ def of_config(grid: Sequence[Cell]) -> tuple[list[Setting], list[tuple[Cell, str
     return [*found.values()], others
 
 
-def fixed(family: SchemeFamily, workers: int) -> Fixed | LocalRounds:
+def fixed(family: SchemeFamily, workers: int) -> Fixed | LocalRounds | Copies:
     """Build a scheme whose plan never changes, for n workers."""
     scheme = family.build(workers)
-    assert isinstance(scheme, Fixed | LocalRounds)
+    assert isinstance(scheme, Fixed | LocalRounds | Copies)
     return scheme
 
 

@@ -49,7 +49,7 @@ class Speculative(SchemeFamily):
         stop: when all tasks are done.
         decoding: the sum.
         error: 0.
-        time: exponential times, q at least n/2: (H_n - H_(n-q) + sum_(m <= n-q) 1 / min(2 m, n)) /
+        time: exponential times: (H_n - H_(n-q) + sum_(m <= n-q) 1 / min(2 m, n)) /
             rate (``eh.theory.mean_speculative``); measured with a multiplier.
         source: Dean, Ghemawat, MapReduce (OSDI 2004), backup tasks; Wang, Joshi, Wornell (arXiv
             1404.1328); Apache Spark's ``TaskSetManager``, pull request 45858 for the defaults.

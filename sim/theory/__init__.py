@@ -17,8 +17,8 @@ Mean seconds of a round, for exponential and shifted exponential delays, in elem
     ``additive_time`` make; ``harmonic``.
 Mean seconds between updates without a barrier, or with a part of one:
     ``mean_asynchronous``, ``mean_k_async``, ``bound_k_async``, ``mean_k_batch_async``,
-    ``mean_k_sync``, ``mean_k_batch_sync``; ``least_seconds``, below which no method comes; and
-    what each worker's data then weigh: ``asynchronous_weights``.
+    ``mean_k_sync``, ``mean_k_batch_sync``, ``mean_ssp``; ``least_seconds``, below which no method
+    comes; and what each worker's data then weigh: ``asynchronous_weights``.
 What a worker does that stops by itself:
     ``mean_pieces_done`` for ``drop_compute``, and its normal approximation ``normal_pieces_done``.
 How wrong the decoded gradient is:
@@ -77,6 +77,7 @@ from .mean_times import (
     mean_k_sync,
     mean_quorum,
     mean_speculative,
+    mean_ssp,
     mean_uncoded,
     proportional_time,
 )
@@ -100,7 +101,7 @@ __all__ = [
     "iteration_time_law", "least_seconds", "least_squares_spectrum", "mean_asynchronous",
     "mean_cover", "mean_erasurehead", "mean_first_k", "mean_k_async", "mean_k_batch_async",
     "mean_k_batch_sync", "mean_k_sync", "mean_pieces_done", "mean_quorum", "mean_speculative",
-    "mean_uncoded", "normal_pieces_done", "one_step_error", "piece_time_at", "proportional_time",
+    "mean_ssp", "mean_uncoded", "normal_pieces_done", "one_step_error", "piece_time_at", "proportional_time",
     "proportional_worker_time", "quorum_error", "round_theory", "scheme_iteration_time",
     "spectral_bound", "stochastic_block_error", "worker_time_at", "worst_bound", "worst_cases",
 ]  # fmt: skip

@@ -15,6 +15,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
+from scipy.linalg import expm
+from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import require_count
@@ -23,39 +25,27 @@ from ..schemes.arrivals import Arrivals, Demand, NoFormula, demand, same_every_r
 from ..schemes.base import Fixed, Scheme
 from ..schemes.deadlines import Deadline
 from ..schemes.local_sgd import LocalRounds
+from ..schemes.speculative import Copies
 from ..schemes.stopping import FirstK, StoppingRule
 from ..schemes.time_limits import TimeLimited
-from ..types import BoolArray, FloatArray
+from ..types import FloatArray
 from .decoding_error import expected_decoding_error, group_erasure
-from .worker_time import Delay, UnitDelay, WorkerTime, piece_time_at, step_time_at, worker_time_at
+from .worker_time import (
+    Delay,
+    UnitDelay,
+    WorkerTime,
+    memoryless_rate,
+    piece_time_at,
+    smallest,
+    step_time_at,
+    worker_time_at,
+)
 
 ORDER = 12
 """Gauss-Legendre nodes on a panel."""
 
 MOST_PANELS = 4096
 """Refinement ends here: the rest is rounding noise, or a law with thousands of jumps."""
-
-
-def smallest(holds: Callable[[FloatArray], BoolArray], count: int) -> FloatArray:
-    """The smallest number t >= 0 at which a monotone condition holds, for ``count`` conditions.
-
-    Args:
-        holds: ``(count,)`` numbers -> ``(count,)`` bool; once true it stays true for larger t.
-
-    Returns:
-        ``(count,)``, exact to the last bit, infinite where the condition never holds.
-
-    Bisects on the bit pattern: doubles >= 0 are ordered as their patterns are, so 63 calls cover
-    every scale from 0 to 1e308, and a jump is found exactly.
-    """
-    low = np.zeros(count, dtype=np.int64)
-    high = np.full(count, np.inf).view(np.int64)
-    while np.any(low < high):
-        middle = low + (high - low) // 2
-        yes = holds(middle.view(np.float64))
-        low = np.where(yes | (low == high), low, middle + 1)
-        high = np.where(yes, middle, high)
-    return high.view(np.float64)
 
 
 def integrate(
@@ -252,6 +242,45 @@ class IterationTimeLaw:
         return float(power * left * b**power / (slope - power))
 
 
+@dataclass(frozen=True)
+class StagesLaw(IterationTimeLaw):
+    """A round of independent exponential waits, one after the other.
+
+    Attributes:
+        rates: ``(S,)`` of each wait, per second.
+
+    Cost: an exponential of an S x S matrix for each number of seconds; moments are sums.
+    """
+
+    rates: tuple[float, ...]
+
+    @override
+    def sf(self, seconds: ArrayLike) -> FloatArray:
+        """P(T > seconds), elementwise, to about 1e-14."""
+        t = np.asarray(seconds, dtype=np.float64)
+        # By then each wait is over with a chance that no double tells from 1.
+        end = sum(800.0 / rate for rate in self.rates)
+        generator = np.diag(self.rates[:-1], 1) - np.diag(self.rates)
+        found = [
+            1.0 if x <= 0 else 0.0 if x >= end else float(expm(generator * x)[0].sum())
+            for x in t.ravel()
+        ]
+        return np.asarray(np.clip(np.reshape(found, t.shape), 0.0, 1.0))
+
+    @override
+    def mean(self) -> float:
+        return sum(1.0 / rate for rate in self.rates)
+
+    @override
+    def variance(self) -> float:
+        return sum(1.0 / rate**2 for rate in self.rates)
+
+    @override
+    def tail_index(self) -> float:
+        """Infinite: the tail is exponential."""
+        return np.inf
+
+
 def iteration_time_law(
     rule: StoppingRule, workers: int, worker: WorkerTime
 ) -> IterationTimeLaw | NoFormula:
@@ -297,6 +326,8 @@ def scheme_iteration_time(
         if worker is None:
             return NoFormula(f"the time of {scheme.local_steps} steps has no closed form")
         return iteration_time_law(scheme.stopping, scheme.workers, worker)
+    if isinstance(scheme, Copies):
+        return _copied_law(scheme, worker_time_at(delay, law, 1))
     plain = same_every_round(scheme)
     if isinstance(plain, NoFormula):
         return plain
@@ -309,6 +340,24 @@ def scheme_iteration_time(
     if worker is None:
         return NoFormula(f"a worker's time at load {loads[0]} has no closed form")
     return iteration_time_law(plain.stopping, plain.workers, worker)
+
+
+def speculative_rates(workers: int, copy_after: int) -> FloatArray:
+    """``(n,)`` rates of the waits for the next task of a round with backup tasks, each worker's
+    being 1; see ``eh.theory.mean_speculative``."""
+    missing = np.arange(workers, 0, -1.0)
+    copied = np.arange(workers) >= copy_after
+    return np.where(copied, np.minimum(2.0 * missing, workers), missing)
+
+
+def _copied_law(scheme: Copies, worker: WorkerTime | None) -> IterationTimeLaw | NoFormula:
+    if worker is not None and scheme.q == scheme.n:
+        return iteration_time_law(FirstK(scheme.n), scheme.n, worker)
+    rate = None if worker is None else memoryless_rate(worker)
+    if worker is None or rate is None or scheme.multiplier:
+        return NoFormula("backup tasks have a closed form for exponential times and no multiplier")
+    rates = tuple((rate * speculative_rates(scheme.n, scheme.q)).tolist())
+    return StagesLaw(Demand(Arrivals(scheme.n, scheme.n, scheme.n)), worker, rates)
 
 
 def _unequal(scheme: Fixed) -> NoFormula | None:

@@ -14,7 +14,7 @@ from ..errors import InvalidParameter
 from ..fields import require_count, require_group, require_non_negative, require_positive
 from ..schemes.arrivals import Arrivals, Demand, uncovered_after
 from ..types import FloatArray
-from .iteration_time import IterationTimeLaw
+from .iteration_time import IterationTimeLaw, speculative_rates
 from .worker_time import WorkerTime
 
 # Exponential and shifted exponential delays.
@@ -92,15 +92,15 @@ def mean_quorum(time: ExponentialTime, workers: int, wait_for: int, grace: float
 
 
 def mean_speculative(time: ExponentialTime, workers: int, copy_after: int) -> float:
-    """Backup tasks after q of n arrivals, q at least n / 2; exponential times without offset.
+    """Backup tasks after q of n arrivals; exponential times without offset.
 
-    ``mean_first_k`` + scale * sum_{m <= n-q} 1 / (2 m): two attempts at each of m missing tasks.
+    ``mean_first_k`` + scale * sum_{m <= n-q} 1 / min(2 m, n): of m missing tasks each has two
+    attempts, or as many as there are workers.
     """
-    require_count("copy_after", copy_after, least=-(-workers // 2), workers=workers)
+    require_count("copy_after", copy_after, workers=workers)
     if time.offset:
         raise InvalidParameter("offset", time.offset, "must be 0: a copy has an offset of its own")
-    left = np.arange(1, workers - copy_after + 1)
-    return mean_first_k(time, workers, copy_after) + time.scale * float(np.sum(0.5 / left))
+    return time.scale * float(np.sum(1.0 / speculative_rates(workers, copy_after)))
 
 
 def mean_cover(time: ExponentialTime, workers: int, load: int) -> float:
@@ -170,6 +170,17 @@ def mean_k_batch_async(workers: int, wait_for: int, mean_delay: float) -> float:
     require_count("wait_for", wait_for)
     require_positive("mean_delay", mean_delay)
     return wait_for * mean_delay / workers
+
+
+def mean_ssp(ahead: int, rate: float) -> float:
+    """Two workers, one at most s gradients ahead; X ~ Exp(rate); seconds between updates.
+
+    (2 s + 3) / ((4 s + 4) rate): the lead is a walk on -(s + 1), ..., s + 1 whose ends hold the
+    worker in front. Our derivation.
+    """
+    require_count("ahead", ahead, least=0)
+    require_positive("rate", rate)
+    return (2 * ahead + 3) / ((4 * ahead + 4) * rate)
 
 
 def asynchronous_weights(mean_times: ArrayLike) -> FloatArray:

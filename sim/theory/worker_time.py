@@ -22,7 +22,7 @@ from ..fields import require_count, require_non_negative, require_positive
 from ..load_laws import LoadLaw, OfOneDraw, PerPartition
 from ..schemes.arrivals import NoFormula
 from ..schemes.time_limits import Cut
-from ..types import FloatArray
+from ..types import BoolArray, FloatArray
 
 UnitLaw = Callable[[FloatArray], FloatArray | None]
 """Seconds -> probability, elementwise; ``None`` if there is no closed form."""
@@ -98,6 +98,43 @@ class WorkerTime:
         if values is None:
             raise TypeError("this law has no closed form")
         return np.where(unit < 0, before, values)
+
+
+def smallest(holds: Callable[[FloatArray], BoolArray], count: int) -> FloatArray:
+    """The smallest number t >= 0 at which a monotone condition holds, for ``count`` conditions.
+
+    Args:
+        holds: ``(count,)`` numbers -> ``(count,)`` bool; once true it stays true for larger t.
+
+    Returns:
+        ``(count,)``, exact to the last bit, infinite where the condition never holds.
+
+    Bisects on the bit pattern: doubles >= 0 are ordered as their patterns are, so 63 calls cover
+    every scale from 0 to 1e308, and a jump is found exactly.
+    """
+    low = np.zeros(count, dtype=np.int64)
+    high = np.full(count, np.inf).view(np.int64)
+    while np.any(low < high):
+        middle = low + (high - low) // 2
+        yes = holds(middle.view(np.float64))
+        low = np.where(yes | (low == high), low, middle + 1)
+        high = np.where(yes, middle, high)
+    return high.view(np.float64)
+
+
+def memoryless_rate(worker: WorkerTime) -> float | None:
+    """The rate of an exponential time, per second; ``None`` for any other law.
+
+    Of all laws it alone has P(T > 2 t) = P(T > t)^2 for every t.
+    """
+    median = smallest(lambda t: worker.sf(t) <= 0.5, 1)
+    if not 0.0 < median < np.inf:
+        return None
+    t = median * np.geomspace(1e-3, 30.0, 25)
+    once, twice = worker.sf(t), worker.sf(2.0 * t)
+    if not np.allclose(twice, once**2, rtol=1e-9, atol=0.0):
+        return None
+    return float(-np.log(once[-1]) / t[-1])
 
 
 def worker_time_at(delay: UnitDelay, law: LoadLaw, load: int) -> WorkerTime | None:

@@ -24,7 +24,7 @@ from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.barrierless import Barrierless, Stops
 from erasurehead.sim.steps import SingleGradients, Sparse
-from erasurehead.sim.theory import asynchronous_weights
+from erasurehead.sim.theory import asynchronous_weights, mean_ssp
 from erasurehead.sim.types import Messages, Trace
 from tests.engines.agreement import (
     arrays,
@@ -523,7 +523,7 @@ def test_ssp_lies_between_uncoded_and_asynchronous() -> None:
 
 @pytest.mark.parametrize(
     ("n", "ahead", "seconds"),
-    [(2, s, 2 * (2 * s + 3) / (4 * s + 4)) for s in (0, 1, 2, 5)]
+    [(2, s, 2 * mean_ssp(s, 1.0)) for s in (0, 1, 2, 5)]
     + [(30, 0, sum(1 / i for i in range(1, 31)))],
 )
 def test_mean_time_of_ssp(n: int, ahead: int, seconds: float) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 
-from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delay_models import MODELS, DelayModel, Tape, parametric
 from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import EngineRefused, InvalidParameter
@@ -16,7 +17,12 @@ from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.balanced import deal
 from erasurehead.sim.schemes.speculative import Copies
-from erasurehead.sim.theory import ExponentialTime, mean_speculative
+from erasurehead.sim.theory import (
+    ExponentialTime,
+    IterationTimeLaw,
+    mean_speculative,
+    scheme_iteration_time,
+)
 from erasurehead.sim.types import Trace
 from tests.statistics import BOUND, assert_z
 from tests.tools import TableTape
@@ -88,16 +94,52 @@ def test_more_missing_than_idle_by_hand(engine: str) -> None:
     assert trace.work.useful[0].tolist() == [1 + 2 + 3, 4, 0, 0]  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize(("n", "q"), [(4, 2), (30, 23), (30, 15), (12, 12), (7, 4)])
+@pytest.mark.parametrize(
+    ("n", "q"), [(4, 2), (30, 23), (30, 15), (12, 12), (7, 4), (4, 1), (12, 3)]
+)
 def test_mean_time_of_copies(n: int, q: int) -> None:
     times = run(SCHEMES["speculative"](copy_after=q), n, 20_000).intervals.ravel()
     assert_z(times, mean_speculative(ExponentialTime(0.0, 1.0), n, q))
+
+
+def test_the_law_of_a_round_with_copies() -> None:
+    """Two workers: the first arrival, then two attempts, 2 a second each; moments are integrals."""
+    delay, law = parametric.Gamma(shape=1.0, scale=1.0), Proportional()
+    two = scheme_iteration_time(SCHEMES["speculative"](copy_after=1).build(2), delay, law)
+    assert isinstance(two, IterationTimeLaw)
+    t = np.array([-1.0, 0.0, 0.3, 1.0, 5.0, 1e6])
+    known = [1.0, 1.0, *np.exp(-2 * t[2:]) * (1 + 2 * t[2:])]
+    np.testing.assert_allclose(two.sf(t), known, atol=1e-14)
+    eight = scheme_iteration_time(SCHEMES["speculative"](copy_after=8).build(12), delay, law)
+    assert isinstance(eight, IterationTimeLaw)
+    grid = np.linspace(0.0, 40.0, 2001)
+    later = eight.sf(grid)
+    assert np.trapezoid(later, grid) == pytest.approx(eight.mean(), abs=1e-3)
+    second = np.trapezoid(2 * grid * later, grid)
+    assert second - eight.mean() ** 2 == pytest.approx(eight.variance(), abs=2e-3)
+    assert eight.mean() == mean_speculative(ExponentialTime(0.0, 1.0), 12, 8)
+
+
+def test_only_exponential_times_have_a_law_with_copies() -> None:
+    def known(delay: DelayModel, **fields: Any) -> bool:
+        scheme = SCHEMES["speculative"](**fields).build(12)
+        return isinstance(scheme_iteration_time(scheme, delay, Proportional()), IterationTimeLaw)
+
+    for rate in (1e-9, 1.0, 1e9):
+        assert known(parametric.Exponential(rate=rate), copy_after=8)
+    assert not known(parametric.Exponential(rate=1.0), copy_after=8, multiplier=1.2)
+    others = parametric.Weibull(shape=0.999, scale=1.0), parametric.Deterministic(value=1.0)
+    shifted = parametric.ShiftedExponential(shift=1e-3, rate=1.0)
+    assert not any(known(delay, copy_after=8) for delay in (*others, shifted))
+    assert known(shifted, copy_after=12)  # nobody is copied
 
 
 def test_mean_times_as_known() -> None:
     unit = ExponentialTime(0.0, 1.0)
     assert mean_speculative(unit, 4, 2) == pytest.approx(4 / 3)
     assert mean_speculative(unit, 30, 23) == pytest.approx(2.6986, abs=5e-5)
+    assert mean_speculative(unit, 4, 1) == pytest.approx(1.25)
+    assert mean_speculative(unit, 30, 1) == pytest.approx(2.159, abs=5e-4)
     for n, q, seconds, error in ((4, 1, 1.25, 0.003), (30, 1, 2.159, 0.005)):
         near(run(SCHEMES["speculative"](copy_after=q), n, 6_000).intervals, seconds, error)
 

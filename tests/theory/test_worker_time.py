@@ -110,11 +110,12 @@ WRONG = {
     "mean_first_k": ("wait_for", lambda: theory.mean_first_k(ONE, 30, 40)),
     "mean_quorum": ("grace", lambda: theory.mean_quorum(ONE, 30, 15, -0.5)),
     "mean_quorum wait": ("wait_for", lambda: theory.mean_quorum(ONE, 30, 31, 0.5)),
-    "mean_speculative": ("copy_after", lambda: theory.mean_speculative(ONE, 30, 14)),
+    "mean_speculative": ("copy_after", lambda: theory.mean_speculative(ONE, 30, 31)),
     "mean_speculative offset": (
         "offset",
         lambda: theory.mean_speculative(theory.ExponentialTime(1.0, 1.0), 30, 20),
     ),
+    "mean_ssp": ("ahead", lambda: theory.mean_ssp(-1, 1.0)),
     "asynchronous_weights": ("mean_times", lambda: theory.asynchronous_weights([1.0, 0.0])),
     "least_seconds": ("mean_times", lambda: theory.least_seconds([])),
     "mean_cover": ("load", lambda: theory.mean_cover(ONE, 30, 4)),
