@@ -83,6 +83,8 @@ def test_the_grid_passes(monkeypatch, tmp_path):
     assert "the variance is infinite" in text
     assert f"{(frame.verdict == 'no formula').sum()} have no formula" in text
     assert max(map(len, text.splitlines())) <= 120
+    schemes = sum(len(setting.families) for setting in in_turn(GRID))
+    assert text.startswith(f"{schemes} schemes, 1000 rounds each: ")
     csv = pd.read_csv(tmp_path / "verify.csv", keep_default_na=False, na_values=[""])
     assert list(csv.verdict) == list(frame.verdict)
     np.testing.assert_allclose(csv.z, frame.z)

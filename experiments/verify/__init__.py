@@ -98,8 +98,8 @@ def verify_grid(asked: VerifyRequest, document: Mapping[str, Any] | None = None)
     if document is None:
         count = number_of(sum(len(setting.labels) for setting in settings), "scheme")
         terminal.say(
-            f"{count}, {asked.replications} rounds each: some minutes; shorter: fewer "
-            "--replications, or erasurehead verify CONFIG.yaml for the schemes of a config"
+            f"{count}, {asked.replications} rounds each: one to four minutes; the schemes of a "
+            "config alone: verify CONFIG.yaml"
         )
     began, output = time.monotonic(), asked.output
     with nullcontext() if output is None else output_folder(output, table.FILES):
