@@ -30,7 +30,7 @@ from erasurehead.experiments.explore.server import (
     respond,
     start_page,
 )
-from erasurehead.experiments.pictures.picture import Curve
+from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.compute import compute
 from tests.report.results import Reader
 from tests.tools import ROOT
@@ -295,3 +295,23 @@ def test_others_need_the_token_of_the_address() -> None:
         made.shutdown()
         made.server_close()
         thread.join()
+
+
+@pytest.mark.parametrize(("whole", "lowest"), [(False, 1.0), (True, 0.0)])
+def test_errors_of_different_size_have_a_logarithmic_axis_with_the_exact_below(
+    whole: bool, lowest: float
+) -> None:
+    """Of errors 0, 3 and 30; seconds that hardly differ keep an axis from 0."""
+    runs = [
+        drawing.Simulated(name, name, np.array([[0.0, x]]), np.ones((1, 2)), np.array([error]))
+        for name, x, error in (
+            ("uncoded", 3.0, 0.0), ("erasurehead", 1.0, 3.0), ("ignore_stragglers", 2.0, 30.0),
+        )
+    ]  # fmt: skip
+    known = {run.label: drawing.ClosedForm() for run in runs}
+    [panel] = drawing.time_error(runs, known, whole).panels
+    marks = [mark for mark in panel.marks if isinstance(mark, Points) and mark.y.size]
+    assert [mark.y[0] for mark in marks] == [lowest, 3.0, 30.0]
+    assert panel.y.log == (not whole)
+    assert ("exact: drawn at 1" in panel.y.label) == (not whole)
+    assert panel.x.low == 0

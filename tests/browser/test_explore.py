@@ -177,3 +177,20 @@ def test_the_first_part_of_the_run_is_shown_and_a_projector_gets_large_type(
             assert page.locator("#loss-time-1").inner_html() != narrow
             assert page.evaluate("document.documentElement.scrollWidth") <= 1440
     assert sizes[1] > 1.2 * sizes[0]
+
+
+def test_every_choice_has_room_for_its_words(browser: Browser, address: str) -> None:
+    """The text of the longest option, and the arrow beside it."""
+    with opened(browser, address) as page:
+        at_rest(page)
+        rooms = page.evaluate(
+            """() => [...document.querySelectorAll('.control select')].map(select => {
+                const pen = document.createElement('canvas').getContext('2d');
+                const style = getComputedStyle(select);
+                pen.font = `${style.fontSize} ${style.fontFamily}`;
+                const widths = [...select.options].map(each => pen.measureText(each.text).width);
+                return select.clientWidth - Math.max(...widths);
+            })"""
+        )
+        assert len(rooms) >= 4
+        assert min(rooms) > 30
