@@ -98,7 +98,7 @@ def verify_grid(asked: VerifyRequest, document: Mapping[str, Any] | None = None)
     if document is None:
         count = number_of(sum(len(setting.labels) for setting in settings), "scheme")
         terminal.say(
-            f"{count}, {asked.replications} rounds each: one to four minutes; the schemes of a "
+            f"{count}, {asked.replications} rounds each: one to five minutes; the schemes of a "
             "config alone: verify CONFIG.yaml"
         )
     began, output = time.monotonic(), asked.output
