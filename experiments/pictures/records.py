@@ -24,7 +24,7 @@ IDENTITY = ("cell", "scheme", "label")
 RUN = (*IDENTITY, "replication", "iteration", "time")
 """Columns that ``iterations.parquet`` has at least."""
 
-MEANS = (*IDENTITY, "iteration_time_mean")
+MEANS = (*IDENTITY, "workers", "replications", "iteration_time_mean")
 """Columns that ``summary.parquet`` has at least."""
 
 SPAN = ("label", "worker", "kind", "start", "end", "iteration", "ended_by")
@@ -203,6 +203,9 @@ def read_records(directory: Path) -> Records:
         wanted[outputs.TIMELINE] = SPAN
     tables = {name: read_table(directory / name, needs, origin) for name, needs in wanted.items()}
     iterations, summary = tables[outputs.ITERATIONS], tables[outputs.SUMMARY]
+    if "final_train_loss_mean" in summary and "train_loss" not in iterations:
+        file = directory / outputs.ITERATIONS
+        raise ConfigError(f"{file} has no column train_loss; is it the output of a run?")
     config = directory / outputs.CONFIG
     records = Records(
         iterations,
@@ -231,6 +234,17 @@ def read_records(directory: Path) -> Records:
     return records
 
 
+BESIDE = (
+    ("_mean", "_se"),
+    ("_ratio", "_ratio_low"),
+    ("_ratio", "_ratio_high"),
+    ("_theory", "_z"),
+    ("costliest_worker", "costliest_worker_last"),
+    ("costliest_worker", "costliest_worker_cost"),
+)
+"""Endings of columns of a summary, and of those that each has beside it."""
+
+
 def read_table(
     path: Path, columns: Sequence[str] = IDENTITY, origin: outputs.Origin | None = None
 ) -> pd.DataFrame:
@@ -250,8 +264,13 @@ def read_table(
     except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigError(f"{path}: cannot be read: {reason}") from None
-    errors = [f"{m[:-5]}_se" for m in table.columns if m.endswith("_mean") and "." not in m]
-    missing = [column for column in (*columns, *errors) if column not in table.columns]
+    others = [
+        name.removesuffix(ending) + beside
+        for name in table.columns
+        for ending, beside in BESIDE
+        if name.endswith(ending) and "." not in name
+    ]
+    missing = [column for column in (*columns, *others) if column not in table.columns]
     if missing or table.empty:
         what = f"has no column {missing[0]}" if missing else "has no rows"
         raise ConfigError(f"{path} {what}; is it the output of a run?")

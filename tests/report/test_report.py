@@ -7,6 +7,7 @@ import re
 import shlex
 import shutil
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO
@@ -16,11 +17,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from PIL import Image
 
 import erasurehead as eh
+from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.page import content
 from erasurehead.experiments.page.content import Table
 from erasurehead.experiments.page.html import as_html, drawn
@@ -506,3 +509,16 @@ OF = {
     "reproduce": (a_figure_has_its_picture_table_and_command,),
 }
 """What some are held to."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["summary", "iterations", "workers"])
+def test_a_table_without_one_of_its_columns_is_told_or_reported(name: str, tmp_path: Path) -> None:
+    """Whichever it is: one line, or a page that needs it not."""
+    out = make_run(tmp_path)
+    file = out / f"{name}.parquet"
+    table = pq.read_table(file)
+    for column in table.column_names:
+        pq.write_table(table.drop_columns([column]), file)
+        with suppress(ConfigError):
+            as_html(read_run(out))
