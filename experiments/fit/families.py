@@ -12,7 +12,15 @@ from typing_extensions import override
 from ...delay_models import parametric
 from ...delay_models.base import FloatArray
 from .empirical import EmpiricalFamily
-from .law import CannotFit, Family, Law, ScipyLaw, require_positive_delays, require_spread
+from .law import (
+    CannotFit,
+    Family,
+    Law,
+    ScipyLaw,
+    Weighed,
+    require_positive_delays,
+    require_spread,
+)
 from .lognormals import TwoLogNormalsFamily
 
 # Families whose fit is a formula: exponential, shifted exponential, Pareto.
@@ -113,8 +121,8 @@ class ShiftedFamily(Family):
     """The delay model; its fields are the two other parameters and the shift, in this order."""
 
     @abstractmethod
-    def at_shift(self, excess: FloatArray) -> tuple[float, float, float]:
-        """Best two other parameters for ``excess = x - shift > 0``, and the mean log density."""
+    def at_shift(self, cells: Weighed, shift: float) -> tuple[float, float, float]:
+        """Best two other parameters for cells beyond the shift, and the mean log density."""
 
     @abstractmethod
     def start_scale(self, first: float, second: float) -> float | None:
@@ -122,22 +130,23 @@ class ShiftedFamily(Family):
 
     @override
     def fit(self, sample: FloatArray) -> Law:
-        """Profile likelihood over the shift; about 80 fits at a given shift."""
+        """Profile likelihood over the shift; about 80 fits at a given shift, the last one to all
+        cells."""
         require_spread(sample)
-        cells, least = as_cells(sample)
-        gap = float(cells.min()) - least
+        every, least = as_cells(sample)
+        gap, cells = float(every.min()) - least, Weighed.of(every)
 
         def loss(log_distance: float) -> float:
-            return -self.at_shift(cells - (least - np.exp(log_distance)))[2]
+            return -self.at_shift(cells, least - np.exp(log_distance))[2]
 
         distances = np.empty(0)
         if least > 0:
             distances = np.geomspace(min(gap, least / 2) * 1e-2, least, GRID)
         shifts = np.concatenate([[0.0], least - distances])  # 0: the edge, shift = least
-        losses = [-self.at_shift(cells - least)[2]] + [loss(float(np.log(d))) for d in distances]
+        losses = [-self.at_shift(cells, least)[2]] + [loss(float(np.log(d))) for d in distances]
         best = int(np.argmin(losses))
         if best == 0 or not len(distances):
-            return self._at_edge(cells, least)
+            return self._at_edge(every, least)
         shift = float(shifts[best])
         if best < GRID:
             low, high = np.log(distances[max(best - 2, 0)]), np.log(distances[best])
@@ -145,10 +154,10 @@ class ShiftedFamily(Family):
                 loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6}
             )
             shift = least - float(np.exp(found.x)) if found.fun < losses[best] else shift
-        return self._law(cells, max(0.0, shift))
+        return self._law(every, max(0.0, shift))
 
     def _at_edge(self, cells: FloatArray, least: float) -> Law:
-        first, second, _ = self.at_shift(cells - least)
+        first, second, _ = self.at_shift(Weighed(cells), least)
         scale = self.start_scale(first, second)
         bias = 0.0
         if scale is not None:
@@ -158,7 +167,7 @@ class ShiftedFamily(Family):
         return self._law(cells, max(0.0, shift))
 
     def _law(self, cells: FloatArray, shift: float) -> Law:
-        first, second, mean = self.at_shift(cells - shift)
+        first, second, mean = self.at_shift(Weighed(cells), shift)
         if not np.isfinite(mean) or first <= 0 or second <= 0:
             raise CannotFit("the likelihood has no finite maximum")
         return ScipyLaw(self.name, self.model(first, second, shift))
@@ -179,9 +188,9 @@ class LogNormalFamily(ShiftedFamily):
     model = parametric.LogNormal
 
     @override
-    def at_shift(self, excess: FloatArray) -> tuple[float, float, float]:
-        logs = np.log(excess)
-        mean, sigma = float(logs.mean()), float(logs.std())
+    def at_shift(self, cells: Weighed, shift: float) -> tuple[float, float, float]:
+        logs = np.log(cells.values - shift)
+        mean, sigma = float(cells.mean(logs)), cells.std(logs)
         density = -mean - np.log(max(sigma, 1e-300)) - 0.5 * (1 + np.log(2 * np.pi))
         return float(np.exp(mean)), sigma, float(density)
 
@@ -198,9 +207,10 @@ class GammaFamily(ShiftedFamily):
     model = parametric.Gamma
 
     @override
-    def at_shift(self, excess: FloatArray) -> tuple[float, float, float]:
+    def at_shift(self, cells: Weighed, shift: float) -> tuple[float, float, float]:
         """One root in one unknown, on two sums over the sample."""
-        mean, log_mean = float(excess.mean()), float(np.log(excess).mean())
+        excess = cells.values - shift
+        mean, log_mean = float(cells.mean(excess)), float(cells.mean(np.log(excess)))
         difference = max(np.log(mean) - log_mean, 1e-12)
 
         def equation(log_shape: float) -> float:
@@ -227,30 +237,30 @@ class WeibullFamily(ShiftedFamily):
     model = parametric.Weibull
 
     @override
-    def at_shift(self, excess: FloatArray) -> tuple[float, float, float]:
+    def at_shift(self, cells: Weighed, shift: float) -> tuple[float, float, float]:
         """Newton's method on log(shape): about six passes over the sample.
 
         Sums rather than dot products: threads of a linear algebra library cost more than they save
         on vectors.
         """
-        logs = np.log(excess)
-        log_mean, largest = float(logs.mean()), float(logs.max())
+        logs = np.log(cells.values - shift)
+        log_mean, largest = float(cells.mean(logs)), float(logs.max())
         centred = logs - largest  # powers of numbers up to 1: no overflow
-        shape = 1.2 / max(float(logs.std()), 1e-12)
+        shape = 1.2 / max(cells.std(logs), 1e-12)
         for _ in range(50):
             powers = np.exp(shape * centred)
-            total = float(powers.sum())
+            total = float(cells.sum(powers))
             powers *= centred
-            first = float(powers.sum()) / total
+            first = float(cells.sum(powers)) / total
             powers *= centred
-            second = float(powers.sum()) / total
+            second = float(cells.sum(powers)) / total
             gap = 1 / shape + (log_mean - largest) - first
             slope = -1 / shape**2 - (second - first**2)
             step = -gap / (slope * shape)
             shape = min(shape * float(np.exp(np.clip(step, -1.0, 1.0))), LARGEST_SHAPE)
             if abs(step) < 1e-10:
                 break
-        log_scale = largest + np.log(float(np.exp(shape * centred).mean())) / shape
+        log_scale = largest + np.log(float(cells.mean(np.exp(shape * centred)))) / shape
         density = np.log(shape) - shape * log_scale + (shape - 1) * log_mean - 1
         return shape, float(np.exp(log_scale)), float(density)
 

@@ -127,8 +127,8 @@ def waited_for(workers: int) -> tuple[int, ...]:
 AT_ONCE = 2**23
 """Points of the integrals that are computed together: temporaries of 64 MiB."""
 
-REMEMBERED = 2**21
-"""Points of integrals whose weights are kept: at most 16 MiB, twice."""
+REMEMBERED = 2**22
+"""Points of integrals whose weights are kept: at most 32 MiB, twice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +187,7 @@ def fit_families(
     """
     observed = observed_order_statistics(rounds, ks)
     measured = [observed_order_statistics(h.held_out, ks) for h in held_out] or [observed]
-    ordered = np.sort(sample)
+    steps = _Steps.of(sample)
     fits: list[Fit] = []
     refused: dict[str, str] = {}
     for family in families:
@@ -200,7 +200,7 @@ def fit_families(
         predicted = expected_order_statistics(law, rounds.shape[1], ks)
         halves = [_of_half(family, law, half, ks) for half in held_out] or [predicted]
         found = score(halves, measured)
-        apart = distance(law, ordered)
+        apart = steps.distance(law)
         fits.append(Fit(family, law, likelihood, apart, predicted, observed, found))
     return sorted(fits, key=lambda fit: (fit.held_out.error, fit.aic)), refused
 
@@ -214,12 +214,25 @@ def _of_half(family: Family, near: Law, half: Half, ks: Sequence[int]) -> FloatA
     return expected_order_statistics(law, half.held_out.shape[1], ks)
 
 
-def distance(law: Law, ordered: FloatArray) -> float:
-    """Kolmogorov-Smirnov distance of a law from a sorted sample."""
-    cdf = law.cdf(ordered)
-    below = np.searchsorted(ordered, ordered, side="left") / len(ordered)
-    upto = np.searchsorted(ordered, ordered, side="right") / len(ordered)
-    return float(max(np.max(cdf - below), np.max(upto - cdf)))
+@dataclass(frozen=True, eq=False)
+class _Steps:
+    """A sorted sample, ``(N,)``, and the shares of it that are below and up to each value."""
+
+    ordered: FloatArray
+    below: FloatArray
+    upto: FloatArray
+
+    @classmethod
+    def of(cls, sample: FloatArray) -> _Steps:
+        """Sorted once, for all families."""
+        ordered, size = np.sort(sample), len(sample)
+        ends = (np.searchsorted(ordered, ordered, side=side) / size for side in ("left", "right"))
+        return cls(ordered, *ends)
+
+    def distance(self, law: Law) -> float:
+        """Kolmogorov-Smirnov distance of a law."""
+        cdf = law.cdf(self.ordered)
+        return float(max(np.max(cdf - self.below), np.max(self.upto - cdf)))
 
 
 def observed_order_statistics(rounds: FloatArray, ks: Sequence[int]) -> FloatArray:

@@ -26,8 +26,66 @@ DIGITS = 6
 """Significant digits of a number in a config: far below any standard error."""
 
 
+LARGE = 100_000
+"""Delays of a sample above which a search looks at groups of neighbours."""
+
+SINGLE, GROUPS = 1_000, 10_000
+"""Values at either end that stay alone then, since they decide where a law begins and how its tail
+falls; and how many groups the others make."""
+
+WIDE = 0.05
+"""Standard deviations; the values of a group that is wider, as across a gap, stay alone, too."""
+
+
 class CannotFit(ValueError):
     """A sample that a family cannot be fitted to; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """Values, ``(N,)``, and how many each of them stands for; ``None``: one.
+
+    A long sample is searched by the means of groups of neighbours, which differ by so little that
+    means of smooth functions stay what they are: to 1e-8 or so, where chance leaves 1 / sqrt(N).
+    """
+
+    values: FloatArray
+    counts: FloatArray | None = None
+
+    @classmethod
+    def of(cls, sample: FloatArray) -> Weighed:
+        """All values of ``(N,)``, or groups of them where there are more than ``LARGE``."""
+        if len(sample) <= LARGE:
+            return cls(sample)
+        ordered = np.sort(sample)
+        middle = np.linspace(SINGLE, len(sample) - SINGLE, GROUPS + 1).astype(np.int64)
+        starts = np.concatenate([np.arange(SINGLE), middle, np.arange(middle[-1] + 1, len(sample))])
+        ends = np.append(starts[1:], len(sample))
+        wide = ordered[ends - 1] - ordered[starts] > WIDE * float(ordered.std())
+        starts = np.union1d(starts, np.flatnonzero(np.repeat(wide, ends - starts)))
+        counts = np.diff(starts, append=len(sample)).astype(np.float64)
+        return cls(np.add.reduceat(ordered, starts) / counts, counts)
+
+    @property
+    def total(self) -> float:
+        """How many values there are in all."""
+        return len(self.values) if self.counts is None else float(self.counts.sum())
+
+    def sum(self, numbers: FloatArray) -> FloatArray:
+        """Sum over the sample of ``(..., N)`` numbers, one for each value."""
+        return np.asarray((numbers if self.counts is None else numbers * self.counts).sum(axis=-1))
+
+    def mean(self, numbers: FloatArray) -> FloatArray:
+        """Mean over the sample of ``(..., N)`` numbers, one for each value."""
+        if self.counts is None:
+            return np.asarray(numbers.mean(axis=-1))
+        return self.sum(numbers) / self.total
+
+    def std(self, numbers: FloatArray) -> float:
+        """Standard deviation over the sample of ``(N,)`` numbers, one for each value."""
+        if self.counts is None:
+            return float(numbers.std())
+        return float(np.sqrt(self.mean((numbers - self.mean(numbers)) ** 2)))
 
 
 class Law(ABC):

@@ -17,6 +17,7 @@ from .law import (
     Law,
     Section,
     TwoLogNormals,
+    Weighed,
     lognormal_section,
     require_positive_delays,
     require_spread,
@@ -80,8 +81,10 @@ class TwoLogNormalsFamily(Family):
             raise CannotFit("fewer than 10 delays cannot tell two parts")
         if not isinstance(near, TwoLogNormals):
             return fit_two_lognormals(sample)
-        second, logs = near.slow_probability(sample), np.log(sample)
-        return Climb(logs, NARROWEST * float(logs.std())).ended(second, SHORT_SEARCH)
+        logs = np.log(sample)
+        climb = Climb(Weighed.of(logs), NARROWEST * float(logs.std()))
+        second = near.slow_probability(sample if climb.logs is logs else np.exp(climb.logs))
+        return climb.ended(second, SHORT_SEARCH)
 
 
 def fit_two_lognormals(sample: FloatArray, narrowest: float = NARROWEST) -> TwoLogNormals:
@@ -92,20 +95,25 @@ def fit_two_lognormals(sample: FloatArray, narrowest: float = NARROWEST) -> TwoL
     few = logs if len(logs) <= SUBSAMPLE else rng.choice(logs, SUBSAMPLE, replace=False)
     starts = [np.where(few > np.quantile(few, q), 0.95, 0.05) for q in SPLITS]
     starts += [rng.beta(0.5, 0.5, len(few)) for _ in range(RANDOM_STARTS)]
-    short, whole = Climb(few, floor), Climb(logs, floor)
+    short, whole = Climb(Weighed(few), floor), Climb(Weighed.of(logs), floor)
     results = [short.steps(start, START_STEPS) for start in starts]
     return whole.ended(whole.shares(max(results, key=short.log_likelihood)), SEARCH_STEPS)
 
 
 @dataclass(frozen=True, eq=False)
 class Climb:
-    """Ways up the likelihood of two normal laws, from ``(N,)`` logarithms of delays.
+    """Ways up the likelihood of two normal laws, from logarithms of delays.
 
     No sigma is less than ``floor``.
     """
 
-    logs: FloatArray
+    sample: Weighed
     floor: float
+
+    @property
+    def logs(self) -> FloatArray:
+        """The logarithms, ``(N,)``."""
+        return self.sample.values
 
     def ended(self, second: FloatArray, search: int) -> TwoLogNormals:
         """From P(second part) of each value, ``(N,)``, to the nearest maximum."""
@@ -118,7 +126,7 @@ class Climb:
 
     def log_likelihood(self, normals: Normals) -> float:
         """Of the logarithms, not of the delays."""
-        return float(np.logaddexp(*normals.log_parts(self.logs)).sum())
+        return float(self.sample.sum(np.logaddexp(*normals.log_parts(self.logs))))
 
     def shares(self, normals: Normals) -> FloatArray:
         """P(second part) of each value, ``(N,)``."""
@@ -138,15 +146,17 @@ class Climb:
 
     def _maximised(self, second: FloatArray) -> Normals:
         shares = np.stack([1 - second, second])
-        weights = np.maximum(shares.sum(axis=1), 1e-9)
-        means = (shares * self.logs).sum(axis=1) / weights
-        variances = (shares * (self.logs - means[:, None]) ** 2).sum(axis=1) / weights
+        add = self.sample.sum
+        weights = np.maximum(add(shares), 1e-9)
+        means = add(shares * self.logs) / weights
+        variances = add(shares * (self.logs - means[:, None]) ** 2) / weights
         sigmas = np.maximum(np.sqrt(variances), self.floor)
-        share = float(np.clip(weights[1] / len(self.logs), 1e-9, 1 - 1e-9))
+        share = float(np.clip(weights[1] / self.sample.total, 1e-9, 1 - 1e-9))
         return Normals(share, tuple(means.tolist()), tuple(sigmas.tolist()))
 
     def _polished(self, start: Normals, search: int) -> Normals:
         """A search with the gradient from EM's result; sigmas may halve or double."""
+        mean = self.sample.mean
 
         def unpack(x: FloatArray) -> Normals:
             share = float(np.clip(special.expit(x[0]), 1e-12, 1 - 1e-12))
@@ -161,15 +171,15 @@ class Climb:
             z = (self.logs - np.array(normals.means)[:, None]) / np.array(normals.sigmas)[:, None]
             gradient = np.concatenate(
                 [
-                    [second.mean() - normals.share],
-                    (shares * z).mean(axis=1) / normals.sigmas,
-                    (shares * (z**2 - 1)).mean(axis=1),
+                    [mean(second) - normals.share],
+                    mean(shares * z) / normals.sigmas,
+                    mean(shares * (z**2 - 1)),
                 ]
             )
-            return -float(total.mean()), -gradient
+            return -float(mean(total)), -gradient
 
         x = np.array([special.logit(start.share), *start.means, *np.log(start.sigmas)])
-        width = float(self.logs.std())
+        width = self.sample.std(self.logs)
         reach = np.array([3.0, width, width, np.log(2), np.log(2)])
         lowest = np.minimum(np.maximum((x - reach)[3:], np.log(self.floor)), x[3:])
         found = optimize.minimize(

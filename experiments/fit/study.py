@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ class Findings:
         """What the config is made from."""
         return self.loads[0]
 
-    @property
+    @cached_property
     def sections(self) -> str:
         """``delay:`` and ``load_law:`` as YAML, to be pasted into a config."""
         return write_yaml({"delay": self.chosen.section, "load_law": self.load_law})

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, DelayModel
+from erasurehead.experiments.fit import law as laws
 from erasurehead.experiments.fit.empirical import (
     EmpiricalLaw,
     fit_tail,
@@ -22,7 +23,7 @@ from erasurehead.experiments.fit.goodness import (
     fit_families,
     observed_order_statistics,
 )
-from erasurehead.experiments.fit.law import CannotFit, ScipyLaw
+from erasurehead.experiments.fit.law import CannotFit, ScipyLaw, Weighed, fitted
 from erasurehead.experiments.fit.variance import Parts
 from tests.statistics import BOUND
 
@@ -292,3 +293,36 @@ def test_effects_on_ranks_are_recovered() -> None:
     found = rank_effects([table], Parts(worker=True, round=True), spells=True)
     np.testing.assert_allclose(found.pop("ranks"), ranks, atol=0.15)
     assert found == {key: pytest.approx(value, abs=0.06) for key, value in truth.items()}
+
+
+# Long samples are searched by groups of neighbours.
+
+
+def test_groups_stand_for_the_whole_sample() -> None:
+    """Each value counts once, those at both ends alone, and those on both sides of a gap apart."""
+    rng = np.random.default_rng(0)
+    sample = np.concatenate([rng.normal(0, 1, 110_050), rng.normal(40, 1, 40_000)])
+    found, ordered = Weighed.of(sample), np.sort(sample)
+    assert found.counts is not None
+    assert found.total == len(sample)
+    assert len(found.values) < len(sample) / 8
+    np.testing.assert_array_equal(found.values[:1000], ordered[:1000])
+    np.testing.assert_array_equal(found.values[-1000:], ordered[-1000:])
+    assert not np.any((found.values > ordered[110_049]) & (found.values < ordered[110_050]))
+    assert found.mean(found.values) == pytest.approx(sample.mean())
+    assert found.std(found.values) == pytest.approx(sample.std(), rel=1e-6)
+    assert Weighed.of(sample[:100_000]).counts is None
+
+
+@pytest.mark.parametrize(
+    "case", ["lognormal", "gamma_heavy", pytest.param("mixture", marks=pytest.mark.slow)]
+)
+def test_groups_have_the_law_of_the_whole_sample(case: str, monkeypatch: Any) -> None:
+    """Its likelihood is that of the law that all values together give, but for a hundredth."""
+    sample = model(case).sample(np.random.default_rng(3), 1_010, 100).ravel()
+    family = FAMILIES[TRUTHS[case][0]]
+    quick = fitted(family, sample)
+    monkeypatch.setattr(laws, "LARGE", len(sample))
+    whole = fitted(family, sample)
+    lost = float(whole.logpdf(sample).sum() - quick.logpdf(sample).sum())
+    assert abs(lost) < 0.01
