@@ -9,7 +9,7 @@ is fuller, is taken only if it does better.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,7 @@ from .goodness import (
     waited_for,
     worst_error,
 )
-from .law import TwoLogNormals
+from .law import LARGE, TwoLogNormals
 from .recipes import Again, Factors, LawsOfWorkers, Ranked, Recipe, States, factors_of
 from .variance import Memory, Parts, Variance
 from .workers import Workers, with_own_laws, without
@@ -59,15 +59,21 @@ GAIN_AGAIN = 0.05
 """Measured rounds are drawn again where they predict better by more than this at the arrival that
 is predicted worst, half of the bias added ..."""
 
-OFF = 1.05
-"""... or where a candidate is off by more than this factor in its own table, as it is if its tail
-is longer than what was measured ..."""
+OFF, SOMEWHAT = 1.05, 1.02
+"""... or where a candidate is off by more than the first factor in its own table, as it is if its
+tail is longer than what was measured, or by more than the second and they predict no worse: of a
+law that is to predict within 2 % of what the measured rounds do, either its own table or the halves
+must say so ..."""
 
 MOST_APART = 1.1
 """... and the loads do not differ by more than this factor from all together ..."""
 
 MOST_AGAIN, MOST_CELLS_AGAIN = 120, 20_000
 """... if there are no more rounds and delays: a long table shows its law, and all are listed."""
+
+MANY = 250
+"""So many workers of a large table have laws of their own only where these, looked at without being
+fitted, predict better by more than ``GAIN``: thousands of numbers hide the law."""
 
 CELLS, MOST_ROUNDS = 5_000_000, 20_000
 BIAS = 0.5
@@ -106,12 +112,17 @@ class Tried:
     recipe: Recipe
     held_out: Score
 
+    def gain(self, simpler: Tried) -> float:
+        """How much smaller its error is, with ``BIAS`` of the bias."""
+        old, new = simpler.held_out, self.held_out
+        return float(old.error - new.error + BIAS * (old.bias - new.bias))
+
     def beats(self, simpler: Tried) -> bool:
         """Whether it predicts so much better that it is worth being fuller."""
         old, new = simpler.held_out, self.held_out
         if not np.isfinite(old.error):
             return bool(np.isfinite(new.error))
-        gain = old.error - new.error + BIAS * (old.bias - new.bias)
+        gain = self.gain(simpler)
         gains = np.subtract(old.together, new.together)
         clear = gain > SHARE * old.error and min(gain, float(gains.min())) > EACH
         return bool(gain > GAIN or clear)
@@ -154,19 +165,27 @@ def choose(
     known = {fit.family.name: fit.held_out for fit in found.fits}
     tried: list[Tried] = []
     parts = _parts(found.variance, workers is not None and workers.differ)
+    many = delays.workers >= MANY and sum(table.size for table in tables) > LARGE
+    taken: Tried | None = None
+
+    def by(predict: Callable[..., FloatArray], recipe: Recipe) -> Tried:
+        return Tried(recipe, score([predict(recipe, half, ks) for half in competing], measured))
+
     for recipe in _recipes(found, parts, bool(held_out)):
         if isinstance(recipe, Factors) and not recipe.parts:
-            tried.append(Tried(recipe, known[recipe.family.name]))
-            continue
-        models = [delay_model(recipe.section(half.sample, half.seen)) for half in competing]
-        of_halves = [
-            simulated_order_statistics(model, delays.workers, ks, CELLS_OF_HALF) for model in models
-        ]
-        tried.append(Tried(recipe, score(of_halves, measured)))
-    taken = tried[0]
-    for each in tried[1:]:
-        if each.beats(taken):
+            each = Tried(recipe, known[recipe.family.name])
+        elif many and taken is not None and isinstance(recipe, LawsOfWorkers):
+            each = by(_reshuffled, recipe)
+            if each.gain(taken) <= GAIN:
+                tried.append(each)
+                continue
+            each = by(_simulated, recipe)
+        else:
+            each = by(_simulated, recipe)
+        tried.append(each)
+        if taken is None or each.beats(taken):
             taken = each
+    assert taken is not None
     section, why = _built(taken.recipe, delays, workers)
     waits = waited_for(delays.workers)
     every = [*ks, *waits]
@@ -181,13 +200,28 @@ def choose(
         seen = [observed_order_statistics(np.concatenate(half.seen), ks) for half in held_out]
         tried.append(Tried(Again(Parts()), score(seen, measured)))
         off = worst_error(predicted[len(ks) :], own[len(ks) :])
-        if off > np.log(OFF) or _again_is_better(taken.recipe, delays, workers):
+        least = 0.0 if off > np.log(SOMEWHAT) else GAIN_AGAIN
+        if off > np.log(OFF) or _gain_again(taken.recipe, delays, workers) > least:
             taken = tried[-1]
             section, why = _built(taken.recipe, delays, workers)
             predicted = own
     of_ks = predicted[: len(ks)]
     error = order_error(of_ks, own[: len(ks)])
     return Candidate(section, of_ks, error, why, tuple(tried), taken)
+
+
+def _simulated(recipe: Recipe, half: Half, ks: Sequence[int]) -> FloatArray:
+    """Order statistics that a recipe predicts from what is seen, ``(K,)`` seconds."""
+    model = delay_model(recipe.section(half.sample, half.seen))
+    return simulated_order_statistics(model, half.held_out.shape[1], ks, CELLS_OF_HALF)
+
+
+def _reshuffled(recipe: LawsOfWorkers, half: Half, ks: Sequence[int]) -> FloatArray:
+    """The same of a large table, which shows the law of each worker without one being fitted."""
+    rng = np.random.default_rng(SEED)
+    times = -(-CELLS_OF_HALF // sum(table.size for table in half.seen))
+    each = [observed_order_statistics(recipe.shuffled(half.seen, rng), ks) for _ in range(times)]
+    return np.asarray(np.mean(each, axis=0))
 
 
 def _built(
@@ -212,9 +246,9 @@ def _built(
     return section, tuple(why)
 
 
-def _again_is_better(recipe: Recipe, delays: UnitDelays, workers: Workers | None) -> bool:
-    """Whether halves of the rounds, drawn again, predict the others clearly better than all that is
-    made of a recipe, at the arrival that it predicts worst of those that masters wait for."""
+def _gain_again(recipe: Recipe, delays: UnitDelays, workers: Workers | None) -> float:
+    """How much better halves of the rounds, drawn again, predict the others than all that is made
+    of a recipe, at the arrival that it predicts worst of those that masters wait for."""
     ks, every = waited_for(delays.workers), halves(delays.tables)
     model, drawn = [], []
     for half in every:
@@ -226,7 +260,7 @@ def _again_is_better(recipe: Recipe, delays: UnitDelays, workers: Workers | None
         drawn.append(observed_order_statistics(np.concatenate(half.seen), ks))
     measured = [observed_order_statistics(half.held_out, ks) for half in every]
     old, new = (score(each, measured, worst_error) for each in (model, drawn))
-    return old.error - new.error + BIAS * old.bias > GAIN_AGAIN
+    return old.error - new.error + BIAS * old.bias
 
 
 def simulated_order_statistics(

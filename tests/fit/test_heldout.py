@@ -19,6 +19,7 @@ from erasurehead.experiments.fit.goodness import (
     worst_error,
 )
 from erasurehead.experiments.fit.lognormals import split_factors
+from erasurehead.experiments.fit.recipes import LawsOfWorkers
 from erasurehead.experiments.fit.study import Findings, study
 from erasurehead.experiments.fit.variance import Parts
 from tests.fit.walled import KINDS, drawn, in_launches, walled
@@ -128,6 +129,14 @@ def test_a_walled_table_is_what_it_should_be() -> None:
     assert 0.15 < share < 0.30
 
 
+def test_shuffled_delays_stay_with_their_workers() -> None:
+    """Each worker has the delays that it had, and in another order."""
+    table = np.random.default_rng(0).lognormal(np.arange(5.0), 0.1, (40, 5))
+    mixed = LawsOfWorkers(Parts()).shuffled([table[:10], table[10:]], np.random.default_rng(1))
+    np.testing.assert_allclose(np.sort(mixed, axis=0), np.sort(table, axis=0))
+    assert (mixed != table).any(axis=0).all()
+
+
 @pytest.mark.slow
 def test_a_classic_law_is_not_beaten_by_its_own_sample() -> None:
     """The empirical law follows every sample; held out, it predicts no better than the truth."""
@@ -187,9 +196,11 @@ def predicts_what_follows(kind: str, seed: int) -> tuple[bool, Findings]:
     return error <= max(np.log(1.1), replayed + 0.02), findings
 
 
-@pytest.mark.parametrize(("kind", "seed"), [("two_states", 1), ("same_five", 5)])
+@pytest.mark.parametrize(("kind", "seed"), [("two_states", 1), ("same_five", 5), ("same_five", 75)])
 def test_what_no_law_of_single_delays_shows_is_drawn_again(kind: str, seed: int) -> None:
-    """The maximum was predicted at 0.55 and at 1.24 of what was measured."""
+    """The maximum was predicted at 0.55, 1.24 and 0.90 of what was measured; the last law is 3 %
+    off in its own table, and predicts the halves no better.
+    """
     held, findings = predicts_what_follows(kind, seed)
     assert held
     assert findings.chosen.section["model"] == "measured_rounds"
