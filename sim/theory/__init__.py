@@ -101,7 +101,8 @@ __all__ = [
     "iteration_time_law", "least_seconds", "least_squares_spectrum", "mean_asynchronous",
     "mean_cover", "mean_erasurehead", "mean_first_k", "mean_k_async", "mean_k_batch_async",
     "mean_k_batch_sync", "mean_k_sync", "mean_pieces_done", "mean_quorum", "mean_speculative",
-    "mean_ssp", "mean_uncoded", "normal_pieces_done", "one_step_error", "piece_time_at", "proportional_time",
-    "proportional_worker_time", "quorum_error", "round_theory", "scheme_iteration_time",
-    "spectral_bound", "stochastic_block_error", "worker_time_at", "worst_bound", "worst_cases",
+    "mean_ssp", "mean_uncoded", "normal_pieces_done", "one_step_error", "piece_time_at",
+    "proportional_time", "proportional_worker_time", "quorum_error", "round_theory",
+    "scheme_iteration_time", "spectral_bound", "stochastic_block_error", "worker_time_at",
+    "worst_bound", "worst_cases",
 ]  # fmt: skip

@@ -173,6 +173,16 @@ def lay_out(folder: Path, shown: Page) -> None:
     cells[7][3] = ""  # somebody never came
     names = ",".join(f"node{worker}" for worker in range(12))
     (folder / "delays.csv").write_text("\n".join([names, *map(",".join, cells)]) + "\n")
+    parts = ("data", "forward", "backward", "allreduce")
+    steps = [
+        [worker, step, *(f"{value:.1f}" for value in 10 + rng.gamma(3.0, 2.0, len(parts)))]
+        for step in range(40)
+        for worker in range(8)
+    ]
+    header = ["worker", "step", *(f"{part}_ms" for part in parts)]
+    (folder / "steps.csv").write_text(
+        "\n".join(",".join(map(str, row)) for row in [header, *steps]) + "\n"
+    )
     code = np.eye(4) + np.roll(np.eye(4), 1, axis=1)
     np.savetxt(folder / "my_code.csv", code, delimiter=",", fmt="%g")
 
