@@ -44,7 +44,7 @@ test: install  ## ruff, mypy and the test suite
 	wait $$types; types=$$?; cat $$said; rm $$said; exit $$((tests | types))
 
 test-slow: install  ## the long statistical tests, and every broken input
-	$(PYTEST) -n 2 -m "slow and not docs"
+	EXAMPLES=all $(PYTEST) -n 2 -m "(slow or hypothesis) and not docs"
 
 docs: $(VENV)/docs  ## the documentation as a site in site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict

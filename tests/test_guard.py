@@ -169,9 +169,13 @@ def test_interrupts_and_exits_pass() -> None:
     ],
 )
 def test_a_wrong_command_line_is_one_plain_line(
-    arguments: str, said: str | tuple[str, ...], tmp_path: Path
+    arguments: str,
+    said: str | tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    done = erasurehead(*arguments.split(), folder=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = inside(*arguments.split())
     assert done.returncode == 2
     assert done.stderr.startswith(said), done.stderr
     assert done.stderr.count("\n") == 1
@@ -202,10 +206,9 @@ def test_a_name_longer_than_the_file_system_takes(
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_an_output_that_takes_nothing(tmp_path: Path) -> None:
-    (tmp_path / "c.yaml").write_text(CONFIG)
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "experiments", "run", "c.yaml"],
+            [sys.executable, "-m", "experiments", "list"],
             cwd=tmp_path,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             stdout=full,

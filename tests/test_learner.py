@@ -408,16 +408,26 @@ def test_replications_together_have_the_bits_of_each_alone(
         np.testing.assert_array_equal(together.final_beta[:, r], alone.final_beta[:, 0])
 
 
-@pytest.mark.parametrize("rule", OPTIMIZERS)
-@pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
+SIDE_BY_SIDE = [
+    *STALE,
+    ("uncoded", {}),
+    ("erasurehead", {"load": 3, "wait_for": 6}),
+    ("pipelined", {"load": 3, "wait_for": 8}),
+    ("sequential", {"B": 1, "W": 2, "stragglers": 6, "tolerance": 0.5}),
+]
+
+
 @pytest.mark.parametrize(
-    ("name", "fields"),
-    [
-        *STALE,
-        ("uncoded", {}),
-        ("erasurehead", {"load": 3, "wait_for": 6}),
-        ("pipelined", {"load": 3, "wait_for": 8}),
-        ("sequential", {"B": 1, "W": 2, "stragglers": 6, "tolerance": 0.5}),
+    ("name", "fields", "sparse_data", "rule"),
+    [  # each scheme, each kind of data and each rule; all together are slow
+        pytest.param(
+            *(name, fields, sparse_data, rule),
+            id=f"{name}-{'sparse' if sparse_data else 'dense'}-{rule}",
+            marks=[] if (place + sparse_data + turn) % 3 == 0 else pytest.mark.slow,
+        )
+        for place, (name, fields) in enumerate(SIDE_BY_SIDE)
+        for sparse_data in (False, True)
+        for turn, rule in enumerate(OPTIMIZERS)
     ],
 )
 def test_learning_rates_side_by_side_have_the_bits_of_each_alone(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import matplotlib
@@ -21,6 +22,9 @@ from erasurehead.delay_models.tables.measured import Measured, Reading
 from erasurehead.delay_models.tables.read import read_measured, read_one_load
 from erasurehead.experiments.cli import main
 from erasurehead.sim.types import FloatArray
+
+if TYPE_CHECKING:
+    from hypothesis import settings
 
 # The program, as a process of its own or within this one, which saves a second of starting.
 
@@ -56,6 +60,14 @@ def inside(*arguments: object) -> subprocess.CompletedProcess[str]:
         else:
             code = 0
     return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+
+
+def examples(most: int) -> settings:
+    """Hypothesis tries so many cases if the environment says EXAMPLES=all, else a third or 50."""
+    from hypothesis import settings
+
+    few = most if os.environ.get("EXAMPLES") == "all" else max(most // 3, 50)
+    return settings(max_examples=min(most, few), deadline=None)
 
 
 # Figures of pyplot in tests.

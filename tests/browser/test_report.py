@@ -32,8 +32,7 @@ def address(directory: Path) -> str:
     return page_of(directory).as_uri()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
 @pytest.mark.parametrize("name", MADE)
 def test_it_opens_without_a_word_and_fits(
     name: str, width: int, scheme: str, browser: Browser, results: dict[str, Path]
@@ -204,8 +203,7 @@ def test_a_command_is_copied(browser: Browser, results: dict[str, Path]) -> None
         assert field.input_value() == wanted
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", MADE)
+@pytest.mark.parametrize(("name", "scheme"), [*((name, "light") for name in MADE), ("run", "dark")])
 def test_pictures_and_tables_are_kept_as_files(
     name: str, scheme: str, browser: Browser, results: dict[str, Path], tmp_path: Path
 ) -> None:

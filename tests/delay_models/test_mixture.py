@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -19,6 +19,7 @@ from erasurehead.delay_models.parametric import (
     Weibull,
 )
 from tests.statistics import BOUND, assert_z
+from tests.tools import examples
 
 # Mixtures: weights go to their components, cells are independent, quantiles invert atoms too.
 
@@ -138,7 +139,7 @@ def states(model: Markov, rounds: int, stream: int = 0) -> np.ndarray:
     rounds=st.integers(1, 12),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_the_scan_is_the_loop(
     slow_to_slow: float, fast_to_slow: float, rounds: int, seed: int
 ) -> None:

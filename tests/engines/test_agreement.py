@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
@@ -29,7 +29,7 @@ from tests.engines.agreement import (
     schemes,
     steps,
 )
-from tests.tools import TableTape
+from tests.tools import TableTape, examples
 
 # Two engines, one truth: on the same tape they agree to the bit.
 #
@@ -54,7 +54,7 @@ DELAY_EXAMPLES = [model for cls in MODELS.values() for model in cls.examples()]
     dead=dead_shares,
     patience=patience,
 )
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_on_lattices_with_ties_and_zeros(
     scheme: Scheme,
     law: LoadLaw,
@@ -85,7 +85,7 @@ def test_on_lattices_with_ties_and_zeros(
     seed=st.integers(0, 2**31),
     dead=dead_shares,
 )
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_on_every_delay_model(
     scheme: Scheme,
     model: DelayModel,

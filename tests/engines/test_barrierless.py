@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -39,7 +39,7 @@ from tests.engines.agreement import (
     steps,
 )
 from tests.statistics import BOUND, assert_z
-from tests.tools import TableTape
+from tests.tools import TableTape, examples
 
 INF = np.inf
 
@@ -84,7 +84,7 @@ def barrierless(draw: st.DrawFn) -> Barrierless:
     step=steps,
     dead=dead_shares,
 )
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_engines_agree_on_lattices_with_ties_and_zeros(
     scheme: Barrierless,
     law: LoadLaw,
@@ -124,7 +124,7 @@ def test_engines_agree_on_lattices_with_ties_and_zeros(
     dead=st.sampled_from([0.0, 0.0, 0.02]),
     ahead=st.sampled_from([INF, INF, 0, 1, 3]),
 )
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_the_event_engine_does_what_a_plain_loop_does(
     n: int,
     gradients: int,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Recorder
@@ -25,7 +25,7 @@ from tests.engines.agreement import (
     schemes,
     steps,
 )
-from tests.tools import LatticeTape, TableTape
+from tests.tools import LatticeTape, TableTape, examples
 
 ticks = st.integers(0, 4)
 
@@ -43,7 +43,7 @@ ticks = st.integers(0, 4)
     dead=dead_shares,
     patience=patience,
 )
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_engines_agree_on_a_network_full_of_ties(
     scheme: Scheme,
     law: LoadLaw,
@@ -76,7 +76,7 @@ def test_engines_agree_on_a_network_full_of_ties(
     dead=dead_shares,
     patience=patience,
 )
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_a_network_that_takes_no_time_is_no_network(
     scheme: Scheme, policy: Policy, seed: int, dead: float, patience: int | None
 ) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from erasurehead.delay_models import MODELS, Tape
@@ -23,7 +23,7 @@ from erasurehead.sim.schemes.stopping import FirstK, FirstKEach
 from erasurehead.sim.types import BoolArray, FloatArray, IntArray, Trace
 from tests.engines.agreement import arrays, both, dead_shares, laws, policies, steps
 from tests.engines.agreement import lattice as lattices
-from tests.tools import TableTape
+from tests.tools import TableTape, examples
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ NETWORKS = [
     step=steps,
     dead=dead_shares,
 )
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_engines_agree_on_a_scheme_with_a_memory(
     n: int,
     law: LoadLaw,

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from erasurehead.delay_models import MODELS, Tape
@@ -32,7 +32,7 @@ from tests.engines.agreement import (
 )
 from tests.schemes.test_stale_gradients import singles_taken
 from tests.test_learner import STALE_K, STALE_N, one_gradient, problem
-from tests.tools import TableTape
+from tests.tools import TableTape, examples
 
 INF = np.inf
 RATE = 0.05
@@ -153,7 +153,7 @@ def steady(*seconds: float, rows: int = 60) -> TableTape:
     step=0.25,
     dead=0.3,
 )
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_engines_agree_on_lattices_with_ties_and_zeros(
     n: int,
     law: LoadLaw,
@@ -174,7 +174,7 @@ def test_engines_agree_on_lattices_with_ties_and_zeros(
     levels=st.sampled_from([1, 2, 4, 50]),
     dead=st.sampled_from([0.0, 0.0, 0.02]),
 )
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_the_engines_do_what_a_plain_loop_does(n: int, seed: int, levels: int, dead: float) -> None:
     rng = np.random.default_rng(seed)
     table = rng.integers(0, levels, (600, n)) * 0.25

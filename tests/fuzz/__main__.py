@@ -32,21 +32,27 @@ def made(kind: str, number: int) -> Case:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("kind", choices=KINDS)
-    parser.add_argument("numbers", help="one, or FIRST:LAST with LAST left out")
+    parser.add_argument(
+        "cases", nargs="+", metavar="KIND NUMBERS", help="numbers: one, or FIRST:LAST without LAST"
+    )
     parser.add_argument("--keep", type=Path, help="leave the case's folder here")
     parser.add_argument("--show", action="store_true", help="show what commands printed")
     given = parser.parse_args()
-    first, colon, last = given.numbers.partition(":")
-    numbers = range(int(first), int(last) if colon else int(first) + 1)
-
     harness.prepare()
+    pairs = zip(given.cases[::2], given.cases[1::2], strict=True)
+    return min(100, sum(run_all(kind, numbers, given) for kind, numbers in pairs))
+
+
+def run_all(kind: str, interval: str, given: argparse.Namespace) -> int:
+    """Run the cases of a kind, and say how they end; how many end badly."""
     from tests.fuzz import judge  # after the environment is set, since it imports NumPy
 
+    first, colon, last = interval.partition(":")
+    numbers = range(int(first), int(last) if colon else int(first) + 1)
     began, bad, codes = time.monotonic(), 0, Counter[int]()
     slowest, largest = (0.0, -1), (0.0, -1)
     for number in numbers:
-        case = made(given.kind, number)
+        case = made(kind, number)
         with harness.room(case) as folder:
             endings = harness.run(case, folder)
             faults = judge.faults(case, endings, folder)
@@ -63,16 +69,16 @@ def main() -> int:
         if faults:
             bad += 1
             note = case.note.encode("unicode_escape").decode()
-            print(f"{given.kind} {number} [{note[:150]}]", flush=True)
+            print(f"{kind} {number} [{note[:150]}]", flush=True)
             for fault in faults:
                 print(f"    {fault.encode('unicode_escape').decode()[:400]}", flush=True)
     ended = ", ".join(f"{count} x {code}" for code, count in sorted(codes.items()))
     print(
-        f"{len(numbers) - bad} of {len(numbers)} {given.kind} end well; exit codes: {ended}; "
+        f"{len(numbers) - bad} of {len(numbers)} {kind} end well; exit codes: {ended}; "
         f"{time.monotonic() - began:.0f} s; most computing {slowest[0]:.1f} s ({slowest[1]}), "
         f"most memory {largest[0]:.2f} GiB ({largest[1]})"
     )
-    return min(bad, 100)
+    return bad
 
 
 if __name__ == "__main__":

@@ -76,6 +76,12 @@ def directories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: root / name for name in documents}
 
 
+@pytest.fixture(scope="module")
+def drawn(directories: dict[str, Path]) -> tuple[list[Path], list[str]]:
+    """Every picture of the training run, and what was left out."""
+    return write_pictures(directories["training"])
+
+
 def figure_of(kind: str, records: Records) -> Figure:
     return paint.figure(KINDS[kind].picture(records))
 
@@ -98,15 +104,17 @@ def test_every_kind_has_labels_and_a_legend(
         assert figure.axes[0].get_title() == "delay.rate = 0.5\nworkers = 6"
 
 
-def test_all_kinds_are_written_and_repeat_to_the_byte(directories: dict[str, Path]) -> None:
+def test_all_kinds_are_written_and_repeat_to_the_byte(
+    drawn: tuple[list[Path], list[str]], directories: dict[str, Path]
+) -> None:
     """Catches dates, random identifiers, and settings that leak from one picture to the next."""
-    written, left_out = write_pictures(directories["training"])
-    drawn = [kind for kind in KINDS if kind != "against"]
-    assert {path.name for path in written} == {k + e for k in drawn for e in (".png", ".svg")}
+    written, left_out = drawn
+    kinds = [kind for kind in KINDS if kind != "against"]
+    assert {path.name for path in written} == {k + e for k in kinds for e in (".png", ".svg")}
     assert left_out == ["against left out: nothing was swept; it needs a key with several values"]
     before = {path: path.read_bytes() for path in written}
-    for kind in reversed(drawn):
-        write_pictures(directories["training"], kind)
+    for kind in reversed(kinds):
+        write_pictures(directories["training"], kind, VECTOR)
     assert {path: path.read_bytes() for path in written} == before
 
 
@@ -241,10 +249,12 @@ def test_a_new_kind_appears_everywhere_by_rank(
     assert "| `stranger` | A stranger's picture | It shows one line. |" in page(tmp_path, "")
 
 
-def test_the_users_own_settings_play_no_part(directories: dict[str, Path]) -> None:
+def test_the_users_own_settings_play_no_part(
+    drawn: tuple[list[Path], list[str]], directories: dict[str, Path]
+) -> None:
     import matplotlib
 
-    [png, _], _ = write_pictures(directories["training"], "tradeoff")
+    [png] = [path for path in drawn[0] if path.name == "tradeoff.png"]
     before = png.read_bytes()
     with matplotlib.rc_context({"lines.linewidth": 9, "font.size": 30, "savefig.dpi": 30}):
         write_pictures(directories["training"], "tradeoff")
@@ -475,7 +485,7 @@ def test_delays_of_no_time_at_all_can_be_drawn(tmp_path: Path) -> None:
     "delay",
     [
         {"model": "pareto", "alpha": 0.2, "scale": 1.0},
-        {"model": "deterministic", "value": 1e149},
+        pytest.param({"model": "deterministic", "value": 1e149}, marks=pytest.mark.slow),
         {
             "model": "cold_starts",
             "probability": 0.1,
@@ -484,7 +494,7 @@ def test_delays_of_no_time_at_all_can_be_drawn(tmp_path: Path) -> None:
             "base": {"model": "deterministic", "value": 0.0},
         },
     ],
-    ids=lambda section: section["model"],
+    ids=["pareto", "deterministic", "cold_starts"],
 )
 def test_delays_of_any_length_can_be_drawn(delay: dict[str, Any], tmp_path: Path) -> None:
     """Without a warning: catches ratios and margins that overflow or vanish."""
@@ -504,7 +514,7 @@ FAILURES = {
         pytest.param({"replications": 1}, marks=pytest.mark.slow),
         pytest.param({"iterations": 1}, marks=pytest.mark.slow),
         {"replications": 1, "iterations": 1},
-        {"failures": FAILURES},
+        pytest.param({"failures": FAILURES}, marks=pytest.mark.slow),
         {"failures": FAILURES, "replications": 1, "problem": None, "optimizer": None},
         {"workers": 1, "schemes": [{"name": "uncoded"}]},
     ],
@@ -551,8 +561,18 @@ DIVERGING = {
 }
 
 
-@pytest.mark.parametrize("name", DIVERGING)
-@pytest.mark.parametrize("kind", ["loss_time", "loss_iteration"])
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *((name, "loss_time") for name in DIVERGING),
+        ("large", "loss_iteration"),
+        *(
+            pytest.param(name, "loss_iteration", marks=pytest.mark.slow)
+            for name in DIVERGING
+            if name != "large"
+        ),
+    ],
+)
 def test_a_diverged_run_is_drawn_as_far_as_it_goes(
     name: str, kind: str, directories: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -612,7 +632,7 @@ def test_panels_of_a_sweep_may_diverge(directories: dict[str, Path], tmp_path: P
     summary = records.summary.copy()
     summary.loc[summary["delay.rate"] == 2.0, "final_train_loss_mean"] = np.nan
     part = replace(records, iterations=table, summary=summary)
-    for kind in ("loss_time", "loss_iteration", "tradeoff"):
+    for kind in ("loss_time", "tradeoff"):
         assert KINDS[kind].obstacle(part) is None
         figure = figure_of(kind, part)
         style.save(figure, tmp_path / kind, VECTOR)
@@ -697,11 +717,11 @@ def test_legends_fit_their_width() -> None:
     assert style.entries_in_a_row(["a"], 3, 0.1) == 1
 
 
-def test_pictures_are_small_and_keep_their_colours(directories: dict[str, Path]) -> None:
+def test_pictures_are_small_and_keep_their_colours(drawn: tuple[list[Path], list[str]]) -> None:
     """256 colours are enough: the schemes' colours and white are still there, exactly."""
     from PIL import Image
 
-    [png, _], _ = write_pictures(directories["training"], "utilisation")
+    [png] = [path for path in drawn[0] if path.name == "utilisation.png"]
     picture = Image.open(png)
     assert picture.mode == "P"
     colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24) or []}

@@ -1,4 +1,4 @@
-"""Tasks in lanes: every result once, also when processes die."""
+"""Tasks in lanes: every result once, also when processes die; and one thread in each."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from erasurehead.experiments.run.lanes import (
     Died,
@@ -23,6 +24,7 @@ from erasurehead.experiments.run.lanes import (
     map_unordered,
     open_lanes,
 )
+from erasurehead.sim.numerics import one_thread
 from tests.run.commands import PATIENCE, ROOT, fatal_at, process_of, until
 
 
@@ -200,3 +202,38 @@ def test_a_script_needs_no_main_guard(way: str, tmp_path: Path) -> None:
         check=False,
     )
     assert (run.stdout, run.stderr) == ("once\n[(0, 0), (1, 1), (2, 4)]\n", "")
+
+
+# Linear algebra on one thread, whichever library does it.
+
+
+def test_a_library_that_is_imported_later_is_limited_too() -> None:
+    """Catches a solver that brings SciPy's BLAS when NumPy's alone has been limited."""
+    program = (
+        "import numpy;"
+        "from threadpoolctl import threadpool_info;"
+        "from erasurehead.sim.numerics import one_thread\n"
+        "with one_thread():\n"
+        "    import scipy.linalg\n"
+        "    pools = [pool for pool in threadpool_info() if pool['user_api'] == 'blas']\n"
+        "    print({pool['num_threads'] for pool in pools})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "{1}\n"
+
+
+def test_threads_come_back_afterwards() -> None:
+    import scipy.linalg  # noqa: F401  # a library that came in between would be new afterwards
+
+    with threadpool_limits(2):
+        before = threadpool_info()
+        with one_thread():
+            pass
+        assert threadpool_info() == before

@@ -84,16 +84,12 @@ def killed_after(config: Path, out: Path, more: int, pause: float, jobs: int) ->
 
 
 def test_killed_at_any_moment_and_resumed(whole: tuple[Path, Path], tmp_path: Path) -> None:
-    """kill -9 twice, the second time later; then finish. Nothing half-written is left."""
+    """kill -9, then finish. Nothing half-written is left."""
     config, reference = whole
     out = tmp_path / "out"
-    kept = [0]
-    for jobs in (1, 2):
-        killed_after(config, out, more=2, pause=0.0, jobs=jobs)
-        kept.append(cells_of(out))
-    assert kept == sorted(kept), "a finished cell was lost"
-    assert 0 < kept[1] < 20, "the kill came too early or too late to mean anything"
-    finish(config, out, "--jobs", "2")
+    killed_after(config, out, more=2, pause=0.0, jobs=2)
+    assert 0 < cells_of(out) < 20, "the kill came too early or too late to mean anything"
+    finish_here(config, out)
     assert_same_tables(out, reference)
     assert {p.name for p in out.iterdir()} == {p.name for p in reference.iterdir()}
     assert cells_of(out) == len(list((out / "cells").iterdir())) == 20
@@ -160,7 +156,9 @@ def test_interrupted_when_all_is_done() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_processes_end_with_the_command(
     whole: tuple[Path, Path], tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -178,7 +176,11 @@ def test_processes_end_with_the_command(
             break
 
 
-@pytest.mark.parametrize("victims", [workers_of, servers_of], ids=["workers", "server"])
+@pytest.mark.parametrize(
+    "victims",
+    [pytest.param(workers_of, marks=pytest.mark.slow), servers_of],
+    ids=["workers", "server"],
+)
 def test_processes_killed_once_cost_nothing(
     victims: Callable[[subprocess.Popen[str]], list[int]], whole: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -194,7 +196,8 @@ def test_processes_killed_once_cost_nothing(
 
 def test_a_cell_whose_process_is_always_killed_fails(tmp_path: Path) -> None:
     """And only that: no traceback, and the command goes on to its end."""
-    long = GRID | {"engine": "event", "iterations": 10**6, "sweep": {}}
+    schemes = GRID["schemes"][:2]
+    long = GRID | {"engine": "event", "iterations": 10**6, "sweep": {}, "schemes": schemes}
     config, out = tmp_path / "long.yaml", tmp_path / "out"
     config.write_text(yaml.safe_dump(long))
     process = sweep(config, out, "--jobs", 2)
@@ -207,7 +210,7 @@ def test_a_cell_whose_process_is_always_killed_fails(tmp_path: Path) -> None:
     _, error = process.communicate(timeout=PATIENCE)
     lines = error.splitlines()
     assert process.returncode == 1
-    assert len(lines) == 5
+    assert len(lines) == 2
     for line in lines:
         assert line.startswith("failed: ")
         assert line.endswith(": the worker process died (signal 9): out of memory?")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
@@ -43,7 +43,7 @@ from tests.engines.agreement import both, both_finish, laws, policies
 from tests.engines.agreement import lattice as lattices
 from tests.statistics import assert_z
 from tests.test_learner import dense, make
-from tests.tools import TableTape
+from tests.tools import TableTape, examples
 
 NESTEROV = Outer(rule="nesterov")
 UNIT = MODELS["exponential"](rate=1.0)
@@ -250,7 +250,7 @@ def test_a_trajectory_without_weight_may_diverge() -> None:
     seed=st.integers(0, 10**6),
     dead=st.sampled_from([0.0, 0.0, 0.02]),
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_engines_agree(
     family: LocalSgd,
     law: LoadLaw,

@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -32,7 +32,7 @@ from erasurehead.sim.schemes.sequential import (
 )
 from erasurehead.sim.types import FloatArray, Rounds, Trace
 from tests.engines.agreement import Engine, batch, both_finish, event, lattice
-from tests.tools import TableTape
+from tests.tools import TableTape, examples
 
 # The selective-repeat code: rounds worked out by hand, and its promise over random patterns.
 
@@ -186,7 +186,7 @@ def authors_total(delays: FloatArray, B: int, W: int, stragglers: int, mu: float
     tolerance=st.sampled_from([0.5, 1.0]),
     seed=st.integers(0, 10**6),
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_totals_are_those_of_the_authors_rounds(
     shape: tuple[int, int], stragglers: int, stays: float, tolerance: float, seed: int
 ) -> None:
@@ -212,7 +212,7 @@ def test_totals_are_those_of_the_authors_rounds(
     stays=st.sampled_from([0.0, 0.5, 0.9]),
     seed=st.integers(0, 2**31),
 )
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_every_admitted_pattern_can_be_decoded(
     n: int, B: int, spans: int, share: float, late: float, stays: float, seed: int
 ) -> None:
@@ -268,7 +268,7 @@ masks = st.lists(st.booleans(), min_size=6, max_size=6).map(np.array)
     idle=st.booleans(),
     opened=st.sampled_from([0.0, 0.3]),
 )
-@settings(max_examples=250, deadline=None)
+@examples(250)
 def test_the_tally_says_the_same_as_the_rule(
     row: FloatArray,
     dead: np.ndarray,
@@ -315,7 +315,7 @@ def test_the_last_rounds_take_no_time_under_any_policy(policy: Policy) -> None:
     tolerance=st.sampled_from([0.0, 0.5, 2.0]),
     step=st.sampled_from([0.1, 0.25]),
 )
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_engines_agree_and_jobs_are_exact(
     policy: Policy,
     seed: int,
@@ -510,7 +510,7 @@ def test_multiplexed_different_stragglers_of_a_window_are_counted(engine: Engine
     stays=st.sampled_from([0.0, 0.5, 0.9]),
     seed=st.integers(0, 2**31),
 )
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_multiplexed_every_admitted_pattern_can_be_decoded(
     n: int, B: int, more: int, share: float, late: float, stays: float, seed: int
 ) -> None:
@@ -562,7 +562,7 @@ def test_multiplexed_a_job_that_cannot_be_decoded_is_an_error() -> None:
     tolerance=st.sampled_from([0.0, 0.5, 2.0]),
     step=st.sampled_from([0.1, 0.25]),
 )
-@settings(max_examples=80, deadline=None)
+@examples(80)
 def test_multiplexed_engines_agree_and_jobs_are_exact(
     policy: Policy,
     law: Proportional,

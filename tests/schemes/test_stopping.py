@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
@@ -30,6 +30,7 @@ from erasurehead.sim.schemes.stopping import (
     Tally,
     stopping_delay_by_bisection,
 )
+from tests.tools import examples
 
 # Stopping rules against their definition: instants, ties, dead workers, tallies, clocks.
 
@@ -69,7 +70,7 @@ delays_with_ties = st.lists(st.integers(0, 6), min_size=MESSAGES, max_size=MESSA
 
 @pytest.mark.parametrize("rule", RULES, ids=repr)
 @given(delays=delays_with_ties)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_stopping_delay_is_the_earliest_instant_with_enough(
     rule: StoppingRule, delays: np.ndarray
 ) -> None:
@@ -95,7 +96,7 @@ def test_stopping_delay_with_dead_workers(rule: StoppingRule) -> None:
 
 @pytest.mark.parametrize("rule", RULES + WITH_DEADLINE, ids=repr)
 @given(delays=delays_with_ties)
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_tally_says_the_same_as_stopping_delay(rule: StoppingRule, delays: np.ndarray) -> None:
     """On the round's own clock and on another, the rule's own tally and the default one."""
     assert tally_end(rule.tally(MESSAGES), delays) == rule.stopping_delay(delays)
