@@ -177,16 +177,25 @@ BATCHED = [
 ]
 
 
-@pytest.mark.parametrize("family", BATCHED, ids=repr)
+REAL = [
+    MODELS["gamma"](shape=0.6, scale=0.5),
+    MODELS["deterministic"](value=0.5),
+    MODELS["heterogeneous"](base=MODELS["exponential"](rate=1.0), spread=1.5),
+    *MODELS["markov"].examples()[:1],
+]
+
+
 @pytest.mark.parametrize(
-    "delay",
-    [
-        MODELS["gamma"](shape=0.6, scale=0.5),
-        MODELS["deterministic"](value=0.5),
-        MODELS["heterogeneous"](base=MODELS["exponential"](rate=1.0), spread=1.5),
-        *MODELS["markov"].examples()[:1],
+    ("family", "delay"),
+    [  # each scheme and each delay model; all together are slow
+        pytest.param(
+            *(family, delay),
+            id=f"{family!r}-{type(delay).__name__}",
+            marks=[] if (place + turn) % 4 == 0 else pytest.mark.slow,
+        )
+        for place, family in enumerate(BATCHED)
+        for turn, delay in enumerate(REAL)
     ],
-    ids=lambda model: type(model).__name__,
 )
 def test_engines_agree_on_real_delays_across_blocks(family: SchemeFamily, delay: object) -> None:
     """The tape's blocks are short, and workers read them at very different speeds."""
