@@ -221,9 +221,19 @@ def test_engines_agree_on_real_delays_across_blocks(name: str) -> None:
 # Learning.
 
 
-@pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
-@pytest.mark.parametrize("block", [1, 64])
-@pytest.mark.parametrize("rule", ["gd", "nesterov"])
+@pytest.mark.parametrize(
+    ("rule", "block", "sparse_data"),
+    [  # each two of them together; all three are slow
+        pytest.param(
+            *(rule, block, sparse_data),
+            id=f"{rule}-{block}-{'sparse' if sparse_data else 'dense'}",
+            marks=pytest.mark.slow if (rule == "gd") ^ (block == 1) ^ sparse_data else [],
+        )
+        for rule in ("gd", "nesterov")
+        for block in (1, 64)
+        for sparse_data in (False, True)
+    ],
+)
 def test_the_mean_of_the_means(
     rule: str, block: int, sparse_data: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
