@@ -59,11 +59,9 @@ GAIN_AGAIN = 0.05
 """Measured rounds are drawn again where they predict better by more than this at the arrival that
 is predicted worst, half of the bias added ..."""
 
-OFF, SOMEWHAT = 1.05, 1.02
-"""... or where a candidate is off by more than the first factor in its own table, as it is if its
-tail is longer than what was measured, or by more than the second and they predict no worse: of a
-law that is to predict within 2 % of what the measured rounds do, either its own table or the halves
-must say so ..."""
+OFF = 1.05
+"""... or where a candidate is off by more than this factor in its own table, as it is if its tail
+is longer than what was measured ..."""
 
 MOST_APART = 1.1
 """... and the loads do not differ by more than this factor from all together ..."""
@@ -200,8 +198,7 @@ def choose(
         seen = [observed_order_statistics(np.concatenate(half.seen), ks) for half in held_out]
         tried.append(Tried(Again(Parts()), score(seen, measured)))
         off = worst_error(predicted[len(ks) :], own[len(ks) :])
-        least = 0.0 if off > np.log(SOMEWHAT) else GAIN_AGAIN
-        if off > np.log(OFF) or _gain_again(taken.recipe, delays, workers) > least:
+        if off > np.log(OFF) or _again_is_better(taken.recipe, delays, workers):
             taken = tried[-1]
             section, why = _built(taken.recipe, delays, workers)
             predicted = own
@@ -246,9 +243,9 @@ def _built(
     return section, tuple(why)
 
 
-def _gain_again(recipe: Recipe, delays: UnitDelays, workers: Workers | None) -> float:
-    """How much better halves of the rounds, drawn again, predict the others than all that is made
-    of a recipe, at the arrival that it predicts worst of those that masters wait for."""
+def _again_is_better(recipe: Recipe, delays: UnitDelays, workers: Workers | None) -> bool:
+    """Whether halves of the rounds, drawn again, predict the others clearly better than all that is
+    made of a recipe, at the arrival that it predicts worst of those that masters wait for."""
     ks, every = waited_for(delays.workers), halves(delays.tables)
     model, drawn = [], []
     for half in every:
@@ -260,7 +257,7 @@ def _gain_again(recipe: Recipe, delays: UnitDelays, workers: Workers | None) -> 
         drawn.append(observed_order_statistics(np.concatenate(half.seen), ks))
     measured = [observed_order_statistics(half.held_out, ks) for half in every]
     old, new = (score(each, measured, worst_error) for each in (model, drawn))
-    return old.error - new.error + BIAS * old.bias
+    return old.error - new.error + BIAS * old.bias > GAIN_AGAIN
 
 
 def simulated_order_statistics(
