@@ -282,7 +282,7 @@ BAD_TRACES: list[tuple[str, bytes, list[str]]] = [
     ("t.csv", b"0.1,0.2\n0.3,0.1,0.2\n", ["t.csv", "line 2"]),
     ("t.csv", b"a,b\n0.1,slow\n", ["column b", "'slow'"]),
     ("t.csv", b"a,b\n", ["no rows"]),
-    ("t.csv", b"\xff\xfe\x00\x81", ["t.csv", "cannot be read"]),
+    ("t.csv", b"\x00\x81\xff", ["t.csv", "cannot be read"]),
     ("t.csv", b"worker,round,seconds\n0,0,1\n0,0,2\n", ["two rows", "worker 0, round 0"]),
     ("t.csv", b"worker,round,seconds\n0,0,1\n1,1,2\n", ["missing"]),
     ("t.csv", b"worker,round,seconds,load\n0,0,1,1\n0,0,2,2\n", ["several loads", "[1, 2]"]),

@@ -355,7 +355,7 @@ def _copied_law(scheme: Copies, worker: WorkerTime | None) -> IterationTimeLaw |
         return iteration_time_law(FirstK(scheme.n), scheme.n, worker)
     rate = None if worker is None else memoryless_rate(worker)
     if worker is None or rate is None or scheme.multiplier:
-        return NoFormula("backup tasks have a closed form for exponential times and no multiplier")
+        return NoFormula("backup tasks: only exponential times, without multiplier")
     rates = tuple((rate * speculative_rates(scheme.n, scheme.q)).tolist())
     return StagesLaw(Demand(Arrivals(scheme.n, scheme.n, scheme.n)), worker, rates)
 

@@ -245,7 +245,7 @@ def test_arguments_are_those_of_the_page() -> None:
 def test_methods_of_results_are_in_the_python_page() -> None:
     """What a user can call of a result stands in ``docs/python.md``."""
     text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
-    for owner in (erasurehead.Result, erasurehead.Fitted, public("plots").Plots):
+    for owner in (erasurehead.Result, erasurehead.Fitted, public("result").Plots):
         for name in vars(owner):
             if not name.startswith("_") and name not in ("of", "directory", "failed", "source"):
                 assert name in text, f"{owner.__name__}.{name}"

@@ -153,8 +153,11 @@ def test_each_column_has_a_heading_of_its_own_and_the_least_time_is_said(tmp_pat
     assert any("be faster per gradient than 1.6 s for 6 gradients" in line for line in why)
 
 
-def test_a_mean_over_some_of_the_runs_says_so_everywhere(tmp_path: Path) -> None:
+def test_a_mean_over_some_of_the_runs_says_so_everywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The target is one that half of the runs reach; a scheme's two values make no picture."""
+    monkeypatch.setenv("COLUMNS", "160")
     schemes = [{"name": "ignore_stragglers", "wait_for": [4, 5]}]
     path = config(tmp_path, schemes=schemes, replications=4)
     done("run", path, "--output", tmp_path / "first")
