@@ -175,6 +175,10 @@ class Held:
     assumed: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
 
+    def unit_of(self, name: str) -> str | None:
+        """The unit of a column, by its name or else by what the file says of it."""
+        return parse(name).unit or self.units.get(name)
+
 
 def read_file(path: str, most: int | None = MOST_CELLS, said: Reading = AS_IT_IS) -> Held:
     """Read the file as it is.

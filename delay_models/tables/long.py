@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 from ...sim.files import UnusableFile, reading, require_cells, short
 from ..base import FloatArray
 from .columns import (
-    ALIASES,
     GAPS,
     NONE,
     NUMBERS,
@@ -23,13 +21,19 @@ from .columns import (
     parse,
     role_of,
     settle,
-    without_unit,
 )
-from .equalised import called_allreduce, own_seconds
 from .files import Held
 from .measured import LAYOUTS, REMEDY, RawTable, Reading, Repair, will_be_refused
 from .odd_columns import all_grow, as_word, derived_worker, require_columns
 from .odd_rows import remarks, require_rounds
+from .parts import (
+    called_allreduce,
+    own_seconds,
+    part_of_step,
+    require_stages,
+    stage_seconds,
+    with_sum,
+)
 from .wide import require_no_thousands
 
 LATEST = 1e11
@@ -120,12 +124,7 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
             raise UnusableFile(text)
     allreduce, stages = said.pop("allreduce", None), reading.stages
     said.pop("stages", None)
-    if twice := [n for place, n in enumerate(reading.named) if n in reading.named[:place]]:
-        raise UnusableFile(f"--columns names {short(twice[0])} twice; valid: each column once")
-    for name in stages:
-        if parse(name).base.removesuffix("_time") in ALIASES["round"]:
-            text = f"column {short(name)} is a whole step by its name, and no stage"
-            raise UnusableFile(f"{text}: say --columns seconds={short(name)},stages=...")
+    require_stages(reading)
     columns = [name for name in columns if name not in (allreduce, *stages)]
     if not said and set(CANONICAL) <= {*columns}:
         return {role: role for role in (*CANONICAL, "load") if role in columns}
@@ -191,7 +190,7 @@ class LongTable:
     def __init__(
         self, held: Held, role: Mapping[str, str], reading: Reading, most: int | None
     ) -> None:
-        held, role = _with_sum(held, role, reading)
+        held, role = with_sum(held, role, reading)
         self._reading, self._most, self._role = reading, most, role
         frame = held.frame
         reduced = reading.columns.get("allreduce", "")
@@ -221,9 +220,9 @@ class LongTable:
         self._others = others.drop(columns=[self._reduced] if self._reduced else [])
         self._others = self._others.reset_index(drop=True)
         if self._own:
-            self._calls["allreduce"] = _part(held, role, reading, reduced, "allreduce")
+            self._calls["allreduce"] = part_of_step(held, role, reading, reduced, "allreduce")
         for place, name in enumerate(reading.stages):
-            self._calls[place] = _part(held, role, reading, name, "stages")
+            self._calls[place] = part_of_step(held, role, reading, name, "stages")
             self._calls.loc[self._calls[place].isna(), "seconds"] = np.nan
         self._rows: dict[float | None, NDArray[np.int64] | None] = {None: None}
         if "load" in role:
@@ -273,7 +272,7 @@ class LongTable:
         table = np.full((len(rounds), len(workers)), np.nan)
         table[r, w] = calls["seconds"].to_numpy()
         repairs = [*self._repairs, *retried, *_gaps(self._rounds[rounds])]
-        stages = _stages(calls, self._reading.stages, table, (r, w))
+        stages = stage_seconds(calls, self._reading.stages, table, (r, w))
         self._require_no_failures(table, workers)
         if "seconds" not in self._reading.columns:
             _require_no_clock(self._role, table)
@@ -400,8 +399,8 @@ def _seconds(
     frame = held.frame
     if "seconds" not in role:
         start, end = role["start"], role["end"]
-        unit = _named(start, held)
-        if _named(end, held) != unit:
+        unit = held.unit_of(start)
+        if held.unit_of(end) != unit:
             raise UnusableFile(f"columns {short(start)} and {short(end)} are in different units")
         what = f"the difference of {short(start)} and {short(end)}"
         gone, stamps = between(frame[start], frame[end], unit or reading.unit)
@@ -409,7 +408,7 @@ def _seconds(
         return times.seconds(gone), NONE, times.why, _noted(times, what, len(gone))
     name = role["seconds"]
     column = frame[name]
-    unit = _named(name, held)
+    unit = held.unit_of(name)
     what = "seconds" if unit in (None, "s") else str(unit)
     remedy = "say --columns seconds=..., or start=...,end=..."
     values, failed = numbers(column, what, remedy, reading.missing != "refuse")
@@ -418,87 +417,6 @@ def _seconds(
     if unit not in (None, "s") and name in held.pointed:
         require_no_thousands(held.pointed[name], values, str(unit))
     return times.seconds(values), failed, times.why, _noted(times, where, len(values))
-
-
-def _with_sum(
-    held: Held, role: Mapping[str, str], reading: Reading
-) -> tuple[Held, Mapping[str, str]]:
-    """With a column that adds up the stages of a step, where no other is its seconds.
-
-    Raises:
-        UnusableFile: the stages cannot be added, or cannot be told apart.
-    """
-    stages = reading.stages
-    if not stages:
-        return held, role
-    if reading.columns.get("allreduce") or reading.retries == "sum":
-        no = "allreduce=" if reading.columns.get("allreduce") else "--retries sum"
-        raise UnusableFile(f"{no} cannot stand beside stages=: who ends a stage needs neither")
-    if "seconds" in role or "start" in role:
-        return held, role
-    units = [_named(name, held) for name in stages]
-    odd = [name for name, unit in zip(stages, units, strict=True) if unit != units[0]]
-    if odd:
-        text = (
-            f"stages {short(stages[0])} and {short(odd[0])} are in different units by their names"
-        )
-        raise UnusableFile(f"{text}: rename one, or name the column of the whole step")
-    gaps = reading.missing != "refuse"
-    total = sum(numbers(held.frame[name], "a stage", "", gaps)[0] for name in stages)
-    name = "+".join(stages)
-    return replace(held, frame=held.frame.assign(**{name: total})), {**role, "seconds": name}
-
-
-OVERLAP = 0.01
-"""Share of a step by which its stages may be longer: their digits are rounded."""
-
-NO_STAGE = "no stage"
-
-
-def _stages(
-    calls: Calls, named: Sequence[str], table: FloatArray, cells: tuple[NDArray[np.int64], ...]
-) -> dict[str, FloatArray]:
-    """Seconds of each stage, ``(rounds, n)``, and of what no stage names; they add up to the table.
-
-    Raises:
-        UnusableFile: stages take longer than their step.
-    """
-    found: dict[str, FloatArray] = {}
-    if not named:
-        return found
-    total = calls[[*range(len(named))]].sum(axis=1, skipna=False)
-    over = (total > (1 + OVERLAP) * calls["seconds"]).to_numpy()
-    if over.any():
-        row = int(calls.index[over][0]) + 1
-        text = f"row {row}: stages {short('+'.join(named))} take longer than their step"
-        raise UnusableFile(f"{text}: do they overlap? name those alone that follow each other")
-    left = table
-    for place, name in enumerate(named):
-        part = np.full(table.shape, np.nan)
-        part[cells] = calls[place].to_numpy()
-        part = np.minimum(part, left)
-        plain = without_unit(name)
-        found[name if plain in found else plain] = part
-        left = left - part
-    if (left > 1e-9 * table).any():
-        found[NO_STAGE if NO_STAGE not in found else f"{NO_STAGE} named"] = left
-    return found
-
-
-def _part(
-    held: Held, role: Mapping[str, str], reading: Reading, name: str, kind: str
-) -> FloatArray:
-    """Seconds of a column beside that of the step, whose unit it has if nothing else is said."""
-    values, _ = numbers(held.frame[name], "a part of a step", "", reading.missing != "refuse")
-    if np.any(values < 0):
-        raise UnusableFile(f"column {short(name)} is negative; --columns {kind}=... names another")
-    step = role.get("seconds") or role["start"]
-    unit = _named(name, held) or _named(step, held) or held.unit
-    return settle(reading.unit, unit, f"column {short(name)}", None).seconds(values)
-
-
-def _named(name: str, held: Held) -> str | None:
-    return parse(name).unit or held.units.get(name)
 
 
 def _settled(

@@ -24,7 +24,6 @@ import pandas as pd
 
 from ...sim.files import MOST_CELLS, UnusableFile, short
 from .columns import numbers, role_of
-from .equalised import waiting_note
 from .files import Held, is_pai, new_measurements, read_file
 from .long import LongTable, roles
 from .measured import (
@@ -39,6 +38,7 @@ from .measured import (
     complete,
     median_of,
 )
+from .parts import waiting_note
 from .profiles import is_profile, read_profiles
 from .wide import read_wide
 

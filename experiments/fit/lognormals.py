@@ -112,7 +112,7 @@ class Climb:
 
     @property
     def logs(self) -> FloatArray:
-        """The logarithms, ``(N,)``."""
+        """Logarithms of the delays, ``(N,)``."""
         return self.sample.values
 
     def ended(self, second: FloatArray, search: int) -> TwoLogNormals:

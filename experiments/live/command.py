@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from math import inf
@@ -126,25 +126,13 @@ def run_live(
         if make_way(output, config):
             terminal.say(f"{output} held another run: its tables and pictures go, its cells stay")
         files.write_bytes(output / CONFIG, write_yaml(config).encode())
-        done = 0
-        progress(0, total)
-
-        def count() -> None:
-            nonlocal done
-            done += 1
-            progress(done, total)
-
-        for cell in possible:
-            started, before = time.monotonic(), done
-            try:
-                numbers, said = play(cell, how, count)
-            except Failed as error:
-                failed.append((cell, str(error)))
-                done = before + build.iterations(cell.settings) * cell.settings.replications
+        for cell, became, taken in _played(possible, how, progress, total):
+            if isinstance(became, str):
+                failed.append((cell, became))
                 continue
-            finished.append((cell, numbers))
-            facts.append(said)
-            seconds[cell.key] = round(time.monotonic() - started, 3)
+            finished.append((cell, became[0]))
+            facts.append(became[1])
+            seconds[cell.key] = taken
         summary = summary_table(finished, simulated=False)
         summary["live"] = True
         outcome = Outcome(
@@ -157,6 +145,29 @@ def run_live(
         live = _said(how, at_once, finished, facts)
         write_result(config, output, outcome, time.monotonic() - began, live)
     return outcome, facts
+
+
+def _played(
+    grid: Sequence[Cell], how: How, progress: Progress, total: int
+) -> Iterator[tuple[Cell, tuple[CellResult, Facts] | str, float]]:
+    """Run cell after cell; each with what became of it, or why nothing did, and its seconds."""
+    done = 0
+    progress(0, total)
+
+    def count() -> None:
+        nonlocal done
+        done += 1
+        progress(done, total)
+
+    for cell in grid:
+        started, before = time.monotonic(), done
+        became: tuple[CellResult, Facts] | str
+        try:
+            became = play(cell, how, count)
+        except Failed as error:
+            became = str(error)
+            done = before + build.iterations(cell.settings) * cell.settings.replications
+        yield cell, became, round(time.monotonic() - started, 3)
 
 
 def _check(grid: list[Cell], how: How, allow_large: bool) -> int:

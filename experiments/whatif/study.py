@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...delay_models.base import FloatArray
-from ...delay_models.tables.equalised import Sign, waiting
+from ...delay_models.tables.parts import Sign, waiting
 from ..run.records import interval_columns
 from . import rounds
 from .intervals import Blocks, blocks

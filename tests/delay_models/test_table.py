@@ -22,8 +22,8 @@ import pytest
 from scipy.stats import chi2
 
 import erasurehead as eh
-from erasurehead.delay_models.tables.equalised import carried, known_above, spread, waiting
 from erasurehead.delay_models.tables.measured import Measured, Reading, TableError
+from erasurehead.delay_models.tables.parts import carried, known_above, spread, waiting
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.options import MeasuredJob

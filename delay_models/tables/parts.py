@@ -1,4 +1,4 @@
-"""Tables whose times include the wait for the slowest worker, as steps of all-reduce training do.
+"""Parts of a step: the wait for the slowest worker that an all-reduce hides in it, and stages.
 
 There every rank's step ends when the slowest one has come, so that all ranks look alike whoever is
 slow. Two signs tell such a table. Workers differ by next to nothing within a round; or what one
@@ -9,16 +9,20 @@ workers are equal, or take turns.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import special
 
 from ...sim.files import UnusableFile, short
 from ..base import FloatArray
-from .columns import parse
-from .measured import Retries
+from .columns import ALIASES, numbers, parse, settle, without_unit
+from .files import Held
+from .measured import Reading, Retries
 from .odd_columns import as_word
 
 ALIKE, NEARLY = 1e-3, 1e-2
@@ -165,3 +169,100 @@ def own_seconds(calls: pd.DataFrame, column: str, retries: Retries) -> pd.DataFr
             "seconds=...,allreduce=..., and units in their names if they differ"
         )
     return calls.assign(seconds=own)
+
+
+# Stages: columns that are parts of a step.
+
+
+def require_stages(reading: Reading) -> None:
+    """Refuse a column that is named twice, and a whole step as a stage.
+
+    Raises:
+        UnusableFile: so it is.
+    """
+    if twice := [n for place, n in enumerate(reading.named) if n in reading.named[:place]]:
+        raise UnusableFile(f"--columns names {short(twice[0])} twice; valid: each column once")
+    for name in reading.stages:
+        if parse(name).base.removesuffix("_time") in ALIASES["round"]:
+            text = f"column {short(name)} is a whole step by its name, and no stage"
+            raise UnusableFile(f"{text}: say --columns seconds={short(name)},stages=...")
+
+
+def with_sum(
+    held: Held, role: Mapping[str, str], reading: Reading
+) -> tuple[Held, Mapping[str, str]]:
+    """With a column that adds up the stages of a step, where no other is its seconds.
+
+    Raises:
+        UnusableFile: the stages cannot be added, or cannot be told apart.
+    """
+    stages = reading.stages
+    if not stages:
+        return held, role
+    if reading.columns.get("allreduce") or reading.retries == "sum":
+        no = "allreduce=" if reading.columns.get("allreduce") else "--retries sum"
+        raise UnusableFile(f"{no} cannot stand beside stages=: who ends a stage needs neither")
+    if "seconds" in role or "start" in role:
+        return held, role
+    units = [held.unit_of(name) for name in stages]
+    odd = [name for name, unit in zip(stages, units, strict=True) if unit != units[0]]
+    if odd:
+        text = (
+            f"stages {short(stages[0])} and {short(odd[0])} are in different units by their names"
+        )
+        raise UnusableFile(f"{text}: rename one, or name the column of the whole step")
+    gaps = reading.missing != "refuse"
+    total = sum(numbers(held.frame[name], "a stage", "", gaps)[0] for name in stages)
+    name = "+".join(stages)
+    return replace(held, frame=held.frame.assign(**{name: total})), {**role, "seconds": name}
+
+
+OVERLAP = 0.01
+"""Share of a step by which its stages may be longer: their digits are rounded."""
+
+NO_STAGE = "no stage"
+
+
+def stage_seconds(
+    calls: pd.DataFrame,
+    named: Sequence[str],
+    table: FloatArray,
+    cells: tuple[NDArray[np.int64], ...],
+) -> dict[str, FloatArray]:
+    """Seconds of each stage, ``(rounds, n)``, and of what no stage names; they add up to the table.
+
+    Raises:
+        UnusableFile: stages take longer than their step.
+    """
+    found: dict[str, FloatArray] = {}
+    if not named:
+        return found
+    total = calls[[*range(len(named))]].sum(axis=1, skipna=False)
+    over = (total > (1 + OVERLAP) * calls["seconds"]).to_numpy()
+    if over.any():
+        row = int(calls.index[over][0]) + 1
+        text = f"row {row}: stages {short('+'.join(named))} take longer than their step"
+        raise UnusableFile(f"{text}: do they overlap? name those alone that follow each other")
+    left = table
+    for place, name in enumerate(named):
+        part = np.full(table.shape, np.nan)
+        part[cells] = calls[place].to_numpy()
+        part = np.minimum(part, left)
+        plain = without_unit(name)
+        found[name if plain in found else plain] = part
+        left = left - part
+    if (left > 1e-9 * table).any():
+        found[NO_STAGE if NO_STAGE not in found else f"{NO_STAGE} named"] = left
+    return found
+
+
+def part_of_step(
+    held: Held, role: Mapping[str, str], reading: Reading, name: str, kind: str
+) -> FloatArray:
+    """Seconds of a column beside that of the step, whose unit it has if nothing else is said."""
+    values, _ = numbers(held.frame[name], "a part of a step", "", reading.missing != "refuse")
+    if np.any(values < 0):
+        raise UnusableFile(f"column {short(name)} is negative; --columns {kind}=... names another")
+    step = role.get("seconds") or role["start"]
+    unit = held.unit_of(name) or held.unit_of(step) or held.unit
+    return settle(reading.unit, unit, f"column {short(name)}", None).seconds(values)
