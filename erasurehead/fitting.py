@@ -39,8 +39,8 @@ from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures import paint
 from erasurehead.experiments.run.files import output_folder
 from erasurehead.experiments.text import sentence
-from erasurehead.progress import ShowProgress, reporting
 from erasurehead.result import managed
+from erasurehead.running import ShowProgress, reporting
 from erasurehead.sim.files import MOST_CELLS
 
 if TYPE_CHECKING:

@@ -458,7 +458,7 @@ def plot(
     format_: Formats = "png,svg",
 ) -> None:
     """Draw the tables of a run or sweep as pictures in DIR/plots."""
-    from .pictures.command import write_pictures
+    from .report.command import write_pictures
 
     with terminal.progress("pictures") as progress:
         written, left_out = write_pictures(directory, kind, format_.split(","), progress, x, y)

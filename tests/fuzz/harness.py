@@ -56,7 +56,7 @@ PRELOADED = (
         "erasurehead.experiments.attack.command",
         "erasurehead.experiments.report.command",
     ),
-    *("erasurehead.experiments.recommend.command", "erasurehead.experiments.pictures.command"),
+    "erasurehead.experiments.recommend.command",
     *("sklearn.datasets", "matplotlib.backends.backend_agg"),
 )
 """What commands import."""

@@ -20,7 +20,7 @@ from pandas.testing import assert_frame_equal
 
 import erasurehead as eh
 from erasurehead.experiments.config.document import write_yaml
-from erasurehead.progress import bar, in_notebook
+from erasurehead.running import bar, in_notebook
 from tests.package.conftest import SMALL
 
 # ``run``, ``sweep`` and ``load`` from Python.

@@ -26,7 +26,6 @@ from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.base import PanelKind, PictureKind
-from erasurehead.experiments.pictures.command import write_pictures
 from erasurehead.experiments.pictures.kinds import KINDS, delays, gantt, losses, ranked, times
 from erasurehead.experiments.pictures.kinds.losses import loss_at, pareto, spread
 from erasurehead.experiments.pictures.kinds.times import AgainstKind
@@ -42,7 +41,7 @@ from erasurehead.experiments.pictures.picture import (
     Points,
 )
 from erasurehead.experiments.pictures.records import MOST_PANELS, Records, read_records, short_text
-from erasurehead.experiments.report.command import write_report
+from erasurehead.experiments.report.command import write_pictures, write_report
 from erasurehead.experiments.run import timeline
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.records import mean_interval

@@ -24,8 +24,8 @@ from erasurehead.experiments.page.answer import (
     read_answer,
     write_answer,
 )
-from erasurehead.experiments.pictures.command import write_pictures
 from erasurehead.experiments.pictures.records import read_records
+from erasurehead.experiments.report.command import write_pictures
 from erasurehead.experiments.run import command
 from erasurehead.experiments.run import command as running
 from erasurehead.experiments.run.command import RunOptions, plan, run, show_plan
