@@ -432,6 +432,16 @@ def test_where_own_data_end_at_small_rates() -> None:
     assert descent(rescaled, tape, 16_000, 0.001) == pytest.approx(0.4998, abs=2e-4)
 
 
+@pytest.mark.slow
+def test_rescaled_descent_at_random_times_ends_where_a_loop_of_its_own_does() -> None:
+    """Exponential times of 1 and 3 s, a rate of .002: known to .0007."""
+    model = MODELS["heterogeneous"](base=MODELS["exponential"](rate=1.0), factors=(1.0, 3.0))
+    rescaled = SCHEMES["asynchronous"](data="own", rescale=True)
+    ends = [descent(rescaled, Tape(model, 2, 31, r), 6000, 0.002) for r in range(100)]
+    error = float(np.hypot(np.std(ends, ddof=1) / np.sqrt(len(ends)), 0.0007))
+    assert abs(np.mean(ends) - 0.4984) < BOUND * error
+
+
 def test_rescaled_counts_are_each_replications_own() -> None:
     """Against a plain count; catches counts that go on from one replication to the next."""
     scheme = SCHEMES["asynchronous"](data="own", rescale=True).build(5)
