@@ -92,6 +92,7 @@ def test_slow_rounds_are_not_persistence() -> None:
     assert found.persistence < 0.05
 
 
+@pytest.mark.slow
 def test_the_permutation_test_keeps_its_level() -> None:
     """Without memory a chance below 0.05 comes up in 5 % of tables: at most 9 of 60 (p = 1e-3)."""
     slower = MODELS["heterogeneous"](base=chain(0.0), spread=0.05)
@@ -133,7 +134,7 @@ def test_variance_components_are_recovered() -> None:
 
 def test_independent_cells_have_no_worker_or_round_part() -> None:
     chances = []
-    for seed in range(20):
+    for seed in range(8):
         found = split_variance([table(MODELS["pareto"](alpha=1.5, scale=1.0), seed)])
         assert found is not None
         chances += [found.worker_chance, found.round_chance]
