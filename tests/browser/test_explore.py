@@ -133,11 +133,12 @@ def test_the_keyboard_stays_where_it_was_while_pictures_are_drawn_anew(
 def test_the_load_snaps_to_what_divides_the_workers(browser: Browser, address: str) -> None:
     """No setting of both sliders makes the pictures grey."""
     with opened(browser, address) as page:
-        at_rest(page)
         for workers, load, snapped in (
             *((31, 6, 1), (30, 4, 5), (28, 3, 4)),
             *((60, 8, 10), (4, 10, 2)),
         ):
+            page.reload()  # the load snaps onward from where it was
+            at_rest(page)
             page.locator("#n").fill(str(workers))
             page.locator("#d").fill(str(load))
             page.locator("#shown[aria-busy=false]").wait_for()
