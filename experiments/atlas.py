@@ -349,6 +349,8 @@ def write_atlas(output: Path, progress: Callable[[int, int], None]) -> Path:
         raise ConfigError(f"{output}: holds another {PAGE} or {FOLDER}/; give another --output")
     pictures = [output / FOLDER / f"{name}.png" for name in (*families, COMPARISON)]
     with locked(output), all_or_none([*pictures, path]):
+        if not path.exists():  # so that pictures which a killed command leaves are known as ours
+            write_bytes(path, f"{HEADING.splitlines()[0]}\n\nIt is being made.\n".encode())
         progress(0, len(families) + 1)
         for done, (name, family) in enumerate(families.items(), start=1):
             picture = paint.figure(portrait(*family.portrait(), names))
