@@ -143,10 +143,11 @@ def _panel(law: str, part: pd.DataFrame) -> Panel:
 def _crossing(part: pd.DataFrame) -> str:
     wide = part.pivot(index="workers", columns="scheme", values="theory")
     faster = wide.index[wide["erasurehead"] < wide["uncoded"]]
+    shown = "at every size shown" if len(wide) > 1 else "at this size"
     if faster.empty:
-        return "ErasureHead is slower than uncoded at every size shown"
+        return f"ErasureHead is slower than uncoded {shown}"
     if faster[0] == wide.index[0]:
-        return "ErasureHead is faster than uncoded at every size shown"
+        return f"ErasureHead is faster than uncoded {shown}"
     return f"ErasureHead is faster than uncoded from about n = {faster[0]} on"
 
 
