@@ -18,7 +18,7 @@ from ...page.content import Chart
 from ...text import number_of
 from ..base import PanelKind
 from ..looks import DOTTED, INK, MUTED, SOLID, Look, shade
-from ..picture import Axis, Band, Bars, Curve, Fill, Panel, Points, axis_of
+from ..picture import Axis, Band, Bars, Curve, Fill, Panel, Picture, Points, axis_of
 from ..records import Records
 
 # Many replications become one curve: losses at common instants, the middle and a band.
@@ -152,7 +152,14 @@ class LossKind(PanelKind):
 
     @override
     def last(self, band: Band) -> tuple[str, ...]:
-        return (BANDS[band], LOWEST.title)
+        return (BANDS[band],)
+
+    @override
+    def picture(self, records: Records, band: Band | None = None) -> Picture:
+        """With a line of the legend more where the lowest line is drawn."""
+        made = super().picture(records, band)
+        known = not self.along and LEAST_TIME in records.summary
+        return replace(made, height=made.height + 0.22) if known else made
 
 
 LEAST_TIME = "least_iteration_time"
