@@ -109,6 +109,9 @@ DECODING = 5e-8
 PIECE = 3e-7
 """Seconds for each further message of a worker's round."""
 
+STREAM = 4e-5
+"""Seconds to begin a block of one stream of a tape; each of a worker's tasks has a stream."""
+
 READING, PRODUCT, LEARNING = 1e-9, 2e-10, 1e-4
 """Seconds of a product with the data: to read an entry, to multiply it for one model, and for each
 iteration."""
@@ -221,7 +224,10 @@ def _rows(run: Run) -> float:
     if not isinstance(model, DelayModel):
         return 0.0
     block = 1 if isinstance(model, ReplayedDelays) else run.tapes[0].block_rounds
-    return -(-run.updates // block) * block * _row_cost(model)
+    blocks, scheme = -(-run.updates // block), run.scheme
+    tasks = scheme.plan(scheme.start(1)).tasks or 0 if isinstance(scheme, RoundScheme) else 0
+    begun = 0 if isinstance(model, ReplayedDelays) else blocks * tasks * STREAM
+    return blocks * block * _row_cost(model) + begun
 
 
 def _row_cost(model: DelayModel) -> float:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -214,6 +215,7 @@ optimizer: {rule: gd, learning_rate: 0.1}
 PEAK = """
 import json, sys, time
 from pathlib import Path
+from time import process_time
 import scipy.sparse.linalg, scipy.stats
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.run.estimate import check
@@ -296,3 +298,13 @@ def test_a_block_that_is_slow_to_make_is_in_the_estimate() -> None:
     )
     assert alone < 0.1
     assert wrapped > 1
+
+
+def test_many_trials_are_in_the_estimate(tmp_path: Path) -> None:
+    """Each has a stream of its own, which takes longer to begin than its draws."""
+    schemes = [TRIALS | {"trials": 5000}]
+    document = SMALL | {"workers": 1, "iterations": 2, "replications": 1, "schemes": schemes}
+    (expected,) = check(cells(document)).estimates.values()
+    began = process_time()
+    run(document, tmp_path, RunOptions())
+    assert 0.1 < expected.seconds / (process_time() - began) < 10
