@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -22,6 +23,7 @@ from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.run.command import Outcome, Progress, RunOptions
 from erasurehead.experiments.run.command import run as run_document
 from erasurehead.experiments.run.outputs import EVENTS
+from erasurehead.experiments.text import number_of
 from erasurehead.result import Result
 
 ShowProgress = bool | Progress | None
@@ -147,6 +149,10 @@ def _run(
         with reporting(progress, "cells") as shown:
             told = replace(options, timeline=events, progress=shown)
             failed = _failures(run_document(found, folder, told))
+        if failed:
+            name, reason = next(iter(failed.items()))
+            text = f"{number_of(len(failed), 'cell')} could not be computed (Result.failed)"
+            warnings.warn(f"{text}; {name}: {reason}", stacklevel=3)
         if output is None:
             return Result(None, failed, read_records(folder))
         return Result.of(folder, failed)

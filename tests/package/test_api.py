@@ -119,7 +119,9 @@ def test_large_tables_are_read_when_they_are_asked_for(files: Path) -> None:
 
 
 def test_cells_that_cannot_be_computed_are_named() -> None:
-    found = eh.sweep(SMALL, set={"schemes.erasurehead.load": [2, 4]}, progress=False)
+    with pytest.warns(UserWarning, match="^1 cell could not be computed .*must divide") as said:
+        found = eh.sweep(SMALL, set={"schemes.erasurehead.load": [2, 4]}, progress=False)
+    assert said[0].filename == __file__  # it points at the caller
     ((name, reason),) = found.failed.items()
     assert name.endswith("[schemes.erasurehead.load=4]")
     assert "must divide workers = 6" in reason
