@@ -113,15 +113,21 @@ def known_above(rounds: int, workers: int) -> float:
     return float(rounds ** (-1 / workers))
 
 
-def waiting_note(table: FloatArray, column: str = "") -> str:
+def waiting_note(table: FloatArray, column: str = "", by_stage: bool = False) -> str:
     """What is to be known of a table that includes the wait, a line; empty: it need not.
 
-    ``column`` is a column of the file that looks like the time of an all-reduce.
+    ``column`` is a column of the file that looks like the time of an all-reduce; ``by_stage``:
+    stages are named, and tell who is slow.
     """
     sign = waiting(table)
     if not sign:
         return ""
     unless = ", unless the workers are equal" if sign == "alike" else ""
+    if by_stage:
+        return (
+            f"these times include waiting for the slowest (all ranks look alike){unless}: who is "
+            "slow is told by stage"
+        )
     share = 100 * known_above(*table.shape)
     named = as_word(column) if column else "..."
     return (

@@ -248,7 +248,7 @@ def _measured(
     waits = [
         Repair("waits", len(part.table), f"load {load:g}: {note}" if len(parts) > 1 else note)
         for load, part in parts.items()
-        if (note := waiting_note(part.table, part.allreduce))
+        if (note := waiting_note(part.table, part.allreduce, bool(part.stages)))
     ]
     return Measured(
         hosts,

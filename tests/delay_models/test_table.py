@@ -350,6 +350,10 @@ def test_every_reading_says_that_times_include_waiting(
     wide = pd.DataFrame(frame["step_ms"].to_numpy().reshape(60, 8) / 1e3).add_prefix("gpu")
     (note,) = (note for note in eh.read_table(wide).notes if "waiting" in note)
     assert "(columns: allreduce=...) or profiler traces" in note
+    stages = frame.assign(work_ms=frame["step_ms"] - frame["nccl_ms"]).drop(columns="step_ms")
+    notes = eh.read_table(stages, columns={"stages": "work_ms+nccl_ms"}).notes
+    (note,) = (note for note in notes if "waiting" in note)
+    assert note.endswith("who is slow is told by stage.")
     assert not [note for note in eh.read_table(own).notes if "waiting" in note]
     assert any(WAITS in line for line in eh.fit(wide).warnings)
     path, out = tmp_path / "steps.csv", tmp_path / "out"
