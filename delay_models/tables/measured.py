@@ -162,7 +162,7 @@ class Measured:
         unit: of the times, and why, in words.
         rounds: for each load the rounds' names; those that are not there are 0, 1, 2, ...
         assumed: what the file does not say and was taken to be so, a sentence each.
-        read: all this in lines for people; see ``told.as_read``.
+        read: all this in lines for people; see ``read.as_read``.
         allreduce: a column, not read, that looks like the time of an all-reduce; empty: none.
         stages: at each load ``{stage: (rounds, n) seconds}``, which add up to its table; empty if
             none are named.

@@ -90,14 +90,18 @@ def runs(options: str, known: dict[str, bytes]) -> Iterator[str]:
             yield "disk: the tables are others than those of a run that had room"
 
 
+def leave(disk: Path, options: str) -> None:
+    """Leave so much room beside what is on the disk: ``size=64k``."""
+    used = shutil.disk_usage(disk).used // 1024
+    left = int(options.removeprefix("size=").removesuffix("k"))
+    subprocess.run(["mount", "-o", f"remount,size={used + left}k", str(disk)], check=True)
+
+
 def pictures(options: str, known: dict[str, bytes]) -> Iterator[str]:
     """Pictures of a run on a disk that has little room left."""
     with small_disk(ROOMY, RUN) as (case, folder):
         yield from told(case, folder, refused=False)
-        used = shutil.disk_usage(folder / "disk").used // 1024
-        left = int(options.removeprefix("size=").removesuffix("k"))
-        remount = f"remount,size={used + left}k"
-        subprocess.run(["mount", "-o", remount, str(folder / "disk")], check=True)
+        leave(folder / "disk", options)
         plot: Command = ("plot", OUT, "--kind", "iteration_time")
         yield from told(Case({}, (plot,)), folder, refused=True)
         if tables(folder) != known:
@@ -114,10 +118,7 @@ def reports(options: str, known: dict[str, bytes]) -> Iterator[str]:
     """A report of a run on a disk that has little room left."""
     with small_disk(ROOMY, RUN) as (case, folder):
         yield from told(case, folder, refused=False)
-        used = shutil.disk_usage(folder / "disk").used // 1024
-        left = int(options.removeprefix("size=").removesuffix("k"))
-        remount = f"remount,size={used + left}k"
-        subprocess.run(["mount", "-o", remount, str(folder / "disk")], check=True)
+        leave(folder / "disk", options)
         yield from told(Case({}, (("report", OUT),)), folder, refused=True)
 
 
