@@ -87,7 +87,7 @@ def _unheard(found: Recommendation) -> Iterator[str]:
         return
     if clocked is not None and clocked.balance < UNEVEN:
         yield f"the partition that it hears least is in {clocked.least_heard:.2g} of the updates"
-    for one in _faster(found)[:1]:
+    for one in _faster(found):
         middle, low, high = one.against(found.winner)
         less = percent(1 - middle, 1 - high, 1 - low)
         yield f"{one.label} takes {less} less, but {one.unheard} (--allow-unheard)"
