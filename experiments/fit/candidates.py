@@ -172,13 +172,12 @@ def choose(
     for recipe in _recipes(found, parts, bool(held_out)):
         if isinstance(recipe, Factors) and not recipe.parts:
             each = Tried(recipe, known[recipe.family.name])
-        elif many and taken is not None and isinstance(recipe, LawsOfWorkers):
-            each = by(_reshuffled, recipe)
-            if each.gain(taken) <= GAIN:
-                tried.append(each)
-                continue
-            each = by(_simulated, recipe)
         else:
+            if many and taken is not None and isinstance(recipe, LawsOfWorkers):
+                quick = by(_reshuffled, recipe)
+                if quick.gain(taken) <= GAIN:
+                    tried.append(quick)
+                    continue
             each = by(_simulated, recipe)
         tried.append(each)
         if taken is None or each.beats(taken):
