@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import typing
 from collections.abc import Iterable
@@ -20,7 +21,7 @@ from ...sim.engines.run import Network
 from ...sim.problems.losses import ProblemSettings
 from .catalogue import BUILT_IN, Catalogue
 from .codec import names, plain, takes_list
-from .settings import ADAPTERS, AUTO, FIELDS, FailureSettings, Settings
+from .settings import ADAPTERS, AUTO, FIELDS, OF_WORKERS, FailureSettings, Settings
 
 PLAIN = {
     int: "integer",
@@ -253,7 +254,11 @@ def _named(catalogue: Catalogue, key: str, name: str) -> Schema:
             if not takes_list(family, field):
                 about = ("title", "description", "default")
                 one = {key: entry for key, entry in value.items() if key not in about}
-                several = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+                kinds = [one]
+                if '"integer"' in json.dumps(one):
+                    kinds.append({"type": "string", "pattern": f"^{OF_WORKERS.pattern}$"})
+                item = {"anyOf": kinds} if len(kinds) > 1 else one
+                several = {"anyOf": [*kinds, {"type": "array", "items": item, "minItems": 1}]}
                 properties[field] = {key: value[key] for key in about if key in value} | several
         label = "how tables and pictures name the scheme"
         properties["label"] = {"type": ["string", "number", "null"], "description": label}

@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
+import re
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -76,10 +77,24 @@ def _entries(reader: Reader, section: Any) -> tuple[SchemeEntry, ...]:
     entries = []
     for single, swept in _singles(reader, section):
         said = {key: value for key, value in single.items() if key != "label"}
-        family, label = reader.named("schemes", said), single.get("label")
+        counted = {key: of_workers(value, reader.workers) for key, value in said.items()}
+        family, label = reader.named("schemes", counted), single.get("label")
         label = _label(reader, family, said) if label is None else _given(label)
         entries.append(SchemeEntry(family, label, swept))
     return tuple(entries)
+
+
+OF_WORKERS = re.compile(r"n *([-/]) *([1-9][0-9]{0,6})")
+"""A count that follows the number of workers."""
+
+
+def of_workers(value: Any, workers: int | None) -> Any:
+    """``n/2``, rounded up, and ``n-3`` as numbers for n workers; any other value as it is."""
+    found = OF_WORKERS.fullmatch(value) if isinstance(value, str) else None
+    if found is None or workers is None:
+        return value
+    number = int(found[2])
+    return workers - number if found[1] == "-" else -(-workers // number)
 
 
 def _given(label: Any) -> str:
@@ -113,10 +128,12 @@ def _singles(
         yield {**section, **swept}, swept
 
 
-def _label(reader: Reader, family: SchemeFamily, said: Container[str] = ()) -> str:
+def _label(reader: Reader, family: SchemeFamily, said: Mapping[str, Any] | None = None) -> str:
     """A scheme's name and what was said that is not a default, in the order of its fields."""
     defaults = {field.name: field.default for field in fields(family)}  # type: ignore[arg-type]
     section = plain(family, reader.catalogue)
+    said = said or {}
+    section |= {key: value for key, value in said.items() if of_workers(value, 1) != value}
     unusual = [
         shown_field(key, section[key])
         for key in section
@@ -287,17 +304,24 @@ def validate(document: Mapping[str, Any], catalogue: Catalogue = BUILT_IN) -> Se
     """
     with located(""):
         require_known(document, FIELDS)
-        return Settings.model_validate(dict(document), context=Reader(catalogue))
+        reader = Reader(catalogue, _workers(document.get("workers")))
+        return Settings.model_validate(dict(document), context=reader)
 
 
-def section(name: str, value: Any, catalogue: Catalogue = BUILT_IN) -> Any:
-    """Read one of the settings by itself.
+def _workers(given: Any) -> int | None:
+    return given if isinstance(given, int) else None
+
+
+def section(
+    name: str, value: Any, catalogue: Catalogue = BUILT_IN, workers: int | None = None
+) -> Any:
+    """Read one of the settings by itself; schemes can have counts that follow ``workers``.
 
     Raises:
         ConfigError: a bad value.
     """
     with located(name):
-        return ADAPTERS[name].validate_python(value, context=Reader(catalogue))
+        return ADAPTERS[name].validate_python(value, context=Reader(catalogue, workers))
 
 
 AUTO = "auto"

@@ -271,6 +271,26 @@ def test_a_value_is_swept_once(values: list[float]) -> None:
         cells(BASE | {"sweep": {"load_law": [law, dict(law)]}})
 
 
+def test_a_count_follows_the_number_of_workers() -> None:
+    """n/2, rounded up, and n-3: one label at every n, the key of the number, resolved as given."""
+    schemes = [
+        {"name": "ignore_stragglers", "wait_for": ["n/2", "n - 3"]},
+        {"name": "erasurehead", "load": 3, "wait_for": "n/2", "label": "half"},
+    ]
+    document = BASE | {"schemes": schemes, "sweep": {"workers": [9, 12]}}
+    found = cells(document)
+    assert [cell.scheme["wait_for"] for cell in found] == [5, 6, 5, 6, 9, 6]
+    labels = ["ignore_stragglers wait_for=n/2", "ignore_stragglers wait_for=n - 3", "half"]
+    assert [cell.label for cell in found] == 2 * labels
+    assert [cell.key for cell in cells(resolved(document))] == [cell.key for cell in found]
+    literal = BASE | {"workers": 9, "schemes": [{"name": "ignore_stragglers", "wait_for": 5}]}
+    assert cells(literal)[0].key == found[0].key
+    with pytest.raises(ConfigError, match=r"schemes\.ignore_stragglers\.wait_for = 0: must be"):
+        cells(document | {"sweep": {"workers": [9, 3]}})
+    with pytest.raises(ConfigError, match=r"wait_for = 'n\*2'"):
+        cells(BASE | {"schemes": [{"name": "ignore_stragglers", "wait_for": "n*2"}]})
+
+
 def test_labels_do_not_depend_on_the_order_of_keys() -> None:
     """Catches two results of one config that have no scheme in common."""
     sections = [
