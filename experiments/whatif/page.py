@@ -101,10 +101,8 @@ def whatif_verdict(study: Study) -> str:
             f"look alike){unless}; a step takes {study.seconds():.4g} s, and own times need an "
             "all-reduce column (--columns allreduce=...) or profiler traces"
         )
-    standing = study.standing
-    saved = [study.change(rounds.REPLACE, m + 1)["share"] for m in range(len(standing))]
-    if saved and max(saved) >= MATTERS:
-        return _culprits(study, next(i for i, s in enumerate(saved) if s >= NEARLY * saved[-1]) + 1)
+    if culprits := _blamed(study):
+        return _culprits(study, culprits)
     if study.workers == 1:
         return "one worker: nobody waits for anybody"
     if study.change(rounds.IDEAL)["share"] < MATTERS:
@@ -113,13 +111,22 @@ def whatif_verdict(study: Study) -> str:
     return _nobody(study)
 
 
+def _blamed(study: Study) -> int:
+    """How many hosts the verdict names; 0 if none stands out whose replacement matters."""
+    standing = study.standing
+    saved = [study.change(rounds.REPLACE, m + 1)["share"] for m in range(len(standing))]
+    if not saved or max(saved) < MATTERS:
+        return 0
+    return next(i for i, share in enumerate(saved, 1) if share >= NEARLY * saved[-1])
+
+
 def _culprits(study: Study, m: int) -> str:
-    saving, dropped = (study.change(kind, m) for kind in (rounds.REPLACE, rounds.DROP))
-    some, their = ("a median one", "its") if m == 1 else ("median ones", "their")
+    saving = study.change(rounds.REPLACE, m)
+    some = "a median one" if m == 1 else "median ones"
     hosts = f"host{'s' * (m > 1)} {_named(study.order[:m])}"
     replaced = f"replacing {hosts} by {some} saves {_share(saving)}"
     best = _most(study, m, saving["share"])
-    text = replaced if best is None else _saves_most(best)
+    text = replaced if best is None else _saves(best)
     first = saving if best is None else best
     text += (
         f": {first['saved']:.3g} of {study.seconds():.3g} s a step, "
@@ -127,22 +134,25 @@ def _culprits(study: Study, m: int) -> str:
     )
     if best is not None:
         text += f"; {replaced}"
-    if m > 1:
-        alone = study.change(rounds.REPLACE, 1)["share"]
-        text += f"; host {study.order[0]} alone {percent(alone)}"
-    kept = percent(dropped["share"]) if dropped["share"] > 0 else "nothing"
     cause, share = _cause(study)
     name, what = PARTS[cause][1].split(": ")
-    return (
-        f"{text}; dropped, with {their} work shared by the others, {kept}; "
-        f"largest cause: {name} ({what}), {share}"
-    )
+    return f"{text}; largest cause: {name} ({what}), {share}"
+
+
+def _other_ways(study: Study, m: int) -> str:
+    """What else can be done about the hosts that the verdict names."""
+    dropped = study.change(rounds.DROP, m)["share"]
+    kept = percent(dropped) if dropped > 0 else "nothing"
+    who, their = ("it is", "its") if m == 1 else ("they are", "their")
+    alone = study.change(rounds.REPLACE, 1)["share"]
+    first = f"replacing {study.order[0]} alone saves {percent(alone)}; " if m > 1 else ""
+    return f"{first}if {who} dropped, and the others share {their} work, that saves {kept}"
 
 
 def _most(study: Study, m: int, share: float) -> pd.Series | None:
     """What saves most without a change of hosts, if that is clearly more than this share.
 
-    At most m workers are not waited for: who waits for fewer always saves more.
+    At most m workers are not waited for: waiting for fewer always saves more.
     """
     found = study.changes
     waits = (found["change"] == rounds.WAIT) & (found["count"] <= m)
@@ -150,9 +160,9 @@ def _most(study: Study, m: int, share: float) -> pd.Series | None:
     return best.iloc[0] if len(best) and best.iloc[0]["share"] >= share + MATTERS else None
 
 
-def _saves_most(best: pd.Series) -> str:
+def _saves(best: pd.Series) -> str:
     how = "waiting" if best["change"] == rounds.WAIT else "a backup"
-    return f"{how} {best['text'].split(' ', 1)[1]} saves most, {_share(best)}"
+    return f"{how} {best['text'].split(' ', 1)[1]} saves {_share(best)}"
 
 
 def _late(study: Study) -> str:
@@ -200,7 +210,7 @@ def _nobody(study: Study) -> str:
         rounds.REST: "the tail is random",
     }
     best = _most(study, 1, first["alone_share"])
-    most = "" if best is None else f"; {_saves_most(best)}"
+    most = "" if best is None else f"; {_saves(best)}"
     return (
         f"no single host matters: replacing host {first['host']}, the costliest, saves "
         f"{percent(first['alone_share'])}, and {chance}; {why[cause]} ({share}){most}"
@@ -217,6 +227,8 @@ def facts(study: Study) -> list[str]:
         f"typical task (median worker, median round), {parts}",
         f"workers wait {percent(waiting)} of their time for the slowest of the round",
     ]
+    if culprits := _blamed(study):
+        lines.append(_other_ways(study, culprits))
     if study.waits:
         lines = ["what each change saves is then not known either"]
     if len(study.stages):
@@ -339,7 +351,7 @@ def _title(text: str, end: str) -> str:
     return text + end.replace("_load_", ", load ")
 
 
-def _tables(study: Study, end: str) -> Iterator[Table]:
+def _changes(study: Study, end: str) -> Table:
     lost = study.rounds[1]
     header = ["change", "s a step", "saves (95 %)", "s a step saved (95 %)", "hours a day"]
     header += ["slowdown left", "endless rounds that end"]
@@ -357,7 +369,13 @@ def _tables(study: Study, end: str) -> Iterator[Table]:
     ]
     note = f"{lost} rounds never end as measured." if lost else ""
     title = _title("Changes", end)
-    yield capped(f"changes{end}", title, header, rows, "whatif.csv", note, brief=40)
+    return capped(f"changes{end}", title, header, rows, "whatif.csv", note, brief=40)
+
+
+def _tables(study: Study, end: str) -> Iterator[Table]:
+    """What a change or a host costs is left out where times include waiting: it is not known."""
+    if not study.waits:
+        yield _changes(study, end)
     header = ["part of a step", "s a step (95 %)", "share"]
     rows = [
         [
@@ -371,6 +389,11 @@ def _tables(study: Study, end: str) -> Iterator[Table]:
     yield capped(f"slowdown{end}", title, header, rows, "slowdown.csv")
     if len(study.stages):
         yield _stages(study, end)
+    if not study.waits:
+        yield _hosts(study, end)
+
+
+def _hosts(study: Study, end: str) -> Table:
     header = ["host", "costs alone (s a step, 95 %)", "share", "lasting factor"]
     header += ["rounds it ends", "blame (s a step)"]
     rows = [
@@ -384,7 +407,7 @@ def _tables(study: Study, end: str) -> Iterator[Table]:
         ]
         for row in study.hosts.to_dict("records")
     ]
-    yield capped(f"hosts{end}", _title("Hosts", end), header, rows, "hosts.csv", brief=5)
+    return capped(f"hosts{end}", _title("Hosts", end), header, rows, "hosts.csv", brief=5)
 
 
 def _stages(study: Study, end: str) -> Table:
@@ -412,6 +435,8 @@ def _bars(study: Study, end: str) -> Iterator[Chart]:
     words = "Seconds of a mean step: a typical task, and what each cause adds. They add up."
     title = _title("Where a step's time goes", end)
     yield Chart(f"parts{end}", title, words, _parts(study))
+    if study.waits:
+        return
     words = "Of a step's time. An interval that touches 0 may be chance."
     title = _title("What each change saves", end)
     yield Chart(f"savings{end}", title, words, _savings(study.changes))
