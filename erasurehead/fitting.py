@@ -267,9 +267,10 @@ def fit(
         ks = command.k_range(text, measured.workers)
     with reporting(progress, "fits") as told:
         findings = study(measured, ks, load, told)
-    return Fitted(
-        findings, source, (*warnings, *(f"{source}: {line}" for line in findings.warnings))
-    )
+    lines = [*findings.warnings]
+    if findings.load is None:
+        lines.append(f"one load, so the load law is assumed: {findings.load_law['kind']}")
+    return Fitted(findings, source, (*warnings, *(f"{source}: {line}" for line in lines)))
 
 
 KINDS: Mapping[str, TypeAdapter[Any]] = {

@@ -292,8 +292,8 @@ def read(trace: MeasuredTable, table: TableOptions, allow_large: AllowLarge = Fa
 
 IN_A_BROWSER = "next: open it in a browser, or send it: it needs no other file"
 
-MOST_PRINTED = 20_000
-"""Characters of a fitted section that are printed; all of them are in its config."""
+MOST_PRINTED = 30
+"""Lines of a config in the terminal; a longer one is in its file alone."""
 
 
 @as_command("fit delays.csv --k-range 200:256", CLUSTER)
@@ -330,8 +330,8 @@ def fit(
     for line in findings.warnings:
         terminal.tell(f"warning: {trace}: {line}")
     terminal.show(page)
-    if len(findings.sections) <= MOST_PRINTED:
-        terminal.say_all(findings.sections.splitlines())
+    if len(lines := findings.sections.splitlines()) <= MOST_PRINTED:
+        terminal.say_all(lines)
     terminal.say(f"report, pictures and config in {target}/")
     terminal.follow("run", target / DELAY)
 

@@ -168,11 +168,11 @@ def _load_sentence(load: LoadFit) -> str:
     if load.kind == "partly_proportional":
         return f"{text}{law['fixed']:.3g} of the time at load 1 is the same at every load"
     if load.kind == "additive" and not load.slope < load.cost * NEARLY:
-        text += f"{number(load.cost)} load is written: more leaves many calls less than no time; "
+        text += f"{number(load.cost)} load is written: more would leave many calls less than 0 s; "
     if load.kind != "steps":
         return f"{text}the {load.kind} law holds"
     costs = (f"{s:.3g} s from {d:g}" for d, s in zip(law["loads"], law["seconds"], strict=True))
-    return f"{text}a line is no answer: loads step instead of slope, and cost {', '.join(costs)} on"
+    return f"{text}no straight line fits: seconds grow in steps, by {', '.join(costs)} on"
 
 
 def _memory_sentence(memory: Memory | None) -> str:
@@ -188,11 +188,12 @@ def _memory_sentence(memory: Memory | None) -> str:
     lags = [lag for lag in LAGS if lag <= len(memory.correlation)]
     decay = ", ".join(f"{memory.correlation[lag - 1]:.3f}" for lag in lags)
     verdict = "slow workers stay slow for a while" if memory.significant else "none that matters"
-    lasting = "; the rest lasts: some workers are always slower" if memory.static > 0.05 else ""
+    lasting = f", levelling off at {memory.static:.3f}" if memory.static > 0.05 else ""
+    always = ": some workers are always slower" if lasting else ""
     return (
         f"{verdict}: persistence {memory.persistence:.3f} +- {memory.standard_error:.3f} "
         f"(chance {memory.chance:.3f}); correlation of being slow {decay} at lags "
-        f"{', '.join(map(str, lags))}, of which {memory.static:.3f} does not decay{lasting}"
+        f"{', '.join(map(str, lags))}{lasting}{always}"
     )
 
 
