@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,13 +36,18 @@ THIN, THICK = 1.6, 3.2
 def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command: str) -> Page:
     """What is said of an attack on the config ``name``; ``left_out`` has a line for each scheme
     that is not attacked."""
+    # Codes that decode alike, such as fractional repetition and ErasureHead, share a table.
+    alike = dict[tuple[Any, ...], tuple[list[str], pd.DataFrame]]()
+    for (label, workers), rows in frame.groupby(["label", "workers"], sort=False):
+        key = (workers, *map(str, _cells(rows)))
+        alike.setdefault(key, ([], rows))[0].append(str(label))
     codes = {
-        f"{label} ({workers} workers)": rows
-        for (label, workers), rows in frame.groupby(["label", "workers"], sort=False)
+        f"{', '.join(labels)} ({key[0]} workers)": rows for key, (labels, rows) in alike.items()
     }
+    many = frame.groupby(["label", "workers"]).ngroups
     why = [f"{title}: {beginning(rows)}" for title, rows in codes.items()]
     why += [f"{title}: {lost}" for title, rows in codes.items() if (lost := rounding(rows))]
-    verdict = f"The worst stragglers of {number_of(len(codes), 'code')}."
+    verdict = f"The worst stragglers of {number_of(many, 'code')}."
     words = "Error per partition of the worst stragglers, of random ones, and the upper bound."
     chart = Chart("attack", "Decoding errors", words, picture(frame))
     return Page(
@@ -87,7 +93,11 @@ def beginning(rows: pd.DataFrame) -> str:
 def _table(title: str, rows: pd.DataFrame) -> Table:
     columns = ["stragglers", "worst error", "random sets", "which is", "upper bound", "found by"]
     columns += ["the worst stragglers"]
-    cells = [
+    return capped(title, title, columns, _cells(rows), "attack.csv", brief=40)
+
+
+def _cells(rows: pd.DataFrame) -> list[list[TableCell]]:
+    return [
         [
             plain_cell(row["stragglers"]),
             _error(row["worst_error"]),
@@ -100,7 +110,6 @@ def _table(title: str, rows: pd.DataFrame) -> Table:
         for row in rows.to_dict("records")
         for members in [row["worst_set"].split()]
     ]
-    return capped(title, title, columns, cells, "attack.csv", brief=40)
 
 
 def _error(value: float, error: float = np.nan) -> TableCell:
