@@ -54,7 +54,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Straggler simulator for distributed gradient descent.",
-    epilog="Begin with: [bold]erasurehead init demo && erasurehead run demo.yaml[/bold]",
+    epilog="Begin with: [bold]erasurehead init && erasurehead run demo.yaml[/bold]",
 )
 
 
