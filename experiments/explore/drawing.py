@@ -224,7 +224,7 @@ def _look(run: Simulated) -> Look:
 
 
 def _table(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Table:
-    columns = ["scheme", "s / iteration", "closed form (s)", "error", "closed form of the error"]
+    columns = ["scheme", "s / iteration", "closed form (s)", "decoding error", "its closed form"]
     columns += ["final loss"]
     rows = [
         [
@@ -237,4 +237,4 @@ def _table(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Table:
         ]
         for run in runs
     ]
-    return capped("numbers", "Simulated and in closed form", columns, rows, "")
+    return capped("numbers", "Simulated (± standard error) and in closed form", columns, rows, "")
