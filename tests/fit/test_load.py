@@ -172,7 +172,9 @@ def test_steps_cost_no_more_than_the_shortest_delay() -> None:
 def test_the_report_says_so() -> None:
     found = study(numbered(load_steps_tables(MEDIANS)), range(32, 65))
     assert found.load_law["kind"] == "steps"
-    assert "no straight line fits: seconds grow in steps" in " ".join(fit_answer(found, "t.csv").why)
+    assert "no straight line fits: seconds grow in steps" in " ".join(
+        fit_answer(found, "t.csv").why
+    )
     assert found.chosen.error < 0.02
 
 
