@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import stdtrit
+from scipy.special import ndtri, stdtr, stdtrit
 
 from ...sim.engines.run import Policy
 from ...sim.load_laws import OfOneDraw, PerPartition
@@ -255,8 +255,14 @@ def _tends(cell: Cell, weights: FloatArray) -> str:
     return f"a training loss of {there:.4g}, and the optimum has {best:.4g}"
 
 
+def normal_deviate(t: float, degrees: int) -> float:
+    """The z that is as unlikely as Student's t: of two replications t = 6 is no surprise."""
+    beyond = stdtr(degrees, -abs(t)) if degrees > 0 else 0.0
+    return float(np.copysign(-ndtri(beyond), t)) if beyond > 0 else t
+
+
 def _theory(cell: Cell, found: Mapping[str, float]) -> dict[str, float]:
-    """The closed forms of a cell, and how many standard errors its means are away."""
+    """The closed forms of a cell, and how far its means are away, as a normal deviate."""
     known = closed_form(cell)
     row: dict[str, float] = {}
     for name, value in (("iteration_time", known.seconds), ("decoding_error", known.error)):
@@ -265,7 +271,9 @@ def _theory(cell: Cell, found: Mapping[str, float]) -> dict[str, float]:
         far, error = found[f"{name}_mean"] - value, found[f"{name}_se"]
         least = max(ROUNDING * abs(value), METRICS[name].rounding)
         # Where nothing varied it is the same number, or what varies is rare and was not seen.
-        z = far / error if error > least else 0.0 if abs(far) <= 1000 * least else np.nan
+        z = 0.0 if abs(far) <= 1000 * least else np.nan
+        if error > least:
+            z = normal_deviate(far / error, cell.settings.replications - 1)
         settled = known.settled or name == "decoding_error"
         row |= {f"{name}_theory": value, f"{name}_z": z if settled else np.nan}
     return row if np.isnan(known.least) else row | {"least_iteration_time": known.least}

@@ -25,6 +25,7 @@ from erasurehead.experiments.run.records import (
     mean_and_error,
     mean_interval,
     metrics_of,
+    normal_deviate,
     ratio_interval,
     summary_table,
     workers_table,
@@ -542,3 +543,16 @@ def test_of_the_clock_alone_there_are_a_report_and_pictures(tmp_path: Path) -> N
         done = inside(command, output)
         assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     assert (output / "plots" / "iteration_time.png").exists()
+
+
+def test_a_z_of_few_replications_is_as_unlikely_as_their_t() -> None:
+    """95 and 99 % quantiles of Student's tables; of two replications t = 12.7 is z = 1.96."""
+    for t, degrees, z in (
+        (12.706, 1, 1.96),
+        (-12.706, 1, -1.96),
+        (2.131, 15, 1.96),
+        (9.925, 2, 2.576),
+    ):
+        assert normal_deviate(t, degrees) == pytest.approx(z, abs=2e-3)
+    assert normal_deviate(50.0, 10**6) == 50.0  # beyond what a probability can hold
+    assert normal_deviate(0.0, 3) == 0.0
