@@ -178,11 +178,10 @@ def comparison_answer(table: pd.DataFrame, first: str, second: str) -> Answer:
     if "loss_difference" in table:
         worst = float(table["loss_difference"].max())
         why.append(f"Training losses differ by {worst:.3g} at most, iteration by iteration.")
-    steps = (
-        "Pairs of iterations are taken as independent: where stragglers last, intervals are wider "
-        "than these.",
+    why.append(
+        "Iterations are taken as independent: where stragglers last, the true intervals are wider."
     )
-    return Answer("compare", f"{first}, {second}", verdict, tuple(why), steps)
+    return Answer("compare", f"{first}, {second}", verdict, tuple(why))
 
 
 def comparison_page(table: pd.DataFrame, said: Answer, iterations: Sequence[Chart | Image]) -> Page:
