@@ -36,7 +36,9 @@ def main() -> None:
         from . import commands  # takes a while, and may fail
 
         try:
-            code: int | None = commands.app(arguments, standalone_mode=False)
+            code: int | None = commands.app(
+                arguments, prog_name="erasurehead", standalone_mode=False
+            )
         except SystemExit as end:
             came = traceback.extract_tb(end.__traceback__)
             if isinstance(end.__context__, BrokenPipeError):  # so Rich ends
