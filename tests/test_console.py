@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erasurehead.experiments.page.terminal import Column, fitting, show_columns
+from erasurehead.experiments.page.answer import Answer
+from erasurehead.experiments.page.content import Page
+from erasurehead.experiments.page.terminal import Column, fitting, show, show_columns
 from erasurehead.experiments.run.command import HEADINGS, IN_THEORY, Outcome, run, show_outcome
 from erasurehead.experiments.text import (
     LONGEST_LINE,
@@ -133,6 +135,20 @@ def test_a_column_that_stays_does_so_on_any_terminal() -> None:
     columns = [Column("a", ["xxxx"]), Column("b", ["12345"], 1), Column("c", ["1"], 2, stays=True)]
     for width, kept in [(14, "abc"), (13, "ac"), (1, "ac")]:
         assert "".join(column.title for column in fitting(columns, width)[0]) == kept
+
+
+def test_a_long_verdict_is_whole_in_several_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches a headline that is cut in its middle: every clause is there, in order."""
+    clauses = [
+        f"scheme {i} takes {i}.5 % less than the one before it and is exact" for i in range(9)
+    ]
+    verdict = f"The best is this one; {'; '.join(clauses)}."
+    show(Page(Answer("fit", "t.csv", verdict, ("short; and whole",)), [], []))
+    lines = capsys.readouterr().out.rstrip().split("\n")
+    assert " ".join(lines[:-1]) == verdict
+    assert all(len(each) <= LONGEST_LINE for each in lines)
+    assert len(lines) == 4
+    assert lines[-1] == "short; and whole"
 
 
 def test_a_pipe_keeps_a_column_of_one_character(

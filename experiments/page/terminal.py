@@ -159,14 +159,25 @@ def show_columns(columns: Sequence[Column]) -> list[Column]:
 
 def show(page: Page) -> None:
     """Print the verdict, why, the first rows of the tables, and what to do next."""
-    say_all(re.split(r"(?<=\.) (?=[A-Z])", page.answer.verdict))  # a line has a greatest length
-    say_all(page.answer.why)
+    for text in (*re.split(r"(?<=\.) (?=[A-Z])", page.answer.verdict), *page.answer.why):
+        say_all(_in_lines(text))
     say("")
     for table in page.tables:
         if table.brief:
             _show_table(table)
             say("")
     say_all(f"next: {step}" for step in page.answer.next)
+
+
+def _in_lines(text: str) -> Iterator[str]:
+    """A sentence in as many lines as it needs, cut behind semicolons: nothing is left out."""
+    held = ""
+    for clause in re.split(r"(?<=;) ", text):
+        if held and len(held) + len(clause) >= LONGEST_LINE:
+            yield held
+            held = ""
+        held = f"{held} {clause}".strip()
+    yield held
 
 
 def _show_table(table: PageTable) -> None:
