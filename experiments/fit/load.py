@@ -1,75 +1,40 @@
-"""How delays grow with the load: the slope, a fixed share, and which load law holds."""
+"""How delays grow with the load, and which load law holds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any
 
 import numpy as np
-from scipy.optimize import isotonic_regression
+from scipy.optimize import isotonic_regression, minimize_scalar
 
 from ...delay_models.base import FloatArray
 from ...sim.load_laws import PartlyProportional, StepCosts
-from ..run.records import mean_and_error
+from .goodness import waited_for
 from .law import rounded
 
-# The share of a task's time that does not grow with its load is seen in the mean logarithm of a
-# round's delays, which is log(f + (1 - f) d) and a constant under ``partly_proportional``, however
-# the workers' speeds differ. Some rounds are slow for everybody, and some stretches of rounds are:
-# so the standard error of the mean over T rounds is that of the means of about sqrt(T) batches of
-# successive rounds.
-
-CLEAR = 4.0
-"""Standard errors; there may be few batches."""
-
-FEWEST = 4
-"""Batches."""
-
-
-def fixed_share(tables: Mapping[float, FloatArray]) -> float | None:
-    """f of ``{load: (rounds, n) seconds}``, above 0 and below 1; ``None`` unless the largest load
-    clearly takes longer than the smallest one above 0, but clearly less per partition."""
-    loads = np.array(sorted(load for load in tables if load > 0))
-    if len(loads) < 2 or any(len(tables[d]) < FEWEST**2 or tables[d].min() <= 0 for d in loads):
-        return None
-    logs = [np.log(tables[load]).mean(axis=1) for load in loads]
-    means = np.array([each.mean() for each in logs])
-    errors = []
-    for each in (logs[0], logs[-1]):
-        batches = [batch.mean() for batch in np.array_split(each, isqrt(len(each)))]
-        errors.append(mean_and_error(np.array(batches))[1])
-    clear = CLEAR * float(np.hypot(errors[0], errors[1]))
-    grows = means[-1] - means[0]
-    if not clear < grows < np.log(loads[-1] / loads[0]) - clear:
-        return None
-    slope, intercept = np.polyfit(loads, np.exp(means - means[0]), 1)
-    share = float(intercept / (intercept + slope))
-    return share if 0 < share < 1 else None
-
-
-# At each load, the *location* is the median delay and the *spread* the mean distance from it. The
-# laws say
+# A law is fitted and judged by what it predicts: the mean k-th arrivals of a round at each load,
+# for 10 %, half, 90 % and all of the workers. Of one draw X a law makes
 #
-#     additive              T = d tau + X            location a + tau d    spread s
-#     proportional          T = d X                  location m d          spread s d
-#     partly_proportional   T = (f + (1 - f) d) X    location m (f + (1 - f) d), and spread alike
-#     per_partition         T = X1 + ... + Xd        location m d          spread s sqrt(d)
+#     proportional          T = d X                   partly_proportional   T = (f + (1 - f) d) X
+#     additive              T = X + d tau             steps                 T = X + cost(d)
 #
-# Each is fitted to locations and spreads by least squares, and its misfit is the root mean square
-# over loads of two numbers without unit: the error of the location in units of the spread, and the
-# error of log(spread). The law with the smallest misfit holds. So a law is judged by how the spread
-# changes as well as by the slope: locations that grow in proportion are proportional only if the
-# spread does too. ``partly_proportional`` has one number more, f, and so competes only where there
-# clearly is such a share (``fixed_share``), and holds only if it halves the misfit of all others.
-# Delays at load 0 that are not 0 exclude ``proportional`` and ``per_partition``.
+# All of these keep the order of arrivals. So the mean arrivals of X are those of T with the law
+# taken out, averaged over loads, and put in again they are what the law predicts of each load.
+# ``per_partition``, T = X1 + ... + Xd, predicts from the rounds of the smallest load, of which d
+# are added up. The misfit of a law is the root mean square of log(predicted / measured). f and tau
+# have the smallest misfit; costs are the ascending sequence nearest to the median delays (isotonic
+# regression, each load weighing the same), less its first number.
 #
-# The line is also fitted to the locations by ordinary least squares, and reported with R squared.
-# Where it explains less than ``STRAIGHT`` of three locations or more, or misses one by more than
-# ``BENT`` spreads, though they differ by more than chance, loads step instead of slope: T = X +
-# cost(d), where the cost is the ascending sequence nearest to the locations (isotonic regression,
-# each load weighing the same), less its first number.
+# A number of a law's own makes any table look better. So for each of them the misfit must be
+# smaller by ``PRICE`` of the noise: the standard error of a mean arrival, relative to it. Some
+# rounds are slow for everybody, and some stretches of rounds are, so it is that of the means of
+# about sqrt(T) batches of successive rounds. In long tables there is hardly any noise, and the law
+# that is nearest holds. Times spent on a load of 0 exclude ``proportional`` and ``per_partition``.
+#
+# A line is also fitted to the medians, by ordinary least squares, and reported with R squared.
 #
 # An odd call, which failed at once or hung, must not decide. So the outermost ``ODD`` of the calls
 # at each load, and one at least, count as the next ones; and a load costs no more than leaves all
@@ -84,17 +49,14 @@ SOON = 1e-4
 
 WORST = 1e6
 
-STRAIGHT = 0.9
-"""R squared of a line that is one ..."""
+PRICE = 0.5
+"""Of the noise, for each number: as often right as can be in simulated tables of known laws."""
 
-BENT = 1.0
-"""... if no location is farther from it, in units of the spread."""
+LEAST_NOISE = 0.005
+"""Errors of predicted arrivals that are this small are none."""
 
-HANDICAPS = {"partly_proportional": 2.0}
-"""By how much the misfit of a law with one number more must be smaller."""
-
-CLEARLY_DIFFERENT = 5.0
-"""Standard errors of a median by which the largest and the smallest location differ at least."""
+CELLS, SEED = 200_000, 20190407
+"""Delays of the rounds that ``per_partition`` adds up."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,11 +70,9 @@ class LoadFit:
         intercept: seconds at load 0, by regression of locations.
         slope: seconds per unit of load.
         r_squared: of that regression.
-        cost: seconds per unit of load under ``additive``: the slope, but at least 0, and no more
-            than leaves delays above 0.
         misfits: per law, without unit; smaller is better.
-        steps: what each load costs more than the smallest, ascending, ``(D,)`` seconds.
-        fixed: f of ``partly_proportional``; ``None`` where that law does not compete.
+        kind: the law that holds.
+        law: the ``load_law:`` section of a config.
     """
 
     loads: FloatArray
@@ -121,30 +81,13 @@ class LoadFit:
     intercept: float
     slope: float
     r_squared: float
-    cost: float
     misfits: Mapping[str, float]
-    steps: FloatArray
-    fixed: float | None
+    law: dict[str, Any]
 
     @property
     def kind(self) -> str:
         """The law that holds."""
-        return min(self.misfits, key=lambda kind: self.misfits[kind] * HANDICAPS.get(kind, 1.0))
-
-    def section(self) -> dict[str, Any]:
-        """The ``load_law:`` section of a config."""
-        if self.kind == "additive":
-            return {"kind": "additive", "seconds_per_partition": rounded(self.cost)}
-        if self.fixed is not None and self.kind == "partly_proportional":
-            return {"kind": self.kind, "fixed": rounded(self.fixed)}
-        if self.kind == "steps":
-            first = [*np.flatnonzero(np.diff(self.steps, prepend=-1.0) > 0)]
-            return {
-                "kind": "steps",
-                "loads": [rounded(float(self.loads[i])) for i in first],
-                "seconds": [rounded(float(self.steps[i])) for i in first],
-            }
-        return {"kind": self.kind}
+        return str(self.law["kind"])
 
 
 def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
@@ -152,43 +95,110 @@ def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
     if len(tables) < 2:
         return None
     loads = np.array(sorted(tables))
-    tables = {load: _without_odd(tables[load]) for load in loads}
-    locations = np.array([np.median(tables[load]) for load in loads])
-    spreads = np.array(
-        [np.mean(np.abs(tables[load] - m)) for load, m in zip(loads, locations, strict=True)]
-    )
-    shortest = np.array([tables[load].min() for load in loads])
+    kept = [_without_odd(tables[load]) for load in loads]
+    locations = np.array([np.median(table) for table in kept])
+    spreads = np.array([np.mean(np.abs(t - m)) for t, m in zip(kept, locations, strict=True)])
     slope, intercept = map(float, np.polyfit(loads, locations, 1))
     total = float(np.sum((locations - locations.mean()) ** 2))
     apart = locations - intercept - slope * loads
     r_squared = 1 - float(np.sum(apart**2)) / total if total > 0 else 0.0
-    straight = r_squared >= STRAIGHT and np.all(np.abs(apart) <= BENT * spreads)
-    most = float(np.min(shortest[loads > 0] / loads[loads > 0]))
-    cost = min(max(0.0, slope), most)
-    rest = locations - cost * loads
-    rest -= rest.mean()
+    arrivals = _Arrivals(loads, kept)
     ascending = isotonic_regression(locations).x
-    multiples = _multiples(loads, locations)
-    misfits = {
-        "additive": _misfit(rest, spreads, np.zeros_like(loads)),
-        "proportional": _misfit(multiples, spreads, loads),
-        "per_partition": _misfit(multiples, spreads, np.sqrt(loads)),
-    }
-    if np.any(loads != np.round(loads)):
-        misfits["per_partition"] = WORST
-    errors = 1.25 * spreads / np.sqrt([tables[load].size for load in loads])
-    differ = float(np.ptp(ascending)) > CLEARLY_DIFFERENT * float(errors.max())
-    if len(loads) > 2 and not straight and differ:
-        misfits["steps"] = _misfit(locations - ascending, spreads, np.zeros_like(loads))
-    fixed = fixed_share(tables)
-    if fixed is not None:
-        growth = PartlyProportional(fixed).growth(loads)
-        misfits["partly_proportional"] = _misfit(_multiples(growth, locations), spreads, growth)
-    steps = ascending - ascending[0]
-    # What a load costs at most is also the most that a smaller one does.
-    steps[1:] = np.minimum(steps, np.minimum.accumulate(shortest[::-1])[::-1])[1:]
-    line = intercept, slope, r_squared, cost
-    return LoadFit(loads, locations, spreads, *line, misfits, steps, fixed)
+    laws = arrivals.laws(ascending - ascending[0])
+    misfits = {law["kind"]: misfit for law, misfit, _ in laws}
+    law, _, _ = min(laws, key=lambda law: round(law[1] + PRICE * arrivals.noise * law[2], 6))
+    return LoadFit(loads, locations, spreads, intercept, slope, r_squared, misfits, law)
+
+
+class _Arrivals:
+    """The mean k-th arrivals of rounds of ``(D,)`` loads, and what laws make of them."""
+
+    def __init__(self, loads: FloatArray, tables: Sequence[FloatArray]) -> None:
+        workers = tables[0].shape[1]
+        self._loads, self._tables = loads, tables
+        self._places = np.unique([max(1, workers // 10), *waited_for(workers)]) - 1
+        ordered = [self._ordered(table) for table in tables]
+        self._measured = np.array([each.mean(axis=0) for each in ordered])
+        rounds = np.array([[float(len(table))] for table in tables])
+        self._weights = rounds / rounds.sum()
+        errors = [_error(table, each) for table, each in zip(tables, ordered, strict=True)]
+        ratios = np.divide(errors, self._measured, where=self._measured > 0, out=0 * self._measured)
+        self.noise = float(np.hypot(np.sqrt(np.mean(ratios**2)), LEAST_NOISE))
+
+    def _ordered(self, table: FloatArray) -> FloatArray:
+        return np.asarray(np.sort(table, axis=1)[:, self._places])
+
+    def laws(self, costs: FloatArray) -> list[tuple[dict[str, Any], float, int]]:
+        """Sections, misfits, and how many numbers each has of its own; ``costs`` of steps."""
+        loads, shortest = self._loads, np.array([table.min() for table in self._tables])
+        none, once = np.zeros(len(loads)), np.ones(len(loads))
+        some = loads > 0
+        tau, added = _least(
+            lambda tau: self._of_one_draw(once, tau * loads),
+            float(np.min(shortest[some] / loads[some])),
+        )
+        fixed, partly = _least(
+            lambda f: self._of_one_draw(PartlyProportional(f).growth(loads), none), 1.0
+        )
+        found: list[tuple[dict[str, Any], float, int]] = [
+            ({"kind": "proportional"}, self._of_one_draw(loads, none), 0),
+            ({"kind": "per_partition"}, self._of_sums(), 0),
+            ({"kind": "additive", "seconds_per_partition": rounded(tau)}, added, 1),
+            ({"kind": "partly_proportional", "fixed": rounded(fixed)}, partly, 1),
+        ]
+        if len(loads) > 2:
+            # What a load costs at most is also the most that a smaller one does.
+            most = np.minimum.accumulate(shortest[::-1])[::-1]
+            steps = np.minimum(costs, np.where(loads > loads[0], most, 0.0))
+            jumps = np.flatnonzero(np.diff(steps, prepend=-1.0) > 0)
+            section = {"kind": "steps", "loads": [rounded(float(loads[i])) for i in jumps]}
+            section |= {"seconds": [rounded(float(steps[i])) for i in jumps]}
+            found.append((section, self._of_one_draw(once, steps), len(loads) - 1))
+        return found
+
+    def _of_one_draw(self, growth: FloatArray, cost: FloatArray) -> float:
+        """The misfit of T = growth X + cost."""
+        growth, cost = growth[:, None], cost[:, None]
+        units = np.divide(self._measured - cost, growth, where=growth > 0, out=0 * self._measured)
+        unit = (self._weights * units).sum(axis=0) / self._weights[growth > 0].sum()
+        return self._misfit(growth * unit + cost)
+
+    def _of_sums(self) -> float:
+        """The misfit of T = X1 + ... + Xd, for whole d alone."""
+        loads = self._loads
+        if loads[0] <= 0 or np.any(loads != np.round(loads)):
+            return WORST
+        units, rng = self._tables[0] / loads[0], np.random.default_rng(SEED)
+        rounds = max(200, CELLS // units.shape[1])
+        total, predicted = np.zeros((rounds, units.shape[1])), {}
+        for load in range(1, int(loads[-1]) + 1):
+            total += units[rng.integers(len(units), size=rounds)]
+            if load in loads:
+                predicted[load] = self._ordered(total).mean(axis=0)
+        return self._misfit(np.array([predicted[int(load)] for load in loads]))
+
+    def _misfit(self, predicted: FloatArray) -> float:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = np.where(predicted == self._measured, 1.0, predicted / self._measured)
+            misfit = float(np.sqrt(np.mean(np.log(ratios) ** 2)))
+        return min(misfit, WORST) if np.isfinite(misfit) else WORST
+
+
+def _error(table: FloatArray, ordered: FloatArray) -> FloatArray:
+    """Standard errors of mean arrivals; of one round by the errors of its mean delay."""
+    if len(table) == 1:
+        return np.full(ordered.shape[1], table.std() / np.sqrt(table.size))
+    batches = np.array_split(ordered, max(2, isqrt(len(ordered))))
+    means = np.array([batch.mean(axis=0) for batch in batches])
+    return np.asarray(means.std(axis=0, ddof=1) / np.sqrt(len(means)))
+
+
+def _least(misfit: Callable[[float], float], most: float) -> tuple[float, float]:
+    """The number between 0 and ``most`` with the smallest misfit, and that."""
+    inside = minimize_scalar(
+        misfit, bounds=(0.0, most), method="bounded", options={"xatol": 1e-8 * most}
+    )
+    return min(((x, misfit(x)) for x in (0.0, float(inside.x), most)), key=lambda each: each[1])
 
 
 def _without_odd(table: FloatArray) -> FloatArray:
@@ -228,19 +238,3 @@ def unit_delays(table: FloatArray, load: float, law: Mapping[str, Any]) -> Float
     if law["kind"] == "partly_proportional":
         return np.asarray(table / PartlyProportional(law["fixed"]).growth(load))
     return np.asarray(table / load) if load > 0 else table
-
-
-def _multiples(growth: FloatArray, locations: FloatArray) -> FloatArray:
-    """What the nearest multiple of ``growth`` leaves of locations."""
-    return locations - growth * (float(growth @ locations) / float(growth @ growth))
-
-
-def _misfit(rest: FloatArray, spreads: FloatArray, growth: FloatArray) -> float:
-    """RMS of location errors in spreads and of log(spread) errors; ``growth`` 0 means constant."""
-    if np.any(spreads <= 0):
-        return float(np.sqrt(np.mean(rest**2)))
-    expected = np.zeros_like(spreads) if not growth.any() else np.log(np.maximum(growth, 1e-300))
-    logs = np.log(spreads) - expected
-    logs = logs - logs.mean()
-    misfit = float(np.sqrt(np.mean((rest / spreads) ** 2) + np.mean(logs**2)))
-    return min(misfit, WORST)

@@ -69,9 +69,6 @@ MOST_KS = 6
 MOST_CHECKED = 5
 """Loads that are compared in a sentence."""
 
-NEARLY = 1.01
-"""A slope is the written one if it is at most so many times as steep."""
-
 DRAWN = 4
 BEST = f"The {DRAWN} families that predict arrivals best; the table has all."
 
@@ -163,15 +160,15 @@ def _checked_sentence(findings: Findings) -> str:
 
 def _load_sentence(load: LoadFit) -> str:
     """How seconds grow with the load, and which load law holds."""
-    law = load.section()
+    law = load.law
     text = (
         f"seconds = {number(load.intercept)} + {number(load.slope)} load "
         f"(R squared {load.r_squared:.3f}); "
     )
     if load.kind == "partly_proportional":
         return f"{text}{law['fixed']:.3g} of the time at load 1 is the same at every load"
-    if load.kind == "additive" and not load.slope < load.cost * NEARLY:
-        text += f"{number(load.cost)} load is written: more would leave many calls less than 0 s; "
+    if load.kind == "additive":
+        return f"{text}the additive law holds, with {number(law['seconds_per_partition'])} load"
     if load.kind != "steps":
         return f"{text}the {load.kind} law holds"
     costs = (f"{s:.3g} s from {d:g}" for d, s in zip(law["loads"], law["seconds"], strict=True))
@@ -314,7 +311,11 @@ def _load_laws(table: pd.DataFrame) -> Table:
         [plain_cell(law), number(misfit, digits=3), plain_cell(bool(holds))]
         for law, misfit, holds in table[[*NEEDED["load_laws"]]].itertuples(index=False)
     ]
-    note = "Misfit of each law to medians and spreads: smaller is better, 1e+06 means excluded."
+    note = (
+        "Misfit: by how much mean arrivals at each load are predicted wrong (root mean square of "
+        "logarithms); smaller is better, 1e+06 means excluded. A law with more numbers of its own "
+        "must be better beyond noise."
+    )
     columns = ["load law", "misfit", "holds"]
     return capped("load-laws", "", columns, rows, "load_laws.parquet", note)
 

@@ -126,7 +126,7 @@ def study(
     """
     tables = measured.tables
     growth = measure_load({key: t for key, t in tables.items() if key is not None})
-    law = {"kind": "proportional"} if growth is None else growth.section()
+    law = {"kind": "proportional"} if growth is None else growth.law
     units, shorter = positive_units(tables, law)
     wanted = by_load(units, law, load)
     workers = judge_workers(wanted[0].tables)

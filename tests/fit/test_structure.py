@@ -156,12 +156,12 @@ def test_the_load_law_is_found(kind: str) -> None:
         found = measure_load(tables)
         assert found is not None
         assert found.kind == kind, found.misfits
-        assert found.section()["kind"] == kind
+        assert found.law["kind"] == kind
         if kind == "additive":
             assert found.slope == pytest.approx(0.7, abs=0.02)
             assert found.r_squared > 0.999
         if kind != "per_partition":
-            medians = [np.median(unit_delays(t, d, found.section())) for d, t in tables.items()]
+            medians = [np.median(unit_delays(t, d, found.law)) for d, t in tables.items()]
             assert np.ptp(medians) < 0.05
 
 
@@ -171,7 +171,7 @@ def test_load_zero_is_additive() -> None:
     tables = {d: 0.6 + 2.0 * d + rng.exponential(0.1, (30, 20)) for d in (0.0, 0.5, 1.0)}
     found = measure_load(tables)
     assert found is not None
-    assert found.section() == {
+    assert found.law == {
         "kind": "additive",
         "seconds_per_partition": pytest.approx(2.0, abs=0.05),
     }
