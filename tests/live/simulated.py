@@ -113,8 +113,8 @@ class SimulatedWorkers:
                 if person.waiting:
                     self._begin(worker)
             return [Arrival(number, place, value, seconds, False, worker, instant)]
-        if until < inf:
-            self.clock = max(self.clock, until)
+        assert until < inf, "the master waits for what will never come"
+        self.clock = max(self.clock, until)
         return []
 
     def settle(self) -> FloatArray:

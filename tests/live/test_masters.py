@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
+from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
@@ -15,13 +16,17 @@ from typing_extensions import override
 from erasurehead.delay_models import Tape
 from erasurehead.delay_models.parametric import Exponential
 from erasurehead.experiments.config.build import Training
+from erasurehead.experiments.live import worker as worker_module
 from erasurehead.experiments.live.cell import (
+    Difference,
+    Facts,
     difference,
     learned,
     play_all,
     steps_of,
     trace_of,
 )
+from erasurehead.experiments.live.command import SAME, show_live
 from erasurehead.experiments.live.masters import CannotEnd, LiveMaster, Session
 from erasurehead.experiments.live.worker import (
     Computation,
@@ -43,6 +48,7 @@ from erasurehead.experiments.live.worker import (
 from erasurehead.experiments.run.compute import learn
 from erasurehead.sim.engines.run import Cluster, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
+from erasurehead.sim.learner import Learned
 from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.optimizers import Accelerated
 from erasurehead.sim.problems.losses import LogisticLoss
@@ -177,6 +183,20 @@ def test_a_code_goes_on_without_a_dead_worker() -> None:
     assert same_models(run, learning, found) <= 1e-9
 
 
+def test_nobody_waits_for_a_worker_that_dies_while_its_round_drains() -> None:
+    """Round 1 is over at 3 s; worker 1, which needs 15, dies at 4, and round 2 begins."""
+    scheme = SCHEMES["fractional_repetition"](load=3).build(WORKERS)
+    table = np.ones((400, WORKERS))
+    table[:, 1] = 5.0
+    run = Run(scheme, [TableTape(table)], Proportional(), ROUNDS, Policy.DRAIN)
+    for deaths, starts in ({}, 15.0), ({1: 4.0}, 4.0):
+        times = trace_of(run, played(run, problem(WORKERS), deaths)).times[0]
+        load = times[0]
+        assert times[1] == pytest.approx(starts + load)
+        if deaths:
+            np.testing.assert_allclose(np.diff(times[1:]), load)
+
+
 def test_ringleader_keeps_what_comes_too_late_for_the_cycle() -> None:
     """Workers twice as fast as others send several gradients a cycle; each counts in a mean.
 
@@ -212,9 +232,11 @@ def test_uncoded_names_the_dead_worker(policy: Policy) -> None:
         played(run, learning, {3: float(np.nextafter(whole[0], inf))})
 
 
-def test_max_wait_ends_the_run() -> None:
+@pytest.mark.parametrize("name", ["uncoded", "asynchronous"])
+def test_max_wait_ends_the_run(name: str) -> None:
+    """As soon as the clock shows it: a worker's first message comes after minutes."""
     run = Run(
-        Uncoded().build(2),
+        SCHEMES[name]().build(2),
         [Tape(Exponential(rate=0.001), 2, 0, 0)],
         Proportional(),
         3,
@@ -222,6 +244,37 @@ def test_max_wait_ends_the_run() -> None:
     )
     with pytest.raises(CannotEnd, match=r"iteration 1 has not ended after max_wait = 0\.5 s"):
         played(run, problem(2))
+
+
+def test_how_far_models_are_from_the_simulators() -> None:
+    """The largest over replications, each of its own length; losses of the largest first one."""
+    losses = np.array([[4.0, 2.0, 1.0], [2.0, 1.0, 0.5]])
+    models = np.array([[3.0, 0.0], [4.0, 1e-3]])
+    moved = losses + np.array([[0.0, 0.2, -0.4], [0.1, 0.0, 0.0]])
+    away = models + np.array([[0.0, 1e-5], [0.05, 0.0]])
+    found = Learned(moved, None, away, None)
+    said = difference(found, Learned(losses, None, models, None))
+    assert said.loss == pytest.approx(0.1)
+    assert said.model == pytest.approx(max(0.05 / 5, 1e-5 / 1e-3))
+
+
+def test_the_largest_difference_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    """And each cell above round-off has a warning; without a problem nothing is compared."""
+    facts = [
+        Facts(message, 2 * message, None, None if model is None else Difference(0.0, model))
+        for message, model in ((0.001, 3e-12), (0.004, 2e-8), (0.002, None), (0.003, SAME))
+    ]
+    cells = [(SimpleNamespace(label=name), None) for name in ("a", "b", "c", "d")]
+    show_live(cast(Any, SimpleNamespace(finished=cells)), facts)
+    out, err = capsys.readouterr()
+    assert (
+        "there and back takes 0.004 s of the config, an empty round of all workers 0.008 s" in out
+    )
+    assert "finds the same models, to 2e-08 of their length" in out
+    assert err.startswith("warning: b: the models are 2e-08 of their length")
+    assert err.count("warning") == 1
+    show_live(cast(Any, SimpleNamespace(finished=cells[2:3])), facts[2:3])
+    assert "the same models" not in capsys.readouterr().out
 
 
 # One worker without a process: its rows, a few at a time, and what ends its tasks.
@@ -299,6 +352,139 @@ def test_drop_ends_a_task_in_the_middle_and_those_that_wait(policy: Policy) -> N
     LiveWorker(cast(Any, line), Setup(work, policy), orders).serve()
     assert work.log == [0]
     assert line.heard == [DROPPED]
+
+
+class Clock:
+    """Of a worker without a process: it stands still but in ``get`` and where work is done."""
+
+    now = 0.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@dataclass
+class Coming:
+    """Orders that come at their instants, and a line that remembers when it heard what."""
+
+    clock: Clock
+    orders: list[tuple[float, Order]]
+    heard: list[tuple[float, Reply | Idle]] = field(default_factory=list)
+
+    def get(self, timeout: float = inf) -> Order:
+        instant = self.orders[0][0] if self.orders else inf
+        assert min(instant, timeout) < inf, "the worker waits for more than will ever come"
+        if instant > self.clock.now + timeout:
+            self.clock.now += timeout
+            raise Empty
+        self.clock.now = max(self.clock.now, instant)
+        return self.orders.pop(0)[1]
+
+    def get_nowait(self) -> Order:
+        return self.get(0.0)
+
+    def send(self, told: Reply | Idle) -> None:
+        self.heard.append((self.clock.now, told))
+
+
+@dataclass
+class OneSecond(Computation):
+    """Each message takes a second, in two halves."""
+
+    clock: Clock
+
+    @override
+    def compute(self, wanted: Wanted) -> Vector:
+        for _ in range(2):
+            self.clock.now += 0.5
+            wanted.listen()
+        return np.array([float(wanted.place)])
+
+
+def served(
+    monkeypatch: pytest.MonkeyPatch,
+    orders: list[tuple[float, Order]],
+    policy: Policy = Policy.CANCEL,
+    slow: float = 1.0,
+) -> list[tuple[float, Reply | Idle]]:
+    """What a worker says, and when; each message takes a second to compute."""
+    clock = Clock()
+    monkeypatch.setattr(worker_module, "time", clock)
+    line = Coming(clock, [*orders, (100.0, None)])
+    LiveWorker(cast(Any, line), Setup(OneSecond(clock), policy, slow), cast(Any, line)).serve()
+    assert clock.now == 100.0
+    return line.heard
+
+
+@pytest.mark.parametrize(
+    ("policy", "ends", "busy"),
+    [
+        (Policy.CANCEL, {2: 7.0}, 7.0),
+        (Policy.FINISH, {0: 4.0, 2: 8.0}, 8.0),
+        (Policy.DRAIN, {0: 4.0, 2: 8.0}, 8.0),
+        (Policy.QUEUE, {0: 4.0, 1: 8.0, 2: 12.0}, 12.0),
+    ],
+)
+def test_when_a_worker_answers(
+    policy: Policy, ends: dict[int, float], busy: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tasks of 4 s that come at 0, 2 and 3 s; at 20 s it says how long it was busy, and at 30 s
+    that it has not been since."""
+    tasks: list[tuple[float, Order]] = [(at, Task(i, (4.0,), 0)) for i, at in enumerate((0, 2, 3))]
+    heard = served(monkeypatch, [*tasks, (20.0, Drop()), (30.0, Drop())], policy)
+    assert {told.number: at for at, told in heard if isinstance(told, Reply)} == ends
+    assert all(told.seconds == 4.0 for _, told in heard if isinstance(told, Reply))
+    assert heard[-2:] == [(20.0, Idle(busy)), (30.0, Idle(0.0))]
+
+
+@pytest.mark.parametrize(
+    ("waits", "slow", "said"),
+    [
+        ((0.5,), 1.0, [(1.0, 0, 1.0, True)]),
+        ((1.0,), 1.0, [(1.0, 0, 1.0, False)]),
+        ((0.0,), 3.0, [(3.0, 0, 3.0, True)]),
+        ((4.0,), 3.0, [(4.0, 0, 4.0, False)]),
+        ((1.5, inf, 4.0), 1.0, [(1.5, 0, 1.5, False), (4.0, 2, 2.5, False)]),
+        ((1.5, inf), 1.0, [(1.5, 0, 1.5, False)]),
+    ],
+)
+def test_when_messages_of_a_task_are_sent(
+    waits: tuple[float, ...],
+    slow: float,
+    said: list[tuple[float, int, float, bool]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Never before its delay nor before it is computed: then it is late. Each message says its
+    seconds since the one before; what is given up takes no time, unless it is the last."""
+    heard = served(monkeypatch, [(0.0, Task(0, waits, 0)), (20.0, Drop())], slow=slow)
+    replies = [(at, told) for at, told in heard if isinstance(told, Reply)]
+    assert [(at, told.place, told.seconds, told.late) for at, told in replies] == said
+    assert all(told.value.tolist() == [told.place] for _, told in replies)
+    assert heard[-1] == (20.0, Idle(20.0 if waits[-1] == inf else said[-1][0]))
+
+
+def test_a_task_without_work_sends_its_argument_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    [(at, told)] = served(monkeypatch, [(0.0, Task(0, (0.0,), "the model", empty=True))])
+    assert isinstance(told, Reply)
+    assert (at, told.value, told.seconds, told.late) == (0.0, "the model", 0.0, False)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_worker_whose_line_closes_ends(alone: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What came before is kept; a process of its own ends at once, whatever it computes."""
+    orders = SimpleQueue[Order]()
+    coming = iter([Task(0, (0.0,), 0), Drop()])
+    ended: list[int] = []
+
+    def recv() -> Order:
+        if (order := next(coming, None)) is None:
+            raise EOFError
+        return order
+
+    monkeypatch.setattr(worker_module.os, "_exit", ended.append)
+    worker_module._read(cast(Any, SimpleNamespace(recv=recv)), orders, alone)
+    assert [orders.get_nowait() for _ in range(3)] == [Task(0, (0.0,), 0), Drop(), None]
+    assert ended == [0] * alone
 
 
 def test_a_gradient_is_computed_a_few_rows_at_a_time() -> None:
