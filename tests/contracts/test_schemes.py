@@ -53,19 +53,31 @@ def test_conformance(family: SchemeFamily) -> None:
         check(tested)
 
 
+def dear(family: SchemeFamily, check: str) -> bool:
+    """Whether it takes seconds, and an example of the same kind stays in the quick suite."""
+    decodable = "DecodableWithin" in repr(family) and family.name != "matrix"
+    return (
+        check == "engines"
+        or (check == "unbiased" and family.name == "speculative")
+        or (check == "stopping" and decodable)
+    )
+
+
 @pytest.mark.parametrize("family", OTHERS, ids=repr)
 def test_conformance_of_further_examples(family: SchemeFamily) -> None:
-    """Without the dearest of the checks, that of the engines."""
     tested = SchemeUnderTest(family, WORKERS)
     for name, check in CHECKS.items():
-        if name != "engines":
+        if not dear(family, name):
             check(tested)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", OTHERS, ids=repr)
-def test_engines_agree_on_further_examples(family: SchemeFamily) -> None:
-    CHECKS["engines"](SchemeUnderTest(family, WORKERS))
+def test_dear_checks_of_further_examples(family: SchemeFamily) -> None:
+    tested = SchemeUnderTest(family, WORKERS)
+    for name, check in CHECKS.items():
+        if dear(family, name):
+            check(tested)
 
 
 @pytest.mark.parametrize("family", LARGE, ids=repr)

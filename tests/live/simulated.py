@@ -33,7 +33,7 @@ class Person:
 
 
 class SimulatedWorkers:
-    """Workers that follow a policy to the letter; messages take no time.
+    """Workers that follow a policy to the letter; messages take no time, and worker 0 is late.
 
     Args:
         computations: of each worker.
@@ -112,7 +112,7 @@ class SimulatedWorkers:
                 self._book(worker)
                 if person.waiting:
                     self._begin(worker)
-            return [Arrival(number, place, value, seconds, False, worker, instant)]
+            return [Arrival(number, place, value, seconds, worker == 0, worker, instant)]
         assert until < inf, "the master waits for what will never come"
         self.clock = max(self.clock, until)
         return []

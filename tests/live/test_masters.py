@@ -17,6 +17,7 @@ from erasurehead.delay_models import Tape
 from erasurehead.delay_models.parametric import Exponential
 from erasurehead.experiments.config.build import Training
 from erasurehead.experiments.live import worker as worker_module
+from erasurehead.experiments.live.barrierless import LiveBarrierlessMaster
 from erasurehead.experiments.live.cell import (
     Difference,
     Facts,
@@ -230,6 +231,18 @@ def test_uncoded_names_the_dead_worker(policy: Policy) -> None:
     whole = trace_of(run, played(run, learning)).times[0]
     with pytest.raises(CannotEnd, match=r"^iteration 2 can never end: worker 3 died$"):
         played(run, learning, {3: float(np.nextafter(whole[0], inf))})
+
+
+@pytest.mark.parametrize("name", ["uncoded", "asynchronous"])
+def test_messages_are_counted_and_those_that_are_late(name: str) -> None:
+    """All messages of worker 0 are late here."""
+    run = run_of(SCHEMES[name]().build(WORKERS))
+    for master in played(run, problem(WORKERS)):
+        assert master.messages == WORKERS * ROUNDS
+        late = ROUNDS
+        if isinstance(master, LiveBarrierlessMaster):
+            late = sum(worker == 0 for worker, *_ in master.decisions.accepted)
+        assert 0 < master.late == late < master.messages
 
 
 @pytest.mark.parametrize("name", ["uncoded", "asynchronous"])

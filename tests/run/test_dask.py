@@ -151,7 +151,10 @@ def test_the_command_says_so_and_writes_nothing(whole: tuple[Path, Path], tmp_pa
 
 
 def test_a_single_thread_computes_everything(whole: tuple[Path, Path], tmp_path: Path) -> None:
-    """And this process nothing. Catches a client that computes while the cluster looks on."""
+    """And this process nothing, until the scheduler goes away, which is one clear line.
+
+    Catches a client that computes while the cluster looks on.
+    """
     config, reference = whole
     told: list[str] = []
     with dask_cluster(tmp_path / "dask", 1) as cluster:
@@ -161,8 +164,16 @@ def test_a_single_thread_computes_everything(whole: tuple[Path, Path], tmp_path:
         assert told[0].startswith("Dask dashboard: http://")
         out = tmp_path / "out"
         done = inside("sweep", config, "--output", out, "--scheduler", cluster.address)
-    assert done.returncode == 0, done.stderr
-    assert_same_tables(out, reference)
+        assert done.returncode == 0, done.stderr
+        assert_same_tables(out, reference)
+
+        def report(done: float) -> None:
+            if (tmp_path / "started").exists():
+                cluster.scheduler.kill()
+
+        line = f"^--scheduler = {cluster.address!r}: {GONE}$"
+        with pytest.raises(ConfigError, match=line), on_cluster(cluster.address) as lanes:
+            list(map_unordered(partial(held, tmp_path), range(4), lanes, report))
 
 
 @pytest.mark.slow
@@ -208,15 +219,3 @@ def test_a_task_that_kills_workers_fails_and_no_other(tmp_path: Path) -> None:
     died = Died("the worker processes of the cluster died that computed it: out of memory?")
     assert found == {item: died if item in bad else item * item for item in range(8)}
     assert [len((tmp_path / str(item)).read_text().splitlines()) for item in bad] == [2]
-
-
-def test_a_scheduler_that_goes_away_is_one_clear_line(tmp_path: Path) -> None:
-    with dask_cluster(tmp_path / "dask", 1) as cluster:
-
-        def report(done: float) -> None:
-            if (tmp_path / "started").exists():
-                cluster.scheduler.kill()
-
-        line = f"^--scheduler = {cluster.address!r}: {GONE}$"
-        with pytest.raises(ConfigError, match=line), on_cluster(cluster.address) as lanes:
-            list(map_unordered(partial(held, tmp_path), range(4), lanes, report))

@@ -17,7 +17,7 @@ import yaml
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run.files import NAME, locked, output_folder, writer_of
 from erasurehead.experiments.run.outputs import unfinished
-from tests.run.commands import PATIENCE, ROOT, start
+from tests.run.commands import ROOT
 from tests.tools import inside
 
 HOLDER = """
@@ -100,18 +100,25 @@ def test_what_stands_in_the_way_is_known_at_once(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["table"]
 
 
-@pytest.mark.parametrize("command", ["fit", "verify"])
-def test_commands_look_before_they_compute(command: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "table", "computes"),
+    [
+        ("fit trace.npz", "order_statistics.parquet", "fit.study.study"),
+        ("verify", "verify.csv", "verify.compare_settings"),
+    ],
+)
+def test_commands_look_before_they_compute(
+    command: str, table: str, computes: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Catches minutes of work that end with one line, that of a file which cannot be written."""
-    table = {"fit": "order_statistics.parquet", "verify": "verify.csv"}[command]
-    (tmp_path / "out" / table).mkdir(parents=True)
-    trace = tmp_path / "trace.npz"
-    np.savez(trace, seconds=1.0 + np.random.default_rng(0).random((20_000, 50)))
-    arguments = {"fit": [trace], "verify": ["--replications", 20_000]}[command]
-    process = start(command, *arguments, "--output", tmp_path / "out")
-    _, error = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 2
-    assert error == f"error: {tmp_path}/out/{table}: is a directory; must be a file\n"
+    began: list[str] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(f"erasurehead.experiments.{computes}", lambda *_: began.append(command))
+    Path("out", table).mkdir(parents=True)
+    np.savez("trace.npz", seconds=1.0 + np.random.default_rng(0).random((20, 5)))
+    done = inside(*command.split(), "--output", "out")
+    assert (done.returncode, began) == (2, [])
+    assert done.stderr == f"error: out/{table}: is a directory; must be a file\n"
 
 
 @pytest.mark.parametrize("odd", ["link", "fifo", "folder", "text"])
