@@ -784,11 +784,12 @@ def test_options_say_what_counts(tmp_path: Path) -> None:
     assert read(frame.set_axis(range(4, 9), axis=1), header="yes").hosts == (*"45678",)
 
 
-def test_rare_shapes_of_clean_tables_are_read(tmp_path: Path) -> None:
-    """Of 300 tables of a few rounds, a few workers, or a coarse clock: hardly a false alarm, and
+@pytest.mark.parametrize("tables", [120, pytest.param(300, marks=pytest.mark.slow)])
+def test_rare_shapes_of_clean_tables_are_read(tables: int, tmp_path: Path) -> None:
+    """Of tables of a few rounds, a few workers, or a coarse clock: hardly a false alarm, and
     each is read with what it names."""
     alarms = []
-    for seed in range(300):
+    for seed in range(tables):
         rng = np.random.default_rng([13, seed])
         rows, n = int(rng.choice([3, 4, 6, 10])), int(rng.choice([1, 2, 3, 4]))
         table = LAWS[rng.integers(len(LAWS))](rng, rows, n) if n > 1 else lognormal(rng, rows, n)
@@ -801,7 +802,7 @@ def test_rare_shapes_of_clean_tables_are_read(tmp_path: Path) -> None:
         how = outcome(Case("", frame, text, table, hosts), path, known)
         alarms += [how] * (how != "right")
     assert all(how == "refused" for how in alarms), alarms
-    assert len(alarms) <= 3
+    assert len(alarms) <= tables // 100
 
 
 @pytest.mark.parametrize("skew", [0.0, 1e-3, 0.05])
