@@ -127,6 +127,16 @@ def test_debug_shows_where(
     assert said.splitlines()[-1].startswith("internal error: ")
 
 
+def test_debug_is_understood_in_any_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    words = ["list", "nothing"]
+    for place in range(len(words) + 1):
+        done = inside(*words[:place], "--debug", *words[place:])
+        assert done.returncode == 2
+        assert "Traceback (most recent call last)" in done.stderr, place
+    assert "Traceback" not in inside(*words).stderr
+
+
 def test_a_warning_of_a_library_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     def command() -> None:
         warnings.simplefilter("always")

@@ -1,0 +1,213 @@
+"""``compare``: what its answer, its table and its pictures say of results that are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from erasurehead.experiments.compare import (
+    MARKS,
+    MOST_POINTS,
+    MOST_RATIOS,
+    Pair,
+    _named,
+    _pair,
+    comparison_answer,
+    comparison_picture,
+    comparison_table,
+    differences,
+    ratio_of_means,
+    ratio_picture,
+)
+from erasurehead.experiments.pictures.picture import Curve, Points
+from erasurehead.experiments.pictures.records import Records
+from erasurehead.sim.types import FloatArray
+
+Ratio = tuple[float, float, float]
+
+
+def ratios(rows: Sequence[Ratio], **more: list[float]) -> pd.DataFrame:
+    """A table of the ratios and their intervals; the first result takes 1 s an iteration."""
+    ratio, low, high = zip(*rows, strict=True)
+    names = [f"code {i}" for i in range(len(rows))]
+    columns = {"label": names, "scheme": "uncoded", "first": 1.0, "second": ratio, "ratio": ratio}
+    return pd.DataFrame({**columns, "ratio_low": low, "ratio_high": high, **more})
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("rows", "verdict", "why"),
+    [
+        ([(1.0, NAN, NAN)], "Iterations of b take exactly as long as those of a.", ""),
+        ([(1.001, 0.9, 1.1)], "as long as one of a: their means do not differ clearly, over", ""),
+        ([(1.001, 1.0, 1.1)], "their means do not differ clearly", "0 of 1 ratios"),
+        ([(0.9999, 0.9, 1.0)], "their means do not differ clearly", "0 of 1 ratios"),
+        ([(1.001, 1.0005, 1.1)], "takes 1 times as long as one of a, over the", "1 of 1 ratios"),
+        ([(0.9999, 0.9, 0.99995)], "takes 1 times as long as one of a, over", "1 of 1 ratios"),
+        ([(1.001, NAN, NAN)], "takes 1 times as long as one of a, over", "Farthest apart is code"),
+        ([(1.5, 0.9, 2.0)], "takes 1.5 times as long as one of a, over the scheme that", "0 of 1"),
+        ([(2.0, 1.5, 3.0), (1.0, NAN, NAN)], "1.41 times as long as one of a (1 to 2)", "1 of 1"),
+        ([(2.0, 1.5, NAN), (4.0, 3.0, 5.0)], "over the 2 schemes and points that", "1 of 1 ratios"),
+        ([(3.0, 2.0, 4.0), (0.25, 0.2, 0.3)], "(0.25 to 3)", "Farthest apart is code 1: 1 s an"),
+        ([(0.0, 0.0, 0.0), (3.0, 2.0, 4.0)], "takes 1.5 times", "Farthest apart is code 0"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_ratios(rows: list[Ratio], verdict: str, why: str) -> None:
+    """Ends of an interval that touch 1 hold it; distances are those of logarithms."""
+    said = comparison_answer(ratios(rows), "a", "b")
+    assert verdict in said.verdict
+    assert any(why in line for line in said.why) if why else True
+    assert bool(said.why) == any(ratio != 1 for ratio, *_ in rows)
+
+
+def test_the_largest_difference_of_losses_is_said() -> None:
+    table = ratios([(1.0, 1.0, 1.0)] * 3, loss_difference=[0.1, 0.3, 0.2])
+    assert comparison_answer(table, "a", "b").why == (
+        "Training losses differ by 0.3 at most, iteration by iteration.",
+    )
+
+
+def test_the_picture_of_ratios_has_a_row_each() -> None:
+    """From the top down, with the interval's two sides; an unknown one has no bar."""
+    picture = ratio_picture(ratios([(2.0, 1.5, 4.0), (0.5, NAN, NAN)]))
+    [panel] = picture.panels
+    line, *points = panel.marks
+    assert isinstance(line, Curve)
+    assert set(line.x) == {1.0}
+    found = [mark for mark in points if isinstance(mark, Points)]
+    assert [(*mark.x, *mark.y) for mark in found] == [(2.0, 0.0), (0.5, 1.0)]
+    bars = [mark.dx for mark in found]
+    np.testing.assert_array_equal(bars, [[[0.5], [2.0]], [[0.0], [0.0]]])
+    assert panel.y.names == ("code 0", "code 1")
+    assert panel.y.low is not None
+    assert panel.y.high is not None
+    assert panel.y.low > 1 > 0 > panel.y.high, "the first row is on top, and all are inside"
+    assert not picture.heading
+    assert ratio_picture(ratios([(2.0, 1.5, 4.0)] * MOST_RATIOS)).heading == ""
+    many = ratio_picture(ratios([(2.0, 1.5, 4.0)] * (MOST_RATIOS + 2)))
+    assert "2" in many.heading
+    assert len(many.panels[0].marks) == MOST_RATIOS + 1
+
+
+def test_a_row_is_named_by_its_point_of_the_sweep() -> None:
+    row = {"label": "a", "scheme": "uncoded", "delay.rate": 2.0, "seed": 1, "replications": 3}
+    assert _named(row) == "a (2.0, 1)"
+    assert _named({"label": "a", "scheme": "uncoded", "replications": 3}) == "a"
+    assert _named({"label": "a", "scheme": "uncoded", "first": 3}) == "a"
+
+
+def side(seconds: FloatArray, loss: FloatArray | None) -> dict[str, FloatArray]:
+    """The columns of ``(R, T)`` iteration times."""
+    start = np.zeros((len(seconds), 1))
+    times = np.hstack([start, np.cumsum(seconds, axis=1)])
+    found = {"time": times, "iteration_time": np.hstack([start + np.nan, seconds])}
+    return found if loss is None else {**found, "train_loss": loss}
+
+
+def paired(a: FloatArray, b: FloatArray, losses: bool = True, **swept: str) -> Pair:
+    rng = np.random.default_rng(0)
+    one, two = rng.random((2, len(a), a.shape[1] + 1)) if losses else (None, None)
+    return Pair("a", "uncoded", swept, side(a, one), side(b, two))
+
+
+def test_what_varies_correlates_and_what_does_not_is_unknown() -> None:
+    up = np.array([[1.0, 2.0], [3.0, 5.0]])
+    for a, b, expected in (
+        (up, 9.0 - up, -1.0),
+        (up, np.ones((2, 2)), NAN),
+        (np.ones((2, 2)), up, NAN),
+        (up[:1, :1], up[:1, :1], NAN),
+    ):
+        row = comparison_table([paired(a, b, losses=False)]).iloc[0]
+        np.testing.assert_allclose(row["correlation"], expected)
+        assert (row["replications"], row["iterations"]) == a.shape
+        assert row["difference"] == (b - a).mean()
+        assert "loss_difference" not in row
+    assert np.isnan(ratio_of_means(np.ones(1), np.ones(1))[1:]).all()
+    assert np.isfinite(ratio_of_means(np.ones(2), np.ones(2))).all()
+
+
+def test_what_only_one_result_has_of_a_cell_is_left_out() -> None:
+    def table(replications: int, iterations: int) -> pd.DataFrame:
+        index = [(r, t) for r in range(replications) for t in range(iterations + 1)]
+        frame = pd.DataFrame(index, columns=["replication", "iteration"])
+        seconds = 10.0 * frame["replication"] + frame["iteration"]
+        return frame.assign(time=seconds, iteration_time=seconds)
+
+    found = _pair(("a", "uncoded", "2"), ["seed"], table(3, 4), table(2, 6))
+    assert found.swept == {"seed": "2"}
+    expected = [[0.0, 1.0, 2.0, 3.0, 4.0], [10.0, 11.0, 12.0, 13.0, 14.0]]
+    for columns in (found.first, found.second):
+        assert set(columns) == {"time", "iteration_time"}
+        np.testing.assert_array_equal(columns["time"], expected)
+
+
+@pytest.mark.parametrize(("least", "log"), [(0.099, True), (0.1, False), (0.0, False)])
+def test_times_that_span_more_than_tenfold_are_logarithmic(least: float, log: bool) -> None:
+    """Both axes have the same ends, and the line of equal times goes through them."""
+    times = np.array([[least, 1.0, 0.5]])
+    panel = comparison_picture([paired(times, times[:, ::-1])], "run", "live").panels[0]
+    assert (panel.x.log, panel.y.log) == (log, log)
+    assert (panel.x.low, panel.x.high) == (panel.y.low, panel.y.high)
+    assert panel.x.low is not None
+    assert panel.x.low < least if log else panel.x.low == 0
+    assert panel.x.high is not None
+    assert panel.x.high > 1
+    line = panel.marks[-1]
+    assert isinstance(line, Curve)
+    np.testing.assert_array_equal(line.x, line.y)
+    np.testing.assert_array_equal(line.x, [panel.x.low, panel.x.high])
+
+
+def test_of_many_iterations_some_are_drawn_and_the_ends_always() -> None:
+    times = np.arange(1.0, 4 * MOST_POINTS + 1)[None]
+    picture = comparison_picture([paired(times, times)], "run", "live")
+    points = [next(m for m in panel.marks if isinstance(m, Points)) for panel in picture.panels]
+    assert len(points[0].x) == MOST_POINTS
+    assert (points[0].x[0], points[0].x[-1]) == (1.0, times[0, -1])
+    assert len(points[1].x) == MARKS
+    assert (points[1].x[0], points[1].x[-1]) == (0.0, times.sum())
+
+
+def test_losses_are_means_over_replications() -> None:
+    """The first result is a line, the second points on it; without losses there is no panel."""
+    a = np.array([[1.0, 2.0], [3.0, 4.0]])
+    cell = paired(a, 2 * a)
+    _, panel = comparison_picture([cell], "run", "live").panels
+    curve, points = panel.marks
+    assert isinstance(curve, Curve)
+    assert isinstance(points, Points)
+    np.testing.assert_array_equal(curve.x, [0.0, 2.0, 5.0])
+    np.testing.assert_array_equal(points.x, [0.0, 4.0, 10.0])
+    for mark, known in (curve, cell.first), (points, cell.second):
+        np.testing.assert_array_equal(mark.y, known["train_loss"].mean(axis=0))
+    assert len(comparison_picture([paired(a, a, losses=False)], "run", "live").panels) == 1
+    both = [paired(a, a, seed="1"), paired(a, a, seed="2")]
+    shown = comparison_picture(both, "run", "live")
+    assert shown.heading == "seed = 1"
+    assert len(shown.panels[0].marks) == 2, "of the first point of the sweep, and the line"
+
+
+def test_settings_that_differ_are_named(tmp_path: Path) -> None:
+    """Values where they are words or numbers; and the schemes that one result has alone."""
+
+    def records(name: str, labels: list[str], **config: object) -> Records:
+        table = pd.DataFrame({"label": labels, "scheme": labels})
+        empty = pd.DataFrame()
+        return Records(tmp_path / name, table, table, empty, config=dict(config))
+
+    one = records("one", ["a", "b"], workers=4, seed=1, delay={"rate": 1})
+    two = records("two", ["b"], workers=4, seed=2, delay={"rate": 2})
+    seed, delay, alone = differences(one, two, "one", "two")
+    assert seed == "They differ in seed: 1 in one, 2 in two, so ratios are not of schemes alone."
+    assert delay == "They differ in delay, so ratios are not of schemes alone."
+    assert alone == "Only one has a."
+    assert differences(one, one, "one", "one") == ()
+    nothing = records("none", ["c"])
+    assert differences(two, nothing, "two", "none") == ("Only two has b.", "Only none has c.")
