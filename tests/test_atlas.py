@@ -26,10 +26,11 @@ from erasurehead.experiments.atlas import (
     write_atlas,
 )
 from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Bars, Heat
 from erasurehead.sim import theory
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import Claims, Scheme, SchemeFamily
+from erasurehead.sim.schemes.base import Claims, Fixed, Scheme, SchemeFamily
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -117,6 +118,55 @@ def test_a_portrait_of_several_messages_has_their_order() -> None:
     [heat] = panel.marks
     assert isinstance(heat, Heat)
     np.testing.assert_array_equal(heat.values[1, :5], [np.nan, 1, 2, 3, np.nan])
+
+
+def test_shades_are_sizes_of_coefficients() -> None:
+    """Of a code of one message a worker; rows are workers, columns partitions."""
+    family = SCHEMES["cyclic_repetition"](load=3)  # type: ignore[call-arg]
+    scheme = family.build(6)
+    assert isinstance(scheme, Fixed)
+    sizes = np.abs(scheme.assignment.encoding.toarray())
+    [panel] = portrait(family, 6, BUILT_IN).panels
+    [heat] = panel.marks
+    assert isinstance(heat, Heat)
+    np.testing.assert_array_equal(heat.values, np.where(sizes > 0, sizes, np.nan))
+    assert (panel.x.label, panel.y.label) == ("partition", "worker")
+
+
+@pytest.mark.parametrize(("workers", "step"), [(12, 1), (14, 2), (24, 2), (26, 3)])
+def test_a_portrait_has_at_most_twelve_numbers(workers: int, step: int) -> None:
+    family = SCHEMES["erasurehead"](load=2, wait_for=workers // 2)  # type: ignore[call-arg]
+    [panel] = portrait(family, workers, BUILT_IN).panels
+    for axis in (panel.x, panel.y):
+        assert axis.places == tuple(range(0, workers, step))
+        assert axis.names == tuple(map(str, range(0, workers, step)))
+
+
+def test_a_clock_has_every_worker_until_the_last_update() -> None:
+    [panel] = portrait(SCHEMES["uncoded"](), 5, BUILT_IN).panels
+    bars = [mark for mark in panel.marks if isinstance(mark, Bars)]
+    ends = np.concatenate([mark.end for mark in bars])
+    assert {*np.concatenate([mark.rows for mark in bars]).tolist()} == {*range(5)}
+    assert panel.x.high is not None
+    assert ends.max() == pytest.approx(panel.x.high, rel=0.05)
+
+
+def test_an_atlas_that_is_interrupted_is_known_as_ours(tmp_path: Path) -> None:
+    """So that the next one takes the folder's place instead of refusing it."""
+    seen: list[str] = []
+
+    def progress(done: int, total: int) -> None:
+        seen.append((tmp_path / PAGE).read_text())
+        raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            write_atlas(tmp_path, progress)
+        (tmp_path / PAGE).write_text(seen[0])
+    assert seen == 2 * ["# Atlas of schemes\n\nIt is being made.\n"]
+    (tmp_path / PAGE).write_text("# Mine\n")
+    with pytest.raises(ConfigError, match="holds another atlas"):
+        write_atlas(tmp_path, progress)
 
 
 def test_a_portrait_without_a_matrix_is_a_clock() -> None:

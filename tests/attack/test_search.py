@@ -13,6 +13,7 @@ from typing_extensions import override
 from erasurehead.sim.attack import Code, NoCode, SearchBudget, Worst, code_of, worst_sets
 from erasurehead.sim.attack.code import every_set, mask, random_sets
 from erasurehead.sim.attack.positions import ByDecoding, Position, nobody_straggles
+from erasurehead.sim.attack.search import survey
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.assignments import Groups
@@ -44,6 +45,33 @@ def both(name: str, fields: dict[str, object], stragglers: int) -> tuple[Positio
     fast = nobody_straggles(code)
     assert fast.foresees
     return fast.at(straggles), ByDecoding(code, straggles)
+
+
+def test_all_sets_are_decoded_where_they_are_no_more_than_the_budget() -> None:
+    """66 pairs of 12 workers, and the one set of all of them whatever the budget."""
+    code = code_of(SCHEMES["bernoulli"](load=3, wait_for=6).build(12))  # type: ignore[call-arg]
+    assert isinstance(code, Code)
+    for budget, decoded in ((66, 66), (65, 20)):
+        [found] = worst_sets(code, [2], SearchBudget(budget, samples=20))
+        assert found.sets == decoded
+        assert (found.found_by == "enumeration") == (decoded == 66)
+    [everybody] = worst_sets(code, [12], SearchBudget(0))
+    assert (everybody.sets, everybody.exact) == (1, True)
+
+
+def test_a_survey_remembers_as_many_as_it_is_asked() -> None:
+    """The worst first, over parts of any size; and the mean is over all sets."""
+    code = code_of(SCHEMES["bernoulli"](load=3, wait_for=6).build(8))  # type: ignore[call-arg]
+    assert isinstance(code, Code)
+    sets = np.concatenate([*every_set(8, 3)])
+    errors = code.errors(sets)
+    for parts in ([sets], np.array_split(sets, 7)):
+        for keep in (1, 5):
+            seen = survey(code, parts, keep)
+            assert seen.errors == pytest.approx(np.sort(errors)[::-1][:keep])
+            assert code.errors(seen.worst) == pytest.approx(seen.errors)
+            assert (seen.sets, seen.mean) == (len(sets), pytest.approx(errors.mean()))
+        assert len(survey(code, parts).errors) == 1
 
 
 @pytest.mark.parametrize(("name", "fields"), REAL, ids=lambda value: str(value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import chdir
 from pathlib import Path
 
 import numpy as np
@@ -41,10 +42,14 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def answered(trace: Path) -> tuple[Path, str]:
-    out = trace.parent / "out"
-    done = inside("whatif", trace, "--unit", "s", "--stragglers", "1:2", "--output", out)
+    """Where nothing else is said, a folder is named after the table."""
+    with chdir(trace.parent):
+        done = inside("whatif", trace, "--unit", "s", "--stragglers", "1:2")
     assert (done.returncode, done.stderr) == (0, "")
-    return out, done.stdout
+    where, following = done.stdout.splitlines()[-2:]
+    assert where == "report, tables and pictures in results/whatif/cluster/"
+    assert following == "next: erasurehead report results/whatif/cluster"
+    return trace.parent / "results" / "whatif" / "cluster", done.stdout
 
 
 def test_it_says_who_and_writes_why(trace: Path, answered: tuple[Path, str]) -> None:
