@@ -238,7 +238,7 @@ DELAY = {"model": "shifted_exponential", "shift": 0.5, "rate": 2.0}
 """Seconds; mean 1."""
 
 TRAINING = {
-    "problem": {"loss": "logistic", "dataset": "breast_cancer"},
+    "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 480, "features": 10},
     "optimizer": {"rule": "gd", "learning_rate": 0.1},
 }
 """For schemes that look at losses."""

@@ -192,11 +192,10 @@ def _heat(axes: Axes, mark: Heat) -> None:
         interpolation="nearest",
         extent=(*mark.sides, len(mark.values) - 0.5, -0.5),
     )
-    axes.set_yticks(np.arange(1, len(mark.values)) - 0.5, minor=True)
     axes.grid(visible=False)
     if len(mark.values) <= SEPARATE:
-        axes.grid(visible=True, which="minor", axis="y", color="white", linewidth=2)
-    axes.tick_params(which="minor", length=0)
+        between = np.arange(1, len(mark.values)) - 0.5
+        axes.hlines(between, *mark.sides, color="white", linewidth=2)
     label = drawable(mark.label)
     bar = axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, label=label)
     if mark.log and top < 100 * low:

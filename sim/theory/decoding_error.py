@@ -17,7 +17,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from ..errors import InvalidParameter
 from ..fields import require_count, require_group, require_non_negative, require_positive
@@ -225,6 +224,8 @@ def quorum_error(workers: int, wait_for: int, heard: float, rescale: bool = True
     require_count("wait_for", wait_for, workers=workers)
     if not 0.0 <= heard <= 1.0:
         raise InvalidParameter("heard", heard, "must be between 0 and 1")
+    from scipy import stats  # half a second, for this formula alone
+
     m = np.arange(wait_for, workers + 1)
     chance = stats.binom.pmf(m - wait_for, workers - wait_for, heard)
     return float(chance @ ((workers - m) * (workers / m if rescale else 1.0)))

@@ -79,7 +79,7 @@ class DelaysKind(PictureKind):
         if records.config is None:
             return "there is no config.yaml"
         try:
-            samples(records, most=1)
+            samples(records, most=1, delays=1)
         except ConfigError as error:
             return f"config.yaml: {error}"
         return None
@@ -104,7 +104,9 @@ class DelaysKind(PictureKind):
         )
 
 
-def samples(records: Records, most: int = MOST_LINES) -> tuple[list[Sample], int]:
+def samples(
+    records: Records, most: int = MOST_LINES, delays: int = CELLS
+) -> tuple[list[Sample], int]:
     """Delays of each model (and number of workers) of the config, and how many are left out.
 
     Raises:
@@ -120,14 +122,14 @@ def samples(records: Records, most: int = MOST_LINES) -> tuple[list[Sample], int
         models.setdefault(json.dumps(facts, sort_keys=True, default=str), cell)
     chosen = list(models.values())[:most]
     alone = len(models) == 1
-    return [_sample(cell, alone) for cell in chosen], len(models) - len(chosen)
+    return [_sample(cell, alone, delays) for cell in chosen], len(models) - len(chosen)
 
 
-def _sample(cell: Cell, alone: bool) -> Sample:
+def _sample(cell: Cell, alone: bool, delays: int) -> Sample:
     settings = cell.settings
     model = settings.delay
     n = settings.workers
-    enough = -(-CELLS // n)
+    enough = -(-delays // n)
     rounds = min(settings.iterations, model.rounds_available() or settings.iterations, enough)
     replications = min(MOST_TAPES, -(-enough // rounds))
     if model.independent:
