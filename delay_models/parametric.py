@@ -241,6 +241,23 @@ class Pareto(ScipyDelays):
     def distribution(self) -> Any:
         return _stats().pareto(self.alpha, scale=self.scale)
 
+    # What ``scipy.stats`` computes, to the bit, as for exponential laws.
+
+    @override
+    def cdf(self, seconds: ArrayLike) -> FloatArray:
+        return np.asarray(1 - self.sf(seconds))
+
+    @override
+    def sf(self, seconds: ArrayLike) -> FloatArray:
+        return np.asarray(np.maximum(np.asarray(seconds) / self.scale, 1.0) ** -self.alpha)
+
+    @override
+    def ppf(self, probability: ArrayLike) -> FloatArray:
+        chance = np.asarray(probability, dtype=np.float64)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            seconds = (1 - chance) ** (-1 / self.alpha) * self.scale
+        return np.asarray(np.where((chance >= 0) & (chance <= 1), seconds, np.nan))
+
     @override
     def draw(self, rng: Generator, shape: tuple[int, ...]) -> FloatArray:
         """One Lomax draw per cell, moved by one (NumPy's ``pareto`` starts at 0)."""

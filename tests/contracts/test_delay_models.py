@@ -12,6 +12,7 @@ from scipy import stats
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
 from erasurehead.delay_models.base import ReplayedDelays
+from erasurehead.delay_models.parametric import ScipyDelays
 from tests.statistics import assert_z
 
 EXAMPLES = [model for family in MODELS.values() for model in family.examples()]
@@ -111,6 +112,20 @@ def test_mean_is_the_integral_of_the_survival_function(model: DelayModel) -> Non
 def test_ppf_inverts_cdf(model: DelayModel) -> None:
     q = np.linspace(0.01, 0.99, 25)
     np.testing.assert_allclose(model.cdf(model.ppf(q)), q, rtol=1e-9)
+
+
+@pytest.mark.parametrize("model", [m for m in EXAMPLES if isinstance(m, ScipyDelays)], ids=repr)
+def test_a_law_in_closed_form_has_the_bits_of_scipy(model: ScipyDelays) -> None:
+    """Also at the ends: a law may spare the import of ``scipy.stats``, but no result may move."""
+    chance = np.concatenate([np.linspace(0, 1, 101), [1e-300, 1 - 2.0**-53, -1.0, 2.0, np.nan]])
+    seconds = np.concatenate([np.geomspace(1e-3, 1e3, 101), [0.0, -1.0, 0.4, np.inf, np.nan]])
+    law = model.distribution()
+    for known, asked, at in (
+        (law.ppf, model.ppf, chance),
+        (law.cdf, model.cdf, seconds),
+        (law.sf, model.sf, seconds),
+    ):
+        np.testing.assert_array_equal(asked(at), known(at))
 
 
 @pytest.mark.parametrize("model", EXAMPLES, ids=repr)
