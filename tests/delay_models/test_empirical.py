@@ -130,3 +130,12 @@ def test_tasks_of_a_round_share_their_effects_alone() -> None:
 def test_contradictions_are_refused(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         MODELS["empirical"](**{"quantiles": WALLED, **fields})
+
+
+def test_many_ranks_share_the_quantiles_as_few_do() -> None:
+    """With uniform quantiles, a latent number's delay is the mean chance of all workers to be below
+    it; ranks of more than 200 workers are summed in cells."""
+    ranks = np.random.default_rng(3).normal(0.0, 0.7, 500).round(4)
+    latent, seconds = Empirical((0.0, 1.0), ranks=tuple(ranks))._of_latent
+    for at in range(0, len(latent), 400):
+        assert seconds[at] == pytest.approx(stats.norm.cdf(latent[at] - ranks).mean(), abs=1e-12)
