@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from math import isqrt
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...delay_models import DelayModel
 from ...delay_models.base import FloatArray
@@ -54,6 +56,11 @@ EACH, SHARE = 0.002, 0.2
 """Or, since long tables tell smaller differences, by more than ``EACH`` in both splits and by more
 than this share of the simpler one's error: that much comes from following the sample, in simulated
 tables of a known law."""
+
+MISPLACED, UNLIKELY = 0.1, 4.0
+"""A candidate misplaces a worker that is among the first k in a share of the rounds that differs by
+more than this from what was measured, and by more than so many standard errors: what it predicts of
+who arrives is wrong, however well it predicts when."""
 
 GAIN_AGAIN = 0.05
 """Measured rounds are drawn again where they predict better by more than this at the arrival that
@@ -152,8 +159,9 @@ def choose(
 ) -> Candidate:
     """The section to simulate with, compared by the order statistics ``ks``.
 
-    At least one family fits. A worker that is slower for good must be so in the section. Measured
-    rounds compete only where they may be drawn ``again``.
+    At least one family fits. A worker that is slower for good must be so in the section, so none
+    is taken that misplaces a worker, unless all do. Measured rounds compete only where they may be
+    drawn ``again``.
     """
     delays = found.delays
     tables = delays.bulk_tables
@@ -165,6 +173,8 @@ def choose(
     parts = _parts(found.variance, workers is not None and workers.differ)
     many = delays.workers >= MANY and sum(table.size for table in tables) > LARGE
     taken: Tried | None = None
+    best: Tried | None = None  # whether or not it misplaces a worker
+    places = _Places.of(tables, () if workers is None else workers.lasting)
 
     def by(predict: Callable[..., FloatArray], recipe: Recipe) -> Tried:
         return Tried(recipe, score([predict(recipe, half, ks) for half in competing], measured))
@@ -180,9 +190,13 @@ def choose(
                     continue
             each = by(_simulated, recipe)
         tried.append(each)
-        if taken is None or each.beats(taken):
+        if best is None or each.beats(best):
+            best = each
+        if (taken is None or each.beats(taken)) and not places.misses(recipe, competing):
             taken = each
-    assert taken is not None
+    assert best is not None
+    displaced = taken is None or best.beats(taken)
+    taken = taken or best
     section, why = _built(taken.recipe, delays, workers)
     waits = waited_for(delays.workers)
     every = [*ks, *waits]
@@ -197,7 +211,7 @@ def choose(
         seen = [observed_order_statistics(np.concatenate(half.seen), ks) for half in held_out]
         tried.append(Tried(Again(Parts()), score(seen, measured)))
         off = worst_error(predicted[len(ks) :], own[len(ks) :])
-        if off > np.log(OFF) or _again_is_better(taken.recipe, delays, workers):
+        if displaced or off > np.log(OFF) or _again_is_better(taken.recipe, delays, workers):
             taken = tried[-1]
             section, why = _built(taken.recipe, delays, workers)
             predicted = own
@@ -210,6 +224,60 @@ def _simulated(recipe: Recipe, half: Half, ks: Sequence[int]) -> FloatArray:
     """Order statistics that a recipe predicts from what is seen, ``(K,)`` seconds."""
     model = delay_model(recipe.section(half.sample, half.seen))
     return simulated_order_statistics(model, half.held_out.shape[1], ks, CELLS_OF_HALF)
+
+
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """How often each worker is among the first k of a round, for the k that masters wait for.
+
+    Attributes:
+        ks: these k, without n: ``(K,)``.
+        shares: of the rounds, ``(K, n)``.
+        errors: their standard errors, ``(K, n)``, from batches of successive rounds.
+        judged: workers that a recipe must place, ``(n,)``: those without a law of their own.
+    """
+
+    ks: NDArray[np.int64]
+    shares: FloatArray
+    errors: FloatArray
+    judged: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, tables: Sequence[FloatArray], own: Sequence[int]) -> _Places:
+        """As measured."""
+        rounds = np.concatenate(tables)
+        ks = np.array(waited_for(rounds.shape[1])[:-1], dtype=np.int64)
+        first = _first(rounds, ks)
+        shares, chance = first.mean(axis=0), 0.5 / len(first)
+        likely = np.clip(shares, chance, 1 - chance)
+        errors = np.sqrt(likely * (1 - likely) / len(first))
+        if (count := isqrt(len(first))) > 1:
+            means = [batch.mean(axis=0) for batch in np.array_split(first, count)]
+            errors = np.maximum(errors, np.std(means, axis=0, ddof=1) / np.sqrt(count))
+        judged = np.ones(rounds.shape[1], bool)
+        judged[list(own)] = False
+        return cls(ks, shares, errors, judged)
+
+    def misses(self, recipe: Recipe, competing: Sequence[Half]) -> bool:
+        """Whether a recipe misplaces a worker; one without workers has them all alike."""
+        n = len(self.judged)
+        shares = np.broadcast_to(self.ks[:, None] / n, self.shares.shape)
+        if recipe.parts.worker or isinstance(recipe, LawsOfWorkers):
+            rounds, each = max(200, CELLS_OF_HALF // n), []
+            for half in competing:
+                model = delay_model(recipe.section(half.sample, half.seen))
+                rng = np.random.default_rng(SEED)
+                each.append(_first(model.sample(rng, rounds, n), self.ks).mean(axis=0))
+            shares = np.mean(each, axis=0)
+        off = np.abs(shares - self.shares)[:, self.judged]
+        most = np.maximum(MISPLACED, UNLIKELY * self.errors[:, self.judged])
+        return bool(np.any(off > most))
+
+
+def _first(rounds: FloatArray, ks: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Who is among the first k: ``(rounds, n) -> (rounds, K, n)``."""
+    places = np.argsort(np.argsort(rounds, axis=1), axis=1)
+    return np.asarray(places[:, None, :] < ks[:, None])
 
 
 def _reshuffled(recipe: LawsOfWorkers, half: Half, ks: Sequence[int]) -> FloatArray:
