@@ -8,16 +8,25 @@ other.
 
 from __future__ import annotations
 
+from math import exp
 from typing import Annotated, Any, Literal, final
 
 import numpy as np
-from annotated_types import Ge, MinLen
+from annotated_types import Ge, Le, MinLen
 from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from .base import STRICT, DelayModel, FloatArray, IndependentPart, Part, Probability
+from .base import (
+    NORMAL_END,
+    STRICT,
+    DelayModel,
+    FloatArray,
+    IndependentPart,
+    Part,
+    Probability,
+)
 from .compose import Around
 from .parametric import Deterministic, LogNormal
 
@@ -32,6 +41,8 @@ class ColdStarts(Around):
         probability: that a round is hit, independently of the others.
         delay: law of the start-up in seconds. It is drawn once for a hit round, since the whole
             clump waits for the same thing, and is added to the base's delay.
+        within: how start-ups differ within a clump: each is the round's, times a lognormal factor
+            of median 1 with this standard deviation of its logarithm.
         clump: ``binomial``: each worker is in it independently, so that its size varies (and can be
             0). ``fixed``: its size is ``share * n``, or one of the two whole numbers next to it, at
             random so that the mean is right; its members are drawn anew in each hit round. The
@@ -60,6 +71,7 @@ class ColdStarts(Around):
     clump: Literal["binomial", "fixed"] = "binomial"
     sizes: Annotated[tuple[Annotated[int, Ge(1)], ...], MinLen(1)] | None = None
     neighbours: Probability = 0.0
+    within: Annotated[float, Ge(0), Le(5)] = 0.0
 
     def __post_init__(self) -> None:
         if (self.share is None) == (self.sizes is None):
@@ -74,6 +86,8 @@ class ColdStarts(Around):
         seconds = self.delay.sample(shared, rounds, 1)
         startup = np.zeros((rounds, workers))
         startup[hit] = seconds[hit] * self._clumps(shared, len(hit), workers)
+        if self.within > 0:
+            startup[hit] *= np.exp(self.within * shared.standard_normal((len(hit), workers)))
         conditions, after = self.base.evolve(state, shared, rounds, workers)
         return (startup, conditions), after
 
@@ -114,14 +128,14 @@ class ColdStarts(Around):
 
     @override
     def longest(self) -> float:
-        return self.base.longest() + self.delay.longest()
+        return self.base.longest() + self.delay.longest() * exp(NORMAL_END * self.within)
 
     @override
     def mean(self) -> float | None:
         base, delay = self.base.mean(), self.delay.mean()
         if base is None or delay is None or self.share is None:
             return None
-        hit = self.probability * self.share
+        hit = self.probability * self.share * exp(self.within**2 / 2)
         return base + (hit * delay if hit > 0 else 0.0)
 
     @classmethod
@@ -130,4 +144,4 @@ class ColdStarts(Around):
         law, start_up = LogNormal(median=0.8, sigma=0.1), Deterministic(value=5.0)
         often: dict[str, Any] = {"base": law, "probability": 0.3, "delay": start_up}
         shared = ColdStarts(**often, share=0.2), ColdStarts(**often, share=0.2, clump="fixed")
-        return *shared, ColdStarts(**often, sizes=(1, 2, 7), neighbours=0.4)
+        return *shared, ColdStarts(**often, sizes=(1, 2, 7), neighbours=0.4, within=0.3)

@@ -153,6 +153,7 @@ class Cold:
         workers: n.
         start_ups: of each hit round the typical cold start (geometric mean), less what the round's
             other workers typically took, ``(hit,)`` seconds.
+        within: standard deviation of the logarithms of start-ups in a round.
     """
 
     cells: tuple[NDArray[np.bool_], ...]
@@ -161,6 +162,7 @@ class Cold:
     sizes: NDArray[np.int64]
     workers: int
     start_ups: FloatArray
+    within: float
 
     @property
     def hit(self) -> int:
@@ -173,15 +175,12 @@ class Cold:
         return float(self.sizes.mean())
 
     def section(self, base: Section) -> Section:
-        """The ``delay:`` section of cold starts around ``base``.
-
-        A clump has one start-up there, a typical one of the round. Start-ups that differ within a
-        round are therefore too long for the first cold arrivals and too short for the last one, by
-        about as much.
-        """
+        """The ``delay:`` section of cold starts around ``base``."""
         neighbours = fit_neighbours(self.cells)
         logs = np.log(self.start_ups)
         sigma = float(logs.std(ddof=1)) if self.hit > 1 else 0.0
+        # Means of clumps differ also because start-ups do within them.
+        sigma = max(0.0, sigma**2 - self.within**2 * float(np.mean(1 / self.sizes))) ** 0.5
         delay = lognormal_section(logs, sigma)
         if sigma <= SMALLEST_SIGMA:
             delay = {"model": "deterministic", "value": delay["median"]}
@@ -189,6 +188,7 @@ class Cold:
             "model": "cold_starts",
             **fit_clumps(self.sizes, self.rounds, self.workers),
             **({"neighbours": rounded(neighbours, 4)} if neighbours > 0 else {}),
+            **({"within": rounded(self.within, 4)} if self.within > SMALLEST_SIGMA else {}),
             "delay": delay,
             "base": base,
         }
@@ -207,12 +207,16 @@ def find_cold_starts(tables: Sequence[FloatArray]) -> Cold | None:
     times = float(values[values > threshold].min() / values[values <= threshold].max())
     if counts.max() > workers / 2 or not _clumped(total, hit, rounds, times):
         return None
-    start_ups = []
+    start_ups, squares = [], 0.0
     for row, cold in zip(np.concatenate(tables), np.concatenate(cells), strict=True):
         if cold.any():
             warm = 0.0 if cold.all() else np.median(row[~cold])
-            start_ups.append(np.exp(np.mean(np.log(row[cold] - warm))))
-    return Cold(cells, threshold, rounds, counts[counts > 0], workers, np.array(start_ups))
+            logs = np.log(row[cold] - warm)
+            start_ups.append(np.exp(logs.mean()))
+            squares += len(logs) * float(logs.var())
+    within = (squares / max(1, total - hit)) ** 0.5
+    sizes = counts[counts > 0]
+    return Cold(cells, threshold, rounds, sizes, workers, np.array(start_ups), within)
 
 
 def _gap(values: FloatArray) -> float | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -117,6 +119,21 @@ def test_clumps_have_the_given_sizes() -> None:
     expected = len(sizes) / 3
     assert np.all(np.abs(counts - expected) < 4.9 * np.sqrt(expected * 2 / 3))
     assert len(sizes) == pytest.approx(3000, abs=4.9 * np.sqrt(1500))
+
+
+def test_start_ups_differ_within_a_clump() -> None:
+    """By a factor for each worker, around the same start-up and of the same clumps."""
+    alike = ColdStarts(base=WORK, probability=0.5, delay=WAIT, sizes=(4,))
+    apart = replace(alike, within=0.2)
+    once, each = (m.sample(np.random.default_rng(3), 4000, 20) - 1 for m in (alike, apart))
+    np.testing.assert_array_equal(once > 0, each > 0)
+    logs = np.log(each[once > 0] / 10).reshape(-1, 4)
+    assert abs(logs.mean()) < 4.9 * 0.2 / np.sqrt(logs.size)
+    assert logs.std() == pytest.approx(0.2, abs=4.9 * 0.2 / np.sqrt(2 * logs.size))
+    between = logs.mean(axis=1).std()
+    assert between == pytest.approx(0.1, abs=4.9 * 0.1 / np.sqrt(2 * len(logs)))
+    shared = replace(apart, sizes=None, share=0.2)
+    assert shared.mean() == pytest.approx(1 + 0.5 * 0.2 * 10 * np.exp(0.02))
 
 
 @pytest.mark.parametrize("neighbours", [0.0, 0.3, 1.0])

@@ -209,7 +209,12 @@ def test_what_no_law_of_single_delays_shows_is_drawn_again(kind: str, seed: int)
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", sorted(KINDS))
 def test_short_tables_of_every_kind_predict_what_follows(kind: str) -> None:
-    """95 of 100 are promised; chance leaves 88 in all but a thousandth of choices of seeds."""
+    """95 of 100 are promised; chance leaves 88 in all but a thousandth of choices of seeds.
+
+    Of ``spells`` and ``restarts`` the very law that drew the table scores 81 to 86 of 100 (six
+    sets of other seeds): few slow calls decide, and the measured rounds are then now and then
+    nearer by chance. Replayed alone these score 100 by definition; what is fitted lies between.
+    """
     held = sum(predicts_what_follows(kind, seed)[0] for seed in range(100))
     print(f"{kind}: {held} of 100")
     assert held >= 88
