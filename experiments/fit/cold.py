@@ -131,6 +131,9 @@ FEWEST_IN_CLUMPS = 4
 SMALLEST_SIGMA = 0.01
 """Start-ups that differ by less are one number."""
 
+MOST_WITHIN = 0.2
+"""Start-ups that differ by more in a round have no tail that a few of them show."""
+
 NEXT_SPACINGS, FEWEST_SPACINGS = 50, 15
 CHANCE = 1e-4
 BY_CHANCE = 0.005
@@ -153,7 +156,8 @@ class Cold:
         workers: n.
         start_ups: of each hit round the typical cold start (geometric mean), less what the round's
             other workers typically took, ``(hit,)`` seconds.
-        within: standard deviation of the logarithms of start-ups in a round.
+        within: standard deviation of the logarithms of start-ups in a round; 0 beyond
+            ``MOST_WITHIN``.
     """
 
     cells: tuple[NDArray[np.bool_], ...]
@@ -215,6 +219,7 @@ def find_cold_starts(tables: Sequence[FloatArray]) -> Cold | None:
             start_ups.append(np.exp(logs.mean()))
             squares += len(logs) * float(logs.var())
     within = (squares / max(1, total - hit)) ** 0.5
+    within = within if within <= MOST_WITHIN else 0.0
     sizes = counts[counts > 0]
     return Cold(cells, threshold, rounds, sizes, workers, np.array(start_ups), within)
 
