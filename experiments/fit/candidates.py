@@ -170,11 +170,11 @@ def choose(
     measured = [observed_order_statistics(half.held_out, ks) for half in competing]
     known = {fit.family.name: fit.held_out for fit in found.fits}
     tried: list[Tried] = []
-    parts = _parts(found.variance, workers is not None and workers.differ)
+    places = _Places.of(tables, () if workers is None else workers.lasting)
+    parts = _parts(found.variance, workers is not None and workers.differ, places.off(places.alike))
     many = delays.workers >= MANY and sum(table.size for table in tables) > LARGE
     taken: Tried | None = None
     best: Tried | None = None  # whether or not it misplaces a worker
-    places = _Places.of(tables, () if workers is None else workers.lasting)
 
     def by(predict: Callable[..., FloatArray], recipe: Recipe) -> Tried:
         return Tried(recipe, score([predict(recipe, half, ks) for half in competing], measured))
@@ -261,7 +261,7 @@ class _Places:
     def misses(self, recipe: Recipe, competing: Sequence[Half]) -> bool:
         """Whether a recipe misplaces a worker; one without workers has them all alike."""
         n = len(self.judged)
-        shares = np.broadcast_to(self.ks[:, None] / n, self.shares.shape)
+        shares = self.alike
         if recipe.parts.worker or isinstance(recipe, LawsOfWorkers):
             rounds, each = max(200, CELLS_OF_HALF // n), []
             for half in competing:
@@ -269,9 +269,18 @@ class _Places:
                 rng = np.random.default_rng(SEED)
                 each.append(_first(model.sample(rng, rounds, n), self.ks).mean(axis=0))
             shares = np.mean(each, axis=0)
-        off = np.abs(shares - self.shares)[:, self.judged]
+        return self.off(shares)
+
+    @property
+    def alike(self) -> FloatArray:
+        """Shares if workers are alike, ``(K, n)``."""
+        return np.broadcast_to(self.ks[:, None] / len(self.judged), self.shares.shape)
+
+    def off(self, shares: FloatArray) -> bool:
+        """Whether such shares, ``(K, n)``, misplace a worker."""
+        apart = np.abs(shares - self.shares)[:, self.judged]
         most = np.maximum(MISPLACED, UNLIKELY * self.errors[:, self.judged])
-        return bool(np.any(off > most))
+        return bool(np.any(apart > most))
 
 
 def _first(rounds: FloatArray, ks: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -373,15 +382,17 @@ def _recipes(found: LoadFindings, parts: Sequence[Parts], held_out: bool) -> Ite
         yield from (LawsOfWorkers(Parts(round=by_round)) for by_round in rounds)
 
 
-def _parts(variance: Variance | None, differ: bool) -> list[Parts]:
+def _parts(variance: Variance | None, differ: bool, unlike: bool) -> list[Parts]:
     """The effects that are large, alone and with those that are there at all; workers ``differ``
-    where some are slower than the others for good."""
+    where some are slower than the others for good, and are ``unlike`` where the order of arrivals
+    shows it, though few long delays make most of the variance."""
     if variance is None:
         return [Parts()]
     options = {}
     for part, chance in (("worker", variance.worker_chance), ("round", variance.round_chance)):
         there = chance <= CHANCE and variance.share(part) >= LITTLE
         large = there and (variance.share(part) >= MUCH or (part == "worker" and differ))
+        large |= part == "worker" and unlike
         options[part] = (True,) if large else (False, True) if there else (False,)
     return [Parts(w, r) for r in options["round"] for w in options["worker"]]
 

@@ -43,8 +43,10 @@ FEWEST_IN_TAIL = 10
 FEWEST_PIECES = 5
 """With fewer, two pieces are not a tail."""
 
-LIGHTEST, HEAVIEST = -0.95, 0.75
-"""Shapes of a tail that are taken; moments of heavier ones are not seen in a sample."""
+LIGHTEST, HEAVIEST = -0.95, 0.45
+"""Shapes of a tail that are taken. Heavier ones have no variance: at the same mean excess they
+predict mean arrivals no better, in samples of 480 to 12,000 delays of six laws, and means over
+thousands of simulated rounds differ by 10 % from run to run, where these differ by 3 %."""
 
 WINDOW = 1e-6
 """Width of the cell around a delay whose chance is its density, in standard deviations."""
