@@ -129,7 +129,7 @@ def _why(
     if "final_train_loss_mean" in table:
         losses = table["final_train_loss_mean"].astype(float)
         least = str(losses.idxmin())
-        if least != best and np.isfinite(losses[best]):
+        if losses[least] < losses[best] < np.inf:
             lines.append(
                 f"After the last iteration the training loss of {best} is {losses[best]:.4g}; the "
                 f"least is that of {least}, {losses[least]:.4g}."

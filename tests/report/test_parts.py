@@ -17,6 +17,7 @@ from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.records import Records
 from erasurehead.experiments.pictures.svg.picture import LegendEntry
 from erasurehead.experiments.report.page import MOST_ROUNDS, MOST_SCHEMES, MOST_WORKERS, heat_maps
+from erasurehead.experiments.report.verdict import HARDLY, _least, _of_scheme, judged
 from erasurehead.experiments.text import enumerated, left_out, number_of, sentence
 from tests.tools import inside
 
@@ -125,3 +126,113 @@ def test_plot_needs_a_folder(tmp_path: Path) -> None:
         done = inside("plot", tmp_path / name)
         assert done.returncode == 2
         assert done.stderr == f"error: {tmp_path / name}: no such directory\n"
+
+
+BUSY = "Its workers compute 50% of the time; "
+PLAIN = {"label": "a", "scheme": "uncoded", "cell": "1", "workers": 10, "replications": 4}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({}, []),
+        ({"decoding_error_mean": 1e-20}, ["The gradient of a is exact in every update."]),
+        ({"decoding_error_mean": np.nan}, []),
+        (
+            {"decoding_error_mean": 0.25},
+            ["The gradient of a is approximate: its mean decoding error is 0.25."],
+        ),
+        (
+            {"least_heard_mean": 0.99 * HARDLY / 10},
+            [f"Some partition is part of {0.099 * HARDLY:.1%} of the updates of a: the data of"],
+        ),
+        ({"least_heard_mean": HARDLY / 10}, []),
+        ({"utilisation_mean": 0.5, "wasted_mean": np.nan}, []),
+        ({"utilisation_mean": 0.5}, []),
+        (
+            {"utilisation_mean": 0.5, "wasted_mean": 0.25},
+            [f"{BUSY}25% of that is for messages that come too late."],
+        ),
+        ({"utilisation_mean": 0.5, "wasted_mean": -1e-9}, [f"{BUSY}0% of that"]),
+        ({"costliest_worker": 3, "costliest_worker_cost": 0.0, "costliest_worker_last": 0.4}, []),
+        (
+            {"costliest_worker": 3, "costliest_worker_cost": 0.1, "costliest_worker_last": 0.4},
+            ["Worker 3 delays it most: its message ends 40% of the rounds (by chance 10.0%)."],
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_the_fastest_scheme(more: dict[str, float], said: list[str]) -> None:
+    """Whose gradients, data and workers these are; nothing where it is not known."""
+    found = _of_scheme(Records(pd.DataFrame(), pd.DataFrame([PLAIN | more])), "a")
+    assert len(found) == len(said)
+    assert all(line.startswith(known) for line, known in zip(found, said, strict=True))
+
+
+def test_what_no_method_can_be_below() -> None:
+    """Beside the fastest of the schemes for which it is known."""
+    rows = [
+        PLAIN | {"label": name, "iteration_time_mean": seconds, "least_iteration_time": least}
+        for name, seconds, least in (("a", 3.0, 1.0), ("b", 2.0, 0.5), ("c", 1.0, np.nan))
+    ]
+    [line] = _least(Records(pd.DataFrame(), pd.DataFrame(rows)))
+    assert "faster per gradient than 0.5 s for 10 gradients" in line
+    assert line.endswith("b takes 4 times that.")
+    assert _least(Records(pd.DataFrame(), pd.DataFrame(rows[2:]))) == []
+    assert _least(Records(pd.DataFrame(), pd.DataFrame([PLAIN]))) == []
+
+
+def iterations(label: str, seconds: list[float], losses: list[list[float]]) -> pd.DataFrame:
+    """Replications whose iterations all take the same time, and their losses from the start on."""
+    return pd.DataFrame(
+        {"label": label, "scheme": label, "cell": label, "replication": r, "iteration": t,
+         "time": t * each, "iteration_time": each if t else np.nan, "train_loss": loss}
+        for r, each in enumerate(seconds)
+        for t, loss in enumerate(losses[r])
+    )  # fmt: skip
+
+
+def result(target: float | None, **schemes: tuple[list[float], list[list[float]]]) -> Records:
+    tables = [iterations(label, *each) for label, each in schemes.items()]
+    rows = [
+        PLAIN
+        | {"label": label, "scheme": label, "cell": label, "target_loss": target}
+        | {"iteration_time_mean": float(np.mean(seconds))}
+        | {"final_train_loss_mean": float(np.mean([each[-1] for each in losses]))}
+        for label, (seconds, losses) in schemes.items()
+    ]
+    config = {"target_loss": target}
+    return Records(pd.concat(tables), pd.DataFrame(rows), config=config)
+
+
+DOWN = [[4.0, 2.0, 1.0]] * 2
+LATE = [[4.0, 3.0, 2.0]] * 2
+
+
+def test_who_is_first_to_the_target() -> None:
+    """Not who has the shortest iterations; and whoever does not reach it in every run is named."""
+    slow, fast = ([3.0, 3.3], DOWN), ([2.0, 2.2], LATE)
+    found = judged(result(2.5, uncoded=slow, code=fast))
+    assert found.verdict.startswith("uncoded reaches")
+    assert "Redundancy does not pay here." in found.verdict
+    assert judged(result(3.5, uncoded=slow, code=fast)).verdict.startswith("code reaches")
+    some = [[4.0, 2.0, 1.0], [4.0, 3.0, 3.0]]
+    third = judged(result(2.5, uncoded=slow, code=fast, other=([1.0, 1.0], some)))
+    assert third.verdict.startswith("uncoded reaches")
+    assert "Not every replication of other reaches the target loss." in third.why
+
+
+def test_one_replication_says_nothing_of_how_sure_it_is() -> None:
+    found = judged(result(None, uncoded=([3.0], DOWN), code=([2.0], LATE)))
+    assert "One replication: how sure that is cannot be told." in found.verdict
+    assert not found.tied
+    tied = judged(result(None, uncoded=([3.0, 1.0], DOWN), code=([1.0, 2.8], LATE)))
+    assert "uncoded may be as fast." in tied.verdict
+    assert tied.tied
+
+
+def test_a_lower_loss_elsewhere_is_said() -> None:
+    """Lower, and not as low."""
+    found = judged(result(None, uncoded=([3.0, 3.3], DOWN), code=([2.0, 2.2], LATE)))
+    assert any("loss of code is 2; the least is that of uncoded, 1." in line for line in found.why)
+    same = judged(result(None, uncoded=([3.0, 3.3], DOWN), code=([2.0, 2.2], DOWN)))
+    assert not any("the least is that of" in line for line in same.why)
