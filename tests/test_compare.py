@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import erasurehead as eh
 from erasurehead.experiments.compare import (
     MARKS,
     MOST_POINTS,
@@ -16,16 +18,23 @@ from erasurehead.experiments.compare import (
     Pair,
     _named,
     _pair,
+    compare_results,
     comparison_answer,
     comparison_picture,
     comparison_table,
     differences,
     ratio_of_means,
     ratio_picture,
+    read_comparison,
 )
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.page.answer import ANSWER
+from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.pictures.records import Records
 from erasurehead.sim.types import FloatArray
+from tests.package.conftest import SMALL
+from tests.tools import agg
 
 Ratio = tuple[float, float, float]
 
@@ -211,3 +220,25 @@ def test_settings_that_differ_are_named(tmp_path: Path) -> None:
     assert differences(one, one, "one", "one") == ()
     nothing = records("none", ["c"])
     assert differences(two, nothing, "two", "none") == ("Only two has b.", "Only none has c.")
+
+
+def test_an_old_answer_does_not_outlive_its_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where a later comparison fails on the way, nobody reads the answer of another one."""
+    config = {k: v for k, v in SMALL.items() if k not in ("problem", "optimizer")}
+    for name, seed in (("one", 0), ("two", 1)):
+        eh.run(config, set={"seed": seed}, output=tmp_path / name, progress=False)
+    one, two, out = (tmp_path / name for name in ("one", "two", "out"))
+    with agg():
+        compare_results(one, two, out)
+        assert "They differ in seed: 0 in one, 1 in two" in (out / ANSWER).read_text()
+        assert read_comparison(out).answer.kind == "compare"
+        monkeypatch.setattr(style, "save", Mock(side_effect=OSError("No space left on device")))
+        with pytest.raises(OSError, match="No space"):
+            compare_results(two, one, out)
+    assert not (out / ANSWER).exists()
+    with pytest.raises(ConfigError, match="must not be one of the two results"):
+        compare_results(one, two, two)
+    with pytest.raises(ConfigError, match="must not be one of the two results"):
+        compare_results(one, two, one)
