@@ -13,11 +13,11 @@ from erasurehead.experiments.page.answer import Answer
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.recommend import page
 from erasurehead.experiments.recommend.answer import _changed, _holds
-from erasurehead.experiments.recommend.contender import Contender
+from erasurehead.experiments.recommend.contender import LIMITS, Contender
 from erasurehead.experiments.recommend.measure import _heard
 from erasurehead.experiments.recommend.scenario import SHUFFLED, Perturbation
 from erasurehead.experiments.recommend.search import LONGER, Search
-from erasurehead.experiments.recommend.study import Sensitivity
+from erasurehead.experiments.recommend.study import Sensitivity, _few
 from erasurehead.sim.types import Messages, Stream
 from tests.recommend.test_parts import CANDIDATES, CHANGED, RANKING
 
@@ -196,3 +196,42 @@ def test_messages_that_were_heard() -> None:
     assert _heard(run, cast(Any, SimpleNamespace(heard=stream))).tolist() == [15.0, 6.0]
     with pytest.raises(ValueError, match="did not record"):
         _heard(run, cast(Any, SimpleNamespace(heard=None)))
+
+
+def contender(name: str, kind: str, **more: object) -> Any:
+    """Of a kind: coded, plain or free of barriers; it left the race unless more is said."""
+    known = {"label": name, "coded": kind == "coded", "barrierless": kind == "free", "rate": 1.0}
+    known |= {"stage": "race", "given": False, "final": None, "trial": None}
+    return SimpleNamespace(**(known | {"expected": expected(9.0)} | more))
+
+
+def expected(seconds: float, value: float = np.nan) -> Any:
+    return SimpleNamespace(iteration_time=seconds, value=value)
+
+
+def measured(value: float) -> Any:
+    return SimpleNamespace(order=lambda rate: (0.0, value * rate))
+
+
+def test_a_few_schemes_of_each_kind_run_on_changed_delays() -> None:
+    """Of a kind that no finalist among the first three is of, whoever came furthest, and of those
+    the best; and one of the config. What breaks a limit, or was never timed, is not among them."""
+    finalists = [contender(name, "coded") for name in "abc"]
+    finalists += [contender("given", "coded", given=True), contender("also", "coded", given=True)]
+    others = [
+        contender("trial", "plain", trial=measured(1.0)),
+        contender("raced, slow", "plain", final=measured(7.0)),
+        contender("raced", "plain", final=measured(5.0)),
+        contender("limit", "free", stage=LIMITS, final=measured(0.1)),
+        contender("untouched", "free", stage="", final=measured(0.1)),
+        contender("unknown", "free", expected=None, final=measured(0.1)),
+        contender("theory, slow", "free", expected=expected(4.0)),
+        contender("theory", "free", expected=expected(9.0, 3.0)),
+    ]
+    search = cast(Any, SimpleNamespace(contenders=others))
+    chosen = [one.label for one in _few(search, finalists)]
+    assert chosen == ["a", "b", "c", "raced", "theory", "given"]
+    plain = [finalists[0], contender("p", "plain"), contender("f", "free"), *finalists[3:]]
+    assert [one.label for one in _few(search, plain)] == ["a", "p", "f", "given"]
+    search.contenders.append(contender("trial, free", "free", trial=measured(8.0)))
+    assert [one.label for one in _few(search, finalists)][4] == "trial, free"
