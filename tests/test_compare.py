@@ -72,14 +72,14 @@ def test_what_is_said_of_ratios(rows: list[Ratio], verdict: str, why: str) -> No
     said = comparison_answer(ratios(rows), "a", "b")
     assert verdict in said.verdict
     assert any(why in line for line in said.why) if why else True
-    assert bool(said.why) == any(ratio != 1 for ratio, *_ in rows)
+    far = any("Farthest apart" in line for line in said.why)
+    assert far == any(ratio != 1 for ratio, *_ in rows)
 
 
 def test_the_largest_difference_of_losses_is_said() -> None:
     table = ratios([(1.0, 1.0, 1.0)] * 3, loss_difference=[0.1, 0.3, 0.2])
-    assert comparison_answer(table, "a", "b").why == (
-        "Training losses differ by 0.3 at most, iteration by iteration.",
-    )
+    said = "Training losses differ by 0.3 at most, iteration by iteration."
+    assert said in comparison_answer(table, "a", "b").why
 
 
 def test_the_picture_of_ratios_has_a_row_each() -> None:
