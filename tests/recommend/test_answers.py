@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from erasurehead.delay_models import MODELS
+from erasurehead.experiments.options import Criterion
 from erasurehead.experiments.page.answer import Answer
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.recommend import page
 from erasurehead.experiments.recommend.answer import _changed, _holds
-from erasurehead.experiments.recommend.contender import LIMITS, Contender
+from erasurehead.experiments.recommend.candidates import FINE, MOST_LOADS, SearchSpace
+from erasurehead.experiments.recommend.contender import LIMITS, Contender, estimate, slower
 from erasurehead.experiments.recommend.measure import _heard
-from erasurehead.experiments.recommend.scenario import SHUFFLED, Perturbation
+from erasurehead.experiments.recommend.scenario import MOST_RUNS, SHUFFLED, Perturbation, _rare
 from erasurehead.experiments.recommend.search import LONGER, Search
 from erasurehead.experiments.recommend.study import Sensitivity, _few
+from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.types import Messages, Stream
 from tests.recommend.test_parts import CANDIDATES, CHANGED, RANKING
+from tests.tools import inside
 
 RUNS = np.ones(4)
 NEVER = np.array([1.0, 1.0, np.inf, 1.0])
@@ -198,6 +205,9 @@ def test_messages_that_were_heard() -> None:
         _heard(run, cast(Any, SimpleNamespace(heard=None)))
 
 
+PARETO = MODELS["pareto"](alpha=1.2, scale=1.0)
+
+
 def contender(name: str, kind: str, **more: object) -> Any:
     """Of a kind: coded, plain or free of barriers; it left the race unless more is said."""
     known = {"label": name, "coded": kind == "coded", "barrierless": kind == "free", "rate": 1.0}
@@ -235,3 +245,102 @@ def test_a_few_schemes_of_each_kind_run_on_changed_delays() -> None:
     assert [one.label for one in _few(search, plain)] == ["a", "p", "f", "given"]
     search.contenders.append(contender("trial, free", "free", trial=measured(8.0)))
     assert [one.label for one in _few(search, finalists)][4] == "trial, free"
+
+
+@pytest.mark.parametrize(
+    ("workers", "most", "loads"),
+    [
+        (12, 12, [2, 3, 4, 6]),
+        (30, 30, [2, 3, 4, 5, 6, 10, 15]),
+        (30, 5, [2, 3, 4, 5]),
+        (31, 31, [2, 3, 4, 6]),
+        (5, 5, [2, 3, 4]),
+        (3, 9, [2, 3]),
+        (2, 9, [2]),
+        (8, 1, []),
+    ],
+)
+def test_loads_are_small_ones_and_divisors(workers: int, most: int, loads: list[int]) -> None:
+    """Up to half of the workers; all of a few are searched, and of many the least and the most."""
+    space = SearchSpace(workers, 1.0, most)
+    assert space.loads == loads if len(loads) <= MOST_LOADS else set(space.loads) < set(loads)
+    assert space.few_loads == loads[:2]
+    many = SearchSpace(720, 1.0, 720).loads
+    assert len(many) == MOST_LOADS
+    assert many[: MOST_LOADS - 2] == [2, 3, 4, 5, 6, 8, 9, 10, 12][: MOST_LOADS - 2]
+    assert many[-1] == 360
+    assert many == sorted(set(many))
+    assert 720 % many[-2] == 0
+
+
+def test_arrivals_that_are_searched() -> None:
+    """Shares of the workers, all numbers where the clock alone ranks them; n - 1 at most."""
+    assert SearchSpace(20, 1.0, 20).arrivals() == [2, 5, 8, 10, 12, 14, 16, 18, 19]
+    assert SearchSpace(20, 1.0, 20).arrivals(7) == [2, 5, 7]
+    assert SearchSpace(20, 1.0, 20, fine=True).arrivals() == [*range(1, 20)]
+    assert SearchSpace(FINE, 1.0, 1, fine=True).arrivals() == [*range(1, FINE)]
+    assert len(SearchSpace(FINE + 1, 1.0, 1, fine=True).arrivals()) <= 10
+    assert SearchSpace(2, 1.0, 2).arrivals() == [1]
+    assert SearchSpace(1, 1.0, 1).arrivals() == []
+    assert SearchSpace(20, 1.0, 20).few_arrivals == [10, 15, 18]
+    assert (SearchSpace(1, 1.0, 1).half, SearchSpace(9, 1.0, 9).half) == (1, 4)
+    assert SearchSpace(20, 1.0, 20).batches == [5, 10, 20]
+    assert SearchSpace(20, 1.2345, 20).seconds(1.0, 2.0) == [1.23, 2.47]
+
+
+def test_rounds_of_one_load_are_replayed(tmp_path: Path) -> None:
+    """A table with two of them asks which."""
+    rng = np.random.default_rng(0)
+    rows = [(t, j, 1 + t // 10, rng.random() + 0.1) for t in range(20) for j in range(4)]
+    table = pd.DataFrame(rows, columns=["round", "worker", "load", "seconds"])
+    table.to_csv(tmp_path / "t.csv", index=False)
+    trace = ("--trace", tmp_path / "t.csv", "--unit", "s", "--replay")
+    done = inside("recommend", *trace, "--output", tmp_path / "out")
+    assert done.returncode == 2
+    assert "has several loads; choose one of 1, 2 (--load)" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("delay", "workers", "length", "affordable", "repeats"),
+    [
+        (MODELS["deterministic"](value=2.0), 10, 10, 10**9, 1),
+        (PARETO, 10, 10, 10**9, 16),
+        (PARETO, 10, 10, 4 * MOST_RUNS, 1),
+        (PARETO, 10, 10, 8 * MOST_RUNS, 4),
+        (PARETO, 64, 32, 10**9, 4),
+        (PARETO, 64, 64, 10**9, 1),
+    ],
+)
+def test_rare_rounds_need_more_replications(
+    delay: Any, workers: int, length: int, affordable: int, repeats: int
+) -> None:
+    """In steps of four, as far as memory and a run's rounds allow; equal rounds need no more."""
+    settings = SimpleNamespace(
+        delay=delay, workers=workers, iterations=length, load_law=Proportional(), seed=0
+    )
+    surge, found = _rare(cast(Any, settings), affordable)
+    assert found == repeats
+    assert (surge > 0) == (delay is PARETO)
+
+
+def test_why_a_scheme_leaves_after_the_trial() -> None:
+    goal = SimpleNamespace(unit=" s", phrase="to the goal")
+    question = cast(Any, SimpleNamespace(goal=goal))
+    assert slower(question, (0.0, 6.0), (0.0, 4.0), 1.5) == (
+        "6 s to the goal at its best rate, 1.5 times the best"
+    )
+    missed = slower(question, (3.0, 6.0), (1.0, 4.0), 1.5)
+    assert missed.startswith("does not reach the goal in 3 trial replications, or not within 1.5 ")
+    assert "at its best rate" in slower(question, (1.0, 6.0), (1.0, 4.0), 1.5)
+
+
+@pytest.mark.parametrize("criterion", ["mean", "median", "p95"])
+def test_an_interval_needs_two_values(criterion: Criterion) -> None:
+    """One is no measure of spread, and what is not a number does not count."""
+    middle, low, high = estimate(np.array([2.0, np.nan]), criterion)
+    assert middle == 2.0
+    assert np.isnan([low, high]).all()
+    middle, low, high = estimate(np.array([2.0, np.nan, 4.0]), criterion)
+    assert low < middle < high
+    assert 2.0 <= middle <= 4.0

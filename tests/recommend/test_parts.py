@@ -149,6 +149,8 @@ TIMES = np.arange(61.0)[None]
         # At its end a run need not have stayed.
         ([HIGH] * 60 + [LOW], 60, 60),
         ([HIGH] * 5 + [LOW] * 5 + [HIGH] * 51, np.nan, 60),
+        # Where it begins at the target, it is there after none.
+        ([LOW] * 61, 0, 10),
         # A model that has diverged does not come back.
         ([HIGH, LOW, np.inf] + [LOW] * 58, np.nan, 2),
     ],

@@ -380,3 +380,13 @@ def test_schemes_without_a_formula_say_why():
     time = scheme_iteration_time(scheme, without_sf, Proportional())
     mean = closed.mean_erasurehead(closed.proportional_time(1.0, 2.0, 3), 12, 3, 6)
     assert time.mean() == pytest.approx(mean, rel=1e-9)
+
+
+def test_loads_that_differ_have_no_closed_form():
+    """Who has more partitions comes later: arrivals are in no random order."""
+    scheme = SCHEMES["heterogeneity_aware"](load=3, speeds=(1, 2, 4) * 4).build(12)
+    loads = scheme.assignment.loads
+    found = scheme_iteration_time(scheme, MODELS["exponential"](rate=1.0), Proportional())
+    assert isinstance(found, NoFormula)
+    assert found.reason == f"loads differ, from {min(loads)} to {max(loads)}"
+    assert min(loads) < max(loads)
