@@ -19,7 +19,7 @@ from erasurehead.experiments.recommend import page
 from erasurehead.experiments.recommend.answer import _changed, _holds
 from erasurehead.experiments.recommend.candidates import FINE, MOST_LOADS, SearchSpace
 from erasurehead.experiments.recommend.contender import LIMITS, Contender, estimate, slower
-from erasurehead.experiments.recommend.measure import _heard
+from erasurehead.experiments.recommend.measure import _heard, hearing
 from erasurehead.experiments.recommend.scenario import MOST_RUNS, SHUFFLED, Perturbation, _rare
 from erasurehead.experiments.recommend.search import LONGER, Search
 from erasurehead.experiments.recommend.study import Sensitivity, _few
@@ -344,3 +344,32 @@ def test_an_interval_needs_two_values(criterion: Criterion) -> None:
     middle, low, high = estimate(np.array([2.0, np.nan, 4.0]), criterion)
     assert low < middle < high
     assert 2.0 <= middle <= 4.0
+
+
+def heard(shares: Any, updates: int) -> tuple[float, float, bool]:
+    shares = None if shares is None else np.asarray(shares, dtype=np.float64)
+    times = np.empty((1 if shares is None else len(shares), updates))
+    return hearing(cast(Any, SimpleNamespace(times=times, shares=shares)))
+
+
+def test_who_is_hardly_ever_part_of_an_update() -> None:
+    """In many replications or in all together, and more rarely than by chance."""
+    assert np.isnan(heard(None, 100)[:2]).all()
+    assert heard(np.ones((4, 5)), 100) == (1.0, 1.0, False)
+    assert heard([[0.5, np.nan]], 100) == (0.5, 0.5 / 0.75, False)
+    never = [1.0, 1.0, 1.0, 0.0]
+    assert heard([never] * 3, 100) == (0.0, 0.0, True)
+    often = np.full((40, 4), 0.3)
+    assert not heard(often, 200)[2]
+    for replications, unheard in ((1, False), (2, False), (3, True)):
+        some = often.copy()
+        some[:replications, 1] = 0.0
+        least, balance, found = heard(some, 200)
+        assert found == unheard, replications
+        assert least == pytest.approx(0.3 * (1 - replications / 40))
+        assert 0.9 < balance < 1
+    one = [[0.3, 0.3, 0.3, 0.0]]
+    assert not heard(one, 10)[2], "0.775^10 is a chance of 8 %, for each of four partitions"
+    assert heard(one, 100)[2]
+    assert not heard([[0.3, 0.3, 0.3, 0.03]], 10_000)[2], "a ninth of the mean share"
+    assert heard([[0.3, 0.3, 0.3, 0.02]], 10_000)[2]

@@ -157,3 +157,20 @@ def test_complex_codes_and_negative_entries_have_the_bound_too() -> None:
 
 def _circulant(row: np.ndarray) -> np.ndarray:
     return np.array([np.roll(row, j) for j in range(len(row))])
+
+
+def test_classes_that_split_all_partitions() -> None:
+    """Of three classes of four workers the fullest counts: two stragglers leave one complete, and
+    six take two workers of each, with three partitions apiece. Of 13 workers in three classes
+    sizes differ, and no more is known than who is tolerated."""
+    family = SCHEMES["generalized_fractional_repetition"](load=3)  # type: ignore[call-arg]
+    known = worst_cases(family.build(12))
+    assert not isinstance(known, NoFormula)
+    found = [worst_bound(known, s) for s in (0, 2, 3, 6, 12)]
+    assert [bound.value for bound in found if bound is not None] == [0, 0, 3, 6, 12]
+    uneven = worst_cases(family.build(13))
+    assert not isinstance(uneven, NoFormula)
+    tolerated = worst_bound(uneven, 2)
+    assert tolerated is not None
+    assert tolerated.value == 0
+    assert worst_bound(uneven, 3) is None
