@@ -114,14 +114,36 @@ def same_models(run: Run, learning: Training, found: list[LiveMaster]) -> float:
     return max(said.model, said.loss)
 
 
-@pytest.mark.parametrize(("family", "scheme"), FIXED, ids=lambda x: repr(x))
-def test_rounds_are_the_event_engines(family: SchemeFamily, scheme: Scheme) -> None:
+def of_policies(whole: bool) -> list[tuple[Scheme, tuple[Policy, ...]]]:
+    """Each code under one policy, in turn, and the first example of a scheme under all; or, where
+    ``whole``, each under those that are left."""
+    taken, found = set[str](), list[tuple[Scheme, tuple[Policy, ...]]]()
+    for place, (family, scheme) in enumerate(FIXED):
+        every, first = tuple(Policy), family.name not in taken
+        one = every[place % len(every)]
+        taken.add(family.name)
+        quick = every if first else (one,)
+        found.append(
+            (scheme, tuple(each for each in every if each not in quick) if whole else quick)
+        )
+    return [each for each in found if each[1]]
+
+
+@pytest.mark.parametrize(
+    ("scheme", "policies"),
+    [
+        *of_policies(whole=False),
+        *(pytest.param(*each, marks=pytest.mark.slow) for each in of_policies(whole=True)),
+    ],
+    ids=lambda x: repr(x),
+)
+def test_rounds_are_the_event_engines(scheme: Scheme, policies: Sequence[Policy]) -> None:
     """Every instant, every mask, every second of work, under each policy; and the same models.
 
     Catches a wrong decoding vector, a task of another round that counts, a late alarm.
     """
     learning = problem(scheme.partitions)
-    for policy in Policy:
+    for policy in policies:
         run = run_of(scheme, policy)
         expected = simulate(run, "event")
         found = played(run, learning)
