@@ -14,6 +14,7 @@ import yaml
 from erasurehead.experiments.attack import command
 from erasurehead.experiments.attack.command import straggler_numbers
 from erasurehead.experiments.attack.page import BOUND, RANDOM, WORST, beginning, picture, rounding
+from erasurehead.experiments.attack.study import codes_of
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.command import RunOptions, run
@@ -127,6 +128,20 @@ def test_a_sweep_over_workers_has_a_panel_each() -> None:
     assert frame.groupby("label", sort=False)["workers"].apply(list).tolist() == [[12, 15]] * 2
     shown = picture(frame)
     assert [panel.title for panel in shown.panels] == ["12 workers", "15 workers"]
+
+
+def test_what_differs_in_nothing_that_an_attack_sees_is_named_once() -> None:
+    """Delays do not change a code; what cannot be attacked is left out in one line."""
+    found = codes_of({**DOCUMENT, "sweep": {"delay.rate": [1.0, 2.0]}})
+    once = codes_of(DOCUMENT)
+    assert [each.label for each in found.codes] == [each.label for each in once.codes]
+    assert found.left_out == once.left_out
+    assert [line.partition(":")[0] for line in once.left_out] == [
+        "erasurehead load=3 wait_for=9",
+        "asynchronous",
+    ]
+    assert "the same code and decoder as erasurehead load=3 wait_for=6" in once.left_out[0]
+    assert len(found.keys) == 2 * len(once.keys)
 
 
 def test_labels_of_a_sweep_tell_codes_apart() -> None:

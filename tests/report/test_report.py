@@ -286,6 +286,14 @@ def test_pictures_of_the_same_schemes_have_one_legend() -> None:
     section = drawn(content.Section("s", "S", charts), PageStyle())
     assert [entry.title for entry in section.legend] == ["one", "two"]
     assert [[entry.title for entry in part.entries] for part in section.parts] == [[], ["note"]]
+    for apart in ([chart("alone", one, two)], [chart("left", one), chart("right", two)]):
+        section = drawn(content.Section("s", "S", apart), PageStyle())
+        assert section.legend == ()
+        titles = [entry.title for part in section.parts for entry in part.entries]
+        assert titles == ["one", "two"]
+    halves = [chart("left", one), chart("right", one, two)]
+    section = drawn(content.Section("s", "S", halves), PageStyle())
+    assert [entry.title for entry in section.legend] == ["one", "two"]
 
 
 def test_a_long_table_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
