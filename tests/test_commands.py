@@ -138,6 +138,29 @@ def test_help_lists_commands_in_groups_and_no_type_beside_a_flag(
     assert not [text for text in helps if re.search("bool", text, re.IGNORECASE)]
 
 
+@pytest.mark.parametrize(
+    ("command", "option", "least", "most"),
+    [
+        ("sweep demo.yaml", "--jobs", 1, None),
+        ("reproduce", "--jobs", 1, None),
+        ("measure", "--workers", 1, None),
+        ("measure", "--rounds", 1, None),
+        ("verify", "--replications", 1000, None),
+        ("verify", "--seed", 0, 2**63 - 1),
+        ("recommend --trace t.csv", "--workers", 1, 1_000_000),
+        ("attack demo.yaml", "--samples", 2, None),
+        ("explore", "--port", 0, 65535),
+    ],
+)
+def test_whole_numbers_have_bounds(command: str, option: str, least: int, most: int | None) -> None:
+    """What is refused is named, with what is valid; nothing else is looked at before that."""
+    for wrong in (least - 1, "1.5", "x", "", *([] if most is None else [most + 1, 10**40])):
+        done = inside(*command.split(), option, wrong)
+        assert done.returncode == 2
+        assert done.stderr.startswith(f"error: {option}")
+        assert f"must be a whole number from {least} to {most or ''}" in done.stderr
+
+
 def test_what_was_given_is_given_again() -> None:
     """Every option that differs from its default, in words that mean the same."""
     given = GivenConfig(Path("a b.yaml"), ["workers=4", "schemes=[{name: uncoded}]"])

@@ -124,6 +124,12 @@ def test_a_wrong_slider_is_one_line(query: str, words: str) -> None:
     assert "internal" not in said
 
 
+def test_a_number_has_32_characters_at_most() -> None:
+    assert chosen({"n": "30".zfill(32)})["n"] == 30
+    with pytest.raises(ConfigError, match="must be a number from 4 to 60"):
+        chosen({"n": "30".zfill(33)})
+
+
 def test_the_picture_ends_with_the_fastest_scheme_on_a_logarithmic_axis() -> None:
     """Schemes differ in the first part; the whole run is a choice."""
     runs = [run_cell(cell) for cell in cells(document(chosen({})))]

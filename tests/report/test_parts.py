@@ -11,8 +11,11 @@ import pytest
 from markupsafe import Markup
 
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.page.answer import table_at
+from erasurehead.experiments.page.answer import Answer, table_at
+from erasurehead.experiments.page.content import Page, Section, Table
 from erasurehead.experiments.page.html import MOST_ENTRIES, legible
+from erasurehead.experiments.page.markdown import LISTED, as_markdown
+from erasurehead.experiments.page.numbers import plain_cell
 from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.records import Records
 from erasurehead.experiments.pictures.svg.picture import LegendEntry
@@ -236,3 +239,46 @@ def test_a_lower_loss_elsewhere_is_said() -> None:
     assert any("loss of code is 2; the least is that of uncoded, 1." in line for line in found.why)
     same = judged(result(None, uncoded=([3.0, 3.3], DOWN), code=([2.0, 2.2], DOWN)))
     assert not any("the least is that of" in line for line in same.why)
+
+
+def test_a_page_in_markdown() -> None:
+    """Every part has its heading, and only if there is something below it."""
+    rows = [[plain_cell(f"row {i}")] for i in range(LISTED + 1)]
+    long = Table("t", "All", ["name"], rows, file="t.csv", note="A note.")
+    short = Table("s", "", ["a|b"], rows[:1])
+    answer = Answer(
+        "kind", "of what", "Yes.", ("since",), ("do",), notes=("but",), read=("a file",)
+    )
+    page = Page(
+        answer,
+        question=[("what", "this")],
+        sections=[
+            Section("one", "First", [long], "Words of it."),
+            Section("two", "Second", [short]),
+            Section("three", "Third", []),
+        ],
+        provenance=[("seed", "1")],
+        config="a: 1\n",
+        method=["So it was.", "And so."],
+    )
+    text = as_markdown(page, {})
+    headings = [line for line in text.splitlines() if line.startswith("#")]
+    assert headings == [
+        "# kind: of what", "## Next", "## The question", "## The config", "## First", "### All",
+        "## Second", "## How to read this",
+    ]  # fmt: skip
+    assert [line for line in text.splitlines() if line.startswith("- ")] == [
+        "- a file", "- since", "- but", "- do", "- what: this",
+    ]  # fmt: skip
+    assert text.index("- a file") < text.index("**Yes.**") < text.index("- since")
+    assert "```yaml\na: 1\n```" in text
+    assert "Words of it." in text
+    assert "A note." in text
+    assert f"The first {LISTED} of {LISTED + 1}; `t.csv` has all." in text
+    assert text.count("| row ") == LISTED + 1, "of both tables"
+    assert text.index("So it was.") < text.index("And so.")
+    bare = as_markdown(Page(Answer("kind", "of what", "Yes."), [], [], []), {})
+    assert [line for line in bare.splitlines() if line.startswith("#")] == [
+        "# kind: of what",
+        "## The question",
+    ]
