@@ -10,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.load_laws import PartlyProportional, Proportional, StepCosts
+from erasurehead.sim.load_laws import PartlyProportional, PerPartition, Proportional, StepCosts
 from erasurehead.sim.theory.worker_time import piece_time_at, worker_time_at
+from erasurehead.sim.types import FloatArray
 from tests.tools import inside
 
 # The load law with a fixed share: by hand, in parts, in closed form, and refused beyond 0 to 1.
@@ -122,3 +123,42 @@ def test_a_config_may_have_it(tmp_path: Path) -> None:
         tables.append(pd.read_parquet(out / "iterations.parquet").iteration_time.dropna())
     assert tables[0].tolist() == tables[1].tolist()
     assert tables[0].min() > 0.3
+
+
+class Streams:
+    """Draws that say which stream they are of: 1, 10, 100, ... times the worker's number."""
+
+    workers, block_rounds = 3, 4
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        return np.tile(10.0**stream * np.array([1.0, 2.0, 3.0]), (stop - start, 1))
+
+
+@pytest.mark.parametrize(
+    ("loads", "expected"),
+    [
+        ([1, 1, 1], [1, 2, 3]),
+        ([2, 2, 2], [11, 22, 33]),
+        ([0.5, 0.5, 0.5], [0.5, 1, 1.5]),
+        ([1.5, 1, 3], [6, 2, 333]),
+        ([0, 2, 0.25], [0, 22, 0.75]),
+        ([0, 0, 0], [0, 0, 0]),
+    ],
+)
+def test_each_partition_has_a_draw_of_its_own(loads: list[float], expected: list[float]) -> None:
+    """And a part of one that part of its draw."""
+    found = PerPartition().worker_times(Streams(), np.array(loads), 0, 2)
+    np.testing.assert_allclose(found, [expected] * 2)
+
+
+def test_each_message_has_a_draw_of_its_own() -> None:
+    """Of two messages each takes half of the load, or its share, and comes after the others."""
+    law, loads = PerPartition(), np.array([1.0, 2.0, 4.0])
+    halves = law.message_times(Streams(), loads, 2, 0, 1).reshape(3, 2)
+    np.testing.assert_allclose(halves[:, 0], [0.5, 2, 6])
+    np.testing.assert_allclose(halves[:, 1], [0.5 + 5, 2 + 20, 6 + 60])
+    shares = law.message_times(Streams(), loads, 2, 0, 1, np.array([0.25, 1.0])).reshape(3, 2)
+    np.testing.assert_allclose(shares[:, 0], [0.25, 1, 3])
+    np.testing.assert_allclose(shares[:, 1], [0.25 + 7.5, 1 + 30, 3 + 90])
+    whole = law.message_times(Streams(), np.array([1.0, 1.0, 1.0]), 1, 0, 1)
+    np.testing.assert_allclose(whole, [[1, 2, 3]])

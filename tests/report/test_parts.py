@@ -13,7 +13,7 @@ from markupsafe import Markup
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.page.answer import Answer, table_at
 from erasurehead.experiments.page.content import Page, Section, Table
-from erasurehead.experiments.page.html import MOST_ENTRIES, legible
+from erasurehead.experiments.page.html import MOST_ENTRIES, legible, with_code
 from erasurehead.experiments.page.markdown import LISTED, as_markdown
 from erasurehead.experiments.page.numbers import plain_cell
 from erasurehead.experiments.pictures.picture import Heat
@@ -282,3 +282,12 @@ def test_a_page_in_markdown() -> None:
         "# kind: of what",
         "## The question",
     ]
+
+
+def test_code_in_a_sentence() -> None:
+    """Every second piece between marks, and all of it escaped."""
+    assert with_code("run `a` and `<b>`, <c>, `d`") == (
+        "run <code>a</code> and <code>&lt;b&gt;</code>, &lt;c&gt;, <code>d</code>"
+    )
+    assert with_code("plain & simple") == "plain &amp; simple"
+    assert with_code("`a` first") == "<code>a</code> first"
