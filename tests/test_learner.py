@@ -457,6 +457,29 @@ def test_learning_rates_side_by_side_have_the_bits_of_each_alone(
         np.testing.assert_array_equal(found.final_beta, alone.final_beta)
 
 
+@pytest.mark.parametrize(
+    ("cells", "groups"), [(1, [1] * 5), (2, [2, 2, 1]), (2.9, [2, 2, 1]), (3, [3, 2]), (9, [5])]
+)
+def test_as_many_rates_side_by_side_as_fit_in_the_cache(
+    cells: float, groups: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One at least; ``cells`` is how often the margins of three replications fit."""
+    data, start = problem()
+    steps = some_steps("asynchronous", 2, range(3))
+    monkeypatch.setattr(learner, "TOGETHER", int(cells * 3 * data.rows) if cells > 1 else 0)
+    seen: list[int] = []
+    make = learner.Learner.__init__
+
+    def watched(self: learner.Learner, problem: Problem, rules: Any, *others: Any) -> None:
+        seen.append(len(rules))
+        make(self, problem, rules, *others)
+
+    monkeypatch.setattr(learner.Learner, "__init__", watched)
+    rates = [OPTIMIZERS["gd"](learning_rate=rate) for rate in (0.1, 0.2, 0.3, 0.4, 0.5)]
+    assert len(train_each(data, rates, start, steps, 2)) == 5
+    assert seen == groups
+
+
 @pytest.mark.parametrize("rule", OPTIMIZERS)
 def test_momentum_takes_old_gradients_where_they_were_taken(rule: str) -> None:
     """Nesterov's point of a version is beyond its model; the old point is what counts."""
