@@ -1,0 +1,167 @@
+"""Workers that call the master, as those of a cluster do; here they are threads."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from math import inf
+from multiprocessing.connection import Listener
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.live import worker as worker_module
+from erasurehead.experiments.live import workers as module
+from erasurehead.experiments.live.worker import Setup
+from erasurehead.experiments.live.workers import (
+    Arrival,
+    ConnectedWorkers,
+    Death,
+    Event,
+    _accepted,
+    _addresses,
+    call,
+)
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="as the other tests of workers")
+
+KEY, COUNT = b"a key", 3
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectedWorkers]:
+    """Three workers of which the last called first; their threads end when their lines do."""
+    monkeypatch.setattr(module, "PATIENCE", 20.0)
+    monkeypatch.setattr(worker_module, "one_thread", nullcontext)  # for a process each
+    threads: list[threading.Thread] = []
+    with Listener(("127.0.0.1", 0), backlog=COUNT, authkey=KEY) as listener:
+        for worker in reversed(range(COUNT)):
+            arguments = (listener.address, KEY, worker)
+            threads.append(threading.Thread(target=call, args=arguments, daemon=True))
+            threads[-1].start()
+        accepted = _accepted(listener, [], COUNT, "tcp://here:1")
+    accepted.set_up([Setup()] * COUNT)
+    accepted.start_clock()
+    yield accepted
+    accepted.close()
+    for thread in threads:
+        thread.join(20.0)
+        assert not thread.is_alive()
+
+
+def heard(workers: ConnectedWorkers, enough: Callable[[list[Event]], bool]) -> list[Event]:
+    """Everything until there is enough of it."""
+    events: list[Event] = []
+    while not enough(events):
+        events += workers.hear(inf)
+    return events
+
+
+def cut(workers: ConnectedWorkers, worker: int) -> None:
+    """End a line, as a network does that fails."""
+    with socket.socket(fileno=os.dup(workers._lines[worker].fileno())) as wire:
+        wire.shutdown(socket.SHUT_RDWR)
+
+
+def test_each_worker_has_its_line(called: ConnectedWorkers) -> None:
+    """Whoever calls first; catches answers that are taken for another worker's."""
+    for worker in range(COUNT):
+        assert called.names[worker].startswith(f"worker {worker} (process ")
+        called.give(worker, 10 + worker, [0.0], f"model {worker}", empty=True)
+    events = heard(called, lambda events: len(events) == COUNT)
+    answers = {}
+    for event in events:
+        assert isinstance(event, Arrival)
+        answers[event.worker] = event.number, event.place, event.value
+    assert answers == {j: (10 + j, 0, f"model {j}") for j in range(COUNT)}
+
+
+def test_seconds_are_those_of_the_config(called: ConnectedWorkers) -> None:
+    """At a scale of 1 ms: 20 s of the config are 20 ms, on every clock."""
+    called.scale = 0.001
+    called.start_clock()
+    called.give(1, 0, [20.0], None)
+    [event] = heard(called, lambda events: len(events) == 1)
+    assert isinstance(event, Arrival)
+    assert event.now >= event.seconds >= 20.0
+    assert not event.late
+    busy = called.settle()
+    assert busy[1] >= 20.0
+    assert busy[[0, 2]].max() < busy[1]
+    assert (called.settle() < 20.0).all()
+
+
+def test_nothing_is_heard_before_its_time(called: ConnectedWorkers) -> None:
+    """Neither of a task that takes for ever, nor of one that was dropped."""
+    called.give(0, 0, [inf], None)
+    until = called.now() + 0.02
+    assert called.hear(until) == []
+    assert called.now() >= until
+    called.settle()
+    called.give(0, 1, [0.0], "next", empty=True)
+    [event] = heard(called, lambda events: len(events) == 1)
+    assert isinstance(event, Arrival)
+    assert (event.number, event.value) == (1, "next")
+
+
+def test_a_worker_that_is_gone_is_heard_of_once(called: ConnectedWorkers) -> None:
+    """And is given nothing more; when all are gone, nobody waits."""
+    for worker in (1, 0, 2):
+        cut(called, worker)
+        [event] = heard(called, lambda events: len(events) == 1)
+        assert isinstance(event, Death)
+        assert event.worker == worker
+        called.give(worker, 7, [0.0], None)
+    assert called.hear(inf) == []
+
+
+def test_who_dies_between_two_runs_is_heard_of_in_the_next(called: ConnectedWorkers) -> None:
+    cut(called, 2)
+    called.settle()
+    called.start_clock()
+    assert called.hear(0.0) == [Death(2, 0.0)]
+    assert np.array_equal(called.settle() >= 0, [True] * COUNT)
+
+
+@pytest.mark.parametrize(
+    ("futures", "reason"),
+    [
+        ([], "$"),
+        ([SimpleNamespace(status="pending")], "$"),
+        (
+            [
+                SimpleNamespace(status="pending"),
+                SimpleNamespace(status="error", exception=lambda: OSError("no route\nat all")),
+            ],
+            ": no route$",
+        ),
+    ],
+)
+def test_who_does_not_call_is_missed(
+    futures: list[Any], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one line, with the reason where one is known."""
+    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    with Listener(("127.0.0.1", 0), authkey=KEY) as listener:
+        said = rf"^--scheduler = 'tcp://here:1': 3 of 3 workers did not call .*{reason}"
+        with pytest.raises(ConfigError, match=said) as caught:
+            _accepted(listener, futures, COUNT, "tcp://here:1")
+    assert "\n" not in str(caught.value)
+
+
+def test_threads_of_a_cluster_are_shared_out() -> None:
+    """A worker on each Dask worker first, and then on their further threads."""
+    client = SimpleNamespace(nthreads=lambda: {"a": 3, "b": 1, "c": 2})
+    assert _addresses(client, 2, "x") == ["a", "b"]
+    assert _addresses(client, 6, "x") == ["a", "b", "c", "a", "c", "a"]
+    with pytest.raises(ConfigError, match="cluster has 6 threads, and 7 workers need one each"):
+        _addresses(client, 7, "x")
+    with pytest.raises(ConfigError, match="cluster has 0 threads, and 1 workers need"):
+        _addresses(SimpleNamespace(nthreads=dict), 1, "x")
