@@ -26,6 +26,7 @@ from erasurehead.experiments.options import (
     GivenConfig,
     OutputOptions,
     TableOptions,
+    csv_wanted,
     given_words,
 )
 from erasurehead.sim.engines.run import Network
@@ -159,6 +160,14 @@ def test_whole_numbers_have_bounds(command: str, option: str, least: int, most: 
         assert done.returncode == 2
         assert done.stderr.startswith(f"error: {option}")
         assert f"must be a whole number from {least} to {most or ''}" in done.stderr
+
+
+def test_csv_files_lie_beside_parquet_where_they_are_asked_for() -> None:
+    given = ("csv", "parquet", "parquet,csv", " csv , parquet ", "csv,csv")
+    assert [csv_wanted(each) for each in given] == [True, False, True, True, True]
+    for wrong in ("", "xlsx", "csv,xlsx", "csv,", "CSV"):
+        with pytest.raises(ConfigError, match="must be parquet, csv or both"):
+            csv_wanted(wrong)
 
 
 def test_what_was_given_is_given_again() -> None:

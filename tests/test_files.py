@@ -19,7 +19,7 @@ import pytest
 
 from erasurehead.delay_models.tables.measured import TableError
 from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.files import UnusableFile, read_npz, require_regular
+from erasurehead.sim.files import UnusableFile, read_npz, require_cells, require_regular
 from erasurehead.sim.problems.datasets.brought import File
 from erasurehead.sim.tables import MOST_COLUMNS, read_csv, read_parquet
 from tests.tools import read_all_loads, read_delays
@@ -291,3 +291,17 @@ def test_parquet_files_of_many_parts(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with pytest.raises(UnusableFile, match=r"bytes of metadata; must be at most 1,000"):
         read_parquet(path)
     assert read_parquet(path, None).shape == (2, 100)
+
+
+def test_a_count_of_numbers_is_said_up_to_16_digits() -> None:
+    """A header can claim anything; and exactly as many as are allowed are read."""
+    require_cells(5, 5)
+    require_cells(10**30, None)
+    for cells, said in (
+        (6, "holds 6 numbers or more; must be at most 5"),
+        (10**15 - 1, "holds 999,999,999,999,999 numbers or more"),
+        (10**15, r"holds 10\^15 numbers or more"),
+        (10**400, r"holds 10\^15 numbers or more"),
+    ):
+        with pytest.raises(UnusableFile, match=said):
+            require_cells(cells, 5)

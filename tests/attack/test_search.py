@@ -11,7 +11,7 @@ import pytest
 from typing_extensions import override
 
 from erasurehead.sim.attack import Code, NoCode, SearchBudget, Worst, code_of, worst_sets
-from erasurehead.sim.attack.code import every_set, mask, random_sets
+from erasurehead.sim.attack.code import every_set, mask, random_sets, singular_vectors
 from erasurehead.sim.attack.positions import ByDecoding, Position, nobody_straggles
 from erasurehead.sim.attack.search import survey
 from erasurehead.sim.errors import InvalidParameter
@@ -57,6 +57,16 @@ def test_all_sets_are_decoded_where_they_are_no_more_than_the_budget() -> None:
         assert (found.found_by == "enumeration") == (decoded == 66)
     [everybody] = worst_sets(code, [12], SearchBudget(0))
     assert (everybody.sets, everybody.exact) == (1, True)
+
+
+@pytest.mark.parametrize(("workers", "vectors"), [(1, 0), (2, 1), (3, 2)])
+def test_codes_of_a_few_workers_have_few_singular_vectors(workers: int, vectors: int) -> None:
+    """The first is not among them: it is that of all workers alike."""
+    code = code_of(SCHEMES["cyclic_repetition"](load=1).build(workers))  # type: ignore[call-arg]
+    assert isinstance(code, Code)
+    found = singular_vectors(code)
+    assert found.shape == (workers, vectors)
+    np.testing.assert_allclose(found.T @ found, np.eye(vectors), atol=1e-12)
 
 
 def test_a_survey_remembers_as_many_as_it_is_asked() -> None:

@@ -11,8 +11,9 @@ import pytest
 from markupsafe import Markup
 
 from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.page import content
 from erasurehead.experiments.page.answer import Answer, table_at
-from erasurehead.experiments.page.content import Page, Section, Table
+from erasurehead.experiments.page.content import Page, Section, Table, capped
 from erasurehead.experiments.page.html import MOST_ENTRIES, legible, with_code
 from erasurehead.experiments.page.markdown import LISTED, as_markdown
 from erasurehead.experiments.page.numbers import plain_cell
@@ -291,3 +292,25 @@ def test_code_in_a_sentence() -> None:
     )
     assert with_code("plain & simple") == "plain &amp; simple"
     assert with_code("`a` first") == "<code>a</code> first"
+
+
+def test_a_table_is_cut_and_empty_columns_go() -> None:
+    """The first column stays, and so do those that tell rows apart, as many as are left."""
+    rows = [[plain_cell(i), plain_cell("-"), plain_cell(""), plain_cell(2.5)] for i in range(3)]
+    found = capped("t", "T", ["a", "b", "c", "d"], rows, "t.csv", "Note.", keys=2)
+    assert [*found.columns] == ["a", "d"]
+    assert [[str(cell) for cell in row] for row in found.rows] == [
+        [str(i), "2.5"] for i in range(3)
+    ]
+    assert found.keys == 1
+    assert found.note == "Note."
+    assert capped("t", "T", ["a", "d"], [[r[0], r[3]] for r in rows], "t.csv").keys == 1
+    assert Table("t", "T", ["a"], []).keys == 1
+    whole = [rows[0]] * content.MOST_ROWS
+    assert "rows" not in capped("t", "T", [*"abcd"], whole, "t.csv", "Note.").note
+    cut = capped("t", "T", [*"abcd"], [*whole, rows[0]], "t.csv", "Note.")
+    assert len(cut.rows) == content.MOST_ROWS
+    said = f"The first {content.MOST_ROWS} of {content.MOST_ROWS + 1} rows; `t.csv` has all."
+    assert cut.note == f"Note. {said}"
+    assert capped("t", "T", [*"abcd"], [*whole, rows[0]], "t.csv").note == said
+    assert capped("t", "T", ["a", "b"], [[plain_cell("-")] * 2], "t.csv").columns == ["a"]
