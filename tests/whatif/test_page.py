@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from erasurehead.experiments.pictures.picture import Axis, Bars, Heat, Points
+from erasurehead.experiments.whatif import rounds
 from erasurehead.experiments.whatif.page import (
     MOST_CHANGES,
     PARTS,
@@ -17,7 +20,7 @@ from erasurehead.experiments.whatif.page import (
     _savings,
     _timeline,
 )
-from erasurehead.experiments.whatif.study import Study, study_load
+from erasurehead.experiments.whatif.study import Study, change_name, study_load
 
 ROUNDS, HOSTS = 40, 6
 
@@ -115,11 +118,11 @@ def test_a_timeline_beside_one_of_typical_tasks() -> None:
     assert measured.x.high == pytest.approx(1.01 * shown)
     ends = [max(mark.end.max(initial=0) for mark in p.marks if isinstance(mark, Bars))
             for p in (measured, ideal)]  # fmt: skip
-    rounds = study.timeline["round"].nunique()
-    assert ends == [pytest.approx(shown), pytest.approx(rounds * study.seconds("typical"))]
+    count = study.timeline["round"].nunique()
+    assert ends == [pytest.approx(shown), pytest.approx(count * study.seconds("typical"))]
     named = {mark.title: mark for mark in measured.marks if isinstance(mark, Bars)}
     slowest = next(mark for title, mark in named.items() if "slowest" in title)
-    assert len(slowest.rows) == rounds
+    assert len(slowest.rows) == count
     assert len(set(slowest.rows)) == 1
 
 
@@ -131,3 +134,22 @@ def test_every_table_begins_with_its_load(load: float | None) -> None:
         assert table.columns[0] == "load"
         assert table["load"].isna().all() if load is None else (table["load"] == load).all()
     assert study.load == load
+
+
+def test_changes_in_a_few_words() -> None:
+    """Two hosts are named; of more, the first and how many there are."""
+    names, seconds = [*"abcdef"], np.ones(2)
+
+    def said(kind: str, **more: Any) -> str:
+        return change_name(rounds.Change(kind, seconds, **more), names, 1.5)
+
+    replaced = [said(rounds.REPLACE, count=m, hosts=(2, 0, 4)[:m]) for m in (1, 2, 3)]
+    assert replaced == [
+        "replace c by median hosts",
+        "replace c, a by median hosts",
+        "replace c, ... (3 hosts) by median hosts",
+    ]
+    assert said(rounds.DROP, count=1, hosts=(5,)) == "drop f: the others share the work"
+    assert said(rounds.WAIT, count=2) == "wait for 4 of 6"
+    assert said(rounds.IDEAL) == "every task is typical, 1.5 s"
+    assert said(rounds.BACKUP, quantile=0.9, timeout=2.5) == "backup copy after 2.5 s (90 %)"
