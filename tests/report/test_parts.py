@@ -21,7 +21,7 @@ from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.records import Records
 from erasurehead.experiments.pictures.svg.picture import LegendEntry
 from erasurehead.experiments.report.page import MOST_ROUNDS, MOST_SCHEMES, MOST_WORKERS, heat_maps
-from erasurehead.experiments.report.verdict import HARDLY, _least, _of_scheme, judged
+from erasurehead.experiments.report.verdict import FEW, HARDLY, _few, _least, _of_scheme, judged
 from erasurehead.experiments.text import enumerated, left_out, number_of, sentence
 from tests.tools import inside
 
@@ -314,3 +314,11 @@ def test_a_table_is_cut_and_empty_columns_go() -> None:
     assert cut.note == f"Note. {said}"
     assert capped("t", "T", [*"abcd"], [*whole, rows[0]], "t.csv").note == said
     assert capped("t", "T", ["a", "b"], [[plain_cell("-")] * 2], "t.csv").columns == ["a"]
+
+
+def test_who_leaves_out_half_of_the_gradient_is_named() -> None:
+    """Less than half is heard, and not half; what is not known is nothing to say."""
+    assert _few([("a", FEW), ("b", np.nan), ("c", 1.0)]) == ""
+    said = _few([("a", FEW), ("b", 0.49)])
+    assert "b" in said
+    assert "49" in said
