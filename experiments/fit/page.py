@@ -206,10 +206,11 @@ def worker_sentences(workers: Workers | None, hosts: tuple[str, ...]) -> list[st
     lines = []
     for j in workers.standing:
         slower, slow, spell = (e.value[j] for e in (workers.slower, workers.slow, workers.spell))
-        in_a_row = f", for {spell:.1f} rounds in a row" if np.isfinite(spell) else ""
+        in_a_row = f", {spell:.1f} in a row" if np.isfinite(spell) else ""
         lines.append(
-            f"worker {hosts[j]} stands out: {slower:.2f} times as slow as the median worker, slow "
-            f"in {percent(slow)} of rounds{in_a_row}; costs {workers.cost.value[j]:.3g} s a round"
+            f"worker {hosts[j]} stands out: {slower:.2f} times as slow as the median worker; more "
+            f"than {workers.level:.2f} times the round's median in {percent(slow)} of rounds"
+            f"{in_a_row}; costs {workers.cost.value[j]:.3g} s a round"
         )
     return lines
 
