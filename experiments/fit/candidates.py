@@ -233,12 +233,14 @@ class _Places:
     Attributes:
         ks: these k, without n: ``(K,)``.
         shares: of the rounds, ``(K, n)``.
+        rounds: how many.
         errors: their standard errors, ``(K, n)``, from batches of successive rounds.
         judged: workers that a recipe must place, ``(n,)``: those without a law of their own.
     """
 
     ks: NDArray[np.int64]
     shares: FloatArray
+    rounds: int
     errors: FloatArray
     judged: NDArray[np.bool_]
 
@@ -248,15 +250,13 @@ class _Places:
         rounds = np.concatenate(tables)
         ks = np.array(waited_for(rounds.shape[1])[:-1], dtype=np.int64)
         first = _first(rounds, ks)
-        shares, chance = first.mean(axis=0), 0.5 / len(first)
-        likely = np.clip(shares, chance, 1 - chance)
-        errors = np.sqrt(likely * (1 - likely) / len(first))
-        if (count := isqrt(len(first))) > 1:
+        errors, count = np.zeros(first.shape[1:]), isqrt(len(first))
+        if count > 1:
             means = [batch.mean(axis=0) for batch in np.array_split(first, count)]
-            errors = np.maximum(errors, np.std(means, axis=0, ddof=1) / np.sqrt(count))
+            errors = np.std(means, axis=0, ddof=1) / np.sqrt(count)
         judged = np.ones(rounds.shape[1], bool)
         judged[list(own)] = False
-        return cls(ks, shares, errors, judged)
+        return cls(ks, first.mean(axis=0), len(first), errors, judged)
 
     def misses(self, recipe: Recipe, competing: Sequence[Half]) -> bool:
         """Whether a recipe misplaces a worker; one without workers has them all alike."""
@@ -278,9 +278,9 @@ class _Places:
 
     def off(self, shares: FloatArray) -> bool:
         """Whether such shares, ``(K, n)``, misplace a worker."""
-        apart = np.abs(shares - self.shares)[:, self.judged]
-        most = np.maximum(MISPLACED, UNLIKELY * self.errors[:, self.judged])
-        return bool(np.any(apart > most))
+        chance = np.sqrt(shares * (1 - shares) / self.rounds)
+        most = np.maximum(MISPLACED, UNLIKELY * np.maximum(self.errors, chance))
+        return bool(np.any((np.abs(shares - self.shares) > most)[:, self.judged]))
 
 
 def _first(rounds: FloatArray, ks: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -354,20 +354,21 @@ def test_workers_are_those_of_the_config(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_measured_and_fitted_predicts_real_rounds(tmp_path: Path) -> None:
-    """Within 10 % in the mean of five repetitions, where every worker has a processor of its own.
+    """Within 10 % in the mean of five repetitions, also where three workers share two processors.
 
-    Each repetition measures, fits, runs and works anew, so that all see the same machine.
+    Each repetition measures, fits, runs and works anew, so that all see the same machine. Tasks
+    take long enough for the system to share the processors fairly.
     """
     busy, processors = os.getloadavg()[0], os.cpu_count() or 1
-    if busy + 3 > processors:
-        pytest.skip(f"a load of {busy:.1f} leaves no 3 of {processors} processors to the workers")
+    if busy > processors / 2:
+        pytest.skip(f"a load of {busy:.1f} on {processors} processors: others take their time")
     schemes: list[dict[str, object]] = [
         {"name": "uncoded"},
         {"name": "ignore_stragglers", "wait_for": 2},
         {"name": "cyclic_repetition", "load": 2},
         {"name": "cyclic_repetition", "load": 3, "label": "load 3"},
     ]
-    data = {"loss": "logistic", "dataset": "synthetic", "rows": 90_000, "features": 60}
+    data = {"loss": "logistic", "dataset": "synthetic", "rows": 300_000, "features": 60}
     work = {"workers": 3, "iterations": 30, "problem": data, "schemes": schemes}
     config = written(tmp_path, name="three", **work)
     ratios = []
