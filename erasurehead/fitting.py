@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, final, get_type_hints
+from typing import TYPE_CHECKING, Any, final, get_args, get_type_hints
 
 import numpy as np
 import pandas as pd
@@ -27,7 +30,6 @@ from erasurehead.delay_models.tables.measured import (
     Retries,
     Role,
     Unit,
-    as_fields,
 )
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.config.errors import ConfigError, at
@@ -214,7 +216,7 @@ def read_table(
         if load is None or key == load
     }
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
-    said = (as_fields(line) for line in notes)
+    said = (as_arguments(line) for line in notes)
     return TableRead(frames, tuple(map(sentence, said)), measured.read, source)
 
 
@@ -328,8 +330,38 @@ def _arguments() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        said = as_fields(str(error)).removeprefix("--").replace("k-range", "k_range", 1)
+        said = as_arguments(str(error)).removeprefix("--").replace("k-range", "k_range", 1)
         raise ConfigError(said) from None
+
+
+WORD = r"""(?:[^\s'"]|'[^']*'|"[^"]*")+?"""
+OPTION = re.compile(
+    rf"--(columns|drop|keep|rows|header|decimal|unit|missing|retries) ({WORD})(?=[,;:).]?(?:\s|$))"
+)
+CHOICES = {
+    choice for kind in (Unit, Missing, Retries, Header, Decimal) for choice in get_args(kind)
+}
+
+
+def as_arguments(text: str) -> str:
+    """An error's remedies as arguments: ``unit="ms"``, ``drop=["loss"]``."""
+    return OPTION.sub(_argument, text)
+
+
+def _argument(found: re.Match[str]) -> str:
+    name, value = found.groups()
+    with suppress(ValueError):
+        [value] = shlex.split(value)
+    given: Any = value
+    if name == "columns" and "=" in value:
+        given = dict(each.split("=", 1) for each in value.split(",") if "=" in each)
+    elif name in ("drop", "keep"):
+        given = value.split(",")
+    elif name == "unit" and re.fullmatch(r"[\d.e-]+", value):
+        given = float(value)
+    elif name != "rows" and value not in CHOICES:
+        return f"{name} {value}"  # no value: a word of the sentence
+    return f"{name}={json.dumps(given, ensure_ascii=False)}"
 
 
 Read = Callable[[str, Reading], tuple[Measured, list[str]]]
@@ -352,7 +384,8 @@ def _from(table: Table, reading: Reading, read: Read) -> tuple[Measured, list[st
                     path += ".npz"
                     array = np.asarray(table)
                     if reading.unit is None and array.dtype.kind in "fiu":
-                        seconds = np.nanmedian(array) if array.size else 0.0
+                        known = array[~np.isnan(array)]
+                        seconds = np.median(known) if known.size else 0.0
                         reading = replace(reading, unit="s" if seconds < SECONDS_AT_MOST else None)
                     np.savez(path, delays=array)
             except (ValueError, TypeError) as error:

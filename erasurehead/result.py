@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -207,7 +208,10 @@ class Plots:
                 the target, else the iteration time.
             ax, schemes: as for the other methods.
         """
-        return self._show(AgainstKind(x, y), ax, schemes)
+        try:
+            return self._show(AgainstKind(x, y), ax, schemes)
+        except ConfigError as error:  # of the command line, with its options
+            raise ConfigError(re.sub(r"--([xy]) ", r"\1 ", str(error))) from None
 
     def workers(self, schemes: Schemes = None) -> Axes:
         """Which worker everybody waited for, and what that cost; two panels."""
@@ -219,6 +223,9 @@ class Plots:
 
     def gantt(self, schemes: Schemes = None) -> Axes:
         """What every worker did in the first seconds; needs ``run(..., timeline=True)``."""
+        records = self._records
+        if records.timeline is None and (records.config or {}).get("engine") != "law":
+            raise ConfigError("this result has no timeline: make it with run(..., timeline=True)")
         return self._draw("gantt", None, schemes)
 
     def _draw(self, name: str, ax: Ax, schemes: Schemes, band: Spread = None) -> Axes:

@@ -16,8 +16,9 @@ from typing import Any
 
 from erasurehead.experiments.config.catalogue import with_plugins
 from erasurehead.experiments.config.codec import located
-from erasurehead.experiments.config.errors import at
+from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.conformance import CHECKS, Nonconforming, SchemeUnderTest
+from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.fields import require_count
 from erasurehead.sim.schemes import SchemeFamily
 
@@ -47,26 +48,31 @@ def check_scheme(
 
     Raises:
         Nonconforming: an ``AssertionError`` with one line: the scheme, the check, what is wrong.
-        ConfigError: a plugin cannot be used, or a field or an argument cannot have its value.
-        ValueError: there is no such scheme or check, or the fields do not fit the workers.
+        ConfigError: a plugin cannot be used, there is no such scheme or check, a field or an
+            argument cannot have its value, or the fields do not fit the workers.
     """
     if isinstance(scheme, str):
         classes = with_plugins(plugins)["schemes"].classes
         if scheme not in classes:
-            raise ValueError(f"no scheme {scheme}; valid: {', '.join(classes)}")
+            raise at("scheme", scheme, one_of(classes, scheme))
         with located(scheme):
             family: SchemeFamily = classes[scheme](**fields)
     elif isinstance(scheme, SchemeFamily):
         family = scheme
     else:
         raise at("scheme", scheme, "must be a scheme with its fields, or the name of one")
-    require_count("workers", workers)
     if isinstance(only, str):
         raise at("only", only, "must be a list of names of checks")
-    if unknown := set(only) - set(CHECKS):
-        raise ValueError(f"no check {', '.join(sorted(unknown))}; valid: {', '.join(CHECKS)}")
+    for name in only:
+        if name not in CHECKS:
+            raise at("only", name, one_of(CHECKS, name))
     tested = SchemeUnderTest(family, workers)
-    tested.scheme  # noqa: B018 - an invalid parameter is no finding
+    try:
+        require_count("workers", workers)
+        tested.scheme  # noqa: B018 - an invalid parameter is no finding
+    except InvalidParameter as error:
+        place = "" if error.field == "workers" else f"{family.name}."
+        raise ConfigError(f"{place}{error}") from None
     found = {}
     for name in only:
         try:

@@ -428,6 +428,7 @@ def attack(
     from .attack import command
     from .attack.page import attack_page
     from .run.files import output_folder
+    from .run.outputs import holds_another, origin_of
 
     document = given.document()
     planned = command.plan_attack(document, stragglers, budget, samples)
@@ -440,7 +441,9 @@ def attack(
         command.write_attack(planned, frame, target)
     terminal.show(attack_page(frame, name, planned.attacked.left_out, _said()))
     terminal.say(f"table and picture in {target}/")
-    terminal.follow("run", *given_words(given))
+    ran = Path("results") / name
+    done = origin_of(ran) is not None and not holds_another(ran, planned.config)
+    terminal.follow(*(("report", ran) if done else ("run", *given_words(given))))
 
 
 @as_command("plot results/demo --kind loss_time --format png,pdf", SHARE)
@@ -564,10 +567,11 @@ def verify(
     """Compare simulated numbers with closed forms; exit code 1 if any is too far off."""
     from .verify import verify_grid
 
-    document = None if config is None else GivenConfig(config, set_).document()
-    if not verify_grid(asked, document):
+    given = None if config is None else GivenConfig(config, set_)
+    if not verify_grid(asked, None if given is None else given.document()):
         raise typer.Exit(1)
-    terminal.follow("reproduce", "iteration_time_workers")
+    own = ("reproduce", "iteration_time_workers") if given is None else ("run", *given_words(given))
+    terminal.follow(*own)
 
 
 @as_command("list schemes")
@@ -589,7 +593,8 @@ def list_(
     from . import listing
 
     listing.show_list(what, config)
-    run = ("init", "example") if config is None else ("run", str(config))
+    example = "cluster" if what in ("network", "failures") else "example"
+    run = ("init", example) if config is None else ("run", str(config))
     terminal.follow(*(("reproduce", "--help") if what == "figures" else run))
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, reading, short
 from ..base import FloatArray
+from .measured import REMEDY
 
 A_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 """How many of each unit. Dividing by it is exact to the last bit, multiplying by 1e-3 is not."""
@@ -325,7 +326,7 @@ def _no_number(column: pd.Series, place: int, what: str, remedy: str) -> str:
     if value == str(column.name):
         remedy = "the header again: two files in one? split it there"
     elif _failed(value):
-        remedy = "--missing drop-rounds or never says what it means"
+        remedy = REMEDY
     elif GROUPED.fullmatch(value.strip()):
         remedy = "write it without separators of thousands, or say --decimal point, or comma"
     return f"{text}; {remedy}" if remedy else text

@@ -306,8 +306,8 @@ class LongTable:
         name, rows = self._status
         count = f"{len(rows)} call{'s' * (len(rows) != 1)}"
         raise UnusableFile(
-            f"column {short(name)} says that {count} failed (first: row {rows[0] + 1}); --missing "
-            f"drop-rounds or never says what it means, --drop {short(name)} that they are delays"
+            f"column {short(name)} says that {count} failed (first: row {rows[0] + 1}); {REMEDY}, "
+            f"--drop {short(name)} that they are delays"
         )
 
     def _changes(self, calls: Calls) -> Iterator[str]:

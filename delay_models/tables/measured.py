@@ -33,7 +33,7 @@ LAYOUTS = (
 
 
 def as_fields(text: str) -> str:
-    """An error's remedies as fields of a config or arguments in Python: ``unit: ms``."""
+    """An error's remedies as fields of a config: ``unit: ms``."""
     return OPTION.sub(r"\1: ", text)
 
 
@@ -244,7 +244,7 @@ def will_be_refused(delays: FloatArray, reading: Reading) -> bool:
     return reading.missing == "refuse" and not bool(np.all(np.abs(delays) <= LONGEST))
 
 
-REMEDY = "--missing drop-rounds or never says what it means"
+REMEDY = "--missing drop-rounds leaves such rounds out, --missing never means that it never arrives"
 
 
 def complete(part: RawTable, reading: Reading) -> RawTable:
@@ -268,9 +268,10 @@ def complete(part: RawTable, reading: Reading) -> RawTable:
         if bad.any():
             row, column = np.argwhere(bad)[0]
             place = f"the delay of round {row}, worker {short(hosts[column])}"
-            count = "the only such cell" if bad.sum() == 1 else f"{int(bad.sum())} such cells"
+            others = int(bad.sum()) - 1
+            more = f", and so {'is' if others == 1 else 'are'} {others} more" if others else ""
             defect, _, remedy = said.replace("the worker", short(hosts[column])).partition("; ")
-            raise UnusableFile(f"{place} {defect} ({count}); {remedy}")
+            raise UnusableFile(f"{place} {defect}{more}; {remedy}")
     zero = table == 0
     gone = absent | endless | zero
     if refuses or not gone.any():

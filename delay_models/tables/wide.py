@@ -119,7 +119,7 @@ def _require_workers(found: list[str]) -> None:
         )
         remedy, drop = f"--drop {short(','.join(others))}", ""
         if first is not None:
-            what = "round={} if it numbers the rounds"
+            what = "round={} if it orders the rounds"
             if role_of(first) == "worker":
                 what = "worker={} if there is a row for each"
             remedy, drop = f"--columns {what.format(short(first))}, {remedy}", " if not"

@@ -86,8 +86,10 @@ def beginning(rows: pd.DataFrame) -> str:
         return f"an error of {error} with {number_of(first['stragglers'], 'straggler')}"
     none = "no error" if bool(before["exact"].all()) else "no error was found"
     most, s = before["stragglers"].max(), first["stragglers"]
+    few = f"with up to {number_of(most, 'straggler')}" if most else "without stragglers"
     gap = "" if s == most + 1 else f" ({most + 1} to {s - 1} not looked at)"
-    return f"{none} up to s = {most}{gap}; the first, {error}, at s = {s}"
+    worst = "straggler costs" if s == 1 else f"{s} stragglers cost"
+    return f"{none} {few}{gap}; the worst {worst} an error of {error}"
 
 
 def _table(title: str, rows: pd.DataFrame) -> Table:

@@ -67,7 +67,8 @@ def timing(cell: Cell, features: int | None = None) -> Run:
         raise at(key, value, "gives the clock alone: leave it, or problem, out")
     available = delay.workers_available()
     if available is not None and available < n:
-        valid = f"the delay model serves {number_of(available, 'worker')}; must be 1 to {available}"
+        valid = f"the delay model has {number_of(available, 'worker')}; must be 1 to {available}, "
+        valid += "or else give one delay law for all workers, which serves any number"
         raise ImpossibleCell(str(at("workers", n, valid)))
     required = delay.workers_required()
     if required is not None and required != n:

@@ -235,7 +235,10 @@ def require_known(section: Mapping[Any, Any], known: Collection[str]) -> None:
     """
     unknown = [str(key) for key in section if key not in known]
     if unknown:
-        valid = [one_of(known, key) if known else "there are no fields to set" for key in unknown]
+        free = [key for key in known if key not in section]
+        valid = [
+            one_of(known, key, free) if known else "there are no fields to set" for key in unknown
+        ]
         texts = [f"unknown key; {text}" for text in valid]
         raise faulty_keys(dict(zip(unknown, texts, strict=True)))
 

@@ -86,7 +86,7 @@ class Records:
         known = self.labels()
         for name in schemes:
             if not any(name in pair for pair in known):
-                raise at("schemes", name, one_of([label for label, _ in known], name))
+                raise at("schemes", name, one_of({each for pair in known for each in pair}, name))
         labels = [label for label, scheme in known if label in schemes or scheme in schemes]
         tables = {name: getattr(self, name) for name in TABLES}
         own = {n: t[t["label"].isin(labels)] for n, t in tables.items() if t is not None}

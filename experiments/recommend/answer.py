@@ -219,8 +219,8 @@ def _tuning(found: Recommendation) -> str:
     question = found.question
     if not question.trains:
         return (
-            "nothing was trained: an update counts 1 / (rho + staleness) exact iterations, rho "
-            "from its decoding weights (a yardstick; a problem in the config is better)"
+            "nothing was trained: an update counts as 1 / (rho + staleness) of an exact iteration, "
+            "where rho follows from its decoding weights (a yardstick; a problem is better)"
         )
     first, winner, common = found.untuned[0], found.winner, question.common_rate
     names = ", ".join(one.label for one in found.untuned[:NAMED])
@@ -248,6 +248,8 @@ CHANGES = {
 def _holds(found: Recommendation, name: str) -> str:
     """How far one thing about the delays can change before another scheme is better."""
     rows = [each for each in found.sensitivities if each.perturbation.name == name]
+    if not rows and name == "load" and found.sensitivities:
+        return "the answer does not depend on it, since no compared scheme has a load above 1"
     if not rows:
         return "not tried"
     changed = _changed(found, rows)
@@ -257,7 +259,10 @@ def _holds(found: Recommendation, name: str) -> str:
             f": {text}"
             for value, text in changed.items()
         ]
-        held = "the answer holds from delays shuffled each round to kept with probability 0.9"
+        held = (
+            "the answer holds if the delays of a round are shuffled among the workers, and if a "
+            "worker keeps its delay of the round before with probability 0.5 or 0.9"
+        )
         return "; ".join(texts) or held
     values = sorted({each.perturbation.value for each in rows})
     if not changed:
@@ -315,7 +320,11 @@ def next_steps(found: Recommendation, config: str) -> list[str]:
             "`erasurehead fit measured.csv`"
         )
     if not found.question.trains:
-        steps.append("add problem and optimizer to the config: losses decide better than a count")
+        measured = "give --loss, and --dataset if it is not to be synthetic"
+        add = (
+            measured if found.question.scenario.read else "add problem and optimizer to the config"
+        )
+        steps.append(f"{add}: losses decide better than a count")
     return steps
 
 

@@ -63,7 +63,7 @@ def read_question(
         raise ConfigError("recommend: give a config, or --trace with measured delays")
     if config is not None:
         return ask(load(config, overrides), request, data_dir)
-    document, notes = measured.document()
+    document, notes = measured.document(overrides)
     override(document, overrides)
     question = ask(document, request, data_dir, notes)
     read = measured.table[0].read

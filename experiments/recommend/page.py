@@ -145,19 +145,22 @@ def _ratio(row: Mapping[Any, Any], name: str = "ratio") -> TableCell:
 
 def _ranking_table(ranking: pd.DataFrame, quantity: str) -> Table:
     columns = [
-        "scheme", quantity, "relative (95 %)", "own rate", "load", "at common rate",
-        "s / iteration", "error", "to today's (95 %)", "worker-seconds", "bytes", "remark",
+        "scheme", "remark", quantity, "relative (95 %)", "own rate", "load", "at common rate",
+        "s / iteration", "error", "to today's (95 %)", "worker-seconds", "bytes",
     ]  # fmt: skip
     best = int(np.argmax(_values(ranking, "tied") == 1))  # ties follow the best
+    most = _values(ranking, "replications").max()
     rows = [
         [
             plain_cell(row["label"]),
+            TableCell("; ".join(_remarks(row, place == best)) or "-"),
             _value(row),
             _ratio(row),
             *_numbers(row, "rate", "load", "value_at_common_rate", "iteration_time", "error"),
-            _ratio(row, "to_today"),
+            _ratio(
+                {} if row.get("replications", most) < most else row, "to_today"
+            ),  # today's own are more
             *_numbers(row, "worker_seconds", "bytes"),
-            TableCell("; ".join(_remarks(row, place == best)) or "-"),
         ]
         for place, row in enumerate(ranking.to_dict("records"))
     ]
@@ -187,7 +190,7 @@ def _remarks(row: Mapping[Any, Any], best: bool) -> Iterator[str]:
         why = f"breaks a limit: {row['breaks']}" if row["breaks"] else f"unheard: {row['unheard']}"
         yield why if best else f"not recommended, {why}"
     if row.get("left"):
-        yield f"left the race after {row['replications']} replications"
+        yield f"left the race; relative is of its {row['replications']} replications"
     elif row.get("tied") and not best:
         yield "cannot be told apart"
 

@@ -67,8 +67,8 @@ class MeasuredConfig:
         """
         return command.read_tables(str(self.job.trace), self.reading)
 
-    def document(self) -> tuple[dict[str, Any], list[str]]:
-        """The config, and what should be known of it.
+    def document(self, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
+        """The config before the changes of ``--set``, and what should be known of it then.
 
         Raises:
             ConfigError: the table cannot be used.
@@ -108,7 +108,8 @@ class MeasuredConfig:
             document |= {"delay": found.chosen.section, "load_law": found.load_law}
             notes.append(f"delays fitted to {path.name}: {', '.join(found.chosen.why)}")
             notes += found.warnings
-        if len(measured.tables) == 1:
+        said = any(each.startswith("load_law") for each in overrides)
+        if len(measured.tables) == 1 and not said:
             notes.append(f"{path.name} has one load, so the load law is assumed: proportional")
         if job.loss is not None:
             data: dict[str, Any] = {"dataset": job.dataset or "synthetic"}

@@ -79,6 +79,8 @@ def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensit
     chosen = _few(search, finalists)
     replications = TRAINED_REPLICATIONS if question.trains else TIMED_REPLICATIONS
     changes = perturbations(question.scenario.unit_delay)
+    if all(one.profile is not None and one.profile.holds <= 1 for one in chosen):
+        changes = [change for change in changes if change.name != "load"]
     simulations: list[Simulation] = []
     for change in changes:
         for one in chosen:
@@ -229,7 +231,7 @@ def _ranking(found: Recommendation) -> pd.DataFrame:
     question, winner, today = found.question, found.winner, found.today
     places = {one.index: place for place, one in enumerate(found.untuned, 1)}
     left = [one for one in found.contenders if one.final is not None and one.stage]
-    left.sort(key=lambda one: np.nan_to_num(one.against(winner)[0], nan=np.inf))
+    left.sort(key=final_order)
     rows = []
     for rank, one in enumerate((*found.finalists, *left), 1):
         final, values = one.final, one.values

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import bdtrc
 
 from ...sim.metrics import METRICS, time_to_target
 from ...sim.types import FloatArray
@@ -165,13 +167,24 @@ def _of_scheme(records: Records, label: str) -> list[str]:
             f"Its workers compute {busy:.0%} of the time; {max(wasted, 0.0):.0%} of that is for "
             "messages that come too late."
         )
-    if "costliest_worker" in row and row["costliest_worker_cost"] > 0:
+    if "costliest_worker" in row and row["costliest_worker_cost"] > 0 and _stands_out(row):
         lines.append(
             f"Worker {int(row['costliest_worker'])} delays it most: its message ends "
             f"{row['costliest_worker_last']:.0%} of the rounds "
             f"(by chance {1 / row['workers']:.1%})."
         )
     return lines
+
+
+CHANCE = 0.01
+"""Of runs of equal workers, so many name one that delays a scheme."""
+
+
+def _stands_out(row: pd.Series[Any]) -> bool:
+    """Whether the costliest of the workers ends more rounds than chance explains."""
+    rounds, workers = row["iterations"] * row["replications"], row["workers"]
+    ended = np.rint(row["costliest_worker_last"] * rounds)
+    return bool(workers * bdtrc(ended - 1, rounds, 1 / workers) < CHANCE)
 
 
 def _least(records: Records) -> list[str]:

@@ -273,9 +273,10 @@ def _theory(cell: Cell, found: Mapping[str, float]) -> dict[str, float]:
         # Where nothing varied it is the same number, or what varies is rare and was not seen.
         z = 0.0 if abs(far) <= 1000 * least else np.nan
         if error > least:
-            z = normal_deviate(far / error, cell.settings.replications - 1)
-        settled = known.settled or name == "decoding_error"
-        row |= {f"{name}_theory": value, f"{name}_z": z if settled else np.nan}
+            settled = known.settled or name == "decoding_error"
+            degrees = cell.settings.replications - 1
+            z = normal_deviate(far / error, degrees) if settled else np.nan
+        row |= {f"{name}_theory": value, f"{name}_z": z}
     return row if np.isnan(known.least) else row | {"least_iteration_time": known.least}
 
 

@@ -146,23 +146,20 @@ def _line(quantity: str, simulated: str, expected: str, z: str, verdict: str) ->
 
 
 def summary(result: Verification, seconds: float) -> list[str]:
-    """The footer: counts, reasons, the worst rows, the bound and the time."""
+    """The footer: counts, time and, where something was compared, the bound and the worst row."""
     counts = Counter(result.verdict(row) for row in result.rows)
-    reasons = Counter(
-        f"{result.verdict(row)}: {row.outcome.reason}"
-        for row in result.rows
-        if not isinstance(row.outcome, Comparison)
-    )
     lines = [
         f"{len(result.rows)} rows in {seconds:.0f} s: {counts['pass']} pass, "
         f"{counts['FAIL']} fail, {counts['no formula']} have no formula, "
         f"{counts['not comparable']} cannot be compared",
-        *(f"  {count} x {reason}" for reason, count in reasons.most_common()),
-        f"bound on |z|: {result.bound:.2f}; a table without errors has a row beyond it with a "
-        f"chance of at most {CHANCE:g}",
     ]
     worst = result.worst()
     if worst is not None:
         row, z = worst
-        lines += [f"worst |z|: {abs(z):.2f}, {row.quantity}, {row.scheme}", f"  ({row.setting})"]
+        lines += [
+            f"bound on |z|: {result.bound:.2f}; a table without errors has a row beyond it with a "
+            f"chance of at most {CHANCE:g}",
+            f"worst |z|: {abs(z):.2f}, {row.quantity}, {row.scheme}",
+            f"  ({row.setting})",
+        ]
     return lines

@@ -69,8 +69,9 @@ METHOD = (
     "A step ends with its slowest worker. A delay is that of a typical task, times a lasting "
     "factor of its worker, times that of its round (its median), times the rest; each cause's "
     "part is its Shapley value: the mean over all orders of taking the causes out. *Costs "
-    "alone* is what a median host in place of this one saves. *Blame* shares the wait beyond "
-    "the median among all who were late, so that hosts that are slow together have theirs. A "
+    "alone* is what a median host in place of this one saves: its outliers go too, so it can be "
+    "more than its lasting factor explains. *Blame* shares the wait beyond the median among all "
+    "who were late, so that hosts that are slow together have theirs. A "
     "host *stands out* if it ends more rounds, or costs more, than chance explains (1 % of "
     "tables without such hosts name one). Hosts were chosen from the rounds that they are "
     "judged by, so savings of hosts that do not stand out are overestimated. Dropped hosts leave "
@@ -143,10 +144,14 @@ def _other_ways(study: Study, m: int) -> str:
     """What else can be done about the hosts that the verdict names."""
     dropped = study.change(rounds.DROP, m)["share"]
     kept = percent(dropped) if dropped > 0 else "nothing"
-    who, their = ("it is", "its") if m == 1 else ("they are", "their")
+    are, their = ("is", "its") if m == 1 else ("are", "their")
     alone = study.change(rounds.REPLACE, 1)["share"]
     first = f"replacing {study.order[0]} alone saves {percent(alone)}; " if m > 1 else ""
-    return f"{first}if {who} dropped, and the others share {their} work, that saves {kept}"
+    return (
+        f"{first}if {_named(study.order[:m])} {are} dropped, and the others share {their} work, "
+        f"that saves {kept}; a host that is replaced loses its outliers too, not only its lasting "
+        "slowness"
+    )
 
 
 def _most(study: Study, m: int, share: float) -> pd.Series | None:

@@ -51,10 +51,11 @@ def test_what_a_person_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     repetition = frame[frame["scheme"] == "erasurehead"]
     assert repetition["worst_error"].tolist() == [3 * (s // 3) for s in range(7)]
     assert repetition["bound"].tolist() == repetition["worst_error"].tolist()
-    assert "wait_for=6 (12 workers): no error up to s = 2; the first, 3 of 12, at s = 3" in (
-        done.stdout
-    )
-    assert "[red]mine (12 workers): no error up to s = 3" in done.stdout
+    assert (
+        "wait_for=6 (12 workers): no error with up to 2 stragglers; the worst 3 stragglers cost an "
+        "error of 3 of 12"
+    ) in done.stdout
+    assert "[red]mine (12 workers): no error with up to 3 stragglers" in done.stdout
     assert "erasurehead load=3 wait_for=9: left out: the same code and decoder as" in done.stdout
     assert "asynchronous: left out: it has no rounds" in done.stdout
 
@@ -208,8 +209,13 @@ def test_too_many_workers_are_refused() -> None:
 @pytest.mark.parametrize(
     ("errors", "exact", "expected"),
     [
-        ([0, 0, 2], [True, True, True], "no error up to s = 1; the first, 2 of 9, at s = 2"),
-        ([0, 0, 2], [True, False, True], "no error was found up to s = 1; the first, 2 of 9"),
+        (
+            [0, 0, 2],
+            [True, True, True],
+            "no error with up to 1 straggler; the worst 2 stragglers cost an error of 2 of 9",
+        ),
+        ([0, 0, 2], [True, False, True], "no error was found with up to 1 straggler; the worst 2"),
+        ([0, 2, 2], [True, True, True], "no error without stragglers; the worst straggler costs"),
         ([1, 1, 2], [True, True, True], "an error of 1 of 9 without stragglers"),
         ([0, 0, 1e-9], [True, True, True], "no error with up to 2 stragglers"),
         ([0, 0, 0], [True, True, False], "no error was found with up to 2 stragglers"),

@@ -162,6 +162,14 @@ def test_bad_sections_are_one_clear_line(section: dict[str, Any], mentions: list
         assert mention in str(caught.value)
 
 
+def test_a_key_that_is_given_is_not_suggested() -> None:
+    """``scale`` looks like ``shape``, and stands there already."""
+    with pytest.raises(ConfigError) as caught:
+        cell(delay={"model": "pareto", "scale": 1.0, "shape": 3.0})
+    assert "delay.shape: unknown key; must be one of: alpha, scale" in str(caught.value)
+    assert "mean scale" not in str(caught.value)
+
+
 def test_settings_are_dataclasses_with_defaults_that_change_nothing() -> None:
     """An empty section is the ideal cluster but for its name."""
     ideal, empty = compute(cell()), compute(cell(network={}, failures={}))

@@ -10,6 +10,7 @@ import pytest
 
 from erasurehead import testing
 from erasurehead.experiments.config.catalogue import load_plugin
+from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.conformance import CHECKS, SchemeUnderTest
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
@@ -178,9 +179,11 @@ def test_what_a_plugin_does_not_say_is_found() -> None:
 
 
 def test_what_cannot_be_checked_is_refused() -> None:
-    with pytest.raises(ValueError, match="no scheme fractional; valid: uncoded, "):
-        testing.check_scheme("fractional")
-    with pytest.raises(ValueError, match="no check load; valid: values, loads"):
+    with pytest.raises(ConfigError, match=r"scheme = 'erasurehed': .*did you mean erasurehead\?"):
+        testing.check_scheme("erasurehed")
+    with pytest.raises(ConfigError, match=r"only = 'load': must be one of: .*loads"):
         testing.check_scheme("uncoded", only=["load"])
-    with pytest.raises(ValueError, match="must divide workers = 30"):
+    with pytest.raises(
+        ConfigError, match=r"fractional_repetition\.load.* must divide workers = 30"
+    ):
         testing.check_scheme(SCHEMES["fractional_repetition"](load=4), 30)

@@ -346,10 +346,10 @@ def test_every_reading_says_that_times_include_waiting(
     own, frame = training
     (note,) = (note for note in eh.read_table(frame).notes if "waiting" in note)
     assert note.startswith(WAITS.capitalize())
-    assert "columns: allreduce=nccl_ms" in note
+    assert 'columns={"allreduce": "nccl_ms"}' in note
     wide = pd.DataFrame(frame["step_ms"].to_numpy().reshape(60, 8) / 1e3).add_prefix("gpu")
     (note,) = (note for note in eh.read_table(wide).notes if "waiting" in note)
-    assert "(columns: allreduce=...) or profiler traces" in note
+    assert '(columns={"allreduce": "..."}) or profiler traces' in note
     stages = frame.assign(work_ms=frame["step_ms"] - frame["nccl_ms"]).drop(columns="step_ms")
     notes = eh.read_table(stages, columns={"stages": "work_ms+nccl_ms"}).notes
     (note,) = (note for note in notes if "waiting" in note)
@@ -412,7 +412,7 @@ def test_all_reduce_columns_that_cannot_be(
         (frame, {"columns": {"allreduce": "nope"}}, "nope"),
         (frame.assign(nccl_ms=2e3), {}, ""),
         (frame.assign(nccl_ms=1e3 * frame["nccl_ms"]), {}, "longer than its step"),
-        (frame, {"retries": "sum"}, "retries: last"),
+        (frame, {"retries": "sum"}, 'retries="last"'),
         (frame.assign(nccl_ms=-frame["nccl_ms"]), {}, "nccl_ms is negative"),
         (frame.assign(nccl_ms="long"), {}, "'long' is not a number"),
         (frame.drop(columns="step"), {}, "no column is the round"),

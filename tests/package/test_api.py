@@ -230,7 +230,7 @@ def test_a_table_says_how_it_is_read(tmp_path: Path) -> None:
     assert found.lines[0] == "read as 30 rounds of 5 workers; times in milliseconds, as --unit says"
     (assumed,) = eh.read_table(pd.DataFrame(SECONDS)).notes
     assert assumed.startswith("No unit is said: read as seconds, typically 0.5")
-    with pytest.raises(eh.ConfigError, match=r"says no unit .* say unit: s, ms, us or ns"):
+    with pytest.raises(eh.ConfigError, match=r'says no unit .* say unit="s", ms, us or ns'):
         eh.read_table(file)
     measured = eh.read_table(
         long(load=True).assign(worker="w" + long(load=True).worker.astype(str))
@@ -408,8 +408,15 @@ def test_a_sweep_has_a_panel_for_each_point(swept: eh.Result) -> None:
 
 
 def test_what_the_tables_do_not_hold_is_said(result: eh.Result) -> None:
-    with pytest.raises(eh.ConfigError, match="gantt cannot be drawn: "):
+    with pytest.raises(eh.ConfigError, match=r"no timeline.*run\(\.\.\., timeline=True\)"):
         result.plot.gantt()
+    with pytest.raises(eh.ConfigError, match=r"schemes = 'erasurehed'.*did you mean erasurehead\?"):
+        result.plot.utilisation(schemes=["erasurehed"])
+
+
+def test_an_axis_that_was_not_swept_is_an_argument(swept: eh.Result) -> None:
+    with pytest.raises(eh.ConfigError, match=r"; x must be one of: delay\.rate"):
+        swept.plot.against("x")
 
 
 def test_a_timeline_is_drawn_when_it_was_recorded() -> None:

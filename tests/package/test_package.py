@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -297,10 +298,42 @@ def test_the_python_page_names_every_option_of_fit() -> None:
         (lambda: testing.check_scheme("erasurehead", wait_for=4), "erasurehead.load"),
         (lambda: testing.check_scheme("erasurehead", load="x", wait_for=4), "erasurehead.load"),
         (lambda: testing.check_scheme("uncoded", load=3), "uncoded.load"),
+        (lambda: testing.check_scheme("erasurehed"), "scheme"),
+        (lambda: testing.check_scheme("uncoded", only=["values", "load"]), "only"),
+        (
+            lambda: testing.check_scheme("fractional_repetition", 30, load=4),
+            "fractional_repetition.load",
+        ),
     ],
 )
 def test_an_argument_of_a_wrong_kind_is_one_line_that_names_it(
     wrong: Callable[[], Any], name: str
 ) -> None:
-    with pytest.raises(ValueError, match=rf"\A{re.escape(name)}( =|:) .*\Z"):
+    with pytest.raises(eh.ConfigError, match=rf"\A{re.escape(name)}( =|:) .*\Z"):
         wrong()
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("--missing drop-rounds leaves", 'missing="drop-rounds" leaves'),
+        ("say --unit s, ms, us or ns", 'say unit="s", ms, us or ns'),
+        (
+            "or give --unit in seconds: 2, or --unit 0.01.",
+            "or give unit in seconds: 2, or unit=0.01.",
+        ),
+        ("--drop 'a b,c' if not", 'drop=["a b", "c"] if not'),
+        ("(--columns allreduce=...) or", '(columns={"allreduce": "..."}) or'),
+        ("--columns worker=a,round=b: no", 'columns={"worker": "a", "round": "b"}: no'),
+        ("--rows : takes, --rows 1:40", 'rows=":" takes, rows="1:40"'),
+        ("--drop a\\", r'drop=["a\\"]'),
+    ],
+)
+def test_remedies_of_the_command_line_are_arguments(said: str, expected: str) -> None:
+    assert public("fitting").as_arguments(said) == expected
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_table_of_nothing_is_refused_without_a_warning() -> None:
+    with pytest.raises(eh.ConfigError, match='missing="never"'):
+        eh.fit(np.full((10, 5), np.nan))

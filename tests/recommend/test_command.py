@@ -198,6 +198,10 @@ def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:
     assert drawn["delay"]["resample"] == "rounds"
     fitted, notes = MeasuredConfig(MeasuredJob(path, 50), reading).document()
     assert any(note.startswith("delays fitted to t.csv") for note in notes)
+    assert any("the load law is assumed" in note for note in notes)
+    for said in ("load_law={kind: additive, seconds_per_partition: 0.1}", "load_law.kind=additive"):
+        given = MeasuredConfig(MeasuredJob(path, 50), reading).document([said])[1]
+        assert not any("load law" in note for note in given)
     for document, workers in ((drawn, 2), (fitted, 50)):
         scenario = read_scenario(document, None)
         assert scenario.workers == workers

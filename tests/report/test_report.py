@@ -205,6 +205,21 @@ def test_the_verdict_on_a_sweep_by_hand(tmp_path: Path) -> None:
     assert "at 1 of 2 points" in everywhere.why[1]
 
 
+@pytest.mark.parametrize(("share", "named"), [(0.2, False), (0.25, False), (0.4, True)])
+def test_a_worker_is_named_that_ends_more_rounds_than_chance(
+    share: float, named: bool, tmp_path: Path
+) -> None:
+    """40 rounds of 6 workers: of runs of equal workers, 0.5 have a worker that ends 10 or more (at
+    most 6 times a binomial tail of 0.12), and 0.002 one that ends 16 or more."""
+    path = config(tmp_path, problem=None, target_loss=None)
+    done("run", path, "--output", tmp_path / "run")
+    records = read_records(tmp_path / "run")
+    sizes = {"workers": 6, "iterations": 20, "replications": 2}
+    worst = {"costliest_worker": 1, "costliest_worker_last": share, "costliest_worker_cost": 1.0}
+    why = judged(Records(records.iterations, records.summary.assign(**sizes, **worst))).why
+    assert any("Worker 1 delays it most" in line for line in why) == named
+
+
 def test_a_winner_that_leaves_most_of_the_gradient_out_is_found_out(tmp_path: Path) -> None:
     """In a run and in a sweep; who uses most of it is praised without a word."""
     schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 1}]
@@ -233,6 +248,7 @@ def test_rows_of_a_heat_map_have_room_for_their_names(tmp_path: Path) -> None:
 
 def test_a_worker_that_costs_nothing_is_not_blamed(run: Path) -> None:
     records = read_records(run)
+    records = replace(records, summary=records.summary.assign(costliest_worker_last=0.9))
     blamed = judged(records).why
     assert any(line.startswith("Worker ") for line in blamed)
     free = replace(records, summary=records.summary.assign(costliest_worker_cost=0.0))
