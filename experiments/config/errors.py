@@ -50,12 +50,12 @@ MEANT = {
 def one_of(valid: Iterable[str], given: Any, likely: Iterable[str] | None = None) -> str:
     """List the valid names, with the likely one last: ``must be one of: ... (did you mean ...?)``.
 
-    Of a long list only those that look like the given one are shown. ``likely``: the names that
-    may be meant; default all.
+    Of a long list only those that look like the given one are shown. ``likely``: the names
+    that letters may be meant for; default all.
     """
     names = sorted(valid)
+    meant = [name for name in MEANT.get(str(given), ()) if name in names]
     free = names if likely is None else sorted(likely)
-    meant = [name for name in MEANT.get(str(given), ()) if name in free]
     close = meant or difflib.get_close_matches(str(given), free, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""
     if len(", ".join(names)) > LONGEST:
