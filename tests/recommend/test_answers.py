@@ -97,7 +97,7 @@ def test_what_does_not_arrive_is_no_answer() -> None:
 def test_persistence_in_words() -> None:
     """Where delays are shuffled, those count whose data would be unheard."""
     rows = {SHUFFLED: (B, 2.0), 0.9: (B, 2.0)}
-    assert held("persistence", rows).startswith("the answer holds from delays shuffled")
+    assert held("persistence", rows).startswith("the answer holds if the delays of a round are")
     unheard = scheme("c", unheard="w")
     assert held("persistence", {SHUFFLED: (unheard, 0.5), 0.9: (unheard, 0.5)}) == (
         "shuffled each round: c is better"
