@@ -141,6 +141,13 @@ def test_the_picture_ends_with_the_fastest_scheme_on_a_logarithmic_axis() -> Non
     assert ends[0] == {min(ends[1])}
     assert max(ends[1]) > 2 * min(ends[1])
     assert first.y.log
+    low, high = whole.y.low, whole.y.high
+    assert not whole.y.log
+    assert low is not None
+    assert high is not None
+    last = [run.losses[:, -1].mean() for run in runs]
+    assert low < min(last) < max(last) < (low + high) / 2, "what runs end at can be told apart"
+    assert max(last) - min(last) > 0.15 * (high - low)
 
 
 @pytest.mark.parametrize(
@@ -319,5 +326,8 @@ def test_errors_of_different_size_have_a_logarithmic_axis_with_the_exact_below(
     marks = [mark for mark in panel.marks if isinstance(mark, Points) and mark.y.size]
     assert [mark.y[0] for mark in marks] == [lowest, 3.0, 30.0]
     assert panel.y.log == (not whole)
-    assert ("exact: drawn at 1" in panel.y.label) == (not whole)
+    names, places = panel.y.names or (), panel.y.places or ()
+    assert ("exact" in names) == (not whole)
+    assert dict(zip(names, places, strict=True)).get("exact", 0.0) == lowest, "no number's place"
+    assert all(at >= 2 * lowest for at in places[1:])
     assert panel.x.low == 0

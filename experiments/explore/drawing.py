@@ -25,12 +25,12 @@ from ..pictures.kinds.losses import (
     cut,
     instants_of,
     loss_at,
-    loss_axis,
     spread,
 )
 from ..pictures.looks import INK, Look, look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, axis_of
 from ..pictures.svg.marks import PageStyle
+from ..pictures.svg.scale import log_ticks, tick_text
 from ..run.compute import learn
 from ..run.records import ClosedForm, closed_form, mean_and_error
 from ..run.tuning import clock
@@ -158,7 +158,7 @@ def loss_time(runs: Sequence[Simulated], whole: bool = False) -> Picture:
     """The picture of that name, made of arrays.
 
     Schemes differ at the beginning, so it ends with the fastest of them, and the loss is
-    logarithmic, unless ``whole``.
+    logarithmic, unless ``whole``: then its axis is plain, and shows what the runs end at.
     """
     last = np.inf if whole else min(float(instants_of(run.times)[-1]) for run in runs)
     most = DIVERGED * max(float(run.losses[:, 0].max()) for run in runs)
@@ -168,9 +168,22 @@ def loss_time(runs: Sequence[Simulated], whole: bool = False) -> Picture:
         losses = spread(loss_at(run.times, run.losses, instants), "quantiles")
         curves.append(Curve(_look(run), instants, *cut(losses, most)))
     key = BANDS["quantiles"]
-    loss = loss_axis(curves) if whole else axis_of(LOSS, _values(curves), 1.0)
-    panel = Panel(Axis("simulated time (s)"), loss, [*curves, band_key(key)])
+    start = max(float(run.losses[:, 0].max()) for run in runs)
+    loss = _end(curves, start) if whole else axis_of(LOSS, _values(curves), 1.0)
+    above = "" if loss.high is None else f"all begin above, at {start:.3g}"
+    panel = Panel(Axis("simulated time (s)"), loss, [*curves, band_key(key)], remark=above)
     return Picture([panel], 1, 4.8, 3.4, last=(key,))
+
+
+def _end(curves: Sequence[Curve], start: float) -> Axis:
+    """A plain axis of losses, whose lower half is what the runs end at."""
+    ends = np.array([curve.y[-1] for curve in curves])
+    ends = ends[ends < start]
+    if not ends.size:
+        return Axis(LOSS)
+    low, high = float(ends.min()), float(ends.max())
+    step = max(high - low, 0.05 * high)
+    return Axis(LOSS, low=low - 0.3 * step, high=min(high + 1.5 * step, start))
 
 
 def time_error(
@@ -179,7 +192,7 @@ def time_error(
     """Mean iteration time against mean decoding error; closed forms as hollow marks.
 
     An axis is logarithmic where what it shows spans ``WIDE``, unless ``whole``; exact schemes
-    then stand below all others.
+    then stand at the bottom, at a tick that is no number.
     """
     wide = np.inf if whole else WIDE
     seconds = axis_of("mean iteration time (s)", np.array([run.seconds[0] for run in runs]), wide)
@@ -187,7 +200,9 @@ def time_error(
     error = axis_of(ERROR, errors[errors > 0], wide)
     floor = errors[errors > 0].min() / 3 if error.log else 0.0
     if error.log and not errors.all():
-        error = replace(error, label=f"{ERROR}\n(exact: drawn at {floor:.1g})")
+        above = log_ticks(2 * floor, errors.max(), error.ticks)
+        names = ("exact", *(tick_text(at, log=True) for at in above))
+        error = replace(error, names=names, places=(floor, *map(float, above)))
     if not seconds.log:
         seconds = replace(seconds, low=0.0)
     marks: list[Mark] = []

@@ -104,7 +104,8 @@ class IterationTimeWorkers(PaperFigure):
         )
         schemes = list(seen["scheme"].unique())
         rows = []
-        for law, n in product(LAWS, sorted({first, last})):
+        sizes = sorted({*map(int, seen["workers"])})
+        for law, n in product(LAWS, sizes if len(sizes) <= FEW else (first, last)):
             own = rows_of(seen, load_law=law, workers=n).set_index("scheme")
             pairs = (own.loc[scheme, ["simulated", "standard_error"]] for scheme in schemes)
             rows.append([law, str(n), *starmap(estimate_text, pairs)])
@@ -131,7 +132,8 @@ def _panel(law: str, part: pd.DataFrame) -> Panel:
         marks.append(curve_of(rows, "workers", "theory", line))
         seen = rows[rows["rounds"] > 0]
         marks.append(points_of(seen, "workers", "simulated", look, "standard_error"))
-    ticks = part.loc[part["rounds"] > 0, "workers"].unique()[::2]
+    sizes = part.loc[part["rounds"] > 0, "workers"].unique()
+    ticks = sizes if len(sizes) <= FEW else sizes[::2]
     return Panel(
         Axis("workers n", True, names=tuple(map(str, ticks)), places=tuple(ticks)),
         Axis("mean iteration time (s)", low=0.0),
@@ -150,5 +152,8 @@ def _crossing(part: pd.DataFrame) -> str:
         return f"ErasureHead is faster than uncoded {shown}"
     return f"ErasureHead is faster than uncoded from about n = {faster[0]} on"
 
+
+FEW = 6
+"""Sizes of which the axis and the table name each."""
 
 FIGURE = IterationTimeWorkers()

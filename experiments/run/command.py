@@ -308,11 +308,17 @@ HEADINGS = {metric.name: metric.heading for metric in METRICS.values() if metric
 STAYING = ("iteration_time", "decoding_error")
 """What no terminal is too narrow for: fast alone says nothing."""
 
-IMPORTANT = (*STAYING, "time_to_target", "final_train_loss")
-"""What is left when there is little space, the most important first."""
-
 IN_THEORY = {"iteration_time": "theory (z)", "decoding_error": "error in theory (z)"}
 """Titles of closed forms, which stand beside what was simulated."""
+
+IMPORTANT = (
+    *STAYING,
+    IN_THEORY["iteration_time"],
+    "time_to_target",
+    "final_train_loss",
+    IN_THEORY["decoding_error"],
+)
+"""What is left when there is little space, the most important first."""
 
 MOST_ROWS = 40
 """Rows of a plan that are shown."""
@@ -342,7 +348,7 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
             if f"{name}_theory" in summary:
                 known = summary[[f"{name}_theory", f"{name}_z"]].itertuples(index=False)
                 cells = [str(theory_text(*pair)) for pair in known]
-                columns.append(Column(IN_THEORY[name], cells, 1 + len(IMPORTANT)))
+                columns.append(Column(IN_THEORY[name], cells, 1 + order.index(IN_THEORY[name])))
         left_out = show_columns(columns)
         if left_out:
             titles = ", ".join(column.title for column in left_out)

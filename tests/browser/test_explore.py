@@ -176,6 +176,13 @@ def test_the_first_part_of_the_run_is_shown_and_a_projector_gets_large_type(
             page.locator("#shown[aria-busy=false]").wait_for()
             assert page.locator("#loss-time-1").inner_html() != narrow
             assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+            page.set_viewport_size({"width": 1280, "height": 720})
+            rows = page.locator(".rows")
+            assert rows.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+            page.get_by_role("button", name="Zoom: Loss against time").click()
+            below = page.locator("#loss-time-1").bounding_box()
+            assert below is not None
+            assert below["y"] + below["height"] <= 720, "the axis is in view"
     assert sizes[1] > 1.2 * sizes[0]
 
 

@@ -32,15 +32,28 @@ def address(directory: Path) -> str:
     return page_of(directory).as_uri()
 
 
+def cut_off(page: Page) -> list[str]:
+    """The words in pictures that begin or end outside of their drawing."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll('svg.panel text')].filter(text => {
+            const box = text.getBBox(), whole = text.ownerSVGElement.viewBox.baseVal;
+            const right = box.x + box.width, below = box.y + box.height;
+            return box.x < 0 || right > whole.width || below > whole.height;
+        }).map(text => text.textContent)"""
+    )
+    return found
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
 @pytest.mark.parametrize("name", MADE)
 def test_it_opens_without_a_word_and_fits(
     name: str, width: int, scheme: str, browser: Browser, results: dict[str, Path]
 ) -> None:
-    """No console line, no request, no dialog, and nothing sticks out to the right."""
+    """No console line, request or dialog; nothing sticks out to the right, and words are whole."""
     with opened(browser, address(results[name]), width, color_scheme=scheme) as page:
         assert page.locator("svg.panel:visible").count() > 0
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert cut_off(page) == []
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
 

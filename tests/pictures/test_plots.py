@@ -141,7 +141,7 @@ def test_means_over_a_swept_key_with_lines_of_theory(tmp_path: Path) -> None:
         np.testing.assert_allclose(points.dy, 1.96 * np.tile(own["iteration_time_se"], (2, 1)))
         lines = [m for m in panel.marks if isinstance(m, Curve) and m.colour == points.colour]
         assert any(np.array_equal(m.y, own["iteration_time_theory"]) for m in lines)
-    assert "lines: theory" in [mark.title for mark in panel.marks]
+    assert "lines: theory, at the points" in [mark.title for mark in panel.marks]
     over_loads = AgainstKind("scheme.load", "decoding_error").picture(records)
     assert [part.title for part in over_loads.panels] == ["delay.rate = 2", "delay.rate = 0.5"]
     titles = {mark.title for mark in over_loads.panels[0].marks}

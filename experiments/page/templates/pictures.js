@@ -75,12 +75,11 @@ const pictures = (() => {
     return found;
   };
 
+  const nameAt = (axis, row) => axis.names?.[axis.places ? axis.places.indexOf(row) : row];
   const rowName = (axis, row) => {
     if (!axis.names) return `${short(axis.label)} ${row}`;
-    const place = axis.places ? axis.places.indexOf(row) : row;
-    return place >= 0 && axis.names[place] !== undefined
-      ? (axis.label ? `${short(axis.label)} ${axis.names[place]}` : axis.names[place])
-      : `row ${row + 1}`;
+    const name = nameAt(axis, row);
+    return name === undefined ? `row ${row + 1}` : axis.label ? `${short(axis.label)} ${name}` : name;
   };
 
   const readings = (panel, px, py) => {
@@ -128,7 +127,7 @@ const pictures = (() => {
     }
     if (!best) return null;
     const {mark, place, spot} = best;
-    const line = (name, axis) => ({ink: "", title: short(axis.label), text: axis.names ? rowName(axis, mark[name][place]) : united(mark[name][place], axis.label),
+    const line = (name, axis) => ({ink: "", title: short(axis.label), text: nameAt(axis, mark[name][place]) ?? united(mark[name][place], axis.label),
       spread: mark[`d${name}`] && mark[`d${name}`][0][place] !== mark[`d${name}`][1][place]
         ? `${digits(mark[`d${name}`][0][place])} to ${digits(mark[`d${name}`][1][place])}` : ""});
     return {head: mark.t || "point", lines: [line("x", panel.x), line("y", panel.y)], dots: [[...spot, mark.i]], hair: false};
@@ -268,7 +267,11 @@ const pictures = (() => {
         clear();
         scale = 1;
         figure.style.setProperty("--zoom", "1");
+        figure.style.setProperty("--fit", "1");
         figure.classList.toggle("zoomed", on);
+        const drawn = one(".panels, img", figure), high = drawn.offsetHeight; // the axis below is in view, too
+        const room = Math.max(innerHeight - (figure.scrollHeight - high), innerHeight / 2);
+        if (on) figure.style.setProperty("--fit", String(Math.min(1, room / high)));
         larger.textContent = on ? "Close" : "Zoom";
         larger.setAttribute("aria-pressed", String(on));
         larger.focus();

@@ -99,6 +99,7 @@ THIN = 0.7
 TICKS = 8
 """Swept values of which each has a tick."""
 
+AT_POINTS = replace(THEORY, title="lines: theory, at the points")
 MEANS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
 
 
@@ -179,16 +180,19 @@ class AgainstKind(PictureKind):
         scale = axis_of(title, np.concatenate([np.empty(0), *heights]), WIDE)
         keys: list[Mark] = [Points(MEANS, dy=np.empty((2, 0)))]
         known = summary.get(f"{y}_theory", pd.Series(np.nan, summary.index)).notna()
-        keys += [Curve(THEORY)] if known.any() else []
+        keys += [Curve(AT_POINTS)] if known.any() else []
         every = bool(known.groupby(summary["label"]).any().all())
         keys += [] if every else [Curve(JOINED, width=THIN)]
         panels = [Panel(axis, scale, [*marks, *keys], title) for title, marks in shown]
         in_a_row = min(3, len(panels))
+        width = style.ONE_PANEL if in_a_row == 1 else style.TWO_PANELS
+        entries = [*(look.title for look in looks.values()), *(key.title for key in keys)]
+        beside = style.entries_in_a_row(entries, Picture.legend, width)
         return Picture(
             panels,
             in_a_row,
-            style.ONE_PANEL if in_a_row == 1 else style.TWO_PANELS,
-            3.2 * -(-len(panels) // in_a_row) + 0.22 * (len(looks) + len(keys)) / in_a_row,
+            width,
+            3.2 * -(-len(panels) // in_a_row) + 0.22 * -(-len(entries) // beside),
             "y" if len(panels) > 1 else "",
             left_out(len(groups) - len(panels), "point", "of the sweep"),
             last=(*(key.title for key in keys), LEAST.title),

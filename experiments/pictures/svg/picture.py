@@ -37,8 +37,8 @@ from .scale import (
     tick_text,
 )
 
-CHARACTER = 6.3
-"""Units that a character of a tick is wide."""
+CHARACTER = 7.2
+"""Units that a character of a tick is wide, in the larger type of a narrow window."""
 
 MOST_SAID = 12
 """Schemes of which a description gives numbers."""
@@ -327,6 +327,8 @@ def _rows(panel: Panel) -> int:
     heats = [len(mark.values) for mark in panel.marks if isinstance(mark, Heat)]
     if heats:
         return heats[0]
+    if panel.y.log:
+        return 0
     if panel.y.names is None or panel.y.low is None or panel.y.high is None:
         return len(panel.y.names or ())
     return round(abs(panel.y.low - panel.y.high))
@@ -356,7 +358,7 @@ def _frame(panel: Panel, several: bool, alone: bool) -> PanelLayout:
         height = max(70 + rows * min(max(most, LINE * lines + 4), high), 130.0)
         few = rows <= 12 and not any(isinstance(mark, Heat) for mark in panel.marks)
         bars = sum(len(mark.rows) for mark in panel.marks if isinstance(mark, Bars))
-        width = ONE if few and bars <= 3 * rows else WIDE
+        width = ONE if few and bars <= max(3 * rows, 6) else WIDE
     x, y = limits(panel.x, panel.marks, "x"), limits(panel.y, panel.marks, "y")
     return PanelLayout(width, height, x, y, panel.x.log, panel.y.log)
 
