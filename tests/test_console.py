@@ -27,6 +27,7 @@ from erasurehead.experiments.text import (
     shortened,
 )
 from erasurehead.sim.errors import InvalidDelay, InvalidParameter, NeverEnough
+from tests.tools import inside
 
 # Tables in the terminal: whole columns or none, whatever its width.
 
@@ -97,6 +98,20 @@ def test_numbers_are_whole_or_absent(
     assert not missing or sorted(said.split(", ")) == sorted(missing)
     assert width < 60 or max(map(len, table)) <= width
     assert "scheme" in table[0]
+
+
+def test_in_80_columns_the_demo_has_each_mean_beside_its_closed_form(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the README promises: no label is too long, and nothing else comes before theory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert inside("init").returncode == 0
+    few = ("--set", "iterations=3", "--set", "replications=2")
+    lines = inside("run", "demo.yaml", *few).stdout.splitlines()
+    titles = re.split(r"\s{2,}", lines[0])
+    assert titles[:4] == ["scheme", "s / iteration", "theory (z)", "decoding error"]
+    assert len(lines[0]) <= 80
 
 
 def test_a_file_or_a_pipe_gets_every_column(

@@ -146,8 +146,8 @@ def test_the_picture_ends_with_the_fastest_scheme_on_a_logarithmic_axis() -> Non
     assert low is not None
     assert high is not None
     last = [run.losses[:, -1].mean() for run in runs]
-    assert low < min(last) < max(last) < (low + high) / 2, "what runs end at can be told apart"
-    assert max(last) - min(last) > 0.15 * (high - low)
+    assert low < min(last) < max(last) < high, "what runs end at can be told apart"
+    assert max(last) - min(last) > 0.3 * (high - low)
 
 
 @pytest.mark.parametrize(
