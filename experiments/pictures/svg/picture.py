@@ -40,6 +40,9 @@ from .scale import (
 CHARACTER = 7.2
 """Units that a character of a tick is wide, in the larger type of a narrow window."""
 
+BOLD = 1.2
+"""Times that a bold character is wider."""
+
 MOST_SAID = 12
 """Schemes of which a description gives numbers."""
 
@@ -94,7 +97,9 @@ def draw_panel(
         (at, [part for line in lines for part in folded(line) or [""]])
         for at, lines in _ticks(panel.y, y)
     ]
-    longest = max((len(line) for _, lines in ticks for line in lines), default=0)
+    strong = panel.y.strong
+    wide = (len(line) * (BOLD if at in strong else 1) for at, lines in ticks for line in lines)
+    longest = max(wide, default=0)
     left = min(BESIDE + CHARACTER * longest, MOST_LEFT * layout.width)
     x = Scale(*layout.x, left, layout.width - RIGHT, layout.x_log)
     at = PanelScales(x, y, page_style)
@@ -172,7 +177,9 @@ def _axes(panel: Panel, at: PanelScales, ticks: list[tuple[float, list[str]]]) -
     if panel.grid:
         yield piece('<path class="grid" d="{}"/>', lines)
     yield piece('<path class="axis" d="M{} {}V{}H{}"/>', x.start, y.end, bottom, right)
-    yield words_at("al", "middle", (x.start + right) / 2, bottom + 34, _label(panel.x))
+    label = _label(panel.x)
+    middle = min((x.start + right) / 2, right + RIGHT - CHARACTER * len(label) / 2)
+    yield words_at("al", "middle", middle, bottom + 34, label)
     if panel.y.label:
         yield words_at("al", "start", 6.0, TOP - 11, _label(panel.y))
 
