@@ -153,6 +153,23 @@ def test_means_over_a_swept_key_with_lines_of_theory(tmp_path: Path) -> None:
         write_pictures(tmp_path, "delays", VECTOR, x="delay.rate")
 
 
+@pytest.mark.slow
+def test_a_long_legend_takes_no_height_from_the_panels(tmp_path: Path) -> None:
+    """Also where the figure is saved by its own method: the vertical label is whole."""
+    loads = [{"name": "erasurehead", "load": d, "wait_for": 4} for d in (1, 2, 3, 4, 6)]
+    document = BASE | {
+        "schemes": [{"name": "uncoded", "label": "waits for everyone, " * 3}, *loads],
+        "iterations": 2,
+        "sweep": {"workers": [12, 24], "policy": ["cancel", "queue", "drain"]},
+    }
+    run(document, tmp_path, QUIET)
+    figure = paint.figure(AgainstKind("workers").picture(read_records(tmp_path)))
+    figure.savefig(tmp_path / "own.png")
+    label = figure.axes[0].yaxis.label.get_window_extent()
+    assert len(figure.axes) == 3
+    assert 0 <= label.y0 < label.y1 <= figure.bbox.height
+
+
 def test_rounding_of_exact_schemes_takes_no_room(directories: dict[str, Path]) -> None:
     """Errors of 1e-25 beside 1 would make an axis of 25 decades."""
     records = read_records(directories["sweep"])
