@@ -32,6 +32,7 @@ from erasurehead.sim.optimizers import Optimizer
 from erasurehead.sim.schemes.arrivals import Arrivals
 from erasurehead.sim.schemes.decoders import OnePerGroup, SumArrived
 from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
+from erasurehead.sim.theory import NoFormula
 from erasurehead.sim.theory.convergence import ErasureBound
 from erasurehead.sim.theory.decoding_error import GroupErasure
 from erasurehead.sim.theory.iteration_time import IterationTimeLaw
@@ -493,3 +494,6 @@ def test_summary_names_the_worst_row():
     result = Verification(rows)
     assert result.worst() == (rows[1], -3.0)
     assert "worst |z|: 3.00, mean, low" in "\n".join(summary(result, 1.0))
+    unknown = TableRow(12, "exponential", "additive", "a", "mean", NoFormula("nobody knows"))
+    (counts,) = summary(Verification([unknown]), 1.0)  # no bound, no reason a second time
+    assert counts.endswith("0 pass, 0 fail, 1 have no formula, 0 cannot be compared")

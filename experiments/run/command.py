@@ -354,7 +354,7 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
             titles = ", ".join(column.title for column in left_out)
             terminal.say(f"too narrow for {titles}: see summary.parquet")
         if (summary["replications"] == 1).all():
-            terminal.say("one replication has no standard error: neither ± nor z")
+            terminal.say("one replication has no standard error: no ±, and no z where times vary")
         computed = number_of(len(outcome.seconds), "cell")
         terminal.say(f"{computed} computed, {len(outcome.finished)} in all")
     terminal.say(f"results in {output}/")

@@ -45,6 +45,7 @@ def test_what_a_person_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(DOCUMENT))
     done = inside("attack", "config.yaml")
     assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.endswith("next: erasurehead run config.yaml\n")
     out = tmp_path / "results" / "attack" / "attacked"
     assert {path.name for path in out.iterdir()} == {MARK, "config.yaml", *ATTACK}
     frame = pd.read_csv(out / "attack.csv", keep_default_na=True)

@@ -194,6 +194,9 @@ def test_a_mean_without_a_third_moment_has_no_z() -> None:
     heavy = summary_table(finished(delay=PARETO | {"alpha": 1.5})).iloc[0]
     assert heavy["iteration_time_theory"] > 0
     assert np.isnan(heavy["iteration_time_z"])
+    late = [{"name": "ignore_stragglers", "deadline": 1.01}]  # a round ends at its deadline
+    fixed = summary_table(finished(delay=PARETO | {"alpha": 1.5}, schemes=late)).iloc[0]
+    assert (fixed["iteration_time_theory"], fixed["iteration_time_z"]) == (1.01, 0.0)
     assert np.isnan(summary_table(finished(replications=1)).iloc[0]["iteration_time_z"])
 
 
