@@ -202,12 +202,7 @@ def choose(
     every = [*ks, *waits]
     own = observed_order_statistics(delays.rounds, every)
     predicted = simulated_order_statistics(delay_model(section), delays.workers, every)
-    alike = all(
-        worst_error(observed_order_statistics(table, waits), own[len(ks) :]) <= np.log(MOST_APART)
-        for table in delays.tables
-    )
-    few = len(delays.rounds) <= MOST_AGAIN and delays.rounds.size <= MOST_CELLS_AGAIN
-    if held_out and again and alike and few:
+    if held_out and again and _shows_no_law(delays):
         seen = [observed_order_statistics(np.concatenate(half.seen), ks) for half in held_out]
         tried.append(Tried(Again(Parts()), score(seen, measured)))
         off = worst_error(predicted[len(ks) :], own[len(ks) :])
@@ -218,6 +213,17 @@ def choose(
     of_ks = predicted[: len(ks)]
     error = order_error(of_ks, own[: len(ks)])
     return Candidate(section, of_ks, error, why, tuple(tried), taken)
+
+
+def _shows_no_law(delays: UnitDelays) -> bool:
+    """Whether a table is short, and its loads so alike, that its rounds may be drawn again."""
+    waits = waited_for(delays.workers)
+    own = observed_order_statistics(delays.rounds, waits)
+    few = len(delays.rounds) <= MOST_AGAIN and delays.rounds.size <= MOST_CELLS_AGAIN
+    return few and all(
+        worst_error(observed_order_statistics(table, waits), own) <= np.log(MOST_APART)
+        for table in delays.tables
+    )
 
 
 def _simulated(recipe: Recipe, half: Half, ks: Sequence[int]) -> FloatArray:
@@ -246,7 +252,7 @@ class _Places:
 
     @classmethod
     def of(cls, tables: Sequence[FloatArray], own: Sequence[int]) -> _Places:
-        """As measured."""
+        """The places in ``(rounds, n)`` tables; workers with an ``own`` law are not judged."""
         rounds = np.concatenate(tables)
         ks = np.array(waited_for(rounds.shape[1])[:-1], dtype=np.int64)
         first = _first(rounds, ks)

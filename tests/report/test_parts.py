@@ -133,7 +133,14 @@ def test_plot_needs_a_folder(tmp_path: Path) -> None:
 
 
 BUSY = "Its workers compute 50% of the time; "
-PLAIN = {"label": "a", "scheme": "uncoded", "cell": "1", "workers": 10, "replications": 4}
+PLAIN = {
+    "label": "a",
+    "scheme": "uncoded",
+    "cell": "1",
+    "workers": 10,
+    "iterations": 25,
+    "replications": 4,
+}
 
 
 @pytest.mark.parametrize(
@@ -163,6 +170,8 @@ PLAIN = {"label": "a", "scheme": "uncoded", "cell": "1", "workers": 10, "replica
             {"costliest_worker": 3, "costliest_worker_cost": 0.1, "costliest_worker_last": 0.4},
             ["Worker 3 delays it most: its message ends 40% of the rounds (by chance 10.0%)."],
         ),
+        # 15 of 100 rounds: one of ten workers has as many in one of four tables.
+        ({"costliest_worker": 3, "costliest_worker_cost": 0.1, "costliest_worker_last": 0.15}, []),
     ],
 )  # fmt: skip
 def test_what_is_said_of_the_fastest_scheme(more: dict[str, float], said: list[str]) -> None:
