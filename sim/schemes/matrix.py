@@ -60,7 +60,7 @@ class Matrix(Decoded):
             column sums.
         time: E[T_(r)] where loads are equal; else measured.
         source: none: any code that you bring.
-        confirmed: ``schemes/test_matrix.py``: ``test_every_format_gives_the_same_code``,
+        confirmed: ``schemes/test_assignment.py``: ``test_every_format_gives_the_same_code``,
             ``test_one_step_needs_coefficients_with_a_positive_sum``.
         ours: loads are counted in n-th parts of the data, whatever k is.
     """

@@ -15,7 +15,7 @@ from erasurehead.delay_models.tables.measured import Reading
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import MeasuredJob, SearchRequest
-from erasurehead.experiments.recommend import measure
+from erasurehead.experiments.recommend import measure, study
 from erasurehead.experiments.recommend.command import FILES
 from erasurehead.experiments.recommend.contender import Contender
 from erasurehead.experiments.recommend.question import ask
@@ -25,6 +25,7 @@ from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.tuning import replayed
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.numerics import one_thread
+from tests.golden.tables import Kept, columns, machine
 from tests.tools import inside, process
 
 CONFIG = """
@@ -233,3 +234,59 @@ def test_of_a_list_of_values_those_that_suit_are_compared() -> None:
     scenario = read_scenario(document, None)
     assert [section.get("load") for section in scenario.given] == [None, 3]
     assert any("load=4 is left out: " in note for note in scenario.notes)
+
+
+# What a search found yesterday it finds today, to the bit.
+
+
+FILE = Path(__file__).parent / "golden.json"
+
+BARE: dict[str, Any] = {
+    "workers": 6,
+    "iterations": 10,
+    "seed": 3,
+    "delay": {"model": "shifted_exponential", "shift": 1.0, "rate": 1.0},
+    "load_law": {"kind": "additive", "seconds_per_partition": 0.05},
+}
+TRAINED = {
+    **BARE,
+    "problem": {"loss": "least_squares", "dataset": "synthetic", "rows": 60, "features": 4},
+    "optimizer": {"rule": "gd", "learning_rate": 0.1},
+}
+SEARCHES = {
+    "bare": (BARE, SearchRequest(only="uncoded,erasurehead,k_batch_async")),
+    "trained": (TRAINED, SearchRequest(only="uncoded,ignore_stragglers,k_async,adaptive_k")),
+    "budget": (
+        TRAINED,
+        SearchRequest(budget=8.0, max_load=2, only="uncoded,fractional_repetition"),
+    ),
+}
+
+
+def tables(name: str) -> Kept:
+    """Every table of a search."""
+    document, request = SEARCHES[name]
+    search = Search(ask(document, request, None), (), lambda done, total: None)
+    found = study.recommended(search)
+    return {table: columns(frame) for table, frame in study.recommendation_tables(found).items()}
+
+
+@pytest.mark.parametrize("name", SEARCHES)
+def test_tables_are_the_golden_ones(name: str) -> None:
+    """Texts alone where the machine is another: numbers in them are rounded."""
+    golden, found = json.loads(FILE.read_text()), tables(name)
+    same_machine = golden["machine"] == machine()
+    for table, expected in golden["searches"][name].items():
+        assert list(found[table]) == list(expected), table
+        for column, kept in expected.items():
+            if same_machine:
+                assert found[table][column]["hash"] == kept["hash"], f"{table}.{column}"
+            elif kept["mean"] is not None:
+                mean = pytest.approx(kept["mean"], rel=1e-6, abs=1e-12)
+                assert found[table][column]["mean"] == mean, f"{table}.{column}"
+
+
+if __name__ == "__main__":
+    lines = [f'  "{name}": {json.dumps(tables(name))}' for name in SEARCHES]
+    text = ",\n".join(lines)
+    FILE.write_text(f'{{"machine": {json.dumps(machine())},\n"searches": {{\n{text}\n}}}}\n')
