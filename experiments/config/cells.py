@@ -21,7 +21,7 @@ from .catalogue import Catalogue, Plugin, blamed, with_plugins
 from .codec import classes_in, filled, plain
 from .document import MOST_POINTS, anchored, range_values, set_dotted
 from .errors import ConfigError, at
-from .settings import AUTO, FIELDS, SchemeEntry, Settings, of_workers, section, validate
+from .settings import AUTO, FIELDS, SchemeEntry, Settings, follows_workers, section, validate
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
         first = next(entry for entry in settings.schemes if entry.index == index)
         section = plain(first.family, catalogue)
         if isinstance(scheme, Mapping):  # fields that list several values keep their list
-            follow = (key for key, value in scheme.items() if of_workers(value, 1) != value)
+            follow = (key for key, value in scheme.items() if follows_workers(value))
             said = (*first.swept, *follow, "label")
             section |= {key: scheme[key] for key in said if key in scheme}
         schemes.append(filled(scheme, section))
@@ -296,8 +296,10 @@ class _Grid:
             if key.split(".")[0] in ("plugins", "sweep"):
                 raise at(f"sweep.{key}", self.sweep[key], "cannot be swept")
             self._touched.setdefault(key.split(".")[0], []).append(position)
-        if "workers" in self._touched:  # counts of schemes can follow them
-            self._touched.setdefault("schemes", []).extend(self._touched["workers"])
+        if "workers" in self._touched and {"schemes"} & {*self.base, *self._touched}:
+            # Counts of schemes can follow the workers, which so are read first.
+            own = self._touched.pop("schemes", [])
+            self._touched["schemes"] = [*own, *self._touched["workers"]]
 
     def _workers(self) -> int:
         """As many as the delays have; where delays are swept, those of the first point count.
@@ -335,8 +337,9 @@ class _Grid:
             for name, part in parts.items():
                 if part not in known:
                     raw = self._raw(name, swept)
-                    workers = swept.get("workers", self.base.get("workers"))
-                    known[part] = self._read(name, section(name, raw, self._catalogue, workers))
+                    # The workers of this point, which are read before its schemes.
+                    (n,) = known.get(parts.get("workers", part), reads["workers"])
+                    known[part] = self._read(name, section(name, raw, self._catalogue, n.value))
             yield swept, {**reads, **{name: known[part] for name, part in parts.items()}}
 
     def cells(self, index: int, swept: dict[str, Any], reads: Reads) -> Iterator[Cell]:

@@ -43,12 +43,12 @@ class Reader:
 
     Attributes:
         catalogue: what they can name.
-        workers: n, where it is known; a scheme's count can follow it.
+        workers: n as it is given, or ``None``; a scheme's count can follow it.
         depth: how deep the delay model that is being read is nested.
     """
 
     catalogue: Catalogue
-    workers: int | None = None
+    workers: Any = None
     depth: int = 0
 
     def delay_model(self, value: Any) -> Any:

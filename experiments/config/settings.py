@@ -77,7 +77,7 @@ def _entries(reader: Reader, section: Any) -> tuple[SchemeEntry, ...]:
     entries = []
     for single, swept in _singles(reader, section):
         said = {key: value for key, value in single.items() if key != "label"}
-        counted = {key: of_workers(value, reader.workers) for key, value in said.items()}
+        counted = {key: _counted(value, reader.workers) for key, value in said.items()}
         family, label = reader.named("schemes", counted), single.get("label")
         label = _label(reader, family, said) if label is None else _given(label)
         entries.append(SchemeEntry(family, label, swept))
@@ -88,13 +88,18 @@ OF_WORKERS = re.compile(r"n *([-/]) *([1-9][0-9]{0,6})")
 """A count that follows the number of workers."""
 
 
-def of_workers(value: Any, workers: int | None) -> Any:
+def follows_workers(value: Any) -> re.Match[str] | None:
+    """Whether a value is a count that follows them, and its parts."""
+    return OF_WORKERS.fullmatch(value) if isinstance(value, str) else None
+
+
+def _counted(value: Any, workers: Any) -> Any:
     """``n/2``, rounded up, and ``n-3`` as numbers for n workers; any other value as it is."""
-    found = OF_WORKERS.fullmatch(value) if isinstance(value, str) else None
-    if found is None or workers is None:
+    found = follows_workers(value)
+    if found is None or not isinstance(workers, int | float) or workers % 1 != 0:
         return value
-    number = int(found[2])
-    return workers - number if found[1] == "-" else -(-workers // number)
+    n, number = int(workers), int(found[2])
+    return n - number if found[1] == "-" else -(-n // number)
 
 
 def _given(label: Any) -> str:
@@ -133,7 +138,7 @@ def _label(reader: Reader, family: SchemeFamily, said: Mapping[str, Any] | None 
     defaults = {field.name: field.default for field in fields(family)}  # type: ignore[arg-type]
     section = plain(family, reader.catalogue)
     said = said or {}
-    section |= {key: value for key, value in said.items() if of_workers(value, 1) != value}
+    section |= {key: value for key, value in said.items() if follows_workers(value)}
     unusual = [
         shown_field(key, section[key])
         for key in section
@@ -304,17 +309,11 @@ def validate(document: Mapping[str, Any], catalogue: Catalogue = BUILT_IN) -> Se
     """
     with located(""):
         require_known(document, FIELDS)
-        reader = Reader(catalogue, _workers(document.get("workers")))
+        reader = Reader(catalogue, document.get("workers"))
         return Settings.model_validate(dict(document), context=reader)
 
 
-def _workers(given: Any) -> int | None:
-    return given if isinstance(given, int) else None
-
-
-def section(
-    name: str, value: Any, catalogue: Catalogue = BUILT_IN, workers: int | None = None
-) -> Any:
+def section(name: str, value: Any, catalogue: Catalogue = BUILT_IN, workers: Any = None) -> Any:
     """Read one of the settings by itself; schemes can have counts that follow ``workers``.
 
     Raises:

@@ -287,6 +287,11 @@ def test_a_count_follows_the_number_of_workers() -> None:
     assert cells(literal)[0].key == found[0].key
     with pytest.raises(ConfigError, match=r"schemes\.ignore_stragglers\.wait_for = 0: must be"):
         cells(document | {"sweep": {"workers": [9, 3]}})
+    labels = {"sweep": {"schemes.0.label": ["a", "b"], "workers": [9, "x"]}}
+    with pytest.raises(ConfigError, match=r"^workers = 'x': must be"):
+        cells(document | labels | {"schemes": [{"name": "ignore_stragglers", "wait_for": "n/2"}]})
+    with pytest.raises(ConfigError, match=r"schemes: missing"):
+        cells({key: each for key, each in document.items() if key != "schemes"})
     with pytest.raises(ConfigError, match=r"wait_for = 'n\*2'"):
         cells(BASE | {"schemes": [{"name": "ignore_stragglers", "wait_for": "n*2"}]})
 
