@@ -22,6 +22,7 @@ from pydantic import TypeAdapter, ValidationError
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.tables.columns import SECONDS_AT_MOST
 from erasurehead.delay_models.tables.measured import (
+    REMEDIES,
     Decimal,
     Header,
     Measured,
@@ -335,9 +336,7 @@ def _arguments() -> Iterator[None]:
 
 
 WORD = r"""(?:[^\s'"]|'[^']*'|"[^"]*")+?"""
-OPTION = re.compile(
-    rf"--(columns|drop|keep|rows|header|decimal|unit|missing|retries) ({WORD})(?=[,;:).]?(?:\s|$))"
-)
+OPTION = re.compile(rf"--({REMEDIES}) ({WORD})(?=[,;:).]?(?:\s|$))")
 CHOICES = {
     choice for kind in (Unit, Missing, Retries, Header, Decimal) for choice in get_args(kind)
 }

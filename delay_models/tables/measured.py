@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from ...sim.files import UnusableFile, short
 from ..base import LONGEST, FloatArray, PositiveSeconds
 
-OPTION = re.compile(r"--(columns|drop|keep|rows|header|decimal|unit|missing|retries) ")
+REMEDIES = "columns|drop|keep|rows|header|decimal|unit|missing|retries"
+"""Options that errors of a table name."""
+
+OPTION = re.compile(f"--({REMEDIES}) ")
 
 
 class TableError(ValueError):

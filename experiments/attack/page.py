@@ -44,7 +44,7 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
     codes = {
         f"{', '.join(labels)} ({key[0]} workers)": rows for key, (labels, rows) in alike.items()
     }
-    many = frame.groupby(["label", "workers"]).ngroups
+    many = sum(len(labels) for labels, _ in alike.values())
     why = [f"{title}: {beginning(rows)}" for title, rows in codes.items()]
     why += [f"{title}: {lost}" for title, rows in codes.items() if (lost := rounding(rows))]
     verdict = f"The worst stragglers of {number_of(many, 'code')}."

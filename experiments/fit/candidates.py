@@ -9,7 +9,7 @@ is fuller, is taken only if it does better.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any
@@ -176,23 +176,23 @@ def choose(
     taken: Tried | None = None
     best: Tried | None = None  # whether or not it misplaces a worker
 
-    def by(predict: Callable[..., FloatArray], recipe: Recipe) -> Tried:
-        return Tried(recipe, score([predict(recipe, half, ks) for half in competing], measured))
-
     for recipe in _recipes(found, parts, bool(held_out)):
+        models: list[DelayModel] = []
         if isinstance(recipe, Factors) and not recipe.parts:
             each = Tried(recipe, known[recipe.family.name])
         else:
             if many and taken is not None and isinstance(recipe, LawsOfWorkers):
-                quick = by(_reshuffled, recipe)
+                shuffled = [_reshuffled(recipe, half, ks) for half in competing]
+                quick = Tried(recipe, score(shuffled, measured))
                 if quick.gain(taken) <= GAIN:
                     tried.append(quick)
                     continue
-            each = by(_simulated, recipe)
+            models = [delay_model(recipe.section(half.sample, half.seen)) for half in competing]
+            each = Tried(recipe, score(_of_halves(models, delays.workers, ks), measured))
         tried.append(each)
         if best is None or each.beats(best):
             best = each
-        if (taken is None or each.beats(taken)) and not places.misses(recipe, competing):
+        if (taken is None or each.beats(taken)) and not places.misses(recipe, models):
             taken = each
     assert best is not None
     displaced = taken is None or best.beats(taken)
@@ -217,19 +217,19 @@ def choose(
 
 def _shows_no_law(delays: UnitDelays) -> bool:
     """Whether a table is short, and its loads so alike, that its rounds may be drawn again."""
+    if len(delays.rounds) > MOST_AGAIN or delays.rounds.size > MOST_CELLS_AGAIN:
+        return False
     waits = waited_for(delays.workers)
     own = observed_order_statistics(delays.rounds, waits)
-    few = len(delays.rounds) <= MOST_AGAIN and delays.rounds.size <= MOST_CELLS_AGAIN
-    return few and all(
+    return all(
         worst_error(observed_order_statistics(table, waits), own) <= np.log(MOST_APART)
         for table in delays.tables
     )
 
 
-def _simulated(recipe: Recipe, half: Half, ks: Sequence[int]) -> FloatArray:
-    """Order statistics that a recipe predicts from what is seen, ``(K,)`` seconds."""
-    model = delay_model(recipe.section(half.sample, half.seen))
-    return simulated_order_statistics(model, half.held_out.shape[1], ks, CELLS_OF_HALF)
+def _of_halves(models: Sequence[DelayModel], workers: int, ks: Sequence[int]) -> list[FloatArray]:
+    """Order statistics that models of halves of the rounds predict, ``(K,)`` seconds each."""
+    return [simulated_order_statistics(model, workers, ks, CELLS_OF_HALF) for model in models]
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,18 +264,15 @@ class _Places:
         judged[list(own)] = False
         return cls(ks, first.mean(axis=0), len(first), errors, judged)
 
-    def misses(self, recipe: Recipe, competing: Sequence[Half]) -> bool:
-        """Whether a recipe misplaces a worker; one without workers has them all alike."""
+    def misses(self, recipe: Recipe, models: Sequence[DelayModel]) -> bool:
+        """Whether a recipe misplaces a worker, by its models of both halves; one without workers
+        has them all alike."""
+        if not (recipe.parts.worker or isinstance(recipe, LawsOfWorkers)):
+            return self.off(self.alike)
         n = len(self.judged)
-        shares = self.alike
-        if recipe.parts.worker or isinstance(recipe, LawsOfWorkers):
-            rounds, each = max(200, CELLS_OF_HALF // n), []
-            for half in competing:
-                model = delay_model(recipe.section(half.sample, half.seen))
-                rng = np.random.default_rng(SEED)
-                each.append(_first(model.sample(rng, rounds, n), self.ks).mean(axis=0))
-            shares = np.mean(each, axis=0)
-        return self.off(shares)
+        rounds = max(200, CELLS_OF_HALF // n)
+        tables = (model.sample(np.random.default_rng(SEED), rounds, n) for model in models)
+        return self.off(np.mean([_first(each, self.ks).mean(axis=0) for each in tables], axis=0))
 
     @property
     def alike(self) -> FloatArray:
