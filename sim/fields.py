@@ -32,20 +32,14 @@ def not_bool(value: Any) -> Any:
 Count = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 """A number of things, of which there is one at least."""
 
-Load = Count
-"""d, partitions that a worker computes per round."""
-
-WaitFor = Count
-"""r, arrivals that end a round."""
+Load = Count  # d, partitions that a worker computes per round
+WaitFor = Count  # r, arrivals that end a round
 
 NotNegative = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False)]
 """A finite number of at least 0."""
 
-Tolerance = NotNegative
-"""mu: who takes longer than (1 + mu) times the fastest worker is late."""
-
-Seed = Annotated[int, BeforeValidator(not_bool), Ge(0)]
-"""What NumPy takes as a seed."""
+Tolerance = NotNegative  # mu: who takes longer than (1 + mu) times the fastest worker is late
+Seed = Annotated[int, BeforeValidator(not_bool), Ge(0)]  # what NumPy takes as a seed
 
 Seconds = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False), Unit("s")]
 """A time, from the start of a round."""

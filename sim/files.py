@@ -35,8 +35,7 @@ HEADERS = {
 }
 """Readers of a header by its version; later versions are for named fields, not for numbers."""
 
-ENCRYPTED = 1
-"""The bit of a ZIP member's flags that says it is encrypted."""
+ENCRYPTED = 1  # the bit of a ZIP member's flags that says it is encrypted
 
 
 class UnusableFile(ValueError):

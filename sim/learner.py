@@ -74,20 +74,14 @@ class HeldGradients:
 
 # A fixed width, because a matrix product rounds differently at another shape: so the losses are a
 # function of the arguments alone, not of the machine.
-BLOCK = 128
-"""Columns trained together: wide enough for matrix products at nearly full speed."""
+BLOCK = 128  # columns trained together: wide enough for matrix products at nearly full speed
 
 TOGETHER = 2**16
 """Margins of learning rates that are trained side by side, 512 KiB: more would leave the cache."""
 
-REMEMBERED = 2 * 2**30
-"""Bytes of past models and gradients that may be kept."""
-
-SINGLES_AT_ONCE = 2**20
-"""Numbers of single gradients that are taken together: 8 MiB."""
-
-Progress = Callable[[int, int], None]
-"""Called with iterations done and iterations in all."""
+REMEMBERED = 2 * 2**30  # bytes of past models and gradients that may be kept
+SINGLES_AT_ONCE = 2**20  # numbers of single gradients that are taken together: 8 MiB
+Progress = Callable[[int, int], None]  # called with iterations done and iterations in all
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,7 @@ STRICT = ConfigDict(extra="forbid")
 class LoadLaw(ABC):
     """A law from loads and unit delays to worker times; abstract."""
 
-    kind: ClassVar[str]
-    """The registry name."""
+    kind: ClassVar[str]  # the registry name
 
     @abstractmethod
     def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:

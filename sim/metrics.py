@@ -33,8 +33,7 @@ class CellRecords(Protocol):
         """One row per replication, with numbers of the whole run."""
 
 
-ROUNDING = 1e-12
-"""Round-off of a zero that is the difference of two sums of the order of 1."""
+ROUNDING = 1e-12  # Round-off of a zero that is the difference of two sums of the order of 1
 
 Of = Callable[[CellRecords], FloatArray | None]
 

@@ -14,8 +14,7 @@ from threadpoolctl import ThreadpoolController
 
 from .types import BoolArray, ComplexArray, FloatArray, IntArray
 
-SHORT = 256
-"""Rows shorter than this are reduced faster column by column."""
+SHORT = 256  # rows shorter than this are reduced faster column by column
 
 
 def row_max(table: FloatArray) -> FloatArray:
@@ -65,14 +64,9 @@ def _libraries(modules: int) -> ThreadpoolController:
 
 # Least squares with a large sparse matrix, for many sets of its rows at a time.
 
-STEPS = 300
-"""Of the iterative method: enough for a code with a condition number of some hundred."""
-
-SMALLEST = 1e-14
-"""A set is solved once ``||A^T r||`` has shrunk by this factor."""
-
-WIDTH = 32
-"""Sets that are solved together."""
+STEPS = 300  # of the iterative method: enough for a code with a condition number of some hundred
+SMALLEST = 1e-14  # a set is solved once ``||A^T r||`` has shrunk by this factor
+WIDTH = 32  # sets that are solved together
 
 CELLS = 2**20
 """Numbers of one array of the method, so that a code of 100,000 workers takes 10 sets at a time."""
@@ -151,20 +145,14 @@ SHIFTS = (1e-7, 1e-10)
 """What is added to the diagonal, relative to its largest entry: then every system has an answer.
 The smaller one is for sets with a large condition number."""
 
-SOLVED = 1e-13
-"""Once the slope has shrunk by this factor, one more turn leaves but rounding."""
-
-EQUAL = 1e-8
-"""The same where a combination takes rows out: large weights round to a large slope."""
-
-TURNS = 5
-"""Of the refinement: enough for condition numbers to 70, with the smaller shift to 2000."""
+SOLVED = 1e-13  # once the slope has shrunk by this factor, one more turn leaves but rounding
+EQUAL = 1e-8  # the same where a combination takes rows out: large weights round to a large slope
+TURNS = 5  # of the refinement: enough for condition numbers to 70, with the smaller shift to 2000
 
 STACKED = 32
 """Systems up to this size are inverted in one call; larger ones are factored one by one."""
 
-AT_ONCE = 2**22
-"""Entries of matrices of the size of G that sets may take together."""
+AT_ONCE = 2**22  # entries of matrices of the size of G that sets may take together
 
 BLOCK = 8
 """Rows that are multiplied together: bits of a row depend on its place in much larger products."""

@@ -37,8 +37,7 @@ class Optimizer(ABC):
             already has it once.
     """
 
-    rule: ClassVar[str]
-    """The registry name."""
+    rule: ClassVar[str]  # the registry name
 
     learning_rate: Annotated[float, Gt(0), AllowInfNan(False)]
     decay: Annotated[float, Gt(0), Le(1)] = 1.0

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, TypeAlias, final
+from typing import ClassVar, Self, TypeAlias, final
 
 import numpy as np
 from typing_extensions import override
@@ -23,16 +23,25 @@ from .types import BoolArray, FloatArray, IntArray
 EXACT = 1e-9
 """A partition weight this close to 1 counts as 1: the difference is a decoder's round-off."""
 
-WEIGHTS_AT_ONCE = 2**22
-"""Partition weights that are decoded together: 32 MiB."""
+WEIGHTS_AT_ONCE = 2**22  # partition weights that are decoded together: 32 MiB
 
 WEIGHTS_KEPT = 2**26
 """Partition weights that are kept for the learner: 512 MiB. A larger run decodes them again."""
 
 
+@dataclass(frozen=True, eq=False)
+class Update:
+    """One update of R replications; abstract. Its arrays have the axis R in front."""
+
+    def columns(self, part: slice) -> Self:
+        """The same update of some of the replications."""
+        arrays = {name: each for name, each in vars(self).items() if isinstance(each, np.ndarray)}
+        return replace(self, **{name: each[part] for name, each in arrays.items()})
+
+
 @final
 @dataclass(frozen=True, eq=False)
-class Dense:
+class Dense(Update):
     """One update with a weight for every partition.
 
     Attributes:
@@ -44,15 +53,10 @@ class Dense:
     weights: FloatArray
     version: IntArray | None = None
 
-    def columns(self, part: slice) -> Dense:
-        """The same update of some of the replications."""
-        version = None if self.version is None else self.version[part]
-        return Dense(self.weights[part], version)
-
 
 @final
 @dataclass(frozen=True, eq=False)
-class Sparse:
+class Sparse(Update):
     """One update from K gradients of single partitions.
 
     Attributes:
@@ -65,14 +69,10 @@ class Sparse:
     weight: FloatArray
     version: IntArray
 
-    def columns(self, part: slice) -> Sparse:
-        """The same update of some of the replications."""
-        return Sparse(self.partition[part], self.weight[part], self.version[part])
-
 
 @final
 @dataclass(frozen=True, eq=False)
-class Renewal:
+class Renewal(Update):
     """One update along the sum of a table of gradients, after some of its entries are renewed.
 
     The learner keeps the table; at first every entry is zero.
@@ -94,16 +94,10 @@ class Renewal:
     share: FloatArray | None = None
     clear: bool = False
 
-    def columns(self, part: slice) -> Renewal:
-        """The same update of some of the replications."""
-        share = None if self.share is None else self.share[part]
-        renewed = self.entry[part], self.partition[part], self.version[part]
-        return Renewal(*renewed, self.scale[part], share, self.clear)
-
 
 @final
 @dataclass(frozen=True, eq=False)
-class Held:
+class Held(Update):
     """One update from d held gradients of every partition, some of them new.
 
     The learner holds them; at first all are zero.
@@ -116,14 +110,10 @@ class Held:
     fresh: BoolArray
     weights: FloatArray
 
-    def columns(self, part: slice) -> Held:
-        """The same update of some of the replications."""
-        return Held(self.fresh[part], self.weights[part])
-
 
 @final
 @dataclass(frozen=True, eq=False)
-class Local:
+class Local(Update):
     """One update from k trajectories, of local steps on one partition each.
 
     Every trajectory begins at the newest model x, with the state of its optimizer, and ends at z_i.
@@ -146,12 +136,8 @@ class Local:
     rate: float = 1.0
     momentum: float = 0.0
 
-    def columns(self, part: slice) -> Local:
-        """The same update of some of the replications."""
-        return replace(self, weights=self.weights[part])
 
-
-Step: TypeAlias = "Dense | Sparse | Renewal | Held | Local"
+Step: TypeAlias = Dense | Sparse | Renewal | Held | Local
 
 
 def weights_of(step: Step, partitions: int) -> FloatArray | None:
@@ -170,16 +156,44 @@ def weights_of(step: Step, partitions: int) -> FloatArray | None:
     return weights
 
 
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What can be said of all updates without a model.
+
+    Attributes:
+        recovered: ``(R, U)`` share of partitions with non-zero weight.
+        error: ``(R, U)`` decoding error ``||w - 1||^2``.
+        shares: ``(R, k)`` share of the updates that the gradient of each partition is part of (with
+            a weight that is not zero); ``None`` where that is not known.
+        staleness: ``(R, U)`` updates between reading a model and using its gradient, the mean over
+            an update's gradients; ``None`` where every gradient is that of the newest model.
+    """
+
+    recovered: FloatArray
+    error: FloatArray
+    shares: FloatArray | None = None
+    staleness: FloatArray | None = None
+
+
 class Steps(ABC):
     """All updates of a run, for R replications; abstract.
 
     Attributes:
+        sparse: whether steps are ``Sparse`` or ``Renewal``, which need past models, not margins.
         times: ``(R, U)`` absolute seconds at which each update was applied.
+        depth: how many updates back the oldest gradient reaches that is still to be taken.
+        table_size: gradients in the table that the learner keeps for ``Renewal``; 0 without one.
+        held: gradients of every partition that it keeps: d of ``Held``; 0 without any.
+        local_steps: iterations of an update; the last may have fewer.
     """
 
-    times: FloatArray
     sparse: ClassVar[bool] = False
-    """Whether steps are ``Sparse`` or ``Renewal``, which need past models rather than margins."""
+
+    times: FloatArray
+    depth: int = 0
+    table_size: int = 0
+    held: int = 0
+    local_steps: int = 1
 
     @abstractmethod
     def step(self, u: int) -> Step:
@@ -189,42 +203,33 @@ class Steps(ABC):
     def arrived(self, together: int = 1) -> IntArray:
         """``(R, U / together)`` how many workers' messages each group of updates was made of."""
 
-    @property
     @abstractmethod
-    def recovered(self) -> FloatArray:
-        """``(R, U)`` share of partitions with non-zero weight."""
+    def measure(self) -> Measured:
+        """See ``Measured``; asked once."""
+
+    @cached_property
+    def _measured(self) -> Measured:
+        return self.measure()
 
     @property
-    @abstractmethod
+    def recovered(self) -> FloatArray:
+        """See ``Measured.recovered``."""
+        return self._measured.recovered
+
+    @property
     def error(self) -> FloatArray:
-        """``(R, U)`` decoding error ``||w - 1||^2``."""
+        """See ``Measured.error``."""
+        return self._measured.error
 
     @property
     def shares(self) -> FloatArray | None:
-        """``(R, k)`` share of the updates that the gradient of each partition is part of (with a
-        weight that is not zero); ``None`` where that is not known."""
-        return None
+        """See ``Measured.shares``."""
+        return self._measured.shares
 
     @property
     def staleness(self) -> FloatArray | None:
-        """``(R, U)`` updates between reading a model and using its gradient, the mean over an
-        update's gradients; ``None`` where every gradient is that of the newest model."""
-        return None
-
-    @property
-    def depth(self) -> int:
-        """How many updates back the oldest gradient reaches that is still to be taken."""
-        return 0
-
-    @property
-    def table_size(self) -> int:
-        """Gradients in the table that the learner keeps for ``Renewal``; 0 without one."""
-        return 0
-
-    @property
-    def held(self) -> int:
-        """Gradients of every partition that the learner keeps: d of ``Held``; 0 without any."""
-        return 0
+        """See ``Measured.staleness``."""
+        return self._measured.staleness
 
     @property
     def exact(self) -> bool:
@@ -235,11 +240,6 @@ class Steps(ABC):
     def alike(self) -> bool:
         """Whether all replications train one and the same model: where every update is exact."""
         return self.exact
-
-    @property
-    def local_steps(self) -> int:
-        """Iterations of an update: 1 unless overridden. The last may have fewer."""
-        return 1
 
     def clock(self, iterations: int) -> FloatArray:
         """``(R, T)`` seconds at which each iteration ended; see ``iteration_ends``."""
@@ -304,13 +304,14 @@ class DecodedRounds(Steps):
         checked: int | None = None,
     ) -> None:
         self.times = times
+        self.depth = min(lag, max(int(times.shape[1]) - 1, 0))
         self._checked = None if checked is None or checked >= times.size else checked
         self._arrived, self._decode = arrived, weights
         self._workers, self._partitions, self._lag = workers, partitions, lag
 
     @override
     def step(self, u: int) -> Dense:
-        kept = self._decoded[2]
+        kept = self._decoded[1]
         weights = self._decode(self._arrived[:, u]) if kept is None else kept[:, u]
         version = None
         if self._lag:
@@ -328,85 +329,64 @@ class DecodedRounds(Steps):
             heard[:, some] = np.count_nonzero(by_worker[:, some].any(axis=(2, 4)), axis=2)
         return heard
 
-    @property
     @override
-    def recovered(self) -> FloatArray:
+    def measure(self) -> Measured:
         return self._decoded[0]
 
     @property
     @override
-    def error(self) -> FloatArray:
-        return self._decoded[1]
-
-    @property
-    @override
-    def shares(self) -> FloatArray:
-        """Of the rounds that are decoded, each replication's own."""
-        return self._decoded[4]
-
-    @property
-    @override
-    def staleness(self) -> FloatArray | None:
-        if not self._lag:
-            return None
-        updates = np.arange(self.times.shape[1], dtype=np.float64)
-        return np.broadcast_to(np.minimum(updates, self._lag), self.times.shape)
-
-    @property
-    @override
-    def depth(self) -> int:
-        return min(self._lag, max(int(self.times.shape[1]) - 1, 0))
-
-    @property
-    @override
     def exact(self) -> bool:
-        return not self._lag and self._decoded[3]
+        return not self._lag and self._decoded[2]
 
     @property
     def weights(self) -> FloatArray:
         """``(R, U, k)`` partition weights of every update."""
-        kept = self._decoded[2]
+        kept = self._decoded[1]
         return self._decode(self._arrived) if kept is None else kept
 
     @cached_property
-    def _decoded(self) -> tuple[FloatArray, FloatArray, FloatArray | None, bool, FloatArray]:
-        return self._all() if self._checked is None else self._some(self._checked)
-
-    def _some(self, checked: int) -> tuple[FloatArray, FloatArray, None, bool, FloatArray]:
-        r, u, nm = self._arrived.shape
-        places = np.linspace(0, r * u - 1, checked).astype(np.int64)
-        recovered, error = np.full(r * u, np.nan), np.full(r * u, np.nan)
-        heard = np.zeros((r, self._partitions))
-        rounds = max(1, WEIGHTS_AT_ONCE // max(self._partitions, nm))
-        for start in range(0, checked, rounds):
-            taken = places[start : start + rounds]
-            part = self._decode(self._arrived.reshape(-1, nm)[taken])
-            used, recovered[taken], error[taken] = self._measured(part)
-            np.add.at(heard, taken // u, used)
-        looked_at = np.bincount(places // u, minlength=r)[:, None]
-        with np.errstate(invalid="ignore"):
-            shares = heard / looked_at
-        return recovered.reshape(r, u), error.reshape(r, u), None, False, shares
-
-    def _measured(self, weights: FloatArray) -> tuple[BoolArray, FloatArray, FloatArray]:
-        used = weights != 0
-        recovered = np.count_nonzero(used, axis=-1) / self._partitions
-        return used, recovered, np.square(weights - 1.0).sum(axis=-1)
-
-    def _all(self) -> tuple[FloatArray, FloatArray, FloatArray | None, bool, FloatArray]:
+    def _decoded(self) -> tuple[Measured, FloatArray | None, bool]:
+        """What was measured, the weights if there is room for them, and whether all are 1."""
         (r, u, nm), k = self._arrived.shape, self._partitions
+        if self._checked is not None:
+            return self._some(self._checked), None, False
         recovered, error, heard = np.empty((r, u)), np.empty((r, u)), np.zeros((r, k))
         kept = np.empty((r, u, k)) if r * u * k <= WEIGHTS_KEPT else None
         exact, rounds = True, max(1, WEIGHTS_AT_ONCE // (r * max(k, nm)))
         for start in range(0, u, rounds):
             taken = slice(start, start + rounds)
             part = self._decode(self._arrived[:, taken])
-            used, recovered[:, taken], error[:, taken] = self._measured(part)
+            used, recovered[:, taken], error[:, taken] = self._measured_of(part)
             heard += np.count_nonzero(used, axis=1)
             exact = exact and bool(np.all(np.abs(part - 1) <= EXACT))
             if kept is not None:
                 kept[:, taken] = part
-        return recovered, error, kept, exact, heard / u
+        stale = None
+        if self._lag:
+            stale = np.minimum(np.arange(u, dtype=np.float64), self._lag)
+            stale = np.broadcast_to(stale, self.times.shape)
+        return Measured(recovered, error, heard / u, stale), kept, exact
+
+    def _some(self, checked: int) -> Measured:
+        (r, u, nm), k = self._arrived.shape, self._partitions
+        places = np.linspace(0, r * u - 1, checked).astype(np.int64)
+        recovered, error = np.full(r * u, np.nan), np.full(r * u, np.nan)
+        heard = np.zeros((r, k))
+        rounds = max(1, WEIGHTS_AT_ONCE // max(k, nm))
+        for start in range(0, checked, rounds):
+            taken = places[start : start + rounds]
+            part = self._decode(self._arrived.reshape(-1, nm)[taken])
+            used, recovered[taken], error[taken] = self._measured_of(part)
+            np.add.at(heard, taken // u, used)
+        looked_at = np.bincount(places // u, minlength=r)[:, None]
+        with np.errstate(invalid="ignore"):
+            shares = heard / looked_at
+        return Measured(recovered.reshape(r, u), error.reshape(r, u), shares)
+
+    def _measured_of(self, weights: FloatArray) -> tuple[BoolArray, FloatArray, FloatArray]:
+        used = weights != 0
+        recovered = np.count_nonzero(used, axis=-1) / self._partitions
+        return used, recovered, np.square(weights - 1.0).sum(axis=-1)
 
 
 @final
@@ -431,20 +411,12 @@ class GivenWeights(Steps):
         r, u = self.times.shape
         return np.zeros((r, u // together), dtype=np.int64)
 
-    @property
     @override
-    def recovered(self) -> FloatArray:
-        return np.asarray(np.count_nonzero(self.weights, axis=-1) / self.weights.shape[-1])
-
-    @property
-    @override
-    def error(self) -> FloatArray:
-        return np.asarray(np.square(self.weights - 1.0).sum(axis=-1))
-
-    @property
-    @override
-    def shares(self) -> FloatArray:
-        return np.asarray((self.weights != 0).mean(axis=1))
+    def measure(self) -> Measured:
+        used = self.weights != 0
+        recovered = np.count_nonzero(used, axis=-1) / self.weights.shape[-1]
+        error = np.square(self.weights - 1.0).sum(axis=-1)
+        return Measured(np.asarray(recovered), error, used.mean(axis=1))
 
     @cached_property
     def exact(self) -> bool:
@@ -484,28 +456,22 @@ class SingleGradients(Steps):
         r, u, _ = self.worker.shape
         return count_distinct(self.worker.reshape(r, u // together, -1))
 
-    @property
     @override
-    def recovered(self) -> FloatArray:
+    def measure(self) -> Measured:
+        """Cost: three sorts of each update's K gradients."""
+        (r, u, _), k = self.partition.shape, self.partitions
         used = np.where(self.weight != 0, self.partition, -1)
-        return count_distinct(used) / self.partitions
-
-    @property
-    @override
-    def shares(self) -> FloatArray:
-        r, u, _ = self.partition.shape
-        used = np.sort(np.where(self.weight != 0, self.partition, -1), axis=-1)
+        recovered = count_distinct(used) / k
+        used.sort(axis=-1)
         used[..., 1:][used[..., 1:] == used[..., :-1]] = -1  # a partition counts once an update
-        places = (used + np.arange(r)[:, None, None] * self.partitions)[used >= 0]
-        counts = np.bincount(places, minlength=r * self.partitions)
-        return np.asarray(counts.reshape(r, -1) / u)
+        places = (used + np.arange(r)[:, None, None] * k)[used >= 0]
+        shares = np.bincount(places, minlength=r * k).reshape(r, -1) / u
+        heard = np.maximum(np.count_nonzero(self.worker >= 0, axis=-1), 1)
+        staleness = self._lag.sum(axis=-1) / heard
+        return Measured(recovered, self._error(), np.asarray(shares), np.asarray(staleness))
 
-    @cached_property
-    def error(self) -> FloatArray:
-        """``sum_i (w_i - 1)^2``, the weights of one partition added up.
-
-        Cost: one sort of each update's K gradients.
-        """
+    def _error(self) -> FloatArray:
+        """``sum_i (w_i - 1)^2``, the weights of one partition added up."""
         order = np.argsort(self.partition, axis=-1, kind="stable")
         partition = np.take_along_axis(self.partition, order, axis=-1).reshape(-1)
         weight = np.take_along_axis(self.weight, order, axis=-1).reshape(-1)
@@ -525,14 +491,8 @@ class SingleGradients(Steps):
         return np.where(self.worker >= 0, updates - self.version, 0)
 
     @property
-    @override
-    def staleness(self) -> FloatArray:
-        heard = np.maximum(np.count_nonzero(self.worker >= 0, axis=-1), 1)
-        return np.asarray(self._lag.sum(axis=-1) / heard)
-
-    @property
-    @override
-    def depth(self) -> int:
+    def depth(self) -> int:  # type: ignore[override]
+        """Of the oldest gradient."""
         return int(self._lag.max(initial=0))
 
 

@@ -31,11 +31,8 @@ from .files import (
 BYTES_PER_CELL = 20
 """The most bytes that a number of a CSV takes on average: its longest form and a comma."""
 
-LONGEST_LINE = 2**25
-"""The most bytes in a line of a CSV."""
-
-MOST_COLUMNS = 200_000
-"""The most columns of a CSV: pandas takes some 50 microseconds for each."""
+LONGEST_LINE = 2**25  # the most bytes in a line of a CSV
+MOST_COLUMNS = 200_000  # the most columns of a CSV: pandas takes some 50 microseconds for each
 
 MOST_PARTS = 50_000
 """The most columns times row groups of a Parquet file: each takes some 10 kB to read."""
@@ -43,14 +40,9 @@ MOST_PARTS = 50_000
 LARGEST_FOOTER = 2**24
 """The most bytes of a Parquet file's metadata, which takes twenty times as many in memory."""
 
-LONGEST_TEXT = 10_000
-"""The most characters of a text in a Parquet file."""
-
-BLOCK = 2**20
-"""Bytes that are read at a time."""
-
-BLANKS = r"\s+"
-"""As pandas says that any number of blanks separates two cells."""
+LONGEST_TEXT = 10_000  # the most characters of a text in a Parquet file
+BLOCK = 2**20  # bytes that are read at a time
+BLANKS = r"\s+"  # as pandas says that any number of blanks separates two cells
 
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary)
 """Types that a Parquet file can store as indices into a dictionary."""

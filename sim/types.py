@@ -17,8 +17,7 @@ ComplexArray = NDArray[np.complex128]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.signedinteger[Any]]
 
-Loads = IntArray | FloatArray
-"""Partitions that workers compute; fractions are allowed."""
+Loads = IntArray | FloatArray  # partitions that workers compute; fractions are allowed
 
 
 class TapeLike(Protocol):

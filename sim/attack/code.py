@@ -19,8 +19,7 @@ from ..schemes.decoders import Decoder, decoding_error
 from ..schemes.partial_work import PartlyUncoded
 from ..types import BoolArray, FloatArray, IntArray
 
-MASK_CELLS = 2**20
-"""Numbers in the masks that are made at once."""
+MASK_CELLS = 2**20  # numbers in the masks that are made at once
 
 
 def mask(members: IntArray, workers: int) -> BoolArray:
@@ -46,8 +45,7 @@ def random_sets(workers: int, stragglers: int, count: int, rng: Generator) -> It
         yield mask(np.argsort(draws, axis=1)[:, :stragglers], workers)
 
 
-DECODED_CELLS = 2**22
-"""Numbers in the sets that are decoded at once: 32 MiB."""
+DECODED_CELLS = 2**22  # numbers in the sets that are decoded at once: 32 MiB
 
 
 @final
@@ -132,11 +130,8 @@ def code_of(scheme: Scheme) -> Code | NoCode:
 
 # Sets that theory suggests: all holders of some partitions, and extremes of singular vectors.
 
-DENSE = 2000
-"""Workers, or partitions, up to which all singular vectors are computed."""
-
-VECTORS = 4
-"""Singular vectors that are tried, from the second on."""
+DENSE = 2000  # workers, or partitions, up to which all singular vectors are computed
+VECTORS = 4  # singular vectors that are tried, from the second on
 
 
 def holders(code: Code) -> sparse.csr_array:

@@ -182,8 +182,7 @@ class CommonWeights(Position):
 # rows which depend on each other do no harm.
 
 
-RIDGE = 1e-8
-"""The ridge e, in units of the mean square of a row."""
+RIDGE = 1e-8  # the ridge e, in units of the mean square of a row
 
 
 @final
@@ -285,8 +284,7 @@ def _inverse(gram: np.ndarray, stragglers: BoolArray) -> np.ndarray:
     return inverse
 
 
-LARGEST = 2**24
-"""Numbers in the largest n x n table: 128 MiB, 4096 workers."""
+LARGEST = 2**24  # numbers in the largest n x n table: 128 MiB, 4096 workers
 
 
 def nobody_straggles(code: Code) -> Position:

@@ -28,8 +28,7 @@ from .code import (
 )
 from .positions import Position, nobody_straggles
 
-SAME = 1e-9
-"""Errors that differ by less than this times k are the same up to rounding."""
+SAME = 1e-9  # errors that differ by less than this times k are the same up to rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,11 +87,8 @@ def worst_first(errors: FloatArray, same: float) -> np.ndarray:
 
 # A local search: from a set of stragglers to a worse one, by changing one worker at a time.
 
-GAIN = 1e-6
-"""A gain below this times k is rounding."""
-
-LEAST_STEPS = 10
-"""A search by swaps divides its tries among at least this many steps."""
+GAIN = 1e-6  # a gain below this times k is rounding
+LEAST_STEPS = 10  # a search by swaps divides its tries among at least this many steps
 
 
 def extended(position: Position, stragglers: int, tries: int) -> Position:
@@ -161,8 +157,7 @@ ORDERS = 8
 """Orders of losing all holders of partition after partition: one breaks ties by number, the others
 at random."""
 
-LUCKY = 8
-"""The search by swaps starts from this many of the worst random sets."""
+LUCKY = 8  # the search by swaps starts from this many of the worst random sets
 
 FORESIGHT = 50
 """Swaps per decoding of the budget, where the error after a swap is foreseen without decoding."""

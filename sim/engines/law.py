@@ -30,14 +30,9 @@ from ..types import FloatArray, IntArray, TapeLike, Trace
 if TYPE_CHECKING:
     from .run import Run
 
-BLOCK = 2**13
-"""Rounds that are drawn together; so a run's first rounds do not depend on its length."""
-
-CELLS = 2**20
-"""Chances of groups that are held in memory at once."""
-
-STREAM = 2**32 - 2
-"""The stream of these draws, which no tape reads."""
+BLOCK = 2**13  # rounds that are drawn together; so a run's first rounds do not depend on its length
+CELLS = 2**20  # chances of groups that are held in memory at once
+STREAM = 2**32 - 2  # the stream of these draws, which no tape reads
 
 
 class UnitLaw(Protocol):

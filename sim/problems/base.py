@@ -98,11 +98,8 @@ def append_column(X: Csr, column: FloatArray) -> Csr:
     return sparse.csr_array(sparse.hstack([X, sparse.csr_array(column[:, None])], format="csr"))
 
 
-ROUND_OFF = 1e-12
-"""A vector this much shorter than the one it was computed from counts as zero."""
-
-NUMBERS_AT_ONCE = 2**15
-"""Numbers of a temporary, 256 KiB: several fit in the second-level cache."""
+ROUND_OFF = 1e-12  # a vector this much shorter than the one it was computed from counts as zero
+NUMBERS_AT_ONCE = 2**15  # numbers of a temporary, 256 KiB: several fit in the second-level cache
 
 RowWise: TypeAlias = Callable[[FloatArray, FloatArray], FloatArray]
 """Margins ``(N, R)`` and targets ``(N,)`` -> ``(N, R)``."""
@@ -130,8 +127,7 @@ class Problem(ABC):
         InvalidParameter: fewer rows than partitions, or arrays that do not fit each other.
     """
 
-    task: ClassVar[Task]
-    """What kind of target the loss is for."""
+    task: ClassVar[Task]  # what kind of target the loss is for
 
     X: Matrix
     y: FloatArray

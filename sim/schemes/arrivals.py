@@ -23,8 +23,7 @@ from .base import Fixed, Scheme
 from .deadlines import Deadline, Later
 from .stopping import AllOf, AnyOf, CoverGroups, FirstK, StoppingRule
 
-CELLS = 2**20
-"""Terms of the sum over m that are held in memory at once."""
+CELLS = 2**20  # terms of the sum over m that are held in memory at once
 
 
 Pick: TypeAlias = Callable[[float, float], Any]

@@ -23,8 +23,7 @@ from typing_extensions import override
 
 from ..types import IntArray, Loads
 
-AT_ONCE = 2**22
-"""Entries of the systems that are solved together: 32 MiB."""
+AT_ONCE = 2**22  # entries of the systems that are solved together: 32 MiB
 
 
 class Assignment(ABC):

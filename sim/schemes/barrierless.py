@@ -220,8 +220,7 @@ class Barrierless(Scheme):
         return SingleGradients(trace.times, worker, partition, weight, version, self.partitions)
 
 
-SAMPLES = 2**32 - 2
-"""Key of the random partitions; tapes and data sets use others."""
+SAMPLES = 2**32 - 2  # key of the random partitions; tapes and data sets use others
 
 
 @final

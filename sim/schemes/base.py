@@ -36,8 +36,7 @@ class Independent:
     chances: tuple[float, ...]
 
 
-Stragglers: TypeAlias = RandomOrder | Independent
-"""Who straggles."""
+Stragglers: TypeAlias = RandomOrder | Independent  # who straggles
 
 
 @dataclass(frozen=True)
@@ -81,8 +80,7 @@ NONE = Claims()
 # a number of arrivals); ``build(workers)`` turns it into a ``Scheme`` for a given cluster.
 
 
-State: TypeAlias = Any
-"""What a scheme remembers, for all replications; never changed in place."""
+State: TypeAlias = Any  # what a scheme remembers, for all replications; never changed in place
 
 Patience: TypeAlias = Callable[[FloatArray], FloatArray]
 """What a worker does by itself within a round, such as giving up after a time.
@@ -97,8 +95,7 @@ DECODING = 2e10
 """Floating-point operations, in all, for which every round of an exact code is decoded."""
 
 
-MOST_BLOCKS = 16
-"""Blocks of a tape that are read together for rounds of several steps: 4 MiB."""
+MOST_BLOCKS = 16  # blocks of a tape that are read together for rounds of several steps: 4 MiB
 
 
 class Sees(Enum):
@@ -412,8 +409,7 @@ class Fixed(Assigned):
 class SchemeFamily(ABC):
     """A scheme as the config names it; abstract. Subclasses are frozen pydantic dataclasses."""
 
-    name: ClassVar[str]
-    """The registry name."""
+    name: ClassVar[str]  # the registry name
 
     @classmethod
     @abstractmethod

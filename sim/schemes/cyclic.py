@@ -34,17 +34,10 @@ from .stopping import FirstK
 LEAST_SQUARES = 512
 """Workers up to which cyclic MDS codes are decoded by least squares, whose memory is O(n^2)."""
 
-AT_ONCE = 64
-"""Factors of a product that are multiplied together."""
-
-SMALL = 64
-"""Workers up to which systems are solved densely, many in one call."""
-
-ROUNDED = 1e-10
-"""Weights of a small code further than this from 1 are corrected."""
-
-CELLS = 2**22
-"""Entries of the dense systems that are solved together: 32 MiB."""
+AT_ONCE = 64  # factors of a product that are multiplied together
+SMALL = 64  # workers up to which systems are solved densely, many in one call
+ROUNDED = 1e-10  # weights of a small code further than this from 1 are corrected
+CELLS = 2**22  # entries of the dense systems that are solved together: 32 MiB
 
 
 @plain_dataclass(frozen=True, eq=False)

@@ -272,8 +272,7 @@ def products(vectors: FloatArray | ComplexArray, encoding: sparse.csr_array) -> 
 # What rounding makes of a code. Random real coefficients can be badly conditioned: then large
 # multiples of gradients cancel in the decoded sum, and rounding decides how well.
 
-PROBES = 16
-"""Random orders of arrival that are decoded."""
+PROBES = 16  # random orders of arrival that are decoded
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,7 @@ from .random_codes import plain_code
 from .stop import DecodableWithin, Latest
 from .stopping import FirstK
 
-AT_ONCE = 2**17
-"""Edges of all rounds together that are decoded at once, to bound the memory."""
+AT_ONCE = 2**17  # edges of all rounds together that are decoded at once, to bound the memory
 
 
 @final

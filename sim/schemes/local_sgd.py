@@ -22,7 +22,7 @@ from ..fields import (
     require_at_most_workers,
     require_divisor,
 )
-from ..steps import DecodedRounds, Local, Steps
+from ..steps import DecodedRounds, Local, Measured, Steps
 from ..types import BoolArray, FloatArray, IntArray, Rounds, Trace
 from .assignments import Groups
 from .base import Assigned, Claims, RandomOrder, Round, SchemeFamily, State
@@ -229,37 +229,21 @@ class OuterSteps(Steps):
     """
 
     def __init__(self, rounds: DecodedRounds, local_steps: int, last: int, outer: Outer) -> None:
-        self.times = rounds.times
-        self.rounds, self._steps, self._last, self._outer = rounds, local_steps, last, outer
-
-    @property
-    @override
-    def local_steps(self) -> int:
-        return self._steps
+        self.times, self.local_steps = rounds.times, local_steps
+        self.rounds, self._last, self._outer = rounds, last, outer
 
     @override
     def step(self, u: int) -> Local:
-        steps = self._last if u == self.times.shape[1] - 1 else self._steps
+        steps = self._last if u == self.times.shape[1] - 1 else self.local_steps
         return Local(self.rounds.step(u).weights, steps, *self._outer.factors)
 
     @override
     def arrived(self, together: int = 1) -> IntArray:
         return self.rounds.arrived(together)
 
-    @property
     @override
-    def recovered(self) -> FloatArray:
-        return self.rounds.recovered
-
-    @property
-    @override
-    def error(self) -> FloatArray:
-        return self.rounds.error
-
-    @property
-    @override
-    def shares(self) -> FloatArray:
-        return self.rounds.shares
+    def measure(self) -> Measured:
+        return self.rounds.measure()
 
     @property
     @override

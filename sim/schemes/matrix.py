@@ -36,11 +36,8 @@ from .base import Fixed, SchemeFamily
 from .codes import Decoded
 from .stop import Covered, DecodableWithin
 
-EXAMPLE = Path(__file__).with_name("example_matrix.csv")
-"""12 workers, 12 partitions, load 3."""
-
-SPARSE = ("data", "indices", "indptr", "shape")
-"""The arrays of a sparse matrix in an NPZ file."""
+EXAMPLE = Path(__file__).with_name("example_matrix.csv")  # 12 workers, 12 partitions, load 3
+SPARSE = ("data", "indices", "indptr", "shape")  # the arrays of a sparse matrix in an NPZ file
 
 
 @final

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..fields import STRICT
-from ..steps import DecodedRounds, Renewal, Steps, count_distinct
+from ..steps import DecodedRounds, Measured, Renewal, Steps, count_distinct
 from ..types import FloatArray, IntArray, Stream, Trace
 from .barrierless import Barrierless, Stops
 from .base import SchemeFamily
@@ -149,10 +149,9 @@ class CycleSteps(Steps):
 
     def __init__(self, times: FloatArray, stream: Stream, workers: int) -> None:
         self.times = times
-        self._n = workers
+        n = self.table_size = workers
         self._makers = stream.message[stream.ends - 1]
-        r, u = times.shape
-        n, messages = workers, np.arange(len(stream.message))
+        (r, u), messages = times.shape, np.arange(len(stream.message))
         made = np.searchsorted(stream.ends.ravel(), messages, side="right")
         replication, update = np.divmod(made, u)
         last = messages == stream.ends.ravel()[made] - 1
@@ -171,7 +170,7 @@ class CycleSteps(Steps):
         whole = np.bincount(place, means, minlength=r * u).reshape(r, -1, n)
         mean = np.cumsum(whole, axis=2).reshape(r, u) / n
         self._staleness: FloatArray = np.arange(u) - mean
-        self._depth = int((place % u - self._version).max(initial=0))
+        self.depth = int((place % u - self._version).max(initial=0))
 
     def _averages(self, group: IntArray, counts: IntArray) -> tuple[FloatArray, FloatArray]:
         """Each gradient's share in its worker's mean when it comes, and how the mean version moves.
@@ -205,7 +204,7 @@ class CycleSteps(Steps):
         rows = np.where(there, begin[:, None] + column, 0)
         worker = np.where(there, self._worker[rows], -1)
         version, share = self._version[rows], self._share[rows]
-        return Renewal(worker, worker, version, np.ones(r), share, clear=u % self._n == 0)
+        return Renewal(worker, worker, version, np.ones(r), share, clear=u % self.table_size == 0)
 
     @override
     def arrived(self, together: int = 1) -> IntArray:
@@ -213,34 +212,8 @@ class CycleSteps(Steps):
         r, u = self.times.shape
         return count_distinct(self._makers.reshape(r, u // together, together))
 
-    @property
     @override
-    def recovered(self) -> FloatArray:
-        return np.ones(self.times.shape)
-
-    @property
-    @override
-    def error(self) -> FloatArray:
-        """0: everybody is in the table before the first update of a cycle."""
-        return np.zeros(self.times.shape)
-
-    @property
-    @override
-    def shares(self) -> FloatArray:
-        """1: everybody is in the table before the first update."""
-        return np.ones((len(self.times), self._n))
-
-    @property
-    @override
-    def staleness(self) -> FloatArray:
-        return self._staleness
-
-    @property
-    @override
-    def depth(self) -> int:
-        return self._depth
-
-    @property
-    @override
-    def table_size(self) -> int:
-        return self._n
+    def measure(self) -> Measured:
+        """Everybody is in the table before the first update of a cycle."""
+        (r, u), n = self.times.shape, self.table_size
+        return Measured(np.ones((r, u)), np.zeros((r, u)), np.ones((r, n)), self._staleness)

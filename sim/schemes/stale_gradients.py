@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..fields import STRICT, Load, WaitFor, require_at_most_workers
-from ..steps import Held, Renewal, Steps, count_distinct
+from ..steps import Held, Measured, Renewal, Steps, count_distinct
 from ..types import BoolArray, FloatArray, IntArray, Messages, Rounds, Trace
 from .barrierless import Barrierless
 from .base import OfWorkers, Round, SchemeFamily, Sees, State
@@ -125,23 +125,23 @@ class PipelinedSteps(Steps):
     """
 
     def __init__(self, times: FloatArray, arrived: BoolArray, load: int) -> None:
-        self.times = times
-        self._arrived, self._load = arrived, load
+        self.times, self.held = times, load
+        self._arrived = arrived
 
     @override
     def step(self, u: int) -> Held:
         fresh, weights = self._layers(u)
-        for c in range(self._load):  # from worker j to partition j + c
+        for c in range(self.held):  # from worker j to partition j + c
             fresh[:, c] = np.roll(fresh[:, c], c, axis=1)
             weights[:, c] = np.roll(weights[:, c], c, axis=1)
         return Held(fresh, weights)
 
     def _layers(self, u: int) -> tuple[BoolArray, FloatArray]:
         """``(R, d, n)`` which gradients of each worker are new in a round, and what each weighs."""
-        arrived, layer = self._arrived[:, u, None, :], np.arange(self._load)[:, None]
+        arrived, layer = self._arrived[:, u, None, :], np.arange(self.held)[:, None]
         before = self._before[:, u, None, :]
-        fresh = arrived & (before % self._load == layer)
-        held = np.minimum(before + 1, self._load)  # of a worker that is heard
+        fresh = arrived & (before % self.held == layer)
+        held = np.minimum(before + 1, self.held)  # of a worker that is heard
         heard = np.count_nonzero(arrived, axis=-1, keepdims=True)
         message = self._arrived.shape[2] / (heard * held)
         return fresh, np.where(arrived & (layer < held), message, 0.0)
@@ -160,30 +160,15 @@ class PipelinedSteps(Steps):
 
     @property
     @override
-    def recovered(self) -> FloatArray:
-        return self._measured[0]
+    def exact(self) -> bool:
+        """With one layer of which everything is new, every weight is 1."""
+        return self.held == 1 and bool(self._arrived.all())
 
-    @property
     @override
-    def error(self) -> FloatArray:
-        return self._measured[1]
-
-    @property
-    @override
-    def staleness(self) -> FloatArray:
-        return self._measured[2]
-
-    @property
-    @override
-    def shares(self) -> FloatArray:
-        return self._measured[3]
-
-    @cached_property
-    def _measured(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """``(R, U)`` recovered, error and staleness; ``(R, n)`` shares."""
+    def measure(self) -> Measured:
         r, u, n = self._arrived.shape
         recovered, error, staleness = (np.empty((r, u)) for _ in range(3))
-        version = np.zeros((r, self._load, n), dtype=np.int32)
+        version = np.zeros((r, self.held, n), dtype=np.int32)
         heard = np.zeros((r, n))
         for t in range(u):
             fresh, weights = self._layers(t)
@@ -191,22 +176,11 @@ class PipelinedSteps(Steps):
             used = weights > 0
             lags = np.where(used, t - version, 0).sum(axis=(1, 2))
             staleness[:, t] = lags / np.count_nonzero(used, axis=(1, 2))
-            whole = sum(np.roll(weights[:, c], c, axis=1) for c in range(self._load))
+            whole = sum(np.roll(weights[:, c], c, axis=1) for c in range(self.held))
             heard += whole != 0
             recovered[:, t] = np.count_nonzero(whole, axis=1) / n
             error[:, t] = np.square(whole - 1.0).sum(axis=1)
-        return recovered, error, staleness, heard / u
-
-    @property
-    @override
-    def held(self) -> int:
-        return self._load
-
-    @property
-    @override
-    def exact(self) -> bool:
-        """With one layer of which everything is new, every weight is 1."""
-        return self._load == 1 and bool(self._arrived.all())
+        return Measured(recovered, error, heard / u, staleness)
 
 
 @final
@@ -282,12 +256,17 @@ class TableSteps(Steps):
         self, times: FloatArray, worker: IntArray, version: IntArray, partitions: int
     ) -> None:
         self.times = times
-        self._worker, self._version, self._partitions = worker, version, partitions
+        self._worker, self._version = worker, version
+        self.table_size = partitions
+        self._before = _replaced(worker, version)
+        self._filled = np.cumsum(self._before < 0, axis=1)  # entries that are not empty
+        # Of the gradients as they arrive; the table remembers the others.
+        self.depth = int((np.arange(times.shape[1]) - version).max(initial=0))
 
     @override
     def step(self, u: int) -> Renewal:
         worker = self._worker[:, u, None]
-        scale = self._partitions / self._filled[:, u]
+        scale = self.table_size / self._filled[:, u]
         return Renewal(worker, worker, self._version[:, u, None], scale)
 
     @override
@@ -296,66 +275,26 @@ class TableSteps(Steps):
         r, u = self.times.shape
         return count_distinct(self._worker.reshape(r, u // together, together))
 
-    @property
     @override
-    def recovered(self) -> FloatArray:
-        return self._filled / self._partitions
-
-    @property
-    @override
-    def error(self) -> FloatArray:
-        """k / m - 1 times k with m entries filled: m weights of k / m and k - m of 0."""
-        k = self._partitions
-        return np.asarray(k * (k / self._filled - 1.0))
-
-    @property
-    @override
-    def shares(self) -> FloatArray:
-        """From its first arrival on a gradient is in the table."""
-        r, u = self.times.shape
-        found = np.zeros((r, self._partitions))
+    def measure(self) -> Measured:
+        (r, u), k, filled = self.times.shape, self.table_size, self._filled
+        error = k * (k / filled - 1.0)  # m weights of k / m for m entries filled, and k - m of 0
+        shares = np.zeros((r, k))  # from its first arrival on a gradient is in the table
         row, first = np.nonzero(self._before < 0)
-        found[row, self._worker[row, first]] = (u - first) / u
-        return found
+        shares[row, self._worker[row, first]] = (u - first) / u
+        # Of all gradients in the table, those of earlier arrivals among them.
+        newer = self._version - np.maximum(self._before, 0)
+        versions = np.cumsum(newer, axis=1, dtype=np.int64)
+        return Measured(filled / k, error, shares, np.arange(u) - versions / filled)
 
-    @property
-    @override
-    def staleness(self) -> FloatArray:
-        """Of all gradients in the table, those of earlier arrivals among them."""
-        updates = np.arange(self.times.shape[1])
-        return np.asarray(updates - self._versions / self._filled)
 
-    @property
-    @override
-    def depth(self) -> int:
-        """Of the gradients as they arrive; the table remembers the others."""
-        updates = np.arange(self.times.shape[1])
-        return int((updates - self._version).max(initial=0))
-
-    @property
-    @override
-    def table_size(self) -> int:
-        return self._partitions
-
-    @cached_property
-    def _before(self) -> IntArray:
-        """``(R, U)`` the version that each renewal replaces; -1 where the entry was empty."""
-        order = np.argsort(self._worker, axis=1, kind="stable")
-        worker = np.take_along_axis(self._worker, order, axis=1)
-        version = np.take_along_axis(self._version, order, axis=1)
-        ranked = np.full(version.shape, -1, dtype=np.int64)
-        again = worker[:, 1:] == worker[:, :-1]
-        ranked[:, 1:][again] = version[:, :-1][again]
-        before = np.empty_like(ranked)
-        np.put_along_axis(before, order, ranked, axis=1)
-        return before
-
-    @cached_property
-    def _filled(self) -> IntArray:
-        """``(R, U)`` entries that are not empty."""
-        return np.cumsum(self._before < 0, axis=1)
-
-    @cached_property
-    def _versions(self) -> IntArray:
-        """``(R, U)`` the versions of all entries that are not empty, added up."""
-        return np.cumsum(self._version - np.maximum(self._before, 0), axis=1, dtype=np.int64)
+def _replaced(worker: IntArray, version: IntArray) -> IntArray:
+    """``(R, U)`` the version that each renewal replaces; -1 where the entry was empty."""
+    order = np.argsort(worker, axis=1, kind="stable")
+    worker, version = (np.take_along_axis(each, order, axis=1) for each in (worker, version))
+    ranked = np.full(version.shape, -1, dtype=np.int64)
+    again = worker[:, 1:] == worker[:, :-1]
+    ranked[:, 1:][again] = version[:, :-1][again]
+    before = np.empty_like(ranked)
+    np.put_along_axis(before, order, ranked, axis=1)
+    return before

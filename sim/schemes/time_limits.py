@@ -194,8 +194,7 @@ class TimeLimited(SelfStopping):
         return DecodedRounds(trace.times, arrived, self.weights, self.n, self.partitions)
 
 
-FIRST = 2**32 - 3
-"""Key of the random first pieces; tapes, data sets and other schemes use others."""
+FIRST = 2**32 - 3  # key of the random first pieces; tapes, data sets and other schemes use others
 
 
 @final

@@ -25,8 +25,7 @@ from ..fields import require_count, require_non_negative, require_positive
 from ..types import FloatArray
 from .decoding_error import GroupErasure
 
-ROUNDING = 1e-12
-"""Relative slack on the largest step, for a step computed from the same formula."""
+ROUNDING = 1e-12  # relative slack on the largest step, for a step computed from the same formula
 
 
 @dataclass(frozen=True)

@@ -41,8 +41,7 @@ from .worker_time import (
     worker_time_at,
 )
 
-ORDER = 12
-"""Gauss-Legendre nodes on a panel."""
+ORDER = 12  # Gauss-Legendre nodes on a panel
 
 MOST_PANELS = 4096
 """Refinement ends here: the rest is rounding noise, or a law with thousands of jumps."""
@@ -89,8 +88,7 @@ LEVELS = np.concatenate((_LARGE, 10.0 ** -np.arange(1.0, 101.0)))
 """Values of ``sf`` at which the integrals are cut into panels."""
 
 
-FAR = np.array([1e-40, 1e-60])
-"""Probabilities between which the tail's slope is read."""
+FAR = np.array([1e-40, 1e-60])  # probabilities between which the tail's slope is read
 
 
 @dataclass(frozen=True)

@@ -49,8 +49,7 @@ class Delay(UnitDelay, Protocol):
         """Whether every worker's delay in every round is an independent draw from one law."""
 
 
-COARSEST = 1e-10
-"""The smallest P(T > t) that ``1 - cdf`` gives to about six digits."""
+COARSEST = 1e-10  # the smallest P(T > t) that ``1 - cdf`` gives to about six digits
 
 
 @dataclass(frozen=True)
@@ -274,8 +273,7 @@ def normal_pieces_done(pieces: int, patience: float, mean: float, deviation: flo
 # always has the same seed, so that a scheme is a function of the config alone.
 
 
-REPETITIONS, ROUNDS = 64, 256
-"""Of the sample: independent runs, and rounds of each."""
+REPETITIONS, ROUNDS = 64, 256  # of the sample: independent runs, and rounds of each
 
 REACH, STEP = 4.0, 1 / 64
 """Of the quadrature: where the sum is cut off, and the distance of its nodes."""

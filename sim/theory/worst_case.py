@@ -33,11 +33,8 @@ from ..schemes.graph_assignment import ByComponent
 from ..schemes.ignore_arbitrary import Rescaled
 from ..types import FloatArray
 
-SAME = 1e-9
-"""Relative difference of numbers that are equal but for rounding."""
-
-DENSE = 2000
-"""Workers, or partitions, up to which all singular values are computed."""
+SAME = 1e-9  # relative difference of numbers that are equal but for rounding
+DENSE = 2000  # workers, or partitions, up to which all singular values are computed
 
 
 @dataclass(frozen=True)

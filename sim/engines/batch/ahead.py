@@ -25,8 +25,7 @@ from ..updates import Accepted
 if TYPE_CHECKING:
     from ..run import Run
 
-TOGETHER = 2**21
-"""Tasks that a group of replications holds at once: 16 MiB an array."""
+TOGETHER = 2**21  # tasks that a group of replications holds at once: 16 MiB an array
 
 
 def bounded(run: Run, scheme: Barrierless, accepted: Accepted) -> FloatArray | None:

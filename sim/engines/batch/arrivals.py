@@ -84,8 +84,7 @@ def arrival_blocks(
 AT_ONCE = 2**13
 """Tasks of one replication that are few: they are sorted together with those of others."""
 
-GROUP = 2**17
-"""Tasks that are sorted together."""
+GROUP = 2**17  # tasks that are sorted together
 
 
 def first_blocks(run: Run, scheme: Barrierless, seconds: bool) -> Iterator[Block | None]:

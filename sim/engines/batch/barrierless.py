@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from ..run import Run
 
 
-FEW = 300
-"""Messages that are decided faster in turn than together."""
+FEW = 300  # messages that are decided faster in turn than together
 
 
 @final

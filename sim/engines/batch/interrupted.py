@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from ..run import Run
 
 
-ROWS_AHEAD = 16
-"""Tasks of each worker that a short run reads beside those that it needs on average."""
+ROWS_AHEAD = 16  # tasks of each worker that a short run reads beside those that it needs on average
 
 
 def rows_at_once(run: Run, scheme: Barrierless) -> int:
@@ -45,8 +44,7 @@ def _tasks(run: Run, scheme: Barrierless, group: range) -> Tasks:
 # sends after its own is dropped, and all that matters of it is how many rows of the tape it uses.
 
 
-AT_ONCE = 8
-"""Tasks of a worker that are looked at together."""
+AT_ONCE = 8  # tasks of a worker that are looked at together
 
 
 def distinct(run: Run, scheme: Barrierless, group: range, accepted: Accepted) -> None:
@@ -110,11 +108,8 @@ def _use_until(
         reached, going = finish[-1], on
 
 
-TOGETHER = 2**21
-"""Tasks that a group of replications holds at once: 16 MiB."""
-
-FEW = 6
-"""Replications that are faster one after the other."""
+TOGETHER = 2**21  # tasks that a group of replications holds at once: 16 MiB
+FEW = 6  # replications that are faster one after the other
 
 
 def dependent(run: Run, scheme: Barrierless, accepted: Accepted) -> None:
@@ -146,8 +141,7 @@ def dependent(run: Run, scheme: Barrierless, accepted: Accepted) -> None:
 # next.
 
 
-A_CALL = 5000
-"""Cells that cost as much as looking once more at some replications."""
+A_CALL = 5000  # cells that cost as much as looking once more at some replications
 
 
 def _stopped(scheme: Barrierless, tasks: Tasks, accepted: Accepted) -> BoolArray:
@@ -300,8 +294,7 @@ def _waiting(scheme: Barrierless, tasks: Tasks, accepted: Accepted) -> BoolArray
 Task = tuple[float, int, int, float, int]
 """When it ends, in which wave of that instant, its worker, its seconds, and its model's version."""
 
-CHUNK = 256
-"""Updates that are written down together."""
+CHUNK = 256  # updates that are written down together
 
 
 def _alone(run: Run, scheme: Barrierless, replication: int, accepted: Accepted) -> None:

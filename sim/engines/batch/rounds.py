@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 # round; the rest is done for many rounds at once.
 
 
-CELLS = 2**15
-"""Messages that are booked together: few enough to stay in the cache."""
+CELLS = 2**15  # messages that are booked together: few enough to stay in the cache
 
 
 @final
@@ -214,14 +213,12 @@ class NetworkedRounds:
 # round, since a worker's last task is booked when it is known when the run ends.
 
 
-BUDGET = 512 * 2**20
-"""Bytes of working memory."""
+BUDGET = 512 * 2**20  # bytes of working memory
 
 BYTES_PER_CELL = 64
 """Working memory for one worker in one round: its time, and eight-byte temporaries of it."""
 
-CACHED = 2**15
-"""Cells of independent rounds that are worked on together: 256 KiB stay in the cache."""
+CACHED = 2**15  # cells of independent rounds that are worked on together: 256 KiB stay in the cache
 
 
 def batch_rounds(

@@ -25,8 +25,7 @@ RECEPTION = EventPriority(2)
 DECISION = EventPriority(3)
 """After every message and reception of an instant: when the master looks at its clock, too."""
 
-GIVING_UP = EventPriority(4)
-"""After every decision: a round may end exactly at ``max_wait``."""
+GIVING_UP = EventPriority(4)  # after every decision: a round may end exactly at ``max_wait``
 
 Action = Callable[[Event], None]
 

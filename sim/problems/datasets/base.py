@@ -43,8 +43,7 @@ class Dataset:
 class DatasetFamily(ABC):
     """A data set as the config names it; abstract. Subclasses are frozen pydantic dataclasses."""
 
-    name: ClassVar[str]
-    """The registry name."""
+    name: ClassVar[str]  # the registry name
 
     def file(self, data_dir: Path | None) -> Path | None:
         """The file that ``load`` reads, or ``None`` for data that need none.

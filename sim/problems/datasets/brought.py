@@ -136,11 +136,8 @@ KC_COLUMNS = [
 class PublicDataset(DatasetFamily):
     """A data set that users download themselves; abstract."""
 
-    files: ClassVar[tuple[str, ...]]
-    """Patterns of its file's name, the preferred first."""
-
-    origin: ClassVar[str]
-    """The address at which users get the file."""
+    files: ClassVar[tuple[str, ...]]  # patterns of its file's name, the preferred first
+    origin: ClassVar[str]  # the address at which users get the file
 
     @override
     def file(self, data_dir: Path | None) -> Path:
