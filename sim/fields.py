@@ -35,14 +35,15 @@ Count = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 Load = Count  # d, partitions that a worker computes per round
 WaitFor = Count  # r, arrivals that end a round
 
+Positive = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False)]
 NotNegative = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False)]
 """A finite number of at least 0."""
 
 Tolerance = NotNegative  # mu: who takes longer than (1 + mu) times the fastest worker is late
-Seed = Annotated[int, BeforeValidator(not_bool), Ge(0)]  # what NumPy takes as a seed
+Number = Annotated[int, BeforeValidator(not_bool), Ge(0)]  # of things, perhaps none
+Seed = Number  # what NumPy takes as a seed
 
-Seconds = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False), Unit("s")]
-"""A time, from the start of a round."""
+Seconds = Annotated[Positive, Unit("s")]  # a time, from the start of a round
 
 Grace = Annotated[NotNegative, Unit("s")]
 """A time for which the master waits on after a number of arrivals."""

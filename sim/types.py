@@ -144,6 +144,12 @@ class Trace:
     iterations: int | None = None
 
     @property
+    def arrived(self) -> BoolArray:
+        """``heard.arrived`` of a run with rounds."""
+        assert isinstance(self.heard, Rounds)
+        return self.heard.arrived
+
+    @property
     def intervals(self) -> FloatArray:
         """``(R, U)`` seconds since the update before (since time 0 for the first)."""
         return np.diff(self.times, axis=1, prepend=0.0)

@@ -30,7 +30,7 @@ def trace_of(run: Run, masters: Sequence[LiveMaster]) -> Trace:
     """All replications as an engine would tell them."""
     fails = any(any(master.dead) for master in masters)
     if isinstance(run.scheme, Barrierless):
-        trajectory = Trajectory(run, run.scheme)
+        trajectory = Trajectory(run)
         for master in masters:
             assert isinstance(master, LiveBarrierlessMaster)
             trajectory.add(master.decisions, master.busy, master.dead, master.down)

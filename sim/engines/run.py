@@ -248,6 +248,25 @@ class Run:
         """Updates (rounds, with a barrier) that are simulated."""
         return self.scheme.updates(self.iterations)
 
+    @property
+    def rounds(self) -> RoundScheme:
+        """The scheme, if it has rounds; ``TypeError`` if not."""
+        if not isinstance(self.scheme, RoundScheme):
+            raise TypeError(
+                f"{type(self.scheme).__name__} is neither a RoundScheme nor Barrierless"
+            )
+        return self.scheme
+
+    @property
+    def barrierless(self) -> Barrierless:
+        """The scheme, if it has no rounds."""
+        assert isinstance(self.scheme, Barrierless)
+        return self.scheme
+
+    def iteration(self, update: int) -> int:
+        """The iteration, from 1, that an update without a barrier belongs to."""
+        return update // (self.updates // self.iterations) + 1
+
     def refusal(self) -> str | None:
         """Why the batch engine cannot simulate this, or ``None``."""
         if isinstance(self.scheme, Barrierless):
@@ -343,15 +362,13 @@ Play = Callable[[int, StoppingRule, FloatArray], RoundOutcome]
 """Play round t, given its stopping rule and ``(R, n m)`` seconds until each message is computed."""
 
 
-def play_rounds(
-    run: Run, scheme: RoundScheme, play: Play
-) -> Generator[RoundOutcome, Feedback, None]:
+def play_rounds(run: Run, play: Play) -> Generator[RoundOutcome, Feedback, None]:
     """Ask for each plan, play its round in all replications, tell the scheme what happened."""
-    replications, tapes = len(run.tapes), RoundOfAll(run.tapes, run.updates)
+    scheme, replications, tapes = run.rounds, len(run.tapes), RoundOfAll(run.tapes, run.updates)
     state = scheme.start(replications)
     for t in range(run.updates):
         tapes.round = t
-        plan = plan_of(run, scheme, state)
+        plan = plan_of(run, state)
         if plan.steps > 1:
             raise TypeError(f"{scheme.name}: local steps need a plan that never changes")
         offsets = plan.message_times(run.load_law, tapes, scheme.messages, 0, replications)
@@ -363,12 +380,12 @@ def play_rounds(
         state = scheme.after(state, outcome)
 
 
-def plan_of(run: Run, scheme: RoundScheme, state: State) -> Round:
+def plan_of(run: Run, state: State) -> Round:
     """The next round, with what the network adds to its end."""
-    plan, network = scheme.plan(state), run.cluster.network
+    plan, network = run.rounds.plan(state), run.cluster.network
     if not plan.fetches or network is None:
         return plan
-    return replace(plan, stopping=Later(plan.stopping, network.round_trip(scheme.workers)))
+    return replace(plan, stopping=Later(plan.stopping, network.round_trip(run.scheme.workers)))
 
 
 def to_the_end(course: Generator[RoundOutcome, Feedback, Trace]) -> Trace:

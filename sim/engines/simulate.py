@@ -29,7 +29,6 @@ def simulate(
     """Simulate a run.
 
     Args:
-        run: what to simulate.
         engine: ``auto`` takes the batch engine wherever it can, and the event engine elsewhere;
             ``law`` gives the clock alone, whatever ``heard`` and ``work`` say.
         heard: record which messages the master had heard.
@@ -50,22 +49,18 @@ def simulate(
     batch = run.chosen(engine) == "batch" and recorder is None
     with np.errstate(over="ignore"):  # a time beyond any number is infinite: it never comes
         if isinstance(run.scheme, Barrierless):
-            if batch:
-                return batch_barrierless(run, heard, work)
-            return event_barrierless(run, recorder)
-        scheme = _with_rounds(run)
-        if scheme.sees is Sees.LOSSES:
-            raise ValueError(f"{scheme.name} sees losses: a run needs a problem and a learner")
-        try:
-            trace = (
-                batch_rounds(run, scheme, heard, work)
-                if batch
-                else event_rounds(run, scheme, recorder)
+            return (
+                batch_barrierless(run, heard, work) if batch else event_barrierless(run, recorder)
             )
+        run = _with_rounds(run)
+        if run.rounds.sees is Sees.LOSSES:
+            raise ValueError(f"{run.scheme.name} sees losses: a run needs a problem and a learner")
+        try:
+            trace = batch_rounds(run, heard, work) if batch else event_rounds(run, recorder)
         except NeverEnough as error:  # of a round, which may be several iterations
-            first = (error.iteration - 1) * scheme.local_steps + 1
+            first = (error.iteration - 1) * run.scheme.local_steps + 1
             raise NeverEnough(first, *error.args[1:]) from None
-        return _with_labour(run, scheme, trace)
+        return _with_labour(run, trace)
 
 
 def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) -> Course:
@@ -76,17 +71,18 @@ def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) 
     Raises:
         EngineRefused, NeverEnough, InvalidDelay: as ``simulate``.
     """
-    scheme = _with_rounds(run)
+    run = _with_rounds(run)
     if run.chosen(engine) == "batch" and recorder is None:
-        return batch_course(run, scheme)
-    return event_course(run, scheme, recorder)
+        return batch_course(run)
+    return event_course(run, recorder)
 
 
-def _with_labour(run: Run, scheme: RoundScheme, trace: Trace) -> Trace:
+def _with_labour(run: Run, trace: Trace) -> Trace:
     """Book what workers did for each other, where a scheme says it: the same for both engines.
 
     Cost: one more draw of the tapes.
     """
+    scheme = run.rounds
     if trace.work is None or type(scheme).labour is RoundScheme.labour:
         return trace
     plan, rows = scheme.plan(scheme.start(1)), run.tapes[0].block_rounds
@@ -102,9 +98,8 @@ def _with_labour(run: Run, scheme: RoundScheme, trace: Trace) -> Trace:
     return replace(trace, work=replace(trace.work, busy=busy, useful=useful))
 
 
-def _with_rounds(run: Run) -> RoundScheme:
-    if not isinstance(run.scheme, RoundScheme):
-        raise TypeError(f"{type(run.scheme).__name__} is neither a RoundScheme nor Barrierless")
+def _with_rounds(run: Run) -> Run:
+    scheme = run.rounds.within(run.iterations)
     if (reason := run.impossible()) is not None:
-        raise EngineRefused(f"{run.scheme.name} {reason}")
-    return run.scheme.within(run.iterations)
+        raise EngineRefused(f"{scheme.name} {reason}")
+    return replace(run, scheme=scheme)

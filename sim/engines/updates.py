@@ -359,8 +359,8 @@ class Trajectory:
     Life cycle: ``add`` each replication in order; then ``trace``.
     """
 
-    def __init__(self, run: Run, scheme: Barrierless) -> None:
-        self._run, self._n = run, scheme.workers
+    def __init__(self, run: Run) -> None:
+        scheme, self._run, self._n = run.barrierless, run, run.scheme.workers
         shape = len(run.tapes), run.updates, scheme.gradients
         self._accepted = Accepted.empty(shape, heard=True, work=True)
         self._streams = Streams(scheme.workers) if scheme.cycles else None

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
-from typing import Annotated, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
-from annotated_types import Ge
-from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Tolerance, WaitFor, not_bool, require_at_most_workers
-from ..types import BoolArray, FloatArray, IntArray
+from ..fields import STRICT, Number, Tolerance, WaitFor, require_at_most_workers
+from ..types import FloatArray, IntArray
 from .base import Claims, OfWorkers, RandomOrder, Round, RoundOutcome, SchemeFamily, Sees
 from .deadlines import DeadlineEach
-from .decoders import SumArrived
 from .stopping import FirstK, FirstKEach
-
-Number = Annotated[int, BeforeValidator(not_bool), Ge(0)]
 
 
 @final
@@ -73,15 +68,13 @@ class AdaptiveK(SchemeFamily):
 
     @override
     def build(self, workers: int) -> GrowingK:
-        """Needs wait_for at most ``most``, and that at most workers."""
         require_at_most_workers("wait_for", self.wait_for, workers)
         most = workers if self.most is None else self.most
         if not self.wait_for <= most <= workers:
             valid = f"must be between wait_for = {self.wait_for} and workers = {workers}"
             nearest = max(self.wait_for, min(most, workers))
             raise InvalidParameter("most", most, valid, {"most": nearest})
-        growth = self.wait_for, self.step, self.burn_in, self.threshold, most
-        return GrowingK(workers, *growth, exact=self.wait_for == workers)
+        return GrowingK(workers, self, most, exact=self.wait_for == workers)
 
 
 @final
@@ -105,20 +98,11 @@ class Progress:
 @final
 @plain_dataclass(frozen=True)
 class GrowingK(OfWorkers):
-    """One partition a worker, r arrivals, their sum times n/m; see ``AdaptiveK``.
-
-    Args:
-        n: number of workers.
-        wait_for, step, burn_in, threshold, most: as in ``AdaptiveK``.
-        exact: True where r is n from the start.
-    """
+    """One partition a worker, r arrivals, at most ``most``; exact where r is n from the start."""
 
     sees: ClassVar[Sees] = Sees.LOSSES
 
-    wait_for: int
-    step: int
-    burn_in: int
-    threshold: int
+    family: AdaptiveK
     most: int
     exact: bool | None = False
 
@@ -127,11 +111,11 @@ class GrowingK(OfWorkers):
     @override
     def start(self, replications: int) -> Progress:
         nothing = np.zeros(replications, dtype=np.int64)
-        return Progress(True, nothing + self.wait_for, nothing, nothing)
+        return Progress(True, nothing + self.family.wait_for, nothing, nothing)
 
     @override
     def plan(self, state: Progress) -> Round:
-        return Round(np.ones(self.n, dtype=np.int64), FirstKEach(state.arrivals))
+        return Round(self.ones, FirstKEach(state.arrivals))
 
     @override
     def after(self, state: Progress, outcome: RoundOutcome) -> Progress:
@@ -139,14 +123,10 @@ class GrowingK(OfWorkers):
         turned = np.where(outcome.alignment < 0, 1, -1)
         count = state.count + (0 if state.first else turned)
         rounds = state.rounds + 1
-        stalls = (count > self.threshold) & (rounds > self.burn_in)
-        more = np.minimum(state.arrivals + self.step, self.most)
+        stalls = (count > self.family.threshold) & (rounds > self.family.burn_in)
+        more = np.minimum(state.arrivals + self.family.step, self.most)
         arrivals = np.where(stalls, more, state.arrivals)
         return Progress(False, arrivals, np.where(stalls, 0, rounds), np.where(stalls, 0, count))
-
-    @override
-    def weights(self, arrived: BoolArray) -> FloatArray:
-        return SumArrived(rescale=True).partition_weights(arrived)
 
 
 @final
@@ -197,30 +177,21 @@ class AdaptiveDeadline(SchemeFamily):
 
     @override
     def build(self, workers: int) -> RobustDeadline:
-        """Needs at_least at most workers."""
         require_at_most_workers("at_least", self.at_least, workers)
-        exact = self.at_least == workers
-        return RobustDeadline(workers, self.kappa, self.at_least, self.rounds, exact)
+        return RobustDeadline(workers, self, exact=self.at_least == workers)
 
 
 @final
 @plain_dataclass(frozen=True)
 class RobustDeadline(OfWorkers):
-    """One partition a worker, a deadline from past arrivals, their sum times n/m.
+    """One partition a worker, a deadline from past arrivals; exact where everybody is waited for.
 
     The deadline of a round is known when it opens, so among workers whose times are independent of
     one law everybody is as likely to be in time, and the decoded gradient is unbiased. The state
     is ``(R, rounds, n)``: the latest arrivals, the newest round first.
-
-    Args:
-        n: number of workers.
-        kappa, at_least, rounds: as in ``AdaptiveDeadline``.
-        exact: True where everybody is waited for.
     """
 
-    kappa: float
-    at_least: int
-    rounds: int
+    family: AdaptiveDeadline
     exact: bool | None = False
 
     name = "adaptive_deadline"
@@ -232,25 +203,19 @@ class RobustDeadline(OfWorkers):
 
     @override
     def plan(self, state: FloatArray) -> Round:
-        deadline = robust_deadline(state.reshape(len(state), -1), self.kappa)
-        rule = FirstK(self.n) | (DeadlineEach(deadline) & FirstK(self.at_least))
-        return Round(np.ones(self.n, dtype=np.int64), rule)
+        deadline = DeadlineEach(robust_deadline(state.reshape(len(state), -1), self.family.kappa))
+        return Round(self.ones, FirstK(self.n) | (deadline & FirstK(self.family.at_least)))
 
     @override
     def after(self, state: FloatArray, outcome: RoundOutcome) -> FloatArray:
         assert outcome.arrival is not None
-        return np.concatenate([outcome.arrival[:, None], state[:, : self.rounds - 1]], axis=1)
-
-    @override
-    def weights(self, arrived: BoolArray) -> FloatArray:
-        return SumArrived(rescale=True).partition_weights(arrived)
+        kept = state[:, : self.family.rounds - 1]
+        return np.concatenate([outcome.arrival[:, None], kept], axis=1)
 
 
 def robust_deadline(seconds: FloatArray, kappa: float) -> FloatArray:
-    """median + kappa * MAD of each row, ``(R, N) -> (R,)``; infinite where half are infinite.
-
-    Of an even number of values the median is the upper one of the two in the middle.
-    """
+    """median + kappa * MAD of each row, ``(R, N) -> (R,)``; infinite where half are infinite. Of an
+    even number of values the median is the upper one of the two in the middle."""
     middle = seconds.shape[1] // 2
     if seconds.shape[1] == 0:
         return np.full(len(seconds), np.inf)

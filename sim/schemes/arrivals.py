@@ -86,14 +86,12 @@ class Arrivals:
         return u
 
     def sf(self, missing: FloatArray, reached: Callable[[], FloatArray]) -> FloatArray:
-        """Probability that the round goes on, given the probability that one worker is not done.
+        """Probability that the round goes on, given the probability ``missing`` that one worker is
+        not done, of any shape.
 
-        Args:
-            missing: P(a worker's time > t), any shape.
-            reached: gives P(a worker's time <= t): 1 - missing would lose digits where it is small.
-                Called only where it is needed, since a worker's law takes most of the time.
-
-        Cost: O(1) per element for the first k and for cover alone, O(high - n/d) otherwise.
+        ``reached`` gives P(a worker's time <= t): 1 - missing would lose digits where it is small.
+        It is called only where it is needed, since a worker's law takes most of the time. Cost:
+        O(1) per element for the first k and for cover alone, O(high - n/d) otherwise.
         """
         n, k = self.workers, self.high
         if self.size is None:
@@ -126,17 +124,10 @@ def uncovered_after(workers: int, load: int, wait_for: int) -> FloatArray:
     group are among the n - m workers still out, so the next arrival covers a new group with
     probability load * U / (n - m). Every term is positive (our derivation); the alternating sum of
     inclusion-exclusion would lose half of its digits in doubles at n = 240, load = 2, and all of
-    them at n = 1000.
-
-    Args:
-        workers: n.
-        load: workers in a group; divides n.
-        wait_for: r, 1 to n.
-
-    Cost: O(r n / load) flops, one vector of n / load numbers.
+    them at n = 1000. Cost: O(r n / load) flops, one vector of n / load numbers.
 
     Raises:
-        InvalidParameter: an impossible argument.
+        InvalidParameter: not 1 <= wait_for <= workers, or a load that does not divide workers.
     """
     require_group(load, workers)
     require_count("wait_for", wait_for, workers=workers)
@@ -185,8 +176,8 @@ def demand(rule: StoppingRule, workers: int) -> Demand | NoFormula:
     arrivals, or else all of them, with or without a deadline.
 
     Raises:
-        InvalidParameter: the rule waits for more workers than there are, or has groups of a size
-            that does not divide their number.
+        InvalidParameter: the rule waits for more workers than there are, or its groups do not
+            divide them.
     """
     match rule:
         case FirstK(k):

@@ -88,12 +88,8 @@ class Known:
 @final
 @plain_dataclass(frozen=True)
 class Dealt(OfWorkers):
-    """See ``Balanced``.
-
-    Args:
-        n, micro_batches: n and M.
-        seconds: of a micro-batch, ``(n,)``; ``None``: learned.
-    """
+    """See ``Balanced``: M micro-batches, and ``(n,)`` seconds for one, ``None`` where they are
+    learned."""
 
     micro_batches: int
     seconds: tuple[float, ...] | None
@@ -135,12 +131,8 @@ def deal(seconds: FloatArray, total: int) -> IntArray:
     """Deal ``total`` equal pieces so that the longest m_j t_j is least: ``(R, n)`` whole numbers.
 
     One piece more goes to whoever would be done with it first, (m_j + 1) t_j, ties to the lower
-    index; the total smallest multiples of the t_j are dealt, which is optimal.
-
-    Args:
-        seconds: ``(R, n)`` t, of one piece, at least 0.
-
-    Cost: n passes over ``(R, n)``: of the others it is known that they are dealt.
+    index; the total smallest multiples of the ``(R, n)`` seconds t_j >= 0 are dealt, which is
+    optimal. Cost: n passes over ``(R, n)``: of the others it is known that they are dealt.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         level = total / (1.0 / seconds).sum(axis=1, keepdims=True) * (1 - 1e-12)

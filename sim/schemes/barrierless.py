@@ -225,16 +225,11 @@ SAMPLES = 2**32 - 2  # key of the random partitions; tapes and data sets use oth
 
 @final
 class Cycle:
-    """Whose message makes an update.
+    """Whose message makes an update, of n workers; ``hear`` is told of every message, in order.
 
     A cycle collects first: until everybody has a gradient in the table, messages only add to it.
     That of the last one makes the first update; then everybody else's next message makes one, in
     order of arrival. What a worker sends after its own update is kept for the next cycle's table.
-
-    Life cycle: ``hear`` is told of every message, in order.
-
-    Args:
-        workers: n.
     """
 
     def __init__(self, workers: int) -> None:
@@ -264,10 +259,7 @@ class Cycle:
         return True
 
     def hopeless(self, lost: Set[int]) -> list[int]:
-        """Workers that block the next update for ever; none if it can still come.
-
-        Args:
-            lost: workers of whom nothing more comes.
-        """
+        """Workers that block the next update for ever, if nothing more comes of the ``lost``; none
+        if it can still come."""
         never = self.needed & lost
         return sorted(never) if never and (self._collecting or never == self.needed) else []

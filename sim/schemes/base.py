@@ -14,9 +14,9 @@ from typing_extensions import override
 
 from ..load_laws import LoadLaw
 from ..steps import DecodedRounds, Steps
-from ..types import BoolArray, FloatArray, Loads, Rounds, TapeLike, Trace
+from ..types import BoolArray, FloatArray, IntArray, Loads, TapeLike, Trace
 from .assignments import Assignment
-from .decoders import PROBES, Conditioning, Decoder
+from .decoders import PROBES, Conditioning, Decoder, SumArrived
 from .stopping import StoppingRule, stopping_delay_by_bisection
 
 
@@ -57,9 +57,6 @@ class Claims:
     unbiased: Stragglers | None = None
     mean_error: float | None = None
     largest_error: float | None = None
-
-
-NONE = Claims()
 
 
 # What a scheme is.
@@ -205,7 +202,7 @@ class Scheme(ABC):
     @property
     def claims(self) -> Claims:
         """What else it promises; nothing unless overridden."""
-        return NONE
+        return Claims()
 
     @property
     @abstractmethod
@@ -293,9 +290,15 @@ class RoundScheme(Scheme):
     @override
     def steps(self, trace: Trace) -> Steps:
         """Each round's update with the gradient that was decoded in it."""
-        assert isinstance(trace.heard, Rounds)
-        heard, size = trace.heard.arrived, (self.workers, self.partitions)
-        return DecodedRounds(trace.times, heard, self.weights, *size)
+        return self.decoded(trace.times, trace.arrived)
+
+    @final
+    def decoded(
+        self, times: FloatArray, arrived: BoolArray, lag: int = 0, checked: int | None = None
+    ) -> DecodedRounds:
+        """Updates at ``(R, U)`` times, from what had arrived in ``(R, U, n m)`` rounds."""
+        size = self.workers, self.partitions
+        return DecodedRounds(times, arrived, self.weights, *size, lag, checked)
 
 
 @dataclass(frozen=True)
@@ -308,6 +311,16 @@ class OfWorkers(RoundScheme):
     @override
     def workers(self) -> int:
         return self.n
+
+    @property
+    def ones(self) -> IntArray:
+        """``(n,)`` loads: one partition each."""
+        return np.ones(self.n, dtype=np.int64)
+
+    @override
+    def weights(self, arrived: BoolArray) -> FloatArray:
+        """Unless overridden the sum of what arrived, times n over the number of arrivals."""
+        return SumArrived(rescale=True).partition_weights(arrived)
 
 
 class Assigned(RoundScheme):
@@ -357,7 +370,7 @@ class Fixed(Assigned):
     decoder: Decoder
     exact: bool | None
     patience: Patience | None = None
-    claims: Claims = NONE
+    claims: Claims = Claims()
 
     @override
     def plan(self, state: State = None) -> Round:
@@ -371,12 +384,10 @@ class Fixed(Assigned):
     def outline(self, trace: Trace) -> Steps:
         """An exact code needs no decoding for its times: beyond ``DECODING`` operations (about ten
         seconds) a sample of its rounds is decoded, ``PROBES`` or as many as that allows."""
-        assert isinstance(trace.heard, Rounds)
         checked = None
         if self.exact and self.decoder.operations:
             checked = max(PROBES, int(DECODING / self.decoder.operations))
-        heard, size = trace.heard.arrived, (self.workers, self.partitions)
-        return DecodedRounds(trace.times, heard, self.weights, *size, checked=checked)
+        return self.decoded(trace.times, trace.arrived, checked=checked)
 
     @override
     def conditioning(self) -> Conditioning | None:

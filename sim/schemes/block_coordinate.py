@@ -7,21 +7,17 @@ Mitigating Partial Stragglers in Distributed Learning (arXiv 2109.08933, 2206.02
 from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
-from typing import Annotated, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
 import numpy as np
-from annotated_types import Ge
-from pydantic import AllowInfNan, BeforeValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, not_bool
+from ..fields import STRICT, NotNegative
 from ..types import BoolArray, FloatArray
 from .base import Claims, Foresight, ForesightedFamily, OfWorkers, Round, SchemeFamily, Sees, State
 from .stopping import PerPlace
-
-Part = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False)]
 
 
 @final
@@ -62,7 +58,7 @@ class BlockCoordinate(ForesightedFamily):
 
     name: ClassVar[str] = "block_coordinate"
 
-    split: Literal["optimal"] | tuple[Part, ...] = "optimal"
+    split: Literal["optimal"] | tuple[NotNegative, ...] = "optimal"
 
     @classmethod
     @override
@@ -72,7 +68,6 @@ class BlockCoordinate(ForesightedFamily):
 
     @override
     def build_for(self, workers: int, foresight: Foresight) -> Levels:
-        """Needs at most as many shares as workers, one of them above 0."""
         if self.split == "optimal":
             times = foresight.order_statistics(workers)
             if not times[0] > 0:
@@ -89,11 +84,8 @@ class BlockCoordinate(ForesightedFamily):
 
 
 def optimal_split(times: FloatArray) -> FloatArray:
-    """Shares x_s of the levels s = 0, ..., n - 1: ``(n,) -> (n,)``.
-
-    Args:
-        times: t_1, ..., t_n, ascending, mean seconds; the last ones may be infinite.
-    """
+    """Shares x_s of the levels s = 0, ..., n - 1 from the mean seconds t_1, ..., t_n, ascending,
+    the last of which may be infinite: ``(n,) -> (n,)``."""
     c = 1.0 / times[::-1]
     shares = np.diff(c, prepend=0.0) / np.arange(1, len(c) + 1)
     return np.asarray(shares / shares.sum())
@@ -102,12 +94,8 @@ def optimal_split(times: FloatArray) -> FloatArray:
 @final
 @plain_dataclass(frozen=True)
 class Levels(OfWorkers):
-    """Levels of coordinates, each with a gradient code of its own; see ``BlockCoordinate``.
-
-    Args:
-        n: number of workers, and of partitions.
-        split: ``(n,)`` shares x_s; they add up to 1.
-    """
+    """Levels of coordinates with ``(n,)`` shares x_s, each with a gradient code of its own; see
+    ``BlockCoordinate``."""
 
     sees: ClassVar[Sees] = Sees.NOTHING
 
@@ -146,11 +134,8 @@ class Levels(OfWorkers):
 
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:
-        """The share of the coordinates that can be decoded, the same for every partition.
-
-        At the end of a round that is 1. Which coordinates are missing before makes no difference
-        to the weights, which know none.
-        """
+        """The share of the coordinates that can be decoded, which is 1 at the end of a round. Which
+        are missing before makes no difference to the weights, which know none."""
         by_level = arrived.reshape(*arrived.shape[:-1], self.n, self.messages)
         needed = self.n - np.array(self.levels)
         decoded = np.count_nonzero(by_level, axis=-2) >= needed

@@ -115,13 +115,13 @@ class Choosing(SchemeFamily):
     decoder: DecoderName = "optimal"
 
     def decoder_of(self, code: Assignment, load: float, own: Mapping[str, Decoder] = {}) -> Decoder:
-        """The decoder that was chosen.
+        """The decoder that was chosen; one of the code's ``own`` where there is one of that name.
 
         Args:
             code: the encoding matrix.
             load: d, the (mean) sum of a row's coefficients, for one-step decoding.
-            own: decoders of the code's own, by name: the weights of ``fixed`` where its paper has
-                some, a faster one for ``optimal``.
+            own: the weights of ``fixed`` where the code's paper has some, a faster decoder for
+                ``optimal``.
 
         Raises:
             InvalidParameter: it cannot decode the code.
@@ -152,11 +152,8 @@ class Decoded(Choosing, Counted):
         own: Mapping[str, Decoder] = {},
         copies: int | None = None,
     ) -> Fixed:
-        """A code with the chosen rule and decoder; whether it is exact depends on who arrives.
-
-        Args:
-            code, load, own: as for ``decoder_of``.
-            copies: workers that hold each partition, where that is the same for all.
+        """A code with the chosen rule and decoder (``decoder_of``), of so many copies if all have
+        as many; whether it is exact depends on who arrives.
 
         Raises:
             InvalidParameter: the choices cannot work with the code.

@@ -25,13 +25,8 @@ from .stopping import CoverTally, Opened, StoppingRule, Tally
 @final
 @dataclass(frozen=True)
 class CoverPartitions(StoppingRule):
-    """Stop when every partition has arrived in at least one message.
-
-    A partition that nobody holds is never covered.
-
-    Args:
-        code: whose messages carry the partitions.
-    """
+    """Stop when every partition has arrived in at least one message; one that nobody holds never
+    has."""
 
     code: Assignment
 
@@ -81,13 +76,8 @@ class CoverPartitions(StoppingRule):
 class Decodable(StoppingRule):
     """Stop when least squares over what arrived leaves ||w - 1||^2 <= ``error``.
 
-    Monotone, since another message can always be given the weight 0.
-
-    Args:
-        code: the encoding matrix.
-        error: the largest decoding error.
-
-    Cost: log2(n) least-squares solutions a round, and one per arrival in the event engine.
+    Monotone, since another message can always be given the weight 0. Cost: log2(n) least-squares
+    solutions a round, and one per arrival in the event engine.
     """
 
     code: Assignment
@@ -99,20 +89,14 @@ class Decodable(StoppingRule):
 
     @cached_property
     def _decoder(self) -> Optimal:
-        """Kept, since it makes the matrix dense."""
         return Optimal(self.code)
 
 
 @final
 @dataclass(frozen=True)
 class AtPlace(StoppingRule):
-    """A rule for one message a worker, applied to those at one place.
-
-    Args:
-        rule: the rule; one that does not depend on time.
-        place: of the messages, from 0.
-        places: m.
-    """
+    """A rule for one message a worker that does not depend on time, for those at one of m
+    ``places``."""
 
     rule: StoppingRule
     place: int
@@ -132,8 +116,6 @@ class AtPlace(StoppingRule):
 
 
 class _AtPlaceTally(Tally):
-    """Tells another tally of the messages at its place."""
-
     def __init__(self, rule: AtPlace, inner: Tally) -> None:
         self._at, self._inner = rule, inner
         self.alarms = inner.alarms

@@ -323,7 +323,6 @@ class CyclicMdsCode(Stopped, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        """Any load up to workers - 1."""
         largest = max(workers - 1, 1)
         if self.load > largest:
             valid = f"must be between 1 and {largest}"
@@ -335,7 +334,6 @@ class CyclicMdsCode(Stopped, Loaded):
 
 
 def _of_cyclic(exact: Cyclic, plain: bool) -> Decoder:
-    """The decoder, or with ``plain`` least squares; a sum where nothing is coded."""
     if exact.assignment.load == 1:
         return SumArrived()
     return Optimal(exact.assignment) if plain else exact

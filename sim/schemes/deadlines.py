@@ -38,7 +38,6 @@ class _TimedAlone(_Timed):
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
-        """Arrivals alone never satisfy it."""
         return np.zeros(arrived.shape[:-1], dtype=np.bool_)
 
 
@@ -68,11 +67,7 @@ class Deadline(_TimedAlone):
 @final
 @dataclass(frozen=True, eq=False)
 class DeadlineEach(_TimedAlone):
-    """Stop ``seconds[r]`` after the round started in replication r.
-
-    Args:
-        seconds: ``(R,)``; may be infinite.
-    """
+    """Stop ``seconds[r]`` after the round started in replication r: ``(R,)``, may be infinite."""
 
     seconds: FloatArray
 
@@ -82,13 +77,10 @@ class DeadlineEach(_TimedAlone):
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        """Each replication's own deadline, whatever arrives: ``(R, n)`` -> ``(R,)`` seconds."""
         return np.asarray(opened) + self.seconds
 
 
 class _TimeTally(Tally):
-    """Over from an instant on."""
-
     def __init__(self, over: float) -> None:
         self.alarms = []
         self.over = over
@@ -124,7 +116,6 @@ class Window(Clocked):
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
-        """Time aside, so many arrivals."""
         return FirstK(self.at_least).enough(arrived)
 
     def closes(self, first: FloatArray, opened: Opened) -> FloatArray:
@@ -146,8 +137,6 @@ class Window(Clocked):
 
 
 class _WindowTally(Tally):
-    """Sets its alarm at the first arrival."""
-
     def __init__(self, rule: Window, opened: float) -> None:
         self.alarms = []
         self._window, self._missing, self._opened = rule.window, rule.at_least, opened
@@ -170,20 +159,15 @@ class _WindowTally(Tally):
 @final
 @dataclass(frozen=True)
 class Later(Clocked):
-    """Stop some seconds after another rule would: the master has enough, and asks for it.
-
-    Args:
-        rule: the other rule.
-        seconds: how much later.
-    """
+    """Stop some seconds after another rule would: the master has enough, and asks for it."""
 
     rule: StoppingRule
     seconds: float
 
     @property
     @override
-    def monotone(self) -> bool:
-        return self.rule.monotone
+    def parts(self) -> tuple[StoppingRule, ...]:
+        return (self.rule,)
 
     @override
     def of(self, replication: int) -> Later:
@@ -191,7 +175,6 @@ class Later(Clocked):
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
-        """Whether there is enough to ask for."""
         return self.rule.enough(arrived)
 
     @override
@@ -204,8 +187,6 @@ class Later(Clocked):
 
 
 class _LaterTally(Tally):
-    """Sets an alarm when the other tally says yes."""
-
     def __init__(self, inner: Tally, seconds: float) -> None:
         self._inner, self._seconds, self._over = inner, seconds, np.inf
         self.alarms = inner.alarms

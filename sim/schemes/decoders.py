@@ -88,7 +88,6 @@ class SumArrived(Decoder):
 
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray:
-        """1 (or n/m) for each of the m arrivals."""
         weights = arrived.astype(np.float64)
         if self.rescale:
             heard = np.count_nonzero(arrived, axis=-1)
@@ -122,17 +121,14 @@ class CommonWeight(OfCode):
 
 
 def unbiased(code: Assignment, load: float) -> CommonWeight:
-    """One-step decoding: the weight k / (m d) for m arrivals.
+    """One-step decoding: the weight k / (m d) for m arrivals, d the (mean) sum of a row's
+    coefficients.
 
     A partition weight is then 1 on average over random sets of m arrivals, if each partition has
-    the same sum of coefficients.
+    the same sum of coefficients. For a real code.
 
     Source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random Graphs
     (arXiv 1711.06771).
-
-    Args:
-        code: a real code.
-        load: d, the (mean) sum of a row's coefficients.
     """
     counts = np.arange(1, code.workers * code.messages + 1)
     return CommonWeight(code, (0.0, *(code.partitions / (counts * load)).tolist()))
@@ -202,7 +198,6 @@ class OnePerPartition(Decoder):
 
 
 def _first(arrived: BoolArray) -> BoolArray:
-    """The first of each row that arrived: ``(..., d) -> (..., d)``."""
     return np.asarray(arrived & (np.cumsum(arrived, axis=-1) == 1))
 
 

@@ -232,7 +232,6 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        """Any load up to workers."""
         require_at_most_workers("load", self.load, workers)
         rows = []
         for j in range(workers):
@@ -287,12 +286,8 @@ class _ClassTally(Countdown):
 @final
 @plain_dataclass(frozen=True)
 class BestClass(OfCode):
-    """Add the messages of the class of which most partitions arrived, the lowest of several.
-
-    Args:
-        assignment: the code.
-        classes: how many there are; worker j is of class j mod ``classes``.
-    """
+    """Add the messages of the class of which most partitions arrived, the lowest of several; worker
+    j is of class j mod ``classes``."""
 
     assignment: Encoded
     classes: int

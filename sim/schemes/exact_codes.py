@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
-from typing import Annotated, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
-from annotated_types import Gt
-from pydantic import AllowInfNan, BeforeValidator
 from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Count, not_bool, require_at_most_workers
+from ..fields import STRICT, Count, Positive, require_at_most_workers
 from ..numerics import LeastSquares
 from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Encoded, UniformLoad, cyclic_support
@@ -60,7 +58,6 @@ class CommunicationEfficient(Stopped, Seeded, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        """Any load up to workers, share up to load."""
         require_at_most_workers("load", self.load, workers)
         if self.share > self.load:
             valid = f"must be between 1 and load = {self.load}"
@@ -73,16 +70,9 @@ class CommunicationEfficient(Stopped, Seeded, Loaded):
 @final
 @dataclasses.dataclass(frozen=True)
 class ShortMessages(UniformLoad):
-    """V is an (n - s) x n Gaussian matrix; partition i has M_i = [X_i I] with M_i V_j = 0 for all
-    workers j that do not hold it; worker j sends sum_i G_i M_i V_j, where the p / m x m matrix G_i
-    is the gradient of partition i.
-
-    Args:
-        n: number of workers.
-        load: d.
-        share: m.
-        code_seed: seed of V.
-    """
+    """V, from ``code_seed``, is an (n - s) x n Gaussian matrix; partition i has M_i = [X_i I] with
+    M_i V_j = 0 for all workers j that do not hold it; worker j sends sum_i G_i M_i V_j, where the p
+    / m x m matrix G_i is the gradient of partition i, and m = ``share``."""
 
     share: int = 1
     code_seed: int = 0
@@ -119,9 +109,8 @@ class ShortMessages(UniformLoad):
 @final
 @dataclasses.dataclass(frozen=True)
 class FirstPart(OfCode):
-    """The weights that decode the first part of the gradient, and nothing of the others.
-
-    The other parts have weights of their own, which decode just as well.
+    """The weights that decode the first part of the gradient, and nothing of the others. These have
+    weights of their own, which decode just as well.
 
     Cost: for each distinct set of arrivals some products with matrices of n x k m
     (``LeastSquares``).
@@ -146,10 +135,6 @@ class FirstPart(OfCode):
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray:
         return of_distinct(arrived, self._least_squares.solve)
-
-
-Speed = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False)]
-"""Partitions per second, up to a common factor."""
 
 
 @final
@@ -183,7 +168,7 @@ class HeterogeneityAware(Stopped, Seeded, Loaded):
 
     name: ClassVar[str] = "heterogeneity_aware"
 
-    speeds: tuple[Speed, ...]
+    speeds: tuple[Positive, ...]
     partitions: Count | None = None
 
     @classmethod
@@ -197,7 +182,6 @@ class HeterogeneityAware(Stopped, Seeded, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        """Needs one speed per worker, load at most workers."""
         require_at_most_workers("load", self.load, workers)
         if len(self.speeds) != workers:
             valid = f"must have one entry for each of the workers = {workers}"

@@ -67,7 +67,6 @@ class GraphAssignment(Seeded, Decoded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        """Needs a d-regular graph on 2 n / d vertices."""
         vertices, rest = divmod(2 * workers, self.degree)
         fit = [d for d in range(1, 2 * workers) if 2 * workers % d == 0 and 2 * workers // d > d]
         if rest or self.degree not in fit:
@@ -87,13 +86,10 @@ class ByComponent(Decoder):
 
     A component is bipartite if and only if its double cover falls into two components: two copies
     of each vertex, and for an edge (u, v) one edge from the first copy of u to the second of v and
-    one from the first of v to the second of u.
+    one from the first of v to the second of u. The row of a worker in B has its two blocks.
 
-    Args:
-        code: B, with the two blocks of each worker as its row.
-
-    Cost of the weights: linear in edges and vertices. The decoding vector itself, which nothing
-    but a look at the code needs, takes least squares.
+    Cost of the weights: linear in edges and vertices. The decoding vector itself, which nothing but
+    a look at the code needs, takes least squares.
     """
 
     code: Encoded

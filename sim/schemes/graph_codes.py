@@ -65,7 +65,6 @@ class RegularGraph(Seeded, Decoded, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        """Needs a d-regular graph on so many vertices."""
         graph = regular_graph("load", self.load, workers, self.code_seed)
         code = Encoded(adjacency(graph))
         own = {"fixed": unbiased(code, self.load)}
@@ -110,7 +109,6 @@ class Expander(Seeded, Decoded, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        """Needs a graph of its kind with this load."""
         match self.graph:
             case "random":
                 graph = regular_graph("load", self.load, workers, self.code_seed)
@@ -173,9 +171,8 @@ def circulant_offsets(load: int, workers: int) -> tuple[int, ...]:
     """d offsets, 0 among them, whose circulant has a small second eigenvalue.
 
     The least of all where there are at most ``MOST_SETS`` sets; beyond that one offset is added
-    after the other, each the best of its turn.
-
-    Cost: O(n) for each set of offsets that is tried; n d sets one by one.
+    after the other, each the best of its turn. Cost: O(n) for each set that is tried; n d one by
+    one.
     """
     roots = np.exp(2j * np.pi * np.arange(workers) / workers)
     waves = roots[np.outer(np.arange(1, workers // 2 + 1), np.arange(workers)) % workers]
@@ -258,7 +255,6 @@ class BlockDesign(Decoded, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        """Needs a design with so many workers and this load."""
         block = designs(workers).get(self.load)
         if block is None:
             raise _without_design(workers, self.load)
@@ -267,10 +263,8 @@ class BlockDesign(Decoded, Loaded):
 
 
 def designs(v: int) -> dict[int, tuple[int, ...]]:
-    """Sets of residues mod v in which every difference but 0 appears equally often, by load.
-
-    Known ones, and what each leaves out.
-    """
+    """Sets of residues mod v in which every difference but 0 appears equally often, by load: known
+    ones, and what each leaves out."""
     found = [(0,), tuple(range(v))]
     if v in BLOCKS:
         found.append(BLOCKS[v])
@@ -297,7 +291,6 @@ def _twin_primes(p: int) -> tuple[int, ...]:
 
 
 def _without_design(workers: int, load: int) -> InvalidParameter:
-    """Names the valid loads of this cluster, and the nearest cluster with a design that codes."""
     own = sorted(designs(workers))
     for distance in range(1, workers + 8):
         for other in (workers + distance, workers - distance):

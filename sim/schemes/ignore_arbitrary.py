@@ -57,7 +57,6 @@ class IgnoreArbitrary(Counted, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        """Any load up to workers; with groups, one that divides workers."""
         require_at_most_workers("load", self.load, workers)
         code: Assignment
         if self.assignment == "fractional":
@@ -77,17 +76,12 @@ class IgnoreArbitrary(Counted, Loaded):
 @final
 @dataclasses.dataclass(frozen=True)
 class Apart(OfCode):
-    """Add a largest set of arrivals at a distance of at least d from each other, on the circle.
+    """Add a largest set of arrivals at a distance of at least d from each other, on the circle,
+    where worker j holds partitions j, ..., j+d-1 (mod n).
 
     From a given start it is best to go to the nearest arrival that is far enough, and so on. Some
-    largest set has a member less than d places from the first arrival, or that could be added, so
-    2 d - 1 starts are enough.
-
-    Args:
-        assignment: worker j holds partitions j, ..., j+d-1 (mod n).
-        distance: d.
-
-    Cost: 2 n for each set of arrivals.
+    largest set has a member less than d places from the first arrival, or that could be added, so 2
+    d - 1 starts are enough. Cost: 2 n for each set of arrivals.
     """
 
     distance: int
@@ -111,7 +105,6 @@ class Apart(OfCode):
         return self._walk(flat, following, start).reshape(arrived.shape)
 
     def _walk(self, flat: BoolArray, following: np.ndarray, start: np.ndarray) -> FloatArray:
-        """1 for each arrival that is taken from these starts."""
         n, d = flat.shape[1], self.distance
         vector = np.zeros(flat.shape)
         rows, gone = np.flatnonzero(flat.any(axis=1)), np.zeros(len(flat), dtype=np.int64)
@@ -135,12 +128,7 @@ def _next_arrival(arrived: BoolArray) -> np.ndarray:
 @final
 @dataclasses.dataclass(frozen=True)
 class Rescaled(Decoder):
-    """What another decoder adds, times k over the partitions in it.
-
-    Args:
-        decoder: a decoder whose weights are 0 and 1.
-        load: d, partitions in each message.
-    """
+    """What a decoder of weights 0 and 1 adds, times k over the partitions in it, d a message."""
 
     decoder: Decoder
     load: int

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
-from annotated_types import Ge, Gt, Lt
-from pydantic import AllowInfNan, BeforeValidator
+from annotated_types import Ge, Lt
+from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
@@ -17,13 +17,14 @@ from ..fields import (
     STRICT,
     Count,
     Load,
+    Positive,
     WaitFor,
     not_bool,
     require_at_most_workers,
     require_divisor,
 )
 from ..steps import DecodedRounds, Local, Measured, Steps
-from ..types import BoolArray, FloatArray, IntArray, Rounds, Trace
+from ..types import BoolArray, FloatArray, IntArray, Trace
 from .assignments import Groups
 from .base import Assigned, Claims, RandomOrder, Round, SchemeFamily, State
 from .decoders import OnePerGroup
@@ -44,9 +45,7 @@ class Outer:
     """
 
     rule: Literal["average", "nesterov"]
-    learning_rate: Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False)] | None = (
-        None
-    )
+    learning_rate: Positive | None = None
     momentum: Annotated[float, BeforeValidator(not_bool), Ge(0), Lt(1)] | None = None
 
     @property
@@ -126,7 +125,6 @@ class LocalSgd(SchemeFamily):
 
     @override
     def build(self, workers: int) -> LocalRounds:
-        """Needs load to divide workers, wait_for at most workers."""
         require_divisor(self.load, workers)
         outer = self.outer or Outer(rule="average")
         if outer.rule == "average":
@@ -151,9 +149,6 @@ class LocalRounds(Assigned):
     """Groups of workers, H local steps a round; see ``LocalSgd``.
 
     Args:
-        assignment: who holds which partitions.
-        stopping: when a round ends.
-        outer: how the model moves.
         waits_for: arrivals that end a round in any case; ``None``: not known.
         local_steps: H.
         rows: local steps in all; known within a run.
@@ -207,11 +202,7 @@ class LocalRounds(Assigned):
 
     @override
     def steps(self, trace: Trace) -> Steps:
-        """An outer step a round."""
-        assert isinstance(trace.heard, Rounds)
-        heard, size = trace.heard.arrived, (self.workers, self.partitions)
-        rounds = DecodedRounds(trace.times, heard, self.weights, *size)
-        last = self.local_steps
+        rounds, last = self.decoded(trace.times, trace.arrived), self.local_steps
         if trace.iterations is not None:
             last = trace.iterations - (trace.times.shape[1] - 1) * last
         return OuterSteps(rounds, self.local_steps, last, self.outer)
@@ -219,14 +210,8 @@ class LocalRounds(Assigned):
 
 @final
 class OuterSteps(Steps):
-    """One outer step a round, from the partitions that were heard in it.
-
-    Args:
-        rounds: what was heard, and the weights of the differences.
-        local_steps: H of every round but the last.
-        last: of the last round.
-        outer: how the model moves.
-    """
+    """One outer step a round of H local steps, of ``last`` in the last round, from the partitions
+    that were heard in it."""
 
     def __init__(self, rounds: DecodedRounds, local_steps: int, last: int, outer: Outer) -> None:
         self.times, self.local_steps = rounds.times, local_steps

@@ -76,7 +76,6 @@ class Matrix(Decoded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        """Needs a file with one row for each worker."""
         try:
             code = Encoded(read_matrix(Path(self.path)))
         except UnusableFile as error:

@@ -153,12 +153,10 @@ class PartialStragglers(SchemeFamily):
 
     @override
     def build(self, workers: int) -> Reporting:
-        """Any load up to workers; with groups, one that divides workers."""
         return Reporting(_pieces(self, workers))
 
 
 def _pieces(family: MultiMessage | PartialStragglers, workers: int) -> Pieces:
-    """Who computes what in which order."""
     require_at_most_workers("load", family.load, workers)
     fractional = family.assignment == "fractional"
     if fractional:
@@ -169,11 +167,7 @@ def _pieces(family: MultiMessage | PartialStragglers, workers: int) -> Pieces:
 @final
 @plain_dataclass(frozen=True)
 class Reporting(Assigned):
-    """Pieces that are reported, and fetched when they cover everything; see ``PartialStragglers``.
-
-    Args:
-        assignment: who computes what in which order.
-    """
+    """Pieces that are reported, and fetched when they cover all; see ``PartialStragglers``."""
 
     assignment: Pieces
 

@@ -77,7 +77,6 @@ class Bernoulli(Seeded, Decoded, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        """Any load up to workers."""
         require_at_most_workers("load", self.load, workers)
         rng = np.random.default_rng(self.code_seed)
         counts = rng.binomial(workers, self.load / workers, workers)
@@ -134,7 +133,6 @@ class StochasticBlock(Seeded, Decoded, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        """Needs the community to divide workers, and a probability outside from 0 to 1."""
         require_at_most_workers("load", self.load, workers)
         require_divisor(self.community, workers, "community")
         n, d, b, p = workers, self.load, self.community, self.inside
@@ -215,7 +213,6 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        """Any load up to workers; needs straggle_probability or wait_for."""
         require_at_most_workers("load", self.load, workers)
         rng = np.random.default_rng(self.code_seed)
         holders = [rng.choice(workers, self.load, replace=False) for _ in range(workers)]
@@ -277,7 +274,6 @@ class HeterogeneousSplit(SchemeFamily):
 
     @override
     def build(self, workers: int) -> Fixed:
-        """Needs one probability per worker."""
         chances = np.array(self.straggle_probabilities)
         if len(chances) != workers:
             valid = f"must have one entry for each of the workers = {workers}, not {len(chances)}"
@@ -293,11 +289,7 @@ class HeterogeneousSplit(SchemeFamily):
 @final
 @dataclasses.dataclass(frozen=True)
 class Shares(Assignment):
-    """The data, in order, cut into one share per worker.
-
-    Args:
-        shares: ``(n,)`` n-th parts of the data; they add up to n.
-    """
+    """The data, in order, cut into one share per worker: ``(n,)`` n-th parts, which add up to n."""
 
     shares: tuple[float, ...]
 
@@ -314,7 +306,6 @@ class Shares(Assignment):
     @property
     @override
     def encoding(self) -> sparse.csr_array:
-        """How much of each partition is in a worker's share."""
         n = self.workers
         ends = np.concatenate([[0.0], np.cumsum(self.shares)])
         ends[-1] = n
@@ -330,12 +321,7 @@ class Shares(Assignment):
 @final
 @dataclasses.dataclass(frozen=True)
 class OwnWeight(OfCode):
-    """Add what arrived, each worker's message with a weight of its own.
-
-    Args:
-        assignment: a real code.
-        weights: ``(n,)``.
-    """
+    """Add what arrived, each worker's message with an ``(n,)`` weight of its own; a real code."""
 
     weights: tuple[float, ...]
 

@@ -132,17 +132,10 @@ class InCycles(Barrierless):
 
 @final
 class CycleSteps(Steps):
-    """n updates a cycle, from a table that is empty when the cycle begins.
+    """n updates a cycle, from a table that is empty when the cycle begins; U is a multiple of n.
 
     Equal gradients (of one worker, at one model) are taken once, and gradients that were kept for a
-    cycle are taken when it begins.
-
-    Args:
-        times: ``(R, U)``.
-        stream: what was heard.
-        workers: n; U is a multiple of it.
-
-    Cost: two sorts of all messages.
+    cycle are taken when it begins. Cost: two sorts of all messages.
     """
 
     sparse: ClassVar[bool] = True
@@ -208,7 +201,6 @@ class CycleSteps(Steps):
 
     @override
     def arrived(self, together: int = 1) -> IntArray:
-        """Workers whose updates they are."""
         r, u = self.times.shape
         return count_distinct(self._makers.reshape(r, u // together, together))
 

@@ -14,10 +14,18 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Count, Tolerance, not_bool, refuse_naming, require_at_most_workers
+from ..fields import (
+    STRICT,
+    Count,
+    Number,
+    Tolerance,
+    not_bool,
+    refuse_naming,
+    require_at_most_workers,
+)
 from ..numerics import row_max
 from ..steps import DecodedRounds
-from ..types import BoolArray, FloatArray, IntArray, Rounds, Trace
+from ..types import BoolArray, FloatArray, IntArray, Trace
 from .base import OfWorkers, Round, RoundOutcome, SchemeFamily
 from .deadlines import Clocked, Window
 from .stopping import Opened, Tally
@@ -58,7 +66,6 @@ class BurstWindow(Clocked):
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
-        """Everybody: time aside, nothing else suffices."""
         return np.asarray(arrived.all(axis=-1) | self.idle)
 
     def allows(self, late: BoolArray) -> BoolArray:
@@ -85,8 +92,6 @@ class BurstWindow(Clocked):
 
 
 class _BurstTally(Tally):
-    """Sets its alarm at the first arrival, and looks at who is late when it rings."""
-
     def __init__(self, rule: BurstWindow, messages: int, opened: float) -> None:
         self._window, self._opened, self._closes = rule, opened, np.inf
         self._late, self._out = np.ones(messages, dtype=np.bool_), messages
@@ -235,14 +240,11 @@ class Multiplexed(SequentialCode):
     @override
     def steps(self, trace: Trace) -> DecodedRounds:
         """Job t is applied when round t + W - 2 + B ends, to a model that many jobs further."""
-        assert isinstance(trace.heard, Rounds)
-        arrived, times = trace.heard.arrived, trace.times
+        arrived, times = trace.arrived, trace.times
         state = self.start(len(times))
         for t, heard in enumerate(np.moveaxis(arrived, 1, 0)):
             state = self.after(state, RoundOutcome(times[:, t], heard))
-        everybody = np.ones_like(arrived[:, self.lag :])
-        applied = times[:, self.lag :]
-        return DecodedRounds(applied, everybody, self.weights, self.n, self.n, lag=self.lag)
+        return self.decoded(times[:, self.lag :], np.ones_like(arrived[:, self.lag :]), self.lag)
 
 
 @final
@@ -300,7 +302,7 @@ class Sequential(SchemeFamily):
 
     B: Count
     W: Annotated[int, BeforeValidator(not_bool), Ge(2)]
-    stragglers: Annotated[int, BeforeValidator(not_bool), Ge(0)]
+    stragglers: Number
     tolerance: Tolerance
     variant: Literal["selective_repeat", "multiplexed"] = "selective_repeat"
     exempt: Exempt = "past"
@@ -320,10 +322,6 @@ class Sequential(SchemeFamily):
 
     @override
     def build(self, workers: int) -> SelectiveRepeat | Multiplexed:
-        """Needs B to divide W - 1 or to be at most that, and stragglers at most workers.
-
-        With ``selective_repeat`` the load must be at most workers as well.
-        """
         if self.variant == "multiplexed":
             require_at_most_workers("stragglers", self.stragglers, workers)
             if self.B >= self.W:
@@ -417,8 +415,7 @@ class SelectiveRepeat(SequentialCode):
     @override
     def steps(self, trace: Trace) -> DecodedRounds:
         """Job t is applied when round t + B ends, to a model that has seen B jobs since."""
-        assert isinstance(trace.heard, Rounds)
-        arrived, times, late = trace.heard.arrived, trace.times, self.burst
+        arrived, times, late = trace.arrived, trace.times, self.burst
         jobs = times.shape[1] - late
         run, results = self.within(jobs), np.zeros((len(times), jobs, self.n), dtype=np.bool_)
         state = run.start(len(times))
@@ -429,7 +426,7 @@ class SelectiveRepeat(SequentialCode):
             if t >= late:
                 results[:, t - late] |= heard & repeating
             state = run.after(state, RoundOutcome(times[:, t], heard))
-        return DecodedRounds(times[:, late:], results, self.weights, self.n, self.n, lag=late)
+        return self.decoded(times[:, late:], results, late)
 
     def _repeating(self, state: Past) -> BoolArray:
         """``(R, n)`` who computes the job of B rounds ago once more."""

@@ -90,12 +90,8 @@ class Speculative(SchemeFamily):
 @final
 @plain_dataclass(frozen=True)
 class Copies(OfWorkers):
-    """See ``Speculative``.
-
-    Args:
-        n, q: workers, and tasks that are done before any is copied.
-        multiplier: of the median; 0: whatever it is.
-    """
+    """See ``Speculative``: q tasks are done before any is copied, and a copied one has taken more
+    than ``multiplier`` times the median; 0: whatever it is."""
 
     sees: ClassVar[Sees] = Sees.NOTHING
     alone: ClassVar[bool] = True
@@ -115,19 +111,15 @@ class Copies(OfWorkers):
     @override
     def plan(self, state: State = None) -> Round:
         tasks = min(2 if self.simple else self.n - self.q + 1, self.n - self.q + 1)
-        loads = np.ones(self.n, dtype=np.int64)
-        return Round(loads, FirstK(self.n), lambda times: self.settle(times)[0], tasks=tasks)
+        return Round(self.ones, FirstK(self.n), lambda times: self.settle(times)[0], tasks=tasks)
 
     @override
     def labour(self, times: FloatArray) -> tuple[FloatArray, FloatArray]:
         return self.settle(times)[1:]
 
     def settle(self, times: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """When each task is done, and each worker's busy and useful seconds; ``(..., n)`` each.
-
-        Args:
-            times: ``(..., n tasks)`` seconds of each worker's task and of its copies in turn.
-        """
+        """When each task is done, and each worker's busy and useful seconds, ``(..., n)`` each,
+        from the ``(..., n tasks)`` seconds of each worker's task and of its copies in turn."""
         own = times.reshape(-1, self.n, times.shape[-1] // self.n)
         found = self._at_once(own) if self.simple else self._in_turn(own)
         shape = (*times.shape[:-1], self.n)

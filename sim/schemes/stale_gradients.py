@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from ..fields import STRICT, Load, WaitFor, require_at_most_workers
 from ..steps import Held, Measured, Renewal, Steps, count_distinct
-from ..types import BoolArray, FloatArray, IntArray, Messages, Rounds, Trace
+from ..types import BoolArray, FloatArray, IntArray, Messages, Trace
 from .barrierless import Barrierless
 from .base import OfWorkers, Round, SchemeFamily, Sees, State
 from .stopping import FirstK
@@ -70,7 +70,6 @@ class Pipelined(SchemeFamily):
 
     @override
     def build(self, workers: int) -> LatestSums:
-        """Needs load and wait_for at most workers."""
         require_at_most_workers("load", self.load, workers)
         require_at_most_workers("wait_for", self.wait_for, workers)
         exact = self.load == 1 and self.wait_for == workers
@@ -80,13 +79,7 @@ class Pipelined(SchemeFamily):
 @final
 @plain_dataclass(frozen=True)
 class LatestSums(OfWorkers):
-    """One partition a worker and round, r arrivals, sums of the latest; see ``Pipelined``.
-
-    Args:
-        n: number of workers, and of partitions.
-        load, wait_for: as in ``Pipelined``.
-        exact: whether every update is the exact gradient of the newest model.
-    """
+    """One partition a worker and round, r arrivals, sums of the latest; see ``Pipelined``."""
 
     sees: ClassVar[Sees] = Sees.NOTHING
 
@@ -98,30 +91,18 @@ class LatestSums(OfWorkers):
 
     @override
     def plan(self, state: State = None) -> Round:
-        return Round(np.ones(self.n, dtype=np.int64), FirstK(self.wait_for))
-
-    @override
-    def weights(self, arrived: BoolArray) -> FloatArray:
-        """Of the first round, in which nobody has more than one gradient."""
-        heard = np.count_nonzero(arrived, axis=-1, keepdims=True)
-        return np.where(arrived, self.n / np.maximum(heard, 1), 0.0)
+        return Round(self.ones, FirstK(self.wait_for))
 
     @override
     def steps(self, trace: Trace) -> Steps:
-        assert isinstance(trace.heard, Rounds)
-        return PipelinedSteps(trace.times, trace.heard.arrived, self.load)
+        return PipelinedSteps(trace.times, trace.arrived, self.load)
 
 
 @final
 class PipelinedSteps(Steps):
-    """One update a round from the sums that were heard in it.
+    """One update a round from the sums that were heard in it: ``(R, U, n)`` bool.
 
-    Layer c holds every worker's gradient of its c-th partition: worker j's of partition j + c.
-
-    Args:
-        times: ``(R, U)``.
-        arrived: ``(R, U, n)`` bool.
-        load: d, layers.
+    Layer c of d holds every worker's gradient of its c-th partition: worker j's of partition j + c.
     """
 
     def __init__(self, times: FloatArray, arrived: BoolArray, load: int) -> None:
@@ -233,7 +214,6 @@ class LatestOfEach(Barrierless):
 
     @override
     def steps(self, trace: Trace) -> TableSteps:
-        """Each update renews its sender's entry."""
         assert isinstance(trace.heard, Messages)
         heard = trace.heard
         return TableSteps(trace.times, heard.message[:, :, 0], heard.version[:, :, 0], self.n)
@@ -244,7 +224,6 @@ class TableSteps(Steps):
     """Updates that renew one entry each, and move along the mean of those that are not empty.
 
     Args:
-        times: ``(R, U)``.
         worker: ``(R, U)`` whose gradient is renewed: that of the partition of this number.
         version: ``(R, U)`` updates of the model at which it was taken.
         partitions: k, the entries.
@@ -271,7 +250,6 @@ class TableSteps(Steps):
 
     @override
     def arrived(self, together: int = 1) -> IntArray:
-        """Workers that renewed their entries."""
         r, u = self.times.shape
         return count_distinct(self._worker.reshape(r, u // together, together))
 

@@ -20,20 +20,16 @@ from collections.abc import Mapping
 from functools import reduce
 from typing import Annotated, Any, Literal, final
 
-from annotated_types import Gt
-from pydantic import AllowInfNan, BeforeValidator, Discriminator, Tag
+from pydantic import BeforeValidator, Discriminator, Tag
 from pydantic.dataclasses import dataclass, rebuild_dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Grace, WaitFor, not_bool
+from ..fields import STRICT, Grace, Positive, WaitFor
 from .assignments import Assignment, Groups
 from .coverage import CoverPartitions, Decodable
 from .deadlines import Deadline, Later, Window
 from .stopping import CoverGroups, FirstK, StoppingRule
-
-Error = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False)]
-"""A decoding error ||w - 1||^2."""
 
 
 def _yes(value: Any) -> Any:
@@ -47,11 +43,8 @@ class ForCode(ABC):
 
     @abstractmethod
     def on(self, code: Assignment) -> StoppingRule:
-        """The stopping rule for a code.
-
-        Raises:
-            InvalidParameter: the choice cannot work with the code.
-        """
+        """The stopping rule for a code; raises ``InvalidParameter`` where the choice cannot work
+        with it."""
 
 
 @final
@@ -99,7 +92,7 @@ class DecodableWithin(ForCode):
         decodable: largest ||w - 1||^2.
     """
 
-    decodable: Error
+    decodable: Positive
 
     @override
     def on(self, code: Assignment) -> StoppingRule:
@@ -160,7 +153,6 @@ WORDS: dict[str, Mapping[str, Any]] = {"cover": {"cover": True}, "decodable": {"
 
 
 def _kind(value: Any) -> str | None:
-    """The tag of a section or of an object."""
     found = [name for name, kind in KINDS.items() if isinstance(value, kind)]
     if isinstance(value, Mapping):
         found = [name for name in KINDS if name in value]
@@ -190,22 +182,14 @@ for kind in (Earliest, Latest):  # each holds choices, and is one
 
 
 def refuse_beside_stop(**others: object) -> None:
-    """Refuse the fields that ``stop`` replaces.
-
-    Raises:
-        InvalidParameter: one of them is given.
-    """
+    """Refuse (``InvalidParameter``) the fields that ``stop`` replaces."""
     for field, value in others.items():
         if value is not None:
             raise InvalidParameter(field, value, "must be left out, since stop is given")
 
 
 def ending(stop: Stop, code: Assignment) -> StoppingRule:
-    """The rule of a choice; a round ends in any case when everybody has arrived.
-
-    Raises:
-        InvalidParameter: the choice cannot work with the code.
-    """
+    """The rule of a choice; a round also ends when everybody has arrived. Raises as ``on``."""
     rule = stop.on(code)
     everybody = FirstK(code.workers * code.messages)
     return rule if isinstance(rule, FirstK) else everybody | rule

@@ -40,13 +40,12 @@ Opened = FloatArray | float
 
 
 class Tally:
-    """What has arrived in one round, as far as a rule cares.
+    """What has arrived in one round, as far as a rule cares: this one keeps a mask and asks the
+    rule.
 
     Life cycle: made when a round starts, told of each arrival and of each alarm, dropped when the
     round ends. Once it has answered True it goes on answering True: later messages of the same
     instant are still noted, and combined rules rely on it.
-
-    This one keeps a mask and asks the rule; fast rules have tallies of their own.
 
     Attributes:
         alarms: seconds from now after which the tally wants to be asked again. The master looks
@@ -61,13 +60,9 @@ class Tally:
             self.alarms.append(0.0)
 
     def arrive(self, message: int, now: float) -> bool:
-        """Note a message; True when the master has enough.
-
-        Args:
-            message: its row in the encoding matrix. With m messages per worker, worker j sends
-                messages j m, ..., j m + m - 1. No message is noted twice.
-            now: the instant, on the clock of the round's opening.
-        """
+        """Note a message at an instant, on the clock of the round's opening; True when the master
+        has enough. Message j m + i is the i-th of worker j's m, a row of the encoding matrix, and
+        is noted once."""
         self._arrived[message] = True
         return bool(self._rule.enough(self._arrived))
 
@@ -98,24 +93,29 @@ class StoppingRule(ABC):
         """Whether these arrivals suffice, time aside: ``(..., n)`` bool -> ``(...)`` bool."""
 
     @property
+    def parts(self) -> tuple[StoppingRule, ...]:
+        """The rules that it is made of, which decide the following unless they are overridden."""
+        return ()
+
+    @property
     def timed(self) -> bool:
         """Whether the answer depends on time as well as on arrivals."""
-        return False
+        return any(part.timed for part in self.parts)
 
     @property
     def only_timed(self) -> bool:
         """Whether it depends on time alone."""
-        return False
+        return bool(self.parts) and all(part.only_timed for part in self.parts)
 
     @property
     def needs_clock(self) -> bool:
         """Whether the delay depends on absolute instants, so that rounds cannot be solved alone."""
-        return False
+        return any(part.needs_clock for part in self.parts)
 
     @property
     def monotone(self) -> bool:
-        """Whether earlier messages never end a round later; so it is unless a rule says no."""
-        return True
+        """Whether earlier messages never end a round later."""
+        return all(part.monotone for part in self.parts)
 
     def of(self, replication: int) -> StoppingRule:
         """The rule of one replication, where its numbers differ between replications."""
@@ -125,13 +125,11 @@ class StoppingRule(ABC):
         """When a round ends: ``(..., n)`` seconds -> ``(...)`` seconds.
 
         Always one of the given delays, the opening or a deadline, to the bit; infinite when the
-        rule is never satisfied.
+        rule is never satisfied. Cost: the default sorts once and asks ``enough`` log2(n) times.
 
         Args:
             delays: when each message arrives, on any clock.
             opened: ``(...)`` when the round started on that clock.
-
-        Cost: the default sorts once and asks ``enough`` log2(n) times.
         """
         return stopping_delay_by_bisection(self, delays, opened)
 
@@ -185,38 +183,21 @@ class _Pair(StoppingRule):
 
     @property
     @override
-    def timed(self) -> bool:
-        return self.left.timed or self.right.timed
-
-    @property
-    @override
-    def only_timed(self) -> bool:
-        return self.left.only_timed and self.right.only_timed
-
-    @property
-    @override
-    def needs_clock(self) -> bool:
-        return self.left.needs_clock or self.right.needs_clock
-
-    @property
-    @override
-    def monotone(self) -> bool:
-        return self.left.monotone and self.right.monotone
+    def parts(self) -> tuple[StoppingRule, ...]:
+        return self.left, self.right
 
     @override
     def of(self, replication: int) -> StoppingRule:
-        return type(self)(self.left.of(replication), self.right.of(replication))
+        return type(self)(*(part.of(replication) for part in self.parts))
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         pick = np.minimum if self.needed == 1 else np.maximum
-        left, right = (part.stopping_delay(delays, opened) for part in (self.left, self.right))
-        return np.asarray(pick(left, right))
+        return np.asarray(pick(*(part.stopping_delay(delays, opened) for part in self.parts)))
 
     @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        parts = self.left.tally(messages, opened), self.right.tally(messages, opened)
-        return _PairTally(*parts, self.needed)
+        return _PairTally([part.tally(messages, opened) for part in self.parts], self.needed)
 
 
 @final
@@ -241,28 +222,28 @@ class AllOf(_Pair):
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
         """Both; a deadline alone is ignored, since no arrival satisfies it."""
-        parts = [part for part in (self.left, self.right) if not part.only_timed]
+        parts = [part for part in self.parts if not part.only_timed]
         return np.asarray(np.all([part.enough(arrived) for part in parts or [self.left]], axis=0))
 
 
 class _PairTally(Tally):
-    def __init__(self, left: Tally, right: Tally, needed: int) -> None:
-        self.left, self.right, self.needed = left, right, needed
+    def __init__(self, parts: Sequence[Tally], needed: int) -> None:
         self.alarms = []
+        (self._left, self._right), self._needed = parts, needed
         self._collect()
 
     @override
     def arrive(self, message: int, now: float) -> bool:
-        yes = self.left.arrive(message, now) + self.right.arrive(message, now) >= self.needed
+        yes = self._left.arrive(message, now) + self._right.arrive(message, now) >= self._needed
         self._collect()
         return yes
 
     @override
     def ring(self, now: float) -> bool:
-        return self.left.ring(now) + self.right.ring(now) >= self.needed
+        return self._left.ring(now) + self._right.ring(now) >= self._needed
 
     def _collect(self) -> None:
-        for part in (self.left, self.right):
+        for part in (self._left, self._right):
             if part.alarms:
                 self.alarms += part.alarms
                 part.alarms.clear()
@@ -308,11 +289,7 @@ class FirstK(StoppingRule):
 @final
 @dataclass(frozen=True, eq=False)
 class FirstKEach(StoppingRule):
-    """Stop at ``k[r]`` arrivals in replication r.
-
-    Args:
-        k: ``(R,)`` arrivals, 0 to n.
-    """
+    """Stop at ``k[r]`` arrivals in replication r: ``(R,)``, 0 to n."""
 
     k: IntArray
 
@@ -322,12 +299,10 @@ class FirstKEach(StoppingRule):
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
-        """Each replication against its own k: ``(R, n)`` bool -> ``(R,)`` bool."""
         return np.asarray(np.count_nonzero(arrived, axis=-1) >= self.k)
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        """``(R, n)`` -> ``(R,)``. Cost: one sort."""
         place = np.maximum(self.k - 1, 0)[:, None]
         found = np.take_along_axis(np.sort(delays, axis=-1), place, axis=-1)[:, 0]
         return np.where(self.k == 0, opened, found)
@@ -382,9 +357,8 @@ class CoverGroups(StoppingRule):
         return CoverTally(messages // self.size, _groups(messages, self.size))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=32)  # every round asks
 def _groups(messages: int, size: int) -> tuple[tuple[int], ...]:
-    """The group of each message; remembered, since every round asks."""
     return tuple((message // size,) for message in range(messages))
 
 
@@ -407,11 +381,8 @@ class CoverTally(Countdown):
 @final
 @dataclass(frozen=True)
 class PerPlace(StoppingRule):
-    """Stop when ``needed[p]`` workers' messages at place p have arrived, for every place p.
-
-    Args:
-        needed: arrivals at each place, 0 to n.
-    """
+    """Stop when ``needed[p]`` (0 to n) workers' messages at place p have arrived, for every place
+    p."""
 
     needed: tuple[int, ...]
 
@@ -436,8 +407,6 @@ class PerPlace(StoppingRule):
 
 
 class _PlaceTally(Countdown):
-    """Counts down at each place, and the places that are open."""
-
     def __init__(self, needed: tuple[int, ...]) -> None:
         super().__init__(sum(count > 0 for count in needed))
         self._at_place = list(needed)

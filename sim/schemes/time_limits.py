@@ -13,7 +13,7 @@ from ..errors import InvalidParameter
 from ..fields import STRICT, Count, Seconds
 from ..numerics import generator
 from ..steps import DecodedRounds
-from ..types import BoolArray, FloatArray, Rounds, Trace
+from ..types import BoolArray, FloatArray, Trace
 from .base import (
     Claims,
     Foresight,
@@ -32,15 +32,11 @@ Cut = Literal["after", "at"]
 
 @plain_dataclass(frozen=True)
 class SelfStopping(OfWorkers):
-    """Workers that do pieces of work as far as time allows, and stop by themselves; abstract.
+    """Workers that do at most so many pieces of work as far as time allows, and stop by themselves
+    after so many seconds; abstract.
 
     A worker's messages are the pieces that it does, which only count, and a last one with their
     sum.
-
-    Args:
-        n: number of workers.
-        pieces: that a worker does at most.
-        patience: seconds.
     """
 
     sees: ClassVar[Sees] = Sees.NOTHING
@@ -122,7 +118,6 @@ class DropCompute(SchemeFamily):
 
     @override
     def build(self, workers: int) -> TimeLimited:
-        """Any number of pieces."""
         sharp = self.cut == "at"
         exact = self.patience is None or (self.pieces == 1 and not sharp)
         patience = np.inf if self.patience is None else self.patience
@@ -132,14 +127,10 @@ class DropCompute(SchemeFamily):
 @final
 @plain_dataclass(frozen=True)
 class TimeLimited(SelfStopping):
-    """M pieces a worker, as many as it does in time; see ``DropCompute``.
+    """M pieces a worker, as many as it does within tau, which may be infinite; see ``DropCompute``.
 
-    Partition j M + i is the i-th micro-batch of worker j.
-
-    Args:
-        n, pieces, patience: n, M and tau, which may be infinite.
-        sharp: drop the piece that is under way at tau; otherwise finish it.
-        exact: whether nobody ever stops early.
+    Partition j M + i is the i-th micro-batch of worker j. ``sharp``: the piece that is under way at
+    tau is dropped; otherwise it is finished. Exact where nobody ever stops early.
     """
 
     sharp: bool
@@ -161,7 +152,7 @@ class TimeLimited(SelfStopping):
     @override
     def plan(self, state: State = None) -> Round:
         shares = np.append(np.arange(1, self.pieces + 1) / self.pieces, 1.0)
-        return Round(np.ones(self.n, dtype=np.int64), self.stopping, self._stop, shares)
+        return Round(self.ones, self.stopping, self._stop, shares)
 
     def _stop(self, times: FloatArray) -> FloatArray:
         """Pieces in time, and the last message when the worker stops: ``(..., n (M + 1))``."""
@@ -177,7 +168,6 @@ class TimeLimited(SelfStopping):
 
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:
-        """The pieces done, times all pieces over those done; 0 where there is none."""
         done = self.done(arrived).reshape(*arrived.shape[:-1], self.partitions)
         count = np.count_nonzero(done, axis=-1)[..., None]
         return np.asarray(done * (self.partitions / np.maximum(count, 1)))
@@ -185,13 +175,12 @@ class TimeLimited(SelfStopping):
     @override
     def steps(self, trace: Trace) -> DecodedRounds:
         """Each worker begins with a random one of its micro-batches."""
-        assert isinstance(trace.heard, Rounds)
-        arrived = trace.heard.arrived.copy()
+        arrived = trace.arrived.copy()
         for r, mine in enumerate(self.done(arrived)):  # a view
             first = generator(trace.seed, FIRST, r).integers(0, self.pieces, mine.shape[:2])
             place = (np.arange(self.pieces) - first[..., None]) % self.pieces
             mine[:] = np.take_along_axis(mine, place, axis=-1)
-        return DecodedRounds(trace.times, arrived, self.weights, self.n, self.partitions)
+        return self.decoded(trace.times, arrived)
 
 
 FIRST = 2**32 - 3  # key of the random first pieces; tapes, data sets and other schemes use others
@@ -246,7 +235,6 @@ class MindFlayer(ForesightedFamily):
 
     @override
     def build_for(self, workers: int, foresight: Foresight) -> Clipped:
-        """Needs a patience in which every worker can succeed."""
         chances = foresight.chances(workers, self.patience)
         if not chances.min() > 0:
             worker = int(chances.argmin())
@@ -258,12 +246,8 @@ class MindFlayer(ForesightedFamily):
 @final
 @plain_dataclass(frozen=True)
 class Clipped(SelfStopping):
-    """B clipped trials a worker, of which those that succeed are done; see ``MindFlayer``.
-
-    Args:
-        n, pieces, patience: n, B and t.
-        chances: p_j of each worker, above 0.
-    """
+    """B trials a worker, clipped at t seconds, of which those that succeed are done, with the
+    chance p_j > 0 of each worker; see ``MindFlayer``."""
 
     chances: tuple[float, ...]
 
@@ -272,7 +256,7 @@ class Clipped(SelfStopping):
 
     @override
     def plan(self, state: State = None) -> Round:
-        return Round(np.ones(self.n, dtype=np.int64), self.stopping, self._clip, tasks=self.pieces)
+        return Round(self.ones, self.stopping, self._clip, tasks=self.pieces)
 
     def _clip(self, lengths: FloatArray) -> FloatArray:
         """Seconds of each trial to message times: ``(..., n B)`` -> ``(..., n (B + 1))``."""

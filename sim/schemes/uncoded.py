@@ -174,7 +174,6 @@ class TimeWindow(SchemeFamily):
 
     @override
     def build(self, workers: int) -> Fixed:
-        """Needs a tolerance or a deadline, at_least at most workers."""
         require_at_most_workers("at_least", self.at_least, workers)
         closed: StoppingRule
         if self.tolerance is not None:

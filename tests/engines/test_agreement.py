@@ -115,8 +115,8 @@ def test_chunks_do_not_change_the_result(policy: Policy) -> None:
     tapes = [Tape(MODELS["exponential"](rate=2.0), 12, 1, r) for r in range(5)]
     run = Run(scheme, tapes, Proportional(), 50, policy)
     one, all_ = (
-        arrays(rounds.batch_rounds(run, scheme, budget=1)),
-        arrays(rounds.batch_rounds(run, scheme)),
+        arrays(rounds.batch_rounds(run, budget=1)),
+        arrays(rounds.batch_rounds(run)),
     )
     for name in one:
         assert np.array_equal(one[name], all_[name])
@@ -134,7 +134,7 @@ def test_short_replications_are_worked_on_together(monkeypatch: pytest.MonkeyPat
         return original(rule, offsets)
 
     monkeypatch.setattr(type(scheme.stopping), "stopping_delay", counted)
-    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 1), scheme)
+    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 1))
     together = [size for size in asked if size % 12 == 0]
     assert sum(together) >= 3000 * 12
     assert len(together) <= 10

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...errors import NeverEnough
-from ...schemes.barrierless import Barrierless
 from ...types import BoolArray, FloatArray, IntArray
 from ..tapes import Tasks
 from ..updates import Accepted
@@ -28,22 +27,17 @@ if TYPE_CHECKING:
 TOGETHER = 2**21  # tasks that a group of replications holds at once: 16 MiB an array
 
 
-def bounded(run: Run, scheme: Barrierless, accepted: Accepted) -> FloatArray | None:
-    """Fill in the messages of each update.
+def bounded(run: Run, accepted: Accepted) -> FloatArray | None:
+    """Fill in the messages of each update; returns ``(R, n)`` seconds that each worker computed, or
+    ``None`` where these are not recorded.
 
     Cost: some ten NumPy calls a row of ``(R, n)`` tasks, and a sort of each replication's messages.
     Memory: six arrays of a group's tasks.
 
-    Args:
-        run, scheme: what to simulate.
-        accepted: where to write the messages down.
-
-    Returns:
-        ``(R, n)`` seconds that each worker computed; ``None`` where these are not recorded.
-
     Raises:
         NeverEnough: somebody never delivers, and all others wait.
     """
+    scheme = run.barrierless
     n, wanted = scheme.workers, run.updates * scheme.gradients
     busy = None if accepted.seconds is None else np.empty((len(run.tapes), n))
     # When so many messages have come, the slowest has sent at most their n-th part of them.
@@ -54,7 +48,7 @@ def bounded(run: Run, scheme: Barrierless, accepted: Accepted) -> FloatArray | N
         tasks = Tasks(run.tapes[mine], run.load_law, min(rows, run.tapes[0].block_rounds))
         table = _Messages(tasks, mine.stop - mine.start, n, rows, scheme.ahead)
         for r in range(mine.start, mine.stop):
-            end = _decide(run, scheme, table, r - start, accepted.part(r))
+            end = _decide(run, table, r - start, accepted.part(r))
             if busy is not None:
                 busy[r] = table.busy(r - start, end)
     return busy
@@ -109,22 +103,18 @@ class _Messages:
         return np.asarray(total + (np.minimum(left, end) - began))
 
 
-def _decide(run: Run, scheme: Barrierless, table: _Messages, r: int, accepted: Accepted) -> float:
-    """Write down the messages of a replication in their order; returns the last update's instant.
-
-    Raises:
-        NeverEnough: too few arrive.
-    """
-    k, shape = scheme.gradients, (len(accepted.when), scheme.gradients)
+def _decide(run: Run, table: _Messages, r: int, accepted: Accepted) -> float:
+    """Write down a replication's messages in their order; returns the last update's instant."""
+    n, k = run.scheme.workers, run.barrierless.gradients
+    shape = len(accepted.when), k
     when, wave = table.when[:, r].ravel(), table.wave[:, r].ravel()
-    worker = np.tile(np.arange(scheme.workers), len(table.when))
+    worker = np.tile(np.arange(n), len(table.when))
     order = np.lexsort((worker, wave, when))[: len(accepted.when) * k]
     if when[order[-1]] == inf:
         come = int(np.searchsorted(when[order], inf))
         update = come // k
         heard = worker[order[update * k : come]]
-        missing = np.setdiff1d(np.arange(scheme.workers), heard).tolist()
-        raise NeverEnough(update // (run.updates // run.iterations) + 1, missing)
+        raise NeverEnough(run.iteration(update), np.setdiff1d(np.arange(n), heard).tolist())
     since, after = table.since[:, r].ravel()[order], table.after[:, r].ravel()[order]
     before = _decided(when[order], wave[order], since, after)
     at, spent = when[order].reshape(shape), table.seconds[:, r].ravel()[order].reshape(shape)
@@ -133,12 +123,7 @@ def _decide(run: Run, scheme: Barrierless, table: _Messages, r: int, accepted: A
 
 
 def _decided(when: FloatArray, wave: IntArray, since: FloatArray, after: IntArray) -> IntArray:
-    """How many messages had been decided when each of some tasks was begun.
-
-    Args:
-        when, wave: ``(M,)`` of each message, in order.
-        since, after: of each task.
-    """
+    """How many of the messages ``(when, wave)`` had been decided when each task was begun."""
     count = np.searchsorted(when, since, side="right")
     tied: BoolArray = np.zeros(len(when), dtype=np.bool_)
     tied[1:] = when[1:] == when[:-1]

@@ -16,7 +16,6 @@ from typing import final
 
 import numpy as np
 
-from ...schemes.barrierless import Barrierless
 from ...types import BoolArray, FloatArray, IntArray
 from ..run import CheckedTape, Run
 
@@ -45,29 +44,28 @@ class Block:
     lost: BoolArray
 
 
-def rows_needed(run: Run, scheme: Barrierless) -> int:
+def rows_needed(run: Run) -> int:
     """Tasks of each worker that a run needs, if most are about equally fast.
 
     In ``oldest`` updates at most n messages grow too old, and about a third of that does.
     """
+    scheme = run.barrierless
     accepted = -(-run.updates * scheme.gradients // scheme.n)
     dropped = int(run.updates / (3 * scheme.oldest))
     mean = accepted + min(dropped, 2 * accepted)
     return mean * 9 // 8 + 3 * isqrt(mean) + 4
 
 
-def arrival_blocks(
-    run: Run, scheme: Barrierless, replication: int, seconds: bool
-) -> Iterator[Block]:
+def arrival_blocks(run: Run, replication: int, seconds: bool) -> Iterator[Block]:
     """All messages of one replication; ends when nothing more can arrive.
 
     Cost: per message a draw, a sort of a block, and about fifteen passes over arrays that stay in
     the cache.
     """
-    tape, n = CheckedTape(run.tapes[replication]), scheme.workers
+    tape, n = CheckedTape(run.tapes[replication]), run.scheme.workers
     loads, size = np.ones(n, dtype=np.int64), tape.block_rounds
     # Of the tape's first block a short run needs only a part; if it was too short, twice of it.
-    piece = min(size, rows_needed(run, scheme))
+    piece = min(size, rows_needed(run))
     parts = takewhile(lambda stop: stop <= size // 2, (piece << i for i in count()))
     queues, done = _Queues(n, seconds), 0
     for stop in chain(parts, count(size, size)):
@@ -87,7 +85,7 @@ AT_ONCE = 2**13
 GROUP = 2**17  # tasks that are sorted together
 
 
-def first_blocks(run: Run, scheme: Barrierless, seconds: bool) -> Iterator[Block | None]:
+def first_blocks(run: Run, seconds: bool) -> Iterator[Block | None]:
     """The first messages of each replication, if the run is short and no two of them tie.
 
     They are found for many replications at once, since a block of few messages costs as much as one
@@ -95,7 +93,7 @@ def first_blocks(run: Run, scheme: Barrierless, seconds: bool) -> Iterator[Block
 
     Cost: per task of the tables that are read a draw, a sort, and ten passes.
     """
-    n, rows, replications = scheme.workers, rows_needed(run, scheme), len(run.tapes)
+    n, rows, replications = run.scheme.workers, rows_needed(run), len(run.tapes)
     if rows * n > AT_ONCE or replications == 1:
         yield from repeat(None, replications)
         return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import chain, islice, repeat
 from math import inf
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, TypeVar, final
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from .interrupted import dependent
 if TYPE_CHECKING:
     from ..run import Run
 
+
+D = TypeVar("D", "_CycleDecisions", "_Decisions")
 
 FEW = 300  # messages that are decided faster in turn than together
 
@@ -44,14 +47,12 @@ class Fresh:
         self._updates = np.zeros(1, dtype=np.int32)  # at each of the latest instants
 
     def take(self, before: IntArray, most: int) -> tuple[IntArray, IntArray]:
-        """The messages of a block that are accepted: their places, and updates of their models.
+        """The messages of a block that are accepted, so many at most, those after them are left:
+        their places, and updates of their models; ``before``: for each message, how many had been
+        decided when its worker got its model.
 
         Cost: where each message makes an update, some thirty passes; else a turn of a Python loop
         for each, about 40 ns.
-
-        Args:
-            before: for each message, how many had been decided when its worker got its model.
-            most: accept no more than these; the messages after them are left.
         """
         start, size = len(self._updates) - 1, len(before)
         first = self._decided - start
@@ -86,7 +87,6 @@ class Fresh:
         return np.flatnonzero(~late)
 
     def _in_turn(self, before: IntArray, most: int) -> IntArray:
-        """Places of the messages that are accepted."""
         earlier, accept = len(self._accepted), self._accepted.append
         messages = enumerate(before.tolist(), self._decided + 1)
         for limit in islice(self._limits(), most):
@@ -143,7 +143,7 @@ def _dropped(first: IntArray, needed: IntArray) -> BoolArray:
     return dropped
 
 
-def cycles(run: Run, scheme: Barrierless, heard: bool = True, work: bool = True) -> Trace:
+def cycles(run: Run, heard: bool, work: bool) -> Trace:
     """Run the replications of a scheme whose updates come in cycles.
 
     Cost: that of ``arrival_blocks``, and a turn of a Python loop for each message.
@@ -152,19 +152,23 @@ def cycles(run: Run, scheme: Barrierless, heard: bool = True, work: bool = True)
         NeverEnough: nobody is left whose message makes an update, or time stands still.
     """
     accepted = Accepted.empty((len(run.tapes), run.updates, 1), heard=work, work=False)
-    streams = Streams(scheme.workers)
-    for r, first in enumerate(first_blocks(run, scheme, work)):
-        for blocks in ([first] if first else [], arrival_blocks(run, scheme, r, work)):
-            decisions = _CycleDecisions(run, keep=heard or work)
-            for block in blocks:
-                decisions.take(block)
-                if not decisions.missing:
-                    break
-            if not decisions.missing:
-                break
-        decisions.finish(accepted.part(r), streams)
+    streams = Streams(run.scheme.workers)
+    for r, first in enumerate(first_blocks(run, work)):
+        made = _decided(run, r, first, work, partial(_CycleDecisions, run, heard or work))
+        made.finish(accepted.part(r), streams)
     noted = unresting(accepted, streams.useful) if work else None
     return Trace(accepted.times, streams.heard if heard else None, noted, "batch", run.seed)
+
+
+def _decided(run: Run, r: int, first: Block | None, work: bool, anew: Callable[[], D]) -> D:
+    """Decisions on a replication's messages: on the first ones, or on all if these do not do."""
+    for blocks in ([first] if first else [], arrival_blocks(run, r, work)):
+        decisions = anew()
+        for block in blocks:
+            decisions.take(block)
+            if not decisions.missing:
+                return decisions
+    return decisions
 
 
 @final
@@ -174,7 +178,6 @@ class _CycleDecisions:
     Life cycle: ``take`` each block until no update is ``missing``; then ``finish``.
 
     Args:
-        run: what to simulate.
         keep: whether messages are kept, or the instants of updates alone.
 
     Attributes:
@@ -182,22 +185,14 @@ class _CycleDecisions:
     """
 
     def __init__(self, run: Run, keep: bool) -> None:
+        self._run, self.missing = run, run.updates
         self._cycle, self._standstill = Cycle(run.scheme.workers), Standstill()
-        self._updates = self.missing = run.updates
-        self._per_iteration = run.updates // run.iterations
         self._keep, self._decided = keep, 0
-        self._times: list[FloatArray] = []
-        self._ends: list[IntArray] = []
-        self._worker: list[IntArray] = []
-        self._before: list[IntArray] = []
-        self._seconds: list[FloatArray] = []
+        self._times, self._seconds = list[FloatArray](), list[FloatArray]()
+        self._ends, self._worker, self._before = (list[IntArray]() for _ in range(3))
 
     def take(self, block: Block) -> None:
-        """Decide the messages of a block.
-
-        Raises:
-            NeverEnough: no update can come after them.
-        """
+        """Decide the messages of a block; raises ``NeverEnough`` if no update can come after."""
         workers, when = block.worker[block.order], block.when[block.order]
         cycle, standstill = self._cycle, self._standstill
         leaving = self._leaving(workers, block) if block.lost.any() else None
@@ -213,8 +208,9 @@ class _CycleDecisions:
                 standstill.note(worker, now)
                 if standstill.endless is not None:
                     raise NeverEnough(self._iteration, sorted(cycle.needed), endless=worker)
-            if leaving is not None:
-                self._require_hope(leaving[place])
+            lost = leaving and leaving[place]
+            if lost and (never := cycle.hopeless(lost)):
+                raise NeverEnough(self._iteration, never)
         updates = np.array(ends, dtype=np.int64)
         self._times.append(when[updates])
         if self._keep:
@@ -240,22 +236,11 @@ class _CycleDecisions:
             after.append(gone if end == place else None)
         return after
 
-    def _require_hope(self, lost: set[int] | None) -> None:
-        """Nothing more comes of the lost.
-
-        Raises:
-            NeverEnough: and so no update can come.
-        """
-        never = self._cycle.hopeless(lost) if lost else []
-        if never:
-            raise NeverEnough(self._iteration, never)
-
     @property
     def _iteration(self) -> int:
-        return (self._updates - self.missing) // self._per_iteration + 1
+        return self._run.iteration(self._run.updates - self.missing)
 
     def finish(self, accepted: Accepted, streams: Streams) -> None:
-        """Write the updates and their messages down."""
         accepted.when[:, 0] = np.concatenate(self._times)
         if not self._keep:
             return
@@ -283,21 +268,25 @@ def batch_barrierless(run: Run, heard: bool = True, work: bool = True) -> Trace:
     are dropped also that of ``Fresh``. Where updates come in cycles, that of ``cycles``; where an
     update stops everybody or is waited for, that of ``dependent``. Memory: the times alone, unless
     more is asked for.
+
+    Raises:
+        NeverEnough: nothing more can arrive, and the last update has not happened.
     """
-    scheme = run.scheme
-    assert isinstance(scheme, Barrierless)
+    scheme, busy, noted = run.barrierless, None, None
     if scheme.cycles:
-        return cycles(run, scheme, heard, work)
+        return cycles(run, heard, work)
     accepted = Accepted.empty((len(run.tapes), run.updates, scheme.gradients), heard, work)
-    busy = None
     if scheme.ahead < inf:
-        busy = bounded(run, scheme, accepted)
+        busy = bounded(run, accepted)
     elif scheme.independent:
-        for r, first in enumerate(first_blocks(run, scheme, work)):
-            _undisturbed(run, scheme, r, first, accepted.part(r))
+        for r, first in enumerate(first_blocks(run, work)):
+            anew = partial(_Decisions, scheme, accepted.part(r))
+            made = _decided(run, r, first, work, anew)
+            if made.missing:
+                missing = [worker for worker in range(scheme.workers) if worker not in made.heard]
+                raise NeverEnough(run.iteration(made.filled // scheme.gradients), missing)
     else:
-        dependent(run, scheme, accepted)
-    noted = None
+        dependent(run, accepted)
     if work:
         note = unresting if scheme.restarts_at_once else resting
         noted = note(accepted, accepted.useful(scheme.workers))
@@ -306,41 +295,12 @@ def batch_barrierless(run: Run, heard: bool = True, work: bool = True) -> Trace:
     return Trace(accepted.times, accepted.heard if heard else None, noted, "batch", run.seed)
 
 
-def _undisturbed(
-    run: Run, scheme: Barrierless, replication: int, first: Block | None, accepted: Accepted
-) -> None:
-    """One replication: arrivals first, then decisions.
-
-    Args:
-        run, scheme: what to simulate.
-        replication: which.
-        first: messages that may be all that are needed.
-        accepted: where to write the messages down, ``(U, K)``.
-
-    Raises:
-        NeverEnough: nothing more can arrive, and the last update has not happened.
-    """
-    work = accepted.seconds is not None
-    for blocks in ([first] if first else [], arrival_blocks(run, scheme, replication, work)):
-        decisions = _Decisions(scheme, accepted)
-        for block in blocks:
-            decisions.take(block)
-            if decisions.missing == 0:
-                return
-    missing = [worker for worker in range(scheme.workers) if worker not in decisions.heard]
-    update = decisions.filled // scheme.gradients
-    raise NeverEnough(update // (run.updates // run.iterations) + 1, missing)
-
-
 @final
 class _Decisions:
     """Which messages are accepted, and at which version each was computed.
 
-    Life cycle: ``take`` each block in order, until none is ``missing``.
-
-    Args:
-        scheme: its choices.
-        accepted: where to write the messages down, ``(U, K)``.
+    Life cycle: ``take`` each block in order, until none is ``missing``. They are written down in
+    ``accepted``, ``(U, K)``.
 
     Attributes:
         filled: messages accepted so far.
@@ -355,14 +315,10 @@ class _Decisions:
 
     @property
     def missing(self) -> int:
-        """Messages that are not accepted yet."""
         return self._size - self.filled
 
     def take(self, block: Block) -> None:
-        """Write down the messages of a block that are accepted.
-
-        Cost: a pass for each array; where messages can be too old, also that of ``Fresh``.
-        """
+        """Cost: a pass for each array; where messages can be too old, also that of ``Fresh``."""
         if self._fresh is None:
             chosen = block.order[: self.missing]
             version = block.before.take(chosen)

@@ -10,7 +10,6 @@ import numpy as np
 
 from ...errors import NeverEnough
 from ...numerics import row_max
-from ...schemes.base import RoundScheme
 from ...types import BoolArray, FloatArray, Rounds, Trace, Work
 from ..updates import Accepted
 
@@ -41,9 +40,9 @@ class TraceArrays:
     max_wait: float | None = None
 
     @classmethod
-    def empty(cls, run: Run, scheme: RoundScheme, heard: bool, work: bool) -> TraceArrays:
+    def empty(cls, run: Run, heard: bool, work: bool) -> TraceArrays:
         """Arrays for a run; ``None`` for what is not recorded."""
-        r, t, n, m = len(run.tapes), run.updates, scheme.workers, scheme.messages
+        r, t, n, m = len(run.tapes), run.updates, run.scheme.workers, run.rounds.messages
         return cls(
             times=np.empty((r, t)),
             arrived=np.empty((r, t, n * m), dtype=np.bool_) if heard else None,

@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 ROWS_AHEAD = 16  # tasks of each worker that a short run reads beside those that it needs on average
 
 
-def rows_at_once(run: Run, scheme: Barrierless) -> int:
+def rows_at_once(run: Run) -> int:
     """Rows that are read together: of a block of the tape, a short run needs only a part."""
+    scheme = run.barrierless
     stopped = scheme.n if scheme.restarts_at_once else 0
     needed = run.updates * (scheme.gradients + stopped) * 5 // (4 * scheme.n)
     return min(run.tapes[0].block_rounds, needed + ROWS_AHEAD)
 
 
-def _tasks(run: Run, scheme: Barrierless, group: range) -> Tasks:
-    tapes = run.tapes[group.start : group.stop]
-    return Tasks(tapes, run.load_law, rows_at_once(run, scheme))
+def _tasks(run: Run, group: range) -> Tasks:
+    return Tasks(run.tapes[group.start : group.stop], run.load_law, rows_at_once(run))
 
 
 # With distinct workers an update comes with the K-th of the workers' first messages. What a worker
@@ -47,7 +47,7 @@ def _tasks(run: Run, scheme: Barrierless, group: range) -> Tasks:
 AT_ONCE = 8  # tasks of a worker that are looked at together
 
 
-def distinct(run: Run, scheme: Barrierless, group: range, accepted: Accepted) -> None:
+def distinct(run: Run, group: range, accepted: Accepted) -> None:
     """Fill in the messages of each update of a group of replications.
 
     Cost: a sort of n an update, and for each 8 tasks that the fastest worker does in it some ten
@@ -56,8 +56,8 @@ def distinct(run: Run, scheme: Barrierless, group: range, accepted: Accepted) ->
     Raises:
         NeverEnough: too few workers ever deliver, or one delivers again and again in no time.
     """
-    mine, k = slice(group.start, group.stop), scheme.gradients
-    tasks, now = _tasks(run, scheme, group), np.zeros(len(group))
+    mine, scheme = slice(group.start, group.stop), run.barrierless
+    tasks, now, k = _tasks(run, group), np.zeros(len(group)), scheme.gradients
     everyone = np.arange(len(group) * scheme.n).reshape(-1, scheme.n)
     for update in range(run.updates):
         seconds = tasks.ahead(1, everyone)[0]
@@ -66,7 +66,7 @@ def distinct(run: Run, scheme: Barrierless, group: range, accepted: Accepted) ->
         when, spent = (np.take_along_axis(table, workers, axis=1) for table in (first, seconds))
         accepted.part(mine, update).note(when, workers, update, spent)
         end = when[:, -1]
-        iteration = update // (run.updates // run.iterations) + 1
+        iteration = run.iteration(update)
         if np.isinf(end).any():
             stuck = int(np.flatnonzero(np.isinf(end))[0])
             raise NeverEnough(iteration, np.flatnonzero(np.isinf(first[stuck])).tolist())
@@ -77,17 +77,11 @@ def distinct(run: Run, scheme: Barrierless, group: range, accepted: Accepted) ->
 def _use_until(
     end: FloatArray, now: FloatArray, first: FloatArray, tasks: Tasks, iteration: int
 ) -> None:
-    """Use the rows of all tasks that have begun by an update.
+    """Use the rows of all tasks that have begun by an update at ``(R,)`` instants, after the one
+    before it; ``first``, ``(R, n)``, is when each worker's first task ends.
 
     A worker has begun one task more than have ended before the update: a message of its instant is
     decided with it, and its worker begins nothing before that.
-
-    Args:
-        end: ``(R,)`` when the update happens.
-        now: ``(R,)`` when the one before it did.
-        first: ``(R, n)`` when each worker's first task ends.
-        tasks: what comes next.
-        iteration: for the error.
     """
     r, n = first.shape
     reached, going = np.repeat(now[:, None], n, axis=1), np.ones((r, n), dtype=np.bool_)
@@ -112,7 +106,7 @@ TOGETHER = 2**21  # tasks that a group of replications holds at once: 16 MiB
 FEW = 6  # replications that are faster one after the other
 
 
-def dependent(run: Run, scheme: Barrierless, accepted: Accepted) -> None:
+def dependent(run: Run, accepted: Accepted) -> None:
     """Fill in the messages of each update.
 
     Cost: that of ``distinct``, ``_stopped`` or ``_waiting``; that of ``_alone`` for fewer than
@@ -121,20 +115,20 @@ def dependent(run: Run, scheme: Barrierless, accepted: Accepted) -> None:
     Raises:
         NeverEnough: as if the replications ran one after the other.
     """
-    replications = len(run.tapes)
-    size = max(FEW, TOGETHER // (rows_at_once(run, scheme) * scheme.n))
+    scheme, replications = run.barrierless, len(run.tapes)
+    size = max(FEW, TOGETHER // (rows_at_once(run) * scheme.n))
     for start in range(0, replications, size):
         group = range(start, min(start + size, replications))
         if scheme.distinct:
-            run_together(lambda some: distinct(run, scheme, some, accepted), group)
+            run_together(lambda some: distinct(run, some, accepted), group)
             continue
         alone = np.ones(len(group), dtype=np.bool_)
         if len(group) >= FEW:
             together = _stopped if scheme.restarts_at_once else _waiting
             part = accepted.part(slice(group.start, group.stop))
-            alone = together(scheme, _tasks(run, scheme, group), part)
+            alone = together(scheme, _tasks(run, group), part)
         for r in start + np.flatnonzero(alone):
-            _alone(run, scheme, int(r), accepted.part(int(r)))
+            _alone(run, int(r), accepted.part(int(r)))
 
 
 # An update is a fresh start for all: only which rows of the tape are next passes from one to the
@@ -145,13 +139,11 @@ A_CALL = 5000  # cells that cost as much as looking once more at some replicatio
 
 
 def _stopped(scheme: Barrierless, tasks: Tasks, accepted: Accepted) -> BoolArray:
-    """Where every update stops everybody: fill in all replications but those that are returned.
+    """Where every update stops everybody: fill in all replications but those that are returned, in
+    which messages tie, or a message never comes: ``(R,)``.
 
     Cost: some forty NumPy calls an update, over ``(depth, R, min(n, K))`` tasks. Where a worker
     does more in one update, its replication is looked at again; depth grows where that is frequent.
-
-    Returns:
-        ``(R,)`` in which replications messages tie, or a message never comes.
     """
     (r, updates, _), n, k = accepted.when.shape, scheme.n, scheme.gradients
     everyone, now = np.arange(r * n).reshape(r, n), np.zeros(r)
@@ -199,17 +191,10 @@ class First:
 
 
 def _first(tasks: Tasks, workers: IntArray, now: FloatArray, k: int, depth: int) -> First:
-    """The first messages after an update.
+    """The first K messages after an update of ``(R, n)`` workers, by place, that begin at ``(R,)``
+    instants; so many tasks of each are looked at.
 
     Of more than K workers only those of the K earliest first messages can have one among them.
-
-    Args:
-        tasks: what comes next.
-        workers: ``(R, n)`` the workers, by place.
-        now: ``(R,)`` when they begin.
-        k: messages that make an update.
-        depth: tasks of each worker to look at.
-
     Cost: two partitions, a sort of K, and ten passes.
     """
     strange = np.zeros(len(now), dtype=np.bool_)
@@ -234,16 +219,8 @@ def _first(tasks: Tasks, workers: IntArray, now: FloatArray, k: int, depth: int)
 
 
 def _earliest(finish: FloatArray, k: int) -> tuple[IntArray, BoolArray]:
-    """The K earliest of each replication.
-
-    Args:
-        finish: ``(R, cells)`` instants.
-        k: how many.
-
-    Returns:
-        ``(R, K)`` cells of the whole array, ascending; ``(R,)`` where others come with the last of
-        them, or it never comes: there they are any K.
-    """
+    """``(R, K)`` cells with the K earliest of ``(R, cells)`` instants, cells of the whole array,
+    ascending; ``(R,)`` where others come with the last, or it never does: there they are any K."""
     r = len(finish)
     end = np.partition(finish, k - 1, axis=1)[:, k - 1]
     due = finish <= end[:, None]
@@ -264,12 +241,10 @@ def _in_order(cells: IntArray, finish: FloatArray) -> tuple[IntArray, FloatArray
 
 
 def _waiting(scheme: Barrierless, tasks: Tasks, accepted: Accepted) -> BoolArray:
-    """Where whoever has delivered waits: fill in all replications but those that are returned.
+    """Where whoever has delivered waits: fill in all replications but those that are returned, in
+    which messages tie, or no update comes: ``(R,)``.
 
     Cost: some twenty NumPy calls an update, over ``(R, n)`` workers.
-
-    Returns:
-        ``(R,)`` in which replications messages tie, or no update comes.
     """
     (r, updates, _), n, k = accepted.when.shape, scheme.n, scheme.gradients
     seconds = tasks.begin(np.arange(r * n))
@@ -297,17 +272,14 @@ Task = tuple[float, int, int, float, int]
 CHUNK = 256  # updates that are written down together
 
 
-def _alone(run: Run, scheme: Barrierless, replication: int, accepted: Accepted) -> None:
+def _alone(run: Run, replication: int, accepted: Accepted) -> None:
     """Fill in one replication, also where messages tie.
 
     Cost: a turn of a Python loop and of a heap for each message, about 0.4 microseconds; where
     updates stop everybody, also 0.1 for each worker.
-
-    Raises:
-        NeverEnough: an update never comes.
     """
-    k, tape = scheme.gradients, run.tapes[replication]
-    columns = task_columns(tape, run.load_law, rows_at_once(run, scheme))
+    scheme, tape = run.barrierless, run.tapes[replication]
+    k, columns = scheme.gradients, task_columns(tape, run.load_law, rows_at_once(run))
     tasks = [iter(column) for column in columns]
     updates_of = _updates_that_stop if scheme.restarts_at_once else _updates_awaited
     noted: list[tuple[int, int, float, float]] = []
@@ -315,7 +287,7 @@ def _alone(run: Run, scheme: Barrierless, replication: int, accepted: Accepted) 
         if messages[-1][0] == inf:
             heard = {worker for when, _, worker, *_ in messages if when < inf}
             missing = [worker for worker in range(scheme.n) if worker not in heard]
-            raise NeverEnough(update // (run.updates // run.iterations) + 1, missing)
+            raise NeverEnough(run.iteration(update), missing)
         noted += [(worker, version, spent, when) for when, _, worker, spent, version in messages]
         done = update + 1
         if done % CHUNK == 0 or done == run.updates:

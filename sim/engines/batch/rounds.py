@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from ...schemes.base import Round, RoundOutcome, RoundScheme, Sees
+from ...schemes.base import Round, RoundOutcome, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import FloatArray, Trace
 from ..run import CheckedTape, plan_of, play_rounds, to_the_end
@@ -44,8 +44,8 @@ class CoupledRounds:
     ``book``.
     """
 
-    def __init__(self, result: TraceArrays, run: Run, scheme: RoundScheme) -> None:
-        (r, rounds), n, m = result.times.shape, scheme.workers, result.messages
+    def __init__(self, result: TraceArrays, run: Run) -> None:
+        (r, rounds), n, m = result.times.shape, run.scheme.workers, result.messages
         self._result, self._policy = result, run.policy
         self._now, self._free = np.zeros((r, 1)), np.zeros((r, n))
         block = max(1, min(rounds, CELLS // (r * n * m)))
@@ -126,14 +126,14 @@ class NetworkedRounds:
     Life cycle: ``round`` for t = 0, 1, ... in order, then ``finish``, which books the work.
     """
 
-    def __init__(self, result: TraceArrays, run: Run, scheme: RoundScheme, group: range) -> None:
-        (r, rounds), n, m = result.times.shape, scheme.workers, result.messages
+    def __init__(self, result: TraceArrays, run: Run, group: range) -> None:
+        (r, rounds), n, m = result.times.shape, run.scheme.workers, result.messages
         network, resends = run.cluster.network, run.cluster.resends
         self._result, self._policy = result, run.policy
         self._downlink = np.zeros(n) if network is None else network.downlink(n)
         self._fixed = np.zeros(m)
         if network is not None:
-            sizes = np.array(scheme.message_sizes)
+            sizes = np.array(run.rounds.message_sizes)
             self._fixed += network.uplink_latency + network.transfer * sizes
         # ``(r, T, n)`` seconds that lost messages cost; ``None``: none are lost.
         self._resent: FloatArray | None = None
@@ -143,16 +143,12 @@ class NetworkedRounds:
         self._begun, self._done, self._until = (np.empty((r, rounds, n)) for _ in range(3))
         self._useful = np.zeros((r, rounds, m, n))
 
-    def advance(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> None:
-        """Play round t; ``offsets (r, n m)`` seconds from beginning to computing each message.
+    def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:
+        """Play round t, ``offsets (r, n m)`` seconds from beginning to computing each message.
 
         Raises:
             NeverEnough: the round never ends.
         """
-        self.round(t, stopping, offsets)
-
-    def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:
-        """Play round t, and say how it came out."""
         policy, m, one = self._policy, self._result.messages, self._result.rounds(t, t + 1)
         opened = self._now[:, None]
         self._begun[:, t] = policy.begins(opened + self._downlink, self._free)
@@ -174,8 +170,8 @@ class NetworkedRounds:
         self._done[:, t] = self._begun[:, t] + offsets[:, m - 1 :: m]
         nothing = np.zeros((len(offsets), 1, 1))
         self._useful[:, t] = useful_pieces(offsets[:, None], nothing, arrived[:, None], m)
-        duration = ended - self._now
         arrival = np.where(arrived, arrive - opened, np.inf)
+        outcome = RoundOutcome(ended - self._now, arrived, arrival=arrival)
         self._now = ready
         told = ready[:, None] + self._downlink
         self._until[:, t] = told if policy.interrupts else np.inf
@@ -186,7 +182,9 @@ class NetworkedRounds:
             np.copyto(self._free, self._done[:, t], where=~skips)
             self._begun[:, t][skips] = np.inf
             self._done[:, t][skips] = np.inf
-        return RoundOutcome(duration, arrived, arrival=arrival)
+        return outcome
+
+    advance = round
 
     def finish(self) -> None:
         """Add up each worker's tasks, each from its begin until it is done, told, or the end."""
@@ -221,25 +219,18 @@ BYTES_PER_CELL = 64
 CACHED = 2**15  # cells of independent rounds that are worked on together: 256 KiB stay in the cache
 
 
-def batch_rounds(
-    run: Run, scheme: RoundScheme, heard: bool = True, work: bool = True, budget: int = BUDGET
-) -> Trace:
-    """Run all replications; see ``engines.simulate.simulate``.
-
-    Args:
-        run: what to simulate.
-        scheme: its scheme.
-        heard, work: what to record.
-        budget: bytes of working memory, more on a network; the result does not depend on it.
+def batch_rounds(run: Run, heard: bool = True, work: bool = True, budget: int = BUDGET) -> Trace:
+    """Run all replications; see ``engines.simulate.simulate``. The result does not depend on the
+    budget, bytes of working memory, more on a network.
 
     Cost: per worker and round one draw, one pass of the stopping rule, with ``heard`` one
     addition and one comparison, and with ``work`` about ten passes more.
     """
+    scheme, result = run.rounds, TraceArrays.empty(run, heard, work)
     if scheme.sees is not Sees.NOTHING:
-        return to_the_end(batch_course(run, scheme, heard, work))
-    plan = plan_of(run, scheme, scheme.start(len(run.tapes)))
+        return to_the_end(_course(run, result))
+    plan = plan_of(run, scheme.start(len(run.tapes)))
     ideal, policy, rounds = run.cluster.ideal, run.policy, run.updates
-    result = TraceArrays.empty(run, scheme, heard, work)
     independent = ideal and not policy.couples_rounds and not plan.stopping.needs_clock
     block = plan.together(run.tapes[0]) if ideal else rounds
     cells = min(block, rounds) * scheme.workers * scheme.messages
@@ -248,17 +239,15 @@ def batch_rounds(
         most = min(most, CACHED)
     together = max(1, most // cells)
 
-    def offsets(tape: CheckedTape, start: int, stop: int) -> FloatArray:
-        return plan.message_times(run.load_law, tape, scheme.messages, start, stop)
-
     def run_group(group: range) -> None:
         tapes = [CheckedTape(tape) for tape in run.tapes[group.start : group.stop]]
         whole = result.part(group, 0, rounds)
-        loop = None if independent else _loop(run, scheme, whole, group)
+        loop = None if independent else _loop(run, whole, group)
         now = np.zeros(len(group))
         for start in range(0, rounds, block):
             stop = min(start + block, rounds)
-            table = np.stack([offsets(tape, start, stop) for tape in tapes])
+            span = scheme.messages, start, stop
+            table = np.stack([plan.message_times(run.load_law, tape, *span) for tape in tapes])
             if loop is None:
                 part = result.part(group, start, stop)
                 now = _independent_rounds(plan, table, now, part, policy.drains)
@@ -273,24 +262,23 @@ def batch_rounds(
     return result.trace(run)
 
 
-def batch_course(run: Run, scheme: RoundScheme, heard: bool = True, work: bool = True) -> Course:
+def batch_course(run: Run) -> Course:
     """All replications together, a round at a time; see ``engines.simulate.rounds``.
 
     Cost: about thirty NumPy calls a round beside the passes of ``batch_rounds``.
     """
-    result = TraceArrays.empty(run, scheme, heard, work)
-    loop = _loop(run, scheme, result, range(len(run.tapes)))
-    yield from play_rounds(run, scheme, loop.round)
+    return _course(run, TraceArrays.empty(run, heard=True, work=True))
+
+
+def _course(run: Run, result: TraceArrays) -> Course:
+    loop = _loop(run, result, range(len(run.tapes)))
+    yield from play_rounds(run, loop.round)
     loop.finish()
     return result.trace(run)
 
 
-def _loop(
-    run: Run, scheme: RoundScheme, whole: TraceArrays, group: range
-) -> CoupledRounds | NetworkedRounds:
-    if run.cluster.ideal:
-        return CoupledRounds(whole, run, scheme)
-    return NetworkedRounds(whole, run, scheme, group)
+def _loop(run: Run, whole: TraceArrays, group: range) -> CoupledRounds | NetworkedRounds:
+    return CoupledRounds(whole, run) if run.cluster.ideal else NetworkedRounds(whole, run, group)
 
 
 def _independent_rounds(

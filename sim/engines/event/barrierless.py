@@ -16,7 +16,6 @@ import simpy
 from simpy.events import Event
 
 from ...errors import NeverEnough
-from ...schemes.barrierless import Barrierless
 from ...types import Trace
 from ..run import Recorder
 from ..tapes import task_columns
@@ -34,9 +33,7 @@ if TYPE_CHECKING:
 
 def event_barrierless(run: Run, recorder: Recorder | None = None) -> Trace:
     """Run the replications, one after the other; see ``engines.simulate.simulate``."""
-    scheme = run.scheme
-    assert isinstance(scheme, Barrierless)
-    trajectory = Trajectory(run, scheme)
+    trajectory = Trajectory(run)
     for replication in range(len(run.tapes)):
         noted = recorder if replication == 0 else None
         tape = run.tapes[replication]
@@ -46,7 +43,7 @@ def event_barrierless(run: Run, recorder: Recorder | None = None) -> Trace:
             workers = IdealBarrierlessWorkers(tasks, noted)
         else:
             workers = NetworkedBarrierlessWorkers(tasks, run.cluster, replication, noted)
-        master = BarrierlessMaster(run, scheme, workers, noted)
+        master = BarrierlessMaster(run, workers, noted)
         master.run()
         trajectory.add(master.decisions, workers.busy, master.dead, workers.down)
     return trajectory.trace("event", run.cluster.failures is not None)
@@ -63,13 +60,8 @@ class BarrierlessMaster:
         dead: workers that were down, one entry per update.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        scheme: Barrierless,
-        workers: BarrierlessWorkers,
-        recorder: Recorder | None = None,
-    ) -> None:
+    def __init__(self, run: Run, workers: BarrierlessWorkers, recorder: Recorder | None) -> None:
+        scheme = run.barrierless
         self.env = simpy.Environment()
         self.decisions = Decisions(scheme, run.iterations)
         self.dead: list[int] = []

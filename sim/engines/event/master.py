@@ -11,10 +11,9 @@ import simpy
 from simpy.events import Event, EventPriority
 
 from ...errors import NeverEnough
-from ...schemes.base import RoundScheme
 from ...schemes.stopping import StoppingRule, Tally
 from ...types import BoolArray
-from ..run import Policy, Recorder, Run
+from ..run import Recorder, Run
 
 END_OF_TIME = EventPriority(0)
 """Before everything else that would happen at infinity, for that never happens."""
@@ -71,9 +70,9 @@ class RoundWorkers(ABC):
 
     dead: int = 0
 
-    def __init__(self, workers: int, policy: Policy, recorder: Recorder | None) -> None:
-        self.policy, self.recorder, self.resting = policy, recorder, workers
-        self.busy, self.down = np.zeros(workers), np.zeros(workers)
+    def __init__(self, run: Run, recorder: Recorder | None) -> None:
+        self.policy, self.recorder, self.resting = run.policy, recorder, run.scheme.workers
+        self.busy, self.down = np.zeros(self.resting), np.zeros(self.resting)
 
     @abstractmethod
     def employ(self, master: Master) -> None:
@@ -104,13 +103,10 @@ class Master:
         instants: when each message of the current round arrived; infinite where it has not.
     """
 
-    def __init__(
-        self, run: Run, scheme: RoundScheme, workers: RoundWorkers, recorder: Recorder | None
-    ) -> None:
+    def __init__(self, run: Run, workers: RoundWorkers) -> None:
         self.env = simpy.Environment()
         self.rounds = rounds = run.updates
-        self.n, self.messages = scheme.workers, scheme.messages
-        self.recorder = recorder
+        self.n, self.messages = run.scheme.workers, run.rounds.messages
         self.workers = workers
         self.round = -1
         self.ready = self.done = False
@@ -252,8 +248,8 @@ class Master:
         self.dead[t] = self.workers.dead
         if self._latest == now:
             self.last[t], self.margin[t] = self._last, now - self._before
-        if self.recorder is not None:
-            self.recorder.round_ended(t, self.opened, now, int(self.last[t]))
+        if self.workers.recorder is not None:
+            self.workers.recorder.round_ended(t, self.opened, now, int(self.last[t]))
         if not self._drains or self.workers.resting == self.n or t + 1 == self.rounds:
             self._close(event)
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 from simpy.events import Event, Timeout
 
-from ...schemes.base import RoundOutcome, RoundScheme, Sees
+from ...schemes.base import RoundOutcome, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import BoolArray, FloatArray, Rounds, Trace, Work
-from ..run import CheckedTape, Policy, Recorder, plan_of, play_rounds, to_the_end
+from ..run import CheckedTape, Recorder, plan_of, play_rounds, to_the_end
 from ..tapes import TapeColumn, columns
 from .master import RECEPTION, Call, Master, RoundWorkers
 from .worker import Uplink, Worker, WorkerHost
@@ -35,11 +35,10 @@ class IdealRoundWorkers(RoundWorkers):
     on, until it rests: so its busy seconds are booked round by round.
     """
 
-    def __init__(self, workers: int, policy: Policy, recorder: Recorder | None) -> None:
-        super().__init__(workers, policy, recorder)
-        self.began = [0.0] * workers
-        self.finished = [0.0] * workers
-        self.task = [-1] * workers
+    def __init__(self, run: Run, recorder: Recorder | None) -> None:
+        super().__init__(run, recorder)
+        self.began, self.finished = [0.0] * self.resting, [0.0] * self.resting
+        self.task = [-1] * self.resting
 
     def employ(self, master: Master) -> None:
         """One process per worker."""
@@ -156,12 +155,10 @@ NetworkedProcess = Generator[Event, object, None]
 class NetworkedRoundWorkers(WorkerHost):
     """Workers of a cluster with a network, lost messages and failures, in one replication."""
 
-    def __init__(
-        self, run: Run, scheme: RoundScheme, replication: int, recorder: Recorder | None
-    ) -> None:
-        super().__init__(scheme.workers, run.policy, recorder)
+    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
+        super().__init__(run, recorder)
         cluster = run.cluster
-        self._network, self._sizes = cluster.network, scheme.message_sizes
+        self._network, self._sizes = cluster.network, run.rounds.message_sizes
         self._resends = None if cluster.resends is None else cluster.resends[replication]
         self._failures = None if cluster.failures is None else cluster.failures[replication]
         self.workers: list[Worker] = []
@@ -217,29 +214,28 @@ class NetworkedRoundWorkers(WorkerHost):
 # benchmark ``benchmarks/event_engine.py`` reports the ratio to raw timeouts.
 
 
-def event_rounds(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> Trace:
+def event_rounds(run: Run, recorder: Recorder | None = None) -> Trace:
     """Run the replications, one after the other; see ``engines.simulate.simulate``.
 
     A scheme that looks at arrivals is asked for its plan for all replications together.
     """
-    if scheme.sees is not Sees.NOTHING:
-        return to_the_end(event_course(run, scheme, recorder))
-    stopping = plan_of(run, scheme, scheme.start(len(run.tapes))).stopping
+    if run.rounds.sees is not Sees.NOTHING:
+        return to_the_end(event_course(run, recorder))
+    stopping = plan_of(run, run.rounds.start(len(run.tapes))).stopping
     played = []
     for replication in range(len(run.tapes)):
-        master = _master(run, scheme, replication, recorder)
+        master = _master(run, replication, recorder)
         master.advance()
-        for row in _offsets(run, scheme, replication):
+        for row in _offsets(run, replication):
             master.open_round(row, stopping.of(replication))
             master.advance()
         played.append(_numbers(master))  # the master holds blocks of tapes
     return _trace(run, played)
 
 
-def event_course(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> Course:
+def event_course(run: Run, recorder: Recorder | None = None) -> Course:
     """All replications together, a round at a time; see ``engines.simulate.rounds``."""
-    group = range(len(run.tapes))
-    masters = [_master(run, scheme, r, recorder) for r in group]
+    masters = [_master(run, r, recorder) for r in range(len(run.tapes))]
     for master in masters:
         master.advance()
 
@@ -253,22 +249,23 @@ def event_course(run: Run, scheme: RoundScheme, recorder: Recorder | None = None
         arrival = np.array([master.instants for master in masters]) - opened[:, None]
         return RoundOutcome(ended - opened, arrived, arrival=arrival)
 
-    yield from play_rounds(run, scheme, play)
+    yield from play_rounds(run, play)
     return _trace(run, list(map(_numbers, masters)))
 
 
-def _master(run: Run, scheme: RoundScheme, replication: int, recorder: Recorder | None) -> Master:
+def _master(run: Run, replication: int, recorder: Recorder | None) -> Master:
     noted = recorder if replication == 0 else None
     workers: RoundWorkers
     if run.cluster.ideal:
-        workers = IdealRoundWorkers(scheme.workers, run.policy, noted)
+        workers = IdealRoundWorkers(run, noted)
     else:
-        workers = NetworkedRoundWorkers(run, scheme, replication, noted)
-    return Master(run, scheme, workers, noted)
+        workers = NetworkedRoundWorkers(run, replication, noted)
+    return Master(run, workers)
 
 
-def _offsets(run: Run, scheme: RoundScheme, replication: int) -> Iterator[list[float]]:
+def _offsets(run: Run, replication: int) -> Iterator[list[float]]:
     """When each message is computed, round by round, as Python floats (the same bits)."""
+    scheme = run.rounds
     tape, plan = CheckedTape(run.tapes[replication]), scheme.plan(scheme.start(1))
     together = plan.together(tape)
     for start in range(0, run.updates, together):
