@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
@@ -36,6 +36,53 @@ class TapeLike(Protocol):
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         """Unit delays of rounds ``start <= t < stop``: ``(stop - start, n)`` seconds."""
+
+
+@dataclass(frozen=True, eq=False)
+class TableTape:
+    """A tape of the given unit delays, ``(rounds, n)``, the same for every stream."""
+
+    table: FloatArray
+
+    @property
+    def workers(self) -> int:
+        """Number of workers n."""
+        return int(self.table.shape[1])
+
+    @property
+    def block_rounds(self) -> int:
+        """All rounds."""
+        return len(self.table)
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        """See ``TapeLike.rows``."""
+        return self.table[start:stop]
+
+
+class DelayLaw(Protocol):
+    """What is asked of a delay model; ``None``: it has no closed form."""
+
+    @property
+    def independent(self) -> bool:
+        """Whether every worker's delay in every round is an independent draw from one law."""
+
+    def cdf(self, seconds: ArrayLike) -> FloatArray | None:
+        """P(X <= seconds), elementwise."""
+
+    def sf(self, seconds: ArrayLike) -> FloatArray | None:
+        """P(X > seconds), elementwise."""
+
+    def ppf(self, probability: ArrayLike) -> FloatArray | None:
+        """Quantiles in seconds, elementwise."""
+
+    def sum_of(self, draws: int) -> DelayLaw | None:
+        """The law of the sum of ``draws`` independent unit delays."""
+
+    def rounds_available(self) -> int | None:
+        """How many rounds it can give; ``None``: any number."""
+
+    def sample(self, rng: np.random.Generator, rounds: int, workers: int) -> FloatArray:
+        """Draw ``(rounds, workers)`` delays."""
 
 
 class TapeAround:

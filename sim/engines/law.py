@@ -16,16 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
 from scipy import special
 
 from ..load_laws import PerPartition
 from ..schemes.arrivals import Arrivals, Demand, NoFormula, demand
 from ..schemes.base import RoundScheme, Sees
-from ..types import FloatArray, IntArray, TapeLike, Trace
+from ..types import DelayLaw, FloatArray, IntArray, TableTape, Trace
 
 if TYPE_CHECKING:
     from .run import Run
@@ -33,28 +32,6 @@ if TYPE_CHECKING:
 BLOCK = 2**13  # rounds that are drawn together; so a run's first rounds do not depend on its length
 CELLS = 2**20  # chances of groups that are held in memory at once
 STREAM = 2**32 - 2  # the stream of these draws, which no tape reads
-
-
-class UnitLaw(Protocol):
-    """What is asked of a delay model."""
-
-    @property
-    def independent(self) -> bool:
-        """Whether all delays are independent draws from one law."""
-
-    def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        """Quantiles in seconds, or ``None``."""
-
-    def sum_of(self, draws: int) -> UnitLaw | None:
-        """The law of a sum of delays, or ``None``."""
-
-
-class SeededTape(TapeLike, Protocol):
-    """A tape of a delay model."""
-
-    model: UnitLaw
-    seed: int
-    replication: int
 
 
 @dataclass(frozen=True)
@@ -65,13 +42,11 @@ class RoundLaw:
         demand: how many arrivals end a round, and its deadlines.
         delay: the law of one draw.
         load: partitions of a worker; 1 where ``delay`` is already that of the whole load.
-        tapes: whose seeds are used; nobody reads them.
     """
 
     demand: Demand
-    delay: UnitLaw
+    delay: DelayLaw
     load: float
-    tapes: Sequence[SeededTape]
 
 
 def round_law(run: Run) -> RoundLaw | str:
@@ -91,14 +66,13 @@ def round_law(run: Run) -> RoundLaw | str:
     load = float(plan.loads.min())
     if plan.loads.max() > load:
         return "the law of a round is known where all workers have the same load"
-    tapes: Any = run.tapes
-    unit: UnitLaw | None = getattr(tapes[0], "model", None)
+    unit: DelayLaw | None = getattr(run.tapes[0], "model", None)
     if unit is not None and unit.independent and isinstance(run.load_law, PerPartition):
         unit, load = unit.sum_of(int(load)) if load == int(load) else None, 1.0
     if unit is None or not unit.independent or unit.ppf(0.5) is None:
         return "the law of a round is known for independent delays with quantiles"
     wanted = demand(plan.stopping, scheme.workers)
-    return wanted.reason if isinstance(wanted, NoFormula) else RoundLaw(wanted, unit, load, tapes)
+    return wanted.reason if isinstance(wanted, NoFormula) else RoundLaw(wanted, unit, load)
 
 
 def law_rounds(run: Run, law: RoundLaw) -> Trace:
@@ -106,8 +80,8 @@ def law_rounds(run: Run, law: RoundLaw) -> Trace:
 
     Cost: two draws and a quantile a round, with groups d more draws; nothing grows with n.
     """
-    times = np.empty((len(run.tapes), run.updates))
-    for row, tape in zip(times, law.tapes, strict=True):
+    times, tapes = np.empty((len(run.tapes), run.updates)), cast("Sequence[Any]", run.tapes)
+    for row, tape in zip(times, tapes, strict=True):  # only the seeds of tapes are used
         now = 0.0
         for block, first in enumerate(range(0, run.updates, BLOCK)):
             seeds = np.random.SeedSequence(tape.seed, spawn_key=(tape.replication, STREAM, block))
@@ -147,20 +121,8 @@ def _lengths(run: Run, law: RoundLaw, rng: np.random.Generator) -> tuple[FloatAr
 def _seconds(run: Run, law: RoundLaw, probability: FloatArray) -> FloatArray:
     """A worker's time of which so much of the law lies below: ``(BLOCK,)``."""
     unit: Any = law.delay.ppf(probability)
-    one = _Quantiles(np.asarray(unit, dtype=np.float64)[:, None])
+    one = TableTape(np.asarray(unit, dtype=np.float64)[:, None])
     return run.load_law.worker_times(one, np.array([law.load]), 0, BLOCK)[:, 0]
-
-
-@dataclass(frozen=True)
-class _Quantiles:
-    """A table of unit delays of one worker, as a load law reads it."""
-
-    table: FloatArray
-    workers: int = 1
-    block_rounds: int = BLOCK
-
-    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
-        return self.table[start:stop]
 
 
 def arrivals_at_the_end(arrivals: Arrivals, rng: np.random.Generator) -> IntArray:

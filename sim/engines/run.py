@@ -160,22 +160,6 @@ class Cluster:
         """Whether nothing lies between the master and workers that never fail."""
         return self.network is None and self.resends is None and self.failures is None
 
-    def refusal(self) -> str | None:
-        """Why the batch engine cannot simulate this, or ``None``."""
-        if self.network is not None and self.network.contended:
-            return "messages that wait for a channel of the master need the event engine"
-        if self.failures is not None:
-            return "workers that crash need the event engine"
-        return None
-
-    def barrierless_refusal(self) -> str | None:
-        """Why the batch engine cannot simulate a scheme without rounds on this, or ``None``."""
-        if self.max_wait is not None:
-            return "a scheme without rounds and with max_wait needs the event engine"
-        if not self.ideal:
-            return "a scheme without rounds on a network, or with failures, needs the event engine"
-        return None
-
 
 IDEAL = Cluster()
 
@@ -269,9 +253,20 @@ class Run:
 
     def refusal(self) -> str | None:
         """Why the batch engine cannot simulate this, or ``None``."""
+        around = self.cluster
         if isinstance(self.scheme, Barrierless):
-            return self.scheme.refusal() or self.cluster.barrierless_refusal()
-        return self.cluster.refusal()
+            if (reason := self.scheme.refusal()) is not None:
+                return reason
+            if around.max_wait is not None:
+                return "a scheme without rounds and with max_wait needs the event engine"
+            if not around.ideal:
+                where = "on a network, or with failures"
+                return f"a scheme without rounds {where}, needs the event engine"
+        elif around.network is not None and around.network.contended:
+            return "messages that wait for a channel of the master need the event engine"
+        elif around.failures is not None:
+            return "workers that crash need the event engine"
+        return None
 
     def impossible(self) -> str | None:
         """Why no engine can simulate this, or ``None``."""
@@ -317,11 +312,8 @@ class CheckedTape(TapeAround):
     tape: TapeLike
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
-        """Rows ``start <= t < stop``: ``(stop - start, n)`` seconds.
-
-        Raises:
-            InvalidDelay: naming the first invalid cell, and the model.
-        """
+        """Rows ``start <= t < stop``: ``(stop - start, n)`` seconds; raises ``InvalidDelay``,
+        naming the first invalid cell and the model."""
         table = self.tape.rows(start, stop, stream)
         if not table.min(initial=0.0) >= 0:  # NaN is the minimum wherever there is one
             row, worker = (int(i) for i in np.argwhere(~(table >= 0))[0])
@@ -332,14 +324,11 @@ class CheckedTape(TapeAround):
 
 @final
 class RoundOfAll:
-    """One round of all replications, as a tape whose row r is replication r's.
+    """One round of all replications, as a tape whose row r is replication r's; ``rounds`` will be
+    read.
 
     So a load law's ``message_times(tape, loads, m, 0, R)`` gives ``(R, n m)``, also where loads
     differ between replications. The latest block of each stream is kept.
-
-    Args:
-        tapes: one per replication.
-        rounds: how many will be read.
     """
 
     def __init__(self, tapes: Sequence[TapeLike], rounds: int) -> None:

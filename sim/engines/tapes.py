@@ -18,12 +18,8 @@ from .run import CheckedTape
 @final
 @dataclass(frozen=True)
 class RememberedTape(TapeAround):
-    """A tape that draws each stream once, for several schemes that read the same one.
-
-    Attributes:
-        tape: what is drawn.
-        rounds: how many are drawn at once; all that are read are kept.
-    """
+    """A tape that draws each stream once, ``rounds`` at once, for several schemes that read the
+    same one; all that are read are kept."""
 
     tape: TapeLike
     rounds: int
@@ -42,12 +38,7 @@ class RememberedTape(TapeAround):
 @final
 class TapeColumn:
     """One worker's column of a tape, read at its own pace; it holds the block that it is in.
-
-    Args:
-        read: gives block b as ``(size, n)`` seconds.
-        size: rows in a block.
-        worker: which column.
-    """
+    ``read`` gives block b as ``(size, n)`` seconds."""
 
     def __init__(self, read: Callable[[int], FloatArray], size: int, worker: int) -> None:
         self._read, self._size, self._worker = read, size, worker
@@ -98,13 +89,8 @@ def columns_of(rows: Callable[[int, int], FloatArray], size: int, workers: int) 
 
 @final
 class Tasks:
-    """The next tasks of each worker of each replication; row i of a tape is a worker's i-th.
-
-    Args:
-        tapes: one per replication.
-        law: how long a task of one partition takes.
-        size: rows of the tapes that are read together.
-    """
+    """The next tasks of each worker of each replication; row i of a tape is a worker's i-th. The
+    tapes, one per replication, are read ``size`` rows at a time."""
 
     def __init__(self, tapes: Sequence[TapeLike], law: LoadLaw, size: int) -> None:
         self._tapes = [CheckedTape(tape) for tape in tapes]
@@ -146,7 +132,6 @@ class Tasks:
         return self._table.ravel().take(cells)
 
     def _reserve(self, depth: int) -> None:
-        """Have so many rows ahead of every worker."""
         if self._left >= depth:
             return
         rows = (self._next - self._offsets) // self._n

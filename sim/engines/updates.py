@@ -106,11 +106,7 @@ STANDSTILL = 100_000
 
 @final
 class Standstill:
-    """Notices a worker that delivers again and again while time stands still.
-
-    Attributes:
-        endless: such a worker, once there is one.
-    """
+    """Notices a worker that delivers again and again while time stands still: ``endless``."""
 
     def __init__(self) -> None:
         self._again: dict[int, tuple[float, int]] = {}
@@ -131,13 +127,8 @@ class Standstill:
 
 @final
 class Streams:
-    """Messages, gathered one replication after the other.
-
-    Life cycle: ``add`` each replication; then ``heard`` and ``useful``.
-
-    Args:
-        workers: n.
-    """
+    """Messages of n workers: ``add`` one replication after the other; then ``heard`` and
+    ``useful``."""
 
     def __init__(self, workers: int) -> None:
         self._n, self._decided = workers, 0
@@ -149,12 +140,8 @@ class Streams:
     def add(
         self, worker: IntArray, version: IntArray, seconds: FloatArray | None, ends: IntArray
     ) -> None:
-        """The next replication.
-
-        Args:
-            worker, version, seconds: ``(M_r,)`` of each message, up to the last update.
-            ends: ``(U,)`` messages up to each update.
-        """
+        """The next replication: ``(M_r,)`` messages up to the last update, and ``(U,)`` how many
+        there are up to each update."""
         self._worker.append(worker.astype(np.int32))
         self._version.append(version.astype(np.int32))
         self._ends.append(ends + self._decided)
@@ -177,13 +164,8 @@ class Streams:
 
 @final
 class Pace:
-    """Who may start while nobody is more than ``ahead`` gradients ahead of the slowest.
-
-    Life cycle: ``deliver`` is told who has delivered, instant after instant.
-
-    Attributes:
-        held: workers that have delivered and must wait for slower ones.
-    """
+    """Who may start while nobody is more than ``ahead`` gradients ahead of the slowest: ``deliver``
+    is told who has delivered, instant after instant, and those who must wait are ``held``."""
 
     def __init__(self, workers: int, ahead: int) -> None:
         self.held = set[int]()
@@ -213,10 +195,6 @@ class Decisions:
     master of ``live`` both ask it, so they decide alike.
 
     Life cycle: ``decide`` the messages of each instant, in order, until ``done``.
-
-    Args:
-        scheme: says what counts, when an update is made, and who is stopped or waits.
-        iterations: iterations T.
 
     Attributes:
         version: updates so far; whoever starts anew gets the model of this version.
@@ -252,11 +230,10 @@ class Decisions:
         Args:
             messages: in any order.
             given: ``(n,)`` the version of the model that each worker was given last.
-            now: the instant.
 
         Returns:
             Workers that start anew with the newest model, in order, those whose task an update
-            stopped among them; and workers that have delivered and are idle.
+                stopped among them; and workers that have delivered and are idle.
         """
         before, oldest, restarts = self.version, self._oldest, self._restarts
         senders, cycle, standstill = self._senders, self._cycle, self._standstill
@@ -329,11 +306,8 @@ class Decisions:
         return [worker for worker in range(self.scheme.workers) if worker not in heard]
 
     def hopeless(self, lost: Set[int]) -> list[int]:
-        """Workers that block the next update for ever while others go on; none if it can come.
-
-        Args:
-            lost: workers of whom nothing more comes, unless they are started anew.
-        """
+        """Workers that block the next update for ever while others go on, if nothing more comes of
+        the ``lost`` unless they are started anew; none if it can come."""
         if self._cycle:
             return self._cycle.hopeless(lost)
         if self._senders is None:
@@ -354,10 +328,7 @@ class Decisions:
 
 @final
 class Trajectory:
-    """The trace of a run without a barrier, filled one replication after the other.
-
-    Life cycle: ``add`` each replication in order; then ``trace``.
-    """
+    """The trace of a run without a barrier: ``add`` each replication in order; then ``trace``."""
 
     def __init__(self, run: Run) -> None:
         scheme, self._run, self._n = run.barrierless, run, run.scheme.workers
@@ -369,13 +340,8 @@ class Trajectory:
     def add(
         self, decisions: Decisions, busy: FloatArray, dead: list[int], down: FloatArray
     ) -> None:
-        """The next replication.
-
-        Args:
-            decisions: what was decided, to the last update.
-            busy, down: ``(n,)`` seconds.
-            dead: ``(U,)`` workers that were down at each update.
-        """
+        """The next replication: what was decided, to the last update, ``(n,)`` seconds, and
+        ``(U,)`` workers that were down at each update."""
         self._accepted.part(len(self._workers)).fill(decisions.accepted)
         if self._streams:
             worker, version, seconds, _ = np.array(decisions.heard).T

@@ -28,11 +28,9 @@ from ..schemes.local_sgd import LocalRounds
 from ..schemes.speculative import Copies
 from ..schemes.stopping import FirstK, StoppingRule
 from ..schemes.time_limits import TimeLimited
-from ..types import FloatArray
+from ..types import DelayLaw, FloatArray
 from .decoding_error import expected_decoding_error, group_erasure
 from .worker_time import (
-    Delay,
-    UnitDelay,
     WorkerTime,
     memoryless_rate,
     piece_time_at,
@@ -296,7 +294,7 @@ def iteration_time_law(
 
 
 def scheme_iteration_time(
-    scheme: Scheme, delay: UnitDelay, law: LoadLaw
+    scheme: Scheme, delay: DelayLaw, law: LoadLaw
 ) -> IterationTimeLaw | NoFormula:
     """``iteration_time_law`` of a scheme, given the unit delay and the load law.
 
@@ -391,7 +389,7 @@ class RoundTheory:
 
 
 def round_theory(
-    scheme: Scheme, delay: Delay, law: LoadLaw, cancels: bool = True, ideal: bool = True
+    scheme: Scheme, delay: DelayLaw, law: LoadLaw, cancels: bool = True, ideal: bool = True
 ) -> RoundTheory:
     """What is known of a scheme's rounds, or why it is not.
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,31 +22,10 @@ from ..fields import require_count, require_non_negative, require_positive
 from ..load_laws import LoadLaw, OfOneDraw, PerPartition
 from ..schemes.arrivals import NoFormula
 from ..schemes.time_limits import Cut
-from ..types import BoolArray, FloatArray
+from ..types import BoolArray, DelayLaw, FloatArray, TableTape
 
 UnitLaw = Callable[[FloatArray], FloatArray | None]
 """Seconds -> probability, elementwise; ``None`` if there is no closed form."""
-
-
-class UnitDelay(Protocol):
-    """The law of one unit delay X, as a delay model gives it; ``None`` without a closed form."""
-
-    def cdf(self, seconds: ArrayLike) -> FloatArray | None:
-        """P(X <= seconds), elementwise."""
-
-    def sf(self, seconds: ArrayLike) -> FloatArray | None:
-        """P(X > seconds), elementwise."""
-
-    def sum_of(self, draws: int) -> UnitDelay | None:
-        """The law of the sum of ``draws`` independent unit delays."""
-
-
-class Delay(UnitDelay, Protocol):
-    """The delays of a cluster, as a delay model gives them."""
-
-    @property
-    def independent(self) -> bool:
-        """Whether every worker's delay in every round is an independent draw from one law."""
 
 
 COARSEST = 1e-10  # the smallest P(T > t) that ``1 - cdf`` gives to about six digits
@@ -136,7 +115,7 @@ def memoryless_rate(worker: WorkerTime) -> float | None:
     return float(-np.log(once[-1]) / t[-1])
 
 
-def worker_time_at(delay: UnitDelay, law: LoadLaw, load: int) -> WorkerTime | None:
+def worker_time_at(delay: DelayLaw, law: LoadLaw, load: int) -> WorkerTime | None:
     """The law of a worker's time at a load of d partitions; ``None`` where it is not closed.
 
     Raises:
@@ -146,7 +125,7 @@ def worker_time_at(delay: UnitDelay, law: LoadLaw, load: int) -> WorkerTime | No
     return piece_time_at(delay, law, 1, load)
 
 
-def piece_time_at(delay: UnitDelay, law: LoadLaw, pieces: int, done: int) -> WorkerTime | None:
+def piece_time_at(delay: DelayLaw, law: LoadLaw, pieces: int, done: int) -> WorkerTime | None:
     """The law of the time after which a worker has done so many pieces of its partitions.
 
     Args:
@@ -169,7 +148,7 @@ def piece_time_at(delay: UnitDelay, law: LoadLaw, pieces: int, done: int) -> Wor
     return None
 
 
-def step_time_at(delay: UnitDelay, law: LoadLaw, load: int, steps: int) -> WorkerTime | None:
+def step_time_at(delay: DelayLaw, law: LoadLaw, load: int, steps: int) -> WorkerTime | None:
     """The law of a worker's mean time in H steps, each with a load of d partitions and draws of
     its own; ``None`` where it is not closed.
 
@@ -224,7 +203,7 @@ def _known(
 
 
 def mean_pieces_done(
-    pieces: int, patience: float, cut: Cut, delay: UnitDelay, law: LoadLaw
+    pieces: int, patience: float, cut: Cut, delay: DelayLaw, law: LoadLaw
 ) -> float | NoFormula:
     """Micro-batches that a worker does in a round on average.
 
@@ -279,34 +258,12 @@ REACH, STEP = 4.0, 1 / 64
 """Of the quadrature: where the sum is cut off, and the distance of its nodes."""
 
 
-class KnownDelay(UnitDelay, Protocol):
-    """A delay model, as far as it is needed here."""
-
-    @property
-    def independent(self) -> bool:
-        """Every delay is an independent draw from one law."""
-
-    def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        """Quantiles, or ``None`` without a closed form."""
-
-    def rounds_available(self) -> int | None:
-        """How many rounds it can give."""
-
-    def sample(self, rng: np.random.Generator, rounds: int, workers: int) -> FloatArray:
-        """Draw ``(rounds, workers)`` delays."""
-
-
 @final
 @dataclass(frozen=True)
 class DelayForesight:
-    """Seconds for one partition, under a delay model and a load law.
+    """Seconds for one partition, under a delay model and a load law."""
 
-    Attributes:
-        delay: the unit delays.
-        law: how a worker's time grows with its load.
-    """
-
-    delay: KnownDelay
+    delay: DelayLaw
     law: LoadLaw
 
     def order_statistics(self, workers: int) -> FloatArray:
@@ -345,8 +302,7 @@ class DelayForesight:
         unit = self.delay.ppf(np.minimum(np.exp(log_u), 1.0 - 2.0**-53))
         if unit is None:
             return None
-        tape = _Table(unit[:, None], 1, len(x))
-        seconds = self.law.worker_times(tape, np.ones(1), 0, len(x))[:, 0]
+        seconds = self.law.worker_times(TableTape(unit[:, None]), np.ones(1), 0, len(x))[:, 0]
         weight = np.exp(log_u + log_rest) * np.pi * np.cosh(x) * STEP
         return log_u, log_rest, weight, seconds
 
@@ -360,19 +316,4 @@ class DelayForesight:
             if repetition == 1 and np.array_equal(drawn[0], drawn[1]):
                 break  # a fixed table, which takes some models long to make
         table = np.concatenate(drawn)
-        tape = _Table(table, workers, len(table))
-        return self.law.worker_times(tape, np.ones(workers), 0, len(table))
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class _Table:
-    """A tape of the given unit delays, ``(rounds, n)``, the same for every stream."""
-
-    table: FloatArray
-    workers: int
-    block_rounds: int
-
-    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
-        """``(stop - start, n)`` unit delays; ``stream`` is ignored."""
-        return self.table[start:stop]
+        return self.law.worker_times(TableTape(table), np.ones(workers), 0, len(table))

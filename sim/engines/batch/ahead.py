@@ -85,10 +85,8 @@ class _Messages:
             self.when[row], self.wave[row] = now, wave
 
     def busy(self, r: int, end: float) -> FloatArray:
-        """``(n,)`` seconds that each worker of a replication computed until an instant.
-
-        A worker that goes on at once computes without a pause, so whole stretches are added up.
-        """
+        """``(n,)`` seconds that each worker of a replication computed until an instant. A worker
+        that goes on at once computes without a pause, so whole stretches are added up."""
         since, after, when, wave = (
             each[:, r] for each in (self.since, self.after, self.when, self.wave)
         )

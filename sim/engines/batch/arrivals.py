@@ -22,9 +22,8 @@ from ..run import CheckedTape, Run
 
 @dataclass(frozen=True)
 class Block:
-    """Messages that follow those of the block before; arrays are worker by worker.
-
-    The arrays are good until the next block is taken.
+    """Messages that follow those of the block before; arrays are worker by worker, and good until
+    the next block is taken.
 
     Attributes:
         order: places in the other arrays, in the order in which messages are decided.
@@ -57,11 +56,8 @@ def rows_needed(run: Run) -> int:
 
 
 def arrival_blocks(run: Run, replication: int, seconds: bool) -> Iterator[Block]:
-    """All messages of one replication; ends when nothing more can arrive.
-
-    Cost: per message a draw, a sort of a block, and about fifteen passes over arrays that stay in
-    the cache.
-    """
+    """All messages of one replication; ends when nothing more can arrive. Cost: per message a draw,
+    a sort of a block, and about fifteen passes over arrays that stay in the cache."""
     tape, n = CheckedTape(run.tapes[replication]), run.scheme.workers
     loads, size = np.ones(n, dtype=np.int64), tape.block_rounds
     # Of the tape's first block a short run needs only a part; if it was too short, twice of it.
@@ -89,9 +85,7 @@ def first_blocks(run: Run, seconds: bool) -> Iterator[Block | None]:
     """The first messages of each replication, if the run is short and no two of them tie.
 
     They are found for many replications at once, since a block of few messages costs as much as one
-    of a thousand.
-
-    Cost: per task of the tables that are read a draw, a sort, and ten passes.
+    of a thousand. Cost: per task of the tables that are read a draw, a sort, and ten passes.
     """
     n, rows, replications = run.scheme.workers, rows_needed(run), len(run.tapes)
     if rows * n > AT_ONCE or replications == 1:
@@ -184,7 +178,6 @@ class _Queues:
         self._wave[:, self._tail : self._tail + len(task)] = task - first
 
     def take(self) -> Block:
-        """The messages that are complete."""
         stop = self._complete()
         counts = stop - self._head
         ends = np.cumsum(counts)
@@ -233,10 +226,8 @@ class _Queues:
         return np.asarray(np.maximum(stop, self._head))  # of whom nothing comes, all is behind
 
     def _ended_before(self, horizon: float) -> IntArray:
-        """The end of each worker's tasks that end before an instant.
-
-        Counted where the workers are about equally far; else by bisection.
-        """
+        """The end of each worker's tasks that end before an instant; counted where the workers are
+        about equally far, else by bisection."""
         head = int(self._head.min())
         if self._tail - head < 4 * self._rows:
             late = self._finish[:, head : self._tail] >= horizon
@@ -275,7 +266,6 @@ class _Queues:
         self._head -= drop
 
     def _moved(self, table: np.ndarray, drop: int) -> np.ndarray:
-        """The columns from ``drop`` on, at the front of a table with enough room."""
         moved = table
         if table.shape[1] != self._room:
             moved = np.empty((len(table), self._room), dtype=table.dtype)

@@ -93,10 +93,8 @@ def run_together(run: Callable[[range], None], group: range) -> None:
 
 
 def unresting(accepted: Accepted, useful: FloatArray) -> Work:
-    """What workers did who computed without a pause until the last update.
-
-    ``useful`` are ``(R, n)`` seconds that went into messages which counted.
-    """
+    """What workers did who computed without a pause until the last update; ``useful``, ``(R, n)``
+    seconds, went into messages which counted."""
     times, n = accepted.times, useful.shape[1]
     work = no_work((*times.shape, n))
     work.busy[:] = times[:, -1:]
@@ -105,13 +103,8 @@ def unresting(accepted: Accepted, useful: FloatArray) -> Work:
 
 
 def resting(accepted: Accepted, useful: FloatArray) -> Work:
-    """What workers did who, once they have delivered, rested until the next update.
-
-    Args:
-        accepted, useful: as for ``unresting``.
-
-    Cost: five passes over the messages.
-    """
+    """The same of workers who, once they have delivered, rested until the next update. Cost: five
+    passes over the messages."""
     work = unresting(accepted, useful)
     assert accepted.heard is not None
     for r, times in enumerate(accepted.times):
@@ -227,16 +220,13 @@ def accumulate(total: FloatArray, addends: FloatArray) -> None:
 def useful_pieces(
     arrive: FloatArray, begun: FloatArray, arrived: BoolArray, messages: int
 ) -> FloatArray:
-    """Seconds that went into each message which arrived in time, in the order they were spent.
+    """``(r, t m, n)`` seconds that went into each message which arrived in time, in the order they
+    were spent.
 
     Args:
-        arrive: ``(r, t, n m)`` when each message was computed.
+        arrive: ``(r, t, n m)`` when each of m messages was computed.
         begun: ``(r, t, n)`` or ``(r, t, 1)`` when its worker began.
         arrived: ``(r, t, n m)`` who arrived in time.
-        messages: m.
-
-    Returns:
-        ``(r, t m, n)``.
     """
     r, t, nm = arrive.shape
     spent = np.zeros((r, t, messages, nm // messages))
@@ -256,14 +246,13 @@ def blame(
     ended: FloatArray,
     work: Work,
 ) -> None:
-    """Who ended each round, and how long after the message before; fills ``last`` and ``margin``.
+    """Fill in who ended each round, and how long after the message before: ``last`` and ``margin``.
 
     Args:
         arrive: ``(r, t, n m)`` when each message arrives.
         until_end: the earlier of that and the round's end.
         arrived: ``(r, t, n m)`` who arrived in time.
         opened, ended: ``(r, t)``.
-        work: where to.
 
     Cost: a comparison, a product and two reductions over ``(r, t, n m)``.
     """

@@ -18,7 +18,6 @@ from simpy.events import Event
 from ...errors import NeverEnough
 from ...types import Trace
 from ..run import Recorder
-from ..tapes import task_columns
 from ..updates import Decisions, Message, Trajectory
 from .barrierless_workers import (
     BarrierlessWorkers,
@@ -34,16 +33,10 @@ if TYPE_CHECKING:
 def event_barrierless(run: Run, recorder: Recorder | None = None) -> Trace:
     """Run the replications, one after the other; see ``engines.simulate.simulate``."""
     trajectory = Trajectory(run)
+    kind = IdealBarrierlessWorkers if run.cluster.ideal else NetworkedBarrierlessWorkers
     for replication in range(len(run.tapes)):
-        noted = recorder if replication == 0 else None
-        tape = run.tapes[replication]
-        tasks = task_columns(tape, run.load_law, tape.block_rounds)
-        workers: BarrierlessWorkers
-        if run.cluster.ideal:
-            workers = IdealBarrierlessWorkers(tasks, noted)
-        else:
-            workers = NetworkedBarrierlessWorkers(tasks, run.cluster, replication, noted)
-        master = BarrierlessMaster(run, workers, noted)
+        workers = kind(run, replication, recorder)
+        master = BarrierlessMaster(run, workers)
         master.run()
         trajectory.add(master.decisions, workers.busy, master.dead, workers.down)
     return trajectory.trace("event", run.cluster.failures is not None)
@@ -60,7 +53,7 @@ class BarrierlessMaster:
         dead: workers that were down, one entry per update.
     """
 
-    def __init__(self, run: Run, workers: BarrierlessWorkers, recorder: Recorder | None) -> None:
+    def __init__(self, run: Run, workers: BarrierlessWorkers) -> None:
         scheme = run.barrierless
         self.env = simpy.Environment()
         self.decisions = Decisions(scheme, run.iterations)
@@ -68,16 +61,12 @@ class BarrierlessMaster:
         self._workers, self._updates = workers, run.updates
         self._may_stall = scheme.distinct or scheme.cycles
         self._max_wait = run.cluster.max_wait
-        self._recorder = recorder
         self._inbox: list[Message] = []
         Call(self.env, END_OF_TIME, self._nothing_more, inf)
 
     def run(self) -> None:
-        """Let time pass until the last update.
-
-        Raises:
-            NeverEnough: no update can happen any more, or none has for ``max_wait``.
-        """
+        """Let time pass until the last update; raises ``NeverEnough`` if there can be no more of
+        them, or none has come for ``max_wait``."""
         workers, decisions, step = self._workers, self.decisions, self.env.step
         workers.employ(self.env, decisions, self.hear)
         for worker in range(decisions.scheme.workers):
@@ -113,8 +102,8 @@ class BarrierlessMaster:
         version = decisions.version
         if version > before:
             self.dead += [workers.dead] * (version - before)
-            if self._recorder is not None:
-                self._record(before, now, self._recorder)
+            if workers.recorder is not None:
+                self._record(before, now, workers.recorder)
             if self._max_wait is not None:
                 self._watch()
             if version == self._updates:
@@ -125,17 +114,12 @@ class BarrierlessMaster:
             self._require_hope()
 
     def _require_hope(self) -> None:
-        """Others go on for ever where one whose message is needed never sends it.
-
-        Raises:
-            NeverEnough: too few workers are left, or time stands still.
-        """
+        """Others go on for ever where one whose message is needed never sends it."""
         decisions = self.decisions
         if decisions.endless is not None:
             missing = decisions.missing()
             raise NeverEnough(decisions.iteration, missing, endless=decisions.endless)
-        never = decisions.hopeless(self._workers.lost) if self._workers.lost else None
-        if never:
+        if self._workers.lost and (never := decisions.hopeless(self._workers.lost)):
             raise NeverEnough(decisions.iteration, never)
 
     def _record(self, before: int, now: float, recorder: Recorder) -> None:
@@ -147,7 +131,6 @@ class BarrierlessMaster:
             recorder.round_ended(update, opened, now, last)
 
     def _watch(self) -> None:
-        """Give up if no update has come after ``max_wait``."""
         if self._max_wait is None:
             return
         decisions, version = self.decisions, self.decisions.version

@@ -5,45 +5,40 @@ They are ideal (they never fail, and their network takes no time), or on a netwo
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
-from itertools import count, repeat
+from abc import abstractmethod
+from collections.abc import Callable
 from math import inf
 from typing import Any, final
 
-import numpy as np
 import simpy
 from simpy.events import Event, Timeout
 from typing_extensions import override
 
 from ...errors import NeverEnough
-from ..run import Cluster, Recorder
-from ..tapes import TapeColumn, columns
+from ..run import Recorder, Run
+from ..tapes import task_columns
 from ..updates import Decisions
-from .master import RECEPTION, Call
+from .master import RECEPTION, Call, Crew
 from .worker import TOO_OFTEN, Uplink
 
 Hear = Callable[[int, int, float], None]
 """Tells the master of a message that arrives now: its worker, version, and seconds to compute."""
 
 
-class BarrierlessWorkers(ABC):
+class BarrierlessWorkers(Crew):
     """The workers, as the master sees them; abstract.
 
     Attributes:
-        busy: ``(n,)`` seconds computed until the end of the run.
-        down: ``(n,)`` seconds that workers were down.
-        dead: how many workers are down.
         versions: ``(n,)`` the version of the model that each worker has, or that is on its way.
         lost: workers of whom nothing more comes, unless they are started anew.
     """
 
-    dead: int = 0
-
-    def __init__(self, workers: int, recorder: Recorder | None) -> None:
-        self.busy, self.down = np.zeros(workers), np.zeros(workers)
-        self.versions, self.lost = [0] * workers, set[int]()
-        self._resting, self._recorder = [False] * workers, recorder
+    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
+        super().__init__(run, replication, recorder)
+        n, tape = run.scheme.workers, run.tapes[replication]
+        self.versions, self.lost = [0] * n, set[int]()
+        self._resting = [False] * n
+        self._tasks = task_columns(tape, run.load_law, tape.block_rounds)
 
     def employ(self, env: simpy.Environment, decisions: Decisions, hear: Hear) -> None:
         """Get to know the clock and the master; nobody starts yet."""
@@ -64,28 +59,25 @@ class BarrierlessWorkers(ABC):
 
 @final
 class IdealBarrierlessWorkers(BarrierlessWorkers):
-    """Workers that never fail, behind a network that takes no time: one timeout per task.
+    """Workers that never fail, behind a network that takes no time: one timeout per task."""
 
-    ``tasks`` are the seconds of each worker's tasks.
-    """
-
-    def __init__(self, tasks: list[TapeColumn], recorder: Recorder | None) -> None:
-        n = len(tasks)
-        super().__init__(n, recorder)
-        self._tasks = [iter(column) for column in tasks]
+    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
+        super().__init__(run, replication, recorder)
+        n = len(self._tasks)
+        self._next = [iter(column) for column in self._tasks]
         self._under_way: list[Event | None] = [None] * n
         self._since, self._began = [0.0] * n, [0.0] * n
 
     @override
     def start(self, worker: int, version: int) -> None:
         """A task that was under way is dropped; its timeout fires later and is ignored."""
-        if self._recorder is not None:
+        if self.recorder is not None:
             self._ends(worker, "cancelled")
         if self._resting[worker]:
             self._resting[worker] = False
             self._since[worker] = self._env.now
         self.versions[worker] = version
-        seconds = next(self._tasks[worker])
+        seconds = next(self._next[worker])
         self._under_way[worker] = None
         if seconds == inf:
             self.lost.add(worker)
@@ -98,7 +90,7 @@ class IdealBarrierlessWorkers(BarrierlessWorkers):
         told: Any = task.value
         worker, seconds = told
         if task is self._under_way[worker]:
-            if self._recorder is not None:
+            if self.recorder is not None:
                 self._ends(worker, "computing")
             self._hear(worker, self.versions[worker], seconds)
 
@@ -113,15 +105,15 @@ class IdealBarrierlessWorkers(BarrierlessWorkers):
         for worker, resting in enumerate(self._resting):
             if not resting:
                 self.busy[worker] += self._env.now - self._since[worker]
-                if self._recorder is not None:
+                if self.recorder is not None:
                     self._ends(worker, "cancelled")
 
     def _ends(self, worker: int, kind: str) -> None:
         """Record the span of a task; one that has ended already is empty."""
-        assert self._recorder is not None
+        assert self.recorder is not None
         now, version = self._env.now, self.versions[worker]
         if not self._resting[worker]:
-            self._recorder.span(worker, kind, self._began[worker], now, version)
+            self.recorder.span(worker, kind, self._began[worker], now, version)
         self._began[worker] = now
 
 
@@ -131,18 +123,12 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
 
     A model is on its way for the downlink's seconds; it then ends whatever the worker was doing. A
     crash loses the task and the messages on their way; who comes back has the newest model at once.
-    ``tasks`` are the seconds of each worker's tasks; the replication is an index into the cluster's
-    sequences.
     """
 
-    def __init__(
-        self, tasks: list[TapeColumn], cluster: Cluster, replication: int, recorder: Recorder | None
-    ) -> None:
-        n = len(tasks)
-        super().__init__(n, recorder)
-        self._immortal = [cluster.failures is None] * n
-        self._tasks, self._cluster, self._replication = tasks, cluster, replication
-        network = cluster.network
+    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
+        super().__init__(run, replication, recorder)
+        n, network = run.scheme.workers, run.cluster.network
+        self._immortal = [run.cluster.failures is None] * n
         self._downlink = [0.0] * n if network is None else network.downlink(n).tolist()
         self._count, self._attempt = [0] * n, [0] * n
         self._began: list[float | None] = [None] * n
@@ -153,15 +139,8 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
     @override
     def employ(self, env: simpy.Environment, decisions: Decisions, hear: Hear) -> None:
         super().employ(env, decisions, hear)
-        cluster, r = self._cluster, self._replication
-        resends = None if cluster.resends is None else cluster.resends[r]
-        self._uplink = Uplink(env, cluster.network, resends)
-        if cluster.failures is not None:
-            ups = columns(cluster.failures[r].up)
-            repairs = cluster.failures[r].down
-            downs = repeat(None) if repairs is None else columns(repairs)
-            for worker, (up, down) in enumerate(zip(ups, downs, strict=False)):
-                env.process(self._fate(worker, up, down))
+        self._uplink = Uplink(env, self)
+        self.let_fail(env)
 
     @override
     def start(self, worker: int, version: int) -> None:
@@ -203,8 +182,8 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
 
         def arrive(_: Event) -> None:
             if valid():
-                if self._recorder is not None:
-                    self._recorder.span(worker, "sending", began + seconds, env.now, version)
+                if self.recorder is not None:
+                    self.recorder.span(worker, "sending", began + seconds, env.now, version)
                 self._hear(worker, version, seconds)
 
         Timeout(env, seconds).callbacks.append(computed)
@@ -220,52 +199,47 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
         for worker, crashed_at in enumerate(self._crashed_at):
             self._stop(worker, "cancelled")
             if crashed_at is not None:
-                self._book_down_time(worker, crashed_at)
+                self.book(worker, "dead", crashed_at, self._env.now, -1)
 
     def _stop(self, worker: int, kind: str) -> None:
         """Book the task under way, if any."""
-        began, now = self._began[worker], self._env.now
+        began = self._began[worker]
         if began is not None:
-            self.busy[worker] += now - began
             self._began[worker] = None
-            if self._recorder is not None:
-                self._recorder.span(worker, kind, began, now, self.versions[worker])
+            self.book(worker, kind, began, self._env.now, self.versions[worker])
 
-    def _fate(
-        self, worker: int, up: TapeColumn, down: TapeColumn | None
-    ) -> Generator[Event, object, None]:
-        """Crash and repair one worker, over and over; without a repair it never comes back."""
-        for life in count():
-            if up[life] == inf:
-                self._immortal[worker] = True
-                if self._endless[worker]:
-                    self.lost.add(worker)
-            yield Timeout(self._env, up[life])
-            seconds = inf if down is None else down[life]
-            self._stop(worker, "cancelled")
-            self._attempt[worker] += 1
-            self._on_its_way[worker] = False
-            self._crashed_at[worker] = crashed_at = self._env.now
-            self._endless[worker] = seconds == inf
-            if seconds == inf:
+    @override
+    def lives(self, worker: int, seconds: float) -> None:
+        if seconds == inf:
+            self._immortal[worker] = True
+            if self._endless[worker]:
                 self.lost.add(worker)
-            self.dead += 1
-            self._count_crash(worker)
-            yield Timeout(self._env, seconds)
-            self._book_down_time(worker, crashed_at)
-            self._crashed_at[worker] = None
-            self.dead -= 1
-            if not self._resting[worker]:
-                self.versions[worker] = self._decisions.version
-                self._on_its_way[worker] = False  # it has this model now
-                self._begin(worker)
+
+    @override
+    def crash(self, worker: int, seconds: float) -> None:
+        self._stop(worker, "cancelled")
+        self._attempt[worker] += 1
+        self._on_its_way[worker] = False
+        self._crashed_at[worker] = self._env.now
+        self._endless[worker] = seconds == inf
+        if seconds == inf:
+            self.lost.add(worker)
+        self.dead += 1
+        self._count_crash(worker)
+
+    @override
+    def repair(self, worker: int) -> None:
+        crashed_at, self._crashed_at[worker] = self._crashed_at[worker], None
+        assert crashed_at is not None
+        self.book(worker, "dead", crashed_at, self._env.now, -1)
+        self.dead -= 1
+        if not self._resting[worker]:
+            self.versions[worker] = self._decisions.version
+            self._on_its_way[worker] = False  # it has this model now
+            self._begin(worker)
 
     def _count_crash(self, worker: int) -> None:
-        """Every so often, see whether there is still hope.
-
-        Raises:
-            NeverEnough: workers crash so often that no update can be expected.
-        """
+        """Every so often, see whether there is still hope; raises ``NeverEnough`` if not."""
         decisions = self._decisions
         version = decisions.version
         if self._crashes_of[worker] != version:
@@ -277,9 +251,3 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
             if all(often[j] or self._endless[j] for j in range(len(often))):
                 crashes = self._crashes[worker]
                 raise NeverEnough(decisions.iteration, decisions.missing(), crashes=crashes)
-
-    def _book_down_time(self, worker: int, crashed_at: float) -> None:
-        now = self._env.now
-        self.down[worker] += now - crashed_at
-        if self._recorder is not None:
-            self._recorder.span(worker, "dead", crashed_at, now, -1)

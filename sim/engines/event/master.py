@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from itertools import count, repeat
 from math import inf
 
 import numpy as np
 import simpy
-from simpy.events import Event, EventPriority
+from simpy.events import Event, EventPriority, Timeout
 
 from ...errors import NeverEnough
 from ...schemes.stopping import StoppingRule, Tally
 from ...types import BoolArray
 from ..run import Recorder, Run
+from ..tapes import TapeColumn, columns
 
 END_OF_TIME = EventPriority(0)
 """Before everything else that would happen at infinity, for that never happens."""
@@ -57,22 +59,72 @@ class Call(Event):
 # Not modelled here: time that the master itself needs.
 
 
-class RoundWorkers(ABC):
-    """The workers, as the master sees them; abstract.
+class Crew:
+    """The workers of a replication, with rounds or without.
 
     Attributes:
-        policy: what they do with unfinished work.
-        recorder: where their timeline goes, if anywhere.
-        resting: how many workers have nothing to do and nothing under way.
+        recorder: where their timeline goes, if anywhere: that of the first replication alone.
         busy, down: ``(n,)`` seconds that workers computed or were down so far.
         dead: how many workers are down.
     """
 
     dead: int = 0
 
-    def __init__(self, run: Run, recorder: Recorder | None) -> None:
-        self.policy, self.recorder, self.resting = run.policy, recorder, run.scheme.workers
-        self.busy, self.down = np.zeros(self.resting), np.zeros(self.resting)
+    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
+        self.run, self.replication = run, replication
+        self.recorder = recorder if replication == 0 else None
+        self.busy, self.down = np.zeros(run.scheme.workers), np.zeros(run.scheme.workers)
+
+    def book(self, worker: int, kind: str, began: float, now: float, of_round: int) -> None:
+        """Book a task, or with the kind ``dead`` the time that a worker was down."""
+        (self.down if kind == "dead" else self.busy)[worker] += now - began
+        if self.recorder is not None:
+            self.recorder.span(worker, kind, began, now, of_round)
+
+    def let_fail(self, env: simpy.Environment) -> None:
+        """Have each worker crash and come back, over and over; without a repair only once."""
+        if self.run.cluster.failures is None:
+            return
+        failures = self.run.cluster.failures[self.replication]
+        downs = repeat(None) if failures.down is None else columns(failures.down)
+        for worker, (up, down) in enumerate(zip(columns(failures.up), downs, strict=False)):
+            env.process(self._fate(env, worker, up, down))
+
+    def _fate(
+        self, env: simpy.Environment, worker: int, up: TapeColumn, down: TapeColumn | None
+    ) -> Generator[Event, object, None]:
+        for life in count():
+            alive = up[life]
+            self.lives(worker, alive)
+            yield Timeout(env, alive)
+            seconds = inf if down is None else down[life]
+            self.crash(worker, seconds)
+            yield Timeout(env, seconds)
+            self.repair(worker)
+
+    def lives(self, worker: int, seconds: float) -> None:
+        """Note that a worker stays up for so long."""
+
+    def crash(self, worker: int, seconds: float) -> None:
+        """Have a worker lose its task and its messages, and be down for so long."""
+        raise NotImplementedError
+
+    def repair(self, worker: int) -> None:
+        """Have a worker be up again, with the newest model."""
+        raise NotImplementedError
+
+
+class RoundWorkers(Crew, ABC):
+    """The workers, as the master of rounds sees them; abstract.
+
+    Attributes:
+        policy: what they do with unfinished work.
+        resting: how many workers have nothing to do and nothing under way.
+    """
+
+    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
+        super().__init__(run, replication, recorder)
+        self.policy, self.resting = run.policy, run.scheme.workers
 
     @abstractmethod
     def employ(self, master: Master) -> None:
@@ -90,11 +142,9 @@ class RoundWorkers(ABC):
 class Master:
     """The parameter server: opens rounds, hears messages, decides.
 
-    Life cycle: made with the run; ``advance`` until it is ready, ``open_round``, ``advance`` again,
-    until ``done``.
+    Life cycle: made with the run; ``advance`` until it is ready, ``open_round``, ``advance`` again.
 
     Attributes:
-        env: the SimPy environment, whose clock is in seconds.
         n, messages: number of workers, and messages of each.
         round: the current round, from 0; -1 before the first.
         offsets: for each round, when each message is computed after its worker began.
@@ -109,7 +159,7 @@ class Master:
         self.n, self.messages = run.scheme.workers, run.rounds.messages
         self.workers = workers
         self.round = -1
-        self.ready = self.done = False
+        self.ready = False
         self.broadcast = Event(self.env)
         self.offsets: list[list[float]] = []
         self.useful = [0.0] * self.n
@@ -129,14 +179,15 @@ class Master:
         self._latest, self._before, self._last = -1.0, 0.0, -1
         Call(self.env, END_OF_TIME, self._nothing_more, inf)
         workers.employ(self)
-        Call(self.env, DECISION, self._listen)
+
+        def listen(_: Event) -> None:  # every worker does: the first round can open
+            self.ready = True
+
+        Call(self.env, DECISION, listen)
 
     def advance(self) -> None:
-        """Let time pass until the next round can open, or the run is over.
-
-        Raises:
-            NeverEnough: the round cannot end, or has not ended by ``max_wait``.
-        """
+        """Let time pass until the next round can open, or the run is over; raises ``NeverEnough``
+        if the round cannot end, or has not ended by ``max_wait``."""
         step = self.env.step
         while not self.ready:
             step()
@@ -157,7 +208,12 @@ class Master:
         if self._max_wait is not None:
             self._alarm = max(self._alarm, self.opened + self._max_wait)
             of_round = self.round
-            Call(self.env, GIVING_UP, lambda _: self._give_up(of_round), self._max_wait)
+
+            def give_up(_: Event) -> None:
+                if of_round == self.round and not self._decided:
+                    raise NeverEnough(self.round + 1, self.missing(), self._max_wait)
+
+            Call(self.env, GIVING_UP, give_up, self._max_wait)
         broadcast, self.broadcast = self.broadcast, Event(self.env)
         broadcast.succeed(self.round)
 
@@ -212,10 +268,6 @@ class Master:
         """``(n m,)`` who has arrived in the current round."""
         return np.frombuffer(self._arrived, dtype=np.bool_)
 
-    def _listen(self, _: Event) -> None:
-        """Every worker listens: the first round can open."""
-        self.ready = True
-
     def _nothing_more(self, _: Event) -> None:
         raise NeverEnough(self.round + 1, self.missing())
 
@@ -232,10 +284,6 @@ class Master:
             if seconds < inf:
                 self._alarm = max(self._alarm, self.env.now + seconds)
         self._tally.alarms.clear()
-
-    def _give_up(self, of_round: int) -> None:
-        if of_round == self.round and not self._decided:
-            raise NeverEnough(self.round + 1, self.missing(), self._max_wait)
 
     def _decide_now(self) -> None:
         self._decided = True
@@ -255,6 +303,6 @@ class Master:
 
     def _close(self, _: Event) -> None:
         """Book the workers' time since the round opened; then the next one can open."""
-        self.done = self.round + 1 == self.rounds
-        self.workers.settle(self.opened, self.env.now, self.done)
+        over = self.round + 1 == self.rounds
+        self.workers.settle(self.opened, self.env.now, over)
         self.ready = True

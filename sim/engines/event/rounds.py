@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from itertools import count, repeat
 from math import inf
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from simpy.events import Event, Timeout
+from typing_extensions import override
 
 from ...schemes.base import RoundOutcome, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import BoolArray, FloatArray, Rounds, Trace, Work
 from ..run import CheckedTape, Recorder, plan_of, play_rounds, to_the_end
-from ..tapes import TapeColumn, columns
-from .master import RECEPTION, Call, Master, RoundWorkers
-from .worker import Uplink, Worker, WorkerHost
+from .master import Master, RoundWorkers
+from .worker import NetworkedRoundWorkers
 
 if TYPE_CHECKING:
     from ..run import Course, Run
@@ -35,17 +34,18 @@ class IdealRoundWorkers(RoundWorkers):
     on, until it rests: so its busy seconds are booked round by round.
     """
 
-    def __init__(self, run: Run, recorder: Recorder | None) -> None:
-        super().__init__(run, recorder)
+    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
+        super().__init__(run, replication, recorder)
         self.began, self.finished = [0.0] * self.resting, [0.0] * self.resting
         self.task = [-1] * self.resting
 
+    @override
     def employ(self, master: Master) -> None:
-        """One process per worker."""
         work = cancelling_worker if self.policy.interrupts else diligent_worker
         for worker in range(master.n):
             master.env.process(work(self, master, worker))
 
+    @override
     def settle(self, opened: float, now: float, over: bool) -> None:
         """Busy from the opening until the last finished task, or until now."""
         self.busy += np.minimum(self.finished, now) - opened
@@ -53,12 +53,12 @@ class IdealRoundWorkers(RoundWorkers):
             for worker in np.flatnonzero(np.isinf(self.finished)):
                 self.ends(int(worker), now, "cancelled")
 
+    @override
     def unfinished(self) -> BoolArray:
-        """Who is still computing."""
         return np.isinf(self.finished)
 
     def begins(self, worker: int, of_round: int, now: float) -> None:
-        """Note that a worker begins to compute, leaving whatever it was doing."""
+        """A worker begins to compute, leaving whatever it was doing."""
         if self.finished[worker] < inf:
             self.resting -= 1
             self.finished[worker] = inf
@@ -68,7 +68,7 @@ class IdealRoundWorkers(RoundWorkers):
         self.task[worker] = of_round
 
     def rests(self, worker: int, now: float) -> None:
-        """Note that a worker has finished its task."""
+        """A worker has finished its task."""
         self.finished[worker] = now
         self.resting += 1
         if self.recorder is not None:
@@ -145,71 +145,6 @@ def diligent_worker(workers: IdealRoundWorkers, master: Master, worker: int) -> 
         master.rested()
 
 
-# Behind a network, models, crashes and repairs come to the workers from outside: that is here. What
-# a worker makes of them, and how its messages travel, is in ``worker.py``.
-
-NetworkedProcess = Generator[Event, object, None]
-
-
-@final
-class NetworkedRoundWorkers(WorkerHost):
-    """Workers of a cluster with a network, lost messages and failures, in one replication."""
-
-    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
-        super().__init__(run, recorder)
-        cluster = run.cluster
-        self._network, self._sizes = cluster.network, run.rounds.message_sizes
-        self._resends = None if cluster.resends is None else cluster.resends[replication]
-        self._failures = None if cluster.failures is None else cluster.failures[replication]
-        self.workers: list[Worker] = []
-        self.uplink: Uplink
-
-    def employ(self, master: Master) -> None:
-        """A courier for the models, and per worker a process for its failures."""
-        self.workers = [Worker(self, master, j) for j in range(master.n)]
-        self.uplink = Uplink(master.env, self._network, self._resends, self._sizes)
-        master.env.process(self._courier(master))
-        if self._failures is not None:
-            ups = columns(self._failures.up)
-            downs = repeat(None) if self._failures.down is None else columns(self._failures.down)
-            for worker, up, down in zip(self.workers, ups, downs, strict=False):
-                master.env.process(self._fate(master, worker, up, down))
-
-    def _courier(self, master: Master) -> NetworkedProcess:
-        n = master.n
-        delays = [0.0] * n if self._network is None else self._network.downlink(n).tolist()
-        while True:
-            of_round = yield master.broadcast
-            for worker, seconds in zip(self.workers, delays, strict=True):
-                worker.under_way_changes(+1)
-                Call(master.env, RECEPTION, worker.receive, seconds, of_round)
-
-    def _fate(
-        self, master: Master, worker: Worker, up: TapeColumn, down: TapeColumn | None
-    ) -> NetworkedProcess:
-        """Crash and repair one worker, over and over; without a repair it never comes back."""
-        for life in count():
-            yield Timeout(master.env, up[life])
-            seconds = inf if down is None else down[life]
-            worker.crash(seconds)
-            yield Timeout(master.env, seconds)
-            worker.repair()
-
-    def settle(self, opened: float, now: float, over: bool) -> None:
-        """Tasks are booked when they end; at the end of the run the rest is."""
-        if over:
-            for worker in self.workers:
-                worker.end_of_run()
-
-    def unfinished(self) -> BoolArray:
-        """Whose task or message is still under way."""
-        return np.array([worker.under_way > 0 for worker in self.workers])
-
-    def hopeless(self, waited_for: list[int]) -> bool:
-        """Whether somebody is waited for, and nothing is to be expected from any of them."""
-        return bool(waited_for) and all(self.workers[j].hopeless for j in waited_for)
-
-
 # Cost: about one SimPy timeout per worker and round, plus one shared event per round; the
 # benchmark ``benchmarks/event_engine.py`` reports the ratio to raw timeouts.
 
@@ -254,13 +189,8 @@ def event_course(run: Run, recorder: Recorder | None = None) -> Course:
 
 
 def _master(run: Run, replication: int, recorder: Recorder | None) -> Master:
-    noted = recorder if replication == 0 else None
-    workers: RoundWorkers
-    if run.cluster.ideal:
-        workers = IdealRoundWorkers(run, noted)
-    else:
-        workers = NetworkedRoundWorkers(run, replication, noted)
-    return Master(run, workers)
+    workers = IdealRoundWorkers if run.cluster.ideal else NetworkedRoundWorkers
+    return Master(run, workers(run, replication, recorder))
 
 
 def _offsets(run: Run, replication: int) -> Iterator[list[float]]:

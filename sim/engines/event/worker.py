@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from math import inf
 from typing import Any, final
 
+import numpy as np
 import simpy
 from simpy.events import Event, Timeout
+from typing_extensions import override
 
 from ...errors import NeverEnough
-from ...types import TapeLike
-from ..run import Network
+from ...types import BoolArray
+from ..run import Recorder, Run
 from ..tapes import columns
-from .master import Master, RoundWorkers
+from .master import RECEPTION, Call, Crew, Master, RoundWorkers
 
 # How messages reach the master: latency, losses, transfer, and waiting for a channel.
 #
@@ -24,27 +25,15 @@ from .master import Master, RoundWorkers
 
 @final
 class Uplink:
-    """The way from the workers to the master, of one replication.
+    """The way from the workers of a replication to the master, for messages of the given sizes, as
+    multiples of the network's."""
 
-    Args:
-        env: the SimPy environment.
-        network: latency, size and bandwidth; ``None``: messages take no time.
-        resends: row t: seconds that lost messages of round t cost each worker; ``None``: none lost.
-        sizes: of a worker's messages, as multiples of the network's.
-    """
-
-    def __init__(
-        self,
-        env: simpy.Environment,
-        network: Network | None,
-        resends: TapeLike | None,
-        sizes: Sequence[float] = (1.0,),
-    ) -> None:
-        self._env = env
+    def __init__(self, env: simpy.Environment, crew: Crew, sizes: Sequence[float] = (1.0,)) -> None:
+        self._env, network, resends = env, crew.run.cluster.network, crew.run.cluster.resends
         transfer = 0.0 if network is None else network.transfer
         self._sent = [0.0 if network is None else network.uplink_latency] * len(sizes)
         self._transfer = [transfer * size for size in sizes]
-        self._resends = None if resends is None else columns(resends)
+        self._resends = None if resends is None else columns(resends[crew.replication])
         self._channels: simpy.Resource | None = None
         if network is not None and network.contended:
             assert network.channels is not None
@@ -62,15 +51,12 @@ class Uplink:
         wanted: Callable[[], bool],
         arrive: Callable[[Event], None],
     ) -> None:
-        """Call ``arrive`` when a message has reached the master.
+        """Call ``arrive``, a SimPy callback, when a message has reached the master.
 
         Args:
-            worker: whose message it is.
             place: which of the worker's messages, from 0.
-            of_round: the round that it belongs to.
             computed: seconds from now until it is computed.
             wanted: whether it is still to be sent when a channel becomes free.
-            arrive: what to do then; a SimPy callback.
         """
         sent = self._sent[place]
         if self._resends is not None:
@@ -121,16 +107,6 @@ simulation has spent about a tenth of a second on each such worker.
 """
 
 
-class WorkerHost(RoundWorkers):
-    """Workers behind a network, whose messages the uplink carries; abstract."""
-
-    uplink: Uplink
-
-    @abstractmethod
-    def hopeless(self, waited_for: list[int]) -> bool:
-        """Whether somebody is waited for, and nothing is to be expected from any of them."""
-
-
 @final
 class Worker:
     """One worker.
@@ -144,7 +120,7 @@ class Worker:
         crashes: how often it has crashed in round ``crashes_in``.
     """
 
-    def __init__(self, host: WorkerHost, master: Master, index: int) -> None:
+    def __init__(self, host: NetworkedRoundWorkers, master: Master, index: int) -> None:
         self.host, self.master, self.env, self.index = host, master, master.env, index
         self.under_way = 0
         self.attempt = 0
@@ -174,18 +150,15 @@ class Worker:
         if not self.is_down and of_round > self.newest:
             self.newest = of_round
             if self.host.policy.interrupts:
-                self._drop("cancelled")
+                self._drop()
             self._begin_next()
         self.under_way_changes(-1)
 
     def crash(self, repair: float) -> None:
-        """Lose the task and the messages, and be down for ``repair`` seconds.
-
-        Raises:
-            NeverEnough: workers crash so often that the round makes no headway.
-        """
+        """Lose the task and the messages, and be down for ``repair`` seconds; raises
+        ``NeverEnough`` if workers crash so often that the round makes no headway."""
         lost = self.began is not None or self.sending > 0
-        self._drop("cancelled")
+        self._drop()
         if lost:
             self.last -= 1
         self.is_down, self.for_good = True, repair == inf
@@ -195,7 +168,7 @@ class Worker:
 
     def repair(self) -> None:
         """Be up again, with the newest model."""
-        self._book_down_time()
+        self._book("dead", self.crashed_at)
         self.is_down = False
         self.host.dead -= 1
         self.newest = self.master.round
@@ -204,9 +177,9 @@ class Worker:
     def end_of_run(self) -> None:
         """Book what is unfinished."""
         if self.began is not None:
-            self._book(self.began, "cancelled")
+            self._book("cancelled", self.began)
         if self.is_down:
-            self._book_down_time()
+            self._book("dead", self.crashed_at)
 
     @property
     def hopeless(self) -> bool:
@@ -250,7 +223,7 @@ class Worker:
 
     def _finish(self, attempt: int) -> None:
         if attempt == self.attempt and self.began is not None:
-            self._book(self.began, "computing")
+            self._book("computing", self.began)
             self.began = None
             self._begin_next()
             self.under_way_changes(-1)
@@ -277,10 +250,10 @@ class Worker:
         place = message % self.master.messages
         self.host.uplink.carry(self.index, place, of_round, computed, valid, deliver)
 
-    def _drop(self, kind: str) -> None:
+    def _drop(self) -> None:
         """Give up the task and the messages on their way."""
         if self.began is not None:
-            self._book(self.began, kind)
+            self._book("cancelled", self.began)
             self.began = None
             self.under_way_changes(-1)
         dropped, self.sending = self.sending, 0
@@ -288,14 +261,55 @@ class Worker:
         if dropped:
             self.under_way_changes(-dropped)
 
-    def _book(self, began: float, kind: str) -> None:
-        now = self.env.now
-        self.host.busy[self.index] += now - began
-        if self.host.recorder is not None:
-            self.host.recorder.span(self.index, kind, began, now, self.last)
+    def _book(self, kind: str, since: float) -> None:
+        of_round = -1 if kind == "dead" else self.last
+        self.host.book(self.index, kind, since, self.env.now, of_round)
 
-    def _book_down_time(self) -> None:
-        now = self.env.now
-        self.host.down[self.index] += now - self.crashed_at
-        if self.host.recorder is not None:
-            self.host.recorder.span(self.index, "dead", self.crashed_at, now, -1)
+
+@final
+class NetworkedRoundWorkers(RoundWorkers):
+    """Workers of a cluster with a network, lost messages and failures, in one replication."""
+
+    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
+        super().__init__(run, replication, recorder)
+        self.workers: list[Worker] = []
+        self.uplink: Uplink
+
+    @override
+    def employ(self, master: Master) -> None:
+        self.workers = [Worker(self, master, j) for j in range(master.n)]
+        self.uplink = Uplink(master.env, self, self.run.rounds.message_sizes)
+        master.env.process(self._courier(master))
+        self.let_fail(master.env)
+
+    def _courier(self, master: Master) -> Generator[Event, object, None]:
+        n, network = master.n, self.run.cluster.network
+        delays = [0.0] * n if network is None else network.downlink(n).tolist()
+        while True:
+            of_round = yield master.broadcast
+            for worker, seconds in zip(self.workers, delays, strict=True):
+                worker.under_way_changes(+1)
+                Call(master.env, RECEPTION, worker.receive, seconds, of_round)
+
+    @override
+    def crash(self, worker: int, seconds: float) -> None:
+        self.workers[worker].crash(seconds)
+
+    @override
+    def repair(self, worker: int) -> None:
+        self.workers[worker].repair()
+
+    @override
+    def settle(self, opened: float, now: float, over: bool) -> None:
+        """Tasks are booked when they end; at the end of the run the rest is."""
+        if over:
+            for worker in self.workers:
+                worker.end_of_run()
+
+    @override
+    def unfinished(self) -> BoolArray:
+        return np.array([worker.under_way > 0 for worker in self.workers])
+
+    def hopeless(self, waited_for: list[int]) -> bool:
+        """Whether somebody is waited for, and nothing is to be expected from any of them."""
+        return bool(waited_for) and all(self.workers[j].hopeless for j in waited_for)
