@@ -27,9 +27,7 @@ class InvalidParameter(ValueError):
         self, field: str, value: Any, valid: str, nearest: Mapping[str, Any] | None = None
     ) -> None:
         super().__init__(field, value, valid, nearest)
-        self.field = field
-        self.value = value
-        self.valid = valid
+        self.field, self.value, self.valid = field, value, valid
         self.nearest = dict(nearest or {})
 
     @override
@@ -59,11 +57,8 @@ class NeverEnough(RuntimeError):
         endless: int | None = None,
     ) -> None:
         super().__init__(iteration, missing, waited, crashes, endless)
-        self.iteration = iteration
-        self.missing = missing
-        self.waited = waited
-        self.crashes = crashes
-        self.endless = endless
+        self.iteration, self.missing = iteration, missing
+        self.waited, self.crashes, self.endless = waited, crashes, endless
 
     @override
     def __str__(self) -> str:
@@ -100,10 +95,7 @@ class InvalidDelay(ValueError):
 
     def __init__(self, source: str, seconds: float, worker: int, row: int) -> None:
         super().__init__(source, seconds, worker, row)
-        self.source = source
-        self.seconds = seconds
-        self.worker = worker
-        self.row = row
+        self.source, self.seconds, self.worker, self.row = source, seconds, worker, row
 
     @override
     def __str__(self) -> str:

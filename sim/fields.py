@@ -69,10 +69,8 @@ def require_at_most_workers(field: str, value: int, workers: int) -> None:
 def refuse_naming(
     field: str, value: int, allowed: Sequence[int], rule: str, shown: int = 12
 ) -> NoReturn:
-    """Refuse a number for a reason, a clause, and name at least one that is allowed.
-
-    All of them are named, or the ``shown`` nearest.
-    """
+    """Refuse a number for a reason, a clause, and name at least one that is allowed. All of them
+    are named, or the ``shown`` nearest."""
     near = sorted(allowed, key=lambda other: abs(other - value))
     named = ", ".join(map(str, sorted(near[:shown])))
     valid = f"{rule}{'; nearest' if len(near) > shown else ''}: {named}"

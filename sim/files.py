@@ -43,11 +43,7 @@ class UnusableFile(ValueError):
 
 
 def require_regular(path: Path) -> None:
-    """Refuse what is no regular file, or not there.
-
-    Raises:
-        UnusableFile: naming the defect.
-    """
+    """Refuse what is no regular file, or not there. Raises ``UnusableFile``: naming the defect."""
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
@@ -66,11 +62,8 @@ def require_regular(path: Path) -> None:
 
 @contextmanager
 def reading(form: str) -> Iterator[None]:
-    """Turn whatever a library raises at a damaged file of this format into one line.
-
-    Raises:
-        UnusableFile: the same in one line.
-    """
+    """Turn whatever a library raises at a damaged file of this format into one line. Raises
+    ``UnusableFile``: the same in one line."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -107,11 +100,8 @@ def short(value: object) -> str:
 
 
 def require_cells(cells: int, most: int | None) -> None:
-    """Refuse a file with at least so many cells, if they may not be read; ``None``: all may.
-
-    Raises:
-        UnusableFile: naming both numbers.
-    """
+    """Refuse a file with at least so many cells, if they may not be read; ``None``: all may. Raises
+    ``UnusableFile``: naming both numbers."""
     if most is not None and cells > most:
         shown = f"{cells:,} numbers or more" if cells < 10**15 else "10^15 numbers or more"
         raise UnusableFile(f"holds {shown}; must be at most {most:,}, {HOW_TO_ALLOW}")
@@ -120,14 +110,9 @@ def require_cells(cells: int, most: int | None) -> None:
 def read_npz(
     path: Path, choose: Callable[[list[str]], list[str]], most: int | None = MOST_CELLS
 ) -> dict[str, np.ndarray]:
-    """Read arrays of numbers from an NPZ file. A pickle is never loaded.
-
-    ``choose`` selects the wanted arrays from the names in the file; they may have ``most`` numbers
-    together.
-
-    Raises:
-        UnusableFile: it is no NPZ, damaged, encrypted, too large, or holds other things.
-    """
+    """Read arrays of numbers from an NPZ file. A pickle is never loaded. ``choose`` selects the
+    wanted arrays from the names in the file; they may have ``most`` numbers together. Raises
+    ``UnusableFile``: it is no NPZ, damaged, encrypted, too large, or holds other things."""
     require_regular(path)
     with reading("npz"):
         if not zipfile.is_zipfile(path):
@@ -158,11 +143,8 @@ def _count(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> int:
 
 
 def read_npy(path: Path, most: int | None = MOST_CELLS) -> np.ndarray:
-    """Read an array of at most so many numbers from an NPY file. A pickle is never loaded.
-
-    Raises:
-        UnusableFile: it is no array of numbers, damaged, or too large.
-    """
+    """Read an array of at most so many numbers from an NPY file. A pickle is never loaded. Raises
+    ``UnusableFile``: it is no array of numbers, damaged, or too large."""
     require_regular(path)
     with reading("npy"), path.open("rb") as file:
         require_cells(_promised(file, path.name, path.stat().st_size), most)

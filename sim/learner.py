@@ -35,30 +35,18 @@ from .types import FloatArray, IntArray
 
 @final
 class HeldGradients:
-    """d gradients of every partition, for a few replications side by side; all zero at first.
-
-    A row's part of a gradient is its features times its slope. So the slopes are kept, which
-    are mixed row by row before the one product with ``X^T``.
-
-    Args:
-        problem: data and loss.
-        held: d.
-        rates, width: L sets of that many replications.
-    """
+    """d gradients of every partition, for L sets of ``width`` replications side by side; all zero
+    at first. A row's part of a gradient is its features times its slope. So the slopes are kept,
+    which are mixed row by row before the one product with ``X^T``."""
 
     def __init__(self, problem: Problem, held: int, rates: int, width: int) -> None:
         self._problem = problem
         self._slopes = np.zeros((held, rates, problem.rows, width))
 
     def mixed(self, step: Held, margins: FloatArray) -> FloatArray:
-        """Renew some gradients and decode the weighted sum of all: ``(L, p, width)``.
-
-        Args:
-            step: which are taken anew, and the weights.
-            margins: ``(L, N, width)`` of the newest models.
-
-        Cost: one product, and two passes over N numbers for each of the d and each model.
-        """
+        """Renew some gradients and decode the weighted sum of all: ``(L, p, width)``, from the
+        ``(L, N, width)`` margins of the newest models. Cost: one product, and two passes over N
+        numbers for each of the d and each model."""
         problem, slopes = self._problem, self._problem.slopes(margins)
         renewed = np.ascontiguousarray(step.fresh.transpose(1, 2, 0))
         scaled = np.ascontiguousarray(step.weights.transpose(1, 2, 0)) / problem.rows
@@ -84,39 +72,16 @@ SINGLES_AT_ONCE = 2**20  # numbers of single gradients that are taken together: 
 Progress = Callable[[int, int], None]  # called with iterations done and iterations in all
 
 
-@dataclass(frozen=True)
-class Kept:
-    """How much of the past the learner keeps.
-
-    Attributes:
-        models: how many updates back a gradient may be taken.
-        table: gradients in the table of ``Renewal``; 0: no table.
-        held: d of ``Held``; 0: none is held.
-        singles: whether gradients of single partitions are taken.
-    """
-
-    models: int = 0
-    table: int = 0
-    held: int = 0
-    singles: bool = False
-
-
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """What the models did.
+    """What the models did."""
 
-    Attributes:
-        train_loss: ``(R, T + 1)`` mean data loss over the training rows, without L2; index 0 is
-            the start.
-        test_loss: ``(R, T + 1)`` the same over the test rows, or ``None`` without a test set.
-        final_beta: ``(p, R)`` the models after the last iteration.
-        final_auc: ``(R,)`` area under the ROC curve on the test rows, or ``None``.
-    """
-
+    # ``(R, T + 1)`` mean data loss over the training rows, without L2; index 0 is the start.
     train_loss: FloatArray
+    # ``(R, T + 1)`` the same over the test rows, or ``None`` without a test set.
     test_loss: FloatArray | None
-    final_beta: FloatArray
-    final_auc: FloatArray | None
+    final_beta: FloatArray  # ``(p, R)`` the models after the last iteration
+    final_auc: FloatArray | None  # ``(R,)`` area under the ROC curve on the test rows, or ``None``
 
 
 def train(
@@ -153,21 +118,18 @@ def train_each(
     iterations: int,
     progress: Progress | None = None,
 ) -> list[Learned]:
-    """``train`` with each of several optimizers, as many side by side as fit in the cache.
-
-    Each has the bits that it has alone. Progress counts the iterations of all.
-    """
+    """``train`` with each of several optimizers, as many side by side as fit in the cache. Each has
+    the bits that it has alone. Progress counts the iterations of all."""
     replications = len(steps.times)
     learned: list[Learned] = []
     with training_context():
         exact, alike = steps.exact, steps.alike
-        kept = Kept(steps.depth, steps.table_size, steps.held, steps.sparse)
         width = 1 if alike else replications
-        fit = fit_into_memory(kept, problem, steps)
+        fit = fit_into_memory(problem, steps)
         together = min(fit, max(1, TOGETHER // (problem.rows * width)))
         for first in range(0, len(optimizers), together):
             rules = optimizers[first : first + together]
-            learner = Learner(problem, rules, initial, width, kept)
+            learner = Learner(problem, rules, initial, width, steps)
             for t in range(iterations):
                 for u in updates_in(steps, t, iterations):
                     learner.update(None if exact else steps.step(u).columns(slice(width)))
@@ -194,7 +156,7 @@ class Learner:
         problem, initial: as for ``train``.
         optimizers: L; every replication is trained with each.
         replications: R.
-        kept: how much of the past is kept.
+        steps: those of ``update``, which say how much of the past is kept: nothing unless given.
     """
 
     def __init__(
@@ -203,13 +165,13 @@ class Learner:
         optimizers: Sequence[Optimizer],
         initial: FloatArray,
         replications: int,
-        kept: Kept = Kept(),
+        steps: Steps | None = None,
     ) -> None:
         self._problem, start, self._basis = problem.merged(initial)
         everybody = np.repeat(start[:, None], replications, axis=1)
         parts = [slice(first, first + BLOCK) for first in range(0, replications, BLOCK)]
         rules = Together(optimizers)
-        models = (Models(self._problem, rules, everybody[:, part], kept) for part in parts)
+        models = (Models(self._problem, rules, everybody[:, part], steps) for part in parts)
         self._blocks = list(zip(parts, models, strict=True))
         self._losses: list[FloatArray] = []
         self._moved = True  # since the last evaluation
@@ -262,10 +224,9 @@ class Models:
     Life cycle: ``losses`` and ``update`` in any order; each update moves on by one.
 
     Args:
-        problem: data and loss.
         rules: of the updates.
         start: ``(p, width)`` where the replications begin.
-        kept: how much of the past is kept.
+        steps: as for ``Learner``.
 
     Attributes:
         beta: ``(L, p, width)`` the current models.
@@ -273,20 +234,25 @@ class Models:
         alignment: ``(L, width)`` inner product of the last two decoded gradients; 0 at first.
     """
 
-    def __init__(self, problem: Problem, rules: Together, start: FloatArray, kept: Kept) -> None:
+    def __init__(
+        self, problem: Problem, rules: Together, start: FloatArray, steps: Steps | None
+    ) -> None:
         self._problem, self._rules = problem, rules
+        depth, table, held, singles = 0, 0, 0, False
+        if steps is not None:
+            depth, table, held, singles = steps.depth, steps.table_size, steps.held, steps.sparse
         self._states = rules.init(start)
         self.beta = rules.models(self._states)
         rates, features, width = self.beta.shape
         margins = problem.margins(self.beta)
         self._margins: deque[FloatArray | None] = deque([margins, margins], maxlen=2)
-        self._margins_at: deque[FloatArray | None] = deque(maxlen=kept.models + 1)
+        self._margins_at: deque[FloatArray | None] = deque(maxlen=depth + 1)
         # The rows of one partition are few: to pick the model from arrays of all replications
         # would take longer than its gradient. So a model's numbers lie side by side.
-        self._points = np.empty((kept.singles * (kept.models + 1), width, rates, features))
+        self._points = np.empty((singles * (depth + 1), width, rates, features))
         self._gradient: FloatArray | None = None
-        self._tables = GradientTables(width, kept.table, (rates, features))
-        self._held = HeldGradients(problem, kept.held, rates, width)
+        self._tables = GradientTables(width, table, (rates, features))
+        self._held = HeldGradients(problem, held, rates, width)
         self.alignment = np.zeros((rates, width))
         self._velocity = np.zeros(())  # of outer steps, (L, p, width) after the first
         self.updates = 0
@@ -301,13 +267,8 @@ class Models:
         return np.stack([loss, np.full_like(loss, np.nan) if test is None else test])
 
     def update(self, step: Step | None, align: bool = False) -> None:
-        """Apply one update.
-
-        Args:
-            step: that of these replications; ``None`` when every partition has weight 1 and its
-                gradient is taken at the newest model.
-            align: also compute ``alignment``.
-        """
+        """Apply one update; with ``align`` also compute ``alignment``. ``None``: every partition
+        has weight 1 and its gradient is taken at the newest model."""
         if isinstance(step, Local):
             self._move_outwards(step)
             return
@@ -422,15 +383,9 @@ class Models:
     def _singles(
         self, step: Sparse | Renewal, named: IntArray
     ) -> Iterator[tuple[int, IntArray, FloatArray]]:
-        """A step's gradients of single partitions, those at one place of all replications together.
-
-        Args:
-            step: with the partitions and versions.
-            named: ``(width, K)`` -1 where a replication has no gradient at a place.
-
-        Yields:
-            a place, the c replications that have a gradient there, and ``(c, L, p)`` gradients.
-        """
+        """Gradients of single partitions, those at one place of all replications together: yields a
+        place, the c replications that have a gradient there, and ``(c, L, p)`` gradients.
+        ``named``: ``(width, K)``, -1 where a replication has no gradient at a place."""
         together, places = max(1, SINGLES_AT_ONCE // self.beta.size), named.shape[1]
         for first in range(0, places, together):
             place, column = (named[:, first : first + together] >= 0).T.nonzero()
@@ -443,18 +398,15 @@ class Models:
                 yield each, column[part], found[part]
 
 
-def fit_into_memory(kept: Kept, problem: Problem, steps: Steps) -> int:
-    """For how many optimizers past models and gradients fit into memory: at least for one.
-
-    Raises:
-        InvalidParameter: naming the number of replications.
-    """
-    numbers = kept.models * (problem.features + (0 if steps.sparse else problem.rows))
-    numbers += kept.table * problem.features + kept.held * problem.rows
-    replications = len(steps.times)
+def fit_into_memory(problem: Problem, steps: Steps) -> int:
+    """For how many optimizers past models and gradients fit into memory: at least for one. Raises
+    ``InvalidParameter``: naming the number of replications."""
+    depth, replications = steps.depth, len(steps.times)
+    numbers = depth * (problem.features + (0 if steps.sparse else problem.rows))
+    numbers += steps.table_size * problem.features + steps.held * problem.rows
     size = numbers * replications * 8
     if size > REMEMBERED:
-        past = f"past models and gradients (up to {kept.models} updates old)"
+        past = f"past models and gradients (up to {depth} updates old)"
         room = f"{REMEMBERED / 2**30:.0f} GiB: fewer replications or iterations"
         valid = f"{past} take {size / 2**30:.1f} GiB; must fit into {room}"
         raise InvalidParameter("replications", replications, valid)

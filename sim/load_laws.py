@@ -84,7 +84,6 @@ class LoadLaw(ABC):
 
 
 def _parts(loads: Loads, messages: int, shares: FloatArray | None) -> FloatArray:
-    """``(n, m)`` partitions that each worker has done by each of its messages."""
     if shares is not None:
         return np.asarray(loads[:, None] * shares)
     # Product first: a whole partition stays a whole number.
@@ -99,7 +98,6 @@ class _Streams(TapeAround):
         self.tape, self._first, self._rows = tape, first, dict[int, FloatArray]()
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
-        """The rows of the stream's first call, whatever is asked for later."""
         if stream not in self._rows:
             self._rows[stream] = self.tape.rows(start, stop, self._first + stream)
         return self._rows[stream]
@@ -118,7 +116,6 @@ class OfOneDraw(LoadLaw):
 
     @override
     def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
-        """At most a product and a sum per cell."""
         times, growth, cost = tape.rows(start, stop), self.growth(loads), self.cost(loads)
         if np.any(growth != 1):
             times = times * growth
@@ -134,7 +131,6 @@ class OfOneDraw(LoadLaw):
         stop: int,
         shares: FloatArray | None = None,
     ) -> FloatArray:
-        """All messages at once: a product and a sum for each."""
         if messages == 1:
             return self.worker_times(tape, loads, start, stop)
         parts = _parts(loads, messages, shares)

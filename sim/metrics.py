@@ -40,29 +40,18 @@ Of = Callable[[CellRecords], FloatArray | None]
 
 @dataclass(frozen=True)
 class Metric:
-    """A number that sums up a run.
+    """A number that sums up a run."""
 
-    Attributes:
-        name: the column in ``summary.parquet`` is ``<name>_mean``.
-        title: what axes and reports call it.
-        unit: ``s``, or empty for a number without a unit.
-        of: the records of one cell -> ``(R,)``, or ``None`` where they do not hold it.
-        meaning: one phrase for the documentation.
-        heading: title of its column in the terminal; empty if it is not shown there.
-        reported: whether the report's table shows it without a heading in the terminal.
-        compared: whether the summary compares it with the first scheme, replication by replication.
-        rounding: a mean below this is round-off, and shown as zero.
-    """
-
-    name: str
-    title: str
-    unit: str
-    of: Of
-    meaning: str
-    heading: str = ""
-    reported: bool = False
+    name: str  # the column in ``summary.parquet`` is ``<name>_mean``
+    title: str  # what axes and reports call it
+    unit: str  # ``s``, or empty for a number without a unit
+    of: Of  # the records of one cell -> ``(R,)``, or ``None`` where they do not hold it
+    meaning: str  # one phrase for the documentation
+    heading: str = ""  # title of its column in the terminal; empty if it is not shown there
+    reported: bool = False  # whether the report's table shows it without a heading in the terminal
+    # Whether the summary compares it with the first scheme, replication by replication.
     compared: bool = False
-    rounding: float = 0.0
+    rounding: float = 0.0  # a mean below this is round-off, and shown as zero
 
     @property
     def label(self) -> str:
@@ -193,16 +182,8 @@ def per_replication(records: CellRecords) -> dict[str, FloatArray]:
 
 
 def time_to_target(times: FloatArray, losses: FloatArray, target: float) -> FloatArray:
-    """Seconds until the loss is first at or below ``target``.
-
-    Args:
-        times: ``(R, T + 1)`` when each loss was reached; the first column is the start.
-        losses: ``(R, T + 1)``.
-        target: the loss to reach.
-
-    Returns:
-        ``(R,)``; NaN where the target is never reached.
-    """
+    """Seconds until the loss is first at or below ``target``: ``(R, T + 1)`` times and losses, the
+    start first, -> ``(R,)``; NaN where it never is."""
     reached = losses <= target
     first = reached.argmax(axis=1)
     found = np.take_along_axis(times, first[:, None], axis=1)[:, 0]

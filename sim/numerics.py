@@ -18,10 +18,8 @@ SHORT = 256  # rows shorter than this are reduced faster column by column
 
 
 def row_max(table: FloatArray) -> FloatArray:
-    """The largest entry of each row: ``(..., n) -> (...)``.
-
-    Cost: one pass; for short rows a transposed copy and one vectorised pass, a third of the time.
-    """
+    """The largest entry of each row: ``(..., n) -> (...)``. Cost: one pass; for short rows a
+    transposed copy and one vectorised pass, a third of the time."""
     n = table.shape[-1]
     if n >= SHORT:
         return np.asarray(table.max(axis=-1))
@@ -36,11 +34,9 @@ def generator(seed: int, *key: int) -> np.random.Generator:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """The context in which everything is computed that ends up in a table.
-
-    The bits of a product or a solve depend on the number of threads. On one thread, a table depends
-    neither on a machine's cores nor on how many cells are computed side by side.
-    """
+    """The context in which everything is computed that ends up in a table. The bits of a product or
+    a solve depend on the number of threads. On one thread, a table depends neither on a machine's
+    cores nor on how many cells are computed side by side."""
     # NumPy and SciPy have a BLAS each, and only one that is loaded can be limited: a solver that
     # imported SciPy's later would use all cores.
     import scipy.linalg  # noqa: F401
@@ -55,10 +51,8 @@ def one_thread() -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _libraries(modules: int) -> ThreadpoolController:
-    """The libraries that compute with threads; looked for anew once more modules are loaded.
-
-    Cost: 1 ms, which is half of a small cell.
-    """
+    """The libraries that compute with threads; looked for anew, in 1 ms, which is half of a small
+    cell, once more modules are loaded."""
     return ThreadpoolController()
 
 
@@ -73,7 +67,8 @@ CELLS = 2**20
 
 
 def sparse_least_squares(encoding: sparse.csr_array, masks: BoolArray) -> FloatArray | ComplexArray:
-    """For each set F of rows the a of smallest norm that minimises ``||B_F^T a - 1||``.
+    """For each set F of rows the a of smallest norm that minimises ``||B_F^T a - 1||``: ``(N, n)``
+    sets -> ``(N, n)``, 0 for rows that are not in the set.
 
     Conjugate gradients on the normal equations from a = 0, which keeps a among the combinations of
     rows of B_F. What a set gets does not depend on the sets that are solved beside it: as many are
@@ -84,13 +79,6 @@ def sparse_least_squares(encoding: sparse.csr_array, masks: BoolArray) -> FloatA
 
     Cost: at most ``STEPS`` times two products with B and six passes over n numbers for each set;
     for 1000 workers of load 5 at most 4 ms a set.
-
-    Args:
-        encoding: B, ``(n, k)``.
-        masks: ``(N, n)`` which rows are in each set.
-
-    Returns:
-        ``(N, n)``, 0 for rows that are not in the set.
     """
     n = encoding.shape[0]
     width = max(1, min(WIDTH, CELLS // n))
@@ -132,7 +120,6 @@ def _together(
 
 
 def _squares(columns: FloatArray | ComplexArray) -> FloatArray:
-    """The squared norm of each column: ``(m, width) -> (width,)``."""
     squares = np.square(columns.real).sum(axis=0)
     if np.iscomplexobj(columns):
         squares += np.square(columns.imag).sum(axis=0)
@@ -160,15 +147,16 @@ BLOCK = 8
 
 @final
 class LeastSquares:
-    """The a of smallest norm that minimises ``||B_F^T a - t||``, for many sets F of rows of B.
+    """The a of smallest norm that minimises ``||B_F^T a - t||``, for many sets F of the rows of B,
+    ``(n, q)``.
 
     NumPy factors an n x k matrix for each set. Here a set takes a system of the size of F or of the
     missing rows M, whichever is smaller.
 
     With A = B_F^T, G = A^H A and a small number m, ``a += (G + m I)^-1 A^H (t - A a)`` is repeated
     from a = 0. That converges to the a of smallest norm whatever the rank of A, and what rounding
-    leaves is that of the residual, as with an orthogonal factorisation. With P the inverse of
-    G + m I for all rows, that for the rows F is ``P_FF - P_FM P_MM^-1 P_MF``.
+    leaves is that of the residual, as with an orthogonal factorisation. With P the inverse of G + m
+    I for all rows, that for the rows F is ``P_FF - P_FM P_MM^-1 P_MF``.
 
     An exact code has combinations N of its rows that give nothing. Where no more rows are missing
     than there are of these, they turn the answer from all rows into one without M.
@@ -178,10 +166,6 @@ class LeastSquares:
 
     Source: Riley, Solving systems of linear equations with a positive definite, symmetric, but
     possibly ill-conditioned matrix (1955), for the repetition.
-
-    Args:
-        rows: B, ``(n, q)``.
-        target: t, ``(q,)``.
     """
 
     def __init__(self, rows: np.ndarray, target: FloatArray) -> None:
@@ -247,11 +231,9 @@ class LeastSquares:
         return _in_blocks(rest, self._rows.conj().T)
 
     def _without(self, masks: BoolArray) -> tuple[np.ndarray, BoolArray]:
-        """Answers where at most s rows are missing, and which of them are none.
-
-        Of the combinations that take the missing rows out, the one of smallest norm. The system
-        squares their condition number, and a second turn makes up for it.
-        """
+        """Answers where at most s rows are missing, and which of them are none. Of the combinations
+        that take the missing rows out, the one of smallest norm. The system squares their condition
+        number, and a second turn makes up for it."""
         spare, answer = self._spare
         own = spare[_places(~masks)]
         systems = own @ own.conj().transpose(0, 2, 1)
@@ -334,10 +316,8 @@ def solve_each(systems: np.ndarray, sides: np.ndarray) -> np.ndarray:
 @final
 class GradientTables:
     """Tables of gradients and their sums, one for each replication; every entry is zero at first.
-
     The sum follows each change, so a renewal costs a few passes over p numbers, however many
-    entries there are. Each of ``size`` entries has the shape ``(L, p)`` of a gradient.
-    """
+    entries there are. Each of ``size`` entries has the shape ``(L, p)`` of a gradient."""
 
     def __init__(self, width: int, size: int, gradient: tuple[int, int]) -> None:
         self._contents = np.zeros((width, size, *gradient))
@@ -356,14 +336,8 @@ class GradientTables:
         gradient: FloatArray,
         share: FloatArray | None = None,
     ) -> None:
-        """Replace an entry of some tables, or mix gradients into them.
-
-        Args:
-            column: ``(c,)`` which replications' tables, none of them twice.
-            entry: ``(c,)`` which entry of each.
-            gradient: ``(c, L, p)`` the new gradients.
-            share: ``(c,)`` weight of the new gradient; the old content has the rest. ``None``: 1.
-        """
+        """Replace an entry of some tables, none of them twice, or mix ``(c, L, p)`` gradients into
+        them, with ``(c,)`` shares; the old content has the rest."""
         before = self._contents[column, entry]
         change = gradient - before
         if share is not None:

@@ -109,7 +109,6 @@ class Accelerated(Optimizer):
 
     @override
     def init(self, beta: FloatArray) -> State:
-        """The model beta, and u = 0."""
         return beta, np.zeros_like(beta)
 
     @override
@@ -137,7 +136,6 @@ class Nesterov(Optimizer):
 
     @override
     def init(self, beta: FloatArray) -> State:
-        """The model and the one before, which is the same at the start."""
         return beta, beta
 
     @override

@@ -42,73 +42,46 @@ class Update:
 @final
 @dataclass(frozen=True, eq=False)
 class Dense(Update):
-    """One update with a weight for every partition.
+    """One update with a weight for every partition."""
 
-    Attributes:
-        weights: ``(R, k)`` partition weights.
-        version: ``(R,)`` updates of the model at which the gradient was taken; ``None``: the
-            newest model.
-    """
-
-    weights: FloatArray
+    weights: FloatArray  # ``(R, k)`` partition weights
+    # ``(R,)`` updates of the model at which the gradient was taken; ``None``: the newest model.
     version: IntArray | None = None
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Sparse(Update):
-    """One update from K gradients of single partitions.
+    """One update from K gradients of single partitions."""
 
-    Attributes:
-        partition: ``(R, K)`` whose gradient; -1 pads.
-        weight: ``(R, K)`` its weight in the decoded gradient sum_i w_i g_i.
-        version: ``(R, K)`` updates of the model at which it was taken.
-    """
-
-    partition: IntArray
-    weight: FloatArray
-    version: IntArray
+    partition: IntArray  # ``(R, K)`` whose gradient; -1 pads
+    weight: FloatArray  # ``(R, K)`` its weight in the decoded gradient sum_i w_i g_i
+    version: IntArray  # ``(R, K)`` updates of the model at which it was taken
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Renewal(Update):
-    """One update along the sum of a table of gradients, after some of its entries are renewed.
+    """One update along the sum of a table of gradients, after some of its entries are renewed. The
+    learner keeps the table; at first every entry is zero."""
 
-    The learner keeps the table; at first every entry is zero.
-
-    Attributes:
-        entry: ``(R, F)`` the entries that are renewed; -1 pads.
-        partition: ``(R, F)`` the partition of each new gradient.
-        version: ``(R, F)`` updates of the model at which it was taken.
-        scale: ``(R,)`` the decoded gradient is this times the sum of all entries.
-        share: ``(R, F)`` weight of the new gradient in its entry; the old content has the rest.
-            ``None``: 1.
-        clear: whether all entries are set to zero first.
-    """
-
-    entry: IntArray
-    partition: IntArray
-    version: IntArray
-    scale: FloatArray
+    entry: IntArray  # ``(R, F)`` the entries that are renewed; -1 pads
+    partition: IntArray  # ``(R, F)`` the partition of each new gradient
+    version: IntArray  # ``(R, F)`` updates of the model at which it was taken
+    scale: FloatArray  # ``(R,)`` the decoded gradient is this times the sum of all entries
+    # ``(R, F)`` weight of the new gradient in its entry; the old content has the rest. ``None``: 1.
     share: FloatArray | None = None
-    clear: bool = False
+    clear: bool = False  # whether all entries are set to zero first
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Held(Update):
-    """One update from d held gradients of every partition, some of them new.
+    """One update from d held gradients of every partition, some of them new. The learner holds
+    them; at first all are zero."""
 
-    The learner holds them; at first all are zero.
-
-    Attributes:
-        fresh: ``(R, d, k)`` bool, which are taken anew, at the newest model.
-        weights: ``(R, d, k)`` the weight of each in the decoded gradient.
-    """
-
-    fresh: BoolArray
-    weights: FloatArray
+    fresh: BoolArray  # ``(R, d, k)`` bool, which are taken anew, at the newest model
+    weights: FloatArray  # ``(R, d, k)`` the weight of each in the decoded gradient
 
 
 @final
@@ -124,15 +97,11 @@ class Local(Update):
     Cost: a gradient of every partition that has a weight, for each step and model: H passes over
     the data. Partitions are trained one after the other, so beside the model and its state the
     learner holds one trajectory, their mean difference and v: a few times R p numbers.
-
-    Attributes:
-        weights: ``(R, k)`` partition weights of the differences.
-        steps: H, iterations of the inner optimizer.
-        rate, momentum: of the outer step; 1 and 0 average.
     """
 
-    weights: FloatArray
-    steps: int
+    weights: FloatArray  # ``(R, k)`` partition weights of the differences
+    steps: int  # H, iterations of the inner optimizer
+    # Of the outer step; 1 and 0 average.
     rate: float = 1.0
     momentum: float = 0.0
 
@@ -141,10 +110,8 @@ Step: TypeAlias = Dense | Sparse | Renewal | Held | Local
 
 
 def weights_of(step: Step, partitions: int) -> FloatArray | None:
-    """``(R, k)`` partition weights of an update, whatever models its gradients are of.
-
-    ``None`` where the step does not say them.
-    """
+    """``(R, k)`` partition weights of an update, whatever models its gradients are of. ``None``
+    where the step does not say them."""
     if isinstance(step, Dense | Local):
         return step.weights
     if not isinstance(step, Sparse):
@@ -260,11 +227,9 @@ class Steps(ABC):
 
 
 def iteration_ends(times: FloatArray, iterations: int, local_steps: int = 1) -> FloatArray:
-    """When iterations ended: ``(R, U)`` seconds of updates -> ``(R, T)``.
-
-    An iteration ends with its last update. Where an update is made of several local steps, those
-    before its last one divide the round into equal parts: until its end the model is the old one,
-    and so is its loss.
+    """When iterations ended: ``(R, U)`` seconds of updates -> ``(R, T)``. An iteration ends with
+    its last update. Where an update is made of several local steps, those before its last one
+    divide the round into equal parts: until its end the model is the old one, and so is its loss.
     """
     updates = times.shape[1]
     if local_steps == 1:
@@ -392,15 +357,10 @@ class DecodedRounds(Steps):
 @final
 @dataclass(frozen=True, eq=False)
 class GivenWeights(Steps):
-    """Updates whose partition weights are given; nothing is known of who sent what.
+    """Updates whose partition weights are given; nothing is known of who sent what."""
 
-    Attributes:
-        times: ``(R, U)``.
-        weights: ``(R, U, k)``.
-    """
-
-    times: FloatArray
-    weights: FloatArray
+    times: FloatArray  # ``(R, U)``
+    weights: FloatArray  # ``(R, U, k)``
 
     @override
     def step(self, u: int) -> Dense:
@@ -427,25 +387,16 @@ class GivenWeights(Steps):
 @final
 @dataclass(frozen=True, eq=False)
 class SingleGradients(Steps):
-    """Updates from K gradients of single partitions, each with a version of its own.
-
-    Attributes:
-        times: ``(R, U)``.
-        worker: ``(R, U, K)`` who sent each gradient; -1 pads.
-        partition: ``(R, U, K)`` whose gradient it is; -1 pads.
-        weight: ``(R, U, K)`` its weight in the decoded gradient; 0 pads.
-        version: ``(R, U, K)`` updates of the model at which it was taken.
-        partitions: k.
-    """
+    """Updates from K gradients of single partitions, each with a version of its own."""
 
     sparse: ClassVar[bool] = True
 
-    times: FloatArray
-    worker: IntArray
-    partition: IntArray
-    weight: FloatArray
-    version: IntArray
-    partitions: int
+    times: FloatArray  # ``(R, U)``
+    worker: IntArray  # ``(R, U, K)`` who sent each gradient; -1 pads
+    partition: IntArray  # ``(R, U, K)`` whose gradient it is; -1 pads
+    weight: FloatArray  # ``(R, U, K)`` its weight in the decoded gradient; 0 pads
+    version: IntArray  # ``(R, U, K)`` updates of the model at which it was taken
+    partitions: int  # k
 
     @override
     def step(self, u: int) -> Sparse:

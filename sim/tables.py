@@ -53,10 +53,7 @@ BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_bi
 
 def read_csv(path: Path, most: int | None = MOST_CELLS, **options: Any) -> pd.DataFrame:
     """``pandas.read_csv`` of a file, gzipped or not, of at most so many cells, checked first.
-
-    Raises:
-        UnusableFile: it is damaged or too large.
-    """
+    Raises ``UnusableFile``: it is damaged or too large."""
     require_regular(path)
     with reading("csv.gz" if path.suffix == ".gz" else "csv"):
         try:
@@ -101,11 +98,8 @@ def _require_size(path: Path, most: int | None, separator: bytes) -> None:
 def read_parquet(
     path: Path, most: int | None = MOST_CELLS, columns: list[str] | None = None
 ) -> pd.DataFrame:
-    """Read a Parquet file, or some columns of it; how many cells it has is looked at first.
-
-    Raises:
-        UnusableFile: it is damaged or too large.
-    """
+    """Read a Parquet file, or some columns of it; how many cells it has is looked at first. Raises
+    ``UnusableFile``: it is damaged or too large."""
     require_regular(path)
     with reading("parquet"):
         if most is not None:

@@ -22,9 +22,7 @@ Loads = IntArray | FloatArray  # partitions that workers compute; fractions are 
 
 class TapeLike(Protocol):
     """The unit delays of one replication, drawn once and read by every scheme.
-
-    ``delay_models.Tape`` is the one that runs use; tests hand in plain tables.
-    """
+    ``delay_models.Tape`` is the one that runs use; tests hand in plain tables."""
 
     @property
     def workers(self) -> int:
@@ -103,69 +101,47 @@ class TapeAround:
 
 @dataclass(frozen=True, eq=False)
 class Rounds:
-    """What the master had heard when each round ended.
+    """What the master had heard when each round ended."""
 
-    Attributes:
-        arrived: ``(R, U, n m)`` bool, which messages of the round had arrived, worker by worker.
-    """
-
+    # ``(R, U, n m)`` bool, which messages of the round had arrived, worker by worker.
     arrived: BoolArray
 
 
 @dataclass(frozen=True, eq=False)
 class Messages:
-    """What each update was made of, where no barrier separates rounds; -1 pads.
+    """What each update was made of, where no barrier separates rounds; -1 pads. Long runs have many
+    messages, so these numbers take 32 bits."""
 
-    Long runs have many messages, so these numbers take 32 bits.
-
-    Attributes:
-        message: ``(R, U, K)`` the worker of each message, in the order in which they counted.
-        version: ``(R, U, K)`` updates that the model had on which it was computed.
-    """
-
+    # ``(R, U, K)`` the worker of each message, in the order in which they counted.
     message: IntArray
-    version: IntArray
+    version: IntArray  # ``(R, U, K)`` updates that the model had on which it was computed
 
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """What each update was made of, where that is any number of messages: M in all.
+    """What each update was made of, where that is any number of messages: M in all. Replication
+    after replication, in the order in which they were decided. An update's messages begin where
+    those of the update before end, or of the replication before."""
 
-    Replication after replication, in the order in which they were decided. An update's messages
-    begin where those of the update before end, or of the replication before.
-
-    Attributes:
-        message: ``(M,)`` the worker of each message; the last one of an update made it.
-        version: ``(M,)`` updates that the model had on which it was computed.
-        ends: ``(R, U)`` messages up to each update.
-    """
-
-    message: IntArray
-    version: IntArray
-    ends: IntArray
+    message: IntArray  # ``(M,)`` the worker of each message; the last one of an update made it
+    version: IntArray  # ``(M,)`` updates that the model had on which it was computed
+    ends: IntArray  # ``(R, U)`` messages up to each update
 
 
 @dataclass(frozen=True, eq=False)
 class Work:
-    """What the workers did.
+    """What the workers did."""
 
-    Attributes:
-        busy: ``(R, n)`` seconds that each worker computed until the last update.
-        useful: ``(R, n)`` the part of ``busy`` that went into messages which counted.
-        last: ``(R, U)`` the worker whose message made the update (of several at that instant the
-            first), or -1 when a deadline did.
-        margin: ``(R, U)`` seconds between that message and the one before it (or the opening of
-            the round): what this worker alone cost.
-        dead: ``(R, U)`` workers that were down at the update; 0 where none can fail.
-        down: ``(R, n)`` seconds that each worker was down.
-    """
-
-    busy: FloatArray
-    useful: FloatArray
+    busy: FloatArray  # ``(R, n)`` seconds that each worker computed until the last update
+    useful: FloatArray  # ``(R, n)`` the part of ``busy`` that went into messages which counted
+    # ``(R, U)`` the worker whose message made the update (of several at that instant the first), or
+    # -1 when a deadline did.
     last: IntArray
+    # ``(R, U)`` seconds between that message and the one before it (or the opening of the round):
+    # what this worker alone cost.
     margin: FloatArray
-    dead: IntArray
-    down: FloatArray
+    dead: IntArray  # ``(R, U)`` workers that were down at the update; 0 where none can fail
+    down: FloatArray  # ``(R, n)`` seconds that each worker was down
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,7 +16,7 @@ from scipy.special import bdtr
 from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
 from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
-from ...sim.learner import Kept, Learner, fit_into_memory, training_context, updates_in
+from ...sim.learner import Learner, fit_into_memory, training_context, updates_in
 from ...sim.numerics import one_thread
 from ...sim.schemes.base import RoundScheme, Sees
 from ...sim.steps import EXACT, Steps, weights_of
@@ -374,9 +374,8 @@ def _losses(
         path = _exact_path(simulation, learning)
         yield from (np.full(replications, path.loss(t)) for t in range(run.iterations + 1))
         return
-    kept = Kept(steps.depth, steps.table_size, steps.held, steps.sparse)
-    fit_into_memory(kept, learning.problem, steps)
-    learner = Learner(learning.problem, [learning.optimizer], learning.initial, replications, kept)
+    fit_into_memory(learning.problem, steps)
+    learner = Learner(learning.problem, [learning.optimizer], learning.initial, replications, steps)
     yield learner.evaluate()[0]
     for t in range(run.iterations):
         for u in updates_in(steps, t, run.iterations):

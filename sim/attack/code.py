@@ -59,12 +59,7 @@ class NoCode:
 @final
 @dataclass(frozen=True, eq=False)
 class Code:
-    """An encoding matrix and its decoder.
-
-    Attributes:
-        assignment: who holds what.
-        decoder: the scheme's own.
-    """
+    """An encoding matrix, and the scheme's own decoder."""
 
     assignment: Assignment
     decoder: Decoder
@@ -87,10 +82,8 @@ class Code:
         return b
 
     def errors(self, stragglers: BoolArray) -> FloatArray:
-        """``||w - 1||^2`` when all but these have arrived: ``(N, n)`` bool -> ``(N,)``.
-
-        The scheme's own decoder finds w, in batches. NaN where it finds none.
-        """
+        """``||w - 1||^2`` when all but these have arrived: ``(N, n)`` bool -> ``(N,)``. The
+        scheme's own decoder finds w, in batches. NaN where it finds none."""
         messages = self.assignment.messages
         width = max(self.workers * messages, self.partitions)
         step = max(1, DECODED_CELLS // width)
@@ -112,9 +105,7 @@ class Code:
 
 def code_of(scheme: Scheme) -> Code | NoCode:
     """The code of a scheme whose rounds all decode by one encoding matrix; else why there is none.
-
-    When a round ends does not matter here: an attacker decides who is heard.
-    """
+    When a round ends does not matter here: an attacker decides who is heard."""
     match scheme:
         case Fixed(patience=None):
             return Code(scheme.assignment, scheme.decoder)
@@ -142,17 +133,9 @@ def holders(code: Code) -> sparse.csr_array:
 
 
 def partition_after_partition(held: sparse.csr_array, rng: Generator | None = None) -> IntArray:
-    """All workers, in an order in which partition after partition loses all its holders.
-
-    The next one is always the cheapest to lose, with the fewest holders left; of several the first,
-    or a random one.
-
-    Args:
-        held: ``(n, k)``, see ``holders``.
-        rng: chooses among equals.
-
-    Cost: O(k) for each partition that is lost.
-    """
+    """All workers, in an order in which partition after partition loses all its holders
+    (``holders``). The next one is always the cheapest to lose, with the fewest holders left; of
+    several the first, or a random one. Cost: O(k) for each partition that is lost."""
     by_partition = sparse.csc_array(held)
     rows, ends = by_partition.indices, by_partition.indptr
     left = np.diff(ends).astype(np.float64)
@@ -171,10 +154,8 @@ def partition_after_partition(held: sparse.csr_array, rng: Generator | None = No
 
 
 def singular_vectors(code: Code) -> FloatArray:
-    """``(n, v)``: where workers stand in the left singular vectors of B, from the second on.
-
-    Cost: O(n^3), or some hundred products with B above ``DENSE``.
-    """
+    """``(n, v)``: where workers stand in the left singular vectors of B, from the second on. Cost:
+    O(n^3), or some hundred products with B above ``DENSE``."""
     b = _per_worker(code.matrix, code.workers)
     if min(b.shape) < 2:
         return np.empty((code.workers, 0))

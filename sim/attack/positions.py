@@ -54,10 +54,8 @@ class Position(ABC):
 
     @abstractmethod
     def swapping(self, returning: IntArray) -> FloatArray:
-        """``(I, n)`` the error when one of these stragglers returns and another worker straggles.
-
-        -inf for those who straggle already.
-        """
+        """``(I, n)`` the error when one of these stragglers returns and another worker straggles;
+        -inf for those who straggle already."""
 
     def lost(self, worker: int) -> Position:
         """The same with one straggler more; a subclass may know a faster way."""
@@ -79,10 +77,8 @@ def allowed(errors: FloatArray, stragglers: BoolArray) -> FloatArray:
 
 @final
 class ByDecoding(Position):
-    """Decodes every set that it is asked for.
-
-    Cost: n - s sets for ``losing``, and for each worker who returns.
-    """
+    """Decodes every set that it is asked for: n - s sets for ``losing``, and for each worker who
+    returns."""
 
     foresees: ClassVar[bool] = False
 
@@ -123,12 +119,6 @@ class ByDecoding(Position):
 @final
 class CommonWeights(Position):
     """With u the sum of the m rows that arrived and c their weight, the error is ||c u - 1||^2.
-
-    Args:
-        matrix: B, ``(n, k)``.
-        weights: ``(n + 1,)`` c for m arrivals.
-        stragglers: who is missing.
-
     Cost: one product with B for ``losing``; for each worker who returns, one more, and n numbers.
     """
 
@@ -188,23 +178,15 @@ RIDGE = 1e-8  # the ridge e, in units of the mean square of a row
 @final
 @dataclass(frozen=True, eq=False)
 class LeastSquares(Position):
-    """A set of stragglers of a code that is decoded by least squares.
+    """A set of stragglers of a code that is decoded by least squares. Cost: O(n^3) to begin with a
+    set, O(n^2) for ``losing``, ``lost`` and each who returns."""
 
-    Attributes:
-        gram: B B^H + e I, ``(n, n)``.
-        sums: ``(n,)`` B 1.
-        partitions: k.
-        inverse: ``(n, n)`` that of the arrived rows and columns of ``gram``; 0 for stragglers.
-        stragglers: who is missing.
-
-    Cost: O(n^3) to begin with a set, O(n^2) for ``losing``, ``lost`` and each who returns.
-    """
-
-    gram: np.ndarray
-    sums: np.ndarray
-    partitions: int
+    gram: np.ndarray  # B B^H + e I, ``(n, n)``
+    sums: np.ndarray  # ``(n,)`` B 1
+    partitions: int  # k
+    # ``(n, n)`` that of the arrived rows and columns of ``gram``; 0 for stragglers.
     inverse: np.ndarray
-    stragglers: BoolArray
+    stragglers: BoolArray  # who is missing
 
     @classmethod
     def of(cls, matrix: sparse.csr_array, stragglers: BoolArray) -> Self:

@@ -33,35 +33,19 @@ SAME = 1e-9  # errors that differ by less than this times k are the same up to r
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What many sets of stragglers leave.
+    """What many sets of stragglers leave."""
 
-    Attributes:
-        worst: ``(W, n)`` the worst sets, the worst first; of equals the first.
-        errors: ``(W,)`` the errors of these sets.
-        mean: the mean error over all sets.
-        spread: standard error of the mean, if the sets are random; NaN for a single set.
-        sets: number of sets in the mean.
-    """
-
-    worst: BoolArray
-    errors: FloatArray
-    mean: float
-    spread: float
-    sets: int
+    worst: BoolArray  # ``(W, n)`` the worst sets, the worst first; of equals the first
+    errors: FloatArray  # ``(W,)`` the errors of these sets
+    mean: float  # the mean error over all sets
+    spread: float  # standard error of the mean, if the sets are random; NaN for a single set
+    sets: int  # number of sets in the mean
 
 
 def survey(code: Code, parts: Iterable[BoolArray], keep: int = 1) -> Survey:
-    """Decode sets of stragglers, some thousand at a time.
-
-    Sets that the decoder cannot decode at all are left out of everything.
-
-    Args:
-        code: what decodes.
-        parts: ``(N, n)`` bool each; at least one set in all.
-        keep: how many of the worst to remember.
-
-    Cost: one decoding of each set; 8 bytes of memory for each.
-    """
+    """Decode ``(N, n)`` sets of stragglers, at least one in all, and remember the worst. Sets that
+    the decoder cannot decode at all are left out of everything. Cost: one decoding of each set; 8
+    bytes of memory for each."""
     worst, errors, everything = None, np.empty(0), list[FloatArray]()
     for masks in parts:
         found = code.errors(masks)
@@ -92,12 +76,9 @@ LEAST_STEPS = 10  # a search by swaps divides its tries among at least this many
 
 
 def extended(position: Position, stragglers: int, tries: int) -> Position:
-    """Lose one worker after the other, each the one that costs most, until so many straggle.
-
-    Where every try is a decoding and there are too few, several are lost at a time.
-
-    Cost: n - s tries for each step.
-    """
+    """Lose one worker after the other, each the one that costs most, until so many straggle;
+    several at a time where every try is a decoding and there are too few. Cost: n - s tries for
+    each step."""
     while (missing := stragglers - int(np.count_nonzero(position.stragglers))) > 0:
         together = 1
         if not position.foresees:
@@ -113,20 +94,10 @@ def extended(position: Position, stragglers: int, tries: int) -> Position:
 
 
 def climbed(position: Position, k: int, tries: int, rng: Generator) -> tuple[Position, int]:
-    """Swap a straggler for another worker, the best swap of each step, until none helps.
-
-    Where s (n - s) swaps are too many for a step, it looks at those of some random stragglers.
-
-    Args:
-        position: where to begin; at least one straggles, and one does not.
-        k: partitions, the scale of the error.
-        tries: swaps to look at.
-        rng: chooses.
-
-    Returns:
-        The worst set that was seen, which is ``position`` itself if no other is worse; and how many
-        swaps were looked at.
-    """
+    """Swap a straggler for another worker, the best swap of each step, until none helps: the worst
+    set that was seen, ``position`` itself if no other is worse, and how many swaps were looked at.
+    Where s (n - s) swaps are too many for a step, it looks at those of some random stragglers. At
+    least one worker straggles, and one does not; k partitions are the scale of the error."""
     n = len(position.stragglers)
     others = n - int(np.count_nonzero(position.stragglers))
     most, left = max(1, tries // LEAST_STEPS // others), tries
@@ -168,18 +139,13 @@ MOST_SETS, LEAST_SETS = 50_000, 500
 
 @dataclass(frozen=True)
 class SearchBudget:
-    """How much to search.
+    """How much to search."""
 
-    Attributes:
-        budget: sets that are decoded for each s, besides the sample. If there are no more sets, all
-            are decoded. ``None``: as many as take about ten seconds, at most ``MOST_SETS``.
-        samples: random sets for the mean.
-        seed: seed of the random sets, which are the same for all codes of n workers.
-    """
-
+    # Sets that are decoded for each s, besides the sample. If there are no more sets, all are
+    # decoded. ``None``: as many as take about ten seconds, at most ``MOST_SETS``.
     budget: int | None = None
-    samples: int = 400
-    seed: int = 0
+    samples: int = 400  # random sets for the mean
+    seed: int = 0  # seed of the random sets, which are the same for all codes of n workers
 
     def sets(self, code: Code) -> int:
         """How many sets of a code may be decoded for each s."""
@@ -190,27 +156,16 @@ class SearchBudget:
 
 @dataclass(frozen=True)
 class Worst:
-    """The worst set of stragglers that was found.
+    """The worst set of stragglers that was found."""
 
-    Attributes:
-        stragglers: s.
-        error: ``||w - 1||^2``.
-        members: the workers, from 0.
-        exact: whether no set of s stragglers is worse.
-        found_by: how it was found.
-        mean: the mean error over random sets of s stragglers, or over all sets.
-        mean_error: standard error of the mean; 0 over all sets.
-        sets: number of sets in the mean.
-    """
-
-    stragglers: int
-    error: float
-    members: tuple[int, ...]
-    exact: bool
-    found_by: str
-    mean: float
-    mean_error: float
-    sets: int
+    stragglers: int  # s
+    error: float  # ``||w - 1||^2``
+    members: tuple[int, ...]  # the workers, from 0
+    exact: bool  # whether no set of s stragglers is worse
+    found_by: str  # how it was found
+    mean: float  # the mean error over random sets of s stragglers, or over all sets
+    mean_error: float  # standard error of the mean; 0 over all sets
+    sets: int  # number of sets in the mean
 
 
 def worst_sets(
@@ -219,14 +174,8 @@ def worst_sets(
     budget: SearchBudget,
     ceiling: Callable[[int], float | None] = lambda stragglers: None,
 ) -> Iterator[Worst]:
-    """Find the worst set for each number of stragglers.
-
-    Args:
-        code: what to attack.
-        counts: numbers of stragglers s, ascending, 0 to n.
-        budget: how much to search.
-        ceiling: an upper bound of the error for s stragglers; a set that reaches it ends
-            the search.
+    """Find the worst set for each number of stragglers, ascending, 0 to n; one that reaches the
+    ``ceiling``, an upper bound of the error for s stragglers, ends the search.
 
     Cost of a number of stragglers: up to ``budget`` decodings where all sets are enumerated. Else
     ``samples`` decodings for the mean, some thirty for the starts, and the search by swaps: with
@@ -267,7 +216,6 @@ class _Search:
         return nobody_straggles(self._code)
 
     def worst(self, count: int, ceiling: float | None) -> Worst:
-        """A search stops as soon as the upper bound is reached."""
         n = self._code.workers
         if comb(n, count) <= max(1, self._sets):
             seen = replace(survey(self._code, every_set(n, count)), spread=0.0)

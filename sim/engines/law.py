@@ -36,17 +36,11 @@ STREAM = 2**32 - 2  # the stream of these draws, which no tape reads
 
 @dataclass(frozen=True)
 class RoundLaw:
-    """What a round's length depends on.
+    """What a round's length depends on."""
 
-    Attributes:
-        demand: how many arrivals end a round, and its deadlines.
-        delay: the law of one draw.
-        load: partitions of a worker; 1 where ``delay`` is already that of the whole load.
-    """
-
-    demand: Demand
-    delay: DelayLaw
-    load: float
+    demand: Demand  # how many arrivals end a round, and its deadlines
+    delay: DelayLaw  # the law of one draw
+    load: float  # partitions of a worker; 1 where ``delay`` is already that of the whole load
 
 
 def round_law(run: Run) -> RoundLaw | str:
@@ -76,10 +70,8 @@ def round_law(run: Run) -> RoundLaw | str:
 
 
 def law_rounds(run: Run, law: RoundLaw) -> Trace:
-    """Run all replications: their clock alone, ``(R, T)``; see ``engines.simulate.simulate``.
-
-    Cost: two draws and a quantile a round, with groups d more draws; nothing grows with n.
-    """
+    """Run all replications: their clock alone, ``(R, T)``; see ``engines.simulate.simulate``. Cost:
+    two draws and a quantile a round, with groups d more draws; nothing grows with n."""
     times, tapes = np.empty((len(run.tapes), run.updates)), cast("Sequence[Any]", run.tapes)
     for row, tape in zip(times, tapes, strict=True):  # only the seeds of tapes are used
         now = 0.0
@@ -126,11 +118,9 @@ def _seconds(run: Run, law: RoundLaw, probability: FloatArray) -> FloatArray:
 
 
 def arrivals_at_the_end(arrivals: Arrivals, rng: np.random.Generator) -> IntArray:
-    """M, the arrivals after which a round has enough: ``(BLOCK,)``.
-
-    Cost: nothing to draw where a count decides. With g groups of d workers, a draw a round, and a
-    multinomial of d classes, or the quantiles of g binomials where groups are few and large.
-    """
+    """M, the arrivals after which a round has enough: ``(BLOCK,)``. Cost: nothing to draw where a
+    count decides. With g groups of d workers, a draw a round, and a multinomial of d classes, or
+    the quantiles of g binomials where groups are few and large."""
     if arrivals.size is None:
         return np.full(BLOCK, arrivals.high)
     d, groups = arrivals.size, arrivals.workers // arrivals.size

@@ -79,14 +79,10 @@ class Network:
 
 class Policy(StrEnum):
     """What a worker does with unfinished work at the next broadcast; both engines read it here.
-
-    With S_t the start of round t, E_t its end and x the worker's time in it:
-
-    - ``cancel``: drop the work at once; S_{t+1} = E_t.
-    - ``finish``: finish it, then take the newest model, skipping those in between.
-    - ``queue``: finish it, then take the next model in order, skipping none.
-    - ``drain``: the master starts the next round only when everyone is idle.
-    """
+    With S_t the start of round t, E_t its end and x the worker's time in it: - ``cancel``: drop the
+    work at once; S_{t+1} = E_t. - ``finish``: finish it, then take the newest model, skipping those
+    in between. - ``queue``: finish it, then take the next model in order, skipping none. -
+    ``drain``: the master starts the next round only when everyone is idle."""
 
     CANCEL = "cancel"
     FINISH = "finish"
@@ -128,31 +124,22 @@ class Policy(StrEnum):
 
 @dataclass(frozen=True)
 class Failures:
-    """When the workers of one replication crash and come back.
+    """When the workers of one replication crash and come back."""
 
-    Attributes:
-        up: row i: how long each worker stays up for the i-th time.
-        down: row i: how long its i-th repair takes; ``None`` when a crash is for good.
-    """
-
-    up: TapeLike
+    up: TapeLike  # row i: how long each worker stays up for the i-th time
+    # Row i: how long its i-th repair takes; ``None`` when a crash is for good.
     down: TapeLike | None
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """What surrounds the workers of a run, by default nothing; one entry per replication.
+    """What surrounds the workers of a run, by default nothing; one entry per replication."""
 
-    Attributes:
-        network: latencies, sizes, contention; ``None``: messages take no time.
-        resends: row t: seconds that lost messages of round t cost each worker; ``None``: none lost.
-        failures: crashes and repairs; ``None``: none.
-        max_wait: seconds that a round may take; a longer one stops the run. ``None``: any time.
-    """
-
-    network: Network | None = None
+    network: Network | None = None  # latencies, sizes, contention; ``None``: messages take no time
+    # Row t: seconds that lost messages of round t cost each worker; ``None``: none lost.
     resends: Sequence[TapeLike] | None = None
-    failures: Sequence[Failures] | None = None
+    failures: Sequence[Failures] | None = None  # crashes and repairs; ``None``: none
+    # Seconds that a round may take; a longer one stops the run. ``None``: any time.
     max_wait: float | None = None
 
     @property
@@ -166,23 +153,17 @@ IDEAL = Cluster()
 
 @dataclass(frozen=True)
 class Span:
-    """One thing that one worker did.
+    """One thing that one worker did."""
 
-    Attributes:
-        worker: index from 0; -1 is the master.
-        kind: ``computing`` (to the end), ``cancelled`` (computing, but not to the end),
-            ``sending``, ``dead``; for the master ``waiting``.
-        start, end: absolute seconds.
-        iteration: which round's model it was about, from 1; 0 for none.
-        ended_by: for the master's spans, the worker whose message ended the round, or -1.
-    """
-
-    worker: int
+    worker: int  # index from 0; -1 is the master
+    # ``computing`` (to the end), ``cancelled`` (computing, but not to the end), ``sending``,
+    # ``dead``; for the master ``waiting``.
     kind: str
+    # Absolute seconds.
     start: float
     end: float
-    iteration: int
-    ended_by: int = -1
+    iteration: int  # which round's model it was about, from 1; 0 for none
+    ended_by: int = -1  # for the master's spans, the worker whose message ended the round, or -1
 
 
 @dataclass(frozen=True)
@@ -300,14 +281,10 @@ Course: TypeAlias = Generator[RoundOutcome, Feedback, Trace]
 @final
 @dataclass(frozen=True)
 class CheckedTape(TapeAround):
-    """A tape that refuses negative delays and NaN.
-
-    Infinity is allowed and means never: the task of a dead worker, a message that is lost again and
-    again, the failure of a worker that does not fail. Delay models promise finite delays; where one
-    overflows, its task never ends either.
-
-    Cost: one pass over cells that are in the cache, about a hundredth of drawing them.
-    """
+    """A tape that refuses negative delays and NaN. Infinity is allowed and means never: the task of
+    a dead worker, a message that is lost again and again, the failure of a worker that does not
+    fail. Delay models promise finite delays; where one overflows, its task never ends either. Cost:
+    one pass over cells that are in the cache, about a hundredth of drawing them."""
 
     tape: TapeLike
 
@@ -325,11 +302,8 @@ class CheckedTape(TapeAround):
 @final
 class RoundOfAll:
     """One round of all replications, as a tape whose row r is replication r's; ``rounds`` will be
-    read.
-
-    So a load law's ``message_times(tape, loads, m, 0, R)`` gives ``(R, n m)``, also where loads
-    differ between replications. The latest block of each stream is kept.
-    """
+    read. So a load law's ``message_times(tape, loads, m, 0, R)`` gives ``(R, n m)``, also where
+    loads differ between replications. The latest block of each stream is kept."""
 
     def __init__(self, tapes: Sequence[TapeLike], rounds: int) -> None:
         self._tapes = [CheckedTape(tape) for tape in tapes]

@@ -64,13 +64,9 @@ def simulate(
 
 
 def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) -> Course:
-    """A run of a scheme with rounds, one round at a time, all replications together.
-
-    Send ``(losses, alignment)`` after each outcome where the scheme sees losses, else ``None``.
-
-    Raises:
-        EngineRefused, NeverEnough, InvalidDelay: as ``simulate``.
-    """
+    """A run of a scheme with rounds, one round at a time, all replications together. Send
+    ``(losses, alignment)`` after each outcome where the scheme sees losses, else ``None``. Raises
+    ``EngineRefused, NeverEnough, InvalidDelay``: as ``simulate``."""
     run = _with_rounds(run)
     if run.chosen(engine) == "batch" and recorder is None:
         return batch_course(run)

@@ -73,12 +73,9 @@ def task_columns(tape: TapeLike, law: LoadLaw, size: int) -> list[TapeColumn]:
 
 
 def columns_of(rows: Callable[[int, int], FloatArray], size: int, workers: int) -> list[TapeColumn]:
-    """The columns of a table that is read in blocks of ``size`` rows.
-
-    The two latest blocks are kept for workers that read about the same rows. So memory grows
-    neither with the length of a run nor with the distance between workers; at worst every worker
-    reads each block itself.
-    """
+    """The columns of a table that is read in blocks of ``size`` rows. The two latest blocks are
+    kept for workers that read about the same rows. So memory grows neither with the length of a run
+    nor with the distance between workers; at worst every worker reads each block itself."""
 
     @lru_cache(maxsize=2)
     def read(block: int) -> FloatArray:

@@ -28,17 +28,14 @@ Heard = tuple[int, int, float, float]
 
 @dataclass(frozen=True)
 class Accepted:
-    """Messages in the order in which they counted, ``(R, U, K)``; filled in place.
+    """Messages in the order in which they counted, ``(R, U, K)``; filled in place."""
 
-    Attributes:
-        when: instants at which they arrived; ``(R, U, 1)``, each update's last, where ``seconds``
-            are not recorded.
-        heard: who sent them and which model they were computed on, or ``None``: not recorded.
-        seconds: how long they took to compute, or ``None`` where that is not recorded.
-    """
-
+    # Instants at which they arrived; ``(R, U, 1)``, each update's last, where ``seconds`` are not
+    # recorded.
     when: FloatArray
+    # Who sent them and which model they were computed on, or ``None``: not recorded.
     heard: Messages | None
+    # How long they took to compute, or ``None`` where that is not recorded.
     seconds: FloatArray | None
 
     @classmethod

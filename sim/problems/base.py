@@ -53,14 +53,11 @@ def product(matrix: Any, columns: FloatArray) -> FloatArray:
 
 
 def class_basis(X: Csr) -> Csr:
-    """The classes of equal columns of X, as an orthonormal basis S: ``(N, p) -> (p, q)``.
-
-    Column c of S is ``1/sqrt(size)`` on the members of class c; columns of X without a non-zero
-    are in no class. Then ``X S S^T = X``. Classes are in order of their number of non-zeros, the
-    most first, and then of their first row: products with X S walk through memory almost in order.
-
-    Cost: one pass over X and one 128-bit digest per column, which stands for the column.
-    """
+    """The classes of equal columns of X, as an orthonormal basis S: ``(N, p) -> (p, q)``. Column c
+    of S is ``1/sqrt(size)`` on the members of class c; columns of X without a non-zero are in no
+    class. Then ``X S S^T = X``. Classes are in order of their number of non-zeros, the most first,
+    and then of their first row: products with X S walk through memory almost in order. Cost: one
+    pass over X and one 128-bit digest per column, which stands for the column."""
     columns = X.tocsc()
     columns.sort_indices()
     ends = columns.indptr.tolist()
@@ -109,32 +106,20 @@ Task: TypeAlias = Literal["classification", "regression"]
 
 @dataclass(frozen=True, eq=False)
 class Problem(ABC):
-    """Training data and a loss; abstract. Final subclasses say what the loss of one row is.
-
-    Attributes:
-        X: ``(N, p)`` training rows, a dense C-order array or ``scipy.sparse.csr_array``.
-        y: ``(N,)`` targets.
-        partitions: k; partition i is the i-th of k contiguous blocks of rows, cut as
-            ``numpy.array_split`` does.
-        l2: the coefficient of ``||beta||^2`` in the objective, >= 0.
-        X_test: ``(M, p)`` test rows, or ``None``.
-        y_test: ``(M,)`` test targets, or ``None``.
-
-    Memory: the data once. ``X^T`` is a view: for sparse rows it is column-compressed, and its
-    product scatters each row into the result.
-
-    Raises:
-        InvalidParameter: fewer rows than partitions, or arrays that do not fit each other.
-    """
+    """Training data and a loss; abstract. Final subclasses say what the loss of one row is. Memory:
+    the data once. ``X^T`` is a view: for sparse rows it is column-compressed, and its product
+    scatters each row into the result. Raises ``InvalidParameter``: fewer rows than partitions, or
+    arrays that do not fit each other."""
 
     task: ClassVar[Task]  # what kind of target the loss is for
 
-    X: Matrix
-    y: FloatArray
+    X: Matrix  # ``(N, p)`` training rows, a dense C-order array or ``scipy.sparse.csr_array``
+    y: FloatArray  # ``(N,)`` targets
+    # k; partition i is the i-th of k contiguous blocks of rows, cut as ``numpy.array_split`` does.
     partitions: int
-    l2: float = 0.0
-    X_test: Matrix | None = None
-    y_test: FloatArray | None = None
+    l2: float = 0.0  # the coefficient of ``||beta||^2`` in the objective, >= 0
+    X_test: Matrix | None = None  # ``(M, p)`` test rows, or ``None``
+    y_test: FloatArray | None = None  # ``(M,)`` test targets, or ``None``
 
     def __post_init__(self) -> None:
         if self.partitions > self.rows:
@@ -189,14 +174,8 @@ class Problem(ABC):
     def gradient_from_margins(
         self, margins: FloatArray, partition_weights: FloatArray | None = None
     ) -> FloatArray:
-        """``(1/N) sum_i w_i g_i``, without L2: ``(..., N, R)``, ``(R, k)`` -> ``(..., p, R)``.
-
-        Args:
-            margins: ``X beta``, where the gradient is taken.
-            partition_weights: w of each replication; ``None`` means that all are 1.
-
-        Cost: one product with ``X^T``.
-        """
+        """``(1/N) sum_i w_i g_i``, without L2: ``(..., N, R)``, ``(R, k)`` -> ``(..., p, R)``;
+        without weights all are 1. Cost: one product with ``X^T``."""
         if margins.ndim > 2 and len(margins) == 1:  # NumPy walks faster over two axes
             return self.gradient_from_margins(margins[0], partition_weights)[None]
         slopes = self.slopes(margins)
@@ -222,10 +201,8 @@ class Problem(ABC):
         return ((rows, owner[rows]) for rows in _in_cache((self.rows, width)))
 
     def partition_gradient(self, partition: int, beta: FloatArray) -> FloatArray:
-        """``(1/N) g_i(beta)`` of one partition i, without L2: ``(p,) -> (p,)``.
-
-        Cost: two products with the partition's rows.
-        """
+        """``(1/N) g_i(beta)`` of one partition i, without L2: ``(p,) -> (p,)``. Cost: two products
+        with the partition's rows."""
         return self.gradient_of(partition, beta[:, None])[:, 0]
 
     def gradient_of(self, partition: int, beta: FloatArray) -> FloatArray:
@@ -236,18 +213,9 @@ class Problem(ABC):
         return product(X.T, slopes)
 
     def single_gradients(self, partition: IntArray, beta: FloatArray) -> FloatArray:
-        """``partition_gradient`` of G partitions, with its bits, each at L models of its own.
-
-        Args:
-            partition: ``(G,)`` which.
-            beta: ``(G, L, p)`` where each is taken.
-
-        Returns:
-            ``(G, L, p)``.
-
-        Cost: two products with each partition's rows. Small dense partitions are gathered, as many
-        as stay in the cache, and share the calls.
-        """
+        """``partition_gradient`` of ``(G,)`` partitions, with its bits, each at L models of its
+        own: ``(G, L, p) -> (G, L, p)``. Cost: two products with each partition's rows. Small dense
+        partitions are gathered, as many as stay in the cache, and share the calls."""
         gradients, models, _ = beta.shape
         at_once = NUMBERS_AT_ONCE * self.partitions // (self.rows * self.features)
         if at_once < 2 or gradients * models < 3 or not isinstance(self.X, np.ndarray):
@@ -299,7 +267,6 @@ class Problem(ABC):
         return self._mean_loss(product(self.X_test, beta), self.y_test)
 
     def _mean_loss(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
-        """The mean loss: margins ``(..., N, R)`` and targets ``(N,)`` -> ``(..., R)``."""
         if margins.ndim > 2 and len(margins) == 1:
             return self._mean_loss(margins[0], targets)[None]
         total = np.zeros(margins.shape[:-2] + margins.shape[-1:])
@@ -317,24 +284,16 @@ class Problem(ABC):
         return np.asarray(2 * self.l2 * beta)
 
     def partition_gradients(self, beta: FloatArray) -> FloatArray:
-        """Each partition's own gradient g_i, a sum over its rows: ``(p,) -> (p, k)``.
-
-        For the theory; a run does not need them. Cost: two passes over the data, p x k memory.
-        """
+        """Each partition's own gradient g_i, a sum over its rows: ``(p,) -> (p, k)``. For the
+        theory; a run does not need them. Cost: two passes over the data, p x k memory."""
         slopes = self.slopes(self.margins(beta[:, None]))
         return np.hstack([product(X.T, slopes[rows]) for rows, X in self._blocks])
 
     def merged(self, initial: FloatArray) -> tuple[Self, FloatArray, Csr | None]:
-        """The same problem with equal features of sparse data merged; see ``class_basis``.
-
-        Args:
-            initial: ``(p,)`` the start. The part of it that the classes do not span becomes the
-                last coordinate, which no training row reads, but test rows and L2 do.
-
-        Returns:
-            The merged problem, its start ``(q,)``, and S: a model is ``S`` times a merged model.
-            Dense data come back as they are, with ``None`` for S.
-        """
+        """The same problem with equal features of sparse data merged (``class_basis``), its start
+        ``(q,)``, and S: a model is ``S`` times a merged model. Dense data come back as they are,
+        with ``None``. The part of the start that the classes do not span becomes the last
+        coordinate, which no training row reads, but test rows and L2 do."""
         if self._merged_data is None:
             return self, initial, None
         basis, X, X_test = self._merged_data

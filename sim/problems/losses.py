@@ -90,18 +90,10 @@ class LogisticLoss(Problem):
 
 
 def area_under_curve(positive: BoolArray, scores: FloatArray) -> float:
-    """Area under the ROC curve, the trapezoids between its corners added up.
-
-    These are the sums of scikit-learn's ``roc_auc_score``, to the bit, without the millisecond or
-    two that it takes to look at its arguments.
-
-    Args:
-        positive: ``(M,)`` which rows are of class +1: some, and not all.
-        scores: ``(M,)``; a row with a higher one is rather of class +1.
-
-    Returns:
-        The area; NaN unless every score is finite.
-    """
+    """Area under the ROC curve, the trapezoids between its corners added up; NaN unless every
+    ``(M,)`` score is finite. ``positive`` says which rows are of class +1: some, and not all. These
+    are the sums of scikit-learn's ``roc_auc_score``, to the bit, without the millisecond or two
+    that it takes to look at its arguments."""
     if not np.isfinite(scores).all():
         return np.nan
     order = np.argsort(scores)[::-1]
@@ -170,12 +162,8 @@ class ProblemConfig:
     def build(
         self, partitions: int, seed: int, data_dir: Path | None = None
     ) -> tuple[Problem, FloatArray]:
-        """Load the data; return the problem and the start ``(p,)``.
-
-        Args:
-            partitions: k.
-            seed: the run's seed.
-            data_dir: where the user keeps data files, or ``None``.
+        """Load the data, from ``data_dir`` where the user keeps files; return the problem and the
+        start ``(p,)``.
 
         Raises:
             DataNotFound: a file that users bring themselves is not there.

@@ -80,19 +80,12 @@ class AdaptiveK(SchemeFamily):
 @final
 @plain_dataclass(frozen=True, eq=False)
 class Progress:
-    """What ``GrowingK`` remembers.
+    """What ``GrowingK`` remembers."""
 
-    Attributes:
-        first: whether no round has ended yet: its gradient has none before it.
-        arrivals: ``(R,)`` r.
-        rounds: ``(R,)`` since the start or the last increase.
-        count: ``(R,)`` of changes of direction, less the others.
-    """
-
-    first: bool
-    arrivals: IntArray
-    rounds: IntArray
-    count: IntArray
+    first: bool  # whether no round has ended yet: its gradient has none before it
+    arrivals: IntArray  # ``(R,)`` r
+    rounds: IntArray  # ``(R,)`` since the start or the last increase
+    count: IntArray  # ``(R,)`` of changes of direction, less the others
 
 
 @final
@@ -185,11 +178,9 @@ class AdaptiveDeadline(SchemeFamily):
 @plain_dataclass(frozen=True)
 class RobustDeadline(OfWorkers):
     """One partition a worker, a deadline from past arrivals; exact where everybody is waited for.
-
     The deadline of a round is known when it opens, so among workers whose times are independent of
-    one law everybody is as likely to be in time, and the decoded gradient is unbiased. The state
-    is ``(R, rounds, n)``: the latest arrivals, the newest round first.
-    """
+    one law everybody is as likely to be in time, and the decoded gradient is unbiased. The state is
+    ``(R, rounds, n)``: the latest arrivals, the newest round first."""
 
     family: AdaptiveDeadline
     exact: bool | None = False

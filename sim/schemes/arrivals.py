@@ -39,24 +39,15 @@ class NoFormula:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """A rule that needs ``high`` arrivals, or at least ``low`` that cover every group.
+    """A rule that needs ``high`` arrivals, or at least ``low`` that cover every group. The first k
+    arrivals are low = high = k; cover alone is low = 0, high = n; ErasureHead is low = 0, high = r.
+    The form is closed under "either" and "both". Raises ``InvalidParameter``: not 0 <= low <= high
+    and 1 <= high <= n, or a size that does not divide n."""
 
-    The first k arrivals are low = high = k; cover alone is low = 0, high = n; ErasureHead is
-    low = 0, high = r. The form is closed under "either" and "both".
-
-    Attributes:
-        workers: n.
-        low: fewer arrivals are never enough.
-        high: this many arrivals are always enough.
-        size: workers in a group, or ``None`` when only the count matters (low = high).
-
-    Raises:
-        InvalidParameter: not 0 <= low <= high and 1 <= high <= n, or a size that does not divide n.
-    """
-
-    workers: int
-    low: int
-    high: int
+    workers: int  # n
+    low: int  # fewer arrivals are never enough
+    high: int  # this many arrivals are always enough
+    # Workers in a group, or ``None`` when only the count matters (low = high).
     size: int | None = None
 
     def __post_init__(self) -> None:
@@ -87,12 +78,10 @@ class Arrivals:
 
     def sf(self, missing: FloatArray, reached: Callable[[], FloatArray]) -> FloatArray:
         """Probability that the round goes on, given the probability ``missing`` that one worker is
-        not done, of any shape.
-
-        ``reached`` gives P(a worker's time <= t): 1 - missing would lose digits where it is small.
-        It is called only where it is needed, since a worker's law takes most of the time. Cost:
-        O(1) per element for the first k and for cover alone, O(high - n/d) otherwise.
-        """
+        not done, of any shape. ``reached`` gives P(a worker's time <= t): 1 - missing would lose
+        digits where it is small. It is called only where it is needed, since a worker's law takes
+        most of the time. Cost: O(1) per element for the first k and for cover alone, O(high - n/d)
+        otherwise."""
         n, k = self.workers, self.high
         if self.size is None:
             return np.asarray(special.betainc(n - k + 1, k, missing))
@@ -147,19 +136,14 @@ def uncovered_after(workers: int, load: int, wait_for: int) -> FloatArray:
 
 @dataclass(frozen=True)
 class Demand:
-    """A rule as arrivals and times: the round lasts ``max(earliest, min(A, Q, latest))``.
+    """A rule as arrivals and times: the round lasts ``max(earliest, min(A, Q, latest))``."""
 
-    Attributes:
-        arrivals: the rule that is met at the random time A, or ``None`` for time alone.
-        earliest: seconds before which the round never ends.
-        latest: seconds at which it always ends.
-        quorum: the number of arrivals, and the seconds of grace after them, that make Q; A is then
-            the last arrival of all.
-    """
-
+    # The rule that is met at the random time A, or ``None`` for time alone.
     arrivals: Arrivals | None
-    earliest: float = 0.0
-    latest: float = np.inf
+    earliest: float = 0.0  # seconds before which the round never ends
+    latest: float = np.inf  # seconds at which it always ends
+    # The number of arrivals, and the seconds of grace after them, that make Q; A is then the last
+    # arrival of all.
     quorum: tuple[Arrivals, float] | None = None
 
     @property
@@ -169,16 +153,11 @@ class Demand:
 
 
 def demand(rule: StoppingRule, workers: int) -> Demand | NoFormula:
-    """Bring a rule into the form of ``Demand``.
-
-    Knows ``FirstK``, ``CoverGroups``, ``Deadline`` and their combinations, as long as groups have
-    one size and a deadline is not bound to one of two random parts; and a grace after a number of
-    arrivals, or else all of them, with or without a deadline.
-
-    Raises:
-        InvalidParameter: the rule waits for more workers than there are, or its groups do not
-            divide them.
-    """
+    """Bring a rule into the form of ``Demand``. Knows ``FirstK``, ``CoverGroups``, ``Deadline`` and
+    their combinations, as long as groups have one size and a deadline is not bound to one of two
+    random parts; and a grace after a number of arrivals, or else all of them, with or without a
+    deadline. Raises ``InvalidParameter``: the rule waits for more workers than there are, or its
+    groups do not divide them."""
     match rule:
         case FirstK(k):
             require_count("wait_for", k, workers=workers)

@@ -73,16 +73,12 @@ class Balanced(SchemeFamily):
 @final
 @plain_dataclass(frozen=True, eq=False)
 class Known:
-    """What is known of the workers, ``(R, n)`` each; never changed in place.
+    """What is known of the workers, ``(R, n)`` each; never changed in place."""
 
-    Attributes:
-        seconds, done: seconds and micro-batches of all rounds so far.
-        dealt: micro-batches of the next round.
-    """
-
+    # Seconds and micro-batches of all rounds so far.
     seconds: FloatArray
     done: IntArray
-    dealt: IntArray
+    dealt: IntArray  # micro-batches of the next round
 
 
 @final
@@ -129,11 +125,9 @@ class Dealt(OfWorkers):
 
 def deal(seconds: FloatArray, total: int) -> IntArray:
     """Deal ``total`` equal pieces so that the longest m_j t_j is least: ``(R, n)`` whole numbers.
-
     One piece more goes to whoever would be done with it first, (m_j + 1) t_j, ties to the lower
     index; the total smallest multiples of the ``(R, n)`` seconds t_j >= 0 are dealt, which is
-    optimal. Cost: n passes over ``(R, n)``: of the others it is known that they are dealt.
-    """
+    optimal. Cost: n passes over ``(R, n)``: of the others it is known that they are dealt."""
     with np.errstate(divide="ignore", invalid="ignore"):
         level = total / (1.0 / seconds).sum(axis=1, keepdims=True) * (1 - 1e-12)
         sure = np.where(seconds > 0, np.floor(level / seconds), 0.0)

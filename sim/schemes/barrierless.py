@@ -225,12 +225,10 @@ SAMPLES = 2**32 - 2  # key of the random partitions; tapes and data sets use oth
 
 @final
 class Cycle:
-    """Whose message makes an update, of n workers; ``hear`` is told of every message, in order.
-
-    A cycle collects first: until everybody has a gradient in the table, messages only add to it.
-    That of the last one makes the first update; then everybody else's next message makes one, in
-    order of arrival. What a worker sends after its own update is kept for the next cycle's table.
-    """
+    """Whose message makes an update, of n workers; ``hear`` is told of every message, in order. A
+    cycle collects first: until everybody has a gradient in the table, messages only add to it. That
+    of the last one makes the first update; then everybody else's next message makes one, in order
+    of arrival. What a worker sends after its own update is kept for the next cycle's table."""
 
     def __init__(self, workers: int) -> None:
         self._n = workers

@@ -52,11 +52,8 @@ class Stopped(Loaded):
     def scheme(
         self, code: Assignment, own: StoppingRule, decoder: Decoder, tolerates: int
     ) -> Fixed:
-        """A code of d copies that is exact with its own rule, after so many stragglers.
-
-        Raises:
-            InvalidParameter: the choice cannot work with the code.
-        """
+        """A code of d copies that is exact with its own rule, after so many stragglers. Raises
+        ``InvalidParameter``: the choice cannot work with the code."""
         if self.stop is not None:
             rule, claims = ending(self.stop, code), Claims(copies=self.load)
             return Fixed(self.name, code, rule, decoder, exact=None, claims=claims)
@@ -82,11 +79,8 @@ class Counted(SchemeFamily):
     stop: Stop | None = None
 
     def rule(self, code: Assignment) -> StoppingRule:
-        """The stopping rule for a code.
-
-        Raises:
-            InvalidParameter: neither field is given, or both, or they cannot work with the code.
-        """
+        """The stopping rule for a code. Raises ``InvalidParameter``: neither field is given, or
+        both, or they cannot work with the code."""
         if self.stop is not None:
             refuse_beside_stop(wait_for=self.wait_for)
             return ending(self.stop, code)
@@ -153,11 +147,8 @@ class Decoded(Choosing, Counted):
         copies: int | None = None,
     ) -> Fixed:
         """A code with the chosen rule and decoder (``decoder_of``), of so many copies if all have
-        as many; whether it is exact depends on who arrives.
-
-        Raises:
-            InvalidParameter: the choices cannot work with the code.
-        """
+        as many; whether it is exact depends on who arrives. Raises ``InvalidParameter``: the
+        choices cannot work with the code."""
         decoder = self.decoder_of(code, load, own)
         fair = copies and self.stop is None and decoder == unbiased(code, load)
         claims = Claims(copies=copies, unbiased=RandomOrder() if fair else None)

@@ -74,11 +74,9 @@ class CoverPartitions(StoppingRule):
 @final
 @dataclass(frozen=True)
 class Decodable(StoppingRule):
-    """Stop when least squares over what arrived leaves ||w - 1||^2 <= ``error``.
-
-    Monotone, since another message can always be given the weight 0. Cost: log2(n) least-squares
-    solutions a round, and one per arrival in the event engine.
-    """
+    """Stop when least squares over what arrived leaves ||w - 1||^2 <= ``error``. Monotone, since
+    another message can always be given the weight 0. Cost: log2(n) least-squares solutions a round,
+    and one per arrival in the event engine."""
 
     code: Assignment
     error: float

@@ -122,24 +122,17 @@ class CommonWeight(OfCode):
 
 def unbiased(code: Assignment, load: float) -> CommonWeight:
     """One-step decoding: the weight k / (m d) for m arrivals, d the (mean) sum of a row's
-    coefficients.
-
-    A partition weight is then 1 on average over random sets of m arrivals, if each partition has
-    the same sum of coefficients. For a real code.
-
-    Source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random Graphs
-    (arXiv 1711.06771).
-    """
+    coefficients. A partition weight is then 1 on average over random sets of m arrivals, if each
+    partition has the same sum of coefficients. For a real code. Source: Charles, Papailiopoulos,
+    Ellenberg, Approximate Gradient Coding via Sparse Random Graphs (arXiv 1711.06771)."""
     counts = np.arange(1, code.workers * code.messages + 1)
     return CommonWeight(code, (0.0, *(code.partitions / (counts * load)).tolist()))
 
 
 def least_error(code: Assignment) -> CommonWeight:
-    """The weight of least mean error ||w - 1||^2 over random sets of m arrivals.
-
-    With b_j the rows of B, c = E<sum b, 1> / E||sum b||^2 over sets of m rows: our derivation. Of a
-    symmetric design any two rows share lambda partitions, so that it is d / (d + lambda (m - 1)).
-    """
+    """The weight of least mean error ||w - 1||^2 over random sets of m arrivals. With b_j the rows
+    of B, c = E<sum b, 1> / E||sum b||^2 over sets of m rows: our derivation. Of a symmetric design
+    any two rows share lambda partitions, so that it is d / (d + lambda (m - 1))."""
     b = code.encoding
     n = b.shape[0]
     own = float(np.square(b.data).sum()) / n
@@ -272,19 +265,13 @@ PROBES = 16  # random orders of arrival that are decoded
 
 @dataclass(frozen=True)
 class Conditioning:
-    """How large a code's numbers are, and how exactly it decodes in double precision.
+    """How large a code's numbers are, and how exactly it decodes in double precision. Gradients are
+    decoded from products of a weight and a coefficient, so their round-off grows with
+    ``largest_coefficient * largest_weight``."""
 
-    Gradients are decoded from products of a weight and a coefficient, so their round-off grows with
-    ``largest_coefficient * largest_weight``.
-
-    Attributes:
-        largest_coefficient: max ``|B_ji|``.
-        largest_weight: max ``|a_j|``, over random sets of arrivals that end a round.
-        residual: max ``||B^T a - 1||`` over the same sets. For an exact code this is what rounding
-            leaves (about 1e-12; far above it the code is exact on paper only), for an approximate
-            one the root of the largest decoding error.
-    """
-
-    largest_coefficient: float
-    largest_weight: float
+    largest_coefficient: float  # max ``|B_ji|``
+    largest_weight: float  # max ``|a_j|``, over random sets of arrivals that end a round
+    # Max ``||B^T a - 1||`` over the same sets. For an exact code this is what rounding leaves
+    # (about 1e-12; far above it the code is exact on paper only), for an approximate one the root
+    # of the largest decoding error.
     residual: float

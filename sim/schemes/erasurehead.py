@@ -148,10 +148,8 @@ class ErasureHead(Decoded, Loaded):
         )
 
     def build(self, workers: int) -> Fixed:
-        """Needs load to divide workers, wait_for at most workers.
-
-        Refuses ``rescale`` with a deadline, a stop or a decoder that is not optimal.
-        """
+        """Needs load to divide workers, wait_for at most workers. Refuses ``rescale`` with a
+        deadline, a stop or a decoder that is not optimal."""
         require_divisor(self.load, workers)
         code = Groups(workers, self.load)
         # A round stops at the r-th arrival (or by `stop`), or earlier, when every group is covered.
@@ -182,10 +180,8 @@ class ErasureHead(Decoded, Loaded):
 
 
 def chance_heard(workers: int, load: int, arrivals: int) -> float:
-    """p = 1 - C(n-d, r)/C(n, r): some member of a group of d is among r random arrivals of n.
-
-    A product of min(d, r) ratios, since the binomials of large clusters have thousands of digits.
-    """
+    """p = 1 - C(n-d, r)/C(n, r): some member of a group of d is among r random arrivals of n. A
+    product of min(d, r) ratios, since the binomials of large clusters have thousands of digits."""
     if arrivals > workers - load:
         return 1.0
     few, many = sorted((load, arrivals))

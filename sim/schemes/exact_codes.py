@@ -84,10 +84,8 @@ class ShortMessages(UniformLoad):
 
     @cached_property
     def parts(self) -> FloatArray:
-        """``(m, n, k)``: what of part v of partition i goes into worker j's message.
-
-        Cost: n solves of size n - d, O(n^4).
-        """
+        """``(m, n, k)``: what of part v of partition i goes into worker j's message. Cost: n solves
+        of size n - d, O(n^4)."""
         n, d, m = self.n, self.load, self.share
         v = np.random.default_rng(self.code_seed).standard_normal((n - d + m, n))
         top, bottom = v[: n - d], v[n - d :]
@@ -110,11 +108,8 @@ class ShortMessages(UniformLoad):
 @dataclasses.dataclass(frozen=True)
 class FirstPart(OfCode):
     """The weights that decode the first part of the gradient, and nothing of the others. These have
-    weights of their own, which decode just as well.
-
-    Cost: for each distinct set of arrivals some products with matrices of n x k m
-    (``LeastSquares``).
-    """
+    weights of their own, which decode just as well. Cost: for each distinct set of arrivals some
+    products with matrices of n x k m (``LeastSquares``)."""
 
     solves: ClassVar[bool] = True
 
@@ -195,10 +190,8 @@ class HeterogeneityAware(Stopped, Seeded, Loaded):
 
 
 def portions(speeds: FloatArray, total: int, most: int) -> IntArray:
-    """Split ``total`` in proportion to speeds, no part above ``most``: largest remainders.
-
-    What a worker cannot take goes to the others, in proportion to their speeds.
-    """
+    """Split ``total`` in proportion to speeds, no part above ``most``: largest remainders. What a
+    worker cannot take goes to the others, in proportion to their speeds."""
     parts = np.zeros(len(speeds), dtype=np.int64)
     while (left := total - int(parts.sum())) > 0:
         free = parts < most

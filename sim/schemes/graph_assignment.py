@@ -82,15 +82,12 @@ class GraphAssignment(Seeded, Decoded):
 @final
 @dataclasses.dataclass(frozen=True)
 class ByComponent(Decoder):
-    """Optimal decoding of a graph assignment, component by component.
-
-    A component is bipartite if and only if its double cover falls into two components: two copies
-    of each vertex, and for an edge (u, v) one edge from the first copy of u to the second of v and
-    one from the first of v to the second of u. The row of a worker in B has its two blocks.
-
-    Cost of the weights: linear in edges and vertices. The decoding vector itself, which nothing but
-    a look at the code needs, takes least squares.
-    """
+    """Optimal decoding of a graph assignment, component by component. A component is bipartite if
+    and only if its double cover falls into two components: two copies of each vertex, and for an
+    edge (u, v) one edge from the first copy of u to the second of v and one from the first of v to
+    the second of u. The row of a worker in B has its two blocks. Cost of the weights: linear in
+    edges and vertices. The decoding vector itself, which nothing but a look at the code needs,
+    takes least squares."""
 
     code: Encoded
 
@@ -119,10 +116,8 @@ class ByComponent(Decoder):
 
 
 def _weights(arrived: BoolArray, ends: np.ndarray, blocks: int) -> FloatArray:
-    """``(N, n)`` arrivals and the ``(n, 2)`` ends of each edge -> ``(N, k)`` weights.
-
-    The edges are in the order of their first ends, so that the rows of the cover need no sort.
-    """
+    """``(N, n)`` arrivals and the ``(n, 2)`` ends of each edge -> ``(N, k)`` weights. The edges are
+    in the order of their first ends, so that the rows of the cover need no sort."""
     from scipy.sparse.csgraph import connected_components
 
     rounds = len(arrived)

@@ -168,12 +168,9 @@ def shifted(offsets: IntArray, workers: int) -> Encoded:
 
 
 def circulant_offsets(load: int, workers: int) -> tuple[int, ...]:
-    """d offsets, 0 among them, whose circulant has a small second eigenvalue.
-
-    The least of all where there are at most ``MOST_SETS`` sets; beyond that one offset is added
-    after the other, each the best of its turn. Cost: O(n) for each set that is tried; n d one by
-    one.
-    """
+    """d offsets, 0 among them, whose circulant has a small second eigenvalue. The least of all
+    where there are at most ``MOST_SETS`` sets; beyond that one offset is added after the other,
+    each the best of its turn. Cost: O(n) for each set that is tried; n d one by one."""
     roots = np.exp(2j * np.pi * np.arange(workers) / workers)
     waves = roots[np.outer(np.arange(1, workers // 2 + 1), np.arange(workers)) % workers]
     if load == workers or workers == 1:

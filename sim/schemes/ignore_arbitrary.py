@@ -77,12 +77,10 @@ class IgnoreArbitrary(Counted, Loaded):
 @dataclasses.dataclass(frozen=True)
 class Apart(OfCode):
     """Add a largest set of arrivals at a distance of at least d from each other, on the circle,
-    where worker j holds partitions j, ..., j+d-1 (mod n).
-
-    From a given start it is best to go to the nearest arrival that is far enough, and so on. Some
-    largest set has a member less than d places from the first arrival, or that could be added, so 2
-    d - 1 starts are enough. Cost: 2 n for each set of arrivals.
-    """
+    where worker j holds partitions j, ..., j+d-1 (mod n). From a given start it is best to go to
+    the nearest arrival that is far enough, and so on. Some largest set has a member less than d
+    places from the first arrival, or that could be added, so 2 d - 1 starts are enough. Cost: 2 n
+    for each set of arrivals."""
 
     distance: int
 

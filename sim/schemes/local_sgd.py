@@ -146,20 +146,14 @@ class LocalSgd(SchemeFamily):
 @final
 @plain_dataclass(frozen=True)
 class LocalRounds(Assigned):
-    """Groups of workers, H local steps a round; see ``LocalSgd``.
-
-    Args:
-        waits_for: arrivals that end a round in any case; ``None``: not known.
-        local_steps: H.
-        rows: local steps in all; known within a run.
-    """
+    """Groups of workers, H local steps a round; see ``LocalSgd``."""
 
     assignment: Groups
     stopping: StoppingRule
     outer: Outer
-    waits_for: int | None
-    local_steps: int = 1
-    rows: int | None = None
+    waits_for: int | None  # arrivals that end a round in any case; ``None``: not known
+    local_steps: int = 1  # H
+    rows: int | None = None  # local steps in all; known within a run
 
     name = "local_sgd"
 

@@ -197,25 +197,17 @@ class Reporting(Assigned):
 @final
 @plain_dataclass(frozen=True)
 class PartlyUncoded(RoundScheme):
-    """Each worker first computes a share of its own partition, then its part of a code.
-
-    A share of every partition is not coded. A worker sends two messages: the gradient of the share
-    of its own partition, which everybody must deliver, and its coded result for the rest of the
-    data, which stragglers need not. So whoever is merely slow does something useful, and the load
-    is share + (1 - share) d instead of d; but nobody may fail.
-
-    Source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301), partial
-    straggler schemes.
-
-    Args:
-        code: an exact code with n partitions and equal loads.
-        share: of the data that is not coded, in (0, 1].
-    """
+    """Each worker first computes a share of its own partition, then its part of a code. A share of
+    every partition is not coded. A worker sends two messages: the gradient of the share of its own
+    partition, which everybody must deliver, and its coded result for the rest of the data, which
+    stragglers need not. So whoever is merely slow does something useful, and the load is share + (1
+    - share) d instead of d; but nobody may fail. Source: Tandon, Lei, Dimakis, Karampatziakis,
+    Gradient Coding (arXiv 1612.03301), partial straggler schemes."""
 
     sees: ClassVar[Sees] = Sees.NOTHING
 
-    code: Fixed
-    share: float
+    code: Fixed  # an exact code with n partitions and equal loads
+    share: float  # of the data that is not coded, in (0, 1]
 
     exact = True
     claims = Claims(tolerates=0)
@@ -255,11 +247,8 @@ class PartlyUncoded(RoundScheme):
 
 
 def partly_uncoded(code: Fixed, share: float) -> PartlyUncoded:
-    """An exact code for what a share of the data, more than 0, leaves.
-
-    Raises:
-        InvalidParameter: the code is not exact.
-    """
+    """An exact code for what a share of the data, more than 0, leaves. Raises ``InvalidParameter``:
+    the code is not exact."""
     if not code.exact:
         valid = "must be 0 with a stop or with a decoder that is not optimal"
         raise InvalidParameter("partial", share, valid, {"partial": 0})

@@ -133,10 +133,8 @@ class InCycles(Barrierless):
 @final
 class CycleSteps(Steps):
     """n updates a cycle, from a table that is empty when the cycle begins; U is a multiple of n.
-
     Equal gradients (of one worker, at one model) are taken once, and gradients that were kept for a
-    cycle are taken when it begins. Cost: two sorts of all messages.
-    """
+    cycle are taken when it begins. Cost: two sorts of all messages."""
 
     sparse: ClassVar[bool] = True
 
@@ -167,9 +165,7 @@ class CycleSteps(Steps):
 
     def _averages(self, group: IntArray, counts: IntArray) -> tuple[FloatArray, FloatArray]:
         """Each gradient's share in its worker's mean when it comes, and how the mean version moves.
-
-        A group is a worker in a cycle; ``counts`` says how often each gradient counts.
-        """
+        A group is a worker in a cycle; ``counts`` says how often each gradient counts."""
         order = np.argsort(group, kind="stable")
         group, counts = group[order], counts[order]
         first = np.flatnonzero(np.diff(group, prepend=-1))

@@ -36,25 +36,17 @@ Exempt = Literal["past", "current"]
 @final
 @plain_dataclass(frozen=True, eq=False)
 class BurstWindow(Clocked):
-    """Stop at (1 + tolerance) times the first arrival if the model allows for who is late then.
+    """Stop at (1 + tolerance) times the first arrival if the model allows for who is late then. The
+    model counts stragglers of the last W rounds, this one included: at most lambda different ones,
+    and nobody now who straggled B to W - 1 rounds ago. Past rounds in which nobody repeated a job
+    and at most s straggled are not counted; with ``exempt: current`` such a round is also allowed
+    in any case. Where the model does not allow it, the round ends when everybody has arrived; and
+    never later than that."""
 
-    The model counts stragglers of the last W rounds, this one included: at most lambda different
-    ones, and nobody now who straggled B to W - 1 rounds ago. Past rounds in which nobody repeated a
-    job and at most s straggled are not counted; with ``exempt: current`` such a round is also
-    allowed in any case. Where the model does not allow it, the round ends when everybody has
-    arrived; and never later than that.
-
-    Args:
-        code: B, lambda, mu, s, and which rounds are exempt.
-        counted: ``(R, W - 1, n)`` who straggled in the rounds before, the newest first.
-        strict: ``(R,)`` whether somebody repeats a job.
-        idle: ``(R,)`` where the round ends as it opens. Without the axis R, after ``of``.
-    """
-
-    code: SequentialCode
-    counted: BoolArray
-    strict: BoolArray
-    idle: BoolArray
+    code: SequentialCode  # B, lambda, mu, s, and which rounds are exempt
+    counted: BoolArray  # ``(R, W - 1, n)`` who straggled in the rounds before, the newest first
+    strict: BoolArray  # ``(R,)`` whether somebody repeats a job
+    idle: BoolArray  # ``(R,)`` where the round ends as it opens. Without the axis R, after ``of``
 
     # An early first arrival can make more workers late than the model allows.
     monotone = False
@@ -160,17 +152,13 @@ class SequentialCode(OfWorkers):
 @final
 @plain_dataclass(frozen=True, eq=False)
 class Past:
-    """What both codes remember, the newest round or job first.
+    """What both codes remember, the newest round or job first."""
 
-    Attributes:
-        round: rounds so far.
-        counted: ``(R, W - 1, n)`` who straggled in rounds that count for the straggler model.
-        lacking: ``(R, lag, n)`` what each worker has tried and not delivered: pieces of each job,
-            or 1 where it did not deliver the round's own job.
-    """
-
-    round: int
+    round: int  # rounds so far
+    # ``(R, W - 1, n)`` who straggled in rounds that count for the straggler model.
     counted: BoolArray
+    # ``(R, lag, n)`` what each worker has tried and not delivered: pieces of each job, or 1 where
+    # it did not deliver the round's own job.
     lacking: IntArray
 
 
@@ -355,12 +343,9 @@ class SelectiveRepeat(SequentialCode):
     Under the straggler model (``BurstWindow``) nobody straggles while repeating, so every job can
     be decoded: stragglers that the model counts in rounds t, t + B, ..., t + W - 1 are all
     different, hence at most lambda, and these (W - 1 + B)/B rounds make up for s each.
-
-    Args:
-        jobs: number of jobs T; known within a run.
     """
 
-    jobs: int | None = None
+    jobs: int | None = None  # number of jobs T; known within a run
 
     @property
     @override

@@ -100,10 +100,8 @@ class LatestSums(OfWorkers):
 
 @final
 class PipelinedSteps(Steps):
-    """One update a round from the sums that were heard in it: ``(R, U, n)`` bool.
-
-    Layer c of d holds every worker's gradient of its c-th partition: worker j's of partition j + c.
-    """
+    """One update a round from the sums that were heard in it: ``(R, U, n)`` bool. Layer c of d
+    holds every worker's gradient of its c-th partition: worker j's of partition j + c."""
 
     def __init__(self, times: FloatArray, arrived: BoolArray, load: int) -> None:
         self.times, self.held = times, load

@@ -33,11 +33,8 @@ Cut = Literal["after", "at"]
 @plain_dataclass(frozen=True)
 class SelfStopping(OfWorkers):
     """Workers that do at most so many pieces of work as far as time allows, and stop by themselves
-    after so many seconds; abstract.
-
-    A worker's messages are the pieces that it does, which only count, and a last one with their
-    sum.
-    """
+    after so many seconds; abstract. A worker's messages are the pieces that it does, which only
+    count, and a last one with their sum."""
 
     sees: ClassVar[Sees] = Sees.NOTHING
 
@@ -128,10 +125,8 @@ class DropCompute(SchemeFamily):
 @plain_dataclass(frozen=True)
 class TimeLimited(SelfStopping):
     """M pieces a worker, as many as it does within tau, which may be infinite; see ``DropCompute``.
-
     Partition j M + i is the i-th micro-batch of worker j. ``sharp``: the piece that is under way at
-    tau is dropped; otherwise it is finished. Exact where nobody ever stops early.
-    """
+    tau is dropped; otherwise it is finished. Exact where nobody ever stops early."""
 
     sharp: bool
     exact: bool | None = False

@@ -30,33 +30,21 @@ ROUNDING = 1e-12  # relative slack on the largest step, for a step computed from
 
 @dataclass(frozen=True)
 class LeastSquaresSpectrum:
-    """The constants of f(x) = mean (y - X x)^2 + l2 ||x||^2 that the bound needs.
+    """The constants of f(x) = mean (y - X x)^2 + l2 ||x||^2 that the bound needs."""
 
-    Attributes:
-        smoothness: beta, the largest eigenvalue of the Hessian 2 X'X / N + 2 l2.
-        pl_constant: mu, its smallest eigenvalue that is not 0.
-        minimum: f*.
-        minimiser: x*, ``(p,)``, the shortest one.
-        l2: the regularisation.
-    """
-
-    smoothness: float
-    pl_constant: float
-    minimum: float
-    minimiser: FloatArray
-    l2: float
+    smoothness: float  # beta, the largest eigenvalue of the Hessian 2 X'X / N + 2 l2
+    pl_constant: float  # mu, its smallest eigenvalue that is not 0
+    minimum: float  # f*
+    minimiser: FloatArray  # x*, ``(p,)``, the shortest one
+    l2: float  # the regularisation
 
 
 def least_squares_spectrum(
     features: FloatArray, targets: FloatArray, l2: float = 0.0
 ) -> LeastSquaresSpectrum:
-    """The spectrum of a least-squares problem with dense data ``(N, p)`` and ``(N,)``.
-
-    Cost: one singular value decomposition of the data.
-
-    Raises:
-        InvalidParameter: shapes that do not fit, data that are all 0, or a negative ``l2``.
-    """
+    """The spectrum of a least-squares problem with dense data ``(N, p)`` and ``(N,)``. Cost: one
+    singular value decomposition of the data. Raises ``InvalidParameter``: shapes that do not fit,
+    data that are all 0, or a negative ``l2``."""
     require_non_negative("l2", l2)
     if features.ndim != 2 or targets.shape != features.shape[:1]:
         valid = f"must be (N,) for features (N, p) of shape {features.shape}"
@@ -76,10 +64,7 @@ def least_squares_spectrum(
 
 def gradient_descent_rate(smoothness: float, pl_constant: float, step: float) -> float:
     """Factor on f - f* per step of full gradient descent: 1 - step * mu, for step <= 1 / beta.
-
-    Raises:
-        InvalidParameter: the step is too long, or not 0 < mu <= beta.
-    """
+    Raises ``InvalidParameter``: the step is too long, or not 0 < mu <= beta."""
     _check_curvature(smoothness, pl_constant)
     _check_step(step, 1.0 / smoothness)
     return 1.0 - step * pl_constant
@@ -87,37 +72,23 @@ def gradient_descent_rate(smoothness: float, pl_constant: float, step: float) ->
 
 @dataclass(frozen=True)
 class ErasureBound:
-    """The bound above, for one problem, one scheme and one constant step.
+    """The bound above, for one problem, one scheme and one constant step. The L2 term's gradient is
+    exact at the master while the data's is erased, so with l2 > 0 the decoded step points along the
+    gradient of f only when it is unbiased, scale * p = 1; then the bound holds as it stands with
+    beta, mu and f* of the whole objective. Raises ``InvalidParameter``: the step is too long, l2 >
+    0 with a biased decoder, not 0 < mu <= beta, or a negative spread, gap or l2."""
 
-    The L2 term's gradient is exact at the master while the data's is erased, so with l2 > 0 the
-    decoded step points along the gradient of f only when it is unbiased, scale * p = 1; then the
-    bound holds as it stands with beta, mu and f* of the whole objective.
-
-    Attributes:
-        smoothness: beta.
-        pl_constant: mu.
-        erasure: the scheme's groups, arrivals and scale.
-        step: eta, on the gradient of the mean over rows.
-        spread: V, the largest sum over groups of ||grad f_b||^2 on the path, where grad f_b is
-            the group's part of the gradient of the mean data loss (row gradients summed, over N).
-        gap: f(x_0) - f*.
-        l2: the regularisation.
-
-    Raises:
-        InvalidParameter: the step is too long, l2 > 0 with a biased decoder, not 0 < mu <= beta,
-            or a negative spread, gap or l2.
-    """
-
-    smoothness: float
-    pl_constant: float
-    erasure: GroupErasure
-    step: float
+    smoothness: float  # beta
+    pl_constant: float  # mu
+    erasure: GroupErasure  # the scheme's groups, arrivals and scale
+    step: float  # eta, on the gradient of the mean over rows
+    # V, the largest sum over groups of ||grad f_b||^2 on the path, where grad f_b is the group's
+    # part of the gradient of the mean data loss (row gradients summed, over N).
     spread: float
-    gap: float
-    l2: float = 0.0
+    gap: float  # f(x_0) - f*
+    l2: float = 0.0  # the regularisation
 
     def __post_init__(self) -> None:
-        """Refuse values that the derivation does not cover."""
         _check_curvature(self.smoothness, self.pl_constant)
         for field in ("spread", "gap", "l2"):
             require_non_negative(field, getattr(self, field))
@@ -161,14 +132,10 @@ class ErasureBound:
 
 
 def expected_total_time(iterations: float, iteration_time: float) -> float:
-    """E[seconds of a run] = E[number of rounds] * E[seconds of a round] (Wald's identity).
-
-    Needs rounds that are independent and identically distributed, and a number of rounds that
-    does not look ahead: a fixed number, or the first round at which the loss meets a target.
-
-    Raises:
-        InvalidParameter: a number that is negative or NaN.
-    """
+    """E[seconds of a run] = E[number of rounds] * E[seconds of a round] (Wald's identity). Needs
+    rounds that are independent and identically distributed, and a number of rounds that does not
+    look ahead: a fixed number, or the first round at which the loss meets a target. Raises
+    ``InvalidParameter``: a number that is negative or NaN."""
     require_non_negative("iterations", iterations)
     if not iteration_time >= 0:
         raise InvalidParameter("iteration_time", iteration_time, "must be a number >= 0")

@@ -50,12 +50,12 @@ def integrate(
 ) -> float:
     """Integral from the first knot to the last, by adaptive Gauss-Legendre panels.
 
+    A panel is halved until it agrees with the sum of its halves, all panels side by side.
+
     Args:
         function: elementwise, any shape.
         knots: increasing; put one where the function has a kink.
         tolerance: per panel, relative to the whole integral.
-
-    A panel is halved until it agrees with the sum of its halves, all panels side by side.
     """
     left, right = knots[:-1], knots[1:]
     coarse = _panels(function, left, right)
@@ -91,17 +91,12 @@ FAR = np.array([1e-40, 1e-60])  # probabilities between which the tail's slope i
 
 @dataclass(frozen=True)
 class IterationTimeLaw:
-    """How long one round lasts, in seconds, from the start of the round.
-
-    Attributes:
-        demand: the stopping rule, as arrivals and deadlines.
-        worker: the law of one worker's time at its load.
-
-    Moments are integrals of the CDF, to about 1e-9 relative for a law with ``sf``. Without one, the
-    part at probabilities below 1e-10 is extrapolated: a light tail has nothing there, and a Pareto
-    mean with alpha 1.05 loses about 1e-6 relative, but most of the variance of a log-normal law
-    with sigma 3 is there. Cost: about 15,000 evaluations of the worker's law.
-    """
+    """How long one round lasts, in seconds, from the start of the round: of a stopping rule, as
+    arrivals and deadlines, and the law of one worker's time at its load. Moments are integrals of
+    the CDF, to about 1e-9 relative for a law with ``sf``. Without one, the part at probabilities
+    below 1e-10 is extrapolated: a light tail has nothing there, and a Pareto mean with alpha 1.05
+    loses about 1e-6 relative, but most of the variance of a log-normal law with sigma 3 is there.
+    Cost: about 15,000 evaluations of the worker's law."""
 
     demand: Demand
     worker: WorkerTime
@@ -119,11 +114,9 @@ class IterationTimeLaw:
         return np.where(t < self.demand.earliest, 1.0, going)
 
     def _before_quorum(self, t: FloatArray, asked: Arrivals, grace: float) -> FloatArray:
-        """P(fewer than k arrivals by t - grace, and not all n by t); our derivation.
-
-        With I the incomplete beta function, F a worker's law and f = F(t - grace), the first has
-        probability I(1 - f), and I(1 - f / F) given that all have arrived by t.
-        """
+        """P(fewer than k arrivals by t - grace, and not all n by t); our derivation. With I the
+        incomplete beta function, F a worker's law and f = F(t - grace), the first has probability
+        I(1 - f), and I(1 - f / F) given that all have arrived by t."""
         early = self.worker.sf(t - grace)
         if self.demand.arrivals is None:
             return asked.sf(early, lambda: self.worker.cdf(t - grace))
@@ -149,11 +142,8 @@ class IterationTimeLaw:
         return np.asarray(1.0 - self.sf(seconds))
 
     def quantile(self, probability: ArrayLike) -> FloatArray:
-        """The smallest t with ``cdf(t) >= probability``, elementwise.
-
-        Raises:
-            InvalidParameter: a probability that is not in [0, 1].
-        """
+        """The smallest t with ``cdf(t) >= probability``, elementwise; raises ``InvalidParameter``
+        for a probability that is not in [0, 1]."""
         q = np.asarray(probability, dtype=np.float64)
         if not np.all((q >= 0.0) & (q <= 1.0)):
             raise InvalidParameter("probability", probability, "must be between 0 and 1")
@@ -169,10 +159,8 @@ class IterationTimeLaw:
         return centre + integrate(self.sf, self._above) + tail - integrate(self.cdf, self._below)
 
     def variance(self) -> float:
-        """E[(T - E[T])^2]; infinite for a tail that is heavy enough.
-
-        Computed around the median, so that a large constant part of T costs no digits.
-        """
+        """E[(T - E[T])^2]; infinite for a tail that is heavy enough. Computed around the median, so
+        that a large constant part of T costs no digits."""
         centre = self._centre
         tail = self._tail_beyond(2)
         if not np.isfinite(centre + tail):
@@ -183,10 +171,8 @@ class IterationTimeLaw:
         return max(0.0, square - (self.mean() - centre) ** 2)
 
     def tail_index(self) -> float:
-        """Moments of an order below this are finite: the slope of the tail far out.
-
-        Exact for a power law, large for lighter tails, infinite for a bounded one; to a tenth.
-        """
+        """Moments of an order below this are finite: the slope of the tail far out, to a tenth.
+        Exact for a power law, large for lighter tails, infinite for a bounded one."""
         near, far = smallest(lambda t: self.sf(t) <= FAR, 2)
         if near == far:
             return np.inf
@@ -202,10 +188,8 @@ class IterationTimeLaw:
 
     @cached_property
     def _centre(self) -> float:
-        """The knot at the median: the integrals below and above must meet.
-
-        The median itself may be the next number to a knot, since 1 - sf is rounded.
-        """
+        """The knot at the median, where the integrals below and above must meet; the median itself
+        may be the next number to it, since 1 - sf is rounded."""
         median = float(self.quantile(0.5))
         if not np.isfinite(median):
             return median
@@ -220,11 +204,9 @@ class IterationTimeLaw:
         return self._knots[self._knots <= self._centre]
 
     def _tail_beyond(self, power: int) -> float:
-        """Integral of ``power * t^(power - 1) * sf(t)`` beyond the last knot.
-
-        ``sf`` is continued there as a power law, c t^-slope, with the slope of the last panel:
-        exact in the limit for a Pareto law, and almost 0 for a light tail.
-        """
+        """Integral of ``power * t^(power - 1) * sf(t)`` beyond the last knot. ``sf`` is continued
+        there as a power law, c t^-slope, with the slope of the last panel: exact in the limit for a
+        Pareto law, and almost 0 for a light tail."""
         left = float(self.sf(self._knots[-1])) if self._knots.size else 1.0
         if left == 0.0:
             return 0.0
@@ -240,13 +222,8 @@ class IterationTimeLaw:
 
 @dataclass(frozen=True)
 class StagesLaw(IterationTimeLaw):
-    """A round of independent exponential waits, one after the other.
-
-    Attributes:
-        rates: ``(S,)`` of each wait, per second.
-
-    Cost: an exponential of an S x S matrix for each number of seconds; moments are sums.
-    """
+    """A round of independent exponential waits, one after the other, with ``(S,)`` rates per
+    second. Cost: an exponential of an S x S matrix for each number of seconds; moments are sums."""
 
     rates: tuple[float, ...]
 
@@ -273,21 +250,15 @@ class StagesLaw(IterationTimeLaw):
 
     @override
     def tail_index(self) -> float:
-        """Infinite: the tail is exponential."""
         return np.inf
 
 
 def iteration_time_law(
     rule: StoppingRule, workers: int, worker: WorkerTime
 ) -> IterationTimeLaw | NoFormula:
-    """The law of a round's duration for a stopping rule, n workers and one law of their times.
-
-    Returns:
-        ``NoFormula`` with the reason when the rule has no closed form.
-
-    Raises:
-        InvalidParameter: the rule does not fit the number of workers.
-    """
+    """The law of a round's duration for a stopping rule, n workers and one law of their times, or
+    the reason why it is not closed. Raises ``InvalidParameter``: the rule does not fit the number
+    of workers."""
     require_count("workers", workers)
     asked = demand(rule, workers)
     return asked if isinstance(asked, NoFormula) else IterationTimeLaw(asked, worker)
@@ -296,16 +267,12 @@ def iteration_time_law(
 def scheme_iteration_time(
     scheme: Scheme, delay: DelayLaw, law: LoadLaw
 ) -> IterationTimeLaw | NoFormula:
-    """``iteration_time_law`` of a scheme, given the unit delay and the load law.
-
-    For ``drop_compute`` it is known only if the micro-batch under way is dropped: a round then
-    takes the last worker's time, or tau if that is shorter. Of local steps it is the law of an
-    iteration, the H-th part of a round.
-
-    Returns:
-        ``NoFormula`` when the plan changes, when a worker gives up by itself or sends several
-        messages, when loads differ, or when the worker's time or the rule has no closed form.
-    """
+    """``iteration_time_law`` of a scheme, given the unit delay and the load law. For
+    ``drop_compute`` it is known only if the micro-batch under way is dropped: a round then takes
+    the last worker's time, or tau if that is shorter. Of local steps it is the law of an iteration,
+    the H-th part of a round. ``NoFormula`` when the plan changes, when a worker gives up by itself
+    or sends several messages, when loads differ, or when the worker's time or the rule has no
+    closed form."""
     if isinstance(scheme, TimeLimited):
         if not (scheme.sharp or scheme.exact):
             return NoFormula("how far a worker goes beyond its patience has no closed form")
@@ -357,7 +324,6 @@ def _copied_law(scheme: Copies, worker: WorkerTime | None) -> IterationTimeLaw |
 
 
 def _unequal(scheme: Fixed) -> NoFormula | None:
-    """Why arrivals are in no random order, if so."""
     loads = scheme.assignment.loads
     if loads.min() == loads.max():
         return None
@@ -377,12 +343,8 @@ ATOM, LEVELS_TRIED = 1e-6, np.linspace(0.0, 1.0, 66)[1:-1]
 
 @dataclass(frozen=True)
 class RoundTheory:
-    """What is known of a scheme's rounds without a run.
-
-    Attributes:
-        time: the law of their duration, or why there is none.
-        error: their mean decoding error, or why it is not known.
-    """
+    """What is known of a scheme's rounds without a run: the law of their duration, and their mean
+    decoding error, or why not."""
 
     time: IterationTimeLaw | NoFormula
     error: float | NoFormula
@@ -394,9 +356,6 @@ def round_theory(
     """What is known of a scheme's rounds, or why it is not.
 
     Args:
-        scheme: the scheme, built for n workers.
-        delay: the unit delays.
-        law: how a worker's time grows with its load.
         cancels: whether the policy is ``cancel``. Nobody is left behind where a scheme waits for
             everybody: all policies are alike then.
         ideal: whether messages take no time and nothing fails.

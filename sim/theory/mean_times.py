@@ -81,10 +81,8 @@ def mean_first_k(time: ExponentialTime, workers: int, wait_for: int) -> float:
 
 def mean_quorum(time: ExponentialTime, workers: int, wait_for: int, grace: float) -> float:
     """``grace`` seconds after the k-th of n arrivals, or when all have come; seconds.
-
     ``mean_first_k`` + scale * sum_{j <= n-k} p^j / j with p = 1 - exp(-grace / scale), the chance
-    that one who is missing still comes.
-    """
+    that one who is missing still comes."""
     require_non_negative("grace", grace)
     left = np.arange(1, workers - wait_for + 1)
     p = -np.expm1(-grace / time.scale)
@@ -92,11 +90,9 @@ def mean_quorum(time: ExponentialTime, workers: int, wait_for: int, grace: float
 
 
 def mean_speculative(time: ExponentialTime, workers: int, copy_after: int) -> float:
-    """Backup tasks after q of n arrivals; exponential times without offset.
-
-    ``mean_first_k`` + scale * sum_{m <= n-q} 1 / min(2 m, n): of m missing tasks each has two
-    attempts, or as many as there are workers.
-    """
+    """Backup tasks after q of n arrivals; exponential times without offset. ``mean_first_k`` +
+    scale * sum_{m <= n-q} 1 / min(2 m, n): of m missing tasks each has two attempts, or as many as
+    there are workers."""
     require_count("copy_after", copy_after, workers=workers)
     if time.offset:
         raise InvalidParameter("offset", time.offset, "must be 0: a copy has an offset of its own")
@@ -110,10 +106,8 @@ def mean_cover(time: ExponentialTime, workers: int, load: int) -> float:
 
 
 def mean_erasurehead(time: ExponentialTime, workers: int, load: int, wait_for: int) -> float:
-    """``wait_for`` arrivals or cover, whichever comes first, in seconds.
-
-    offset + scale * sum_{m < wait_for} q_m / (n - m), q_m = P(not covered after m arrivals).
-    """
+    """``wait_for`` arrivals or cover, whichever comes first, in seconds. offset + scale * sum_{m <
+    wait_for} q_m / (n - m), q_m = P(not covered after m arrivals)."""
     uncovered = uncovered_after(workers, load, wait_for)
     out = workers - np.arange(wait_for)
     return time.offset + time.scale * float(np.sum(uncovered / out))
@@ -129,10 +123,8 @@ def mean_erasurehead(time: ExponentialTime, workers: int, load: int, wait_for: i
 
 
 def mean_k_sync(workers: int, wait_for: int, rate: float) -> float:
-    """K of n workers at the current model, the rest cancelled; X ~ Exp(rate).
-
-    (H_n - H_(n-K)) / rate.
-    """
+    """K of n workers at the current model, the rest cancelled; X ~ Exp(rate): (H_n - H_(n-K)) /
+    rate."""
     require_positive("rate", rate)
     return mean_first_k(ExponentialTime(0.0, 1.0 / rate), workers, wait_for)
 
@@ -146,19 +138,15 @@ def mean_k_batch_sync(workers: int, wait_for: int, rate: float) -> float:
 
 
 def mean_k_async(workers: int, wait_for: int, rate: float) -> float:
-    """The next K distinct workers, the rest go on computing; X ~ Exp(rate).
-
-    Equal to ``mean_k_sync``: the rest of an exponential delay has the law of a whole one.
-    """
+    """The next K distinct workers, the rest go on computing; X ~ Exp(rate). Equal to
+    ``mean_k_sync``: the rest of an exponential delay has the law of a whole one."""
     return mean_k_sync(workers, wait_for, rate)
 
 
 def bound_k_async(workers: int, wait_for: int, unit: WorkerTime) -> float:
     """Upper bound on the mean of K-async for any X that is new-longer-than-used: E[X_(K:n)].
-
-    New-longer-than-used: P(X > s + t | X > s) <= P(X > t), as for a shifted exponential delay and
-    a Weibull or gamma one with shape >= 1.
-    """
+    New-longer-than-used: P(X > s + t | X > s) <= P(X > t), as for a shifted exponential delay and a
+    Weibull or gamma one with shape >= 1."""
     require_count("workers", workers)
     require_count("wait_for", wait_for, workers=workers)
     return IterationTimeLaw(Demand(Arrivals(workers, wait_for, wait_for)), unit).mean()
@@ -173,38 +161,27 @@ def mean_k_batch_async(workers: int, wait_for: int, mean_delay: float) -> float:
 
 
 def mean_ssp(ahead: int, rate: float) -> float:
-    """Two workers, one at most s gradients ahead; X ~ Exp(rate); seconds between updates.
-
-    (2 s + 3) / ((4 s + 4) rate): the lead is a walk on -(s + 1), ..., s + 1 whose ends hold the
-    worker in front. Our derivation.
-    """
+    """Two workers, one at most s gradients ahead; X ~ Exp(rate); seconds between updates. (2 s + 3)
+    / ((4 s + 4) rate): the lead is a walk on -(s + 1), ..., s + 1 whose ends hold the worker in
+    front. Our derivation."""
     require_count("ahead", ahead, least=0)
     require_positive("rate", rate)
     return (2 * ahead + 3) / ((4 * ahead + 4) * rate)
 
 
 def asynchronous_weights(mean_times: ArrayLike) -> FloatArray:
-    """What each worker's own data weigh in plain asynchronous descent, ``(n,)``; fair is 1.
-
-    Worker j delivers 1 / tau_j gradients a second: its weight is (1 / tau_j) / mean(1 / tau). So
-    descent ends at the optimum of losses that are weighed like this; ``rescale`` makes them equal.
-    Elementary renewal theorem.
-
-    Args:
-        mean_times: tau, ``(n,)`` mean seconds of each worker's gradient.
-    """
+    """What each worker's own data weigh in plain asynchronous descent, ``(n,)``; fair is 1. With
+    tau the ``(n,)`` mean seconds of each worker's gradient, worker j delivers 1 / tau_j gradients a
+    second: its weight is (1 / tau_j) / mean(1 / tau). So descent ends at the optimum of losses that
+    are weighed like this; ``rescale`` makes them equal. Elementary renewal theorem."""
     rates = _rates(mean_times)
     return np.asarray(rates / rates.mean())
 
 
 def least_seconds(mean_times: ArrayLike) -> float:
-    """Seconds per n gradients below which no method comes with these workers: n / sum_j 1 / tau_j.
-
-    Nobody ever waits there, and every gradient counts. Elementary renewal theorem.
-
-    Args:
-        mean_times: tau, ``(n,)`` mean seconds of each worker's gradient.
-    """
+    """Seconds per n gradients below which no method comes with workers of these mean seconds tau: n
+    / sum_j 1 / tau_j. Nobody ever waits there, and every gradient counts. Elementary renewal
+    theorem."""
     rates = _rates(mean_times)
     return float(rates.size / rates.sum())
 

@@ -33,17 +33,8 @@ COARSEST = 1e-10  # the smallest P(T > t) that ``1 - cdf`` gives to about six di
 
 @dataclass(frozen=True)
 class WorkerTime:
-    """The law of ``offset + scale * X``; made by the functions below.
-
-    Attributes:
-        unit_cdf: P(X <= seconds).
-        unit_sf: P(X > seconds), or ``None`` for ``1 - unit_cdf``.
-        scale: factor on X, > 0.
-        offset: seconds added, >= 0.
-
-    Raises:
-        InvalidParameter: scale <= 0, offset < 0, or not finite.
-    """
+    """The law of ``offset + scale * X``, in seconds, scale > 0 and offset >= 0; made by the
+    functions below. ``unit_sf`` ``None`` stands for ``1 - unit_cdf``."""
 
     unit_cdf: UnitLaw
     unit_sf: UnitLaw | None = None
@@ -79,17 +70,10 @@ class WorkerTime:
 
 
 def smallest(holds: Callable[[FloatArray], BoolArray], count: int) -> FloatArray:
-    """The smallest number t >= 0 at which a monotone condition holds, for ``count`` conditions.
-
-    Args:
-        holds: ``(count,)`` numbers -> ``(count,)`` bool; once true it stays true for larger t.
-
-    Returns:
-        ``(count,)``, exact to the last bit, infinite where the condition never holds.
-
-    Bisects on the bit pattern: doubles >= 0 are ordered as their patterns are, so 63 calls cover
-    every scale from 0 to 1e308, and a jump is found exactly.
-    """
+    """The smallest number t >= 0 at which a monotone condition holds, for ``count`` conditions:
+    ``(count,)``, exact to the last bit, infinite where it never holds. ``holds`` is ``(count,)``
+    numbers -> ``(count,)`` bool. Bisects on the bit pattern: doubles >= 0 are ordered as their
+    patterns are, so 63 calls cover every scale from 0 to 1e308, and a jump is found exactly."""
     low = np.zeros(count, dtype=np.int64)
     high = np.full(count, np.inf).view(np.int64)
     while np.any(low < high):
@@ -101,10 +85,8 @@ def smallest(holds: Callable[[FloatArray], BoolArray], count: int) -> FloatArray
 
 
 def memoryless_rate(worker: WorkerTime) -> float | None:
-    """The rate of an exponential time, per second; ``None`` for any other law.
-
-    Of all laws it alone has P(T > 2 t) = P(T > t)^2 for every t.
-    """
+    """The rate of an exponential time, per second; ``None`` for any other law. Of all laws it alone
+    has P(T > 2 t) = P(T > t)^2 for every t."""
     median = smallest(lambda t: worker.sf(t) <= 0.5, 1)
     if not 0.0 < median < np.inf:
         return None
@@ -116,26 +98,16 @@ def memoryless_rate(worker: WorkerTime) -> float | None:
 
 
 def worker_time_at(delay: DelayLaw, law: LoadLaw, load: int) -> WorkerTime | None:
-    """The law of a worker's time at a load of d partitions; ``None`` where it is not closed.
-
-    Raises:
-        InvalidParameter: the load is not a whole number >= 1.
-    """
+    """The law of a worker's time at a load of d partitions; ``None`` where it is not closed. Raises
+    ``InvalidParameter``: the load is not a whole number >= 1."""
     require_count("load", load)
     return piece_time_at(delay, law, 1, load)
 
 
 def piece_time_at(delay: DelayLaw, law: LoadLaw, pieces: int, done: int) -> WorkerTime | None:
-    """The law of the time after which a worker has done so many pieces of its partitions.
-
-    Args:
-        delay, law: as for ``worker_time_at``.
-        pieces: M, equal pieces of a partition; per partition each has a draw of its own.
-        done: how many; M d of them are a load of d partitions.
-
-    Raises:
-        InvalidParameter: a number of pieces that is not a whole number >= 1.
-    """
+    """The law of the time after which a worker has done so many of M equal pieces of a partition; M
+    d of them are a load of d partitions. Under ``per_partition`` each piece has a draw of its own.
+    Raises ``InvalidParameter``: a number of pieces that is not a whole number >= 1."""
     require_count("pieces", pieces)
     require_count("done", done)
     share = done / pieces
@@ -149,12 +121,9 @@ def piece_time_at(delay: DelayLaw, law: LoadLaw, pieces: int, done: int) -> Work
 
 
 def step_time_at(delay: DelayLaw, law: LoadLaw, load: int, steps: int) -> WorkerTime | None:
-    """The law of a worker's mean time in H steps, each with a load of d partitions and draws of
-    its own; ``None`` where it is not closed.
-
-    Raises:
-        InvalidParameter: a load or a number of steps that is not a whole number >= 1.
-    """
+    """The law of a worker's mean time in H steps, each with a load of d partitions and draws of its
+    own; ``None`` where it is not closed. Raises ``InvalidParameter``: a load or a number of steps
+    that is not a whole number >= 1."""
     require_count("load", load)
     require_count("steps", steps)
     draws = steps * load if isinstance(law, PerPartition) else steps
@@ -205,21 +174,9 @@ def _known(
 def mean_pieces_done(
     pieces: int, patience: float, cut: Cut, delay: DelayLaw, law: LoadLaw
 ) -> float | NoFormula:
-    """Micro-batches that a worker does in a round on average.
-
-    Args:
-        pieces: M.
-        patience: tau, seconds.
-        cut: as in ``drop_compute``.
-        delay: the unit delay.
-        law: how a worker's time grows with its load.
-
-    Returns:
-        ``NoFormula`` where the time of some pieces has no closed form.
-
-    Raises:
-        InvalidParameter: pieces or patience are not positive.
-    """
+    """Of M micro-batches those that a worker does in a round on average, with ``patience`` tau in
+    seconds and ``cut`` as in ``drop_compute``; ``NoFormula`` where the time of some has no closed
+    form. Raises ``InvalidParameter``: pieces or patience are not positive."""
     require_positive("patience", patience)
     chances = []
     for done in range(1, pieces + (cut == "at")):
@@ -231,16 +188,9 @@ def mean_pieces_done(
 
 
 def normal_pieces_done(pieces: int, patience: float, mean: float, deviation: float) -> float:
-    """Micro-batches done by tau where their times are independent: the central limit for each S_m.
-
-    Args:
-        pieces: M.
-        patience: tau, seconds.
-        mean, deviation: of one micro-batch, seconds.
-
-    Raises:
-        InvalidParameter: pieces, mean or deviation are not positive.
-    """
+    """Micro-batches done by tau (``patience``) where their times, of this mean and deviation, are
+    independent, all in seconds: the central limit for each S_m. Raises ``InvalidParameter``:
+    pieces, mean or deviation are not positive."""
     require_count("pieces", pieces)
     require_positive("mean", mean)
     require_positive("deviation", deviation)
@@ -267,12 +217,10 @@ class DelayForesight:
     law: LoadLaw
 
     def order_statistics(self, workers: int) -> FloatArray:
-        """``(n,)`` mean seconds until the first, second, ... of n workers has done a partition.
-
-        In closed form E T_(j) is the integral of the quantiles against the density of the j-th of n
+        """``(n,)`` mean seconds until the first, second, ... of n workers has done a partition. In
+        closed form E T_(j) is the integral of the quantiles against the density of the j-th of n
         uniform numbers, a sum of 512 terms (tanh-sinh quadrature), to about 1e-10 relative for
-        light tails.
-        """
+        light tails."""
         quantiles = self._quantiles()
         if quantiles is None:
             return np.asarray(np.sort(self._sample(workers), axis=1).mean(axis=0))
@@ -282,10 +230,8 @@ class DelayForesight:
         return np.asarray((np.exp(log_density) * weight * seconds).sum(axis=1))
 
     def chances(self, workers: int, seconds: float) -> FloatArray:
-        """``(n,)`` chance of each worker to do a partition in so many seconds.
-
-        Of a sample to about 1/130 of a chance of one half.
-        """
+        """``(n,)`` chance of each worker to do a partition in so many seconds; of a sample to about
+        1/130 of a chance of one half."""
         if self.delay.independent:
             time = worker_time_at(self.delay, self.law, 1)
             if time is not None:
@@ -307,7 +253,6 @@ class DelayForesight:
         return log_u, log_rest, weight, seconds
 
     def _sample(self, workers: int) -> FloatArray:
-        """Seconds for one partition, ``(rounds, n)``."""
         rounds = min(ROUNDS, self.delay.rounds_available() or ROUNDS)
         drawn = list[FloatArray]()
         for repetition in range(REPETITIONS):

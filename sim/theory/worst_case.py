@@ -39,13 +39,7 @@ DENSE = 2000  # workers, or partitions, up to which all singular values are comp
 
 @dataclass(frozen=True)
 class Bound:
-    """The most that ||w - 1||^2 can be.
-
-    Attributes:
-        value: the bound.
-        attained: whether some set of stragglers reaches it.
-        source: what kind of bound it is.
-    """
+    """The most that ||w - 1||^2 can be; ``attained``: some set of stragglers reaches it."""
 
     value: float
     attained: bool
@@ -63,11 +57,7 @@ class WorstCase(ABC):
 @final
 @dataclass(frozen=True)
 class Tolerant(WorstCase):
-    """A code that is exact with at most so many stragglers.
-
-    Args:
-        tolerated: stragglers.
-    """
+    """A code that is exact with at most so many stragglers."""
 
     tolerated: int
 
@@ -84,14 +74,10 @@ class GroupsLost(WorstCase):
     The same holds for d classes of n / d workers, of which the master takes the most complete one:
     s stragglers leave floor(s / d) workers, with d partitions each, missing in every class.
 
-    The worst s stragglers are floor(s / d) whole groups. With l partitions lost the error is
-    l + (n - l) (c - 1)^2, where each group that was heard has the weight c. It is linear in l: for
-    c > 2 the fewest lost groups are the worst.
-
-    Args:
-        workers: n.
-        size: d.
-        scale: c; ``None``: n / (n - l), or n / (n - s) where groups are single workers.
+    The worst s stragglers are floor(s / d) whole groups. With l partitions lost the error is l + (n
+    - l) (c - 1)^2, where each group that was heard has the weight c, or ``None`` for n / (n - l),
+    which of single workers is n / (n - s). It is linear in l: for c > 2 the fewest lost groups are
+    the worst.
     """
 
     workers: int
@@ -120,18 +106,11 @@ class GroupsLost(WorstCase):
 @final
 @dataclass(frozen=True)
 class Spectral(WorstCase):
-    """B has equal row sums d and equal column sums n d / k: see ``spectral_bound``.
-
-    The all-ones vector then belongs to a singular value, and lambda is the largest of the others.
-    Where these are all the same, as in a symmetric block design, all sets of stragglers are equally
-    bad, and the bound is their error.
-
-    Args:
-        workers, partitions, load: n, k, |d|.
-        second: lambda.
-        alike: whether all singular values but that of the all-ones vector are lambda.
-        weights: ``(n + 1,)`` the common weight of m arrivals; ``None`` for optimal decoding.
-    """
+    """B has equal row sums d and equal column sums n d / k: see ``spectral_bound``. The all-ones
+    vector then belongs to a singular value, and lambda is the largest of the others. Where these
+    are all the same (``alike``), as in a symmetric block design, all sets of stragglers are equally
+    bad, and the bound is their error. ``weights``, ``(n + 1,)``: the common weight of m arrivals;
+    ``None`` for optimal decoding."""
 
     workers: int
     partitions: int
@@ -159,8 +138,8 @@ def spectral_bound(
 ) -> float:
     """The most that ||w - 1||^2 can be after any m arrivals, for equal row sums and column sums.
 
-    A common weight c for the arrivals splits into its mean over all n workers and a rest z with
-    sum 0 and ||z||^2 = c^2 m s / n. The mean decodes x = c m d / k times the gradient, and B^T z is
+    A common weight c for the arrivals splits into its mean over all n workers and a rest z with sum
+    0 and ||z||^2 = c^2 m s / n. The mean decodes x = c m d / k times the gradient, and B^T z is
     orthogonal to that and at most lambda ||z|| long. So the error is at most k ((x - 1)^2 + b x^2)
     with b = (lambda / d)^2 k s / (n m). For x = 1 it is k b, for the best weight k b / (1 + b),
     which optimal decoding therefore never exceeds.
@@ -172,8 +151,6 @@ def spectral_bound(
     the factor 1 / (1 + b) are our derivation.
 
     Args:
-        workers: n.
-        partitions: k.
         load: d, the sum of a row of B; its absolute value with optimal decoding.
         second: lambda, the largest singular value of B but that of the all-ones vector.
         arrivals: m; with none the error is k.
@@ -198,10 +175,8 @@ def spectral_bound(
 
 
 def worst_cases(scheme: Scheme) -> tuple[WorstCase, ...] | NoFormula:
-    """What is known of a scheme's worst case.
-
-    Cost: the singular values of B, O(n^3), or its largest two by a sparse method above ``DENSE``.
-    """
+    """What is known of a scheme's worst case. Cost: the singular values of B, O(n^3), or its
+    largest two by a sparse method above ``DENSE``."""
     if not isinstance(scheme, Fixed) or scheme.patience is not None:
         return NoFormula("its rounds do not all decode by one encoding matrix")
     known = [*_tolerant(scheme), *_groups(scheme), *_spectral(scheme)]
@@ -283,11 +258,8 @@ def _weights(decoder: Decoder) -> tuple[float, ...] | NoFormula | None:
 
 
 def singular_values(b: sparse.csr_array) -> FloatArray:
-    """Singular values of B, the largest first; of a large one the first two alone.
-
-    Raises:
-        InvalidParameter: B has fewer than two rows or columns.
-    """
+    """Singular values of B, the largest first; of a large one the first two alone. Raises
+    ``InvalidParameter``: B has fewer than two rows or columns."""
     if min(b.shape) < 2:
         raise InvalidParameter("encoding", b.shape, "must have at least two rows and columns")
     if max(b.shape) <= DENSE:

@@ -29,14 +29,9 @@ TOGETHER = 2**21  # tasks that a group of replications holds at once: 16 MiB an 
 
 def bounded(run: Run, accepted: Accepted) -> FloatArray | None:
     """Fill in the messages of each update; returns ``(R, n)`` seconds that each worker computed, or
-    ``None`` where these are not recorded.
-
-    Cost: some ten NumPy calls a row of ``(R, n)`` tasks, and a sort of each replication's messages.
-    Memory: six arrays of a group's tasks.
-
-    Raises:
-        NeverEnough: somebody never delivers, and all others wait.
-    """
+    ``None`` where these are not recorded. Cost: some ten NumPy calls a row of ``(R, n)`` tasks, and
+    a sort of each replication's messages. Memory: six arrays of a group's tasks. Raises
+    ``NeverEnough``: somebody never delivers, and all others wait."""
     scheme = run.barrierless
     n, wanted = scheme.workers, run.updates * scheme.gradients
     busy = None if accepted.seconds is None else np.empty((len(run.tapes), n))

@@ -23,31 +23,22 @@ from ..run import CheckedTape, Run
 @dataclass(frozen=True)
 class Block:
     """Messages that follow those of the block before; arrays are worker by worker, and good until
-    the next block is taken.
+    the next block is taken."""
 
-    Attributes:
-        order: places in the other arrays, in the order in which messages are decided.
-        when, worker: instants of arrival, and who sent them.
-        before: how many messages of the run had been decided when the worker got its model.
-        seconds: how long they took to compute, or ``None`` where that was not asked for.
-        last: for each place of ``order``, the last one of its wave.
-        lost: ``(n,)`` of which workers nothing more comes.
-    """
-
-    order: IntArray
+    order: IntArray  # places in the other arrays, in the order in which messages are decided
+    # Instants of arrival, and who sent them.
     when: FloatArray
     worker: IntArray
-    before: IntArray
+    before: IntArray  # how many messages of the run had been decided when the worker got its model
+    # How long they took to compute, or ``None`` where that was not asked for.
     seconds: FloatArray | None
-    last: IntArray
-    lost: BoolArray
+    last: IntArray  # for each place of ``order``, the last one of its wave
+    lost: BoolArray  # ``(n,)`` of which workers nothing more comes
 
 
 def rows_needed(run: Run) -> int:
-    """Tasks of each worker that a run needs, if most are about equally fast.
-
-    In ``oldest`` updates at most n messages grow too old, and about a third of that does.
-    """
+    """Tasks of each worker that a run needs, if most are about equally fast. In ``oldest`` updates
+    at most n messages grow too old, and about a third of that does."""
     scheme = run.barrierless
     accepted = -(-run.updates * scheme.gradients // scheme.n)
     dropped = int(run.updates / (3 * scheme.oldest))
@@ -82,11 +73,9 @@ GROUP = 2**17  # tasks that are sorted together
 
 
 def first_blocks(run: Run, seconds: bool) -> Iterator[Block | None]:
-    """The first messages of each replication, if the run is short and no two of them tie.
-
-    They are found for many replications at once, since a block of few messages costs as much as one
-    of a thousand. Cost: per task of the tables that are read a draw, a sort, and ten passes.
-    """
+    """The first messages of each replication, if the run is short and no two of them tie. They are
+    found for many replications at once, since a block of few messages costs as much as one of a
+    thousand. Cost: per task of the tables that are read a draw, a sort, and ten passes."""
     n, rows, replications = run.scheme.workers, rows_needed(run), len(run.tapes)
     if rows * n > AT_ONCE or replications == 1:
         yield from repeat(None, replications)
@@ -282,14 +271,10 @@ class _Buffers:
         self.key, self.before = np.empty(size, dtype=np.int64), np.empty(size + 1, dtype=np.int64)
 
     def order(self, total: int) -> IntArray | None:
-        """The order of the first ``when``, or ``None`` where two messages (nearly) tie.
-
-        NumPy sorts numbers faster than it finds their order. So instants become whole numbers, with
-        places in their low bits. Rounding never swaps two instants: what differs after it is in
-        order.
-
-        Cost: a sort and eight passes, two thirds of an argsort.
-        """
+        """The order of the first ``when``, or ``None`` where two messages (nearly) tie. NumPy sorts
+        numbers faster than it finds their order. So instants become whole numbers, with places in
+        their low bits. Rounding never swaps two instants: what differs after it is in order. Cost:
+        a sort and eight passes, two thirds of an argsort."""
         when, scaled, key = self.when[:total], self.scaled[:total], self.key[:total]
         latest = when.max(initial=0.0)
         if not 1e-290 < latest < np.inf:

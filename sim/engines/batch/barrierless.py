@@ -30,13 +30,9 @@ FEW = 300  # messages that are decided faster in turn than together
 
 @final
 class Fresh:
-    """Finds the messages that the master accepts, block by block.
-
-    A message is fresh if fewer than ``oldest`` updates happened since its worker got its model.
-    Instants are counted in messages decided.
-
-    Life cycle: ``take`` each block in order, until one has all that are wanted.
-    """
+    """Finds the messages that the master accepts, block by block. A message is fresh if fewer than
+    ``oldest`` updates happened since its worker got its model. Instants are counted in messages
+    decided. Life cycle: ``take`` each block in order, until one has all that are wanted."""
 
     def __init__(self, scheme: Barrierless) -> None:
         self._k, self._oldest = scheme.gradients, int(scheme.oldest)
@@ -49,11 +45,8 @@ class Fresh:
     def take(self, before: IntArray, most: int) -> tuple[IntArray, IntArray]:
         """The messages of a block that are accepted, so many at most, those after them are left:
         their places, and updates of their models; ``before``: for each message, how many had been
-        decided when its worker got its model.
-
-        Cost: where each message makes an update, some thirty passes; else a turn of a Python loop
-        for each, about 40 ns.
-        """
+        decided when its worker got its model. Cost: where each message makes an update, some thirty
+        passes; else a turn of a Python loop for each, about 40 ns."""
         start, size = len(self._updates) - 1, len(before)
         first = self._decided - start
         updates = np.concatenate([self._updates, np.empty(size, dtype=np.int32)])
@@ -72,11 +65,9 @@ class Fresh:
         return places, updates.take(before.take(places) - first)
 
     def _sieve(self, since: IntArray, updates: IntArray) -> IntArray:
-        """Places of the messages that are accepted, where each of them makes an update.
-
-        What is fresh even if all others are accepted is certain. Each of the rest is accepted if
-        enough of those since its worker got its model are dropped: see ``_dropped``.
-        """
+        """Places of the messages that are accepted, where each of them makes an update. What is
+        fresh even if all others are accepted is certain. Each of the rest is accepted if enough of
+        those since its worker got its model are dropped: see ``_dropped``."""
         start = len(updates) - len(since) - 1
         updates[start + 1 :] = np.arange(1, len(since) + 1) + updates[start]
         stale = updates[start:-1] - updates.take(since)
@@ -101,10 +92,8 @@ class Fresh:
         return places
 
     def _limits(self) -> Iterator[int]:
-        """When the update happened that makes the next message fresh; then for those after it.
-
-        Read from ``accepted``, which grows meanwhile.
-        """
+        """When the update happened that makes the next message fresh; then for those after it. Read
+        from ``accepted``, which grows meanwhile."""
         updates = islice(self._accepted, self._k - 1, None, self._k)
         limits = chain.from_iterable(map(repeat, updates, repeat(self._k)))
         return islice(limits, self._begun, None)
@@ -118,12 +107,10 @@ def _counted(marked: BoolArray) -> IntArray:
 
 
 def _dropped(first: IntArray, needed: IntArray) -> BoolArray:
-    """Which of M messages are dropped: those since whose ``first`` fewer than needed are.
-
-    Of whom too few can be dropped, they are dropped for certain; of whom enough are for certain,
-    they are accepted for certain; and so on. So each time the first that is open is decided, and
-    most are. The last few, or all where that goes slowly, are decided in turn.
-    """
+    """Which of M messages are dropped: those since whose ``first`` fewer than needed are. Of whom
+    too few can be dropped, they are dropped for certain; of whom enough are for certain, they are
+    accepted for certain; and so on. So each time the first that is open is decided, and most are.
+    The last few, or all where that goes slowly, are decided in turn."""
     size = len(first)
     dropped, open_, before = np.zeros(size, dtype=np.bool_), np.arange(size), 2 * size
     while max(FEW, size // 20) < len(open_) < 0.8 * before:
@@ -144,13 +131,9 @@ def _dropped(first: IntArray, needed: IntArray) -> BoolArray:
 
 
 def cycles(run: Run, heard: bool, work: bool) -> Trace:
-    """Run the replications of a scheme whose updates come in cycles.
-
-    Cost: that of ``arrival_blocks``, and a turn of a Python loop for each message.
-
-    Raises:
-        NeverEnough: nobody is left whose message makes an update, or time stands still.
-    """
+    """Run the replications of a scheme whose updates come in cycles. Cost: that of
+    ``arrival_blocks``, and a turn of a Python loop for each message. Raises ``NeverEnough``: nobody
+    is left whose message makes an update, or time stands still."""
     accepted = Accepted.empty((len(run.tapes), run.updates, 1), heard=work, work=False)
     streams = Streams(run.scheme.workers)
     for r, first in enumerate(first_blocks(run, work)):
@@ -262,16 +245,11 @@ class _CycleDecisions:
 
 
 def batch_barrierless(run: Run, heard: bool = True, work: bool = True) -> Trace:
-    """Run the replications; see ``engines.simulate.simulate``.
-
-    Cost: that of ``arrival_blocks``, and three passes to write a message down; where old messages
-    are dropped also that of ``Fresh``. Where updates come in cycles, that of ``cycles``; where an
-    update stops everybody or is waited for, that of ``dependent``. Memory: the times alone, unless
-    more is asked for.
-
-    Raises:
-        NeverEnough: nothing more can arrive, and the last update has not happened.
-    """
+    """Run the replications; see ``engines.simulate.simulate``. Cost: that of ``arrival_blocks``,
+    and three passes to write a message down; where old messages are dropped also that of ``Fresh``.
+    Where updates come in cycles, that of ``cycles``; where an update stops everybody or is waited
+    for, that of ``dependent``. Memory: the times alone, unless more is asked for. Raises
+    ``NeverEnough``: nothing more can arrive, and the last update has not happened."""
     scheme, busy, noted = run.barrierless, None, None
     if scheme.cycles:
         return cycles(run, heard, work)

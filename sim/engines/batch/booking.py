@@ -19,25 +19,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TraceArrays:
-    """The arrays of a trace of rounds, or views of a part of them; filled in place.
+    """The arrays of a trace of rounds, or views of a part of them; filled in place."""
 
-    Attributes:
-        times: ``(R, T)``.
-        arrived: ``(R, T, n m)``, or ``None`` where it is not recorded.
-        work: as in ``Trace``, or ``None`` where it is not recorded.
-        messages: messages per worker.
-        first: the first round of this part, from 0.
-        ends_run: whether the last round of this part is the last of the run.
-        max_wait: seconds after which a round stops the run.
-    """
-
-    times: FloatArray
-    arrived: BoolArray | None
-    work: Work | None
-    messages: int
-    first: int = 0
-    ends_run: bool = True
-    max_wait: float | None = None
+    times: FloatArray  # ``(R, T)``
+    arrived: BoolArray | None  # ``(R, T, n m)``, or ``None`` where it is not recorded
+    work: Work | None  # as in ``Trace``, or ``None`` where it is not recorded
+    messages: int  # messages per worker
+    first: int = 0  # the first round of this part, from 0
+    ends_run: bool = True  # whether the last round of this part is the last of the run
+    max_wait: float | None = None  # seconds after which a round stops the run
 
     @classmethod
     def empty(cls, run: Run, heard: bool, work: bool) -> TraceArrays:
@@ -192,10 +182,8 @@ def book(
 
 
 def all_in(times: FloatArray, messages: int) -> FloatArray:
-    """When the last of all messages comes that is ever sent: ``(..., n m) -> (...)``.
-
-    Only messages before a worker's last one can be left out.
-    """
+    """When the last of all messages comes that is ever sent: ``(..., n m) -> (...)``. Only messages
+    before a worker's last one can be left out."""
     if messages == 1:
         return row_max(times)
     last = row_max(times[..., messages - 1 :: messages])
@@ -204,10 +192,8 @@ def all_in(times: FloatArray, messages: int) -> FloatArray:
 
 def accumulate(total: FloatArray, addends: FloatArray) -> None:
     """``total (r, n) += addends (r, t, n)`` one round after the other, as the event engine adds.
-
     NumPy adds in pairs along the fastest axis only, so a reduction over t is such a running sum
-    unless the worker axis is trivial.
-    """
+    unless the worker axis is trivial."""
     first = addends[:, 0].copy()
     addends[:, 0] += total
     if addends.shape[2] > 1:

@@ -48,14 +48,10 @@ AT_ONCE = 8  # tasks of a worker that are looked at together
 
 
 def distinct(run: Run, group: range, accepted: Accepted) -> None:
-    """Fill in the messages of each update of a group of replications.
-
-    Cost: a sort of n an update, and for each 8 tasks that the fastest worker does in it some ten
-    NumPy calls over ``(R, 8, n)``.
-
-    Raises:
-        NeverEnough: too few workers ever deliver, or one delivers again and again in no time.
-    """
+    """Fill in the messages of each update of a group of replications. Cost: a sort of n an update,
+    and for each 8 tasks that the fastest worker does in it some ten NumPy calls over ``(R, 8, n)``.
+    Raises ``NeverEnough``: too few workers ever deliver, or one delivers again and again in no
+    time."""
     mine, scheme = slice(group.start, group.stop), run.barrierless
     tasks, now, k = _tasks(run, group), np.zeros(len(group)), scheme.gradients
     everyone = np.arange(len(group) * scheme.n).reshape(-1, scheme.n)
@@ -78,11 +74,9 @@ def _use_until(
     end: FloatArray, now: FloatArray, first: FloatArray, tasks: Tasks, iteration: int
 ) -> None:
     """Use the rows of all tasks that have begun by an update at ``(R,)`` instants, after the one
-    before it; ``first``, ``(R, n)``, is when each worker's first task ends.
-
-    A worker has begun one task more than have ended before the update: a message of its instant is
-    decided with it, and its worker begins nothing before that.
-    """
+    before it; ``first``, ``(R, n)``, is when each worker's first task ends. A worker has begun one
+    task more than have ended before the update: a message of its instant is decided with it, and
+    its worker begins nothing before that."""
     r, n = first.shape
     reached, going = np.repeat(now[:, None], n, axis=1), np.ones((r, n), dtype=np.bool_)
     idle = np.zeros((r, n), dtype=np.int64)
@@ -107,14 +101,9 @@ FEW = 6  # replications that are faster one after the other
 
 
 def dependent(run: Run, accepted: Accepted) -> None:
-    """Fill in the messages of each update.
-
-    Cost: that of ``distinct``, ``_stopped`` or ``_waiting``; that of ``_alone`` for fewer than
-    ``FEW`` replications, and for those in which messages tie.
-
-    Raises:
-        NeverEnough: as if the replications ran one after the other.
-    """
+    """Fill in the messages of each update. Cost: that of ``distinct``, ``_stopped`` or
+    ``_waiting``; that of ``_alone`` for fewer than ``FEW`` replications, and for those in which
+    messages tie. Raises ``NeverEnough``: as if the replications ran one after the other."""
     scheme, replications = run.barrierless, len(run.tapes)
     size = max(FEW, TOGETHER // (rows_at_once(run) * scheme.n))
     for start in range(0, replications, size):
@@ -140,11 +129,9 @@ A_CALL = 5000  # cells that cost as much as looking once more at some replicatio
 
 def _stopped(scheme: Barrierless, tasks: Tasks, accepted: Accepted) -> BoolArray:
     """Where every update stops everybody: fill in all replications but those that are returned, in
-    which messages tie, or a message never comes: ``(R,)``.
-
-    Cost: some forty NumPy calls an update, over ``(depth, R, min(n, K))`` tasks. Where a worker
-    does more in one update, its replication is looked at again; depth grows where that is frequent.
-    """
+    which messages tie, or a message never comes: ``(R,)``. Cost: some forty NumPy calls an update,
+    over ``(depth, R, min(n, K))`` tasks. Where a worker does more in one update, its replication is
+    looked at again; depth grows where that is frequent."""
     (r, updates, _), n, k = accepted.when.shape, scheme.n, scheme.gradients
     everyone, now = np.arange(r * n).reshape(r, n), np.zeros(r)
     strange = np.zeros(r, dtype=np.bool_)
@@ -192,11 +179,9 @@ class First:
 
 def _first(tasks: Tasks, workers: IntArray, now: FloatArray, k: int, depth: int) -> First:
     """The first K messages after an update of ``(R, n)`` workers, by place, that begin at ``(R,)``
-    instants; so many tasks of each are looked at.
-
-    Of more than K workers only those of the K earliest first messages can have one among them.
-    Cost: two partitions, a sort of K, and ten passes.
-    """
+    instants; so many tasks of each are looked at. Of more than K workers only those of the K
+    earliest first messages can have one among them. Cost: two partitions, a sort of K, and ten
+    passes."""
     strange = np.zeros(len(now), dtype=np.bool_)
     if k < workers.shape[1]:
         cells, strange = _earliest(tasks.ahead(1, workers)[0] + now[:, None], k)
@@ -242,10 +227,8 @@ def _in_order(cells: IntArray, finish: FloatArray) -> tuple[IntArray, FloatArray
 
 def _waiting(scheme: Barrierless, tasks: Tasks, accepted: Accepted) -> BoolArray:
     """Where whoever has delivered waits: fill in all replications but those that are returned, in
-    which messages tie, or no update comes: ``(R,)``.
-
-    Cost: some twenty NumPy calls an update, over ``(R, n)`` workers.
-    """
+    which messages tie, or no update comes: ``(R,)``. Cost: some twenty NumPy calls an update, over
+    ``(R, n)`` workers."""
     (r, updates, _), n, k = accepted.when.shape, scheme.n, scheme.gradients
     seconds = tasks.begin(np.arange(r * n))
     finish, version = seconds.reshape(r, n).copy(), np.zeros(r * n, dtype=np.int32)
@@ -273,11 +256,9 @@ CHUNK = 256  # updates that are written down together
 
 
 def _alone(run: Run, replication: int, accepted: Accepted) -> None:
-    """Fill in one replication, also where messages tie.
-
-    Cost: a turn of a Python loop and of a heap for each message, about 0.4 microseconds; where
-    updates stop everybody, also 0.1 for each worker.
-    """
+    """Fill in one replication, also where messages tie. Cost: a turn of a Python loop and of a heap
+    for each message, about 0.4 microseconds; where updates stop everybody, also 0.1 for each
+    worker."""
     scheme, tape = run.barrierless, run.tapes[replication]
     k, columns = scheme.gradients, task_columns(tape, run.load_law, rows_at_once(run))
     tasks = [iter(column) for column in columns]

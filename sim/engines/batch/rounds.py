@@ -36,13 +36,9 @@ CELLS = 2**15  # messages that are booked together: few enough to stay in the ca
 
 @final
 class CoupledRounds:
-    """A group of replications on their way through the rounds.
-
-    Life cycle: ``advance`` or ``round`` for t = 0, 1, ... in order, then ``finish``.
-
-    Cost: per round some eight NumPy calls and the stopping rule; per message the ten passes of
-    ``book``.
-    """
+    """A group of replications on their way through the rounds. Life cycle: ``advance`` or ``round``
+    for t = 0, 1, ... in order, then ``finish``. Cost: per round some eight NumPy calls and the
+    stopping rule; per message the ten passes of ``book``."""
 
     def __init__(self, result: TraceArrays, run: Run) -> None:
         (r, rounds), n, m = result.times.shape, run.scheme.workers, result.messages
@@ -55,11 +51,8 @@ class CoupledRounds:
         self._begun, self._arrive = np.empty((r, block, n)), np.empty((r, block, n * m))
 
     def advance(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> None:
-        """Play round t; ``offsets (r, n m)`` seconds from beginning to each message.
-
-        Raises:
-            NeverEnough: naming the first round, of those not booked yet, that never ends.
-        """
+        """Play round t; ``offsets (r, n m)`` seconds from beginning to each message. Raises
+        ``NeverEnough``: naming the first round, of those not booked yet, that never ends."""
         policy, now, i = self._policy, self._now, self._count
         if i == self._opened.shape[1]:
             self._book()
@@ -78,11 +71,7 @@ class CoupledRounds:
         self._ready[:, i] = self._now[:, 0]
 
     def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:
-        """Play round t, and say how it came out.
-
-        Raises:
-            NeverEnough: the round never ends.
-        """
+        """Play round t, and say how it came out. Raises ``NeverEnough``: the round never ends."""
         opened = self._now[:, 0]
         self.advance(t, stopping, offsets)
         ended, arrive = self._result.times[:, t], self._arrive[:, self._count - 1]
@@ -121,10 +110,8 @@ class CoupledRounds:
 
 @final
 class NetworkedRounds:
-    """A group of replications on their way through the rounds.
-
-    Life cycle: ``round`` for t = 0, 1, ... in order, then ``finish``, which books the work.
-    """
+    """A group of replications on their way through the rounds. Life cycle: ``round`` for t = 0, 1,
+    ... in order, then ``finish``, which books the work."""
 
     def __init__(self, result: TraceArrays, run: Run, group: range) -> None:
         (r, rounds), n, m = result.times.shape, run.scheme.workers, result.messages
@@ -145,10 +132,7 @@ class NetworkedRounds:
 
     def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:
         """Play round t, ``offsets (r, n m)`` seconds from beginning to computing each message.
-
-        Raises:
-            NeverEnough: the round never ends.
-        """
+        Raises ``NeverEnough``: the round never ends."""
         policy, m, one = self._policy, self._result.messages, self._result.rounds(t, t + 1)
         opened = self._now[:, None]
         self._begun[:, t] = policy.begins(opened + self._downlink, self._free)
@@ -221,11 +205,9 @@ CACHED = 2**15  # cells of independent rounds that are worked on together: 256 K
 
 def batch_rounds(run: Run, heard: bool = True, work: bool = True, budget: int = BUDGET) -> Trace:
     """Run all replications; see ``engines.simulate.simulate``. The result does not depend on the
-    budget, bytes of working memory, more on a network.
-
-    Cost: per worker and round one draw, one pass of the stopping rule, with ``heard`` one
-    addition and one comparison, and with ``work`` about ten passes more.
-    """
+    budget, bytes of working memory, more on a network. Cost: per worker and round one draw, one
+    pass of the stopping rule, with ``heard`` one addition and one comparison, and with ``work``
+    about ten passes more."""
     scheme, result = run.rounds, TraceArrays.empty(run, heard, work)
     if scheme.sees is not Sees.NOTHING:
         return to_the_end(_course(run, result))
@@ -263,10 +245,8 @@ def batch_rounds(run: Run, heard: bool = True, work: bool = True, budget: int = 
 
 
 def batch_course(run: Run) -> Course:
-    """All replications together, a round at a time; see ``engines.simulate.rounds``.
-
-    Cost: about thirty NumPy calls a round beside the passes of ``batch_rounds``.
-    """
+    """All replications together, a round at a time; see ``engines.simulate.rounds``. Cost: about
+    thirty NumPy calls a round beside the passes of ``batch_rounds``."""
     return _course(run, TraceArrays.empty(run, heard=True, work=True))
 
 

@@ -119,11 +119,9 @@ class IdealBarrierlessWorkers(BarrierlessWorkers):
 
 @final
 class NetworkedBarrierlessWorkers(BarrierlessWorkers):
-    """Workers behind a network, that can crash and come back.
-
-    A model is on its way for the downlink's seconds; it then ends whatever the worker was doing. A
-    crash loses the task and the messages on their way; who comes back has the newest model at once.
-    """
+    """Workers behind a network, that can crash and come back. A model is on its way for the
+    downlink's seconds; it then ends whatever the worker was doing. A crash loses the task and the
+    messages on their way; who comes back has the newest model at once."""
 
     def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
         super().__init__(run, replication, recorder)

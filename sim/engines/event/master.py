@@ -33,9 +33,7 @@ Action = Callable[[Event], None]
 
 class Call(Event):
     """Calls ``action`` with itself in so many seconds, after all of that instant that comes first.
-
-    ``priority`` is the order within an instant, and ``value`` the event's value.
-    """
+    ``priority`` is the order within an instant, and ``value`` the event's value."""
 
     def __init__(
         self,
@@ -218,11 +216,9 @@ class Master:
         broadcast.succeed(self.round)
 
     def hear(self, message: int, of_round: int, seconds: float) -> None:
-        """Hear a message that took its worker ``seconds`` to compute.
-
-        A message of an earlier round, or after the decision, is too late. One that its worker sends
-        again because a crash has lost the task changes nothing.
-        """
+        """Hear a message that took its worker ``seconds`` to compute. A message of an earlier
+        round, or after the decision, is too late. One that its worker sends again because a crash
+        has lost the task changes nothing."""
         now = self.env.now
         if of_round != self.round or self._arrived[message]:
             return

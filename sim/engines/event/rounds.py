@@ -28,11 +28,9 @@ IdealProcess = Generator[Event, int, None]
 
 @final
 class IdealRoundWorkers(RoundWorkers):
-    """Workers of an ideal cluster.
-
-    Between two openings of rounds an ideal worker computes without a pause from the first instant
-    on, until it rests: so its busy seconds are booked round by round.
-    """
+    """Workers of an ideal cluster. Between two openings of rounds an ideal worker computes without
+    a pause from the first instant on, until it rests: so its busy seconds are booked round by
+    round."""
 
     def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
         super().__init__(run, replication, recorder)
@@ -81,11 +79,9 @@ class IdealRoundWorkers(RoundWorkers):
 
 
 def cancelling_worker(workers: IdealRoundWorkers, master: Master, worker: int) -> IdealProcess:
-    """Policy ``cancel``: each broadcast replaces whatever the worker was doing.
-
-    The abandoned timeout stays in SimPy's heap and says nothing when it fires: that costs less
-    than interrupting a process. One that would never fire is not scheduled, or it would stay there.
-    """
+    """Policy ``cancel``: each broadcast replaces whatever the worker was doing. The abandoned
+    timeout stays in SimPy's heap and says nothing when it fires: that costs less than interrupting
+    a process. One that would never fire is not scheduled, or it would stay there."""
     env, current = master.env, -1
     first, final_message = worker * master.messages, (worker + 1) * master.messages - 1
     since = 0.0
@@ -112,10 +108,8 @@ def cancelling_worker(workers: IdealRoundWorkers, master: Master, worker: int) -
 
 
 def diligent_worker(workers: IdealRoundWorkers, master: Master, worker: int) -> IdealProcess:
-    """The other policies: the worker always finishes what it has begun.
-
-    Under ``queue`` it takes every model in order; under ``finish`` the newest one, and under
-    ``drain`` the two are the same.
+    """The other policies: the worker always finishes what it has begun. Under ``queue`` it takes
+    every model in order; under ``finish`` the newest one, and under ``drain`` the two are the same.
     """
     env, next_round = master.env, workers.policy.next_round
     first, final_message = worker * master.messages, (worker + 1) * master.messages - 1
@@ -150,10 +144,8 @@ def diligent_worker(workers: IdealRoundWorkers, master: Master, worker: int) -> 
 
 
 def event_rounds(run: Run, recorder: Recorder | None = None) -> Trace:
-    """Run the replications, one after the other; see ``engines.simulate.simulate``.
-
-    A scheme that looks at arrivals is asked for its plan for all replications together.
-    """
+    """Run the replications, one after the other; see ``engines.simulate.simulate``. A scheme that
+    looks at arrivals is asked for its plan for all replications together."""
     if run.rounds.sees is not Sees.NOTHING:
         return to_the_end(event_course(run, recorder))
     stopping = plan_of(run, run.rounds.start(len(run.tapes))).stopping

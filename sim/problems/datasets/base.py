@@ -21,22 +21,14 @@ from ..base import Matrix, Task
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Plain arrays, ready for a problem.
+    """Plain arrays, ready for a problem."""
 
-    Attributes:
-        task: what kind of target ``y`` is.
-        X: ``(N, p)`` training rows, in the order that partitions are cut from.
-        y: ``(N,)`` targets; -1 and +1 for classification.
-        X_test: ``(M, p)`` test rows, or ``None``.
-        y_test: ``(M,)`` test targets, or ``None``.
-        initial: ``(p,)`` the start that the data set brings with it, or ``None``.
-    """
-
-    task: Task
-    X: Matrix
-    y: FloatArray
-    X_test: Matrix | None = None
-    y_test: FloatArray | None = None
+    task: Task  # what kind of target ``y`` is
+    X: Matrix  # ``(N, p)`` training rows, in the order that partitions are cut from
+    y: FloatArray  # ``(N,)`` targets; -1 and +1 for classification
+    X_test: Matrix | None = None  # ``(M, p)`` test rows, or ``None``
+    y_test: FloatArray | None = None  # ``(M,)`` test targets, or ``None``
+    # ``(p,)`` the start that the data set brings with it, or ``None``.
     initial: FloatArray | None = None
 
 
@@ -46,11 +38,8 @@ class DatasetFamily(ABC):
     name: ClassVar[str]  # the registry name
 
     def file(self, data_dir: Path | None) -> Path | None:
-        """The file that ``load`` reads, or ``None`` for data that need none.
-
-        Raises:
-            DataNotFound: it is not there.
-        """
+        """The file that ``load`` reads, or ``None`` for data that need none; raises
+        ``DataNotFound``."""
         return None
 
     @property
@@ -81,16 +70,9 @@ def category_codes(column: ArrayLike) -> tuple[IntArray, int]:
 
 
 def one_hot(columns: list[ArrayLike]) -> sparse.csr_array[np.float64]:
-    """Replace every column by one 0/1 feature per distinct value.
-
-    Args:
-        columns: c columns of N values each.
-
-    Returns:
-        ``(N, p)``, p the number of distinct (column, value) pairs, with exactly c ones a row.
-
-    Cost: one sort per column.
-    """
+    """Replace each of c columns of N values by one 0/1 feature per distinct value: ``(N, p)``, p
+    the number of distinct (column, value) pairs, with exactly c ones a row. Cost: one sort per
+    column."""
     coded = [category_codes(column) for column in columns]
     sizes = np.array([size for _, size in coded])
     offsets = np.cumsum(sizes) - sizes

@@ -141,12 +141,10 @@ class PublicDataset(DatasetFamily):
 
     @override
     def file(self, data_dir: Path | None) -> Path:
-        """The first file that matches one of ``files``.
-
-        Looks in ``data_dir`` and then in the directory that ERASUREHEAD_DATA names; in each, first
-        in the directory itself and then in its subdirectory ``datasets``; there, for each pattern
-        in order, first the pattern itself and then with ``.gz``.
-        """
+        """The first file that matches one of ``files``. Looks in ``data_dir`` and then in the
+        directory that ERASUREHEAD_DATA names; in each, first in the directory itself and then in
+        its subdirectory ``datasets``; there, for each pattern in order, first the pattern itself
+        and then with ``.gz``."""
         given = os.environ.get(DATA_VARIABLE)
         roots = [data_dir] if data_dir is not None else []
         roots += [Path(given)] if given else []
@@ -160,11 +158,8 @@ class PublicDataset(DatasetFamily):
         raise DataNotFound(self.name, self.files, places, self.origin)
 
     def read(self, file: Path, header: bool = True) -> pd.DataFrame:
-        """Read a CSV (possibly gzipped) or Parquet file.
-
-        Raises:
-            InvalidParameter: it is not readable as what its name says, or far too large.
-        """
+        """Read a CSV (possibly gzipped) or Parquet file. Raises ``InvalidParameter``: it is not
+        readable as what its name says, or far too large."""
         from ...tables import read_csv, read_parquet
 
         try:
@@ -186,12 +181,8 @@ class PublicDataset(DatasetFamily):
         numbers: Sequence[str | int] = (),
     ) -> None:
         """Refuse a file that is not the one that the loader was written for, or has empty cells.
-
-        The columns of ``needed`` must be there, and those of ``numbers`` must hold numbers.
-
-        Raises:
-            InvalidParameter: a column is missing, has empty cells, or text among its numbers.
-        """
+        The columns of ``needed`` must be there, and those of ``numbers`` must hold numbers. Raises
+        ``InvalidParameter``: a column is missing, has empty cells, or text among its numbers."""
 
         def few(names: Sequence[str | int]) -> str:
             return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
