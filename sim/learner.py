@@ -92,19 +92,11 @@ def train(
     iterations: int,
     progress: Progress | None = None,
 ) -> Learned:
-    """Train R models, each on the gradients that its own replication decoded.
+    """Train R models from one start, ``(p,)``, each on the gradients that its replication decoded.
 
-    Args:
-        problem: data and loss.
-        optimizer: the rule of the updates.
-        initial: ``(p,)`` the start of every replication.
-        steps: the master's updates. Where every one is exact, one model is trained and all
-            replications share it: the arrays returned are read-only views.
-        iterations: T; each has the same number of updates.
-        progress: told of each iteration.
-
-    Raises:
-        InvalidParameter: past models or gradients do not fit into memory.
+    Where every update is exact, one model is trained and all replications share it: the arrays
+    returned are read-only views. Each iteration has the same number of updates. Raises
+    ``InvalidParameter``: past models or gradients do not fit into memory.
     """
     [learned] = train_each(problem, [optimizer], initial, steps, iterations, progress)
     return learned
@@ -221,17 +213,8 @@ def training_context() -> Iterator[None]:
 class Models:
     """The models of a few replications, side by side, once for each of L optimizers.
 
-    Life cycle: ``losses`` and ``update`` in any order; each update moves on by one.
-
-    Args:
-        rules: of the updates.
-        start: ``(p, width)`` where the replications begin.
-        steps: as for ``Learner``.
-
-    Attributes:
-        beta: ``(L, p, width)`` the current models.
-        updates: updates so far, each local step counted.
-        alignment: ``(L, width)`` inner product of the last two decoded gradients; 0 at first.
+    Life cycle: ``losses`` and ``update`` in any order; each update moves on by one. The
+    replications begin at ``start``, ``(p, width)``; ``steps`` are as for ``Learner``.
     """
 
     def __init__(
@@ -242,7 +225,7 @@ class Models:
         if steps is not None:
             depth, table, held, singles = steps.depth, steps.table_size, steps.held, steps.sparse
         self._states = rules.init(start)
-        self.beta = rules.models(self._states)
+        self.beta = rules.models(self._states)  # ``(L, p, width)`` the current models
         rates, features, width = self.beta.shape
         margins = problem.margins(self.beta)
         self._margins: deque[FloatArray | None] = deque([margins, margins], maxlen=2)
@@ -253,9 +236,9 @@ class Models:
         self._gradient: FloatArray | None = None
         self._tables = GradientTables(width, table, (rates, features))
         self._held = HeldGradients(problem, held, rates, width)
-        self.alignment = np.zeros((rates, width))
+        self.alignment = np.zeros((rates, width))  # inner products of the last two gradients
         self._velocity = np.zeros(())  # of outer steps, (L, p, width) after the first
-        self.updates = 0
+        self.updates = 0  # each local step counted
         self._remember()
 
     def losses(self) -> FloatArray:

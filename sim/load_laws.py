@@ -61,9 +61,17 @@ class LoadLaw(ABC):
         """
         if messages == 1:
             return self.worker_times(tape, loads, start, stop)
-        once, parts = _Streams(tape), _parts(loads, messages, shares)
+        if shares is None:  # product first: a whole partition stays a whole number
+            parts = loads[:, None] * np.arange(1, messages + 1) / messages
+        else:
+            parts = loads[:, None] * shares
+        return self._times_of(tape, np.asarray(parts), start, stop).reshape(stop - start, -1)
+
+    def _times_of(self, tape: TapeLike, parts: FloatArray, start: int, stop: int) -> FloatArray:
+        """``(stop - start, n, m)`` seconds until ``(n, m)`` partitions of each worker are done."""
+        once = _Streams(tape)
         done = [self.worker_times(once, part, start, stop) for part in parts.T]
-        return np.stack(done, axis=-1).reshape(stop - start, -1)
+        return np.stack(done, axis=-1)
 
     def task_times(
         self, tape: TapeLike, loads: Loads, tasks: int, start: int, stop: int
@@ -83,16 +91,10 @@ class LoadLaw(ABC):
         return np.stack(times, axis=-1).reshape(stop - start, -1)
 
 
-def _parts(loads: Loads, messages: int, shares: FloatArray | None) -> FloatArray:
-    if shares is not None:
-        return np.asarray(loads[:, None] * shares)
-    # Product first: a whole partition stays a whole number.
-    return np.asarray(loads[:, None] * np.arange(1, messages + 1) / messages)
-
-
 @final
 class _Streams(TapeAround):
-    """A tape from some stream on, which draws each once: a task may be computed in parts."""
+    """A tape from some stream on, which draws each once, at its first call: a task may be computed
+    in parts."""
 
     def __init__(self, tape: TapeLike, first: int = 0) -> None:
         self.tape, self._first, self._rows = tape, first, dict[int, FloatArray]()
@@ -122,21 +124,10 @@ class OfOneDraw(LoadLaw):
         return times + cost if np.any(cost) else times
 
     @override
-    def message_times(
-        self,
-        tape: TapeLike,
-        loads: Loads,
-        messages: int,
-        start: int,
-        stop: int,
-        shares: FloatArray | None = None,
-    ) -> FloatArray:
-        if messages == 1:
-            return self.worker_times(tape, loads, start, stop)
-        parts = _parts(loads, messages, shares)
+    def _times_of(self, tape: TapeLike, parts: FloatArray, start: int, stop: int) -> FloatArray:
         times = tape.rows(start, stop)[:, :, None] * self.growth(parts)
         times += self.cost(parts)
-        return times.reshape(stop - start, -1)
+        return times
 
 
 @final

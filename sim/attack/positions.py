@@ -28,16 +28,11 @@ from .code import Code
 
 
 class Position(ABC):
-    """A set of stragglers; abstract, a value.
+    """A set of stragglers; abstract, a value."""
 
-    Attributes:
-        foresees: whether a change costs far less than a decoding.
-        stragglers: ``(n,)`` bool.
-    """
+    foresees: ClassVar[bool] = True  # whether a change costs far less than a decoding
 
-    foresees: ClassVar[bool] = True
-
-    stragglers: BoolArray
+    stragglers: BoolArray  # ``(n,)``
 
     @property
     @abstractmethod

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import numpy as np
 from scipy import special
@@ -25,9 +25,7 @@ from ..load_laws import PerPartition
 from ..schemes.arrivals import Arrivals, Demand, NoFormula, demand
 from ..schemes.base import RoundScheme, Sees
 from ..types import DelayLaw, FloatArray, IntArray, TableTape, Trace
-
-if TYPE_CHECKING:
-    from .run import Run
+from .run import Run
 
 BLOCK = 2**13  # rounds that are drawn together; so a run's first rounds do not depend on its length
 CELLS = 2**20  # chances of groups that are held in memory at once

@@ -9,15 +9,13 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
 from math import inf
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import numpy as np
 
 from ..schemes.barrierless import Barrierless, Cycle, Stops
 from ..types import FloatArray, IntArray, Messages, Stream, Trace, Work
-
-if TYPE_CHECKING:
-    from .run import Run
+from .run import Run
 
 Message = tuple[int, int, float]
 """A gradient that has come: its worker, the version of its model, and seconds to compute it."""
@@ -192,22 +190,15 @@ class Decisions:
     master of ``live`` both ask it, so they decide alike.
 
     Life cycle: ``decide`` the messages of each instant, in order, until ``done``.
-
-    Attributes:
-        version: updates so far; whoever starts anew gets the model of this version.
-        accepted: messages in the order in which they were accepted; K make an update.
-        heard: every message where updates come in cycles, also those that make no update.
-        ends: messages of ``heard`` up to each update.
-        endless: a worker that delivers in vain again and again while time stands still, if any.
     """
 
     def __init__(self, scheme: Barrierless, iterations: int) -> None:
         self.scheme = scheme
-        self.version = 0
-        self.accepted: list[Heard] = []
-        self.heard: list[Heard] = []
-        self.ends: list[int] = []
-        self.endless: int | None = None
+        self.version = 0  # updates so far; whoever starts anew gets the model of this version
+        self.accepted: list[Heard] = []  # in the order in which they were; K make an update
+        self.heard: list[Heard] = []  # where updates come in cycles: every message
+        self.ends: list[int] = []  # messages of ``heard`` up to each update
+        self.endless: int | None = None  # a worker that delivers in vain while time stands still
         self._updates = scheme.updates(iterations)
         self._per_iteration = self._updates // iterations
         self._missing = scheme.gradients

@@ -109,22 +109,13 @@ class _BurstTally(Tally):
 
 @plain_dataclass(frozen=True)
 class SequentialCode(OfWorkers):
-    """What both codes are made of; abstract.
+    """What both codes are made of; abstract."""
 
-    Args:
-        n: number of workers, and of partitions.
-        burst: B, less than W.
-        window: W.
-        stragglers: lambda.
-        tolerance: mu.
-        exempt: rounds with at most s stragglers that the model does not count.
-    """
-
-    burst: int
-    window: int
-    stragglers: int
-    tolerance: float
-    exempt: Exempt = "past"
+    burst: int  # B, less than W
+    window: int  # W
+    stragglers: int  # lambda
+    tolerance: float  # mu
+    exempt: Exempt = "past"  # rounds with at most s stragglers that the model does not count
 
     name = "sequential"
     exact = True

@@ -129,18 +129,17 @@ def mean_k_sync(workers: int, wait_for: int, rate: float) -> float:
     return mean_first_k(ExponentialTime(0.0, 1.0 / rate), workers, wait_for)
 
 
+mean_k_async = mean_k_sync
+"""The next K distinct workers, the rest go on computing; X ~ Exp(rate). Equal, since the rest of an
+exponential delay has the law of a whole one."""
+
+
 def mean_k_batch_sync(workers: int, wait_for: int, rate: float) -> float:
     """K gradients from whichever workers, the rest cancelled; X ~ Exp(rate): K / (n rate)."""
     require_count("workers", workers)
     require_count("wait_for", wait_for)
     require_positive("rate", rate)
     return wait_for / (workers * rate)
-
-
-def mean_k_async(workers: int, wait_for: int, rate: float) -> float:
-    """The next K distinct workers, the rest go on computing; X ~ Exp(rate). Equal to
-    ``mean_k_sync``: the rest of an exponential delay has the law of a whole one."""
-    return mean_k_sync(workers, wait_for, rate)
 
 
 def bound_k_async(workers: int, wait_for: int, unit: WorkerTime) -> float:

@@ -12,17 +12,14 @@ They depend on no decision; which messages make which update is then a matter of
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import NeverEnough
 from ...types import BoolArray, FloatArray, IntArray
+from ..run import Run
 from ..tapes import Tasks
 from ..updates import Accepted
-
-if TYPE_CHECKING:
-    from ..run import Run
 
 TOGETHER = 2**21  # tasks that a group of replications holds at once: 16 MiB an array
 
@@ -50,13 +47,9 @@ def bounded(run: Run, accepted: Accepted) -> FloatArray | None:
 
 
 class _Messages:
-    """Every message of a group of replications; arrays are ``(rows, R, n)``, row c the c-th ones.
-
-    Attributes:
-        seconds: how long each took to compute.
-        since, after: when it was begun, and the wave after which.
-        when, wave: when it arrives, and in which wave of that instant.
-    """
+    """Every message of a group of replications; arrays are ``(rows, R, n)``, row c the c-th ones:
+    how many seconds each took to compute, since when and after which wave, and when and in which
+    wave of that instant it arrives."""
 
     def __init__(self, tasks: Tasks, replications: int, n: int, rows: int, ahead: float) -> None:
         shape = (rows, replications, n)

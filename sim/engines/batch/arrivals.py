@@ -119,13 +119,10 @@ class _Queues:
     known whether its worker sends another.
 
     Life cycle: ``add`` tasks and ``take`` the messages that are complete, in turn.
-
-    Attributes:
-        ended: whether nothing more can arrive.
     """
 
     def __init__(self, n: int, seconds: bool) -> None:
-        self.ended = False
+        self.ended = False  # whether nothing more can arrive
         self._workers = np.arange(n)
         self._numbers = np.arange(n, dtype=np.int32)
         self._tail, self._room, self._rows = 1, 1, 0

@@ -6,22 +6,19 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain, islice, repeat
 from math import inf
-from typing import TYPE_CHECKING, TypeVar, final
+from typing import TypeVar, final
 
 import numpy as np
 
 from ...errors import NeverEnough
 from ...schemes.barrierless import Barrierless, Cycle
 from ...types import BoolArray, FloatArray, IntArray, Trace
+from ..run import Run
 from ..updates import Accepted, Standstill, Streams
 from .ahead import bounded
 from .arrivals import Block, arrival_blocks, first_blocks
 from .booking import resting, unresting
 from .interrupted import dependent
-
-if TYPE_CHECKING:
-    from ..run import Run
-
 
 D = TypeVar("D", "_CycleDecisions", "_Decisions")
 
@@ -137,15 +134,16 @@ def cycles(run: Run, heard: bool, work: bool) -> Trace:
     accepted = Accepted.empty((len(run.tapes), run.updates, 1), heard=work, work=False)
     streams = Streams(run.scheme.workers)
     for r, first in enumerate(first_blocks(run, work)):
-        made = _decided(run, r, first, work, partial(_CycleDecisions, run, heard or work))
+        anew = partial(_CycleDecisions, run, heard or work)
+        made = _decided(first, arrival_blocks(run, r, work), anew)
         made.finish(accepted.part(r), streams)
     noted = unresting(accepted, streams.useful) if work else None
     return Trace(accepted.times, streams.heard if heard else None, noted, "batch", run.seed)
 
 
-def _decided(run: Run, r: int, first: Block | None, work: bool, anew: Callable[[], D]) -> D:
+def _decided(first: Block | None, every: Iterator[Block], anew: Callable[[], D]) -> D:
     """Decisions on a replication's messages: on the first ones, or on all if these do not do."""
-    for blocks in ([first] if first else [], arrival_blocks(run, r, work)):
+    for blocks in ([first] if first else [], every):
         decisions = anew()
         for block in blocks:
             decisions.take(block)
@@ -159,18 +157,12 @@ class _CycleDecisions:
     """Which messages of a replication make updates.
 
     Life cycle: ``take`` each block until no update is ``missing``; then ``finish``.
-
-    Args:
-        keep: whether messages are kept, or the instants of updates alone.
-
-    Attributes:
-        missing: updates that have not happened yet.
     """
 
     def __init__(self, run: Run, keep: bool) -> None:
         self._run, self.missing = run, run.updates
         self._cycle, self._standstill = Cycle(run.scheme.workers), Standstill()
-        self._keep, self._decided = keep, 0
+        self._keep, self._decided = keep, 0  # messages, or the instants of updates alone
         self._times, self._seconds = list[FloatArray](), list[FloatArray]()
         self._ends, self._worker, self._before = (list[IntArray]() for _ in range(3))
 
@@ -259,7 +251,7 @@ def batch_barrierless(run: Run, heard: bool = True, work: bool = True) -> Trace:
     elif scheme.independent:
         for r, first in enumerate(first_blocks(run, work)):
             anew = partial(_Decisions, scheme, accepted.part(r))
-            made = _decided(run, r, first, work, anew)
+            made = _decided(first, arrival_blocks(run, r, work), anew)
             if made.missing:
                 missing = [worker for worker in range(scheme.workers) if worker not in made.heard]
                 raise NeverEnough(run.iteration(made.filled // scheme.gradients), missing)
@@ -278,11 +270,7 @@ class _Decisions:
     """Which messages are accepted, and at which version each was computed.
 
     Life cycle: ``take`` each block in order, until none is ``missing``. They are written down in
-    ``accepted``, ``(U, K)``.
-
-    Attributes:
-        filled: messages accepted so far.
-        heard: workers of those that belong to the next update.
+    ``accepted``, ``(U, K)``; ``heard`` are the workers of those that belong to the next update.
     """
 
     def __init__(self, scheme: Barrierless, accepted: Accepted) -> None:

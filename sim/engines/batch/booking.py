@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import NeverEnough
 from ...numerics import row_max
 from ...types import BoolArray, FloatArray, Rounds, Trace, Work
+from ..run import Run
 from ..updates import Accepted
-
-if TYPE_CHECKING:
-    from ..run import Run
 
 
 @dataclass(frozen=True)

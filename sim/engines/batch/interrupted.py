@@ -10,20 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heapify, heappop, heappush, heapreplace
 from math import inf
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import NeverEnough
 from ...schemes.barrierless import Barrierless
 from ...types import BoolArray, FloatArray, IntArray
+from ..run import Run
 from ..tapes import Tasks, task_columns
 from ..updates import STANDSTILL, Accepted
 from .booking import run_together
-
-if TYPE_CHECKING:
-    from ..run import Run
-
 
 ROWS_AHEAD = 16  # tasks of each worker that a short run reads beside those that it needs on average
 
@@ -161,20 +157,13 @@ def _stopped(scheme: Barrierless, tasks: Tasks, accepted: Accepted) -> BoolArray
 
 @dataclass(frozen=True)
 class First:
-    """The first K messages after an update, in order.
+    """The first K messages after an update, in order."""
 
-    Attributes:
-        when, seconds: ``(R, K)`` when they arrive, and how long they take.
-        place: ``(R, K)`` their workers, places in ``(R, n)``.
-        strange: ``(R,)`` where messages tie or never come: there the others mean nothing.
-        short: ``(R,)`` where more tasks must be known.
-    """
-
-    when: FloatArray
-    place: IntArray
-    seconds: FloatArray
-    strange: BoolArray
-    short: BoolArray
+    when: FloatArray  # ``(R, K)`` when they arrive
+    place: IntArray  # ``(R, K)`` their workers, places in ``(R, n)``
+    seconds: FloatArray  # ``(R, K)`` how long they take
+    strange: BoolArray  # ``(R,)`` where messages tie or never come: there the others mean nothing
+    short: BoolArray  # ``(R,)`` where more tasks must be known
 
 
 def _first(tasks: Tasks, workers: IntArray, now: FloatArray, k: int, depth: int) -> First:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import numpy as np
 
 from ...schemes.base import Round, RoundOutcome, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import FloatArray, Trace
-from ..run import CheckedTape, plan_of, play_rounds, to_the_end
+from ..run import CheckedTape, Course, Run, plan_of, play_rounds, to_the_end
 from .booking import (
     TraceArrays,
     all_in,
@@ -19,10 +19,6 @@ from .booking import (
     run_together,
     useful_pieces,
 )
-
-if TYPE_CHECKING:
-    from ..run import Course, Run
-
 
 # Rounds one after the other on an ideal cluster, vectorised over replications and workers.
 #

@@ -10,14 +10,14 @@ timeouts.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import simpy
 from simpy.events import Event
 
 from ...errors import NeverEnough
 from ...types import Trace
-from ..run import Recorder
+from ..run import Recorder, Run
 from ..updates import Decisions, Message, Trajectory
 from .barrierless_workers import (
     BarrierlessWorkers,
@@ -25,9 +25,6 @@ from .barrierless_workers import (
     NetworkedBarrierlessWorkers,
 )
 from .master import DECISION, END_OF_TIME, GIVING_UP, Call
-
-if TYPE_CHECKING:
-    from ..run import Run
 
 
 def event_barrierless(run: Run, recorder: Recorder | None = None) -> Trace:
@@ -47,17 +44,13 @@ class BarrierlessMaster:
     """The parameter server of a scheme without rounds: it lets time pass and asks ``Decisions``.
 
     Life cycle: made with the workers of a replication; ``run`` it once.
-
-    Attributes:
-        decisions: what was accepted, and the updates so far.
-        dead: workers that were down, one entry per update.
     """
 
     def __init__(self, run: Run, workers: BarrierlessWorkers) -> None:
         scheme = run.barrierless
         self.env = simpy.Environment()
         self.decisions = Decisions(scheme, run.iterations)
-        self.dead: list[int] = []
+        self.dead: list[int] = []  # workers that were down at each update
         self._workers, self._updates = workers, run.updates
         self._may_stall = scheme.distinct or scheme.cycles
         self._max_wait = run.cluster.max_wait

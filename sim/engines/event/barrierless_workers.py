@@ -15,7 +15,6 @@ from simpy.events import Event, Timeout
 from typing_extensions import override
 
 from ...errors import NeverEnough
-from ..run import Recorder, Run
 from ..tapes import task_columns
 from ..updates import Decisions
 from .master import RECEPTION, Call, Crew
@@ -26,19 +25,15 @@ Hear = Callable[[int, int, float], None]
 
 
 class BarrierlessWorkers(Crew):
-    """The workers, as the master sees them; abstract.
+    """The workers, as the master sees them; abstract."""
 
-    Attributes:
-        versions: ``(n,)`` the version of the model that each worker has, or that is on its way.
-        lost: workers of whom nothing more comes, unless they are started anew.
-    """
-
-    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
-        super().__init__(run, replication, recorder)
-        n, tape = run.scheme.workers, run.tapes[replication]
-        self.versions, self.lost = [0] * n, set[int]()
-        self._resting = [False] * n
-        self._tasks = task_columns(tape, run.load_law, tape.block_rounds)
+    @override
+    def set_up(self) -> None:
+        tape = self.run.tapes[self.replication]
+        self.versions = [0] * self.n  # of the model that each has, or that is on its way
+        self.lost = set[int]()  # of whom nothing more comes, unless they are started anew
+        self._resting = [False] * self.n
+        self._tasks = task_columns(tape, self.run.load_law, tape.block_rounds)
 
     def employ(self, env: simpy.Environment, decisions: Decisions, hear: Hear) -> None:
         """Get to know the clock and the master; nobody starts yet."""
@@ -61,9 +56,10 @@ class BarrierlessWorkers(Crew):
 class IdealBarrierlessWorkers(BarrierlessWorkers):
     """Workers that never fail, behind a network that takes no time: one timeout per task."""
 
-    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
-        super().__init__(run, replication, recorder)
-        n = len(self._tasks)
+    @override
+    def set_up(self) -> None:
+        super().set_up()
+        n = self.n
         self._next = [iter(column) for column in self._tasks]
         self._under_way: list[Event | None] = [None] * n
         self._since, self._began = [0.0] * n, [0.0] * n
@@ -123,10 +119,10 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
     downlink's seconds; it then ends whatever the worker was doing. A crash loses the task and the
     messages on their way; who comes back has the newest model at once."""
 
-    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
-        super().__init__(run, replication, recorder)
-        n, network = run.scheme.workers, run.cluster.network
-        self._immortal = [run.cluster.failures is None] * n
+    @override
+    def set_up(self) -> None:
+        super().set_up()
+        n, network = self.n, self.run.cluster.network
         self._downlink = [0.0] * n if network is None else network.downlink(n).tolist()
         self._count, self._attempt = [0] * n, [0] * n
         self._began: list[float | None] = [None] * n
@@ -167,7 +163,7 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
         seconds = self._tasks[worker][row]
         self._endless[worker] = seconds == inf
         if seconds == inf:
-            if self._immortal[worker]:
+            if self.immortal[worker]:
                 self.lost.add(worker)
             return
 
@@ -208,10 +204,9 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
 
     @override
     def lives(self, worker: int, seconds: float) -> None:
-        if seconds == inf:
-            self._immortal[worker] = True
-            if self._endless[worker]:
-                self.lost.add(worker)
+        super().lives(worker, seconds)
+        if self.immortal[worker] and self._endless[worker]:
+            self.lost.add(worker)
 
     @override
     def crash(self, worker: int, seconds: float) -> None:

@@ -10,6 +10,7 @@ from math import inf
 import numpy as np
 import simpy
 from simpy.events import Event, EventPriority, Timeout
+from typing_extensions import override
 
 from ...errors import NeverEnough
 from ...schemes.stopping import StoppingRule, Tally
@@ -57,21 +58,22 @@ class Call(Event):
 # Not modelled here: time that the master itself needs.
 
 
-class Crew:
-    """The workers of a replication, with rounds or without.
+class Crew(ABC):
+    """The workers of a replication, with rounds or without; abstract."""
 
-    Attributes:
-        recorder: where their timeline goes, if anywhere: that of the first replication alone.
-        busy, down: ``(n,)`` seconds that workers computed or were down so far.
-        dead: how many workers are down.
-    """
-
-    dead: int = 0
+    dead: int = 0  # how many workers are down
 
     def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
-        self.run, self.replication = run, replication
-        self.recorder = recorder if replication == 0 else None
-        self.busy, self.down = np.zeros(run.scheme.workers), np.zeros(run.scheme.workers)
+        self.run, self.replication, self.n = run, replication, run.scheme.workers
+        self.recorder = recorder if replication == 0 else None  # of their timeline
+        # Seconds that workers computed or were down so far.
+        self.busy, self.down = np.zeros(self.n), np.zeros(self.n)
+        self.immortal = [run.cluster.failures is None] * self.n
+        self.set_up()
+
+    @abstractmethod
+    def set_up(self) -> None:
+        """The rest of ``__init__``."""
 
     def book(self, worker: int, kind: str, began: float, now: float, of_round: int) -> None:
         """Book a task, or with the kind ``dead`` the time that a worker was down."""
@@ -102,6 +104,7 @@ class Crew:
 
     def lives(self, worker: int, seconds: float) -> None:
         """Note that a worker stays up for so long."""
+        self.immortal[worker] = seconds == inf
 
     def crash(self, worker: int, seconds: float) -> None:
         """Have a worker lose its task and its messages, and be down for so long."""
@@ -112,17 +115,13 @@ class Crew:
         raise NotImplementedError
 
 
-class RoundWorkers(Crew, ABC):
-    """The workers, as the master of rounds sees them; abstract.
+class RoundWorkers(Crew):
+    """The workers, as the master of rounds sees them; abstract."""
 
-    Attributes:
-        policy: what they do with unfinished work.
-        resting: how many workers have nothing to do and nothing under way.
-    """
-
-    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
-        super().__init__(run, replication, recorder)
-        self.policy, self.resting = run.policy, run.scheme.workers
+    @override
+    def set_up(self) -> None:
+        self.policy = self.run.policy
+        self.resting = self.n  # how many have nothing to do and nothing under way
 
     @abstractmethod
     def employ(self, master: Master) -> None:
@@ -141,26 +140,18 @@ class Master:
     """The parameter server: opens rounds, hears messages, decides.
 
     Life cycle: made with the run; ``advance`` until it is ready, ``open_round``, ``advance`` again.
-
-    Attributes:
-        n, messages: number of workers, and messages of each.
-        round: the current round, from 0; -1 before the first.
-        offsets: for each round, when each message is computed after its worker began.
-        times, masks, last, margin, dead: as in ``Trace``, without the axis R.
-        useful: ``(n,)`` seconds that went into messages which arrived in time.
-        instants: when each message of the current round arrived; infinite where it has not.
     """
 
     def __init__(self, run: Run, workers: RoundWorkers) -> None:
         self.env = simpy.Environment()
         self.rounds = rounds = run.updates
-        self.n, self.messages = run.scheme.workers, run.rounds.messages
-        self.workers = workers
-        self.round = -1
+        self.workers, self.n, self.messages = workers, workers.n, run.rounds.messages  # of each
+        self.round = -1  # the current one, from 0
         self.ready = False
         self.broadcast = Event(self.env)
-        self.offsets: list[list[float]] = []
-        self.useful = [0.0] * self.n
+        self.offsets: list[list[float]] = []  # of messages after their workers began, by round
+        self.useful = [0.0] * self.n  # seconds that went into messages which arrived in time
+        # As in ``Trace``, without the axis R.
         self.times = np.empty(rounds)
         self.masks = np.zeros((rounds, self.n * self.messages), dtype=np.bool_)
         self.last = np.full(rounds, -1, dtype=np.int64)
@@ -173,7 +164,7 @@ class Master:
         self._decided = False
         self._tally: Tally
         self._arrived = bytearray(self.n * self.messages)
-        self.instants: list[float] = []
+        self.instants: list[float] = []  # of the round's messages; infinite where none has come
         self._latest, self._before, self._last = -1.0, 0.0, -1
         Call(self.env, END_OF_TIME, self._nothing_more, inf)
         workers.employ(self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 from simpy.events import Event, Timeout
@@ -13,13 +13,9 @@ from typing_extensions import override
 from ...schemes.base import RoundOutcome, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import BoolArray, FloatArray, Rounds, Trace, Work
-from ..run import CheckedTape, Recorder, plan_of, play_rounds, to_the_end
+from ..run import CheckedTape, Course, Recorder, Run, plan_of, play_rounds, to_the_end
 from .master import Master, RoundWorkers
 from .worker import NetworkedRoundWorkers
-
-if TYPE_CHECKING:
-    from ..run import Course, Run
-
 
 # Ideal workers are the fast path: one SimPy process per worker, one timeout per message.
 
@@ -32,10 +28,10 @@ class IdealRoundWorkers(RoundWorkers):
     a pause from the first instant on, until it rests: so its busy seconds are booked round by
     round."""
 
-    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
-        super().__init__(run, replication, recorder)
-        self.began, self.finished = [0.0] * self.resting, [0.0] * self.resting
-        self.task = [-1] * self.resting
+    @override
+    def set_up(self) -> None:
+        super().set_up()
+        self.began, self.finished, self.task = [0.0] * self.n, [0.0] * self.n, [-1] * self.n
 
     @override
     def employ(self, master: Master) -> None:

