@@ -16,11 +16,10 @@ class InvalidParameter(ValueError):
     config in front of ``field`` and exits with code 2. It can be made again from its ``args``.
 
     Args:
-        field: the parameter's name in the config.
-        value: what was given.
+        field, value: the parameter's name in the config, and what was given.
         valid: what would be valid, as a clause ("must divide workers = 30: 1, 2, 3, ...").
-        nearest: parameters, by name, that would not be refused in this way; ``valid`` names them.
-            A number that is refused should have one. ``workers`` may be among them.
+        nearest: parameters, by name, that would not be refused in this way; ``valid`` names them. A
+            number that is refused should have one. ``workers`` may be among them.
     """
 
     def __init__(
@@ -44,8 +43,8 @@ class NeverEnough(RuntimeError):
         iteration: the round that cannot end, counted from 1.
         missing: indices (from 0) of the workers that the master has not heard and never will.
         waited: seconds after which the master gave up, if it did.
-        crashes: how often one of them has crashed in this round, if that is the reason.
-        endless: a worker that finishes task after task in no time, if that is the reason.
+        crashes, endless: how often one of them has crashed in this round, or a worker that finishes
+            task after task in no time, if that is the reason.
     """
 
     def __init__(
@@ -82,14 +81,12 @@ class NeverEnough(RuntimeError):
 
 
 class InvalidDelay(ValueError):
-    """A tape gives a value that is not a valid time: a negative number or NaN.
-
-    Life cycle: as ``NeverEnough``.
+    """A tape gives a value that is not a valid time: a negative number or NaN. Life cycle: as
+    ``NeverEnough``.
 
     Args:
         source: the delay model, or what else made the tape.
-        seconds: what it gave.
-        worker: whose time it would be, from 0.
+        seconds, worker: what it gave, and whose time it would be, from 0.
         row: of which row of the tape (round, task or life), from 0.
     """
 
@@ -109,14 +106,9 @@ class EngineRefused(ValueError):
 
 
 class DataNotFound(FileNotFoundError):
-    """A data set that users bring themselves is not where the simulator looks.
-
-    Args:
-        dataset: the data set's name in the config.
-        names: file names that would do; a ``.gz`` beside each is understood.
-        looked: the directories that were searched, in order.
-        origin: where to get the file.
-    """
+    """A data set that users bring themselves is not where the simulator looks: none of these names,
+    or with ``.gz``, in the directories that it looked at, in order. ``origin``: where to get the
+    file."""
 
     def __init__(
         self, dataset: str, names: Sequence[str], looked: Sequence[Path], origin: str

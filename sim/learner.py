@@ -93,11 +93,9 @@ def train(
     progress: Progress | None = None,
 ) -> Learned:
     """Train R models from one start, ``(p,)``, each on the gradients that its replication decoded.
-
     Where every update is exact, one model is trained and all replications share it: the arrays
     returned are read-only views. Each iteration has the same number of updates. Raises
-    ``InvalidParameter``: past models or gradients do not fit into memory.
-    """
+    ``InvalidParameter``: past models or gradients do not fit into memory."""
     [learned] = train_each(problem, [optimizer], initial, steps, iterations, progress)
     return learned
 
@@ -139,16 +137,10 @@ def updates_in(steps: Steps, t: int, iterations: int) -> range:
 
 
 class Learner:
-    """The models of all replications in training, and their losses so far.
-
-    Life cycle: made at the start, whose losses it evaluates; ``update`` and ``evaluate`` as often
-    as wanted; ``learned`` at the end. Use it within ``training_context()``.
-
-    Args:
-        problem, initial: as for ``train``.
-        optimizers: L; every replication is trained with each.
-        replications: R.
-        steps: those of ``update``, which say how much of the past is kept: nothing unless given.
+    """The models of all replications in training, and their losses so far. Life cycle: made at the
+    start, whose losses it evaluates; ``update`` and ``evaluate`` as often as wanted; ``learned`` at
+    the end. Use it within ``training_context()``. Every replication is trained with each of L
+    optimizers; the ``steps`` of ``update`` say how much of the past is kept: nothing unless given.
     """
 
     def __init__(
@@ -211,11 +203,9 @@ def training_context() -> Iterator[None]:
 
 
 class Models:
-    """The models of a few replications, side by side, once for each of L optimizers.
-
-    Life cycle: ``losses`` and ``update`` in any order; each update moves on by one. The
-    replications begin at ``start``, ``(p, width)``; ``steps`` are as for ``Learner``.
-    """
+    """The models of a few replications, side by side, once for each of L optimizers. Life cycle:
+    ``losses`` and ``update`` in any order; each update moves on by one. The replications begin at
+    ``start``, ``(p, width)``; ``steps`` are as for ``Learner``."""
 
     def __init__(
         self, problem: Problem, rules: Together, start: FloatArray, steps: Steps | None

@@ -184,13 +184,10 @@ class Pace:
 
 @final
 class Decisions:
-    """Which messages are accepted, when the model is updated, and who starts anew.
-
-    It hears messages and knows neither a clock nor a network nor a model. The event engine and the
-    master of ``live`` both ask it, so they decide alike.
-
-    Life cycle: ``decide`` the messages of each instant, in order, until ``done``.
-    """
+    """Which messages are accepted, when the model is updated, and who starts anew. It hears
+    messages and knows neither a clock nor a network nor a model. The event engine and the master of
+    ``live`` both ask it, so they decide alike. Life cycle: ``decide`` the messages of each instant,
+    in order, until ``done``."""
 
     def __init__(self, scheme: Barrierless, iterations: int) -> None:
         self.scheme = scheme
@@ -213,16 +210,10 @@ class Decisions:
     def decide(
         self, messages: Sequence[Message], given: Sequence[int], now: float
     ) -> tuple[list[int], list[int]]:
-        """Decide all messages of one instant, in the order of workers.
-
-        Args:
-            messages: in any order.
-            given: ``(n,)`` the version of the model that each worker was given last.
-
-        Returns:
-            Workers that start anew with the newest model, in order, those whose task an update
-                stopped among them; and workers that have delivered and are idle.
-        """
+        """Decide all messages of one instant, in the order of workers; ``given``, ``(n,)``, is the
+        version of the model that each was given last. Returns the workers that start anew with the
+        newest model, in order, those whose task an update stopped among them; and workers that have
+        delivered and are idle."""
         before, oldest, restarts = self.version, self._oldest, self._restarts
         senders, cycle, standstill = self._senders, self._cycle, self._standstill
         starting: list[int] = []

@@ -68,13 +68,9 @@ class Claims:
 #     MDS-like codes          any B                x n - s arrive            x least squares
 #     ErasureHead             groups               x r arrive or all covered x one per group
 #
-# These are ``Fixed``: an assignment, a stopping rule and a decoder, the same in every round. A
-# scheme whose plan changes has an explicit state, like a delay model and an optimizer: ``start``
-# gives it, ``plan`` reads the next round from it, ``after`` takes what happened. A scheme without
-# rounds is four choices (``sim.schemes.barrierless``).
-#
-# A *scheme family* is the configurable thing that a config names (``erasurehead`` with a load and
-# a number of arrivals); ``build(workers)`` turns it into a ``Scheme`` for a given cluster.
+# These are ``Fixed``. A scheme whose plan changes has an explicit state: ``start`` gives it,
+# ``plan`` reads the next round from it, ``after`` takes what happened. A scheme without rounds is
+# four choices (``sim.schemes.barrierless``).
 
 
 State: TypeAlias = Any  # what a scheme remembers, for all replications; never changed in place
@@ -143,20 +139,16 @@ class Round:
         self, law: LoadLaw, tape: TapeLike, messages: int, start: int, stop: int
     ) -> FloatArray:
         """What patience is asked about: ``(stop - start, n m)``, or of tasks ``(..., n tasks)``."""
-        if self.steps > 1:
-            return self._step_by_step(law, tape, start, stop)
-        if self.tasks is None:
+        if self.tasks is not None:
+            return law.task_times(tape, self.loads, self.tasks, start, stop)
+        if self.steps == 1:
             return law.message_times(tape, self.loads, messages, start, stop, self.shares)
-        return law.task_times(tape, self.loads, self.tasks, start, stop)
-
-    def _step_by_step(self, law: LoadLaw, tape: TapeLike, start: int, stop: int) -> FloatArray:
-        """``(stop - start, n)`` seconds of all steps of each round, added in their order."""
         first, end = start * self.steps, stop * self.steps
         each = law.worker_times(tape, self.loads, first, min(end, self.rows or end))
         padded = np.zeros((end - first, each.shape[1]))
         padded[: len(each)] = each
         by_round = padded.reshape(stop - start, self.steps, -1)
-        return np.asarray(np.add.accumulate(by_round, axis=1)[:, -1])
+        return np.asarray(np.add.accumulate(by_round, axis=1)[:, -1])  # in their order
 
     def together(self, tape: TapeLike) -> int:
         """Rounds that are cheapest to read together: their steps fill ``MOST_BLOCKS`` blocks of the

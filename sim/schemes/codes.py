@@ -109,17 +109,10 @@ class Choosing(SchemeFamily):
     decoder: DecoderName = "optimal"
 
     def decoder_of(self, code: Assignment, load: float, own: Mapping[str, Decoder] = {}) -> Decoder:
-        """The decoder that was chosen; one of the code's ``own`` where there is one of that name.
-
-        Args:
-            code: the encoding matrix.
-            load: d, the (mean) sum of a row's coefficients, for one-step decoding.
-            own: the weights of ``fixed`` where the code's paper has some, a faster decoder for
-                ``optimal``.
-
-        Raises:
-            InvalidParameter: it cannot decode the code.
-        """
+        """The decoder that was chosen, for a code whose rows add up to d on average: one of the
+        code's ``own`` by that name (the weights of ``fixed`` where its paper has some, a faster
+        decoder for ``optimal``), or one for any code. Raises ``InvalidParameter``: it cannot decode
+        the code."""
         name = self.decoder
         if name in own:
             return own[name]

@@ -17,10 +17,9 @@ from ..fields import STRICT, Load, WaitFor, require_at_most_workers, require_div
 from ..types import BoolArray, FloatArray
 from .assignments import Pieces
 from .base import Assigned, Claims, Fixed, Round, RoundScheme, SchemeFamily, Sees, State
-from .coverage import AtPlace, CoverPartitions
 from .decoders import Conditioning, OnePerPartition
-from .stop import Stop, ending, refuse_beside_stop
-from .stopping import FirstK, PerPlace, StoppingRule
+from .stop import CoverPartitions, Stop, ending, refuse_beside_stop
+from .stopping import FirstK, Opened, PerPlace, StoppingRule, Tally
 
 
 @final
@@ -192,6 +191,46 @@ class Reporting(Assigned):
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:
         return OnePerPartition(self.assignment).partition_weights(arrived)
+
+
+@final
+@plain_dataclass(frozen=True)
+class AtPlace(StoppingRule):
+    """A rule for one message a worker that does not depend on time, for those at one of m
+    ``places``."""
+
+    rule: StoppingRule
+    place: int
+    places: int
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return self.rule.enough(arrived[..., self.place :: self.places])
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        return self.rule.stopping_delay(delays[..., self.place :: self.places], opened)
+
+    @override
+    def tally(self, messages: int, opened: float = 0.0) -> Tally:
+        return _AtPlaceTally(self, self.rule.tally(messages // self.places, opened))
+
+
+class _AtPlaceTally(Tally):
+    def __init__(self, rule: AtPlace, inner: Tally) -> None:
+        self._at, self._inner = rule, inner
+        self.alarms = inner.alarms
+
+    @override
+    def arrive(self, message: int, now: float) -> bool:
+        worker, place = divmod(message, self._at.places)
+        if place == self._at.place:
+            return self._inner.arrive(worker, now)
+        return self._inner.ring(now)
+
+    @override
+    def ring(self, now: float) -> bool:
+        return self._inner.ring(now)
 
 
 @final

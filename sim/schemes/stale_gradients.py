@@ -219,13 +219,8 @@ class LatestOfEach(Barrierless):
 
 @final
 class TableSteps(Steps):
-    """Updates that renew one entry each, and move along the mean of those that are not empty.
-
-    Args:
-        worker: ``(R, U)`` whose gradient is renewed: that of the partition of this number.
-        version: ``(R, U)`` updates of the model at which it was taken.
-        partitions: k, the entries.
-    """
+    """Updates that renew one entry each of k, and move along the mean of those that are not empty:
+    worker j's gradient is that of partition j, taken at a version."""
 
     sparse: ClassVar[bool] = True
 

@@ -6,8 +6,8 @@
 ``FirstK(r) | CoverGroups(d)``   either: ErasureHead
 ``FirstK(r) & Deadline(s)``      both: a deadline, but at least r arrivals
 
-Rules of time are in ``deadlines.py``, those that ask what the messages carry in ``coverage.py``;
-``stop.py`` has what a config can name.
+Rules of time are in ``deadlines.py``, those that ask what the messages carry, and what a config can
+name, in ``stop.py``.
 
 A rule says ``enough(arrived)`` for any set of arrivals, and that is all a new rule has to say. It
 is monotone: more arrivals never turn a yes into a no. Engines ask in two ways that mean the same:

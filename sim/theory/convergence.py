@@ -72,11 +72,26 @@ def gradient_descent_rate(smoothness: float, pl_constant: float, step: float) ->
 
 @dataclass(frozen=True)
 class ErasureBound:
-    """The bound above, for one problem, one scheme and one constant step. The L2 term's gradient is
-    exact at the master while the data's is erased, so with l2 > 0 the decoded step points along the
-    gradient of f only when it is unbiased, scale * p = 1; then the bound holds as it stands with
-    beta, mu and f* of the whole objective. Raises ``InvalidParameter``: the step is too long, l2 >
-    0 with a biased decoder, not 0 < mu <= beta, or a negative spread, gap or l2."""
+    """The bound above, for one problem, one scheme and one constant step.
+
+    The L2 term's gradient is exact at the master while the data's is erased, so with l2 > 0 the
+    decoded step points along the gradient of f only when it is unbiased, scale * p = 1; then the
+    bound holds as it stands with beta, mu and f* of the whole objective.
+
+    Attributes:
+        smoothness: beta.
+        pl_constant: mu.
+        erasure: the scheme's groups, arrivals and scale.
+        step: eta, on the gradient of the mean over rows.
+        spread: V, the largest sum over groups of ||grad f_b||^2 on the path, where grad f_b is the
+            group's part of the gradient of the mean data loss (row gradients summed, over N).
+        gap: f(x_0) - f*.
+        l2: the regularisation.
+
+    Raises:
+        InvalidParameter: the step is too long, l2 > 0 with a biased decoder, not 0 < mu <= beta, or
+            a negative spread, gap or l2.
+    """
 
     smoothness: float  # beta
     pl_constant: float  # mu

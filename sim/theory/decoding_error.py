@@ -137,9 +137,8 @@ def stochastic_block_error(
     """E||w - 1||^2 of a stochastic block code, one-step decoded: the mean over codes and arrivals.
     With c = k / (r d), h = r b / k, v = r (b/k) (1 - b/k) (k - r) / (k - 1) the variance of the
     arrivals from a community of b, and p, q the probabilities inside and outside it: k c^2 (h p (1
-    - p) + (r - h) q (1 - q) + (p - q)^2 v). The mean weight is 1. Source: Charles, Papailiopoulos
-    (arXiv 1805.10378); the closed form is our derivation. Raises ``InvalidParameter``: an
-    impossible argument."""
+    - p) + (r - h) q (1 - q) + (p - q)^2 v). The mean weight is 1. Raises ``InvalidParameter``.
+    Source: Charles, Papailiopoulos (arXiv 1805.10378); the closed form is our derivation."""
     k, r, b, p = workers, arrivals, community, inside
     require_group(b, k)
     require_count("arrivals", r, workers=k)

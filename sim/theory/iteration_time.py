@@ -48,15 +48,9 @@ MOST_PANELS = 4096
 def integrate(
     function: Callable[[FloatArray], FloatArray], knots: FloatArray, tolerance: float = 1e-11
 ) -> float:
-    """Integral from the first knot to the last, by adaptive Gauss-Legendre panels.
-
-    A panel is halved until it agrees with the sum of its halves, all panels side by side.
-
-    Args:
-        function: elementwise, any shape.
-        knots: increasing; put one where the function has a kink.
-        tolerance: per panel, relative to the whole integral.
-    """
+    """Integral from the first knot to the last, by adaptive Gauss-Legendre panels of an elementwise
+    function; put a knot where it has a kink. A panel is halved until it agrees with the sum of its
+    halves to a tolerance relative to the whole integral, all panels side by side."""
     left, right = knots[:-1], knots[1:]
     coarse = _panels(function, left, right)
     scale = tolerance * float(np.abs(coarse).sum())

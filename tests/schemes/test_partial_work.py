@@ -15,11 +15,11 @@ from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import Pieces
-from erasurehead.sim.schemes.coverage import AtPlace
 from erasurehead.sim.schemes.cyclic import CyclicRepetition
 from erasurehead.sim.schemes.deadlines import Later
 from erasurehead.sim.schemes.erasurehead import FractionalRepetition
 from erasurehead.sim.schemes.partial_work import (
+    AtPlace,
     MultiMessage,
     PartialStragglers,
     PartlyUncoded,

@@ -17,11 +17,10 @@ from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import Encoded, Pieces
 from erasurehead.sim.schemes.base import Fixed
-from erasurehead.sim.schemes.coverage import CoverPartitions
 from erasurehead.sim.schemes.deadlines import Deadline, Window
 from erasurehead.sim.schemes.decoders import Optimal, decoding_error
 from erasurehead.sim.schemes.graph_codes import shifted
-from erasurehead.sim.schemes.stop import KINDS, Stop, ending
+from erasurehead.sim.schemes.stop import KINDS, CoverPartitions, Stop, ending
 from erasurehead.sim.schemes.stopping import (
     CoverGroups,
     FirstK,

@@ -154,10 +154,8 @@ def _decided(first: Block | None, every: Iterator[Block], anew: Callable[[], D])
 
 @final
 class _CycleDecisions:
-    """Which messages of a replication make updates.
-
-    Life cycle: ``take`` each block until no update is ``missing``; then ``finish``.
-    """
+    """Which messages of a replication make updates. Life cycle: ``take`` each block until no update
+    is ``missing``; then ``finish``."""
 
     def __init__(self, run: Run, keep: bool) -> None:
         self._run, self.missing = run, run.updates
@@ -267,11 +265,9 @@ def batch_barrierless(run: Run, heard: bool = True, work: bool = True) -> Trace:
 
 @final
 class _Decisions:
-    """Which messages are accepted, and at which version each was computed.
-
-    Life cycle: ``take`` each block in order, until none is ``missing``. They are written down in
-    ``accepted``, ``(U, K)``; ``heard`` are the workers of those that belong to the next update.
-    """
+    """Which messages are accepted, and at which version each was computed. Life cycle: ``take``
+    each block in order, until none is ``missing``. They are written down in ``accepted``, ``(U,
+    K)``; ``heard`` are the workers of those that belong to the next update."""
 
     def __init__(self, scheme: Barrierless, accepted: Accepted) -> None:
         self._k, self._accepted = scheme.gradients, accepted

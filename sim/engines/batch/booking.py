@@ -110,20 +110,11 @@ def refuse_never_enough(
     drained: FloatArray | None,
     arrive: Callable[[int, int], FloatArray],
 ) -> None:
-    """Refuse a round that never ends, takes longer than ``max_wait``, or never drains.
-
-    A round may take exactly ``max_wait``: what counts is the instant ``opened + max_wait``, at
-    which the event engine's alarm rings. Draining may take any time.
-
-    Args:
-        part: the rounds, with their times.
-        opened: ``(r, t)`` instants.
-        drained: ``(r, t)`` when the next round can open, under policy ``drain``.
-        arrive: ``(n m,)`` when the messages of a replication's round arrive.
-
-    Raises:
-        NeverEnough: naming the first such round and the workers not heard.
-    """
+    """Refuse a round that never ends, takes longer than ``max_wait``, or never drains:
+    ``NeverEnough`` names the first such round and the workers not heard. A round may take exactly
+    ``max_wait``: what counts is the instant ``opened + max_wait``, at which the event engine's
+    alarm rings. Draining may take any time; ``drained``, ``(r, t)``, is when the next round can
+    open. ``arrive`` gives the ``(n m,)`` arrivals of a replication's round."""
     ended = part.times
     late = trouble = np.isinf(ended)
     if part.max_wait is not None:
@@ -153,7 +144,6 @@ def book(
     """Fill in who was heard and what the workers did, from when everything happened.
 
     Args:
-        part: the rounds, with their times.
         opened: ``(r, t)`` instants.
         begun: ``(r, t, n)`` when each worker began; ``None``: when the round opened.
         arrive: ``(r, t, n m)`` when each message arrives; used up.
@@ -203,14 +193,9 @@ def accumulate(total: FloatArray, addends: FloatArray) -> None:
 def useful_pieces(
     arrive: FloatArray, begun: FloatArray, arrived: BoolArray, messages: int
 ) -> FloatArray:
-    """``(r, t m, n)`` seconds that went into each message which arrived in time, in the order they
-    were spent.
-
-    Args:
-        arrive: ``(r, t, n m)`` when each of m messages was computed.
-        begun: ``(r, t, n)`` or ``(r, t, 1)`` when its worker began.
-        arrived: ``(r, t, n m)`` who arrived in time.
-    """
+    """``(r, t m, n)`` seconds that went into each of m messages which ``arrived`` in time, in the
+    order they were spent; each was computed at ``arrive``, both ``(r, t, n m)``, by a worker that
+    began at ``(r, t, n)`` or ``(r, t, 1)`` instants."""
     r, t, nm = arrive.shape
     spent = np.zeros((r, t, messages, nm // messages))
     before = np.broadcast_to(begun, (r, t, nm // messages))
@@ -230,15 +215,8 @@ def blame(
     work: Work,
 ) -> None:
     """Fill in who ended each round, and how long after the message before: ``last`` and ``margin``.
-
-    Args:
-        arrive: ``(r, t, n m)`` when each message arrives.
-        until_end: the earlier of that and the round's end.
-        arrived: ``(r, t, n m)`` who arrived in time.
-        opened, ended: ``(r, t)``.
-
-    Cost: a comparison, a product and two reductions over ``(r, t, n m)``.
-    """
+    ``until_end`` is the earlier of each message's arrival, ``(r, t, n m)``, and the round's end.
+    Cost: a comparison, a product and two reductions over ``(r, t, n m)``."""
     each, messages = arrive.shape[-1], arrive.shape[-1] // work.busy.shape[-1]
     early = arrive < ended[..., None]
     at_the_end = np.greater(arrived, early)

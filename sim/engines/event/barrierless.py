@@ -42,9 +42,7 @@ def event_barrierless(run: Run, recorder: Recorder | None = None) -> Trace:
 @final
 class BarrierlessMaster:
     """The parameter server of a scheme without rounds: it lets time pass and asks ``Decisions``.
-
-    Life cycle: made with the workers of a replication; ``run`` it once.
-    """
+    Life cycle: made with the workers of a replication; ``run`` it once."""
 
     def __init__(self, run: Run, workers: BarrierlessWorkers) -> None:
         scheme = run.barrierless

@@ -137,10 +137,8 @@ class RoundWorkers(Crew):
 
 
 class Master:
-    """The parameter server: opens rounds, hears messages, decides.
-
-    Life cycle: made with the run; ``advance`` until it is ready, ``open_round``, ``advance`` again.
-    """
+    """The parameter server: opens rounds, hears messages, decides. Life cycle: made with the run;
+    ``advance`` until it is ready, ``open_round``, ``advance`` again."""
 
     def __init__(self, run: Run, workers: RoundWorkers) -> None:
         self.env = simpy.Environment()

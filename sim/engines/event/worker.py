@@ -50,13 +50,9 @@ class Uplink:
         wanted: Callable[[], bool],
         arrive: Callable[[Event], None],
     ) -> None:
-        """Call ``arrive``, a SimPy callback, when a message has reached the master.
-
-        Args:
-            place: which of the worker's messages, from 0.
-            computed: seconds from now until it is computed.
-            wanted: whether it is still to be sent when a channel becomes free.
-        """
+        """Call ``arrive``, a SimPy callback, when a worker's message has reached the master: the
+        one at a ``place``, from 0, which is ``computed`` so many seconds from now, and still
+        ``wanted`` when a channel becomes free."""
         sent = self._sent[place]
         if self._resends is not None:
             sent += self._resends[worker][of_round]
@@ -108,11 +104,8 @@ simulation has spent about a tenth of a second on each such worker.
 
 @final
 class Worker:
-    """One worker.
-
-    Life cycle: ``receive`` a model -> begin a task -> finish it (or drop it) -> the next one;
-    ``crash`` and ``repair`` at any time.
-    """
+    """One worker. Life cycle: ``receive`` a model -> begin a task -> finish it (or drop it) -> the
+    next one; ``crash`` and ``repair`` at any time."""
 
     def __init__(self, host: NetworkedRoundWorkers, master: Master, index: int) -> None:
         self.host, self.master, self.env, self.index = host, master, master.env, index

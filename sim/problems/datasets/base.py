@@ -49,13 +49,9 @@ class DatasetFamily(ABC):
 
     @abstractmethod
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
-        """Return the arrays.
-
-        Args:
-            task: what the loss asks for; a family that has only the other kind ignores it, and
-                the caller refuses the pair.
-            rng: for families that draw their data; a function of the run's seed alone.
-            data_dir: where the user keeps data files, or ``None``.
+        """Return the arrays. A family that has data for only the other task ignores it, and the
+        caller refuses the pair; one that draws its data does so from ``rng``, a function of the
+        run's seed alone; the user's files are in ``data_dir``.
 
         Raises:
             DataNotFound: a file that users bring themselves is not there.

@@ -191,9 +191,8 @@ class PublicDataset(DatasetFamily):
         needed: Sequence[str | int],
         numbers: Sequence[str | int] = (),
     ) -> None:
-        """Refuse a file that is not the one that the loader was written for, or has empty cells.
-        The columns of ``needed`` must be there, and those of ``numbers`` must hold numbers. Raises
-        ``InvalidParameter``: a column is missing, has empty cells, or text among its numbers."""
+        """Refuse a file that is not the one that the loader was written for: a column of ``needed``
+        is missing or has empty cells, or one of ``numbers`` holds text."""
 
         def few(names: Sequence[str | int]) -> str:
             return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
