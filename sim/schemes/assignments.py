@@ -62,11 +62,9 @@ class Assignment(ABC):
     @property
     @abstractmethod
     def loads(self) -> Loads:
-        """``(n,)`` what each worker computes per round, in n-th parts of the data.
-
-        These are partitions where k = n. With other k, a partition is n / k of them, so that loads
-        and times of all codes can be compared.
-        """
+        """``(n,)`` what each worker computes per round, in n-th parts of the data. These are
+        partitions where k = n. With other k, a partition is n / k of them, so that loads and times
+        of all codes can be compared."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +93,10 @@ class UniformLoad(Assignment):
 @final
 @dataclass(frozen=True)
 class Groups(UniformLoad):
-    """Groups of d workers hold the same d partitions; a worker sends their plain sum.
-
-    Worker j belongs to group j // d, and d divides n. With d = 1 this is the uncoded assignment.
-    Memory is O(n d), and nothing of size n x k is made.
-
-    Source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301), the fractional
-    repetition scheme.
-    """
+    """Groups of d workers hold the same d partitions; a worker sends their plain sum. Worker j
+    belongs to group j // d, and d divides n. With d = 1 this is the uncoded assignment. Memory is
+    O(n d), and nothing of size n x k is made. Source: Tandon, Lei, Dimakis, Karampatziakis,
+    Gradient Coding (arXiv 1612.03301), the fractional repetition scheme."""
 
     @property
     @override

@@ -156,11 +156,9 @@ class Barrierless(Scheme):
         return free and self.stops is Stops.NOBODY and self.ahead == inf
 
     def refusal(self) -> str | None:
-        """Why the batch engine cannot simulate this, or ``None``.
-
-        It can where arrivals do not depend on decisions, where updates stop everybody, and where
-        whoever has delivered waits for the update.
-        """
+        """Why the batch engine cannot simulate this, or ``None``. It can where arrivals do not
+        depend on decisions, where updates stop everybody, and where whoever has delivered waits for
+        the update."""
         if self.stops is Stops.STALE:
             return "an update that stops stale workers needs the event engine"
         if self.distinct and self.stops is not Stops.EVERYBODY:
@@ -188,9 +186,7 @@ class Barrierless(Scheme):
 
     def counts(self, worker: IntArray) -> IntArray | None:
         """``(2, R, U, K)`` as ``weight`` asks for, of who sent each gradient, ``(R, U, K)``.
-
-        ``None`` without ``rescale``. Cost: one stable sort of a replication's messages.
-        """
+        ``None`` without ``rescale``. Cost: one stable sort of a replication's messages."""
         if not self.rescale:
             return None
         own = np.empty(worker.shape, dtype=np.int64)

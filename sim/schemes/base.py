@@ -384,12 +384,9 @@ class Fixed(Assigned):
     @override
     def conditioning(self) -> Conditioning | None:
         """Measured on ``PROBES`` random orders of arrival, always the same ones; deadlines aside.
-
-        ``None`` for a decoder that solves no equations (plain sums and choices).
-
-        Cost: as much as decoding ``PROBES`` rounds: 0.05 s for ``Optimal`` and n = 300, 0.7 s for
-        ``cyclic_repetition`` with load 10 and n = 20,000.
-        """
+        ``None`` for a decoder that solves no equations (plain sums and choices). Cost: as much as
+        decoding ``PROBES`` rounds: 0.05 s for ``Optimal`` and n = 300, 0.7 s for
+        ``cyclic_repetition`` with load 10 and n = 20,000."""
         return self._conditioning
 
     @cached_property
@@ -438,9 +435,7 @@ class SchemeFamily(ABC):
 
 class Foresight(Protocol):
     """The law of the seconds that a worker needs for one partition, as far as schemes ask for it.
-
-    ``eh.theory.foresight`` has it for a delay model and a load law.
-    """
+    ``eh.theory.foresight`` has it for a delay model and a load law."""
 
     def order_statistics(self, workers: int) -> FloatArray:
         """``(n,)`` mean seconds until the first, second, ... of n workers has done a partition."""
@@ -463,10 +458,8 @@ class UnitExponential:
 
 
 class ForesightedFamily(SchemeFamily):
-    """A family whose scheme depends on the law of the delays; abstract.
-
-    A run gives it the law of its config; ``build`` alone takes that of ``UnitExponential``.
-    """
+    """A family whose scheme depends on the law of the delays; abstract. A run gives it the law of
+    its config; ``build`` alone takes that of ``UnitExponential``."""
 
     @override
     def build(self, workers: int) -> Scheme:

@@ -32,10 +32,8 @@ DENSE = 2**18
 
 
 class Decoder(ABC):
-    """A rule from arrivals to weights; abstract. ``a_j`` is 0 for whatever has not arrived.
-
-    n stands for the number of messages of a round: with several per worker, that of all of them.
-    """
+    """A rule from arrivals to weights; abstract. ``a_j`` is 0 for whatever has not arrived. n
+    stands for the number of messages of a round: with several per worker, that of all of them."""
 
     solves: ClassVar[bool] = False
     """Whether weights come from solving equations, so that rounding matters: see conditioning."""
@@ -146,11 +144,9 @@ def least_error(code: Assignment) -> CommonWeight:
 @final
 @dataclass(frozen=True)
 class OnePerGroup(Decoder):
-    """Add one message per covered group of ``size`` consecutive workers, times ``scale``.
-
-    All members of a group send the same message, so which one is taken does not matter; the
-    decoding vector names the one with the lowest index.
-    """
+    """Add one message per covered group of ``size`` consecutive workers, times ``scale``. All
+    members of a group send the same message, so which one is taken does not matter; the decoding
+    vector names the one with the lowest index."""
 
     size: int
     scale: float = 1.0
@@ -197,16 +193,12 @@ def _first(arrived: BoolArray) -> BoolArray:
 @final
 @dataclass(frozen=True, eq=False)
 class Optimal(OfCode):
-    """The a that minimises ``||B_F^T a - 1||`` over the arrived rows F, of smallest norm.
-
-    Source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random Graphs
-    (arXiv 1711.06771), optimal decoding.
-
-    Cost: for each distinct set of r arrivals one system of size min(r, n - r) and some products
-    with n x n matrices (``LeastSquares``), O(n k^2) where the set is badly conditioned; of matrices
-    with more than ``DENSE`` entries some hundred products with the sparse B, so that
-    large codes that are badly conditioned are not solved exactly.
-    """
+    """The a that minimises ``||B_F^T a - 1||`` over the arrived rows F, of smallest norm. Source:
+    Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random Graphs (arXiv
+    1711.06771), optimal decoding. Cost: for each distinct set of r arrivals one system of size
+    min(r, n - r) and some products with n x n matrices (``LeastSquares``), O(n k^2) where the set
+    is badly conditioned; of matrices with more than ``DENSE`` entries some hundred products with
+    the sparse B, so that large codes that are badly conditioned are not solved exactly."""
 
     solves: ClassVar[bool] = True
 

@@ -72,11 +72,9 @@ class Tally:
 
 
 class StoppingRule(ABC):
-    """When the master has enough; abstract.
-
-    n stands for the number of messages of a round: with several per worker, that of all of them.
-    Of rules that a config can name (``sim.schemes.stop``) the fields are keys, checked by pydantic.
-    """
+    """When the master has enough; abstract. n stands for the number of messages of a round: with
+    several per worker, that of all of them. Of rules that a config can name (``sim.schemes.stop``)
+    the fields are keys, checked by pydantic."""
 
     __pydantic_config__ = STRICT
 
@@ -340,10 +338,8 @@ class CoverGroups(StoppingRule):
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        """The latest of the groups' earliest delays. Cost: one pass.
-
-        NumPy reduces a short last axis slowly, so short groups are compared member by member.
-        """
+        """The latest of the groups' earliest delays. Cost: one pass. NumPy reduces a short last
+        axis slowly, so short groups are compared member by member."""
         size, groups = self.size, delays.shape[-1] // self.size
         if size > groups:
             return row_max(delays.reshape(*delays.shape[:-1], groups, size).min(axis=-1))
