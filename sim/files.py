@@ -29,10 +29,7 @@ MOST_CELLS = 50_000_000
 
 HOW_TO_ALLOW = "unless most_cells in the config, or --allow-large of fit, allows more"
 
-HEADERS = {
-    (1, 0): np.lib.format.read_array_header_1_0,
-    (2, 0): np.lib.format.read_array_header_2_0,
-}
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 """Readers of a header by its version; later versions are for named fields, not for numbers."""
 
 ENCRYPTED = 1  # the bit of a ZIP member's flags that says it is encrypted

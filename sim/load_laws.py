@@ -70,8 +70,7 @@ class LoadLaw(ABC):
     def _times_of(self, tape: TapeLike, parts: FloatArray, start: int, stop: int) -> FloatArray:
         """``(stop - start, n, m)`` seconds until ``(n, m)`` partitions of each worker are done."""
         once = _Streams(tape)
-        done = [self.worker_times(once, part, start, stop) for part in parts.T]
-        return np.stack(done, axis=-1)
+        return np.stack([self.worker_times(once, part, start, stop) for part in parts.T], axis=-1)
 
     def task_times(
         self, tape: TapeLike, loads: Loads, tasks: int, start: int, stop: int

@@ -89,8 +89,7 @@ def _final(column: str) -> Of:
 def _per_run(records: CellRecords, column: str, of: Callable[[Any], Any]) -> FloatArray | None:
     if column not in records.iterations:
         return None
-    found = of(records.iterations.groupby("replication")[column])
-    return np.asarray(found, dtype=np.float64)
+    return np.asarray(of(records.iterations.groupby("replication")[column]), dtype=np.float64)
 
 
 def _whole(column: str) -> Of:

@@ -85,8 +85,7 @@ class Code:
         """``||w - 1||^2`` when all but these have arrived: ``(N, n)`` bool -> ``(N,)``. The
         scheme's own decoder finds w, in batches. NaN where it finds none."""
         messages = self.assignment.messages
-        width = max(self.workers * messages, self.partitions)
-        step = max(1, DECODED_CELLS // width)
+        step = max(1, DECODED_CELLS // max(self.workers * messages, self.partitions))
         found = np.empty(len(stragglers))
         for start in range(0, len(stragglers), step):
             arrived = np.repeat(~stragglers[start : start + step], messages, axis=1)

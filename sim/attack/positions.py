@@ -189,8 +189,7 @@ class LeastSquares(Position):
         gram = (matrix @ matrix.conj().T).toarray()
         np.fill_diagonal(gram, gram.diagonal() + RIDGE * max(gram.diagonal().real.mean(), 1e-300))
         sums = np.asarray(matrix.sum(axis=1)).ravel()
-        inverse = _inverse(gram, stragglers)
-        return cls(gram, sums, matrix.shape[1], inverse, stragglers)
+        return cls(gram, sums, matrix.shape[1], _inverse(gram, stragglers), stragglers)
 
     @override
     def at(self, stragglers: BoolArray) -> LeastSquares:

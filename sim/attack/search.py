@@ -207,8 +207,7 @@ class _Search:
         """Orders of all workers that lose partition after partition, and singular vectors."""
         held = holders(self._code)
         rng = np.random.default_rng([self._budget.seed, self._code.workers])
-        tie_breaks = [None, *[rng] * (ORDERS - 1)]
-        orders = [partition_after_partition(held, each) for each in tie_breaks]
+        orders = [partition_after_partition(held, each) for each in [None, *[rng] * (ORDERS - 1)]]
         return orders, singular_vectors(self._code)
 
     @cached_property
@@ -239,8 +238,7 @@ class _Search:
             worst, exact = self._largest(found), self._reaches(found, ceiling)
         self._before = worst.stragglers
         members, by = tuple(np.flatnonzero(worst.stragglers).tolist()), worst.found_by
-        mean = seen.mean, seen.spread, seen.sets
-        return Worst(count, worst.error, members, exact, by, *mean)
+        return Worst(count, worst.error, members, exact, by, seen.mean, seen.spread, seen.sets)
 
     def _improved(self, found: Sequence[_Start], rng: Generator) -> list[_Start]:
         """Searches by swaps, from the worst start on, until the tries are used up."""

@@ -58,8 +58,7 @@ class TapeColumn:
 
 def columns(tape: TapeLike) -> list[TapeColumn]:
     """A tape's columns, one for each worker."""
-    checked = CheckedTape(tape)
-    return columns_of(checked.rows, tape.block_rounds, tape.workers)
+    return columns_of(CheckedTape(tape).rows, tape.block_rounds, tape.workers)
 
 
 def task_columns(tape: TapeLike, law: LoadLaw, size: int) -> list[TapeColumn]:

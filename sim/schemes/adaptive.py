@@ -113,8 +113,7 @@ class GrowingK(OfWorkers):
     @override
     def after(self, state: Progress, outcome: RoundOutcome) -> Progress:
         assert outcome.alignment is not None
-        turned = np.where(outcome.alignment < 0, 1, -1)
-        count = state.count + (0 if state.first else turned)
+        count = state.count + (0 if state.first else np.where(outcome.alignment < 0, 1, -1))
         rounds = state.rounds + 1
         stalls = (count > self.family.threshold) & (rounds > self.family.burn_in)
         more = np.minimum(state.arrivals + self.family.step, self.most)

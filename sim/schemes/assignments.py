@@ -101,8 +101,7 @@ class Groups(UniformLoad):
     @property
     @override
     def encoding(self) -> sparse.csr_array:
-        group = np.arange(self.n) // self.load
-        columns = group[:, None] * self.load + np.arange(self.load)
+        columns = (np.arange(self.n) // self.load)[:, None] * self.load + np.arange(self.load)
         return sparse_rows(columns, np.ones(columns.shape))
 
 
@@ -237,8 +236,7 @@ class Pieces(UniformLoad):
     @cached_property
     def carriers(self) -> IntArray:
         """``(n, d)`` the messages that carry each partition, in ascending order."""
-        order = np.argsort(self.carried, kind="stable")
-        return order.reshape(self.n, self.load)
+        return np.argsort(self.carried, kind="stable").reshape(self.n, self.load)
 
 
 @final

@@ -243,8 +243,7 @@ class StaleSynchronous(Batched):
         ahead = inf if self.ahead is None else self.ahead
         synchronous = ahead == 0 and self.wait_for == workers and self.data == "own"
         exact = synchronous and self.staleness is None
-        scheme = self.accepting_all(workers, self.wait_for)
-        return replace(scheme, ahead=ahead, exact=exact)
+        return replace(self.accepting_all(workers, self.wait_for), ahead=ahead, exact=exact)
 
 
 @final

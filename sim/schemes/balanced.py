@@ -110,8 +110,7 @@ class Dealt(OfWorkers):
         if self.seconds is not None:
             return state  # type: ignore[no-any-return]
         assert outcome.arrival is not None
-        worked = state.dealt > 0
-        seconds = state.seconds + np.where(worked, outcome.arrival, 0.0)
+        seconds = state.seconds + np.where(state.dealt > 0, outcome.arrival, 0.0)
         done = state.done + state.dealt
         # Nobody knows who has had nothing yet: as fast as the mean of the others.
         usual = seconds.sum(axis=1, keepdims=True) / done.sum(axis=1, keepdims=True)

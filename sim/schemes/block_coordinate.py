@@ -137,7 +137,6 @@ class Levels(OfWorkers):
         """The share of the coordinates that can be decoded, which is 1 at the end of a round. Which
         are missing before makes no difference to the weights, which know none."""
         by_level = arrived.reshape(*arrived.shape[:-1], self.n, self.messages)
-        needed = self.n - np.array(self.levels)
-        decoded = np.count_nonzero(by_level, axis=-2) >= needed
+        decoded = np.count_nonzero(by_level, axis=-2) >= self.n - np.array(self.levels)
         share = np.where(decoded.all(axis=-1), 1.0, decoded @ np.array(self.message_sizes))
         return np.repeat(share[..., None], self.n, axis=-1)

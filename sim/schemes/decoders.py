@@ -159,8 +159,7 @@ class OnePerGroup(Decoder):
     @override
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
         grouped = arrived.reshape(*arrived.shape[:-1], -1, self.size)
-        covered = self.scale * grouped.any(axis=-1)
-        return np.repeat(covered, self.size, axis=-1)
+        return np.repeat(self.scale * grouped.any(axis=-1), self.size, axis=-1)
 
 
 @final
@@ -182,8 +181,7 @@ class OnePerPartition(Decoder):
 
     @override
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
-        covered = arrived[..., self.pieces.carriers].any(axis=-1)
-        return np.asarray(covered, dtype=np.float64)
+        return np.asarray(arrived[..., self.pieces.carriers].any(axis=-1), dtype=np.float64)
 
 
 def _first(arrived: BoolArray) -> BoolArray:
@@ -244,8 +242,7 @@ def of_distinct(arrived: BoolArray, solve: Callable[[BoolArray], np.ndarray]) ->
 
 def products(vectors: FloatArray | ComplexArray, encoding: sparse.csr_array) -> FloatArray:
     """Partition weights, the real part of ``vectors @ B``: ``(..., n) -> (..., k)``."""
-    flat = vectors.reshape(-1, vectors.shape[-1])
-    weights = (encoding.T @ flat.T).T.real
+    weights = (encoding.T @ vectors.reshape(-1, vectors.shape[-1]).T).T.real
     return np.ascontiguousarray(weights).reshape(*vectors.shape[:-1], encoding.shape[1])
 
 

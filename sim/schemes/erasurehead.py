@@ -174,8 +174,7 @@ class ErasureHead(Decoded, Loaded):
         if exact and self.wait_for is not None:
             tolerates = max(workers - self.wait_for, self.load - 1)
         claims = Claims(self.load, tolerates, RandomOrder() if fair else None)
-        own = {"optimal": OnePerGroup(self.load, scale)}
-        decoder = self.decoder_of(code, self.load, own)
+        decoder = self.decoder_of(code, self.load, {"optimal": OnePerGroup(self.load, scale)})
         return Fixed(self.name, code, rule, decoder, exact, claims=claims)
 
 

@@ -65,10 +65,8 @@ class RegularGraph(Seeded, Decoded, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        graph = regular_graph("load", self.load, workers, self.code_seed)
-        code = Encoded(adjacency(graph))
-        own = {"fixed": unbiased(code, self.load)}
-        return self.coded(code, self.load, own, copies=self.load)
+        code = Encoded(adjacency(regular_graph("load", self.load, workers, self.code_seed)))
+        return self.coded(code, self.load, {"fixed": unbiased(code, self.load)}, copies=self.load)
 
 
 @final
@@ -118,8 +116,7 @@ class Expander(Seeded, Decoded, Loaded):
             case "circulant":
                 require_at_most_workers("load", self.load, workers)
                 code = shifted(np.array(circulant_offsets(self.load, workers)), workers)
-        own = {"fixed": unbiased(code, self.load)}
-        return self.coded(code, self.load, own, copies=self.load)
+        return self.coded(code, self.load, {"fixed": unbiased(code, self.load)}, copies=self.load)
 
 
 def regular_graph(field: str, degree: int, vertices: int, seed: int) -> nx.Graph:

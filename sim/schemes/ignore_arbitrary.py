@@ -119,8 +119,7 @@ def _next_arrival(arrived: BoolArray) -> np.ndarray:
     """``(N, n)``: the first arrival at or after each place, going round; 0 where nobody came."""
     n = arrived.shape[1]
     twice = np.where(np.concatenate([arrived, arrived], axis=1), np.arange(2 * n), 2 * n)
-    following = np.minimum.accumulate(twice[:, ::-1], axis=1)[:, ::-1]
-    return np.asarray(following[:, :n] % n)
+    return np.asarray(np.minimum.accumulate(twice[:, ::-1], axis=1)[:, ::-1][:, :n] % n)
 
 
 @final

@@ -160,8 +160,7 @@ class LocalRounds(Assigned):
     @property
     def covers(self) -> bool:
         """Whether every partition is heard in every round."""
-        left = self.workers - self.assignment.load
-        return self.waits_for is not None and self.waits_for > left
+        return self.waits_for is not None and self.waits_for > self.workers - self.assignment.load
 
     @property
     def exact(self) -> bool:  # type: ignore[override]

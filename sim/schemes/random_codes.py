@@ -228,8 +228,7 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
                 valid = "give a number from 0 to below 1, or wait_for"
                 raise InvalidParameter("straggle_probability", None, valid)
             chance = 1 - self.wait_for / workers
-        weight = 1 / (self.load * (1 - chance))
-        decoder = CommonWeight(code, (weight,) * (workers + 1))
+        decoder = CommonWeight(code, (1 / (self.load * (1 - chance)),) * (workers + 1))
         claims = Claims(copies=self.load, unbiased=Independent((chance,) * workers))
         return Fixed(self.name, code, rule, decoder, exact=None, claims=claims)
 

@@ -62,8 +62,7 @@ class BurstWindow(Clocked):
 
     def allows(self, late: BoolArray) -> BoolArray:
         """Whether these may be late: ``(..., n)`` bool -> ``(...)`` bool."""
-        recent = self.counted.any(axis=-2)
-        few = np.count_nonzero(late | recent, axis=-1) <= self.code.stragglers
+        few = np.count_nonzero(late | self.counted.any(axis=-2), axis=-1) <= self.code.stragglers
         banned = self.counted[..., self.code.burst - 1 :, :].any(axis=-2)
         allowed = few & ~(late & banned).any(axis=-1)
         if self.code.exempt == "current":
@@ -360,8 +359,7 @@ class SelectiveRepeat(SequentialCode):
     @override
     def plan(self, state: Past) -> Round:
         repeating, idle = self._repeating(state), self._idle(state)
-        strict = np.asarray(repeating.any(axis=-1))
-        stopping = BurstWindow(self, state.counted, strict, idle)
+        stopping = BurstWindow(self, state.counted, np.asarray(repeating.any(axis=-1)), idle)
 
         def nothing_to_do(times: FloatArray) -> FloatArray:
             return np.where(idle[:, None], 0.0, times)

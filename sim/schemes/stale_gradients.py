@@ -128,8 +128,7 @@ class PipelinedSteps(Steps):
     @cached_property
     def _before(self) -> IntArray:
         """``(R, U, n)`` rounds in which each worker was heard before."""
-        heard = np.cumsum(self._arrived, axis=1, dtype=np.int32)
-        return np.asarray(heard - self._arrived)
+        return np.asarray(np.cumsum(self._arrived, axis=1, dtype=np.int32) - self._arrived)
 
     @override
     def arrived(self, together: int = 1) -> IntArray:
@@ -254,8 +253,7 @@ class TableSteps(Steps):
         row, first = np.nonzero(self._before < 0)
         shares[row, self._worker[row, first]] = (u - first) / u
         # Of all gradients in the table, those of earlier arrivals among them.
-        newer = self._version - np.maximum(self._before, 0)
-        versions = np.cumsum(newer, axis=1, dtype=np.int64)
+        versions = np.cumsum(self._version - np.maximum(self._before, 0), axis=1, dtype=np.int64)
         return Measured(filled / k, error, shares, np.arange(u) - versions / filled)
 
 

@@ -264,5 +264,4 @@ def refuse_beside_stop(**others: object) -> None:
 def ending(stop: Stop, code: Assignment) -> StoppingRule:
     """The rule of a choice; a round also ends when everybody has arrived. Raises as ``on``."""
     rule = stop.on(code)
-    everybody = FirstK(code.workers * code.messages)
-    return rule if isinstance(rule, FirstK) else everybody | rule
+    return rule if isinstance(rule, FirstK) else FirstK(code.workers * code.messages) | rule

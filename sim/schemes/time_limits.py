@@ -151,8 +151,7 @@ class TimeLimited(SelfStopping):
 
     def _stop(self, times: FloatArray) -> FloatArray:
         """Pieces in time, and the last message when the worker stops: ``(..., n (M + 1))``."""
-        own = times.reshape(*times.shape[:-1], self.n, self.messages)
-        done = own[..., :-1]
+        done = times.reshape(*times.shape[:-1], self.n, self.messages)[..., :-1]
         if self.sharp:
             stops = np.minimum(done[..., -1], self.patience)
         else:
@@ -258,8 +257,7 @@ class Clipped(SelfStopping):
         own = lengths.reshape(*lengths.shape[:-1], self.n, self.pieces)
         over = np.cumsum(np.minimum(own, self.patience), axis=-1)
         sent = np.where(own <= self.patience, over, np.inf)
-        times = np.concatenate([sent, over[..., -1:]], axis=-1)
-        return times.reshape(*lengths.shape[:-1], -1)
+        return np.concatenate([sent, over[..., -1:]], axis=-1).reshape(*lengths.shape[:-1], -1)
 
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:

@@ -71,8 +71,7 @@ def _panels(
 ) -> FloatArray:
     nodes, weights = np.polynomial.legendre.leggauss(ORDER)
     half = 0.5 * (right - left)[:, None]
-    values = function(left[:, None] + half * (1.0 + nodes))
-    return np.asarray((half * values) @ weights)
+    return np.asarray((half * function(left[:, None] + half * (1.0 + nodes))) @ weights)
 
 
 _LARGE = [1 - 1e-15, 1 - 1e-12, 1 - 1e-9, 1 - 1e-6, 0.999, 0.99, 0.9, 0.75, 0.5, 0.25]
@@ -303,8 +302,7 @@ def speculative_rates(workers: int, copy_after: int) -> FloatArray:
     """``(n,)`` rates of the waits for the next task of a round with backup tasks, each worker's
     being 1; see ``eh.theory.mean_speculative``."""
     missing = np.arange(workers, 0, -1.0)
-    copied = np.arange(workers) >= copy_after
-    return np.where(copied, np.minimum(2.0 * missing, workers), missing)
+    return np.where(np.arange(workers) >= copy_after, np.minimum(2.0 * missing, workers), missing)
 
 
 def _copied_law(scheme: Copies, worker: WorkerTime | None) -> IterationTimeLaw | NoFormula:

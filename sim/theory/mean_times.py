@@ -109,8 +109,7 @@ def mean_erasurehead(time: ExponentialTime, workers: int, load: int, wait_for: i
     """``wait_for`` arrivals or cover, whichever comes first, in seconds. offset + scale * sum_{m <
     wait_for} q_m / (n - m), q_m = P(not covered after m arrivals)."""
     uncovered = uncovered_after(workers, load, wait_for)
-    out = workers - np.arange(wait_for)
-    return time.offset + time.scale * float(np.sum(uncovered / out))
+    return time.offset + time.scale * float(np.sum(uncovered / (workers - np.arange(wait_for))))
 
 
 # Updates when workers do not all wait for each other: mean seconds between two of them.

@@ -249,8 +249,7 @@ class DelayForesight:
         if unit is None:
             return None
         seconds = self.law.worker_times(TableTape(unit[:, None]), np.ones(1), 0, len(x))[:, 0]
-        weight = np.exp(log_u + log_rest) * np.pi * np.cosh(x) * STEP
-        return log_u, log_rest, weight, seconds
+        return log_u, log_rest, np.exp(log_u + log_rest) * np.pi * np.cosh(x) * STEP, seconds
 
     def _sample(self, workers: int) -> FloatArray:
         rounds = min(ROUNDS, self.delay.rounds_available() or ROUNDS)

@@ -186,8 +186,7 @@ class _Queues:
         self._decided += total
         worker = np.repeat(self._numbers, counts)
         seconds = None if self._seconds is None else self._seconds.ravel().take(cells)
-        lost = np.isinf(self._upcoming)
-        return Block(order, when, worker, before[:-1], seconds, places, lost)
+        return Block(order, when, worker, before[:-1], seconds, places, np.isinf(self._upcoming))
 
     @property
     def _upcoming(self) -> FloatArray:

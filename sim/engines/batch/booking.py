@@ -127,8 +127,7 @@ def refuse_never_enough(
         return
     r, t = (int(i) for i in np.argwhere(trouble)[0])
     bound = np.inf if part.max_wait is None or not late[r, t] else opened[r, t] + part.max_wait
-    times = arrive(r, t)
-    last = times[part.messages - 1 :: part.messages]
+    last = arrive(r, t)[part.messages - 1 :: part.messages]
     unheard = np.isinf(last) | (last > bound)
     waited = None if np.isinf(bound) else part.max_wait
     raise NeverEnough(part.first + t + 1, np.flatnonzero(unheard).tolist(), waited)

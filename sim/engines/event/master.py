@@ -288,6 +288,5 @@ class Master:
 
     def _close(self, _: Event) -> None:
         """Book the workers' time since the round opened; then the next one can open."""
-        over = self.round + 1 == self.rounds
-        self.workers.settle(self.opened, self.env.now, over)
+        self.workers.settle(self.opened, self.env.now, self.round + 1 == self.rounds)
         self.ready = True

@@ -247,8 +247,7 @@ class Worker:
             self.under_way_changes(-dropped)
 
     def _book(self, kind: str, since: float) -> None:
-        of_round = -1 if kind == "dead" else self.last
-        self.host.book(self.index, kind, since, self.env.now, of_round)
+        self.host.book(self.index, kind, since, self.env.now, -1 if kind == "dead" else self.last)
 
 
 @final
