@@ -121,8 +121,7 @@ def read_npz(
                 if info.filename.endswith(".npy")
             }
             wanted = choose(list(members))
-            counts = [_count(archive, name, members[name]) for name in wanted]
-            require_cells(sum(counts), most)
+            require_cells(sum([_count(archive, name, members[name]) for name in wanted]), most)
             found = dict[str, np.ndarray]()
             for name in wanted:
                 with archive.open(members[name]) as member:
@@ -152,8 +151,7 @@ def read_npy(path: Path, most: int | None = MOST_CELLS) -> np.ndarray:
 def _promised(member: IO[bytes], name: str, size: int) -> int:
     """How many numbers a header promises; refused if the ``size`` bytes are too few for it."""
     try:
-        read = HEADERS[np.lib.format.read_magic(member)]
-        shape, _, dtype = read(member)
+        shape, _, dtype = HEADERS[np.lib.format.read_magic(member)](member)
         header = member.tell()
     except (zipfile.BadZipFile, NotImplementedError):  # of an archive
         raise

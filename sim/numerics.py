@@ -196,8 +196,7 @@ class LeastSquares:
         for place in np.flatnonzero(left):
             mask = masks[place]
             vectors[place] = 0.0
-            rows = self._rows[mask]
-            vectors[place, mask] = np.linalg.lstsq(rows.T, self._target, rcond=None)[0]
+            vectors[place, mask] = np.linalg.lstsq(self._rows[mask].T, self._target, rcond=None)[0]
         return vectors
 
     def _shifted(self, shift: float) -> tuple[np.ndarray, np.ndarray]:
@@ -227,8 +226,7 @@ class LeastSquares:
 
     def _slopes(self, vectors: np.ndarray) -> np.ndarray:
         """A^H (t - A a) for all rows: ``(N, n) -> (N, n)``."""
-        rest = self._target - _in_blocks(vectors, self._rows)
-        return _in_blocks(rest, self._rows.conj().T)
+        return _in_blocks(self._target - _in_blocks(vectors, self._rows), self._rows.conj().T)
 
     def _without(self, masks: BoolArray) -> tuple[np.ndarray, BoolArray]:
         """Answers where at most s rows are missing, and which of them are none. Of the combinations

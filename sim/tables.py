@@ -154,8 +154,7 @@ def _without_dictionaries(table: pa.Table) -> pa.Table:
     for index, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
             column = table.column(index)
-            chunks = column.chunks
-            texts = (text.as_py() or "" for chunk in chunks for text in chunk.dictionary)
+            texts = (text.as_py() or "" for chunk in column.chunks for text in chunk.dictionary)
             longest = max(map(len, texts), default=0)
             if longest > LONGEST_TEXT:
                 raise UnusableFile(f"column {short(field.name)} holds a text of {longest} letters")

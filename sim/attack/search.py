@@ -221,8 +221,7 @@ class _Search:
             worst, exact = _Start(seen.worst[0], float(seen.errors[0]), ENUMERATION), True
         else:
             rng = np.random.default_rng([self._budget.seed, count])
-            samples = random_sets(n, count, self._budget.samples, rng)
-            seen = survey(self._code, samples, LUCKY)
+            seen = survey(self._code, random_sets(n, count, self._budget.samples, rng), LUCKY)
             orders, vectors = self._hints
             holders_lost = [(mask(order[:count], n), HOLDERS) for order in orders]
             singular = ((masks, SINGULAR) for masks in extremes(vectors, count))
@@ -260,8 +259,7 @@ class _Search:
         """The sets with their errors, found by the scheme's own decoder; undecodable sets drop."""
         if not found:
             return []
-        errors = self._code.errors(np.array([masks for masks, _ in found]))
-        pairs = zip(found, errors, strict=True)
+        pairs = zip(found, self._code.errors(np.array([masks for masks, _ in found])), strict=True)
         return [_Start(m, float(error), by) for (m, by), error in pairs if not np.isnan(error)]
 
     def _largest(self, found: Sequence[_Start]) -> _Start:

@@ -75,8 +75,7 @@ def law_rounds(run: Run, law: RoundLaw) -> Trace:
         now = 0.0
         for block, first in enumerate(range(0, run.updates, BLOCK)):
             seeds = np.random.SeedSequence(tape.seed, spawn_key=(tape.replication, STREAM, block))
-            rng = np.random.Generator(np.random.PCG64(seeds))
-            ended, ready = _lengths(run, law, rng)
+            ended, ready = _lengths(run, law, np.random.Generator(np.random.PCG64(seeds)))
             part = row[first : first + BLOCK]
             opened = np.add.accumulate(np.concatenate([[now], ready]))
             np.add(opened[: len(part)], ended[: len(part)], out=part)
@@ -100,8 +99,7 @@ def _lengths(run: Run, law: RoundLaw, rng: np.random.Generator) -> tuple[FloatAr
     if run.policy.drains or all_end_it:
         # Given the M-th, the others are n - M draws of the law beyond it.
         beyond = -np.expm1(np.log(rng.random(BLOCK)) / np.maximum(n - count, 1))
-        last = np.where(count < n, 1 - (1 - reached) * beyond, reached)
-        all_in = _seconds(run, law, last)
+        all_in = _seconds(run, law, np.where(count < n, 1 - (1 - reached) * beyond, reached))
     if all_end_it:
         ended = np.minimum(ended, all_in)
     ended = np.maximum(wanted.earliest, np.minimum(ended, wanted.latest))
@@ -134,8 +132,7 @@ def arrivals_at_the_end(arrivals: Arrivals, rng: np.random.Generator) -> IntArra
             from scipy import stats  # takes half a second, and few runs need it
 
             beyond = (1 - late[some, None]) * rng.random((len(v), groups - 1))
-            others = np.asarray(stats.binom.isf(beyond, d, v), dtype=np.int64)
-            covered[some] += others.sum(axis=1)
+            covered[some] += np.asarray(stats.binom.isf(beyond, d, v), dtype=np.int64).sum(axis=1)
         else:
             covered[some] += rng.multinomial(groups - 1, _group_arrivals(d, v)) @ np.arange(
                 1, d + 1

@@ -84,8 +84,7 @@ def _with_labour(run: Run, trace: Trace) -> Trace:
     for r, tape in enumerate(run.tapes):
         for start in range(0, run.updates, rows):
             stop = min(start + rows, run.updates)
-            times = plan.times(run.load_law, tape, scheme.messages, start, stop)
-            found = scheme.labour(times)
+            found = scheme.labour(plan.times(run.load_law, tape, scheme.messages, start, stop))
             assert found is not None
             busy[r] += found[0].sum(axis=0)
             useful[r] += found[1].sum(axis=0)

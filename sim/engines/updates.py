@@ -324,8 +324,7 @@ class Trajectory:
         self._accepted.part(len(self._workers)).fill(decisions.accepted)
         if self._streams:
             worker, version, seconds, _ = np.array(decisions.heard).T
-            ends = np.array(decisions.ends)
-            self._streams.add(worker.astype(np.int64), version, seconds, ends)
+            self._streams.add(worker.astype(np.int64), version, seconds, np.array(decisions.ends))
         self._workers.append((busy, dead, down))
 
     def trace(self, engine: str, fails: bool) -> Trace:

@@ -197,8 +197,7 @@ def portions(speeds: FloatArray, total: int, most: int) -> IntArray:
         free = parts < most
         ideal = np.where(free, left * speeds / speeds[free].sum(), 0.0)
         whole = np.floor(ideal).astype(np.int64)
-        order = np.argsort(whole - ideal, kind="stable")
-        whole[order[: left - int(whole.sum())]] += 1
+        whole[np.argsort(whole - ideal, kind="stable")[: left - int(whole.sum())]] += 1
         parts = np.minimum(parts + whole, most)
     return parts
 

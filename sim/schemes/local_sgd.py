@@ -189,8 +189,7 @@ class LocalRounds(Assigned):
     def weights(self, arrived: BoolArray) -> FloatArray:
         """The same for every partition that was heard, k in all; 0 where nobody was."""
         covered = OnePerGroup(self.assignment.load).partition_weights(arrived)
-        heard = np.count_nonzero(covered, axis=-1)
-        covered *= (self.partitions / np.maximum(heard, 1))[..., None]
+        covered *= (self.partitions / np.maximum(np.count_nonzero(covered, axis=-1), 1))[..., None]
         return covered
 
     @override

@@ -108,8 +108,7 @@ class BarrierlessMaster:
         """Others go on for ever where one whose message is needed never sends it."""
         decisions = self.decisions
         if decisions.endless is not None:
-            missing = decisions.missing()
-            raise NeverEnough(decisions.iteration, missing, endless=decisions.endless)
+            raise NeverEnough(decisions.iteration, decisions.missing(), endless=decisions.endless)
         if self._workers.lost and (never := decisions.hopeless(self._workers.lost)):
             raise NeverEnough(decisions.iteration, never)
 
