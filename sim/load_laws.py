@@ -92,8 +92,7 @@ class LoadLaw(ABC):
 
 @final
 class _Streams(TapeAround):
-    """A tape from some stream on, which draws each once, at its first call: a task may be computed
-    in parts."""
+    """A tape from some stream on; each is drawn once, at its first call, for a task in parts."""
 
     def __init__(self, tape: TapeLike, first: int = 0) -> None:
         self.tape, self._first, self._rows = tape, first, dict[int, FloatArray]()

@@ -77,8 +77,7 @@ class Renewal(Update):
 @final
 @dataclass(frozen=True, eq=False)
 class Held(Update):
-    """One update from d held gradients of every partition, some of them new. The learner holds
-    them; at first all are zero."""
+    """One update from d gradients of every partition, which the learner holds, all zero at first."""
 
     fresh: BoolArray  # ``(R, d, k)`` bool, which are taken anew, at the newest model
     weights: FloatArray  # ``(R, d, k)`` the weight of each in the decoded gradient
@@ -110,8 +109,8 @@ Step: TypeAlias = Dense | Sparse | Renewal | Held | Local
 
 
 def weights_of(step: Step, partitions: int) -> FloatArray | None:
-    """``(R, k)`` partition weights of an update, whatever models its gradients are of. ``None``
-    where the step does not say them."""
+    """``(R, k)`` partition weights of an update, of whatever models; ``None``: it does not say
+    them."""
     if isinstance(step, Dense | Local):
         return step.weights
     if not isinstance(step, Sparse):

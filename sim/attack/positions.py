@@ -72,8 +72,7 @@ def allowed(errors: FloatArray, stragglers: BoolArray) -> FloatArray:
 
 @final
 class ByDecoding(Position):
-    """Decodes every set that it is asked for: n - s sets for ``losing``, and for each worker who
-    returns."""
+    """Decodes every set that it is asked for: n - s for ``losing``, and for each who returns."""
 
     foresees: ClassVar[bool] = False
 

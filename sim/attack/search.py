@@ -43,9 +43,8 @@ class Survey:
 
 
 def survey(code: Code, parts: Iterable[BoolArray], keep: int = 1) -> Survey:
-    """Decode ``(N, n)`` sets of stragglers, at least one in all, and remember the worst. Sets that
-    the decoder cannot decode at all are left out of everything. Cost: one decoding of each set; 8
-    bytes of memory for each."""
+    """Decode ``(N, n)`` sets of stragglers, at least one in all, and remember the worst; sets that
+    cannot be decoded are left out. Cost: one decoding of each set; 8 bytes of memory for each."""
     worst, errors, everything = None, np.empty(0), list[FloatArray]()
     for masks in parts:
         found = code.errors(masks)
@@ -77,8 +76,8 @@ LEAST_STEPS = 10  # a search by swaps divides its tries among at least this many
 
 def extended(position: Position, stragglers: int, tries: int) -> Position:
     """Lose one worker after the other, each the one that costs most, until so many straggle;
-    several at a time where every try is a decoding and there are too few. Cost: n - s tries for
-    each step."""
+    several at a time where every try is a decoding and there are too few. Cost: n - s tries a step.
+    """
     while (missing := stragglers - int(np.count_nonzero(position.stragglers))) > 0:
         together = 1
         if not position.foresees:

@@ -122,8 +122,7 @@ class Standstill:
 
 @final
 class Streams:
-    """Messages of n workers: ``add`` one replication after the other; then ``heard`` and
-    ``useful``."""
+    """Messages of n workers: ``add`` each replication in turn; then ``heard`` and ``useful``."""
 
     def __init__(self, workers: int) -> None:
         self._n, self._decided = workers, 0
@@ -135,8 +134,8 @@ class Streams:
     def add(
         self, worker: IntArray, version: IntArray, seconds: FloatArray | None, ends: IntArray
     ) -> None:
-        """The next replication: ``(M_r,)`` messages up to the last update, and ``(U,)`` how many
-        there are up to each update."""
+        """The next replication: ``(M_r,)`` messages, and ``(U,)`` how many there are up to each
+        update."""
         self._worker.append(worker.astype(np.int32))
         self._version.append(version.astype(np.int32))
         self._ends.append(ends + self._decided)

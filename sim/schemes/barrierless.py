@@ -253,7 +253,7 @@ class Cycle:
         return True
 
     def hopeless(self, lost: Set[int]) -> list[int]:
-        """Workers that block the next update for ever, if nothing more comes of the ``lost``; none
-        if it can still come."""
+        """Workers that block the next update for ever, if nothing more comes of the ``lost``, or
+        none."""
         never = self.needed & lost
         return sorted(never) if never and (self._collecting or never == self.needed) else []

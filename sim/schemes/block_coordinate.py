@@ -94,7 +94,7 @@ def optimal_split(times: FloatArray) -> FloatArray:
 @final
 @plain_dataclass(frozen=True)
 class Levels(OfWorkers):
-    """Levels of coordinates with ``(n,)`` shares x_s, each with a gradient code of its own; see
+    """Levels with ``(n,)`` shares x_s, each with a gradient code of its own; see
     ``BlockCoordinate``."""
 
     sees: ClassVar[Sees] = Sees.NOTHING

@@ -281,8 +281,8 @@ class _ClassTally(Countdown):
 @final
 @plain_dataclass(frozen=True)
 class BestClass(OfCode):
-    """Add the messages of the class of which most partitions arrived, the lowest of several; worker
-    j is of class j mod ``classes``."""
+    """Add the messages of the class of which most partitions arrived; worker j is of j mod
+    ``classes``."""
 
     assignment: Encoded
     classes: int

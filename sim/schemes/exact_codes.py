@@ -84,8 +84,7 @@ class ShortMessages(UniformLoad):
 
     @cached_property
     def parts(self) -> FloatArray:
-        """``(m, n, k)``: what of part v of partition i goes into worker j's message. Cost: n solves
-        of size n - d, O(n^4)."""
+        """``(m, n, k)``: what of part v of partition i goes into worker j's message. Cost: O(n^4)."""
         n, d, m = self.n, self.load, self.share
         v = np.random.default_rng(self.code_seed).standard_normal((n - d + m, n))
         top, bottom = v[: n - d], v[n - d :]

@@ -257,8 +257,7 @@ class BlockDesign(Decoded, Loaded):
 
 
 def designs(v: int) -> dict[int, tuple[int, ...]]:
-    """Sets of residues mod v in which every difference but 0 appears equally often, by load: known
-    ones, and what each leaves out."""
+    """Known sets of residues mod v, by load, in which every difference but 0 appears equally often."""
     found = [(0,), tuple(range(v))]
     if v in BLOCKS:
         found.append(BLOCKS[v])

@@ -202,8 +202,7 @@ class LocalRounds(Assigned):
 
 @final
 class OuterSteps(Steps):
-    """One outer step a round of H local steps, of ``last`` in the last round, from the partitions
-    that were heard in it."""
+    """One outer step a round of H local steps (``last`` in the last), from what was heard in it."""
 
     def __init__(self, rounds: DecodedRounds, local_steps: int, last: int, outer: Outer) -> None:
         self.times, self.local_steps = rounds.times, local_steps

@@ -196,8 +196,7 @@ class Reporting(Assigned):
 @final
 @plain_dataclass(frozen=True)
 class AtPlace(StoppingRule):
-    """A rule for one message a worker that does not depend on time, for those at one of m
-    ``places``."""
+    """A rule for one message a worker, time aside, for those at one of m ``places``."""
 
     rule: StoppingRule
     place: int
@@ -286,8 +285,7 @@ class PartlyUncoded(RoundScheme):
 
 
 def partly_uncoded(code: Fixed, share: float) -> PartlyUncoded:
-    """An exact code for what a share of the data, more than 0, leaves. Raises ``InvalidParameter``:
-    the code is not exact."""
+    """An exact code for what a share of the data leaves; ``InvalidParameter`` for one that is not."""
     if not code.exact:
         valid = "must be 0 with a stop or with a decoder that is not optimal"
         raise InvalidParameter("partial", share, valid, {"partial": 0})

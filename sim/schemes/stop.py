@@ -46,8 +46,7 @@ def _yes(value: Any) -> Any:
 @final
 @plain_dataclass(frozen=True)
 class CoverPartitions(StoppingRule):
-    """Stop when every partition has arrived in at least one message; one that nobody holds never
-    has."""
+    """Stop when every partition is in at least one message that arrived; never if one is in none."""
 
     code: Assignment
 
@@ -116,8 +115,7 @@ class ForCode(ABC):
 
     @abstractmethod
     def on(self, code: Assignment) -> StoppingRule:
-        """The stopping rule for a code; raises ``InvalidParameter`` where the choice cannot work
-        with it."""
+        """The stopping rule for a code; raises ``InvalidParameter``: it cannot work with this one."""
 
 
 @final

@@ -377,8 +377,7 @@ class CoverTally(Countdown):
 @final
 @dataclass(frozen=True)
 class PerPlace(StoppingRule):
-    """Stop when ``needed[p]`` (0 to n) workers' messages at place p have arrived, for every place
-    p."""
+    """Stop when ``needed[p]`` (0 to n) workers' messages at each place p have arrived."""
 
     needed: tuple[int, ...]
 

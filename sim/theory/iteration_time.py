@@ -335,8 +335,7 @@ ATOM, LEVELS_TRIED = 1e-6, np.linspace(0.0, 1.0, 66)[1:-1]
 
 @dataclass(frozen=True)
 class RoundTheory:
-    """What is known of a scheme's rounds without a run: the law of their duration, and their mean
-    decoding error, or why not."""
+    """What is known of a scheme's rounds without a run: their law and mean error, or why not."""
 
     time: IterationTimeLaw | NoFormula
     error: float | NoFormula

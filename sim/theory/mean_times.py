@@ -122,8 +122,7 @@ def mean_erasurehead(time: ExponentialTime, workers: int, load: int, wait_for: i
 
 
 def mean_k_sync(workers: int, wait_for: int, rate: float) -> float:
-    """K of n workers at the current model, the rest cancelled; X ~ Exp(rate): (H_n - H_(n-K)) /
-    rate."""
+    """K of n workers at the current model, the rest cancelled; Exp(rate): (H_n - H_(n-K)) / rate."""
     require_positive("rate", rate)
     return mean_first_k(ExponentialTime(0.0, 1.0 / rate), workers, wait_for)
 
@@ -159,9 +158,9 @@ def mean_k_batch_async(workers: int, wait_for: int, mean_delay: float) -> float:
 
 
 def mean_ssp(ahead: int, rate: float) -> float:
-    """Two workers, one at most s gradients ahead; X ~ Exp(rate); seconds between updates. (2 s + 3)
-    / ((4 s + 4) rate): the lead is a walk on -(s + 1), ..., s + 1 whose ends hold the worker in
-    front. Our derivation."""
+    """Two workers, one at most s gradients ahead; Exp(rate): (2 s + 3) / ((4 s + 4) rate) seconds.
+    The lead is a walk on -(s + 1), ..., s + 1 whose ends hold the worker in front. Our derivation.
+    """
     require_count("ahead", ahead, least=0)
     require_positive("rate", rate)
     return (2 * ahead + 3) / ((4 * ahead + 4) * rate)
@@ -177,9 +176,9 @@ def asynchronous_weights(mean_times: ArrayLike) -> FloatArray:
 
 
 def least_seconds(mean_times: ArrayLike) -> float:
-    """Seconds per n gradients below which no method comes with workers of these mean seconds tau: n
-    / sum_j 1 / tau_j. Nobody ever waits there, and every gradient counts. Elementary renewal
-    theorem."""
+    """Seconds per n gradients below which no method comes with workers of mean seconds tau: n /
+    sum_j 1 / tau_j. Nobody ever waits there, and all gradients count. Elementary renewal theorem.
+    """
     rates = _rates(mean_times)
     return float(rates.size / rates.sum())
 

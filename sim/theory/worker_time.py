@@ -230,8 +230,8 @@ class DelayForesight:
         return np.asarray((np.exp(log_density) * weight * seconds).sum(axis=1))
 
     def chances(self, workers: int, seconds: float) -> FloatArray:
-        """``(n,)`` chance of each worker to do a partition in so many seconds; of a sample to about
-        1/130 of a chance of one half."""
+        """``(n,)`` chance to do a partition in so many seconds; of a sample to 1/130 where it is
+        one half."""
         if self.delay.independent:
             time = worker_time_at(self.delay, self.law, 1)
             if time is not None:

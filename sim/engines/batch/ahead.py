@@ -48,8 +48,8 @@ def bounded(run: Run, accepted: Accepted) -> FloatArray | None:
 
 class _Messages:
     """Every message of a group of replications; arrays are ``(rows, R, n)``, row c the c-th ones:
-    how many seconds each took to compute, since when and after which wave, and when and in which
-    wave of that instant it arrives."""
+    its seconds to compute, since when and after which wave, and when and in which wave it arrives.
+    """
 
     def __init__(self, tasks: Tasks, replications: int, n: int, rows: int, ahead: float) -> None:
         shape = (rows, replications, n)

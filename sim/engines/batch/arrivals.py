@@ -22,8 +22,7 @@ from ..run import CheckedTape, Run
 
 @dataclass(frozen=True)
 class Block:
-    """Messages that follow those of the block before; arrays are worker by worker, and good until
-    the next block is taken."""
+    """Messages that follow those of the block before; arrays are good until the next one is taken."""
 
     order: IntArray  # places in the other arrays, in the order in which messages are decided
     # Instants of arrival, and who sent them.

@@ -90,8 +90,7 @@ def unresting(accepted: Accepted, useful: FloatArray) -> Work:
 
 
 def resting(accepted: Accepted, useful: FloatArray) -> Work:
-    """The same of workers who, once they have delivered, rested until the next update. Cost: five
-    passes over the messages."""
+    """The same of workers who rest from delivering until the next update. Cost: five passes."""
     work = unresting(accepted, useful)
     assert accepted.heard is not None
     for r, times in enumerate(accepted.times):

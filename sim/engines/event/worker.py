@@ -24,8 +24,8 @@ from .master import RECEPTION, Call, Crew, Master, RoundWorkers
 
 @final
 class Uplink:
-    """The way from the workers of a replication to the master, for messages of the given sizes, as
-    multiples of the network's."""
+    """A replication's way to the master, for messages of these sizes, as multiples of the
+    network's."""
 
     def __init__(self, env: simpy.Environment, crew: Crew, sizes: Sequence[float] = (1.0,)) -> None:
         self._env, network, resends = env, crew.run.cluster.network, crew.run.cluster.resends
