@@ -61,9 +61,14 @@ def require_divisor(value: int, workers: int, field: str = "load") -> None:
 
 def require_at_most_workers(field: str, value: int, workers: int) -> None:
     """Refuse a count of workers that exceeds the cluster."""
-    if value > workers:
-        valid = f"must be between 1 and workers = {workers}"
-        raise InvalidParameter(field, value, valid, {field: workers})
+    require_at_most(field, value, workers, "workers = ")
+
+
+def require_at_most(field: str, value: int, most: int, called: str = "") -> None:
+    """Refuse a count above a limit, which may have a name."""
+    if value > most:
+        valid = f"must be between 1 and {called}{most}"
+        raise InvalidParameter(field, value, valid, {field: most})
 
 
 def refuse_naming(

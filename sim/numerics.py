@@ -51,7 +51,7 @@ def one_thread() -> Iterator[None]:
 
 @lru_cache(maxsize=1)
 def _libraries(modules: int) -> ThreadpoolController:
-    """The libraries that compute with threads; looking for them takes 1 ms, half of a small cell."""
+    """The libraries that compute with threads; to find them takes 1 ms, half of a small cell."""
     return ThreadpoolController()
 
 

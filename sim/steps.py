@@ -77,7 +77,7 @@ class Renewal(Update):
 @final
 @dataclass(frozen=True, eq=False)
 class Held(Update):
-    """One update from d gradients of every partition, which the learner holds, all zero at first."""
+    """One update from d gradients of every partition that the learner holds, all zero at first."""
 
     fresh: BoolArray  # ``(R, d, k)`` bool, which are taken anew, at the newest model
     weights: FloatArray  # ``(R, d, k)`` the weight of each in the decoded gradient

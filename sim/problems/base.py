@@ -201,7 +201,7 @@ class Problem(ABC):
         return ((rows, owner[rows]) for rows in _in_cache((self.rows, width)))
 
     def partition_gradient(self, partition: int, beta: FloatArray) -> FloatArray:
-        """``(1/N) g_i(beta)`` of one partition i, without L2: ``(p,) -> (p,)``. Cost: two products."""
+        """``(1/N) g_i(beta)`` of partition i, without L2: ``(p,) -> (p,)``. Cost: two products."""
         return self.gradient_of(partition, beta[:, None])[:, 0]
 
     def gradient_of(self, partition: int, beta: FloatArray) -> FloatArray:

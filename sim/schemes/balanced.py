@@ -84,7 +84,7 @@ class Known:
 @final
 @plain_dataclass(frozen=True)
 class Dealt(OfWorkers):
-    """See ``Balanced``: M micro-batches, and ``(n,)`` seconds for one; ``None``: they are learned."""
+    """See ``Balanced``: M micro-batches, and ``(n,)`` seconds for one; ``None``: learned."""
 
     micro_batches: int
     seconds: tuple[float, ...] | None

@@ -19,8 +19,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from ..errors import InvalidParameter
-from ..fields import STRICT, Share, require_at_most_workers
+from ..fields import STRICT, Share, require_at_most, require_at_most_workers
 from ..numerics import solve_each
 from ..types import BoolArray, ComplexArray, FloatArray, IntArray
 from .assignments import CyclicCode, CyclicMds, UniformLoad
@@ -323,10 +322,7 @@ class CyclicMdsCode(Stopped, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        largest = max(workers - 1, 1)
-        if self.load > largest:
-            valid = f"must be between 1 and {largest}"
-            raise InvalidParameter("load", self.load, valid, {"load": largest})
+        require_at_most("load", self.load, max(workers - 1, 1))
         code, late = CyclicMds(workers, self.load), self.load - 1
         plain = workers <= LEAST_SQUARES if self.decoder is None else self.decoder != "lagrange"
         decoder = _of_cyclic(Interpolated(code), plain)

@@ -13,10 +13,10 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from ..fields import Seconds, Tolerance, WaitFor
+from ..fields import Seconds, Tolerance, WaitFor, require_at_most
 from ..types import BoolArray, FloatArray
 from .assignments import Assignment
-from .stopping import FirstK, Opened, StoppingRule, Tally, require_messages
+from .stopping import FirstK, Opened, StoppingRule, Tally
 
 
 class _Timed(StoppingRule):
@@ -111,7 +111,7 @@ class Window(Clocked):
 
     @override
     def on(self, code: Assignment) -> Window:
-        require_messages("stop.at_least", self.at_least, code)
+        require_at_most("stop.at_least", self.at_least, code.workers * code.messages)
         return self
 
     @override

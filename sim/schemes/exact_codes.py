@@ -12,7 +12,7 @@ from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Count, Positive, require_at_most_workers
+from ..fields import STRICT, Count, Positive, require_at_most, require_at_most_workers
 from ..numerics import LeastSquares
 from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Encoded, UniformLoad, cyclic_support
@@ -59,9 +59,7 @@ class CommunicationEfficient(Stopped, Seeded, Loaded):
     @override
     def build(self, workers: int) -> Fixed:
         require_at_most_workers("load", self.load, workers)
-        if self.share > self.load:
-            valid = f"must be between 1 and load = {self.load}"
-            raise InvalidParameter("share", self.share, valid, {"share": self.load})
+        require_at_most("share", self.share, self.load, "load = ")
         code = ShortMessages(workers, self.load, self.share, self.code_seed)
         late = self.load - self.share
         return self.scheme(code, FirstK(workers - late), FirstPart(code), late)
@@ -84,7 +82,7 @@ class ShortMessages(UniformLoad):
 
     @cached_property
     def parts(self) -> FloatArray:
-        """``(m, n, k)``: what of part v of partition i goes into worker j's message. Cost: O(n^4)."""
+        """``(m, n, k)``: what of part v of partition i is in worker j's message. Cost: O(n^4)."""
         n, d, m = self.n, self.load, self.share
         v = np.random.default_rng(self.code_seed).standard_normal((n - d + m, n))
         top, bottom = v[: n - d], v[n - d :]

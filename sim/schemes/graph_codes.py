@@ -257,7 +257,7 @@ class BlockDesign(Decoded, Loaded):
 
 
 def designs(v: int) -> dict[int, tuple[int, ...]]:
-    """Known sets of residues mod v, by load, in which every difference but 0 appears equally often."""
+    """Known sets of residues mod v, by load, in which all differences but 0 are as frequent."""
     found = [(0,), tuple(range(v))]
     if v in BLOCKS:
         found.append(BLOCKS[v])

@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Load, WaitFor, require_at_most_workers, require_divisor
+from ..fields import STRICT, Load, WaitFor, require_at_most, require_divisor
 from ..types import BoolArray, FloatArray
 from .assignments import Pieces
 from .base import Assigned, Claims, Fixed, Round, RoundScheme, SchemeFamily, Sees, State
@@ -93,10 +93,8 @@ class MultiMessage(SchemeFamily):
             rule = rule | ending(self.stop, pieces)
         else:
             if self.wait_for is not None:
-                if self.wait_for > workers * self.load:
-                    valid = f"must be between 1 and the number of messages, {workers * self.load}"
-                    most = {"wait_for": workers * self.load}
-                    raise InvalidParameter("wait_for", self.wait_for, valid, most)
+                called = "the number of messages, "
+                require_at_most("wait_for", self.wait_for, workers * self.load, called)
                 rule = rule | FirstK(self.wait_for)
             exact = self.wait_for is None or self.wait_for > (workers - 1) * self.load
         claims = Claims(copies=self.load, tolerates=self.load - 1 if exact else None)
@@ -156,7 +154,7 @@ class PartialStragglers(SchemeFamily):
 
 
 def _pieces(family: MultiMessage | PartialStragglers, workers: int) -> Pieces:
-    require_at_most_workers("load", family.load, workers)
+    require_at_most("load", family.load, workers, "workers = ")
     fractional = family.assignment == "fractional"
     if fractional:
         require_divisor(family.load, workers)
@@ -285,7 +283,7 @@ class PartlyUncoded(RoundScheme):
 
 
 def partly_uncoded(code: Fixed, share: float) -> PartlyUncoded:
-    """An exact code for what a share of the data leaves; ``InvalidParameter`` for one that is not."""
+    """An exact code for what a share of the data leaves; ``InvalidParameter``: it is not exact."""
     if not code.exact:
         valid = "must be 0 with a stop or with a decoder that is not optimal"
         raise InvalidParameter("partial", share, valid, {"partial": 0})

@@ -14,15 +14,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import (
-    STRICT,
-    Count,
-    Number,
-    Tolerance,
-    not_bool,
-    refuse_naming,
-    require_at_most_workers,
-)
+from ..fields import STRICT, Count, Number, Tolerance, not_bool, refuse_naming, require_at_most
 from ..numerics import row_max
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, IntArray, Trace
@@ -301,10 +293,8 @@ class Sequential(SchemeFamily):
     @override
     def build(self, workers: int) -> SelectiveRepeat | Multiplexed:
         if self.variant == "multiplexed":
-            require_at_most_workers("stragglers", self.stragglers, workers)
-            if self.B >= self.W:
-                valid = f"must be between 1 and W - 1 = {self.W - 1}"
-                raise InvalidParameter("B", self.B, valid, {"B": self.W - 1})
+            require_at_most("stragglers", self.stragglers, workers, "workers = ")
+            require_at_most("B", self.B, self.W - 1, "W - 1 = ")
             if self.exempt == "current":
                 valid = "must be past with multiplexed, which counts every round"
                 raise InvalidParameter("exempt", self.exempt, valid, {"exempt": "past"})
@@ -315,7 +305,7 @@ class Sequential(SchemeFamily):
         if workers == 1 and self.stragglers:  # nobody else has its results
             valid = "must be 0 with workers = 1"
             raise InvalidParameter("stragglers", self.stragglers, valid, {"stragglers": 0})
-        require_at_most_workers("stragglers", self.stragglers, workers)
+        require_at_most("stragglers", self.stragglers, workers, "workers = ")
         model = self.B, self.W, self.stragglers, self.tolerance
         return SelectiveRepeat(workers, *model, self.exempt)
 

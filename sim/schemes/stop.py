@@ -46,7 +46,7 @@ def _yes(value: Any) -> Any:
 @final
 @plain_dataclass(frozen=True)
 class CoverPartitions(StoppingRule):
-    """Stop when every partition is in at least one message that arrived; never if one is in none."""
+    """Stop when every partition is in a message that arrived; never if one is in none at all."""
 
     code: Assignment
 
@@ -115,7 +115,7 @@ class ForCode(ABC):
 
     @abstractmethod
     def on(self, code: Assignment) -> StoppingRule:
-        """The stopping rule for a code; raises ``InvalidParameter``: it cannot work with this one."""
+        """The stopping rule for a code; raises ``InvalidParameter``: it cannot work with it."""
 
 
 @final

@@ -29,8 +29,7 @@ from typing import ClassVar, final
 import numpy as np
 from typing_extensions import override
 
-from ..errors import InvalidParameter
-from ..fields import STRICT, WaitFor
+from ..fields import STRICT, WaitFor, require_at_most
 from ..numerics import row_max
 from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Assignment
@@ -144,14 +143,6 @@ class StoppingRule(ABC):
         return AllOf(self, other)
 
 
-def require_messages(field: str, value: int, code: Assignment) -> None:
-    """A count of arrivals cannot exceed a round's messages."""
-    messages = code.workers * code.messages
-    if value > messages:
-        valid = f"must be between 1 and {messages}"
-        raise InvalidParameter(field, value, valid, {field: messages})
-
-
 def stopping_delay_by_bisection(
     rule: StoppingRule, delays: FloatArray, opened: Opened = 0.0
 ) -> FloatArray:
@@ -260,7 +251,7 @@ class FirstK(StoppingRule):
 
     @override
     def on(self, code: Assignment) -> FirstK:
-        require_messages("stop.first", self.first, code)
+        require_at_most("stop.first", self.first, code.workers * code.messages)
         return self
 
     @override

@@ -122,7 +122,7 @@ def mean_erasurehead(time: ExponentialTime, workers: int, load: int, wait_for: i
 
 
 def mean_k_sync(workers: int, wait_for: int, rate: float) -> float:
-    """K of n workers at the current model, the rest cancelled; Exp(rate): (H_n - H_(n-K)) / rate."""
+    """K of n workers at the current model, others cancelled; Exp(rate): (H_n - H_(n-K)) / rate."""
     require_positive("rate", rate)
     return mean_first_k(ExponentialTime(0.0, 1.0 / rate), workers, wait_for)
 

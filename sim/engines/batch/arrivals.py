@@ -22,7 +22,7 @@ from ..run import CheckedTape, Run
 
 @dataclass(frozen=True)
 class Block:
-    """Messages that follow those of the block before; arrays are good until the next one is taken."""
+    """Messages that follow those of the block before; its arrays are good until the next block."""
 
     order: IntArray  # places in the other arrays, in the order in which messages are decided
     # Instants of arrival, and who sent them.

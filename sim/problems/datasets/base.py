@@ -38,7 +38,7 @@ class DatasetFamily(ABC):
     name: ClassVar[str]  # the registry name
 
     def file(self, data_dir: Path | None) -> Path | None:
-        """The file that ``load`` reads, or ``None``: data that need none; raises ``DataNotFound``."""
+        """The file that ``load`` reads, or ``None``: it needs none; raises ``DataNotFound``."""
         return None
 
     @property
