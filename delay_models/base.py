@@ -52,8 +52,7 @@ from typing_extensions import override
 # a draw is made from finitely many random bits, so every law has a longest one. Code that makes a
 # model from a user's numbers calls ``refuse_endless``; a tape does not, so drawing costs nothing.
 
-LONGEST = 1e150
-"""Seconds: sums and squares of delays up to here do not overflow."""
+LONGEST = 1e150  # seconds: sums and squares of delays up to here do not overflow
 
 EXPONENTIAL_END = 45.0
 """No exponential draw of NumPy is larger: 7.7, where its tail begins, + 53 log 2."""
@@ -261,8 +260,7 @@ def _independent(model: DelayModel) -> DelayModel:
     return model
 
 
-Part = Annotated[DelayModel, BeforeValidator(_model)]
-"""A field that holds any delay model."""
+Part = Annotated[DelayModel, BeforeValidator(_model)]  # a field that holds any delay model
 
 IndependentPart = Annotated[DelayModel, BeforeValidator(_model), AfterValidator(_independent)]
 """A field that holds a model whose cells are independent draws from one law."""
@@ -324,15 +322,13 @@ class ReplayedDelays(DelayModel):
 BLOCK_CELLS = 2**15
 """Cells in one block: 256 KiB, so that a block stays in the cache while it is used."""
 
-SHARED = 2**32 - 1
-"""The stream of the conditions that all tasks share."""
+SHARED = 2**32 - 1  # the stream of the conditions that all tasks share
 
 ROWS_AT_ONCE = 16
 """Rows by which a drawn part of a block grows: vector instructions see whole vectors, as in whole
 blocks."""
 
-START = 2**32 - 1
-"""The block of ``SHARED`` from which the start is drawn; no run is that long."""
+START = 2**32 - 1  # the block of ``SHARED`` from which the start is drawn; no run is that long
 
 
 @dataclasses.dataclass(frozen=True)

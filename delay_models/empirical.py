@@ -27,8 +27,7 @@ from typing_extensions import override
 
 from .base import STRICT, DelayModel, Finite, FloatArray, Probability, Seconds
 
-FURTHEST = 2.0**-53
-"""The smallest chance to be exceeded that is drawn, as of one uniform number."""
+FURTHEST = 2.0**-53  # the smallest chance to be exceeded that is drawn, as of one uniform number
 
 REACH = 9.0
 """Standard deviations around the workers' ranks within which latent numbers are told apart."""
@@ -36,11 +35,8 @@ REACH = 9.0
 STEPS = 8001
 """Points at which delays are tabulated over the latent number, for workers with given ranks."""
 
-MANY = 200
-"""Ranks, of which more are taken together in cells."""
-
-CELL, TERMS = 1 / 8, 10
-"""Width of a cell of ranks, and terms of the series around its middle."""
+MANY = 200  # ranks, of which more are taken together in cells
+CELL, TERMS = 1 / 8, 10  # width of a cell of ranks, and terms of the series around its middle
 
 
 def _special() -> Any:

@@ -128,8 +128,7 @@ CURVE = (
 )  # fmt: skip
 """Chance that a completion time is shorter, and seconds, as read off the authors' plot."""
 
-LEVELS = 1001
-"""Equal steps in probability that meet every point of ``CURVE``: thousandths."""
+LEVELS = 1001  # equal steps in probability that meet every point of ``CURVE``: thousandths
 
 
 @final

@@ -92,17 +92,10 @@ def entry_of(family: type[SchemeFamily]) -> AtlasEntry:
 # The page, in Markdown that GitHub and mkdocs show alike.
 
 
-FOLDER = "atlas"
-"""Of the pictures, beside the page."""
-
-COMPARISON = "all-schemes"
-"""The name of the picture of all; no scheme can have it."""
-
-BAR = "\\|"
-"""In a table, where a bar alone ends a cell."""
-
-PIXELS = 360
-"""Width of a picture on the page."""
+FOLDER = "atlas"  # of the pictures, beside the page
+COMPARISON = "all-schemes"  # the name of the picture of all; no scheme can have it
+BAR = "\\|"  # in a table, where a bar alone ends a cell
+PIXELS = 360  # width of a picture on the page
 
 HEADING = """# Atlas of schemes
 
@@ -234,8 +227,7 @@ def _code(text: str) -> str:
 # A scheme is drawn as its encoding matrix or, without one worth a look, as its first rounds.
 
 
-DELAY = {"model": "shifted_exponential", "shift": 0.5, "rate": 2.0}
-"""Seconds; mean 1."""
+DELAY = {"model": "shifted_exponential", "shift": 0.5, "rate": 2.0}  # seconds; mean 1
 
 TRAINING = {
     "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 480, "features": 10},
@@ -243,11 +235,8 @@ TRAINING = {
 }
 """For schemes that look at losses."""
 
-WIDTH = 3.4
-"""Inches of a matrix."""
-
-ROUNDS, CYCLES = 4, 1
-"""Rounds in a picture; without rounds, iterations of n gradients."""
+WIDTH = 3.4  # inches of a matrix
+ROUNDS, CYCLES = 4, 1  # rounds in a picture; without rounds, iterations of n gradients
 
 
 def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Picture:

@@ -34,14 +34,9 @@ NUMBERS = ("first", "second", "difference", "ratio", "ratio_low", "ratio_high", 
 
 CAPTION = "Iterations", "Each iteration of both results, and their losses on the clock."
 
-MOST_RATIOS = 30
-"""Rows of the picture of ratios."""
-
-MOST_POINTS = 300
-"""Iterations of a scheme that are drawn; of more, so many at equal distances."""
-
-MARKS = 12
-"""Points along a curve."""
+MOST_RATIOS = 30  # rows of the picture of ratios
+MOST_POINTS = 300  # iterations of a scheme that are drawn; of more, so many at equal distances
+MARKS = 12  # points along a curve
 
 COLUMNS = ("time", "iteration_time", "train_loss")
 

@@ -40,8 +40,7 @@ SPELLINGS = {
 LASTS = {"min": "60", "h": "3600", "days": "86400", "cs": "0.01", "ds": "0.1", "ps": "1e-12"}
 """Seconds of those that have a length."""
 
-FEW = 8
-"""So few small whole numbers may be seconds, and so may be equal ones."""
+FEW = 8  # so few small whole numbers may be seconds, and so may be equal ones
 
 CALLED = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
@@ -225,8 +224,7 @@ def of_rounds(names: list[str]) -> bool:
     return len(whole) > 1 and sum(ROUND_COLUMN.fullmatch(name) is not None for name in whole) > 1
 
 
-NUMBERS = "fiu"
-"""Kinds of numbers in NumPy: floats, integers, without a sign."""
+NUMBERS = "fiu"  # kinds of numbers in NumPy: floats, integers, without a sign
 
 GAPS = frozenset(
     (

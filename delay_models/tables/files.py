@@ -34,13 +34,11 @@ from .columns import A_SECOND, SPELLINGS, durations, numbers, parse, role_of
 from .measured import AS_IT_IS, Decimal, Reading, Repair
 from .odd_rows import NUMBER, counting, is_header
 
-HEAD = 2**16
-"""Bytes that are looked at."""
+HEAD = 2**16  # bytes that are looked at
 
 MARKS = {"point": ".", "comma": ","}
 
-LINES = 50
-"""Lines that are looked at."""
+LINES = 50  # lines that are looked at
 
 QUOTED = re.compile(r'"[^"]*"')
 PIECE = re.compile(r'"[^"]*"|\S+')

@@ -36,8 +36,7 @@ from .parts import (
 )
 from .wide import require_no_thousands
 
-LATEST = 1e11
-"""Seconds since 1970: a larger number is another unit."""
+LATEST = 1e11  # seconds since 1970: a larger number is another unit
 
 
 def between(start: pd.Series, end: pd.Series, unit: str | float | None) -> tuple[FloatArray, bool]:
@@ -77,8 +76,7 @@ def _stamps(column: pd.Series) -> pd.Series:
         ) from error
 
 
-MOST_RUNS = 50
-"""Different values of a column that says which run a row is of."""
+MOST_RUNS = 50  # different values of a column that says which run a row is of
 
 SPLIT = "split it there, or sort it by worker and round"
 
@@ -101,14 +99,9 @@ def _restart(calls: Calls, twice: int) -> int | None:
     return int(falls.index.min())
 
 
-MOST_LISTED = 6
-"""Columns that are listed."""
-
-MOST_LOADS = 1000
-"""Loads that a table may have: with more, the column is something else."""
-
-CANONICAL = ("worker", "round", "seconds")
-"""Columns that need no choice whatever else there is."""
+MOST_LISTED = 6  # columns that are listed
+MOST_LOADS = 1000  # loads that a table may have: with more, the column is something else
+CANONICAL = ("worker", "round", "seconds")  # columns that need no choice whatever else there is
 
 
 def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
@@ -470,8 +463,7 @@ def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
     return [(0, int(p), "") if p.isdecimal() and p.isascii() else (1, 0, p) for p in pieces], name
 
 
-MOST_COUNTED = 10**9
-"""A number of rounds from which on a few digits are enough."""
+MOST_COUNTED = 10**9  # a number of rounds from which on a few digits are enough
 
 
 def _gaps(numbers_of_rounds: NDArray[np.float64]) -> list[Repair]:
@@ -492,8 +484,7 @@ def _gaps(numbers_of_rounds: NDArray[np.float64]) -> list[Repair]:
     return [Repair("gap", lost, text)]
 
 
-MOST_PHASES = 10
-"""Values of a column that says which run a row is of."""
+MOST_PHASES = 10  # values of a column that says which run a row is of
 
 ANOTHER = 1.25
 """Times as long as in another run from which on they are not read together without a word."""

@@ -40,8 +40,7 @@ def as_fields(text: str) -> str:
     return OPTION.sub(r"\1: ", text)
 
 
-Names = NDArray[Any]
-"""Names, or numbers, one each."""
+Names = NDArray[Any]  # names, or numbers, one each
 
 Unit = Literal["s", "ms", "us", "ns"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
@@ -121,8 +120,7 @@ def parse_columns(text: str | None) -> dict[Role, str]:
     return columns
 
 
-AS_IT_IS = Reading()
-"""Nothing is said beyond what the file says."""
+AS_IT_IS = Reading()  # nothing is said beyond what the file says
 
 
 @dataclass(frozen=True)
@@ -319,8 +317,7 @@ IMPLAUSIBLE = 200.0
 """Medians further apart than this look like two units; milliseconds are 1000 to the second."""
 
 
-LONG = 1000.0
-"""A median delay of more seconds than this looks like milliseconds."""
+LONG = 1000.0  # a median delay of more seconds than this looks like milliseconds
 
 
 def unit_warnings(

@@ -22,38 +22,26 @@ from ..base import FloatArray
 
 Flags = NDArray[np.bool_]
 
-BY_CHANCE = 1e-3
-"""Of a finding in a table of independent delays, at most."""
-
-SAMPLE = 48
-"""Rows that a pattern is first looked for in."""
+BY_CHANCE = 1e-3  # of a finding in a table of independent delays, at most
+SAMPLE = 48  # rows that a pattern is first looked for in
 
 MANY, EDGE = 96, 8
 """Columns of which groups of neighbours are looked at; of more, so many at either edge."""
 
-MOST_COLUMNS = 2000
-"""Columns from which on only counts and clocks are looked for."""
+MOST_COLUMNS = 2000  # columns from which on only counts and clocks are looked for
 
 QUANTILES = {"median": 0.5, "25 % quantile": 0.25, "75 % quantile": 0.75}
 QUANTILES |= {f"{share} % quantile": share / 100 for share in (5, 10, 90, 95, 99)}
 
-MOST_DERIVED = 12
-"""Columns that are made from others, at most."""
+MOST_DERIVED = 12  # columns that are made from others, at most
 
 FAR, FARTHER = 30.0, 100.0
 """Times as large as all others, of three columns or more and of two: another kind of number."""
 
-STEADY = 8.0
-"""Times as large as the median worker, if it varies much less than the others do."""
-
-FEWEST = 3
-"""Different numbers that a column has in many rows, and no worker among others with many."""
-
-TRENDS = 0.9
-"""Share of steps in one direction that no worker's delays have."""
-
-Finding = tuple[int, str]
-"""The place of a column, and what its numbers are."""
+STEADY = 8.0  # times as large as the median worker, if it varies much less than the others do
+FEWEST = 3  # different numbers that a column has in many rows, and no worker among others with many
+TRENDS = 0.9  # share of steps in one direction that no worker's delays have
+Finding = tuple[int, str]  # the place of a column, and what its numbers are
 
 
 @np.errstate(all="ignore")  # of damaged tables: what is infinite or no number is no finding

@@ -20,14 +20,9 @@ from ..base import FloatArray
 from .columns import DURATION, FEW
 from .odd_columns import BY_CHANCE, MANY, SAMPLE, resolutions, twins
 
-TOGETHER = 0.95
-"""Correlation of two columns from which on they say the same of a row."""
-
-LONGEST_BLOCK = 130
-"""Rows, less one, after which a row that is made from them may stand."""
-
-MOST_COMPARED = 1_000_000
-"""Cells of a table whose rows are all compared with each other."""
+TOGETHER = 0.95  # correlation of two columns from which on they say the same of a row
+LONGEST_BLOCK = 130  # rows, less one, after which a row that is made from them may stand
+MOST_COMPARED = 1_000_000  # cells of a table whose rows are all compared with each other
 
 ENDS = 10
 """Rows at the end that may be summaries: as many as ``describe`` of pandas writes, and some."""

@@ -29,8 +29,7 @@ ALIKE, NEARLY = 1e-3, 1e-2
 """Standard deviation among the workers of a typical round, over their median, up to which they
 look alike; and of nine rounds in ten, for a coarse clock hides what is less than a tick."""
 
-BLOCK = 10
-"""Rounds whose differences are added up."""
+BLOCK = 10  # rounds whose differences are added up
 
 CHANCE, LARGEST = 1e-3, 0.5
 """That chance makes the sums of independent times as small; and the largest ratio that counts."""
@@ -39,8 +38,7 @@ NEXT, RHYTHM = -0.25, 0.4
 """Correlation with the round before up to which a wait ends there, and with some rounds ago from
 which on workers take turns at being slow: that cancels in sums as well."""
 
-FEWEST = 20
-"""Differences of workers, (n - 1) times rounds, from which on it can be told."""
+FEWEST = 20  # differences of workers, (n - 1) times rounds, from which on it can be told
 
 MOST = 1000
 """Rounds, and workers, that are looked at: of more, the first rounds and every second worker, or
@@ -223,8 +221,7 @@ def with_sum(
     return replace(held, frame=held.frame.assign(**{name: total})), {**role, "seconds": name}
 
 
-OVERLAP = 0.01
-"""Share of a step by which its stages may be longer: their digits are rounded."""
+OVERLAP = 0.01  # share of a step by which its stages may be longer: their digits are rounded
 
 NO_STAGE = "no stage"
 

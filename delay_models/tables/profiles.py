@@ -41,8 +41,7 @@ RANK = re.compile(r"rank[-_ ]?(\d{1,9})", re.IGNORECASE)
 HANDLER = re.compile(r"(.+?)\.\d{9,}(\.\d+)?\.pt\.trace\.json(\.gz)?")
 
 MOST_FILES = 100_000
-LARGEST = 2**28
-"""Bytes of a file when unpacked; its text takes about five times as many in memory."""
+LARGEST = 2**28  # bytes of a file when unpacked; its text takes about five times as many in memory
 
 
 def is_profile(path: str) -> bool:

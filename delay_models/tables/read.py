@@ -42,8 +42,7 @@ from .parts import waiting_note
 from .profiles import is_profile, read_profiles
 from .wide import read_wide
 
-Load = float | None
-"""A key of ``Measured.tables``."""
+Load = float | None  # a key of ``Measured.tables``.
 
 
 def read_measured(
@@ -265,14 +264,9 @@ def _measured(
 # How a table was read, in a few lines: they open every command that reads one.
 
 
-SHOWN = 6
-"""Workers whose names and delays are shown."""
-
-ROWS = 3
-"""Rounds that are shown."""
-
-LISTED = 8
-"""Loads that are listed."""
+SHOWN = 6  # workers whose names and delays are shown
+ROWS = 3  # rounds that are shown
+LISTED = 8  # loads that are listed
 
 
 def as_read(measured: Measured, chosen: float | None = None) -> list[str]:

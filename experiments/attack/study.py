@@ -17,8 +17,7 @@ from ..config.errors import ConfigError, at
 
 MOST_WORKERS = 20_000
 
-LOSS = 1e-6
-"""An error up to here is rounding."""
+LOSS = 1e-6  # an error up to here is rounding
 
 
 @dataclass(frozen=True, eq=False)

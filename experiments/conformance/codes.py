@@ -83,8 +83,7 @@ def check_decoding(tested: SchemeUnderTest) -> str:
     return "both answers agree"
 
 
-EXACT = 1e-8
-"""Partition weights this close to 1 are exact but for round-off."""
+EXACT = 1e-8  # partition weights this close to 1 are exact but for round-off
 
 
 def check_exactness(tested: SchemeUnderTest) -> str:
@@ -156,8 +155,7 @@ def _number(scheme: object, arrived: BoolArray, away: np.ndarray) -> str:
     return f"{text}, max |a| {largest:.3g}, condition number {number:.3g}"
 
 
-ORDERS = 4000
-"""Random orders of arrival in which the decoding error is measured."""
+ORDERS = 4000  # random orders of arrival in which the decoding error is measured
 
 
 def check_error(tested: SchemeUnderTest) -> str:

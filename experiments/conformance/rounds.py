@@ -169,8 +169,7 @@ def check_values(tested: SchemeUnderTest) -> str:
     return "frozen values"
 
 
-CLUSTERS = (*range(1, 34), 64)
-"""Numbers of workers that the family is built for as it is."""
+CLUSTERS = (*range(1, 34), 64)  # numbers of workers that the family is built for as it is
 
 
 def check_refusals(tested: SchemeUnderTest) -> str:

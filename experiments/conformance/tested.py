@@ -19,14 +19,12 @@ from ...sim.schemes.base import Fixed, Round, RoundScheme, Sees
 from ...sim.steps import Steps
 from ...sim.types import BoolArray
 
-BOUND = 4.9
-"""A standard normal is beyond this, on either side, with probability 1e-6."""
+BOUND = 4.9  # a standard normal is beyond this, on either side, with probability 1e-6
 
 PATTERNS, DRAWN = 5000, 2000
 """Up to ``PATTERNS`` patterns of stragglers are all tried; of more, ``DRAWN`` random ones."""
 
-SEED = 11
-"""Of the run that ``steps`` simulates."""
+SEED = 11  # of the run that ``steps`` simulates
 
 
 class Nonconforming(AssertionError):

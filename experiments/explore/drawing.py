@@ -37,8 +37,7 @@ from ..run.tuning import clock
 
 # A run as arrays: quicker than the tables of ``erasurehead run``.
 
-Estimate = tuple[float, float]
-"""A mean over replications, and its standard error."""
+Estimate = tuple[float, float]  # a mean over replications, and its standard error
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,8 +97,7 @@ TIMING = ("workers", "delay", "load_law", "policy", "schemes")
 
 QUANTILE = 1.96
 
-MOST_KNOWN = 2000
-"""Closed forms that are kept."""
+MOST_KNOWN = 2000  # closed forms that are kept
 
 
 def drawn_page(
@@ -226,8 +224,7 @@ def time_error(
 
 LOSS, ERROR = "training loss (mean over rows)", "mean decoding error"
 
-WIDE = 5.0
-"""From this ratio on, an axis is logarithmic."""
+WIDE = 5.0  # from this ratio on, an axis is logarithmic
 
 
 def _values(curves: Sequence[Curve]) -> FloatArray:

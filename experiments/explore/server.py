@@ -148,8 +148,7 @@ class Choice:
         return text
 
 
-LONGEST = 32
-"""Characters of a number."""
+LONGEST = 32  # characters of a number
 
 LAWS = {
     "exponential": "exponential",
@@ -230,14 +229,9 @@ def chosen(query: Mapping[str, str]) -> dict[str, float | str]:
 
 HOST = "127.0.0.1"
 
-HTTP = 80
-"""The port that browsers leave out of a name."""
-
-MOST_PAGES = 64
-"""Pages whose requests wait; others are told to come back."""
-
-MOST_TEXT = 2000
-"""Characters of an address."""
+HTTP = 80  # the port that browsers leave out of a name
+MOST_PAGES = 64  # pages whose requests wait; others are told to come back
+MOST_TEXT = 2000  # characters of an address
 
 
 def start_page() -> str:

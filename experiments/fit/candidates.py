@@ -43,14 +43,9 @@ MUCH = 0.2
 statistics alone do not show who is slow, but codes that group workers depend on it. Whether it acts
 by a factor or on ranks is a matter of what predicts better."""
 
-LITTLE = 0.02
-"""An effect that explains less than this share of the variance is never used."""
-
-CHANCE = 0.01
-"""Nor is one as large as chance makes it more often than this."""
-
-GAIN = 0.015
-"""A fuller candidate predicts better by more than this."""
+LITTLE = 0.02  # an effect that explains less than this share of the variance is never used
+CHANCE = 0.01  # nor is one as large as chance makes it more often than this
+GAIN = 0.015  # a fuller candidate predicts better by more than this
 
 EACH, SHARE = 0.002, 0.2
 """Or, since long tables tell smaller differences, by more than ``EACH`` in both splits and by more
@@ -70,8 +65,7 @@ OFF = 1.05
 """... or where a candidate is off by more than this factor in its own table, as it is if its tail
 is longer than what was measured ..."""
 
-MOST_APART = 1.1
-"""... and the loads do not differ by more than this factor from all together ..."""
+MOST_APART = 1.1  # ... and the loads do not differ by more than this factor from all together ...
 
 MOST_AGAIN, MOST_CELLS_AGAIN = 120, 20_000
 """... if there are no more rounds and delays: a long table shows its law, and all are listed."""

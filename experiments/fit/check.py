@@ -24,19 +24,13 @@ from .law import Section
 # does not make such tables.
 
 
-CELLS, LEAST = 400_000, 200
-"""Simulated delays of a load, and rounds at least."""
-
-REPLICATIONS = 20
-"""Runs in which they are simulated: a model with a memory has so many starts."""
+CELLS, LEAST = 400_000, 200  # simulated delays of a load, and rounds at least
+REPLICATIONS = 20  # runs in which they are simulated: a model with a memory has so many starts
 
 SEED = 20190406
 
-OFF = 1.1
-"""A model misses its table where the measured mean is outside by more than this factor."""
-
-OUTSIDE = 0.01
-"""Share of simulated tables at either end that count as the next ones."""
+OFF = 1.1  # a model misses its table where the measured mean is outside by more than this factor
+OUTSIDE = 0.01  # share of simulated tables at either end that count as the next ones
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,8 +24,7 @@ FEWEST = 0.2
 """Smallest mean size of a clump: hit rounds with one cold start each say only that it is small."""
 
 CLUMP_CHANCE = 0.01
-MOST_SIZES = 100
-"""Observed sizes that are kept; of more, so many at equal distances in their order."""
+MOST_SIZES = 100  # observed sizes that are kept; of more, so many at equal distances in their order
 
 SMALLEST_FIXED = 2
 """A fixed size is at least this; rare single slow calls look like clumps of size 1."""
@@ -117,29 +116,23 @@ def _fixed(sizes: NDArray[np.int64]) -> float:
 #
 # Source: own, from Renyi's representation of exponential spacings (1953); H is Hill's estimator.
 
-MOST = 0.1
-"""Largest share of delays that may be cold starts; more are a part of the bulk."""
+MOST = 0.1  # largest share of delays that may be cold starts; more are a part of the bulk
 
 SMALLEST_GAP = 1.15
 """A cold start takes at least this many times as long as the longest other delay."""
 
-FAR = 2.0
-"""Fewer than ``FEWEST_IN_CLUMPS`` must be this many times as long."""
+FAR = 2.0  # fewer than ``FEWEST_IN_CLUMPS`` must be this many times as long
 
 FEWEST_IN_CLUMPS = 4
 
-SMALLEST_SIGMA = 0.01
-"""Start-ups that differ by less are one number."""
-
-MOST_WITHIN = 0.2
-"""Start-ups that differ by more in a round have no tail that a few of them show."""
+SMALLEST_SIGMA = 0.01  # start-ups that differ by less are one number
+MOST_WITHIN = 0.2  # start-ups that differ by more in a round have no tail that a few of them show
 
 NEXT_SPACINGS, FEWEST_SPACINGS = 50, 15
 CHANCE = 1e-4
 BY_CHANCE = 0.005
 PERMUTATIONS = 1999
-MANY = 300
-"""So many cold starts fall into rounds by a normal law."""
+MANY = 300  # so many cold starts fall into rounds by a normal law
 
 SEED = 20190402
 
@@ -262,8 +255,7 @@ def _clumped(total: int, hit: int, rounds: int, times: float) -> bool:
     return float(np.mean(distinct <= hit)) <= BY_CHANCE
 
 
-FEWEST_ROUNDS = 3
-"""Rounds without a cold start that are needed to compare order statistics with."""
+FEWEST_ROUNDS = 3  # rounds without a cold start that are needed to compare order statistics with
 
 
 @dataclass(frozen=True, eq=False)

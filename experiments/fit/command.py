@@ -23,14 +23,12 @@ from .page import DELAY, NEEDED, fit_page
 from .study import Findings
 from .study import tables as tables_of
 
-FEWEST = 10
-"""The smallest number of delays that can be fitted."""
+FEWEST = 10  # the smallest number of delays that can be fitted
 
 SHORTEST = 1e-150
 """Seconds: rates and squares of delays down to here are numbers; so are those of 0 s."""
 
-MOST_KS = 1000
-"""Order statistics that are compared: of more, so many at equal distances."""
+MOST_KS = 1000  # order statistics that are compared: of more, so many at equal distances
 
 MOST_FITTED = 20_000_000
 """Numbers that a table may hold, unless the caller allows more: a fit takes 75 bytes for each."""

@@ -31,17 +31,13 @@ from .variance import Parts, components, trust
 # Source: Hosking and Wallis, Parameter and quantile estimation for the generalized Pareto
 # distribution, Technometrics 29 (1987); the rest is our own.
 
-PIECES = 64
-"""Straight pieces of the quantile function of a long sample."""
-
-PER_PIECE = 8
-"""Delays that a piece needs."""
+PIECES = 64  # straight pieces of the quantile function of a long sample
+PER_PIECE = 8  # delays that a piece needs
 
 FEWEST_IN_TAIL = 10
 """Fewer delays beyond the last quantile show no tail; the law then ends at the longest delay."""
 
-FEWEST_PIECES = 5
-"""With fewer, two pieces are not a tail."""
+FEWEST_PIECES = 5  # with fewer, two pieces are not a tail
 
 LIGHTEST, HEAVIEST = -0.95, 0.45
 """Shapes of a tail that are taken. Heavier ones have no variance: at the same mean excess they
@@ -51,8 +47,7 @@ thousands of simulated rounds differ by 10 % from run to run, where these differ
 WINDOW = 1e-6
 """Width of the cell around a delay whose chance is its density, in standard deviations."""
 
-ROUNDING = 2e-5
-"""Or as a share of the longest delay: quantiles are rounded to six digits."""
+ROUNDING = 2e-5  # or as a share of the longest delay: quantiles are rounded to six digits
 
 TAIL = ("tail", "tail_scale", "tail_shape")
 
@@ -164,8 +159,7 @@ def fit_tail(excess: FloatArray) -> tuple[float, float]:
 # these numbers is split as that of delays is. So a wall stays where it is, however much workers
 # differ, and a delay that is a hundred times too long counts as the longest one.
 
-DECAYS = np.linspace(0.0, 0.99, 100)
-"""Correlations of successive rounds that are tried."""
+DECAYS = np.linspace(0.0, 0.99, 100)  # correlations of successive rounds that are tried
 
 MOST_LAGS = 50
 

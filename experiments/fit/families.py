@@ -108,8 +108,7 @@ class ParetoFamily(Family):
 # Source: own; the problem, and the cure of treating the smallest value as a cell, are described by
 # Cheng and Iles, Corrected maximum likelihood in non-regular problems, JRSS B 49 (1987).
 
-GRID = 48
-"""Shifts at which the profile is evaluated before the search."""
+GRID = 48  # shifts at which the profile is evaluated before the search
 
 LARGEST_SHAPE = 1e4
 

@@ -18,8 +18,7 @@ from .law import CannotFit, Family, Law, ScipyLaw, fitted
 # other way round; so do every second round and the rounds between them. The former shows what has
 # changed during the measurement, the latter what is left if nothing has.
 
-FEWEST_ROUNDS = 6
-"""Rounds that a table must have to be cut into halves of three."""
+FEWEST_ROUNDS = 6  # rounds that a table must have to be cut into halves of three
 
 MOST_CELLS = 10_000
 """Delays of a half that a candidate is fitted to; of more, so many at equal distances."""
@@ -124,11 +123,8 @@ def waited_for(workers: int) -> tuple[int, ...]:
 # have a small Kolmogorov-Smirnov distance and still be wrong by a factor there, since what decides
 # lies in its tail; so laws are ranked by the mean over k of |log(predicted / observed)|.
 
-AT_ONCE = 2**23
-"""Points of the integrals that are computed together: temporaries of 64 MiB."""
-
-REMEMBERED = 2**22
-"""Points of integrals whose weights are kept: at most 32 MiB, twice."""
+AT_ONCE = 2**23  # points of the integrals that are computed together: temporaries of 64 MiB
+REMEMBERED = 2**22  # points of integrals whose weights are kept: at most 32 MiB, twice
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,15 +19,11 @@ from ...delay_models.parametric import LogNormal, ScipyDelays
 # A ``DelayModel`` is what a simulation draws from; a ``Law`` is what a likelihood needs. Times are
 # seconds.
 
-Section = dict[str, Any]
-"""The ``delay:`` section of a config, or that of a model in it."""
-
-DIGITS = 6
-"""Significant digits of a number in a config: far below any standard error."""
+Section = dict[str, Any]  # the ``delay:`` section of a config, or that of a model in it
+DIGITS = 6  # significant digits of a number in a config: far below any standard error
 
 
-LARGE = 100_000
-"""Delays of a sample above which a search looks at groups of neighbours."""
+LARGE = 100_000  # delays of a sample above which a search looks at groups of neighbours
 
 SINGLE, GROUPS = 1_000, 10_000
 """Values at either end that stay alone then, since they decide where a law begins and how its tail
@@ -205,11 +201,8 @@ class TwoLogNormals(Law):
 class Family(ABC):
     """A family of laws that can be fitted to a sample; abstract."""
 
-    name: ClassVar[str]
-    """The registry name."""
-
-    parameters: ClassVar[tuple[str, ...]]
-    """Free parameters, all of which the AIC counts."""
+    name: ClassVar[str]  # the registry name
+    parameters: ClassVar[tuple[str, ...]]  # free parameters, all of which the AIC counts
 
     @abstractmethod
     def fit(self, sample: FloatArray) -> Law:

@@ -31,8 +31,7 @@ from .variance import Parts, components, trust
 # likelihood of a mixture is unbounded too (one part may sit on a single value), so a part's sigma
 # is at least ``NARROWEST`` of the whole sample's.
 
-NARROWEST = 1e-3
-"""Smallest sigma of a part, as a share of the standard deviation of all logarithms."""
+NARROWEST = 1e-3  # smallest sigma of a part, as a share of the standard deviation of all logarithms
 
 SUBSAMPLE = 4000
 SPLITS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95)

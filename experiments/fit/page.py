@@ -55,25 +55,18 @@ MEASURED = Look(MUTED, "", SOLID, "measured")
 WITHOUT_COLD_STARTS = Look(GRID, "", SOLID, "measured, no cold starts")
 DIAGONAL = Look(MUTED, "", SOLID, "")
 
-REACH = 1.5
-"""How far fitted quantiles are shown beyond the measured ones."""
-
-SMALLEST = 1e-12
-"""Seconds that stand for 0 on a logarithmic axis."""
+REACH = 1.5  # how far fitted quantiles are shown beyond the measured ones
+SMALLEST = 1e-12  # seconds that stand for 0 on a logarithmic axis
 
 RATIOS = Axis("predicted / measured", True, (1, 1.25, 1.5, 2, 5, 7, 8, 9), 0.5, 2.0)
 
-MOST_KS = 6
-"""Order statistics that have a column in the ranking of the families."""
-
-MOST_CHECKED = 5
-"""Loads that are compared in a sentence."""
+MOST_KS = 6  # order statistics that have a column in the ranking of the families
+MOST_CHECKED = 5  # loads that are compared in a sentence
 
 DRAWN = 4
 BEST = f"The {DRAWN} families that predict arrivals best; the table has all."
 
-LAGS = (1, 2, 5, 10)
-"""At which the correlation of being slow is told."""
+LAGS = (1, 2, 5, 10)  # at which the correlation of being slow is told
 
 WIDEST = {"slow": 0.5, "correlation": 1.0}
 """Half of what is possible: an interval as wide holds everything that might matter."""

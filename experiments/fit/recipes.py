@@ -32,8 +32,7 @@ from .law import (
 from .lognormals import split_factors
 from .variance import Memory, Parts
 
-FEWEST_OF_ONE = 64
-"""Delays of one worker that show more of a law than its middle and its width."""
+FEWEST_OF_ONE = 64  # delays of one worker that show more of a law than its middle and its width
 
 
 @dataclass(frozen=True)

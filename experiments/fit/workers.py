@@ -32,11 +32,8 @@ from .law import Section, lognormal_section, rounded
 LEVEL = 1.2
 DEVIATIONS = 4.0
 
-JUDGED = 50
-"""Workers for which intervals are told: those that cost most."""
-
-FEWEST_SPELLS = 3
-"""Of fewer, nothing is known about how long they are."""
+JUDGED = 50  # workers for which intervals are told: those that cost most
+FEWEST_SPELLS = 3  # of fewer, nothing is known about how long they are
 
 FEWEST_ROUNDS = 8
 
@@ -44,11 +41,8 @@ MEMORY = 0.2
 """Smallest correlation of successive rounds, by the lower end of its interval, of a worker that is
 said to have spells."""
 
-SELDOM = 0.01
-"""Share of rounds that a state has at least; of fewer, its law is not known."""
-
-CHANCE = 1e-3
-"""That some worker of a table has so long a spell by chance."""
+SELDOM = 0.01  # share of rounds that a state has at least; of fewer, its law is not known
+CHANCE = 1e-3  # that some worker of a table has so long a spell by chance
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,8 +89,7 @@ def difference(found: Learned, simulated: Learned) -> Difference:
     return Difference(float(losses), float((apart / np.maximum(length, 1e-300)).max()))
 
 
-EMPTY = 20
-"""Rounds of empty tasks that measure what messages cost."""
+EMPTY = 20  # rounds of empty tasks that measure what messages cost
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,7 @@ from ..run.records import diverged, summary_table
 from .cell import Facts, How, play
 from .worker import refusal
 
-SAME = 1e-9
-"""Models this close, of their length, are the same up to round-off."""
+SAME = 1e-9  # models this close, of their length, are the same up to round-off
 
 
 def show_live(outcome: Outcome, facts: Sequence[Facts]) -> None:
@@ -56,8 +55,7 @@ def show_live(outcome: Outcome, facts: Sequence[Facts]) -> None:
         )
 
 
-LONGEST = 86_400.0
-"""Seconds that a live run may take unless the caller allows more."""
+LONGEST = 86_400.0  # seconds that a live run may take unless the caller allows more
 
 SLOW = re.compile(r"([0-9]{1,6})=([0-9.]+(?:e[+-]?[0-9]+)?)")
 

@@ -59,8 +59,7 @@ class Drop:
     """Forget every task, the current one too, and say how long you have been busy."""
 
 
-Order = Task | Drop | None
-"""``None``: the line has closed, and there is nobody to work for."""
+Order = Task | Drop | None  # ``None``: the line has closed, and there is nobody to work for
 
 
 @dataclass(frozen=True)
@@ -208,8 +207,7 @@ class Setup:
     slow: float = 1.0
 
 
-ENTRIES = 2**18
-"""Entries of X, 2 MiB: under a millisecond of work."""
+ENTRIES = 2**18  # entries of X, 2 MiB: under a millisecond of work
 
 SUPPORTED = (
     "every code with an encoding matrix (uncoded, ignore_stragglers, fractional_repetition, "

@@ -167,8 +167,7 @@ class ConnectedWorkers:
         self._selector.close()
 
 
-PATIENCE = 60.0
-"""Seconds that a worker of a cluster has to call the master."""
+PATIENCE = 60.0  # seconds that a worker of a cluster has to call the master
 
 
 @contextmanager

@@ -22,11 +22,8 @@ from .search import CLOCKED
 from .stages import SPACING, TRIAL, TUNED
 from .study import Recommendation, Sensitivity
 
-FEW_ITERATIONS = 5
-"""So few say little of a long training."""
-
-NAMED = 3
-"""Schemes that are named in a sentence."""
+FEW_ITERATIONS = 5  # so few say little of a long training
+NAMED = 3  # schemes that are named in a sentence
 
 QUANTITIES = {"mean": "means", "median": "medians", "p95": "95 % quantiles"}
 """What is compared, in words."""
@@ -72,8 +69,7 @@ def verdict(found: Recommendation) -> str:
     return sentence("; ".join([text, *_unheard(found), *_by_chance(found)]))
 
 
-UNEVEN = 0.5
-"""A partition that is in less than this share of a mean one's updates is worth a word."""
+UNEVEN = 0.5  # a partition that is in less than this share of a mean one's updates is worth a word
 
 
 def _unheard(found: Recommendation) -> Iterator[str]:

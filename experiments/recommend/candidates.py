@@ -32,13 +32,11 @@ from ..run.lanes import Share
 from .measure import REFUSALS, Refused, Simulation, too_much
 from .question import Goal
 
-Section = dict[str, Any]
-"""A section of a config: a scheme's name and its fields."""
+Section = dict[str, Any]  # a section of a config: a scheme's name and its fields
 
 MOST_LOADS = 7
 
-FINE = 64
-"""Workers up to which every number of arrivals is listed."""
+FINE = 64  # workers up to which every number of arrivals is listed
 
 
 @dataclass(frozen=True)
@@ -235,11 +233,8 @@ def _by_fields(
     return [plain(example, catalogue) for example in family.examples()]
 
 
-NO_CHOICE = ("code_seed",)
-"""Numbers of which none is better than another."""
-
-FINEST = 1.1
-"""Numbers that differ by less than this factor are close enough."""
+NO_CHOICE = ("code_seed",)  # numbers of which none is better than another
+FINEST = 1.1  # numbers that differ by less than this factor are close enough
 
 
 def whole(section: Mapping[str, Any], catalogue: Catalogue) -> Section:
@@ -348,12 +343,10 @@ def _steps(
         yield from sorted(fit, key=lambda d: abs(d - step))[:1]
 
 
-HOLDS = ("load", "degree")
-"""Numbers of partitions that a worker holds."""
+HOLDS = ("load", "degree")  # numbers of partitions that a worker holds
 
 
-THEORY, CLOCK = "closed form", "drawn rounds"
-"""Where an expectation comes from."""
+THEORY, CLOCK = "closed form", "drawn rounds"  # where an expectation comes from
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,7 @@ from .question import Goal, Order, Question, broken, typical
 SURE = 0.999
 """Confidence with which a scheme is dropped before the end: it is looked at several times."""
 
-NO_DIFFERENCE = 1e-12
-"""Relative: two means this close are equal, but for rounding."""
+NO_DIFFERENCE = 1e-12  # relative: two means this close are equal, but for rounding
 
 
 def to_goal(values: FloatArray, criterion: Criterion = "mean") -> float:
@@ -31,8 +30,7 @@ def to_goal(values: FloatArray, criterion: Criterion = "mean") -> float:
     return float(typical(values, criterion)) if np.isfinite(values).all() else np.inf
 
 
-SAMPLES = 400
-"""Bootstrap samples of the replications, always the same ones."""
+SAMPLES = 400  # bootstrap samples of the replications, always the same ones
 
 
 @lru_cache(maxsize=8)
@@ -99,8 +97,7 @@ def behind(
     return bool(low > 1 + NO_DIFFERENCE and ahead > unseen)
 
 
-FEW = 16
-"""So few runs decide a mean by chance."""
+FEW = 16  # so few runs decide a mean by chance
 
 
 def decided_by(values: FloatArray) -> int:
@@ -119,8 +116,7 @@ ABOVE, RARE = 1.05, 0.04
 exponential values, it would be an eighth."""
 
 
-NUMBER = 8.0
-"""Bytes of a number in a message."""
+NUMBER = 8.0  # bytes of a number in a message
 
 LIMITS, UNBUILT = "limits", "cannot be built"
 """Stages at which a scheme leaves that breaks a limit, and one that does not suit the cluster."""

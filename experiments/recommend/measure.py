@@ -104,8 +104,7 @@ def _settings(base: str) -> Settings:
     return validate(document, with_plugins(document.get("plugins", [])))
 
 
-MOST_UPDATES = 1000
-"""Updates whose weights are looked at."""
+MOST_UPDATES = 1000  # updates whose weights are looked at
 
 START = 4
 """Updates for each worker that belong to the start of a run with stale gradients, at most half."""
@@ -134,8 +133,7 @@ def hearing(steps: Steps) -> tuple[float, float, bool]:
     return float(shares.min(axis=1).mean()), balance, unheard
 
 
-MANY = 0.05
-"""Share of the replications."""
+MANY = 0.05  # share of the replications
 
 
 # Let the k partition gradients be orthogonal and equally long. Along a decoded gradient with
@@ -297,8 +295,7 @@ def _heard(run: Run, trace: Trace) -> FloatArray:
             raise ValueError("the run did not record what was heard")
 
 
-LONGEST, LARGEST = 60.0, 2**30
-"""Seconds and bytes that one simulation may take, as estimated."""
+LONGEST, LARGEST = 60.0, 2**30  # seconds and bytes that one simulation may take, as estimated
 
 
 def too_much(run: Run, cell: Cell) -> Refused | None:

@@ -27,11 +27,8 @@ WINNER, MANIFEST = "winner.yaml", "manifest.json"
 MOST_ROWS, MOST_NAMED = 12, 8
 """Schemes in the picture of the ranking, and those that the picture of the front names."""
 
-WIDE = 4.0
-"""Numbers that differ by this factor are drawn on a logarithmic axis."""
-
-FLOOR = 1e-3
-"""Where an exact scheme stands on a logarithmic axis of decoding errors."""
+WIDE = 4.0  # numbers that differ by this factor are drawn on a logarithmic axis
+FLOOR = 1e-3  # where an exact scheme stands on a logarithmic axis of decoding errors
 
 CHANGES = {
     "load": "further partitions cost (times)",
@@ -237,8 +234,7 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
 
 
 OTHERS = Look(MUTED, "o", "none", "other schemes")
-SMALLEST, LARGEST = 3.5, 9.0
-"""Sizes of markers, in points."""
+SMALLEST, LARGEST = 3.5, 9.0  # sizes of markers, in points
 
 NO_DIFFERENCE = Look(MUTED, "", DASHED, "the recommended scheme")
 

@@ -80,15 +80,11 @@ class Trial:
     iterations: FloatArray
 
 
-Order = tuple[float, float]
-"""How good values are, as ``order`` has it."""
-
-ANYTHING: Order = (np.inf, np.inf)
-"""What every trial can match."""
+Order = tuple[float, float]  # how good values are, as ``order`` has it
+ANYTHING: Order = (np.inf, np.inf)  # what every trial can match
 
 
-DIGITS = 12
-"""Values that agree to so many digits are equal, but for rounding."""
+DIGITS = 12  # values that agree to so many digits are equal, but for rounding
 
 
 def typical(values: FloatArray, criterion: Criterion) -> Any:
@@ -135,8 +131,7 @@ def _taken(rows: FloatArray, places: IntArray) -> FloatArray:
     return np.take_along_axis(rows, places[:, None], axis=1)[:, 0]
 
 
-STAYS = 10
-"""Iterations that a loss must stay at or below the target, at least."""
+STAYS = 10  # iterations that a loss must stay at or below the target, at least
 
 
 def _iterations_to(
@@ -222,8 +217,7 @@ def read_schemes(request: SearchRequest, catalogue: Catalogue) -> tuple[str, ...
     return names
 
 
-DOUBLINGS = 40
-"""Doublings, either way, in which the best rate is looked for."""
+DOUBLINGS = 40  # doublings, either way, in which the best rate is looked for
 
 
 class ExactPath:

@@ -27,11 +27,8 @@ from ..fit.study import study
 from ..options import MeasuredJob
 from ..run.estimate import Room, check, size
 
-MADE = {"iterations": 100, "replications": 32}
-"""Settings of a config that is made from a table."""
-
-ROWS_A_WORKER, FEATURES = 40, 20
-"""Size of the synthetic problem that stands for the user's own."""
+MADE = {"iterations": 100, "replications": 32}  # settings of a config that is made from a table
+ROWS_A_WORKER, FEATURES = 40, 20  # size of the synthetic problem that stands for the user's own
 
 
 @dataclass(frozen=True)
@@ -131,11 +128,8 @@ MOST_WORKERS = 2000
 SEARCHED, LONGEST, LARGEST = 64, 20.0, 2**30
 """Replications of a run of the search, and the seconds and bytes that one may take."""
 
-ROUNDS = 200
-"""Rounds that are drawn to see what is typical."""
-
-TODAY = {"name": "uncoded", "label": "uncoded"}
-"""The scheme of today where a config names none."""
+ROUNDS = 200  # rounds that are drawn to see what is typical
+TODAY = {"name": "uncoded", "label": "uncoded"}  # the scheme of today where a config names none
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,14 +230,9 @@ def read_scenario(
     )
 
 
-MANY, RUNS = 20_000, 16
-"""Rounds that are drawn to see what is rare, and of so many replications."""
-
-MOST_RUNS = 256
-"""Replications of the last heat of a race."""
-
-FEWEST, NOISE = 8, 0.05
-"""A mean round of so many runs shall be known to this relative error."""
+MANY, RUNS = 20_000, 16  # rounds that are drawn to see what is rare, and of so many replications
+MOST_RUNS = 256  # replications of the last heat of a race
+FEWEST, NOISE = 8, 0.05  # a mean round of so many runs shall be known to this relative error
 
 MOST_REPEATS, MOST_CELLS = 16, 2**14
 """The most that replications are multiplied by, alone and times the worker-rounds of a run."""

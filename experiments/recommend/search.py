@@ -16,14 +16,12 @@ from .measure import Performance, Refused, Simulation, performance
 from .question import ANYTHING, Order, Question
 from .scenario import MOST_REPEATS
 
-STAGES = 5
-"""Steps of the progress bar: theory and clock, trial, rates, race, sensitivity."""
+STAGES = 5  # steps of the progress bar: theory and clock, trial, rates, race, sensitivity
 
 RACE_DELAYS, TRIAL_DELAYS = 0, 1
 """What is added to the config's seed: rates are chosen on other delays than those of the race."""
 
-LONGER = 3
-"""Runs are up to so many times as long as the config's, where iterations are short."""
+LONGER = 3  # runs are up to so many times as long as the config's, where iterations are short
 
 MOST_ITERATIONS = 2000
 """The longest budget, in iterations of uncoded; others run ``LONGER`` times as many."""
@@ -31,8 +29,7 @@ MOST_ITERATIONS = 2000
 Progress = tuple[float, float]
 """A part of the progress bar: stages done when it begins, and its share of a stage."""
 
-Rates = Mapping[Contender, tuple[float, ...]]
-"""Learning rates at which each contender is simulated."""
+Rates = Mapping[Contender, tuple[float, ...]]  # learning rates at which each contender is simulated
 
 Result = TypeVar("Result")
 
@@ -138,8 +135,7 @@ class Search:
                 yield one, result
 
 
-CLOCKED = 8
-"""Replications of the clock that screens."""
+CLOCKED = 8  # replications of the clock that screens
 
 
 def build_all(

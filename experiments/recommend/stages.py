@@ -69,8 +69,7 @@ def listed(question: Question) -> list[Contender]:
     return [Contender(i, section, i < len(given)) for i, section in enumerate(sections)]
 
 
-SCREENED = "screened"
-"""The stage at which those leave that cannot win."""
+SCREENED = "screened"  # the stage at which those leave that cannot win
 
 
 def screen_by_theory(search: Search) -> None:
@@ -171,8 +170,7 @@ SPACING = 4.0
 COARSE = tuple(SPACING**k for k in range(-3, 2))
 """Learning rates that every scheme is tried at, times the best one of the exact gradient."""
 
-FINE = (0.5, 1.0, 2.0)
-"""Learning rates around the best one of a scheme."""
+FINE = (0.5, 1.0, 2.0)  # learning rates around the best one of a scheme
 
 FAR, MOST_SLOW = 4.0, 8
 """Before anything is trained, whoever takes longer than so many times the best by the yardstick of
@@ -181,8 +179,7 @@ progress goes; and of schemes without a barrier, which are slow to train, so man
 TRIED, NEAR = 32, 2.0
 """Schemes that are tuned further and race: so many, within this factor of the best of the trial."""
 
-LEFT = "trial"
-"""The stage at which those leave that are far behind in the trial."""
+LEFT = "trial"  # the stage at which those leave that are far behind in the trial
 
 
 def try_rates(search: Search) -> None:
@@ -230,8 +227,7 @@ def _drop_by_yardstick(search: Search) -> None:
 
 
 # Going on from the best of each scheme, between what was tried and beyond its edges.
-STEPS, TRAINED_STEPS = 24, 8
-"""How often one goes on, at most, by the clock and by training."""
+STEPS, TRAINED_STEPS = 24, 8  # how often one goes on, at most, by the clock and by training
 
 REFINED, CLOSE = 6, 1.5
 """By the clock one goes on from so many schemes at most, within this factor of the best."""
@@ -338,11 +334,8 @@ def _look_at(search: Search, new: Iterable[Contender], part: Progress) -> None:
 HEATS = ((8, 16), (16, 12), (32, 8), (64, 8))
 """Replications of each heat of the race, and how many schemes stay after it at most."""
 
-QUICK_HEATS = ((16, 24), (64, 12), (MOST_RUNS, 8))
-"""The same where nothing is trained."""
-
-MOST_RACED = 4
-"""The most that these replications are multiplied by."""
+QUICK_HEATS = ((16, 24), (64, 12), (MOST_RUNS, 8))  # the same where nothing is trained
+MOST_RACED = 4  # the most that these replications are multiplied by
 
 
 def race(search: Search) -> None:

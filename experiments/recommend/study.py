@@ -34,8 +34,7 @@ from .search import STAGES, Search
 TRAINED_REPLICATIONS, TIMED_REPLICATIONS = 16, 64
 """Replications on changed delays with a training problem, and without one."""
 
-FEW = 6
-"""Schemes that run on changed delays, at most."""
+FEW = 6  # schemes that run on changed delays, at most
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,8 +36,7 @@ COMPARISONS: tuple[Callable[[Case], Quantities], ...] = (
     compare.compare_losses,
 )
 
-Progress = Callable[[int, int], None]
-"""Called with schemes done and schemes in all."""
+Progress = Callable[[int, int], None]  # called with schemes done and schemes in all
 
 MEMORY, PER_WORKER = 1500, 50
 """Bytes that a round of one scheme takes, at least, and for each worker."""

@@ -27,8 +27,7 @@ from ..run.records import mean_and_error
 from . import grid
 from .grid import RUN, Case
 
-ROUNDING = 1e-12
-"""Relative tolerance for numbers that are the same in every round."""
+ROUNDING = 1e-12  # relative tolerance for numbers that are the same in every round
 
 
 @dataclass(frozen=True)
@@ -162,8 +161,7 @@ def compare_decoding_error(case: Case) -> Quantities:
     return [("decoding error, mean", outcome)]
 
 
-LEVEL = 0.9
-"""The quantile of the iteration time that is compared."""
+LEVEL = 0.9  # the quantile of the iteration time that is compared
 
 INSTANT = 1e-9
 """Relative width within which two times count as equal: a difference of absolute times is rounded,
@@ -320,11 +318,8 @@ def compare_moments(case: Case) -> Quantities:
 # learner does not keep: the path is walked again here, in three lines of its own, so that a wrong
 # step of the learner does not move the bound with it. Runs are pieces of the simulated rounds.
 
-STEPS = (1, 20)
-"""Iterations after which the loss is held to the bound."""
-
-CONDITIONS = (1.0, 3.0)
-"""Condition numbers of the problems; at 1 the bound is close to the loss."""
+STEPS = (1, 20)  # iterations after which the loss is held to the bound
+CONDITIONS = (1.0, 3.0)  # condition numbers of the problems; at 1 the bound is close to the loss
 
 HORIZON = STEPS[-1]
 

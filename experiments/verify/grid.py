@@ -43,8 +43,7 @@ from ..options import VerifyRequest
 # erasing it makes a difference. The spectrum of the Hessian is chosen: where all eigenvalues are
 # equal the convergence bound is almost an equality, and where they differ its rate matters.
 
-ROWS = 10
-"""Rows in each partition of the problem."""
+ROWS = 10  # rows in each partition of the problem
 
 FEATURES = 8
 
@@ -264,11 +263,8 @@ def name_and_fields(name: str, instance: object) -> str:
 # Under the policy ``cancel`` and with independent delays every round is an independent repetition
 # of the same experiment, so a few long runs hold as many replications as rounds.
 
-RUN = 1000
-"""Rounds in one run: few enough that the clock's rounding stays below 1e-12 of a round."""
-
-TAPES_AT_ONCE = 8
-"""Tapes that are kept in memory together: 2 MiB a stream for 30 workers."""
+RUN = 1000  # rounds in one run: few enough that the clock's rounding stays below 1e-12 of a round
+TAPES_AT_ONCE = 8  # tapes that are kept in memory together: 2 MiB a stream for 30 workers
 
 SETTINGS_APART = 2**24
 """Replication numbers kept for each setting, so that no two settings share a tape."""

@@ -27,8 +27,7 @@ from .study import QUANTILES, Study, study_load
 SHORTEST = 1e-150
 """Seconds: products and quotients of delays down to here are numbers; so are those of 0 s."""
 
-MOST_COUNTS = 100
-"""Numbers of hosts, and time-outs, that may be asked for."""
+MOST_COUNTS = 100  # numbers of hosts, and time-outs, that may be asked for
 
 
 def read_whatif_tables(

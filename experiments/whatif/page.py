@@ -38,14 +38,12 @@ TABLES = {
 """The tables of a study by the names of their files, with columns that they must have; stages are
 there if they are named."""
 
-MATTERS = 0.02
-"""Share of the job's time from which a saving is worth a word."""
+MATTERS = 0.02  # share of the job's time from which a saving is worth a word
 
 NEARLY = 0.9
 """Name the fewest hosts that together save this share of what all hosts that stand out save."""
 
-NAMED, TICKS = 4, 24
-"""Hosts that are named in a sentence, and beside a picture."""
+NAMED, TICKS = 4, 24  # hosts that are named in a sentence, and beside a picture
 
 PARTS = {
     "typical": ("#0072B2", "a typical task: median worker, median round"),
@@ -59,11 +57,8 @@ SAVES = Look("#0072B2", "o", SOLID, "share of a step that it saves, with its 95 
 
 SPANS = {"computing": "#0072B2", "the slowest of the round": "#D55E00", "waiting": GRID}
 
-MOST_CHANGES, MOST_LOADS = 8, 4
-"""Changes in a picture, and loads that have pictures."""
-
-WRAP = 44
-"""Characters in a line of a change's name."""
+MOST_CHANGES, MOST_LOADS = 8, 4  # changes in a picture, and loads that have pictures
+WRAP = 44  # characters in a line of a change's name
 
 METHOD = (
     "A step ends with its slowest worker. A delay is that of a typical task, times a lasting "

@@ -82,8 +82,7 @@ def slowest(table: FloatArray, count: int) -> Slowest:
     return Slowest(seconds, workers, n)
 
 
-RUNS = 10
-"""Runs of consecutive rounds from whose medians the error of a worker's factor is told."""
+RUNS = 10  # runs of consecutive rounds from whose medians the error of a worker's factor is told
 
 CHANCE = 0.01
 """That any worker of a table without lasting differences keeps its factor as it was measured."""
@@ -312,8 +311,7 @@ SPANS, FEWEST_BLOCKS, FEWEST = 4.0, 4, 30
 """A block is so many times as long as workers stay slow, but there are so many blocks; fewer rounds
 than ``FEWEST`` do not show how long that is."""
 
-MOST = 20
-"""Hosts that are looked for."""
+MOST = 20  # hosts that are looked for
 
 SEED = 20251125
 

@@ -23,17 +23,13 @@ HOURS, QUANTILES = 24.0, (0.95, 0.99)
 JUDGED = 50
 """Hosts, those that cost most alone, that have an interval; it takes a thousand means each."""
 
-LISTED = 100
-"""Hosts that a cell of a table names; ``hosts`` has the order of all."""
+LISTED = 100  # hosts that a cell of a table names; ``hosts`` has the order of all
 
 ALL, SOME = 128, 64
 """Hosts that have a row each in a heat map; of more, so many of those to blame most."""
 
-COLUMNS = 400
-"""Rounds that have a column each in a heat map; of more, means of consecutive ones."""
-
-ROUNDS, LINES = 20, 16
-"""Rounds and hosts of a timeline."""
+COLUMNS = 400  # rounds that have a column each in a heat map; of more, means of consecutive ones
+ROUNDS, LINES = 20, 16  # rounds and hosts of a timeline
 
 
 @dataclass(frozen=True, eq=False)
