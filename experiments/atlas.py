@@ -65,19 +65,12 @@ SOURCE = re.compile(r"^Sources?: (?P<text>(?:.+\n?)+)", re.MULTILINE)
 
 @dataclass(frozen=True)
 class AtlasEntry:
-    """A section of the page.
+    """A section of the page."""
 
-    Attributes:
-        name: the scheme's registry name.
-        prose: paragraphs, the first of them what it is in a sentence or two.
-        fields: keys of a config's section.
-        facts: by the keys of ``FACTS``, all of them.
-    """
-
-    name: str
-    prose: tuple[str, ...]
-    fields: tuple[str, ...]
-    facts: Mapping[str, str]
+    name: str  # the scheme's registry name
+    prose: tuple[str, ...]  # paragraphs, the first of them what it is in a sentence or two
+    fields: tuple[str, ...]  # keys of a config's section
+    facts: Mapping[str, str]  # by the keys of ``FACTS``, all of them
 
 
 def entry_of(family: type[SchemeFamily]) -> AtlasEntry:

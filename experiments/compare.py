@@ -43,17 +43,12 @@ COLUMNS = ("time", "iteration_time", "train_loss")
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """One scheme at one point of a sweep, in two results.
+    """One scheme at one point of a sweep, in two results."""
 
-    Attributes:
-        label, scheme: its name in tables, and in the registry.
-        swept: the sweep's keys and values.
-        first, second: ``(R, T + 1, columns)`` of iterations, by the name of the column.
-    """
-
-    label: str
+    label: str  # ``label``, ``scheme``: its name in tables, and in the registry
     scheme: str
-    swept: dict[str, str]
+    swept: dict[str, str]  # the sweep's keys and values
+    # ``first``, ``second``: ``(R, T + 1, columns)`` of iterations, by the name of the column
     first: dict[str, FloatArray]
     second: dict[str, FloatArray]
 

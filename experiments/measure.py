@@ -73,15 +73,10 @@ class Gradients(HeldPartitions):
 @final
 @dataclass(frozen=True, eq=False)
 class Workload:
-    """What is measured: tasks whose argument is a load and a model.
+    """What is measured: tasks whose argument is a load and a model."""
 
-    Attributes:
-        tasks: what each worker computes.
-        model: ``(p,)`` sent with each task, as in training; empty for tasks without data.
-    """
-
-    tasks: Sequence[Computation]
-    model: FloatArray
+    tasks: Sequence[Computation]  # what each worker computes
+    model: FloatArray  # ``(p,)`` sent with each task, as in training; empty for tasks without data
 
 
 def gradients(learning: Training, workers: int) -> Workload:

@@ -91,17 +91,11 @@ NOT_WORKERS = SUMMARIES | frozenset(
 
 @dataclass(frozen=True)
 class Name:
-    """A column's name, taken apart: ``durationMs``, ``Duration (ms)``, ``duration_ms`` are one.
+    """A column's name, taken apart: ``durationMs``, ``Duration (ms)``, ``duration_ms`` are one."""
 
-    Attributes:
-        whole: in small letters with ``_`` between its words.
-        base: without the unit.
-        unit: ``s``, ``ms``, ``us``, ``ns``, ``min``, ``h``, or ``None``.
-    """
-
-    whole: str
-    base: str
-    unit: str | None
+    whole: str  # in small letters with ``_`` between its words
+    base: str  # without the unit
+    unit: str | None  # ``s``, ``ms``, ``us``, ``ns``, ``min``, ``h``, or ``None``
 
 
 @lru_cache(maxsize=2**16)
@@ -147,17 +141,11 @@ def no_worker(name: str) -> bool:
 
 @dataclass(frozen=True)
 class Times:
-    """The unit of a file's times.
+    """The unit of a file's times."""
 
-    Attributes:
-        unit: of ``A_SECOND``, or how many seconds one is.
-        why: the unit in words, and who says so.
-        assumed: nobody says so: a sentence that does, else empty.
-    """
-
-    unit: str | float
-    why: str
-    assumed: str = ""
+    unit: str | float  # of ``A_SECOND``, or how many seconds one is
+    why: str  # the unit in words, and who says so
+    assumed: str = ""  # nobody says so: a sentence that does, else empty
 
     def seconds(self, values: FloatArray) -> FloatArray:
         """The values in seconds."""

@@ -149,28 +149,21 @@ ENDINGS = (*TEXTS, ".parquet", ".npz", ".npy")
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """What a file holds.
+    """What a file holds."""
 
-    Attributes:
-        frame: its columns; of an array they are ``"0"``, ``"1"``, ...
-        units: columns whose unit the file says beside their names.
-        unit, where: the unit that an array's name or the whole file's metadata names, and what
-            names it; ``None``: nothing does.
-        hint: the unit that the file's own name names; empty: none.
-        pointed: columns of which every cell looks like 1.184, and so may be 1184, with the first.
-        index: columns that are the index of a Parquet file.
-        assumed: what was taken to be so, a sentence each.
-        others: names to be dropped or kept that are no columns; workers, perhaps.
-    """
-
-    frame: pd.DataFrame
+    frame: pd.DataFrame  # its columns; of an array they are ``"0"``, ``"1"``, ...
+    # columns whose unit the file says beside their names
     units: Mapping[str, str] = field(default_factory=dict)
+    # ``unit``, ``where``: the unit that an array's name or the whole file's metadata names, and
+    # what names it; ``None``: nothing does
     unit: str | None = None
     where: str = ""
-    hint: str = ""
+    hint: str = ""  # the unit that the file's own name names; empty: none
+    # columns of which every cell looks like 1.184, and so may be 1184, with the first
     pointed: Mapping[str, str] = field(default_factory=dict)
-    index: tuple[str, ...] = ()
-    assumed: tuple[str, ...] = ()
+    index: tuple[str, ...] = ()  # columns that are the index of a Parquet file
+    assumed: tuple[str, ...] = ()  # what was taken to be so, a sentence each
+    # names to be dropped or kept that are no columns; workers, perhaps
     others: tuple[str, ...] = ()
 
     def unit_of(self, name: str) -> str | None:

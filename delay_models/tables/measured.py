@@ -57,40 +57,34 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 @dataclass(frozen=True)
 class Reading:
-    """How a table is to be read, where the file does not say it itself.
+    """How a table is to be read, where the file does not say it itself."""
 
-    Attributes:
-        columns: role to column name. ``round`` alone names the index column of a wide table; an
-            empty name says that every column is a worker's. ``allreduce`` is how long the worker
-            was in the all-reduce, of which the wait for the slowest is taken off its seconds.
-            ``stages`` are the columns of parts of a step, in the order in which a worker does them
-            and with ``+`` between them; they make the step if no column is its seconds.
-        drop: columns, or workers of a long table, that are left out.
-        unit: of all times, where the columns' names do not say it; a number is how many seconds
-            one is, and counts whatever the names say.
-        missing: what a missing delay is: an error, a round that is dropped, or a worker that never
-            arrives in that round (infinite).
-        retries: what several rows of one worker and round are: an error, of which the last one
-            counts, or whose seconds add up.
-        load: which load is wanted, where there are several; ``None``: all of them.
-        keep: columns (or workers) that are workers', whatever they look like.
-        rows: rows of the file that count: ``A:B`` or ``A:B:STEP``, from 1, both included; or
-            ``COLUMN=VALUE``, ``COLUMN=A:B[:STEP]``. With ``:`` all of them do, whatever they look
-            like.
-        header: whether the first row of a text names the workers; ``None``: as it looks.
-        decimal: what stands before the fraction of a number in a text; the other one groups
-            thousands. ``None``: as it looks.
-    """
-
+    # role to column name. ``round`` alone names the index column of a wide table; an empty name
+    # says that every column is a worker's. ``allreduce`` is how long the worker was in the
+    # all-reduce, of which the wait for the slowest is taken off its seconds. ``stages`` are the
+    # columns of parts of a step, in the order in which a worker does them and with ``+`` between
+    # them; they make the step if no column is its seconds.
     columns: Mapping[Role, str] = field(default_factory=dict)
-    drop: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()  # columns, or workers of a long table, that are left out
+    # of all times, where the columns' names do not say it; a number is how many seconds one is, and
+    # counts whatever the names say
     unit: Unit | PositiveSeconds | None = None
+    # what a missing delay is: an error, a round that is dropped, or a worker that never arrives in
+    # that round (infinite)
     missing: Missing = "refuse"
+    # what several rows of one worker and round are: an error, of which the last one counts, or
+    # whose seconds add up
     retries: Retries = "refuse"
+    # which load is wanted, where there are several; ``None``: all of them
     load: float | None = None
-    keep: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()  # columns (or workers) that are workers', whatever they look like
+    # rows of the file that count: ``A:B`` or ``A:B:STEP``, from 1, both included; or
+    # ``COLUMN=VALUE``, ``COLUMN=A:B[:STEP]``. With ``:`` all of them do, whatever they look like.
     rows: str | None = None
+    # whether the first row of a text names the workers; ``None``: as it looks
     header: Header | None = None
+    # what stands before the fraction of a number in a text; the other one groups thousands.
+    # ``None``: as it looks.
     decimal: Decimal | None = None
 
     @property
@@ -125,20 +119,15 @@ AS_IT_IS = Reading()  # nothing is said beyond what the file says
 
 @dataclass(frozen=True)
 class Repair:
-    """Something in the file that was not simply read, and how often.
+    """Something in the file that was not simply read, and how often."""
 
-    Attributes:
-        kind: ``missing`` (cells), ``timeout``, ``zero``, ``infinite`` (all four are missing cells),
-            ``dropped`` (rounds), ``retry`` (rows), ``hold`` (repeated samples), ``unused`` (cells),
-            ``gap`` (round numbers that no row has), ``unit`` (no unit was given), ``waits`` (rounds
-            whose times include the wait for the slowest).
-        count: how many.
-        text: a line for people, with the count; empty where another repair says it.
-    """
-
+    # ``missing`` (cells), ``timeout``, ``zero``, ``infinite`` (all four are missing cells),
+    # ``dropped`` (rounds), ``retry`` (rows), ``hold`` (repeated samples), ``unused`` (cells),
+    # ``gap`` (round numbers that no row has), ``unit`` (no unit was given), ``waits`` (rounds whose
+    # times include the wait for the slowest)
     kind: str
-    count: int
-    text: str = ""
+    count: int  # how many
+    text: str = ""  # a line for people, with the count; empty where another repair says it
 
 
 Stages = Mapping[str, FloatArray]
@@ -152,31 +141,24 @@ def columns_of(stages: Stages, places: Sequence[int]) -> Stages:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Measured delays.
+    """Measured delays."""
 
-    Attributes:
-        hosts: the workers' names, one for each column; ``"0"``, ``"1"``, ... in a file without.
-        tables: ``{load: (rounds, n) seconds}``, loads ascending, the key ``None`` without a column
-            load. Finite and >= 0; infinite where a worker never arrived, and only if the caller
-            asked for that.
-        repairs: what was left out, mended or counted.
-        unit: of the times, and why, in words.
-        rounds: for each load the rounds' names; those that are not there are 0, 1, 2, ...
-        assumed: what the file does not say and was taken to be so, a sentence each.
-        read: all this in lines for people; see ``read.as_read``.
-        allreduce: a column, not read, that looks like the time of an all-reduce; empty: none.
-        stages: at each load ``{stage: (rounds, n) seconds}``, which add up to its table; empty if
-            none are named.
-    """
-
+    # the workers' names, one for each column; ``"0"``, ``"1"``, ... in a file without.
     hosts: tuple[str, ...]
+    # ``{load: (rounds, n) seconds}``, loads ascending, the key ``None`` without a column load.
+    # Finite and >= 0; infinite where a worker never arrived, and only if the caller asked for that.
     tables: Mapping[float | None, FloatArray]
-    repairs: tuple[Repair, ...] = ()
-    unit: str = "seconds"
+    repairs: tuple[Repair, ...] = ()  # what was left out, mended or counted
+    unit: str = "seconds"  # of the times, and why, in words
+    # for each load the rounds' names; those that are not there are 0, 1, 2, ...
     rounds: Mapping[float | None, Names] = field(default_factory=dict)
+    # what the file does not say and was taken to be so, a sentence each
     assumed: tuple[str, ...] = ()
-    read: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()  # all this in lines for people; see ``read.as_read``
+    # a column, not read, that looks like the time of an all-reduce; empty: none
     allreduce: str = ""
+    # at each load ``{stage: (rounds, n) seconds}``, which add up to its table; empty if none are
+    # named
     stages: Mapping[float | None, Stages] = field(default_factory=dict)
 
     @property
@@ -216,28 +198,17 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class RawTable:
-    """What the file holds at one load, before it is known what a missing delay means.
+    """What the file holds at one load, before it is known what a missing delay means."""
 
-    Attributes:
-        hosts: names of the workers.
-        table: ``(rounds, n)`` seconds, NaN where there is none until that is settled.
-        failed: how many of these say that the call failed.
-        repairs: what was done to the rows.
-        unit, assumed: as of what was measured.
-        rounds: their names; ``None``: 0, 1, 2, ...
-        allreduce: a column, not read, that looks like the time of an all-reduce.
-        stages: ``(rounds, n)`` seconds of each.
-    """
-
-    hosts: tuple[str, ...]
-    table: FloatArray
-    failed: int = 0
-    repairs: tuple[Repair, ...] = ()
-    unit: str = "seconds"
-    rounds: Names | None = None
+    hosts: tuple[str, ...]  # names of the workers
+    table: FloatArray  # ``(rounds, n)`` seconds, NaN where there is none until that is settled
+    failed: int = 0  # how many of these say that the call failed
+    repairs: tuple[Repair, ...] = ()  # what was done to the rows
+    unit: str = "seconds"  # ``unit``, ``assumed``: as of what was measured
+    rounds: Names | None = None  # their names; ``None``: 0, 1, 2, ...
     assumed: tuple[str, ...] = ()
-    allreduce: str = ""
-    stages: Stages = field(default_factory=dict)
+    allreduce: str = ""  # a column, not read, that looks like the time of an all-reduce
+    stages: Stages = field(default_factory=dict)  # ``(rounds, n)`` seconds of each
 
 
 def will_be_refused(delays: FloatArray, reading: Reading) -> bool:

@@ -42,20 +42,13 @@ Estimate = tuple[float, float]  # a mean over replications, and its standard err
 
 @dataclass(frozen=True, eq=False)
 class Simulated:
-    """What a cell's run did.
+    """What a cell's run did."""
 
-    Attributes:
-        label, scheme: its name in pictures, and in the registry.
-        times: ``(R, T + 1)`` seconds, when each iteration ended; 0 at the start.
-        losses: ``(R, T + 1)`` training losses.
-        errors: ``(R,)`` mean decoding errors.
-    """
-
-    label: str
+    label: str  # ``label``, ``scheme``: its name in pictures, and in the registry
     scheme: str
-    times: FloatArray
-    losses: FloatArray
-    errors: FloatArray
+    times: FloatArray  # ``(R, T + 1)`` seconds, when each iteration ended; 0 at the start
+    losses: FloatArray  # ``(R, T + 1)`` training losses
+    errors: FloatArray  # ``(R,)`` mean decoding errors
 
     @property
     def seconds(self) -> Estimate:

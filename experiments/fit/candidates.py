@@ -87,21 +87,14 @@ SEED = 20190405
 
 @dataclass(frozen=True, eq=False)
 class LoadFindings:
-    """What was found in the unit delays of one load, or of all loads together.
+    """What was found in the unit delays of one load, or of all loads together."""
 
-    Attributes:
-        delays: the unit delays.
-        fits: every family fitted to the bulk, best order statistics of held-out rounds first.
-        refused: families that cannot fit, with the reason.
-        variance: split into worker, round and rest, of the bulk.
-        memory: persistence, of the bulk without workers that have spells of their own.
-    """
-
-    delays: UnitDelays
+    delays: UnitDelays  # the unit delays
+    # every family fitted to the bulk, best order statistics of held-out rounds first
     fits: list[Fit]
-    refused: dict[str, str]
-    variance: Variance | None
-    memory: Memory | None
+    refused: dict[str, str]  # families that cannot fit, with the reason
+    variance: Variance | None  # split into worker, round and rest, of the bulk
+    memory: Memory | None  # persistence, of the bulk without workers that have spells of their own
 
 
 @dataclass(frozen=True)
@@ -129,23 +122,14 @@ class Tried:
 
 @dataclass(frozen=True, eq=False)
 class Candidate:
-    """A delay section and what it predicts.
+    """A delay section and what it predicts."""
 
-    Attributes:
-        section: the ``delay:`` section.
-        predicted: mean k-th smallest delay of a round, ``(K,)`` seconds.
-        error: mean over k of ``|log(predicted / observed)|``.
-        why: the parts, in words.
-        tried: all that competed, the simplest first.
-        taken: the one of them that was chosen.
-    """
-
-    section: dict[str, Any]
-    predicted: FloatArray
-    error: float
-    why: tuple[str, ...]
-    tried: tuple[Tried, ...]
-    taken: Tried
+    section: dict[str, Any]  # the ``delay:`` section
+    predicted: FloatArray  # mean k-th smallest delay of a round, ``(K,)`` seconds
+    error: float  # mean over k of ``|log(predicted / observed)|``
+    why: tuple[str, ...]  # the parts, in words
+    tried: tuple[Tried, ...]  # all that competed, the simplest first
+    taken: Tried  # the one of them that was chosen
 
 
 def choose(
@@ -228,20 +212,13 @@ def _of_halves(models: Sequence[DelayModel], workers: int, ks: Sequence[int]) ->
 
 @dataclass(frozen=True, eq=False)
 class _Places:
-    """How often each worker is among the first k of a round, for the k that masters wait for.
+    """How often each worker is among the first k of a round, for the k that masters wait for."""
 
-    Attributes:
-        ks: these k, without n: ``(K,)``.
-        shares: of the rounds, ``(K, n)``.
-        rounds: how many.
-        errors: their standard errors, ``(K, n)``, from batches of successive rounds.
-        judged: workers that a recipe must place, ``(n,)``: those without a law of their own.
-    """
-
-    ks: NDArray[np.int64]
-    shares: FloatArray
-    rounds: int
-    errors: FloatArray
+    ks: NDArray[np.int64]  # these k, without n: ``(K,)``
+    shares: FloatArray  # of the rounds, ``(K, n)``
+    rounds: int  # how many
+    errors: FloatArray  # their standard errors, ``(K, n)``, from batches of successive rounds
+    # workers that a recipe must place, ``(n,)``: those without a law of their own
     judged: NDArray[np.bool_]
 
     @classmethod

@@ -35,20 +35,14 @@ OUTSIDE = 0.01  # share of simulated tables at either end that count as the next
 
 @dataclass(frozen=True, eq=False)
 class Resimulated:
-    """Rounds of one load.
+    """Rounds of one load."""
 
-    Attributes:
-        load: ``None`` where the table has no loads.
-        ks: which arrivals.
-        measured: mean k-th smallest delay of a round, ``(K,)`` seconds.
-        simulated: by the fitted sections, ``(K,)`` seconds.
-        low, high: between these lie the means of nearly all simulated tables, ``(K,)`` seconds.
-    """
-
-    load: float | None
-    ks: tuple[int, ...]
-    measured: FloatArray
-    simulated: FloatArray
+    load: float | None  # ``None`` where the table has no loads
+    ks: tuple[int, ...]  # which arrivals
+    measured: FloatArray  # mean k-th smallest delay of a round, ``(K,)`` seconds
+    simulated: FloatArray  # by the fitted sections, ``(K,)`` seconds
+    # ``low``, ``high``: between these lie the means of nearly all simulated tables, ``(K,)``
+    # seconds
     low: FloatArray
     high: FloatArray
 

@@ -139,26 +139,18 @@ SEED = 20190402
 
 @dataclass(frozen=True, eq=False)
 class Cold:
-    """What was found.
+    """What was found."""
 
-    Attributes:
-        cells: which delays are cold starts, one ``(rounds, n)`` bool per table.
-        beyond: they take longer than this many seconds, the others less.
-        rounds: how many rounds there are in all.
-        sizes: number of cold starts in each hit round, ``(hit,)``.
-        workers: n.
-        start_ups: of each hit round the typical cold start (geometric mean), less what the round's
-            other workers typically took, ``(hit,)`` seconds.
-        within: standard deviation of the logarithms of start-ups in a round; 0 beyond
-            ``MOST_WITHIN``.
-    """
-
+    # which delays are cold starts, one ``(rounds, n)`` bool per table
     cells: tuple[NDArray[np.bool_], ...]
-    beyond: float
-    rounds: int
-    sizes: NDArray[np.int64]
-    workers: int
+    beyond: float  # they take longer than this many seconds, the others less
+    rounds: int  # how many rounds there are in all
+    sizes: NDArray[np.int64]  # number of cold starts in each hit round, ``(hit,)``
+    workers: int  # n
+    # of each hit round the typical cold start (geometric mean), less what the round's other workers
+    # typically took, ``(hit,)`` seconds
     start_ups: FloatArray
+    # standard deviation of the logarithms of start-ups in a round; 0 beyond ``MOST_WITHIN``
     within: float
 
     @property
@@ -260,17 +252,11 @@ FEWEST_ROUNDS = 3  # rounds without a cold start that are needed to compare orde
 
 @dataclass(frozen=True, eq=False)
 class UnitDelays:
-    """Unit delays of one load, or of all loads together.
+    """Unit delays of one load, or of all loads together."""
 
-    Attributes:
-        label: the load, ``"all"`` for all of them, or ``""`` where the table has no loads.
-        tables: ``(rounds, n)`` unit delays in seconds, one per load.
-        cold: the cold starts among them.
-    """
-
-    label: str
-    tables: tuple[FloatArray, ...]
-    cold: Cold | None
+    label: str  # the load, ``"all"`` for all of them, or ``""`` where the table has no loads
+    tables: tuple[FloatArray, ...]  # ``(rounds, n)`` unit delays in seconds, one per load
+    cold: Cold | None  # the cold starts among them
 
     @property
     def workers(self) -> int:

@@ -60,17 +60,13 @@ def halves(tables: Sequence[FloatArray]) -> list[Half]:
 
 @dataclass(frozen=True)
 class Score:
-    """How well held-out rounds were predicted; smaller is better, without unit.
+    """How well held-out rounds were predicted; smaller is better, without unit."""
 
-    Attributes:
-        apart: mean over k of ``|log(predicted / measured)|`` of each half, from the other one. It
-            holds what the two halves differ by, whatever is predicted.
-        together: the same of both halves of a split taken as one, each still predicted from the
-            other, for each split. What the halves differ by cancels out, and what is left is wrong
-            with the law.
-    """
-
+    # mean over k of ``|log(predicted / measured)|`` of each half, from the other one. It holds what
+    # the two halves differ by, whatever is predicted.
     apart: tuple[float, ...]
+    # the same of both halves of a split taken as one, each still predicted from the other, for each
+    # split. What the halves differ by cancels out, and what is left is wrong with the law.
     together: tuple[float, ...]
 
     @property
@@ -129,25 +125,16 @@ REMEMBERED = 2**22  # points of integrals whose weights are kept: at most 32 MiB
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A fitted law and how well it does.
+    """A fitted law and how well it does."""
 
-    Attributes:
-        family: its family.
-        law: the fitted law.
-        log_likelihood: of the sample at this law.
-        ks: largest distance of the two distribution functions.
-        predicted: mean k-th smallest of n independent delays, ``(K,)`` seconds.
-        observed: mean k-th smallest delay of a measured round, ``(K,)`` seconds.
-        held_out: how well halves of the rounds are predicted from the others; all rounds from
-            themselves where none could be held out.
-    """
-
-    family: Family
-    law: Law
-    log_likelihood: float
-    ks: float
-    predicted: FloatArray
-    observed: FloatArray
+    family: Family  # its family
+    law: Law  # the fitted law
+    log_likelihood: float  # of the sample at this law
+    ks: float  # largest distance of the two distribution functions
+    predicted: FloatArray  # mean k-th smallest of n independent delays, ``(K,)`` seconds
+    observed: FloatArray  # mean k-th smallest delay of a measured round, ``(K,)`` seconds
+    # how well halves of the rounds are predicted from the others; all rounds from themselves where
+    # none could be held out
     held_out: Score
 
     @property

@@ -198,17 +198,11 @@ FEWEST_FACTORS = 10
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """What is left, and what was taken out.
+    """What is left, and what was taken out."""
 
-    Attributes:
-        sample: ``(N,)`` seconds, divided by the factors.
-        by_worker: ``(n,)`` factors > 0, or ``None``.
-        by_round: ``(R,)`` factors > 0, or ``None``.
-    """
-
-    sample: FloatArray
-    by_worker: FloatArray | None = None
-    by_round: FloatArray | None = None
+    sample: FloatArray  # ``(N,)`` seconds, divided by the factors
+    by_worker: FloatArray | None = None  # ``(n,)`` factors > 0, or ``None``
+    by_round: FloatArray | None = None  # ``(R,)`` factors > 0, or ``None``
 
     def around(self, section: Section) -> Section:
         """The factors, if there are any, around a section for what is left."""

@@ -35,28 +35,18 @@ MARKED = (0.01, 0.1, 0.5, 0.9, 0.99, 0.999)  # levels that carry a marker in the
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What was found in a table.
+    """What was found in a table."""
 
-    Attributes:
-        measured: the table.
-        ks: the order statistics that families are ranked by.
-        load: how delays grow with the load; ``None`` where there is one load.
-        load_law: the ``load_law:`` section.
-        loads: one for each load, and one for all together; the config is made from the first.
-        chosen: the ``delay:`` section.
-        workers: each by itself; ``None`` where too little was measured.
-        shorter: per load, how many calls took less than the load costs.
-        checked: the sections against the rounds of each load that they were made from.
-    """
-
-    measured: Measured
-    ks: Sequence[int]
-    load: LoadFit | None
-    load_law: dict[str, Any]
+    measured: Measured  # the table
+    ks: Sequence[int]  # the order statistics that families are ranked by
+    load: LoadFit | None  # how delays grow with the load; ``None`` where there is one load
+    load_law: dict[str, Any]  # the ``load_law:`` section
+    # one for each load, and one for all together; the config is made from the first
     loads: list[LoadFindings]
-    chosen: Candidate
-    workers: Workers | None
-    shorter: dict[float | None, int]
+    chosen: Candidate  # the ``delay:`` section
+    workers: Workers | None  # each by itself; ``None`` where too little was measured
+    shorter: dict[float | None, int]  # per load, how many calls took less than the load costs
+    # the sections against the rounds of each load that they were made from
     checked: list[Resimulated]
 
     @property

@@ -60,23 +60,14 @@ SEED = 20190404
 
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """Persistence, and the lasting differences that it must not be confused with.
+    """Persistence, and the lasting differences that it must not be confused with."""
 
-    Attributes:
-        persistence: rho, 0 to 1.
-        standard_error: of rho, from resampled workers.
-        chance: P(a lag-1 correlation this large | no memory), by permutation.
-        slow_share: pi, the share of slow delays.
-        correlation: c(l) / c(0) at lags 1, 2, ..., ``(L,)``.
-        static: V / c(0), the correlation that does not decay.
-    """
-
-    persistence: float
-    standard_error: float
-    chance: float
-    slow_share: float
-    correlation: FloatArray
-    static: float
+    persistence: float  # rho, 0 to 1
+    standard_error: float  # of rho, from resampled workers
+    chance: float  # P(a lag-1 correlation this large | no memory), by permutation
+    slow_share: float  # pi, the share of slow delays
+    correlation: FloatArray  # c(l) / c(0) at lags 1, 2, ..., ``(L,)``
+    static: float  # V / c(0), the correlation that does not decay
 
     @property
     def significant(self) -> bool:
@@ -242,21 +233,13 @@ SEED_OF_VARIANCE = 20190403
 
 @dataclass(frozen=True)
 class Variance:
-    """Variance components, and the chance of effects as large by permutation.
+    """Variance components, and the chance of effects as large by permutation."""
 
-    Attributes:
-        worker: lasting differences between workers.
-        round: differences between rounds that all workers share.
-        rest: everything else.
-        worker_chance: P(worker component this large | workers are alike).
-        round_chance: P(round component this large | rounds are alike).
-    """
-
-    worker: float
-    round: float
-    rest: float
-    worker_chance: float
-    round_chance: float
+    worker: float  # lasting differences between workers
+    round: float  # differences between rounds that all workers share
+    rest: float  # everything else
+    worker_chance: float  # P(worker component this large | workers are alike)
+    round_chance: float  # P(round component this large | rounds are alike)
 
     def share(self, part: str) -> float:
         """A component's share of the whole, 0 to 1."""

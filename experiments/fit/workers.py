@@ -56,27 +56,17 @@ class Estimates:
 
 @dataclass(frozen=True, eq=False)
 class Workers:
-    """What is known of each worker.
+    """What is known of each worker."""
 
-    Attributes:
-        slower: times the median worker's typical delay.
-        slow: share of the rounds in which it is slow.
-        spell: rounds in a row in which it is slow, on average.
-        correlation: of the logarithm of its delay over the round's median, in successive rounds.
-        cost: seconds a round that a median worker in its place would save.
-        standing: those that stand out from chance, the costliest first.
-        order: all, those that stand out first, then by what they cost.
-        level: a worker is slow beyond so many times the round's median.
-    """
-
-    slower: Estimates
-    slow: Estimates
-    spell: Estimates
+    slower: Estimates  # times the median worker's typical delay
+    slow: Estimates  # share of the rounds in which it is slow
+    spell: Estimates  # rounds in a row in which it is slow, on average
+    # of the logarithm of its delay over the round's median, in successive rounds
     correlation: Estimates
-    cost: Estimates
-    standing: tuple[int, ...]
-    order: tuple[int, ...]
-    level: float
+    cost: Estimates  # seconds a round that a median worker in its place would save
+    standing: tuple[int, ...]  # those that stand out from chance, the costliest first
+    order: tuple[int, ...]  # all, those that stand out first, then by what they cost
+    level: float  # a worker is slow beyond so many times the round's median
 
     @property
     def differ(self) -> bool:

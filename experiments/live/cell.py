@@ -69,15 +69,10 @@ def learned(problem: Problem, masters: Sequence[LiveMaster]) -> Learned:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far the workers' models are from those of the simulator.
+    """How far the workers' models are from those of the simulator."""
 
-    Attributes:
-        loss: largest difference of training losses over all iterations, of the first loss.
-        model: largest distance of two last models, of the longer one's length.
-    """
-
-    loss: float
-    model: float
+    loss: float  # largest difference of training losses over all iterations, of the first loss
+    model: float  # largest distance of two last models, of the longer one's length
 
 
 def difference(found: Learned, simulated: Learned) -> Difference:
@@ -94,37 +89,26 @@ EMPTY = 20  # rounds of empty tasks that measure what messages cost
 
 @dataclass(frozen=True)
 class How:
-    """How to run on real workers.
+    """How to run on real workers."""
 
-    Attributes:
-        scheduler: address of a Dask cluster; ``None``: processes of this machine.
-        scale: real seconds that one second of the config takes.
-        injected: whether the config's delays are slept out.
-        slow: how many times as long the computing of some workers takes, by worker.
-    """
-
-    scheduler: str | None = None
-    scale: float = 1.0
-    injected: bool = True
+    scheduler: str | None = None  # address of a Dask cluster; ``None``: processes of this machine
+    scale: float = 1.0  # real seconds that one second of the config takes
+    injected: bool = True  # whether the config's delays are slept out
+    # how many times as long the computing of some workers takes, by worker
     slow: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a live run says besides its tables. Seconds are those of the config.
+    """What a live run says besides its tables. Seconds are those of the config."""
 
-    Attributes:
-        message: seconds of an empty task, there and back, to one worker; the median.
-        round: seconds of a round of empty tasks, all workers; the mean.
-        late: share of messages whose computing took longer than their delay; ``None`` where none
-            was injected.
-        replayed: how far the models are from those that the simulator finds for the same
-            arrivals; ``None`` without a problem.
-    """
-
-    message: float
-    round: float
+    message: float  # seconds of an empty task, there and back, to one worker; the median
+    round: float  # seconds of a round of empty tasks, all workers; the mean
+    # share of messages whose computing took longer than their delay; ``None`` where none was
+    # injected
     late: float | None
+    # how far the models are from those that the simulator finds for the same arrivals; ``None``
+    # without a problem
     replayed: Difference | None
 
 

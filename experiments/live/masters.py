@@ -103,24 +103,16 @@ class Descent:
 
 @dataclass
 class Session:
-    """What the replications of a live run share.
+    """What the replications of a live run share."""
 
-    Attributes:
-        run: what to run.
-        workers: the real workers. Tests simulate them.
-        training: the problem and the optimizer; ``None``: times alone are of interest.
-        injected: whether the config's delays are slept out.
-        progress: called after each iteration.
-        next_task: number of the next task.
-        died: when each dead worker died, in seconds since the replication began.
-    """
-
-    run: Run
-    workers: ConnectedWorkers
+    run: Run  # what to run
+    workers: ConnectedWorkers  # the real workers. Tests simulate them.
+    # the problem and the optimizer; ``None``: times alone are of interest
     training: Training | None = None
-    injected: bool = True
-    progress: Callable[[], None] = lambda: None
-    next_task: int = 0
+    injected: bool = True  # whether the config's delays are slept out
+    progress: Callable[[], None] = lambda: None  # called after each iteration
+    next_task: int = 0  # number of the next task
+    # when each dead worker died, in seconds since the replication began
     died: dict[int, float] = field(default_factory=dict)
 
 

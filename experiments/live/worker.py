@@ -37,19 +37,14 @@ Vector = FloatArray | ComplexArray
 @final
 @dataclass(frozen=True)
 class Task:
-    """What a worker is to do next.
+    """What a worker is to do next."""
 
-    Attributes:
-        number: tells tasks apart; later ones have larger numbers.
-        waits: ``(m,)`` seconds after the task begins before which each message is not sent;
-            infinite for one that never is.
-        argument: what the work needs besides the data: a model, or more.
-        empty: compute nothing and send the argument back; for measuring what a message costs.
-    """
-
-    number: int
+    number: int  # tells tasks apart; later ones have larger numbers
+    # ``(m,)`` seconds after the task begins before which each message is not sent; infinite for one
+    # that never is
     waits: tuple[float, ...]
-    argument: Any
+    argument: Any  # what the work needs besides the data: a model, or more
+    # compute nothing and send the argument back; for measuring what a message costs
     empty: bool = False
 
 
@@ -64,21 +59,13 @@ Order = Task | Drop | None  # ``None``: the line has closed, and there is nobody
 
 @dataclass(frozen=True)
 class Reply:
-    """A message of a worker.
+    """A message of a worker."""
 
-    Attributes:
-        number: of the task.
-        place: which of the task's messages, from 0.
-        value: what was computed.
-        seconds: since the message before it, or since the task began.
-        late: whether computing took longer than the task's wait.
-    """
-
-    number: int
-    place: int
-    value: Vector
-    seconds: float
-    late: bool
+    number: int  # of the task
+    place: int  # which of the task's messages, from 0
+    value: Vector  # what was computed
+    seconds: float  # since the message before it, or since the task began
+    late: bool  # whether computing took longer than the task's wait
 
 
 @final
@@ -96,19 +83,13 @@ class Ended(Exception):
 @final
 @dataclass(frozen=True)
 class Wanted:
-    """The message that a worker is to compute.
+    """The message that a worker is to compute."""
 
-    Attributes:
-        place: which of the task's messages.
-        argument: the task's.
-        done: gradients that the task has computed already, by partition; added to.
-        listen: called between pieces of the work; raises ``Ended`` to stop it.
-    """
-
-    place: int
-    argument: Any
+    place: int  # which of the task's messages
+    argument: Any  # the task's
+    # gradients that the task has computed already, by partition; added to
     done: dict[int, FloatArray]
-    listen: Callable[[], None]
+    listen: Callable[[], None]  # called between pieces of the work; raises ``Ended`` to stop it
 
 
 class Computation(ABC):
@@ -135,15 +116,11 @@ class Nothing(Computation):
 
 @dataclass(frozen=True, eq=False)
 class HeldPartitions(Computation):
-    """Partitions that a worker holds; abstract.
+    """Partitions that a worker holds; abstract."""
 
-    Attributes:
-        parts: each partition's rows, some at a time, as problems of their own.
-        rows: N, of all the data.
-    """
-
+    # each partition's rows, some at a time, as problems of their own
     parts: Mapping[int, Sequence[Problem]]
-    rows: int
+    rows: int  # N, of all the data
 
     def gradient(self, partition: int, beta: FloatArray, wanted: Wanted) -> FloatArray:
         """``(1/N) g_i(beta)``, without L2: ``(p,) -> (p,)``; listens after some of the rows."""
@@ -194,16 +171,11 @@ class SingleGradient(HeldPartitions):
 @final
 @dataclass(frozen=True, eq=False)
 class Setup:
-    """What a worker is told first.
+    """What a worker is told first."""
 
-    Attributes:
-        computation: what it computes.
-        policy: what it does with unfinished work when the next task comes.
-        slow: how many times as long its computing takes, at least 1; the rest of it waits.
-    """
-
-    computation: Computation = field(default_factory=Nothing)
-    policy: Policy = Policy.CANCEL
+    computation: Computation = field(default_factory=Nothing)  # what it computes
+    policy: Policy = Policy.CANCEL  # what it does with unfinished work when the next task comes
+    # how many times as long its computing takes, at least 1; the rest of it waits
     slow: float = 1.0
 
 

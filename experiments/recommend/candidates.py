@@ -41,21 +41,14 @@ FINE = 64  # workers up to which every number of arrivals is listed
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What recipes need to know of the cluster.
+    """What recipes need to know of the cluster."""
 
-    Attributes:
-        workers: n.
-        typical: seconds, the median time of a worker with one partition.
-        most_load: partitions that a worker may hold.
-        fine: list every number of arrivals, as theory and the clock alone can rank them quickly.
-        network: whether the size of messages matters.
-    """
-
-    workers: int
-    typical: float
-    most_load: int
+    workers: int  # n
+    typical: float  # seconds, the median time of a worker with one partition
+    most_load: int  # partitions that a worker may hold
+    # list every number of arrivals, as theory and the clock alone can rank them quickly
     fine: bool = False
-    network: bool = False
+    network: bool = False  # whether the size of messages matters
 
     def sections(self, catalogue: Catalogue, only: Sequence[str] = ()) -> Iterator[Section]:
         """Everything that is tried, scheme by scheme in the order of the registry.
@@ -351,21 +344,13 @@ THEORY, CLOCK = "closed form", "drawn rounds"  # where an expectation comes from
 
 @dataclass(frozen=True)
 class Expected:
-    """What is known of a scheme before anything is trained.
+    """What is known of a scheme before anything is trained."""
 
-    Attributes:
-        source: ``THEORY`` or ``CLOCK``.
-        iteration_time: mean seconds.
-        error: mean decoding error.
-        value: what the goal makes small, where that needs no training; else NaN.
-        fresh: no stale gradients: every update uses gradients of the newest model.
-    """
-
-    source: str
-    iteration_time: float
-    error: float
-    value: float
-    fresh: bool
+    source: str  # ``THEORY`` or ``CLOCK``
+    iteration_time: float  # mean seconds
+    error: float  # mean decoding error
+    value: float  # what the goal makes small, where that needs no training; else NaN
+    fresh: bool  # no stale gradients: every update uses gradients of the newest model
 
 
 def closed_forms(run: Run, goal: Goal) -> Expected | None:
@@ -415,19 +400,12 @@ def _without_rounds(run: Run, scheme: Barrierless, goal: Goal) -> Expected | Non
 
 @dataclass(frozen=True)
 class Profile:
-    """What is known of a scheme as soon as it is built.
+    """What is known of a scheme as soon as it is built."""
 
-    Attributes:
-        label: its name and what is not a default.
-        holds: partitions that a worker must have: all where it draws one at random.
-        barrierless: whether no barrier separates rounds.
-        expected: by closed forms; ``None`` where they know too little.
-    """
-
-    label: str
-    holds: int
-    barrierless: bool
-    expected: Expected | None
+    label: str  # its name and what is not a default
+    holds: int  # partitions that a worker must have: all where it draws one at random
+    barrierless: bool  # whether no barrier separates rounds
+    expected: Expected | None  # by closed forms; ``None`` where they know too little
 
     @property
     def coded(self) -> bool:

@@ -124,39 +124,23 @@ LIMITS, UNBUILT = "limits", "cannot be built"
 
 @dataclass(eq=False)
 class Contender:
-    """A scheme in the search: what each stage found out, and at which stage it left.
+    """A scheme in the search: what each stage found out, and at which stage it left."""
 
-    Attributes:
-        index: among all contenders.
-        section: of the config, with a label if the config gives one.
-        given: whether the config names it.
-        found: whether the search went on to it from another one.
-        profile: what is known without simulating it.
-        expected: before anything is trained.
-        clocked: its clock alone.
-        trial: values on trial delays at several rates.
-        rate: its own learning rate; NaN without training.
-        final: values on the config's delays, at its own rate and at the common one.
-        stage: at which it left; empty for those that stayed to the end.
-        reason: why it left.
-        breaks: the limit that one of the config's breaks; it stays for comparison.
-        unheard: which of its partitions are not heard, in words; it may stay for comparison.
-    """
-
-    index: int
-    section: Mapping[str, Any]
-    given: bool
-    found: bool = False
-    profile: Profile | None = None
-    expected: Expected | None = None
-    clocked: Performance | None = None
-    trial: Performance | None = None
-    rate: float = np.nan
+    index: int  # among all contenders
+    section: Mapping[str, Any]  # of the config, with a label if the config gives one
+    given: bool  # whether the config names it
+    found: bool = False  # whether the search went on to it from another one
+    profile: Profile | None = None  # what is known without simulating it
+    expected: Expected | None = None  # before anything is trained
+    clocked: Performance | None = None  # its clock alone
+    trial: Performance | None = None  # values on trial delays at several rates
+    rate: float = np.nan  # its own learning rate; NaN without training
+    # values on the config's delays, at its own rate and at the common one
     final: Performance | None = None
-    stage: str = ""
-    reason: str = ""
-    breaks: str = ""
-    unheard: str = ""
+    stage: str = ""  # at which it left; empty for those that stayed to the end
+    reason: str = ""  # why it left
+    breaks: str = ""  # the limit that one of the config's breaks; it stays for comparison
+    unheard: str = ""  # which of its partitions are not heard, in words; it may stay for comparison
 
     @property
     def scheme(self) -> str:

@@ -48,35 +48,23 @@ class Refused:
 
 @dataclass(frozen=True)
 class Simulation:
-    """One scheme on one set of delays, as plain values that any process can take.
+    """One scheme on one set of delays, as plain values that any process can take."""
 
-    Attributes:
-        index: tells simulations apart.
-        base: the config without its schemes, every default written out, as JSON.
-        scheme: its section, as JSON.
-        iterations, replications: instead of the config's.
-        goal: what is looked at.
-        rates: learning rates, in the order of their trials; empty: the clock alone.
-        reported: those of the rates whose values are of interest by themselves. The others only
-            compete for the best, and end as soon as they cannot be it.
-        bar: what a competing rate must match, or it ends as well.
-        data_dir: where the public data sets lie.
-        perturbation: of the delays.
-        other_delays: is added to the seed of the delays, not to that of the problem.
-    """
-
-    index: int
-    base: str
-    scheme: str
-    iterations: int
+    index: int  # tells simulations apart
+    base: str  # the config without its schemes, every default written out, as JSON
+    scheme: str  # its section, as JSON
+    iterations: int  # ``iterations``, ``replications``: instead of the config's
     replications: int
-    goal: Goal
+    goal: Goal  # what is looked at
+    # learning rates, in the order of their trials; empty: the clock alone
     rates: tuple[float, ...] = ()
+    # those of the rates whose values are of interest by themselves. The others only compete for the
+    # best, and end as soon as they cannot be it.
     reported: tuple[float, ...] = ()
-    bar: Order = ANYTHING
-    data_dir: Path | None = None
-    perturbation: Perturbation = UNCHANGED
-    other_delays: int = 0
+    bar: Order = ANYTHING  # what a competing rate must match, or it ends as well
+    data_dir: Path | None = None  # where the public data sets lie
+    perturbation: Perturbation = UNCHANGED  # of the delays
+    other_delays: int = 0  # is added to the seed of the delays, not to that of the problem
 
     def cell(self) -> Cell:
         """The cell of this simulation, as ``run`` would have it."""
@@ -179,43 +167,29 @@ def exact_iterations(steps: Steps, partitions: int, exact: bool, first: int = 0)
 
 @dataclass(frozen=True, eq=False)
 class Performance:
-    """What a scheme does in R replications of a simulation.
+    """What a scheme does in R replications of a simulation."""
 
-    Attributes:
-        criterion: what of the values is made small.
-        rates: learning rates; empty without training.
-        yardstick: seconds of an exact iteration's progress, see ``exact_iterations``.
-        values: ``(len(rates), R)``, or ``(1, R)`` for progress: what the goal makes small; NaN
-            where it is not reached; empty where a clock alone was asked for.
-        to_target: ``(len(rates), R)`` iterations to the target; NaN where there is no target.
-        iteration_time: ``(R,)`` mean seconds of an iteration.
-        error: mean decoding error of an update.
-        staleness: mean, in updates.
-        busy: ``(R,)`` workers that compute at a time, on average.
-        heard: ``(R,)`` gradients that the master hears in a second, by the size of messages.
-        exact: whether every update is exact and fresh.
-        least_heard: share of the updates that hold the partition that is in fewest of them; NaN
-            where that is not known.
-        balance: that share over the mean partition's, of all replications together.
-        unheard: whether some partition is hardly ever part of an update.
-        digest: of all that was simulated; equal for two schemes that do the same.
-    """
-
-    criterion: Criterion
-    rates: tuple[float, ...]
-    yardstick: float
+    criterion: Criterion  # what of the values is made small
+    rates: tuple[float, ...]  # learning rates; empty without training
+    yardstick: float  # seconds of an exact iteration's progress, see ``exact_iterations``
+    # ``(len(rates), R)``, or ``(1, R)`` for progress: what the goal makes small; NaN where it is
+    # not reached; empty where a clock alone was asked for
     values: FloatArray
+    # ``(len(rates), R)`` iterations to the target; NaN where there is no target
     to_target: FloatArray
-    iteration_time: FloatArray
-    error: float
-    staleness: float
-    busy: FloatArray
+    iteration_time: FloatArray  # ``(R,)`` mean seconds of an iteration
+    error: float  # mean decoding error of an update
+    staleness: float  # mean, in updates
+    busy: FloatArray  # ``(R,)`` workers that compute at a time, on average
+    # ``(R,)`` gradients that the master hears in a second, by the size of messages
     heard: FloatArray
-    exact: bool
+    exact: bool  # whether every update is exact and fresh
+    # share of the updates that hold the partition that is in fewest of them; NaN where that is not
+    # known
     least_heard: float
-    balance: float
-    unheard: bool
-    digest: str
+    balance: float  # that share over the mean partition's, of all replications together
+    unheard: bool  # whether some partition is hardly ever part of an update
+    digest: str  # of all that was simulated; equal for two schemes that do the same
 
     def at(self, rate: float) -> FloatArray:
         """The values at one rate, ``(R,)``."""

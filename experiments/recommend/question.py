@@ -25,19 +25,14 @@ from .scenario import TODAY, Scenario, read_scenario
 
 @dataclass(frozen=True)
 class Goal:
-    """What is made as small as possible.
+    """What is made as small as possible."""
 
-    Attributes:
-        kind: ``target``: seconds until the training loss is first at or below ``value``, and stays;
-            ``budget``: the training loss after ``value`` seconds; ``iterations``, without a
-            problem: seconds that ``value`` exact iterations, or as much progress, take.
-        value: a loss, seconds, or a number of iterations.
-        criterion: what of the runs' seconds (or losses) is made small.
-    """
-
+    # ``target``: seconds until the training loss is first at or below ``value``, and stays;
+    # ``budget``: the training loss after ``value`` seconds; ``iterations``, without a problem:
+    # seconds that ``value`` exact iterations, or as much progress, take
     kind: Literal["target", "budget", "iterations"]
-    value: float
-    criterion: Criterion = "mean"
+    value: float  # a loss, seconds, or a number of iterations
+    criterion: Criterion = "mean"  # what of the runs' seconds (or losses) is made small
 
     @property
     def unit(self) -> str:
@@ -69,15 +64,10 @@ class Goal:
 
 @dataclass(frozen=True, eq=False)
 class Trial:
-    """A training at one learning rate, as far as it went.
+    """A training at one learning rate, as far as it went."""
 
-    Attributes:
-        values: ``(R,)`` what the goal makes small; NaN where it is not reached.
-        iterations: ``(R,)`` to the target; NaN where it is not reached, or there is none.
-    """
-
-    values: FloatArray
-    iterations: FloatArray
+    values: FloatArray  # ``(R,)`` what the goal makes small; NaN where it is not reached
+    iterations: FloatArray  # ``(R,)`` to the target; NaN where it is not reached, or there is none
 
 
 Order = tuple[float, float]  # how good values are, as ``order`` has it
@@ -245,15 +235,10 @@ class ExactPath:
 
 @dataclass(frozen=True, eq=False)
 class ExactDescent:
-    """Exact gradient descent at its best rate of those a power of 2 away from the config's.
+    """Exact gradient descent at its best rate of those a power of 2 away from the config's."""
 
-    Attributes:
-        rate: the best.
-        losses: ``(T + 1,)`` training losses at it.
-    """
-
-    rate: float
-    losses: FloatArray
+    rate: float  # the best
+    losses: FloatArray  # ``(T + 1,)`` training losses at it
 
     @property
     def halfway(self) -> float:
@@ -300,25 +285,15 @@ def exact_descent(
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """A question that can be answered.
+    """A question that can be answered."""
 
-    Attributes:
-        scenario: the cluster and its problem.
-        goal: what is made small.
-        limits: what must be kept, by the names of ``LIMITED``.
-        request: goal, limits and schemes as they were given.
-        only: schemes that are searched; empty: all.
-        exact_rate: the exact gradient's best learning rate; NaN without training.
-        common_rate: the rate of the untuned comparison; NaN without training.
-    """
-
-    scenario: Scenario
-    goal: Goal
-    limits: Mapping[str, float]
-    request: SearchRequest
-    only: tuple[str, ...]
-    exact_rate: float
-    common_rate: float
+    scenario: Scenario  # the cluster and its problem
+    goal: Goal  # what is made small
+    limits: Mapping[str, float]  # what must be kept, by the names of ``LIMITED``
+    request: SearchRequest  # goal, limits and schemes as they were given
+    only: tuple[str, ...]  # schemes that are searched; empty: all
+    exact_rate: float  # the exact gradient's best learning rate; NaN without training
+    common_rate: float  # the rate of the untuned comparison; NaN without training
 
     @property
     def trains(self) -> bool:

@@ -33,16 +33,12 @@ ROWS_A_WORKER, FEATURES = 40, 20  # size of the synthetic problem that stands fo
 
 @dataclass(frozen=True)
 class MeasuredConfig:
-    """A config that is made from a measured table.
+    """A config that is made from a measured table."""
 
-    Attributes:
-        job: the table, and what is trained: nothing without a loss. There is no table where
-            there is a config.
-        reading: what the table does not say of itself.
-    """
-
+    # the table, and what is trained: nothing without a loss. There is no table where there is a
+    # config.
     job: MeasuredJob
-    reading: Reading = AS_IT_IS
+    reading: Reading = AS_IT_IS  # what the table does not say of itself
 
     def refuse_without_table(self) -> None:
         """Refuse options that describe a table where there is none.
@@ -134,37 +130,23 @@ TODAY = {"name": "uncoded", "label": "uncoded"}  # the scheme of today where a c
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
-    """A cluster and, if any, its problem.
+    """A cluster and, if any, its problem."""
 
-    Attributes:
-        name: of the config or the table.
-        base: the config without its schemes, every default written out.
-        given: sections of the schemes that the config compares, with their labels.
-        catalogue: what a config can name.
-        features: p; 0 without a problem.
-        unit_delay: seconds, median unit delay.
-        worker_time: seconds at load 1 and 2, medians, and the mean of the slowest of n at load 1.
-        surge: seconds by which the slowest of many rounds is slower than the slowest of a run.
-        repeats: how many times the usual replications are needed, since few rounds are very slow.
-        affordable: replications that one run of each scheme of the config may have.
-        notes: what should be known of the input, a line each.
-        data_dir: where the public data sets lie.
-        read: how the table that the config was made from was read, a line each.
-    """
-
-    name: str
-    base: Mapping[str, Any]
+    name: str  # of the config or the table
+    base: Mapping[str, Any]  # the config without its schemes, every default written out
+    # sections of the schemes that the config compares, with their labels
     given: tuple[Mapping[str, Any], ...]
-    catalogue: Catalogue
-    features: int
-    unit_delay: float
+    catalogue: Catalogue  # what a config can name
+    features: int  # p; 0 without a problem
+    unit_delay: float  # seconds, median unit delay
+    # seconds at load 1 and 2, medians, and the mean of the slowest of n at load 1
     worker_time: tuple[float, float, float]
-    surge: float
-    repeats: int
-    affordable: int
-    notes: tuple[str, ...]
-    data_dir: Path | None
-    read: tuple[str, ...] = ()
+    surge: float  # seconds by which the slowest of many rounds is slower than the slowest of a run
+    repeats: int  # how many times the usual replications are needed, since few rounds are very slow
+    affordable: int  # replications that one run of each scheme of the config may have
+    notes: tuple[str, ...]  # what should be known of the input, a line each
+    data_dir: Path | None  # where the public data sets lie
+    read: tuple[str, ...] = ()  # how the table that the config was made from was read, a line each
 
     @property
     def workers(self) -> int:
@@ -297,20 +279,15 @@ def _possible(grid: Sequence[Cell]) -> tuple[list[Cell], list[str], int]:
 
 @dataclass(frozen=True)
 class Perturbation:
-    """One change of the delays; everything else stays, so that a scheme is compared with itself.
+    """One change of the delays; everything else stays, so that a scheme is compared with itself."""
 
-    Attributes:
-        name: ``load``: what partitions beyond the first add to a worker's time is multiplied by
-            ``value``. ``tail``: what a unit delay exceeds ``median`` by is. ``persistence``: with
-            this probability a worker's unit delay is that of its round before; below 0, the delays
-            of a round are shuffled among the workers.
-        value: 1 changes nothing for the first two, 0 for the last.
-        median: of the unit delays, seconds.
-    """
-
+    # ``load``: what partitions beyond the first add to a worker's time is multiplied by ``value``.
+    # ``tail``: what a unit delay exceeds ``median`` by is. ``persistence``: with this probability a
+    # worker's unit delay is that of its round before; below 0, the delays of a round are shuffled
+    # among the workers.
     name: Literal["", "load", "tail", "persistence"] = ""
-    value: float = 1.0
-    median: float = 0.0
+    value: float = 1.0  # 1 changes nothing for the first two, 0 for the last
+    median: float = 0.0  # of the unit delays, seconds
 
     def of(self, run: Run) -> Run:
         """The run on changed delays."""

@@ -36,21 +36,16 @@ Result = TypeVar("Result")
 
 @dataclass
 class Search:
-    """A question, the contenders, and where they are simulated.
+    """A question, the contenders, and where they are simulated."""
 
-    Attributes:
-        question: what is asked.
-        lanes: where to compute; none: here.
-        progress: called with the stages that are done, and how many there are.
-        contenders: the schemes of the config, and then all that are searched; in place ``i`` the
-            one of index ``i``.
-        horizon: seconds that uncoded takes for the config's iterations; NaN before its clock ran.
-    """
-
-    question: Question
-    lanes: Sequence[Lane]
+    question: Question  # what is asked
+    lanes: Sequence[Lane]  # where to compute; none: here
+    # called with the stages that are done, and how many there are
     progress: Callable[[float, int], None]
+    # the schemes of the config, and then all that are searched; in place ``i`` the one of index
+    # ``i``
     contenders: list[Contender] = field(default_factory=list)
+    # seconds that uncoded takes for the config's iterations; NaN before its clock ran
     horizon: float = np.nan
 
     @property

@@ -39,21 +39,14 @@ FEW = 6  # schemes that run on changed delays, at most
 
 @dataclass(frozen=True, eq=False)
 class Sensitivity:
-    """One scheme on changed delays, beside the recommended one.
+    """One scheme on changed delays, beside the recommended one."""
 
-    Attributes:
-        perturbation: what is changed.
-        contender: the scheme.
-        values: ``(R,)`` of the quantity that is minimised; NaN where the goal is not reached.
-        best: the same of the recommended scheme, on the same delays.
-        criterion: what of the values is compared.
-    """
-
-    perturbation: Perturbation
-    contender: Contender
+    perturbation: Perturbation  # what is changed
+    contender: Contender  # the scheme
+    # ``(R,)`` of the quantity that is minimised; NaN where the goal is not reached
     values: FloatArray
-    best: FloatArray
-    criterion: Criterion
+    best: FloatArray  # the same of the recommended scheme, on the same delays
+    criterion: Criterion  # what of the values is compared
 
     @property
     def ratio(self) -> tuple[float, float, float]:
@@ -133,24 +126,17 @@ def _expected(one: Contender) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Recommendation:
-    """What was found.
+    """What was found."""
 
-    Attributes:
-        search: the question, and all contenders.
-        finalists: those that stayed, the best first; the config's own among them.
-        winner: the best of those that keep the limits.
-        tied: others that keep the limits and cannot be told apart from the winner.
-        untuned: finalists by their value at the common rate, the best first; empty without
-            training.
-        sensitivities: the best few on changed delays.
-    """
-
-    search: Search
+    search: Search  # the question, and all contenders
+    # those that stayed, the best first; the config's own among them
     finalists: tuple[Contender, ...]
-    winner: Contender
+    winner: Contender  # the best of those that keep the limits
+    # others that keep the limits and cannot be told apart from the winner
     tied: tuple[Contender, ...]
+    # finalists by their value at the common rate, the best first; empty without training
     untuned: tuple[Contender, ...]
-    sensitivities: tuple[Sensitivity, ...]
+    sensitivities: tuple[Sensitivity, ...]  # the best few on changed delays
 
     @property
     def question(self) -> Question:

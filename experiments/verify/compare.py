@@ -32,23 +32,15 @@ ROUNDING = 1e-12  # relative tolerance for numbers that are the same in every ro
 
 @dataclass(frozen=True)
 class Comparison:
-    """A simulated number beside the closed form.
+    """A simulated number beside the closed form."""
 
-    Attributes:
-        simulated: what the simulator gave.
-        expected: what the theory says: a value, or an upper bound when ``one_sided``.
-        z: the score; infinite where numbers that do not vary disagree.
-        error: standard error of ``simulated - expected``; NaN where another measure gave z.
-        one_sided: only a simulated number above the expected one is wrong.
-        varies: False when the number is the same in every round; then z is 0 or infinite.
-    """
-
-    simulated: float
-    expected: float
-    z: float
+    simulated: float  # what the simulator gave
+    expected: float  # what the theory says: a value, or an upper bound when ``one_sided``
+    z: float  # the score; infinite where numbers that do not vary disagree
+    # standard error of ``simulated - expected``; NaN where another measure gave z
     error: float = np.nan
-    one_sided: bool = False
-    varies: bool = True
+    one_sided: bool = False  # only a simulated number above the expected one is wrong
+    varies: bool = True  # False when the number is the same in every round; then z is 0 or infinite
 
     @property
     def excess(self) -> float:

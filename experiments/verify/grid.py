@@ -144,27 +144,18 @@ TWELVE: tuple[SchemeFamily, ...] = tuple(
 
 @dataclass(frozen=True)
 class Setting:
-    """One cluster, one delay model, one load law, and the schemes that read its tape.
+    """One cluster, one delay model, one load law, and the schemes that read its tape."""
 
-    Attributes:
-        index: position in the grid; it selects the tape, so that a tape does not depend on the
-            other settings.
-        workers: n.
-        delay: the unit delays.
-        law: how a worker's time grows with its load.
-        families: the schemes.
-        learns: also train, for the convergence bound.
-        by_law: also draw rounds by the law engine.
-        given: (label, scheme) pairs of a config, instead of the families.
-    """
-
+    # position in the grid; it selects the tape, so that a tape does not depend on the other
+    # settings
     index: int
-    workers: int
-    delay: DelayModel
-    law: LoadLaw
-    families: tuple[SchemeFamily, ...]
-    learns: bool
-    by_law: bool = False
+    workers: int  # n
+    delay: DelayModel  # the unit delays
+    law: LoadLaw  # how a worker's time grows with its load
+    families: tuple[SchemeFamily, ...]  # the schemes
+    learns: bool  # also train, for the convergence bound
+    by_law: bool = False  # also draw rounds by the law engine
+    # (label, scheme) pairs of a config, instead of the families
     given: tuple[tuple[str, RoundScheme], ...] = ()
 
     @property

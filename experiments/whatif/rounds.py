@@ -36,17 +36,12 @@ def round_medians(table: FloatArray) -> FloatArray:
 
 @dataclass(frozen=True, eq=False)
 class Slowest:
-    """The K slowest workers of each round, the slowest first.
+    """The K slowest workers of each round, the slowest first."""
 
-    Attributes:
-        seconds: ``(R, K)``.
-        workers: ``(R, K)``, indices; of equal delays the first worker's comes first.
-        of: n.
-    """
-
-    seconds: FloatArray
+    seconds: FloatArray  # ``(R, K)``
+    # ``(R, K)``, indices; of equal delays the first worker's comes first
     workers: NDArray[np.int64]
-    of: int
+    of: int  # n
 
     def without(self, gone: Collection[int]) -> tuple[FloatArray, NDArray[np.int64], FloatArray]:
         """The slowest of the workers that are left, which it is, and the next after it.
@@ -153,20 +148,13 @@ class Slowdown:
     its worker, times the factor b_t = (median of round t) / m of its round, times what is left. A
     cause is taken out by setting its factors to 1: eight jobs, from the measured one to the ideal
     one, in which every task takes m.
-
-    Attributes:
-        real: ``(R,)`` seconds that the slowest worker takes.
-        medians: ``(R,)`` seconds, m b_t.
-        alike: ``(R,)`` seconds that the slowest takes if worker j is a_j times as fast.
-        typical: m, the median over rounds of the round's median.
-        largest: the largest a_j.
     """
 
-    real: FloatArray
-    medians: FloatArray
-    alike: FloatArray
-    typical: float
-    largest: float
+    real: FloatArray  # ``(R,)`` seconds that the slowest worker takes
+    medians: FloatArray  # ``(R,)`` seconds, m b_t
+    alike: FloatArray  # ``(R,)`` seconds that the slowest takes if worker j is a_j times as fast
+    typical: float  # m, the median over rounds of the round's median
+    largest: float  # the largest a_j
 
     def with_causes(self, *causes: str) -> FloatArray:
         """``(R,)`` seconds a round takes if these causes are there and the others are not."""
@@ -214,23 +202,14 @@ REBALANCE = "rebalance"
 
 @dataclass(frozen=True, eq=False)
 class Change:
-    """A change, and the rounds after it.
+    """A change, and the rounds after it."""
 
-    Attributes:
-        kind: one of the names above; ``without workers`` and so on for a cause of the slowdown.
-        seconds: ``(R,)``, how long each round takes after it.
-        count: hosts that are replaced, dropped or not waited for; 0 for other kinds.
-        hosts: which, where they are the same in every round.
-        quantile: of a time-out; NaN for other kinds.
-        timeout: seconds; NaN for other kinds.
-    """
-
-    kind: str
-    seconds: FloatArray
-    count: int = 0
-    hosts: tuple[int, ...] = ()
-    quantile: float = np.nan
-    timeout: float = np.nan
+    kind: str  # one of the names above; ``without workers`` and so on for a cause of the slowdown
+    seconds: FloatArray  # ``(R,)``, how long each round takes after it
+    count: int = 0  # hosts that are replaced, dropped or not waited for; 0 for other kinds
+    hosts: tuple[int, ...] = ()  # which, where they are the same in every round
+    quantile: float = np.nan  # of a time-out; NaN for other kinds
+    timeout: float = np.nan  # seconds; NaN for other kinds
 
 
 def of_causes(slow: Slowdown) -> Iterator[Change]:

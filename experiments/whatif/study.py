@@ -34,29 +34,21 @@ ROUNDS, LINES = 20, 16  # rounds and hosts of a timeline
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What was found in the rounds of one load, all of it as tables.
+    """What was found in the rounds of one load, all of it as tables."""
 
-    Attributes:
-        load: or ``None``.
-        slowdown: the seconds of a step, a row per cause.
-        hosts: a row each, the one that costs most alone first.
-        changes: what each change saves, a row each.
-        heat_map: seconds of hosts and rounds, or of runs of consecutive rounds.
-        timeline: seconds of some hosts in some rounds; ``step`` is how long the round took.
-        stages: what each stage of a step adds to it, a row for each stage and host; empty if no
-            stages are named.
-        blocks: that the intervals are made from; ``None`` where the tables were read again.
-        waits: whether the times include the wait for the slowest, as far as they show it.
-    """
-
-    load: float | None
-    slowdown: pd.DataFrame
-    hosts: pd.DataFrame
-    changes: pd.DataFrame
-    heat_map: pd.DataFrame
+    load: float | None  # or ``None``
+    slowdown: pd.DataFrame  # the seconds of a step, a row per cause
+    hosts: pd.DataFrame  # a row each, the one that costs most alone first
+    changes: pd.DataFrame  # what each change saves, a row each
+    heat_map: pd.DataFrame  # seconds of hosts and rounds, or of runs of consecutive rounds
+    # seconds of some hosts in some rounds; ``step`` is how long the round took
     timeline: pd.DataFrame
+    # what each stage of a step adds to it, a row for each stage and host; empty if no stages are
+    # named
     stages: pd.DataFrame = field(default_factory=pd.DataFrame)
+    # that the intervals are made from; ``None`` where the tables were read again
     blocks: Blocks | None = field(default=None, kw_only=True)
+    # whether the times include the wait for the slowest, as far as they show it
     waits: Sign = field(default="", kw_only=True)
 
     @property
@@ -157,17 +149,13 @@ def change_name(change: Change, names: Sequence[str], typical: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """What a stage of a step adds to every round, and who ends it.
+    """What a stage of a step adds to every round, and who ends it."""
 
-    Attributes:
-        name: of the stage.
-        added: ``(R,)`` seconds between the last worker's end of the stage before and of this one.
-        ends: ``(n,)``, the share of rounds in which each worker is the last; who are equally late
-            share a round. NaN where the stage holds the wait for all: they end it together.
-    """
-
-    name: str
+    name: str  # of the stage
+    # ``(R,)`` seconds between the last worker's end of the stage before and of this one
     added: FloatArray
+    # ``(n,)``, the share of rounds in which each worker is the last; who are equally late share a
+    # round. NaN where the stage holds the wait for all: they end it together.
     ends: FloatArray
 
 
