@@ -82,11 +82,8 @@ class EndlessDelays(ValueError):
 
 
 def refuse_endless(model: DelayModel) -> None:
-    """Refuse a model if it, or a model in it, can give delays beyond ``LONGEST``.
-
-    Raises:
-        EndlessDelays: naming the innermost such model.
-    """
+    """Refuse a model if it, or a model in it, can give delays beyond ``LONGEST``. Raises
+    EndlessDelays: naming the innermost such model."""
     for part in model.parts():
         refuse_endless(part)
     longest = model.longest()
@@ -101,11 +98,9 @@ def exp(exponent: float) -> float:
 
 
 def gamma_end(shape: float) -> float:
-    """No gamma draw of NumPy with this shape is larger.
-
-    Up to shape 1 a draw is below the sum of two exponential draws; above, it is
-    b (1 + z / sqrt(9 b))^3 with b = shape - 1/3 and z a normal draw. Both are below the bound.
-    """
+    """No gamma draw of NumPy with this shape is larger. Up to shape 1 a draw is below the sum of
+    two exponential draws; above, it is b (1 + z / sqrt(9 b))^3 with b = shape - 1/3 and z a normal
+    draw. Both are below the bound."""
     return 2 * shape + 1000
 
 
@@ -146,10 +141,8 @@ class DelayModel(ABC):
     @property
     def row_by_row(self) -> bool:
         """Whether ``delays`` draws a shorter table as the first rows of a longer one, bit for bit.
-
         Then a tape draws no more of a block than is read of it. ``False``, the safe answer, unless
-        overridden; only of meaning for independent models.
-        """
+        overridden; only of meaning for independent models."""
         return False
 
     @abstractmethod
@@ -158,10 +151,8 @@ class DelayModel(ABC):
 
     @abstractmethod
     def evolve(self, state: Any, shared: Generator, rounds: int, workers: int) -> tuple[Any, Any]:
-        """Return the conditions of the next rounds, and the state after them.
-
-        State and conditions may be read by several streams: they are never changed in place.
-        """
+        """Return the conditions of the next rounds, and the state after them. State and conditions
+        may be read by several streams: they are never changed in place."""
 
     @abstractmethod
     def delays(self, conditions: Any, own: Generator, rounds: int, workers: int) -> FloatArray:
@@ -169,10 +160,8 @@ class DelayModel(ABC):
 
     @abstractmethod
     def longest(self) -> float:
-        """Upper bound on every draw, in seconds; may be infinite. See ``delay_models.base``.
-
-        It is finite even for an unbounded law: a draw is made from finitely many random bits.
-        """
+        """Upper bound on every draw, in seconds; may be infinite. See ``delay_models.base``. It is
+        finite even for an unbounded law: a draw is made from finitely many random bits."""
 
     def cdf(self, seconds: ArrayLike) -> FloatArray | None:
         """P(X <= seconds), elementwise, or ``None``."""
@@ -191,11 +180,8 @@ class DelayModel(ABC):
         return None
 
     def worker_means(self, workers: int) -> FloatArray | None:
-        """E[X] of each worker, ``(n,)`` seconds (may be infinite).
-
-        ``None`` unless each worker's delays are independent draws from a law of its own whose mean
-        is known.
-        """
+        """E[X] of each worker, ``(n,)`` seconds (may be infinite). ``None`` unless each worker's
+        delays are independent draws from a law of its own whose mean is known."""
         mean = self.mean() if self.independent else None
         return None if mean is None else np.full(workers, mean)
 

@@ -108,10 +108,8 @@ class ColdStarts(Around):
         return self._places(lots, shared) < sizes
 
     def _places(self, lots: FloatArray, shared: Generator) -> NDArray[np.int64]:
-        """In which order the workers of each hit round join its clump, ``(hits, workers)``.
-
-        Workers are cut into runs of neighbours, and the runs are shuffled by their lots.
-        """
+        """In which order the workers of each hit round join its clump, ``(hits, workers)``. Workers
+        are cut into runs of neighbours, and the runs are shuffled by their lots."""
         hits, workers = lots.shape
         begins = shared.random((hits, workers)) >= self.neighbours
         runs: NDArray[np.int64] = np.cumsum(begins, axis=1) - begins[:, :1]

@@ -47,10 +47,8 @@ def _special() -> Any:
 
 
 def _above(ranks: FloatArray, latent: FloatArray) -> FloatArray:
-    """Sum over workers of the chance to be above each latent number; right to twelve digits.
-
-    Each cell of ranks costs one normal integral and its Taylor series.
-    """
+    """Sum over workers of the chance to be above each latent number; right to twelve digits. Each
+    cell of ranks costs one normal integral and its Taylor series."""
     cells = np.round(ranks / CELL)
     total = np.zeros(len(latent))
     for cell in np.unique(cells):

@@ -69,10 +69,8 @@ class Mixed(DelayModel):
 
     @override
     def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        """By root finding (Chandrupatla's method).
-
-        A mixture's quantile lies between the smallest and the largest of the parts' quantiles.
-        """
+        """By root finding (Chandrupatla's method). A mixture's quantile lies between the smallest
+        and the largest of the parts' quantiles."""
         if self.mixed is None:
             return None
         q = np.asarray(probability, dtype=np.float64)

@@ -141,11 +141,9 @@ class MeasuredTrace(DelayModel):
     def evolve(
         self, state: int | None, shared: Generator, rounds: int, workers: int
     ) -> tuple[FloatArray | None, int | None]:
-        """The conditions are whole rows: the next ones of a replay, or rows drawn at random.
-
-        A replay that has come to its end begins again; the run itself ends there when the trace is
-        truncated: see ``rounds_available``.
-        """
+        """The conditions are whole rows: the next ones of a replay, or rows drawn at random. A
+        replay that has come to its end begins again; the run itself ends there when the trace is
+        truncated: see ``rounds_available``."""
         if self.resample == "cells":
             return None, None
         if state is None:

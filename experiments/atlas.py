@@ -198,10 +198,8 @@ def worst(scheme: Scheme) -> list[str]:
 
 
 def configuration(family: SchemeFamily, names: Catalogue) -> str:
-    """The section of a config that names a scheme, without what it leaves at its default.
-
-    A file counts by its name: where it lies is a matter of the machine.
-    """
+    """The section of a config that names a scheme, without what it leaves at its default. A file
+    counts by its name: where it lies is a matter of the machine."""
     default = {field.name: field.default for field in fields(family)}  # type: ignore[arg-type]
     section = plain(family, names)
     said = [
@@ -233,11 +231,8 @@ ROUNDS, CYCLES = 4, 1  # rounds in a picture; without rounds, iterations of n gr
 
 
 def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Picture:
-    """A scheme's picture, among n workers.
-
-    Raises:
-        ConfigError, ImpossibleCell: the scheme cannot work with so many workers.
-    """
+    """A scheme's picture, among n workers. Raises ConfigError, ImpossibleCell: the scheme cannot
+    work with so many workers."""
     cell = _drawn_cell(family, workers, catalogue, ROUNDS)
     scheme = build.scheme_of(cell)
     encoding = encoding_of(scheme)
@@ -272,11 +267,8 @@ def _drawn_cell(family: SchemeFamily, workers: int, catalogue: Catalogue, iterat
 
 
 def _matrix(encoding: sparse.csr_array, workers: int) -> Picture:
-    """Workers down, partitions across.
-
-    Shades are the sizes of the coefficients or, of a worker with several messages, the order in
-    which it sends them.
-    """
+    """Workers down, partitions across. Shades are the sizes of the coefficients or, of a worker
+    with several messages, the order in which it sends them."""
     messages = encoding.shape[0] // workers
     sizes = np.abs(encoding.toarray()).reshape(workers, messages, -1)
     label = "size of the coefficient"
@@ -316,13 +308,9 @@ PAGE = "atlas.md"
 
 def write_atlas(output: Path, progress: Callable[[int, int], None]) -> Path:
     """Write ``atlas.md``, a picture of each scheme and the comparison; returns the page's path.
-
     Installed plugins have their sections too. The comparison is the figure ``atlas`` of
-    ``erasurehead reproduce``. ``progress`` is called with pictures done and pictures in all.
-
-    Raises:
-        ConfigError: another page or folder of these names is there.
-    """
+    ``erasurehead reproduce``. ``progress`` is called with pictures done and pictures in all. Raises
+    ConfigError: another page or folder of these names is there."""
     names, comparison = with_plugins(), Atlas()
     families: Mapping[str, type[SchemeFamily]] = names["schemes"].classes
     path = output / PAGE

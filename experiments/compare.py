@@ -54,14 +54,9 @@ class Pair:
 
 
 def pairs(first: Records, second: Records) -> list[Pair]:
-    """The cells that both results have, in the first one's order.
-
-    They are matched by label and swept values. Of each, the replications and iterations that both
-    have are kept.
-
-    Raises:
-        ConfigError: no scheme is in both.
-    """
+    """The cells that both results have, in the first one's order. They are matched by label and
+    swept values. Of each, the replications and iterations that both have are kept. Raises
+    ConfigError: no scheme is in both."""
     keys = swept_keys(first.iterations, first.summary)
     others = dict(_cells(second, keys))
     known = ((name, rows) for name, rows in _cells(first, keys) if name in others)
@@ -100,14 +95,10 @@ def _pair(name: tuple[str, ...], keys: list[str], one: pd.DataFrame, two: pd.Dat
 
 
 def ratio_of_means(a: FloatArray, b: FloatArray) -> tuple[float, float, float]:
-    """Mean of b over mean of a, for pairs ``(N,)``, and its 95 % interval.
-
-    The interval is that of the ratio estimator: with q the ratio, the error of b - q a over the
-    mean of a. Pairs are taken as independent, which iterations are where delays are independent and
-    stragglers are cancelled; else the interval is too narrow.
-
-    Source: Cochran, Sampling Techniques, section 6.3.
-    """
+    """Mean of b over mean of a, for pairs ``(N,)``, and its 95 % interval. The interval is that of
+    the ratio estimator: with q the ratio, the error of b - q a over the mean of a. Pairs are taken
+    as independent, which iterations are where delays are independent and stragglers are cancelled;
+    else the interval is too narrow. Source: Cochran, Sampling Techniques, section 6.3."""
     ratio = float(b.mean() / a.mean())
     if a.size < 2:
         return ratio, np.nan, np.nan
@@ -194,11 +185,8 @@ def comparison_page(table: pd.DataFrame, said: Answer, iterations: Sequence[Char
 
 
 def read_comparison(directory: Path) -> Page:
-    """The page of a folder that ``compare`` has written.
-
-    Raises:
-        ConfigError: the result is not whole.
-    """
+    """The page of a folder that ``compare`` has written. Raises ConfigError: the result is not
+    whole."""
     said = read_answer(directory)
     table = table_at(directory / TABLE, ("label", "scheme", *NUMBERS))
     return comparison_page(table, said, image_at(directory / f"{PICTURE}.png", PICTURE, *CAPTION))
@@ -308,10 +296,8 @@ def _losses(pairs: Sequence[Pair], looks: dict[str, Look], first: str, second: s
 
 def compare_results(first: Path, second: Path, output: Path, command: str = "") -> Page:
     """Compare two results scheme by scheme, the first as what is expected, and write the files.
-
-    Raises:
-        ConfigError: one is no result, they have no scheme in common, or ``output`` is one of them.
-    """
+    Raises ConfigError: one is no result, they have no scheme in common, or ``output`` is one of
+    them."""
     for directory in (first, second):
         if output.resolve() == directory.resolve():
             raise ConfigError(f"--output = {str(output)!r}: must not be one of the two results")

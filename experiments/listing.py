@@ -38,12 +38,8 @@ def example_names() -> list[str]:
 
 
 def write_example(name: str, folder: Path) -> Path:
-    """Copy an example to ``folder``; returns where it is now.
-
-    Raises:
-        ConfigError: there is no such example, a file of this name is there already, or it cannot
-            be written.
-    """
+    """Copy an example to ``folder``; returns where it is now. Raises ConfigError: there is no such
+    example, a file of this name is there already, or it cannot be written."""
     name = name.removesuffix(SUFFIX)
     if name not in example_names():
         raise at("example", name, one_of(example_names(), name))
@@ -104,11 +100,8 @@ def keys_of(config: Path | None) -> list[str]:
 
 def show_list(what: str | None, config: Path | None = None) -> None:
     """Print one list of what a config can name, with type, unit, range and default of every field.
-
-    Raises:
-        ConfigError: ``what`` is not a list we have, where ``None`` is all of them; or a plugin of
-            the config cannot be used.
-    """
+    Raises ConfigError: ``what`` is not a list we have, where ``None`` is all of them; or a plugin
+    of the config cannot be used."""
     names = TOPICS
     what = OLD.get(what or "", what)
     if what is not None and what not in names:

@@ -89,10 +89,7 @@ def gradients(learning: Training, workers: int) -> Workload:
 
 def read_workload(document: Mapping[str, Any] | None, asked: MeasureRequest) -> Workload:
     """What to measure: gradients of the config's problem; without a config, products of matrices.
-
-    Raises:
-        ConfigError: the config is bad or has no problem, or other workers.
-    """
+    Raises ConfigError: the config is bad or has no problem, or other workers."""
     if document is None:
         if not 1 <= asked.size <= LARGEST:
             raise at("--size", asked.size, f"must be from 1 to {LARGEST}")
@@ -108,11 +105,7 @@ def read_workload(document: Mapping[str, Any] | None, asked: MeasureRequest) -> 
 
 
 def read_loads(text: str) -> list[int]:
-    """Loads from ``1,2,3``.
-
-    Raises:
-        ConfigError: it is not that.
-    """
+    """Loads from ``1,2,3``. Raises ConfigError: it is not that."""
     valid = "must be whole numbers from 1 on with commas between, such as 1,2,3, none twice"
     try:
         loads = [int(part) for part in text.split(",")]
@@ -124,11 +117,9 @@ def read_loads(text: str) -> list[int]:
 
 
 def _turns(loads: Sequence[int], rounds: int) -> Iterator[tuple[int, int]]:
-    """Round and load of each turn; round -1 is not recorded.
-
-    The loads take turns, so that a machine that becomes slower does not look like a load law;
-    in stretches, so that a round follows one of its own kind, as in training.
-    """
+    """Round and load of each turn; round -1 is not recorded. The loads take turns, so that a
+    machine that becomes slower does not look like a load law; in stretches, so that a round follows
+    one of its own kind, as in training."""
     for first in range(0, rounds, STRETCH):
         for load in loads:
             yield -1, load
@@ -137,11 +128,8 @@ def _turns(loads: Sequence[int], rounds: int) -> Iterator[tuple[int, int]]:
 
 
 def _require_short(workload: Workload, asked: MeasureRequest, loads: Sequence[int]) -> None:
-    """Say how long it takes, by a task that is tried out here, where that is long.
-
-    Raises:
-        ConfigError: it takes more than a day; the option that makes it so long is named.
-    """
+    """Say how long it takes, by a task that is tried out here, where that is long. Raises
+    ConfigError: it takes more than a day; the option that makes it so long is named."""
     task, size = workload.tasks[0], 1.0
     if isinstance(task, Products):
         task, size = Products(min(task.size, USUAL.size)), max(task.size / USUAL.size, 1.0)

@@ -270,14 +270,9 @@ CLOCK = re.compile(r"\d{1,2}:\d\d:\d\d(\.\d+)?")
 def durations(
     column: pd.Series, unit: str | float | None, a_second: float = 1.0
 ) -> pd.Series | None:
-    """A column of durations as numbers, of which so many are a second; its other cells as they
-    are. ``None``: it is none.
-
-    Durations are pandas' own and Python's, below an hour 0:00:01.5 as well.
-
-    Raises:
-        UnusableFile: they may be times of day, and no unit was said.
-    """
+    """A column of durations as numbers, of which so many are a second; its other cells as they are.
+    ``None``: it is none. Durations are pandas' own and Python's, below an hour 0:00:01.5 as well.
+    Raises UnusableFile: they may be times of day, and no unit was said."""
     second = np.timedelta64(1, "s")
     if column.dtype.kind == "m":
         return pd.Series(a_second * (column.to_numpy() / second), column.index)

@@ -51,13 +51,10 @@ def form_of(path: str, decimal: Decimal | None = None) -> tuple[dict[str, Any], 
     """How a text is to be read (options of ``pandas.read_csv``), and the names of its columns where
     its first line must not be read like the others; else none.
 
-    Commas separate cells, unless every line has as many semicolons, or tabs, as the others, or
-    as many pieces between spaces. A point stands before a fraction, if nothing else is said
-    (``decimal``) or seen.
-
-    Raises:
-        UnusableFile: numbers with a comma could be 1.234 or 1234, lines have several numbers of
-            cells, or the file cannot be read.
+    Commas separate cells, unless every line has as many semicolons, or tabs, as the others, or as
+    many pieces between spaces. A point stands before a fraction, if nothing else is said
+    (``decimal``) or seen. Raises UnusableFile: numbers with a comma could be 1.234 or 1234, lines
+    have several numbers of cells, or the file cannot be read.
     """
     lines, encoding = _head(path)
     bare = [QUOTED.sub("", line) for line in lines]
@@ -82,11 +79,8 @@ def form_of(path: str, decimal: Decimal | None = None) -> tuple[dict[str, Any], 
 
 
 def _spaced(rows: list[list[str]]) -> bool:
-    """Whether lines are cut into cells by spaces: as many in every line, numbers among them.
-
-    Raises:
-        UnusableFile: there are lines of numbers with spaces between, but of several lengths.
-    """
+    """Whether lines are cut into cells by spaces: as many in every line, numbers among them. Raises
+    UnusableFile: there are lines of numbers with spaces between, but of several lengths."""
     body = rows[1:] or rows
     commas = (cell for row in rows for cell in row if "," in cell)
     if not body or not all(map(COMMA_NUMBER.fullmatch, commas)):
@@ -172,15 +166,9 @@ class Held:
 
 
 def read_file(path: str, most: int | None = MOST_CELLS, said: Reading = AS_IT_IS) -> Held:
-    """Read the file as it is.
-
-    It may have ``most`` cells; ``None``: any number. ``said`` has what a text does not say of its
-    first row and its numbers.
-
-    Raises:
-        UnusableFile: the file is missing, empty, of an unknown kind, too large, or not what its
-            ending says.
-    """
+    """Read the file as it is. It may have ``most`` cells; ``None``: any number. ``said`` has what a
+    text does not say of its first row and its numbers. Raises UnusableFile: the file is missing,
+    empty, of an unknown kind, too large, or not what its ending says."""
     held = _read_file(path, most, said)
     held.frame.columns = held.frame.columns.map(str)
     held = _with_durations(held, said)
@@ -322,14 +310,10 @@ def _is_batch_time(name: str) -> bool:
 
 
 def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Repair]]:
-    """Each worker's new measurements in the order of time: columns worker, round, seconds.
-
-    Workers hold their values for different times, so they have different numbers of measurements;
-    of each the first so many are kept, as many as the worker with the fewest has.
-
-    Raises:
-        UnusableFile: a worker or a time is missing, or sampled twice.
-    """
+    """Each worker's new measurements in the order of time: columns worker, round, seconds. Workers
+    hold their values for different times, so they have different numbers of measurements; of each
+    the first so many are kept, as many as the worker with the fewest has. Raises UnusableFile: a
+    worker or a time is missing, or sampled twice."""
     name = next(name for name in frame.columns if _is_batch_time(str(name)))
     time, seconds = numbers(frame["time"], "the time")[0], numbers(frame[name], "seconds")[0]
     samples = pd.DataFrame({"worker": frame["worker"], "time": time, "seconds": seconds})

@@ -41,13 +41,9 @@ LATEST = 1e11  # seconds since 1970: a larger number is another unit
 
 def between(start: pd.Series, end: pd.Series, unit: str | float | None) -> tuple[FloatArray, bool]:
     """How long each call took, in the unit of the numbers, or in seconds of ISO time stamps; NaN
-    where one is missing. And whether they are stamps.
-
-    The difference is taken before anything is rounded: nanoseconds since 1970 are no doubles.
-
-    Raises:
-        UnusableFile: they are no times, of two kinds, in an unknown unit, or end before they start.
-    """
+    where one is missing. And whether they are stamps. The difference is taken before anything is
+    rounded: nanoseconds since 1970 are no doubles. Raises UnusableFile: they are no times, of two
+    kinds, in an unknown unit, or end before they start."""
     kinds = [column.dtype.kind in NUMBERS for column in (start, end)]
     if all(kinds):
         if unit is None and max(float(start.max()), float(end.max())) > LATEST:
@@ -85,11 +81,9 @@ Calls = pd.DataFrame
 
 
 def _restart(calls: Calls, twice: int) -> int | None:
-    """The first row where a worker's rounds begin again, if at least half of the workers' do.
-
-    Each time some rounds come again: ``twice`` rows do. Where there are fewer, rows are in no
-    order, or single calls were tried again later.
-    """
+    """The first row where a worker's rounds begin again, if at least half of the workers' do. Each
+    time some rounds come again: ``twice`` rows do. Where there are fewer, rows are in no order, or
+    single calls were tried again later."""
     ordered = calls.sort_values("worker", kind="stable")
     same = ordered["worker"].diff().eq(0)
     falls = ordered[same & ordered["round"].diff().lt(0)]
@@ -105,11 +99,8 @@ CANONICAL = ("worker", "round", "seconds")  # columns that need no choice whatev
 
 
 def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
-    """Role to column of a long table; ``None`` for a wide one.
-
-    Raises:
-        UnusableFile: several columns could have one role, or one role has no column.
-    """
+    """Role to column of a long table; ``None`` for a wide one. Raises UnusableFile: several columns
+    could have one role, or one role has no column."""
     said: dict[str, str] = {role: name for role, name in reading.columns.items() if name}
     for name in reading.named:
         if name not in columns:
@@ -235,11 +226,7 @@ class LongTable:
         return [*self._rows]
 
     def part(self, load: float | None) -> RawTable:
-        """The calls at a load.
-
-        Raises:
-            UnusableFile: rows are repeated or missing.
-        """
+        """The calls at a load. Raises UnusableFile: rows are repeated or missing."""
         rows = self._rows[load]
         calls = self._calls if rows is None else self._calls.iloc[rows]
         if self._own:
@@ -304,11 +291,8 @@ class LongTable:
         )
 
     def _changes(self, calls: Calls) -> Iterator[str]:
-        """Other columns that say that there are several runs, one after the other.
-
-        Raises:
-            UnusableFile: one of them takes clearly longer.
-        """
+        """Other columns that say that there are several runs, one after the other. Raises
+        UnusableFile: one of them takes clearly longer."""
         others = self._others.loc[calls.index]
         for name in others.columns if self._reading.rows is None else ():
             column = others[name]
@@ -334,12 +318,9 @@ class LongTable:
                 yield f"{text}: all are read as one run ({only} takes the first alone)"
 
     def _one_each(self, calls: Calls) -> tuple[Calls, list[Repair]]:
-        """One row for each worker and round: calls may have been tried again.
-
-        Raises:
-            UnusableFile: rows are repeated, and it was not said what that means; or the file holds
-                several runs, which nothing can mean.
-        """
+        """One row for each worker and round: calls may have been tried again. Raises UnusableFile:
+        rows are repeated, and it was not said what that means; or the file holds several runs,
+        which nothing can mean."""
         twice = calls.duplicated(["worker", "round"])
         count = int(twice.sum())
         if not count:

@@ -32,10 +32,8 @@ Rows = tuple[int, str]
 
 
 def odd_rows(table: FloatArray) -> Rows | None:
-    """The first row at either end that is made from all others: a total, a mean, ...
-
-    ``(rounds, n)`` numbers; ``None``: there is none.
-    """
+    """The first row at either end that is made from all others: a total, a mean, ... ``(rounds,
+    n)`` numbers; ``None``: there is none."""
     rows, n = table.shape
     if rows < 4 or n < 2 or not np.isfinite(table).all():
         return None
@@ -81,9 +79,7 @@ def _made_from(table: FloatArray, row: FloatArray) -> str:
 
 def _apart(table: FloatArray) -> list[int]:
     """Some columns of which none goes with another one: those that go together count as one.
-
-    Workers that wait for each other all have the same slow rounds.
-    """
+    Workers that wait for each other all have the same slow rounds."""
     chosen: list[int] = []
     table = table - table.mean(axis=0)
     norms = np.linalg.norm(table, axis=0)
@@ -122,10 +118,7 @@ Where = Callable[[int, int], str]
 @np.errstate(all="ignore")
 def require_rounds(table: FloatArray, where: Where) -> None:
     """Refuse rows of ``(rounds, n)`` delays that are made from others, or are there several times.
-
-    Raises:
-        UnusableFile: naming the options.
-    """
+    Raises UnusableFile: naming the options."""
     rows = len(table)
     if part := repeated(table):
         first, last, step = part

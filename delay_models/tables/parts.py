@@ -112,11 +112,9 @@ def known_above(rounds: int, workers: int) -> float:
 
 
 def waiting_note(table: FloatArray, column: str = "", by_stage: bool = False) -> str:
-    """What is to be known of a table that includes the wait, a line; empty: it need not.
-
-    ``column`` is a column of the file that looks like the time of an all-reduce; ``by_stage``:
-    stages are named, and tell who is slow.
-    """
+    """What is to be known of a table that includes the wait, a line; empty: it need not. ``column``
+    is a column of the file that looks like the time of an all-reduce; ``by_stage``: stages are
+    named, and tell who is slow."""
     sign = waiting(table)
     if not sign:
         return ""
@@ -179,11 +177,8 @@ def own_seconds(calls: pd.DataFrame, column: str, retries: Retries) -> pd.DataFr
 
 
 def require_stages(reading: Reading) -> None:
-    """Refuse a column that is named twice, and a whole step as a stage.
-
-    Raises:
-        UnusableFile: so it is.
-    """
+    """Refuse a column that is named twice, and a whole step as a stage. Raises UnusableFile: so it
+    is."""
     if twice := [n for place, n in enumerate(reading.named) if n in reading.named[:place]]:
         raise UnusableFile(f"--columns names {short(twice[0])} twice; valid: each column once")
     for name in reading.stages:
@@ -195,11 +190,8 @@ def require_stages(reading: Reading) -> None:
 def with_sum(
     held: Held, role: Mapping[str, str], reading: Reading
 ) -> tuple[Held, Mapping[str, str]]:
-    """With a column that adds up the stages of a step, where no other is its seconds.
-
-    Raises:
-        UnusableFile: the stages cannot be added, or cannot be told apart.
-    """
+    """With a column that adds up the stages of a step, where no other is its seconds. Raises
+    UnusableFile: the stages cannot be added, or cannot be told apart."""
     stages = reading.stages
     if not stages:
         return held, role
@@ -233,10 +225,7 @@ def stage_seconds(
     cells: tuple[NDArray[np.int64], ...],
 ) -> dict[str, FloatArray]:
     """Seconds of each stage, ``(rounds, n)``, and of what no stage names; they add up to the table.
-
-    Raises:
-        UnusableFile: stages take longer than their step.
-    """
+    Raises UnusableFile: stages take longer than their step."""
     found: dict[str, FloatArray] = {}
     if not named:
         return found

@@ -67,11 +67,7 @@ def read_one_load(
     path: str, reading: Reading = AS_IT_IS, most: int | None = MOST_CELLS
 ) -> Measured:
     """Read the load that ``reading`` names, whatever is wrong with the others; ``None`` names the
-    only one.
-
-    Raises:
-        TableError: as ``read_measured``; or there is no such load.
-    """
+    only one. Raises TableError: as ``read_measured``; or there is no such load."""
     with _opened(path, reading, most) as (loads, part, repairs):
         chosen = _choose(loads, reading.load)
         return _together({reading.load: complete(part(chosen), reading)}, repairs)
@@ -165,11 +161,9 @@ def _turned(held: Held, reading: Reading) -> tuple[Held, Reading]:
 
 
 def _with_index(held: Held, reading: Reading) -> tuple[Held, Reading]:
-    """The column that numbers the rounds of a wide table, where nothing else can be meant.
-
-    The index of a Parquet file, if it has numbers or moments; else the one column that is named
-    after rounds, or is the first and has no name, and counts the rows.
-    """
+    """The column that numbers the rounds of a wide table, where nothing else can be meant. The
+    index of a Parquet file, if it has numbers or moments; else the one column that is named after
+    rounds, or is the first and has no name, and counts the rows."""
     found = [*held.frame.columns]
     if {"round", "worker"} & {*reading.columns} or roles(found, reading) is not None:
         return held, reading

@@ -43,11 +43,8 @@ EPOCH = 1e8  # seconds: numbers beyond this that never fall are dates, counted f
 
 
 def read_wide(held: Held, reading: Reading) -> RawTable:
-    """Read a wide table, of which ``reading`` may name the index.
-
-    Raises:
-        UnusableFile: a column is not a worker's, or holds something else than numbers.
-    """
+    """Read a wide table, of which ``reading`` may name the index. Raises UnusableFile: a column is
+    not a worker's, or holds something else than numbers."""
     frame, index = held.frame, reading.columns.get("round")
     order = None if not index else _order(frame[index])
     rounds = None if not index else frame[index].to_numpy()
@@ -144,10 +141,7 @@ def _order(column: pd.Series) -> NDArray[np.int64] | None:
 
 def require_delays(found: list[str], table: FloatArray, a_second: float = 1.0) -> None:
     """Refuse columns that count, or are clocks, of ``(rounds, n)`` numbers, perhaps with NaN.
-
-    Raises:
-        UnusableFile: naming the column and the remedy.
-    """
+    Raises UnusableFile: naming the column and the remedy."""
     strange = no_delays(table, a_second)
     if all_grow(table):
         strange[:] = True
@@ -166,12 +160,10 @@ def require_delays(found: list[str], table: FloatArray, a_second: float = 1.0) -
 
 
 def no_delays(table: FloatArray, a_second: float = 1.0) -> Flags:
-    """Which columns count or are clocks, ``(n,)`` bool.
-
-    Beside fractions, whole numbers that grow are a count. Where all numbers are whole, some column
-    grows by chance in a few rounds: then it must also grow evenly, be of another size than the
-    rest, or grow for so long that chance is no excuse.
-    """
+    """Which columns count or are clocks, ``(n,)`` bool. Beside fractions, whole numbers that grow
+    are a count. Where all numbers are whole, some column grows by chance in a few rounds: then it
+    must also grow evenly, be of another size than the rest, or grow for so long that chance is no
+    excuse."""
     rows, n = table.shape
     if n == 0:
         return np.zeros(0, bool)
@@ -254,11 +246,8 @@ def _unit(found: list[str], table: FloatArray, held: Held, reading: Reading) -> 
 
 
 def require_no_thousands(cell: str, values: FloatArray, unit: str) -> None:
-    """Refuse numbers that all have one point and three digits behind it: 1.184 may be 1184.
-
-    Raises:
-        UnusableFile: they do, and are typically small for their unit.
-    """
+    """Refuse numbers that all have one point and three digits behind it: 1.184 may be 1184. Raises
+    UnusableFile: they do, and are typically small for their unit."""
     finite = values[np.isfinite(values)]
     if finite.size >= 4 and float(np.median(finite)) < SECONDS_AT_MOST:
         whole = cell.replace(".", "")

@@ -32,11 +32,8 @@ SMALL, MOST = 10, 30
 
 
 def straggler_numbers(text: str | None, workers: int) -> Sequence[int]:
-    """Numbers of stragglers, ascending; by default from 0 to half of the workers.
-
-    Raises:
-        ConfigError: not numbers and ranges, or more stragglers than workers.
-    """
+    """Numbers of stragglers, ascending; by default from 0 to half of the workers. Raises
+    ConfigError: not numbers and ranges, or more stragglers than workers."""
     if text is None:
         last = max(1, workers // 2)
         if last <= MOST:
@@ -62,10 +59,8 @@ FILES = (CONFIG, *ATTACK)
 
 @dataclass(frozen=True)
 class AttackPlan:
-    """What is going to be attacked: the codes of a resolved config.
-
-    ``counts`` are numbers of stragglers for each code; of the rest see ``sim.attack.SearchBudget``.
-    """
+    """What is going to be attacked: the codes of a resolved config. ``counts`` are numbers of
+    stragglers for each code; of the rest see ``sim.attack.SearchBudget``."""
 
     config: Mapping[str, Any]
     attacked: AttackedCodes
@@ -84,10 +79,7 @@ def plan_attack(
     document: Mapping[str, Any], asked: str | None, budget: int | None, samples: int
 ) -> AttackPlan:
     """Read a config and find its codes; what is asked are numbers as ``--stragglers`` has them.
-
-    Raises:
-        ConfigError: the config or an option is bad, or there is no code.
-    """
+    Raises ConfigError: the config or an option is bad, or there is no code."""
     config = resolved(document)
     attacked = codes_of(document)
     wanted = [[*straggler_numbers(asked, one.code.workers)] for one in attacked.codes]
@@ -96,8 +88,7 @@ def plan_attack(
 
 def attack_codes(planned: AttackPlan, progress: Callable[[int, int], None]) -> pd.DataFrame:
     """Search the worst stragglers of every code; ``progress`` is told of numbers of stragglers that
-    are done, and of all. Cost: for each of them as ``sim.attack.worst_sets``.
-    """
+    are done, and of all. Cost: for each of them as ``sim.attack.worst_sets``."""
     total, rows = sum(map(len, planned.counts)), list[dict[str, object]]()
     progress(0, total)
     with one_thread():
@@ -110,21 +101,16 @@ def attack_codes(planned: AttackPlan, progress: Callable[[int, int], None]) -> p
 
 
 def require_own(output: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a folder in which a run of another config has left its result.
-
-    Raises:
-        ConfigError: there is one.
-    """
+    """Refuse a folder in which a run of another config has left its result. Raises ConfigError:
+    there is one."""
     if holds_another(output, config):
         raise ConfigError(f"{output}: holds the result of another config; give another --output")
 
 
 @files.postponed()
 def write_attack(planned: AttackPlan, frame: pd.DataFrame, output: Path) -> list[Path]:
-    """Write config, table and pictures under ``output``; returns the files.
-
-    The CSV goes first and comes last: what lies beside it is of one config.
-    """
+    """Write config, table and pictures under ``output``; returns the files. The CSV goes first and
+    comes last: what lies beside it is of one config."""
     files.remove(output / name for name in (CSV, *PICTURES, PARQUET))
     files.write_bytes(output / CONFIG, write_yaml(planned.config).encode())
     files.write_table(output / PARQUET, frame, planned.origin.facts)

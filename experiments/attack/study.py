@@ -43,9 +43,7 @@ class AttackedCode:
 @dataclass(frozen=True)
 class AttackedCodes:
     """The codes of a config that are attacked, in its order, and a line for each that is left out.
-
-    ``keys`` are those of all cells, for the table's origin.
-    """
+    ``keys`` are those of all cells, for the table's origin."""
 
     codes: list[AttackedCode]
     left_out: list[str]
@@ -53,11 +51,8 @@ class AttackedCodes:
 
 
 def codes_of(document: Mapping[str, Any]) -> AttackedCodes:
-    """The codes of a config; what differs in nothing that an attack sees is named once.
-
-    Raises:
-        ConfigError: the config is bad, or holds no code.
-    """
+    """The codes of a config; what differs in nothing that an attack sees is named once. Raises
+    ConfigError: the config is bad, or holds no code."""
     found, lines, known = list[AttackedCode](), list[str](), set[str]()
     grid = cells(document)
     for cell in grid:

@@ -17,9 +17,7 @@ from .tested import BOUND, Nonconforming, SchemeUnderTest, ensure
 
 def check_loads(tested: SchemeUnderTest) -> str:
     """A worker's load is what its rows of B hold, in n-th parts of the data; copies are as claimed.
-
-    Loads of a scheme without a fixed encoding matrix are finite and at least 0.
-    """
+    Loads of a scheme without a fixed encoding matrix are finite and at least 0."""
     scheme = tested.scheme
     ensure(scheme.workers == tested.workers, f"has {scheme.workers} workers")
     if (fixed := tested.fixed) is not None:
@@ -56,10 +54,8 @@ def _held(scheme: Fixed) -> str:
 
 
 def check_decoding(tested: SchemeUnderTest) -> str:
-    """``partition_weights`` is ``decoding_vector @ B``; messages that are missing weigh nothing.
-
-    A table of any shape (replications x rounds x messages) is decoded as its rows are.
-    """
+    """``partition_weights`` is ``decoding_vector @ B``; messages that are missing weigh nothing. A
+    table of any shape (replications x rounds x messages) is decoded as its rows are."""
     scheme = tested.fixed
     if scheme is None:
         return ""
@@ -87,12 +83,10 @@ EXACT = 1e-8  # partition weights this close to 1 are exact but for round-off
 
 
 def check_exactness(tested: SchemeUnderTest) -> str:
-    """Every set of arrivals that ends a round decodes to ones, where the scheme says so.
-
-    All sets up to 2^12, else 4,000 random ones; rounds of a simulation where the plan changes. With
+    """Every set of arrivals that ends a round decodes to ones, where the scheme says so. All sets
+    up to 2^12, else 4,000 random ones; rounds of a simulation where the plan changes. With
     ``claims.tolerates`` of s, a round ends without any s workers, each of C(n, s) patterns up to
-    5,000, else 2,000 random ones. A scheme that says it is not exact must not be.
-    """
+    5,000, else 2,000 random ones. A scheme that says it is not exact must not be."""
     scheme = tested.scheme
     found = []
     if (fixed := tested.fixed) is not None:
@@ -159,11 +153,9 @@ ORDERS = 4000  # random orders of arrival in which the decoding error is measure
 
 
 def check_error(tested: SchemeUnderTest) -> str:
-    """Mean and largest ``||w - 1||^2`` over 4,000 random orders of arrival.
-
-    The mean is within 4.9 standard errors of the closed form (``sim.theory``) and of the scheme's
-    own claim; no set of arrivals goes beyond a bound of its number of stragglers.
-    """
+    """Mean and largest ``||w - 1||^2`` over 4,000 random orders of arrival. The mean is within 4.9
+    standard errors of the closed form (``sim.theory``) and of the scheme's own claim; no set of
+    arrivals goes beyond a bound of its number of stragglers."""
     scheme = tested.fixed
     if scheme is None or scheme.messages > 1 or scheme.patience is not None:
         return ""
@@ -209,11 +201,9 @@ REPLICATIONS, UPDATES = 400, 25
 
 
 def check_unbiased(tested: SchemeUnderTest) -> str:
-    """Every partition's mean weight is 1 within 4.9 standard errors.
-
-    Under ``RandomOrder`` over 400 runs of 25 updates, whose means are independent; with chances
-    of one's own over 20,000 sets of arrivals.
-    """
+    """Every partition's mean weight is 1 within 4.9 standard errors. Under ``RandomOrder`` over 400
+    runs of 25 updates, whose means are independent; with chances of one's own over 20,000 sets of
+    arrivals."""
     scheme = tested.scheme
     claimed = scheme.claims.unbiased
     if claimed is None:

@@ -28,12 +28,8 @@ from .tested import Nonconforming, SchemeUnderTest, ensure
 
 def tally_end(tally: Tally, delays: FloatArray, opened: float = 0.0) -> float:
     """When the tally of a stopping rule ends a round, told of arrivals as a master tells it.
-
-    Messages of an instant come before its alarms; infinite delays never arrive.
-
-    Raises:
-        Nonconforming: a yes is taken back.
-    """
+    Messages of an instant come before its alarms; infinite delays never arrive. Raises
+    Nonconforming: a yes is taken back."""
     events = [(float(t), 0, j) for j, t in enumerate(delays) if np.isfinite(t)]
     heapq.heapify(events)
     ended = np.inf
@@ -55,12 +51,10 @@ def tally_end(tally: Tally, delays: FloatArray, opened: float = 0.0) -> float:
 
 
 def check_stopping(tested: SchemeUnderTest) -> str:
-    """More arrivals, or earlier ones, never end a round later; delays full of ties.
-
-    Whatever is enough stays enough with more arrivals, and everybody is enough unless time decides.
-    Earlier messages never end a round later, unless the rule says that it is not ``monotone``. The
-    rule's own ``stopping_delay`` is the bisection of ``enough``, and its tally says the same.
-    """
+    """More arrivals, or earlier ones, never end a round later; delays full of ties. Whatever is
+    enough stays enough with more arrivals, and everybody is enough unless time decides. Earlier
+    messages never end a round later, unless the rule says that it is not ``monotone``. The rule's
+    own ``stopping_delay`` is the bisection of ``enough``, and its tally says the same."""
     if tested.rounds is None:
         return ""
     planned = tested.first_round().stopping
@@ -110,11 +104,9 @@ LAWS: tuple[LoadLaw, ...] = (Proportional(), Additive(seconds_per_partition=0.25
 
 
 def check_engines(tested: SchemeUnderTest) -> str:
-    """Times, arrivals, busy and useful seconds are equal, under every policy and load law.
-
-    A scheme that sees losses is not compared here: its rounds need a problem. What the batch engine
-    refuses is run by the event engine alone.
-    """
+    """Times, arrivals, busy and useful seconds are equal, under every policy and load law. A scheme
+    that sees losses is not compared here: its rounds need a problem. What the batch engine refuses
+    is run by the event engine alone."""
     if tested.sees_losses:
         return ""
     tapes = [Tape(Gamma(shape=0.6, scale=0.5), tested.workers, 7, r) for r in range(2)]

@@ -77,10 +77,8 @@ class SchemeUnderTest:
         return rng.random((rows, messages)) < rng.random((rows, 1))
 
     def without(self, stragglers: int) -> BoolArray:
-        """``(rows, n m)`` bool: everything has arrived but the messages of so many workers.
-
-        Every pattern where there are at most ``PATTERNS``, else ``DRAWN`` random ones.
-        """
+        """``(rows, n m)`` bool: everything has arrived but the messages of so many workers. Every
+        pattern where there are at most ``PATTERNS``, else ``DRAWN`` random ones."""
         assert self.rounds is not None
         n = self.workers
         if comb(n, stragglers) <= PATTERNS:

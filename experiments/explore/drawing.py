@@ -70,10 +70,7 @@ class Simulated:
 
 def run_cell(cell: Cell) -> Simulated:
     """Run a cell with rounds and a problem; as ``experiments.run.compute``, without its tables.
-
-    Raises:
-        ConfigError: the cell cannot be built.
-    """
+    Raises ConfigError: the cell cannot be built."""
     run, learning = build.both(cell)
     assert learning is not None
     steps = run.scheme.steps(simulate(run, work=False))
@@ -100,12 +97,8 @@ def drawn_page(
 
     ``theory`` holds the closed forms that were worked out before. With ``patient`` the others are
     worked out, too; else ``more`` says that some are missing. ``whole`` shows all of the runs, on
-    plain axes.
-
-    Raises:
-        ConfigError: the config cannot be run; one line.
-
-    Cost: about 0.1 s, and with ``patient`` up to 0.3 s more.
+    plain axes. Raises ConfigError: the config cannot be run; one line. Cost: about 0.1 s, and with
+    ``patient`` up to 0.3 s more.
     """
     made = cells(config)
     runs = [run_cell(cell) for cell in made]
@@ -146,11 +139,9 @@ class ClosedForms:
 
 
 def loss_time(runs: Sequence[Simulated], whole: bool = False) -> Picture:
-    """The picture of that name, made of arrays.
-
-    Schemes differ at the beginning, so it ends with the fastest of them, and the loss is
-    logarithmic, unless ``whole``: then its axis is plain, and shows what the runs end at.
-    """
+    """The picture of that name, made of arrays. Schemes differ at the beginning, so it ends with
+    the fastest of them, and the loss is logarithmic, unless ``whole``: then its axis is plain, and
+    shows what the runs end at."""
     last = np.inf if whole else min(float(instants_of(run.times)[-1]) for run in runs)
     most = DIVERGED * max(float(run.losses[:, 0].max()) for run in runs)
     curves = []
@@ -180,11 +171,9 @@ def _end(curves: Sequence[Curve], start: float) -> Axis:
 def time_error(
     runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole: bool = False
 ) -> Picture:
-    """Mean iteration time against mean decoding error; closed forms as hollow marks.
-
-    An axis is logarithmic where what it shows spans ``WIDE``, unless ``whole``; exact schemes
-    then stand at the bottom, at a tick that is no number.
-    """
+    """Mean iteration time against mean decoding error; closed forms as hollow marks. An axis is
+    logarithmic where what it shows spans ``WIDE``, unless ``whole``; exact schemes then stand at
+    the bottom, at a tick that is no number."""
     wide = np.inf if whole else WIDE
     seconds = axis_of("mean iteration time (s)", np.array([run.seconds[0] for run in runs]), wide)
     errors = np.array([run.error[0] for run in runs])

@@ -60,11 +60,9 @@ def document(chosen: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def delay(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """The delay model: a law, and perhaps workers that are slow for a while.
-
-    The share of slow workers is the same whatever the persistence p: a slow worker stays slow with
-    probability s + p (1 - s), a fast one becomes slow with s (1 - p), whose stationary share is s.
-    """
+    """The delay model: a law, and perhaps workers that are slow for a while. The share of slow
+    workers is the same whatever the persistence p: a slow worker stays slow with probability s + p
+    (1 - s), a fast one becomes slow with s (1 - p), whose stationary share is s."""
     base = _law(chosen["law"], chosen["shift"], chosen["mean"])
     times, s, p = chosen["slow"], chosen["share"], chosen["persistence"]
     if times == 1:
@@ -97,10 +95,8 @@ def _law(law: str, shift: float, mean: float) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Slider:
-    """A number that is chosen: ``name`` in the address; ``title`` for people, with the unit.
-
-    It has a lowest, a highest and a first value, and a hint what it means.
-    """
+    """A number that is chosen: ``name`` in the address; ``title`` for people, with the unit. It has
+    a lowest, a highest and a first value, and a hint what it means."""
 
     name: str
     title: str
@@ -111,11 +107,7 @@ class Slider:
     hint: str = ""
 
     def read(self, text: str) -> float:
-        """What was chosen.
-
-        Raises:
-            ConfigError: it is no number between the ends.
-        """
+        """What was chosen. Raises ConfigError: it is no number between the ends."""
         try:
             value = float(text) if len(text) <= LONGEST else float("nan")
         except ValueError:
@@ -138,11 +130,7 @@ class Choice:
     hint: str = ""
 
     def read(self, text: str) -> str:
-        """What was chosen.
-
-        Raises:
-            ConfigError: it is none of the names.
-        """
+        """What was chosen. Raises ConfigError: it is none of the names."""
         if text not in self.names:
             raise at(self.name, text, one_of(self.names, text))
         return text
@@ -215,11 +203,8 @@ CONTROLS: tuple[Slider | Choice, ...] = (
 
 
 def chosen(query: Mapping[str, str]) -> dict[str, float | str]:
-    """What all sliders say; those that are not told are where they begin.
-
-    Raises:
-        ConfigError: one of them is not what it can be, or there is no such slider.
-    """
+    """What all sliders say; those that are not told are where they begin. Raises ConfigError: one
+    of them is not what it can be, or there is no such slider."""
     known = {control.name for control in CONTROLS}
     for name in query:
         if name not in known:
@@ -246,11 +231,9 @@ def start_page() -> str:
 
 
 def respond(query: str, theory: ClosedForms) -> dict[str, object]:
-    """What is drawn for the query of an address, or ``error``: one line.
-
-    The query has a value for each slider; with ``patient=1`` closed forms are worked out, too,
-    besides those of ``theory``.
-    """
+    """What is drawn for the query of an address, or ``error``: one line. The query has a value for
+    each slider; with ``patient=1`` closed forms are worked out, too, besides those of
+    ``theory``."""
     try:
         given = dict(parse_qsl(query, keep_blank_values=True))
         given.pop("page", None)
@@ -298,10 +281,8 @@ class Turns:
 
 
 class Server(ThreadingHTTPServer):
-    """Threads, since a browser opens connections that it does not use; one drawing at a time.
-
-    For this machine alone, or for all who know the address: then it has a token in it.
-    """
+    """Threads, since a browser opens connections that it does not use; one drawing at a time. For
+    this machine alone, or for all who know the address: then it has a token in it."""
 
     daemon_threads = True
     allow_reuse_address = True

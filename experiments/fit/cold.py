@@ -74,12 +74,9 @@ def fit_neighbours(cells: Sequence[NDArray[np.bool_]]) -> float:
 
 
 def _binomial(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[float, float, float]:
-    """Mean size over n, probability of a hit, and the log-likelihood of the sizes.
-
-    It can give 0, but a round with a clump of 0 does not look hit. So the mean size of the hit
-    rounds is matched to the law given a size > 0, and the probability is divided by the chance of
-    that.
-    """
+    """Mean size over n, probability of a hit, and the log-likelihood of the sizes. It can give 0,
+    but a round with a clump of 0 does not look hit. So the mean size of the hit rounds is matched
+    to the law given a size > 0, and the probability is divided by the chance of that."""
     hit, mean = len(sizes) / rounds, float(sizes.mean())
     # The mean m of a Poisson law whose mean without its 0 is known: m / (1 - exp(-m)). It is at
     # least so large that the probability of a hit, seen or not, is at most 1.
@@ -289,10 +286,8 @@ class UnitDelays:
 def by_load(
     units: Mapping[float | None, FloatArray], law: Mapping[str, Any], load: float | None
 ) -> list[UnitDelays]:
-    """The unit delays of each load; first those that the config is made from.
-
-    Units are ``{load: (rounds, n) seconds}``. One load is fitted alone; ``None`` pools all.
-    """
+    """The unit delays of each load; first those that the config is made from. Units are ``{load:
+    (rounds, n) seconds}``. One load is fitted alone; ``None`` pools all."""
     each = [
         UnitDelays("" if key is None else f"{key:g}", (t,), find_cold_starts([t]))
         for key, t in units.items()

@@ -174,12 +174,10 @@ def latent(tables: Sequence[FloatArray]) -> list[FloatArray]:
 
 
 def rank_effects(tables: Sequence[FloatArray], parts: Parts, spells: bool) -> dict[str, Any]:
-    """Fields of the model ``empirical``: ``ranks``, ``round``, ``spells`` and ``persistence``.
-
-    The mean of each worker is shrunk towards 0 by the part of it that is noise, and counted in
-    standard deviations of what a worker varies by itself; so are the shares, where there are ranks.
-    ``(rounds, n)`` tables have at least 2 rounds of 2 workers.
-    """
+    """Fields of the model ``empirical``: ``ranks``, ``round``, ``spells`` and ``persistence``. The
+    mean of each worker is shrunk towards 0 by the part of it that is noise, and counted in standard
+    deviations of what a worker varies by itself; so are the shares, where there are ranks.
+    ``(rounds, n)`` tables have at least 2 rounds of 2 workers."""
     numbers = latent(tables)
     of_worker, of_round, rest = components(numbers)
     own = max(of_round + rest if parts.worker else of_worker + of_round + rest, 1e-12)
@@ -201,10 +199,8 @@ def rank_effects(tables: Sequence[FloatArray], parts: Parts, spells: bool) -> di
 
 def _spells(numbers: Sequence[FloatArray]) -> tuple[float, float]:
     """Variance of what stays with a worker for a while, and its correlation from round to round.
-
     The covariance of a worker's numbers l rounds apart is V + S r**l, with V of lasting
-    differences; for each r on a grid, V >= 0 and S >= 0 follow by least squares.
-    """
+    differences; for each r on a grid, V >= 0 and S >= 0 follow by least squares."""
     centred = [n - n.mean(axis=1, keepdims=True) for n in numbers]
     lags = min(max(len(n) for n in numbers) * 2 // 3, MOST_LAGS)
     if lags < 2:

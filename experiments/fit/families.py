@@ -237,11 +237,8 @@ class WeibullFamily(ShiftedFamily):
 
     @override
     def at_shift(self, cells: Weighed, shift: float) -> tuple[float, float, float]:
-        """Newton's method on log(shape): about six passes over the sample.
-
-        Sums rather than dot products: threads of a linear algebra library cost more than they save
-        on vectors.
-        """
+        """Newton's method on log(shape): about six passes over the sample. Sums rather than dot
+        products: threads of a linear algebra library cost more than they save on vectors."""
         logs = np.log(cells.values - shift)
         log_mean, largest = float(cells.mean(logs)), float(logs.max())
         centred = logs - largest  # powers of numbers up to 1: no overflow

@@ -26,10 +26,8 @@ MOST_CELLS = 10_000
 
 @dataclass(frozen=True, eq=False)
 class Half:
-    """One direction of one split.
-
-    A candidate sees ``(rounds, n)`` tables and must predict the ``(R, n)`` held-out rounds.
-    """
+    """One direction of one split. A candidate sees ``(rounds, n)`` tables and must predict the
+    ``(R, n)`` held-out rounds."""
 
     seen: tuple[FloatArray, ...]
     held_out: FloatArray
@@ -225,12 +223,10 @@ def observed_order_statistics(rounds: FloatArray, ks: Sequence[int]) -> FloatArr
 
 
 def expected_order_statistics(law: Law, workers: int, ks: Sequence[int]) -> FloatArray:
-    """E of the k-th smallest of n independent delays, ``(K,)`` seconds; may be infinite.
-
-    The integral of the quantile function against the density of the k-th of n uniform numbers, by
-    the trapezoidal rule on the logit scale, where it decays exponentially both ways. Pareto laws,
-    whose quantiles grow too fast for it, have a closed form.
-    """
+    """E of the k-th smallest of n independent delays, ``(K,)`` seconds; may be infinite. The
+    integral of the quantile function against the density of the k-th of n uniform numbers, by the
+    trapezoidal rule on the logit scale, where it decays exponentially both ways. Pareto laws, whose
+    quantiles grow too fast for it, have a closed form."""
     k = np.array(ks, dtype=np.float64)
     above = workers - k + 1
     if isinstance(law, ScipyLaw) and isinstance(law.model, Pareto):

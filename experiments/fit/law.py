@@ -39,11 +39,9 @@ class CannotFit(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class Weighed:
-    """Values, ``(N,)``, and how many each of them stands for; ``None``: one.
-
-    A long sample is searched by the means of groups of neighbours, which differ by so little that
-    means of smooth functions stay what they are: to 1e-8 or so, where chance leaves 1 / sqrt(N).
-    """
+    """Values, ``(N,)``, and how many each of them stands for; ``None``: one. A long sample is
+    searched by the means of groups of neighbours, which differ by so little that means of smooth
+    functions stay what they are: to 1e-8 or so, where chance leaves 1 / sqrt(N)."""
 
     values: FloatArray
     counts: FloatArray | None = None
@@ -206,11 +204,8 @@ class Family(ABC):
 
     @abstractmethod
     def fit(self, sample: FloatArray) -> Law:
-        """The law of this family that fits a sample ``(N,)`` of seconds best.
-
-        Raises:
-            CannotFit: no law of the family has a finite likelihood.
-        """
+        """The law of this family that fits a sample ``(N,)`` of seconds best. Raises CannotFit: no
+        law of the family has a finite likelihood."""
 
     def refit(self, sample: FloatArray, near: Law) -> Law:
         """As ``fit``, for a sample much like the one that ``near`` was fitted to; may be faster."""
@@ -219,11 +214,8 @@ class Family(ABC):
 
 def fitted(family: Family, sample: FloatArray, near: Law | None = None) -> Law:
     """The law of a family that fits a sample best, ready to be simulated; ``near`` as in ``refit``.
-
-    Raises:
-        CannotFit: there is none, or its parameters or its delays are beyond any usable number, as
-            the rate of delays of 1e-310 s is.
-    """
+    Raises CannotFit: there is none, or its parameters or its delays are beyond any usable number,
+    as the rate of delays of 1e-310 s is."""
     try:
         law = family.fit(sample) if near is None else family.refit(sample, near)
     except (ValidationError, ArithmeticError) as error:

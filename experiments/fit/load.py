@@ -204,10 +204,8 @@ def _without_odd(table: FloatArray) -> FloatArray:
 def positive_units(
     tables: Mapping[float | None, FloatArray], law: Mapping[str, Any]
 ) -> tuple[dict[float | None, FloatArray], dict[float | None, int]]:
-    """The unit delays of each load, and how many calls are shorter than their load costs.
-
-    Such a call counts as the shortest of the others.
-    """
+    """The unit delays of each load, and how many calls are shorter than their load costs. Such a
+    call counts as the shortest of the others."""
     units, short = dict(tables), dict[float | None, int]()
     for load, table in tables.items():
         if load is not None:
@@ -220,10 +218,8 @@ def positive_units(
 
 
 def unit_delays(table: FloatArray, load: float, law: Mapping[str, Any]) -> FloatArray:
-    """The delays X of which a load law makes a table's seconds; ``(rounds, n)``, >= 0.
-
-    Under ``per_partition`` the single draws are not seen: their mean is taken, ``T / d``.
-    """
+    """The delays X of which a load law makes a table's seconds; ``(rounds, n)``, >= 0. Under
+    ``per_partition`` the single draws are not seen: their mean is taken, ``T / d``."""
     if law["kind"] == "additive":
         return np.asarray(np.maximum(table - load * law["seconds_per_partition"], 0.0))
     if law["kind"] == "steps":

@@ -101,10 +101,8 @@ def fit_two_lognormals(sample: FloatArray, narrowest: float = NARROWEST) -> TwoL
 
 @dataclass(frozen=True, eq=False)
 class Climb:
-    """Ways up the likelihood of two normal laws, from logarithms of delays.
-
-    No sigma is less than ``floor``.
-    """
+    """Ways up the likelihood of two normal laws, from logarithms of delays. No sigma is less than
+    ``floor``."""
 
     sample: Weighed
     floor: float

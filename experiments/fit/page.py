@@ -75,10 +75,8 @@ UNKNOWN = "cannot tell"
 
 
 def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
-    """Which model simulates the workers of the table ``source``, and what else was found.
-
-    ``again`` is the table with the options that read it, for a shell.
-    """
+    """Which model simulates the workers of the table ``source``, and what else was found. ``again``
+    is the table with the options that read it, for a shell."""
     main, chosen, ks = findings.main, findings.chosen, findings.ks
     best = main.fits[0]
     misses = "".join(f" {sentence(line)}" for line in findings.warnings)
@@ -209,11 +207,8 @@ def worker_sentences(workers: Workers | None, hosts: tuple[str, ...]) -> list[st
 
 
 def read_fit(directory: Path) -> Page:
-    """The page again, from what ``fit`` left in a folder.
-
-    Raises:
-        ConfigError: the result is not whole.
-    """
+    """The page again, from what ``fit`` left in a folder. Raises ConfigError: the result is not
+    whole."""
     answer = read_answer(directory)
     found = {
         name: table_at(directory / f"{name}.parquet", columns, name in MAY_BE_EMPTY)

@@ -86,10 +86,8 @@ class Factors(Recipe):
 
 
 def factors_of(families: Sequence[Family], tables: Sequence[FloatArray], parts: Parts) -> Factors:
-    """A recipe with factors, ready to be tried on parts of ``(rounds, n)`` tables.
-
-    Its family is the one with the best AIC for what the factors leave.
-    """
+    """A recipe with factors, ready to be tried on parts of ``(rounds, n)`` tables. Its family is
+    the one with the best AIC for what the factors leave."""
     rest = split_factors(np.empty(0), tables, parts).sample
     best: tuple[float, Family, Law | None] = (np.inf, families[0], None)
     sample = thinned(rest) if rest.size else rest
@@ -159,11 +157,9 @@ class Ranked(Recipe):
 
 @dataclass(frozen=True)
 class LawsOfWorkers(Recipe):
-    """A law for each worker, and perhaps a factor for each round.
-
-    Where workers differ more than a worker does from round to round, they may also differ in how
-    much they vary, which one law around factors or ranks does not show.
-    """
+    """A law for each worker, and perhaps a factor for each round. Where workers differ more than a
+    worker does from round to round, they may also differ in how much they vary, which one law
+    around factors or ranks does not show."""
 
     @override
     def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
@@ -200,10 +196,8 @@ def _of_one(sample: FloatArray) -> Section:
 
 @dataclass(frozen=True)
 class Again(Recipe):
-    """The measured rounds, drawn again: no law of single delays holds.
-
-    Workers may be slow together, or each in its own way; nothing is longer than what was measured.
-    """
+    """The measured rounds, drawn again: no law of single delays holds. Workers may be slow
+    together, or each in its own way; nothing is longer than what was measured."""
 
     @override
     def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:

@@ -249,10 +249,8 @@ class Variance:
 
 def split_variance(tables: Sequence[FloatArray]) -> Variance | None:
     """Split the variance of ``(rounds, n)`` tables; ``None`` where none has 2 rounds of 2 workers.
-
     Cost: ``2 * PERMUTATIONS`` shuffles of the tables; of tables above ``LARGE`` cells, of sums of
-    groups.
-    """
+    groups."""
     tables = [table for table in tables if min(table.shape) >= 2]
     if not tables:
         return None
@@ -272,9 +270,7 @@ def split_variance(tables: Sequence[FloatArray]) -> Variance | None:
 
 def _grouped(table: FloatArray, axis: int) -> FloatArray:
     """Sums of a large table's rounds (axis 0) or workers (axis 1), with its sum of squares there.
-
-    They have at most ``LARGE`` cells, or ``FEWEST_GROUPS`` groups.
-    """
+    They have at most ``LARGE`` cells, or ``FEWEST_GROUPS`` groups."""
     if table.size <= LARGE:
         return table
     rows = np.moveaxis(table - table.mean(), axis, 0)

@@ -87,9 +87,7 @@ class Workers:
 
 def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
     """Of ``(rounds, n)`` tables; ``None`` with few rounds or workers, or a round's median of 0 s.
-
-    Cost: a sort of every round, and a thousand means for each of ``JUDGED`` workers.
-    """
+    Cost: a sort of every round, and a thousand means for each of ``JUDGED`` workers."""
     rounds = np.concatenate(tables)
     count, n = rounds.shape
     medians = round_medians(rounds)
@@ -165,12 +163,9 @@ def _spells(every: Sequence[NDArray[np.int64]]) -> Estimates:
 
 
 def _long_spells(slow: NDArray[np.bool_], every: Sequence[NDArray[np.int64]]) -> NDArray[np.bool_]:
-    """Who has a spell so long that ``CHANCE`` of tables has one, ``(n,)``.
-
-    A slow worker stays slow with the probability p with which the others do, or with its own share
-    of slow rounds if that is larger; so of S spells one lasts L rounds with a chance of at most
-    S p**(L - 1).
-    """
+    """Who has a spell so long that ``CHANCE`` of tables has one, ``(n,)``. A slow worker stays slow
+    with the probability p with which the others do, or with its own share of slow rounds if that is
+    larger; so of S spells one lasts L rounds with a chance of at most S p**(L - 1)."""
     spells = np.array([len(runs) for runs in every])
     rounds = np.array([runs.sum() for runs in every])
     stays = rounds - spells
@@ -204,11 +199,9 @@ def without(tables: Sequence[FloatArray], workers: Sequence[int]) -> list[FloatA
 
 
 def with_own_laws(section: Section, tables: Sequence[FloatArray], workers: Workers) -> Section:
-    """A section that was fitted to the other workers, and the laws of those with spells.
-
-    A factor of the round stays around all of them. Then their delays are those that they would have
-    had in a typical round.
-    """
+    """A section that was fitted to the other workers, and the laws of those with spells. A factor
+    of the round stays around all of them. Then their delays are those that they would have had in a
+    typical round."""
     if section["model"] == "round_effects":
         rounds = np.concatenate(tables)
         medians = round_medians(rounds)

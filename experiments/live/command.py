@@ -61,11 +61,8 @@ SLOW = re.compile(r"([0-9]{1,6})=([0-9.]+(?:e[+-]?[0-9]+)?)")
 
 
 def read_how(asked: LiveRequest) -> How:
-    """On which workers, and at which pace.
-
-    Raises:
-        ConfigError: a value is wrong, or a scale is given where nothing is injected.
-    """
+    """On which workers, and at which pace. Raises ConfigError: a value is wrong, or a scale is
+    given where nothing is injected."""
     scale, injected = asked.time_scale, not asked.no_injection
     if not 0 < scale < inf:
         raise at("--time-scale", scale, "must be a number above 0")
@@ -75,11 +72,7 @@ def read_how(asked: LiveRequest) -> How:
 
 
 def slowed(given: list[str] | None) -> tuple[tuple[int, float], ...]:
-    """``WORKER=FACTOR``, as pairs.
-
-    Raises:
-        ConfigError: it is not that, or the factor is below 1.
-    """
+    """``WORKER=FACTOR``, as pairs. Raises ConfigError: it is not that, or the factor is below 1."""
     pairs = []
     for text in given or []:
         match = SLOW.fullmatch(text)
@@ -169,11 +162,8 @@ def _played(
 
 
 def _check(grid: list[Cell], how: How, allow_large: bool) -> int:
-    """Refuse what cannot run, and say how long the rest takes; returns iterations in all.
-
-    Raises:
-        ConfigError: naming the scheme, the worker or the time.
-    """
+    """Refuse what cannot run, and say how long the rest takes; returns iterations in all. Raises
+    ConfigError: naming the scheme, the worker or the time."""
     total, expected = 0, 0.0
     for cell in grid:
         build.require_delays(cell, "a run on real workers")

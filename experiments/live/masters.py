@@ -49,11 +49,7 @@ class CannotEnd(Failed):
 
 
 def arrivals(workers: ConnectedWorkers, messages: int, iteration: int) -> Iterator[Arrival]:
-    """So many messages, as they come.
-
-    Raises:
-        CannotEnd: a worker has died.
-    """
+    """So many messages, as they come. Raises CannotEnd: a worker has died."""
     while messages > 0:
         for event in workers.hear(inf):
             if isinstance(event, Death):
@@ -64,10 +60,8 @@ def arrivals(workers: ConnectedWorkers, messages: int, iteration: int) -> Iterat
 
 @final
 class Descent:
-    """One model on its way; without a problem there is none, and updates are counted alone.
-
-    The models that are kept: the start, and whatever ``keep`` was called for.
-    """
+    """One model on its way; without a problem there is none, and updates are counted alone. The
+    models that are kept: the start, and whatever ``keep`` was called for."""
 
     def __init__(self, learning: Training | None) -> None:
         self._learning = learning
@@ -142,11 +136,8 @@ class LiveMaster(ABC):
         self.late = self.messages = 0
 
     def play(self) -> None:
-        """Make all updates.
-
-        Raises:
-            CannotEnd: an update waits for workers that are dead, or longer than ``max_wait``.
-        """
+        """Make all updates. Raises CannotEnd: an update waits for workers that are dead, or longer
+        than ``max_wait``."""
         died = self._session.died
         died.update(dict.fromkeys(died, 0.0))
         self._workers.start_clock()
@@ -208,11 +199,8 @@ class LiveRoundMaster(LiveMaster):
                 self._drain(t)
 
     def _round(self, t: int) -> Sequence[Vector | None]:
-        """Broadcast, wait, decide; what had arrived by then, ``None`` for the rest.
-
-        Raises:
-            CannotEnd: nobody who may still be heard can end the round, or ``max_wait`` is over.
-        """
+        """Broadcast, wait, decide; what had arrived by then, ``None`` for the rest. Raises
+        CannotEnd: nobody who may still be heard can end the round, or ``max_wait`` is over."""
         opened, rule = self._workers.now(), self._scheme.stopping
         values: list[Vector | None] = [None] * self._offsets.shape[1]
         tally = rule.tally(len(values), opened)
@@ -267,11 +255,7 @@ class LiveRoundMaster(LiveMaster):
         return event.worker * self._m + event.place if of_round == t else None
 
     def _drain(self, t: int) -> None:
-        """Wait until every living worker has finished.
-
-        Raises:
-            CannotEnd: one of them never will.
-        """
+        """Wait until every living worker has finished. Raises CannotEnd: one of them never will."""
         died, m = self._session.died, self._m
         never = np.isinf(self._offsets[t, m - 1 :: m])
         while late := [j for j in np.flatnonzero(self._finished < t).tolist() if j not in died]:

@@ -97,11 +97,7 @@ class Computation(ABC):
 
     @abstractmethod
     def compute(self, wanted: Wanted) -> Vector:
-        """The value of a message.
-
-        Raises:
-            Ended: ``wanted.listen`` did.
-        """
+        """The value of a message. Raises Ended: ``wanted.listen`` did."""
 
 
 @final
@@ -209,10 +205,8 @@ def supported(scheme: Scheme) -> bool:
 
 
 def computations(scheme: Scheme, problem: Problem | None) -> list[Computation]:
-    """What each worker computes.
-
-    Where a gradient is that of a partition drawn at random, every worker holds all the data.
-    """
+    """What each worker computes. Where a gradient is that of a partition drawn at random, every
+    worker holds all the data."""
     if problem is None:
         return [Nothing()] * scheme.workers
     parts = parts_of(problem)
@@ -254,10 +248,8 @@ def process(line: Connection) -> None:
 
 
 def serve(line: Connection, alone: bool = False) -> None:
-    """Work until the line to the master closes.
-
-    ``alone``: end this process at once then, whatever it computes.
-    """
+    """Work until the line to the master closes. ``alone``: end this process at once then, whatever
+    it computes."""
     try:
         setup: Setup = line.recv()
         orders: SimpleQueue[Order] = SimpleQueue()
@@ -287,7 +279,6 @@ class LiveWorker:
     A delay is the time that a whole task takes: computing is part of it, and where computing takes
     longer, the message is late. A worker listens while it sleeps, and between pieces of its work: a
     new task ends the one before at once under ``cancel``, and is kept under the other policies.
-
     Life cycle: ``serve`` until the line has closed.
     """
 
@@ -332,11 +323,7 @@ class LiveWorker:
         return ends
 
     def _perform(self, task: Task, began: float) -> None:
-        """Send the task's messages.
-
-        Raises:
-            Ended: another order has ended the task.
-        """
+        """Send the task's messages. Raises Ended: another order has ended the task."""
         done: dict[int, FloatArray] = {}
         since = began
         for place, wait in enumerate(task.waits):
@@ -360,11 +347,8 @@ class LiveWorker:
             since = now
 
     def _sleep(self, until: float) -> None:
-        """Sleep until an instant, and read what comes.
-
-        Raises:
-            Ended: something came that ends the task.
-        """
+        """Sleep until an instant, and read what comes. Raises Ended: something came that ends the
+        task."""
         while True:
             left = until - time.perf_counter()
             try:

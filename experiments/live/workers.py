@@ -116,10 +116,8 @@ class ConnectedWorkers:
         return events
 
     def settle(self) -> FloatArray:
-        """Have every worker drop what it does; returns how long each has been busy, ``(n,)``.
-
-        Of a dead worker only what went into its messages is known.
-        """
+        """Have every worker drop what it does; returns how long each has been busy, ``(n,)``. Of a
+        dead worker only what went into its messages is known."""
         self._dropping = [worker for worker, alive in enumerate(self._alive) if alive]
         for worker in self._dropping:
             self._tell(worker, Drop())
@@ -173,12 +171,8 @@ PATIENCE = 60.0  # seconds that a worker of a cluster has to call the master
 @contextmanager
 def hired(workers: int, scheduler: str | None) -> Iterator[ConnectedWorkers]:
     """So many workers; they end with this context, or with this process, however it ends.
-
-    ``scheduler`` is the address of a Dask cluster; ``None``: processes of this machine.
-
-    Raises:
-        ConfigError: the cluster cannot be reached, or is too small.
-    """
+    ``scheduler`` is the address of a Dask cluster; ``None``: processes of this machine. Raises
+    ConfigError: the cluster cannot be reached, or is too small."""
     with _local(workers) if scheduler is None else _on_cluster(workers, scheduler) as hands:
         try:
             yield hands

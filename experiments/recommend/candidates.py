@@ -286,11 +286,9 @@ def neighbours(
     section: Mapping[str, Any], tried: Sequence[Tried], workers: int, flat: float = 0.0
 ) -> Iterator[Section]:
     """Where to go on from the best section, in each of its numbers: half-way to the next one on
-    either side of those that were tried with all else equal, and beyond where there is none.
-
-    Not where the next one is worse by less than the share ``flat``, on that side or, at an edge, on
-    the other.
-    """
+    either side of those that were tried with all else equal, and beyond where there is none. Not
+    where the next one is worse by less than the share ``flat``, on that side or, at an edge, on the
+    other."""
     mine = next(worth for other, worth in tried if frozen(other) == frozen(section))
     for key in (k for k, v in section.items() if _is_number(k, v)):
         value, rest = section[key], {k: v for k, v in section.items() if k not in (key, "label")}
@@ -354,10 +352,8 @@ class Expected:
 
 
 def closed_forms(run: Run, goal: Goal) -> Expected | None:
-    """What theory knows of a scheme; ``None`` where it knows too little.
-
-    Closed forms are for independent delays, an ideal network, and the policy ``cancel``.
-    """
+    """What theory knows of a scheme; ``None`` where it knows too little. Closed forms are for
+    independent delays, an ideal network, and the policy ``cancel``."""
     scheme, model = run.scheme, run.tapes[0].model  # type: ignore[attr-defined]
     if not model.independent or not run.cluster.ideal:
         return None

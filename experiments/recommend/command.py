@@ -53,11 +53,8 @@ def read_question(
     request: SearchRequest,
     data_dir: Path | None,
 ) -> Question:
-    """Read a question from a config with the changes of ``--set``, or from a measured table.
-
-    Raises:
-        ConfigError: the question cannot be answered.
-    """
+    """Read a question from a config with the changes of ``--set``, or from a measured table. Raises
+    ConfigError: the question cannot be answered."""
     measured.refuse_without_table()
     if (config is None) == (measured.job.trace is None):
         raise ConfigError("recommend: give a config, or --trace with measured delays")
@@ -73,13 +70,9 @@ def read_question(
 def answer_question(
     question: Question, output: Path | None, jobs: int, command: str, reads: Sequence[Path] = ()
 ) -> None:
-    """Search, and answer in the terminal and in a folder, by default one of the config's name.
-
-    The files in ``reads`` are not replaced.
-
-    Raises:
-        ConfigError: nothing keeps the limits, or the answer cannot be written.
-    """
+    """Search, and answer in the terminal and in a folder, by default one of the config's name. The
+    files in ``reads`` are not replaced. Raises ConfigError: nothing keeps the limits, or the answer
+    cannot be written."""
     began = time.monotonic()
     terminal.say_all(question.scenario.read)
     for line in question.scenario.notes:
@@ -100,10 +93,8 @@ def answer_question(
 
 
 def write_recommendation(found: Recommendation, output: Path, command: str, seconds: float) -> Page:
-    """Write everything under ``output``, in place of an earlier answer; returns the page.
-
-    The search took so many seconds.
-    """
+    """Write everything under ``output``, in place of an earlier answer; returns the page. The
+    search took so many seconds."""
     scenario = found.question.scenario
     mark = _mark(found.question)
     winner = write_yaml(winner_config(found))

@@ -83,11 +83,9 @@ def behind(
     mine: FloatArray, best: FloatArray, criterion: Criterion = "mean", surge: float = 0.0
 ) -> bool:
     """Whether a scheme is surely worse than the best: the paired interval of their ratio lies above
-    1, or it misses the goal in more than half of the replications.
-
-    ``surge``: seconds by which the best may be worse in a run of a kind that is too rare to be sure
-    of having seen it; a mean counts that in.
-    """
+    1, or it misses the goal in more than half of the replications. ``surge``: seconds by which the
+    best may be worse in a run of a kind that is too rare to be sure of having seen it; a mean
+    counts that in."""
     there = np.isfinite(mine) & np.isfinite(best)
     if there.sum() < mine.size / 2:
         return True
@@ -201,20 +199,14 @@ class Contender:
         self.stage, self.reason = stage, reason
 
     def refuse(self, reason: str) -> None:
-        """Note that it cannot be simulated.
-
-        Raises:
-            ConfigError: the config names it.
-        """
+        """Note that it cannot be simulated. Raises ConfigError: the config names it."""
         if self.given:
             raise ConfigError(reason)
         self.leave(UNBUILT, reason)
 
     def costs(self, question: Question, one: Performance, value: float) -> dict[str, float]:
-        """Load, worker-seconds, message bytes and decoding error to the goal, by name.
-
-        A budget is used up in any case; ``value``, what the goal makes small, may be NaN.
-        """
+        """Load, worker-seconds, message bytes and decoding error to the goal, by name. A budget is
+        used up in any case; ``value``, what the goal makes small, may be NaN."""
         assert self.profile is not None
         goal, features = question.goal, question.scenario.features
         seconds = goal.value if goal.kind == "budget" else value
@@ -265,11 +257,7 @@ def remaining(contenders: Iterable[Contender]) -> list[Contender]:
 
 
 def require_some(contenders: Sequence[Contender]) -> None:
-    """Refuse limits that no scheme keeps.
-
-    Raises:
-        ConfigError: every scheme breaks one.
-    """
+    """Refuse limits that no scheme keeps. Raises ConfigError: every scheme breaks one."""
     if any(not one.breaks for one in remaining(contenders)):
         return
     broken = [one for one in contenders if one.breaks or one.stage == LIMITS]
@@ -282,12 +270,10 @@ MARGIN = {THEORY: 0.02, CLOCK: 0.1}
 
 
 def cannot_win(contenders: Sequence[Contender], goal: Goal) -> dict[int, str]:
-    """Indices of those that surely cannot win, each with the reason.
-
-    That is a scheme that is slower per iteration, by more than a margin, than one whose gradients
-    are at least as good: exact, or of the same scheme with no larger error. Where the goal itself
-    is expected, it is a scheme that is behind the best by more than the margin.
-    """
+    """Indices of those that surely cannot win, each with the reason. That is a scheme that is
+    slower per iteration, by more than a margin, than one whose gradients are at least as good:
+    exact, or of the same scheme with no larger error. Where the goal itself is expected, it is a
+    scheme that is behind the best by more than the margin."""
     known = [one for one in contenders if one.expected is not None]
     gone: dict[int, str] = {}
     for one in known:

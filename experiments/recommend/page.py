@@ -39,11 +39,8 @@ CHANGES = {
 
 
 def read_recommendation(directory: Path) -> Page:
-    """The page again, from what ``recommend`` left in a folder.
-
-    Raises:
-        ConfigError: the result is not whole.
-    """
+    """The page again, from what ``recommend`` left in a folder. Raises ConfigError: the result is
+    not whole."""
     answer = read_answer(directory)
     manifest = json_at(directory / MANIFEST)
     ranked = ("scheme", "label", "goal", "value", "ratio", "ratio_low", "ratio_high", "breaks")

@@ -131,12 +131,10 @@ def _iterations_to(
     best: Order,
     criterion: Criterion,
 ) -> FloatArray:
-    """Iterations until the loss of each replication is first at or below a target, ``(R,)``.
-
-    It counts where the loss then stays there once for as many iterations in a row as it took to
-    get there, ten at least, or until the end of the run: a rate that is too large may pass the
-    target by chance. NaN for the others.
-    """
+    """Iterations until the loss of each replication is first at or below a target, ``(R,)``. It
+    counts where the loss then stays there once for as many iterations in a row as it took to get
+    there, ten at least, or until the end of the run: a rate that is too large may pass the target
+    by chance. NaN for the others."""
     replications, end = len(times), times.shape[1] - 1
     first, stay = np.full(replications, -1), np.zeros(replications, dtype=np.int64)
     there, lost = np.zeros(replications, dtype=bool), np.zeros(replications, dtype=bool)
@@ -166,10 +164,7 @@ what workers compute and what the master hears; ``||w - 1||^2`` of an update."""
 
 def read_limits(request: SearchRequest, features: int) -> dict[str, float]:
     """The limits that a request gives; without a problem ``features`` is 0, messages have no size.
-
-    Raises:
-        ConfigError: one is not a number that can be kept.
-    """
+    Raises ConfigError: one is not a number that can be kept."""
     values = {name: getattr(request, f"max_{name}") for name in LIMITED}
     given = {name: value for name, value in values.items() if value is not None}
     for name, value in given.items():
@@ -192,11 +187,8 @@ def broken(limits: Mapping[str, float], costs: Mapping[str, float]) -> str | Non
 
 
 def read_schemes(request: SearchRequest, catalogue: Catalogue) -> tuple[str, ...]:
-    """Names of the schemes that are searched; empty: all.
-
-    Raises:
-        ConfigError: there is no such scheme.
-    """
+    """Names of the schemes that are searched; empty: all. Raises ConfigError: there is no such
+    scheme."""
     if request.only is None:
         return ()
     names = tuple(dict.fromkeys(part.strip() for part in request.only.split(",")))
@@ -345,11 +337,8 @@ def ask(
 
 def _goal(scenario: Scenario, request: SearchRequest) -> tuple[Goal, ExactDescent | None]:
     """The goal, and what the exact gradient does; the config's ``target_loss`` counts where no
-    target is given, and without a problem a target is a number of exact iterations.
-
-    Raises:
-        ConfigError: both goals are given, or what is asked for cannot be.
-    """
+    target is given, and without a problem a target is a number of exact iterations. Raises
+    ConfigError: both goals are given, or what is asked for cannot be."""
     target, budget = request.target, request.budget
     if target is not None and budget is not None:
         raise at("--budget", budget, "give either a target or a budget")

@@ -41,11 +41,8 @@ class MeasuredConfig:
     reading: Reading = AS_IT_IS  # what the table does not say of itself
 
     def refuse_without_table(self) -> None:
-        """Refuse options that describe a table where there is none.
-
-        Raises:
-            ConfigError: one of them is given.
-        """
+        """Refuse options that describe a table where there is none. Raises ConfigError: one of them
+        is given."""
         usual = vars(MeasuredJob()) | vars(AS_IT_IS)
         for option, value in (vars(self.job) | vars(self.reading)).items():
             if value != usual[option] and self.job.trace is None:
@@ -53,19 +50,13 @@ class MeasuredConfig:
 
     @cached_property
     def table(self) -> tuple[Measured, list[str]]:
-        """What was measured, and what should be known of it.
-
-        Raises:
-            ConfigError: the table cannot be used.
-        """
+        """What was measured, and what should be known of it. Raises ConfigError: the table cannot
+        be used."""
         return command.read_tables(str(self.job.trace), self.reading)
 
     def document(self, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
-        """The config before the changes of ``--set``, and what should be known of it then.
-
-        Raises:
-            ConfigError: the table cannot be used.
-        """
+        """The config before the changes of ``--set``, and what should be known of it then. Raises
+        ConfigError: the table cannot be used."""
         job, path = self.job, self.job.trace
         assert path is not None
         measured, notes = self.table
@@ -162,11 +153,8 @@ class Scenario:
 def read_scenario(
     document: Mapping[str, Any], data_dir: Path | None, notes: Sequence[str] = ()
 ) -> Scenario:
-    """Read a config; it may leave its schemes out.
-
-    Raises:
-        ConfigError: it is bad, has a grid, or its data are missing.
-    """
+    """Read a config; it may leave its schemes out. Raises ConfigError: it is bad, has a grid, or
+    its data are missing."""
     if sweep := read_sweep(document):
         keys = ", ".join(sweep)
         raise ConfigError(f"sweep: must be empty; choose one value with --set for {keys}")
@@ -246,12 +234,8 @@ def _finite_median(seconds: FloatArray) -> float:
 
 def _possible(grid: Sequence[Cell]) -> tuple[list[Cell], list[str], int]:
     """The cells that can be built, a line for each other one, and the replications that each can
-    have: of a list of values, some may not suit the rest.
-
-    Raises:
-        ConfigError: there is none, one takes too long for a search of some hundred schemes, or data
-            are missing.
-    """
+    have: of a list of values, some may not suit the rest. Raises ConfigError: there is none, one
+    takes too long for a search of some hundred schemes, or data are missing."""
     settings = grid[0].settings
     if settings.workers > MOST_WORKERS:
         raise at("workers", settings.workers, f"must be at most {MOST_WORKERS} for a search")
@@ -315,11 +299,9 @@ def perturbations(median: float) -> list[Perturbation]:
 
 @dataclass(frozen=True)
 class ScaledLoad(LoadLaw):
-    """Another law, in which partitions beyond a worker's first cost ``times`` as much.
-
-    Load d takes the other law's time for 1 + times (d - 1) partitions: where a time is linear in
-    the load, the first takes what it took, and what the rest adds is multiplied.
-    """
+    """Another law, in which partitions beyond a worker's first cost ``times`` as much. Load d takes
+    the other law's time for 1 + times (d - 1) partitions: where a time is linear in the load, the
+    first takes what it took, and what the rest adds is multiplied."""
 
     kind: ClassVar[str] = "scaled_load"
 

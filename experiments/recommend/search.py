@@ -136,10 +136,8 @@ CLOCKED = 8  # replications of the clock that screens
 def build_all(
     search: Search, contenders: Iterable[Contender], part: Progress, replications: int = 1
 ) -> None:
-    """Build schemes, and note what is known of each without simulating it.
-
-    ``replications`` of one must not take too long.
-    """
+    """Build schemes, and note what is known of each without simulating it. ``replications`` of one
+    must not take too long."""
     simulations = [search.simulation(one, replications) for one in contenders]
     found = search.results(profile, simulations, part)
     for one, known in zip(contenders, found, strict=True):
@@ -154,9 +152,7 @@ def clock_all(
     search: Search, contenders: Iterable[Contender], part: Progress, most: int = MOST_REPEATS
 ) -> None:
     """Simulate the clocks of schemes, and note what is expected where theory does not know.
-
-    ``most``: the replications are multiplied by, where few rounds are very slow.
-    """
+    ``most``: the replications are multiplied by, where few rounds are very slow."""
     replications = CLOCKED * min(search.question.scenario.repeats, most)
     for one, clocked in search.measure(dict.fromkeys(contenders, ()), replications, part):
         one.clocked = clocked

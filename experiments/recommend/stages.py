@@ -37,11 +37,8 @@ from .search import (
 
 
 def finalists(search: Search) -> list[Contender]:
-    """Go through all stages; returns those that stayed, the best first.
-
-    Raises:
-        ConfigError: nothing keeps the limits, or a scheme of the config cannot be simulated.
-    """
+    """Go through all stages; returns those that stayed, the best first. Raises ConfigError: nothing
+    keeps the limits, or a scheme of the config cannot be simulated."""
     search.contenders = listed(search.question)
     screen_by_theory(search)
     screen_by_clock(search)
@@ -81,10 +78,7 @@ def screen_by_theory(search: Search) -> None:
 
 def screen_by_clock(search: Search) -> None:
     """Run the clocks of all that are left; whoever cannot win or does the same as another leaves.
-
-    Raises:
-        ConfigError: the budget is too long.
-    """
+    Raises ConfigError: the budget is too long."""
     goal = search.question.goal
     # The clock of uncoded; where that never ends, of the config's first scheme.
     uncoded = Contender(len(search.contenders), {"name": "uncoded"}, False)

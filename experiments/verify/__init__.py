@@ -51,12 +51,9 @@ def compare_settings(
     progress: Progress = lambda done, total: None,
     comparisons: Sequence[Callable[[Case], Quantities]] = COMPARISONS,
 ) -> Verification:
-    """Simulate every scheme of every setting and compare it with the theory.
-
-    ``progress`` is told after each scheme.
-
-    Cost: 80 s on one core for the whole grid and 200,000 rounds; 1.5 kB of memory per round.
-    """
+    """Simulate every scheme of every setting and compare it with the theory. ``progress`` is told
+    after each scheme. Cost: 80 s on one core for the whole grid and 200,000 rounds; 1.5 kB of
+    memory per round."""
     total = sum(len(setting.labels) for setting in settings)
     rows: list[TableRow] = []
     done = 0
@@ -78,14 +75,9 @@ def compare_settings(
 
 def verify_grid(asked: VerifyRequest, document: Mapping[str, Any] | None = None) -> bool:
     """Verify the whole grid, or a config's, show the table and keep it; True when every row passes.
-
     Of a config the mean and a quantile of the iteration time and the mean decoding error are
-    compared, in as many rounds as asked for.
-
-    Raises:
-        ConfigError: a bad config, or so many replications do not fit into memory, unless
-            ``allow_large``.
-    """
+    compared, in as many rounds as asked for. Raises ConfigError: a bad config, or so many
+    replications do not fit into memory, unless ``allow_large``."""
     settings, others, compared = grid.whole_grid(), list[tuple[Cell, str]](), COMPARISONS
     if document is not None:
         found, others = grid.of_config(cells(document))

@@ -64,11 +64,9 @@ Quantities: TypeAlias = "list[tuple[str, Outcome]]"
 
 
 def compare_mean(samples: FloatArray, expected: float) -> Comparison:
-    """A sample mean, by its standard error: ``(N,)`` independent samples.
-
-    Needs a third moment: with any finite variance the limit is the normal law, but a mean of heavy
-    tails is far from it at every N that can be run.
-    """
+    """A sample mean, by its standard error: ``(N,)`` independent samples. Needs a third moment:
+    with any finite variance the limit is the normal law, but a mean of heavy tails is far from it
+    at every N that can be run."""
     simulated, error = _mean_and_error(samples)
     if error * np.sqrt(samples.size) <= ROUNDING * max(abs(expected), abs(simulated)):
         return same(samples, expected)
@@ -124,10 +122,8 @@ def same(
 
 
 def bound(comparisons: int, chance: float) -> float:
-    """The z that any of that many comparisons exceeds with at most this chance (Bonferroni).
-
-    It holds also for comparisons that depend on each other, as rows that read one tape do.
-    """
+    """The z that any of that many comparisons exceeds with at most this chance (Bonferroni). It
+    holds also for comparisons that depend on each other, as rows that read one tape do."""
     return float(-special.ndtri(chance / (2 * max(1, comparisons))))
 
 
@@ -213,10 +209,8 @@ POINTS = np.linspace(0.005, 0.995, 199)
 
 
 def compare_law_engine(case: Case) -> Quantities:
-    """Rounds drawn by their law, against closed forms, and under ``drain`` the batch engine.
-
-    A drained iteration takes as long as the slowest worker, on average.
-    """
+    """Rounds drawn by their law, against closed forms, and under ``drain`` the batch engine. A
+    drained iteration takes as long as the slowest worker, on average."""
     drawn, delay = case.by_law, case.setting.delay
     if drawn is None:
         return []
@@ -352,10 +346,8 @@ def _outcomes(case: Case, erased: GroupErasure, condition: float) -> list[Compar
 
 
 def bound_of_each(bound: ErasureBound, spreads: FloatArray) -> FloatArray:
-    """``bound_along`` of every run: ``(R, T) -> (R, T + 1)``.
-
-    The bound is affine in the spreads, so T + 1 paths determine it.
-    """
+    """``bound_along`` of every run: ``(R, T) -> (R, T + 1)``. The bound is affine in the spreads,
+    so T + 1 paths determine it."""
     horizon = spreads.shape[1]
     base = bound.bound_along(np.zeros(horizon))
     response = np.stack([bound.bound_along(unit) - base for unit in np.eye(horizon)])

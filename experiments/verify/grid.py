@@ -205,9 +205,7 @@ def delay_label(delay: DelayModel) -> str:
 
 def of_config(grid: Sequence[Cell]) -> tuple[list[Setting], list[tuple[Cell, str]]]:
     """What of a config's grid can be verified, as settings; and the other cells, with the reason.
-
-    Cells that differ in nothing that a round depends on are one.
-    """
+    Cells that differ in nothing that a round depends on are one."""
     found: dict[str, Setting] = {}
     others: list[tuple[Cell, str]] = []
     for cell in grid:
@@ -264,10 +262,8 @@ SETTINGS_APART = 2**24
 @dataclass(frozen=True, eq=False)
 class ByLaw:
     """How long iterations took that the law engine drew, beside the batch engine's; ``(N,)`` each.
-
     Independent: under ``drain`` every other one is left out, since those left behind in a round
-    make the next one longer.
-    """
+    make the next one longer."""
 
     cancelled: FloatArray
     drained: FloatArray
@@ -296,12 +292,9 @@ class Case:
 
 
 def cases(setting: Setting, asked: VerifyRequest) -> Iterator[Case]:
-    """Every scheme of a setting, simulated and decoded, in order.
-
-    The rounds asked for are rounded up to whole runs.
-
-    Cost: schemes that stop alike are simulated once; memory is about 50 n bytes a round.
-    """
+    """Every scheme of a setting, simulated and decoded, in order. The rounds asked for are rounded
+    up to whole runs. Cost: schemes that stop alike are simulated once; memory is about 50 n bytes a
+    round."""
     schemes = setting.schemes
     traces: dict[object, list[Trace]] = {_timing(scheme): [] for scheme in schemes}
     first = setting.index * SETTINGS_APART

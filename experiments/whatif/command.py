@@ -33,11 +33,8 @@ MOST_COUNTS = 100  # numbers of hosts, and time-outs, that may be asked for
 def read_whatif_tables(
     path: str, reading: Reading = AS_IT_IS, allow_large: bool = False
 ) -> tuple[Measured, list[str]]:
-    """Read a table of delays, however large if that is allowed, and warnings.
-
-    Raises:
-        ConfigError: the table cannot be used, or has no such load.
-    """
+    """Read a table of delays, however large if that is allowed, and warnings. Raises ConfigError:
+    the table cannot be used, or has no such load."""
     measured = measured_delays(path, reading, None if allow_large else MOST_CELLS)
     if reading.load is not None:
         measured = replace(measured, tables={reading.load: measured.tables[reading.load]})
@@ -81,10 +78,7 @@ of all delays."""
 
 def trials(stragglers: str | None, timeout: str | None, workers: int) -> Trials:
     """The options ``--stragglers``, such as ``1:4,8``, and ``--timeout``, such as ``0.95,0.99``.
-
-    Raises:
-        ConfigError: one of them is not like that.
-    """
+    Raises ConfigError: one of them is not like that."""
     quantiles: Sequence[float] = QUANTILES
     if timeout is not None:
         try:
@@ -133,11 +127,9 @@ def file_names(loads: Iterable[float | None]) -> list[str]:
 
 @files.postponed()
 def write_whatif(measured: Measured, studies: Sequence[Study], said: Answer, output: Path) -> Page:
-    """Write tables, pictures, report and answer under ``output``; returns what they say.
-
-    The answer goes first and comes last: what lies beside it is of one table. Each Parquet file
-    holds the hash of that table.
-    """
+    """Write tables, pictures, report and answer under ``output``; returns what they say. The answer
+    goes first and comes last: what lies beside it is of one table. Each Parquet file holds the hash
+    of that table."""
     names = file_names(measured.tables)
     older = [path for name in PICTURES for path in sorted(output.glob(f"{name}*"))]
     files.remove([output / ANSWER, output / REPORT, *older])

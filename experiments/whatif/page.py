@@ -150,10 +150,8 @@ def _other_ways(study: Study, m: int) -> str:
 
 
 def _most(study: Study, m: int, share: float) -> pd.Series | None:
-    """What saves most without a change of hosts, if that is clearly more than this share.
-
-    At most m workers are not waited for: waiting for fewer always saves more.
-    """
+    """What saves most without a change of hosts, if that is clearly more than this share. At most m
+    workers are not waited for: waiting for fewer always saves more."""
     found = study.changes
     waits = (found["change"] == rounds.WAIT) & (found["count"] <= m)
     best = found[waits | (found["change"] == rounds.BACKUP)].nlargest(1, "share")
@@ -259,9 +257,7 @@ def whatif_answer(
     studies: Sequence[Study], source: str, measured: Measured, again: str = ""
 ) -> Answer:
     """The findings at each load in a few sentences; ``source`` is what the table is called.
-
-    ``again`` is the table with the options that read it, for a shell.
-    """
+    ``again`` is the table with the options that read it, for a shell."""
     again = again or quote(source)
 
     def said(study: Study, text: str) -> str:
@@ -294,11 +290,8 @@ def whatif_answer(
 
 
 def read_whatif(directory: Path) -> Page:
-    """The page of a folder that ``whatif`` has written.
-
-    Raises:
-        ConfigError: the result is not whole.
-    """
+    """The page of a folder that ``whatif`` has written. Raises ConfigError: the result is not
+    whole."""
     found = read_answer(directory)
     paths = {name: directory / name for name in TABLES}
     frames = [

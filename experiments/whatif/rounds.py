@@ -172,12 +172,10 @@ class Slowdown:
         return np.asarray(jobs[tuple(cause for cause in CAUSES if cause in causes)])
 
     def parts(self) -> dict[str, FloatArray]:
-        """``(R,)`` seconds a round owes to each cause; together, real - m.
-
-        Causes that are taken out later find less to save or more, so each part is the mean over the
-        six orders in which the three can be added: their Shapley value, the one division that adds
-        up and treats them alike.
-        """
+        """``(R,)`` seconds a round owes to each cause; together, real - m. Causes that are taken
+        out later find less to save or more, so each part is the mean over the six orders in which
+        the three can be added: their Shapley value, the one division that adds up and treats them
+        alike."""
         found = {cause: np.zeros(len(self.real)) for cause in CAUSES}
         orders = [*permutations(CAUSES)]
         for order in orders:
@@ -245,10 +243,9 @@ def of_hosts(found: Slowest, order: Sequence[int], counts: Sequence[int]) -> Ite
 
 def of_speeds(table: FloatArray) -> Iterator[Change]:
     """The work dealt by speed: each host gets n / t_j over the sum of 1 / t, where t_j is its mean.
-
     Times grow with the work, as under a proportional load law. The means are those of the *other*
-    half of the ``(R, n)`` rounds: dealt by their own, rounds would seem to gain from chance alone.
-    """
+    half of the ``(R, n)`` rounds: dealt by their own, rounds would seem to gain from chance
+    alone."""
     rounds, n = table.shape
     half = rounds // 2
     if n < 2 or not half:
@@ -266,10 +263,8 @@ def of_timeouts(
     table: FloatArray, medians: FloatArray, quantiles: Sequence[float]
 ) -> Iterator[Change]:
     """A task that outlasts a time-out is started once more elsewhere; the first copy to end counts.
-
     The copy takes the round's median. The time-out is a quantile of all ``(R, n)`` delays: the
-    least of them that is not exceeded by this share.
-    """
+    least of them that is not exceeded by this share."""
     slowest = table.max(axis=1)
     for quantile in quantiles:
         timeout = float(np.quantile(table, quantile, method="inverted_cdf"))
@@ -301,10 +296,8 @@ def waits(table: FloatArray, medians: FloatArray) -> FloatArray:
     The k slowest share the wait up to the k-th slowest's delay in equal parts, so that two hosts
     which are slow together share the blame, though neither costs anything alone. The sum over
     workers is the mean of (slowest - median). ``(R, n)`` and ``(R,)`` seconds -> ``(n,)`` seconds.
-
-    Source:
-        The Shapley value of a maximum, as airports share the cost of a runway: Littlechild and
-        Owen, Management Science 20 (1973).
+    Source: The Shapley value of a maximum, as airports share the cost of a runway: Littlechild and
+    Owen, Management Science 20 (1973).
     """
     rounds, n = table.shape
     total = np.zeros(n)

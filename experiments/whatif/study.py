@@ -190,10 +190,8 @@ def stages_of(parts: Mapping[str, FloatArray], table: FloatArray) -> Iterator[St
 
 
 class _Load:
-    """The rounds of one load in which all workers arrive, and the tables made of them.
-
-    At most ``most`` hosts are replaced, dropped or not waited for.
-    """
+    """The rounds of one load in which all workers arrive, and the tables made of them. At most
+    ``most`` hosts are replaced, dropped or not waited for."""
 
     def __init__(self, table: FloatArray, names: Sequence[str], most: int) -> None:
         self.whole = whole = np.isfinite(table).all(axis=1)
@@ -309,10 +307,8 @@ class _Load:
         return self._rows(hosts, first, sums / np.diff(first, append=count))
 
     def timeline(self) -> pd.DataFrame:
-        """``ROUNDS`` consecutive rounds whose slowdown is nearest to that of all.
-
-        Of more than ``LINES`` hosts, half are those to blame most and half any others.
-        """
+        """``ROUNDS`` consecutive rounds whose slowdown is nearest to that of all. Of more than
+        ``LINES`` hosts, half are those to blame most and half any others."""
         real, n, half = self.slow.real, len(self.names), LINES // 2
         start = 0
         if len(real) > ROUNDS:
@@ -329,10 +325,8 @@ class _Load:
         return table.assign(step=real[table["round"]])
 
     def stages(self, parts: Mapping[str, FloatArray]) -> pd.DataFrame:
-        """What each stage adds to a step, and who ends it: a row for each stage and host.
-
-        Whether a host is slow in a stage is asked of its seconds there, beside a typical task.
-        """
+        """What each stage adds to a step, and who ends it: a row for each stage and host. Whether a
+        host is slow in a stage is asked of its seconds there, beside a typical task."""
         n, tables = len(self.names), list[pd.DataFrame]()
         for stage in stages_of(parts, self.table):
             part = parts[stage.name] + self.slow.typical
