@@ -134,7 +134,6 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
 
 
 def _checked_sentence(findings: Findings) -> str:
-    """The fitted sections against the table, at the loads where they are farthest off."""
     farthest = sorted(findings.checked, key=lambda each: -float(np.abs(np.log(each.ratios)).max()))
     shown = [each for each in findings.checked if each in farthest[:MOST_CHECKED]]
     parts = []
@@ -150,7 +149,6 @@ def _checked_sentence(findings: Findings) -> str:
 
 
 def _load_sentence(load: LoadFit) -> str:
-    """How seconds grow with the load, and which load law holds."""
     law = load.law
     text = (
         f"seconds = {number(load.intercept)} + {number(load.slope)} load "
@@ -167,7 +165,6 @@ def _load_sentence(load: LoadFit) -> str:
 
 
 def _memory_sentence(memory: Memory | None) -> str:
-    """Whether slow workers stay slow."""
     if memory is None:
         return "cannot be told (too few rounds)"
     low, high = memory.interval
@@ -245,7 +242,6 @@ def fit_page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) ->
 
 
 def _families(tables: Mapping[str, pd.DataFrame]) -> Table:
-    """The ranking, a row for each load and family, with the ratios of some order statistics."""
     fits, orders = tables["fit"], tables["order_statistics"]
     ks = orders["k"].unique()
     some = ks[np.unique(np.linspace(0, len(ks) - 1, MOST_KS).round()).astype(int)]
@@ -378,7 +374,6 @@ def _each_load(loads: pd.DataFrame, fits: pd.DataFrame) -> Table:
 
 
 def _order_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
-    """Left: mean seconds until the k-th arrival. Right: predicted over measured."""
     orders, cold = tables["order_statistics"], bool(tables["loads"]["cold_rounds"].iloc[0])
     own = orders[orders["load"] == orders["load"].iloc[0]]
     own = own.replace([np.inf, -np.inf], np.nan)
@@ -433,7 +428,6 @@ def _quantiles(tables: Mapping[str, pd.DataFrame]) -> Chart:
 
 
 def _drawn(laws: pd.DataFrame) -> list[tuple[Any, pd.DataFrame]]:
-    """The rows of each of the first families, the best one first."""
     return [*laws.groupby("family", sort=False)][:DRAWN]
 
 

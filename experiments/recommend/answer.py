@@ -73,7 +73,6 @@ UNEVEN = 0.5  # a partition that is in less than this share of a mean one's upda
 
 
 def _unheard(found: Recommendation) -> Iterator[str]:
-    """What is said of partitions that are never heard."""
     clocked = found.winner.clocked
     if clocked is not None and clocked.unheard:
         yield (
@@ -98,7 +97,6 @@ def _faster(found: Recommendation) -> list[Contender]:
 
 
 def _by_chance(found: Recommendation) -> Iterator[str]:
-    """Whether a few runs decide who is best."""
     if found.question.goal.criterion != "mean":
         return
     few, total = _few_runs(found), len(found.winner.values)
@@ -122,7 +120,6 @@ def _codes_searched(found: Recommendation) -> bool:
 
 
 def _beside_today(found: Recommendation) -> str:
-    """How much less than today's scheme, which is not the winner."""
     today = found.today
     if today in (found.winner, *found.tied):
         return ""
@@ -160,7 +157,6 @@ def why(found: Recommendation) -> list[str]:
 
 
 def _clocks(found: Recommendation) -> Iterator[str]:
-    """An iteration's time, and how many are needed, beside today's scheme."""
     mine, today = found.winner.final, found.today.final
     assert mine is not None
     text = f"an iteration of {found.winner.label} takes {number(mine.iteration_time.mean())} s"
@@ -185,7 +181,6 @@ def _clocks(found: Recommendation) -> Iterator[str]:
 
 
 def _iterations(mean: float) -> str:
-    """``1 iteration``, ``3.5 iterations``."""
     text = f"{mean:.3g}"
     return f"{text} iteration{'' if text == '1' else 's'}"
 
@@ -211,7 +206,6 @@ def _no_coding(found: Recommendation) -> str:
 
 
 def _tuning(found: Recommendation) -> str:
-    """Whose learning rates were tuned, and what the ranking would have been without."""
     question = found.question
     if not question.trains:
         return (
@@ -275,7 +269,6 @@ def _holds(found: Recommendation, name: str) -> str:
 
 
 def _changed(found: Recommendation, rows: Sequence[Sensitivity]) -> dict[float, str]:
-    """Where the answer does not hold, by the changed value, and what is so there."""
     here = found.winner.label
     changed: dict[float, str] = {}
     for each in rows:

@@ -216,7 +216,6 @@ LEFT_OUT: Mapping[str, str] = {
 def _by_fields(
     family: type[SchemeFamily], space: SearchSpace, catalogue: Catalogue
 ) -> Iterable[Section]:
-    """Sections of a scheme without a recipe."""
     known = {"load": space.few_loads, "wait_for": space.few_arrivals}
     mine = fields(family)  # type: ignore[arg-type]
     required = [f.name for f in mine if f.default is MISSING and f.default_factory is MISSING]
@@ -313,7 +312,6 @@ def neighbours(
 def _steps(
     key: str, value: float, near: float | None, edge: float, workers: int
 ) -> Iterator[float]:
-    """The numbers to try on one side of a value."""
     if isinstance(value, float):
         step = value * edge if near is None else float(np.sqrt(max(value * near, 0.0)))
         step = float(f"{step:.3g}")

@@ -203,7 +203,6 @@ class Performance:
 def _performance(
     simulation: Simulation, run: Run, trace: Trace, steps: Steps, trials: Sequence[Trial]
 ) -> Performance:
-    """The numbers of a finished run and of its trials at each learning rate."""
     goal, rates = simulation.goal, simulation.rates
     scheme, elapsed = run.scheme, steps.times[:, -1]
     stale = steps.staleness

@@ -117,7 +117,6 @@ def _values(table: pd.DataFrame, name: str) -> FloatArray:
 
 
 def _looks(*tables: pd.DataFrame) -> dict[str, Look]:
-    """The look of each label: the same in all pictures of a page."""
     named: dict[str, str] = {}
     for table in tables:
         for row in table.to_dict("records"):
@@ -162,7 +161,6 @@ def _ranking_table(ranking: pd.DataFrame, quantity: str) -> Table:
 
 
 def _value(row: Mapping[Any, Any]) -> TableCell:
-    """The mean; or in how many replications the goal is reached, where it is not in all."""
     reached, replications = row.get("reached"), row.get("replications")
     if reached == replications:
         return number(row["value"])
@@ -170,7 +168,6 @@ def _value(row: Mapping[Any, Any]) -> TableCell:
 
 
 def _barred(row: Mapping[Any, Any]) -> bool:
-    """Whether a scheme is in the table for comparison alone."""
     reasons = (row.get(column) for column in ("breaks", "unheard"))
     return any(isinstance(reason, str) and reason for reason in reasons)  # NaN: there is none
 

@@ -117,7 +117,6 @@ def trial(
 
 
 def _taken(rows: FloatArray, places: IntArray) -> FloatArray:
-    """One number of each row: ``(R, T)``, ``(R,)`` -> ``(R,)``."""
     return np.take_along_axis(rows, places[:, None], axis=1)[:, 0]
 
 

@@ -313,7 +313,6 @@ def _go_on(
 
 
 def _look_at(search: Search, new: Iterable[Contender], part: Progress) -> None:
-    """Build new contenders and run their clocks."""
     some = [*new]
     most = race_heats(search.question)[-1][0]
     build_all(search, some, part, most)
@@ -377,7 +376,6 @@ def race_heats(question: Question) -> list[tuple[int, int]]:
 def _heat(
     search: Search, contenders: Sequence[Contender], replications: int, part: Progress
 ) -> None:
-    """Let these run on the delays of the race."""
     question = search.question
     rates = {
         one: tuple(dict.fromkeys((one.rate, question.common_rate))) if question.trains else ()

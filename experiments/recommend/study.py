@@ -255,7 +255,6 @@ def _ranking(found: Recommendation) -> pd.DataFrame:
 
 
 def _candidates(found: Recommendation) -> pd.DataFrame:
-    """One row per scheme that was looked at, with why it left."""
     rows = []
     for one in found.contenders:
         expected = one.expected
@@ -297,7 +296,6 @@ def _best_known(one: Contender) -> float:
 
 
 def _sensitivity(found: Recommendation) -> pd.DataFrame:
-    """One row per change of the delays and scheme."""
     columns = ["dial", "times", "scheme", "label", "value", "ratio", "ratio_low", "ratio_high"]
     rows = []
     for each in found.sensitivities:
@@ -309,7 +307,6 @@ def _sensitivity(found: Recommendation) -> pd.DataFrame:
 
 
 def _rates(found: Recommendation) -> pd.DataFrame:
-    """One row per scheme and learning rate of the last trial."""
     rows = []
     for one in found.contenders:
         if one.trial is None:

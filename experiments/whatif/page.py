@@ -136,7 +136,6 @@ def _culprits(study: Study, m: int) -> str:
 
 
 def _other_ways(study: Study, m: int) -> str:
-    """What else can be done about the hosts that the verdict names."""
     dropped = study.change(rounds.DROP, m)["share"]
     kept = percent(dropped) if dropped > 0 else "nothing"
     are, their = ("is", "its") if m == 1 else ("are", "their")
@@ -176,7 +175,6 @@ def _late(study: Study) -> str:
 
 
 def _cause(study: Study) -> tuple[str, str]:
-    """The largest cause, and how much of the slowdown it is."""
     cause = max(rounds.CAUSES, key=study.seconds)
     share = study.seconds(cause) / (study.seconds() - study.seconds("typical"))
     return cause, f"{100 * min(share, 1.0):.0f} % of the slowdown"
@@ -187,7 +185,6 @@ def _share(saving: Mapping[Any, Any] | pd.Series) -> TableCell:
 
 
 def _named(hosts: Sequence[str]) -> str:
-    """``gpu-07, gpu-12``; of many the first ones, and how many there are."""
     listed = ", ".join(hosts[:NAMED])
     return listed if len(hosts) <= NAMED else f"{listed}, ... ({len(hosts)} hosts)"
 

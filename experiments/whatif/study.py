@@ -217,7 +217,6 @@ class _Load:
         return np.where(self.worker == host, self.gaps, 0.0)
 
     def _estimate(self, name: str, series: FloatArray) -> dict[str, float]:
-        """The mean of ``(R,)``, with its interval."""
         value = float(series.mean())
         ends = self.blocks.interval(value, self.blocks.means(series))
         return interval_columns(name, (value, *ends))
