@@ -211,7 +211,6 @@ def configuration(family: SchemeFamily, names: Catalogue) -> str:
 
 
 def _code(text: str) -> str:
-    """Marks of code as Markdown has them."""
     return text.replace("``", "`")
 
 
@@ -284,13 +283,11 @@ def _matrix(encoding: sparse.csr_array, workers: int) -> Picture:
 
 
 def _numbered(label: str, count: int) -> Axis:
-    """An axis with at most twelve of its numbers."""
     places = tuple(range(0, count, max(1, -(-count // 12))))
     return Axis(label, names=tuple(map(str, places)), places=places)
 
 
 def _clock(cell: Cell, rounds: bool) -> Picture:
-    """What every worker did until the last update."""
     spans = timeline.timeline_table(timeline.record([cell]))
     free = () if rounds else (cell.label,)
     spans = gantt.classified(spans, free)

@@ -219,7 +219,6 @@ def _swept(columns: Sequence[str]) -> Sequence[str]:
 
 
 def _named(row: Mapping[Any, Any]) -> str:
-    """The scheme, and its point of a sweep."""
     point = ", ".join(str(row[key]) for key in _swept([*row]))
     return f"{row['label']} ({point})" if point else str(row["label"])
 

@@ -148,7 +148,7 @@ class Times:
     assumed: str = ""  # nobody says so: a sentence that does, else empty
 
     def seconds(self, values: FloatArray) -> FloatArray:
-        """The values in seconds."""
+        """Such values in seconds."""
         if isinstance(self.unit, float):
             return values * self.unit
         return values if self.unit == "s" else values / A_SECOND[self.unit]
@@ -161,19 +161,11 @@ def settle(
     sample: FloatArray | None,
     hint: str = "",
 ) -> Times:
-    """The unit of times.
-
-    Args:
-        said: by the caller; a number is how many seconds one is, and counts whatever a name says.
-        named: by a name, ``where``; ``None``: nothing names one.
-        where: what names it, or where the times are.
-        sample: times, perhaps with NaN or infinite; ``None``: they are not looked at.
-        hint: a unit that only the file's name names.
-
-    Raises:
-        UnusableFile: they contradict each other, the unit is unknown, or none is said and seconds
-            would be absurd.
-    """
+    """The unit of times: what was ``said`` (a number is how many seconds one is, and counts
+    whatever a name says), what ``where`` names it, or else seconds, unless that would be absurd for
+    a ``sample`` (which may have NaN or infinities; ``None`` is not looked at). Only the file's name
+    says ``hint``. Raises UnusableFile: they contradict each other, the unit is unknown, or none is
+    said and needed."""
     if isinstance(said, float):
         return Times(said, f"units of {said:g} s, as --unit says")
     if named is not None and named not in A_SECOND:
@@ -231,18 +223,9 @@ GROUPED = re.compile(r"\d{1,3}([,.' \u00a0\u202f]\d{3})*([.,]\d+)?")
 def numbers(
     column: pd.Series, what: str, remedy: str = "", gaps: bool = False
 ) -> tuple[FloatArray, NDArray[np.int64]]:
-    """The column as numbers, and the places of cells that say that something failed.
-
-    Args:
-        column: what was read.
-        what: the numbers are of.
-        remedy: what could be done about texts.
-        gaps: read "timeout" and the like as NaN.
-
-    Raises:
-        UnusableFile: naming the place of the first cell that is no number; Booleans and dates are
-            none.
-    """
+    """The column as numbers of ``what``, and the places of cells that say that something failed:
+    with ``gaps``, "timeout" and the like are NaN. Raises UnusableFile: naming the place of the
+    first cell that is no number, and a remedy; Booleans and dates are none."""
     if column.dtype.kind in NUMBERS:
         return column.to_numpy(dtype=np.float64, na_value=np.nan), NONE
     if column.dtype.kind == "O":

@@ -161,15 +161,8 @@ def is_turned(columns: list[str], reading: Reading) -> bool:
 
 
 class LongTable:
-    """A long table, of which each load becomes a part when it is asked for.
-
-    Args:
-        role: role to column.
-        most: cells that a part may have.
-
-    Raises:
-        UnusableFile: naming the first defect.
-    """
+    """A long table, of which each load becomes a part, of ``most`` cells, when it is asked for;
+    ``role``: role to column. Raises UnusableFile: naming the first defect."""
 
     def __init__(
         self, held: Held, role: Mapping[str, str], reading: Reading, most: int | None
@@ -271,12 +264,10 @@ class LongTable:
         return RawTable(hosts, table, failed, *said, stages=stages)
 
     def _where(self, rounds: NDArray[np.int64], first: int, last: int) -> str:
-        """The option that takes rounds from one to another."""
         name = short(self._role["round"])
         return f"--rows {name}={self._rounds[rounds[first]]:.15g}:{self._rounds[rounds[last]]:.15g}"
 
     def _numbers_of(self, names: set[str]) -> list[int]:
-        """Workers that an option names."""
         return [place for place, host in enumerate(self._hosts) if host in names]
 
     def _require_no_failures(self, table: FloatArray, workers: NDArray[np.int64]) -> None:

@@ -114,7 +114,6 @@ def _by_chance(
 
 
 def _pairs(one: FloatArray, other: FloatArray) -> FloatArray:
-    """Differences of numbers in different rows."""
     return (one[:, None] - other[None, :])[~np.eye(len(one), dtype=bool)]
 
 

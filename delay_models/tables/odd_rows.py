@@ -290,7 +290,6 @@ def _unlike(row: list[str], body: list[list[str]], decimal: str) -> bool:
 
 
 def _of_another_size(values: FloatArray, others: FloatArray) -> bool:
-    """Whether numbers are of another size than the others."""
     return bool(3 * values.max() < others.min() or values.min() > 3 * others.max())
 
 

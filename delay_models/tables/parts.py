@@ -48,13 +48,9 @@ Sign = Literal["alike", "carried", ""]
 
 
 def waiting(table: FloatArray) -> Sign:
-    """Whether ``(T, n)`` seconds include the wait for the slowest worker of each round.
-
-    Rounds in which somebody never arrived do not count.
-
-    Returns:
-        ``alike``: they do, or all workers are equal; ``carried``: they do; empty: they need not.
-    """
+    """Whether ``(T, n)`` seconds include the wait for the slowest worker of each round: ``alike``
+    (or all workers are equal), ``carried``; empty: they need not. Rounds in which somebody never
+    arrived do not count."""
     part = table[:MOST, :: -(-table.shape[1] // MOST)]
     part = part[np.isfinite(part).all(axis=1)]
     part = part[np.median(part, axis=1) > 0]
@@ -76,14 +72,11 @@ def spread(table: FloatArray, share: float = 0.5) -> float:
 
 
 def carried(table: FloatArray) -> tuple[float, float]:
-    """How far differences from the round's mean are made up for within blocks of rounds.
+    """How far differences of ``(T, n)`` seconds from the round's mean are made up for within blocks
+    of rounds, and the largest ratio that chance does not make; 0 for fewer than two blocks.
 
     The squared sums over blocks, over the sum of squares: 1 for independent times, more for lasting
     differences, and about 1 / ``BLOCK`` where a wait that begins late ends as much earlier.
-
-    Returns:
-        The ratio of ``(T, n)`` seconds, and the largest that chance does not make; that is 0 for
-        fewer than two blocks.
     """
     blocks, n = len(table) // BLOCK, table.shape[1]
     if blocks < 2:
@@ -145,18 +138,9 @@ def called_allreduce(others: pd.DataFrame) -> str:
 
 def own_seconds(calls: pd.DataFrame, column: str, retries: Retries) -> pd.DataFrame:
     """The calls with each worker's own seconds: step - (all-reduce - the shortest of its round).
-
-    Who comes last does not wait, so that its all-reduce is the transfer alone. That is left in
-    everybody's own time.
-
-    Args:
-        calls: columns ``worker``, ``round``, ``seconds``, ``allreduce``.
-        column: what the file calls the last one.
-        retries: of several rows of a worker and round the last one counts.
-
-    Raises:
-        UnusableFile: an all-reduce takes longer than its step, or steps are to be added.
-    """
+    Who comes last does not wait, so that its all-reduce is the transfer alone; that is left in
+    everybody's own time. Of several rows of a worker and round the last one counts. Raises
+    UnusableFile: an all-reduce takes longer than its step, or steps are to be added."""
     if retries == "sum":
         raise UnusableFile(
             f"steps with an all-reduce, {short(column)}, are not added: --retries last"

@@ -18,17 +18,12 @@ import glob
 import json
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from ...sim.files import (
-    UnusableFile,
-    reading,
-    require_cells,
-    require_regular,
-)
+from ...sim.files import UnusableFile, reading, require_cells, require_regular
 from ..base import FloatArray
 from .columns import role_of
 from .files import Held, opened
@@ -108,7 +103,7 @@ def _steps(file: Path, most: int | None) -> tuple[str, dict[int, float], dict[st
     steps: dict[int, float] = {}
     starts: list[float] = []
     for event in events:
-        if not _is_step(event):
+        if _kind(event) != "step":
             continue
         number = int(event["name"].partition("#")[2])
         duration = event.get("dur")
@@ -136,11 +131,11 @@ def _spans(events: list[Any], begin: FloatArray, end: FloatArray) -> dict[str, l
     """Microseconds of each step, by name: in collectives, and in spans that most steps have."""
     named: dict[str, list[Any]] = {}
     for event in events:
-        if _is_collective(event) or _is_stage(event):
-            named.setdefault("" if _is_collective(event) else event["name"], []).append(event)
+        if (kind := _kind(event)) in ("collective", "stage"):
+            named.setdefault("" if kind == "collective" else event["name"], []).append(event)
     calls, found = named.pop("", []), dict[str, list[float]]()
-    for kind in COLLECTIVES:
-        times = _in_steps([call for call in calls if kind.match(call["name"])], begin, end)
+    for sure in COLLECTIVES:
+        times = _in_steps([call for call in calls if sure.match(call["name"])], begin, end)
         if times:
             found["allreduce"] = times
             break
@@ -184,18 +179,17 @@ def _microseconds(event: dict[str, Any], key: str) -> float:
         return np.nan
 
 
-def _is_collective(event: Any) -> bool:
+def _kind(event: Any) -> Literal["collective", "step", "stage", ""]:
+    """What an entry of the events, which may be anything, is: time in collectives, a step of the
+    host, or a span of the host that somebody gave a name."""
     name = event.get("name") if isinstance(event, dict) else None
     if not isinstance(name, str) or event.get("ph") != "X":
-        return False
-    return any(kind.match(name) for kind in COLLECTIVES)
-
-
-def _is_stage(event: Any) -> bool:
-    """Whether it is a span of the host that somebody gave a name."""
-    name = event.get("name") if isinstance(event, dict) else None
-    whole = isinstance(name, str) and STEP.fullmatch(name) is None
-    return whole and event.get("ph") == "X" and event.get("cat") == "user_annotation"
+        return ""
+    if any(kind.match(name) for kind in COLLECTIVES):
+        return "collective"
+    if STEP.fullmatch(name):
+        return "" if str(event.get("cat", "")).startswith("gpu") else "step"
+    return "stage" if event.get("cat") == "user_annotation" else ""
 
 
 def _rank(file: Path, trace: Any) -> str:
@@ -286,13 +280,4 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _wanted(part: dict[str, Any]) -> dict[str, Any] | None:
     """An object of the JSON, if it is a step or a span of the host, the rank, or the whole."""
     whole = "traceEvents" in part or "rank" in part or "distributedInfo" in part
-    needed = whole or _is_step(part) or _is_collective(part) or _is_stage(part)
-    return part if needed else None
-
-
-def _is_step(event: Any) -> bool:
-    """Whether an entry of the events, which may be anything, is a step of the host."""
-    name = event.get("name") if isinstance(event, dict) else None
-    if not isinstance(name, str) or STEP.fullmatch(name) is None:
-        return False
-    return event.get("ph") == "X" and not str(event.get("cat", "")).startswith("gpu")
+    return part if whole or _kind(part) else None

@@ -48,17 +48,10 @@ Load = float | None  # a key of ``Measured.tables``.
 def read_measured(
     path: str, reading: Reading = AS_IT_IS, most: int | None = MOST_CELLS
 ) -> Measured:
-    """Read a table of delays: every load, the workers' names, and what was repaired.
-
-    Args:
-        path: the file (its ending says the format), or a folder or pattern of profiler traces.
-        reading: what the file does not say of itself.
-        most: cells that the file may have; ``None``: any number.
-
-    Raises:
-        TableError: the file is missing, unreadable, empty, ragged, could mean several things, or
-            holds a value that is not a valid delay.
-    """
+    """Read a table of delays: every load, the workers' names, and what was repaired. ``path`` is a
+    file (its ending says the format), or a folder or pattern of profiler traces; ``most``: cells
+    that it may have (``None``: any number). Raises TableError: the file is missing, unreadable,
+    empty, ragged, could mean several things, or holds a value that is not a valid delay."""
     with _opened(path, reading, most) as (loads, part, repairs):
         return _together({load: complete(part(load), reading) for load in loads}, repairs)
 
@@ -124,7 +117,6 @@ RANGE = re.compile(r"(\d{0,15}):(\d{0,15})(?::([1-9]\d{0,8}))?")
 
 
 def _rows(frame: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
-    """The rows of a file that count."""
     if wanted is None:
         return frame
     name, equals, value = wanted.rpartition("=")
@@ -305,7 +297,6 @@ def _name(names: Names, place: int) -> str:
 
 
 def _some(texts: Sequence[str], most: int) -> str:
-    """The first ones, and the last where not all are shown."""
     shown = [short(text) for text in texts]
     if len(shown) <= most + 1:
         return ", ".join(shown)

@@ -91,14 +91,12 @@ def _a_second(found: list[str], reading: Reading) -> float:
 
 
 def _where(index: str | None, rounds: Names | None) -> Where:
-    """How rows of a wide table are chosen: by an index, if there is one."""
     if not index or rounds is None or rounds.dtype.kind not in "iuf":
         return lambda first, last: f"--rows {first + 1}:{last + 1}"
     return lambda first, last: f"--rows {short(index)}={rounds[first]:g}:{rounds[last]:g}"
 
 
 def _require_workers(found: list[str]) -> None:
-    """Refuse columns that are no worker's by their names."""
     nameless = [name for name in found if name.startswith("Unnamed: ")]
     if nameless:
         place = int(nameless[0].removeprefix("Unnamed: ")) + 1

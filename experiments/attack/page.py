@@ -155,7 +155,6 @@ def _panel(frame: pd.DataFrame, workers: int, looks: Mapping[str, Look], titled:
 
 
 def _marks(rows: pd.DataFrame, look: Look, width: float) -> Iterator[Mark]:
-    """The three lines of a code, its markers, and its entry in the legend."""
     s, worst = (rows[name].to_numpy(dtype=float) for name in ("stragglers", "worst_relative"))
     k = rows["partitions"].to_numpy(dtype=float)
     bound, mean = rows["bound"].to_numpy(dtype=float) / k, _random(rows)

@@ -105,7 +105,6 @@ def verify_grid(asked: VerifyRequest, document: Mapping[str, Any] | None = None)
 
 
 def _unknown(cell: Cell, why: str) -> TableRow:
-    """The row of a cell of which no closed form is known."""
     settings = cell.settings
     names = settings.workers, grid.delay_label(settings.delay), settings.load_law.kind
     return TableRow(*names, cell.label, "iteration time and error", NoFormula(why))

@@ -337,5 +337,4 @@ def _by_law(setting: Setting, scheme: RoundScheme, asked: VerifyRequest) -> ByLa
 
 
 def _timing(scheme: RoundScheme) -> object:
-    """What the times of a scheme depend on."""
     return (scheme.assignment, scheme.stopping) if isinstance(scheme, Fixed) else scheme
