@@ -18,15 +18,7 @@ from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from .base import (
-    NORMAL_END,
-    STRICT,
-    DelayModel,
-    FloatArray,
-    IndependentPart,
-    Part,
-    Probability,
-)
+from .base import NORMAL_END, STRICT, DelayModel, FloatArray, IndependentPart, Part, Probability
 from .compose import Around
 from .parametric import Deterministic, LogNormal
 

@@ -12,16 +12,7 @@ from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, reading, require_cells, short
 from ..base import FloatArray
-from .columns import (
-    GAPS,
-    NONE,
-    NUMBERS,
-    Times,
-    numbers,
-    parse,
-    role_of,
-    settle,
-)
+from .columns import GAPS, NONE, NUMBERS, Times, numbers, parse, role_of, settle
 from .files import Held
 from .measured import LAYOUTS, REMEDY, RawTable, Reading, Repair, will_be_refused
 from .odd_columns import all_grow, as_word, derived_worker, require_columns

@@ -217,9 +217,7 @@ def _together(parts: Mapping[Load, RawTable], repairs: list[Repair]) -> Measured
     places = {load: [part.hosts.index(host) for host in hosts] for load, part in parts.items()}
     cut = {
         load: replace(
-            part,
-            table=part.table[:, places[load]],
-            stages=columns_of(part.stages, places[load]),
+            part, table=part.table[:, places[load]], stages=columns_of(part.stages, places[load])
         )
         for load, part in parts.items()
     }

@@ -18,15 +18,7 @@ from ..config.document import write_yaml
 from ..page.content import Chart, Section, Table, capped
 from ..page.html import drawn, environment, values_of
 from ..page.numbers import number, plain_cell
-from ..pictures.kinds.losses import (
-    BANDS,
-    DIVERGED,
-    band_key,
-    cut,
-    instants_of,
-    loss_at,
-    spread,
-)
+from ..pictures.kinds.losses import BANDS, DIVERGED, band_key, cut, instants_of, loss_at, spread
 from ..pictures.looks import INK, Look, look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, axis_of
 from ..pictures.svg.marks import PageStyle

@@ -192,10 +192,7 @@ CONTROLS: tuple[Slider | Choice, ...] = (
     Choice(
         "view",
         "loss against time",
-        {
-            "first": "the first part, logarithmic loss",
-            "whole": "the whole run, plain axes",
-        },
+        {"first": "the first part, logarithmic loss", "whole": "the whole run, plain axes"},
         "first",
         "the first part ends with the fastest scheme's run",
     ),

@@ -12,15 +12,7 @@ from typing_extensions import override
 from ...delay_models import parametric
 from ...delay_models.base import FloatArray
 from .empirical import EmpiricalFamily
-from .law import (
-    CannotFit,
-    Family,
-    Law,
-    ScipyLaw,
-    Weighed,
-    require_positive_delays,
-    require_spread,
-)
+from .law import CannotFit, Family, Law, ScipyLaw, Weighed, require_positive_delays, require_spread
 from .lognormals import TwoLogNormalsFamily
 
 # Families whose fit is a formula: exponential, shifted exponential, Pareto.

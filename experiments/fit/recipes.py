@@ -19,16 +19,7 @@ from ...delay_models.base import FloatArray
 from .empirical import rank_effects
 from .families import EMPIRICAL
 from .goodness import thinned
-from .law import (
-    CannotFit,
-    Family,
-    Law,
-    Section,
-    TwoLogNormals,
-    fitted,
-    lognormal_section,
-    rounded,
-)
+from .law import CannotFit, Family, Law, Section, TwoLogNormals, fitted, lognormal_section, rounded
 from .lognormals import split_factors
 from .variance import Memory, Parts
 

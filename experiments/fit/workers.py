@@ -12,15 +12,7 @@ from scipy import stats
 from ...delay_models.base import FloatArray
 from ..whatif.intervals import LEVEL as CONFIDENCE
 from ..whatif.intervals import blocks
-from ..whatif.rounds import (
-    MOST,
-    RUNS,
-    round_medians,
-    slow_alone,
-    slowest,
-    standing_out,
-    waits,
-)
+from ..whatif.rounds import MOST, RUNS, round_medians, slow_alone, slowest, standing_out, waits
 from .law import Section, lognormal_section, rounded
 
 # A worker is *slow* in a round if it takes more than ``LEVEL`` times the round's median, or more

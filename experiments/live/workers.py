@@ -92,12 +92,7 @@ class ConnectedWorkers:
         return (time.perf_counter() - self._zero) / self.scale
 
     def give(
-        self,
-        worker: int,
-        number: int,
-        waits: Sequence[float],
-        argument: Any,
-        empty: bool = False,
+        self, worker: int, number: int, waits: Sequence[float], argument: Any, empty: bool = False
     ) -> None:
         """Give a worker its next task; see ``Task``. A dead one hears nothing."""
         scaled = tuple([wait * self.scale for wait in waits])

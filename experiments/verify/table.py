@@ -151,7 +151,7 @@ def summary(result: Verification, seconds: float) -> list[str]:
     lines = [
         f"{len(result.rows)} rows in {seconds:.0f} s: {counts['pass']} pass, "
         f"{counts['FAIL']} fail, {counts['no formula']} have no formula, "
-        f"{counts['not comparable']} cannot be compared",
+        f"{counts['not comparable']} cannot be compared"
     ]
     worst = result.worst()
     if worst is not None:
