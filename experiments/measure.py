@@ -165,20 +165,16 @@ def _require_short(workload: Workload, asked: MeasureRequest, loads: Sequence[in
 def measure(
     document: Mapping[str, Any] | None, asked: MeasureRequest, progress: Progress
 ) -> pd.DataFrame:
-    """Measure and write the table; ``progress`` is told of rounds done, and in all.
+    """Measure and write the table; ``progress`` is told of rounds done, and in all. Every worker
+    does the same task at the same time, round after round.
 
-    Every worker does the same task at the same time, round after round.
+    Returns one row per task with the columns ``COLUMNS``. All instants are the master's: ``start``
+    is the broadcast of the round and ``end`` the arrival of the answer, in seconds since 1970;
+    ``seconds`` lie between them, as does the delay that a simulation draws. The worker itself
+    worked for ``busy`` of these seconds; the rest is messages, and waiting for a processor.
 
-    Returns:
-        One row per task with the columns ``COLUMNS``. All instants are the master's: ``start`` is
-        the broadcast of the round and ``end`` the arrival of the answer, in seconds since 1970;
-        ``seconds`` lie between them, as does the delay that a simulation draws. The worker itself
-        worked for ``busy`` of these seconds; the rest is messages, and waiting for a processor.
-
-    Raises:
-        ConfigError: a value is wrong, the file cannot be written, a worker does not exist, or the
-            cluster cannot be reached or is too small.
-        CannotEnd: a worker died.
+    Raises ConfigError: a value is wrong, the file cannot be written, a worker does not exist, or
+    the cluster cannot be reached or is too small; CannotEnd: a worker died.
     """
     workload, loads = read_workload(document, asked), read_loads(asked.loads)
     slow, output, tasks = dict(slowed(asked.slow)), asked.output, workload.tasks

@@ -32,12 +32,9 @@ SMALLEST_FIXED = 2
 
 def fit_clumps(sizes: NDArray[np.int64], rounds: int, workers: int) -> Section:
     """Fit the laws to the numbers of cold starts in hit rounds, ``(hit,)``, of so many rounds.
-
-    Returns:
-        Fields of the model ``cold_starts``: the probability that a round is hit, also with a clump
-        of 0 workers; and the sizes as observed, or the mean size over n, ``share``, where a law
-        holds, with ``clump`` unless it is binomial.
-    """
+    Returns fields of the model ``cold_starts``: the probability that a round is hit, also with a
+    clump of 0 workers; and the sizes as observed, or the mean size over n, ``share``, where a law
+    holds, with ``clump`` unless it is binomial."""
     # The index of dispersion, variance over that of a binomial law, has a chi-square law.
     mean, hit = float(sizes.mean()), len(sizes)
     expected = mean * (1 - mean / workers)
@@ -55,14 +52,10 @@ def fit_clumps(sizes: NDArray[np.int64], rounds: int, workers: int) -> Section:
 
 
 def fit_neighbours(cells: Sequence[NDArray[np.bool_]]) -> float:
-    """Chance that the worker after a member of a clump is in it, too; 0 where chance explains it.
-
-    A clump of c of n workers that is scattered has c (c - 1) / n members that follow another one on
-    average; that many more than this is a Poisson event with a chance of at most ``CHANCE``.
-
-    Args:
-        cells: which delays are cold starts, ``(rounds, n)`` each.
-    """
+    """Chance that the worker after a member of a clump is in it, too, from which delays are cold
+    starts, ``(rounds, n)`` each; 0 where chance explains it. A clump of c of n workers that is
+    scattered has c (c - 1) / n members that follow another one on average; that many more than this
+    is a Poisson event with a chance of at most ``CHANCE``."""
     rounds = np.concatenate(cells)
     sizes = rounds.sum(axis=1)
     follows = int((rounds & np.roll(rounds, 1, axis=1)).sum())

@@ -37,15 +37,9 @@ MOST_FITTED = 20_000_000
 def read_tables(
     path: str, reading: Reading = AS_IT_IS, allow_large: bool = False
 ) -> tuple[Measured, list[str]]:
-    """Read a table of delays that can be fitted, however large if that is allowed.
-
-    Returns:
-        What was measured, without the rounds in which a worker never arrived: no law of this
-        program gives infinite delays; and warnings.
-
-    Raises:
-        ConfigError: the table cannot be used, or has no such load.
-    """
+    """Read a table of delays that can be fitted, however large if that is allowed: without the
+    rounds in which a worker never arrived, for no law of this program gives infinite delays; and
+    warnings. Raises ConfigError: the table cannot be used, or has no such load."""
     measured = measured_delays(path, reading, None if allow_large else MOST_FITTED)
     whole = {load: np.isfinite(table).all(axis=1) for load, table in measured.tables.items()}
     tables = {load: table[whole[load]] for load, table in measured.tables.items()}

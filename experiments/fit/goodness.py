@@ -153,19 +153,10 @@ def fit_families(
     ks: Sequence[int],
     held_out: Sequence[Half] = (),
 ) -> tuple[list[Fit], dict[str, str]]:
-    """Fit every family.
-
-    Args:
-        families: which.
-        sample: ``(N,)`` delays that the laws are fitted to.
-        rounds: ``(rounds, n)`` whole rounds that their order statistics are compared with.
-        ks: which order statistics, 1 is the smallest.
-        held_out: halves of the rounds.
-
-    Returns:
-        The fits, best order statistics of held-out rounds first, and for each family that cannot
-        fit the reason.
-    """
+    """Fit families to a sample, ``(N,)`` seconds, and compare their order statistics ``ks`` (1 is
+    the smallest) with those of whole rounds, ``(rounds, n)``, and of held-out halves. Returns the
+    fits, best order statistics of held-out rounds first, and for each family that cannot fit the
+    reason."""
     observed = observed_order_statistics(rounds, ks)
     measured = [observed_order_statistics(h.held_out, ks) for h in held_out] or [observed]
     steps = _Steps.of(sample)

@@ -55,28 +55,16 @@ CELLS, SEED = 200_000, 20190407  # delays of the rounds that ``per_partition`` a
 
 @dataclass(frozen=True, eq=False)
 class LoadFit:
-    """What the loads show.
+    """What the loads show."""
 
-    Attributes:
-        loads: ``(D,)``, ascending.
-        locations: median delay at each, ``(D,)`` seconds.
-        spreads: mean distance from it, ``(D,)`` seconds.
-        intercept: seconds at load 0, by regression of locations.
-        slope: seconds per unit of load.
-        r_squared: of that regression.
-        misfits: per law, without unit; smaller is better.
-        kind: the law that holds.
-        law: the ``load_law:`` section of a config.
-    """
-
-    loads: FloatArray
-    locations: FloatArray
-    spreads: FloatArray
-    intercept: float
-    slope: float
-    r_squared: float
-    misfits: Mapping[str, float]
-    law: dict[str, Any]
+    loads: FloatArray  # ``(D,)``, ascending
+    locations: FloatArray  # median delay at each, ``(D,)`` seconds
+    spreads: FloatArray  # mean distance from it, ``(D,)`` seconds
+    intercept: float  # seconds at load 0, by regression of locations
+    slope: float  # seconds per unit of load
+    r_squared: float  # of that regression
+    misfits: Mapping[str, float]  # per law, without unit; smaller is better
+    law: dict[str, Any]  # the ``load_law:`` section of a config
 
     @property
     def kind(self) -> str:

@@ -35,12 +35,8 @@ class Recipe(ABC):
 
     @abstractmethod
     def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
-        """The ``delay:`` section.
-
-        Args:
-            sample: ``(N,)`` seconds, every delay.
-            tables: ``(rounds, n)`` seconds, the rounds that are whole.
-        """
+        """The ``delay:`` section, from every delay, ``(N,)`` seconds, and the rounds that are
+        whole, ``(rounds, n)`` seconds."""
 
     @property
     @abstractmethod

@@ -98,18 +98,11 @@ def study(
     progress: Callable[[int, int], None] = lambda done, total: None,
     again: bool = True,
 ) -> Findings:
-    """Fit load law, workers, families and memory, and choose the ``delay:`` section.
-
-    Args:
-        measured: a table without missing delays.
-        ks: which order statistics, 1 is the smallest.
-        load: make the config from this load alone.
-        progress: told of steps done, and in all.
-        again: whether the section may be measured rounds, which serve no more workers than these.
-
-    Raises:
-        ConfigError: nothing can be fitted.
-    """
+    """Fit load law, workers, families and memory to a table without missing delays, and choose the
+    ``delay:`` section, from the order statistics ``ks``, and from one load alone if that is given.
+    Measured rounds may be the section only where they may be drawn ``again``: they serve no more
+    workers than these. ``progress`` is told of steps done, and in all. Raises ConfigError: nothing
+    can be fitted."""
     tables = measured.tables
     growth = measure_load({key: t for key, t in tables.items() if key is not None})
     law = {"kind": "proportional"} if growth is None else growth.law

@@ -98,14 +98,9 @@ class Memory:
 
 
 def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memory | None:
-    """Persistence in ``(rounds, n)`` tables; lags never cross from one table to the next.
-
-    Args:
-        tables: rounds in their order, seconds > 0.
-        mixture: fitted to their delays; its parts are the two states.
-
-    Returns:
-        ``None`` where no table has ``FEWEST_ROUNDS`` rounds and 2 workers.
+    """Persistence in ``(rounds, n)`` tables of seconds > 0; lags never cross from one table to the
+    next. The parts of the mixture, fitted to their delays, are the two states. ``None`` where no
+    table has ``FEWEST_ROUNDS`` rounds and 2 workers.
 
     Cost: L products of the tables, ``PERMUTATIONS`` shuffles; of tables above ``LARGE`` cells, of
     whole rounds.

@@ -90,16 +90,10 @@ def run_live(
     reads: Sequence[Path] = (),
 ) -> tuple[Outcome, list[Facts]]:
     """Run every cell of a config on real workers, one after the other; write the tables.
-
     ``progress`` is told of iterations done, and in all; the files in ``reads`` are not replaced.
-
-    Returns:
-        What became of the cells, and what each finished one says besides its tables.
-
-    Raises:
-        ConfigError: the config is bad or cannot be run live, or the cluster cannot be reached;
-            or ``output`` cannot be written.
-    """
+    Returns what became of the cells, and what each finished one says besides its tables. Raises
+    ConfigError: the config is bad or cannot be run live, the cluster cannot be reached, or
+    ``output`` cannot be written."""
     began, at_once = time.monotonic(), datetime.now(UTC).isoformat()
     how = read_how(asked)
     grid = cells(document, asked.data_dir)

@@ -27,13 +27,8 @@ from .workers import Arrival, ConnectedWorkers, Death
 
 
 class CannotEnd(Failed):
-    """An update that waits for workers which are gone.
-
-    Args:
-        iteration: counted from 1.
-        names: how a person finds each dead worker that is waited for.
-        waited: seconds after which the master gave up, if it did.
-    """
+    """An update, counted from 1, that waits for dead workers (``names`` are how a person finds
+    them), perhaps for ``waited`` seconds until the master gave up."""
 
     def __init__(self, iteration: int, names: list[str], waited: float | None = None) -> None:
         super().__init__(iteration, names, waited)

@@ -131,11 +131,8 @@ class HeldPartitions(Computation):
 @final
 @dataclass(frozen=True, eq=False)
 class EncodedSum(HeldPartitions):
-    """Message j is the sum of B_ji g_i over the partitions of its row of B; the argument is beta.
-
-    Attributes:
-        code: ``(m, k)`` the worker's rows of the encoding matrix.
-    """
+    """Message j is the sum of B_ji g_i over the partitions of its row of B, ``code`` being the
+    worker's rows, ``(m, k)``; the argument is beta."""
 
     code: sparse.csr_array
 
@@ -224,13 +221,9 @@ def computations(scheme: Scheme, problem: Problem | None) -> list[Computation]:
 
 
 def parts_of(problem: Problem, entries: int = ENTRIES) -> list[list[Problem]]:
-    """Each partition as problems of a few rows each, without test rows.
-
-    Args:
-        problem: with k partitions.
-        entries: of X that a worker reads before it listens again; p where that is more, since
-            each piece costs a sum of p numbers, too.
-    """
+    """Each partition as problems of a few rows each, without test rows: a worker reads so many
+    entries of X before it listens again, or p where that is more, since each piece costs a sum of p
+    numbers, too."""
     most = max(1, max(entries, problem.features) * problem.rows // max(1, problem.X.size))
     ends = np.cumsum(problem.partition_sizes).tolist()
     whole = replace(problem, partitions=1, X_test=None, y_test=None)

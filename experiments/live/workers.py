@@ -50,16 +50,8 @@ Event = Arrival | Death
 
 @final
 class ConnectedWorkers:
-    """Workers at the other ends of lines; seconds are those of the config.
-
-    Args:
-        lines: one to each worker.
-        names: how a person finds each worker: its number, process and host.
-        hosts: the host of each.
-
-    Attributes:
-        scale: real seconds that one second of the config takes.
-    """
+    """Workers at the other ends of lines, with how a person finds each (its number, process and
+    host) and its host. Seconds are those of the config, each ``scale`` real ones."""
 
     scale = 1.0
 

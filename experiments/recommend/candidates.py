@@ -51,12 +51,8 @@ class SearchSpace:
     network: bool = False  # whether the size of messages matters
 
     def sections(self, catalogue: Catalogue, only: Sequence[str] = ()) -> Iterator[Section]:
-        """Everything that is tried, scheme by scheme in the order of the registry.
-
-        Args:
-            catalogue: what a config can name.
-            only: names of the schemes that are searched; empty: all.
-        """
+        """Everything that is tried, scheme by scheme in the order of the registry; of the schemes
+        ``only`` these, if there are any."""
         for name, family in catalogue["schemes"].classes.items():
             if (only and name not in only) or name in LEFT_OUT:
                 continue

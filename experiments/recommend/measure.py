@@ -131,16 +131,9 @@ MANY = 0.05  # share of the replications
 # more: L (s + rho) / mu instead of L rho / mu, for a growth rho of the gradients. So an update
 # counts 1 / (rho + s) exact iterations, with rho the inverse of the share above.
 def exact_iterations(steps: Steps, partitions: int, exact: bool, first: int = 0) -> FloatArray:
-    """Exact iterations that a mean update of each replication counts, ``(R,)``.
-
-    A yardstick where nothing is trained, and no promise: real partitions are neither orthogonal
-    nor equal.
-
-    Args:
-        steps: of the run.
-        partitions: k.
-        exact: whether every update is known to be exact.
-        first: the updates before this one are not looked at.
+    """Exact iterations that a mean update of each replication counts, from the update ``first`` on,
+    ``(R,)``; ``exact``: every update is known to be exact. A yardstick where nothing is trained,
+    and no promise: real partitions are neither orthogonal nor equal.
 
     Source: Stich and Karimireddy, The Error-Feedback Framework, arXiv 1909.05350, for staleness.
     """

@@ -65,15 +65,9 @@ def recommendation_page(
     config: str,
     method: Sequence[str] = (),
 ) -> Page:
-    """What is said of a recommendation.
-
-    Args:
-        tables: ``ranking``, ``candidates`` and ``sensitivity``.
-        answer: in sentences.
-        manifest: what was asked, and where the result comes from.
-        config: the winner's.
-        method: how it was found, paragraphs.
-    """
+    """What is said of a recommendation, from its tables (``ranking``, ``candidates`` and
+    ``sensitivity``), the answer, the manifest, the winner's config, and how it was found, in
+    paragraphs."""
     ranking, candidates = tables["ranking"], tables["candidates"]
     sensitivity, measured = tables["sensitivity"], _measured(candidates)
     looks = _looks(ranking, sensitivity, measured.head(MOST_NAMED))

@@ -96,14 +96,9 @@ def order(values: FloatArray, criterion: Criterion = "mean") -> Order:
 def trial(
     goal: Goal, times: FloatArray, losses: Iterable[FloatArray], best: Order = ANYTHING
 ) -> Trial:
-    """Look at losses until what the goal asks for is known.
-
-    Args:
-        goal: a target or a budget.
-        times: ``(R, T + 1)`` seconds at the end of each iteration; 0 at first.
-        losses: ``(R,)`` at the start and after each iteration; read as long as they are needed.
-        best: the trial ends as well once its values can no longer be as good as this.
-    """
+    """Look at losses, ``(R,)`` at the start and after each iteration, until what a target or a
+    budget asks for is known, or until the values can no longer be as good as ``best``. ``times``:
+    ``(R, T + 1)`` seconds at the end of each iteration; 0 at first."""
     if goal.kind == "budget":
         last = np.maximum((times <= goal.value).sum(axis=1) - 1, 0)
         read = np.stack([*islice(losses, int(last.max()) + 1)], axis=1)
@@ -202,13 +197,7 @@ DOUBLINGS = 40  # doublings, either way, in which the best rate is looked for
 
 
 class ExactPath:
-    """Exact gradient descent, trained as far as it is looked at.
-
-    Life cycle: made at the start; to be used within ``training_context()``.
-
-    Args:
-        learning: problem, start and optimizer.
-    """
+    """Exact gradient descent, trained as far as it is looked at, within ``training_context()``."""
 
     def __init__(self, learning: build.Training) -> None:
         self.learning = learning
@@ -240,13 +229,8 @@ class ExactDescent:
 def exact_descent(
     learning: build.Training, iterations: int, target: float | None = None
 ) -> ExactDescent:
-    """Walk from the config's learning rate as long as it gets better.
-
-    Args:
-        learning: problem, start and optimizer.
-        iterations: T.
-        target: a loss to be reached soonest; ``None``: the loss half-way counts.
-    """
+    """Walk from the config's learning rate as long as it gets better: to reach ``target`` soonest,
+    or (``None``) by the loss half-way through the iterations."""
 
     @cache
     def descent(power: int) -> ExactDescent:
@@ -311,18 +295,9 @@ def ask(
     data_dir: Path | None,
     notes: Sequence[str] | None = None,
 ) -> Question:
-    """Read a question about the cluster of a config.
-
-    Args:
-        document: the config.
-        request: goal, limits and schemes, as the options say them.
-        data_dir: where the public data sets lie.
-        notes: what should be known of the table that the config was made from; ``None``: it is the
-            user's own, and its learning rate is that of the untuned comparison.
-
-    Raises:
-        ConfigError: one of them is bad.
-    """
+    """Read a question about the cluster of a config. ``notes`` is what should be known of the table
+    that the config was made from; ``None``: it is the user's own, and its learning rate is that of
+    the untuned comparison. Raises ConfigError: one of them is bad."""
     scenario = read_scenario(document, data_dir, notes or ())
     limits = read_limits(request, scenario.features)
     only = read_schemes(request, scenario.catalogue)

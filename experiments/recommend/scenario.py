@@ -316,13 +316,8 @@ class ScaledLoad(LoadLaw):
 
 
 class PerturbedTape(TapeAround):
-    """A tape whose delays are changed as they are read; the original stays as it is.
-
-    Args:
-        tape: the original.
-        change: ``tail`` or ``persistence``.
-        key: of the random numbers of ``persistence``.
-    """
+    """A tape whose delays are changed as they are read; the original stays as it is. ``key`` is
+    that of the random numbers of ``persistence``."""
 
     def __init__(self, tape: TapeLike, change: Perturbation, key: tuple[int, int]) -> None:
         self.tape, self._change, self._key = tape, change, key

@@ -108,17 +108,10 @@ class Search:
         delays: int = TRIAL_DELAYS,
         bar: Order = ANYTHING,
     ) -> Iterator[tuple[Contender, Performance]]:
-        """Simulate contenders side by side; those that cannot be simulated leave.
-
-        Args:
-            rates: learning rates of each contender; none: its clock alone.
-            replications, delays: of each simulation; ``RACE_DELAYS`` or ``TRIAL_DELAYS``.
-            part: of the progress bar.
-            bar: what a trial must match to be of interest; of no matter to the config's own.
-
-        Raises:
-            ConfigError: one that the config names cannot be simulated.
-        """
+        """Simulate contenders side by side, each at its learning rates (none: its clock alone), on
+        ``RACE_DELAYS`` or ``TRIAL_DELAYS``; those that cannot be simulated leave. ``bar`` is what a
+        trial must match to be of interest; of no matter to the config's own. Raises ConfigError:
+        one that the config names cannot be simulated."""
         simulations = [
             self.simulation(one, replications, own, delays, bar) for one, own in rates.items()
         ]

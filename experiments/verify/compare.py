@@ -74,13 +74,8 @@ def compare_mean(samples: FloatArray, expected: float) -> Comparison:
 
 
 def at_most(samples: FloatArray, bounds: FloatArray, scale: float) -> Comparison:
-    """A sample mean against the mean of upper bounds, one for each sample; one-sided.
-
-    Args:
-        samples: ``(R,)`` independent samples.
-        bounds: ``(R,)``; sample and bound may depend on each other.
-        scale: rounding is measured against this number.
-    """
+    """A sample mean, ``(R,)`` independent samples, against the mean of upper bounds, one for each
+    sample, on which it may depend; one-sided. Rounding is measured against ``scale``."""
     over, error = _mean_and_error(samples - bounds)
     rounding = ROUNDING * scale
     varies = error * np.sqrt(samples.size) > rounding
@@ -108,14 +103,8 @@ def binomial_z(hits: int, rounds: int, probability: float) -> float:
 def same(
     values: FloatArray, expected: float, tolerance: float = ROUNDING, scale: float | None = None
 ) -> Comparison:
-    """Numbers that must all be the expected one.
-
-    Args:
-        values: ``(N,)``.
-        expected: the one number.
-        tolerance: relative to ``scale``.
-        scale: the size of what is computed; ``|expected|`` unless given.
-    """
+    """Numbers that must all be the expected one, to ``tolerance`` of the size of what is computed
+    (``scale``, ``|expected|`` unless given)."""
     size = abs(expected) if scale is None else scale
     agree = bool(np.all(np.abs(values - expected) <= tolerance * size))
     return Comparison(float(values.mean()), expected, 0.0 if agree else np.inf, varies=False)
@@ -241,17 +230,11 @@ def compare_law_engine(case: Case) -> Quantities:
 def distance(
     samples: FloatArray, points: FloatArray, expected: FloatArray, others: float = np.inf
 ) -> Comparison:
-    """Kolmogorov-Smirnov: the largest distance between two distributions, at some points.
-
-    ``expected`` is the median of that distance, and z the normal score of its chance; both are
-    those of the distance anywhere, which is never smaller. One-sided.
-
-    Args:
-        samples: ``(N,)`` independent samples.
-        points: ``(P,)`` seconds, ascending.
-        expected: the other distribution at these points.
-        others: how many samples that one was measured with.
-    """
+    """Kolmogorov-Smirnov: the largest distance between two distributions, at some points: of
+    ``(N,)`` independent samples, and of one whose values there are ``expected``, measured with
+    ``others`` samples. The ``expected`` of the result is the median of that distance, and z the
+    normal score of its chance; both are those of the distance anywhere, which is never smaller.
+    One-sided."""
     scale = np.sqrt(samples.size / (1.0 + samples.size / others))
     found = float(np.abs((samples[:, None] <= points).mean(axis=0) - expected).max())
     chance = min(float(special.kolmogorov(scale * found)), 1.0 - ROUNDING)

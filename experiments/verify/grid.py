@@ -50,12 +50,8 @@ FEATURES = 8
 
 @cache
 def least_squares(partitions: int, condition: float = 1.0) -> SquaredLoss:
-    """``ROWS`` rows a partition, ``FEATURES`` features, a hidden model and unit noise.
-
-    Args:
-        partitions: k.
-        condition: largest over smallest eigenvalue of the Hessian; the others lie evenly between.
-    """
+    """``ROWS`` rows in each of k partitions, ``FEATURES`` features, a hidden model and unit noise;
+    eigenvalues of the Hessian lie evenly between the largest and that over ``condition``."""
     rng = np.random.default_rng(partitions)
     centres = np.repeat(rng.standard_normal((partitions, FEATURES)), ROWS, axis=0)
     orthonormal = np.linalg.qr(centres + rng.standard_normal(centres.shape))[0]
@@ -78,18 +74,10 @@ def direction() -> FloatArray:
 def group_spreads(
     fixed: Problem, initial: FloatArray, weights: FloatArray, step: float, size: int
 ) -> FloatArray:
-    """V at each step of gradient descent with erasures: ``(R, T)``.
-
-    V is the sum over groups of the squared norm of the group's part of the gradient of the mean
-    loss. Cost: per step four products with the data.
-
-    Args:
-        fixed: a dense problem without L2.
-        initial: ``(p,)`` the start.
-        weights: ``(R, T, k)`` partition weights that the master decoded, equal within a group.
-        step: the learning rate.
-        size: partitions in a group.
-    """
+    """V at each step of gradient descent with erasures: ``(R, T)``. V is the sum over groups of
+    ``size`` partitions of the squared norm of the group's part of the gradient of the mean loss.
+    The problem is dense and without L2; ``weights``, ``(R, T, k)``, are decoded ones, equal within
+    a group. Cost: per step four products with the data."""
     replications, iterations, _ = weights.shape
     ends = np.cumsum(fixed.partition_sizes)[size - 1 :: size]
     blocks = [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]

@@ -90,19 +90,11 @@ def study_load(
     quantiles: Sequence[float] = QUANTILES,
     stages: Mapping[str, FloatArray] | None = None,
 ) -> Study:
-    """Ask everything of one table.
-
-    Args:
-        table: ``(rounds, n)`` seconds, infinite where a worker never arrived; in some round all
-            arrive, and no round's or worker's median is 0.
-        names: of the hosts.
-        load: of the table.
-        counts: how many hosts are replaced, dropped or not waited for; each below n.
-        quantiles: time-outs.
-        stages: ``(R, n)`` seconds >= 0 of each stage, which add up to ``table``.
-
-    Cost: a sort of every round, and four times the table's memory at most.
-    """
+    """Ask everything of one table, ``(rounds, n)`` seconds, infinite where a worker never arrived;
+    in some round all arrive, and no round's or worker's median is 0. ``counts`` are how many hosts
+    are replaced, dropped or not waited for, each below n; ``quantiles`` are time-outs; ``stages``
+    are ``(R, n)`` seconds >= 0 each, which add up to the table. Cost: a sort of every round, and
+    four times the table's memory at most."""
     asked = rounds.default_counts(table.shape[1]) if counts is None else counts
     found = _Load(table, names, max([rounds.MOST, *asked]))
     numbers = sorted({*asked, *range(1, len(found.standing) + 1)})
@@ -164,7 +156,8 @@ TOGETHER = 0.5
 
 
 def stages_of(parts: Mapping[str, FloatArray], table: FloatArray) -> Iterator[Stage]:
-    """What each stage adds to the rounds. Our derivation.
+    """What each stage, ``(R, n)`` seconds >= 0 in the order in which a worker does them, adds to
+    the rounds; ``table`` is their sum. Our derivation.
 
     All workers begin a round together and wait at its end alone. Worker j has done its first s
     stages after C_js = x_j1 + ... + x_js seconds, so the last worker has after E_s = max_j C_js.
@@ -172,10 +165,6 @@ def stages_of(parts: Mapping[str, FloatArray], table: FloatArray) -> Iterator[St
     max_j C_jS, the step. Who is late in a stage is late in those that follow, and may end them all,
     but adds to that one alone. If a stage holds a wait for the slowest, as an all-reduce does, all
     have about the same C_js after it, and it adds what it takes the last worker.
-
-    Args:
-        parts: ``(R, n)`` seconds >= 0 of each stage, in the order in which a worker does them.
-        table: ``(R, n)`` seconds of the whole step, their sum.
     """
     done, before = np.zeros_like(table), np.zeros(len(table))
     apart = 0.0
