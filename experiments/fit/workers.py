@@ -12,7 +12,7 @@ from scipy import stats
 from ...delay_models.base import FloatArray
 from ..whatif.intervals import LEVEL as CONFIDENCE
 from ..whatif.intervals import blocks
-from ..whatif.rounds import MOST, RUNS, round_medians, slow_alone, slowest, standing_out, waits
+from ..whatif.rounds import RUNS, Job, round_medians
 from .law import Section, lognormal_section, rounded
 
 # A worker is *slow* in a round if it takes more than ``LEVEL`` times the round's median, or more
@@ -81,14 +81,13 @@ def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
     """Of ``(rounds, n)`` tables; ``None`` with few rounds or workers, or a round's median of 0 s.
     Cost: a sort of every round, and a thousand means for each of ``JUDGED`` workers."""
     rounds = np.concatenate(tables)
-    count, n = rounds.shape
-    medians = round_medians(rounds)
-    if count < FEWEST_ROUNDS or n < 3 or medians.min() <= 0:
+    job = Job(rounds)
+    medians = job.medians
+    if len(rounds) < FEWEST_ROUNDS or rounds.shape[1] < 3 or medians.min() <= 0:
         return None
-    found = slowest(rounds, MOST + 2)
-    cost, _ = slow_alone(found)
+    cost, _ = job.slowest.alone
     costly = np.argsort(-cost, kind="stable")
-    first, who, second = found.without(())
+    first, who, second = job.slowest.without(())
 
     def alone(worker: int) -> FloatArray:
         """Seconds of each round, ``(R,)``, that go if this worker is never the slowest."""
@@ -100,7 +99,7 @@ def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
     slow = ratios > level
     ends = np.cumsum([len(table) for table in tables])[:-1]
     runs = _runs(np.split(slow, ends))
-    standing = standing_out(rounds, medians, found, waits(rounds, medians))
+    standing = job.standing_out()
     lasting = _long_spells(slow, runs)
     standing += [int(j) for j in costly if lasting[j] and j not in standing]
     order = [*standing, *(int(j) for j in costly if j not in standing)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import permutations
 
 import numpy as np
@@ -44,21 +45,26 @@ class Slowest:
     of: int  # n
 
     def without(self, gone: Collection[int]) -> tuple[FloatArray, NDArray[np.int64], FloatArray]:
-        """The slowest of the workers that are left, which it is, and the next after it.
-
-        Args:
-            gone: at most K - 2 workers, or all but two of them; of one more, what comes after the
-                slowest is not known.
-
-        Returns:
-            ``(R,)`` seconds, workers, and seconds.
-        """
+        """The slowest of the workers that are left, which it is, and the next after it: ``(R,)``
+        seconds, workers, and seconds. At most K - 2 workers may be gone, or all but two of them; of
+        one more, what comes after the slowest is not known."""
         there = ~np.isin(self.workers, [*gone])
         rounds = np.arange(len(there))
         first = there.argmax(axis=1)
         there[rounds, first] = False
         ends, after = (self.seconds[rounds, place] for place in (first, there.argmax(axis=1)))
         return ends, self.workers[rounds, first], after
+
+    @property
+    def alone(self) -> tuple[FloatArray, FloatArray]:
+        """What every worker costs by itself: ``(n,)`` seconds a round that go if a median host
+        replaces this one (it is never the slowest, so the round ends with the next slowest); and
+        ``(n,)`` shares of the rounds that this one ended."""
+        first, worker, second = self.without(())
+        rounds = len(first)
+        gaps = first - second if self.of > 1 else np.zeros(rounds)
+        cost = np.bincount(worker, weights=gaps, minlength=self.of) / rounds
+        return cost, np.bincount(worker, minlength=self.of) / rounds
 
 
 def slowest(table: FloatArray, count: int) -> Slowest:
@@ -83,50 +89,148 @@ CHANCE = 0.01
 """That any worker of a table without lasting differences keeps its factor as it was measured."""
 
 
-def worker_factors(table: FloatArray, medians: FloatArray) -> FloatArray:
-    """Lasting factors of the workers, 1 for the median worker.
+DRAWS = 199
+"""Times that the rounds' slowest workers are dealt out at random; two numbers are compared, so
+chance makes somebody stand out in 1 % of the tables in which nobody does."""
 
-    A worker's factor is the median over rounds of its delay over the round's median. The largest
-    of many such numbers is large by chance alone, so what cannot be told from chance is taken back:
-    factors within the reach of chance (each has a standard error from ``RUNS`` runs of rounds) are
-    shrunk towards 1 by the share of their variance that the errors explain; those beyond it stay.
+SPANS, FEWEST_BLOCKS, FEWEST = 4.0, 4, 30
+"""A block is so many times as long as workers stay slow, but there are so many blocks; fewer rounds
+than ``FEWEST`` do not show how long that is."""
 
-    Args:
-        table: ``(R, n)`` seconds.
-        medians: ``(R,)`` seconds, > 0.
+MOST = 20  # hosts that are looked for
 
-    Returns:
-        ``(n,)``; ones where there is one round.
+SEED = 20251125
 
-    Source:
-        James and Stein's estimator with positive part; keeping what is far off is Efron and
-        Morris's limited translation (JASA 67, 1972).
-    """
-    rounds, n = table.shape
-    parts = min(RUNS, rounds)
-    if parts < 2 or n < 2:
-        return np.ones(n)
-    edges = np.linspace(0, rounds, parts + 1).astype(int)
-    whole, split = np.empty(n), np.empty((parts, n))
-    for columns in pieces(n, rounds):
-        ratios = table[:, columns] / medians[:, None]
-        whole[columns] = np.median(ratios, axis=0)
-        for part in range(parts):
-            split[part, columns] = np.median(ratios[edges[part] : edges[part + 1]], axis=0)
-    centre = float(np.median(whole))
-    if centre <= 0:
-        return np.ones(n)
-    return shrunk(whole / centre, split.var(axis=0, ddof=1) / parts / centre**2, parts - 1)
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """The rounds of a job, ``(R, n)`` seconds, of which at most so many workers are left out."""
+
+    table: FloatArray
+    most: int = MOST
+
+    @cached_property
+    def medians(self) -> FloatArray:
+        """Each round's median over its workers, ``(R,)`` seconds."""
+        return round_medians(self.table)
+
+    @cached_property
+    def slowest(self) -> Slowest:
+        """The slowest workers of each round."""
+        return slowest(self.table, self.most + 2)
+
+    @property
+    def factors(self) -> FloatArray:
+        """Lasting factors of the workers, ``(n,)``: 1 for the median worker, and in one round.
+
+        A worker's factor is the median over rounds of its delay over the round's median, which must
+        be above 0. The largest of many such numbers is large by chance alone, so what cannot be
+        told from chance is taken back: factors within the reach of chance (each has a standard
+        error from ``RUNS`` runs of rounds) are shrunk towards 1 by the share of their variance that
+        the errors explain; those beyond it stay. Source: James and Stein's estimator with positive
+        part; keeping what is far off is Efron and Morris's limited translation (JASA 67, 1972).
+        """
+        rounds, n = self.table.shape
+        parts = min(RUNS, rounds)
+        if parts < 2 or n < 2:
+            return np.ones(n)
+        edges = np.linspace(0, rounds, parts + 1).astype(int)
+        whole, split = np.empty(n), np.empty((parts, n))
+        for columns in pieces(n, rounds):
+            ratios = self.table[:, columns] / self.medians[:, None]
+            whole[columns] = np.median(ratios, axis=0)
+            for part in range(parts):
+                split[part, columns] = np.median(ratios[edges[part] : edges[part + 1]], axis=0)
+        centre = float(np.median(whole))
+        if centre <= 0:
+            return np.ones(n)
+        return shrunk(whole / centre, split.var(axis=0, ddof=1) / parts / centre**2, parts - 1)
+
+    @cached_property
+    def blame(self) -> FloatArray:
+        """Seconds a round that each worker makes the others wait beyond the median, ``(n,)``.
+
+        The k slowest share the wait up to the k-th slowest's delay in equal parts, so that two
+        hosts which are slow together share the blame, though neither costs anything alone. The sum
+        over workers is the mean of (slowest - median). Source: The Shapley value of a maximum, as
+        airports share the cost of a runway: Littlechild and Owen, Management Science 20 (1973).
+        """
+        rounds, n = self.table.shape
+        total = np.zeros(n)
+        for rows in pieces(rounds, n):
+            part = self.table[rows]
+            order = np.argsort(part, axis=1, kind="stable")
+            beyond = np.take_along_axis(part, order, axis=1) - self.medians[rows, None]
+            steps = np.diff(np.maximum(beyond, 0.0), axis=1, prepend=0.0)
+            steps /= np.arange(n, 0, -1)
+            np.cumsum(steps, axis=1, out=steps)
+            total += np.bincount(order.ravel(), weights=steps.ravel(), minlength=n)
+        return np.asarray(total / rounds)
+
+    def standing_out(self) -> list[int]:
+        """The workers that are the slowest more often, or for longer, than chance explains.
+
+        By chance, whoever is the slowest in a block of rounds might as well be any other worker. A
+        block is as long as workers stay slow, so that a spell counts once; the one with most blame
+        has no say in that, or a single slow worker would hide itself. Where all wander, or rounds
+        are too few to tell, some worker is slow for most of a table by chance; there a worker must
+        also be further from the others than they differ among themselves.
+
+        The one with most blame among those who stand out is taken away, and the question is asked
+        again of the others: of two slow hosts, one may hide the other. Returns workers in the order
+        in which they were taken away; at most ``MOST``.
+        """
+        gone: list[int] = []
+        (rounds, n), blame, found = self.table.shape, self.blame, self.slowest
+        logs = np.zeros(n)  # each worker's mean logarithm of delay over round's median
+        for rows in pieces(rounds, n):
+            ratios = self.table[rows] / self.medians[rows, None]
+            logs += np.log(np.maximum(ratios, 1e-12)).sum(axis=0)
+        logs /= rounds
+        rng = np.random.default_rng(SEED)
+        # Clocks that tick coarsely make ties; the first worker is not to end all of these rounds.
+        order = np.lexsort((rng.random(found.seconds.shape), -found.seconds), axis=-1)
+        found = replace(found, workers=np.take_along_axis(found.workers, order, axis=1))
+        while len(gone) < MOST and n - len(gone) > 2:
+            left = np.delete(np.arange(n), gone)
+            span = wandering(self.table, [*gone, int(left[np.argmax(blame[left])])])
+            length = max(1, min(int(np.ceil(SPANS * span)), rounds // FEWEST_BLOCKS))
+            first, worker, second = found.without(gone)
+            cells = np.arange(rounds) // length * n + worker
+            places, inverse = np.unique(cells, return_inverse=True)
+            out = np.zeros(n, dtype=bool)
+            for weights in (first - second, np.ones(rounds)):
+                sums = np.bincount(inverse, weights=weights).astype(np.float64)
+                seen = np.bincount(places % n, weights=sums, minlength=n)
+                out |= seen > _by_chance(sums, len(left), rng.integers) * (1 + 1e-9)
+            if out.any() and (span > 0 or rounds < FEWEST):
+                deals = (rng.standard_normal(len(left)) for _ in range(DRAWS))
+                reach = max(float(_beyond(deal).max()) for deal in deals)
+                out[left] &= _beyond(logs[left]) > reach
+            if not out.any():
+                break
+            gone.append(int(np.argmax(np.where(out, blame, -1.0))))
+        return gone
+
+
+def _beyond(values: FloatArray) -> FloatArray:
+    """How far values lie above their median, in robust standard deviations."""
+    above = values - np.median(values)
+    return np.asarray(above / max(1.4826 * float(np.median(np.abs(above))), 1e-12))
+
+
+def _by_chance(sums: FloatArray, workers: int, draw: Callable[..., NDArray[np.int64]]) -> float:
+    """The most that any of the workers gets, in ``DRAWS`` deals."""
+    deals = (
+        np.bincount(draw(0, workers, len(sums)), weights=sums, minlength=workers).max()
+        for _ in range(DRAWS)
+    )
+    return float(max(deals))
 
 
 def shrunk(factors: FloatArray, errors: FloatArray, freedom: int) -> FloatArray:
-    """Take back what chance explains of ``(n,)`` factors around 1.
-
-    Args:
-        factors: as measured.
-        errors: their squared standard errors, each with so many degrees of freedom.
-        freedom: of ``errors``.
-    """
+    """Take back what chance explains of ``(n,)`` factors around 1, with squared standard errors of
+    so many degrees of freedom each."""
     typical = float(np.median(errors)) * freedom / float(stats.chi2.median(freedom))
     deviations = np.sqrt(np.maximum(errors, typical))
     reach = float(stats.norm.isf(CHANCE / 2 / len(factors)))
@@ -224,13 +328,7 @@ def of_hosts(found: Slowest, order: Sequence[int], counts: Sequence[int]) -> Ite
 
     A median host in place of one is as fast as the median of the others in every round, so it is
     never the slowest: a round then ends with the slowest of the others. Dropped hosts leave their
-    work to the others, whose times grow by n / (n - m), as under a proportional load law.
-
-    Args:
-        found: with K beyond every count.
-        order: workers, the first to go first.
-        counts: m, each below n.
-    """
+    work to the others, whose times grow by n / (n - m), as under a proportional load law."""
     n = found.of
     for m in counts:
         gone = tuple(order[:m])
@@ -259,143 +357,17 @@ def of_speeds(table: FloatArray) -> Iterator[Change]:
     yield Change(REBALANCE, seconds)
 
 
-def of_timeouts(
-    table: FloatArray, medians: FloatArray, quantiles: Sequence[float]
-) -> Iterator[Change]:
+def of_timeouts(job: Job, quantiles: Sequence[float]) -> Iterator[Change]:
     """A task that outlasts a time-out is started once more elsewhere; the first copy to end counts.
     The copy takes the round's median. The time-out is a quantile of all ``(R, n)`` delays: the
     least of them that is not exceeded by this share."""
-    slowest = table.max(axis=1)
+    slowest = job.table.max(axis=1)
     for quantile in quantiles:
-        timeout = float(np.quantile(table, quantile, method="inverted_cdf"))
-        yield Change(BACKUP, np.minimum(slowest, timeout + medians), 0, (), quantile, timeout)
+        timeout = float(np.quantile(job.table, quantile, method="inverted_cdf"))
+        yield Change(BACKUP, np.minimum(slowest, timeout + job.medians), 0, (), quantile, timeout)
 
 
 def default_counts(workers: int) -> list[int]:
     """Numbers of hosts: 1, 2, 3, 5, and 1, 2, 5 and 10 % of them, up to half."""
     shares = (int(np.ceil(share * workers)) for share in (0.01, 0.02, 0.05, 0.1))
     return sorted({m for m in (1, 2, 3, 5, *shares) if m <= workers // 2})
-
-
-DRAWS = 199
-"""Times that the rounds' slowest workers are dealt out at random; two numbers are compared, so
-chance makes somebody stand out in 1 % of the tables in which nobody does."""
-
-SPANS, FEWEST_BLOCKS, FEWEST = 4.0, 4, 30
-"""A block is so many times as long as workers stay slow, but there are so many blocks; fewer rounds
-than ``FEWEST`` do not show how long that is."""
-
-MOST = 20  # hosts that are looked for
-
-SEED = 20251125
-
-
-def waits(table: FloatArray, medians: FloatArray) -> FloatArray:
-    """Seconds a round that each worker makes the others wait, beyond the round's median.
-
-    The k slowest share the wait up to the k-th slowest's delay in equal parts, so that two hosts
-    which are slow together share the blame, though neither costs anything alone. The sum over
-    workers is the mean of (slowest - median). ``(R, n)`` and ``(R,)`` seconds -> ``(n,)`` seconds.
-    Source: The Shapley value of a maximum, as airports share the cost of a runway: Littlechild and
-    Owen, Management Science 20 (1973).
-    """
-    rounds, n = table.shape
-    total = np.zeros(n)
-    for rows in pieces(rounds, n):
-        part = table[rows]
-        order = np.argsort(part, axis=1, kind="stable")
-        beyond = np.take_along_axis(part, order, axis=1) - medians[rows, None]
-        steps = np.diff(np.maximum(beyond, 0.0), axis=1, prepend=0.0)
-        steps /= np.arange(n, 0, -1)
-        np.cumsum(steps, axis=1, out=steps)
-        total += np.bincount(order.ravel(), weights=steps.ravel(), minlength=n)
-    return np.asarray(total / rounds)
-
-
-def slow_alone(found: Slowest) -> tuple[FloatArray, FloatArray]:
-    """What every worker costs by itself.
-
-    Returns:
-        ``(n,)`` seconds a round that go if a median host replaces this one (it is never the
-        slowest, so the round ends with the next slowest); and ``(n,)`` shares of the rounds that
-        this one ended.
-    """
-    first, worker, second = found.without(())
-    gaps = first - second if found.of > 1 else np.zeros(len(first))
-    rounds = len(first)
-    cost = np.bincount(worker, weights=gaps, minlength=found.of) / rounds
-    return cost, np.bincount(worker, minlength=found.of) / rounds
-
-
-def standing_out(
-    table: FloatArray, medians: FloatArray, found: Slowest, blame: FloatArray
-) -> list[int]:
-    """The workers that are the slowest more often, or for longer, than chance explains.
-
-    By chance, whoever is the slowest in a block of rounds might as well be any other worker. A
-    block is as long as workers stay slow, so that a spell counts once; the one with most blame has
-    no say in that, or a single slow worker would hide itself. Where all wander, or rounds are too
-    few to tell, some worker is slow for most of a table by chance; there a worker must also be
-    further from the others than they differ among themselves.
-
-    The one with most blame among those who stand out is taken away, and the question is asked again
-    of the others: of two slow hosts, one may hide the other.
-
-    Args:
-        table: ``(R, n)`` seconds.
-        medians: ``(R,)`` seconds, of the rounds.
-        found: with K at least ``MOST`` + 2, or n.
-        blame: ``(n,)``, as ``waits`` gives it.
-
-    Returns:
-        Workers, in the order in which they were taken away; at most ``MOST``.
-    """
-    gone: list[int] = []
-    rounds, n = table.shape
-    mean = _mean_logs(table, medians)
-    rng = np.random.default_rng(SEED)
-    # Clocks that tick coarsely make ties; the first worker is not to end all of these rounds.
-    order = np.lexsort((rng.random(found.seconds.shape), -found.seconds), axis=-1)
-    found = replace(found, workers=np.take_along_axis(found.workers, order, axis=1))
-    while len(gone) < MOST and n - len(gone) > 2:
-        left = np.delete(np.arange(n), gone)
-        span = wandering(table, [*gone, int(left[np.argmax(blame[left])])])
-        length = max(1, min(int(np.ceil(SPANS * span)), rounds // FEWEST_BLOCKS))
-        first, worker, second = found.without(gone)
-        places, inverse = np.unique(np.arange(rounds) // length * n + worker, return_inverse=True)
-        out = np.zeros(n, dtype=bool)
-        for weights in (first - second, np.ones(rounds)):
-            sums = np.bincount(inverse, weights=weights).astype(np.float64)
-            seen = np.bincount(places % n, weights=sums, minlength=n)
-            out |= seen > _by_chance(sums, len(left), rng.integers) * (1 + 1e-9)
-        if out.any() and (span > 0 or rounds < FEWEST):
-            deals = (rng.standard_normal(len(left)) for _ in range(DRAWS))
-            reach = max(float(_beyond(deal).max()) for deal in deals)
-            out[left] &= _beyond(mean[left]) > reach
-        if not out.any():
-            break
-        gone.append(int(np.argmax(np.where(out, blame, -1.0))))
-    return gone
-
-
-def _mean_logs(table: FloatArray, medians: FloatArray) -> FloatArray:
-    """Each worker's mean logarithm of delay over round's median, ``(n,)``."""
-    total = np.zeros(table.shape[1])
-    for rows in pieces(*table.shape):
-        total += np.log(np.maximum(table[rows] / medians[rows, None], 1e-12)).sum(axis=0)
-    return total / len(table)
-
-
-def _beyond(values: FloatArray) -> FloatArray:
-    """How far values lie above their median, in robust standard deviations."""
-    above = values - np.median(values)
-    return np.asarray(above / max(1.4826 * float(np.median(np.abs(above))), 1e-12))
-
-
-def _by_chance(sums: FloatArray, workers: int, draw: Callable[..., NDArray[np.int64]]) -> float:
-    """The most that any of the workers gets, in ``DRAWS`` deals."""
-    deals = (
-        np.bincount(draw(0, workers, len(sums)), weights=sums, minlength=workers).max()
-        for _ in range(DRAWS)
-    )
-    return float(max(deals))

@@ -101,8 +101,8 @@ def study_load(
     tried = chain(
         rounds.of_causes(found.slow),
         rounds.of_speeds(found.table),
-        rounds.of_hosts(found.slowest, found.order, numbers),
-        rounds.of_timeouts(found.table, found.medians, quantiles),
+        rounds.of_hosts(found.job.slowest, found.order, numbers),
+        rounds.of_timeouts(found.job, quantiles),
     )
     tables = (
         found.slowdown(),
@@ -187,18 +187,16 @@ class _Load:
         self.names = names
         self.table = table if whole.all() else table[whole]
         self.missing = ~np.isfinite(table[~whole])
-        self.medians = rounds.round_medians(self.table)
-        self.slowest = rounds.slowest(self.table, most + 2)
-        self.factors = rounds.worker_factors(self.table, self.medians)
-        self.slow = rounds.slowdown(self.table, self.medians, self.factors)
-        self.blame = rounds.waits(self.table, self.medians)
+        self.job = job = rounds.Job(self.table, most)
+        self.factors = job.factors
+        self.slow = rounds.slowdown(self.table, job.medians, self.factors)
         self.seconds = float(self.slow.real.mean())
-        self.first, self.worker, second = self.slowest.without(())
-        self.gaps = self.first - second
-        others = np.argsort(-self.blame, kind="stable")
+        first, self.worker, second = job.slowest.without(())
+        self.gaps = first - second
+        others = np.argsort(-job.blame, kind="stable")
         # Blocks are long enough for rounds as a whole, and for the worst hosts' spells.
-        self.blocks = blocks((self.first, self.medians, self.gaps, *map(self._alone, others[:3])))
-        self.standing = rounds.standing_out(self.table, self.medians, self.slowest, self.blame)
+        self.blocks = blocks((first, job.medians, self.gaps, *map(self._alone, others[:3])))
+        self.standing = job.standing_out()
         self.order = [*self.standing, *others[~np.isin(others, self.standing)].tolist()]
 
     def _alone(self, host: int) -> FloatArray:
@@ -263,7 +261,7 @@ class _Load:
     def hosts(self) -> pd.DataFrame:
         """The hosts, a row each, the one that costs most alone first."""
         n = len(self.names)
-        alone, ended = rounds.slow_alone(self.slowest)
+        alone, ended = self.job.slowest.alone
         judged = np.argsort(-alone, kind="stable")[:JUDGED] if n > 1 else ()
         low, high = self.blocks.intervals(alone, judged, self._alone)
         place = np.empty(n, dtype=np.int64)
@@ -276,7 +274,7 @@ class _Load:
                 "alone_low": low,
                 "alone_high": high,
                 "alone_share": alone / self.seconds,
-                "blame": self.blame,
+                "blame": self.job.blame,
                 "factor": self.factors,
                 "ends": ended,
                 "mean": self.table.mean(axis=0),
@@ -317,20 +315,16 @@ class _Load:
         host is slow in a stage is asked of its seconds there, beside a typical task."""
         n, tables = len(self.names), list[pd.DataFrame]()
         for stage in stages_of(parts, self.table):
-            part = parts[stage.name] + self.slow.typical
-            medians = rounds.round_medians(part)
-            blame = rounds.waits(part, medians)
-            slowest = rounds.slowest(part, rounds.MOST + 2)
-            waits = bool(np.isnan(stage.ends).any())
-            slow = () if waits else rounds.standing_out(part, medians, slowest, blame)
+            job = rounds.Job(parts[stage.name] + self.slow.typical)
+            slow = [] if np.isnan(stage.ends).any() else job.standing_out()
             added = self._estimate("seconds", stage.added)
             hosts = {
                 "host": [*self.names],
                 "worker": np.arange(n),
                 "ends": stage.ends,
                 "mean": parts[stage.name].mean(axis=0),
-                "blame": blame,
-                "stands_out": np.isin(np.arange(n), [*slow]),
+                "blame": job.blame,
+                "stands_out": np.isin(np.arange(n), slow),
             }
             share = added["seconds"] / self.seconds
             tables.append(pd.DataFrame({"stage": stage.name, **added, "share": share, **hosts}))

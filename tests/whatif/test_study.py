@@ -17,7 +17,7 @@ from erasurehead.delay_models.base import FloatArray
 from erasurehead.experiments.whatif import rounds
 from erasurehead.experiments.whatif.intervals import block_length, blocks
 from erasurehead.experiments.whatif.page import facts, whatif_verdict
-from erasurehead.experiments.whatif.rounds import shrunk, slowdown, slowest, standing_out, waits
+from erasurehead.experiments.whatif.rounds import Job, shrunk, slowdown
 from erasurehead.experiments.whatif.study import Study, stages_of, study_load
 
 # Every number of a table of two rounds and three workers, worked out by hand.
@@ -133,7 +133,7 @@ def test_hosts(found: Study) -> None:
 
 def test_those_who_are_late_together_share_the_blame() -> None:
     """Up to the fourth's 4 s two share 2 s beyond the median; the last has 2 s more."""
-    blame = waits(np.array([[6.0, 1.0, 4.0, 2.0, 1.0]]), np.array([2.0]))
+    blame = Job(np.array([[6.0, 1.0, 4.0, 2.0, 1.0]])).blame
     np.testing.assert_allclose(blame, [3.0, 0.0, 1.0, 0.0, 0.0])
 
 
@@ -429,10 +429,7 @@ COMMON: dict[str, Kind] = {
 def named(draw: Callable[[int], FloatArray], tables: int) -> Iterator[tuple[int, list[int]]]:
     """Of each of so many tables the last host, and who stands out."""
     for table in map(draw, range(tables)):
-        medians = np.median(table, axis=1)
-        first = slowest(table, rounds.MOST + 2)
-        blame = waits(table, medians)
-        yield table.shape[1] - 1, standing_out(table, medians, first, blame)
+        yield table.shape[1] - 1, Job(table).standing_out()
 
 
 def seeded(kind: str) -> Callable[[int], FloatArray]:
