@@ -26,6 +26,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from .base import STRICT, DelayModel, Finite, FloatArray, Probability, Seconds
+from .parametric import special
 
 FURTHEST = 2.0**-53  # the smallest chance to be exceeded that is drawn, as of one uniform number
 
@@ -39,13 +40,6 @@ MANY = 200  # ranks, of which more are taken together in cells
 CELL, TERMS = 1 / 8, 10  # width of a cell of ranks, and terms of the series around its middle
 
 
-def _special() -> Any:
-    """``scipy.special``, imported on first use: it takes a sixth of a second that listing saves."""
-    import scipy.special
-
-    return scipy.special
-
-
 def _above(ranks: FloatArray, latent: FloatArray) -> FloatArray:
     """Sum over workers of the chance to be above each latent number; right to twelve digits. Each
     cell of ranks costs one normal integral and its Taylor series."""
@@ -53,7 +47,7 @@ def _above(ranks: FloatArray, latent: FloatArray) -> FloatArray:
     total = np.zeros(len(latent))
     for cell in np.unique(cells):
         away, x = ranks[cells == cell] - cell * CELL, cell * CELL - latent
-        total += len(away) * _special().ndtr(x)
+        total += len(away) * special().ndtr(x)
         last, slope = np.zeros(len(x)), np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
         for k in range(1, TERMS):
             total += float((away**k).sum()) / factorial(k) * slope
@@ -158,7 +152,7 @@ class Empirical(DelayModel):
         rest = np.sqrt(max(0.0, 1 - self._shared))
         latent = conditions + rest * own.standard_normal((rounds, workers))
         if self.ranks is None:
-            return self.isf(_special().ndtr(-latent))
+            return self.isf(special().ndtr(-latent))
         return np.asarray(np.interp(latent, *self._of_latent))
 
     @cached_property
@@ -171,7 +165,7 @@ class Empirical(DelayModel):
             return latent, self.isf(_above(np.array(self.ranks), latent) / len(self.ranks))
         above = np.zeros(STEPS)
         for mean, count in zip(means, counts, strict=True):
-            above += count * _special().ndtr(mean - latent)
+            above += count * special().ndtr(mean - latent)
         return latent, self.isf(above / len(self.ranks))
 
     @cached_property
@@ -185,7 +179,7 @@ class Empirical(DelayModel):
         seconds = np.asarray(np.interp(1 - s, *self._curve))
         if self.tail > 0:
             beyond = s < self.tail
-            excess = _special().boxcox(self.tail / s[beyond], self.tail_shape)
+            excess = special().boxcox(self.tail / s[beyond], self.tail_shape)
             seconds[beyond] = self.quantiles[-1] + self.tail_scale * excess
         return seconds
 

@@ -39,8 +39,8 @@ def _stats() -> Any:
     return scipy.stats
 
 
-def _special() -> Any:
-    """``scipy.special``, imported on first use, for the same reason."""
+def special() -> Any:
+    """``scipy.special``, imported on first use: that takes a sixth of a second."""
     import scipy.special
 
     return scipy.special
@@ -137,7 +137,7 @@ class ExponentialDelays(ScipyDelays):
 
     @override
     def cdf(self, seconds: ArrayLike) -> FloatArray:
-        return np.asarray(-_special().expm1(-self._scaled(seconds)), dtype=np.float64)
+        return np.asarray(-special().expm1(-self._scaled(seconds)), dtype=np.float64)
 
     @override
     def sf(self, seconds: ArrayLike) -> FloatArray:
@@ -150,7 +150,7 @@ class ExponentialDelays(ScipyDelays):
     @override
     def ppf(self, probability: ArrayLike) -> FloatArray:
         chance = np.asarray(probability, dtype=np.float64)
-        seconds = -_special().log1p(-chance) * (1 / self.rate) + self.shift
+        seconds = -special().log1p(-chance) * (1 / self.rate) + self.shift
         return np.asarray(np.where((chance >= 0) & (chance <= 1), seconds, np.nan))
 
     @override

@@ -232,13 +232,16 @@ ROUNDS, CYCLES = 4, 1  # rounds in a picture; without rounds, iterations of n gr
 def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Picture:
     """A scheme's picture, among n workers. Raises ConfigError, ImpossibleCell: the scheme cannot
     work with so many workers."""
-    cell = _drawn_cell(family, workers, catalogue, ROUNDS)
-    scheme = build.scheme_of(cell)
-    encoding = encoding_of(scheme)
-    if encoding is not None:
-        return _matrix(encoding, workers)
+    scheme = family.build(workers)
     rounds = not isinstance(scheme, Barrierless)
-    return _clock(cell if rounds else _drawn_cell(family, workers, catalogue, CYCLES), rounds)
+    iterations = (ROUNDS if rounds else CYCLES) * scheme.local_steps
+    document: dict[str, Any] = {"workers": workers, "iterations": iterations, "replications": 1}
+    document |= {"seed": 0, "delay": DELAY, "schemes": [plain(family, catalogue)]}
+    if isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:
+        document |= TRAINING
+    [cell] = cells(document)
+    encoding = encoding_of(build.scheme_of(cell))
+    return _clock(cell, rounds) if encoding is None else _matrix(encoding, workers)
 
 
 def encoding_of(scheme: Scheme) -> sparse.csr_array | None:
@@ -252,17 +255,6 @@ def encoding_of(scheme: Scheme) -> sparse.csr_array | None:
             return None
     uncoded = encoding.shape[0] == encoding.shape[1] == encoding.nnz == encoding.diagonal().sum()
     return None if uncoded else encoding
-
-
-def _drawn_cell(family: SchemeFamily, workers: int, catalogue: Catalogue, iterations: int) -> Cell:
-    scheme = family.build(workers)
-    length = {"iterations": iterations * scheme.local_steps, "replications": 1, "seed": 0}
-    schemes = [plain(family, catalogue)]
-    document: dict[str, Any] = {"workers": workers, **length, "delay": DELAY, "schemes": schemes}
-    if isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:
-        document |= TRAINING
-    [cell] = cells(document)
-    return cell
 
 
 def _matrix(encoding: sparse.csr_array, workers: int) -> Picture:
@@ -288,9 +280,8 @@ def _numbered(label: str, count: int) -> Axis:
 
 
 def _clock(cell: Cell, rounds: bool) -> Picture:
-    spans = timeline.timeline_table(timeline.record([cell]))
     free = () if rounds else (cell.label,)
-    spans = gantt.classified(spans, free)
+    spans = gantt.classified(timeline.timeline_table(timeline.record([cell])), free)
     end = float(spans.loc[spans["worker"] < 0, "end"].max())
     workers = sorted(int(worker) for worker in spans["worker"].unique() if worker >= 0)
     panel = gantt.panel(spans, workers, end, "round" if rounds else "update")

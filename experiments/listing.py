@@ -118,27 +118,24 @@ def show_list(what: str | None, config: Path | None = None) -> None:
             _show_section(console, name, entries[name])
 
 
-def _show_section(console: Console, title: str, entries: Entries) -> None:
-    place = (PLACES[title], "italic")
-    console.print(Text.assemble((title, "bold underline"), "  in a config: ", place))
-    for name, family in entries.items():
-        _show_entry(console, name, first_sentence(family))
-        rows = [] if title == "losses" else field_rows(family)  # a loss's fields are the data
-        if rows:
-            _show_fields(console, rows)
+def _show_section(console: Console, kind: str, entries: Entries) -> None:
+    place = (PLACES[kind], "italic")
+    console.print(Text.assemble((kind, "bold underline"), "  in a config: ", place))
+    for entry, family in entries.items():
+        _show_entry(console, entry, first_sentence(family))
+        rows = [] if kind == "losses" else field_rows(family)  # a loss's fields are the data
+        if not rows:
+            continue
+        known = [each.name for each in fields(FieldRow)]
+        shown = [name for name in known if any(getattr(row, name) for row in rows)]
+        table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
+        for name in shown:
+            whole, title = name in ("name", "unit", "default"), "field" if name == "name" else name
+            table.add_column(title, no_wrap=whole, min_width=14 if name == "value" else None)
+        for row in rows:
+            table.add_row(*(Text(getattr(row, name)) for name in shown))
+        console.print(Padding(table, (0, 0, 0, 4)))
     console.print()
-
-
-def _show_fields(console: Console, rows: Sequence[FieldRow]) -> None:
-    known = [each.name for each in fields(FieldRow)]
-    shown = [name for name in known if any(getattr(row, name) for row in rows)]
-    table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
-    for name in shown:
-        whole, title = name in ("name", "unit", "default"), "field" if name == "name" else name
-        table.add_column(title, no_wrap=whole, min_width=14 if name == "value" else None)
-    for row in rows:
-        table.add_row(*(Text(getattr(row, name)) for name in shown))
-    console.print(Padding(table, (0, 0, 0, 4)))
 
 
 def _show_entry(console: Console, name: str, sentence: str) -> None:

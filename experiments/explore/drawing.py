@@ -135,15 +135,17 @@ def loss_time(runs: Sequence[Simulated], whole: bool = False) -> Picture:
     the fastest of them, and the loss is logarithmic, unless ``whole``: then its axis is plain, and
     shows what the runs end at."""
     last = np.inf if whole else min(float(instants_of(run.times)[-1]) for run in runs)
-    most = DIVERGED * max(float(run.losses[:, 0].max()) for run in runs)
+    start = max(float(run.losses[:, 0].max()) for run in runs)
     curves = []
     for run in runs:
         instants = instants_of(np.minimum(run.times, last))
         losses = spread(loss_at(run.times, run.losses, instants), "quantiles")
-        curves.append(Curve(_look(run), instants, *cut(losses, most)))
+        curves.append(Curve(_look(run), instants, *cut(losses, DIVERGED * start)))
     key = BANDS["quantiles"]
-    start = max(float(run.losses[:, 0].max()) for run in runs)
-    loss = _end(curves, start) if whole else axis_of(LOSS, _values(curves), 1.0)
+    if whole:
+        loss = _end(curves, start)
+    else:
+        loss = axis_of(LOSS, np.concatenate([curve.y for curve in curves]), 1.0)
     above = "" if loss.high is None else f"all begin above, at {start:.3g}"
     panel = Panel(Axis("simulated time (s)"), loss, [*curves, band_key(key)], remark=above)
     return Picture([panel], 1, 4.8, 3.4, last=(key,))
@@ -199,10 +201,6 @@ def time_error(
 LOSS, ERROR = "training loss (mean over rows)", "mean decoding error"
 
 WIDE = 5.0  # from this ratio on, an axis is logarithmic
-
-
-def _values(curves: Sequence[Curve]) -> FloatArray:
-    return np.concatenate([curve.y for curve in curves])
 
 
 def _look(run: Simulated) -> Look:

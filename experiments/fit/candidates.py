@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ...delay_models import DelayModel
 from ...delay_models.base import FloatArray
 from ..config.build import delay_model
-from .cold import UnitDelays, find_cold_starts
+from .cold import UnitDelays
 from .families import EMPIRICAL, FAMILIES
 from .goodness import (
     Fit,
@@ -164,7 +164,11 @@ def choose(
                     tried.append(quick)
                     continue
             models = [delay_model(recipe.section(half.sample, half.seen)) for half in competing]
-            each = Tried(recipe, score(_of_halves(models, delays.workers, ks), measured))
+            made = [
+                simulated_order_statistics(model, delays.workers, ks, CELLS_OF_HALF)
+                for model in models
+            ]
+            each = Tried(recipe, score(made, measured))
         tried.append(each)
         if best is None or each.beats(best):
             best = each
@@ -201,11 +205,6 @@ def _shows_no_law(delays: UnitDelays) -> bool:
         worst_error(observed_order_statistics(table, waits), own) <= np.log(MOST_APART)
         for table in delays.tables
     )
-
-
-def _of_halves(models: Sequence[DelayModel], workers: int, ks: Sequence[int]) -> list[FloatArray]:
-    """Order statistics that models of halves of the rounds predict, ``(K,)`` seconds each."""
-    return [simulated_order_statistics(model, workers, ks, CELLS_OF_HALF) for model in models]
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,7 +296,7 @@ def _again_is_better(recipe: Recipe, delays: UnitDelays, workers: Workers | None
     ks, every = waited_for(delays.workers), halves(delays.tables)
     model, drawn = [], []
     for half in every:
-        seen = UnitDelays("", half.seen, find_cold_starts(half.seen))
+        seen = UnitDelays("", half.seen)
         section, _ = _built(recipe, seen, workers)
         model.append(
             simulated_order_statistics(delay_model(section), delays.workers, ks, CELLS_OF_HALF)

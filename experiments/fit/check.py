@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from ...delay_models import Tape
 from ...delay_models.base import FloatArray
 from ..config.build import delay_model
 from ..config.settings import section
-from .goodness import observed_order_statistics, waited_for
+from .goodness import arrivals, observed_order_statistics, waited_for
 from .law import Section
 
 # A load law, unit delays, factors and cold starts may each look right and together be wrong. So the
@@ -82,7 +82,7 @@ def resimulated(
         means = []
         for replication in range(REPLICATIONS):
             tape = Tape(model, n, SEED, replication)
-            times = _arrivals(grows.worker_times(tape, loads, 0, rounds), ks)
+            times = arrivals(grows.worker_times(tape, loads, 0, rounds), ks)
             whole = rounds // length * length
             means.append(times[:whole].reshape(-1, length, len(ks)).mean(axis=1))
         of_tables = np.concatenate(means)
@@ -90,8 +90,3 @@ def resimulated(
         measured = observed_order_statistics(table, ks)
         found.append(Resimulated(load, ks, measured, of_tables.mean(axis=0), low, high))
     return found
-
-
-def _arrivals(table: FloatArray, ks: Sequence[int]) -> FloatArray:
-    """The k-th smallest of each round, ``(rounds, K)`` seconds."""
-    return np.asarray(np.sort(table, axis=1)[:, np.array(ks) - 1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -246,7 +247,11 @@ class UnitDelays:
 
     label: str  # the load, ``"all"`` for all of them, or ``""`` where the table has no loads
     tables: tuple[FloatArray, ...]  # ``(rounds, n)`` unit delays in seconds, one per load
-    cold: Cold | None  # the cold starts among them
+
+    @cached_property
+    def cold(self) -> Cold | None:
+        """The cold starts among them."""
+        return find_cold_starts(self.tables)
 
     @property
     def workers(self) -> int:
@@ -281,15 +286,11 @@ def by_load(
 ) -> list[UnitDelays]:
     """The unit delays of each load; first those that the config is made from. Units are ``{load:
     (rounds, n) seconds}``. One load is fitted alone; ``None`` pools all."""
-    each = [
-        UnitDelays("" if key is None else f"{key:g}", (t,), find_cold_starts([t]))
-        for key, t in units.items()
-    ]
+    each = [UnitDelays("" if key is None else f"{key:g}", (t,)) for key, t in units.items()]
     if len(each) == 1:
         return each
     if load is None and law["kind"] != "per_partition":
-        pooled = tuple(units.values())
-        return [UnitDelays("all", pooled, find_cold_starts(pooled)), *each]
+        return [UnitDelays("all", tuple(units.values())), *each]
     wanted = load if load is not None else min(key for key in units if key)
     first = each[[*units].index(wanted)]
     return [first, *(one for one in each if one is not first)] if load is None else [first]

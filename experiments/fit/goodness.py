@@ -207,10 +207,14 @@ class _Steps:
         return float(max(np.max(cdf - self.below), np.max(self.upto - cdf)))
 
 
+def arrivals(rounds: FloatArray, ks: Sequence[int]) -> FloatArray:
+    """The k-th smallest delay of each round: ``(rounds, n) -> (rounds, K)`` seconds."""
+    return np.asarray(np.sort(rounds, axis=1)[:, np.array(ks) - 1])
+
+
 def observed_order_statistics(rounds: FloatArray, ks: Sequence[int]) -> FloatArray:
     """Mean over rounds of the k-th smallest delay of a round: ``(rounds, n) -> (K,)`` seconds."""
-    ordered = np.sort(rounds, axis=1)
-    return np.asarray(ordered[:, np.array(ks) - 1].mean(axis=0))
+    return np.asarray(arrivals(rounds, ks).mean(axis=0))
 
 
 def expected_order_statistics(law: Law, workers: int, ks: Sequence[int]) -> FloatArray:

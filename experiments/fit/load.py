@@ -12,7 +12,7 @@ from scipy.optimize import isotonic_regression, minimize_scalar
 
 from ...delay_models.base import FloatArray
 from ...sim.load_laws import PartlyProportional, StepCosts
-from .goodness import waited_for
+from .goodness import arrivals, waited_for
 from .law import rounded
 
 # A law is fitted and judged by what it predicts: the mean k-th arrivals of a round at each load,
@@ -98,17 +98,14 @@ class _Arrivals:
     def __init__(self, loads: FloatArray, tables: Sequence[FloatArray]) -> None:
         workers = tables[0].shape[1]
         self._loads, self._tables = loads, tables
-        self._places = np.unique([max(1, workers // 10), *waited_for(workers)]) - 1
-        ordered = [self._ordered(table) for table in tables]
+        self._ks = sorted({max(1, workers // 10), *waited_for(workers)})
+        ordered = [arrivals(table, self._ks) for table in tables]
         self._measured = np.array([each.mean(axis=0) for each in ordered])
         rounds = np.array([[float(len(table))] for table in tables])
         self._weights = rounds / rounds.sum()
         errors = [_error(table, each) for table, each in zip(tables, ordered, strict=True)]
         ratios = np.divide(errors, self._measured, where=self._measured > 0, out=0 * self._measured)
         self.noise = float(np.hypot(np.sqrt(np.mean(ratios**2)), LEAST_NOISE))
-
-    def _ordered(self, table: FloatArray) -> FloatArray:
-        return np.asarray(np.sort(table, axis=1)[:, self._places])
 
     def laws(self, costs: FloatArray) -> list[tuple[dict[str, Any], float, int]]:
         """Sections, misfits, and how many numbers each has of its own; ``costs`` of steps."""
@@ -156,7 +153,7 @@ class _Arrivals:
         for load in range(1, int(loads[-1]) + 1):
             total += units[rng.integers(len(units), size=rounds)]
             if load in loads:
-                predicted[load] = self._ordered(total).mean(axis=0)
+                predicted[load] = arrivals(total, self._ks).mean(axis=0)
         return self._misfit(np.array([predicted[int(load)] for load in loads]))
 
     def _misfit(self, predicted: FloatArray) -> float:

@@ -148,6 +148,8 @@ class LawsOfWorkers(Recipe):
     worker does from round to round, they may also differ in how much they vary, which one law
     around factors or ranks does not show."""
 
+    base = "a law for each worker"
+
     @override
     def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
         table = np.concatenate(tables)
@@ -165,11 +167,6 @@ class LawsOfWorkers(Recipe):
         mixed = rng.permuted(rest.sample.reshape(table.shape), axis=0)
         return mixed if rest.by_round is None else mixed * rest.by_round[:, None]
 
-    @property
-    @override
-    def base(self) -> str:
-        return "a law for each worker"
-
 
 def _of_one(sample: FloatArray) -> Section:
     """The law of one worker's delays, ``(R,)`` seconds: a lognormal one, or as it was measured."""
@@ -186,6 +183,8 @@ class Again(Recipe):
     """The measured rounds, drawn again: no law of single delays holds. Workers may be slow
     together, or each in its own way; nothing is longer than what was measured."""
 
+    base = "the measured rounds, drawn again"
+
     @override
     def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
         rounds = np.concatenate(tables)
@@ -194,8 +193,3 @@ class Again(Recipe):
             "stretch": isqrt(len(rounds)),
             "seconds": [[rounded(seconds, 4) for seconds in row] for row in rounds.tolist()],
         }
-
-    @property
-    @override
-    def base(self) -> str:
-        return "the measured rounds, drawn again"

@@ -190,16 +190,13 @@ def _chance(centred: Sequence[FloatArray], observed: float) -> float:
     pairs = sum((len(s) - 1) * s.shape[1] for s in centred)
     as_large = 0
     for _ in range(PERMUTATIONS):
-        shuffled = [_other_order(score, rng) for score in centred]
+        shuffled = [
+            rng.permuted(s, axis=0) if s.size <= LARGE else s[rng.permutation(len(s))]
+            for s in centred
+        ]
         total = sum(float(np.einsum("tj,tj->", s[:-1], s[1:])) for s in shuffled)
         as_large += int(total / pairs >= observed * (1 - 1e-9))  # equal but for rounding
     return (1 + as_large) / (1 + PERMUTATIONS)
-
-
-def _other_order(score: FloatArray, rng: np.random.Generator) -> FloatArray:
-    if score.size <= LARGE:
-        return rng.permuted(score, axis=0)
-    return score[rng.permutation(len(score))]
 
 
 # Where the variance of delays comes from: the worker, the round, or the cell itself.

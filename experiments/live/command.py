@@ -120,14 +120,22 @@ def run_live(
             seconds[cell.key] = taken
         summary = summary_table(finished, simulated=False)
         summary["live"] = True
-        outcome = Outcome(
-            finished,
-            failed,
-            seconds,
-            summary,
-            _warnings((*checked.warnings, *diverged(finished)), facts),
-        )
-        live = _said(how, at_once, finished, facts)
+        warnings = [*checked.warnings, *diverged(finished)]
+        late = max((each.late or 0.0 for each in facts), default=0.0)
+        if late > 0.01:
+            warnings.append(
+                f"up to {late:.0%} of a scheme's messages were late, since computing took longer "
+                "than their delays: a larger --time-scale makes them comparable with a simulation"
+            )
+        outcome = Outcome(finished, failed, seconds, summary, tuple(warnings))
+        live = {
+            "began": at_once,
+            "workers": how.scheduler or "processes of this machine",
+            "time_scale": how.scale,
+            "injected": how.injected,
+            "slow": {str(worker): factor for worker, factor in how.slow},
+            "cells": {c.key: asdict(said) for (c, _), said in zip(finished, facts, strict=True)},
+        }
         write_result(config, output, outcome, time.monotonic() - began, live)
     return outcome, facts
 
@@ -180,27 +188,3 @@ def _check(grid: list[Cell], how: How, allow_large: bool) -> int:
             )
         terminal.say(f"the delays take about {expected:.3g} s in real time")
     return total
-
-
-def _warnings(known: tuple[str, ...], facts: list[Facts]) -> tuple[str, ...]:
-    late = max((each.late or 0.0 for each in facts), default=0.0)
-    if late > 0.01:
-        known += (
-            f"up to {late:.0%} of a scheme's messages were late, since computing took longer than "
-            "their delays: a larger --time-scale makes them comparable with a simulation",
-        )
-    return known
-
-
-def _said(
-    how: How, began: str, finished: list[tuple[Cell, CellResult]], facts: list[Facts]
-) -> dict[str, Any]:
-    """The manifest's section ``live``."""
-    return {
-        "began": began,
-        "workers": how.scheduler or "processes of this machine",
-        "time_scale": how.scale,
-        "injected": how.injected,
-        "slow": {str(worker): factor for worker, factor in how.slow},
-        "cells": {cell.key: asdict(said) for (cell, _), said in zip(finished, facts, strict=True)},
-    }

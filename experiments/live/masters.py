@@ -110,25 +110,18 @@ class LiveMaster(ABC):
 
     Life cycle: ``play`` it once; its attributes then say what happened. Seconds are those of the
     config.
-
-    Attributes:
-        descent: the model, and where it has been.
-        dead: ``(U,)`` workers that were dead at each update.
-        busy, down: ``(n,)`` seconds.
-        late: messages that were late because of their computing.
-        messages: messages in all.
     """
 
-    busy: FloatArray
+    busy: FloatArray  # ``(n,)`` seconds, as ``down``
     down: FloatArray
 
     def __init__(self, session: Session) -> None:
         self._session, self._workers = session, session.workers
         max_wait = session.run.cluster.max_wait
         self._max_wait = inf if max_wait is None else max_wait
-        self.descent = Descent(session.training)
-        self.dead: list[int] = []
-        self.late = self.messages = 0
+        self.descent = Descent(session.training)  # the model, and where it has been
+        self.dead: list[int] = []  # ``(U,)`` workers that were dead at each update
+        self.late = self.messages = 0  # late because of their computing, and in all
 
     def play(self) -> None:
         """Make all updates. Raises CannotEnd: an update waits for workers that are dead, or longer
@@ -157,12 +150,7 @@ class LiveMaster(ABC):
 
 @final
 class LiveRoundMaster(LiveMaster):
-    """The master of a scheme with rounds.
-
-    Attributes:
-        times, masks, last, margin: as in ``Trace``, without the axis R.
-        useful: ``(n,)`` seconds that went into messages which arrived in time.
-    """
+    """The master of a scheme with rounds; its arrays are as in ``Trace``, without the axis R."""
 
     def __init__(self, session: Session, scheme: Fixed, replication: int) -> None:
         super().__init__(session)
@@ -178,7 +166,7 @@ class LiveRoundMaster(LiveMaster):
         session.next_task += rounds
         self.times = np.empty(rounds)
         self.masks = np.zeros((rounds, n * m), dtype=np.bool_)
-        self.useful = np.zeros(n)
+        self.useful = np.zeros(n)  # seconds that went into messages which arrived in time
         self.last = np.full(rounds, -1, dtype=np.int64)
         self.margin = np.zeros(rounds)
         self._finished = np.full(n, -1)

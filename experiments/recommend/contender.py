@@ -39,22 +39,13 @@ def _samples(replications: int) -> IntArray:
     return rng.integers(0, replications, (SAMPLES, replications))
 
 
-def _log_error(mine: FloatArray, best: FloatArray, criterion: Criterion) -> float:
-    """Standard error of the logarithm of a paired ratio of ``(R,)`` positive values: of means by
-    the first order of their errors, of quantiles by the bootstrap."""
-    if criterion == "mean":
-        each = mine / mine.mean() - best / best.mean()
-        return float(each.std(ddof=1) / np.sqrt(len(each)))
-    drawn = _samples(len(mine))
-    logs = np.log(typical(mine[drawn], criterion)) - np.log(typical(best[drawn], criterion))
-    return float(logs.std(ddof=1))
-
-
 def ratio(
     mine: FloatArray, best: FloatArray, criterion: Criterion = "mean", sure: float = CONFIDENCE
 ) -> tuple[float, float, float]:
     """The criterion of mine over that of best with a paired interval, over the replications that
-    both have; NaN where one misses the goal in any of them."""
+    both have; NaN where one misses the goal in any of them. The standard error is that of the
+    ratio's logarithm: of means by the first order of their errors, of quantiles by the bootstrap.
+    """
     count = min(len(mine), len(best))
     mine, best = mine[:count], best[:count]
     if not ((mine > 0) & (best > 0) & np.isfinite(mine) & np.isfinite(best)).all():
@@ -62,7 +53,13 @@ def ratio(
     middle = float(typical(mine, criterion) / typical(best, criterion))
     if count < 2:
         return middle, np.nan, np.nan
-    half = float(stdtrit(count - 1, (1 + sure) / 2)) * _log_error(mine, best, criterion)
+    if criterion == "mean":
+        error = (mine / mine.mean() - best / best.mean()).std(ddof=1) / np.sqrt(count)
+    else:
+        drawn = _samples(count)
+        logs = np.log(typical(mine[drawn], criterion)) - np.log(typical(best[drawn], criterion))
+        error = logs.std(ddof=1)
+    half = float(stdtrit(count - 1, (1 + sure) / 2)) * float(error)
     return middle, middle * np.exp(-half), middle * np.exp(half)
 
 

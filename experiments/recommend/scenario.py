@@ -57,7 +57,7 @@ class MeasuredConfig:
     def document(self, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
         """The config before the changes of ``--set``, and what should be known of it then. Raises
         ConfigError: the table cannot be used."""
-        job, path = self.job, self.job.trace
+        job, path, reading = self.job, self.job.trace, self.reading
         assert path is not None
         measured, notes = self.table
         notes = [*notes]
@@ -69,26 +69,17 @@ class MeasuredConfig:
                 loads = ", ".join(f"{key:g}" for key in measured.tables if key is not None)
                 text = f"{path} has several loads; choose one of {loads} (--load)"
                 raise ConfigError(f"--replay: {text}")
-            delay = {  # whole rounds of the table are drawn
+            read = {key: list(v) if isinstance(v, tuple) else v for key, v in vars(reading).items()}
+            read["hosts"] = "first" if n < measured.workers else None
+            document["delay"] = {  # whole rounds of the table are drawn
                 "model": "trace",
                 "path": str(path),
                 "resample": "rounds",
-                "columns": dict(self.reading.columns) or None,
-                "drop": list(self.reading.drop) or None,
-                "unit": self.reading.unit,
-                "load": self.reading.load,
-                "hosts": "first" if n < measured.workers else None,
-                "missing": self.reading.missing,
-                "retries": self.reading.retries,
-                "keep": list(self.reading.keep) or None,
-                "rows": self.reading.rows,
-                "header": self.reading.header,
-                "decimal": self.reading.decimal,
+                **{key: value for key, value in read.items() if value not in (None, [], {})},
             }
-            document["delay"] = {key: each for key, each in delay.items() if each is not None}
         else:
             ks = command.k_range(None, measured.workers)
-            found = study(measured, ks, self.reading.load, again=n <= measured.workers)
+            found = study(measured, ks, reading.load, again=n <= measured.workers)
             document |= {"delay": found.chosen.section, "load_law": found.load_law}
             notes.append(f"delays fitted to {path.name}: {', '.join(found.chosen.why)}")
             notes += found.warnings

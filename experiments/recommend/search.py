@@ -16,6 +16,7 @@ from .measure import Performance, Refused, Simulation, performance
 from .question import ANYTHING, Order, Question
 from .scenario import MOST_REPEATS
 
+CLOCKED = 8  # replications of the clock that screens
 STAGES = 5  # steps of the progress bar: theory and clock, trial, rates, race, sensitivity
 
 RACE_DELAYS, TRIAL_DELAYS = 0, 1
@@ -25,9 +26,6 @@ LONGER = 3  # runs are up to so many times as long as the config's, where iterat
 
 MOST_ITERATIONS = 2000
 """The longest budget, in iterations of uncoded; others run ``LONGER`` times as many."""
-
-Progress = tuple[float, float]
-"""A part of the progress bar: stages done when it begins, and its share of a stage."""
 
 Rates = Mapping[Contender, tuple[float, ...]]  # learning rates at which each contender is simulated
 
@@ -47,6 +45,8 @@ class Search:
     contenders: list[Contender] = field(default_factory=list)
     # seconds that uncoded takes for the config's iterations; NaN before its clock ran
     horizon: float = np.nan
+    # of the progress bar, what the next simulations fill: stages done, and share of a stage
+    part: tuple[float, float] = (0.0, 1.0)
 
     @property
     def left(self) -> list[Contender]:
@@ -84,13 +84,10 @@ class Search:
         )
 
     def results(
-        self,
-        task: Task[Simulation, Result | Refused],
-        simulations: Sequence[Simulation],
-        part: Progress,
+        self, task: Task[Simulation, Result | Refused], simulations: Sequence[Simulation]
     ) -> list[Result | Refused]:
         """What a task finds out, in the order of the simulations, in lanes if there are any."""
-        start, length = part
+        start, length = self.part
 
         def tell(done: float) -> None:
             self.progress(start + length * done / max(1, len(simulations)), STAGES)
@@ -104,7 +101,6 @@ class Search:
         self,
         rates: Rates,
         replications: int,
-        part: Progress,
         delays: int = TRIAL_DELAYS,
         bar: Order = ANYTHING,
     ) -> Iterator[tuple[Contender, Performance]]:
@@ -115,54 +111,42 @@ class Search:
         simulations = [
             self.simulation(one, replications, own, delays, bar) for one, own in rates.items()
         ]
-        found = self.results(performance, simulations, part)
+        found = self.results(performance, simulations)
         for one, result in zip(rates, found, strict=True):
             if isinstance(result, Refused):
                 one.refuse(result.reason)
             else:
                 yield one, result
 
+    def build_all(self, contenders: Iterable[Contender], replications: int = 1) -> None:
+        """Build schemes, and note what is known of each without simulating it. ``replications`` of
+        one must not take too long."""
+        simulations = [self.simulation(one, replications) for one in contenders]
+        found = self.results(profile, simulations)
+        for one, known in zip(contenders, found, strict=True):
+            if isinstance(known, Refused):
+                one.refuse(known.reason)
+                continue
+            one.profile, one.expected = known, known.expected
+            one.keep_limits(self.question, {"load": float(known.holds)})
 
-CLOCKED = 8  # replications of the clock that screens
+    def clock_all(self, contenders: Iterable[Contender], most: int = MOST_REPEATS) -> None:
+        """Simulate the clocks of schemes, and note what is expected where theory does not know.
+        ``most``: the replications are multiplied by, where few rounds are very slow."""
+        replications = CLOCKED * min(self.question.scenario.repeats, most)
+        for one, clocked in self.measure(dict.fromkeys(contenders, ()), replications):
+            one.clocked = clocked
+            value = np.nan
+            if not self.question.trains:
+                value = to_goal(clocked.values[0], clocked.criterion)
+            if one.expected is None or (np.isnan(one.expected.value) and not np.isnan(value)):
+                fresh = clocked.staleness == 0 and not one.barrierless
+                seconds = float(clocked.iteration_time.mean())
+                one.expected = Expected(CLOCK, seconds, clocked.error, value, fresh)
+            one.keep_limits(self.question, one.costs(self.question, clocked, value))
 
-
-def build_all(
-    search: Search, contenders: Iterable[Contender], part: Progress, replications: int = 1
-) -> None:
-    """Build schemes, and note what is known of each without simulating it. ``replications`` of one
-    must not take too long."""
-    simulations = [search.simulation(one, replications) for one in contenders]
-    found = search.results(profile, simulations, part)
-    for one, known in zip(contenders, found, strict=True):
-        if isinstance(known, Refused):
-            one.refuse(known.reason)
-            continue
-        one.profile, one.expected = known, known.expected
-        one.keep_limits(search.question, {"load": float(known.holds)})
-
-
-def clock_all(
-    search: Search, contenders: Iterable[Contender], part: Progress, most: int = MOST_REPEATS
-) -> None:
-    """Simulate the clocks of schemes, and note what is expected where theory does not know.
-    ``most``: the replications are multiplied by, where few rounds are very slow."""
-    replications = CLOCKED * min(search.question.scenario.repeats, most)
-    for one, clocked in search.measure(dict.fromkeys(contenders, ()), replications, part):
-        one.clocked = clocked
-        value = np.nan
-        if not search.question.trains:
-            value = to_goal(clocked.values[0], clocked.criterion)
-        if one.expected is None or (np.isnan(one.expected.value) and not np.isnan(value)):
-            fresh = clocked.staleness == 0 and not one.barrierless
-            seconds = float(clocked.iteration_time.mean())
-            one.expected = Expected(CLOCK, seconds, clocked.error, value, fresh)
-        one.keep_limits(search.question, one.costs(search.question, clocked, value))
-
-
-def train(
-    search: Search, rates: Rates, replications: int, part: Progress, bar: Order = ANYTHING
-) -> None:
-    """Train at several rates, and note the best of each scheme."""
-    for one, trial in search.measure(rates, replications, part, TRIAL_DELAYS, bar):
-        one.trial = trial
-        one.rate = min(trial.rates, key=lambda rate: (trial.order(rate), rate))
+    def train(self, rates: Rates, replications: int, bar: Order = ANYTHING) -> None:
+        """Train at several rates, and note the best of each scheme."""
+        for one, trial in self.measure(rates, replications, TRIAL_DELAYS, bar):
+            one.trial = trial
+            one.rate = min(trial.rates, key=lambda rate: (trial.order(rate), rate))

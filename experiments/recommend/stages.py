@@ -24,16 +24,7 @@ from .contender import (
 )
 from .question import ANYTHING, Order, Question
 from .scenario import MOST_RUNS
-from .search import (
-    CLOCKED,
-    MOST_ITERATIONS,
-    RACE_DELAYS,
-    Progress,
-    Search,
-    build_all,
-    clock_all,
-    train,
-)
+from .search import CLOCKED, MOST_ITERATIONS, RACE_DELAYS, Search
 
 
 def finalists(search: Search) -> list[Contender]:
@@ -46,7 +37,8 @@ def finalists(search: Search) -> list[Contender]:
         try_rates(search)
         # Then by factors of 2 around the best of each, on more trial delays.
         rates = {one: search.question.rates(FINE, one.rate) for one in search.left}
-        train(search, rates, TUNED, (2.0, 1.0))
+        search.part = (2.0, 1.0)
+        search.train(rates, TUNED)
     race(search)
     return sorted(search.left, key=final_order)
 
@@ -71,7 +63,8 @@ SCREENED = "screened"  # the stage at which those leave that cannot win
 
 def screen_by_theory(search: Search) -> None:
     """Ask theory about every scheme; whoever cannot win leaves."""
-    build_all(search, search.contenders, (0.0, 0.5))
+    search.part = (0.0, 0.5)
+    search.build_all(search.contenders)
     require_some(search.contenders)
     _drop_losers(search)
 
@@ -82,17 +75,19 @@ def screen_by_clock(search: Search) -> None:
     goal = search.question.goal
     # The clock of uncoded; where that never ends, of the config's first scheme.
     uncoded = Contender(len(search.contenders), {"name": "uncoded"}, False)
+    search.part = (0.5, 0.0)
     each = next(
         float(clocked.iteration_time.mean())
         for one in (uncoded, search.contenders[0])
-        for _, clocked in search.measure({one: ()}, CLOCKED, (0.5, 0.0))
+        for _, clocked in search.measure({one: ()}, CLOCKED)
     )
     search.horizon = each * search.question.scenario.iterations
     most = MOST_ITERATIONS * each
     if goal.kind == "budget" and goal.value > most:
         text = f"is {goal.value / each:.3g} iterations of uncoded"
         raise ConfigError(f"--budget = {goal.value:g}: {text}; must be at most {most:.4g} s")
-    clock_all(search, search.left, (0.5, 0.4))
+    search.part = (0.5, 0.4)
+    search.clock_all(search.left)
     require_some(search.contenders)
     _drop_doubles(search)
     _set_unheard_aside(search)
@@ -189,7 +184,8 @@ def try_rates(search: Search) -> None:
         effort[0 if one.clocked.exact else 1 + one.barrierless].append(one)
     bar = ANYTHING
     for place, some in effort.items():
-        train(search, dict.fromkeys(some, rates), TRIAL, (1 + place / 6, 1 / 6), bar)
+        search.part = (1 + place / 6, 1 / 6)
+        search.train(dict.fromkeys(some, rates), TRIAL, bar)
         missed, value = min(map(trial_order, search.left))
         bar = missed, NEAR * value
     refine_by_training(search)
@@ -251,8 +247,8 @@ def refine_by_clock(search: Search) -> None:
         new = _go_on(search, near[:REFINED], worth)
         if not new:
             return
-        part = (0.9 + 0.1 * step / STEPS, 0.1 / STEPS)
-        _look_at(search, new, part)
+        search.part = (0.9 + 0.1 * step / STEPS, 0.1 / STEPS)
+        _look_at(search, [*new])
 
 
 def refine_by_training(search: Search) -> None:
@@ -264,14 +260,14 @@ def refine_by_training(search: Search) -> None:
         new = _go_on(search, best, trial_order)
         if not new:
             return
-        part = (1.5 + 0.5 * step / TRAINED_STEPS, 0.25 / TRAINED_STEPS)
-        _look_at(search, new, part)
+        search.part = (1.5 + 0.5 * step / TRAINED_STEPS, 0.25 / TRAINED_STEPS)
+        _look_at(search, [*new])
         bar = CLOSE * max(map(_yardstick, best))
         for one in remaining(new):
             if _yardstick(one) > bar:
                 one.leave(SCREENED, "far behind what it was found from, by the yardstick")
         rates = {one: search.question.rates(FINE, new[one].rate) for one in remaining(new)}
-        train(search, rates, TRIAL, part)
+        search.train(rates, TRIAL)
 
 
 def _searched(search: Search, contenders: Iterable[Contender]) -> list[Contender]:
@@ -312,14 +308,12 @@ def _go_on(
     return new
 
 
-def _look_at(search: Search, new: Iterable[Contender], part: Progress) -> None:
-    some = [*new]
-    most = race_heats(search.question)[-1][0]
-    build_all(search, some, part, most)
-    clock_all(search, remaining(some), part, MOST_RACED)
+def _look_at(search: Search, new: Sequence[Contender]) -> None:
+    search.build_all(new, race_heats(search.question)[-1][0])
+    search.clock_all(remaining(new), MOST_RACED)
     heard = [one for one in search.left if one.clocked is not None and not one.clocked.unheard]
     if heard and not search.question.request.allow_unheard:
-        for one in remaining(some):
+        for one in remaining(new):
             if one not in heard:
                 one.leave(UNHEARD, "some partition is hardly ever part of an update")
 
@@ -338,14 +332,14 @@ def race(search: Search) -> None:
     if question.trains:
         _readmit_untuned_best(search)
     for heat, (replications, most) in enumerate(heats):
-        _heat(search, search.left, replications, (3 + heat / len(heats), 1 / len(heats)))
+        search.part = (3 + heat / len(heats), 1 / len(heats))
+        _heat(search, search.left, replications)
         leader = _leader(search)
         stage = f"race, {replications} replications"
         for rank, one in enumerate(sorted(search.left, key=final_order)):
             if one is leader or one.stays:
                 continue
-            values, surge = (one.values, leader.values), question.surge
-            if behind(*values, question.goal.criterion, surge):
+            if behind(one.values, leader.values, question.goal.criterion, question.surge):
                 one.leave(stage, f"surely behind {leader.label}")
             elif rank >= most:
                 one.leave(stage, f"not among the best {most}")
@@ -359,7 +353,8 @@ def race(search: Search) -> None:
     ]:
         for one in better:
             one.leave("", "")
-        _heat(search, better, heats[-1][0], (4.0, 0.0))
+        search.part = (4.0, 0.0)
+        _heat(search, better, heats[-1][0])
 
 
 def race_heats(question: Question) -> list[tuple[int, int]]:
@@ -373,15 +368,13 @@ def race_heats(question: Question) -> list[tuple[int, int]]:
     return [*heats[:-1], (max(heats[-1][0], min(asked, scenario.affordable)), heats[-1][1])]
 
 
-def _heat(
-    search: Search, contenders: Sequence[Contender], replications: int, part: Progress
-) -> None:
+def _heat(search: Search, contenders: Sequence[Contender], replications: int) -> None:
     question = search.question
     rates = {
         one: tuple(dict.fromkeys((one.rate, question.common_rate))) if question.trains else ()
         for one in contenders
     }
-    for one, final in search.measure(rates, replications, part, RACE_DELAYS):
+    for one, final in search.measure(rates, replications, RACE_DELAYS):
         one.final = final
         one.keep_limits(question, one.costs(question, final, one.value))
     require_some(search.contenders)

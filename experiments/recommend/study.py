@@ -79,7 +79,8 @@ def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensit
             rate = one.rate if one.rate > 0 else question.exact_rate
             plain = search.simulation(one, replications, (rate,) if question.trains else ())
             simulations.append(replace(plain, index=len(simulations), perturbation=change))
-    found = search.results(performance, simulations, (STAGES - 1, 1.0))
+    search.part = (STAGES - 1, 1.0)
+    found = search.results(performance, simulations)
     rows: list[Sensitivity] = []
     for place, change in enumerate(changes):
         own = found[place * len(chosen) : (place + 1) * len(chosen)]

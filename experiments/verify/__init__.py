@@ -96,15 +96,12 @@ def verify_grid(asked: VerifyRequest, document: Mapping[str, Any] | None = None)
     with nullcontext() if output is None else output_folder(output, table.FILES):
         with terminal.progress("schemes") as progress:
             result = compare_settings(settings, asked, progress, compared)
-        result = Verification([*result.rows, *(_unknown(cell, why) for cell, why in others)])
+        for cell, why in others:
+            n, delay, law = cell.settings.workers, cell.settings.delay, cell.settings.load_law
+            names = n, grid.delay_label(delay), law.kind, cell.label, "iteration time and error"
+            result.rows.append(TableRow(*names, NoFormula(why)))
         table.show_verification(result, time.monotonic() - began)
         if output is not None:
             table.write_verification(result, output)
             terminal.say(f"results in {output}/")
     return not result.failed
-
-
-def _unknown(cell: Cell, why: str) -> TableRow:
-    settings = cell.settings
-    names = settings.workers, grid.delay_label(settings.delay), settings.load_law.kind
-    return TableRow(*names, cell.label, "iteration time and error", NoFormula(why))

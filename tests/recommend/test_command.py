@@ -150,8 +150,8 @@ def test_rates_are_tried_on_the_problem_of_the_config(config: Path) -> None:
     question = ask(yaml.safe_load(config.read_text()), SearchRequest(), None)
     search = Search(question, (), lambda done, total: None)
     rates = {Contender(0, {"name": "uncoded"}, True): (question.exact_rate,)}
-    ((_, race),) = search.measure(rates, 3, (0, 1), RACE_DELAYS)
-    ((_, trial),) = search.measure(rates, 3, (0, 1), TRIAL_DELAYS)
+    ((_, race),) = search.measure(rates, 3, RACE_DELAYS)
+    ((_, trial),) = search.measure(rates, 3, TRIAL_DELAYS)
     assert np.isfinite(race.to_target).all()
     np.testing.assert_array_equal(race.to_target, trial.to_target)
     assert (race.values != trial.values).all()
@@ -167,7 +167,7 @@ def test_schemes_with_exact_gradients_are_trained_once(
     rate = question.exact_rate / 2
     sections = ({"name": "uncoded"}, {"name": "cyclic_mds", "load": 3})
     schemes = {Contender(i, section, True): (rate,) for i, section in enumerate(sections)}
-    (_, plain), (one, coded) = search.measure(schemes, 3, (0, 1), RACE_DELAYS)
+    (_, plain), (one, coded) = search.measure(schemes, 3, RACE_DELAYS)
     np.testing.assert_array_equal(plain.to_target, coded.to_target)
     simulation = search.simulation(one, 3, (rate,))
     cell = simulation.cell()
