@@ -53,12 +53,10 @@ from typing_extensions import override
 # model from a user's numbers calls ``refuse_endless``; a tape does not, so drawing costs nothing.
 
 LONGEST = 1e150  # seconds: sums and squares of delays up to here do not overflow
-
+# No exponential draw of NumPy is larger: 7.7, where its tail begins, + 53 log 2.
 EXPONENTIAL_END = 45.0
-"""No exponential draw of NumPy is larger: 7.7, where its tail begins, + 53 log 2."""
-
+# No normal draw of NumPy is larger: 3.65, where its tail begins, + 53 log 2 / 3.65.
 NORMAL_END = 14.0
-"""No normal draw of NumPy is larger: 3.65, where its tail begins, + 53 log 2 / 3.65."""
 
 
 class EndlessDelays(ValueError):
@@ -105,7 +103,6 @@ def gamma_end(shape: float) -> float:
 
 
 FloatArray = NDArray[np.float64]
-
 Finite = Annotated[float, AllowInfNan(False)]
 Positive = Annotated[Finite, Gt(0)]
 NonNegative = Annotated[Finite, Ge(0)]
@@ -247,9 +244,8 @@ def _independent(model: DelayModel) -> DelayModel:
 
 
 Part = Annotated[DelayModel, BeforeValidator(_model)]  # a field that holds any delay model
-
+# A field that holds a model whose cells are independent draws from one law.
 IndependentPart = Annotated[DelayModel, BeforeValidator(_model), AfterValidator(_independent)]
-"""A field that holds a model whose cells are independent draws from one law."""
 
 
 class IndependentDelays(DelayModel):
@@ -305,15 +301,12 @@ class ReplayedDelays(DelayModel):
         return conditions
 
 
+# Cells in one block: 256 KiB, so that a block stays in the cache while it is used.
 BLOCK_CELLS = 2**15
-"""Cells in one block: 256 KiB, so that a block stays in the cache while it is used."""
-
 SHARED = 2**32 - 1  # the stream of the conditions that all tasks share
-
+# Rows by which a drawn part of a block grows: vector instructions see whole vectors, as in whole
+# blocks.
 ROWS_AT_ONCE = 16
-"""Rows by which a drawn part of a block grows: vector instructions see whole vectors, as in whole
-blocks."""
-
 START = 2**32 - 1  # the block of ``SHARED`` from which the start is drawn; no run is that long
 
 

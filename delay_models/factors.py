@@ -31,8 +31,8 @@ from .compose import Around, Scaled
 from .mixture import Law, Markov, Mixed
 from .parametric import Exponential, Gamma, LogNormal, ShiftedExponential
 
+# Numbers > 0 for the next rounds, ``(rounds or 1, workers or 1)``, and the state after them.
 Factors: TypeAlias = "tuple[FloatArray, Any]"
-"""Numbers > 0 for the next rounds, ``(rounds or 1, workers or 1)``, and the state after them."""
 
 
 class Multiplied(Around):

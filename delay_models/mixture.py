@@ -24,12 +24,10 @@ from .base import (
 )
 from .parametric import Gamma, LogNormal, ShiftedExponential
 
+# How far from 1 the sum of given weights may be; they are then divided by their sum.
 SUM_TOLERANCE = 1e-6
-"""How far from 1 the sum of given weights may be; they are then divided by their sum."""
-
-
+# Weights, which need not sum to 1, and the laws that they belong to.
 Law: TypeAlias = "tuple[Sequence[float], Sequence[DelayModel]]"
-"""Weights, which need not sum to 1, and the laws that they belong to."""
 
 
 class Mixed(DelayModel):

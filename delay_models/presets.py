@@ -32,16 +32,16 @@ class Preset(Affine):
         return self.base.sum_of(draws)
 
 
+# Calls without a cold start at each load: the first one's share, then median (s) and sigma of two
+# lognormals, fitted by maximum likelihood.
 CALLS = {
     0.0: (0.785, (0.640, 0.044), (0.901, 0.258)),
     0.5: (0.844, (1.154, 0.029), (1.445, 0.174)),
     1.0: (0.889, (1.780, 0.037), (2.208, 0.134)),
 }
-"""Calls without a cold start at each load: the first one's share, then median (s) and sigma of two
-lognormals, fitted by maximum likelihood."""
 
+# Start-ups come in two lengths; with the call itself they were 26 to 40 s.
 START_UP = (0.65, (25.1, 0.01), (36.7, 0.01))
-"""Start-ups come in two lengths; with the call itself they were 26 to 40 s."""
 
 
 def _two_lognormals(
@@ -121,12 +121,12 @@ class LlmRanks(Preset):
         return (LlmRanks(), LlmRanks(stage=1))
 
 
+# Chance that a completion time is shorter, and seconds, as read off the authors' plot.
 CURVE = (
     (0.0, 23.0), (0.1, 29.0), (0.2, 30.8), (0.3, 32.3), (0.4, 34.0), (0.5, 35.7), (0.6, 37.5),
     (0.7, 41.0), (0.8, 45.5), (0.85, 52.0), (0.9, 64.0), (0.95, 80.0), (0.986, 122.0),
     (0.993, 170.0), (1.0, 287.0),
 )  # fmt: skip
-"""Chance that a completion time is shorter, and seconds, as read off the authors' plot."""
 
 LEVELS = 1001  # equal steps in probability that meet every point of ``CURVE``: thousandths
 

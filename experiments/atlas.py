@@ -46,6 +46,7 @@ from .text import number_of
 # What is known of a scheme stands in its docstring.
 
 
+# The entries of a docstring's ``Facts``, and how the page names them.
 FACTS = {
     "load": "Load",
     "stop": "Stop",
@@ -56,10 +57,8 @@ FACTS = {
     "confirmed": "Confirmed by",
     "ours": "Our own choice",
 }
-"""The entries of a docstring's ``Facts``, and how the page names them."""
 
 NOT_SAID = "not said."
-
 SOURCE = re.compile(r"^Sources?: (?P<text>(?:.+\n?)+)", re.MULTILINE)
 
 
@@ -219,11 +218,11 @@ def _code(text: str) -> str:
 
 DELAY = {"model": "shifted_exponential", "shift": 0.5, "rate": 2.0}  # seconds; mean 1
 
+# For schemes that look at losses.
 TRAINING = {
     "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 480, "features": 10},
     "optimizer": {"rule": "gd", "learning_rate": 0.1},
 }
-"""For schemes that look at losses."""
 
 WIDTH = 3.4  # inches of a matrix
 ROUNDS, CYCLES = 4, 1  # rounds in a picture; without rounds, iterations of n gradients

@@ -29,15 +29,11 @@ from .text import enumerated, left_out
 TABLE = "comparison.csv"
 PICTURE = "comparison"
 FILES = (ANSWER, TABLE, f"{PICTURE}.png", f"{PICTURE}.svg")
-
 NUMBERS = ("first", "second", "difference", "ratio", "ratio_low", "ratio_high", "correlation")
-
 CAPTION = "Iterations", "Each iteration of both results, and their losses on the clock."
-
 MOST_RATIOS = 30  # rows of the picture of ratios
 MOST_POINTS = 300  # iterations of a scheme that are drawn; of more, so many at equal distances
 MARKS = 12  # points along a curve
-
 COLUMNS = ("time", "iteration_time", "train_loss")
 
 
@@ -314,8 +310,8 @@ def compare_results(first: Path, second: Path, output: Path, command: str = "") 
     return comparison_page(table, said, [chart])
 
 
+# Settings in which results of like schemes should not differ without a word.
 SETTINGS = ("workers", "iterations", "seed", "delay", "load_law", "policy", "network", "failures")
-"""Settings in which results of like schemes should not differ without a word."""
 
 
 def differences(one: Records, two: Records, first: str, second: str) -> tuple[str, ...]:

@@ -58,6 +58,7 @@ def write_example(name: str, folder: Path) -> Path:
 
 Entries = Mapping[str, type]
 
+# Each list, and where in a config its entries stand.
 PLACES = {
     "schemes": "an entry of schemes: {name: ..., fields}",
     "delays": "delay: {model: ..., fields}",
@@ -68,10 +69,8 @@ PLACES = {
     "network": "network: {fields}",
     "failures": "failures: {fields}",
 }
-"""Each list, and where in a config its entries stand."""
 
 TOPICS = (*PLACES, "figures")
-
 OLD = {"problems": "data"}
 
 

@@ -28,12 +28,9 @@ from .run import files
 from .run.command import Progress
 
 COLUMNS = ("worker", "host", "round", "load", "start", "end", "busy", "seconds")
-
 STRETCH = 5  # rounds of a load in a row
 LONG = 60.0  # seconds from which on it is said how long it takes
-
 USUAL = MeasureRequest()
-
 MOST_LOADS = 1000
 LARGEST = 20_000  # rows of the matrices: three of them take 10 GB
 

@@ -15,9 +15,10 @@ from ...sim.files import UnusableFile, reading, short
 from ..base import FloatArray
 from .measured import REMEDY
 
+# How many of each unit. Dividing by it is exact to the last bit, multiplying by 1e-3 is not.
 A_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
-"""How many of each unit. Dividing by it is exact to the last bit, multiplying by 1e-3 is not."""
 
+# Of units; those that are not in ``A_SECOND`` are known so as to be refused.
 SPELLINGS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
     **dict.fromkeys(
@@ -35,17 +36,13 @@ SPELLINGS = {
     **dict.fromkeys(("ps", "picosecond", "picoseconds"), "ps"),
     **{unit: unit for unit in ("ticks", "cycles", "jiffies", "clocks")},
 }
-"""Of units; those that are not in ``A_SECOND`` are known so as to be refused."""
 
+# Seconds of those that have a length.
 LASTS = {"min": "60", "h": "3600", "days": "86400", "cs": "0.01", "ds": "0.1", "ps": "1e-12"}
-"""Seconds of those that have a length."""
-
 FEW = 8  # so few small whole numbers may be seconds, and so may be equal ones
-
 CALLED = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-
+# Times without a unit of which a typical one is larger are rather milliseconds.
 SECONDS_AT_MOST = 100.0
-"""Times without a unit of which a typical one is larger are rather milliseconds."""
 
 ALIASES = {
     "worker": (
@@ -69,24 +66,24 @@ ALIASES = {
     ),
     "load": ("load",),
 }
+# That a worker's or a round's name may have.
 ENDINGS = ("_id", "_name", "_index", "_idx", "_number", "_no", "_num")
-"""That a worker's or a round's name may have."""
 
+# Names of what is known of a round; it does not number the rounds.
 SUMMARIES = frozenset(
     (
         *("loss", "lr", "learning_rate", "accuracy", "job", "run", "seed", "attempt", "retry"),
         *("max", "min", "mean", "median", "avg", "average", "total", "sum", "std", "count"),
     )
 )
-"""Names of what is known of a round; it does not number the rounds."""
 
+# Names that no worker has: counters, clocks and summaries.
 NOT_WORKERS = SUMMARIES | frozenset(
     (
         *("epoch", "timestamp", "time_stamp", "ts", "date", "datetime", "clock", "wall_time"),
         *("index", "idx", "id", "row", "row_id", "unnamed", "level", "wall", "utc"),
     )
 )
-"""Names that no worker has: counters, clocks and summaries."""
 
 
 @dataclass(frozen=True)
@@ -206,6 +203,7 @@ def of_rounds(names: list[str]) -> bool:
 
 NUMBERS = "fiu"  # kinds of numbers in NumPy: floats, integers, without a sign
 
+# Texts that stand where a delay is missing, in small letters.
 GAPS = frozenset(
     (
         *("timeout", "timedout", "timed out", "time out", "time-out", "timed-out", "expired"),
@@ -213,10 +211,8 @@ GAPS = frozenset(
         *("canceled", "aborted", "lost", "missing", "-", "--", "---", "?", "x"),
     )
 )
-"""Texts that stand where a delay is missing, in small letters."""
 
 NONE = np.empty(0, np.int64)
-
 GROUPED = re.compile(r"\d{1,3}([,.' \u00a0\u202f]\d{3})*([.,]\d+)?")
 
 

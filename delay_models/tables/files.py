@@ -35,11 +35,8 @@ from .measured import AS_IT_IS, Decimal, Reading, Repair
 from .odd_rows import NUMBER, counting, is_header
 
 HEAD = 2**16  # bytes that are looked at
-
 MARKS = {"point": ".", "comma": ","}
-
 LINES = 50  # lines that are looked at
-
 QUOTED = re.compile(r'"[^"]*"')
 PIECE = re.compile(r'"[^"]*"|\S+')
 COMMA_NUMBER = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")

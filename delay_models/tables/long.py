@@ -64,11 +64,9 @@ def _stamps(column: pd.Series) -> pd.Series:
 
 
 MOST_RUNS = 50  # different values of a column that says which run a row is of
-
 SPLIT = "split it there, or sort it by worker and round"
-
+# Columns ``worker`` and ``round`` (numbers from 0), ``seconds``; one row per row of the file.
 Calls = pd.DataFrame
-"""Columns ``worker`` and ``round`` (numbers from 0), ``seconds``; one row per row of the file."""
 
 
 def _restart(calls: Calls, twice: int) -> int | None:
@@ -448,19 +446,16 @@ def _gaps(numbers_of_rounds: NDArray[np.float64]) -> list[Repair]:
 
 
 MOST_PHASES = 10  # values of a column that says which run a row is of
-
+# Times as long as in another run from which on they are not read together without a word.
 ANOTHER = 1.25
-"""Times as long as in another run from which on they are not read together without a word."""
-
 PUNCTUATION = frozenset(("-", "--", "---", "?", "x"))
 GOOD = frozenset(("ok", "success", "succeeded", "successful", "completed", "passed", "done"))
+# Names of columns that say with a Boolean whether a call ended well, or badly.
 BAD = frozenset(("failed", "failure", "error", "timeout", "timed_out", "killed", "crashed"))
-"""Names of columns that say with a Boolean whether a call ended well, or badly."""
-
 CODES = frozenset(("exit_code", "exit_status", "return_code", "returncode", "rc", "error_code"))
 HTTP = frozenset(("status", "status_code", "http_status", "http_code", "response_code", "code"))
+# Names of columns that are not 0, or 400 and more, or hold a text, where a call failed.
 REASONS = frozenset(("error", "exception", "error_message", "failure_reason", "traceback"))
-"""Names of columns that are not 0, or 400 and more, or hold a text, where a call failed."""
 
 
 def _failures(frame: pd.DataFrame, role: Mapping[str, str]) -> tuple[str, NDArray[np.int64]] | None:

@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from ...sim.files import UnusableFile, short
 from ..base import LONGEST, FloatArray, PositiveSeconds
 
+# Options that errors of a table name.
 REMEDIES = "columns|drop|keep|rows|header|decimal|unit|missing|retries"
-"""Options that errors of a table name."""
-
 OPTION = re.compile(f"--({REMEDIES}) ")
 
 
@@ -28,11 +27,11 @@ class TableError(ValueError):
         self.defect = defect
 
 
+# The accepted layouts in one phrase, for every error that needs it.
 LAYOUTS = (
     "valid: rounds x workers; or columns worker, round, seconds, or the like of host, step, "
     "duration_ms; else say --columns worker=...,round=...,seconds=..."
 )
-"""The accepted layouts in one phrase, for every error that needs it."""
 
 
 def as_fields(text: str) -> str:
@@ -41,17 +40,14 @@ def as_fields(text: str) -> str:
 
 
 Names = NDArray[Any]  # names, or numbers, one each
-
 Unit = Literal["s", "ms", "us", "ns"]
 UNITS: tuple[Unit, ...] = get_args(Unit)
 Missing = Literal["refuse", "drop-rounds", "never"]
 Retries = Literal["refuse", "last", "sum"]
 Header = Literal["yes", "no"]
 Decimal = Literal["point", "comma"]
-
+# What a column of a long table can be; the last two are only what somebody says they are.
 Role = Literal["worker", "round", "seconds", "start", "end", "load", "allreduce", "stages"]
-"""What a column of a long table can be; the last two are only what somebody says they are."""
-
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
@@ -127,8 +123,8 @@ class Repair:
     text: str = ""  # a line for people, with the count; empty where another repair says it
 
 
+# ``(rounds, n)`` seconds of each stage of a step, in the order in which a worker does them.
 Stages = Mapping[str, FloatArray]
-"""``(rounds, n)`` seconds of each stage of a step, in the order in which a worker does them."""
 
 
 def columns_of(stages: Stages, places: Sequence[int]) -> Stages:
@@ -275,10 +271,8 @@ def complete(part: RawTable, reading: Reading) -> RawTable:
 # Signs that a table is not in seconds throughout are warnings, not errors: a worker may really be
 # 300 times slower than another.
 
+# Medians further apart than this look like two units; milliseconds are 1000 to the second.
 IMPLAUSIBLE = 200.0
-"""Medians further apart than this look like two units; milliseconds are 1000 to the second."""
-
-
 LONG = 1000.0  # a median delay of more seconds than this looks like milliseconds
 
 

@@ -25,25 +25,19 @@ from .files import Held
 from .measured import Reading, Retries
 from .odd_columns import as_word
 
+# Standard deviation among the workers of a typical round, over their median, up to which they look
+# alike; and of nine rounds in ten, for a coarse clock hides what is less than a tick.
 ALIKE, NEARLY = 1e-3, 1e-2
-"""Standard deviation among the workers of a typical round, over their median, up to which they
-look alike; and of nine rounds in ten, for a coarse clock hides what is less than a tick."""
-
 BLOCK = 10  # rounds whose differences are added up
-
+# That chance makes the sums of independent times as small; and the largest ratio that counts.
 CHANCE, LARGEST = 1e-3, 0.5
-"""That chance makes the sums of independent times as small; and the largest ratio that counts."""
-
+# Correlation with the round before up to which a wait ends there, and with some rounds ago from
+# which on workers take turns at being slow: that cancels in sums as well.
 NEXT, RHYTHM = -0.25, 0.4
-"""Correlation with the round before up to which a wait ends there, and with some rounds ago from
-which on workers take turns at being slow: that cancels in sums as well."""
-
 FEWEST = 20  # differences of workers, (n - 1) times rounds, from which on it can be told
-
+# Rounds, and workers, that are looked at: of more, the first rounds and every second worker, or
+# third, and so on.
 MOST = 1000
-"""Rounds, and workers, that are looked at: of more, the first rounds and every second worker, or
-third, and so on."""
-
 Sign = Literal["alike", "carried", ""]
 
 
@@ -198,7 +192,6 @@ def with_sum(
 
 
 OVERLAP = 0.01  # share of a step by which its stages may be longer: their digits are rounded
-
 NO_STAGE = "no stage"
 
 

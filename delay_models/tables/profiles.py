@@ -34,7 +34,6 @@ TRACE_ENDINGS = (".json", ".json.gz")
 STEP = re.compile(r"ProfilerStep#(\d{1,15})")
 RANK = re.compile(r"rank[-_ ]?(\d{1,9})", re.IGNORECASE)
 HANDLER = re.compile(r"(.+?)\.\d{9,}(\.\d+)?\.pt\.trace\.json(\.gz)?")
-
 MOST_FILES = 100_000
 LARGEST = 2**28  # bytes of a file when unpacked; its text takes about five times as many in memory
 
@@ -122,9 +121,9 @@ def _steps(file: Path, most: int | None) -> tuple[str, dict[int, float], dict[st
     return _rank(file, trace), steps, _spans(events, begin, begin + lasts)
 
 
+# Names of spans in which a rank waits for others, the surest first: kernels on the device, the
+# process group's own spans, and calls, which may end before the others have come.
 COLLECTIVES = (re.compile(r"nccl(?!:)"), re.compile(r"(nccl|gloo|mpi|ucc):"), re.compile("c10d::"))
-"""Names of spans in which a rank waits for others, the surest first: kernels on the device, the
-process group's own spans, and calls, which may end before the others have come."""
 
 
 def _spans(events: list[Any], begin: FloatArray, end: FloatArray) -> dict[str, list[float]]:

@@ -36,7 +36,6 @@ from .odd_rows import Where, remarks, require_rounds
 
 Flags = NDArray[np.bool_]
 Told = tuple[tuple[str, ...], Times]
-
 BLOCK = 2**20  # cells that are looked at together
 CHANCE = 0.01  # of a column that grows by chance, somewhere in the table
 EPOCH = 1e8  # seconds: numbers beyond this that never fall are dates, counted from 1970

@@ -20,15 +20,12 @@ from ..text import number_of
 from .study import LOSS
 
 MEMBERS = 8  # stragglers that are named
-
 WORST = Look(MUTED, "", SOLID, "worst set (hollow: lower bound)")
 RANDOM = Look(MUTED, "", DASHED, "mean of random sets")
 BOUND = Look(MUTED, "", DOTTED, "upper bound")
-
 PANEL, LINE = 3.3, 0.22  # inches: a panel, and a line of the legend
-
+# Points: of codes that decode alike, the first is the widest line and remains visible.
 THIN, THICK = 1.6, 3.2
-"""Points: of codes that decode alike, the first is the widest line and remains visible."""
 
 
 def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command: str) -> Page:

@@ -16,7 +16,6 @@ from ..config.cells import Cell, cells
 from ..config.errors import ConfigError, at
 
 MOST_WORKERS = 20_000
-
 LOSS = 1e-6  # an error up to here is rounding
 
 

@@ -20,10 +20,8 @@ from ...sim.steps import Steps
 from ...sim.types import BoolArray
 
 BOUND = 4.9  # a standard normal is beyond this, on either side, with probability 1e-6
-
+# Up to ``PATTERNS`` patterns of stragglers are all tried; of more, ``DRAWN`` random ones.
 PATTERNS, DRAWN = 5000, 2000
-"""Up to ``PATTERNS`` patterns of stragglers are all tried; of more, ``DRAWN`` random ones."""
-
 SEED = 11  # of the run that ``steps`` simulates
 
 

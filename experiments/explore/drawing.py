@@ -73,12 +73,9 @@ def run_cell(cell: Cell) -> Simulated:
 
 THEORY = Look(INK, "o", "none", "hollow: closed form")
 BARS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
-
+# Sections of a config on which times and decoding errors depend.
 TIMING = ("workers", "delay", "load_law", "policy", "schemes")
-"""Sections of a config on which times and decoding errors depend."""
-
 QUANTILE = 1.96
-
 MOST_KNOWN = 2000  # closed forms that are kept
 
 
@@ -199,7 +196,6 @@ def time_error(
 
 
 LOSS, ERROR = "training loss (mean over rows)", "mean decoding error"
-
 WIDE = 5.0  # from this ratio on, an axis is logarithmic
 
 

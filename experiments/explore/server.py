@@ -27,9 +27,8 @@ from .drawing import ClosedForms, drawn_page
 # The config that the sliders make. ``erasurehead run`` takes it as well.
 
 WEIBULL, SIGMA, ALPHA, SHAPE = 0.6, 1.0, 2.5, 4.0
-
+# Few enough for a picture that follows the hand, and enough for a band.
 REPLICATIONS, ITERATIONS = 8, 40
-"""Few enough for a picture that follows the hand, and enough for a band."""
 
 
 def document(chosen: Mapping[str, Any]) -> dict[str, Any]:
@@ -210,7 +209,6 @@ def chosen(query: Mapping[str, str]) -> dict[str, float | str]:
 
 
 HOST = "127.0.0.1"
-
 HTTP = 80  # the port that browsers leave out of a name
 MOST_PAGES = 64  # pages whose requests wait; others are told to come back
 MOST_TEXT = 2000  # characters of an address

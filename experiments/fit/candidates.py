@@ -38,48 +38,38 @@ from .recipes import Again, Factors, LawsOfWorkers, Ranked, Recipe, States, fact
 from .variance import Memory, Parts, Variance
 from .workers import Workers, with_own_laws, without
 
+# An effect that explains at least this share of the variance is part of every candidate: order
+# statistics alone do not show who is slow, but codes that group workers depend on it. Whether it
+# acts by a factor or on ranks is a matter of what predicts better.
 MUCH = 0.2
-"""An effect that explains at least this share of the variance is part of every candidate: order
-statistics alone do not show who is slow, but codes that group workers depend on it. Whether it acts
-by a factor or on ranks is a matter of what predicts better."""
-
 LITTLE = 0.02  # an effect that explains less than this share of the variance is never used
 CHANCE = 0.01  # nor is one as large as chance makes it more often than this
 GAIN = 0.015  # a fuller candidate predicts better by more than this
-
+# Or, since long tables tell smaller differences, by more than ``EACH`` in both splits and by more
+# than this share of the simpler one's error: that much comes from following the sample, in
+# simulated tables of a known law.
 EACH, SHARE = 0.002, 0.2
-"""Or, since long tables tell smaller differences, by more than ``EACH`` in both splits and by more
-than this share of the simpler one's error: that much comes from following the sample, in simulated
-tables of a known law."""
-
+# A candidate misplaces a worker that is among the first k in a share of the rounds that differs by
+# more than this from what was measured, and by more than so many standard errors: what it predicts
+# of who arrives is wrong, however well it predicts when.
 MISPLACED, UNLIKELY = 0.1, 4.0
-"""A candidate misplaces a worker that is among the first k in a share of the rounds that differs by
-more than this from what was measured, and by more than so many standard errors: what it predicts of
-who arrives is wrong, however well it predicts when."""
-
+# Measured rounds are drawn again where they predict better by more than this at the arrival that is
+# predicted worst, half of the bias added ...
 GAIN_AGAIN = 0.05
-"""Measured rounds are drawn again where they predict better by more than this at the arrival that
-is predicted worst, half of the bias added ..."""
-
+# ... or where a candidate is off by more than this factor in its own table, as it is if its tail is
+# longer than what was measured ...
 OFF = 1.05
-"""... or where a candidate is off by more than this factor in its own table, as it is if its tail
-is longer than what was measured ..."""
-
 MOST_APART = 1.1  # ... and the loads do not differ by more than this factor from all together ...
-
+# ... if there are no more rounds and delays: a long table shows its law, and all are listed.
 MOST_AGAIN, MOST_CELLS_AGAIN = 120, 20_000
-"""... if there are no more rounds and delays: a long table shows its law, and all are listed."""
-
+# So many workers of a large table have laws of their own only where these, looked at without being
+# fitted, predict better by more than ``GAIN``: thousands of numbers hide the law.
 MANY = 250
-"""So many workers of a large table have laws of their own only where these, looked at without being
-fitted, predict better by more than ``GAIN``: thousands of numbers hide the law."""
-
 CELLS, MOST_ROUNDS = 5_000_000, 20_000
+# Weight of the error in which the chance of the halves cancels out, beside the plain one. Without
+# it, one round in which everything was slow, which is in one of two halves, decides by itself; with
+# that error alone, whatever repeats the measured rounds would win.
 BIAS = 0.5
-"""Weight of the error in which the chance of the halves cancels out, beside the plain one. Without
-it, one round in which everything was slow, which is in one of two halves, decides by itself; with
-that error alone, whatever repeats the measured rounds would win."""
-
 CELLS_OF_HALF = 250_000
 RUNS = 20
 SEED = 20190405

@@ -26,9 +26,7 @@ from .law import Section
 
 CELLS, LEAST = 400_000, 200  # simulated delays of a load, and rounds at least
 REPLICATIONS = 20  # runs in which they are simulated: a model with a memory has so many starts
-
 SEED = 20190406
-
 OFF = 1.1  # a model misses its table where the measured mean is outside by more than this factor
 OUTSIDE = 0.01  # share of simulated tables at either end that count as the next ones
 

@@ -101,7 +101,6 @@ class ParetoFamily(Family):
 # Cheng and Iles, Corrected maximum likelihood in non-regular problems, JRSS B 49 (1987).
 
 GRID = 48  # shifts at which the profile is evaluated before the search
-
 LARGEST_SHAPE = 1e4
 
 
@@ -258,6 +257,7 @@ class WeibullFamily(ShiftedFamily):
         return second
 
 
+# Classic families: a handful of parameters each.
 FAMILIES: dict[str, Family] = {
     "exponential": ExponentialFamily(),
     "shifted_exponential": ShiftedExponentialFamily(),
@@ -267,7 +267,6 @@ FAMILIES: dict[str, Family] = {
     "gamma": GammaFamily(),
     "mixture": TwoLogNormalsFamily(),
 }
-"""Classic families: a handful of parameters each."""
 
+# The law that bends to whatever was measured; it needs rounds that are held out.
 EMPIRICAL = EmpiricalFamily()
-"""The law that bends to whatever was measured; it needs rounds that are held out."""

@@ -32,7 +32,6 @@ from .variance import Parts, components, trust
 # is at least ``NARROWEST`` of the whole sample's.
 
 NARROWEST = 1e-3  # smallest sigma of a part, as a share of the standard deviation of all logarithms
-
 SUBSAMPLE = 4000
 SPLITS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95)
 RANDOM_STARTS = 4

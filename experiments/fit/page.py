@@ -25,6 +25,7 @@ from .workers import Workers
 
 DELAY = "delay.yaml"
 
+# Tables that every fit leaves, with the columns that an older version may not have written.
 NEEDED = {
     "fit": ("load", "family", "held_out", "order_error", "aic", "ks", "parameters", "delays"),
     "order_statistics": ("load", "family", "k", "observed", "predicted", "ratio"),
@@ -34,10 +35,10 @@ NEEDED = {
     "load_laws": ("law", "misfit", "holds"),
     "workers": ("host", "stands_out", "slower", "slow", "cost"),
 }
-"""Tables that every fit leaves, with the columns that an older version may not have written."""
 
 MAY_BE_EMPTY = ("load_laws", "workers")
 
+# How a family is drawn: its own colour, line and marker in every picture.
 FAMILY_LOOKS = {
     CONFIG: Look("#000000", "o", DASHED, "fitted config"),
     "mixture": Look("#D55E00", "P", SOLID, "two lognormals"),
@@ -49,28 +50,20 @@ FAMILY_LOOKS = {
     "pareto": Look("#A89A00", "<", DOTTED, "Pareto"),
     "empirical": Look("#7A7A7A", "*", (0, (3, 1)), "empirical"),
 }
-"""How a family is drawn: its own colour, line and marker in every picture."""
 
 MEASURED = Look(MUTED, "", SOLID, "measured")
 WITHOUT_COLD_STARTS = Look(GRID, "", SOLID, "measured, no cold starts")
 DIAGONAL = Look(MUTED, "", SOLID, "")
-
 REACH = 1.5  # how far fitted quantiles are shown beyond the measured ones
 SMALLEST = 1e-12  # seconds that stand for 0 on a logarithmic axis
-
 RATIOS = Axis("predicted / measured", True, (1, 1.25, 1.5, 2, 5, 7, 8, 9), 0.5, 2.0)
-
 MOST_KS = 6  # order statistics that have a column in the ranking of the families
 MOST_CHECKED = 5  # loads that are compared in a sentence
-
 DRAWN = 4
 BEST = f"The {DRAWN} families that predict arrivals best; the table has all."
-
 LAGS = (1, 2, 5, 10)  # at which the correlation of being slow is told
-
+# Half of what is possible: an interval as wide holds everything that might matter.
 WIDEST = {"slow": 0.5, "correlation": 1.0}
-"""Half of what is possible: an interval as wide holds everything that might matter."""
-
 UNKNOWN = "cannot tell"
 
 

@@ -44,16 +44,12 @@ from .law import TwoLogNormals
 # Source: own derivation.
 
 GRID = np.linspace(0.0, 0.995, 200)  # persistences that are tried
-
 FEWEST_ROUNDS = 8
 NORMAL = 1.96
 MUCH = 0.5  # a persistence that decides which code is best
-
 PERMUTATIONS = 199
-
 LARGE = 100_000  # cells of a table above which its shuffles move many cells together
 FEWEST_GROUPS = 25  # so many groups of rounds, or of workers, are shuffled at least
-
 BOOTSTRAPS = 100
 SEED = 20190404
 

@@ -23,16 +23,12 @@ from .law import Section, lognormal_section, rounded
 
 LEVEL = 1.2
 DEVIATIONS = 4.0
-
 JUDGED = 50  # workers for which intervals are told: those that cost most
 FEWEST_SPELLS = 3  # of fewer, nothing is known about how long they are
-
 FEWEST_ROUNDS = 8
-
+# Smallest correlation of successive rounds, by the lower end of its interval, of a worker that is
+# said to have spells.
 MEMORY = 0.2
-"""Smallest correlation of successive rounds, by the lower end of its interval, of a worker that is
-said to have spells."""
-
 SELDOM = 0.01  # share of rounds that a state has at least; of fewer, its law is not known
 CHANCE = 1e-3  # that some worker of a table has so long a spell by chance
 
@@ -178,9 +174,8 @@ def _correlations(tables: Sequence[FloatArray]) -> Estimates:
     return Estimates(value, np.tanh(np.arctanh(value) - reach), np.tanh(np.arctanh(value) + reach))
 
 
+# Fields with a number for each worker, and that of a worker which is left out.
 LISTS = {"factors": 1.0, "ranks": 0.0}
-"""Fields with a number for each worker, and that of a worker which is left out."""
-
 SMALLEST_SIGMA = 1e-3
 
 

@@ -15,8 +15,8 @@ from .masters import LiveMaster, Session
 from .worker import Vector
 from .workers import Arrival, Death
 
+# Key of the random partitions of live runs; no tape, data set or simulation uses it.
 PARTITIONS = 2**32 - 3
-"""Key of the random partitions of live runs; no tape, data set or simulation uses it."""
 
 
 @final

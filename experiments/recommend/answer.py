@@ -24,10 +24,8 @@ from .study import Recommendation, Sensitivity
 
 FEW_ITERATIONS = 5  # so few say little of a long training
 NAMED = 3  # schemes that are named in a sentence
-
+# What is compared, in words.
 QUANTITIES = {"mean": "means", "median": "medians", "p95": "95 % quantiles"}
-"""What is compared, in words."""
-
 NO_CODING = "coding does not pay"
 
 
@@ -227,12 +225,12 @@ def _tuning(found: Recommendation) -> str:
     return f"{text} the ranking would be {names}{rest}"
 
 
+# What is changed about the delays, in words.
 CHANGES = {
     "load": "cost of partitions beyond the first",
     "tail": "tail, delays beyond the median",
     "persistence": "persistence",
 }
-"""What is changed about the delays, in words."""
 
 
 def _holds(found: Recommendation, name: str) -> str:

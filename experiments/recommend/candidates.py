@@ -33,9 +33,7 @@ from .measure import REFUSALS, Refused, Simulation, too_much
 from .question import Goal
 
 Section = dict[str, Any]  # a section of a config: a scheme's name and its fields
-
 MOST_LOADS = 7
-
 FINE = 64  # workers up to which every number of arrivals is listed
 
 
@@ -199,6 +197,7 @@ RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
     "gradient_table": lambda space: [{}],
 }
 
+# Schemes that are not searched, and why.
 LEFT_OUT: Mapping[str, str] = {
     "cyclic_repetition": "as fast as cyclic_mds, whose code is better conditioned",
     "heterogeneity_aware": "needs the workers' speeds; name it in the config to have it compared",
@@ -206,7 +205,6 @@ LEFT_OUT: Mapping[str, str] = {
     "local_sgd": "only training tells what its local steps are worth; name it in the config",
     "matrix": "needs a file with the matrix; name it in the config",
 }
-"""Schemes that are not searched, and why."""
 
 
 def _by_fields(
@@ -255,9 +253,9 @@ def _is_number(key: str, value: Any) -> bool:
     return number and key not in NO_CHOICE
 
 
+# How many times beyond what was listed at first one goes on. Where messages cost nothing, ever more
+# and ever smaller pieces gain a little without end, and take twice as long to simulate.
 FARTHEST = 16
-"""How many times beyond what was listed at first one goes on. Where messages cost nothing, ever
-more and ever smaller pieces gain a little without end, and take twice as long to simulate."""
 
 
 def far_beyond(section: Section, listed: Iterable[Section]) -> bool:
@@ -273,8 +271,8 @@ def far_beyond(section: Section, listed: Iterable[Section]) -> bool:
     )
 
 
+# A section, and what it takes: infinite where it cannot be built, or is not known.
 Tried = tuple[Mapping[str, Any], float]
-"""A section, and what it takes: infinite where it cannot be built, or is not known."""
 
 
 def neighbours(
@@ -329,8 +327,6 @@ def _steps(
 
 
 HOLDS = ("load", "degree")  # numbers of partitions that a worker holds
-
-
 THEORY, CLOCK = "closed form", "drawn rounds"  # where an expectation comes from
 
 

@@ -18,9 +18,8 @@ from .candidates import CLOCK, THEORY, Expected, Profile
 from .measure import Performance
 from .question import Goal, Order, Question, broken, typical
 
+# Confidence with which a scheme is dropped before the end: it is looked at several times.
 SURE = 0.999
-"""Confidence with which a scheme is dropped before the end: it is looked at several times."""
-
 NO_DIFFERENCE = 1e-12  # relative: two means this close are equal, but for rounding
 
 
@@ -106,15 +105,12 @@ def decided_by(values: FloatArray) -> int:
     return count if count <= min(FEW, max(1, RARE * len(values))) else 0
 
 
+# A mean that is this many times the median is decided by rare runs, if they are such a share; of
+# exponential values, it would be an eighth.
 ABOVE, RARE = 1.05, 0.04
-"""A mean that is this many times the median is decided by rare runs, if they are such a share; of
-exponential values, it would be an eighth."""
-
-
 NUMBER = 8.0  # bytes of a number in a message
-
+# Stages at which a scheme leaves that breaks a limit, and one that does not suit the cluster.
 LIMITS, UNBUILT = "limits", "cannot be built"
-"""Stages at which a scheme leaves that breaks a limit, and one that does not suit the cluster."""
 
 
 @dataclass(eq=False)
@@ -262,8 +258,8 @@ def require_some(contenders: Sequence[Contender]) -> None:
     raise ConfigError(f"no scheme keeps the limits ({'; '.join(texts)}, ...)")
 
 
+# By how much a scheme must be slower to go; drawn rounds have an error of their own.
 MARGIN = {THEORY: 0.02, CLOCK: 0.1}
-"""By how much a scheme must be slower to go; drawn rounds have an error of their own."""
 
 
 def cannot_win(contenders: Sequence[Contender], goal: Goal) -> dict[int, str]:

@@ -35,8 +35,8 @@ from ..run.tuning import clock
 from .question import ANYTHING, ExactPath, Goal, Order, Trial, order, trial
 from .scenario import UNCHANGED, Perturbation
 
+# What says that a scheme does not suit the cluster.
 REFUSALS = (ConfigError, EngineRefused, InvalidParameter, NeverEnough)
-"""What says that a scheme does not suit the cluster."""
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,11 @@ def _settings(base: str) -> Settings:
 
 
 MOST_UPDATES = 1000  # updates whose weights are looked at
-
+# Updates for each worker that belong to the start of a run with stale gradients, at most half.
 START = 4
-"""Updates for each worker that belong to the start of a run with stale gradients, at most half."""
-
+# A partition is unheard that is in fewer updates than this share of what a mean one is in, unless
+# chance does the same to one of them with more than this probability.
 RARELY, CHANCE = 0.1, 1e-3
-"""A partition is unheard that is in fewer updates than this share of what a mean one is in, unless
-chance does the same to one of them with more than this probability."""
 
 
 def hearing(steps: Steps) -> tuple[float, float, bool]:

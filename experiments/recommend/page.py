@@ -21,21 +21,18 @@ from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, axis_o
 from ..text import number_of
 
 Parts = list[Chart | Image | Table]
-
 WINNER, MANIFEST = "winner.yaml", "manifest.json"
-
+# Schemes in the picture of the ranking, and those that the picture of the front names.
 MOST_ROWS, MOST_NAMED = 12, 8
-"""Schemes in the picture of the ranking, and those that the picture of the front names."""
-
 WIDE = 4.0  # numbers that differ by this factor are drawn on a logarithmic axis
 FLOOR = 1e-3  # where an exact scheme stands on a logarithmic axis of decoding errors
 
+# What is changed about the delays: the labels of axes.
 CHANGES = {
     "load": "further partitions cost (times)",
     "tail": "delays beyond median (times)",
     "persistence": "chance to keep a delay",
 }
-"""What is changed about the delays: the labels of axes."""
 
 
 def read_recommendation(directory: Path) -> Page:
@@ -223,7 +220,6 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
 
 OTHERS = Look(MUTED, "o", "none", "other schemes")
 SMALLEST, LARGEST = 3.5, 9.0  # sizes of markers, in points
-
 NO_DIFFERENCE = Look(MUTED, "", DASHED, "the recommended scheme")
 
 

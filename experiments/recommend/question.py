@@ -72,8 +72,6 @@ class Trial:
 
 Order = tuple[float, float]  # how good values are, as ``order`` has it
 ANYTHING: Order = (np.inf, np.inf)  # what every trial can match
-
-
 DIGITS = 12  # values that agree to so many digits are equal, but for rounding
 
 
@@ -146,14 +144,14 @@ def _iterations_to(
     return np.where(there, first, np.nan)
 
 
+# What can be limited, with its name in sentences: partitions that a worker holds; until the goal,
+# what workers compute and what the master hears; ``||w - 1||^2`` of an update.
 LIMITED = {
     "load": "partitions a worker",
     "worker_seconds": "worker-seconds",
     "bytes": "message bytes",
     "error": "mean decoding error",
 }
-"""What can be limited, with its name in sentences: partitions that a worker holds; until the goal,
-what workers compute and what the master hears; ``||w - 1||^2`` of an update."""
 
 
 def read_limits(request: SearchRequest, features: int) -> dict[str, float]:

@@ -102,10 +102,8 @@ class MeasuredConfig:
 
 
 MOST_WORKERS = 2000
-
+# Replications of a run of the search, and the seconds and bytes that one may take.
 SEARCHED, LONGEST, LARGEST = 64, 20.0, 2**30
-"""Replications of a run of the search, and the seconds and bytes that one may take."""
-
 ROUNDS = 200  # rounds that are drawn to see what is typical
 TODAY = {"name": "uncoded", "label": "uncoded"}  # the scheme of today where a config names none
 
@@ -194,9 +192,8 @@ def read_scenario(
 MANY, RUNS = 20_000, 16  # rounds that are drawn to see what is rare, and of so many replications
 MOST_RUNS = 256  # replications of the last heat of a race
 FEWEST, NOISE = 8, 0.05  # a mean round of so many runs shall be known to this relative error
-
+# The most that replications are multiplied by, alone and times the worker-rounds of a run.
 MOST_REPEATS, MOST_CELLS = 16, 2**14
-"""The most that replications are multiplied by, alone and times the worker-rounds of a run."""
 
 
 def _rare(settings: Settings, affordable: int) -> tuple[float, int]:

@@ -125,8 +125,8 @@ def _drop_doubles(search: Search) -> None:
             one.leave(SCREENED, f"does the same as {same.label}")
 
 
+# The stage at which those leave that do not hear every partition, but for the best of them.
 UNHEARD = "unheard"
-"""The stage at which those leave that do not hear every partition, but for the best of them."""
 
 
 def _set_unheard_aside(search: Search) -> None:
@@ -151,23 +151,17 @@ def _yardstick(one: Contender) -> float:
 
 # Rates are chosen on trial delays and schemes compared on the config's, so that no scheme is
 # flattered by the choice of its rate.
+# Replications on which rates are tried by factors of 4, and then by factors of 2.
 TRIAL, TUNED = 4, 16
-"""Replications on which rates are tried by factors of 4, and then by factors of 2."""
-
 SPACING = 4.0
-
+# Learning rates that every scheme is tried at, times the best one of the exact gradient.
 COARSE = tuple(SPACING**k for k in range(-3, 2))
-"""Learning rates that every scheme is tried at, times the best one of the exact gradient."""
-
 FINE = (0.5, 1.0, 2.0)  # learning rates around the best one of a scheme
-
+# Before anything is trained, whoever takes longer than so many times the best by the yardstick of
+# progress goes; and of schemes without a barrier, which are slow to train, so many stay.
 FAR, MOST_SLOW = 4.0, 8
-"""Before anything is trained, whoever takes longer than so many times the best by the yardstick of
-progress goes; and of schemes without a barrier, which are slow to train, so many stay."""
-
+# Schemes that are tuned further and race: so many, within this factor of the best of the trial.
 TRIED, NEAR = 32, 2.0
-"""Schemes that are tuned further and race: so many, within this factor of the best of the trial."""
-
 LEFT = "trial"  # the stage at which those leave that are far behind in the trial
 
 
@@ -218,13 +212,11 @@ def _drop_by_yardstick(search: Search) -> None:
 
 # Going on from the best of each scheme, between what was tried and beyond its edges.
 STEPS, TRAINED_STEPS = 24, 8  # how often one goes on, at most, by the clock and by training
-
+# By the clock one goes on from so many schemes at most, within this factor of the best.
 REFINED, CLOSE = 6, 1.5
-"""By the clock one goes on from so many schemes at most, within this factor of the best."""
-
+# By training one goes on from so many. Where the last step at an edge has gained less than this
+# share, the edge is the end.
 TRAINED, FLAT = 3, 0.01
-"""By training one goes on from so many. Where the last step at an edge has gained less than this
-share, the edge is the end."""
 
 
 def refine_by_clock(search: Search) -> None:
@@ -318,9 +310,8 @@ def _look_at(search: Search, new: Sequence[Contender]) -> None:
                 one.leave(UNHEARD, "some partition is hardly ever part of an update")
 
 
+# Replications of each heat of the race, and how many schemes stay after it at most.
 HEATS = ((8, 16), (16, 12), (32, 8), (64, 8))
-"""Replications of each heat of the race, and how many schemes stay after it at most."""
-
 QUICK_HEATS = ((16, 24), (64, 12), (MOST_RUNS, 8))  # the same where nothing is trained
 MOST_RACED = 4  # the most that these replications are multiplied by
 

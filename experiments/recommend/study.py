@@ -31,9 +31,8 @@ from .question import Question
 from .scenario import Perturbation, perturbations
 from .search import STAGES, Search
 
+# Replications on changed delays with a training problem, and without one.
 TRAINED_REPLICATIONS, TIMED_REPLICATIONS = 16, 64
-"""Replications on changed delays with a training problem, and without one."""
-
 FEW = 6  # schemes that run on changed delays, at most
 
 

@@ -58,9 +58,8 @@ class NotComparable:
 
 
 Outcome: TypeAlias = Comparison | NoFormula | NotComparable
-
+# The names of the compared quantities, each with its outcome.
 Quantities: TypeAlias = "list[tuple[str, Outcome]]"
-"""The names of the compared quantities, each with its outcome."""
 
 
 def compare_mean(samples: FloatArray, expected: float) -> Comparison:
@@ -116,9 +115,8 @@ def bound(comparisons: int, chance: float) -> float:
     return float(-special.ndtri(chance / (2 * max(1, comparisons))))
 
 
+# Relative tolerance of a decoded gradient that is exact but for the decoder's round-off.
 EXACT = 1e-9
-"""Relative tolerance of a decoded gradient that is exact but for the decoder's round-off."""
-
 TIES = NotComparable(f"{TIED}, here everyone")
 
 
@@ -139,10 +137,9 @@ def compare_decoding_error(case: Case) -> Quantities:
 
 
 LEVEL = 0.9  # the quantile of the iteration time that is compared
-
+# Relative width within which two times count as equal: a difference of absolute times is rounded,
+# and with a deadline many rounds have the same length.
 INSTANT = 1e-9
-"""Relative width within which two times count as equal: a difference of absolute times is rounded,
-and with a deadline many rounds have the same length."""
 
 
 def compare_iteration_time(case: Case) -> Quantities:
@@ -193,8 +190,8 @@ BY_LAW = (
     "law engine, drain: mean",
     "law engine, drain: distance to batch",
 )
+# Probabilities at whose quantiles two distributions are compared.
 POINTS = np.linspace(0.005, 0.995, 199)
-"""Probabilities at whose quantiles two distributions are compared."""
 
 
 def compare_law_engine(case: Case) -> Quantities:
@@ -289,7 +286,6 @@ def compare_moments(case: Case) -> Quantities:
 
 STEPS = (1, 20)  # iterations after which the loss is held to the bound
 CONDITIONS = (1.0, 3.0)  # condition numbers of the problems; at 1 the bound is close to the loss
-
 HORIZON = STEPS[-1]
 
 assert RUN % HORIZON == 0

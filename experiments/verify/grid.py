@@ -44,7 +44,6 @@ from ..options import VerifyRequest
 # equal the convergence bound is almost an equality, and where they differ its rate matters.
 
 ROWS = 10  # rows in each partition of the problem
-
 FEATURES = 8
 
 
@@ -92,6 +91,7 @@ def group_spreads(
     return spreads
 
 
+# About one second on average; the second Pareto law has no variance.
 DELAYS: tuple[DelayModel, ...] = (
     parametric.Exponential(rate=1.0),
     parametric.ShiftedExponential(shift=0.5, rate=2.0),
@@ -102,7 +102,6 @@ DELAYS: tuple[DelayModel, ...] = (
     parametric.Pareto(alpha=1.5, scale=1 / 3),
     parametric.Deterministic(value=0.7),
 )
-"""About one second on average; the second Pareto law has no variance."""
 
 LAWS: tuple[LoadLaw, ...] = (Proportional(), Additive(seconds_per_partition=0.1), PerPartition())
 
@@ -121,13 +120,13 @@ THIRTY: tuple[SchemeFamily, ...] = (
     IgnoreStragglers(wait_for=15, grace=0.5),
 )
 
+# Every registered scheme whose plan never changes, as its contract tests configure it.
 TWELVE: tuple[SchemeFamily, ...] = tuple(
     example
     for family in SCHEMES.values()
     for example in family.examples()
     if isinstance(example.build(12), Fixed | LocalRounds | Copies)
 )
-"""Every registered scheme whose plan never changes, as its contract tests configure it."""
 
 
 @dataclass(frozen=True)
@@ -242,9 +241,8 @@ def name_and_fields(name: str, instance: object) -> str:
 
 RUN = 1000  # rounds in one run: few enough that the clock's rounding stays below 1e-12 of a round
 TAPES_AT_ONCE = 8  # tapes that are kept in memory together: 2 MiB a stream for 30 workers
-
+# Replication numbers kept for each setting, so that no two settings share a tape.
 SETTINGS_APART = 2**24
-"""Replication numbers kept for each setting, so that no two settings share a tape."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,9 +24,8 @@ from ..run import files
 from . import page
 from .study import QUANTILES, Study, study_load
 
+# Seconds: products and quotients of delays down to here are numbers; so are those of 0 s.
 SHORTEST = 1e-150
-"""Seconds: products and quotients of delays down to here are numbers; so are those of 0 s."""
-
 MOST_COUNTS = 100  # numbers of hosts, and time-outs, that may be asked for
 
 
@@ -71,9 +70,9 @@ def _require_usable(path: str, table: FloatArray, hosts: Sequence[str]) -> None:
         raise ConfigError(f"{path}: half or more of the delays of host {name} are 0 s: {remedy}")
 
 
+# So many hosts are replaced, dropped or not waited for, ``None``: some; and time-outs, as shares of
+# all delays.
 Trials = tuple[Sequence[int] | None, Sequence[float]]
-"""So many hosts are replaced, dropped or not waited for, ``None``: some; and time-outs, as shares
-of all delays."""
 
 
 def trials(stragglers: str | None, timeout: str | None, workers: int) -> Trials:
@@ -112,8 +111,8 @@ def investigate(
 
 REPORT = "report.md"
 PICTURES, FORMATS = ("heat_map", "timeline"), ("png", "svg")
+# Tables that are written as CSV as well.
 CSV = (page.SLOWDOWN, page.HOSTS, page.CHANGES, page.STAGES)
-"""Tables that are written as CSV as well."""
 
 
 def file_names(loads: Iterable[float | None]) -> list[str]:

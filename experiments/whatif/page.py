@@ -27,6 +27,8 @@ from .study import Study
 CHANGES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
 HEAT_MAP, TIMELINE, STAGES = "heat_map.parquet", "timeline.parquet", "stages.parquet"
 SECONDS = ("load", "host", "worker", "round", "seconds")
+# The tables of a study by the names of their files, with columns that they must have; stages are
+# there if they are named.
 TABLES = {
     SLOWDOWN: ("slowdown", ("load", "part", "seconds", "share")),
     HOSTS: ("hosts", ("load", "host", "alone", "blame", "factor", "stands_out", "order")),
@@ -35,28 +37,22 @@ TABLES = {
     TIMELINE: ("timeline", (*SECONDS, "step")),
     STAGES: ("stages", ("load", "stage", "seconds", "share", "host", "ends", "stands_out")),
 }
-"""The tables of a study by the names of their files, with columns that they must have; stages are
-there if they are named."""
 
 MATTERS = 0.02  # share of the job's time from which a saving is worth a word
-
+# Name the fewest hosts that together save this share of what all hosts that stand out save.
 NEARLY = 0.9
-"""Name the fewest hosts that together save this share of what all hosts that stand out save."""
-
 NAMED, TICKS = 4, 24  # hosts that are named in a sentence, and beside a picture
 
+# What a step is made of, in the order in which it adds up.
 PARTS = {
     "typical": ("#0072B2", "a typical task: median worker, median round"),
     "workers": ("#D55E00", "workers: hosts that are lastingly slower"),
     "rounds": ("#E69F00", "rounds: slow for all workers"),
     "rest": ("#CC79A7", "the rest: chance, spells, spikes"),
 }
-"""What a step is made of, in the order in which it adds up."""
 
 SAVES = Look("#0072B2", "o", SOLID, "share of a step that it saves, with its 95 % interval")
-
 SPANS = {"computing": "#0072B2", "the slowest of the round": "#D55E00", "waiting": GRID}
-
 MOST_CHANGES, MOST_LOADS = 8, 4  # changes in a picture, and loads that have pictures
 WRAP = 44  # characters in a line of a change's name
 

@@ -18,8 +18,8 @@ from scipy import stats
 from ...delay_models.base import FloatArray
 from .intervals import wandering
 
+# Cells of a piece, 16 MB: what is computed of a large table takes little memory beside it.
 PIECE = 2_000_000
-"""Cells of a piece, 16 MB: what is computed of a large table takes little memory beside it."""
 
 
 def pieces(count: int, across: int) -> Iterator[slice]:
@@ -84,21 +84,15 @@ def slowest(table: FloatArray, count: int) -> Slowest:
 
 
 RUNS = 10  # runs of consecutive rounds from whose medians the error of a worker's factor is told
-
+# That any worker of a table without lasting differences keeps its factor as it was measured.
 CHANCE = 0.01
-"""That any worker of a table without lasting differences keeps its factor as it was measured."""
-
-
+# Times that the rounds' slowest workers are dealt out at random; two numbers are compared, so
+# chance makes somebody stand out in 1 % of the tables in which nobody does.
 DRAWS = 199
-"""Times that the rounds' slowest workers are dealt out at random; two numbers are compared, so
-chance makes somebody stand out in 1 % of the tables in which nobody does."""
-
+# A block is so many times as long as workers stay slow, but there are so many blocks; fewer rounds
+# than ``FEWEST`` do not show how long that is.
 SPANS, FEWEST_BLOCKS, FEWEST = 4.0, 4, 30
-"""A block is so many times as long as workers stay slow, but there are so many blocks; fewer rounds
-than ``FEWEST`` do not show how long that is."""
-
 MOST = 20  # hosts that are looked for
-
 SEED = 20251125
 
 
