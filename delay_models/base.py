@@ -20,16 +20,13 @@ task's own draw.
 Not modelled here: how a worker's time grows with its load (``sim.load_laws``), and delays that
 depend on what the master or other workers do.
 
-The tape holds the unit delays of one replication, drawn once and read by every scheme.
-
-Replication r, stream s, block b are drawn from ``SeedSequence(seed, spawn_key=(r, s, b))``.
-A block has a fixed length, so the tape never depends on how long the run is, how many
-replications run, in which process, or which schemes are compared: these are common random
-numbers. Stream s holds the draws of a worker's s-th partition (load law ``per_partition``);
-the other laws read stream 0.
-
-The conditions of workers and rounds are drawn from a stream that no
-task reads, ``SHARED``; so they are the same for all streams of a replication.
+The tape holds the unit delays of one replication, drawn once and read by every scheme. Replication
+r, stream s, block b are drawn from ``SeedSequence(seed, spawn_key=(r, s, b))``. A block has a fixed
+length, so the tape never depends on how long the run is, how many replications run, in which
+process, or which schemes are compared: these are common random numbers. Stream s holds the draws of
+a worker's s-th partition (load law ``per_partition``); the other laws read stream 0. The conditions
+of workers and rounds are drawn from a stream that no task reads, ``SHARED``; so they are the same
+for all streams of a replication.
 """
 
 from __future__ import annotations
@@ -60,12 +57,8 @@ NORMAL_END = 14.0
 
 
 class EndlessDelays(ValueError):
-    """A delay model whose draws can be longer than ``LONGEST``.
-
-    Args:
-        model: the model, or the part of it that causes this.
-        longest: its longest draw in seconds.
-    """
+    """A delay model, or the part of it that causes this, whose draws can be longer than
+    ``LONGEST``, and its longest draw in seconds."""
 
     def __init__(self, model: DelayModel, longest: float) -> None:
         super().__init__(model, longest)
@@ -342,19 +335,16 @@ class Tape:
             return self.model.replay(start, stop, self.workers)
         length = self.block_rounds
         first, last = start // length, max(start, stop - 1) // length
+        by_row = self.model.independent and self.model.row_by_row
         blocks = []
         for b in range(first, last + 1):
-            drawn, own = self._drawn(stop - b * length), self._generator(stream, b)
+            drawn, own = length, self._generator(stream, b)
+            if by_row:
+                drawn = min(-(-(stop - b * length) // ROWS_AT_ONCE) * ROWS_AT_ONCE, length)
             conditions = None if self.model.independent else self._conditions(b, drawn)
             blocks.append(self.model.delays(conditions, own, drawn, self.workers))
         table = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         return table[start - first * length : stop - first * length]
-
-    def _drawn(self, needed: int) -> int:
-        """How many rows of a block are drawn when so many are read, from its first."""
-        if not (self.model.independent and self.model.row_by_row):
-            return self.block_rounds
-        return min(-(-needed // ROWS_AT_ONCE) * ROWS_AT_ONCE, self.block_rounds)
 
     def _conditions(self, block: int, length: int) -> Any:
         """Conditions in a block, found by walking from the last state that is remembered."""

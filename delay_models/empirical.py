@@ -113,10 +113,7 @@ class Empirical(DelayModel):
     def independent(self) -> bool:
         return self._shared == 0 and self.ranks is None
 
-    @property
-    @override
-    def row_by_row(self) -> bool:
-        return self.independent
+    row_by_row = independent
 
     @override
     def start(self, shared: Generator, workers: int) -> Any:

@@ -127,10 +127,7 @@ class MeasuredTrace(DelayModel):
     def independent(self) -> bool:
         return self.resample == "cells"
 
-    @property
-    @override
-    def row_by_row(self) -> bool:
-        return self.resample == "cells"
+    row_by_row = independent
 
     @override
     def start(self, shared: Generator, workers: int) -> int | None:
@@ -248,11 +245,6 @@ class MeasuredRounds(DelayModel):
     def table(self) -> FloatArray:
         """What was measured, ``(rounds, workers)`` seconds."""
         return np.array(self.seconds)
-
-    @property
-    @override
-    def independent(self) -> bool:
-        return False
 
     @override
     def start(self, shared: Generator, workers: int) -> int:

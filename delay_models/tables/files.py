@@ -103,19 +103,15 @@ def _head(path: str) -> tuple[list[str], str]:
     require_regular(Path(path))
     with reading("csv.gz" if path.endswith(".gz") else "csv"), opened(Path(path)) as file:
         block = file.read(HEAD)
-    encoding = _encoding(block)
+    encoding = "utf-16"
+    if not block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        # Without a mark it is UTF-16 if every second byte is 0, or nearly.
+        first, second = (3 * block[place::2].count(0) > len(block) for place in (0, 1))
+        encoding = "utf-8" if first == second else "utf-16-be" if first else "utf-16-le"
     text = block.decode(encoding, "replace").removeprefix("\ufeff")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     lines = lines if len(block) < HEAD else lines[:-1]
     return [line for line in lines if line.strip()][:LINES], encoding
-
-
-def _encoding(block: bytes) -> str:
-    """UTF-8, if there is no byte order mark of UTF-16 and not every second byte is 0."""
-    if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16"
-    first, second = (3 * block[place::2].count(0) > len(block) for place in (0, 1))
-    return "utf-8" if first == second else "utf-16-be" if first else "utf-16-le"
 
 
 def _decimal(cells: list[str]) -> str:

@@ -101,8 +101,10 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
     columns = [name for name in columns if name not in (allreduce, *stages)]
     if not said and set(CANONICAL) <= {*columns}:
         return {role: role for role in (*CANONICAL, "load") if role in columns}
-    if {*reading.columns} == {"worker"} and is_turned(columns, reading):
-        return None
+    if {*reading.columns} == {"worker"}:
+        others = {role_of(name) for name in columns if name != reading.columns["worker"]}
+        if not {"round", "seconds"} & others:
+            return None  # a row for each worker, and a column for each round
     found: dict[str, list[str]] = {role: [name] for role, name in said.items()}
     for name in columns:
         meant = role_of(name)
@@ -116,13 +118,13 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
     if stages and not timed:
         found = {role: name for role, name in found.items() if role not in ("start", "end")}
     if not ({"worker", "round"} <= {*found} and (timed or stages)):
-        others = len(columns) - sum(map(len, found.values()))
+        more = len(columns) - sum(map(len, found.values()))
         wanted = {"worker", "seconds", "start", "end"} & {*said} or allreduce or stages
         parts = [name for name in columns if parse(name).unit and role_of(name) is None]
         if {"worker", "round"} <= {*found} and len(parts) > 1 and not (wanted or reading.keep):
             text = f"say --columns stages={as_word('+'.join(parts))} if these are parts of a step"
             raise UnusableFile(f"no column is the seconds: {text}")
-        if not wanted and (len(found) < 2 or others > 1):
+        if not wanted and (len(found) < 2 or more > 1):
             return None  # a wide table, of whose columns none may have such a name
         lacking = [role for role in ("worker", "round") if role not in found]
         lacking += [] if timed or stages else ["seconds"]
@@ -140,13 +142,6 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
             text = f"columns {short(' and '.join(candidates))} could each be the {role}"
             raise UnusableFile(f"{text}: say --columns {role}={short(candidates[0])}")
     return {role: candidates[0] for role, candidates in found.items()}
-
-
-def is_turned(columns: list[str], reading: Reading) -> bool:
-    """Whether only the column of workers was said, and the others are no long table's: a table has
-    a row for each worker, and a column for each round."""
-    others = {role_of(name) for name in columns if name != reading.columns.get("worker")}
-    return "worker" in reading.columns and not {"round", "seconds"} & others
 
 
 class LongTable:
@@ -227,7 +222,8 @@ class LongTable:
         rounds, r = np.unique(calls["round"].to_numpy(), return_inverse=True)
         cells = len(workers) * len(rounds)
         lacking = cells - len(calls)
-        if lacking and self._reading.missing == "refuse":
+        refuses = self._reading.missing == "refuse"
+        if lacking and refuses:
             text = f"{len(calls)} rows for {len(rounds)} rounds of {len(workers)} workers"
             raise UnusableFile(f"{text}: {lacking} delays are missing; {REMEDY}")
         require_cells(cells, self._most)
@@ -235,7 +231,13 @@ class LongTable:
         table[r, w] = calls["seconds"].to_numpy()
         repairs = [*self._repairs, *retried, *_gaps(self._rounds[rounds])]
         stages = stage_seconds(calls, self._reading.stages, table, (r, w))
-        self._require_no_failures(table, workers)
+        if self._status is not None and refuses and np.isnan(table).any():
+            name, bad = self._status
+            count = f"{len(bad)} call{'s' * (len(bad) != 1)}"
+            raise UnusableFile(
+                f"column {short(name)} says that {count} failed (first: row {bad[0] + 1}); "
+                f"{REMEDY}, --drop {short(name)} that they are delays"
+            )
         if "seconds" not in self._reading.columns:
             _require_no_clock(self._role, table)
         hosts = tuple(self._hosts[worker] for worker in workers)
@@ -258,17 +260,6 @@ class LongTable:
 
     def _numbers_of(self, names: set[str]) -> list[int]:
         return [place for place, host in enumerate(self._hosts) if host in names]
-
-    def _require_no_failures(self, table: FloatArray, workers: NDArray[np.int64]) -> None:
-        """Refuse calls of which a column says that they failed, if nobody said what that means."""
-        if self._status is None or self._reading.missing != "refuse" or not np.isnan(table).any():
-            return
-        name, rows = self._status
-        count = f"{len(rows)} call{'s' * (len(rows) != 1)}"
-        raise UnusableFile(
-            f"column {short(name)} says that {count} failed (first: row {rows[0] + 1}); {REMEDY}, "
-            f"--drop {short(name)} that they are delays"
-        )
 
     def _changes(self, calls: Calls) -> Iterator[str]:
         """Other columns that say that there are several runs, one after the other. Raises

@@ -202,45 +202,36 @@ def _choose(loads: list[Load], load: Load) -> Load:
 
 
 def _together(parts: Mapping[Load, RawTable], repairs: list[Repair]) -> Measured:
-    """The parts with the same workers, those that every load has."""
+    """The parts, each with the workers that every load has; what is so of all is said once."""
     first = next(iter(parts.values()))
     shared = set(first.hosts).intersection(*(part.hosts for part in parts.values()))
-    repairs = [*repairs, *(repair for part in parts.values() for repair in part.repairs)]
-    if all(len(part.hosts) == len(shared) for part in parts.values()):
-        return _measured(parts, first.hosts, repairs)
-    if not shared:
-        raise UnusableFile("no worker was measured at every load; say which load is wanted")
     hosts = tuple(host for host in first.hosts if host in shared)
-    widths = sorted({len(part.hosts) for part in parts.values()})
-    left_out = sum(len(part.table) * (len(part.hosts) - len(hosts)) for part in parts.values())
-    text = f"loads have {widths} workers; the {len(hosts)} that all have are used"
-    places = {load: [part.hosts.index(host) for host in hosts] for load, part in parts.items()}
-    cut = {
-        load: replace(
-            part, table=part.table[:, places[load]], stages=columns_of(part.stages, places[load])
-        )
-        for load, part in parts.items()
-    }
-    return _measured(cut, hosts, [*repairs, Repair("unused", left_out, text)])
-
-
-def _measured(
-    parts: Mapping[Load, RawTable], hosts: tuple[str, ...], repairs: Sequence[Repair]
-) -> Measured:
-    """The parts together, each with these workers; what is so of all parts is said once."""
-    waits = [
-        Repair("waits", len(part.table), f"load {load:g}: {note}" if len(parts) > 1 else note)
-        for load, part in parts.items()
-        if (note := waiting_note(part.table, part.allreduce, bool(part.stages)))
-    ]
+    repairs = [*repairs, *(repair for part in parts.values() for repair in part.repairs)]
+    if not hosts:
+        raise UnusableFile("no worker was measured at every load; say which load is wanted")
+    if any(len(part.hosts) > len(hosts) for part in parts.values()):
+        widths = sorted({len(part.hosts) for part in parts.values()})
+        left_out = sum(len(part.table) * (len(part.hosts) - len(hosts)) for part in parts.values())
+        text = f"loads have {widths} workers; the {len(hosts)} that all have are used"
+        repairs.append(Repair("unused", left_out, text))
+        cut = {}
+        for load, part in parts.items():
+            places = [part.hosts.index(host) for host in hosts]
+            stages = columns_of(part.stages, places)
+            cut[load] = replace(part, table=part.table[:, places], stages=stages)
+        parts = cut
+    for load, part in parts.items():
+        if note := waiting_note(part.table, part.allreduce, bool(part.stages)):
+            said = f"load {load:g}: {note}" if len(parts) > 1 else note
+            repairs.append(Repair("waits", len(part.table), said))
     return Measured(
         hosts,
         {load: part.table for load, part in parts.items()},
-        (*repairs, *waits),
-        next(iter(parts.values())).unit,
+        tuple(repairs),
+        first.unit,
         {load: part.rounds for load, part in parts.items() if part.rounds is not None},
         tuple(dict.fromkeys(line for part in parts.values() for line in part.assumed)),
-        allreduce=next(iter(parts.values())).allreduce,
+        allreduce=first.allreduce,
         stages={load: part.stages for load, part in parts.items() if part.stages},
     )
 

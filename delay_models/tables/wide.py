@@ -60,7 +60,9 @@ def read_wide(held: Held, reading: Reading) -> RawTable:
     whole = table[np.isfinite(table).all(axis=1)]
     if index != "":
         free = [place for place, name in enumerate(found) if name not in reading.keep]
-        require_delays([found[place] for place in free], table[:, free], _a_second(found, reading))
+        unit = reading.unit or parse(found[0]).unit
+        a_second = 1 / unit if isinstance(unit, float) else A_SECOND.get(str(unit), 1.0)
+        require_delays([found[place] for place in free], table[:, free], a_second)
         odd = [(place, text) for place, text in odd_columns(whole) if place in free]
         require_columns(odd, found, "column")
     hosts, times = _unit(found, table, held, reading)
@@ -81,12 +83,6 @@ def _cells(frame: pd.DataFrame, gaps: bool) -> tuple[FloatArray, int]:
     columns = [numbers(column, "seconds", remedy, gaps) for _, column in frame.items()]
     table = np.column_stack([values for values, _ in columns])
     return table, sum(len(failed) for _, failed in columns)
-
-
-def _a_second(found: list[str], reading: Reading) -> float:
-    """How many units are a second, as far as it is said."""
-    unit = reading.unit or parse(found[0]).unit
-    return 1 / unit if isinstance(unit, float) else A_SECOND.get(str(unit), 1.0)
 
 
 def _where(index: str | None, rounds: Names | None) -> Where:

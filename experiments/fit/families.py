@@ -123,7 +123,10 @@ class ShiftedFamily(Family):
         """Profile likelihood over the shift; about 80 fits at a given shift, the last one to all
         cells."""
         require_spread(sample)
-        every, least = as_cells(sample)
+        # The smallest value is moved to the middle of its cell.
+        least = float(sample.min())
+        middle = (least + float(sample[sample > least].min())) / 2
+        every = np.where(sample > least, sample, middle)
         gap, cells = float(every.min()) - least, Weighed.of(every)
 
         def loss(log_distance: float) -> float:
@@ -161,13 +164,6 @@ class ShiftedFamily(Family):
         if not np.isfinite(mean) or first <= 0 or second <= 0:
             raise CannotFit("the likelihood has no finite maximum")
         return ScipyLaw(self.name, self.model(first, second, shift))
-
-
-def as_cells(sample: FloatArray) -> tuple[FloatArray, float]:
-    """The sample with its smallest value moved to the middle of its cell, and that value."""
-    least = float(sample.min())
-    following = float(sample[sample > least].min())
-    return np.where(sample > least, sample, (least + following) / 2), least
 
 
 class LogNormalFamily(ShiftedFamily):

@@ -158,7 +158,8 @@ def fit_families(
     reason."""
     observed = observed_order_statistics(rounds, ks)
     measured = [observed_order_statistics(h.held_out, ks) for h in held_out] or [observed]
-    steps = _Steps.of(sample)
+    ordered, size = np.sort(sample), len(sample)
+    below, upto = (np.searchsorted(ordered, ordered, side) / size for side in ("left", "right"))
     fits: list[Fit] = []
     refused: dict[str, str] = {}
     for family in families:
@@ -171,7 +172,8 @@ def fit_families(
         predicted = expected_order_statistics(law, rounds.shape[1], ks)
         halves = [_of_half(family, law, half, ks) for half in held_out] or [predicted]
         found = score(halves, measured)
-        apart = steps.distance(law)
+        cdf = law.cdf(ordered)
+        apart = float(max(np.max(cdf - below), np.max(upto - cdf)))  # Kolmogorov-Smirnov
         fits.append(Fit(family, law, likelihood, apart, predicted, observed, found))
     return sorted(fits, key=lambda fit: (fit.held_out.error, fit.aic)), refused
 
@@ -183,27 +185,6 @@ def _of_half(family: Family, near: Law, half: Half, ks: Sequence[int]) -> FloatA
     except CannotFit:
         return np.full(len(ks), np.inf)
     return expected_order_statistics(law, half.held_out.shape[1], ks)
-
-
-@dataclass(frozen=True, eq=False)
-class _Steps:
-    """A sorted sample, ``(N,)``, and the shares of it that are below and up to each value."""
-
-    ordered: FloatArray
-    below: FloatArray
-    upto: FloatArray
-
-    @classmethod
-    def of(cls, sample: FloatArray) -> _Steps:
-        """Sorted once, for all families."""
-        ordered, size = np.sort(sample), len(sample)
-        ends = (np.searchsorted(ordered, ordered, side=side) / size for side in ("left", "right"))
-        return cls(ordered, *ends)
-
-    def distance(self, law: Law) -> float:
-        """Kolmogorov-Smirnov distance of a law."""
-        cdf = law.cdf(self.ordered)
-        return float(max(np.max(cdf - self.below), np.max(self.upto - cdf)))
 
 
 def arrivals(rounds: FloatArray, ks: Sequence[int]) -> FloatArray:

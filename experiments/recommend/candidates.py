@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ...sim.engines.run import Policy, Run
-from ...sim.schemes import SchemeFamily
 from ...sim.schemes.arrivals import Arrivals, Demand
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import Fixed, RoundScheme
@@ -54,8 +53,19 @@ class SearchSpace:
         for name, family in catalogue["schemes"].classes.items():
             if (only and name not in only) or name in LEFT_OUT:
                 continue
-            recipe = RECIPES.get(name)
-            found = recipe(self) if recipe else _by_fields(family, self, catalogue)
+            if recipe := RECIPES.get(name):
+                found = recipe(self)
+            else:
+                known = {"load": self.few_loads, "wait_for": self.few_arrivals}
+                mine = fields(family)
+                named = {f.name: known[f.name] for f in mine if f.name in known}
+                required = {
+                    f.name for f in mine if f.default is MISSING and f.default_factory is MISSING
+                }
+                if required <= {*known}:
+                    found = _every(**named)
+                else:
+                    found = [plain(example, catalogue) for example in family.examples()]
             for section in found:
                 rest = {key: value for key, value in section.items() if key != "name"}
                 yield {"name": name, **rest}
@@ -205,18 +215,6 @@ LEFT_OUT: Mapping[str, str] = {
     "local_sgd": "only training tells what its local steps are worth; name it in the config",
     "matrix": "needs a file with the matrix; name it in the config",
 }
-
-
-def _by_fields(
-    family: type[SchemeFamily], space: SearchSpace, catalogue: Catalogue
-) -> Iterable[Section]:
-    known = {"load": space.few_loads, "wait_for": space.few_arrivals}
-    mine = fields(family)  # type: ignore[arg-type]
-    required = [f.name for f in mine if f.default is MISSING and f.default_factory is MISSING]
-    named = [f.name for f in mine if f.name in known]
-    if all(name in known for name in required):
-        return _every(**{name: known[name] for name in named})
-    return [plain(example, catalogue) for example in family.examples()]
 
 
 NO_CHOICE = ("code_seed",)  # numbers of which none is better than another

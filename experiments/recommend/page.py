@@ -67,7 +67,11 @@ def recommendation_page(
     paragraphs."""
     ranking, candidates = tables["ranking"], tables["candidates"]
     sensitivity, measured = tables["sensitivity"], _measured(candidates)
-    looks = _looks(ranking, sensitivity, measured.head(MOST_NAMED))
+    named: dict[str, str] = {}
+    for table in (ranking, sensitivity, measured.head(MOST_NAMED)):
+        for row in table.to_dict("records"):
+            named.setdefault(str(row["label"]), str(row["scheme"]))
+    looks = variants([*named.items()])
     seconds = str(ranking["goal"].iloc[0]) == "seconds"
     quantity = "time to the goal (s)" if seconds else "loss at the end of the budget"
     asked = [
@@ -105,14 +109,6 @@ def _values(table: pd.DataFrame, name: str) -> FloatArray:
     """A column as numbers; NaN for what is not finite, or not there."""
     values = np.array(table.get(name, np.full(len(table), np.nan)), dtype=np.float64)
     return np.where(np.isfinite(values), values, np.nan)
-
-
-def _looks(*tables: pd.DataFrame) -> dict[str, Look]:
-    named: dict[str, str] = {}
-    for table in tables:
-        for row in table.to_dict("records"):
-            named.setdefault(str(row["label"]), str(row["scheme"]))
-    return variants([*named.items()])
 
 
 def _numbers(row: Mapping[Any, Any], *names: str) -> list[TableCell]:

@@ -214,8 +214,23 @@ class _Load:
         return table.assign(share=table["seconds"] / self.seconds)
 
     def change(self, change: Change) -> dict[str, Any]:
-        """A row of the table of changes."""
-        seconds, typical = float(change.seconds.mean()), self.slow.typical
+        """A row of the table of changes: what one saves is seconds a round, a share of them, and
+        hours of a day."""
+        seconds, typical, missing = float(change.seconds.mean()), self.slow.typical, self.missing
+        saved = self.slow.real - change.seconds
+        found = self._estimate("saved", saved)
+        share = found["saved"] / self.seconds
+        # a ratio of means, each of the same resampled rounds
+        ratios = self.blocks.means(saved) / self.blocks.means(self.slow.real)
+        low, high = self.blocks.interval(share, ratios)
+        ended = 0  # of the rounds that never end, those that end after the change
+        match change.kind:
+            case rounds.REPLACE | rounds.DROP:
+                ended = int((~np.delete(missing, change.hosts, axis=1).any(axis=1)).sum())
+            case rounds.WAIT:
+                ended = int((missing.sum(axis=1) <= change.count).sum())
+            case rounds.BACKUP | rounds.IDEAL | rounds.MEDIAN_WORKER:
+                ended = len(missing)
         return {
             "change": change.kind,
             "count": change.count,
@@ -223,36 +238,13 @@ class _Load:
             "quantile": change.quantile,
             "timeout": change.timeout,
             "seconds": seconds,
-            **self._saving(change),
+            **found,
+            **interval_columns("share", (share, low, high)),
+            **interval_columns("hours_a_day", (HOURS * share, HOURS * low, HOURS * high)),
             "slowdown": seconds / typical,
-            "rounds_ended": len(self.table) + self._ended(change),
+            "rounds_ended": len(self.table) + ended,
             "text": change_name(change, self.names, typical),
         }
-
-    def _saving(self, change: Change) -> dict[str, float]:
-        """What a change saves: seconds a round, a share of them, and hours of a day."""
-        saved = self.slow.real - change.seconds
-        found = self._estimate("saved", saved)
-        share = found["saved"] / self.seconds
-        # a ratio of means, each of the same resampled rounds
-        ratios = self.blocks.means(saved) / self.blocks.means(self.slow.real)
-        low, high = self.blocks.interval(share, ratios)
-        hours = HOURS * share, HOURS * low, HOURS * high
-        found |= interval_columns("share", (share, low, high))
-        return found | interval_columns("hours_a_day", hours)
-
-    def _ended(self, change: Change) -> int:
-        """Of the rounds that never end, those that end after the change."""
-        missing = self.missing
-        match change.kind:
-            case rounds.REPLACE | rounds.DROP:
-                return int((~np.delete(missing, change.hosts, axis=1).any(axis=1)).sum())
-            case rounds.WAIT:
-                return int((missing.sum(axis=1) <= change.count).sum())
-            case rounds.BACKUP | rounds.IDEAL | rounds.MEDIAN_WORKER:
-                return len(missing)
-            case _:
-                return 0
 
     def hosts(self) -> pd.DataFrame:
         """The hosts, a row each, the one that costs most alone first."""
