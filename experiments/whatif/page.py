@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from textwrap import wrap
@@ -51,6 +52,7 @@ PARTS = {
     "rest": ("#CC79A7", "the rest: chance, spells, spikes"),
 }
 
+Part = Chart | Table
 SAVES = Look("#0072B2", "o", SOLID, "share of a step that it saves, with its 95 % interval")
 SPANS = {"computing": "#0072B2", "the slowest of the round": "#D55E00", "waiting": GRID}
 MOST_CHANGES, MOST_LOADS = 8, 4  # changes in a picture, and loads that have pictures
@@ -302,9 +304,21 @@ def read_whatif(directory: Path) -> Page:
 
 def whatif_page(studies: Sequence[Study], found: Answer) -> Page:
     """The page, made from the saved tables alone, so that ``report`` can make it again."""
-    ends = {one: mark(one.load if len(studies) > 1 else None) for one in studies}
-    most = [*ends.items()][:MOST_LOADS]
-    some = f"The first {MOST_LOADS} of {len(studies)} loads." if len(ends) > MOST_LOADS else ""
+
+    def parts(make: Callable[[Study], Iterable[Part]], some: Sequence[Study]) -> list[Part]:
+        """Of each load, which is in names and titles where there are several."""
+        if len(studies) == 1:
+            return [*make(studies[0])]
+        return [
+            replace(
+                part, ident=part.ident + mark(one.load), title=f"{part.title}, load {one.load:g}"
+            )
+            for one in some
+            for part in make(one)
+        ]
+
+    most = studies[:MOST_LOADS]
+    few = f"The first {MOST_LOADS} of {len(studies)} loads." if len(most) < len(studies) else ""
     loads = [f"{one.load:g}" for one in studies if one.load is not None]
     return Page(
         found,
@@ -315,10 +329,10 @@ def whatif_page(studies: Sequence[Study], found: Answer) -> Page:
             ("loads", ", ".join(loads) or "one"),
         ],
         sections=[
-            Section("pictures", "What would change it", [p for m in most for p in _bars(*m)], some),
-            Section("heat", "Workers over rounds", [_heat(*m) for m in most], some),
-            Section("ideal", "Measured and ideal", [_timeline(*m) for m in most], some),
-            Section("table", "All numbers", [t for m in ends.items() for t in _tables(*m)]),
+            Section("pictures", "What would change it", parts(_bars, most), few),
+            Section("heat", "Workers over rounds", parts(lambda one: [_heat(one)], most), few),
+            Section("ideal", "Measured and ideal", parts(lambda one: [_timeline(one)], most), few),
+            Section("table", "All numbers", parts(_tables, studies)),
         ],
         provenance=[
             ("made by", "erasurehead whatif"),
@@ -333,11 +347,7 @@ def mark(load: float | None) -> str:
     return "" if load is None else f"_load_{load:g}"
 
 
-def _title(text: str, end: str) -> str:
-    return text + end.replace("_load_", ", load ")
-
-
-def _changes(study: Study, end: str) -> Table:
+def _changes(study: Study) -> Table:
     lost = study.rounds[1]
     header = ["change", "s a step", "saves (95 %)", "s a step saved (95 %)", "hours a day"]
     header += ["slowdown left", "endless rounds that end"]
@@ -354,14 +364,13 @@ def _changes(study: Study, end: str) -> Table:
         for row in study.changes.to_dict("records")
     ]
     note = f"{lost} rounds never end as measured." if lost else ""
-    title = _title("Changes", end)
-    return capped(f"changes{end}", title, header, rows, "whatif.csv", note, brief=40)
+    return capped("changes", "Changes", header, rows, "whatif.csv", note, brief=40)
 
 
-def _tables(study: Study, end: str) -> Iterator[Table]:
+def _tables(study: Study) -> Iterator[Table]:
     """What a change or a host costs is left out where times include waiting: it is not known."""
     if not study.waits:
-        yield _changes(study, end)
+        yield _changes(study)
     header = ["part of a step", "s a step (95 %)", "share"]
     rows = [
         [
@@ -371,15 +380,14 @@ def _tables(study: Study, end: str) -> Iterator[Table]:
         ]
         for row in study.slowdown.to_dict("records")
     ]
-    title = _title("Why a step takes so long", end)
-    yield capped(f"slowdown{end}", title, header, rows, "slowdown.csv")
+    yield capped("slowdown", "Why a step takes so long", header, rows, "slowdown.csv")
     if len(study.stages):
-        yield _stages(study, end)
+        yield _stages(study)
     if not study.waits:
-        yield _hosts(study, end)
+        yield _hosts(study)
 
 
-def _hosts(study: Study, end: str) -> Table:
+def _hosts(study: Study) -> Table:
     header = ["host", "costs alone (s a step, 95 %)", "share", "lasting factor"]
     header += ["rounds it ends", "blame (s a step)"]
     rows = [
@@ -393,10 +401,10 @@ def _hosts(study: Study, end: str) -> Table:
         ]
         for row in study.hosts.to_dict("records")
     ]
-    return capped(f"hosts{end}", _title("Hosts", end), header, rows, "hosts.csv", brief=5)
+    return capped("hosts", "Hosts", header, rows, "hosts.csv", brief=5)
 
 
-def _stages(study: Study, end: str) -> Table:
+def _stages(study: Study) -> Table:
     rows = []
     for stage, hosts in study.stages.groupby("stage", sort=False):
         first, most = hosts.iloc[0], hosts.dropna(subset="ends").nlargest(1, "ends")
@@ -413,19 +421,16 @@ def _stages(study: Study, end: str) -> Table:
         )
     header = ["stage", "adds (s a step, 95 %)", "share", "ends it most often", "rounds it ends"]
     note = "In the order in which a worker does them; what they add is the step."
-    title = _title("By stage", end)
-    return capped(f"stages{end}", title, [*header, "slow in it"], rows, "stages.csv", note, 20)
+    header.append("slow in it")
+    return capped("stages", "By stage", header, rows, "stages.csv", note, 20)
 
 
-def _bars(study: Study, end: str) -> Iterator[Chart]:
+def _bars(study: Study) -> Iterator[Chart]:
     words = "Seconds of a mean step: a typical task, and what each cause adds. They add up."
-    title = _title("Where a step's time goes", end)
-    yield Chart(f"parts{end}", title, words, _parts(study))
-    if study.waits:
-        return
-    words = "Of a step's time. An interval that touches 0 may be chance."
-    title = _title("What each change saves", end)
-    yield Chart(f"savings{end}", title, words, _savings(study.changes))
+    yield Chart("parts", "Where a step's time goes", words, _parts(study))
+    if not study.waits:
+        words = "Of a step's time. An interval that touches 0 may be chance."
+        yield Chart("savings", "What each change saves", words, _savings(study.changes))
 
 
 def _parts(study: Study) -> Picture:
@@ -458,7 +463,7 @@ def _savings(changes: pd.DataFrame) -> Picture:
     return Picture([panel], 1, style.TWO_PANELS, height, heading=heading, last=(SAVES.title,))
 
 
-def _heat(study: Study, end: str) -> Chart:
+def _heat(study: Study) -> Chart:
     table, standing = _wide(study.heat_map), study.standing
     first = table.columns.to_numpy(dtype=float)
     run = int(first[1] - first[0]) if len(first) > 1 else 1
@@ -481,7 +486,7 @@ def _heat(study: Study, end: str) -> Chart:
         "is a slow host, a dark column a slow round."
     )
     picture = Picture([panel], 1, 7.2, 0.9 + min(4.4, 0.17 * max(4, rows)))
-    return Chart(f"heat_map{end}", _title("Delays", end), words, picture)
+    return Chart("heat_map", "Delays", words, picture)
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:
@@ -509,7 +514,7 @@ def _hosts_axis(study: Study, table: pd.DataFrame) -> Axis:
     )
 
 
-def _timeline(study: Study, end: str) -> Chart:
+def _timeline(study: Study) -> Chart:
     table, typical = _wide(study.timeline), study.seconds("typical")
     delays, first = table.to_numpy(dtype=float).T, table.columns
     steps = study.timeline.drop_duplicates("round")["step"].to_numpy(dtype=float)
@@ -528,7 +533,7 @@ def _timeline(study: Study, end: str) -> Chart:
     )
     height = 1.8 + 0.28 * max(4, len(table))
     picture = Picture(panels, 1, style.TWO_PANELS, height, share="x")
-    return Chart(f"timeline{end}", _title("Timeline", end), words, picture)
+    return Chart("timeline", "Timeline", words, picture)
 
 
 def _spans(delays: FloatArray, steps: FloatArray) -> list[Mark]:

@@ -280,7 +280,7 @@ def alike(hosts: int = HOSTS) -> np.ndarray:
 
 
 def heat(study: Study) -> tuple[Heat, Axis]:
-    [panel] = _heat(study, "").picture.panels
+    [panel] = _heat(study).picture.panels
     [found] = panel.marks
     assert isinstance(found, Heat)
     return found, panel.y
@@ -358,7 +358,7 @@ def test_a_timeline_beside_one_of_typical_tasks() -> None:
     table = alike()
     table[:, 2] *= 2
     study = studied(table)
-    measured, ideal = _timeline(study, "").picture.panels
+    measured, ideal = _timeline(study).picture.panels
     assert measured.x == ideal.x
     shown = study.timeline.drop_duplicates("round")["step"].sum()
     assert measured.x.high == pytest.approx(1.01 * shown)
