@@ -28,7 +28,7 @@ from ..sim.schemes.partial_work import PartlyUncoded
 from ..sim.theory import NoFormula, worst_bound, worst_cases
 from .config import build
 from .config.catalogue import Catalogue, with_plugins
-from .config.cells import Cell, cells
+from .config.cells import cells
 from .config.codec import names, plain
 from .config.errors import ConfigError
 from .config.schema import prose_of, section_of
@@ -240,7 +240,14 @@ def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Pictur
         document |= TRAINING
     [cell] = cells(document)
     encoding = encoding_of(build.scheme_of(cell))
-    return _clock(cell, rounds) if encoding is None else _matrix(encoding, workers)
+    if encoding is not None:
+        return _matrix(encoding, workers)
+    free = () if rounds else (cell.label,)
+    spans = gantt.classified(timeline.timeline_table(timeline.record([cell])), free)
+    end = float(spans.loc[spans["worker"] < 0, "end"].max())
+    named = sorted(int(worker) for worker in spans["worker"].unique() if worker >= 0)
+    panel = gantt.panel(spans, named, end, "round" if rounds else "update")
+    return Picture([panel], columns=1, width=ONE_PANEL, height=2.9, legend=2)
 
 
 def encoding_of(scheme: Scheme) -> sparse.csr_array | None:
@@ -276,15 +283,6 @@ def _matrix(encoding: sparse.csr_array, workers: int) -> Picture:
 def _numbered(label: str, count: int) -> Axis:
     places = tuple(range(0, count, max(1, -(-count // 12))))
     return Axis(label, names=tuple(map(str, places)), places=places)
-
-
-def _clock(cell: Cell, rounds: bool) -> Picture:
-    free = () if rounds else (cell.label,)
-    spans = gantt.classified(timeline.timeline_table(timeline.record([cell])), free)
-    end = float(spans.loc[spans["worker"] < 0, "end"].max())
-    workers = sorted(int(worker) for worker in spans["worker"].unique() if worker >= 0)
-    panel = gantt.panel(spans, workers, end, "round" if rounds else "update")
-    return Picture([panel], columns=1, width=ONE_PANEL, height=2.9, legend=2)
 
 
 # The command.

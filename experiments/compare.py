@@ -22,7 +22,6 @@ from .pictures.looks import DASHED, MUTED, Look, variants
 from .pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from .pictures.records import LIVE, Records, read_records, swept_keys
 from .run import files
-from .run.files import output_folder
 from .run.records import CONFIDENCE, interval_columns
 from .text import enumerated, left_out
 
@@ -302,7 +301,7 @@ def compare_results(first: Path, second: Path, output: Path, command: str = "") 
     notes = differences(one, two, *names)
     said = replace(comparison_answer(table, *names), command=command, notes=notes)
     chart = Chart(PICTURE, *CAPTION, comparison_picture(together, *names))
-    with files.postponed(), output_folder(output, FILES):
+    with files.postponed(), files.output_folder(output, FILES):
         files.remove([output / ANSWER])
         files.write_bytes(output / TABLE, table.to_csv(index=False).encode())
         style.save(paint.figure(chart.picture), output / PICTURE)

@@ -359,13 +359,9 @@ def _sizes(table: FloatArray) -> Iterator[Finding]:
         away = times >= STEADY
         if n > 3 and away.any() and 2 * away.sum() < n:
             far = away & (5 * widths < widths[~away].min())
+    ends = dict.fromkeys(f"{end:.3g}" for end in (middle[~far].min(), middle[~far].max()))
     for place in np.flatnonzero(far):
-        yield int(place), f"is typically {middle[place]:.4g}, the others {_range(middle[~far])}"
-
-
-def _range(values: FloatArray) -> str:
-    low, high = f"{values.min():.3g}", f"{values.max():.3g}"
-    return low if low == high else f"{low} to {high}"
+        yield int(place), f"is typically {middle[place]:.4g}, the others {' to '.join(ends)}"
 
 
 def require_columns(found: Sequence[Finding], names: Sequence[str], kind: str) -> None:

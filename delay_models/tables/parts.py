@@ -55,7 +55,11 @@ def waiting(table: FloatArray) -> Sign:
     ratio, most = carried(part)
     if ratio > most:
         return ""
-    before, *earlier = _correlations(part)
+    # Correlations of differences from the round's mean with those 1 to ``BLOCK`` rounds before.
+    beyond = part - part.mean(axis=1, keepdims=True)
+    square = float(np.square(beyond).mean())
+    lags = range(1, BLOCK + 1)
+    before, *earlier = (float(np.mean(beyond[lag:] * beyond[:-lag])) / square for lag in lags)
     return "carried" if before <= NEXT and max(earlier) < RHYTHM else ""
 
 
@@ -82,14 +86,6 @@ def carried(table: FloatArray) -> tuple[float, float]:
     by_chance = 2 * float(special.gammaincinv(freedom / 2, CHANCE)) / freedom
     ratio = float(np.square(sums).sum()) / squares if squares > 0 else 1.0
     return ratio, min(LARGEST, by_chance)
-
-
-def _correlations(table: FloatArray) -> list[float]:
-    """Of differences from the round's mean with those 1 to ``BLOCK`` rounds before."""
-    beyond = table - table.mean(axis=1, keepdims=True)
-    square = float(np.square(beyond).mean())
-    lags = range(1, BLOCK + 1)
-    return [float(np.mean(beyond[lag:] * beyond[:-lag])) / square for lag in lags]
 
 
 def known_above(rounds: int, workers: int) -> float:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ...sim.types import FloatArray
 from ..page.answer import Answer
-from ..page.content import Chart, Page, Section, Table, TableCell, capped
+from ..page.content import Chart, Page, Section, TableCell, capped
 from ..page.numbers import NOTHING, number, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
@@ -45,12 +45,18 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
     verdict = f"The worst stragglers of {number_of(many, 'code')}."
     words = "Error per partition of the worst stragglers, of random ones, and the upper bound."
     chart = Chart("attack", "Decoding errors", words, picture(frame))
+    columns = ["stragglers", "worst error", "random sets", "which is", "upper bound", "found by"]
+    columns += ["the worst stragglers"]
+    tables = [
+        capped(title, title, columns, _cells(rows), "attack.csv", brief=40)
+        for title, rows in codes.items()
+    ]
     return Page(
         Answer("attack", name, verdict, (*why, *left_out), command=command),
         question=[("config", name), ("stragglers", f"up to {frame['stragglers'].max()}")],
         sections=[
             Section("picture", "Codes", [chart]),
-            Section("table", "All numbers", [_table(*code) for code in codes.items()]),
+            Section("table", "All numbers", tables),
         ],
     )
 
@@ -85,12 +91,6 @@ def beginning(rows: pd.DataFrame) -> str:
     gap = "" if s == most + 1 else f" ({most + 1} to {s - 1} not looked at)"
     worst = "straggler costs" if s == 1 else f"{s} stragglers cost"
     return f"{none} {few}{gap}; the worst {worst} an error of {error}"
-
-
-def _table(title: str, rows: pd.DataFrame) -> Table:
-    columns = ["stragglers", "worst error", "random sets", "which is", "upper bound", "found by"]
-    columns += ["the worst stragglers"]
-    return capped(title, title, columns, _cells(rows), "attack.csv", brief=40)
 
 
 def _cells(rows: pd.DataFrame) -> list[list[TableCell]]:

@@ -9,7 +9,7 @@ import numpy as np
 from ...sim.schemes.base import Fixed, Independent
 from ...sim.schemes.decoders import decoding_error
 from ...sim.schemes.random_codes import Shares
-from ...sim.steps import Step, weights_of
+from ...sim.steps import weights_of
 from ...sim.theory import NoFormula, expected_decoding_error, worst_bound, worst_cases
 from ...sim.types import BoolArray, FloatArray
 from .tested import BOUND, Nonconforming, SchemeUnderTest, ensure
@@ -219,7 +219,13 @@ def check_unbiased(tested: SchemeUnderTest) -> str:
         if tested.sees_losses:
             return ""
         steps = tested.steps(REPLICATIONS, max(2, UPDATES // scheme.updates(1)))
-        updates = [_weights(steps.step(u), scheme.partitions) for u in range(steps.times.shape[1])]
+        updates = list[FloatArray]()
+        for step in map(steps.step, range(steps.times.shape[1])):
+            found = weights_of(step, scheme.partitions)
+            if found is None:
+                text = f"claims unbiased sums, but an update is a {type(step).__name__}"
+                raise Nonconforming(text)
+            updates.append(found)
         samples = np.mean(updates, axis=0)  # mean weights of each run's updates: (R, k)
     z, mean = _z(samples), samples.mean(axis=0)
     i = int(np.argmax(np.abs(z)))
@@ -235,10 +241,3 @@ def _z(samples: FloatArray) -> FloatArray:
     error[error < 1e-12] = np.sqrt(np.square(error).mean())
     certain = np.where(np.abs(away) < 1e-9, 0.0, np.inf)
     return np.where(error < 1e-12, certain, away / np.maximum(error, 1e-12))
-
-
-def _weights(step: Step, partitions: int) -> FloatArray:
-    found = weights_of(step, partitions)
-    if found is None:
-        raise Nonconforming(f"claims unbiased sums, but an update is a {type(step).__name__}")
-    return found

@@ -44,7 +44,10 @@ def fit_clumps(sizes: NDArray[np.int64], rounds: int, workers: int) -> Section:
             kept = kept[np.linspace(0, len(kept) - 1, MOST_SIZES).round().astype(int)]
         return {"probability": rounded(hit / rounds), "sizes": [*map(int, kept)]}
     share, probability, binomial = _binomial(sizes, rounds, workers)
-    if _fixed(sizes) > binomial:
+    larger = float(np.mean(sizes - sizes.min()))
+    likely = -hit * float(special.entr(larger) + special.entr(1 - larger))  # of neighbouring sizes
+    neighbouring = sizes.max() - sizes.min() <= 1 and sizes.min() >= SMALLEST_FIXED
+    if neighbouring and likely > binomial:
         fields = {"probability": rounded(hit / rounds), "share": rounded(mean / workers)}
         return fields | {"clump": "fixed"}
     return {"probability": rounded(probability), "share": rounded(share)}
@@ -80,14 +83,6 @@ def _binomial(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[floa
     seen = -float(np.expm1(workers * np.log1p(-share))) if share < 1 else 1.0
     logs = stats.binom.logpmf(sizes, workers, share) - np.log(seen)
     return share, min(1.0, hit / seen), float(logs.sum())
-
-
-def _fixed(sizes: NDArray[np.int64]) -> float:
-    """The log-likelihood of two neighbouring sizes: -inf for any other sizes."""
-    larger = float(np.mean(sizes - sizes.min()))
-    if sizes.max() - sizes.min() > 1 or sizes.min() < SMALLEST_FIXED:
-        return -np.inf
-    return -len(sizes) * float(special.entr(larger) + special.entr(1 - larger))
 
 
 # *A gap that no tail has.* With the delays sorted from the largest, X1 >= X2 >= ..., the scaled

@@ -139,7 +139,13 @@ class ShiftedFamily(Family):
         losses = [-self.at_shift(cells, least)[2]] + [loss(float(np.log(d))) for d in distances]
         best = int(np.argmin(losses))
         if best == 0 or not len(distances):
-            return self._at_edge(every, least)
+            first, second, _ = self.at_shift(Weighed(every), least)
+            scale, bias = self.start_scale(first, second), 0.0
+            if scale is not None:
+                bias = scale * len(every) ** (-1 / first) * float(special.gamma(1 + 1 / first))
+            # Where the bias is lost to rounding, the next smaller number keeps densities finite.
+            edge = min(least - bias, float(np.nextafter(least, -np.inf)))
+            return self._law(every, max(0.0, edge))
         shift = float(shifts[best])
         if best < GRID:
             low, high = np.log(distances[max(best - 2, 0)]), np.log(distances[best])
@@ -148,16 +154,6 @@ class ShiftedFamily(Family):
             )
             shift = least - float(np.exp(found.x)) if found.fun < losses[best] else shift
         return self._law(every, max(0.0, shift))
-
-    def _at_edge(self, cells: FloatArray, least: float) -> Law:
-        first, second, _ = self.at_shift(Weighed(cells), least)
-        scale = self.start_scale(first, second)
-        bias = 0.0
-        if scale is not None:
-            bias = scale * len(cells) ** (-1 / first) * float(special.gamma(1 + 1 / first))
-        # Where the bias is lost to rounding, the next smaller number keeps every density finite.
-        shift = min(least - bias, float(np.nextafter(least, -np.inf)))
-        return self._law(cells, max(0.0, shift))
 
     def _law(self, cells: FloatArray, shift: float) -> Law:
         first, second, mean = self.at_shift(Weighed(cells), shift)

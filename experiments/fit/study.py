@@ -16,10 +16,15 @@ from ...sim.numerics import one_thread
 from ..config.document import write_yaml
 from ..config.errors import ConfigError
 from .candidates import Candidate, LoadFindings, choose, mixture_of
-from .check import Resimulated, resimulated
 from .cold import by_load
 from .families import EMPIRICAL, FAMILIES
-from .goodness import fit_families, halves, observed_order_statistics
+from .goodness import (
+    Resimulated,
+    fit_families,
+    halves,
+    observed_order_statistics,
+    resimulated,
+)
 from .load import LoadFit, measure_load, positive_units
 from .variance import measure_memory, split_variance
 from .workers import Estimates, Workers, judge_workers, without

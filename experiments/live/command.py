@@ -22,7 +22,6 @@ from ..run import files
 from ..run.command import Outcome, Progress, write_result
 from ..run.compute import CellResult
 from ..run.estimate import Room, check
-from ..run.files import output_folder
 from ..run.outputs import CONFIG, FILES, make_way
 from ..run.records import diverged, summary_table
 from .cell import Facts, How, play
@@ -105,7 +104,7 @@ def run_live(
     finished: list[tuple[Cell, CellResult]] = []
     facts: list[Facts] = []
     seconds: dict[str, float] = {}
-    with output_folder(output, FILES, reads), files.folder_made(output):
+    with files.output_folder(output, FILES, reads), files.folder_made(output):
         files.require_writable(output)
         if make_way(output, config):
             terminal.say(f"{output} held another run: its tables and pictures go, its cells stay")

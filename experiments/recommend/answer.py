@@ -97,20 +97,13 @@ def _faster(found: Recommendation) -> list[Contender]:
 def _by_chance(found: Recommendation) -> Iterator[str]:
     if found.question.goal.criterion != "mean":
         return
-    few, total = _few_runs(found), len(found.winner.values)
-    if few:
-        yield f"{few} of {total} runs decide that: more replications are needed"
-
-
-def _few_runs(found: Recommendation) -> int:
-    """How few runs decide: of the winner, or of a scheme that would be better without them; 0 where
-    they are many."""
-    few = decided_by(found.winner.values)
-    for one in (found.today, *found.finalists):
+    few, total = decided_by(found.winner.values), len(found.winner.values)
+    for one in (found.today, *found.finalists):  # or those of a scheme that would be better without
         count = decided_by(one.values)
         if count and not one.barred and float(np.median(one.values)) <= found.winner.value:
             few = min(few or count, count)
-    return few
+    if few:
+        yield f"{few} of {total} runs decide that: more replications are needed"
 
 
 def _codes_searched(found: Recommendation) -> bool:

@@ -11,9 +11,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ...delay_models.tables.measured import AS_IT_IS
 from ..config.document import load, override, write_yaml
 from ..config.errors import ConfigError
-from ..options import SearchRequest
+from ..options import MeasuredJob, SearchRequest
 from ..page import terminal
 from ..page.answer import ANSWER, json_at, write_answer
 from ..page.content import Page
@@ -21,7 +22,6 @@ from ..page.markdown import as_markdown
 from ..pictures import paint, style
 from ..run import files
 from ..run.compute import code_fingerprint
-from ..run.files import output_folder, postponed
 from ..run.lanes import open_lanes
 from ..run.outputs import MANIFEST, origin_of, provenance, to_json
 from .answer import answered, method
@@ -55,7 +55,10 @@ def read_question(
 ) -> Question:
     """Read a question from a config with the changes of ``--set``, or from a measured table. Raises
     ConfigError: the question cannot be answered."""
-    measured.refuse_without_table()
+    usual = vars(MeasuredJob()) | vars(AS_IT_IS)
+    for option, value in (vars(measured.job) | vars(measured.reading)).items():
+        if value != usual[option] and measured.job.trace is None:
+            raise ConfigError(f"--{option}: says something of a measured table; needs --trace")
     if (config is None) == (measured.job.trace is None):
         raise ConfigError("recommend: give a config, or --trace with measured delays")
     if config is not None:
@@ -83,7 +86,7 @@ def answer_question(
     with suppress(ConfigError, AttributeError):  # there is none, or a damaged one
         if json_at(folder / MANIFEST).get("question", {}).get("mark") != _mark(question):
             terminal.tell(f"warning: {folder}: the answer to another question is replaced")
-    with output_folder(folder, FILES, reads):
+    with files.output_folder(folder, FILES, reads):
         with terminal.progress("stages") as progress, open_lanes(jobs) as lanes:
             found = recommended(Search(question, lanes, progress))
         written = write_recommendation(found, folder, command, time.monotonic() - began)
@@ -116,7 +119,7 @@ def write_recommendation(found: Recommendation, output: Path, command: str, seco
     content[WINNER] = winner.encode()
     content[REPORT] = as_markdown(whole, {name: f"{name}.png" for name in whole.charts}).encode()
     # The manifest goes first and comes last: what lies beside it answers one question.
-    with postponed():
+    with files.postponed():
         files.remove(output / name for name in (MANIFEST, *(n for n in FILES if n != MANIFEST)))
         for name, table in kept.items():
             facts = {b"erasurehead.question": mark.encode()}

@@ -40,14 +40,6 @@ class MeasuredConfig:
     job: MeasuredJob
     reading: Reading = AS_IT_IS  # what the table does not say of itself
 
-    def refuse_without_table(self) -> None:
-        """Refuse options that describe a table where there is none. Raises ConfigError: one of them
-        is given."""
-        usual = vars(MeasuredJob()) | vars(AS_IT_IS)
-        for option, value in (vars(self.job) | vars(self.reading)).items():
-            if value != usual[option] and self.job.trace is None:
-                raise ConfigError(f"--{option}: says something of a measured table; needs --trace")
-
     @cached_property
     def table(self) -> tuple[Measured, list[str]]:
         """What was measured, and what should be known of it. Raises ConfigError: the table cannot

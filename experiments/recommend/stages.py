@@ -320,8 +320,13 @@ def race(search: Search) -> None:
     """Run all heats, each with more replications and fewer schemes: whoever is surely behind the
     leader leaves, and the last of too many."""
     question, heats = search.question, race_heats(search.question)
-    if question.trains:
-        _readmit_untuned_best(search)
+    if question.trains:  # whoever would be first without tuning is in the race as well
+        common = question.common_rate
+        tried = [(c, c.trial) for c in search.contenders if c.trial and common in c.trial.rates]
+        if tried:
+            first, _ = min(tried, key=lambda pair: pair[1].order(common))
+            if first.stage == LEFT:
+                first.leave("", "")
     for heat, (replications, most) in enumerate(heats):
         search.part = (3 + heat / len(heats), 1 / len(heats))
         _heat(search, search.left, replications)
@@ -375,13 +380,3 @@ def _leader(search: Search) -> Contender:
     """The best of those that may be recommended."""
     allowed = [one for one in search.left if not one.barred]
     return min(allowed or [one for one in search.left if not one.breaks], key=final_order)
-
-
-def _readmit_untuned_best(search: Search) -> None:
-    """Whoever would be first without tuning is in the race as well."""
-    common = search.question.common_rate
-    tried = [(c, c.trial) for c in search.contenders if c.trial and common in c.trial.rates]
-    if tried:
-        first, _ = min(tried, key=lambda pair: pair[1].order(common))
-        if first.stage == LEFT:
-            first.leave("", "")

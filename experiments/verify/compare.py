@@ -20,7 +20,7 @@ from ...sim.schemes.stopping import FirstK
 from ...sim.steps import GivenWeights
 from ...sim.theory import IterationTimeLaw, NoFormula, round_theory, scheme_iteration_time
 from ...sim.theory.convergence import ErasureBound, least_squares_spectrum
-from ...sim.theory.decoding_error import GroupErasure, group_erasure
+from ...sim.theory.decoding_error import group_erasure
 from ...sim.theory.iteration_time import TIED
 from ...sim.types import FloatArray
 from ..run.records import mean_and_error
@@ -301,27 +301,21 @@ def compare_losses(case: Case) -> Quantities:
         names = [f"f - f* after {t}, condition {condition:g}" for t in STEPS]
         if isinstance(erased, NoFormula):
             quantities += [(name, erased) for name in names]
-        else:
-            quantities += zip(names, _outcomes(case, erased, condition), strict=True)
+            continue
+        fixed = grid.least_squares(case.scheme.partitions, condition)
+        spectrum = least_squares_spectrum(np.asarray(fixed.X), fixed.y)
+        step = 1.0 / (spectrum.smoothness * erased.scale * erased.heard)
+        weights = case.weights.reshape(-1, HORIZON, case.scheme.partitions)
+        steps = GivenWeights(np.zeros(weights.shape[:2]), weights)
+        rule = GradientDescent(learning_rate=step)
+        losses = train(fixed, rule, grid.start(), steps, HORIZON).train_loss  # (R, T + 1)
+        spreads = grid.group_spreads(fixed, grid.start(), weights, step, erased.size)
+        gap = float(fixed.loss(grid.start()[:, None])[0]) - spectrum.minimum
+        known = spectrum.smoothness, spectrum.pl_constant, erased, step, float(spreads.max()), gap
+        gaps, bounds = losses - spectrum.minimum, bound_of_each(ErasureBound(*known), spreads)
+        outcomes = [at_most(gaps[:, t], bounds[:, t], scale=gap) for t in STEPS]
+        quantities += zip(names, outcomes, strict=True)
     return quantities
-
-
-def _outcomes(case: Case, erased: GroupErasure, condition: float) -> list[Comparison]:
-    fixed = grid.least_squares(case.scheme.partitions, condition)
-    spectrum = least_squares_spectrum(np.asarray(fixed.X), fixed.y)
-    step = 1.0 / (spectrum.smoothness * erased.scale * erased.heard)
-    weights = case.weights.reshape(-1, HORIZON, case.scheme.partitions)
-    steps = GivenWeights(np.zeros(weights.shape[:2]), weights)
-    rule = GradientDescent(learning_rate=step)
-    losses = train(fixed, rule, grid.start(), steps, HORIZON).train_loss  # (R, T + 1)
-    gaps = losses - spectrum.minimum
-    spreads = grid.group_spreads(fixed, grid.start(), weights, step, erased.size)
-    gap = float(fixed.loss(grid.start()[:, None])[0]) - spectrum.minimum
-    bound = ErasureBound(
-        spectrum.smoothness, spectrum.pl_constant, erased, step, float(spreads.max()), gap
-    )
-    bounds = bound_of_each(bound, spreads)
-    return [at_most(gaps[:, t], bounds[:, t], scale=gap) for t in STEPS]
 
 
 def bound_of_each(bound: ErasureBound, spreads: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ import pytest
 
 import erasurehead as eh
 from erasurehead.experiments.config.settings import section
-from erasurehead.experiments.fit.check import resimulated
+from erasurehead.experiments.fit.goodness import resimulated
 from erasurehead.experiments.fit.load import measure_load, positive_units, unit_delays
 from erasurehead.experiments.fit.page import fit_answer
 from erasurehead.experiments.fit.study import study
