@@ -89,9 +89,8 @@ def exp(exponent: float) -> float:
 
 
 def gamma_end(shape: float) -> float:
-    """No gamma draw of NumPy with this shape is larger. Up to shape 1 a draw is below the sum of
-    two exponential draws; above, it is b (1 + z / sqrt(9 b))^3 with b = shape - 1/3 and z a normal
-    draw. Both are below the bound."""
+    """No gamma draw of NumPy with this shape is larger: up to shape 1 it is below the sum of two
+    exponential draws; above, b (1 + z / sqrt(9 b))^3 with b = shape - 1/3 and z a normal draw."""
     return 2 * shape + 1000
 
 

@@ -229,8 +229,7 @@ ROUNDS, CYCLES = 4, 1  # rounds in a picture; without rounds, iterations of n gr
 
 
 def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Picture:
-    """A scheme's picture, among n workers. Raises ConfigError, ImpossibleCell: the scheme cannot
-    work with so many workers."""
+    """A scheme's picture, among n workers. Raises ConfigError, ImpossibleCell: it cannot work."""
     scheme = family.build(workers)
     rounds = not isinstance(scheme, Barrierless)
     iterations = (ROUNDS if rounds else CYCLES) * scheme.local_steps

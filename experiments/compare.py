@@ -49,9 +49,8 @@ class Pair:
 
 
 def pairs(first: Records, second: Records) -> list[Pair]:
-    """The cells that both results have, in the first one's order. They are matched by label and
-    swept values. Of each, the replications and iterations that both have are kept. Raises
-    ConfigError: no scheme is in both."""
+    """The cells that both results have, by label and swept values, in the first one's order, with
+    the replications and iterations that both have. Raises ConfigError: no scheme is in both."""
     keys = swept_keys(first.iterations, first.summary)
     others = dict(_cells(second, keys))
     known = ((name, rows) for name, rows in _cells(first, keys) if name in others)
@@ -180,8 +179,7 @@ def comparison_page(table: pd.DataFrame, said: Answer, iterations: Sequence[Char
 
 
 def read_comparison(directory: Path) -> Page:
-    """The page of a folder that ``compare`` has written. Raises ConfigError: the result is not
-    whole."""
+    """The page again, from what ``compare`` left. Raises ConfigError: the result is not whole."""
     said = read_answer(directory)
     table = table_at(directory / TABLE, ("label", "scheme", *NUMBERS))
     return comparison_page(table, said, image_at(directory / f"{PICTURE}.png", PICTURE, *CAPTION))
@@ -290,8 +288,7 @@ def _losses(pairs: Sequence[Pair], looks: dict[str, Look], first: str, second: s
 
 def compare_results(first: Path, second: Path, output: Path, command: str = "") -> Page:
     """Compare two results scheme by scheme, the first as what is expected, and write the files.
-    Raises ConfigError: one is no result, they have no scheme in common, or ``output`` is one of
-    them."""
+    Raises ConfigError: one is no result, they share no scheme, or ``output`` is one of them."""
     for directory in (first, second):
         if output.resolve() == directory.resolve():
             raise ConfigError(f"--output = {str(output)!r}: must not be one of the two results")

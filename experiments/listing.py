@@ -98,9 +98,8 @@ def keys_of(config: Path | None) -> list[str]:
 
 
 def show_list(what: str | None, config: Path | None = None) -> None:
-    """Print one list of what a config can name, with type, unit, range and default of every field.
-    Raises ConfigError: ``what`` is not a list we have, where ``None`` is all of them; or a plugin
-    of the config cannot be used."""
+    """Print one list (``None``: all) of what a config can name, with type, unit, range and default
+    of every field. Raises ConfigError: there is no such list, or a plugin cannot be used."""
     names = TOPICS
     what = OLD.get(what or "", what)
     if what is not None and what not in names:

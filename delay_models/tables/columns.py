@@ -160,9 +160,8 @@ def settle(
 ) -> Times:
     """The unit of times: what was ``said`` (a number is how many seconds one is, and counts
     whatever a name says), what ``where`` names it, or else seconds, unless that would be absurd for
-    a ``sample`` (which may have NaN or infinities; ``None`` is not looked at). Only the file's name
-    says ``hint``. Raises UnusableFile: they contradict each other, the unit is unknown, or none is
-    said and needed."""
+    a ``sample`` (perhaps with NaN or infinities). Only the file's name says ``hint``. Raises
+    UnusableFile: they contradict each other, the unit is unknown, or none is said and needed."""
     if isinstance(said, float):
         return Times(said, f"units of {said:g} s, as --unit says")
     if named is not None and named not in A_SECOND:

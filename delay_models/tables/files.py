@@ -186,8 +186,7 @@ def _read_file(path: str, most: int | None, said: Reading) -> Held:
 
 
 def _with_durations(held: Held, said: Reading) -> Held:
-    """With durations, such as 0 days 00:00:01.5, as numbers: in the unit that the column's name
-    says, else in seconds."""
+    """With durations as numbers: in the unit that the column's name says, else in seconds."""
     columns, units, shown = {}, dict(held.units), ""
     for name in held.frame.columns[[dtype.kind in "mO" for dtype in held.frame.dtypes]]:
         column = held.frame[name]

@@ -290,8 +290,7 @@ class LongTable:
 
     def _one_each(self, calls: Calls) -> tuple[Calls, list[Repair]]:
         """One row for each worker and round: calls may have been tried again. Raises UnusableFile:
-        rows are repeated, and it was not said what that means; or the file holds several runs,
-        which nothing can mean."""
+        nobody said what repeated rows mean, or they are of several runs, which nothing can mean."""
         twice = calls.duplicated(["worker", "round"])
         count = int(twice.sum())
         if not count:

@@ -95,8 +95,7 @@ class Reading:
 
 
 def parse_columns(text: str | None) -> dict[Role, str]:
-    """``worker=host,seconds=duration_ms`` as a mapping. Raises ValueError: naming the part that is
-    not like that."""
+    """``worker=host,seconds=duration_ms`` as a mapping. Raises ValueError: naming a bad part."""
     columns: dict[Role, str] = {}
     for part in [] if text is None else text.split(","):
         role, equals, name = (piece.strip() for piece in part.partition("="))
@@ -160,8 +159,7 @@ class Measured:
         return len(self.hosts)
 
     def only(self, hosts: Sequence[str]) -> Measured:
-        """These workers alone, in this order. Raises ValueError: naming one that was not
-        measured."""
+        """These workers alone, in this order. Raises ValueError: one was not measured."""
         for host in hosts:
             if host not in self.hosts:
                 raise ValueError(f"no worker is named {short(host)!r}")
@@ -210,9 +208,8 @@ REMEDY = "--missing drop-rounds leaves such rounds out, --missing never means th
 
 
 def complete(part: RawTable, reading: Reading) -> RawTable:
-    """The part without gaps; ``reading`` says what a missing delay is. Raises UnusableFile: a delay
-    is missing or infinite and nothing was said about that; one is negative or too long; or no round
-    is left."""
+    """The part without gaps; ``reading`` says what a missing delay is. Raises UnusableFile: one is
+    missing or infinite and nothing was said; one is negative or too long; no round is left."""
     hosts, table, failed = part.hosts, part.table, part.failed
     if table.size == 0:
         raise UnusableFile("the table has no cells")

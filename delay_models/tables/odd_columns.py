@@ -80,8 +80,7 @@ def _with_derived(table: FloatArray, found: dict[int, str]) -> dict[int, str]:
 
 
 def resolutions(table: FloatArray) -> FloatArray:
-    """Of each column's clock or format: the largest power of ten of which all its numbers are
-    multiples."""
+    """Of each column: the largest power of ten of which all its numbers are multiples."""
     scale = np.max(np.abs(table), axis=0)
     found = np.where(scale > 0, 1e-9 * scale, 1.0)
     open_ = scale > 0
@@ -97,9 +96,8 @@ def resolutions(table: FloatArray) -> FloatArray:
 def _by_chance(
     differences: FloatArray, shuffled: FloatArray, tolerance: float, tried: int, noise: float = 0.0
 ) -> bool:
-    """Whether differences that are all alike may be so by chance: others of the same numbers are
-    alike as often as ``shuffled`` ones, or as their spread, or other columns' ``noise``, lets them
-    be."""
+    """Whether differences that are all alike may be so by chance: others of the same numbers are as
+    often as ``shuffled`` ones, their spread, or other columns' ``noise`` lets them be."""
     close = np.abs(shuffled - np.median(differences)) <= tolerance
     spread = float(np.ptp(shuffled))
     share = max(float(np.mean(close)), 2 * tolerance / spread if spread > 0 else 1.0)

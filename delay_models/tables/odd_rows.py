@@ -89,8 +89,7 @@ def _apart(table: FloatArray) -> list[int]:
 
 
 def repeated(table: FloatArray) -> tuple[int, int, int] | None:
-    """First, last (from 0) and step of the rows that a table holds several times over, in blocks or
-    in turn."""
+    """First, last (from 0) and step of rows that are there several times, in blocks or in turn."""
     rows, n = table.shape
     if rows < 4:
         return None
@@ -202,8 +201,7 @@ BLANK = frozenset({"", "na", "n/a", "nan", "null", "none"})
 
 
 def is_header(cells: list[str], body: list[list[str]], decimal: str) -> tuple[bool, str]:
-    """Whether the first row names the columns, and what that assumes; refuses one that could be
-    either."""
+    """Whether the first row names the columns, and what that assumes; refuses one in doubt."""
     with reading("csv"):
         numeric = pd.to_numeric(pd.Series(cells), errors="coerce").notna()
     lasting = [bool(DURATION.fullmatch(cell)) for cell in cells]
@@ -255,8 +253,7 @@ NUMBERED = 20
 
 
 def _unlike(row: list[str], body: list[list[str]], decimal: str) -> bool:
-    """Whether a first row of numbers is unlike the rows below: fewer digits after the point, or
-    evenly spaced and of another size."""
+    """Whether a first row of numbers is unlike those below, in digits or in size and spacing."""
     below = [[cell.replace(decimal, ".") for cell in cells if cell] for cells in body]
     cells = [cell for line in below for cell in line if NUMBER.fullmatch(cell)]
     if not cells or not all(map(NUMBER.fullmatch, row)):

@@ -43,8 +43,7 @@ Sign = Literal["alike", "carried", ""]
 
 def waiting(table: FloatArray) -> Sign:
     """Whether ``(T, n)`` seconds include the wait for the slowest worker of each round: ``alike``
-    (or all workers are equal), ``carried``; empty: they need not. Rounds in which somebody never
-    arrived do not count."""
+    (or equal workers), ``carried``; empty: they need not. Only rounds with all workers count."""
     part = table[:MOST, :: -(-table.shape[1] // MOST)]
     part = part[np.isfinite(part).all(axis=1)]
     part = part[np.median(part, axis=1) > 0]
@@ -95,9 +94,8 @@ def known_above(rounds: int, workers: int) -> float:
 
 
 def waiting_note(table: FloatArray, column: str = "", by_stage: bool = False) -> str:
-    """What is to be known of a table that includes the wait, a line; empty: it need not. ``column``
-    is a column of the file that looks like the time of an all-reduce; ``by_stage``: stages are
-    named, and tell who is slow."""
+    """What to know of a table that includes the wait, a line; empty: it need not. ``column`` looks
+    like the time of an all-reduce; ``by_stage``: stages are named, and tell who is slow."""
     sign = waiting(table)
     if not sign:
         return ""
@@ -151,8 +149,7 @@ def own_seconds(calls: pd.DataFrame, column: str, retries: Retries) -> pd.DataFr
 
 
 def require_stages(reading: Reading) -> None:
-    """Refuse a column that is named twice, and a whole step as a stage. Raises UnusableFile: so it
-    is."""
+    """Refuse a column that is named twice, and a whole step as a stage (UnusableFile)."""
     if twice := [n for place, n in enumerate(reading.named) if n in reading.named[:place]]:
         raise UnusableFile(f"--columns names {short(twice[0])} twice; valid: each column once")
     for name in reading.stages:

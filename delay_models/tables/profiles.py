@@ -50,9 +50,8 @@ def is_profile(path: str) -> bool:
 
 def read_profiles(path: str, most: int | None) -> Held:
     """Steps of all ranks: columns ``worker``, ``round``, ``dur_us``, ``allreduce_us`` if all ranks
-    say how long they were in collectives, and one for every name that all ranks give to spans.
-    Raises UnusableFile: there is no such trace; TableError: one of them holds no steps, or holds
-    one twice."""
+    say how long they were in collectives, and one for every name that all give to spans. Raises
+    UnusableFile: there is no such trace; TableError: one holds no steps, or one twice."""
     frames = []
     for file in _files(path):
         try:
@@ -205,8 +204,7 @@ def _rank(file: Path, trace: Any) -> str:
 
 def _table(file: Path, most: int | None) -> Held | None:
     """A table in JSON: a list of rounds, columns by name, a list of calls, or what pandas writes;
-    ``None``: it is none. Raises UnusableFile: rounds have different numbers of workers, or there
-    are too many cells."""
+    else ``None``. Raises UnusableFile: rounds of several lengths, or too many cells."""
     found = _json(file, None if most is None else LARGEST, whole=True)
     names = None
     if isinstance(found, dict) and {"columns", "data"} <= {*found}:  # orient="split" of pandas

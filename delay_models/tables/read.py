@@ -70,8 +70,7 @@ def read_one_load(
 def _opened(
     path: str, reading: Reading, most: int | None
 ) -> Iterator[tuple[list[Load], Callable[[Load], RawTable], list[Repair]]]:
-    """The loads of a file, what it holds at each, and what was done to the file as a whole; errors
-    name the file."""
+    """Loads of a file, what it holds at each, and what was done to all; errors name the file."""
     try:
         held, repairs = _held(path, reading, most)
         held, reading = _with_index(held, reading)

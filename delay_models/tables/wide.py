@@ -154,9 +154,8 @@ def require_delays(found: list[str], table: FloatArray, a_second: float = 1.0) -
 
 def no_delays(table: FloatArray, a_second: float = 1.0) -> Flags:
     """Which columns count or are clocks, ``(n,)`` bool. Beside fractions, whole numbers that grow
-    are a count. Where all numbers are whole, some column grows by chance in a few rounds: then it
-    must also grow evenly, be of another size than the rest, or grow for so long that chance is no
-    excuse."""
+    are a count. Where all are whole, some column grows by chance in a few rounds: then it must also
+    grow evenly, be of another size than the rest, or grow for too long to be chance."""
     rows, n = table.shape
     if n == 0:
         return np.zeros(0, bool)

@@ -100,8 +100,7 @@ def attack_codes(planned: AttackPlan, progress: Callable[[int, int], None]) -> p
 
 
 def require_own(output: Path, config: Mapping[str, Any]) -> None:
-    """Refuse a folder in which a run of another config has left its result. Raises ConfigError:
-    there is one."""
+    """Refuse (ConfigError) a folder in which a run of another config has left its result."""
     if holds_another(output, config):
         raise ConfigError(f"{output}: holds the result of another config; give another --output")
 

@@ -29,8 +29,7 @@ THIN, THICK = 1.6, 3.2
 
 
 def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command: str) -> Page:
-    """What is said of an attack on the config ``name``; ``left_out`` has a line for each scheme
-    that is not attacked."""
+    """What is said of an attack on the config ``name``; a line for each scheme ``left_out``."""
     # Codes that decode alike, such as fractional repetition and ErasureHead, share a table.
     alike = dict[tuple[Any, ...], tuple[list[str], pd.DataFrame]]()
     for (label, workers), rows in frame.groupby(["label", "workers"], sort=False):

@@ -202,8 +202,7 @@ REPLICATIONS, UPDATES = 400, 25
 
 def check_unbiased(tested: SchemeUnderTest) -> str:
     """Every partition's mean weight is 1 within 4.9 standard errors. Under ``RandomOrder`` over 400
-    runs of 25 updates, whose means are independent; with chances of one's own over 20,000 sets of
-    arrivals."""
+    independent runs of 25 updates; with chances of one's own over 20,000 sets of arrivals."""
     scheme = tested.scheme
     claimed = scheme.claims.unbiased
     if claimed is None:

@@ -27,9 +27,8 @@ from .tested import Nonconforming, SchemeUnderTest, ensure
 
 
 def tally_end(tally: Tally, delays: FloatArray, opened: float = 0.0) -> float:
-    """When the tally of a stopping rule ends a round, told of arrivals as a master tells it.
-    Messages of an instant come before its alarms; infinite delays never arrive. Raises
-    Nonconforming: a yes is taken back."""
+    """When the tally of a stopping rule ends a round, told of arrivals (finite delays, before
+    alarms of their instant) as a master tells it. Raises Nonconforming: a yes is taken back."""
     events = [(float(t), 0, j) for j, t in enumerate(delays) if np.isfinite(t)]
     heapq.heapify(events)
     ended = np.inf
@@ -104,9 +103,8 @@ LAWS: tuple[LoadLaw, ...] = (Proportional(), Additive(seconds_per_partition=0.25
 
 
 def check_engines(tested: SchemeUnderTest) -> str:
-    """Times, arrivals, busy and useful seconds are equal, under every policy and load law. A scheme
-    that sees losses is not compared here: its rounds need a problem. What the batch engine refuses
-    is run by the event engine alone."""
+    """Times, arrivals, busy and useful seconds are equal, under every policy and load law. Not for
+    rounds that need a problem's losses; where the batch engine refuses, the event engine runs."""
     if tested.sees_losses:
         return ""
     tapes = [Tape(Gamma(shape=0.6, scale=0.5), tested.workers, 7, r) for r in range(2)]

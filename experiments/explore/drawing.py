@@ -128,9 +128,8 @@ class ClosedForms:
 
 
 def loss_time(runs: Sequence[Simulated], whole: bool = False) -> Picture:
-    """The picture of that name, made of arrays. Schemes differ at the beginning, so it ends with
-    the fastest of them, and the loss is logarithmic, unless ``whole``: then its axis is plain, and
-    shows what the runs end at."""
+    """The picture of that name, made of arrays. It ends with the fastest scheme, on a logarithmic
+    axis, as they differ at first; ``whole``: on a plain axis that shows what runs end at."""
     last = np.inf if whole else min(float(instants_of(run.times)[-1]) for run in runs)
     start = max(float(run.losses[:, 0].max()) for run in runs)
     curves = []

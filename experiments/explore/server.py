@@ -226,9 +226,8 @@ def start_page() -> str:
 
 
 def respond(query: str, theory: ClosedForms) -> dict[str, object]:
-    """What is drawn for the query of an address, or ``error``: one line. The query has a value for
-    each slider; with ``patient=1`` closed forms are worked out, too, besides those of
-    ``theory``."""
+    """What is drawn for the query of an address, a value for each slider, or ``error``: one line;
+    with ``patient=1`` closed forms are worked out, too, besides those of ``theory``."""
     try:
         given = dict(parse_qsl(query, keep_blank_values=True))
         given.pop("page", None)

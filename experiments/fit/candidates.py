@@ -126,9 +126,8 @@ def choose(
     found: LoadFindings, ks: Sequence[int], workers: Workers | None, again: bool = True
 ) -> Candidate:
     """The section to simulate with, compared by the order statistics ``ks``. At least one family
-    fits. A worker that is slower for good must be so in the section, so none is taken that
-    misplaces a worker, unless all do. Measured rounds compete only where they may be drawn
-    ``again``."""
+    fits. Who is slower for good must be so in the section, so none is taken that misplaces a
+    worker, unless all do. Measured rounds compete only where they may be drawn ``again``."""
     delays = found.delays
     tables = delays.bulk_tables
     held_out = halves(tables)
@@ -223,8 +222,7 @@ class _Places:
         return cls(ks, first.mean(axis=0), len(first), errors, judged)
 
     def misses(self, recipe: Recipe, models: Sequence[DelayModel]) -> bool:
-        """Whether a recipe misplaces a worker, by its models of both halves; one without workers
-        has them all alike."""
+        """Whether a recipe misplaces a worker, by its models of both halves, if it has any."""
         if not (recipe.parts.worker or isinstance(recipe, LawsOfWorkers)):
             return self.off(self.alike)
         n = len(self.judged)
@@ -300,9 +298,8 @@ def _again_is_better(recipe: Recipe, delays: UnitDelays, workers: Workers | None
 def simulated_order_statistics(
     model: DelayModel, workers: int, ks: Sequence[int], cells: int = CELLS
 ) -> FloatArray:
-    """Mean k-th smallest of n delays over many simulated rounds, ``(K,)`` seconds; seeded. Drawn in
-    several independent runs, so that a model with a memory or with drawn workers has more than one
-    start."""
+    """Mean k-th smallest of n delays over many simulated rounds, ``(K,)`` seconds; seeded. In
+    several independent runs: a model with a memory or drawn workers has more than one start."""
     rounds = int(np.clip(cells // workers, 200, MOST_ROUNDS))
     total = np.zeros(len(ks))
     for run in range(RUNS):
@@ -313,8 +310,7 @@ def simulated_order_statistics(
 
 
 def _recipes(found: LoadFindings, parts: Sequence[Parts], held_out: bool) -> Iterator[Recipe]:
-    """What competes, from simple to full. Without rounds to hold out, nothing competes that could
-    follow every delay it is fitted to."""
+    """What competes, from simple to full; nothing that follows every delay if none are held out."""
     tables, memory, mixture = found.delays.bulk_tables, found.memory, mixture_of(found.fits)
     if memory is not None and memory.significant and mixture is not None:
         yield from (States(part, mixture, FAMILIES["mixture"], memory) for part in parts)

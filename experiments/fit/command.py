@@ -66,9 +66,8 @@ def read_tables(
 
 
 def k_range(text: str | None, workers: int) -> Sequence[int]:
-    """Order statistics from ``A:B``, both included; default n/2 to n. Of more than ``MOST_KS`` so
-    many are taken, at equal distances. Raises ConfigError: not two numbers, or not 1 <= A <= B <=
-    n."""
+    """Order statistics ``A:B``, both included; default n/2 to n. Of more than ``MOST_KS`` some, at
+    equal distances. Raises ConfigError: not two numbers, or not 1 <= A <= B <= n."""
     first, last = max(1, workers // 2), workers
     if text is not None:
         match = re.fullmatch(r"0*([0-9]+):0*([0-9]+)", text)

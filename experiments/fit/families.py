@@ -120,8 +120,7 @@ class ShiftedFamily(Family):
 
     @override
     def fit(self, sample: FloatArray) -> Law:
-        """Profile likelihood over the shift; about 80 fits at a given shift, the last one to all
-        cells."""
+        """Profile likelihood over the shift: some 80 fits at a shift, the last to all cells."""
         require_spread(sample)
         # The smallest value is moved to the middle of its cell.
         least = float(sample.min())

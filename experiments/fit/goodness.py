@@ -29,8 +29,7 @@ MOST_CELLS = 10_000
 
 @dataclass(frozen=True, eq=False)
 class Half:
-    """One direction of one split. A candidate sees ``(rounds, n)`` tables and must predict the
-    ``(R, n)`` held-out rounds."""
+    """One direction of a split: ``(rounds, n)`` tables that predict ``(R, n)`` held-out rounds."""
 
     seen: tuple[FloatArray, ...]
     held_out: FloatArray
@@ -86,8 +85,7 @@ def score(
     measured: Sequence[FloatArray],
     error: Callable[[FloatArray, FloatArray], float] | None = None,
 ) -> Score:
-    """Of the ``(K,)`` seconds of each half, in the order of ``halves``; by ``order_error`` unless
-    another one is given."""
+    """Of the ``(K,)`` seconds of each half, in the order of ``halves``, by ``order_error``."""
     error = error or order_error
     apart = [error(p, m) for p, m in zip(predicted, measured, strict=True)]
     together = [
@@ -158,8 +156,7 @@ def fit_families(
 ) -> tuple[list[Fit], dict[str, str]]:
     """Fit families to a sample, ``(N,)`` seconds, and compare their order statistics ``ks`` (1 is
     the smallest) with those of whole rounds, ``(rounds, n)``, and of held-out halves. Returns the
-    fits, best order statistics of held-out rounds first, and for each family that cannot fit the
-    reason."""
+    fits, the best for held-out rounds first, and for each family that cannot fit the reason."""
     observed = observed_order_statistics(rounds, ks)
     measured = [observed_order_statistics(h.held_out, ks) for h in held_out] or [observed]
     ordered, size = np.sort(sample), len(sample)

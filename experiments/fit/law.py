@@ -234,6 +234,5 @@ def require_spread(sample: FloatArray) -> None:
 
 
 def rounded(value: float, digits: int = DIGITS) -> float:
-    """A float with so many significant digits, so that a config stays readable; four are enough
-    for a factor or a probability."""
+    """A float with so many digits, for readable configs; 4 do for a factor or a probability."""
     return float(f"{value:.{digits}g}")

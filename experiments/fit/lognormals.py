@@ -100,8 +100,7 @@ def fit_two_lognormals(sample: FloatArray, narrowest: float = NARROWEST) -> TwoL
 
 @dataclass(frozen=True, eq=False)
 class Climb:
-    """Ways up the likelihood of two normal laws, from logarithms of delays. No sigma is less than
-    ``floor``."""
+    """Ways up the likelihood of two normal laws of logarithms, with no sigma below ``floor``."""
 
     sample: Weighed
     floor: float

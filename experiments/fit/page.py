@@ -197,8 +197,7 @@ def worker_sentences(workers: Workers | None, hosts: tuple[str, ...]) -> list[st
 
 
 def read_fit(directory: Path) -> Page:
-    """The page again, from what ``fit`` left in a folder. Raises ConfigError: the result is not
-    whole."""
+    """The page again, from what ``fit`` left. Raises ConfigError: the result is not whole."""
     answer = read_answer(directory)
     found = {
         name: table_at(directory / f"{name}.parquet", columns, name in MAY_BE_EMPTY)

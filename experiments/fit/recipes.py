@@ -35,8 +35,7 @@ class Recipe(ABC):
 
     @abstractmethod
     def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
-        """The ``delay:`` section, from every delay, ``(N,)`` seconds, and the rounds that are
-        whole, ``(rounds, n)`` seconds."""
+        """The ``delay:`` section, from all delays, ``(N,)``, and whole rounds, ``(rounds, n)``."""
 
     @property
     @abstractmethod

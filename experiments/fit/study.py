@@ -102,10 +102,9 @@ def study(
     again: bool = True,
 ) -> Findings:
     """Fit load law, workers, families and memory to a table without missing delays, and choose the
-    ``delay:`` section, from the order statistics ``ks``, and from one load alone if that is given.
-    Measured rounds may be the section only where they may be drawn ``again``: they serve no more
-    workers than these. ``progress`` is told of steps done, and in all. Raises ConfigError: nothing
-    can be fitted."""
+    ``delay:`` section, by the order statistics ``ks``, and from one load alone if that is given.
+    Only if they may be drawn ``again``, for no more workers, are measured rounds the section.
+    ``progress`` is told of steps done, and in all. Raises ConfigError: nothing can be fitted."""
     tables = measured.tables
     growth = measure_load({key: t for key, t in tables.items() if key is not None})
     law = {"kind": "proportional"} if growth is None else growth.law

@@ -237,8 +237,7 @@ class Variance:
 
 def split_variance(tables: Sequence[FloatArray]) -> Variance | None:
     """Split the variance of ``(rounds, n)`` tables; ``None`` where none has 2 rounds of 2 workers.
-    Cost: ``2 * PERMUTATIONS`` shuffles of the tables; of tables above ``LARGE`` cells, of sums of
-    groups."""
+    Cost: ``2 * PERMUTATIONS`` shuffles of the tables, or of sums beyond ``LARGE`` cells."""
     tables = [table for table in tables if min(table.shape) >= 2]
     if not tables:
         return None

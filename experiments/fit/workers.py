@@ -185,9 +185,8 @@ def without(tables: Sequence[FloatArray], workers: Sequence[int]) -> list[FloatA
 
 
 def with_own_laws(section: Section, tables: Sequence[FloatArray], workers: Workers) -> Section:
-    """A section that was fitted to the other workers, and the laws of those with spells. A factor
-    of the round stays around all of them. Then their delays are those that they would have had in a
-    typical round."""
+    """A section that was fitted to the other workers, and the laws of those with spells, whose
+    delays are those of a typical round where a factor of the round stays around all of them."""
     if section["model"] == "round_effects":
         rounds = np.concatenate(tables)
         medians = round_medians(rounds)

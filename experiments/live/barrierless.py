@@ -120,8 +120,7 @@ class LiveBarrierlessMaster(LiveMaster):
             self._session.progress()
 
     def _require_hope(self) -> None:
-        """Give up where no update can come any more. Raises CannotEnd: or none has come for
-        ``max_wait``."""
+        """Raises CannotEnd: no update can come any more, or none has come for ``max_wait``."""
         decisions = self.decisions
         lost = self._never | self._session.died.keys()
         nobody = len(lost.union(decisions.resting)) == self._scheme.workers

@@ -116,8 +116,7 @@ def play(
     cell: Cell, how: How, progress: Callable[[], None] = lambda: None
 ) -> tuple[CellResult, Facts]:
     """Run a cell on real workers; ``progress`` is called after each iteration. Raises ConfigError:
-    the cell cannot be built, or not be run on real workers; CannotEnd: workers died without which
-    an update cannot happen."""
+    it cannot be built, or not run there; CannotEnd: an update needs workers that died."""
     run, learning = build.both(cell)
     reason = refusal(run, how.injected)
     if reason is not None:

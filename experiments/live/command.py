@@ -59,8 +59,7 @@ SLOW = re.compile(r"([0-9]{1,6})=([0-9.]+(?:e[+-]?[0-9]+)?)")
 
 
 def read_how(asked: LiveRequest) -> How:
-    """On which workers, and at which pace. Raises ConfigError: a value is wrong, or a scale is
-    given where nothing is injected."""
+    """On which workers, at which pace. Raises ConfigError: a wrong value, or a scale of nothing."""
     scale, injected = asked.time_scale, not asked.no_injection
     if not 0 < scale < inf:
         raise at("--time-scale", scale, "must be a number above 0")
@@ -89,9 +88,8 @@ def run_live(
 ) -> tuple[Outcome, list[Facts]]:
     """Run every cell of a config on real workers, one after the other; write the tables.
     ``progress`` is told of iterations done, and in all; the files in ``reads`` are not replaced.
-    Returns what became of the cells, and what each finished one says besides its tables. Raises
-    ConfigError: the config is bad or cannot be run live, the cluster cannot be reached, or
-    ``output`` cannot be written."""
+    Returns what became of the cells, and what each says besides its tables. Raises ConfigError: the
+    config or ``output`` is bad, it cannot be run live, or the cluster cannot be reached."""
     began, at_once = time.monotonic(), datetime.now(UTC).isoformat()
     how = read_how(asked)
     grid = cells(document, asked.data_dir)

@@ -124,8 +124,7 @@ class LiveMaster(ABC):
         self.late = self.messages = 0  # late because of their computing, and in all
 
     def play(self) -> None:
-        """Make all updates. Raises CannotEnd: an update waits for workers that are dead, or longer
-        than ``max_wait``."""
+        """Make all updates. Raises CannotEnd: one waits for the dead, or beyond ``max_wait``."""
         died = self._session.died
         died.update(dict.fromkeys(died, 0.0))
         self._workers.start_clock()

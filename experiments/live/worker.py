@@ -202,8 +202,7 @@ def supported(scheme: Scheme) -> bool:
 
 
 def computations(scheme: Scheme, problem: Problem | None) -> list[Computation]:
-    """What each worker computes. Where a gradient is that of a partition drawn at random, every
-    worker holds all the data."""
+    """What each worker computes; it holds all the data where partitions are drawn at random."""
     if problem is None:
         return [Nothing()] * scheme.workers
     parts = parts_of(problem)
@@ -221,9 +220,8 @@ def computations(scheme: Scheme, problem: Problem | None) -> list[Computation]:
 
 
 def parts_of(problem: Problem, entries: int = ENTRIES) -> list[list[Problem]]:
-    """Each partition as problems of a few rows each, without test rows: a worker reads so many
-    entries of X before it listens again, or p where that is more, since each piece costs a sum of p
-    numbers, too."""
+    """Each partition as problems of a few rows each, without test rows: so many entries of X (at
+    least p, as each piece costs a sum of p numbers) are read before a worker listens."""
     most = max(1, max(entries, problem.features) * problem.rows // max(1, problem.X.size))
     ends = np.cumsum(problem.partition_sizes).tolist()
     whole = replace(problem, partitions=1, X_test=None, y_test=None)
@@ -241,8 +239,7 @@ def process(line: Connection) -> None:
 
 
 def serve(line: Connection, alone: bool = False) -> None:
-    """Work until the line to the master closes. ``alone``: end this process at once then, whatever
-    it computes."""
+    """Work until the line to the master closes; ``alone``: then end this process at once."""
     try:
         setup: Setup = line.recv()
         orders: SimpleQueue[Order] = SimpleQueue()
@@ -340,8 +337,7 @@ class LiveWorker:
             since = now
 
     def _sleep(self, until: float) -> None:
-        """Sleep until an instant, and read what comes. Raises Ended: something came that ends the
-        task."""
+        """Sleep until an instant, and read what comes. Raises Ended: an order ends the task."""
         while True:
             left = until - time.perf_counter()
             try:

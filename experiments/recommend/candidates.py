@@ -48,8 +48,7 @@ class SearchSpace:
     network: bool = False  # whether the size of messages matters
 
     def sections(self, catalogue: Catalogue, only: Sequence[str] = ()) -> Iterator[Section]:
-        """Everything that is tried, scheme by scheme in the order of the registry; of the schemes
-        ``only`` these, if there are any."""
+        """Everything that is tried, scheme by scheme as registered; ``only`` these, if any."""
         for name, family in catalogue["schemes"].classes.items():
             if (only and name not in only) or name in LEFT_OUT:
                 continue
@@ -278,8 +277,7 @@ def neighbours(
 ) -> Iterator[Section]:
     """Where to go on from the best section, in each of its numbers: half-way to the next one on
     either side of those that were tried with all else equal, and beyond where there is none. Not
-    where the next one is worse by less than the share ``flat``, on that side or, at an edge, on the
-    other."""
+    where the next one, or at an edge the other side's, is worse by less than the share ``flat``."""
     mine = next(worth for other, worth in tried if frozen(other) == frozen(section))
     for key in (k for k, v in section.items() if _is_number(k, v)):
         value, rest = section[key], {k: v for k, v in section.items() if k not in (key, "label")}

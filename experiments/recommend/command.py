@@ -73,9 +73,8 @@ def read_question(
 def answer_question(
     question: Question, output: Path | None, jobs: int, command: str, reads: Sequence[Path] = ()
 ) -> None:
-    """Search, and answer in the terminal and in a folder, by default one of the config's name. The
-    files in ``reads`` are not replaced. Raises ConfigError: nothing keeps the limits, or the answer
-    cannot be written."""
+    """Search, and answer in the terminal and in a folder, by default one of the config's name;
+    ``reads`` stay. Raises ConfigError: nothing keeps the limits, or can be written."""
     began = time.monotonic()
     terminal.say_all(question.scenario.read)
     for line in question.scenario.notes:
@@ -96,8 +95,7 @@ def answer_question(
 
 
 def write_recommendation(found: Recommendation, output: Path, command: str, seconds: float) -> Page:
-    """Write everything under ``output``, in place of an earlier answer; returns the page. The
-    search took so many seconds."""
+    """Write everything under ``output``, in place of an earlier answer; returns the page."""
     scenario = found.question.scenario
     mark = _mark(found.question)
     winner = write_yaml(winner_config(found))

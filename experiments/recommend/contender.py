@@ -79,9 +79,8 @@ def behind(
     mine: FloatArray, best: FloatArray, criterion: Criterion = "mean", surge: float = 0.0
 ) -> bool:
     """Whether a scheme is surely worse than the best: the paired interval of their ratio lies above
-    1, or it misses the goal in more than half of the replications. ``surge``: seconds by which the
-    best may be worse in a run of a kind that is too rare to be sure of having seen it; a mean
-    counts that in."""
+    1, or it misses the goal in over half of the replications. ``surge``: seconds by which the best
+    may be worse in a run too rare to be sure of having been seen; a mean counts that in."""
     there = np.isfinite(mine) & np.isfinite(best)
     if there.sum() < mine.size / 2:
         return True
@@ -95,8 +94,7 @@ FEW = 16  # so few runs decide a mean by chance
 
 
 def decided_by(values: FloatArray) -> int:
-    """How many runs make up half of what the mean of ``(R,)`` is above the median, if it is well
-    above and these are few; else 0."""
+    """How many runs make half of what the mean exceeds the median of ``(R,)`` by; 0: many do."""
     middle = float(np.median(values))
     if not np.isfinite(values).all() or values.mean() <= ABOVE * middle:
         return 0

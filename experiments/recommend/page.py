@@ -36,8 +36,7 @@ CHANGES = {
 
 
 def read_recommendation(directory: Path) -> Page:
-    """The page again, from what ``recommend`` left in a folder. Raises ConfigError: the result is
-    not whole."""
+    """The page again, from what ``recommend`` left. Raises ConfigError: the result is not whole."""
     answer = read_answer(directory)
     manifest = json_at(directory / MANIFEST)
     ranked = ("scheme", "label", "goal", "value", "ratio", "ratio_low", "ratio_high", "breaks")
@@ -62,9 +61,8 @@ def recommendation_page(
     config: str,
     method: Sequence[str] = (),
 ) -> Page:
-    """What is said of a recommendation, from its tables (``ranking``, ``candidates`` and
-    ``sensitivity``), the answer, the manifest, the winner's config, and how it was found, in
-    paragraphs."""
+    """What is said of a recommendation, from its tables ``ranking``, ``candidates`` and
+    ``sensitivity``, the answer, manifest, winner's config, and how it was found, in paragraphs."""
     ranking, candidates = tables["ranking"], tables["candidates"]
     sensitivity, measured = tables["sensitivity"], _measured(candidates)
     named: dict[str, str] = {}
@@ -174,8 +172,7 @@ def _remarks(row: Mapping[Any, Any], best: bool) -> Iterator[str]:
 
 
 def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator[Chart]:
-    """Ratios to the recommended scheme: filled at a scheme's own learning rate, hollow at the
-    common one."""
+    """Ratios to the recommended scheme: filled at its own learning rate, hollow at the common."""
     known = ranking[np.isfinite(_values(ranking, "ratio"))]
     rows = known.head(MOST_ROWS)
     if rows.empty:

@@ -123,10 +123,9 @@ def _iterations_to(
     best: Order,
     criterion: Criterion,
 ) -> FloatArray:
-    """Iterations until the loss of each replication is first at or below a target, ``(R,)``. It
-    counts where the loss then stays there once for as many iterations in a row as it took to get
-    there, ten at least, or until the end of the run: a rate that is too large may pass the target
-    by chance. NaN for the others."""
+    """Iterations until the loss of each replication is first at or below a target, ``(R,)``; else
+    NaN. It counts where the loss then stays there as long as it took to get there, ten at least, or
+    to the end of the run: a rate that is too large may pass the target by chance."""
     replications, end = len(times), times.shape[1] - 1
     first, stay = np.full(replications, -1), np.zeros(replications, dtype=np.int64)
     there, lost = np.zeros(replications, dtype=bool), np.zeros(replications, dtype=bool)
@@ -179,8 +178,7 @@ def broken(limits: Mapping[str, float], costs: Mapping[str, float]) -> str | Non
 
 
 def read_schemes(request: SearchRequest, catalogue: Catalogue) -> tuple[str, ...]:
-    """Names of the schemes that are searched; empty: all. Raises ConfigError: there is no such
-    scheme."""
+    """Names of the schemes that are searched; empty: all. Raises ConfigError: an unknown one."""
     if request.only is None:
         return ()
     names = tuple(dict.fromkeys(part.strip() for part in request.only.split(",")))

@@ -42,8 +42,7 @@ class MeasuredConfig:
 
     @cached_property
     def table(self) -> tuple[Measured, list[str]]:
-        """What was measured, and what should be known of it. Raises ConfigError: the table cannot
-        be used."""
+        """What was measured, and what to know of it. Raises ConfigError: it cannot be used."""
         return command.read_tables(str(self.job.trace), self.reading)
 
     def document(self, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
@@ -134,8 +133,7 @@ class Scenario:
 def read_scenario(
     document: Mapping[str, Any], data_dir: Path | None, notes: Sequence[str] = ()
 ) -> Scenario:
-    """Read a config; it may leave its schemes out. Raises ConfigError: it is bad, has a grid, or
-    its data are missing."""
+    """Read a config, perhaps without schemes. Raises ConfigError: it is bad, or has a grid."""
     if sweep := read_sweep(document):
         keys = ", ".join(sweep)
         raise ConfigError(f"sweep: must be empty; choose one value with --set for {keys}")

@@ -114,8 +114,7 @@ class Search:
                 yield one, result
 
     def build_all(self, contenders: Iterable[Contender], replications: int = 1) -> None:
-        """Build schemes, and note what is known of each without simulating it. ``replications`` of
-        one must not take too long."""
+        """Build schemes, unless they would take too long, and note what is known of each."""
         simulations = [self.simulation(one, replications) for one in contenders]
         found = self.results(profile, simulations)
         for one, known in zip(contenders, found, strict=True):

@@ -193,8 +193,7 @@ def try_rates(search: Search) -> None:
 
 
 def _drop_by_yardstick(search: Search) -> None:
-    """Whoever is far behind by the yardstick of progress goes, and most of those that are slow to
-    simulate."""
+    """Whoever is far behind by the yardstick goes, and most of those that simulate slowly."""
     found = sorted((c.clocked.yardstick, c.index) for c in search.left if c.clocked is not None)
     slow = 0
     for seconds, index in found:

@@ -49,8 +49,7 @@ class Sensitivity:
 
     @property
     def ratio(self) -> tuple[float, float, float]:
-        """The ratio to the recommended scheme, with a 95 % interval; NaN where one of the two does
-        not always reach the goal."""
+        """Over the recommended scheme, with a 95 % interval; NaN where one misses the goal."""
         return ratio(self.values, self.best, self.criterion)
 
     @property
@@ -93,8 +92,7 @@ def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensit
 
 
 def _few(search: Search, finalists: Sequence[Contender]) -> list[Contender]:
-    """The best, the next ones, one of the config, and the best of each kind: coded, not coded,
-    without a barrier."""
+    """The best three, one of the config, and the best coded, not coded, and without a barrier."""
     others = [
         c for c in search.contenders if c.stage not in ("", LIMITS) and c.expected is not None
     ]
@@ -208,8 +206,7 @@ def recommendation_tables(found: Recommendation) -> dict[str, pd.DataFrame]:
 
 
 def _ranking(found: Recommendation) -> pd.DataFrame:
-    """One row per scheme of the race: those that stayed, the best first, and then those that left,
-    by what they did until then."""
+    """A row per scheme of the race: who stayed, the best first; then who left, by what they did."""
     question, winner, today = found.question, found.winner, found.today
     places = {one.index: place for place, one in enumerate(found.untuned, 1)}
     left = [one for one in found.contenders if one.final is not None and one.stage]

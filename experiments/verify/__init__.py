@@ -49,9 +49,8 @@ def compare_settings(
     progress: Progress = lambda done, total: None,
     comparisons: Sequence[Callable[[Case], Quantities]] = COMPARISONS,
 ) -> Verification:
-    """Simulate every scheme of every setting and compare it with the theory. ``progress`` is told
-    after each scheme. Cost: 80 s on one core for the whole grid and 200,000 rounds; 1.5 kB of
-    memory per round."""
+    """Simulate every scheme of every setting and compare it with the theory; ``progress`` is told
+    of each. Cost: 80 s on one core for the grid and 200,000 rounds; 1.5 kB of memory per round."""
     total = sum(len(setting.labels) for setting in settings)
     rows: list[TableRow] = []
     done = 0

@@ -63,9 +63,8 @@ Quantities: TypeAlias = "list[tuple[str, Outcome]]"
 
 
 def compare_mean(samples: FloatArray, expected: float) -> Comparison:
-    """A sample mean, by its standard error: ``(N,)`` independent samples. Needs a third moment:
-    with any finite variance the limit is the normal law, but a mean of heavy tails is far from it
-    at every N that can be run."""
+    """A sample mean, by its standard error: ``(N,)`` independent samples. Needs a third moment: the
+    limit is normal with any finite variance, but far from it for heavy tails at every usable N."""
     simulated, error = _mean_and_error(samples)
     if error * np.sqrt(samples.size) <= ROUNDING * max(abs(expected), abs(simulated)):
         return same(samples, expected)
@@ -229,9 +228,8 @@ def distance(
 ) -> Comparison:
     """Kolmogorov-Smirnov: the largest distance between two distributions, at some points: of
     ``(N,)`` independent samples, and of one whose values there are ``expected``, measured with
-    ``others`` samples. The ``expected`` of the result is the median of that distance, and z the
-    normal score of its chance; both are those of the distance anywhere, which is never smaller.
-    One-sided."""
+    ``others`` samples. The result's ``expected`` is the median of that distance, z the normal score
+    of its chance; both are of the distance anywhere, which is never smaller. One-sided."""
     scale = np.sqrt(samples.size / (1.0 + samples.size / others))
     found = float(np.abs((samples[:, None] <= points).mean(axis=0) - expected).max())
     chance = min(float(special.kolmogorov(scale * found)), 1.0 - ROUNDING)
@@ -319,8 +317,7 @@ def compare_losses(case: Case) -> Quantities:
 
 
 def bound_of_each(bound: ErasureBound, spreads: FloatArray) -> FloatArray:
-    """``bound_along`` of every run: ``(R, T) -> (R, T + 1)``. The bound is affine in the spreads,
-    so T + 1 paths determine it."""
+    """``bound_along`` of each run: ``(R, T) -> (R, T + 1)``; affine, so T + 1 paths tell it."""
     horizon = spreads.shape[1]
     base = bound.bound_along(np.zeros(horizon))
     response = np.stack([bound.bound_along(unit) - base for unit in np.eye(horizon)])

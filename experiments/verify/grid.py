@@ -278,9 +278,8 @@ class Case:
 
 
 def cases(setting: Setting, asked: VerifyRequest) -> Iterator[Case]:
-    """Every scheme of a setting, simulated and decoded, in order. The rounds asked for are rounded
-    up to whole runs. Cost: schemes that stop alike are simulated once; memory is about 50 n bytes a
-    round."""
+    """Every scheme of a setting, simulated and decoded, in order, in whole runs of rounds. Cost:
+    schemes that stop alike are simulated once; memory is about 50 n bytes a round."""
     schemes = setting.schemes
     traces: dict[object, list[Trace]] = {_timing(scheme): [] for scheme in schemes}
     first = setting.index * SETTINGS_APART

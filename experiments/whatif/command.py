@@ -127,8 +127,7 @@ def file_names(loads: Iterable[float | None]) -> list[str]:
 @files.postponed()
 def write_whatif(measured: Measured, studies: Sequence[Study], said: Answer, output: Path) -> Page:
     """Write tables, pictures, report and answer under ``output``; returns what they say. The answer
-    goes first and comes last: what lies beside it is of one table. Each Parquet file holds the hash
-    of that table."""
+    goes first and comes last: what lies beside it is of one table; Parquet files hold its hash."""
     names = file_names(measured.tables)
     older = [path for name in PICTURES for path in sorted(output.glob(f"{name}*"))]
     files.remove([output / ANSWER, output / REPORT, *older])

@@ -285,8 +285,7 @@ def whatif_answer(
 
 
 def read_whatif(directory: Path) -> Page:
-    """The page of a folder that ``whatif`` has written. Raises ConfigError: the result is not
-    whole."""
+    """The page again, from what ``whatif`` left. Raises ConfigError: the result is not whole."""
     found = read_answer(directory)
     paths = {name: directory / name for name in TABLES}
     frames = [

@@ -223,8 +223,7 @@ def _by_chance(sums: FloatArray, workers: int, draw: Callable[..., NDArray[np.in
 
 
 def shrunk(factors: FloatArray, errors: FloatArray, freedom: int) -> FloatArray:
-    """Take back what chance explains of ``(n,)`` factors around 1, with squared standard errors of
-    so many degrees of freedom each."""
+    """Take back what chance explains of ``(n,)`` factors around 1, by their squared errors."""
     typical = float(np.median(errors)) * freedom / float(stats.chi2.median(freedom))
     deviations = np.sqrt(np.maximum(errors, typical))
     reach = float(stats.norm.isf(CHANCE / 2 / len(factors)))
@@ -271,9 +270,8 @@ class Slowdown:
 
     def parts(self) -> dict[str, FloatArray]:
         """``(R,)`` seconds a round owes to each cause; together, real - m. Causes that are taken
-        out later find less to save or more, so each part is the mean over the six orders in which
-        the three can be added: their Shapley value, the one division that adds up and treats them
-        alike."""
+        out later find less to save or more, so each part is the mean over the six orders of adding
+        the three: their Shapley value, the one division that adds up and treats them alike."""
         found = {cause: np.zeros(len(self.real)) for cause in CAUSES}
         orders = [*permutations(CAUSES)]
         for order in orders:
@@ -336,8 +334,7 @@ def of_hosts(found: Slowest, order: Sequence[int], counts: Sequence[int]) -> Ite
 def of_speeds(table: FloatArray) -> Iterator[Change]:
     """The work dealt by speed: each host gets n / t_j over the sum of 1 / t, where t_j is its mean.
     Times grow with the work, as under a proportional load law. The means are those of the *other*
-    half of the ``(R, n)`` rounds: dealt by their own, rounds would seem to gain from chance
-    alone."""
+    half of the ``(R, n)`` rounds: dealt by their own, rounds would gain from chance alone."""
     rounds, n = table.shape
     half = rounds // 2
     if n < 2 or not half:

@@ -214,8 +214,7 @@ class _Load:
         return table.assign(share=table["seconds"] / self.seconds)
 
     def change(self, change: Change) -> dict[str, Any]:
-        """A row of the table of changes: what one saves is seconds a round, a share of them, and
-        hours of a day."""
+        """A row of the table of changes; what one saves is seconds, a share, and hours of a day."""
         seconds, typical, missing = float(change.seconds.mean()), self.slow.typical, self.missing
         saved = self.slow.real - change.seconds
         found = self._estimate("saved", saved)
