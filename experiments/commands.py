@@ -425,13 +425,14 @@ def attack(
     output: Annotated[Path | None, option("Default results/attack/<name>/.")] = None,
 ) -> None:
     """Find the worst stragglers for each code of a config."""
+    from ..sim.attack import SearchBudget
     from .attack import command
     from .attack.page import attack_page
     from .run.files import output_folder
     from .run.outputs import holds_another, origin_of
 
     document = given.document()
-    planned = command.plan_attack(document, stragglers, budget, samples)
+    planned = command.plan_attack(document, stragglers, SearchBudget(budget, samples))
     name = str(document.get("name", "run"))
     target = output or Path("results/attack") / name
     command.require_own(target, planned.config)

@@ -20,7 +20,7 @@ from .config.cells import cells
 from .config.errors import ConfigError, at
 from .live.command import LONGEST, slowed
 from .live.masters import arrivals
-from .live.worker import Computation, HeldPartitions, Setup, Vector, Wanted, parts_of
+from .live.worker import Computation, HeldPartitions, Setup, Task, Vector, Wanted, parts_of
 from .live.workers import hired
 from .options import MeasureRequest, cores
 from .page import terminal
@@ -190,7 +190,7 @@ def measure(
         for number, (turn, load) in enumerate(_turns(loads, asked.rounds)):
             start = workers.now()
             for worker in range(len(tasks)):
-                workers.give(worker, number, [0.0], (load, workload.model))
+                workers.give(worker, Task(number, (0.0,), (load, workload.model)))
             for arrival in arrivals(workers, len(tasks), done + 1):
                 place = arrival.worker, workers.hosts[arrival.worker], turn, load
                 times = zero + start, zero + arrival.now, arrival.seconds, arrival.now - start

@@ -245,9 +245,7 @@ DURATION = re.compile(r"-?\d+ days?,? \+?\d{1,2}:\d\d:\d\d(\.\d+)?|0?0:\d\d:\d\d
 CLOCK = re.compile(r"\d{1,2}:\d\d:\d\d(\.\d+)?")
 
 
-def durations(
-    column: pd.Series, unit: str | float | None, a_second: float = 1.0
-) -> pd.Series | None:
+def durations(column: pd.Series, unit: str | float | None, a_second: float) -> pd.Series | None:
     """A column of durations as numbers, of which so many are a second; its other cells as they are.
     ``None``: it is none. Durations are pandas' own and Python's, below an hour 0:00:01.5 as well.
     Raises UnusableFile: they may be times of day, and no unit was said."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,30 +59,27 @@ FILES = (CONFIG, *ATTACK)
 @dataclass(frozen=True)
 class AttackPlan:
     """What is going to be attacked: the codes of a resolved config. ``counts`` are numbers of
-    stragglers for each code; of the rest see ``sim.attack.SearchBudget``."""
+    stragglers for each code."""
 
     config: Mapping[str, Any]
     attacked: AttackedCodes
     counts: list[list[int]] = field(repr=False)
-    budget: int | None
-    samples: int
+    effort: SearchBudget
 
     @property
     def origin(self) -> Origin:
         """Of the table: the config, its cells, what was asked for, and the code that answered."""
-        asked = json.dumps([self.counts, self.budget, self.samples])
+        asked = json.dumps([self.counts, self.effort.budget, self.effort.samples])
         return Origin.of(self.config, [*self.attacked.keys, asked], code_fingerprint())
 
 
-def plan_attack(
-    document: Mapping[str, Any], asked: str | None, budget: int | None, samples: int
-) -> AttackPlan:
+def plan_attack(document: Mapping[str, Any], asked: str | None, effort: SearchBudget) -> AttackPlan:
     """Read a config and find its codes; what is asked are numbers as ``--stragglers`` has them.
     Raises ConfigError: the config or an option is bad, or there is no code."""
     config = resolved(document)
     attacked = codes_of(document)
     wanted = [[*straggler_numbers(asked, one.code.workers)] for one in attacked.codes]
-    return AttackPlan(config, attacked, wanted, budget, samples)
+    return AttackPlan(config, attacked, wanted, effort)
 
 
 def attack_codes(planned: AttackPlan, progress: Callable[[int, int], None]) -> pd.DataFrame:
@@ -92,7 +89,7 @@ def attack_codes(planned: AttackPlan, progress: Callable[[int, int], None]) -> p
     progress(0, total)
     with one_thread():
         for attacked, wanted in zip(planned.attacked.codes, planned.counts, strict=True):
-            effort = SearchBudget(planned.budget, planned.samples, attacked.seed)
+            effort = replace(planned.effort, seed=attacked.seed)
             for worst in worst_sets(attacked.code, wanted, effort, attacked.ceiling):
                 rows.append(attack_row(attacked, worst))
                 progress(len(rows), total)

@@ -158,9 +158,7 @@ def _end(curves: Sequence[Curve], start: float) -> Axis:
     return Axis(LOSS, low=low - 0.3 * step, high=min(high + 1.5 * step, start))
 
 
-def time_error(
-    runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole: bool = False
-) -> Picture:
+def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole: bool) -> Picture:
     """Mean iteration time against mean decoding error; closed forms as hollow marks. An axis is
     logarithmic where what it shows spans ``WIDE``, unless ``whole``; exact schemes then stand at
     the bottom, at a tick that is no number."""

@@ -244,12 +244,12 @@ def _load_rows(findings: Findings) -> Iterator[dict[str, object]]:
         row["delays"] = len(one.delays.bulk)
         for part in ("worker", "round", "rest"):
             row[part] = np.nan if variance is None else variance.share(part)
-        for part in ("worker_chance", "round_chance"):
-            row[part] = np.nan if variance is None else getattr(variance, part)
-        row["persistence"] = np.nan if memory is None else memory.persistence
-        low, high = (np.nan, np.nan) if memory is None else memory.interval
-        row |= {"persistence_low": low, "persistence_high": high}
-        row["persistence_chance"] = np.nan if memory is None else memory.chance
+        row["worker_chance"] = getattr(variance, "worker_chance", np.nan)
+        row["round_chance"] = getattr(variance, "round_chance", np.nan)
+        row["persistence"] = getattr(memory, "persistence", np.nan)
+        ends = getattr(memory, "interval", (np.nan, np.nan))
+        row["persistence_low"], row["persistence_high"] = ends
+        row["persistence_chance"] = getattr(memory, "chance", np.nan)
         row["cold_rounds"] = 0 if cold is None else cold.hit
         row["cold_beyond"] = np.nan if cold is None else cold.beyond
         row["cold_at_once"] = np.nan if cold is None else cold.clump

@@ -12,7 +12,7 @@ from ...sim.engines.updates import Decisions
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.types import FloatArray, IntArray
 from .masters import LiveMaster, Session
-from .worker import Vector
+from .worker import Task, Vector
 from .workers import Arrival, Death
 
 # Key of the random partitions of live runs; no tape, data set or simulation uses it.
@@ -74,7 +74,7 @@ class LiveBarrierlessMaster(LiveMaster):
         self._version[worker] = self.decisions.version
         wait = 0.0 if self._waits is None else next(self._waits[worker])
         (self._never.add if wait == np.inf else self._never.discard)(worker)
-        self._workers.give(worker, number, [wait], (partition, self.descent.point))
+        self._workers.give(worker, Task(number, (wait,), (partition, self.descent.point)))
 
     def _hear(self, event: Arrival) -> None:
         worker, decisions = event.worker, self.decisions

@@ -22,7 +22,7 @@ from ..config.errors import ConfigError
 from ..run.compute import CellResult, learn, result
 from .barrierless import LiveBarrierlessMaster
 from .masters import LiveMaster, LiveRoundMaster, Session, arrivals
-from .worker import Setup, computations, refusal
+from .worker import Setup, Task, computations, refusal
 from .workers import ConnectedWorkers, hired
 
 
@@ -164,7 +164,7 @@ def _cost(workers: ConnectedWorkers, n: int, model: FloatArray) -> tuple[float, 
     def seconds(asked: Sequence[int]) -> float:
         number, began = next(numbers), workers.now()
         for worker in asked:
-            workers.give(worker, number, [0.0], model, empty=True)
+            workers.give(worker, Task(number, (0.0,), model, empty=True))
         list(arrivals(workers, len(asked), 1))
         return workers.now() - began
 

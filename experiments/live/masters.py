@@ -22,7 +22,7 @@ from ...sim.schemes.base import Fixed
 from ...sim.types import BoolArray, FloatArray
 from ..config.build import Training
 from ..config.errors import Failed
-from .worker import Vector
+from .worker import Task, Vector
 from .workers import Arrival, ConnectedWorkers, Death
 
 
@@ -189,8 +189,8 @@ class LiveRoundMaster(LiveMaster):
         alarms: list[float] = []
         point, m = self.descent.point, self._m
         for worker in range(self._scheme.workers):
-            waits = self._offsets[t, worker * m : (worker + 1) * m].tolist()
-            self._workers.give(worker, self._first + t, waits, point)
+            waits = tuple(self._offsets[t, worker * m : (worker + 1) * m].tolist())
+            self._workers.give(worker, Task(self._first + t, waits, point))
         before, decided = opened, inf
         for seconds in tally.alarms:
             heappush(alarms, opened + seconds)

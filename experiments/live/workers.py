@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from multiprocessing.connection import Client, Connection, Listener
 from queue import Empty, SimpleQueue
@@ -83,12 +83,9 @@ class ConnectedWorkers:
         """Seconds of the config since the clock was started."""
         return (time.perf_counter() - self._zero) / self.scale
 
-    def give(
-        self, worker: int, number: int, waits: Sequence[float], argument: Any, empty: bool = False
-    ) -> None:
-        """Give a worker its next task; see ``Task``. A dead one hears nothing."""
-        scaled = tuple([wait * self.scale for wait in waits])
-        self._tell(worker, Task(number, scaled, argument, empty))
+    def give(self, worker: int, task: Task) -> None:
+        """Give a worker its next task, waits in seconds of the config. A dead one hears nothing."""
+        self._tell(worker, replace(task, waits=tuple(w * self.scale for w in task.waits)))
 
     def hear(self, until: float) -> Sequence[Event]:
         """What has happened since, in order; waits for something until an instant."""

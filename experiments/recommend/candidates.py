@@ -299,9 +299,7 @@ def neighbours(
                     yield {**section, key: step}
 
 
-def _steps(
-    key: str, value: float, near: float | None, edge: float, workers: int
-) -> Iterator[float]:
+def _steps(key: str, value: float, near: float | None, edge: float, n: int) -> Iterator[float]:
     if isinstance(value, float):
         step = value * edge if near is None else float(np.sqrt(max(value * near, 0.0)))
         step = float(f"{step:.3g}")
@@ -315,9 +313,7 @@ def _steps(
     if step >= 1 and step != value and wide:
         yield step
     if key in HOLDS and wide:  # most codes need a divisor of the workers
-        fit = [
-            d for d in (inside if near is not None else range(1, workers + 1)) if workers % d == 0
-        ]
+        fit = [d for d in (inside if near is not None else range(1, n + 1)) if n % d == 0]
         fit = [d for d in fit if (d > value) == (edge > 1) and d != value]
         yield from sorted(fit, key=lambda d: abs(d - step))[:1]
 

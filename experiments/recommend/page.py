@@ -233,21 +233,19 @@ def _front_table(measured: pd.DataFrame, quantity: str) -> Table:
     return capped("front-table", "", columns, rows, "candidates.parquet")
 
 
-def _front_chart(
-    measured: pd.DataFrame, quantity: str, looks: Mapping[str, Look]
-) -> Iterator[Chart]:
+def _front_chart(table: pd.DataFrame, quantity: str, looks: Mapping[str, Look]) -> Iterator[Chart]:
     """Time over decoding error; the smaller, the fewer worker-seconds. Ringed: the front."""
-    if measured.empty:
+    if table.empty:
         return
-    cost = _values(measured, "worker_seconds")
+    cost = _values(table, "worker_seconds")
     # Small for few worker-seconds, large for many, by their logarithm; smallest where unknown.
     logs = np.log(np.maximum(cost, 1e-12))
     low, high = (np.nanmin(logs), np.nanmax(logs)) if np.isfinite(logs).any() else (0.0, 0.0)
     shares = (logs - low) / (high - low) if high > low else np.zeros_like(logs)
     sizes = np.where(np.isfinite(shares), SMALLEST + (LARGEST - SMALLEST) * shares, SMALLEST)
-    x, y = np.maximum(_values(measured, "error"), FLOOR), _values(measured, "value")
+    x, y = np.maximum(_values(table, "error"), FLOOR), _values(table, "value")
     marks: list[Mark] = []
-    for i, row in enumerate(measured.to_dict("records")):
+    for i, row in enumerate(table.to_dict("records")):
         look = looks[str(row["label"])] if i < MOST_NAMED else OTHERS
         ringed, size = bool(row["front"]), float(sizes[i])
         marks.append(Points(look, x[i : i + 1], y[i : i + 1], ringed=ringed, size=size))

@@ -72,6 +72,7 @@ class Trial:
 
 Order = tuple[float, float]  # how good values are, as ``order`` has it
 ANYTHING: Order = (np.inf, np.inf)  # what every trial can match
+STAYS = 10  # iterations that a loss must stay at or below the target, at least
 DIGITS = 12  # values that agree to so many digits are equal, but for rounding
 
 
@@ -96,37 +97,19 @@ def trial(
 ) -> Trial:
     """Look at losses, ``(R,)`` at the start and after each iteration, until what a target or a
     budget asks for is known, or until the values can no longer be as good as ``best``. ``times``:
-    ``(R, T + 1)`` seconds at the end of each iteration; 0 at first."""
+    ``(R, T + 1)`` seconds at the end of each iteration; 0 at first.
+
+    A target is reached when the loss is first at or below it and then stays there once as long as
+    that took, ten iterations at least, or to the end of the run: a rate that is too large may pass
+    the target by chance.
+    """
+    replications, end = len(times), times.shape[1] - 1
     if goal.kind == "budget":
         last = np.maximum((times <= goal.value).sum(axis=1) - 1, 0)
         read = np.stack([*islice(losses, int(last.max()) + 1)], axis=1)
         values = _taken(read, last)
-        return Trial(np.where(np.isfinite(values), values, np.nan), np.full(len(times), np.nan))
+        return Trial(np.where(np.isfinite(values), values, np.nan), np.full(replications, np.nan))
     target = goal.value * (1 + ROUND_OFF)
-    iterations = _iterations_to(target, times, losses, best, goal.criterion)
-    there = np.isfinite(iterations)
-    seconds = _taken(times, np.where(there, iterations, 0).astype(np.int64))
-    return Trial(np.where(there, seconds, np.nan), iterations)
-
-
-def _taken(rows: FloatArray, places: IntArray) -> FloatArray:
-    return np.take_along_axis(rows, places[:, None], axis=1)[:, 0]
-
-
-STAYS = 10  # iterations that a loss must stay at or below the target, at least
-
-
-def _iterations_to(
-    target: float,
-    times: FloatArray,
-    losses: Iterable[FloatArray],
-    best: Order,
-    criterion: Criterion,
-) -> FloatArray:
-    """Iterations until the loss of each replication is first at or below a target, ``(R,)``; else
-    NaN. It counts where the loss then stays there as long as it took to get there, ten at least, or
-    to the end of the run: a rate that is too large may pass the target by chance."""
-    replications, end = len(times), times.shape[1] - 1
     first, stay = np.full(replications, -1), np.zeros(replications, dtype=np.int64)
     there, lost = np.zeros(replications, dtype=bool), np.zeros(replications, dtype=bool)
     for t, loss in enumerate(losses):
@@ -138,9 +121,14 @@ def _iterations_to(
         # At best, who has not been there yet gets there in the next iteration.
         soonest = _taken(times, np.where(first < 0, min(t + 1, end), first))
         ends = np.where(lost, np.nan, soonest)
-        if (there | lost).all() or order(ends, criterion) > best:
+        if (there | lost).all() or order(ends, goal.criterion) > best:
             break
-    return np.where(there, first, np.nan)
+    seconds = _taken(times, np.where(there, first, 0))
+    return Trial(np.where(there, seconds, np.nan), np.where(there, first, np.nan))
+
+
+def _taken(rows: FloatArray, places: IntArray) -> FloatArray:
+    return np.take_along_axis(rows, places[:, None], axis=1)[:, 0]
 
 
 # What can be limited, with its name in sentences: partitions that a worker holds; until the goal,

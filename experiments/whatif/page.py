@@ -248,9 +248,7 @@ def facts(study: Study) -> list[str]:
     return lines
 
 
-def whatif_answer(
-    studies: Sequence[Study], source: str, measured: Measured, again: str = ""
-) -> Answer:
+def whatif_answer(studies: Sequence[Study], source: str, measured: Measured, again: str) -> Answer:
     """The findings at each load in a few sentences; ``source`` is what the table is called.
     ``again`` is the table with the options that read it, for a shell."""
     again = again or quote(source)

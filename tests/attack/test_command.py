@@ -20,6 +20,7 @@ from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.files import MARK, locked
 from erasurehead.experiments.run.outputs import ATTACK, Origin, make_way, origin_in
+from erasurehead.sim.attack import SearchBudget
 from tests.tools import inside
 
 DOCUMENT: dict[str, Any] = {
@@ -36,7 +37,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 def attacked(asked: str | None = "0:5", **changes: Any) -> tuple[command.AttackPlan, pd.DataFrame]:
-    planned = command.plan_attack({**DOCUMENT, **changes}, asked, 100, 20)
+    planned = command.plan_attack({**DOCUMENT, **changes}, asked, SearchBudget(100, 20))
     return planned, command.attack_codes(planned, lambda done, total: None)
 
 
@@ -96,7 +97,10 @@ def test_a_table_says_what_it_is_made_from(tmp_path: Path) -> None:
     assert origin(tmp_path) == planned.origin
     other, _ = attacked(seed=3)
     assert other.origin.config != planned.origin.config
-    assert command.plan_attack(DOCUMENT, "0:5", 99, 20).origin.cells != planned.origin.cells
+    assert (
+        command.plan_attack(DOCUMENT, "0:5", SearchBudget(99, 20)).origin.cells
+        != planned.origin.cells
+    )
 
 
 def test_one_folder_one_story(tmp_path: Path) -> None:
@@ -106,7 +110,9 @@ def test_one_folder_one_story(tmp_path: Path) -> None:
     make_way(tmp_path, {**planned.config, "seed": 7})
     assert not any((tmp_path / name).exists() for name in ATTACK)
     run(DOCUMENT, tmp_path / "out", RunOptions())
-    command.require_own(tmp_path / "out", command.plan_attack(DOCUMENT, "1", 1, 2).config)
+    command.require_own(
+        tmp_path / "out", command.plan_attack(DOCUMENT, "1", SearchBudget(1, 2)).config
+    )
     with pytest.raises(ConfigError, match="another config; give another --output"):
         command.require_own(tmp_path / "out", planned.config | {"seed": 7})
 
@@ -199,12 +205,14 @@ def test_bad_counts(text: str) -> None:
 
 def test_a_config_without_codes_is_refused() -> None:
     with pytest.raises(ConfigError, match="none is a code with an encoding matrix"):
-        command.plan_attack({**DOCUMENT, "schemes": [{"name": "asynchronous"}]}, None, None, 20)
+        command.plan_attack(
+            {**DOCUMENT, "schemes": [{"name": "asynchronous"}]}, None, SearchBudget()
+        )
 
 
 def test_too_many_workers_are_refused() -> None:
     with pytest.raises(ConfigError, match="workers = 30000: must be at most 20000"):
-        command.plan_attack({**DOCUMENT, "workers": 30_000}, None, None, 20)
+        command.plan_attack({**DOCUMENT, "workers": 30_000}, None, SearchBudget())
 
 
 @pytest.mark.parametrize(

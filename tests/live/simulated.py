@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from erasurehead.experiments.live.worker import Computation, Wanted
+from erasurehead.experiments.live.worker import Computation, Task, Wanted
 from erasurehead.experiments.live.workers import Arrival, Death, Event
 from erasurehead.sim.engines.run import Policy
 from erasurehead.sim.types import FloatArray
@@ -63,7 +63,7 @@ class SimulatedWorkers:
     def now(self) -> float:
         return self.clock
 
-    def give(self, worker: int, number: int, waits: Sequence[float], argument: Any) -> None:
+    def give(self, worker: int, task: Task) -> None:
         person = self.people[worker]
         if not person.alive:
             return
@@ -71,7 +71,7 @@ class SimulatedWorkers:
             self._book(worker)
         elif not self.policy.in_order:
             person.waiting.clear()
-        person.waiting.append((number, waits, argument))
+        person.waiting.append((task.number, task.waits, task.argument))
         if person.began == inf:
             self._begin(worker)
 

@@ -21,7 +21,7 @@ from erasurehead.experiments import measure
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.live import worker as worker_module
 from erasurehead.experiments.live import workers as module
-from erasurehead.experiments.live.worker import Setup
+from erasurehead.experiments.live.worker import Setup, Task
 from erasurehead.experiments.live.workers import (
     Arrival,
     ConnectedWorkers,
@@ -85,7 +85,7 @@ def test_each_worker_has_its_line(called: ConnectedWorkers) -> None:
     """Whoever calls first; catches answers that are taken for another worker's."""
     for worker in range(COUNT):
         assert called.names[worker].startswith(f"worker {worker} (process ")
-        called.give(worker, 10 + worker, [0.0], f"model {worker}", empty=True)
+        called.give(worker, Task(10 + worker, (0.0,), f"model {worker}", empty=True))
     events = heard(called, lambda events: len(events) == COUNT)
     answers = {}
     for event in events:
@@ -98,7 +98,7 @@ def test_seconds_are_those_of_the_config(called: ConnectedWorkers) -> None:
     """At a scale of 1 ms: 20 s of the config are 20 ms, on every clock."""
     called.scale = 0.001
     called.start_clock()
-    called.give(1, 0, [20.0], None)
+    called.give(1, Task(0, (20.0,), None))
     [event] = heard(called, lambda events: len(events) == 1)
     assert isinstance(event, Arrival)
     assert event.now >= event.seconds >= 20.0
@@ -111,12 +111,12 @@ def test_seconds_are_those_of_the_config(called: ConnectedWorkers) -> None:
 
 def test_nothing_is_heard_before_its_time(called: ConnectedWorkers) -> None:
     """Neither of a task that takes for ever, nor of one that was dropped."""
-    called.give(0, 0, [inf], None)
+    called.give(0, Task(0, (inf,), None))
     until = called.now() + 0.02
     assert called.hear(until) == []
     assert called.now() >= until
     called.settle()
-    called.give(0, 1, [0.0], "next", empty=True)
+    called.give(0, Task(1, (0.0,), "next", empty=True))
     [event] = heard(called, lambda events: len(events) == 1)
     assert isinstance(event, Arrival)
     assert (event.number, event.value) == (1, "next")
@@ -129,7 +129,7 @@ def test_a_worker_that_is_gone_is_heard_of_once(called: ConnectedWorkers) -> Non
         [event] = heard(called, lambda events: len(events) == 1)
         assert isinstance(event, Death)
         assert event.worker == worker
-        called.give(worker, 7, [0.0], None)
+        called.give(worker, Task(7, (0.0,), None))
     assert called.hear(inf) == []
 
 
