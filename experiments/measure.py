@@ -124,7 +124,7 @@ def _turns(loads: Sequence[int], rounds: int) -> Iterator[tuple[int, int]]:
                 yield turn, load
 
 
-def _require_short(workload: Workload, asked: MeasureRequest, loads: Sequence[int]) -> None:
+def _require_short(workload: Workload, asked: MeasureRequest) -> None:
     """Say how long it takes, by a task that is tried out here, where that is long. Raises
     ConfigError: it takes more than a day; the option that makes it so long is named."""
     task, size = workload.tasks[0], 1.0
@@ -142,7 +142,11 @@ def _require_short(workload: Workload, asked: MeasureRequest, loads: Sequence[in
     turns, usually = (each + -(-each // STRETCH) for each in (asked.rounds, USUAL.rounds))
     usual = {
         "--slow": (asked.slow, slow, 1.0),
-        "--loads": (asked.loads, min(sum(loads), 1e300), sum(read_loads(USUAL.loads))),
+        "--loads": (
+            asked.loads,
+            min(sum(read_loads(asked.loads)), 1e300),
+            sum(read_loads(USUAL.loads)),
+        ),
         "--rounds": (asked.rounds, turns, usually),
         "--size": (asked.size, size**3, 1.0),
     }
@@ -181,7 +185,7 @@ def measure(
         if worker >= len(tasks):
             raise at("--slow", worker, f"must be a worker from 0 to {len(tasks) - 1}")
     files.require_file(output)
-    _require_short(workload, asked, loads)
+    _require_short(workload, asked)
     rows: list[tuple[object, ...]] = []
     with hired(len(tasks), asked.scheduler) as workers:
         workers.set_up([Setup(task, slow=slow.get(j, 1.0)) for j, task in enumerate(tasks)])

@@ -162,27 +162,24 @@ def read_file(path: str, most: int | None = MOST_CELLS, said: Reading = AS_IT_IS
     """Read the file as it is. It may have ``most`` cells; ``None``: any number. ``said`` has what a
     text does not say of its first row and its numbers. Raises UnusableFile: the file is missing,
     empty, of an unknown kind, too large, or not what its ending says."""
-    held = _read_file(path, most, said)
-    held.frame.columns = held.frame.columns.map(str)
-    held = _with_durations(held, said)
-    stem = Path(path).name.split(".")[0]
-    return replace(held, hint=parse(stem).unit or "") if len(stem) > 2 else held
-
-
-def _read_file(path: str, most: int | None, said: Reading) -> Held:
     file = Path(path)
     require_regular(file)
     if file.stat().st_size == 0:
         raise UnusableFile("the file is empty")
     if path.endswith(".npz"):
-        return _read_npz(path, most)
-    if path.endswith(".npy"):
-        return Held(pd.DataFrame(_numbers_of("the file", read_npy(file, most))))
-    if path.endswith(".parquet"):
-        return _read_parquet(file, most)
-    if path.endswith(TEXTS):
-        return _read_text(path, most, said)
-    raise UnusableFile(f"unknown ending; valid: {', '.join(ENDINGS)}")
+        held = _read_npz(file, most)
+    elif path.endswith(".npy"):
+        held = Held(pd.DataFrame(_numbers_of("the file", read_npy(file, most))))
+    elif path.endswith(".parquet"):
+        held = _read_parquet(file, most)
+    elif path.endswith(TEXTS):
+        held = _read_text(path, most, said)
+    else:
+        raise UnusableFile(f"unknown ending; valid: {', '.join(ENDINGS)}")
+    held.frame.columns = held.frame.columns.map(str)
+    held = _with_durations(held, said)
+    stem = file.name.split(".")[0]
+    return replace(held, hint=parse(stem).unit or "") if len(stem) > 2 else held
 
 
 def _with_durations(held: Held, said: Reading) -> Held:
@@ -260,7 +257,7 @@ def _read_text(path: str, most: int | None, said: Reading) -> Held:
     return Held(frame, pointed=pointed, assumed=(assumed,) if assumed else ())
 
 
-def _read_npz(path: str, most: int | None) -> Held:
+def _read_npz(file: Path, most: int | None) -> Held:
     def choose(names: list[str]) -> list[str]:
         wanted = [name for name in names if name == "seconds"] or names
         if len(wanted) != 1:
@@ -268,7 +265,7 @@ def _read_npz(path: str, most: int | None) -> Held:
             raise UnusableFile(text)
         return wanted
 
-    ((name, array),) = read_npz(Path(path), choose, most).items()
+    ((name, array),) = read_npz(file, choose, most).items()
     frame = pd.DataFrame(_numbers_of(f"array {name}", array))
     return Held(frame, unit=parse(name).unit, where=f"array {short(name)}")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -137,15 +137,12 @@ def require_rounds(table: FloatArray, where: Where) -> None:
 @np.errstate(all="ignore")
 def remarks(table: FloatArray, where: Where) -> list[str]:
     """What may be genuine, and should be known: a warm-up, two phases, some rows that repeat."""
-    return [*_remarks(table, where)]
-
-
-def _remarks(table: FloatArray, where: Where) -> Iterator[str]:
+    said = list[str]()
     rows, n = table.shape
     if rows < 12 or not np.isfinite(table).all() or np.any(table <= 0):
-        return
+        return said
     if pairs := [pair for pair in twins(table) if np.ptp(table[:, pair[0]]) > 0]:
-        yield (
+        said.append(
             f"{len(pairs)} of {n} workers have the delays of another one to the digit: does each "
             "wait for the others, or is one a copy?"
         )
@@ -157,10 +154,12 @@ def _remarks(table: FloatArray, where: Where) -> Iterator[str]:
         times = float(np.median(typical[:count])) / rest
         these = "the first round takes" if count == 1 else f"the first {count} rounds take"
         left = where(count, rows - 1)
-        yield f"{these} {times:.3g} times as long as is typical: a warm-up? {left} leaves it out"
+        said.append(
+            f"{these} {times:.3g} times as long as is typical: a warm-up? {left} leaves it out"
+        )
     elif place := _phases(typical):
         first, second = (float(np.median(part)) for part in (typical[:place], typical[place:]))
-        yield (
+        said.append(
             f"from row {place + 1} on rounds typically take {second / first:.3g} times as long as "
             f"before: two phases? {where(0, place - 1)} takes the first alone"
         )
@@ -168,13 +167,16 @@ def _remarks(table: FloatArray, where: Where) -> Iterator[str]:
         what = _made_from(table[:place], table[place])
         after = table[place + 1 : 2 * place + 2]
         if what and len(after) == place + 1 and _made_from(after[:-1], after[-1]) == what:
-            yield f"row {place + 1} is the {what} of those before, and so on: no rounds?"
+            said.append(f"row {place + 1} is the {what} of those before, and so on: no rounds?")
             break
     if n > 1 and table.size <= MOST_COMPARED:
         _, counts = np.unique(table, axis=0, return_counts=True)
         again = int((counts - 1).sum())
         if max(3, rows / 20) <= again and len(counts) > 8:
-            yield f"{again} of {rows} rounds repeat another one to the digit: were they measured?"
+            said.append(
+                f"{again} of {rows} rounds repeat another one to the digit: were they measured?"
+            )
+    return said
 
 
 def _phases(typical: FloatArray) -> int:

@@ -243,14 +243,10 @@ ROWS = 3  # rounds that are shown
 LISTED = 8  # loads that are listed
 
 
-def as_read(measured: Measured, chosen: float | None = None) -> list[str]:
+def as_read(measured: Measured, chosen: float | None = None) -> Iterator[str]:
     """Size, loads, unit and why, names, the first rounds, the slowest and the fastest worker, and
     what was assumed; a line each, without a full stop. Rounds and workers are those at the load
     that was ``chosen``, or at the first one."""
-    return [*_lines(measured, chosen), *measured.assumed]
-
-
-def _lines(measured: Measured, chosen: float | None) -> Iterator[str]:
     tables, hosts = measured.tables, measured.hosts
     sizes = [*dict.fromkeys(len(table) for table in tables.values())]
     size = _many(sizes[0], "round")
@@ -277,6 +273,7 @@ def _lines(measured: Measured, chosen: float | None) -> Iterator[str]:
             f"slowest worker: {short(hosts[slow])}, typically {typical[slow]:.4g} s{times}; "
             f"fastest: {short(hosts[fast])}, {typical[fast]:.4g} s{place}"
         )
+    yield from measured.assumed
 
 
 def _name(names: Names, place: int) -> str:

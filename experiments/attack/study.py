@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ...sim.attack import Code, NoCode, Worst, code_of
-from ...sim.theory import Bound, NoFormula, WorstCase, worst_bound, worst_cases
+from ...sim.theory import NoFormula, WorstCase, worst_bound, worst_cases
 from ..config import build
 from ..config.cells import Cell, cells
 from ..config.errors import ConfigError, at
@@ -29,13 +29,9 @@ class AttackedCode:
     cases: Sequence[WorstCase]
     seed: int
 
-    def bound(self, stragglers: int) -> Bound | None:
-        """The least known upper bound of the error."""
-        return worst_bound(self.cases, stragglers)
-
     def ceiling(self, stragglers: int) -> float | None:
-        """The value of that bound."""
-        bound = self.bound(stragglers)
+        """The least known upper bound of the error."""
+        bound = worst_bound(self.cases, stragglers)
         return None if bound is None else bound.value
 
 
@@ -105,7 +101,7 @@ def _label(cell: Cell, code: Code, before: Sequence[AttackedCode]) -> str:
 def attack_row(attacked: AttackedCode, worst: Worst) -> dict[str, object]:
     """A code and a number of stragglers; ``docs/results.md`` has the columns."""
     k = attacked.code.partitions
-    bound = attacked.bound(worst.stragglers)
+    bound = worst_bound(attacked.cases, worst.stragglers)
     return {
         "label": attacked.label,
         "scheme": attacked.scheme,

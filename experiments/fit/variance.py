@@ -129,9 +129,16 @@ def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memo
     products = [_products(score, lags) for score in centred]
     covariance, pairs = _pooled(products)
     rho, static = _decay(covariance, pairs, known)
+    rng, again = np.random.default_rng(SEED), []
+    for _ in range(BOOTSTRAPS):
+        resampled = [
+            (sums[:, rng.integers(0, sums.shape[1], sums.shape[1])], each)
+            for sums, each in products
+        ]
+        again.append(_decay(*_pooled(resampled), known)[0])
     return Memory(
         persistence=rho,
-        standard_error=_bootstrap(products, known),
+        standard_error=float(np.std(again, ddof=1)),
         chance=_chance(centred, covariance[0]),
         slow_share=share,
         correlation=covariance / variance,
@@ -167,18 +174,6 @@ def _decay(covariance: FloatArray, pairs: FloatArray, known: float) -> tuple[flo
         bend = left - 2 * middle + right
         move = 0.5 * (left - right) / bend if bend > 0 else 0.0
     return float(GRID[best] + move * (GRID[1] - GRID[0])), float(static[best])
-
-
-def _bootstrap(products: Sequence[tuple[FloatArray, FloatArray]], known: float) -> float:
-    rng = np.random.default_rng(SEED)
-    found = []
-    for _ in range(BOOTSTRAPS):
-        again = [
-            (sums[:, rng.integers(0, sums.shape[1], sums.shape[1])], each)
-            for sums, each in products
-        ]
-        found.append(_decay(*_pooled(again), known)[0])
-    return float(np.std(found, ddof=1))
 
 
 def _chance(centred: Sequence[FloatArray], observed: float) -> float:

@@ -332,7 +332,12 @@ def _losses(
     """Training losses ``(R,)`` at the start and after each iteration; trained as they are read."""
     replications = len(steps.times)
     if steps.exact:
-        path = _exact_path(simulation, learning)
+        # One path for all schemes whose gradients are exact, in each process and for each rate. The
+        # same config on other data, where a file has changed meanwhile, has another path.
+        paths, rate = _exact_paths(simulation.base), learning.optimizer.learning_rate
+        path = paths.get(rate)
+        if path is None or path.learning.problem.X is not learning.problem.X:
+            path = paths[rate] = ExactPath(learning)
         yield from (np.full(replications, path.loss(t)) for t in range(run.iterations + 1))
         return
     fit_into_memory(learning.problem, steps)
@@ -347,13 +352,3 @@ def _losses(
 @lru_cache(maxsize=1)
 def _exact_paths(base: str) -> dict[float, ExactPath]:
     return {}
-
-
-def _exact_path(simulation: Simulation, learning: build.Training) -> ExactPath:
-    """The path of all schemes whose gradients are exact, once in each process and for each rate."""
-    paths, rate = _exact_paths(simulation.base), learning.optimizer.learning_rate
-    known = paths.get(rate)
-    # The same config on other data, where a file has changed meanwhile, has another path.
-    if known is None or known.learning.problem.X is not learning.problem.X:
-        known = paths[rate] = ExactPath(learning)
-    return known
