@@ -50,10 +50,8 @@ from typing_extensions import override
 # model from a user's numbers calls ``refuse_endless``; a tape does not, so drawing costs nothing.
 
 LONGEST = 1e150  # seconds: sums and squares of delays up to here do not overflow
-# No exponential draw of NumPy is larger: 7.7, where its tail begins, + 53 log 2.
-EXPONENTIAL_END = 45.0
-# No normal draw of NumPy is larger: 3.65, where its tail begins, + 53 log 2 / 3.65.
-NORMAL_END = 14.0
+EXPONENTIAL_END = 45.0  # no exponential draw of NumPy is larger: its tail's begin, 7.7, + 53 log 2
+NORMAL_END = 14.0  # no normal draw of NumPy is larger: its tail's begin, 3.65, + 53 log 2 / 3.65
 
 
 class EndlessDelays(ValueError):
@@ -102,7 +100,6 @@ Probability = Annotated[Finite, Ge(0), Le(1)]
 Seconds = Annotated[NonNegative, Unit("s")]
 PositiveSeconds = Annotated[Positive, Unit("s")]
 PerSecond = Annotated[Positive, Unit("1/s")]
-
 STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 """Every delay model is a pydantic dataclass with this setting: an unknown field is an error.
 
@@ -293,8 +290,7 @@ class ReplayedDelays(DelayModel):
         return conditions
 
 
-# Cells in one block: 256 KiB, so that a block stays in the cache while it is used.
-BLOCK_CELLS = 2**15
+BLOCK_CELLS = 2**15  # cells in one block: 256 KiB stay in the cache while they are used
 SHARED = 2**32 - 1  # the stream of the conditions that all tasks share
 # Rows by which a drawn part of a block grows: vector instructions see whole vectors, as in whole
 # blocks.

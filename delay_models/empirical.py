@@ -29,10 +29,8 @@ from .base import STRICT, DelayModel, Finite, FloatArray, Probability, Seconds
 from .parametric import special
 
 FURTHEST = 2.0**-53  # the smallest chance to be exceeded that is drawn, as of one uniform number
-# Standard deviations around the workers' ranks within which latent numbers are told apart.
-REACH = 9.0
-# Points at which delays are tabulated over the latent number, for workers with given ranks.
-STEPS = 8001
+REACH = 9.0  # standard deviations around ranks within which latent numbers are told apart
+STEPS = 8001  # latent numbers at which delays are tabulated, for workers with given ranks
 MANY = 200  # ranks, of which more are taken together in cells
 CELL, TERMS = 1 / 8, 10  # width of a cell of ranks, and terms of the series around its middle
 

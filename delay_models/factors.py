@@ -31,8 +31,7 @@ from .compose import Around, Scaled
 from .mixture import Law, Markov, Mixed
 from .parametric import Exponential, Gamma, LogNormal, ShiftedExponential
 
-# Numbers > 0 for the next rounds, ``(rounds or 1, workers or 1)``, and the state after them.
-Factors: TypeAlias = "tuple[FloatArray, Any]"
+Factors: TypeAlias = "tuple[FloatArray, Any]"  # numbers > 0 of the next rounds, and the state
 
 
 class Multiplied(Around):

@@ -24,10 +24,8 @@ from .base import (
 )
 from .parametric import Gamma, LogNormal, ShiftedExponential
 
-# How far from 1 the sum of given weights may be; they are then divided by their sum.
-SUM_TOLERANCE = 1e-6
-# Weights, which need not sum to 1, and the laws that they belong to.
-Law: TypeAlias = "tuple[Sequence[float], Sequence[DelayModel]]"
+SUM_TOLERANCE = 1e-6  # how far from 1 weights may sum; they are then divided by their sum
+Law: TypeAlias = "tuple[Sequence[float], Sequence[DelayModel]]"  # weights of any sum, and laws
 
 
 class Mixed(DelayModel):

@@ -40,8 +40,7 @@ CALLS = {
     1.0: (0.889, (1.780, 0.037), (2.208, 0.134)),
 }
 
-# Start-ups come in two lengths; with the call itself they were 26 to 40 s.
-START_UP = (0.65, (25.1, 0.01), (36.7, 0.01))
+START_UP = (0.65, (25.1, 0.01), (36.7, 0.01))  # of two lengths; with the call 26 to 40 s
 
 
 def _two_lognormals(
@@ -121,8 +120,7 @@ class LlmRanks(Preset):
         return (LlmRanks(), LlmRanks(stage=1))
 
 
-# Chance that a completion time is shorter, and seconds, as read off the authors' plot.
-CURVE = (
+CURVE = (  # chance that a completion time is shorter, and seconds, read off the authors' plot
     (0.0, 23.0), (0.1, 29.0), (0.2, 30.8), (0.3, 32.3), (0.4, 34.0), (0.5, 35.7), (0.6, 37.5),
     (0.7, 41.0), (0.8, 45.5), (0.85, 52.0), (0.9, 64.0), (0.95, 80.0), (0.986, 122.0),
     (0.993, 170.0), (1.0, 287.0),

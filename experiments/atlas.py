@@ -46,8 +46,7 @@ from .text import number_of
 # What is known of a scheme stands in its docstring.
 
 
-# The entries of a docstring's ``Facts``, and how the page names them.
-FACTS = {
+FACTS = {  # the entries of a docstring's ``Facts``, and how the page names them
     "load": "Load",
     "stop": "Stop",
     "decoding": "Decoding",
@@ -218,8 +217,7 @@ def _code(text: str) -> str:
 
 DELAY = {"model": "shifted_exponential", "shift": 0.5, "rate": 2.0}  # seconds; mean 1
 
-# For schemes that look at losses.
-TRAINING = {
+TRAINING = {  # for schemes that look at losses
     "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 480, "features": 10},
     "optimizer": {"rule": "gd", "learning_rate": 0.1},
 }

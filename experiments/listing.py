@@ -58,8 +58,7 @@ def write_example(name: str, folder: Path) -> Path:
 
 Entries = Mapping[str, type]
 
-# Each list, and where in a config its entries stand.
-PLACES = {
+PLACES = {  # each list, and where in a config its entries stand
     "schemes": "an entry of schemes: {name: ..., fields}",
     "delays": "delay: {model: ..., fields}",
     "load_laws": "load_law: {kind: ..., fields}",

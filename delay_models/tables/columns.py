@@ -18,8 +18,7 @@ from .measured import REMEDY
 # How many of each unit. Dividing by it is exact to the last bit, multiplying by 1e-3 is not.
 A_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
-# Of units; those that are not in ``A_SECOND`` are known so as to be refused.
-SPELLINGS = {
+SPELLINGS = {  # of units; those not in ``A_SECOND`` are known so as to be refused
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
     **dict.fromkeys(
         ("ms", "msec", "msecs", "milli", "millis", "millisecond", "milliseconds"), "ms"
@@ -41,8 +40,7 @@ SPELLINGS = {
 LASTS = {"min": "60", "h": "3600", "days": "86400", "cs": "0.01", "ds": "0.1", "ps": "1e-12"}
 FEW = 8  # so few small whole numbers may be seconds, and so may be equal ones
 CALLED = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-# Times without a unit of which a typical one is larger are rather milliseconds.
-SECONDS_AT_MOST = 100.0
+SECONDS_AT_MOST = 100.0  # times without a unit that are typically larger are rather ms
 
 ALIASES = {
     "worker": (
@@ -66,19 +64,16 @@ ALIASES = {
     ),
     "load": ("load",),
 }
-# That a worker's or a round's name may have.
-ENDINGS = ("_id", "_name", "_index", "_idx", "_number", "_no", "_num")
+ENDINGS = ("_id", "_name", "_index", "_idx", "_number", "_no", "_num")  # of workers or rounds
 
-# Names of what is known of a round; it does not number the rounds.
-SUMMARIES = frozenset(
+SUMMARIES = frozenset(  # of what is known of a round; they do not number the rounds
     (
         *("loss", "lr", "learning_rate", "accuracy", "job", "run", "seed", "attempt", "retry"),
         *("max", "min", "mean", "median", "avg", "average", "total", "sum", "std", "count"),
     )
 )
 
-# Names that no worker has: counters, clocks and summaries.
-NOT_WORKERS = SUMMARIES | frozenset(
+NOT_WORKERS = SUMMARIES | frozenset(  # names that no worker has: counters, clocks, summaries
     (
         *("epoch", "timestamp", "time_stamp", "ts", "date", "datetime", "clock", "wall_time"),
         *("index", "idx", "id", "row", "row_id", "unnamed", "level", "wall", "utc"),
@@ -202,8 +197,7 @@ def of_rounds(names: list[str]) -> bool:
 
 NUMBERS = "fiu"  # kinds of numbers in NumPy: floats, integers, without a sign
 
-# Texts that stand where a delay is missing, in small letters.
-GAPS = frozenset(
+GAPS = frozenset(  # texts that stand where a delay is missing, in small letters
     (
         *("timeout", "timedout", "timed out", "time out", "time-out", "timed-out", "expired"),
         *("failed", "fail", "error", "err", "killed", "dead", "crashed", "oom", "cancelled"),

@@ -65,8 +65,7 @@ def _stamps(column: pd.Series) -> pd.Series:
 
 MOST_RUNS = 50  # different values of a column that says which run a row is of
 SPLIT = "split it there, or sort it by worker and round"
-# Columns ``worker`` and ``round`` (numbers from 0), ``seconds``; one row per row of the file.
-Calls = pd.DataFrame
+Calls = pd.DataFrame  # ``worker`` and ``round`` (numbers from 0), ``seconds``; a row per row
 
 
 def _restart(calls: Calls, twice: int) -> int | None:
@@ -436,8 +435,7 @@ def _gaps(numbers_of_rounds: NDArray[np.float64]) -> list[Repair]:
 
 
 MOST_PHASES = 10  # values of a column that says which run a row is of
-# Times as long as in another run from which on they are not read together without a word.
-ANOTHER = 1.25
+ANOTHER = 1.25  # times as long as another run: from here on not read together without a word
 PUNCTUATION = frozenset(("-", "--", "---", "?", "x"))
 GOOD = frozenset(("ok", "success", "succeeded", "successful", "completed", "passed", "done"))
 # Names of columns that say with a Boolean whether a call ended well, or badly.

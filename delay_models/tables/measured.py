@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from ...sim.files import UnusableFile, short
 from ..base import LONGEST, FloatArray, PositiveSeconds
 
-# Options that errors of a table name.
-REMEDIES = "columns|drop|keep|rows|header|decimal|unit|missing|retries"
+REMEDIES = "columns|drop|keep|rows|header|decimal|unit|missing|retries"  # options in errors
 OPTION = re.compile(f"--({REMEDIES}) ")
 
 
@@ -27,8 +26,7 @@ class TableError(ValueError):
         self.defect = defect
 
 
-# The accepted layouts in one phrase, for every error that needs it.
-LAYOUTS = (
+LAYOUTS = (  # in one phrase, for every error that needs it
     "valid: rounds x workers; or columns worker, round, seconds, or the like of host, step, "
     "duration_ms; else say --columns worker=...,round=...,seconds=..."
 )
@@ -122,8 +120,7 @@ class Repair:
     text: str = ""  # a line for people, with the count; empty where another repair says it
 
 
-# ``(rounds, n)`` seconds of each stage of a step, in the order in which a worker does them.
-Stages = Mapping[str, FloatArray]
+Stages = Mapping[str, FloatArray]  # ``(rounds, n)`` seconds of each stage of a step, in their order
 
 
 def columns_of(stages: Stages, places: Sequence[int]) -> Stages:
@@ -268,8 +265,7 @@ def complete(part: RawTable, reading: Reading) -> RawTable:
 # Signs that a table is not in seconds throughout are warnings, not errors: a worker may really be
 # 300 times slower than another.
 
-# Medians further apart than this look like two units; milliseconds are 1000 to the second.
-IMPLAUSIBLE = 200.0
+IMPLAUSIBLE = 200.0  # medians further apart look like two units: ms are 1000 to the second
 LONG = 1000.0  # a median delay of more seconds than this looks like milliseconds
 
 

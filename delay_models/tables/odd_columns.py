@@ -23,15 +23,13 @@ from ..base import FloatArray
 Flags = NDArray[np.bool_]
 BY_CHANCE = 1e-3  # of a finding in a table of independent delays, at most
 SAMPLE = 48  # rows that a pattern is first looked for in
-# Columns of which groups of neighbours are looked at; of more, so many at either edge.
-MANY, EDGE = 96, 8
+MANY, EDGE = 96, 8  # columns whose neighbours are looked at; of more, so many at either edge
 MOST_COLUMNS = 2000  # columns from which on only counts and clocks are looked for
 QUANTILES = {"median": 0.5, "25 % quantile": 0.25, "75 % quantile": 0.75}
 QUANTILES |= {f"{share} % quantile": share / 100 for share in (5, 10, 90, 95, 99)}
 
 MOST_DERIVED = 12  # columns that are made from others, at most
-# Times as large as all others, of three columns or more and of two: another kind of number.
-FAR, FARTHER = 30.0, 100.0
+FAR, FARTHER = 30.0, 100.0  # times all others, of three columns or more and of two: another kind
 STEADY = 8.0  # times as large as the median worker, if it varies much less than the others do
 FEWEST = 3  # different numbers that a column has in many rows, and no worker among others with many
 TRENDS = 0.9  # share of steps in one direction that no worker's delays have

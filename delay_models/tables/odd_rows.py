@@ -23,10 +23,8 @@ from .odd_columns import BY_CHANCE, MANY, SAMPLE, resolutions, twins
 TOGETHER = 0.95  # correlation of two columns from which on they say the same of a row
 LONGEST_BLOCK = 130  # rows, less one, after which a row that is made from them may stand
 MOST_COMPARED = 1_000_000  # cells of a table whose rows are all compared with each other
-# Rows at the end that may be summaries: as many as ``describe`` of pandas writes, and some.
-ENDS = 10
-# How many rows come before the first odd one (0: it is the first), and what it is.
-Rows = tuple[int, str]
+ENDS = 10  # rows at the end that may be summaries: as ``describe`` of pandas writes, and some
+Rows = tuple[int, str]  # how many come before the first odd row, and what it is
 
 
 def odd_rows(table: FloatArray) -> Rows | None:
@@ -108,8 +106,7 @@ def repeated(table: FloatArray) -> tuple[int, int, int] | None:
     return None
 
 
-# The option that takes rounds from one to another one, counted from 0, both included.
-Where = Callable[[int, int], str]
+Where = Callable[[int, int], str]  # the option for rounds from one to another, both included
 
 
 @np.errstate(all="ignore")
@@ -250,8 +247,7 @@ def counting(cells: list[str]) -> bool:
     return (size >= 2 and cells == from_0) or (size >= 3 and cells == from_1)
 
 
-# Times as likely as in other tables are names where a row reads 1, 2, 3, ... or 0, 1, 2, ...
-NUMBERED = 20
+NUMBERED = 20  # times as likely as elsewhere are names where a row reads 1, 2, 3, ...
 
 
 def _unlike(row: list[str], body: list[list[str]], decimal: str) -> bool:

@@ -29,8 +29,7 @@ from .odd_columns import as_word
 # alike; and of nine rounds in ten, for a coarse clock hides what is less than a tick.
 ALIKE, NEARLY = 1e-3, 1e-2
 BLOCK = 10  # rounds whose differences are added up
-# That chance makes the sums of independent times as small; and the largest ratio that counts.
-CHANCE, LARGEST = 1e-3, 0.5
+CHANCE, LARGEST = 1e-3, 0.5  # that chance makes sums so small; and the largest ratio that counts
 # Correlation with the round before up to which a wait ends there, and with some rounds ago from
 # which on workers take turns at being slow: that cancels in sums as well.
 NEXT, RHYTHM = -0.25, 0.4

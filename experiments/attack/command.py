@@ -26,8 +26,7 @@ from .study import AttackedCodes, attack_row, codes_of
 
 RANGE = re.compile(r"0*([0-9]{1,9})(?::0*([0-9]{1,9}))?")
 VALID = "must be numbers or ranges A:B (both included), with commas between"
-# Without the option: every number up to ``SMALL``, and ``MOST`` numbers or so in all.
-SMALL, MOST = 10, 30
+SMALL, MOST = 10, 30  # by default every number up to ``SMALL``, some ``MOST`` in all
 
 
 def straggler_numbers(text: str | None, workers: int) -> Sequence[int]:

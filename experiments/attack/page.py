@@ -24,8 +24,7 @@ WORST = Look(MUTED, "", SOLID, "worst set (hollow: lower bound)")
 RANDOM = Look(MUTED, "", DASHED, "mean of random sets")
 BOUND = Look(MUTED, "", DOTTED, "upper bound")
 PANEL, LINE = 3.3, 0.22  # inches: a panel, and a line of the legend
-# Points: of codes that decode alike, the first is the widest line and remains visible.
-THIN, THICK = 1.6, 3.2
+THIN, THICK = 1.6, 3.2  # points: of codes that decode alike, the first is the widest line
 
 
 def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command: str) -> Page:

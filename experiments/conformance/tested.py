@@ -20,8 +20,7 @@ from ...sim.steps import Steps
 from ...sim.types import BoolArray
 
 BOUND = 4.9  # a standard normal is beyond this, on either side, with probability 1e-6
-# Up to ``PATTERNS`` patterns of stragglers are all tried; of more, ``DRAWN`` random ones.
-PATTERNS, DRAWN = 5000, 2000
+PATTERNS, DRAWN = 5000, 2000  # so many patterns of stragglers are tried, or random ones
 SEED = 11  # of the run that ``steps`` simulates
 
 

@@ -27,8 +27,7 @@ from .drawing import ClosedForms, drawn_page
 # The config that the sliders make. ``erasurehead run`` takes it as well.
 
 WEIBULL, SIGMA, ALPHA, SHAPE = 0.6, 1.0, 2.5, 4.0
-# Few enough for a picture that follows the hand, and enough for a band.
-REPLICATIONS, ITERATIONS = 8, 40
+REPLICATIONS, ITERATIONS = 8, 40  # few enough to follow the hand, and enough for a band
 
 
 def document(chosen: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,12 +21,10 @@ from .law import Section, lognormal_section, rounded
 # workers: when always 9 of 256 are cold, the 247th arrival is warm, but with a binomial clump of
 # mean 9 it is cold every second time.
 
-# Smallest mean size of a clump: hit rounds with one cold start each say only that it is small.
-FEWEST = 0.2
+FEWEST = 0.2  # smallest mean size of a clump: single cold starts say only that it is small
 CLUMP_CHANCE = 0.01
 MOST_SIZES = 100  # observed sizes that are kept; of more, so many at equal distances in their order
-# A fixed size is at least this; rare single slow calls look like clumps of size 1.
-SMALLEST_FIXED = 2
+SMALLEST_FIXED = 2  # at least; rare single slow calls look like clumps of size 1
 
 
 def fit_clumps(sizes: NDArray[np.int64], rounds: int, workers: int) -> Section:
@@ -101,8 +99,7 @@ def _binomial(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[floa
 # Source: own, from Renyi's representation of exponential spacings (1953); H is Hill's estimator.
 
 MOST = 0.1  # largest share of delays that may be cold starts; more are a part of the bulk
-# A cold start takes at least this many times as long as the longest other delay.
-SMALLEST_GAP = 1.15
+SMALLEST_GAP = 1.15  # a cold start takes at least so many times the longest other delay
 FAR = 2.0  # fewer than ``FEWEST_IN_CLUMPS`` must be this many times as long
 FEWEST_IN_CLUMPS = 4
 SMALLEST_SIGMA = 0.01  # start-ups that differ by less are one number

@@ -24,11 +24,9 @@ from .study import Findings
 from .study import tables as tables_of
 
 FEWEST = 10  # the smallest number of delays that can be fitted
-# Seconds: rates and squares of delays down to here are numbers; so are those of 0 s.
-SHORTEST = 1e-150
+SHORTEST = 1e-150  # seconds: rates and squares of delays down to here are numbers
 MOST_KS = 1000  # order statistics that are compared: of more, so many at equal distances
-# Numbers that a table may hold, unless the caller allows more: a fit takes 75 bytes for each.
-MOST_FITTED = 20_000_000
+MOST_FITTED = 20_000_000  # numbers that a table may hold by default: a fit takes 75 bytes each
 
 
 def read_tables(

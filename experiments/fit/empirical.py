@@ -33,15 +33,13 @@ from .variance import Parts, components, trust
 
 PIECES = 64  # straight pieces of the quantile function of a long sample
 PER_PIECE = 8  # delays that a piece needs
-# Fewer delays beyond the last quantile show no tail; the law then ends at the longest delay.
-FEWEST_IN_TAIL = 10
+FEWEST_IN_TAIL = 10  # fewer delays beyond the last quantile show no tail; the law ends there
 FEWEST_PIECES = 5  # with fewer, two pieces are not a tail
 # Shapes of a tail that are taken. Heavier ones have no variance: at the same mean excess they
 # predict mean arrivals no better, in samples of 480 to 12,000 delays of six laws, and means over
 # thousands of simulated rounds differ by 10 % from run to run, where these differ by 3 %.
 LIGHTEST, HEAVIEST = -0.95, 0.45
-# Width of the cell around a delay whose chance is its density, in standard deviations.
-WINDOW = 1e-6
+WINDOW = 1e-6  # width of the cell whose chance is a delay's density, in standard deviations
 ROUNDING = 2e-5  # or as a share of the longest delay: quantiles are rounded to six digits
 TAIL = ("tail", "tail_scale", "tail_shape")
 

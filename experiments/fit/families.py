@@ -248,8 +248,7 @@ class WeibullFamily(ShiftedFamily):
         return second
 
 
-# Classic families: a handful of parameters each.
-FAMILIES: dict[str, Family] = {
+FAMILIES: dict[str, Family] = {  # classic families: a handful of parameters each
     "exponential": ExponentialFamily(),
     "shifted_exponential": ShiftedExponentialFamily(),
     "weibull": WeibullFamily(),
@@ -259,5 +258,4 @@ FAMILIES: dict[str, Family] = {
     "mixture": TwoLogNormalsFamily(),
 }
 
-# The law that bends to whatever was measured; it needs rounds that are held out.
-EMPIRICAL = EmpiricalFamily()
+EMPIRICAL = EmpiricalFamily()  # bends to whatever was measured; needs held-out rounds

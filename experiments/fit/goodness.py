@@ -23,8 +23,7 @@ from .law import CannotFit, Family, Law, ScipyLaw, Section, fitted
 # changed during the measurement, the latter what is left if nothing has.
 
 FEWEST_ROUNDS = 6  # rounds that a table must have to be cut into halves of three
-# Delays of a half that a candidate is fitted to; of more, so many at equal distances.
-MOST_CELLS = 10_000
+MOST_CELLS = 10_000  # delays of a half that are fitted; of more, so many at equal distances
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,8 +232,7 @@ def _weights(workers: int, ks: Sequence[int]) -> FloatArray:
     return np.asarray(np.exp(logs + np.outer(above, -np.logaddexp(0, y))))
 
 
-# Of the last order statistics asked for: those of each family and half are alike.
-_remembered_weights = lru_cache(maxsize=2)(_weights)
+_remembered_weights = lru_cache(maxsize=2)(_weights)  # those of each family and half are alike
 
 
 def _pareto(model: Pareto, workers: int, above: FloatArray) -> FloatArray:

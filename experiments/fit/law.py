@@ -25,8 +25,7 @@ LARGE = 100_000  # delays of a sample above which a search looks at groups of ne
 # Values at either end that stay alone then, since they decide where a law begins and how its tail
 # falls; and how many groups the others make.
 SINGLE, GROUPS = 1_000, 10_000
-# Standard deviations; the values of a group that is wider, as across a gap, stay alone, too.
-WIDE = 0.05
+WIDE = 0.05  # standard deviations; the values of a group that is wider stay alone, too
 
 
 class CannotFit(ValueError):

@@ -44,8 +44,7 @@ from .law import rounded
 ODD = 0.02  # share of a load's calls, at either end, that show nothing
 SOON = 1e-4  # a call whose load leaves less than this share of it is shorter than its load costs
 WORST = 1e6
-# Of the noise, for each number: as often right as can be in simulated tables of known laws.
-PRICE = 0.5
+PRICE = 0.5  # of the noise, for each number: as often right as can be in simulated tables
 LEAST_NOISE = 0.005  # errors of predicted arrivals that are this small are none
 CELLS, SEED = 200_000, 20190407  # delays of the rounds that ``per_partition`` adds up
 

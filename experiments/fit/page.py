@@ -25,8 +25,7 @@ from .workers import Workers
 
 DELAY = "delay.yaml"
 
-# Tables that every fit leaves, with the columns that an older version may not have written.
-NEEDED = {
+NEEDED = {  # tables that every fit leaves, with columns that an older version may lack
     "fit": ("load", "family", "held_out", "order_error", "aic", "ks", "parameters", "delays"),
     "order_statistics": ("load", "family", "k", "observed", "predicted", "ratio"),
     "quantiles": ("family", "level", "fitted", "measured", "marked"),
@@ -38,8 +37,7 @@ NEEDED = {
 
 MAY_BE_EMPTY = ("load_laws", "workers")
 
-# How a family is drawn: its own colour, line and marker in every picture.
-FAMILY_LOOKS = {
+FAMILY_LOOKS = {  # how a family is drawn in every picture
     CONFIG: Look("#000000", "o", DASHED, "fitted config"),
     "mixture": Look("#D55E00", "P", SOLID, "two lognormals"),
     "lognormal": Look("#0072B2", "s", DASHED, "lognormal"),
@@ -62,8 +60,7 @@ MOST_CHECKED = 5  # loads that are compared in a sentence
 DRAWN = 4
 BEST = f"The {DRAWN} families that predict arrivals best; the table has all."
 LAGS = (1, 2, 5, 10)  # at which the correlation of being slow is told
-# Half of what is possible: an interval as wide holds everything that might matter.
-WIDEST = {"slow": 0.5, "correlation": 1.0}
+WIDEST = {"slow": 0.5, "correlation": 1.0}  # half of what is possible: so wide, nothing is told
 UNKNOWN = "cannot tell"
 
 

@@ -30,8 +30,7 @@ from .variance import measure_memory, split_variance
 from .workers import Estimates, Workers, judge_workers, without
 
 CONFIG = "config"  # what tables call the whole ``delay:`` section, beside the families
-# What is estimated of each worker, each with its interval.
-ESTIMATES = ("slower", "slow", "spell", "correlation", "cost")
+ESTIMATES = ("slower", "slow", "spell", "correlation", "cost")  # with intervals
 LEVELS = 400  # quantiles on each side of the median that are compared
 MARKED = (0.01, 0.1, 0.5, 0.9, 0.99, 0.999)  # levels that carry a marker in the picture
 

@@ -174,8 +174,7 @@ def _correlations(tables: Sequence[FloatArray]) -> Estimates:
     return Estimates(value, np.tanh(np.arctanh(value) - reach), np.tanh(np.arctanh(value) + reach))
 
 
-# Fields with a number for each worker, and that of a worker which is left out.
-LISTS = {"factors": 1.0, "ranks": 0.0}
+LISTS = {"factors": 1.0, "ranks": 0.0}  # fields that list workers, and a neutral number
 SMALLEST_SIGMA = 1e-3
 
 

@@ -15,8 +15,7 @@ from .masters import LiveMaster, Session
 from .worker import Task, Vector
 from .workers import Arrival, Death
 
-# Key of the random partitions of live runs; no tape, data set or simulation uses it.
-PARTITIONS = 2**32 - 3
+PARTITIONS = 2**32 - 3  # key of the random partitions of live runs; nothing else uses it
 
 
 @final

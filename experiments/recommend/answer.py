@@ -218,8 +218,7 @@ def _tuning(found: Recommendation) -> str:
     return f"{text} the ranking would be {names}{rest}"
 
 
-# What is changed about the delays, in words.
-CHANGES = {
+CHANGES = {  # what is changed about the delays, in words
     "load": "cost of partitions beyond the first",
     "tail": "tail, delays beyond the median",
     "persistence": "persistence",

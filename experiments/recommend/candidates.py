@@ -206,8 +206,7 @@ RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
     "gradient_table": lambda space: [{}],
 }
 
-# Schemes that are not searched, and why.
-LEFT_OUT: Mapping[str, str] = {
+LEFT_OUT: Mapping[str, str] = {  # schemes that are not searched, and why
     "cyclic_repetition": "as fast as cyclic_mds, whose code is better conditioned",
     "heterogeneity_aware": "needs the workers' speeds; name it in the config to have it compared",
     "heterogeneous_split": "needs the workers' chances to straggle; name it in the config",
@@ -268,8 +267,7 @@ def far_beyond(section: Section, listed: Iterable[Section]) -> bool:
     )
 
 
-# A section, and what it takes: infinite where it cannot be built, or is not known.
-Tried = tuple[Mapping[str, Any], float]
+Tried = tuple[Mapping[str, Any], float]  # a section, and what it takes: infinite if unknown
 
 
 def neighbours(

@@ -18,8 +18,7 @@ from .candidates import CLOCK, THEORY, Expected, Profile
 from .measure import Performance
 from .question import Goal, Order, Question, broken, typical
 
-# Confidence with which a scheme is dropped before the end: it is looked at several times.
-SURE = 0.999
+SURE = 0.999  # confidence with which a scheme is dropped early: it is looked at several times
 NO_DIFFERENCE = 1e-12  # relative: two means this close are equal, but for rounding
 
 
@@ -256,8 +255,7 @@ def require_some(contenders: Sequence[Contender]) -> None:
     raise ConfigError(f"no scheme keeps the limits ({'; '.join(texts)}, ...)")
 
 
-# By how much a scheme must be slower to go; drawn rounds have an error of their own.
-MARGIN = {THEORY: 0.02, CLOCK: 0.1}
+MARGIN = {THEORY: 0.02, CLOCK: 0.1}  # a scheme must be slower by this to go; drawn rounds err
 
 
 def cannot_win(contenders: Sequence[Contender], goal: Goal) -> dict[int, str]:

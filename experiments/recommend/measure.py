@@ -93,8 +93,7 @@ def _settings(base: str) -> Settings:
 
 
 MOST_UPDATES = 1000  # updates whose weights are looked at
-# Updates for each worker that belong to the start of a run with stale gradients, at most half.
-START = 4
+START = 4  # updates for each worker that are the start of a run with stale gradients, at most half
 # A partition is unheard that is in fewer updates than this share of what a mean one is in, unless
 # chance does the same to one of them with more than this probability.
 RARELY, CHANCE = 0.1, 1e-3

@@ -22,13 +22,11 @@ from ..text import number_of
 
 Parts = list[Chart | Image | Table]
 WINNER, MANIFEST = "winner.yaml", "manifest.json"
-# Schemes in the picture of the ranking, and those that the picture of the front names.
-MOST_ROWS, MOST_NAMED = 12, 8
+MOST_ROWS, MOST_NAMED = 12, 8  # schemes in the ranking's picture, and named in the front's
 WIDE = 4.0  # numbers that differ by this factor are drawn on a logarithmic axis
 FLOOR = 1e-3  # where an exact scheme stands on a logarithmic axis of decoding errors
 
-# What is changed about the delays: the labels of axes.
-CHANGES = {
+CHANGES = {  # what is changed about the delays: the labels of axes
     "load": "further partitions cost (times)",
     "tail": "delays beyond median (times)",
     "persistence": "chance to keep a delay",

@@ -21,8 +21,7 @@ STAGES = 5  # steps of the progress bar: theory and clock, trial, rates, race, s
 # What is added to the config's seed: rates are chosen on other delays than those of the race.
 RACE_DELAYS, TRIAL_DELAYS = 0, 1
 LONGER = 3  # runs are up to so many times as long as the config's, where iterations are short
-# The longest budget, in iterations of uncoded; others run ``LONGER`` times as many.
-MOST_ITERATIONS = 2000
+MOST_ITERATIONS = 2000  # of uncoded, in the longest budget; others run ``LONGER`` as many
 Rates = Mapping[Contender, tuple[float, ...]]  # learning rates at which each contender is simulated
 Result = TypeVar("Result")
 

@@ -125,8 +125,7 @@ def _drop_doubles(search: Search) -> None:
             one.leave(SCREENED, f"does the same as {same.label}")
 
 
-# The stage at which those leave that do not hear every partition, but for the best of them.
-UNHEARD = "unheard"
+UNHEARD = "unheard"  # the stage at which those leave that do not hear every partition
 
 
 def _set_unheard_aside(search: Search) -> None:
@@ -160,8 +159,7 @@ FINE = (0.5, 1.0, 2.0)  # learning rates around the best one of a scheme
 # Before anything is trained, whoever takes longer than so many times the best by the yardstick of
 # progress goes; and of schemes without a barrier, which are slow to train, so many stay.
 FAR, MOST_SLOW = 4.0, 8
-# Schemes that are tuned further and race: so many, within this factor of the best of the trial.
-TRIED, NEAR = 32, 2.0
+TRIED, NEAR = 32, 2.0  # so many are tuned further and race, within this factor of the best trial
 LEFT = "trial"  # the stage at which those leave that are far behind in the trial
 
 
@@ -211,8 +209,7 @@ def _drop_by_yardstick(search: Search) -> None:
 
 # Going on from the best of each scheme, between what was tried and beyond its edges.
 STEPS, TRAINED_STEPS = 24, 8  # how often one goes on, at most, by the clock and by training
-# By the clock one goes on from so many schemes at most, within this factor of the best.
-REFINED, CLOSE = 6, 1.5
+REFINED, CLOSE = 6, 1.5  # one goes on from so many by the clock, within this factor
 # By training one goes on from so many. Where the last step at an edge has gained less than this
 # share, the edge is the end.
 TRAINED, FLAT = 3, 0.01

@@ -31,8 +31,7 @@ from .question import Question
 from .scenario import Perturbation, perturbations
 from .search import STAGES, Search
 
-# Replications on changed delays with a training problem, and without one.
-TRAINED_REPLICATIONS, TIMED_REPLICATIONS = 16, 64
+TRAINED_REPLICATIONS, TIMED_REPLICATIONS = 16, 64  # on changed delays
 FEW = 6  # schemes that run on changed delays, at most
 
 

@@ -37,8 +37,7 @@ COMPARISONS: tuple[Callable[[Case], Quantities], ...] = (
 )
 
 Progress = Callable[[int, int], None]  # called with schemes done and schemes in all
-# Bytes that a round of one scheme takes, at least, and for each worker.
-MEMORY, PER_WORKER = 1500, 50
+MEMORY, PER_WORKER = 1500, 50  # bytes of a round of one scheme, at least, and a worker
 # What is compared of a user's own schemes: what the tables of a run have closed forms of.
 OF_A_CONFIG = (compare.compare_iteration_time, compare.compare_decoding_error)
 

@@ -114,8 +114,7 @@ def bound(comparisons: int, chance: float) -> float:
     return float(-special.ndtri(chance / (2 * max(1, comparisons))))
 
 
-# Relative tolerance of a decoded gradient that is exact but for the decoder's round-off.
-EXACT = 1e-9
+EXACT = 1e-9  # relative tolerance of a gradient that is exact but for the decoder's round-off
 TIES = NotComparable(f"{TIED}, here everyone")
 
 
@@ -189,8 +188,7 @@ BY_LAW = (
     "law engine, drain: mean",
     "law engine, drain: distance to batch",
 )
-# Probabilities at whose quantiles two distributions are compared.
-POINTS = np.linspace(0.005, 0.995, 199)
+POINTS = np.linspace(0.005, 0.995, 199)  # at whose quantiles distributions are compared
 
 
 def compare_law_engine(case: Case) -> Quantities:

@@ -91,8 +91,7 @@ def group_spreads(
     return spreads
 
 
-# About one second on average; the second Pareto law has no variance.
-DELAYS: tuple[DelayModel, ...] = (
+DELAYS: tuple[DelayModel, ...] = (  # some one second on average; the second Pareto: no variance
     parametric.Exponential(rate=1.0),
     parametric.ShiftedExponential(shift=0.5, rate=2.0),
     parametric.Weibull(shape=0.6, scale=0.66),
@@ -120,8 +119,7 @@ THIRTY: tuple[SchemeFamily, ...] = (
     IgnoreStragglers(wait_for=15, grace=0.5),
 )
 
-# Every registered scheme whose plan never changes, as its contract tests configure it.
-TWELVE: tuple[SchemeFamily, ...] = tuple(
+TWELVE: tuple[SchemeFamily, ...] = tuple(  # all whose plan never changes, as contract tests have it
     example
     for family in SCHEMES.values()
     for example in family.examples()
@@ -241,8 +239,7 @@ def name_and_fields(name: str, instance: object) -> str:
 
 RUN = 1000  # rounds in one run: few enough that the clock's rounding stays below 1e-12 of a round
 TAPES_AT_ONCE = 8  # tapes that are kept in memory together: 2 MiB a stream for 30 workers
-# Replication numbers kept for each setting, so that no two settings share a tape.
-SETTINGS_APART = 2**24
+SETTINGS_APART = 2**24  # replication numbers of a setting: no two settings share a tape
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,8 +20,7 @@ from .compare import Comparison, NotComparable, Outcome, bound
 if TYPE_CHECKING:
     from rich.console import Console
 
-# Chance that any row of the whole table fails although simulator and theory are right.
-CHANCE = 1e-4
+CHANCE = 1e-4  # that any row of the whole table fails although simulator and theory are right
 Verdict: TypeAlias = Literal["pass", "FAIL", "no formula", "not comparable"]
 
 

@@ -24,8 +24,7 @@ from ..run import files
 from . import page
 from .study import QUANTILES, Study, study_load
 
-# Seconds: products and quotients of delays down to here are numbers; so are those of 0 s.
-SHORTEST = 1e-150
+SHORTEST = 1e-150  # seconds: products and quotients down to here are numbers
 MOST_COUNTS = 100  # numbers of hosts, and time-outs, that may be asked for
 
 
@@ -111,8 +110,7 @@ def investigate(
 
 REPORT = "report.md"
 PICTURES, FORMATS = ("heat_map", "timeline"), ("png", "svg")
-# Tables that are written as CSV as well.
-CSV = (page.SLOWDOWN, page.HOSTS, page.CHANGES, page.STAGES)
+CSV = (page.SLOWDOWN, page.HOSTS, page.CHANGES, page.STAGES)  # are written as CSV, too
 
 
 def file_names(loads: Iterable[float | None]) -> list[str]:

@@ -40,12 +40,10 @@ TABLES = {
 }
 
 MATTERS = 0.02  # share of the job's time from which a saving is worth a word
-# Name the fewest hosts that together save this share of what all hosts that stand out save.
-NEARLY = 0.9
+NEARLY = 0.9  # name the fewest hosts that save this share of what all that stand out save
 NAMED, TICKS = 4, 24  # hosts that are named in a sentence, and beside a picture
 
-# What a step is made of, in the order in which it adds up.
-PARTS = {
+PARTS = {  # what a step is made of, in the order in which it adds up
     "typical": ("#0072B2", "a typical task: median worker, median round"),
     "workers": ("#D55E00", "workers: hosts that are lastingly slower"),
     "rounds": ("#E69F00", "rounds: slow for all workers"),

@@ -18,8 +18,7 @@ from scipy import stats
 from ...delay_models.base import FloatArray
 from .intervals import wandering
 
-# Cells of a piece, 16 MB: what is computed of a large table takes little memory beside it.
-PIECE = 2_000_000
+PIECE = 2_000_000  # cells of a piece, 16 MB: a large table needs little memory beside it
 
 
 def pieces(count: int, across: int) -> Iterator[slice]:
@@ -84,8 +83,7 @@ def slowest(table: FloatArray, count: int) -> Slowest:
 
 
 RUNS = 10  # runs of consecutive rounds from whose medians the error of a worker's factor is told
-# That any worker of a table without lasting differences keeps its factor as it was measured.
-CHANCE = 0.01
+CHANCE = 0.01  # that any worker without a lasting difference keeps its factor as measured
 # Times that the rounds' slowest workers are dealt out at random; two numbers are compared, so
 # chance makes somebody stand out in 1 % of the tables in which nobody does.
 DRAWS = 199

@@ -19,11 +19,9 @@ from .intervals import Blocks, blocks
 from .rounds import Change
 
 HOURS, QUANTILES = 24.0, (0.95, 0.99)
-# Hosts, those that cost most alone, that have an interval; it takes a thousand means each.
-JUDGED = 50
+JUDGED = 50  # hosts, the costliest, that have an interval; it takes a thousand means each
 LISTED = 100  # hosts that a cell of a table names; ``hosts`` has the order of all
-# Hosts that have a row each in a heat map; of more, so many of those to blame most.
-ALL, SOME = 128, 64
+ALL, SOME = 128, 64  # hosts with a row in a heat map; of more, those to blame most
 COLUMNS = 400  # rounds that have a column each in a heat map; of more, means of consecutive ones
 ROUNDS, LINES = 20, 16  # rounds and hosts of a timeline
 
@@ -147,8 +145,7 @@ class Stage:
     ends: FloatArray
 
 
-# A stage holds the wait for the slowest if it leaves so much of how far apart workers were.
-TOGETHER = 0.5
+TOGETHER = 0.5  # a stage that leaves this share of how far apart workers were holds the wait
 
 
 def stages_of(parts: Mapping[str, FloatArray], table: FloatArray) -> Iterator[Stage]:
