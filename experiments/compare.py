@@ -43,8 +43,7 @@ class Pair:
     label: str  # ``label``, ``scheme``: its name in tables, and in the registry
     scheme: str
     swept: dict[str, str]  # the sweep's keys and values
-    # ``first``, ``second``: ``(R, T + 1, columns)`` of iterations, by the name of the column
-    first: dict[str, FloatArray]
+    first: dict[str, FloatArray]  # ``(R, T + 1)`` of iterations, by column; so ``second``
     second: dict[str, FloatArray]
 
 

@@ -139,19 +139,16 @@ class Held:
     """What a file holds."""
 
     frame: pd.DataFrame  # its columns; of an array they are ``"0"``, ``"1"``, ...
-    # columns whose unit the file says beside their names
-    units: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)  # of columns whose names say none
     # ``unit``, ``where``: the unit that an array's name or the whole file's metadata names, and
     # what names it; ``None``: nothing does
     unit: str | None = None
     where: str = ""
     hint: str = ""  # the unit that the file's own name names; empty: none
-    # columns of which every cell looks like 1.184, and so may be 1184, with the first
-    pointed: Mapping[str, str] = field(default_factory=dict)
+    pointed: Mapping[str, str] = field(default_factory=dict)  # columns of cells like 1.184
     index: tuple[str, ...] = ()  # columns that are the index of a Parquet file
     assumed: tuple[str, ...] = ()  # what was taken to be so, a sentence each
-    # names to be dropped or kept that are no columns; workers, perhaps
-    others: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()  # dropped or kept names of no column; perhaps workers
 
     def unit_of(self, name: str) -> str | None:
         """The unit of a column, by its name or else by what the file says of it."""

@@ -69,14 +69,12 @@ class Reading:
     # what several rows of one worker and round are: an error, of which the last one counts, or
     # whose seconds add up
     retries: Retries = "refuse"
-    # which load is wanted, where there are several; ``None``: all of them
-    load: float | None = None
+    load: float | None = None  # which is wanted of several; ``None``: all of them
     keep: tuple[str, ...] = ()  # columns (or workers) that are workers', whatever they look like
     # rows of the file that count: ``A:B`` or ``A:B:STEP``, from 1, both included; or
     # ``COLUMN=VALUE``, ``COLUMN=A:B[:STEP]``. With ``:`` all of them do, whatever they look like.
     rows: str | None = None
-    # whether the first row of a text names the workers; ``None``: as it looks
-    header: Header | None = None
+    header: Header | None = None  # whether the first row names workers; ``None``: as it looks
     # what stands before the fraction of a number in a text; the other one groups thousands.
     # ``None``: as it looks.
     decimal: Decimal | None = None
@@ -132,23 +130,17 @@ def columns_of(stages: Stages, places: Sequence[int]) -> Stages:
 class Measured:
     """Measured delays."""
 
-    # the workers' names, one for each column; ``"0"``, ``"1"``, ... in a file without.
-    hosts: tuple[str, ...]
+    hosts: tuple[str, ...]  # workers' names, one a column; ``"0"``, ``"1"``, ... without any
     # ``{load: (rounds, n) seconds}``, loads ascending, the key ``None`` without a column load.
     # Finite and >= 0; infinite where a worker never arrived, and only if the caller asked for that.
     tables: Mapping[float | None, FloatArray]
     repairs: tuple[Repair, ...] = ()  # what was left out, mended or counted
     unit: str = "seconds"  # of the times, and why, in words
-    # for each load the rounds' names; those that are not there are 0, 1, 2, ...
-    rounds: Mapping[float | None, Names] = field(default_factory=dict)
-    # what the file does not say and was taken to be so, a sentence each
-    assumed: tuple[str, ...] = ()
+    rounds: Mapping[float | None, Names] = field(default_factory=dict)  # names, else 0, 1, 2, ...
+    assumed: tuple[str, ...] = ()  # what the file does not say, a sentence each
     read: tuple[str, ...] = ()  # all this in lines for people; see ``read.as_read``
-    # a column, not read, that looks like the time of an all-reduce; empty: none
-    allreduce: str = ""
-    # at each load ``{stage: (rounds, n) seconds}``, which add up to its table; empty if none are
-    # named
-    stages: Mapping[float | None, Stages] = field(default_factory=dict)
+    allreduce: str = ""  # a column that looks like an all-reduce's time, not read; empty: none
+    stages: Mapping[float | None, Stages] = field(default_factory=dict)  # they add up to ``tables``
 
     @property
     def workers(self) -> int:

@@ -80,8 +80,7 @@ class LoadFindings:
     """What was found in the unit delays of one load, or of all loads together."""
 
     delays: UnitDelays  # the unit delays
-    # every family fitted to the bulk, best order statistics of held-out rounds first
-    fits: list[Fit]
+    fits: list[Fit]  # of each family to the bulk, best prediction of held-out rounds first
     refused: dict[str, str]  # families that cannot fit, with the reason
     variance: Variance | None  # split into worker, round and rest, of the bulk
     memory: Memory | None  # persistence, of the bulk without workers that have spells of their own
@@ -204,8 +203,7 @@ class _Places:
     shares: FloatArray  # of the rounds, ``(K, n)``
     rounds: int  # how many
     errors: FloatArray  # their standard errors, ``(K, n)``, from batches of successive rounds
-    # workers that a recipe must place, ``(n,)``: those without a law of their own
-    judged: NDArray[np.bool_]
+    judged: NDArray[np.bool_]  # ``(n,)``, workers to be placed: without a law of their own
 
     @classmethod
     def of(cls, tables: Sequence[FloatArray], own: Sequence[int]) -> _Places:

@@ -116,8 +116,7 @@ SEED = 20190402
 class Cold:
     """What was found."""
 
-    # which delays are cold starts, one ``(rounds, n)`` bool per table
-    cells: tuple[NDArray[np.bool_], ...]
+    cells: tuple[NDArray[np.bool_], ...]  # ``(rounds, n)`` bool per table: cold starts
     beyond: float  # they take longer than this many seconds, the others less
     rounds: int  # how many rounds there are in all
     sizes: NDArray[np.int64]  # number of cold starts in each hit round, ``(hit,)``
@@ -125,8 +124,7 @@ class Cold:
     # of each hit round the typical cold start (geometric mean), less what the round's other workers
     # typically took, ``(hit,)`` seconds
     start_ups: FloatArray
-    # standard deviation of the logarithms of start-ups in a round; 0 beyond ``MOST_WITHIN``
-    within: float
+    within: float  # standard deviation of log start-ups in a round; 0 beyond ``MOST_WITHIN``
 
     @property
     def hit(self) -> int:

@@ -131,9 +131,7 @@ class Fit:
     ks: float  # largest distance of the two distribution functions
     predicted: FloatArray  # mean k-th smallest of n independent delays, ``(K,)`` seconds
     observed: FloatArray  # mean k-th smallest delay of a measured round, ``(K,)`` seconds
-    # how well halves of the rounds are predicted from the others; all rounds from themselves where
-    # none could be held out
-    held_out: Score
+    held_out: Score  # of halves of the rounds from the others, or of all from themselves
 
     @property
     def aic(self) -> float:
@@ -272,9 +270,7 @@ class Resimulated:
     ks: tuple[int, ...]  # which arrivals
     measured: FloatArray  # mean k-th smallest delay of a round, ``(K,)`` seconds
     simulated: FloatArray  # by the fitted sections, ``(K,)`` seconds
-    # ``low``, ``high``: between these lie the means of nearly all simulated tables, ``(K,)``
-    # seconds
-    low: FloatArray
+    low: FloatArray  # to ``high`` are the means of nearly all simulated tables, ``(K,)`` seconds
     high: FloatArray
 
     @property

@@ -43,13 +43,11 @@ class Findings:
     ks: Sequence[int]  # the order statistics that families are ranked by
     load: LoadFit | None  # how delays grow with the load; ``None`` where there is one load
     load_law: dict[str, Any]  # the ``load_law:`` section
-    # one for each load, and one for all together; the config is made from the first
-    loads: list[LoadFindings]
+    loads: list[LoadFindings]  # of each load and of all; the config is made from the first
     chosen: Candidate  # the ``delay:`` section
     workers: Workers | None  # each by itself; ``None`` where too little was measured
     shorter: dict[float | None, int]  # per load, how many calls took less than the load costs
-    # the sections against the rounds of each load that they were made from
-    checked: list[Resimulated]
+    checked: list[Resimulated]  # the sections against the rounds of their loads
 
     @property
     def warnings(self) -> list[str]:

@@ -49,8 +49,7 @@ class Workers:
     slower: Estimates  # times the median worker's typical delay
     slow: Estimates  # share of the rounds in which it is slow
     spell: Estimates  # rounds in a row in which it is slow, on average
-    # of the logarithm of its delay over the round's median, in successive rounds
-    correlation: Estimates
+    correlation: Estimates  # of log(delay / round's median) in successive rounds
     cost: Estimates  # seconds a round that a median worker in its place would save
     standing: tuple[int, ...]  # those that stand out from chance, the costliest first
     order: tuple[int, ...]  # all, those that stand out first, then by what they cost

@@ -94,8 +94,7 @@ class How:
     scheduler: str | None = None  # address of a Dask cluster; ``None``: processes of this machine
     scale: float = 1.0  # real seconds that one second of the config takes
     injected: bool = True  # whether the config's delays are slept out
-    # how many times as long the computing of some workers takes, by worker
-    slow: tuple[tuple[int, float], ...] = ()
+    slow: tuple[tuple[int, float], ...] = ()  # workers, and times their computing takes
 
 
 @dataclass(frozen=True)
@@ -104,12 +103,8 @@ class Facts:
 
     message: float  # seconds of an empty task, there and back, to one worker; the median
     round: float  # seconds of a round of empty tasks, all workers; the mean
-    # share of messages whose computing took longer than their delay; ``None`` where none was
-    # injected
-    late: float | None
-    # how far the models are from those that the simulator finds for the same arrivals; ``None``
-    # without a problem
-    replayed: Difference | None
+    late: float | None  # share of messages that computing made late; ``None``: no delays
+    replayed: Difference | None  # from models that the simulator finds; ``None``: no problem
 
 
 def play(

@@ -96,13 +96,11 @@ class Session:
 
     run: Run  # what to run
     workers: ConnectedWorkers  # the real workers. Tests simulate them.
-    # the problem and the optimizer; ``None``: times alone are of interest
-    training: Training | None = None
+    training: Training | None = None  # ``None``: times alone are of interest
     injected: bool = True  # whether the config's delays are slept out
     progress: Callable[[], None] = lambda: None  # called after each iteration
     next_task: int = 0  # number of the next task
-    # when each dead worker died, in seconds since the replication began
-    died: dict[int, float] = field(default_factory=dict)
+    died: dict[int, float] = field(default_factory=dict)  # when each dead one died, in seconds
 
 
 class LiveMaster(ABC):

@@ -40,12 +40,9 @@ class Task:
     """What a worker is to do next."""
 
     number: int  # tells tasks apart; later ones have larger numbers
-    # ``(m,)`` seconds after the task begins before which each message is not sent; infinite for one
-    # that never is
-    waits: tuple[float, ...]
+    waits: tuple[float, ...]  # ``(m,)`` seconds before a message is sent; infinite: it never is
     argument: Any  # what the work needs besides the data: a model, or more
-    # compute nothing and send the argument back; for measuring what a message costs
-    empty: bool = False
+    empty: bool = False  # send the argument back at once: for measuring what a message costs
 
 
 @final
@@ -87,8 +84,7 @@ class Wanted:
 
     place: int  # which of the task's messages
     argument: Any  # the task's
-    # gradients that the task has computed already, by partition; added to
-    done: dict[int, FloatArray]
+    done: dict[int, FloatArray]  # gradients that the task has computed, by partition
     listen: Callable[[], None]  # called between pieces of the work; raises ``Ended`` to stop it
 
 
@@ -114,8 +110,7 @@ class Nothing(Computation):
 class HeldPartitions(Computation):
     """Partitions that a worker holds; abstract."""
 
-    # each partition's rows, some at a time, as problems of their own
-    parts: Mapping[int, Sequence[Problem]]
+    parts: Mapping[int, Sequence[Problem]]  # rows of each partition, as small problems
     rows: int  # N, of all the data
 
     def gradient(self, partition: int, beta: FloatArray, wanted: Wanted) -> FloatArray:
@@ -168,8 +163,7 @@ class Setup:
 
     computation: Computation = field(default_factory=Nothing)  # what it computes
     policy: Policy = Policy.CANCEL  # what it does with unfinished work when the next task comes
-    # how many times as long its computing takes, at least 1; the rest of it waits
-    slow: float = 1.0
+    slow: float = 1.0  # times as long its computing takes, at least 1; the rest waits
 
 
 ENTRIES = 2**18  # entries of X, 2 MiB: under a millisecond of work

@@ -43,8 +43,7 @@ class SearchSpace:
     workers: int  # n
     typical: float  # seconds, the median time of a worker with one partition
     most_load: int  # partitions that a worker may hold
-    # list every number of arrivals, as theory and the clock alone can rank them quickly
-    fine: bool = False
+    fine: bool = False  # list every number of arrivals, as theory and clock rank them quickly
     network: bool = False  # whether the size of messages matters
 
     def sections(self, catalogue: Catalogue, only: Sequence[str] = ()) -> Iterator[Section]:

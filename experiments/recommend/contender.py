@@ -123,8 +123,7 @@ class Contender:
     clocked: Performance | None = None  # its clock alone
     trial: Performance | None = None  # values on trial delays at several rates
     rate: float = np.nan  # its own learning rate; NaN without training
-    # values on the config's delays, at its own rate and at the common one
-    final: Performance | None = None
+    final: Performance | None = None  # on the config's delays, at its and the common rate
     stage: str = ""  # at which it left; empty for those that stayed to the end
     reason: str = ""  # why it left
     breaks: str = ""  # the limit that one of the config's breaks; it stays for comparison

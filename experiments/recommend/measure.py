@@ -56,8 +56,7 @@ class Simulation:
     iterations: int  # ``iterations``, ``replications``: instead of the config's
     replications: int
     goal: Goal  # what is looked at
-    # learning rates, in the order of their trials; empty: the clock alone
-    rates: tuple[float, ...] = ()
+    rates: tuple[float, ...] = ()  # learning rates, in order; empty: the clock alone
     # those of the rates whose values are of interest by themselves. The others only compete for the
     # best, and end as soon as they cannot be it.
     reported: tuple[float, ...] = ()
@@ -165,18 +164,14 @@ class Performance:
     # ``(len(rates), R)``, or ``(1, R)`` for progress: what the goal makes small; NaN where it is
     # not reached; empty where a clock alone was asked for
     values: FloatArray
-    # ``(len(rates), R)`` iterations to the target; NaN where there is no target
-    to_target: FloatArray
+    to_target: FloatArray  # ``(len(rates), R)`` iterations to the target, or NaN
     iteration_time: FloatArray  # ``(R,)`` mean seconds of an iteration
     error: float  # mean decoding error of an update
     staleness: float  # mean, in updates
     busy: FloatArray  # ``(R,)`` workers that compute at a time, on average
-    # ``(R,)`` gradients that the master hears in a second, by the size of messages
-    heard: FloatArray
+    heard: FloatArray  # ``(R,)`` gradients heard in a second, by the size of messages
     exact: bool  # whether every update is exact and fresh
-    # share of the updates that hold the partition that is in fewest of them; NaN where that is not
-    # known
-    least_heard: float
+    least_heard: float  # share of updates with the partition that is in fewest; NaN: not known
     balance: float  # that share over the mean partition's, of all replications together
     unheard: bool  # whether some partition is hardly ever part of an update
     digest: str  # of all that was simulated; equal for two schemes that do the same

@@ -35,9 +35,7 @@ ROWS_A_WORKER, FEATURES = 40, 20  # size of the synthetic problem that stands fo
 class MeasuredConfig:
     """A config that is made from a measured table."""
 
-    # the table, and what is trained: nothing without a loss. There is no table where there is a
-    # config.
-    job: MeasuredJob
+    job: MeasuredJob  # the table, if there is no config, and what is trained, if there is a loss
     reading: Reading = AS_IT_IS  # what the table does not say of itself
 
     @cached_property
@@ -105,13 +103,11 @@ class Scenario:
 
     name: str  # of the config or the table
     base: Mapping[str, Any]  # the config without its schemes, every default written out
-    # sections of the schemes that the config compares, with their labels
-    given: tuple[Mapping[str, Any], ...]
+    given: tuple[Mapping[str, Any], ...]  # sections of the config's schemes, with labels
     catalogue: Catalogue  # what a config can name
     features: int  # p; 0 without a problem
     unit_delay: float  # seconds, median unit delay
-    # seconds at load 1 and 2, medians, and the mean of the slowest of n at load 1
-    worker_time: tuple[float, float, float]
+    worker_time: tuple[float, float, float]  # medians at load 1 and 2, mean of the slowest
     surge: float  # seconds by which the slowest of many rounds is slower than the slowest of a run
     repeats: int  # how many times the usual replications are needed, since few rounds are very slow
     affordable: int  # replications that one run of each scheme of the config may have

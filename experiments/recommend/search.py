@@ -32,15 +32,10 @@ class Search:
 
     question: Question  # what is asked
     lanes: Sequence[Lane]  # where to compute; none: here
-    # called with the stages that are done, and how many there are
-    progress: Callable[[float, int], None]
-    # the schemes of the config, and then all that are searched; in place ``i`` the one of index
-    # ``i``
-    contenders: list[Contender] = field(default_factory=list)
-    # seconds that uncoded takes for the config's iterations; NaN before its clock ran
-    horizon: float = np.nan
-    # of the progress bar, what the next simulations fill: stages done, and share of a stage
-    part: tuple[float, float] = (0.0, 1.0)
+    progress: Callable[[float, int], None]  # called with the stages done, and in all
+    contenders: list[Contender] = field(default_factory=list)  # those of the config first; by index
+    horizon: float = np.nan  # seconds of uncoded's iterations; NaN before its clock ran
+    part: tuple[float, float] = (0.0, 1.0)  # of the bar, what comes next fills: stages, and share
 
     @property
     def left(self) -> list[Contender]:

@@ -41,8 +41,7 @@ class Sensitivity:
 
     perturbation: Perturbation  # what is changed
     contender: Contender  # the scheme
-    # ``(R,)`` of the quantity that is minimised; NaN where the goal is not reached
-    values: FloatArray
+    values: FloatArray  # ``(R,)`` of what is minimised; NaN where the goal is not reached
     best: FloatArray  # the same of the recommended scheme, on the same delays
     criterion: Criterion  # what of the values is compared
 
@@ -126,13 +125,10 @@ class Recommendation:
     """What was found."""
 
     search: Search  # the question, and all contenders
-    # those that stayed, the best first; the config's own among them
-    finalists: tuple[Contender, ...]
+    finalists: tuple[Contender, ...]  # those that stayed, also the config's own; the best first
     winner: Contender  # the best of those that keep the limits
-    # others that keep the limits and cannot be told apart from the winner
-    tied: tuple[Contender, ...]
-    # finalists by their value at the common rate, the best first; empty without training
-    untuned: tuple[Contender, ...]
+    tied: tuple[Contender, ...]  # others, within limits, that cannot be told apart from it
+    untuned: tuple[Contender, ...]  # finalists at the common rate, the best first, if any
     sensitivities: tuple[Sensitivity, ...]  # the best few on changed delays
 
     @property

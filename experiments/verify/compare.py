@@ -37,8 +37,7 @@ class Comparison:
     simulated: float  # what the simulator gave
     expected: float  # what the theory says: a value, or an upper bound when ``one_sided``
     z: float  # the score; infinite where numbers that do not vary disagree
-    # standard error of ``simulated - expected``; NaN where another measure gave z
-    error: float = np.nan
+    error: float = np.nan  # of ``simulated - expected``; NaN where another measure gave z
     one_sided: bool = False  # only a simulated number above the expected one is wrong
     varies: bool = True  # False when the number is the same in every round; then z is 0 or infinite
 

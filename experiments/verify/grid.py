@@ -131,17 +131,14 @@ TWELVE: tuple[SchemeFamily, ...] = tuple(  # all whose plan never changes, as co
 class Setting:
     """One cluster, one delay model, one load law, and the schemes that read its tape."""
 
-    # position in the grid; it selects the tape, so that a tape does not depend on the other
-    # settings
-    index: int
+    index: int  # position in the grid; it selects the tape, whatever the other settings
     workers: int  # n
     delay: DelayModel  # the unit delays
     law: LoadLaw  # how a worker's time grows with its load
     families: tuple[SchemeFamily, ...]  # the schemes
     learns: bool  # also train, for the convergence bound
     by_law: bool = False  # also draw rounds by the law engine
-    # (label, scheme) pairs of a config, instead of the families
-    given: tuple[tuple[str, RoundScheme], ...] = ()
+    given: tuple[tuple[str, RoundScheme], ...] = ()  # a config's (label, scheme) pairs
 
     @property
     def schemes(self) -> list[RoundScheme]:

@@ -39,8 +39,7 @@ class Slowest:
     """The K slowest workers of each round, the slowest first."""
 
     seconds: FloatArray  # ``(R, K)``
-    # ``(R, K)``, indices; of equal delays the first worker's comes first
-    workers: NDArray[np.int64]
+    workers: NDArray[np.int64]  # ``(R, K)``; of equal delays the first worker's is first
     of: int  # n
 
     def without(self, gone: Collection[int]) -> tuple[FloatArray, NDArray[np.int64], FloatArray]:

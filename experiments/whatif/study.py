@@ -35,15 +35,10 @@ class Study:
     hosts: pd.DataFrame  # a row each, the one that costs most alone first
     changes: pd.DataFrame  # what each change saves, a row each
     heat_map: pd.DataFrame  # seconds of hosts and rounds, or of runs of consecutive rounds
-    # seconds of some hosts in some rounds; ``step`` is how long the round took
-    timeline: pd.DataFrame
-    # what each stage of a step adds to it, a row for each stage and host; empty if no stages are
-    # named
-    stages: pd.DataFrame = field(default_factory=pd.DataFrame)
-    # that the intervals are made from; ``None`` where the tables were read again
-    blocks: Blocks | None = field(default=None, kw_only=True)
-    # whether the times include the wait for the slowest, as far as they show it
-    waits: Sign = field(default="", kw_only=True)
+    timeline: pd.DataFrame  # seconds of some hosts and rounds, and of the round, ``step``
+    stages: pd.DataFrame = field(default_factory=pd.DataFrame)  # a row per stage and host
+    blocks: Blocks | None = field(default=None, kw_only=True)  # ``None`` of tables read again
+    waits: Sign = field(default="", kw_only=True)  # whether times include the wait, if it shows
 
     @property
     def workers(self) -> int:
@@ -138,8 +133,7 @@ class Stage:
     """What a stage of a step adds to every round, and who ends it."""
 
     name: str  # of the stage
-    # ``(R,)`` seconds between the last worker's end of the stage before and of this one
-    added: FloatArray
+    added: FloatArray  # ``(R,)`` seconds from the last end of the stage before to this one's
     # ``(n,)``, the share of rounds in which each worker is the last; who are equally late share a
     # round. NaN where the stage holds the wait for all: they end it together.
     ends: FloatArray
