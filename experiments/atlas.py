@@ -43,9 +43,6 @@ from .run import timeline
 from .run.files import all_or_none, locked, write_bytes
 from .text import number_of
 
-# What is known of a scheme stands in its docstring.
-
-
 FACTS = {  # the entries of a docstring's ``Facts``, and how the page names them
     "load": "Load",
     "stop": "Stop",
@@ -78,9 +75,6 @@ def entry_of(family: type[SchemeFamily]) -> AtlasEntry:
     facts.setdefault("source", " ".join(found["text"].split()) if found else "")
     said = {key: facts.get(key) or NOT_SAID for key in FACTS}
     return AtlasEntry(family.name, tuple(prose_of(family)), names(family), said)
-
-
-# The page, in Markdown that GitHub and mkdocs show alike.
 
 
 FOLDER = "atlas"  # of the pictures, beside the page
@@ -212,9 +206,6 @@ def _code(text: str) -> str:
     return text.replace("``", "`")
 
 
-# A scheme is drawn as its encoding matrix or, without one worth a look, as its first rounds.
-
-
 DELAY = {"model": "shifted_exponential", "shift": 0.5, "rate": 2.0}  # seconds; mean 1
 
 TRAINING = {  # for schemes that look at losses
@@ -280,9 +271,6 @@ def _matrix(encoding: sparse.csr_array, workers: int) -> Picture:
 def _numbered(label: str, count: int) -> Axis:
     places = tuple(range(0, count, max(1, -(-count // 12))))
     return Axis(label, names=tuple(map(str, places)), places=places)
-
-
-# The command.
 
 
 PAGE = "atlas.md"

@@ -25,8 +25,6 @@ from .config.settings import FailureSettings
 from .page import terminal
 from .reproduce import FIGURES
 
-# ``erasurehead init``: the example configs that come with the package.
-
 FOLDER = resources.files("erasurehead.experiments") / "configs"
 SUFFIX = ".yaml"
 
@@ -53,8 +51,6 @@ def write_example(name: str, folder: Path) -> Path:
         raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from None
     return path
 
-
-# ``erasurehead list``: what a config can name, read from the registries.
 
 Entries = Mapping[str, type]
 

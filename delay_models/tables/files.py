@@ -99,7 +99,6 @@ def opened(path: Path) -> IO[bytes]:
 
 
 def _head(path: str) -> tuple[list[str], str]:
-    """The first lines that are whole and not empty, and how the text is encoded."""
     require_regular(Path(path))
     with reading("csv.gz" if path.endswith(".gz") else "csv"), opened(Path(path)) as file:
         block = file.read(HEAD)

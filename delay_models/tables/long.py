@@ -338,7 +338,6 @@ class LongTable:
 def _seconds(
     held: Held, role: Mapping[str, str], reading: Reading
 ) -> tuple[FloatArray, NDArray[np.int64], str, list[Repair]]:
-    """Seconds of every row, the rows that failed, the unit in words, what had to be assumed."""
     frame = held.frame
     if "seconds" not in role:
         start, end = role["start"], role["end"]
@@ -417,7 +416,6 @@ MOST_COUNTED = 10**9  # a number of rounds from which on a few digits are enough
 
 
 def _gaps(numbers_of_rounds: NDArray[np.float64]) -> list[Repair]:
-    """Rounds that no worker has, where the others are evenly numbered."""
     steps = np.diff(numbers_of_rounds)
     if len(steps) < 2:
         return []
@@ -447,7 +445,6 @@ REASONS = frozenset(("error", "exception", "error_message", "failure_reason", "t
 
 
 def _failures(frame: pd.DataFrame, role: Mapping[str, str]) -> tuple[str, NDArray[np.int64]] | None:
-    """A column that says that some calls failed, and their rows."""
     words, most = GAPS - PUNCTUATION, len(frame) / 2
     for name in frame.columns.difference([*role.values()], sort=False):
         column, whole = frame[name], parse(str(name)).whole

@@ -61,7 +61,6 @@ def derived_worker(table: FloatArray) -> list[Finding]:
 
 
 def _with_derived(table: FloatArray, found: dict[int, str]) -> dict[int, str]:
-    """What was found, and columns that are made from those that are left."""
     for _ in range(MOST_DERIVED):
         left = np.array([place for place in range(table.shape[1]) if place not in found])
         derived = [*_derived(table[:, left])] if len(left) > 2 else []
@@ -262,7 +261,6 @@ def _of_neighbours(
 
 
 def _constant(table: FloatArray) -> Iterator[Finding]:
-    """Columns of one number beside others that vary."""
     rows, n = table.shape
     still = np.ptp(table, axis=0) == 0
     if not still.any() or 2 * still.sum() >= n + (n == 2):
@@ -274,7 +272,6 @@ def _constant(table: FloatArray) -> Iterator[Finding]:
 
 
 def _few_values(table: FloatArray) -> Iterator[Finding]:
-    """Columns of two or three numbers beside others of many."""
     rows, n = table.shape
     if rows < 12:
         return
@@ -287,7 +284,6 @@ def _few_values(table: FloatArray) -> Iterator[Finding]:
 
 
 def _whole(table: FloatArray) -> Iterator[Finding]:
-    """Columns of whole numbers among fractions, or of fractions among whole numbers."""
     rows, n = table.shape
     whole = table == np.round(table)
     columns = whole.all(axis=0)
@@ -304,7 +300,6 @@ def _whole(table: FloatArray) -> Iterator[Finding]:
 
 
 def _trends(table: FloatArray) -> Iterator[Finding]:
-    """Columns that grow, or fall, in nearly every row, where not all do."""
     rows, n = table.shape
     if rows < 10:
         return

@@ -193,8 +193,6 @@ def _phases(typical: FloatArray) -> int:
     return place if clear and np.median(high) > 1.4 * np.median(low) else 0
 
 
-# A first row that names the columns.
-
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 BLANK = frozenset({"", "na", "n/a", "nan", "null", "none"})
 

@@ -144,9 +144,6 @@ def own_seconds(calls: pd.DataFrame, column: str, retries: Retries) -> pd.DataFr
     return calls.assign(seconds=own)
 
 
-# Stages: columns that are parts of a step.
-
-
 def require_stages(reading: Reading) -> None:
     """Refuse a column that is named twice, and a whole step as a stage (UnusableFile)."""
     if twice := [n for place, n in enumerate(reading.named) if n in reading.named[:place]]:

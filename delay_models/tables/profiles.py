@@ -269,12 +269,10 @@ def _json(file: Path, most: int | None, whole: bool = False) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of the JSON, of which every key is there once."""
     require_once([key for key, _ in pairs])
     return dict(pairs)
 
 
 def _wanted(part: dict[str, Any]) -> dict[str, Any] | None:
-    """An object of the JSON, if it is a step or a span of the host, the rank, or the whole."""
     whole = "traceEvents" in part or "rank" in part or "distributedInfo" in part
     return part if whole or _kind(part) else None

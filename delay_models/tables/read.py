@@ -90,7 +90,6 @@ def _opened(
 
 
 def _held(path: str, reading: Reading, most: int | None) -> tuple[Held, list[Repair]]:
-    """What the file holds, without the rows and columns that are to be left out."""
     held = read_profiles(path, most) if is_profile(path) else read_file(path, most, reading)
     frame = held.frame
     if frame.empty:
@@ -233,9 +232,6 @@ def _together(parts: Mapping[Load, RawTable], repairs: list[Repair]) -> Measured
         allreduce=first.allreduce,
         stages={load: part.stages for load, part in parts.items() if part.stages},
     )
-
-
-# How a table was read, in a few lines: they open every command that reads one.
 
 
 SHOWN = 6  # workers whose names and delays are shown

@@ -76,7 +76,6 @@ def read_wide(held: Held, reading: Reading) -> RawTable:
 
 
 def _cells(frame: pd.DataFrame, gaps: bool) -> tuple[FloatArray, int]:
-    """The cells as numbers, and how many of them say that something failed."""
     if all(dtype.kind in NUMBERS for dtype in frame.dtypes):  # at once: pandas is slow by column
         return np.ascontiguousarray(frame.to_numpy(np.float64, na_value=np.nan)), 0
     remedy = "--drop leaves a column out"
@@ -211,7 +210,6 @@ def _facts(table: FloatArray, a_second: float) -> Flags:
 
 
 def _unit(found: list[str], table: FloatArray, held: Held, reading: Reading) -> Told:
-    """The workers' names without a unit, and the unit of the delays."""
     by_name = [parse(name).unit for name in found]
     units = [unit or held.units.get(name) for name, unit in zip(found, by_name, strict=True)]
     first = units[0]

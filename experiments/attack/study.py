@@ -67,7 +67,6 @@ def codes_of(document: Mapping[str, Any]) -> AttackedCodes:
 
 
 def _attacked(cell: Cell, before: Sequence[AttackedCode]) -> AttackedCode | str:
-    """The code of a cell, or why there is none."""
     workers, name = cell.settings.workers, str(cell.scheme["name"])
     if workers > MOST_WORKERS:
         raise at("workers", workers, f"must be at most {MOST_WORKERS} for an attack")

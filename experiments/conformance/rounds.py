@@ -202,7 +202,6 @@ def _refusal(family: SchemeFamily, workers: int) -> InvalidParameter | None:
 
 
 def _named(family: SchemeFamily, workers: int, error: InvalidParameter) -> None:
-    """Follow the named values to a family that is accepted."""
     seen: set[str] = set()
     while True:
         where = f"refuses {error.field} = {error.value!r} with {workers} workers"

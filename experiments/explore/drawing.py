@@ -27,14 +27,12 @@ from ..run.compute import learn
 from ..run.records import ClosedForm, closed_form, mean_and_error
 from ..run.tuning import clock
 
-# A run as arrays: quicker than the tables of ``erasurehead run``.
-
 Estimate = tuple[float, float]  # a mean over replications, and its standard error
 
 
 @dataclass(frozen=True, eq=False)
 class Simulated:
-    """What a cell's run did."""
+    """What a cell's run did, as arrays: quicker than the tables of ``erasurehead run``."""
 
     label: str  # ``label``, ``scheme``: its name in pictures, and in the registry
     scheme: str

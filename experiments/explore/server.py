@@ -24,14 +24,12 @@ from ..page.html import environment, script_hash, text
 from ..text import line
 from .drawing import ClosedForms, drawn_page
 
-# The config that the sliders make. ``erasurehead run`` takes it as well.
-
 WEIBULL, SIGMA, ALPHA, SHAPE = 0.6, 1.0, 2.5, 4.0
 REPLICATIONS, ITERATIONS = 8, 40  # few enough to follow the hand, and enough for a band
 
 
 def document(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """The config that the sliders choose."""
+    """The config that the sliders choose; ``erasurehead run`` takes it, too."""
     d, r = int(chosen["d"]), int(chosen["r"])
     law: dict[str, Any] = {"kind": chosen["load_law"]}
     if law["kind"] == "additive":
@@ -74,7 +72,6 @@ def delay(chosen: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _law(law: str, shift: float, mean: float) -> dict[str, Any]:
-    """Shift and a random part with this mean."""
     match law:
         case "weibull":
             scale = mean / gamma(1 + 1 / WEIBULL)

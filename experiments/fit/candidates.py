@@ -257,7 +257,6 @@ def _reshuffled(recipe: LawsOfWorkers, half: Half, ks: Sequence[int]) -> FloatAr
 def _built(
     recipe: Recipe, delays: UnitDelays, workers: Workers | None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """A recipe's section with all that goes around it, and the parts in words."""
     why = [*recipe.text.split("; ")]
     if isinstance(recipe, Again):
         return recipe.section(np.empty(0), delays.tables), tuple(why)

@@ -393,7 +393,6 @@ def _order_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
 
 
 def _quantiles(tables: Mapping[str, pd.DataFrame]) -> Chart:
-    """Fitted quantiles on the horizontal axis, measured ones on the vertical, both logarithmic."""
     table = tables["quantiles"]
     positive = table.loc[table["measured"] > 0, "measured"]
     low, high = float(positive.min()), float(positive.max())

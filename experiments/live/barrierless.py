@@ -96,7 +96,6 @@ class LiveBarrierlessMaster(LiveMaster):
             self._start(each)
 
     def _update(self, now: float) -> None:
-        """Move the model along what has been accepted since the update before."""
         version, k = self.decisions.version, self._scheme.gradients
         gradient: Vector
         if self._means:

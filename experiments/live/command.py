@@ -139,7 +139,6 @@ def run_live(
 def _played(
     grid: Sequence[Cell], how: How, progress: Progress, total: int
 ) -> Iterator[tuple[Cell, tuple[CellResult, Facts] | str, float]]:
-    """Run cell after cell; each with what became of it, or why nothing did, and its seconds."""
     done = 0
     progress(0, total)
 

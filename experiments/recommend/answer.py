@@ -177,7 +177,6 @@ def _iterations(mean: float) -> str:
 
 
 def _no_coding(found: Recommendation) -> str:
-    """Why redundancy does not pay: what it can save at most, and what it costs."""
     scenario = found.question.scenario
     one, two, slowest = scenario.worker_time
     text = (
@@ -226,7 +225,6 @@ CHANGES = {  # what is changed about the delays, in words
 
 
 def _holds(found: Recommendation, name: str) -> str:
-    """How far one thing about the delays can change before another scheme is better."""
     rows = [each for each in found.sensitivities if each.perturbation.name == name]
     if not rows and name == "load" and found.sensitivities:
         return "the answer does not depend on it, since no compared scheme has a load above 1"

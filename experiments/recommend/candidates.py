@@ -130,7 +130,6 @@ def _codes(space: SearchSpace) -> Iterator[Section]:
 
 
 def _own_or_sampled(**choices: Sequence[Any]) -> Iterator[Section]:
-    """Each choice with partitions of one's own and with random ones."""
     return _every(**choices, data=("sampled", "own"))
 
 

@@ -170,7 +170,6 @@ def _remarks(row: Mapping[Any, Any], best: bool) -> Iterator[str]:
 
 
 def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator[Chart]:
-    """Ratios to the recommended scheme: filled at its own learning rate, hollow at the common."""
     known = ranking[np.isfinite(_values(ranking, "ratio"))]
     rows = known.head(MOST_ROWS)
     if rows.empty:
@@ -292,7 +291,6 @@ def _sensitivity_table(table: pd.DataFrame) -> Table:
 def _sensitivity_chart(
     table: pd.DataFrame, ranking: pd.DataFrame, looks: Mapping[str, Look]
 ) -> Iterator[Chart]:
-    """Ratios on changed delays; nothing where the goal is not reached."""
     known = np.isfinite(_values(table, "ratio"))
     if not known.any():
         return

@@ -107,7 +107,6 @@ def _drop_losers(search: Search) -> None:
 
 
 def _drop_doubles(search: Search) -> None:
-    """Of schemes that do the same the first stays, and those of the config."""
     first: dict[tuple[Any, ...], Contender] = {}
     for one in search.left:
         assert one.clocked is not None
@@ -259,7 +258,6 @@ def refine_by_training(search: Search) -> None:
 
 
 def _searched(search: Search, contenders: Iterable[Contender]) -> list[Contender]:
-    """Those whose schemes are searched: of others, the config's own are compared alone."""
     only = search.question.only
     return [one for one in contenders if not only or one.scheme in only]
 
@@ -373,6 +371,5 @@ def _heat(search: Search, contenders: Sequence[Contender], replications: int) ->
 
 
 def _leader(search: Search) -> Contender:
-    """The best of those that may be recommended."""
     allowed = [one for one in search.left if not one.barred]
     return min(allowed or [one for one in search.left if not one.breaks], key=final_order)

@@ -105,7 +105,6 @@ def _few(search: Search, finalists: Sequence[Contender]) -> list[Contender]:
 
 
 def _how_far(one: Contender) -> tuple[int, float, float]:
-    """A key that sorts: those that came furthest first, and of them the best."""
     if one.final is not None:
         return 0, *final_order(one)
     if one.trial is not None:
@@ -201,7 +200,6 @@ def recommendation_tables(found: Recommendation) -> dict[str, pd.DataFrame]:
 
 
 def _ranking(found: Recommendation) -> pd.DataFrame:
-    """A row per scheme of the race: who stayed, the best first; then who left, by what they did."""
     question, winner, today = found.question, found.winner, found.today
     places = {one.index: place for place, one in enumerate(found.untuned, 1)}
     left = [one for one in found.contenders if one.final is not None and one.stage]
@@ -279,7 +277,6 @@ def _candidates(found: Recommendation) -> pd.DataFrame:
 
 
 def _best_known(one: Contender) -> float:
-    """The quantity that is minimised, from the latest stage that measured it."""
     if one.final is not None:
         return one.value
     if one.trial is not None:

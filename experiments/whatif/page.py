@@ -485,7 +485,6 @@ def _heat(study: Study) -> Chart:
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:
-    """Hosts × rounds, seconds, in the order of the rows."""
     return table.pivot_table(index="worker", columns="round", values="seconds", sort=False)
 
 
