@@ -292,8 +292,7 @@ class ReplayedDelays(DelayModel):
 
 BLOCK_CELLS = 2**15  # cells in one block: 256 KiB stay in the cache while they are used
 SHARED = 2**32 - 1  # the stream of the conditions that all tasks share
-# Rows by which a drawn part of a block grows: vector instructions see whole vectors, as in whole
-# blocks.
+# Rows by which a drawn part of a block grows, as vector instructions see whole vectors.
 ROWS_AT_ONCE = 16
 START = 2**32 - 1  # the block of ``SHARED`` from which the start is drawn; no run is that long
 

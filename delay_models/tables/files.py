@@ -139,8 +139,7 @@ class Held:
 
     frame: pd.DataFrame  # its columns; of an array they are ``"0"``, ``"1"``, ...
     units: Mapping[str, str] = field(default_factory=dict)  # of columns whose names say none
-    # ``unit``, ``where``: the unit that an array's name or the whole file's metadata names, and
-    # what names it; ``None``: nothing does
+    # ``unit``, ``where``: that an array's name or the file's metadata names, and which; or ``None``
     unit: str | None = None
     where: str = ""
     hint: str = ""  # the unit that the file's own name names; empty: none

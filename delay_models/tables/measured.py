@@ -60,14 +60,11 @@ class Reading:
     # them; they make the step if no column is its seconds.
     columns: Mapping[Role, str] = field(default_factory=dict)
     drop: tuple[str, ...] = ()  # columns, or workers of a long table, that are left out
-    # of all times, where the columns' names do not say it; a number is how many seconds one is, and
-    # counts whatever the names say
+    # of all times, unless columns' names say it; a number is how many seconds one is, and wins
     unit: Unit | PositiveSeconds | None = None
-    # what a missing delay is: an error, a round that is dropped, or a worker that never arrives in
-    # that round (infinite)
+    # a missing delay is an error, drops its round, or is of a worker that never arrives in it
     missing: Missing = "refuse"
-    # what several rows of one worker and round are: an error, of which the last one counts, or
-    # whose seconds add up
+    # several rows of one worker and round are an error, or the last one counts, or they add up
     retries: Retries = "refuse"
     load: float | None = None  # which is wanted of several; ``None``: all of them
     keep: tuple[str, ...] = ()  # columns (or workers) that are workers', whatever they look like
@@ -75,8 +72,7 @@ class Reading:
     # ``COLUMN=VALUE``, ``COLUMN=A:B[:STEP]``. With ``:`` all of them do, whatever they look like.
     rows: str | None = None
     header: Header | None = None  # whether the first row names workers; ``None``: as it looks
-    # what stands before the fraction of a number in a text; the other one groups thousands.
-    # ``None``: as it looks.
+    # what stands before a fraction; the other groups thousands; ``None``: as it looks
     decimal: Decimal | None = None
 
     @property
@@ -109,10 +105,9 @@ AS_IT_IS = Reading()  # nothing is said beyond what the file says
 class Repair:
     """Something in the file that was not simply read, and how often."""
 
-    # ``missing`` (cells), ``timeout``, ``zero``, ``infinite`` (all four are missing cells),
-    # ``dropped`` (rounds), ``retry`` (rows), ``hold`` (repeated samples), ``unused`` (cells),
-    # ``gap`` (round numbers that no row has), ``unit`` (no unit was given), ``waits`` (rounds whose
-    # times include the wait for the slowest)
+    # cells that are ``missing``, ``timeout``, ``zero``, ``infinite``, ``unused``; rounds
+    # ``dropped``, or of times with ``waits``; ``retry`` rows; repeated samples (``hold``); round
+    # numbers without rows (``gap``); no ``unit``
     kind: str
     count: int  # how many
     text: str = ""  # a line for people, with the count; empty where another repair says it

@@ -177,8 +177,7 @@ def _derived(table: FloatArray) -> Iterator[Finding]:
                 judge(place, name, made)
     # Where workers wait for each other, each is the mean of the others but for a tick of the clock.
     if found and 3 * len(found) <= 2 * n:
-        # If one worker is always the slowest, it is the maximum of all too: what stands outermost
-        # goes first, and the others are looked at again without it.
+        # A worker that is always the slowest is the maximum, too: first what stands outermost.
         place = max(found, key=lambda each: (abs(each - (n - 1) / 2), each))
         yield place, found[place]
 

@@ -34,8 +34,7 @@ CHANCE, LARGEST = 1e-3, 0.5  # that chance makes sums so small; and the largest 
 # which on workers take turns at being slow: that cancels in sums as well.
 NEXT, RHYTHM = -0.25, 0.4
 FEWEST = 20  # differences of workers, (n - 1) times rounds, from which on it can be told
-# Rounds, and workers, that are looked at: of more, the first rounds and every second worker, or
-# third, and so on.
+# Rounds, and workers, looked at: of more, the first rounds, and workers at equal distances.
 MOST = 1000
 Sign = Literal["alike", "carried", ""]
 

@@ -46,18 +46,14 @@ LITTLE = 0.02  # an effect that explains less than this share of the variance is
 CHANCE = 0.01  # nor is one as large as chance makes it more often than this
 GAIN = 0.015  # a fuller candidate predicts better by more than this
 # Or, since long tables tell smaller differences, by more than ``EACH`` in both splits and by more
-# than this share of the simpler one's error: that much comes from following the sample, in
-# simulated tables of a known law.
+# than this share of the simpler one's error: following the sample of a known law gains that much.
 EACH, SHARE = 0.002, 0.2
-# A candidate misplaces a worker that is among the first k in a share of the rounds that differs by
-# more than this from what was measured, and by more than so many standard errors: what it predicts
-# of who arrives is wrong, however well it predicts when.
+# A candidate misplaces a worker whose share of rounds among the first k is further than this, and
+# than so many standard errors, from the measured one: it is wrong about who, if not when.
 MISPLACED, UNLIKELY = 0.1, 4.0
-# Measured rounds are drawn again where they predict better by more than this at the arrival that is
-# predicted worst, half of the bias added ...
+# Measured rounds are drawn again if better by this at the worst arrival, with half of the bias ...
 GAIN_AGAIN = 0.05
-# ... or where a candidate is off by more than this factor in its own table, as it is if its tail is
-# longer than what was measured ...
+# ... or where a candidate is off by this factor in its own table, as if its tail is too long ...
 OFF = 1.05
 MOST_APART = 1.1  # ... and the loads do not differ by more than this factor from all together ...
 # ... if there are no more rounds and delays: a long table shows its law, and all are listed.
@@ -314,8 +310,7 @@ def _recipes(found: LoadFindings, parts: Sequence[Parts], held_out: bool) -> Ite
         if held_out:
             yield from (Ranked(part, spells=True) for part in parts)
         return
-    # Alone go the classic family with the best AIC, the one that predicts best, and the empirical
-    # law.
+    # Alone: the classic family with the best AIC, the one that predicts best, the empirical law.
     classic = [fit for fit in found.fits if fit.family is not EMPIRICAL]
     empirical = [fit for fit in found.fits if fit.family is EMPIRICAL]
     best = dict.fromkeys([min(classic, key=lambda fit: fit.aic), classic[0]]) if classic else {}

@@ -91,10 +91,9 @@ def _binomial(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[floa
 # Every c up to ``MOST`` of all delays is tried, the best is kept, and its chance is multiplied by
 # how many were tried. A lone outlier in a Pareto sample is therefore never taken for a cold start.
 #
-# *In clumps.* c delays thrown at random into R rounds would hit R (1 - (1 - 1/R)**c) of them. Where
-# four or more hit about as many as that, they are the slow part of a mixture, and stay in; fewer
-# must be far out (``FAR``). So are workers that are always slow. Where they are most of their
-# round, it is a slow round.
+# *In clumps.* c delays thrown at random into R rounds would hit R (1 - (1 - 1/R)**c) of them. Four
+# or more that hit about as many are the slow part of a mixture, and stay in, like workers that are
+# always slow; fewer must be far out (``FAR``). If most of a round, it is a slow round.
 #
 # Source: own, from Renyi's representation of exponential spacings (1953); H is Hill's estimator.
 
@@ -121,8 +120,7 @@ class Cold:
     rounds: int  # how many rounds there are in all
     sizes: NDArray[np.int64]  # number of cold starts in each hit round, ``(hit,)``
     workers: int  # n
-    # of each hit round the typical cold start (geometric mean), less what the round's other workers
-    # typically took, ``(hit,)`` seconds
+    # ``(hit,)`` seconds: the geometric mean of a round's cold starts, less its typical other delay
     start_ups: FloatArray
     within: float  # standard deviation of log start-ups in a round; 0 beyond ``MOST_WITHIN``
 

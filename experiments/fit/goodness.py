@@ -61,8 +61,7 @@ def halves(tables: Sequence[FloatArray]) -> list[Half]:
 class Score:
     """How well held-out rounds were predicted; smaller is better, without unit."""
 
-    # mean over k of ``|log(predicted / measured)|`` of each half, from the other one. It holds what
-    # the two halves differ by, whatever is predicted.
+    # mean over k of ``|log(predicted / measured)|``, each half from the other, and as they differ
     apart: tuple[float, ...]
     # the same of both halves of a split taken as one, each still predicted from the other, for each
     # split. What the halves differ by cancels out, and what is left is wrong with the law.

@@ -22,8 +22,7 @@ from ...delay_models.parametric import LogNormal, ScipyDelays
 Section = dict[str, Any]  # the ``delay:`` section of a config, or that of a model in it
 DIGITS = 6  # significant digits of a number in a config: far below any standard error
 LARGE = 100_000  # delays of a sample above which a search looks at groups of neighbours
-# Values at either end that stay alone then, since they decide where a law begins and how its tail
-# falls; and how many groups the others make.
+# Values at either end that stay alone: there laws begin and tails fall; and groups of the others.
 SINGLE, GROUPS = 1_000, 10_000
 WIDE = 0.05  # standard deviations; the values of a group that is wider stay alone, too
 

@@ -26,8 +26,7 @@ DEVIATIONS = 4.0
 JUDGED = 50  # workers for which intervals are told: those that cost most
 FEWEST_SPELLS = 3  # of fewer, nothing is known about how long they are
 FEWEST_ROUNDS = 8
-# Smallest correlation of successive rounds, by the lower end of its interval, of a worker that is
-# said to have spells.
+# Smallest correlation of successive rounds, at its interval's lower end, of who has spells.
 MEMORY = 0.2
 SELDOM = 0.01  # share of rounds that a state has at least; of fewer, its law is not known
 CHANCE = 1e-3  # that some worker of a table has so long a spell by chance

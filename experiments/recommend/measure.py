@@ -57,8 +57,7 @@ class Simulation:
     replications: int
     goal: Goal  # what is looked at
     rates: tuple[float, ...] = ()  # learning rates, in order; empty: the clock alone
-    # those of the rates whose values are of interest by themselves. The others only compete for the
-    # best, and end as soon as they cannot be it.
+    # rates whose values are of interest; others compete, and end once they cannot be the best
     reported: tuple[float, ...] = ()
     bar: Order = ANYTHING  # what a competing rate must match, or it ends as well
     data_dir: Path | None = None  # where the public data sets lie
@@ -161,8 +160,7 @@ class Performance:
     criterion: Criterion  # what of the values is made small
     rates: tuple[float, ...]  # learning rates; empty without training
     yardstick: float  # seconds of an exact iteration's progress, see ``exact_iterations``
-    # ``(len(rates), R)``, or ``(1, R)`` for progress: what the goal makes small; NaN where it is
-    # not reached; empty where a clock alone was asked for
+    # ``(len(rates) or 1, R)``, made small; NaN: not reached; empty: the clock alone
     values: FloatArray
     to_target: FloatArray  # ``(len(rates), R)`` iterations to the target, or NaN
     iteration_time: FloatArray  # ``(R,)`` mean seconds of an iteration

@@ -240,9 +240,8 @@ class Perturbation:
     """One change of the delays; everything else stays, so that a scheme is compared with itself."""
 
     # ``load``: what partitions beyond the first add to a worker's time is multiplied by ``value``.
-    # ``tail``: what a unit delay exceeds ``median`` by is. ``persistence``: with this probability a
-    # worker's unit delay is that of its round before; below 0, the delays of a round are shuffled
-    # among the workers.
+    # ``tail``: what a unit delay exceeds ``median`` by is. ``persistence``: with this chance a unit
+    # delay is that of the worker's round before; below 0, rounds are shuffled among workers.
     name: Literal["", "load", "tail", "persistence"] = ""
     value: float = 1.0  # 1 changes nothing for the first two, 0 for the last
     median: float = 0.0  # of the unit delays, seconds

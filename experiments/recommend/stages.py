@@ -111,8 +111,7 @@ def _drop_doubles(search: Search) -> None:
     for one in search.left:
         assert one.clocked is not None
         assert one.profile is not None
-        # Fresh exact gradients at the same times are the same; without training, so are other
-        # updates that count the same.
+        # Fresh exact gradients at the same times are the same; so, untrained, are alike counts.
         key: tuple[Any, ...] = (one.label,)
         if one.clocked.exact or not search.question.trains:
             key = (one.clocked.digest, one.clocked.exact)
@@ -167,8 +166,7 @@ def try_rates(search: Search) -> None:
     become contenders as well; whoever is far behind leaves."""
     _drop_by_yardstick(search)
     rates = search.question.rates(COARSE, search.question.exact_rate)
-    # What trains quickly goes first, since the trials of the others end once they are as far behind
-    # it as those that leave below.
+    # What trains quickly goes first: trials of the others end once they are far behind it.
     effort: dict[int, list[Contender]] = {0: [], 1: [], 2: []}
     for one in search.left:
         assert one.clocked is not None
@@ -209,8 +207,7 @@ def _drop_by_yardstick(search: Search) -> None:
 # Going on from the best of each scheme, between what was tried and beyond its edges.
 STEPS, TRAINED_STEPS = 24, 8  # how often one goes on, at most, by the clock and by training
 REFINED, CLOSE = 6, 1.5  # one goes on from so many by the clock, within this factor
-# By training one goes on from so many. Where the last step at an edge has gained less than this
-# share, the edge is the end.
+# By training one goes on from so many; a last step that gained less than this is the end.
 TRAINED, FLAT = 3, 0.01
 
 
@@ -333,8 +330,7 @@ def race(search: Search) -> None:
                 one.leave(stage, f"surely behind {leader.label}")
             elif rank >= most:
                 one.leave(stage, f"not among the best {most}")
-    # Who left by what few replications said, and did better in them than the best does in all, may
-    # be better.
+    # Who left by what few replications said, and did better than the best in all, may be better.
     while better := [
         one
         for one in search.contenders

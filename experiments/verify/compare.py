@@ -134,8 +134,7 @@ def compare_decoding_error(case: Case) -> Quantities:
 
 
 LEVEL = 0.9  # the quantile of the iteration time that is compared
-# Relative width within which two times count as equal: a difference of absolute times is rounded,
-# and with a deadline many rounds have the same length.
+# Relative width of equal times: differences of absolute ones are rounded; deadlines make many.
 INSTANT = 1e-9
 
 

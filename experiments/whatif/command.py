@@ -69,8 +69,7 @@ def _require_usable(path: str, table: FloatArray, hosts: Sequence[str]) -> None:
         raise ConfigError(f"{path}: half or more of the delays of host {name} are 0 s: {remedy}")
 
 
-# So many hosts are replaced, dropped or not waited for, ``None``: some; and time-outs, as shares of
-# all delays.
+# Hosts that are replaced, dropped or not waited for (``None``: some), and shares for time-outs.
 Trials = tuple[Sequence[int] | None, Sequence[float]]
 
 

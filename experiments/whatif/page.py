@@ -28,8 +28,7 @@ from .study import Study
 CHANGES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
 HEAT_MAP, TIMELINE, STAGES = "heat_map.parquet", "timeline.parquet", "stages.parquet"
 SECONDS = ("load", "host", "worker", "round", "seconds")
-# The tables of a study by the names of their files, with columns that they must have; stages are
-# there if they are named.
+# Of a study, by file, with the columns that each must have; stages only if they are named.
 TABLES = {
     SLOWDOWN: ("slowdown", ("load", "part", "seconds", "share")),
     HOSTS: ("hosts", ("load", "host", "alone", "blame", "factor", "stands_out", "order")),
