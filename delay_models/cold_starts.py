@@ -49,8 +49,8 @@ class ColdStarts(Around):
     ``proportional`` and ``per_partition`` count it for every partition. There is no ``cdf``: the
     law of a sum of two delays has no closed form.
 
-    Raises:
-        ValueError: not exactly one of ``share`` and ``sizes`` is given, or ``sizes`` with a clump.
+    Raises ValueError: not exactly one of ``share`` and ``sizes`` is given, or ``sizes`` with a
+    clump.
 
     Cost: two draws per round, one per cell of a hit round (two and a sort where the clump is not
     binomial and scattered), and one addition per cell.

@@ -166,8 +166,7 @@ class OwnLaws(Around):
 
     There is no ``cdf``: it would depend on how many others there are.
 
-    Raises:
-        ValueError: not as many models as workers, or a worker is named twice.
+    Raises ValueError: not as many models as workers, or a worker is named twice.
 
     Cost: that of ``base``, and a draw per round for each worker named.
     """

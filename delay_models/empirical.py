@@ -73,9 +73,8 @@ class Empirical(DelayModel):
     ``cdf``, ``ppf`` and ``mean`` are those of the quantiles: of a worker picked at random among
     ``ranks``, in any round.
 
-    Raises:
-        ValueError: the quantiles descend, the shares exceed 1, ``ranks`` and ``worker`` are both
-            given, or one of ``tail`` and ``tail_scale`` is.
+    Raises ValueError: the quantiles descend, the shares exceed 1, ``ranks`` and ``worker`` are both
+    given, or one of ``tail`` and ``tail_scale`` is.
 
     Cost: a uniform draw per cell; with effects one to three normal draws, and one pass over the
     rounds where there are spells.

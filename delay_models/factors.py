@@ -80,8 +80,7 @@ class Heterogeneous(Multiplied, Mixed):
         spread: instead of ``factors``, draw them once per replication from a log-normal law with
             median 1 and this sigma of the logarithm.
 
-    Raises:
-        ValueError: not exactly one of ``factors`` and ``spread`` is given.
+    Raises ValueError: not exactly one of ``factors`` and ``spread`` is given.
     """
 
     base: Part

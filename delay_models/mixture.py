@@ -111,8 +111,7 @@ class Mixture(Mixed, IndependentDelays):
 
     Two-component mixtures of lognormals fit measured call times better than any classic law.
 
-    Raises:
-        ValueError: as many weights as components are needed, and a sum of 1.
+    Raises ValueError: as many weights as components are needed, and a sum of 1.
 
     Cost: one uniform draw per cell and one draw from its component.
     """
@@ -172,8 +171,7 @@ class Markov(Mixed):
     With ``persistence`` 0 states are independent from round to round; with 1 the slow workers of
     round 0 stay slow. Workers are independent of each other.
 
-    Raises:
-        ValueError: ``slow_share`` is missing where workers never change.
+    Raises ValueError: ``slow_share`` is missing where workers never change.
 
     Cost: one uniform draw and about five array passes per cell, no loop over rounds; then one or
     two draws of a delay.

@@ -77,8 +77,7 @@ class MeasuredTrace(DelayModel):
     ``cells`` serves any number of workers, from the whole table. A measured round is the same for
     all tasks of a round: ``replay`` and ``rounds`` give all streams of the tape the same delays.
 
-    Raises:
-        TableError: the file cannot be used (raised when the model is made).
+    Raises TableError: the file cannot be used (raised when the model is made).
     """
 
     path: str
@@ -228,8 +227,7 @@ class MeasuredRounds(DelayModel):
     A measured round is the same for all tasks of a round, as in ``trace``. There is no ``cdf``:
     each worker has its own.
 
-    Raises:
-        ValueError: rounds with different numbers of workers.
+    Raises ValueError: rounds with different numbers of workers.
     """
 
     seconds: Annotated[tuple[Annotated[tuple[Seconds, ...], MinLen(1)], ...], MinLen(1)]

@@ -68,19 +68,6 @@ SPLIT = "split it there, or sort it by worker and round"
 Calls = pd.DataFrame  # ``worker`` and ``round`` (numbers from 0), ``seconds``; a row per row
 
 
-def _restart(calls: Calls, twice: int) -> int | None:
-    """The first row where a worker's rounds begin again, if at least half of the workers' do. Each
-    time some rounds come again: ``twice`` rows do. Where there are fewer, rows are in no order, or
-    single calls were tried again later."""
-    ordered = calls.sort_values("worker", kind="stable")
-    same = ordered["worker"].diff().eq(0)
-    falls = ordered[same & ordered["round"].diff().lt(0)]
-    few = 2 * falls["worker"].nunique() < calls["worker"].nunique()
-    if few or twice < 2 * max(len(falls), calls["worker"].nunique()):
-        return None
-    return int(falls.index.min())
-
-
 MOST_LISTED = 6  # columns that are listed
 MOST_LOADS = 1000  # loads that a table may have: with more, the column is something else
 CANONICAL = ("worker", "round", "seconds")  # columns that need no choice whatever else there is
@@ -294,8 +281,14 @@ class LongTable:
         count = int(twice.sum())
         if not count:
             return calls, []
-        restart = _restart(calls, count)
-        if restart is not None:
+        # Where rounds begin again for at least half of the workers, and each time some come again;
+        # else rows are in no order, or single calls were tried again later.
+        ordered = calls.sort_values("worker", kind="stable")
+        same = ordered["worker"].diff().eq(0)
+        falls = ordered[same & ordered["round"].diff().lt(0)]
+        workers = calls["worker"].nunique()
+        if 2 * falls["worker"].nunique() >= workers and count >= 2 * max(len(falls), workers):
+            restart = int(falls.index.min())
             text = f"round numbers begin again at row {restart + 1}: two runs in one file, or "
             remedy = self._tells_apart(calls) or f"--rows 1:{restart} takes the first; or {SPLIT}"
             raise UnusableFile(f"{text}rows out of order? {remedy}")

@@ -62,8 +62,17 @@ def read_one_load(
     """Read the load that ``reading`` names, whatever is wrong with the others; ``None`` names the
     only one. Raises TableError: as ``read_measured``; or there is no such load."""
     with _opened(path, reading, most) as (loads, part, repairs):
-        chosen = _choose(loads, reading.load)
-        return _together({reading.load: complete(part(chosen), reading)}, repairs)
+        load = reading.load
+        chosen = loads[0] if load is None and len(loads) == 1 else load
+        if chosen not in loads:
+            if None in loads:
+                text = "load was given, but the table has no column load (a long table)"
+                raise UnusableFile(text)
+            valid = short([each if each is None or each % 1 else int(each) for each in loads])
+            if load is None:
+                raise UnusableFile(f"several loads are in the table; say which: load = {valid}")
+            raise UnusableFile(f"no row has load = {load}; valid: {valid}")
+        return _together({load: complete(part(chosen), reading)}, repairs)
 
 
 @contextmanager
@@ -184,19 +193,6 @@ def _counts(held: Held, name: str) -> bool:
         return False
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     return bool(values[0] in (0, 1) and np.all(np.diff(values) == 1))
-
-
-def _choose(loads: list[Load], load: Load) -> Load:
-    if load is None and len(loads) == 1:
-        return loads[0]
-    if load in loads:
-        return load
-    if None in loads:
-        raise UnusableFile("load was given, but the table has no column load (a long table)")
-    valid = short([load if load is None or load % 1 else int(load) for load in loads])
-    if load is None:
-        raise UnusableFile(f"several loads are in the table; say which: load = {valid}")
-    raise UnusableFile(f"no row has load = {load}; valid: {valid}")
 
 
 def _together(parts: Mapping[Load, RawTable], repairs: list[Repair]) -> Measured:

@@ -85,16 +85,10 @@ def _attacked(cell: Cell, before: Sequence[AttackedCode]) -> AttackedCode | str:
             return f"left out: the same code and decoder as {other.label}"
     cases = worst_cases(scheme)
     known = () if isinstance(cases, NoFormula) else cases
-    return AttackedCode(_label(cell, code, before), name, code, known, seed)
-
-
-def _label(cell: Cell, code: Code, before: Sequence[AttackedCode]) -> str:
-    """The cell's label; with its place in the grid where another code has the same."""
-    taken = {(other.label, other.code.workers) for other in before}
-    if (cell.label, code.workers) not in taken:
-        return cell.label
-    place = ", ".join(f"{key}={value}" for key, value in cell.swept.items())
-    return f"{cell.label} [{place}]"
+    label = cell.label
+    if (label, code.workers) in {(other.label, other.code.workers) for other in before}:
+        label += f" [{', '.join(f'{key}={value}' for key, value in cell.swept.items())}]"
+    return AttackedCode(label, name, code, known, seed)
 
 
 def attack_row(attacked: AttackedCode, worst: Worst) -> dict[str, object]:

@@ -220,7 +220,18 @@ def _named(family: SchemeFamily, workers: int, error: InvalidParameter) -> None:
         for name, value in error.nearest.items():
             shown = re.search(rf"(?<![\w.]){re.escape(_written(value))}(?![\w.]*\w)", error.valid)
             ensure(shown, f"{where}; its message does not name {name} = {_written(value)}")
-        _nearer(family, workers, error, where)
+        # No whole number between the refused and the named one is accepted.
+        value, named = error.value, error.nearest.get(error.field)
+        whole = isinstance(value, int) and isinstance(named, int)
+        far = abs(named - value) if whole and "workers" not in error.nearest else 0
+        for other in range(value - far + 1, value + far) if far else ():
+            try:
+                near = dataclasses.replace(family, **{error.field: other})  # type: ignore[type-var]
+            except ValidationError:
+                continue
+            found = _refusal(near, workers)
+            nearer = found is None or found.field != error.field
+            ensure(not nearer, f"{where} and names {named}; {other} is nearer and accepted")
         nearest = dict(error.nearest)
         workers = nearest.pop("workers", workers)
         family = dataclasses.replace(family, **nearest)  # type: ignore[type-var]
@@ -228,21 +239,6 @@ def _named(family: SchemeFamily, workers: int, error: InvalidParameter) -> None:
         if found is None:
             return
         error = found
-
-
-def _nearer(family: SchemeFamily, workers: int, error: InvalidParameter, where: str) -> None:
-    """No whole number between the refused and the named one is accepted."""
-    value, named = error.value, error.nearest.get(error.field)
-    if "workers" in error.nearest or not isinstance(value, int) or not isinstance(named, int):
-        return
-    for other in range(value - abs(named - value) + 1, value + abs(named - value)):
-        try:
-            near = dataclasses.replace(family, **{error.field: other})  # type: ignore[type-var]
-        except ValidationError:
-            continue
-        found = _refusal(near, workers)
-        nearer = found is None or found.field != error.field
-        ensure(not nearer, f"{where} and names {named}; {other} is nearer and accepted")
 
 
 def _written(value: Any) -> str:

@@ -136,24 +136,19 @@ def loss_time(runs: Sequence[Simulated], whole: bool = False) -> Picture:
         losses = spread(loss_at(run.times, run.losses, instants), "quantiles")
         curves.append(Curve(_look(run), instants, *cut(losses, DIVERGED * start)))
     key = BANDS["quantiles"]
-    if whole:
-        loss = _end(curves, start)
+    ends = np.array([curve.y[-1] for curve in curves])
+    ends = ends[ends < start]
+    if whole and ends.size:  # the lower half of the axis is what the runs end at
+        low, high = float(ends.min()), float(ends.max())
+        step = max(high - low, 0.05 * high)
+        loss = Axis(LOSS, low=low - 0.3 * step, high=min(high + 1.5 * step, start))
+    elif whole:
+        loss = Axis(LOSS)
     else:
         loss = axis_of(LOSS, np.concatenate([curve.y for curve in curves]), 1.0)
     above = "" if loss.high is None else f"all begin above, at {start:.3g}"
     panel = Panel(Axis("simulated time (s)"), loss, [*curves, band_key(key)], remark=above)
     return Picture([panel], 1, 4.8, 3.4, last=(key,))
-
-
-def _end(curves: Sequence[Curve], start: float) -> Axis:
-    """A plain axis of losses, whose lower half is what the runs end at."""
-    ends = np.array([curve.y[-1] for curve in curves])
-    ends = ends[ends < start]
-    if not ends.size:
-        return Axis(LOSS)
-    low, high = float(ends.min()), float(ends.max())
-    step = max(high - low, 0.05 * high)
-    return Axis(LOSS, low=low - 0.3 * step, high=min(high + 1.5 * step, start))
 
 
 def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole: bool) -> Picture:

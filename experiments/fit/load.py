@@ -73,7 +73,11 @@ def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
     if len(tables) < 2:
         return None
     loads = np.array(sorted(tables))
-    kept = [_without_odd(tables[load]) for load in loads]
+    kept = []
+    for table in (tables[load] for load in loads):
+        odd = min(max(1, int(ODD * table.size)), (table.size - 1) // 2)
+        ordered = np.partition(table, (odd, table.size - 1 - odd), axis=None)
+        kept.append(np.clip(table, ordered[odd], ordered[-1 - odd]))
     locations = np.array([np.median(table) for table in kept])
     spreads = np.array([np.mean(np.abs(t - m)) for t, m in zip(kept, locations, strict=True)])
     slope, intercept = map(float, np.polyfit(loads, locations, 1))
@@ -174,12 +178,6 @@ def _least(misfit: Callable[[float], float], most: float) -> tuple[float, float]
         misfit, bounds=(0.0, most), method="bounded", options={"xatol": 1e-8 * most}
     )
     return min(((x, misfit(x)) for x in (0.0, float(inside.x), most)), key=lambda each: each[1])
-
-
-def _without_odd(table: FloatArray) -> FloatArray:
-    odd = min(max(1, int(ODD * table.size)), (table.size - 1) // 2)
-    ordered = np.partition(table, (odd, table.size - 1 - odd), axis=None)
-    return np.clip(table, ordered[odd], ordered[-1 - odd])
 
 
 def positive_units(
