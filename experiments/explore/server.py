@@ -140,49 +140,34 @@ LAWS = {
     "pareto": "Pareto, alpha 2.5",
     "gamma": "gamma, shape 4",
 }
+LOAD_LAWS = {
+    "additive": "additive: computing is predictable",
+    "proportional": "proportional: slow at every partition",
+    "per_partition": "per partition: a draw for each",
+}
+POLICIES = {
+    "cancel": "cancel: stragglers stop at once",
+    "finish": "finish, then the newest model",
+    "queue": "queue: finish every model",
+    "drain": "drain: the master waits for all",
+}
+MUST_DIVIDE = "partitions that a worker of a code computes in a round; must divide n"
 
 CONTROLS: tuple[Slider | Choice, ...] = (
     Slider("n", "workers n", 4, 60, 1, 30),
-    Slider(
-        "d",
-        "load d",
-        1,
-        10,
-        1,
-        3,
-        "partitions that a worker of a code computes in a round; must divide n",
-    ),
+    Slider("d", "load d", 1, 10, 1, 3, MUST_DIVIDE),
     Slider("r", "arrivals r", 1, 60, 1, 15, "after how many ErasureHead and the others go on"),
     Choice("law", "law of the random delay", LAWS, "exponential"),
     Slider("shift", "least delay (s)", 0, 3, 0.05, 0.5),
     Slider("mean", "mean of the random delay (s)", 0.05, 3, 0.05, 1.0),
-    Choice(
-        "load_law",
-        "load law",
-        {
-            "additive": "additive: computing is predictable",
-            "proportional": "proportional: slow at every partition",
-            "per_partition": "per partition: a draw for each",
-        },
-        "additive",
-    ),
+    Choice("load_law", "load law", LOAD_LAWS, "additive"),
     Slider("tau", "seconds a partition (additive)", 0, 1, 0.02, 0.1),
     Slider("slow", "a slow worker takes so many times as long", 1, 8, 0.5, 1),
     Slider("share", "share of slow workers", 0.02, 0.5, 0.02, 0.1),
     Slider(
         "persistence", "persistence of being slow", 0, 0.98, 0.02, 0, "0: drawn anew each round"
     ),
-    Choice(
-        "policy",
-        "straggler policy",
-        {
-            "cancel": "cancel: stragglers stop at once",
-            "finish": "finish, then the newest model",
-            "queue": "queue: finish every model",
-            "drain": "drain: the master waits for all",
-        },
-        "cancel",
-    ),
+    Choice("policy", "straggler policy", POLICIES, "cancel"),
     Slider("rate", "learning rate", 0.01, 0.5, 0.01, 0.05),
     Choice(
         "view",

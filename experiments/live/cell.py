@@ -59,12 +59,8 @@ def learned(problem: Problem, masters: Sequence[LiveMaster]) -> Learned:
     columns = np.ascontiguousarray(models.reshape(r * t, p).T)
     test = problem.test_loss(columns)
     final = np.ascontiguousarray(models[:, -1].T)
-    return Learned(
-        problem.loss(columns).reshape(r, t),
-        None if test is None else test.reshape(r, t),
-        final,
-        problem.test_auc(final),
-    )
+    test = None if test is None else test.reshape(r, t)
+    return Learned(problem.loss(columns).reshape(r, t), test, final, problem.test_auc(final))
 
 
 @dataclass(frozen=True)

@@ -196,15 +196,9 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
     if np.isfinite(untuned).any():
         remarks.insert(0, "filled: own learning rate; hollow: the common one")
         caption += "; filled at a scheme's own learning rate, hollow at the common one"
-    picture = Picture(
-        [Panel(axis, names, marks)],
-        columns=1,
-        width=style.TWO_PANELS,
-        height=1.5 + 0.34 * max(2, len(rows)),
-        heading="; ".join(remarks),
-        legend=0,
-        last=(NO_DIFFERENCE.title,),
-    )
+    size, last = (style.TWO_PANELS, 1.5 + 0.34 * max(2, len(rows))), (NO_DIFFERENCE.title,)
+    panel, heading = Panel(axis, names, marks), "; ".join(remarks)
+    picture = Picture([panel], 1, *size, heading=heading, legend=0, last=last)
     yield Chart("ranking", "How far behind", f"{caption}.", picture)
 
 
@@ -251,14 +245,8 @@ def _front_chart(table: pd.DataFrame, quantity: str, looks: Mapping[str, Look]) 
     keys = {f"size: {cost[i]:.3g} worker-seconds": float(sizes[i]) for i in extremes}
     marks += [Points(Look(MUTED, "o", "none", title), size=size) for title, size in keys.items()]
     error = Axis(f"mean decoding error (exact: at {FLOOR:g})", log=True)
-    picture = Picture(
-        [Panel(error, axis_of(quantity, y, WIDE), marks)],
-        columns=1,
-        width=style.TWO_PANELS,
-        height=4.9,
-        legend=2,
-        last=tuple(keys),
-    )
+    panel = Panel(error, axis_of(quantity, y, WIDE), marks)
+    picture = Picture([panel], 1, style.TWO_PANELS, 4.9, legend=2, last=tuple(keys))
     caption = (
         "What is known of each scheme. The smaller, the fewer worker-seconds; ringed: no other is "
         "better in all three."
@@ -325,14 +313,8 @@ def _sensitivity_chart(
             " Nothing is shown where a scheme or the recommended one does not reach the goal in "
             "every run."
         )
-    picture = Picture(
-        panels,
-        columns=len(panels),
-        width=style.TWO_PANELS + 1,
-        height=3.6 + 0.22 * table["label"].nunique(),
-        share="y",
-        legend=2,
-    )
+    size = style.TWO_PANELS + 1, 3.6 + 0.22 * table["label"].nunique()
+    picture = Picture(panels, len(panels), *size, share="y", legend=2)
     yield Chart("sensitivity", "What if the cluster differs", caption, picture)
 
 
