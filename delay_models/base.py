@@ -55,8 +55,7 @@ NORMAL_END = 14.0  # no normal draw of NumPy is larger: its tail's begin, 3.65, 
 
 
 class EndlessDelays(ValueError):
-    """A delay model, or the part of it that causes this, whose draws can be longer than
-    ``LONGEST``, and its longest draw in seconds."""
+    """A delay model, or its part, whose longest draw in seconds is beyond ``LONGEST``."""
 
     def __init__(self, model: DelayModel, longest: float) -> None:
         super().__init__(model, longest)
@@ -71,8 +70,7 @@ class EndlessDelays(ValueError):
 
 
 def refuse_endless(model: DelayModel) -> None:
-    """Refuse a model if it, or a model in it, can give delays beyond ``LONGEST``. Raises
-    EndlessDelays: naming the innermost such model."""
+    """Refuse a model with delays beyond ``LONGEST``. Raises EndlessDelays: the innermost such."""
     for part in model.parts():
         refuse_endless(part)
     longest = model.longest()

@@ -190,8 +190,7 @@ def worst(scheme: Scheme) -> list[str]:
 
 
 def configuration(family: SchemeFamily, names: Catalogue) -> str:
-    """The section of a config that names a scheme, without what it leaves at its default. A file
-    counts by its name: where it lies is a matter of the machine."""
+    """The section that names a scheme, without defaults; a file counts by its name alone."""
     default = {field.name: field.default for field in fields(family)}  # type: ignore[arg-type]
     section = plain(family, names)
     said = [

@@ -74,7 +74,7 @@ CANONICAL = ("worker", "round", "seconds")  # columns that need no choice whatev
 
 
 def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
-    """Role to column of a long table; ``None`` for a wide one. Raises UnusableFile: several columns
+    """Role to column of a long table; ``None``: a wide one. Raises UnusableFile: several columns
     could have one role, or one role has no column."""
     said: dict[str, str] = {role: name for role, name in reading.columns.items() if name}
     for name in reading.named:
@@ -248,8 +248,7 @@ class LongTable:
         return [place for place, host in enumerate(self._hosts) if host in names]
 
     def _changes(self, calls: Calls) -> Iterator[str]:
-        """Other columns that say that there are several runs, one after the other. Raises
-        UnusableFile: one of them takes clearly longer."""
+        """Columns that tell runs apart. Raises UnusableFile: one run takes clearly longer."""
         others = self._others.loc[calls.index]
         for name in others.columns if self._reading.rows is None else ():
             column = others[name]

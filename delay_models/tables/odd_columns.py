@@ -355,8 +355,7 @@ def _sizes(table: FloatArray) -> Iterator[Finding]:
 
 
 def require_columns(found: Sequence[Finding], names: Sequence[str], kind: str) -> None:
-    """Refuse columns, or workers of a long table: ``kind`` is the word for them. Raises
-    UnusableFile: naming all of them, and the options."""
+    """Refuse columns, or workers of a long table (``kind``); UnusableFile names the options."""
     if not found:
         return
     place, text = found[0]

@@ -28,8 +28,7 @@ Rows = tuple[int, str]  # how many come before the first odd row, and what it is
 
 
 def odd_rows(table: FloatArray) -> Rows | None:
-    """The first row at either end that is made from all others: a total, a mean, ... ``(rounds,
-    n)`` numbers; ``None``: there is none."""
+    """The first of ``(rounds, n)`` at either end that is made from all others, as a total is."""
     rows, n = table.shape
     if rows < 4 or n < 2 or not np.isfinite(table).all():
         return None
@@ -111,8 +110,7 @@ Where = Callable[[int, int], str]  # the option for rounds from one to another, 
 
 @np.errstate(all="ignore")
 def require_rounds(table: FloatArray, where: Where) -> None:
-    """Refuse rows of ``(rounds, n)`` delays that are made from others, or are there several times.
-    Raises UnusableFile: naming the options."""
+    """Refuse rows that are made from others, or repeated; UnusableFile names the options."""
     rows = len(table)
     if part := repeated(table):
         first, last, step = part

@@ -186,8 +186,7 @@ def _with_index(held: Held, reading: Reading) -> tuple[Held, Reading]:
 
 
 def _counts(held: Held, name: str) -> bool:
-    """Whether a column goes up by one from row to row, from 0 or 1; over three rows or more if its
-    name does not say that it numbers rounds."""
+    """Whether a column goes up by one from 0 or 1; in three rows, if its name says nothing."""
     column = held.frame[name]
     if column.dtype.kind not in "fiu" or len(column) < (1 if role_of(name) else 3):
         return False

@@ -42,8 +42,7 @@ EPOCH = 1e8  # seconds: numbers beyond this that never fall are dates, counted f
 
 
 def read_wide(held: Held, reading: Reading) -> RawTable:
-    """Read a wide table, of which ``reading`` may name the index. Raises UnusableFile: a column is
-    not a worker's, or holds something else than numbers."""
+    """Read a wide table, perhaps with an index. Raises UnusableFile: a column is no worker's."""
     frame, index = held.frame, reading.columns.get("round")
     order = None if not index else _order(frame[index])
     rounds = None if not index else frame[index].to_numpy()
@@ -132,8 +131,7 @@ def _order(column: pd.Series) -> NDArray[np.int64] | None:
 
 
 def require_delays(found: list[str], table: FloatArray, a_second: float = 1.0) -> None:
-    """Refuse columns that count, or are clocks, of ``(rounds, n)`` numbers, perhaps with NaN.
-    Raises UnusableFile: naming the column and the remedy."""
+    """Refuse (UnusableFile) counts or clocks among columns, ``(rounds, n)``, perhaps with NaN."""
     strange = no_delays(table, a_second)
     if all_grow(table):
         strange[:] = True
@@ -236,8 +234,7 @@ def _unit(found: list[str], table: FloatArray, held: Held, reading: Reading) -> 
 
 
 def require_no_thousands(cell: str, values: FloatArray, unit: str) -> None:
-    """Refuse numbers that all have one point and three digits behind it: 1.184 may be 1184. Raises
-    UnusableFile: they do, and are typically small for their unit."""
+    """Refuse (UnusableFile) small numbers that may be thousands: 1.184 may be 1184."""
     finite = values[np.isfinite(values)]
     if finite.size >= 4 and float(np.median(finite)) < SECONDS_AT_MOST:
         whole = cell.replace(".", "")

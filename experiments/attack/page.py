@@ -60,8 +60,7 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
 
 
 def rounding(rows: pd.DataFrame) -> str | None:
-    """From how many stragglers on the decoder's rounding costs more than the bound of a code
-    allows, in words, from the rows of this code."""
+    """From how many stragglers on a code's rounding costs more than its bound allows, in words."""
     above = rows[rows["worst_error"] > rows["bound"] + LOSS]
     if above.empty:
         return None

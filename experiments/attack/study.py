@@ -37,8 +37,7 @@ class AttackedCode:
 
 @dataclass(frozen=True)
 class AttackedCodes:
-    """The codes of a config that are attacked, in its order, and a line for each that is left out.
-    ``keys`` are those of all cells, for the table's origin."""
+    """The codes of a config that are attacked, lines of those left out, and keys of all cells."""
 
     codes: list[AttackedCode]
     left_out: list[str]
@@ -46,8 +45,7 @@ class AttackedCodes:
 
 
 def codes_of(document: Mapping[str, Any]) -> AttackedCodes:
-    """The codes of a config; what differs in nothing that an attack sees is named once. Raises
-    ConfigError: the config is bad, or holds no code."""
+    """The codes of a config; equal ones once. Raises ConfigError: it is bad, or holds no code."""
     found, lines, known = list[AttackedCode](), list[str](), set[str]()
     grid = cells(document)
     for cell in grid:

@@ -59,8 +59,7 @@ class Simulated:
 
 
 def run_cell(cell: Cell) -> Simulated:
-    """Run a cell with rounds and a problem; as ``experiments.run.compute``, without its tables.
-    Raises ConfigError: the cell cannot be built."""
+    """Run a cell with rounds and a problem, without tables. Raises ConfigError: a bad cell."""
     run, learning = build.both(cell)
     assert learning is not None
     steps = run.scheme.steps(simulate(run, work=False))

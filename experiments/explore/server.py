@@ -180,8 +180,7 @@ CONTROLS: tuple[Slider | Choice, ...] = (
 
 
 def chosen(query: Mapping[str, str]) -> dict[str, float | str]:
-    """What all sliders say; those that are not told are where they begin. Raises ConfigError: one
-    of them is not what it can be, or there is no such slider."""
+    """What all sliders say, or where they begin. Raises ConfigError: a bad value or name."""
     known = {control.name for control in CONTROLS}
     for name in query:
         if name not in known:

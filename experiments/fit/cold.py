@@ -202,8 +202,8 @@ def _gap(values: FloatArray) -> float | None:
 
 
 def _clumped(total: int, hit: int, rounds: int, times: float) -> bool:
-    """Whether so few rounds are hit in few random placements only; the shortest cold start takes
-    so many times as long as the longest other delay."""
+    """Whether so few rounds are hit in few random placements only; the shortest cold start takes so
+    many times as long as the longest other delay."""
     if total < FEWEST_IN_CLUMPS:
         return times >= FAR
     if total > MANY:

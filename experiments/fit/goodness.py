@@ -45,8 +45,7 @@ def thinned(sample: FloatArray) -> FloatArray:
 
 
 def halves(tables: Sequence[FloatArray]) -> list[Half]:
-    """Two splits of ``(rounds, n)`` tables, one per load and each split by itself, in both
-    directions; none where they have too few rounds."""
+    """Two splits of ``(rounds, n)`` tables, each by itself, both ways; none of too few rounds."""
     if sum(map(len, tables)) < FEWEST_ROUNDS or min(map(len, tables)) < 2:
         return []
     early, late = [t[: len(t) // 2] for t in tables], [t[len(t) // 2 :] for t in tables]

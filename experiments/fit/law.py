@@ -198,8 +198,7 @@ class Family(ABC):
 
     @abstractmethod
     def fit(self, sample: FloatArray) -> Law:
-        """The law of this family that fits a sample ``(N,)`` of seconds best. Raises CannotFit: no
-        law of the family has a finite likelihood."""
+        """The law that fits a sample ``(N,)`` best. Raises CannotFit: no likelihood is finite."""
 
     def refit(self, sample: FloatArray, near: Law) -> Law:
         """As ``fit``, for a sample much like the one that ``near`` was fitted to; may be faster."""

@@ -65,8 +65,7 @@ UNKNOWN = "cannot tell"
 
 
 def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
-    """Which model simulates the workers of the table ``source``, and what else was found. ``again``
-    is the table with the options that read it, for a shell."""
+    """Which model simulates the workers of ``source``; ``again`` has also the options it took."""
     main, chosen, ks = findings.main, findings.chosen, findings.ks
     best = main.fits[0]
     misses = "".join(f" {sentence(line)}" for line in findings.warnings)

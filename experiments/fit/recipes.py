@@ -72,8 +72,7 @@ class Factors(Recipe):
 
 
 def factors_of(families: Sequence[Family], tables: Sequence[FloatArray], parts: Parts) -> Factors:
-    """A recipe with factors, ready to be tried on parts of ``(rounds, n)`` tables. Its family is
-    the one with the best AIC for what the factors leave."""
+    """A recipe with factors, and the family with the best AIC for what they leave of tables."""
     rest = split_factors(np.empty(0), tables, parts).sample
     best: tuple[float, Family, Law | None] = (np.inf, families[0], None)
     sample = thinned(rest) if rest.size else rest

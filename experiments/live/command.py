@@ -159,8 +159,7 @@ def _played(
 
 
 def _check(grid: list[Cell], how: How, allow_large: bool) -> int:
-    """Refuse what cannot run, and say how long the rest takes; returns iterations in all. Raises
-    ConfigError: naming the scheme, the worker or the time."""
+    """Refuse what cannot run (ConfigError), and say how long the rest takes; returns iterations."""
     total, expected = 0, 0.0
     for cell in grid:
         build.require_delays(cell, "a run on real workers")

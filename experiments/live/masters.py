@@ -27,8 +27,7 @@ from .workers import Arrival, ConnectedWorkers, Death
 
 
 class CannotEnd(Failed):
-    """An update, counted from 1, that waits for dead workers (``names`` are how a person finds
-    them), perhaps for ``waited`` seconds until the master gave up."""
+    """An update, counted from 1, that waits for the dead, perhaps until the master gave up."""
 
     def __init__(self, iteration: int, names: list[str], waited: float | None = None) -> None:
         super().__init__(iteration, names, waited)

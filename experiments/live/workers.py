@@ -100,8 +100,7 @@ class ConnectedWorkers:
         return events
 
     def settle(self) -> FloatArray:
-        """Have every worker drop what it does; returns how long each has been busy, ``(n,)``. Of a
-        dead worker only what went into its messages is known."""
+        """Have every worker drop what it does; returns how long each was busy, ``(n,)``."""
         self._dropping = [worker for worker, alive in enumerate(self._alive) if alive]
         for worker in self._dropping:
             self._tell(worker, Drop())

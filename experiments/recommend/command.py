@@ -53,8 +53,7 @@ def read_question(
     request: SearchRequest,
     data_dir: Path | None,
 ) -> Question:
-    """Read a question from a config with the changes of ``--set``, or from a measured table. Raises
-    ConfigError: the question cannot be answered."""
+    """Read a question from a config or a table. Raises ConfigError: it cannot be answered."""
     usual = vars(MeasuredJob()) | vars(AS_IT_IS)
     for option, value in (vars(measured.job) | vars(measured.reading)).items():
         if value != usual[option] and measured.job.trace is None:

@@ -142,8 +142,7 @@ LIMITED = {
 
 
 def read_limits(request: SearchRequest, features: int) -> dict[str, float]:
-    """The limits that a request gives; without a problem ``features`` is 0, messages have no size.
-    Raises ConfigError: one is not a number that can be kept."""
+    """The limits that a request gives. Raises ConfigError: one is not a number that can be kept."""
     values = {name: getattr(request, f"max_{name}") for name in LIMITED}
     given = {name: value for name, value in values.items() if value is not None}
     for name, value in given.items():
@@ -213,8 +212,7 @@ class ExactDescent:
 def exact_descent(
     learning: build.Training, iterations: int, target: float | None = None
 ) -> ExactDescent:
-    """Walk from the config's learning rate as long as it gets better: to reach ``target`` soonest,
-    or (``None``) by the loss half-way through the iterations."""
+    """Walk from the config's rate while it gets better: to ``target``, or the loss half-way."""
 
     @cache
     def descent(power: int) -> ExactDescent:
@@ -267,8 +265,7 @@ class Question:
         return scenario.surge * shares[goal.kind]
 
     def rates(self, factors: Sequence[float], centre: float) -> tuple[float, ...]:
-        """A few rates around one, and the common one; those near the centre first: what is likely
-        the best ends the trials of the others soonest."""
+        """A few rates around one, and the common one; the nearest first, as likely the best."""
         rates = {*(centre * factor for factor in factors), self.common_rate}
         return tuple(sorted(rates, key=lambda rate: (abs(np.log(rate / centre)), rate)))
 

@@ -44,8 +44,7 @@ class MeasuredConfig:
         return command.read_tables(str(self.job.trace), self.reading)
 
     def document(self, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
-        """The config before the changes of ``--set``, and what should be known of it then. Raises
-        ConfigError: the table cannot be used."""
+        """The config before ``--set``, and what to know of it. Raises ConfigError: a bad table."""
         job, path, reading = self.job, self.job.trace, self.reading
         assert path is not None
         measured, notes = self.table
@@ -289,8 +288,7 @@ class ScaledLoad(LoadLaw):
 
 
 class PerturbedTape(TapeAround):
-    """A tape whose delays are changed as they are read; the original stays as it is. ``key`` is
-    that of the random numbers of ``persistence``."""
+    """A tape whose delays are changed as they are read; ``key`` is of its own random numbers."""
 
     def __init__(self, tape: TapeLike, change: Perturbation, key: tuple[int, int]) -> None:
         self.tape, self._change, self._key = tape, change, key

@@ -70,8 +70,7 @@ def screen_by_theory(search: Search) -> None:
 
 
 def screen_by_clock(search: Search) -> None:
-    """Run the clocks of all that are left; whoever cannot win or does the same as another leaves.
-    Raises ConfigError: the budget is too long."""
+    """Run the clocks of all that are left. Raises ConfigError: the budget is too long."""
     goal = search.question.goal
     # The clock of uncoded; where that never ends, of the config's first scheme.
     uncoded = Contender(len(search.contenders), {"name": "uncoded"}, False)
@@ -162,8 +161,7 @@ LEFT = "trial"  # the stage at which those leave that are far behind in the tria
 
 
 def try_rates(search: Search) -> None:
-    """Try rates by factors of 4 for all; then half-way numbers of arrivals around the best, which
-    become contenders as well; whoever is far behind leaves."""
+    """Try rates by factors of 4 for all, then arrivals half-way around the best; some leave."""
     _drop_by_yardstick(search)
     rates = search.question.rates(COARSE, search.question.exact_rate)
     # What trains quickly goes first: trials of the others end once they are far behind it.
@@ -212,8 +210,7 @@ TRAINED, FLAT = 3, 0.01
 
 
 def refine_by_clock(search: Search) -> None:
-    """Go on from the best of each scheme, by what they take where nothing is trained, or by the
-    yardstick of progress; what is found becomes a contender."""
+    """Go on from the best of each scheme, by what they take untrained, or by the yardstick."""
     trains, catalogue = search.question.trains, search.question.scenario.catalogue
 
     def worth(one: Contender) -> Order:
@@ -308,8 +305,7 @@ MOST_RACED = 4  # the most that these replications are multiplied by
 
 
 def race(search: Search) -> None:
-    """Run all heats, each with more replications and fewer schemes: whoever is surely behind the
-    leader leaves, and the last of too many."""
+    """Run all heats: whoever is surely behind the leader leaves, and the last of too many."""
     question, heats = search.question, race_heats(search.question)
     if question.trains:  # whoever would be first without tuning is in the race as well
         common = question.common_rate

@@ -167,8 +167,7 @@ class Recommendation:
 
 
 def recommended(search: Search) -> Recommendation:
-    """Search, and ask how far the answer holds. Raises ConfigError: nothing keeps the limits, or a
-    scheme of the config cannot be simulated."""
+    """Search, and ask how far the answer holds. Raises ConfigError: nothing can be recommended."""
     question, finalists = search.question, stages.finalists(search)
     kept = [one for one in finalists if not one.breaks]
     allowed = [one for one in kept if not one.unheard] or kept

@@ -186,8 +186,7 @@ def delay_label(delay: DelayModel) -> str:
 
 
 def of_config(grid: Sequence[Cell]) -> tuple[list[Setting], list[tuple[Cell, str]]]:
-    """What of a config's grid can be verified, as settings; and the other cells, with the reason.
-    Cells that differ in nothing that a round depends on are one."""
+    """A config's cells as settings, once where rounds are alike; the others, with the reason."""
     found: dict[str, Setting] = {}
     others: list[tuple[Cell, str]] = []
     for cell in grid:

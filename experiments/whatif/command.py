@@ -31,8 +31,7 @@ MOST_COUNTS = 100  # numbers of hosts, and time-outs, that may be asked for
 def read_whatif_tables(
     path: str, reading: Reading = AS_IT_IS, allow_large: bool = False
 ) -> tuple[Measured, list[str]]:
-    """Read a table of delays, however large if that is allowed, and warnings. Raises ConfigError:
-    the table cannot be used, or has no such load."""
+    """Read a table of delays, and warnings. Raises ConfigError: it cannot be used."""
     measured = measured_delays(path, reading, None if allow_large else MOST_CELLS)
     if reading.load is not None:
         measured = replace(measured, tables={reading.load: measured.tables[reading.load]})
@@ -74,8 +73,8 @@ Trials = tuple[Sequence[int] | None, Sequence[float]]
 
 
 def trials(stragglers: str | None, timeout: str | None, workers: int) -> Trials:
-    """The options ``--stragglers``, such as ``1:4,8``, and ``--timeout``, such as ``0.95,0.99``.
-    Raises ConfigError: one of them is not like that."""
+    """What ``--stragglers 1:4,8`` and ``--timeout 0.95,0.99`` say. Raises ConfigError: a bad
+    one."""
     quantiles: Sequence[float] = QUANTILES
     if timeout is not None:
         try:
