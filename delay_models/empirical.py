@@ -188,8 +188,7 @@ class Empirical(DelayModel):
             shape = self.tail_shape  # of a generalized Pareto law
             base = np.maximum(1 + shape * excess, 0.0)
             beyond = base ** (-1 / shape) if shape else np.exp(-excess)
-            tail = self.tail * beyond
-            above = np.where(x > q[-1], tail, above)
+            above = np.where(x > q[-1], self.tail * beyond, above)
         return np.asarray(np.where(x < q[0], 1.0, above))
 
     @override

@@ -227,8 +227,7 @@ class LongTable:
         if "seconds" not in self._reading.columns:
             _require_no_clock(self._role, table)
         hosts = tuple(self._hosts[worker] for worker in workers)
-        whole = table[np.isfinite(table).all(axis=1)]
-        odd = derived_worker(whole)
+        odd = derived_worker(table[np.isfinite(table).all(axis=1)])
         odd = [(place, text) for place, text in odd if workers[place] not in self._kept]
         require_columns(odd, hosts, "worker")
         if self._reading.rows is None:
@@ -283,8 +282,7 @@ class LongTable:
         # Where rounds begin again for at least half of the workers, and each time some come again;
         # else rows are in no order, or single calls were tried again later.
         ordered = calls.sort_values("worker", kind="stable")
-        same = ordered["worker"].diff().eq(0)
-        falls = ordered[same & ordered["round"].diff().lt(0)]
+        falls = ordered[ordered["worker"].diff().eq(0) & ordered["round"].diff().lt(0)]
         workers = calls["worker"].nunique()
         if 2 * falls["worker"].nunique() >= workers and count >= 2 * max(len(falls), workers):
             restart = int(falls.index.min())
@@ -306,8 +304,7 @@ class LongTable:
         else:
             whole = calls.groupby(["worker", "round"], sort=False)["seconds"]
             kept = whole.sum(min_count=1).reset_index()
-            unknown = whole.count().to_numpy() < whole.size().to_numpy()
-            kept.loc[unknown, "seconds"] = np.nan
+            kept.loc[whole.count().to_numpy() < whole.size().to_numpy(), "seconds"] = np.nan
             text = f"{count} rows repeat a worker and round: their seconds are added"
         return kept, [Repair("retry", count, text)]
 
@@ -365,8 +362,7 @@ def _settled(
 def _noted(times: Times, where: str, count: int) -> list[Repair]:
     if not times.assumed:
         return []
-    text = f"{where} says no unit: {times.assumed.partition(': ')[2]}"
-    return [Repair("unit", count, text)]
+    return [Repair("unit", count, f"{where} says no unit: {times.assumed.partition(': ')[2]}")]
 
 
 def _numbered(column: pd.Series, what: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -266,8 +266,7 @@ def unit_warnings(
         place = "" if load is None else f" at load {load:g}"
         before = len(lines)
         for axis, what in ((0, "worker"), (1, "round")):
-            names = hosts if axis == 0 else None
-            lines += _apart(median_of(table, axis), what, place, names)
+            lines += _apart(median_of(table, axis), what, place, hosts if axis == 0 else None)
         middle = float(median_of(table))
         if len(lines) == before and middle > 0:
             lines += _cells(table, middle, place)

@@ -196,8 +196,7 @@ def _multiples(
             gaps = logs - sign * made
             for place in np.flatnonzero(np.ptp(gaps, axis=0) <= 2 * near):
                 pairs = _pairs(logs[:, place], sign * made[:, place])
-                close = 2 * float(near[place])
-                if not _by_chance(gaps[:, place], pairs, close, tried, noise):
+                if not _by_chance(gaps[:, place], pairs, 2 * float(near[place]), tried, noise):
                     factor = float(np.exp(np.median(gaps[:, place])))
                     yield (
                         int(place),
@@ -345,8 +344,7 @@ def _sizes(table: FloatArray) -> Iterator[Finding]:
     if ratios[gap] >= (FAR if n > 2 else FARTHER) and 2 * len(few) < n + (n == 2):
         far[few] = True
     else:
-        times = np.exp(np.abs(np.log(middle / np.median(middle))))
-        away = times >= STEADY
+        away = np.exp(np.abs(np.log(middle / np.median(middle)))) >= STEADY
         if n > 3 and away.any() and 2 * away.sum() < n:
             far = away & (5 * widths < widths[~away].min())
     ends = dict.fromkeys(f"{end:.3g}" for end in (middle[~far].min(), middle[~far].max()))

@@ -70,8 +70,7 @@ def read_wide(held: Held, reading: Reading) -> RawTable:
         where = _where(index, rounds)
         require_rounds(table, where)
         assumed += remarks(table, where)
-    delays = times.seconds(table)
-    return RawTable(hosts, delays, failed, (), times.why, rounds, tuple(assumed))
+    return RawTable(hosts, times.seconds(table), failed, (), times.why, rounds, tuple(assumed))
 
 
 def _cells(frame: pd.DataFrame, gaps: bool) -> tuple[FloatArray, int]:

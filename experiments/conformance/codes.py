@@ -110,8 +110,7 @@ def _at_every_stop(tested: SchemeUnderTest, scheme: Fixed) -> str:
     else:
         masks = np.concatenate([tested.arrivals(4, rows=4000), np.ones((1, messages), dtype=bool)])
     enough = masks[scheme.stopping.enough(masks)]
-    weights = scheme.weights(enough)
-    away = np.abs(weights - 1).max(axis=1)
+    away = np.abs(scheme.weights(enough) - 1).max(axis=1)
     if not scheme.exact:
         text = "says that it is not exact, but every set of arrivals that ends a round decodes so"
         ensure(messages > 12 or away.max() > EXACT, text)

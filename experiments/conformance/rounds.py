@@ -56,8 +56,7 @@ def check_stopping(tested: SchemeUnderTest) -> str:
     own ``stopping_delay`` is the bisection of ``enough``, and its tally says the same."""
     if tested.rounds is None:
         return ""
-    planned = tested.first_round().stopping
-    rule = planned.of(0)
+    rule = tested.first_round().stopping.of(0)
     arrived = tested.arrivals(2)
     more = arrived | tested.arrivals(3)
     text = "stops at some arrivals, and not at these and others"
@@ -120,8 +119,7 @@ def check_engines(tested: SchemeUnderTest) -> str:
         refused = run.refusal()
         if refused is not None:
             return f"event engine alone: {refused}"
-        fast = simulate(run, "batch")
-        one, two = trace_arrays(slow), trace_arrays(fast)
+        one, two = trace_arrays(slow), trace_arrays(simulate(run, "batch"))
         for name in one:
             text = f"engines differ in {name} under {policy.value}, {law.kind}"
             ensure(np.array_equal(one[name], two[name]), text)
@@ -206,8 +204,7 @@ def _named(family: SchemeFamily, workers: int, error: InvalidParameter) -> None:
     while True:
         where = f"refuses {error.field} = {error.value!r} with {workers} workers"
         fields = {field.name for field in dataclasses.fields(family)}  # type: ignore[arg-type]
-        text = f"{where}; it has no field {error.field}"
-        ensure(error.field.partition(".")[0] in fields, text)
+        ensure(error.field.partition(".")[0] in fields, f"{where}; it has no field {error.field}")
         ensure("\n" not in str(error), f"{where} in more than one line")
         number = isinstance(error.value, int | float) and not isinstance(error.value, bool)
         if not error.nearest:

@@ -81,15 +81,13 @@ class SchemeUnderTest:
         if comb(n, stragglers) <= PATTERNS:
             lost = np.array([*combinations(range(n), stragglers)], dtype=np.int64)
         else:
-            order = np.random.default_rng(5).random((DRAWN, n)).argsort(axis=1)
-            lost = order[:, :stragglers]
+            lost = np.random.default_rng(5).random((DRAWN, n)).argsort(axis=1)[:, :stragglers]
         heard = np.ones((len(lost), n), dtype=np.bool_)
         np.put_along_axis(heard, lost, False, axis=1)
         return np.repeat(heard, self.rounds.messages, axis=1)
 
     def steps(self, replications: int, iterations: int) -> Steps:
         """The updates of a run on an ideal cluster: exponential times, mean 1 s a partition."""
-        model = Exponential(rate=1.0)
-        tapes = [Tape(model, self.workers, SEED, r) for r in range(replications)]
+        tapes = [Tape(Exponential(rate=1.0), self.workers, SEED, r) for r in range(replications)]
         run = Run(self.scheme, tapes, Proportional(), iterations, seed=SEED)
         return self.scheme.steps(simulate(run, work=False))

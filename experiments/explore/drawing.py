@@ -180,8 +180,7 @@ def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole
             theory.append(Points(ring, *at, hollow=True, size=4.0))
     marks += [*theory, Points(THEORY, hollow=True)] if theory else []
     marks.append(Points(BARS))
-    panel = Panel(seconds, error, marks)
-    return Picture([panel], 1, 4.8, 3.4, last=(THEORY.title, BARS.title))
+    return Picture([Panel(seconds, error, marks)], 1, 4.8, 3.4, last=(THEORY.title, BARS.title))
 
 
 LOSS, ERROR = "training loss (mean over rows)", "mean decoding error"

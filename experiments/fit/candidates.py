@@ -162,8 +162,7 @@ def choose(
     displaced = taken is None or best.beats(taken)
     taken = taken or best
     section, why = _built(taken.recipe, delays, workers)
-    waits = waited_for(delays.workers)
-    every = [*ks, *waits]
+    every = [*ks, *waited_for(delays.workers)]
     own = observed_order_statistics(delays.rounds, every)
     predicted = simulated_order_statistics(delay_model(section), delays.workers, every)
     if held_out and again and _shows_no_law(delays):
@@ -277,8 +276,7 @@ def _again_is_better(recipe: Recipe, delays: UnitDelays, workers: Workers | None
     ks, every = waited_for(delays.workers), halves(delays.tables)
     model, drawn = [], []
     for half in every:
-        seen = UnitDelays("", half.seen)
-        section, _ = _built(recipe, seen, workers)
+        section, _ = _built(recipe, UnitDelays("", half.seen), workers)
         model.append(
             simulated_order_statistics(delay_model(section), delays.workers, ks, CELLS_OF_HALF)
         )
@@ -297,8 +295,7 @@ def simulated_order_statistics(
     total = np.zeros(len(ks))
     for run in range(RUNS):
         rng = np.random.default_rng([SEED, run])
-        table = model.sample(rng, rounds // RUNS, workers)
-        total += observed_order_statistics(table, ks)
+        total += observed_order_statistics(model.sample(rng, rounds // RUNS, workers), ks)
     return np.asarray(total / RUNS)
 
 

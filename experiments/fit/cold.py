@@ -176,8 +176,7 @@ def find_cold_starts(tables: Sequence[FloatArray]) -> Cold | None:
             squares += len(logs) * float(logs.var())
     within = (squares / max(1, total - hit)) ** 0.5
     within = within if within <= MOST_WITHIN else 0.0
-    sizes = counts[counts > 0]
-    return Cold(cells, threshold, rounds, sizes, workers, np.array(start_ups), within)
+    return Cold(cells, threshold, rounds, counts[counts > 0], workers, np.array(start_ups), within)
 
 
 def _gap(values: FloatArray) -> float | None:
@@ -187,8 +186,7 @@ def _gap(values: FloatArray) -> float | None:
     if following < FEWEST_SPACINGS:
         return None
     logs = np.log(largest[: tries + following + 1])
-    index = np.arange(1, len(logs))
-    spacings = index * (logs[:-1] - logs[1:])
+    spacings = np.arange(1, len(logs)) * (logs[:-1] - logs[1:])
     sums = np.concatenate([[0.0], np.cumsum(spacings)])
     hill = (sums[following + 1 :] - sums[1:-following]) / following
     ratio = spacings[: len(hill)] / np.maximum(hill, 1e-12)

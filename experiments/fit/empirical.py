@@ -159,8 +159,7 @@ def latent(tables: Sequence[FloatArray]) -> list[FloatArray]:
     """Normal numbers in the order of the delays, of all ``(rounds, n)`` tables together."""
     values = np.concatenate([table.ravel() for table in tables])
     numbers = special.ndtri((stats.rankdata(values) - 0.5) / len(values))
-    ends = np.cumsum([table.size for table in tables])[:-1]
-    parts = np.split(numbers, ends)
+    parts = np.split(numbers, np.cumsum([table.size for table in tables])[:-1])
     return [part.reshape(table.shape) for part, table in zip(parts, tables, strict=True)]
 
 

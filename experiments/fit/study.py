@@ -116,8 +116,7 @@ def study(
         whole = delays.bulk_tables
         held_out = halves(whole)
         families = [*FAMILIES.values(), *([EMPIRICAL] if held_out else [])]
-        rounds = np.concatenate(whole)
-        fits, refused = fit_families(families, delays.bulk, rounds, ks, held_out)
+        fits, refused = fit_families(families, delays.bulk, np.concatenate(whole), ks, held_out)
         progress(2 * index + 1, steps)
         mixture = mixture_of(fits)
         memory = None if mixture is None else measure_memory(without(whole, spells), mixture)

@@ -105,8 +105,7 @@ def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memo
     if not tables:
         return None
     chances = [mixture.slow_probability(table) for table in tables]
-    middle = mixture.fast.median
-    slow = [np.where(t > middle, p, 0.0) for t, p in zip(tables, chances, strict=True)]
+    slow = [np.where(t > mixture.fast.median, p, 0.0) for t, p in zip(tables, chances, strict=True)]
     flat = np.concatenate([score.ravel() for score in slow])
     posterior = np.concatenate([p.ravel() for p in chances])
     share = float(posterior.mean())

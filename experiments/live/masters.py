@@ -170,8 +170,7 @@ class LiveRoundMaster(LiveMaster):
     @override
     def _make_updates(self) -> None:
         for t in range(len(self.times)):
-            values = self._round(t)
-            self.descent.update(self._decoded(t, values))
+            self.descent.update(self._decoded(t, self._round(t)))
             self.descent.keep()
             self._session.progress()
             if self._session.run.policy.drains and t + 1 < len(self.times):

@@ -117,8 +117,7 @@ class HeldPartitions(Computation):
         """``(1/N) g_i(beta)``, without L2: ``(p,) -> (p,)``; listens after some of the rows."""
         total: FloatArray = np.zeros(beta.shape)
         for rows in self.parts[partition]:
-            slopes = rows.slopes(rows.margins(beta[:, None]))
-            total += rows.gradient_from_slopes(slopes)[:, 0]
+            total += rows.gradient_from_slopes(rows.slopes(rows.margins(beta[:, None])))[:, 0]
             wanted.listen()
         return total / self.rows
 
@@ -237,8 +236,7 @@ def serve(line: Connection, alone: bool = False) -> None:
     try:
         setup: Setup = line.recv()
         orders: SimpleQueue[Order] = SimpleQueue()
-        listening = threading.Thread(target=_read, args=(line, orders, alone), daemon=True)
-        listening.start()
+        threading.Thread(target=_read, args=(line, orders, alone), daemon=True).start()
         with one_thread():
             LiveWorker(line, setup, orders).serve()
     except (EOFError, OSError):  # the master is gone

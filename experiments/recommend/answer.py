@@ -48,8 +48,7 @@ def verdict(found: Recommendation) -> str:
             "give more iterations or an easier target"
         )
     value = f"{number(winner.value)}{goal.unit} {goal.phrase}"
-    coded = [one for one in (winner, *found.tied) if one.coded]
-    pays = bool(coded) or not _codes_searched(found)
+    pays = any(one.coded for one in (winner, *found.tied)) or not _codes_searched(found)
     if found.tied:
         labels = [one.label for one in (winner, *found.tied)]
         last = f"{len(labels) - NAMED} more" if len(labels) > NAMED else labels.pop()
@@ -266,8 +265,7 @@ def _changed(found: Recommendation, rows: Sequence[Sensitivity]) -> dict[float, 
             changed[each.perturbation.value] = alone if each.alone else f"{label} is better"
     for each in rows:
         if not np.isfinite(each.best).all():
-            text = f"{here} does not always reach the goal"
-            changed.setdefault(each.perturbation.value, text)
+            changed.setdefault(each.perturbation.value, f"{here} does not always reach the goal")
     return dict(sorted(changed.items()))
 
 
@@ -329,5 +327,4 @@ def method(found: Recommendation) -> list[str]:
         "of several is flattered a little. Cannot be told apart: the interval does not exclude 1. "
         "Who left early, and did better until then than the best in all its runs, comes back."
     )
-    left_out = [f"{name} was not searched: {reason}." for name, reason in LEFT_OUT.items()]
-    return [text, *left_out]
+    return [text, *(f"{name} was not searched: {reason}." for name, reason in LEFT_OUT.items())]

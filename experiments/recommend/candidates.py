@@ -226,8 +226,7 @@ def whole(section: Mapping[str, Any], catalogue: Catalogue) -> Section:
 
 def brief(section: Mapping[str, Any], catalogue: Catalogue) -> Section:
     """A section without what is a default."""
-    mine = fields(catalogue["schemes"].classes[section["name"]])
-    usual = {f.name: f.default for f in mine}
+    usual = {f.name: f.default for f in fields(catalogue["schemes"].classes[section["name"]])}
     return {k: v for k, v in section.items() if k not in usual or v != usual[k]}
 
 

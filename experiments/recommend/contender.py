@@ -33,8 +33,7 @@ SAMPLES = 400  # bootstrap samples of the replications, always the same ones
 
 @lru_cache(maxsize=8)
 def _samples(replications: int) -> IntArray:
-    rng = np.random.default_rng(0)
-    return rng.integers(0, replications, (SAMPLES, replications))
+    return np.random.default_rng(0).integers(0, replications, (SAMPLES, replications))
 
 
 def ratio(

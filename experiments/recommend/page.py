@@ -170,8 +170,7 @@ def _remarks(row: Mapping[Any, Any], best: bool) -> Iterator[str]:
 
 
 def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator[Chart]:
-    known = ranking[np.isfinite(_values(ranking, "ratio"))]
-    rows = known.head(MOST_ROWS)
+    rows = ranking[np.isfinite(_values(ranking, "ratio"))].head(MOST_ROWS)
     if rows.empty:
         return
     x, low, high = (_values(rows, name) for name in ("ratio", "ratio_low", "ratio_high"))

@@ -106,8 +106,7 @@ def trial(
     replications, end = len(times), times.shape[1] - 1
     if goal.kind == "budget":
         last = np.maximum((times <= goal.value).sum(axis=1) - 1, 0)
-        read = np.stack([*islice(losses, int(last.max()) + 1)], axis=1)
-        values = _taken(read, last)
+        values = _taken(np.stack([*islice(losses, int(last.max()) + 1)], axis=1), last)
         return Trial(np.where(np.isfinite(values), values, np.nan), np.full(replications, np.nan))
     target = goal.value * (1 + ROUND_OFF)
     first, stay = np.full(replications, -1), np.zeros(replications, dtype=np.int64)

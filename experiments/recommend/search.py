@@ -100,8 +100,7 @@ class Search:
         simulations = [
             self.simulation(one, replications, own, delays, bar) for one, own in rates.items()
         ]
-        found = self.results(performance, simulations)
-        for one, result in zip(rates, found, strict=True):
+        for one, result in zip(rates, self.results(performance, simulations), strict=True):
             if isinstance(result, Refused):
                 one.refuse(result.reason)
             else:
@@ -110,8 +109,7 @@ class Search:
     def build_all(self, contenders: Iterable[Contender], replications: int = 1) -> None:
         """Build schemes, unless they would take too long, and note what is known of each."""
         simulations = [self.simulation(one, replications) for one in contenders]
-        found = self.results(profile, simulations)
-        for one, known in zip(contenders, found, strict=True):
+        for one, known in zip(contenders, self.results(profile, simulations), strict=True):
             if isinstance(known, Refused):
                 one.refuse(known.reason)
                 continue

@@ -57,8 +57,7 @@ def compare_settings(
     with one_thread():
         for setting in settings:
             names = setting.workers, setting.delay_label, setting.law_label
-            simulated = cases(setting, asked)
-            for label, case in zip(setting.labels, simulated, strict=True):
+            for label, case in zip(setting.labels, cases(setting, asked), strict=True):
                 rows += [
                     TableRow(*names, label, name, outcome)
                     for compared in comparisons

@@ -176,8 +176,7 @@ def _quantile(seconds: FloatArray, law: IterationTimeLaw) -> Comparison:
     chance = float(law.cdf(instant))
     z = binomial_z(hits, seconds.size, chance)
     # More rounds below the expected quantile than expected: the simulated one is smaller.
-    simulated = float(np.quantile(seconds, LEVEL))
-    return Comparison(simulated, expected, 0.0 - z, varies=chance < 1.0)
+    return Comparison(float(np.quantile(seconds, LEVEL)), expected, 0.0 - z, varies=chance < 1.0)
 
 
 BY_LAW = (

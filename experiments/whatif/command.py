@@ -100,8 +100,7 @@ def investigate(
     found = list[Study]()
     for load, table in measured.tables.items():
         progress(len(found), len(measured.tables))
-        stages = measured.stages.get(load)
-        found.append(study_load(table, measured.hosts, load, *tried, stages))
+        found.append(study_load(table, measured.hosts, load, *tried, measured.stages.get(load)))
     progress(len(found), len(found))
     return found
 

@@ -104,8 +104,7 @@ def whatif_verdict(study: Study) -> str:
 
 def _blamed(study: Study) -> int:
     """How many hosts the verdict names; 0 if none stands out whose replacement matters."""
-    standing = study.standing
-    saved = [study.change(rounds.REPLACE, m + 1)["share"] for m in range(len(standing))]
+    saved = [study.change(rounds.REPLACE, m + 1)["share"] for m in range(len(study.standing))]
     if not saved or max(saved) < MATTERS:
         return 0
     return next(i for i, share in enumerate(saved, 1) if share >= NEARLY * saved[-1])

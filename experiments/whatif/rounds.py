@@ -30,8 +30,7 @@ def pieces(count: int, across: int) -> Iterator[slice]:
 
 def round_medians(table: FloatArray) -> FloatArray:
     """Each round's median over its workers: ``(R, n)`` -> ``(R,)`` seconds."""
-    parts = [np.median(table[rows], axis=1) for rows in pieces(*table.shape)]
-    return np.concatenate(parts)
+    return np.concatenate([np.median(table[rows], axis=1) for rows in pieces(*table.shape)])
 
 
 @dataclass(frozen=True, eq=False)
