@@ -229,10 +229,8 @@ class Markov(Mixed):
         drawn since.
         """
         u = shared.random((rounds, workers))
-        low = min(self.slow_to_slow, self.fast_to_slow)
-        high = max(self.slow_to_slow, self.fast_to_slow)
-        slow = np.concatenate([state[None], u < low])
-        decided = slow[1:] | (u >= high)
+        slow = np.concatenate([state[None], u < min(self.slow_to_slow, self.fast_to_slow)])
+        decided = slow[1:] | (u >= max(self.slow_to_slow, self.fast_to_slow))
         row = np.where(decided, np.arange(1, rounds + 1)[:, None], 0)
         np.maximum.accumulate(row, axis=0, out=row)
         if self.persistence < 0:
@@ -264,9 +262,8 @@ class Markov(Mixed):
     @override
     def examples(cls) -> tuple[DelayModel, ...]:
         fast, slow = LogNormal(median=0.6, sigma=0.2), ShiftedExponential(shift=1.0, rate=2.0)
-        slower = Gamma(shape=2.0, scale=1.0)
         return (
             Markov(slow_to_slow=0.9, fast_to_slow=0.05, fast=fast, slow=slow),
             Markov(slow_to_slow=1.0, fast_to_slow=0.0, fast=fast, slow=slow, slow_share=0.2),
-            Markov(slow_to_slow=0.1, fast_to_slow=0.8, fast=fast, slow=slower),
+            Markov(slow_to_slow=0.1, fast_to_slow=0.8, fast=fast, slow=Gamma(shape=2.0, scale=1.0)),
         )

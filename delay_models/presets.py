@@ -46,9 +46,8 @@ START_UP = (0.65, (25.1, 0.01), (36.7, 0.01))  # of two lengths; with the call 2
 def _two_lognormals(
     first_share: float, first: tuple[float, float], second: tuple[float, float]
 ) -> Mixture:
-    weights = (first_share, round(1 - first_share, 3))
     components = tuple(LogNormal(median=median, sigma=sigma) for median, sigma in (first, second))
-    return Mixture(weights=weights, components=components)
+    return Mixture(weights=(first_share, round(1 - first_share, 3)), components=components)
 
 
 def _measured(load: float) -> float:

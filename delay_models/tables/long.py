@@ -338,11 +338,10 @@ def _seconds(
         times = Times("s", "time stamps") if stamps else _settled(what, unit, gone, held, reading)
         return times.seconds(gone), NONE, times.why, _noted(times, what, len(gone))
     name = role["seconds"]
-    column = frame[name]
     unit = held.unit_of(name)
     what = "seconds" if unit in (None, "s") else str(unit)
     remedy = "say --columns seconds=..., or start=...,end=..."
-    values, failed = numbers(column, what, remedy, reading.missing != "refuse")
+    values, failed = numbers(frame[name], what, remedy, reading.missing != "refuse")
     where = f"column {short(name)}"
     times = _settled(where, unit, values, held, reading)
     if unit not in (None, "s") and name in held.pointed:

@@ -82,11 +82,10 @@ def _attacked(cell: Cell, before: Sequence[AttackedCode]) -> AttackedCode | str:
         if other.scheme == name and other.seed == seed and other.code.same(code):
             return f"left out: the same code and decoder as {other.label}"
     cases = worst_cases(scheme)
-    known = () if isinstance(cases, NoFormula) else cases
     label = cell.label
     if (label, code.workers) in {(other.label, other.code.workers) for other in before}:
         label += f" [{', '.join(f'{key}={value}' for key, value in cell.swept.items())}]"
-    return AttackedCode(label, name, code, known, seed)
+    return AttackedCode(label, name, code, () if isinstance(cases, NoFormula) else cases, seed)
 
 
 def attack_row(attacked: AttackedCode, worst: Worst) -> dict[str, object]:

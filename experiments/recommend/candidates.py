@@ -366,9 +366,8 @@ def _without_rounds(run: Run, scheme: Barrierless, goal: Goal) -> Expected | Non
         return None
     update = mean_k_batch_async(n, k, mean)
     growth, staleness = 1 + (n - 1) / k, (n - 1) / k
-    updates = scheme.updates(1)
     value = goal.expected(update, 1 / (growth + staleness))
-    return Expected(THEORY, update * updates, n * (n - 1) / k, value, False)
+    return Expected(THEORY, update * scheme.updates(1), n * (n - 1) / k, value, False)
 
 
 @dataclass(frozen=True)
@@ -393,9 +392,8 @@ def profile(simulation: Simulation, share: Share = lambda done: None) -> Profile
         run = build.timing(cell, 1 if cell.settings.problem is not None else None)
         if (needs := too_much(run, cell)) is not None:
             return needs
-        barrierless = isinstance(run.scheme, Barrierless)
         expected = closed_forms(run, simulation.goal)
-        return Profile(cell.label, _holds(run, cell), barrierless, expected)
+        return Profile(cell.label, _holds(run, cell), isinstance(run.scheme, Barrierless), expected)
     except REFUSALS as error:
         return Refused(str(error))
 

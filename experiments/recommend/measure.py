@@ -194,7 +194,6 @@ def _performance(
     fresh = stale is None and steps.local_steps == 1
     exact = fresh and (bool(scheme.exact) or float(np.nanmax(steps.error)) <= within)
     values = np.array([each.values for each in trials]).reshape(-1, len(elapsed))
-    to_target = np.array([each.iterations for each in trials]).reshape(-1, len(elapsed))
     yardstick = np.full(len(elapsed), np.nan)
     if not rates:
         # A start with nothing but fresh gradients is no gain of a scheme whose gradients are stale.
@@ -220,7 +219,7 @@ def _performance(
         rates=rates,
         yardstick=float(yardstick.mean()),
         values=values,
-        to_target=to_target,
+        to_target=np.array([each.iterations for each in trials]).reshape(-1, len(elapsed)),
         iteration_time=elapsed / run.iterations,
         error=float(np.nanmean(steps.error)),
         staleness=0.0 if stale is None else float(stale.mean()),

@@ -36,9 +36,8 @@ def finalists(search: Search) -> list[Contender]:
     if search.question.trains:
         try_rates(search)
         # Then by factors of 2 around the best of each, on more trial delays.
-        rates = {one: search.question.rates(FINE, one.rate) for one in search.left}
         search.part = (2.0, 1.0)
-        search.train(rates, TUNED)
+        search.train({one: search.question.rates(FINE, one.rate) for one in search.left}, TUNED)
     race(search)
     return sorted(search.left, key=final_order)
 

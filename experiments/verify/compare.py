@@ -172,9 +172,8 @@ def _quantile(seconds: FloatArray, law: IterationTimeLaw) -> Comparison:
     """The count of rounds up to the closed form's quantile is binomial: no density needed."""
     expected = float(law.quantile(LEVEL))
     instant = expected * (1.0 + INSTANT)
-    hits = int(np.count_nonzero(seconds <= instant))
     chance = float(law.cdf(instant))
-    z = binomial_z(hits, seconds.size, chance)
+    z = binomial_z(int(np.count_nonzero(seconds <= instant)), seconds.size, chance)
     # More rounds below the expected quantile than expected: the simulated one is smaller.
     return Comparison(float(np.quantile(seconds, LEVEL)), expected, 0.0 - z, varies=chance < 1.0)
 

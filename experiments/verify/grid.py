@@ -204,9 +204,8 @@ def of_config(grid: Sequence[Cell]) -> tuple[list[Setting], list[tuple[Cell, str
         else:
             place = json.dumps([cell.document[key] for key in ("workers", "delay", "load_law")])
             setting = found.setdefault(place, Setting(len(found), n, delay, law, (), learns=False))
-            pair = (cell.label, scheme)
             if cell.label not in setting.labels:
-                found[place] = replace(setting, given=(*setting.given, pair))
+                found[place] = replace(setting, given=(*setting.given, (cell.label, scheme)))
     return [*found.values()], others
 
 

@@ -83,7 +83,6 @@ class Verification:
         return pd.DataFrame([self._record(row) for row in self.rows])
 
     def _record(self, row: TableRow) -> dict[str, object]:
-        reason = "" if isinstance(row.outcome, Comparison) else row.outcome.reason
         unknown = Comparison(np.nan, np.nan, np.nan)
         found = row.outcome if isinstance(row.outcome, Comparison) else unknown
         return {
@@ -94,7 +93,7 @@ class Verification:
             "z": found.z,
             "one_sided": found.one_sided,
             "verdict": self.verdict(row),
-            "reason": reason,
+            "reason": "" if isinstance(row.outcome, Comparison) else row.outcome.reason,
         }
 
 
