@@ -24,8 +24,7 @@ from .config.errors import Failed, of_the_user
 from .page.terminal import tell
 from .text import line
 
-DEBUG = "--debug"
-"""Understood in any place of the command line."""
+DEBUG = "--debug"  # understood in any place of the command line
 
 
 def main() -> None:
@@ -63,11 +62,8 @@ def main() -> None:
 INTERRUPTED = 130
 GOES_ON = b"interrupted; run the same command again to go on\n"
 STARTS_OVER = b"interrupted; run the same command again to start over\n"
-RESUMED = ("run", "sweep")
-"""Commands that find again what an interrupted one has finished."""
-
-SHOW_CURSOR = b"\x1b[?25h\n"
-"""A progress bar hides it."""
+RESUMED = ("run", "sweep")  # commands that find again what an interrupted one has finished
+SHOW_CURSOR = b"\x1b[?25h\n"  # a progress bar hides it
 
 STDERR = 2
 
@@ -113,9 +109,7 @@ def guarded(command: Callable[[], int | None], debug: bool = False) -> int:
     """Run a command; returns its exit code, 0 for ``None``.
 
     With ``debug``, every error shows its traceback besides its line.
-
-    Raises:
-        SystemExit: as the command does, and ``KeyboardInterrupt``.
+    Raises SystemExit: as the command does, and ``KeyboardInterrupt``.
     """
     for stream in (sys.stdout, sys.stderr):  # escape what the terminal's encoding cannot say
         if hasattr(stream, "reconfigure"):

@@ -229,9 +229,7 @@ def reproduce(
     figures: Annotated[
         list[str] | None,
         argument(
-            "Which figures (see: list figures); default all.",
-            "[FIGURE ...]",
-            completed("figures"),
+            "Which figures (see: list figures); default all.", "[FIGURE ...]", completed("figures")
         ),
     ] = None,
     full: Annotated[bool, option("More replications, and the public data sets.", "--full")] = False,
@@ -292,8 +290,7 @@ def read(trace: MeasuredTable, table: TableOptions, allow_large: AllowLarge = Fa
 
 IN_A_BROWSER = "next: open it in a browser, or send it: it needs no other file"
 
-MOST_PRINTED = 30
-"""Lines of a config in the terminal; a longer one is in its file alone."""
+MOST_PRINTED = 30  # lines of a config in the terminal; a longer one is in its file alone
 
 
 @as_command("fit delays.csv --k-range 200:256", CLUSTER)
@@ -319,10 +316,7 @@ def fit(
         terminal.tell(f"warning: {line}")
     ks = command.k_range(k_range, measured.workers)
     target = output or Path("results/fit") / trace.name.split(".")[0]
-    with (
-        output_folder(target, command.FILES, [trace]),
-        terminal.progress("fits") as progress,
-    ):
+    with output_folder(target, command.FILES, [trace]), terminal.progress("fits") as progress:
         findings = study(measured, ks, reading.load, progress)
         again = shlex.join([str(trace), *given_words(table)])
         said = replace(fit_answer(findings, trace.name, again), command=_said())
@@ -492,8 +486,7 @@ def explore(
         bool, option("Only print the address; open no browser.", "--no-browser")
     ] = False,
     host: Annotated[
-        str,
-        option("Address to serve at. Others than this machine need the token in the address."),
+        str, option("Address to serve at. Others than this machine need the token in the address.")
     ] = "127.0.0.1",
 ) -> None:
     """Open a local page with sliders that redraw loss, time and error as you move them."""

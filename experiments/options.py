@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ..delay_models.tables.measured import Measured, Reading, Unit
 
 
+# what is compared of many runs; ``p95``: what 95 % of them do not exceed
 Criterion = Literal["mean", "median", "p95"]
-"""What is compared of many runs; ``p95``: what 95 % of them do not exceed."""
 
 
 def whole(least: int, most: int, meaning: str) -> Any:
@@ -35,11 +35,10 @@ def whole(least: int, most: int, meaning: str) -> Any:
     return typer.Option(parser=read, metavar="N", help=meaning)
 
 
+# names that a place of the command line takes
 Known = Literal["examples", "figures", "kinds", "keys", "topics"]
-"""Names that a place of the command line takes."""
-
+# what can stand in a place of the command line that begins so
 Complete = Callable[[Any, str], list[str]]
-"""What can stand in a place of the command line that begins so."""
 
 
 def option(
@@ -86,8 +85,7 @@ class PlainGroup(_Plain, TyperGroup):
     """The program, with all commands."""
 
 
-MOST_JOBS = 1024
-"""Processes that a command may start; a machine with more cores takes a cluster."""
+MOST_JOBS = 1024  # processes that a command may start; a machine with more cores takes a cluster
 
 
 def cores() -> int:
@@ -97,11 +95,9 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
+# sets of stragglers that ``attack`` may decode for each code and number of stragglers
 MOST_SETS = 10**7
-"""Sets of stragglers that ``attack`` may decode for each code and number of stragglers."""
-
-MOST_ROUNDS = 10**7
-"""Rounds that ``verify`` may simulate of each scheme: 15 GB."""
+MOST_ROUNDS = 10**7  # rounds that ``verify`` may simulate of each scheme: 15 GB
 
 Set = Annotated[
     list[str] | None,
@@ -125,10 +121,7 @@ Tables = Annotated[str, option("parquet, or csv to have CSV files beside them.")
 
 def csv_wanted(given: str) -> bool:
     """Whether ``--tables`` asks for CSV files beside the Parquet files.
-
-    Raises:
-        ConfigError: it names something else.
-    """
+    Raises ConfigError: it names something else."""
     from .config.errors import at
 
     kinds = {kind.strip() for kind in given.split(",")}
@@ -141,8 +134,7 @@ AllowLarge = Annotated[
     bool, option("Run even if it seems too large for this machine.", "--allow-large")
 ]
 MeasuredTable = Annotated[
-    Path,
-    argument("Measured delays: CSV, Parquet, NPZ, JSON, or profiler traces (a folder)."),
+    Path, argument("Measured delays: CSV, Parquet, NPZ, JSON, or profiler traces (a folder).")
 ]
 OnCluster = Annotated[
     str | None,
@@ -166,10 +158,7 @@ class GivenConfig:
 
     def document(self) -> dict[str, Any]:
         """The config as it is to be run.
-
-        Raises:
-            ConfigError: it cannot be read, or a change does not fit.
-        """
+        Raises ConfigError: it cannot be read, or a change does not fit."""
         from .config.document import load
 
         return load(self.config, self.set_ or [])
@@ -285,10 +274,7 @@ class TableOptions:
 
     def reading(self) -> Reading:
         """The options as the value that readers of tables take.
-
-        Raises:
-            ConfigError: ``columns`` is not like that.
-        """
+        Raises ConfigError: ``columns`` is not like that."""
         from ..delay_models.tables.measured import Reading, parse_columns
         from .config.errors import at
 
@@ -320,10 +306,7 @@ class TableOptions:
 
 def measured_delays(path: str, reading: Reading, most: int | None) -> Measured:
     """Read a table of at most so many delays; it has the load that ``reading`` names, if any.
-
-    Raises:
-        ConfigError: the table cannot be used, or has no such load.
-    """
+    Raises ConfigError: the table cannot be used, or has no such load."""
     from ..delay_models.tables.measured import TableError
     from ..delay_models.tables.read import as_read, read_measured
     from ..sim.files import short

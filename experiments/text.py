@@ -12,14 +12,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-LONGEST_LINE = 300
-"""Characters of a line in the terminal."""
-
-GAP = " ... "
-"""In place of what is left out of a long text."""
-
+LONGEST_LINE = 300  # characters of a line in the terminal
+GAP = " ... "  # in place of what is left out of a long text
+# marks without a shape of their own, which several scripts and many emoji need
 JOINERS = "\u200c\u200d"
-"""Marks without a shape of their own, which several scripts and many emoji need."""
 
 _PLAIN = re.compile(r"[ -~]*")
 

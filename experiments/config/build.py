@@ -52,10 +52,8 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     """Build everything that decides when a cell's rounds end. No tape is made before it is read.
 
     ``features`` is p, for the size of messages; ``None`` without data.
-
-    Raises:
-        ConfigError: the engine or the network do not suit, or the scheme needs a problem.
-        ImpossibleCell: the values are each valid, but not together.
+    Raises ConfigError: the engine or the network do not suit, or the scheme needs a problem;
+    ImpossibleCell: the values are each valid, but not together.
     """
     settings, scheme = cell.settings, scheme_of(cell)
     n, seed, delay = settings.workers, settings.seed, settings.delay
@@ -99,10 +97,7 @@ def timing(cell: Cell, features: int | None = None) -> Run:
 
 def require_delays(cell: Cell, what: str) -> None:
     """Refuse the law engine where ``what`` is about single workers.
-
-    Raises:
-        ConfigError: the cell's engine draws the lengths of rounds alone.
-    """
+    Raises ConfigError: the cell's engine draws the lengths of rounds alone."""
     if cell.settings.engine == "law":
         valid = f"draws no worker's time, and {what} is about these: must be event, batch or auto"
         raise at("engine", "law", valid)
@@ -110,10 +105,7 @@ def require_delays(cell: Cell, what: str) -> None:
 
 def scheme_of(cell: Cell) -> Scheme:
     """Build a cell's scheme.
-
-    Raises:
-        ImpossibleCell: its fields do not suit the number of workers.
-    """
+    Raises ImpossibleCell: its fields do not suit the number of workers."""
     settings = cell.settings
     try:
         return _scheme(settings)
@@ -145,21 +137,15 @@ def warnings(settings: Settings) -> tuple[str, ...]:
 
 def both(cell: Cell) -> tuple[Run, Training | None]:
     """What ``timing`` and ``training`` build, the messages as large as the problem's gradients.
-
-    Raises:
-        ConfigError: as these.
-    """
+    Raises ConfigError: as these."""
     learning = training(cell)
     return timing(cell, None if learning is None else learning.problem.features), learning
 
 
 def training(cell: Cell) -> Training | None:
     """Build a cell's problem, cut into its scheme's partitions; ``None`` for a timing-only cell.
-
-    Raises:
-        ConfigError: there is no optimizer, or the data are missing or do not fit.
-        ImpossibleCell: the scheme does not suit the number of workers.
-    """
+    Raises ConfigError: there is no optimizer, or the data are missing or do not fit;
+    ImpossibleCell: the scheme does not suit the number of workers."""
     settings = cell.settings
     if settings.problem is None:
         return None
@@ -227,16 +213,14 @@ def _built(family: SchemeFamily, workers: int) -> Scheme:
 
 def delay_model(given: Mapping[str, Any]) -> DelayModel:
     """Build a section that names a delay model, and the models nested in it.
-
-    Raises:
-        ConfigError: unknown model, bad parameter or bad trace file, or delays that are no numbers.
-    """
+    Raises ConfigError: unknown model, bad parameter or bad trace file, or delays that are no
+    numbers."""
     model: DelayModel = section("delay", given)
     return model
 
 
+# replication numbers of the tapes of failures, repairs and losses; no run has so many
 UP, DOWN, LOSSES = 2**30, 2**30 + 2**29, 2**31
-"""Replication numbers of the tapes of failures, repairs and losses; no run has so many."""
 
 
 @final
@@ -266,9 +250,7 @@ def _cluster(settings: Settings, features: int | None, gradients: float) -> Clus
 
     A gradient takes 8 bytes a feature unless ``message_bytes`` is given; a message of the scheme
     has the size of so many gradients.
-
-    Raises:
-        ConfigError: no size is known, and a bandwidth needs one.
+    Raises ConfigError: no size is known, and a bandwidth needs one.
     """
     net, trouble, replications = settings.network, settings.failures, settings.replications
     if net is None and trouble is None:

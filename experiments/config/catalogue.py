@@ -30,52 +30,36 @@ from .errors import ConfigError
 
 @dataclass(frozen=True)
 class Kind:
-    """What a section can be.
+    """What a section can be."""
 
-    Attributes:
-        tag: the section's key that holds the name.
-        family: what all classes derive from.
-        classes: the classes by name; their fields are the section's other keys.
-        attribute: the class variable in which a plugin's class says its name.
-    """
-
-    tag: str
-    family: type[Any]
+    tag: str  # the section's key that holds the name
+    family: type[Any]  # what all classes derive from
+    # the classes by name; their fields are the section's other keys
     classes: Mapping[str, type[Any]]
-    attribute: str = "name"
+    attribute: str = "name"  # the class variable in which a plugin's class says its name
 
 
 @dataclass(frozen=True)
 class Plugin:
-    """Code from elsewhere whose classes a document can name; see ``experiments.config.catalogue``.
+    """Code from elsewhere whose classes a document can name; see
+    ``experiments.config.catalogue``."""
 
-    Attributes:
-        name: how the config or the distribution calls it.
-        digest: hash of its code.
-        classes: the classes that it defines.
-        files: where the code lies.
-        listed: whether the config names it: every cell of such a config depends on its code. Of an
-            installed one's code, those do that use a class of it.
-    """
-
-    name: str
-    digest: str
-    classes: tuple[type[Any], ...]
-    files: tuple[Path, ...]
+    name: str  # how the config or the distribution calls it
+    digest: str  # hash of its code
+    classes: tuple[type[Any], ...]  # the classes that it defines
+    files: tuple[Path, ...]  # where the code lies
+    # whether the config names it: every cell of such a config depends on its code. Of an installed
+    # one's code, those do that use a class of it.
     listed: bool = True
 
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """Everything that a document can name; each document has its own.
+    """Everything that a document can name; each document has its own."""
 
-    Attributes:
-        kinds: ``delays``, ``load_laws``, ``schemes``, ``data``, ``losses`` and ``optimizers``.
-        plugins: where the classes come from that are not built in.
-    """
-
+    # ``delays``, ``load_laws``, ``schemes``, ``data``, ``losses`` and ``optimizers``
     kinds: Mapping[str, Kind]
-    plugins: tuple[Plugin, ...] = ()
+    plugins: tuple[Plugin, ...] = ()  # where the classes come from that are not built in
 
     def __getitem__(self, kind: str) -> Kind:
         return self.kinds[kind]
@@ -87,6 +71,7 @@ class Catalogue:
         return {family: (kind.tag, name) for kind in kinds for name, family in kind.classes.items()}
 
 
+# what comes with the simulator
 BUILT_IN = Catalogue(
     {
         "delays": Kind("model", DelayModel, MODELS),
@@ -97,7 +82,6 @@ BUILT_IN = Catalogue(
         "optimizers": Kind("rule", Optimizer, OPTIMIZERS, attribute="rule"),
     }
 )
-"""What comes with the simulator."""
 
 
 # A plugin is a Python file (``plugins: [my_code.py]``), an installed module (``plugins:
@@ -112,17 +96,14 @@ BUILT_IN = Catalogue(
 
 GROUP = "erasurehead.plugins"
 
+# parts of erasurehead that plugins of version 0.2 imported by these names
 OURS = ("sim", "delay_models", "experiments")
-"""Parts of erasurehead that plugins of version 0.2 imported by these names."""
 
 
 def with_plugins(listed: Sequence[str] = ()) -> Catalogue:
     """What a document can name: what is built in, what is installed, and what it lists.
-
-    Raises:
-        ConfigError: a plugin is not there, cannot be run, defines nothing, or takes a name that
-            is taken.
-    """
+    Raises ConfigError: a plugin is not there, cannot be run, defines nothing, or takes a name that
+    is taken."""
     plugins = [*_installed(tuple(sys.path)), *map(load_plugin, dict.fromkeys(listed))]
     if not plugins:
         return BUILT_IN
@@ -146,10 +127,7 @@ def with_plugins(listed: Sequence[str] = ()) -> Catalogue:
 
 def load_plugin(name: str) -> Plugin:
     """A plugin by path or module name.
-
-    Raises:
-        ConfigError: it is not there, cannot be run, or defines nothing.
-    """
+    Raises ConfigError: it is not there, cannot be run, or defines nothing."""
     module, files, digest = _file(Path(name)) if is_file(name) else _module(name)
     classes = tuple(_defined(module))
     if not classes:
@@ -219,10 +197,7 @@ def _digest(files: tuple[Path, ...]) -> str:
 @contextmanager
 def streams_kept() -> Iterator[None]:
     """Within this context a plugin runs. If it closes stdout or stderr, the program gets it back.
-
-    Raises:
-        OSError: it did.
-    """
+    Raises OSError: it did."""
     before = sys.stdout, sys.stderr
     spare: dict[int, int] = {}
     for number in (1, 2):
@@ -255,10 +230,7 @@ def _open_again(stream: TextIO, number: int) -> TextIO:
 @contextmanager
 def blamed(catalogue: Catalogue) -> Iterator[None]:
     """Turn an error within a plugin's code into one line.
-
-    Raises:
-        ConfigError: naming the plugin, the line and the error.
-    """
+    Raises ConfigError: naming the plugin, the line and the error."""
     try:
         yield
     except (ConfigError, KeyboardInterrupt):

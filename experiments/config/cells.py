@@ -101,11 +101,9 @@ def _data(value: Any, data_dir: Path | None) -> Iterator[Path]:
             yield path
 
 
-NO_NUMBERS = ("name", "sweep")
-"""Settings that change no number."""
-
+NO_NUMBERS = ("name", "sweep")  # settings that change no number
+# settings that a resolved config keeps as they were written
 AS_GIVEN = ("network", "failures", "sweep")
-"""Settings that a resolved config keeps as they were written."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,35 +112,23 @@ class Cell:
 
     Its bytes in the results depend on its own settings alone, and its hash names them: two ways to
     say one thing have one hash.
-
-    Attributes:
-        document: the point as a plain document without a sweep, with this cell's scheme alone. It
-            is what travels to another process, which reads it again.
-        label: how tables and pictures name the scheme.
-        swept: the grid's keys and this point's values, which become columns.
-        point: index of the point in the grid; its cells read the same tapes.
-        key: hash of everything that the cell's numbers depend on, 16 hexadecimal digits.
-        inputs: the files among these.
-        code: the digests of the plugins among these.
-        data_dir: where the public data sets lie.
     """
 
+    # the point as a plain document without a sweep, with this cell's scheme alone. It is what
+    # travels to another process, which reads it again.
     document: Mapping[str, Any]
-    label: str
-    swept: Mapping[str, Any]
-    point: int
-    key: str
-    inputs: tuple[Input, ...] = ()
-    code: frozenset[str] = frozenset()
-    data_dir: Path | None = None
+    label: str  # how tables and pictures name the scheme
+    swept: Mapping[str, Any]  # the grid's keys and this point's values, which become columns
+    point: int  # index of the point in the grid; its cells read the same tapes
+    key: str  # hash of everything that the cell's numbers depend on, 16 hexadecimal digits
+    inputs: tuple[Input, ...] = ()  # the files among these
+    code: frozenset[str] = frozenset()  # the digests of the plugins among these
+    data_dir: Path | None = None  # where the public data sets lie
 
     @cached_property
     def settings(self) -> Settings:
         """The document's objects; ``schemes`` holds one.
-
-        Raises:
-            ConfigError: a file or plugin that it names is not here, or not the same here.
-        """
+        Raises ConfigError: a file or plugin that it names is not here, or not the same here."""
         catalogue = with_plugins(self.document["plugins"])
         if not self.code <= {plugin.digest for plugin in catalogue.plugins}:
             raise ConfigError("plugins: not the same here as where the cell comes from")
@@ -177,8 +163,8 @@ class Read:
     code: frozenset[str]
 
 
+# one ``Read`` for each setting, and one for each scheme under ``schemes``
 Reads = Mapping[str, tuple[Read, ...]]
-"""One ``Read`` for each setting, and one for each scheme under ``schemes``."""
 
 
 def cells(document: Mapping[str, Any], data_dir: Path | None = None) -> list[Cell]:
@@ -200,11 +186,7 @@ def cells(document: Mapping[str, Any], data_dir: Path | None = None) -> list[Cel
 
 
 def catalogue_of(document: Mapping[str, Any]) -> Catalogue:
-    """What a document can name.
-
-    Raises:
-        ConfigError: a plugin cannot be used.
-    """
+    """What a document can name. Raises ConfigError: a plugin cannot be used."""
     return with_plugins(plugins_of(document))
 
 
@@ -218,9 +200,7 @@ def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document with what it leaves unsaid written out; it runs from anywhere.
 
     Where the document needs its sweep to be complete, defaults are those of the first point.
-
-    Raises:
-        ConfigError: as ``cells``.
+    Raises ConfigError: as ``cells``.
     """
     given = anchored(document, Path.cwd())
     catalogue = catalogue_of(given)
@@ -303,10 +283,7 @@ class _Grid:
 
     def _workers(self) -> int:
         """As many as the delays have; where delays are swept, those of the first point count.
-
-        Raises:
-            ConfigError: the delays cannot be read, or serve any number of workers.
-        """
+        Raises ConfigError: the delays cannot be read, or serve any number of workers."""
         part = {"delay": copy.deepcopy(self.base.get("delay"))}
         for key, values in self.sweep.items():
             if key.split(".")[0] == "delay":

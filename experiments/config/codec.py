@@ -27,8 +27,7 @@ from ...sim.problems.losses import ProblemSettings
 from .catalogue import Catalogue
 from .errors import ConfigError, one_of, quoted
 
-DEEPEST = 20
-"""How deep delay models may be nested; a YAML file can even hold itself."""
+DEEPEST = 20  # how deep delay models may be nested; a YAML file can even hold itself
 
 LISTS = (list, tuple, set, frozenset, Collection, typing.Sequence)
 
@@ -39,17 +38,11 @@ class NestedTooDeep(Exception):
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads the sections of one document.
+    """Reads the sections of one document."""
 
-    Attributes:
-        catalogue: what they can name.
-        workers: n as it is given, or ``None``; a scheme's count can follow it.
-        depth: how deep the delay model that is being read is nested.
-    """
-
-    catalogue: Catalogue
-    workers: Any = None
-    depth: int = 0
+    catalogue: Catalogue  # what they can name
+    workers: Any = None  # n as it is given, or ``None``; a scheme's count can follow it
+    depth: int = 0  # how deep the delay model that is being read is nested
 
     def delay_model(self, value: Any) -> Any:
         """A nested section as a delay model; what is no section is left as it is.
@@ -60,11 +53,8 @@ class Reader:
 
     def named(self, kind: str, value: Any) -> Any:
         """The object that a section stands for, or the object itself.
-
-        Raises:
-            ValidationError: the name or a field is missing, unknown or wrong.
-            NestedTooDeep: delay models are.
-        """
+        Raises ValidationError: the name or a field is missing, unknown or wrong; NestedTooDeep:
+        delay models are."""
         tag = self.catalogue[kind].tag
         if self.catalogue.names.get(type(value), (None,))[0] == tag:
             return value
@@ -98,10 +88,7 @@ class Reader:
 
     def build(self, family: Any, section: Any) -> Any:
         """Make a dataclass from a section that holds its fields.
-
-        Raises:
-            ValidationError: an unknown or missing key, or a bad value.
-        """
+        Raises ValidationError: an unknown or missing key, or a bad value."""
         if isinstance(section, family):
             return section
         _require_section(section)
@@ -128,10 +115,7 @@ class Reader:
 @contextmanager
 def located(place: str) -> Iterator[None]:
     """Turn the errors of a ``Reader`` into one line each, which names the place of the section.
-
-    Raises:
-        ConfigError: the line.
-    """
+    Raises ConfigError: the line."""
     try:
         yield
     except ValidationError as error:
@@ -229,10 +213,7 @@ def _require_section(value: Any) -> None:
 
 def require_known(section: Mapping[Any, Any], known: Collection[str]) -> None:
     """Refuse keys that a section cannot have.
-
-    Raises:
-        ValidationError: naming each of them, and the known ones.
-    """
+    Raises ValidationError: naming each of them, and the known ones."""
     unknown = [str(key) for key in section if key not in known]
     if unknown:
         free = [key for key in known if key not in section]
@@ -268,10 +249,10 @@ def _fault(kind: LiteralString, loc: Iterable[str | int], value: Any, text: str)
     return InitErrorDetails(type=error, loc=tuple(loc), input=value)
 
 
+# what pydantic adds to a place to say which of several allowed types it tried
 _BRANCH = re.compile(
     r"(choice|constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*"
 )
-"""What pydantic adds to a place to say which of several allowed types it tried."""
 
 
 def from_validation(error: ValidationError, place: str) -> ConfigError:
@@ -298,6 +279,7 @@ def from_validation(error: ValidationError, place: str) -> ConfigError:
             return ConfigError(f"{path} = {quoted(first['input'])}: {valid}{more}")
 
 
+# what pydantic means, by the type of its error
 WORDS = {
     "unexpected_keyword_argument": "not be given: there is no such field",
     **dict.fromkeys(
@@ -317,7 +299,6 @@ WORDS = {
     "none_required": "be null",
     "is_instance_of": "be a {class}",
 }
-"""What pydantic means, by the type of its error."""
 
 
 def _valid(problem: Mapping[str, Any]) -> str:

@@ -21,13 +21,11 @@ from .errors import ConfigError, at
 # YAML can repeat a part of a document by its name, even within itself, so that a few hundred bytes
 # stand for gigabytes. What a document holds is counted before anything is made of it.
 
-DEEPEST, MOST_VALUES = 100, 300_000
-"""Bounds on a document with all its repetitions written out."""
+DEEPEST, MOST_VALUES = 100, 300_000  # bounds on a document with all its repetitions written out
 
 DEEP = f"nested more than {DEEPEST} deep"
 
-MOST_DIGITS = 400
-"""Of a whole number: more than the largest float has."""
+MOST_DIGITS = 400  # of a whole number: more than the largest float has
 
 TAG = "tag:yaml.org,2002:"
 CORE = ("null", "bool", "int", "float", "str", "seq", "map")
@@ -146,10 +144,7 @@ for name, pattern, first in (
 
 def read_yaml(text: str) -> Any:
     """The document that a text holds.
-
-    Raises:
-        ValueError: with one line that says where the text is not YAML.
-    """
+    Raises ValueError: with one line that says where the text is not YAML."""
     try:
         return yaml.load(text, Loader=_Reader)
     except yaml.MarkedYAMLError as error:
@@ -165,8 +160,7 @@ def write_yaml(document: Mapping[str, Any]) -> str:
     return yaml.dump(dict(document), Dumper=_Writer, sort_keys=False, width=96)
 
 
-MOST_POINTS = 100_000
-"""Points of a grid, and values of a range: more are a mistake."""
+MOST_POINTS = 100_000  # points of a grid, and values of a range: more are a mistake
 
 VALID = "must be range(a, b[, step]), linspace(a, b, m) or logspace(a, b, m), with numbers"
 
@@ -227,19 +221,14 @@ def _power(exponent: Fraction) -> float:
     return 10.0 ** float(exponent) if exponent < 308 else math.inf
 
 
-LARGEST = 2**25
-"""Bytes of a config's file."""
-
+LARGEST = 2**25  # bytes of a config's file
+# bounds on a document from Python, which can contain itself; a text has been counted before
 DEEPEST_GIVEN, MOST_GIVEN = 100, 1_000_000
-"""Bounds on a document from Python, which can contain itself; a text has been counted before."""
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Read a YAML config and apply ``--set`` overrides; several values become a sweep.
-
-    Raises:
-        ConfigError: unreadable file or malformed override.
-    """
+    Raises ConfigError: unreadable file or malformed override."""
     document = anchored(read_mapping(path), path.parent)
     override(document, overrides)
     return document
@@ -247,10 +236,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 def read_mapping(path: Path) -> dict[str, Any]:
     """What a config's file says, its paths as they are written.
-
-    Raises:
-        ConfigError: no such file, no file, too large, no UTF-8, no YAML, or no mapping.
-    """
+    Raises ConfigError: no such file, no file, too large, no UTF-8, no YAML, or no mapping."""
     try:
         require_regular(path)
         with path.open("rb") as file:
@@ -276,9 +262,7 @@ def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """A copy whose relative paths start from ``folder``.
 
     Paths are the values of keys called ``path``, and files among ``plugins``.
-
-    Raises:
-        ConfigError: it is nested too deep or too large; in YAML, few lines can say that.
+    Raises ConfigError: it is nested too deep or too large; in YAML, few lines can say that.
     """
     room = itertools.count()
 
@@ -312,11 +296,7 @@ def is_file(plugin: str) -> bool:
 
 
 def override(document: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Apply ``--set`` overrides in place.
-
-    Raises:
-        ConfigError: one is malformed.
-    """
+    """Apply ``--set`` overrides in place. Raises ConfigError: one is malformed."""
     for each in overrides:
         key, equals, text = each.partition("=")
         if not equals or not key:
@@ -355,11 +335,8 @@ def _split(text: str) -> list[str]:
 
 def set_dotted(document: dict[str, Any], key: str, value: Any) -> None:
     """Set ``a.b.c`` in place; a list is entered by index or by an entry's ``label`` or ``name``.
-
-    Raises:
-        ConfigError: the path leads through something that is neither mapping nor list, or to a
-            name that no entry, or more than one, has.
-    """
+    Raises ConfigError: the path leads through something that is neither mapping nor list, or to a
+    name that no entry, or more than one, has."""
     node: Any = document
     *path, last = key.split(".")
     for part in path:

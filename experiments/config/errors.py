@@ -32,19 +32,18 @@ def at(place: str, value: Any, valid: str) -> ConfigError:
     return ConfigError(f"{place} = {quoted(value)}: {valid}")
 
 
-LONGEST = 260
-"""Letters of a list of names; of a longer one the likely ones are shown."""
+LONGEST = 260  # letters of a list of names; of a longer one the likely ones are shown
 
 LIKELY = 6
 
 
+# what papers and other programs call a key, where no letters are alike
 MEANT = {
     "n": ("workers",), "N": ("workers",), "d": ("load",), "r": ("wait_for",), "T": ("iterations",),
     "R": ("replications",), "rounds": ("iterations",), "steps": ("iterations",),
     "runs": ("replications",), "repetitions": ("replications",), "scheme": ("schemes",),
     "delays": ("delay",), "law": ("load_law",), "lr": ("learning_rate",), "nodes": ("workers",),
 }  # fmt: skip
-"""What papers and other programs call a key, where no letters are alike."""
 
 
 def one_of(valid: Iterable[str], given: Any, likely: Iterable[str] | None = None) -> str:
@@ -70,26 +69,26 @@ def quoted(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+# what no path is to blame for, when the system names none
 OF_THE_MACHINE = (
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.EMFILE, errno.ENFILE,
 )  # fmt: skip
-"""What no path is to blame for, when the system names none."""
 
+# how libraries say that memory is short, besides ``MemoryError``
 SHORT_OF_MEMORY = (
     "cannot allocate memory",
     "failed to map segment",
     "can't start new thread",
     "failed to launch worker thread",
 )
-"""How libraries say that memory is short, besides ``MemoryError``."""
 
 REMEDY = (
     "take smaller data, fewer replications, workers or jobs, or more memory (is there a limit, "
     "as by ulimit -v?)"
 )
 
+# how the parser of the command line begins; the values it quotes from another library
 INVALID = re.compile(r"^Invalid value for '([^']+)'(?: / '[^']+')*: (?:Value error, )?")
-"""How the parser of the command line begins; the values it quotes from another library."""
 
 
 def of_the_user(error: BaseException) -> str | None:

@@ -35,21 +35,13 @@ SIGNS = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 
 @dataclass(frozen=True)
 class FieldRow:
-    """A field, in words.
+    """A field, in words."""
 
-    Attributes:
-        name: its key in a config.
-        value: type and range, such as ``integer >= 1``.
-        unit: such as ``s``; empty for a number without one.
-        default: what holds if the key is left out; ``required`` if it cannot be.
-        meaning: from the docstring; may be empty.
-    """
-
-    name: str
-    value: str
-    unit: str
-    default: str
-    meaning: str
+    name: str  # its key in a config
+    value: str  # type and range, such as ``integer >= 1``
+    unit: str  # such as ``s``; empty for a number without one
+    default: str  # what holds if the key is left out; ``required`` if it cannot be
+    meaning: str  # from the docstring; may be empty
 
 
 def field_rows(family: type) -> list[FieldRow]:
@@ -148,11 +140,9 @@ def _one_line(text: str) -> str:
 
 Schema = dict[str, Any]
 
-DELAY_MODEL = "x-delay-model"
-"""Stands for a nested delay model until all definitions are there."""
-
+DELAY_MODEL = "x-delay-model"  # stands for a nested delay model until all definitions are there
+# pydantic's words for bounds that it cannot place, and those of JSON Schema
 BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
-"""Pydantic's words for bounds that it cannot place, and those of JSON Schema."""
 
 RANGE = {
     "type": "string",
@@ -160,6 +150,7 @@ RANGE = {
     "description": "range(a, b[, step]), linspace(a, b, m) or logspace(a, b, m)",
 }
 
+# settings that are a section, and where its schema is defined
 SECTIONS = {
     "delay": "delays",
     "load_law": "load_laws",
@@ -168,7 +159,6 @@ SECTIONS = {
     "network": "network",
     "failures": "failures",
 }
-"""Settings that are a section, and where its schema is defined."""
 
 
 class _Fields(GenerateJsonSchema):

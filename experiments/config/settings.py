@@ -40,8 +40,7 @@ from .document import MOST_POINTS
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
-LONGEST_LABEL = 100
-"""Characters."""
+LONGEST_LABEL = 100  # characters
 
 
 @dataclass(frozen=True)
@@ -84,8 +83,8 @@ def _entries(reader: Reader, section: Any) -> tuple[SchemeEntry, ...]:
     return tuple(entries)
 
 
+# a count that follows the number of workers
 OF_WORKERS = re.compile(r"n *([-/]) *([1-9][0-9]{0,6})")
-"""A count that follows the number of workers."""
 
 
 def follows_workers(value: Any) -> re.Match[str] | None:
@@ -175,13 +174,12 @@ def _shown(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-MOST_SHOWN = 4
-"""Entries of a list in a label."""
+MOST_SHOWN = 4  # entries of a list in a label
 
 _LIST = TypeAdapter(Annotated[list[Any], Field(min_length=1)])
 
+# puts a scheme's name into the place of an error
 _BY_NAME = TypeAdapter(dict[str, Annotated[Any, _by(_entries)]])
-"""Puts a scheme's name into the place of an error."""
 
 
 def _schemes(reader: Reader, value: Any) -> tuple[SchemeEntry, ...]:
@@ -303,10 +301,7 @@ ADAPTERS: Mapping[str, TypeAdapter[Any]] = {name: TypeAdapter(_TYPES[name]) for 
 
 def validate(document: Mapping[str, Any], catalogue: Catalogue = BUILT_IN) -> Settings:
     """Read a whole config; a grid's base need not be one.
-
-    Raises:
-        ConfigError: an unknown or missing key, or a bad value.
-    """
+    Raises ConfigError: an unknown or missing key, or a bad value."""
     with located(""):
         require_known(document, FIELDS)
         reader = Reader(catalogue, document.get("workers"))
@@ -315,13 +310,9 @@ def validate(document: Mapping[str, Any], catalogue: Catalogue = BUILT_IN) -> Se
 
 def section(name: str, value: Any, catalogue: Catalogue = BUILT_IN, workers: Any = None) -> Any:
     """Read one of the settings by itself; schemes can have counts that follow ``workers``.
-
-    Raises:
-        ConfigError: a bad value.
-    """
+    Raises ConfigError: a bad value."""
     with located(name):
         return ADAPTERS[name].validate_python(value, context=Reader(catalogue, workers))
 
 
-AUTO = "auto"
-"""Instead of a number of workers: as many as the delays have columns."""
+AUTO = "auto"  # instead of a number of workers: as many as the delays have columns

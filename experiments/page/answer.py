@@ -23,8 +23,8 @@ from .content import Image
 
 ANSWER = "answer.json"
 
+# options that say where results go and how they are computed, and not what they are
 WHERE = ("--output", "--jobs")
-"""Options that say where results go and how they are computed, and not what they are."""
 
 
 def write_answer(answer: Answer, output: Path) -> None:
@@ -37,11 +37,7 @@ def write_answer(answer: Answer, output: Path) -> None:
 
 
 def read_answer(output: Path) -> Answer:
-    """Read the ``answer.json`` of a folder.
-
-    Raises:
-        ConfigError: there is none, or it is not one.
-    """
+    """Read the ``answer.json`` of a folder. Raises ConfigError: there is none, or it is not one."""
     path = output / ANSWER
     try:
         found = json.loads(path.read_bytes())
@@ -78,10 +74,7 @@ def command_line(arguments: Sequence[str]) -> str:
 
 def table_at(path: Path, columns: Sequence[str], may_be_empty: bool = False) -> pd.DataFrame:
     """Read a table, Parquet or CSV, that has these columns and, unless it may be empty, some rows.
-
-    Raises:
-        ConfigError: it cannot be read, or is not such a table.
-    """
+    Raises ConfigError: it cannot be read, or is not such a table."""
     try:
         csv = path.suffix == ".csv"
         frame: pd.DataFrame = pd.read_csv(path) if csv else pd.read_parquet(path)
@@ -98,11 +91,7 @@ def table_at(path: Path, columns: Sequence[str], may_be_empty: bool = False) -> 
 
 
 def json_at(path: Path) -> Mapping[str, Any]:
-    """Read a file of facts.
-
-    Raises:
-        ConfigError: it is not there, or damaged.
-    """
+    """Read a file of facts. Raises ConfigError: it is not there, or damaged."""
     try:
         found = json.loads(path.read_bytes())
     except OSError as error:

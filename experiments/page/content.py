@@ -9,20 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..pictures.picture import Picture
 
-MOST_ROWS = 400
-"""Rows of a table that a page shows; the tables on disk have all."""
+MOST_ROWS = 400  # rows of a table that a page shows; the tables on disk have all
 
 
 @dataclass(frozen=True)
 class TableCell:
-    """A cell of a table; as a string it is its text, so that a sentence can hold it, too.
+    """A cell of a table; as a string it is its text, so that a sentence can hold it, too."""
 
-    Attributes:
-        text: what is written.
-        order: what it is sorted by, where that is a number; ``None`` sorts by the text.
-    """
-
-    text: str
+    text: str  # what is written
+    # what it is sorted by, where that is a number; ``None`` sorts by the text
     order: float | None = None
 
     def __str__(self) -> str:
@@ -31,29 +26,17 @@ class TableCell:
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A table that can be sorted and filtered.
+    """A table that can be sorted and filtered."""
 
-    Attributes:
-        ident: an identifier, unique in the page.
-        title: above it; empty where the section says it.
-        columns: their titles; a narrow terminal drops the last ones first.
-        rows: as many cells each.
-        note: what is to be known of it, such as how many rows are left out.
-        numbers: which columns hold numbers.
-        file: where all rows and columns are.
-        brief: rows that the terminal prints; 0 for none.
-        keys: columns that tell rows apart, the first ones; never dropped.
-    """
-
-    ident: str
-    title: str
-    columns: Sequence[str]
-    rows: Sequence[Sequence[TableCell]]
-    note: str = ""
-    numbers: frozenset[int] = frozenset()
-    file: str = ""
-    brief: int = 0
-    keys: int = 1
+    ident: str  # an identifier, unique in the page
+    title: str  # above it; empty where the section says it
+    columns: Sequence[str]  # their titles; a narrow terminal drops the last ones first
+    rows: Sequence[Sequence[TableCell]]  # as many cells each
+    note: str = ""  # what is to be known of it, such as how many rows are left out
+    numbers: frozenset[int] = frozenset()  # which columns hold numbers
+    file: str = ""  # where all rows and columns are
+    brief: int = 0  # rows that the terminal prints; 0 for none
+    keys: int = 1  # columns that tell rows apart, the first ones; never dropped
 
 
 def capped(
@@ -83,34 +66,23 @@ def capped(
 
 @dataclass(frozen=True, eq=False)
 class Chart:
-    """A picture with its words.
+    """A picture with its words."""
 
-    Attributes:
-        ident: an identifier, unique in the page; the name of its file, where it has one.
-        title: what it is.
-        words: how to read it.
-        picture: drawn by the writer.
-    """
-
-    ident: str
-    title: str
-    words: str
-    picture: Picture
+    ident: str  # an identifier, unique in the page; the name of its file, where it has one
+    title: str  # what it is
+    words: str  # how to read it
+    picture: Picture  # drawn by the writer
 
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """A picture that was drawn before.
+    """A picture that was drawn before."""
 
-    Attributes:
-        ident, title, words: as of a chart.
-        png: its bytes.
-    """
-
+    # ident, title, words: as of a chart
     ident: str
     title: str
     words: str
-    png: bytes
+    png: bytes  # its bytes
 
 
 @dataclass(frozen=True)
@@ -141,51 +113,34 @@ class Section:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer to one question.
+    """The answer to one question."""
 
-    Attributes:
-        kind: the command that answered.
-        subject: what was asked about, such as the name of a table.
-        verdict: the answer, one sentence or a few.
-        why: what it rests on, a sentence each.
-        next: what to do with it, a sentence each; commands stand between backticks.
-        command: how to ask again; empty where no command line was used.
-        notes: what should be known of the input, a line each.
-        read: how a measured table was read, a line each; empty where there is none.
-    """
-
-    kind: str
-    subject: str
-    verdict: str
-    why: tuple[str, ...] = ()
+    kind: str  # the command that answered
+    subject: str  # what was asked about, such as the name of a table
+    verdict: str  # the answer, one sentence or a few
+    why: tuple[str, ...] = ()  # what it rests on, a sentence each
+    # what to do with it, a sentence each; commands stand between backticks
     next: tuple[str, ...] = ()
-    command: str = ""
-    notes: tuple[str, ...] = ()
+    command: str = ""  # how to ask again; empty where no command line was used
+    notes: tuple[str, ...] = ()  # what should be known of the input, a line each
+    # how a measured table was read, a line each; empty where there is none
     read: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
 class Page:
-    """A whole page.
+    """A whole page."""
 
-    Attributes:
-        answer: which command asked what, the verdict, why, and what to do next; it is saved as
-            ``answer.json``.
-        question: what was asked, as terms and values.
-        sections: pictures and tables.
-        provenance: where it comes from, as terms and values.
-        commands: how to make it again; the answer's own command where nothing is said.
-        config: the config as YAML; empty without one.
-        method: how the numbers were made, paragraphs.
-    """
-
+    # which command asked what, the verdict, why, and what to do next; it is saved as
+    # ``answer.json``
     answer: Answer
-    question: Sequence[tuple[str, str]]
-    sections: Sequence[Section]
-    provenance: Sequence[tuple[str, str]] = ()
+    question: Sequence[tuple[str, str]]  # what was asked, as terms and values
+    sections: Sequence[Section]  # pictures and tables
+    provenance: Sequence[tuple[str, str]] = ()  # where it comes from, as terms and values
+    # how to make it again; the answer's own command where nothing is said
     commands: Sequence[Command] = ()
-    config: str = ""
-    method: Sequence[str] = ()
+    config: str = ""  # the config as YAML; empty without one
+    method: Sequence[str] = ()  # how the numbers were made, paragraphs
 
     @property
     def again(self) -> Sequence[Command]:

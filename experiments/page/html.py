@@ -112,9 +112,9 @@ def drawn(section: Section, page_style: PageStyle) -> DrawnSection:
     return DrawnSection(section, parts, *legible([*legend.values()]))
 
 
+# Schemes of a legend: eyes tell no more colours apart. The others are grey, and named where a
+# pointer is.
 MOST_ENTRIES = 8
-"""Schemes of a legend: eyes tell no more colours apart. The others are grey, and named where a
-pointer is."""
 
 
 def legible(entries: Sequence[LegendEntry]) -> tuple[tuple[LegendEntry, ...], tuple[int, ...]]:

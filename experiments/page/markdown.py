@@ -9,11 +9,8 @@ from typing import Any
 from ..text import escaped
 from .content import Chart, Image, Page, Section, Table
 
-WIDTH = 100
-"""Characters of a line."""
-
-LISTED = 25
-"""Rows of a table; the files have all."""
+WIDTH = 100  # characters of a line
+LISTED = 25  # rows of a table; the files have all
 
 
 def as_markdown(page: Page, pictures: Mapping[str, str]) -> str:

@@ -25,11 +25,8 @@ if TYPE_CHECKING:
     from .content import Page
     from .content import Table as PageTable
 
-WIDEST = 80
-"""Characters of a text from outside in a table."""
-
-GAP = 2
-"""Characters between two columns."""
+WIDEST = 80  # characters of a text from outside in a table
+GAP = 2  # characters between two columns
 
 
 def say(text: str) -> None:
@@ -99,20 +96,14 @@ def progress(unit: str) -> Iterator[Callable[[float, int], None]]:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: whole numbers and words.
+    """A column of a table: whole numbers and words."""
 
-    Attributes:
-        title: its heading.
-        cells: its values, as they are written.
-        rank: how important it is, 0 for a column that tells rows apart; the last go first where
-            the terminal is narrow.
-        stays: whether it stays however narrow the terminal is.
-    """
-
-    title: str
-    cells: Sequence[str]
+    title: str  # its heading
+    cells: Sequence[str]  # its values, as they are written
+    # how important it is, 0 for a column that tells rows apart; the last go first where the
+    # terminal is narrow
     rank: int = 0
-    stays: bool = False
+    stays: bool = False  # whether it stays however narrow the terminal is
 
     @classmethod
     def of(cls, title: str, cells: Sequence[str]) -> Column:

@@ -19,35 +19,25 @@ from .records import Records
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# identifiers of the sections of a report that hold pictures
 ReportSection = Literal["pictures", "timeline", "workers-and-rounds", "delays-drawn"]
-"""Identifiers of the sections of a report that hold pictures."""
 
 
 class PictureKind(ABC):
     """A kind of picture; abstract."""
 
-    name: ClassVar[str]
-    """The registry name, and the file's."""
-
-    title: ClassVar[str]
-    """The heading above it in a report."""
-
-    caption: ClassVar[str]
-    """How to read it, one or two sentences."""
-
-    rank: ClassVar[int]
-    """Kinds are listed, drawn and reported in ascending order of this."""
+    name: ClassVar[str]  # the registry name, and the file's
+    title: ClassVar[str]  # the heading above it in a report
+    caption: ClassVar[str]  # how to read it, one or two sentences
+    rank: ClassVar[int]  # kinds are listed, drawn and reported in ascending order of this
 
     @property
     def file(self) -> str:
         """The name of its files, without an ending."""
         return self.name
 
-    section: ClassVar[ReportSection] = "pictures"
-    """Where it stands in a report."""
-
-    band: ClassVar[Band] = "quantiles"
-    """How the spread over replications is shown by default."""
+    section: ClassVar[ReportSection] = "pictures"  # where it stands in a report
+    band: ClassVar[Band] = "quantiles"  # how the spread over replications is shown by default
 
     @abstractmethod
     def obstacle(self, records: Records) -> str | None:
@@ -67,11 +57,7 @@ class PictureKind(ABC):
         yield Chart(ident, self.title, self.caption, self.page_picture(records))
 
     def possible(self, records: Records, band: Band | None = None) -> Picture:
-        """The picture.
-
-        Raises:
-            ConfigError: the records do not hold what is needed.
-        """
+        """The picture. Raises ConfigError: the records do not hold what is needed."""
         obstacle = self.obstacle(records)
         if obstacle is not None:
             raise ConfigError(f"{self.name} cannot be drawn: {obstacle}")

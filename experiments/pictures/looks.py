@@ -21,19 +21,12 @@ DOT_DOT = (0, (3, 1, 1, 1, 1, 1))
 
 @dataclass(frozen=True)
 class Look:
-    """How a scheme is drawn.
+    """How a scheme is drawn."""
 
-    Attributes:
-        colour: a hex colour.
-        marker: matplotlib's marker code; empty for none.
-        line: matplotlib's line style, ``none`` for no line.
-        title: the scheme's name for people.
-    """
-
-    colour: str
-    marker: str
-    line: LineStyle
-    title: str
+    colour: str  # a hex colour
+    marker: str  # matplotlib's marker code; empty for none
+    line: LineStyle  # matplotlib's line style, ``none`` for no line
+    title: str  # the scheme's name for people
 
 
 LOOKS: dict[str, Look] = {
@@ -81,8 +74,8 @@ LOOKS: dict[str, Look] = {
     "gradient_table": Look("#3E0DC7", "+", DASHED, "gradient table"),
 }
 
+# what legends say of the lines under simulated points
 THEORY = Look(MUTED, "", SOLID, "lines: theory")
-"""What legends say of the lines under simulated points."""
 
 OTHER_COLOURS = ("#A89A00", "#661100", "#2CA6A4", "#3B4CC0", "#C04F3B", "#6B7F00", "#8C564B")
 OTHER_MARKERS = ("v", "X", "<", ">", "p", "h")

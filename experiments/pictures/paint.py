@@ -16,17 +16,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+# of names that stand out
 STRONG = "#D55E00"
-"""Of names that stand out."""
-
-SEPARATE = 32
-"""Rows of a heat map that white lines keep apart; of more, the lines would cover them."""
-
-ALPHA = 0.18
-"""Of bands: several may lie over each other."""
-
+SEPARATE = 32  # rows of a heat map that white lines keep apart; of more, the lines would cover them
+ALPHA = 0.18  # of bands: several may lie over each other
+# markers without a face: their strokes are drawn thicker, and in the scheme's colour
 STROKES = ("x", "+", "|")
-"""Markers without a face: their strokes are drawn thicker, and in the scheme's colour."""
 
 
 def figure(picture: Picture) -> Figure:

@@ -11,12 +11,10 @@ import numpy as np
 from ...sim.types import FloatArray
 from .looks import INK, SOLID, LineStyle, Look
 
+# how the spread over replications is shown: their 10th to 90th percentile, or the 95 % confidence
+# interval of their mean
 Band = Literal["quantiles", "ci"]
-"""How the spread over replications is shown: their 10th to 90th percentile, or the 95 % confidence
-interval of their mean."""
-
-Align = Literal["left", "center", "right"]
-"""What of a text is at its place."""
+Align = Literal["left", "center", "right"]  # what of a text is at its place
 
 
 def nothing() -> FloatArray:
@@ -26,26 +24,20 @@ def nothing() -> FloatArray:
 
 @dataclass(frozen=True)
 class Axis:
-    """An axis of a panel.
+    """An axis of a panel."""
 
-    Attributes:
-        label: what it measures, with the unit in parentheses.
-        log: logarithmic.
-        ticks: on a logarithmic axis, the mantissas of labelled ticks; powers of ten if empty.
-        low, high: its ends; ``None`` to fit the marks. ``low > high`` turns it around.
-        names: names at 0, 1, ... instead of numbers; ``None`` for numbers, ``()`` for none.
-        places: where ticks stand, instead of where the renderer puts them.
-        strong: the places whose names stand out, bold and red.
-    """
-
-    label: str
-    log: bool = False
+    label: str  # what it measures, with the unit in parentheses
+    log: bool = False  # logarithmic
+    # on a logarithmic axis, the mantissas of labelled ticks; powers of ten if empty
     ticks: tuple[float, ...] = ()
+    # low, high: its ends; ``None`` to fit the marks. ``low > high`` turns it around.
     low: float | None = None
     high: float | None = None
+    # names at 0, 1, ... instead of numbers; ``None`` for numbers, ``()`` for none
     names: tuple[str, ...] | None = None
+    # where ticks stand, instead of where the renderer puts them
     places: tuple[float, ...] | None = None
-    strong: frozenset[float] = frozenset()
+    strong: frozenset[float] = frozenset()  # the places whose names stand out, bold and red
 
 
 def axis_of(label: str, values: FloatArray, wide: float) -> Axis:
@@ -58,14 +50,10 @@ def axis_of(label: str, values: FloatArray, wide: float) -> Axis:
 
 @dataclass(frozen=True, eq=False)
 class Looked:
-    """A mark that looks as a scheme does; abstract.
+    """A mark that looks as a scheme does; abstract."""
 
-    Attributes:
-        look: how it is drawn; its title stands in the legend unless it is empty.
-        x, y: ``(G,)`` places; NaN where there is none.
-    """
-
-    look: Look
+    look: Look  # how it is drawn; its title stands in the legend unless it is empty
+    # x, y: ``(G,)`` places; NaN where there is none
     x: FloatArray = field(default_factory=nothing)
     y: FloatArray = field(default_factory=nothing)
 
@@ -83,64 +71,41 @@ class Looked:
 @final
 @dataclass(frozen=True, eq=False)
 class Curve(Looked):
-    """Points joined by a line that NaN interrupts, with the spread around it.
+    """Points joined by a line that NaN interrupts, with the spread around it."""
 
-    Attributes:
-        low, high: ``(G,)`` ends of the spread, ``None`` without one.
-        across: the axis along which the spread extends.
-        steps: a staircase that changes at each point, instead of straight lines.
-        width: of the line, in points.
-        bars: the spread is a bar at each point (along the vertical axis), not a band.
-        marked: which points carry a marker; eight at equal distances if empty.
-    """
-
+    # low, high: ``(G,)`` ends of the spread, ``None`` without one
     low: FloatArray | None = None
     high: FloatArray | None = None
-    across: Literal["x", "y"] = "y"
-    steps: bool = False
-    width: float = 1.8
-    bars: bool = False
-    marked: tuple[int, ...] = ()
+    across: Literal["x", "y"] = "y"  # the axis along which the spread extends
+    steps: bool = False  # a staircase that changes at each point, instead of straight lines
+    width: float = 1.8  # of the line, in points
+    bars: bool = False  # the spread is a bar at each point (along the vertical axis), not a band
+    marked: tuple[int, ...] = ()  # which points carry a marker; eight at equal distances if empty
 
 
 @final
 @dataclass(frozen=True, eq=False)
 class Points(Looked):
-    """Separate points, each with error bars.
+    """Separate points, each with error bars."""
 
-    Attributes:
-        dx, dy: ``(2, G)`` lengths of the error bars below and above; ``None`` without.
-        ringed: whether the points stand out.
-        hollow: white marks with a coloured edge, above everything else.
-        beneath: hollow marks that later marks may cover.
-        size: of a marker, in points.
-    """
-
+    # dx, dy: ``(2, G)`` lengths of the error bars below and above; ``None`` without
     dx: FloatArray | None = None
     dy: FloatArray | None = None
-    ringed: bool = False
-    hollow: bool = False
-    beneath: bool = False
-    size: float = 6.0
+    ringed: bool = False  # whether the points stand out
+    hollow: bool = False  # white marks with a coloured edge, above everything else
+    beneath: bool = False  # hollow marks that later marks may cover
+    size: float = 6.0  # of a marker, in points
 
 
 @dataclass(frozen=True)
 class Fill:
-    """How bars of one kind are filled: the hatch tells kinds apart in print.
+    """How bars of one kind are filled: the hatch tells kinds apart in print."""
 
-    Attributes:
-        colour: a hex colour.
-        hatch: matplotlib's pattern.
-        title: the entry of the legend; empty for none.
-        height: share of the row that a bar takes.
-        outline: only the outline is drawn.
-    """
-
-    colour: str
-    hatch: str
-    title: str
-    height: float = 0.84
-    outline: bool = False
+    colour: str  # a hex colour
+    hatch: str  # matplotlib's pattern
+    title: str  # the entry of the legend; empty for none
+    height: float = 0.84  # share of the row that a bar takes
+    outline: bool = False  # only the outline is drawn
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,62 +130,40 @@ class Bars:
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """Lines across the panel.
+    """Lines across the panel."""
 
-    Attributes:
-        title: the entry of the legend; empty for none.
-        x: where vertical ones stand, ``(N,)``.
-        y: where horizontal ones lie, ``(M,)``.
-        line: matplotlib's line style.
-    """
-
-    title: str
-    x: FloatArray = field(default_factory=nothing)
-    y: FloatArray = field(default_factory=nothing)
-    line: LineStyle = SOLID
+    title: str  # the entry of the legend; empty for none
+    x: FloatArray = field(default_factory=nothing)  # where vertical ones stand, ``(N,)``
+    y: FloatArray = field(default_factory=nothing)  # where horizontal ones lie, ``(M,)``
+    line: LineStyle = SOLID  # matplotlib's line style
     colour: ClassVar[str] = INK
 
 
 @dataclass(frozen=True, eq=False)
 class Texts:
-    """Words in a panel.
+    """Words in a panel."""
 
-    Attributes:
-        x, y: ``(N,)`` where they stand; ``y`` is the middle of their height.
-        words: ``N`` texts, whose lines stay lines.
-        align: what of a text is at ``x``.
-        bold: whether they stand out.
-        colour: a hex colour.
-        size: in points.
-    """
-
+    # x, y: ``(N,)`` where they stand; ``y`` is the middle of their height
     x: FloatArray
     y: FloatArray
-    words: Sequence[str]
-    align: Align = "left"
-    bold: bool = False
-    colour: str = INK
-    size: float = 8.5
+    words: Sequence[str]  # ``N`` texts, whose lines stay lines
+    align: Align = "left"  # what of a text is at ``x``
+    bold: bool = False  # whether they stand out
+    colour: str = INK  # a hex colour
+    size: float = 8.5  # in points
     title: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Heat:
-    """A table of values as shades.
+    """A table of values as shades."""
 
-    Attributes:
-        values: ``(rows, columns)``; NaN is left white.
-        label: what they are, with the unit.
-        log: shades are equal steps of the logarithm, from ``low`` or the least value on.
-        low: what has the lightest shade, with ``log``.
-        extent: where the columns begin and end on the horizontal axis; ``None``: the middle of
-            each is at its number.
-    """
-
-    values: FloatArray
-    label: str = ""
-    log: bool = False
-    low: float | None = None
+    values: FloatArray  # ``(rows, columns)``; NaN is left white
+    label: str = ""  # what they are, with the unit
+    log: bool = False  # shades are equal steps of the logarithm, from ``low`` or the least value on
+    low: float | None = None  # what has the lightest shade, with ``log``
+    # where the columns begin and end on the horizontal axis; ``None``: the middle of each is at its
+    # number
     extent: tuple[float, float] | None = None
     title: ClassVar[str] = ""
     colour: ClassVar[str] = ""
@@ -248,48 +191,32 @@ Mark = Curve | Points | Bars | Rules | Texts | Heat
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """Marks on two axes.
+    """Marks on two axes."""
 
-    Attributes:
-        x, y: the axes.
-        marks: in the order in which they are drawn.
-        title: above the panel.
-        remark: a few words about what is not as it seems, in the upper right corner.
-        grid: whether lines at the ticks help reading.
-    """
-
+    # x, y: the axes
     x: Axis
     y: Axis
-    marks: Sequence[Mark]
-    title: str = ""
-    remark: str = ""
-    grid: bool = True
+    marks: Sequence[Mark]  # in the order in which they are drawn
+    title: str = ""  # above the panel
+    remark: str = ""  # a few words about what is not as it seems, in the upper right corner
+    grid: bool = True  # whether lines at the ticks help reading
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """Panels with one legend.
+    """Panels with one legend."""
 
-    Attributes:
-        panels: row by row.
-        columns: panels in a row.
-        width, height: inches, the legend included.
-        share: the axis that all panels have in common, if any; ``rows``: the panels of a row have
-            their vertical axis in common.
-        heading: above all panels.
-        legend: entries side by side, where so many fit; 0 for no legend in a file.
-        last: entries that stand at the end of the legend.
-        names_left: titles are set flush left.
-        heights: of the rows of panels, relative to each other; empty where all are alike.
-    """
-
-    panels: Sequence[Panel]
-    columns: int
+    panels: Sequence[Panel]  # row by row
+    columns: int  # panels in a row
+    # width, height: inches, the legend included
     width: float
     height: float
+    # the axis that all panels have in common, if any; ``rows``: the panels of a row have their
+    # vertical axis in common
     share: Literal["x", "y", "rows", ""] = ""
-    heading: str = ""
-    legend: int = 3
-    last: Sequence[str] = ()
-    names_left: bool = False
+    heading: str = ""  # above all panels
+    legend: int = 3  # entries side by side, where so many fit; 0 for no legend in a file
+    last: Sequence[str] = ()  # entries that stand at the end of the legend
+    names_left: bool = False  # titles are set flush left
+    # of the rows of panels, relative to each other; empty where all are alike
     heights: Sequence[float] = ()

@@ -21,25 +21,19 @@ from ..run.files import read_arrow
 
 IDENTITY = ("cell", "scheme", "label")
 
+# columns that ``iterations.parquet`` has at least
 RUN = (*IDENTITY, "replication", "iteration", "time")
-"""Columns that ``iterations.parquet`` has at least."""
-
+# columns that ``summary.parquet`` has at least
 MEANS = (*IDENTITY, "workers", "replications", "iteration_time_mean")
-"""Columns that ``summary.parquet`` has at least."""
-
+# columns of ``timeline.parquet``
 SPAN = ("label", "worker", "kind", "start", "end", "iteration", "ended_by")
-"""Columns of ``timeline.parquet``."""
-
+# columns of text, in each row; all others are numbers, but for what is swept
 TEXTS = frozenset((*IDENTITY, "kind"))
-"""Columns of text, in each row; all others are numbers, but for what is swept."""
 
 TABLES = ("iterations", "summary", "workers", "timeline")
 
-LIVE = "measured on real workers"
-"""The title of pictures of a live run."""
-
-MOST_PANELS = 9
-"""Points of a sweep that are drawn; a picture of more would not be readable."""
+LIVE = "measured on real workers"  # the title of pictures of a live run
+MOST_PANELS = 9  # points of a sweep that are drawn; a picture of more would not be readable
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,35 +46,22 @@ class OneCell:
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """What a run or sweep wrote, or the part of it that belongs to one panel.
+    """What a run or sweep wrote, or the part of it that belongs to one panel."""
 
-    Attributes:
-        iterations: one row per cell, replication and iteration.
-        summary: one row per cell.
-        title: what the part has in common, one line such as ``delay.rate = 2`` for each swept key;
-            empty for a plain simulation.
-        left_out: points of the sweep beyond those that are drawn.
-        workers: one row per cell and worker, if written.
-        timeline: one row per span of the sweep's first point, if written.
-        config: the resolved config, if written.
-        directory: where all of it lies, for messages.
-    """
-
-    iterations: pd.DataFrame
-    summary: pd.DataFrame
+    iterations: pd.DataFrame  # one row per cell, replication and iteration
+    summary: pd.DataFrame  # one row per cell
+    # what the part has in common, one line such as ``delay.rate = 2`` for each swept key; empty for
+    # a plain simulation
     title: str = ""
-    left_out: int = 0
-    workers: pd.DataFrame | None = None
-    timeline: pd.DataFrame | None = None
-    config: Mapping[str, Any] | None = None
-    directory: Path = Path()
+    left_out: int = 0  # points of the sweep beyond those that are drawn
+    workers: pd.DataFrame | None = None  # one row per cell and worker, if written
+    timeline: pd.DataFrame | None = None  # one row per span of the sweep's first point, if written
+    config: Mapping[str, Any] | None = None  # the resolved config, if written
+    directory: Path = Path()  # where all of it lies, for messages
 
     def only(self, schemes: Sequence[str] | None) -> Records:
         """The part of some schemes, named by label or by registry name; all for ``None``.
-
-        Raises:
-            ConfigError: there is no such scheme.
-        """
+        Raises ConfigError: there is no such scheme."""
         if schemes is None:
             return self
         known = self.labels()
@@ -189,10 +170,7 @@ def short_text(value: Any) -> str:
 
 def read_records(directory: Path) -> Records:
     """Read the tables under a run's or sweep's output directory.
-
-    Raises:
-        ConfigError: they are not there, not what a run writes, or not of one run.
-    """
+    Raises ConfigError: they are not there, not what a run writes, or not of one run."""
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory")
     origin = outputs.origin_of(directory)
@@ -234,6 +212,7 @@ def read_records(directory: Path) -> Records:
     return records
 
 
+# endings of columns of a summary, and of those that each has beside it
 BESIDE = (
     ("_mean", "_se"),
     ("_ratio", "_ratio_low"),
@@ -242,7 +221,6 @@ BESIDE = (
     ("costliest_worker", "costliest_worker_last"),
     ("costliest_worker", "costliest_worker_cost"),
 )
-"""Endings of columns of a summary, and of those that each has beside it."""
 
 
 def read_table(
@@ -251,10 +229,8 @@ def read_table(
     """Read one table of a run, which must have these columns.
 
     ``origin`` is what it must be made from; ``None`` for what the manifest beside it says.
-
-    Raises:
-        ConfigError: it is not there, damaged, empty, without these columns, or not of the run whose
-            manifest and config lie beside it.
+    Raises ConfigError: it is not there, damaged, empty, without these columns, or not of the run
+    whose manifest and config lie beside it.
     """
     if not path.is_file():
         raise outputs.nothing_at(path)
@@ -281,10 +257,7 @@ def read_table(
 
 def _require_kinds(path: Path, table: pd.DataFrame, swept: Container[str]) -> None:
     """Refuse a table whose columns hold other things than a run writes.
-
-    Raises:
-        ConfigError: there is a text among numbers, or no text where one must be.
-    """
+    Raises ConfigError: there is a text among numbers, or no text where one must be."""
     for name, column in table.items():
         if name in TEXTS:
             good, what = is_string_dtype(column) and not column.isna().any(), "text"

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
 
-FONT = "DejaVu Sans"
-"""Comes with matplotlib, so that pictures are the same on every machine."""
+FONT = "DejaVu Sans"  # comes with matplotlib, so that pictures are the same on every machine
 
+# asked in this order for what ``FONT`` lacks, where they are installed
 MORE_FONTS = (
     "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Source Han Sans",
     "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "IPAexGothic", "IPAGothic", "NanumGothic",
@@ -38,13 +38,9 @@ MORE_FONTS = (
     "Malgun Gothic", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Emoji",
     "Symbola", "Unifont",
 )  # fmt: skip
-"""Asked in this order for what ``FONT`` lacks, where they are installed."""
 
-WIDEST = 60
-"""Characters of a line; longer ones are broken."""
-
-MOST = 240
-"""Characters that are shown of a longer text."""
+WIDEST = 60  # characters of a line; longer ones are broken
+MOST = 240  # characters that are shown of a longer text
 
 # Texts come from outside. matplotlib takes what stands between two dollar signs for mathematics,
 # leaves entries of a legend out that begin with an underscore, and draws a box for a character
@@ -92,11 +88,9 @@ def characters() -> frozenset[int]:
     return frozenset().union(*(font_manager.get_font(file).get_charmap() for file in files))
 
 
+# inches that a picture of one panel is wide; readable down to 3.4 inches, a column of a paper
 ONE_PANEL = 4.8
-"""Inches that a picture of one panel is wide; readable down to 3.4 inches, a column of a paper."""
-
-TWO_PANELS = 7.2
-"""Inches that a picture of several panels in a row is wide."""
+TWO_PANELS = 7.2  # inches that a picture of several panels in a row is wide
 
 DOTS_PER_INCH = 200
 
@@ -181,8 +175,8 @@ def legend_below(figure: Figure, columns: int = 3, last: Sequence[str] = ()) -> 
         )
 
 
+# inches: a character of a legend, and what stands beside it in a column
 CHARACTER, HANDLE = 0.075, 0.65
-"""Inches: a character of a legend, and what stands beside it in a column."""
 
 
 def entries_in_a_row(labels: Sequence[str], columns: int, width: float) -> int:
@@ -196,22 +190,19 @@ def entries_in_a_row(labels: Sequence[str], columns: int, width: float) -> int:
     return 1
 
 
+# the formats of pictures, and what would make two files of the same figure differ
 METADATA: dict[str, dict[str, None]] = {
     "png": {},
     "svg": {"Date": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-"""The formats of pictures, and what would make two files of the same figure differ."""
 
 FORMATS = tuple(METADATA)
 
 
 def check_formats(formats: Sequence[str]) -> None:
     """Refuse formats that pictures do not have.
-
-    Raises:
-        ConfigError: one of them is none of ``FORMATS``.
-    """
+    Raises ConfigError: one of them is none of ``FORMATS``."""
     for name in formats:
         if name not in FORMATS:
             raise at("--format", name, one_of(FORMATS, name))
@@ -227,11 +218,8 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
     return written
 
 
-SPOT, NEAR = 40, 40
-"""Pixels of a colour that counts, and by how much a channel may differ from it."""
-
-LONG = 16
-"""Pixels: of longer runs of one colour, no more are looked at when a palette is chosen."""
+SPOT, NEAR = 40, 40  # pixels of a colour that counts, and by how much a channel may differ from it
+LONG = 16  # pixels: of longer runs of one colour, no more are looked at when a palette is chosen
 
 
 def _packed(pixels: bytes, size: tuple[int, int]) -> Image.Image:

@@ -16,6 +16,8 @@ from ..run import files, outputs
 from ..run.files import locked
 from ..run.outputs import note_drawn
 
+# Commands whose results have a page: files of which one is there, and the module and function
+# ``(directory) -> Page`` that read them. The first that finds a file of its own makes the page.
 PAGES = {
     "fit": (("fit.parquet",), "fit.page", "read_fit"),
     "whatif": (("whatif.parquet",), "whatif.page", "read_whatif"),
@@ -24,17 +26,11 @@ PAGES = {
     "run": ((*outputs.FILES, "cells"), "report.page", "read_run"),
     "reproduce": (("summary.md",), "reproduce.page", "read_reproduction"),
 }
-"""Commands whose results have a page: files of which one is there, and the module and function
-``(directory) -> Page`` that read them. The first that finds a file of its own makes the page.
-"""
 
 
 def reader_of(directory: Path) -> Callable[[Path], Page]:
     """What reads the result that a folder holds.
-
-    Raises:
-        ConfigError: there is no such folder, or no result in it.
-    """
+    Raises ConfigError: there is no such folder, or no result in it."""
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory")
     for names, module, function in PAGES.values():
@@ -51,9 +47,7 @@ def write_report(directory: Path, output: Path | None = None) -> Path:
     """Write the page, in the folder by default: ``report.html``, of a reproduction ``index.html``.
 
     The same result has the same bytes.
-
-    Raises:
-        ConfigError: the folder holds no whole result, or the file cannot be written.
+    Raises ConfigError: the folder holds no whole result, or the file cannot be written.
     """
     read = reader_of(directory)
     name = outputs.INDEX if read.__name__ == PAGES["reproduce"][2] else outputs.REPORT

@@ -25,22 +25,18 @@ from ..run import outputs
 from ..text import enumerated
 from .verdict import Verdict, judged
 
-NAMED = 8
-"""Schemes, and values of a sweep, that the question names."""
+NAMED = 8  # schemes, and values of a sweep, that the question names
 
+# sections of a config that are told in words
 TOLD = (
     "workers", "iterations", "replications", "delay", "load_law", "policy", "problem", "optimizer",
     "network", "failures", "target_loss",
 )  # fmt: skip
-"""Sections of a config that are told in words."""
 
 
 def read_run(directory: Path) -> Page:
     """The page of a folder that ``run``, ``sweep`` or ``live`` has written.
-
-    Raises:
-        ConfigError: the result is not whole.
-    """
+    Raises ConfigError: the result is not whole."""
     records = read_records(directory)
     manifest = json_at(directory / outputs.MANIFEST)
     config = dict(records.config or {})
@@ -61,12 +57,12 @@ def read_run(directory: Path) -> Page:
     )
 
 
+# titles of the sections below the table, in this order
 SECTIONS: dict[ReportSection, str] = {
     "timeline": "Timeline of one run",
     "workers-and-rounds": "Workers and rounds",
     "delays-drawn": "Delays",
 }
-"""Titles of the sections below the table, in this order."""
 
 
 def _sections(records: Records) -> Iterator[Section]:

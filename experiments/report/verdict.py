@@ -17,12 +17,10 @@ from ..pictures.records import Records
 from ..run.records import ratio_interval
 from ..text import enumerated
 
-NAMED = 3
-"""Schemes that a sentence names."""
-
+NAMED = 3  # schemes that a sentence names
+# a partition is hardly heard that is in fewer updates than this share of 1 / n, which is what it
+# has if each worker in turn makes an update of one gradient
 HARDLY = 0.1
-"""A partition is hardly heard that is in fewer updates than this share of 1 / n, which is what it
-has if each worker in turn makes an update of one gradient."""
 
 DOES = {
     "time_to_target": "reaches the target loss {target:g} first",
@@ -176,8 +174,7 @@ def _of_scheme(records: Records, label: str) -> list[str]:
     return lines
 
 
-CHANCE = 0.01
-"""Of runs of equal workers, so many name one that delays a scheme."""
+CHANCE = 0.01  # of runs of equal workers, so many name one that delays a scheme
 
 
 def _stands_out(row: pd.Series[Any]) -> bool:
@@ -203,8 +200,7 @@ def _least(records: Records) -> list[str]:
     ]
 
 
-FEW = 0.5
-"""Who uses less of the gradient than this share is fast since it leaves most of it out."""
+FEW = 0.5  # who uses less of the gradient than this share is fast since it leaves most of it out
 
 
 def _heard(records: Records) -> dict[str, float]:

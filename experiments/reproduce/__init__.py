@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from .base import PaperFigure
 
+# Every figure, named as its file, with the first sentence of its class. The sentences stand here,
+# too, so that ``erasurehead list`` need not import what draws.
 FIGURES = {
     "iteration_time_workers": (
         "Mean iteration time against the number of workers, simulated and in theory, two load laws."
@@ -61,10 +63,6 @@ FIGURES = {
         "marked."
     ),
 }
-"""Every figure, named as its file, with the first sentence of its class.
-
-The sentences stand here, too, so that ``erasurehead list`` need not import what draws.
-"""
 
 
 def figure_named(name: str) -> PaperFigure:
@@ -78,16 +76,12 @@ def figure_named(name: str) -> PaperFigure:
 
 SET: Final = b"erasurehead.set"
 
-PLAIN: Final = (int, float, tuple[int, ...], tuple[float, ...])
-"""Kinds of fields that can be set."""
+PLAIN: Final = (int, float, tuple[int, ...], tuple[float, ...])  # kinds of fields that can be set
 
 
 def figure_with(name: str, changes: Sequence[str]) -> PaperFigure:
     """The figure of that name with other values of its fields, ``key=value`` each.
-
-    Raises:
-        ConfigError: it has no such field, or the field cannot have such a value.
-    """
+    Raises ConfigError: it has no such field, or the field cannot have such a value."""
     from dataclasses import fields, replace
     from typing import get_type_hints
 

@@ -20,15 +20,7 @@ from ..pictures.kinds.losses import pareto
 from ..pictures.looks import MUTED, SOLID, Look, look
 from ..pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts
 from ..run.records import mean_and_error
-from .base import (
-    Effort,
-    RunsFigure,
-    Section,
-    bars,
-    estimate_text,
-    markdown_table,
-    rows_of,
-)
+from .base import Effort, RunsFigure, Section, bars, estimate_text, markdown_table, rows_of
 from .clusters import MEAN, SLOW_SHARE, SLOWER, TAILS, WORK, additive, persistent
 
 # What is compared. A scheme has as many members as its fields have choices in ``GRID``. One without
@@ -37,12 +29,11 @@ from .clusters import MEAN, SLOW_SHARE, SLOWER, TAILS, WORK, additive, persisten
 
 LOADS = (2, 3, 5)
 ARRIVALS = (15, 20, 25)
-PIECES = 12
-"""Micro-batches of ``drop_compute``."""
-
+PIECES = 12  # micro-batches of ``drop_compute``
+# seconds: multiples of the mean time of a partition
 PATIENCE = tuple(round(factor * (MEAN + WORK), 6) for factor in (0.75, 1.0, 1.25, 1.5))
-"""Seconds: multiples of the mean time of a partition."""
 
+# why some schemes with rounds are not compared
 LEFT_OUT = {
     "heterogeneity_aware": "is for workers of different speeds",
     "heterogeneous_split": "is for workers of different speeds",
@@ -50,8 +41,8 @@ LEFT_OUT = {
     "matrix": "is whatever you bring",
     "adaptive_k": "decides by the losses of a problem",
 }
-"""Why some schemes with rounds are not compared."""
 
+# fields of each scheme, all combinations
 GRID: dict[str, dict[str, tuple[Any, ...]]] = {
     "uncoded": {},
     "ignore_stragglers": {"wait_for": (10, 15, 20, 25, 28), "rescale": (False, True)},
@@ -78,7 +69,6 @@ GRID: dict[str, dict[str, tuple[Any, ...]]] = {
     "drop_compute": {"pieces": (PIECES,), "patience": PATIENCE, "cut": ("after", "at")},
     "mindflayer": {"trials": (1, 2), "patience": PATIENCE},
 }
-"""Fields of each scheme, all combinations."""
 
 
 def members() -> Iterator[Section]:
@@ -98,6 +88,7 @@ def not_compared() -> dict[str, str]:
     return LEFT_OUT | others
 
 
+# how a title says a field; others have one value here
 SHORT = {
     "load": "d = {}",
     "degree": "d = {}",
@@ -110,7 +101,6 @@ SHORT = {
     "cut": "cut: {}",
     "assignment": "{}",
 }
-"""How a title says a field; others have one value here."""
 
 
 def title(member: Section) -> str:
@@ -125,12 +115,12 @@ def title(member: Section) -> str:
 
 PERSISTENCE = 0.9
 
+# three delay laws of one mean
 DELAYS: dict[str, Section] = {
     "shifted exponential": TAILS["shifted exponential"],
     "Pareto (α = 2.2)": TAILS["Pareto (α = 2.2)"],
     f"two speeds, persistence {PERSISTENCE:g}": persistent(PERSISTENCE),
 }
-"""Three delay laws of one mean."""
 
 EXACT = "exact"
 GREY = "#9A9A9A"
@@ -138,39 +128,30 @@ FRONT = Look(MUTED, "", SOLID, "Pareto front")
 OTHERS = Look(GREY, "o", "none", "others")
 LATE = Look(GREY, "x", "none", "others, with late gradients")
 
+# exact schemes whose workers send several messages a round
 SEVERAL = ("multi_message", "partial_stragglers", "block_coordinate")
-"""Exact schemes whose workers send several messages a round."""
-
-LEADER = Look(MUTED, "", SOLID, "")
-"""The line from a name to its point."""
-
-UNSEEN = 1e-12
-"""A measured error that is 0 but for rounding."""
-
+LEADER = Look(MUTED, "", SOLID, "")  # the line from a name to its point
+UNSEEN = 1e-12  # a measured error that is 0 but for rounding
+# errors below the first are on a linear axis, on which it is so high, in decades; half the height
+# of the strip of exact schemes
 LINEAR, LOW, STRIP = 1e-3, 0.7, 0.4
-"""Errors below the first are on a linear axis, on which it is so high, in decades; half the height
-of the strip of exact schemes."""
-
+# where the axis begins, in times of the fastest member; where a name ends, in times of its point;
+# from one name to the next, as a share of the axis
 ROOM, NAME, GAP = 0.33, 0.94, 0.08
-"""Where the axis begins, in times of the fastest member; where a name ends, in times of its point;
-from one name to the next, as a share of the axis."""
 
 
 @final
 @dataclass(frozen=True)
 class Atlas(RunsFigure):
-    """Seconds per iteration against decoding error of all synchronous schemes, Pareto front marked.
-
-    Attributes:
-        schemes: which; all of them unless given.
-    """
+    """Seconds per iteration against decoding error of all synchronous schemes, Pareto front
+    marked."""
 
     name: ClassVar[str] = "atlas"
     title: ClassVar[str] = "All schemes on one clock"
     held: ClassVar[tuple[str, ...]] = ("workers",)
 
     replications: int = 8
-    schemes: tuple[str, ...] = tuple(SCHEMES)
+    schemes: tuple[str, ...] = tuple(SCHEMES)  # which; all of them unless given
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per delay law and member."""

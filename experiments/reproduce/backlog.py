@@ -37,15 +37,12 @@ OWN_WORK = "a worker's own work per round"
 @final
 @dataclass(frozen=True)
 class Backlog(CodedFigure):
-    """Iteration time over rounds and persistence, where work is cancelled, finished or queued.
-
-    Attributes:
-        persistences: correlations of a worker's state from round to round.
-    """
+    """Iteration time over rounds and persistence, where work is cancelled, finished or queued."""
 
     name: ClassVar[str] = "backlog"
     title: ClassVar[str] = "Backlogs: stragglers that work through every round"
 
+    # correlations of a worker's state from round to round
     persistences: tuple[float, ...] = (0.0, 0.5, 0.9, 0.98, 1.0)
     iterations: int = 1000
     replications: int = 32

@@ -39,11 +39,8 @@ if TYPE_CHECKING:
 
 Section = dict[str, Any]
 
-REMEMBERED = 2**24
-"""Delays that are kept for the next scheme, 128 MiB."""
-
-MORE = 8
-"""A tape is drawn for an eighth more rounds than its first scheme has."""
+REMEMBERED = 2**24  # delays that are kept for the next scheme, 128 MiB
+MORE = 8  # a tape is drawn for an eighth more rounds than its first scheme has
 
 # Texts of the Markdown files.
 
@@ -135,31 +132,22 @@ def bars(middle: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
 # What a figure is. Picture and text are made from the table alone, so that both can be made anew.
 
 
-WORKERS = 30
-"""Unless a figure says otherwise."""
-
-FULL = 8
-"""How many times more replications or rounds a full reproduction has than a quick one."""
+WORKERS = 30  # unless a figure says otherwise
+FULL = 8  # how many times more replications or rounds a full reproduction has than a quick one
 
 
 @final
 @dataclass(frozen=True)
 class Effort:
-    """How much to compute.
+    """How much to compute."""
 
-    Attributes:
-        seed: of all tapes.
-        full: more replications, and the public data sets whose files the user has.
-        data_dir: where those files lie.
-        losses: what was trained already, by all that it depends on; see ``training_runs``.
-    """
-
-    seed: int = 0
-    full: bool = False
-    data_dir: Path | None = None
+    seed: int = 0  # of all tapes
+    full: bool = False  # more replications, and the public data sets whose files the user has
+    data_dir: Path | None = None  # where those files lie
     _tapes: dict[str, tuple[int, list[RememberedTape]]] = field(
         default_factory=dict, compare=False, repr=False
     )
+    # what was trained already, by all that it depends on; see ``training_runs``
     losses: dict[str, list[FloatArray]] = field(default_factory=dict, compare=False, repr=False)
 
     def times(self, count: int) -> int:
@@ -171,11 +159,7 @@ class Effort:
         return cells({"workers": WORKERS, "seed": self.seed, **document}, self.data_dir)
 
     def problem(self, document: Mapping[str, Any]) -> Problem:
-        """The problem of a config document.
-
-        Raises:
-            ConfigError: its data are missing.
-        """
+        """The problem of a config document. Raises ConfigError: its data are missing."""
         parts = build.training(self.cells(document)[0])
         assert parts is not None
         return parts.problem
@@ -230,14 +214,10 @@ class PaperFigure(ABC):
     with ``FIGURE``, the figure at its default sizes.
     """
 
-    name: ClassVar[str]
-    """The registry name, and that of the files."""
-
-    title: ClassVar[str]
-    """The heading of its part of the summary."""
-
+    name: ClassVar[str]  # the registry name, and that of the files
+    title: ClassVar[str]  # the heading of its part of the summary
+    # fields that cannot be set: much of the figure is made for their value
     held: ClassVar[tuple[str, ...]] = ()
-    """Fields that cannot be set: much of the figure is made for their value."""
 
     @abstractmethod
     def compute(self, effort: Effort) -> pd.DataFrame:
@@ -254,17 +234,11 @@ class PaperFigure(ABC):
 
 @dataclass(frozen=True)
 class RunsFigure(PaperFigure):
-    """A figure of whole runs on common delays; abstract.
+    """A figure of whole runs on common delays; abstract."""
 
-    Attributes:
-        iterations: T.
-        replications: R of a quick reproduction.
-        workers: n.
-    """
-
-    iterations: int = 100
-    replications: int = 64
-    workers: int = WORKERS
+    iterations: int = 100  # T
+    replications: int = 64  # R of a quick reproduction
+    workers: int = WORKERS  # n
 
     def document(self, effort: Effort, **sections: Any) -> dict[str, Any]:
         """A config document with so many workers, iterations and replications."""
@@ -278,15 +252,10 @@ class RunsFigure(PaperFigure):
 
 @dataclass(frozen=True)
 class CodedFigure(RunsFigure):
-    """A figure whose coded schemes have one load; abstract.
+    """A figure whose coded schemes have one load; abstract."""
 
-    Attributes:
-        load: d.
-        wait_for: r of ErasureHead.
-    """
-
-    load: int = 3
-    wait_for: int = 15
+    load: int = 3  # d
+    wait_for: int = 15  # r of ErasureHead
 
 
 # The settings that several figures share, as parts of config documents.
@@ -297,11 +266,8 @@ class CodedFigure(RunsFigure):
 # load laws agree at load 1: a worker then needs the work plus the delay under both.
 
 
-DELAY = 0.5
-"""Seconds, the mean of the exponential delays."""
-
-QUICK_WORK, EVEN_WORK = WORKS = (0.02, 0.5)
-"""Seconds of work per partition."""
+DELAY = 0.5  # seconds, the mean of the exponential delays
+QUICK_WORK, EVEN_WORK = WORKS = (0.02, 0.5)  # seconds of work per partition
 
 LAWS = ("proportional", "additive")
 

@@ -14,40 +14,30 @@ from ...sim.engines.run import Policy
 from ..config import build
 from .base import Section
 
-MEAN = 0.5
-"""Seconds, of the random delay."""
-
-WORK = 0.1
-"""Seconds of work per partition."""
-
+MEAN = 0.5  # seconds, of the random delay
+WORK = 0.1  # seconds of work per partition
+# share of workers that are slow at any moment, and how many times slower they are
 SLOW_SHARE, SLOWER = 0.2, 5.0
-"""Share of workers that are slow at any moment, and how many times slower they are."""
 
+# from light to heavy
 TAILS: dict[str, Section] = {
     "shifted exponential": {"model": "shifted_exponential", "shift": MEAN / 2, "rate": 2 / MEAN},
     "log-normal (σ = 1)": {"model": "lognormal", "median": MEAN * math.exp(-0.5), "sigma": 1.0},
     "Pareto (α = 2.2)": {"model": "pareto", "alpha": 2.2, "scale": MEAN * 1.2 / 2.2},
 }
-"""From light to heavy."""
 
 
 @final
 @dataclass(frozen=True)
 class RankedCluster:
-    """One row of the ranking.
+    """One row of the ranking."""
 
-    Attributes:
-        group: what is varied.
-        title: the value.
-        delay, load_law: sections of a config.
-        policy: what becomes of unfinished work.
-    """
-
-    group: str
-    title: str
+    group: str  # what is varied
+    title: str  # the value
+    # delay, load_law: sections of a config
     delay: Section
     load_law: Section
-    policy: Policy = Policy.CANCEL
+    policy: Policy = Policy.CANCEL  # what becomes of unfinished work
 
     def mean_time(self) -> float:
         """Mean seconds that a partition takes."""

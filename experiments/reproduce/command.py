@@ -26,14 +26,11 @@ from . import FIGURES, facts_of, figure_named, figure_with
 from .base import FULL, Effort, PaperFigure
 from .page import read_reproduction
 
-Progress = Callable[[float, int], None]
-"""Called with figures done and figures in all."""
-
+Progress = Callable[[float, int], None]  # called with figures done and figures in all
+# figures that are begun first, so that no core is left alone with the longest one
 SLOW = ("sequential_persistence", "time_to_target", "ranking", "atlas")
-"""Figures that are begun first, so that no core is left alone with the longest one."""
-
+# of all figures in the folder: gone before the first figure is written, made after the last
 SUMMARIES = ("summary.md", INDEX)
-"""Of all figures in the folder: gone before the first figure is written, made after the last."""
 
 HEADING = """# Reproduction
 
@@ -105,9 +102,7 @@ def make(
 
     The text goes first and comes last: without it, a figure is not in the summary. If there is no
     room for all of its files, none stays. A folder without a summary is unfinished.
-
-    Raises:
-        ConfigError: the values that were set do not go together; nothing was written.
+    Raises ConfigError: the values that were set do not go together; nothing was written.
     """
     data, text = (output / f"{figure.name}.{end}" for end in ("parquet", "csv"))
     try:

@@ -26,11 +26,8 @@ from .base import (
     points_of,
 )
 
-LEAST_SHOWN = 1e-3
-"""Errors per partition below this are left out of the picture."""
-
-LEAST_ROUNDS = 50
-"""Rounds with an error that a point needs: from fewer, its own error is not known."""
+LEAST_SHOWN = 1e-3  # errors per partition below this are left out of the picture
+LEAST_ROUNDS = 50  # rounds with an error that a point needs: from fewer, its own error is not known
 
 ROUNDING = 1e-9
 
@@ -38,22 +35,15 @@ ROUNDING = 1e-9
 @final
 @dataclass(frozen=True)
 class DecodingErrorArrivals(PaperFigure):
-    """Decoding error of ErasureHead against arrivals r for several loads, points on formulas.
-
-    Attributes:
-        workers: n, divisible by every load.
-        loads: the values of d.
-        arrivals: the values of r.
-        rounds: rounds simulated for each point.
-    """
+    """Decoding error of ErasureHead against arrivals r for several loads, points on formulas."""
 
     name: ClassVar[str] = "decoding_error_arrivals"
     title: ClassVar[str] = "Decoding error against arrivals"
 
-    workers: int = 60
-    loads: tuple[int, ...] = (2, 3, 4, 5, 6)
-    arrivals: tuple[int, ...] = (3, 6, 12, 18, 24, 30, 36, 42, 48, 54)
-    rounds: int = 4000
+    workers: int = 60  # n, divisible by every load
+    loads: tuple[int, ...] = (2, 3, 4, 5, 6)  # the values of d
+    arrivals: tuple[int, ...] = (3, 6, 12, 18, 24, 30, 36, 42, 48, 54)  # the values of r
+    rounds: int = 4000  # rounds simulated for each point
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per scheme and r; between the simulated values of r, theory alone."""

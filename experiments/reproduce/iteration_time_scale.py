@@ -40,11 +40,9 @@ from .base import (
     worker_time,
 )
 
+# what the batch engine may simulate for a point; where fewer rounds would be left, it does not
 WORKER_ROUNDS, MOST_ROUNDS, LEAST_ROUNDS = 4_000_000, 4000, 40
-"""What the batch engine may simulate for a point; where fewer rounds would be left, it does not."""
-
-COUNTED = 10_000
-"""Workers beyond which nobody looks for a cover by half of them; see ``_theory``."""
+COUNTED = 10_000  # workers beyond which nobody looks for a cover by half of them; see ``_theory``
 
 BATCH = Look(INK, "o", "none", "rings: batch engine, every worker")
 BY_LAW = Look(INK, "o", "none", "dots: law engine")
@@ -53,22 +51,16 @@ BY_LAW = Look(INK, "o", "none", "dots: law engine")
 @final
 @dataclass(frozen=True)
 class IterationTimeScale(PaperFigure):
-    """Mean iteration time from ten workers to ten million: both engines on the theory's lines.
-
-    Attributes:
-        decades: powers of ten, the numbers of workers that are simulated; the load divides each.
-        rounds: rounds that the law engine draws for each point.
-        load: d.
-        delay: mean of the exponential delays, seconds.
-    """
+    """Mean iteration time from ten workers to ten million: both engines on the theory's lines."""
 
     name: ClassVar[str] = "iteration_time_scale"
     title: ClassVar[str] = "From ten workers to ten million"
 
+    # powers of ten, the numbers of workers that are simulated; the load divides each
     decades: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
-    rounds: int = law_engine.BLOCK
-    load: int = 5
-    delay: float = DELAY
+    rounds: int = law_engine.BLOCK  # rounds that the law engine draws for each point
+    load: int = 5  # d
+    delay: float = DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, scheme, size and source; sizes between have theory alone."""

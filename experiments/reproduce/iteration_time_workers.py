@@ -37,22 +37,16 @@ from .base import (
 @final
 @dataclass(frozen=True)
 class IterationTimeWorkers(PaperFigure):
-    """Mean iteration time against the number of workers, simulated and in theory, two load laws.
-
-    Attributes:
-        workers: simulated cluster sizes; the load divides each, and so does 2.
-        rounds: rounds simulated for each point.
-        load: d.
-        delay: mean of the exponential delays, seconds.
-    """
+    """Mean iteration time against the number of workers, simulated and in theory, two load laws."""
 
     name: ClassVar[str] = "iteration_time_workers"
     title: ClassVar[str] = "Iteration time against the number of workers"
 
+    # simulated cluster sizes; the load divides each, and so does 2
     workers: tuple[int, ...] = (12, 24, 48, 96, 192, 384, 768)
-    rounds: int = 4000
-    load: int = 3
-    delay: float = DELAY
+    rounds: int = 4000  # rounds simulated for each point
+    load: int = 3  # d
+    delay: float = DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, scheme and cluster size; sizes between have theory alone."""
@@ -153,7 +147,6 @@ def _crossing(part: pd.DataFrame) -> str:
     return f"ErasureHead is faster than uncoded from about n = {faster[0]} on"
 
 
-FEW = 6
-"""Sizes of which the axis and the table name each."""
+FEW = 6  # sizes of which the axis and the table name each
 
 FIGURE = IterationTimeWorkers()

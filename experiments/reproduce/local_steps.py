@@ -18,38 +18,28 @@ from . import base
 from .base import CodedFigure, Effort, Section, markdown_table, mean_text, rows_of
 from .sequential_members import problem_alone, training_runs
 
+# the target is this share of the way from the zero model's loss to that of the best model: what
+# many local steps reach although they settle beside the optimum
 SHARE = 0.95
-"""The target is this share of the way from the zero model's loss to that of the best model: what
-many local steps reach although they settle beside the optimum."""
-
-RATES = tuple(2.0**k for k in range(-9, 0))
-"""Learning rates from which every line has its own."""
-
-INSTANTS = 201
-"""Of a line."""
+RATES = tuple(2.0**k for k in range(-9, 0))  # learning rates from which every line has its own
+INSTANTS = 201  # of a line
 
 
 @final
 @dataclass(frozen=True)
 class LocalStepsFigure(CodedFigure):
-    """Loss against time of local steps, ErasureHead and asynchronous updates, over two networks.
-
-    Attributes:
-        steps: H, local steps in a round.
-        round_trips: seconds from the master to a worker and back, of the networks.
-        trials: replications, on other delays, on which rates are chosen.
-        delay: mean of the exponential delays, seconds.
-    """
+    """Loss against time of local steps, ErasureHead and asynchronous updates, over two networks."""
 
     name: ClassVar[str] = "local_steps"
     title: ClassVar[str] = "Local steps, where a round is cheap and where it is dear"
 
-    steps: tuple[int, ...] = (1, 4, 16, 64)
+    steps: tuple[int, ...] = (1, 4, 16, 64)  # H, local steps in a round
+    # seconds from the master to a worker and back, of the networks
     round_trips: tuple[float, ...] = (0.02, 4.0)
     iterations: int = 192
     replications: int = 8
-    trials: int = 4
-    delay: float = base.DELAY
+    trials: int = 4  # replications, on other delays, on which rates are chosen
+    delay: float = base.DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per network, scheme, replication and iteration."""

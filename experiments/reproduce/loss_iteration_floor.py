@@ -23,15 +23,7 @@ from ..pictures import style
 from ..pictures.looks import MUTED, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.compute import learn
-from .base import (
-    QUICK_WORK,
-    Effort,
-    RunsFigure,
-    curve_of,
-    delays_and_law,
-    markdown_table,
-    rows_of,
-)
+from .base import QUICK_WORK, Effort, RunsFigure, curve_of, delays_and_law, markdown_table, rows_of
 
 BOUND = Look(MUTED, "", (0, (1, 1)), "bound with E[V] of each step")
 CONSTANT = Look(MUTED, "", (0, (4, 1.5)), "bound with the largest V")
@@ -40,24 +32,18 @@ CONSTANT = Look(MUTED, "", (0, (4, 1.5)), "bound with the largest V")
 @final
 @dataclass(frozen=True)
 class LossIterationFloor(RunsFigure):
-    """Suboptimality against iteration on least squares, with the bound on its mean.
-
-    Attributes:
-        arrivals: the values of r, the one that is shown with both bounds first.
-        load: d.
-        rows: N of the synthetic least-squares problem.
-        features: p.
-    """
+    """Suboptimality against iteration on least squares, with the bound on its mean."""
 
     name: ClassVar[str] = "loss_iteration_floor"
     title: ClassVar[str] = "Loss against iteration, and the noise floor"
 
+    # the values of r, the one that is shown with both bounds first
     arrivals: tuple[int, ...] = (15, 6, 10, 20)
-    load: int = 3
+    load: int = 3  # d
     iterations: int = 50
     replications: int = 128
-    rows: int = 600
-    features: int = 100
+    rows: int = 600  # N of the synthetic least-squares problem
+    features: int = 100  # p
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per r and iteration; full gradient descent has r = n."""

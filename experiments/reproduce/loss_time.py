@@ -17,32 +17,23 @@ from ..pictures.picture import Axis, Curve, Panel, Picture, Points
 from . import base
 from .base import CodedFigure, Effort, markdown_table, mean_text, rows_of
 
+# delay models: random draws for bands, and the one table that the authors' program draws
 DRAWN, EXACT_STREAM = "exponential", "authors_stream"
-"""Delay models: random draws for bands, and the one table that the authors' program draws."""
-
-FIRST_SHOWN = 3
-"""The time axis begins where the fastest scheme has ended this many iterations."""
+FIRST_SHOWN = 3  # the time axis begins where the fastest scheme has ended this many iterations
 
 
 @final
 @dataclass(frozen=True)
 class Experiment:
-    """A data set, its loss and its learning rate.
+    """A data set, its loss and its learning rate."""
 
-    Attributes:
-        title: for people.
-        loss: of the problem section.
-        learning_rate: of the accelerated rule. Those of the public data sets are from the authors'
-            experiments; those of the embedded ones are our choice.
-        public: its file is the user's to bring.
-        decay: of the rate.
-    """
-
-    title: str
-    loss: str
+    title: str  # for people
+    loss: str  # of the problem section
+    # of the accelerated rule. Those of the public data sets are from the authors' experiments;
+    # those of the embedded ones are our choice.
     learning_rate: float
-    public: bool = False
-    decay: float = 1.0
+    public: bool = False  # its file is the user's to bring
+    decay: float = 1.0  # of the rate
 
 
 EXPERIMENTS = {
@@ -60,17 +51,13 @@ class LossTimeFigure(CodedFigure):
     """Loss against simulated time on real data, five schemes, delays of the authors' experiments.
 
     ``replications`` are those on the embedded data sets, which are small.
-
-    Attributes:
-        replications_public: R on the public ones, in a full reproduction.
-        delay: mean of the exponential delays, seconds.
     """
 
     name: ClassVar[str] = "loss_time"
     title: ClassVar[str] = "Loss against time on real data"
 
-    replications_public: int = 16
-    delay: float = base.DELAY
+    replications_public: int = 16  # R on the public ones, in a full reproduction
+    delay: float = base.DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per data set, delays, scheme, replication and iteration.

@@ -18,11 +18,11 @@ from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run.records import mean_and_error
 from .base import Effort, RunsFigure, Section, estimate_text, markdown_table, rows_of
 
+# the two ends of what the curve leaves open: none of the time is computing, or all of it
 LAWS: dict[str, Section] = {
     "additive": {"kind": "additive", "seconds_per_partition": 0.0},
     "proportional": {"kind": "proportional"},
 }
-"""The two ends of what the curve leaves open: none of the time is computing, or all of it."""
 
 SCHEMES: tuple[Section, ...] = (
     {"name": "uncoded"},
@@ -36,11 +36,8 @@ SCHEMES: tuple[Section, ...] = (
     {"name": "erasurehead", "load": 3, "wait_for": 15},
 )
 
-FIELDS = {"d": "load", "r": "wait_for"}
-"""What labels say beside the name, where it is not 0."""
-
-SAME = 1e-9
-"""Decoding errors below this are none."""
+FIELDS = {"d": "load", "r": "wait_for"}  # what labels say beside the name, where it is not 0
+SAME = 1e-9  # decoding errors below this are none
 
 FREE = Look(MUTED, "o", "none", "filled: additive law, no computing")
 DEAR = Look(MUTED, "o", "none", "open: proportional law, all computing")

@@ -25,10 +25,7 @@ NUMBER = re.compile(r"[-+−]?\d[\d,]*\.?\d*(e[-+]?\d+)?")
 
 def read_reproduction(directory: Path) -> Page:
     """The page of a folder that ``reproduce`` has written; of the figures that are in it.
-
-    Raises:
-        ConfigError: it holds none, or one that cannot be read.
-    """
+    Raises ConfigError: it holds none, or one that cannot be read."""
     sections, frames = list[Section](), dict[str, pd.DataFrame]()
     for name in FIGURES:
         file = directory / f"{name}.parquet"

@@ -29,16 +29,16 @@ from .base import (
 
 POLICIES = (Policy.CANCEL, Policy.FINISH, Policy.QUEUE, Policy.DRAIN)
 
+# what becomes of a straggler's unfinished work
 MEANING = {
     Policy.CANCEL: "cancel: drop the old task at once",
     Policy.FINISH: "finish: end the old task, then the newest",
     Policy.QUEUE: "queue: do every task in order",
     Policy.DRAIN: "drain: all wait for the old task",
 }
-"""What becomes of a straggler's unfinished work."""
 
+# a number of each replication, ``(R,)``, by policy and scheme
 Runs = dict[tuple[Policy, str], FloatArray]
-"""A number of each replication, ``(R,)``, by policy and scheme."""
 
 
 @final
@@ -47,15 +47,12 @@ class Policies(CodedFigure):
     """The same runs under cancel, finish, queue and drain: when the gain is real.
 
     The target is the loss of the exact gradient after half of the iterations.
-
-    Attributes:
-        delay: mean of the exponential delays, seconds.
     """
 
     name: ClassVar[str] = "policies"
     title: ClassVar[str] = "What becomes of unfinished work"
 
-    delay: float = base.DELAY
+    delay: float = base.DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per policy, scheme and replication."""

@@ -26,11 +26,9 @@ from .base import Effort, Section
 # Training at several learning rates, and what is known before any scheme runs.
 
 
+# plain gradient descent with a constant rate, which is replaced by those that are tried
 ANY_RATE: Section = {"optimizer": {"rule": "gd", "learning_rate": 1.0}}
-"""Plain gradient descent with a constant rate, which is replaced by those that are tried."""
-
-RATES = tuple(2.0**k for k in range(-7, 5))
-"""The grid of learning rates."""
+RATES = tuple(2.0**k for k in range(-7, 5))  # the grid of learning rates
 
 
 def problem_alone(document: Mapping[str, Any], effort: Effort) -> Problem:
@@ -65,8 +63,7 @@ def training_runs(
 # The families of codes that are compared. Each has several members; a figure shows the best one.
 
 
-TOLERANCE = 0.5
-"""mu: whoever takes 1.5 times as long as the fastest is a straggler."""
+TOLERANCE = 0.5  # mu: whoever takes 1.5 times as long as the fastest is a straggler
 
 REPEAT, MULTIPLEXED = "selective_repeat", "multiplexed"
 
@@ -105,8 +102,7 @@ SEQUENTIAL = {
     ),
 }
 
-EXACT = MEMORYLESS | SEQUENTIAL
-"""Families whose gradients are exact, and their members."""
+EXACT = MEMORYLESS | SEQUENTIAL  # families whose gradients are exact, and their members
 
 INEXACT: dict[str, list[Section]] = {
     "ignore_stragglers": [{"name": "ignore_stragglers", "wait_for": r} for r in (28, 25)],
@@ -123,36 +119,27 @@ LOOKS = {
 }
 
 
-ITERATION, TARGET = MEASURES = ("mean iteration time", "time to the target loss")
-"""Both in seconds."""
+ITERATION, TARGET = MEASURES = ("mean iteration time", "time to the target loss")  # both in seconds
 
 
 @final
 @dataclass(frozen=True)
 class Timed:
-    """A member of a family on some delays.
+    """A member of a family on some delays."""
 
-    Attributes:
-        section: of the config.
-        load: partitions that a worker computes in a round.
-        staleness: updates between the reading of a model and the use of its gradient.
-        rate: the learning rate.
-        iterations: to the target, mean; NaN where it is not reached.
-        seconds: for each measure ``(R,)``; NaN where the target is not reached.
-        waits: share of rounds in which everybody is heard; NaN where that was not asked for.
-    """
-
-    section: Section
-    load: float
-    staleness: int
-    rate: float
-    iterations: float
+    section: Section  # of the config
+    load: float  # partitions that a worker computes in a round
+    staleness: int  # updates between the reading of a model and the use of its gradient
+    rate: float  # the learning rate
+    iterations: float  # to the target, mean; NaN where it is not reached
+    # for each measure ``(R,)``; NaN where the target is not reached
     seconds: Mapping[str, FloatArray]
+    # share of rounds in which everybody is heard; NaN where that was not asked for
     waits: float = np.nan
 
 
+# an exact scheme and its staleness -> the best learning rate, and iterations to the target
 BestRate = Callable[[Section, int], tuple[float, float]]
-"""An exact scheme and its staleness -> the best learning rate, and iterations to the target."""
 
 
 def timed_members(
@@ -208,8 +195,8 @@ def load_of(scheme: Scheme) -> float:
     return float(scheme.assignment.loads.max())
 
 
+# parameters as they are written
 NAMES = {"load": "d", "wait_for": "r", "stragglers": "λ", "B": "B", "W": "W"}
-"""Parameters as they are written."""
 
 
 def parameters(section: Section) -> str:

@@ -49,8 +49,8 @@ from .sequential_members import (
     training_runs,
 )
 
+# share of workers that are slow at any moment; share of a delay that does not vary
 SLOW, CONSTANT = 0.05, 0.9
-"""Share of workers that are slow at any moment; share of a delay that does not vary."""
 
 LOAD_LAWS: dict[str, Section] = {
     "proportional": {"kind": "proportional"},
@@ -69,19 +69,16 @@ SETTING = ("measure", "load_law", "persistence")
 @final
 @dataclass(frozen=True)
 class SequentialPersistence(RunsFigure):
-    """Sequential codes against codes without memory, over the persistence of stragglers.
-
-    Attributes:
-        persistences: correlations of a worker's state from round to round.
-        trials: replications, on other delays, on which a family's member and rate are chosen.
-    """
+    """Sequential codes against codes without memory, over the persistence of stragglers."""
 
     name: ClassVar[str] = "sequential_persistence"
     title: ClassVar[str] = "Sequential codes beside codes without memory"
     held: ClassVar[tuple[str, ...]] = ("workers",)
 
+    # correlations of a worker's state from round to round
     persistences: tuple[float, ...] = (0.0, 0.5, 0.8, 0.95, 0.99)
     replications: int = 32
+    # replications, on other delays, on which a family's member and rate are chosen
     trials: int = 16
 
     def compute(self, effort: Effort) -> pd.DataFrame:

@@ -37,19 +37,14 @@ class Speedup(RunsFigure):
     """Time to a target loss, ErasureHead against exact schemes, paired 95 % intervals.
 
     The target is the loss of the exact gradient after half of the iterations.
-
-    Attributes:
-        loads: the values of d.
-        wait_for: r.
-        delay: mean of the exponential delays, seconds.
     """
 
     name: ClassVar[str] = "speedup"
     title: ClassVar[str] = "Speed-up to a target loss"
 
-    loads: tuple[int, ...] = (2, 3, 5, 6)
-    wait_for: int = 15
-    delay: float = base.DELAY
+    loads: tuple[int, ...] = (2, 3, 5, 6)  # the values of d
+    wait_for: int = 15  # r
+    delay: float = base.DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, work, load and exact scheme that ErasureHead is compared with."""

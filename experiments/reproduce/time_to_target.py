@@ -16,31 +16,15 @@ from ..pictures.picture import Axis, Heat, Mark, Panel, Picture, Points, Rules, 
 from ..run.records import interval_columns, mean_interval, ratio_interval
 from ..run.tuning import SHARE, Runs, best, target_loss
 from . import base
-from .base import (
-    CodedFigure,
-    Effort,
-    Section,
-    bars,
-    interval_text,
-    markdown_table,
-    rows_of,
-)
+from .base import CodedFigure, Effort, Section, bars, interval_text, markdown_table, rows_of
 from .loss_time import EXPERIMENTS
 from .ranking import PATIENCE
-from .sequential_members import (
-    LOOKS,
-    MULTIPLEXED,
-    REPEAT,
-    TOLERANCE,
-    problem_alone,
-    training_runs,
-)
+from .sequential_members import LOOKS, MULTIPLEXED, REPEAT, TOLERANCE, problem_alone, training_runs
 
 # What is compared: schemes of all families, whose parameters come from one rule.
 
 
-PIECES = 10
-"""Of ``drop_compute``: the smallest data set has 353 rows for 30 workers' micro-batches."""
+PIECES = 10  # of ``drop_compute``: the smallest data set has 353 rows for 30 workers' micro-batches
 
 
 @final
@@ -61,11 +45,7 @@ class Contestant:
 
 
 def contestants(
-    load: int,
-    wait_for: int,
-    work: float,
-    workers: int = base.WORKERS,
-    delay: float = base.DELAY,
+    load: int, wait_for: int, work: float, workers: int = base.WORKERS, delay: float = base.DELAY
 ) -> dict[str, Contestant]:
     """Every code has ``load``; who may leave out few waits for n - load + 1, who may many for r.
 
@@ -110,50 +90,40 @@ def contestants(
 # The figure.
 
 
+# kinds of rows: a rate that was tried on other delays; rates on the delays that are shown
 GRID, OWN, COMMON = "grid", "own best rate", "uncoded's best rate"
-"""Kinds of rows: a rate that was tried on other delays; rates on the delays that are shown."""
 
 AT_OWN, AT_COMMON = f"at its {OWN}, written beside", f"at {COMMON}"
 TIMES = "times as long as at its best rate"
+# what the lightest shade would be: less than 1, so that no cell is as white as the paper
 LIGHTEST = 0.8
-"""What the lightest shade would be: less than 1, so that no cell is as white as the paper."""
 NEVER = "some replications do not reach it in these runs"
 
 
 @final
 @dataclass(frozen=True)
 class Grid:
-    """A data set, and the learning rates from which every scheme has its own.
+    """A data set, and the learning rates from which every scheme has its own."""
 
-    Attributes:
-        dataset: an embedded one.
-        rates: powers of 2.
-    """
-
-    dataset: str
-    rates: tuple[float, ...]
+    dataset: str  # an embedded one
+    rates: tuple[float, ...]  # powers of 2
 
 
 @final
 @dataclass(frozen=True)
 class TimeToTarget(CodedFigure):
-    """Time to a target loss over all families, every scheme at its own best learning rate.
-
-    Attributes:
-        grids, more: those of every reproduction, and of a full one as well.
-        trials: replications, on other delays, on which rates are chosen.
-        delay: mean of the exponential delays, seconds.
-    """
+    """Time to a target loss over all families, every scheme at its own best learning rate."""
 
     name: ClassVar[str] = "time_to_target"
     title: ClassVar[str] = "Time to a target, every scheme at its best learning rate"
 
+    # grids, more: those of every reproduction, and of a full one as well
     grids: tuple[Grid, ...] = (Grid("breast_cancer", tuple(2.0**k for k in range(-6, 4))),)
     more: tuple[Grid, ...] = (Grid("diabetes", tuple(2.0**k for k in range(-11, 0))),)
     iterations: int = 40
     replications: int = 16
-    trials: int = 4
-    delay: float = base.DELAY
+    trials: int = 4  # replications, on other delays, on which rates are chosen
+    delay: float = base.DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per data set, load law, scheme and rate that was tried, and two for the shown."""

@@ -31,28 +31,21 @@ from .base import (
 FRONT = Look(INK, "o", "none", "Pareto front")
 STAIRS = Look(MUTED, "", SOLID, "")
 
-CLOSE = 1.2
-"""The text names the fastest scheme whose loss is at most this many times the exact one."""
+CLOSE = 1.2  # the text names the fastest scheme whose loss is at most this many times the exact one
 
 
 @final
 @dataclass(frozen=True)
 class TradeoffLoadArrivals(RunsFigure):
-    """Seconds per iteration against final loss over (d, r), Pareto front marked, both load laws.
-
-    Attributes:
-        loads: the values of d; 1 is the rule of ignore stragglers.
-        arrivals: the values of r.
-        delay: mean of the exponential delays, seconds.
-    """
+    """Seconds per iteration against final loss over (d, r), Pareto front marked, both load laws."""
 
     name: ClassVar[str] = "tradeoff_load_arrivals"
     title: ClassVar[str] = "Runtime against loss over load and arrivals"
 
-    loads: tuple[int, ...] = (1, 2, 3, 5, 6)
-    arrivals: tuple[int, ...] = (6, 10, 15, 20, 25)
+    loads: tuple[int, ...] = (1, 2, 3, 5, 6)  # the values of d; 1 is the rule of ignore stragglers
+    arrivals: tuple[int, ...] = (6, 10, 15, 20, 25)  # the values of r
     replications: int = 32
-    delay: float = base.DELAY
+    delay: float = base.DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, work and scheme."""

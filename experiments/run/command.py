@@ -28,14 +28,7 @@ from ..page.numbers import theory_text
 from ..page.terminal import Column, show_columns
 from ..text import number_of
 from . import files, timeline
-from .compute import (
-    CellResult,
-    Done,
-    code_fingerprint,
-    compute_cell,
-    read_cell,
-    write_cell,
-)
+from .compute import CellResult, Done, code_fingerprint, compute_cell, read_cell, write_cell
 from .estimate import Checked, Room, check, require_fits
 from .files import cells_there, remove_leftovers
 from .lanes import Died, Lane, map_unordered, open_lanes, tell_nobody
@@ -55,82 +48,54 @@ from .outputs import (
 )
 from .records import Finished, biased, diverged, iterations_table, summary_table, workers_table
 
+# called with cells done, parts of running ones included, and cells in all
 Progress = Callable[[float, int], None]
-"""Called with cells done, parts of running ones included, and cells in all."""
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run; nothing here changes a number.
+    """How to run; nothing here changes a number."""
 
-    Attributes:
-        jobs: cells computed at the same time, each in a process of its own if more than one.
-        scheduler: address of a Dask cluster that computes instead.
-        data_dir: where the public data sets lie.
-        allow_large: run also what this machine seems too small for.
-        csv: also write each table as CSV.
-        timeline: where to write what every worker did, for a trace viewer; not at all if ``None``.
-        reads: files that must not be replaced.
-        progress: called as cells are done.
-        tell: called with a line that the user should see while the run goes on.
-    """
-
-    jobs: int = 1
-    scheduler: str | None = None
-    data_dir: Path | None = None
+    jobs: int = 1  # cells computed at the same time, each in a process of its own if more than one
+    scheduler: str | None = None  # address of a Dask cluster that computes instead
+    data_dir: Path | None = None  # where the public data sets lie
+    # where to write what every worker did, for a trace viewer; not at all if ``None``
     timeline: Path | None = None
-    reads: Sequence[Path] = ()
-    allow_large: bool = False
-    csv: bool = False
-    progress: Progress = tell_nobody
+    reads: Sequence[Path] = ()  # files that must not be replaced
+    allow_large: bool = False  # run also what this machine seems too small for
+    csv: bool = False  # also write each table as CSV
+    progress: Progress = tell_nobody  # called as cells are done
+    # called with a line that the user should see while the run goes on
     tell: Callable[[str], None] = tell_nobody
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a run.
+    """What became of a run."""
 
-    Attributes:
-        finished: cells with their results, in the config's order.
-        failed: cells with the reason.
-        seconds: how long each cell took that was computed now, by key; the others were on disk.
-        summary: one row per finished cell.
-        warnings: what the reader should know of the results, a line each.
-    """
-
-    finished: list[Finished]
-    failed: list[tuple[Cell, str]]
+    finished: list[Finished]  # cells with their results, in the config's order
+    failed: list[tuple[Cell, str]]  # cells with the reason
+    # how long each cell took that was computed now, by key; the others were on disk
     seconds: Mapping[str, float]
-    summary: pd.DataFrame
-    warnings: tuple[str, ...]
+    summary: pd.DataFrame  # one row per finished cell
+    warnings: tuple[str, ...]  # what the reader should know of the results, a line each
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is going to do.
+    """What a run is going to do."""
 
-    Attributes:
-        output: where it writes.
-        options: how it runs.
-        cells: all cells, in the config's order.
-        checked: what is known of them before they run.
-        todo: the cells that are not on disk yet, the longest first, so that none is left alone.
-        kept: the results of the others, by key.
-    """
-
-    output: Path
-    options: RunOptions
-    cells: list[Cell]
-    checked: Checked
+    output: Path  # where it writes
+    options: RunOptions  # how it runs
+    cells: list[Cell]  # all cells, in the config's order
+    checked: Checked  # what is known of them before they run
+    # the cells that are not on disk yet, the longest first, so that none is left alone
     todo: list[Cell]
-    kept: Mapping[str, CellResult]
+    kept: Mapping[str, CellResult]  # the results of the others, by key
 
     def require_room(self) -> None:
         """Refuse a plan for which this machine is too small, unless that is allowed.
-
-        Raises:
-            ConfigError: with the number and the remedy.
-        """
+        Raises ConfigError: with the number and the remedy."""
         if not self.options.allow_large:
             needs = [(cell, self.checked.estimates[cell.key]) for cell in self.todo]
             jobs = self.options.jobs if self.options.scheduler is None else 0
@@ -163,10 +128,7 @@ def _uncollected() -> Iterator[None]:
 @_uncollected()
 def plan(document: Mapping[str, Any], output: Path, options: RunOptions) -> Plan:
     """Check every cell of a config, and find out which are on disk. Writes nothing.
-
-    Raises:
-        ConfigError: the config is bad, or its data are too large.
-    """
+    Raises ConfigError: the config is bad, or its data are too large."""
     room = Room() if options.allow_large else Room.here(output)
     grid = cells(document, options.data_dir)
     if options.timeline is not None:
@@ -184,12 +146,9 @@ def plan(document: Mapping[str, Any], output: Path, options: RunOptions) -> Plan
 
 def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outcome:
     """Run every cell of a config and write the tables under ``output``.
-
-    Raises:
-        ConfigError: the config is bad, this machine is too small, no scheduler answers, or
-            another command writes to ``output``, and nothing has been written; or ``output``
-            cannot be written.
-    """
+    Raises ConfigError: the config is bad, this machine is too small, no scheduler answers, or
+    another command writes to ``output``, and nothing has been written; or ``output`` cannot be
+    written."""
     began = time.monotonic()
     planned = plan(document, output, options)
     planned.require_room()
@@ -305,12 +264,12 @@ def write_result(
 
 HEADINGS = {metric.name: metric.heading for metric in METRICS.values() if metric.heading}
 
+# what no terminal is too narrow for: fast alone says nothing
 STAYING = ("iteration_time", "decoding_error")
-"""What no terminal is too narrow for: fast alone says nothing."""
-
+# titles of closed forms, which stand beside what was simulated
 IN_THEORY = {"iteration_time": "theory (z)", "decoding_error": "error in theory (z)"}
-"""Titles of closed forms, which stand beside what was simulated."""
 
+# what is left when there is little space, the most important first
 IMPORTANT = (
     *STAYING,
     IN_THEORY["iteration_time"],
@@ -318,13 +277,9 @@ IMPORTANT = (
     "final_train_loss",
     IN_THEORY["decoding_error"],
 )
-"""What is left when there is little space, the most important first."""
 
-MOST_ROWS = 40
-"""Rows of a plan that are shown."""
-
-LONGEST = 24
-"""Characters of a swept value that are shown: a whole section can be one."""
+MOST_ROWS = 40  # rows of a plan that are shown
+LONGEST = 24  # characters of a swept value that are shown: a whole section can be one
 
 
 def show_outcome(outcome: Outcome, output: Path) -> None:

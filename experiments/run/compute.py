@@ -33,26 +33,20 @@ from ..config.cells import Cell
 from ..config.errors import ConfigError, at, is_memory, out_of_memory
 from .files import cell_path, read_arrow, write_arrow
 
+# a table by its columns: to make a frame of each takes longer than to compute a small cell
 Columns = Mapping[str, np.ndarray]
-"""A table by its columns: to make a frame of each takes longer than to compute a small cell."""
 
 
 @dataclass(frozen=True)
 class CellResult:
-    """The numbers of one cell.
+    """The numbers of one cell."""
 
-    Attributes:
-        per_iteration: one row per replication and iteration (0 is the start).
-        per_replication: one row per replication: what is known only of a whole run.
-        per_worker: one row per worker: how it spent its time, and how often others waited for it.
-        engine: the engine that ran.
-        conditioning: what rounding makes of the code; ``None`` for plain sums.
-    """
-
-    per_iteration: Columns
-    per_replication: Columns
+    per_iteration: Columns  # one row per replication and iteration (0 is the start)
+    per_replication: Columns  # one row per replication: what is known only of a whole run
+    # one row per worker: how it spent its time, and how often others waited for it
     per_worker: Columns
-    engine: str
+    engine: str  # the engine that ran
+    # what rounding makes of the code; ``None`` for plain sums
     conditioning: Conditioning | None = None
 
     @cached_property
@@ -71,8 +65,8 @@ class CellResult:
         return pd.DataFrame(self.per_worker)
 
 
+# columns of iterations that are whole numbers, and missing (NaN) at the start
 COUNTS = ("arrived", "updates", "dead")
-"""Columns of iterations that are whole numbers, and missing (NaN) at the start."""
 
 
 def frame_of_iterations(columns: Columns) -> pd.DataFrame:
@@ -110,8 +104,8 @@ def compute(cell: Cell, progress: Progress | None = None) -> CellResult:
         return result(run, trace, steps, losses, cell.settings.target_loss)
 
 
+# errors whose message says everything; of others the kind is said too
 EXPECTED = (ConfigError, NeverEnough, EngineRefused, InvalidParameter)
-"""Errors whose message says everything; of others the kind is said too."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +158,8 @@ def result(
     return CellResult(iterations, replications, _workers(trace), trace.engine, conditioning)
 
 
+# the table of workers of whom nothing was recorded
 NO_WORKERS = dict.fromkeys(("worker", "utilisation", "wasted", "last", "cost"), np.empty(0))
-"""The table of workers of whom nothing was recorded."""
 
 
 def clock_alone(run: Run, trace: Trace) -> CellResult:
@@ -202,10 +196,7 @@ def learn_each(
     progress: Progress | None = None,
 ) -> list[Learned]:
     """Train on a finished run's updates with each of several optimizers.
-
-    Raises:
-        ConfigError: gradients are so stale that their models do not fit into memory.
-    """
+    Raises ConfigError: gradients are so stale that their models do not fit into memory."""
     problem, initial = learning.problem, learning.initial
     try:
         return train_each(problem, optimizers, initial, steps, iterations, progress)
@@ -334,16 +325,15 @@ def _work(trace: Trace) -> Work:
 # computed again; so is a damaged one, which the checksums of its pages tell, and another cell's
 # file.
 
+# folders whose code a cell's numbers can come from; a test compares them with what is imported
 SOURCES = ("sim", "delay_models", "experiments/config", "experiments/run")
-"""Folders whose code a cell's numbers can come from; a test compares them with what is imported."""
-
+# packages whose version can change a number
 LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn")
-"""Packages whose version can change a number."""
 
 CHECKSUM = b"checksum"
 
+# rows of a file that compression makes no smaller; it would take two thirds of its time
 SMALL = 1000
-"""Rows of a file that compression makes no smaller; it would take two thirds of its time."""
 
 
 @cache
@@ -394,10 +384,7 @@ def _as_json(table: Columns) -> str:
 
 def read_cell(output: Path, key: str) -> CellResult | None:
     """A finished cell, or ``None`` when it is absent, damaged, another one, or of other code.
-
-    Raises:
-        MemoryError: or what else says that memory is short: the cell may be as good as ever.
-    """
+    Raises MemoryError: or what else says that memory is short: the cell may be as good as ever."""
     try:
         table = read_arrow(cell_path(output, key))
         metadata = dict(table.schema.metadata or {})

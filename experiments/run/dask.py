@@ -16,11 +16,9 @@ from typing_extensions import override
 from ..config.errors import ConfigError, at
 from .lanes import Item, Lane, Result, Task, tell_nobody
 
+# seconds that a scheduler has to answer: a busy one may be importing what a task needs
 PATIENCE = 8.0
-"""Seconds that a scheduler has to answer: a busy one may be importing what a task needs."""
-
-FAREWELL = 1.0
-"""Seconds that a scheduler has to let us go."""
+FAREWELL = 1.0  # seconds that a scheduler has to let us go
 
 Answer = TypeVar("Answer")
 
@@ -32,9 +30,7 @@ def cluster(address: str, tell: Callable[[str], None] = tell_nobody) -> Iterator
     The workers need this package and, for public data sets, the data directory at the same path;
     results travel back and are written here. Nothing is computed here: without workers, the lane
     waits for some, and ``tell`` is called with a line that says so.
-
-    Raises:
-        ConfigError: the extra is not installed, no scheduler answers, or it goes away meanwhile.
+    Raises ConfigError: the extra is not installed, no scheduler answers, or it goes away meanwhile.
     """
     with connected(address) as client:
         # Not asked of a scheduler that has no dashboard, and no reason to fail.
@@ -47,10 +43,7 @@ def cluster(address: str, tell: Callable[[str], None] = tell_nobody) -> Iterator
 @contextmanager
 def connected(address: str) -> Iterator[Any]:
     """A Dask client of the scheduler at ``address``, such as ``tcp://host:8786``.
-
-    Raises:
-        ConfigError: the extra is not installed, or no scheduler answers.
-    """
+    Raises ConfigError: the extra is not installed, or no scheduler answers."""
     try:
         from distributed import Client
     except ImportError:
@@ -86,11 +79,8 @@ def _quiet() -> Iterator[None]:
 
 def _answer(call: Callable[[], Answer], seconds: float) -> Answer:
     """What a call to the scheduler returns. Not all of Dask's end if it does not answer.
-
-    Raises:
-        TimeoutError: there is no answer after so many seconds.
-        ConnectionError: the call failed, each of Dask's protocols with errors of its own.
-    """
+    Raises TimeoutError: there is no answer after so many seconds; ConnectionError: the call failed,
+    each of Dask's protocols with errors of its own."""
     answer: Future[Answer] = Future()
 
     def ask() -> None:

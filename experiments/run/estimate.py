@@ -26,11 +26,11 @@ from ..config.cells import NO_NUMBERS, Cell
 from ..config.errors import ConfigError
 from ..config.settings import FIELDS
 
+# limit and use of a container, of both versions
 CGROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
 )
-"""Limit and use of a container, of both versions."""
 
 
 def file_text(path: str) -> str:
@@ -85,91 +85,52 @@ def free_disk(folder: Path) -> int | None:
 # within a factor of three or so, of odd cells ten: good enough to start the long cells first.
 # Memory is at least half of the measured peak (eighteen kinds of cells, ``test_estimate.py``).
 
-START = 0.01
-"""Seconds that a cell takes however small it is."""
-
+START = 0.01  # seconds that a cell takes however small it is
+# seconds of the event engine for a worker's round; with a network or failures
 EVENTS, EVENTS_AROUND = 2e-6, 1.5e-5
-"""Seconds of the event engine for a worker's round; with a network or failures."""
-
+# seconds of the batch engine for a worker's round, also as policies look back, and a gradient
 TABLE, TABLES, GRADIENT = 1.5e-8, {Policy.FINISH: 5e-8, Policy.QUEUE: 5e-8}, 3e-7
-"""Seconds of the batch engine for a worker's round, also as policies look back, and a gradient."""
-
+# seconds of the law engine for a round, and its bytes; bytes of a worker in the event engine
 LAW, LAW_WORKING, PROCESS = 2e-6, 64 * 2**20, 10_000
-"""Seconds of the law engine for a round, and its bytes; bytes of a worker in the event engine."""
-
-AHEAD = 64
-"""Bytes of a gradient where nobody may be too far ahead."""
-
-TABLED, BEGUN = 3e-6, 3e-5
-"""Seconds for a row of the table of workers, and to begin a replication."""
-
-DECODING = 5e-8
-"""Seconds to decode and to record a worker's round."""
-
-PIECE = 3e-7
-"""Seconds for each further message of a worker's round."""
-
+AHEAD = 64  # bytes of a gradient where nobody may be too far ahead
+TABLED, BEGUN = 3e-6, 3e-5  # seconds for a row of the table of workers, and to begin a replication
+DECODING = 5e-8  # seconds to decode and to record a worker's round
+PIECE = 3e-7  # seconds for each further message of a worker's round
+# seconds to begin a block of one stream of a tape; each of a worker's tasks has a stream
 STREAM = 4e-5
-"""Seconds to begin a block of one stream of a tape; each of a worker's tasks has a stream."""
-
+# seconds of a product with the data: to read an entry, to multiply it for one model, and for each
+# iteration
 READING, PRODUCT, LEARNING = 1e-9, 2e-10, 1e-4
-"""Seconds of a product with the data: to read an entry, to multiply it for one model, and for each
-iteration."""
-
-OPERATIONS = 2e9
-"""Floating-point operations of a decoder in a second."""
-
-FLOAT = 8
-"""Bytes."""
-
+OPERATIONS = 2e9  # floating-point operations of a decoder in a second
+FLOAT = 8  # bytes
+# bytes of memory for a row of the table of iterations, for a replication, for a row of the table of
+# workers (without it, for a worker's load), and for a gradient without rounds; measured
 ROW, RUN, WORKER, LOADS, MESSAGE = 270, 350, 450, 32, 120
-"""Bytes of memory for a row of the table of iterations, for a replication, for a row of the table
-of workers (without it, for a worker's load), and for a gradient without rounds; measured."""
-
+# bytes on disk for the same, and for a cell however small it is
 DISK, DISK_RUN, DISK_WORKER, DISK_CELL = 40, 80, 120, 60_000
-"""Bytes on disk for the same, and for a cell however small it is."""
-
-DATA = 2
-"""How often the data are in memory while they are made."""
-
-MARGINS = 4
-"""Arrays with a number for each row and model of the learner."""
+DATA = 2  # how often the data are in memory while they are made
+MARGINS = 4  # arrays with a number for each row and model of the learner
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a cell will need.
+    """What a cell will need."""
 
-    Attributes:
-        engine: the one that runs.
-        reason: why, if it is not the batch engine; else empty.
-        seconds: about how long on one core.
-        memory: bytes beyond the program itself.
-        disk: bytes of its file and of its part of the tables.
-        rows: of its table of iterations.
-    """
-
-    engine: str
-    reason: str
-    seconds: float
-    memory: int
-    disk: int = 0
-    rows: int = 0
+    engine: str  # the one that runs
+    reason: str  # why, if it is not the batch engine; else empty
+    seconds: float  # about how long on one core
+    memory: int  # bytes beyond the program itself
+    disk: int = 0  # bytes of its file and of its part of the tables
+    rows: int = 0  # of its table of iterations
 
 
 @dataclass(frozen=True)
 class Data:
-    """How large a problem is.
+    """How large a problem is."""
 
-    Attributes:
-        entries: of the training data that a product reads.
-        rows: training rows.
-        features: p.
-    """
-
-    entries: int
-    rows: int
-    features: int
+    entries: int  # of the training data that a product reads
+    rows: int  # training rows
+    features: int  # p
 
 
 def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = False) -> Estimate:
@@ -291,8 +252,7 @@ def _decoding(run: Run, data: Data | None) -> float:
 
 REMEDY = "or allow it with --allow-large (in Python allow_large=True)"
 
-LONGEST = 24 * 3600.0
-"""Seconds that a cell may take."""
+LONGEST = 24 * 3600.0  # seconds that a cell may take
 
 
 @dataclass(frozen=True)
@@ -310,11 +270,7 @@ class Room:
 
 
 def require_memory(needed: float, room: Room, what: str, remedy: str) -> None:
-    """Refuse what needs more bytes than there are.
-
-    Raises:
-        ConfigError: with both numbers.
-    """
+    """Refuse what needs more bytes than there are. Raises ConfigError: with both numbers."""
     if room.memory is not None and needed > room.memory:
         raise ConfigError(
             f"{what} takes about {size(needed)} of memory, and {size(room.memory)} are free: "
@@ -326,9 +282,7 @@ def require_fits(cells: Sequence[tuple[Cell, Estimate]], room: Room, jobs: int =
     """Refuse cells that need more memory, disk or time than there is.
 
     ``jobs`` cells are computed together on this machine; 0 where a cluster computes.
-
-    Raises:
-        ConfigError: the largest, with its number.
+    Raises ConfigError: the largest, with its number.
     """
     if not cells:
         return
@@ -372,27 +326,20 @@ def size(number: float) -> str:
 
 @dataclass(frozen=True)
 class Checked:
-    """What is known of cells before any of them runs.
+    """What is known of cells before any of them runs."""
 
-    Attributes:
-        impossible: cells of a sweep whose values are each valid, but not together, by key.
-        warnings: what the reader should know of the results, a line each.
-        estimates: what each of the other cells will need, by key.
-    """
-
+    # cells of a sweep whose values are each valid, but not together, by key
     impossible: Mapping[str, str]
-    warnings: tuple[str, ...]
-    estimates: Mapping[str, Estimate]
+    warnings: tuple[str, ...]  # what the reader should know of the results, a line each
+    estimates: Mapping[str, Estimate]  # what each of the other cells will need, by key
 
 
 def check(grid: Sequence[Cell], room: Room | None = None) -> Checked:
     """Build every cell, so that a bad config writes nothing.
 
-    What cells share (a problem, the warnings of a delay model) is built once. Without ``room``
-    the data may be of any size.
-
-    Raises:
-        ConfigError: a section is wrong, data are missing or too large, or no cell is possible.
+    What cells share (a problem, the warnings of a delay model) is built once. Without ``room`` the
+    data may be of any size.
+    Raises ConfigError: a section is wrong, data are missing or too large, or no cell is possible.
     """
     sizes: dict[tuple[int, int, int], Data | None] = {}
     impossible: dict[str, str] = {}
@@ -424,8 +371,8 @@ def check(grid: Sequence[Cell], room: Room | None = None) -> Checked:
     return Checked(impossible, tuple(lines), estimates)
 
 
+# the settings that an estimate depends on; what cells share of them is one object
 needed = attrgetter(*(name for name in FIELDS if name not in (*NO_NUMBERS, "seed", "schemes")))
-"""The settings that an estimate depends on; what cells share of them is one object."""
 
 
 def _estimated(cell: Cell, room: Room, sizes: dict[tuple[int, int, int], Data | None]) -> Estimate:

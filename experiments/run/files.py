@@ -18,11 +18,9 @@ import pyarrow.parquet as pq
 
 from ..config.errors import ConfigError
 
-TEMPORARY = ".part"
-"""Ending of files that are being written: ``.<name>.<process>.<random>.part``."""
-
+TEMPORARY = ".part"  # ending of files that are being written: ``.<name>.<process>.<random>.part``
+# characters of a file's name that stand in its temporary one: names have a largest length
 LONGEST = 40
-"""Characters of a file's name that stand in its temporary one: names have a largest length."""
 
 KINDS = {
     stat.S_IFDIR: "a directory",
@@ -36,10 +34,7 @@ KINDS = {
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file at once or not at all; survives ``kill -9`` at any moment.
-
-    Raises:
-        ConfigError: it cannot be written there, or something else than a file is there.
-    """
+    Raises ConfigError: it cannot be written there, or something else than a file is there."""
     part = path.with_name(f".{path.name[:LONGEST]}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}")
     made = False
     try:
@@ -70,10 +65,7 @@ def _reported(path: Path) -> Iterator[None]:
 
 def require_replaceable(path: Path) -> None:
     """Refuse to replace a device, a link, or whatever else is no file.
-
-    Raises:
-        ConfigError: there is one.
-    """
+    Raises ConfigError: there is one."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -86,10 +78,7 @@ def require_replaceable(path: Path) -> None:
 @contextmanager
 def folder_made(folder: Path) -> Iterator[None]:
     """Within this context ``folder`` is there; what was made for it and stays empty goes again.
-
-    Raises:
-        ConfigError: it cannot be made.
-    """
+    Raises ConfigError: it cannot be made."""
     new: list[Path] = []
     try:
         with _reported(folder):
@@ -109,20 +98,13 @@ def folder_made(folder: Path) -> Iterator[None]:
 
 def require_writable(folder: Path) -> None:
     """Find out now, before hours of work, whether ``folder`` can be made and written to.
-
-    Raises:
-        ConfigError: why not.
-    """
+    Raises ConfigError: why not."""
     with folder_made(folder):
         _try_out(folder / f".{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}", folder)
 
 
 def require_file(path: Path) -> None:
-    """Find out now that a file can be written at ``path``.
-
-    Raises:
-        ConfigError: why not.
-    """
+    """Find out now that a file can be written at ``path``. Raises ConfigError: why not."""
     with _reported(path):
         require_replaceable(path)
         exists = path.exists()
@@ -142,10 +124,7 @@ def _try_out(file: Path, named: Path) -> None:
 
 def remove(paths: Iterable[Path]) -> None:
     """Remove files in this order; those that are not there are no error.
-
-    Raises:
-        ConfigError: one cannot be removed.
-    """
+    Raises ConfigError: one cannot be removed."""
     for path in paths:
         with _reported(path):
             path.unlink(missing_ok=True)
@@ -188,10 +167,7 @@ def write_table(
     path: Path, frame: pd.DataFrame, facts: Mapping[bytes, bytes] | None = None
 ) -> None:
     """Write a frame as Parquet, with facts in its metadata: same input, same bytes.
-
-    Raises:
-        ConfigError: it cannot be written there.
-    """
+    Raises ConfigError: it cannot be written there."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
     write_arrow(
         path, table.replace_schema_metadata({**(table.schema.metadata or {}), **(facts or {})})
@@ -200,10 +176,7 @@ def write_table(
 
 def write_arrow(path: Path, table: pa.Table, compression: str = "zstd") -> None:
     """Write an Arrow table as Parquet, with page checksums: same table, same bytes.
-
-    Raises:
-        ConfigError: it cannot be written there.
-    """
+    Raises ConfigError: it cannot be written there."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression=compression, write_page_checksum=True)
     write_bytes(path, sink.getvalue().to_pybytes())
@@ -213,9 +186,7 @@ def read_arrow(path: Path) -> pa.Table:
     """Read an Arrow table from Parquet in this thread alone, with its page checksums.
 
     pyarrow's own threads need address space. Where a limit refuses it, they never answer.
-
-    Raises:
-        OSError, ValueError, pyarrow.ArrowException: it is not there, or damaged.
+    Raises OSError, ValueError, pyarrow.ArrowException: it is not there, or damaged.
     """
     with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
         return file.read(use_threads=False)
@@ -233,17 +204,14 @@ except ImportError:  # Windows
 
 NAME = ".lock"
 
+# how often a lock is looked at whose owner has not yet said who it is, and seconds in between
 LOOKS, PAUSE = 50, 0.02
-"""How often a lock is looked at whose owner has not yet said who it is, and seconds in between."""
 
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
     """Within this context no other command writes to ``folder``, which is made if need be.
-
-    Raises:
-        ConfigError: another command does at the moment, or the folder cannot be written.
-    """
+    Raises ConfigError: another command does at the moment, or the folder cannot be written."""
     with folder_made(folder):
         path = folder / NAME
         with _reported(folder):
@@ -285,13 +253,12 @@ def all_or_none(paths: Sequence[Path]) -> Iterator[None]:
         raise
 
 
-MARK = ".erasurehead"
-"""A file in each folder of results, also after a command that was killed."""
+MARK = ".erasurehead"  # a file in each folder of results, also after a command that was killed
 
 MARKED = b"The files beside this one are results of erasurehead, which replaces them.\n"
 
+# files with these facts are in folders that were made before there was a mark
 SIGNS = {"manifest.json": "versions", "answer.json": "verdict"}
-"""Files with these facts are in folders that were made before there was a mark."""
 
 
 @contextmanager
@@ -305,9 +272,7 @@ def output_folder(
 
     So nothing of the user's is replaced or removed: neither in a folder that holds other things
     than results, nor ``reads``, the files that the command itself reads.
-
-    Raises:
-        ConfigError: also where something else is in the way; nothing has been written then.
+    Raises ConfigError: also where something else is in the way; nothing has been written then.
     """
     paths = [folder / name for name in names]
     for path in paths:

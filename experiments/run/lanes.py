@@ -35,8 +35,7 @@ from .files import postponed
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-Share = Callable[[float], None]
-"""Called by a task with the share of its work that is done, 0 to 1."""
+Share = Callable[[float], None]  # called by a task with the share of its work that is done, 0 to 1
 
 Task = Callable[[Item, Share], Result]
 
@@ -46,13 +45,10 @@ def tell_nobody(*_: object) -> None:
 
 
 class Lane(ABC):
-    """Takes tasks, and computes them in the order in which it got them.
+    """Takes tasks, and computes them in the order in which it got them."""
 
-    Attributes:
-        blames_one: whether a death loses all tasks of the lane, so that only the oldest of the lost
-            ones is to blame; otherwise each lost task is known to have been computed.
-    """
-
+    # whether a death loses all tasks of the lane, so that only the oldest of the lost ones is to
+    # blame; otherwise each lost task is known to have been computed
     blames_one: ClassVar[bool] = True
 
     @abstractmethod
@@ -76,11 +72,8 @@ class Lane(ABC):
         return 0.0
 
 
-TRIES = 2
-"""How often a task is started whose process dies."""
-
-LOOK = 0.5
-"""Seconds between two looks at how far the running tasks are."""
+TRIES = 2  # how often a task is started whose process dies
+LOOK = 0.5  # seconds between two looks at how far the running tasks are
 
 
 @dataclass(frozen=True)
@@ -213,18 +206,16 @@ class _Work(Generic[Item, Result]):
 # A process holds one end of a pipe, and this process the other. The pipe carries the share that is
 # done of the running task; when it closes, however that happens, the process at its end exits.
 
+# what a process needs for its first cell
 PRELOADED = [
     "erasurehead.experiments.run.compute",
     "erasurehead.experiments.run.lanes",
     "sklearn.model_selection",
 ]
-"""What a process needs for its first cell."""
 
+# seconds between two messages of a process about its share, and between two attempts to start
 PAUSE = 0.2
-"""Seconds between two messages of a process about its share, and between two attempts to start."""
-
-STARTS = 5
-"""How often a process is started whose server dies."""
+STARTS = 5  # how often a process is started whose server dies
 
 SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 
@@ -251,10 +242,7 @@ def _unlink_address() -> None:
 @contextmanager
 def served() -> Iterator[None]:
     """Within this context processes start.
-
-    Raises:
-        Failed: the server that they are forked from has died.
-    """
+    Raises Failed: the server that they are forked from has died."""
     try:
         yield
     except (ConnectionError, EOFError):

@@ -33,24 +33,21 @@ from .files import MARK, remove, write_arrow, write_bytes, writer_of
 CONFIG = "config.yaml"
 MANIFEST = "manifest.json"
 ITERATIONS, SUMMARY, WORKERS = "iterations.parquet", "summary.parquet", "workers.parquet"
+# with ``--tables csv``: the tables once more
 CSV = tuple(str(Path(name).with_suffix(".csv")) for name in (ITERATIONS, SUMMARY, WORKERS))
-"""With ``--tables csv``: the tables once more."""
-
-CELLS = b"cell,scheme,label,"
-"""How each of them begins."""
+CELLS = b"cell,scheme,label,"  # how each of them begins
 
 TIMELINE, EVENTS = "timeline.parquet", "timeline.json"
 REPORT, INDEX = "report.html", "index.html"
 
+# what ``erasurehead attack`` leaves
 ATTACK = ("attack.parquet", "attack.csv", "attack.png", "attack.svg")
-"""What ``erasurehead attack`` leaves."""
 
 FILES = (CONFIG, MANIFEST, ITERATIONS, SUMMARY, WORKERS, TIMELINE, EVENTS, *CSV)
 
 PLOTS = "plots"
 
-FACT: Final = b"erasurehead.origin"
-"""Where a Parquet file's metadata hold its origin."""
+FACT: Final = b"erasurehead.origin"  # where a Parquet file's metadata hold its origin
 
 
 @dataclass(frozen=True)
@@ -103,10 +100,7 @@ def _origin(found: Any) -> Origin:
 
 def required_origin(output: Path) -> Origin:
     """The origin that every table in ``output`` must have.
-
-    Raises:
-        ConfigError: no run has come to its end here, or ``config.yaml`` is of another one.
-    """
+    Raises ConfigError: no run has come to its end here, or ``config.yaml`` is of another one."""
     origin = origin_of(output)
     if origin is None:
         raise unfinished(output)
@@ -126,10 +120,7 @@ def required_origin(output: Path) -> Origin:
 
 def require(origin: Origin, found: Origin | None, path: Path) -> None:
     """Refuse a table that is not of the result beside which it lies.
-
-    Raises:
-        ConfigError: it has another origin, or none.
-    """
+    Raises ConfigError: it has another origin, or none."""
     if found == origin:
         return
     if found is None:
@@ -163,10 +154,7 @@ def nothing_at(path: Path) -> ConfigError:
 def make_way(output: Path, config: Mapping[str, Any]) -> bool:
     """Remove what another config has left in ``output``, and say whether there was such a result.
 
-    The finished cells of the resolved config stay.
-
-    Raises:
-        ConfigError: it cannot be removed.
+    The finished cells of the resolved config stay. Raises ConfigError: it cannot be removed.
     """
     origin, said = origin_of(output), _said(config)
     if origin is not None and origin.config == said:

@@ -71,11 +71,9 @@ def interval_columns(name: str, interval: tuple[float, float, float]) -> dict[st
     return {name: middle, f"{name}_low": low, f"{name}_high": high}
 
 
+# times the loss at the start: noisy models end above it, but none this far comes back
 DIVERGED = 1000.0
-"""Times the loss at the start: noisy models end above it, but none this far comes back."""
-
-SOME = 3
-"""Cells that are named."""
+SOME = 3  # cells that are named
 
 
 def diverged(finished: Sequence[tuple[Cell, CellResult]]) -> tuple[str, ...]:
@@ -96,8 +94,8 @@ def diverged(finished: Sequence[tuple[Cell, CellResult]]) -> tuple[str, ...]:
     )
 
 
+# seconds first
 COMPARED = sorted((m for m in METRICS.values() if m.compared), key=lambda m: m.unit != "s")
-"""Seconds first."""
 
 
 def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -> dict[str, float]:
@@ -129,28 +127,22 @@ def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -
 
 # Closed forms beside what was simulated.
 
+# closed forms that a summary looks up, some hundredths of a second each; with more it has none
 MOST_KNOWN = 1000
-"""Closed forms that a summary looks up, some hundredths of a second each; with more it has none."""
-
+# sections of a config on which iteration times and decoding errors depend
 TIMING = ("workers", "delay", "load_law", "policy", "schemes", "network", "failures")
-"""Sections of a config on which iteration times and decoding errors depend."""
 
 
 @dataclass(frozen=True)
 class ClosedForm:
-    """What is known of a cell without a run; NaN where there is no closed form.
+    """What is known of a cell without a run; NaN where there is no closed form."""
 
-    Attributes:
-        seconds: mean iteration time.
-        error: mean decoding error of a round.
-        settled: whether means of iteration times are nearly normal: they have a third moment.
-        least: seconds per n gradients below which no method comes in the long run that finishes
-            what it begins; known only of schemes without a barrier, which come near it.
-    """
-
-    seconds: float = np.nan
-    error: float = np.nan
+    seconds: float = np.nan  # mean iteration time
+    error: float = np.nan  # mean decoding error of a round
+    # whether means of iteration times are nearly normal: they have a third moment
     settled: bool = True
+    # seconds per n gradients below which no method comes in the long run that finishes what it
+    # begins; known only of schemes without a barrier, which come near it
     least: float = np.nan
 
 
@@ -216,8 +208,7 @@ def _means(scheme: Scheme, settings: Settings) -> FloatArray | None:
     return means if known else None
 
 
-SMALL = 2**22
-"""Numbers of training data up to which the end of biased descent is computed."""
+SMALL = 2**22  # numbers of training data up to which the end of biased descent is computed
 
 
 def biased(finished: Sequence[tuple[Cell, CellResult]]) -> tuple[str, ...]:

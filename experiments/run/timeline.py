@@ -25,8 +25,7 @@ from .compute import learn_along
 
 Event = dict[str, Any]
 
-Timelines = dict[str, list[Span]]
-"""Spans by the label of the scheme."""
+Timelines = dict[str, list[Span]]  # spans by the label of the scheme
 
 COLUMNS = ["label", "worker", "kind", "start", "end", "iteration", "ended_by"]
 

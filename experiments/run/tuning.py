@@ -22,25 +22,19 @@ from ...sim.types import FloatArray
 from ..config.build import Training
 from .compute import learn_each
 
+# the target is this share of the way from the zero model's loss to that of the best model
 SHARE = 0.99
-"""The target is this share of the way from the zero model's loss to that of the best model."""
-
+# relative: so close to the target is there, or rounding would tell exact schemes apart
 ROUND_OFF = 1e-9
-"""Relative: so close to the target is there, or rounding would tell exact schemes apart."""
 
 
 @final
 @dataclass(frozen=True)
 class Runs:
-    """All replications of a scheme at one learning rate.
+    """All replications of a scheme at one learning rate."""
 
-    Attributes:
-        times: ``(R, T + 1)`` seconds at the end of each iteration; 0 at first.
-        losses: ``(R, T + 1)`` training losses.
-    """
-
-    times: FloatArray
-    losses: FloatArray
+    times: FloatArray  # ``(R, T + 1)`` seconds at the end of each iteration; 0 at first
+    losses: FloatArray  # ``(R, T + 1)`` training losses
 
     def seconds(self, target: float) -> FloatArray:
         """Time to the target, ``(R,)`` s; NaN where the run does not end at it or below."""

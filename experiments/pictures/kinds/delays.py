@@ -30,17 +30,12 @@ from ..records import Records, short_text
 if TYPE_CHECKING:
     from ...config.cells import Cell
 
-MOST_LINES = 6
-"""Delay models that stay legible in one picture."""
-
+MOST_LINES = 6  # delay models that stay legible in one picture
+# delays drawn for each model, where that takes no more than ``MOST_TAPES`` replications
 CELLS = 2**17
-"""Delays drawn for each model, where that takes no more than ``MOST_TAPES`` replications."""
-
-MOST_TAPES = 64
-"""Replications at most, however short the run: each tape draws a whole block."""
-
+MOST_TAPES = 64  # replications at most, however short the run: each tape draws a whole block
+# share of the delays that the density shows; the rest is what the survival function is for
 BULK = 0.95
-"""Share of the delays that the density shows; the rest is what the survival function is for."""
 
 BINS = 60
 
@@ -49,8 +44,7 @@ SHUFFLED = Look(INK, "", ":", "dotted: the same delays, shuffled")
 
 LINES: tuple[LineStyle, ...] = (SOLID, DASHED, DOTTED, LONG)
 
-THIN = 1.6
-"""Points that a line is wide; the closed form over it stays visible."""
+THIN = 1.6  # points that a line is wide; the closed form over it stays visible
 
 
 @final
@@ -108,10 +102,7 @@ def samples(
     records: Records, most: int = MOST_LINES, delays: int = CELLS
 ) -> tuple[list[Sample], int]:
     """Delays of each model (and number of workers) of the config, and how many are left out.
-
-    Raises:
-        ConfigError: the config or its delay model cannot be built.
-    """
+    Raises ConfigError: the config or its delay model cannot be built."""
     from ...config.cells import cells  # only here: a config names engines and learners
 
     assert records.config is not None

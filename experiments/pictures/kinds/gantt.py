@@ -20,13 +20,12 @@ from ..looks import INK, Look
 from ..picture import Axis, Band, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules
 from ..records import Records
 
+# the picture ends when the slowest scheme has done the second number of rounds or the fastest the
+# third, but not before each has done the first
 ROUNDS = (2, 4, 10)
-"""The picture ends when the slowest scheme has done the second number of rounds or the fastest the
-third, but not before each has done the first."""
+MOST_SCHEMES, MOST_WORKERS = 6, 48  # panels and rows that stay legible
 
-MOST_SCHEMES, MOST_WORKERS = 6, 48
-"""Panels and rows that stay legible."""
-
+# in the order in which they are painted; sending may overlap with computing
 FILLS = {
     "computing": Fill("#56B4E9", "", "computing, in time"),
     "late": Fill("#CC79A7", "\\\\\\\\", "computing, too late"),
@@ -34,13 +33,11 @@ FILLS = {
     "sending": Fill("#009E73", "......", "sending", height=0.4),
     "dead": Fill("#777777", "xxxx", "dead"),
 }
-"""In the order in which they are painted; sending may overlap with computing."""
 
 ENDS = "a round or update ends"
 ENDER = Look(INK, "D", "none", "whose message ended it")
 
-LEAST_HEIGHT, ROW = 0.7, 0.036
-"""Inches of a panel, and of a row in it where there are many."""
+LEAST_HEIGHT, ROW = 0.7, 0.036  # inches of a panel, and of a row in it where there are many
 
 
 @final
@@ -190,11 +187,8 @@ def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str) -> Pan
     )
 
 
-MOST_ROWS = 12
-"""Schemes at points of the sweep that stay legible."""
-
-WRAP = 37
-"""Characters in a line of a row's name."""
+MOST_ROWS = 12  # schemes at points of the sweep that stay legible
+WRAP = 37  # characters in a line of a row's name
 
 ENDED = "share of the rounds (or updates) that its message ended"
 WAITED = "share of the seconds waited for it alone (left: of all, per run)"
@@ -205,19 +199,12 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 @final
 @dataclass(frozen=True, eq=False)
 class WorkersRow:
-    """One scheme at one point of the sweep.
+    """One scheme at one point of the sweep."""
 
-    Attributes:
-        name: the scheme's label.
-        point: the point, as lines; empty for a plain run.
-        last: ``(workers,)`` share of rounds that each worker's message ended.
-        cost: ``(workers,)`` seconds per run between that message and the one before.
-    """
-
-    name: str
-    point: str
-    last: FloatArray
-    cost: FloatArray
+    name: str  # the scheme's label
+    point: str  # the point, as lines; empty for a plain run
+    last: FloatArray  # ``(workers,)`` share of rounds that each worker's message ended
+    cost: FloatArray  # ``(workers,)`` seconds per run between that message and the one before
 
 
 @final

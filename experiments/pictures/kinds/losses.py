@@ -22,16 +22,15 @@ from ..records import Records
 
 # Many replications become one curve: losses at common instants, the middle and a band.
 
-LOW, HIGH = 10, 90
-"""The band of quantiles holds four of five replications."""
+LOW, HIGH = 10, 90  # the band of quantiles holds four of five replications
 
 CONFIDENCE = 0.95
 
+# what a legend says of lines and bands
 BANDS: dict[Band, str] = {
     "quantiles": "line: median; band: 10th to 90th percentile",
     "ci": "line: mean; band: 95 % confidence interval",
 }
-"""What a legend says of lines and bands."""
 
 
 def band_key(note: str) -> Bars:
@@ -99,14 +98,9 @@ def pareto(*costs: FloatArray) -> BoolArray:
 # any more. One such scheme must not take the room of the others, so a line ends where the loss is
 # ``DIVERGED`` times what it was at the start, at the top of the picture.
 
-DECADES_FOR_LOG = 0.7
-"""From this many powers of ten on, losses are drawn on a logarithmic axis."""
-
-DIVERGED = 1e3
-"""Times the largest loss at the start: what is beyond has diverged."""
-
-NUMBERS = (1e-100, 1e100)
-"""What an axis can show; beyond, it could not compute its own margins."""
+DECADES_FOR_LOG = 0.7  # from this many powers of ten on, losses are drawn on a logarithmic axis
+DIVERGED = 1e3  # times the largest loss at the start: what is beyond has diverged
+NUMBERS = (1e-100, 1e100)  # what an axis can show; beyond, it could not compute its own margins
 
 ENDS = "a line that ends at the top: diverged"
 
@@ -122,8 +116,7 @@ def ceiling(records: Records) -> float:
 class LossKind(PanelKind):
     """Losses of every scheme against something; abstract."""
 
-    along: ClassVar[str]
-    """Label of the horizontal axis; empty: that of times."""
+    along: ClassVar[str]  # label of the horizontal axis; empty: that of times
 
     @abstractmethod
     def losses(self, records: Records, label: str) -> tuple[FloatArray, FloatArray]:
@@ -163,8 +156,7 @@ class LossKind(PanelKind):
         return replace(made, height=made.height + 0.22) if known else made
 
 
-LEAST_TIME = "least_iteration_time"
-"""Its column; a scheme without a barrier can come near it."""
+LEAST_TIME = "least_iteration_time"  # its column; a scheme without a barrier can come near it
 
 LOWEST = Look(INK, "", DOTTED, "dotted: the best without a barrier, if nobody ever waited")
 
@@ -239,8 +231,8 @@ class LossIterationKind(LossKind):
 
 
 COST = METRICS["iteration_time"]
+# the first that the summary has is drawn
 ACCURACY = (METRICS["final_train_loss"], METRICS["decoding_error"])
-"""The first that the summary has is drawn."""
 
 FRONT = Look(MUTED, "", SOLID, "Pareto front")
 
@@ -249,8 +241,8 @@ BARS: dict[Band, str] = {
     "ci": "bars: 95 % confidence interval of the mean",
 }
 
+# the vertical axis spans at least this share of its values: a small difference looks small
 LEAST_SPAN = 0.1
-"""The vertical axis spans at least this share of its values: a small difference looks small."""
 
 MARGIN = 0.12
 

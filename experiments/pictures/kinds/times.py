@@ -24,8 +24,7 @@ from ..records import Records, names_of, short_text
 from .losses import LEAST_TIME, band_key, spread
 
 LEVELS = np.linspace(0.0, 1.0, 401)
-LONG_TAIL = 30.0
-"""From this ratio of the 99.9 % quantile to the median on, the axis is logarithmic."""
+LONG_TAIL = 30.0  # from this ratio of the 99.9 % quantile to the median on, the axis is logarithmic
 
 BANDS: dict[Band, str] = {
     "quantiles": "band: 10th to 90th percentile of runs",
@@ -84,20 +83,18 @@ class IterationTimeKind(PanelKind):
         return (BANDS[band], LEAST.title)
 
 
+# metrics over what was swept that a report shows, those that the summary has
 OVERVIEW = ("time_to_target", "iteration_time", "final_train_loss", "decoding_error")
-"""Metrics over what was swept that a report shows, those that the summary has."""
 
 MOST_PANELS = 6
 
+# from this ratio of swept values on, and from this one of what is measured, an axis is logarithmic
 LONG, WIDE = 10, 30
-"""From this ratio of swept values on, and from this one of what is measured, an axis is
-logarithmic."""
 
 JOINED = Look(MUTED, "", SOLID, "thin lines: means without a closed form")
 THIN = 0.7
 
-TICKS = 8
-"""Swept values of which each has a tick."""
+TICKS = 8  # swept values of which each has a tick
 
 AT_POINTS = replace(THEORY, title="lines: theory, at the points")
 MEANS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")

@@ -19,16 +19,16 @@ from .scale import Scale, kept, piece, readable, tenth
 
 # Markers, line styles and hatches of matplotlib as SVG. A page defines each once.
 
+# matplotlib's own line styles that are given by a sign, in widths of the line
 PLAIN_DASHES = {"--": (3.7, 1.6), ":": (1.0, 1.65)}
-"""matplotlib's own line styles that are given by a sign, in widths of the line."""
 
+# by the first sign of matplotlib's pattern, on a tile of 6 by 6
 HATCHES = {
     "/": '<path d="M-1 7L7 -1M-1 1L1 -1M5 7L7 5"/>',
     "\\": '<path d="M-1 -1L7 7M5 -1L7 1M-1 5L1 7"/>',
     ".": '<circle cx="3" cy="3" r=".9" class="dot"/>',
     "x": '<path d="M-1 7L7 -1M-1 -1L7 7"/>',
 }
-"""By the first sign of matplotlib's pattern, on a tile of 6 by 6."""
 
 
 def dashed(line: LineStyle, width: float) -> Markup:
@@ -60,8 +60,7 @@ def words_at(kind: str, anchor: str, x: float, y: float, words: str) -> Markup:
     return piece(template, kind, anchor, x, y, words)
 
 
-CLOSE = 79
-"""matplotlib's code for the end of a closed path."""
+CLOSE = 79  # matplotlib's code for the end of a closed path
 
 
 def _marker(code: str, name: str) -> str:
@@ -83,14 +82,10 @@ def _marker(code: str, name: str) -> str:
 
 # Colours are classes of the style sheet, so that a page has a light and a dark form.
 
+# the page's background in dark mode; the style sheet has the same
 DARK = "#15181d"
-"""The page's background in dark mode; the style sheet has the same."""
-
-LEAST = 3.5
-"""Contrast of a line with a dark background; WCAG 2.2 asks for 3."""
-
-GREY = 16
-"""Channels that differ by less make a grey."""
+LEAST = 3.5  # contrast of a line with a dark background; WCAG 2.2 asks for 3
+GREY = 16  # channels that differ by less make a grey
 
 
 def on_dark(colour: str) -> str:
@@ -122,18 +117,15 @@ def _luminance(colour: str) -> float:
 
 @dataclass
 class PageStyle:
-    """What all pictures of one page share.
+    """What all pictures of one page share."""
 
-    Attributes:
-        markers, hatches: the identifiers of those that it uses, by matplotlib's code.
-        inks: its colours, each with the name of a class of the style sheet.
-        keys: the number of each entry of the legends, by title: a scheme has one number on the
-            whole page, so that it can be hidden in all pictures at once.
-    """
-
+    # markers, hatches: the identifiers of those that it uses, by matplotlib's code
     markers: dict[str, str] = field(default_factory=dict)
     hatches: dict[str, str] = field(default_factory=dict)
+    # its colours, each with the name of a class of the style sheet
     inks: dict[str, str] = field(default_factory=dict)
+    # the number of each entry of the legends, by title: a scheme has one number on the whole page,
+    # so that it can be hidden in all pictures at once
     keys: dict[str, int] = field(default_factory=dict)
 
     def marker(self, code: str) -> str:
@@ -173,8 +165,7 @@ class PageStyle:
 
 STRETCHED = Markup('preserveAspectRatio="none"')
 
-MOST_READ = 60_000
-"""Values that a pointer can read; a larger table is a picture alone."""
+MOST_READ = 60_000  # values that a pointer can read; a larger table is a picture alone
 
 
 def heat_image(mark: Heat, x: Scale, y: Scale) -> tuple[Markup, dict[str, Any]]:
@@ -225,14 +216,9 @@ def colour_bar(mark: Heat, right: float, y: float) -> Markup:
     return words_at("tk", "end", right, y, most) + bar + least
 
 
-UNIT = 1.25
-"""Units of a drawing in a point of matplotlib's."""
-
-MARKED = 8
-"""Markers on a line."""
-
-Values = dict[str, Any]
-"""What a pointer reads at a mark, ``{}`` for nothing; ``kind`` says how."""
+UNIT = 1.25  # units of a drawing in a point of matplotlib's
+MARKED = 8  # markers on a line
+Values = dict[str, Any]  # what a pointer reads at a mark, ``{}`` for nothing; ``kind`` says how
 
 
 @dataclass(frozen=True)
@@ -388,11 +374,9 @@ def _rules(mark: Rules, at: PanelScales) -> Markup:
     return piece('<path class="rule"{} d="{}"/>', dashed(mark.line, 1.0), d) if d else d
 
 
+# what SVG calls matplotlib's alignments
 ANCHORS = {"left": "start", "center": "middle", "right": "end"}
-"""What SVG calls matplotlib's alignments."""
-
-LINE = 13.0
-"""Units between the lines of a text."""
+LINE = 13.0  # units between the lines of a text
 
 
 def _texts(mark: Texts, at: PanelScales) -> Markup:

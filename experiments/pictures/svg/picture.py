@@ -25,32 +25,14 @@ from .marks import (
     stroke,
     words_at,
 )
-from .scale import (
-    Limits,
-    Scale,
-    limits,
-    linear_ticks,
-    log_ticks,
-    piece,
-    readable,
-    said,
-    tick_text,
-)
+from .scale import Limits, Scale, limits, linear_ticks, log_ticks, piece, readable, said, tick_text
 
-CHARACTER = 7.2
-"""Units that a character of a tick is wide, in the larger type of a narrow window."""
-
-BOLD = 1.2
-"""Times that a bold character is wider."""
-
-MOST_SAID = 12
-"""Schemes of which a description gives numbers."""
-
+CHARACTER = 7.2  # units that a character of a tick is wide, in the larger type of a narrow window
+BOLD = 1.2  # times that a bold character is wider
+MOST_SAID = 12  # schemes of which a description gives numbers
+# share of the width that names beside the axis take at most; units that they are away from it
 MOST_LEFT, BESIDE = 0.42, 16
-"""Share of the width that names beside the axis take at most; units that they are away from it."""
-
-LONGEST = 60
-"""Characters of a name on an axis."""
+LONGEST = 60  # characters of a name on an axis
 
 TOP, BOTTOM, RIGHT = 26.0, 42.0, 14.0
 
@@ -254,23 +236,14 @@ def _said_mark(mark: Mark) -> str:
     return f"{escaped(mark.title)}: {words}." if mark.title and words else ""
 
 
+# units that a panel is wide: alone, beside others, or of many rows
 ONE, SEVERAL, WIDE = 480.0, 400.0, 880.0
-"""Units that a panel is wide: alone, beside others, or of many rows."""
-
-TALL, LOW = 310.0, 268.0
-"""Units that a panel is high: alone, or beside others."""
-
+TALL, LOW = 310.0, 268.0  # units that a panel is high: alone, or beside others
+# units that a row of bars or shades is high, at least and at most, where there is room
 ROW = (8.0, 24.0)
-"""Units that a row of bars or shades is high, at least and at most, where there is room."""
-
-CROWDED = 15.0
-"""Units that a row is high at most where there are three panels or more."""
-
-ROWS = 330.0
-"""Units for rows that ``ROW`` does not bound."""
-
-MOST_TITLE = 120
-"""Characters of an entry of a legend."""
+CROWDED = 15.0  # units that a row is high at most where there are three panels or more
+ROWS = 330.0  # units for rows that ``ROW`` does not bound
+MOST_TITLE = 120  # characters of an entry of a legend
 
 
 @dataclass(frozen=True)
@@ -341,8 +314,7 @@ def _rows(panel: Panel) -> int:
     return round(abs(panel.y.low - panel.y.high))
 
 
-MOST_NAMED = 40
-"""Rows whose names have room for several lines each."""
+MOST_NAMED = 40  # rows whose names have room for several lines each
 
 
 def _folded(name: str) -> list[str]:

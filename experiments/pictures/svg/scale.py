@@ -14,8 +14,7 @@ from ..picture import Axis, Bars, Curve, Heat, Mark, Points, Rules, Texts
 
 # Numbers are written short, so that pages are small and the same on every machine.
 
-DIGITS = 4
-"""Of the values that a pointer reads."""
+DIGITS = 4  # of the values that a pointer reads
 
 
 def tenth(value: float) -> str:
@@ -42,8 +41,7 @@ def said(value: float) -> str:
 
 # A line of a thousand points looks the same with fifty.
 
-TOLERANCE = 0.25
-"""Units of the drawing that a line may move: not visible."""
+TOLERANCE = 0.25  # units of the drawing that a line may move: not visible
 
 
 def kept(x: FloatArray, lines: list[FloatArray], tolerance: float = TOLERANCE) -> list[int]:
@@ -95,25 +93,20 @@ def _of_run(x: FloatArray, y: FloatArray, first: int, last: int, tolerance: floa
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
-FARTHEST = 1e4
-"""Units of the drawing: what lies beyond is clipped in any case."""
+FARTHEST = 1e4  # units of the drawing: what lies beyond is clipped in any case
 
 
 @dataclass(frozen=True)
 class Scale:
-    """An axis: values from ``low`` to ``high`` lie at places from ``start`` to ``end``.
+    """An axis: values from ``low`` to ``high`` lie at places from ``start`` to ``end``."""
 
-    Attributes:
-        low, high: the ends, finite and different; positive on a logarithmic axis.
-        start, end: where they are drawn.
-        log: logarithmic.
-    """
-
+    # low, high: the ends, finite and different; positive on a logarithmic axis
     low: float
     high: float
+    # start, end: where they are drawn
     start: float
     end: float
-    log: bool = False
+    log: bool = False  # logarithmic
 
     def __call__(self, values: FloatArray) -> FloatArray:
         """Places of values; NaN for those that the axis cannot show."""
