@@ -49,8 +49,7 @@ from erasurehead.sim.files import MOST_CELLS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-IN_MEMORY = "the table"
-"""What errors call a table that is not in a file."""
+IN_MEMORY = "the table"  # what errors call a table that is not in a file
 
 
 @final
@@ -204,13 +203,17 @@ def read_table(
         ConfigError: the table cannot be used, or could mean several things; one line names the
             argument that says which.
     """
-    reading = _reading(columns, drop, unit, missing, retries, load, keep, rows, header, decimal)
+    given = {
+        "columns": columns or {}, "drop": drop, "unit": unit, "missing": missing,
+        "retries": retries, "load": load, "keep": keep, "rows": rows, "header": header,
+        "decimal": decimal,
+    }  # fmt: skip
 
     def read(path: str, reading: Reading) -> tuple[Measured, list[str]]:
         found = measured_delays(path, reading, MOST_CELLS)
         return found, [*found.assumed, *found.warnings]
 
-    measured, notes = _from(table, reading, read)
+    measured, notes = _from(table, _reading(given), read)
     frames = {
         key: pd.DataFrame(delays, measured.names_of_rounds(key), [*measured.hosts])
         for key, delays in measured.tables.items()
@@ -262,9 +265,13 @@ def fit(
     Raises:
         ConfigError: the table cannot be used; one line names the place.
     """
+    given = {
+        "columns": columns or {}, "drop": drop, "unit": unit, "missing": missing,
+        "retries": retries, "load": load, "keep": keep, "rows": rows, "header": header,
+        "decimal": decimal,
+    }  # fmt: skip
     text = _range_text(k_range)
-    reading = _reading(columns, drop, unit, missing, retries, load, keep, rows, header, decimal)
-    measured, warnings = _from(table, reading, command.read_tables)
+    measured, warnings = _from(table, _reading(given), command.read_tables)
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
     with _arguments():
         ks = command.k_range(text, measured.workers)
@@ -276,29 +283,13 @@ def fit(
     return Fitted(findings, source, (*warnings, *(f"{source}: {line}" for line in lines)))
 
 
+# what the arguments of a reading may be: its fields
 KINDS: Mapping[str, TypeAdapter[Any]] = {
     name: TypeAdapter(kind) for name, kind in get_type_hints(Reading, include_extras=True).items()
 }
-"""What the arguments of a reading may be: its fields."""
 
 
-def _reading(
-    columns: Mapping[Role, str] | None,
-    drop: Sequence[str],
-    unit: Unit | float | None,
-    missing: Missing,
-    retries: Retries,
-    load: float | None,
-    keep: Sequence[str],
-    rows: str | None,
-    header: Header | None,
-    decimal: Decimal | None,
-) -> Reading:
-    given = {
-        "columns": columns or {}, "drop": drop, "unit": unit, "missing": missing,
-        "retries": retries, "load": load, "keep": keep, "rows": rows, "header": header,
-        "decimal": decimal,
-    }  # fmt: skip
+def _reading(given: Mapping[str, Any]) -> Reading:
     checked: dict[str, Any] = {}
     for name, value in given.items():
         try:

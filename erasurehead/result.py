@@ -149,9 +149,7 @@ def _span(summary: pd.DataFrame, key: str) -> str:
 
 
 def _estimate(mean: float, error: float) -> str:
-    if pd.isna(mean):
-        return "-"
-    return f"{mean:.4g}" + ("" if pd.isna(error) else f" ± {error:.1g}")
+    return "-" if pd.isna(mean) else f"{mean:.4g}" + ("" if pd.isna(error) else f" ± {error:.1g}")
 
 
 Ax: TypeAlias = "Axes | None"

@@ -96,8 +96,7 @@ def sweep(
     """
     values = {key: _plain(value) for key, value in _changes(set).items()}
     axes = {key: value for key, value in values.items() if isinstance(value, list)}
-    rest = {key: value for key, value in values.items() if key not in axes}
-    found = _document(config, rest)
+    found = _document(config, {key: value for key, value in values.items() if key not in axes})
     found["sweep"] = {**(found.get("sweep") or {}), **axes}
     return _run(found, output, _options(jobs, data_dir, allow_large), progress)
 

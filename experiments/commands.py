@@ -16,7 +16,6 @@ from .options import (
     MOST_SETS,
     AllowLarge,
     DataDir,
-    FigureSet,
     Formats,
     GivenConfig,
     Known,
@@ -28,10 +27,10 @@ from .options import (
     OutputOptions,
     PlainCommand,
     PlainGroup,
+    ReproduceRequest,
     SearchRequest,
     Set,
     TableOptions,
-    Tables,
     VerifyRequest,
     argument,
     completed,
@@ -232,31 +231,19 @@ def reproduce(
             "Which figures (see: list figures); default all.", "[FIGURE ...]", completed("figures")
         ),
     ] = None,
-    full: Annotated[bool, option("More replications, and the public data sets.", "--full")] = False,
-    set_: FigureSet = None,
-    output: Annotated[Path, option("Where index.html, pictures and tables go.")] = Path(
-        "results/reproduce"
-    ),
-    data_dir: DataDir = None,
-    jobs: Annotated[
-        int | None, whole(1, MOST_JOBS, "Figures made at the same time; default one per core.")
-    ] = None,
-    format_: Formats = "png,svg",
-    tables: Tables = "parquet",
+    *,
+    asked: ReproduceRequest,
 ) -> None:
     """Make the figures of the paper's delay analysis and comparison, with their data."""
     from .reproduce import FIGURES
 
-    jobs = jobs or min(len(figures or FIGURES), cores())
+    jobs = asked.jobs or min(len(figures or FIGURES), cores())
     _prepare(jobs)
 
-    from .reproduce.base import Effort
     from .reproduce.command import make_figures
 
     with terminal.progress("figures") as progress:
-        effort, formats = Effort(0, full, data_dir), format_.split(",")
-        csv = csv_wanted(tables)
-        page = make_figures(figures or [], effort, output, jobs, progress, formats, set_ or [], csv)
+        page = make_figures(figures or [], replace(asked, jobs=jobs), progress)
     terminal.say(str(page))
     terminal.say(IN_A_BROWSER)
 
@@ -356,8 +343,7 @@ def whatif(
     from .whatif import command
     from .whatif.page import whatif_answer
 
-    reading = table.reading()
-    measured, warnings = command.read_whatif_tables(str(trace), reading, allow_large)
+    measured, warnings = command.read_whatif_tables(str(trace), table.reading(), allow_large)
     tried = command.trials(stragglers, timeout, measured.workers)
     terminal.say_all(measured.read)
     for line in warnings:
@@ -603,5 +589,4 @@ def schema(
     from .config.document import load
     from .config.schema import schema as made
 
-    catalogue = catalogue_of({} if config is None else load(config))
-    print(json.dumps(made(catalogue), indent=1))
+    print(json.dumps(made(catalogue_of({} if config is None else load(config))), indent=1))

@@ -14,8 +14,7 @@ from scipy.special import stdtrit
 from ..sim.types import FloatArray
 from .config.errors import ConfigError
 from .page.answer import ANSWER, Answer, image_at, read_answer, table_at, write_answer
-from .page.content import Chart, Image, Page, Section, Table, capped
-from .page.numbers import interval, number, plain_cell
+from .page.content import Chart, Image, Page, Section, Table, capped, interval, number, plain_cell
 from .pictures import paint, style
 from .pictures.kinds.losses import loss_axis
 from .pictures.looks import DASHED, MUTED, Look, variants

@@ -112,10 +112,6 @@ DataDir = Annotated[
     Path | None, option("Folder of the public data sets; default $ERASUREHEAD_DATA.")
 ]
 Formats = Annotated[str, option("Any of png, svg and pdf, separated by commas.", "--format")]
-FigureSet = Annotated[
-    list[str] | None,
-    option("Change a figure: workers, load, delay (mean seconds).", "--set", metavar="KEY=VALUE"),
-]
 Tables = Annotated[str, option("parquet, or csv to have CSV files beside them.")]
 
 
@@ -236,6 +232,28 @@ class VerifyRequest:
     seed: Annotated[int, whole(0, 2**63 - 1, "Seed of the delays.")] = 0
     output: Annotated[Path | None, option("Also write verify.parquet and verify.csv here.")] = None
     allow_large: AllowLarge = False
+
+
+@dataclass(frozen=True)
+class ReproduceRequest:
+    """How much ``reproduce`` computes, where, and what it writes."""
+
+    full: Annotated[bool, option("More replications, and the public data sets.", "--full")] = False
+    set_: Annotated[
+        list[str] | None,
+        option(
+            "Change a figure: workers, load, delay (mean seconds).", "--set", metavar="KEY=VALUE"
+        ),
+    ] = None
+    output: Annotated[Path, option("Where index.html, pictures and tables go.")] = Path(
+        "results/reproduce"
+    )
+    data_dir: DataDir = None
+    jobs: Annotated[
+        int | None, whole(1, MOST_JOBS, "Figures made at the same time; default one per core.")
+    ] = None
+    format_: Formats = "png,svg"
+    tables: Tables = "parquet"
 
 
 @dataclass(frozen=True)

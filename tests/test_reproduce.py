@@ -21,6 +21,7 @@ from erasurehead.delay_models.presets import CURVE
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import first_sentence
+from erasurehead.experiments.options import ReproduceRequest
 from erasurehead.experiments.pictures import looks, paint
 from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.svg.marks import PageStyle
@@ -611,8 +612,8 @@ def test_the_same_bytes_twice_and_from_the_file_alone(
     for name in FIGURES:
         monkeypatch.setattr(f"erasurehead.experiments.reproduce.{name}.FIGURE", small(name))
     names = ["loss_iteration_floor", "policies"]
-    page = make_figures(names, Effort(), tmp_path / "a", 1, lambda done, total: None)
-    make_figures(names[::-1], Effort(), tmp_path / "b", 2, lambda done, total: None)
+    page = make_figures(names, ReproduceRequest(output=tmp_path / "a"))
+    make_figures(names[::-1], ReproduceRequest(output=tmp_path / "b", jobs=2))
     first = {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()}
     second = {p.name: p.read_bytes() for p in (tmp_path / "b").iterdir()}
     assert first == second
@@ -627,15 +628,15 @@ def test_the_same_bytes_twice_and_from_the_file_alone(
 
 
 def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> None:
-    make(Effort(), tmp_path, ["svg"], small("iteration_time_workers"))
-    make(Effort(), tmp_path, ["svg"], small("decoding_error_arrivals"))
+    asked = ReproduceRequest(output=tmp_path, format_="svg")
+    make(Effort(), asked, small("iteration_time_workers"))
+    make(Effort(), asked, small("decoding_error_arrivals"))
     (tmp_path / MARK).touch()
     seen: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ITERATION_TIME, small("iteration_time_workers"))
-        page = make_figures(
-            ["iteration_time_workers"], Effort(), tmp_path, 1, lambda *x: seen.append(x)
-        )
+        asked = ReproduceRequest(output=tmp_path)
+        page = make_figures(["iteration_time_workers"], asked, lambda *x: seen.append(x))
     assert seen == [(0, 1), (1, 1)]
     title = figure_named("decoding_error_arrivals").title
     assert title in (tmp_path / "summary.md").read_text()
@@ -669,21 +670,22 @@ def test_a_figure_without_room_leaves_nothing_half_done(
     def files() -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in out.iterdir()}
 
-    make(Effort(), out, ["png", "svg"], small(names[0]))
+    asked = ReproduceRequest(output=out)
+    make(Effort(), asked, small(names[0]))
     (out / MARK).touch()
     other = files()
-    make_figures(names[1:], Effort(), out, 1, lambda done, total: None)
+    make_figures(names[1:], asked)
     whole = files()
     new = sorted(whole.keys() - other.keys(), key=lambda name: len(whole[name]))
     for name in (new[0], new[-1]) if ends else new[1:-1]:
         refused = pytest.raises(ConfigError, match="cannot be written")
         with files_of_at_most(len(whole[name]) - 1), refused:
-            make_figures(names[1:], Effort(), out, 1, lambda done, total: None)
+            make_figures(names[1:], asked)
         left = {path: content for path, content in files().items() if path in other}
         assert left == other
         made = files().keys() - other.keys()
         assert made in (set(), {f"{names[1]}.{end}" for end in ("parquet", "png", "svg", "md")})
-        make_figures(names[1:], Effort(), out, 1, lambda done, total: None)
+        make_figures(names[1:], asked)
         assert files() == whole
 
 
@@ -788,7 +790,7 @@ def test_one_value_instead_of_several(
 
 def test_an_unknown_figure_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean loss_time"):
-        make_figures(["loss_tim"], Effort(), tmp_path / "out", 1, lambda done, total: None)
+        make_figures(["loss_tim"], ReproduceRequest(output=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
 

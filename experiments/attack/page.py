@@ -11,8 +11,7 @@ import pandas as pd
 
 from ...sim.types import FloatArray
 from ..page.answer import Answer
-from ..page.content import Chart, Page, Section, TableCell, capped
-from ..page.numbers import NOTHING, number, plain_cell
+from ..page.content import NOTHING, Chart, Page, Section, TableCell, capped, number, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points

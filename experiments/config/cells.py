@@ -375,7 +375,6 @@ class _Grid:
         return tuple(self._input(path) for path in dict.fromkeys(paths) if path.is_file())
 
     def _used(self, name: str, value: Any) -> list[Plugin]:
-        """The plugins that a setting's numbers depend on."""
         if not self._catalogue.plugins:
             return []
         if name == "plugins":

@@ -101,7 +101,6 @@ class Reader:
         return _adapter(family).validate_python(dict(section), context=self)
 
     def _family(self, kind: str, section: Any) -> Any:
-        """The class that a section names."""
         _require_section(section)
         tag, classes = self.catalogue[kind].tag, self.catalogue[kind].classes
         name = section.get(tag)
@@ -192,8 +191,7 @@ def mentions(annotation: Any, wanted: tuple[Any, ...]) -> bool:
     origin = typing.get_origin(annotation) or annotation
     if annotation is Any or (origin in wanted if isinstance(origin, type) else False):
         return True
-    inner = typing.get_args(annotation)
-    return any(mentions(each, wanted) for each in inner)
+    return any(mentions(each, wanted) for each in typing.get_args(annotation))
 
 
 @cache

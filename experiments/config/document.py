@@ -57,8 +57,7 @@ class _Reader(yaml.SafeLoader):
             if isinstance(node, yaml.MappingNode):
                 parts = [part for pair in node.value for part in pair]
             self._sizes[id(node)] = 1 + sum(self._sizes[id(part)] for part in parts)
-            deepest = max((self._depths[id(part)] for part in parts), default=0)
-            self._depths[id(node)] = 1 + deepest
+            self._depths[id(node)] = 1 + max((self._depths[id(part)] for part in parts), default=0)
         if id(node) not in self._sizes:
             raise _error("a value contains itself", event)
         if self._open + self._depths[id(node)] > DEEPEST:

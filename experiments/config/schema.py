@@ -65,8 +65,7 @@ def field_rows(family: type) -> list[FieldRow]:
 
 def first_sentence(entry: object) -> str:
     """What a class or an object is, in the first paragraph of its docstring."""
-    paragraph = cleandoc(entry.__doc__ or "").split("\n\n")[0]
-    return _one_line(paragraph).replace("``", "")
+    return _one_line(cleandoc(entry.__doc__ or "").split("\n\n")[0]).replace("``", "")
 
 
 def _value(hint: Any) -> tuple[str, str]:
@@ -229,7 +228,6 @@ def _setting(name: str) -> Schema:
 
 
 def _named(catalogue: Catalogue, key: str, name: str) -> Schema:
-    """A section that names a class under its tag."""
     kind = catalogue[key]
     family = kind.classes[name]
     section = _object(family)
@@ -258,7 +256,6 @@ def _named(catalogue: Catalogue, key: str, name: str) -> Schema:
 
 
 def _object(family: Any) -> Schema:
-    """The fields of a class, with their meanings."""
     section = _json_schema(TypeAdapter(family))
     properties = section.get("properties", {})
     for field in field_rows(family):

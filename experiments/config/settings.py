@@ -69,7 +69,6 @@ def _named(kind: str) -> PlainValidator:
 
 
 def _entries(reader: Reader, section: Any) -> tuple[SchemeEntry, ...]:
-    """The schemes that one entry of ``schemes`` stands for."""
     if not isinstance(section, Mapping):
         family = reader.named("schemes", section)
         return (SchemeEntry(family, _label(reader, family), {}),)
@@ -183,7 +182,6 @@ _BY_NAME = TypeAdapter(dict[str, Annotated[Any, _by(_entries)]])
 
 
 def _schemes(reader: Reader, value: Any) -> tuple[SchemeEntry, ...]:
-    """Every scheme of the config; labels tell them apart."""
     entries: list[SchemeEntry] = []
     for index, section in enumerate(_LIST.validate_python(value)):
         if isinstance(section, Mapping) and section.get("name") in reader.names("schemes"):

@@ -15,9 +15,8 @@ from ...sim.types import FloatArray
 from ..config import build
 from ..config.cells import Cell, cells
 from ..config.document import write_yaml
-from ..page.content import Chart, Section, Table, capped
+from ..page.content import Chart, Section, Table, capped, number, plain_cell
 from ..page.html import drawn, environment, values_of
-from ..page.numbers import number, plain_cell
 from ..pictures.kinds.losses import BANDS, DIVERGED, band_key, cut, instants_of, loss_at, spread
 from ..pictures.looks import INK, Look, look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, axis_of

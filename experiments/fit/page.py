@@ -12,8 +12,18 @@ import numpy as np
 import pandas as pd
 
 from ..page.answer import Answer, read_answer, table_at, text_at
-from ..page.content import Chart, Page, Section, Table, TableCell, capped
-from ..page.numbers import interval, number, percent, plain_cell
+from ..page.content import (
+    Chart,
+    Page,
+    Section,
+    Table,
+    TableCell,
+    capped,
+    interval,
+    number,
+    percent,
+    plain_cell,
+)
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID, LONG, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture

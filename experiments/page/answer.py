@@ -76,8 +76,7 @@ def table_at(path: Path, columns: Sequence[str], may_be_empty: bool = False) -> 
     """Read a table, Parquet or CSV, that has these columns and, unless it may be empty, some rows.
     Raises ConfigError: it cannot be read, or is not such a table."""
     try:
-        csv = path.suffix == ".csv"
-        frame: pd.DataFrame = pd.read_csv(path) if csv else pd.read_parquet(path)
+        frame: pd.DataFrame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; run the same command again") from None
     except (OSError, ValueError, RecursionError, pa.ArrowException) as error:

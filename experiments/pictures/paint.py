@@ -156,7 +156,6 @@ def _points(axes: Axes, mark: Points) -> None:
 
 
 def _bars(axes: Axes, mark: Bars) -> None:
-    """Bars as one artist, which stands in the legend."""
     from matplotlib.collections import PolyCollection
 
     fill = mark.fill
@@ -191,8 +190,7 @@ def _heat(axes: Axes, mark: Heat) -> None:
     if len(mark.values) <= SEPARATE:
         between = np.arange(1, len(mark.values)) - 0.5
         axes.hlines(between, *mark.sides, color="white", linewidth=2)
-    label = drawable(mark.label)
-    bar = axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, label=label)
+    bar = axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, label=drawable(mark.label))
     if mark.log and top < 100 * low:
         style.log_axis(bar.ax.yaxis, _mantissas(top / low))
 

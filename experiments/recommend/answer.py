@@ -13,7 +13,7 @@ import numpy as np
 
 from ...sim.metrics import METRICS
 from ..page.answer import Answer
-from ..page.numbers import number, percent
+from ..page.content import number, percent
 from ..text import sentence
 from .candidates import LEFT_OUT
 from .contender import MARGIN, Contender, decided_by

@@ -13,8 +13,18 @@ import pandas as pd
 from ...sim.metrics import METRICS
 from ...sim.types import FloatArray
 from ..page.answer import Answer, json_at, read_answer, table_at, text_at
-from ..page.content import Chart, Image, Page, Section, Table, TableCell, capped
-from ..page.numbers import interval, number, plain_cell
+from ..page.content import (
+    Chart,
+    Image,
+    Page,
+    Section,
+    Table,
+    TableCell,
+    capped,
+    interval,
+    number,
+    plain_cell,
+)
 from ..pictures import style
 from ..pictures.looks import DASHED, MUTED, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, axis_of

@@ -13,8 +13,18 @@ import numpy as np
 from ...sim.metrics import METRICS
 from ..config.document import write_yaml
 from ..page.answer import Answer, json_at
-from ..page.content import Chart, Command, Page, Section, Table, capped
-from ..page.numbers import interval, number, plain_cell, theory_text
+from ..page.content import (
+    Chart,
+    Command,
+    Page,
+    Section,
+    Table,
+    capped,
+    interval,
+    number,
+    plain_cell,
+    theory_text,
+)
 from ..pictures import style
 from ..pictures.base import ReportSection
 from ..pictures.kinds import ranked
@@ -40,8 +50,7 @@ def read_run(directory: Path) -> Page:
     records = read_records(directory)
     manifest = json_at(directory / outputs.MANIFEST)
     config = dict(records.config or {})
-    swept = config.get("sweep")
-    kind = "live" if "live" in manifest else "sweep" if swept else "run"
+    kind = "live" if "live" in manifest else "sweep" if config.get("sweep") else "run"
     found = judged(records)
     title = str(config.get("name", directory.resolve().name))
     steps = tuple(_next(records, kind, found, directory))
@@ -118,8 +127,7 @@ def _table(records: Records) -> Table:
 
 def _question(config: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
     sweep = config.get("sweep") or {}
-    labels = [label for label, _ in records.labels()]
-    facts = [("schemes", enumerated(labels, NAMED))]
+    facts = [("schemes", enumerated([label for label, _ in records.labels()], NAMED))]
     facts += [
         (key.replace("_", " "), _section(config[key]))
         for key in TOLD
@@ -194,15 +202,13 @@ def _next(records: Records, kind: str, found: Verdict, directory: Path) -> list[
         for key in numbers[:1]:
             values = ",".join(f"{f * fields[key]:g}" for f in (0.5, 1, 2))
             lines.append(
-                "How far the delays may move before the answer changes: "
-                f"`erasurehead sweep {path} --set delay.{key}={values} "
-                f"--output {quote(f'{folder}-{key}')}`."
+                f"How far the delays may move before the answer changes: `erasurehead sweep {path} "
+                f"--set delay.{key}={values} --output {quote(f'{folder}-{key}')}`."
             )
         known = " --set engine=auto" if by_law else ""
         lines.append(
-            "Whether it holds where stragglers cannot be cancelled: "
-            f"`erasurehead run {path} --set policy=queue{known} "
-            f"--output {quote(f'{folder}-queue')}`."
+            f"Whether it holds where stragglers cannot be cancelled: `erasurehead run {path} --set "
+            f"policy=queue{known} --output {quote(f'{folder}-queue')}`."
         )
     if records.timeline is None and kind == "run" and not by_law:
         lines.append(

@@ -41,9 +41,7 @@ def judged(records: Records) -> Verdict:
     """The verdict on a run, or on all points of a sweep."""
     keys = records.swept()
     points = records.summary.groupby(keys, dropna=False, sort=False) if keys else ()
-    if len(points) > 1:
-        return _sweep(records, [rows for _, rows in points])
-    return _run(records)
+    return _sweep(records, [rows for _, rows in points]) if len(points) > 1 else _run(records)
 
 
 def _target(records: Records) -> float | None:
@@ -52,8 +50,7 @@ def _target(records: Records) -> float | None:
 
 
 def _run(records: Records) -> Verdict:
-    labels = [label for label, _ in records.labels()]
-    name, values = _measured(records, labels)
+    name, values = _measured(records, [label for label, _ in records.labels()])
     target = _target(records)
     if len(values) < 2:
         return _alone(records, name, values)
@@ -143,7 +140,6 @@ def _why(
 
 
 def _of_scheme(records: Records, label: str) -> list[str]:
-    """What its gradients and its workers are like."""
     row = records.summary[records.summary["label"] == label].iloc[0]
     lines = []
     error = row.get("decoding_error_mean")

@@ -293,8 +293,7 @@ def _panel(delays: str, part: pd.DataFrame) -> Panel:
     strip = Fill(looks.shade(looks.GRID, 0.4), "", "", height=2 * STRIP)
     marks: list[Mark] = [Bars(strip, np.zeros(1), np.array([x.low]), np.array([x.high]))]
     for late, grey in ((False, OTHERS), (True, LATE)):
-        rest = rows_of(part, on_front=False, late=late)
-        seconds, error = rest[columns].to_numpy(dtype=float).T
+        seconds, error = rows_of(part, on_front=False, late=late)[columns].to_numpy(dtype=float).T
         marks.append(Points(grey, seconds, height_of(error), size=3.5))
     front = part[part["on_front"]].sort_values(columns)
     seconds, error = front[columns].to_numpy(dtype=float).T

@@ -152,27 +152,26 @@ class Backlog(CodedFigure):
         )
         seconds = f": {fixed.mean():.2f} s" if fixed.size else ""
         return (
-            f"{self.workers} workers, of which {SLOW_SHARE:.0%} are {SLOWER:g} times slower "
-            f"than the others at any moment; exponential delays of mean {MEAN:g} s over all, "
-            f"{WORK:g} s of work per partition, additive law, d = {self.load}, r = "
-            f"{self.wait_for}. The persistence is the correlation of a worker's state in "
-            "successive rounds: 0 decides anew in each round who is slow, 1 never; a single round "
-            "has the same law at every persistence. Left: mean over "
-            f"{int(frame['replications'].max())} replications and a growing span of rounds, with "
-            "95 % intervals. Right: the last "
+            f"{self.workers} workers, of which {SLOW_SHARE:.0%} are {SLOWER:g} times slower than "
+            f"the others at any moment; exponential delays of mean {MEAN:g} s over all, {WORK:g} s "
+            f"of work per partition, additive law, d = {self.load}, r = {self.wait_for}. The "
+            "persistence is the correlation of a worker's state in successive rounds: 0 decides "
+            "anew in each round who is slow, 1 never; a single round has the same law at every "
+            f"persistence. Left: mean over {int(frame['replications'].max())} replications and a "
+            "growing span of rounds, with 95 % intervals. Right: the last "
             f"{int(last['rounds'].iloc[0])} of {int(last['last_round'].max())} rounds; circles and "
             "solid lines are cancel, squares and dashes finish, triangles and dots queue, in the "
             "schemes' colours (black: uncoded, where nobody is ever left behind).\n\n"
             f"When unfinished work is cancelled, ErasureHead takes {cancel.min():.3f} to "
             f"{cancel.max():.3f} s per round, whatever the persistence. When every round is worked "
-            "off, a worker is a queue: once slow, it is late in the rounds after."
-            f"{grown if half_way else ''} In the long run the mean round cannot be shorter than "
-            f"a worker's own work per round (dotted, {queued['own_work'].iloc[0]:.2f} s), however "
-            "few workers are waited for. Persistence decides how soon that shows"
-            f"{f': half of the growth is done by round {half_way}' if half_way else ''}; a shorter "
-            "run is too hopeful. Only where the "
-            f"slow workers are always the same (persistence 1{seconds}) can the "
-            "others carry on without them. No closed form for independent rounds sees this.\n\n"
+            "off, a worker is a queue: once slow, it is late in the rounds "
+            f"after.{grown if half_way else ''} In the long run the mean round cannot be shorter "
+            f"than a worker's own work per round (dotted, {queued['own_work'].iloc[0]:.2f} s), "
+            "however few workers are waited for. Persistence decides how soon that "
+            f"shows{f': half of the growth is done by round {half_way}' if half_way else ''}; a "
+            "shorter run is too hopeful. Only where the slow workers are always the same "
+            f"(persistence 1{seconds}) can the others carry on without them. No closed form for "
+            "independent rounds sees this.\n\n"
             f"Seconds per iteration in the last {int(last['rounds'].iloc[0])} rounds, by "
             "persistence:\n\n" + markdown_table(header, rows, names=2)
         )
@@ -207,7 +206,6 @@ def _last(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _half_way(rows: pd.DataFrame) -> float:
-    """The round by which half of the growth is done."""
     seconds = rows["iteration_time"].to_numpy(dtype=float)
     reached = np.argmax(seconds >= (seconds[0] + seconds[-1]) / 2)
     return float(rows["middle"].iloc[int(reached)])

@@ -71,9 +71,7 @@ def mean_text(values: FloatArray) -> str:
 
 def ratio_text(middle: float, low: float, high: float) -> str:
     """A ratio and the ends of its interval."""
-    if not np.isfinite(middle):
-        return "–"
-    return f"{middle:.2f} [{low:.2f}, {high:.2f}]"
+    return "–" if not np.isfinite(middle) else f"{middle:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def interval_text(row: pd.Series, column: str) -> str:
@@ -110,8 +108,7 @@ def curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, error: str = "", **
 
 def barred_curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, **how: Any) -> Curve:
     """The same with bars from column ``<y>_low`` to ``<y>_high``."""
-    columns = [x, y, f"{y}_low", f"{y}_high"]
-    across, up, low, high = rows[columns].to_numpy(dtype=float).T
+    across, up, low, high = rows[[x, y, f"{y}_low", f"{y}_high"]].to_numpy(dtype=float).T
     return Curve(look, across, up, low, high, bars=True, **how)
 
 
@@ -191,8 +188,7 @@ class Effort:
         The latest are kept: as many as have ``REMEMBERED`` delays together.
         """
         facts, known = cell.document, self._tapes
-        common = ("delay", "workers", "replications", "seed")
-        delays = json.dumps([facts[key] for key in common])
+        delays = json.dumps([facts[key] for key in ("delay", "workers", "replications", "seed")])
         if delays not in known:
             rounds = max(
                 run.updates + run.updates // MORE, run.iterations

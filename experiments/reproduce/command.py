@@ -17,10 +17,11 @@ import pandas as pd
 from ...sim.errors import InvalidParameter
 from ...sim.numerics import one_thread
 from ..config.errors import ConfigError, at, one_of
+from ..options import ReproduceRequest, csv_wanted
 from ..page.html import as_html
 from ..pictures import paint, style
 from ..run.files import all_or_none, output_folder, remove, write_bytes, write_table
-from ..run.lanes import Died, Share, map_unordered, open_lanes
+from ..run.lanes import Died, Share, map_unordered, open_lanes, tell_nobody
 from ..run.outputs import INDEX
 from . import FIGURES, facts_of, figure_named, figure_with
 from .base import FULL, Effort, PaperFigure
@@ -41,31 +42,15 @@ laptop; `--full` has {full} times the replications, and the public data sets who
 
 
 def make_figures(
-    names: Sequence[str],
-    effort: Effort,
-    output: Path,
-    jobs: int,
-    progress: Progress,
-    formats: Sequence[str] = ("png", "svg"),
-    changes: Sequence[str] = (),
-    csv: bool = False,
+    names: Sequence[str], asked: ReproduceRequest, progress: Progress = tell_nobody
 ) -> Path:
     """Make figures (all of them when none is named); returns the path of ``index.html``.
 
-    Args:
-        names: which; all for none.
-        effort: how much to compute.
-        output: the folder.
-        jobs: figures made at the same time.
-        progress: called as figures are done.
-        formats: of the pictures.
-        changes: ``key=value`` for fields of the named figures.
-        csv: also write each table as CSV.
-
-    Raises:
-        ConfigError: an unknown figure, field or format; nothing has been written.
+    Raises ConfigError: an unknown figure, field or format; nothing has been written.
     """
-    style.check_formats(formats)
+    csv_wanted(asked.tables)
+    style.check_formats(asked.format_.split(","))
+    output, changes = asked.output, asked.set_ or []
     if changes and not names:
         raise ConfigError("--set: name the figures that it is for (see: erasurehead list figures)")
     for name in names:
@@ -79,8 +64,8 @@ def make_figures(
 
     figures_done(0)
     with output_folder(output, SUMMARIES):
-        with open_lanes(jobs) as lanes:
-            task = partial(make, effort, output, formats, changes=changes, csv=csv)
+        with open_lanes(asked.jobs or 1) as lanes:
+            task = partial(make, Effort(0, asked.full, asked.data_dir), asked)
             for made, result in map_unordered(task, wanted, lanes, figures_done):
                 if isinstance(result, Died):
                     raise ConfigError(f"figure {made.name}: {result.reason}")
@@ -90,13 +75,7 @@ def make_figures(
 
 
 def make(
-    effort: Effort,
-    output: Path,
-    formats: Sequence[str],
-    figure: PaperFigure,
-    share: Share | None = None,
-    changes: Sequence[str] = (),
-    csv: bool = False,
+    effort: Effort, asked: ReproduceRequest, figure: PaperFigure, share: Share | None = None
 ) -> None:
     """Compute one figure, then draw and describe it from the file that was written.
 
@@ -104,6 +83,7 @@ def make(
     room for all of its files, none stays. A folder without a summary is unfinished.
     Raises ConfigError: the values that were set do not go together; nothing was written.
     """
+    output = asked.output
     data, text = (output / f"{figure.name}.{end}" for end in ("parquet", "csv"))
     try:
         with one_thread():
@@ -114,11 +94,13 @@ def make(
     files = [words, text, data, *(output / f"{figure.name}.{kind}" for kind in style.FORMATS)]
     remove([output / name for name in SUMMARIES] + files)
     with all_or_none(files):
-        write_table(data, frame, facts_of(changes, effort.full))
-        if csv:
+        write_table(data, frame, facts_of(asked.set_ or [], asked.full))
+        if csv_wanted(asked.tables):
             write_bytes(text, frame.to_csv(index=False).encode())
         kept = pd.read_parquet(data)
-        style.save(paint.figure(figure.picture(kept)), output / figure.name, formats)
+        style.save(
+            paint.figure(figure.picture(kept)), output / figure.name, asked.format_.split(",")
+        )
         write_bytes(words, figure.text(kept).encode())
 
 

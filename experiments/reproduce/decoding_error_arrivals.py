@@ -113,8 +113,7 @@ class DecodingErrorArrivals(PaperFigure):
             Axis("decoding error per partition,\n‖w − 1‖² / n", True, low=LEAST_SHOWN, high=30.0),
             [*marks, Curve(THEORY)],
         )
-        width = style.ONE_PANEL + 0.6
-        return Picture([panel], 1, width, 4.3, legend=2, last=[THEORY.title])
+        return Picture([panel], 1, style.ONE_PANEL + 0.6, 4.3, legend=2, last=[THEORY.title])
 
     def text(self, frame: pd.DataFrame) -> str:
         """What is lost at r = n/2, and the largest z."""
@@ -124,8 +123,7 @@ class DecodingErrorArrivals(PaperFigure):
         simulated = frame[frame["rounds"] > 0]
         at = int(min(simulated["arrivals"].unique(), key=lambda r: abs(r - n / 2)))
         half = simulated[simulated["arrivals"] == at]
-        coded = half[half["load"] > 1]
-        steps = coded["simulated"].to_numpy()
+        steps = half[half["load"] > 1]["simulated"].to_numpy()
         divided = ""
         if steps.size > 1:
             factors = steps[:-1] / steps[1:]

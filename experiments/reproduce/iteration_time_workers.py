@@ -62,8 +62,7 @@ class IterationTimeWorkers(PaperFigure):
             for cell in effort.cells({"workers": n, **schemes, **clock}):
                 name = cell.scheme["name"]
                 row = {"load_law": law, "scheme": name, "workers": n}
-                heard = n - self.load + 1
-                row |= {"theory": mean_time(law, name, n, self.load, heard, self.delay)}
+                row |= {"theory": mean_time(law, name, n, self.load, n - self.load + 1, self.delay)}
                 row |= {"simulated": np.nan, "standard_error": np.nan, "rounds": 0}
                 if n in self.workers:
                     run = replace(build.timing(cell), iterations=rounds)
@@ -122,8 +121,7 @@ def _panel(law: str, part: pd.DataFrame) -> Panel:
     marks: list[Mark] = []
     for scheme, rows in part.groupby("scheme", sort=False):
         look = looks.look(str(scheme))
-        line = replace(look, marker="", title="")
-        marks.append(curve_of(rows, "workers", "theory", line))
+        marks.append(curve_of(rows, "workers", "theory", replace(look, marker="", title="")))
         seen = rows[rows["rounds"] > 0]
         marks.append(points_of(seen, "workers", "simulated", look, "standard_error"))
     sizes = part.loc[part["rounds"] > 0, "workers"].unique()

@@ -170,7 +170,6 @@ def _runs(rows: pd.DataFrame) -> Runs:
 
 
 def _lines(part: pd.DataFrame) -> Iterator[tuple[Look, pd.DataFrame]]:
-    """How each scheme of a network is drawn, and its rows."""
     several = sorted(set(part["steps"]) - {0})
     colours = dict(zip(several, ramp(len(several)), strict=True))
     for (scheme, steps), rows in part.groupby(["scheme", "steps"], sort=False):

@@ -106,8 +106,7 @@ class LossTimeFigure(CodedFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One panel per data set."""
-        drawn = rows_of(frame, left_out="", delays=DRAWN)
-        parts = dict(list(drawn.groupby("dataset", sort=False)))
+        parts = dict(list(rows_of(frame, left_out="", delays=DRAWN).groupby("dataset", sort=False)))
         columns = 2 if len(parts) > 1 else 1
         return Picture(
             [self._panel(str(dataset), part) for dataset, part in parts.items()],
@@ -139,8 +138,7 @@ class LossTimeFigure(CodedFigure):
             f"{EXPERIMENTS[row['dataset']].title} was left out: {row['left_out']}.\n"
             for _, row in frame[frame["left_out"] != ""].iterrows()
         ]
-        counts = rows_of(drawn, delays=DRAWN).groupby("dataset")["replication"].nunique()
-        many = sorted(set(counts))
+        many = sorted(set(rows_of(drawn, delays=DRAWN).groupby("dataset")["replication"].nunique()))
         return (
             f"{self.workers} workers, load d = {self.load} for the coded schemes, ErasureHead "
             f"stopping at r = {self.wait_for} arrivals or full cover, ignore stragglers at "

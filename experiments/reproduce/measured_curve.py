@@ -150,13 +150,11 @@ def _seconds(chance: float) -> float:
 
 
 def _label(row: pd.Series) -> str:
-    """The scheme with its load and the arrivals that it waits for."""
     given = [f"{key} = {row[column]}" for key, column in FIELDS.items() if row[column] > 0]
     return ", ".join([looks.look(str(row["scheme"])).title, *given])
 
 
 def _verdict(part: pd.DataFrame, law: str) -> str:
-    """Which scheme waits the least: of the exact ones, of ErasureHead's, and of all."""
     part = part.assign(label=part.apply(_label, axis=1)).sort_values("integrated")
     (uncoded,) = rows_of(part, scheme="uncoded")["integrated"]
 

@@ -34,8 +34,7 @@ def read_reproduction(directory: Path) -> Page:
             changes, full = changes_in(file)
             line = line_of(name, changes, full)
             try:
-                figure = figure_with(name, changes)
-                sections.append(_section(figure, frames[name], line))
+                sections.append(_section(figure_with(name, changes), frames[name], line))
             except (KeyError, ValueError, IndexError, TypeError, AttributeError):
                 wrong = f"{file}: is not what this version writes; run the same command again"
                 raise ConfigError(wrong) from None
@@ -118,8 +117,7 @@ def _section(figure: PaperFigure, frame: pd.DataFrame, line: str) -> Section:
             body = [[_cell(text, i >= names) for i, text in enumerate(row)] for row in rows[2:]]
             ident, file = f"{name}-table-{len(tables) + 1}", f"{name}.parquet"
             tables.append(capped(ident, "", rows[0], body, file, " ".join(leads), keys=names))
-    title = FIGURES[name].rstrip(".")
-    chart = Chart(f"{name}-picture", title, "", figure.picture(frame))
+    chart = Chart(f"{name}-picture", FIGURES[name].rstrip("."), "", figure.picture(frame))
     command = Command("Make it again:", line)
     return Section(name, figure.title, [chart, *tables], "\n".join(words), command)
 

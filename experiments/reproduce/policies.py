@@ -87,8 +87,7 @@ class Policies(CodedFigure):
                     drawn.append((speedups, _speedup(runs["time_to_target"], policy, scheme)))
                 for marks, interval in drawn:
                     middle, low, high = np.array(interval)[:, None]
-                    ends = bars(middle, low, high)
-                    marks.append(Points(look, middle, np.array([y]), dx=ends))
+                    marks.append(Points(look, middle, np.array([y]), dx=bars(middle, low, high)))
         keys = [
             Points(Look(MUTED, POLICY_MARKERS[policy], "none", MEANING[policy]))
             for policy in POLICIES
@@ -156,7 +155,6 @@ class Policies(CodedFigure):
 
 
 def _runs(frame: pd.DataFrame) -> dict[str, Runs]:
-    """The columns that picture and text read."""
     rows = {
         (policy, scheme): rows_of(frame, policy=policy.value, scheme=scheme)
         for policy in POLICIES

@@ -165,8 +165,7 @@ class Ranking(CodedFigure):
 
 def _findings(frame: pd.DataFrame) -> str:
     ratio = frame.pivot(index=["group", "cluster"], columns="scheme", values="ratio")
-    exact = frame[frame["fastest_exact"]]
-    winners = exact.groupby("scheme")["cluster"].count()
+    winners = frame[frame["fastest_exact"]].groupby("scheme")["cluster"].count()
     wins = ", ".join(f"{looks.look(name).title} {winners.get(name, 0)}" for name in EXACT)
     coded = ratio[["fractional_repetition", "cyclic_repetition"]]
     ours = rows_of(frame, scheme="erasurehead")
@@ -176,7 +175,7 @@ def _findings(frame: pd.DataFrame) -> str:
     )
     cancel, queue = (ours[ours["group"].str.endswith(word)] for word in ("cancel", "queue"))
     return (
-        f"No scheme wins everywhere. Times that an exact scheme is the fastest exact one, of "
+        "No scheme wins everywhere. Times that an exact scheme is the fastest exact one, of "
         f"{len(ratio)} clusters (ties count for each): {wins}. Fractional repetition is slower "
         f"than uncoded in {int((coded['fractional_repetition'] > 1).sum())} of them, cyclic "
         f"repetition in {int((coded['cyclic_repetition'] > 1).sum())}. The load law matters much: "
@@ -185,10 +184,8 @@ def _findings(frame: pd.DataFrame) -> str:
         f"{proportional.max():.2f}. Longer tails (log-normal, Pareto) help schemes that do not "
         "wait for all. Persistence alone changes no mean while unfinished work can be cancelled "
         f"(ErasureHead: {_listed(cancel)}), since each round has the same law; when work queues "
-        "up, a worker "
-        "that was slow is late long after (ErasureHead: "
-        f"{_listed(queue)} at growing persistence), except where the slow ones are always the same "
-        "and nobody needs them."
+        f"up, a worker that was slow is late long after (ErasureHead: {_listed(queue)} at growing "
+        "persistence), except where the slow ones are always the same and nobody needs them."
     )
 
 

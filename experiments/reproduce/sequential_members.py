@@ -54,8 +54,7 @@ def training_runs(
         heard = sha256(np.packbits(trace.heard.arrived).tobytes()).hexdigest()
         key = json.dumps([others, list(rates), heard])
         if key not in effort.losses:
-            found = replayed(run, steps, learning, rates)
-            effort.losses[key] = [runs.losses for runs in found]
+            effort.losses[key] = [runs.losses for runs in replayed(run, steps, learning, rates)]
         times = clock(steps, run.iterations)
         return run, [Runs(times, losses) for losses in effort.losses[key]]
 

@@ -177,17 +177,16 @@ class SequentialPersistence(RunsFigure):
             "constant and the rest exponential, so that stragglers stand out. The persistence is "
             "the correlation of a worker's state in successive rounds; a single round has the same "
             "law at every persistence, so the mean of a code without memory does not depend on it. "
-            "Unfinished work is cancelled. Means over "
-            f"{int(frame['replications'].max())} replications of {self.iterations} iterations on "
-            "common delays, with 95 % intervals; the rounds that a sequential code needs after "
-            "its last job count.\n\n"
+            f"Unfinished work is cancelled. Means over {int(frame['replications'].max())} "
+            f"replications of {self.iterations} iterations on common delays, with 95 % intervals; "
+            "the rounds that a sequential code needs after its last job count.\n\n"
             "Each family is shown by its best member, chosen by one rule on other delays "
             f"({int(frame['trials'].max())} replications): the least {ITERATION} (above) or "
-            f"{TARGET} (below; inexact schemes in both). There is {members_text()}; "
-            f"μ = {TOLERANCE:g}. The target, {target:.4g}, lies {SHARE:.0%} of the way from the "
-            "zero model's loss to that of the best model (breast cancer data, logistic, gradient "
-            "descent); each scheme has the best of the learning rates "
-            f"{RATES[0]:.3g} to {RATES[-1]:g} in steps of a factor 2. {_ends(frame)}\n\n"
+            f"{TARGET} (below; inexact schemes in both). There is {members_text()}; μ = "
+            f"{TOLERANCE:g}. The target, {target:.4g}, lies {SHARE:.0%} of the way from the zero "
+            "model's loss to that of the best model (breast cancer data, logistic, gradient "
+            f"descent); each scheme has the best of the learning rates {RATES[0]:.3g} to "
+            f"{RATES[-1]:g} in steps of a factor 2. {_ends(frame)}\n\n"
             "Persistences at which a sequential code is faster, by the 95 % interval of the paired "
             f"ratio:\n\n{_pays(frame)}\n{_why(by_time)}\n\n{_staleness(frame)}\n\n"
             + "\n".join(tables)
@@ -261,7 +260,6 @@ def _pays(frame: pd.DataFrame) -> str:
 
 
 def _why(frame: pd.DataFrame) -> str:
-    """Loads, bursts, and rounds that wait for everybody."""
     first, last = frame["persistence"].min(), frame["persistence"].max()
     shares = []
     for law in LOAD_LAWS:
@@ -320,12 +318,10 @@ def _ends(frame: pd.DataFrame) -> str:
 def _by_persistence(
     frame: pd.DataFrame, families: Iterable[str], cell: Callable[[pd.Series], str]
 ) -> str:
-    """A table with a column for each persistence."""
     rows = []
     for law in LOAD_LAWS:
         for family in families:
-            own = rows_of(frame, load_law=law, family=family)
-            cells = [cell(row) for _, row in own.iterrows()]
+            cells = [cell(row) for _, row in rows_of(frame, load_law=law, family=family).iterrows()]
             rows.append([law, LOOKS[family].title, *cells])
     header = ["load law", "scheme", *(f"{p:g}" for p in frame["persistence"].unique())]
     return markdown_table(header, rows, names=2)

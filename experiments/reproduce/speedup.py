@@ -49,8 +49,7 @@ class Speedup(RunsFigure):
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, work, load and exact scheme that ErasureHead is compared with."""
         sections = base.BREAST_CANCER | base.delays_and_law("additive", base.QUICK_WORK, self.delay)
-        document = self.document(effort, **sections)
-        target = effort.half_way_loss(document)
+        target = effort.half_way_loss(self.document(effort, **sections))
         rows = [
             row
             for law in base.LAWS

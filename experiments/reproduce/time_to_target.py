@@ -162,8 +162,7 @@ class TimeToTarget(CodedFigure):
             found = dict(zip(both, several, strict=True))
             exact = found[own].seconds(target) if scheme == "uncoded" else exact
             for kind, rate in ((OWN, own), (COMMON, common)):
-                numbers = _numbers(found[rate], target, exact)
-                yield {**facts, "kind": kind, "rate": rate, **numbers}
+                yield {**facts, "kind": kind, "rate": rate, **_numbers(found[rate], target, exact)}
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """A column for each load law: ratios to uncoded above, what other rates cost below."""
@@ -273,23 +272,22 @@ class TimeToTarget(CodedFigure):
             f"{self.workers} workers, exponential delays of mean {self.delay:g} s, "
             f"{base.QUICK_WORK:g} s of work per partition, unfinished work cancelled. Plain "
             f"gradient descent from the zero model with a constant rate; {self.iterations} "
-            f"iterations (n gradients each, without rounds), "
-            f"{int(shown['replications'].max())} replications on common delays.\n\n"
-            f"The target was set before any run: {SHARE:.0%} of the way from the zero "
-            "model's loss to that of the best model. The time to it is that of the first iteration "
-            "at or below it, in a run that also ends there, so that a rate that is too large does "
-            "not arrive by chance. **Every scheme has its own best rate of one grid**, "
-            f"powers of 2 ({grids}): the one at which "
-            "most replications arrive, and of these the soonest on average, over "
-            f"{trials} replications of other delays than those shown. The lower panels are these "
-            "trials: mean seconds where all arrive, over those at the scheme's best rate. "
-            "Parameters come from one rule, not from tuning: every code has load "
+            f"iterations (n gradients each, without rounds), {int(shown['replications'].max())} "
+            "replications on common delays.\n\n"
+            f"The target was set before any run: {SHARE:.0%} of the way from the zero model's loss "
+            "to that of the best model. The time to it is that of the first iteration at or below "
+            "it, in a run that also ends there, so that a rate that is too large does not arrive "
+            "by chance. **Every scheme has its own best rate of one grid**, powers of 2 "
+            f"({grids}): the one at which most replications arrive, and of these the soonest on "
+            f"average, over {trials} replications of other delays than those shown. The lower "
+            "panels are these trials: mean seconds where all arrive, over those at the scheme's "
+            "best rate. Parameters come from one rule, not from tuning: every code has load "
             f"{self.load}, those that may miss few workers wait for "
             f"{self.workers - self.load + 1}, ErasureHead and updates of several gradients take "
             f"{self.wait_for}; see the tables.\n\n"
             "Above, coloured marks are at a scheme's own best rate, open circles at the rate that "
-            "is best for uncoded, as in comparisons in which only one scheme is tuned; bars are "
-            "95 % intervals of the paired ratio to uncoded. Arrows stand at the mean length of the "
+            "is best for uncoded, as in comparisons in which only one scheme is tuned; bars are 95 "
+            "% intervals of the paired ratio to uncoded. Arrows stand at the mean length of the "
             "runs where not all replications arrive in it; the tables say how many do.\n\n"
             + "\n".join(parts)
         )
@@ -320,7 +318,6 @@ class TimeToTarget(CodedFigure):
         return f"{title}{found}\n\n{markdown_table(header, rows, names=3)}"
 
     def _findings(self, own: pd.DataFrame, common: pd.DataFrame, rates: pd.Series) -> str:
-        """Who is first, whom tuning helps, who does not arrive, and ends of the grid."""
         schemes = self._schemes()
 
         def names(rows: pd.DataFrame) -> str:
@@ -336,11 +333,10 @@ class TimeToTarget(CodedFigure):
         )
         return (
             "First, together with those whose 95 % intervals of the mean overlap: each at its own "
-            f"best rate {first}; at {COMMON}, {_power(common['rate'].iloc[0])}, "
-            f"{first_common}. Faster than uncoded only when tuned: {names(gained)}. Not there in "
-            f"all replications at the common rate: {names(late_common)}; at their own: "
-            f"{names(late)}. Best rate at an end of the grid, so that one beyond may be better: "
-            f"{names(ends)}."
+            f"best rate {first}; at {COMMON}, {_power(common['rate'].iloc[0])}, {first_common}. "
+            f"Faster than uncoded only when tuned: {names(gained)}. Not there in all replications "
+            f"at the common rate: {names(late_common)}; at their own: {names(late)}. Best rate at "
+            f"an end of the grid, so that one beyond may be better: {names(ends)}."
         )
 
 

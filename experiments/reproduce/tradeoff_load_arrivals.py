@@ -164,7 +164,6 @@ class TradeoffLoadArrivals(RunsFigure):
 
 
 def _bargains(frame: pd.DataFrame) -> str:
-    """The fastest scheme that is nearly exact, for each work and load law."""
     parts = []
     for (work, law), rows in frame.groupby(["work", "load_law"], sort=False):
         exact = rows_of(rows, scheme="uncoded").iloc[0]

@@ -24,7 +24,7 @@ from ..config.build import require_delays
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
 from ..page import terminal
-from ..page.numbers import theory_text
+from ..page.content import theory_text
 from ..page.terminal import Column, show_columns
 from ..text import number_of
 from . import files, timeline
@@ -189,8 +189,7 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
         outcome = Outcome(finished, [*reasons.values()], seconds, summary, said)
         write_result(config, output, outcome, time.monotonic() - began, csv=options.csv)
         if options.timeline is not None:
-            computed = [cell for cell, _ in finished]
-            timeline.write_timeline(computed, options.timeline, output)
+            timeline.write_timeline([cell for cell, _ in finished], options.timeline, output)
     return outcome
 
 
@@ -199,9 +198,7 @@ def _trusted(cell: Cell, done: Done) -> CellResult | str:
     if done.code != code_fingerprint():
         return "computed by other code, or other versions of the libraries, than are installed here"
     changed = [str(file.path) for file in cell.inputs if not file.unchanged()]
-    if changed:
-        return f"changed while the run was going on: {', '.join(changed)}"
-    return done.result
+    return f"changed while the run was going on: {', '.join(changed)}" if changed else done.result
 
 
 @files.postponed()

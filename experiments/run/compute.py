@@ -135,8 +135,7 @@ def compute_cell(cell: Cell, share: Callable[[float], None]) -> Done:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        short = is_memory(error)
-        result = out_of_memory(error) if short else f"{type(error).__name__}: {error}"
+        result = out_of_memory(error) if is_memory(error) else f"{type(error).__name__}: {error}"
     return Done(result, time.monotonic() - began, code_fingerprint())
 
 
@@ -150,8 +149,7 @@ def result(
     iterations = _iterations(run, trace, steps, losses)
     replications = _replications(iterations["time"], trace, losses, target_loss)
     if run.scheme.exact is None:
-        exact = steps.error <= run.scheme.partitions * EXACT**2
-        replications["exact"] = exact.mean(axis=1)
+        replications["exact"] = (steps.error <= run.scheme.partitions * EXACT**2).mean(axis=1)
     if steps.shares is not None:
         replications["least_heard"] = steps.shares.min(axis=1)
     conditioning = run.scheme.conditioning()
@@ -176,8 +174,7 @@ def clock_alone(run: Run, trace: Trace) -> CellResult:
         "time": np.hstack([start, times]).ravel(),
         "iteration_time": np.hstack([start * np.nan, np.diff(times, axis=1, prepend=0.0)]).ravel(),
     }
-    whole = {"elapsed": trace.times[:, -1].copy()}
-    return CellResult(frame, whole, NO_WORKERS, trace.engine, None)
+    return CellResult(frame, {"elapsed": trace.times[:, -1].copy()}, NO_WORKERS, trace.engine, None)
 
 
 def learn(
@@ -215,8 +212,7 @@ def learn_along(
     """Run a scheme that looks at losses: engine and learner take turns."""
     course = rounds(run, engine, recorder)
     with training_context():
-        rules = [learning.optimizer]
-        learner = Learner(learning.problem, rules, learning.initial, len(run.tapes))
+        learner = Learner(learning.problem, [learning.optimizer], learning.initial, len(run.tapes))
         outcome, done = next(course), 0
         while True:
             learner.update(Dense(scheme.weights(outcome.arrived)), align=True)
@@ -372,7 +368,6 @@ def write_cell(output: Path, key: str, result: CellResult) -> None:
 
 @cache
 def _schema(names: tuple[str, ...]) -> pa.Schema:
-    """That of a frame of iterations with these columns."""
     whole = ("replication", "iteration")
     frame = {name: np.empty(0, np.int64 if name in whole else np.float64) for name in names}
     return pa.Table.from_pandas(frame_of_iterations(frame), preserve_index=False).schema

@@ -127,7 +127,6 @@ class ClusterLane(Lane):
         return self._slots
 
     def _wait_for(self, what: str) -> None:
-        """Say so, once until all is well again."""
         if what not in self._told:
             self._told.add(what)
             self._tell(f"{self._address}: waiting for {what}")

@@ -376,7 +376,6 @@ needed = attrgetter(*(name for name in FIELDS if name not in (*NO_NUMBERS, "seed
 
 
 def _estimated(cell: Cell, room: Room, sizes: dict[tuple[int, int, int], Data | None]) -> Estimate:
-    """What a cell will need; ``sizes`` remembers those of problems."""
     settings = cell.settings
     cut = build.scheme_of(cell).partitions
     problem = (id(settings.problem), settings.workers, cut)  # the seed cannot be wrong

@@ -384,14 +384,11 @@ def undisturbed() -> Iterator[None]:
 
 
 class _FarEnd:
-    """What a process knows of its line."""
-
     line: connection.Connection | None = None
     told = 0.0
 
 
 def _begin(line: connection.Connection) -> None:
-    """First of all in a new process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback when nobody reads a result

@@ -204,8 +204,7 @@ def _means(scheme: Scheme, settings: Settings) -> FloatArray | None:
     means = settings.delay.worker_means(settings.workers)
     if means is not None and isinstance(law, OfOneDraw):
         means = means * law.growth(1.0) + law.cost(1.0)
-    known = means is not None and bool(np.all((means > 0) & (means < np.inf)))
-    return means if known else None
+    return means if means is not None and bool(np.all((means > 0) & (means < np.inf))) else None
 
 
 SMALL = 2**22  # numbers of training data up to which the end of biased descent is computed
@@ -265,8 +264,7 @@ def _theory(cell: Cell, found: Mapping[str, float]) -> dict[str, float]:
         z = 0.0 if abs(far) <= 1000 * least else np.nan
         if error > least:
             settled = known.settled or name == "decoding_error"
-            degrees = cell.settings.replications - 1
-            z = normal_deviate(far / error, degrees) if settled else np.nan
+            z = normal_deviate(far / error, cell.settings.replications - 1) if settled else np.nan
         row |= {f"{name}_theory": value, f"{name}_z": z}
     return row if np.isnan(known.least) else row | {"least_iteration_time": known.least}
 
@@ -349,7 +347,6 @@ def metrics_of(finished: Sequence[Finished]) -> dict[str, dict[str, FloatArray]]
 
 
 def _concatenated(tables: Sequence[Columns]) -> dict[str, np.ndarray]:
-    """Tables with the same columns, one below the other."""
     return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
 
 
@@ -434,14 +431,12 @@ def _costliest(workers: Columns) -> dict[str, float]:
 
 
 def _conditioning(result: CellResult) -> dict[str, float]:
-    """What rounding makes of the code, for codes with coefficients."""
     if result.conditioning is None:
         return {}
     return {f"code_{name}": value for name, value in asdict(result.conditioning).items()}
 
 
 def _statistics(metrics: Mapping[str, FloatArray]) -> dict[str, float]:
-    """Mean and standard error of each metric."""
     statistics: dict[str, float] = {}
     for name, values in metrics.items():
         statistics[f"{name}_mean"], statistics[f"{name}_se"] = mean_and_error(values)

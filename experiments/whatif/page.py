@@ -15,8 +15,18 @@ import pandas as pd
 from ...delay_models.tables.measured import Measured
 from ...sim.types import FloatArray
 from ..page.answer import Answer, read_answer, table_at
-from ..page.content import Chart, Page, Section, Table, TableCell, capped
-from ..page.numbers import interval, number, percent, plain_cell
+from ..page.content import (
+    Chart,
+    Page,
+    Section,
+    Table,
+    TableCell,
+    capped,
+    interval,
+    number,
+    percent,
+    plain_cell,
+)
 from ..pictures import style
 from ..pictures.looks import GRID, SOLID, Look, shade
 from ..pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules

@@ -13,10 +13,9 @@ from markupsafe import Markup
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.page import content
 from erasurehead.experiments.page.answer import Answer, table_at
-from erasurehead.experiments.page.content import Page, Section, Table, capped
+from erasurehead.experiments.page.content import Page, Section, Table, capped, plain_cell
 from erasurehead.experiments.page.html import MOST_ENTRIES, legible, with_code
 from erasurehead.experiments.page.markdown import LISTED, as_markdown
-from erasurehead.experiments.page.numbers import plain_cell
 from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.records import Records
 from erasurehead.experiments.pictures.svg.picture import LegendEntry

@@ -175,8 +175,7 @@ def _survival(drawn: list[tuple[Sample, Look]]) -> Panel:
         curves.append(Curve(look, seconds, share, width=THIN))
         longest = max(longest, float(seconds[-1]))
         shortest = min(shortest, float(np.quantile(ordered, 0.001)))
-        first = max(seconds[0], 1e-6 * seconds[-1])
-        at = np.geomspace(first, seconds[-1], 200)
+        at = np.geomspace(max(seconds[0], 1e-6 * seconds[-1]), seconds[-1], 200)
         longer = sample.model.survival(at)
         if longer is not None:
             curves.append(Curve(CLOSED, at, longer, width=0.9))

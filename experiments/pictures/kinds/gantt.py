@@ -66,7 +66,6 @@ class GanttKind(PictureKind):
 
     @override
     def picture(self, records: Records, band: Band | None = None) -> Picture:
-        """Panels below each other; one replication has no spread."""
         assert records.timeline is not None
         free = without_rounds(records.iterations)
         spans = classified(records.timeline, free)
@@ -228,7 +227,6 @@ class WorkersKind(PictureKind):
 
     @override
     def charts(self, records: Records) -> Iterator[Chart]:
-        """Its words say how ties are counted, and what chance would give."""
         sizes = sorted(records.summary["workers"].unique())
         chance = ", ".join(f"{1 / n:.1%} of {n} workers" for n in sizes[:4])
         ties = "of messages at the same instant that of the first worker counts"

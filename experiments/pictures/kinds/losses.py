@@ -126,9 +126,7 @@ class LossKind(PanelKind):
     def obstacle(self, records: Records) -> str | None:
         if "train_loss" not in records.iterations:
             return "the records hold no losses; it was a timing-only run (problem: null)"
-        if ceiling(records) == 0:
-            return "no run begins with a loss that is a number"
-        return None
+        return "no run begins with a loss that is a number" if ceiling(records) == 0 else None
 
     @override
     def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:
@@ -287,8 +285,7 @@ class TradeoffKind(PanelKind):
         table = records.summary.drop_duplicates("label").set_index("label")
         drawn = _drawn(replace(records, summary=table))
         x = _finite(table[f"{COST.name}_mean"])
-        means = table[f"{name}_mean"].map(METRICS[name].shown)
-        y = np.where(drawn, _finite(means), np.nan)
+        y = np.where(drawn, _finite(table[f"{name}_mean"].map(METRICS[name].shown)), np.nan)
         dx = _bars(records, COST.name, x, band)
         dy = _bars(records, name, y, band)
         front = pareto(x, y)
@@ -336,8 +333,7 @@ def _finite(column: object) -> FloatArray:
 def _bars(records: Records, name: str, middle: FloatArray, band: Band) -> FloatArray:
     """Lengths below and above the means, ``(2, P)``; 0 where there are none."""
     if band == "ci":
-        table = records.summary.drop_duplicates("label")
-        half = 1.96 * _finite(table[f"{name}_se"])
+        half = 1.96 * _finite(records.summary.drop_duplicates("label")[f"{name}_se"])
         ends = np.stack([half, half])
     else:
         runs = [METRICS[name].of(records.cell(label)) for label, _ in records.labels()]

@@ -55,7 +55,6 @@ class IterationTimeKind(PanelKind):
 
     @override
     def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:
-        """Quantiles against their levels."""
         longest = 0.0
         marks: list[Mark] = []
         for label, _ in records.labels():
@@ -208,8 +207,7 @@ class AgainstKind(PictureKind):
         for y in OVERVIEW:
             seen = records.summary.get(f"{y}_mean")
             if seen is not None and bool((seen.abs() > METRICS[y].rounding).any()):
-                one = replace(self, y=y)
-                picture = one.picture(records)
+                picture = replace(self, y=y).picture(records)
                 metric, x = METRICS[y].title, picture.panels[0].x.label
                 title = f"{metric[:1].upper()}{metric[1:]} over {x}"
                 yield Chart(f"overview-{y.replace('_', '-')}", title, self.caption, picture)
@@ -318,7 +316,6 @@ class UtilisationKind(PanelKind):
 
     @override
     def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:
-        """One bar per scheme, in three parts that add up to one."""
         table = records.summary.drop_duplicates("label").set_index("label")
         columns = ["utilisation_mean", "wasted_mean", "utilisation_se"]
         busy, share, error = table[columns].to_numpy(dtype=float).T

@@ -54,11 +54,8 @@ def hatched(fill: Fill, d: str, page_style: PageStyle) -> Markup:
     return face + piece('<path fill="url(#{})" d="{}"/>', page_style.hatch(fill.hatch), d)
 
 
-def words_at(kind: str, anchor: str, x: float, y: float, words: str) -> Markup:
-    """One line of text, of a class of the style sheet."""
-    template = '<text class="{}" text-anchor="{}" x="{}" y="{}">{}</text>'
-    return piece(template, kind, anchor, x, y, words)
-
+# one line of text, of a class of the style sheet: class, anchor, x, y, words
+WORDS = '<text class="{}" text-anchor="{}" x="{}" y="{}">{}</text>'
 
 CLOSE = 79  # matplotlib's code for the end of a closed path
 
@@ -212,8 +209,8 @@ def colour_bar(mark: Heat, right: float, y: float) -> Markup:
     left = right - 78 - 6.0 * len(most)
     template = '<image x="{}" y="{}" width="72" height="9" {} href="{}"/>'
     bar = piece(template, left, y - 8.5, STRETCHED, shades(steps[None, :], mark))
-    least = words_at("tk", "end", left - 5, y, f"{low:.3g}")
-    return words_at("tk", "end", right, y, most) + bar + least
+    least = piece(WORDS, "tk", "end", left - 5, y, f"{low:.3g}")
+    return piece(WORDS, "tk", "end", right, y, most) + bar + least
 
 
 UNIT = 1.25  # units of a drawing in a point of matplotlib's
@@ -351,7 +348,6 @@ def _points(mark: Points, at: PanelScales) -> tuple[Markup, Values]:
 
 
 def _bars(mark: Bars, at: PanelScales) -> tuple[Markup, Values]:
-    """All bars of a kind as one path."""
     if not len(mark.rows):
         return Markup(""), {}
     left, right = at.x(mark.start), at.x(mark.end)
@@ -380,7 +376,6 @@ LINE = 13.0  # units between the lines of a text
 
 
 def _texts(mark: Texts, at: PanelScales) -> Markup:
-    """Each line of each text as an element of its own."""
     template = '<text class="tx" text-anchor="{}" font-weight="{}" x="{}" y="{}">{}</text>'
     style, parts = (ANCHORS[mark.align], "bold" if mark.bold else "normal"), Markup("")
     for x, y, words in zip(at.x(mark.x), at.y(mark.y), mark.words, strict=True):

@@ -17,13 +17,13 @@ from ..picture import Axis, Bars, Curve, Heat, Looked, Mark, Panel, Picture, Poi
 from .marks import (
     LINE,
     UNIT,
+    WORDS,
     PageStyle,
     PanelScales,
     colour_bar,
     draw_mark,
     hatched,
     stroke,
-    words_at,
 )
 from .scale import Limits, Scale, limits, linear_ticks, log_ticks, piece, readable, said, tick_text
 
@@ -81,8 +81,7 @@ def draw_panel(
     ]
     strong = panel.y.strong
     wide = (len(line) * (BOLD if at in strong else 1) for at, lines in ticks for line in lines)
-    longest = max(wide, default=0)
-    left = min(BESIDE + CHARACTER * longest, MOST_LEFT * layout.width)
+    left = min(BESIDE + CHARACTER * max(wide, default=0), MOST_LEFT * layout.width)
     x = Scale(*layout.x, left, layout.width - RIGHT, layout.x_log)
     at = PanelScales(x, y, page_style)
     drawn = [draw_mark(mark, at, title) for mark, title in _titled(panel.marks, owner)]
@@ -101,7 +100,7 @@ def draw_panel(
     if heat is not None:
         parts.append(colour_bar(heat, x.end, TOP - 9))
     if panel.remark:
-        parts.append(words_at("rm", "end", x.end - 4, TOP + 12, escaped(panel.remark)))
+        parts.append(piece(WORDS, "rm", "end", x.end - 4, TOP + 12, escaped(panel.remark)))
     svg = piece(
         '<svg id="{0}" class="panel" viewBox="0 0 {1} {2}" role="img" aria-label="{3}" '
         'aria-describedby="{0}-desc">{4}</svg>',
@@ -127,7 +126,6 @@ def _titled(marks: Sequence[Mark], owner: Mapping[str, str]) -> Iterator[tuple[M
 
 
 def _ticks(axis: Axis, scale: Scale) -> list[tuple[float, list[str]]]:
-    """Places and names, as lines."""
     if axis.names is not None:
         places = axis.places if axis.places is not None else range(len(axis.names))
         return [
@@ -146,7 +144,7 @@ def _axes(panel: Panel, at: PanelScales, ticks: list[tuple[float, list[str]]]) -
     lines = Markup("")
     for place, name in _fitting(_ticks(panel.x, x), x):
         lines += piece("M{} {}V{}", place, bottom, y.end)
-        yield words_at("tk", "middle", place, bottom + 15, name)
+        yield piece(WORDS, "tk", "middle", place, bottom + 15, name)
     for value, names in ticks:
         place = float(y(np.array([value]))[0])
         if not (y.end - 1 <= place <= y.start + 1):
@@ -155,15 +153,15 @@ def _axes(panel: Panel, at: PanelScales, ticks: list[tuple[float, list[str]]]) -
         for number, part in enumerate(names):
             shift = 4 + LINE * (number - (len(names) - 1) / 2)
             kind = "tk strong" if value in panel.y.strong else "tk"
-            yield words_at(kind, "end", x.start - 6, place + shift, part)
+            yield piece(WORDS, kind, "end", x.start - 6, place + shift, part)
     if panel.grid:
         yield piece('<path class="grid" d="{}"/>', lines)
     yield piece('<path class="axis" d="M{} {}V{}H{}"/>', x.start, y.end, bottom, right)
     label = _label(panel.x)
     middle = min((x.start + right) / 2, right + RIGHT - CHARACTER * len(label) / 2)
-    yield words_at("al", "middle", middle, bottom + 34, label)
+    yield piece(WORDS, "al", "middle", middle, bottom + 34, label)
     if panel.y.label:
-        yield words_at("al", "start", 6.0, TOP - 11, _label(panel.y))
+        yield piece(WORDS, "al", "start", 6.0, TOP - 11, _label(panel.y))
 
 
 def _label(axis: Axis) -> str:
@@ -268,8 +266,7 @@ class DrawnPicture:
 def draw_picture(picture: Picture, name: str, ident: str, page_style: PageStyle) -> DrawnPicture:
     """Draw a picture called ``name``; ``ident`` begins all identifiers of its own."""
     picture = replace(picture, panels=_with_data(picture))
-    rows = any(_rows(panel) for panel in picture.panels)
-    several = len(picture.panels) > 1 and not rows
+    several = len(picture.panels) > 1 and not any(_rows(panel) for panel in picture.panels)
     layouts = [_frame(panel, several, len(picture.panels) < 3) for panel in picture.panels]
     layouts = _shared(picture, layouts)
     owner: dict[str, str] = {}

@@ -163,9 +163,7 @@ def tick_text(value: float, log: bool = False) -> str:
     mantissa, _, power = f"{value:.3e}".partition("e")
     number = float(mantissa)
     ten = f"10{str(int(power)).translate(SUPERSCRIPTS)}"
-    if number == 1:
-        return ten
-    return f"{number:g}·{ten}".replace("-", "\N{MINUS SIGN}")
+    return ten if number == 1 else f"{number:g}·{ten}".replace("-", "\N{MINUS SIGN}")
 
 
 MARGIN = 0.05
