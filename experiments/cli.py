@@ -107,10 +107,8 @@ BAD_INPUT, INTERNAL, NOBODY_READS, FAILED = 2, 70, 1, 1
 
 def guarded(command: Callable[[], int | None], debug: bool = False) -> int:
     """Run a command; returns its exit code, 0 for ``None``.
-
     With ``debug``, every error shows its traceback besides its line.
-    Raises SystemExit: as the command does, and ``KeyboardInterrupt``.
-    """
+    Raises SystemExit: as the command does, and ``KeyboardInterrupt``."""
     for stream in (sys.stdout, sys.stderr):  # escape what the terminal's encoding cannot say
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -84,9 +84,7 @@ def as_command(
     example: str, group: str = SIMULATE
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a function a command, which is called as the first word of its example.
-
-    ``group`` is the part of ``--help`` that lists it.
-    """
+    ``group`` is the part of ``--help`` that lists it."""
     name, epilog = example.split()[0], f"Example: [bold]erasurehead {example}[/bold]"
     kind = app.command(name, cls=Command, epilog=epilog, rich_help_panel=group)
     return lambda function: kind(grouped(function))

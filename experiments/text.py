@@ -68,9 +68,7 @@ def number_of(number: int, one: str, more: str = "") -> str:
 
 def left_out(number: int, noun: str, of: str = "") -> str:
     """A picture's remark on what it leaves out; empty if it shows everything.
-
-    The noun is in the singular; ``of`` comes after it and says what they belong to.
-    """
+    The noun is in the singular; ``of`` comes after it and says what they belong to."""
     if number == 0:
         return ""
     named = number_of(number, f"more {noun}", f"more {noun}s")

@@ -26,14 +26,11 @@ from .settings import AUTO, FIELDS, SchemeEntry, Settings, follows_workers, sect
 
 @dataclass(frozen=True)
 class Input:
-    """A file that a cell reads, with the hash of its content.
-
-    ``stamp`` is when it was written, and its size; see ``unchanged``.
-    """
+    """A file that a cell reads."""
 
     path: Path
-    digest: str
-    stamp: tuple[int, int]
+    digest: str  # hash of its content
+    stamp: tuple[int, int]  # when it was written, and its size; see ``unchanged``
 
     @classmethod
     def at(cls, path: Path) -> Input:
@@ -108,11 +105,8 @@ AS_GIVEN = ("network", "failures", "sweep")
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One scheme at one point of the sweep's grid.
-
-    Its bytes in the results depend on its own settings alone, and its hash names them: two ways to
-    say one thing have one hash.
-    """
+    """One scheme at one point of the sweep's grid. Its bytes in the results depend on its own
+    settings alone, and its hash names them: two ways to say one thing have one hash."""
 
     # the point as a plain document without a sweep, with this cell's scheme alone. It is what
     # travels to another process, which reads it again.
@@ -151,16 +145,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Read:
-    """One of the settings at a point: its object, its plain form, and what of that is hashed.
+    """One of the settings at a point."""
 
-    ``files`` are those that it names, ``code`` the digests of plugins that it depends on.
-    """
-
-    value: Any
-    plain: Any
-    text: str
-    files: tuple[Input, ...]
-    code: frozenset[str]
+    value: Any  # its object
+    plain: Any  # its plain form
+    text: str  # what of that is hashed
+    files: tuple[Input, ...]  # those that it names
+    code: frozenset[str]  # the digests of plugins that it depends on
 
 
 # one ``Read`` for each setting, and one for each scheme under ``schemes``
@@ -170,12 +161,9 @@ Reads = Mapping[str, tuple[Read, ...]]
 def cells(document: Mapping[str, Any], data_dir: Path | None = None) -> list[Cell]:
     """Expand a config into its cells: the sweep's grid times the schemes, in order.
 
-    Args:
-        document: the config; relative paths in it start from the working directory.
-        data_dir: where the public data sets lie; what a cell reads is part of its key.
-
-    Raises:
-        ConfigError: an unknown key, a bad value, or two schemes with one label.
+    Relative paths start from the working directory. What a cell reads, also of the public data sets
+    in ``data_dir``, is part of its key.
+    Raises ConfigError: an unknown key, a bad value, or two schemes with one label.
     """
     given = anchored(document, Path.cwd())
     catalogue = catalogue_of(given)
@@ -198,10 +186,8 @@ def plugins_of(document: Mapping[str, Any]) -> list[str]:
 
 def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document with what it leaves unsaid written out; it runs from anywhere.
-
     Where the document needs its sweep to be complete, defaults are those of the first point.
-    Raises ConfigError: as ``cells``.
-    """
+    Raises ConfigError: as ``cells``."""
     given = anchored(document, Path.cwd())
     catalogue = catalogue_of(given)
     grid = _Grid(given, catalogue, None)
@@ -257,10 +243,8 @@ def _as_compared(value: Any) -> Any:
 
 class _Grid:
     """The points of a document; what was read is remembered by the values that it depends on.
-
     Points share most sections, so each distinct section is read, checked and hashed once: a grid of
-    100,000 points costs little more than its cells.
-    """
+    100,000 points costs little more than its cells."""
 
     def __init__(
         self, document: Mapping[str, Any], catalogue: Catalogue, data_dir: Path | None

@@ -46,9 +46,7 @@ class Reader:
 
     def delay_model(self, value: Any) -> Any:
         """A nested section as a delay model; what is no section is left as it is.
-
-        Fields of type ``delay_models.base.Part`` call this.
-        """
+        Fields of type ``delay_models.base.Part`` call this."""
         return self.named("delays", value) if isinstance(value, Mapping) else value
 
     def named(self, kind: str, value: Any) -> Any:
@@ -128,9 +126,7 @@ def located(place: str) -> Iterator[None]:
 
 def plain(value: Any, catalogue: Catalogue) -> Any:
     """What ``Reader`` reads back as ``value``: mappings, lists, numbers, texts, every field.
-
-    Two ways to say one thing have one plain form.
-    """
+    Two ways to say one thing have one plain form."""
     if isinstance(value, ProblemConfig):
         return plain(value.family, catalogue) | plain(value.settings, catalogue)
     if is_dataclass(value):

@@ -33,9 +33,7 @@ CORE = ("null", "bool", "int", "float", "str", "seq", "map")
 
 class _Reader(yaml.SafeLoader):
     """The core schema of YAML 1.2, and merge keys; keys are texts, each once in a mapping.
-
-    A part that is repeated by its name counts as often as it stands in the document.
-    """
+    A part that is repeated by its name counts as often as it stands in the document."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -99,9 +97,7 @@ def _error(problem: str, at: yaml.Node | yaml.Event) -> yaml.MarkedYAMLError:
 
 class _Writer(yaml.SafeDumper):
     """What a person can read: on one line where a section or list holds nothing but plain values.
-
-    It quotes what the reader would take for something else.
-    """
+    It quotes what the reader would take for something else."""
 
     def represent_section(self, value: Mapping[str, Any]) -> yaml.Node:
         node = self.represent_mapping(TAG + "map", value)
@@ -259,10 +255,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """A copy whose relative paths start from ``folder``.
-
     Paths are the values of keys called ``path``, and files among ``plugins``.
-    Raises ConfigError: it is nested too deep or too large; in YAML, few lines can say that.
-    """
+    Raises ConfigError: it is nested too deep or too large; in YAML, few lines can say that."""
     room = itertools.count()
 
     def copied(value: Any, key: str, depth: int) -> Any:

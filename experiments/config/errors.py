@@ -15,9 +15,7 @@ from ..text import escaped, shortened
 
 class ConfigError(ValueError):
     """A config that cannot be run; one line that names field, value and what is valid.
-
-    What comes from outside, such as a key or a path, is escaped, so that it stays one line.
-    """
+    What comes from outside, such as a key or a path, is escaped, so that it stays one line."""
 
     def __init__(self, line: str) -> None:
         super().__init__(escaped(line))
@@ -48,10 +46,8 @@ MEANT = {
 
 def one_of(valid: Iterable[str], given: Any, likely: Iterable[str] | None = None) -> str:
     """List the valid names, with the likely one last: ``must be one of: ... (did you mean ...?)``.
-
-    Of a long list only those that look like the given one are shown. ``likely``: the names
-    that letters may be meant for; default all.
-    """
+    Of a long list only those that look like the given one are shown. ``likely``: the names that
+    letters may be meant for; default all."""
     names = sorted(valid)
     meant = [name for name in MEANT.get(str(given), ()) if name in names]
     free = names if likely is None else sorted(likely)
@@ -93,7 +89,6 @@ INVALID = re.compile(r"^Invalid value for '([^']+)'(?: / '[^']+')*: (?:Value err
 
 def of_the_user(error: BaseException) -> str | None:
     """What the user can mend, in words; ``None`` for a fault of ours.
-
     That is a config, an option, a path that cannot be read or written, too little space or memory.
     """
     if isinstance(error, ConfigError):

@@ -46,10 +46,8 @@ class FieldRow:
 
 def field_rows(family: type) -> list[FieldRow]:
     """The fields that a section of this class can have, in their order.
-
     Type and range come from the annotation, the unit from ``annotated_types.Unit`` in it, the
-    meaning from the ``Args`` of the class or of those that it inherits from.
-    """
+    meaning from the ``Args`` of the class or of those that it inherits from."""
     hints = typing.get_type_hints(family, include_extras=True)
     meanings = meanings_of(family)
     found = []
@@ -114,9 +112,7 @@ def meanings_of(family: type) -> dict[str, str]:
 
 def section_of(family: type, title: str) -> dict[str, str]:
     """The entries of a section of a class's docstring, each as one line.
-
-    What the class does not say, those that it inherits from say.
-    """
+    What the class does not say, those that it inherits from say."""
     begins = re.compile(rf"^{title}:\n(?P<lines>(?:[ ]{{4}}.*\n?|\n)*)", re.MULTILINE)
     found: dict[str, str] = {}
     for base in reversed(family.__mro__):
@@ -169,10 +165,8 @@ class _Fields(GenerateJsonSchema):
 
 def schema(catalogue: Catalogue = BUILT_IN) -> Schema:
     """The JSON Schema of a config document, made from the classes and plugins that it can name.
-
     With it an editor completes keys and names, shows what a field means, and marks what is wrong.
-    It knows types, ranges and names; whether fields go together, the simulator says.
-    """
+    It knows types, ranges and names; whether fields go together, the simulator says."""
     found: Schema = {}
     for key, kind in catalogue.kinds.items():
         if key != "losses":

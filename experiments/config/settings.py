@@ -45,15 +45,12 @@ LONGEST_LABEL = 100  # characters
 
 @dataclass(frozen=True)
 class SchemeEntry:
-    """The scheme that one entry of ``schemes`` says; ``index`` is which.
-
-    ``swept`` are this one's values of the fields that list several.
-    """
+    """The scheme that one entry of ``schemes`` says."""
 
     family: SchemeFamily
     label: str
-    swept: Mapping[str, Any]
-    index: int = 0
+    swept: Mapping[str, Any]  # this one's values of the fields that list several
+    index: int = 0  # which entry
 
 
 def _by(read: Callable[[Reader, Any], Any]) -> PlainValidator:

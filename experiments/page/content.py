@@ -159,8 +159,7 @@ class Command:
 @dataclass(frozen=True, eq=False)
 class Section:
     """A part of the page: words, a paragraph a line; pictures and tables, in this order; and how to
-    make it again.
-    """
+    make it again."""
 
     ident: str
     title: str

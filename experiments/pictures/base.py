@@ -64,16 +64,9 @@ class PictureKind(ABC):
         return self.picture(records, band)
 
     def draw_on(self, axes: Axes, records: Records, band: Band | None = None) -> Axes:
-        """Draw a picture of one panel, with its legend, on axes of one's own.
-
-        Args:
-            axes: where; matplotlib's settings are the caller's.
-            records: of a run, or of a sweep with one point.
-            band: how the spread over replications is shown.
-
-        Raises:
-            ConfigError: the records do not hold what is needed, or the picture has several panels.
-        """
+        """Draw a picture of one panel, with its legend, on axes of one's own; matplotlib's settings
+        are the caller's. Raises ConfigError: the records do not hold what is needed, or the picture
+        has several panels."""
         picture = self.possible(records, band)
         if len(picture.panels) > 1:
             raise at("ax", "one Axes", f"this picture has {len(picture.panels)} panels")

@@ -99,9 +99,7 @@ class Records:
 
     def points(self) -> list[Records]:
         """One part for each point of the sweep's grid, at most ``MOST_PANELS``.
-
-        Fields of a scheme (``scheme.load``) make no points: they are in its label.
-        """
+        Fields of a scheme (``scheme.load``) make no points: they are in its label."""
         keys = self.swept()
         if not keys:
             return [self]
@@ -144,18 +142,14 @@ def names_of(table: pd.DataFrame, keys: list[str]) -> pd.Series[str]:
 
 def _of_cells(table: pd.DataFrame, summary: pd.DataFrame, unique: list[str]) -> pd.DataFrame:
     """Rows of the summary's cells; a cell that two points share is in the table twice.
-
-    Where labels are swept, such points differ in the label alone.
-    """
+    Where labels are swept, such points differ in the label alone."""
     own = table["cell"].isin(summary["cell"]) & table["label"].isin(summary["label"])
     return table[own].drop_duplicates(["label", *unique])
 
 
 def short_text(value: Any) -> str:
     """A value of a config for a title; of a delay model, its name and its plain fields.
-
-    Tables hold a swept section as JSON.
-    """
+    Tables hold a swept section as JSON."""
     if isinstance(value, str) and value.startswith("{"):
         with suppress(ValueError, RecursionError):  # a label can begin like that, too
             value = json.loads(value)

@@ -143,7 +143,6 @@ def blank(width: float, height: float) -> Figure:
 
 def log_axis(axis: Any, ticks: Sequence[float] = ()) -> None:
     """Make ``axes.xaxis`` or ``axes.yaxis`` logarithmic.
-
     Ticks are mantissas, whose labels are plain numbers; without them, powers of ten are labelled.
     """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
@@ -158,9 +157,7 @@ def log_axis(axis: Any, ticks: Sequence[float] = ()) -> None:
 
 def legend_below(figure: Figure, columns: int = 3, last: Sequence[str] = ()) -> None:
     """One legend for all painted panels, under them, so that it never covers data.
-
-    At most ``columns`` entries stand side by side; those of ``last`` go to the end.
-    """
+    At most ``columns`` entries stand side by side; those of ``last`` go to the end."""
     entries: dict[str, Any] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -224,10 +221,8 @@ LONG = 16  # pixels: of longer runs of one colour, no more are looked at when a 
 
 def _packed(pixels: bytes, size: tuple[int, int]) -> Image.Image:
     """The same picture in 256 colours is a third of the size; only edges are rounded.
-
     In all its colours, if one of some size would be lost: many shades may drive it out. Most pixels
-    are like their neighbour, so colours are chosen for runs of equal pixels.
-    """
+    are like their neighbour, so colours are chosen for runs of equal pixels."""
     from PIL import Image
 
     dots = np.frombuffer(pixels, dtype=np.uint32)
@@ -249,7 +244,6 @@ def _packed(pixels: bytes, size: tuple[int, int]) -> Image.Image:
 
 def rendered(figure: Figure, kind: str) -> bytes:
     """A picture's file, as ``png``, ``svg`` or ``pdf``; the same figure gives the same bytes.
-
     The figure is arranged the first time, and has no layout engine afterwards. Cost: 0.1 to 0.5 s.
     """
     from matplotlib import rcParams

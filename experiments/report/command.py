@@ -45,10 +45,8 @@ def reader_of(directory: Path) -> Callable[[Path], Page]:
 
 def write_report(directory: Path, output: Path | None = None) -> Path:
     """Write the page, in the folder by default: ``report.html``, of a reproduction ``index.html``.
-
     The same result has the same bytes.
-    Raises ConfigError: the folder holds no whole result, or the file cannot be written.
-    """
+    Raises ConfigError: the folder holds no whole result, or the file cannot be written."""
     read = reader_of(directory)
     name = outputs.INDEX if read.__name__ == PAGES["reproduce"][2] else outputs.REPORT
     file = directory / name if output is None else output
@@ -69,21 +67,11 @@ def write_pictures(
     x: str | None = None,
     y: str | None = None,
 ) -> tuple[list[Path], list[str]]:
-    """Draw one kind, or all that can be drawn, under ``directory/plots``.
+    """Draw one kind, or for ``None`` all that can be drawn, under ``directory/plots``.
 
-    Args:
-        directory: the output of a run or sweep.
-        kind: which; all for ``None``.
-        formats: some of ``style.FORMATS``.
-        progress: called with pictures done and pictures in all.
-        x, y: of the kind ``against``: a swept key, and a column of the summary.
-
-    Returns:
-        The files written, and for each kind that was left out a line that says why.
-
-    Raises:
-        ConfigError: no records, an unknown kind or format, or a kind that these records cannot
-            give.
+    ``x`` and ``y`` are of the kind ``against``: a swept key, and a column of the summary. Returns
+    the files written, and for each kind that was left out a line that says why.
+    Raises ConfigError: no records, an unknown kind or format, or one that these cannot give.
     """
     from ..pictures import paint, style  # here, since a page needs no matplotlib
 

@@ -251,10 +251,8 @@ def _findings(frame: pd.DataFrame) -> str:
 
 def _measured(run: Run, trace: Trace) -> dict[str, Any]:
     """Seconds and error of one member; errors are shares of the number of partitions.
-
     Where there is a closed form, it is the error: what is too rare to be seen in so few rounds is
-    not 0. Without one, an inexact scheme in which nothing was seen has no error.
-    """
+    not 0. Without one, an inexact scheme in which nothing was seen has no error."""
     seconds = mean_and_error(trace.intervals.mean(axis=1))
     steps, k, exact = run.scheme.steps(trace), run.scheme.partitions, bool(run.scheme.exact)
     measured = (0.0, 0.0) if exact else mean_and_error(steps.error.mean(axis=1) / k)
@@ -324,10 +322,8 @@ def _point(row: pd.Series, look: Look) -> Points:
 
 def _names(front: pd.DataFrame, y: Axis) -> Iterator[Mark]:
     """Names left of their points, where nothing is: what is there would be on the front itself.
-
     Equal points share a name. Names that would touch each other or the edge of the strip of exact
-    schemes are moved apart, with lines to their points.
-    """
+    schemes are moved apart, with lines to their points."""
     assert y.low is not None
     assert y.high is not None
     points = [same for _, same in front.groupby(["iteration_time", "error"], sort=False)]
@@ -346,12 +342,8 @@ def _names(front: pd.DataFrame, y: Axis) -> Iterator[Mark]:
 
 
 def apart(wanted: FloatArray, gap: float) -> FloatArray:
-    """Places at least ``gap`` apart and half of it above 0, from the top down.
-
-    Args:
-        wanted: ``(P,)``, descending.
-        gap: between two.
-    """
+    """Places at least ``gap`` apart and half of it above 0, from the top down; ``wanted`` is
+    ``(P,)``, descending."""
     places = wanted.copy()
     for i in range(1, len(places)):
         places[i] = min(places[i], places[i - 1] - gap)

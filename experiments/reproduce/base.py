@@ -53,9 +53,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], names: 
 
 def estimate_text(mean: float, error: float) -> str:
     """A mean with its standard error, to the digits that the error leaves.
-
-    An error beyond the mean's fourth digit is not shown.
-    """
+    An error beyond the mean's fourth digit is not shown."""
     if not np.isfinite(mean):
         return "–"
     if not np.isfinite(error) or error < 1e-4 * abs(mean) or error <= 0:
@@ -96,9 +94,7 @@ def placed(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, error: str = "", **how: Any) -> Curve:
     """A line through two columns of a table; ``how`` are other fields of the curve.
-
-    ``error`` is the column of standard errors, for 95 % intervals.
-    """
+    ``error`` is the column of standard errors, for 95 % intervals."""
     across, up = rows[[x, y]].to_numpy(dtype=float).T
     if not error:
         return Curve(look, across, up, **how)
@@ -175,18 +171,14 @@ class Effort:
         self, document: Mapping[str, Any], heard: bool = False
     ) -> Iterator[tuple[Cell, Run, Trace]]:
         """Run every cell of a timing-only document for its clock.
-
-        Arrivals only where the scheme is inexact, or where they are asked for.
-        """
+        Arrivals only where the scheme is inexact, or where they are asked for."""
         for cell in self.cells(document):
             run = self.remembering(cell, build.timing(cell))
             yield cell, run, simulate(run, heard=heard or not run.scheme.exact, work=False)
 
     def remembering(self, cell: Cell, run: Run) -> Run:
         """The run on tapes that other cells with these delays read, too; drawn once if not large.
-
-        The latest are kept: as many as have ``REMEMBERED`` delays together.
-        """
+        The latest are kept: as many as have ``REMEMBERED`` delays together."""
         facts, known = cell.document, self._tapes
         delays = json.dumps([facts[key] for key in ("delay", "workers", "replications", "seed")])
         if delays not in known:
@@ -282,8 +274,7 @@ POLICY_MARKERS = {Policy.CANCEL: "o", Policy.FINISH: "s", Policy.QUEUE: "^", Pol
 
 def delays_and_law(law: str, work: float, delay: float = DELAY) -> dict[str, Section]:
     """The ``delay`` and ``load_law`` sections: work in seconds per partition, and random delays
-    of this mean.
-    """
+    of this mean."""
     if law == "additive":
         return {
             "delay": {"model": "exponential", "rate": 1 / delay},
@@ -315,9 +306,7 @@ def worker_time(law: str, load: int, delay: float = DELAY) -> ExponentialTime:
 
 def mean_time(law: str, scheme: str, n: int, load: int, heard: int, delay: float = DELAY) -> float:
     """Mean seconds of an iteration in closed form, with ``EVEN_WORK``.
-
-    Ignoring stragglers waits for ``heard`` arrivals, and ErasureHead for n / 2.
-    """
+    Ignoring stragglers waits for ``heard`` arrivals, and ErasureHead for n / 2."""
     one, loaded = worker_time(law, 1, delay), worker_time(law, load, delay)
     match scheme:
         case "uncoded":

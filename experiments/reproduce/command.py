@@ -45,9 +45,7 @@ def make_figures(
     names: Sequence[str], asked: ReproduceRequest, progress: Progress = tell_nobody
 ) -> Path:
     """Make figures (all of them when none is named); returns the path of ``index.html``.
-
-    Raises ConfigError: an unknown figure, field or format; nothing has been written.
-    """
+    Raises ConfigError: an unknown figure, field or format; nothing has been written."""
     csv_wanted(asked.tables)
     style.check_formats(asked.format_.split(","))
     output, changes = asked.output, asked.set_ or []

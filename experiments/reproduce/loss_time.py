@@ -61,9 +61,7 @@ class LossTimeFigure(CodedFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per data set, delays, scheme, replication and iteration.
-
-        A data set that is left out is one row, with the reason.
-        """
+        A data set that is left out is one row, with the reason."""
         wanted = [name for name, e in EXPERIMENTS.items() if effort.full or not e.public]
         frames = []
         for dataset in wanted:

@@ -196,11 +196,8 @@ class SequentialPersistence(RunsFigure):
 
 
 def _rows(measure: str, families: dict[str, Timed]) -> Iterator[dict[str, Any]]:
-    """Each family, beside each of the codes without memory.
-
-    A mean over those replications that reach the target would flatter, so there is none where some
-    do not.
-    """
+    """Each family, beside each of the codes without memory. A mean over those replications that
+    reach the target would flatter, so there is none where some do not."""
     reached = {family: np.isfinite(one.seconds[measure]) for family, one in families.items()}
     seconds = {
         family: one.seconds[measure] if reached[family].all() else reached[family] * np.nan

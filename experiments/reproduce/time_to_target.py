@@ -49,12 +49,8 @@ def contestants(
 ) -> dict[str, Contestant]:
     """Every code has ``load``; who may leave out few waits for n - load + 1, who may many for r.
 
-    Args:
-        load: d.
-        wait_for: r: arrivals of ErasureHead, and gradients of an update that is made of several.
-        work: seconds that a partition takes beside its delay.
-        workers: n.
-        delay: mean of the exponential delays, seconds.
+    r is also the number of gradients of an update that is made of several. ``work`` is the seconds
+    that a partition takes beside its delay, which is exponential with mean ``delay`` seconds.
     """
     fewer = workers - load + 1
     patience = round(PATIENCE * (work + delay), 6)
@@ -342,9 +338,7 @@ class TimeToTarget(CodedFigure):
 
 def _numbers(runs: Runs, target: float, exact: FloatArray | None = None) -> dict[str, Any]:
     """Seconds and, beside those of uncoded, their ratio; empty where a replication is not there.
-
-    A mean over those that are would flatter.
-    """
+    A mean over those that are would flatter."""
     seconds = runs.seconds(target)
     reached = int(np.isfinite(seconds).sum())
     all_there = seconds if reached == seconds.size else np.full(seconds.size, np.nan)

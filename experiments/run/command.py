@@ -211,10 +211,8 @@ def write_result(
     csv: bool = False,
 ) -> None:
     """Make tables and manifest; those of other cells go first, and the manifest comes last.
-
     ``seconds`` is how long all of it took; ``live`` is what a run on real workers says besides its
-    tables, ``None`` for a simulation; with ``csv`` each table is also a CSV file.
-    """
+    tables, ``None`` for a simulation; with ``csv`` each table is also a CSV file."""
     keys = [cell.key for cell, _ in outcome.finished]
     code = code_fingerprint()
     origin = Origin.of(config, keys, code if live is None else f"{code} live {live['began']}")

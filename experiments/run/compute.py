@@ -110,21 +110,16 @@ EXPECTED = (ConfigError, NeverEnough, EngineRefused, InvalidParameter)
 
 @dataclass(frozen=True)
 class Done:
-    """A computed cell: its numbers, or why there are none, after so many seconds.
+    """What computing a cell has given."""
 
-    ``code`` is the fingerprint of the code that ran, which may be on another machine.
-    """
-
-    result: CellResult | str
+    result: CellResult | str  # its numbers, or why there are none
     seconds: float
-    code: str
+    code: str  # the fingerprint of the code that ran, which may be on another machine
 
 
 def compute_cell(cell: Cell, share: Callable[[float], None]) -> Done:
     """What a worker process does with a cell, telling the share that is done, 0 to 1.
-
-    Any error is that cell's alone, also where a plugin exits.
-    """
+    Any error is that cell's alone, also where a plugin exits."""
     began = time.monotonic()
     result: CellResult | str
     try:
@@ -143,9 +138,7 @@ def result(
     run: Run, trace: Trace, steps: Steps, losses: Learned | None, target_loss: float | None
 ) -> CellResult:
     """The numbers of a finished run; ``losses`` are ``None`` without a problem.
-
-    ``target_loss`` is the training loss whose time is of interest.
-    """
+    ``target_loss`` is the training loss whose time is of interest."""
     iterations = _iterations(run, trace, steps, losses)
     replications = _replications(iterations["time"], trace, losses, target_loss)
     if run.scheme.exact is None:

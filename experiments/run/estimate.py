@@ -135,9 +135,7 @@ class Data:
 
 def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = False) -> Estimate:
     """Estimate a cell; ``data`` is ``None`` for timing only.
-
-    ``clock``: nothing but the clock is recorded.
-    """
+    ``clock``: nothing but the clock is recorded."""
     chosen = "law" if engine == "law" else run.chosen(engine)
     reason = "asked for" if engine == "event" else run.refusal() or ""
     replications, workers = len(run.tapes), run.scheme.workers
@@ -178,9 +176,7 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
 
 def _rows(run: Run) -> float:
     """Seconds of computing that the rows of a tape take beside their draws.
-
-    A fixed table gives the rows that are asked for; within another model whole blocks of it.
-    """
+    A fixed table gives the rows that are asked for; within another model whole blocks of it."""
     model = getattr(run.tapes[0], "model", None)
     if not isinstance(model, DelayModel):
         return 0.0
@@ -280,10 +276,8 @@ def require_memory(needed: float, room: Room, what: str, remedy: str) -> None:
 
 def require_fits(cells: Sequence[tuple[Cell, Estimate]], room: Room, jobs: int = 1) -> None:
     """Refuse cells that need more memory, disk or time than there is.
-
     ``jobs`` cells are computed together on this machine; 0 where a cluster computes.
-    Raises ConfigError: the largest, with its number.
-    """
+    Raises ConfigError: the largest, with its number."""
     if not cells:
         return
     cell, need = max(cells, key=lambda each: each[1].memory)

@@ -184,10 +184,8 @@ def write_arrow(path: Path, table: pa.Table, compression: str = "zstd") -> None:
 
 def read_arrow(path: Path) -> pa.Table:
     """Read an Arrow table from Parquet in this thread alone, with its page checksums.
-
-    pyarrow's own threads need address space. Where a limit refuses it, they never answer.
-    Raises OSError, ValueError, pyarrow.ArrowException: it is not there, or damaged.
-    """
+    pyarrow's own threads need address space. Where a limit refuses it, they never answer. Raises
+    OSError, ValueError, pyarrow.ArrowException: it is not there, or damaged."""
     with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
         return file.read(use_threads=False)
 

@@ -89,18 +89,12 @@ def map_unordered(
     lanes: Sequence[Lane],
     progress: Callable[[float], None] = tell_nobody,
 ) -> Iterator[tuple[Item, Result | Died]]:
-    """Compute ``task`` for every item; each result is given as soon as it is there.
+    """Compute ``task`` for every item, started in this order; each is given when it is there.
 
-    Args:
-        task: a function of a module, if there are lanes; called with the item and with a function
-            that takes the share of its work that is done.
-        items: started in this order.
-        lanes: where to compute; none means here, one after the other.
-        progress: called with the number of tasks done, parts of running ones included.
-
-    Raises: whatever a task raises.
-
-    At any time, a lane holds its running tasks and at most as many that wait for them to end.
+    A task is a function of a module, if there are lanes; without any, all is computed here, one
+    after the other. A lane holds its running tasks and at most as many that wait for them to end.
+    ``progress`` is called with the tasks done, parts of running ones included. Raises whatever a
+    task raises.
     """
     if lanes:
         yield from _Work(task, items, lanes, progress).results()
@@ -349,10 +343,8 @@ class ProcessLane(Lane):
 @contextmanager
 def without_main() -> Iterator[None]:
     """A process that starts within this context does not import the main script once more.
-
-    Tasks are functions of this package, so a script that starts a sweep needs no
-    ``if __name__ == "__main__"``.
-    """
+    Tasks are functions of this package, so a script that starts a sweep needs no ``if __name__ ==
+    "__main__"``."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:
@@ -364,10 +356,8 @@ def without_main() -> Iterator[None]:
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """What starts within this context never hears of Ctrl-C, which is the command's business.
-
     The process that the standard library starts beside the server, to remove what a killed command
-    left behind, does so without a warning.
-    """
+    left behind, does so without a warning."""
     before = os.environ.get("PYTHONWARNINGS")
     os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker"
     try:

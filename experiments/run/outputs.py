@@ -52,12 +52,10 @@ FACT: Final = b"erasurehead.origin"  # where a Parquet file's metadata hold its 
 
 @dataclass(frozen=True)
 class Origin:
-    """What tables are made from, as hashes: what the resolved config says, in whatever order; and
-    the cells' names, in their order, with the code that computed them.
-    """
+    """What tables are made from, as hashes."""
 
-    config: str
-    cells: str
+    config: str  # what the resolved config says, in whatever order
+    cells: str  # the cells' names, in their order, with the code that computed them
 
     @classmethod
     def of(cls, config: Any, keys: Iterable[str], code: str) -> Origin:
@@ -153,9 +151,7 @@ def nothing_at(path: Path) -> ConfigError:
 
 def make_way(output: Path, config: Mapping[str, Any]) -> bool:
     """Remove what another config has left in ``output``, and say whether there was such a result.
-
-    The finished cells of the resolved config stay. Raises ConfigError: it cannot be removed.
-    """
+    The finished cells of the resolved config stay. Raises ConfigError: it cannot be removed."""
     origin, said = origin_of(output), _said(config)
     if origin is not None and origin.config == said:
         return False
@@ -170,16 +166,10 @@ def holds_another(output: Path, config: Mapping[str, Any]) -> bool:
 
 
 def clear(output: Path) -> bool:
-    """Remove everything that is made of one config, the manifest first.
-
+    """Remove everything that is made of one config, the manifest first, and say whether there was
+    something.
     A timeline is emptied instead: a program that reads it by name finds its columns and no rows.
-
-    Returns:
-        Whether there was something to remove.
-
-    Raises:
-        ConfigError: it cannot be removed.
-    """
+    Raises ConfigError: it cannot be removed."""
     tables = (MANIFEST, ITERATIONS, SUMMARY, WORKERS, EVENTS, REPORT, *ATTACK)
     old = [output / name for name in tables if (output / name).is_file()]
     old += [output / name for name in CSV if _is_table(output / name)]

@@ -36,9 +36,7 @@ CONFIDENCE = 0.95
 
 def mean_and_error(values: FloatArray) -> tuple[float, float]:
     """Mean of ``(R,)`` and its standard error, NaN values left out.
-
-    The error is NaN with fewer than two values, and so is the mean of none.
-    """
+    The error is NaN with fewer than two values, and so is the mean of none."""
     known = values[~np.isnan(values)]
     if known.size < 2:
         return (float(known[0]) if known.size else np.nan), np.nan
@@ -99,20 +97,13 @@ COMPARED = sorted((m for m in METRICS.values() if m.compared), key=lambda m: m.u
 
 
 def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -> dict[str, float]:
-    """Compare two cells of one tape, replication by replication.
+    """Compare two cells of one tape, replication by replication: metrics by name, ``(R,)`` each.
 
     Noise that both schemes share (a slow round is slow for all) cancels in the difference, which
-    makes intervals narrower than those of two independent samples.
-
-    Args:
-        mine: metrics by name, ``(R,)`` each.
-        base: the same for the scheme that others are compared with.
-
-    Returns:
-        For each compared metric that both have: ``<metric>_difference`` (mine minus base, in the
-        metric's unit), ``<metric>_ratio`` (geometric mean of mine over base), each with ``_low``
-        and ``_high``, the ends of a 95 % confidence interval; NaN with fewer than two replications
-        that have the metric in both.
+    makes intervals narrower than those of two independent samples. For each compared metric that
+    both have there are ``<metric>_difference`` (mine minus base, in the metric's unit) and
+    ``<metric>_ratio`` (geometric mean of mine over base), each with the ends ``_low`` and ``_high``
+    of a 95 % confidence interval; NaN with fewer than two replications that have it in both.
     """
     row: dict[str, float] = {}
     for metric in COMPARED:
@@ -352,10 +343,8 @@ def _concatenated(tables: Sequence[Columns]) -> dict[str, np.ndarray]:
 
 def _alike(finished: Sequence[Finished]) -> Sequence[Finished]:
     """Staleness and updates in all cells or in none.
-
     A cell records them only if its gradients can be stale or its iterations have several updates.
-    Beside such a cell, the others have staleness 0 and one update an iteration.
-    """
+    Beside such a cell, the others have staleness 0 and one update an iteration."""
     if not any("staleness" in result.per_iteration for _, result in finished):
         return finished
     return [

@@ -110,9 +110,7 @@ def _events(process: int, span: Span, source: str) -> Iterator[Event]:
 
 def write_timeline(finished: Iterable[Cell], file: Path, output: Path) -> None:
     """Write the timelines of the grid's first point: ``file`` and ``output/timeline.parquet``.
-
-    Both carry the origin of the result in ``output``.
-    """
+    Both carry the origin of the result in ``output``."""
     timelines = record(shown(finished))
     origin = outputs.origin_of(output)
     files.write_bytes(file, trace_events(timelines, origin))

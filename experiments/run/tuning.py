@@ -55,9 +55,7 @@ class Runs:
 
 def target_loss(problem: Problem, share: float = SHARE) -> float:
     """The data loss that lies this share of the way from the zero model to the best one.
-
-    The best model minimises the objective, data loss and L2 term; no scheme has a part in it.
-    """
+    The best model minimises the objective, data loss and L2 term; no scheme has a part in it."""
 
     def objective(beta: FloatArray) -> float:
         return float(problem.objective(beta[:, None])[0])
@@ -107,9 +105,7 @@ def clock(steps: Steps, iterations: int) -> FloatArray:
 
 def best(tried: Sequence[FloatArray]) -> int:
     """Which of several ``(R,)`` is best: reached most often, and then soonest on average.
-
-    Where the target is never reached, the first.
-    """
+    Where the target is never reached, the first."""
     reached = [seconds[np.isfinite(seconds)] for seconds in tried]
     ranks = [(-each.size, float(each.mean()) if each.size else np.inf) for each in reached]
     return ranks.index(min(ranks))

@@ -43,9 +43,7 @@ LEAST_HEIGHT, ROW = 0.7, 0.036  # inches of a panel, and of a row in it where th
 @final
 class GanttKind(PictureKind):
     """One panel per scheme, one row per worker, all on one clock.
-
-    Reads ``timeline.parquet``: the first replication at the first point of a sweep.
-    """
+    Reads ``timeline.parquet``: the first replication at the first point of a sweep."""
 
     name = "gantt"
     title = "Timeline"
@@ -95,9 +93,7 @@ class GanttKind(PictureKind):
 
 def without_rounds(iterations: pd.DataFrame) -> set[str]:
     """Labels of schemes that use messages of several models.
-
-    Their iterations have several updates, or a mean staleness that is not a whole number.
-    """
+    Their iterations have several updates, or a mean staleness that is not a whole number."""
     if "staleness" not in iterations:
         return set()
     rows = iterations[iterations["iteration"] > 0]
@@ -107,9 +103,7 @@ def without_rounds(iterations: pd.DataFrame) -> set[str]:
 
 def classified(timeline: pd.DataFrame, free: Collection[str] = ()) -> pd.DataFrame:
     """The spans, those that computed beyond the end of their own round as kind ``late``.
-
-    ``free`` are labels of schemes without rounds, for which no message is late.
-    """
+    ``free`` are labels of schemes without rounds, for which no message is late."""
     master = timeline[timeline["worker"] < 0]
     ends = master[["label", "iteration", "end"]].rename(columns={"end": "round_end"})
     spans = timeline.merge(ends, on=["label", "iteration"], how="left")
@@ -209,10 +203,8 @@ class WorkersRow:
 @final
 class WorkersKind(PictureKind):
     """One row per scheme and point, one column per worker; the darker, the more it cost.
-
-    Each row is divided by its sum, which stands beside it in seconds: the picture is about who,
-    and would otherwise be about which scheme.
-    """
+    Each row is divided by its sum, which stands beside it in seconds: the picture is about who, and
+    would otherwise be about which scheme."""
 
     name = "workers"
     title = "Which workers caused delays"

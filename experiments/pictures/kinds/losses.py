@@ -64,11 +64,8 @@ def spread(values: FloatArray, band: Band) -> Spread:
 
 
 def instants_of(times: FloatArray, points: int = 200) -> FloatArray:
-    """Instants from 0 to the end of the fastest replication, ``(points + 1,)`` seconds.
-
-    Args:
-        times: ``(R, T + 1)`` when each iteration ended.
-    """
+    """Instants from 0 to the end of the fastest replication, ``(points + 1,)`` seconds, from the
+    ``(R, T + 1)`` when each iteration ended."""
     return np.linspace(0.0, float(times[:, -1].min()), points + 1)
 
 
@@ -83,10 +80,7 @@ def loss_at(times: FloatArray, losses: FloatArray, instants: FloatArray) -> Floa
 
 def pareto(*costs: FloatArray) -> BoolArray:
     """The points that no other beats in one cost and equals or beats in all: ``(P,)`` each ->
-    ``(P,)`` bool.
-
-    Of equal points all are on the front; a point that is not finite never is.
-    """
+    ``(P,)`` bool. Of equal points all are on the front; a point that is not finite never is."""
     points = np.stack(costs)
     finite = np.isfinite(points).all(axis=0)
     others, mine = points[:, finite, None], points[:, None]
@@ -161,10 +155,8 @@ LOWEST = Look(INK, "", DOTTED, "dotted: the best without a barrier, if nobody ev
 
 def least_losses(records: Records, band: Band) -> list[Curve]:
     """The lowest line: no scheme without a barrier comes below it, or left of it, in the long run.
-
     After i iterations it has the lowest loss that one of them has, and it has that after i times
-    the least seconds in which all workers together can do an iteration's n gradients.
-    """
+    the least seconds in which all workers together can do an iteration's n gradients."""
     table = records.summary.drop_duplicates("label").set_index("label")
     known = table[LEAST_TIME].dropna() if LEAST_TIME in table else pd.Series(dtype=float)
     if known.nunique() != 1:

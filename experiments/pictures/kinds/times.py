@@ -38,10 +38,8 @@ LEAST = Look(INK, "", DOTTED, "dotted: n gradients take at least this long on av
 @final
 class IterationTimeKind(PanelKind):
     """Empirical distribution over all iterations of all replications, one line per scheme.
-
     Beside a scheme without a barrier, a dotted line is the mean that no method can be below that
-    uses n gradients an iteration and finishes what it begins.
-    """
+    uses n gradients an iteration and finishes what it begins."""
 
     name = "iteration_time"
     title = "Iteration time"
@@ -197,9 +195,7 @@ class AgainstKind(PictureKind):
     @override
     def charts(self, records: Records) -> Iterator[Chart]:
         """One for each metric of an overview, if it is not 0 everywhere.
-
-        None where at most a field of a scheme has two values: two points show no shape.
-        """
+        None where at most a field of a scheme has two values: two points show no shape."""
         own = records.summary[[*_swept(records)]].map(str, na_action="ignore")
         several = own.groupby(records.summary["scheme"]).nunique()
         if not records.swept() and several.to_numpy().max() < 3:
@@ -299,10 +295,8 @@ ERROR = "bars: 95 % confidence interval"
 @final
 class UtilisationKind(PanelKind):
     """Share of the workers' time spent on messages that arrived in time, on others, and idle.
-
     The error bar is that of computing in all, whatever ``band`` says: the tables hold no single
-    replications of it.
-    """
+    replications of it."""
 
     name = "utilisation"
     title = "Workers' time"

@@ -87,10 +87,8 @@ GREY = 16  # channels that differ by less make a grey
 
 def on_dark(colour: str) -> str:
     """The colour, mixed with as little white as makes it legible on ``DARK``.
-
     White itself, which stands for nothing, becomes the background; black and dark greys turn
-    around, since what is drawn in ink stays the strongest.
-    """
+    around, since what is drawn in ink stays the strongest."""
     if colour.upper() == "#FFFFFF":
         return DARK
     channels = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]

@@ -69,9 +69,7 @@ def draw_panel(
     owner: Mapping[str, str],
 ) -> DrawnPanel:
     """Draw a panel of the picture ``name``; no other part of the page has its ``ident``.
-
-    ``owner`` is the title of each colour, under which marks without one are hidden.
-    """
+    ``owner`` is the title of each colour, under which marks without one are hidden."""
     y = Scale(*layout.y, layout.height - BOTTOM, TOP, layout.y_log)
     room = int((MOST_LEFT * layout.width - BESIDE) / CHARACTER)
     folded = partial(textwrap.wrap, width=room, break_on_hyphens=False)

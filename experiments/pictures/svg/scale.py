@@ -47,14 +47,9 @@ TOLERANCE = 0.25  # units of the drawing that a line may move: not visible
 def kept(x: FloatArray, lines: list[FloatArray], tolerance: float = TOLERANCE) -> list[int]:
     """Which points to keep so that none of several lines moves by more than the tolerance.
 
-    Args:
-        x: ``(G,)`` places, those of all lines.
-        lines: ``(G,)`` each; NaN interrupts a line, and the points around a gap are kept.
-        tolerance: the largest distance from what is left.
+    All are ``(G,)``; NaN interrupts a line, and the points around a gap are kept.
 
-    Source: Ramer (1972); Douglas and Peucker (1973).
-
-    Cost: about G log G a line.
+    Source: Ramer (1972); Douglas and Peucker (1973). Cost: about G log G a line.
     """
     if len(x) < 3:
         return list(range(len(x)))
