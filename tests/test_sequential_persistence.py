@@ -22,7 +22,7 @@ from erasurehead.experiments.reproduce.sequential_members import (
     until,
 )
 from erasurehead.experiments.reproduce.sequential_persistence import _verdict
-from erasurehead.experiments.reproduce.time_to_target import TimeToTarget, contestants
+from erasurehead.experiments.reproduce.time_to_target import TimeToTarget
 from erasurehead.experiments.run.tuning import SHARE, Runs, best, target_loss
 from erasurehead.sim.problems.losses import SquaredLoss
 
@@ -165,7 +165,7 @@ def test_every_scheme_suits_every_data_set() -> None:
     for grid in figure.grids + figure.more:
         loss = EXPERIMENTS[grid.dataset].loss
         document = DATA | {"problem": {"loss": loss, "dataset": grid.dataset, "l2": "1/rows"}}
-        for one in contestants(figure.load, figure.wait_for, 0.02).values():
+        for one in figure.contestants().values():
             run, _ = sequential_members.training_runs(
                 document, dict(one.section), grid.rates, Effort()
             )

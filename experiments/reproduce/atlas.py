@@ -173,15 +173,9 @@ class Atlas(RunsFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One panel per delay law."""
-        return Picture(
-            [_panel(str(law), part) for law, part in frame.groupby("delays", sort=False)],
-            columns=1,
-            width=style.TWO_PANELS,
-            height=9.2,
-            share="rows",
-            last=[OTHERS.title, LATE.title],
-            names_left=True,
-        )
+        panels = [_panel(str(law), part) for law, part in frame.groupby("delays", sort=False)]
+        last = [OTHERS.title, LATE.title]
+        return Picture(panels, 1, style.TWO_PANELS, 9.2, "rows", last=last, names_left=True)
 
     def text(self, frame: pd.DataFrame) -> str:
         """The fronts, who is fastest among the exact, and what is left out."""

@@ -77,15 +77,9 @@ class Backlog(CodedFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Left: ErasureHead over the rounds. Right: the last rounds against persistence."""
-        return Picture(
-            [
-                self._over_rounds(frame[frame["scheme"] == "erasurehead"]),
-                self._against_persistence(_last(frame)),
-            ],
-            columns=2,
-            width=style.TWO_PANELS,
-            height=5.0,
-        )
+        over_rounds = self._over_rounds(frame[frame["scheme"] == "erasurehead"])
+        panels = [over_rounds, self._against_persistence(_last(frame))]
+        return Picture(panels, 2, style.TWO_PANELS, 5.0)
 
     def _over_rounds(self, frame: pd.DataFrame) -> Panel:
         colours = looks.ramp(len(self.persistences))
@@ -98,12 +92,8 @@ class Backlog(CodedFigure):
         dashed = Look(MUTED, "", "--", "cancel, persistence 0")
         marks.append(curve_of(cancelled, "middle", "iteration_time", dashed, width=1.4))
         marks.append(Rules(OWN_WORK, y=frame["own_work"].to_numpy(dtype=float)[:1], line=":"))
-        return Panel(
-            Axis("iteration", True),
-            Axis("mean iteration time (s)", low=0.0),
-            marks,
-            "ErasureHead, over the rounds",
-        )
+        x, y = Axis("iteration", True), Axis("mean iteration time (s)", low=0.0)
+        return Panel(x, y, marks, "ErasureHead, over the rounds")
 
     def _against_persistence(self, frame: pd.DataFrame) -> Panel:
         own = {scheme: looks.look(scheme) for scheme in frame["scheme"].unique()}
@@ -118,12 +108,10 @@ class Backlog(CodedFigure):
         for policy in SHOWN:
             title = f"{policy.value} unfinished work"
             marks.append(Curve(Look(MUTED, POLICY_MARKERS[policy], LINES[policy], title)))
-        return Panel(
-            Axis("persistence of slow workers", names=tuple(f"{p:g}" for p in self.persistences)),
-            Axis("mean iteration time (s)", True, (1, 2, 3, 5)),
-            marks,
-            "last rounds, by policy",
-        )
+        names = tuple(f"{p:g}" for p in self.persistences)
+        x = Axis("persistence of slow workers", names=names)
+        y = Axis("mean iteration time (s)", True, (1, 2, 3, 5))
+        return Panel(x, y, marks, "last rounds, by policy")
 
     def text(self, frame: pd.DataFrame) -> str:
         """The last rounds, and how far they are from the first."""

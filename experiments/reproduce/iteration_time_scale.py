@@ -181,12 +181,8 @@ def _panel(name: str, part: pd.DataFrame) -> Panel:
             own = rows_of(rows, engine=engine)
             marks.append(points_of(own, "workers", "simulated", dot, "standard_error", **how))
     entries: list[Mark] = [Curve(THEORY), Points(BY_LAW, size=3.0), Points(BATCH, hollow=True)]
-    return Panel(
-        Axis("workers n", log=True),
-        Axis("mean iteration time (s)", low=0.0),
-        [*lines, *marks, *entries],
-        LAW_TITLES[name],
-    )
+    x, y = Axis("workers n", log=True), Axis("mean iteration time (s)", low=0.0)
+    return Panel(x, y, [*lines, *marks, *entries], LAW_TITLES[name])
 
 
 def _crossing(part: pd.DataFrame) -> str:

@@ -126,12 +126,9 @@ def _panel(law: str, part: pd.DataFrame) -> Panel:
         marks.append(points_of(seen, "workers", "simulated", look, "standard_error"))
     sizes = part.loc[part["rounds"] > 0, "workers"].unique()
     ticks = sizes if len(sizes) <= FEW else sizes[::2]
-    return Panel(
-        Axis("workers n", True, names=tuple(map(str, ticks)), places=tuple(ticks)),
-        Axis("mean iteration time (s)", low=0.0),
-        [*marks, Curve(THEORY)],
-        LAW_TITLES[law],
-    )
+    x = Axis("workers n", True, names=tuple(map(str, ticks)), places=tuple(ticks))
+    y = Axis("mean iteration time (s)", low=0.0)
+    return Panel(x, y, [*marks, Curve(THEORY)], LAW_TITLES[law])
 
 
 def _crossing(part: pd.DataFrame) -> str:

@@ -77,17 +77,10 @@ class LocalStepsFigure(CodedFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One panel per network."""
-        trips = list(dict.fromkeys(frame["round_trip"]))
-        return Picture(
-            [
-                self._panel(trip, rows_of(frame, round_trip=trip), trip == trips[0])
-                for trip in trips
-            ],
-            columns=2,
-            width=style.TWO_PANELS,
-            height=3.9,
-            share="rows",
-        )
+        trips = frame["round_trip"].unique()
+        parts = [(trip, rows_of(frame, round_trip=trip), trip == trips[0]) for trip in trips]
+        panels = [self._panel(*part) for part in parts]
+        return Picture(panels, 2, style.TWO_PANELS, 3.9, share="rows")
 
     def _panel(self, trip: float, part: pd.DataFrame, named: bool) -> Panel:
         curves, least = [], float(part["least"].iloc[0])
@@ -151,15 +144,9 @@ class LocalStepsFigure(CodedFigure):
 
 
 def _table(runs: Runs) -> pd.DataFrame:
-    replications, length = runs.times.shape
-    return pd.DataFrame(
-        {
-            "replication": np.repeat(np.arange(replications), length),
-            "iteration": np.tile(np.arange(length), replications),
-            "time": runs.times.ravel(),
-            "train_loss": runs.losses.ravel(),
-        }
-    )
+    replication, iteration = np.indices(runs.times.shape).reshape(2, -1)
+    columns = {"time": runs.times.ravel(), "train_loss": runs.losses.ravel()}
+    return pd.DataFrame({"replication": replication, "iteration": iteration, **columns})
 
 
 def _runs(rows: pd.DataFrame) -> Runs:

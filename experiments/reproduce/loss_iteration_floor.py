@@ -53,16 +53,11 @@ class LossIterationFloor(RunsFigure):
         return pd.concat(frames, ignore_index=True)
 
     def _document(self, arrivals: int, step: float, effort: Effort) -> dict[str, Any]:
+        data: dict[str, Any] = {"loss": "least_squares", "dataset": "synthetic"}
         return self.document(
             effort,
             schemes=[{"name": "erasurehead", "load": self.load, "wait_for": arrivals}],
-            problem={
-                "loss": "least_squares",
-                "dataset": "synthetic",
-                "rows": self.rows,
-                "features": self.features,
-                "test_rows": 0,
-            },
+            problem=data | {"rows": self.rows, "features": self.features, "test_rows": 0},
             optimizer={"rule": "gd", "learning_rate": step},
             **delays_and_law("additive", QUICK_WORK),
         )
@@ -80,32 +75,24 @@ class LossIterationFloor(RunsFigure):
         from ..verify.grid import group_spreads
 
         spreads = group_spreads(parts.problem, parts.initial, steps.weights, step, self.load)
-        bound = ErasureBound(
-            spectrum.smoothness,
-            spectrum.pl_constant,
-            erasure,
-            step,
-            float(spreads.max()),
-            float(gaps[0, 0]),
-        )
-        return pd.DataFrame(
-            {
-                "arrivals": arrivals,
-                "load": self.load,
-                "iteration": np.arange(self.iterations + 1),
-                "mean_gap": gaps.mean(axis=0),
-                "standard_error": gaps.std(axis=0, ddof=1) / np.sqrt(len(gaps)),
-                "bound": bound.bound_along(spreads.mean(axis=0)),
-                "bound_constant": bound.bound(self.iterations),
-                "heard": erasure.heard,
-                "step": step,
-                "rate": gradient_descent_rate(
-                    spectrum.smoothness, spectrum.pl_constant, 1 / spectrum.smoothness
-                ),
-                "minimum": spectrum.minimum,
-                "replications": len(gaps),
-            }
-        )
+        smooth, convex = spectrum.smoothness, spectrum.pl_constant
+        largest, start = float(spreads.max()), float(gaps[0, 0])
+        bound = ErasureBound(smooth, convex, erasure, step, largest, start)
+        columns = {
+            "arrivals": arrivals,
+            "load": self.load,
+            "iteration": np.arange(self.iterations + 1),
+            "mean_gap": gaps.mean(axis=0),
+            "standard_error": gaps.std(axis=0, ddof=1) / np.sqrt(len(gaps)),
+            "bound": bound.bound_along(spreads.mean(axis=0)),
+            "bound_constant": bound.bound(self.iterations),
+            "heard": erasure.heard,
+            "step": step,
+            "rate": gradient_descent_rate(smooth, convex, 1 / smooth),
+            "minimum": spectrum.minimum,
+            "replications": len(gaps),
+        }
+        return pd.DataFrame(columns)
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Left: one r with both bounds. Right: several r, each with the close bound."""
@@ -120,17 +107,12 @@ class LossIterationFloor(RunsFigure):
         y = Axis("mean loss above its minimum", True, low=low)
         x = Axis("iteration")
         left = [*_lines(frame, [first], own), constant, Curve(BOUND, width=1.4)]
-        return Picture(
-            [
-                Panel(x, y, left, f"r = {first}, with both bounds"),
-                Panel(x, y, _lines(frame, several, own), "several r"),
-            ],
-            columns=2,
-            width=style.TWO_PANELS,
-            height=4.1,
-            share="y",
-            last=[*(_label(r, full) for r in (*several, full)), BOUND.title, CONSTANT.title],
-        )
+        panels = [
+            Panel(x, y, left, f"r = {first}, with both bounds"),
+            Panel(x, y, _lines(frame, several, own), "several r"),
+        ]
+        last = [*(_label(r, full) for r in (*several, full)), BOUND.title, CONSTANT.title]
+        return Picture(panels, 2, style.TWO_PANELS, 4.1, share="y", last=last)
 
     def text(self, frame: pd.DataFrame) -> str:
         """Rate, floors, and how close the bound is."""

@@ -80,17 +80,14 @@ class LossTimeFigure(CodedFigure):
         clock = base.delays_and_law("additive", base.QUICK_WORK, self.delay)
         if delays == EXACT_STREAM:
             clock["delay"] = {"model": "authors_stream", "scale": self.delay}
+        rate = {"learning_rate": experiment.learning_rate, "decay": experiment.decay}
         document = {
             "workers": self.workers,
             "iterations": self.iterations,
             "replications": many if delays == DRAWN else 1,
             "schemes": base.five_schemes(self.load, self.wait_for, self.workers),
             "problem": {"loss": experiment.loss, "dataset": dataset, "l2": "1/rows"},
-            "optimizer": {
-                "rule": "accelerated",
-                "learning_rate": experiment.learning_rate,
-                "decay": experiment.decay,
-            },
+            "optimizer": {"rule": "accelerated", **rate},
             **clock,
         }
         problem = effort.problem(document)
@@ -106,12 +103,9 @@ class LossTimeFigure(CodedFigure):
         """One panel per data set."""
         parts = dict(list(rows_of(frame, left_out="", delays=DRAWN).groupby("dataset", sort=False)))
         columns = 2 if len(parts) > 1 else 1
-        return Picture(
-            [self._panel(str(dataset), part) for dataset, part in parts.items()],
-            columns=columns,
-            width=style.TWO_PANELS,
-            height=3.1 * -(-len(parts) // columns) + 0.8,
-        )
+        panels = [self._panel(str(dataset), part) for dataset, part in parts.items()]
+        height = 3.1 * -(-len(parts) // columns) + 0.8
+        return Picture(panels, columns, style.TWO_PANELS, height)
 
     def _panel(self, dataset: str, part: pd.DataFrame) -> Panel:
         curves, ends = [], []

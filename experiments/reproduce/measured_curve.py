@@ -72,19 +72,18 @@ class MeasuredCurve(RunsFigure):
                 assert not isinstance(exactly, NoFormula)
                 assert error is not None
                 mean, spread = mean_and_error(trace.intervals.mean(axis=1))
-                rows.append(
-                    {
-                        "load_law": kind,
-                        "scheme": cell.scheme["name"],
-                        "load": cell.scheme.get("load", 0),
-                        "wait_for": cell.scheme.get("wait_for", 0),
-                        "integrated": exactly.mean(),
-                        "simulated": mean,
-                        "standard_error": spread,
-                        "decoding_error": error,
-                        "rounds": trace.times.size,
-                    }
-                )
+                row = {
+                    "load_law": kind,
+                    "scheme": cell.scheme["name"],
+                    "load": cell.scheme.get("load", 0),
+                    "wait_for": cell.scheme.get("wait_for", 0),
+                    "integrated": exactly.mean(),
+                    "simulated": mean,
+                    "standard_error": spread,
+                    "decoding_error": error,
+                    "rounds": trace.times.size,
+                }
+                rows.append(row)
         return pd.DataFrame(rows)
 
     def picture(self, frame: pd.DataFrame) -> Picture:

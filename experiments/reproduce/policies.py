@@ -97,17 +97,11 @@ class Policies(CodedFigure):
         ratio = Axis(
             "times faster to the target\nthan uncoded, same policy", True, (1, 2, 5), low=0.8
         )
-        return Picture(
-            [
-                Panel(Axis("mean iteration time (s)", low=0.0), rows, [*seconds, *keys]),
-                Panel(ratio, rows, [Rules("", x=np.ones(1)), *speedups]),
-            ],
-            columns=2,
-            width=style.TWO_PANELS,
-            height=4.2,
-            share="rows",
-            legend=2,
-        )
+        panels = [
+            Panel(Axis("mean iteration time (s)", low=0.0), rows, [*seconds, *keys]),
+            Panel(ratio, rows, [Rules("", x=np.ones(1)), *speedups]),
+        ]
+        return Picture(panels, 2, style.TWO_PANELS, 4.2, share="rows", legend=2)
 
     def text(self, frame: pd.DataFrame) -> str:
         """Seconds per iteration and speed-up for each scheme and policy."""

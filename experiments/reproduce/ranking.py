@@ -226,18 +226,11 @@ def _block(group: str, frame: pd.DataFrame, head: float) -> Panel:
         marks.append(Texts(places, above, columns, "center", size=9.0))
     marks += [Bars(Fill(_colour(0.5), "", FASTER)), Bars(Fill(_colour(2.0), "", SLOWER_THAN))]
     marks += [Bars(BEST), Points(BOLD)]
-    return Panel(
-        Axis(
-            "mean iteration time: uncoded in s, others relative to it",
-            low=-0.5,
-            high=len(RANKED) - 0.5,
-            names=columns,
-        ),
-        Axis("", low=len(names) - 0.5, high=-0.5 - head, names=tuple(names)),
-        marks,
-        group.replace("stragglers that stay", "stragglers stay"),
-        grid=False,
-    )
+    label = "mean iteration time: uncoded in s, others relative to it"
+    across = Axis(label, low=-0.5, high=len(RANKED) - 0.5, names=columns)
+    down = Axis("", low=len(names) - 0.5, high=-0.5 - head, names=tuple(names))
+    title = group.replace("stragglers that stay", "stragglers stay")
+    return Panel(across, down, marks, title, grid=False)
 
 
 def _cell_marks(x: int, at: FloatArray, row: pd.Series) -> Iterator[Mark]:

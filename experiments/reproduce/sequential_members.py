@@ -70,15 +70,9 @@ REPEAT, MULTIPLEXED = "selective_repeat", "multiplexed"
 def _sequential(
     variant: str, tolerated: Sequence[int], windows: Sequence[tuple[int, int]]
 ) -> list[Section]:
+    common = {"name": "sequential", "variant": variant, "tolerance": TOLERANCE}
     return [
-        {
-            "name": "sequential",
-            "variant": variant,
-            "B": burst,
-            "W": window,
-            "stragglers": stragglers,
-            "tolerance": TOLERANCE,
-        }
+        common | {"B": burst, "W": window, "stragglers": stragglers}
         for stragglers in tolerated
         for burst, window in windows
     ]

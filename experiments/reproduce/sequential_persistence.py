@@ -137,29 +137,22 @@ class SequentialPersistence(RunsFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """A row of panels for each measure, a column for each load law."""
-        return Picture(
-            [
-                self._panel(measure, law, rows_of(frame, measure=measure, load_law=law))
-                for measure in MEASURES
-                for law in LOAD_LAWS
-            ],
-            columns=len(LOAD_LAWS),
-            width=style.TWO_PANELS,
-            height=7.2,
-            share="rows",
-        )
+        panels = [
+            self._panel(measure, law, rows_of(frame, measure=measure, load_law=law))
+            for measure, law in product(MEASURES, LOAD_LAWS)
+        ]
+        return Picture(panels, len(LOAD_LAWS), style.TWO_PANELS, 7.2, share="rows")
 
     def _panel(self, measure: str, law: str, part: pd.DataFrame) -> Panel:
         ranked = placed(part, "persistence")
-        return Panel(
-            Axis("persistence of slow workers", names=tuple(f"{p:g}" for p in self.persistences)),
-            Axis(f"{measure} (s)", True, (1, 2, 5)),
-            [
-                barred_curve_of(rows_of(ranked, family=family), "place", "seconds", look, width=1.4)
-                for family, look in LOOKS.items()
-            ],
-            TITLES[law] if measure == MEASURES[0] else "",
-        )
+        names = tuple(f"{p:g}" for p in self.persistences)
+        curves = [
+            barred_curve_of(rows_of(ranked, family=family), "place", "seconds", look, width=1.4)
+            for family, look in LOOKS.items()
+        ]
+        x = Axis("persistence of slow workers", names=names)
+        y = Axis(f"{measure} (s)", True, (1, 2, 5))
+        return Panel(x, y, curves, TITLES[law] if measure == MEASURES[0] else "")
 
     def text(self, frame: pd.DataFrame) -> str:
         """Whether sequential codes pay, why, and all numbers."""

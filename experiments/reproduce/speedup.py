@@ -103,17 +103,12 @@ class Speedup(RunsFigure):
         x = Axis("load d", names=tuple(map(str, ticks)), places=tuple(ticks))
         low, high = 0.9 * min(0.5, frame["speedup"].min()), 1.15 * frame["speedup"].max()
         y = Axis("times faster to the target loss", True, (1, 2, 5), low, high)
-        return Picture(
-            [
-                Panel(x, y, _marks(rows_of(frame, load_law=law)), base.LAW_TITLES[law])
-                for law in base.LAWS
-            ],
-            columns=2,
-            width=style.TWO_PANELS,
-            height=4.2,
-            share="y",
-            last=[FILLED.title, OPEN.title],
-        )
+        panels = [
+            Panel(x, y, _marks(rows_of(frame, load_law=law)), base.LAW_TITLES[law])
+            for law in base.LAWS
+        ]
+        last = [FILLED.title, OPEN.title]
+        return Picture(panels, 2, style.TWO_PANELS, 4.2, share="y", last=last)
 
     def text(self, frame: pd.DataFrame) -> str:
         """The speed-ups with their intervals, and what they are made of."""

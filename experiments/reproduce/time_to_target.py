@@ -21,9 +21,6 @@ from .loss_time import EXPERIMENTS
 from .ranking import PATIENCE
 from .sequential_members import LOOKS, MULTIPLEXED, REPEAT, TOLERANCE, problem_alone, training_runs
 
-# What is compared: schemes of all families, whose parameters come from one rule.
-
-
 PIECES = 10  # of ``drop_compute``: the smallest data set has 353 rows for 30 workers' micro-batches
 
 
@@ -42,48 +39,6 @@ class Contestant:
         names = {"load": "d", "wait_for": "r", "stragglers": "λ", "tolerance": "μ"}
         own = {k: v for k, v in self.section.items() if k not in ("name", "variant")}
         return ", ".join(f"{names.get(k, k)} = {v}" for k, v in own.items()) or "–"
-
-
-def contestants(
-    load: int, wait_for: int, work: float, workers: int = base.WORKERS, delay: float = base.DELAY
-) -> dict[str, Contestant]:
-    """Every code has ``load``; who may leave out few waits for n - load + 1, who may many for r.
-
-    r is also the number of gradients of an update that is made of several. ``work`` is the seconds
-    that a partition takes beside its delay, which is exponential with mean ``delay`` seconds.
-    """
-    fewer = workers - load + 1
-    patience = round(PATIENCE * (work + delay), 6)
-    burst = {"B": 1, "W": 2, "stragglers": 2 * (load - 1), "tolerance": TOLERANCE}
-    rows: list[tuple[str, str, Section]] = [
-        ("synchronous", "uncoded", {}),
-        ("synchronous", "ignore_stragglers", {"wait_for": fewer}),
-        ("exact code", "fractional_repetition", {"load": load}),
-        ("exact code", "cyclic_repetition", {"load": load}),
-        ("approximate code", "erasurehead", {"load": load, "wait_for": wait_for}),
-        ("partial work", "multi_message", {"load": load}),
-        ("partial work", "drop_compute", {"pieces": PIECES, "patience": patience}),
-        ("sequential", REPEAT, {"variant": REPEAT, **burst}),
-        ("sequential", MULTIPLEXED, {"variant": MULTIPLEXED, **burst}),
-        ("stale sums", "pipelined", {"load": load, "wait_for": fewer}),
-        ("asynchronous", "k_async", {"wait_for": wait_for}),
-        ("asynchronous", "k_batch_async", {"wait_for": wait_for}),
-        ("asynchronous", "asynchronous", {}),
-        ("asynchronous", "ringmaster", {"oldest": workers}),
-        ("asynchronous", "ringleader", {}),
-        ("asynchronous", "gradient_table", {}),
-    ]
-    return {
-        key: Contestant(
-            family,
-            {"name": "sequential" if key in (REPEAT, MULTIPLEXED) else key, **fields},
-            LOOKS[key] if key in LOOKS else look(key),
-        )
-        for family, key, fields in rows
-    }
-
-
-# The figure.
 
 
 # kinds of rows: a rate that was tried on other delays; rates on the delays that are shown
@@ -131,8 +86,39 @@ class TimeToTarget(CodedFigure):
         ]
         return pd.DataFrame(rows)
 
-    def _schemes(self) -> dict[str, Contestant]:
-        return contestants(self.load, self.wait_for, base.QUICK_WORK, self.workers, self.delay)
+    def contestants(self) -> dict[str, Contestant]:
+        """Every code has load d; who may leave out few waits for n - d + 1, who may many for r.
+        Of updates that are made of several gradients, r is their number."""
+        load, wait_for = self.load, self.wait_for
+        fewer = self.workers - load + 1
+        patience = round(PATIENCE * (base.QUICK_WORK + self.delay), 6)
+        burst = {"B": 1, "W": 2, "stragglers": 2 * (load - 1), "tolerance": TOLERANCE}
+        rows: list[tuple[str, str, Section]] = [
+            ("synchronous", "uncoded", {}),
+            ("synchronous", "ignore_stragglers", {"wait_for": fewer}),
+            ("exact code", "fractional_repetition", {"load": load}),
+            ("exact code", "cyclic_repetition", {"load": load}),
+            ("approximate code", "erasurehead", {"load": load, "wait_for": wait_for}),
+            ("partial work", "multi_message", {"load": load}),
+            ("partial work", "drop_compute", {"pieces": PIECES, "patience": patience}),
+            ("sequential", REPEAT, {"variant": REPEAT, **burst}),
+            ("sequential", MULTIPLEXED, {"variant": MULTIPLEXED, **burst}),
+            ("stale sums", "pipelined", {"load": load, "wait_for": fewer}),
+            ("asynchronous", "k_async", {"wait_for": wait_for}),
+            ("asynchronous", "k_batch_async", {"wait_for": wait_for}),
+            ("asynchronous", "asynchronous", {}),
+            ("asynchronous", "ringmaster", {"oldest": self.workers}),
+            ("asynchronous", "ringleader", {}),
+            ("asynchronous", "gradient_table", {}),
+        ]
+        return {
+            key: Contestant(
+                family,
+                {"name": "sequential" if key in (REPEAT, MULTIPLEXED) else key, **fields},
+                LOOKS[key] if key in LOOKS else look(key),
+            )
+            for family, key, fields in rows
+        }
 
     def _cluster(self, grid: Grid, law: str, effort: Effort) -> Iterator[dict[str, Any]]:
         loss, rates = EXPERIMENTS[grid.dataset].loss, grid.rates
@@ -145,7 +131,7 @@ class TimeToTarget(CodedFigure):
         other = replace(effort, seed=effort.seed + 1)
         target = target_loss(problem_alone(shown, effort))
         common, exact = np.nan, np.empty(0)
-        for scheme, one in self._schemes().items():
+        for scheme, one in self.contestants().items():
             facts = {"scheme": scheme, "target": target}
             _, several = training_runs(trial, one.section, rates, other)
             tried = list(several)
@@ -184,7 +170,7 @@ class TimeToTarget(CodedFigure):
         )
 
     def _ratios(self, frame: pd.DataFrame, law: str) -> Panel:
-        schemes = self._schemes()
+        schemes = self.contestants()
         own, common = (rows_of(frame, kind=kind) for kind in (OWN, COMMON))
         exact = rows_of(own, scheme="uncoded")["seconds"].iloc[0]
         marks: list[Mark] = [Rules("", x=np.ones(1))]
@@ -217,21 +203,17 @@ class TimeToTarget(CodedFigure):
             Points(Look(MUTED, "o", "none", AT_COMMON), hollow=True),
             Points(Look(MUTED, ">", "none", NEVER), hollow=True),
         ]
+        names = tuple(one.look.title for one in schemes.values())
         return Panel(
             Axis("time to target\nrelative to uncoded", True, (1, 2, 5), 0.8 * low, 1.02 * right),
-            Axis(
-                "",
-                low=len(schemes) - 0.4,
-                high=-1.6,
-                names=tuple(one.look.title for one in schemes.values()),
-            ),
+            Axis("", low=len(schemes) - 0.4, high=-1.6, names=names),
             [*marks, replace(words, align="right", size=8.0), *keys],
             f"{law} law",
         )
 
     def _rates(self, frame: pd.DataFrame, title: str) -> Panel:
         """Rows of schemes, columns of rates: how many times as long as at the best rate."""
-        rates, schemes = sorted(frame["rate"].unique()), self._schemes()
+        rates, schemes = sorted(frame["rate"].unique()), self.contestants()
         wide = frame.pivot_table(index="scheme", columns="rate", values="seconds", dropna=False)
         seconds = wide.reindex(index=[*schemes], columns=rates).to_numpy(dtype=float)
         known = np.isfinite(seconds)
@@ -240,17 +222,11 @@ class TimeToTarget(CodedFigure):
         rows, columns = np.nonzero(times == 1.0)
         words = Texts(columns.astype(float), rows.astype(float), ["best"] * len(rows), "center")
         places = range(0, len(rates), 3)
-        return Panel(
-            Axis(
-                "learning rate of every iteration",
-                names=tuple(_power(rates[place]) for place in places),
-                places=tuple(map(float, places)),
-            ),
-            Axis("", names=tuple(one.look.title for one in schemes.values())),
-            [Heat(times, TIMES, log=True, low=LIGHTEST), replace(words, size=6.5)],
-            title,
-            grid=False,
-        )
+        names = tuple(_power(rates[place]) for place in places)
+        x = Axis("learning rate of every iteration", names=names, places=tuple(map(float, places)))
+        y = Axis("", names=tuple(one.look.title for one in schemes.values()))
+        marks: list[Mark] = [Heat(times, TIMES, log=True, low=LIGHTEST), replace(words, size=6.5)]
+        return Panel(x, y, marks, title, grid=False)
 
     def text(self, frame: pd.DataFrame) -> str:
         """The rule, who wins, what one common rate would have said, and all numbers."""
@@ -292,7 +268,7 @@ class TimeToTarget(CodedFigure):
         own, common = (rows_of(frame, kind=kind) for kind in (OWN, COMMON))
         rank, rank_common = _ranks(own), _ranks(common)
         rows = []
-        for scheme, one in self._schemes().items():
+        for scheme, one in self.contestants().items():
             tuned, untuned = (rows_of(each, scheme=scheme).iloc[0] for each in (own, common))
             rows.append(
                 [
@@ -314,7 +290,7 @@ class TimeToTarget(CodedFigure):
         return f"{title}{found}\n\n{markdown_table(header, rows, names=3)}"
 
     def _findings(self, own: pd.DataFrame, common: pd.DataFrame, rates: pd.Series) -> str:
-        schemes = self._schemes()
+        schemes = self.contestants()
 
         def names(rows: pd.DataFrame) -> str:
             return ", ".join(schemes[scheme].look.title for scheme in rows["scheme"]) or "none"

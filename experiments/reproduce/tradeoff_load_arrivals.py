@@ -101,14 +101,9 @@ class TradeoffLoadArrivals(RunsFigure):
         """One line per load along r, one panel per load law and work."""
         loads = sorted(rows_of(frame, scheme="erasurehead")["load"].unique())
         own = variants([(_label(load), "erasurehead") for load in loads])
-        return Picture(
-            [self._panel(law, work, frame, own) for work in WORKS for law in base.LAWS],
-            columns=len(base.LAWS),
-            width=style.TWO_PANELS,
-            height=6.8,
-            share="y",
-            last=[FRONT.title],
-        )
+        panels = [self._panel(law, work, frame, own) for work in WORKS for law in base.LAWS]
+        size = len(base.LAWS), style.TWO_PANELS, 6.8
+        return Picture(panels, *size, share="y", last=[FRONT.title])
 
     def _panel(self, law: str, work: float, frame: pd.DataFrame, own: dict[str, Look]) -> Panel:
         part = rows_of(frame, load_law=law, work=work)
@@ -124,12 +119,9 @@ class TradeoffLoadArrivals(RunsFigure):
         for scheme, rows in part[~ours].groupby("scheme", sort=False):
             marks.append(points_of(rows, x, y, look(str(scheme))))
         title = base.LAW_TITLES[law] if work == WORKS[0] else ""
-        return Panel(
-            Axis("mean iteration time (s)", True, (1, 2, 5)),
-            Axis(f"loss above its minimum\nafter {self.iterations} iterations", True, (1, 2, 3, 5)),
-            marks,
-            f"{title}\nwork {work:g} s".strip(),
-        )
+        label = f"loss above its minimum\nafter {self.iterations} iterations"
+        axes = Axis("mean iteration time (s)", True, (1, 2, 5)), Axis(label, True, (1, 2, 3, 5))
+        return Panel(*axes, marks, f"{title}\nwork {work:g} s".strip())
 
     def text(self, frame: pd.DataFrame) -> str:
         """Every point of the fronts, and the cheapest scheme that is nearly exact."""

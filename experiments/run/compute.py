@@ -382,7 +382,8 @@ def read_cell(output: Path, key: str) -> CellResult | None:
             return None
         found = json.loads(facts["conditioning"])
         return CellResult(
-            dict(zip(table.column_names, map(_numbers, table.columns), strict=True)),
+            # what is missing becomes NaN, among whole numbers too
+            {name: np.asarray(table[name].to_numpy()) for name in table.column_names},
             _from_json(facts["replications"]),
             _from_json(facts["workers"]),
             facts["engine"],
@@ -392,11 +393,6 @@ def read_cell(output: Path, key: str) -> CellResult | None:
         if is_memory(error):
             raise
         return None
-
-
-def _numbers(column: pa.ChunkedArray) -> np.ndarray:
-    """What is missing becomes NaN, among whole numbers too."""
-    return np.asarray(column.to_numpy())
 
 
 def _from_json(text: str) -> Columns:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...sim.engines.run import Run
-from ...sim.learner import Progress
 from ...sim.metrics import time_to_target
 from ...sim.problems import Problem
 from ...sim.steps import Steps
@@ -77,13 +76,7 @@ def target_loss(problem: Problem, share: float = SHARE) -> float:
     return start - share * (start - end)
 
 
-def replayed(
-    run: Run,
-    steps: Steps,
-    learning: Training,
-    rates: Sequence[float],
-    progress: Progress | None = None,
-) -> list[Runs]:
+def replayed(run: Run, steps: Steps, learning: Training, rates: Sequence[float]) -> list[Runs]:
     """The runs of a scheme that does not look at losses, at each rate; test rows are not looked at.
 
     Its updates are there already. To be called within ``one_thread()``.
@@ -92,7 +85,7 @@ def replayed(
     """
     bare = replace(learning, problem=replace(learning.problem, X_test=None, y_test=None))
     optimizers = [replace(learning.optimizer, learning_rate=rate) for rate in rates]
-    learned = learn_each(bare, optimizers, steps, run.iterations, progress)
+    learned = learn_each(bare, optimizers, steps, run.iterations)
     times = clock(steps, run.iterations)
     return [Runs(times, one.train_loss) for one in learned]
 

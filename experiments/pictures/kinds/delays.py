@@ -153,12 +153,8 @@ def _density(drawn: list[tuple[Sample, Look]]) -> Panel:
         height = counts / (sample.seconds.size * np.diff(edges))
         x, y = np.append(edges[0], edges), np.concatenate([[0.0], height, [0.0]])
         curves.append(Curve(look, x, y, steps=True, width=THIN))
-    return Panel(
-        Axis(f"delay (s), up to the {BULK:.0%} quantile", low=edges[0], high=edges[-1]),
-        Axis("density (1/s)", low=0.0),
-        curves,
-        "density",
-    )
+    seconds = Axis(f"delay (s), up to the {BULK:.0%} quantile", low=edges[0], high=edges[-1])
+    return Panel(seconds, Axis("density (1/s)", low=0.0), curves, "density")
 
 
 def _survival(drawn: list[tuple[Sample, Look]]) -> Panel:
@@ -184,12 +180,9 @@ def _survival(drawn: list[tuple[Sample, Look]]) -> Panel:
     shortest = max(shortest, 1e-4 * longest)
     ticks = (1, 2, 5) if longest < 20 * shortest else ()
     least = 1 / max(sample.seconds.size for sample, _ in drawn)
-    return Panel(
-        Axis("seconds x (s)", True, ticks, 0.9 * shortest, 1.1 * longest),
-        Axis("share of delays longer than x", log=True, low=least, high=1.3),
-        curves,
-        "survival",
-    )
+    x = Axis("seconds x (s)", True, ticks, 0.9 * shortest, 1.1 * longest)
+    y = Axis("share of delays longer than x", log=True, low=least, high=1.3)
+    return Panel(x, y, curves, "survival")
 
 
 def _order_statistics(drawn: list[tuple[Sample, Look]]) -> Panel:
@@ -207,12 +200,9 @@ def _order_statistics(drawn: list[tuple[Sample, Look]]) -> Panel:
             curves.append(Curve(SHUFFLED, heard, apart, width=1.0))
             wide |= bool(apart[-1] > 30 * apart[0])
         wide |= bool(means[-1] > 30 * means[0])
-    return Panel(
-        Axis("share of workers done, k/n", low=0.0, high=1.02),
-        Axis("mean k-th smallest delay (s)", log=wide, low=None if wide else 0.0),
-        curves,
-        "order statistics",
-    )
+    x = Axis("share of workers done, k/n", low=0.0, high=1.02)
+    y = Axis("mean k-th smallest delay (s)", log=wide, low=None if wide else 0.0)
+    return Panel(x, y, curves, "order statistics")
 
 
 def mean_order_statistics(seconds: FloatArray) -> FloatArray:

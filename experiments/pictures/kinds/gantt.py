@@ -164,20 +164,10 @@ def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str) -> Pan
     enders = np.array([row_of[worker] for worker in ended["ended_by"]], dtype=np.float64)
     marks.append(Points(ENDER, ended["end"].to_numpy(dtype=float), enders, hollow=True, size=3.6))
     places = range(0, len(workers), 1 if len(workers) <= 10 else 5)
-    number = len(rounds)
-    return Panel(
-        Axis("simulated time (s)", low=0.0, high=end),
-        Axis(
-            "worker",
-            low=len(workers) - 0.4,
-            high=-0.6,
-            names=tuple(str(workers[place]) for place in places),
-            places=tuple(places),
-        ),
-        marks,
-        f"{spans['label'].iloc[0]}: {number_of(number, what)}",
-        grid=False,
-    )
+    x, names = Axis("simulated time (s)", low=0.0, high=end), tuple(str(workers[i]) for i in places)
+    y = Axis("worker", low=len(workers) - 0.4, high=-0.6, names=names, places=tuple(places))
+    title = f"{spans['label'].iloc[0]}: {number_of(len(rounds), what)}"
+    return Panel(x, y, marks, title, grid=False)
 
 
 MOST_ROWS = 12  # schemes at points of the sweep that stay legible

@@ -63,10 +63,10 @@ def spread(values: FloatArray, band: Band) -> Spread:
     return Spread(middle, middle - half, middle + half)
 
 
-def instants_of(times: FloatArray, points: int = 200) -> FloatArray:
-    """Instants from 0 to the end of the fastest replication, ``(points + 1,)`` seconds, from the
+def instants_of(times: FloatArray) -> FloatArray:
+    """Instants from 0 to the end of the fastest replication, ``(201,)`` seconds, from the
     ``(R, T + 1)`` when each iteration ended."""
-    return np.linspace(0.0, float(times[:, -1].min()), points + 1)
+    return np.linspace(0.0, float(times[:, -1].min()), 201)
 
 
 def loss_at(times: FloatArray, losses: FloatArray, instants: FloatArray) -> FloatArray:

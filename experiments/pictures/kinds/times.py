@@ -331,12 +331,9 @@ class UtilisationKind(PanelKind):
             marks.append(
                 Points(Look(INK, "", "none", ERROR), busy, rows, dx=np.stack([half, half]))
             )
-        return Panel(
-            Axis("share of the workers' time", low=0.0, high=1.0),
-            Axis("scheme", low=len(rows) - 0.5, high=-0.5, names=()),
-            marks,
-            records.title,
-        )
+        shares = Axis("share of the workers' time", low=0.0, high=1.0)
+        schemes = Axis("scheme", low=len(rows) - 0.5, high=-0.5, names=())
+        return Panel(shares, schemes, marks, records.title)
 
     @override
     def last(self, band: Band) -> tuple[str, ...]:
