@@ -64,7 +64,6 @@ GOES_ON = b"interrupted; run the same command again to go on\n"
 STARTS_OVER = b"interrupted; run the same command again to start over\n"
 RESUMED = ("run", "sweep")  # commands that find again what an interrupted one has finished
 SHOW_CURSOR = b"\x1b[?25h\n"  # a progress bar hides it
-
 STDERR = 2
 
 

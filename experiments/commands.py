@@ -274,7 +274,6 @@ def read(trace: MeasuredTable, table: TableOptions, allow_large: AllowLarge = Fa
 
 
 IN_A_BROWSER = "next: open it in a browser, or send it: it needs no other file"
-
 MOST_PRINTED = 30  # lines of a config in the terminal; a longer one is in its file alone
 
 

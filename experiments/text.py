@@ -16,7 +16,6 @@ LONGEST_LINE = 300  # characters of a line in the terminal
 GAP = " ... "  # in place of what is left out of a long text
 # marks without a shape of their own, which several scripts and many emoji need
 JOINERS = "\u200c\u200d"
-
 _PLAIN = re.compile(r"[ -~]*")
 
 

@@ -320,7 +320,7 @@ def test_ranking_agrees_with_order_statistics(frames: Frames) -> None:
 
 def test_ranking_marks_the_fastest(frames: Frames) -> None:
     frame = frames["ranking"]
-    assert len(frame) == 7 * len(clusters())
+    assert len(frame) == 7 * len([*clusters()])
     for _, part in frame.groupby(["group", "cluster"]):
         fastest = part.loc[part.iteration_time.idxmin()]
         assert fastest.fastest

@@ -95,7 +95,6 @@ BUILT_IN = Catalogue(
 # versions of it can stand beside each other in one process.
 
 GROUP = "erasurehead.plugins"
-
 # parts of erasurehead that plugins of version 0.2 imported by these names
 OURS = ("sim", "delay_models", "experiments")
 

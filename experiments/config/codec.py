@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
@@ -27,8 +27,8 @@ from ...sim.problems.losses import ProblemSettings
 from .catalogue import Catalogue
 from .errors import ConfigError, one_of, quoted
 
+_adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 DEEPEST = 20  # how deep delay models may be nested; a YAML file can even hold itself
-
 LISTS = (list, tuple, set, frozenset, Collection, typing.Sequence)
 
 
@@ -193,11 +193,6 @@ def mentions(annotation: Any, wanted: tuple[Any, ...]) -> bool:
 @cache
 def _types(family: Any) -> Mapping[str, Any]:
     return typing.get_type_hints(family, include_extras=True)
-
-
-@cache
-def _adapter(family: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(family)
 
 
 def _require_section(value: Any) -> None:

@@ -22,11 +22,8 @@ from .errors import ConfigError, at
 # stand for gigabytes. What a document holds is counted before anything is made of it.
 
 DEEPEST, MOST_VALUES = 100, 300_000  # bounds on a document with all its repetitions written out
-
 DEEP = f"nested more than {DEEPEST} deep"
-
 MOST_DIGITS = 400  # of a whole number: more than the largest float has
-
 TAG = "tag:yaml.org,2002:"
 CORE = ("null", "bool", "int", "float", "str", "seq", "map")
 
@@ -156,9 +153,7 @@ def write_yaml(document: Mapping[str, Any]) -> str:
 
 
 MOST_POINTS = 100_000  # points of a grid, and values of a range: more are a mistake
-
 VALID = "must be range(a, b[, step]), linspace(a, b, m) or logspace(a, b, m), with numbers"
-
 _CALL = re.compile(r"\s*(range|linspace|logspace)\s*\((.*)\)\s*", re.DOTALL)
 _WHOLE = re.compile(r"[-+]?[0-9]{1,15}")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")

@@ -31,7 +31,6 @@ def at(place: str, value: Any, valid: str) -> ConfigError:
 
 
 LONGEST = 260  # letters of a list of names; of a longer one the likely ones are shown
-
 LIKELY = 6
 
 

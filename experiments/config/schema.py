@@ -134,7 +134,6 @@ def _one_line(text: str) -> str:
 
 
 Schema = dict[str, Any]
-
 DELAY_MODEL = "x-delay-model"  # stands for a nested delay model until all definitions are there
 # pydantic's words for bounds that it cannot place, and those of JSON Schema
 BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}

@@ -39,7 +39,6 @@ from .codec import Reader, fault, located, plain, require_known, takes_list
 from .document import MOST_POINTS
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-
 LONGEST_LABEL = 100  # characters
 
 
@@ -171,9 +170,7 @@ def _shown(value: Any) -> Any:
 
 
 MOST_SHOWN = 4  # entries of a list in a label
-
 _LIST = TypeAdapter(Annotated[list[Any], Field(min_length=1)])
-
 # puts a scheme's name into the place of an error
 _BY_NAME = TypeAdapter(dict[str, Annotated[Any, _by(_entries)]])
 
@@ -289,7 +286,6 @@ class Settings(BaseModel):
 
 
 FIELDS = tuple(Settings.model_fields)
-
 _TYPES = get_type_hints(Settings, include_extras=True)
 ADAPTERS: Mapping[str, TypeAdapter[Any]] = {name: TypeAdapter(_TYPES[name]) for name in FIELDS}
 

@@ -22,7 +22,6 @@ from .content import Answer as Answer
 from .content import Image
 
 ANSWER = "answer.json"
-
 # options that say where results go and how they are computed, and not what they are
 WHERE = ("--output", "--jobs")
 

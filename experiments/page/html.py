@@ -21,7 +21,6 @@ from ..text import escaped
 from .content import Chart, Image, Page, Section, Table
 
 TEMPLATES = "templates"
-
 CODE = re.compile(r"`([^`\n]+)`")
 
 

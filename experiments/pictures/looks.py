@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from zlib import crc32
 
 INK, GRID, MUTED = "#222222", "#dddddd", "#888888"
-
 LineStyle = str | tuple[int, tuple[float, ...]]
-
 SOLID, DASHED, DOTTED, LONG = "-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5))
 DOT_DOT = (0, (3, 1, 1, 1, 1, 1))
 
@@ -76,7 +74,6 @@ LOOKS: dict[str, Look] = {
 
 # what legends say of the lines under simulated points
 THEORY = Look(MUTED, "", SOLID, "lines: theory")
-
 OTHER_COLOURS = ("#A89A00", "#661100", "#2CA6A4", "#3B4CC0", "#C04F3B", "#6B7F00", "#8C564B")
 OTHER_MARKERS = ("v", "X", "<", ">", "p", "h")
 OTHER_LINES: tuple[LineStyle, ...] = (SOLID, DASHED, DOTTED)

@@ -20,7 +20,6 @@ from ..run import outputs
 from ..run.files import read_arrow
 
 IDENTITY = ("cell", "scheme", "label")
-
 # columns that ``iterations.parquet`` has at least
 RUN = (*IDENTITY, "replication", "iteration", "time")
 # columns that ``summary.parquet`` has at least
@@ -29,9 +28,7 @@ MEANS = (*IDENTITY, "workers", "replications", "iteration_time_mean")
 SPAN = ("label", "worker", "kind", "start", "end", "iteration", "ended_by")
 # columns of text, in each row; all others are numbers, but for what is swept
 TEXTS = frozenset((*IDENTITY, "kind"))
-
 TABLES = ("iterations", "summary", "workers", "timeline")
-
 LIVE = "measured on real workers"  # the title of pictures of a live run
 MOST_PANELS = 9  # points of a sweep that are drawn; a picture of more would not be readable
 

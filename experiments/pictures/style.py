@@ -91,7 +91,6 @@ def characters() -> frozenset[int]:
 # inches that a picture of one panel is wide; readable down to 3.4 inches, a column of a paper
 ONE_PANEL = 4.8
 TWO_PANELS = 7.2  # inches that a picture of several panels in a row is wide
-
 DOTS_PER_INCH = 200
 
 SETTINGS: Any = {

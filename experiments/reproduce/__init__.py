@@ -75,7 +75,6 @@ def figure_named(name: str) -> PaperFigure:
 # for whoever draws it again from that file; at the default sizes it says nothing.
 
 SET: Final = b"erasurehead.set"
-
 PLAIN: Final = (int, float, tuple[int, ...], tuple[float, ...])  # kinds of fields that can be set
 
 

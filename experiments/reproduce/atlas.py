@@ -127,7 +127,6 @@ GREY = "#9A9A9A"
 FRONT = Look(MUTED, "", SOLID, "Pareto front")
 OTHERS = Look(GREY, "o", "none", "others")
 LATE = Look(GREY, "x", "none", "others, with late gradients")
-
 # exact schemes whose workers send several messages a round
 SEVERAL = ("multi_message", "partial_stragglers", "block_coordinate")
 LEADER = Look(MUTED, "", SOLID, "")  # the line from a name to its point

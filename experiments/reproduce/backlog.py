@@ -30,7 +30,6 @@ from .clusters import MEAN, SLOW_SHARE, SLOWER, WORK, additive, persistent
 
 SHOWN = (Policy.CANCEL, Policy.FINISH, Policy.QUEUE)
 LINES: dict[Policy, LineStyle] = dict(zip(SHOWN, (SOLID, DASHED, DOTTED), strict=True))
-
 OWN_WORK = "a worker's own work per round"
 
 

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 
 Section = dict[str, Any]
-
 REMEMBERED = 2**24  # delays that are kept for the next scheme, 128 MiB
 MORE = 8  # a tape is drawn for an eighth more rounds than its first scheme has
 
@@ -256,7 +255,6 @@ class CodedFigure(RunsFigure):
 
 DELAY = 0.5  # seconds, the mean of the exponential delays
 QUICK_WORK, EVEN_WORK = WORKS = (0.02, 0.5)  # seconds of work per partition
-
 LAWS = ("proportional", "additive")
 
 LAW_TITLES = {

@@ -78,33 +78,22 @@ def _delay(mean: float, constant: float) -> Section:
     return {"model": "shifted_exponential", "shift": constant * mean, "rate": rate}
 
 
-def clusters() -> tuple[RankedCluster, ...]:
+def clusters() -> Iterator[RankedCluster]:
     """The rows of the ranking, group by group."""
-    return (*_tails(), *_persistence(), *_measured())
-
-
-def _tails() -> Iterator[RankedCluster]:
-    """The same tails under three load laws, which agree at load 1."""
-    for group, law, work in (
+    proportional, per_partition = {"kind": "proportional"}, {"kind": "per_partition"}
+    for group, law, work in (  # the same tails under three load laws, which agree at load 1
         ("additive law: d work + delay", additive(WORK), 0.0),
-        ("law per partition: d draws of (work + delay)", {"kind": "per_partition"}, WORK),
-        ("proportional law: d (work + delay)", {"kind": "proportional"}, WORK),
+        ("law per partition: d draws of (work + delay)", per_partition, WORK),
+        ("proportional law: d (work + delay)", proportional, WORK),
     ):
         for tail, delay in TAILS.items():
             shifted = {"model": "shifted", "by": work, "base": delay}
             yield RankedCluster(group, tail, shifted if work else delay, law)
-
-
-def _persistence() -> Iterator[RankedCluster]:
     for policy, values in ((Policy.CANCEL, (0.0, 1.0)), (Policy.QUEUE, (0.0, 0.5, 0.9, 1.0))):
         group = f"additive law, stragglers that stay slow; unfinished work: {policy.value}"
         for persistence in values:
             title = f"persistence {persistence:g}"
             yield RankedCluster(group, title, persistent(persistence), additive(WORK), policy)
-
-
-def _measured() -> Iterator[RankedCluster]:
-    proportional, per_partition = {"kind": "proportional"}, {"kind": "per_partition"}
     for title, delay, law in (
         ("lambda_cnn, additive", {"model": "lambda_cnn", "load": 0}, additive(1.127)),
         ("lambda_cnn, proportional", {"model": "lambda_cnn", "load": 1}, proportional),

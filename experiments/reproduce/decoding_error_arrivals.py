@@ -28,7 +28,6 @@ from .base import (
 
 LEAST_SHOWN = 1e-3  # errors per partition below this are left out of the picture
 LEAST_ROUNDS = 50  # rounds with an error that a point needs: from fewer, its own error is not known
-
 ROUNDING = 1e-9
 
 

@@ -43,7 +43,6 @@ from .base import (
 # what the batch engine may simulate for a point; where fewer rounds would be left, it does not
 WORKER_ROUNDS, MOST_ROUNDS, LEAST_ROUNDS = 4_000_000, 4000, 40
 COUNTED = 10_000  # workers beyond which nobody looks for a cover by half of them; see ``_theory``
-
 BATCH = Look(INK, "o", "none", "rings: batch engine, every worker")
 BY_LAW = Look(INK, "o", "none", "dots: law engine")
 

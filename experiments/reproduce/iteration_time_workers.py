@@ -143,5 +143,4 @@ def _crossing(part: pd.DataFrame) -> str:
 
 
 FEW = 6  # sizes of which the axis and the table name each
-
 FIGURE = IterationTimeWorkers()

@@ -48,11 +48,6 @@ class LocalStepsFigure(CodedFigure):
             ignore_index=True,
         )
 
-    def _sections(self) -> list[Section]:
-        local = [{"name": "local_sgd", "steps": steps} for steps in self.steps]
-        coded = {"name": "erasurehead", "load": self.load, "wait_for": self.wait_for}
-        return [*local, coded, {"name": "asynchronous"}]
-
     def _network(self, trip: float, effort: Effort) -> Iterator[pd.DataFrame]:
         shown = self.document(
             effort,
@@ -64,7 +59,9 @@ class LocalStepsFigure(CodedFigure):
         other = replace(effort, seed=effort.seed + 1)
         problem = problem_alone(shown, effort)
         target, least = target_loss(problem, SHARE), target_loss(problem, 1.0)
-        for section in self._sections():
+        local: list[Section] = [{"name": "local_sgd", "steps": steps} for steps in self.steps]
+        coded = {"name": "erasurehead", "load": self.load, "wait_for": self.wait_for}
+        for section in [*local, coded, {"name": "asynchronous"}]:
             _, tried = training_runs(trial, section, RATES, other)
             rate = RATES[best([runs.seconds(target) for runs in tried])]
             _, [runs] = training_runs(shown, section, [rate], effort)

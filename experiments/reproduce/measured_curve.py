@@ -38,7 +38,6 @@ SCHEMES: tuple[Section, ...] = (
 
 FIELDS = {"d": "load", "r": "wait_for"}  # what labels say beside the name, where it is not 0
 SAME = 1e-9  # decoding errors below this are none
-
 FREE = Look(MUTED, "o", "none", "filled: additive law, no computing")
 DEAR = Look(MUTED, "o", "none", "open: proportional law, all computing")
 INTEGRAL = Look(INK, "|", "none", "bars: by integration")

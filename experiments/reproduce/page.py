@@ -40,11 +40,17 @@ def read_reproduction(directory: Path) -> Page:
                 raise ConfigError(wrong) from None
     if not sections:
         raise ConfigError(f"{directory}: holds no figure; run: erasurehead reproduce")
+    agreement = (
+        f"{name}: the farthest of {number_of(len(z), 'point')} from its closed form is "
+        f"{z.max():.1f} standard errors away."
+        for name, frame in frames.items()
+        if len(z := distances(frame))
+    )
     answer = Answer(
         "reproduce",
         "the delay analysis and the comparison, figure by figure",
         _verdict(frames),
-        tuple(_agreement(name, frame) for name, frame in frames.items() if len(distances(frame))),
+        tuple(agreement),
         (
             "More replications, and the public data sets: `erasurehead reproduce --full`.",
             "Simulator and closed forms, scheme by scheme: `erasurehead verify`.",
@@ -57,11 +63,8 @@ def read_reproduction(directory: Path) -> Page:
     if missing:
         question.append(("not here", enumerated(missing, len(missing))))
     again = [Command("Make all figures again:", "erasurehead reproduce")]
-    return Page(answer, question, sections, _rows(frames), commands=again)
-
-
-def _rows(frames: Mapping[str, pd.DataFrame]) -> list[tuple[str, str]]:
-    return [(f"{name}.parquet", number_of(len(frame), "row")) for name, frame in frames.items()]
+    rows = [(f"{name}.parquet", number_of(len(frame), "row")) for name, frame in frames.items()]
+    return Page(answer, question, sections, rows, commands=again)
 
 
 def distances(frame: pd.DataFrame) -> FloatArray:
@@ -74,14 +77,6 @@ def distances(frame: pd.DataFrame) -> FloatArray:
     simulated, theory, error = frame[["simulated", expected, "standard_error"]].to_numpy(float).T
     varies = error > ROUNDING * np.abs(theory)  # an error that never varies has rounding alone
     return np.asarray(np.abs(simulated - theory)[varies] / error[varies])
-
-
-def _agreement(name: str, frame: pd.DataFrame) -> str:
-    z = distances(frame)
-    return (
-        f"{name}: the farthest of {number_of(len(z), 'point')} from its closed form is "
-        f"{z.max():.1f} standard errors away."
-    )
 
 
 def _verdict(frames: Mapping[str, pd.DataFrame]) -> str:

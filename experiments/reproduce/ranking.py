@@ -20,14 +20,11 @@ from .clusters import MEAN, SLOW_SHARE, SLOWER, WORK, RankedCluster, clusters
 EXACT = ("uncoded", "fractional_repetition", "cyclic_repetition", "multi_message")
 INEXACT = ("ignore_stragglers", "drop_compute", "erasurehead")
 RANKED = (*EXACT, *INEXACT)
-
 # of ``drop_compute``: micro-batches, and patience in mean times of a partition
 PIECES, PATIENCE = 12, 1.25
 DARKEST = 3.0  # times faster or slower from which a cell is as dark as it gets
 CLOSE = 1.01  # schemes are equally fast when they differ by less than this factor
-
 FASTER, SLOWER_THAN = "faster than uncoded", "slower than uncoded"
-
 HEAD = 1.6  # rows above the first cluster, for the names of the schemes
 
 

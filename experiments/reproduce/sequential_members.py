@@ -63,7 +63,6 @@ def training_runs(
 
 
 TOLERANCE = 0.5  # mu: whoever takes 1.5 times as long as the fastest is a straggler
-
 REPEAT, MULTIPLEXED = "selective_repeat", "multiplexed"
 
 

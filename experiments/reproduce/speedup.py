@@ -26,7 +26,6 @@ from .base import (
 )
 
 EXACT = ("uncoded", "cyclic_repetition", "fractional_repetition")
-
 FILLED = looks.Look(looks.MUTED, "o", "none", f"filled: work {WORKS[0]:g} s")
 OPEN = looks.Look(looks.MUTED, "o", "none", f"open: work {WORKS[1]:g} s")
 

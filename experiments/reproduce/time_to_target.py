@@ -43,7 +43,6 @@ class Contestant:
 
 # kinds of rows: a rate that was tried on other delays; rates on the delays that are shown
 GRID, OWN, COMMON = "grid", "own best rate", "uncoded's best rate"
-
 AT_OWN, AT_COMMON = f"at its {OWN}, written beside", f"at {COMMON}"
 TIMES = "times as long as at its best rate"
 # what the lightest shade would be: less than 1, so that no cell is as white as the paper

@@ -30,7 +30,6 @@ from .base import (
 
 FRONT = Look(INK, "o", "none", "Pareto front")
 STAIRS = Look(MUTED, "", SOLID, "")
-
 CLOSE = 1.2  # the text names the fastest scheme whose loss is at most this many times the exact one
 
 

@@ -258,7 +258,6 @@ def write_result(
 
 
 HEADINGS = {metric.name: metric.heading for metric in METRICS.values() if metric.heading}
-
 # what no terminal is too narrow for: fast alone says nothing
 STAYING = ("iteration_time", "decoding_error")
 # titles of closed forms, which stand beside what was simulated

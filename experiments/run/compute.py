@@ -318,9 +318,7 @@ def _work(trace: Trace) -> Work:
 SOURCES = ("sim", "delay_models", "experiments/config", "experiments/run")
 # packages whose version can change a number
 LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn")
-
 CHECKSUM = b"checksum"
-
 # rows of a file that compression makes no smaller; it would take two thirds of its time
 SMALL = 1000
 

@@ -19,7 +19,6 @@ from .lanes import Item, Lane, Result, Task, tell_nobody
 # seconds that a scheduler has to answer: a busy one may be importing what a task needs
 PATIENCE = 8.0
 FAREWELL = 1.0  # seconds that a scheduler has to let us go
-
 Answer = TypeVar("Answer")
 
 

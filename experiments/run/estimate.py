@@ -247,7 +247,6 @@ def _decoding(run: Run, data: Data | None) -> float:
 
 
 REMEDY = "or allow it with --allow-large (in Python allow_large=True)"
-
 LONGEST = 24 * 3600.0  # seconds that a cell may take
 
 

@@ -201,7 +201,6 @@ except ImportError:  # Windows
 
 
 NAME = ".lock"
-
 # how often a lock is looked at whose owner has not yet said who it is, and seconds in between
 LOOKS, PAUSE = 50, 0.02
 
@@ -252,9 +251,7 @@ def all_or_none(paths: Sequence[Path]) -> Iterator[None]:
 
 
 MARK = ".erasurehead"  # a file in each folder of results, also after a command that was killed
-
 MARKED = b"The files beside this one are results of erasurehead, which replaces them.\n"
-
 # files with these facts are in folders that were made before there was a mark
 SIGNS = {"manifest.json": "versions", "answer.json": "verdict"}
 

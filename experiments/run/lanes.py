@@ -34,9 +34,7 @@ from .files import postponed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
 Share = Callable[[float], None]  # called by a task with the share of its work that is done, 0 to 1
-
 Task = Callable[[Item, Share], Result]
 
 
@@ -210,7 +208,6 @@ PRELOADED = [
 # seconds between two messages of a process about its share, and between two attempts to start
 PAUSE = 0.2
 STARTS = 5  # how often a process is started whose server dies
-
 SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 
 

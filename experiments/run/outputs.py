@@ -36,17 +36,12 @@ ITERATIONS, SUMMARY, WORKERS = "iterations.parquet", "summary.parquet", "workers
 # with ``--tables csv``: the tables once more
 CSV = tuple(str(Path(name).with_suffix(".csv")) for name in (ITERATIONS, SUMMARY, WORKERS))
 CELLS = b"cell,scheme,label,"  # how each of them begins
-
 TIMELINE, EVENTS = "timeline.parquet", "timeline.json"
 REPORT, INDEX = "report.html", "index.html"
-
 # what ``erasurehead attack`` leaves
 ATTACK = ("attack.parquet", "attack.csv", "attack.png", "attack.svg")
-
 FILES = (CONFIG, MANIFEST, ITERATIONS, SUMMARY, WORKERS, TIMELINE, EVENTS, *CSV)
-
 PLOTS = "plots"
-
 FACT: Final = b"erasurehead.origin"  # where a Parquet file's metadata hold its origin
 
 

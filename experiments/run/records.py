@@ -172,18 +172,13 @@ def _looked_up(cell: Cell) -> ClosedForm:
         known = round_theory(scheme, settings.delay, settings.load_law, cancels, ideal)
         error = np.nan if isinstance(known.error, NoFormula) else known.error
         if isinstance(known.time, NoFormula):
-            return ClosedForm(error=error, least=_least(scheme, settings))
+            means = _means(scheme, settings)  # a network only adds to them
+            return ClosedForm(error=error, least=np.nan if means is None else least_seconds(means))
         return ClosedForm(known.time.mean(), error, known.time.tail_index() > 3.0)
     except Exception:
         if not cell.code:
             raise
         return ClosedForm()  # a plugin's own CDF may be anything, and the run does not need it
-
-
-def _least(scheme: Scheme, settings: Settings) -> float:
-    """``least_seconds`` of the workers' mean times; a network only adds to them."""
-    means = _means(scheme, settings)
-    return np.nan if means is None else least_seconds(means)
 
 
 def _means(scheme: Scheme, settings: Settings) -> FloatArray | None:

@@ -24,11 +24,8 @@ from . import files, outputs
 from .compute import learn_along
 
 Event = dict[str, Any]
-
 Timelines = dict[str, list[Span]]  # spans by the label of the scheme
-
 COLUMNS = ["label", "worker", "kind", "start", "end", "iteration", "ended_by"]
-
 MICROSECONDS = 1e6
 
 

@@ -36,14 +36,10 @@ CELLS = 2**17
 MOST_TAPES = 64  # replications at most, however short the run: each tape draws a whole block
 # share of the delays that the density shows; the rest is what the survival function is for
 BULK = 0.95
-
 BINS = 60
-
 CLOSED = Look(INK, "", "--", "dashed: closed form")
 SHUFFLED = Look(INK, "", ":", "dotted: the same delays, shuffled")
-
 LINES: tuple[LineStyle, ...] = (SOLID, DASHED, DOTTED, LONG)
-
 THIN = 1.6  # points that a line is wide; the closed form over it stays visible
 
 

@@ -36,7 +36,6 @@ FILLS = {
 
 ENDS = "a round or update ends"
 ENDER = Look(INK, "D", "none", "whose message ended it")
-
 LEAST_HEIGHT, ROW = 0.7, 0.036  # inches of a panel, and of a row in it where there are many
 
 
@@ -172,10 +171,8 @@ def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str) -> Pan
 
 MOST_ROWS = 12  # schemes at points of the sweep that stay legible
 WRAP = 37  # characters in a line of a row's name
-
 ENDED = "share of the rounds (or updates) that its message ended"
 WAITED = "share of the seconds waited for it alone (left: of all, per run)"
-
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 

@@ -23,7 +23,6 @@ from ..records import Records
 # Many replications become one curve: losses at common instants, the middle and a band.
 
 LOW, HIGH = 10, 90  # the band of quantiles holds four of five replications
-
 CONFIDENCE = 0.95
 
 # what a legend says of lines and bands
@@ -95,7 +94,6 @@ def pareto(*costs: FloatArray) -> BoolArray:
 DECADES_FOR_LOG = 0.7  # from this many powers of ten on, losses are drawn on a logarithmic axis
 DIVERGED = 1e3  # times the largest loss at the start: what is beyond has diverged
 NUMBERS = (1e-100, 1e100)  # what an axis can show; beyond, it could not compute its own margins
-
 ENDS = "a line that ends at the top: diverged"
 
 
@@ -149,7 +147,6 @@ class LossKind(PanelKind):
 
 
 LEAST_TIME = "least_iteration_time"  # its column; a scheme without a barrier can come near it
-
 LOWEST = Look(INK, "", DOTTED, "dotted: the best without a barrier, if nobody ever waited")
 
 
@@ -223,7 +220,6 @@ class LossIterationKind(LossKind):
 COST = METRICS["iteration_time"]
 # the first that the summary has is drawn
 ACCURACY = (METRICS["final_train_loss"], METRICS["decoding_error"])
-
 FRONT = Look(MUTED, "", SOLID, "Pareto front")
 
 BARS: dict[Band, str] = {
@@ -233,7 +229,6 @@ BARS: dict[Band, str] = {
 
 # the vertical axis spans at least this share of its values: a small difference looks small
 LEAST_SPAN = 0.1
-
 MARGIN = 0.12
 
 

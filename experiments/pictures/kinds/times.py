@@ -82,17 +82,12 @@ class IterationTimeKind(PanelKind):
 
 # metrics over what was swept that a report shows, those that the summary has
 OVERVIEW = ("time_to_target", "iteration_time", "final_train_loss", "decoding_error")
-
 MOST_PANELS = 6
-
 # from this ratio of swept values on, and from this one of what is measured, an axis is logarithmic
 LONG, WIDE = 10, 30
-
 JOINED = Look(MUTED, "", SOLID, "thin lines: means without a closed form")
 THIN = 0.7
-
 TICKS = 8  # swept values of which each has a tick
-
 AT_POINTS = replace(THEORY, title="lines: theory, at the points")
 MEANS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
 
@@ -286,7 +281,6 @@ def _least(table: pd.DataFrame, x: str, y: str, where: Mapping[Any, float]) -> I
 
 HEIGHT = 0.7
 HATCH = "///"
-
 WASTED = Fill(GRID, HATCH, "hatched: wasted")
 IDLE = Fill("#FFFFFF", "", "blank: idle", HEIGHT)
 ERROR = "bars: 95 % confidence interval"

@@ -56,7 +56,6 @@ def hatched(fill: Fill, d: str, page_style: PageStyle) -> Markup:
 
 # one line of text, of a class of the style sheet: class, anchor, x, y, words
 WORDS = '<text class="{}" text-anchor="{}" x="{}" y="{}">{}</text>'
-
 CLOSE = 79  # matplotlib's code for the end of a closed path
 
 
@@ -159,7 +158,6 @@ class PageStyle:
 # A table of values is a small image, a pixel for each value, which the browser stretches.
 
 STRETCHED = Markup('preserveAspectRatio="none"')
-
 MOST_READ = 60_000  # values that a pointer can read; a larger table is a picture alone
 
 

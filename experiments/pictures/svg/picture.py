@@ -33,7 +33,6 @@ MOST_SAID = 12  # schemes of which a description gives numbers
 # share of the width that names beside the axis take at most; units that they are away from it
 MOST_LEFT, BESIDE = 0.42, 16
 LONGEST = 60  # characters of a name on an axis
-
 TOP, BOTTOM, RIGHT = 26.0, 42.0, 14.0
 
 
@@ -263,7 +262,9 @@ class DrawnPicture:
 
 def draw_picture(picture: Picture, name: str, ident: str, page_style: PageStyle) -> DrawnPicture:
     """Draw a picture called ``name``; ``ident`` begins all identifiers of its own."""
-    picture = replace(picture, panels=_with_data(picture))
+    # the panels in which there is something to see; all if there is nothing anywhere
+    seen = [panel for panel in picture.panels if any(map(_seen, panel.marks))]
+    picture = replace(picture, panels=seen or picture.panels)
     several = len(picture.panels) > 1 and not any(_rows(panel) for panel in picture.panels)
     layouts = [_frame(panel, several, len(picture.panels) < 3) for panel in picture.panels]
     layouts = _shared(picture, layouts)
@@ -277,11 +278,6 @@ def draw_picture(picture: Picture, name: str, ident: str, page_style: PageStyle)
     ]
     wide = len(picture.panels) > 1 or any(layout.width == WIDE for layout in layouts)
     return DrawnPicture(panels, _entries(picture, page_style), escaped(picture.heading), wide)
-
-
-def _with_data(picture: Picture) -> Sequence[Panel]:
-    """The panels in which there is something to see; all if there is nothing anywhere."""
-    return [panel for panel in picture.panels if any(map(_seen, panel.marks))] or picture.panels
 
 
 def _seen(mark: Mark) -> bool:

@@ -87,7 +87,6 @@ def _of_run(x: FloatArray, y: FloatArray, first: int, last: int, tolerance: floa
 
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-
 FARTHEST = 1e4  # units of the drawing: what lies beyond is clipped in any case
 
 
@@ -162,7 +161,6 @@ def tick_text(value: float, log: bool = False) -> str:
 
 
 MARGIN = 0.05
-
 Limits = tuple[float, float]
 
 
