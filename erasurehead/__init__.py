@@ -31,18 +31,13 @@ __all__ = [
     "run", "sweep", "theory",
 ]  # fmt: skip
 
+# where the public names are defined; ``theory`` is a module
 _HOMES = {
     "ConfigError": "erasurehead.experiments.config.errors",
-    "Fitted": "erasurehead.fitting",
     "Result": "erasurehead.result",
-    "TableRead": "erasurehead.fitting",
-    "fit": "erasurehead.fitting",
-    "load": "erasurehead.running",
-    "read_table": "erasurehead.fitting",
-    "run": "erasurehead.running",
-    "sweep": "erasurehead.running",
+    **dict.fromkeys(("Fitted", "TableRead", "fit", "read_table"), "erasurehead.fitting"),
+    **dict.fromkeys(("load", "run", "sweep"), "erasurehead.running"),
 }
-"""Where the public names are defined; ``theory`` is a module."""
 
 
 def __getattr__(name: str) -> Any:

@@ -94,11 +94,7 @@ class Result:
 
     @cached_property
     def _records(self) -> Records:
-        """Every table.
-
-        Raises:
-            ConfigError: another run has written to the directory since this result was loaded.
-        """
+        """Every table. Raises ConfigError: another run has written here since this was loaded."""
         if self._memory is not None:
             return self._memory
         assert self.directory is not None

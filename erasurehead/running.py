@@ -20,22 +20,17 @@ import numpy as np
 from erasurehead.experiments.config import document
 from erasurehead.experiments.config.errors import ConfigError, at
 from erasurehead.experiments.pictures.records import read_records
-from erasurehead.experiments.run.command import Outcome, Progress, RunOptions
+from erasurehead.experiments.run.command import Progress, RunOptions
 from erasurehead.experiments.run.command import run as run_document
 from erasurehead.experiments.run.outputs import EVENTS
 from erasurehead.experiments.text import number_of
 from erasurehead.result import Result
 
+# ``None``: a bar in a terminal or notebook. ``False``: no bar. A function: it is called instead,
+# with what is done and what there is in all.
 ShowProgress = bool | Progress | None
-"""``None``: a bar in a terminal or notebook. ``False``: no bar. A function: it is called instead,
-with what is done and what there is in all."""
-
-PAUSE = 0.1
-"""Seconds between two updates of a notebook's bar."""
-
-Config = str | os.PathLike[str] | Mapping[str, Any]
-"""A YAML file, or what would stand in it."""
-
+PAUSE = 0.1  # seconds between two updates of a notebook's bar
+Config = str | os.PathLike[str] | Mapping[str, Any]  # a YAML file, or what would stand in it
 Folder = str | os.PathLike[str] | None
 
 
@@ -137,40 +132,21 @@ def _run(
     progress: ShowProgress,
     timeline: bool = False,
 ) -> Result:
-    place = (
-        TemporaryDirectory(prefix="erasurehead-")
-        if output is None
-        else nullcontext(_folder("output", output))
-    )
-    with place as name:
+    kept = None if output is None else _folder("output", output)
+    with nullcontext(kept) if kept else TemporaryDirectory(prefix="erasurehead-") as name:
         folder = Path(name)
         events = folder / EVENTS if timeline else None
         with reporting(progress, "cells") as shown:
             told = replace(options, timeline=events, progress=shown)
-            failed = _failures(run_document(found, folder, told))
+            outcome = run_document(found, folder, told)
+        failed = {cell.named: reason for cell, reason in outcome.failed}
         if failed:
-            name, reason = next(iter(failed.items()))
+            first = ": ".join(next(iter(failed.items())))
+            if not outcome.finished:
+                raise ConfigError(f"no cell could be computed; {first}")
             text = f"{number_of(len(failed), 'cell')} could not be computed (Result.failed)"
-            warnings.warn(f"{text}; {name}: {reason}", stacklevel=3)
-        if output is None:
-            return Result(None, failed, read_records(folder))
-        return Result.of(folder, failed)
-
-
-def _failures(outcome: Outcome) -> dict[str, str]:
-    """Label and point of each failed cell -> why.
-
-    Raises:
-        ConfigError: all have failed.
-    """
-    failed = {}
-    for cell, reason in outcome.failed:
-        place = ", ".join(f"{key}={value}" for key, value in cell.swept.items())
-        failed[f"{cell.label} [{place}]" if place else cell.label] = reason
-    if not outcome.finished:
-        name, reason = next(iter(failed.items()))
-        raise ConfigError(f"no cell could be computed; {name}: {reason}")
-    return failed
+            warnings.warn(f"{text}; {first}", stacklevel=3)
+        return Result.of(kept, failed) if kept else Result(None, failed, read_records(folder))
 
 
 def _document(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:

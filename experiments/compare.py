@@ -19,7 +19,7 @@ from .pictures import paint, style
 from .pictures.kinds.losses import loss_axis
 from .pictures.looks import DASHED, MUTED, Look, variants
 from .pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
-from .pictures.records import LIVE, Records, read_records, swept_keys
+from .pictures.records import LIVE, Records, read_records
 from .run import files
 from .run.records import CONFIDENCE, interval_columns
 from .text import enumerated, left_out
@@ -49,7 +49,7 @@ class Pair:
 def pairs(first: Records, second: Records) -> list[Pair]:
     """The cells that both results have, by label and swept values, in the first one's order, with
     the replications and iterations that both have. Raises ConfigError: no scheme is in both."""
-    keys = swept_keys(first.iterations, first.summary)
+    keys = first.swept()
     others = dict(_cells(second, keys))
     known = ((name, rows) for name, rows in _cells(first, keys) if name in others)
     found = [_pair(name, keys, rows, others[name]) for name, rows in known]

@@ -134,6 +134,12 @@ class Cell:
         scheme: Mapping[str, Any] = self.document["schemes"][0]
         return scheme
 
+    @property
+    def named(self) -> str:
+        """The label with the point of the grid: ``uncoded [workers=12]``."""
+        point = ", ".join(f"{key}={value}" for key, value in self.swept.items())
+        return f"{self.label} [{point}]" if point else self.label
+
     def data_stamps(self) -> tuple[tuple[Path, int, int], ...]:
         """Path, time and size of the file of its data set; they change when it does."""
         paths = [p for p in _data(self.settings.problem, self.data_dir) if p.is_file()]

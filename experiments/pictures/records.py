@@ -121,14 +121,10 @@ class Records:
         )
 
     def swept(self) -> list[str]:
-        """Keys of the sweep that make points of its grid."""
-        return swept_keys(self.iterations, self.summary)
-
-
-def swept_keys(iterations: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
-    """A sweep's keys: the columns that both tables share, besides names and fields of schemes."""
-    both = [name for name in iterations.columns if name in set(summary.columns)]
-    return [name for name in both if name not in IDENTITY and not name.startswith("scheme.")]
+        """Keys of the sweep that make points of its grid: the columns that both tables share, but
+        for names and fields of schemes."""
+        both = [name for name in self.iterations.columns if name in {*self.summary.columns}]
+        return [k for k in both if k not in IDENTITY and not k.startswith("scheme.")]
 
 
 def names_of(table: pd.DataFrame, keys: list[str]) -> pd.Series[str]:

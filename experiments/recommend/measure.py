@@ -288,7 +288,7 @@ def _simulated(
         assert learning is not None
         for rate in simulation.rates or (learning.optimizer.learning_rate,):
             with np.errstate(over="ignore", invalid="ignore"):
-                trace, learned = learn_along(run, scheme, _at_rate(learning, rate), engine)
+                trace, learned = learn_along(run, _at_rate(learning, rate), engine)
             steps = scheme.steps(trace)
             if simulation.rates:
                 trials.append(trial(goal, clock(steps, run.iterations), learned.train_loss.T))

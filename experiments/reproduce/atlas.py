@@ -267,29 +267,22 @@ def _measured(run: Run, trace: Trace) -> dict[str, Any]:
 def _panel(delays: str, part: pd.DataFrame) -> Panel:
     """All members under one delay law, in grey, and the front in colour with its names."""
     columns = ["iteration_time", "error"]
-    fastest, slowest = part["iteration_time"].min(), part["iteration_time"].max()
-    x = Axis("mean iteration time (s)", True, (1, 2, 3, 5), fastest * ROOM, slowest * 1.1)
+    left, right = ROOM * part["iteration_time"].min(), 1.1 * part["iteration_time"].max()
+    x = Axis("mean iteration time (s)", True, (1, 2, 3, 5), left, right)
     most = float(part["error"].max())
     ticks = [tick for tick in (LINEAR, 0.01, 0.1, 1.0, 10.0) if tick < most]
     high = float(height_of(np.array([2 * most]))[0])
-    y = Axis(
-        "decoding error\nper partition",
-        low=-STRIP,
-        high=high,
-        names=(EXACT, *(f"{tick:g}" for tick in ticks)),
-        places=(0.0, *height_of(np.array(ticks))),
-    )
-    assert x.low is not None
-    assert x.high is not None
+    names, places = (EXACT, *(f"{tick:g}" for tick in ticks)), (0.0, *height_of(np.array(ticks)))
+    y = Axis("decoding error\nper partition", low=-STRIP, high=high, names=names, places=places)
     strip = Fill(looks.shade(looks.GRID, 0.4), "", "", height=2 * STRIP)
-    marks: list[Mark] = [Bars(strip, np.zeros(1), np.array([x.low]), np.array([x.high]))]
+    marks: list[Mark] = [Bars(strip, np.zeros(1), np.array([left]), np.array([right]))]
     for late, grey in ((False, OTHERS), (True, LATE)):
         seconds, error = rows_of(part, on_front=False, late=late)[columns].to_numpy(dtype=float).T
         marks.append(Points(grey, seconds, height_of(error), size=3.5))
     front = part[part["on_front"]].sort_values(columns)
     seconds, error = front[columns].to_numpy(dtype=float).T
     marks.append(Curve(FRONT, seconds, height_of(error), steps=True, width=1.2))
-    marks += _names(front, y)
+    marks += _names(front, high)
     own = {name: looks.look(name) for name in part["scheme"]}
     marks += [_point(row, replace(own[row["scheme"]], title="")) for _, row in front.iterrows()]
     marks += [_point(row, own["uncoded"]) for _, row in rows_of(part, scheme="uncoded").iterrows()]
@@ -313,19 +306,16 @@ def _point(row: pd.Series, look: Look) -> Points:
     return Points(look, seconds, middle, dx, bars(middle, low, high), size=7.0)
 
 
-def _names(front: pd.DataFrame, y: Axis) -> Iterator[Mark]:
+def _names(front: pd.DataFrame, high: float) -> Iterator[Mark]:
     """Names left of their points, where nothing is: what is there would be on the front itself.
     Equal points share a name. Names that would touch each other or the edge of the strip of exact
     schemes are moved apart, with lines to their points."""
-    assert y.low is not None
-    assert y.high is not None
     points = [same for _, same in front.groupby(["iteration_time", "error"], sort=False)]
     firsts = pd.DataFrame([same.iloc[0] for same in points])
     seconds, error = firsts[["iteration_time", "error"]].to_numpy(dtype=float).T
-    heights = height_of(error)
-    span = y.high - y.low
+    heights, span = height_of(error), high + STRIP
     places = heights.copy()
-    for own, floor in ((error > 0, STRIP), (error == 0, y.low)):
+    for own, floor in ((error > 0, STRIP), (error == 0, -STRIP)):
         places[own] = floor + span * apart((heights[own] - floor) / span, GAP)
     for x, at, place in zip(seconds, heights, places, strict=True):
         ends = np.array([x * NAME, x]), np.array([place, at])

@@ -310,7 +310,7 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
     for text in outcome.warnings:
         terminal.tell(f"warning: {text}")
     for cell, reason in outcome.failed:
-        terminal.tell(f"failed: {_named(cell)}: {reason}")
+        terminal.tell(f"failed: {cell.named}: {reason}")
 
 
 def show_plan(planned: Plan) -> None:
@@ -338,7 +338,7 @@ def show_plan(planned: Plan) -> None:
         terminal.say(f"event engine: {reason}")
     for cell in planned.cells:
         if cell.key in planned.checked.impossible:
-            terminal.say(f"cannot run: {_named(cell)}: {planned.checked.impossible[cell.key]}")
+            terminal.say(f"cannot run: {cell.named}: {planned.checked.impossible[cell.key]}")
     for text in planned.checked.warnings:
         terminal.say(f"warning: {text}")
     needs = [known[cell.key] for cell in planned.todo]
@@ -382,8 +382,3 @@ def _size(memory: int) -> str:
     if memory < 2**20:
         return "< 1 MiB"
     return f"{memory / 2**20:.0f} MiB" if memory < 2**30 else f"{memory / 2**30:.1f} GiB"
-
-
-def _named(cell: Cell) -> str:
-    values = ", ".join(f"{key}={value}" for key, value in cell.swept.items())
-    return f"{cell.label} [{values}]" if values else cell.label

@@ -94,7 +94,7 @@ def compute(cell: Cell, progress: Progress | None = None) -> CellResult:
             return clock_alone(run, simulate(run, engine, heard=False, work=False))
         if isinstance(run.scheme, RoundScheme) and run.scheme.sees is Sees.LOSSES:
             assert learning is not None  # a config without a problem is refused
-            trace, losses = learn_along(run, run.scheme, learning, engine, progress)
+            trace, losses = learn_along(run, learning, engine, progress)
             steps = run.scheme.steps(trace)
         else:
             trace = simulate(run, engine)
@@ -196,14 +196,14 @@ def learn_each(
 
 def learn_along(
     run: Run,
-    scheme: RoundScheme,
     learning: build.Training,
     engine: Engine = "auto",
     progress: Progress | None = None,
     recorder: Recorder | None = None,
 ) -> tuple[Trace, Learned]:
     """Run a scheme that looks at losses: engine and learner take turns."""
-    course = rounds(run, engine, recorder)
+    scheme, course = run.scheme, rounds(run, engine, recorder)
+    assert isinstance(scheme, RoundScheme)
     with training_context():
         learner = Learner(learning.problem, [learning.optimizer], learning.initial, len(run.tapes))
         outcome, done = next(course), 0

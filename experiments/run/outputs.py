@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -73,22 +73,20 @@ def _hash(content: str) -> str:
 
 def origin_of(output: Path) -> Origin | None:
     """The origin of the result in ``output``; ``None`` where no run has come to its end."""
-    try:
-        return _origin(json.loads((output / MANIFEST).read_bytes())["origin"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return None
+    return _origin(lambda: json.loads((output / MANIFEST).read_bytes())["origin"])
 
 
 def origin_in(metadata: Mapping[bytes, bytes] | None) -> Origin | None:
     """The origin in the metadata of a Parquet file."""
+    return _origin(lambda: json.loads((metadata or {})[FACT]))
+
+
+def _origin(read: Callable[[], Any]) -> Origin | None:
     try:
-        return _origin(json.loads((metadata or {})[FACT]))
-    except (ValueError, KeyError, TypeError, RecursionError):
+        found = read()
+        return Origin(str(found["config"]), str(found["cells"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
-
-
-def _origin(found: Any) -> Origin:
-    return Origin(str(found["config"]), str(found["cells"]))
 
 
 def required_origin(output: Path) -> Origin:

@@ -40,7 +40,7 @@ def record(recorded: Iterable[Cell]) -> Timelines:
         run, recorder = replace(run, tapes=run.tapes[:1]), Recorder()
         scheme = run.scheme
         if learning is not None and isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:
-            learn_along(run, scheme, learning, recorder=recorder)
+            learn_along(run, learning, recorder=recorder)
         else:
             simulate(run, "event", recorder=recorder)
         timelines[cell.label] = recorder.spans
