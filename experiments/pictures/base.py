@@ -99,14 +99,7 @@ class PanelKind(PictureKind):
         notes = self.last(chosen)
         entries = [*(own.title for own in looks.values()), *notes]
         lines = -(-len(entries) // style.entries_in_a_row(entries, columns, width))
-        more = parts[0].left_out
-        return Picture(
-            panels=[self.panel(part, looks, chosen) for part in parts],
-            columns=columns,
-            width=width,
-            height=3.0 * rows + titles + 0.22 * lines + 0.4,
-            share="y",
-            heading=left_out(more, "point", "of the sweep"),
-            legend=columns,
-            last=notes,
-        )
+        panels = [self.panel(part, looks, chosen) for part in parts]
+        height = 3.0 * rows + titles + 0.22 * lines + 0.4
+        heading = left_out(parts[0].left_out, "point", "of the sweep")
+        return Picture(panels, columns, width, height, "y", heading, legend=columns, last=notes)

@@ -29,14 +29,10 @@ def figure(picture: Picture) -> Figure:
     with style.applied():
         drawn = style.blank(picture.width, picture.height)
         rows = -(-len(picture.panels) // picture.columns)
-        grid = drawn.subplots(
-            rows,
-            picture.columns,
-            squeeze=False,
-            sharex=picture.share == "x",
-            sharey="row" if picture.share == "rows" else picture.share == "y",
-            height_ratios=picture.heights or None,
-        )
+        shared: Any = "row" if picture.share == "rows" else picture.share == "y"
+        shape: Any = {"squeeze": False, "height_ratios": picture.heights or None}
+        shape |= {"sharex": picture.share == "x", "sharey": shared}
+        grid = drawn.subplots(rows, picture.columns, **shape)
         panels = list(grid.flat[: len(picture.panels)])
         for axes, own in zip(panels, picture.panels, strict=True):
             add_panel(axes, own, picture.names_left)
@@ -100,13 +96,8 @@ def add_mark(axes: Axes, mark: Mark) -> None:
 def _curve(axes: Axes, mark: Curve) -> None:
     """A line with eight markers and a band, or with a marker and a bar at each point."""
     look = mark.look
-    drawn: Any = {
-        "color": look.colour,
-        "linestyle": look.line,
-        "linewidth": mark.width,
-        "marker": look.marker,
-        "label": entry(look.title) or None,
-    }
+    drawn: Any = {"color": look.colour, "linestyle": look.line, "linewidth": mark.width}
+    drawn |= {"marker": look.marker, "label": entry(look.title) or None}
     if mark.bars and mark.low is not None and mark.high is not None:
         ends = np.maximum([mark.y - mark.low, mark.high - mark.y], 0.0)
         axes.errorbar(mark.x, mark.y, yerr=ends, **drawn)
@@ -117,13 +108,9 @@ def _curve(axes: Axes, mark: Curve) -> None:
         )
         fill(along, mark.low, mark.high, color=look.colour, alpha=ALPHA, linewidth=0)
     every = max(1, len(mark.x) // 8)
-    axes.plot(
-        mark.x,
-        mark.y,
-        markevery=[*mark.marked] or (every // 2, every),
-        drawstyle="steps-post" if mark.steps else "default",
-        **drawn,
-    )
+    marked = [*mark.marked] or (every // 2, every)
+    steps = "steps-post" if mark.steps else "default"
+    axes.plot(mark.x, mark.y, markevery=marked, drawstyle=steps, **drawn)
 
 
 def _points(axes: Axes, mark: Points) -> None:
@@ -178,14 +165,9 @@ def _heat(axes: Axes, mark: Heat) -> None:
 
     low, top = mark.limits
     norm: Any = LogNorm(low, top) if mark.log else Normalize(low, top)
-    image = axes.imshow(
-        np.maximum(mark.values, low) if mark.log else mark.values,
-        aspect="auto",
-        cmap="Blues",
-        norm=norm,
-        interpolation="nearest",
-        extent=(*mark.sides, len(mark.values) - 0.5, -0.5),
-    )
+    values = np.maximum(mark.values, low) if mark.log else mark.values
+    drawn: Any = {"cmap": "Blues", "norm": norm, "aspect": "auto", "interpolation": "nearest"}
+    image = axes.imshow(values, extent=(*mark.sides, len(values) - 0.5, -0.5), **drawn)
     axes.grid(visible=False)
     if len(mark.values) <= SEPARATE:
         between = np.arange(1, len(mark.values)) - 0.5

@@ -65,12 +65,8 @@ class Backlog(CodedFigure):
                 for cell, run, trace in effort.clocks(document):
                     assert isinstance(run.scheme, Fixed)
                     own_work = float(run.scheme.assignment.loads.mean()) * WORK + MEAN
-                    facts = {
-                        "persistence": persistence,
-                        "policy": policy.value,
-                        "scheme": cell.scheme["name"],
-                        "own_work": own_work,
-                    }
+                    names = {"policy": policy.value, "scheme": cell.scheme["name"]}
+                    facts = {"persistence": persistence, **names, "own_work": own_work}
                     rows += [facts | span for span in spans(trace.intervals)]
         return pd.DataFrame(rows)
 

@@ -229,12 +229,8 @@ class RunsFigure(PaperFigure):
 
     def document(self, effort: Effort, **sections: Any) -> dict[str, Any]:
         """A config document with so many workers, iterations and replications."""
-        return {
-            "workers": self.workers,
-            "iterations": self.iterations,
-            "replications": effort.times(self.replications),
-            **sections,
-        }
+        sizes = {"workers": self.workers, "iterations": self.iterations}
+        return {**sizes, "replications": effort.times(self.replications), **sections}
 
 
 @dataclass(frozen=True)

@@ -65,12 +65,8 @@ class DecodingErrorArrivals(PaperFigure):
         """Decoding errors of all rounds; none where r is not one of the simulated values."""
         if section["wait_for"] not in self.arrivals:
             return np.empty(0)
-        document = {
-            "workers": self.workers,
-            "iterations": effort.times(self.rounds),
-            "schemes": [section],
-            **delays_and_law("additive", QUICK_WORK),
-        }
+        sizes = {"workers": self.workers, "iterations": effort.times(self.rounds)}
+        document = {**sizes, "schemes": [section], **delays_and_law("additive", QUICK_WORK)}
         [(_, run, trace)] = effort.clocks(document, heard=True)
         return np.asarray(run.scheme.steps(trace).error[0])
 
@@ -94,12 +90,8 @@ class DecodingErrorArrivals(PaperFigure):
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One line per load, in shares of the partitions."""
         own = variants(list(dict(zip(_labels(frame), frame["scheme"], strict=True)).items()))
-        shares = frame.assign(
-            **{
-                column: frame[column] / frame["workers"]
-                for column in ("theory", "arrivals", "simulated", "standard_error")
-            }
-        )
+        columns = ("theory", "arrivals", "simulated", "standard_error")
+        shares = frame.assign(**{name: frame[name] / frame["workers"] for name in columns})
         marks: list[Mark] = []
         for label, rows in shares.groupby(_labels(frame), sort=False):
             look = own[str(label)]
@@ -107,12 +99,10 @@ class DecodingErrorArrivals(PaperFigure):
             marks.append(curve_of(rows[rows["theory"] > 0], "arrivals", "theory", line))
             seen = rows[rows["rounds_with_error"] >= LEAST_ROUNDS]
             marks.append(points_of(seen, "arrivals", "simulated", look, "standard_error"))
-        panel = Panel(
-            Axis("share of workers heard, r/n", low=0.0, high=1.0),
-            Axis("decoding error per partition,\n‖w − 1‖² / n", True, low=LEAST_SHOWN, high=30.0),
-            [*marks, Curve(THEORY)],
-        )
-        return Picture([panel], 1, style.ONE_PANEL + 0.6, 4.3, legend=2, last=[THEORY.title])
+        x = Axis("share of workers heard, r/n", low=0.0, high=1.0)
+        y = Axis("decoding error per partition,\n‖w − 1‖² / n", True, low=LEAST_SHOWN, high=30.0)
+        panels = [Panel(x, y, [*marks, Curve(THEORY)])]
+        return Picture(panels, 1, style.ONE_PANEL + 0.6, 4.3, legend=2, last=[THEORY.title])
 
     def text(self, frame: pd.DataFrame) -> str:
         """What is lost at r = n/2, and the largest z."""

@@ -43,10 +43,8 @@ class LocalStepsFigure(CodedFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per network, scheme, replication and iteration."""
-        return pd.concat(
-            [part for trip in self.round_trips for part in self._network(trip, effort)],
-            ignore_index=True,
-        )
+        parts = [part for trip in self.round_trips for part in self._network(trip, effort)]
+        return pd.concat(parts, ignore_index=True)
 
     def _network(self, trip: float, effort: Effort) -> Iterator[pd.DataFrame]:
         shown = self.document(
@@ -65,12 +63,9 @@ class LocalStepsFigure(CodedFigure):
             _, tried = training_runs(trial, section, RATES, other)
             rate = RATES[best([runs.seconds(target) for runs in tried])]
             _, [runs] = training_runs(shown, section, [rate], effort)
-            facts = {
-                "round_trip": trip,
-                "scheme": section["name"],
-                "steps": section.get("steps", 0),
-            }
-            yield _table(runs).assign(**facts, rate=rate, target=target, least=least)
+            names = {"scheme": section["name"], "steps": section.get("steps", 0)}
+            facts = {"rate": rate, "target": target, "least": least}
+            yield _table(runs).assign(round_trip=trip, **names, **facts)
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One panel per network."""

@@ -88,30 +88,27 @@ class MeasuredCurve(RunsFigure):
     def picture(self, frame: pd.DataFrame) -> Picture:
         """The curve, and a row per scheme with its mean times under both laws."""
         chances, seconds = np.array(CURVE).T
-        curve = Panel(
-            Axis("completion time T (s)", low=0.0, high=300.0),
-            Axis("Pr(completion time < T)", low=0.0, high=1.02),
-            [Curve(Look(INK, "o", SOLID, ""), seconds, chances, marked=tuple(range(len(CURVE))))],
-            "what the authors measured",
-        )
+        x = Axis("completion time T (s)", low=0.0, high=300.0)
+        y = Axis("Pr(completion time < T)", low=0.0, high=1.02)
+        every = tuple(range(len(CURVE)))
+        line = Curve(Look(INK, "o", SOLID, ""), seconds, chances, marked=every)
+        curve = Panel(x, y, [line], "what the authors measured")
         kinds = frame.drop_duplicates(["scheme", "load", "wait_for"])
         names = tuple(_label(row) for _, row in kinds.iterrows())
         marks: list[Mark] = []
         for law, part in frame.groupby("load_law", sort=False):
             for place, (_, row) in enumerate(part.iterrows()):
                 look = replace(looks.look(str(row["scheme"])), title="")
-                at, x = np.array([float(place)]), np.array([row["simulated"]])
+                at, mean = np.array([float(place)]), np.array([row["simulated"]])
                 half = np.full((2, 1), 1.96 * row["standard_error"])
-                marks.append(Points(look, x, at, dx=half, hollow=law == "proportional", size=8.0))
+                hollow = law == "proportional"
+                marks.append(Points(look, mean, at, dx=half, hollow=hollow, size=8.0))
                 exactly = replace(INTEGRAL, title="")
                 marks.append(Points(exactly, np.array([row["integrated"]]), at, size=13.0))
         marks += [Points(FREE), Points(DEAR, hollow=True), Points(INTEGRAL)]
-        schemes = Panel(
-            Axis("mean iteration time (s)", True, (1, 2, 3, 5)),
-            Axis("", low=len(names) - 0.5, high=-0.5, names=names),
-            marks,
-            f"what {self.workers} workers wait for",
-        )
+        x = Axis("mean iteration time (s)", True, (1, 2, 3, 5))
+        y = Axis("", low=len(names) - 0.5, high=-0.5, names=names)
+        schemes = Panel(x, y, marks, f"what {self.workers} workers wait for")
         last = [FREE.title, DEAR.title, INTEGRAL.title]
         return Picture([curve, schemes], 2, style.TWO_PANELS, 4.4, last=last)
 

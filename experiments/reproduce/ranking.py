@@ -58,13 +58,9 @@ class Ranking(CodedFigure):
         return pd.DataFrame(rows)
 
     def _cluster(self, cluster: RankedCluster, effort: Effort) -> list[dict[str, Any]]:
-        document = self.document(
-            effort,
-            policy=cluster.policy.value,
-            delay=cluster.delay,
-            load_law=cluster.load_law,
-            schemes=self._schemes(cluster),
-        )
+        laws = {"delay": cluster.delay, "load_law": cluster.load_law}
+        schemes, policy = self._schemes(cluster), cluster.policy.value
+        document = self.document(effort, policy=policy, **laws, schemes=schemes)
         seconds: dict[str, FloatArray] = {}
         errors: dict[str, float] = {}
         lost: dict[str, float] = {}
@@ -116,17 +112,9 @@ class Ranking(CodedFigure):
             _block(str(group), part, HEAD if place == 0 else 0)
             for place, (group, part) in enumerate(groups.items())
         ]
-        return Picture(
-            panels,
-            columns=1,
-            width=style.TWO_PANELS,
-            height=8.9,
-            share="x",
-            legend=2,
-            last=[FASTER, SLOWER_THAN, BEST.title, BOLD.title],
-            names_left=True,
-            heights=heights,
-        )
+        how: Any = {"share": "x", "legend": 2, "names_left": True, "heights": heights}
+        last = [FASTER, SLOWER_THAN, BEST.title, BOLD.title]
+        return Picture(panels, 1, style.TWO_PANELS, 8.9, last=last, **how)
 
     def text(self, frame: pd.DataFrame) -> str:
         """All numbers, and who is fastest where."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -49,14 +50,10 @@ class Speedup(RunsFigure):
         """One row per load law, work, load and exact scheme that ErasureHead is compared with."""
         sections = base.BREAST_CANCER | base.delays_and_law("additive", base.QUICK_WORK, self.delay)
         target = effort.half_way_loss(self.document(effort, **sections))
-        rows = [
-            row
-            for law in base.LAWS
-            for work in WORKS
-            for load in self.loads
-            for row in self._compare(law, work, load, target, effort)
-        ]
-        return pd.DataFrame(rows)
+        grid = product(base.LAWS, WORKS, self.loads)
+        return pd.DataFrame(
+            [row for setting in grid for row in self._compare(*setting, target, effort)]
+        )
 
     def _compare(
         self, law: str, work: float, load: int, target: float, effort: Effort
@@ -74,7 +71,9 @@ class Speedup(RunsFigure):
             **base.delays_and_law(law, work, self.delay),
         )
         results = {cell.scheme["name"]: result for cell, result in effort.results(document)}
-        ours = results["erasurehead"]
+        seconds = {name: _seconds(result) for name, result in results.items()}
+        each = {name: _iteration(result) for name, result in results.items()}
+        ours = "erasurehead"
         return [
             {
                 "load_law": law,
@@ -82,16 +81,12 @@ class Speedup(RunsFigure):
                 "load": load,
                 "scheme": scheme,
                 "target": target,
-                "replications": len(ours.replications),
-                **interval_columns(
-                    "speedup", ratio_interval(_seconds(results[scheme]), _seconds(ours))
-                ),
-                **interval_columns(
-                    "per_iteration", ratio_interval(_iteration(results[scheme]), _iteration(ours))
-                ),
+                "replications": seconds[ours].size,
+                **interval_columns("speedup", ratio_interval(seconds[scheme], seconds[ours])),
+                **interval_columns("per_iteration", ratio_interval(each[scheme], each[ours])),
                 "iterations_to_target": _rounds(results[scheme], target),
-                "iterations_to_target_erasurehead": _rounds(ours, target),
-                "reached": float(np.isfinite(_seconds(ours)).mean()),
+                "iterations_to_target_erasurehead": _rounds(results[ours], target),
+                "reached": float(np.isfinite(seconds[ours]).mean()),
             }
             for scheme in EXACT
         ]

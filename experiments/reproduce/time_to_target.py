@@ -157,16 +157,9 @@ class TimeToTarget(CodedFigure):
                 self._rates(rows_of(part, kind=GRID), f"{title},\n{law} law")
                 for law, part in parts.items()
             ]
-        return Picture(
-            panels,
-            columns=len(base.LAWS),
-            width=style.TWO_PANELS,
-            height=7.6 * len(datasets) + 0.9,
-            share="rows",
-            legend=1,
-            last=[AT_OWN, AT_COMMON, NEVER],
-            heights=(1.5, 1.3) * len(datasets),
-        )
+        size = len(base.LAWS), style.TWO_PANELS, 7.6 * len(datasets) + 0.9
+        last, heights = [AT_OWN, AT_COMMON, NEVER], (1.5, 1.3) * len(datasets)
+        return Picture(panels, *size, share="rows", legend=1, last=last, heights=heights)
 
     def _ratios(self, frame: pd.DataFrame, law: str) -> Panel:
         schemes = self.contestants()
@@ -203,12 +196,11 @@ class TimeToTarget(CodedFigure):
             Points(Look(MUTED, ">", "none", NEVER), hollow=True),
         ]
         names = tuple(one.look.title for one in schemes.values())
-        return Panel(
-            Axis("time to target\nrelative to uncoded", True, (1, 2, 5), 0.8 * low, 1.02 * right),
-            Axis("", low=len(schemes) - 0.4, high=-1.6, names=names),
-            [*marks, replace(words, align="right", size=8.0), *keys],
-            f"{law} law",
-        )
+        title = "time to target\nrelative to uncoded"
+        across = Axis(title, True, (1, 2, 5), 0.8 * low, 1.02 * right)
+        down = Axis("", low=len(schemes) - 0.4, high=-1.6, names=names)
+        marks += [replace(words, align="right", size=8.0), *keys]
+        return Panel(across, down, marks, f"{law} law")
 
     def _rates(self, frame: pd.DataFrame, title: str) -> Panel:
         """Rows of schemes, columns of rates: how many times as long as at the best rate."""

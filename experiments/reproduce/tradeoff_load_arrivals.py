@@ -128,14 +128,9 @@ class TradeoffLoadArrivals(RunsFigure):
         rows = []
         for (work, law), front in groups:
             for _, row in front.sort_values("iteration_time").iterrows():
-                rows.append(
-                    [
-                        f"{law}, {work:g} s",
-                        _name(row),
-                        estimate_text(row["iteration_time"], row["iteration_time_se"]),
-                        estimate_text(row["loss_above_minimum"], row["loss_se"]),
-                    ]
-                )
+                seconds = estimate_text(row["iteration_time"], row["iteration_time_se"])
+                loss = estimate_text(row["loss_above_minimum"], row["loss_se"])
+                rows.append([f"{law}, {work:g} s", _name(row), seconds, loss])
         arrivals = sorted(set(rows_of(frame, scheme="erasurehead")["arrivals"]))
         header = ["law, work", "scheme", "s / iteration", "loss above minimum"]
         return (

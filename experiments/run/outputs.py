@@ -220,14 +220,8 @@ PACKAGES = ("numpy", "scipy", "simpy", "pandas", "pyarrow", "scikit-learn", "era
 
 def provenance() -> dict[str, Any]:
     """Versions, commit and host."""
-    return {
-        "versions": {
-            "python": platform.python_version(),
-            **{package: _version(package) for package in PACKAGES},
-        },
-        "commit": _commit(),
-        "host": platform.node(),
-    }
+    versions = {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}}
+    return {"versions": versions, "commit": _commit(), "host": platform.node()}
 
 
 def to_json(document: Mapping[str, Any]) -> bytes:
@@ -244,14 +238,10 @@ def _version(package: str) -> str | None:
 
 def _commit() -> str | None:
     try:
-        answer = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
-        )
+        command, quiet = ["git", "rev-parse", "HEAD"], subprocess.DEVNULL
+        here = Path(__file__).parent
+        return subprocess.check_output(
+            command, cwd=here, stderr=quiet, text=True, timeout=10
+        ).strip()
     except (OSError, subprocess.SubprocessError):
         return None
-    return answer.stdout.strip()

@@ -407,11 +407,8 @@ def _costliest(workers: Columns) -> dict[str, float]:
     if not workers["worker"].size:
         return {}
     worst = int(np.argmax(workers["cost"]))
-    return {
-        "costliest_worker": int(workers["worker"][worst]),
-        "costliest_worker_last": float(workers["last"][worst]),
-        "costliest_worker_cost": float(workers["cost"][worst]),
-    }
+    found = {f"costliest_worker_{name}": float(workers[name][worst]) for name in ("last", "cost")}
+    return {"costliest_worker": int(workers["worker"][worst]), **found}
 
 
 def _conditioning(result: CellResult) -> dict[str, float]:

@@ -65,13 +65,8 @@ def target_loss(problem: Problem, share: float = SHARE) -> float:
     zero = np.zeros(problem.features)
     from scipy.optimize import minimize  # a sixth of a second that other commands save
 
-    best = minimize(
-        objective,
-        zero,
-        jac=gradient,
-        method="L-BFGS-B",
-        options={"ftol": 1e-15, "gtol": 1e-10, "maxiter": 10_000},
-    ).x
+    until: Any = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 10_000}
+    best = minimize(objective, zero, jac=gradient, method="L-BFGS-B", options=until).x
     start, end = (float(problem.loss(beta[:, None])[0]) for beta in (zero, best))
     return start - share * (start - end)
 

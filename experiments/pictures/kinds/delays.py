@@ -84,14 +84,11 @@ class DelaysKind(PictureKind):
             for sample, (colour, line) in zip(drawn, ways, strict=True)
         ]
         later = [(sample, replace(look, title="")) for sample, look in shown]
-        return Picture(
-            panels=[_density(shown), _survival(later), _order_statistics(later)],
-            columns=3,
-            width=9.4,
-            height=3.5 + 0.12 * len(drawn) + 0.25 * (hidden > 0),
-            heading=left_out(hidden, "delay model", "of the sweep"),
-            last=[CLOSED.title, SHUFFLED.title],
-        )
+        panels = [_density(shown), _survival(later), _order_statistics(later)]
+        height = 3.5 + 0.12 * len(drawn) + 0.25 * (hidden > 0)
+        heading = left_out(hidden, "delay model", "of the sweep")
+        last = [CLOSED.title, SHUFFLED.title]
+        return Picture(panels, 3, 9.4, height, heading=heading, last=last)
 
 
 def samples(

@@ -222,18 +222,12 @@ class WorkersKind(PictureKind):
         more = len(records.summary) - len(rows)
         ended = Heat(_shares([row.last for row in rows]))
         waited = Heat(_shares([row.cost for row in rows]))
-        return Picture(
-            panels=[
-                Panel(Axis("worker"), Axis("", names=names), [ended], ENDED, grid=False),
-                Panel(Axis("worker"), Axis("", names=costs), [waited], WAITED, grid=False),
-            ],
-            columns=1,
-            width=style.TWO_PANELS,
-            height=2 * (0.5 + height * len(rows)) + 0.5,
-            share="x",
-            heading=left_out(more, "row"),
-            names_left=True,
-        )
+        panels = [
+            Panel(Axis("worker"), Axis("", names=names), [ended], ENDED, grid=False),
+            Panel(Axis("worker"), Axis("", names=costs), [waited], WAITED, grid=False),
+        ]
+        size = 1, style.TWO_PANELS, 2 * (0.5 + height * len(rows)) + 0.5
+        return Picture(panels, *size, "x", left_out(more, "row"), names_left=True)
 
 
 def _rows(records: Records) -> list[WorkersRow]:

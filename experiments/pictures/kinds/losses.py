@@ -287,13 +287,9 @@ class TradeoffKind(PanelKind):
             points.append(Points(Look(INK, "", "none", BARS[band]), dx=bars, dy=bars))
         line = Curve(FRONT, x[order], y[order], steps=True, width=1.0)
         gone = int((~drawn).sum())
-        return Panel(
-            _axis(COST.label, x, dx, 0.0),
-            _axis(METRICS[name].label, y, dy, LEAST_SPAN),
-            [line, *points],
-            records.title,
-            f"not shown: {gone} that diverged" if gone else "",
-        )
+        axes = _axis(COST.label, x, dx, 0.0), _axis(METRICS[name].label, y, dy, LEAST_SPAN)
+        remark = f"not shown: {gone} that diverged" if gone else ""
+        return Panel(*axes, [line, *points], records.title, remark)
 
     @override
     def last(self, band: Band) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 import pandas as pd
@@ -177,15 +177,11 @@ class AgainstKind(PictureKind):
         width = style.ONE_PANEL if in_a_row == 1 else style.TWO_PANELS
         entries = [*(look.title for look in looks.values()), *(key.title for key in keys)]
         beside = style.entries_in_a_row(entries, Picture.legend, width)
-        return Picture(
-            panels,
-            in_a_row,
-            width,
-            3.2 * -(-len(panels) // in_a_row) + 0.22 * -(-len(entries) // beside),
-            "y" if len(panels) > 1 else "",
-            left_out(len(groups) - len(panels), "point", "of the sweep"),
-            last=(*(key.title for key in keys), LEAST.title),
-        )
+        height = 3.2 * -(-len(panels) // in_a_row) + 0.22 * -(-len(entries) // beside)
+        heading = left_out(len(groups) - len(panels), "point", "of the sweep")
+        share: Literal["y", ""] = "y" if len(panels) > 1 else ""
+        last = (*(key.title for key in keys), LEAST.title)
+        return Picture(panels, in_a_row, width, height, share, heading, last=last)
 
     @override
     def charts(self, records: Records) -> Iterator[Chart]:
