@@ -34,8 +34,7 @@ class Kind:
 
     tag: str  # the section's key that holds the name
     family: type[Any]  # what all classes derive from
-    # the classes by name; their fields are the section's other keys
-    classes: Mapping[str, type[Any]]
+    classes: Mapping[str, type[Any]]  # by name; their fields are the section's other keys
     attribute: str = "name"  # the class variable in which a plugin's class says its name
 
 

@@ -99,8 +99,7 @@ def _data(value: Any, data_dir: Path | None) -> Iterator[Path]:
 
 
 NO_NUMBERS = ("name", "sweep")  # settings that change no number
-# settings that a resolved config keeps as they were written
-AS_GIVEN = ("network", "failures", "sweep")
+AS_GIVEN = ("network", "failures", "sweep")  # that a resolved config keeps as they were written
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,8 +159,7 @@ class Read:
     code: frozenset[str]  # the digests of plugins that it depends on
 
 
-# one ``Read`` for each setting, and one for each scheme under ``schemes``
-Reads = Mapping[str, tuple[Read, ...]]
+Reads = Mapping[str, tuple[Read, ...]]  # one for each setting, and one for each scheme
 
 
 def cells(document: Mapping[str, Any], data_dir: Path | None = None) -> list[Cell]:

@@ -78,8 +78,7 @@ def _entries(reader: Reader, section: Any) -> tuple[SchemeEntry, ...]:
     return tuple(entries)
 
 
-# a count that follows the number of workers
-OF_WORKERS = re.compile(r"n *([-/]) *([1-9][0-9]{0,6})")
+OF_WORKERS = re.compile(r"n *([-/]) *([1-9][0-9]{0,6})")  # a count that follows the workers
 
 
 def follows_workers(value: Any) -> re.Match[str] | None:
@@ -227,9 +226,8 @@ def _network(reader: Reader, value: Any) -> Network:
     return built
 
 
-def _failures(reader: Reader, value: Any) -> FailureSettings:
-    built: FailureSettings = reader.build(FailureSettings, value)
-    return built
+def _failures(reader: Reader, value: Any) -> Any:
+    return reader.build(FailureSettings, value)
 
 
 class Settings(BaseModel):

@@ -24,8 +24,7 @@ class TableCell:
     """A cell of a table; as a string it is its text, so that a sentence can hold it, too."""
 
     text: str  # what is written
-    # what it is sorted by, where that is a number; ``None`` sorts by the text
-    order: float | None = None
+    order: float | None = None  # what it is sorted by, if that is a number; else the text
 
     def __str__(self) -> str:
         return self.text
@@ -181,12 +180,10 @@ class Answer:
     subject: str  # what was asked about, such as the name of a table
     verdict: str  # the answer, one sentence or a few
     why: tuple[str, ...] = ()  # what it rests on, a sentence each
-    # what to do with it, a sentence each; commands stand between backticks
-    next: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()  # what to do with it, a sentence each; commands are in backticks
     command: str = ""  # how to ask again; empty where no command line was used
     notes: tuple[str, ...] = ()  # what should be known of the input, a line each
-    # how a measured table was read, a line each; empty where there is none
-    read: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()  # how a measured table was read, a line each, if there is one
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,8 +196,7 @@ class Page:
     question: Sequence[tuple[str, str]]  # what was asked, as terms and values
     sections: Sequence[Section]  # pictures and tables
     provenance: Sequence[tuple[str, str]] = ()  # where it comes from, as terms and values
-    # how to make it again; the answer's own command where nothing is said
-    commands: Sequence[Command] = ()
+    commands: Sequence[Command] = ()  # how to make it again, if not by the answer's own command
     config: str = ""  # the config as YAML; empty without one
     method: Sequence[str] = ()  # how the numbers were made, paragraphs
 

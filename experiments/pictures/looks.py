@@ -72,8 +72,7 @@ LOOKS: dict[str, Look] = {
     "gradient_table": Look("#3E0DC7", "+", DASHED, "gradient table"),
 }
 
-# what legends say of the lines under simulated points
-THEORY = Look(MUTED, "", SOLID, "lines: theory")
+THEORY = Look(MUTED, "", SOLID, "lines: theory")  # of the lines under simulated points
 OTHER_COLOURS = ("#A89A00", "#661100", "#2CA6A4", "#3B4CC0", "#C04F3B", "#6B7F00", "#8C564B")
 OTHER_MARKERS = ("v", "X", "<", ">", "p", "h")
 OTHER_LINES: tuple[LineStyle, ...] = (SOLID, DASHED, DOTTED)

@@ -28,8 +28,7 @@ class Axis:
 
     label: str  # what it measures, with the unit in parentheses
     log: bool = False  # logarithmic
-    # on a logarithmic axis, the mantissas of labelled ticks; powers of ten if empty
-    ticks: tuple[float, ...] = ()
+    ticks: tuple[float, ...] = ()  # labelled mantissas on a logarithmic axis; empty: powers of ten
     # low, high: its ends; ``None`` to fit the marks. ``low > high`` turns it around.
     low: float | None = None
     high: float | None = None
@@ -218,5 +217,4 @@ class Picture:
     legend: int = 3  # entries side by side, where so many fit; 0 for no legend in a file
     last: Sequence[str] = ()  # entries that stand at the end of the legend
     names_left: bool = False  # titles are set flush left
-    # of the rows of panels, relative to each other; empty where all are alike
-    heights: Sequence[float] = ()
+    heights: Sequence[float] = ()  # of the rows of panels, relative; empty where all are alike

@@ -20,8 +20,7 @@ from ..run import outputs
 from ..run.files import read_arrow
 
 IDENTITY = ("cell", "scheme", "label")
-# columns that ``iterations.parquet`` has at least
-RUN = (*IDENTITY, "replication", "iteration", "time")
+RUN = (*IDENTITY, "replication", "iteration", "time")  # what ``iterations.parquet`` has at least
 # columns that ``summary.parquet`` has at least
 MEANS = (*IDENTITY, "workers", "replications", "iteration_time_mean")
 # columns of ``timeline.parquet``

@@ -171,8 +171,7 @@ def legend_below(figure: Figure, columns: int = 3, last: Sequence[str] = ()) -> 
         )
 
 
-# inches: a character of a legend, and what stands beside it in a column
-CHARACTER, HANDLE = 0.075, 0.65
+CHARACTER, HANDLE = 0.075, 0.65  # inches of a character of a legend, and of what stands beside it
 
 
 def entries_in_a_row(labels: Sequence[str], columns: int, width: float) -> int:

@@ -34,8 +34,7 @@ class LocalStepsFigure(CodedFigure):
     title: ClassVar[str] = "Local steps, where a round is cheap and where it is dear"
 
     steps: tuple[int, ...] = (1, 4, 16, 64)  # H, local steps in a round
-    # seconds from the master to a worker and back, of the networks
-    round_trips: tuple[float, ...] = (0.02, 4.0)
+    round_trips: tuple[float, ...] = (0.02, 4.0)  # seconds to a worker and back, of each network
     iterations: int = 192
     replications: int = 8
     trials: int = 4  # replications, on other delays, on which rates are chosen

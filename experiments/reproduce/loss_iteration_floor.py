@@ -37,8 +37,12 @@ class LossIterationFloor(RunsFigure):
     name: ClassVar[str] = "loss_iteration_floor"
     title: ClassVar[str] = "Loss against iteration, and the noise floor"
 
-    # the values of r, the one that is shown with both bounds first
-    arrivals: tuple[int, ...] = (15, 6, 10, 20)
+    arrivals: tuple[int, ...] = (
+        15,
+        6,
+        10,
+        20,
+    )  # the values of r; the first is shown with both bounds
     load: int = 3  # d
     iterations: int = 50
     replications: int = 128

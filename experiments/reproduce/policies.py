@@ -37,8 +37,7 @@ MEANING = {
     Policy.DRAIN: "drain: all wait for the old task",
 }
 
-# a number of each replication, ``(R,)``, by policy and scheme
-Runs = dict[tuple[Policy, str], FloatArray]
+Runs = dict[tuple[Policy, str], FloatArray]  # of each replication, ``(R,)``, by policy and scheme
 
 
 @final

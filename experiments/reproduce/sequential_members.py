@@ -124,10 +124,8 @@ class Timed:
     staleness: int  # updates between the reading of a model and the use of its gradient
     rate: float  # the learning rate
     iterations: float  # to the target, mean; NaN where it is not reached
-    # for each measure ``(R,)``; NaN where the target is not reached
-    seconds: Mapping[str, FloatArray]
-    # share of rounds in which everybody is heard; NaN where that was not asked for
-    waits: float = np.nan
+    seconds: Mapping[str, FloatArray]  # of each measure, ``(R,)``; NaN short of the target
+    waits: float = np.nan  # share of rounds in which all are heard; NaN if not asked for
 
 
 # an exact scheme and its staleness -> the best learning rate, and iterations to the target
@@ -187,8 +185,7 @@ def load_of(scheme: Scheme) -> float:
     return float(scheme.assignment.loads.max())
 
 
-# parameters as they are written
-NAMES = {"load": "d", "wait_for": "r", "stragglers": "λ", "B": "B", "W": "W"}
+NAMES = {"load": "d", "wait_for": "r", "stragglers": "λ", "B": "B", "W": "W"}  # as they are written
 
 
 def parameters(section: Section) -> str:

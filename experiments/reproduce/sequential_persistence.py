@@ -78,8 +78,7 @@ class SequentialPersistence(RunsFigure):
     # correlations of a worker's state from round to round
     persistences: tuple[float, ...] = (0.0, 0.5, 0.8, 0.95, 0.99)
     replications: int = 32
-    # replications, on other delays, on which a family's member and rate are chosen
-    trials: int = 16
+    trials: int = 16  # replications, on other delays, that choose a family's member and rate
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, persistence, measure and family."""

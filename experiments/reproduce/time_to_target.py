@@ -45,8 +45,7 @@ class Contestant:
 GRID, OWN, COMMON = "grid", "own best rate", "uncoded's best rate"
 AT_OWN, AT_COMMON = f"at its {OWN}, written beside", f"at {COMMON}"
 TIMES = "times as long as at its best rate"
-# what the lightest shade would be: less than 1, so that no cell is as white as the paper
-LIGHTEST = 0.8
+LIGHTEST = 0.8  # of the lightest shade: less than 1, so that no cell is as white as the paper
 NEVER = "some replications do not reach it in these runs"
 
 

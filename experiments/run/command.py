@@ -59,8 +59,7 @@ class RunOptions:
     jobs: int = 1  # cells computed at the same time, each in a process of its own if more than one
     scheduler: str | None = None  # address of a Dask cluster that computes instead
     data_dir: Path | None = None  # where the public data sets lie
-    # where to write what every worker did, for a trace viewer; not at all if ``None``
-    timeline: Path | None = None
+    timeline: Path | None = None  # where a trace viewer finds what each worker did, if anywhere
     reads: Sequence[Path] = ()  # files that must not be replaced
     allow_large: bool = False  # run also what this machine seems too small for
     csv: bool = False  # also write each table as CSV
@@ -75,8 +74,7 @@ class Outcome:
 
     finished: list[Finished]  # cells with their results, in the config's order
     failed: list[tuple[Cell, str]]  # cells with the reason
-    # how long each cell took that was computed now, by key; the others were on disk
-    seconds: Mapping[str, float]
+    seconds: Mapping[str, float]  # of each cell that was computed now, by key; others were on disk
     summary: pd.DataFrame  # one row per finished cell
     warnings: tuple[str, ...]  # what the reader should know of the results, a line each
 
@@ -89,8 +87,7 @@ class Plan:
     options: RunOptions  # how it runs
     cells: list[Cell]  # all cells, in the config's order
     checked: Checked  # what is known of them before they run
-    # the cells that are not on disk yet, the longest first, so that none is left alone
-    todo: list[Cell]
+    todo: list[Cell]  # the cells that are not on disk yet, the longest first: none is left alone
     kept: Mapping[str, CellResult]  # the results of the others, by key
 
     def require_room(self) -> None:

@@ -43,11 +43,9 @@ class CellResult:
 
     per_iteration: Columns  # one row per replication and iteration (0 is the start)
     per_replication: Columns  # one row per replication: what is known only of a whole run
-    # one row per worker: how it spent its time, and how often others waited for it
-    per_worker: Columns
+    per_worker: Columns  # one row per worker: how it spent its time, how often others waited
     engine: str  # the engine that ran
-    # what rounding makes of the code; ``None`` for plain sums
-    conditioning: Conditioning | None = None
+    conditioning: Conditioning | None = None  # what rounding makes of the code; not of plain sums
 
     @cached_property
     def iterations(self) -> pd.DataFrame:
@@ -319,8 +317,7 @@ SOURCES = ("sim", "delay_models", "experiments/config", "experiments/run")
 # packages whose version can change a number
 LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn")
 CHECKSUM = b"checksum"
-# rows of a file that compression makes no smaller; it would take two thirds of its time
-SMALL = 1000
+SMALL = 1000  # rows of a file that compression makes no smaller; it takes two thirds of the time
 
 
 @cache

@@ -16,8 +16,7 @@ from typing_extensions import override
 from ..config.errors import ConfigError, at
 from .lanes import Item, Lane, Result, Task, tell_nobody
 
-# seconds that a scheduler has to answer: a busy one may be importing what a task needs
-PATIENCE = 8.0
+PATIENCE = 8.0  # seconds that a scheduler has to answer: it may be importing what a task needs
 FAREWELL = 1.0  # seconds that a scheduler has to let us go
 Answer = TypeVar("Answer")
 

@@ -321,8 +321,7 @@ def size(number: float) -> str:
 class Checked:
     """What is known of cells before any of them runs."""
 
-    # cells of a sweep whose values are each valid, but not together, by key
-    impossible: Mapping[str, str]
+    impossible: Mapping[str, str]  # cells of a sweep whose values do not go together, by key
     warnings: tuple[str, ...]  # what the reader should know of the results, a line each
     estimates: Mapping[str, Estimate]  # what each of the other cells will need, by key
 

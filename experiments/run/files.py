@@ -19,8 +19,7 @@ import pyarrow.parquet as pq
 from ..config.errors import ConfigError
 
 TEMPORARY = ".part"  # ending of files that are being written: ``.<name>.<process>.<random>.part``
-# characters of a file's name that stand in its temporary one: names have a largest length
-LONGEST = 40
+LONGEST = 40  # characters of a file's name that stand in its temporary one: names cannot be long
 
 KINDS = {
     stat.S_IFDIR: "a directory",

@@ -205,8 +205,7 @@ PRELOADED = [
     "sklearn.model_selection",
 ]
 
-# seconds between two messages of a process about its share, and between two attempts to start
-PAUSE = 0.2
+PAUSE = 0.2  # seconds between two messages of a process about its share, and two attempts to start
 STARTS = 5  # how often a process is started whose server dies
 SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 

@@ -38,8 +38,7 @@ CSV = tuple(str(Path(name).with_suffix(".csv")) for name in (ITERATIONS, SUMMARY
 CELLS = b"cell,scheme,label,"  # how each of them begins
 TIMELINE, EVENTS = "timeline.parquet", "timeline.json"
 REPORT, INDEX = "report.html", "index.html"
-# what ``erasurehead attack`` leaves
-ATTACK = ("attack.parquet", "attack.csv", "attack.png", "attack.svg")
+ATTACK = ("attack.parquet", "attack.csv", "attack.png", "attack.svg")  # of ``erasurehead attack``
 FILES = (CONFIG, MANIFEST, ITERATIONS, SUMMARY, WORKERS, TIMELINE, EVENTS, *CSV)
 PLOTS = "plots"
 FACT: Final = b"erasurehead.origin"  # where a Parquet file's metadata hold its origin

@@ -118,8 +118,7 @@ def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -
 
 # Closed forms beside what was simulated.
 
-# closed forms that a summary looks up, some hundredths of a second each; with more it has none
-MOST_KNOWN = 1000
+MOST_KNOWN = 1000  # closed forms, some hundredths of a second each; a summary with more has none
 # sections of a config on which iteration times and decoding errors depend
 TIMING = ("workers", "delay", "load_law", "policy", "schemes", "network", "failures")
 
@@ -148,7 +147,7 @@ class _Asked:
 
 def closed_form(cell: Cell) -> ClosedForm:
     """Mean iteration time and decoding error, where theory has them."""
-    return _closed_form(_asked(cell)) if not cell.inputs else _looked_up(cell)
+    return _looked_up(_asked(cell)) if not cell.inputs else _looked_up.__wrapped__(_asked(cell))
 
 
 def _asked(cell: Cell) -> _Asked:
@@ -159,12 +158,8 @@ def _asked(cell: Cell) -> _Asked:
 
 
 @lru_cache(maxsize=4 * MOST_KNOWN)
-def _closed_form(asked: _Asked) -> ClosedForm:
-    return _looked_up(asked.cell)
-
-
-def _looked_up(cell: Cell) -> ClosedForm:
-    settings = cell.settings
+def _looked_up(asked: _Asked) -> ClosedForm:
+    cell, settings = asked.cell, asked.cell.settings
     ideal = settings.network is None and settings.failures is None
     cancels = settings.policy is Policy.CANCEL
     try:

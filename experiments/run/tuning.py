@@ -21,8 +21,7 @@ from ...sim.types import FloatArray
 from ..config.build import Training
 from .compute import learn_each
 
-# the target is this share of the way from the zero model's loss to that of the best model
-SHARE = 0.99
+SHARE = 0.99  # of the way from the zero model's loss to the best model's, where the target lies
 # relative: so close to the target is there, or rounding would tell exact schemes apart
 ROUND_OFF = 1e-9
 

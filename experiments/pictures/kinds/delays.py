@@ -31,11 +31,9 @@ if TYPE_CHECKING:
     from ...config.cells import Cell
 
 MOST_LINES = 6  # delay models that stay legible in one picture
-# delays drawn for each model, where that takes no more than ``MOST_TAPES`` replications
-CELLS = 2**17
+CELLS = 2**17  # delays drawn for each model, if ``MOST_TAPES`` replications have so many
 MOST_TAPES = 64  # replications at most, however short the run: each tape draws a whole block
-# share of the delays that the density shows; the rest is what the survival function is for
-BULK = 0.95
+BULK = 0.95  # share of the delays that the density shows; the survival function shows the rest
 BINS = 60
 CLOSED = Look(INK, "", "--", "dashed: closed form")
 SHUFFLED = Look(INK, "", ":", "dotted: the same delays, shuffled")

@@ -218,8 +218,7 @@ class LossIterationKind(LossKind):
 
 
 COST = METRICS["iteration_time"]
-# the first that the summary has is drawn
-ACCURACY = (METRICS["final_train_loss"], METRICS["decoding_error"])
+ACCURACY = (METRICS["final_train_loss"], METRICS["decoding_error"])  # the first that there is
 FRONT = Look(MUTED, "", SOLID, "Pareto front")
 
 BARS: dict[Band, str] = {
@@ -227,8 +226,7 @@ BARS: dict[Band, str] = {
     "ci": "bars: 95 % confidence interval of the mean",
 }
 
-# the vertical axis spans at least this share of its values: a small difference looks small
-LEAST_SPAN = 0.1
+LEAST_SPAN = 0.1  # share of its values that the vertical axis spans: small differences look small
 MARGIN = 0.12
 
 

@@ -366,8 +366,7 @@ def _rules(mark: Rules, at: PanelScales) -> Markup:
     return piece('<path class="rule"{} d="{}"/>', dashed(mark.line, 1.0), d) if d else d
 
 
-# what SVG calls matplotlib's alignments
-ANCHORS = {"left": "start", "center": "middle", "right": "end"}
+ANCHORS = {"left": "start", "center": "middle", "right": "end"}  # of matplotlib's alignments
 LINE = 13.0  # units between the lines of a text
 
 

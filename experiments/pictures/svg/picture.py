@@ -234,8 +234,7 @@ def _said_mark(mark: Mark) -> str:
 # units that a panel is wide: alone, beside others, or of many rows
 ONE, SEVERAL, WIDE = 480.0, 400.0, 880.0
 TALL, LOW = 310.0, 268.0  # units that a panel is high: alone, or beside others
-# units that a row of bars or shades is high, at least and at most, where there is room
-ROW = (8.0, 24.0)
+ROW = (8.0, 24.0)  # units that a row of bars or shades is high, least and most, where there is room
 CROWDED = 15.0  # units that a row is high at most where there are three panels or more
 ROWS = 330.0  # units for rows that ``ROW`` does not bound
 MOST_TITLE = 120  # characters of an entry of a legend
