@@ -9,16 +9,15 @@ from typing import ClassVar, final
 import numpy as np
 import pandas as pd
 
-from ...delay_models import DelayModel, Tape
-from ...delay_models.parametric import Exponential, ShiftedExponential
+from ...delay_models import Tape
 from ...sim.engines import law as law_engine
 from ...sim.engines.run import Engine, Run
 from ...sim.engines.simulate import simulate
-from ...sim.load_laws import Additive, LoadLaw, Proportional
 from ...sim.schemes import SchemeFamily
 from ...sim.schemes.erasurehead import ErasureHead, FractionalRepetition
 from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
 from ...sim.theory.mean_times import mean_first_k
+from ..config.settings import section
 from ..pictures import looks, style
 from ..pictures.looks import INK, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
@@ -32,6 +31,7 @@ from .base import (
     Effort,
     PaperFigure,
     curve_of,
+    delays_and_law,
     estimate_text,
     markdown_table,
     mean_time,
@@ -96,11 +96,8 @@ class IterationTimeScale(PaperFigure):
         self, name: str, n: int, family: SchemeFamily, engine: Engine, rounds: int, effort: Effort
     ) -> tuple[float, float]:
         """Without a config, which has at most a million workers."""
-        delays: DelayModel = Exponential(rate=1 / self.delay)
-        load_law: LoadLaw = Additive(seconds_per_partition=EVEN_WORK)
-        if name == "proportional":
-            delays = ShiftedExponential(shift=EVEN_WORK, rate=1 / self.delay)
-            load_law = Proportional()
+        said = delays_and_law(name, EVEN_WORK, self.delay)
+        delays, load_law = (section(key, said[key]) for key in ("delay", "load_law"))
         run = Run(family.build(n), [Tape(delays, n, effort.seed, 0)], load_law, rounds)
         return mean_and_error(simulate(run, engine, heard=False, work=False).intervals[0])
 

@@ -215,12 +215,10 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            try:
+            with suppress(OSError):
                 if _same(handle, path):
-                    with suppress(OSError):
-                        path.unlink()
-            finally:
-                os.close(handle)
+                    path.unlink()
+            os.close(handle)
 
 
 @contextmanager
