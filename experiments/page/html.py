@@ -99,10 +99,8 @@ def drawn(section: Section, page_style: PageStyle) -> DrawnSection:
     named = [keys for keys in named if keys]
     common = set.union(*named) if len(named) > 1 and set.intersection(*named) else set()
     legend: dict[int, LegendEntry] = {}
-    for each in pictures if common else ():
-        for entry in each.entries:
-            if entry.key in common:
-                legend.setdefault(entry.key, entry)
+    for entry in (entry for each in pictures for entry in each.entries if entry.key in common):
+        legend.setdefault(entry.key, entry)
     for place, part in enumerate(parts):
         if part.drawn is not None:
             own = [entry for entry in part.drawn.entries if entry.key not in common]
@@ -153,22 +151,19 @@ def commands_in(text: str) -> list[str]:
 @cache
 def environment() -> Environment:
     """The templates; whatever they are given is escaped."""
+    loader = PackageLoader("erasurehead.experiments.page", TEMPLATES)
     made = Environment(
-        loader=PackageLoader("erasurehead.experiments.page", TEMPLATES),
+        loader=loader,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters["code"] = with_code
-    made.filters["commands"] = commands_in
-    made.filters["plain"] = escaped
+    made.filters |= {"code": with_code, "commands": commands_in, "plain": escaped}
     return made
 
 
 @cache
 def text(name: str) -> str:
-    """A script or a style page_style."""
-    return (resources("erasurehead.experiments.page") / TEMPLATES / name).read_text(
-        encoding="utf-8"
-    )
+    """A script or a style sheet."""
+    return (resources("erasurehead.experiments.page") / TEMPLATES / name).read_text("utf-8")

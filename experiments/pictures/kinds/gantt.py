@@ -74,20 +74,12 @@ class GanttKind(PictureKind):
         notes = _notes(records, spans, len(labels) - len(shown), len(workers))
         height = len(shown) * (0.3 + max(LEAST_HEIGHT, ROW * len(workers)))
         names = {label: "update" if label in free else "round" for label in shown}
-        return Picture(
-            panels=[
-                panel(spans[spans["label"] == label], workers, end, name)
-                for label, name in names.items()
-            ],
-            columns=1,
-            width=style.ONE_PANEL,
-            height=height + 1.3 + 0.22 * len(notes),
-            share="x",
-            heading="\n".join(notes),
-            legend=2,
-            last=[*(fill.title for fill in FILLS.values()), ENDS, ENDER.title],
-            names_left=True,
-        )
+        parts = [(spans[spans["label"] == label], name) for label, name in names.items()]
+        panels = [panel(own, workers, end, name) for own, name in parts]
+        size = 1, style.ONE_PANEL, height + 1.3 + 0.22 * len(notes)
+        last = [*(fill.title for fill in FILLS.values()), ENDS, ENDER.title]
+        heading = "\n".join(notes)
+        return Picture(panels, *size, "x", heading, legend=2, last=last, names_left=True)
 
 
 def without_rounds(iterations: pd.DataFrame) -> set[str]:
