@@ -215,10 +215,12 @@ def locked(folder: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            with suppress(OSError):
+            try:
                 if _same(handle, path):
-                    path.unlink()
-            os.close(handle)
+                    with suppress(OSError):
+                        path.unlink()
+            finally:
+                os.close(handle)
 
 
 @contextmanager
