@@ -96,7 +96,7 @@ def short(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def require_cells(cells: int, most: int | None) -> None:
+def require_cells(cells: int, most: int | None = MOST_CELLS) -> None:
     """Refuse a file with at least so many cells, if they may not be read; ``None``: all may. Raises
     ``UnusableFile``: naming both numbers."""
     if most is not None and cells > most:

@@ -22,15 +22,7 @@ from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import STRICT
-from ..files import (
-    MOST_CELLS,
-    UnusableFile,
-    read_npz,
-    reading,
-    require_cells,
-    require_regular,
-    short,
-)
+from ..files import UnusableFile, read_npz, reading, require_cells, require_regular, short
 from .assignments import Encoded
 from .base import Fixed, SchemeFamily
 from .codes import Decoded
@@ -158,5 +150,5 @@ def _from_matrix_market(path: Path) -> sparse.csr_array:
 
     with reading("Matrix Market"):
         rows, columns, entries, *_ = mminfo(path)
-        require_cells(max(rows, columns, entries), MOST_CELLS)
+        require_cells(max(rows, columns, entries))
         return sparse.csr_array(mmread(path)).astype(np.float64)
