@@ -1,10 +1,7 @@
-"""Cold starts: now and then a clump of workers has to be started before it can work.
-
-Measured on AWS Lambda (256 workers): most rounds have no cold start at all; one in ten or so has
-several at once, all of about the same length, far longer than the work itself. Their number varies
-four to six times as much as if each worker were hit by itself, and they are often next to each
-other.
-"""
+"""Cold starts: now and then a clump of workers has to be started before it can work. Measured on
+AWS Lambda (256 workers): most rounds have no cold start at all; one in ten or so has several at
+once, all of about the same length, far longer than the work itself. Their number varies four to six
+times as much as if each worker were hit by itself, and they are often next to each other."""
 
 from __future__ import annotations
 

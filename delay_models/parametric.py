@@ -1,8 +1,6 @@
-"""The classic laws, each a thin wrapper around ``scipy.stats``.
-
-Draws come from NumPy's generator, which is the same law and several times faster than
-``scipy.stats`` ``rvs``; the contract tests hold each draw to its CDF (Kolmogorov-Smirnov).
-"""
+"""The classic laws, each a thin wrapper around ``scipy.stats``. Draws come from NumPy's generator,
+which is the same law and several times faster than ``scipy.stats`` ``rvs``; the contract tests hold
+each draw to its CDF (Kolmogorov-Smirnov)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""Delays that were measured: a table replayed or resampled, and the authors' own stream.
-
-A replay is the same in every replication.
-"""
+"""Delays that were measured: a table replayed or resampled, and the authors' own stream. A replay
+is the same in every replication."""
 
 from __future__ import annotations
 

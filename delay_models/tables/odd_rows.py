@@ -1,9 +1,7 @@
-"""Rows that are no rounds: totals, copies, every row twice; and what may be: warm-up, phases.
-
-The first row of a text is a header if it holds names, or if it numbers the workers: 0, 1, 2, ... or
-1, 2, 3, ... A row that mixes names and numbers could be either, so it is an error, unless it is one
-name before numbered workers: an index.
-"""
+"""Rows that are no rounds: totals, copies, every row twice; and what may be: warm-up, phases. The
+first row of a text is a header if it holds names, or if it numbers the workers: 0, 1, 2, ... or 1,
+2, 3, ... A row that mixes names and numbers could be either, so it is an error, unless it is one
+name before numbered workers: an index."""
 
 from __future__ import annotations
 

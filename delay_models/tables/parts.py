@@ -1,10 +1,8 @@
-"""Parts of a step: the wait for the slowest worker that an all-reduce hides in it, and stages.
-
-In all-reduce training every rank's step ends when the slowest one has come, so that all ranks look
+"""Parts of a step: the wait for the slowest worker that an all-reduce hides in it, and stages. In
+all-reduce training every rank's step ends when the slowest one has come, so that all ranks look
 alike whoever is slow. Two signs tell such a table. Workers differ by next to nothing within a
 round; or what one has more in a round it has less in the next, for its wait ends there. Own times
-do neither, unless workers are equal, or take turns.
-"""
+do neither, unless workers are equal, or take turns."""
 
 from __future__ import annotations
 

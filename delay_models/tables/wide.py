@@ -1,8 +1,6 @@
-"""Wide tables: one row per round and one column per worker, and nothing else.
-
-A column that numbers the rounds, or is a clock, looks like the slowest worker of all. So every
-column must be a worker's by its name and by its numbers.
-"""
+"""Wide tables: one row per round and one column per worker, and nothing else. A column that numbers
+the rounds, or is a clock, looks like the slowest worker of all. So every column must be a worker's
+by its name and by its numbers."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
-"""The masters of real workers: what both do, and the one of a scheme with rounds.
-
-They ask the same objects as the event engine: the stopping rule's tally or ``Decisions`` when to
-update, the policy what becomes of unfinished work, the decoder for the decoding vector. Their clock
-is a real one, so no two messages come at the same instant.
-"""
+"""The masters of real workers: what both do, and the one of a scheme with rounds. They ask the same
+objects as the event engine: the stopping rule's tally or ``Decisions`` when to update, the policy
+what becomes of unfinished work, the decoder for the decoding vector. Their clock is a real one, so
+no two messages come at the same instant."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""The answer in sentences: verdict, reasons, what to do next, and how it was found.
-
-It reads the whole search. The page reads tables alone, so that a report need not load the search.
-"""
+"""The answer in sentences: verdict, reasons, what to do next, and how it was found. It reads the
+whole search. The page reads tables alone, so that a report need not load the search."""
 
 from __future__ import annotations
 

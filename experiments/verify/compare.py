@@ -1,8 +1,6 @@
-"""Simulated numbers against closed forms, as z-scores, and the bound for a whole table.
-
-A z-score is (simulated - expected) / standard error. A number that is the same in every round has
-no standard error; it must agree to a tolerance, and its z is 0 or infinite.
-"""
+"""Simulated numbers against closed forms, as z-scores, and the bound for a whole table. A z-score
+is (simulated - expected) / standard error. A number that is the same in every round has no standard
+error; it must agree to a tolerance, and its z is 0 or infinite."""
 
 from __future__ import annotations
 
