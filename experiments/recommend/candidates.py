@@ -28,7 +28,7 @@ from ..config.catalogue import Catalogue
 from ..config.cells import Cell
 from ..config.codec import plain
 from ..run.lanes import Share
-from .measure import REFUSALS, Refused, Simulation, too_much
+from .measure import REFUSALS, Simulation, too_much
 from .question import Goal
 
 Section = dict[str, Any]  # a section of a config: a scheme's name and its fields
@@ -385,8 +385,8 @@ class Profile:
         return self.holds > 1 and not self.barrierless
 
 
-def profile(simulation: Simulation, share: Share = lambda done: None) -> Profile | Refused:
-    """Build a scheme, and ask theory."""
+def profile(simulation: Simulation, share: Share = lambda done: None) -> Profile | str:
+    """Build a scheme, and ask theory; or why it cannot be simulated here."""
     try:
         cell = simulation.cell()
         run = build.timing(cell, 1 if cell.settings.problem is not None else None)
@@ -395,7 +395,7 @@ def profile(simulation: Simulation, share: Share = lambda done: None) -> Profile
         expected = closed_forms(run, simulation.goal)
         return Profile(cell.label, _holds(run, cell), isinstance(run.scheme, Barrierless), expected)
     except REFUSALS as error:
-        return Refused(str(error))
+        return str(error)
 
 
 def _holds(run: Run, cell: Cell) -> int:

@@ -40,13 +40,6 @@ REFUSALS = (ConfigError, EngineRefused, InvalidParameter, NeverEnough)
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A scheme that cannot be simulated here, and why."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
 class Simulation:
     """One scheme on one set of delays, as plain values that any process can take."""
 
@@ -253,17 +246,17 @@ def _heard(run: Run, trace: Trace) -> FloatArray:
 LONGEST, LARGEST = 60.0, 2**30  # seconds and bytes that one simulation may take, as estimated
 
 
-def too_much(run: Run, cell: Cell) -> Refused | None:
+def too_much(run: Run, cell: Cell) -> str | None:
     """Why a run is not simulated here, if it would take long or much memory."""
     cost = estimate(run, cell.settings.engine)
     if cost.seconds <= LONGEST and cost.memory <= LARGEST:
         return None
     needs = f"about {cost.seconds:.0f} s and {size(cost.memory)}"
-    return Refused(f"would take {needs} to simulate once; run it alone")
+    return f"would take {needs} to simulate once; run it alone"
 
 
-def performance(simulation: Simulation, share: Share = lambda done: None) -> Performance | Refused:
-    """Run one simulation: the engine once, and the learner once for each rate."""
+def performance(simulation: Simulation, share: Share = lambda done: None) -> Performance | str:
+    """Run one simulation: the engine once, the learner for each rate; or why that cannot be."""
     try:
         cell = simulation.cell()
         data = replace(simulation, other_delays=0).cell() if simulation.other_delays else cell
@@ -275,7 +268,7 @@ def performance(simulation: Simulation, share: Share = lambda done: None) -> Per
         with one_thread():
             return _simulated(simulation, cell, run, learning, share)
     except REFUSALS as error:
-        return Refused(str(error))
+        return str(error)
 
 
 def _simulated(

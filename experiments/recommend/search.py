@@ -12,7 +12,7 @@ import numpy as np
 from ..run.lanes import Died, Lane, Task, map_unordered
 from .candidates import CLOCK, Expected, profile
 from .contender import Contender, remaining, to_goal
-from .measure import Performance, Refused, Simulation, performance
+from .measure import Performance, Simulation, performance
 from .question import ANYTHING, Order, Question
 from .scenario import MOST_REPEATS
 
@@ -73,17 +73,17 @@ class Search:
         )
 
     def results(
-        self, task: Task[Simulation, Result | Refused], simulations: Sequence[Simulation]
-    ) -> list[Result | Refused]:
+        self, task: Task[Simulation, Result | str], simulations: Sequence[Simulation]
+    ) -> list[Result | str]:
         """What a task finds out, in the order of the simulations, in lanes if there are any."""
         start, length = self.part
 
         def tell(done: float) -> None:
             self.progress(start + length * done / max(1, len(simulations)), STAGES)
 
-        found: dict[int, Result | Refused] = {}
+        found: dict[int, Result | str] = {}
         for one, result in map_unordered(task, simulations, self.lanes, tell):
-            found[one.index] = Refused(result.reason) if isinstance(result, Died) else result
+            found[one.index] = result.reason if isinstance(result, Died) else result
         return [found[one.index] for one in simulations]
 
     def measure(
@@ -101,8 +101,8 @@ class Search:
             self.simulation(one, replications, own, delays, bar) for one, own in rates.items()
         ]
         for one, result in zip(rates, self.results(performance, simulations), strict=True):
-            if isinstance(result, Refused):
-                one.refuse(result.reason)
+            if isinstance(result, str):
+                one.refuse(result)
             else:
                 yield one, result
 
@@ -110,8 +110,8 @@ class Search:
         """Build schemes, unless they would take too long, and note what is known of each."""
         simulations = [self.simulation(one, replications) for one in contenders]
         for one, known in zip(contenders, self.results(profile, simulations), strict=True):
-            if isinstance(known, Refused):
-                one.refuse(known.reason)
+            if isinstance(known, str):
+                one.refuse(known)
                 continue
             one.profile, one.expected = known, known.expected
             one.keep_limits(self.question, {"load": float(known.holds)})

@@ -383,7 +383,7 @@ def brute(
         one = Contender(0, section, False)
         simulation = found.search.simulation(one, replications, (), delays)
         result = measure.performance(simulation)
-        return np.inf if isinstance(result, measure.Refused) else float(result.values.mean())
+        return np.inf if isinstance(result, str) else float(result.values.mean())
 
     best = min(map(seconds, sections))
     assert seconds(dict(found.winner.section)) <= WITHIN * best, verdict(found)
