@@ -179,22 +179,22 @@ class Steps(ABC):
 
     @property
     def recovered(self) -> FloatArray:
-        """See ``Measured.recovered``."""
+        """``(R, U)`` share of the partitions; see ``Measured``."""
         return self._measured.recovered
 
     @property
     def error(self) -> FloatArray:
-        """See ``Measured.error``."""
+        """``(R, U)`` decoding errors; see ``Measured``."""
         return self._measured.error
 
     @property
     def shares(self) -> FloatArray | None:
-        """See ``Measured.shares``."""
+        """``(R, k)`` shares of the updates; see ``Measured``."""
         return self._measured.shares
 
     @property
     def staleness(self) -> FloatArray | None:
-        """See ``Measured.staleness``."""
+        """``(R, U)`` updates; see ``Measured``."""
         return self._measured.staleness
 
     @property

@@ -49,11 +49,11 @@ class TableTape:
 
     @property
     def block_rounds(self) -> int:
-        """All rounds."""
+        """All rounds: they are there already."""
         return len(self.table)
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
-        """See ``TapeLike.rows``."""
+        """The same seconds for every stream."""
         return self.table[start:stop]
 
 

@@ -123,7 +123,7 @@ def columns_of(stages: Stages, places: Sequence[int]) -> Stages:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Measured delays."""
+    """Measured delays of some workers, at one or several loads."""
 
     hosts: tuple[str, ...]  # workers' names, one a column; ``"0"``, ``"1"``, ... without any
     # ``{load: (rounds, n) seconds}``, loads ascending, the key ``None`` without a column load.

@@ -113,7 +113,7 @@ SEED = 20190402
 
 @dataclass(frozen=True, eq=False)
 class Cold:
-    """What was found."""
+    """Which calls were cold starts, and how long these take."""
 
     cells: tuple[NDArray[np.bool_], ...]  # ``(rounds, n)`` bool per table: cold starts
     beyond: float  # they take longer than this many seconds, the others less

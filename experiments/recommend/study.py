@@ -121,7 +121,7 @@ def _expected(one: Contender) -> float:
 
 @dataclass(frozen=True, eq=False)
 class Recommendation:
-    """What was found."""
+    """The answer to a question, and the search that found it."""
 
     search: Search  # the question, and all contenders
     finalists: tuple[Contender, ...]  # those that stayed, also the config's own; the best first

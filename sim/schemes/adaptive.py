@@ -80,7 +80,7 @@ class AdaptiveK(SchemeFamily):
 @final
 @plain_dataclass(frozen=True, eq=False)
 class Progress:
-    """What ``GrowingK`` remembers."""
+    """What ``GrowingK`` remembers of past rounds."""
 
     first: bool  # whether no round has ended yet: its gradient has none before it
     arrivals: IntArray  # ``(R,)`` r

@@ -59,9 +59,13 @@ class Tally:
             self.alarms.append(0.0)
 
     def arrive(self, message: int, now: float) -> bool:
-        """Note a message at an instant, on the clock of the round's opening; True when the master
-        has enough. Message j m + i is the i-th of worker j's m, a row of the encoding matrix, and
-        is noted once."""
+        """Note a message; True when the master has enough.
+
+        Args:
+            message: its row in the encoding matrix. With m messages per worker, worker j sends
+                messages j m, ..., j m + m - 1. No message is noted twice.
+            now: the instant, on the clock of the round's opening.
+        """
         self._arrived[message] = True
         return bool(self._rule.enough(self._arrived))
 
@@ -278,7 +282,11 @@ class FirstK(StoppingRule):
 @final
 @dataclass(frozen=True, eq=False)
 class FirstKEach(StoppingRule):
-    """Stop at ``k[r]`` arrivals in replication r: ``(R,)``, 0 to n."""
+    """Stop at ``k[r]`` arrivals in replication r.
+
+    Args:
+        k: ``(R,)`` arrivals, 0 to n.
+    """
 
     k: IntArray
 

@@ -30,21 +30,33 @@ ROUNDING = 1e-12  # relative slack on the largest step, for a step computed from
 
 @dataclass(frozen=True)
 class LeastSquaresSpectrum:
-    """The constants of f(x) = mean (y - X x)^2 + l2 ||x||^2 that the bound needs."""
+    """The constants of f(x) = mean (y - X x)^2 + l2 ||x||^2 that the bound needs.
 
-    smoothness: float  # beta, the largest eigenvalue of the Hessian 2 X'X / N + 2 l2
-    pl_constant: float  # mu, its smallest eigenvalue that is not 0
-    minimum: float  # f*
-    minimiser: FloatArray  # x*, ``(p,)``, the shortest one
-    l2: float  # the regularisation
+    Attributes:
+        smoothness: beta, the largest eigenvalue of the Hessian 2 X'X / N + 2 l2.
+        pl_constant: mu, its smallest eigenvalue that is not 0.
+        minimum: f*.
+        minimiser: x*, ``(p,)``, the shortest one.
+        l2: the regularisation.
+    """
+
+    smoothness: float
+    pl_constant: float
+    minimum: float
+    minimiser: FloatArray
+    l2: float
 
 
 def least_squares_spectrum(
     features: FloatArray, targets: FloatArray, l2: float = 0.0
 ) -> LeastSquaresSpectrum:
-    """The spectrum of a least-squares problem with dense data ``(N, p)`` and ``(N,)``. Cost: one
-    singular value decomposition of the data. Raises ``InvalidParameter``: shapes that do not fit,
-    data that are all 0, or a negative ``l2``."""
+    """The spectrum of a least-squares problem with dense data ``(N, p)`` and ``(N,)``.
+
+    Cost: one singular value decomposition of the data.
+
+    Raises:
+        InvalidParameter: shapes that do not fit, data that are all 0, or a negative ``l2``.
+    """
     require_non_negative("l2", l2)
     if features.ndim != 2 or targets.shape != features.shape[:1]:
         valid = f"must be (N,) for features (N, p) of shape {features.shape}"
@@ -64,7 +76,10 @@ def least_squares_spectrum(
 
 def gradient_descent_rate(smoothness: float, pl_constant: float, step: float) -> float:
     """Factor on f - f* per step of full gradient descent: 1 - step * mu, for step <= 1 / beta.
-    Raises ``InvalidParameter``: the step is too long, or not 0 < mu <= beta."""
+
+    Raises:
+        InvalidParameter: the step is too long, or not 0 < mu <= beta.
+    """
     _check_curvature(smoothness, pl_constant)
     _check_step(step, 1.0 / smoothness)
     return 1.0 - step * pl_constant
@@ -93,8 +108,8 @@ class ErasureBound:
             a negative spread, gap or l2.
     """
 
-    smoothness: float  # beta
-    pl_constant: float  # mu
+    smoothness: float
+    pl_constant: float
     erasure: GroupErasure  # the scheme's groups, arrivals and scale
     step: float  # eta, on the gradient of the mean over rows
     # V, the largest sum over groups of ||grad f_b||^2 on the path, where grad f_b is the group's
@@ -147,10 +162,14 @@ class ErasureBound:
 
 
 def expected_total_time(iterations: float, iteration_time: float) -> float:
-    """E[seconds of a run] = E[number of rounds] * E[seconds of a round] (Wald's identity). Needs
-    rounds that are independent and identically distributed, and a number of rounds that does not
-    look ahead: a fixed number, or the first round at which the loss meets a target. Raises
-    ``InvalidParameter``: a number that is negative or NaN."""
+    """E[seconds of a run] = E[number of rounds] * E[seconds of a round] (Wald's identity).
+
+    Needs rounds that are independent and identically distributed, and a number of rounds that
+    does not look ahead: a fixed number, or the first round at which the loss meets a target.
+
+    Raises:
+        InvalidParameter: a number that is negative or NaN.
+    """
     require_non_negative("iterations", iterations)
     if not iteration_time >= 0:
         raise InvalidParameter("iteration_time", iteration_time, "must be a number >= 0")

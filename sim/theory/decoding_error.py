@@ -29,9 +29,17 @@ from ..types import FloatArray
 
 @dataclass(frozen=True)
 class GroupErasure:
-    """One message per group of d workers (and partitions) heard, times ``scale``, after r random
-    arrivals of n. Raises ``InvalidParameter``: d does not divide n, r is not 1 to n, or the scale
-    not above 0."""
+    """One message per group heard, times ``scale``, after r random arrivals of n.
+
+    Attributes:
+        workers: n.
+        size: d, workers (and partitions) in a group; d divides n.
+        arrivals: r, 1 to n.
+        scale: factor on the decoded sum, > 0.
+
+    Raises:
+        InvalidParameter: the fields do not fit each other.
+    """
 
     workers: int
     size: int
@@ -105,9 +113,13 @@ def _square(groups: FloatArray) -> float:
 
 def one_step_error(workers: int, partitions: int, load: int, arrivals: int) -> float:
     """E||w - 1||^2 of any 0/1 code with equal row sums d and equal column sums, one-step decoded.
-    One-step: the sum of what arrived, times k / (r d). k (k - d) (n - r) / (r d (n - 1)) for every
-    such code. Raises ``InvalidParameter``: an impossible argument; equal column sums need k to
-    divide n d."""
+
+    One-step: the sum of what arrived, times k / (r d). k (k - d) (n - r) / (r d (n - 1))
+    for every such code.
+
+    Raises:
+        InvalidParameter: an impossible argument; equal column sums need k to divide n d.
+    """
     n, k, d, r = workers, partitions, load, arrivals
     require_count("workers", n)
     require_count("partitions", k)
@@ -120,9 +132,13 @@ def one_step_error(workers: int, partitions: int, load: int, arrivals: int) -> f
 
 
 def bernoulli_error(partitions: int, load: float, arrivals: int) -> float:
-    """E||w - 1||^2 of a code with independent Bernoulli(d/k) entries, one-step decoded. k (k - d) /
-    (r d), the mean over codes and arrivals. Raises ``InvalidParameter``: an impossible argument;
-    the load may be a fraction, up to k."""
+    """E||w - 1||^2 of a code with independent Bernoulli(d/k) entries, one-step decoded.
+
+    k (k - d) / (r d), the mean over codes and arrivals.
+
+    Raises:
+        InvalidParameter: an impossible argument; the load may be a fraction, up to k.
+    """
     require_count("partitions", partitions)
     require_count("arrivals", arrivals)
     require_positive("load", load)
@@ -135,10 +151,16 @@ def stochastic_block_error(
     workers: int, load: float, community: int, inside: float, arrivals: int
 ) -> float:
     """E||w - 1||^2 of a stochastic block code, one-step decoded: the mean over codes and arrivals.
+
     With c = k / (r d), h = r b / k, v = r (b/k) (1 - b/k) (k - r) / (k - 1) the variance of the
-    arrivals from a community of b, and p, q the probabilities inside and outside it: k c^2 (h p (1
-    - p) + (r - h) q (1 - q) + (p - q)^2 v). The mean weight is 1. Raises ``InvalidParameter``.
-    Source: Charles, Papailiopoulos (arXiv 1805.10378); the closed form is our derivation."""
+    arrivals from a community of b, and p, q the probabilities inside and outside it:
+    k c^2 (h p (1 - p) + (r - h) q (1 - q) + (p - q)^2 v). The mean weight is 1.
+
+    Source: Charles, Papailiopoulos (arXiv 1805.10378); the closed form is our derivation.
+
+    Raises:
+        InvalidParameter: an impossible argument.
+    """
     k, r, b, p = workers, arrivals, community, inside
     require_group(b, k)
     require_count("arrivals", r, workers=k)
@@ -152,9 +174,13 @@ def stochastic_block_error(
 
 
 def design_error(workers: int, load: int, arrivals: int) -> float:
-    """||w - 1||^2 of a symmetric block design after any r arrivals, with the best common weight. v
-    - d^2 r / (d + lambda (r - 1)), lambda = d (d - 1) / (v - 1): Kadhe et al. Raises
-    ``InvalidParameter``: an impossible argument."""
+    """||w - 1||^2 of a symmetric block design after any r arrivals, with the best common weight.
+
+    v - d^2 r / (d + lambda (r - 1)), lambda = d (d - 1) / (v - 1): Kadhe et al.
+
+    Raises:
+        InvalidParameter: an impossible argument.
+    """
     require_count("arrivals", arrivals, workers=workers)
     require_count("load", load, workers=workers)
     shared = load * (load - 1) / (workers - 1) if workers > 1 else 0.0
@@ -162,10 +188,20 @@ def design_error(workers: int, load: int, arrivals: int) -> float:
 
 
 def expander_bound(workers: int, load: int, second: float, arrivals: int) -> float:
-    """The most that ||w - 1||^2 can be after any r arrivals of a regular graph's code, with
-    ``second`` lambda, the second largest size of an eigenvalue. (lambda / d)^2 n s / (n - s) with s
-    = n - r, for the weight n / (r d) of each arrival: Raviv et al. (arXiv 1707.03858). Raises
-    ``InvalidParameter``: an impossible argument."""
+    """The most that ||w - 1||^2 can be after any r arrivals of a regular graph's code.
+
+    (lambda / d)^2 n s / (n - s) with s = n - r, for the weight n / (r d) of each arrival: Raviv et
+    al. (arXiv 1707.03858).
+
+    Args:
+        workers: n.
+        load: d.
+        second: lambda, the second largest size of an eigenvalue.
+        arrivals: r.
+
+    Raises:
+        InvalidParameter: an impossible argument.
+    """
     require_count("arrivals", arrivals, workers=workers)
     require_count("load", load, workers=workers)
     require_non_negative("second", second)
@@ -173,9 +209,17 @@ def expander_bound(workers: int, load: int, second: float, arrivals: int) -> flo
 
 
 def quorum_error(workers: int, wait_for: int, heard: float, rescale: bool = True) -> float:
-    """E||w - 1||^2 where K = ``wait_for`` arrive, and each of the others with probability
-    ``heard``. E[n (n - m) / m], or E[n - m] without ``rescale``, with m - K binomial. That is a
-    quorum with grace g, for exponential times with p = 1 - exp(-rate g); by inspection."""
+    """E||w - 1||^2 where ``wait_for`` arrive, and each of the others with one probability.
+
+    E[n (n - m) / m], or E[n - m] without ``rescale``, with m - K binomial. That is a quorum with
+    grace g, for exponential times with p = 1 - exp(-rate g); by inspection.
+
+    Args:
+        workers: n.
+        wait_for: K.
+        heard: p, the chance that a worker beyond the first K arrives.
+        rescale: multiply the sum of m arrivals by n / m.
+    """
     require_count("workers", workers)
     require_count("wait_for", wait_for, workers=workers)
     if not 0.0 <= heard <= 1.0:
@@ -228,10 +272,14 @@ def expected_decoding_error(scheme: Scheme) -> float | None:
 
 
 def common_weight_error(code: Assignment, arrivals: int, weight: float) -> float:
-    """E||w - 1||^2 of one code over random sets of r of its n messages, all with one weight c. With
-    b_j the rows of B: k - 2 c (r/n) sum_ji B_ji + c^2 (r/n) (q + (r - 1)/(n - 1) (p - q)), q =
-    sum_j ||b_j||^2 and p = ||sum_j b_j||^2. Our derivation. Raises ``InvalidParameter``: more
-    arrivals than messages."""
+    """E||w - 1||^2 of one code over random sets of r of its n messages, all with one weight c.
+
+    With b_j the rows of B: k - 2 c (r/n) sum_ji B_ji + c^2 (r/n) (q + (r - 1)/(n - 1) (p - q)),
+    q = sum_j ||b_j||^2 and p = ||sum_j b_j||^2. Our derivation.
+
+    Raises:
+        InvalidParameter: more arrivals than messages.
+    """
     b, r = code.encoding, arrivals
     n, k = b.shape
     require_count("arrivals", r, workers=n)

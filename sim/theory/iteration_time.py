@@ -84,12 +84,17 @@ FAR = np.array([1e-40, 1e-60])  # probabilities between which the tail's slope i
 
 @dataclass(frozen=True)
 class IterationTimeLaw:
-    """How long one round lasts, in seconds, from the start of the round: of a stopping rule, as
-    arrivals and deadlines, and the law of one worker's time at its load. Moments are integrals of
-    the CDF, to about 1e-9 relative for a law with ``sf``. Without one, the part at probabilities
-    below 1e-10 is extrapolated: a light tail has nothing there, and a Pareto mean with alpha 1.05
-    loses about 1e-6 relative, but most of the variance of a log-normal law with sigma 3 is there.
-    Cost: about 15,000 evaluations of the worker's law."""
+    """How long one round lasts, in seconds, from the start of the round.
+
+    Attributes:
+        demand: the stopping rule, as arrivals and deadlines.
+        worker: the law of one worker's time at its load.
+
+    Moments are integrals of the CDF, to about 1e-9 relative for a law with ``sf``. Without one, the
+    part at probabilities below 1e-10 is extrapolated: a light tail has nothing there, and a Pareto
+    mean with alpha 1.05 loses about 1e-6 relative, but most of the variance of a log-normal law
+    with sigma 3 is there. Cost: about 15,000 evaluations of the worker's law.
+    """
 
     demand: Demand
     worker: WorkerTime
@@ -135,8 +140,11 @@ class IterationTimeLaw:
         return np.asarray(1.0 - self.sf(seconds))
 
     def quantile(self, probability: ArrayLike) -> FloatArray:
-        """The smallest t with ``cdf(t) >= probability``, elementwise; raises ``InvalidParameter``
-        for a probability that is not in [0, 1]."""
+        """The smallest t with ``cdf(t) >= probability``, elementwise.
+
+        Raises:
+            InvalidParameter: a probability that is not in [0, 1].
+        """
         q = np.asarray(probability, dtype=np.float64)
         if not np.all((q >= 0.0) & (q <= 1.0)):
             raise InvalidParameter("probability", probability, "must be between 0 and 1")
@@ -249,9 +257,14 @@ class StagesLaw(IterationTimeLaw):
 def iteration_time_law(
     rule: StoppingRule, workers: int, worker: WorkerTime
 ) -> IterationTimeLaw | NoFormula:
-    """The law of a round's duration for a stopping rule, n workers and one law of their times, or
-    the reason why it is not closed. Raises ``InvalidParameter``: the rule does not fit the number
-    of workers."""
+    """The law of a round's duration for a stopping rule, n workers and one law of their times.
+
+    Returns:
+        ``NoFormula`` with the reason when the rule has no closed form.
+
+    Raises:
+        InvalidParameter: the rule does not fit the number of workers.
+    """
     require_count("workers", workers)
     asked = demand(rule, workers)
     return asked if isinstance(asked, NoFormula) else IterationTimeLaw(asked, worker)
@@ -260,12 +273,16 @@ def iteration_time_law(
 def scheme_iteration_time(
     scheme: Scheme, delay: DelayLaw, law: LoadLaw
 ) -> IterationTimeLaw | NoFormula:
-    """``iteration_time_law`` of a scheme, given the unit delay and the load law. For
-    ``drop_compute`` it is known only if the micro-batch under way is dropped: a round then takes
-    the last worker's time, or tau if that is shorter. Of local steps it is the law of an iteration,
-    the H-th part of a round. ``NoFormula`` when the plan changes, when a worker gives up by itself
-    or sends several messages, when loads differ, or when the worker's time or the rule has no
-    closed form."""
+    """``iteration_time_law`` of a scheme, given the unit delay and the load law.
+
+    For ``drop_compute`` it is known only if the micro-batch under way is dropped: a round then
+    takes the last worker's time, or tau if that is shorter. Of local steps it is the law of an
+    iteration, the H-th part of a round.
+
+    Returns:
+        ``NoFormula`` when the plan changes, when a worker gives up by itself or sends several
+        messages, when loads differ, or when the worker's time or the rule has no closed form.
+    """
     if isinstance(scheme, TimeLimited):
         if not (scheme.sharp or scheme.exact):
             return NoFormula("how far a worker goes beyond its patience has no closed form")

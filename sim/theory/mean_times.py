@@ -167,17 +167,26 @@ def mean_ssp(ahead: int, rate: float) -> float:
 
 
 def asynchronous_weights(mean_times: ArrayLike) -> FloatArray:
-    """What each worker's own data weigh in plain asynchronous descent, ``(n,)``; fair is 1. With
-    tau the ``(n,)`` mean seconds of each worker's gradient, worker j delivers 1 / tau_j gradients a
-    second: its weight is (1 / tau_j) / mean(1 / tau). So descent ends at the optimum of losses that
-    are weighed like this; ``rescale`` makes them equal. Elementary renewal theorem."""
+    """What each worker's own data weigh in plain asynchronous descent, ``(n,)``; fair is 1.
+
+    Worker j delivers 1 / tau_j gradients a second: its weight is (1 / tau_j) / mean(1 / tau). So
+    descent ends at the optimum of losses that are weighed like this; ``rescale`` makes them equal.
+    Elementary renewal theorem.
+
+    Args:
+        mean_times: tau, ``(n,)`` mean seconds of each worker's gradient.
+    """
     rates = _rates(mean_times)
     return np.asarray(rates / rates.mean())
 
 
 def least_seconds(mean_times: ArrayLike) -> float:
-    """Seconds per n gradients below which no method comes with workers of mean seconds tau: n /
-    sum_j 1 / tau_j. Nobody ever waits there, and all gradients count. Elementary renewal theorem.
+    """Seconds per n gradients below which no method comes with these workers: n / sum_j 1 / tau_j.
+
+    Nobody ever waits there, and every gradient counts. Elementary renewal theorem.
+
+    Args:
+        mean_times: tau, ``(n,)`` mean seconds of each worker's gradient.
     """
     rates = _rates(mean_times)
     return float(rates.size / rates.sum())

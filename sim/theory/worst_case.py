@@ -39,7 +39,13 @@ DENSE = 2000  # workers, or partitions, up to which all singular values are comp
 
 @dataclass(frozen=True)
 class Bound:
-    """The most that ||w - 1||^2 can be; ``attained``: some set of stragglers reaches it."""
+    """The most that ||w - 1||^2 can be.
+
+    Attributes:
+        value: the bound.
+        attained: whether some set of stragglers reaches it.
+        source: what kind of bound it is.
+    """
 
     value: float
     attained: bool
@@ -57,7 +63,11 @@ class WorstCase(ABC):
 @final
 @dataclass(frozen=True)
 class Tolerant(WorstCase):
-    """A code that is exact with at most so many stragglers."""
+    """A code that is exact with at most so many stragglers.
+
+    Args:
+        tolerated: stragglers.
+    """
 
     tolerated: int
 
@@ -74,10 +84,14 @@ class GroupsLost(WorstCase):
     The same holds for d classes of n / d workers, of which the master takes the most complete one:
     s stragglers leave floor(s / d) workers, with d partitions each, missing in every class.
 
-    The worst s stragglers are floor(s / d) whole groups. With l partitions lost the error is l + (n
-    - l) (c - 1)^2, where each group that was heard has the weight c, or ``None`` for n / (n - l),
-    which of single workers is n / (n - s). It is linear in l: for c > 2 the fewest lost groups are
-    the worst.
+    The worst s stragglers are floor(s / d) whole groups. With l partitions lost the error is
+    l + (n - l) (c - 1)^2, where each group that was heard has the weight c. It is linear in l: for
+    c > 2 the fewest lost groups are the worst.
+
+    Args:
+        workers: n.
+        size: d.
+        scale: c; ``None``: n / (n - l), or n / (n - s) where groups are single workers.
     """
 
     workers: int
@@ -106,11 +120,18 @@ class GroupsLost(WorstCase):
 @final
 @dataclass(frozen=True)
 class Spectral(WorstCase):
-    """B has equal row sums d and equal column sums n d / k: see ``spectral_bound``. The all-ones
-    vector then belongs to a singular value, and lambda is the largest of the others. Where these
-    are all the same (``alike``), as in a symmetric block design, all sets of stragglers are equally
-    bad, and the bound is their error. ``weights``, ``(n + 1,)``: the common weight of m arrivals;
-    ``None`` for optimal decoding."""
+    """B has equal row sums d and equal column sums n d / k: see ``spectral_bound``.
+
+    The all-ones vector then belongs to a singular value, and lambda is the largest of the others.
+    Where these are all the same, as in a symmetric block design, all sets of stragglers are equally
+    bad, and the bound is their error.
+
+    Args:
+        workers, partitions, load: n, k, |d|.
+        second: lambda.
+        alike: whether all singular values but that of the all-ones vector are lambda.
+        weights: ``(n + 1,)`` the common weight of m arrivals; ``None`` for optimal decoding.
+    """
 
     workers: int
     partitions: int
@@ -258,8 +279,11 @@ def _weights(decoder: Decoder) -> tuple[float, ...] | NoFormula | None:
 
 
 def singular_values(b: sparse.csr_array) -> FloatArray:
-    """Singular values of B, the largest first; of a large one the first two alone. Raises
-    ``InvalidParameter``: B has fewer than two rows or columns."""
+    """Singular values of B, the largest first; of a large one the first two alone.
+
+    Raises:
+        InvalidParameter: B has fewer than two rows or columns.
+    """
     if min(b.shape) < 2:
         raise InvalidParameter("encoding", b.shape, "must have at least two rows and columns")
     if max(b.shape) <= DENSE:
