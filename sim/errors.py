@@ -64,14 +64,13 @@ class NeverEnough(RuntimeError):
         if self.waited is not None:
             reason = f"has not ended after max_wait = {self.waited:g} s: no message has come"
         elif self.crashes is not None:
-            reason = (
-                f"makes no headway after {self.crashes:,} crashes of one worker (time_to_failure "
-                "is too short for these delays): no message has come"
-            )
+            many = f"{self.crashes:,} crashes of one worker"
+            short = "time_to_failure is too short for these delays"
+            reason = f"makes no headway after {many} ({short}): no message has come"
         elif self.endless is not None:
+            endless = f"worker {self.endless} finishes task after task in no time"
             reason = (
-                f"makes no headway: worker {self.endless} finishes task after task in no time "
-                "(give it delays above 0), and no message has come"
+                f"makes no headway: {endless} (give it delays above 0), and no message has come"
             )
         else:
             reason = "can never end: the master needs more messages, but no message will ever come"
@@ -119,7 +118,5 @@ class DataNotFound(FileNotFoundError):
             f"looked in {places}. Get it from {origin}, and name its directory "
             "in the environment variable ERASUREHEAD_DATA"
         )
-        self.dataset = dataset
-        self.names = list(names)
-        self.looked = list(looked)
-        self.origin = origin
+        self.dataset, self.origin = dataset, origin
+        self.names, self.looked = list(names), list(looked)

@@ -263,10 +263,11 @@ def _sum(tape: TapeLike, parts: Sequence[FloatArray], start: int, stop: int) -> 
     return sums
 
 
-LOAD_LAWS: dict[str, type[LoadLaw]] = {
-    "proportional": Proportional,
-    "partly_proportional": PartlyProportional,
-    "additive": Additive,
-    "per_partition": PerPartition,
-    "steps": StepCosts,
-}
+_ALL: tuple[type[LoadLaw], ...] = (
+    Proportional,
+    PartlyProportional,
+    Additive,
+    PerPartition,
+    StepCosts,
+)
+LOAD_LAWS = {law.kind: law for law in _ALL}

@@ -103,72 +103,46 @@ def _whole(column: str) -> Of:
 
 
 _ALL = (
-    Metric(
-        "iteration_time", "mean iteration time", "s", _mean("iteration_time"),
+    Metric("iteration_time", "mean iteration time", "s", _mean("iteration_time"),
         "mean time between the ends of two iterations",
-        heading="s / iteration", compared=True,
-    ),
-    Metric(
-        "decoding_error", "mean decoding error", "", _mean("decoding_error"),
+        heading="s / iteration", compared=True),
+    Metric("decoding_error", "mean decoding error", "", _mean("decoding_error"),
         "mean over iterations of the squared norm of w - 1, w the partition weights",
-        heading="decoding error", rounding=ROUNDING,
-    ),
-    Metric(
-        "exact", "exact gradients", "", _whole("exact"),
+        heading="decoding error", rounding=ROUNDING),
+    Metric("exact", "exact gradients", "", _whole("exact"),
         "share of the updates whose gradient was decoded exactly; only for codes whose "
-        "exactness depends on who arrives",
-    ),
-    Metric(
-        "least_heard", "least heard", "", _whole("least_heard"),
+        "exactness depends on who arrives"),
+    Metric("least_heard", "least heard", "", _whole("least_heard"),
         "the share of updates that hold the gradient of the least heard partition; 0: some data "
         "are never heard",
-        reported=True,
-    ),
-    Metric(
-        "staleness", "mean staleness", "updates", _mean("staleness"),
+        reported=True),
+    Metric("staleness", "mean staleness", "updates", _mean("staleness"),
         "mean number of updates between the reading of a model and the use of its gradient; only "
         "where a scheme uses stale gradients or several updates an iteration",
-        heading="staleness",
-    ),
-    Metric(
-        "final_train_loss", "final training loss", "", _final("train_loss"),
+        heading="staleness"),
+    Metric("final_train_loss", "final training loss", "", _final("train_loss"),
         "training loss after the last iteration",
-        heading="train loss", compared=True,
-    ),
-    Metric(
-        "final_test_loss", "final test loss", "", _final("test_loss"),
+        heading="train loss", compared=True),
+    Metric("final_test_loss", "final test loss", "", _final("test_loss"),
         "test loss after the last iteration",
-        heading="test loss",
-    ),
-    Metric(
-        "elapsed", "elapsed time", "s", _whole("elapsed"),
-        "clock when the last iteration ended",
-    ),
-    Metric(
-        "utilisation", "utilisation", "", _whole("utilisation"),
+        heading="test loss"),
+    Metric("elapsed", "elapsed time", "s", _whole("elapsed"),
+        "clock when the last iteration ended"),
+    Metric("utilisation", "utilisation", "", _whole("utilisation"),
         "share of the elapsed time that a worker computes",
-        heading="utilisation",
-    ),
-    Metric(
-        "wasted", "wasted work", "", _whole("wasted"),
+        heading="utilisation"),
+    Metric("wasted", "wasted work", "", _whole("wasted"),
         "share of the computing time spent on messages that missed their round",
-        heading="wasted", rounding=ROUNDING,
-    ),
-    Metric(
-        "dead", "time down", "", _whole("dead"),
-        "share of the elapsed time that a worker is down; only with failures",
-    ),
-    Metric(
-        "test_auc", "test AUC", "", _whole("test_auc"),
+        heading="wasted", rounding=ROUNDING),
+    Metric("dead", "time down", "", _whole("dead"),
+        "share of the elapsed time that a worker is down; only with failures"),
+    Metric("test_auc", "test AUC", "", _whole("test_auc"),
         "area under the ROC curve on the test rows after the last iteration; classification only",
-        heading="test AUC",
-    ),
-    Metric(
-        "time_to_target", "time to the target loss", "s", _whole("time_to_target"),
+        heading="test AUC"),
+    Metric("time_to_target", "time to the target loss", "s", _whole("time_to_target"),
         "time until `train_loss` is first at or below `target_loss`, over the replications that "
         "reach it; `target_reached` is their share",
-        heading="s to target", compared=True,
-    ),
+        heading="s to target", compared=True),
 )  # fmt: skip
 
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}

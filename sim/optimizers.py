@@ -192,8 +192,5 @@ def _joined(arrays: Sequence[FloatArray]) -> FloatArray:
     return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {
-    "gd": GradientDescent,
-    "accelerated": Accelerated,
-    "nesterov": Nesterov,
-}
+_ALL: tuple[type[Optimizer], ...] = GradientDescent, Accelerated, Nesterov
+OPTIMIZERS = {optimizer.rule: optimizer for optimizer in _ALL}

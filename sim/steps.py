@@ -20,13 +20,9 @@ from typing_extensions import override
 
 from .types import BoolArray, FloatArray, IntArray
 
-EXACT = 1e-9
-"""A partition weight this close to 1 counts as 1: the difference is a decoder's round-off."""
-
+EXACT = 1e-9  # a partition weight this close to 1 counts as 1: the rest is a decoder's round-off
 WEIGHTS_AT_ONCE = 2**22  # partition weights that are decoded together: 32 MiB
-
-WEIGHTS_KEPT = 2**26
-"""Partition weights that are kept for the learner: 512 MiB. A larger run decodes them again."""
+WEIGHTS_KEPT = 2**26  # and kept for the learner: 512 MiB; a larger run decodes them again
 
 
 @dataclass(frozen=True, eq=False)
@@ -320,15 +316,13 @@ class DecodedRounds(Steps):
         for start in range(0, u, rounds):
             taken = slice(start, start + rounds)
             part = self._decode(self._arrived[:, taken])
-            used, recovered[:, taken], error[:, taken] = self._measured_of(part)
+            used, recovered[:, taken], error[:, taken] = _measured_of(part)
             heard += np.count_nonzero(used, axis=1)
             exact = exact and bool(np.all(np.abs(part - 1) <= EXACT))
             if kept is not None:
                 kept[:, taken] = part
-        stale = None
-        if self._lag:
-            stale = np.minimum(np.arange(u, dtype=np.float64), self._lag)
-            stale = np.broadcast_to(stale, self.times.shape)
+        lag = np.broadcast_to(np.minimum(np.arange(float(u)), self._lag), self.times.shape)
+        stale = lag if self._lag else None
         return Measured(recovered, error, heard / u, stale), kept, exact
 
     def _some(self, checked: int) -> Measured:
@@ -340,17 +334,18 @@ class DecodedRounds(Steps):
         for start in range(0, checked, rounds):
             taken = places[start : start + rounds]
             part = self._decode(self._arrived.reshape(-1, nm)[taken])
-            used, recovered[taken], error[taken] = self._measured_of(part)
+            used, recovered[taken], error[taken] = _measured_of(part)
             np.add.at(heard, taken // u, used)
-        looked_at = np.bincount(places // u, minlength=r)[:, None]
         with np.errstate(invalid="ignore"):
-            shares = heard / looked_at
+            shares = heard / np.bincount(places // u, minlength=r)[:, None]
         return Measured(recovered.reshape(r, u), error.reshape(r, u), shares)
 
-    def _measured_of(self, weights: FloatArray) -> tuple[BoolArray, FloatArray, FloatArray]:
-        used = weights != 0
-        recovered = np.count_nonzero(used, axis=-1) / self._partitions
-        return used, recovered, np.square(weights - 1.0).sum(axis=-1)
+
+def _measured_of(weights: FloatArray) -> tuple[BoolArray, FloatArray, FloatArray]:
+    """Which partitions are used, their share, and the decoding error."""
+    used = weights != 0
+    recovered = np.count_nonzero(used, axis=-1) / weights.shape[-1]
+    return used, np.asarray(recovered), np.square(weights - 1.0).sum(axis=-1)
 
 
 @final
@@ -358,7 +353,7 @@ class DecodedRounds(Steps):
 class GivenWeights(Steps):
     """Updates whose partition weights are given; nothing is known of who sent what."""
 
-    times: FloatArray  # ``(R, U)``
+    times: FloatArray
     weights: FloatArray  # ``(R, U, k)``
 
     @override
@@ -372,10 +367,8 @@ class GivenWeights(Steps):
 
     @override
     def measure(self) -> Measured:
-        used = self.weights != 0
-        recovered = np.count_nonzero(used, axis=-1) / self.weights.shape[-1]
-        error = np.square(self.weights - 1.0).sum(axis=-1)
-        return Measured(np.asarray(recovered), error, used.mean(axis=1))
+        used, recovered, error = _measured_of(self.weights)
+        return Measured(recovered, error, used.mean(axis=1))
 
     @cached_property
     def exact(self) -> bool:

@@ -1,12 +1,8 @@
 """A set of stragglers, and what one change of it would do to the error.
 
-``ByDecoding``     any code: every changed set is decoded
-``CommonWeights``  one weight for all arrivals: changes are foreseen from sums of rows
-``LeastSquares``   least squares: changes are foreseen from one inverse
-
-The last two foresee thousands of changes at the cost of a few decodings, up to rounding, and only
-roughly for a complex code, whose imaginary part the master drops. A search goes by what they
-foresee; what it reports, it has decoded.
+``CommonWeights`` and ``LeastSquares`` foresee thousands of changes at the cost of a few decodings,
+up to rounding, and only roughly for a complex code, whose imaginary part the master drops. A search
+goes by what they foresee; what it reports, it has decoded.
 """
 
 from __future__ import annotations

@@ -134,9 +134,8 @@ def arrivals_at_the_end(arrivals: Arrivals, rng: np.random.Generator) -> IntArra
             beyond = (1 - late[some, None]) * rng.random((len(v), groups - 1))
             covered[some] += np.asarray(stats.binom.isf(beyond, d, v), dtype=np.int64).sum(axis=1)
         else:
-            covered[some] += rng.multinomial(groups - 1, _group_arrivals(d, v)) @ np.arange(
-                1, d + 1
-            )
+            classes = rng.multinomial(groups - 1, _group_arrivals(d, v))
+            covered[some] += classes @ np.arange(1, d + 1)
     return np.clip(covered, arrivals.low, arrivals.high)
 
 

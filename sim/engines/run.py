@@ -217,9 +217,8 @@ class Run:
     def rounds(self) -> RoundScheme:
         """The scheme, if it has rounds; ``TypeError`` if not."""
         if not isinstance(self.scheme, RoundScheme):
-            raise TypeError(
-                f"{type(self.scheme).__name__} is neither a RoundScheme nor Barrierless"
-            )
+            kind = type(self.scheme).__name__
+            raise TypeError(f"{kind} is neither a RoundScheme nor Barrierless")
         return self.scheme
 
     @property
@@ -263,8 +262,9 @@ class Run:
                 which follows nobody.
         """
         if engine == "law":
-            reason = "the law engine gives the clock alone: no timeline, no single round"
-            raise EngineRefused(reason)
+            raise EngineRefused(
+                "the law engine gives the clock alone: no timeline, no single round"
+            )
         refusal = self.refusal() if engine != "event" else None
         if engine == "batch" and refusal is not None:
             raise EngineRefused(refusal)

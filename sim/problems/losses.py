@@ -108,10 +108,7 @@ def area_under_curve(positive: BoolArray, scores: FloatArray) -> float:
     return float((width * (height[1:] + height[:-1]) / 2.0).sum())
 
 
-LOSSES: dict[str, type[Problem]] = {
-    "logistic": LogisticLoss,
-    "least_squares": SquaredLoss,
-}
+LOSSES: dict[str, type[Problem]] = {"logistic": LogisticLoss, "least_squares": SquaredLoss}
 
 
 # Data, start and shuffle draw from ``SeedSequence(seed, spawn_key=(2**32 - 1, s))`` with s = 0, 1,

@@ -1,7 +1,7 @@
 """Schemes: who computes what, when the master stops, how it decodes.
 
-To add a scheme: write one frozen dataclass that composes known parts (``base`` shows how), and add
-one line here; or leave the package as it is and write a plugin. What its docstring says under
+To add a scheme: write one frozen dataclass that composes known parts (``base`` shows how), and name
+it in ``_ALL``; or leave the package as it is and write a plugin. What its docstring says under
 ``Facts`` goes into the atlas.
 """
 
@@ -35,49 +35,15 @@ from .stale_gradients import GradientTable, Pipelined
 from .time_limits import DropCompute, MindFlayer
 from .uncoded import IgnoreStragglers, TimeWindow, Uncoded
 
-SCHEMES: dict[str, type[SchemeFamily]] = {
-    "uncoded": Uncoded,
-    "ignore_stragglers": IgnoreStragglers,
-    "window": TimeWindow,
-    "fractional_repetition": FractionalRepetition,
-    "cyclic_repetition": CyclicRepetition,
-    "cyclic_mds": CyclicMdsCode,
-    "generalized_fractional_repetition": GeneralizedFractionalRepetition,
-    "heterogeneity_aware": HeterogeneityAware,
-    "communication_efficient": CommunicationEfficient,
-    "erasurehead": ErasureHead,
-    "bernoulli": Bernoulli,
-    "stochastic_block": StochasticBlock,
-    "regular_graph": RegularGraph,
-    "expander": Expander,
-    "block_design": BlockDesign,
-    "graph_assignment": GraphAssignment,
-    "stochastic_gradient_coding": StochasticGradientCoding,
-    "heterogeneous_split": HeterogeneousSplit,
-    "ignore_arbitrary": IgnoreArbitrary,
-    "matrix": Matrix,
-    "multi_message": MultiMessage,
-    "partial_stragglers": PartialStragglers,
-    "drop_compute": DropCompute,
-    "speculative": Speculative,
-    "balanced": Balanced,
-    "pipelined": Pipelined,
-    "mindflayer": MindFlayer,
-    "block_coordinate": BlockCoordinate,
-    "sequential": Sequential,
-    "local_sgd": LocalSgd,
-    "adaptive_k": AdaptiveK,
-    "adaptive_deadline": AdaptiveDeadline,
-    "asynchronous": Asynchronous,
-    "k_async": KAsync,
-    "k_batch_async": KBatchAsync,
-    "k_batch_sync": KBatchSync,
-    "ssp": StaleSynchronous,
-    "rennala": Rennala,
-    "ringmaster": Ringmaster,
-    "ringleader": Ringleader,
-    "malenia": Malenia,
-    "gradient_table": GradientTable,
-}
+_ALL: tuple[type[SchemeFamily], ...] = (
+    Uncoded, IgnoreStragglers, TimeWindow, FractionalRepetition, CyclicRepetition, CyclicMdsCode,
+    GeneralizedFractionalRepetition, HeterogeneityAware, CommunicationEfficient, ErasureHead,
+    Bernoulli, StochasticBlock, RegularGraph, Expander, BlockDesign, GraphAssignment,
+    StochasticGradientCoding, HeterogeneousSplit, IgnoreArbitrary, Matrix, MultiMessage,
+    PartialStragglers, DropCompute, Speculative, Balanced, Pipelined, MindFlayer, BlockCoordinate,
+    Sequential, LocalSgd, AdaptiveK, AdaptiveDeadline, Asynchronous, KAsync, KBatchAsync,
+    KBatchSync, StaleSynchronous, Rennala, Ringmaster, Ringleader, Malenia, GradientTable,
+)  # fmt: skip
+SCHEMES = {family.name: family for family in _ALL}
 
 __all__ = ["SCHEMES", "Scheme", "SchemeFamily"]

@@ -1,11 +1,5 @@
 """Who holds which partitions, and how each worker encodes its messages.
 
-``Groups``        groups of workers hold the same partitions (d = 1: uncoded)
-``CyclicCode``    shifted supports with random coefficients
-``CyclicMds``     shifted supports with the coefficients of a cyclic MDS code
-``Pieces``        shifted supports or groups, one message per partition
-``Encoded``       any encoding matrix, with as many partitions as it has columns
-
 The encoding matrix B is sparse, one row per message: message j is sum_i B_ji g_i. It may be
 complex; then a message carries two real numbers for each coordinate of a gradient.
 """

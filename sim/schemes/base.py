@@ -59,20 +59,6 @@ class Claims:
     largest_error: float | None = None
 
 
-# What a scheme is.
-#
-# Known algorithms as pairings of parts::
-#
-#     uncoded                 one partition each   x all n arrive            x add
-#     fractional repetition   groups               x every group is covered  x one per group
-#     MDS-like codes          any B                x n - s arrive            x least squares
-#     ErasureHead             groups               x r arrive or all covered x one per group
-#
-# These are ``Fixed``. A scheme whose plan changes has an explicit state: ``start`` gives it,
-# ``plan`` reads the next round from it, ``after`` takes what happened. A scheme without rounds is
-# four choices (``sim.schemes.barrierless``).
-
-
 State: TypeAlias = Any  # what a scheme remembers, for all replications; never changed in place
 
 Patience: TypeAlias = Callable[[FloatArray], FloatArray]
@@ -83,11 +69,7 @@ they are really sent; infinite where it gave up. A worker is free after its last
 comes after all others that are sent. Both engines call it, so it may compute anything.
 """
 
-
-DECODING = 2e10
-"""Floating-point operations, in all, for which every round of an exact code is decoded."""
-
-
+DECODING = 2e10  # operations, in all, for which every round of an exact code is decoded
 MOST_BLOCKS = 16  # blocks of a tape that are read together for rounds of several steps: 4 MiB
 
 
@@ -394,16 +376,13 @@ class Fixed(Assigned):
         if not self.decoder.solves:
             return None
         encoding = self.assignment.encoding
-        ranks = np.tile(np.arange(encoding.shape[0], dtype=np.float64), (PROBES, 1))
+        ranks = np.tile(np.arange(float(encoding.shape[0])), (PROBES, 1))
         ranks = np.random.default_rng(0).permuted(ranks, axis=1)
         arrived = ranks <= stopping_delay_by_bisection(self.stopping, ranks)[:, None]
         vectors = self.decoder.decoding_vector(arrived)
         weights = np.asarray((encoding.T @ vectors.T).T)
-        return Conditioning(
-            largest_coefficient=float(np.abs(encoding.data).max()),
-            largest_weight=float(np.abs(vectors).max()),
-            residual=float(np.linalg.norm(weights - 1.0, axis=1).max()),
-        )
+        largest = float(np.abs(encoding.data).max()), float(np.abs(vectors).max())
+        return Conditioning(*largest, float(np.linalg.norm(weights - 1.0, axis=1).max()))
 
 
 class SchemeFamily(ABC):

@@ -1,9 +1,4 @@
-"""Stopping rules of time: from the opening, from the first arrival, after another rule.
-
-``Deadline``   so many seconds after the opening
-``Window``     at so many times the first arrival
-``Later``      so many seconds after another rule
-"""
+"""Stopping rules of time: from the opening, from the first arrival, after another rule."""
 
 from __future__ import annotations
 
@@ -19,22 +14,16 @@ from .assignments import Assignment
 from .stopping import FirstK, Opened, StoppingRule, Tally
 
 
-class _Timed(StoppingRule):
-    """A rule of time, perhaps of arrivals too; abstract."""
-
-    timed = True
-
-
-class Clocked(_Timed):
+class Clocked(StoppingRule):
     """A rule of arrivals and of absolute instants; abstract."""
 
-    needs_clock = True
+    timed = needs_clock = True
 
 
-class _TimedAlone(_Timed):
+class _TimedAlone(StoppingRule):
     """A rule of time alone; abstract."""
 
-    only_timed = True
+    timed = only_timed = True
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
@@ -133,27 +122,29 @@ class Window(Clocked):
 
     @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _WindowTally(self, opened)
+        return WindowTally(self, opened)
 
 
-class _WindowTally(Tally):
+class WindowTally(Tally):
+    """Rings as the window closes; a subclass says what is ``enough`` then in ``ring``."""
+
     def __init__(self, rule: Window, opened: float) -> None:
         self.alarms = []
         self._window, self._missing, self._opened = rule.window, rule.at_least, opened
-        self._over = np.inf
+        self.closes = np.inf
 
     @override
     def arrive(self, message: int, now: float) -> bool:
         self._missing -= 1
-        if self._over == np.inf:
+        if self.closes == np.inf:
             extra = self._window * (now - self._opened)
-            self._over = now + extra
+            self.closes = now + extra
             self.alarms.append(extra)
         return self.ring(now)
 
     @override
     def ring(self, now: float) -> bool:
-        return now >= self._over and self._missing <= 0
+        return now >= self.closes and self._missing <= 0
 
 
 @final

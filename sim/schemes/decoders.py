@@ -16,19 +16,11 @@ from ..numerics import STEPS, LeastSquares, sparse_least_squares
 from ..types import BoolArray, ComplexArray, FloatArray
 from .assignments import Assignment, Pieces
 
-# ``SumArrived``                      everything that arrived
-# ``OnePerGroup``, ``OnePerPartition``  each part from one of its messages
-# ``CommonWeight``                    everything that arrived, weighed by its number
-# ``Optimal``                         least squares, for any code
-#
-# Exact decoders of cyclic codes stand in ``sim.schemes.cyclic``.
-#
 # A decoder gives the decoding vector a, one number per message, and the partition weights w = B^T
 # a, one per partition: the decoded gradient is sum_i w_i g_i, exact when every w_i is 1. With a
 # complex code a is complex, and w is the real part of B^T a.
 
-DENSE = 2**18
-"""Entries of the largest B that is made dense: 512 workers, 1 ms for a set of arrivals."""
+DENSE = 2**18  # entries of the largest B that is made dense: 512 workers, 1 ms a set of arrivals
 
 
 class Decoder(ABC):

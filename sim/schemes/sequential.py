@@ -19,7 +19,7 @@ from ..numerics import row_max
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, IntArray, Trace
 from .base import OfWorkers, Round, RoundOutcome, SchemeFamily
-from .deadlines import Clocked, Window
+from .deadlines import Clocked, Window, WindowTally
 from .stopping import Opened, Tally
 
 Exempt = Literal["past", "current"]
@@ -74,27 +74,23 @@ class BurstWindow(Clocked):
         return _BurstTally(self, messages, opened)
 
 
-class _BurstTally(Tally):
+class _BurstTally(WindowTally):
     def __init__(self, rule: BurstWindow, messages: int, opened: float) -> None:
-        self._window, self._opened, self._closes = rule, opened, np.inf
-        self._late, self._out = np.ones(messages, dtype=np.bool_), messages
+        super().__init__(Window(rule.code.tolerance), opened)
+        self._burst, self._late = rule, np.ones(messages, dtype=np.bool_)
         self._over = bool(rule.idle)
-        self.alarms = [0.0] if self._over else []
+        if self._over:
+            self.alarms.append(0.0)
 
     @override
     def arrive(self, message: int, now: float) -> bool:
-        if self._closes == np.inf:
-            extra = self._window.code.tolerance * (now - self._opened)
-            self._closes = now + extra
-            self.alarms.append(extra)
         self._late[message] = False
-        self._out -= 1
-        return self.ring(now)
+        return super().arrive(message, now)
 
     @override
     def ring(self, now: float) -> bool:
-        allowed = now == self._closes and bool(self._window.allows(self._late))
-        self._over = self._over or allowed or self._out == 0
+        allowed = now == self.closes and bool(self._burst.allows(self._late))
+        self._over = self._over or allowed or not self._late.any()
         return self._over
 
 

@@ -1,9 +1,4 @@
-"""Old gradients that are used again: each worker's latest ones, with rounds or without.
-
-``Pipelined``       a worker sends the sum of its latest gradients of several partitions: the
-                    redundancy of a cyclic code at the work of none
-``GradientTable``   the master keeps everybody's latest gradient
-"""
+"""Old gradients that are used again: each worker's latest ones, with rounds or without."""
 
 from __future__ import annotations
 

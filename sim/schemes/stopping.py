@@ -1,11 +1,6 @@
 """When the master stops waiting: what a stopping rule is, and the rules that count arrivals.
 
-``FirstK``                       a number of arrivals: k-sync, MDS codes
-``CoverGroups``                  every group of workers: fractional repetition
-``PerPlace``                     so many workers' first, second, ... messages
-``FirstK(r) | CoverGroups(d)``   either: ErasureHead
-``FirstK(r) & Deadline(s)``      both: a deadline, but at least r arrivals
-
+``FirstK(r) | CoverGroups(d)`` ends at the earlier of two rules' instants, ``&`` at the later one.
 Rules of time are in ``deadlines.py``, those that ask what the messages carry, and what a config can
 name, in ``stop.py``.
 
@@ -14,8 +9,6 @@ is monotone: more arrivals never turn a yes into a no. Engines ask in two ways t
 the batch engine asks ``stopping_delay`` for a whole table at once, the event engine holds a
 ``Tally`` and tells it of each arrival. Both have defaults made from ``enough``; fast rules override
 them, and a contract test holds every override to the default.
-
-Since rules are monotone, a combined rule ends at the earlier or the later of its parts' instants.
 """
 
 from __future__ import annotations
@@ -39,8 +32,7 @@ Opened = FloatArray | float
 
 
 class Tally:
-    """What has arrived in one round, as far as a rule cares: this one keeps a mask and asks the
-    rule.
+    """What has arrived in one round, as far as a rule cares; this one keeps a mask and asks it.
 
     Life cycle: made when a round starts, told of each arrival and of each alarm, dropped when the
     round ends. Once it has answered True it goes on answering True: later messages of the same

@@ -4,33 +4,7 @@ Everything is for independent, identically distributed delays and equal loads, a
 for the straggler policy ``cancel``. Where nothing is known the answer is ``None`` or a
 ``NoFormula`` with the reason; an impossible argument raises ``InvalidParameter``.
 
-A worker's time, for any delay model with a CDF:
-    ``worker_time_at(delay, load_law, load)``, or from callables ``proportional_worker_time``,
-    ``additive_worker_time``; of a part of one ``piece_time_at``. All give a ``WorkerTime``.
-How long a round lasts, for any ``WorkerTime``:
-    ``scheme_iteration_time(scheme, delay, load_law)`` and ``iteration_time_law(rule, n, worker)``
-    give an ``IterationTimeLaw``: CDF, mean, variance, quantiles. ``round_theory`` gives a
-    ``RoundTheory``: this and the decoding error, or why not, in a given cluster.
-Mean seconds of a round, for exponential and shifted exponential delays, in elementary terms:
-    ``mean_uncoded``, ``mean_first_k``, ``mean_quorum``, ``mean_speculative``, ``mean_cover`` and
-    ``mean_erasurehead`` of an ``ExponentialTime``, which ``proportional_time`` and
-    ``additive_time`` make; ``harmonic``.
-Mean seconds between updates without a barrier, or with a part of one:
-    ``mean_asynchronous``, ``mean_k_async``, ``bound_k_async``, ``mean_k_batch_async``,
-    ``mean_k_sync``, ``mean_k_batch_sync``, ``mean_ssp``; ``least_seconds``, below which no method
-    comes; and what each worker's data then weigh: ``asynchronous_weights``.
-What a worker does that stops by itself:
-    ``mean_pieces_done`` for ``drop_compute``, and its normal approximation ``normal_pieces_done``.
-How wrong the decoded gradient is:
-    ``expected_decoding_error(scheme)``; ``group_erasure(scheme)`` gives a ``GroupErasure`` with
-    the first two moments; ``one_step_error``, ``bernoulli_error``, ``stochastic_block_error``,
-    ``design_error`` and ``expander_bound`` for whole classes of codes; ``common_weight_error`` for
-    one code; ``quorum_error`` for a quorum with grace.
-How wrong it can be after the worst stragglers:
-    ``worst_cases(scheme)`` and ``worst_bound(cases, stragglers)``, a ``Bound``; ``spectral_bound``.
-How fast gradient descent converges with erased groups:
-    ``ErasureBound``, ``gradient_descent_rate``, ``least_squares_spectrum`` (a
-    ``LeastSquaresSpectrum``), ``expected_total_time``.
+``docs/theory.md`` has the formulas, by what they are about.
 """
 
 from ..schemes.arrivals import NoFormula

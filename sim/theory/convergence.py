@@ -110,13 +110,11 @@ class ErasureBound:
 
     smoothness: float
     pl_constant: float
-    erasure: GroupErasure  # the scheme's groups, arrivals and scale
-    step: float  # eta, on the gradient of the mean over rows
-    # V, the largest sum over groups of ||grad f_b||^2 on the path, where grad f_b is the group's
-    # part of the gradient of the mean data loss (row gradients summed, over N).
+    erasure: GroupErasure
+    step: float
     spread: float
-    gap: float  # f(x_0) - f*
-    l2: float = 0.0  # the regularisation
+    gap: float
+    l2: float = 0.0
 
     def __post_init__(self) -> None:
         _check_curvature(self.smoothness, self.pl_constant)

@@ -30,13 +30,9 @@ class TraceArrays:
     def empty(cls, run: Run, heard: bool, work: bool) -> TraceArrays:
         """Arrays for a run; ``None`` for what is not recorded."""
         r, t, n, m = len(run.tapes), run.updates, run.scheme.workers, run.rounds.messages
-        return cls(
-            times=np.empty((r, t)),
-            arrived=np.empty((r, t, n * m), dtype=np.bool_) if heard else None,
-            work=no_work((r, t, n)) if work else None,
-            messages=m,
-            max_wait=run.cluster.max_wait,
-        )
+        arrived = np.empty((r, t, n * m), dtype=np.bool_) if heard else None
+        noted = no_work((r, t, n)) if work else None
+        return cls(np.empty((r, t)), arrived, noted, m, max_wait=run.cluster.max_wait)
 
     def part(self, group: range, start: int, stop: int) -> TraceArrays:
         """Views of rounds ``start <= t < stop`` of a group of replications."""

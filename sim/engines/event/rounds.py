@@ -200,12 +200,5 @@ def _numbers(master: Master) -> tuple[np.ndarray, ...]:
 
 def _trace(run: Run, played: Sequence[tuple[np.ndarray, ...]]) -> Trace:
     times, masks, *parts = (np.stack(each) for each in zip(*played, strict=True))
-    return Trace(
-        times=times,
-        heard=Rounds(masks),
-        work=Work(*parts),
-        engine="event",
-        seed=run.seed,
-        fails=run.cluster.failures is not None,
-        iterations=run.iterations,
-    )
+    fails = run.cluster.failures is not None
+    return Trace(times, Rounds(masks), Work(*parts), "event", run.seed, fails, run.iterations)

@@ -16,8 +16,6 @@ from ...types import BoolArray
 from ..tapes import columns
 from .master import RECEPTION, Call, Crew, Master, RoundWorkers
 
-# How messages reach the master: latency, losses, transfer, and waiting for a channel.
-#
 # When nothing can make a message wait for another, a message arrives one addition after its task
 # began, ``began + (computed + sent)``: the batch engine adds the same numbers.
 
@@ -56,32 +54,22 @@ class Uplink:
         sent = self._sent[place]
         if self._resends is not None:
             sent += self._resends[worker][of_round]
-        seconds = computed + sent
-        transfer = self._transfer[place]
-        if self._channels is None or transfer == 0:
-            Timeout(self._env, seconds).callbacks.append(arrive)
-        else:
-            self._env.process(self._through(self._channels, transfer, seconds, wanted, arrive))
+        channels, transfer, ready = self._channels, self._transfer[place], computed + sent
+        if channels is None or transfer == 0:
+            Timeout(self._env, ready).callbacks.append(arrive)
+            return
 
-    def _through(
-        self,
-        channels: simpy.Resource,
-        transfer: float,
-        seconds: float,
-        wanted: Callable[[], bool],
-        arrive: Callable[[Event], None],
-    ) -> Generator[Event, object, None]:
-        """Reach the master, wait for a channel, occupy it. A begun transfer is not cut off."""
-        yield Timeout(self._env, seconds)
-        with channels.request() as channel:
-            yield channel
-            if wanted():
-                yield Timeout(self._env, transfer)
-        arrive(channel)
+        def wait_for_a_channel() -> Generator[Event, object, None]:
+            yield Timeout(self._env, ready)
+            with channels.request() as channel:
+                yield channel
+                if wanted():  # a begun transfer is not cut off
+                    yield Timeout(self._env, transfer)
+            arrive(channel)
+
+        self._env.process(wait_for_a_channel())
 
 
-# A worker behind a network, that can crash and come back.
-#
 # A worker receives models, computes one task at a time, and sends its messages; sending does not
 # keep it from computing. What reaches it at an instant is looked at after what ends at that
 # instant.
