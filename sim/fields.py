@@ -29,27 +29,18 @@ def not_bool(value: Any) -> Any:
     return value
 
 
-Count = Annotated[int, BeforeValidator(not_bool), Ge(1)]
-"""A number of things, of which there is one at least."""
-
+Count = Annotated[int, BeforeValidator(not_bool), Ge(1)]  # of things, at least one
 Load = Count  # d, partitions that a worker computes per round
 WaitFor = Count  # r, arrivals that end a round
 
 Positive = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False)]
 NotNegative = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False)]
-"""A finite number of at least 0."""
-
 Tolerance = NotNegative  # mu: who takes longer than (1 + mu) times the fastest worker is late
 Number = Annotated[int, BeforeValidator(not_bool), Ge(0)]  # of things, perhaps none
 Seed = Number  # what NumPy takes as a seed
-
 Seconds = Annotated[Positive, Unit("s")]  # a time, from the start of a round
-
-Grace = Annotated[NotNegative, Unit("s")]
-"""A time for which the master waits on after a number of arrivals."""
-
+Grace = Annotated[NotNegative, Unit("s")]  # for which the master waits on after some arrivals
 Share = Annotated[float, BeforeValidator(not_bool), Ge(0), Le(1), AllowInfNan(False)]
-"""A fraction between 0 and 1."""
 
 
 def require_divisor(value: int, workers: int, field: str = "load") -> None:

@@ -24,8 +24,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-MOST_CELLS = 50_000_000
-"""Numbers that a file may hold, unless the caller allows more: 400 MB in memory."""
+MOST_CELLS = 50_000_000  # numbers that a file may hold, unless more are allowed: 400 MB
 
 HOW_TO_ALLOW = "unless most_cells in the config, or --allow-large of fit, allows more"
 

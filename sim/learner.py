@@ -63,10 +63,7 @@ class HeldGradients:
 # A fixed width, because a matrix product rounds differently at another shape: so the losses are a
 # function of the arguments alone, not of the machine.
 BLOCK = 128  # columns trained together: wide enough for matrix products at nearly full speed
-
-TOGETHER = 2**16
-"""Margins of learning rates that are trained side by side, 512 KiB: more would leave the cache."""
-
+TOGETHER = 2**16  # margins of learning rates side by side, 512 KiB: more would leave the cache
 REMEMBERED = 2 * 2**30  # bytes of past models and gradients that may be kept
 SINGLES_AT_ONCE = 2**20  # numbers of single gradients that are taken together: 8 MiB
 Progress = Callable[[int, int], None]  # called with iterations done and iterations in all
@@ -261,7 +258,6 @@ class Models:
         self._remember()
 
     def _move_outwards(self, step: Local) -> None:
-        """The outer step from the trajectories of all partitions."""
         before, differences = self._states, self._mean_differences(step)
         mean = differences[:, 0]
         self._velocity = step.momentum * self._velocity + mean
@@ -345,7 +341,6 @@ class Models:
         return np.ascontiguousarray(total.transpose(1, 2, 0))
 
     def _renewed(self, step: Renewal) -> FloatArray:
-        """The tables' sums after their renewal."""
         if step.clear:
             self._tables.clear()
         for place, column, part in self._singles(step, step.entry):

@@ -153,7 +153,6 @@ class PartlyProportional(OfOneDraw):
     """
 
     kind: ClassVar[str] = "partly_proportional"
-
     fixed: Annotated[float, Ge(0), Le(1)]
 
     @override
@@ -167,7 +166,6 @@ class Additive(OfOneDraw):
     """T = d * tau + X: computing is predictable, the delay is not (the authors' experiments)."""
 
     kind: ClassVar[str] = "additive"
-
     seconds_per_partition: Annotated[float, Ge(0), AllowInfNan(False), Unit("s")]
 
     @override
@@ -192,7 +190,6 @@ class StepCosts(OfOneDraw):
     """
 
     kind: ClassVar[str] = "steps"
-
     loads: Annotated[tuple[Annotated[float, Ge(0), AllowInfNan(False)], ...], MinLen(1)]
     seconds: tuple[Annotated[float, Ge(0), AllowInfNan(False), Unit("s")], ...]
 

@@ -93,8 +93,6 @@ def _per_run(records: CellRecords, column: str, of: Callable[[Any], Any]) -> Flo
 
 
 def _whole(column: str) -> Of:
-    """A number that is recorded once per run."""
-
     def of(records: CellRecords) -> FloatArray | None:
         table = records.replications
         return table[column].to_numpy(np.float64) if column in table else None

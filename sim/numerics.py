@@ -60,9 +60,7 @@ def _libraries(modules: int) -> ThreadpoolController:
 STEPS = 300  # of the iterative method: enough for a code with a condition number of some hundred
 SMALLEST = 1e-14  # a set is solved once ``||A^T r||`` has shrunk by this factor
 WIDTH = 32  # sets that are solved together
-
-CELLS = 2**20
-"""Numbers of one array of the method, so that a code of 100,000 workers takes 10 sets at a time."""
+CELLS = 2**20  # numbers of one array: a code of 100,000 workers takes 10 sets at a time
 
 
 def sparse_least_squares(encoding: sparse.csr_array, masks: BoolArray) -> FloatArray | ComplexArray:
@@ -134,14 +132,9 @@ The smaller one is for sets with a large condition number."""
 SOLVED = 1e-13  # once the slope has shrunk by this factor, one more turn leaves but rounding
 EQUAL = 1e-8  # the same where a combination takes rows out: large weights round to a large slope
 TURNS = 5  # of the refinement: enough for condition numbers to 70, with the smaller shift to 2000
-
-STACKED = 32
-"""Systems up to this size are inverted in one call; larger ones are factored one by one."""
-
+STACKED = 32  # systems up to this size are inverted in one call; larger ones factored one by one
 AT_ONCE = 2**22  # entries of matrices of the size of G that sets may take together
-
-BLOCK = 8
-"""Rows that are multiplied together: bits of a row depend on its place in much larger products."""
+BLOCK = 8  # rows multiplied together: a row's bits depend on its place in much larger products
 
 
 @final

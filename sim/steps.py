@@ -224,8 +224,7 @@ class Steps(ABC):
 def iteration_ends(times: FloatArray, iterations: int, local_steps: int = 1) -> FloatArray:
     """When iterations ended: ``(R, U)`` seconds of updates -> ``(R, T)``. An iteration ends with
     its last update. Where an update is made of several local steps, those before its last one
-    divide the round into equal parts: until its end the model is the old one, and so is its loss.
-    """
+    divide the round into equal parts: until its end the model is the old one, and its loss too."""
     updates = times.shape[1]
     if local_steps == 1:
         together = updates // iterations
@@ -342,7 +341,6 @@ class DecodedRounds(Steps):
 
 
 def _measured_of(weights: FloatArray) -> tuple[BoolArray, FloatArray, FloatArray]:
-    """Which partitions are used, their share, and the decoding error."""
     used = weights != 0
     recovered = np.count_nonzero(used, axis=-1) / weights.shape[-1]
     return used, np.asarray(recovered), np.square(weights - 1.0).sum(axis=-1)

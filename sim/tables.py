@@ -28,26 +28,17 @@ from .files import (
     short,
 )
 
-BYTES_PER_CELL = 20
-"""The most bytes that a number of a CSV takes on average: its longest form and a comma."""
-
+BYTES_PER_CELL = 20  # most bytes of a number of a CSV, on average: its longest form and a comma
 LONGEST_LINE = 2**25  # the most bytes in a line of a CSV
 MOST_COLUMNS = 200_000  # the most columns of a CSV: pandas takes some 50 microseconds for each
-
-MOST_PARTS = 50_000
-"""The most columns times row groups of a Parquet file: each takes some 10 kB to read."""
-
-LARGEST_FOOTER = 2**24
-"""The most bytes of a Parquet file's metadata, which takes twenty times as many in memory."""
-
+MOST_PARTS = 50_000  # columns times row groups of a Parquet file: each takes some 10 kB to read
+LARGEST_FOOTER = 2**24  # bytes of a Parquet file's metadata, which takes twenty times as many
 LONGEST_TEXT = 10_000  # the most characters of a text in a Parquet file
 BLOCK = 2**20  # bytes that are read at a time
 BLANKS = r"\s+"  # as pandas says that any number of blanks separates two cells
 
+# Types that a Parquet file can store as indices into a dictionary; and those of bytes.
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary)
-"""Types that a Parquet file can store as indices into a dictionary."""
-
-
 BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
 
 
@@ -127,7 +118,6 @@ def read_parquet(
 
 
 def _require_footer(path: Path) -> None:
-    """Refuse a file with too much metadata."""
     with path.open("rb") as file:  # the size of the metadata stands before the last four bytes
         end = file.seek(0, 2)
         file.seek(max(end - 8, 0))
@@ -164,7 +154,6 @@ def _without_dictionaries(table: pa.Table) -> pa.Table:
 
 
 def _with_texts(table: pa.Table) -> pa.Table:
-    """Bytes as the texts that they are."""
     for index, field in enumerate(table.schema):
         if any(fits(field.type) for fits in BYTES):
             try:

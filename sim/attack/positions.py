@@ -109,8 +109,7 @@ class ByDecoding(Position):
 @final
 class CommonWeights(Position):
     """With u the sum of the m rows that arrived and c their weight, the error is ||c u - 1||^2.
-    Cost: one product with B for ``losing``; for each worker who returns, one more, and n numbers.
-    """
+    Cost: one product with B for ``losing``; one more, and n numbers, for each who returns."""
 
     def __init__(
         self, matrix: sparse.csr_array, weights: FloatArray, stragglers: BoolArray
@@ -161,7 +160,6 @@ class CommonWeights(Position):
 # regression). The ridge is small enough to leave the order of changes alone, and large enough that
 # rows which depend on each other do no harm.
 
-
 RIDGE = 1e-8  # the ridge e, in units of the mean square of a row
 
 
@@ -203,7 +201,6 @@ class LeastSquares(Position):
 
     @override
     def lost(self, worker: int) -> LeastSquares:
-        """Downdate the inverse by one outer product, O(n^2)."""
         column = self.inverse[:, worker]
         inverse = self.inverse - np.outer(column / column[worker].real, column.conj())
         inverse[worker], inverse[:, worker] = 0.0, 0.0
@@ -211,7 +208,6 @@ class LeastSquares(Position):
 
     @override
     def swapped(self, returning: int, losing: int) -> LeastSquares:
-        """Update the inverse by two outer products, O(n^2)."""
         steps, rest = self._steps(np.array([returning]))
         step = steps[:, 0]
         inverse = self.inverse + np.outer(step / rest[0], step.conj())

@@ -76,8 +76,7 @@ LEAST_STEPS = 10  # a search by swaps divides its tries among at least this many
 
 def extended(position: Position, stragglers: int, tries: int) -> Position:
     """Lose one worker after the other, each the one that costs most, until so many straggle;
-    several at a time where every try is a decoding and there are too few. Cost: n - s tries a step.
-    """
+    several at once where every try is a decoding and these are too few. Cost: n - s tries each."""
     while (missing := stragglers - int(np.count_nonzero(position.stragglers))) > 0:
         together = 1
         if not position.foresees:
@@ -128,12 +127,8 @@ ORDERS = 8
 at random."""
 
 LUCKY = 8  # the search by swaps starts from this many of the worst random sets
-
-FORESIGHT = 50
-"""Swaps per decoding of the budget, where the error after a swap is foreseen without decoding."""
-
-MOST_SETS, LEAST_SETS = 50_000, 500
-"""Limits of the default budget: sets that are decoded for each s."""
+FORESIGHT = 50  # swaps per decoding of the budget, where the error after one is foreseen
+MOST_SETS, LEAST_SETS = 50_000, 500  # limits of the default budget: sets decoded for each s
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,6 @@ from ..types import BoolArray, FloatArray, TapeAround, TapeLike, Trace
 #
 # Not modelled here: messages that slow each other down while they share a link.
 
-
 Seconds = Annotated[float, Ge(0), AllowInfNan(False), Unit("s")]
 Bytes = Annotated[float, Ge(0), AllowInfNan(False), Unit("bytes")]
 BytesPerSecond = Annotated[float, Gt(0), AllowInfNan(False), Unit("bytes/s")]
@@ -262,9 +261,8 @@ class Run:
                 which follows nobody.
         """
         if engine == "law":
-            raise EngineRefused(
-                "the law engine gives the clock alone: no timeline, no single round"
-            )
+            reason = "the law engine gives the clock alone: no timeline, no single round"
+            raise EngineRefused(reason)
         refusal = self.refusal() if engine != "event" else None
         if engine == "batch" and refusal is not None:
             raise EngineRefused(refusal)

@@ -95,8 +95,7 @@ class Accepted:
         return last, times - before
 
 
-STANDSTILL = 100_000
-"""Messages of one worker at one instant, all in vain, after which nothing more is expected."""
+STANDSTILL = 100_000  # messages of a worker at one instant, all in vain: nothing more is expected
 
 
 @final
@@ -295,7 +294,6 @@ class Decisions:
         return sorted(never) if left < self._missing else []
 
     def _stopped(self, starting: list[int], given: Sequence[int]) -> list[int]:
-        """Who starts anew after an update that stops somebody."""
         if self.scheme.stops is Stops.EVERYBODY:
             return list(range(self.scheme.workers))
         delivered = set(starting)

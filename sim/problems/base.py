@@ -34,7 +34,6 @@ from ..types import FloatArray, IntArray
 #
 # Amazon Employee Access: 59,010 classes for 241,915 features, and half of the non-zeros are left.
 
-
 Csr: TypeAlias = "sparse.csr_array[np.float64]"
 Matrix: TypeAlias = "FloatArray | Csr"
 
@@ -247,7 +246,6 @@ class Problem(ABC):
 
     @cached_property
     def _blocks(self) -> list[tuple[slice, Matrix]]:
-        """The rows of each partition; views for dense data."""
         ends = [0, *np.cumsum(self.partition_sizes).tolist()]
         return [(slice(start, end), self.X[start:end]) for start, end in pairwise(ends)]
 

@@ -21,9 +21,8 @@ from ..types import BoolArray, FloatArray
 from .base import Problem, Task, product
 from .datasets.base import Dataset, DatasetFamily
 
+
 # To add a loss: a final subclass of ``Problem`` and a line in ``LOSSES``.
-
-
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class SquaredLoss(Problem):

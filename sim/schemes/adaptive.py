@@ -53,7 +53,6 @@ class AdaptiveK(SchemeFamily):
     """
 
     name: ClassVar[str] = "adaptive_k"
-
     wait_for: WaitFor
     step: WaitFor = 1
     burn_in: Number = 10
@@ -156,7 +155,6 @@ class AdaptiveDeadline(SchemeFamily):
     """
 
     name: ClassVar[str] = "adaptive_deadline"
-
     kappa: Tolerance
     at_least: WaitFor = 1
     rounds: WaitFor = 10

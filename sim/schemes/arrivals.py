@@ -26,8 +26,7 @@ from .stopping import AllOf, AnyOf, CoverGroups, FirstK, StoppingRule
 CELLS = 2**20  # terms of the sum over m that are held in memory at once
 
 
-Pick: TypeAlias = Callable[[float, float], Any]
-"""``min`` for the earlier of two rules, ``max`` for the later."""
+Pick: TypeAlias = Callable[[float, float], Any]  # ``min``: the earlier of two rules; or ``max``
 
 
 @dataclass(frozen=True)
@@ -113,11 +112,8 @@ def uncovered_after(workers: int, load: int, wait_for: int) -> FloatArray:
     group are among the n - m workers still out, so the next arrival covers a new group with
     probability load * U / (n - m). Every term is positive (our derivation); the alternating sum of
     inclusion-exclusion would lose half of its digits in doubles at n = 240, load = 2, and all of
-    them at n = 1000. Cost: O(r n / load) flops, one vector of n / load numbers.
-
-    Raises:
-        InvalidParameter: not 1 <= wait_for <= workers, or a load that does not divide workers.
-    """
+    them at n = 1000. Cost: O(r n / load) flops, one vector of n / load numbers. Raises
+    ``InvalidParameter``: not 1 <= r <= n, or a load that does not divide n."""
     require_group(load, workers)
     require_count("wait_for", wait_for, workers=workers)
     groups = workers // load

@@ -93,7 +93,6 @@ class Asynchronous(AsynchronousFamily):
     """
 
     name: ClassVar[str] = "asynchronous"
-
     data: Data = "sampled"
     delay_adaptive: bool = False
     staleness: Discount | None = None
@@ -227,7 +226,6 @@ class StaleSynchronous(Batched):
     """
 
     name: ClassVar[str] = "ssp"
-
     ahead: Ahead = None
     wait_for: WaitFor = 1
     data: Data = "sampled"
@@ -307,7 +305,6 @@ class Rennala(AsynchronousFamily):
     """
 
     name: ClassVar[str] = "rennala"
-
     batch: WaitFor
     on_stale: Literal["ignore", "interrupt"] = "ignore"
     data: Data = "sampled"
@@ -351,7 +348,6 @@ class Ringmaster(AsynchronousFamily):
     """
 
     name: ClassVar[str] = "ringmaster"
-
     oldest: Count | None = None
     stops: bool = False
     data: Data = "sampled"

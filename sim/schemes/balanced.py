@@ -52,7 +52,6 @@ class Balanced(SchemeFamily):
     """
 
     name: ClassVar[str] = "balanced"
-
     micro_batches: Count
     seconds: tuple[Seconds, ...] | None = None
 

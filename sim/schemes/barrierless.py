@@ -190,9 +190,8 @@ class Barrierless(Scheme):
         if not self.rescale:
             return None
         own = np.empty(worker.shape, dtype=np.int64)
-        for senders, seen in zip(
-            worker.reshape(len(worker), -1), own.reshape(len(own), -1), strict=True
-        ):
+        by_replication = (table.reshape(len(table), -1) for table in (worker, own))
+        for senders, seen in zip(*by_replication, strict=True):
             order = np.argsort(senders, kind="stable")
             first = np.searchsorted(senders[order], senders[order])  # where a worker's own begin
             seen[order] = np.arange(1, senders.size + 1) - first
@@ -227,13 +226,9 @@ class Cycle:
     of arrival. What a worker sends after its own update is kept for the next cycle's table."""
 
     def __init__(self, workers: int) -> None:
-        self._n = workers
-        self._collecting = True
-        self._kept: set[int] = set()
+        self._n, self._collecting, self._kept = workers, True, set[int]()
+        # Who must be heard before the collecting ends, or, after it, whose update is still to come.
         self.needed = set(range(workers))
-
-    needed: set[int]
-    """Who must be heard before the collecting ends, or, after it, whose update is still to come."""
 
     def hear(self, worker: int) -> bool:
         """Whether a worker's message makes an update."""

@@ -61,13 +61,11 @@ class Claims:
 
 State: TypeAlias = Any  # what a scheme remembers, for all replications; never changed in place
 
+# What a worker does by itself within a round, such as giving up after a time. It turns the times of
+# its messages, ``(..., n m)`` seconds after its task began, into those at which they are really
+# sent; infinite where it gave up. A worker is free after its last message, which comes after all
+# others that are sent. Both engines call it, so it may compute anything.
 Patience: TypeAlias = Callable[[FloatArray], FloatArray]
-"""What a worker does by itself within a round, such as giving up after a time.
-
-It turns the times of its messages, ``(..., n m)`` seconds after its task began, into those at which
-they are really sent; infinite where it gave up. A worker is free after its last message, which
-comes after all others that are sent. Both engines call it, so it may compute anything.
-"""
 
 DECODING = 2e10  # operations, in all, for which every round of an exact code is decoded
 MOST_BLOCKS = 16  # blocks of a tape that are read together for rounds of several steps: 4 MiB
@@ -410,8 +408,6 @@ class SchemeFamily(ABC):
 
 
 # What a scheme may know of the workers' times before a run, where its plan depends on them.
-
-
 class Foresight(Protocol):
     """The law of the seconds that a worker needs for one partition, as far as schemes ask for it.
     ``eh.theory.foresight`` has it for a delay model and a load law."""

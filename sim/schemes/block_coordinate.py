@@ -57,7 +57,6 @@ class BlockCoordinate(ForesightedFamily):
     """
 
     name: ClassVar[str] = "block_coordinate"
-
     split: Literal["optimal"] | tuple[NotNegative, ...] = "optimal"
 
     @classmethod

@@ -30,9 +30,7 @@ from .decoders import Decoder, OfCode, Optimal, SumArrived, of_distinct
 from .partial_work import PartlyUncoded, partly_uncoded
 from .stopping import FirstK
 
-LEAST_SQUARES = 512
-"""Workers up to which cyclic MDS codes are decoded by least squares, whose memory is O(n^2)."""
-
+LEAST_SQUARES = 512  # workers up to which cyclic MDS codes are decoded so; its memory is O(n^2)
 AT_ONCE = 64  # factors of a product that are multiplied together
 SMALL = 64  # workers up to which systems are solved densely, many in one call
 ROUNDED = 1e-10  # weights of a small code further than this from 1 are corrected
@@ -255,7 +253,6 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
     """
 
     name: ClassVar[str] = "cyclic_repetition"
-
     partial: Share = 0.0
     decoder: Literal["least_squares", "elimination"] | None = None
 
@@ -311,7 +308,6 @@ class CyclicMdsCode(Stopped, Loaded):
     """
 
     name: ClassVar[str] = "cyclic_mds"
-
     decoder: Literal["least_squares", "lagrange"] | None = None
 
     @classmethod

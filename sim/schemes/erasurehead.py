@@ -64,7 +64,6 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
     """
 
     name: ClassVar[str] = "fractional_repetition"
-
     partial: Share = 0.0
 
     @classmethod
@@ -131,7 +130,6 @@ class ErasureHead(Decoded, Loaded):
     """
 
     name: ClassVar[str] = "erasurehead"
-
     rescale: bool = False
     deadline: Seconds | None = None
 

@@ -48,7 +48,6 @@ class CommunicationEfficient(Stopped, Seeded, Loaded):
     """
 
     name: ClassVar[str] = "communication_efficient"
-
     share: Count
 
     @classmethod
@@ -159,7 +158,6 @@ class HeterogeneityAware(Stopped, Seeded, Loaded):
     """
 
     name: ClassVar[str] = "heterogeneity_aware"
-
     speeds: tuple[Positive, ...]
     partitions: Count | None = None
 

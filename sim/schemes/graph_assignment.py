@@ -55,7 +55,6 @@ class GraphAssignment(Seeded, Decoded):
     """
 
     name: ClassVar[str] = "graph_assignment"
-
     degree: Count
 
     @classmethod

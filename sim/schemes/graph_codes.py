@@ -31,9 +31,7 @@ if TYPE_CHECKING:
 # lambda the second largest size of an eigenvalue, the weight n / (m d) for each of m = n - s
 # arrivals leaves an error of at most (lambda / d)^2 n s / (n - s), whoever the s stragglers are.
 
-
-MOST_SETS = 20_000
-"""Sets of offsets that the search for a circulant tries at most, before it goes one by one."""
+MOST_SETS = 20_000  # sets of offsets that are tried for a circulant, before it goes one by one
 
 
 @final
@@ -95,7 +93,6 @@ class Expander(Seeded, Decoded, Loaded):
     """
 
     name: ClassVar[str] = "expander"
-
     graph: Literal["random", "paley", "circulant"] = "random"
     decoder: DecoderName = "fixed"
 
@@ -120,11 +117,7 @@ class Expander(Seeded, Decoded, Loaded):
 
 
 def regular_graph(field: str, degree: int, vertices: int, seed: int) -> nx.Graph:
-    """A random regular graph.
-
-    Raises:
-        InvalidParameter: in the name of ``field``, there is none.
-    """
+    """A random regular graph; ``InvalidParameter``, in the name of ``field``, if there is none."""
     if degree >= vertices or degree * vertices % 2:
         fit = [d for d in range(1, vertices) if d * vertices % 2 == 0]
         if not fit:
@@ -195,7 +188,6 @@ def is_prime(number: int) -> bool:
 # Then any m arrivals are worth the same: with the weight d / (d + lambda (m - 1)) for each, the
 # error is v - d^2 m / (d + lambda (m - 1)), the least possible, whoever arrived.
 
-
 BLOCKS: dict[int, tuple[int, ...]] = {
     7: (0, 1, 3),
     13: (0, 1, 3, 9),
@@ -232,7 +224,6 @@ class BlockDesign(Decoded, Loaded):
     """
 
     name: ClassVar[str] = "block_design"
-
     decoder: DecoderName = "fixed"
 
     @classmethod

@@ -45,7 +45,6 @@ class IgnoreArbitrary(Counted, Loaded):
     """
 
     name: ClassVar[str] = "ignore_arbitrary"
-
     assignment: Literal["cyclic", "fractional"] = "cyclic"
 
     @classmethod

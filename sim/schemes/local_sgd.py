@@ -108,7 +108,6 @@ class LocalSgd(SchemeFamily):
     """
 
     name: ClassVar[str] = "local_sgd"
-
     steps: Count
     wait_for: WaitFor | None = None
     load: Load = 1

@@ -55,7 +55,6 @@ class Matrix(Decoded):
     """
 
     name: ClassVar[str] = "matrix"
-
     path: str
 
     @classmethod

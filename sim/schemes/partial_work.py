@@ -66,7 +66,6 @@ class MultiMessage(SchemeFamily):
     """
 
     name: ClassVar[str] = "multi_message"
-
     load: Load
     wait_for: WaitFor | None = None
     assignment: Literal["cyclic", "fractional"] = "cyclic"
@@ -138,7 +137,6 @@ class PartialStragglers(SchemeFamily):
     """
 
     name: ClassVar[str] = "partial_stragglers"
-
     load: Load
     assignment: Literal["cyclic", "fractional"] = "cyclic"
     order: Literal["natural", "rotated"] = "natural"

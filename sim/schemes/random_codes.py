@@ -64,7 +64,6 @@ class Bernoulli(Seeded, Decoded, Loaded):
     """
 
     name: ClassVar[str] = "bernoulli"
-
     pruned: bool = False
 
     @classmethod
@@ -118,7 +117,6 @@ class StochasticBlock(Seeded, Decoded, Loaded):
     """
 
     name: ClassVar[str] = "stochastic_block"
-
     community: Count
     inside: Share
 
@@ -165,7 +163,6 @@ def plain_code(rows: Sequence[IntArray], partitions: int) -> Encoded:
 
 # Codes for stragglers whose probability is known: unbiased sums.
 
-
 Chance = Annotated[float, BeforeValidator(not_bool), Ge(0), Lt(1), AllowInfNan(False)]
 """The probability that a worker straggles."""
 
@@ -201,7 +198,6 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
     """
 
     name: ClassVar[str] = "stochastic_gradient_coding"
-
     straggle_probability: Chance | None = None
 
     @classmethod
@@ -259,7 +255,6 @@ class HeterogeneousSplit(SchemeFamily):
     """
 
     name: ClassVar[str] = "heterogeneous_split"
-
     straggle_probabilities: tuple[OwnChance, ...]
     deadline: Seconds
 

@@ -40,8 +40,7 @@ class BurstWindow(Clocked):
     strict: BoolArray  # ``(R,)`` whether somebody repeats a job
     idle: BoolArray  # ``(R,)`` where the round ends as it opens. Without the axis R, after ``of``
 
-    # An early first arrival can make more workers late than the model allows.
-    monotone = False
+    monotone = False  # an early first arrival can make more workers late than the model allows
 
     @override
     def of(self, replication: int) -> BurstWindow:
@@ -265,7 +264,6 @@ class Sequential(SchemeFamily):
     """
 
     name: ClassVar[str] = "sequential"
-
     B: Count
     W: Annotated[int, BeforeValidator(not_bool), Ge(2)]
     stragglers: Number

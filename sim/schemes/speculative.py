@@ -61,7 +61,6 @@ class Speculative(SchemeFamily):
     """
 
     name: ClassVar[str] = "speculative"
-
     copy_after: WaitFor | None = None
     multiplier: NotNegative | None = None
     spark: Literal["before 4.0", "4.0"] | None = None
@@ -121,11 +120,9 @@ class Copies(OfWorkers):
         """When each task is done, and each worker's busy and useful seconds, ``(..., n)`` each,
         from the ``(..., n tasks)`` seconds of each worker's task and of its copies in turn."""
         own = times.reshape(-1, self.n, times.shape[-1] // self.n)
-        if self.simple:
-            found = [*self._at_once(own)]
-        else:
-            found = [np.array(each) for each in zip(*map(self._one, own.tolist()), strict=True)]
-        done, busy, useful = (part.reshape(*times.shape[:-1], self.n) for part in found)
+        found = self._at_once(own) if self.simple else self._in_turn(own)
+        shape = (*times.shape[:-1], self.n)
+        done, busy, useful = (part.reshape(shape) for part in found)
         return done, busy, useful
 
     def _at_once(self, own: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -147,6 +144,12 @@ class Copies(OfWorkers):
             spent = (done - start)[rows, tasks]
         busy[rows, helpers] += spent
         useful[rows, helpers] += np.where(won[rows, tasks], spent, 0.0)
+        return done, busy, useful
+
+    def _in_turn(self, own: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        done, busy, useful = (np.full(own.shape[:2], value) for value in (np.inf, 0.0, 0.0))
+        for row, times in enumerate(own.tolist()):
+            done[row], busy[row], useful[row] = self._one(times)
         return done, busy, useful
 
     def _one(self, times: list[list[float]]) -> tuple[list[float], list[float], list[float]]:

@@ -54,7 +54,6 @@ class Pipelined(SchemeFamily):
     """
 
     name: ClassVar[str] = "pipelined"
-
     load: Load
     wait_for: WaitFor
 

@@ -1,8 +1,6 @@
 """When the master stops waiting: what a stopping rule is, and the rules that count arrivals.
 
 ``FirstK(r) | CoverGroups(d)`` ends at the earlier of two rules' instants, ``&`` at the later one.
-Rules of time are in ``deadlines.py``, those that ask what the messages carry, and what a config can
-name, in ``stop.py``.
 
 A rule says ``enough(arrived)`` for any set of arrivals, and that is all a new rule has to say. It
 is monotone: more arrivals never turn a yes into a no. Engines ask in two ways that mean the same:
@@ -27,8 +25,7 @@ from ..numerics import row_max
 from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Assignment
 
-Opened = FloatArray | float
-"""``(...)`` when each round started, in seconds on the clock of the arrivals."""
+Opened = FloatArray | float  # ``(...)`` when each round started, in seconds on the arrivals' clock
 
 
 class Tally:
@@ -160,8 +157,6 @@ def stopping_delay_by_bisection(
 
 @dataclass(frozen=True)
 class _Pair(StoppingRule):
-    """Two rules as one; abstract."""
-
     needed: ClassVar[int]
     left: StoppingRule
     right: StoppingRule

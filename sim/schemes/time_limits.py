@@ -102,7 +102,6 @@ class DropCompute(SchemeFamily):
     """
 
     name: ClassVar[str] = "drop_compute"
-
     pieces: Count
     patience: Seconds | None = None
     cut: Cut = "after"
@@ -218,7 +217,6 @@ class MindFlayer(ForesightedFamily):
     """
 
     name: ClassVar[str] = "mindflayer"
-
     trials: Count
     patience: Seconds
 

@@ -87,7 +87,6 @@ class IgnoreStragglers(SchemeFamily):
     """
 
     name: ClassVar[str] = "ignore_stragglers"
-
     wait_for: WaitFor | None = None
     rescale: bool = True
     deadline: Seconds | None = None
@@ -159,7 +158,6 @@ class TimeWindow(SchemeFamily):
     """
 
     name: ClassVar[str] = "window"
-
     tolerance: Tolerance | None = None
     deadline: Seconds | None = None
     at_least: WaitFor = 1

@@ -40,9 +40,7 @@ from .worker_time import (
 )
 
 ORDER = 12  # Gauss-Legendre nodes on a panel
-
-MOST_PANELS = 4096
-"""Refinement ends here: the rest is rounding noise, or a law with thousands of jumps."""
+MOST_PANELS = 4096  # refinement ends here: the rest is rounding, or a law with thousands of jumps
 
 
 def integrate(

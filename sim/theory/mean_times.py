@@ -159,8 +159,7 @@ def mean_k_batch_async(workers: int, wait_for: int, mean_delay: float) -> float:
 
 def mean_ssp(ahead: int, rate: float) -> float:
     """Two workers, one at most s gradients ahead; Exp(rate): (2 s + 3) / ((4 s + 4) rate) seconds.
-    The lead is a walk on -(s + 1), ..., s + 1 whose ends hold the worker in front. Our derivation.
-    """
+    The lead is a walk on -(s + 1), ..., s + 1, held at its ends. Our derivation."""
     require_count("ahead", ahead, least=0)
     require_positive("rate", rate)
     return (2 * ahead + 3) / ((4 * ahead + 4) * rate)

@@ -201,11 +201,8 @@ def normal_pieces_done(pieces: int, patience: float, mean: float, deviation: flo
 # What is known of workers' times before a run, in closed form or else from a sample. The sample
 # always has the same seed, so that a scheme is a function of the config alone.
 
-
 REPETITIONS, ROUNDS = 64, 256  # of the sample: independent runs, and rounds of each
-
-REACH, STEP = 4.0, 1 / 64
-"""Of the quadrature: where the sum is cut off, and the distance of its nodes."""
+REACH, STEP = 4.0, 1 / 64  # of the quadrature: where the sum is cut off, distance of its nodes
 
 
 @final

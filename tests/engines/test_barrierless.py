@@ -719,7 +719,7 @@ def test_crashes_cost_tasks_and_time() -> None:
 
 
 def test_workers_that_only_crash_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("erasurehead.sim.engines.event.barrierless_workers.TOO_OFTEN", 50)
+    monkeypatch.setattr("erasurehead.sim.engines.event.barrierless.TOO_OFTEN", 50)
     scheme = SCHEMES["asynchronous"]().build(2)
     lives = TableTape(np.full((400, 2), 0.5))
     cluster = Cluster(failures=[Failures(lives, lives)])

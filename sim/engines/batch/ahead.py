@@ -48,8 +48,7 @@ def bounded(run: Run, accepted: Accepted) -> FloatArray | None:
 
 class _Messages:
     """Every message of a group of replications; arrays are ``(rows, R, n)``, row c the c-th ones:
-    its seconds to compute, since when and after which wave, and when and in which wave it arrives.
-    """
+    seconds to compute, since when and after which wave, and when and in which wave it arrives."""
 
     def __init__(self, tasks: Tasks, replications: int, n: int, rows: int, ahead: float) -> None:
         shape = (rows, replications, n)
@@ -62,9 +61,8 @@ class _Messages:
                 slow, last = self.when[row - int(ahead) - 1], self.wave[row - int(ahead) - 1]
                 gate = slow.max(axis=1, keepdims=True)
                 turn = np.where(slow == gate, last, -1).max(axis=1, keepdims=True)
-                wave = np.where(
-                    gate > now, turn, np.where(gate == now, np.maximum(wave, turn), wave)
-                )
+                later = np.where(gate == now, np.maximum(wave, turn), wave)
+                wave = np.where(gate > now, turn, later)
                 now = np.maximum(now, gate)
             self.since[row], self.after[row] = now, wave
             self.seconds[row] = tasks.begin(everyone)
@@ -75,9 +73,8 @@ class _Messages:
     def busy(self, r: int, end: float) -> FloatArray:
         """``(n,)`` seconds that each worker of a replication computed until an instant. A worker
         that goes on at once computes without a pause, so whole stretches are added up."""
-        since, after, when, wave = (
-            each[:, r] for each in (self.since, self.after, self.when, self.wave)
-        )
+        tables = self.since, self.after, self.when, self.wave
+        since, after, when, wave = (each[:, r] for each in tables)
         paused = (since[1:] > when[:-1]) | ((since[1:] == when[:-1]) & (after[1:] > wave[:-1]))
         paused &= since[1:] <= end
         total, began, left = np.zeros(since.shape[1]), since[0], when[0]

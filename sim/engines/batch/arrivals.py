@@ -65,9 +65,7 @@ def arrival_blocks(run: Run, replication: int, seconds: bool) -> Iterator[Block]
         done = stop
 
 
-AT_ONCE = 2**13
-"""Tasks of one replication that are few: they are sorted together with those of others."""
-
+AT_ONCE = 2**13  # tasks of a replication that are few: sorted together with those of others
 GROUP = 2**17  # tasks that are sorted together
 
 

@@ -232,8 +232,6 @@ class _CycleDecisions:
 # Where nobody is ever stopped or kept waiting, arrivals do not depend on decisions: see
 # ``engines.batch.arrivals``; what is left is to decide them in order. Where an update stops
 # everybody, or is waited for, see ``engines.batch.interrupted``.
-
-
 def batch_barrierless(run: Run, heard: bool = True, work: bool = True) -> Trace:
     """Run the replications; see ``engines.simulate.simulate``. Cost: that of ``arrival_blocks``,
     and three passes to write a message down; where old messages are dropped also that of ``Fresh``.

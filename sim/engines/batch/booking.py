@@ -135,14 +135,9 @@ def book(
     arrive: FloatArray,
     drained: FloatArray | None,
 ) -> None:
-    """Fill in who was heard and what the workers did, from when everything happened.
-
-    Args:
-        opened: ``(r, t)`` instants.
-        begun: ``(r, t, n)`` when each worker began; ``None``: when the round opened.
-        arrive: ``(r, t, n m)`` when each message arrives; used up.
-        drained: ``(r, t)`` when the next round opened, where workers go on until then.
-    """
+    """Fill in who was heard and what the workers did, from when rounds opened, workers began,
+    ``(r, t, n)`` (``None``: as the round opened), messages arrive, ``(r, t, n m)``, which is used
+    up, and the next round opened, ``(r, t)``, where workers go on until then."""
     ended, m = part.times[:, :, None], part.messages
     arrived = np.less_equal(arrive, ended, out=part.arrived)
     if part.work is None:

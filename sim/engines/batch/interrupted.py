@@ -39,7 +39,6 @@ def _tasks(run: Run, group: range) -> Tasks:
 # With distinct workers an update comes with the K-th of the workers' first messages. What a worker
 # sends after its own is dropped, and all that matters of it is how many rows of the tape it uses.
 
-
 AT_ONCE = 8  # tasks of a worker that are looked at together
 
 
@@ -118,7 +117,6 @@ def dependent(run: Run, accepted: Accepted) -> None:
 
 # An update is a fresh start for all: only which rows of the tape are next passes from one to the
 # next.
-
 
 A_CALL = 5000  # cells that cost as much as looking once more at some replications
 

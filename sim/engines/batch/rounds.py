@@ -20,12 +20,9 @@ from .booking import (
     useful_pieces,
 )
 
-# Rounds one after the other on an ideal cluster, vectorised over replications and workers.
-#
-# For policies that carry a worker's backlog from round to round, for stopping rules that need the
-# clock, and for schemes whose plan changes. Only what the next round depends on is done round by
-# round; the rest is done for many rounds at once.
-
+# Rounds one after the other on an ideal cluster: for policies that carry a worker's backlog from
+# round to round, for stopping rules that need the clock, and for schemes whose plan changes. Only
+# what the next round depends on is done round by round; the rest is done for many rounds at once.
 
 CELLS = 2**15  # messages that are booked together: few enough to stay in the cache
 
@@ -95,19 +92,12 @@ class CoupledRounds:
         self._first, self._count = self._first + self._count, 0
 
 
-# Rounds on a network without contention, and with lost messages.
-#
-# A message arrives one addition after its task began, ``begun + (computed + sent)``, and a model
-# reaches its worker one addition after the round opened; the event engine adds the same numbers.
-# One loop over rounds, vectorised over replications and workers, for all policies.
-#
-# Under ``cancel`` a worker goes on until the next model reaches it, so rounds are coupled here.
-
-
 @final
 class NetworkedRounds:
-    """A group of replications on their way through the rounds. Life cycle: ``round`` for t = 0, 1,
-    ... in order, then ``finish``, which books the work."""
+    """The same on a network without contention, and with lost messages, for all policies: under
+    ``cancel`` a worker goes on until the next model reaches it, so rounds are coupled here. A
+    message arrives at ``begun + (computed + sent)``; the event engine adds the same numbers. Life
+    cycle: ``round`` for t = 0, 1, ... in order, then ``finish``, which books the work."""
 
     def __init__(self, result: TraceArrays, run: Run, group: range) -> None:
         (r, rounds), n, m = result.times.shape, run.scheme.workers, result.messages
@@ -190,12 +180,8 @@ class NetworkedRounds:
 # network the working set holds at least one replication's whole run, 64 bytes per worker and
 # round, since a worker's last task is booked when it is known when the run ends.
 
-
 BUDGET = 512 * 2**20  # bytes of working memory
-
-BYTES_PER_CELL = 64
-"""Working memory for one worker in one round: its time, and eight-byte temporaries of it."""
-
+BYTES_PER_CELL = 64  # of one worker in one round: its time, and eight-byte temporaries of it
 CACHED = 2**15  # cells of independent rounds that are worked on together: 256 KiB stay in the cache
 
 

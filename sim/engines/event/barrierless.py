@@ -1,5 +1,6 @@
 """Schemes without a barrier in the event engine: workers that never wait for each other.
 
+Workers are ideal (they never fail, and their network takes no time), or on a network and can crash.
 The master hears messages, accepts or drops them, and updates when it has enough. All messages of an
 instant are decided together, in the order of workers; workers start again after that.
 
@@ -9,22 +10,246 @@ timeouts.
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Callable
 from math import inf
-from typing import final
+from typing import Any, final
 
 import simpy
-from simpy.events import Event
+from simpy.events import Event, Timeout
+from typing_extensions import override
 
 from ...errors import NeverEnough
 from ...types import Trace
 from ..run import Recorder, Run
+from ..tapes import task_columns
 from ..updates import Decisions, Message, Trajectory
-from .barrierless_workers import (
-    BarrierlessWorkers,
-    IdealBarrierlessWorkers,
-    NetworkedBarrierlessWorkers,
-)
-from .master import DECISION, END_OF_TIME, GIVING_UP, Call
+from .master import DECISION, END_OF_TIME, GIVING_UP, RECEPTION, Call, Crew
+from .worker import TOO_OFTEN, Uplink
+
+Hear = Callable[[int, int, float], None]
+"""Tells the master of a message that arrives now: its worker, version, and seconds to compute."""
+
+
+class BarrierlessWorkers(Crew):
+    """The workers, as the master sees them; abstract."""
+
+    @override
+    def set_up(self) -> None:
+        tape = self.run.tapes[self.replication]
+        self.versions = [0] * self.n  # of the model that each has, or that is on its way
+        self.lost = set[int]()  # of whom nothing more comes, unless they are started anew
+        self._resting = [False] * self.n
+        self._tasks = task_columns(tape, self.run.load_law, tape.block_rounds)
+
+    def employ(self, env: simpy.Environment, decisions: Decisions, hear: Hear) -> None:
+        """Get to know the clock and the master; nobody starts yet."""
+        self._env, self._decisions, self._hear = env, decisions, hear
+
+    @abstractmethod
+    def start(self, worker: int, version: int) -> None:
+        """Have a worker begin its next task with a model, leaving whatever it was doing."""
+
+    @abstractmethod
+    def rest(self, worker: int) -> None:
+        """Note that a worker that has delivered waits for the next update."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Book what is unfinished; the run ends now."""
+
+
+@final
+class IdealBarrierlessWorkers(BarrierlessWorkers):
+    """Workers that never fail, behind a network that takes no time: one timeout per task."""
+
+    @override
+    def set_up(self) -> None:
+        super().set_up()
+        n = self.n
+        self._next = [iter(column) for column in self._tasks]
+        self._under_way: list[Event | None] = [None] * n
+        self._since, self._began = [0.0] * n, [0.0] * n
+
+    @override
+    def start(self, worker: int, version: int) -> None:
+        """A task that was under way is dropped; its timeout fires later and is ignored."""
+        if self.recorder is not None:
+            self._ends(worker, "cancelled")
+        if self._resting[worker]:
+            self._resting[worker] = False
+            self._since[worker] = self._env.now
+        self.versions[worker] = version
+        seconds = next(self._next[worker])
+        self._under_way[worker] = None
+        if seconds == inf:
+            self.lost.add(worker)
+        else:
+            self.lost.discard(worker)
+            self._under_way[worker] = task = Timeout(self._env, seconds, (worker, seconds))
+            task.callbacks.append(self._arrive)
+
+    def _arrive(self, task: Event) -> None:
+        told: Any = task.value
+        worker, seconds = told
+        if task is self._under_way[worker]:
+            if self.recorder is not None:
+                self._ends(worker, "computing")
+            self._hear(worker, self.versions[worker], seconds)
+
+    @override
+    def rest(self, worker: int) -> None:
+        self.busy[worker] += self._env.now - self._since[worker]
+        self._resting[worker] = True
+
+    @override
+    def settle(self) -> None:
+        """A worker computes without a pause until it rests, so whole stretches are booked."""
+        for worker, resting in enumerate(self._resting):
+            if not resting:
+                self.busy[worker] += self._env.now - self._since[worker]
+                if self.recorder is not None:
+                    self._ends(worker, "cancelled")
+
+    def _ends(self, worker: int, kind: str) -> None:
+        """Record the span of a task; one that has ended already is empty."""
+        assert self.recorder is not None
+        now, version = self._env.now, self.versions[worker]
+        if not self._resting[worker]:
+            self.recorder.span(worker, kind, self._began[worker], now, version)
+        self._began[worker] = now
+
+
+@final
+class NetworkedBarrierlessWorkers(BarrierlessWorkers):
+    """Workers behind a network, that can crash and come back. A model is on its way for the
+    downlink's seconds; it then ends whatever the worker was doing. A crash loses the task and the
+    messages on their way; who comes back has the newest model at once."""
+
+    @override
+    def set_up(self) -> None:
+        super().set_up()
+        n, network = self.n, self.run.cluster.network
+        self._downlink = [0.0] * n if network is None else network.downlink(n).tolist()
+        self._count, self._attempt = [0] * n, [0] * n
+        self._began: list[float | None] = [None] * n
+        self._on_its_way, self._endless = [False] * n, [False] * n
+        self._crashed_at: list[float | None] = [None] * n
+        self._crashes, self._crashes_of = [0] * n, [-1] * n
+
+    @override
+    def employ(self, env: simpy.Environment, decisions: Decisions, hear: Hear) -> None:
+        super().employ(env, decisions, hear)
+        self._uplink = Uplink(env, self)
+        self.let_fail(env)
+
+    @override
+    def start(self, worker: int, version: int) -> None:
+        if self._on_its_way[worker] and self.versions[worker] == version:
+            return
+        self._on_its_way[worker], self._resting[worker] = True, False
+        self.versions[worker] = version
+        if self._crashed_at[worker] is None:
+            self.lost.discard(worker)
+
+        def receive(_: Event) -> None:
+            if self.versions[worker] == version and self._on_its_way[worker]:
+                self._on_its_way[worker] = False
+                if self._crashed_at[worker] is None:
+                    self._begin(worker)
+
+        Call(self._env, RECEPTION, receive, self._downlink[worker])
+
+    def _begin(self, worker: int) -> None:
+        self._stop(worker, "cancelled")
+        env, row = self._env, self._count[worker]
+        self._count[worker] += 1
+        self._attempt[worker] += 1
+        attempt, version, began = self._attempt[worker], self.versions[worker], env.now
+        self._began[worker] = began
+        seconds = self._tasks[worker][row]
+        self._endless[worker] = seconds == inf
+        if seconds == inf:
+            if self.immortal[worker]:
+                self.lost.add(worker)
+            return
+
+        def valid() -> bool:
+            return attempt == self._attempt[worker]
+
+        def computed(_: Event) -> None:
+            if valid():
+                self._stop(worker, "computing")
+
+        def arrive(_: Event) -> None:
+            if valid():
+                if self.recorder is not None:
+                    self.recorder.span(worker, "sending", began + seconds, env.now, version)
+                self._hear(worker, version, seconds)
+
+        Timeout(env, seconds).callbacks.append(computed)
+        self._uplink.carry(worker, 0, row, seconds, valid, arrive)
+
+    @override
+    def rest(self, worker: int) -> None:
+        """It has nothing to do until the next model comes, also if it crashes meanwhile."""
+        self._resting[worker] = True
+
+    @override
+    def settle(self) -> None:
+        for worker, crashed_at in enumerate(self._crashed_at):
+            self._stop(worker, "cancelled")
+            if crashed_at is not None:
+                self.book(worker, "dead", crashed_at, self._env.now, -1)
+
+    def _stop(self, worker: int, kind: str) -> None:
+        began = self._began[worker]
+        if began is not None:
+            self._began[worker] = None
+            self.book(worker, kind, began, self._env.now, self.versions[worker])
+
+    @override
+    def lives(self, worker: int, seconds: float) -> None:
+        super().lives(worker, seconds)
+        if self.immortal[worker] and self._endless[worker]:
+            self.lost.add(worker)
+
+    @override
+    def crash(self, worker: int, seconds: float) -> None:
+        self._stop(worker, "cancelled")
+        self._attempt[worker] += 1
+        self._on_its_way[worker] = False
+        self._crashed_at[worker] = self._env.now
+        self._endless[worker] = seconds == inf
+        if seconds == inf:
+            self.lost.add(worker)
+        self.dead += 1
+        self._count_crash(worker)
+
+    @override
+    def repair(self, worker: int) -> None:
+        crashed_at, self._crashed_at[worker] = self._crashed_at[worker], None
+        assert crashed_at is not None
+        self.book(worker, "dead", crashed_at, self._env.now, -1)
+        self.dead -= 1
+        if not self._resting[worker]:
+            self.versions[worker] = self._decisions.version
+            self._on_its_way[worker] = False  # it has this model now
+            self._begin(worker)
+
+    def _count_crash(self, worker: int) -> None:
+        """Every so often, see whether there is still hope; raises ``NeverEnough`` if not."""
+        decisions = self._decisions
+        version = decisions.version
+        if self._crashes_of[worker] != version:
+            self._crashes[worker], self._crashes_of[worker] = 0, version
+        self._crashes[worker] += 1
+        if self._crashes[worker] % TOO_OFTEN == 0:
+            each = zip(self._crashes, self._crashes_of, strict=True)
+            often = [crashes >= TOO_OFTEN and of == version for crashes, of in each]
+            if all(often[j] or self._endless[j] for j in range(len(often))):
+                crashes = self._crashes[worker]
+                raise NeverEnough(decisions.iteration, decisions.missing(), crashes=crashes)
 
 
 def event_barrierless(run: Run, recorder: Recorder | None = None) -> Trace:
@@ -84,7 +309,6 @@ class BarrierlessMaster:
         self._decide(inbox, self.env.now)
 
     def _decide(self, messages: list[Message], now: float) -> None:
-        """Decide all messages of this instant, then have workers start again."""
         decisions, workers = self.decisions, self._workers
         before = decisions.version
         starting, resting = decisions.decide(messages, workers.versions, now)

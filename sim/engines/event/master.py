@@ -18,15 +18,9 @@ from ...types import BoolArray
 from ..run import Recorder, Run
 from ..tapes import TapeColumn, columns
 
-END_OF_TIME = EventPriority(0)
-"""Before everything else that would happen at infinity, for that never happens."""
-
-RECEPTION = EventPriority(2)
-"""After NORMAL (1): who finishes at the instant at which a model reaches it finishes first."""
-
-DECISION = EventPriority(3)
-"""After every message and reception of an instant: when the master looks at its clock, too."""
-
+END_OF_TIME = EventPriority(0)  # before all else at infinity, for that never happens
+RECEPTION = EventPriority(2)  # after NORMAL (1): who finishes as a model reaches it finishes first
+DECISION = EventPriority(3)  # after all messages and receptions: when the master looks at its clock
 GIVING_UP = EventPriority(4)  # after every decision: a round may end exactly at ``max_wait``
 
 Action = Callable[[Event], None]

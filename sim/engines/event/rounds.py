@@ -105,8 +105,7 @@ def cancelling_worker(workers: IdealRoundWorkers, master: Master, worker: int) -
 
 def diligent_worker(workers: IdealRoundWorkers, master: Master, worker: int) -> IdealProcess:
     """The other policies: the worker always finishes what it has begun. Under ``queue`` it takes
-    every model in order; under ``finish`` the newest one, and under ``drain`` the two are the same.
-    """
+    every model in order, under ``finish`` the newest one; under ``drain`` the two are the same."""
     env, next_round = master.env, workers.policy.next_round
     first, final_message = worker * master.messages, (worker + 1) * master.messages - 1
     last, since = -1, 0.0
@@ -137,8 +136,6 @@ def diligent_worker(workers: IdealRoundWorkers, master: Master, worker: int) -> 
 
 # Cost: about one SimPy timeout per worker and round, plus one shared event per round; the
 # benchmark ``benchmarks/event_engine.py`` reports the ratio to raw timeouts.
-
-
 def event_rounds(run: Run, recorder: Recorder | None = None) -> Trace:
     """Run the replications, one after the other; see ``engines.simulate.simulate``. A scheme that
     looks at arrivals is asked for its plan for all replications together."""

@@ -79,15 +79,12 @@ class Uplink:
 # lost. Under ``drain`` a worker that is down counts as resting. Under ``cancel`` a worker drops
 # its task and its messages when the next model reaches it, not before.
 
-
+# Crashes of one worker in one round, after which nothing is expected of it any more. If an attempt
+# at a task succeeds with probability p, so many fail in a row with probability (1 - p)^10,000: 2e-9
+# for p = 1/500. With exponential tasks, and exponential lives u times as long on average, it is
+# one task in 10,000^u / Gamma(1 + u): fifty million for u = 2. Until then the simulation has
+# spent about a tenth of a second on each such worker.
 TOO_OFTEN = 10_000
-"""Crashes of one worker in one round, after which nothing is expected of it any more.
-
-If an attempt at a task succeeds with probability p, so many fail in a row with probability
-(1 - p)^10,000: 2e-9 for p = 1/500. With exponential tasks, and exponential lives u times as long on
-average, it happens to one task in 10,000^u / Gamma(1 + u): fifty million for u = 2. Until then the
-simulation has spent about a tenth of a second on each such worker.
-"""
 
 
 @final
@@ -224,7 +221,6 @@ class Worker:
         self.host.uplink.carry(self.index, place, of_round, computed, valid, deliver)
 
     def _drop(self) -> None:
-        """Give up the task and the messages on their way."""
         if self.began is not None:
             self._book("cancelled", self.began)
             self.began = None

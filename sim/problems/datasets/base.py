@@ -113,7 +113,6 @@ class Synthetic(DatasetFamily):
     """
 
     name: ClassVar[str] = "synthetic"
-
     rows: Annotated[int, Ge(1)] = 6000
     features: Annotated[int, Ge(1)] = 100
     test_rows: Annotated[int, Ge(0)] | None = None

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-DATA_VARIABLE = "ERASUREHEAD_DATA"
-"""Environment variable that names the user's data directory; read when a data set is loaded."""
+DATA_VARIABLE = "ERASUREHEAD_DATA"  # names the user's data directory; read when data are loaded
 
 
 ARRAYS = {"X": 2, "y": 1, "X_test": 2, "y_test": 1, "initial": 1}
@@ -46,7 +45,6 @@ class File(DatasetFamily):
     """
 
     name: ClassVar[str] = "file"
-
     path: str
     most_cells: Annotated[int, Ge(1)] = MOST_CELLS
 
@@ -121,7 +119,6 @@ class File(DatasetFamily):
 # drawn for training with seed 0.
 #
 # Source: facts read from the authors' public code (2019).
-
 
 AMAZON_COLUMNS = [
     "RESOURCE", "MGR_ID", "ROLE_ROLLUP_1", "ROLE_ROLLUP_2", "ROLE_DEPTNAME", "ROLE_TITLE",
