@@ -16,7 +16,7 @@ import re
 import stat
 import warnings
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -47,11 +47,7 @@ def require_regular(path: Path) -> None:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise UnusableFile(f"cannot be read: {_reason(error)}") from None
     if not stat.S_ISREG(mode):
-        kinds: Mapping[str, Callable[[int], bool]] = {
-            "a folder": stat.S_ISDIR,
-            "a FIFO": stat.S_ISFIFO,
-            "a socket": stat.S_ISSOCK,
-        }
+        kinds = {"a folder": stat.S_ISDIR, "a FIFO": stat.S_ISFIFO, "a socket": stat.S_ISSOCK}
         kind = next((name for name, fits in kinds.items() if fits(mode)), "a device")
         raise UnusableFile(f"is {kind}; must be a regular file")
 
@@ -114,18 +110,14 @@ def read_npz(
         if not zipfile.is_zipfile(path):
             raise UnusableFile("is not an NPZ file (a ZIP archive of arrays)")
         with zipfile.ZipFile(path) as archive:
-            members = {
-                info.filename.removesuffix(".npy"): info
-                for info in archive.infolist()
-                if info.filename.endswith(".npy")
-            }
+            arrays = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            members = {info.filename.removesuffix(".npy"): info for info in arrays}
             wanted = choose(list(members))
             require_cells(sum([_count(archive, name, members[name]) for name in wanted]), most)
             found = dict[str, np.ndarray]()
             for name in wanted:
                 with archive.open(members[name]) as member:
-                    array = np.lib.format.read_array(member, allow_pickle=False)
-                    found[name] = np.asarray(array)
+                    found[name] = np.lib.format.read_array(member, allow_pickle=False)
             return found
 
 

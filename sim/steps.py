@@ -150,7 +150,6 @@ class Steps(ABC):
     """
 
     sparse: ClassVar[bool] = False
-
     times: FloatArray
     depth: int = 0
     table_size: int = 0
@@ -380,7 +379,6 @@ class SingleGradients(Steps):
     """Updates from K gradients of single partitions, each with a version of its own."""
 
     sparse: ClassVar[bool] = True
-
     times: FloatArray  # ``(R, U)``
     worker: IntArray  # ``(R, U, K)`` who sent each gradient; -1 pads
     partition: IntArray  # ``(R, U, K)`` whose gradient it is; -1 pads

@@ -27,7 +27,6 @@ class Position(ABC):
     """A set of stragglers; abstract, a value."""
 
     foresees: ClassVar[bool] = True  # whether a change costs far less than a decoding
-
     stragglers: BoolArray  # ``(n,)``
 
     @property

@@ -1,10 +1,8 @@
 """Rounds by the law of their length: a few random numbers a round, at any number of workers.
 
-With independent, identically distributed delays the order of arrivals is uniformly random and
-independent of their instants. So the number M of arrivals that ends a round can be drawn first, and
+The number M of arrivals that ends a round is drawn first (``docs/design.md`` says why it can be);
 the instant is the M-th of n order statistics: ``F^-1(Beta(M, n - M + 1))``, where F is the law of a
-worker's time. Nobody's delays are drawn: a trace has the clock alone, and schemes do not meet the
-same delays as they do in the other engines.
+worker's time. Nobody's delays are drawn, so a trace has the clock alone.
 
 M of a code whose groups must all be heard comes from the same idea (our derivation): in uniform
 time a group of d is first heard by v with probability ``1 - (1 - v)^d``, so the last of g groups is

@@ -111,7 +111,6 @@ class Problem(ABC):
     arrays that do not fit each other."""
 
     task: ClassVar[Task]  # what kind of target the loss is for
-
     X: Matrix  # ``(N, p)`` training rows, a dense C-order array or ``scipy.sparse.csr_array``
     y: FloatArray  # ``(N,)`` targets
     # k; partition i is the i-th of k contiguous blocks of rows, cut as ``numpy.array_split`` does.

@@ -93,11 +93,9 @@ class GrowingK(OfWorkers):
     """One partition a worker, r arrivals, at most ``most``; exact where r is n from the start."""
 
     sees: ClassVar[Sees] = Sees.LOSSES
-
     family: AdaptiveK
     most: int
     exact: bool | None = False
-
     name = "adaptive_k"
 
     @override
@@ -181,7 +179,6 @@ class RobustDeadline(OfWorkers):
 
     family: AdaptiveDeadline
     exact: bool | None = False
-
     name = "adaptive_deadline"
     claims = Claims(copies=1, unbiased=RandomOrder())
 

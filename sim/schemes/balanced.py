@@ -87,7 +87,6 @@ class Dealt(OfWorkers):
 
     micro_batches: int
     seconds: tuple[float, ...] | None
-
     name = "balanced"
     exact = True
     claims = Claims(copies=1, tolerates=0, unbiased=RandomOrder())

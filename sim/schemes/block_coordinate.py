@@ -97,9 +97,7 @@ class Levels(OfWorkers):
     ``BlockCoordinate``."""
 
     sees: ClassVar[Sees] = Sees.NOTHING
-
     split: tuple[float, ...]
-
     name = "block_coordinate"
     exact = True
 

@@ -42,7 +42,6 @@ class Cyclic(OfCode):
     """A decoder of a code whose row i has the columns i, ..., i + d - 1 (mod n); abstract."""
 
     solves: ClassVar[bool] = True
-
     assignment: UniformLoad
 
     @abstractmethod

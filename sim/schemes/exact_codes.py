@@ -108,7 +108,6 @@ class FirstPart(OfCode):
     products with matrices of n x k m (``LeastSquares``)."""
 
     solves: ClassVar[bool] = True
-
     assignment: ShortMessages
 
     @property

@@ -153,7 +153,6 @@ class LocalRounds(Assigned):
     waits_for: int | None  # arrivals that end a round in any case; ``None``: not known
     local_steps: int = 1  # H
     rows: int | None = None  # local steps in all; known within a run
-
     name = "local_sgd"
 
     @property

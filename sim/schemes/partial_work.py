@@ -165,7 +165,6 @@ class Reporting(Assigned):
     """Pieces that are reported, and fetched when they cover all; see ``PartialStragglers``."""
 
     assignment: Pieces
-
     name = "partial_stragglers"
     exact = True
 
@@ -239,10 +238,8 @@ class PartlyUncoded(RoundScheme):
     Gradient Coding (arXiv 1612.03301), partial straggler schemes."""
 
     sees: ClassVar[Sees] = Sees.NOTHING
-
     code: Fixed  # an exact code with n partitions and equal loads
     share: float  # of the data that is not coded, in (0, 1]
-
     exact = True
     claims = Claims(tolerates=0)
 

@@ -39,7 +39,6 @@ class BurstWindow(Clocked):
     counted: BoolArray  # ``(R, W - 1, n)`` who straggled in the rounds before, the newest first
     strict: BoolArray  # ``(R,)`` whether somebody repeats a job
     idle: BoolArray  # ``(R,)`` where the round ends as it opens. Without the axis R, after ``of``
-
     monotone = False  # an early first arrival can make more workers late than the model allows
 
     @override
@@ -102,7 +101,6 @@ class SequentialCode(OfWorkers):
     stragglers: int  # lambda
     tolerance: float  # mu
     exempt: Exempt = "past"  # rounds with at most s stragglers that the model does not count
-
     name = "sequential"
     exact = True
 

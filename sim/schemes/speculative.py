@@ -94,10 +94,8 @@ class Copies(OfWorkers):
 
     sees: ClassVar[Sees] = Sees.NOTHING
     alone: ClassVar[bool] = True
-
     q: int
     multiplier: float
-
     name = "speculative"
     exact = True
     claims = Claims(copies=1, tolerates=0, unbiased=RandomOrder())

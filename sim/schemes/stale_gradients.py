@@ -76,11 +76,9 @@ class LatestSums(OfWorkers):
     """One partition a worker and round, r arrivals, sums of the latest; see ``Pipelined``."""
 
     sees: ClassVar[Sees] = Sees.NOTHING
-
     load: int
     wait_for: int
     exact: bool | None = False
-
     name = "pipelined"
 
     @override

@@ -37,7 +37,6 @@ class SelfStopping(OfWorkers):
     count, and a last one with their sum."""
 
     sees: ClassVar[Sees] = Sees.NOTHING
-
     pieces: int
     patience: float
 
@@ -129,7 +128,6 @@ class TimeLimited(SelfStopping):
 
     sharp: bool
     exact: bool | None = False
-
     name = "drop_compute"
 
     @property
@@ -242,7 +240,6 @@ class Clipped(SelfStopping):
     chance p_j > 0 of each worker; see ``MindFlayer``."""
 
     chances: tuple[float, ...]
-
     name = "mindflayer"
     claims = Claims(copies=1, unbiased=RandomOrder())
 

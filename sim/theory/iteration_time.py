@@ -332,9 +332,8 @@ def _copied_law(scheme: Copies, worker: WorkerTime | None) -> IterationTimeLaw |
 
 def _unequal(scheme: Fixed) -> NoFormula | None:
     loads = scheme.assignment.loads
-    if loads.min() == loads.max():
-        return None
-    return NoFormula(f"loads differ, from {loads.min()} to {loads.max()}")
+    least, most = loads.min(), loads.max()
+    return None if least == most else NoFormula(f"loads differ, from {least} to {most}")
 
 
 # What is known of a run: of its scheme, in its cluster.

@@ -159,9 +159,8 @@ def _known(
     probe = np.zeros(1)
     if cdf(probe) is None:
         return None
-    if sf is not None and sf(probe) is None:
-        sf = None
-    return WorkerTime(cdf, sf, scale, offset)
+    known = sf is not None and sf(probe) is not None
+    return WorkerTime(cdf, sf if known else None, scale, offset)
 
 
 # Workers that stop by themselves after some time.

@@ -172,9 +172,7 @@ class NetworkedRounds:
 
 # Where rounds are independent (a plan that never changes, an ideal cluster, policies ``cancel``
 # and ``drain``) there is no loop over them: stopping delays come first, a cumulative sum gives the
-# clock, and absolute times give the masks. Elsewhere one loop over rounds, vectorised over
-# replications and workers, carries what passes from round to round (``coupled``, ``network``); a
-# scheme whose plan changes is asked for it in that loop.
+# clock, and absolute times give the masks. Elsewhere one loop carries what passes between rounds.
 #
 # Memory: the result plus a working set under ``BUDGET`` bytes, whatever R, T and n are. On a
 # network the working set holds at least one replication's whole run, 64 bytes per worker and
