@@ -249,9 +249,7 @@ class IndependentDelays(DelayModel):
         return None
 
     @override
-    def evolve(
-        self, state: None, shared: Generator, rounds: int, workers: int
-    ) -> tuple[None, None]:
+    def evolve(self, state: Any, shared: Generator, rounds: int, workers: int) -> tuple[None, None]:
         return None, None
 
     @override
@@ -260,10 +258,8 @@ class IndependentDelays(DelayModel):
 
 
 class ReplayedDelays(DelayModel):
-    """A model that is a fixed table, the same in every replication and stream; abstract.
-
-    A fixed table is not a law: ``cdf``, ``ppf`` and ``mean`` stay ``None``.
-    """
+    """A model that is a fixed table, the same in every replication and stream; abstract. That is no
+    law: ``cdf``, ``ppf`` and ``mean`` stay ``None``."""
 
     @abstractmethod
     def replay(self, start: int, stop: int, workers: int) -> FloatArray:

@@ -40,10 +40,8 @@ class Around(DelayModel):
 
 
 class Affine(Around):
-    """``offset + factor * X`` with X of the base and two fixed numbers; abstract.
-
-    State, conditions and independence are the base's; quantiles map to quantiles.
-    """
+    """``offset + factor * X`` with X of the base and two fixed numbers; abstract. State, conditions
+    and independence are the base's; quantiles map to quantiles."""
 
     @property
     @abstractmethod

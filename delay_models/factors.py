@@ -1,6 +1,5 @@
-"""Delays times a factor: of the worker, of the round, or of the time that has passed. A factor
-belongs to the worker or the round, so it is the same for all partitions of a worker; a factor of 2
-means twice the time."""
+"""Delays times a factor of the worker, of the round, or of the time that has passed. So a factor is
+the same for all partitions of a worker; a factor of 2 means twice the time."""
 
 from __future__ import annotations
 

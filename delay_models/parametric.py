@@ -45,10 +45,8 @@ def special() -> Any:
 
 
 class ScipyDelays(IndependentDelays):
-    """A model whose law is a frozen ``scipy.stats`` distribution; abstract.
-
-    Subclasses draw all cells with one call of the generator, in order.
-    """
+    """A model whose law is a frozen ``scipy.stats`` distribution; abstract. Subclasses draw all
+    cells with one call of the generator, in order."""
 
     row_by_row = True
 

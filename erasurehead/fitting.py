@@ -310,9 +310,8 @@ def _range_text(k_range: Any) -> str | None:
     try:
         first, last = (int(k) for k in k_range)
     except (TypeError, ValueError):
-        raise at(
-            "k_range", k_range, "must be two whole numbers, the first and the last k"
-        ) from None
+        valid = "must be two whole numbers, the first and the last k"
+        raise at("k_range", k_range, valid) from None
     return f"{first}:{last}"
 
 
@@ -328,9 +327,7 @@ def _arguments() -> Iterator[None]:
 
 WORD = r"""(?:[^\s'"]|'[^']*'|"[^"]*")+?"""
 OPTION = re.compile(rf"--({REMEDIES}) ({WORD})(?=[,;:).]?(?:\s|$))")
-CHOICES = {
-    choice for kind in (Unit, Missing, Retries, Header, Decimal) for choice in get_args(kind)
-}
+CHOICES = {each for kind in (Unit, Missing, Retries, Header, Decimal) for each in get_args(kind)}
 
 
 def as_arguments(text: str) -> str:

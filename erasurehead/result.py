@@ -132,9 +132,8 @@ class Result:
         for metric in METRICS.values():
             if metric.heading and f"{metric.name}_mean" in summary:
                 rows = summary.to_dict("records")
-                shown[metric.heading] = [
-                    _estimate(*metric.estimate(row)) + metric.part(row) for row in rows
-                ]
+                texts = [_estimate(*metric.estimate(row)) + metric.part(row) for row in rows]
+                shown[metric.heading] = texts
         return shown.set_axis(summary["label"].rename("scheme"))
 
 

@@ -140,13 +140,10 @@ def _require_short(workload: Workload, asked: MeasureRequest) -> None:
     each = min(spent) * max(waits, 1.0)
     slow = max([1.0, *dict(slowed(asked.slow)).values()])
     turns, usually = (each + -(-each // STRETCH) for each in (asked.rounds, USUAL.rounds))
+    load, usual_load = (sum(read_loads(text)) for text in (asked.loads, USUAL.loads))
     usual = {
         "--slow": (asked.slow, slow, 1.0),
-        "--loads": (
-            asked.loads,
-            min(sum(read_loads(asked.loads)), 1e300),
-            sum(read_loads(USUAL.loads)),
-        ),
+        "--loads": (asked.loads, min(load, 1e300), usual_load),
         "--rounds": (asked.rounds, turns, usually),
         "--size": (asked.size, size**3, 1.0),
     }

@@ -1,6 +1,5 @@
 """The files that a table of delays can be in, and what each must look like before it is read. What
-pandas would repair silently is an error: two columns of one name, a row with more cells than the
-header."""
+pandas would repair silently is an error: two columns of one name, a row longer than the header."""
 
 from __future__ import annotations
 

@@ -58,9 +58,8 @@ def _stamps(column: pd.Series) -> pd.Series:
         with reading("time stamps"):
             return pd.to_datetime(column, format="ISO8601", utc=True)
     except UnusableFile as error:
-        raise UnusableFile(
-            f"column {short(column.name)}: {error}; valid: ISO 8601, 2026-01-31T12:00:00.5Z"
-        ) from error
+        valid = "valid: ISO 8601, 2026-01-31T12:00:00.5Z"
+        raise UnusableFile(f"column {short(column.name)}: {error}; {valid}") from error
 
 
 MOST_RUNS = 50  # different values of a column that says which run a row is of
@@ -96,12 +95,10 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
         meant = role_of(name)
         if meant is not None and meant not in said and name not in said.values():
             found.setdefault(meant, []).append(name)
-    if "seconds" in said:
-        found = {role: name for role, name in found.items() if role not in ("start", "end")}
-    elif "start" in said or "end" in said:
+    if not {"start", "end"}.isdisjoint(said) and "seconds" not in said:
         found.pop("seconds", None)
     timed = "seconds" in found or {"start", "end"} <= {*found}
-    if stages and not timed:
+    if "seconds" in said or (stages and not timed):
         found = {role: name for role, name in found.items() if role not in ("start", "end")}
     if not ({"worker", "round"} <= {*found} and (timed or stages)):
         more = len(columns) - sum(map(len, found.values()))
@@ -199,10 +196,8 @@ class LongTable:
         failed = int(np.isin(self._failed, calls.index).sum())
         assumed = [*self._assumed, *self._changes(calls)]
         if self._own:
-            assumed.append(
-                f"own times: without what each worker waited in {short(self._reduced)}, beyond the "
-                "shortest of its round"
-            )
+            waited = f"what each worker waited in {short(self._reduced)}"
+            assumed.append(f"own times: without {waited}, beyond the shortest of its round")
         calls, retried = self._one_each(calls)
         workers, w = np.unique(calls["worker"].to_numpy(), return_inverse=True)
         rounds, r = np.unique(calls["round"].to_numpy(), return_inverse=True)
@@ -233,8 +228,7 @@ class LongTable:
         if self._reading.rows is None:
             require_rounds(table, lambda first, last: self._where(rounds, first, last))
             assumed += remarks(table, lambda first, last: self._where(rounds, first, last))
-        failed = min(failed, int(np.isnan(table).sum()))
-        names = self._rounds[rounds]
+        failed, names = min(failed, int(np.isnan(table).sum())), self._rounds[rounds]
         names = names.astype(np.int64) if np.all(names == np.round(names)) else names
         said = tuple(repairs), self._unit, names, tuple(assumed), "" if self._own else self._reduced
         return RawTable(hosts, table, failed, *said, stages=stages)
@@ -349,13 +343,11 @@ def _seconds(
     return times.seconds(values), failed, times.why, _noted(times, where, len(values))
 
 
-def _settled(
-    where: str, unit: str | None, values: FloatArray, held: Held, reading: Reading
-) -> Times:
+def _settled(where: str, unit: str | None, values: FloatArray, held: Held, said: Reading) -> Times:
     if unit is None and held.unit is not None:
         unit, where = held.unit, held.where
-    sample = None if will_be_refused(values, reading) else values
-    return settle(reading.unit, unit, where, sample, held.hint)
+    sample = None if will_be_refused(values, said) else values
+    return settle(said.unit, unit, where, sample, held.hint)
 
 
 def _noted(times: Times, where: str, count: int) -> list[Repair]:
@@ -414,8 +406,9 @@ def _gaps(numbers_of_rounds: NDArray[np.float64]) -> list[Repair]:
     first = numbers_of_rounds[:-1][wider][0] + usual
     verb = "round is" if lost == 1 else "rounds are"
     count = f"{lost}" if lost < MOST_COUNTED else f"{lost:.3g}"
-    text = f"{count} {verb} missing for all workers (first: {first:g}); "
-    text += "the others follow each other"
+    text = (
+        f"{count} {verb} missing for all workers (first: {first:g}); the others follow each other"
+    )
     return [Repair("gap", lost, text)]
 
 
@@ -456,12 +449,9 @@ def _failures(frame: pd.DataFrame, role: Mapping[str, str]) -> tuple[str, NDArra
 def _require_no_clock(role: Mapping[str, str], table: FloatArray) -> None:
     """Refuse seconds that only grow: they say when, not how long."""
     rounds, n = table.shape
-    if (
-        "seconds" in role
-        and n >= 2
-        and rounds >= 10
-        and (np.all(np.diff(table, axis=0) > 0) or all_grow(table))
-    ):
+    if "seconds" not in role or n < 2 or rounds < 10:
+        return
+    if np.all(np.diff(table, axis=0) > 0) or all_grow(table):
         name = short(role["seconds"])
         raise UnusableFile(
             f"column {name} grows from round to round for every worker: a clock? give a start and "

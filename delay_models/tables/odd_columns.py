@@ -197,11 +197,8 @@ def _multiples(
             for place in np.flatnonzero(np.ptp(gaps, axis=0) <= 2 * near):
                 pairs = _pairs(logs[:, place], sign * made[:, place])
                 if not _by_chance(gaps[:, place], pairs, 2 * float(near[place]), tried, noise):
-                    factor = float(np.exp(np.median(gaps[:, place])))
-                    yield (
-                        int(place),
-                        f"is in every row {factor:.4g} {said} the {name} of the others",
-                    )
+                    times = f"{float(np.exp(np.median(gaps[:, place]))):.4g} {said}"
+                    yield int(place), f"is in every row {times} the {name} of the others"
 
 
 def _of_others(table: FloatArray) -> dict[str, FloatArray]:

@@ -122,9 +122,8 @@ def require_rounds(table: FloatArray, where: Where) -> None:
         place, what = odd
         rest = where(0, place - 1) if place else where(1, rows - 1)
         text = f"row {place + 1} is the {what} of {'those before' if place else 'all others'} in "
-        raise UnusableFile(
-            f"{text}every column, no round: {rest} leaves it out, --rows : takes every row as one"
-        )
+        remedy = f"{rest} leaves it out, --rows : takes every row as one"
+        raise UnusableFile(f"{text}every column, no round: {remedy}")
 
 
 @np.errstate(all="ignore")
@@ -146,10 +145,8 @@ def remarks(table: FloatArray, where: Where) -> list[str]:
     if 0 < count <= rows / 5 and np.mean(slow[count:]) < 0.05:
         times = float(np.median(typical[:count])) / rest
         these = "the first round takes" if count == 1 else f"the first {count} rounds take"
-        left = where(count, rows - 1)
-        said.append(
-            f"{these} {times:.3g} times as long as is typical: a warm-up? {left} leaves it out"
-        )
+        left = f"a warm-up? {where(count, rows - 1)} leaves it out"
+        said.append(f"{these} {times:.3g} times as long as is typical: {left}")
     elif place := _phases(typical):
         first, second = (float(np.median(part)) for part in (typical[:place], typical[place:]))
         said.append(
@@ -166,9 +163,8 @@ def remarks(table: FloatArray, where: Where) -> list[str]:
         _, counts = np.unique(table, axis=0, return_counts=True)
         again = int((counts - 1).sum())
         if max(3, rows / 20) <= again and len(counts) > 8:
-            said.append(
-                f"{again} of {rows} rounds repeat another one to the digit: were they measured?"
-            )
+            same = f"{again} of {rows} rounds repeat another one to the digit"
+            said.append(f"{same}: were they measured?")
     return said
 
 

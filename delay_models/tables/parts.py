@@ -126,9 +126,8 @@ def own_seconds(calls: pd.DataFrame, column: str, retries: Retries) -> pd.DataFr
     everybody's own time. Of several rows of a worker and round the last one counts. Raises
     UnusableFile: an all-reduce takes longer than its step, or steps are to be added."""
     if retries == "sum":
-        raise UnusableFile(
-            f"steps with an all-reduce, {short(column)}, are not added: --retries last"
-        )
+        text = f"steps with an all-reduce, {short(column)}, are not added"
+        raise UnusableFile(f"{text}: --retries last")
     counted = calls[calls["seconds"].notna()].drop_duplicates(["worker", "round"], keep="last")
     least = calls["round"].map(counted.groupby("round")["allreduce"].min())
     own = calls["seconds"] - (calls["allreduce"] - least)
@@ -167,10 +166,9 @@ def with_sum(
     units = [held.unit_of(name) for name in stages]
     odd = [name for name, unit in zip(stages, units, strict=True) if unit != units[0]]
     if odd:
-        text = (
-            f"stages {short(stages[0])} and {short(odd[0])} are in different units by their names"
-        )
-        raise UnusableFile(f"{text}: rename one, or name the column of the whole step")
+        text = f"stages {short(stages[0])} and {short(odd[0])} are in different units"
+        remedy = "rename one, or name the column of the whole step"
+        raise UnusableFile(f"{text} by their names: {remedy}")
     gaps = reading.missing != "refuse"
     total = sum(numbers(held.frame[name], "a stage", "", gaps)[0] for name in stages)
     name = "+".join(stages)

@@ -178,9 +178,8 @@ def _with_index(held: Held, reading: Reading) -> tuple[Held, Reading]:
             return held, reading
         name = counting[0]
         first, last = held.frame[name].iloc[[0, -1]]
-        call = (
-            f"column {short(name)}" if role_of(str(name)) else "the first column, without a name,"
-        )
+        unnamed = "the first column, without a name,"
+        call = f"column {short(name)}" if role_of(str(name)) else unnamed
         said = (*said, f"{call} counts the rows, {first:g} to {last:g}: it numbers the rounds")
     return replace(held, assumed=said), replace(reading, columns={**reading.columns, "round": name})
 

@@ -51,10 +51,7 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
     return Page(
         Answer("attack", name, verdict, (*why, *left_out), command=command),
         question=[("config", name), ("stragglers", f"up to {frame['stragglers'].max()}")],
-        sections=[
-            Section("picture", "Codes", [chart]),
-            Section("table", "All numbers", tables),
-        ],
+        sections=[Section("picture", "Codes", [chart]), Section("table", "All numbers", tables)],
     )
 
 

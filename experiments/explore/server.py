@@ -151,6 +151,8 @@ POLICIES = {
     "queue": "queue: finish every model",
     "drain": "drain: the master waits for all",
 }
+VIEWS = {"first": "the first part, logarithmic loss", "whole": "the whole run, plain axes"}
+VIEW_HINT = "the first part ends with the fastest scheme's run"
 MUST_DIVIDE = "partitions that a worker of a code computes in a round; must divide n"
 
 CONTROLS: tuple[Slider | Choice, ...] = (
@@ -169,13 +171,7 @@ CONTROLS: tuple[Slider | Choice, ...] = (
     ),
     Choice("policy", "straggler policy", POLICIES, "cancel"),
     Slider("rate", "learning rate", 0.01, 0.5, 0.01, 0.05),
-    Choice(
-        "view",
-        "loss against time",
-        {"first": "the first part, logarithmic loss", "whole": "the whole run, plain axes"},
-        "first",
-        "the first part ends with the fastest scheme's run",
-    ),
+    Choice("view", "loss against time", VIEWS, "first", VIEW_HINT),
 )
 
 
@@ -323,10 +319,8 @@ class Handler(BaseHTTPRequestHandler):
             names |= {HOST, "localhost"}
         if not self.server.open and host not in names:
             return False
-        site = self.headers.get("Sec-Fetch-Site", "none")
-        return site in ("same-origin", "none") and self.headers.get("Origin", f"http://{host}") == (
-            f"http://{host}"
-        )
+        site, here = self.headers.get("Sec-Fetch-Site", "none"), f"http://{host}"
+        return site in ("same-origin", "none") and self.headers.get("Origin", here) == here
 
     def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         self.send_response(status)

@@ -123,8 +123,7 @@ def choose(
     """The section to simulate with, compared by the order statistics ``ks``. At least one family
     fits. Who is slower for good must be so in the section, so none is taken that misplaces a
     worker, unless all do. Measured rounds compete only where they may be drawn ``again``."""
-    delays = found.delays
-    tables = delays.bulk_tables
+    delays, n, tables = found.delays, found.delays.workers, found.delays.bulk_tables
     held_out = halves(tables)
     competing = held_out or [Half(tuple(tables), np.concatenate(tables))]
     measured = [observed_order_statistics(half.held_out, ks) for half in competing]
@@ -132,7 +131,7 @@ def choose(
     tried: list[Tried] = []
     places = _Places.of(tables, () if workers is None else workers.lasting)
     parts = _parts(found.variance, workers is not None and workers.differ, places.off(places.alike))
-    many = delays.workers >= MANY and sum(table.size for table in tables) > LARGE
+    many = n >= MANY and sum(table.size for table in tables) > LARGE
     taken: Tried | None = None
     best: Tried | None = None  # whether or not it misplaces a worker
 
@@ -148,23 +147,19 @@ def choose(
                     tried.append(quick)
                     continue
             models = [delay_model(recipe.section(half.sample, half.seen)) for half in competing]
-            made = [
-                simulated_order_statistics(model, delays.workers, ks, CELLS_OF_HALF)
-                for model in models
-            ]
+            made = [simulated_order_statistics(model, n, ks, CELLS_OF_HALF) for model in models]
             each = Tried(recipe, score(made, measured))
         tried.append(each)
-        if best is None or each.beats(best):
-            best = each
+        best = each if best is None or each.beats(best) else best
         if (taken is None or each.beats(taken)) and not places.misses(recipe, models):
             taken = each
     assert best is not None
     displaced = taken is None or best.beats(taken)
     taken = taken or best
     section, why = _built(taken.recipe, delays, workers)
-    every = [*ks, *waited_for(delays.workers)]
+    every = [*ks, *waited_for(n)]
     own = observed_order_statistics(delays.rounds, every)
-    predicted = simulated_order_statistics(delay_model(section), delays.workers, every)
+    predicted = simulated_order_statistics(delay_model(section), n, every)
     if held_out and again and _shows_no_law(delays):
         seen = [observed_order_statistics(np.concatenate(half.seen), ks) for half in held_out]
         tried.append(Tried(Again(Parts()), score(seen, measured)))
@@ -273,13 +268,11 @@ def _built(
 def _again_is_better(recipe: Recipe, delays: UnitDelays, workers: Workers | None) -> bool:
     """Whether halves of the rounds, drawn again, predict the others clearly better than all that is
     made of a recipe, at the arrival that it predicts worst of those that masters wait for."""
-    ks, every = waited_for(delays.workers), halves(delays.tables)
-    model, drawn = [], []
+    n, every = delays.workers, halves(delays.tables)
+    ks, model, drawn = waited_for(n), [], []
     for half in every:
         section, _ = _built(recipe, UnitDelays("", half.seen), workers)
-        model.append(
-            simulated_order_statistics(delay_model(section), delays.workers, ks, CELLS_OF_HALF)
-        )
+        model.append(simulated_order_statistics(delay_model(section), n, ks, CELLS_OF_HALF))
         drawn.append(observed_order_statistics(np.concatenate(half.seen), ks))
     measured = [observed_order_statistics(half.held_out, ks) for half in every]
     old, new = (score(each, measured, worst_error) for each in (model, drawn))

@@ -72,12 +72,10 @@ class ParetoFamily(Family):
         require_spread(sample)
         size, least = len(sample), float(sample.min())
         inverse = float(np.mean(np.log(sample / least)))
-        scale = least * (1 - inverse / (size - 1))
+        alpha, scale = (size - 2) / (size * inverse), least * (1 - inverse / (size - 1))
         if size < 3 or scale <= 0:
             raise CannotFit("too few delays for a tail")
-        return ScipyLaw(
-            self.name, parametric.Pareto(alpha=(size - 2) / (size * inverse), scale=scale)
-        )
+        return ScipyLaw(self.name, parametric.Pareto(alpha, scale))
 
 
 # Families with a shift and a shape, fitted by profile likelihood: Weibull, lognormal, gamma.

@@ -207,10 +207,8 @@ def expected_order_statistics(law: Law, workers: int, ks: Sequence[int]) -> Floa
     together = max(1, AT_ONCE // len(y))
     if len(k) * len(y) <= REMEMBERED:
         return np.asarray(_remembered_weights(workers, tuple(ks)) @ quantiles * step)
-    parts = [
-        _weights(workers, ks[start : start + together]) @ quantiles
-        for start in range(0, len(k), together)
-    ]
+    some = (ks[start : start + together] for start in range(0, len(k), together))
+    parts = [_weights(workers, each) @ quantiles for each in some]
     return np.asarray(np.concatenate(parts) * step)
 
 

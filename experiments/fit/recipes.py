@@ -1,6 +1,5 @@
 """Ways to build a delay section from measured rounds; ``candidates`` chooses between them. A recipe
-is fitted twice: to halves of the table, to see what it predicts of the other half, and to all of
-it, if it is chosen."""
+is fitted to halves of the table, to see what it predicts of the others, and, if chosen, to all."""
 
 from __future__ import annotations
 

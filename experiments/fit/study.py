@@ -18,13 +18,7 @@ from ..config.errors import ConfigError
 from .candidates import Candidate, LoadFindings, choose, mixture_of
 from .cold import by_load
 from .families import EMPIRICAL, FAMILIES
-from .goodness import (
-    Resimulated,
-    fit_families,
-    halves,
-    observed_order_statistics,
-    resimulated,
-)
+from .goodness import Resimulated, fit_families, halves, observed_order_statistics, resimulated
 from .load import LoadFit, measure_load, positive_units
 from .variance import measure_memory, split_variance
 from .workers import Estimates, Workers, judge_workers, without
@@ -127,9 +121,8 @@ def study(
     progress(steps - 1, steps)
     # Under per_partition a task draws for each partition, and a measured round is one draw.
     chosen = choose(first, ks, workers, again=again and law["kind"] != "per_partition")
-    checked = resimulated(
-        chosen.section, law, {key: t for key, t in tables.items() if load is None or key == load}
-    )
+    asked = {key: table for key, table in tables.items() if load is None or key == load}
+    checked = resimulated(chosen.section, law, asked)
     progress(steps, steps)
     return Findings(measured, ks, growth, law, found, chosen, workers, shorter, checked)
 
@@ -189,15 +182,9 @@ def _order_statistics(findings: Findings) -> pd.DataFrame:
     frames = []
     with np.errstate(divide="ignore", invalid="ignore"):  # a delay of 0 s has no ratio
         for load, family, observed, predicted in parts:
-            columns = {
-                "load": load,
-                "family": family,
-                "k": np.array(findings.ks),
-                "observed": observed,
-                "predicted": predicted,
-                "ratio": predicted / observed,
-            }
-            frames.append(pd.DataFrame(columns))
+            row = {"load": load, "family": family, "k": np.array(findings.ks)}
+            row |= {"observed": observed, "predicted": predicted, "ratio": predicted / observed}
+            frames.append(pd.DataFrame(row))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -208,19 +195,13 @@ def _quantiles(found: LoadFindings) -> pd.DataFrame:
     marks = [level for level in MARKED if edge < level < 1 - edge]
     low, high = np.geomspace(edge, 0.5, LEVELS), 1 - np.geomspace(0.5, edge, LEVELS)
     levels = np.unique(np.concatenate([low, high, marks]))
-    measured = np.quantile(sample, levels, method="hazen")
-    frames = [
-        pd.DataFrame(
-            {
-                "family": fit.family.name,
-                "level": levels,
-                "fitted": fit.law.isf(1 - levels),
-                "measured": measured,
-                "marked": np.isin(levels, marks),
-            }
-        )
-        for fit in found.fits
-    ]
+
+    known = {"measured": np.quantile(sample, levels, method="hazen")}
+    known["marked"] = np.isin(levels, marks)
+    frames = []
+    for fit in found.fits:
+        own = {"family": fit.family.name, "level": levels, "fitted": fit.law.isf(1 - levels)}
+        frames.append(pd.DataFrame({**own, **known}))
     return pd.concat(frames, ignore_index=True)
 
 
@@ -246,9 +227,8 @@ def _load_rows(findings: Findings) -> Iterator[dict[str, object]]:
         ends = getattr(memory, "interval", (np.nan, np.nan))
         row["persistence_low"], row["persistence_high"] = ends
         row["persistence_chance"] = getattr(memory, "chance", np.nan)
-        row["cold_rounds"] = 0 if cold is None else cold.hit
-        row["cold_beyond"] = np.nan if cold is None else cold.beyond
-        row["cold_at_once"] = np.nan if cold is None else cold.clump
+        hit = (0, np.nan, np.nan) if cold is None else (cold.hit, cold.beyond, cold.clump)
+        row["cold_rounds"], row["cold_beyond"], row["cold_at_once"] = hit
         yield row
     yield from ({"load": label} | row for label, row in known.items())
 

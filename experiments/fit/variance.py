@@ -111,10 +111,8 @@ def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memo
     share = float(posterior.mean())
     if not 0 < share < 1 or np.ptp(flat) == 0:
         return None
-    delta = (
-        float(flat @ posterior) / posterior.sum()
-        - float(flat @ (1 - posterior)) / (1 - posterior).sum()
-    )
+    means = (float(flat @ chance) / chance.sum() for chance in (posterior, 1 - posterior))
+    delta = np.subtract(*means)
     known = delta**2 * share * (1 - share)
     # Less the round's mean; scaled, since the mean of n takes 1/n of every covariance along.
     centred = [

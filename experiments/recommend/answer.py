@@ -70,10 +70,8 @@ UNEVEN = 0.5  # a partition that is in less than this share of a mean one's upda
 def _unheard(found: Recommendation) -> Iterator[str]:
     clocked = found.winner.clocked
     if clocked is not None and clocked.unheard:
-        yield (
-            f"{found.winner.label} hardly ever hears some partition (in "
-            f"{clocked.least_heard:.2g} of the updates)"
-        )
+        share = f"{clocked.least_heard:.2g} of the updates"
+        yield f"{found.winner.label} hardly ever hears some partition (in {share})"
         return
     if clocked is not None and clocked.balance < UNEVEN:
         yield f"the partition that it hears least is in {clocked.least_heard:.2g} of the updates"
@@ -162,10 +160,8 @@ def _clocks(found: Recommendation) -> Iterator[str]:
             text += f", {_iterations(np.nanmean(today.to_target[0]))}"
     yield text
     if needed < FEW_ITERATIONS:
-        yield (
-            f"the target is reached in {_iterations(needed)}, too few to say much; give a lower "
-            "--target"
-        )
+        few = f"{_iterations(needed)}, too few to say much"
+        yield f"the target is reached in {few}; give a lower --target"
 
 
 def _iterations(mean: float) -> str:
@@ -229,11 +225,9 @@ def _holds(found: Recommendation, name: str) -> str:
         return "not tried"
     changed = _changed(found, rows)
     if name == "persistence":
-        texts = [
-            f"{'shuffled each round' if value == SHUFFLED else f'kept with probability {value:g}'}"
-            f": {text}"
-            for value, text in changed.items()
-        ]
+        named = {value: f"kept with probability {value:g}" for value in changed}
+        named |= {SHUFFLED: "shuffled each round"}
+        texts = [f"{named[value]}: {text}" for value, text in changed.items()]
         held = (
             "the answer holds if the delays of a round are shuffled among the workers, and if a "
             "worker keeps its delay of the round before with probability 0.5 or 0.9"
@@ -284,19 +278,17 @@ def next_steps(found: Recommendation, config: str) -> list[str]:
         best = [found.winner, *found.tied]
         cheapest = min(best, key=lambda one: found.costs(one)["worker_seconds"])
         steps.insert(0, f"take the cheaper one: {cheapest.label} costs fewest worker-seconds")
-    if any(
-        _another(found, each) for each in found.sensitivities if each.perturbation.name == "load"
-    ):
+    loads = [each for each in found.sensitivities if each.perturbation.name == "load"]
+    if any(_another(found, each) for each in loads):
         steps.append(
             "measure how a worker's time grows with its load, since the answer depends on it: "
             "`erasurehead measure --loads 1,2,3 --output measured.csv`, then "
             "`erasurehead fit measured.csv`"
         )
     if not found.question.trains:
-        measured = "give --loss, and --dataset if it is not to be synthetic"
-        add = (
-            measured if found.question.scenario.read else "add problem and optimizer to the config"
-        )
+        add = "add problem and optimizer to the config"
+        if found.question.scenario.read:
+            add = "give --loss, and --dataset if it is not to be synthetic"
         steps.append(f"{add}: losses decide better than a count")
     return steps
 

@@ -57,9 +57,7 @@ class SearchSpace:
                 known = {"load": self.few_loads, "wait_for": self.few_arrivals}
                 mine = fields(family)
                 named = {f.name: known[f.name] for f in mine if f.name in known}
-                required = {
-                    f.name for f in mine if f.default is MISSING and f.default_factory is MISSING
-                }
+                required = {f.name for f in mine if f.default is f.default_factory is MISSING}
                 if required <= {*known}:
                     found = _every(**named)
                 else:

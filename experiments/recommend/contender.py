@@ -40,9 +40,8 @@ def ratio(
     mine: FloatArray, best: FloatArray, criterion: Criterion = "mean", sure: float = CONFIDENCE
 ) -> tuple[float, float, float]:
     """The criterion of mine over that of best with a paired interval, over the replications that
-    both have; NaN where one misses the goal in any of them. The standard error is that of the
-    ratio's logarithm: of means by the first order of their errors, of quantiles by the bootstrap.
-    """
+    both have; NaN where one misses the goal in any of them. The standard error is of the ratio's
+    logarithm: of means by the first order of their errors, of quantiles by the bootstrap."""
     count = min(len(mine), len(best))
     mine, best = mine[:count], best[:count]
     if not ((mine > 0) & (best > 0) & np.isfinite(mine) & np.isfinite(best)).all():

@@ -70,9 +70,8 @@ class Simulation:
             "replications": self.replications,
         }
         named = {**plain(schemes[0].family, catalogue), "label": schemes[0].label}
-        cell = Cell(
-            {**base, "schemes": [named]}, schemes[0].label, {}, 0, "", data_dir=self.data_dir
-        )
+        document, label = {**base, "schemes": [named]}, schemes[0].label
+        cell = Cell(document, label, {}, 0, "", data_dir=self.data_dir)
         cell.__dict__["settings"] = settings.model_copy(update=changed)
         return cell
 
@@ -305,9 +304,8 @@ def _simulated(
 def _at_rate(learning: build.Training, rate: float) -> build.Training:
     """The same training at another learning rate; test rows are not looked at."""
     problem = replace(learning.problem, X_test=None, y_test=None)
-    return replace(
-        learning, problem=problem, optimizer=replace(learning.optimizer, learning_rate=rate)
-    )
+    optimizer = replace(learning.optimizer, learning_rate=rate)
+    return replace(learning, problem=problem, optimizer=optimizer)
 
 
 def _losses(

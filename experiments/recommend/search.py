@@ -87,20 +87,14 @@ class Search:
         return [found[one.index] for one in simulations]
 
     def measure(
-        self,
-        rates: Rates,
-        replications: int,
-        delays: int = TRIAL_DELAYS,
-        bar: Order = ANYTHING,
+        self, rates: Rates, replications: int, delays: int = TRIAL_DELAYS, bar: Order = ANYTHING
     ) -> Iterator[tuple[Contender, Performance]]:
         """Simulate contenders side by side, each at its learning rates (none: its clock alone), on
         ``RACE_DELAYS`` or ``TRIAL_DELAYS``; those that cannot be simulated leave. ``bar`` is what a
         trial must match to be of interest; of no matter to the config's own. Raises ConfigError:
         one that the config names cannot be simulated."""
-        simulations = [
-            self.simulation(one, replications, own, delays, bar) for one, own in rates.items()
-        ]
-        for one, result in zip(rates, self.results(performance, simulations), strict=True):
+        asked = [self.simulation(one, replications, own, delays, bar) for one, own in rates.items()]
+        for one, result in zip(rates, self.results(performance, asked), strict=True):
             if isinstance(result, str):
                 one.refuse(result)
             else:

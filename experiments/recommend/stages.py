@@ -271,9 +271,7 @@ def _go_on(
     """New contenders beside the best, each with the one that it was found from; they are listed."""
     question = search.question
     catalogue, workers = question.scenario.catalogue, question.scenario.workers
-    tried: list[Tried] = [
-        (whole(one.section, catalogue), worth(one)[1]) for one in search.contenders
-    ]
+    tried: list[Tried] = [(whole(c.section, catalogue), worth(c)[1]) for c in search.contenders]
     first = [whole(one.section, catalogue) for one in search.contenders if not one.found]
     new: dict[Contender, Contender] = {}
     for one in best:

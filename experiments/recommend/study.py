@@ -91,10 +91,8 @@ def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensit
 
 def _few(search: Search, finalists: Sequence[Contender]) -> list[Contender]:
     """The best three, one of the config, and the best coded, not coded, and without a barrier."""
-    others = [
-        c for c in search.contenders if c.stage not in ("", LIMITS) and c.expected is not None
-    ]
-    ranked = [*finalists, *sorted(others, key=_how_far)]
+    gone = [c for c in search.contenders if c.stage not in ("", LIMITS) and c.expected is not None]
+    ranked = [*finalists, *sorted(gone, key=_how_far)]
     chosen = [*finalists[:3]]
     for kind in ((True, False), (False, False), (False, True)):
         alike = [one for one in ranked if (one.coded, one.barrierless) == kind]
@@ -183,9 +181,8 @@ def recommended(search: Search) -> Recommendation:
     if question.trains:
         untuned = sorted(finalists, key=lambda one: final_order(one, question.common_rate))
     ties = [one for one in allowed[1:] if one.against(winner)[1] <= 1 + NO_DIFFERENCE]
-    return Recommendation(
-        search, tuple(finalists), winner, tuple(ties), tuple(untuned), tuple(changed)
-    )
+    others = tuple(ties), tuple(untuned), tuple(changed)
+    return Recommendation(search, tuple(finalists), winner, *others)
 
 
 def recommendation_tables(found: Recommendation) -> dict[str, pd.DataFrame]:

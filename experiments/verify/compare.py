@@ -75,10 +75,8 @@ def at_most(samples: FloatArray, bounds: FloatArray, scale: float) -> Comparison
     rounding = ROUNDING * scale
     varies = error * np.sqrt(samples.size) > rounding
     still = 0.0 if over <= rounding else np.inf
-    z = over / error if varies else still
-    return Comparison(
-        float(samples.mean()), float(bounds.mean()), z, error, one_sided=True, varies=varies
-    )
+    z, means = over / error if varies else still, (float(samples.mean()), float(bounds.mean()))
+    return Comparison(*means, z, error, one_sided=True, varies=varies)
 
 
 def _mean_and_error(samples: FloatArray) -> tuple[float, float]:
@@ -198,11 +196,9 @@ def compare_law_engine(case: Case) -> Quantities:
     assert isinstance(law, IterationTimeLaw)  # the engine has drawn from it
     assert isinstance(slowest, IterationTimeLaw)
     if isinstance(delay, Deterministic):
-        means = (
-            same(drawn.cancelled, law.mean(), INSTANT),
-            same(drawn.drained, slowest.mean(), INSTANT),
-        )
-        return [(BY_LAW[0], means[0]), (BY_LAW[2], means[1])]
+        cancelled = same(drawn.cancelled, law.mean(), INSTANT)
+        drained = same(drawn.drained, slowest.mean(), INSTANT)
+        return [(BY_LAW[0], cancelled), (BY_LAW[2], drained)]
     points = law.quantile(POINTS) * (1.0 + INSTANT)
     later = np.quantile(drawn.simulated, POINTS) * (1.0 + INSTANT)
     share = (drawn.simulated[:, None] <= later).mean(axis=0)

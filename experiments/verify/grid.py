@@ -1,6 +1,5 @@
 """What is verified: clusters x delays x load laws x schemes, simulated by the engines. A *setting*
-is one cluster with one delay model and one load law. Its schemes read one tape, and every setting
-has a tape of its own."""
+is a cluster with a delay model and a load law. Its schemes read one tape, which is its own."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +21,7 @@ from ..page.content import Page
 from ..page.markdown import as_markdown
 from ..pictures import paint, style
 from ..run import files
+from ..run.command import Progress
 from . import page
 from .study import QUANTILES, Study, study_load
 
@@ -93,9 +94,7 @@ def trials(stragglers: str | None, timeout: str | None, workers: int) -> Trials:
     return found, quantiles
 
 
-def investigate(
-    measured: Measured, tried: Trials, progress: Callable[[int, int], None]
-) -> list[Study]:
+def investigate(measured: Measured, tried: Trials, progress: Progress) -> list[Study]:
     """Ask everything at every load; ``progress`` is told of loads done, and of all loads."""
     found = list[Study]()
     for load, table in measured.tables.items():

@@ -124,19 +124,15 @@ def _culprits(study: Study, m: int) -> str:
     saving = study.change(rounds.REPLACE, m)
     some = "a median one" if m == 1 else "median ones"
     hosts = f"host{'s' * (m > 1)} {_named(study.order[:m])}"
-    replaced = f"replacing {hosts} by {some} saves {_share(saving)}"
-    best = _most(study, m, saving["share"])
-    text = replaced if best is None else _saves(best)
-    first = saving if best is None else best
-    text += (
-        f": {first['saved']:.3g} of {study.seconds():.3g} s a step, "
-        f"{first['hours_a_day']:.1f} hours a day"
-    )
+    text = replaced = f"replacing {hosts} by {some} saves {_share(saving)}"
+    also, best = "", _most(study, m, saving["share"])
     if best is not None:
-        text += f"; {replaced}"
+        text, also, saving = _saves(best), f"; {replaced}", best
+    step = f"{saving['saved']:.3g} of {study.seconds():.3g} s a step"
     cause, share = _cause(study)
     name, what = PARTS[cause][1].split(": ")
-    return f"{text}; largest cause: {name} ({what}), {share}"
+    day = f"{saving['hours_a_day']:.1f} hours a day"
+    return f"{text}: {step}, {day}{also}; largest cause: {name} ({what}), {share}"
 
 
 def _other_ways(study: Study, m: int) -> str:
@@ -231,10 +227,8 @@ def facts(study: Study) -> list[str]:
     if study.waits:
         lines = ["what each change saves is then not known either"]
     if len(study.stages):
-        adds = study.stages.drop_duplicates("stage")
-        each = ", ".join(
-            f"{name} {s:.3g} s" for name, s in zip(adds["stage"], adds["seconds"], strict=True)
-        )
+        adds = study.stages.drop_duplicates("stage").set_index("stage")["seconds"]
+        each = ", ".join(f"{name} {seconds:.3g} s" for name, seconds in adds.items())
         late = "" if study.waits else f"; {_late(study)}"
         lines.append(f"stages add up to the step: {each}{late}")
     whole, lost = study.rounds
@@ -291,12 +285,8 @@ def whatif_answer(studies: Sequence[Study], source: str, measured: Measured, aga
 def read_whatif(directory: Path) -> Page:
     """The page again, from what ``whatif`` left. Raises ConfigError: the result is not whole."""
     found = read_answer(directory)
-    paths = {name: directory / name for name in TABLES}
-    frames = [
-        table_at(path, TABLES[name][1])
-        for name, path in paths.items()
-        if name != STAGES or path.exists()
-    ]
+    there = [name for name in TABLES if name != STAGES or (directory / name).exists()]
+    frames = [table_at(directory / name, TABLES[name][1]) for name in there]
     loads = [None if load != load else float(load) for load in frames[0]["load"].unique()]
     studies = [
         Study(load, *(frame if load is None else frame[frame["load"] == load] for frame in frames))
@@ -470,11 +460,8 @@ def _heat(study: Study) -> Chart:
     table, standing = _wide(study.heat_map), study.standing
     first = table.columns.to_numpy(dtype=float)
     run = int(first[1] - first[0]) if len(first) > 1 else 1
-    values = table.to_numpy(dtype=float)
-    extent, shortest = (
-        (first[0] - 0.5, first[-1] + run - 0.5),
-        values[values > 0].min(initial=np.inf),
-    )
+    values, extent = table.to_numpy(dtype=float), (first[0] - 0.5, first[-1] + run - 0.5)
+    shortest = values[values > 0].min(initial=np.inf)
     least = max(float(np.nanmedian(values)) / 100, float(shortest))
     heat = Heat(values, "delay (s)", log=True, low=least, extent=extent)
     rows, above = len(table), list[str]()

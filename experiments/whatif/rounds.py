@@ -1,6 +1,5 @@
-"""What the end of every round costs: causes, hosts and changes, from its slowest workers. Only the
-slowest workers of a round decide when it ends, so they are sorted out once (``Slowest``) and every
-change is one pass over them."""
+"""What the end of every round costs: causes, hosts and changes. Only the slowest workers of a round
+decide when it ends: they are sorted out once (``Slowest``), and a change is one pass over them."""
 
 from __future__ import annotations
 
