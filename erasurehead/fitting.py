@@ -203,11 +203,7 @@ def read_table(
         ConfigError: the table cannot be used, or could mean several things; one line names the
             argument that says which.
     """
-    given = {
-        "columns": columns or {}, "drop": drop, "unit": unit, "missing": missing,
-        "retries": retries, "load": load, "keep": keep, "rows": rows, "header": header,
-        "decimal": decimal,
-    }  # fmt: skip
+    given = columns or {}, drop, unit, missing, retries, load, keep, rows, header, decimal
 
     def read(path: str, reading: Reading) -> tuple[Measured, list[str]]:
         found = measured_delays(path, reading, MOST_CELLS)
@@ -265,11 +261,7 @@ def fit(
     Raises:
         ConfigError: the table cannot be used; one line names the place.
     """
-    given = {
-        "columns": columns or {}, "drop": drop, "unit": unit, "missing": missing,
-        "retries": retries, "load": load, "keep": keep, "rows": rows, "header": header,
-        "decimal": decimal,
-    }  # fmt: skip
+    given = columns or {}, drop, unit, missing, retries, load, keep, rows, header, decimal
     text = _range_text(k_range)
     measured, warnings = _from(table, _reading(given), command.read_tables)
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
@@ -289,9 +281,10 @@ KINDS: Mapping[str, TypeAdapter[Any]] = {
 }
 
 
-def _reading(given: Mapping[str, Any]) -> Reading:
+def _reading(given: Sequence[Any]) -> Reading:
+    """From a value for each of its fields, in their order."""
     checked: dict[str, Any] = {}
-    for name, value in given.items():
+    for name, value in zip(KINDS, given, strict=True):
         try:
             checked[name] = KINDS[name].validate_python(value)
         except ValidationError as error:

@@ -127,8 +127,7 @@ class Result:
     def _overview(self) -> pd.DataFrame:
         """What a person looks at first: swept keys, mean and standard error of each metric."""
         summary = self.summary
-        swept = [key for key in self.config.get("sweep") or {} if key in summary]
-        shown = summary[swept].copy()
+        shown = summary[[key for key in self.config.get("sweep") or {} if key in summary]].copy()
         for metric in METRICS.values():
             if metric.heading and f"{metric.name}_mean" in summary:
                 rows = summary.to_dict("records")

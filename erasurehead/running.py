@@ -137,8 +137,7 @@ def _run(
         folder = Path(name)
         events = folder / EVENTS if timeline else None
         with reporting(progress, "cells") as shown:
-            told = replace(options, timeline=events, progress=shown)
-            outcome = run_document(found, folder, told)
+            outcome = run_document(found, folder, replace(options, timeline=events, progress=shown))
         failed = {cell.named: reason for cell, reason in outcome.failed}
         if failed:
             first = ": ".join(next(iter(failed.items())))

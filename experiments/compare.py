@@ -195,8 +195,7 @@ def ratio_picture(table: pd.DataFrame) -> Picture:
         look = looks[str(row["label"])]
         marks.append(Points(look, x, np.array([float(place)]), dx=np.nan_to_num(ends)))
     line = Look(MUTED, "", DASHED, "no difference")
-    ends = np.array([-0.6, len(rows) - 0.4])
-    marks.insert(0, Curve(line, np.ones(2), ends, width=1.0))
+    marks.insert(0, Curve(line, np.ones(2), np.array([-0.6, len(rows) - 0.4]), width=1.0))
     names = tuple(_named(row) for row in rows.to_dict("records"))
     x_axis = Axis("ratio of mean iteration times, second over first")
     y_axis = Axis("", low=len(rows) - 0.4, high=-0.6, names=names)
@@ -232,8 +231,7 @@ def _numbers(table: pd.DataFrame) -> Table:
         for row in table.to_dict("records")
     ]
     columns += ["largest loss difference"] if losses else []
-    keys = 1 + len(swept)
-    return capped("comparison-table", "", columns, rows, TABLE, brief=40, keys=keys)
+    return capped("comparison-table", "", columns, rows, TABLE, brief=40, keys=1 + len(swept))
 
 
 def comparison_picture(pairs: Sequence[Pair], first: str, second: str) -> Picture:

@@ -150,10 +150,9 @@ def _require_short(workload: Workload, asked: MeasureRequest) -> None:
     expected = each * prod(mine for _, mine, _ in usual.values())
     if not expected <= LONGEST:
         # The first one that makes it short enough alone, or the one that is the furthest off.
-        alone = [
-            name for name, (_, mine, other) in usual.items() if expected / mine * other <= LONGEST
-        ]
-        name = alone[0] if alone else max(usual, key=lambda name: usual[name][1] / usual[name][2])
+        times = {name: mine / other for name, (_, mine, other) in usual.items()}
+        alone = [name for name in times if expected / times[name] <= LONGEST]
+        name = alone[0] if alone else max(times, key=times.__getitem__)
         text = f"takes about {expected / 86400:.3g} days; must take one at most"
         raise at(name, usual[name][0], text)
     if expected > LONG:

@@ -19,22 +19,21 @@ from .measured import REMEDY
 A_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 
 SPELLINGS = {  # of units; those not in ``A_SECOND`` are known so as to be refused
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
-    **dict.fromkeys(
-        ("ms", "msec", "msecs", "milli", "millis", "millisecond", "milliseconds"), "ms"
-    ),
-    **dict.fromkeys(
-        ("us", "µs", "μs", "usec", "usecs", "micro", "micros", "microsecond", "microseconds"), "us"
-    ),
-    **dict.fromkeys(("ns", "nsec", "nsecs", "nano", "nanos", "nanosecond", "nanoseconds"), "ns"),
-    **dict.fromkeys(("min", "mins", "minute", "minutes"), "min"),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
-    **dict.fromkeys(("day", "days"), "days"),
-    **dict.fromkeys(("cs", "csec", "centisecond", "centiseconds"), "cs"),
-    **dict.fromkeys(("ds", "dsec", "decisecond", "deciseconds"), "ds"),
-    **dict.fromkeys(("ps", "picosecond", "picoseconds"), "ps"),
-    **{unit: unit for unit in ("ticks", "cycles", "jiffies", "clocks")},
-}
+    name: unit
+    for unit, names in {
+        "s": "s sec secs second seconds",
+        "ms": "ms msec msecs milli millis millisecond milliseconds",
+        "us": "us µs μs usec usecs micro micros microsecond microseconds",
+        "ns": "ns nsec nsecs nano nanos nanosecond nanoseconds",
+        "min": "min mins minute minutes",
+        "h": "h hr hrs hour hours",
+        "days": "day days",
+        "cs": "cs csec centisecond centiseconds",
+        "ds": "ds dsec decisecond deciseconds",
+        "ps": "ps picosecond picoseconds",
+    }.items()
+    for name in names.split()
+} | {unit: unit for unit in ("ticks", "cycles", "jiffies", "clocks")}
 
 # Seconds of those that have a length.
 LASTS = {"min": "60", "h": "3600", "days": "86400", "cs": "0.01", "ds": "0.1", "ps": "1e-12"}
@@ -43,26 +42,18 @@ CALLED = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nan
 SECONDS_AT_MOST = 100.0  # times without a unit that are typically larger are rather ms
 
 ALIASES = {
-    "worker": (
-        *("worker", "host", "rank", "node", "instance", "machine", "hostname", "pod"),
-        *("dp_rank", "global_rank", "device"),
-    ),
-    "round": (
-        *("round", "step", "iteration", "iter", "global_step", "batch", "minibatch"),
-        *("time_step", "timestep"),
-    ),
-    "seconds": (
-        *("seconds", "second", "sec", "secs", "ms", "msec", "millis", "milliseconds", "usec"),
-        *("microseconds", "nsec", "nanoseconds", "duration", "dur", "time", "elapsed", "latency"),
-        *("delay", "runtime", "run_time", "elapsed_time", "step_time", "iteration_time"),
-        *("round_time", "batch_time", "compute_time", "task_time"),
-    ),
-    "start": ("start", "begin", "started", "start_time", "begin_time", "started_at", "start_ts"),
-    "end": (
-        *("end", "stop", "finish", "ended", "finished", "end_time", "stop_time", "finish_time"),
-        *("finished_at", "ended_at", "end_ts"),
-    ),
-    "load": ("load",),
+    role: names.split()
+    for role, names in {
+        "worker": "worker host rank node instance machine hostname pod dp_rank global_rank device",
+        "round": "round step iteration iter global_step batch minibatch time_step timestep",
+        "seconds": "seconds second sec secs ms msec millis milliseconds usec microseconds nsec "
+        "nanoseconds duration dur time elapsed latency delay runtime run_time elapsed_time "
+        "step_time iteration_time round_time batch_time compute_time task_time",
+        "start": "start begin started start_time begin_time started_at start_ts",
+        "end": "end stop finish ended finished end_time stop_time finish_time finished_at ended_at "
+        "end_ts",
+        "load": "load",
+    }.items()
 }
 ENDINGS = ("_id", "_name", "_index", "_idx", "_number", "_no", "_num")  # of workers or rounds
 

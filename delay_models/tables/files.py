@@ -43,13 +43,11 @@ POINTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 
 def form_of(path: str, decimal: Decimal | None = None) -> tuple[dict[str, Any], list[str]]:
     """How a text is to be read (options of ``pandas.read_csv``), and the names of its columns where
-    its first line must not be read like the others; else none.
-
-    Commas separate cells, unless every line has as many semicolons, or tabs, as the others, or as
-    many pieces between spaces. A point stands before a fraction, if nothing else is said
-    (``decimal``) or seen. Raises UnusableFile: numbers with a comma could be 1.234 or 1234, lines
-    have several numbers of cells, or the file cannot be read.
-    """
+    its first line must not be read like the others; else none. Commas separate cells, unless every
+    line has as many semicolons, or tabs, as the others, or as many pieces between spaces. A point
+    stands before a fraction, if nothing else is said (``decimal``) or seen. Raises UnusableFile:
+    numbers with a comma could be 1.234 or 1234, lines have several numbers of cells, or the file
+    cannot be read."""
     lines, encoding = _head(path)
     bare = [QUOTED.sub("", line) for line in lines]
     form: dict[str, Any] = {"sep": ",", "encoding": encoding}
@@ -117,12 +115,9 @@ def _decimal(cells: list[str]) -> str:
         return "."
     if all(GROUPED.fullmatch(cell) for cell in commas):
         number = short(commas[0])
-        plain = number.replace(",", "")
-        meant = f"{number.replace(',', '.')} or {plain}"
-        raise UnusableFile(
-            f"{number!r} could be {meant}; write numbers with a decimal point, or say --decimal "
-            "comma, or point"
-        )
+        meant = f"{number.replace(',', '.')} or {number.replace(',', '')}"
+        remedy = "write numbers with a decimal point, or say --decimal comma, or point"
+        raise UnusableFile(f"{number!r} could be {meant}; {remedy}")
     return ","
 
 
@@ -321,5 +316,4 @@ def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Repair]]:
     if "norm" in name:
         text = f"{name} is normalised: ratios mean something, seconds do not"
         repairs.append(Repair("unit", len(new), text))
-    kept = new[new["round"] < most]
-    return kept[["worker", "round", "seconds"]].reset_index(drop=True), repairs
+    return new[new["round"] < most][["worker", "round", "seconds"]].reset_index(drop=True), repairs

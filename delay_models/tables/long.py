@@ -113,11 +113,10 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
         lacking += [] if timed or stages else ["seconds"]
         raise UnusableFile(f"no column is the {' or the '.join(lacking)}; {LAYOUTS}")
     if "seconds" in found and {"start", "end"} <= {*found}:
-        both = f"{short(found['seconds'][0])}, or {found['start'][0]} and {found['end'][0]}"
-        raise UnusableFile(
-            f"the seconds could be {both}: say --columns seconds={short(found['seconds'][0])}, or "
-            f"--columns start={short(found['start'][0])},end={short(found['end'][0])}"
-        )
+        seconds, start, end = (found[role][0] for role in ("seconds", "start", "end"))
+        remedy = f"say --columns seconds={short(seconds)}, or --columns start={short(start)}"
+        text = f"the seconds could be {short(seconds)}, or {start} and {end}"
+        raise UnusableFile(f"{text}: {remedy},end={short(end)}")
     if "seconds" in found:
         found = {role: name for role, name in found.items() if role not in ("start", "end")}
     for role, candidates in found.items():
@@ -214,11 +213,9 @@ class LongTable:
         stages = stage_seconds(calls, self._reading.stages, table, (r, w))
         if self._status is not None and refuses and np.isnan(table).any():
             name, bad = self._status
-            count = f"{len(bad)} call{'s' * (len(bad) != 1)}"
-            raise UnusableFile(
-                f"column {short(name)} says that {count} failed (first: row {bad[0] + 1}); "
-                f"{REMEDY}, --drop {short(name)} that they are delays"
-            )
+            failures = f"{len(bad)} call{'s' * (len(bad) != 1)} failed (first: row {bad[0] + 1})"
+            remedy = f"{REMEDY}, --drop {short(name)} that they are delays"
+            raise UnusableFile(f"column {short(name)} says that {failures}; {remedy}")
         if "seconds" not in self._reading.columns:
             _require_no_clock(self._role, table)
         hosts = tuple(self._hosts[worker] for worker in workers)
@@ -259,10 +256,9 @@ class LongTable:
             text = f"column {short(name)} is {short(first)} at first, then {short(values.iloc[-1])}"
             only = f"--rows {short(name)}={short(first)}"
             if times >= ANOTHER:
-                raise UnusableFile(
-                    f"{text}, and what is slower takes {times:.3g} times as long: several runs? "
-                    f"{only} takes one, --drop {short(name)} all together"
-                )
+                slower = f"what is slower takes {times:.3g} times as long"
+                remedy = f"several runs? {only} takes one, --drop {short(name)} all together"
+                raise UnusableFile(f"{text}, and {slower}: {remedy}")
             if column.dtype.kind == "O":
                 yield f"{text}: all are read as one run ({only} takes the first alone)"
 

@@ -216,12 +216,8 @@ def complete(part: RawTable, reading: Reading) -> RawTable:
     gone = absent | endless | zero
     if refuses or not gone.any():
         return part
-    counts = {
-        "missing": int(absent.sum()) - failed,
-        "timeout": failed,
-        "infinite": int(endless.sum()),
-        "zero": int(zero.sum()),
-    }
+    counts = {"missing": int(absent.sum()) - failed, "timeout": failed}
+    counts |= {"infinite": int(endless.sum()), "zero": int(zero.sum())}
     what = {"missing": "empty", "timeout": "failed", "infinite": "infinite", "zero": "0 s"}
     parts = ", ".join(f"{count} {what[kind]}" for kind, count in counts.items() if count)
     total = f"{int(gone.sum())} of {table.size} delays are missing ({parts})"
@@ -230,13 +226,10 @@ def complete(part: RawTable, reading: Reading) -> RawTable:
     if reading.missing == "drop-rounds":
         if rounds.all():
             worst = int(np.argmax(gone.sum(axis=0)))
-            raise UnusableFile(
-                f"{total}; no round has every worker; leave worker {short(hosts[worst])} out, of "
-                f"whose rounds {int(gone[:, worst].sum())} of {len(table)} are missing, or say "
-                "--missing never"
-            )
-        text = f"{total}: {hit} of {len(table)} rounds are left out"
-        repair = Repair("dropped", hit, text)
+            lost = f"of whose rounds {int(gone[:, worst].sum())} of {len(table)} are missing"
+            leave = f"leave worker {short(hosts[worst])} out, {lost}, or say --missing never"
+            raise UnusableFile(f"{total}; no round has every worker; {leave}")
+        repair = Repair("dropped", hit, f"{total}: {hit} of {len(table)} rounds are left out")
         names = np.arange(len(table)) if part.rounds is None else part.rounds
         stages = {name: seconds[~rounds] for name, seconds in part.stages.items()}
         part = replace(part, rounds=names[~rounds], stages=stages)

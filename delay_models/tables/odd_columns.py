@@ -136,8 +136,7 @@ def _copies(table: FloatArray) -> Iterator[Finding]:
 def _derived(table: FloatArray) -> Iterator[Finding]:
     """Columns that are the maximum, the mean, the sum, ... of others, or that plus a constant."""
     rows, n = table.shape
-    places = np.unique(np.linspace(0, rows - 1, min(rows, SAMPLE)).astype(int))
-    sample = table[places]
+    sample = table[np.unique(np.linspace(0, rows - 1, min(rows, SAMPLE)).astype(int))]
     tolerances = 1.001 * resolutions(sample)
     tried = n * (4 * n + 3) * (5 + len(QUANTILES))
     found: dict[int, str] = {}

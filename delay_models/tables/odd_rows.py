@@ -114,10 +114,8 @@ def require_rounds(table: FloatArray, where: Where) -> None:
         first, last, step = part
         text = "every row is there several times" if step > 1 else "the table repeats itself"
         once = where(first, last) + (f":{step}" if step > 1 else "")
-        raise UnusableFile(
-            f"{text} to the digit ({rows} rows): {once} takes each once, --rows : takes every row "
-            "as a round"
-        )
+        remedy = f"{once} takes each once, --rows : takes every row as a round"
+        raise UnusableFile(f"{text} to the digit ({rows} rows): {remedy}")
     if odd := odd_rows(table):
         place, what = odd
         rest = where(0, place - 1) if place else where(1, rows - 1)
@@ -134,10 +132,8 @@ def remarks(table: FloatArray, where: Where) -> list[str]:
     if rows < 12 or not np.isfinite(table).all() or np.any(table <= 0):
         return said
     if pairs := [pair for pair in twins(table) if np.ptp(table[:, pair[0]]) > 0]:
-        said.append(
-            f"{len(pairs)} of {n} workers have the delays of another one to the digit: does each "
-            "wait for the others, or is one a copy?"
-        )
+        alike = f"{len(pairs)} of {n} workers have the delays of another one to the digit"
+        said.append(f"{alike}: does each wait for the others, or is one a copy?")
     typical = np.median(table, axis=1)
     rest = float(np.median(typical))
     slow = typical > 1.5 * rest
@@ -149,10 +145,9 @@ def remarks(table: FloatArray, where: Where) -> list[str]:
         said.append(f"{these} {times:.3g} times as long as is typical: {left}")
     elif place := _phases(typical):
         first, second = (float(np.median(part)) for part in (typical[:place], typical[place:]))
-        said.append(
-            f"from row {place + 1} on rounds typically take {second / first:.3g} times as long as "
-            f"before: two phases? {where(0, place - 1)} takes the first alone"
-        )
+        longer = f"{second / first:.3g} times as long as before"
+        alone = f"two phases? {where(0, place - 1)} takes the first alone"
+        said.append(f"from row {place + 1} on rounds typically take {longer}: {alone}")
     for place in range(3, min(LONGEST_BLOCK, rows // 2)):
         what = _made_from(table[:place], table[place])
         after = table[place + 1 : 2 * place + 2]

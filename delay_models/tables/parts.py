@@ -66,11 +66,9 @@ def spread(table: FloatArray, share: float = 0.5) -> float:
 
 def carried(table: FloatArray) -> tuple[float, float]:
     """How far differences of ``(T, n)`` seconds from the round's mean are made up for within blocks
-    of rounds, and the largest ratio that chance does not make; 0 for fewer than two blocks.
-
-    The squared sums over blocks, over the sum of squares: 1 for independent times, more for lasting
-    differences, and about 1 / ``BLOCK`` where a wait that begins late ends as much earlier.
-    """
+    of rounds, and the largest ratio that chance does not make; 0 for fewer than two blocks. The
+    squared sums over blocks, over the sum of squares: 1 for independent times, more for lasting
+    differences, and about 1 / ``BLOCK`` where a wait that begins late ends as much earlier."""
     blocks, n = len(table) // BLOCK, table.shape[1]
     if blocks < 2:
         return 1.0, 0.0
@@ -133,10 +131,8 @@ def own_seconds(calls: pd.DataFrame, column: str, retries: Retries) -> pd.DataFr
     own = calls["seconds"] - (calls["allreduce"] - least)
     if (own < 0).any():
         row = int(own.index[(own < 0).to_numpy()][0]) + 1
-        raise UnusableFile(
-            f"row {row}: {short(column)} is longer than its step: say --columns "
-            "seconds=...,allreduce=..., and units in their names if they differ"
-        )
+        remedy = "say --columns seconds=...,allreduce=..., and units in their names if they differ"
+        raise UnusableFile(f"row {row}: {short(column)} is longer than its step: {remedy}")
     return calls.assign(seconds=own)
 
 
@@ -216,6 +212,5 @@ def part_of_step(
     values, _ = numbers(held.frame[name], "a part of a step", "", reading.missing != "refuse")
     if np.any(values < 0):
         raise UnusableFile(f"column {short(name)} is negative; --columns {kind}=... names another")
-    step = role.get("seconds") or role["start"]
-    unit = held.unit_of(name) or held.unit_of(step) or held.unit
+    unit = held.unit_of(name) or held.unit_of(role.get("seconds") or role["start"]) or held.unit
     return settle(reading.unit, unit, f"column {short(name)}", None).seconds(values)

@@ -155,8 +155,7 @@ def _turned(held: Held, reading: Reading) -> tuple[Held, Reading]:
     frame = held.frame.drop(columns=[name] if name else [])
     turned = frame.T.reset_index(drop=True).infer_objects()
     turned.columns = held.frame[name].map(str) if name else turned.columns.map(str)
-    assumed = held.assumed
-    return Held(turned, hint=held.hint, assumed=assumed), replace(reading, columns={})
+    return Held(turned, hint=held.hint, assumed=held.assumed), replace(reading, columns={})
 
 
 def _with_index(held: Held, reading: Reading) -> tuple[Held, Reading]:

@@ -94,9 +94,8 @@ def _require_workers(found: list[str]) -> None:
         raise UnusableFile(text)
     others = [name for name in found if no_worker(name)]
     if others:
-        first = next(
-            (name for name in others if not {parse(name).whole, parse(name).base} & SUMMARIES), None
-        )
+        plain = [name for name in others if not {parse(name).whole, parse(name).base} & SUMMARIES]
+        first = plain[0] if plain else None
         remedy, drop = f"--drop {short(','.join(others))}", ""
         if first is not None:
             what = "round={} if it orders the rounds"
@@ -180,9 +179,8 @@ def _small(table: FloatArray) -> Flags:
     if len(least) < 3:
         return np.zeros(len(least), bool)
     first, second = np.partition(least, 1)[:2]
-    others = np.where(least == first, second, first)
     with np.errstate(invalid="ignore", over="ignore"):
-        small: Flags = ratio * table.max(axis=0) < others
+        small: Flags = ratio * table.max(axis=0) < np.where(least == first, second, first)
     return small
 
 
@@ -234,8 +232,6 @@ def require_no_thousands(cell: str, values: FloatArray, unit: str) -> None:
     """Refuse (UnusableFile) small numbers that may be thousands: 1.184 may be 1184."""
     finite = values[np.isfinite(values)]
     if finite.size >= 4 and float(np.median(finite)) < SECONDS_AT_MOST:
-        whole = cell.replace(".", "")
-        raise UnusableFile(
-            f"all cells have three digits after a point: {cell} {unit} could be {whole}: say "
-            "--decimal point if it is not, --decimal comma if it is"
-        )
+        text = f"all cells have three digits after a point: {cell} {unit} could be"
+        remedy = "say --decimal point if it is not, --decimal comma if it is"
+        raise UnusableFile(f"{text} {cell.replace('.', '')}: {remedy}")

@@ -33,9 +33,7 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
     for (label, workers), rows in frame.groupby(["label", "workers"], sort=False):
         key = (workers, *map(str, _cells(rows)))
         alike.setdefault(key, ([], rows))[0].append(str(label))
-    codes = {
-        f"{', '.join(labels)} ({key[0]} workers)": rows for key, (labels, rows) in alike.items()
-    }
+    codes = {f"{', '.join(every)} ({key[0]} workers)": rows for key, (every, rows) in alike.items()}
     many = sum(len(labels) for labels, _ in alike.values())
     why = [f"{title}: {beginning(rows)}" for title, rows in codes.items()]
     why += [f"{title}: {lost}" for title, rows in codes.items() if (lost := rounding(rows))]
@@ -71,8 +69,7 @@ def beginning(rows: pd.DataFrame) -> str:
         most, proven = rows["stragglers"].max(), bool(rows["exact"].all())
         return f"no error {'with' if proven else 'was found with'} up to {most} stragglers"
     first = lost.iloc[0]
-    k = first["partitions"]
-    error = f"{first['worst_error']:.4g} of {k}"
+    error = f"{first['worst_error']:.4g} of {first['partitions']}"
     if first["stragglers"] == 0:
         return f"an error of {error} without stragglers"
     before = rows[rows["stragglers"] < first["stragglers"]]
@@ -132,8 +129,7 @@ def _panel(frame: pd.DataFrame, workers: int, looks: Mapping[str, Look], titled:
     marks = list[Mark]()
     for place, (label, look) in enumerate(own.items()):
         share = place / max(1, len(own) - 1)
-        width = THICK + (THIN - THICK) * share
-        marks += _marks(frame[frame["label"] == label], look, width)
+        marks += _marks(frame[frame["label"] == label], look, THICK + (THIN - THICK) * share)
     marks += map(Curve, (WORST, RANDOM, BOUND))
     top = 1.04 * max(float(frame["worst_relative"].max()), float(_random(frame).max()))
     return Panel(

@@ -160,13 +160,11 @@ CLUSTERS = (*range(1, 34), 64)  # numbers of workers that the family is built fo
 
 
 def check_refusals(tested: SchemeUnderTest) -> str:
-    """Each refusal names a field of the family, in one line, and for a number one that works.
-
-    The family is built for 1 to 33 and 64 workers, and with other whole numbers in each of its
-    fields. A refusal of a number has ``nearest``: its message shows these values, and with them the
-    family is built, or refused for another field, which then names a value in turn. No whole number
-    that is nearer is accepted.
-    """
+    """Each refusal names a field of the family, in one line, and for a number one that works. The
+    family is built for 1 to 33 and 64 workers, and with other whole numbers in each of its fields.
+    A refusal of a number has ``nearest``: its message shows these values, and with them the family
+    is built, or refused for another field, which then names a value in turn. No whole number that
+    is nearer is accepted."""
     refused = {}
     for family, workers in _variations(tested):
         error = _refusal(family, workers)

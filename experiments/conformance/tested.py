@@ -70,8 +70,7 @@ class SchemeUnderTest:
         """``(rows, n m)`` random messages, from few to nearly all; needs rounds."""
         assert self.rounds is not None
         rng = np.random.default_rng(seed)
-        messages = self.workers * self.rounds.messages
-        return rng.random((rows, messages)) < rng.random((rows, 1))
+        return rng.random((rows, self.workers * self.rounds.messages)) < rng.random((rows, 1))
 
     def without(self, stragglers: int) -> BoolArray:
         """``(rows, n m)`` bool: everything has arrived but the messages of so many workers. Every

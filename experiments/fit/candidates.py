@@ -169,8 +169,7 @@ def choose(
             section, why = _built(taken.recipe, delays, workers)
             predicted = own
     of_ks = predicted[: len(ks)]
-    error = order_error(of_ks, own[: len(ks)])
-    return Candidate(section, of_ks, error, why, tuple(tried), taken)
+    return Candidate(section, of_ks, order_error(of_ks, own[: len(ks)]), why, tuple(tried), taken)
 
 
 def _shows_no_law(delays: UnitDelays) -> bool:

@@ -199,9 +199,8 @@ def expected_order_statistics(law: Law, workers: int, ks: Sequence[int]) -> Floa
     trapezoidal rule on the logit scale, where it decays exponentially both ways. Pareto laws, whose
     quantiles grow too fast for it, have a closed form."""
     k = np.array(ks, dtype=np.float64)
-    above = workers - k + 1
     if isinstance(law, ScipyLaw) and isinstance(law.model, Pareto):
-        return _pareto(law.model, workers, above)
+        return _pareto(law.model, workers, workers - k + 1)
     y, step = _points(workers)
     quantiles = law.isf(np.exp(-np.logaddexp(0, y)))
     together = max(1, AT_ONCE // len(y))

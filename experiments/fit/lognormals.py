@@ -164,13 +164,8 @@ class Climb:
             second = np.exp(parts[1] - total)
             shares = np.stack([1 - second, second])
             z = (self.logs - np.array(normals.means)[:, None]) / np.array(normals.sigmas)[:, None]
-            gradient = np.concatenate(
-                [
-                    [mean(second) - normals.share],
-                    mean(shares * z) / normals.sigmas,
-                    mean(shares * (z**2 - 1)),
-                ]
-            )
+            by_share, by_mean = mean(second) - normals.share, mean(shares * z) / normals.sigmas
+            gradient = np.concatenate([[by_share], by_mean, mean(shares * (z**2 - 1))])
             return -float(mean(total)), -gradient
 
         x = np.array([special.logit(start.share), *start.means, *np.log(start.sigmas)])
@@ -212,12 +207,11 @@ class Split:
 
 
 def split_factors(sample: FloatArray, tables: Sequence[FloatArray], parts: Parts) -> Split:
-    """Divide ``(rounds, n)`` tables by their factors; the ``(N,)`` sample stays without any.
-
-    A factor is the exponential of a mean of logarithms, shrunk towards 1 by the part of it that is
+    """Divide ``(rounds, n)`` tables by their factors; the ``(N,)`` sample stays without any. A
+    factor is the exponential of a mean of logarithms, shrunk towards 1 by the part of it that is
     noise (the best linear unbiased prediction of a random effect): unshrunk, the factors of a few
-    workers in a round would count what is chance in them twice, in the factor and in the base law.
-    """
+    workers in a round would count what is chance in them twice, in the factor and in the base
+    law."""
     if not parts or min(min(table.shape) for table in tables) < 2:
         return Split(sample)
     logs = [np.log(np.maximum(table, 1e-12)) for table in tables]
@@ -226,26 +220,20 @@ def split_factors(sample: FloatArray, tables: Sequence[FloatArray], parts: Parts
     rounds, workers = together.shape
     rows = trust(of_round, rest / workers) * (together.mean(axis=1) - together.mean())
     columns = trust(of_worker, rest / rounds) * (together.mean(axis=0) - together.mean())
-    left = together
+    left, by_worker, by_round = together, None, None
     if parts.round:
-        left = left - rows[:, None]
+        left, by_round = left - rows[:, None], np.exp(rows)
     if parts.worker:
-        left = left - columns
-    return Split(
-        np.exp(left).ravel(),
-        np.exp(columns) if parts.worker else None,
-        np.exp(rows) if parts.round else None,
-    )
+        left, by_worker = left - columns, np.exp(columns)
+    return Split(np.exp(left).ravel(), by_worker, by_round)
 
 
 def factor_law(factors: FloatArray) -> Section:
-    """A section for the factors of rounds, ``(R,)`` numbers > 0, scaled to median 1.
-
-    Often all rounds are alike but a few, which are slow for all workers. One lognormal would spread
-    those few over all rounds; two say that a round is slow with some probability. Two are taken
-    where the Bayesian information criterion prefers them, with parts no narrower than a tenth of
-    the whole: among a few dozen rounds a part would otherwise sit on a single one.
-    """
+    """A section for the factors of rounds, ``(R,)`` numbers > 0, scaled to median 1. Often all
+    rounds are alike but a few, which are slow for all workers. One lognormal would spread those few
+    over all rounds; two say that a round is slow with some probability. Two are taken where the
+    Bayesian information criterion prefers them, with parts no narrower than a tenth of the whole:
+    among a few dozen rounds a part would otherwise sit on a single one."""
     factors = factors / np.median(factors)
     logs = np.log(factors)
     sigma = float(logs.std())

@@ -89,10 +89,8 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
         f"{percent(best.order_error)}",
     ]
     if findings.load is None:
-        why.append(
-            f"load: the table has one, so the load law is assumed: {findings.load_law['kind']}; "
-            "measure several to know it"
-        )
+        assumed = f"the load law is assumed: {findings.load_law['kind']}"
+        why.append(f"load: the table has one, so {assumed}; measure several to know it")
     else:
         why.append(f"load: {_load_sentence(findings.load)}")
         why += [
@@ -102,10 +100,8 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
         ]
     if (split := main.variance) is not None:
         parts = (f"{part} {percent(split.share(part))}" for part in ("worker", "round", "rest"))
-        why.append(
-            f"variance: {', '.join(parts)} (chance of a worker part so large: "
-            f"{split.worker_chance:.3f}, of a round part: {split.round_chance:.3f})"
-        )
+        chance = f"{split.worker_chance:.3f}, of a round part: {split.round_chance:.3f}"
+        why.append(f"variance: {', '.join(parts)} (chance of a worker part so large: {chance})")
     why.append(f"memory: {_memory_sentence(main.memory)}")
     cold, hit = main.delays.cold, "none"
     if cold is not None:
@@ -139,20 +135,16 @@ def _checked_sentence(findings: Findings) -> str:
     for each in shown:
         place = "" if each.load is None else f" at load {each.load:g}"
         parts.append(", ".join(f"{ratio:.2f}" for ratio in each.ratios) + place)
+    if more := left_out(len(farthest) - len(shown), "load"):
+        parts.append(more)
     ks = enumerated([str(k) for k in shown[0].ks], len(shown[0].ks))
-    more = left_out(len(farthest) - len(shown), "load")
-    return (
-        f"against its own table, simulated over measured mean arrivals k = {ks} are "
-        f"{'; '.join([*parts, *([more] if more else [])])}"
-    )
+    arrivals = f"simulated over measured mean arrivals k = {ks}"
+    return f"against its own table, {arrivals} are {'; '.join(parts)}"
 
 
 def _load_sentence(load: LoadFit) -> str:
-    law = load.law
-    text = (
-        f"seconds = {number(load.intercept)} + {number(load.slope)} load "
-        f"(R squared {load.r_squared:.3f}); "
-    )
+    law, line = load.law, f"{number(load.intercept)} + {number(load.slope)} load"
+    text = f"seconds = {line} (R squared {load.r_squared:.3f}); "
     if load.kind == "partly_proportional":
         return f"{text}{law['fixed']:.3g} of the time at load 1 is the same at every load"
     if load.kind == "additive":
@@ -299,8 +291,7 @@ def _load_laws(table: pd.DataFrame) -> Table:
         "logarithms); smaller is better, 1e+06 means excluded. A law with more numbers of its own "
         "must be better beyond noise."
     )
-    columns = ["load law", "misfit", "holds"]
-    return capped("load-laws", "", columns, rows, "load_laws.parquet", note)
+    return capped("load-laws", "", ["load law", "misfit", "holds"], rows, "load_laws.parquet", note)
 
 
 def _load_medians(loads: pd.DataFrame) -> Table:
@@ -375,7 +366,7 @@ def _order_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
     orders, cold = tables["order_statistics"], bool(tables["loads"]["cold_rounds"].iloc[0])
     own = orders[orders["load"] == orders["load"].iloc[0]]
     own = own.replace([np.inf, -np.inf], np.nan)
-    config, laws = (own[(own["family"] == CONFIG) == is_config] for is_config in (True, False))
+    config, laws = own[own["family"] == CONFIG], own[own["family"] != CONFIG]
     k = config["k"].to_numpy(dtype=float)
     whole = np.maximum(config["observed"].to_numpy(dtype=float), SMALLEST)
     measured = replace(MEASURED, title="measured, all rounds") if cold else MEASURED

@@ -234,13 +234,11 @@ def _load_rows(findings: Findings) -> Iterator[dict[str, object]]:
 
 
 def worker_table(workers: Workers | None, hosts: Sequence[str]) -> pd.DataFrame:
-    """One row per worker, those that stand out first.
-
-    Columns: ``worker`` (its number), ``host``, ``stands_out``; and ``slower`` (times the median
-    worker), ``slow`` (share of rounds), ``spell`` (mean slow rounds in a row), ``correlation`` (at
-    lag 1), ``cost`` (seconds a round), each with ``_low`` and ``_high``, the ends of its 95 %
-    interval. No rows where there are too few rounds or workers.
-    """
+    """One row per worker, those that stand out first. Columns: ``worker`` (its number), ``host``,
+    ``stands_out``; and ``slower`` (times the median worker), ``slow`` (share of rounds), ``spell``
+    (mean slow rounds in a row), ``correlation`` (at lag 1), ``cost`` (seconds a round), each with
+    ``_low`` and ``_high``, the ends of its 95 % interval. No rows where there are too few rounds or
+    workers."""
     order = [] if workers is None else [*workers.order]
     standing = () if workers is None else workers.standing
     columns: dict[str, object] = {
@@ -251,6 +249,5 @@ def worker_table(workers: Workers | None, hosts: Sequence[str]) -> pd.DataFrame:
     for name in ESTIMATES:
         found: Estimates | None = None if workers is None else getattr(workers, name)
         for field, end in (("value", ""), ("low", "_low"), ("high", "_high")):
-            values = np.empty(0) if found is None else getattr(found, field)[order]
-            columns[name + end] = values
+            columns[name + end] = np.empty(0) if found is None else getattr(found, field)[order]
     return pd.DataFrame(columns)

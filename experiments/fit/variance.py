@@ -96,11 +96,8 @@ class Memory:
 def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memory | None:
     """Persistence in ``(rounds, n)`` tables of seconds > 0; lags never cross from one table to the
     next. The parts of the mixture, fitted to their delays, are the two states. ``None`` where no
-    table has ``FEWEST_ROUNDS`` rounds and 2 workers.
-
-    Cost: L products of the tables, ``PERMUTATIONS`` shuffles; of tables above ``LARGE`` cells, of
-    whole rounds.
-    """
+    table has ``FEWEST_ROUNDS`` rounds and 2 workers. Cost: L products of the tables,
+    ``PERMUTATIONS`` shuffles; of tables above ``LARGE`` cells, of whole rounds."""
     tables = [t for t in tables if len(t) >= FEWEST_ROUNDS and t.shape[1] >= 2]
     if not tables:
         return None

@@ -219,15 +219,17 @@ def _spells_of(tables: Sequence[FloatArray], worker: int, workers: Workers) -> S
     medians = np.concatenate([round_medians(table) for table in tables])
     slow, logs = mine > workers.level * medians, np.log(np.maximum(mine, 1e-12))
     if slow.all() or not slow.any():  # of a half of the rounds, say
-        return lognormal_section(logs, max(SMALLEST_SIGMA, float(logs.std())))
+        return _lognormal(logs)
     leaves = 1 / float(workers.spell.value[worker])
     share = float(slow.mean())
     return {
         "model": "markov",
         "slow_to_slow": rounded(1 - leaves, 4),
         "fast_to_slow": rounded(min(1.0, leaves * share / (1 - share)), 4),
-        **{
-            name: lognormal_section(part, max(SMALLEST_SIGMA, float(part.std())))
-            for name, part in (("fast", logs[~slow]), ("slow", logs[slow]))
-        },
+        "fast": _lognormal(logs[~slow]),
+        "slow": _lognormal(logs[slow]),
     }
+
+
+def _lognormal(logs: FloatArray) -> Section:
+    return lognormal_section(logs, max(SMALLEST_SIGMA, float(logs.std())))

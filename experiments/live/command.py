@@ -34,12 +34,9 @@ def show_live(outcome: Outcome, facts: Sequence[Facts]) -> None:
     """What messages cost, and whether the simulator finds the same models."""
     if not facts:
         return
-    message = max(each.message for each in facts)
-    everybody = max(each.round for each in facts)
-    terminal.say(
-        f"an empty message there and back takes {message:.2g} s of the config, "
-        f"an empty round of all workers {everybody:.2g} s"
-    )
+    message = f"{max(each.message for each in facts):.2g} s of the config"
+    everybody = f"an empty round of all workers {max(each.round for each in facts):.2g} s"
+    terminal.say(f"an empty message there and back takes {message}, {everybody}")
     for (cell, _), each in zip(outcome.finished, facts, strict=True):
         if each.replayed is not None and not each.replayed.model <= SAME:
             terminal.tell(
@@ -48,10 +45,8 @@ def show_live(outcome: Outcome, facts: Sequence[Facts]) -> None:
             )
     known = [each.replayed.model for each in facts if each.replayed is not None]
     if known:
-        terminal.say(
-            f"from the same arrivals the simulator finds the same models, to {max(known):.1g} "
-            "of their length"
-        )
+        same = f"the same models, to {max(known):.1g} of their length"
+        terminal.say(f"from the same arrivals the simulator finds {same}")
 
 
 LONGEST = 86_400.0  # seconds that a live run may take unless the caller allows more
@@ -93,8 +88,7 @@ def run_live(
     began, at_once = time.monotonic(), datetime.now(UTC).isoformat()
     how = read_how(asked)
     grid = cells(document, asked.data_dir)
-    room = Room() if asked.allow_large else Room.here(output)
-    checked = check(grid, room)
+    checked = check(grid, Room() if asked.allow_large else Room.here(output))
     possible = [cell for cell in grid if cell.key not in checked.impossible]
     total = _check(possible, how, asked.allow_large)
     config = resolved(document)

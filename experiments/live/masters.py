@@ -101,11 +101,8 @@ class Session:
 
 
 class LiveMaster(ABC):
-    """The parameter server of one replication on real workers; abstract.
-
-    Life cycle: ``play`` it once; its attributes then say what happened. Seconds are those of the
-    config.
-    """
+    """The parameter server of one replication on real workers; abstract. Life cycle: ``play`` it
+    once; its attributes then say what happened. Seconds are those of the config."""
 
     busy: FloatArray  # ``(n,)`` seconds, as ``down``
     down: FloatArray

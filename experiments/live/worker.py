@@ -256,13 +256,11 @@ def _read(line: Connection, orders: SimpleQueue[Order], alone: bool) -> None:
 
 @final
 class LiveWorker:
-    """A real worker: it waits for a task, computes, sleeps out its delay, and sends its messages.
-
-    A delay is the time that a whole task takes: computing is part of it, and where computing takes
+    """A real worker: it waits for a task, computes, sleeps out its delay, and sends its messages. A
+    delay is the time that a whole task takes: computing is part of it, and where computing takes
     longer, the message is late. A worker listens while it sleeps, and between pieces of its work: a
     new task ends the one before at once under ``cancel``, and is kept under the other policies.
-    Life cycle: ``serve`` until the line has closed.
-    """
+    Life cycle: ``serve`` until the line has closed."""
 
     def __init__(self, line: Connection, setup: Setup, orders: SimpleQueue[Order]) -> None:
         self._line, self._setup, self._orders = line, setup, orders

@@ -200,10 +200,9 @@ def _on_cluster(workers: int, scheduler: str) -> Iterator[ConnectedWorkers]:
             own = str(probe.getsockname()[0])
         key = secrets.token_bytes(16)
         with Listener((own, 0), backlog=workers, authkey=key) as listener:
+            once: dict[str, Any] = {"pure": False, "retries": 0}
             futures = [
-                client.submit(
-                    call, listener.address, key, worker, workers=[address], pure=False, retries=0
-                )
+                client.submit(call, listener.address, key, worker, workers=[address], **once)
                 for worker, address in enumerate(addresses)
             ]
             accepted = _accepted(listener, futures, workers, scheduler)

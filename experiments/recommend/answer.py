@@ -126,8 +126,7 @@ def _next_best(found: Recommendation) -> str:
     middle, low, high = others[0].against(found.winner)
     if np.isnan(middle):
         return ""
-    more = percent(middle - 1, low - 1, high - 1)
-    return f"; {others[0].label}, the next, takes {more} more"
+    return f"; {others[0].label}, the next, takes {percent(middle - 1, low - 1, high - 1)} more"
 
 
 def why(found: Recommendation) -> list[str]:

@@ -240,8 +240,7 @@ def alike(section: Mapping[str, Any]) -> str:
 
 
 def _is_number(key: str, value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and key not in NO_CHOICE
+    return isinstance(value, int | float) and not isinstance(value, bool) and key not in NO_CHOICE
 
 
 # How many times beyond what was listed at first one goes on. Where messages cost nothing, ever more

@@ -37,10 +37,7 @@ CHARTS = ("ranking", "front", "sensitivity")
 FORMATS = ("png", "svg")
 
 FILES = (
-    REPORT,
-    WINNER,
-    ANSWER,
-    MANIFEST,
+    *(REPORT, WINNER, ANSWER, MANIFEST),
     *(f"{name}.{kind}" for name in TABLES for kind in ("csv", "parquet")),
     *(f"{name}.{kind}" for name in CHARTS for kind in FORMATS),
 )
@@ -65,8 +62,7 @@ def read_question(
     document, notes = measured.document(overrides)
     override(document, overrides)
     question = ask(document, request, data_dir, notes)
-    read = measured.table[0].read
-    return replace(question, scenario=replace(question.scenario, read=read))
+    return replace(question, scenario=replace(question.scenario, read=measured.table[0].read))
 
 
 def answer_question(

@@ -230,10 +230,8 @@ def final_order(one: Contender, rate: float | None = None) -> tuple[float, float
 def slower(question: Question, mine: Order, best: Order, near: float) -> str:
     """Why a scheme leaves after the trial, where trials end that are ``near`` times the best."""
     if mine[0] > best[0]:
-        return (
-            f"does not reach the goal in {mine[0]:.0f} trial replications, or not within {near:g} "
-            "times the best, at any rate"
-        )
+        text = f"does not reach the goal in {mine[0]:.0f} trial replications"
+        return f"{text}, or not within {near:g} times the best, at any rate"
     value = f"{mine[1]:.4g}{question.goal.unit} {question.goal.phrase}"
     return f"{value} at its best rate, {mine[1] / best[1]:.3g} times the best"
 

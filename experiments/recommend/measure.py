@@ -120,10 +120,8 @@ MANY = 0.05  # share of the replications
 def exact_iterations(steps: Steps, partitions: int, exact: bool, first: int = 0) -> FloatArray:
     """Exact iterations that a mean update of each replication counts, from the update ``first`` on,
     ``(R,)``; ``exact``: every update is known to be exact. A yardstick where nothing is trained,
-    and no promise: real partitions are neither orthogonal nor equal.
-
-    Source: Stich and Karimireddy, The Error-Feedback Framework, arXiv 1909.05350, for staleness.
-    """
+    and no promise: real partitions are neither orthogonal nor equal. Source: Stich and Karimireddy,
+    The Error-Feedback Framework, arXiv 1909.05350, for staleness."""
     replications, updates = steps.times.shape
     stale = steps.staleness
     staleness = np.zeros(replications) if stale is None else stale[:, first:].mean(axis=1)

@@ -97,12 +97,9 @@ def trial(
 ) -> Trial:
     """Look at losses, ``(R,)`` at the start and after each iteration, until what a target or a
     budget asks for is known, or until the values can no longer be as good as ``best``. ``times``:
-    ``(R, T + 1)`` seconds at the end of each iteration; 0 at first.
-
-    A target is reached when the loss is first at or below it and then stays there once as long as
-    that took, ten iterations at least, or to the end of the run: a rate that is too large may pass
-    the target by chance.
-    """
+    ``(R, T + 1)`` seconds at the end of each iteration; 0 at first. A target is reached when the
+    loss is first at or below it and then stays there once as long as that took, ten iterations at
+    least, or to the end of the run: a rate that is too large may pass the target by chance."""
     replications, end = len(times), times.shape[1] - 1
     if goal.kind == "budget":
         last = np.maximum((times <= goal.value).sum(axis=1) - 1, 0)
@@ -306,8 +303,7 @@ def _goal(scenario: Scenario, request: SearchRequest) -> tuple[Goal, ExactDescen
             text = "needs a problem; without one a ranking by seconds is the same for any budget"
             raise at("--budget", budget, text)
         return Goal("iterations", iterations if target is None else target), None
-    cell = cells({**scenario.base, "schemes": [TODAY]}, scenario.data_dir)[0]
-    learning = build.training(cell)
+    learning = build.training(cells({**scenario.base, "schemes": [TODAY]}, scenario.data_dir)[0])
     assert learning is not None
     if budget is not None:
         return Goal("budget", budget), exact_descent(learning, iterations)
@@ -318,12 +314,9 @@ def _goal(scenario: Scenario, request: SearchRequest) -> tuple[Goal, ExactDescen
     goal = Goal("target", float(wanted))
     if not exact.losses[-1] <= goal.value:
         option = "target_loss" if target is None else "--target"
-        least = float(np.nanmin(exact.losses))
-        text = (
-            f"exact gradients come down to {least:.4g} in {iterations} iterations; must be at "
-            "least that, or give more iterations"
-        )
-        raise at(option, goal.value, text)
+        text = f"exact gradients come down to {float(np.nanmin(exact.losses)):.4g} in {iterations}"
+        must = "must be at least that, or give more iterations"
+        raise at(option, goal.value, f"{text} iterations; {must}")
     if exact.losses[0] <= goal.value:
         text = f"must be below the loss at the start, {exact.losses[0]:.4g}"
         raise at("--target", goal.value, text)

@@ -157,7 +157,6 @@ def read_scenario(
             "days; {model: trace, resample: rounds} draws whole rounds anew"
         )
     slowest = float(np.nanmean(np.nanmax(finite, axis=1)))
-    times = _finite_median(one), _finite_median(two), slowest
     return Scenario(
         name=settings.name,
         base={k: v for k, v in first.document.items() if k not in ("schemes", "sweep")},
@@ -165,7 +164,7 @@ def read_scenario(
         catalogue=catalogue_of(whole),
         features=0 if learning is None else learning.problem.features,
         unit_delay=_finite_median(tape.rows(0, rounds)),
-        worker_time=times,
+        worker_time=(_finite_median(one), _finite_median(two), slowest),
         surge=surge,
         repeats=repeats,
         affordable=affordable,
@@ -226,11 +225,8 @@ def _possible(grid: Sequence[Cell]) -> tuple[list[Cell], list[str], int]:
             valid = f"at most {LONGEST:g} s and {size(LARGEST)} for a search"
             text = f"{cell.label} takes {takes}; must be {valid}: take fewer"
             raise at("iterations", settings.iterations, text)
-    left_out = [
-        f"{cell.label} is left out: {found.impossible[cell.key]}"
-        for cell in grid
-        if cell.key in found.impossible
-    ]
+    lost = [cell for cell in grid if cell.key in found.impossible]
+    left_out = [f"{cell.label} is left out: {found.impossible[cell.key]}" for cell in lost]
     return possible, left_out, int(affordable)
 
 
@@ -305,6 +301,5 @@ class PerturbedTape(TapeAround):
             return np.take_along_axis(drawn, chance.argsort(axis=1), axis=1)[start:]
         kept = chance < value
         kept[:1] = False
-        source = np.where(kept, 0, np.arange(stop)[:, None])
-        source = np.maximum.accumulate(source, axis=0)
+        source = np.maximum.accumulate(np.where(kept, 0, np.arange(stop)[:, None]), axis=0)
         return np.take_along_axis(drawn, source, axis=0)[start:]

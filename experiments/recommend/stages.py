@@ -129,14 +129,11 @@ def _set_unheard_aside(search: Search) -> None:
     heard = {one: one.clocked is not None and not one.clocked.unheard for one in search.left}
     if search.question.request.allow_unheard or not any(heard.values()):
         return
-    compared = False
-    for one in sorted((one for one in heard if not heard[one]), key=lambda one: _yardstick(one)):
+    for place, one in enumerate(sorted((c for c in heard if not heard[c]), key=_yardstick)):
         assert one.clocked is not None
-        share = f"{one.clocked.least_heard:.2g}"
-        one.unheard = f"some partition is in {share} of the updates"
-        if compared and not one.given:
+        one.unheard = f"some partition is in {one.clocked.least_heard:.2g} of the updates"
+        if place and not one.given:
             one.leave(UNHEARD, one.unheard)
-        compared = True
 
 
 def _yardstick(one: Contender) -> float:
@@ -194,8 +191,7 @@ def _drop_by_yardstick(search: Search) -> None:
         if one.stays:
             continue
         if seconds > FAR * best:
-            times = f"{seconds / best:.3g} times the best"
-            one.leave(SCREENED, f"{times} by the yardstick of progress")
+            one.leave(SCREENED, f"{seconds / best:.3g} times the best by the yardstick of progress")
         elif one.barrierless and slow > MOST_SLOW:
             text = f"not among the {MOST_SLOW} best without a barrier by the yardstick"
             one.leave(SCREENED, text)

@@ -206,7 +206,9 @@ def _ranking(found: Recommendation) -> pd.DataFrame:
         assert final is not None
         there = np.isfinite(values)
         known = values if there.all() else np.full(len(values), np.nan)
-        to_target = final.to_target
+        to_target, untuned = final.to_target, np.nan
+        if question.trains:
+            untuned = to_goal(one.at(question.common_rate), final.criterion)
         row: dict[str, Any] = {
             "rank": rank,
             "scheme": one.scheme,
@@ -219,11 +221,7 @@ def _ranking(found: Recommendation) -> pd.DataFrame:
             "replications": len(values),
             "tied": one is winner or one in found.tied,
             "rate": one.rate,
-            "value_at_common_rate": (
-                to_goal(one.at(question.common_rate), final.criterion)
-                if question.trains
-                else np.nan
-            ),
+            "value_at_common_rate": untuned,
             "rank_at_common_rate": places.get(one.index, np.nan),
             "iteration_time": float(final.iteration_time.mean()),
             "iterations": float(np.mean(to_target[0])) if to_target.size else np.nan,
@@ -300,7 +298,5 @@ def _rates(found: Recommendation) -> pd.DataFrame:
             values = one.trial.at(rate)
             there = np.isfinite(values)
             average = float(values[there].mean()) if there.any() else np.nan
-            own = rate == one.rate
-            rows.append([one.label, rate, average, int(there.sum()), len(values), own])
-    columns = ["label", "rate", "value", "reached", "replications", "own"]
-    return pd.DataFrame(rows, columns=columns)
+            rows.append([one.label, rate, average, int(there.sum()), len(values), rate == one.rate])
+    return pd.DataFrame(rows, columns=["label", "rate", "value", "reached", "replications", "own"])

@@ -197,8 +197,7 @@ def compare_law_engine(case: Case) -> Quantities:
     assert isinstance(slowest, IterationTimeLaw)
     if isinstance(delay, Deterministic):
         cancelled = same(drawn.cancelled, law.mean(), INSTANT)
-        drained = same(drawn.drained, slowest.mean(), INSTANT)
-        return [(BY_LAW[0], cancelled), (BY_LAW[2], drained)]
+        return [(BY_LAW[0], cancelled), (BY_LAW[2], same(drawn.drained, slowest.mean(), INSTANT))]
     points = law.quantile(POINTS) * (1.0 + INSTANT)
     later = np.quantile(drawn.simulated, POINTS) * (1.0 + INSTANT)
     share = (drawn.simulated[:, None] <= later).mean(axis=0)

@@ -70,13 +70,10 @@ class Verification:
 
     def worst(self) -> tuple[TableRow, float] | None:
         """The row farthest from its closed form, or farthest above its bound, and its z."""
-        scored = [
-            (row.outcome.excess, row, row.outcome.z)
-            for row in self.rows
-            if isinstance(row.outcome, Comparison)
-        ]
-        top = max(scored, key=lambda score: score[0], default=None)
-        return None if top is None else top[1:]
+        both = ((row, row.outcome) for row in self.rows)
+        scored = [(row, found) for row, found in both if isinstance(found, Comparison)]
+        top = max(scored, key=lambda score: score[1].excess, default=None)
+        return None if top is None else (top[0], top[1].z)
 
     def frame(self) -> pd.DataFrame:
         """One line per row: the setting, both numbers, standard error, z, verdict and reason."""

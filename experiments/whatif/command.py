@@ -48,10 +48,9 @@ def _require_usable(path: str, table: FloatArray, hosts: Sequence[str]) -> None:
     if not whole.any():
         absent = (~finite).sum(axis=0)
         worst = int(np.argmax(absent))
-        raise ConfigError(
-            f"{path}: no round has every worker; leave host {short(hosts[worst])} out, which is "
-            f"missing in {int(absent[worst])} of {len(table)} rounds"
-        )
+        lost = f"missing in {int(absent[worst])} of {len(table)} rounds"
+        leave = f"leave host {short(hosts[worst])} out, which is {lost}"
+        raise ConfigError(f"{path}: no round has every worker; {leave}")
     table = table if whole.all() else table[whole]
     least = float(table.min(where=table > 0, initial=1.0))
     if least < SHORTEST:

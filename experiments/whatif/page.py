@@ -486,8 +486,7 @@ def _wide(table: pd.DataFrame) -> pd.DataFrame:
 def _hosts_axis(study: Study, table: pd.DataFrame) -> Axis:
     """Names those that stand out, and others not too near to them."""
     names = [str(name) for name in table.drop_duplicates("worker")["host"]]
-    apart = -(-len(names) // TICKS)
-    standing = set(study.standing)
+    apart, standing = -(-len(names) // TICKS), set(study.standing)
     chosen = [row for row, name in enumerate(names) if name in standing]
     for row in range(0, len(names), apart):
         if all(abs(row - other) >= apart for other in chosen):
@@ -512,16 +511,13 @@ def _timeline(study: Study) -> Chart:
     ideal = f"every task typical, {typical:.3g} s: {alike.sum():.3g} s"
     x = Axis("time (s)", low=0.0, high=1.01 * float(steps.sum()))
     y = _hosts_axis(study, study.timeline)
-    panels = [
-        Panel(x, y, _spans(delays, steps), measured, grid=False),
-        Panel(x, y, _spans(same, alike), ideal, grid=False),
-    ]
+    both = (measured, delays, steps), (ideal, same, alike)
+    panels = [Panel(x, y, _spans(d, ends), title, grid=False) for title, d, ends in both]
     words = (
         "Some consecutive rounds, as they were measured and if every task had taken the typical "
         "time, on one time axis."
     )
-    height = 1.8 + 0.28 * max(4, len(table))
-    picture = Picture(panels, 1, style.TWO_PANELS, height, share="x")
+    picture = Picture(panels, 1, style.TWO_PANELS, 1.8 + 0.28 * max(4, len(table)), share="x")
     return Chart("timeline", "Timeline", words, picture)
 
 
@@ -534,10 +530,9 @@ def _spans(delays: FloatArray, steps: FloatArray) -> list[Mark]:
     # where all are equal, nobody waits for anybody
     late = last & ~last.all(axis=1, keepdims=True)
     rows = np.broadcast_to(np.arange(delays.shape[1], dtype=float), delays.shape)
-    parts = {"computing": (~late, begin, finish), "the slowest of the round": (late, begin, finish)}
-    parts["waiting"] = (~late, finish, close)
+    parts = (~late, begin, finish), (late, begin, finish), (~late, finish, close)
     marks: list[Mark] = [
-        Bars(Fill(SPANS[name], "", name, 0.8), rows[where], start[where], end[where])
-        for name, (where, start, end) in parts.items()
+        Bars(Fill(colour, "", name, 0.8), rows[where], start[where], end[where])
+        for (name, colour), (where, start, end) in zip(SPANS.items(), parts, strict=True)
     ]
     return [*marks, Rules("", ends[-1:])]

@@ -108,15 +108,13 @@ class Job:
 
     @property
     def factors(self) -> FloatArray:
-        """Lasting factors of the workers, ``(n,)``: 1 for the median worker, and in one round.
-
-        A worker's factor is the median over rounds of its delay over the round's median, which must
+        """Lasting factors of the workers, ``(n,)``: 1 for the median worker, and in one round. A
+        worker's factor is the median over rounds of its delay over the round's median, which must
         be above 0. The largest of many such numbers is large by chance alone, so what cannot be
         told from chance is taken back: factors within the reach of chance (each has a standard
         error from ``RUNS`` runs of rounds) are shrunk towards 1 by the share of their variance that
         the errors explain; those beyond it stay. Source: James and Stein's estimator with positive
-        part; keeping what is far off is Efron and Morris's limited translation (JASA 67, 1972).
-        """
+        part; keeping what is far off is Efron and Morris's limited translation (JASA 67, 1972)."""
         rounds, n = self.table.shape
         parts = min(RUNS, rounds)
         if parts < 2 or n < 2:
@@ -135,13 +133,11 @@ class Job:
 
     @cached_property
     def blame(self) -> FloatArray:
-        """Seconds a round that each worker makes the others wait beyond the median, ``(n,)``.
-
-        The k slowest share the wait up to the k-th slowest's delay in equal parts, so that two
-        hosts which are slow together share the blame, though neither costs anything alone. The sum
-        over workers is the mean of (slowest - median). Source: The Shapley value of a maximum, as
-        airports share the cost of a runway: Littlechild and Owen, Management Science 20 (1973).
-        """
+        """Seconds a round that each worker makes the others wait beyond the median, ``(n,)``. The k
+        slowest share the wait up to the k-th slowest's delay in equal parts, so that two hosts
+        which are slow together share the blame, though neither costs anything alone. The sum over
+        workers is the mean of (slowest - median). Source: The Shapley value of a maximum, as
+        airports share the cost of a runway: Littlechild and Owen, Management Science 20 (1973)."""
         rounds, n = self.table.shape
         total = np.zeros(n)
         for rows in pieces(rounds, n):
@@ -208,11 +204,8 @@ def _beyond(values: FloatArray) -> FloatArray:
 
 def _by_chance(sums: FloatArray, workers: int, draw: Callable[..., NDArray[np.int64]]) -> float:
     """The most that any of the workers gets, in ``DRAWS`` deals."""
-    deals = (
-        np.bincount(draw(0, workers, len(sums)), weights=sums, minlength=workers).max()
-        for _ in range(DRAWS)
-    )
-    return float(max(deals))
+    deals = (draw(0, workers, len(sums)) for _ in range(DRAWS))
+    return float(max(np.bincount(deal, sums, workers).max() for deal in deals))
 
 
 def shrunk(factors: FloatArray, errors: FloatArray, freedom: int) -> FloatArray:
@@ -232,13 +225,11 @@ WORKERS, ROUNDS, REST = CAUSES = ("workers", "rounds", "rest")
 
 @dataclass(frozen=True, eq=False)
 class Slowdown:
-    """A job's rounds, and those of the same job with one cause or several taken out.
-
-    A delay is m, what the median worker takes in the median round, times the lasting factor a_j of
-    its worker, times the factor b_t = (median of round t) / m of its round, times what is left. A
-    cause is taken out by setting its factors to 1: eight jobs, from the measured one to the ideal
-    one, in which every task takes m.
-    """
+    """A job's rounds, and those of the same job with one cause or several taken out. A delay is m,
+    what the median worker takes in the median round, times the lasting factor a_j of its worker,
+    times the factor b_t = (median of round t) / m of its round, times what is left. A cause is
+    taken out by setting its factors to 1: eight jobs, from the measured one to the ideal one, in
+    which every task takes m."""
 
     real: FloatArray  # ``(R,)`` seconds that the slowest worker takes
     medians: FloatArray  # ``(R,)`` seconds, m b_t
@@ -310,7 +301,6 @@ def of_causes(slow: Slowdown) -> Iterator[Change]:
 
 def of_hosts(found: Slowest, order: Sequence[int], counts: Sequence[int]) -> Iterator[Change]:
     """The first m hosts of an order replaced, and dropped; the slowest m of each round not awaited.
-
     A median host in place of one is as fast as the median of the others in every round, so it is
     never the slowest: a round then ends with the slowest of the others. Dropped hosts leave their
     work to the others, whose times grow by n / (n - m), as under a proportional load law."""
