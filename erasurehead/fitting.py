@@ -209,7 +209,7 @@ def read_table(
         found = measured_delays(path, reading, MOST_CELLS)
         return found, [*found.assumed, *found.warnings]
 
-    measured, notes = _from(table, _reading(given), read)
+    measured, notes = _from(table, _reading(*given), read)
     frames = {
         key: pd.DataFrame(delays, measured.names_of_rounds(key), [*measured.hosts])
         for key, delays in measured.tables.items()
@@ -263,7 +263,7 @@ def fit(
     """
     given = columns or {}, drop, unit, missing, retries, load, keep, rows, header, decimal
     text = _range_text(k_range)
-    measured, warnings = _from(table, _reading(given), command.read_tables)
+    measured, warnings = _from(table, _reading(*given), command.read_tables)
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
     with _arguments():
         ks = command.k_range(text, measured.workers)
@@ -281,7 +281,7 @@ KINDS: Mapping[str, TypeAdapter[Any]] = {
 }
 
 
-def _reading(given: Sequence[Any]) -> Reading:
+def _reading(*given: Any) -> Reading:
     """From a value for each of its fields, in their order."""
     checked: dict[str, Any] = {}
     for name, value in zip(KINDS, given, strict=True):
