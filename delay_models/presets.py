@@ -43,11 +43,9 @@ CALLS = {
 START_UP = (0.65, (25.1, 0.01), (36.7, 0.01))  # of two lengths; with the call 26 to 40 s
 
 
-def _two_lognormals(
-    first_share: float, first: tuple[float, float], second: tuple[float, float]
-) -> Mixture:
-    components = tuple(LogNormal(median=median, sigma=sigma) for median, sigma in (first, second))
-    return Mixture(weights=(first_share, round(1 - first_share, 3)), components=components)
+def _two_lognormals(share: float, *two: tuple[float, float]) -> Mixture:
+    components = tuple(LogNormal(median=median, sigma=sigma) for median, sigma in two)
+    return Mixture(weights=(share, round(1 - share, 3)), components=components)
 
 
 def _measured(load: float) -> float:

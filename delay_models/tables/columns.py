@@ -247,11 +247,9 @@ def durations(column: pd.Series, unit: str | float | None, a_second: float) -> p
     if len(others) == len(cells) or not all(map(_failed, others)):
         return None
     if not all(lasting | ~clock) and unit is None:
-        shown = f"column {short(column.name)} holds {short(cells[clock].iloc[0])}"
-        raise UnusableFile(
-            f"{shown}, a duration or a time of day: --unit s says a duration; --drop "
-            f"{short(column.name)} leaves it out"
-        )
+        shown, drop = f"holds {short(cells[clock].iloc[0])}", f"--drop {short(column.name)}"
+        text = f"column {short(column.name)} {shown}, a duration or a time of day"
+        raise UnusableFile(f"{text}: --unit s says a duration; {drop} leaves it out")
     cells = cells[lasting | clock].str.replace(",", "")
     taken = pd.Series(a_second * (pd.to_timedelta(cells).to_numpy() / second), cells.index)
     return taken.reindex(column.index).where(~column.index.isin(others.index), column)

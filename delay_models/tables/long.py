@@ -449,7 +449,6 @@ def _require_no_clock(role: Mapping[str, str], table: FloatArray) -> None:
         return
     if np.all(np.diff(table, axis=0) > 0) or all_grow(table):
         name = short(role["seconds"])
-        raise UnusableFile(
-            f"column {name} grows from round to round for every worker: a clock? give a start and "
-            f"an end, or say --columns seconds={name} if it is how long each round took"
-        )
+        text = f"column {name} grows from round to round for every worker: a clock?"
+        remedy = f"say --columns seconds={name} if it is how long each round took"
+        raise UnusableFile(f"{text} give a start and an end, or {remedy}")

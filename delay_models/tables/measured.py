@@ -113,6 +113,7 @@ class Repair:
     text: str = ""  # a line for people, with the count; empty where another repair says it
 
 
+ByLoad = Mapping[float | None, FloatArray]  # by load, ``(rounds, n)`` seconds each
 Stages = Mapping[str, FloatArray]  # ``(rounds, n)`` seconds of each stage of a step, in their order
 
 
@@ -128,7 +129,7 @@ class Measured:
     hosts: tuple[str, ...]  # workers' names, one a column; ``"0"``, ``"1"``, ... without any
     # ``{load: (rounds, n) seconds}``, loads ascending, the key ``None`` without a column load.
     # Finite and >= 0; infinite where a worker never arrived, and only if the caller asked for that.
-    tables: Mapping[float | None, FloatArray]
+    tables: ByLoad
     repairs: tuple[Repair, ...] = ()  # what was left out, mended or counted
     unit: str = "seconds"  # of the times, and why, in words
     rounds: Mapping[float | None, Names] = field(default_factory=dict)  # names, else 0, 1, 2, ...
@@ -249,9 +250,7 @@ IMPLAUSIBLE = 200.0  # medians further apart look like two units: ms are 1000 to
 LONG = 1000.0  # a median delay of more seconds than this looks like milliseconds
 
 
-def unit_warnings(
-    tables: Mapping[float | None, FloatArray], hosts: Sequence[str] | None = None
-) -> list[str]:
+def unit_warnings(tables: ByLoad, hosts: Sequence[str] | None = None) -> list[str]:
     """One line for each implausible ratio in ``{load: (rounds, workers) seconds}``; infinite delays
     do not count. Without hosts, workers are named by their numbers."""
     lines: list[str] = []

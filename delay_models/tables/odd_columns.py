@@ -164,11 +164,8 @@ def _derived(table: FloatArray) -> Iterator[Finding]:
         for hit in np.flatnonzero(np.ptp(sample - made, axis=0) <= tolerances):
             judge(int(hit), name, made[:, hit])
     if np.all(sample > 0):
-        found |= {
-            each: text
-            for each, text in _multiples(sample, made_by_others, tolerances, tried)
-            if each not in found
-        }
+        multiples = dict(_multiples(sample, made_by_others, tolerances, tried))
+        found |= {each: text for each, text in multiples.items() if each not in found}
     near = range(n) if n <= MANY else [*range(EDGE), *range(n - EDGE, n)]
     for place in near:
         if place not in found:

@@ -208,10 +208,8 @@ def is_header(cells: list[str], body: list[list[str]], decimal: str) -> tuple[bo
     if values in ([*range(size)], [*range(1, size + 1)]):
         text = f"the first row, {_listed(row)}, numbers the workers: no other row is like it"
         return True, f"{text} (--header no if it is a round)"
-    raise UnusableFile(
-        f"the first row, {_listed(row)}, rather numbers the workers than holds delays: "
-        "say --header yes, or no; or write it as names (w10, w11, ...)"
-    )
+    text = f"the first row, {_listed(row)}, rather numbers the workers than holds delays"
+    raise UnusableFile(f"{text}: say --header yes, or no; or write it as names (w10, w11, ...)")
 
 
 def require_once(names: list[str]) -> None:

@@ -94,18 +94,15 @@ def waiting_note(table: FloatArray, column: str = "", by_stage: bool = False) ->
     if not sign:
         return ""
     unless = ", unless the workers are equal" if sign == "alike" else ""
+    text = f"these times include waiting for the slowest (all ranks look alike){unless}"
     if by_stage:
-        return (
-            f"these times include waiting for the slowest (all ranks look alike){unless}: who is "
-            "slow is told by stage"
-        )
+        return f"{text}: who is slow is told by stage"
     share = 100 * known_above(*table.shape)
     named = as_word(column) if column else "..."
     return (
-        f"these times include waiting for the slowest (all ranks look alike){unless}: only the law "
-        "of the maximum can be known from them (and, of workers that are alike, their own above "
-        f"its {share:.3g} % quantile); own times need an all-reduce column (--columns "
-        f"allreduce={named}) or profiler traces"
+        f"{text}: only the law of the maximum can be known from them (and, of workers that are "
+        f"alike, their own above its {share:.3g} % quantile); own times need an all-reduce column "
+        f"(--columns allreduce={named}) or profiler traces"
     )
 
 

@@ -255,13 +255,11 @@ def as_read(measured: Measured, chosen: float | None = None) -> Iterator[str]:
     if len(hosts) > 1:
         typical = median_of(table, axis=0)
         slow, fast = int(np.argmax(typical)), int(np.argmin(typical))
-        middle = float(np.median(typical))
-        slower = typical[slow] / middle if middle > 0 else 1.0
+        slower = typical[slow] / middle if (middle := float(np.median(typical))) > 0 else 1.0
         times = f", {slower:.3g} times the median worker" if slower > 1.005 else ""
-        yield (
-            f"slowest worker: {short(hosts[slow])}, typically {typical[slow]:.4g} s{times}; "
-            f"fastest: {short(hosts[fast])}, {typical[fast]:.4g} s{place}"
-        )
+        slowest = f"{short(hosts[slow])}, typically {typical[slow]:.4g} s{times}"
+        fastest = f"{short(hosts[fast])}, {typical[fast]:.4g} s{place}"
+        yield f"slowest worker: {slowest}; fastest: {fastest}"
     yield from measured.assumed
 
 

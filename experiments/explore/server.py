@@ -342,10 +342,8 @@ class Handler(BaseHTTPRequestHandler):
 def serve_pages(server: Server, ready: Callable[[], None]) -> None:
     """Serve until Ctrl-C, or a polite request to end; ``ready`` is called once that has begun."""
     ended = threading.Event()
-    before = {
-        each: signal.signal(each, lambda number, frame: ended.set())
-        for each in (signal.SIGINT, signal.SIGTERM)
-    }
+    asked = signal.SIGINT, signal.SIGTERM
+    before = {each: signal.signal(each, lambda number, frame: ended.set()) for each in asked}
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

@@ -178,10 +178,8 @@ def _shows_no_law(delays: UnitDelays) -> bool:
         return False
     waits = waited_for(delays.workers)
     own = observed_order_statistics(delays.rounds, waits)
-    return all(
-        worst_error(observed_order_statistics(table, waits), own) <= np.log(MOST_APART)
-        for table in delays.tables
-    )
+    apart = (worst_error(observed_order_statistics(t, waits), own) for t in delays.tables)
+    return all(each <= np.log(MOST_APART) for each in apart)
 
 
 @dataclass(frozen=True, eq=False)

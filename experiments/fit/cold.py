@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from ...delay_models.base import FloatArray
+from ...delay_models.tables.measured import ByLoad
 from .law import Section, lognormal_section, rounded
 
 # How many workers a cold start hits at once is binomial, or nearly always the same. Both laws have
@@ -259,9 +260,7 @@ class UnitDelays:
         return np.concatenate([t[~c] for t, c in zip(self.tables, self.cold.cells, strict=True)])
 
 
-def by_load(
-    units: Mapping[float | None, FloatArray], law: Mapping[str, Any], load: float | None
-) -> list[UnitDelays]:
+def by_load(units: ByLoad, law: Mapping[str, Any], load: float | None) -> list[UnitDelays]:
     """The unit delays of each load; first those that the config is made from. Units are ``{load:
     (rounds, n) seconds}``. One load is fitted alone; ``None`` pools all."""
     each = [UnitDelays("" if key is None else f"{key:g}", (t,)) for key, t in units.items()]

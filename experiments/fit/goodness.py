@@ -13,6 +13,7 @@ from scipy import special
 from ...delay_models import Tape
 from ...delay_models.base import FloatArray
 from ...delay_models.parametric import Pareto
+from ...delay_models.tables.measured import ByLoad
 from ..config.build import delay_model
 from ..config.settings import section
 from .law import CannotFit, Family, Law, ScipyLaw, Section, fitted
@@ -287,9 +288,7 @@ class Resimulated:
         return bool(self.outside.max() > OFF)
 
 
-def resimulated(
-    delay: Section, law: Mapping[str, Any], tables: Mapping[float | None, FloatArray]
-) -> list[Resimulated]:
+def resimulated(delay: Section, law: Mapping[str, Any], tables: ByLoad) -> list[Resimulated]:
     """Simulate sections of a config at each load of ``{load: (rounds, n) seconds}``."""
     model, grows = delay_model(delay), section("load_law", dict(law))
     found = []

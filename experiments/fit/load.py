@@ -111,11 +111,8 @@ class _Arrivals:
         """Sections, misfits, and how many numbers each has of its own; ``costs`` of steps."""
         loads, shortest = self._loads, np.array([table.min() for table in self._tables])
         none, once = np.zeros(len(loads)), np.ones(len(loads))
-        some = loads > 0
-        tau, added = _least(
-            lambda tau: self._of_one_draw(once, tau * loads),
-            float(np.min(shortest[some] / loads[some])),
-        )
+        largest = float(np.min(shortest[loads > 0] / loads[loads > 0]))
+        tau, added = _least(lambda tau: self._of_one_draw(once, tau * loads), largest)
         fixed, partly = _least(
             lambda f: self._of_one_draw(PartlyProportional(f).growth(loads), none), 1.0
         )

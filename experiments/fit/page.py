@@ -160,10 +160,8 @@ def _memory_sentence(memory: Memory | None) -> str:
         return "cannot be told (too few rounds)"
     low, high = memory.interval
     if memory.unknown:
-        return (
-            f"cannot tell: persistence between {low:.2f} and {high:.2f}, which is none and a lot; "
-            "more rounds would show"
-        )
+        between = f"persistence between {low:.2f} and {high:.2f}"
+        return f"cannot tell: {between}, which is none and a lot; more rounds would show"
     lags = [lag for lag in LAGS if lag <= len(memory.correlation)]
     decay = ", ".join(f"{memory.correlation[lag - 1]:.3f}" for lag in lags)
     verdict = "slow workers stay slow for a while" if memory.significant else "none that matters"

@@ -125,10 +125,8 @@ def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memo
     rho, static = _decay(covariance, pairs, known)
     rng, again = np.random.default_rng(SEED), []
     for _ in range(BOOTSTRAPS):
-        resampled = [
-            (sums[:, rng.integers(0, sums.shape[1], sums.shape[1])], each)
-            for sums, each in products
-        ]
+        drawn = (rng.integers(0, sums.shape[1], sums.shape[1]) for sums, _ in products)
+        resampled = [(s[:, d], each) for (s, each), d in zip(products, drawn, strict=True)]
         again.append(_decay(*_pooled(resampled), known)[0])
     return Memory(
         persistence=rho,

@@ -39,10 +39,9 @@ def show_live(outcome: Outcome, facts: Sequence[Facts]) -> None:
     terminal.say(f"an empty message there and back takes {message}, {everybody}")
     for (cell, _), each in zip(outcome.finished, facts, strict=True):
         if each.replayed is not None and not each.replayed.model <= SAME:
-            terminal.tell(
-                f"warning: {cell.label}: the models are {each.replayed.model:.1g} of their length "
-                "from those that the simulator finds for the same arrivals"
-            )
+            away = f"the models are {each.replayed.model:.1g} of their length from those"
+            same = "that the simulator finds for the same arrivals"
+            terminal.tell(f"warning: {cell.label}: {away} {same}")
     known = [each.replayed.model for each in facts if each.replayed is not None]
     if known:
         same = f"the same models, to {max(known):.1g} of their length"
@@ -170,9 +169,8 @@ def _check(grid: list[Cell], how: How, allow_large: bool) -> int:
             expected += float(times[:, -1].sum()) * how.scale
     if how.injected:
         if not expected <= LONGEST and not allow_large:
-            raise ConfigError(
-                f"the delays take {expected / 3600:.3g} h in real time; take fewer replications or "
-                "iterations or a smaller --time-scale, or allow it with --allow-large"
-            )
+            less = "take fewer replications or iterations or a smaller --time-scale"
+            text = f"the delays take {expected / 3600:.3g} h in real time"
+            raise ConfigError(f"{text}; {less}, or allow it with --allow-large")
         terminal.say(f"the delays take about {expected:.3g} s in real time")
     return total

@@ -202,10 +202,8 @@ def computations(scheme: Scheme, problem: Problem | None) -> list[Computation]:
     if isinstance(scheme, Fixed):
         code, m = sparse.csr_array(scheme.assignment.encoding), scheme.messages
         rows = [code[worker * m : (worker + 1) * m] for worker in range(scheme.workers)]
-        return [
-            EncodedSum({int(i): parts[i] for i in np.unique(own.indices)}, problem.rows, own)
-            for own in rows
-        ]
+        held = [{int(i): parts[i] for i in np.unique(own.indices)} for own in rows]
+        return [EncodedSum(h, problem.rows, own) for h, own in zip(held, rows, strict=True)]
     assert isinstance(scheme, Barrierless)
     if scheme.own_data:
         return [SingleGradient({i: part}, problem.rows) for i, part in enumerate(parts)]

@@ -41,10 +41,8 @@ def verdict(found: Recommendation) -> str:
     winner, goal = found.winner, found.question.goal
     if not found.reached:
         there, all_ = np.isfinite(winner.values).sum(), len(winner.values)
-        return sentence(
-            f"no scheme reaches the goal in every run: {winner.label} does in {there} of {all_}; "
-            "give more iterations or an easier target"
-        )
+        most = f"{winner.label} does in {there} of {all_}; give more iterations or an easier target"
+        return sentence(f"no scheme reaches the goal in every run: {most}")
     value = f"{number(winner.value)}{goal.unit} {goal.phrase}"
     pays = any(one.coded for one in (winner, *found.tied)) or not _codes_searched(found)
     if found.tied:
@@ -196,10 +194,8 @@ def _tuning(found: Recommendation) -> str:
         )
     first, winner, common = found.untuned[0], found.winner, question.common_rate
     names = ", ".join(one.label for one in found.untuned[:NAMED])
-    text = (
-        "every scheme has its own best learning rate of one grid of powers of 2; at the common "
-        f"rate {common:.4g}"
-    )
+    grid = "every scheme has its own best learning rate of one grid of powers of 2"
+    text = f"{grid}; at the common rate {common:.4g}"
     if not np.isfinite(first.at(common)).all():
         return f"{text} none of them reaches the goal in every run"
     if first is winner:

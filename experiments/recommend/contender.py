@@ -45,16 +45,15 @@ def ratio(
     count = min(len(mine), len(best))
     mine, best = mine[:count], best[:count]
     if not ((mine > 0) & (best > 0) & np.isfinite(mine) & np.isfinite(best)).all():
-        return (np.nan, np.nan, np.nan)
+        return np.nan, np.nan, np.nan
     middle = float(typical(mine, criterion) / typical(best, criterion))
     if count < 2:
         return middle, np.nan, np.nan
     if criterion == "mean":
         error = (mine / mine.mean() - best / best.mean()).std(ddof=1) / np.sqrt(count)
     else:
-        drawn = _samples(count)
-        logs = np.log(typical(mine[drawn], criterion)) - np.log(typical(best[drawn], criterion))
-        error = logs.std(ddof=1)
+        logs = (np.log(typical(values[_samples(count)], criterion)) for values in (mine, best))
+        error = np.subtract(*logs).std(ddof=1)
     half = float(stdtrit(count - 1, (1 + sure) / 2)) * float(error)
     return middle, middle * np.exp(-half), middle * np.exp(half)
 

@@ -178,8 +178,7 @@ def _performance(
 ) -> Performance:
     goal, rates = simulation.goal, simulation.rates
     scheme, elapsed = run.scheme, steps.times[:, -1]
-    stale = steps.staleness
-    within = scheme.partitions * EXACT**2
+    stale, within = steps.staleness, scheme.partitions * EXACT**2
     # Local steps are taken at other models, whatever their weights.
     fresh = stale is None and steps.local_steps == 1
     exact = fresh and (bool(scheme.exact) or float(np.nanmax(steps.error)) <= within)

@@ -318,10 +318,8 @@ def _sensitivity_chart(
         "paired 95 % intervals."
     )
     if not known.all():
-        caption += (
-            " Nothing is shown where a scheme or the recommended one does not reach the goal in "
-            "every run."
-        )
+        lacks = "where a scheme or the recommended one does not reach the goal in every run"
+        caption += f" Nothing is shown {lacks}."
     size = style.TWO_PANELS + 1, 3.6 + 0.22 * table["label"].nunique()
     picture = Picture(panels, len(panels), *size, share="y", legend=2)
     yield Chart("sensitivity", "What if the cluster differs", caption, picture)

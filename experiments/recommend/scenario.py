@@ -71,17 +71,15 @@ class MeasuredConfig:
             document |= {"delay": found.chosen.section, "load_law": found.load_law}
             notes.append(f"delays fitted to {path.name}: {', '.join(found.chosen.why)}")
             notes += found.warnings
-        said = any(each.startswith("load_law") for each in overrides)
-        if len(measured.tables) == 1 and not said:
+        law_said = any(each.startswith("load_law") for each in overrides)
+        if len(measured.tables) == 1 and not law_said:
             notes.append(f"{path.name} has one load, so the load law is assumed: proportional")
         if job.loss is not None:
             data: dict[str, Any] = {"dataset": job.dataset or "synthetic"}
             if job.dataset is None:
                 data |= {"rows": ROWS_A_WORKER * n, "features": FEATURES}
-                notes.append(
-                    "the problem is synthetic: times to its target rank the schemes, and "
-                    "are not those of your training"
-                )
+                said = "times to its target rank the schemes, and are not those of your training"
+                notes.append(f"the problem is synthetic: {said}")
             document["problem"] = {"loss": job.loss, **data}
             document["optimizer"] = {"rule": "gd", "learning_rate": 1.0}
         elif job.dataset is not None:

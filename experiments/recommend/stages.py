@@ -202,6 +202,7 @@ STEPS, TRAINED_STEPS = 24, 8  # how often one goes on, at most, by the clock and
 REFINED, CLOSE = 6, 1.5  # one goes on from so many by the clock, within this factor
 # By training one goes on from so many; a last step that gained less than this is the end.
 TRAINED, FLAT = 3, 0.01
+Worth = Callable[[Contender], Order]
 
 
 def refine_by_clock(search: Search) -> None:
@@ -251,19 +252,15 @@ def _searched(search: Search, contenders: Iterable[Contender]) -> list[Contender
     return [one for one in contenders if not only or one.scheme in only]
 
 
-def best_of_each(
-    contenders: Iterable[Contender], worth: Callable[[Contender], Order], catalogue: Catalogue
-) -> list[Contender]:
+def best_of_each(some: Iterable[Contender], worth: Worth, catalogue: Catalogue) -> list[Contender]:
     """The best of each scheme and of its choices that are no numbers, the best first."""
     best: dict[str, Contender] = {}
-    for one in sorted(contenders, key=worth):
+    for one in sorted(some, key=worth):
         best.setdefault(alike(whole(one.section, catalogue)), one)
     return [*best.values()]
 
 
-def _go_on(
-    search: Search, best: Iterable[Contender], worth: Callable[[Contender], Order]
-) -> dict[Contender, Contender]:
+def _go_on(search: Search, best: Iterable[Contender], worth: Worth) -> dict[Contender, Contender]:
     """New contenders beside the best, each with the one that it was found from; they are listed."""
     question = search.question
     catalogue, workers = question.scenario.catalogue, question.scenario.workers

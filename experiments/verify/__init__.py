@@ -83,10 +83,8 @@ def verify_grid(asked: VerifyRequest, document: Mapping[str, Any] | None = None)
     require_memory(most * asked.replications, room, what, "take fewer")
     if document is None:
         count = number_of(sum(len(setting.labels) for setting in settings), "scheme")
-        terminal.say(
-            f"{count}, {asked.replications} rounds each: one to five minutes; the schemes of a "
-            "config alone: verify CONFIG.yaml"
-        )
+        alone = "the schemes of a config alone: verify CONFIG.yaml"
+        terminal.say(f"{count}, {asked.replications} rounds each: one to five minutes; {alone}")
     began, output = time.monotonic(), asked.output
     with nullcontext() if output is None else output_folder(output, table.FILES):
         with terminal.progress("schemes") as progress:

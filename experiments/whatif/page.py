@@ -240,11 +240,9 @@ def facts(study: Study) -> list[str]:
         )
     if lost:
         worst = study.hosts.sort_values("worker").nlargest(1, "missing").iloc[0]
-        absent = round(worst["missing"] * (whole + lost))
-        lines.append(
-            f"{lost} of {whole + lost} rounds never end, since somebody never arrives "
-            f"({worst['host']} in {absent}); times are those of the others"
-        )
+        who = f"{worst['host']} in {round(worst['missing'] * (whole + lost))}"
+        text = f"{lost} of {whole + lost} rounds never end, since somebody never arrives ({who})"
+        lines.append(f"{text}; times are those of the others")
     return lines
 
 
