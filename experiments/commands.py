@@ -11,43 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import (
-    MOST_JOBS,
-    MOST_SETS,
-    AllowLarge,
-    DataDir,
-    Formats,
-    GivenConfig,
-    Known,
-    LaneOptions,
-    LiveRequest,
-    MeasuredJob,
-    MeasuredTable,
-    MeasureRequest,
-    OutputOptions,
-    PlainCommand,
-    PlainGroup,
-    ReproduceRequest,
-    SearchRequest,
-    Set,
-    TableOptions,
-    VerifyRequest,
-    argument,
-    completed,
-    cores,
-    csv_wanted,
-    given_words,
-    grouped,
-    option,
-    whole,
-)
+from . import options
+from .options import AllowLarge, GivenConfig, Set, argument, completed, given_words, option, whole
 from .page import terminal
 
 SIMULATE, CLUSTER = "Simulate", "Your cluster"
 SHARE, CHECK = "Look and share", "Check"
 
 app = typer.Typer(
-    cls=PlainGroup,
+    cls=options.PlainGroup,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -57,10 +29,10 @@ app = typer.Typer(
 )
 
 
-class Command(PlainCommand):
+class Command(options.PlainCommand):
     """A command that knows what its places take; only a shell that completes a name asks."""
 
-    def known(self, what: Known, ctx: Any) -> Iterable[str]:
+    def known(self, what: options.Known, ctx: Any) -> Iterable[str]:
         """The names of the registries, or the keys of the config that is given."""
         if what == "figures":
             from .reproduce import FIGURES
@@ -87,7 +59,7 @@ def as_command(
     ``group`` is the part of ``--help`` that lists it."""
     name, epilog = example.split()[0], f"Example: [bold]erasurehead {example}[/bold]"
     kind = app.command(name, cls=Command, epilog=epilog, rich_help_panel=group)
-    return lambda function: kind(grouped(function))
+    return lambda function: kind(options.grouped(function))
 
 
 def _said() -> str:
@@ -138,18 +110,18 @@ def init(
 @as_command("run demo.yaml --set workers=24")
 def run(
     given: GivenConfig,
-    where: OutputOptions,
+    where: options.OutputOptions,
     timeline: Annotated[
         Path | None,
         option("Also write what every worker did in one replication, for ui.perfetto.dev."),
     ] = None,
 ) -> None:
     """Run every scheme of a config and write the tables."""
-    _run(given, where, LaneOptions(), timeline)
+    _run(given, where, options.LaneOptions(), timeline)
 
 
 @as_command("sweep demo.yaml --set delay.rate=0.5,1,2 --jobs 2")
-def sweep(given: GivenConfig, lanes: LaneOptions, where: OutputOptions) -> None:
+def sweep(given: GivenConfig, lanes: options.LaneOptions, where: options.OutputOptions) -> None:
     """Run a config's grid in parallel; repeat the command to resume an interrupted one."""
     if lanes.scheduler is None and not where.dry_run:
         _prepare(lanes.jobs)
@@ -165,13 +137,16 @@ def _prepare(jobs: int) -> None:
 
 
 def _run(
-    given: GivenConfig, where: OutputOptions, lanes: LaneOptions, timeline: Path | None = None
+    given: GivenConfig,
+    where: options.OutputOptions,
+    lanes: options.LaneOptions,
+    timeline: Path | None = None,
 ) -> None:
     from .run import command, files
 
     document = given.document()
     target = where.output or Path("results") / str(document.get("name", "run"))
-    options = command.RunOptions(
+    how = command.RunOptions(
         jobs=lanes.jobs,
         scheduler=lanes.scheduler,
         data_dir=where.data_dir,
@@ -179,21 +154,21 @@ def _run(
         # The resolved config of a result is written again as it is, unless --set changes it.
         reads=[given.config] if given.set_ else [],
         allow_large=where.allow_large,
-        csv=csv_wanted(where.tables),
+        csv=options.csv_wanted(where.tables),
         tell=terminal.say,
     )
     if where.dry_run:
-        planned = command.plan(document, target, options)
+        planned = command.plan(document, target, how)
         command.show_plan(planned)
         planned.require_room()
         again = given_words(given, lanes, replace(where, dry_run=False))
         traced = [] if timeline is None else ["--timeline", str(timeline)]
-        terminal.follow("run" if lanes == LaneOptions() else "sweep", *again, *traced)
+        terminal.follow("run" if lanes == options.LaneOptions() else "sweep", *again, *traced)
         return
     if timeline is not None:
         files.require_file(timeline)
     with terminal.progress("cells") as progress:
-        outcome = command.run(document, target, replace(options, progress=progress))
+        outcome = command.run(document, target, replace(how, progress=progress))
     command.show_outcome(outcome, target)
     if outcome.finished:
         terminal.follow("report", target)
@@ -202,7 +177,7 @@ def _run(
 
 
 @as_command("live demo.yaml --set 'schemes=[{name: uncoded}]' --time-scale 0.02", CLUSTER)
-def live(given: GivenConfig, asked: LiveRequest) -> None:
+def live(given: GivenConfig, asked: options.LiveRequest) -> None:
     """Run a config on real workers, which compute gradients and sleep for the delays."""
     from .live import command
     from .run.command import show_outcome
@@ -230,12 +205,12 @@ def reproduce(
         ),
     ] = None,
     *,
-    asked: ReproduceRequest,
+    asked: options.ReproduceRequest,
 ) -> None:
     """Make the figures of the paper's delay analysis and comparison, with their data."""
     from .reproduce import FIGURES
 
-    jobs = asked.jobs or min(len(figures or FIGURES), cores())
+    jobs = asked.jobs or min(len(figures or FIGURES), options.cores())
     _prepare(jobs)
 
     from .reproduce.command import make_figures
@@ -262,7 +237,9 @@ def atlas(
 
 
 @as_command("read delays.csv --unit ms", CLUSTER)
-def read(trace: MeasuredTable, table: TableOptions, allow_large: AllowLarge = False) -> None:
+def read(
+    trace: options.MeasuredTable, table: options.TableOptions, allow_large: AllowLarge = False
+) -> None:
     """Show how a measured table is read: its size, unit, names and first rounds."""
     from ..sim.files import MOST_CELLS
     from .options import measured_delays
@@ -279,8 +256,8 @@ MOST_PRINTED = 30  # lines of a config in the terminal; a longer one is in its f
 
 @as_command("fit delays.csv --k-range 200:256", CLUSTER)
 def fit(
-    trace: MeasuredTable,
-    table: TableOptions,
+    trace: options.MeasuredTable,
+    table: options.TableOptions,
     k_range: Annotated[
         str | None, option("Order statistics to rank by, A:B; default n/2 to n.")
     ] = None,
@@ -316,8 +293,8 @@ def fit(
 
 @as_command("whatif delays.csv --stragglers 1:4", CLUSTER)
 def whatif(
-    trace: MeasuredTable,
-    table: TableOptions,
+    trace: options.MeasuredTable,
+    table: options.TableOptions,
     stragglers: Annotated[
         str | None,
         option(
@@ -364,12 +341,12 @@ def recommend(
     ] = None,
     set_: Set = None,
     *,
-    job: MeasuredJob,
-    request: SearchRequest,
-    table: TableOptions,
-    jobs: Annotated[int, whole(1, MOST_JOBS, "Schemes computed at the same time.")] = 1,
+    job: options.MeasuredJob,
+    request: options.SearchRequest,
+    table: options.TableOptions,
+    jobs: Annotated[int, whole(1, options.MOST_JOBS, "Schemes computed at the same time.")] = 1,
     output: Annotated[Path | None, option("Default results/recommend/<name>/.")] = None,
-    data_dir: DataDir = None,
+    data_dir: options.DataDir = None,
 ) -> None:
     """Find the scheme, load, stop and learning rate that reach a target soonest."""
     _prepare(jobs)
@@ -393,12 +370,12 @@ def attack(
         int | None,
         whole(
             0,
-            MOST_SETS,
+            options.MOST_SETS,
             "Decode all sets of stragglers if there are at most N, else search at the "
             "cost of N decodings; default about ten seconds.",
         ),
     ] = None,
-    samples: Annotated[int, whole(2, MOST_SETS, "Random sets for a mean.")] = 400,
+    samples: Annotated[int, whole(2, options.MOST_SETS, "Random sets for a mean.")] = 400,
     output: Annotated[Path | None, option("Default results/attack/<name>/.")] = None,
 ) -> None:
     """Find the worst stragglers for each code of a config."""
@@ -436,7 +413,7 @@ def plot(
         str | None,
         option("Which means: iteration_time, decoding_error, or another column.", metavar="COLUMN"),
     ] = None,
-    format_: Formats = "png,svg",
+    format_: options.Formats = "png,svg",
 ) -> None:
     """Draw the tables of a run or sweep as pictures in DIR/plots."""
     from .report.command import write_pictures
@@ -498,7 +475,7 @@ def measure(
     ] = None,
     set_: Set = None,
     *,
-    asked: MeasureRequest,
+    asked: options.MeasureRequest,
 ) -> None:
     """Measure how long real tasks take on real workers; writes a table for fit."""
     from . import measure
@@ -539,7 +516,7 @@ def verify(
     ] = None,
     set_: Set = None,
     *,
-    asked: VerifyRequest,
+    asked: options.VerifyRequest,
 ) -> None:
     """Compare simulated numbers with closed forms; exit code 1 if any is too far off."""
     from .verify import verify_grid

@@ -16,16 +16,8 @@ from ..pictures import looks, style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, LineStyle, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Rules
 from ..run.records import mean_and_error
-from .base import (
-    POLICY_MARKERS,
-    CodedFigure,
-    Effort,
-    curve_of,
-    estimate_text,
-    markdown_table,
-    placed,
-    rows_of,
-)
+from . import base
+from .base import CodedFigure, Effort, curve_of, estimate_text, markdown_table, placed, rows_of
 from .clusters import MEAN, SLOW_SHARE, SLOWER, WORK, additive, persistent
 
 SHOWN = (Policy.CANCEL, Policy.FINISH, Policy.QUEUE)
@@ -97,12 +89,12 @@ class Backlog(CodedFigure):
         for scheme, look in own.items():
             for policy in SHOWN[:1] if scheme == "uncoded" else SHOWN:
                 rows = rows_of(ranked, scheme=scheme, policy=policy.value)
-                line = Look(look.colour, POLICY_MARKERS[policy], LINES[policy], "")
+                line = Look(look.colour, base.POLICY_MARKERS[policy], LINES[policy], "")
                 marks.append(_curve(rows, "place", line))
         marks += [Curve(replace(look, marker="", line=SOLID), width=3.0) for look in own.values()]
         for policy in SHOWN:
             title = f"{policy.value} unfinished work"
-            marks.append(Curve(Look(MUTED, POLICY_MARKERS[policy], LINES[policy], title)))
+            marks.append(Curve(Look(MUTED, base.POLICY_MARKERS[policy], LINES[policy], title)))
         names = tuple(f"{p:g}" for p in self.persistences)
         x = Axis("persistence of slow workers", names=names)
         y = Axis("mean iteration time (s)", True, (1, 2, 3, 5))

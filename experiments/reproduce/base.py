@@ -15,19 +15,10 @@ from ...sim.engines.run import Policy, Run
 from ...sim.engines.simulate import simulate
 from ...sim.engines.tapes import RememberedTape
 from ...sim.problems import Problem
-from ...sim.theory.mean_times import (
-    ExponentialTime,
-    additive_time,
-    mean_cover,
-    mean_erasurehead,
-    mean_first_k,
-    mean_uncoded,
-    proportional_time,
-)
+from ...sim.theory import mean_times
 from ...sim.types import FloatArray, Trace
 from ..config import build
 from ..config.cells import Cell, cells
-from ..pictures.looks import THEORY as THEORY
 from ..pictures.looks import Look
 from ..pictures.picture import Curve, Picture, Points
 from ..run.compute import compute
@@ -181,9 +172,8 @@ class Effort:
         facts, known = cell.document, self._tapes
         delays = json.dumps([facts[key] for key in ("delay", "workers", "replications", "seed")])
         if delays not in known:
-            rounds = max(
-                run.updates + run.updates // MORE, run.iterations
-            )  # some schemes begin some rounds earlier
+            # some schemes begin some rounds earlier
+            rounds = max(run.updates + run.updates // MORE, run.iterations)
             size = len(run.tapes) * rounds * run.scheme.workers
             if size > REMEMBERED:
                 return run
@@ -291,11 +281,11 @@ def five_schemes(load: int, wait_for: int, workers: int = WORKERS) -> list[Secti
     ]
 
 
-def worker_time(law: str, load: int, delay: float = DELAY) -> ExponentialTime:
+def worker_time(law: str, load: int, delay: float = DELAY) -> mean_times.ExponentialTime:
     """A worker's time with ``EVEN_WORK`` and these delays."""
     if law == "additive":
-        return additive_time(0.0, 1 / delay, load, EVEN_WORK)
-    return proportional_time(EVEN_WORK, 1 / delay, load)
+        return mean_times.additive_time(0.0, 1 / delay, load, EVEN_WORK)
+    return mean_times.proportional_time(EVEN_WORK, 1 / delay, load)
 
 
 def mean_time(law: str, scheme: str, n: int, load: int, heard: int, delay: float = DELAY) -> float:
@@ -304,12 +294,12 @@ def mean_time(law: str, scheme: str, n: int, load: int, heard: int, delay: float
     one, loaded = worker_time(law, 1, delay), worker_time(law, load, delay)
     match scheme:
         case "uncoded":
-            return mean_uncoded(one, n)
+            return mean_times.mean_uncoded(one, n)
         case "ignore_stragglers":
-            return mean_first_k(one, n, heard)
+            return mean_times.mean_first_k(one, n, heard)
         case "cyclic_repetition":
-            return mean_first_k(loaded, n, n - load + 1)
+            return mean_times.mean_first_k(loaded, n, n - load + 1)
         case "fractional_repetition":
-            return mean_cover(loaded, n, load)
+            return mean_times.mean_cover(loaded, n, load)
         case _:
-            return mean_erasurehead(loaded, n, load, n // 2)
+            return mean_times.mean_erasurehead(loaded, n, load, n // 2)

@@ -11,20 +11,11 @@ import pandas as pd
 from ...sim.theory.decoding_error import GroupErasure
 from ...sim.types import FloatArray
 from ..pictures import style
-from ..pictures.looks import variants
+from ..pictures.looks import THEORY, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.records import mean_and_error
-from .base import (
-    QUICK_WORK,
-    THEORY,
-    Effort,
-    PaperFigure,
-    curve_of,
-    delays_and_law,
-    estimate_text,
-    markdown_table,
-    points_of,
-)
+from . import base
+from .base import Effort, PaperFigure, curve_of, estimate_text, markdown_table, points_of
 
 LEAST_SHOWN = 1e-3  # errors per partition below this are left out of the picture
 LEAST_ROUNDS = 50  # rounds with an error that a point needs: from fewer, its own error is not known
@@ -66,7 +57,8 @@ class DecodingErrorArrivals(PaperFigure):
         if section["wait_for"] not in self.arrivals:
             return np.empty(0)
         sizes = {"workers": self.workers, "iterations": effort.times(self.rounds)}
-        document = {**sizes, "schemes": [section], **delays_and_law("additive", QUICK_WORK)}
+        clock = base.delays_and_law("additive", base.QUICK_WORK)
+        document = {**sizes, "schemes": [section], **clock}
         [(_, run, trace)] = effort.clocks(document, heard=True)
         return np.asarray(run.scheme.steps(trace).error[0])
 

@@ -19,26 +19,11 @@ from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
 from ...sim.theory.mean_times import mean_first_k
 from ..config.settings import section
 from ..pictures import looks, style
-from ..pictures.looks import INK, Look
+from ..pictures.looks import INK, THEORY, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run.records import mean_and_error
-from .base import (
-    DELAY,
-    EVEN_WORK,
-    LAW_TITLES,
-    LAWS,
-    THEORY,
-    Effort,
-    PaperFigure,
-    curve_of,
-    delays_and_law,
-    estimate_text,
-    markdown_table,
-    mean_time,
-    points_of,
-    rows_of,
-    worker_time,
-)
+from . import base
+from .base import Effort, PaperFigure, curve_of, estimate_text, markdown_table, points_of, rows_of
 
 # what the batch engine may simulate for a point; where fewer rounds would be left, it does not
 WORKER_ROUNDS, MOST_ROUNDS, LEAST_ROUNDS = 4_000_000, 4000, 40
@@ -59,14 +44,14 @@ class IterationTimeScale(PaperFigure):
     decades: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
     rounds: int = law_engine.BLOCK  # rounds that the law engine draws for each point
     load: int = 5  # d
-    delay: float = DELAY  # mean of the exponential delays, seconds
+    delay: float = base.DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, scheme, size and source; sizes between have theory alone."""
         rows = []
         # Beyond a thousand workers the lines are straight.
         between = [m * 10**k for k, m in product(self.decades, (2, 5)) if k < 3]
-        for name, n in product(LAWS, sorted([*between, *(10**k for k in self.decades)])):
+        for name, n in product(base.LAWS, sorted([*between, *(10**k for k in self.decades)])):
             for family in self._families(n):
                 row = {"load_law": name, "scheme": family.name, "workers": n}
                 row |= {"theory": self._theory(name, n, family.name)}
@@ -96,21 +81,21 @@ class IterationTimeScale(PaperFigure):
         self, name: str, n: int, family: SchemeFamily, engine: Engine, rounds: int, effort: Effort
     ) -> tuple[float, float]:
         """Without a config, which has at most a million workers."""
-        said = delays_and_law(name, EVEN_WORK, self.delay)
+        said = base.delays_and_law(name, base.EVEN_WORK, self.delay)
         delays, load_law = (section(key, said[key]) for key in ("delay", "load_law"))
         run = Run(family.build(n), [Tape(delays, n, effort.seed, 0)], load_law, rounds)
         return mean_and_error(simulate(run, engine, heard=False, work=False).intervals[0])
 
     def _theory(self, name: str, n: int, scheme: str) -> float:
         if scheme != "erasurehead" or n <= COUNTED:
-            return mean_time(name, scheme, n, self.load, n - n // 10, self.delay)
+            return base.mean_time(name, scheme, n, self.load, n - n // 10, self.delay)
         # Half of the workers cover all n / d groups with a chance of about (1 - 2^-d)^(n / d),
         # 1e-27 at d = 5 here, so the count decides; the exact sum takes n^2 / (2 d) steps.
-        return mean_first_k(worker_time(name, self.load, self.delay), n, n // 2)
+        return mean_first_k(base.worker_time(name, self.load, self.delay), n, n // 2)
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Rings and dots on lines, one panel per load law."""
-        panels = [_panel(name, rows_of(frame, load_law=name)) for name in LAWS]
+        panels = [_panel(name, rows_of(frame, load_law=name)) for name in base.LAWS]
         last = [THEORY.title, BY_LAW.title, BATCH.title]
         return Picture(panels, 2, style.TWO_PANELS, 4.1, last=last)
 
@@ -136,17 +121,17 @@ class IterationTimeScale(PaperFigure):
                 f"{growth['erasurehead']:+.3f} s for ErasureHead. "
             )
         faster = "; ".join(
-            f"under the {name} law {_crossing(rows_of(frame, load_law=name))}" for name in LAWS
+            f"under the {name} law {_crossing(rows_of(frame, load_law=name))}" for name in base.LAWS
         )
         schemes = list(seen["scheme"].unique())
         rows = []
-        for name, n in product(LAWS, sizes):
+        for name, n in product(base.LAWS, sizes):
             own = rows_of(by_law, load_law=name, workers=n).set_index("scheme")
             pairs = [own.loc[scheme, ["simulated", "standard_error"]] for scheme in schemes]
             rows.append([name, f"{n:,}", *(estimate_text(*pair) for pair in pairs)])
         header = ["load law", "n", *(looks.look(scheme).title for scheme in schemes)]
         return (
-            f"Each partition takes {EVEN_WORK:g} s of work and each worker has an exponential "
+            f"Each partition takes {base.EVEN_WORK:g} s of work and each worker has an exponential "
             f"delay of mean {self.delay:g} s; coded schemes have load d = {self.load}, ErasureHead "
             "waits for r = n/2 and ignore stragglers for 0.9 n arrivals. Rings are means of the "
             f"batch engine, which simulates every worker of up to {largest:,}; dots are means of "
@@ -178,7 +163,7 @@ def _panel(name: str, part: pd.DataFrame) -> Panel:
             marks.append(points_of(own, "workers", "simulated", dot, "standard_error", **how))
     entries: list[Mark] = [Curve(THEORY), Points(BY_LAW, size=3.0), Points(BATCH, hollow=True)]
     x, y = Axis("workers n", log=True), Axis("mean iteration time (s)", low=0.0)
-    return Panel(x, y, [*lines, *marks, *entries], LAW_TITLES[name])
+    return Panel(x, y, [*lines, *marks, *entries], base.LAW_TITLES[name])
 
 
 def _crossing(part: pd.DataFrame) -> str:

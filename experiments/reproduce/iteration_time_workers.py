@@ -13,25 +13,11 @@ from ...sim.engines.simulate import simulate
 from ...sim.fields import require_group
 from ..config import build
 from ..pictures import looks, style
+from ..pictures.looks import THEORY
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.records import mean_and_error
-from .base import (
-    DELAY,
-    EVEN_WORK,
-    LAW_TITLES,
-    LAWS,
-    THEORY,
-    Effort,
-    PaperFigure,
-    curve_of,
-    delays_and_law,
-    estimate_text,
-    five_schemes,
-    markdown_table,
-    mean_time,
-    points_of,
-    rows_of,
-)
+from . import base
+from .base import Effort, PaperFigure, curve_of, estimate_text, markdown_table, points_of, rows_of
 
 
 @final
@@ -46,7 +32,7 @@ class IterationTimeWorkers(PaperFigure):
     workers: tuple[int, ...] = (12, 24, 48, 96, 192, 384, 768)
     rounds: int = 4000  # rounds simulated for each point
     load: int = 3  # d
-    delay: float = DELAY  # mean of the exponential delays, seconds
+    delay: float = base.DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, scheme and cluster size; sizes between have theory alone."""
@@ -56,13 +42,13 @@ class IterationTimeWorkers(PaperFigure):
         sizes = {int(n) * 2 * self.load for n in np.round(between) if n >= 1} | set(self.workers)
         rounds = effort.times(self.rounds)
         rows = []
-        for law, n in product(LAWS, sorted(sizes)):
-            schemes = {"schemes": five_schemes(self.load, n // 2, n)}
-            clock = delays_and_law(law, EVEN_WORK, self.delay)
+        for law, n in product(base.LAWS, sorted(sizes)):
+            schemes = {"schemes": base.five_schemes(self.load, n // 2, n)}
+            clock = base.delays_and_law(law, base.EVEN_WORK, self.delay)
             for cell in effort.cells({"workers": n, **schemes, **clock}):
                 name = cell.scheme["name"]
-                row = {"load_law": law, "scheme": name, "workers": n}
-                row |= {"theory": mean_time(law, name, n, self.load, n - self.load + 1, self.delay)}
+                theory = base.mean_time(law, name, n, self.load, n - self.load + 1, self.delay)
+                row = {"load_law": law, "scheme": name, "workers": n, "theory": theory}
                 row |= {"simulated": np.nan, "standard_error": np.nan, "rounds": 0}
                 if n in self.workers:
                     run = replace(build.timing(cell), iterations=rounds)
@@ -74,7 +60,7 @@ class IterationTimeWorkers(PaperFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Points on lines, one panel per load law."""
-        panels = [_panel(law, rows_of(frame, load_law=law)) for law in LAWS]
+        panels = [_panel(law, rows_of(frame, load_law=law)) for law in base.LAWS]
         return Picture(panels, 2, style.TWO_PANELS, 3.9, last=[THEORY.title])
 
     def text(self, frame: pd.DataFrame) -> str:
@@ -93,18 +79,18 @@ class IterationTimeWorkers(PaperFigure):
                 f"the additive law, {growth['erasurehead']:+.3f} s. "
             )
         crossing = "; ".join(
-            f"under the {law} law {_crossing(rows_of(frame, load_law=law))}" for law in LAWS
+            f"under the {law} law {_crossing(rows_of(frame, load_law=law))}" for law in base.LAWS
         )
         schemes = list(seen["scheme"].unique())
         rows = []
         sizes = sorted({*map(int, seen["workers"])})
-        for law, n in product(LAWS, sizes if len(sizes) <= FEW else (first, last)):
+        for law, n in product(base.LAWS, sizes if len(sizes) <= FEW else (first, last)):
             own = rows_of(seen, load_law=law, workers=n).set_index("scheme")
             pairs = (own.loc[scheme, ["simulated", "standard_error"]] for scheme in schemes)
             rows.append([law, str(n), *starmap(estimate_text, pairs)])
         header = ["load law", "n", *(looks.look(scheme).title for scheme in schemes)]
         return (
-            f"Each partition takes {EVEN_WORK:g} s of work and each worker has an exponential "
+            f"Each partition takes {base.EVEN_WORK:g} s of work and each worker has an exponential "
             f"delay of mean {self.delay:g} s; coded schemes have load d = {self.load}, ErasureHead "
             f"waits for r = n/2 and ignore stragglers for n − {self.load - 1} arrivals. "
             f"Points are means of {int(seen['rounds'].max())} simulated rounds with 95 % "
@@ -128,7 +114,7 @@ def _panel(law: str, part: pd.DataFrame) -> Panel:
     ticks = sizes if len(sizes) <= FEW else sizes[::2]
     x = Axis("workers n", True, names=tuple(map(str, ticks)), places=tuple(ticks))
     y = Axis("mean iteration time (s)", low=0.0)
-    return Panel(x, y, [*marks, Curve(THEORY)], LAW_TITLES[law])
+    return Panel(x, y, [*marks, Curve(THEORY)], base.LAW_TITLES[law])
 
 
 def _crossing(part: pd.DataFrame) -> str:

@@ -37,12 +37,7 @@ class LossIterationFloor(RunsFigure):
     name: ClassVar[str] = "loss_iteration_floor"
     title: ClassVar[str] = "Loss against iteration, and the noise floor"
 
-    arrivals: tuple[int, ...] = (
-        15,
-        6,
-        10,
-        20,
-    )  # the values of r; the first is shown with both bounds
+    arrivals: tuple[int, ...] = (15, 6, 10, 20)  # the values of r; the first has both bounds
     load: int = 3  # d
     iterations: int = 50
     replications: int = 128

@@ -16,16 +16,7 @@ from ..pictures.looks import MUTED, Look
 from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
 from ..run.records import ratio_interval
 from . import base
-from .base import (
-    POLICY_MARKERS,
-    CodedFigure,
-    Effort,
-    bars,
-    markdown_table,
-    mean_text,
-    ratio_text,
-    rows_of,
-)
+from .base import CodedFigure, Effort, bars, markdown_table, mean_text, ratio_text, rows_of
 
 POLICIES = (Policy.CANCEL, Policy.FINISH, Policy.QUEUE, Policy.DRAIN)
 
@@ -79,7 +70,7 @@ class Policies(CodedFigure):
         for place, scheme in enumerate(schemes):
             for step, policy in enumerate(POLICIES):
                 y = place + 0.18 * (step - 1.5)
-                look = Look(looks.look(scheme).colour, POLICY_MARKERS[policy], "none", "")
+                look = Look(looks.look(scheme).colour, base.POLICY_MARKERS[policy], "none", "")
                 own = runs["iteration_time"][policy, scheme]
                 drawn = [(seconds, (own.mean(), own.min(), own.max()))]
                 if scheme != "uncoded":
@@ -88,7 +79,7 @@ class Policies(CodedFigure):
                     middle, low, high = np.array(interval)[:, None]
                     marks.append(Points(look, middle, np.array([y]), dx=bars(middle, low, high)))
         keys = [
-            Points(Look(MUTED, POLICY_MARKERS[policy], "none", MEANING[policy]))
+            Points(Look(MUTED, base.POLICY_MARKERS[policy], "none", MEANING[policy]))
             for policy in POLICIES
         ]
         names = tuple(looks.look(scheme).title.replace(" ", "\n") for scheme in schemes)

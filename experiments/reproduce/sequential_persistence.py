@@ -16,38 +16,10 @@ from ..run.records import interval_columns, mean_interval, ratio_interval
 from ..run.tuning import SHARE, target_loss
 from ..run.tuning import best as best_of
 from . import base
-from .base import (
-    Effort,
-    RunsFigure,
-    Section,
-    barred_curve_of,
-    interval_text,
-    markdown_table,
-    placed,
-    rows_of,
-)
+from . import sequential_members as codes
+from .base import Effort, RunsFigure, Section, markdown_table, placed, rows_of
 from .clusters import MEAN, SLOWER, WORK, additive, persistent
-from .sequential_members import (
-    EXACT,
-    INEXACT,
-    ITERATION,
-    LOOKS,
-    MEASURES,
-    MEMORYLESS,
-    MULTIPLEXED,
-    RATES,
-    SEQUENTIAL,
-    TARGET,
-    TOLERANCE,
-    BestRate,
-    Timed,
-    members_text,
-    parameters,
-    problem_alone,
-    timed_members,
-    trained_inexact,
-    training_runs,
-)
+from .sequential_members import ITERATION, LOOKS, MEASURES, MEMORYLESS, SEQUENTIAL, TARGET
 
 # share of workers that are slow at any moment; share of a delay that does not vary
 SLOW, CONSTANT = 0.05, 0.9
@@ -85,16 +57,16 @@ class SequentialPersistence(RunsFigure):
         training = {"problem": base.BREAST_CANCER["problem"]}
         always = {"delay": {"model": "deterministic", "value": 1.0}, **training}
         alone = {**self.document(effort, **always), "replications": 1}
-        target = target_loss(problem_alone(alone, effort))
+        target = target_loss(codes.problem_alone(alone, effort))
         known: dict[int, tuple[float, float]] = {}
 
         def path(member: Section, staleness: int) -> tuple[float, float]:
             """What each staleness needs to reach the target."""
             if staleness not in known:
-                _, several = training_runs(alone, member, RATES, effort)
+                _, several = codes.training_runs(alone, member, codes.RATES, effort)
                 counts = [runs.iterations(target) for runs in several]
                 best = best_of(counts)
-                known[staleness] = RATES[best], float(counts[best][0])
+                known[staleness] = codes.RATES[best], float(counts[best][0])
             return known[staleness]
 
         rows = []
@@ -107,27 +79,26 @@ class SequentialPersistence(RunsFigure):
         return pd.DataFrame(rows)
 
     def _cluster(
-        self, shown: Section, training: Section, target: float, path: BestRate, effort: Effort
+        self, shown: Section, training: Section, target: float, path: codes.BestRate, effort: Effort
     ) -> Iterator[dict[str, Any]]:
         trial = {**shown, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
-        chosen: dict[str, dict[str, Timed]] = {measure: {} for measure in MEASURES}
-        for family, members in EXACT.items():
-            tried = timed_members(trial, members, path, other)
+        chosen: dict[str, dict[str, codes.Timed]] = {measure: {} for measure in MEASURES}
+        for family, members in codes.EXACT.items():
+            tried = codes.timed_members(trial, members, path, other)
             best = {m: best_of([one.seconds[m] for one in tried]) for m in MEASURES}
             places = sorted(set(best.values()))
             sections = [members[place] for place in places]
-            found = timed_members(shown, sections, path, effort, heard=True)
+            found = codes.timed_members(shown, sections, path, effort, heard=True)
             for measure, place in best.items():
                 chosen[measure][family] = found[places.index(place)]
-        for family, members in INEXACT.items():
-            tried = [
-                one
-                for member in members
-                for one in trained_inexact(trial | training, member, RATES, target, other)
-            ]
+        shown, trial = shown | training, trial | training
+        for family, members in codes.INEXACT.items():
+            tried = list[codes.Timed]()
+            for member in members:
+                tried += codes.trained_inexact(trial, member, codes.RATES, target, other)
             one = tried[best_of([one.seconds[TARGET] for one in tried])]
-            [again] = trained_inexact(shown | training, one.section, [one.rate], target, effort)
+            [again] = codes.trained_inexact(shown, one.section, [one.rate], target, effort)
             for measure in MEASURES:
                 chosen[measure][family] = again
         for measure, families in chosen.items():
@@ -146,8 +117,8 @@ class SequentialPersistence(RunsFigure):
         ranked = placed(part, "persistence")
         names = tuple(f"{p:g}" for p in self.persistences)
         curves = [
-            barred_curve_of(rows_of(ranked, family=family), "place", "seconds", look, width=1.4)
-            for family, look in LOOKS.items()
+            base.barred_curve_of(rows, "place", "seconds", look, width=1.4)
+            for rows, look in ((rows_of(ranked, family=key), look) for key, look in LOOKS.items())
         ]
         x = Axis("persistence of slow workers", names=names)
         y = Axis(f"{measure} (s)", True, (1, 2, 5))
@@ -174,20 +145,20 @@ class SequentialPersistence(RunsFigure):
             "the rounds that a sequential code needs after its last job count.\n\n"
             "Each family is shown by its best member, chosen by one rule on other delays "
             f"({int(frame['trials'].max())} replications): the least {ITERATION} (above) or "
-            f"{TARGET} (below; inexact schemes in both). There is {members_text()}; μ = "
-            f"{TOLERANCE:g}. The target, {target:.4g}, lies {SHARE:.0%} of the way from the zero "
-            "model's loss to that of the best model (breast cancer data, logistic, gradient "
-            f"descent); each scheme has the best of the learning rates {RATES[0]:.3g} to "
-            f"{RATES[-1]:g} in steps of a factor 2. {_ends(frame)}\n\n"
+            f"{TARGET} (below; inexact schemes in both). There is {codes.members_text()}; μ = "
+            f"{codes.TOLERANCE:g}. The target, {target:.4g}, lies {SHARE:.0%} of the way from the "
+            "zero model's loss to that of the best model (breast cancer data, logistic, gradient "
+            f"descent); each scheme has the best of the learning rates {codes.RATES[0]:.3g} to "
+            f"{codes.RATES[-1]:g} in steps of a factor 2. {_ends(frame)}\n\n"
             "Persistences at which a sequential code is faster, by the 95 % interval of the paired "
             f"ratio:\n\n{_pays(frame)}\n{_why(by_time)}\n\n{_staleness(frame)}\n\n"
             + "\n".join(tables)
             + f"\nMembers with the least {ITERATION}, their load, and the share of rounds in which "
-            "everybody is heard:\n\n" + _by_persistence(by_time, EXACT, _member)
+            "everybody is heard:\n\n" + _by_persistence(by_time, codes.EXACT, _member)
         )
 
 
-def _rows(measure: str, families: dict[str, Timed]) -> Iterator[dict[str, Any]]:
+def _rows(measure: str, families: dict[str, codes.Timed]) -> Iterator[dict[str, Any]]:
     """Each family, beside each of the codes without memory. A mean over those replications that
     reach the target would flatter, so there is none where some do not."""
     reached = {family: np.isfinite(one.seconds[measure]) for family, one in families.items()}
@@ -199,7 +170,7 @@ def _rows(measure: str, families: dict[str, Timed]) -> Iterator[dict[str, Any]]:
         yield {
             "measure": measure,
             "family": family,
-            "parameters": parameters(one.section),
+            "parameters": codes.parameters(one.section),
             "load": one.load,
             "waits": one.waits if measure == ITERATION else np.nan,
             "staleness": one.staleness,
@@ -252,7 +223,7 @@ def _why(frame: pd.DataFrame) -> str:
     first, last = frame["persistence"].min(), frame["persistence"].max()
     shares = []
     for law in LOAD_LAWS:
-        own = rows_of(frame, load_law=law, family=MULTIPLEXED).set_index("persistence")
+        own = rows_of(frame, load_law=law, family=codes.MULTIPLEXED).set_index("persistence")
         early, late = own.loc[first], own.loc[last]
         shares.append(
             f"{early['waits']:.0%} of its rounds at persistence {first:g} (load "
@@ -276,7 +247,7 @@ def _why(frame: pd.DataFrame) -> str:
 
 
 def _staleness(frame: pd.DataFrame) -> str:
-    exact = frame[frame["family"].isin(EXACT)].sort_values("staleness")
+    exact = frame[frame["family"].isin(codes.EXACT)].sort_values("staleness")
     pairs = exact[["staleness", "iterations", "rate"]].drop_duplicates()
     counts = ", ".join(
         f"{row['staleness']:.0f} updates late: {row['iterations']:.0f} (rate {row['rate']:g})"
@@ -292,7 +263,7 @@ def _staleness(frame: pd.DataFrame) -> str:
 
 def _ends(frame: pd.DataFrame) -> str:
     """Which choices lie at an end of the grid, and who does not reach the target."""
-    ends = frame["rate"].isin([RATES[0], RATES[-1]]) & frame["iterations"].notna()
+    ends = frame["rate"].isin([codes.RATES[0], codes.RATES[-1]]) & frame["iterations"].notna()
     at_end = ", ".join(dict.fromkeys(LOOKS[f].title for f in frame.loc[ends, "family"]))
     text = f"Chosen at an end of that grid: {at_end or 'none'}."
     short = frame[(frame["measure"] == TARGET) & (frame["reached"] < frame["replications"])]
@@ -317,7 +288,7 @@ def _by_persistence(
 
 
 def _ratio(row: pd.Series) -> str:
-    return interval_text(row, "seconds" if row["family"] == "uncoded" else "to_uncoded")
+    return base.interval_text(row, "seconds" if row["family"] == "uncoded" else "to_uncoded")
 
 
 def _member(row: pd.Series) -> str:

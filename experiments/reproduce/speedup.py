@@ -15,20 +15,11 @@ from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
 from ..run.compute import CellResult
 from ..run.records import interval_columns, ratio_interval
 from . import base
-from .base import (
-    WORKS,
-    Effort,
-    RunsFigure,
-    barred_curve_of,
-    interval_text,
-    markdown_table,
-    points_of,
-    rows_of,
-)
+from .base import Effort, RunsFigure, interval_text, markdown_table, points_of, rows_of
 
 EXACT = ("uncoded", "cyclic_repetition", "fractional_repetition")
-FILLED = looks.Look(looks.MUTED, "o", "none", f"filled: work {WORKS[0]:g} s")
-OPEN = looks.Look(looks.MUTED, "o", "none", f"open: work {WORKS[1]:g} s")
+FILLED = looks.Look(looks.MUTED, "o", "none", f"filled: work {base.WORKS[0]:g} s")
+OPEN = looks.Look(looks.MUTED, "o", "none", f"open: work {base.WORKS[1]:g} s")
 
 
 @final
@@ -50,7 +41,7 @@ class Speedup(RunsFigure):
         """One row per load law, work, load and exact scheme that ErasureHead is compared with."""
         sections = base.BREAST_CANCER | base.delays_and_law("additive", base.QUICK_WORK, self.delay)
         target = effort.half_way_loss(self.document(effort, **sections))
-        grid = product(base.LAWS, WORKS, self.loads)
+        grid = product(base.LAWS, base.WORKS, self.loads)
         return pd.DataFrame(
             [row for setting in grid for row in self._compare(*setting, target, effort)]
         )
@@ -127,8 +118,8 @@ class Speedup(RunsFigure):
             f"exact scheme: geometric mean over {int(frame['replications'].max())} pairs of runs "
             "on the same delays, with 95 % intervals of the paired ratio (mostly smaller than the "
             f"points). Delays are exponential with mean {self.delay:g} s; filled points have "
-            f"{WORKS[0]:g} s of work per partition, open ones {WORKS[1]:g} s. The codes have the "
-            "same load as ErasureHead, uncoded has load 1.\n\n"
+            f"{base.WORKS[0]:g} s of work per partition, open ones {base.WORKS[1]:g} s. The codes "
+            "have the same load as ErasureHead, uncoded has load 1.\n\n"
             f"Against uncoded the speed-up is largest, {best['speedup']:.2f}, under the "
             f"{best['load_law']} law with {best['work']:g} s of work at d = {int(best['load'])}; "
             f"in {len(slower)} of {len(frame) // len(EXACT)} settings ErasureHead is slower than "
@@ -157,13 +148,13 @@ def _marks(part: pd.DataFrame) -> list[Mark]:
     marks: list[Mark] = [Rules("", y=np.ones(1))]
     for (work, scheme), rows in part.groupby(["work", "scheme"], sort=False):
         own = looks.look(str(scheme))
-        if work == WORKS[0]:
+        if work == base.WORKS[0]:
             own = replace(own, title=f"over {own.title}")
-            marks.append(barred_curve_of(rows, "load", "speedup", own, width=1.4))
+            marks.append(base.barred_curve_of(rows, "load", "speedup", own, width=1.4))
         else:
             own = replace(own, title="")
             line = replace(own, marker="")
-            marks.append(barred_curve_of(rows, "load", "speedup", line, width=1.4))
+            marks.append(base.barred_curve_of(rows, "load", "speedup", line, width=1.4))
             marks.append(points_of(rows, "load", "speedup", own, hollow=True))
     return [*marks, Points(FILLED), Points(OPEN, hollow=True)]
 

@@ -17,16 +17,7 @@ from ..pictures.looks import INK, MUTED, SOLID, Look, look, variants
 from ..pictures.picture import Axis, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from . import base
-from .base import (
-    WORKS,
-    Effort,
-    RunsFigure,
-    curve_of,
-    estimate_text,
-    markdown_table,
-    points_of,
-    rows_of,
-)
+from .base import Effort, RunsFigure, curve_of, estimate_text, markdown_table, points_of, rows_of
 
 FRONT = Look(INK, "o", "none", "Pareto front")
 STAIRS = Look(MUTED, "", SOLID, "")
@@ -49,7 +40,7 @@ class TradeoffLoadArrivals(RunsFigure):
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, work and scheme."""
         frames = []
-        for work, law in product(WORKS, base.LAWS):
+        for work, law in product(base.WORKS, base.LAWS):
             document = self.document(
                 effort,
                 schemes=self._schemes(),
@@ -100,7 +91,7 @@ class TradeoffLoadArrivals(RunsFigure):
         """One line per load along r, one panel per load law and work."""
         loads = sorted(rows_of(frame, scheme="erasurehead")["load"].unique())
         own = variants([(_label(load), "erasurehead") for load in loads])
-        panels = [self._panel(law, work, frame, own) for work in WORKS for law in base.LAWS]
+        panels = [self._panel(law, work, frame, own) for work in base.WORKS for law in base.LAWS]
         size = len(base.LAWS), style.TWO_PANELS, 6.8
         return Picture(panels, *size, share="y", last=[FRONT.title])
 
@@ -117,7 +108,7 @@ class TradeoffLoadArrivals(RunsFigure):
             marks.append(curve_of(rows, x, y, own[_label(load)], width=1.2))
         for scheme, rows in part[~ours].groupby("scheme", sort=False):
             marks.append(points_of(rows, x, y, look(str(scheme))))
-        title = base.LAW_TITLES[law] if work == WORKS[0] else ""
+        title = base.LAW_TITLES[law] if work == base.WORKS[0] else ""
         label = f"loss above its minimum\nafter {self.iterations} iterations"
         axes = Axis("mean iteration time (s)", True, (1, 2, 5)), Axis(label, True, (1, 2, 3, 5))
         return Panel(*axes, marks, f"{title}\nwork {work:g} s".strip())

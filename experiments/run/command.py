@@ -27,25 +27,11 @@ from ..page import terminal
 from ..page.content import theory_text
 from ..page.terminal import Column, show_columns
 from ..text import number_of
-from . import files, timeline
+from . import files, outputs, timeline
 from .compute import CellResult, Done, code_fingerprint, compute_cell, read_cell, write_cell
 from .estimate import Checked, Room, check, require_fits
 from .files import cells_there, remove_leftovers
 from .lanes import Died, Lane, map_unordered, open_lanes, tell_nobody
-from .outputs import (
-    CONFIG,
-    FILES,
-    ITERATIONS,
-    MANIFEST,
-    SUMMARY,
-    WORKERS,
-    Origin,
-    clear,
-    make_way,
-    origin_of,
-    provenance,
-    to_json,
-)
 from .records import Finished, biased, diverged, iterations_table, summary_table, workers_table
 
 # called with cells done, parts of running ones included, and cells in all
@@ -160,15 +146,15 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
         options.progress(before + done, len(known.estimates))
 
     with (
-        files.output_folder(output, FILES, options.reads),
+        files.output_folder(output, outputs.FILES, options.reads),
         files.folder_made(place),
         planned.lanes() as lanes,
         one_thread(),
     ):
         files.require_writable(place)
-        if make_way(output, config):
+        if outputs.make_way(output, config):
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
-        files.write_bytes(output / CONFIG, write_yaml(config).encode())
+        files.write_bytes(output / outputs.CONFIG, write_yaml(config).encode())
         progress(0)
         for cell, done in map_unordered(compute_cell, planned.todo, lanes, progress):
             if isinstance(done, Died):
@@ -211,16 +197,16 @@ def write_result(
     ``seconds`` is how long all of it took; ``live`` is what a run on real workers says besides its
     tables, ``None`` for a simulation; with ``csv`` each table is also a CSV file."""
     keys = [cell.key for cell, _ in outcome.finished]
-    code = code_fingerprint()
-    origin = Origin.of(config, keys, code if live is None else f"{code} live {live['began']}")
-    if origin_of(output) != origin:
-        clear(output)
-    files.write_bytes(output / CONFIG, write_yaml(config).encode())
+    code = code_fingerprint() + ("" if live is None else f" live {live['began']}")
+    origin = outputs.Origin.of(config, keys, code)
+    if outputs.origin_of(output) != origin:
+        outputs.clear(output)
+    files.write_bytes(output / outputs.CONFIG, write_yaml(config).encode())
     if outcome.finished:
         tables = {
-            ITERATIONS: iterations_table(outcome.finished),
-            SUMMARY: outcome.summary,
-            WORKERS: workers_table(outcome.finished),
+            outputs.ITERATIONS: iterations_table(outcome.finished),
+            outputs.SUMMARY: outcome.summary,
+            outputs.WORKERS: workers_table(outcome.finished),
         }
         for name, table in tables.items():
             if len(table):  # of workers nothing is known where the clock alone was recorded
@@ -237,7 +223,7 @@ def write_result(
         }
         for cell, result in outcome.finished
     }
-    where = provenance()
+    where = outputs.provenance()
     facts = {  # the only file that differs between equal runs
         "versions": where["versions"],
         "seed": config["seed"],
@@ -250,7 +236,7 @@ def write_result(
     }
     if live is not None:
         facts["live"] = live
-    files.write_bytes(output / MANIFEST, to_json(facts))
+    files.write_bytes(output / outputs.MANIFEST, outputs.to_json(facts))
     remove_leftovers(output)
 
 
