@@ -185,9 +185,8 @@ def live(given: GivenConfig, asked: options.LiveRequest) -> None:
     document = given.document()
     target = asked.output or Path("results") / f"{document.get('name', 'run')}-live"
     with terminal.progress("iterations") as progress:
-        outcome, facts = command.run_live(
-            document, target, asked, progress, [given.config] if given.set_ else []
-        )
+        reads = [given.config] if given.set_ else []
+        outcome, facts = command.run_live(document, target, asked, progress, reads)
     show_outcome(outcome, target)
     command.show_live(outcome, facts)
     if outcome.finished:

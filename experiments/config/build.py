@@ -79,10 +79,8 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     rounds, recorded = iterations(settings), delay.rounds_available()
     more = 0 if isinstance(scheme, Barrierless) else max(scheme.updates(rounds) - rounds, 0)
     if recorded is not None and rounds + more > recorded:  # it would begin again at the trace's end
-        longer = (
-            f"{scheme.name} takes {number_of(more, 'more round')}, and the trace has {recorded}"
-        )
-        valid = f"{longer}: must be at most {recorded - more}, or give end: cyclic"
+        longer = f"{scheme.name} takes {number_of(more, 'more round')}, and the trace has"
+        valid = f"{longer} {recorded}: must be at most {recorded - more}, or give end: cyclic"
         raise ImpossibleCell(str(at("iterations", settings.iterations, valid)))
     cluster = _cluster(settings, features, scheme.message_size)
     tapes = Lazily(lambda r: Tape(delay, n, seed, r), settings.replications)

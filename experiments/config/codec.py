@@ -206,11 +206,9 @@ def require_known(section: Mapping[Any, Any], known: Collection[str]) -> None:
     unknown = [str(key) for key in section if key not in known]
     if unknown:
         free = [key for key in known if key not in section]
-        valid = [
-            one_of(known, key, free) if known else "there are no fields to set" for key in unknown
-        ]
-        texts = [f"unknown key; {text}" for text in valid]
-        raise faulty_keys(dict(zip(unknown, texts, strict=True)))
+        none = "there are no fields to set"
+        valid = {key: one_of(known, key, free) if known else none for key in unknown}
+        raise faulty_keys({key: f"unknown key; {text}" for key, text in valid.items()})
 
 
 def _truth_values(value: Any) -> Iterator[tuple[list[int], bool]]:

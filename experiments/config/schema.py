@@ -23,13 +23,7 @@ from .catalogue import BUILT_IN, Catalogue
 from .codec import names, plain, takes_list
 from .settings import ADAPTERS, AUTO, FIELDS, OF_WORKERS, FailureSettings, Settings
 
-PLAIN = {
-    int: "integer",
-    float: "number",
-    bool: "true or false",
-    str: "text",
-    DelayModel: "delay model",
-}
+PLAIN = {int: "integer", float: "number", bool: "true or false", str: "text"}
 SIGNS = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 
 
@@ -88,7 +82,7 @@ def _value(hint: Any) -> tuple[str, str]:
         text, unit = _value(inner[0])
         return f"list of {text}", unit
     if isinstance(hint, type) and issubclass(hint, DelayModel):
-        return PLAIN[DelayModel], ""
+        return "delay model", ""
     return getattr(hint, "__name__", str(hint)), ""
 
 

@@ -38,20 +38,16 @@ def write_answer(answer: Answer, output: Path) -> None:
 def read_answer(output: Path) -> Answer:
     """Read the ``answer.json`` of a folder. Raises ConfigError: there is none, or it is not one."""
     path = output / ANSWER
+    texts, lists = ("kind", "subject", "verdict", "command"), ("why", "next", "notes", "read")
     try:
-        found = json.loads(path.read_bytes())
-        texts: dict[str, Any] = {
-            key: _text(found[key]) for key in ("kind", "subject", "verdict", "command")
-        }
-        lists: dict[str, Any] = {
-            key: tuple(map(_text, found[key])) for key in ("why", "next", "notes")
-        }
-        lists["read"] = tuple(map(_text, found.get("read", ())))
+        found = {"read": ()} | json.loads(path.read_bytes())
+        fields: dict[str, Any] = {key: _text(found[key]) for key in texts}
+        fields |= {key: tuple(map(_text, found[key])) for key in lists}
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ConfigError(f"{path}: is no answer; run the same command again") from None
-    return Answer(**texts, **lists)
+    return Answer(**fields)
 
 
 def _text(value: object) -> str:

@@ -63,10 +63,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """A table's lines, columns aligned."""
     whole = [list(header), *([plain_text(str(cell)) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in whole) for i in range(len(header))]
-    lines = [
-        "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |"
-        for row in whole
-    ]
+    padded = (map(str.ljust, row, widths) for row in whole)
+    lines = [f"| {' | '.join(row)} |" for row in padded]
     return [lines[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *lines[1:]]
 
 

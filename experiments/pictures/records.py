@@ -146,10 +146,8 @@ def short_text(value: Any) -> str:
         with suppress(ValueError, RecursionError):  # a label can begin like that, too
             value = json.loads(value)
     if isinstance(value, Mapping):
-        fields = {k: v for k, v in value.items() if v is not None and k != "model"}
-        plain = [
-            f"{k} = {short_text(v)}" for k, v in fields.items() if isinstance(v, int | float | str)
-        ]
+        fields = [k for k, v in value.items() if k != "model" and isinstance(v, int | float | str)]
+        plain = [f"{k} = {short_text(value[k])}" for k in fields]
         return ", ".join([str(value.get("model", "...")), *plain])
     return f"{value:g}" if isinstance(value, float) else str(value)
 

@@ -61,10 +61,8 @@ def entry(words: str) -> str:
 def _line(words: str) -> str:
     plain = shortened(escaped(words), MOST)
     if not plain.isascii():
-        plain = "".join(
-            each if each.isascii() or ord(each) in characters() else in_ascii(each)
-            for each in plain
-        )
+        known = characters()
+        plain = "".join(c if c.isascii() or ord(c) in known else in_ascii(c) for c in plain)
     if len(plain) > WIDEST:
         plain = "\n".join(textwrap.wrap(plain, WIDEST, break_on_hyphens=False)) or plain
     return plain.replace("$", r"\$")
@@ -166,9 +164,8 @@ def legend_below(figure: Figure, columns: int = 3, last: Sequence[str] = ()) -> 
             entries[label] = entries.pop(label)
     if entries:
         columns = entries_in_a_row(list(entries), columns, figure.get_figwidth())
-        figure.legend(
-            list(entries.values()), list(entries), loc="outside lower center", ncols=columns
-        )
+        handles = list(entries.values())
+        figure.legend(handles, list(entries), loc="outside lower center", ncols=columns)
 
 
 CHARACTER, HANDLE = 0.075, 0.65  # inches of a character of a legend, and of what stands beside it

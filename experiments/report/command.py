@@ -97,9 +97,8 @@ def write_pictures(
         written: list[Path] = []
         progress(0, len(drawn))
         for done, chosen in enumerate(drawn.values(), start=1):
-            written += style.save(
-                paint.figure(chosen.picture(records)), directory / "plots" / chosen.file, formats
-            )
+            figure = paint.figure(chosen.picture(records))
+            written += style.save(figure, directory / "plots" / chosen.file, formats)
             progress(done, len(drawn))
         note_drawn(directory, written)
     return written, [f"{name} left out: {reason}" for name, reason in obstacles.items()]

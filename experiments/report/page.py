@@ -12,19 +12,9 @@ import numpy as np
 
 from ...sim.metrics import METRICS
 from ..config.document import write_yaml
+from ..page import content
 from ..page.answer import Answer, json_at
-from ..page.content import (
-    Chart,
-    Command,
-    Page,
-    Section,
-    Table,
-    capped,
-    interval,
-    number,
-    plain_cell,
-    theory_text,
-)
+from ..page.content import Chart, Command, Page, Section, Table, capped, interval, number
 from ..pictures import style
 from ..pictures.base import ReportSection
 from ..pictures.kinds import ranked
@@ -113,14 +103,15 @@ def _table(records: Records) -> Table:
     for row in summary.head(10_000).to_dict("records"):
         point = (row[key] for key in keys)
         shorter = (short_text(value) if isinstance(value, str) else value for value in point)
-        cells = [plain_cell(row["label"]), *map(plain_cell, shorter)]
+        cells = [content.plain_cell(row["label"]), *map(content.plain_cell, shorter)]
         for metric in metrics:
             cells.append(number(*metric.estimate(row), over=metric.part(row)))
             if metric in compared:
                 ends = (row[f"{metric.name}_ratio{end}"] for end in ("", "_low", "_high"))
                 cells.append(interval(*ends))
             if f"{metric.name}_theory" in summary:
-                cells.append(theory_text(row[f"{metric.name}_theory"], row[f"{metric.name}_z"]))
+                expected, z = (row[f"{metric.name}_{end}"] for end in ("theory", "z"))
+                cells.append(content.theory_text(expected, z))
         rows.append(cells)
     return capped("summary", "", columns, rows, outputs.SUMMARY)
 
@@ -240,9 +231,7 @@ def heat_maps(records: Records) -> Iterator[Chart]:
     panels, cut = [], False
     for label in labels[:MOST_SCHEMES]:
         own = spans[spans["label"] == label]
-        table = own.pivot_table(
-            index="worker", columns="iteration", values="seconds", aggfunc="sum"
-        )
+        table = own.pivot_table("seconds", "worker", "iteration", aggfunc="sum")
         cut |= table.shape[0] > MOST_WORKERS or table.shape[1] > MOST_ROUNDS
         table = table.iloc[:MOST_WORKERS, :MOST_ROUNDS]
         rounds = (float(table.columns[0]) - 0.5, float(table.columns[-1]) + 0.5)

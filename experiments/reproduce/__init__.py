@@ -106,9 +106,8 @@ def figure_with(name: str, changes: Sequence[str]) -> PaperFigure:
             good = TypeAdapter(hints[key]).validate_python(value)
         except ValidationError:
             kind = "whole numbers" if hints[key] in PLAIN[::2] else "numbers"
-            raise at(
-                f"--set {key}", value, f"must be {kind}" if many else "must be one number"
-            ) from None
+            valid = f"must be {kind}" if many else "must be one number"
+            raise at(f"--set {key}", value, valid) from None
         numbers = good if many else (good,)
         # a persistence can be 0, and no other field
         if not all(

@@ -145,7 +145,6 @@ class Atlas(RunsFigure):
     """Seconds per iteration against decoding error of all synchronous schemes, Pareto front
     marked."""
 
-    name: ClassVar[str] = "atlas"
     title: ClassVar[str] = "All schemes on one clock"
     held: ClassVar[tuple[str, ...]] = ("workers",)
 

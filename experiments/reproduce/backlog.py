@@ -30,7 +30,6 @@ OWN_WORK = "a worker's own work per round"
 class Backlog(CodedFigure):
     """Iteration time over rounds and persistence, where work is cancelled, finished or queued."""
 
-    name: ClassVar[str] = "backlog"
     title: ClassVar[str] = "Backlogs: stragglers that work through every round"
 
     # correlations of a worker's state from round to round
@@ -108,9 +107,8 @@ class Backlog(CodedFigure):
         for scheme, of_scheme in last.groupby("scheme", sort=False):
             for policy, own in of_scheme.groupby("policy", sort=False):
                 pairs = zip(own["iteration_time"], own["standard_error"], strict=True)
-                rows.append(
-                    [looks.look(str(scheme)).title, str(policy), *starmap(estimate_text, pairs)]
-                )
+                title = looks.look(str(scheme)).title
+                rows.append([title, str(policy), *starmap(estimate_text, pairs)])
         ours = frame[frame["scheme"] == "erasurehead"]
         queued = rows_of(ours, policy="queue")
         cancel = _last(rows_of(ours, policy="cancel"))["iteration_time"]

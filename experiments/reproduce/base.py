@@ -191,10 +191,14 @@ class PaperFigure(ABC):
     with ``FIGURE``, the figure at its default sizes.
     """
 
-    name: ClassVar[str]  # the registry name, and that of the files
     title: ClassVar[str]  # the heading of its part of the summary
     # fields that cannot be set: much of the figure is made for their value
     held: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def name(self) -> str:
+        """The registry name, and that of the files: that of its module."""
+        return type(self).__module__.rpartition(".")[2]
 
     @abstractmethod
     def compute(self, effort: Effort) -> pd.DataFrame:

@@ -96,9 +96,8 @@ def make(
         if csv_wanted(asked.tables):
             write_bytes(text, frame.to_csv(index=False).encode())
         kept = pd.read_parquet(data)
-        style.save(
-            paint.figure(figure.picture(kept)), output / figure.name, asked.format_.split(",")
-        )
+        drawn = paint.figure(figure.picture(kept))
+        style.save(drawn, output / figure.name, asked.format_.split(","))
         write_bytes(words, figure.text(kept).encode())
 
 

@@ -27,7 +27,6 @@ ROUNDING = 1e-9
 class DecodingErrorArrivals(PaperFigure):
     """Decoding error of ErasureHead against arrivals r for several loads, points on formulas."""
 
-    name: ClassVar[str] = "decoding_error_arrivals"
     title: ClassVar[str] = "Decoding error against arrivals"
 
     workers: int = 60  # n, divisible by every load

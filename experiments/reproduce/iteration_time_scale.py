@@ -37,7 +37,6 @@ BY_LAW = Look(INK, "o", "none", "dots: law engine")
 class IterationTimeScale(PaperFigure):
     """Mean iteration time from ten workers to ten million: both engines on the theory's lines."""
 
-    name: ClassVar[str] = "iteration_time_scale"
     title: ClassVar[str] = "From ten workers to ten million"
 
     # powers of ten, the numbers of workers that are simulated; the load divides each
@@ -55,9 +54,8 @@ class IterationTimeScale(PaperFigure):
             for family in self._families(n):
                 row = {"load_law": name, "scheme": family.name, "workers": n}
                 row |= {"theory": self._theory(name, n, family.name)}
-                rounds: dict[Engine, int] = {
-                    "law": 0 if n in between else effort.times(self.rounds)
-                }
+                drawn = 0 if n in between else effort.times(self.rounds)
+                rounds: dict[Engine, int] = {"law": drawn}
                 affordable = min(MOST_ROUNDS, WORKER_ROUNDS // n)
                 if n not in between and affordable >= LEAST_ROUNDS:
                     rounds["batch"] = effort.times(affordable)

@@ -25,7 +25,6 @@ from .base import Effort, PaperFigure, curve_of, estimate_text, markdown_table, 
 class IterationTimeWorkers(PaperFigure):
     """Mean iteration time against the number of workers, simulated and in theory, two load laws."""
 
-    name: ClassVar[str] = "iteration_time_workers"
     title: ClassVar[str] = "Iteration time against the number of workers"
 
     # simulated cluster sizes; the load divides each, and so does 2

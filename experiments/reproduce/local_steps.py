@@ -30,7 +30,6 @@ INSTANTS = 201  # of a line
 class LocalStepsFigure(CodedFigure):
     """Loss against time of local steps, ErasureHead and asynchronous updates, over two networks."""
 
-    name: ClassVar[str] = "local_steps"
     title: ClassVar[str] = "Local steps, where a round is cheap and where it is dear"
 
     steps: tuple[int, ...] = (1, 4, 16, 64)  # H, local steps in a round

@@ -34,7 +34,6 @@ CONSTANT = Look(MUTED, "", (0, (4, 1.5)), "bound with the largest V")
 class LossIterationFloor(RunsFigure):
     """Suboptimality against iteration on least squares, with the bound on its mean."""
 
-    name: ClassVar[str] = "loss_iteration_floor"
     title: ClassVar[str] = "Loss against iteration, and the noise floor"
 
     arrivals: tuple[int, ...] = (15, 6, 10, 20)  # the values of r; the first has both bounds

@@ -53,7 +53,6 @@ class LossTimeFigure(CodedFigure):
     ``replications`` are those on the embedded data sets, which are small.
     """
 
-    name: ClassVar[str] = "loss_time"
     title: ClassVar[str] = "Loss against time on real data"
 
     replications_public: int = 16  # R on the public ones, in a full reproduction
@@ -150,9 +149,8 @@ class LossTimeFigure(CodedFigure):
         )
 
     def _table(self, drawn: pd.DataFrame, dataset: str) -> str:
-        random, exact = (
-            rows_of(drawn, dataset=dataset, delays=delays) for delays in (DRAWN, EXACT_STREAM)
-        )
+        own = rows_of(drawn, dataset=dataset)
+        random, exact = (rows_of(own, delays=delays) for delays in (DRAWN, EXACT_STREAM))
         _, losses = _runs_of(random, "uncoded")
         target = float(losses[0, losses.shape[1] // 2])
         rows = []

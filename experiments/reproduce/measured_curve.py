@@ -52,7 +52,6 @@ class MeasuredCurve(RunsFigure):
     an experiment of the paper.
     """
 
-    name: ClassVar[str] = "measured_curve"
     title: ClassVar[str] = "The authors' measured curve of completion times"
 
     iterations: int = 2000

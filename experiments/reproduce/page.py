@@ -122,10 +122,8 @@ def _blocks(text: str) -> Iterator[tuple[list[str], list[list[str]]]]:
     paragraphs = list[str]()
     for block in re.split(r"\n\s*\n", text.strip()):
         if block.startswith("|"):
-            rows = [
-                [cell.strip() for cell in row.strip("|").split("|")] for row in block.split("\n")
-            ]
-            yield paragraphs, rows
+            lines = (line.strip("|").split("|") for line in block.split("\n"))
+            yield paragraphs, [[*map(str.strip, cells)] for cells in lines]
             paragraphs = []
         else:
             paragraphs.append(" ".join(block.replace("**", "").split()))

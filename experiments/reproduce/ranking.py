@@ -46,7 +46,6 @@ BOLD = Look(INK, "", "none", "bold: fastest of all")
 class Ranking(CodedFigure):
     """Iteration times relative to uncoded over load laws, tails, persistence, real clusters."""
 
-    name: ClassVar[str] = "ranking"
     title: ClassVar[str] = "Who wins depends on the cluster"
 
     iterations: int = 200

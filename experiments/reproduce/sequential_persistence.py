@@ -43,7 +43,6 @@ SETTING = ("measure", "load_law", "persistence")
 class SequentialPersistence(RunsFigure):
     """Sequential codes against codes without memory, over the persistence of stragglers."""
 
-    name: ClassVar[str] = "sequential_persistence"
     title: ClassVar[str] = "Sequential codes beside codes without memory"
     held: ClassVar[tuple[str, ...]] = ("workers",)
 

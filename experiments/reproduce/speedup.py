@@ -30,7 +30,6 @@ class Speedup(RunsFigure):
     The target is the loss of the exact gradient after half of the iterations.
     """
 
-    name: ClassVar[str] = "speedup"
     title: ClassVar[str] = "Speed-up to a target loss"
 
     loads: tuple[int, ...] = (2, 3, 5, 6)  # the values of d
@@ -42,9 +41,8 @@ class Speedup(RunsFigure):
         sections = base.BREAST_CANCER | base.delays_and_law("additive", base.QUICK_WORK, self.delay)
         target = effort.half_way_loss(self.document(effort, **sections))
         grid = product(base.LAWS, base.WORKS, self.loads)
-        return pd.DataFrame(
-            [row for setting in grid for row in self._compare(*setting, target, effort)]
-        )
+        rows = [row for setting in grid for row in self._compare(*setting, target, effort)]
+        return pd.DataFrame(rows)
 
     def _compare(
         self, law: str, work: float, load: int, target: float, effort: Effort

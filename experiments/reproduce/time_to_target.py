@@ -63,7 +63,6 @@ class Grid:
 class TimeToTarget(CodedFigure):
     """Time to a target loss over all families, every scheme at its own best learning rate."""
 
-    name: ClassVar[str] = "time_to_target"
     title: ClassVar[str] = "Time to a target, every scheme at its best learning rate"
 
     # grids, more: those of every reproduction, and of a full one as well

@@ -29,7 +29,6 @@ CLOSE = 1.2  # the text names the fastest scheme whose loss is at most this many
 class TradeoffLoadArrivals(RunsFigure):
     """Seconds per iteration against final loss over (d, r), Pareto front marked, both load laws."""
 
-    name: ClassVar[str] = "tradeoff_load_arrivals"
     title: ClassVar[str] = "Runtime against loss over load and arrivals"
 
     loads: tuple[int, ...] = (1, 2, 3, 5, 6)  # the values of d; 1 is the rule of ignore stragglers

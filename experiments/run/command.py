@@ -262,7 +262,7 @@ LONGEST = 24  # characters of a swept value that are shown: a whole section can 
 def show_outcome(outcome: Outcome, output: Path) -> None:
     """The summary as a table, then where the files are, then what failed."""
     if outcome.finished:
-        summary = outcome.summary
+        summary, rows = outcome.summary, outcome.summary.to_dict("records")
         columns = [
             Column.of(key, [*map(_short, summary[key])])
             for key in _swept([cell for cell, _ in outcome.finished])
@@ -272,10 +272,7 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
         for name, title in HEADINGS.items():
             if f"{name}_mean" in summary:
                 rank, metric = 1 + order.index(name), METRICS[name]
-                cells = [
-                    _estimate(*metric.estimate(row)) + metric.part(row)
-                    for row in summary.to_dict("records")
-                ]
+                cells = [_estimate(*metric.estimate(row)) + metric.part(row) for row in rows]
                 columns.append(Column(title, cells, rank, stays=name in STAYING))
             if f"{name}_theory" in summary:
                 known = summary[[f"{name}_theory", f"{name}_z"]].itertuples(index=False)

@@ -168,9 +168,8 @@ def write_table(
     """Write a frame as Parquet, with facts in its metadata: same input, same bytes.
     Raises ConfigError: it cannot be written there."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    write_arrow(
-        path, table.replace_schema_metadata({**(table.schema.metadata or {}), **(facts or {})})
-    )
+    said = {**(table.schema.metadata or {}), **(facts or {})}
+    write_arrow(path, table.replace_schema_metadata(said))
 
 
 def write_arrow(path: Path, table: pa.Table, compression: str = "zstd") -> None:

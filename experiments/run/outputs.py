@@ -239,8 +239,7 @@ def _commit() -> str | None:
     try:
         command, quiet = ["git", "rev-parse", "HEAD"], subprocess.DEVNULL
         here = Path(__file__).parent
-        return subprocess.check_output(
-            command, cwd=here, stderr=quiet, text=True, timeout=10
-        ).strip()
+        said = subprocess.check_output(command, cwd=here, stderr=quiet, text=True, timeout=10)
+        return said.strip()
     except (OSError, subprocess.SubprocessError):
         return None

@@ -12,19 +12,13 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri, stdtr, stdtrit
 
+from ...sim import theory
 from ...sim.engines.run import Policy
 from ...sim.load_laws import OfOneDraw, PerPartition
 from ...sim.metrics import METRICS, ROUNDING, per_replication
 from ...sim.problems.losses import SquaredLoss
 from ...sim.schemes.barrierless import Barrierless, Stops
 from ...sim.schemes.base import Scheme
-from ...sim.theory import (
-    NoFormula,
-    asynchronous_weights,
-    least_seconds,
-    least_squares_spectrum,
-    round_theory,
-)
 from ...sim.types import FloatArray
 from ..config.build import scheme_of, training
 from ..config.cells import Cell
@@ -164,11 +158,12 @@ def _looked_up(asked: _Asked) -> ClosedForm:
     cancels = settings.policy is Policy.CANCEL
     try:
         scheme = scheme_of(cell)
-        known = round_theory(scheme, settings.delay, settings.load_law, cancels, ideal)
-        error = np.nan if isinstance(known.error, NoFormula) else known.error
-        if isinstance(known.time, NoFormula):
+        known = theory.round_theory(scheme, settings.delay, settings.load_law, cancels, ideal)
+        error = np.nan if isinstance(known.error, theory.NoFormula) else known.error
+        if isinstance(known.time, theory.NoFormula):
             means = _means(scheme, settings)  # a network only adds to them
-            return ClosedForm(error=error, least=np.nan if means is None else least_seconds(means))
+            least = np.nan if means is None else theory.least_seconds(means)
+            return ClosedForm(error=error, least=least)
         return ClosedForm(known.time.mean(), error, known.time.tail_index() > 3.0)
     except Exception:
         if not cell.code:
@@ -201,7 +196,7 @@ def biased(finished: Sequence[tuple[Cell, CellResult]]) -> tuple[str, ...]:
         )
         means = _means(scheme, settings) if plain and settings.network is None else None
         if means is not None and np.ptp(means) > 0 and "train_loss" in result.per_iteration:
-            found.append((cell, asynchronous_weights(means)))
+            found.append((cell, theory.asynchronous_weights(means)))
     return tuple(
         f"{cell.label}: own data are biased: those of the fastest worker count "
         f"{weights.max():.3g} times, of the slowest {weights.min():.3g} times as much as is fair; "
@@ -219,7 +214,7 @@ def _tends(cell: Cell, weights: FloatArray) -> str:
     X = problem.X if isinstance(problem.X, np.ndarray) else problem.X.toarray()
     root = np.sqrt(np.repeat(weights, problem.partition_sizes))
     ends = [
-        least_squares_spectrum(X * each[:, None], problem.y * each, problem.l2).minimiser
+        theory.least_squares_spectrum(X * each[:, None], problem.y * each, problem.l2).minimiser
         for each in (root, np.ones_like(root))
     ]
     there, best = problem.loss(np.array(ends).T)
@@ -284,7 +279,7 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
     ``simulated``, or there are more than ``MOST_KNOWN`` to look up.
     """
     metrics = metrics_of(_alike(finished))
-    theory = simulated and len({_asked(cell) for cell, _ in finished}) <= MOST_KNOWN
+    known = simulated and len({_asked(cell) for cell, _ in finished}) <= MOST_KNOWN
     first = {cell.point: cell.key for cell, _ in reversed(finished)}
     rows = [
         {
@@ -294,7 +289,7 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
             "iterations": int(result.per_iteration["iteration"].max()),
             "replications": result.per_replication["elapsed"].size,
             **(statistics := _statistics(metrics[cell.key])),
-            **(_theory(cell, statistics) if theory else {}),
+            **(_theory(cell, statistics) if known else {}),
             **_costliest(result.per_worker),
             **_conditioning(result),
             **comparison(metrics[cell.key], metrics[first[cell.point]]),
@@ -308,9 +303,8 @@ def metrics_of(finished: Sequence[Finished]) -> dict[str, dict[str, FloatArray]]
     """The metrics of each cell, by key; cells of one kind are taken together, as if one had run."""
     kinds: dict[tuple[object, ...], list[Finished]] = {}
     for cell, result in finished:
-        kinds.setdefault((*result.per_iteration, None, *result.per_replication), []).append(
-            (cell, result)
-        )
+        names = (*result.per_iteration, None, *result.per_replication)
+        kinds.setdefault(names, []).append((cell, result))
     metrics = {}
     for same in kinds.values():
         sizes = [result.per_replication["elapsed"].size for _, result in same]
@@ -337,10 +331,7 @@ def _alike(finished: Sequence[Finished]) -> Sequence[Finished]:
     Beside such a cell, the others have staleness 0 and one update an iteration."""
     if not any("staleness" in result.per_iteration for _, result in finished):
         return finished
-    return [
-        (cell, replace(result, per_iteration=_fresh(result.per_iteration)))
-        for cell, result in finished
-    ]
+    return [(cell, replace(r, per_iteration=_fresh(r.per_iteration))) for cell, r in finished]
 
 
 def _fresh(iterations: Columns) -> Columns:

@@ -40,9 +40,8 @@ class Runs:
 
     def iterations(self, target: float) -> FloatArray:
         """Iterations to the target, ``(R,)``; NaN where the run does not end at it or below."""
-        return self._first(
-            np.broadcast_to(np.arange(self.losses.shape[1]), self.times.shape), target
-        )
+        counts = np.broadcast_to(np.arange(self.losses.shape[1]), self.times.shape)
+        return self._first(counts, target)
 
     def _first(self, clock: NDArray[Any], target: float) -> FloatArray:
         """A rate that is too large may pass the target by chance; such a run does not reach it."""
