@@ -88,10 +88,8 @@ BUILT_IN = Catalogue(
 # the config. A config can name every class in it that derives from ``SchemeFamily``,
 # ``DelayModel``, ``LoadLaw``, ``DatasetFamily``, ``Problem`` or ``Optimizer``, is not abstract and
 # has no leading underscore.
-#
-# Nothing global is changed: each document has a ``Catalogue`` of its own. A file is run once for
-# each content that it has had, under a module name made from path and content, so that two
-# versions of it can stand beside each other in one process.
+# A file is run once for each content that it has had, under a module name made from path and
+# content, so that two versions of it can stand beside each other in one process.
 
 GROUP = "erasurehead.plugins"
 # parts of erasurehead that plugins of version 0.2 imported by these names

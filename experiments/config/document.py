@@ -17,9 +17,6 @@ from .errors import ConfigError, at
 
 # YAML is read as version 1.2 has it: PyYAML follows version 1.1, in which ``1e-4`` is a text,
 # ``yes`` is true, ``010`` is eight and of two equal keys the last one silently wins.
-#
-# YAML can repeat a part of a document by its name, even within itself, so that a few hundred bytes
-# stand for gigabytes. What a document holds is counted before anything is made of it.
 
 DEEPEST, MOST_VALUES = 100, 300_000  # bounds on a document with all its repetitions written out
 DEEP = f"nested more than {DEEPEST} deep"

@@ -152,13 +152,8 @@ def commands_in(text: str) -> list[str]:
 def environment() -> Environment:
     """The templates; whatever they are given is escaped."""
     loader = PackageLoader("erasurehead.experiments.page", TEMPLATES)
-    made = Environment(
-        loader=loader,
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    blocks: Any = {"trim_blocks": True, "lstrip_blocks": True}
+    made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
     made.filters |= {"code": with_code, "commands": commands_in, "plain": escaped}
     return made
 

@@ -81,15 +81,9 @@ def progress(unit: str) -> Iterator[Callable[[float, int], None]]:
         return
     from rich import progress as rich
 
-    bar = rich.Progress(
-        rich.TextColumn(unit),
-        rich.BarColumn(),
-        rich.MofNCompleteColumn(),
-        rich.TimeElapsedColumn(),
-        rich.TimeRemainingColumn(),
-        console=console(stderr=True),
-    )
-    with bar:
+    numbers = (rich.MofNCompleteColumn(), rich.TimeElapsedColumn(), rich.TimeRemainingColumn())
+    columns = (rich.TextColumn(unit), rich.BarColumn(), *numbers)
+    with rich.Progress(*columns, console=console(stderr=True)) as bar:
         task = bar.add_task(unit, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 

@@ -117,29 +117,17 @@ def _points(axes: Axes, mark: Points) -> None:
     look = mark.look
     drawn: Any = {"color": look.colour, "marker": look.marker, "linestyle": "none"}
     if mark.hollow:
-        axes.plot(
-            mark.x,
-            mark.y,
-            markerfacecolor="white",
-            markersize=mark.size,
-            markeredgewidth=1.1,
-            label=entry(look.title),
-            clip_on=not len(mark.x),  # no points without clipping would spoil the layout
-            zorder=2 if mark.beneath else 3,
-            **drawn,
-        )
+        drawn |= {"markerfacecolor": "white", "markersize": mark.size, "markeredgewidth": 1.1}
+        drawn |= {"label": entry(look.title), "zorder": 2 if mark.beneath else 3}
+        # no points without clipping would spoil the layout
+        axes.plot(mark.x, mark.y, clip_on=not len(mark.x), **drawn)
         return
-    axes.errorbar(
-        mark.x,
-        mark.y,
-        xerr=mark.dx,
-        yerr=mark.dy,
-        markersize=mark.size + 2 * mark.ringed,
-        markeredgecolor=INK if mark.ringed and look.marker not in STROKES else look.colour,
-        markeredgewidth=min(2.2, 0.4 * mark.size) if look.marker in STROKES else None,
-        label=entry(look.title) or None,
-        **drawn,
-    )
+    strokes = look.marker in STROKES
+    drawn["markersize"] = mark.size + 2 * mark.ringed
+    drawn["markeredgecolor"] = INK if mark.ringed and not strokes else look.colour
+    drawn["markeredgewidth"] = min(2.2, 0.4 * mark.size) if strokes else None
+    drawn["label"] = entry(look.title) or None
+    axes.errorbar(mark.x, mark.y, xerr=mark.dx, yerr=mark.dy, **drawn)
 
 
 def _bars(axes: Axes, mark: Bars) -> None:
@@ -148,16 +136,12 @@ def _bars(axes: Axes, mark: Bars) -> None:
     fill = mark.fill
     low, high = mark.rows - fill.height / 2, mark.rows + fill.height / 2
     corners = [mark.start, low, mark.start, high, mark.end, high, mark.end, low]
-    axes.add_collection(
-        PolyCollection(
-            list(np.stack(corners, axis=1).reshape(-1, 4, 2)),
-            facecolor="none" if fill.outline else fill.colour,
-            edgecolor=fill.colour if fill.outline else shade(INK, 0.25),
-            linewidth=1.6 if fill.outline else 0.3,
-            hatch=fill.hatch,
-            label=entry(fill.title) or None,
-        )
-    )
+    drawn: Any = {"facecolor": fill.colour, "edgecolor": shade(INK, 0.25), "linewidth": 0.3}
+    if fill.outline:
+        drawn = {"facecolor": "none", "edgecolor": fill.colour, "linewidth": 1.6}
+    boxes = list(np.stack(corners, axis=1).reshape(-1, 4, 2))
+    label = entry(fill.title) or None
+    axes.add_collection(PolyCollection(boxes, hatch=fill.hatch, label=label, **drawn))
 
 
 def _heat(axes: Axes, mark: Heat) -> None:

@@ -106,18 +106,13 @@ class Records:
 
     def _point(self, rows: pd.Series[bool], title: str, left_out: int) -> Records:
         """The part with these rows of the summary; the other tables are matched by cell."""
-        own = self.summary[rows]
-        workers = self.workers
+        own, workers = self.summary[rows], self.workers
+        iterations = _of_cells(self.iterations, own, ["cell", "replication", "iteration"])
+        part = replace(self, iterations=iterations, summary=own, left_out=left_out)
         if workers is not None:
             workers = _of_cells(workers, own, ["cell", "worker"])
-        return replace(
-            self,
-            iterations=_of_cells(self.iterations, own, ["cell", "replication", "iteration"]),
-            summary=own,
-            title=f"{self.title}\n{title}" if self.title else title,
-            left_out=left_out,
-            workers=workers,
-        )
+        title = f"{self.title}\n{title}" if self.title else title
+        return replace(part, workers=workers, title=title)
 
     def swept(self) -> list[str]:
         """Keys of the sweep that make points of its grid: the columns that both tables share, but

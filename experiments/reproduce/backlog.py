@@ -40,19 +40,12 @@ class Backlog(CodedFigure):
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per persistence, policy, scheme and span of rounds."""
         rows: list[dict[str, Any]] = []
+        uncoded, _, _, *repeated = base.five_schemes(self.load, self.wait_for)
+        schemes = [uncoded, *repeated]
         for persistence in self.persistences:
             for policy in SHOWN:
-                document = self.document(
-                    effort,
-                    policy=policy.value,
-                    delay=persistent(persistence),
-                    load_law=additive(WORK),
-                    schemes=[
-                        {"name": "uncoded"},
-                        {"name": "fractional_repetition", "load": self.load},
-                        {"name": "erasurehead", "load": self.load, "wait_for": self.wait_for},
-                    ],
-                )
+                law = {"delay": persistent(persistence), "load_law": additive(WORK)}
+                document = self.document(effort, policy=policy.value, schemes=schemes, **law)
                 for cell, run, trace in effort.clocks(document):
                     assert isinstance(run.scheme, Fixed)
                     own_work = float(run.scheme.assignment.loads.mean()) * WORK + MEAN

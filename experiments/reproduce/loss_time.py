@@ -80,15 +80,14 @@ class LossTimeFigure(CodedFigure):
         if delays == EXACT_STREAM:
             clock["delay"] = {"model": "authors_stream", "scale": self.delay}
         rate = {"learning_rate": experiment.learning_rate, "decay": experiment.decay}
-        document = {
-            "workers": self.workers,
-            "iterations": self.iterations,
-            "replications": many if delays == DRAWN else 1,
-            "schemes": base.five_schemes(self.load, self.wait_for, self.workers),
-            "problem": {"loss": experiment.loss, "dataset": dataset, "l2": "1/rows"},
-            "optimizer": {"rule": "accelerated", **rate},
+        document = self.document(
+            effort,
+            replications=many if delays == DRAWN else 1,
+            schemes=base.five_schemes(self.load, self.wait_for, self.workers),
+            problem={"loss": experiment.loss, "dataset": dataset, "l2": "1/rows"},
+            optimizer={"rule": "accelerated", **rate},
             **clock,
-        }
+        )
         problem = effort.problem(document)
         size = {"rows": problem.rows, "features": problem.features}
         frames = []

@@ -47,18 +47,10 @@ class Speedup(RunsFigure):
     def _compare(
         self, law: str, work: float, load: int, target: float, effort: Effort
     ) -> list[dict[str, Any]]:
-        document = self.document(
-            effort,
-            schemes=[
-                {"name": "uncoded"},
-                {"name": "cyclic_repetition", "load": load},
-                {"name": "fractional_repetition", "load": load},
-                {"name": "erasurehead", "load": load, "wait_for": self.wait_for},
-            ],
-            target_loss=target,
-            **base.BREAST_CANCER,
-            **base.delays_and_law(law, work, self.delay),
-        )
+        uncoded, _, *codes = base.five_schemes(load, self.wait_for)
+        sections = base.BREAST_CANCER | base.delays_and_law(law, work, self.delay)
+        sections |= {"schemes": [uncoded, *codes], "target_loss": target}
+        document = self.document(effort, **sections)
         results = {cell.scheme["name"]: result for cell, result in effort.results(document)}
         seconds = {name: _seconds(result) for name, result in results.items()}
         each = {name: _iteration(result) for name, result in results.items()}

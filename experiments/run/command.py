@@ -1,10 +1,4 @@
-"""Run a config: plan its cells, compute them, write the tables, and show all that in the terminal.
-
-What is on disk is always whole: each finished cell is its own file, and the tables are written when
-all cells are there. A cell's file holds its numbers to the bit. So a second run finishes what a
-killed one left, and the tables do not depend on which run computed which cell, or with how many
-jobs.
-"""
+"""Run a config: plan its cells, compute them, write the tables, and show that in the terminal."""
 
 from __future__ import annotations
 

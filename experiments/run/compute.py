@@ -307,10 +307,7 @@ def _work(trace: Trace) -> Work:
 
 
 # A finished cell is one Parquet file, ``cells/<key>.parquet``: its iterations as rows, its
-# replications, workers, key and the code's fingerprint in the file's metadata. A cell computed by
-# other code, or by other versions of the libraries that its numbers come from, is not trusted, but
-# computed again; so is a damaged one, which the checksums of its pages tell, and another cell's
-# file.
+# replications, workers, key and the code's fingerprint in the file's metadata.
 
 # folders whose code a cell's numbers can come from; a test compares them with what is imported
 SOURCES = ("sim", "delay_models", "experiments/config", "experiments/run")

@@ -191,10 +191,6 @@ class _Work(Generic[Item, Result]):
         self.waiting.extendleft(reversed(lost[len(blamed) :]))
 
 
-# Each lane of this machine is an executor with one process, so that a process that dies takes no
-# other lane with it. The processes are forked from a server that has imported the libraries once: a
-# short sweep would otherwise wait for every process to import them.
-#
 # A process holds one end of a pipe, and this process the other. The pipe carries the share that is
 # done of the running task; when it closes, however that happens, the process at its end exits.
 

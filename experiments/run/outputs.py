@@ -20,15 +20,7 @@ from ..config.document import read_yaml
 from ..config.errors import ConfigError
 from .files import MARK, remove, write_arrow, write_bytes, writer_of
 
-# An output folder tells one story: that of the config which lies in it.
-#
-# Cells are named by content, so those of another config do no harm, and stay: a sweep with one
-# more value computes one more value, and going back to the config before costs nothing. Tables,
-# manifest, timeline and pictures are of one config, and go before another one's are made.
-#
-# Each table carries its *origin*: the config and the cells that it was made from. The manifest
-# carries it too, is the first file to go and the last to be written. So tables without it, or of
-# another origin, are what a killed command or a copying hand has left, and no result.
+# What stays of another config, and what its tables' origin is for: docs/design.md, cells.
 
 CONFIG = "config.yaml"
 MANIFEST = "manifest.json"
