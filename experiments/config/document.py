@@ -340,11 +340,10 @@ def _place(entries: Any, part: str, key: str) -> str | int:
     if part in map(str, range(len(entries))):
         return int(part)
     for tag in ("label", "name"):
-        named = [isinstance(entry, dict) and entry.get(tag) == part for entry in entries]
-        if sum(named) == 1:
-            return named.index(True)
-        if sum(named) > 1:
-            where = [index for index, same in enumerate(named) if same]
+        where = [i for i, e in enumerate(entries) if isinstance(e, dict) and e.get(tag) == part]
+        if len(where) == 1:
+            return where[0]
+        if where:
             raise at(f"key {key}", part, f"several entries have this {tag}; say which: {where}")
     names = [entry.get("name") for entry in entries if isinstance(entry, dict)]
     raise at(f"key {key}", part, f"must be 0 to {len(entries) - 1}, or a name: {names}")

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# of names that stand out
-STRONG = "#D55E00"
+STRONG = "#D55E00"  # of names that stand out
 SEPARATE = 32  # rows of a heat map that white lines keep apart; of more, the lines would cover them
 ALPHA = 0.18  # of bands: several may lie over each other
 # markers without a face: their strokes are drawn thicker, and in the scheme's colour

@@ -150,16 +150,10 @@ def spans(seconds: FloatArray) -> list[dict[str, float]]:
     found = []
     for start, stop in pairwise(edges):
         mean, error = mean_and_error(seconds[:, start:stop].mean(axis=1))
-        found.append(
-            {
-                "middle": float(np.sqrt((start + 1) * stop)),
-                "last_round": int(stop),
-                "rounds": int(stop - start),
-                "iteration_time": mean,
-                "standard_error": error,
-                "replications": replications,
-            }
-        )
+        middle = float(np.sqrt((start + 1) * stop))
+        span = {"middle": middle, "last_round": int(stop), "rounds": int(stop - start)}
+        known = {"iteration_time": mean, "standard_error": error, "replications": replications}
+        found.append(span | known)
     return found
 
 

@@ -65,18 +65,11 @@ class DecodingErrorArrivals(PaperFigure):
         d, r, n = section.get("load", 1), section["wait_for"], self.workers
         rescale = bool(section.get("rescale", False))
         mean, error = mean_and_error(errors)
-        return {
-            "scheme": section["name"],
-            "load": d,
-            "rescale": rescale,
-            "arrivals": r,
-            "workers": n,
-            "theory": GroupErasure(n, d, r, n / r if rescale else 1.0).decoding_error,
-            "simulated": mean,
-            "standard_error": error,
-            "rounds_with_error": int(np.count_nonzero(errors > ROUNDING)),
-            "rounds": errors.size,
-        }
+        theory = GroupErasure(n, d, r, n / r if rescale else 1.0).decoding_error
+        wrong = int(np.count_nonzero(errors > ROUNDING))
+        facts = {"scheme": section["name"], "load": d, "rescale": rescale, "arrivals": r}
+        facts |= {"workers": n, "theory": theory, "simulated": mean, "standard_error": error}
+        return facts | {"rounds_with_error": wrong, "rounds": errors.size}
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One line per load, in shares of the partitions."""

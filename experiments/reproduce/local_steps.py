@@ -95,15 +95,9 @@ class LocalStepsFigure(CodedFigure):
             for drawn, own in _lines(part):
                 runs, target = _runs(own), float(own["target"].iloc[0])
                 soonest[drawn.title] = float(np.nan_to_num(runs.seconds(target), nan=np.inf).mean())
-                rows.append(
-                    [
-                        drawn.title,
-                        f"{own['rate'].iloc[0]:g}",
-                        mean_text(runs.times[:, -1] / (runs.times.shape[1] - 1)),
-                        mean_text(runs.seconds(target)),
-                        mean_text(runs.losses[:, -1]),
-                    ]
-                )
+                seconds = runs.times[:, -1] / (runs.times.shape[1] - 1)
+                texts = map(mean_text, (seconds, runs.seconds(target), runs.losses[:, -1]))
+                rows.append([drawn.title, f"{own['rate'].iloc[0]:g}", *texts])
             header = ["scheme", "learning rate", "s / iteration", "s to target", "final loss"]
             table = markdown_table(header, rows)
             order = sorted((s, title) for title, s in soonest.items() if np.isfinite(s))

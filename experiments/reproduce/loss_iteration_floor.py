@@ -121,16 +121,9 @@ class LossIterationFloor(RunsFigure):
         rows = []
         for r in _arrivals(frame):
             final = rows_of(ours, arrivals=r).iloc[-1]
-            rows.append(
-                [
-                    str(r),
-                    f"{final['heard']:.3f}",
-                    f"{final['step']:.4g}",
-                    f"{final['mean_gap']:.3g} ± {final['standard_error']:.1g}",
-                    f"{final['bound']:.3g}",
-                    f"{final['bound_constant']:.3g}",
-                ]
-            )
+            gap = f"{final['mean_gap']:.3g} ± {final['standard_error']:.1g}"
+            bounds = (f"{final[column]:.3g}" for column in ("bound", "bound_constant"))
+            rows.append([str(r), f"{final['heard']:.3f}", f"{final['step']:.4g}", gap, *bounds])
         full = rows_of(frame, arrivals=n)
         start, end = full["mean_gap"].iloc[0], full["mean_gap"].iloc[-1]
         header = ["r", "p", "step 1/(βp)", "loss above minimum", "bound", "bound, largest V"]

@@ -158,17 +158,10 @@ class LossTimeFigure(CodedFigure):
             stream_times, stream_losses = _runs_of(exact, scheme)
             rounds = times.shape[1] - 1
             reached = time_to_target(times, losses, target)
-            rows.append(
-                [
-                    looks.look(scheme).title,
-                    mean_text(times[:, -1] / rounds),
-                    mean_text(reached),
-                    mean_text(losses[:, -1]),
-                    f"{stream_times[0, -1] / rounds:.4f}",
-                    mean_text(time_to_target(stream_times, stream_losses, target)),
-                    f"{stream_losses[0, -1]:.4g}",
-                ]
-            )
+            texts = map(mean_text, (times[:, -1] / rounds, reached, losses[:, -1]))
+            in_stream = mean_text(time_to_target(stream_times, stream_losses, target))
+            row = [looks.look(scheme).title, *texts, f"{stream_times[0, -1] / rounds:.4f}"]
+            rows.append([*row, in_stream, f"{stream_losses[0, -1]:.4g}"])
         header = ["scheme", "s / iteration", "s to target", "final loss"]
         stream = ["authors_stream: s / iteration", "s to target", "final loss"]
         size = f"{int(random['rows'].iloc[0]):,} × {int(random['features'].iloc[0]):,}"

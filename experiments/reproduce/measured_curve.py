@@ -70,18 +70,10 @@ class MeasuredCurve(RunsFigure):
                 assert not isinstance(exactly, NoFormula)
                 assert error is not None
                 mean, spread = mean_and_error(trace.intervals.mean(axis=1))
-                row = {
-                    "load_law": kind,
-                    "scheme": cell.scheme["name"],
-                    "load": cell.scheme.get("load", 0),
-                    "wait_for": cell.scheme.get("wait_for", 0),
-                    "integrated": exactly.mean(),
-                    "simulated": mean,
-                    "standard_error": spread,
-                    "decoding_error": error,
-                    "rounds": trace.times.size,
-                }
-                rows.append(row)
+                row = {"load_law": kind, "scheme": cell.scheme["name"]}
+                row |= {name: cell.scheme.get(name, 0) for name in ("load", "wait_for")}
+                row |= {"integrated": exactly.mean(), "simulated": mean, "standard_error": spread}
+                rows.append(row | {"decoding_error": error, "rounds": trace.times.size})
         return pd.DataFrame(rows)
 
     def picture(self, frame: pd.DataFrame) -> Picture:

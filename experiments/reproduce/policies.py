@@ -100,17 +100,11 @@ class Policies(CodedFigure):
             for policy in POLICIES:
                 own = {column: values[policy, scheme] for column, values in runs.items()}
                 speedups[scheme, policy] = _speedup(runs["time_to_target"], policy, scheme)
-                rows.append(
-                    [
-                        looks.look(scheme).title,
-                        policy.value,
-                        mean_text(own["iteration_time"]),
-                        ratio_text(*speedups[scheme, policy]),
-                        mean_text(own["time_to_target"]),
-                        mean_text(own["final_train_loss"]),
-                        f"{own['wasted'].mean():.1%}",
-                    ]
-                )
+                names = ("iteration_time", "time_to_target", "final_train_loss")
+                seconds, *others = (mean_text(own[name]) for name in names)
+                row = [looks.look(scheme).title, policy.value, seconds]
+                row += [ratio_text(*speedups[scheme, policy]), *others]
+                rows.append([*row, f"{own['wasted'].mean():.1%}"])
         header = ["scheme", "policy", "s / iteration", "speed-up to target over uncoded"]
         header += ["s to target", "final loss", "work wasted"]
         gains = ", ".join(

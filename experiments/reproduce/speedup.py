@@ -52,14 +52,12 @@ class Speedup(RunsFigure):
         sections |= {"schemes": [uncoded, *codes], "target_loss": target}
         document = self.document(effort, **sections)
         results = {cell.scheme["name"]: result for cell, result in effort.results(document)}
-        seconds = {name: _seconds(result) for name, result in results.items()}
+        seconds = {n: r.replications["time_to_target"].to_numpy(float) for n, r in results.items()}
         each = {name: _iteration(result) for name, result in results.items()}
-        ours = "erasurehead"
+        ours, setting = "erasurehead", {"load_law": law, "work": work, "load": load}
         return [
             {
-                "load_law": law,
-                "work": work,
-                "load": load,
+                **setting,
                 "scheme": scheme,
                 "target": target,
                 "replications": seconds[ours].size,
@@ -118,10 +116,6 @@ class Speedup(RunsFigure):
             f"always covered before {self.wait_for} workers are heard, and both stop together. "
             "Erased groups also cost iterations (last columns).\n\n" + markdown_table(header, rows)
         )
-
-
-def _seconds(result: CellResult) -> FloatArray:
-    return result.replications["time_to_target"].to_numpy(dtype=float)
 
 
 def _iteration(result: CellResult) -> FloatArray:

@@ -54,21 +54,13 @@ class TradeoffLoadArrivals(RunsFigure):
                 runs = per_replication(result)
                 seconds, seconds_error = mean_and_error(runs["iteration_time"])
                 loss, loss_error = mean_and_error(runs["final_train_loss"])
-                rows.append(
-                    {
-                        "load_law": law,
-                        "work": work,
-                        "scheme": cell.scheme["name"],
-                        "load": cell.scheme.get("load", 1),
-                        "arrivals": cell.scheme.get("wait_for", self.workers),
-                        "iteration_time": seconds,
-                        "iteration_time_se": seconds_error,
-                        "loss_above_minimum": loss - minimum,
-                        "loss_se": loss_error,
-                        "replications": len(runs["iteration_time"]),
-                        "iterations": self.iterations,
-                    }
-                )
+                row = {"load_law": law, "work": work, "scheme": cell.scheme["name"]}
+                row |= {"load": cell.scheme.get("load", 1)}
+                row |= {"arrivals": cell.scheme.get("wait_for", self.workers)}
+                row |= {"iteration_time": seconds, "iteration_time_se": seconds_error}
+                row |= {"loss_above_minimum": loss - minimum, "loss_se": loss_error}
+                row |= {"replications": len(runs["iteration_time"]), "iterations": self.iterations}
+                rows.append(row)
             frame = pd.DataFrame(rows)
             losses = np.array([float(f"{loss:.3g}") for loss in frame["loss_above_minimum"]])
             on_front = pareto(frame["iteration_time"].to_numpy(dtype=float), losses)

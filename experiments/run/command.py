@@ -219,10 +219,9 @@ def write_result(
     }
     where = outputs.provenance()
     facts = {  # the only file that differs between equal runs
-        "versions": where["versions"],
+        "versions": where.pop("versions"),
         "seed": config["seed"],
-        "commit": where["commit"],
-        "host": where["host"],
+        **where,
         "wall_seconds": round(seconds, 3),
         "warnings": list(outcome.warnings),
         "origin": asdict(origin),
