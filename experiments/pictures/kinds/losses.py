@@ -70,11 +70,8 @@ def instants_of(times: FloatArray) -> FloatArray:
 
 def loss_at(times: FloatArray, losses: FloatArray, instants: FloatArray) -> FloatArray:
     """The loss of the newest model at each instant: ``(R, T + 1)`` twice and ``(G,) -> (R, G)``."""
-    rows = [
-        loss[np.searchsorted(time, instants, side="right") - 1]
-        for time, loss in zip(times, losses, strict=True)
-    ]
-    return np.stack(rows)
+    newest = [np.searchsorted(time, instants, side="right") - 1 for time in times]
+    return np.take_along_axis(losses, np.stack(newest), axis=1)
 
 
 def pareto(*costs: FloatArray) -> BoolArray:

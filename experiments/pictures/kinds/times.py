@@ -162,9 +162,8 @@ class AgainstKind(PictureKind):
             (title, [*_series_marks(own, x, y, where, looks), *_least(own, x, y, where)])
             for title, own in groups[:MOST_PANELS]
         ]
-        heights = [
-            mark.y for _, marks in shown for mark in marks if isinstance(mark, Curve | Points)
-        ]
+        drawn = [mark for _, marks in shown for mark in marks]
+        heights = [mark.y for mark in drawn if isinstance(mark, Curve | Points)]
         title = METRICS[y].label if y in METRICS else y
         scale = axis_of(title, np.concatenate([np.empty(0), *heights]), WIDE)
         keys: list[Mark] = [Points(MEANS, dy=np.empty((2, 0)))]
@@ -203,9 +202,8 @@ class AgainstKind(PictureKind):
 def _swept(records: Records) -> dict[str, int]:
     """How many values each swept key has, those of schemes included."""
     own = [str(name) for name in records.summary if str(name).startswith("scheme.")]
-    return {
-        key: records.summary[key].dropna().astype(str).nunique() for key in (*records.swept(), *own)
-    }
+    keys = [*records.swept(), *own]
+    return {key: records.summary[key].dropna().astype(str).nunique() for key in keys}
 
 
 def _columns(records: Records) -> list[str]:
@@ -251,11 +249,8 @@ def _series_marks(
         at = np.array([where[value] for value in own[x]])
         order = np.argsort(at, kind="stable")
         half = 1.96 * error
-        below, above = (
-            np.nan_to_num(np.where(np.isnan(half), far, half))
-            for far in (middle - low, high - middle)
-        )
-        dy = np.maximum(np.stack([below, above]), 0.0)[:, order]
+        far = np.stack([middle - low, high - middle])
+        dy = np.maximum(np.nan_to_num(np.where(np.isnan(half), far, half)), 0.0)[:, order]
         known = not np.isnan(theory).all()
         height, width = (theory, 1.6) if known else (middle, THIN)
         line = replace(look, marker="", title="")
@@ -318,9 +313,8 @@ class UtilisationKind(PanelKind):
         marks += [Bars(WASTED), Bars(IDLE)]
         if np.isfinite(error).any():
             half = 1.96 * np.where(np.isfinite(error), error, 0.0)
-            marks.append(
-                Points(Look(INK, "", "none", ERROR), busy, rows, dx=np.stack([half, half]))
-            )
+            look = Look(INK, "", "none", ERROR)
+            marks.append(Points(look, busy, rows, dx=np.stack([half, half])))
         shares = Axis("share of the workers' time", low=0.0, high=1.0)
         schemes = Axis("scheme", low=len(rows) - 0.5, high=-0.5, names=())
         return Panel(shares, schemes, marks, records.title)
