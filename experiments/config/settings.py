@@ -12,17 +12,9 @@ from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
+import pydantic
 from annotated_types import Ge, Le, Lt
-from pydantic import (
-    AllowInfNan,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    TypeAdapter,
-    ValidationInfo,
-)
+from pydantic import AllowInfNan, BaseModel, BeforeValidator, Field, PlainValidator, TypeAdapter
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from ...delay_models import DelayModel
@@ -53,7 +45,7 @@ class SchemeEntry:
 
 
 def _by(read: Callable[[Reader, Any], Any]) -> PlainValidator:
-    def validate(value: Any, info: ValidationInfo) -> Any:
+    def validate(value: Any, info: pydantic.ValidationInfo) -> Any:
         reader: Any = info.context
         return read(reader, value)
 
@@ -256,7 +248,7 @@ class Settings(BaseModel):
         sweep: values by dotted key; the grid is their product.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     name: Annotated[str, Field(pattern=NAME, max_length=100)] = "run"
     workers: Annotated[Count, Le(10**6)]

@@ -104,15 +104,10 @@ class DecodingErrorArrivals(PaperFigure):
                 ", one more unit of load divides the error "
                 f"by {factors.min():.1f} to {factors.max():.1f}"
             )
-        rows = [
-            [
-                label,
-                estimate_text(row["simulated"], row["standard_error"]),
-                f"{row['theory']:.4g}",
-                f"{row['theory'] / n:.2%}",
-            ]
-            for label, (_, row) in zip(_labels(half), half.iterrows(), strict=True)
-        ]
+        rows = []
+        for label, (_, row) in zip(_labels(half), half.iterrows(), strict=True):
+            simulated = estimate_text(row["simulated"], row["standard_error"])
+            rows.append([label, simulated, f"{row['theory']:.4g}", f"{row['theory'] / n:.2%}"])
         header = ["scheme", "simulated", "theory", "theory per partition"]
         return (
             "The squared distance of the partition weights w from 1, divided by the number of "

@@ -11,12 +11,8 @@ import pandas as pd
 
 from ...sim.engines.simulate import simulate
 from ...sim.steps import DecodedRounds
-from ...sim.theory.convergence import (
-    ErasureBound,
-    LeastSquaresSpectrum,
-    gradient_descent_rate,
-    least_squares_spectrum,
-)
+from ...sim.theory import least_squares_spectrum
+from ...sim.theory.convergence import ErasureBound, LeastSquaresSpectrum, gradient_descent_rate
 from ...sim.theory.decoding_error import GroupErasure
 from ..config import build
 from ..pictures import style

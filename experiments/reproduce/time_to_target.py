@@ -259,19 +259,11 @@ class TimeToTarget(CodedFigure):
         rows = []
         for scheme, one in self.contestants().items():
             tuned, untuned = (rows_of(each, scheme=scheme).iloc[0] for each in (own, common))
-            rows.append(
-                [
-                    one.look.title,
-                    one.family,
-                    one.parameters,
-                    _power(tuned["rate"]) if tuned["reached"] else "–",
-                    _timed(tuned, "seconds", f" in {tuned['elapsed']:.1f} s"),
-                    _timed(tuned, "ratio"),
-                    rank[scheme],
-                    _timed(untuned, "ratio"),
-                    rank_common[scheme],
-                ]
-            )
+            rate = _power(tuned["rate"]) if tuned["reached"] else "–"
+            seconds = _timed(tuned, "seconds", f" in {tuned['elapsed']:.1f} s")
+            row = [one.look.title, one.family, one.parameters, rate, seconds]
+            row += [_timed(tuned, "ratio"), rank[scheme], _timed(untuned, "ratio")]
+            rows.append([*row, rank_common[scheme]])
         header = ["scheme", "family", "parameters", "best rate", "s to target"]
         header += ["relative to uncoded", "rank", f"relative, at {COMMON}", "rank"]
         title = f"**{EXPERIMENTS[dataset].title}, {law} law**, target {own['target'].iloc[0]:.4g}. "
