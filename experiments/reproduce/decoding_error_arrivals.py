@@ -106,8 +106,8 @@ class DecodingErrorArrivals(PaperFigure):
             )
         rows = []
         for label, (_, row) in zip(_labels(half), half.iterrows(), strict=True):
-            simulated = estimate_text(row["simulated"], row["standard_error"])
-            rows.append([label, simulated, f"{row['theory']:.4g}", f"{row['theory'] / n:.2%}"])
+            mean = estimate_text(row["simulated"], row["standard_error"])
+            rows.append([label, mean, f"{row['theory']:.4g}", f"{row['theory'] / n:.2%}"])
         header = ["scheme", "simulated", "theory", "theory per partition"]
         return (
             "The squared distance of the partition weights w from 1, divided by the number of "

@@ -52,8 +52,8 @@ class IterationTimeScale(PaperFigure):
         between = [m * 10**k for k, m in product(self.decades, (2, 5)) if k < 3]
         for name, n in product(base.LAWS, sorted([*between, *(10**k for k in self.decades)])):
             for family in self._families(n):
-                row = {"load_law": name, "scheme": family.name, "workers": n}
-                row |= {"theory": self._theory(name, n, family.name)}
+                theory = self._theory(name, n, family.name)
+                row = {"load_law": name, "scheme": family.name, "workers": n, "theory": theory}
                 drawn = 0 if n in between else effort.times(self.rounds)
                 rounds: dict[Engine, int] = {"law": drawn}
                 affordable = min(MOST_ROUNDS, WORKER_ROUNDS // n)
