@@ -9,7 +9,7 @@ import pytest
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.pictures.kinds.losses import pareto
-from erasurehead.experiments.pictures.picture import Axis, Texts
+from erasurehead.experiments.pictures.picture import Texts
 from erasurehead.experiments.reproduce.atlas import (
     DELAYS,
     GAP,
@@ -135,9 +135,7 @@ def test_names_keep_off_the_edge_of_the_strip_of_exact_schemes() -> None:
     front = pd.DataFrame(
         {"iteration_time": np.arange(1.0, count + 2), "error": error, "member": "name"}
     )
-    [texts] = [
-        mark for mark in _names(front, Axis("", low=-STRIP, high=4.3)) if isinstance(mark, Texts)
-    ]
+    [texts] = [mark for mark in _names(front, 4.3) if isinstance(mark, Texts)]
     half = GAP / 2 * (4.3 + STRIP)
     assert np.all(texts.y[:-1] >= STRIP + half - 1e-9)
     assert abs(texts.y[-1]) <= STRIP
