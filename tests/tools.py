@@ -21,6 +21,7 @@ from matplotlib import pyplot
 from erasurehead.delay_models.tables.measured import Measured, Reading
 from erasurehead.delay_models.tables.read import read_measured, read_one_load
 from erasurehead.experiments.cli import main
+from erasurehead.experiments.pictures import style
 from erasurehead.sim.types import FloatArray
 
 if TYPE_CHECKING:
@@ -44,11 +45,17 @@ def process(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def inside(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """The same command line, output and exit code, in this process; every warning is an error."""
+def inside(*arguments: object, pictures: bool = False) -> subprocess.CompletedProcess[str]:
+    """The same command line, output and exit code, in this process; every warning is an error.
+
+    Files of pictures hold the name of their format unless they are asked for: to draw them takes
+    longer than most commands.
+    """
     command = ["erasurehead", *map(str, arguments)]
     out, err = io.StringIO(), io.StringIO()
+    undrawn = mock.patch.object(style, "rendered", lambda figure, kind: kind.encode())
     with (
+        contextlib.nullcontext() if pictures else undrawn,
         mock.patch.object(sys, "argv", command),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),

@@ -784,7 +784,7 @@ def test_options_say_what_counts(tmp_path: Path) -> None:
     assert read(frame.set_axis(range(4, 9), axis=1), header="yes").hosts == (*"45678",)
 
 
-@pytest.mark.parametrize("tables", [120, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tables", [60, pytest.param(300, marks=pytest.mark.slow)])
 def test_rare_shapes_of_clean_tables_are_read(tables: int, tmp_path: Path) -> None:
     """Of tables of a few rounds, a few workers, or a coarse clock: hardly a false alarm, and
     each is read with what it names."""

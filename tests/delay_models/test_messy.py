@@ -599,7 +599,7 @@ def rendered(rng: np.random.Generator) -> tuple[np.ndarray, str, bytes, Reading]
     return table / 1000, note, content, Reading(unit=one(None, unit))
 
 
-@pytest.mark.parametrize("tables", [160, pytest.param(400, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("tables", [80, pytest.param(400, marks=pytest.mark.slow)])
 def test_no_layout_is_misread(tables: int, tmp_path: Path) -> None:
     """Whatever a script writes: the table itself, or nothing. Catches a reader that guesses."""
     path, read = tmp_path / "t.csv", 0
