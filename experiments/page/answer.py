@@ -21,7 +21,7 @@ from ..run import files
 from .content import Answer as Answer
 from .content import Image
 
-ANSWER = "answer.json"
+ANSWER = files.ANSWER
 # options that say where results go and how they are computed, and not what they are
 WHERE = ("--output", "--jobs")
 

@@ -48,7 +48,7 @@ def write_report(directory: Path, output: Path | None = None) -> Path:
     The same result has the same bytes.
     Raises ConfigError: the folder holds no whole result, or the file cannot be written."""
     read = reader_of(directory)
-    name = outputs.INDEX if read.__name__ == PAGES["reproduce"][2] else outputs.REPORT
+    name = outputs.INDEX if read.__name__ == PAGES["reproduce"][2] else files.REPORT
     file = directory / name if output is None else output
     if file.is_dir():
         file = file / name

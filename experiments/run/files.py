@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from ..config.errors import ConfigError
 
+ANSWER, REPORT = "answer.json", "report.html"  # what a command found, and the page made of it
 TEMPORARY = ".part"  # ending of files that are being written: ``.<name>.<process>.<random>.part``
 LONGEST = 40  # characters of a file's name that stand in its temporary one: names cannot be long
 
@@ -286,12 +287,15 @@ def output_folder(
         )
     with locked(folder):
         remove_leftovers(folder)
-        mark = folder / MARK
+        mark, answer = folder / MARK, folder / ANSWER
+        before = answer.read_bytes() if answer.is_file() else None
         try:
             if not mark.exists():
                 write_bytes(mark, MARKED)
             with all_or_none(paths):
                 yield
+            if before is not None and not (answer.is_file() and answer.read_bytes() == before):
+                (folder / REPORT).unlink(missing_ok=True)  # the page of another answer
         finally:
             if {path.name for path in folder.iterdir()} <= {MARK, NAME}:
                 mark.unlink(missing_ok=True)

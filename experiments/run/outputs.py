@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ..config.document import read_yaml
 from ..config.errors import ConfigError
-from .files import MARK, remove, write_arrow, write_bytes, writer_of
+from .files import MARK, REPORT, remove, write_arrow, write_bytes, writer_of
 
 # What stays of another config, and what its tables' origin is for: docs/design.md, cells.
 
@@ -29,7 +29,7 @@ ITERATIONS, SUMMARY, WORKERS = "iterations.parquet", "summary.parquet", "workers
 CSV = tuple(str(Path(name).with_suffix(".csv")) for name in (ITERATIONS, SUMMARY, WORKERS))
 CELLS = b"cell,scheme,label,"  # how each of them begins
 TIMELINE, EVENTS = "timeline.parquet", "timeline.json"
-REPORT, INDEX = "report.html", "index.html"
+INDEX = "index.html"
 ATTACK = ("attack.parquet", "attack.csv", "attack.png", "attack.svg")  # of ``erasurehead attack``
 FILES = (CONFIG, MANIFEST, ITERATIONS, SUMMARY, WORKERS, TIMELINE, EVENTS, *CSV)
 PLOTS = "plots"

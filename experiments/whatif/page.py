@@ -49,6 +49,7 @@ TABLES = {
 }
 
 MATTERS = 0.02  # share of the job's time from which a saving is worth a word
+OFTEN = 0.5  # share of the steps that a host ends from which it is left out again and again
 NEARLY = 0.9  # name the fewest hosts that save this share of what all that stand out save
 NAMED, TICKS = 4, 24  # hosts that are named in a sentence, and beside a picture
 
@@ -148,6 +149,17 @@ def _other_ways(study: Study, m: int) -> str:
     )
 
 
+def _unheard(study: Study, m: int) -> Iterator[str]:
+    """Whom the verdict's waiting for fewer would leave out again and again."""
+    best = _most(study, m, study.change(rounds.REPLACE, m)["share"])
+    ends = study.hosts.set_index("host")["ends"][study.order[0]]
+    if best is not None and best["change"] == rounds.WAIT and ends >= OFTEN:
+        yield (
+            f"who waits for {study.workers - 1} of {study.workers} leaves out {study.order[0]} in "
+            f"{percent(ends)} of the steps: its part of the data is then hardly learned"
+        )
+
+
 def _most(study: Study, m: int, share: float) -> pd.Series | None:
     """What saves most without a change of hosts, if that is clearly more than this share. At most m
     workers are not waited for: waiting for fewer always saves more."""
@@ -223,7 +235,7 @@ def facts(study: Study) -> list[str]:
         f"workers wait {percent(waiting)} of their time for the slowest of the round",
     ]
     if culprits := _blamed(study):
-        lines.append(_other_ways(study, culprits))
+        lines += [_other_ways(study, culprits), *_unheard(study, culprits)]
     if study.waits:
         lines = ["what each change saves is then not known either"]
     if len(study.stages):
@@ -340,13 +352,13 @@ def mark(load: float | None) -> str:
 
 def _changes(study: Study) -> Table:
     lost = study.rounds[1]
-    header = ["change", "s a step", "saves (95 %)", "s a step saved (95 %)", "hours a day"]
+    header = ["change", "saves (95 %)", "s a step", "s a step saved (95 %)", "hours a day"]
     header += ["slowdown left", "endless rounds that end"]
     rows = [
         [
             plain_cell(row["text"]),
-            number(row["seconds"]),
             _share(row),
+            number(row["seconds"]),
             interval(row["saved"], row["saved_low"], row["saved_high"]),
             number(row["hours_a_day"]),
             number(row["slowdown"]),

@@ -108,6 +108,19 @@ def test_the_same_table_gives_the_same_bytes(
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
 
 
+def test_a_page_goes_with_its_answer(trace: Path, tmp_path: Path) -> None:
+    """The same answer keeps it, another one removes it; catches a page beside another table's."""
+    out = tmp_path / "out"
+    again = ("whatif", trace, "--unit", "s", "--output", out)
+    assert inside(*again).returncode == 0
+    assert inside("report", out).returncode == 0
+    assert inside(*again).returncode == 0
+    assert (out / "report.html").exists()
+    assert inside(*again, "--drop", "gpu-07").returncode == 0
+    assert not (out / "report.html").exists()
+    assert (out / "answer.json").exists()
+
+
 def test_each_load_has_its_own_answer(tmp_path: Path, undrawn: None) -> None:
     """And nothing of an earlier table stays in the folder."""
     rng, rows = np.random.default_rng(2), []

@@ -281,6 +281,23 @@ def test_the_first_line_begins_with_the_larger_saving_and_names_the_larger_cause
     )
 
 
+def test_whom_waiting_for_fewer_leaves_out_is_said() -> None:
+    """The host that ends most steps; not one that ends few of them, among heavy tails."""
+    rng = np.random.default_rng(1)
+    table = rng.lognormal(0, 0.05, (200, 24))
+    table[rng.random(table.shape) < 0.01] *= 5
+    table[:, 7] *= 1.5
+    found = study_load(table, NAMES[:24])
+    last = (table.argmax(axis=1) == 7).mean()
+    assert last > 0.6
+    assert whatif_verdict(found).startswith("waiting for 23 of 24")
+    told = f"who waits for 23 of 24 leaves out gpu-07 in {100 * last:.1f} % of the steps"
+    assert sum(line.startswith(told) for line in facts(found)) == 1
+    rare = np.random.default_rng(1).lognormal(0, 0.25, (300, 24))
+    rare[:, 7] *= 1.5
+    assert "leaves out" not in " ".join(facts(study_load(rare, NAMES[:24])))
+
+
 def test_everything_at_once_names_exactly_the_two() -> None:
     table = healthy()
     table[np.random.default_rng(3).random(table.shape) < 0.001] += 5.0
