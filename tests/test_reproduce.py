@@ -797,7 +797,7 @@ def test_an_unknown_figure_is_refused_before_anything_is_written(tmp_path: Path)
 def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ITERATION_TIME, small("iteration_time_workers"))
     out = tmp_path / "out"
-    done = inside("reproduce", "iteration_time_workers", "--output", out)
+    done = inside("reproduce", "iteration_time_workers", "--output", out, pictures=True)
     assert (done.returncode, done.stdout.splitlines()[0]) == (0, str(out / "index.html"))
     assert (out / "iteration_time_workers.png").stat().st_size > 10_000
     done = inside("reproduce", "iteration_time_workers", "--output", out, "--format", "svg,pdf")
