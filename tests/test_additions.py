@@ -85,7 +85,7 @@ def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def said(*arguments: object) -> str:
     """What a command prints when it succeeds."""
-    done = inside(*arguments)
+    done = inside(*arguments, pictures=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
