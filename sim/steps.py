@@ -293,6 +293,14 @@ class DecodedRounds(Steps):
 
     @property
     @override
+    def staleness(self) -> FloatArray | None:  # nothing is decoded for it
+        if not self._lag:
+            return None
+        lags = np.minimum(np.arange(float(self.times.shape[1])), self._lag)
+        return np.broadcast_to(lags, self.times.shape)
+
+    @property
+    @override
     def exact(self) -> bool:
         return not self._lag and self._decoded[2]
 
@@ -319,9 +327,7 @@ class DecodedRounds(Steps):
             exact = exact and bool(np.all(np.abs(part - 1) <= EXACT))
             if kept is not None:
                 kept[:, taken] = part
-        lag = np.broadcast_to(np.minimum(np.arange(float(u)), self._lag), self.times.shape)
-        stale = lag if self._lag else None
-        return Measured(recovered, error, heard / u, stale), kept, exact
+        return Measured(recovered, error, heard / u, self.staleness), kept, exact
 
     def _some(self, checked: int) -> Measured:
         (r, u, nm), k = self._arrived.shape, self._partitions
@@ -336,7 +342,7 @@ class DecodedRounds(Steps):
             np.add.at(heard, taken // u, used)
         with np.errstate(invalid="ignore"):
             shares = heard / np.bincount(places // u, minlength=r)[:, None]
-        return Measured(recovered.reshape(r, u), error.reshape(r, u), shares)
+        return Measured(recovered.reshape(r, u), error.reshape(r, u), shares, self.staleness)
 
 
 def _measured_of(weights: FloatArray) -> tuple[BoolArray, FloatArray, FloatArray]:

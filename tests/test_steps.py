@@ -135,6 +135,18 @@ def test_a_sample_of_rounds_is_decoded(at_once: int, monkeypatch: pytest.MonkeyP
         np.testing.assert_array_equal(checked.error, whole.error)
 
 
+@pytest.mark.parametrize("checked", [None, 7])
+def test_how_old_gradients_are_is_known_without_decoding(checked: int | None) -> None:
+    """Catches least squares of every round for a number that the lag alone tells."""
+
+    def decode(arrived: BoolArray) -> FloatArray:
+        raise AssertionError
+
+    found = DecodedRounds(TIMES, ARRIVED, decode, N, K, 2, checked)
+    np.testing.assert_array_equal(found.staleness, R * [[0, 1, *[2] * (U - 2)]])
+    assert DecodedRounds(TIMES, ARRIVED, decode, N, K, 0, checked).staleness is None
+
+
 @pytest.mark.parametrize("lag", [1, 3, U + 2])
 def test_rounds_that_apply_older_gradients(lag: int) -> None:
     found = DecodedRounds(TIMES, ARRIVED, lambda a: np.ones((*a.shape[:-1], K)), N, K, lag)

@@ -288,14 +288,16 @@ def output_folder(
     with locked(folder):
         remove_leftovers(folder)
         mark, answer = folder / MARK, folder / ANSWER
-        before = answer.read_bytes() if answer.is_file() else None
+        with _reported(answer):
+            before = answer.read_bytes() if answer.is_file() else None
         try:
             if not mark.exists():
                 write_bytes(mark, MARKED)
             with all_or_none(paths):
                 yield
-            if before is not None and not (answer.is_file() and answer.read_bytes() == before):
-                (folder / REPORT).unlink(missing_ok=True)  # the page of another answer
+            same = before is None or (answer.is_file() and answer.read_bytes() == before)
+            if not same and (folder / REPORT).is_file():
+                remove([folder / REPORT])  # the page of another answer
         finally:
             if {path.name for path in folder.iterdir()} <= {MARK, NAME}:
                 mark.unlink(missing_ok=True)
