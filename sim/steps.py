@@ -96,7 +96,7 @@ class Local(Update):
 
     weights: FloatArray  # ``(R, k)`` partition weights of the differences
     steps: int  # H, iterations of the inner optimizer
-    # Of the outer step; 1 and 0 average.
+    # Of the outer step; with 1 and 0 the model moves by the mean difference.
     rate: float = 1.0
     momentum: float = 0.0
 
@@ -435,9 +435,9 @@ class SingleGradients(Steps):
         updates = np.arange(self.times.shape[1])[None, :, None]
         return np.where(self.worker >= 0, updates - self.version, 0)
 
-    @property
+    @cached_property
     def depth(self) -> int:  # type: ignore[override]
-        """Of the oldest gradient."""
+        """Of the oldest gradient; a pass over all, and each block of models asks for it."""
         return int(self._lag.max(initial=0))
 
 

@@ -22,6 +22,7 @@ from erasurehead.delay_models.tables.measured import Measured, Reading
 from erasurehead.delay_models.tables.read import read_measured, read_one_load
 from erasurehead.experiments.cli import main
 from erasurehead.experiments.pictures import style
+from erasurehead.sim import types
 from erasurehead.sim.types import FloatArray
 
 if TYPE_CHECKING:
@@ -117,18 +118,10 @@ class LatticeTape:
 
 
 @dataclass(frozen=True, eq=False)
-class TableTape:
-    """A given table, ``(rounds, workers)``; the same for every stream."""
+class TableTape(types.TableTape):
+    """The same in blocks of a few rounds, so that a run reads several."""
 
-    table: FloatArray
     block_rounds: int = 5
-
-    @property
-    def workers(self) -> int:
-        return self.table.shape[1]
-
-    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
-        return self.table[start:stop]
 
 
 def numbered(tables: Mapping[Any, np.ndarray]) -> Measured:

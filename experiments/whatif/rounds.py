@@ -335,7 +335,7 @@ def of_timeouts(job: Job, quantiles: Sequence[float]) -> Iterator[Change]:
     """A task that outlasts a time-out is started once more elsewhere; the first copy to end counts.
     The copy takes the round's median. The time-out is a quantile of all ``(R, n)`` delays: the
     least of them that is not exceeded by this share."""
-    slowest = job.table.max(axis=1)
+    slowest = job.slowest.seconds[:, 0]
     for quantile in quantiles:
         timeout = float(np.quantile(job.table, quantile, method="inverted_cdf"))
         yield Change(BACKUP, np.minimum(slowest, timeout + job.medians), 0, (), quantile, timeout)
