@@ -12,7 +12,7 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, Number, Tolerance, WaitFor, require_at_most_workers
 from ..types import FloatArray, IntArray
-from .base import Claims, OfWorkers, RandomOrder, Round, RoundOutcome, SchemeFamily, Sees
+from .base import Claims, RandomOrder, Round, RoundOutcome, SchemeFamily, Sees, SumOfWorkers
 from .deadlines import DeadlineEach
 from .stopping import FirstK, FirstKEach
 
@@ -89,7 +89,7 @@ class Progress:
 
 @final
 @plain_dataclass(frozen=True)
-class GrowingK(OfWorkers):
+class GrowingK(SumOfWorkers):
     """One partition a worker, r arrivals, at most ``most``; exact where r is n from the start."""
 
     sees: ClassVar[Sees] = Sees.LOSSES
@@ -171,7 +171,7 @@ class AdaptiveDeadline(SchemeFamily):
 
 @final
 @plain_dataclass(frozen=True)
-class RobustDeadline(OfWorkers):
+class RobustDeadline(SumOfWorkers):
     """One partition a worker, a deadline from past arrivals; exact where everybody is waited for.
     The deadline of a round is known when it opens, so among workers whose times are independent of
     one law everybody is as likely to be in time, and the decoded gradient is unbiased. The state is

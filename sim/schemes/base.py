@@ -289,9 +289,13 @@ class OfWorkers(RoundScheme):
         """``(n,)`` loads: one partition each."""
         return np.ones(self.n, dtype=np.int64)
 
+
+class SumOfWorkers(OfWorkers):
+    """A partition a worker, of which the sum of those that arrived is taken, times n over their
+    number; abstract."""
+
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:
-        """Unless overridden the sum of what arrived, times n over the number of arrivals."""
         return SumArrived(rescale=True).partition_weights(arrived)
 
 

@@ -152,12 +152,13 @@ class WindowTally(Tally):
 class Later(Clocked):
     """Stop some seconds after another rule would: the master has enough, and asks for it."""
 
+    only_timed = False  # also a deadline's
     rule: StoppingRule
     seconds: float
 
     @property
     @override
-    def parts(self) -> tuple[StoppingRule, ...]:
+    def _parts(self) -> tuple[StoppingRule, ...]:
         return (self.rule,)
 
     @override

@@ -14,7 +14,7 @@ from ..fields import STRICT, Load, WaitFor, require_at_most_workers
 from ..steps import Held, Measured, Renewal, Steps, count_distinct
 from ..types import BoolArray, FloatArray, IntArray, Messages, Trace
 from .barrierless import Barrierless
-from .base import OfWorkers, Round, SchemeFamily, Sees, State
+from .base import Round, SchemeFamily, Sees, State, SumOfWorkers
 from .stopping import FirstK
 
 
@@ -72,7 +72,7 @@ class Pipelined(SchemeFamily):
 
 @final
 @plain_dataclass(frozen=True)
-class LatestSums(OfWorkers):
+class LatestSums(SumOfWorkers):
     """One partition a worker and round, r arrivals, sums of the latest; see ``Pipelined``."""
 
     sees: ClassVar[Sees] = Sees.NOTHING

@@ -83,29 +83,29 @@ class StoppingRule(ABC):
         """Whether these arrivals suffice, time aside: ``(..., n)`` bool -> ``(...)`` bool."""
 
     @property
-    def parts(self) -> tuple[StoppingRule, ...]:
+    def _parts(self) -> tuple[StoppingRule, ...]:
         """The rules that it is made of, which decide the following unless they are overridden."""
         return ()
 
     @property
     def timed(self) -> bool:
         """Whether the answer depends on time as well as on arrivals."""
-        return any(part.timed for part in self.parts)
+        return any(part.timed for part in self._parts)
 
     @property
     def only_timed(self) -> bool:
         """Whether it depends on time alone."""
-        return bool(self.parts) and all(part.only_timed for part in self.parts)
+        return bool(self._parts) and all(part.only_timed for part in self._parts)
 
     @property
     def needs_clock(self) -> bool:
         """Whether the delay depends on absolute instants, so that rounds cannot be solved alone."""
-        return any(part.needs_clock for part in self.parts)
+        return any(part.needs_clock for part in self._parts)
 
     @property
     def monotone(self) -> bool:
         """Whether earlier messages never end a round later."""
-        return all(part.monotone for part in self.parts)
+        return all(part.monotone for part in self._parts)
 
     def of(self, replication: int) -> StoppingRule:
         """The rule of one replication, where its numbers differ between replications."""
@@ -163,21 +163,21 @@ class _Pair(StoppingRule):
 
     @property
     @override
-    def parts(self) -> tuple[StoppingRule, ...]:
+    def _parts(self) -> tuple[StoppingRule, ...]:
         return self.left, self.right
 
     @override
     def of(self, replication: int) -> StoppingRule:
-        return type(self)(*(part.of(replication) for part in self.parts))
+        return type(self)(*(part.of(replication) for part in self._parts))
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         pick = np.minimum if self.needed == 1 else np.maximum
-        return np.asarray(pick(*(part.stopping_delay(delays, opened) for part in self.parts)))
+        return np.asarray(pick(*(part.stopping_delay(delays, opened) for part in self._parts)))
 
     @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _PairTally([part.tally(messages, opened) for part in self.parts], self.needed)
+        return _PairTally([part.tally(messages, opened) for part in self._parts], self.needed)
 
 
 @final
@@ -202,7 +202,7 @@ class AllOf(_Pair):
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
         """Both; a deadline alone is ignored, since no arrival satisfies it."""
-        parts = [part for part in self.parts if not part.only_timed]
+        parts = [part for part in self._parts if not part.only_timed]
         return np.asarray(np.all([part.enough(arrived) for part in parts or [self.left]], axis=0))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,8 @@ from erasurehead.experiments.conformance.rounds import tally_end
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import Encoded, Pieces
-from erasurehead.sim.schemes.base import Fixed
-from erasurehead.sim.schemes.deadlines import Deadline, Window
+from erasurehead.sim.schemes.base import Fixed, OfWorkers
+from erasurehead.sim.schemes.deadlines import Deadline, Later, Window
 from erasurehead.sim.schemes.decoders import Optimal, decoding_error
 from erasurehead.sim.schemes.graph_codes import shifted
 from erasurehead.sim.schemes.stop import KINDS, CoverPartitions, Stop, ending
@@ -29,6 +30,7 @@ from erasurehead.sim.schemes.stopping import (
     Tally,
     stopping_delay_by_bisection,
 )
+from erasurehead.sim.types import BoolArray
 from tests.tools import examples
 
 # Stopping rules against their definition: instants, ties, dead workers, tallies, clocks.
@@ -375,6 +377,36 @@ def test_a_choice_that_the_code_cannot_meet_is_refused(stop: Any, field: str) ->
     with pytest.raises(InvalidParameter) as error:
         ends(stop, table()[0])
     assert error.value.field == field
+
+
+@dataclass(frozen=True)
+class OfParts(StoppingRule):
+    """Somebody's own rule, with a field that the package has a word for as well."""
+
+    parts: int
+
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return np.asarray(arrived.sum(axis=-1) >= self.parts)
+
+
+def test_a_rule_may_call_its_fields_as_it_likes() -> None:
+    rule = OfParts(3) | Deadline(0.9)
+    np.testing.assert_array_equal(rule.stopping_delay(np.array([0.5, 0.1, 0.3, 0.7])), 0.5)
+    assert not OfParts(3).timed
+    assert OfParts(3).monotone
+    assert rule.timed
+    assert not rule.only_timed
+
+
+def test_after_a_deadline_a_rule_still_asks_who_arrived() -> None:
+    """The deadline alone is of time alone; what it delays is not, nor what stands beside it."""
+    assert Deadline(0.5).only_timed
+    assert not Later(Deadline(0.5), 0.1).only_timed
+
+
+def test_a_scheme_of_workers_says_how_it_decodes() -> None:
+    """Catches a sum that nobody asked for."""
+    assert "weights" in OfWorkers.__abstractmethods__
 
 
 def test_groups_are_covered_by_their_own_fast_rule() -> None:
