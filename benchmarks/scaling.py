@@ -6,30 +6,20 @@ Each size runs in a process of its own, so that its peak memory (Linux: VmHWM) i
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.timing import Row
-
-MEASURE = """
-import json, re, sys, time
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES
-n, rounds, replications = map(int, sys.argv[1:])
-delays = MODELS["shifted_exponential"](shift=1.0, rate=2.0)
-scheme = SCHEMES["erasurehead"](load=5, wait_for=n // 2).build(n)
-tapes = [Tape(delays, n, 0, r) for r in range(replications)]
-began = time.perf_counter()
-run = Run(scheme, tapes, Proportional(), rounds)
-simulate(run, "batch", heard=False, work=False)
-seconds = time.perf_counter() - began
-peak = int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])
-print(json.dumps([seconds, peak / 1024]))
-"""
 
 SIZES = [
     (30, 100_000, 4),
@@ -58,7 +48,25 @@ def rows() -> list[Row]:
 
 
 def _measure(n: int, rounds: int, replications: int) -> tuple[float, float]:
-    command = [sys.executable, "-c", MEASURE, str(n), str(rounds), str(replications)]
+    sizes = map(str, (n, rounds, replications))
+    command = [sys.executable, "-m", "benchmarks.scaling", *sizes]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     seconds, peak = json.loads(answer.stdout)
     return seconds, peak
+
+
+def _simulate(n: int, rounds: int, replications: int) -> tuple[float, float]:
+    """Seconds of this process for one size, and its peak memory in MiB."""
+    delays = MODELS["shifted_exponential"](shift=1.0, rate=2.0)
+    scheme = SCHEMES["erasurehead"](load=5, wait_for=n // 2).build(n)
+    tapes = [Tape(delays, n, 0, r) for r in range(replications)]
+    began = time.perf_counter()
+    simulate(Run(scheme, tapes, Proportional(), rounds), "batch", heard=False, work=False)
+    seconds = time.perf_counter() - began
+    peak = re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())
+    assert peak is not None
+    return seconds, int(peak[1]) / 1024
+
+
+if __name__ == "__main__":
+    print(json.dumps(_simulate(*map(int, sys.argv[1:]))))

@@ -184,3 +184,9 @@ def test_no_name_of_a_package_hides_its_module(name: str) -> None:
     """Catches ``import a.b as b`` that gives a function of the package ``a``, not its module."""
     for package, module in submodules(name):
         assert isinstance(getattr(package, module), ModuleType), f"{package.__name__}.{module}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.stem)
+def test_benchmarks_import_what_is_there(path: Path) -> None:
+    """They run rarely, and their types are not checked: a name that moved would go unnoticed."""
+    importlib.import_module(f"benchmarks.{path.stem}")

@@ -269,7 +269,8 @@ def neighbours(
 ) -> Iterator[Section]:
     """Where to go on from the best section, in each of its numbers: half-way to the next one on
     either side of those that were tried with all else equal, and beyond where there is none. Not
-    where the next one, or at an edge the other side's, is worse by less than the share ``flat``."""
+    where all of those next to it are worse by less than the share ``flat``: if one of them is
+    steep, the best may lie on the other side, and be lower than both."""
     mine = next(worth for other, worth in tried if frozen(other) == frozen(section))
     for key in (k for k, v in section.items() if _is_number(k, v)):
         value, rest = section[key], {k: v for k, v in section.items() if k not in (key, "label")}
@@ -281,10 +282,10 @@ def neighbours(
         }
         below = max((v for v in line if v < value), default=None)
         above = min((v for v in line if v > value), default=None)
-        for near, far, edge in ((below, above, 0.5), (above, below, 2.0)):
-            seen = near if near is not None else far
-            if seen is not None and line[seen] < mine * (1 + flat):
-                continue
+        beside = [line[v] for v in (below, above) if v is not None]
+        if beside and max(beside) < mine * (1 + flat):
+            continue
+        for near, edge in ((below, 0.5), (above, 2.0)):
             for step in _steps(key, value, near, edge, workers):
                 if step not in line:
                     line[step] = np.inf

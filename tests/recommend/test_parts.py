@@ -316,6 +316,7 @@ def test_neighbours_lie_half_way() -> None:
         ({1.0: 4.0, 1.5: 3.0, 2.0: 4.0}, 1.5, [1.22, 1.73]),  # inside: closer on both sides
         ({1.45: 4.0, 1.5: 3.0, 1.55: 4.0}, 1.5, []),  # close enough
         ({1.5: 3.0, 2.0: 3.001}, 1.5, []),  # it gains nothing any more
+        ({1.15: 3.02, 1.34: 3.0, 1.57: 4.0}, 1.34, [1.24, 1.45]),  # the best is between two alike
         ({1.5: 3.0}, 1.5, [0.75, 3.0]),
     ],
 )
