@@ -13,7 +13,7 @@ from ...sim.metrics import METRICS
 from ..page.answer import Answer
 from ..page.content import number, percent
 from ..text import sentence
-from .candidates import LEFT_OUT
+from .candidates import FARTHEST, LEFT_OUT, far_beyond, whole
 from .contender import MARGIN, Contender, decided_by
 from .scenario import SHUFFLED
 from .search import CLOCKED
@@ -59,7 +59,7 @@ def verdict(found: Recommendation) -> str:
         text = f"the best is {winner.label}, {value}{_beside_today(found)}"
         without = f"{winner.label} is best, {value}{_beside_today(found)}"
     text = text if pays else f"{NO_CODING}: {without}"
-    return sentence("; ".join([text, *_unheard(found), *_by_chance(found)]))
+    return sentence("; ".join([text, *_unheard(found), *_by_chance(found), *_counted(found)]))
 
 
 UNEVEN = 0.5  # a partition that is in less than this share of a mean one's updates is worth a word
@@ -99,6 +99,12 @@ def _by_chance(found: Recommendation) -> Iterator[str]:
         yield f"{few} of {total} runs decide that: more replications are needed"
 
 
+def _counted(found: Recommendation) -> Iterator[str]:
+    if not found.question.trains:
+        free = "" if found.question.scenario.base.get("network") else ", and messages take no time"
+        yield f"iterations were counted, not trained{free}"
+
+
 def _codes_searched(found: Recommendation) -> bool:
     return any(one.coded for one in found.contenders)
 
@@ -131,7 +137,7 @@ def why(found: Recommendation) -> list[str]:
     """What the answer rests on, a sentence each."""
     if not found.reached:
         return []
-    reasons = [*_clocks(found)]
+    reasons = [*_clocks(found), *_where_search_ended(found)]
     if _codes_searched(found) and not found.winner.coded:
         reasons.append(_no_coding(found))
     reasons.append(_tuning(found))
@@ -159,6 +165,21 @@ def _clocks(found: Recommendation) -> Iterator[str]:
     if needed < FEW_ITERATIONS:
         few = f"{_iterations(needed)}, too few to say much"
         yield f"the target is reached in {few}; give a lower --target"
+
+
+def _where_search_ended(found: Recommendation) -> Iterator[str]:
+    """Numbers of the winner that are as far from those listed as the search goes."""
+    catalogue = found.question.scenario.catalogue
+    listed = [whole(one.section, catalogue) for one in found.contenders if not one.found]
+    mine = whole(found.winner.section, catalogue)
+    for key, value in found.winner.section.items():
+        steps = (value / 2, value * 2) if isinstance(value, int | float) else ()
+        possible = [step for step in steps if step >= 1 or isinstance(value, float)]
+        if any(far_beyond({**mine, key: step}, listed) for step in possible):
+            yield (
+                f"the search ended at {key}={value}, which is near {FARTHEST} times more or less "
+                "than usual: going on gains ever less, and may cost what was not simulated"
+            )
 
 
 def _iterations(mean: float) -> str:
@@ -189,8 +210,8 @@ def _tuning(found: Recommendation) -> str:
     question = found.question
     if not question.trains:
         return (
-            "nothing was trained: an update counts as 1 / (rho + staleness) of an exact iteration, "
-            "where rho follows from its decoding weights (a yardstick; a problem is better)"
+            "an update counts as 1 / (rho + staleness) of an exact iteration, where rho follows "
+            "from its decoding weights (a yardstick; a problem is better)"
         )
     first, winner, common = found.untuned[0], found.winner, question.common_rate
     names = ", ".join(one.label for one in found.untuned[:NAMED])

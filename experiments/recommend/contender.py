@@ -273,8 +273,8 @@ def _beaten(one: Contender, other: Contender, goal: Goal) -> str | None:
     assert theirs is not None
     margin = 1 + max(MARGIN[mine.source], MARGIN[theirs.source])
     if np.isfinite(theirs.value) and mine.value > theirs.value * margin:
-        text = f"{mine.value:.4g} s, by {mine.source}; {other.label} {theirs.value:.4g} s"
-        return f"{text} {goal.phrase}"
+        text = f"{mine.value:.4g} s {goal.phrase} by {mine.source}"
+        return f"{text}; {other.label} takes {theirs.value:.4g} s"
     exact = theirs.error <= 1e-9
     as_good = other.scheme == one.scheme and theirs.error <= mine.error * (1 + 1e-9)
     slower = goal.criterion == "mean" and mine.iteration_time > theirs.iteration_time * margin

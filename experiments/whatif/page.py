@@ -154,10 +154,16 @@ def _unheard(study: Study, m: int) -> Iterator[str]:
     best = _most(study, m, study.change(rounds.REPLACE, m)["share"])
     ends = study.hosts.set_index("host")["ends"][study.order[0]]
     if best is not None and best["change"] == rounds.WAIT and ends >= OFTEN:
-        yield (
-            f"who waits for {study.workers - 1} of {study.workers} leaves out {study.order[0]} in "
-            f"{percent(ends)} of the steps: its part of the data is then hardly learned"
+        fewer, standing = f"{study.workers - 1} of {study.workers}", len(study.standing)
+        text = (
+            f"who waits for {fewer} leaves out {study.order[0]} in {percent(ends)} of the steps: "
+            "its part of the data is then hardly learned"
         )
+        if rounds.REPLACE_AND_WAIT in set(study.changes["change"]):
+            both = study.change(rounds.REPLACE_AND_WAIT, standing)
+            text += f"; to replace {_named(study.standing)} first, and then wait for {fewer}, "
+            text += f"saves {percent(both['share'])}"
+        yield text
 
 
 def _most(study: Study, m: int, share: float) -> pd.Series | None:
@@ -236,6 +242,10 @@ def facts(study: Study) -> list[str]:
     ]
     if culprits := _blamed(study):
         lines += [_other_ways(study, culprits), *_unheard(study, culprits)]
+        replaced, standing = study.changes["change"] == rounds.REPLACE, len(study.standing)
+        if study.changes.loc[replaced, "count"].max() > standing:
+            only = f"only {_named(study.standing)} stand{'s' if standing == 1 else ''} out"
+            lines.append(f"{only}: to replace or drop more adds hosts that were slow by chance")
     if study.waits:
         lines = ["what each change saves is then not known either"]
     if len(study.stages):
@@ -272,10 +282,10 @@ def whatif_answer(studies: Sequence[Study], source: str, measured: Measured, aga
         f"{number_of(each.length, 'consecutive round')}, drawn {DRAWS} times with a fixed seed."
         for each in grouped[:1]
     ]
-    most = max(1, min(8, studies[0].workers - 1))
     steps = (
         f"`erasurehead fit {again}` fits a delay model to this table, which a config can simulate.",
-        f"`erasurehead whatif {again} --stragglers 1:{most}` tries more hosts.",
+        f"`erasurehead recommend --trace {again} --only uncoded,ignore_stragglers` looks for the "
+        "number of workers to wait for.",
     )
     if measured.allreduce and any(one.waits for one in studies) and "--columns" not in again:
         column = quote(f"allreduce={measured.allreduce}")
@@ -433,7 +443,9 @@ def _bars(study: Study) -> Iterator[Chart]:
     yield Chart("parts", "Where a step's time goes", words, _parts(study))
     if not study.waits:
         words = "Of a step's time. An interval that touches 0 may be chance."
-        yield Chart("savings", "What each change saves", words, _savings(study.changes))
+        yield Chart(
+            "savings", "What each change saves", words, _savings(study.changes, len(study.standing))
+        )
 
 
 def _parts(study: Study) -> Picture:
@@ -449,8 +461,12 @@ def _parts(study: Study) -> Picture:
     return Picture([Panel(x, y, marks)], 1, style.ONE_PANEL, 1.6, legend=2)
 
 
-def _savings(changes: pd.DataFrame) -> Picture:
-    rows = changes.nlargest(MOST_CHANGES, "share", keep="first")
+def _savings(changes: pd.DataFrame, standing: int = 0) -> Picture:
+    """The changes that save most, and those of all hosts that stand out."""
+    by_name = changes["change"].isin([rounds.REPLACE, rounds.REPLACE_AND_WAIT])
+    named = changes[by_name & (changes["count"] == standing)]
+    others = changes.drop(named.index).nlargest(MOST_CHANGES - len(named), "share", keep="first")
+    rows = pd.concat([named, others]).sort_values("share", ascending=False, kind="stable")
     x, low, high = 100 * rows[["share", "share_low", "share_high"]].to_numpy(dtype=float).T
     beyond = np.nan_to_num(np.stack([np.maximum(x - low, 0), np.maximum(high - x, 0)]))
     names = tuple("\n".join(wrap(str(text), WRAP)) for text in rows["text"])
@@ -459,7 +475,7 @@ def _savings(changes: pd.DataFrame) -> Picture:
     bars = Bars(fill, at, np.minimum(x, 0), np.maximum(x, 0))
     points = Points(SAVES, x, at, dx=beyond, size=4.5)
     more = len(changes) > len(rows)
-    heading = f"The {len(rows)} of {len(changes)} changes that save most" if more else ""
+    heading = f"{len(rows)} of {len(changes)} changes, those that save most" if more else ""
     y = Axis("", low=len(rows) - 0.4, high=-0.6, names=names)
     panel = Panel(Axis("saved (% of a step)"), y, [bars, points])
     height = 1.4 + sum(0.16 + 0.15 * (name.count("\n") + 1) for name in names)

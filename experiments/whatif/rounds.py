@@ -275,7 +275,7 @@ def slowdown(table: FloatArray, medians: FloatArray, factors: FloatArray) -> Slo
 
 IDEAL, MEDIAN_WORKER, WITHOUT = "ideal", "median of the round", "without"
 REPLACE, DROP, WAIT, BACKUP = "replace", "drop", "wait for", "backup"
-REBALANCE = "rebalance"
+REBALANCE, REPLACE_AND_WAIT = "rebalance", "replace and wait"
 
 
 @dataclass(frozen=True, eq=False)
@@ -299,8 +299,11 @@ def of_causes(slow: Slowdown) -> Iterator[Change]:
         yield Change(f"{WITHOUT} {cause}", slow.with_causes(*others))
 
 
-def of_hosts(found: Slowest, order: Sequence[int], counts: Sequence[int]) -> Iterator[Change]:
-    """The first m hosts of an order replaced, and dropped; the slowest m of each round not awaited.
+def of_hosts(
+    found: Slowest, order: Sequence[int], counts: Sequence[int], standing: int
+) -> Iterator[Change]:
+    """The first m hosts of an order replaced, and dropped; the slowest m of each round not awaited;
+    the first ``standing``, who stand out, replaced and then n - 1 awaited.
     A median host in place of one is as fast as the median of the others in every round, so it is
     never the slowest: a round then ends with the slowest of the others. Dropped hosts leave their
     work to the others, whose times grow by n / (n - m), as under a proportional load law."""
@@ -312,6 +315,9 @@ def of_hosts(found: Slowest, order: Sequence[int], counts: Sequence[int]) -> Ite
         yield Change(DROP, longest * (n / (n - m)), m, gone)
     for m in counts:
         yield Change(WAIT, found.seconds[:, m], m)
+    if 0 < standing < n - 2:
+        gone = tuple(order[:standing])
+        yield Change(REPLACE_AND_WAIT, found.without(gone)[2], standing, gone)
 
 
 def of_speeds(table: FloatArray) -> Iterator[Change]:

@@ -90,7 +90,7 @@ def study_load(
     tried = chain(
         rounds.of_causes(found.slow),
         rounds.of_speeds(found.table),
-        rounds.of_hosts(found.job.slowest, found.order, numbers),
+        rounds.of_hosts(found.job.slowest, found.order, numbers, len(found.standing)),
         rounds.of_timeouts(found.job, quantiles),
     )
     tables = (
@@ -119,6 +119,7 @@ def change_name(change: Change, names: Sequence[str], typical: float) -> str:
         rounds.MEDIAN_WORKER: "every worker takes its round's median",
         rounds.REPLACE: f"replace {hosts} by median hosts",
         rounds.DROP: f"drop {hosts}: the others share the work",
+        rounds.REPLACE_AND_WAIT: f"replace {hosts}, and wait for {n - 1} of {n}",
         rounds.WAIT: f"wait for {n - m} of {n}",
         rounds.REBALANCE: "deal the work by speed, learned in other rounds",
         rounds.BACKUP: f"backup copy after {change.timeout:.4g} s ({100 * change.quantile:g} %)",
@@ -217,6 +218,9 @@ class _Load:
         match change.kind:
             case rounds.REPLACE | rounds.DROP:
                 ended = int((~np.delete(missing, change.hosts, axis=1).any(axis=1)).sum())
+            case rounds.REPLACE_AND_WAIT:
+                late = np.delete(missing, change.hosts, axis=1).sum(axis=1)
+                ended = int((late <= 1).sum())
             case rounds.WAIT:
                 ended = int((missing.sum(axis=1) <= change.count).sum())
             case rounds.BACKUP | rounds.IDEAL | rounds.MEDIAN_WORKER:

@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 
 from erasurehead.delay_models import MODELS
+from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.options import Criterion
 from erasurehead.experiments.page.answer import Answer
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.recommend import page
-from erasurehead.experiments.recommend.answer import _changed, _holds
+from erasurehead.experiments.recommend.answer import _changed, _holds, _where_search_ended
 from erasurehead.experiments.recommend.candidates import FINE, MOST_LOADS, SearchSpace
 from erasurehead.experiments.recommend.contender import LIMITS, Contender, estimate, slower
 from erasurehead.experiments.recommend.measure import _heard, hearing
@@ -50,6 +51,24 @@ def held(name: str, rows: Mapping[float, tuple[Any, float]], best: Mapping[float
         for each, times in ((HERE, here[2]), (other, times))
     ]
     return _holds(cast(Any, SimpleNamespace(winner=HERE, sensitivities=found)), name)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "said"),
+    [(160, ["pieces=160"]), (80, []), (81, ["pieces=81"]), (1, []), (2, [])],
+)
+def test_a_number_at_which_the_search_ended_is_named(pieces: int, said: list[str]) -> None:
+    """Sixteen times beyond 10 it ends, and does not go on to what would be beyond."""
+
+    def tried(pieces: int, found: bool) -> Any:
+        section = {"name": "drop_compute", "pieces": pieces, "patience": 1.0}
+        return SimpleNamespace(section=section, found=found)
+
+    contenders = [tried(10, False), tried(pieces, True)]
+    question = SimpleNamespace(scenario=SimpleNamespace(catalogue=BUILT_IN))
+    whole = SimpleNamespace(question=question, contenders=contenders, winner=contenders[-1])
+    texts = [*_where_search_ended(cast(Any, whole))]
+    assert [text.split(" at ")[1].split(",")[0] for text in texts] == said
 
 
 B, PLAIN = scheme("b other"), scheme("a plain", coded=False)

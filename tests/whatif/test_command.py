@@ -232,7 +232,8 @@ def test_the_picture_has_eight_changes_with_whole_names() -> None:
     hosts = [f"ip-10-0-{i}.a-rack-with-a-long-name.cluster.example.org" for i in range(12)]
     texts = [f"replace {hosts[0]}, {host} (2 hosts) by median hosts" for host in hosts]
     share = np.linspace(0.01, 0.3, 12)
-    changes = pd.DataFrame({"text": texts, "share": share, "share_low": share, "share_high": share})
+    shares = dict.fromkeys(("share", "share_low", "share_high"), share)
+    changes = pd.DataFrame({"change": "", "count": 1, "text": texts, **shares})
     [panel] = _savings(changes).panels
     names = [name.replace("\n", " ").replace("- ", "-") for name in panel.y.names or ()]
     assert names == texts[:3:-1]
@@ -347,7 +348,9 @@ def test_changes_that_save_most_are_shown() -> None:
         share = np.arange(count) / 100 - 0.01
         low, high = share - 0.01, share + 0.02
         texts = [f"change {i}" for i in range(count)]
-        return pd.DataFrame({"share": share, "share_low": low, "share_high": high, "text": texts})
+        kinds = {"change": [rounds.REPLACE] * count, "count": range(count, 0, -1)}
+        ends = {"share_low": low, "share_high": high}
+        return pd.DataFrame({**kinds, "share": share, **ends, "text": texts})
 
     picture = _savings(changes(3))
     [panel] = picture.panels
@@ -362,8 +365,13 @@ def test_changes_that_save_most_are_shown() -> None:
     assert picture.heading == ""
     assert _savings(changes(MOST_CHANGES)).heading == ""
     many = _savings(changes(MOST_CHANGES + 1))
-    assert many.heading == f"The {MOST_CHANGES} of {MOST_CHANGES + 1} changes that save most"
+    assert many.heading == f"{MOST_CHANGES} of {MOST_CHANGES + 1} changes, those that save most"
     assert len(many.panels[0].y.names or ()) == MOST_CHANGES
+    least = _savings(changes(MOST_CHANGES + 3), standing=MOST_CHANGES + 3)
+    names = least.panels[0].y.names
+    assert names is not None
+    assert names[-1] == "change 0"  # all hosts that stand out, though it saves least
+    assert len(names) == MOST_CHANGES
 
 
 def test_a_timeline_beside_one_of_typical_tasks() -> None:
