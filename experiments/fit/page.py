@@ -234,7 +234,7 @@ def _families(tables: Mapping[str, pd.DataFrame]) -> Table:
     ks = orders["k"].unique()
     some = ks[np.unique(np.linspace(0, len(ks) - 1, MOST_KS).round()).astype(int)]
     shown = orders[orders["k"].isin(some)]
-    of = {key: rows["ratio"] for key, rows in shown.groupby(["load", "family"])}
+    of = {key: rows["ratio"][::-1] for key, rows in shown.groupby(["load", "family"])}
     best = fits.groupby("load")["aic"].transform("min")
     rows = [
         [
@@ -250,7 +250,7 @@ def _families(tables: Mapping[str, pd.DataFrame]) -> Table:
         for row, least in zip(fits.to_dict("records"), best, strict=True)
     ]
     columns = ["family", "load", "held out", "order error", "AIC - best", "KS"]
-    columns += [*(f"k={k}" for k in some), "parameters"]
+    columns += [*(f"k={k}" for k in reversed(some)), "parameters"]  # a narrow terminal keeps k = n
     note = (
         f"Maximum likelihood, ranked by the order statistics k = {ks[0]} to {ks[-1]} of rounds "
         "that were held out. An error is the mean over k of |log(predicted / measured)| of the "
