@@ -16,7 +16,7 @@ from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from .types import FloatArray, Loads, TapeAround, TapeLike
+from .types import FloatArray, Loads, TapeAround, TapeLike, registry
 
 STRICT = ConfigDict(extra="forbid")
 
@@ -260,11 +260,6 @@ def _sum(tape: TapeLike, parts: Sequence[FloatArray], start: int, stop: int) -> 
     return sums
 
 
-_ALL: tuple[type[LoadLaw], ...] = (
-    Proportional,
-    PartlyProportional,
-    Additive,
-    PerPartition,
-    StepCosts,
+LOAD_LAWS: dict[str, type[LoadLaw]] = registry(
+    "kind", Proportional, PartlyProportional, Additive, PerPartition, StepCosts
 )
-LOAD_LAWS = {law.kind: law for law in _ALL}

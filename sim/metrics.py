@@ -3,7 +3,7 @@
 Each metric stands here once, with its name, title and unit. The summary, the terminal's table, the
 paired comparison, trade-off pictures and ``docs/results.md`` all read ``METRICS``.
 
-To add a metric: one entry in ``_ALL``. If it needs a column that no table has yet, add that in
+To add a metric: one entry in ``METRICS``. If it needs a column that no table has yet, add that in
 ``experiments/run/compute.py``.
 """
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from .types import FloatArray
+from .types import FloatArray, registry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +100,8 @@ def _whole(column: str) -> Of:
     return of
 
 
-_ALL = (
+METRICS: Mapping[str, Metric] = registry(
+    "name",
     Metric("iteration_time", "mean iteration time", "s", _mean("iteration_time"),
         "mean time between the ends of two iterations",
         heading="s / iteration", compared=True),
@@ -142,8 +143,6 @@ _ALL = (
         "reach it; `target_reached` is their share",
         heading="s to target", compared=True),
 )  # fmt: skip
-
-METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}
 
 
 def per_replication(records: CellRecords) -> dict[str, FloatArray]:

@@ -21,7 +21,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from .fields import STRICT
-from .types import FloatArray
+from .types import FloatArray, registry
 
 State: TypeAlias = "tuple[FloatArray, ...]"
 """Arrays of the model's shape; the first is the model beta itself."""
@@ -192,5 +192,4 @@ def _joined(arrays: Sequence[FloatArray]) -> FloatArray:
     return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
 
 
-_ALL: tuple[type[Optimizer], ...] = GradientDescent, Accelerated, Nesterov
-OPTIMIZERS = {optimizer.rule: optimizer for optimizer in _ALL}
+OPTIMIZERS: dict[str, type[Optimizer]] = registry("rule", GradientDescent, Accelerated, Nesterov)

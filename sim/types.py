@@ -7,7 +7,7 @@ worker, k partitions, K gradients in an update, N training rows, p features.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,13 @@ BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.signedinteger[Any]]
 
 Loads = IntArray | FloatArray  # partitions that workers compute; fractions are allowed
+
+Entry = TypeVar("Entry")
+
+
+def registry(tag: str, *entries: Entry) -> dict[str, Entry]:
+    """Entries by the attribute, often a class variable, that says their name."""
+    return {getattr(entry, tag): entry for entry in entries}
 
 
 class TapeLike(Protocol):

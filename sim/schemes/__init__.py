@@ -1,10 +1,11 @@
 """Schemes: who computes what, when the master stops, how it decodes.
 
 To add a scheme: write one frozen dataclass that composes known parts (``base`` shows how), and name
-it in ``_ALL``; or leave the package as it is and write a plugin. What its docstring says under
+it in ``SCHEMES``; or leave the package as it is and write a plugin. What its docstring says under
 ``Facts`` goes into the atlas.
 """
 
+from ..types import registry
 from .adaptive import AdaptiveDeadline, AdaptiveK
 from .asynchronous import (
     Asynchronous,
@@ -35,7 +36,8 @@ from .stale_gradients import GradientTable, Pipelined
 from .time_limits import DropCompute, MindFlayer
 from .uncoded import IgnoreStragglers, TimeWindow, Uncoded
 
-_ALL: tuple[type[SchemeFamily], ...] = (
+SCHEMES: dict[str, type[SchemeFamily]] = registry(
+    "name",
     Uncoded, IgnoreStragglers, TimeWindow, FractionalRepetition, CyclicRepetition, CyclicMdsCode,
     GeneralizedFractionalRepetition, HeterogeneityAware, CommunicationEfficient, ErasureHead,
     Bernoulli, StochasticBlock, RegularGraph, Expander, BlockDesign, GraphAssignment,
@@ -44,6 +46,5 @@ _ALL: tuple[type[SchemeFamily], ...] = (
     Sequential, LocalSgd, AdaptiveK, AdaptiveDeadline, Asynchronous, KAsync, KBatchAsync,
     KBatchSync, StaleSynchronous, Rennala, Ringmaster, Ringleader, Malenia, GradientTable,
 )  # fmt: skip
-SCHEMES = {family.name: family for family in _ALL}
 
 __all__ = ["SCHEMES", "Scheme", "SchemeFamily"]

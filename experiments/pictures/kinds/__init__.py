@@ -6,26 +6,25 @@ To add a kind: write a ``PictureKind`` in a file of this folder and add a line t
 
 from __future__ import annotations
 
+from ....sim.types import registry
 from ..base import PictureKind
 from .delays import DelaysKind
 from .gantt import GanttKind, WorkersKind
 from .losses import LossIterationKind, LossTimeKind, TradeoffKind
 from .times import AgainstKind, IterationTimeKind, UtilisationKind
 
-KINDS: dict[str, PictureKind] = {
-    kind.name: kind
-    for kind in (
-        AgainstKind(),
-        LossTimeKind(),
-        TradeoffKind(),
-        IterationTimeKind(),
-        LossIterationKind(),
-        UtilisationKind(),
-        GanttKind(),
-        WorkersKind(),
-        DelaysKind(),
-    )
-}
+KINDS: dict[str, PictureKind] = registry(
+    "name",
+    AgainstKind(),
+    LossTimeKind(),
+    TradeoffKind(),
+    IterationTimeKind(),
+    LossIterationKind(),
+    UtilisationKind(),
+    GanttKind(),
+    WorkersKind(),
+    DelaysKind(),
+)
 
 
 def ranked() -> list[PictureKind]:
