@@ -196,12 +196,10 @@ def read_table(
     retries: Retries = "refuse",
 ) -> TableRead:
     """Read a table of measured delays as ``fit``, ``whatif`` and the delay model ``trace`` do.
+    Raises ``ConfigError``: the table cannot be used, or could mean several things; one line names
+    the argument that says which.
 
     Args: as those of ``fit``.
-
-    Raises:
-        ConfigError: the table cannot be used, or could mean several things; one line names the
-            argument that says which.
     """
     given = columns or {}, drop, unit, missing, retries, load, keep, rows, header, decimal
 
@@ -236,7 +234,8 @@ def fit(
     retries: Retries = "refuse",
     progress: ShowProgress = None,
 ) -> Fitted:
-    """Fit delay models to a table of measured delays.
+    """Fit delay models to a table of measured delays. Raises ``ConfigError``: the table cannot be
+    used; one line names the place.
 
     Args:
         table: a file as ``erasurehead fit`` reads it; an array ``(rounds, workers)`` of seconds; or
@@ -257,9 +256,6 @@ def fit(
         missing: what a missing delay means: ``refuse``, ``drop-rounds``, or ``never`` (no arrival).
         retries: what several rows of one worker and round mean: ``refuse``, ``last`` or ``sum``.
         progress: as for ``run``.
-
-    Raises:
-        ConfigError: the table cannot be used; one line names the place.
     """
     given = columns or {}, drop, unit, missing, retries, load, keep, rows, header, decimal
     text = _range_text(k_range)

@@ -48,11 +48,7 @@ class Result:
 
     @classmethod
     def of(cls, directory: Path, failed: Mapping[str, str] | None = None) -> Result:
-        """The result in a folder.
-
-        Raises:
-            ConfigError: there is none.
-        """
+        """The result in a folder. Raises ``ConfigError``: there is none."""
         if not directory.is_dir():
             raise ConfigError(f"{directory}: no such directory")
         result = cls(directory, failed or {})
@@ -154,7 +150,8 @@ Spread = Band | None
 @final
 @dataclass(frozen=True, eq=False)
 class Plots:
-    """Pictures of one result.
+    """Pictures of one result. Raises ``ConfigError``: the tables do not hold what the picture
+    needs, there is no such scheme, or one ``ax`` was given for several panels.
 
     Every method draws into ``ax`` or, without one, into a new figure of pyplot, which notebooks and
     ``plt.show()`` display. It returns the axes. A sweep has a panel for each point: then it returns
@@ -163,10 +160,6 @@ class Plots:
     ``schemes`` picks schemes by label or by name; default all. ``band`` is how the spread over
     replications is shown: ``quantiles`` (10th to 90th percentile) or ``ci`` (95 % confidence
     interval of the mean); the trade-off shows ``ci`` by default, the others ``quantiles``.
-
-    Raises:
-        ConfigError: the tables do not hold what the picture needs, there is no such scheme, or one
-            ``ax`` was given for several panels.
     """
 
     _records: Records

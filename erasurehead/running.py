@@ -45,7 +45,9 @@ def run(
     allow_large: bool = False,
     progress: ShowProgress = None,
 ) -> Result:
-    """Run every scheme of a config.
+    """Run every scheme of a config. Raises ``ConfigError``: the config is bad (one line says where,
+    and what is valid), or no cell could be computed. Where some cells of a sweep fail,
+    ``Result.failed`` has them.
 
     Args:
         config: a YAML file, or a mapping with the same keys.
@@ -59,10 +61,6 @@ def run(
         allow_large: run also what this machine seems too small for.
         progress: ``None`` for a bar in a terminal or notebook, ``False`` for none, or a function
             of (cells done, cells in all).
-
-    Raises:
-        ConfigError: the config is bad (one line says where, and what is valid), or no cell could
-            be computed. Where some cells of a sweep fail, ``Result.failed`` has them.
     """
     options = _options(jobs, data_dir, allow_large)
     return _run(_document(config, _changes(set)), output, options, progress, timeline)
@@ -79,15 +77,13 @@ def sweep(
     progress: ShowProgress = None,
 ) -> Result:
     """Run a config at every point of a grid: as ``run``, but several values make an axis of it.
+    Raises ``ConfigError``: as ``run``.
 
     Args:
         config: a YAML file, or a mapping with the same keys; its own ``sweep:`` counts too.
         set: ``{"delay.rate": [0.5, 1.0, 2.0], "seed": 3}``. A list, tuple, range or array is an
             axis of the grid; to set a value that is itself a list, put it in another list.
         output, jobs, data_dir, allow_large, progress: as for ``run``.
-
-    Raises:
-        ConfigError: as ``run``.
     """
     values = {key: _plain(value) for key, value in _changes(set).items()}
     axes = {key: value for key, value in values.items() if isinstance(value, list)}
@@ -97,11 +93,8 @@ def sweep(
 
 
 def load(directory: str | os.PathLike[str]) -> Result:
-    """What a run or sweep wrote to ``directory``; tables are read when they are asked for.
-
-    Raises:
-        ConfigError: it holds no result.
-    """
+    """What a run or sweep wrote to ``directory``; tables are read when they are asked for. Raises
+    ``ConfigError``: it holds no result."""
     return Result.of(_folder("directory", directory))
 
 

@@ -33,7 +33,11 @@ def check_scheme(
     only: Sequence[str] = tuple(CHECKS),
     **fields: Any,
 ) -> dict[str, str]:
-    """Check a scheme at one number of workers.
+    """Check a scheme at one number of workers. Returns what each check confirmed, in a few words;
+    empty where it did not apply. Raises ``Nonconforming``: an ``AssertionError`` with one line: the
+    scheme, the check, what is wrong; ``ConfigError``: a plugin cannot be used, there is no such
+    scheme or check, a field or an argument cannot have its value, or the fields do not fit the
+    workers.
 
     Args:
         scheme: a family with its fields, or the name of one that is built in, installed as a
@@ -42,14 +46,6 @@ def check_scheme(
         plugins: files and modules, as in a config.
         only: names of checks; all unless given.
         fields: of the family, where it is given by name.
-
-    Returns:
-        What each check confirmed, in a few words; empty where it did not apply.
-
-    Raises:
-        Nonconforming: an ``AssertionError`` with one line: the scheme, the check, what is wrong.
-        ConfigError: a plugin cannot be used, there is no such scheme or check, a field or an
-            argument cannot have its value, or the fields do not fit the workers.
     """
     if isinstance(scheme, str):
         classes = with_plugins(plugins)["schemes"].classes

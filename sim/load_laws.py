@@ -28,15 +28,12 @@ class LoadLaw(ABC):
 
     @abstractmethod
     def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
-        """Seconds to compute a load, from its beginning.
+        """Seconds to compute a load, from its beginning. Returns ``(stop - start, n)``.
 
         Args:
             tape: unit delays of n workers.
             loads: ``(n,)`` partitions that each worker computes.
             start, stop: rounds ``start <= t < stop``.
-
-        Returns:
-            ``(stop - start, n)``.
         """
 
     def message_times(
@@ -48,16 +45,14 @@ class LoadLaw(ABC):
         stop: int,
         shares: FloatArray | None = None,
     ) -> FloatArray:
-        """When each message is computed, from the beginning of its worker's task.
+        """When each message is computed, from the beginning of its worker's task, in
+        seconds and worker by worker: ``(stop - start, n m)``.
 
         Args:
             tape, loads, start, stop: as in ``worker_times``.
             messages: m.
             shares: ``(m,)`` share of its load that a worker has done by each message, ascending to
                 1; by the i-th of m messages i/m unless given.
-
-        Returns:
-            ``(stop - start, n m)`` seconds, worker by worker.
         """
         if messages == 1:
             return self.worker_times(tape, loads, start, stop)
@@ -75,14 +70,12 @@ class LoadLaw(ABC):
     def task_times(
         self, tape: TapeLike, loads: Loads, tasks: int, start: int, stop: int
     ) -> FloatArray:
-        """How long each of several tasks of the same load takes, with draws of its own.
+        """How long each of several tasks of the same load takes, with draws of its own. Returns
+        ``(stop - start, n tasks)`` seconds, worker by worker.
 
         Args:
             tape, loads, start, stop: as in ``worker_times``.
             tasks: how many; task i reads the streams from i * ceil(max(d)) on.
-
-        Returns:
-            ``(stop - start, n tasks)`` seconds, worker by worker.
         """
         streams = max(1, int(np.ceil(loads.max())))
         own = (_Streams(tape, task * streams) for task in range(tasks))

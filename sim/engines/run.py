@@ -254,12 +254,9 @@ class Run:
         return None
 
     def chosen(self, engine: Engine = "auto") -> Literal["batch", "event"]:
-        """The engine that follows the workers: ``auto`` is batch wherever it can.
-
-        Raises:
-            EngineRefused: ``batch`` was asked for, and the run needs the event engine; or ``law``,
-                which follows nobody.
-        """
+        """The engine that follows the workers: ``auto`` is batch wherever it can. Raises
+        ``EngineRefused``: ``batch`` was asked for, and the run needs the event engine; or ``law``,
+        which follows nobody."""
         if engine == "law":
             reason = "the law engine gives the clock alone: no timeline, no single round"
             raise EngineRefused(reason)

@@ -26,7 +26,9 @@ def simulate(
     work: bool = True,
     recorder: Recorder | None = None,
 ) -> Trace:
-    """Simulate a run.
+    """Simulate a run. Raises ``EngineRefused``: the engine that was asked for cannot simulate this;
+    ``NeverEnough``: an update can never happen, or has not by ``max_wait``; ``InvalidDelay``: a
+    tape gives a negative number or NaN; ``ValueError``: the scheme sees losses; see ``rounds``.
 
     Args:
         engine: ``auto`` takes the batch engine wherever it can, and the event engine elsewhere;
@@ -34,12 +36,6 @@ def simulate(
         heard: record which messages the master had heard.
         work: record each worker's busy and useful seconds, and who ended each round.
         recorder: collects the timeline of the first replication; needs the event engine.
-
-    Raises:
-        EngineRefused: the engine that was asked for cannot simulate this.
-        NeverEnough: an update can never happen, or has not by ``max_wait``.
-        InvalidDelay: a tape gives a negative number or NaN.
-        ValueError: the scheme sees losses; see ``rounds``.
     """
     if engine == "law" and recorder is None:
         law = round_law(run)

@@ -159,12 +159,8 @@ class ProblemConfig:
         self, partitions: int, seed: int, data_dir: Path | None = None
     ) -> tuple[Problem, FloatArray]:
         """Load the data, from ``data_dir`` where the user keeps files; return the problem and the
-        start ``(p,)``.
-
-        Raises:
-            DataNotFound: a file that users bring themselves is not there.
-            InvalidParameter: fields, data and number of partitions do not fit each other.
-        """
+        start ``(p,)``. Raises ``DataNotFound``: a file that users bring themselves is not there;
+        ``InvalidParameter``: fields, data and number of partitions do not fit each other."""
         settings = self.settings
         loss = self.losses[settings.loss]
         draws = partial(generator, seed, 2**32 - 1)

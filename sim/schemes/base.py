@@ -242,16 +242,14 @@ class RoundScheme(Scheme):
         return state
 
     def labour(self, times: FloatArray) -> tuple[FloatArray, FloatArray] | None:
-        """Busy and useful seconds of each worker in a round that ends when all is done.
+        """Busy and useful seconds of each worker in a round that ends when all is done. Returns
+        ``(..., n)`` each.
 
         ``None``: a worker is busy until its own last message. For a scheme whose workers do each
         other's tasks; its plan never changes.
 
         Args:
             times: ``(..., n tasks)`` seconds of a worker's tasks, as ``Round.patience`` gets them.
-
-        Returns:
-            ``(..., n)`` each.
         """
         return None
 
@@ -404,11 +402,8 @@ class SchemeFamily(ABC):
 
     @abstractmethod
     def build(self, workers: int) -> Scheme:
-        """Return the scheme for ``workers`` workers.
-
-        Raises:
-            InvalidParameter: the family's fields cannot work with this number of workers.
-        """
+        """Return the scheme for ``workers`` workers. Raises ``InvalidParameter``: the family's
+        fields cannot work with this number of workers."""
 
 
 # What a scheme may know of the workers' times before a run, where its plan depends on them.
@@ -446,8 +441,5 @@ class ForesightedFamily(SchemeFamily):
 
     @abstractmethod
     def build_for(self, workers: int, foresight: Foresight) -> Scheme:
-        """Return the scheme for ``workers`` workers whose times are known.
-
-        Raises:
-            InvalidParameter: the family's fields cannot work with these workers.
-        """
+        """Return the scheme for ``workers`` workers whose times are known. Raises
+        ``InvalidParameter``: the family's fields cannot work with these workers."""

@@ -71,11 +71,8 @@ class StoppingRule(ABC):
     __pydantic_config__ = STRICT
 
     def on(self, code: Assignment) -> StoppingRule:
-        """This rule, adapted to a code that the config asks it of (``sim.schemes.stop``).
-
-        Raises:
-            InvalidParameter: it can never be satisfied by the code's messages.
-        """
+        """This rule, adapted to a code that the config asks it of (``sim.schemes.stop``). Raises
+        ``InvalidParameter``: it can never be satisfied by the code's messages."""
         return self
 
     @abstractmethod

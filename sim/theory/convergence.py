@@ -50,12 +50,10 @@ class LeastSquaresSpectrum:
 def least_squares_spectrum(
     features: FloatArray, targets: FloatArray, l2: float = 0.0
 ) -> LeastSquaresSpectrum:
-    """The spectrum of a least-squares problem with dense data ``(N, p)`` and ``(N,)``.
+    """The spectrum of a least-squares problem with dense data ``(N, p)`` and ``(N,)``. Raises
+    ``InvalidParameter``: shapes that do not fit, data that are all 0, or a negative ``l2``.
 
     Cost: one singular value decomposition of the data.
-
-    Raises:
-        InvalidParameter: shapes that do not fit, data that are all 0, or a negative ``l2``.
     """
     require_non_negative("l2", l2)
     if features.ndim != 2 or targets.shape != features.shape[:1]:
@@ -76,10 +74,7 @@ def least_squares_spectrum(
 
 def gradient_descent_rate(smoothness: float, pl_constant: float, step: float) -> float:
     """Factor on f - f* per step of full gradient descent: 1 - step * mu, for step <= 1 / beta.
-
-    Raises:
-        InvalidParameter: the step is too long, or not 0 < mu <= beta.
-    """
+    Raises ``InvalidParameter``: the step is too long, or not 0 < mu <= beta."""
     _check_curvature(smoothness, pl_constant)
     _check_step(step, 1.0 / smoothness)
     return 1.0 - step * pl_constant
@@ -87,7 +82,9 @@ def gradient_descent_rate(smoothness: float, pl_constant: float, step: float) ->
 
 @dataclass(frozen=True)
 class ErasureBound:
-    """The bound above, for one problem, one scheme and one constant step.
+    """The bound above, for one problem, one scheme and one constant step. Raises
+    ``InvalidParameter``: the step is too long, l2 > 0 with a biased decoder, not 0 < mu <= beta, or
+    a negative spread, gap or l2.
 
     The L2 term's gradient is exact at the master while the data's is erased, so with l2 > 0 the
     decoded step points along the gradient of f only when it is unbiased, scale * p = 1; then the
@@ -102,10 +99,6 @@ class ErasureBound:
             group's part of the gradient of the mean data loss (row gradients summed, over N).
         gap: f(x_0) - f*.
         l2: the regularisation.
-
-    Raises:
-        InvalidParameter: the step is too long, l2 > 0 with a biased decoder, not 0 < mu <= beta, or
-            a negative spread, gap or l2.
     """
 
     smoothness: float
@@ -160,13 +153,11 @@ class ErasureBound:
 
 
 def expected_total_time(iterations: float, iteration_time: float) -> float:
-    """E[seconds of a run] = E[number of rounds] * E[seconds of a round] (Wald's identity).
+    """E[seconds of a run] = E[number of rounds] * E[seconds of a round] (Wald's identity). Raises
+    ``InvalidParameter``: a number that is negative or NaN.
 
     Needs rounds that are independent and identically distributed, and a number of rounds that
     does not look ahead: a fixed number, or the first round at which the loss meets a target.
-
-    Raises:
-        InvalidParameter: a number that is negative or NaN.
     """
     require_non_negative("iterations", iterations)
     if not iteration_time >= 0:

@@ -29,16 +29,14 @@ from ..types import FloatArray
 
 @dataclass(frozen=True)
 class GroupErasure:
-    """One message per group heard, times ``scale``, after r random arrivals of n.
+    """One message per group heard, times ``scale``, after r random arrivals of n. Raises
+    ``InvalidParameter``: the fields do not fit each other.
 
     Attributes:
         workers: n.
         size: d, workers (and partitions) in a group; d divides n.
         arrivals: r, 1 to n.
         scale: factor on the decoded sum, > 0.
-
-    Raises:
-        InvalidParameter: the fields do not fit each other.
     """
 
     workers: int
@@ -113,12 +111,10 @@ def _square(groups: FloatArray) -> float:
 
 def one_step_error(workers: int, partitions: int, load: int, arrivals: int) -> float:
     """E||w - 1||^2 of any 0/1 code with equal row sums d and equal column sums, one-step decoded.
+    Raises ``InvalidParameter``: an impossible argument; equal column sums need k to divide n d.
 
     One-step: the sum of what arrived, times k / (r d). k (k - d) (n - r) / (r d (n - 1))
     for every such code.
-
-    Raises:
-        InvalidParameter: an impossible argument; equal column sums need k to divide n d.
     """
     n, k, d, r = workers, partitions, load, arrivals
     require_count("workers", n)
@@ -132,12 +128,10 @@ def one_step_error(workers: int, partitions: int, load: int, arrivals: int) -> f
 
 
 def bernoulli_error(partitions: int, load: float, arrivals: int) -> float:
-    """E||w - 1||^2 of a code with independent Bernoulli(d/k) entries, one-step decoded.
+    """E||w - 1||^2 of a code with independent Bernoulli(d/k) entries, one-step decoded. Raises
+    ``InvalidParameter``: an impossible argument; the load may be a fraction, up to k.
 
     k (k - d) / (r d), the mean over codes and arrivals.
-
-    Raises:
-        InvalidParameter: an impossible argument; the load may be a fraction, up to k.
     """
     require_count("partitions", partitions)
     require_count("arrivals", arrivals)
@@ -151,15 +145,13 @@ def stochastic_block_error(
     workers: int, load: float, community: int, inside: float, arrivals: int
 ) -> float:
     """E||w - 1||^2 of a stochastic block code, one-step decoded: the mean over codes and arrivals.
+    Raises ``InvalidParameter``: an impossible argument.
 
     With c = k / (r d), h = r b / k, v = r (b/k) (1 - b/k) (k - r) / (k - 1) the variance of the
     arrivals from a community of b, and p, q the probabilities inside and outside it:
     k c^2 (h p (1 - p) + (r - h) q (1 - q) + (p - q)^2 v). The mean weight is 1.
 
     Source: Charles, Papailiopoulos (arXiv 1805.10378); the closed form is our derivation.
-
-    Raises:
-        InvalidParameter: an impossible argument.
     """
     k, r, b, p = workers, arrivals, community, inside
     require_group(b, k)
@@ -175,11 +167,9 @@ def stochastic_block_error(
 
 def design_error(workers: int, load: int, arrivals: int) -> float:
     """||w - 1||^2 of a symmetric block design after any r arrivals, with the best common weight.
+    Raises ``InvalidParameter``: an impossible argument.
 
     v - d^2 r / (d + lambda (r - 1)), lambda = d (d - 1) / (v - 1): Kadhe et al.
-
-    Raises:
-        InvalidParameter: an impossible argument.
     """
     require_count("arrivals", arrivals, workers=workers)
     require_count("load", load, workers=workers)
@@ -188,7 +178,8 @@ def design_error(workers: int, load: int, arrivals: int) -> float:
 
 
 def expander_bound(workers: int, load: int, second: float, arrivals: int) -> float:
-    """The most that ||w - 1||^2 can be after any r arrivals of a regular graph's code.
+    """The most that ||w - 1||^2 can be after any r arrivals of a regular graph's code. Raises
+    ``InvalidParameter``: an impossible argument.
 
     (lambda / d)^2 n s / (n - s) with s = n - r, for the weight n / (r d) of each arrival: Raviv et
     al. (arXiv 1707.03858).
@@ -198,9 +189,6 @@ def expander_bound(workers: int, load: int, second: float, arrivals: int) -> flo
         load: d.
         second: lambda, the second largest size of an eigenvalue.
         arrivals: r.
-
-    Raises:
-        InvalidParameter: an impossible argument.
     """
     require_count("arrivals", arrivals, workers=workers)
     require_count("load", load, workers=workers)
@@ -273,12 +261,10 @@ def expected_decoding_error(scheme: Scheme) -> float | None:
 
 def common_weight_error(code: Assignment, arrivals: int, weight: float) -> float:
     """E||w - 1||^2 of one code over random sets of r of its n messages, all with one weight c.
+    Raises ``InvalidParameter``: more arrivals than messages.
 
     With b_j the rows of B: k - 2 c (r/n) sum_ji B_ji + c^2 (r/n) (q + (r - 1)/(n - 1) (p - q)),
     q = sum_j ||b_j||^2 and p = ||sum_j b_j||^2. Our derivation.
-
-    Raises:
-        InvalidParameter: more arrivals than messages.
     """
     b, r = code.encoding, arrivals
     n, k = b.shape

@@ -138,11 +138,8 @@ class IterationTimeLaw:
         return np.asarray(1.0 - self.sf(seconds))
 
     def quantile(self, probability: ArrayLike) -> FloatArray:
-        """The smallest t with ``cdf(t) >= probability``, elementwise.
-
-        Raises:
-            InvalidParameter: a probability that is not in [0, 1].
-        """
+        """The smallest t with ``cdf(t) >= probability``, elementwise. Raises ``InvalidParameter``:
+        a probability that is not in [0, 1]."""
         q = np.asarray(probability, dtype=np.float64)
         if not np.all((q >= 0.0) & (q <= 1.0)):
             raise InvalidParameter("probability", probability, "must be between 0 and 1")
@@ -256,13 +253,8 @@ def iteration_time_law(
     rule: StoppingRule, workers: int, worker: WorkerTime
 ) -> IterationTimeLaw | NoFormula:
     """The law of a round's duration for a stopping rule, n workers and one law of their times.
-
-    Returns:
-        ``NoFormula`` with the reason when the rule has no closed form.
-
-    Raises:
-        InvalidParameter: the rule does not fit the number of workers.
-    """
+    Returns ``NoFormula`` with the reason when the rule has no closed form. Raises
+    ``InvalidParameter``: the rule does not fit the number of workers."""
     require_count("workers", workers)
     asked = demand(rule, workers)
     return asked if isinstance(asked, NoFormula) else IterationTimeLaw(asked, worker)
@@ -271,15 +263,13 @@ def iteration_time_law(
 def scheme_iteration_time(
     scheme: Scheme, delay: DelayLaw, law: LoadLaw
 ) -> IterationTimeLaw | NoFormula:
-    """``iteration_time_law`` of a scheme, given the unit delay and the load law.
+    """``iteration_time_law`` of a scheme, given the unit delay and the load law. Returns
+    ``NoFormula`` when the plan changes, when a worker gives up by itself or sends several messages,
+    when loads differ, or when the worker's time or the rule has no closed form.
 
     For ``drop_compute`` it is known only if the micro-batch under way is dropped: a round then
     takes the last worker's time, or tau if that is shorter. Of local steps it is the law of an
     iteration, the H-th part of a round.
-
-    Returns:
-        ``NoFormula`` when the plan changes, when a worker gives up by itself or sends several
-        messages, when loads differ, or when the worker's time or the rule has no closed form.
     """
     if isinstance(scheme, TimeLimited):
         if not (scheme.sharp or scheme.exact):

@@ -158,6 +158,7 @@ def spectral_bound(
     weight: float | None = None,
 ) -> float:
     """The most that ||w - 1||^2 can be after any m arrivals, for equal row sums and column sums.
+    Raises ``InvalidParameter``: an impossible argument.
 
     A common weight c for the arrivals splits into its mean over all n workers and a rest z with sum
     0 and ||z||^2 = c^2 m s / n. The mean decodes x = c m d / k times the gradient, and B^T z is
@@ -176,9 +177,6 @@ def spectral_bound(
         second: lambda, the largest singular value of B but that of the all-ones vector.
         arrivals: m; with none the error is k.
         weight: c; ``None`` for the best one.
-
-    Raises:
-        InvalidParameter: an impossible argument.
     """
     n, k, m = workers, partitions, arrivals
     require_count("workers", n)
@@ -279,11 +277,8 @@ def _weights(decoder: Decoder) -> tuple[float, ...] | NoFormula | None:
 
 
 def singular_values(b: sparse.csr_array) -> FloatArray:
-    """Singular values of B, the largest first; of a large one the first two alone.
-
-    Raises:
-        InvalidParameter: B has fewer than two rows or columns.
-    """
+    """Singular values of B, the largest first; of a large one the first two alone. Raises
+    ``InvalidParameter``: B has fewer than two rows or columns."""
     if min(b.shape) < 2:
         raise InvalidParameter("encoding", b.shape, "must have at least two rows and columns")
     if max(b.shape) <= DENSE:

@@ -50,11 +50,8 @@ class DatasetFamily(ABC):
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         """Return the arrays. A family that has data for only the other task ignores it, and the
         caller refuses the pair; one that draws its data does so from ``rng``, a function of the
-        run's seed alone; the user's files are in ``data_dir``.
-
-        Raises:
-            DataNotFound: a file that users bring themselves is not there.
-            InvalidParameter: a file or a field cannot be used.
+        run's seed alone; the user's files are in ``data_dir``. Raises ``DataNotFound``: a file that
+        users bring themselves is not there; ``InvalidParameter``: a file or a field cannot be used.
         """
 
 
