@@ -106,13 +106,10 @@ A field that holds a model is of type ``Part``.
 
 
 class DelayModel(ABC):
-    """A law for unit delays; abstract. Times are seconds.
-
-    ``cdf``, ``sf``, ``ppf`` and ``mean`` describe one cell of the table, at a worker and a round
-    picked at random, in closed form. They return ``None``, the default, where there is no closed
-    form, so that the theory can say it does not apply. Cells are independent of each other only
-    where ``independent`` says so.
-    """
+    """A law for unit delays; abstract. Times are seconds. ``cdf``, ``sf``, ``ppf`` and ``mean``
+    describe one cell of the table, at a worker and a round picked at random, in closed form. They
+    return ``None``, the default, where there is no closed form, so that the theory can say it does
+    not apply. Cells are independent of each other only where ``independent`` says so."""
 
     row_cost: ClassVar[float] = 0.0
     """Seconds of computing that a row takes beside its draws; for estimates."""

@@ -29,12 +29,10 @@ Law: TypeAlias = "tuple[Sequence[float], Sequence[DelayModel]]"  # weights of an
 
 
 class Mixed(DelayModel):
-    """A model in which the law of one cell is a mixture of laws; abstract.
-
-    Nothing is said of how cells depend on each other, so models with a memory can use this, too.
-    ``cdf``, ``sf``, ``ppf`` and ``mean`` follow from the parts; they are ``None`` where a part's
-    are, and where there is no ``mixed``. Cost: ``ppf`` finds roots, about ten times ``cdf``.
-    """
+    """A model in which the law of one cell is a mixture of laws; abstract. Nothing is said of how
+    cells depend on each other, so models with a memory can use this, too. ``cdf``, ``sf``, ``ppf``
+    and ``mean`` follow from the parts; they are ``None`` where a part's are, and where there is no
+    ``mixed``. Cost: ``ppf`` finds roots, about ten times ``cdf``."""
 
     @property
     @abstractmethod
@@ -221,13 +219,11 @@ class Markov(Mixed):
     def evolve(
         self, state: BoolArray, shared: Generator, rounds: int, workers: int
     ) -> tuple[BoolArray, BoolArray]:
-        """Who is slow in each round: ``(rounds, workers) bool``, and in the round after them.
-
-        One uniform draw u decides a worker's next step: below both probabilities it becomes slow,
-        above both it becomes fast, and in between it keeps its state (persistence > 0) or flips it
-        (< 0). So a state is that of the last round with a decision, flipped once for each flip
-        drawn since.
-        """
+        """Who is slow in each round: ``(rounds, workers) bool``, and in the round after them. One
+        uniform draw u decides a worker's next step: below both probabilities it becomes slow, above
+        both it becomes fast, and in between it keeps its state (persistence > 0) or flips it (< 0).
+        So a state is that of the last round with a decision, flipped once for each flip drawn
+        since."""
         u = shared.random((rounds, workers))
         slow = np.concatenate([state[None], u < min(self.slow_to_slow, self.fast_to_slow)])
         decided = slow[1:] | (u >= max(self.slow_to_slow, self.fast_to_slow))

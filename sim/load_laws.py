@@ -1,8 +1,6 @@
-"""How a worker's time in a round grows with its load d, from its unit delays X.
-
-A worker's time is one float per round, computed here and nowhere else, so that both engines read
-the same bits. All times are seconds.
-"""
+"""How a worker's time in a round grows with its load d, from its unit delays X. A worker's time is
+one float per round, computed here and nowhere else, so that both engines read the same bits. All
+times are seconds."""
 
 from __future__ import annotations
 

@@ -1,11 +1,7 @@
-"""Metrics: the numbers that sum up a run, one value per replication.
-
-Each metric stands here once, with its name, title and unit. The summary, the terminal's table, the
-paired comparison, trade-off pictures and ``docs/results.md`` all read ``METRICS``.
-
-To add a metric: one entry in ``METRICS``. If it needs a column that no table has yet, add that in
-``experiments/run/compute.py``.
-"""
+"""Metrics: the numbers that sum up a run, one value per replication. Each metric stands here once,
+with its name, title and unit. The summary, the terminal's table, the paired comparison, trade-off
+pictures and ``docs/results.md`` all read ``METRICS``. To add a metric: one entry in ``METRICS``. If
+it needs a column that no table has yet, add that in ``experiments/run/compute.py``."""
 
 from __future__ import annotations
 

@@ -1,12 +1,8 @@
-"""How the model moves along a gradient: pure ``init`` and ``step``, the state explicit.
-
-Every update is linear in the models and in the gradient, and acts on each entry of the model by
-itself. So one call serves all replications, as the columns of ``(p, R)`` arrays, and the learner
-knows the margins at the gradient's point from margins it has already.
-
-Iterations t are counted from 1. The learning rate of iteration t is
-``learning_rate * decay**t``.
-"""
+"""How the model moves along a gradient: pure ``init`` and ``step``, the state explicit. Every
+update is linear in the models and in the gradient, and acts on each entry of the model by itself.
+So one call serves all replications, as the columns of ``(p, R)`` arrays, and the learner knows the
+margins at the gradient's point from margins it has already. Iterations t are counted from 1. The
+learning rate of iteration t is ``learning_rate * decay**t``."""
 
 from __future__ import annotations
 

@@ -1,9 +1,7 @@
-"""Reads tables that users bring, CSV and Parquet, in bounded time and memory.
-
-What a file says of its size is looked at before it is read: the metadata of Parquet, and in one
-pass the text of a CSV. Importing pandas and pyarrow takes 0.3 s, so this module is imported where
-a table is read. Of ours it imports only ``sim.files``, and ``delay_models`` may import it, too.
-"""
+"""Reads tables that users bring, CSV and Parquet, in bounded time and memory. What a file says of
+its size is looked at before it is read: the metadata of Parquet, and in one pass the text of a CSV.
+Importing pandas and pyarrow takes 0.3 s, so this module is imported where a table is read. Of ours
+it imports only ``sim.files``, and ``delay_models`` may import it, too."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""The shapes that travel between the parts of the simulator.
-
-Letters in shapes, everywhere: R replications, T iterations, U updates, n workers, m messages per
-worker, k partitions, K gradients in an update, N training rows, p features.
-"""
+"""The shapes that travel between the parts of the simulator. Letters in shapes, everywhere: R
+replications, T iterations, U updates, n workers, m messages per worker, k partitions, K gradients
+in an update, N training rows, p features."""
 
 from __future__ import annotations
 

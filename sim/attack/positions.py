@@ -1,9 +1,7 @@
-"""A set of stragglers, and what one change of it would do to the error.
-
-``CommonWeights`` and ``LeastSquares`` foresee thousands of changes at the cost of a few decodings,
-up to rounding, and only roughly for a complex code, whose imaginary part the master drops. A search
-goes by what they foresee; what it reports, it has decoded.
-"""
+"""A set of stragglers, and what one change of it would do to the error. ``CommonWeights`` and
+``LeastSquares`` foresee thousands of changes at the cost of a few decodings, up to rounding, and
+only roughly for a complex code, whose imaginary part the master drops. A search goes by what they
+foresee; what it reports, it has decoded."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
 """Schemes without a barrier: which messages are accepted, when the model is updated, who restarts.
-
-``Decisions`` is the master's mind as one state machine, and ``Trajectory`` what is kept of it.
-"""
+``Decisions`` is the master's mind as one state machine, and ``Trajectory`` what is kept of it."""
 
 from __future__ import annotations
 

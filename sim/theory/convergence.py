@@ -30,31 +30,21 @@ ROUNDING = 1e-12  # relative slack on the largest step, for a step computed from
 
 @dataclass(frozen=True)
 class LeastSquaresSpectrum:
-    """The constants of f(x) = mean (y - X x)^2 + l2 ||x||^2 that the bound needs.
+    """The constants of f(x) = mean (y - X x)^2 + l2 ||x||^2 that the bound needs."""
 
-    Attributes:
-        smoothness: beta, the largest eigenvalue of the Hessian 2 X'X / N + 2 l2.
-        pl_constant: mu, its smallest eigenvalue that is not 0.
-        minimum: f*.
-        minimiser: x*, ``(p,)``, the shortest one.
-        l2: the regularisation.
-    """
-
-    smoothness: float
-    pl_constant: float
-    minimum: float
-    minimiser: FloatArray
-    l2: float
+    smoothness: float  # beta, the largest eigenvalue of the Hessian 2 X'X / N + 2 l2
+    pl_constant: float  # mu, its smallest eigenvalue that is not 0
+    minimum: float  # f*
+    minimiser: FloatArray  # x*, ``(p,)``, the shortest one
+    l2: float  # the regularisation
 
 
 def least_squares_spectrum(
     features: FloatArray, targets: FloatArray, l2: float = 0.0
 ) -> LeastSquaresSpectrum:
     """The spectrum of a least-squares problem with dense data ``(N, p)`` and ``(N,)``. Raises
-    ``InvalidParameter``: shapes that do not fit, data that are all 0, or a negative ``l2``.
-
-    Cost: one singular value decomposition of the data.
-    """
+    ``InvalidParameter``: shapes that do not fit, data that are all 0, or a negative ``l2``. Cost:
+    one singular value decomposition of the data."""
     require_non_negative("l2", l2)
     if features.ndim != 2 or targets.shape != features.shape[:1]:
         valid = f"must be (N,) for features (N, p) of shape {features.shape}"
@@ -88,26 +78,17 @@ class ErasureBound:
 
     The L2 term's gradient is exact at the master while the data's is erased, so with l2 > 0 the
     decoded step points along the gradient of f only when it is unbiased, scale * p = 1; then the
-    bound holds as it stands with beta, mu and f* of the whole objective.
+    bound holds as it stands with beta, mu and f* of the whole objective."""
 
-    Attributes:
-        smoothness: beta.
-        pl_constant: mu.
-        erasure: the scheme's groups, arrivals and scale.
-        step: eta, on the gradient of the mean over rows.
-        spread: V, the largest sum over groups of ||grad f_b||^2 on the path, where grad f_b is the
-            group's part of the gradient of the mean data loss (row gradients summed, over N).
-        gap: f(x_0) - f*.
-        l2: the regularisation.
-    """
-
-    smoothness: float
-    pl_constant: float
-    erasure: GroupErasure
-    step: float
+    smoothness: float  # beta
+    pl_constant: float  # mu
+    erasure: GroupErasure  # the scheme's groups, arrivals and scale
+    step: float  # eta, on the gradient of the mean over rows
+    # V, the largest sum over groups of ||grad f_b||^2 on the path, where grad f_b is the group's
+    # part of the gradient of the mean data loss (row gradients summed, over N).
     spread: float
-    gap: float
-    l2: float = 0.0
+    gap: float  # f(x_0) - f*
+    l2: float = 0.0  # the regularisation
 
     def __post_init__(self) -> None:
         _check_curvature(self.smoothness, self.pl_constant)
@@ -154,11 +135,9 @@ class ErasureBound:
 
 def expected_total_time(iterations: float, iteration_time: float) -> float:
     """E[seconds of a run] = E[number of rounds] * E[seconds of a round] (Wald's identity). Raises
-    ``InvalidParameter``: a number that is negative or NaN.
-
-    Needs rounds that are independent and identically distributed, and a number of rounds that
-    does not look ahead: a fixed number, or the first round at which the loss meets a target.
-    """
+    ``InvalidParameter``: a number that is negative or NaN. Needs rounds that are independent and
+    identically distributed, and a number of rounds that does not look ahead: a fixed number, or the
+    first round at which the loss meets a target."""
     require_non_negative("iterations", iterations)
     if not iteration_time >= 0:
         raise InvalidParameter("iteration_time", iteration_time, "must be a number >= 0")

@@ -30,19 +30,12 @@ from ..types import FloatArray
 @dataclass(frozen=True)
 class GroupErasure:
     """One message per group heard, times ``scale``, after r random arrivals of n. Raises
-    ``InvalidParameter``: the fields do not fit each other.
+    ``InvalidParameter``: the fields do not fit each other."""
 
-    Attributes:
-        workers: n.
-        size: d, workers (and partitions) in a group; d divides n.
-        arrivals: r, 1 to n.
-        scale: factor on the decoded sum, > 0.
-    """
-
-    workers: int
-    size: int
-    arrivals: int
-    scale: float = 1.0
+    workers: int  # n
+    size: int  # d, workers (and partitions) in a group; d divides n
+    arrivals: int  # r, 1 to n
+    scale: float = 1.0  # factor on the decoded sum, > 0
 
     def __post_init__(self) -> None:
         require_group(self.size, self.workers)
@@ -110,12 +103,9 @@ def _square(groups: FloatArray) -> float:
 
 
 def one_step_error(workers: int, partitions: int, load: int, arrivals: int) -> float:
-    """E||w - 1||^2 of any 0/1 code with equal row sums d and equal column sums, one-step decoded.
-    Raises ``InvalidParameter``: an impossible argument; equal column sums need k to divide n d.
-
-    One-step: the sum of what arrived, times k / (r d). k (k - d) (n - r) / (r d (n - 1))
-    for every such code.
-    """
+    """E||w - 1||^2 of any 0/1 code with equal row sums d and equal column sums, one-step decoded
+    (the sum of what arrived, times k / (r d)): k (k - d) (n - r) / (r d (n - 1)). Raises
+    ``InvalidParameter``: an impossible argument; equal column sums need k to divide n d."""
     n, k, d, r = workers, partitions, load, arrivals
     require_count("workers", n)
     require_count("partitions", k)
@@ -128,11 +118,9 @@ def one_step_error(workers: int, partitions: int, load: int, arrivals: int) -> f
 
 
 def bernoulli_error(partitions: int, load: float, arrivals: int) -> float:
-    """E||w - 1||^2 of a code with independent Bernoulli(d/k) entries, one-step decoded. Raises
-    ``InvalidParameter``: an impossible argument; the load may be a fraction, up to k.
-
-    k (k - d) / (r d), the mean over codes and arrivals.
-    """
+    """E||w - 1||^2 of a code with independent Bernoulli(d/k) entries, one-step decoded: k (k -
+    d) / (r d), the mean over codes and arrivals. Raises ``InvalidParameter``: an impossible
+    argument; the load may be a fraction, up to k."""
     require_count("partitions", partitions)
     require_count("arrivals", arrivals)
     require_positive("load", load)
@@ -166,11 +154,9 @@ def stochastic_block_error(
 
 
 def design_error(workers: int, load: int, arrivals: int) -> float:
-    """||w - 1||^2 of a symmetric block design after any r arrivals, with the best common weight.
-    Raises ``InvalidParameter``: an impossible argument.
-
-    v - d^2 r / (d + lambda (r - 1)), lambda = d (d - 1) / (v - 1): Kadhe et al.
-    """
+    """||w - 1||^2 of a symmetric block design after any r arrivals, with the best common weight:
+    v - d^2 r / (d + lambda (r - 1)), lambda = d (d - 1) / (v - 1), by Kadhe et al. Raises
+    ``InvalidParameter``: an impossible argument."""
     require_count("arrivals", arrivals, workers=workers)
     require_count("load", load, workers=workers)
     shared = load * (load - 1) / (workers - 1) if workers > 1 else 0.0
@@ -178,18 +164,10 @@ def design_error(workers: int, load: int, arrivals: int) -> float:
 
 
 def expander_bound(workers: int, load: int, second: float, arrivals: int) -> float:
-    """The most that ||w - 1||^2 can be after any r arrivals of a regular graph's code. Raises
-    ``InvalidParameter``: an impossible argument.
-
-    (lambda / d)^2 n s / (n - s) with s = n - r, for the weight n / (r d) of each arrival: Raviv et
-    al. (arXiv 1707.03858).
-
-    Args:
-        workers: n.
-        load: d.
-        second: lambda, the second largest size of an eigenvalue.
-        arrivals: r.
-    """
+    """The most that ||w - 1||^2 can be after any r arrivals of a regular graph's code, by Raviv et
+    al. (arXiv 1707.03858): (lambda / d)^2 n s / (n - s) with s = n - r, for the weight n / (r d) of
+    each arrival, and lambda = ``second`` the second largest size of an eigenvalue. Raises
+    ``InvalidParameter``: an impossible argument."""
     require_count("arrivals", arrivals, workers=workers)
     require_count("load", load, workers=workers)
     require_non_negative("second", second)
@@ -197,17 +175,10 @@ def expander_bound(workers: int, load: int, second: float, arrivals: int) -> flo
 
 
 def quorum_error(workers: int, wait_for: int, heard: float, rescale: bool = True) -> float:
-    """E||w - 1||^2 where ``wait_for`` arrive, and each of the others with one probability.
-
-    E[n (n - m) / m], or E[n - m] without ``rescale``, with m - K binomial. That is a quorum with
-    grace g, for exponential times with p = 1 - exp(-rate g); by inspection.
-
-    Args:
-        workers: n.
-        wait_for: K.
-        heard: p, the chance that a worker beyond the first K arrives.
-        rescale: multiply the sum of m arrivals by n / m.
-    """
+    """E||w - 1||^2 where ``wait_for`` arrive, and each of the others with the
+    chance p = ``heard``: E[n (n - m) / m], or E[n - m] if the sum of m arrivals is not multiplied
+    by n / m (``rescale``), with m - K binomial. That is a quorum with grace g, for exponential
+    times with p = 1 - exp(-rate g); by inspection."""
     require_count("workers", workers)
     require_count("wait_for", wait_for, workers=workers)
     if not 0.0 <= heard <= 1.0:
@@ -261,11 +232,9 @@ def expected_decoding_error(scheme: Scheme) -> float | None:
 
 def common_weight_error(code: Assignment, arrivals: int, weight: float) -> float:
     """E||w - 1||^2 of one code over random sets of r of its n messages, all with one weight c.
-    Raises ``InvalidParameter``: more arrivals than messages.
-
     With b_j the rows of B: k - 2 c (r/n) sum_ji B_ji + c^2 (r/n) (q + (r - 1)/(n - 1) (p - q)),
-    q = sum_j ||b_j||^2 and p = ||sum_j b_j||^2. Our derivation.
-    """
+    q = sum_j ||b_j||^2 and p = ||sum_j b_j||^2. Our derivation. Raises ``InvalidParameter``: more
+    arrivals than messages."""
     b, r = code.encoding, arrivals
     n, k = b.shape
     require_count("arrivals", r, workers=n)

@@ -1,10 +1,7 @@
-"""The law of a round's duration under the straggler policy ``cancel``.
-
-Sources: order statistics for the first k arrivals; cover of groups, Tandon et al., Gradient Coding
-(arXiv 1612.03301); the rule that stops at r arrivals or at cover is our derivation.
-
-Not modelled: unequal loads, workers that remember the past, policies other than ``cancel``.
-"""
+"""The law of a round's duration under the straggler policy ``cancel``. Sources: order statistics
+for the first k arrivals; cover of groups, Tandon et al., Gradient Coding (arXiv 1612.03301); the
+rule that stops at r arrivals or at cover is our derivation. Not modelled: unequal loads, workers
+that remember the past, policies other than ``cancel``."""
 
 from __future__ import annotations
 

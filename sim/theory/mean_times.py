@@ -1,7 +1,5 @@
 """Mean iteration times in elementary terms: exponential delays, and schemes without a barrier.
-
-Every function raises ``InvalidParameter`` for an impossible argument.
-"""
+Every function raises ``InvalidParameter`` for an impossible argument."""
 
 from __future__ import annotations
 
@@ -166,27 +164,18 @@ def mean_ssp(ahead: int, rate: float) -> float:
 
 
 def asynchronous_weights(mean_times: ArrayLike) -> FloatArray:
-    """What each worker's own data weigh in plain asynchronous descent, ``(n,)``; fair is 1.
-
-    Worker j delivers 1 / tau_j gradients a second: its weight is (1 / tau_j) / mean(1 / tau). So
-    descent ends at the optimum of losses that are weighed like this; ``rescale`` makes them equal.
-    Elementary renewal theorem.
-
-    Args:
-        mean_times: tau, ``(n,)`` mean seconds of each worker's gradient.
-    """
+    """What each worker's own data weigh in plain asynchronous descent, ``(n,)``; fair is 1. With
+    ``mean_times`` tau, ``(n,)`` seconds, worker j delivers 1 / tau_j gradients a second: its weight
+    is (1 / tau_j) / mean(1 / tau). So descent ends at the optimum of losses that are weighed like
+    this; ``rescale`` makes them equal. Elementary renewal theorem."""
     rates = _rates(mean_times)
     return np.asarray(rates / rates.mean())
 
 
 def least_seconds(mean_times: ArrayLike) -> float:
-    """Seconds per n gradients below which no method comes with these workers: n / sum_j 1 / tau_j.
-
-    Nobody ever waits there, and every gradient counts. Elementary renewal theorem.
-
-    Args:
-        mean_times: tau, ``(n,)`` mean seconds of each worker's gradient.
-    """
+    """Seconds per n gradients below which no method comes with these workers: n / sum_j 1 / tau_j,
+    ``mean_times`` tau being ``(n,)`` mean seconds of each worker's gradient. Nobody ever waits
+    there, and every gradient counts. Elementary renewal theorem."""
     rates = _rates(mean_times)
     return float(rates.size / rates.sum())
 

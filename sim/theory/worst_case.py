@@ -39,17 +39,11 @@ DENSE = 2000  # workers, or partitions, up to which all singular values are comp
 
 @dataclass(frozen=True)
 class Bound:
-    """The most that ||w - 1||^2 can be.
-
-    Attributes:
-        value: the bound.
-        attained: whether some set of stragglers reaches it.
-        source: what kind of bound it is.
-    """
+    """The most that ||w - 1||^2 can be."""
 
     value: float
-    attained: bool
-    source: str
+    attained: bool  # whether some set of stragglers reaches it
+    source: str  # what kind of bound it is
 
 
 class WorstCase(ABC):
@@ -63,11 +57,7 @@ class WorstCase(ABC):
 @final
 @dataclass(frozen=True)
 class Tolerant(WorstCase):
-    """A code that is exact with at most so many stragglers.
-
-    Args:
-        tolerated: stragglers.
-    """
+    """A code that is exact with at most so many stragglers."""
 
     tolerated: int
 
@@ -79,24 +69,17 @@ class Tolerant(WorstCase):
 @final
 @dataclass(frozen=True)
 class GroupsLost(WorstCase):
-    """Groups of d workers hold the same d partitions; one whose members all straggle is lost.
-
-    The same holds for d classes of n / d workers, of which the master takes the most complete one:
-    s stragglers leave floor(s / d) workers, with d partitions each, missing in every class.
+    """Groups of d workers hold the same d partitions; one whose members all straggle is lost. The
+    same holds for d classes of n / d workers, of which the master takes the most complete one: s
+    stragglers leave floor(s / d) workers, with d partitions each, missing in every class.
 
     The worst s stragglers are floor(s / d) whole groups. With l partitions lost the error is
     l + (n - l) (c - 1)^2, where each group that was heard has the weight c. It is linear in l: for
-    c > 2 the fewest lost groups are the worst.
+    c > 2 the fewest lost groups are the worst."""
 
-    Args:
-        workers: n.
-        size: d.
-        scale: c; ``None``: n / (n - l), or n / (n - s) where groups are single workers.
-    """
-
-    workers: int
-    size: int
-    scale: float | None = 1.0
+    workers: int  # n
+    size: int  # d
+    scale: float | None = 1.0  # c; ``None``: n / (n - l), or n / (n - s) for single workers
 
     def __post_init__(self) -> None:
         require_group(self.size, self.workers)
@@ -120,24 +103,17 @@ class GroupsLost(WorstCase):
 @final
 @dataclass(frozen=True)
 class Spectral(WorstCase):
-    """B has equal row sums d and equal column sums n d / k: see ``spectral_bound``.
+    """B has equal row sums d and equal column sums n d / k: see ``spectral_bound``. The all-ones
+    vector then belongs to a singular value, and lambda is the largest of the others. Where these
+    are all the same, as in a symmetric block design, all sets of stragglers are equally bad, and
+    the bound is their error."""
 
-    The all-ones vector then belongs to a singular value, and lambda is the largest of the others.
-    Where these are all the same, as in a symmetric block design, all sets of stragglers are equally
-    bad, and the bound is their error.
-
-    Args:
-        workers, partitions, load: n, k, |d|.
-        second: lambda.
-        alike: whether all singular values but that of the all-ones vector are lambda.
-        weights: ``(n + 1,)`` the common weight of m arrivals; ``None`` for optimal decoding.
-    """
-
-    workers: int
-    partitions: int
-    load: float
-    second: float
-    alike: bool
+    workers: int  # n
+    partitions: int  # k
+    load: float  # |d|
+    second: float  # lambda
+    alike: bool  # whether all singular values but that of the all-ones vector are lambda
+    # ``(n + 1,)`` the common weight of m arrivals; ``None`` for optimal decoding.
     weights: tuple[float, ...] | None
 
     @override
@@ -260,10 +236,8 @@ def _common_sum(b: sparse.csr_array) -> complex | None:
     """d, if all rows add up to it, and all columns to the same number, too."""
     rows, columns = (np.asarray(b.sum(axis=axis)) for axis in (1, 0))
     d = complex(rows.mean())
-    same = SAME * abs(d)
-    if d == 0 or np.abs(rows - d).max() > same or np.abs(columns - columns.mean()).max() > same:
-        return None
-    return d
+    most = max(np.abs(rows - d).max(), np.abs(columns - columns.mean()).max())
+    return None if d == 0 or most > SAME * abs(d) else d
 
 
 def _weights(decoder: Decoder) -> tuple[float, ...] | NoFormula | None:

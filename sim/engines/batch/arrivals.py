@@ -1,10 +1,8 @@
-"""When messages arrive where nobody is ever stopped or kept waiting: it depends on no decision.
-
-A worker's messages arrive at the running sums of its task times. They are sorted in blocks that
-stay in the cache. Messages of one instant come in *waves*: a task that takes no time, begun after
-the instant's decision, arrives in the next wave. So the order is (time, wave, worker), and a
-worker's next model is that after its message's wave.
-"""
+"""When messages arrive where nobody is ever stopped or kept waiting: it depends on no decision. A
+worker's messages arrive at the running sums of its task times. They are sorted in blocks that stay
+in the cache. Messages of one instant come in *waves*: a task that takes no time, begun after the
+instant's decision, arrives in the next wave. So the order is (time, wave, worker), and a worker's
+next model is that after its message's wave."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
-"""Schemes without a barrier in the batch engine where workers depend on updates.
-
-Either every update stops everybody, or whoever has delivered waits for the next one. So updates
-follow one another; what is done for each is done for a group of replications at once.
-"""
+"""Schemes without a barrier in the batch engine where workers depend on updates. Either every
+update stops everybody, or whoever has delivered waits for the next one. So updates follow one
+another; what is done for each is done for a group of replications at once."""
 
 from __future__ import annotations
 

@@ -1,12 +1,8 @@
-"""Schemes without a barrier in the event engine: workers that never wait for each other.
-
-Workers are ideal (they never fail, and their network takes no time), or on a network and can crash.
-The master hears messages, accepts or drops them, and updates when it has enough. All messages of an
-instant are decided together, in the order of workers; workers start again after that.
-
-Cost: about one SimPy timeout a message; ``benchmarks/barrierless.py`` reports the ratio to raw
-timeouts.
-"""
+"""Schemes without a barrier in the event engine: workers that never wait for each other. Workers
+are ideal (they never fail, and their network takes no time), or on a network and can crash. The
+master hears messages, accepts or drops them, and updates when it has enough. All messages of an
+instant are decided together, in the order of workers; workers start again after that. Cost: about
+one SimPy timeout a message; ``benchmarks/barrierless.py`` reports the ratio to raw timeouts."""
 
 from __future__ import annotations
 
