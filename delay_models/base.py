@@ -26,8 +26,7 @@ length, so the tape never depends on how long the run is, how many replications 
 process, or which schemes are compared: these are common random numbers. Stream s holds the draws of
 a worker's s-th partition (load law ``per_partition``); the other laws read stream 0. The conditions
 of workers and rounds are drawn from a stream that no task reads, ``SHARED``; so they are the same
-for all streams of a replication.
-"""
+for all streams of a replication."""
 
 from __future__ import annotations
 
@@ -300,8 +299,7 @@ class Tape:
 
     Cost: one draw per cell read, rounded up to whole blocks (to 16 rows if the model draws row by
     row), and about 20 microseconds a block.
-    A model with conditions also evolves once through every block up to the last one read.
-    """
+    A model with conditions also evolves once through every block up to the last one read."""
 
     model: DelayModel
     workers: int

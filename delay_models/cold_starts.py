@@ -50,8 +50,7 @@ class ColdStarts(Around):
     clump.
 
     Cost: two draws per round, one per cell of a hit round (two and a sort where the clump is not
-    binomial and scattered), and one addition per cell.
-    """
+    binomial and scattered), and one addition per cell."""
 
     base: Part
     probability: Probability

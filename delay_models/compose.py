@@ -166,8 +166,7 @@ class OwnLaws(Around):
 
     Raises ValueError: not as many models as workers, or a worker is named twice.
 
-    Cost: that of ``base``, and a draw per round for each worker named.
-    """
+    Cost: that of ``base``, and a draw per round for each worker named."""
 
     base: Part
     workers: Annotated[tuple[Annotated[int, Ge(0)], ...], MinLen(1)]

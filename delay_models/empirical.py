@@ -9,8 +9,7 @@ stays as it is whatever the shares are (a Gaussian copula).
 
 Source: the tail is the generalized Pareto law of J. Pickands, "Statistical inference using extreme
 order statistics", Annals of Statistics 3 (1975); the copula: R. B. Nelsen, An Introduction to
-Copulas (2006), chapter 2.
-"""
+Copulas (2006), chapter 2."""
 
 from __future__ import annotations
 
@@ -77,8 +76,7 @@ class Empirical(DelayModel):
     given, or one of ``tail`` and ``tail_scale`` is.
 
     Cost: a uniform draw per cell; with effects one to three normal draws, and one pass over the
-    rounds where there are spells.
-    """
+    rounds where there are spells."""
 
     quantiles: Annotated[tuple[Seconds, ...], MinLen(2)]
     tail: Annotated[Probability, Lt(1)] = 0.0

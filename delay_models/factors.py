@@ -77,8 +77,7 @@ class Heterogeneous(Multiplied, Mixed):
         spread: instead of ``factors``, draw them once per replication from a log-normal law with
             median 1 and this sigma of the logarithm.
 
-    Raises ValueError: not exactly one of ``factors`` and ``spread`` is given.
-    """
+    Raises ValueError: not exactly one of ``factors`` and ``spread`` is given."""
 
     base: Part
     factors: Annotated[tuple[Positive, ...], MinLen(1)] | None = None
@@ -159,8 +158,7 @@ class RoundEffects(Multiplied):
         factor: the law of a round's factor, a plain number instead of seconds; independent from
             round to round.
 
-    There is no ``cdf``: the law of a product of two numbers has no closed form.
-    """
+    There is no ``cdf``: the law of a product of two numbers has no closed form."""
 
     base: Part
     factor: IndependentPart

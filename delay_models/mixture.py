@@ -111,8 +111,7 @@ class Mixture(Mixed, IndependentDelays):
 
     Raises ValueError: as many weights as components are needed, and a sum of 1.
 
-    Cost: one uniform draw per cell and one draw from its component.
-    """
+    Cost: one uniform draw per cell and one draw from its component."""
 
     weights: Annotated[tuple[NonNegative, ...], MinLen(1)]
     components: tuple[IndependentPart, ...]
@@ -175,8 +174,7 @@ class Markov(Mixed):
     two draws of a delay.
 
     Source: E. N. Gilbert, "Capacity of a burst-noise channel", Bell System Technical Journal 39
-    (1960); E. O. Elliott, ibid. 42 (1963): a two-state Markov chain with a law in each state.
-    """
+    (1960); E. O. Elliott, ibid. 42 (1963): a two-state Markov chain with a law in each state."""
 
     slow_to_slow: Probability
     fast_to_slow: Probability

@@ -69,8 +69,7 @@ class LambdaCnn(Preset):
             where a partition is as large as that batch; load 1 is the whole of such a call.
 
     Source: 30 rounds at each of five loads for the calls (the mixture is the best of nine
-    families by AIC), 47 such series for the cold starts.
-    """
+    families by AIC), 47 such series for the cold starts."""
 
     load: Annotated[Finite, AfterValidator(_measured)] = 1.0
 
@@ -99,8 +98,7 @@ class LlmRanks(Preset):
 
     Source: a public trace of one job (32 ranks, 43 steps of 8 micro-batches, both stages); a
     shifted gamma fitted by maximum likelihood to the 1,376 forward and backward times of each
-    stage. Kolmogorov-Smirnov distance 0.05 and 0.06; order statistics 16 to 32 of 32 within 2 %.
-    """
+    stage. Kolmogorov-Smirnov distance 0.05 and 0.06; order statistics 16 to 32 of 32 within 2 %."""
 
     stage: Literal[0, 1] = 0
 
@@ -138,8 +136,7 @@ class AuthorsMeasured(Preset):
     Source: the figure ``straggler.jpg`` in the README of the authors' program, "Pr(completion time
     < T)" against seconds. Which task was measured, on which machines and on how many workers, is
     not said anywhere, so this is the authors' measured curve and not an experiment of the paper.
-    An arrow in the figure says "98 %" at 96.1 s, where the curve itself is at 0.972.
-    """
+    An arrow in the figure says "98 %" at 96.1 s, where the curve itself is at 0.972."""
 
     @cached_property
     @override

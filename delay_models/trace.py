@@ -75,8 +75,7 @@ class MeasuredTrace(DelayModel):
     ``cells`` serves any number of workers, from the whole table. A measured round is the same for
     all tasks of a round: ``replay`` and ``rounds`` give all streams of the tape the same delays.
 
-    Raises TableError: the file cannot be used (raised when the model is made).
-    """
+    Raises TableError: the file cannot be used (raised when the model is made)."""
 
     path: str
     resample: Literal["replay", "rounds", "cells"] = "replay"
@@ -225,8 +224,7 @@ class MeasuredRounds(DelayModel):
     A measured round is the same for all tasks of a round, as in ``trace``. There is no ``cdf``:
     each worker has its own.
 
-    Raises ValueError: rounds with different numbers of workers.
-    """
+    Raises ValueError: rounds with different numbers of workers."""
 
     seconds: Annotated[tuple[Annotated[tuple[Seconds, ...], MinLen(1)], ...], MinLen(1)]
     stretch: Annotated[Finite, Ge(1)] = 1.0
@@ -287,8 +285,7 @@ class AuthorsStream(ReplayedDelays):
     In round t (from 0) every worker draws ``np.random.seed(t); np.random.exponential(scale, n)``
     and sleeps its own entry.
 
-    Source: facts read from the authors' public code (2019); they used scale 0.5 s.
-    """
+    Source: facts read from the authors' public code (2019); they used scale 0.5 s."""
 
     row_cost: ClassVar[float] = 5e-5  # a generator of its own for each row
 

@@ -199,8 +199,7 @@ def read_table(
     Raises ``ConfigError``: the table cannot be used, or could mean several things; one line names
     the argument that says which.
 
-    Args: as those of ``fit``.
-    """
+    Args: as those of ``fit``."""
     given = columns or {}, drop, unit, missing, retries, load, keep, rows, header, decimal
 
     def read(path: str, reading: Reading) -> tuple[Measured, list[str]]:

@@ -159,8 +159,7 @@ class Plots:
 
     ``schemes`` picks schemes by label or by name; default all. ``band`` is how the spread over
     replications is shown: ``quantiles`` (10th to 90th percentile) or ``ci`` (95 % confidence
-    interval of the mean); the trade-off shows ``ci`` by default, the others ``quantiles``.
-    """
+    interval of the mean); the trade-off shows ``ci`` by default, the others ``quantiles``."""
 
     _records: Records
 

@@ -6,8 +6,7 @@ A small file can say that it is huge (a ZIP or gzip that unpacks to gigabytes, a
 of 10^12), and reading a FIFO or a device can go on for ever. So size and kind are looked at first.
 ``sim.tables`` reads CSV and Parquet.
 
-This module imports nothing of ours, and ``delay_models`` may import it as well as ``sim``.
-"""
+This module imports nothing of ours, and ``delay_models`` may import it as well as ``sim``."""
 
 from __future__ import annotations
 

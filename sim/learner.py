@@ -12,8 +12,7 @@ Losses are evaluated at iterations only, in one product with the training rows a
 rows; after dense steps the margins are already there. Equal features of sparse data are merged
 first, which changes nothing but the cost.
 
-A model that diverges is a result too: its losses become infinite or NaN, without a warning.
-"""
+A model that diverges is a result too: its losses become infinite or NaN, without a warning."""
 
 from __future__ import annotations
 

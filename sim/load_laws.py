@@ -205,8 +205,7 @@ class PerPartition(LoadLaw):
 
     A part of a partition takes that part of its draw. Where a worker sends messages, what it
     computes for each of them has a draw of its own: a partition that is cut into M micro-batches
-    takes the mean of M draws.
-    """
+    takes the mean of M draws."""
 
     kind: ClassVar[str] = "per_partition"
 

@@ -75,8 +75,7 @@ def sparse_least_squares(encoding: sparse.csr_array, masks: BoolArray) -> FloatA
     Methods for Least Squares Problems (1996), section 7.4.
 
     Cost: at most ``STEPS`` times two products with B and six passes over n numbers for each set;
-    for 1000 workers of load 5 at most 4 ms a set.
-    """
+    for 1000 workers of load 5 at most 4 ms a set."""
     n = encoding.shape[0]
     width = max(1, min(WIDTH, CELLS // n))
     forth, back = encoding.T.tocsr(), encoding.conj().tocsr()
@@ -157,8 +156,7 @@ class LeastSquares:
     NumPy's least squares. What a set gets does not depend on the sets that are solved beside it.
 
     Source: Riley, Solving systems of linear equations with a positive definite, symmetric, but
-    possibly ill-conditioned matrix (1955), for the repetition.
-    """
+    possibly ill-conditioned matrix (1955), for the repetition."""
 
     def __init__(self, rows: np.ndarray, target: FloatArray) -> None:
         self._rows, self._target = rows, target

@@ -98,8 +98,7 @@ class Accelerated(Optimizer):
     Putting beta' into u' leaves ``u' = u - rate / theta * gradient`` and
     ``beta' = (1 - theta) beta + theta u'``, which is what is computed.
 
-    Source: facts read from the authors' public code (2019), which counts t from 0.
-    """
+    Source: facts read from the authors' public code (2019), which counts t from 0."""
 
     rule: ClassVar[str] = "accelerated"
 
@@ -125,8 +124,7 @@ class Nesterov(Optimizer):
 
     ``y = beta + m (beta - beta before)``, ``beta' = y - rate * gradient(y)``.
 
-    Source: Nesterov (1983) with the momentum of Su, Boyd, Candes (arXiv 1503.01243), section 1.
-    """
+    Source: Nesterov (1983) with the momentum of Su, Boyd, Candes (arXiv 1503.01243), section 1."""
 
     rule: ClassVar[str] = "nesterov"
 

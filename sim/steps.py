@@ -4,8 +4,7 @@ An update's gradient is a weighted sum of partition gradients, each taken at the
 an older one. ``Dense`` gives a weight to every partition; ``Sparse`` names the few that carry one;
 ``Renewal`` moves along a table of gradients, of which it renews a few; ``Held`` weighs gradients
 that are held for some rounds, several of every partition. ``Local`` is another kind: the outer step
-after a model has taken some steps on each partition alone.
-"""
+after a model has taken some steps on each partition alone."""
 
 from __future__ import annotations
 
@@ -91,8 +90,7 @@ class Local(Update):
 
     Cost: a gradient of every partition that has a weight, for each step and model: H passes over
     the data. Partitions are trained one after the other, so beside the model and its state the
-    learner holds one trajectory, their mean difference and v: a few times R p numbers.
-    """
+    learner holds one trajectory, their mean difference and v: a few times R p numbers."""
 
     weights: FloatArray  # ``(R, k)`` partition weights of the differences
     steps: int  # H, iterations of the inner optimizer

@@ -4,8 +4,7 @@ A maximum, a loss or a temperature beside the workers would be the slowest of al
 totals the slowest round. So nothing of that kind is read without a word: it is refused with the
 options that settle it, ``--drop`` or ``--keep`` of columns, ``--rows`` of rows. What may well be
 genuine, such as a warm-up, is said. A genuine table must not be refused: a finding counts only if
-chance makes it in less than one table of a thousand, as far as the digits of the numbers say.
-"""
+chance makes it in less than one table of a thousand, as far as the digits of the numbers say."""
 
 from __future__ import annotations
 

@@ -9,8 +9,7 @@ microseconds. The rank is ``distributedInfo.rank``, or stands in the file's name
 step lasts until the rank goes on to the next one, so it holds what the rank waited for others.
 
 Source: https://docs.pytorch.org/docs/stable/profiler.html (``export_chrome_trace``,
-``tensorboard_trace_handler``).
-"""
+``tensorboard_trace_handler``)."""
 
 from __future__ import annotations
 

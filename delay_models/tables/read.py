@@ -8,8 +8,7 @@ and traces of PyTorch's profiler. A pickle is never loaded.
 
 A file is read rightly or not at all. Every defect is one ``TableError`` that names the file, the
 place and, where there is one, the remedy; whatever is left out or mended is counted. The modules
-that look at a file raise ``UnusableFile``; only here is it known what the caller calls the file.
-"""
+that look at a file raise ``UnusableFile``; only here is it known what the caller calls the file."""
 
 from __future__ import annotations
 

@@ -173,8 +173,7 @@ def worst_sets(
     ``samples`` decodings for the mean, some thirty for the starts, and the search by swaps: with
     foresight ``FORESIGHT * budget`` swaps at most, of O(n) operations each, otherwise ``budget``
     decodings. Least squares add O(n^3) operations for each start. About ten seconds with n = 1000,
-    d = 5 and optimal decoding, 0.1 s with n = 30.
-    """
+    d = 5 and optimal decoding, 0.1 s with n = 30."""
     search = _Search(code, budget)
     for count in counts:
         yield search.worst(count, ceiling(count))

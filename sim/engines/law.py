@@ -7,8 +7,7 @@ worker's time. Nobody's delays are drawn, so a trace has the clock alone.
 M of a code whose groups must all be heard comes from the same idea (our derivation): in uniform
 time a group of d is first heard by v with probability ``1 - (1 - v)^d``, so the last of g groups is
 at v with ``v = 1 - (1 - U^(1/g))^(1/d)``. Given v, that group has one arrival, and each of the
-others has j in 1..d with probability proportional to ``C(d, j) v^j (1 - v)^(d - j)``.
-"""
+others has j in 1..d with probability proportional to ``C(d, j) v^j (1 - v)^(d - j)``."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 
 To add a scheme: write one frozen dataclass that composes known parts (``base`` shows how), and name
 it in ``SCHEMES``; or leave the package as it is and write a plugin. What its docstring says under
-``Facts`` goes into the atlas.
-"""
+``Facts`` goes into the atlas."""
 
 from ..types import registry
 from .adaptive import AdaptiveDeadline, AdaptiveK

@@ -3,8 +3,7 @@
 With independent, identically distributed times the order of arrivals is uniformly random and
 independent of their instants. So a rule without a deadline is known by one sequence: u_m, the
 probability that m arrivals are not enough. A round then lasts longer than t with probability
-sum_m u_m C(n, m) F^m (1 - F)^(n - m), where F = P(one worker's time <= t) (our derivation).
-"""
+sum_m u_m C(n, m) F^m (1 - F)^(n - m), where F = P(one worker's time <= t) (our derivation)."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Who holds which partitions, and how each worker encodes its messages.
 
 The encoding matrix B is sparse, one row per message: message j is sum_i B_ji g_i. It may be
-complex; then a message carries two real numbers for each coordinate of a gradient.
-"""
+complex; then a message carries two real numbers for each coordinate of a gradient."""
 
 from __future__ import annotations
 
@@ -157,8 +156,7 @@ class CyclicMds(UniformLoad):
     q-binomial theorem, and the phase 0 or pi (t - s)/n.
 
     Source: Raviv, Tandon, Dimakis, Tamo, Gradient Coding from Cyclic MDS Codes and Expander Graphs
-    (arXiv 1707.03858).
-    """
+    (arXiv 1707.03858)."""
 
     @property
     def real(self) -> bool:
@@ -201,8 +199,7 @@ class Pieces(UniformLoad):
     Sources: several messages per worker and round, Ozfatura, Gündüz, Ulukus, Speeding Up
     Distributed Gradient Descent by Utilizing Non-persistent Stragglers (2018); plain partitions,
     one after the other, Mohammadi Amiri, Gündüz, Computation Scheduling for Distributed Machine
-    Learning with Straggling Workers (arXiv 1810.09992).
-    """
+    Learning with Straggling Workers (arXiv 1810.09992)."""
 
     fractional: bool = False
     rotated: bool = False

@@ -19,8 +19,7 @@ choices, and every published algorithm is one row::
 
 All messages of an instant are decided together, in the order of workers, after the last of them has
 arrived; workers start again after that. Row i of the tape holds the delays of each worker's i-th
-task; a task that was stopped has used its row.
-"""
+task; a task that was stopped has used its row."""
 
 from __future__ import annotations
 
@@ -60,8 +59,7 @@ class Discount:
         power: a; a gradient of staleness s weighs (1 + s)^-a.
         hinge: a and b; it weighs 1 up to s = b, then 1 / (a (s - b) + 1).
 
-    Source: Xie, Koyejo, Gupta, Asynchronous Federated Optimization (arXiv 1903.03934).
-    """
+    Source: Xie, Koyejo, Gupta, Asynchronous Federated Optimization (arXiv 1903.03934)."""
 
     power: NotNegative | None = None
     hinge: tuple[NotNegative, Annotated[float, BeforeValidator(not_bool), Ge(0)]] | None = None

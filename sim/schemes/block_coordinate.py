@@ -1,8 +1,7 @@
 """Block coordinate coding: some coordinates are coded against many stragglers, others against few.
 
 Source: Wang, Cui, Li, Zou, Xiong, Optimization-Based Block Coordinate Gradient Coding for
-Mitigating Partial Stragglers in Distributed Learning (arXiv 2109.08933, 2206.02450).
-"""
+Mitigating Partial Stragglers in Distributed Learning (arXiv 2109.08933, 2206.02450)."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 
 A code is an encoding matrix; with a stopping rule and a decoder it is a scheme. Families of codes
 inherit the fields from here, say what their own rule and decoder are, and call ``scheme`` or
-``coded``, which put the scheme together.
-"""
+``coded``, which put the scheme together."""
 
 from __future__ import annotations
 

@@ -5,8 +5,7 @@
 
 Both decoders are exact where at least n - d + 1 messages arrived. With fewer, as after a deadline,
 least squares decides (``Optimal``). It also does for ``Banded`` with more, which have smaller
-weights together; a cluster that is too large for that leaves some aside.
-"""
+weights together; a cluster that is too large for that leaves some aside."""
 
 from __future__ import annotations
 
@@ -87,8 +86,7 @@ class Banded(Cyclic):
     squares correct the answer once: for n = 30 and the first code seed in one of a hundred sets.
 
     Cost: O(n d^2) for each distinct set of arrivals: n = 1000, d = 10: 1 ms; O(n^3) up to ``SMALL``
-    workers.
-    """
+    workers."""
 
     @property
     @override
@@ -169,8 +167,7 @@ class Interpolated(Cyclic):
     Halbawi, Azizan-Ruhi, Salehi, Hassibi, Improving Distributed Gradient Descent Using Reed-Solomon
     Codes (arXiv 1706.05436).
 
-    Cost: O(n d + n log n) for each distinct set of arrivals.
-    """
+    Cost: O(n d + n log n) for each distinct set of arrivals."""
 
     assignment: CyclicMds
 

@@ -2,8 +2,7 @@
 
 ``FractionalRepetition`` waits for every group and is exact. ``ErasureHead`` also stops at r
 arrivals: then groups that were not heard are missing. ``GeneralizedFractionalRepetition`` takes
-any number of workers.
-"""
+any number of workers."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Ignore stragglers, any number of them, with plain sums and no partition counted twice.
 
 Source: On Arbitrary Ignorance of Stragglers with Gradient Coding (IS-GC). The master takes arrivals
-that share no partition, as many as there are.
-"""
+that share no partition, as many as there are."""
 
 from __future__ import annotations
 

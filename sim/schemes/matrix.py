@@ -7,8 +7,7 @@
         decoder: optimal
 
 The file may be a CSV of numbers without a header, an NPZ with one array or a sparse matrix that
-``scipy.sparse.save_npz`` wrote, or a Matrix Market file.
-"""
+``scipy.sparse.save_npz`` wrote, or a Matrix Market file."""
 
 from __future__ import annotations
 

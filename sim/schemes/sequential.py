@@ -156,8 +156,7 @@ class Multiplexed(SequentialCode):
     Mini-tasks are equally long: a piece is 1/(W - 1 + B/(lambda + 1)) of a partition, and a coded
     result covers lambda + 1 parts. With lambda = n there is no code, and the B rounds are for
     missing pieces alone. Rounds before the first and after the last job take as long as others, as
-    if there had been jobs before and were jobs after them.
-    """
+    if there had been jobs before and were jobs after them."""
 
     @property
     @override
@@ -314,8 +313,7 @@ class SelectiveRepeat(SequentialCode):
 
     Under the straggler model (``BurstWindow``) nobody straggles while repeating, so every job can
     be decoded: stragglers that the model counts in rounds t, t + B, ..., t + W - 1 are all
-    different, hence at most lambda, and these (W - 1 + B)/B rounds make up for s each.
-    """
+    different, hence at most lambda, and these (W - 1 + B)/B rounds make up for s each."""
 
     jobs: int | None = None  # number of jobs T; known within a run
 

@@ -6,8 +6,7 @@ A rule says ``enough(arrived)`` for any set of arrivals, and that is all a new r
 is monotone: more arrivals never turn a yes into a no. Engines ask in two ways that mean the same:
 the batch engine asks ``stopping_delay`` for a whole table at once, the event engine holds a
 ``Tally`` and tells it of each arrival. Both have defaults made from ``enough``; fast rules override
-them, and a contract test holds every override to the default.
-"""
+them, and a contract test holds every override to the default."""
 
 from __future__ import annotations
 

@@ -4,8 +4,7 @@ Everything is for independent, identically distributed delays and equal loads, a
 for the straggler policy ``cancel``. Where nothing is known the answer is ``None`` or a
 ``NoFormula`` with the reason; an impossible argument raises ``InvalidParameter``.
 
-``docs/theory.md`` has the formulas, by what they are about.
-"""
+``docs/theory.md`` has the formulas, by what they are about."""
 
 from ..schemes.arrivals import NoFormula
 from .convergence import (

@@ -11,8 +11,7 @@ the path (our derivation, for c eta <= 1 / (beta p)):
 
 In the first line V may be the mean over runs at step t, which makes a much closer bound.
 At c eta = 1 / (beta p) the rate is that of full gradient descent at step 1 / beta. Not covered:
-momentum, decaying steps, arrivals that depend on the past.
-"""
+momentum, decaying steps, arrivals that depend on the past."""
 
 from __future__ import annotations
 

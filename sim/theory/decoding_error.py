@@ -9,8 +9,7 @@ same law as after r arrivals, because a full cover stays a full cover. This need
 ties, since every arrival at the stopping instant counts.
 
 Sources: the error ||w - 1||^2 is that of Tandon et al. (arXiv 1612.03301) and Charles et al.
-(arXiv 1711.06771); the formulas below are our derivation.
-"""
+(arXiv 1711.06771); the formulas below are our derivation."""
 
 from __future__ import annotations
 
@@ -139,8 +138,7 @@ def stochastic_block_error(
     arrivals from a community of b, and p, q the probabilities inside and outside it:
     k c^2 (h p (1 - p) + (r - h) q (1 - q) + (p - q)^2 v). The mean weight is 1.
 
-    Source: Charles, Papailiopoulos (arXiv 1805.10378); the closed form is our derivation.
-    """
+    Source: Charles, Papailiopoulos (arXiv 1805.10378); the closed form is our derivation."""
     k, r, b, p = workers, arrivals, community, inside
     require_group(b, k)
     require_count("arrivals", r, workers=k)

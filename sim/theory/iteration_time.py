@@ -88,8 +88,7 @@ class IterationTimeLaw:
     Moments are integrals of the CDF, to about 1e-9 relative for a law with ``sf``. Without one, the
     part at probabilities below 1e-10 is extrapolated: a light tail has nothing there, and a Pareto
     mean with alpha 1.05 loses about 1e-6 relative, but most of the variance of a log-normal law
-    with sigma 3 is there. Cost: about 15,000 evaluations of the worker's law.
-    """
+    with sigma 3 is there. Cost: about 15,000 evaluations of the worker's law."""
 
     demand: Demand
     worker: WorkerTime
@@ -266,8 +265,7 @@ def scheme_iteration_time(
 
     For ``drop_compute`` it is known only if the micro-batch under way is dropped: a round then
     takes the last worker's time, or tau if that is shorter. Of local steps it is the law of an
-    iteration, the H-th part of a round.
-    """
+    iteration, the H-th part of a round."""
     if isinstance(scheme, TimeLimited):
         if not (scheme.sharp or scheme.exact):
             return NoFormula("how far a worker goes beyond its patience has no closed form")

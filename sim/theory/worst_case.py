@@ -5,8 +5,7 @@ bounds are of ||w - 1||^2, and hold whatever the stopping rule: s workers are no
 m = n - s are.
 
 Sources: Tandon et al. (arXiv 1612.03301), repetition; Raviv et al. (arXiv 1707.03858), expanders;
-Kadhe et al. (2019), block designs; Glasgow, Wootters (arXiv 2006.09638), graph assignments.
-"""
+Kadhe et al. (2019), block designs; Glasgow, Wootters (arXiv 2006.09638), graph assignments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,3 @@
 """The event engine: a SimPy simulation of every worker and message. The ground truth.
 
-SimPy is imported here and nowhere else.
-"""
+SimPy is imported here and nowhere else."""

@@ -1,7 +1,6 @@
 """Data sets, one file for each source.
 
-To add one: write one frozen dataclass and add its name to ``DATASETS``.
-"""
+To add one: write one frozen dataclass and add its name to ``DATASETS``."""
 
 from ...types import registry
 from .base import BreastCancer, DatasetFamily, Diabetes, Synthetic

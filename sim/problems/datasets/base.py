@@ -173,8 +173,7 @@ class Diabetes(DatasetFamily):
     """Diabetes progression: 353 x 11 training rows.
 
     The target too is standardised with the training rows' mean and standard deviation, so that
-    the loss of the zero model is 1 and losses are shares of the target's variance.
-    """
+    the loss of the zero model is 1 and losses are shares of the target's variance."""
 
     name: ClassVar[str] = "diabetes"
 

@@ -218,8 +218,7 @@ class Amazon(PublicDataset):
     """Amazon Employee Access: 26,215 x 241,915 sparse training rows, y = +1 access granted.
 
     The 9 categorical columns and their pairwise interactions, except those of ROLE_TITLE with
-    ROLE_FAMILY and of ROLE_ROLLUP_1 with ROLE_ROLLUP_2.
-    """
+    ROLE_FAMILY and of ROLE_ROLLUP_1 with ROLE_ROLLUP_2."""
 
     name: ClassVar[str] = "amazon"
     files: ClassVar[tuple[str, ...]] = ("train.csv", "amazon_employee_access_train.csv")
@@ -240,8 +239,7 @@ class Amazon(PublicDataset):
 class Covertype(PublicDataset):
     """Forest cover, classes 1 (y = -1) and 2 (y = +1): 396,112 x 15,509 sparse training rows.
 
-    The 54 columns of the full table; a sample of it has fewer rows and features.
-    """
+    The 54 columns of the full table; a sample of it has fewer rows and features."""
 
     name: ClassVar[str] = "covertype"
     files: ClassVar[tuple[str, ...]] = ("covtype.data", "covtype*.csv")
@@ -272,8 +270,7 @@ class Covertype(PublicDataset):
 class KcHousing(PublicDataset):
     """King County house sales: 17,290 x 27,654 sparse training rows, target price / 1e6.
 
-    The 18 columns from ``bedrooms`` on.
-    """
+    The 18 columns from ``bedrooms`` on."""
 
     name: ClassVar[str] = "kc_housing"
     files: ClassVar[tuple[str, ...]] = ("kc_house_data.csv", "house_prices.parquet")
