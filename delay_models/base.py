@@ -58,8 +58,7 @@ class EndlessDelays(ValueError):
 
     def __init__(self, model: DelayModel, longest: float) -> None:
         super().__init__(model, longest)
-        self.model = model
-        self.longest = longest
+        self.model, self.longest = model, longest
 
     @override
     def __str__(self) -> str:
@@ -274,10 +273,8 @@ class ReplayedDelays(DelayModel):
         return self.replay(state, state + rounds, workers), state + rounds
 
     @override
-    def delays(
-        self, conditions: FloatArray, own: Generator, rounds: int, workers: int
-    ) -> FloatArray:
-        return conditions
+    def delays(self, table: FloatArray, own: Generator, rounds: int, workers: int) -> FloatArray:
+        return table
 
 
 BLOCK_CELLS = 2**15  # cells in one block: 256 KiB stay in the cache while they are used
@@ -289,22 +286,14 @@ START = 2**32 - 1  # the block of ``SHARED`` from which the start is drawn; no r
 
 @dataclasses.dataclass(frozen=True)
 class Tape:
-    """Delays X[round, worker] of one replication.
-
-    Args:
-        model: the delay model.
-        workers: number of workers n.
-        seed: the run's seed.
-        replication: index of the replication, from 0.
-
-    Cost: one draw per cell read, rounded up to whole blocks (to 16 rows if the model draws row by
-    row), and about 20 microseconds a block.
-    A model with conditions also evolves once through every block up to the last one read."""
+    """Delays X[round, worker] of one replication. Cost: one draw per cell read, rounded up to whole
+    blocks (to 16 rows if the model draws row by row), and about 20 microseconds a block. A model
+    with conditions also evolves once through every block up to the last one read."""
 
     model: DelayModel
-    workers: int
-    seed: int
-    replication: int
+    workers: int  # n
+    seed: int  # the run's
+    replication: int  # from 0
     _states: dict[int, Any] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     @property

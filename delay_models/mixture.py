@@ -184,10 +184,9 @@ class Markov(Mixed):
 
     def __post_init__(self) -> None:
         if (self.slow_to_slow, self.fast_to_slow, self.slow_share) == (1, 0, None):
-            raise ValueError(
-                "slow_share is missing; with slow_to_slow = 1 and fast_to_slow = 0 nobody ever "
-                "changes, so it must say which share of workers is slow"
-            )
+            text = "with slow_to_slow = 1 and fast_to_slow = 0 nobody ever changes"
+            valid = "so it must say which share of workers is slow"
+            raise ValueError(f"slow_share is missing; {text}, {valid}")
 
     @property
     def persistence(self) -> float:
@@ -205,8 +204,7 @@ class Markov(Mixed):
     def stationary(self) -> bool:
         """Every round has the same law: the chain starts in its stationary share, or stays put."""
         share = self.initial_share
-        after = share * self.slow_to_slow + (1 - share) * self.fast_to_slow
-        return abs(after - share) <= 1e-12
+        return abs(share * self.slow_to_slow + (1 - share) * self.fast_to_slow - share) <= 1e-12
 
     @override
     def start(self, shared: Generator, workers: int) -> BoolArray:
@@ -237,12 +235,10 @@ class Markov(Mixed):
         return np.concatenate([state[None], after[:-1]]), after[-1]
 
     @override
-    def delays(
-        self, conditions: BoolArray, own: Generator, rounds: int, workers: int
-    ) -> FloatArray:
+    def delays(self, slow: BoolArray, own: Generator, rounds: int, workers: int) -> FloatArray:
         """A fast draw for every cell, then a slow one in place of it where a worker is slow."""
         table = self.fast.sample(own, rounds, workers)
-        table[conditions] = self.slow.sample(own, 1, int(conditions.sum()))[0]
+        table[slow] = self.slow.sample(own, 1, int(slow.sum()))[0]
         return table
 
     @property

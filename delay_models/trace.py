@@ -175,9 +175,7 @@ class MeasuredTrace(DelayModel):
     @override
     def cdf(self, seconds: ArrayLike) -> FloatArray | None:
         """Share of the whole table's cells; ``None`` for a replay, which is not a law."""
-        if self.resample == "replay":
-            return None
-        return self._up_to(seconds) / self._sorted.size
+        return None if self.resample == "replay" else self._up_to(seconds) / self._sorted.size
 
     @override
     def sf(self, seconds: ArrayLike) -> FloatArray | None:
@@ -257,10 +255,8 @@ class MeasuredRounds(DelayModel):
         return self.table[rows, :workers], int(rows[-1] + 1)
 
     @override
-    def delays(
-        self, conditions: FloatArray, own: Generator, rounds: int, workers: int
-    ) -> FloatArray:
-        return conditions
+    def delays(self, table: FloatArray, own: Generator, rounds: int, workers: int) -> FloatArray:
+        return table
 
     @override
     def workers_available(self) -> int:

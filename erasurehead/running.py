@@ -187,8 +187,7 @@ def reporting(progress: ShowProgress, unit: str) -> Iterator[Progress]:
 def in_notebook() -> bool:
     """Whether this runs in a Jupyter kernel."""
     ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    return hasattr(shell, "kernel")
+    return hasattr(ipython and ipython.get_ipython(), "kernel")
 
 
 @contextmanager

@@ -68,10 +68,8 @@ class NeverEnough(RuntimeError):
             short = "time_to_failure is too short for these delays"
             reason = f"makes no headway after {many} ({short}): no message has come"
         elif self.endless is not None:
-            endless = f"worker {self.endless} finishes task after task in no time"
-            reason = (
-                f"makes no headway: {endless} (give it delays above 0), and no message has come"
-            )
+            endless = f"worker {self.endless} finishes task after task in no time (give it delays"
+            reason = f"makes no headway: {endless} above 0), and no message has come"
         else:
             reason = "can never end: the master needs more messages, but no message will ever come"
         shown = ", ".join(map(str, self.missing[:10])) + (", ..." if len(self.missing) > 10 else "")
@@ -80,14 +78,9 @@ class NeverEnough(RuntimeError):
 
 
 class InvalidDelay(ValueError):
-    """A tape gives a value that is not a valid time: a negative number or NaN. Life cycle: as
-    ``NeverEnough``.
-
-    Args:
-        source: the delay model, or what else made the tape.
-        seconds, worker: what it gave, and whose time it would be, from 0.
-        row: of which row of the tape (round, task or life), from 0.
-    """
+    """A tape, made by the ``source``, a delay model or other, gives what is no valid time: a
+    negative number or NaN. Whose time it would be and its row of the tape (round, task or life)
+    are counted from 0. Life cycle: as ``NeverEnough``."""
 
     def __init__(self, source: str, seconds: float, worker: int, row: int) -> None:
         super().__init__(source, seconds, worker, row)
@@ -106,8 +99,7 @@ class EngineRefused(ValueError):
 
 class DataNotFound(FileNotFoundError):
     """A data set that users bring themselves is not where the simulator looks: none of these names,
-    or with ``.gz``, in the directories that it looked at, in order. ``origin``: where to get the
-    file."""
+    or with ``.gz``, in the directories that it looked at, in order. ``origin``: where to get it."""
 
     def __init__(
         self, dataset: str, names: Sequence[str], looked: Sequence[Path], origin: str

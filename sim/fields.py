@@ -55,8 +55,7 @@ def require_at_most_workers(field: str, value: int, workers: int) -> None:
 def require_at_most(field: str, value: int, most: int, called: str = "") -> None:
     """Refuse a count above a limit, which may have a name."""
     if value > most:
-        valid = f"must be between 1 and {called}{most}"
-        raise InvalidParameter(field, value, valid, {field: most})
+        raise InvalidParameter(field, value, f"must be between 1 and {called}{most}", {field: most})
 
 
 def refuse_naming(

@@ -150,9 +150,8 @@ def _promised(member: IO[bytes], name: str, size: int) -> int:
     if any(size < 0 for size in shape):
         raise UnusableFile(f"array {name} has shape {short(shape)}, with a negative size")
     if dtype.kind not in "fiub":
-        raise UnusableFile(
-            f"array {name} has shape {short(shape)} and type {short(dtype)}; valid: numbers"
-        )
+        text = f"array {name} has shape {short(shape)} and type {short(dtype)}"
+        raise UnusableFile(f"{text}; valid: numbers")
     count = math.prod(shape)
     if header + count * dtype.itemsize > size:
         raise UnusableFile(f"array {name} has shape {short(shape)}, and ends early")

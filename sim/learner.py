@@ -111,8 +111,7 @@ def train_each(
     with training_context():
         exact, alike = steps.exact, steps.alike
         width = 1 if alike else replications
-        fit = fit_into_memory(problem, steps)
-        together = min(fit, max(1, TOGETHER // (problem.rows * width)))
+        together = min(fit_into_memory(problem, steps), max(1, TOGETHER // (problem.rows * width)))
         for first in range(0, len(optimizers), together):
             rules = optimizers[first : first + together]
             learner = Learner(problem, rules, initial, width, steps)

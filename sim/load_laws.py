@@ -26,13 +26,8 @@ class LoadLaw(ABC):
 
     @abstractmethod
     def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
-        """Seconds to compute a load, from its beginning. Returns ``(stop - start, n)``.
-
-        Args:
-            tape: unit delays of n workers.
-            loads: ``(n,)`` partitions that each worker computes.
-            start, stop: rounds ``start <= t < stop``.
-        """
+        """Seconds to compute the ``(n,)`` partitions of each worker, from the beginning, in rounds
+        ``start <= t < stop`` of its unit delays: ``(stop - start, n)``."""
 
     def message_times(
         self,
@@ -43,15 +38,9 @@ class LoadLaw(ABC):
         stop: int,
         shares: FloatArray | None = None,
     ) -> FloatArray:
-        """When each message is computed, from the beginning of its worker's task, in
-        seconds and worker by worker: ``(stop - start, n m)``.
-
-        Args:
-            tape, loads, start, stop: as in ``worker_times``.
-            messages: m.
-            shares: ``(m,)`` share of its load that a worker has done by each message, ascending to
-                1; by the i-th of m messages i/m unless given.
-        """
+        """When each message is computed, from the beginning of its worker's task, in seconds and
+        worker by worker: ``(stop - start, n m)``. ``shares``, ``(m,)``: of its load that a worker
+        has done by each of the m messages, ascending to 1; by the i-th i/m unless given."""
         if messages == 1:
             return self.worker_times(tape, loads, start, stop)
         if shares is None:  # product first: a whole partition stays a whole number
@@ -68,13 +57,9 @@ class LoadLaw(ABC):
     def task_times(
         self, tape: TapeLike, loads: Loads, tasks: int, start: int, stop: int
     ) -> FloatArray:
-        """How long each of several tasks of the same load takes, with draws of its own. Returns
-        ``(stop - start, n tasks)`` seconds, worker by worker.
-
-        Args:
-            tape, loads, start, stop: as in ``worker_times``.
-            tasks: how many; task i reads the streams from i * ceil(max(d)) on.
-        """
+        """How long each of several tasks of the same load takes, with draws of its own:
+        ``(stop - start, n tasks)`` seconds, worker by worker. Task i reads the streams from
+        i * ceil(max(d)) on; otherwise as ``worker_times``."""
         streams = max(1, int(np.ceil(loads.max())))
         own = (_Streams(tape, task * streams) for task in range(tasks))
         times = [self.worker_times(draws, loads, start, stop) for draws in own]

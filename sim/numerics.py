@@ -202,8 +202,7 @@ class LeastSquares:
     def _spare(self) -> tuple[np.ndarray, np.ndarray]:
         """N, ``(n, s)``, and the answer from all rows, ``(n,)``."""
         rows = self._rows
-        full = rows.shape[0] > rows.shape[1]
-        left, sizes, right = np.linalg.svd(rows, full_matrices=full)
+        left, sizes, right = np.linalg.svd(rows, full_matrices=rows.shape[0] > rows.shape[1])
         smallest = max(rows.shape) * float(np.finfo(np.float64).eps) * sizes.max(initial=0.0)
         rank = int(np.count_nonzero(sizes > smallest))
         parts = (right[:rank].conj() @ self._target) / sizes[:rank]
@@ -318,21 +317,17 @@ class GradientTables:
         return self._total.transpose(1, 2, 0)
 
     def renew(
-        self,
-        column: IntArray,
-        entry: IntArray,
-        gradient: FloatArray,
-        share: FloatArray | None = None,
+        self, column: IntArray, entry: IntArray, fresh: FloatArray, share: FloatArray | None = None
     ) -> None:
         """Replace an entry of some tables, none of them twice, or mix ``(c, L, p)`` gradients into
         them, with ``(c,)`` shares; the old content has the rest."""
         before = self._contents[column, entry]
-        change = gradient - before
+        change = fresh - before
         if share is not None:
             weight = share[:, None, None]
             change *= weight
-            gradient = np.where(weight == 1, gradient, before + change)
-        self._contents[column, entry] = gradient
+            fresh = np.where(weight == 1, fresh, before + change)
+        self._contents[column, entry] = fresh
         self._total[column] += change
         self._renewals[column] += 1
         # Rounding must not pile up in a long run. Adding up anew after as many renewals as there

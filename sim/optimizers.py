@@ -56,14 +56,9 @@ class Optimizer(ABC):
 
     @abstractmethod
     def step(self, state: State, gradient: FloatArray, t: int) -> State:
-        """The state after iteration t.
-
-        Args:
-            state: the state before; left as it is.
-            gradient: of the whole objective (mean data loss and L2) at ``point(state, t)``; left
-                as it is.
-            t: the iteration, from 1.
-        """
+        """The state after iteration t, from 1, and a gradient of the whole objective (mean data
+        loss and L2) at ``point(state, t)``; the state before and the gradient are left as they
+        are."""
 
 
 @final

@@ -103,8 +103,7 @@ Step: TypeAlias = Dense | Sparse | Renewal | Held | Local
 
 
 def weights_of(step: Step, partitions: int) -> FloatArray | None:
-    """``(R, k)`` partition weights of an update, of whatever models; ``None``: it does not say
-    them."""
+    """``(R, k)`` partition weights of an update, of whatever models; ``None``: not said."""
     if isinstance(step, Dense | Local):
         return step.weights
     if not isinstance(step, Sparse):
@@ -118,41 +117,28 @@ def weights_of(step: Step, partitions: int) -> FloatArray | None:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What can be said of all updates without a model.
+    """What can be said of all updates without a model."""
 
-    Attributes:
-        recovered: ``(R, U)`` share of partitions with non-zero weight.
-        error: ``(R, U)`` decoding error ``||w - 1||^2``.
-        shares: ``(R, k)`` share of the updates that the gradient of each partition is part of (with
-            a weight that is not zero); ``None`` where that is not known.
-        staleness: ``(R, U)`` updates between reading a model and using its gradient, the mean over
-            an update's gradients; ``None`` where every gradient is that of the newest model.
-    """
-
-    recovered: FloatArray
-    error: FloatArray
+    recovered: FloatArray  # ``(R, U)`` share of partitions with non-zero weight
+    error: FloatArray  # ``(R, U)`` decoding error ``||w - 1||^2``
+    # ``(R, k)`` share of the updates that the gradient of each partition is part of (with a weight
+    # that is not zero); ``None`` where that is not known.
     shares: FloatArray | None = None
+    # ``(R, U)`` updates between reading a model and using its gradient, the mean over an update's
+    # gradients; ``None`` where every gradient is that of the newest model.
     staleness: FloatArray | None = None
 
 
 class Steps(ABC):
-    """All updates of a run, for R replications; abstract.
+    """All updates of a run, for R replications; abstract."""
 
-    Attributes:
-        sparse: whether steps are ``Sparse`` or ``Renewal``, which need past models, not margins.
-        times: ``(R, U)`` absolute seconds at which each update was applied.
-        depth: how many updates back the oldest gradient reaches that is still to be taken.
-        table_size: gradients in the table that the learner keeps for ``Renewal``; 0 without one.
-        held: gradients of every partition that it keeps: d of ``Held``; 0 without any.
-        local_steps: iterations of an update; the last may have fewer.
-    """
-
+    # Whether steps are ``Sparse`` or ``Renewal``, which need past models, not margins.
     sparse: ClassVar[bool] = False
-    times: FloatArray
-    depth: int = 0
-    table_size: int = 0
-    held: int = 0
-    local_steps: int = 1
+    times: FloatArray  # ``(R, U)`` absolute seconds at which each update was applied
+    depth: int = 0  # how many updates back the oldest gradient reaches that is still to be taken
+    table_size: int = 0  # gradients in the table that the learner keeps for ``Renewal``; 0: none
+    held: int = 0  # gradients of every partition that it keeps: d of ``Held``; 0 without any
+    local_steps: int = 1  # iterations of an update; the last may have fewer
 
     @abstractmethod
     def step(self, u: int) -> Step:
@@ -236,18 +222,11 @@ def iteration_ends(times: FloatArray, iterations: int, local_steps: int = 1) -> 
 
 @final
 class DecodedRounds(Steps):
-    """One update a round, decoded from what had arrived, as many rounds at a time as fit in 32 MiB.
-
-    Args:
-        times: ``(R, U)``.
-        arrived: ``(R, U, n m)`` bool.
-        weights: the decoder: ``(..., n m)`` bool -> ``(..., k)``.
-        workers: n.
-        partitions: k.
-        lag: rounds between reading a model and applying its gradient.
-        checked: how many of the R U rounds are decoded to measure ``recovered`` and ``error``,
-            evenly spread; those of the others are NaN. ``None``: all.
-    """
+    """One update a round at ``(R, U)`` times, decoded from what had ``arrived``, ``(R, U, n m)``
+    bool, as many rounds at a time as fit in 32 MiB. ``weights`` is the decoder, ``(..., n m)`` bool
+    -> ``(..., k)``; ``lag``: rounds between reading a model and applying its gradient; ``checked``:
+    how many of the R U rounds are decoded to measure ``recovered`` and ``error``, evenly spread:
+    those of the others are NaN. ``None``: all."""
 
     def __init__(
         self,

@@ -57,19 +57,16 @@ ALIASES = {
 }
 ENDINGS = ("_id", "_name", "_index", "_idx", "_number", "_no", "_num")  # of workers or rounds
 
-SUMMARIES = frozenset(  # of what is known of a round; they do not number the rounds
-    (
-        *("loss", "lr", "learning_rate", "accuracy", "job", "run", "seed", "attempt", "retry"),
-        *("max", "min", "mean", "median", "avg", "average", "total", "sum", "std", "count"),
-    )
-)
+# Of what is known of a round; they do not number the rounds.
+SUMMARIES = {
+    *("loss", "lr", "learning_rate", "accuracy", "job", "run", "seed", "attempt", "retry"),
+    *("max", "min", "mean", "median", "avg", "average", "total", "sum", "std", "count"),
+}
 
-NOT_WORKERS = SUMMARIES | frozenset(  # names that no worker has: counters, clocks, summaries
-    (
-        *("epoch", "timestamp", "time_stamp", "ts", "date", "datetime", "clock", "wall_time"),
-        *("index", "idx", "id", "row", "row_id", "unnamed", "level", "wall", "utc"),
-    )
-)
+NOT_WORKERS = SUMMARIES | {  # names that no worker has: counters, clocks, summaries
+    *("epoch", "timestamp", "time_stamp", "ts", "date", "datetime", "clock", "wall_time"),
+    *("index", "idx", "id", "row", "row_id", "unnamed", "level", "wall", "utc"),
+}
 
 
 @dataclass(frozen=True)
@@ -138,15 +135,11 @@ class Times:
 
 
 def settle(
-    said: str | float | None,
-    named: str | None,
-    where: str,
-    sample: FloatArray | None,
-    hint: str = "",
+    said: str | float | None, named: str | None, where: str, seen: FloatArray | None, hint: str = ""
 ) -> Times:
     """The unit of times: what was ``said`` (a number is how many seconds one is, and counts
     whatever a name says), what ``where`` names it, or else seconds, unless that would be absurd for
-    a ``sample`` (perhaps with NaN or infinities). Only the file's name says ``hint``. Raises
+    what was ``seen`` (perhaps with NaN or infinities). Only the file's name says ``hint``. Raises
     UnusableFile: they contradict each other, the unit is unknown, or none is said and needed."""
     if isinstance(said, float):
         return Times(said, f"units of {said:g} s, as --unit says")
@@ -160,9 +153,9 @@ def settle(
         return Times(named, f"{CALLED[named]}, as {where} says")
     if said is not None:
         return Times(said, f"{CALLED[said]}, as --unit says")
-    if sample is None:
+    if seen is None:
         return Times("s", CALLED["s"])
-    finite = sample[np.isfinite(sample)]
+    finite = seen[np.isfinite(seen)]
     middle = float(np.median(finite)) if finite.size else 0.0
     whole = bool(np.any(finite) and not np.any(np.mod(finite, 1)))
     whole = whole and (bool(finite.size >= FEW and np.ptp(finite) > 0) or middle >= 10)
@@ -188,13 +181,11 @@ def of_rounds(names: list[str]) -> bool:
 
 NUMBERS = "fiu"  # kinds of numbers in NumPy: floats, integers, without a sign
 
-GAPS = frozenset(  # texts that stand where a delay is missing, in small letters
-    (
-        *("timeout", "timedout", "timed out", "time out", "time-out", "timed-out", "expired"),
-        *("failed", "fail", "error", "err", "killed", "dead", "crashed", "oom", "cancelled"),
-        *("canceled", "aborted", "lost", "missing", "-", "--", "---", "?", "x"),
-    )
-)
+GAPS = {  # texts that stand where a delay is missing, in small letters
+    *("timeout", "timedout", "timed out", "time out", "time-out", "timed-out", "expired"),
+    *("failed", "fail", "error", "err", "killed", "dead", "crashed", "oom", "cancelled"),
+    *("canceled", "aborted", "lost", "missing", "-", "--", "---", "?", "x"),
+}
 
 NONE = np.empty(0, np.int64)
 GROUPED = re.compile(r"\d{1,3}([,.' \u00a0\u202f]\d{3})*([.,]\d+)?")

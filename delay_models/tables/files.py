@@ -15,20 +15,11 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from ...sim.files import (
-    MOST_CELLS,
-    UnusableFile,
-    floats,
-    read_npy,
-    read_npz,
-    reading,
-    require_regular,
-    short,
-)
+from ...sim.files import UnusableFile, floats, read_npy, read_npz, reading, require_regular, short
 from ...sim.tables import BLANKS, read_csv, read_parquet
 from ..base import FloatArray
 from .columns import A_SECOND, SPELLINGS, durations, numbers, parse, role_of
-from .measured import AS_IT_IS, Decimal, Reading, Repair
+from .measured import Decimal, Reading, Repair
 from .odd_rows import NUMBER, counting, is_header
 
 HEAD = 2**16  # bytes that are looked at
@@ -145,7 +136,7 @@ class Held:
         return parse(name).unit or self.units.get(name)
 
 
-def read_file(path: str, most: int | None = MOST_CELLS, said: Reading = AS_IT_IS) -> Held:
+def read_file(path: str, most: int | None, said: Reading) -> Held:
     """Read the file as it is. It may have ``most`` cells; ``None``: any number. ``said`` has what a
     text does not say of its first row and its numbers. Raises UnusableFile: the file is missing,
     empty, of an unknown kind, too large, or not what its ending says."""
@@ -305,10 +296,8 @@ def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Repair]]:
     new["round"] = new.groupby("worker").cumcount()
     most = int(new.groupby("worker").size().min())
     late = int((new["round"] >= most).sum())
-    text = (
-        f"{int(held.sum())} of {len(samples)} samples repeat the worker's last one: held, no "
-        "new measurements; left out. Rounds are each worker's measurements in order"
-    )
+    text = f"{int(held.sum())} of {len(samples)} samples repeat the worker's last one: held, no new"
+    text += " measurements; left out. Rounds are each worker's measurements in order"
     repairs = [Repair("hold", int(held.sum()), text)]
     if late:
         text = f"{late} measurements are left out, so that every worker has {most}"

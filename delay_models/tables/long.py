@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
@@ -14,17 +14,10 @@ from ...sim.files import UnusableFile, reading, require_cells, short
 from ..base import FloatArray
 from .columns import GAPS, NONE, NUMBERS, Times, numbers, parse, role_of, settle
 from .files import Held
-from .measured import LAYOUTS, REMEDY, RawTable, Reading, Repair, will_be_refused
+from .measured import LAYOUTS, REMEDY, RawTable, Reading, Repair, Roles, will_be_refused
 from .odd_columns import all_grow, as_word, derived_worker, require_columns
 from .odd_rows import remarks, require_rounds
-from .parts import (
-    called_allreduce,
-    own_seconds,
-    part_of_step,
-    require_stages,
-    stage_seconds,
-    with_sum,
-)
+from .parts import allreduce_of, own_seconds, part_of_step, require_stages, stage_seconds, with_sum
 from .wide import require_no_thousands
 
 LATEST = 1e11  # seconds since 1970: a larger number is another unit
@@ -65,8 +58,6 @@ def _stamps(column: pd.Series) -> pd.Series:
 MOST_RUNS = 50  # different values of a column that says which run a row is of
 SPLIT = "split it there, or sort it by worker and round"
 Calls = pd.DataFrame  # ``worker`` and ``round`` (numbers from 0), ``seconds``; a row per row
-
-
 MOST_LISTED = 6  # columns that are listed
 MOST_LOADS = 1000  # loads that a table may have: with more, the column is something else
 CANONICAL = ("worker", "round", "seconds")  # columns that need no choice whatever else there is
@@ -130,9 +121,7 @@ class LongTable:
     """A long table, of which each load becomes a part, of ``most`` cells, when it is asked for;
     ``role``: role to column. Raises UnusableFile: naming the first defect."""
 
-    def __init__(
-        self, held: Held, role: Mapping[str, str], reading: Reading, most: int | None
-    ) -> None:
+    def __init__(self, held: Held, role: Roles, reading: Reading, most: int | None) -> None:
         held, role = with_sum(held, role, reading)
         self._reading, self._most, self._role = reading, most, role
         frame = held.frame
@@ -159,7 +148,7 @@ class LongTable:
         self._kept = self._numbers_of({*reading.keep} & {*held.others})
         self._rounds, self._calls["round"] = _numbered(frame[role["round"]], "round")
         others = frame.drop(columns=[*role.values(), *reading.stages])
-        self._own, self._reduced = bool(reduced), reduced or called_allreduce(others)
+        self._own, self._reduced = bool(reduced), reduced or allreduce_of(others)
         self._others = others.drop(columns=[self._reduced] if self._reduced else [])
         self._others = self._others.reset_index(drop=True)
         if self._own:
@@ -167,7 +156,8 @@ class LongTable:
         for place, name in enumerate(reading.stages):
             self._calls[place] = part_of_step(held, role, reading, name, "stages")
             self._calls.loc[self._calls[place].isna(), "seconds"] = np.nan
-        self._rows: dict[float | None, NDArray[np.int64] | None] = {None: None}
+        # By load, ascending; ``{None: None}`` without a column load.
+        self.rows: dict[float | None, NDArray[np.int64] | None] = {None: None}
         if "load" in role:
             values, codes = _numbered(frame[role["load"]], "load")
             if (values < 0).any():
@@ -177,16 +167,11 @@ class LongTable:
                 raise UnusableFile(text)
             order = np.argsort(codes, kind="stable")
             rows = np.split(order, np.cumsum(np.bincount(codes, minlength=len(values)))[:-1])
-            self._rows = dict(zip(values.tolist(), rows, strict=True))
-
-    @property
-    def loads(self) -> list[float | None]:
-        """Ascending; ``[None]`` without a column load."""
-        return [*self._rows]
+            self.rows = dict(zip(values.tolist(), rows, strict=True))
 
     def part(self, load: float | None) -> RawTable:
         """The calls at a load. Raises UnusableFile: rows are repeated or missing."""
-        rows = self._rows[load]
+        rows = self.rows[load]
         calls = self._calls if rows is None else self._calls.iloc[rows]
         if self._own:
             calls = own_seconds(calls, self._reduced, self._reading.retries)
@@ -315,7 +300,7 @@ class LongTable:
 
 
 def _seconds(
-    held: Held, role: Mapping[str, str], reading: Reading
+    held: Held, role: Roles, reading: Reading
 ) -> tuple[FloatArray, NDArray[np.int64], str, list[Repair]]:
     frame = held.frame
     if "seconds" not in role:
@@ -347,9 +332,8 @@ def _settled(where: str, unit: str | None, values: FloatArray, held: Held, said:
 
 
 def _noted(times: Times, where: str, count: int) -> list[Repair]:
-    if not times.assumed:
-        return []
-    return [Repair("unit", count, f"{where} says no unit: {times.assumed.partition(': ')[2]}")]
+    text = f"{where} says no unit: {times.assumed.partition(': ')[2]}"
+    return [Repair("unit", count, text)] if times.assumed else []
 
 
 def _numbered(column: pd.Series, what: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
@@ -402,10 +386,8 @@ def _gaps(numbers_of_rounds: NDArray[np.float64]) -> list[Repair]:
     first = numbers_of_rounds[:-1][wider][0] + usual
     verb = "round is" if lost == 1 else "rounds are"
     count = f"{lost}" if lost < MOST_COUNTED else f"{lost:.3g}"
-    text = (
-        f"{count} {verb} missing for all workers (first: {first:g}); the others follow each other"
-    )
-    return [Repair("gap", lost, text)]
+    text = f"{count} {verb} missing for all workers (first: {first:g})"
+    return [Repair("gap", lost, f"{text}; the others follow each other")]
 
 
 MOST_PHASES = 10  # values of a column that says which run a row is of
@@ -420,7 +402,7 @@ HTTP = frozenset(("status", "status_code", "http_status", "http_code", "response
 REASONS = frozenset(("error", "exception", "error_message", "failure_reason", "traceback"))
 
 
-def _failures(frame: pd.DataFrame, role: Mapping[str, str]) -> tuple[str, NDArray[np.int64]] | None:
+def _failures(frame: pd.DataFrame, role: Roles) -> tuple[str, NDArray[np.int64]] | None:
     words, most = GAPS - PUNCTUATION, len(frame) / 2
     for name in frame.columns.difference([*role.values()], sort=False):
         column, whole = frame[name], parse(str(name)).whole
@@ -442,7 +424,7 @@ def _failures(frame: pd.DataFrame, role: Mapping[str, str]) -> tuple[str, NDArra
     return None
 
 
-def _require_no_clock(role: Mapping[str, str], table: FloatArray) -> None:
+def _require_no_clock(role: Roles, table: FloatArray) -> None:
     """Refuse seconds that only grow: they say when, not how long."""
     rounds, n = table.shape
     if "seconds" not in role or n < 2 or rounds < 10:

@@ -22,8 +22,7 @@ class TableError(ValueError):
 
     def __init__(self, path: str, defect: str) -> None:
         super().__init__(f"{path}: {defect}")
-        self.path = path
-        self.defect = defect
+        self.path, self.defect = path, defect
 
 
 LAYOUTS = (  # in one phrase, for every error that needs it
@@ -47,6 +46,7 @@ Decimal = Literal["point", "comma"]
 # What a column of a long table can be; the last two are only what somebody says they are.
 Role = Literal["worker", "round", "seconds", "start", "end", "load", "allreduce", "stages"]
 ROLES: tuple[Role, ...] = get_args(Role)
+Roles = Mapping[str, str]  # role to column of a long table
 
 
 @dataclass(frozen=True)
@@ -286,9 +286,7 @@ def median_of(table: FloatArray, axis: int | None = None) -> FloatArray:
     return np.asarray(medians[0] if axis is None else medians)
 
 
-def _apart(
-    medians: FloatArray, what: str, place: str, names: Sequence[str] | None = None
-) -> list[str]:
+def _apart(medians: FloatArray, what: str, place: str, names: Sequence[str] | None) -> list[str]:
     medians = np.where(np.isfinite(medians), medians, 0.0)
     if not medians.any():
         return []

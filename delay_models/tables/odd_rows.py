@@ -271,6 +271,4 @@ def _of_another_size(values: FloatArray, others: FloatArray) -> bool:
 
 def _digits(cell: str) -> int:
     """After the point, but for zeros at the end; many where there is an exponent."""
-    if "e" in cell.lower():
-        return 99
-    return len(cell.partition(".")[2].rstrip("0"))
+    return 99 if "e" in cell.lower() else len(cell.partition(".")[2].rstrip("0"))

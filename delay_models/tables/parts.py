@@ -7,7 +7,7 @@ do neither, unless workers are equal, or take turns."""
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -20,7 +20,7 @@ from ...sim.files import UnusableFile, short
 from ..base import FloatArray
 from .columns import ALIASES, numbers, parse, settle, without_unit
 from .files import Held
-from .measured import Reading, Retries
+from .measured import Reading, Retries, Roles
 from .odd_columns import as_word
 
 # Standard deviation among the workers of a typical round, over their median, up to which they look
@@ -109,7 +109,7 @@ def waiting_note(table: FloatArray, column: str = "", by_stage: bool = False) ->
 ALLREDUCE = re.compile(r"all_?reduce|nccl|collective|(^|_)comm(unication)?(_|$)")
 
 
-def called_allreduce(others: pd.DataFrame) -> str:
+def allreduce_of(others: pd.DataFrame) -> str:
     """The first column of times that says by its name that it is of an all-reduce, or ``""``."""
     kinds = ((str(name), column.dtype.kind) for name, column in others.items())
     return next((n for n, kind in kinds if kind in "fi" and ALLREDUCE.search(parse(n).whole)), "")
@@ -143,9 +143,7 @@ def require_stages(reading: Reading) -> None:
             raise UnusableFile(f"{text}: say --columns seconds={short(name)},stages=...")
 
 
-def with_sum(
-    held: Held, role: Mapping[str, str], reading: Reading
-) -> tuple[Held, Mapping[str, str]]:
+def with_sum(held: Held, role: Roles, reading: Reading) -> tuple[Held, Roles]:
     """With a column that adds up the stages of a step, where no other is its seconds. Raises
     UnusableFile: the stages cannot be added, or cannot be told apart."""
     stages = reading.stages
@@ -173,10 +171,7 @@ NO_STAGE = "no stage"
 
 
 def stage_seconds(
-    calls: pd.DataFrame,
-    named: Sequence[str],
-    table: FloatArray,
-    cells: tuple[NDArray[np.int64], ...],
+    calls: pd.DataFrame, named: Sequence[str], table: FloatArray, at: tuple[NDArray[np.int64], ...]
 ) -> dict[str, FloatArray]:
     """Seconds of each stage, ``(rounds, n)``, and of what no stage names; they add up to the table.
     Raises UnusableFile: stages take longer than their step."""
@@ -192,7 +187,7 @@ def stage_seconds(
     left = table
     for place, name in enumerate(named):
         part = np.full(table.shape, np.nan)
-        part[cells] = calls[place].to_numpy()
+        part[at] = calls[place].to_numpy()
         part = np.minimum(part, left)
         plain = without_unit(name)
         found[name if plain in found else plain] = part
@@ -202,9 +197,7 @@ def stage_seconds(
     return found
 
 
-def part_of_step(
-    held: Held, role: Mapping[str, str], reading: Reading, name: str, kind: str
-) -> FloatArray:
+def part_of_step(held: Held, role: Roles, reading: Reading, name: str, kind: str) -> FloatArray:
     """Seconds of a column beside that of the step, whose unit it has if nothing else is said."""
     values, _ = numbers(held.frame[name], "a part of a step", "", reading.missing != "refuse")
     if np.any(values < 0):

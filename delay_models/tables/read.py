@@ -44,24 +44,20 @@ from .wide import read_wide
 Load = float | None  # a key of ``Measured.tables``.
 
 
-def read_measured(
-    path: str, reading: Reading = AS_IT_IS, most: int | None = MOST_CELLS
-) -> Measured:
+def read_measured(path: str, said: Reading = AS_IT_IS, most: int | None = MOST_CELLS) -> Measured:
     """Read a table of delays: every load, the workers' names, and what was repaired. ``path`` is a
     file (its ending says the format), or a folder or pattern of profiler traces; ``most``: cells
     that it may have (``None``: any number). Raises TableError: the file is missing, unreadable,
     empty, ragged, could mean several things, or holds a value that is not a valid delay."""
-    with _opened(path, reading, most) as (loads, part, repairs):
-        return _together({load: complete(part(load), reading) for load in loads}, repairs)
+    with _opened(path, said, most) as (loads, part, repairs):
+        return _together({load: complete(part(load), said) for load in loads}, repairs)
 
 
-def read_one_load(
-    path: str, reading: Reading = AS_IT_IS, most: int | None = MOST_CELLS
-) -> Measured:
-    """Read the load that ``reading`` names, whatever is wrong with the others; ``None`` names the
+def read_one_load(path: str, said: Reading = AS_IT_IS, most: int | None = MOST_CELLS) -> Measured:
+    """Read the load that is ``said``, whatever is wrong with the others; ``None`` names the
     only one. Raises TableError: as ``read_measured``; or there is no such load."""
-    with _opened(path, reading, most) as (loads, part, repairs):
-        load = reading.load
+    with _opened(path, said, most) as (loads, part, repairs):
+        load = said.load
         chosen = loads[0] if load is None and len(loads) == 1 else load
         if chosen not in loads:
             if None in loads:
@@ -71,7 +67,7 @@ def read_one_load(
             if load is None:
                 raise UnusableFile(f"several loads are in the table; say which: load = {valid}")
             raise UnusableFile(f"no row has load = {load}; valid: {valid}")
-        return _together({load: complete(part(chosen), reading)}, repairs)
+        return _together({load: complete(part(chosen), said)}, repairs)
 
 
 @contextmanager
@@ -92,7 +88,7 @@ def _opened(
             yield [None], lambda load: wide, repairs
         else:
             table = LongTable(held, role, reading, most)
-            yield table.loads, table.part, repairs
+            yield [*table.rows], table.part, repairs
     except UnusableFile as error:
         raise TableError(path, str(error)) from error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from itertools import combinations, islice
@@ -31,8 +31,7 @@ def mask(members: IntArray, workers: int) -> BoolArray:
 
 def every_set(workers: int, stragglers: int) -> Iterator[BoolArray]:
     """All C(n, s) sets as ``(N, n)`` masks, in lexicographic order, some thousand at a time."""
-    order = combinations(range(workers), stragglers)
-    step = max(1, MASK_CELLS // workers)
+    order, step = combinations(range(workers), stragglers), max(1, MASK_CELLS // workers)
     while some := list(islice(order, step)):
         yield mask(np.array(some, dtype=np.int64).reshape(len(some), stragglers), workers)
 
@@ -131,10 +130,15 @@ def holders(code: Code) -> sparse.csr_array:
     return sparse.csr_array(_per_worker(held, code.workers).minimum(1.0))
 
 
-def partition_after_partition(held: sparse.csr_array, rng: Generator | None = None) -> IntArray:
-    """All workers, in an order in which partition after partition loses all its holders
-    (``holders``). The next one is always the cheapest to lose, with the fewest holders left; of
-    several the first, or a random one. Cost: O(k) for each partition that is lost."""
+def partition_orders(code: Code, ties: Sequence[Generator | None]) -> list[IntArray]:
+    """Orders of all workers in which partition after partition loses all its ``holders``. The next
+    one is always the cheapest to lose, with the fewest holders left; of several the first, or a
+    random one. Cost: O(k) for each partition that is lost."""
+    held = holders(code)
+    return [_partition_after_partition(held, rng) for rng in ties]
+
+
+def _partition_after_partition(held: sparse.csr_array, rng: Generator | None) -> IntArray:
     by_partition = sparse.csc_array(held)
     rows, ends = by_partition.indices, by_partition.indptr
     left = np.diff(ends).astype(np.float64)

@@ -14,16 +14,7 @@ from numpy.random import Generator
 
 from ..schemes.base import DECODING
 from ..types import BoolArray, FloatArray, IntArray
-from .code import (
-    Code,
-    every_set,
-    extremes,
-    holders,
-    mask,
-    partition_after_partition,
-    random_sets,
-    singular_vectors,
-)
+from .code import Code, every_set, extremes, mask, partition_orders, random_sets, singular_vectors
 from .positions import Position, nobody_straggles
 
 SAME = 1e-9  # errors that differ by less than this times k are the same up to rounding
@@ -196,9 +187,8 @@ class _Search:
     @cached_property
     def _hints(self) -> tuple[list[IntArray], FloatArray]:
         """Orders of all workers that lose partition after partition, and singular vectors."""
-        held = holders(self._code)
         rng = np.random.default_rng([self._budget.seed, self._code.workers])
-        orders = [partition_after_partition(held, each) for each in [None, *[rng] * (ORDERS - 1)]]
+        orders = partition_orders(self._code, [None, *[rng] * (ORDERS - 1)])
         return orders, singular_vectors(self._code)
 
     @cached_property

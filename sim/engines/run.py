@@ -77,16 +77,12 @@ class Network:
 
 
 class Policy(StrEnum):
-    """What a worker does with unfinished work at the next broadcast; both engines read it here.
-    With S_t the start of round t, E_t its end and x the worker's time in it: - ``cancel``: drop the
-    work at once; S_{t+1} = E_t. - ``finish``: finish it, then take the newest model, skipping those
-    in between. - ``queue``: finish it, then take the next model in order, skipping none. -
-    ``drain``: the master starts the next round only when everyone is idle."""
+    """What a worker does with unfinished work at the next broadcast; both engines read it here."""
 
-    CANCEL = "cancel"
-    FINISH = "finish"
-    QUEUE = "queue"
-    DRAIN = "drain"
+    CANCEL = "cancel"  # drop it at once: the next round starts as this one ends
+    FINISH = "finish"  # finish it, then take the newest model, skipping those in between
+    QUEUE = "queue"  # finish it, then take the next model in order, skipping none
+    DRAIN = "drain"  # the master starts the next round only when everyone is idle
 
     @property
     def interrupts(self) -> bool:

@@ -70,8 +70,7 @@ def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) 
 
 
 def _with_labour(run: Run, trace: Trace) -> Trace:
-    """Book what workers did for each other, where a scheme says it. Cost: one more draw of the
-    tapes."""
+    """Book what workers did for each other, where a scheme says it. Cost: another draw of tapes."""
     scheme = run.rounds
     if trace.work is None or type(scheme).labour is RoundScheme.labour:
         return trace

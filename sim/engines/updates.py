@@ -26,8 +26,7 @@ Heard = tuple[int, int, float, float]
 class Accepted:
     """Messages in the order in which they counted, ``(R, U, K)``; filled in place."""
 
-    # Instants at which they arrived; ``(R, U, 1)``, each update's last, where ``seconds`` are not
-    # recorded.
+    # Instants of arrival; ``(R, U, 1)``, each update's last, where ``seconds`` are not recorded.
     when: FloatArray
     # Who sent them and which model they were computed on, or ``None``: not recorded.
     heard: Messages | None
@@ -131,15 +130,13 @@ class Streams:
     def add(
         self, worker: IntArray, version: IntArray, seconds: FloatArray | None, ends: IntArray
     ) -> None:
-        """The next replication: ``(M_r,)`` messages, and ``(U,)`` how many there are up to each
-        update."""
+        """The next replication: ``(M_r,)`` messages, and ``(U,)`` how many up to each update."""
         self._worker.append(worker.astype(np.int32))
         self._version.append(version.astype(np.int32))
         self._ends.append(ends + self._decided)
         self._decided += len(worker)
         if seconds is not None:
-            useful = np.bincount(worker, seconds, self._n)
-            self._useful.append(useful.astype(np.float64))
+            self._useful.append(np.bincount(worker, seconds, self._n).astype(np.float64))
 
     @property
     def heard(self) -> Stream:
@@ -311,15 +308,13 @@ class Trajectory:
         self._streams = Streams(scheme.workers) if scheme.cycles else None
         self._workers: list[tuple[FloatArray, list[int], FloatArray]] = []
 
-    def add(
-        self, decisions: Decisions, busy: FloatArray, dead: list[int], down: FloatArray
-    ) -> None:
+    def add(self, made: Decisions, busy: FloatArray, dead: list[int], down: FloatArray) -> None:
         """The next replication: what was decided, to the last update, ``(n,)`` seconds, and
         ``(U,)`` workers that were down at each update."""
-        self._accepted.part(len(self._workers)).fill(decisions.accepted)
+        self._accepted.part(len(self._workers)).fill(made.accepted)
         if self._streams:
-            worker, version, seconds, _ = np.array(decisions.heard).T
-            self._streams.add(worker.astype(np.int64), version, seconds, np.array(decisions.ends))
+            worker, version, seconds, _ = np.array(made.heard).T
+            self._streams.add(worker.astype(np.int64), version, seconds, np.array(made.ends))
         self._workers.append((busy, dead, down))
 
     def trace(self, engine: str, fails: bool) -> Trace:

@@ -141,16 +141,10 @@ class ProblemSettings:
 
 @dataclasses.dataclass(frozen=True)
 class ProblemConfig:
-    """A checked ``problem`` section; nothing is loaded yet.
+    """A checked ``problem`` section; nothing is loaded yet."""
 
-    Attributes:
-        settings: what every problem has.
-        family: the data set with its own fields.
-        losses: the losses by name.
-    """
-
-    settings: ProblemSettings
-    family: DatasetFamily
+    settings: ProblemSettings  # what every problem has
+    family: DatasetFamily  # the data set with its own fields
     losses: Mapping[str, type[Problem]] = dataclasses.field(
         default_factory=lambda: LOSSES, compare=False
     )

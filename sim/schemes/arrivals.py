@@ -137,8 +137,7 @@ class Demand:
     arrivals: Arrivals | None
     earliest: float = 0.0  # seconds before which the round never ends
     latest: float = np.inf  # seconds at which it always ends
-    # The number of arrivals, and the seconds of grace after them, that make Q; A is then the last
-    # arrival of all.
+    # The number of arrivals, and the grace after them in seconds, that make Q; A is then the last.
     quorum: tuple[Arrivals, float] | None = None
 
     @property

@@ -62,12 +62,7 @@ class Assignment(ABC):
 
 @dataclass(frozen=True)
 class UniformLoad(Assignment):
-    """Every worker computes d of k = n partitions; abstract.
-
-    Args:
-        n: number of workers, and of partitions.
-        load: d, partitions per worker, 1 to n.
-    """
+    """Every worker computes d (``load``, 1 to n) of k = n partitions; abstract."""
 
     n: int
     load: int
@@ -108,13 +103,8 @@ class CyclicCode(UniformLoad):
     probability one), so any s stragglers are tolerated. The coefficients can be badly conditioned:
     ``Scheme.conditioning`` says how badly.
 
-    Source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301).
-
-    Args:
-        n: number of workers.
-        load: d = s + 1.
-        code_seed: seed of H, its own so that the code is the same in every replication.
-    """
+    H has a seed of its own, ``code_seed``, so that the code is the same in every replication.
+    Source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301)."""
 
     code_seed: int = 0
 
@@ -185,16 +175,10 @@ class CyclicMds(UniformLoad):
 @final
 @dataclass(frozen=True)
 class Pieces(UniformLoad):
-    """A worker computes its d partitions one after the other and sends a message for each.
-
-    Message j d + i is worker j's i-th piece.
-
-    Args:
-        n: number of workers, and of partitions.
-        load: d, partitions per worker.
-        fractional: worker j holds those of group j // d, as in ``Groups``, where d divides n;
-            otherwise partitions j, j+1, ..., j+d-1 (mod n).
-        rotated: worker j begins with the (j mod d)-th of them; otherwise with the first.
+    """A worker computes its d partitions one after the other and sends a message for each: message
+    j d + i is worker j's i-th piece. It holds partitions j, j+1, ..., j+d-1 (mod n), or if
+    ``fractional`` those of group j // d, as in ``Groups``, where d divides n. It begins with the
+    first of them, or if ``rotated`` with the (j mod d)-th.
 
     Sources: several messages per worker and round, Ozfatura, Gündüz, Ulukus, Speeding Up
     Distributed Gradient Descent by Utilizing Non-persistent Stragglers (2018); plain partitions,
@@ -233,13 +217,8 @@ class Pieces(UniformLoad):
 @final
 @dataclass(frozen=True, eq=False)
 class Encoded(Assignment):
-    """Any encoding matrix, one message per worker; a worker computes the partitions of its row.
-
-    Two with the same entries are equal.
-
-    Args:
-        matrix: B, ``(n, k)``, as ``scipy.sparse.csr_array``; zeros are not stored.
-    """
+    """Any encoding matrix B, ``(n, k)`` without stored zeros, one message per worker; a worker
+    computes the partitions of its row. Two with the same entries are equal."""
 
     matrix: sparse.csr_array
 
@@ -291,11 +270,8 @@ def cyclic_support(n: int, load: int) -> IntArray:
     return np.asarray((np.arange(n)[:, None] + np.arange(load)) % n)
 
 
-def sparse_rows(
-    columns: IntArray, values: np.ndarray, width: int | None = None
-) -> sparse.csr_array:
+def sparse_rows(columns: IntArray, values: np.ndarray, k: int | None = None) -> sparse.csr_array:
     """A sparse matrix from the ``(rows, d)`` columns of each row's entries, as they come."""
     count, d = columns.shape
-    pointers = np.arange(count + 1) * d
-    shape = (count, width or count)
-    return sparse.csr_array((values.ravel(), columns.ravel(), pointers), shape=shape)
+    entries = values.ravel(), columns.ravel(), np.arange(count + 1) * d
+    return sparse.csr_array(entries, shape=(count, k or count))

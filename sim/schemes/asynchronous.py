@@ -107,9 +107,8 @@ class Asynchronous(AsynchronousFamily):
     @override
     def build(self, workers: int) -> Barrierless:
         if self.rescale and self.data != "own":
-            raise InvalidParameter(
-                "rescale", True, "needs data: own; random partitions count alike"
-            )
+            valid = "needs data: own; random partitions count alike"
+            raise InvalidParameter("rescale", True, valid)
         return replace(self.accepting_all(workers, 1), rescale=self.rescale)
 
 

@@ -154,9 +154,8 @@ class Barrierless(Scheme):
         return free and self.stops is Stops.NOBODY and self.ahead == inf
 
     def refusal(self) -> str | None:
-        """Why the batch engine cannot simulate this, or ``None``. It can where arrivals do not
-        depend on decisions, where updates stop everybody, and where whoever has delivered waits for
-        the update."""
+        """Why the batch engine cannot simulate this, or ``None``. It can if arrivals depend on no
+        decision, if updates stop everybody, and if who has delivered waits for the update."""
         if self.stops is Stops.STALE:
             return "an update that stops stale workers needs the event engine"
         if self.distinct and self.stops is not Stops.EVERYBODY:
@@ -168,13 +167,9 @@ class Barrierless(Scheme):
         return None
 
     def weight(self, staleness: IntArray, counts: IntArray | None = None) -> FloatArray:
-        """What partitions' gradients weigh in the decoded gradient; elementwise.
-
-        Args:
-            staleness: updates since each one's model.
-            counts: with ``rescale`` ``(2, ...)``: gradients accepted so far, of all workers and of
-                its own, itself among them (``counts``).
-        """
+        """What partitions' gradients weigh in the decoded gradient, elementwise, given the updates
+        since each one's model; with ``rescale`` also ``counts``, ``(2, ...)``: gradients accepted
+        so far, of all workers and of its own, itself among them."""
         weight = np.full(staleness.shape, self.partitions / self.gradients)
         if self.discount is not None:
             weight *= self.discount.weight(staleness)
@@ -246,7 +241,6 @@ class Cycle:
         return True
 
     def hopeless(self, lost: Set[int]) -> list[int]:
-        """Workers that block the next update for ever, if nothing more comes of the ``lost``, or
-        none."""
+        """Workers that block the next update for ever if nothing more comes of the ``lost``."""
         never = self.needed & lost
         return sorted(never) if never and (self._collecting or never == self.needed) else []

@@ -27,11 +27,8 @@ class RandomOrder:
 
 @dataclass(frozen=True)
 class Independent:
-    """Each worker straggles with a chance of its own, whatever ends the round.
-
-    Args:
-        chances: ``(n,)``, from 0 to below 1.
-    """
+    """Each worker straggles with a chance of its own, ``(n,)`` from 0 to below 1, whatever ends the
+    round."""
 
     chances: tuple[float, ...]
 
@@ -242,15 +239,10 @@ class RoundScheme(Scheme):
         return state
 
     def labour(self, times: FloatArray) -> tuple[FloatArray, FloatArray] | None:
-        """Busy and useful seconds of each worker in a round that ends when all is done. Returns
-        ``(..., n)`` each.
-
-        ``None``: a worker is busy until its own last message. For a scheme whose workers do each
-        other's tasks; its plan never changes.
-
-        Args:
-            times: ``(..., n tasks)`` seconds of a worker's tasks, as ``Round.patience`` gets them.
-        """
+        """Busy and useful seconds of each worker, ``(..., n)`` each, in a round that ends when all
+        is done, from the ``(..., n tasks)`` seconds that ``Round.patience`` gets. ``None``: each
+        worker is busy until its own last message. For a scheme whose workers do each other's tasks;
+        its plan never changes."""
         return None
 
     @abstractmethod
@@ -326,23 +318,14 @@ class Assigned(RoundScheme):
 
 @dataclass(frozen=True)
 class Fixed(Assigned):
-    """An assignment x a stopping rule x a decoder, the same in every round.
-
-    Args:
-        name: the registry name of its family.
-        assignment: who computes what and how messages are encoded.
-        stopping: when the master stops waiting.
-        decoder: how the master combines the messages that arrived.
-        exact: as in ``Scheme``; ``conditioning`` says what rounding leaves of it.
-        patience: what a worker does by itself.
-        claims: what else the scheme promises.
-    """
+    """An assignment (who computes what and how messages are encoded) x a stopping rule x a decoder,
+    the same in every round; the other fields as in ``Scheme`` and ``Round``."""
 
     name: str
     assignment: Assignment
     stopping: StoppingRule
     decoder: Decoder
-    exact: bool | None
+    exact: bool | None  # ``conditioning`` says what rounding leaves of it
     patience: Patience | None = None
     claims: Claims = Claims()
 

@@ -125,8 +125,7 @@ class Levels(OfWorkers):
     def plan(self, state: State = None) -> Round:
         done = np.cumsum([(s + 1) * self.split[s] for s in self.levels])
         needed = PerPlace(tuple(self.n - s for s in self.levels))
-        shares = done / done[-1]
-        return Round(np.full(self.n, done[-1]), needed, shares=shares)
+        return Round(np.full(self.n, done[-1]), needed, shares=done / done[-1])
 
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:

@@ -48,15 +48,13 @@ class Stopped(Loaded):
 
     stop: Stop | None = None
 
-    def scheme(
-        self, code: Assignment, own: StoppingRule, decoder: Decoder, tolerates: int
-    ) -> Fixed:
+    def scheme(self, code: Assignment, own: StoppingRule, decoder: Decoder, late: int) -> Fixed:
         """A code of d copies that is exact with its own rule, after so many stragglers. Raises
         ``InvalidParameter``: the choice cannot work with the code."""
         if self.stop is not None:
             rule, claims = ending(self.stop, code), Claims(copies=self.load)
             return Fixed(self.name, code, rule, decoder, exact=None, claims=claims)
-        claims = Claims(copies=self.load, tolerates=tolerates)
+        claims = Claims(copies=self.load, tolerates=late)
         return Fixed(self.name, code, own, decoder, exact=True, claims=claims)
 
 
@@ -110,8 +108,7 @@ class Choosing(SchemeFamily):
     def decoder_of(self, code: Assignment, load: float, own: Mapping[str, Decoder] = {}) -> Decoder:
         """The decoder that was chosen, for a code whose rows add up to d on average: one of the
         code's ``own`` by that name (the weights of ``fixed`` where its paper has some, a faster
-        decoder for ``optimal``), or one for any code. Raises ``InvalidParameter``: it cannot decode
-        the code."""
+        decoder for ``optimal``), or one for any code. Raises ``InvalidParameter``: it cannot."""
         name = self.decoder
         if name in own:
             return own[name]

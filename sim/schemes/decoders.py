@@ -46,11 +46,7 @@ class Decoder(ABC):
 
 @dataclass(frozen=True, eq=False)
 class OfCode(Decoder):
-    """A decoder that gives the weights of a code's messages; abstract.
-
-    Args:
-        assignment: the code.
-    """
+    """A decoder that gives the weights of the messages of a code, ``assignment``; abstract."""
 
     assignment: Assignment
 
@@ -67,12 +63,8 @@ def decoding_error(weights: FloatArray) -> FloatArray:
 @final
 @dataclass(frozen=True)
 class SumArrived(Decoder):
-    """Add what arrived, one partition a worker.
-
-    Args:
-        rescale: multiply by n over the number of arrivals, which makes the sum unbiased; with no
-            arrival at all the result is 0.
-    """
+    """Add what arrived, one partition a worker. ``rescale``: multiply by n over the number of
+    arrivals, which makes the sum unbiased; with no arrival at all the result is 0."""
 
     rescale: bool = False
 
@@ -93,14 +85,9 @@ class SumArrived(Decoder):
 @final
 @dataclass(frozen=True)
 class CommonWeight(OfCode):
-    """Add what arrived, all with one weight that depends on how many messages that is.
-
-    ``unbiased`` and ``least_error`` make the weights.
-
-    Args:
-        assignment: a real code.
-        weights: ``(n + 1,)`` the weight for 0, 1, ..., n arrivals.
-    """
+    """Add what arrived, all messages of a real code with one weight that depends on how many they
+    are: ``weights``, ``(n + 1,)``, are those for 0, 1, ..., n arrivals, from ``unbiased`` or
+    ``least_error``."""
 
     weights: tuple[float, ...]
 
@@ -157,11 +144,8 @@ class OnePerGroup(Decoder):
 @final
 @dataclass(frozen=True)
 class OnePerPartition(Decoder):
-    """Add one message per covered partition, the one with the lowest index.
-
-    Args:
-        pieces: which messages carry each partition.
-    """
+    """Add one message per covered partition, the one with the lowest index; ``pieces`` say which
+    messages carry it."""
 
     pieces: Pieces
 

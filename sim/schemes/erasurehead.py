@@ -256,8 +256,7 @@ class CompleteClass(StoppingRule):
 
     @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        classes = range(self.classes)
-        return _ClassTally([len(range(c, messages, self.classes)) for c in classes])
+        return _ClassTally([len(range(c, messages, self.classes)) for c in range(self.classes)])
 
 
 class _ClassTally(Countdown):
@@ -278,8 +277,7 @@ class _ClassTally(Countdown):
 @final
 @plain_dataclass(frozen=True)
 class BestClass(OfCode):
-    """Add the messages of the class of which most partitions arrived; worker j is of j mod
-    ``classes``."""
+    """Add the messages of the class, j mod ``classes``, of which most partitions arrived."""
 
     assignment: Encoded
     classes: int

@@ -106,8 +106,7 @@ class Expander(Seeded, Decoded, Loaded):
     def build(self, workers: int) -> Fixed:
         match self.graph:
             case "random":
-                graph = regular_graph("load", self.load, workers, self.code_seed)
-                code = Encoded(adjacency(graph))
+                code = Encoded(adjacency(regular_graph("load", self.load, workers, self.code_seed)))
             case "paley":
                 code = _paley(self.load, workers)
             case "circulant":
@@ -243,8 +242,7 @@ class BlockDesign(Decoded, Loaded):
         block = designs(workers).get(self.load)
         if block is None:
             raise _without_design(workers, self.load)
-        code = shifted(np.array(block), workers)
-        return self.coded(code, self.load, copies=self.load)
+        return self.coded(shifted(np.array(block), workers), self.load, copies=self.load)
 
 
 def designs(v: int) -> dict[int, tuple[int, ...]]:

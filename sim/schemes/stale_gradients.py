@@ -96,8 +96,7 @@ class PipelinedSteps(Steps):
     holds every worker's gradient of its c-th partition: worker j's of partition j + c."""
 
     def __init__(self, times: FloatArray, arrived: BoolArray, load: int) -> None:
-        self.times, self.held = times, load
-        self._arrived = arrived
+        self.times, self.held, self._arrived = times, load, arrived
 
     @override
     def step(self, u: int) -> Held:
@@ -215,12 +214,9 @@ class TableSteps(Steps):
 
     sparse: ClassVar[bool] = True
 
-    def __init__(
-        self, times: FloatArray, worker: IntArray, version: IntArray, partitions: int
-    ) -> None:
-        self.times = times
+    def __init__(self, times: FloatArray, worker: IntArray, version: IntArray, k: int) -> None:
+        self.times, self.table_size = times, k
         self._worker, self._version = worker, version
-        self.table_size = partitions
         self._before = _replaced(worker, version)
         self._filled = np.cumsum(self._before < 0, axis=1)  # entries that are not empty
         # Of the gradients as they arrive; the table remembers the others.

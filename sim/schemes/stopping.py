@@ -47,13 +47,9 @@ class Tally:
             self.alarms.append(0.0)
 
     def arrive(self, message: int, now: float) -> bool:
-        """Note a message; True when the master has enough.
-
-        Args:
-            message: its row in the encoding matrix. With m messages per worker, worker j sends
-                messages j m, ..., j m + m - 1. No message is noted twice.
-            now: the instant, on the clock of the round's opening.
-        """
+        """Note a message, its row in the encoding matrix, that comes ``now`` on the clock of the
+        round's opening; True when the master has enough. With m messages per worker, worker j sends
+        messages j m, ..., j m + m - 1. No message is noted twice."""
         self._arrived[message] = True
         return bool(self._rule.enough(self._arrived))
 
@@ -108,15 +104,10 @@ class StoppingRule(ABC):
         return self
 
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        """When a round ends: ``(..., n)`` seconds -> ``(...)`` seconds.
-
-        Always one of the given delays, the opening or a deadline, to the bit; infinite when the
-        rule is never satisfied. Cost: the default sorts once and asks ``enough`` log2(n) times.
-
-        Args:
-            delays: when each message arrives, on any clock.
-            opened: ``(...)`` when the round started on that clock.
-        """
+        """When a round ends, ``(...)`` seconds, from when it ``opened``, ``(...)``, and when each
+        message arrives, ``(..., n)``, on any clock. Always one of the given delays, the opening or
+        a deadline, to the bit; infinite when the rule is never satisfied. Cost: the default sorts
+        once and asks ``enough`` log2(n) times."""
         return stopping_delay_by_bisection(self, delays, opened)
 
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
@@ -265,11 +256,7 @@ class FirstK(StoppingRule):
 @final
 @dataclass(frozen=True, eq=False)
 class FirstKEach(StoppingRule):
-    """Stop at ``k[r]`` arrivals in replication r.
-
-    Args:
-        k: ``(R,)`` arrivals, 0 to n.
-    """
+    """Stop at ``k[r]`` arrivals, 0 to n, in replication r."""
 
     k: IntArray
 

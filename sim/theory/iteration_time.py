@@ -27,14 +27,7 @@ from ..schemes.stopping import FirstK, StoppingRule
 from ..schemes.time_limits import TimeLimited
 from ..types import DelayLaw, FloatArray
 from .decoding_error import expected_decoding_error, group_erasure
-from .worker_time import (
-    WorkerTime,
-    memoryless_rate,
-    piece_time_at,
-    smallest,
-    step_time_at,
-    worker_time_at,
-)
+from .worker_time import WorkerTime, piece_time_at, smallest, step_time_at, worker_time_at
 
 ORDER = 12  # Gauss-Legendre nodes on a panel
 MOST_PANELS = 4096  # refinement ends here: the rest is rounding, or a law with thousands of jumps
@@ -175,8 +168,7 @@ class IterationTimeLaw:
         """Instants at which ``sf`` passes the levels, as far as the law's values are accurate."""
         t = smallest(lambda s: self.sf(s) <= LEVELS, LEVELS.size)
         t = np.unique(t[np.isfinite(t)])
-        reliable = int(np.count_nonzero(self.worker.sf(t) >= self.worker.resolution))
-        return t[: reliable + 1]
+        return t[: int(np.count_nonzero(self.worker.sf(t) >= self.worker.resolution)) + 1]
 
     @cached_property
     def _centre(self) -> float:
@@ -305,10 +297,23 @@ def speculative_rates(workers: int, copy_after: int) -> FloatArray:
     return np.where(np.arange(workers) >= copy_after, np.minimum(2.0 * missing, workers), missing)
 
 
+def _memoryless_rate(worker: WorkerTime) -> float | None:
+    """The rate of an exponential time, per second; ``None`` for any other law. Of all laws it alone
+    has P(T > 2 t) = P(T > t)^2 for every t."""
+    median = smallest(lambda t: worker.sf(t) <= 0.5, 1)
+    if not 0.0 < median < np.inf:
+        return None
+    t = median * np.geomspace(1e-3, 30.0, 25)
+    once, twice = worker.sf(t), worker.sf(2.0 * t)
+    if not np.allclose(twice, once**2, rtol=1e-9, atol=0.0):
+        return None
+    return float(-np.log(once[-1]) / t[-1])
+
+
 def _copied_law(scheme: Copies, worker: WorkerTime | None) -> IterationTimeLaw | NoFormula:
     if worker is not None and scheme.q == scheme.n:
         return iteration_time_law(FirstK(scheme.n), scheme.n, worker)
-    rate = None if worker is None else memoryless_rate(worker)
+    rate = None if worker is None else _memoryless_rate(worker)
     if worker is None or rate is None or scheme.multiplier:
         return NoFormula("backup tasks: only exponential times, without multiplier")
     rates = tuple((rate * speculative_rates(scheme.n, scheme.q)).tolist())
@@ -343,13 +348,9 @@ class RoundTheory:
 def round_theory(
     scheme: Scheme, delay: DelayLaw, law: LoadLaw, cancels: bool = True, ideal: bool = True
 ) -> RoundTheory:
-    """What is known of a scheme's rounds, or why it is not.
-
-    Args:
-        cancels: whether the policy is ``cancel``. Nobody is left behind where a scheme waits for
-            everybody: all policies are alike then.
-        ideal: whether messages take no time and nothing fails.
-    """
+    """What is known of a scheme's rounds, or why it is not, under a policy that ``cancels`` or does
+    not (where a scheme waits for everybody, all policies are alike) and in an ``ideal`` cluster, in
+    which messages take no time and nothing fails, or another."""
     known = 0.0 if scheme.exact else None
     if not ideal or not delay.independent:
         why = NoFormula(UNALIKE if ideal else BESET)

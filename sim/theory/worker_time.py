@@ -83,19 +83,6 @@ def smallest(holds: Callable[[FloatArray], BoolArray], count: int) -> FloatArray
     return high.view(np.float64)
 
 
-def memoryless_rate(worker: WorkerTime) -> float | None:
-    """The rate of an exponential time, per second; ``None`` for any other law. Of all laws it alone
-    has P(T > 2 t) = P(T > t)^2 for every t."""
-    median = smallest(lambda t: worker.sf(t) <= 0.5, 1)
-    if not 0.0 < median < np.inf:
-        return None
-    t = median * np.geomspace(1e-3, 30.0, 25)
-    once, twice = worker.sf(t), worker.sf(2.0 * t)
-    if not np.allclose(twice, once**2, rtol=1e-9, atol=0.0):
-        return None
-    return float(-np.log(once[-1]) / t[-1])
-
-
 def worker_time_at(delay: DelayLaw, law: LoadLaw, load: int) -> WorkerTime | None:
     """The law of a worker's time at a load of d partitions; ``None`` where it is not closed. Raises
     ``InvalidParameter``: the load is not a whole number >= 1."""
@@ -225,8 +212,7 @@ class DelayForesight:
         return np.asarray((np.exp(log_density) * weight * seconds).sum(axis=1))
 
     def chances(self, workers: int, seconds: float) -> FloatArray:
-        """``(n,)`` chance to do a partition in so many seconds; of a sample to 1/130 where it is
-        one half."""
+        """``(n,)`` chance to do a partition in so many seconds; of a sample, one half to 1/130."""
         if self.delay.independent:
             time = worker_time_at(self.delay, self.law, 1)
             if time is not None:

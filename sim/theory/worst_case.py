@@ -147,12 +147,9 @@ def spectral_bound(
     symmetric design k b / (1 + b) is v - d^2 m / (d + l (m - 1)), Kadhe et al. The common form and
     the factor 1 / (1 + b) are our derivation.
 
-    Args:
-        load: d, the sum of a row of B; its absolute value with optimal decoding.
-        second: lambda, the largest singular value of B but that of the all-ones vector.
-        arrivals: m; with none the error is k.
-        weight: c; ``None`` for the best one.
-    """
+    Here d is ``load``, the sum of a row of B, or its absolute value with optimal decoding; lambda
+    is ``second``, the largest singular value of B but that of the all-ones vector; and c is the
+    ``weight``, the best one unless given. With m = 0 ``arrivals`` the error is k."""
     n, k, m = workers, partitions, arrivals
     require_count("workers", n)
     require_count("partitions", k)

@@ -154,8 +154,7 @@ def _decided(first: Block | None, every: Iterator[Block], anew: Callable[[], D])
 
 @final
 class _CycleDecisions:
-    """Which messages make updates: ``take`` each block until no update is ``missing``; then
-    ``finish``."""
+    """Which messages make updates: ``take`` blocks until no update is ``missing``; ``finish``."""
 
     def __init__(self, run: Run, keep: bool) -> None:
         self._run, self.missing = run, run.updates

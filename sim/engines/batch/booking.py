@@ -53,8 +53,7 @@ class TraceArrays:
     def trace(self, run: Run) -> Trace:
         """The trace, once every round is filled."""
         heard = None if self.arrived is None else Rounds(self.arrived)
-        iterations = run.iterations
-        return Trace(self.times, heard, self.work, "batch", run.seed, iterations=iterations)
+        return Trace(self.times, heard, self.work, "batch", run.seed, iterations=run.iterations)
 
 
 def no_work(shape: tuple[int, int, int]) -> Work:
@@ -99,7 +98,7 @@ def resting(accepted: Accepted, useful: FloatArray) -> Work:
     return work
 
 
-def refuse_never_enough(
+def require_enough(
     part: TraceArrays,
     opened: FloatArray,
     drained: FloatArray | None,
@@ -179,20 +178,18 @@ def accumulate(total: FloatArray, addends: FloatArray) -> None:
     addends[:, 0] = first
 
 
-def useful_pieces(
-    arrive: FloatArray, begun: FloatArray, arrived: BoolArray, messages: int
-) -> FloatArray:
+def useful_pieces(arrive: FloatArray, begun: FloatArray, arrived: BoolArray, m: int) -> FloatArray:
     """``(r, t m, n)`` seconds that went into each of m messages which ``arrived`` in time, in the
     order they were spent; each was computed at ``arrive``, both ``(r, t, n m)``, by a worker that
     began at ``(r, t, n)`` or ``(r, t, 1)`` instants."""
     r, t, nm = arrive.shape
-    spent = np.zeros((r, t, messages, nm // messages))
-    before = np.broadcast_to(begun, (r, t, nm // messages))
-    for piece in range(messages):
-        now = arrive[:, :, piece::messages]
-        np.subtract(now, before, out=spent[:, :, piece], where=arrived[:, :, piece::messages])
+    spent = np.zeros((r, t, m, nm // m))
+    before = np.broadcast_to(begun, (r, t, nm // m))
+    for piece in range(m):
+        now = arrive[:, :, piece::m]
+        np.subtract(now, before, out=spent[:, :, piece], where=arrived[:, :, piece::m])
         before = np.where(np.isinf(now), before, now)  # one that is never sent took no time
-    return spent.reshape(r, t * messages, -1)
+    return spent.reshape(r, t * m, -1)
 
 
 def blame(

@@ -43,8 +43,7 @@ AT_ONCE = 8  # tasks of a worker that are looked at together
 def distinct(run: Run, group: range, accepted: Accepted) -> None:
     """Fill in the messages of each update of a group of replications. Cost: a sort of n an update,
     and for each 8 tasks that the fastest worker does in it some ten NumPy calls over ``(R, 8, n)``.
-    Raises ``NeverEnough``: too few workers ever deliver, or one delivers again and again in no
-    time."""
+    Raises ``NeverEnough``: too few workers ever deliver, or one does again and again in no time."""
     mine, scheme = slice(group.start, group.stop), run.barrierless
     tasks, now, k = _tasks(run, group), np.zeros(len(group)), scheme.gradients
     everyone = np.arange(len(group) * scheme.n).reshape(-1, scheme.n)
@@ -113,8 +112,7 @@ def dependent(run: Run, accepted: Accepted) -> None:
             _alone(run, int(r), accepted.part(int(r)))
 
 
-# An update is a fresh start for all: only which rows of the tape are next passes from one to the
-# next.
+# An update is a fresh start for all: only which rows of the tape are next passes on.
 
 A_CALL = 5000  # cells that cost as much as looking once more at some replications
 
@@ -165,8 +163,7 @@ class First:
 def _first(tasks: Tasks, workers: IntArray, now: FloatArray, k: int, depth: int) -> First:
     """The first K messages after an update of ``(R, n)`` workers, by place, that begin at ``(R,)``
     instants; so many tasks of each are looked at. Of more than K workers only those of the K
-    earliest first messages can have one among them. Cost: two partitions, a sort of K, and ten
-    passes."""
+    earliest first messages can have one among them. Cost: two partitions, a sort, ten passes."""
     strange = np.zeros(len(now), dtype=np.bool_)
     if k < workers.shape[1]:
         cells, strange = _earliest(tasks.ahead(1, workers)[0] + now[:, None], k)
@@ -242,8 +239,7 @@ CHUNK = 256  # updates that are written down together
 
 def _alone(run: Run, replication: int, accepted: Accepted) -> None:
     """Fill in one replication, also where messages tie. Cost: a turn of a Python loop and of a heap
-    for each message, about 0.4 microseconds; where updates stop everybody, also 0.1 for each
-    worker."""
+    for each message, about 0.4 microseconds; if updates stop everybody, also 0.1 a worker."""
     scheme, tape = run.barrierless, run.tapes[replication]
     k, columns = scheme.gradients, task_columns(tape, run.load_law, rows_at_once(run))
     tasks = [iter(column) for column in columns]

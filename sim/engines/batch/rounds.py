@@ -10,15 +10,7 @@ from ...schemes.base import Round, RoundOutcome, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import FloatArray, Trace
 from ..run import CheckedTape, Course, Run, plan_of, play_rounds, to_the_end
-from .booking import (
-    TraceArrays,
-    all_in,
-    blame,
-    book,
-    refuse_never_enough,
-    run_together,
-    useful_pieces,
-)
+from .booking import TraceArrays, all_in, blame, book, require_enough, run_together, useful_pieces
 
 # Rounds one after the other on an ideal cluster: for policies that carry a worker's backlog from
 # round to round, for stopping rules that need the clock, and for schemes whose plan changes. Only
@@ -86,7 +78,7 @@ class CoupledRounds:
         begun, arrive = self._begun[:, rounds], self._arrive[:, rounds]
         part = self._result.rounds(self._first, self._first + self._count)
         drained = ready if self._policy.drains else None
-        refuse_never_enough(part, opened, drained, lambda r, t: arrive[r, t])
+        require_enough(part, opened, drained, lambda r, t: arrive[r, t])
         self._free = self._free.copy()  # it may be part of what is used up here
         book(part, opened, begun if self._policy.couples_rounds else None, arrive, drained)
         self._first, self._count = self._first + self._count, 0
@@ -129,7 +121,7 @@ class NetworkedRounds:
         one.times[:, 0] = ended = stopping.stopping_delay(arrive, self._now)
         ready = np.maximum(ended, all_in(arrive, m)) if policy.drains else ended
         drained = ready[:, None] if policy.drains else None
-        refuse_never_enough(one, opened, drained, lambda r, _: arrive[r])
+        require_enough(one, opened, drained, lambda r, _: arrive[r])
         arrived = arrive <= one.times
         if one.arrived is not None:
             one.arrived[:, 0] = arrived
@@ -252,8 +244,7 @@ def _independent_rounds(
     opened, after = instants[:, :-1], instants[:, 1:]
     np.add(opened, delay, out=part.times)
     drained = after if drains else None
-    refuse_never_enough(part, opened, drained, lambda r, t: opened[r, t] + offsets[r, t])
+    require_enough(part, opened, drained, lambda r, t: opened[r, t] + offsets[r, t])
     if part.arrived is not None or part.work is not None:
-        arrive = np.add(opened[:, :, None], offsets, out=offsets)
-        book(part, opened, None, arrive, drained)
+        book(part, opened, None, np.add(opened[:, :, None], offsets, out=offsets), drained)
     return np.asarray(after[:, -1].copy())

@@ -25,8 +25,7 @@ IdealProcess = Generator[Event, int, None]
 @final
 class IdealRoundWorkers(RoundWorkers):
     """Workers of an ideal cluster. Between two openings of rounds an ideal worker computes without
-    a pause from the first instant on, until it rests: so its busy seconds are booked round by
-    round."""
+    a pause from the first instant on, until it rests: its busy seconds are booked by round."""
 
     @override
     def set_up(self) -> None:

@@ -22,8 +22,7 @@ from .master import RECEPTION, Call, Crew, Master, RoundWorkers
 
 @final
 class Uplink:
-    """A replication's way to the master, for messages of these sizes, as multiples of the
-    network's."""
+    """A replication's way to the master, for messages of sizes in multiples of the network's."""
 
     def __init__(self, env: simpy.Environment, crew: Crew, sizes: Sequence[float] = (1.0,)) -> None:
         self._env, network, resends = env, crew.run.cluster.network, crew.run.cluster.resends
@@ -71,8 +70,7 @@ class Uplink:
 
 
 # A worker receives models, computes one task at a time, and sends its messages; sending does not
-# keep it from computing. What reaches it at an instant is looked at after what ends at that
-# instant.
+# keep it from computing. What reaches it at an instant is looked at after what ends then.
 #
 # A crash loses the task and whatever the worker was sending. A worker that comes back has the
 # newest model at once and begins again: with the newest round, or under ``queue`` with the one it

@@ -63,8 +63,7 @@ def category_codes(column: ArrayLike) -> tuple[IntArray, int]:
 
 def one_hot(columns: list[ArrayLike]) -> sparse.csr_array[np.float64]:
     """Replace each of c columns of N values by one 0/1 feature per distinct value: ``(N, p)``, p
-    the number of distinct (column, value) pairs, with exactly c ones a row. Cost: one sort per
-    column."""
+    the number of distinct (column, value) pairs, with exactly c ones a row. Cost: c sorts."""
     coded = [category_codes(column) for column in columns]
     sizes = np.array([size for _, size in coded])
     offsets = np.cumsum(sizes) - sizes
@@ -145,8 +144,7 @@ class Synthetic(DatasetFamily):
         return Dataset(task, X[:rows], y[:rows], X[rows:], y[rows:])
 
 
-# Small real data sets that come with scikit-learn, which is imported when one is loaded: that takes
-# half a second.
+# Small real data sets that come with scikit-learn; to import it, when one is loaded, takes 0.5 s.
 #
 # Both are split 80/20 with seed 0, their features are standardised with the training rows' mean
 # and standard deviation, and a constant column is appended.
