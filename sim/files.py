@@ -111,21 +111,18 @@ def read_npz(
         with zipfile.ZipFile(path) as archive:
             arrays = [info for info in archive.infolist() if info.filename.endswith(".npy")]
             members = {info.filename.removesuffix(".npy"): info for info in arrays}
-            wanted = choose(list(members))
-            require_cells(sum([_count(archive, name, members[name]) for name in wanted]), most)
+            wanted, cells = choose(list(members)), 0
+            for name in wanted:
+                if members[name].flag_bits & ENCRYPTED:
+                    raise UnusableFile(f"array {name} is encrypted")
+                with archive.open(members[name]) as member:
+                    cells += _promised(member, name, members[name].file_size)
+            require_cells(cells, most)
             found = dict[str, np.ndarray]()
             for name in wanted:
                 with archive.open(members[name]) as member:
                     found[name] = np.lib.format.read_array(member, allow_pickle=False)
             return found
-
-
-def _count(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> int:
-    """How many numbers the header of an array promises; refused if the file is too short for it."""
-    if info.flag_bits & ENCRYPTED:
-        raise UnusableFile(f"array {name} is encrypted")
-    with archive.open(info) as member:
-        return _promised(member, name, info.file_size)
 
 
 def read_npy(path: Path, most: int | None = MOST_CELLS) -> np.ndarray:

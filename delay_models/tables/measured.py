@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -248,6 +248,7 @@ def complete(part: RawTable, reading: Reading) -> RawTable:
 
 IMPLAUSIBLE = 200.0  # medians further apart look like two units: ms are 1000 to the second
 LONG = 1000.0  # a median delay of more seconds than this looks like milliseconds
+MIXED = "mixed units (milliseconds among seconds)?"
 
 
 def unit_warnings(tables: ByLoad, hosts: Sequence[str] | None = None) -> list[str]:
@@ -288,29 +289,19 @@ def median_of(table: FloatArray, axis: int | None = None) -> FloatArray:
 
 def _apart(medians: FloatArray, what: str, place: str, names: Sequence[str] | None) -> list[str]:
     medians = np.where(np.isfinite(medians), medians, 0.0)
-    if not medians.any():
-        return []
     low, high = int(np.argmin(medians)), int(np.argmax(medians))
     if medians[low] <= 0 or medians[high] / medians[low] <= IMPLAUSIBLE:
         return []
-    label = names or [str(i) for i in range(len(medians))]
-    return [
-        f"the median of {what} {label[high]}{place} is {medians[high] / medians[low]:.0f} times "
-        f"that of {what} {label[low]}: mixed units (milliseconds among seconds)?"
-    ]
+    label, times = names or [str(i) for i in range(len(medians))], medians[high] / medians[low]
+    text = f"the median of {what} {label[high]}{place} is {times:.0f} times that of {what}"
+    return [f"{text} {label[low]}: {MIXED}"]
 
 
-def _cells(table: FloatArray, middle: float, place: str) -> list[str]:
-    lines = []
-    for far, text in (
-        ((table > IMPLAUSIBLE * middle) & np.isfinite(table), "over"),
-        ((table > 0) & (table < middle / IMPLAUSIBLE), "under 1/"),
-    ):
+def _cells(table: FloatArray, middle: float, place: str) -> Iterator[str]:
+    over = (table > IMPLAUSIBLE * middle) & np.isfinite(table)
+    under = (table > 0) & (table < middle / IMPLAUSIBLE)
+    for far, text in ((over, "over "), (under, "under 1/")):
         if far.any():
             ratio = float(np.median(table[far])) / middle
-            lines.append(
-                f"{int(far.sum())} delays{place} are {text}{' ' if text == 'over' else ''}"
-                f"{IMPLAUSIBLE:.0f} times the median (typically {ratio:.3g} times): "
-                "mixed units (milliseconds among seconds)?"
-            )
-    return lines
+            many = f"{int(far.sum())} delays{place} are {text}{IMPLAUSIBLE:.0f} times the median"
+            yield f"{many} (typically {ratio:.3g} times): {MIXED}"

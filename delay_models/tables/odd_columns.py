@@ -108,13 +108,8 @@ def _pairs(one: FloatArray, other: FloatArray) -> FloatArray:
 def twins(table: FloatArray) -> list[tuple[int, int]]:
     """Columns that repeat an earlier one, and which."""
     first: dict[bytes, int] = {}
-    found = []
-    for place in range(table.shape[1]):
-        key = np.ascontiguousarray(table[:, place]).tobytes()
-        if key in first:
-            found.append((place, first[key]))
-        first.setdefault(key, place)
-    return found
+    pairs = [(place, first.setdefault(c.tobytes(), place)) for place, c in enumerate(table.T)]
+    return [(place, other) for place, other in pairs if other != place]
 
 
 def _copies(table: FloatArray) -> Iterator[Finding]:

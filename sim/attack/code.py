@@ -123,18 +123,13 @@ DENSE = 2000  # workers, or partitions, up to which all singular vectors are com
 VECTORS = 4  # singular vectors that are tried, from the second on
 
 
-def holders(code: Code) -> sparse.csr_array:
-    """``(n, k)``: 1 where a worker holds a partition, in whichever of its messages."""
+def partition_orders(code: Code, ties: Sequence[Generator | None]) -> list[IntArray]:
+    """Orders of all workers in which partition after partition loses all who hold it, in whichever
+    of their messages. The next one is always the cheapest to lose, with the fewest holders left; of
+    several the first, or a random one. Cost: O(k) for each partition that is lost."""
     b = code.matrix
     held = sparse.csr_array((np.ones(b.nnz), b.indices, b.indptr), shape=b.shape)
-    return sparse.csr_array(_per_worker(held, code.workers).minimum(1.0))
-
-
-def partition_orders(code: Code, ties: Sequence[Generator | None]) -> list[IntArray]:
-    """Orders of all workers in which partition after partition loses all its ``holders``. The next
-    one is always the cheapest to lose, with the fewest holders left; of several the first, or a
-    random one. Cost: O(k) for each partition that is lost."""
-    held = holders(code)
+    held = sparse.csr_array(_per_worker(held, code.workers).minimum(1.0))
     return [_partition_after_partition(held, rng) for rng in ties]
 
 

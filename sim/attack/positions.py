@@ -87,12 +87,9 @@ class ByDecoding(Position):
 
     @override
     def swapping(self, returning: IntArray) -> FloatArray:
-        rows = []
-        for worker in returning:
-            others = self.stragglers.copy()
-            others[worker] = False
-            rows.append(self._with_one_more(others))
-        return allowed(np.array(rows), self.stragglers)
+        everybody = np.arange(len(self.stragglers))
+        others = [self.stragglers & (everybody != worker) for worker in returning]
+        return allowed(np.array([self._with_one_more(some) for some in others]), self.stragglers)
 
     def _with_one_more(self, stragglers: BoolArray) -> FloatArray:
         free = np.flatnonzero(~stragglers)

@@ -74,9 +74,7 @@ def extended(position: Position, stragglers: int, tries: int) -> Position:
         if together == 1:
             position = position.lost(int(order[0]))
         else:
-            more = position.stragglers.copy()
-            more[order] = True
-            position = position.at(more)
+            position = position.at(position.stragglers | mask(order, len(position.stragglers)))
     return position
 
 

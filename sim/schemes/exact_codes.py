@@ -205,6 +205,5 @@ def _code(counts: IntArray, gaussian: FloatArray, partitions: int) -> Encoded:
     systems = gaussian.T[holders].transpose(0, 2, 1)
     values = np.linalg.solve(systems, np.ones((partitions, load, 1)))[:, :, 0]
     columns = np.repeat(np.arange(partitions), load)
-    shape = (len(counts), partitions)
-    entries = sparse.coo_array((values.ravel(), (holders.ravel(), columns)), shape=shape)
-    return Encoded(sparse.csr_array(entries.tocsr()))
+    entries = values.ravel(), (holders.ravel(), columns)
+    return Encoded(sparse.csr_array(entries, shape=(len(counts), partitions)))

@@ -213,10 +213,8 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
         rng = np.random.default_rng(self.code_seed)
         holders = [rng.choice(workers, self.load, replace=False) for _ in range(workers)]
         columns = np.repeat(np.arange(workers), self.load)
-        values = np.ones(len(columns))
-        shape = (workers, workers)
-        held = sparse.coo_array((values, (np.concatenate(holders), columns)), shape=shape)
-        code = Encoded(sparse.csr_array(held.tocsr()))
+        entries = np.ones(len(columns)), (np.concatenate(holders), columns)
+        code = Encoded(sparse.csr_array(entries, shape=(workers, workers)))
         rule = self.rule(code)
         chance = self.straggle_probability
         if chance is None:
@@ -309,7 +307,7 @@ class Shares(Assignment):
                 rows.append(j)
                 columns.append(i)
                 values.append(min(stop, i + 1) - max(start, i))
-        return sparse.csr_array(sparse.coo_array((values, (rows, columns)), shape=(n, n)).tocsr())
+        return sparse.csr_array((values, (rows, columns)), shape=(n, n))
 
 
 @final
