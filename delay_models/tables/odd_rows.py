@@ -200,15 +200,16 @@ def is_header(cells: list[str], body: list[list[str]], decimal: str) -> tuple[bo
     if found:
         return True, ""
     row = [cell.replace(decimal, ".") for cell in cells if cell]
+    first = f"the first row, {short(', '.join(row))},"
     if counting(row):
-        return True, f"the first row, {_listed(row)}, numbers the workers"
+        return True, f"{first} numbers the workers"
     if len(row) < len(cells) or not _unlike(row, body, decimal):
         return False, ""
     size, values = len(row), [*map(float, row)]
     if values in ([*range(size)], [*range(1, size + 1)]):
-        text = f"the first row, {_listed(row)}, numbers the workers: no other row is like it"
-        return True, f"{text} (--header no if it is a round)"
-    text = f"the first row, {_listed(row)}, rather numbers the workers than holds delays"
+        text = "numbers the workers: no other row is like it (--header no if it is a round)"
+        return True, f"{first} {text}"
+    text = f"{first} rather numbers the workers than holds delays"
     raise UnusableFile(f"{text}: say --header yes, or no; or write it as names (w10, w11, ...)")
 
 
@@ -217,10 +218,6 @@ def require_once(names: list[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise UnusableFile(f"two columns are named {short(twice[0])!r}")
-
-
-def _listed(row: list[str]) -> str:
-    return short(", ".join(row))
 
 
 def counting(cells: list[str]) -> bool:
