@@ -1,8 +1,6 @@
 """The program: ``erasurehead`` after installation, ``python -m experiments`` in a checkout.
-
 Exit codes: 0 done, 1 a check or a cell failed, 2 bad input, 70 a fault of ours, 130 interrupted.
-Nothing that is imported here is a library, so that errors of imports can be told, too.
-"""
+Nothing that is imported here is a library, so that errors of imports can be told, too."""
 
 from __future__ import annotations
 
@@ -19,25 +17,25 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from .config.errors import Failed, of_the_user
 from .page.terminal import tell
 from .text import line
 
 DEBUG = "--debug"  # understood in any place of the command line
+BAD_INPUT, INTERNAL, NOBODY_READS, FAILED = 2, 70, 1, 1
 
 
 def main() -> None:
     """Run the command line; every error is one line on stderr."""
     arguments = [each for each in sys.argv[1:] if each != DEBUG]
 
-    def command() -> int | None:
+    def command() -> Any:
         from . import commands  # takes a while, and may fail
 
         try:
-            code: int | None = commands.app(
-                arguments, prog_name="erasurehead", standalone_mode=False
-            )
+            return commands.app(arguments, prog_name="erasurehead", standalone_mode=False)
         except SystemExit as end:
             came = traceback.extract_tb(end.__traceback__)
             if isinstance(end.__context__, BrokenPipeError):  # so Rich ends
@@ -45,7 +43,6 @@ def main() -> None:
             if all(frame.filename != commands.__file__ for frame in came):
                 raise  # the completion of a shell
             raise Failed(f"{came[-1].filename}: line {came[-1].lineno}: exits") from None
-        return code
 
     with stopped_by_ctrl_c(arguments):
         code = guarded(command, debug=DEBUG in sys.argv[1:])
@@ -100,8 +97,6 @@ def stopped_by_ctrl_c(arguments: Sequence[str]) -> Iterator[None]:
 
 # Whatever goes wrong becomes one line and an exit code: what the user can mend is exit code 2,
 # anything else is a fault of ours, with the traceback in a file.
-
-BAD_INPUT, INTERNAL, NOBODY_READS, FAILED = 2, 70, 1, 1
 
 
 def guarded(command: Callable[[], int | None], debug: bool = False) -> int:

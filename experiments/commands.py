@@ -27,6 +27,8 @@ app = typer.Typer(
     help="Straggler simulator for distributed gradient descent.",
     epilog="Begin with: [bold]erasurehead init && erasurehead run demo.yaml[/bold]",
 )
+IN_A_BROWSER = "next: open it in a browser, or send it: it needs no other file"
+MOST_PRINTED = 30  # lines of a config in the terminal; a longer one is in its file alone
 
 
 class Command(options.PlainCommand):
@@ -247,10 +249,6 @@ def read(
     terminal.say_all(measured.read)
     terminal.say_all(f"note: {line}" for line in measured.warnings)
     terminal.follow("whatif", trace, *given_words(table))
-
-
-IN_A_BROWSER = "next: open it in a browser, or send it: it needs no other file"
-MOST_PRINTED = 30  # lines of a config in the terminal; a longer one is in its file alone
 
 
 @as_command("fit delays.csv --k-range 200:256", CLUSTER)

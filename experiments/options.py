@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import wraps
 from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # what is compared of many runs; ``p95``: what 95 % of them do not exceed
 Criterion = Literal["mean", "median", "p95"]
+MOST_JOBS = 1024  # processes that a command may start; a machine with more cores takes a cluster
 
 
 def whole(least: int, most: int, meaning: str) -> Any:
@@ -54,7 +55,7 @@ def argument(meaning: str, metavar: str | None = None, complete: Complete | None
 
 
 def completed(what: Known) -> Complete:
-    """Complete a name that the command knows; a shell completes files by itself."""
+    """Complete a name that the command knows (``known``); a shell completes files by itself."""
 
     def names(ctx: Any, begun: str) -> list[str]:
         return [name for name in ctx.command.known(what, ctx) if name.startswith(begun)]
@@ -74,18 +75,11 @@ class _Plain:
 
 
 class PlainCommand(_Plain, TyperCommand):
-    """A command of the program; abstract."""
-
-    def known(self, what: Known, ctx: Any) -> Iterable[str]:
-        """All names that are known, given what has been read of the command line."""
-        raise NotImplementedError
+    """A command of the program."""
 
 
 class PlainGroup(_Plain, TyperGroup):
     """The program, with all commands."""
-
-
-MOST_JOBS = 1024  # processes that a command may start; a machine with more cores takes a cluster
 
 
 def cores() -> int:

@@ -1,10 +1,8 @@
-"""Text for people: words around numbers, and text from outside as it may be shown.
-
-Labels, names, paths and libraries' words are data. A terminal acts on control characters and an SVG
-must not hold them, half a character cannot be encoded, and marks of direction make a text look like
-another one. All of these are written as in a Python string: ``\\x1b``, ``\\u202e``. Nothing here
-imports a library, so that errors can be told while nothing else works.
-"""
+"""Text for people: words around numbers, and text from outside as it may be shown. Labels, names,
+paths and libraries' words are data. A terminal acts on control characters and an SVG must not hold
+them, half a character cannot be encoded, and marks of direction make a text look like another one.
+All of these are written as in a Python string: ``\\x1b``, ``\\u202e``. Nothing here imports a
+library, so that errors can be told while nothing else works."""
 
 from __future__ import annotations
 

@@ -33,6 +33,8 @@ from .errors import ConfigError, at
 from .settings import FailureSettings, Settings, section
 
 T = TypeVar("T")
+# replication numbers of the tapes of failures, repairs and losses; no run has so many
+UP, DOWN, LOSSES = 2**30, 2**30 + 2**29, 2**31
 
 
 class ImpossibleCell(ConfigError):
@@ -50,11 +52,9 @@ class Training:
 
 def timing(cell: Cell, features: int | None = None) -> Run:
     """Build everything that decides when a cell's rounds end. No tape is made before it is read.
-
-    ``features`` is p, for the size of messages; ``None`` without data.
-    Raises ConfigError: the engine or the network do not suit, or the scheme needs a problem;
-    ImpossibleCell: the values are each valid, but not together.
-    """
+    ``features`` is p, for the size of messages; ``None`` without data. Raises ConfigError: the
+    engine or the network do not suit, or the scheme needs a problem; ImpossibleCell: the values are
+    each valid, but not together."""
     settings, scheme = cell.settings, scheme_of(cell)
     n, seed, delay = settings.workers, settings.seed, settings.delay
     sees = scheme.sees if isinstance(scheme, RoundScheme) else Sees.NOTHING
@@ -210,25 +210,18 @@ def _built(family: SchemeFamily, workers: int) -> Scheme:
 
 
 def delay_model(given: Mapping[str, Any]) -> DelayModel:
-    """Build a section that names a delay model, and the models nested in it.
-    Raises ConfigError: unknown model, bad parameter or bad trace file, or delays that are no
-    numbers."""
+    """Build a section that names a delay model, and the models nested in it. Raises ConfigError:
+    unknown model, bad parameter or bad trace file, or delays that are no numbers."""
     model: DelayModel = section("delay", given)
     return model
-
-
-# replication numbers of the tapes of failures, repairs and losses; no run has so many
-UP, DOWN, LOSSES = 2**30, 2**30 + 2**29, 2**31
 
 
 @final
 @checked_dataclass(frozen=True, config=STRICT)
 class Resends(IndependentDelays):
-    """Each attempt is lost with probability ``loss``; a loss costs ``retry_after`` seconds.
-
-    The sum is ``retry_after`` times a geometric number of losses. Not in the registry: it is part
-    of a config's ``failures``, not a model of workers.
-    """
+    """Each attempt is lost with probability ``loss``; a loss costs ``retry_after`` seconds. The sum
+    is ``retry_after`` times a geometric number of losses. Not in the registry: it is part of a
+    config's ``failures``, not a model of workers."""
 
     loss: Annotated[Finite, Ge(0), Lt(1)]
     retry_after: Seconds
@@ -244,12 +237,9 @@ class Resends(IndependentDelays):
 
 
 def _cluster(settings: Settings, features: int | None, gradients: float) -> Cluster:
-    """What surrounds the workers, with a tape for each kind of trouble and replication.
-
-    A gradient takes 8 bytes a feature unless ``message_bytes`` is given; a message of the scheme
-    has the size of so many gradients.
-    Raises ConfigError: no size is known, and a bandwidth needs one.
-    """
+    """What surrounds the workers, with a tape for each kind of trouble and replication. A gradient
+    takes 8 bytes a feature unless ``message_bytes`` is given; a message of the scheme has the size
+    of so many gradients. Raises ConfigError: no size is known, and a bandwidth needs one."""
     net, trouble, replications = settings.network, settings.failures, settings.replications
     if net is None and trouble is None:
         return IDEAL

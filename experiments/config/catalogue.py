@@ -40,8 +40,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Plugin:
-    """Code from elsewhere whose classes a document can name; see
-    ``experiments.config.catalogue``."""
+    """Code from elsewhere whose classes a document can name."""
 
     name: str  # how the config or the distribution calls it
     digest: str  # hash of its code

@@ -9,6 +9,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,6 +23,9 @@ from .codec import classes_in, filled, plain
 from .document import MOST_POINTS, anchored, range_values, set_dotted
 from .errors import ConfigError, at
 from .settings import AUTO, FIELDS, SchemeEntry, Settings, follows_workers, section, validate
+
+NO_NUMBERS = ("name", "sweep")  # settings that change no number
+AS_GIVEN = ("network", "failures", "sweep")  # that a resolved config keeps as they were written
 
 
 @dataclass(frozen=True)
@@ -60,12 +64,9 @@ def _by_content(section: Any, digests: Mapping[str, str]) -> Any:
     if isinstance(section, list):
         return [_by_content(entry, digests) for entry in section]
     if isinstance(section, dict):
-        return {
-            name: digests.get(entry, entry)
-            if name == "path" and isinstance(entry, str)
-            else _by_content(entry, digests)
-            for name, entry in section.items()
-        }
+        found = {name: _by_content(entry, digests) for name, entry in section.items()}
+        path = section.get("path")
+        return found | ({"path": digests.get(path, path)} if isinstance(path, str) else {})
     return section
 
 
@@ -90,16 +91,9 @@ def _named(section: Any) -> Iterator[Path]:
 def _data(value: Any, data_dir: Path | None) -> Iterator[Path]:
     """The file of a problem's data set; one that is missing is reported elsewhere."""
     if isinstance(value, ProblemConfig):
-        try:
-            path = value.family.file(data_dir)
-        except DataNotFound:
-            return
-        if path is not None:
-            yield path
-
-
-NO_NUMBERS = ("name", "sweep")  # settings that change no number
-AS_GIVEN = ("network", "failures", "sweep")  # that a resolved config keeps as they were written
+        with suppress(DataNotFound):
+            if (path := value.family.file(data_dir)) is not None:
+                yield path
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,12 +157,10 @@ Reads = Mapping[str, tuple[Read, ...]]  # one for each setting, and one for each
 
 
 def cells(document: Mapping[str, Any], data_dir: Path | None = None) -> list[Cell]:
-    """Expand a config into its cells: the sweep's grid times the schemes, in order.
-
-    Relative paths start from the working directory. What a cell reads, also of the public data sets
-    in ``data_dir``, is part of its key.
-    Raises ConfigError: an unknown key, a bad value, or two schemes with one label.
-    """
+    """Expand a config into its cells: the sweep's grid times the schemes, in order. Relative paths
+    start from the working directory. What a cell reads, also of the public data sets in
+    ``data_dir``, is part of its key.
+    Raises ConfigError: an unknown key, a bad value, or two schemes with one label."""
     given = anchored(document, Path.cwd())
     catalogue = catalogue_of(given)
     with blamed(catalogue):

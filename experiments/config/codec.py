@@ -1,9 +1,7 @@
-"""Sections become objects, and objects sections. Pydantic checks the fields and says where.
-
-A section names a class of the catalogue under its tag; its other keys are the fields of the class,
+"""Sections become objects, and objects sections. Pydantic checks the fields and says where. A
+section names a class of the catalogue under its tag; its other keys are the fields of the class,
 which is a pydantic dataclass. A field that holds a delay model reads a nested section: the
-``Reader`` is pydantic's validation context and reaches every depth by itself.
-"""
+``Reader`` is pydantic's validation context and reaches every depth by itself."""
 
 from __future__ import annotations
 
@@ -30,6 +28,8 @@ from .errors import ConfigError, one_of, quoted
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 DEEPEST = 20  # how deep delay models may be nested; a YAML file can even hold itself
 LISTS = (list, tuple, set, frozenset, Collection, typing.Sequence)
+# what pydantic adds to a place to say which of several allowed types it tried
+TRIED = re.compile(r"(choice|constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*")
 
 
 class NestedTooDeep(Exception):
@@ -50,9 +50,8 @@ class Reader:
         return self.named("delays", value) if isinstance(value, Mapping) else value
 
     def named(self, kind: str, value: Any) -> Any:
-        """The object that a section stands for, or the object itself.
-        Raises ValidationError: the name or a field is missing, unknown or wrong; NestedTooDeep:
-        delay models are."""
+        """The object that a section stands for, or the object itself. Raises ValidationError: the
+        name or a field is missing, unknown or wrong; NestedTooDeep: delay models are."""
         tag = self.catalogue[kind].tag
         if self.catalogue.names.get(type(value), (None,))[0] == tag:
             return value
@@ -221,25 +220,20 @@ def _truth_values(value: Any) -> Iterator[tuple[list[int], bool]]:
 
 def fault(loc: Iterable[str | int], value: Any, text: str) -> ValidationError:
     """An error of our own in pydantic's form, so that outer sections put their place before it."""
-    details = [_fault("fault_of_value", loc, value, text)]
-    return ValidationError.from_exception_data("config", details)
+    return _faults("fault_of_value", [(loc, value, text)])
 
 
 def faulty_keys(texts: Mapping[str, str]) -> ValidationError:
     """As ``fault``, of keys rather than their values."""
-    details = [_fault("fault_of_place", (key,), None, text) for key, text in texts.items()]
+    return _faults("fault_of_place", [((key,), None, text) for key, text in texts.items()])
+
+
+def _faults(kind: LiteralString, found: Iterable[tuple[Any, Any, str]]) -> ValidationError:
+    details = []
+    for loc, value, text in found:
+        error = PydanticCustomError(kind, "{text}", {"text": text})
+        details.append(InitErrorDetails(type=error, loc=tuple(loc), input=value))
     return ValidationError.from_exception_data("config", details)
-
-
-def _fault(kind: LiteralString, loc: Iterable[str | int], value: Any, text: str) -> Any:
-    error = PydanticCustomError(kind, "{text}", {"text": text})
-    return InitErrorDetails(type=error, loc=tuple(loc), input=value)
-
-
-# what pydantic adds to a place to say which of several allowed types it tried
-_BRANCH = re.compile(
-    r"(choice|constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*"
-)
 
 
 def from_validation(error: ValidationError, place: str) -> ConfigError:
@@ -300,6 +294,6 @@ def _path(place: str, loc: Iterable[int | str]) -> str:
     for part in loc:
         if isinstance(part, int):
             place += f"[{part}]"
-        elif not _BRANCH.fullmatch(part):
+        elif not TRIED.fullmatch(part):
             place += f".{part}" if place else part
     return place

@@ -20,7 +20,11 @@ from .errors import ConfigError, at
 
 DEEPEST, MOST_VALUES = 100, 300_000  # bounds on a document with all its repetitions written out
 DEEP = f"nested more than {DEEPEST} deep"
+LARGEST = 2**25  # bytes of a config's file
+# bounds on a document from Python, which can contain itself; a text has been counted before
+DEEPEST_GIVEN, MOST_GIVEN = 100, 1_000_000
 MOST_DIGITS = 400  # of a whole number: more than the largest float has
+FLOAT = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 TAG = "tag:yaml.org,2002:"
 CORE = ("null", "bool", "int", "float", "str", "seq", "map")
 
@@ -120,11 +124,7 @@ for name, pattern, first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
     ("int", r"[-+]?[0-9]+", list("-+0123456789")),
-    (
-        "float",
-        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
-        list("-+.0123456789"),
-    ),
+    ("float", FLOAT, list("-+.0123456789")),
     ("merge", r"<<", ["<"]),
 ):
     for either in (_Reader, _Writer):
@@ -164,26 +164,21 @@ def range_values(text: object, place: str) -> list[int] | list[float] | None:
     - ``linspace(a, b, m)``: m numbers at equal distances, both ends included.
     - ``logspace(a, b, m)``: ten to the powers ``linspace(a, b, m)``, as in NumPy.
 
-    Raises:
-        ConfigError: it is a range, but a wrong one; ``place`` is where it stands.
-    """
+    Raises ConfigError: it is a range, but a wrong one; ``place`` is where it stands."""
     call = _CALL.fullmatch(text) if isinstance(text, str) else None
     if call is None:
         return None
     name, arguments = call[1], [part.strip() for part in call[2].split(",")]
-    if len(arguments) not in ((2, 3) if name == "range" else (3,)):
-        raise at(place, text, VALID)
-    if not all(_NUMBER.fullmatch(each) and math.isfinite(float(each)) for each in arguments):
+    known = all(_NUMBER.fullmatch(each) and math.isfinite(float(each)) for each in arguments)
+    if not known or len(arguments) not in ((2, 3) if name == "range" else (3,)):
         raise at(place, text, VALID)
     # What is meant: of a fraction the shortest decimal of the nearest float.
     texts = [each if _WHOLE.fullmatch(each) else repr(float(each)) for each in [*arguments, "1"]]
     first, last, third = map(Fraction, texts[:3])
     if name == "range":
-        count = Fraction(math.ceil((last - first) / third) if third else 0)
-        step = third
+        count, step = Fraction(math.ceil((last - first) / third) if third else 0), third
     else:
-        count = third
-        step = (last - first) / (count - 1 if count > 1 else 1)
+        count, step = third, (last - first) / (third - 1 if third > 1 else 1)
     if name == "range" and step == 0:
         raise at(place, text, "the step must not be 0")
     if name == "range" and count < 1:
@@ -206,11 +201,6 @@ def _power(exponent: Fraction) -> float:
     if exponent.denominator == 1:
         return float(f"1e{exponent}")
     return 10.0 ** float(exponent) if exponent < 308 else math.inf
-
-
-LARGEST = 2**25  # bytes of a config's file
-# bounds on a document from Python, which can contain itself; a text has been counted before
-DEEPEST_GIVEN, MOST_GIVEN = 100, 1_000_000
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:

@@ -32,8 +32,6 @@ def at(place: str, value: Any, valid: str) -> ConfigError:
 
 LONGEST = 260  # letters of a list of names; of a longer one the likely ones are shown
 LIKELY = 6
-
-
 # what papers and other programs call a key, where no letters are alike
 MEANT = {
     "n": ("workers",), "N": ("workers",), "d": ("load",), "r": ("wait_for",), "T": ("iterations",),
@@ -87,9 +85,8 @@ INVALID = re.compile(r"^Invalid value for '([^']+)'(?: / '[^']+')*: (?:Value err
 
 
 def of_the_user(error: BaseException) -> str | None:
-    """What the user can mend, in words; ``None`` for a fault of ours.
-    That is a config, an option, a path that cannot be read or written, too little space or memory.
-    """
+    """What the user can mend, in words; ``None`` for a fault of ours. That is a config, an option,
+    a path that cannot be read or written, too little space or memory."""
     if isinstance(error, ConfigError):
         return str(error)
     if hasattr(error, "format_message"):  # the command line's parser: an option or argument
@@ -112,12 +109,9 @@ def of_the_user(error: BaseException) -> str | None:
 
 def is_memory(error: BaseException) -> bool:
     """Whether memory was short."""
-    if isinstance(error, MemoryError):
-        return True
-    if isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN):
-        return True
+    refused = isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN)
     text = str(error).lower()
-    return any(words in text for words in SHORT_OF_MEMORY)
+    return refused or isinstance(error, MemoryError) or any(w in text for w in SHORT_OF_MEMORY)
 
 
 def out_of_memory(error: BaseException) -> str:

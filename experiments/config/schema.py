@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import typing
-from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields
 from inspect import cleandoc
 from types import NoneType, UnionType
@@ -24,7 +23,8 @@ from .codec import names, plain, takes_list
 from .settings import ADAPTERS, AUTO, FIELDS, OF_WORKERS, FailureSettings, Settings
 
 PLAIN = {int: "integer", float: "number", bool: "true or false", str: "text"}
-SIGNS = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
+SIGNS: dict[type, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
+ENTRY = re.compile(r"^ {4}(?P<name>\w+): (?P<text>.*(?:\n {8}.*)*)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def field_rows(family: type) -> list[FieldRow]:
 
 def first_sentence(entry: object) -> str:
     """What a class or an object is, in the first paragraph of its docstring."""
-    return _one_line(cleandoc(entry.__doc__ or "").split("\n\n")[0]).replace("``", "")
+    return " ".join(cleandoc(entry.__doc__ or "").split("\n\n")[0].split()).replace("``", "")
 
 
 def _value(hint: Any) -> tuple[str, str]:
@@ -66,10 +66,12 @@ def _value(hint: Any) -> tuple[str, str]:
         return PLAIN[hint], ""
     origin, inner = get_origin(hint), get_args(hint)
     if origin is typing.Annotated:
-        text, unit = _value(inner[0])
+        (text, unit), bounds = _value(inner[0]), list[str]()
         for mark in inner[1:]:
             unit = mark.unit if isinstance(mark, Unit) else unit
-        return " ".join(filter(None, [text, _range(inner[1:])])), unit
+            if sign := SIGNS.get(type(mark)):
+                bounds.append(f"{sign} {getattr(mark, type(mark).__name__.lower())}")
+        return " ".join(filter(None, [text, " and ".join(bounds)])), unit
     if origin in (typing.Union, UnionType):
         parts = [_value(part) for part in inner if part is not NoneType]
         marks = [mark for part in inner for mark in get_args(part)[1:]]
@@ -86,19 +88,6 @@ def _value(hint: Any) -> tuple[str, str]:
     return getattr(hint, "__name__", str(hint)), ""
 
 
-def _range(marks: Iterable[object]) -> str:
-    bounds = [
-        f"{sign} {getattr(mark, kind.__name__.lower())}"
-        for mark in marks
-        for kind, sign in SIGNS.items()
-        if isinstance(mark, kind)
-    ]
-    return " and ".join(bounds)
-
-
-ENTRY = re.compile(r"^ {4}(?P<name>\w+): (?P<text>.*(?:\n {8}.*)*)", re.MULTILINE)
-
-
 def meanings_of(family: type) -> dict[str, str]:
     """What the ``Args`` of a class say of each field."""
     return {name: text.replace("``", "") for name, text in section_of(family, "Args").items()}
@@ -113,18 +102,14 @@ def section_of(family: type, title: str) -> dict[str, str]:
         section = begins.search(cleandoc(base.__doc__ or ""))
         if section is not None:
             entries = ENTRY.finditer(section["lines"])
-            found |= {entry["name"]: _one_line(entry["text"]) for entry in entries}
+            found |= {entry["name"]: " ".join(entry["text"].split()) for entry in entries}
     return found
 
 
 def prose_of(entry: object) -> list[str]:
     """The paragraphs of a docstring, each as one line, before its first section."""
     text = re.split(r"^\w+:$", cleandoc(entry.__doc__ or ""), flags=re.MULTILINE)[0]
-    return [_one_line(paragraph) for paragraph in text.strip().split("\n\n")]
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()
+    return [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
 
 
 Schema = dict[str, Any]
@@ -139,14 +124,8 @@ RANGE = {
 }
 
 # settings that are a section, and where its schema is defined
-SECTIONS = {
-    "delay": "delays",
-    "load_law": "load_laws",
-    "problem": "data",
-    "optimizer": "optimizers",
-    "network": "network",
-    "failures": "failures",
-}
+SECTIONS = {"delay": "delays", "load_law": "load_laws", "problem": "data"}
+SECTIONS |= {"optimizer": "optimizers", "network": "network", "failures": "failures"}
 
 
 class _Fields(GenerateJsonSchema):

@@ -31,7 +31,9 @@ from .codec import Reader, fault, located, plain, require_known, takes_list
 from .document import MOST_POINTS
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-LONGEST_LABEL = 100  # characters
+LONGEST_LABEL, MOST_SHOWN = 100, 4  # characters of a label, and entries of a list in it
+OF_WORKERS = re.compile(r"n *([-/]) *([1-9][0-9]{0,6})")  # a count that follows the workers
+AUTO = "auto"  # instead of a number of workers: as many as the delays have columns
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,6 @@ def _entries(reader: Reader, section: Any) -> tuple[SchemeEntry, ...]:
         label = _label(reader, family, said) if label is None else _given(label)
         entries.append(SchemeEntry(family, label, swept))
     return tuple(entries)
-
-
-OF_WORKERS = re.compile(r"n *([-/]) *([1-9][0-9]{0,6})")  # a count that follows the workers
 
 
 def follows_workers(value: Any) -> re.Match[str] | None:
@@ -160,7 +159,6 @@ def _shown(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-MOST_SHOWN = 4  # entries of a list in a label
 _LIST = TypeAdapter(Annotated[list[Any], Field(min_length=1)])
 # puts a scheme's name into the place of an error
 _BY_NAME = TypeAdapter(dict[str, Annotated[Any, _by(_entries)]])
@@ -294,6 +292,3 @@ def section(name: str, value: Any, catalogue: Catalogue = BUILT_IN, workers: Any
     Raises ConfigError: a bad value."""
     with located(name):
         return ADAPTERS[name].validate_python(value, context=Reader(catalogue, workers))
-
-
-AUTO = "auto"  # instead of a number of workers: as many as the delays have columns

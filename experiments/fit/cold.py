@@ -26,6 +26,7 @@ FEWEST = 0.2  # smallest mean size of a clump: single cold starts say only that 
 CLUMP_CHANCE = 0.01
 MOST_SIZES = 100  # observed sizes that are kept; of more, so many at equal distances in their order
 SMALLEST_FIXED = 2  # at least; rare single slow calls look like clumps of size 1
+FEWEST_ROUNDS = 3  # rounds without a cold start that are needed to compare order statistics with
 
 
 def fit_clumps(sizes: NDArray[np.int64], rounds: int, workers: int) -> Section:
@@ -215,9 +216,6 @@ def _clumped(total: int, hit: int, rounds: int, times: float) -> bool:
     thrown.sort(axis=1)
     distinct = 1 + np.count_nonzero(np.diff(thrown, axis=1), axis=1)
     return float(np.mean(distinct <= hit)) <= BY_CHANCE
-
-
-FEWEST_ROUNDS = 3  # rounds without a cold start that are needed to compare order statistics with
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,6 +27,15 @@ FEWEST = 10  # the smallest number of delays that can be fitted
 SHORTEST = 1e-150  # seconds: rates and squares of delays down to here are numbers
 MOST_KS = 1000  # order statistics that are compared: of more, so many at equal distances
 MOST_FITTED = 20_000_000  # numbers that a table may hold by default: a fit takes 75 bytes each
+CHARTS = ("qq", "order_statistics")
+REPORT = "report.md"
+FILES = (
+    ANSWER,
+    *(f"{name}.parquet" for name in NEEDED),
+    DELAY,
+    REPORT,
+    *(f"{name}.{kind}" for name in CHARTS for kind in ("png", "svg")),
+)
 
 
 def read_tables(
@@ -77,17 +86,6 @@ def k_range(text: str | None, workers: int) -> Sequence[int]:
     if last - first < MOST_KS:
         return range(first, last + 1)
     return [int(k) for k in np.linspace(first, last, MOST_KS).round()]
-
-
-CHARTS = ("qq", "order_statistics")
-REPORT = "report.md"
-FILES = (
-    ANSWER,
-    *(f"{name}.parquet" for name in NEEDED),
-    DELAY,
-    REPORT,
-    *(f"{name}.{kind}" for name in CHARTS for kind in ("png", "svg")),
-)
 
 
 @files.postponed()

@@ -78,33 +78,30 @@ class Score:
         return float(np.mean(self.together))
 
 
+def order_error(predicted: FloatArray, observed: FloatArray, of: Any = np.mean) -> float:
+    """Mean over k of ``|log(predicted / observed)|``: too long and too short count the same."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = float(of(np.abs(np.log(predicted / observed))))
+    return error if np.isfinite(error) else float("inf")
+
+
+def worst_error(predicted: FloatArray, observed: FloatArray) -> float:
+    """Largest ``|log(predicted / observed)|`` over k."""
+    return order_error(predicted, observed, np.max)
+
+
 def score(
     predicted: Sequence[FloatArray],
     measured: Sequence[FloatArray],
-    error: Callable[[FloatArray, FloatArray], float] | None = None,
+    error: Callable[[FloatArray, FloatArray], float] = order_error,
 ) -> Score:
     """Of the ``(K,)`` seconds of each half, in the order of ``halves``, by ``order_error``."""
-    error = error or order_error
     apart = [error(p, m) for p, m in zip(predicted, measured, strict=True)]
     together = [
         error(predicted[i] + predicted[i + 1], measured[i] + measured[i + 1])
         for i in range(0, len(predicted) - 1, 2)
     ]
     return Score(tuple(apart), tuple(together or apart))
-
-
-def order_error(predicted: FloatArray, observed: FloatArray) -> float:
-    """Mean over k of ``|log(predicted / observed)|``: too long and too short count the same."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = float(np.mean(np.abs(np.log(predicted / observed))))
-    return error if np.isfinite(error) else float("inf")
-
-
-def worst_error(predicted: FloatArray, observed: FloatArray) -> float:
-    """Largest ``|log(predicted / observed)|`` over k."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = float(np.abs(np.log(predicted / observed)).max())
-    return error if np.isfinite(error) else float("inf")
 
 
 def waited_for(workers: int) -> tuple[int, ...]:
@@ -249,7 +246,6 @@ def _pareto(model: Pareto, workers: int, above: FloatArray) -> FloatArray:
 # has vary from one simulated table to the next, whatever makes them vary (tails, memory, rare
 # events, slow rounds). Where the measured mean is well outside of nearly all of them, the model
 # does not make such tables.
-
 
 CELLS, LEAST = 400_000, 200  # simulated delays of a load, and rounds at least
 REPLICATIONS = 20  # runs in which they are simulated: a model with a memory has so many starts

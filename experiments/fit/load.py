@@ -40,7 +40,6 @@ from .law import rounded
 # at each load, and one at least, count as the next ones; and a load costs no more than leaves all
 # other calls at it a delay above 0.
 
-
 ODD = 0.02  # share of a load's calls, at either end, that show nothing
 SOON = 1e-4  # a call whose load leaves less than this share of it is shorter than its load costs
 WORST = 1e6
@@ -186,8 +185,7 @@ def positive_units(
     for load, table in tables.items():
         if load is not None:
             unit = unit_delays(table, load, law)
-            none_left = unit <= SOON * table
-            none_left &= table > 0
+            none_left = (unit <= SOON * table) & (table > 0)
             short[load] = int(none_left.sum())
             units[load] = np.where(none_left, unit.min(where=~none_left, initial=np.inf), unit)
     return units, {load: count for load, count in short.items() if count}

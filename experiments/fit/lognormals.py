@@ -38,6 +38,8 @@ RANDOM_STARTS = 4
 SEED = 20190401
 START_STEPS, FULL_STEPS = 60, 20
 SEARCH_STEPS, SHORT_SEARCH = 15_000, 30
+NARROWEST_FACTORS = 0.1
+FEWEST_FACTORS = 10
 
 
 @dataclass(frozen=True)
@@ -181,10 +183,6 @@ class Climb:
             options={"ftol": 1e-14, "gtol": 1e-9, "maxiter": search},
         )
         return max(start, unpack(np.asarray(found.x)), key=self.log_likelihood)
-
-
-NARROWEST_FACTORS = 0.1
-FEWEST_FACTORS = 10
 
 
 @dataclass(frozen=True, eq=False)

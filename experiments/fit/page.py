@@ -343,17 +343,16 @@ def _each_load(loads: pd.DataFrame, fits: pd.DataFrame) -> Table:
         first, aic = own.iloc[0], own.loc[own["aic"].idxmin()]
         cold, chance = int(row["cold_rounds"]), row["persistence_chance"]
         hit = f"{cold} of {row['rounds']} rounds, {row['cold_at_once']:.1f} at once"
-        rows.append(
-            [
-                plain_cell(row["load"]),
-                TableCell(f"{first['family']} ({percent(first['held_out'])})"),
-                TableCell(f"{aic['family']} (KS {aic['ks']:.3f})"),
-                percent(row["worker"]),
-                percent(row["round"]),
-                TableCell("-" if np.isnan(chance) else f"{row['persistence']:.3f} ({chance:.3f})"),
-                TableCell(hit if cold else "none"),
-            ]
-        )
+        cells = [
+            plain_cell(row["load"]),
+            TableCell(f"{first['family']} ({percent(first['held_out'])})"),
+            TableCell(f"{aic['family']} (KS {aic['ks']:.3f})"),
+            percent(row["worker"]),
+            percent(row["round"]),
+            TableCell("-" if np.isnan(chance) else f"{row['persistence']:.3f} ({chance:.3f})"),
+            TableCell(hit if cold else "none"),
+        ]
+        rows.append(cells)
     columns = ["load", "best order statistics", "best AIC", "worker", "round"]
     columns += ["persistence (chance)", "cold starts"]
     note = "Families are fitted to unit delays: what the load law leaves."

@@ -129,13 +129,11 @@ def study(
 
 def tables(findings: Findings) -> dict[str, pd.DataFrame]:
     """All that is kept of the findings, each by the name of its file; docs/traces.md has columns.
-
     ``fit``: a row per load and family, best prediction of held-out rounds first.
     ``order_statistics``: a row per load, family and k. ``quantiles``: of the delays that the config
     is made from, a row per family and level. ``candidates``: the delay sections that competed, from
     simple to full. ``loads``: a row per load. ``load_laws``: a row per law. ``workers``: a row per
-    worker, those that stand out first.
-    """
+    worker, those that stand out first."""
     growth, chosen = findings.load, findings.chosen
     tried = [
         (each.recipe.text, each.held_out.error, each.held_out.bias, each is chosen.taken)
@@ -195,7 +193,6 @@ def _quantiles(found: LoadFindings) -> pd.DataFrame:
     marks = [level for level in MARKED if edge < level < 1 - edge]
     low, high = np.geomspace(edge, 0.5, LEVELS), 1 - np.geomspace(0.5, edge, LEVELS)
     levels = np.unique(np.concatenate([low, high, marks]))
-
     known = {"measured": np.quantile(sample, levels, method="hazen")}
     known["marked"] = np.isin(levels, marks)
     frames = []

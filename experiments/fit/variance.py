@@ -52,6 +52,7 @@ LARGE = 100_000  # cells of a table above which its shuffles move many cells tog
 FEWEST_GROUPS = 25  # so many groups of rounds, or of workers, are shuffled at least
 BOOTSTRAPS = 100
 SEED = 20190404
+SEED_OF_VARIANCE = 20190403
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,8 +203,6 @@ def _chance(centred: Sequence[FloatArray], observed: float) -> float:
 # Hypotheses (2005), section 15.2.
 #
 # Source: Searle, Casella and McCulloch, Variance Components (1992), chapter 4.
-
-SEED_OF_VARIANCE = 20190403
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ FEWEST_ROUNDS = 8
 MEMORY = 0.2
 SELDOM = 0.01  # share of rounds that a state has at least; of fewer, its law is not known
 CHANCE = 1e-3  # that some worker of a table has so long a spell by chance
+LISTS = {"factors": 1.0, "ranks": 0.0}  # fields that list workers, and a neutral number
+SMALLEST_SIGMA = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,10 +172,6 @@ def _correlations(tables: Sequence[FloatArray]) -> Estimates:
     value = np.clip(products / np.where(squares > 0, squares, 1.0), -0.999, 0.999)
     reach = float(stats.norm.isf((1 - CONFIDENCE) / 2)) / np.sqrt(max(pairs - 2, 1))
     return Estimates(value, np.tanh(np.arctanh(value) - reach), np.tanh(np.arctanh(value) + reach))
-
-
-LISTS = {"factors": 1.0, "ranks": 0.0}  # fields that list workers, and a neutral number
-SMALLEST_SIGMA = 1e-3
 
 
 def without(tables: Sequence[FloatArray], workers: Sequence[int]) -> list[FloatArray]:

@@ -25,6 +25,12 @@ NAMED = 3  # schemes that are named in a sentence
 # What is compared, in words.
 QUANTITIES = {"mean": "means", "median": "medians", "p95": "95 % quantiles"}
 NO_CODING = "coding does not pay"
+UNEVEN = 0.5  # a partition that is in less than this share of a mean one's updates is worth a word
+CHANGES = {  # what is changed about the delays, in words
+    "load": "cost of partitions beyond the first",
+    "tail": "tail, delays beyond the median",
+    "persistence": "persistence",
+}
 
 
 def answered(found: Recommendation, config: str) -> Answer:
@@ -60,9 +66,6 @@ def verdict(found: Recommendation) -> str:
         without = f"{winner.label} is best, {value}{_beside_today(found)}"
     text = text if pays else f"{NO_CODING}: {without}"
     return sentence("; ".join([text, *_unheard(found), *_by_chance(found), *_counted(found)]))
-
-
-UNEVEN = 0.5  # a partition that is in less than this share of a mean one's updates is worth a word
 
 
 def _unheard(found: Recommendation) -> Iterator[str]:
@@ -224,13 +227,6 @@ def _tuning(found: Recommendation) -> str:
     reached = np.isfinite(winner.at(common)).all()
     rest = "" if reached else ", where the best does not always arrive"
     return f"{text} the ranking would be {names}{rest}"
-
-
-CHANGES = {  # what is changed about the delays, in words
-    "load": "cost of partitions beyond the first",
-    "tail": "tail, delays beyond the median",
-    "persistence": "persistence",
-}
 
 
 def _holds(found: Recommendation, name: str) -> str:

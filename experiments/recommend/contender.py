@@ -20,15 +20,21 @@ from .question import Goal, Order, Question, broken, typical
 
 SURE = 0.999  # confidence with which a scheme is dropped early: it is looked at several times
 NO_DIFFERENCE = 1e-12  # relative: two means this close are equal, but for rounding
+SAMPLES = 400  # bootstrap samples of the replications, always the same ones
+FEW = 16  # so few runs decide a mean by chance
+# A mean that is this many times the median is decided by rare runs, if they are such a share; of
+# exponential values, it would be an eighth.
+ABOVE, RARE = 1.05, 0.04
+NUMBER = 8.0  # bytes of a number in a message
+# Stages at which a scheme leaves that breaks a limit, and one that does not suit the cluster.
+LIMITS, UNBUILT = "limits", "cannot be built"
+MARGIN = {THEORY: 0.02, CLOCK: 0.1}  # a scheme must be slower by this to go; drawn rounds err
 
 
 def to_goal(values: FloatArray, criterion: Criterion = "mean") -> float:
     """What is compared of ``(R,)``; infinite where a replication does not reach the goal."""
     # A mean over the replications that do reach it would flatter.
     return float(typical(values, criterion)) if np.isfinite(values).all() else np.inf
-
-
-SAMPLES = 400  # bootstrap samples of the replications, always the same ones
 
 
 @lru_cache(maxsize=8)
@@ -86,9 +92,6 @@ def behind(
     return bool(low > 1 + NO_DIFFERENCE and ahead > unseen)
 
 
-FEW = 16  # so few runs decide a mean by chance
-
-
 def decided_by(values: FloatArray) -> int:
     """How many runs make half of what the mean exceeds the median of ``(R,)`` by; 0: many do."""
     middle = float(np.median(values))
@@ -97,14 +100,6 @@ def decided_by(values: FloatArray) -> int:
     beyond = np.sort(np.maximum(values - middle, 0))[::-1]
     count = 1 + int(np.searchsorted(np.cumsum(beyond), beyond.sum() / 2))
     return count if count <= min(FEW, max(1, RARE * len(values))) else 0
-
-
-# A mean that is this many times the median is decided by rare runs, if they are such a share; of
-# exponential values, it would be an eighth.
-ABOVE, RARE = 1.05, 0.04
-NUMBER = 8.0  # bytes of a number in a message
-# Stages at which a scheme leaves that breaks a limit, and one that does not suit the cluster.
-LIMITS, UNBUILT = "limits", "cannot be built"
 
 
 @dataclass(eq=False)
@@ -247,9 +242,6 @@ def require_some(contenders: Sequence[Contender]) -> None:
     broken = [one for one in contenders if one.breaks or one.stage == LIMITS]
     texts = [f"{one.label}: {one.breaks or one.reason}" for one in broken[:2]]
     raise ConfigError(f"no scheme keeps the limits ({'; '.join(texts)}, ...)")
-
-
-MARGIN = {THEORY: 0.02, CLOCK: 0.1}  # a scheme must be slower by this to go; drawn rounds err
 
 
 def cannot_win(contenders: Sequence[Contender], goal: Goal) -> dict[int, str]:

@@ -37,6 +37,13 @@ from .scenario import UNCHANGED, Perturbation
 
 # What says that a scheme does not suit the cluster.
 REFUSALS = (ConfigError, EngineRefused, InvalidParameter, NeverEnough)
+MOST_UPDATES = 1000  # updates whose weights are looked at
+START = 4  # updates for each worker that are the start of a run with stale gradients, at most half
+# A partition is unheard that is in fewer updates than this share of what a mean one is in, unless
+# chance does the same to one of them with more than this probability.
+RARELY, CHANCE = 0.1, 1e-3
+MANY = 0.05  # so is one in more than this share of the replications
+LONGEST, LARGEST = 60.0, 2**30  # seconds and bytes that one simulation may take, as estimated
 
 
 @dataclass(frozen=True)
@@ -82,13 +89,6 @@ def _settings(base: str) -> Settings:
     return validate(document, with_plugins(document.get("plugins", [])))
 
 
-MOST_UPDATES = 1000  # updates whose weights are looked at
-START = 4  # updates for each worker that are the start of a run with stale gradients, at most half
-# A partition is unheard that is in fewer updates than this share of what a mean one is in, unless
-# chance does the same to one of them with more than this probability.
-RARELY, CHANCE = 0.1, 1e-3
-
-
 def hearing(steps: Steps) -> tuple[float, float, bool]:
     """``least_heard``, ``balance`` and ``unheard`` of a performance: whether some partition is
     hardly ever part of an update, in many of the replications or in all of them together."""
@@ -106,9 +106,6 @@ def hearing(steps: Steps) -> tuple[float, float, bool]:
     balance = float(all_runs.min() / max(all_runs.mean(), 1e-300))
     unheard = bool(together or rarely(shares, updates).mean() > MANY)
     return float(shares.min(axis=1).mean()), balance, unheard
-
-
-MANY = 0.05  # share of the replications
 
 
 # Let the k partition gradients be orthogonal and equally long. Along a decoded gradient with
@@ -237,9 +234,6 @@ def _heard(run: Run, trace: Trace) -> FloatArray:
             return np.asarray(size * np.diff(heard.ends[:, -1], prepend=0), dtype=np.float64)
         case None:
             raise ValueError("the run did not record what was heard")
-
-
-LONGEST, LARGEST = 60.0, 2**30  # seconds and bytes that one simulation may take, as estimated
 
 
 def too_much(run: Run, cell: Cell) -> str | None:

@@ -41,6 +41,9 @@ CHANGES = {  # what is changed about the delays: the labels of axes
     "tail": "delays beyond median (times)",
     "persistence": "chance to keep a delay",
 }
+OTHERS = Look(MUTED, "o", "none", "other schemes")
+SMALLEST, LARGEST = 3.5, 9.0  # sizes of markers, in points
+NO_DIFFERENCE = Look(MUTED, "", DASHED, "the recommended scheme")
 
 
 def read_recommendation(directory: Path) -> Page:
@@ -209,11 +212,6 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
     panel, heading = Panel(axis, names, marks), "; ".join(remarks)
     picture = Picture([panel], 1, *size, heading=heading, legend=0, last=last)
     yield Chart("ranking", "How far behind", f"{caption}.", picture)
-
-
-OTHERS = Look(MUTED, "o", "none", "other schemes")
-SMALLEST, LARGEST = 3.5, 9.0  # sizes of markers, in points
-NO_DIFFERENCE = Look(MUTED, "", DASHED, "the recommended scheme")
 
 
 def _measured(candidates: pd.DataFrame) -> pd.DataFrame:

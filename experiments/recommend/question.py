@@ -22,6 +22,20 @@ from ..options import Criterion, SearchRequest
 from ..run.tuning import ROUND_OFF
 from .scenario import TODAY, Scenario, read_scenario
 
+Order = tuple[float, float]  # how good values are, as ``order`` has it
+ANYTHING: Order = (np.inf, np.inf)  # what every trial can match
+STAYS = 10  # iterations that a loss must stay at or below the target, at least
+DIGITS = 12  # values that agree to so many digits are equal, but for rounding
+# What can be limited, with its name in sentences: partitions that a worker holds; until the goal,
+# what workers compute and what the master hears; ``||w - 1||^2`` of an update.
+LIMITED = {
+    "load": "partitions a worker",
+    "worker_seconds": "worker-seconds",
+    "bytes": "message bytes",
+    "error": "mean decoding error",
+}
+DOUBLINGS = 40  # doublings, either way, in which the best rate is looked for
+
 
 @dataclass(frozen=True)
 class Goal:
@@ -68,12 +82,6 @@ class Trial:
 
     values: FloatArray  # ``(R,)`` what the goal makes small; NaN where it is not reached
     iterations: FloatArray  # ``(R,)`` to the target; NaN where it is not reached, or there is none
-
-
-Order = tuple[float, float]  # how good values are, as ``order`` has it
-ANYTHING: Order = (np.inf, np.inf)  # what every trial can match
-STAYS = 10  # iterations that a loss must stay at or below the target, at least
-DIGITS = 12  # values that agree to so many digits are equal, but for rounding
 
 
 def typical(values: FloatArray, criterion: Criterion) -> Any:
@@ -127,16 +135,6 @@ def _taken(rows: FloatArray, places: IntArray) -> FloatArray:
     return np.take_along_axis(rows, places[:, None], axis=1)[:, 0]
 
 
-# What can be limited, with its name in sentences: partitions that a worker holds; until the goal,
-# what workers compute and what the master hears; ``||w - 1||^2`` of an update.
-LIMITED = {
-    "load": "partitions a worker",
-    "worker_seconds": "worker-seconds",
-    "bytes": "message bytes",
-    "error": "mean decoding error",
-}
-
-
 def read_limits(request: SearchRequest, features: int) -> dict[str, float]:
     """The limits that a request gives. Raises ConfigError: one is not a number that can be kept."""
     values = {name: getattr(request, f"max_{name}") for name in LIMITED}
@@ -170,9 +168,6 @@ def read_schemes(request: SearchRequest, catalogue: Catalogue) -> tuple[str, ...
         if name not in known:
             raise at("--only", name, one_of(known, name))
     return names
-
-
-DOUBLINGS = 40  # doublings, either way, in which the best rate is looked for
 
 
 class ExactPath:

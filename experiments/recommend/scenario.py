@@ -29,6 +29,16 @@ from ..run.estimate import Room, check, size
 
 MADE = {"iterations": 100, "replications": 32}  # settings of a config that is made from a table
 ROWS_A_WORKER, FEATURES = 40, 20  # size of the synthetic problem that stands for the user's own
+MOST_WORKERS = 2000
+# Replications of a run of the search, and the seconds and bytes that one may take.
+SEARCHED, LONGEST, LARGEST = 64, 20.0, 2**30
+ROUNDS = 200  # rounds that are drawn to see what is typical
+TODAY = {"name": "uncoded", "label": "uncoded"}  # the scheme of today where a config names none
+MANY, RUNS = 20_000, 16  # rounds that are drawn to see what is rare, and of so many replications
+MOST_RUNS = 256  # replications of the last heat of a race
+FEWEST, NOISE = 8, 0.05  # a mean round of so many runs shall be known to this relative error
+# The most that replications are multiplied by, alone and times the worker-rounds of a run.
+MOST_REPEATS, MOST_CELLS = 16, 2**14
 
 
 @dataclass(frozen=True)
@@ -85,13 +95,6 @@ class MeasuredConfig:
         elif job.dataset is not None:
             raise at("--dataset", job.dataset, "needs --loss as well")
         return document, notes
-
-
-MOST_WORKERS = 2000
-# Replications of a run of the search, and the seconds and bytes that one may take.
-SEARCHED, LONGEST, LARGEST = 64, 20.0, 2**30
-ROUNDS = 200  # rounds that are drawn to see what is typical
-TODAY = {"name": "uncoded", "label": "uncoded"}  # the scheme of today where a config names none
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,13 +172,6 @@ def read_scenario(
         notes=tuple(dict.fromkeys(lines)),
         data_dir=data_dir,
     )
-
-
-MANY, RUNS = 20_000, 16  # rounds that are drawn to see what is rare, and of so many replications
-MOST_RUNS = 256  # replications of the last heat of a race
-FEWEST, NOISE = 8, 0.05  # a mean round of so many runs shall be known to this relative error
-# The most that replications are multiplied by, alone and times the worker-rounds of a run.
-MOST_REPEATS, MOST_CELLS = 16, 2**14
 
 
 def _rare(settings: Settings, affordable: int) -> tuple[float, int]:

@@ -30,6 +30,8 @@ from .records import Finished, biased, diverged, iterations_table, summary_table
 
 # called with cells done, parts of running ones included, and cells in all
 Progress = Callable[[float, int], None]
+MOST_ROWS = 40  # rows of a plan that are shown
+LONGEST = 24  # characters of a swept value that are shown: a whole section can be one
 
 
 @dataclass(frozen=True)
@@ -122,10 +124,9 @@ def plan(document: Mapping[str, Any], output: Path, options: RunOptions) -> Plan
 
 
 def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outcome:
-    """Run every cell of a config and write the tables under ``output``.
-    Raises ConfigError: the config is bad, this machine is too small, no scheduler answers, or
-    another command writes to ``output``, and nothing has been written; or ``output`` cannot be
-    written."""
+    """Run every cell of a config and write the tables under ``output``. Raises ConfigError: the
+    config is bad, this machine is too small, no scheduler answers, or another command writes to
+    ``output``, and nothing has been written; or ``output`` cannot be written."""
     began = time.monotonic()
     planned = plan(document, output, options)
     planned.require_room()
@@ -248,18 +249,13 @@ IMPORTANT = (
     IN_THEORY["decoding_error"],
 )
 
-MOST_ROWS = 40  # rows of a plan that are shown
-LONGEST = 24  # characters of a swept value that are shown: a whole section can be one
-
 
 def show_outcome(outcome: Outcome, output: Path) -> None:
     """The summary as a table, then where the files are, then what failed."""
     if outcome.finished:
         summary, rows = outcome.summary, outcome.summary.to_dict("records")
-        columns = [
-            Column.of(key, [*map(_short, summary[key])])
-            for key in _swept([cell for cell, _ in outcome.finished])
-        ]
+        keys = _swept([cell for cell, _ in outcome.finished])
+        columns = [Column.of(key, [*map(_short, summary[key])]) for key in keys]
         columns.append(Column.of("scheme", [*summary["label"]]))
         order = [*IMPORTANT, *(name for name in HEADINGS if name not in IMPORTANT)]
         for name, title in HEADINGS.items():
@@ -292,11 +288,9 @@ def show_plan(planned: Plan) -> None:
     rows = [(cell, known[cell.key]) for cell in planned.cells if cell.key in known]
     todo = {cell.key for cell in planned.todo}
     some = rows[:MOST_ROWS]
-    columns = [
-        *(
-            Column.of(key, [_short(cell.swept.get(key, "")) for cell, _ in some])
-            for key in _swept([cell for cell, _ in some])
-        ),
+    keys = _swept([cell for cell, _ in some])
+    columns = [Column.of(key, [_short(c.swept.get(key, "")) for c, _ in some]) for key in keys]
+    columns += [
         Column.of("scheme", [cell.label for cell, _ in some]),
         Column("engine", [need.engine for _, need in some], 2),
         Column("about", [_duration(need.seconds) for _, need in some], 1),

@@ -35,6 +35,12 @@ from .files import cell_path, read_arrow, write_arrow
 
 # a table by its columns: to make a frame of each takes longer than to compute a small cell
 Columns = Mapping[str, np.ndarray]
+# columns of iterations that are whole numbers, and missing (NaN) at the start
+COUNTS = ("arrived", "updates", "dead")
+# errors whose message says everything; of others the kind is said too
+EXPECTED = (ConfigError, NeverEnough, EngineRefused, InvalidParameter)
+# the table of workers of whom nothing was recorded
+NO_WORKERS = dict.fromkeys(("worker", "utilisation", "wasted", "last", "cost"), np.empty(0))
 
 
 @dataclass(frozen=True)
@@ -63,10 +69,6 @@ class CellResult:
         return pd.DataFrame(self.per_worker)
 
 
-# columns of iterations that are whole numbers, and missing (NaN) at the start
-COUNTS = ("arrived", "updates", "dead")
-
-
 def frame_of_iterations(columns: Columns) -> pd.DataFrame:
     """Iterations as a frame."""
     counts = {name: pd.array(columns[name], "Int64") for name in COUNTS if name in columns}
@@ -75,15 +77,10 @@ def frame_of_iterations(columns: Columns) -> pd.DataFrame:
 
 def compute(cell: Cell, progress: Progress | None = None) -> CellResult:
     """Run a cell; ``progress`` is told of each iteration that the models have learned.
-
-    Raises:
-        ConfigError: the cell cannot be built.
-        NeverEnough: an update can never happen.
-
+    Raises ConfigError: the cell cannot be built; NeverEnough: an update can never happen.
     Cost: R T n worker-rounds in the engine; per iteration two products with the training data
     (R columns, or one when every round decodes exactly) and one with the test data; of stale
-    single gradients, see ``sim.learner``.
-    """
+    single gradients, see ``sim.learner``."""
     run, learning = build.both(cell)
     engine = cell.settings.engine
     losses: Learned | None = None
@@ -100,10 +97,6 @@ def compute(cell: Cell, progress: Progress | None = None) -> CellResult:
             if learning is not None:
                 losses = learn(learning, steps, run.iterations, progress)
         return result(run, trace, steps, losses, cell.settings.target_loss)
-
-
-# errors whose message says everything; of others the kind is said too
-EXPECTED = (ConfigError, NeverEnough, EngineRefused, InvalidParameter)
 
 
 @dataclass(frozen=True)
@@ -145,10 +138,6 @@ def result(
         replications["least_heard"] = steps.shares.min(axis=1)
     conditioning = run.scheme.conditioning()
     return CellResult(iterations, replications, _workers(trace), trace.engine, conditioning)
-
-
-# the table of workers of whom nothing was recorded
-NO_WORKERS = dict.fromkeys(("worker", "utilisation", "wasted", "last", "cost"), np.empty(0))
 
 
 def clock_alone(run: Run, trace: Trace) -> CellResult:
@@ -226,11 +215,8 @@ def _iterations(
     def column(values: FloatArray, start: float) -> FloatArray:
         return np.concatenate([np.full((r, 1), start), values], axis=1).ravel()
 
-    def mean(values: FloatArray) -> FloatArray:
-        return column(steps.at(values, t), np.nan)
-
-    def count(values: np.ndarray) -> FloatArray:
-        return column(steps.at(values.astype(np.float64), t), np.nan)
+    def mean(values: np.ndarray) -> FloatArray:
+        return column(steps.at(values.astype(np.float64, copy=False), t), np.nan)
 
     times = steps.clock(t)
     frame = {
@@ -238,15 +224,15 @@ def _iterations(
         "iteration": np.tile(np.arange(t + 1), r),
         "time": column(times, 0.0),
         "iteration_time": column(np.diff(times, axis=1, prepend=0.0), np.nan),
-        "arrived": count(steps.arrived(together)),
+        "arrived": mean(steps.arrived(together)),
         "recovered": mean(steps.recovered),
         "decoding_error": mean(steps.error),
     }
     if steps.staleness is not None:
         frame["staleness"] = mean(steps.staleness)
-        frame["updates"] = count(np.full((r, t), together))
+        frame["updates"] = mean(np.full((r, t), together))
     if trace.fails:
-        frame["dead"] = count(_work(trace).dead[:, -updates:][:, together - 1 :: together])
+        frame["dead"] = mean(_work(trace).dead[:, -updates:][:, together - 1 :: together])
     if losses is not None:
         frame["train_loss"] = losses.train_loss.flatten()
         if losses.test_loss is not None:

@@ -24,12 +24,10 @@ Answer = TypeVar("Answer")
 @contextmanager
 def cluster(address: str, tell: Callable[[str], None] = tell_nobody) -> Iterator[Sequence[Lane]]:
     """The one lane that computes on the cluster behind ``address``, such as ``tcp://host:8786``.
-
     The workers need this package and, for public data sets, the data directory at the same path;
     results travel back and are written here. Nothing is computed here: without workers, the lane
-    waits for some, and ``tell`` is called with a line that says so.
-    Raises ConfigError: the extra is not installed, no scheduler answers, or it goes away meanwhile.
-    """
+    waits for some, and ``tell`` is called with a line that says so. Raises ConfigError: the extra
+    is not installed, no scheduler answers, or it goes away meanwhile."""
     with connected(address) as client:
         # Not asked of a scheduler that has no dashboard, and no reason to fail.
         with suppress(Exception):
@@ -51,27 +49,19 @@ def connected(address: str) -> Iterator[Any]:
     # Known here, so that it can be closed when it is half-made.
     client: Any = Client.__new__(Client)
     connect = partial(client.__init__, address, timeout=0.8 * PATIENCE, set_as_default=False)
-    with _quiet():
-        try:
-            try:
-                with warnings.catch_warnings(action="ignore"):  # results tell other versions
-                    _answer(connect, PATIENCE)
-            except OSError as error:
-                valid = f"no scheduler answers there ({error}); must be like tcp://host:8786"
-                raise at("--scheduler", address, valid) from None
-            yield client
-        finally:
-            with suppress(OSError):  # it may be gone
-                _answer(partial(client.close, FAREWELL), 2 * FAREWELL)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Dask logs tracebacks while it tries to connect again; what matters is said in one line."""
+    # Dask logs tracebacks while it tries to connect again; what matters is said in one line.
     logging.disable(logging.CRITICAL)
     try:
-        yield
+        try:
+            with warnings.catch_warnings(action="ignore"):  # results tell other versions
+                _answer(connect, PATIENCE)
+        except OSError as error:
+            valid = f"no scheduler answers there ({error}); must be like tcp://host:8786"
+            raise at("--scheduler", address, valid) from None
+        yield client
     finally:
+        with suppress(OSError):  # it may be gone
+            _answer(partial(client.close, FAREWELL), 2 * FAREWELL)
         logging.disable(logging.NOTSET)
 
 

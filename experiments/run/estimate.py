@@ -110,6 +110,8 @@ ROW, RUN, WORKER, LOADS, MESSAGE = 270, 350, 450, 32, 120
 DISK, DISK_RUN, DISK_WORKER, DISK_CELL = 40, 80, 120, 60_000
 DATA = 2  # how often the data are in memory while they are made
 MARGINS = 4  # arrays with a number for each row and model of the learner
+REMEDY = "or allow it with --allow-large (in Python allow_large=True)"
+LONGEST = 24 * 3600.0  # seconds that a cell may take
 
 
 @dataclass(frozen=True)
@@ -246,10 +248,6 @@ def _decoding(run: Run, data: Data | None) -> float:
     return decoding + scheme.assignment.operations
 
 
-REMEDY = "or allow it with --allow-large (in Python allow_large=True)"
-LONGEST = 24 * 3600.0  # seconds that a cell may take
-
-
 @dataclass(frozen=True)
 class Room:
     """Bytes, and seconds of a cell, that there is room for; ``None``: any number."""
@@ -310,10 +308,8 @@ def _named(cell: Cell) -> str:
 
 def size(number: float) -> str:
     """Bytes for a reader."""
-    unit, short = next(
-        (pair for pair in ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB")) if number >= pair[0]),
-        (1024, "KiB"),
-    )
+    units = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+    unit, short = next((pair for pair in units if number >= pair[0]), units[-1])
     return f"{number / unit:.3g} {short}" if number < 1e15 else f"{number / unit:.1e} {short}"
 
 
@@ -327,12 +323,9 @@ class Checked:
 
 
 def check(grid: Sequence[Cell], room: Room | None = None) -> Checked:
-    """Build every cell, so that a bad config writes nothing.
-
-    What cells share (a problem, the warnings of a delay model) is built once. Without ``room`` the
-    data may be of any size.
-    Raises ConfigError: a section is wrong, data are missing or too large, or no cell is possible.
-    """
+    """Build every cell, so that a bad config writes nothing. What cells share (a problem, the
+    warnings of a delay model) is built once. Without ``room`` the data may be of any size. Raises
+    ConfigError: a section is wrong, data are missing or too large, or no cell is possible."""
     sizes: dict[tuple[int, int, int], Data | None] = {}
     impossible: dict[str, str] = {}
     warnings: dict[tuple[int, int], tuple[str, ...]] = {}

@@ -30,25 +30,26 @@ KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
+MARK = ".erasurehead"  # a file in each folder of results, also after a command that was killed
+MARKED = b"The files beside this one are results of erasurehead, which replaces them.\n"
+# files with these facts are in folders that were made before there was a mark
+SIGNS = {"manifest.json": "versions", "answer.json": "verdict"}
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file at once or not at all; survives ``kill -9`` at any moment.
     Raises ConfigError: it cannot be written there, or something else than a file is there."""
     part = path.with_name(f".{path.name[:LONGEST]}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}")
-    made = False
-    try:
-        with _reported(path):
-            require_replaceable(path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with part.open("xb") as file:  # with the permissions that the umask leaves
-                made = True
-                file.write(content)
+    with _reported(path):
+        require_replaceable(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.touch(exist_ok=False)  # with the permissions that the umask leaves
+        try:
+            part.write_bytes(content)
             part.replace(path)
-            made = False
-    finally:
-        if made:
+        except BaseException:
             part.unlink(missing_ok=True)
+            raise
 
 
 @contextmanager
@@ -163,14 +164,11 @@ def cells_there(output: Path) -> frozenset[str]:
         return frozenset()
 
 
-def write_table(
-    path: Path, frame: pd.DataFrame, facts: Mapping[bytes, bytes] | None = None
-) -> None:
+def write_table(path: Path, frame: pd.DataFrame, facts: Mapping[bytes, bytes] = {}) -> None:
     """Write a frame as Parquet, with facts in its metadata: same input, same bytes.
     Raises ConfigError: it cannot be written there."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    said = {**(table.schema.metadata or {}), **(facts or {})}
-    write_arrow(path, table.replace_schema_metadata(said))
+    write_arrow(path, table.replace_schema_metadata({**(table.schema.metadata or {}), **facts}))
 
 
 def write_arrow(path: Path, table: pa.Table, compression: str = "zstd") -> None:
@@ -197,7 +195,6 @@ try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
-
 
 NAME = ".lock"
 # how often a lock is looked at whose owner has not yet said who it is, and seconds in between
@@ -249,25 +246,15 @@ def all_or_none(paths: Sequence[Path]) -> Iterator[None]:
         raise
 
 
-MARK = ".erasurehead"  # a file in each folder of results, also after a command that was killed
-MARKED = b"The files beside this one are results of erasurehead, which replaces them.\n"
-# files with these facts are in folders that were made before there was a mark
-SIGNS = {"manifest.json": "versions", "answer.json": "verdict"}
-
-
 @contextmanager
 def output_folder(
     folder: Path, names: Iterable[str] = (), reads: Iterable[Path] = ()
 ) -> Iterator[None]:
     """``locked`` for a folder of results, which must be new, empty, or one of ours.
-
     What stands in the way of ``names``, the files to come, is found now, not after hours of work;
-    they come all or not at all.
-
-    So nothing of the user's is replaced or removed: neither in a folder that holds other things
-    than results, nor ``reads``, the files that the command itself reads.
-    Raises ConfigError: also where something else is in the way; nothing has been written then.
-    """
+    they come all or not at all. So nothing of the user's is replaced or removed: neither in a
+    folder that holds other things than results, nor ``reads``, what the command itself reads.
+    Raises ConfigError: also where something else is in the way; nothing has been written then."""
     paths = [folder / name for name in names]
     for path in paths:
         with _reported(folder):
@@ -331,6 +318,7 @@ def writer_of(folder: Path) -> int | None:
 
 def _acquired(path: Path) -> int:
     """An open file with the lock on it; closing it gives the lock back."""
+    who = "another process"
     for _ in range(LOOKS):
         handle = _opened(path)
         taken = False
@@ -338,7 +326,8 @@ def _acquired(path: Path) -> int:
             if not _taken(handle):
                 owner = _process(os.read(handle, 32))
                 if owner is not None and alive(owner):
-                    raise _refused(path.parent, f"process {owner} is writing to it")
+                    who = f"process {owner}"
+                    break
                 time.sleep(PAUSE)
             elif _same(handle, path):  # otherwise its last owner has just removed it
                 try:
@@ -352,11 +341,7 @@ def _acquired(path: Path) -> int:
         finally:
             if not taken:
                 os.close(handle)
-    raise _refused(path.parent, "another process is writing to it")
-
-
-def _refused(folder: Path, why: str) -> ConfigError:
-    return ConfigError(f"{folder}: {why}; wait for its end")
+    raise ConfigError(f"{path.parent}: {who} is writing to it; wait for its end")
 
 
 def _opened(path: Path) -> int:
@@ -369,14 +354,11 @@ def _opened(path: Path) -> int:
 
 
 def _taken(handle: int) -> bool:
-    if fcntl is None:
-        return True
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError:  # a file system without locks
-        return True
+        if fcntl is not None:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:  # any other one: a file system without locks
+        return not isinstance(error, BlockingIOError)
     return True
 
 

@@ -1,9 +1,7 @@
-"""Tasks are computed in lanes: processes of this machine, or a cluster (``dask.py``).
-
-A lane takes tasks and computes them in the order in which it got them. A lane whose process died
-says so, and is ready for the next task; the task at which it died is tried once more, when no other
-task waits and the lane has nothing else to do: then there is no doubt which task is to blame.
-"""
+"""Tasks are computed in lanes: processes of this machine, or a cluster (``dask.py``). A lane takes
+tasks and computes them in the order in which it got them. A lane whose process died says so, and is
+ready for the next task; the task at which it died is tried once more, when no other task waits and
+the lane has nothing else to do: then there is no doubt which task is to blame."""
 
 from __future__ import annotations
 
@@ -36,6 +34,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Share = Callable[[float], None]  # called by a task with the share of its work that is done, 0 to 1
 Task = Callable[[Item, Share], Result]
+TRIES = 2  # how often a task is started whose process dies
+LOOK = 0.5  # seconds between two looks at how far the running tasks are
 
 
 def tell_nobody(*_: object) -> None:
@@ -70,10 +70,6 @@ class Lane(ABC):
         return 0.0
 
 
-TRIES = 2  # how often a task is started whose process dies
-LOOK = 0.5  # seconds between two looks at how far the running tasks are
-
-
 @dataclass(frozen=True)
 class Died:
     """In place of a result: the process died each time it computed this task."""
@@ -88,12 +84,10 @@ def map_unordered(
     progress: Callable[[float], None] = tell_nobody,
 ) -> Iterator[tuple[Item, Result | Died]]:
     """Compute ``task`` for every item, started in this order; each is given when it is there.
-
     A task is a function of a module, if there are lanes; without any, all is computed here, one
     after the other. A lane holds its running tasks and at most as many that wait for them to end.
     ``progress`` is called with the tasks done, parts of running ones included. Raises whatever a
-    task raises.
-    """
+    task raises."""
     if lanes:
         yield from _Work(task, items, lanes, progress).results()
         return

@@ -34,6 +34,7 @@ ATTACK = ("attack.parquet", "attack.csv", "attack.png", "attack.svg")  # of ``er
 FILES = (CONFIG, MANIFEST, ITERATIONS, SUMMARY, WORKERS, TIMELINE, EVENTS, *CSV)
 PLOTS = "plots"
 FACT: Final = b"erasurehead.origin"  # where a Parquet file's metadata hold its origin
+PACKAGES = ("numpy", "scipy", "simpy", "pandas", "pyarrow", "scikit-learn", "erasurehead-simulator")
 
 
 @dataclass(frozen=True)
@@ -151,9 +152,8 @@ def holds_another(output: Path, config: Mapping[str, Any]) -> bool:
 
 def clear(output: Path) -> bool:
     """Remove everything that is made of one config, the manifest first, and say whether there was
-    something.
-    A timeline is emptied instead: a program that reads it by name finds its columns and no rows.
-    Raises ConfigError: it cannot be removed."""
+    something. A timeline is emptied instead: a program that reads it by name finds its columns and
+    no rows. Raises ConfigError: it cannot be removed."""
     tables = (MANIFEST, ITERATIONS, SUMMARY, WORKERS, EVENTS, REPORT, *ATTACK)
     old = [output / name for name in tables if (output / name).is_file()]
     old += [output / name for name in CSV if _is_table(output / name)]
@@ -204,9 +204,6 @@ def _said_in(output: Path) -> str | None:
         return _said(read_yaml((output / CONFIG).read_text(encoding="utf-8")))
     except (OSError, TypeError, ValueError):
         return None
-
-
-PACKAGES = ("numpy", "scipy", "simpy", "pandas", "pyarrow", "scikit-learn", "erasurehead-simulator")
 
 
 def provenance() -> dict[str, Any]:

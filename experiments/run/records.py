@@ -26,6 +26,15 @@ from ..config.settings import Settings
 from .compute import CellResult, Columns, frame_of_iterations
 
 CONFIDENCE = 0.95
+# times the loss at the start: noisy models end above it, but none this far comes back
+DIVERGED = 1000.0
+SOME = 3  # cells that are named
+COMPARED = sorted((m for m in METRICS.values() if m.compared), key=lambda m: m.unit != "s")
+MOST_KNOWN = 1000  # closed forms, some hundredths of a second each; a summary with more has none
+# sections of a config on which iteration times and decoding errors depend
+TIMING = ("workers", "delay", "load_law", "policy", "schemes", "network", "failures")
+SMALL = 2**22  # numbers of training data up to which the end of biased descent is computed
+Finished = tuple[Cell, CellResult]
 
 
 def mean_and_error(values: FloatArray) -> tuple[float, float]:
@@ -63,20 +72,14 @@ def interval_columns(name: str, interval: tuple[float, float, float]) -> dict[st
     return {name: middle, f"{name}_low": low, f"{name}_high": high}
 
 
-# times the loss at the start: noisy models end above it, but none this far comes back
-DIVERGED = 1000.0
-SOME = 3  # cells that are named
-
-
-def diverged(finished: Sequence[tuple[Cell, CellResult]]) -> tuple[str, ...]:
+def diverged(finished: Sequence[Finished]) -> tuple[str, ...]:
     """A line that names the cells whose models diverged, if any did."""
     labels = []
     for cell, result in finished:
-        if "train_loss" not in result.per_iteration:
-            continue
-        runs = result.per_iteration["train_loss"].reshape(len(result.replications), -1)
-        if not (runs[:, -1] <= DIVERGED * np.maximum(runs[:, 0], np.finfo(float).tiny)).all():
-            labels.append(cell.label)
+        if "train_loss" in result.per_iteration:
+            runs = result.per_iteration["train_loss"].reshape(len(result.replications), -1)
+            if not (runs[:, -1] <= DIVERGED * np.maximum(runs[:, 0], np.finfo(float).tiny)).all():
+                labels.append(cell.label)
     if not labels:
         return ()
     more = f", and {len(labels) - SOME} more" if len(labels) > SOME else ""
@@ -86,19 +89,13 @@ def diverged(finished: Sequence[tuple[Cell, CellResult]]) -> tuple[str, ...]:
     )
 
 
-# seconds first
-COMPARED = sorted((m for m in METRICS.values() if m.compared), key=lambda m: m.unit != "s")
-
-
 def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -> dict[str, float]:
     """Compare two cells of one tape, replication by replication: metrics by name, ``(R,)`` each.
-
     Noise that both schemes share (a slow round is slow for all) cancels in the difference, which
     makes intervals narrower than those of two independent samples. For each compared metric that
-    both have there are ``<metric>_difference`` (mine minus base, in the metric's unit) and
-    ``<metric>_ratio`` (geometric mean of mine over base), each with the ends ``_low`` and ``_high``
-    of a 95 % confidence interval; NaN with fewer than two replications that have it in both.
-    """
+    both have, in seconds first, there are ``<metric>_difference`` (mine minus base, in the metric's
+    unit) and ``<metric>_ratio`` (geometric mean of mine over base), each with the ends ``_low`` and
+    ``_high`` of a 95 % interval; NaN with fewer than two replications that have it in both."""
     row: dict[str, float] = {}
     for metric in COMPARED:
         a, b = mine.get(metric.name), base.get(metric.name)
@@ -110,21 +107,13 @@ def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -
     return row
 
 
-# Closed forms beside what was simulated.
-
-MOST_KNOWN = 1000  # closed forms, some hundredths of a second each; a summary with more has none
-# sections of a config on which iteration times and decoding errors depend
-TIMING = ("workers", "delay", "load_law", "policy", "schemes", "network", "failures")
-
-
 @dataclass(frozen=True)
 class ClosedForm:
     """What is known of a cell without a run; NaN where there is no closed form."""
 
     seconds: float = np.nan  # mean iteration time
     error: float = np.nan  # mean decoding error of a round
-    # whether means of iteration times are nearly normal: they have a third moment
-    settled: bool = True
+    settled: bool = True  # means of iteration times are nearly normal: they have a third moment
     # seconds per n gradients below which no method comes in the long run that finishes what it
     # begins; known only of schemes without a barrier, which come near it
     least: float = np.nan
@@ -183,17 +172,12 @@ def _means(scheme: Scheme, settings: Settings) -> FloatArray | None:
     return means if means is not None and bool(np.all((means > 0) & (means < np.inf))) else None
 
 
-SMALL = 2**22  # numbers of training data up to which the end of biased descent is computed
-
-
-def biased(finished: Sequence[tuple[Cell, CellResult]]) -> tuple[str, ...]:
+def biased(finished: Sequence[Finished]) -> tuple[str, ...]:
     """A line for each cell (``SOME`` of them) whose workers' own data count unequally, if known."""
     found = []
     for cell, result in finished:
         settings, scheme = cell.settings, scheme_of(cell)
-        plain = isinstance(scheme, Barrierless) and scheme == Barrierless(
-            scheme.name, scheme.n, 1, own_data=True
-        )
+        plain = scheme == Barrierless(scheme.name, scheme.workers, 1, own_data=True)
         means = _means(scheme, settings) if plain and settings.network is None else None
         if means is not None and np.ptp(means) > 0 and "train_loss" in result.per_iteration:
             found.append((cell, theory.asynchronous_weights(means)))
@@ -245,39 +229,30 @@ def _theory(cell: Cell, found: Mapping[str, float]) -> dict[str, float]:
     return row if np.isnan(known.least) else row | {"least_iteration_time": known.least}
 
 
-Finished = tuple[Cell, CellResult]
-
-
 def iterations_table(finished: Sequence[Finished]) -> pd.DataFrame:
-    """One row per cell, replication and iteration, in the config's order.
-
-    Columns: cell, scheme, label, replication, iteration, time, iteration_time, arrived,
-    recovered, decoding_error, staleness, updates (where any cell has them), dead, train_loss,
-    test_loss, then one per swept key. Times are seconds.
-    """
+    """One row per cell, replication and iteration, in the config's order. Columns: cell, scheme,
+    label, replication, iteration, time, iteration_time, arrived, recovered, decoding_error,
+    staleness, updates (where any cell has them), dead, train_loss, test_loss, then one per swept
+    key. Times are seconds."""
     tables = [result.per_iteration for _, result in _alike(finished)]
     return _labelled(finished, tables, frame_of_iterations)
 
 
 def workers_table(finished: Sequence[Finished]) -> pd.DataFrame:
-    """One row per cell and worker: who delayed us.
-
-    Columns: cell, scheme, label, worker, utilisation, wasted, last (share of rounds that this
-    worker's message ended), cost (seconds per run between its message and the one before, summed
-    over those rounds), dead (share of the time, with failures), then one per swept key.
-    """
+    """One row per cell and worker: who delayed us. Columns: cell, scheme, label, worker,
+    utilisation, wasted, last (share of rounds that this worker's message ended), cost (seconds per
+    run between its message and the one before, summed over those rounds), dead (share of the time,
+    with failures), then one per swept key."""
     return _labelled(finished, [result.per_worker for _, result in finished], pd.DataFrame)
 
 
 def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.DataFrame:
     """One row per cell: means and standard errors over replications, and paired comparisons.
-
     ``*_se`` is NaN with a single replication. ``time_to_target_mean`` is over the replications
     that reach the target; ``target_reached`` is their share. ``*_difference`` and ``*_ratio``
-    compare with the first scheme of the same point of the grid: see ``experiments.run.records``.
-    ``*_theory`` are closed forms, and ``*_z`` the standard errors between, unless it was not
-    ``simulated``, or there are more than ``MOST_KNOWN`` to look up.
-    """
+    compare with the first scheme of the same point of the grid: see ``comparison``. ``*_theory``
+    are closed forms, and ``*_z`` the standard errors between, unless it was not ``simulated``, or
+    there are more than ``MOST_KNOWN`` to look up."""
     metrics = metrics_of(_alike(finished))
     known = simulated and len({_asked(cell) for cell, _ in finished}) <= MOST_KNOWN
     first = {cell.point: cell.key for cell, _ in reversed(finished)}
@@ -307,13 +282,11 @@ def metrics_of(finished: Sequence[Finished]) -> dict[str, dict[str, FloatArray]]
         kinds.setdefault(names, []).append((cell, result))
     metrics = {}
     for same in kinds.values():
-        sizes = [result.per_replication["elapsed"].size for _, result in same]
-        starts = np.cumsum([0, *sizes])
-        runs = [result.per_iteration["replication"] for _, result in same]
+        starts = np.cumsum([0, *(result.per_replication["elapsed"].size for _, result in same)])
         together = _concatenated([result.per_iteration for _, result in same])
-        together["replication"] = np.concatenate(
-            [numbers + start for numbers, start in zip(runs, starts, strict=False)]
-        )
+        pairs = zip(same, starts, strict=False)
+        runs = [result.per_iteration["replication"] + start for (_, result), start in pairs]
+        together["replication"] = np.concatenate(runs)
         whole = _concatenated([result.per_replication for _, result in same])
         found = per_replication(replace(same[0][1], per_iteration=together, per_replication=whole))
         for (cell, _), start, end in zip(same, starts, starts[1:], strict=False):
@@ -339,12 +312,10 @@ def _fresh(iterations: Columns) -> Columns:
     if "staleness" in iterations or "decoding_error" not in iterations:
         return iterations
     ended = iterations["iteration"] > 0
+    fresh = {"staleness": np.where(ended, 0.0, np.nan), "updates": np.where(ended, 1.0, np.nan)}
     table: dict[str, np.ndarray] = {}
     for name, values in iterations.items():
-        table[name] = values
-        if name == "decoding_error":
-            table["staleness"] = np.where(ended, 0.0, np.nan)
-            table["updates"] = np.where(ended, 1.0, np.nan)
+        table |= {name: values, **(fresh if name == "decoding_error" else {})}
     return table
 
 
@@ -398,9 +369,8 @@ def _costliest(workers: Columns) -> dict[str, float]:
 
 
 def _conditioning(result: CellResult) -> dict[str, float]:
-    if result.conditioning is None:
-        return {}
-    return {f"code_{name}": value for name, value in asdict(result.conditioning).items()}
+    known = {} if result.conditioning is None else asdict(result.conditioning)
+    return {f"code_{name}": value for name, value in known.items()}
 
 
 def _statistics(metrics: Mapping[str, FloatArray]) -> dict[str, float]:

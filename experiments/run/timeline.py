@@ -1,9 +1,7 @@
-"""Timelines: what every worker did and when, as a table and for ui.perfetto.dev.
-
-The JSON is the Trace Event Format: one process per scheme, one row for the master, one per worker,
-and one per worker for its uplink when messages take time. Spans on a row do not overlap. An arrow
-goes from the message that ended a round to the master's update.
-"""
+"""Timelines: what every worker did and when, as a table and for ui.perfetto.dev. The JSON is the
+Trace Event Format: one process per scheme, one row for the master, one per worker, and one per
+worker for its uplink when messages take time. Spans on a row do not overlap. An arrow goes from the
+message that ended a round to the master's update."""
 
 from __future__ import annotations
 
@@ -30,10 +28,7 @@ MICROSECONDS = 1e6
 
 
 def record(recorded: Iterable[Cell]) -> Timelines:
-    """Run the first replication of each cell on the event engine and note every span.
-
-    Cost: one replication on the event engine per cell.
-    """
+    """Run the first replication of each cell on the event engine and note every span."""
     timelines: Timelines = {}
     for cell in recorded:
         run, learning = build.both(cell)

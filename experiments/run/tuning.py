@@ -1,8 +1,5 @@
-"""Times to a target loss at several learning rates, and which rate is best for a scheme.
-
-Timing does not depend on gradients, so the clock of a scheme runs once and the learner replays it
-at each rate.
-"""
+"""Times to a target loss at several learning rates, and which rate is best for a scheme. Timing
+does not depend on gradients: its clock runs once, and the learner replays it at each rate."""
 
 from __future__ import annotations
 
@@ -71,11 +68,8 @@ def target_loss(problem: Problem, share: float = SHARE) -> float:
 
 def replayed(run: Run, steps: Steps, learning: Training, rates: Sequence[float]) -> list[Runs]:
     """The runs of a scheme that does not look at losses, at each rate; test rows are not looked at.
-
     Its updates are there already. To be called within ``one_thread()``.
-
-    Cost: the learner for each rate, where few replications train side by side.
-    """
+    Cost: the learner for each rate, where few replications train side by side."""
     bare = replace(learning, problem=replace(learning.problem, X_test=None, y_test=None))
     optimizers = [replace(learning.optimizer, learning_rate=rate) for rate in rates]
     learned = learn_each(bare, optimizers, steps, run.iterations)

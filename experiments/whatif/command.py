@@ -27,6 +27,11 @@ from .study import QUANTILES, Study, study_load
 
 SHORTEST = 1e-150  # seconds: products and quotients down to here are numbers
 MOST_COUNTS = 100  # numbers of hosts, and time-outs, that may be asked for
+# Hosts that are replaced, dropped or not waited for (``None``: some), and shares for time-outs.
+Trials = tuple[Sequence[int] | None, Sequence[float]]
+REPORT = "report.md"
+PICTURES, FORMATS = ("heat_map", "timeline"), ("png", "svg")
+CSV = (page.SLOWDOWN, page.HOSTS, page.CHANGES, page.STAGES)  # are written as CSV, too
 
 
 def read_whatif_tables(
@@ -68,10 +73,6 @@ def _require_usable(path: str, table: FloatArray, hosts: Sequence[str]) -> None:
         raise ConfigError(f"{path}: half or more of the delays of host {name} are 0 s: {remedy}")
 
 
-# Hosts that are replaced, dropped or not waited for (``None``: some), and shares for time-outs.
-Trials = tuple[Sequence[int] | None, Sequence[float]]
-
-
 def trials(stragglers: str | None, timeout: str | None, workers: int) -> Trials:
     """What ``--stragglers 1:4,8`` and ``--timeout 0.95,0.99`` say. Raises ConfigError: a bad
     one."""
@@ -101,11 +102,6 @@ def investigate(measured: Measured, tried: Trials, progress: Progress) -> list[S
         found.append(study_load(table, measured.hosts, load, *tried, measured.stages.get(load)))
     progress(len(found), len(found))
     return found
-
-
-REPORT = "report.md"
-PICTURES, FORMATS = ("heat_map", "timeline"), ("png", "svg")
-CSV = (page.SLOWDOWN, page.HOSTS, page.CHANGES, page.STAGES)  # are written as CSV, too
 
 
 def file_names(loads: Iterable[float | None]) -> list[str]:

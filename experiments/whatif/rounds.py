@@ -16,6 +16,20 @@ from ...delay_models.base import FloatArray
 from .intervals import wandering
 
 PIECE = 2_000_000  # cells of a piece, 16 MB: a large table needs little memory beside it
+RUNS = 10  # runs of consecutive rounds from whose medians the error of a worker's factor is told
+CHANCE = 0.01  # that any worker without a lasting difference keeps its factor as measured
+# Times that the rounds' slowest workers are dealt out at random; two numbers are compared, so
+# chance makes somebody stand out in 1 % of the tables in which nobody does.
+DRAWS = 199
+# A block is so many times as long as workers stay slow, but there are so many blocks; fewer rounds
+# than ``FEWEST`` do not show how long that is.
+SPANS, FEWEST_BLOCKS, FEWEST = 4.0, 4, 30
+MOST = 20  # hosts that are looked for
+SEED = 20251125
+WORKERS, ROUNDS, REST = CAUSES = ("workers", "rounds", "rest")
+IDEAL, MEDIAN_WORKER, WITHOUT = "ideal", "median of the round", "without"
+REPLACE, DROP, WAIT, BACKUP = "replace", "drop", "wait for", "backup"
+REBALANCE, REPLACE_AND_WAIT = "rebalance", "replace and wait"
 
 
 def pieces(count: int, across: int) -> Iterator[slice]:
@@ -75,18 +89,6 @@ def slowest(table: FloatArray, count: int) -> Slowest:
         seconds[rows] = np.take_along_axis(values, order, axis=1)
         workers[rows] = np.take_along_axis(places, order, axis=1)
     return Slowest(seconds, workers, n)
-
-
-RUNS = 10  # runs of consecutive rounds from whose medians the error of a worker's factor is told
-CHANCE = 0.01  # that any worker without a lasting difference keeps its factor as measured
-# Times that the rounds' slowest workers are dealt out at random; two numbers are compared, so
-# chance makes somebody stand out in 1 % of the tables in which nobody does.
-DRAWS = 199
-# A block is so many times as long as workers stay slow, but there are so many blocks; fewer rounds
-# than ``FEWEST`` do not show how long that is.
-SPANS, FEWEST_BLOCKS, FEWEST = 4.0, 4, 30
-MOST = 20  # hosts that are looked for
-SEED = 20251125
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,18 +153,15 @@ class Job:
         return np.asarray(total / rounds)
 
     def standing_out(self) -> list[int]:
-        """The workers that are the slowest more often, or for longer, than chance explains.
-
-        By chance, whoever is the slowest in a block of rounds might as well be any other worker. A
+        """The workers that are the slowest more often, or for longer, than chance explains. By
+        chance, whoever is the slowest in a block of rounds might as well be any other worker. A
         block is as long as workers stay slow, so that a spell counts once; the one with most blame
         has no say in that, or a single slow worker would hide itself. Where all wander, or rounds
         are too few to tell, some worker is slow for most of a table by chance; there a worker must
-        also be further from the others than they differ among themselves.
-
-        The one with most blame among those who stand out is taken away, and the question is asked
-        again of the others: of two slow hosts, one may hide the other. Returns workers in the order
-        in which they were taken away; at most ``MOST``.
-        """
+        also be further from the others than they differ among themselves. The one with most blame
+        among those who stand out is taken away, and the question is asked again of the others: of
+        two slow hosts, one may hide the other. Returns workers in the order in which they were
+        taken away; at most ``MOST``."""
         gone: list[int] = []
         (rounds, n), blame, found = self.table.shape, self.blame, self.slowest
         logs = np.zeros(n)  # each worker's mean logarithm of delay over round's median
@@ -220,9 +219,6 @@ def shrunk(factors: FloatArray, errors: FloatArray, freedom: int) -> FloatArray:
     return np.where(far, factors, 1 + kept * (factors - 1))
 
 
-WORKERS, ROUNDS, REST = CAUSES = ("workers", "rounds", "rest")
-
-
 @dataclass(frozen=True, eq=False)
 class Slowdown:
     """A job's rounds, and those of the same job with one cause or several taken out. A delay is m,
@@ -271,11 +267,6 @@ def slowdown(table: FloatArray, medians: FloatArray, factors: FloatArray) -> Slo
     real = table.max(axis=1)
     typical = float(np.median(medians))
     return Slowdown(real, medians, np.concatenate(alike), typical, float(factors.max()))
-
-
-IDEAL, MEDIAN_WORKER, WITHOUT = "ideal", "median of the round", "without"
-REPLACE, DROP, WAIT, BACKUP = "replace", "drop", "wait for", "backup"
-REBALANCE, REPLACE_AND_WAIT = "rebalance", "replace and wait"
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,6 +24,7 @@ LISTED = 100  # hosts that a cell of a table names; ``hosts`` has the order of a
 ALL, SOME = 128, 64  # hosts with a row in a heat map; of more, those to blame most
 COLUMNS = 400  # rounds that have a column each in a heat map; of more, means of consecutive ones
 ROUNDS, LINES = 20, 16  # rounds and hosts of a timeline
+TOGETHER = 0.5  # a stage that leaves this share of how far apart workers were holds the wait
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,20 +141,15 @@ class Stage:
     ends: FloatArray
 
 
-TOGETHER = 0.5  # a stage that leaves this share of how far apart workers were holds the wait
-
-
 def stages_of(parts: Mapping[str, FloatArray], table: FloatArray) -> Iterator[Stage]:
     """What each stage, ``(R, n)`` seconds >= 0 in the order in which a worker does them, adds to
-    the rounds; ``table`` is their sum. Our derivation.
-
-    All workers begin a round together and wait at its end alone. Worker j has done its first s
-    stages after C_js = x_j1 + ... + x_js seconds, so the last worker has after E_s = max_j C_js.
-    Stage s adds D_s = E_s - E_(s-1). No x is negative, so no D is; and D_1 + ... + D_S = E_S =
-    max_j C_jS, the step. Who is late in a stage is late in those that follow, and may end them all,
-    but adds to that one alone. If a stage holds a wait for the slowest, as an all-reduce does, all
-    have about the same C_js after it, and it adds what it takes the last worker.
-    """
+    the rounds; ``table`` is their sum. Our derivation. All workers begin a round together and wait
+    at its end alone. Worker j has done its first s stages after C_js = x_j1 + ... + x_js seconds,
+    so the last worker has after E_s = max_j C_js. Stage s adds D_s = E_s - E_(s-1). No x is
+    negative, so no D is; and D_1 + ... + D_S = E_S = max_j C_jS, the step. Who is late in a stage
+    is late in those that follow, and may end them all, but adds to that one alone. If a stage holds
+    a wait for the slowest, as an all-reduce does, all have about the same C_js after it, and it
+    adds what it takes the last worker."""
     done, before = np.zeros_like(table), np.zeros(len(table))
     apart = 0.0
     for place, (name, part) in enumerate(parts.items(), 1):
@@ -248,23 +244,23 @@ class _Load:
         low, high = self.blocks.intervals(alone, judged, self._alone)
         place = np.empty(n, dtype=np.int64)
         place[self.order] = np.arange(1, n + 1)
-        return pd.DataFrame(
-            {
-                "host": [*self.names],
-                "worker": np.arange(n),
-                "alone": alone,
-                "alone_low": low,
-                "alone_high": high,
-                "alone_share": alone / self.seconds,
-                "blame": self.job.blame,
-                "factor": self.factors,
-                "ends": ended,
-                "mean": self.table.mean(axis=0),
-                "missing": self.missing.sum(axis=0) / (len(self.table) + len(self.missing)),
-                "stands_out": np.isin(np.arange(n), self.standing),
-                "order": place,
-            }
-        ).sort_values(["alone", "blame"], ascending=False, kind="stable")
+        columns = {
+            "host": [*self.names],
+            "worker": np.arange(n),
+            "alone": alone,
+            "alone_low": low,
+            "alone_high": high,
+            "alone_share": alone / self.seconds,
+            "blame": self.job.blame,
+            "factor": self.factors,
+            "ends": ended,
+            "mean": self.table.mean(axis=0),
+            "missing": self.missing.sum(axis=0) / (len(self.table) + len(self.missing)),
+            "stands_out": np.isin(np.arange(n), self.standing),
+            "order": place,
+        }
+        table = pd.DataFrame(columns)
+        return table.sort_values(["alone", "blame"], ascending=False, kind="stable")
 
     def heat_map(self) -> pd.DataFrame:
         """Means of the hosts' seconds over runs of rounds; of many hosts, those most to blame."""
@@ -316,12 +312,10 @@ class _Load:
         self, hosts: Sequence[int], first: NDArray[np.int64], seconds: FloatArray
     ) -> pd.DataFrame:
         """A row for each host and round (the first of a run), from ``(hosts, columns)`` seconds."""
-        columns = len(first)
-        return pd.DataFrame(
-            {
-                "host": np.repeat([self.names[host] for host in hosts], columns),
-                "worker": np.repeat(hosts, columns),
-                "round": np.tile(first, len(hosts)),
-                "seconds": seconds.ravel(),
-            }
-        )
+        columns = {
+            "host": np.repeat([self.names[host] for host in hosts], len(first)),
+            "worker": np.repeat(hosts, len(first)),
+            "round": np.tile(first, len(hosts)),
+            "seconds": seconds.ravel(),
+        }
+        return pd.DataFrame(columns)
