@@ -20,6 +20,13 @@ if TYPE_CHECKING:
 
 # what is compared of many runs; ``p95``: what 95 % of them do not exceed
 Criterion = Literal["mean", "median", "p95"]
+# names that a place of the command line takes
+Known = Literal["examples", "figures", "kinds", "keys", "topics"]
+# what can stand in a place of the command line that begins so
+Complete = Callable[[Any, str], list[str]]
+# sets of stragglers that ``attack`` may decode for each code and number of stragglers
+MOST_SETS = 10**7
+MOST_ROUNDS = 10**7  # rounds that ``verify`` may simulate of each scheme: 15 GB
 MOST_JOBS = 1024  # processes that a command may start; a machine with more cores takes a cluster
 
 
@@ -34,12 +41,6 @@ def whole(least: int, most: int, meaning: str) -> Any:
         return int(text)
 
     return typer.Option(parser=read, metavar="N", help=meaning)
-
-
-# names that a place of the command line takes
-Known = Literal["examples", "figures", "kinds", "keys", "topics"]
-# what can stand in a place of the command line that begins so
-Complete = Callable[[Any, str], list[str]]
 
 
 def option(
@@ -89,10 +90,6 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-# sets of stragglers that ``attack`` may decode for each code and number of stragglers
-MOST_SETS = 10**7
-MOST_ROUNDS = 10**7  # rounds that ``verify`` may simulate of each scheme: 15 GB
-
 Set = Annotated[
     list[str] | None,
     option(
@@ -107,19 +104,6 @@ DataDir = Annotated[
 ]
 Formats = Annotated[str, option("Any of png, svg and pdf, separated by commas.", "--format")]
 Tables = Annotated[str, option("parquet, or csv to have CSV files beside them.")]
-
-
-def csv_wanted(given: str) -> bool:
-    """Whether ``--tables`` asks for CSV files beside the Parquet files.
-    Raises ConfigError: it names something else."""
-    from .config.errors import at
-
-    kinds = {kind.strip() for kind in given.split(",")}
-    if not kinds <= {"parquet", "csv"}:
-        raise at("--tables", given, "must be parquet, csv or both; Parquet is always written")
-    return "csv" in kinds
-
-
 AllowLarge = Annotated[
     bool, option("Run even if it seems too large for this machine.", "--allow-large")
 ]
@@ -137,6 +121,17 @@ Slow = Annotated[
     list[str] | None,
     option("Multiply a worker's computing time by a factor.", metavar="WORKER=FACTOR"),
 ]
+
+
+def csv_wanted(given: str) -> bool:
+    """Whether ``--tables`` asks for CSV files beside the Parquet files.
+    Raises ConfigError: it names something else."""
+    from .config.errors import at
+
+    kinds = {kind.strip() for kind in given.split(",")}
+    if not kinds <= {"parquet", "csv"}:
+        raise at("--tables", given, "must be parquet, csv or both; Parquet is always written")
+    return "csv" in kinds
 
 
 @dataclass(frozen=True)

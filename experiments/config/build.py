@@ -52,9 +52,8 @@ class Training:
 
 def timing(cell: Cell, features: int | None = None) -> Run:
     """Build everything that decides when a cell's rounds end. No tape is made before it is read.
-    ``features`` is p, for the size of messages; ``None`` without data. Raises ConfigError: the
-    engine or the network do not suit, or the scheme needs a problem; ImpossibleCell: the values are
-    each valid, but not together."""
+    ``features`` is p, for the size of messages; ``None`` without data. Raises ConfigError: engine
+    or network do not suit, or a problem is missing; ImpossibleCell: values do not go together."""
     settings, scheme = cell.settings, scheme_of(cell)
     n, seed, delay = settings.workers, settings.seed, settings.delay
     sees = scheme.sees if isinstance(scheme, RoundScheme) else Sees.NOTHING
@@ -134,8 +133,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
 
 
 def both(cell: Cell) -> tuple[Run, Training | None]:
-    """What ``timing`` and ``training`` build, the messages as large as the problem's gradients.
-    Raises ConfigError: as these."""
+    """What ``timing`` and ``training`` build, and raise; messages are as large as gradients."""
     learning = training(cell)
     return timing(cell, None if learning is None else learning.problem.features), learning
 

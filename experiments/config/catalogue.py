@@ -96,9 +96,8 @@ OURS = ("sim", "delay_models", "experiments")
 
 
 def with_plugins(listed: Sequence[str] = ()) -> Catalogue:
-    """What a document can name: what is built in, what is installed, and what it lists.
-    Raises ConfigError: a plugin is not there, cannot be run, defines nothing, or takes a name that
-    is taken."""
+    """What a document can name: what is built in, what is installed, and what it lists. Raises
+    ConfigError: a plugin is not there, cannot be run, defines nothing, or its name is taken."""
     plugins = [*_installed(tuple(sys.path)), *map(load_plugin, dict.fromkeys(listed))]
     if not plugins:
         return BUILT_IN
@@ -191,8 +190,7 @@ def _digest(files: tuple[Path, ...]) -> str:
 
 @contextmanager
 def streams_kept() -> Iterator[None]:
-    """Within this context a plugin runs. If it closes stdout or stderr, the program gets it back.
-    Raises OSError: it did."""
+    """A plugin runs within. Raises OSError: it closed stdout or stderr, which are open again."""
     before = sys.stdout, sys.stderr
     spare: dict[int, int] = {}
     for number in (1, 2):

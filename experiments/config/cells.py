@@ -181,9 +181,8 @@ def plugins_of(document: Mapping[str, Any]) -> list[str]:
 
 
 def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The document with what it leaves unsaid written out; it runs from anywhere.
-    Where the document needs its sweep to be complete, defaults are those of the first point.
-    Raises ConfigError: as ``cells``."""
+    """The document with what it leaves unsaid written out; it runs from anywhere. Where it needs
+    its sweep to be complete, defaults are the first point's. Raises ConfigError: as ``cells``."""
     given = anchored(document, Path.cwd())
     catalogue = catalogue_of(given)
     grid = _Grid(given, catalogue, None)

@@ -30,6 +30,26 @@ DEEPEST = 20  # how deep delay models may be nested; a YAML file can even hold i
 LISTS = (list, tuple, set, frozenset, Collection, typing.Sequence)
 # what pydantic adds to a place to say which of several allowed types it tried
 TRIED = re.compile(r"(choice|constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*")
+# what pydantic means, by the type of its error
+WORDS = {
+    "unexpected_keyword_argument": "not be given: there is no such field",
+    **dict.fromkeys(
+        ("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "be an integer"
+    ),
+    **dict.fromkeys(("float_type", "float_parsing"), "be a number"),
+    "finite_number": "be a finite number",
+    **dict.fromkeys(("string_type", "string_unicode"), "be text"),
+    "string_pattern_mismatch": "be letters, digits, '.', '_' or '-', a letter or digit first",
+    "string_too_long": "have at most {max_length} characters",
+    "string_too_short": "have at least {min_length} characters",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "be true or false"),
+    "dict_type": "be a section: keys with values",
+    **dict.fromkeys(("list_type", "tuple_type"), "be a list"),
+    "too_short": "have at least {min_length} items",
+    "too_long": "have at most {max_length} items",
+    "none_required": "be null",
+    "is_instance_of": "be a {class}",
+}
 
 
 class NestedTooDeep(Exception):
@@ -110,8 +130,7 @@ class Reader:
 
 @contextmanager
 def located(place: str) -> Iterator[None]:
-    """Turn the errors of a ``Reader`` into one line each, which names the place of the section.
-    Raises ConfigError: the line."""
+    """Turn errors of a ``Reader`` into a ConfigError's one line, with the place of the section."""
     try:
         yield
     except ValidationError as error:
@@ -258,28 +277,6 @@ def from_validation(error: ValidationError, place: str) -> ConfigError:
             reasons = dict.fromkeys(map(_valid, tried))
             valid = f"must {' or '.join(reasons).replace(' or be ', ' or ')}"
             return ConfigError(f"{path} = {quoted(first['input'])}: {valid}{more}")
-
-
-# what pydantic means, by the type of its error
-WORDS = {
-    "unexpected_keyword_argument": "not be given: there is no such field",
-    **dict.fromkeys(
-        ("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "be an integer"
-    ),
-    **dict.fromkeys(("float_type", "float_parsing"), "be a number"),
-    "finite_number": "be a finite number",
-    **dict.fromkeys(("string_type", "string_unicode"), "be text"),
-    "string_pattern_mismatch": "be letters, digits, '.', '_' or '-', a letter or digit first",
-    "string_too_long": "have at most {max_length} characters",
-    "string_too_short": "have at least {min_length} characters",
-    **dict.fromkeys(("bool_type", "bool_parsing"), "be true or false"),
-    "dict_type": "be a section: keys with values",
-    **dict.fromkeys(("list_type", "tuple_type"), "be a list"),
-    "too_short": "have at least {min_length} items",
-    "too_long": "have at most {max_length} items",
-    "none_required": "be null",
-    "is_instance_of": "be a {class}",
-}
 
 
 def _valid(problem: Mapping[str, Any]) -> str:

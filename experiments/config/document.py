@@ -27,6 +27,11 @@ MOST_DIGITS = 400  # of a whole number: more than the largest float has
 FLOAT = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
 TAG = "tag:yaml.org,2002:"
 CORE = ("null", "bool", "int", "float", "str", "seq", "map")
+MOST_POINTS = 100_000  # points of a grid, and values of a range: more are a mistake
+VALID = "must be range(a, b[, step]), linspace(a, b, m) or logspace(a, b, m), with numbers"
+_CALL = re.compile(r"\s*(range|linspace|logspace)\s*\((.*)\)\s*", re.DOTALL)
+_WHOLE = re.compile(r"[-+]?[0-9]{1,15}")
+_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 
 
 class _Reader(yaml.SafeLoader):
@@ -147,13 +152,6 @@ def read_yaml(text: str) -> Any:
 def write_yaml(document: Mapping[str, Any]) -> str:
     """A mapping as a text, keys in their order; ``read`` gives the same mapping back."""
     return yaml.dump(dict(document), Dumper=_Writer, sort_keys=False, width=96)
-
-
-MOST_POINTS = 100_000  # points of a grid, and values of a range: more are a mistake
-VALID = "must be range(a, b[, step]), linspace(a, b, m) or logspace(a, b, m), with numbers"
-_CALL = re.compile(r"\s*(range|linspace|logspace)\s*\((.*)\)\s*", re.DOTALL)
-_WHOLE = re.compile(r"[-+]?[0-9]{1,15}")
-_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 
 
 def range_values(text: object, place: str) -> list[int] | list[float] | None:

@@ -12,6 +12,33 @@ from typing import Any
 
 from ..text import escaped, shortened
 
+LONGEST = 260  # letters of a list of names; of a longer one the likely ones are shown
+LIKELY = 6
+# what papers and other programs call a key, where no letters are alike
+MEANT = {
+    "n": "workers", "N": "workers", "d": "load", "r": "wait_for", "T": "iterations",
+    "R": "replications", "rounds": "iterations", "steps": "iterations", "runs": "replications",
+    "repetitions": "replications", "scheme": "schemes", "delays": "delay", "law": "load_law",
+    "lr": "learning_rate", "nodes": "workers",
+}  # fmt: skip
+# what no path is to blame for, when the system names none
+OF_THE_MACHINE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.EMFILE, errno.ENFILE,
+)  # fmt: skip
+# how libraries say that memory is short, besides ``MemoryError``
+SHORT_OF_MEMORY = (
+    "cannot allocate memory",
+    "failed to map segment",
+    "can't start new thread",
+    "failed to launch worker thread",
+)
+REMEDY = (
+    "take smaller data, fewer replications, workers or jobs, or more memory (is there a limit, "
+    "as by ulimit -v?)"
+)
+# how the parser of the command line begins; the values it quotes from another library
+INVALID = re.compile(r"^Invalid value for '([^']+)'(?: / '[^']+')*: (?:Value error, )?")
+
 
 class ConfigError(ValueError):
     """A config that cannot be run; one line that names field, value and what is valid.
@@ -30,25 +57,14 @@ def at(place: str, value: Any, valid: str) -> ConfigError:
     return ConfigError(f"{place} = {quoted(value)}: {valid}")
 
 
-LONGEST = 260  # letters of a list of names; of a longer one the likely ones are shown
-LIKELY = 6
-# what papers and other programs call a key, where no letters are alike
-MEANT = {
-    "n": ("workers",), "N": ("workers",), "d": ("load",), "r": ("wait_for",), "T": ("iterations",),
-    "R": ("replications",), "rounds": ("iterations",), "steps": ("iterations",),
-    "runs": ("replications",), "repetitions": ("replications",), "scheme": ("schemes",),
-    "delays": ("delay",), "law": ("load_law",), "lr": ("learning_rate",), "nodes": ("workers",),
-}  # fmt: skip
-
-
 def one_of(valid: Iterable[str], given: Any, likely: Iterable[str] | None = None) -> str:
     """List the valid names, with the likely one last: ``must be one of: ... (did you mean ...?)``.
     Of a long list only those that look like the given one are shown. ``likely``: the names that
     letters may be meant for; default all."""
     names = sorted(valid)
-    meant = [name for name in MEANT.get(str(given), ()) if name in names]
     free = names if likely is None else sorted(likely)
-    close = meant or difflib.get_close_matches(str(given), free, n=1)
+    meant = MEANT.get(str(given), "")
+    close = [meant] if meant in names else difflib.get_close_matches(str(given), free, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""
     if len(", ".join(names)) > LONGEST:
         shown = sorted(difflib.get_close_matches(str(given), names, n=LIKELY, cutoff=0.0))
@@ -60,28 +76,6 @@ def quoted(value: Any) -> str:
     """A value as an error shows it, in at most 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-# what no path is to blame for, when the system names none
-OF_THE_MACHINE = (
-    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.EMFILE, errno.ENFILE,
-)  # fmt: skip
-
-# how libraries say that memory is short, besides ``MemoryError``
-SHORT_OF_MEMORY = (
-    "cannot allocate memory",
-    "failed to map segment",
-    "can't start new thread",
-    "failed to launch worker thread",
-)
-
-REMEDY = (
-    "take smaller data, fewer replications, workers or jobs, or more memory (is there a limit, "
-    "as by ulimit -v?)"
-)
-
-# how the parser of the command line begins; the values it quotes from another library
-INVALID = re.compile(r"^Invalid value for '([^']+)'(?: / '[^']+')*: (?:Value error, )?")
 
 
 def of_the_user(error: BaseException) -> str | None:

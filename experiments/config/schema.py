@@ -22,6 +22,18 @@ from .catalogue import BUILT_IN, Catalogue
 from .codec import names, plain, takes_list
 from .settings import ADAPTERS, AUTO, FIELDS, OF_WORKERS, FailureSettings, Settings
 
+Schema = dict[str, Any]
+DELAY_MODEL = "x-delay-model"  # stands for a nested delay model until all definitions are there
+# pydantic's words for bounds that it cannot place, and those of JSON Schema
+BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+RANGE = {
+    "type": "string",
+    "pattern": r"^\s*(range|linspace|logspace)\s*\(.*\)\s*$",
+    "description": "range(a, b[, step]), linspace(a, b, m) or logspace(a, b, m)",
+}
+# settings that are a section, and where its schema is defined
+SECTIONS = {"delay": "delays", "load_law": "load_laws", "problem": "data"}
+SECTIONS |= {"optimizer": "optimizers", "network": "network", "failures": "failures"}
 PLAIN = {int: "integer", float: "number", bool: "true or false", str: "text"}
 SIGNS: dict[type, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 ENTRY = re.compile(r"^ {4}(?P<name>\w+): (?P<text>.*(?:\n {8}.*)*)", re.MULTILINE)
@@ -110,22 +122,6 @@ def prose_of(entry: object) -> list[str]:
     """The paragraphs of a docstring, each as one line, before its first section."""
     text = re.split(r"^\w+:$", cleandoc(entry.__doc__ or ""), flags=re.MULTILINE)[0]
     return [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
-
-
-Schema = dict[str, Any]
-DELAY_MODEL = "x-delay-model"  # stands for a nested delay model until all definitions are there
-# pydantic's words for bounds that it cannot place, and those of JSON Schema
-BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
-
-RANGE = {
-    "type": "string",
-    "pattern": r"^\s*(range|linspace|logspace)\s*\(.*\)\s*$",
-    "description": "range(a, b[, step]), linspace(a, b, m) or logspace(a, b, m)",
-}
-
-# settings that are a section, and where its schema is defined
-SECTIONS = {"delay": "delays", "load_law": "load_laws", "problem": "data"}
-SECTIONS |= {"optimizer": "optimizers", "network": "network", "failures": "failures"}
 
 
 class _Fields(GenerateJsonSchema):

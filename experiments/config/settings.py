@@ -288,7 +288,6 @@ def validate(document: Mapping[str, Any], catalogue: Catalogue = BUILT_IN) -> Se
 
 
 def section(name: str, value: Any, catalogue: Catalogue = BUILT_IN, workers: Any = None) -> Any:
-    """Read one of the settings by itself; schemes can have counts that follow ``workers``.
-    Raises ConfigError: a bad value."""
+    """Read one setting; schemes can have counts that follow ``workers``. Raises ConfigError."""
     with located(name):
         return ADAPTERS[name].validate_python(value, context=Reader(catalogue, workers))

@@ -244,8 +244,7 @@ def _pareto(model: Pareto, workers: int, above: FloatArray) -> FloatArray:
 # compared with those of the table where masters wait: for half, for 90 % and for all of the
 # workers. What is noise is seen in the simulation itself: means over as many rounds as the table
 # has vary from one simulated table to the next, whatever makes them vary (tails, memory, rare
-# events, slow rounds). Where the measured mean is well outside of nearly all of them, the model
-# does not make such tables.
+# events, slow rounds). Where the measured mean is outside of nearly all, the model makes no such.
 
 CELLS, LEAST = 400_000, 200  # simulated delays of a load, and rounds at least
 REPLICATIONS = 20  # runs in which they are simulated: a model with a memory has so many starts

@@ -16,8 +16,7 @@ from typing_extensions import override
 from ...delay_models.base import LONGEST, FloatArray
 from ...delay_models.parametric import LogNormal, ScipyDelays
 
-# A ``DelayModel`` is what a simulation draws from; a ``Law`` is what a likelihood needs. Times are
-# seconds.
+# A ``DelayModel`` is what a simulation draws from, a ``Law`` what a likelihood needs, in seconds.
 
 Section = dict[str, Any]  # the ``delay:`` section of a config, or that of a model in it
 DIGITS = 6  # significant digits of a number in a config: far below any standard error

@@ -208,8 +208,7 @@ def split_factors(sample: FloatArray, tables: Sequence[FloatArray], parts: Parts
     """Divide ``(rounds, n)`` tables by their factors; the ``(N,)`` sample stays without any. A
     factor is the exponential of a mean of logarithms, shrunk towards 1 by the part of it that is
     noise (the best linear unbiased prediction of a random effect): unshrunk, the factors of a few
-    workers in a round would count what is chance in them twice, in the factor and in the base
-    law."""
+    workers in a round would count what is chance in them twice, also in the base law."""
     if not parts or min(min(table.shape) for table in tables) < 2:
         return Split(sample)
     logs = [np.log(np.maximum(table, 1e-12)) for table in tables]

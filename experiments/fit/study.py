@@ -234,8 +234,7 @@ def worker_table(workers: Workers | None, hosts: Sequence[str]) -> pd.DataFrame:
     """One row per worker, those that stand out first. Columns: ``worker`` (its number), ``host``,
     ``stands_out``; and ``slower`` (times the median worker), ``slow`` (share of rounds), ``spell``
     (mean slow rounds in a row), ``correlation`` (at lag 1), ``cost`` (seconds a round), each with
-    ``_low`` and ``_high``, the ends of its 95 % interval. No rows where there are too few rounds or
-    workers."""
+    ``_low`` and ``_high``, the ends of its 95 % interval. No rows of too few rounds or workers."""
     order = [] if workers is None else [*workers.order]
     standing = () if workers is None else workers.standing
     columns: dict[str, object] = {

@@ -10,18 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from ...sim import theory
 from ...sim.engines.run import Policy, Run
 from ...sim.schemes.arrivals import Arrivals, Demand
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import Fixed, RoundScheme
-from ...sim.theory import (
-    NoFormula,
-    expected_decoding_error,
-    group_erasure,
-    mean_k_batch_async,
-    scheme_iteration_time,
-    worker_time_at,
-)
 from ...sim.theory.iteration_time import IterationTimeLaw
 from ..config import build
 from ..config.catalogue import Catalogue
@@ -336,12 +329,12 @@ def closed_forms(run: Run, goal: Goal) -> Expected | None:
         return _without_rounds(run, scheme, goal)
     if run.policy is not Policy.CANCEL or not isinstance(scheme, Fixed):
         return None
-    law = scheme_iteration_time(scheme, model, run.load_law)
-    error, erased = expected_decoding_error(scheme), group_erasure(scheme)
-    if isinstance(law, NoFormula) or error is None:
+    law = theory.scheme_iteration_time(scheme, model, run.load_law)
+    error, erased = theory.expected_decoding_error(scheme), theory.group_erasure(scheme)
+    if isinstance(law, theory.NoFormula) or error is None:
         return None
     seconds = law.mean()
-    share = np.nan if isinstance(erased, NoFormula) else erased.heard
+    share = np.nan if isinstance(erased, theory.NoFormula) else erased.heard
     if goal.kind == "iterations" and not share > 0:
         return None
     return Expected(THEORY, seconds, error, goal.expected(seconds, share), True)
@@ -355,14 +348,14 @@ def _without_rounds(run: Run, scheme: Barrierless, goal: Goal) -> Expected | Non
         return None
     if type(scheme) is not Barrierless or scheme.discount is not None:
         return None
-    unit = worker_time_at(run.tapes[0].model, run.load_law, 1)  # type: ignore[attr-defined]
+    unit = theory.worker_time_at(run.tapes[0].model, run.load_law, 1)  # type: ignore[attr-defined]
     if unit is None:
         return None
     n, k = scheme.n, scheme.gradients
     mean = IterationTimeLaw(Demand(Arrivals(1, 1, 1)), unit).mean()
     if not np.isfinite(mean) or mean <= 0:
         return None
-    update = mean_k_batch_async(n, k, mean)
+    update = theory.mean_k_batch_async(n, k, mean)
     growth, staleness = 1 + (n - 1) / k, (n - 1) / k
     value = goal.expected(update, 1 / (growth + staleness))
     return Expected(THEORY, update * scheme.updates(1), n * (n - 1) / k, value, False)

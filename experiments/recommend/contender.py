@@ -66,10 +66,8 @@ def ratio(
 
 def estimate(values: FloatArray, criterion: Criterion) -> tuple[float, float, float]:
     """The criterion of ``(R,)`` with a 95 % interval; NaN values are left out."""
-    if criterion == "mean":
-        return mean_interval(values)
     known = values[~np.isnan(values)]
-    if known.size < 2:
+    if criterion == "mean" or known.size < 2:
         return mean_interval(known)
     half = float(stdtrit(known.size - 1, (1 + CONFIDENCE) / 2))
     half *= float(typical(known[_samples(known.size)], criterion).std(ddof=1))

@@ -13,24 +13,13 @@ import pandas as pd
 from ...sim.metrics import METRICS
 from ...sim.types import FloatArray
 from ..page.answer import Answer, json_at, read_answer, table_at, text_at
-from ..page.content import (
-    Chart,
-    Image,
-    Page,
-    Section,
-    Table,
-    TableCell,
-    capped,
-    interval,
-    number,
-    plain_cell,
-)
+from ..page.content import Chart, Page, Section, Table, TableCell, capped, interval, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, MUTED, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, axis_of
 from ..text import number_of
 
-Parts = list[Chart | Image | Table]
+Parts = list[Chart | Table]
 WINNER, MANIFEST = "winner.yaml", "manifest.json"
 MOST_ROWS, MOST_NAMED = 12, 8  # schemes in the ranking's picture, and named in the front's
 WIDE = 4.0  # numbers that differ by this factor are drawn on a logarithmic axis
@@ -124,7 +113,7 @@ def _numbers(row: Mapping[Any, Any], *names: str) -> list[TableCell]:
     values = [row.get(name, np.nan) for name in names]
     errors = METRICS["decoding_error"].shown
     shown = [errors(v) if name == "error" else v for name, v in zip(names, values, strict=True)]
-    return [number(value if np.isfinite(value) else np.nan) for value in shown]
+    return [plain_cell(value if np.isfinite(value) else np.nan) for value in shown]
 
 
 def _ratio(row: Mapping[Any, Any], name: str = "ratio") -> TableCell:
@@ -146,9 +135,8 @@ def _ranking_table(ranking: pd.DataFrame, quantity: str) -> Table:
             _value(row),
             _ratio(row),
             *_numbers(row, "rate", "load", "value_at_common_rate", "iteration_time", "error"),
-            _ratio(
-                {} if row.get("replications", most) < most else row, "to_today"
-            ),  # today's own are more
+            # today's own are more
+            _ratio({} if row.get("replications", most) < most else row, "to_today"),
             *_numbers(row, "worker_seconds", "bytes"),
         ]
         for place, row in enumerate(ranking.to_dict("records"))
@@ -159,7 +147,7 @@ def _ranking_table(ranking: pd.DataFrame, quantity: str) -> Table:
 def _value(row: Mapping[Any, Any]) -> TableCell:
     reached, replications = row.get("reached"), row.get("replications")
     if reached == replications:
-        return number(row["value"])
+        return plain_cell(row["value"])
     return TableCell(f"in {reached} of {replications} runs", np.nan)
 
 
@@ -268,7 +256,7 @@ def _sensitivity_table(table: pd.DataFrame) -> Table:
             plain_cell(row["dial"]),
             plain_cell("shuffled" if row["times"] < 0 else f"{row['times']:g}"),
             plain_cell(row["label"]),
-            number(row["value"]),
+            plain_cell(row["value"]),
             _ratio(row),
         ]
         for row in table.to_dict("records")

@@ -57,8 +57,7 @@ class MeasuredConfig:
         """The config before ``--set``, and what to know of it. Raises ConfigError: a bad table."""
         job, path, reading = self.job, self.job.trace, self.reading
         assert path is not None
-        measured, notes = self.table
-        notes = [*notes]
+        measured, notes = self.table[0], [*self.table[1]]
         n = measured.workers if job.workers is None else job.workers
         name = path.name.split(".")[0] or "trace"
         document: dict[str, Any] = {"name": name, "workers": n, **MADE}

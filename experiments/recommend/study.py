@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,16 +16,7 @@ from ..options import Criterion
 from ..pictures.kinds.losses import pareto
 from ..run.records import interval_columns
 from . import stages
-from .contender import (
-    LIMITS,
-    NO_DIFFERENCE,
-    Contender,
-    estimate,
-    final_order,
-    ratio,
-    to_goal,
-    trial_order,
-)
+from .contender import LIMITS, NO_DIFFERENCE, Contender, estimate, final_order, ratio, to_goal
 from .measure import Performance, Simulation, performance
 from .question import Question
 from .scenario import Perturbation, perturbations
@@ -106,7 +97,7 @@ def _how_far(one: Contender) -> tuple[int, float, float]:
     if one.final is not None:
         return 0, *final_order(one)
     if one.trial is not None:
-        return 1, *trial_order(one)
+        return 1, *one.trial.order(one.rate)
     return 2, 0.0, _expected(one)
 
 
@@ -187,20 +178,23 @@ def recommended(search: Search) -> Recommendation:
 
 def recommendation_tables(found: Recommendation) -> dict[str, pd.DataFrame]:
     """All that is kept of a recommendation, by the names of its files."""
+    candidates = pd.DataFrame([*_candidates(found)])
+    costs = candidates[["value", "error", "worker_seconds"]].to_numpy(float)
+    changed = ["dial", "times", "scheme", "label", "value", "ratio", "ratio_low", "ratio_high"]
+    rates = ["label", "rate", "value", "reached", "replications", "own"]
     return {
-        "ranking": _ranking(found),
-        "candidates": _candidates(found),
-        "sensitivity": _sensitivity(found),
-        "rates": _rates(found),
+        "ranking": pd.DataFrame([*_ranking(found)]),
+        "candidates": candidates.assign(front=pareto(*costs.T)),
+        "sensitivity": pd.DataFrame([*_sensitivity(found)], columns=changed),
+        "rates": pd.DataFrame([*_rates(found)], columns=rates),
     }
 
 
-def _ranking(found: Recommendation) -> pd.DataFrame:
+def _ranking(found: Recommendation) -> Iterator[dict[str, Any]]:
     question, winner, today = found.question, found.winner, found.today
     places = {one.index: place for place, one in enumerate(found.untuned, 1)}
     left = [one for one in found.contenders if one.final is not None and one.stage]
     left.sort(key=final_order)
-    rows = []
     for rank, one in enumerate((*found.finalists, *left), 1):
         final, values = one.final, one.values
         assert final is not None
@@ -209,7 +203,7 @@ def _ranking(found: Recommendation) -> pd.DataFrame:
         to_target, untuned = final.to_target, np.nan
         if question.trains:
             untuned = to_goal(one.at(question.common_rate), final.criterion)
-        row: dict[str, Any] = {
+        yield {
             "rank": rank,
             "scheme": one.scheme,
             "label": one.label,
@@ -234,12 +228,9 @@ def _ranking(found: Recommendation) -> pd.DataFrame:
             "unheard": one.unheard,
             "left": one.stage,
         }
-        rows.append(row)
-    return pd.DataFrame(rows)
 
 
-def _candidates(found: Recommendation) -> pd.DataFrame:
-    rows = []
+def _candidates(found: Recommendation) -> Iterator[dict[str, Any]]:
     for one in found.contenders:
         expected = one.expected
         value = _best_known(one)
@@ -251,7 +242,7 @@ def _candidates(found: Recommendation) -> pd.DataFrame:
         if one.profile is not None:
             costs["load"] = float(one.profile.holds)
         fields = {key: field for key, field in one.section.items() if key != "label"}
-        row: dict[str, Any] = {
+        yield {
             "scheme": one.scheme,
             "label": one.label,
             "section": json.dumps(fields, sort_keys=True),
@@ -264,10 +255,6 @@ def _candidates(found: Recommendation) -> pd.DataFrame:
             **costs,
             "coded": one.coded,
         }
-        rows.append(row)
-    frame = pd.DataFrame(rows)
-    frame["front"] = pareto(*frame[["value", "error", "worker_seconds"]].to_numpy(float).T)
-    return frame
 
 
 def _best_known(one: Contender) -> float:
@@ -278,25 +265,18 @@ def _best_known(one: Contender) -> float:
     return np.nan if one.expected is None else one.expected.value
 
 
-def _sensitivity(found: Recommendation) -> pd.DataFrame:
-    columns = ["dial", "times", "scheme", "label", "value", "ratio", "ratio_low", "ratio_high"]
-    rows = []
+def _sensitivity(found: Recommendation) -> Iterator[list[Any]]:
     for each in found.sensitivities:
         change, one = each.perturbation, each.contender
         value = to_goal(each.values, each.criterion)
         known = value if np.isfinite(value) else np.nan
-        rows.append([change.name, change.value, one.scheme, one.label, known, *each.ratio])
-    return pd.DataFrame(rows, columns=columns)
+        yield [change.name, change.value, one.scheme, one.label, known, *each.ratio]
 
 
-def _rates(found: Recommendation) -> pd.DataFrame:
-    rows = []
-    for one in found.contenders:
-        if one.trial is None:
-            continue
-        for rate in sorted(one.trial.rates):
-            values = one.trial.at(rate)
+def _rates(found: Recommendation) -> Iterator[list[Any]]:
+    for one, trial in ((one, one.trial) for one in found.contenders if one.trial is not None):
+        for rate in sorted(trial.rates):
+            values = trial.at(rate)
             there = np.isfinite(values)
             average = float(values[there].mean()) if there.any() else np.nan
-            rows.append([one.label, rate, average, int(there.sum()), len(values), rate == one.rate])
-    return pd.DataFrame(rows, columns=["label", "rate", "value", "reached", "replications", "own"])
+            yield [one.label, rate, average, int(there.sum()), len(values), rate == one.rate]

@@ -30,6 +30,14 @@ from .records import Finished, biased, diverged, iterations_table, summary_table
 
 # called with cells done, parts of running ones included, and cells in all
 Progress = Callable[[float, int], None]
+HEADINGS = {metric.name: metric.heading for metric in METRICS.values() if metric.heading}
+# what no terminal is too narrow for: fast alone says nothing
+STAYING = ("iteration_time", "decoding_error")
+# titles of closed forms, which stand beside what was simulated
+TIMES, ERRORS = "theory (z)", "error in theory (z)"
+IN_THEORY = dict(zip(STAYING, (TIMES, ERRORS), strict=True))
+# what is left when there is little space, the most important first
+IMPORTANT = (*STAYING, TIMES, "time_to_target", "final_train_loss", ERRORS)
 MOST_ROWS = 40  # rows of a plan that are shown
 LONGEST = 24  # characters of a swept value that are shown: a whole section can be one
 
@@ -93,8 +101,7 @@ class Plan:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Within this context no garbage is looked for: among 100,000 cells, which are none, that would
-    take a third of the time."""
+    """Look for no garbage: among 100,000 cells, which are none, that takes a third of the time."""
     before = gc.isenabled()
     gc.disable()
     try:
@@ -232,22 +239,6 @@ def write_result(
         facts["live"] = live
     files.write_bytes(output / outputs.MANIFEST, outputs.to_json(facts))
     remove_leftovers(output)
-
-
-HEADINGS = {metric.name: metric.heading for metric in METRICS.values() if metric.heading}
-# what no terminal is too narrow for: fast alone says nothing
-STAYING = ("iteration_time", "decoding_error")
-# titles of closed forms, which stand beside what was simulated
-IN_THEORY = {"iteration_time": "theory (z)", "decoding_error": "error in theory (z)"}
-
-# what is left when there is little space, the most important first
-IMPORTANT = (
-    *STAYING,
-    IN_THEORY["iteration_time"],
-    "time_to_target",
-    "final_train_loss",
-    IN_THEORY["decoding_error"],
-)
 
 
 def show_outcome(outcome: Outcome, output: Path) -> None:

@@ -41,6 +41,12 @@ COUNTS = ("arrived", "updates", "dead")
 EXPECTED = (ConfigError, NeverEnough, EngineRefused, InvalidParameter)
 # the table of workers of whom nothing was recorded
 NO_WORKERS = dict.fromkeys(("worker", "utilisation", "wasted", "last", "cost"), np.empty(0))
+# folders whose code a cell's numbers can come from; a test compares them with what is imported
+SOURCES = ("sim", "delay_models", "experiments/config", "experiments/run")
+# packages whose version can change a number
+LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn")
+CHECKSUM = b"checksum"
+SMALL = 1000  # rows of a file that compression makes no smaller; it takes two thirds of the time
 
 
 @dataclass(frozen=True)
@@ -294,13 +300,6 @@ def _work(trace: Trace) -> Work:
 
 # A finished cell is one Parquet file, ``cells/<key>.parquet``: its iterations as rows, its
 # replications, workers, key and the code's fingerprint in the file's metadata.
-
-# folders whose code a cell's numbers can come from; a test compares them with what is imported
-SOURCES = ("sim", "delay_models", "experiments/config", "experiments/run")
-# packages whose version can change a number
-LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn")
-CHECKSUM = b"checksum"
-SMALL = 1000  # rows of a file that compression makes no smaller; it takes two thirds of the time
 
 
 @cache

@@ -98,8 +98,7 @@ DECODING = 5e-8  # seconds to decode and to record a worker's round
 PIECE = 3e-7  # seconds for each further message of a worker's round
 # seconds to begin a block of one stream of a tape; each of a worker's tasks has a stream
 STREAM = 4e-5
-# seconds of a product with the data: to read an entry, to multiply it for one model, and for each
-# iteration
+# seconds of a product with the data: to read an entry, to multiply it for a model, for an iteration
 READING, PRODUCT, LEARNING = 1e-9, 2e-10, 1e-4
 OPERATIONS = 2e9  # floating-point operations of a decoder in a second
 FLOAT = 8  # bytes

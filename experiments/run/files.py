@@ -65,8 +65,7 @@ def _reported(path: Path) -> Iterator[None]:
 
 
 def require_replaceable(path: Path) -> None:
-    """Refuse to replace a device, a link, or whatever else is no file.
-    Raises ConfigError: there is one."""
+    """Refuse to replace a device, a link, or whatever else is no file. Raises ConfigError."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -98,8 +97,7 @@ def folder_made(folder: Path) -> Iterator[None]:
 
 
 def require_writable(folder: Path) -> None:
-    """Find out now, before hours of work, whether ``folder`` can be made and written to.
-    Raises ConfigError: why not."""
+    """Find out now that ``folder`` can be made and written to. Raises ConfigError: why not."""
     with folder_made(folder):
         _try_out(folder / f".{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}", folder)
 

@@ -86,8 +86,7 @@ def map_unordered(
     """Compute ``task`` for every item, started in this order; each is given when it is there.
     A task is a function of a module, if there are lanes; without any, all is computed here, one
     after the other. A lane holds its running tasks and at most as many that wait for them to end.
-    ``progress`` is called with the tasks done, parts of running ones included. Raises whatever a
-    task raises."""
+    ``progress`` is called with the tasks done, parts of running ones too. Raises as tasks do."""
     if lanes:
         yield from _Work(task, items, lanes, progress).results()
         return
@@ -328,9 +327,8 @@ class ProcessLane(Lane):
 
 @contextmanager
 def without_main() -> Iterator[None]:
-    """A process that starts within this context does not import the main script once more.
-    Tasks are functions of this package, so a script that starts a sweep needs no ``if __name__ ==
-    "__main__"``."""
+    """A process that starts within this context does not import the main script once more. Tasks
+    are of this package, so a script that starts a sweep needs no ``if __name__ == "__main__"``."""
     main = sys.modules["__main__"]
     sys.modules["__main__"] = ModuleType("__main__")
     try:

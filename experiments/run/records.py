@@ -231,9 +231,8 @@ def _theory(cell: Cell, found: Mapping[str, float]) -> dict[str, float]:
 
 def iterations_table(finished: Sequence[Finished]) -> pd.DataFrame:
     """One row per cell, replication and iteration, in the config's order. Columns: cell, scheme,
-    label, replication, iteration, time, iteration_time, arrived, recovered, decoding_error,
-    staleness, updates (where any cell has them), dead, train_loss, test_loss, then one per swept
-    key. Times are seconds."""
+    label, replication, iteration, time and iteration_time (s), arrived, recovered, decoding_error,
+    staleness, updates (where any cell has them), dead, train_loss, test_loss, swept keys."""
     tables = [result.per_iteration for _, result in _alike(finished)]
     return _labelled(finished, tables, frame_of_iterations)
 

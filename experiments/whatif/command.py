@@ -74,8 +74,7 @@ def _require_usable(path: str, table: FloatArray, hosts: Sequence[str]) -> None:
 
 
 def trials(stragglers: str | None, timeout: str | None, workers: int) -> Trials:
-    """What ``--stragglers 1:4,8`` and ``--timeout 0.95,0.99`` say. Raises ConfigError: a bad
-    one."""
+    """What ``--stragglers 1:4,8`` and ``--timeout 0.95,0.99`` say. Raises ConfigError: bad ones."""
     quantiles: Sequence[float] = QUANTILES
     if timeout is not None:
         try:

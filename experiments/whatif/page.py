@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from textwrap import wrap
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,18 +14,7 @@ import pandas as pd
 from ...delay_models.tables.measured import Measured
 from ...sim.types import FloatArray
 from ..page.answer import Answer, read_answer, table_at
-from ..page.content import (
-    Chart,
-    Page,
-    Section,
-    Table,
-    TableCell,
-    capped,
-    interval,
-    number,
-    percent,
-    plain_cell,
-)
+from ..page.content import Chart, Page, Section, Table, capped, interval, percent, plain_cell
 from ..pictures import style
 from ..pictures.looks import GRID, SOLID, Look, shade
 from ..pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules
@@ -48,6 +36,7 @@ TABLES = {
     STAGES: ("stages", ("load", "stage", "seconds", "share", "host", "ends", "stands_out")),
 }
 
+SHARE = ["share", "share_low", "share_high"]  # of a saving, with its interval
 MATTERS = 0.02  # share of the job's time from which a saving is worth a word
 OFTEN = 0.5  # share of the steps that a host ends from which it is left out again and again
 NEARLY = 0.9  # name the fewest hosts that save this share of what all that stand out save
@@ -125,7 +114,7 @@ def _culprits(study: Study, m: int) -> str:
     saving = study.change(rounds.REPLACE, m)
     some = "a median one" if m == 1 else "median ones"
     hosts = f"host{'s' * (m > 1)} {_named(study.order[:m])}"
-    text = replaced = f"replacing {hosts} by {some} saves {_share(saving)}"
+    text = replaced = f"replacing {hosts} by {some} saves {percent(*saving[SHARE])}"
     also, best = "", _most(study, m, saving["share"])
     if best is not None:
         text, also, saving = _saves(best), f"; {replaced}", best
@@ -177,7 +166,7 @@ def _most(study: Study, m: int, share: float) -> pd.Series | None:
 
 def _saves(best: pd.Series) -> str:
     how = "waiting" if best["change"] == rounds.WAIT else "a backup"
-    return f"{how} {best['text'].split(' ', 1)[1]} saves {_share(best)}"
+    return f"{how} {best['text'].split(' ', 1)[1]} saves {percent(*best[SHARE])}"
 
 
 def _late(study: Study) -> str:
@@ -196,10 +185,6 @@ def _cause(study: Study) -> tuple[str, str]:
     cause = max(rounds.CAUSES, key=study.seconds)
     share = study.seconds(cause) / (study.seconds() - study.seconds("typical"))
     return cause, f"{100 * min(share, 1.0):.0f} % of the slowdown"
-
-
-def _share(saving: Mapping[Any, Any] | pd.Series) -> TableCell:
-    return percent(saving["share"], saving["share_low"], saving["share_high"])
 
 
 def _named(hosts: Sequence[str]) -> str:
@@ -322,12 +307,10 @@ def whatif_page(studies: Sequence[Study], found: Answer) -> Page:
         """Of each load, which is in names and titles where there are several."""
         if len(studies) == 1:
             return [*make(studies[0])]
+        made = [(part, one.load) for one in some for part in make(one)]
         return [
-            replace(
-                part, ident=part.ident + mark(one.load), title=f"{part.title}, load {one.load:g}"
-            )
-            for one in some
-            for part in make(one)
+            replace(part, ident=part.ident + mark(load), title=f"{part.title}, load {load:g}")
+            for part, load in made
         ]
 
     most = studies[:MOST_LOADS]
@@ -367,12 +350,12 @@ def _changes(study: Study) -> Table:
     rows = [
         [
             plain_cell(row["text"]),
-            _share(row),
-            number(row["seconds"]),
+            percent(*(row[name] for name in SHARE)),
+            plain_cell(row["seconds"]),
             interval(row["saved"], row["saved_low"], row["saved_high"]),
-            number(row["hours_a_day"]),
-            number(row["slowdown"]),
-            number(row["rounds_ended"] - study.rounds[0] if lost else np.nan),
+            plain_cell(row["hours_a_day"]),
+            plain_cell(row["slowdown"]),
+            plain_cell(row["rounds_ended"] - study.rounds[0] if lost else np.nan),
         ]
         for row in study.changes.to_dict("records")
     ]
@@ -408,9 +391,9 @@ def _hosts(study: Study) -> Table:
             plain_cell(f"{row['host']}{' (stands out)' if row['stands_out'] else ''}"),
             interval(row["alone"], row["alone_low"], row["alone_high"]),
             percent(row["alone_share"]),
-            number(row["factor"]),
+            plain_cell(row["factor"]),
             percent(row["ends"]),
-            number(row["blame"]),
+            plain_cell(row["blame"]),
         ]
         for row in study.hosts.to_dict("records")
     ]
@@ -518,14 +501,10 @@ def _hosts_axis(study: Study, table: pd.DataFrame) -> Axis:
         if all(abs(row - other) >= apart for other in chosen):
             chosen.append(row)
     chosen.sort()
-    return Axis(
-        "",
-        low=len(names) - 0.5,
-        high=-0.5,
-        names=tuple(shortened(names[row], TICKS) for row in chosen),
-        places=tuple(map(float, chosen)),
-        strong=frozenset(float(row) for row in chosen if names[row] in standing),
-    )
+    labels, places = tuple(shortened(names[r], TICKS) for r in chosen), tuple(map(float, chosen))
+    strong = frozenset(float(row) for row in chosen if names[row] in standing)
+    low = len(names) - 0.5
+    return Axis("", low=low, high=-0.5, names=labels, places=places, strong=strong)
 
 
 def _timeline(study: Study) -> Chart:

@@ -160,8 +160,7 @@ class Job:
         are too few to tell, some worker is slow for most of a table by chance; there a worker must
         also be further from the others than they differ among themselves. The one with most blame
         among those who stand out is taken away, and the question is asked again of the others: of
-        two slow hosts, one may hide the other. Returns workers in the order in which they were
-        taken away; at most ``MOST``."""
+        two slow hosts, one may hide the other. At most ``MOST``, in the order of being taken."""
         gone: list[int] = []
         (rounds, n), blame, found = self.table.shape, self.blame, self.slowest
         logs = np.zeros(n)  # each worker's mean logarithm of delay over round's median
@@ -224,8 +223,7 @@ class Slowdown:
     """A job's rounds, and those of the same job with one cause or several taken out. A delay is m,
     what the median worker takes in the median round, times the lasting factor a_j of its worker,
     times the factor b_t = (median of round t) / m of its round, times what is left. A cause is
-    taken out by setting its factors to 1: eight jobs, from the measured one to the ideal one, in
-    which every task takes m."""
+    taken out by setting its factors to 1: eight jobs, down to the ideal, whose tasks all take m."""
 
     real: FloatArray  # ``(R,)`` seconds that the slowest worker takes
     medians: FloatArray  # ``(R,)`` seconds, m b_t
