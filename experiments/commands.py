@@ -243,9 +243,9 @@ def read(
 ) -> None:
     """Show how a measured table is read: its size, unit, names and first rounds."""
     from ..sim.files import MOST_CELLS
-    from .options import measured_delays
 
-    measured = measured_delays(str(trace), table.reading(), None if allow_large else MOST_CELLS)
+    most = None if allow_large else MOST_CELLS
+    measured = options.measured_delays(str(trace), table.reading(), most)
     terminal.say_all(measured.read)
     terminal.say_all(f"note: {line}" for line in measured.warnings)
     terminal.follow("whatif", trace, *given_words(table))

@@ -14,6 +14,8 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.models import ArgumentInfo
 
+from .config.errors import ConfigError, at
+
 if TYPE_CHECKING:
     from ..delay_models.tables.measured import Measured, Reading, Unit
 
@@ -126,8 +128,6 @@ Slow = Annotated[
 def csv_wanted(given: str) -> bool:
     """Whether ``--tables`` asks for CSV files beside the Parquet files.
     Raises ConfigError: it names something else."""
-    from .config.errors import at
-
     kinds = {kind.strip() for kind in given.split(",")}
     if not kinds <= {"parquet", "csv"}:
         raise at("--tables", given, "must be parquet, csv or both; Parquet is always written")
@@ -283,7 +283,6 @@ class TableOptions:
         """The options as the value that readers of tables take.
         Raises ConfigError: ``columns`` is not like that."""
         from ..delay_models.tables.measured import Reading, parse_columns
-        from .config.errors import at
 
         try:
             roles = parse_columns(self.columns)
@@ -298,7 +297,6 @@ class TableOptions:
 
     def _unit(self) -> Unit | float | None:
         from ..delay_models.tables.measured import UNITS
-        from .config.errors import at
 
         if self.unit is None or self.unit in UNITS:
             return self.unit
@@ -317,7 +315,6 @@ def measured_delays(path: str, reading: Reading, most: int | None) -> Measured:
     from ..delay_models.tables.measured import TableError
     from ..delay_models.tables.read import as_read, read_measured
     from ..sim.files import short
-    from .config.errors import ConfigError, at
 
     try:
         measured = read_measured(path, reading, most)

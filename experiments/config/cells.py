@@ -278,8 +278,7 @@ class _Grid:
         """Each point's swept values, and its settings."""
         known: dict[tuple[str, tuple[int, ...]], tuple[Read, ...]] = {}
         reads: Reads | None = None
-        choices = [range(len(values)) for values in self.sweep.values()]
-        for choice in itertools.product(*choices):
+        for choice in itertools.product(*(range(len(values)) for values in self.sweep.values())):
             pairs = zip(self.sweep.items(), choice, strict=True)
             swept = {key: values[index] for (key, values), index in pairs}
             touched = self._touched.items()

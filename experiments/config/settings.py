@@ -168,8 +168,7 @@ def _schemes(reader: Reader, value: Any) -> tuple[SchemeEntry, ...]:
     entries: list[SchemeEntry] = []
     for index, section in enumerate(_LIST.validate_python(value)):
         if isinstance(section, Mapping) and section.get("name") in reader.names("schemes"):
-            named = {section["name"]: section}
-            (group,) = _BY_NAME.validate_python(named, context=reader).values()
+            (group,) = _BY_NAME.validate_python({section["name"]: section}, context=reader).values()
         elif isinstance(section, Mapping | SchemeFamily):
             group = _entries(reader, section)
         else:

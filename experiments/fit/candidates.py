@@ -132,7 +132,6 @@ def choose(
     many = n >= MANY and sum(table.size for table in tables) > LARGE
     taken: Tried | None = None
     best: Tried | None = None  # whether or not it misplaces a worker
-
     for recipe in _recipes(found, parts, bool(held_out)):
         models: list[DelayModel] = []
         if isinstance(recipe, Factors) and not recipe.parts:

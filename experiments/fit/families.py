@@ -12,7 +12,7 @@ from typing_extensions import override
 from ...delay_models import parametric
 from ...delay_models.base import FloatArray
 from .empirical import EmpiricalFamily
-from .law import CannotFit, Family, Law, ScipyLaw, Weighed, require_positive_delays, require_spread
+from .law import CannotFit, Family, Law, ScipyLaw, Weighed, require_spread
 from .lognormals import TwoLogNormalsFamily
 
 # Families whose fit is a formula: exponential, shifted exponential, Pareto.
@@ -68,8 +68,7 @@ class ParetoFamily(Family):
     @override
     def fit(self, sample: FloatArray) -> Law:
         """With 1/a = mean log(X/m): alpha = a (N - 2) / N, scale = m (1 - 1/((N - 1) a))."""
-        require_positive_delays(sample)
-        require_spread(sample)
+        require_spread(sample, of_logs=True)
         size, least = len(sample), float(sample.min())
         inverse = float(np.mean(np.log(sample / least)))
         alpha, scale = (size - 2) / (size * inverse), least * (1 - inverse / (size - 1))

@@ -205,8 +205,7 @@ def expected_order_statistics(law: Law, workers: int, ks: Sequence[int]) -> Floa
     if len(k) * len(y) <= REMEMBERED:
         return np.asarray(_remembered_weights(workers, tuple(ks)) @ quantiles * step)
     some = (ks[start : start + together] for start in range(0, len(k), together))
-    parts = [_weights(workers, each) @ quantiles for each in some]
-    return np.asarray(np.concatenate(parts) * step)
+    return np.concatenate([_weights(workers, each) @ quantiles for each in some]) * step
 
 
 def _points(workers: int) -> tuple[FloatArray, float]:

@@ -217,14 +217,10 @@ def fitted(family: Family, sample: FloatArray, near: Law | None = None) -> Law:
     return law
 
 
-def require_positive_delays(sample: FloatArray) -> None:
-    """Refuse a sample with a delay of 0 s, which laws of log X give no density."""
-    if sample.min() <= 0:
+def require_spread(sample: FloatArray, of_logs: bool = False) -> None:
+    """Refuse a sample of equal values; ``of_logs``: also one with a delay of 0 s."""
+    if of_logs and sample.min() <= 0:
         raise CannotFit("a delay of 0 s has no logarithm")
-
-
-def require_spread(sample: FloatArray) -> None:
-    """Refuse a sample of equal values."""
     if np.ptp(sample) <= 1e-12 * abs(float(sample.max())):
         raise CannotFit("all delays are equal; use the model deterministic")
 

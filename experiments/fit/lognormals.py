@@ -19,7 +19,6 @@ from .law import (
     TwoLogNormals,
     Weighed,
     lognormal_section,
-    require_positive_delays,
     require_spread,
     rounded,
 )
@@ -75,8 +74,7 @@ class TwoLogNormalsFamily(Family):
     @override
     def refit(self, sample: FloatArray, near: Law | None) -> Law:
         """One start, at the parts of ``near``."""
-        require_positive_delays(sample)
-        require_spread(sample)
+        require_spread(sample, of_logs=True)
         if len(sample) < 10:
             raise CannotFit("fewer than 10 delays cannot tell two parts")
         if not isinstance(near, TwoLogNormals):

@@ -327,10 +327,8 @@ def _estimate(row: Mapping[Any, Any], name: str) -> TableCell:
     known = np.isfinite(high - low) and high - low < WIDEST.get(name, np.inf)
     if not np.isfinite(value):
         return TableCell(UNKNOWN, np.nan)
-    if name == "slow":
-        cell = percent(value, low, high) if known else percent(value)
-    else:
-        cell = interval(value, low, high) if known else number(value, digits=3)
+    ends = (low, high) if known else (np.nan, np.nan)
+    cell = percent(value, *ends) if name == "slow" else interval(value, *ends)
     return cell if known else TableCell(f"{cell} ({UNKNOWN})", cell.order)
 
 

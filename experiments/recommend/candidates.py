@@ -27,6 +27,14 @@ from .question import Goal
 Section = dict[str, Any]  # a section of a config: a scheme's name and its fields
 MOST_LOADS = 7
 FINE = 64  # workers up to which every number of arrivals is listed
+# How many times beyond what was listed at first one goes on. Where messages cost nothing, ever more
+# and ever smaller pieces gain a little without end, and take twice as long to simulate.
+FARTHEST = 16
+Tried = tuple[Mapping[str, Any], float]  # a section, and what it takes: infinite if unknown
+NO_CHOICE = ("code_seed",)  # numbers of which none is better than another
+FINEST = 1.1  # numbers that differ by less than this factor are close enough
+HOLDS = ("load", "degree")  # numbers of partitions that a worker holds
+THEORY, CLOCK = "closed form", "drawn rounds"  # where an expectation comes from
 
 
 @dataclass(frozen=True)
@@ -204,10 +212,6 @@ LEFT_OUT: Mapping[str, str] = {  # schemes that are not searched, and why
 }
 
 
-NO_CHOICE = ("code_seed",)  # numbers of which none is better than another
-FINEST = 1.1  # numbers that differ by less than this factor are close enough
-
-
 def whole(section: Mapping[str, Any], catalogue: Catalogue) -> Section:
     """A section without its label and with every default, to be compared."""
     mine = fields(catalogue["schemes"].classes[section["name"]])
@@ -236,11 +240,6 @@ def _is_number(key: str, value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and key not in NO_CHOICE
 
 
-# How many times beyond what was listed at first one goes on. Where messages cost nothing, ever more
-# and ever smaller pieces gain a little without end, and take twice as long to simulate.
-FARTHEST = 16
-
-
 def far_beyond(section: Section, listed: Iterable[Section]) -> bool:
     """Whether a number lies ``FARTHEST`` times beyond those of the sections that are alike."""
     mine = alike(section)
@@ -252,9 +251,6 @@ def far_beyond(section: Section, listed: Iterable[Section]) -> bool:
         for key, value in section.items()
         if like and _is_number(key, value)
     )
-
-
-Tried = tuple[Mapping[str, Any], float]  # a section, and what it takes: infinite if unknown
 
 
 def neighbours(
@@ -302,10 +298,6 @@ def _steps(key: str, value: float, near: float | None, edge: float, n: int) -> I
         fit = [d for d in (inside if near is not None else range(1, n + 1)) if n % d == 0]
         fit = [d for d in fit if (d > value) == (edge > 1) and d != value]
         yield from sorted(fit, key=lambda d: abs(d - step))[:1]
-
-
-HOLDS = ("load", "degree")  # numbers of partitions that a worker holds
-THEORY, CLOCK = "closed form", "drawn rounds"  # where an expectation comes from
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,32 @@ from .question import ANYTHING, Order, Question
 from .scenario import MOST_RUNS
 from .search import CLOCKED, MOST_ITERATIONS, RACE_DELAYS, Search
 
+SCREENED = "screened"  # the stage at which those leave that cannot win
+UNHEARD = "unheard"  # the stage at which those leave that do not hear every partition
+# Rates are chosen on trial delays and schemes compared on the config's, so that no scheme is
+# flattered by the choice of its rate.
+# Replications on which rates are tried by factors of 4, and then by factors of 2.
+TRIAL, TUNED = 4, 16
+SPACING = 4.0
+# Learning rates that every scheme is tried at, times the best one of the exact gradient.
+COARSE = tuple(SPACING**k for k in range(-3, 2))
+FINE = (0.5, 1.0, 2.0)  # learning rates around the best one of a scheme
+# Before anything is trained, whoever takes longer than so many times the best by the yardstick of
+# progress goes; and of schemes without a barrier, which are slow to train, so many stay.
+FAR, MOST_SLOW = 4.0, 8
+TRIED, NEAR = 32, 2.0  # so many are tuned further and race, within this factor of the best trial
+LEFT = "trial"  # the stage at which those leave that are far behind in the trial
+# Going on from the best of each scheme, between what was tried and beyond its edges.
+STEPS, TRAINED_STEPS = 24, 8  # how often one goes on, at most, by the clock and by training
+REFINED, CLOSE = 6, 1.5  # one goes on from so many by the clock, within this factor
+# By training one goes on from so many; a last step that gained less than this is the end.
+TRAINED, FLAT = 3, 0.01
+Worth = Callable[[Contender], Order]
+# Replications of each heat of the race, and how many schemes stay after it at most.
+HEATS = ((8, 16), (16, 12), (32, 8), (64, 8))
+QUICK_HEATS = ((16, 24), (64, 12), (MOST_RUNS, 8))  # the same where nothing is trained
+MOST_RACED = 4  # the most that these replications are multiplied by
+
 
 def finalists(search: Search) -> list[Contender]:
     """Go through all stages; returns those that stayed, the best first. Raises ConfigError: nothing
@@ -55,9 +81,6 @@ def listed(question: Question) -> list[Contender]:
     given = scenario.given
     sections = [*given, *space.sections(scenario.catalogue, question.only)]
     return [Contender(i, section, i < len(given)) for i, section in enumerate(sections)]
-
-
-SCREENED = "screened"  # the stage at which those leave that cannot win
 
 
 def screen_by_theory(search: Search) -> None:
@@ -121,9 +144,6 @@ def _drop_doubles(search: Search) -> None:
             one.leave(SCREENED, f"does the same as {same.label}")
 
 
-UNHEARD = "unheard"  # the stage at which those leave that do not hear every partition
-
-
 def _set_unheard_aside(search: Search) -> None:
     """Whoever hardly ever hears some partition is not to be recommended, if others hear all."""
     heard = {one: one.clocked is not None and not one.clocked.unheard for one in search.left}
@@ -139,21 +159,6 @@ def _set_unheard_aside(search: Search) -> None:
 def _yardstick(one: Contender) -> float:
     """Seconds of an exact iteration's progress by the clock."""
     return np.inf if one.clocked is None else one.clocked.yardstick
-
-
-# Rates are chosen on trial delays and schemes compared on the config's, so that no scheme is
-# flattered by the choice of its rate.
-# Replications on which rates are tried by factors of 4, and then by factors of 2.
-TRIAL, TUNED = 4, 16
-SPACING = 4.0
-# Learning rates that every scheme is tried at, times the best one of the exact gradient.
-COARSE = tuple(SPACING**k for k in range(-3, 2))
-FINE = (0.5, 1.0, 2.0)  # learning rates around the best one of a scheme
-# Before anything is trained, whoever takes longer than so many times the best by the yardstick of
-# progress goes; and of schemes without a barrier, which are slow to train, so many stay.
-FAR, MOST_SLOW = 4.0, 8
-TRIED, NEAR = 32, 2.0  # so many are tuned further and race, within this factor of the best trial
-LEFT = "trial"  # the stage at which those leave that are far behind in the trial
 
 
 def try_rates(search: Search) -> None:
@@ -195,14 +200,6 @@ def _drop_by_yardstick(search: Search) -> None:
         elif one.barrierless and slow > MOST_SLOW:
             text = f"not among the {MOST_SLOW} best without a barrier by the yardstick"
             one.leave(SCREENED, text)
-
-
-# Going on from the best of each scheme, between what was tried and beyond its edges.
-STEPS, TRAINED_STEPS = 24, 8  # how often one goes on, at most, by the clock and by training
-REFINED, CLOSE = 6, 1.5  # one goes on from so many by the clock, within this factor
-# By training one goes on from so many; a last step that gained less than this is the end.
-TRAINED, FLAT = 3, 0.01
-Worth = Callable[[Contender], Order]
 
 
 def refine_by_clock(search: Search) -> None:
@@ -286,12 +283,6 @@ def _look_at(search: Search, new: Sequence[Contender]) -> None:
         for one in remaining(new):
             if one not in heard:
                 one.leave(UNHEARD, "some partition is hardly ever part of an update")
-
-
-# Replications of each heat of the race, and how many schemes stay after it at most.
-HEATS = ((8, 16), (16, 12), (32, 8), (64, 8))
-QUICK_HEATS = ((16, 24), (64, 12), (MOST_RUNS, 8))  # the same where nothing is trained
-MOST_RACED = 4  # the most that these replications are multiplied by
 
 
 def race(search: Search) -> None:

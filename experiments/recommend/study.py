@@ -96,9 +96,7 @@ def _few(search: Search, finalists: Sequence[Contender]) -> list[Contender]:
 def _how_far(one: Contender) -> tuple[int, float, float]:
     if one.final is not None:
         return 0, *final_order(one)
-    if one.trial is not None:
-        return 1, *one.trial.order(one.rate)
-    return 2, 0.0, _expected(one)
+    return (1, *one.trial.order(one.rate)) if one.trial is not None else (2, 0.0, _expected(one))
 
 
 def _expected(one: Contender) -> float:
@@ -165,8 +163,7 @@ def recommended(search: Search) -> Recommendation:
     winner = allowed[0]
     changed: list[Sensitivity] = []
     if np.isfinite(winner.values).all():
-        rest = [one for one in finalists if one is not winner]
-        changed = sensitivities(search, [winner, *rest])
+        changed = sensitivities(search, [winner, *(c for c in finalists if c is not winner)])
     search.progress(STAGES, STAGES)
     untuned: list[Contender] = []
     if question.trains:

@@ -75,8 +75,7 @@ def _row(worker: int, kind: str) -> int:
 
 def _names(process: int, label: str, spans: list[Span]) -> Iterator[Event]:
     yield {"ph": "M", "pid": process, "name": "process_name", "args": {"name": label}}
-    rows = {(span.worker, span.kind == "sending") for span in spans}
-    for worker, uplink in sorted(rows):
+    for worker, uplink in sorted({(span.worker, span.kind == "sending") for span in spans}):
         name = "master" if worker < 0 else f"worker {worker}" + (" uplink" if uplink else "")
         row = _row(worker, "sending" if uplink else "")
         place = {"ph": "M", "pid": process, "tid": row}

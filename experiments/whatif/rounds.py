@@ -3,7 +3,7 @@ decide when it ends: they are sorted out once (``Slowest``), and a change is one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import permutations
@@ -183,7 +183,9 @@ class Job:
             for weights in (first - second, np.ones(rounds)):
                 sums = np.bincount(inverse, weights=weights).astype(np.float64)
                 seen = np.bincount(places % n, weights=sums, minlength=n)
-                out |= seen > _by_chance(sums, len(left), rng.integers) * (1 + 1e-9)
+                dealt = (rng.integers(0, len(left), len(sums)) for _ in range(DRAWS))
+                chance = max(np.bincount(deal, sums, len(left)).max() for deal in dealt)
+                out |= seen > float(chance) * (1 + 1e-9)
             if out.any() and (span > 0 or rounds < FEWEST):
                 deals = (rng.standard_normal(len(left)) for _ in range(DRAWS))
                 reach = max(float(_beyond(deal).max()) for deal in deals)
@@ -198,12 +200,6 @@ def _beyond(values: FloatArray) -> FloatArray:
     """How far values lie above their median, in robust standard deviations."""
     above = values - np.median(values)
     return np.asarray(above / max(1.4826 * float(np.median(np.abs(above))), 1e-12))
-
-
-def _by_chance(sums: FloatArray, workers: int, draw: Callable[..., NDArray[np.int64]]) -> float:
-    """The most that any of the workers gets, in ``DRAWS`` deals."""
-    deals = (draw(0, workers, len(sums)) for _ in range(DRAWS))
-    return float(max(np.bincount(deal, sums, workers).max() for deal in deals))
 
 
 def shrunk(factors: FloatArray, errors: FloatArray, freedom: int) -> FloatArray:
