@@ -11,6 +11,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -79,14 +80,11 @@ def stopped_by_ctrl_c(arguments: Sequence[str]) -> Iterator[None]:
         finally:
             os._exit(INTERRUPTED)
 
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+    elsewhere = threading.current_thread() is not threading.main_thread()
+    if elsewhere or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
         return
-    try:
-        signal.signal(signal.SIGINT, stop)
-    except ValueError:  # not in the main thread
-        yield
-        return
+    signal.signal(signal.SIGINT, stop)
     # All is written then, but Python would let Ctrl-C kill the process while it takes itself down.
     atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)
     try:
@@ -140,8 +138,7 @@ def _report(error: BaseException, debug: bool) -> int:
     if isinstance(error, Failed):
         tell(f"failed: {error}")
         return FAILED
-    mistake = of_the_user(error)
-    if mistake is not None:
+    if (mistake := of_the_user(error)) is not None:
         tell(f"error: {mistake}")
         return BAD_INPUT
     text = str(error).strip()

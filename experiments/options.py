@@ -126,8 +126,7 @@ Slow = Annotated[
 
 
 def csv_wanted(given: str) -> bool:
-    """Whether ``--tables`` asks for CSV files beside the Parquet files.
-    Raises ConfigError: it names something else."""
+    """Whether ``--tables`` asks for CSV beside Parquet. Raises ConfigError: for something else."""
     kinds = {kind.strip() for kind in given.split(",")}
     if not kinds <= {"parquet", "csv"}:
         raise at("--tables", given, "must be parquet, csv or both; Parquet is always written")
@@ -142,8 +141,7 @@ class GivenConfig:
     set_: Set = None
 
     def document(self) -> dict[str, Any]:
-        """The config as it is to be run.
-        Raises ConfigError: it cannot be read, or a change does not fit."""
+        """The config to be run. Raises ConfigError: it cannot be read, or a change does not fit."""
         from .config.document import load
 
         return load(self.config, self.set_ or [])
@@ -280,8 +278,7 @@ class TableOptions:
     ] = "refuse"
 
     def reading(self) -> Reading:
-        """The options as the value that readers of tables take.
-        Raises ConfigError: ``columns`` is not like that."""
+        """The options as readers of tables take them. Raises ConfigError: ``columns`` is bad."""
         from ..delay_models.tables.measured import Reading, parse_columns
 
         try:

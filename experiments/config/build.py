@@ -62,13 +62,11 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     if settings.clock_alone and settings.problem is not None:
         key, value = ("engine", "law") if settings.engine == "law" else ("record", "clock")
         raise at(key, value, "gives the clock alone: leave it, or problem, out")
-    available = delay.workers_available()
-    if available is not None and available < n:
+    if (available := delay.workers_available()) is not None and available < n:
         valid = f"the delay model has {number_of(available, 'worker')}; must be 1 to {available}, "
         valid += "or else give one delay law for all workers, which serves any number"
         raise ImpossibleCell(str(at("workers", n, valid)))
-    required = delay.workers_required()
-    if required is not None and required != n:
+    if (required := delay.workers_required()) is not None and required != n:
         has = number_of(required, "worker")
         valid = f"the trace has {has}; must be {required} or auto, or else give "
         raise ImpossibleCell(str(at("workers", n, f"{valid}delay.hosts: first or a list of names")))
@@ -101,8 +99,7 @@ def require_delays(cell: Cell, what: str) -> None:
 
 
 def scheme_of(cell: Cell) -> Scheme:
-    """Build a cell's scheme.
-    Raises ImpossibleCell: its fields do not suit the number of workers."""
+    """Build a cell's scheme. Raises ImpossibleCell: it cannot be, for this number of workers."""
     settings = cell.settings
     try:
         return _scheme(settings)
@@ -153,8 +150,7 @@ def training(cell: Cell) -> Training | None:
     files = cell.data_stamps()
     wanted = _Wanted(text, code, files, settings.workers, settings.seed, cell.data_dir, config)
     problem, initial = _problem(wanted)
-    partitions = scheme_of(cell).partitions
-    if partitions != problem.partitions:
+    if (partitions := scheme_of(cell).partitions) != problem.partitions:
         try:
             problem = replace(problem, partitions=partitions)
         except InvalidParameter as error:

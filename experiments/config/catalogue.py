@@ -120,11 +120,9 @@ def with_plugins(listed: Sequence[str] = ()) -> Catalogue:
 
 
 def load_plugin(name: str) -> Plugin:
-    """A plugin by path or module name.
-    Raises ConfigError: it is not there, cannot be run, or defines nothing."""
+    """A plugin by path or module name. Raises ConfigError: it is not there, or of no use."""
     module, files, digest = _file(Path(name)) if is_file(name) else _module(name)
-    classes = tuple(_defined(module))
-    if not classes:
+    if not (classes := tuple(_defined(module))):
         families = ", ".join(kind.family.__name__ for kind in BUILT_IN.kinds.values())
         raise _wrong(name, f"defines no class that derives from one of: {families}")
     return Plugin(name, digest, classes, files)

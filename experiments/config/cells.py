@@ -224,8 +224,7 @@ def read_sweep(document: Mapping[str, Any]) -> dict[str, list[Any]]:
         twice = next((value for value in values if known[_as_compared(value)] > 1), None)
         if twice is not None:
             raise at(f"sweep.{key}", twice, "appears twice; give each value once")
-    points = math.prod(len(values) for values in sweep.values())
-    if points > MOST_POINTS:
+    if (points := math.prod(len(values) for values in sweep.values())) > MOST_POINTS:
         raise at("sweep", points, f"must have at most {MOST_POINTS} points")
     return sweep
 
@@ -268,8 +267,7 @@ class _Grid:
             if key.split(".")[0] == "delay":
                 set_dotted(part, key, copy.deepcopy(values[0]))
         delay: DelayModel = section("delay", part["delay"], self._catalogue)
-        number = delay.workers_available()
-        if number is None:
+        if (number := delay.workers_available()) is None:
             valid = "these delays serve any number of workers; must be a whole number >= 1"
             raise at("workers", AUTO, valid)
         return number

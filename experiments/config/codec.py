@@ -120,8 +120,7 @@ class Reader:
     def _family(self, kind: str, section: Any) -> Any:
         _require_section(section)
         tag, classes = self.catalogue[kind].tag, self.catalogue[kind].classes
-        name = section.get(tag)
-        if name is None:
+        if (name := section.get(tag)) is None:
             raise faulty_keys({tag: f"missing; {one_of(classes, None)}"})
         if not isinstance(name, str) or name not in classes:
             raise fault([tag], name, one_of(classes, name))
@@ -219,10 +218,8 @@ def _require_section(value: Any) -> None:
 
 
 def require_known(section: Mapping[Any, Any], known: Collection[str]) -> None:
-    """Refuse keys that a section cannot have.
-    Raises ValidationError: naming each of them, and the known ones."""
-    unknown = [str(key) for key in section if key not in known]
-    if unknown:
+    """Refuse keys that a section cannot have. Raises ValidationError: each, and the known ones."""
+    if unknown := [str(key) for key in section if key not in known]:
         free = [key for key in known if key not in section]
         none = "there are no fields to set"
         valid = {key: one_of(known, key, free) if known else none for key in unknown}

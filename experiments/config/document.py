@@ -137,8 +137,7 @@ for name, pattern, first in (
 
 
 def read_yaml(text: str) -> Any:
-    """The document that a text holds.
-    Raises ValueError: with one line that says where the text is not YAML."""
+    """The document that a text holds. Raises ValueError: one line says where it is not YAML."""
     try:
         return yaml.load(text, Loader=_Reader)
     except yaml.MarkedYAMLError as error:
@@ -202,8 +201,7 @@ def _power(exponent: Fraction) -> float:
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """Read a YAML config and apply ``--set`` overrides; several values become a sweep.
-    Raises ConfigError: unreadable file or malformed override."""
+    """Read a YAML config and apply ``--set`` overrides. Raises ConfigError: one cannot be used."""
     document = anchored(read_mapping(path), path.parent)
     override(document, overrides)
     return document

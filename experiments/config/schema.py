@@ -111,8 +111,7 @@ def section_of(family: type, title: str) -> dict[str, str]:
     begins = re.compile(rf"^{title}:\n(?P<lines>(?:[ ]{{4}}.*\n?|\n)*)", re.MULTILINE)
     found: dict[str, str] = {}
     for base in reversed(family.__mro__):
-        section = begins.search(cleandoc(base.__doc__ or ""))
-        if section is not None:
+        if (section := begins.search(cleandoc(base.__doc__ or ""))) is not None:
             entries = ENTRY.finditer(section["lines"])
             found |= {entry["name"]: " ".join(entry["text"].split()) for entry in entries}
     return found

@@ -159,8 +159,7 @@ class Cold:
 def find_cold_starts(tables: Sequence[FloatArray]) -> Cold | None:
     """Look for cold starts in ``(rounds, n)`` tables of seconds; ``None`` if there are none."""
     values = np.concatenate([table.ravel() for table in tables])
-    threshold = _gap(values)
-    if threshold is None:
+    if (threshold := _gap(values)) is None:
         return None
     cells = tuple(table > threshold for table in tables)
     counts = np.concatenate([cell.sum(axis=1) for cell in cells])

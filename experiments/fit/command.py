@@ -53,13 +53,11 @@ def read_tables(
     lost, load = sum(int((~rows).sum()) for rows in whole.values()), reading.load
     some = number_of(lost, "round")
     warnings = [f"{some} in which a worker never arrives: not fitted"] if lost else []
-    smallest = min(table.size for table in tables.values())
-    if smallest < FEWEST:
+    if (smallest := min(table.size for table in tables.values())) < FEWEST:
         few = number_of(smallest, "delay")
         raise ConfigError(f"{path}: {few} at a load; a fit needs at least {FEWEST}")
     for table in tables.values():
-        least = float(table.min(where=table > 0, initial=1.0))
-        if least < SHORTEST:
+        if (least := float(table.min(where=table > 0, initial=1.0))) < SHORTEST:
             text = f"a delay of {least:g} s; a fit needs 0 or at least {SHORTEST:g} s"
             raise ConfigError(f"{path}: {text}")
         if np.ptp(table) == 0:
@@ -77,8 +75,7 @@ def k_range(text: str | None, workers: int) -> Sequence[int]:
     equal distances. Raises ConfigError: not two numbers, or not 1 <= A <= B <= n."""
     first, last = max(1, workers // 2), workers
     if text is not None:
-        match = re.fullmatch(r"0*([0-9]+):0*([0-9]+)", text)
-        if match is None:
+        if (match := re.fullmatch(r"0*([0-9]+):0*([0-9]+)", text)) is None:
             raise at("--k-range", text, "must be A:B, two whole numbers")
         first, last = (int(number[:20]) for number in match.groups())  # 20 digits are too many
         if not 1 <= first <= last <= workers:

@@ -94,8 +94,7 @@ class EmpiricalFamily(Family):
         if size < 2 * PER_PIECE:
             raise CannotFit(f"fewer than {2 * PER_PIECE} delays show no shape")
         pieces = min(PIECES, size // PER_PIECE)
-        model = _with_tail(ordered, pieces)
-        if model is None:
+        if (model := _with_tail(ordered, pieces)) is None:
             model = Empirical(tuple(map(rounded, smoothed(ordered, pieces))))
         window = max(WINDOW * float(np.std(sample)), ROUNDING * float(ordered[-1]))
         return EmpiricalLaw(model, window)

@@ -35,8 +35,7 @@ class ExponentialFamily(Family):
 
     @override
     def fit(self, sample: FloatArray) -> Law:
-        mean = float(sample.mean())
-        if mean <= 0:
+        if (mean := float(sample.mean())) <= 0:
             raise CannotFit("all delays are 0 s; use the model deterministic")
         return ScipyLaw(self.name, parametric.Exponential(rate=1 / mean))
 

@@ -198,8 +198,7 @@ def _no_coding(found: Recommendation) -> str:
         f"while waiting for the slowest of {scenario.workers} takes {slowest / one:.2f} times "
         "a typical worker: redundancy can save no more than that wait"
     )
-    best = found.best_coded
-    if best is None:
+    if (best := found.best_coded) is None:
         return text
     if best.final is not None:
         middle, low, high = best.against(found.winner)

@@ -201,8 +201,7 @@ class Contender:
         """Leave if these costs break a limit; one that the config names only notes it."""
         if self.expected is not None:  # an expected error has no sampling error
             costs = {**costs, "error": self.expected.error}
-        limit = broken(question.limits, costs)
-        if limit is not None and self.given:
+        if (limit := broken(question.limits, costs)) is not None and self.given:
             self.breaks = limit
         elif limit is not None:
             self.leave(LIMITS, limit)

@@ -70,12 +70,8 @@ class Simulation:
         settings = _settings(self.base)
         catalogue = with_plugins(base.get("plugins", []))
         schemes = section("schemes", [json.loads(self.scheme)], catalogue)
-        changed = {
-            "schemes": schemes,
-            "seed": (settings.seed + self.other_delays) % 2**63,
-            "iterations": self.iterations,
-            "replications": self.replications,
-        }
+        changed = {"iterations": self.iterations, "replications": self.replications}
+        changed |= {"schemes": schemes, "seed": (settings.seed + self.other_delays) % 2**63}
         named = {**plain(schemes[0].family, catalogue), "label": schemes[0].label}
         document, label = {**base, "schemes": [named]}, schemes[0].label
         cell = Cell(document, label, {}, 0, "", data_dir=self.data_dir)
@@ -308,8 +304,7 @@ def _losses(
         # One path for all schemes whose gradients are exact, in each process and for each rate. The
         # same config on other data, where a file has changed meanwhile, has another path.
         paths, rate = _exact_paths(simulation.base), learning.optimizer.learning_rate
-        path = paths.get(rate)
-        if path is None or path.learning.problem.X is not learning.problem.X:
+        if (path := paths.get(rate)) is None or path.learning.problem.X is not learning.problem.X:
             path = paths[rate] = ExactPath(learning)
         yield from (np.full(replications, path.loss(t)) for t in range(run.iterations + 1))
         return

@@ -24,7 +24,6 @@ WINNER, MANIFEST = "winner.yaml", "manifest.json"
 MOST_ROWS, MOST_NAMED = 12, 8  # schemes in the ranking's picture, and named in the front's
 WIDE = 4.0  # numbers that differ by this factor are drawn on a logarithmic axis
 FLOOR = 1e-3  # where an exact scheme stands on a logarithmic axis of decoding errors
-
 CHANGES = {  # what is changed about the delays: the labels of axes
     "load": "further partitions cost (times)",
     "tail": "delays beyond median (times)",

@@ -146,8 +146,7 @@ class Recommendation:
     def best_coded(self) -> Contender | None:
         """The best code, in the race or as far as it came."""
         coded = [one for one in self.contenders if one.coded]
-        raced = [one for one in coded if one.final is not None and not one.barred]
-        if raced:
+        if raced := [one for one in coded if one.final is not None and not one.barred]:
             return min([one for one in raced if not one.stage] or raced, key=final_order)
         known = [one for one in coded if one.expected is not None and one.stage != LIMITS]
         return min(known, key=_expected, default=None)
@@ -157,8 +156,7 @@ def recommended(search: Search) -> Recommendation:
     """Search, and ask how far the answer holds. Raises ConfigError: nothing can be recommended."""
     question, finalists = search.question, stages.finalists(search)
     kept = [one for one in finalists if not one.breaks]
-    allowed = [one for one in kept if not one.unheard] or kept
-    if not allowed:
+    if not (allowed := [one for one in kept if not one.unheard] or kept):
         raise ConfigError("no scheme of those that keep the limits could be simulated")
     winner = allowed[0]
     changed: list[Sensitivity] = []

@@ -258,8 +258,7 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
                 known = summary[[f"{name}_theory", f"{name}_z"]].itertuples(index=False)
                 cells = [str(theory_text(*pair)) for pair in known]
                 columns.append(Column(IN_THEORY[name], cells, 1 + order.index(IN_THEORY[name])))
-        left_out = show_columns(columns)
-        if left_out:
+        if left_out := show_columns(columns):
             titles = ", ".join(column.title for column in left_out)
             terminal.say(f"too narrow for {titles}: see summary.parquet")
         if (summary["replications"] == 1).all():
@@ -299,8 +298,7 @@ def show_plan(planned: Plan) -> None:
             terminal.say(f"cannot run: {cell.named}: {planned.checked.impossible[cell.key]}")
     for text in planned.checked.warnings:
         terminal.say(f"warning: {text}")
-    needs = [known[cell.key] for cell in planned.todo]
-    if needs:
+    if needs := [known[cell.key] for cell in planned.todo]:
         seconds = max(sum(need.seconds for need in needs) / jobs, needs[0].seconds)
         memory = sum(sorted((need.memory for need in needs), reverse=True)[:jobs])
         shared = f" with {jobs} jobs" if jobs > 1 else ""

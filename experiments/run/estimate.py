@@ -55,8 +55,7 @@ def _rooms(text: Callable[[str], str]) -> Iterator[int]:
     for limit, used in CGROUPS:
         if (most := text(limit).strip()).isdigit():
             yield int(most) - int(text(used).strip() or 0)
-    space = _address_space()
-    if space is not None:
+    if (space := _address_space()) is not None:
         pages = (text("/proc/self/statm").split() or ["0"])[0]
         yield space - int(pages) * os.sysconf("SC_PAGE_SIZE")
 
@@ -135,8 +134,7 @@ class Data:
 
 
 def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = False) -> Estimate:
-    """Estimate a cell; ``data`` is ``None`` for timing only.
-    ``clock``: nothing but the clock is recorded."""
+    """Estimate a cell; ``data`` is ``None`` for timing only; ``clock``: only the clock is kept."""
     chosen = "law" if engine == "law" else run.chosen(engine)
     reason = "asked for" if engine == "event" else run.refusal() or ""
     replications, workers = len(run.tapes), run.scheme.workers
@@ -377,8 +375,7 @@ def _size(cell: Cell, room: Room) -> Data | None:
     if config is not None and said is not None:
         what = f"problem.dataset = {config.family.name} ({said:.3g} numbers)"
         require_memory(DATA * FLOAT * said, room, what, "take fewer rows or features")
-    learning = build.training(cell)
-    if learning is None:
+    if (learning := build.training(cell)) is None:
         return None
     problem = learning.problem
     return Data(int(problem.X.size), problem.rows, problem.features)

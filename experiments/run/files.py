@@ -21,15 +21,8 @@ from ..config.errors import ConfigError
 ANSWER, REPORT = "answer.json", "report.html"  # what a command found, and the page made of it
 TEMPORARY = ".part"  # ending of files that are being written: ``.<name>.<process>.<random>.part``
 LONGEST = 40  # characters of a file's name that stand in its temporary one: names cannot be long
-
-KINDS = {
-    stat.S_IFDIR: "a directory",
-    stat.S_IFLNK: "a symbolic link",
-    stat.S_IFIFO: "a FIFO",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
-    stat.S_IFSOCK: "a socket",
-}
+KINDS = {stat.S_IFDIR: "a directory", stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a FIFO"}
+KINDS |= {stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"}
 MARK = ".erasurehead"  # a file in each folder of results, also after a command that was killed
 MARKED = b"The files beside this one are results of erasurehead, which replaces them.\n"
 # files with these facts are in folders that were made before there was a mark
@@ -77,8 +70,7 @@ def require_replaceable(path: Path) -> None:
 
 @contextmanager
 def folder_made(folder: Path) -> Iterator[None]:
-    """Within this context ``folder`` is there; what was made for it and stays empty goes again.
-    Raises ConfigError: it cannot be made."""
+    """``folder`` is there within; what was made and stays empty goes again. Raises ConfigError."""
     new: list[Path] = []
     try:
         with _reported(folder):
@@ -122,8 +114,7 @@ def _try_out(file: Path, named: Path) -> None:
 
 
 def remove(paths: Iterable[Path]) -> None:
-    """Remove files in this order; those that are not there are no error.
-    Raises ConfigError: one cannot be removed."""
+    """Remove files in this order, if they are there. Raises ConfigError: one cannot be removed."""
     for path in paths:
         with _reported(path):
             path.unlink(missing_ok=True)
@@ -163,15 +154,13 @@ def cells_there(output: Path) -> frozenset[str]:
 
 
 def write_table(path: Path, frame: pd.DataFrame, facts: Mapping[bytes, bytes] = {}) -> None:
-    """Write a frame as Parquet, with facts in its metadata: same input, same bytes.
-    Raises ConfigError: it cannot be written there."""
+    """Write a frame as Parquet, with facts in its metadata: same bytes. Raises ConfigError."""
     table = pa.Table.from_pandas(frame, preserve_index=False)
     write_arrow(path, table.replace_schema_metadata({**(table.schema.metadata or {}), **facts}))
 
 
 def write_arrow(path: Path, table: pa.Table, compression: str = "zstd") -> None:
-    """Write an Arrow table as Parquet, with page checksums: same table, same bytes.
-    Raises ConfigError: it cannot be written there."""
+    """Write an Arrow table as Parquet, with page checksums: same bytes. Raises ConfigError."""
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression=compression, write_page_checksum=True)
     write_bytes(path, sink.getvalue().to_pybytes())
@@ -322,8 +311,7 @@ def _acquired(path: Path) -> int:
         taken = False
         try:
             if not _taken(handle):
-                owner = _process(os.read(handle, 32))
-                if owner is not None and alive(owner):
+                if (owner := _process(os.read(handle, 32))) is not None and alive(owner):
                     who = f"process {owner}"
                     break
                 time.sleep(PAUSE)
@@ -374,8 +362,7 @@ def _process(content: bytes) -> int | None:
 
 @contextmanager
 def postponed() -> Iterator[None]:
-    """Within this context Ctrl-C waits for the end of the context: for a moment's work, such as
-    writing files that belong together."""
+    """Ctrl-C waits for this context's end: for a moment, as while files are written together."""
     came: list[int] = []
     try:
         before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))

@@ -167,8 +167,7 @@ class _Work(Generic[Item, Result]):
         lost = []
         for future in [future for future in taken if future.done()]:
             attempt = taken.pop(future)
-            error = future.exception()
-            if error is None:
+            if (error := future.exception()) is None:
                 yield attempt.item, future.result()
             elif not lane.is_death(error):
                 raise error
@@ -188,12 +187,8 @@ class _Work(Generic[Item, Result]):
 # done of the running task; when it closes, however that happens, the process at its end exits.
 
 # what a process needs for its first cell
-PRELOADED = [
-    "erasurehead.experiments.run.compute",
-    "erasurehead.experiments.run.lanes",
-    "sklearn.model_selection",
-]
-
+PRELOADED = ["erasurehead.experiments.run.compute", "erasurehead.experiments.run.lanes"]
+PRELOADED += ["sklearn.model_selection"]
 PAUSE = 0.2  # seconds between two messages of a process about its share, and two attempts to start
 STARTS = 5  # how often a process is started whose server dies
 SERVER = "forkserver" in multiprocessing.get_all_start_methods()
@@ -220,8 +215,7 @@ def _unlink_address() -> None:
 
 @contextmanager
 def served() -> Iterator[None]:
-    """Within this context processes start.
-    Raises Failed: the server that they are forked from has died."""
+    """Processes start within. Raises Failed: the server that they are forked from has died."""
     try:
         yield
     except (ConnectionError, EOFError):

@@ -84,8 +84,7 @@ def _origin(read: Callable[[], Any]) -> Origin | None:
 def required_origin(output: Path) -> Origin:
     """The origin that every table in ``output`` must have.
     Raises ConfigError: no run has come to its end here, or ``config.yaml`` is of another one."""
-    origin = origin_of(output)
-    if origin is None:
+    if (origin := origin_of(output)) is None:
         raise unfinished(output)
     try:
         os.stat(output / CONFIG)

@@ -84,8 +84,7 @@ def clock(steps: Steps, iterations: int) -> FloatArray:
 
 
 def best(tried: Sequence[FloatArray]) -> int:
-    """Which of several ``(R,)`` is best: reached most often, and then soonest on average.
-    Where the target is never reached, the first."""
+    """Which of ``(R,)`` is best: most often reached, then soonest; if never reached, the first."""
     reached = [seconds[np.isfinite(seconds)] for seconds in tried]
     ranks = [(-each.size, float(each.mean()) if each.size else np.inf) for each in reached]
     return ranks.index(min(ranks))

@@ -57,8 +57,7 @@ def _require_usable(path: str, table: FloatArray, hosts: Sequence[str]) -> None:
         leave = f"leave host {short(hosts[worst])} out, which is {lost}"
         raise ConfigError(f"{path}: no round has every worker; {leave}")
     table = table if whole.all() else table[whole]
-    least = float(table.min(where=table > 0, initial=1.0))
-    if least < SHORTEST:
+    if (least := float(table.min(where=table > 0, initial=1.0))) < SHORTEST:
         raise ConfigError(f"{path}: a delay of {least:g} s; must be 0 or at least {SHORTEST:g} s")
     zeros = table == 0
     if not zeros.any():

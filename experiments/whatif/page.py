@@ -405,16 +405,15 @@ def _stages(study: Study) -> Table:
     for stage, hosts in study.stages.groupby("stage", sort=False):
         first, most = hosts.iloc[0], hosts.dropna(subset="ends").nlargest(1, "ends")
         slow = [*map(str, hosts.loc[hosts["stands_out"], "host"])]
-        rows.append(
-            [
-                plain_cell(stage),
-                interval(first["seconds"], first["seconds_low"], first["seconds_high"]),
-                percent(first["share"]),
-                plain_cell(most["host"].iloc[0] if len(most) else "all together"),
-                percent(most["ends"].iloc[0] if len(most) else np.nan),
-                plain_cell(_named(slow) if slow else "nobody" if len(most) else "not known"),
-            ]
-        )
+        cells = [
+            plain_cell(stage),
+            interval(first["seconds"], first["seconds_low"], first["seconds_high"]),
+            percent(first["share"]),
+            plain_cell(most["host"].iloc[0] if len(most) else "all together"),
+            percent(most["ends"].iloc[0] if len(most) else np.nan),
+            plain_cell(_named(slow) if slow else "nobody" if len(most) else "not known"),
+        ]
+        rows.append(cells)
     header = ["stage", "adds (s a step, 95 %)", "share", "ends it most often", "rounds it ends"]
     note = "In the order in which a worker does them; what they add is the step."
     header.append("slow in it")

@@ -128,8 +128,7 @@ class Job:
             whole[columns] = np.median(ratios, axis=0)
             for part in range(parts):
                 split[part, columns] = np.median(ratios[edges[part] : edges[part + 1]], axis=0)
-        centre = float(np.median(whole))
-        if centre <= 0:
+        if (centre := float(np.median(whole))) <= 0:
             return np.ones(n)
         return shrunk(whole / centre, split.var(axis=0, ddof=1) / parts / centre**2, parts - 1)
 
