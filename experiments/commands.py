@@ -314,7 +314,7 @@ def whatif(
     from .whatif import command
     from .whatif.page import whatif_answer
 
-    measured, warnings = command.read_whatif_tables(str(trace), table.reading(), allow_large)
+    measured, warnings = command.read_usable(str(trace), table.reading(), allow_large)
     tried = command.trials(stragglers, timeout, measured.workers)
     terminal.say_all(measured.read)
     for line in warnings:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ...delay_models.base import FloatArray
-from ...delay_models.tables.measured import AS_IT_IS, Measured, Reading
+from ...delay_models.tables.measured import Measured, Reading
 from ...sim.files import MOST_CELLS, short
 from ..attack.command import straggler_numbers
 from ..config.errors import ConfigError, at
@@ -34,9 +34,7 @@ PICTURES, FORMATS = ("heat_map", "timeline"), ("png", "svg")
 CSV = (page.SLOWDOWN, page.HOSTS, page.CHANGES, page.STAGES)  # are written as CSV, too
 
 
-def read_whatif_tables(
-    path: str, reading: Reading = AS_IT_IS, allow_large: bool = False
-) -> tuple[Measured, list[str]]:
+def read_usable(path: str, reading: Reading, allow_large: bool) -> tuple[Measured, list[str]]:
     """Read a table of delays, and warnings. Raises ConfigError: it cannot be used."""
     measured = measured_delays(path, reading, None if allow_large else MOST_CELLS)
     if reading.load is not None:

@@ -256,7 +256,6 @@ def facts(study: Study) -> list[str]:
 def whatif_answer(studies: Sequence[Study], source: str, measured: Measured, again: str) -> Answer:
     """The findings at each load in a few sentences; ``source`` is what the table is called.
     ``again`` is the table with the options that read it, for a shell."""
-    again = again or quote(source)
 
     def said(study: Study, text: str) -> str:
         return sentence(text if len(studies) == 1 else f"load {study.load:g}: {text}")
