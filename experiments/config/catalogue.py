@@ -220,8 +220,7 @@ def _open_again(stream: TextIO, number: int) -> TextIO:
 
 @contextmanager
 def blamed(catalogue: Catalogue) -> Iterator[None]:
-    """Turn an error within a plugin's code into one line.
-    Raises ConfigError: naming the plugin, the line and the error."""
+    """An error in a plugin's code as one line. Raises ConfigError: with plugin, line and error."""
     try:
         yield
     except (ConfigError, KeyboardInterrupt):

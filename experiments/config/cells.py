@@ -157,10 +157,9 @@ Reads = Mapping[str, tuple[Read, ...]]  # one for each setting, and one for each
 
 
 def cells(document: Mapping[str, Any], data_dir: Path | None = None) -> list[Cell]:
-    """Expand a config into its cells: the sweep's grid times the schemes, in order. Relative paths
-    start from the working directory. What a cell reads, also of the public data sets in
-    ``data_dir``, is part of its key.
-    Raises ConfigError: an unknown key, a bad value, or two schemes with one label."""
+    """A config's cells: the sweep's grid times the schemes, in order. Relative paths start from the
+    working directory. What a cell reads, also of the public data sets in ``data_dir``, is part of
+    its key. Raises ConfigError: an unknown key, a bad value, or two schemes with one label."""
     given = anchored(document, Path.cwd())
     catalogue = catalogue_of(given)
     with blamed(catalogue):

@@ -278,8 +278,7 @@ ADAPTERS: Mapping[str, TypeAdapter[Any]] = {name: TypeAdapter(_TYPES[name]) for 
 
 
 def validate(document: Mapping[str, Any], catalogue: Catalogue = BUILT_IN) -> Settings:
-    """Read a whole config; a grid's base need not be one.
-    Raises ConfigError: an unknown or missing key, or a bad value."""
+    """Read a whole config; a grid's base may be none. Raises ConfigError: a bad key or value."""
     with located(""):
         require_known(document, FIELDS)
         reader = Reader(catalogue, document.get("workers"))

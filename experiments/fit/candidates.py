@@ -1,9 +1,8 @@
 """Delay sections that could stand for a measured cluster, from simple to full, and the choice. The
 base law is the family with the best AIC, the one that predicts held-out rounds best, or the
 empirical one. Around it go a factor or a rank for each worker or round, where workers or rounds
-differ at all, and memory, where there is some. The fullest has a law for each worker. All of them
-predict the order statistics of rounds that they have not seen, and a later one, which is fuller, is
-taken only if it does better."""
+differ at all, and memory, where there is some. The fullest has a law for each worker. All predict
+the order statistics of unseen rounds; a later one, which is fuller, must do so better."""
 
 from __future__ import annotations
 

@@ -362,11 +362,6 @@ class Profile:
     barrierless: bool  # whether no barrier separates rounds
     expected: Expected | None  # by closed forms; ``None`` where they know too little
 
-    @property
-    def coded(self) -> bool:
-        """Whether workers hold more than one partition each for the sake of others."""
-        return self.holds > 1 and not self.barrierless
-
 
 def profile(simulation: Simulation, share: Share = lambda done: None) -> Profile | str:
     """Build a scheme, and ask theory; or why it cannot be simulated here."""

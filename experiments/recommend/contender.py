@@ -140,7 +140,7 @@ class Contender:
     @property
     def coded(self) -> bool:
         """Whether workers hold more than one partition each for the sake of others."""
-        return self.profile is not None and self.profile.coded
+        return self.profile is not None and self.profile.holds > 1 and not self.barrierless
 
     @property
     def barred(self) -> bool:

@@ -62,8 +62,11 @@ def recommendation_page(
 ) -> Page:
     """What is said of a recommendation, from its tables ``ranking``, ``candidates`` and
     ``sensitivity``, the answer, manifest, winner's config, and how it was found, in paragraphs."""
-    ranking, candidates = tables["ranking"], tables["candidates"]
-    sensitivity, measured = tables["sensitivity"], _measured(candidates)
+    ranking, candidates, sensitivity = (tables[n] for n in ("ranking", "candidates", "sensitivity"))
+    # with a value and an error: the front first, and the best of each first
+    known = candidates[np.isfinite(_values(candidates, "value") + _values(candidates, "error"))]
+    ordered = known.sort_values(["front", "value"], ascending=[False, True], kind="stable")
+    measured = ordered.drop_duplicates("label")
     named: dict[str, str] = {}
     for table in (ranking, sensitivity, measured.head(MOST_NAMED)):
         for row in table.to_dict("records"):
@@ -199,13 +202,6 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
     panel, heading = Panel(axis, names, marks), "; ".join(remarks)
     picture = Picture([panel], 1, *size, heading=heading, legend=0, last=last)
     yield Chart("ranking", "How far behind", f"{caption}.", picture)
-
-
-def _measured(candidates: pd.DataFrame) -> pd.DataFrame:
-    """Candidates with a value and an error: the front first, and the best of each first."""
-    known = candidates[np.isfinite(_values(candidates, "value") + _values(candidates, "error"))]
-    ordered = known.sort_values(["front", "value"], ascending=[False, True], kind="stable")
-    return ordered.drop_duplicates("label")
 
 
 def _front_table(measured: pd.DataFrame, quantity: str) -> Table:

@@ -82,11 +82,10 @@ def frame_of_iterations(columns: Columns) -> pd.DataFrame:
 
 
 def compute(cell: Cell, progress: Progress | None = None) -> CellResult:
-    """Run a cell; ``progress`` is told of each iteration that the models have learned.
-    Raises ConfigError: the cell cannot be built; NeverEnough: an update can never happen.
-    Cost: R T n worker-rounds in the engine; per iteration two products with the training data
-    (R columns, or one when every round decodes exactly) and one with the test data; of stale
-    single gradients, see ``sim.learner``."""
+    """Run a cell; ``progress`` is told of each iteration that is learned. Raises ConfigError: it
+    cannot be built; NeverEnough: an update can never happen. Cost: R T n worker-rounds in the
+    engine; per iteration two products with the training data (R columns, or one when every round
+    decodes exactly) and one with the test data; of stale single gradients, see ``sim.learner``."""
     run, learning = build.both(cell)
     engine = cell.settings.engine
     losses: Learned | None = None

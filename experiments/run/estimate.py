@@ -269,9 +269,8 @@ def require_memory(needed: float, room: Room, what: str, remedy: str) -> None:
 
 
 def require_fits(cells: Sequence[tuple[Cell, Estimate]], room: Room, jobs: int = 1) -> None:
-    """Refuse cells that need more memory, disk or time than there is.
-    ``jobs`` cells are computed together on this machine; 0 where a cluster computes.
-    Raises ConfigError: the largest, with its number."""
+    """Refuse cells that need more memory, disk or time than there is. ``jobs`` cells run together
+    on this machine; 0 on a cluster. Raises ConfigError: the largest, with its number."""
     if not cells:
         return
     cell, need = max(cells, key=lambda each: each[1].memory)

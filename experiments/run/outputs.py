@@ -101,8 +101,7 @@ def required_origin(output: Path) -> Origin:
 
 
 def require(origin: Origin, found: Origin | None, path: Path) -> None:
-    """Refuse a table that is not of the result beside which it lies.
-    Raises ConfigError: it has another origin, or none."""
+    """Refuse a table of another result. Raises ConfigError: it has another origin, or none."""
     if found == origin:
         return
     if found is None:
