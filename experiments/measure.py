@@ -171,8 +171,7 @@ def measure(
     worked for ``busy`` of these seconds; the rest is messages, and waiting for a processor.
 
     Raises ConfigError: a value is wrong, the file cannot be written, a worker does not exist, or
-    the cluster cannot be reached or is too small; CannotEnd: a worker died.
-    """
+    the cluster cannot be reached or is too small; CannotEnd: a worker died."""
     workload, loads = read_workload(document, asked), read_loads(asked.loads)
     slow, output, tasks = dict(slowed(asked.slow)), asked.output, workload.tasks
     if output.suffix != ".csv":

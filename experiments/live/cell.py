@@ -20,8 +20,7 @@ from ..config import build
 from ..config.cells import Cell
 from ..config.errors import ConfigError
 from ..run.compute import CellResult, learn, result
-from .barrierless import LiveBarrierlessMaster
-from .masters import LiveMaster, LiveRoundMaster, Session, arrivals
+from .masters import LiveBarrierlessMaster, LiveMaster, LiveRoundMaster, Session, arrivals
 from .worker import Setup, Task, computations, refusal
 from .workers import ConnectedWorkers, hired
 
@@ -46,10 +45,10 @@ def trace_of(run: Run, masters: Sequence[LiveMaster]) -> Trace:
 def steps_of(run: Run, trace: Trace, masters: Sequence[LiveMaster]) -> Steps:
     """The updates; partitions are those that the workers drew."""
     steps = run.scheme.steps(trace)
-    if isinstance(steps, SingleGradients):
-        drawn = [each.partitions for each in masters if isinstance(each, LiveBarrierlessMaster)]
-        return replace(steps, partition=np.stack(drawn))
-    return steps
+    if not isinstance(steps, SingleGradients):
+        return steps
+    drawn = [each.partitions for each in masters if isinstance(each, LiveBarrierlessMaster)]
+    return replace(steps, partition=np.stack(drawn))
 
 
 def learned(problem: Problem, masters: Sequence[LiveMaster]) -> Learned:
@@ -57,8 +56,7 @@ def learned(problem: Problem, masters: Sequence[LiveMaster]) -> Learned:
     models = np.array([master.descent.visited for master in masters])
     r, t, p = models.shape
     columns = np.ascontiguousarray(models.reshape(r * t, p).T)
-    test = problem.test_loss(columns)
-    final = np.ascontiguousarray(models[:, -1].T)
+    final, test = np.ascontiguousarray(models[:, -1].T), problem.test_loss(columns)
     test = None if test is None else test.reshape(r, t)
     return Learned(problem.loss(columns).reshape(r, t), test, final, problem.test_auc(final))
 
@@ -109,8 +107,7 @@ def play(
     """Run a cell on real workers; ``progress`` is called after each iteration. Raises ConfigError:
     it cannot be built, or not run there; CannotEnd: an update needs workers that died."""
     run, learning = build.both(cell)
-    reason = refusal(run, how.injected)
-    if reason is not None:
+    if (reason := refusal(run, how.injected)) is not None:
         raise ConfigError(reason)
     slow = dict(how.slow)
     with hired(run.scheme.workers, how.scheduler) as workers, training_context():
@@ -135,16 +132,14 @@ def play(
 
 def play_all(session: Session) -> list[LiveMaster]:
     """All replications, one after the other, on the same workers."""
-    masters: list[LiveMaster] = []
+    masters, scheme = list[LiveMaster](), session.run.scheme
     for replication in range(len(session.run.tapes)):
-        master: LiveMaster
-        if isinstance(session.run.scheme, Barrierless):
-            master = LiveBarrierlessMaster(session, session.run.scheme, replication)
+        if isinstance(scheme, Barrierless):
+            masters.append(LiveBarrierlessMaster(session, scheme, replication))
         else:
-            assert isinstance(session.run.scheme, Fixed)
-            master = LiveRoundMaster(session, session.run.scheme, replication)
-        master.play()
-        masters.append(master)
+            assert isinstance(scheme, Fixed)
+            masters.append(LiveRoundMaster(session, scheme, replication))
+        masters[-1].play()
     return masters
 
 

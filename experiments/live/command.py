@@ -42,8 +42,7 @@ def show_live(outcome: Outcome, facts: Sequence[Facts]) -> None:
             away = f"the models are {each.replayed.model:.1g} of their length from those"
             same = "that the simulator finds for the same arrivals"
             terminal.tell(f"warning: {cell.label}: {away} {same}")
-    known = [each.replayed.model for each in facts if each.replayed is not None]
-    if known:
+    if known := [each.replayed.model for each in facts if each.replayed is not None]:
         same = f"the same models, to {max(known):.1g} of their length"
         terminal.say(f"from the same arrivals the simulator finds {same}")
 
@@ -92,8 +91,7 @@ def run_live(
     total = _check(possible, how, asked.allow_large)
     config = resolved(document)
     failed = [(cell, checked.impossible[cell.key]) for cell in grid if cell not in possible]
-    finished: list[tuple[Cell, CellResult]] = []
-    facts: list[Facts] = []
+    finished, facts = list[tuple[Cell, CellResult]](), list[Facts]()
     seconds: dict[str, float] = {}
     with files.output_folder(output, FILES, reads), files.folder_made(output):
         files.require_writable(output)
@@ -157,8 +155,7 @@ def _check(grid: list[Cell], how: How, allow_large: bool) -> int:
     for cell in grid:
         build.require_delays(cell, "a run on real workers")
         timed = build.timing(cell)
-        reason = refusal(timed, how.injected)
-        if reason is not None:
+        if (reason := refusal(timed, how.injected)) is not None:
             raise ConfigError(f"schemes: {reason}")
         for worker, _ in how.slow:
             if worker >= timed.scheme.workers:
@@ -167,10 +164,10 @@ def _check(grid: list[Cell], how: How, allow_large: bool) -> int:
         if how.injected:
             times = simulate(timed, cell.settings.engine, heard=False, work=False).times
             expected += float(times[:, -1].sum()) * how.scale
+    if not expected <= LONGEST and not allow_large:
+        less = "take fewer replications or iterations or a smaller --time-scale"
+        text = f"the delays take {expected / 3600:.3g} h in real time"
+        raise ConfigError(f"{text}; {less}, or allow it with --allow-large")
     if how.injected:
-        if not expected <= LONGEST and not allow_large:
-            less = "take fewer replications or iterations or a smaller --time-scale"
-            text = f"the delays take {expected / 3600:.3g} h in real time"
-            raise ConfigError(f"{text}; {less}, or allow it with --allow-large")
         terminal.say(f"the delays take about {expected:.3g} s in real time")
     return total

@@ -125,10 +125,9 @@ class HeldPartitions(Computation):
 @final
 @dataclass(frozen=True, eq=False)
 class EncodedSum(HeldPartitions):
-    """Message j is the sum of B_ji g_i over the partitions of its row of B, ``code`` being the
-    worker's rows, ``(m, k)``; the argument is beta."""
+    """Message j is the sum of B_ji g_i over the partitions that it holds; the argument is beta."""
 
-    code: sparse.csr_array
+    code: sparse.csr_array  # the worker's rows of B, ``(m, k)``
 
     @override
     def compute(self, wanted: Wanted) -> Vector:
@@ -136,8 +135,8 @@ class EncodedSum(HeldPartitions):
         beta, done = wanted.argument, wanted.done
         message: Vector = np.zeros(beta.shape, dtype=self.code.dtype)
         places = slice(*self.code.indptr[wanted.place : wanted.place + 2])
-        for i, weight in zip(self.code.indices[places], self.code.data[places], strict=True):
-            partition = int(i)
+        row = zip(self.code.indices[places].tolist(), self.code.data[places], strict=True)
+        for partition, weight in row:
             if partition not in done:
                 done[partition] = self.gradient(partition, beta, wanted)
             message = message + weight * done[partition]
@@ -166,7 +165,6 @@ class Setup:
 
 
 ENTRIES = 2**18  # entries of X, 2 MiB: under a millisecond of work
-
 SUPPORTED = (
     "every code with an encoding matrix (uncoded, ignore_stragglers, fractional_repetition, "
     "cyclic_repetition, erasurehead, ...) and asynchronous, k_async, k_batch_async, k_batch_sync, "
@@ -189,9 +187,8 @@ def refusal(run: Run, injected: bool) -> str | None:
 
 def supported(scheme: Scheme) -> bool:
     """Whether a message is a sum of whole gradients, and a live master knows the updates."""
-    if type(scheme) is Fixed:
-        return scheme.message_size >= 1
-    return type(scheme) in (Barrierless, OneOfEach, InCycles)
+    whole = type(scheme) is Fixed and scheme.message_size >= 1
+    return whole or type(scheme) in (Barrierless, OneOfEach, InCycles)
 
 
 def computations(scheme: Scheme, problem: Problem | None) -> list[Computation]:
@@ -302,8 +299,7 @@ class LiveWorker:
 
     def _perform(self, task: Task, began: float) -> None:
         """Send the task's messages. Raises Ended: another order has ended the task."""
-        done: dict[int, FloatArray] = {}
-        since = began
+        done, since = dict[int, FloatArray](), began
         for place, wait in enumerate(task.waits):
             if wait == inf and place + 1 < len(task.waits):
                 continue  # it gives up this message, and goes on to the next
@@ -315,8 +311,8 @@ class LiveWorker:
                 # While it computes, it reads what has come.
                 wanted = Wanted(place, task.argument, done, lambda: self._sleep(-inf))
                 value = self._setup.computation.compute(wanted)
-                spent = time.perf_counter() - computing
                 if self._setup.slow > 1:
+                    spent = time.perf_counter() - computing
                     self._sleep(computing + self._setup.slow * spent)
             late = time.perf_counter() > began + wait
             self._sleep(began + wait)
@@ -331,10 +327,8 @@ class LiveWorker:
             try:
                 if left == inf:
                     order = self._orders.get()
-                elif left > 0:
-                    order = self._orders.get(timeout=min(left, 1e6))
                 else:
-                    order = self._orders.get_nowait()
+                    order = self._orders.get(timeout=min(max(left, 0.0), 1e6))
             except Empty:
                 if until <= time.perf_counter():
                     return

@@ -58,8 +58,7 @@ class ConnectedWorkers:
     def __init__(
         self, lines: Sequence[Connection], names: Sequence[str], hosts: Sequence[str]
     ) -> None:
-        self.names, self.hosts = names, hosts
-        self._lines = lines
+        self._lines, self.names, self.hosts = lines, names, hosts
         self._selector = selectors.DefaultSelector()
         for worker, line in enumerate(lines):
             self._selector.register(line, selectors.EVENT_READ, worker)
@@ -93,15 +92,13 @@ class ConnectedWorkers:
         left = None if until == inf else max(0.0, until - self.now()) * self.scale
         if left is None and not any(self._alive):
             return events  # nothing more can come
-        for key, _ in self._selector.select(0.0 if events else left):
-            event = self._read(key.data)
-            if event is not None:
-                events.append(event)
-        return events
+        ready = self._selector.select(0.0 if events else left)
+        read = (self._read(key.data) for key, _ in ready)
+        return [*events, *(event for event in read if event is not None)]
 
     def settle(self) -> FloatArray:
         """Have every worker drop what it does; returns how long each was busy, ``(n,)``."""
-        self._dropping = [worker for worker, alive in enumerate(self._alive) if alive]
+        self._dropping = np.flatnonzero(self._alive).tolist()
         for worker in self._dropping:
             self._tell(worker, Drop())
         while self._dropping:
@@ -129,10 +126,9 @@ class ConnectedWorkers:
         return Arrival(told.number, told.place, told.value, seconds, told.late, worker, self.now())
 
     def _tell(self, worker: int, what: Order | Setup) -> None:
-        if not self._alive[worker]:
-            return
         with suppress(OSError):  # what it had sent before is still read; then its line ends
-            self._lines[worker].send(what)
+            if self._alive[worker]:
+                self._lines[worker].send(what)
 
     def _close(self, worker: int) -> None:
         self._alive[worker] = False
@@ -142,9 +138,8 @@ class ConnectedWorkers:
 
     def close(self) -> None:
         """Close every line: the workers end."""
-        for worker, alive in enumerate(self._alive):
-            if alive:
-                self._close(worker)
+        for worker in np.flatnonzero(self._alive).tolist():
+            self._close(worker)
         self._selector.close()
 
 
@@ -212,12 +207,8 @@ def _on_cluster(workers: int, scheduler: str) -> Iterator[ConnectedWorkers]:
 def _addresses(client: Any, workers: int, scheduler: str) -> list[str]:
     """The address of the Dask worker of each worker: different ones as far as there are any."""
     threads: dict[str, int] = client.nthreads()
-    addresses = [
-        address
-        for turn in range(max(threads.values(), default=0))
-        for address, number in threads.items()
-        if turn < number
-    ]
+    pairs = ((turn, address) for address, number in threads.items() for turn in range(number))
+    addresses = [address for _, address in sorted(pairs, key=lambda pair: pair[0])]
     if len(addresses) < workers:
         valid = f"the cluster has {len(addresses)} threads, and {workers} workers need one each"
         raise at("--scheduler", scheduler, valid)

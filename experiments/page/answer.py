@@ -1,8 +1,7 @@
 """What a page is made from: ``answer.json``, and the tables beside it in the folder.
 
 ``answer.json`` is what a command found, in sentences that programs and people can read. ``fit``,
-``whatif``, ``recommend`` and ``compare`` leave one.
-"""
+``whatif``, ``recommend`` and ``compare`` leave one."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """What a page says, as plain data. A command fills it in; a writer for each medium reads it.
 
 Numbers are written the same in the terminal, in Markdown, in HTML and in sentences. What is for a
-table is a ``TableCell``; in a sentence it is its text: ``f"saves {percent(x)}"``.
-"""
+table is a ``TableCell``; in a sentence it is its text: ``f"saves {percent(x)}"``."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
 """The one way to the terminal: lines, tables, progress bars, and a whole page.
 
 What is written there comes from outside, so it is never obeyed: markup and emoji codes are not
-interpreted, and every line is escaped and shortened. Importing this is cheap: the program tells
-its errors with it before anything heavy is there.
-"""
+interpreted, and every line is escaped and shortened. Importing this is cheap: the program tells its
+errors with it before anything heavy is there."""
 
 from __future__ import annotations
 

@@ -2,8 +2,7 @@
 
 The first colours are the colour-blind-safe ones of Okabe and Ito (2008). No set of twenty colours
 can be told apart by everybody, so markers differ too, and schemes that are often compared have
-different line styles.
-"""
+different line styles."""
 
 from __future__ import annotations
 

@@ -207,10 +207,9 @@ def read_table(
 ) -> pd.DataFrame:
     """Read one table of a run, which must have these columns.
 
-    ``origin`` is what it must be made from; ``None`` for what the manifest beside it says.
-    Raises ConfigError: it is not there, damaged, empty, without these columns, or not of the run
-    whose manifest and config lie beside it.
-    """
+    ``origin`` is what it must be made from; ``None`` for what the manifest beside it says. Raises
+    ConfigError: it is not there, damaged, empty, without these columns, or not of the run whose
+    manifest and config lie beside it."""
     if not path.is_file():
         raise outputs.nothing_at(path)
     try:

@@ -139,9 +139,8 @@ def blank(width: float, height: float) -> Figure:
 
 
 def log_axis(axis: Any, ticks: Sequence[float] = ()) -> None:
-    """Make ``axes.xaxis`` or ``axes.yaxis`` logarithmic.
-    Ticks are mantissas, whose labels are plain numbers; without them, powers of ten are labelled.
-    """
+    """Make ``axes.xaxis`` or ``axes.yaxis`` logarithmic. Ticks are mantissas, whose labels are
+    plain numbers; without them, powers of ten are labelled."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes = axis.axes
@@ -238,9 +237,8 @@ def _packed(pixels: bytes, size: tuple[int, int]) -> Image.Image:
 
 
 def rendered(figure: Figure, kind: str) -> bytes:
-    """A picture's file, as ``png``, ``svg`` or ``pdf``; the same figure gives the same bytes.
-    The figure is arranged the first time, and has no layout engine afterwards. Cost: 0.1 to 0.5 s.
-    """
+    """A picture's file, as ``png``, ``svg`` or ``pdf``; the same figure gives the same bytes. The
+    figure is arranged the first time, and has no layout engine afterwards. Cost: 0.1 to 0.5 s."""
     from matplotlib import rcParams
 
     sink = BytesIO()

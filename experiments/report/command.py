@@ -70,9 +70,8 @@ def write_pictures(
     """Draw one kind, or for ``None`` all that can be drawn, under ``directory/plots``.
 
     ``x`` and ``y`` are of the kind ``against``: a swept key, and a column of the summary. Returns
-    the files written, and for each kind that was left out a line that says why.
-    Raises ConfigError: no records, an unknown kind or format, or one that these cannot give.
-    """
+    the files written, and for each kind that was left out a line that says why. Raises ConfigError:
+    no records, an unknown kind or format, or one that these cannot give."""
     from ..pictures import paint, style  # here, since a page needs no matplotlib
 
     if kind is not None and kind not in KINDS:

@@ -1,14 +1,14 @@
 """The delay analysis and the loss-versus-time comparison: one file per figure.
 
 To add a figure: write one file that ends with ``FIGURE = TheClass()``, and add its name and the
-first sentence of the class here.
-"""
+first sentence of the class here."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from importlib import import_module
+from math import inf
 from pathlib import Path
 from shlex import join
 from typing import TYPE_CHECKING, Any, Final
@@ -108,12 +108,10 @@ def figure_with(name: str, changes: Sequence[str]) -> PaperFigure:
             kind = "whole numbers" if hints[key] in PLAIN[::2] else "numbers"
             valid = f"must be {kind}" if many else "must be one number"
             raise at(f"--set {key}", value, valid) from None
-        numbers = good if many else (good,)
-        # a persistence can be 0, and no other field
-        if not all(
-            0 < each < float("inf") or (each == 0 and key == "persistences") for each in numbers
-        ):
-            raise at(f"--set {key}", value, "must be positive")
+        zero = key == "persistences"  # these can be 0, and no other field
+        for each in good if many else (good,):
+            if not (0 < each < inf or (zero and each == 0)):
+                raise at(f"--set {key}", value, "must be positive")
         made = replace(made, **{key: good})  # type: ignore[type-var]
     return made
 

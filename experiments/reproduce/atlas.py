@@ -26,7 +26,6 @@ from .clusters import MEAN, SLOW_SHARE, SLOWER, TAILS, WORK, additive, persisten
 # What is compared. A scheme has as many members as its fields have choices in ``GRID``. One without
 # a line there is left out, with its reason in ``LEFT_OUT`` if there is one.
 
-
 LOADS = (2, 3, 5)
 ARRIVALS = (15, 20, 25)
 PIECES = 12  # micro-batches of ``drop_compute``
@@ -110,18 +109,13 @@ def title(member: Section) -> str:
     return ", ".join([look(str(member["name"])).title, *fields])
 
 
-# The figure.
-
-
 PERSISTENCE = 0.9
-
 # three delay laws of one mean
 DELAYS: dict[str, Section] = {
     "shifted exponential": TAILS["shifted exponential"],
     "Pareto (α = 2.2)": TAILS["Pareto (α = 2.2)"],
     f"two speeds, persistence {PERSISTENCE:g}": persistent(PERSISTENCE),
 }
-
 EXACT = "exact"
 GREY = "#9A9A9A"
 FRONT = Look(MUTED, "", SOLID, "Pareto front")
@@ -177,7 +171,6 @@ class Atlas(RunsFigure):
 
     def text(self, frame: pd.DataFrame) -> str:
         """The fronts, who is fastest among the exact, and what is left out."""
-        names = list(dict.fromkeys(frame["scheme"]))
         rows = [
             [str(row.delays), str(row.member), *_numbers(row)]
             for _, part in frame[frame["on_front"]].groupby("delays", sort=False)
@@ -186,7 +179,7 @@ class Atlas(RunsFigure):
         reasons = "; ".join(f"{name} {why}" for name, why in not_compared().items())
         late = ", ".join(looks.look(name).title for name in frame["scheme"][frame["late"]].unique())
         return (
-            f"{len(names)} synchronous schemes with several loads and waits, "
+            f"{frame['scheme'].nunique()} synchronous schemes with several loads and waits, "
             f"{len(frame) // len(DELAYS)} members in all. {self.workers} workers; delays have "
             f"mean {MEAN:g} s whatever their law, and a partition takes {WORK:g} s of work under "
             "the additive law: a task of d partitions takes d times the work and one delay. At two "
@@ -213,10 +206,8 @@ class Atlas(RunsFigure):
 
 def _numbers(row: Any) -> tuple[str, str]:
     error = 0.0 if row.formula or row.exact else row.measured_error_se
-    return (
-        estimate_text(row.iteration_time, row.iteration_time_se),
-        "exact" if row.exact else estimate_text(row.error, error),
-    )
+    seconds = estimate_text(row.iteration_time, row.iteration_time_se)
+    return seconds, EXACT if row.exact else estimate_text(row.error, error)
 
 
 def _findings(frame: pd.DataFrame) -> str:
@@ -224,10 +215,8 @@ def _findings(frame: pd.DataFrame) -> str:
     for delays, part in frame.groupby("delays", sort=False):
         exact = part[part["exact"] & ~part["late"]]
         one = exact[~exact["scheme"].isin(SEVERAL)]
-        best, plain, uncoded = (
-            rows.sort_values("iteration_time", kind="stable").iloc[0]
-            for rows in (exact, one, rows_of(part, scheme="uncoded"))
-        )
+        kinds = (exact, one, rows_of(part, scheme="uncoded"))
+        best, plain, uncoded = (rows.nsmallest(1, "iteration_time").iloc[0] for rows in kinds)
         parts.append(
             f"{delays}: {best['member']}, in {best['iteration_time']:.3g} s (with one message a "
             f"worker {plain['member']}, in {plain['iteration_time']:.3g} s; uncoded in "
@@ -267,8 +256,7 @@ def _panel(delays: str, part: pd.DataFrame) -> Panel:
     """All members under one delay law, in grey, and the front in colour with its names."""
     columns = ["iteration_time", "error"]
     left, right = ROOM * part["iteration_time"].min(), 1.1 * part["iteration_time"].max()
-    x = Axis("mean iteration time (s)", True, (1, 2, 3, 5), left, right)
-    most = float(part["error"].max())
+    x, most = Axis("mean iteration time (s)", True, (1, 2, 3, 5), left, right), part["error"].max()
     ticks = [tick for tick in (LINEAR, 0.01, 0.1, 1.0, 10.0) if tick < most]
     high = float(height_of(np.array([2 * most]))[0])
     names, places = (EXACT, *(f"{tick:g}" for tick in ticks)), (0.0, *height_of(np.array(ticks)))
@@ -295,13 +283,10 @@ def height_of(error: FloatArray) -> FloatArray:
 
 
 def _point(row: pd.Series, look: Look) -> Points:
-    error = float(row["error"])
-    half = 0.0 if row["formula"] else float(row["measured_error_se"])
-    middle, low, high = (
-        height_of(np.array([value])) for value in (error, max(error - half, 0.0), error + half)
-    )
-    seconds = np.array([row["iteration_time"]])
-    dx = np.full((2, 1), row["iteration_time_se"])
+    half = 0.0 if row["formula"] else row["measured_error_se"]
+    ends = (row["error"], max(row["error"] - half, 0.0), row["error"] + half)
+    middle, low, high = height_of(np.array(ends, dtype=float)[:, None])
+    seconds, dx = np.array([row["iteration_time"]]), np.full((2, 1), row["iteration_time_se"])
     return Points(look, seconds, middle, dx, bars(middle, low, high), size=7.0)
 
 
@@ -329,9 +314,8 @@ def apart(wanted: FloatArray, gap: float) -> FloatArray:
     places = wanted.copy()
     for i in range(1, len(places)):
         places[i] = min(places[i], places[i - 1] - gap)
-    for i in range(len(places) - 1, -1, -1):
-        least = gap / 2 if i == len(places) - 1 else places[i + 1] + gap
-        places[i] = max(places[i], least)
+    for i in reversed(range(len(places))):
+        places[i] = max(places[i], gap / 2 if i == len(places) - 1 else places[i + 1] + gap)
     return np.asarray(places)
 
 

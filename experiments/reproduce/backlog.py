@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise, starmap
+from itertools import pairwise, product, starmap
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -42,16 +42,15 @@ class Backlog(CodedFigure):
         rows: list[dict[str, Any]] = []
         uncoded, _, _, *repeated = base.five_schemes(self.load, self.wait_for)
         schemes = [uncoded, *repeated]
-        for persistence in self.persistences:
-            for policy in SHOWN:
-                law = {"delay": persistent(persistence), "load_law": additive(WORK)}
-                document = self.document(effort, policy=policy.value, schemes=schemes, **law)
-                for cell, run, trace in effort.clocks(document):
-                    assert isinstance(run.scheme, Fixed)
-                    own_work = float(run.scheme.assignment.loads.mean()) * WORK + MEAN
-                    names = {"policy": policy.value, "scheme": cell.scheme["name"]}
-                    facts = {"persistence": persistence, **names, "own_work": own_work}
-                    rows += [facts | span for span in spans(trace.intervals)]
+        for persistence, policy in product(self.persistences, SHOWN):
+            law = {"delay": persistent(persistence), "load_law": additive(WORK)}
+            document = self.document(effort, policy=policy.value, schemes=schemes, **law)
+            for cell, run, trace in effort.clocks(document):
+                assert isinstance(run.scheme, Fixed)
+                own_work = float(run.scheme.assignment.loads.mean()) * WORK + MEAN
+                names = {"policy": policy.value, "scheme": cell.scheme["name"]}
+                facts = {"persistence": persistence, **names, "own_work": own_work}
+                rows += [facts | span for span in spans(trace.intervals)]
         return pd.DataFrame(rows)
 
     def picture(self, frame: pd.DataFrame) -> Picture:
@@ -87,8 +86,7 @@ class Backlog(CodedFigure):
         for policy in SHOWN:
             title = f"{policy.value} unfinished work"
             marks.append(Curve(Look(MUTED, base.POLICY_MARKERS[policy], LINES[policy], title)))
-        names = tuple(f"{p:g}" for p in self.persistences)
-        x = Axis("persistence of slow workers", names=names)
+        x = Axis("persistence of slow workers", names=tuple(f"{p:g}" for p in self.persistences))
         y = Axis("mean iteration time (s)", True, (1, 2, 3, 5))
         return Panel(x, y, marks, "last rounds, by policy")
 
@@ -99,7 +97,7 @@ class Backlog(CodedFigure):
         rows = []
         for scheme, of_scheme in last.groupby("scheme", sort=False):
             for policy, own in of_scheme.groupby("policy", sort=False):
-                pairs = zip(own["iteration_time"], own["standard_error"], strict=True)
+                pairs = own[["iteration_time", "standard_error"]].to_numpy(dtype=float)
                 title = looks.look(str(scheme)).title
                 rows.append([title, str(policy), *starmap(estimate_text, pairs)])
         ours = frame[frame["scheme"] == "erasurehead"]
@@ -148,12 +146,11 @@ def spans(seconds: FloatArray) -> list[dict[str, float]]:
     replications, rounds = seconds.shape
     edges = np.unique(np.append(np.geomspace(1, rounds + 1, 21).astype(int)[:-1], rounds + 1)) - 1
     found = []
-    for start, stop in pairwise(edges):
+    for start, stop in pairwise(edges.tolist()):
         mean, error = mean_and_error(seconds[:, start:stop].mean(axis=1))
-        middle = float(np.sqrt((start + 1) * stop))
-        span = {"middle": middle, "last_round": int(stop), "rounds": int(stop - start)}
+        span = {"middle": float(np.sqrt((start + 1) * stop)), "last_round": stop}
         known = {"iteration_time": mean, "standard_error": error, "replications": replications}
-        found.append(span | known)
+        found.append(span | {"rounds": stop - start} | known)
     return found
 
 

@@ -29,10 +29,9 @@ if TYPE_CHECKING:
 
 
 Section = dict[str, Any]
+Tapes = dict[str, tuple[int, list[RememberedTape]]]  # by their delays: their size, and themselves
 REMEMBERED = 2**24  # delays that are kept for the next scheme, 128 MiB
 MORE = 8  # a tape is drawn for an eighth more rounds than its first scheme has
-
-# Texts of the Markdown files.
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:
@@ -65,9 +64,6 @@ def ratio_text(middle: float, low: float, high: float) -> str:
 def interval_text(row: pd.Series, column: str) -> str:
     """The same, from the columns that ``interval_columns`` names."""
     return ratio_text(*(row[f"{column}{end}"] for end in ("", "_low", "_high")))
-
-
-# Marks of pictures, from columns of a table.
 
 
 def rows_of(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
@@ -112,9 +108,6 @@ def bars(middle: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     return np.maximum([middle - low, high - middle], 0.0)
 
 
-# What a figure is. Picture and text are made from the table alone, so that both can be made anew.
-
-
 WORKERS = 30  # unless a figure says otherwise
 FULL = 8  # how many times more replications or rounds a full reproduction has than a quick one
 
@@ -127,9 +120,7 @@ class Effort:
     seed: int = 0  # of all tapes
     full: bool = False  # more replications, and the public data sets whose files the user has
     data_dir: Path | None = None  # where those files lie
-    _tapes: dict[str, tuple[int, list[RememberedTape]]] = field(
-        default_factory=dict, compare=False, repr=False
-    )
+    _tapes: Tapes = field(default_factory=dict, compare=False, repr=False)
     # what was trained already, by all that it depends on; see ``training_runs``
     losses: dict[str, list[FloatArray]] = field(default_factory=dict, compare=False, repr=False)
 
@@ -157,9 +148,7 @@ class Effort:
         [(_, result)] = self.results(exact)
         return float(result.iterations["train_loss"].iloc[document["iterations"] // 2])
 
-    def clocks(
-        self, document: Mapping[str, Any], heard: bool = False
-    ) -> Iterator[tuple[Cell, Run, Trace]]:
+    def clocks(self, document: Section, heard: bool = False) -> Iterator[tuple[Cell, Run, Trace]]:
         """Run every cell of a timing-only document for its clock.
         Arrivals only where the scheme is inexact, or where they are asked for."""
         for cell in self.cells(document):
@@ -169,10 +158,9 @@ class Effort:
     def remembering(self, cell: Cell, run: Run) -> Run:
         """The run on tapes that other cells with these delays read, too; drawn once if not large.
         The latest are kept: as many as have ``REMEMBERED`` delays together."""
-        facts, known = cell.document, self._tapes
-        delays = json.dumps([facts[key] for key in ("delay", "workers", "replications", "seed")])
-        if delays not in known:
-            # some schemes begin some rounds earlier
+        known, keys = self._tapes, ("delay", "workers", "replications", "seed")
+        delays = json.dumps([cell.document[key] for key in keys])
+        if delays not in known:  # some schemes begin some rounds earlier
             rounds = max(run.updates + run.updates // MORE, run.iterations)
             size = len(run.tapes) * rounds * run.scheme.workers
             if size > REMEMBERED:
@@ -185,11 +173,11 @@ class Effort:
 
 
 class PaperFigure(ABC):
-    """One figure; abstract. Subclasses are frozen dataclasses whose fields are its sizes.
+    """One figure; abstract. Subclasses are frozen dataclasses whose fields are its sizes. Picture
+    and text are made from the table alone, so that both can be made anew.
 
     The class's docstring begins with what ``erasurehead list figures`` says, and the module ends
-    with ``FIGURE``, the figure at its default sizes.
-    """
+    with ``FIGURE``, the figure at its default sizes."""
 
     title: ClassVar[str]  # the heading of its part of the summary
     # fields that cannot be set: much of the figure is made for their value
@@ -235,18 +223,15 @@ class CodedFigure(RunsFigure):
     wait_for: int = 15  # r of ErasureHead
 
 
-# The settings that several figures share, as parts of config documents.
-#
-# The delays of the authors' experiments are exponential with mean 0.5 s. How long computing takes
-# beside them is our choice, and decides much, so two values are used: ``QUICK_WORK`` (a delay is
-# 25 times as long as the work on a partition) and ``EVEN_WORK`` (they are equally long). The two
-# load laws agree at load 1: a worker then needs the work plus the delay under both.
-
+# The settings that several figures share, as parts of config documents. The delays of the authors'
+# experiments are exponential with mean 0.5 s. How long computing takes beside them is our choice,
+# and decides much, so two values are used: ``QUICK_WORK`` (a delay is 25 times as long as the work
+# on a partition) and ``EVEN_WORK`` (they are equally long). The two load laws agree at load 1: a
+# worker then needs the work plus the delay under both.
 
 DELAY = 0.5  # seconds, the mean of the exponential delays
 QUICK_WORK, EVEN_WORK = WORKS = (0.02, 0.5)  # seconds of work per partition
 LAWS = ("proportional", "additive")
-
 LAW_TITLES = {
     "proportional": "proportional law: d (work + delay)",
     "additive": "additive law: d work + delay",
@@ -261,17 +246,12 @@ POLICY_MARKERS = {Policy.CANCEL: "o", Policy.FINISH: "s", Policy.QUEUE: "^", Pol
 
 
 def delays_and_law(law: str, work: float, delay: float = DELAY) -> dict[str, Section]:
-    """The ``delay`` and ``load_law`` sections: work in seconds per partition, and random delays
-    of this mean."""
+    """The ``delay`` and ``load_law`` sections: seconds of work a partition, and the mean delay."""
     if law == "additive":
-        return {
-            "delay": {"model": "exponential", "rate": 1 / delay},
-            "load_law": {"kind": "additive", "seconds_per_partition": work},
-        }
-    return {
-        "delay": {"model": "shifted_exponential", "shift": work, "rate": 1 / delay},
-        "load_law": {"kind": "proportional"},
-    }
+        random: Section = {"model": "exponential", "rate": 1 / delay}
+        return {"delay": random, "load_law": {"kind": "additive", "seconds_per_partition": work}}
+    random = {"model": "shifted_exponential", "shift": work, "rate": 1 / delay}
+    return {"delay": random, "load_law": {"kind": "proportional"}}
 
 
 def five_schemes(load: int, wait_for: int, workers: int = WORKERS) -> list[Section]:

@@ -1,7 +1,6 @@
 """Kinds of clusters, as parts of config documents: tails, load laws, persistence, measured ones.
 
-All parametric delays have the mean ``MEAN``, so they differ in their tails alone.
-"""
+All parametric delays have the mean ``MEAN``, so they differ in their tails alone."""
 
 from __future__ import annotations
 
@@ -57,8 +56,7 @@ def persistent(persistence: float, slow_share: float = SLOW_SHARE, constant: flo
     At persistence 0 every round decides anew who is slow, at 1 the slow workers are always the
     same; in between a worker's state has this correlation from round to round. The law of a single
     round is the same at every persistence. The share ``constant`` of a state's mean delay is always
-    the same, the rest is exponential.
-    """
+    the same, the rest is exponential."""
     fast = MEAN / (1 - slow_share + slow_share * SLOWER)
     changing = persistence < 1
     return {

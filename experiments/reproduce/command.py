@@ -3,8 +3,7 @@
 Each figure leaves ``<figure>.parquet``, the pictures that are drawn from that file alone, and
 ``<figure>.md``; ``summary.md`` joins the texts of all figures that lie in the directory, and
 ``index.html`` has them with pictures that can be read, so that a figure can be made anew without
-the others.
-"""
+the others."""
 
 from __future__ import annotations
 
@@ -78,9 +77,8 @@ def make(
     """Compute one figure, then draw and describe it from the file that was written.
 
     The text goes first and comes last: without it, a figure is not in the summary. If there is no
-    room for all of its files, none stays. A folder without a summary is unfinished.
-    Raises ConfigError: the values that were set do not go together; nothing was written.
-    """
+    room for all of its files, none stays. A folder without a summary is unfinished. Raises
+    ConfigError: the values that were set do not go together; nothing was written."""
     output = asked.output
     data, text = (output / f"{figure.name}.{end}" for end in ("parquet", "csv"))
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from ..pictures.looks import THEORY, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, PaperFigure, curve_of, estimate_text, markdown_table, points_of
+from .base import Effort, PaperFigure, Section, curve_of, estimate_text, markdown_table, points_of
 
 LEAST_SHOWN = 1e-3  # errors per partition below this are left out of the picture
 LEAST_ROUNDS = 50  # rounds with an error that a point needs: from fewer, its own error is not known
@@ -39,19 +39,16 @@ class DecodingErrorArrivals(PaperFigure):
         rows = [self._row(section, self._simulate(section, effort)) for section in self._sections()]
         return pd.DataFrame(rows).sort_values(["scheme", "rescale", "load", "arrivals"])
 
-    def _sections(self) -> list[dict[str, Any]]:
+    def _sections(self) -> list[Section]:
         every = range(1, self.workers + 1)
-        ours = [
-            {"name": "erasurehead", "load": d, "wait_for": r} for d in self.loads for r in every
+        theirs: Section = {"name": "ignore_stragglers"}
+        ours: Section = {"name": "erasurehead"}
+        return [
+            *(theirs | {"wait_for": r, "rescale": each} for each in (False, True) for r in every),
+            *(ours | {"load": d, "wait_for": r} for d in self.loads for r in every),
         ]
-        theirs: list[dict[str, Any]] = [
-            {"name": "ignore_stragglers", "wait_for": r, "rescale": rescale}
-            for rescale in (False, True)
-            for r in every
-        ]
-        return theirs + ours
 
-    def _simulate(self, section: dict[str, Any], effort: Effort) -> FloatArray:
+    def _simulate(self, section: Section, effort: Effort) -> FloatArray:
         """Decoding errors of all rounds; none where r is not one of the simulated values."""
         if section["wait_for"] not in self.arrivals:
             return np.empty(0)
@@ -61,7 +58,7 @@ class DecodingErrorArrivals(PaperFigure):
         [(_, run, trace)] = effort.clocks(document, heard=True)
         return np.asarray(run.scheme.steps(trace).error[0])
 
-    def _row(self, section: dict[str, Any], errors: FloatArray) -> dict[str, Any]:
+    def _row(self, section: Section, errors: FloatArray) -> dict[str, object]:
         d, r, n = section.get("load", 1), section["wait_for"], self.workers
         rescale = bool(section.get("rescale", False))
         mean, error = mean_and_error(errors)
@@ -100,10 +97,8 @@ class DecodingErrorArrivals(PaperFigure):
         divided = ""
         if steps.size > 1:
             factors = steps[:-1] / steps[1:]
-            divided = (
-                ", one more unit of load divides the error "
-                f"by {factors.min():.1f} to {factors.max():.1f}"
-            )
+            span = f"by {factors.min():.1f} to {factors.max():.1f}"
+            divided = f", one more unit of load divides the error {span}"
         rows = []
         for label, (_, row) in zip(_labels(half), half.iterrows(), strict=True):
             mean = estimate_text(row["simulated"], row["standard_error"])

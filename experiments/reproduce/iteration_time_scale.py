@@ -80,7 +80,7 @@ class IterationTimeScale(PaperFigure):
     ) -> tuple[float, float]:
         """Without a config, which has at most a million workers."""
         said = base.delays_and_law(name, base.EVEN_WORK, self.delay)
-        delays, load_law = (section(key, said[key]) for key in ("delay", "load_law"))
+        delays, load_law = (section(*item) for item in said.items())
         run = Run(family.build(n), [Tape(delays, n, effort.seed, 0)], load_law, rounds)
         return mean_and_error(simulate(run, engine, heard=False, work=False).intervals[0])
 
@@ -147,8 +147,7 @@ class IterationTimeScale(PaperFigure):
 
 
 def _panel(name: str, part: pd.DataFrame) -> Panel:
-    lines: list[Mark] = []
-    marks: list[Mark] = []
+    lines, marks = list[Mark](), list[Mark]()
     for scheme, rows in part.groupby("scheme", sort=False):
         look = replace(looks.look(str(scheme)), marker="")
         lines.append(curve_of(rows.drop_duplicates("workers"), "workers", "theory", look))
@@ -168,9 +167,8 @@ def _crossing(part: pd.DataFrame) -> str:
     once = part.drop_duplicates(["scheme", "workers"])
     wide = once.pivot(index="workers", columns="scheme", values="theory")
     faster = wide.index[wide["erasurehead"] < wide["uncoded"]]
-    if faster.empty:
-        return "nowhere on this axis"
-    return f"at n = {faster[0]:,} and more (of the sizes computed)"
+    some = "at n = {:,} and more (of the sizes computed)"
+    return "nowhere on this axis" if faster.empty else some.format(faster[0])
 
 
 FIGURE = IterationTimeScale()

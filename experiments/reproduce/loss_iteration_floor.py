@@ -98,8 +98,7 @@ class LossIterationFloor(RunsFigure):
         pairs = [(_label(r, full), "erasurehead") for r in reversed(several)]
         own = variants([*pairs, (_label(full, full), "uncoded")])
         low = float(frame.loc[frame["arrivals"] != full, "mean_gap"].min()) / 30
-        y = Axis("mean loss above its minimum", True, low=low)
-        x = Axis("iteration")
+        x, y = Axis("iteration"), Axis("mean loss above its minimum", True, low=low)
         left = [*_lines(frame, [first], own), constant, Curve(BOUND, width=1.4)]
         panels = [
             Panel(x, y, left, f"r = {first}, with both bounds"),
@@ -123,11 +122,9 @@ class LossIterationFloor(RunsFigure):
         full = rows_of(frame, arrivals=n)
         start, end = full["mean_gap"].iloc[0], full["mean_gap"].iloc[-1]
         header = ["r", "p", "step 1/(βp)", "loss above minimum", "bound", "bound, largest V"]
-        verdict = (
-            "The simulated mean is below the bound at every iteration"
-            if worst <= 0
-            else f"The simulated mean exceeds the bound by up to {worst:.1f} standard errors"
-        )
+        verdict = "The simulated mean is below the bound at every iteration"
+        if not worst <= 0:
+            verdict = f"The simulated mean exceeds the bound by up to {worst:.1f} standard errors"
         last = int(full["iteration"].max())
         factor = float((ours["bound"] / ours["mean_gap"])[ours["iteration"] == last].min())
         return (

@@ -50,8 +50,7 @@ EXPERIMENTS = {
 class LossTimeFigure(CodedFigure):
     """Loss against simulated time on real data, five schemes, delays of the authors' experiments.
 
-    ``replications`` are those on the embedded data sets, which are small.
-    """
+    ``replications`` are those on the embedded data sets, which are small."""
 
     title: ClassVar[str] = "Loss against time on real data"
 
@@ -99,10 +98,10 @@ class LossTimeFigure(CodedFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One panel per data set."""
-        parts = dict(list(rows_of(frame, left_out="", delays=DRAWN).groupby("dataset", sort=False)))
-        columns = 2 if len(parts) > 1 else 1
-        panels = [self._panel(str(dataset), part) for dataset, part in parts.items()]
-        height = 3.1 * -(-len(parts) // columns) + 0.8
+        parts = rows_of(frame, left_out="", delays=DRAWN).groupby("dataset", sort=False)
+        panels = [self._panel(str(dataset), part) for dataset, part in parts]
+        columns = min(2, len(panels))
+        height = 3.1 * -(-len(panels) // columns) + 0.8
         return Picture(panels, columns, style.TWO_PANELS, height)
 
     def _panel(self, dataset: str, part: pd.DataFrame) -> Panel:
@@ -111,10 +110,9 @@ class LossTimeFigure(CodedFigure):
             times, losses = _runs_of(part, scheme)
             instants = np.geomspace(times[:, 1].min(), times[:, -1].min(), 201)
             quantiles = spread(loss_at(times, losses, instants), "quantiles")
-            line = Curve(looks.look(scheme), instants, *quantiles)
-            curves.append(line)
-            end = replace(line.look, marker="|", title="")
-            ends.append(Points(end, line.x[-1:], line.y[-1:], size=11))
+            curves.append(Curve(looks.look(scheme), instants, *quantiles))
+            end = replace(looks.look(scheme), marker="|", title="")
+            ends.append(Points(end, instants[-1:], quantiles.middle[-1:], size=11))
         first = part.loc[part["iteration"] == FIRST_SHOWN, "time"].min()
         x = Axis("simulated time (s)", log=True, ticks=(1,), low=first)
         y = loss_axis(curves, "training loss")

@@ -23,7 +23,6 @@ LAWS: dict[str, Section] = {
     "additive": {"kind": "additive", "seconds_per_partition": 0.0},
     "proportional": {"kind": "proportional"},
 }
-
 SCHEMES: tuple[Section, ...] = (
     {"name": "uncoded"},
     {"name": "ignore_stragglers", "wait_for": 28},
@@ -49,8 +48,7 @@ class MeasuredCurve(RunsFigure):
     """What nine schemes wait for on the authors' measured completion times, both load laws.
 
     The curve is the preset ``authors_measured``; its task and machines are not known, so it is not
-    an experiment of the paper.
-    """
+    an experiment of the paper."""
 
     title: ClassVar[str] = "The authors' measured curve of completion times"
 
@@ -81,8 +79,7 @@ class MeasuredCurve(RunsFigure):
         chances, seconds = np.array(CURVE).T
         x = Axis("completion time T (s)", low=0.0, high=300.0)
         y = Axis("Pr(completion time < T)", low=0.0, high=1.02)
-        every = tuple(range(len(CURVE)))
-        line = Curve(Look(INK, "o", SOLID, ""), seconds, chances, marked=every)
+        line = Curve(Look(INK, "o", SOLID, ""), seconds, chances, marked=tuple(range(len(CURVE))))
         curve = Panel(x, y, [line], "what the authors measured")
         kinds = frame.drop_duplicates(["scheme", "load", "wait_for"])
         names = tuple(_label(row) for _, row in kinds.iterrows())
@@ -113,11 +110,11 @@ class MeasuredCurve(RunsFigure):
             for _, own in same.iterrows():
                 simulated = estimate_text(own["simulated"], own["standard_error"])
                 rows[-1] += [f"{own['integrated']:.2f}", simulated]
-        header = ["scheme", "decoding error"]
+        header, took = ["scheme", "decoding error"], dict(CURVE)
         header += [f"{law}, {how} (s)" for law in LAWS for how in ("integrated", "simulated")]
         return (
             "The authors' program shows a measured curve of completion times: half of the tasks "
-            f"take {_seconds(0.5):g} s or less, and the slowest {_seconds(1.0):g} s. Which task "
+            f"take {took[0.5]:g} s or less, and the slowest {took[1.0]:g} s. Which task "
             "and which machines is not said. The curve is taken as the law of a worker's time at "
             f"load 1, independent between {self.workers} workers and between rounds. How it grows "
             "with the load is not known either, so both ends are shown: under the additive law "
@@ -129,10 +126,6 @@ class MeasuredCurve(RunsFigure):
             + "\n\n"
             + markdown_table(header, rows)
         )
-
-
-def _seconds(chance: float) -> float:
-    return dict(CURVE)[chance]
 
 
 def _label(row: pd.Series) -> str:

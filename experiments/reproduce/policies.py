@@ -18,8 +18,6 @@ from ..run.records import ratio_interval
 from . import base
 from .base import CodedFigure, Effort, bars, markdown_table, mean_text, ratio_text, rows_of
 
-POLICIES = (Policy.CANCEL, Policy.FINISH, Policy.QUEUE, Policy.DRAIN)
-
 # what becomes of a straggler's unfinished work
 MEANING = {
     Policy.CANCEL: "cancel: drop the old task at once",
@@ -27,6 +25,7 @@ MEANING = {
     Policy.QUEUE: "queue: do every task in order",
     Policy.DRAIN: "drain: all wait for the old task",
 }
+POLICIES = tuple(MEANING)
 
 Runs = dict[tuple[Policy, str], FloatArray]  # of each replication, ``(R,)``, by policy and scheme
 
@@ -36,8 +35,7 @@ Runs = dict[tuple[Policy, str], FloatArray]  # of each replication, ``(R,)``, by
 class Policies(CodedFigure):
     """The same runs under cancel, finish, queue and drain: when the gain is real.
 
-    The target is the loss of the exact gradient after half of the iterations.
-    """
+    The target is the loss of the exact gradient after half of the iterations."""
 
     title: ClassVar[str] = "What becomes of unfinished work"
 
@@ -77,16 +75,12 @@ class Policies(CodedFigure):
                 for marks, interval in drawn:
                     middle, low, high = np.array(interval)[:, None]
                     marks.append(Points(look, middle, np.array([y]), dx=bars(middle, low, high)))
-        keys = [
-            Points(Look(MUTED, base.POLICY_MARKERS[policy], "none", MEANING[policy]))
-            for policy in POLICIES
-        ]
+        markers = base.POLICY_MARKERS
+        keys = [Points(Look(MUTED, markers[p], "none", MEANING[p])) for p in POLICIES]
         names = tuple(looks.look(scheme).title.replace(" ", "\n") for scheme in schemes)
         rows = Axis("", low=len(schemes) - 0.5, high=-0.5, names=names)
-        one, faster = (
-            Rules("", x=np.ones(1)),
-            "times faster to the target\nthan uncoded, same policy",
-        )
+        one = Rules("", x=np.ones(1))
+        faster = "times faster to the target\nthan uncoded, same policy"
         panels = [
             Panel(Axis("mean iteration time (s)", low=0.0), rows, [*seconds, *keys]),
             Panel(Axis(faster, True, (1, 2, 5), low=0.8), rows, [one, *speedups]),

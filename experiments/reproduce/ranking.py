@@ -53,26 +53,21 @@ class Ranking(CodedFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per cluster and scheme."""
-        rows = [row for cluster in clusters() for row in self._cluster(cluster, effort)]
-        return pd.DataFrame(rows)
+        return pd.DataFrame([row for each in clusters() for row in self._cluster(each, effort)])
 
     def _cluster(self, cluster: RankedCluster, effort: Effort) -> list[dict[str, Any]]:
         laws = {"delay": cluster.delay, "load_law": cluster.load_law}
         schemes, policy = self._schemes(cluster), cluster.policy.value
         document = self.document(effort, policy=policy, **laws, schemes=schemes)
         seconds: dict[str, FloatArray] = {}
-        errors: dict[str, float] = {}
-        lost: dict[str, float] = {}
+        inexact: dict[str, tuple[float, float]] = {}
         for cell, run, trace in effort.clocks(document):
             name = str(cell.scheme["name"])
             seconds[name] = trace.intervals.mean(axis=1)
-            scheme, errors[name], lost[name] = run.scheme, 0.0, 0.0
-            if not scheme.exact:
-                steps = scheme.steps(trace)
-                errors[name] = float(steps.error.mean())
-                lost[name] = float(1 - steps.recovered.mean())
-        fastest = min(EXACT, key=lambda name: seconds[name].mean())
-        best = min(seconds, key=lambda name: seconds[name].mean())
+            if not run.scheme.exact:
+                steps = run.scheme.steps(trace)
+                inexact[name] = float(steps.error.mean()), float(1 - steps.recovered.mean())
+        fastest, best = (min(own, key=lambda n: seconds[n].mean()) for own in (EXACT, seconds))
         return [
             {
                 "group": cluster.group,
@@ -84,8 +79,8 @@ class Ranking(CodedFigure):
                 "fastest_exact": name in EXACT
                 and ratio_interval(own, seconds[fastest])[1] <= CLOSE,
                 "fastest": ratio_interval(own, seconds[best])[1] <= CLOSE,
-                "decoding_error": errors[name],
-                "share_lost": lost[name],
+                "decoding_error": inexact.get(name, (0.0, 0.0))[0],
+                "share_lost": inexact.get(name, (0.0, 0.0))[1],
                 "replications": own.size,
             }
             for name, own in seconds.items()
@@ -195,8 +190,8 @@ def _row(frame: pd.DataFrame, scheme: str) -> pd.Series:
 
 def _block(group: str, frame: pd.DataFrame, head: float) -> Panel:
     """Some clusters as rows of cells, below ``head`` rows that name the columns."""
-    names = list(dict.fromkeys(frame["cluster"]))
     titles = (looks.look(scheme).title for scheme in RANKED)
+    names = tuple(dict.fromkeys(frame["cluster"]))
     columns = tuple(title.replace(" ", "\n").replace("-", "-\n") for title in titles)
     marks: list[Mark] = []
     for y, name in enumerate(names):
@@ -212,9 +207,8 @@ def _block(group: str, frame: pd.DataFrame, head: float) -> Panel:
     marks += [Bars(BEST), Points(BOLD)]
     label = "mean iteration time: uncoded in s, others relative to it"
     across = Axis(label, low=-0.5, high=len(RANKED) - 0.5, names=columns)
-    down = Axis("", low=len(names) - 0.5, high=-0.5 - head, names=tuple(names))
-    title = group.replace("stragglers that stay", "stragglers stay")
-    return Panel(across, down, marks, title, grid=False)
+    down = Axis("", low=len(names) - 0.5, high=-0.5 - head, names=names)
+    return Panel(across, down, marks, group.replace("that stay", "stay"), grid=False)
 
 
 def _cell_marks(x: int, at: FloatArray, row: pd.Series) -> Iterator[Mark]:

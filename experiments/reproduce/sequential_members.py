@@ -23,9 +23,6 @@ from ..run.records import mean_and_error
 from ..run.tuning import Runs, clock, replayed
 from .base import Effort, Section
 
-# Training at several learning rates, and what is known before any scheme runs.
-
-
 # plain gradient descent with a constant rate, which is replaced by those that are tried
 ANY_RATE: Section = {"optimizer": {"rule": "gd", "learning_rate": 1.0}}
 RATES = tuple(2.0**k for k in range(-7, 5))  # the grid of learning rates
@@ -61,7 +58,6 @@ def training_runs(
 
 # The families of codes that are compared. Each has several members; a figure shows the best one.
 
-
 TOLERANCE = 0.5  # mu: whoever takes 1.5 times as long as the fastest is a straggler
 REPEAT, MULTIPLEXED = "selective_repeat", "multiplexed"
 
@@ -86,16 +82,13 @@ MEMORYLESS: dict[str, list[Section]] = {
     "fractional_repetition": _codes("fractional_repetition", (2, 3, 5, 6)),
     "cyclic_repetition": _codes("cyclic_repetition", (2, 3, 5, 6, 9)),
 }
-
 SEQUENTIAL = {
     REPEAT: _sequential(REPEAT, (2, 4, 8, 15), ((1, 2), (1, 4), (2, 3), (4, 5))),
     MULTIPLEXED: _sequential(
         MULTIPLEXED, (2, 4, 8, 15, 30), ((1, 2), (1, 4), (1, 8), (2, 8), (4, 8))
     ),
 }
-
 EXACT = MEMORYLESS | SEQUENTIAL  # families whose gradients are exact, and their members
-
 INEXACT: dict[str, list[Section]] = {
     "ignore_stragglers": [{"name": "ignore_stragglers", "wait_for": r} for r in (28, 25)],
     "erasurehead": [{"name": "erasurehead", "load": d, "wait_for": 15} for d in (2, 3)],
@@ -109,7 +102,6 @@ LOOKS = {
     ),
     **{name: looks.look(name) for name in INEXACT},
 }
-
 
 ITERATION, TARGET = MEASURES = ("mean iteration time", "time to the target loss")  # both in seconds
 

@@ -23,18 +23,14 @@ from .sequential_members import ITERATION, LOOKS, MEASURES, MEMORYLESS, SEQUENTI
 
 # share of workers that are slow at any moment; share of a delay that does not vary
 SLOW, CONSTANT = 0.05, 0.9
-
 LOAD_LAWS: dict[str, Section] = {
     "proportional": {"kind": "proportional"},
     "additive": additive(WORK),
 }
-
 TITLES = {
     "proportional": "proportional law: d × delay",
     "additive": f"additive law: {WORK:g} s × d + delay",
 }
-
-
 SETTING = ("measure", "load_law", "persistence")
 
 
@@ -166,7 +162,7 @@ def _rows(measure: str, families: dict[str, codes.Timed]) -> Iterator[dict[str, 
         for family, one in families.items()
     }
     for family, one in families.items():
-        yield {
+        row = {
             "measure": measure,
             "family": family,
             "parameters": codes.parameters(one.section),
@@ -176,16 +172,12 @@ def _rows(measure: str, families: dict[str, codes.Timed]) -> Iterator[dict[str, 
             "rate": one.rate,
             "iterations": one.iterations,
             **interval_columns("seconds", mean_interval(seconds[family])),
-            **{
-                column: value
-                for other in MEMORYLESS
-                for column, value in interval_columns(
-                    f"to_{other}", ratio_interval(seconds[family], seconds[other])
-                ).items()
-            },
-            "reached": int(reached[family].sum()),
-            "replications": reached[family].size,
         }
+        for other in MEMORYLESS:
+            ratio = ratio_interval(seconds[family], seconds[other])
+            row |= interval_columns(f"to_{other}", ratio)
+        there = reached[family]
+        yield row | {"reached": int(there.sum()), "replications": there.size}
 
 
 def _verdict(frame: pd.DataFrame) -> str:
@@ -196,24 +188,20 @@ def _verdict(frame: pd.DataFrame) -> str:
     counts = faster.groupby([*SETTING]).any()
     found, total = int(counts["every"].sum()), len(counts)
     each = ", ".join(f"than {LOOKS[one].title} at {counts[one].sum()}" for one in MEMORYLESS)
-    where = f"at {found}" if found else "at none"
     return (
-        f"A sequential code is faster than every code without memory {where} of the {total} "
-        f"settings of measure, load law and persistence (95 % intervals of paired ratios): {each}."
+        "A sequential code is faster than every code without memory at "
+        f"{found or 'none'} of the {total} settings of measure, load law and persistence (95 % "
+        f"intervals of paired ratios): {each}."
     )
 
 
 def _pays(frame: pd.DataFrame) -> str:
     rows = []
-    for measure in MEASURES:
-        for law in LOAD_LAWS:
-            for family in SEQUENTIAL:
-                own = rows_of(frame, measure=measure, load_law=law, family=family)
-                faster = [
-                    ", ".join(f"{p:g}" for p in own.loc[own[f"to_{other}_high"] < 1, "persistence"])
-                    for other in MEMORYLESS
-                ]
-                rows.append([measure, law, LOOKS[family].title, *(p or "none" for p in faster)])
+    for measure, law, family in product(MEASURES, LOAD_LAWS, SEQUENTIAL):
+        own = rows_of(frame, measure=measure, load_law=law, family=family)
+        faster = [own.loc[own[f"to_{other}_high"] < 1, "persistence"] for other in MEMORYLESS]
+        texts = (", ".join(f"{p:g}" for p in where) or "none" for where in faster)
+        rows.append([measure, law, LOOKS[family].title, *texts])
     header = ["measure", "load law", "code", *(f"than {LOOKS[f].title}" for f in MEMORYLESS)]
     return markdown_table(header, rows, names=len(header))
 
@@ -228,10 +216,7 @@ def _why(frame: pd.DataFrame) -> str:
             f"{early['waits']:.0%} of its rounds at persistence {first:g} (load "
             f"{early['load']:.2f}) and in {late['waits']:.0%} at {last:g} (load {late['load']:.2f})"
         )
-    spells = ", ".join(
-        f"{1 / ((1 - SLOW) * (1 - persistence)):.3g}"
-        for persistence in frame["persistence"].unique()
-    )
+    spells = ", ".join(f"{1 / ((1 - SLOW) * (1 - p)):.3g}" for p in frame["persistence"].unique())
     return (
         "Why: a code without memory that tolerates any λ stragglers in every round has load λ + 1; "
         "sequential codes have less. That is worth more the dearer work is, so more under the "
@@ -278,10 +263,9 @@ def _by_persistence(
     frame: pd.DataFrame, families: Iterable[str], cell: Callable[[pd.Series], str]
 ) -> str:
     rows = []
-    for law in LOAD_LAWS:
-        for family in families:
-            cells = [cell(row) for _, row in rows_of(frame, load_law=law, family=family).iterrows()]
-            rows.append([law, LOOKS[family].title, *cells])
+    for law, family in product(LOAD_LAWS, families):
+        cells = [cell(row) for _, row in rows_of(frame, load_law=law, family=family).iterrows()]
+        rows.append([law, LOOKS[family].title, *cells])
     header = ["load law", "scheme", *(f"{p:g}" for p in frame["persistence"].unique())]
     return markdown_table(header, rows, names=2)
 

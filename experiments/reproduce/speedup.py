@@ -27,8 +27,7 @@ OPEN = looks.Look(looks.MUTED, "o", "none", f"open: work {base.WORKS[1]:g} s")
 class Speedup(RunsFigure):
     """Time to a target loss, ErasureHead against exact schemes, paired 95 % intervals.
 
-    The target is the loss of the exact gradient after half of the iterations.
-    """
+    The target is the loss of the exact gradient after half of the iterations."""
 
     title: ClassVar[str] = "Speed-up to a target loss"
 
@@ -88,17 +87,14 @@ class Speedup(RunsFigure):
         rows = []
         for (law, work, load), part in frame.groupby(["load_law", "work", "load"], sort=False):
             ratios = [interval_text(row, "speedup") for _, row in part.iterrows()]
-            ours, exact = (
-                f"{part[column].iloc[0]:.1f}"
-                for column in ("iterations_to_target_erasurehead", "iterations_to_target")
-            )
-            rows.append([str(law), f"{work:g}", str(load), *ratios, ours, exact])
+            both = ("iterations_to_target_erasurehead", "iterations_to_target")
+            counts = (f"{part[column].iloc[0]:.1f}" for column in both)
+            rows.append([str(law), f"{work:g}", str(load), *ratios, *counts])
         over_each = [f"over {looks.look(scheme).title}" for scheme in EXACT]
-        counts = ["iterations, ErasureHead", "iterations, exact"]
-        header = ["load law", "work (s)", "d", *over_each, *counts]
-        slower = frame[(frame["scheme"] == "uncoded") & (frame["speedup_high"] < 1)]
-        best = frame[frame["scheme"] == "uncoded"].sort_values("speedup").iloc[-1]
-        over = frame[frame["scheme"] == "fractional_repetition"]
+        header = ["load law", "work (s)", "d", *over_each]
+        header += ["iterations, ErasureHead", "iterations, exact"]
+        uncoded, over = (rows_of(frame, scheme=name) for name in (EXACT[0], EXACT[2]))
+        slower, best = uncoded[uncoded["speedup_high"] < 1], uncoded.sort_values("speedup").iloc[-1]
         ahead = sorted(over.loc[over["speedup_low"] > 1, "load"].unique())
         return (
             f"How many times sooner ErasureHead (r = {self.wait_for}, not rescaled) reaches a "
@@ -132,13 +128,13 @@ def _marks(part: pd.DataFrame) -> list[Mark]:
     marks: list[Mark] = [Rules("", y=np.ones(1))]
     for (work, scheme), rows in part.groupby(["work", "scheme"], sort=False):
         own = looks.look(str(scheme))
-        if work == base.WORKS[0]:
-            own = replace(own, title=f"over {own.title}")
-            marks.append(base.barred_curve_of(rows, "load", "speedup", own, width=1.4))
-        else:
+        quick = work == base.WORKS[0]
+        line = (
+            replace(own, title=f"over {own.title}") if quick else replace(own, title="", marker="")
+        )
+        marks.append(base.barred_curve_of(rows, "load", "speedup", line, width=1.4))
+        if not quick:
             own = replace(own, title="")
-            line = replace(own, marker="")
-            marks.append(base.barred_curve_of(rows, "load", "speedup", line, width=1.4))
             marks.append(points_of(rows, "load", "speedup", own, hollow=True))
     return [*marks, Points(FILLED), Points(OPEN, hollow=True)]
 

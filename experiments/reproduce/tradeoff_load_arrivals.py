@@ -54,9 +54,9 @@ class TradeoffLoadArrivals(RunsFigure):
                 runs = per_replication(result)
                 seconds, seconds_error = mean_and_error(runs["iteration_time"])
                 loss, loss_error = mean_and_error(runs["final_train_loss"])
+                d, r = cell.scheme.get("load", 1), cell.scheme.get("wait_for", self.workers)
                 row = {"load_law": law, "work": work, "scheme": cell.scheme["name"]}
-                row |= {"load": cell.scheme.get("load", 1)}
-                row |= {"arrivals": cell.scheme.get("wait_for", self.workers)}
+                row |= {"load": d, "arrivals": r}
                 row |= {"iteration_time": seconds, "iteration_time_se": seconds_error}
                 row |= {"loss_above_minimum": loss - minimum, "loss_se": loss_error}
                 row |= {"replications": len(runs["iteration_time"]), "iterations": self.iterations}
@@ -70,8 +70,7 @@ class TradeoffLoadArrivals(RunsFigure):
     def _schemes(self) -> list[dict[str, Any]]:
         grid = [
             {"name": "erasurehead", "load": d, "wait_for": r, "rescale": True}
-            for d in self.loads
-            for r in self.arrivals
+            for d, r in product(self.loads, self.arrivals)
         ]
         exact: list[dict[str, Any]] = [{"name": "uncoded"}]
         for name in ("fractional_repetition", "cyclic_repetition"):
@@ -149,10 +148,9 @@ def _label(load: object) -> str:
 
 
 def _name(row: pd.Series) -> str:
-    title = look(row["scheme"]).title
-    if row["scheme"] == "erasurehead":
-        return f"{title}, d = {row['load']}, r = {row['arrivals']}"
-    return title if row["scheme"] == "uncoded" else f"{title}, d = {row['load']}"
+    load = "" if row["scheme"] == "uncoded" else f", d = {row['load']}"
+    arrivals = f", r = {row['arrivals']}" if row["scheme"] == "erasurehead" else ""
+    return f"{look(row['scheme']).title}{load}{arrivals}"
 
 
 FIGURE = TradeoffLoadArrivals()

@@ -17,7 +17,6 @@ from erasurehead.delay_models import Tape
 from erasurehead.delay_models.parametric import Exponential
 from erasurehead.experiments.config.build import Training
 from erasurehead.experiments.live import worker as worker_module
-from erasurehead.experiments.live.barrierless import LiveBarrierlessMaster
 from erasurehead.experiments.live.cell import (
     Difference,
     Facts,
@@ -28,7 +27,12 @@ from erasurehead.experiments.live.cell import (
     trace_of,
 )
 from erasurehead.experiments.live.command import SAME, show_live
-from erasurehead.experiments.live.masters import CannotEnd, LiveMaster, Session
+from erasurehead.experiments.live.masters import (
+    CannotEnd,
+    LiveBarrierlessMaster,
+    LiveMaster,
+    Session,
+)
 from erasurehead.experiments.live.worker import (
     Computation,
     Drop,

@@ -3,9 +3,8 @@
 The record that is read is ``config.yaml``. With the seed in it, it says exactly which delays the
 run read (replication r read tape r), so they are drawn again instead of being stored: a table of
 them would be larger than all the others together, and could only repeat the config. Rounds beyond
-the run's are drawn where they are like any other round, else further replications of the run. A
-run with ``engine: law`` read no delays; these have the same law.
-"""
+the run's are drawn where they are like any other round, else further replications of the run. A run
+with ``engine: law`` read no delays; these have the same law."""
 
 from __future__ import annotations
 

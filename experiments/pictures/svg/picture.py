@@ -14,17 +14,7 @@ from markupsafe import Markup
 from ...text import escaped, shortened
 from ..looks import INK, MUTED
 from ..picture import Axis, Bars, Curve, Heat, Looked, Mark, Panel, Picture, Points, Rules, Texts
-from .marks import (
-    LINE,
-    UNIT,
-    WORDS,
-    PageStyle,
-    PanelScales,
-    colour_bar,
-    draw_mark,
-    hatched,
-    stroke,
-)
+from .marks import LINE, UNIT, WORDS, PageStyle, PanelScales, colour_bar, draw_mark, hatched, stroke
 from .scale import Limits, Scale, limits, linear_ticks, log_ticks, piece, readable, said, tick_text
 
 CHARACTER = 7.2  # units that a character of a tick is wide, in the larger type of a narrow window

@@ -49,8 +49,7 @@ def kept(x: FloatArray, lines: list[FloatArray], tolerance: float = TOLERANCE) -
 
     All are ``(G,)``; NaN interrupts a line, and the points around a gap are kept.
 
-    Source: Ramer (1972); Douglas and Peucker (1973). Cost: about G log G a line.
-    """
+    Source: Ramer (1972); Douglas and Peucker (1973). Cost: about G log G a line."""
     if len(x) < 3:
         return list(range(len(x)))
     chosen = {0, len(x) - 1}
