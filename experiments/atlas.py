@@ -14,16 +14,9 @@ import numpy as np
 from scipy import sparse
 
 from ..sim.numerics import one_thread
+from ..sim.schemes import Scheme, SchemeFamily
 from ..sim.schemes.barrierless import Barrierless
-from ..sim.schemes.base import (
-    Fixed,
-    Independent,
-    RandomOrder,
-    RoundScheme,
-    Scheme,
-    SchemeFamily,
-    Sees,
-)
+from ..sim.schemes.base import Fixed, Independent, RandomOrder, RoundScheme, Sees
 from ..sim.schemes.partial_work import PartlyUncoded
 from ..sim.theory import NoFormula, worst_bound, worst_cases
 from .config import build
@@ -53,7 +46,6 @@ FACTS = {  # the entries of a docstring's ``Facts``, and how the page names them
     "confirmed": "Confirmed by",
     "ours": "Our own choice",
 }
-
 NOT_SAID = "not said."
 SOURCE = re.compile(r"^Sources?: (?P<text>(?:.+\n?)+)", re.MULTILINE)
 
@@ -143,10 +135,9 @@ def atlas_page(families: Mapping[str, type[SchemeFamily]], names: Catalogue) -> 
 def _section(entry: AtlasEntry, family: type[SchemeFamily], names: Catalogue) -> str:
     shown, workers = family.portrait()
     scheme = shown.build(workers)
+    known = ", ".join(f"`{name}`" for name in entry.fields)
     lines = [f"## {entry.name}", "", "\n\n".join(map(_code, entry.prose)), ""]
-    if entry.fields:
-        known = ", ".join(f"`{name}`" for name in entry.fields)
-        lines += [f"Fields: {known}.", ""]
+    lines += [f"Fields: {known}.", ""] if known else []
     lines += [
         f'<img src="{FOLDER}/{entry.name}.png" width="{PIXELS}" alt="{entry.name}">',
         "",
@@ -206,12 +197,10 @@ def _code(text: str) -> str:
 
 
 DELAY = {"model": "shifted_exponential", "shift": 0.5, "rate": 2.0}  # seconds; mean 1
-
 TRAINING = {  # for schemes that look at losses
     "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 480, "features": 10},
     "optimizer": {"rule": "gd", "learning_rate": 0.1},
 }
-
 WIDTH = 3.4  # inches of a matrix
 ROUNDS, CYCLES = 4, 1  # rounds in a picture; without rounds, iterations of n gradients
 
@@ -255,10 +244,9 @@ def _matrix(encoding: sparse.csr_array, workers: int) -> Picture:
     with several messages, the order in which it sends them."""
     messages = encoding.shape[0] // workers
     sizes = np.abs(encoding.toarray()).reshape(workers, messages, -1)
-    label = "size of the coefficient"
+    label = "in which message" if messages > 1 else "size of the coefficient"
     if messages > 1:
         sizes = (sizes > 0) * np.arange(1.0, messages + 1)[:, None]
-        label = "in which message"
     shades = sizes.max(axis=1)
     rows, columns = shades.shape
     axes = (_numbered("partition", columns), _numbered("worker", rows))

@@ -71,15 +71,13 @@ def _cells(records: Records, keys: list[str]) -> Iterator[tuple[tuple[str, ...],
 
 def _pair(name: tuple[str, ...], keys: list[str], one: pd.DataFrame, two: pd.DataFrame) -> Pair:
     columns = [c for c in COLUMNS if c in one and c in two]
-    wide = [
-        {
-            c: rows.drop_duplicates(["replication", "iteration"])
-            .pivot(index="replication", columns="iteration", values=c)
-            .to_numpy(dtype=np.float64, na_value=np.nan)
-            for c in columns
+    wide = []
+    for rows in (one, two):
+        once = rows.drop_duplicates(["replication", "iteration"])
+        tables = {
+            c: once.pivot(index="replication", columns="iteration", values=c) for c in columns
         }
-        for rows in (one, two)
-    ]
+        wide.append({c: t.to_numpy(dtype=float, na_value=np.nan) for c, t in tables.items()})
     r, t = (min(side["time"].shape[axis] for side in wide) for axis in (0, 1))
     first, second = ({c: values[:r, :t] for c, values in side.items()} for side in wide)
     label, scheme, *values = name
@@ -132,9 +130,8 @@ def comparison_answer(table: pd.DataFrame, first: str, second: str) -> Answer:
     same = bool((ratios == 1).all())
     mean = float(np.exp(np.log(ratios).mean())) if (ratios > 0).all() else float(ratios.mean())
     number = "the scheme" if len(table) == 1 else f"the {len(table)} schemes and points"
-    if same:
-        verdict = f"Iterations of {second} take exactly as long as those of {first}."
-    else:
+    verdict = f"Iterations of {second} take exactly as long as those of {first}."
+    if not same:
         span = "" if len(table) == 1 else f" ({ratios.min():.3g} to {ratios.max():.3g})"
         longer = f"{mean:.3g} times as long as one of {first}{span}"
         if f"{mean:.3g}" == "1" and known.all() and not apart.any():
@@ -190,10 +187,9 @@ def ratio_picture(table: pd.DataFrame) -> Picture:
     looks = variants([(str(a), str(b)) for a, b in pairs.itertuples(index=False)])
     marks: list[Mark] = []
     for place, row in enumerate(rows.to_dict("records")):
-        x = np.array([row["ratio"]], dtype=float)
+        x, at = np.array([row["ratio"]], dtype=float), np.array([float(place)])
         ends = np.array([[row["ratio"] - row["ratio_low"]], [row["ratio_high"] - row["ratio"]]])
-        look = looks[str(row["label"])]
-        marks.append(Points(look, x, np.array([float(place)]), dx=np.nan_to_num(ends)))
+        marks.append(Points(looks[str(row["label"])], x, at, dx=np.nan_to_num(ends)))
     line = Look(MUTED, "", DASHED, "no difference")
     marks.insert(0, Curve(line, np.ones(2), np.array([-0.6, len(rows) - 0.4]), width=1.0))
     names = tuple(_named(row) for row in rows.to_dict("records"))
@@ -214,22 +210,14 @@ def _named(row: Mapping[Any, Any]) -> str:
 
 
 def _numbers(table: pd.DataFrame) -> Table:
-    own = [str(name) for name in table.columns]
-    swept = _swept(own)
-    losses = "loss_difference" in own
+    swept, losses = _swept([*map(str, table.columns)]), "loss_difference" in table
     columns = ["scheme", *swept, "first (s)", "second (s)", "ratio (95 %)", "correlation"]
-    rows = [
-        [
-            plain_cell(row["label"]),
-            *(plain_cell(row[key]) for key in swept),
-            number(row["first"]),
-            number(row["second"]),
-            interval(row["ratio"], row["ratio_low"], row["ratio_high"]),
-            number(row["correlation"]),
-            *([number(row["loss_difference"])] if losses else []),
-        ]
-        for row in table.to_dict("records")
-    ]
+    rows = []
+    for row in table.to_dict("records"):
+        ratio = interval(row["ratio"], row["ratio_low"], row["ratio_high"])
+        cells = [number(row["first"]), number(row["second"]), ratio, number(row["correlation"])]
+        cells += [number(row["loss_difference"])] if losses else []
+        rows.append([*(plain_cell(row[key]) for key in ("label", *swept)), *cells])
     columns += ["largest loss difference"] if losses else []
     return capped("comparison-table", "", columns, rows, TABLE, brief=40, keys=1 + len(swept))
 
@@ -241,11 +229,10 @@ def comparison_picture(pairs: Sequence[Pair], first: str, second: str) -> Pictur
     panels = [_times(shown, looks, first, second)]
     if all("train_loss" in pair.first for pair in shown):
         panels.append(_losses(shown, looks, first, second))
-    columns = len(panels)
-    width = style.TWO_PANELS if columns == 2 else style.ONE_PANEL
-    rows = -(-(len(shown) + 1) // 3)
+    width = style.TWO_PANELS if len(panels) == 2 else style.ONE_PANEL
+    height = 3.2 + 0.22 * -(-(len(shown) + 1) // 3)
     heading = ", ".join(f"{key} = {value}" for key, value in pairs[0].swept.items())
-    return Picture(panels, columns, width, 3.2 + 0.22 * rows, heading=heading)
+    return Picture(panels, len(panels), width, height, heading=heading)
 
 
 def _times(pairs: Sequence[Pair], looks: dict[str, Look], first: str, second: str) -> Panel:

@@ -53,7 +53,6 @@ def write_example(name: str, folder: Path) -> Path:
 
 
 Entries = Mapping[str, type]
-
 PLACES = {  # each list, and where in a config its entries stand
     "schemes": "an entry of schemes: {name: ..., fields}",
     "delays": "delay: {model: ..., fields}",
@@ -95,20 +94,18 @@ def keys_of(config: Path | None) -> list[str]:
 def show_list(what: str | None, config: Path | None = None) -> None:
     """Print one list (``None``: all) of what a config can name, with type, unit, range and default
     of every field. Raises ConfigError: there is no such list, or a plugin cannot be used."""
-    names = TOPICS
     what = OLD.get(what or "", what)
-    if what is not None and what not in names:
-        raise at("list", what, one_of(names, what))
+    if what is not None and what not in TOPICS:
+        raise at("list", what, one_of(TOPICS, what))
     console = terminal.console()
     entries = sections([] if config is None else plugins_of(load(config)))
-    for name in names if what is None else [what]:
-        if name == "figures":
-            said = "  erasurehead reproduce NAME ..."
-            console.print(Text.assemble(("figures", "bold underline"), said))
-            for figure, sentence in FIGURES.items():
-                _show_entry(console, figure, sentence)
-        else:
+    for name in TOPICS if what is None else [what]:
+        if name in entries:
             _show_section(console, name, entries[name])
+            continue
+        console.print(Text.assemble((name, "bold underline"), "  erasurehead reproduce NAME ..."))
+        for figure, sentence in FIGURES.items():
+            _show_entry(console, figure, sentence)
 
 
 def _show_section(console: Console, kind: str, entries: Entries) -> None:

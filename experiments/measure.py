@@ -44,13 +44,11 @@ class Products(Computation):
 
     @override
     def compute(self, wanted: Wanted) -> Vector:
-        load, _ = wanted.argument
         matrix = np.full((self.size, self.size), 1 / self.size)
-        for _ in range(load):
+        for _ in range(wanted.argument[0]):
             matrix = matrix @ matrix
             wanted.listen()
-        first: Vector = matrix[0]
-        return first
+        return np.asarray(matrix[0])
 
 
 @final

@@ -57,12 +57,11 @@ FILES = (CONFIG, *ATTACK)
 
 @dataclass(frozen=True)
 class AttackPlan:
-    """What is going to be attacked: the codes of a resolved config. ``counts`` are numbers of
-    stragglers for each code."""
+    """What is going to be attacked: the codes of a resolved config."""
 
     config: Mapping[str, Any]
     attacked: AttackedCodes
-    counts: list[list[int]] = field(repr=False)
+    counts: list[list[int]] = field(repr=False)  # numbers of stragglers for each code
     effort: SearchBudget
 
     @property
@@ -75,8 +74,7 @@ class AttackPlan:
 def plan_attack(document: Mapping[str, Any], asked: str | None, effort: SearchBudget) -> AttackPlan:
     """Read a config and find its codes; what is asked are numbers as ``--stragglers`` has them.
     Raises ConfigError: the config or an option is bad, or there is no code."""
-    config = resolved(document)
-    attacked = codes_of(document)
+    config, attacked = resolved(document), codes_of(document)
     wanted = [[*straggler_numbers(asked, one.code.workers)] for one in attacked.codes]
     return AttackPlan(config, attacked, wanted, effort)
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ...sim.types import FloatArray
 from ..page.answer import Answer
-from ..page.content import NOTHING, Chart, Page, Section, TableCell, capped, number, plain_cell
+from ..page.content import Chart, Page, Section, TableCell, capped, number, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
@@ -42,10 +42,8 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
     chart = Chart("attack", "Decoding errors", words, picture(frame))
     columns = ["stragglers", "worst error", "random sets", "which is", "upper bound", "found by"]
     columns += ["the worst stragglers"]
-    tables = [
-        capped(title, title, columns, _cells(rows), "attack.csv", brief=40)
-        for title, rows in codes.items()
-    ]
+    cells = {title: _cells(rows) for title, rows in codes.items()}
+    tables = [capped(t, t, columns, rows, "attack.csv", brief=40) for t, rows in cells.items()]
     return Page(
         Answer("attack", name, verdict, (*why, *left_out), command=command),
         question=[("config", name), ("stragglers", f"up to {frame['stragglers'].max()}")],
@@ -55,11 +53,9 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
 
 def rounding(rows: pd.DataFrame) -> str | None:
     """From how many stragglers on a code's rounding costs more than its bound allows, in words."""
-    above = rows[rows["worst_error"] > rows["bound"] + LOSS]
-    if above.empty:
-        return None
-    s = above["stragglers"].iloc[0]
-    return f"from s = {s} on the decoder loses so many digits that errors exceed the upper bound"
+    above = rows.loc[rows["worst_error"] > rows["bound"] + LOSS, "stragglers"]
+    text = "from s = {} on the decoder loses so many digits that errors exceed the upper bound"
+    return None if above.empty else text.format(above.iloc[0])
 
 
 def beginning(rows: pd.DataFrame) -> str:
@@ -101,8 +97,6 @@ def _cells(rows: pd.DataFrame) -> list[list[TableCell]]:
 
 def _error(value: float, error: float = np.nan) -> TableCell:
     """A decoding error; what is rounding is 0."""
-    if pd.isna(value):
-        return NOTHING
     return number(0.0 if abs(value) <= LOSS else value, error)
 
 
@@ -115,12 +109,10 @@ def picture(frame: pd.DataFrame) -> Picture:
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     width = style.ONE_PANEL if columns == 1 else style.TWO_PANELS
-    abreast = columns + 1
-    titles = [look.title for look in looks.values()] + [WORST.title, RANDOM.title, BOUND.title]
+    abreast, last = columns + 1, (WORST.title, RANDOM.title, BOUND.title)
+    titles = [*(look.title for look in looks.values()), *last]
     lines = ceil(len(titles) / style.entries_in_a_row(titles, abreast, width))
-    height = PANEL * rows + LINE * lines
-    last = (WORST.title, RANDOM.title, BOUND.title)
-    share = "y" if len(panels) > 1 else ""
+    height, share = PANEL * rows + LINE * lines, "y" if len(panels) > 1 else ""
     return Picture(panels, columns, width, height, share, legend=abreast, last=last)  # type: ignore[arg-type]
 
 
@@ -141,10 +133,9 @@ def _panel(frame: pd.DataFrame, workers: int, looks: Mapping[str, Look], titled:
 
 
 def _marks(rows: pd.DataFrame, look: Look, width: float) -> Iterator[Mark]:
-    s, worst = (rows[name].to_numpy(dtype=float) for name in ("stragglers", "worst_relative"))
-    k = rows["partitions"].to_numpy(dtype=float)
-    bound, mean = rows["bound"].to_numpy(dtype=float) / k, _random(rows)
-    half = 1.96 * np.nan_to_num(rows["random_se"].to_numpy(dtype=float)) / k
+    columns = ["stragglers", "worst_relative", "partitions", "bound", "random_se"]
+    s, worst, k, bound, error = rows[columns].to_numpy(dtype=float).T
+    bound, mean, half = bound / k, _random(rows), 1.96 * np.nan_to_num(error) / k
 
     def plain(line: object) -> Look:
         return Look(look.colour, "", line, "")  # type: ignore[arg-type]

@@ -167,14 +167,13 @@ def check_error(tested: SchemeUnderTest) -> str:
     arrived = np.asarray(ranks <= scheme.stopping.stopping_delay(ranks)[:, None])
     found = decoding_error(scheme.weights(arrived))
     said = []
+    mean, spread = float(found.mean()), float(found.std(ddof=1) / np.sqrt(len(found)))
+    text = f"mean decoding error {mean:.5g} +- {spread:.2g}"
     for source, value in (("formula", known), ("claim", claims.mean_error)):
-        if value is None:
-            continue
-        mean, spread = float(found.mean()), float(found.std(ddof=1) / np.sqrt(len(found)))
-        text = f"mean decoding error {mean:.5g} +- {spread:.2g}"
-        near = abs(mean - value) <= max(BOUND * spread, 1e-9 * (1 + value))
-        ensure(near, f"{text}; its {source} says {value:.5g}")
-        said.append(f"{text}, {source} {value:.5g}")
+        if value is not None:
+            near = abs(mean - value) <= max(BOUND * spread, 1e-9 * (1 + value))
+            ensure(near, f"{text}; its {source} says {value:.5g}")
+            said.append(f"{text}, {source} {value:.5g}")
     if claims.largest_error is not None:
         said.append(_largest(found, claims.largest_error, "claim"))
     if not isinstance(cases, NoFormula):
@@ -219,10 +218,9 @@ def check_unbiased(tested: SchemeUnderTest) -> str:
         steps = tested.steps(REPLICATIONS, max(2, UPDATES // scheme.updates(1)))
         updates = list[FloatArray]()
         for step in map(steps.step, range(steps.times.shape[1])):
-            found = weights_of(step, scheme.partitions)
-            if found is None:
-                text = f"claims unbiased sums, but an update is a {type(step).__name__}"
-                raise Nonconforming(text)
+            if (found := weights_of(step, scheme.partitions)) is None:
+                kind = type(step).__name__
+                raise Nonconforming(f"claims unbiased sums, but an update is a {kind}")
             updates.append(found)
         samples = np.mean(updates, axis=0)  # mean weights of each run's updates: (R, k)
     z, mean = _z(samples), samples.mean(axis=0)

@@ -115,8 +115,7 @@ def check_engines(tested: SchemeUnderTest) -> str:
     for policy, law in pairs:
         run = Run(tested.scheme, tapes, law, 40, policy)
         slow = simulate(run, "event")
-        refused = run.refusal()
-        if refused is not None:
+        if (refused := run.refusal()) is not None:
             return f"event engine alone: {refused}"
         one, two = trace_arrays(slow), trace_arrays(simulate(run, "batch"))
         for name in one:
@@ -167,8 +166,7 @@ def check_refusals(tested: SchemeUnderTest) -> str:
     is nearer is accepted."""
     refused = {}
     for family, workers in _variations(tested):
-        error = _refusal(family, workers)
-        if error is not None:
+        if (error := _refusal(family, workers)) is not None:
             _named(family, workers, error)
             refused[error.field] = str(error)
     return f"refusals of {', '.join(refused)} name what is accepted" if refused else ""
@@ -182,10 +180,8 @@ def _variations(tested: SchemeUnderTest) -> Iterator[tuple[SchemeFamily, int]]:
         given = getattr(family, field.name)
         if isinstance(given, int) and not isinstance(given, bool):
             for value in sorted({1, 2, 3, 4, 5, 7, n - 1, n, n + 1, 3 * n}):
-                try:
+                with suppress(ValidationError):
                     yield dataclasses.replace(family, **{field.name: value}), n  # type: ignore[type-var]
-                except ValidationError:
-                    continue
 
 
 def _refusal(family: SchemeFamily, workers: int) -> InvalidParameter | None:
@@ -204,10 +200,8 @@ def _named(family: SchemeFamily, workers: int, error: InvalidParameter) -> None:
         ensure(error.field.partition(".")[0] in fields, f"{where}; it has no field {error.field}")
         ensure("\n" not in str(error), f"{where} in more than one line")
         number = isinstance(error.value, int | float) and not isinstance(error.value, bool)
-        if not error.nearest:
-            ensure(not number, f"{where} and names no value that works: give nearest")
-            return
-        if "." in error.field:  # a part of another field
+        ensure(error.nearest or not number, f"{where} and names no value that works: give nearest")
+        if not error.nearest or "." in error.field:  # a part of another field
             return
         ensure(error.field not in seen, f"{where} again, with the value that it has named")
         seen.add(error.field)
@@ -229,8 +223,7 @@ def _named(family: SchemeFamily, workers: int, error: InvalidParameter) -> None:
         nearest = dict(error.nearest)
         workers = nearest.pop("workers", workers)
         family = dataclasses.replace(family, **nearest)  # type: ignore[type-var]
-        found = _refusal(family, workers)
-        if found is None:
+        if (found := _refusal(family, workers)) is None:
             return
         error = found
 

@@ -132,16 +132,13 @@ def loss_time(runs: Sequence[Simulated], whole: bool = False) -> Picture:
         losses = spread(loss_at(run.times, run.losses, instants), "quantiles")
         curves.append(Curve(_look(run), instants, *cut(losses, DIVERGED * start)))
     key = BANDS["quantiles"]
-    ends = np.array([curve.y[-1] for curve in curves])
-    ends = ends[ends < start]
-    if whole and ends.size:  # the lower half of the axis is what the runs end at
-        low, high = float(ends.min()), float(ends.max())
-        step = max(high - low, 0.05 * high)
-        loss = Axis(LOSS, low=low - 0.3 * step, high=min(high + 1.5 * step, start))
-    elif whole:
-        loss = Axis(LOSS)
-    else:
+    loss = Axis(LOSS)
+    ends = [float(curve.y[-1]) for curve in curves if curve.y[-1] < start]
+    if not whole:
         loss = axis_of(LOSS, np.concatenate([curve.y for curve in curves]), 1.0)
+    elif ends:  # the lower half of the axis is what the runs end at
+        step = max(max(ends) - min(ends), 0.05 * max(ends))
+        loss = Axis(LOSS, low=min(ends) - 0.3 * step, high=min(max(ends) + 1.5 * step, start))
     above = "" if loss.high is None else f"all begin above, at {start:.3g}"
     panel = Panel(Axis("simulated time (s)"), loss, [*curves, band_key(key)], remark=above)
     return Picture([panel], 1, 4.8, 3.4, last=(key,))
@@ -162,8 +159,7 @@ def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole
         error = replace(error, names=names, places=(floor, *map(float, above)))
     if not seconds.log:
         seconds = replace(seconds, low=0.0)
-    marks: list[Mark] = []
-    theory: list[Mark] = []
+    marks, theory = list[Mark](), list[Mark]()
     for run in runs:
         (x, dx), (y, dy) = run.seconds, run.error
         across, along = (QUANTILE * np.full((2, 1), np.nan_to_num(half)) for half in (dx, dy))
@@ -191,15 +187,9 @@ def _look(run: Simulated) -> Look:
 def _table(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Table:
     columns = ["scheme", "s / iteration", "closed form (s)", "decoding error", "its closed form"]
     columns += ["final loss"]
-    rows = [
-        [
-            plain_cell(run.label),
-            number(*run.seconds),
-            number(known[run.label].seconds),
-            number(*run.error),
-            number(known[run.label].error),
-            number(*run.final),
-        ]
-        for run in runs
-    ]
+    rows = []
+    for run in runs:
+        closed = known[run.label]
+        cells = [number(*run.seconds), number(closed.seconds), number(*run.error)]
+        rows.append([plain_cell(run.label), *cells, number(closed.error), number(*run.final)])
     return capped("numbers", "Simulated (± standard error) and in closed form", columns, rows, "")

@@ -132,7 +132,6 @@ class Choice:
 
 
 LONGEST = 32  # characters of a number
-
 LAWS = {
     "exponential": "exponential",
     "weibull": "Weibull, shape 0.6",
@@ -154,7 +153,6 @@ POLICIES = {
 VIEWS = {"first": "the first part, logarithmic loss", "whole": "the whole run, plain axes"}
 VIEW_HINT = "the first part ends with the fastest scheme's run"
 MUST_DIVIDE = "partitions that a worker of a code computes in a round; must divide n"
-
 CONTROLS: tuple[Slider | Choice, ...] = (
     Slider("n", "workers n", 4, 60, 1, 30),
     Slider("d", "load d", 1, 10, 1, 3, MUST_DIVIDE),
@@ -315,8 +313,7 @@ class Handler(BaseHTTPRequestHandler):
         """Not a page elsewhere: one that points its name here, or that sends its readers here."""
         host, port = self.headers.get("Host", ""), self.server.server_address[1]
         names = {f"{name}:{port}" for name in (HOST, "localhost")}
-        if port == HTTP:
-            names |= {HOST, "localhost"}
+        names |= {HOST, "localhost"} if port == HTTP else set()
         if not self.server.open and host not in names:
             return False
         site, here = self.headers.get("Sec-Fetch-Site", "none"), f"http://{host}"

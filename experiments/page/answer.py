@@ -27,9 +27,7 @@ WHERE = ("--output", "--jobs")
 
 def write_answer(answer: Answer, output: Path) -> None:
     """Write ``answer.json`` into a folder."""
-    fields = asdict(answer)
-    if not answer.read:
-        del fields["read"]
+    fields = {k: v for k, v in asdict(answer).items() if k != "read" or v}
     text = json.dumps(fields, indent=2, ensure_ascii=True)
     files.write_bytes(output / ANSWER, (text + "\n").encode())
 

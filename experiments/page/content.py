@@ -189,9 +189,7 @@ class Answer:
 class Page:
     """A whole page: what a command says of one question."""
 
-    # which command asked what, the verdict, why, and what to do next; it is saved as
-    # ``answer.json``
-    answer: Answer
+    answer: Answer  # what asked what, the verdict, why, what to do next; saved as ``answer.json``
     question: Sequence[tuple[str, str]]  # what was asked, as terms and values
     sections: Sequence[Section]  # pictures and tables
     provenance: Sequence[tuple[str, str]] = ()  # where it comes from, as terms and values

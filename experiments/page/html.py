@@ -108,8 +108,7 @@ def drawn(section: Section, page_style: PageStyle) -> DrawnSection:
     return DrawnSection(section, parts, *legible([*legend.values()]))
 
 
-# Schemes of a legend: eyes tell no more colours apart. The others are grey, and named where a
-# pointer is.
+# Schemes of a legend: eyes tell no more colours apart. Others are grey, and named under a pointer.
 MOST_ENTRIES = 8
 
 

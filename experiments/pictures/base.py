@@ -53,13 +53,12 @@ class PictureKind(ABC):
 
     def charts(self, records: Records) -> Iterator[Chart]:
         """What a report shows, with its words: one chart, or several."""
-        ident = self.name.replace("_", "-")
-        yield Chart(ident, self.title, self.caption, self.page_picture(records))
+        picture = self.page_picture(records)
+        yield Chart(self.name.replace("_", "-"), self.title, self.caption, picture)
 
     def possible(self, records: Records, band: Band | None = None) -> Picture:
         """The picture. Raises ConfigError: the records do not hold what is needed."""
-        obstacle = self.obstacle(records)
-        if obstacle is not None:
+        if (obstacle := self.obstacle(records)) is not None:
             raise ConfigError(f"{self.name} cannot be drawn: {obstacle}")
         return self.picture(records, band)
 

@@ -70,7 +70,6 @@ LOOKS: dict[str, Look] = {
     "pipelined": Look("#4A1A7F", "4", DOTTED, "pipelined"),
     "gradient_table": Look("#3E0DC7", "+", DASHED, "gradient table"),
 }
-
 THEORY = Look(MUTED, "", SOLID, "lines: theory")  # of the lines under simulated points
 OTHER_COLOURS = ("#A89A00", "#661100", "#2CA6A4", "#3B4CC0", "#C04F3B", "#6B7F00", "#8C564B")
 OTHER_MARKERS = ("v", "X", "<", ">", "p", "h")
@@ -81,8 +80,7 @@ def look(scheme: str) -> Look:
     """The look of a scheme; one that is not in ``LOOKS`` gets a look from its name's checksum."""
     if scheme in LOOKS:
         return LOOKS[scheme]
-    code = crc32(scheme.encode())
-    code, colour = divmod(code, len(OTHER_COLOURS))
+    code, colour = divmod(crc32(scheme.encode()), len(OTHER_COLOURS))
     code, marker = divmod(code, len(OTHER_MARKERS))
     line = OTHER_LINES[code % len(OTHER_LINES)]
     return Look(OTHER_COLOURS[colour], OTHER_MARKERS[marker], line, scheme.replace("_", " "))
@@ -92,9 +90,8 @@ def variants(pairs: Sequence[tuple[str, str]]) -> dict[str, Look]:
     """Looks of (label, scheme) pairs: the scheme's colour, lighter for each further variant."""
     looks = {}
     for label, scheme in pairs:
-        own = [name for name, other in pairs if other == scheme]
+        own, base = [name for name, other in pairs if other == scheme], look(scheme)
         place = own.index(label)
-        base = look(scheme)
         marker = base.marker if place == 0 else OTHER_MARKERS[(place - 1) % len(OTHER_MARKERS)]
         lighter = 0.62 * place / max(2, len(own) - 1)
         looks[label] = Look(shade(base.colour, lighter), marker, base.line, label)

@@ -79,10 +79,9 @@ def add_mark(axes: Axes, mark: Mark) -> None:
             _bars(axes, mark)
         case Rules():
             look: Any = {"color": INK, "lw": 0.9, "ls": mark.line, "label": entry(mark.title)}
-            for x in mark.x:
-                axes.axvline(x, **look)
-            for y in mark.y:
-                axes.axhline(y, **look)
+            for draw, places in ((axes.axvline, mark.x), (axes.axhline, mark.y)):
+                for at in places:
+                    draw(at, **look)
         case Texts():
             font: Any = {"weight": "bold" if mark.bold else "normal", "fontsize": mark.size}
             font |= {"color": mark.colour, "ha": mark.align, "va": "center"}
@@ -97,14 +96,13 @@ def _curve(axes: Axes, mark: Curve) -> None:
     look = mark.look
     drawn: Any = {"color": look.colour, "linestyle": look.line, "linewidth": mark.width}
     drawn |= {"marker": look.marker, "label": entry(look.title) or None}
-    if mark.bars and mark.low is not None and mark.high is not None:
-        ends = np.maximum([mark.y - mark.low, mark.high - mark.y], 0.0)
-        axes.errorbar(mark.x, mark.y, yerr=ends, **drawn)
-        return
     if mark.low is not None and mark.high is not None:
-        fill, along = (
-            (axes.fill_between, mark.x) if mark.across == "y" else (axes.fill_betweenx, mark.y)
-        )
+        if mark.bars:
+            ends = np.maximum([mark.y - mark.low, mark.high - mark.y], 0.0)
+            axes.errorbar(mark.x, mark.y, yerr=ends, **drawn)
+            return
+        fill = axes.fill_between if mark.across == "y" else axes.fill_betweenx
+        along = mark.x if mark.across == "y" else mark.y
         fill(along, mark.low, mark.high, color=look.colour, alpha=ALPHA, linewidth=0)
     every = max(1, len(mark.x) // 8)
     marked = [*mark.marked] or (every // 2, every)
@@ -147,7 +145,7 @@ def _heat(axes: Axes, mark: Heat) -> None:
     from matplotlib.colors import LogNorm, Normalize
 
     low, top = mark.limits
-    norm: Any = LogNorm(low, top) if mark.log else Normalize(low, top)
+    norm: Any = (LogNorm if mark.log else Normalize)(low, top)
     values = np.maximum(mark.values, low) if mark.log else mark.values
     drawn: Any = {"cmap": "Blues", "norm": norm, "aspect": "auto", "interpolation": "nearest"}
     image = axes.imshow(values, extent=(*mark.sides, len(values) - 0.5, -0.5), **drawn)
@@ -194,8 +192,7 @@ def _same_limits(axes: Axes, panels: Sequence[Panel]) -> None:
     highs = [panel.y.high for panel in panels if panel.y.high is not None]
     if lows and highs:
         turned = lows[0] > highs[0]
-        ends = (max(lows), min(highs)) if turned else (min(lows), max(highs))
-        axes.set_ylim(*ends)
+        axes.set_ylim(*((max(lows), min(highs)) if turned else (min(lows), max(highs))))
 
 
 def _one_scale(panels: list[Axes]) -> None:

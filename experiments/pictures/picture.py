@@ -34,8 +34,7 @@ class Axis:
     high: float | None = None
     # names at 0, 1, ... instead of numbers; ``None`` for numbers, ``()`` for none
     names: tuple[str, ...] | None = None
-    # where ticks stand, instead of where the renderer puts them
-    places: tuple[float, ...] | None = None
+    places: tuple[float, ...] | None = None  # of ticks, instead of where the renderer puts them
     strong: frozenset[float] = frozenset()  # the places whose names stand out, bold and red
 
 
@@ -192,7 +191,6 @@ Mark = Curve | Points | Bars | Rules | Texts | Heat
 class Panel:
     """Marks on two axes."""
 
-    # x, y: the axes
     x: Axis
     y: Axis
     marks: Sequence[Mark]  # in the order in which they are drawn

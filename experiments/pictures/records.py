@@ -20,10 +20,9 @@ from ..run import outputs
 from ..run.files import read_arrow
 
 IDENTITY = ("cell", "scheme", "label")
-RUN = (*IDENTITY, "replication", "iteration", "time")  # what ``iterations.parquet`` has at least
-# columns that ``summary.parquet`` has at least
+# columns that ``iterations.parquet``, ``summary.parquet`` and ``timeline.parquet`` have at least
+RUN = (*IDENTITY, "replication", "iteration", "time")
 MEANS = (*IDENTITY, "workers", "replications", "iteration_time_mean")
-# columns of ``timeline.parquet``
 SPAN = ("label", "worker", "kind", "start", "end", "iteration", "ended_by")
 # columns of text, in each row; all others are numbers, but for what is swept
 TEXTS = frozenset((*IDENTITY, "kind"))
@@ -61,9 +60,10 @@ class Records:
         if schemes is None:
             return self
         known = self.labels()
+        names = {each for pair in known for each in pair}
         for name in schemes:
-            if not any(name in pair for pair in known):
-                raise at("schemes", name, one_of({each for pair in known for each in pair}, name))
+            if name not in names:
+                raise at("schemes", name, one_of(names, name))
         labels = [label for label, scheme in known if label in schemes or scheme in schemes]
         tables = {name: getattr(self, name) for name in TABLES}
         own = {n: t[t["label"].isin(labels)] for n, t in tables.items() if t is not None}
@@ -107,12 +107,11 @@ class Records:
     def _point(self, rows: pd.Series[bool], title: str, left_out: int) -> Records:
         """The part with these rows of the summary; the other tables are matched by cell."""
         own, workers = self.summary[rows], self.workers
-        iterations = _of_cells(self.iterations, own, ["cell", "replication", "iteration"])
-        part = replace(self, iterations=iterations, summary=own, left_out=left_out)
-        if workers is not None:
-            workers = _of_cells(workers, own, ["cell", "worker"])
         title = f"{self.title}\n{title}" if self.title else title
-        return replace(part, workers=workers, title=title)
+        part = replace(self, summary=own, left_out=left_out, title=title)
+        iterations = _of_cells(self.iterations, own, ["cell", "replication", "iteration"])
+        workers = None if workers is None else _of_cells(workers, own, ["cell", "worker"])
+        return replace(part, iterations=iterations, workers=workers)
 
     def swept(self) -> list[str]:
         """Keys of the sweep that make points of its grid: the columns that both tables share, but
@@ -177,15 +176,13 @@ def read_records(directory: Path) -> Records:
     for name, table in tables.items():
         _require_kinds(directory / name, table, swept)
         shared = [column for column in ("cell", "label") if column in table]
-        mine, all_cells = (
-            {*each[shared].drop_duplicates().itertuples(index=False, name=None)}
-            for each in (table, summary)
+        mine, every = (
+            {*each[shared].itertuples(index=False, name=None)}
+            for each in (table.drop_duplicates(shared), summary)
         )
-        if not mine <= all_cells or (name == outputs.ITERATIONS and mine != all_cells):
-            raise ConfigError(
-                f"{directory / name}: has other cells than {outputs.SUMMARY}; run the same "
-                "command again"
-            )
+        if not mine <= every or (name == outputs.ITERATIONS and mine != every):
+            others = f"has other cells than {outputs.SUMMARY}; run the same command again"
+            raise ConfigError(f"{directory / name}: {others}")
     if outputs.required_origin(directory) != origin:
         raise ConfigError(f"{directory}: was rewritten while it was read; try again")
     return records

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 FONT = "DejaVu Sans"  # comes with matplotlib, so that pictures are the same on every machine
-
 # asked in this order for what ``FONT`` lacks, where they are installed
 MORE_FONTS = (
     "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Source Han Sans",
@@ -38,7 +37,6 @@ MORE_FONTS = (
     "Malgun Gothic", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Emoji",
     "Symbola", "Unifont",
 )  # fmt: skip
-
 WIDEST = 60  # characters of a line; longer ones are broken
 MOST = 240  # characters that are shown of a longer text
 
@@ -122,9 +120,8 @@ SETTINGS: Any = {
 def applied() -> Iterator[None]:
     """matplotlib's defaults with ``SETTINGS``, whatever the user's own settings are."""
     import matplotlib
-    from matplotlib import rc_context
 
-    with rc_context():
+    with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(SETTINGS)
         matplotlib.rcParams["font.family"] = list(fonts())
@@ -175,8 +172,7 @@ def entries_in_a_row(labels: Sequence[str], columns: int, width: float) -> int:
     widths = [max(map(len, label.split("\n"))) for label in labels]
     for count in range(min(columns, len(labels)), 1, -1):
         lengths = np.array_split(widths, count)
-        needed = sum(HANDLE + CHARACTER * column.max() for column in lengths)
-        if needed <= width:
+        if sum(HANDLE + CHARACTER * column.max() for column in lengths) <= width:
             return count
     return 1
 
@@ -187,13 +183,11 @@ METADATA: dict[str, dict[str, None]] = {
     "svg": {"Date": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-
 FORMATS = tuple(METADATA)
 
 
 def check_formats(formats: Sequence[str]) -> None:
-    """Refuse formats that pictures do not have.
-    Raises ConfigError: one of them is none of ``FORMATS``."""
+    """Raises ConfigError: one of these is none of ``FORMATS``."""
     for name in formats:
         if name not in FORMATS:
             raise at("--format", name, one_of(FORMATS, name))
@@ -201,12 +195,10 @@ def check_formats(formats: Sequence[str]) -> None:
 
 def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Write ``stem.png`` and so on; the same figure gives the same bytes."""
-    written = []
-    for kind in formats:
-        path = stem.with_name(f"{stem.name}.{kind}")
+    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in formats]
+    for kind, path in zip(formats, paths, strict=True):
         write_bytes(path, rendered(figure, kind))
-        written.append(path)
-    return written
+    return paths
 
 
 SPOT, NEAR = 40, 40  # pixels of a colour that counts, and by how much a channel may differ from it

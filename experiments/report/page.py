@@ -26,7 +26,6 @@ from ..text import enumerated
 from .verdict import Verdict, judged
 
 NAMED = 8  # schemes, and values of a sweep, that the question names
-
 # sections of a config that are told in words
 TOLD = (
     "workers", "iterations", "replications", "delay", "load_law", "policy", "problem", "optimizer",
@@ -91,29 +90,23 @@ def _table(records: Records) -> Table:
     keys = records.swept()
     shown = [m for m in METRICS.values() if m.heading or m.reported]
     metrics = [m for m in shown if f"{m.name}_mean" in summary]
-    compared = [m for m in metrics if f"{m.name}_ratio" in summary]
-    columns = ["scheme", *keys]
-    for metric in metrics:
-        columns.append(metric.label)
-        if metric in compared:
-            columns.append(f"{metric.title}, ratio")
-        if f"{metric.name}_theory" in summary:
-            columns.append(f"{metric.title}, closed form (z)")
     rows = []
     for row in summary.head(10_000).to_dict("records"):
         point = (row[key] for key in keys)
         shorter = (short_text(value) if isinstance(value, str) else value for value in point)
-        cells = [content.plain_cell(row["label"]), *map(content.plain_cell, shorter)]
+        names = map(content.plain_cell, (row["label"], *shorter))
+        cells = list(zip(("scheme", *keys), names, strict=True))
         for metric in metrics:
-            cells.append(number(*metric.estimate(row), over=metric.part(row)))
-            if metric in compared:
+            cells.append((metric.label, number(*metric.estimate(row), over=metric.part(row))))
+            if f"{metric.name}_ratio" in summary:
                 ends = (row[f"{metric.name}_ratio{end}"] for end in ("", "_low", "_high"))
-                cells.append(interval(*ends))
+                cells.append((f"{metric.title}, ratio", interval(*ends)))
             if f"{metric.name}_theory" in summary:
-                expected, z = (row[f"{metric.name}_{end}"] for end in ("theory", "z"))
-                cells.append(content.theory_text(expected, z))
+                found = content.theory_text(row[f"{metric.name}_theory"], row[f"{metric.name}_z"])
+                cells.append((f"{metric.title}, closed form (z)", found))
         rows.append(cells)
-    return capped("summary", "", columns, rows, outputs.SUMMARY)
+    columns = [title for title, _ in rows[0]]
+    return capped("summary", "", columns, [[c for _, c in row] for row in rows], outputs.SUMMARY)
 
 
 def _question(config: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
@@ -139,7 +132,7 @@ def _section(value: Any) -> str:
             if not (v is None or v is False or isinstance(v, list) or str(v) == first)
         )
         return ", ".join(filter(None, (first, *rest)))
-    return "none" if value is None else short_text(value)
+    return short_text(value)
 
 
 def _provenance(manifest: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
@@ -221,9 +214,8 @@ MOST_SCHEMES, MOST_WORKERS, MOST_ROUNDS = 3, 100, 200
 
 def heat_maps(records: Records) -> Iterator[Chart]:
     """A picture with a panel for each of the first schemes with rounds; none without a timeline."""
-    if records.timeline is None:
+    if (spans := records.timeline) is None:
         return
-    spans = records.timeline
     spans = spans[(spans["worker"] >= 0) & spans["kind"].isin(["computing", "cancelled"])]
     spans = spans.assign(seconds=spans["end"] - spans["start"])
     free = without_rounds(records.iterations)

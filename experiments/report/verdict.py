@@ -21,7 +21,6 @@ NAMED = 3  # schemes that a sentence names
 # a partition is hardly heard that is in fewer updates than this share of 1 / n, which is what it
 # has if each worker in turn makes an update of one gradient
 HARDLY = 0.1
-
 DOES = {
     "time_to_target": "reaches the target loss {target:g} first",
     "iteration_time": "has the shortest iterations",
@@ -83,12 +82,8 @@ def _measured(records: Records, labels: list[str]) -> tuple[str, Mapping[str, Fl
     """The metric that decides, and its values of each scheme that has it in every replication."""
     target = _target(records)
     if target is not None and "train_loss" in records.iterations:
-        reached = {
-            label: time_to_target(
-                records.runs(label, "time"), records.runs(label, "train_loss"), target
-            )
-            for label in labels
-        }
+        times, losses = ({n: records.runs(n, c) for n in labels} for c in ("time", "train_loss"))
+        reached = {n: time_to_target(times[n], losses[n], target) for n in labels}
         whole = {label: v for label, v in reached.items() if np.isfinite(v).all() and (v > 0).all()}
         if len(whole) > 1:
             return "time_to_target", whole
@@ -119,9 +114,8 @@ def _why(
     table = records.summary.drop_duplicates("label").set_index("label")
     if name == "time_to_target" and best != first:
         a, b = table["iteration_time_mean"].astype(float)[[best, first]]
-        lines.append(
-            f"An iteration of {best} takes {a:.3g} s on average, one of {first} {b:.3g} s."
-        )
+        each = f"An iteration of {best} takes {a:.3g} s on average"
+        lines.append(f"{each}, one of {first} {b:.3g} s.")
     lines += _of_scheme(records, best) + _least(records)
     if "final_train_loss_mean" in table:
         losses = table["final_train_loss_mean"].astype(float)
@@ -133,39 +127,36 @@ def _why(
             )
     absent = [label for label, _ in records.labels() if label not in values]
     if absent and name == "time_to_target":
-        lines.append(
-            f"Not every replication of {enumerated(absent, NAMED)} reaches the target loss."
-        )
+        some = enumerated(absent, NAMED)
+        lines.append(f"Not every replication of {some} reaches the target loss.")
     return lines
 
 
 def _of_scheme(records: Records, label: str) -> list[str]:
     row = records.summary[records.summary["label"] == label].iloc[0]
     lines = []
-    error = row.get("decoding_error_mean")
-    if error is not None and not pd.isna(error):
-        lines.append(
-            f"The gradient of {label} is exact in every update."
-            if METRICS["decoding_error"].shown(error) == 0
-            else f"The gradient of {label} is approximate: its mean decoding error is {error:.3g}."
-        )
+    error = row.get("decoding_error_mean", np.nan)
+    if not pd.isna(error):
+        how = f"approximate: its mean decoding error is {error:.3g}"
+        exact = METRICS["decoding_error"].shown(error) == 0
+        lines.append(f"The gradient of {label} is {'exact in every update' if exact else how}.")
     heard = row.get("least_heard_mean", np.nan)
     if heard < HARDLY / row["workers"]:
         lines.append(
             f"Some partition is part of {heard:.1%} of the updates of {label}: the data of some "
             "worker count for nothing, or nearly."
         )
-    busy, wasted = row.get("utilisation_mean"), row.get("wasted_mean")
-    if busy is not None and wasted is not None and not (pd.isna(busy) or pd.isna(wasted)):
+    busy, wasted = (row.get(f"{name}_mean", np.nan) for name in ("utilisation", "wasted"))
+    if not (pd.isna(busy) or pd.isna(wasted)):
         lines.append(
             f"Its workers compute {busy:.0%} of the time; {max(wasted, 0.0):.0%} of that is for "
             "messages that come too late."
         )
     if "costliest_worker" in row and row["costliest_worker_cost"] > 0 and _stands_out(row):
+        rounds = f"{row['costliest_worker_last']:.0%} of the rounds"
         lines.append(
-            f"Worker {int(row['costliest_worker'])} delays it most: its message ends "
-            f"{row['costliest_worker_last']:.0%} of the rounds "
-            f"(by chance {1 / row['workers']:.1%})."
+            f"Worker {int(row['costliest_worker'])} delays it most: its message ends {rounds} (by "
+            f"chance {1 / row['workers']:.1%})."
         )
     return lines
 
@@ -209,11 +200,10 @@ def _heard(records: Records) -> dict[str, float]:
 
 def _few(used: Sequence[tuple[str, float]]) -> str:
     """A sentence for each winner that leaves most of the gradient out, with its shares."""
-    found: dict[str, list[float]] = {}
+    found, text = dict[str, list[float]](), ""
     for label, share in used:
         if share < FEW:
             found.setdefault(label, []).append(share)
-    text = ""
     for label, shares in found.items():
         low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
         some = low if low == high else f"{low} to {high}"
@@ -224,15 +214,14 @@ def _few(used: Sequence[tuple[str, float]]) -> str:
 def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
     """Who is first at how many points; who may be as fast by intervals that are not paired."""
     summary = records.summary
-    name = "iteration_time"
-    if "time_to_target_mean" in summary and (summary["target_reached"] == 1).any():
-        name = "time_to_target"
+    aimed = "time_to_target_mean" in summary and (summary["target_reached"] == 1).any()
+    name = "time_to_target" if aimed else "iteration_time"
     mean, error = f"{name}_mean", f"{name}_se"
     winners, close, gains = Counter[str](), 0, []
     heard, used = _heard(records), list[tuple[str, float]]()
     for rows in points:
         base = rows.iloc[0]
-        whole = rows[rows["target_reached"] == 1] if name == "time_to_target" else rows
+        whole = rows[rows["target_reached"] == 1] if aimed else rows
         whole = whole[np.isfinite(whole[mean].astype(float))]
         if whole.empty:
             continue
@@ -258,7 +247,7 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
         rest = sum(n for _, n in ranked[NAMED:])
         more = f" and others at {rest}" if rest else ""
         verdict = f"{leader} {does} at {count} of {total} points; {others}{more}."
-    verdict += _few(used) if name == "iteration_time" else ""
+    verdict += "" if aimed else _few(used)
     why = []
     if gains:
         base_label = str(summary.iloc[0]["label"])

@@ -88,9 +88,7 @@ def binomial_z(hits: int, rounds: int, probability: float) -> float:
     """z of a count of hits in independent rounds, by its binomial standard error."""
     error = np.sqrt(rounds * probability * (1.0 - probability))
     over = hits - rounds * probability
-    if error == 0.0:
-        return 0.0 if over == 0.0 else np.inf
-    return float(over / error)
+    return float(over / error) if error else 0.0 if over == 0.0 else np.inf
 
 
 def same(
@@ -123,9 +121,8 @@ def compare_decoding_error(case: Case) -> Quantities:
     elif isinstance(known, NoFormula):
         outcome = TIES if known.reason == TIED else known
     else:
-        outcome = compare_mean(errors, known)
-        if not outcome.varies:
-            outcome = same(errors, known, EXACT)
+        found = compare_mean(errors, known)
+        outcome = found if found.varies else same(errors, known, EXACT)
     return [("decoding error, mean", outcome)]
 
 
@@ -150,10 +147,9 @@ def compare_iteration_time(case: Case) -> Quantities:
 
 
 def _mean(seconds: FloatArray, law: IterationTimeLaw) -> Outcome:
-    index = law.tail_index()
-    if index <= 2.0:
+    if law.tail_index() <= 2.0:
         return NotComparable("the variance is infinite: a mean has no standard error")
-    if index <= 3.0:
+    if law.tail_index() <= 3.0:
         return NotComparable("the third moment is infinite: a mean is far from normal")
     found = compare_mean(seconds, law.mean())
     variance = law.variance()
@@ -251,8 +247,7 @@ def compare_moments(case: Case) -> Quantities:
     if isinstance(case.setting.delay, Deterministic):
         return [(name, TIES) for name in NAMES]
     groups = parts.reshape(-1, closed.size, parts.shape[1]).sum(axis=1)
-    decoded = case.weights @ parts
-    along, across = gradient / length, grid.direction()
+    decoded, along, across = case.weights @ parts, gradient / length, grid.direction()
     expected = closed.mean_gradient(groups)
     outcomes = (
         compare_mean(decoded @ along, float(expected @ along)),
@@ -263,16 +258,14 @@ def compare_moments(case: Case) -> Quantities:
     return list(zip(NAMES, outcomes, strict=True))
 
 
-# The loss of gradient descent stays below its bound, on a problem whose spectrum is known.
-#
-# The learner gives the losses. The bound needs the groups' gradients along the path, which the
-# learner does not keep: the path is walked again here, in three lines of its own, so that a wrong
-# step of the learner does not move the bound with it. Runs are pieces of the simulated rounds.
+# The loss of gradient descent stays below its bound, on a problem whose spectrum is known. The
+# learner gives the losses. The bound needs the groups' gradients along the path, which the learner
+# does not keep: the path is walked again here, in three lines of its own, so that a wrong step of
+# the learner does not move the bound with it. Runs are pieces of the simulated rounds.
 
 STEPS = (1, 20)  # iterations after which the loss is held to the bound
 CONDITIONS = (1.0, 3.0)  # condition numbers of the problems; at 1 the bound is close to the loss
 HORIZON = STEPS[-1]
-
 assert RUN % HORIZON == 0
 
 

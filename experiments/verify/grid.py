@@ -98,7 +98,6 @@ DELAYS: tuple[DelayModel, ...] = (  # some one second on average; the second Par
     parametric.Pareto(alpha=1.5, scale=1 / 3),
     parametric.Deterministic(value=0.7),
 )
-
 LAWS: tuple[LoadLaw, ...] = (Proportional(), Additive(seconds_per_partition=0.1), PerPartition())
 
 THIRTY: tuple[SchemeFamily, ...] = (
@@ -149,6 +148,12 @@ class Setting:
         named = [name_and_fields(family.name, family) for family in self.families]
         return [*named, *(label for label, _ in self.given)]
 
+    def tapes(self, asked: VerifyRequest, rounds: int) -> list[Tape]:
+        """One for each so many of the rounds that are asked for, the last perhaps for fewer."""
+        first = self.index * SETTINGS_APART
+        runs = range(first, first - (-asked.replications // rounds))
+        return [Tape(self.delay, self.workers, asked.seed, r) for r in runs]
+
     @property
     def delay_label(self) -> str:
         """How the table names the delays."""
@@ -184,12 +189,10 @@ def delay_label(delay: DelayModel) -> str:
 
 def of_config(grid: Sequence[Cell]) -> tuple[list[Setting], list[tuple[Cell, str]]]:
     """A config's cells as settings, once where rounds are alike; the others, with the reason."""
-    found: dict[str, Setting] = {}
-    others: list[tuple[Cell, str]] = []
+    found, others = dict[str, Setting](), list[tuple[Cell, str]]()
     for cell in grid:
-        settings = cell.settings
-        scheme, n = scheme_of(cell), settings.workers
-        delay, law = settings.delay, settings.load_law
+        settings, scheme = cell.settings, scheme_of(cell)
+        n, delay, law = settings.workers, settings.delay, settings.load_law
         ideal = settings.network is None and settings.failures is None
         cancels = settings.policy is Policy.CANCEL
         known = round_theory(scheme, delay, law, cancels, ideal)
@@ -215,19 +218,17 @@ def fixed(family: SchemeFamily, workers: int) -> Fixed | LocalRounds | Copies:
 
 def name_and_fields(name: str, instance: object) -> str:
     """A name and the fields that are not defaults: ``erasurehead load=3 wait_for=15``."""
-    shown = []
     for each in fields(instance):  # type: ignore[arg-type]
         value = getattr(instance, each.name)
         if each.default is MISSING or each.default != value:
             number = f"{each.name}={value:.3g}" if isinstance(value, float) else ""
-            shown.append(number or shown_field(each.name, plain(value, BUILT_IN)))
-    return " ".join([name, *shown])
+            name += f" {number or shown_field(each.name, plain(value, BUILT_IN))}"
+    return name
 
 
-# The simulation uses the engines that every run uses.
-#
-# Under the policy ``cancel`` and with independent delays every round is an independent repetition
-# of the same experiment, so a few long runs hold as many replications as rounds.
+# The simulation uses the engines that every run uses. Under the policy ``cancel`` and with
+# independent delays every round is an independent repetition of the same experiment, so a few long
+# runs hold as many replications as rounds.
 
 RUN = 1000  # rounds in one run: few enough that the clock's rounding stays below 1e-12 of a round
 TAPES_AT_ONCE = 8  # tapes that are kept in memory together: 2 MiB a stream for 30 workers
@@ -271,11 +272,9 @@ def cases(setting: Setting, asked: VerifyRequest) -> Iterator[Case]:
     schemes that stop alike are simulated once; memory is about 50 n bytes a round."""
     schemes = setting.schemes
     traces: dict[object, list[Trace]] = {_timing(scheme): [] for scheme in schemes}
-    first = setting.index * SETTINGS_APART
-    replications = range(first, first - (-asked.replications // RUN))
-    for start in range(0, len(replications), TAPES_AT_ONCE):
-        group = replications[start : start + TAPES_AT_ONCE]
-        drawn = [Tape(setting.delay, setting.workers, asked.seed, r) for r in group]
+    all_tapes = setting.tapes(asked, RUN)
+    for start in range(0, len(all_tapes), TAPES_AT_ONCE):
+        drawn = all_tapes[start : start + TAPES_AT_ONCE]
         tapes = [RememberedTape(tape, RUN) for tape in drawn]
         for timing, parts in traces.items():
             scheme = next(s for s in schemes if _timing(s) == timing)
@@ -297,9 +296,7 @@ def _by_law(setting: Setting, scheme: RoundScheme, asked: VerifyRequest) -> ByLa
     """A quarter of the rounds asked for, rounded up to whole blocks; ``None`` in other settings."""
     if not setting.by_law:
         return None
-    first = setting.index * SETTINGS_APART
-    runs = range(first, first - (-asked.replications // (4 * BLOCK)))
-    tapes = [Tape(setting.delay, setting.workers, asked.seed, r) for r in runs]
+    tapes = setting.tapes(asked, 4 * BLOCK)
 
     def lengths(policy: Policy, engine: Engine) -> FloatArray:
         run = Run(scheme, tapes, setting.law, BLOCK, policy)

@@ -147,8 +147,7 @@ def summary(result: Verification, seconds: float) -> list[str]:
         f"{counts['FAIL']} fail, {counts['no formula']} have no formula, "
         f"{counts['not comparable']} cannot be compared"
     ]
-    worst = result.worst()
-    if worst is not None:
+    if worst := result.worst():
         row, z = worst
         lines += [
             f"bound on |z|: {result.bound:.2f}; a table without errors has a row beyond it with a "

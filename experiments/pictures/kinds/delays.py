@@ -75,11 +75,8 @@ class DelaysKind(PictureKind):
     def picture(self, records: Records, band: Band | None = None) -> Picture:
         """Three panels side by side; with so many delays a spread would not be visible."""
         drawn, hidden = samples(records)
-        ways = zip(ramp(len(drawn)), cycle(LINES), strict=False)
-        shown = [
-            (sample, Look(colour, "", line, sample.title))
-            for sample, (colour, line) in zip(drawn, ways, strict=True)
-        ]
+        ways = zip(drawn, ramp(len(drawn)), cycle(LINES), strict=False)
+        shown = [(sample, Look(colour, "", line, sample.title)) for sample, colour, line in ways]
         later = [(sample, replace(look, title="")) for sample, look in shown]
         panels = [_density(shown), _survival(later), _order_statistics(later)]
         height = 3.5 + 0.12 * len(drawn) + 0.25 * (hidden > 0)
@@ -101,15 +98,12 @@ def samples(
         settings = cell.settings
         facts = (cell.document["delay"], settings.workers, settings.seed, settings.iterations)
         models.setdefault(json.dumps(facts, sort_keys=True, default=str), cell)
-    chosen = list(models.values())[:most]
-    alone = len(models) == 1
-    return [_sample(cell, alone, delays) for cell in chosen], len(models) - len(chosen)
+    chosen = [_sample(cell, len(models) == 1, delays) for cell in [*models.values()][:most]]
+    return chosen, len(models) - len(chosen)
 
 
 def _sample(cell: Cell, alone: bool, delays: int) -> Sample:
-    settings = cell.settings
-    model = settings.delay
-    n = settings.workers
+    settings, model, n = cell.settings, cell.settings.delay, cell.settings.workers
     enough = -(-delays // n)
     rounds = min(settings.iterations, model.rounds_available() or settings.iterations, enough)
     replications = min(MOST_TAPES, -(-enough // rounds))
@@ -120,13 +114,9 @@ def _sample(cell: Cell, alone: bool, delays: int) -> Sample:
     tapes = [Tape(model, n, settings.seed, r) for r in range(replications)]
     seconds = np.concatenate([tape.rows(0, rounds) for tape in tapes])
     concerned = ("delay", "workers", "seed", "iterations")
-    swept = ", ".join(
-        short_text(value)
-        if key == "delay"
-        else f"{key.removeprefix('delay.')} = {short_text(value)}"
-        for key, value in cell.swept.items()
-        if key.split(".")[0] in concerned
-    )
+    own = {k: short_text(v) for k, v in cell.swept.items() if k.split(".")[0] in concerned}
+    names = {key: "" if key == "delay" else f"{key.removeprefix('delay.')} = " for key in own}
+    swept = ", ".join(names[key] + text for key, text in own.items())
     return Sample(short_text(cell.document["delay"]) if alone else swept, model, seconds)
 
 
@@ -149,8 +139,7 @@ def _density(drawn: list[tuple[Sample, Look]]) -> Panel:
 
 def _survival(drawn: list[tuple[Sample, Look]]) -> Panel:
     """Share of delays that are longer, with the closed form where there is one."""
-    longest, shortest = 0.0, np.inf
-    curves = []
+    longest, shortest, curves = 0.0, np.inf, []
     for sample, look in drawn:
         ordered = np.sort(sample.seconds, axis=None)
         if ordered[-1] == 0:  # a logarithmic axis has no place for it
@@ -177,8 +166,7 @@ def _survival(drawn: list[tuple[Sample, Look]]) -> Panel:
 
 def _order_statistics(drawn: list[tuple[Sample, Look]]) -> Panel:
     """Mean time until k of n workers are done, and what it would be if cells were independent."""
-    wide = False
-    curves = []
+    wide, curves = False, []
     for sample, look in drawn:
         n = sample.seconds.shape[1]
         heard = np.arange(1, n + 1) / n

@@ -24,7 +24,6 @@ from ..records import Records
 # third, but not before each has done the first
 ROUNDS = (2, 4, 10)
 MOST_SCHEMES, MOST_WORKERS = 6, 48  # panels and rows that stay legible
-
 # in the order in which they are painted; sending may overlap with computing
 FILLS = {
     "computing": Fill("#56B4E9", "", "computing, in time"),
@@ -33,7 +32,6 @@ FILLS = {
     "sending": Fill("#009E73", "......", "sending", height=0.4),
     "dead": Fill("#777777", "xxxx", "dead"),
 }
-
 ENDS = "a round or update ends"
 ENDER = Look(INK, "D", "none", "whose message ended it")
 LEAST_HEIGHT, ROW = 0.7, 0.036  # inches of a panel, and of a row in it where there are many
@@ -126,16 +124,11 @@ def shown_workers(spans: pd.DataFrame, end: float) -> list[int]:
 
 
 def _notes(records: Records, spans: pd.DataFrame, schemes: int, rows: int) -> list[str]:
-    notes = []
-    point = records.points()[0].title
-    if point:
-        notes.append("first point of the sweep: " + point.replace("\n", ", "))
-    if schemes:
-        notes.append(left_out(schemes, "scheme"))
+    point = records.points()[0].title.replace("\n", ", ")
     workers = spans.loc[spans["worker"] >= 0, "worker"].nunique()
-    if rows < workers:
-        notes.append(f"{rows} of {workers} workers are shown, those that ended rounds among them")
-    return notes
+    some = f"{rows} of {workers} workers are shown, those that ended rounds among them"
+    first = f"first point of the sweep: {point}" if point else ""
+    return [*filter(None, (first, left_out(schemes, "scheme"), some if rows < workers else ""))]
 
 
 def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str) -> Panel:

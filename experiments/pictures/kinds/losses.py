@@ -21,10 +21,8 @@ from ..picture import Axis, Band, Bars, Curve, Fill, Panel, Picture, Points, axi
 from ..records import Records
 
 # Many replications become one curve: losses at common instants, the middle and a band.
-
 LOW, HIGH = 10, 90  # the band of quantiles holds four of five replications
 CONFIDENCE = 0.95
-
 # what a legend says of lines and bands
 BANDS: dict[Band, str] = {
     "quantiles": "line: median; band: 10th to 90th percentile",
@@ -217,12 +215,10 @@ class LossIterationKind(LossKind):
 COST = METRICS["iteration_time"]
 ACCURACY = (METRICS["final_train_loss"], METRICS["decoding_error"])  # the first that there is
 FRONT = Look(MUTED, "", SOLID, "Pareto front")
-
 BARS: dict[Band, str] = {
     "quantiles": "bars: 10th to 90th percentile of replications",
     "ci": "bars: 95 % confidence interval of the mean",
 }
-
 LEAST_SPAN = 0.1  # share of its values that the vertical axis spans: small differences look small
 MARGIN = 0.12
 
@@ -244,12 +240,9 @@ class TradeoffKind(PanelKind):
         if len(records.labels()) < 2:
             return "there is one scheme; a trade-off needs at least two"
         drawn = records.summary.loc[_drawn(records), "label"].nunique()
-        if drawn < 2:
-            return (
-                f"{number_of(drawn, 'scheme ends', 'schemes end')} with a loss that can be drawn; "
-                "the others diverged"
-            )
-        return None
+        ends = number_of(drawn, "scheme ends", "schemes end")
+        lack = f"{ends} with a loss that can be drawn; the others diverged"
+        return lack if drawn < 2 else None
 
     @override
     def charts(self, records: Records) -> Iterator[Chart]:
@@ -268,8 +261,7 @@ class TradeoffKind(PanelKind):
         drawn = _drawn(replace(records, summary=table))
         x = _finite(table[f"{COST.name}_mean"])
         y = np.where(drawn, _finite(table[f"{name}_mean"].map(METRICS[name].shown)), np.nan)
-        dx = _bars(records, COST.name, x, band)
-        dy = _bars(records, name, y, band)
+        dx, dy = _bars(records, COST.name, x, band), _bars(records, name, y, band)
         front = pareto(x, y)
         order = np.flatnonzero(front)[np.argsort(x[front])]
         points = []
@@ -326,10 +318,9 @@ def _axis(label: str, middle: FloatArray, bars: FloatArray, least: float) -> Axi
     known = np.isfinite(middle)
     if not known.any():
         return Axis(label)
-    low = float((middle - bars[0])[known].min())
-    high = float((middle + bars[1])[known].max())
+    low, high = (middle - bars[0])[known].min(), (middle + bars[1])[known].max()
     low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
     missing = least * float(np.abs(middle[known]).mean()) - (high - low)
     if missing > 0:
         low, high = low - missing / 2, high + missing / 2
-    return Axis(label, low=low, high=high) if high > low else Axis(label)
+    return Axis(label, low=float(low), high=float(high)) if high > low else Axis(label)

@@ -25,13 +25,10 @@ from .losses import LEAST_TIME, band_key, spread
 
 LEVELS = np.linspace(0.0, 1.0, 401)
 LONG_TAIL = 30.0  # from this ratio of the 99.9 % quantile to the median on, the axis is logarithmic
-
 BANDS: dict[Band, str] = {
     "quantiles": "band: 10th to 90th percentile of runs",
     "ci": "band: 95 % confidence interval over runs",
 }
-
-
 LEAST = Look(INK, "", DOTTED, "dotted: n gradients take at least this long on average")
 
 
@@ -53,8 +50,7 @@ class IterationTimeKind(PanelKind):
 
     @override
     def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:
-        longest = 0.0
-        marks: list[Mark] = []
+        longest, marks = 0.0, list[Mark]()
         for label, _ in records.labels():
             seconds = records.runs(label, "iteration_time")[:, 1:]
             quantiles = np.quantile(seconds, LEVELS)
@@ -298,9 +294,7 @@ class UtilisationKind(PanelKind):
         table = records.summary.drop_duplicates("label").set_index("label")
         columns = ["utilisation_mean", "wasted_mean", "utilisation_se"]
         busy, share, error = table[columns].to_numpy(dtype=float).T
-        wasted = busy * share
-        rows = np.arange(len(busy), dtype=float)
-        used = busy - wasted
+        rows, used = np.arange(len(busy), dtype=float), busy - busy * share
         marks: list[Mark] = []
         for y, (label, _) in enumerate(records.labels()):
             look, row = looks[label], rows[y : y + 1]

@@ -19,9 +19,7 @@ from .scale import Scale, kept, piece, readable, tenth
 
 # Markers, line styles and hatches of matplotlib as SVG. A page defines each once.
 
-# matplotlib's own line styles that are given by a sign, in widths of the line
-PLAIN_DASHES = {"--": (3.7, 1.6), ":": (1.0, 1.65)}
-
+PLAIN_DASHES = {"--": (3.7, 1.6), ":": (1.0, 1.65)}  # given by a sign, in widths of the line
 # by the first sign of matplotlib's pattern, on a tile of 6 by 6
 HATCHES = {
     "/": '<path d="M-1 7L7 -1M-1 1L1 -1M5 7L7 5"/>',
@@ -64,22 +62,18 @@ def _marker(code: str, name: str) -> str:
 
     style = MarkerStyle(code)
     path = style.get_path().transformed(style.get_transform())
-    steps = []
-    signs = {1: "M", 2: "L", 3: "Q", 4: "C", CLOSE: "Z"}
+    steps, signs = [], {1: "M", 2: "L", 3: "Q", 4: "C", CLOSE: "Z"}
     for points, step in path.iter_segments(curves=True, simplify=False):
         pairs = np.asarray(points).reshape(-1, 2)
         numbers = " ".join(f"{x:.3g} {-y:.3g}" for x, y in pairs)
         steps.append(signs[int(step)] + (numbers if int(step) != CLOSE else ""))
-    kind = "face" if style.is_filled() else "stroke"
-    if code.startswith("$"):
-        kind = "letter"
+    kind = "letter" if code.startswith("$") else "face" if style.is_filled() else "stroke"
     return f'<path id="{name}" class="{kind}" d="{"".join(steps)}"/>'
 
 
 # Colours are classes of the style sheet, so that a page has a light and a dark form.
 
-# the page's background in dark mode; the style sheet has the same
-DARK = "#15181d"
+DARK = "#15181d"  # the page's background in dark mode; the style sheet has the same
 LEAST = 3.5  # contrast of a line with a dark background; WCAG 2.2 asks for 3
 GREY = 16  # channels that differ by less make a grey
 
@@ -113,10 +107,9 @@ def _luminance(colour: str) -> float:
 class PageStyle:
     """What all pictures of one page share."""
 
-    # markers, hatches: the identifiers of those that it uses, by matplotlib's code
+    # markers, hatches: identifiers by matplotlib's code; inks: classes of the style sheet by colour
     markers: dict[str, str] = field(default_factory=dict)
     hatches: dict[str, str] = field(default_factory=dict)
-    # its colours, each with the name of a class of the style sheet
     inks: dict[str, str] = field(default_factory=dict)
     # the number of each entry of the legends, by title: a scheme has one number on the whole page,
     # so that it can be hidden in all pictures at once
@@ -156,7 +149,6 @@ class PageStyle:
 
 
 # A table of values is a small image, a pixel for each value, which the browser stretches.
-
 STRETCHED = Markup('preserveAspectRatio="none"')
 MOST_READ = 60_000  # values that a pointer can read; a larger table is a picture alone
 
@@ -166,12 +158,9 @@ def heat_image(mark: Heat, x: Scale, y: Scale) -> tuple[Markup, dict[str, Any]]:
     rows = len(mark.values)
     left, right = x(np.array(mark.sides, dtype=np.float64))
     top, bottom = y(np.array([-0.5, rows - 0.5], dtype=np.float64))
+    box = min(left, right), min(top, bottom), abs(right - left), abs(bottom - top)
     template = '<image class="heat" x="{}" y="{}" width="{}" height="{}" {} href="{}"/>'
-    parts = piece(
-        template,
-        *(min(left, right), min(top, bottom), abs(right - left), abs(bottom - top)),
-        *(STRETCHED, shades(mark.values, mark)),
-    )
+    parts = piece(template, *box, STRETCHED, shades(mark.values, mark))
     for at in y(np.arange(1, rows, dtype=np.float64) - 0.5) if rows <= 24 else ():
         parts += piece('<path class="gap" d="M{} {}H{}"/>', left, at, right)
     if mark.values.size > MOST_READ:
@@ -248,9 +237,8 @@ def draw_mark(mark: Mark, at: PanelScales, title: str) -> tuple[Markup, Values]:
 
 def _curve(mark: Curve, at: PanelScales) -> tuple[Markup, Values]:
     x, y = at.x(mark.x), at.y(mark.y)
-    ends = [(mark.low, mark.high)] if mark.low is not None and mark.high is not None else []
     scale, along, middle = (at.y, x, y) if mark.across == "y" else (at.x, y, x)
-    band = [scale(end) for pair in ends for end in pair]
+    band = [scale(end) for end in (mark.low, mark.high) if end is not None]
     whole = mark.steps or mark.bars
     places = [*range(len(x))] if whole else kept(along, [middle, *band])
     parts = Markup("")
@@ -268,17 +256,17 @@ def _curve(mark: Curve, at: PanelScales) -> tuple[Markup, Values]:
     values: Values = {"kind": "curve", "x": readable(mark.x[places]), "y": readable(mark.y[places])}
     if mark.steps:
         values["steps"] = 1
-    if ends and mark.low is not None and mark.high is not None:
-        values["low"], values["high"] = readable(mark.low[places]), readable(mark.high[places])
-        if mark.across == "x":
-            values["across"] = 1
+    for name, ends in (("low", mark.low), ("high", mark.high)):
+        if ends is not None:
+            values[name] = readable(ends[places])
+    if band and mark.across == "x":
+        values["across"] = 1
     return parts, values if len(mark.x) else {}
 
 
 def _line(places: Iterable[tuple[float, float]], steps: bool) -> str:
     """The commands of a path; a gap where a place is NaN."""
-    parts, pen = [], False
-    last = ""
+    parts, pen, last = [], False, ""
     for px, py in places:
         if not (np.isfinite(px) and np.isfinite(py)):
             pen = False

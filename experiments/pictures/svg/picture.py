@@ -74,8 +74,7 @@ def draw_panel(
     drawn = [draw_mark(mark, at, title) for mark, title in _titled(panel.marks, owner)]
     title = tuple(escaped(line) for line in panel.title.split("\n") if line)
     label = ": ".join([name, ", ".join(title)] if title else [name])
-    clip = f"{ident}-clip"
-    inside = (left - 1, TOP - 1, x.end - left + 2, y.start - TOP + 2)
+    clip, inside = f"{ident}-clip", (left - 1, TOP - 1, x.end - left + 2, y.start - TOP + 2)
     rectangle = '<clipPath id="{}"><rect x="{}" y="{}" width="{}" height="{}"/></clipPath>'
     parts = [
         piece('<desc id="{}-desc">{}</desc>', ident, alt_text(panel, at)),
@@ -126,9 +125,8 @@ def _ticks(axis: Axis, scale: Scale) -> list[tuple[float, list[str]]]:
 
 
 def _axes(panel: Panel, at: PanelScales, ticks: list[tuple[float, list[str]]]) -> Iterator[Markup]:
-    x, y = at.x, at.y
+    x, y, lines = at.x, at.y, Markup("")
     bottom, right = y.start, x.end
-    lines = Markup("")
     for place, name in _fitting(_ticks(panel.x, x), x):
         lines += piece("M{} {}V{}", place, bottom, y.end)
         yield piece(WORDS, "tk", "middle", place, bottom + 15, name)
@@ -192,10 +190,9 @@ def alt_text(panel: Panel, at: PanelScales) -> str:
         sentences.append(f"{which}: {_label(axis) or 'rows'}{ends}{log if ends else ''}.")
     spoken = [text for mark in panel.marks if (text := _said_mark(mark))]
     sentences += spoken[:MOST_SAID]
-    if len(spoken) > MOST_SAID:
-        sentences.append(f"And {len(spoken) - MOST_SAID} more.")
-    if panel.remark:
-        sentences.append(f"{escaped(panel.remark)}.")
+    more = len(spoken) - MOST_SAID
+    sentences += [f"And {more} more."] if more > 0 else []
+    sentences += [f"{escaped(panel.remark)}."] if panel.remark else []
     return " ".join(sentences)
 
 
@@ -254,16 +251,17 @@ def draw_picture(picture: Picture, name: str, ident: str, page_style: PageStyle)
     # the panels in which there is something to see; all if there is nothing anywhere
     seen = [panel for panel in picture.panels if any(map(_seen, panel.marks))]
     picture = replace(picture, panels=seen or picture.panels)
-    several = len(picture.panels) > 1 and not any(_rows(panel) for panel in picture.panels)
+    several = len(picture.panels) > 1 and not any(map(_rows, picture.panels))
     layouts = [_frame(panel, several, len(picture.panels) < 3) for panel in picture.panels]
     layouts = _shared(picture, layouts)
     owner: dict[str, str] = {}
     for mark in (mark for panel in picture.panels for mark in panel.marks):
         if isinstance(mark, Looked) and mark.title and mark.colour not in (INK, MUTED):
             owner.setdefault(mark.colour, mark.title)
+    pairs = enumerate(zip(picture.panels, layouts, strict=True), start=1)
     panels = [
-        draw_panel(panel, name, f"{ident}-{place_}", layout, page_style, owner)
-        for place_, (panel, layout) in enumerate(zip(picture.panels, layouts, strict=True), start=1)
+        draw_panel(panel, name, f"{ident}-{place}", layout, page_style, owner)
+        for place, (panel, layout) in pairs
     ]
     wide = len(picture.panels) > 1 or any(layout.width == WIDE for layout in layouts)
     return DrawnPicture(panels, _entries(picture, page_style), escaped(picture.heading), wide)
@@ -336,9 +334,8 @@ def _shared(picture: Picture, layouts: list[PanelLayout]) -> list[PanelLayout]:
         turned = layouts[0].y[0] > layouts[0].y[1]
         low, high = (pick(end for f in layouts for end in f.y) for pick in (min, max))
         reach = (high, low) if turned else (low, high)
-        log = all(layout.y_log for layout in layouts) or (
-            any(layout.y_log for layout in layouts) and low > 0
-        )
+        logs = {layout.y_log for layout in layouts}
+        log = logs == {True} or (True in logs and low > 0)
         layouts = [replace(layout, y=reach, y_log=log) for layout in layouts]
         if any(layout.x_log for layout in layouts):
             for place, panel in enumerate(picture.panels):

@@ -13,7 +13,6 @@ from ....sim.types import FloatArray
 from ..picture import Axis, Bars, Curve, Heat, Mark, Points, Rules, Texts
 
 # Numbers are written short, so that pages are small and the same on every machine.
-
 DIGITS = 4  # of the values that a pointer reads
 
 
@@ -40,15 +39,12 @@ def said(value: float) -> str:
 
 
 # A line of a thousand points looks the same with fifty.
-
 TOLERANCE = 0.25  # units of the drawing that a line may move: not visible
 
 
 def kept(x: FloatArray, lines: list[FloatArray], tolerance: float = TOLERANCE) -> list[int]:
-    """Which points to keep so that none of several lines moves by more than the tolerance.
-
-    All are ``(G,)``; NaN interrupts a line, and the points around a gap are kept.
-
+    """Which points to keep so that none of several lines moves by more than the tolerance. All are
+    ``(G,)``; NaN interrupts a line, and the points around a gap are kept.
     Source: Ramer (1972); Douglas and Peucker (1973). Cost: about G log G a line."""
     if len(x) < 3:
         return list(range(len(x)))
@@ -71,15 +67,11 @@ def _of_run(x: FloatArray, y: FloatArray, first: int, last: int, tolerance: floa
         if b - a < 2:
             continue
         dx, dy = x[b] - x[a], y[b] - y[a]
-        inner = slice(a + 1, b)
+        across, up = x[a + 1 : b] - x[a], y[a + 1 : b] - y[a]
         length = float(np.hypot(dx, dy))
-        if length == 0:
-            far = np.hypot(x[inner] - x[a], y[inner] - y[a])
-        else:
-            far = np.abs(dx * (y[inner] - y[a]) - dy * (x[inner] - x[a])) / length
-        place = int(np.argmax(far))
-        if far[place] > tolerance:
-            middle = a + 1 + place
+        far = np.abs(dx * up - dy * across) / length if length else np.hypot(across, up)
+        middle = a + 1 + int(np.argmax(far))
+        if far[middle - a - 1] > tolerance:
             chosen.add(middle)
             todo += [(a, middle), (middle, b)]
     return chosen
@@ -117,6 +109,9 @@ class Scale:
             return np.asarray(np.where(values > 0, np.log10(values), np.nan))
 
 
+POWERS = 7  # of ten that a logarithmic axis names, about
+
+
 def linear_ticks(low: float, high: float, most: int = 6) -> FloatArray:
     """Multiples of 1, 2, 2.5 or 5 times a power of ten, at most ``most`` of them."""
     low, high = min(low, high), max(low, high)
@@ -129,30 +124,25 @@ def linear_ticks(low: float, high: float, most: int = 6) -> FloatArray:
     return np.asarray(np.arange(first, last + 1) * step)
 
 
-def log_ticks(
-    low: float, high: float, mantissas: Sequence[float] = (), most: int = 7
-) -> FloatArray:
+def log_ticks(low: float, high: float, mantissas: Sequence[float] = ()) -> FloatArray:
     """Powers of ten, or these multiples of them; some of them where there are too many."""
     low, high = min(low, high), max(low, high)
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
     for chosen in ((1.0,), mantissas, (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
-        step = max(1, -(-(last - first) // most))
-        powers = 10.0 ** np.arange(first, last + 1, step)
+        powers = 10.0 ** np.arange(first, last + 1, max(1, -(-(last - first) // POWERS)))
         found = np.sort(np.outer(powers, chosen or (1.0,)).ravel())
         found = found[(found >= low * (1 - 1e-9)) & (found <= high * (1 + 1e-9))]
         if len(found) >= (3 if not mantissas or chosen == mantissas else 99):
             break
     if len(found) < 2:
         return linear_ticks(low, high, 4)
-    return found[:: max(1, -(-len(found) // (most + 2)))]
+    return found[:: max(1, -(-len(found) // (POWERS + 2)))]
 
 
 def tick_text(value: float, log: bool = False) -> str:
     """``0.5``, ``1200``, ``10⁻⁶``."""
-    text = f"{value + 0.0:g}"
-    small_or_large = value != 0 and not 1e-4 <= abs(value) < 1e5
-    if not small_or_large:
-        return text.replace("-", "\N{MINUS SIGN}")
+    if value == 0 or 1e-4 <= abs(value) < 1e5:
+        return f"{value + 0.0:g}".replace("-", "\N{MINUS SIGN}")
     mantissa, _, power = f"{value:.3e}".partition("e")
     number = float(mantissa)
     ten = f"10{str(int(power)).translate(SUPERSCRIPTS)}"
@@ -166,8 +156,7 @@ Limits = tuple[float, float]
 def limits(axis: Axis, marks: Sequence[Mark], along: Literal["x", "y"]) -> Limits:
     """Low and high end of an axis; the low one is the larger where the axis is turned around."""
     low, high = axis.low, axis.high
-    if axis.log:
-        low = low if low is None or low > 0 else None
+    low = None if axis.log and (low or 0.0) <= 0 else low
     if low is not None and high is not None and low != high:
         return float(low), float(high)
     for mark in marks:
@@ -196,20 +185,15 @@ def _values(marks: Sequence[Mark], along: Literal["x", "y"]) -> Iterator[FloatAr
             case Curve():
                 yield mark.x if along == "x" else mark.y
                 if mark.across == along and mark.low is not None and mark.high is not None:
-                    yield mark.low
-                    yield mark.high
+                    yield from (mark.low, mark.high)
             case Points():
-                middle = mark.x if along == "x" else mark.y
-                bars = mark.dx if along == "x" else mark.dy
+                middle, bars = (mark.x, mark.dx) if along == "x" else (mark.y, mark.dy)
                 yield middle
                 if bars is not None:
-                    yield middle - bars[0]
-                    yield middle + bars[1]
+                    yield from (middle - bars[0], middle + bars[1])
             case Bars() if along == "x":
-                yield mark.start
-                yield mark.end
+                yield from (mark.start, mark.end)
             case Bars():
-                yield mark.rows - 0.5
-                yield mark.rows + 0.5
+                yield from (mark.rows - 0.5, mark.rows + 0.5)
             case Rules() | Texts():
                 yield mark.x if along == "x" else mark.y
