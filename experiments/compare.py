@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from scipy.special import stdtrit
 
 from ..sim.types import FloatArray
 from .config.errors import ConfigError
-from .page.answer import ANSWER, Answer, image_at, read_answer, table_at, write_answer
+from .page.answer import ANSWER, Answer, read_answer, table_at, write_answer
 from .page.content import Chart, Image, Page, Section, Table, capped, interval, number, plain_cell
 from .pictures import paint, style
 from .pictures.kinds.losses import loss_axis
@@ -176,8 +176,11 @@ def comparison_page(table: pd.DataFrame, said: Answer, iterations: Sequence[Char
 def read_comparison(directory: Path) -> Page:
     """The page again, from what ``compare`` left. Raises ConfigError: the result is not whole."""
     said = read_answer(directory)
-    table = table_at(directory / TABLE, ("label", "scheme", *NUMBERS))
-    return comparison_page(table, said, image_at(directory / f"{PICTURE}.png", PICTURE, *CAPTION))
+    table, drawn = table_at(directory / TABLE, ("label", "scheme", *NUMBERS)), list[Image]()
+    with suppress(OSError):  # the folder need not have the picture
+        png = (directory / f"{PICTURE}.png").read_bytes()
+        drawn += [Image(PICTURE, *CAPTION, png)] if png.startswith(b"\x89PNG") else []
+    return comparison_page(table, said, drawn)
 
 
 def ratio_picture(table: pd.DataFrame) -> Picture:
@@ -192,8 +195,8 @@ def ratio_picture(table: pd.DataFrame) -> Picture:
         marks.append(Points(looks[str(row["label"])], x, at, dx=np.nan_to_num(ends)))
     line = Look(MUTED, "", DASHED, "no difference")
     marks.insert(0, Curve(line, np.ones(2), np.array([-0.6, len(rows) - 0.4]), width=1.0))
-    names = tuple(_named(row) for row in rows.to_dict("records"))
     x_axis = Axis("ratio of mean iteration times, second over first")
+    names = tuple(map(_named, rows.to_dict("records")))
     y_axis = Axis("", low=len(rows) - 0.4, high=-0.6, names=names)
     panels, heading = [Panel(x_axis, y_axis, marks)], left_out(len(table) - len(rows), "row")
     return Picture(panels, 1, style.ONE_PANEL, 3.4, heading=heading, last=(line.title,))

@@ -16,8 +16,8 @@ from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..text import number_of
-from .study import LOSS
 
+LOSS = 1e-6  # an error up to here is rounding
 MEMBERS = 8  # stragglers that are named
 WORST = Look(MUTED, "", SOLID, "worst set (hollow: lower bound)")
 RANDOM = Look(MUTED, "", DASHED, "mean of random sets")

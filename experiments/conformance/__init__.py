@@ -24,6 +24,7 @@ from .rounds import check_engines, check_refusals, check_stopping, check_values
 from .tested import Nonconforming, SchemeUnderTest
 
 Check = Callable[[SchemeUnderTest], str]
+
 CHECKS: Mapping[str, Check] = {
     "values": check_values,
     "loads": check_loads,

@@ -18,7 +18,6 @@ import pyarrow as pa
 from ..config.errors import ConfigError
 from ..run import files
 from .content import Answer as Answer
-from .content import Image
 
 ANSWER = files.ANSWER
 # options that say where results go and how they are computed, and not what they are
@@ -27,7 +26,9 @@ WHERE = ("--output", "--jobs")
 
 def write_answer(answer: Answer, output: Path) -> None:
     """Write ``answer.json`` into a folder."""
-    fields = {k: v for k, v in asdict(answer).items() if k != "read" or v}
+    fields = asdict(answer)
+    if not answer.read:
+        del fields["read"]
     text = json.dumps(fields, indent=2, ensure_ascii=True)
     files.write_bytes(output / ANSWER, (text + "\n").encode())
 
@@ -92,15 +93,6 @@ def json_at(path: Path) -> Mapping[str, Any]:
     if not isinstance(found, dict):
         raise ConfigError(f"{path}: is damaged; run the same command again")
     return found
-
-
-def image_at(path: Path, ident: str, title: str, words: str) -> list[Image]:
-    """A picture that lies in the folder; none where there is none."""
-    try:
-        png = path.read_bytes()
-    except OSError:
-        return []
-    return [Image(ident, title, words, png)] if png.startswith(b"\x89PNG") else []
 
 
 def text_at(path: Path) -> str:

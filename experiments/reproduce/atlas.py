@@ -171,11 +171,13 @@ class Atlas(RunsFigure):
 
     def text(self, frame: pd.DataFrame) -> str:
         """The fronts, who is fastest among the exact, and what is left out."""
-        rows = [
-            [str(row.delays), str(row.member), *_numbers(row)]
-            for _, part in frame[frame["on_front"]].groupby("delays", sort=False)
-            for row in part.sort_values(["iteration_time", "error"]).itertuples()
-        ]
+        rows = []
+        for delays, part in frame[frame["on_front"]].groupby("delays", sort=False):
+            for _, row in part.sort_values(["iteration_time", "error"]).iterrows():
+                spread = 0.0 if row["formula"] or row["exact"] else row["measured_error_se"]
+                seconds = estimate_text(row["iteration_time"], row["iteration_time_se"])
+                error = EXACT if row["exact"] else estimate_text(row["error"], spread)
+                rows.append([str(delays), str(row["member"]), seconds, error])
         reasons = "; ".join(f"{name} {why}" for name, why in not_compared().items())
         late = ", ".join(looks.look(name).title for name in frame["scheme"][frame["late"]].unique())
         return (
@@ -202,12 +204,6 @@ class Atlas(RunsFigure):
             "The fronts:\n\n"
             + markdown_table(["delays", "scheme", "s / iteration", "error"], rows, names=2)
         )
-
-
-def _numbers(row: Any) -> tuple[str, str]:
-    error = 0.0 if row.formula or row.exact else row.measured_error_se
-    seconds = estimate_text(row.iteration_time, row.iteration_time_se)
-    return seconds, EXACT if row.exact else estimate_text(row.error, error)
 
 
 def _findings(frame: pd.DataFrame) -> str:

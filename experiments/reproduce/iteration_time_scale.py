@@ -167,8 +167,9 @@ def _crossing(part: pd.DataFrame) -> str:
     once = part.drop_duplicates(["scheme", "workers"])
     wide = once.pivot(index="workers", columns="scheme", values="theory")
     faster = wide.index[wide["erasurehead"] < wide["uncoded"]]
-    some = "at n = {:,} and more (of the sizes computed)"
-    return "nowhere on this axis" if faster.empty else some.format(faster[0])
+    if faster.empty:
+        return "nowhere on this axis"
+    return f"at n = {faster[0]:,} and more (of the sizes computed)"
 
 
 FIGURE = IterationTimeScale()

@@ -263,9 +263,10 @@ def _by_persistence(
     frame: pd.DataFrame, families: Iterable[str], cell: Callable[[pd.Series], str]
 ) -> str:
     rows = []
-    for law, family in product(LOAD_LAWS, families):
-        cells = [cell(row) for _, row in rows_of(frame, load_law=law, family=family).iterrows()]
-        rows.append([law, LOOKS[family].title, *cells])
+    for law in LOAD_LAWS:
+        for family in families:
+            cells = [cell(row) for _, row in rows_of(frame, load_law=law, family=family).iterrows()]
+            rows.append([law, LOOKS[family].title, *cells])
     header = ["load law", "scheme", *(f"{p:g}" for p in frame["persistence"].unique())]
     return markdown_table(header, rows, names=2)
 

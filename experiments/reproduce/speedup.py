@@ -9,7 +9,6 @@ from typing import Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from ...sim.types import FloatArray
 from ..pictures import looks, style
 from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
 from ..run.compute import CellResult
@@ -52,7 +51,8 @@ class Speedup(RunsFigure):
         document = self.document(effort, **sections)
         results = {cell.scheme["name"]: result for cell, result in effort.results(document)}
         seconds = {n: r.replications["time_to_target"].to_numpy(float) for n, r in results.items()}
-        each = {name: _iteration(result) for name, result in results.items()}
+        runs = {name: result.iterations.groupby("replication") for name, result in results.items()}
+        each = {n: own["iteration_time"].mean().to_numpy(dtype=float) for n, own in runs.items()}
         ours, setting = "erasurehead", {"load_law": law, "work": work, "load": load}
         return [
             {
@@ -112,10 +112,6 @@ class Speedup(RunsFigure):
             f"always covered before {self.wait_for} workers are heard, and both stop together. "
             "Erased groups also cost iterations (last columns).\n\n" + markdown_table(header, rows)
         )
-
-
-def _iteration(result: CellResult) -> FloatArray:
-    return result.iterations.groupby("replication")["iteration_time"].mean().to_numpy(dtype=float)
 
 
 def _rounds(result: CellResult, target: float) -> float:

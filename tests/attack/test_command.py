@@ -12,9 +12,8 @@ import pytest
 import yaml
 
 from erasurehead.experiments.attack import command
-from erasurehead.experiments.attack.command import straggler_numbers
+from erasurehead.experiments.attack.command import codes_of, straggler_numbers
 from erasurehead.experiments.attack.page import BOUND, RANDOM, WORST, beginning, picture, rounding
-from erasurehead.experiments.attack.study import codes_of
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.command import RunOptions, run

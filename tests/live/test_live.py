@@ -23,7 +23,7 @@ from erasurehead.experiments.compare import (
     ratio_of_means,
 )
 from erasurehead.experiments.config.document import write_yaml
-from erasurehead.experiments.live.cell import (
+from erasurehead.experiments.live.command import (
     difference,
     learned,
     play_all,

@@ -17,16 +17,17 @@ from erasurehead.delay_models import Tape
 from erasurehead.delay_models.parametric import Exponential
 from erasurehead.experiments.config.build import Training
 from erasurehead.experiments.live import worker as worker_module
-from erasurehead.experiments.live.cell import (
+from erasurehead.experiments.live.command import (
+    SAME,
     Difference,
     Facts,
     difference,
     learned,
     play_all,
+    show_live,
     steps_of,
     trace_of,
 )
-from erasurehead.experiments.live.command import SAME, show_live
 from erasurehead.experiments.live.masters import (
     CannotEnd,
     LiveBarrierlessMaster,

@@ -69,7 +69,11 @@ class GanttKind(PictureKind):
         spans = spans[spans["label"].isin(shown)]
         end = horizon(spans)
         workers = shown_workers(spans, end)
-        notes = _notes(records, spans, len(labels) - len(shown), len(workers))
+        point = records.points()[0].title.replace("\n", ", ")
+        every = spans.loc[spans["worker"] >= 0, "worker"].nunique()
+        some = f"{len(workers)} of {every} workers are shown, those that ended rounds among them"
+        hidden = left_out(len(labels) - len(shown), "scheme"), some if len(workers) < every else ""
+        notes = [*filter(None, (f"first point of the sweep: {point}" if point else "", *hidden))]
         height = len(shown) * (0.3 + max(LEAST_HEIGHT, ROW * len(workers)))
         names = {label: "update" if label in free else "round" for label in shown}
         parts = [(spans[spans["label"] == label], name) for label, name in names.items()]
@@ -121,14 +125,6 @@ def shown_workers(spans: pd.DataFrame, end: float) -> list[int]:
     enders = [int(worker) for worker in dict.fromkeys(seen["ended_by"])]
     others = [worker for worker in everyone if worker not in enders]
     return sorted((enders + others)[:MOST_WORKERS])
-
-
-def _notes(records: Records, spans: pd.DataFrame, schemes: int, rows: int) -> list[str]:
-    point = records.points()[0].title.replace("\n", ", ")
-    workers = spans.loc[spans["worker"] >= 0, "worker"].nunique()
-    some = f"{rows} of {workers} workers are shown, those that ended rounds among them"
-    first = f"first point of the sweep: {point}" if point else ""
-    return [*filter(None, (first, left_out(schemes, "scheme"), some if rows < workers else ""))]
 
 
 def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str) -> Panel:
