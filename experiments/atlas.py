@@ -29,7 +29,6 @@ from .page.answer import text_at
 from .pictures import paint, style
 from .pictures.kinds import gantt
 from .pictures.picture import Axis, Heat, Panel, Picture
-from .pictures.style import ONE_PANEL
 from .reproduce.atlas import Atlas
 from .reproduce.base import Effort
 from .run import timeline
@@ -223,7 +222,7 @@ def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Pictur
     end = float(spans.loc[spans["worker"] < 0, "end"].max())
     named = sorted(int(worker) for worker in spans["worker"].unique() if worker >= 0)
     panel = gantt.panel(spans, named, end, "round" if rounds else "update")
-    return Picture([panel], columns=1, width=ONE_PANEL, height=2.9, legend=2)
+    return Picture([panel], columns=1, width=style.ONE_PANEL, height=2.9, legend=2)
 
 
 def encoding_of(scheme: Scheme) -> sparse.csr_array | None:

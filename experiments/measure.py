@@ -15,7 +15,6 @@ from typing_extensions import override
 from ..sim.numerics import one_thread
 from ..sim.types import FloatArray
 from .config import build
-from .config.build import Training
 from .config.cells import cells
 from .config.errors import ConfigError, at
 from .live.command import LONGEST, slowed
@@ -74,7 +73,7 @@ class Workload:
     model: FloatArray  # ``(p,)`` sent with each task, as in training; empty for tasks without data
 
 
-def gradients(learning: Training, workers: int) -> Workload:
+def gradients(learning: build.Training, workers: int) -> Workload:
     """Gradients of k = n partitions, of which each worker begins with its own."""
     problem = replace(learning.problem, partitions=workers)
     parts = dict(enumerate(parts_of(problem)))

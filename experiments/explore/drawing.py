@@ -79,10 +79,9 @@ def drawn_page(
     config: Mapping[str, Any], theory: ClosedForms, patient: bool = True, whole: bool = False
 ) -> dict[str, Any]:
     """What the page shows: HTML, what a pointer reads, colours, and the config as YAML. ``theory``
-    holds the closed forms that were worked out before. With ``patient`` the others are worked out,
-    too; else ``more`` says that some are missing. ``whole`` shows all of the runs, on plain axes.
-    Raises ConfigError: the config cannot be run; one line. Cost: about 0.1 s, and with ``patient``
-    up to 0.3 s more."""
+    holds closed forms that were worked out before; with ``patient`` the others are, too, else
+    ``more`` says that some are missing. ``whole`` shows all of the runs, on plain axes. Raises
+    ConfigError: the config cannot be run. Cost: 0.1 s, and with ``patient`` up to 0.3 s more."""
     made = cells(config)
     runs = [run_cell(cell) for cell in made]
     found = {cell.label: theory.of(cell, patient) for cell in made}

@@ -1,5 +1,4 @@
-"""``erasurehead live``: every cell of a config on real workers, the tables of a run, and what the
-simulator says of the same arrivals."""
+"""``erasurehead live``: a config on real workers, and what the simulator says of their arrivals."""
 
 from __future__ import annotations
 

@@ -156,8 +156,7 @@ class Command:
 
 @dataclass(frozen=True, eq=False)
 class Section:
-    """A part of the page: words, a paragraph a line; pictures and tables, in this order; and how to
-    make it again."""
+    """A part of the page: words, a paragraph a line; pictures and tables; how to make it again."""
 
     ident: str
     title: str

@@ -47,9 +47,7 @@ class DrawnSection:
 
 
 def as_html(page: Page) -> str:
-    """The whole file. The same page gives the same text.
-
-    Cost: about 0.3 s for 60 cells."""
+    """The whole file; the same page gives the same text. Cost: about 0.3 s for 60 cells."""
     page_style = PageStyle()
     sections = [drawn(section, page_style) for section in page.sections if section.shown]
     light, dark = page_style.css()

@@ -93,8 +93,7 @@ class Column:
 
     title: str  # its heading
     cells: Sequence[str]  # its values, as they are written
-    # how important it is, 0 for a column that tells rows apart; the last go first where the
-    # terminal is narrow
+    # 0 for a column that tells rows apart; the highest rank goes first where the terminal is narrow
     rank: int = 0
     stays: bool = False  # whether it stays however narrow the terminal is
 

@@ -64,8 +64,8 @@ class PictureKind(ABC):
 
     def draw_on(self, axes: Axes, records: Records, band: Band | None = None) -> Axes:
         """Draw a picture of one panel, with its legend, on axes of one's own; matplotlib's settings
-        are the caller's. Raises ConfigError: the records do not hold what is needed, or the picture
-        has several panels."""
+        are the caller's. Raises ConfigError: the records lack what is needed, or it has more
+        panels."""
         picture = self.possible(records, band)
         if len(picture.panels) > 1:
             raise at("ax", "one Axes", f"this picture has {len(picture.panels)} panels")

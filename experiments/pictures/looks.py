@@ -1,8 +1,7 @@
 """How each scheme looks: one colour, marker and line style in every picture.
 
 The first colours are the colour-blind-safe ones of Okabe and Ito (2008). No set of twenty colours
-can be told apart by everybody, so markers differ too, and schemes that are often compared have
-different line styles."""
+can be told apart by all, so markers differ too, and lines of schemes that are often compared."""
 
 from __future__ import annotations
 

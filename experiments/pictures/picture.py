@@ -11,8 +11,7 @@ import numpy as np
 from ...sim.types import FloatArray
 from .looks import INK, SOLID, LineStyle, Look
 
-# how the spread over replications is shown: their 10th to 90th percentile, or the 95 % confidence
-# interval of their mean
+# the spread over replications: their 10th to 90th percentile, or the 95 % interval of their mean
 Band = Literal["quantiles", "ci"]
 Align = Literal["left", "center", "right"]  # what of a text is at its place
 
@@ -160,8 +159,7 @@ class Heat:
     label: str = ""  # what they are, with the unit
     log: bool = False  # shades are equal steps of the logarithm, from ``low`` or the least value on
     low: float | None = None  # what has the lightest shade, with ``log``
-    # where the columns begin and end on the horizontal axis; ``None``: the middle of each is at its
-    # number
+    # where the columns begin and end; ``None``: the middle of each is at its number
     extent: tuple[float, float] | None = None
     title: ClassVar[str] = ""
     colour: ClassVar[str] = ""
@@ -205,11 +203,9 @@ class Picture:
 
     panels: Sequence[Panel]  # row by row
     columns: int  # panels in a row
-    # width, height: inches, the legend included
-    width: float
-    height: float
-    # the axis that all panels have in common, if any; ``rows``: the panels of a row have their
-    # vertical axis in common
+    width: float  # inches
+    height: float  # inches, the legend included
+    # the axis that all panels have in common, if any; ``rows``: the vertical one, those of a row
     share: Literal["x", "y", "rows", ""] = ""
     heading: str = ""  # above all panels
     legend: int = 3  # entries side by side, where so many fit; 0 for no legend in a file

@@ -45,8 +45,7 @@ class Records:
 
     iterations: pd.DataFrame  # one row per cell, replication and iteration
     summary: pd.DataFrame  # one row per cell
-    # what the part has in common, one line such as ``delay.rate = 2`` for each swept key; empty for
-    # a plain simulation
+    # what the part has in common, a line like ``delay.rate = 2`` for each swept key; empty if none
     title: str = ""
     left_out: int = 0  # points of the sweep beyond those that are drawn
     workers: pd.DataFrame | None = None  # one row per cell and worker, if written
@@ -114,8 +113,8 @@ class Records:
         return replace(part, iterations=iterations, workers=workers)
 
     def swept(self) -> list[str]:
-        """Keys of the sweep that make points of its grid: the columns that both tables share, but
-        for names and fields of schemes."""
+        """Swept keys that make points of the grid: columns of both tables, not names or schemes'
+        fields."""
         both = [name for name in self.iterations.columns if name in {*self.summary.columns}]
         return [k for k in both if k not in IDENTITY and not k.startswith("scheme.")]
 
@@ -134,8 +133,8 @@ def _of_cells(table: pd.DataFrame, summary: pd.DataFrame, unique: list[str]) -> 
 
 
 def short_text(value: Any) -> str:
-    """A value of a config for a title; of a delay model, its name and its plain fields.
-    Tables hold a swept section as JSON."""
+    """A value of a config, or a section as JSON, for a title; of a delay model name and plain
+    fields."""
     if isinstance(value, str) and value.startswith("{"):
         with suppress(ValueError, RecursionError):  # a label can begin like that, too
             value = json.loads(value)
@@ -202,11 +201,10 @@ BESIDE = (
 def read_table(
     path: Path, columns: Sequence[str] = IDENTITY, origin: outputs.Origin | None = None
 ) -> pd.DataFrame:
-    """Read one table of a run, which must have these columns.
-
-    ``origin`` is what it must be made from; ``None`` for what the manifest beside it says. Raises
-    ConfigError: it is not there, damaged, empty, without these columns, or not of the run whose
-    manifest and config lie beside it."""
+    """Read one table of a run, which must have these columns. ``origin`` is what it must be made
+    from; ``None`` for what the manifest beside it says. Raises ConfigError: it is not there,
+    damaged, empty, without these columns, or not of the run whose manifest and config lie beside
+    it."""
     if not path.is_file():
         raise outputs.nothing_at(path)
     try:
@@ -231,8 +229,7 @@ def read_table(
 
 
 def _require_kinds(path: Path, table: pd.DataFrame, swept: Container[str]) -> None:
-    """Refuse a table whose columns hold other things than a run writes.
-    Raises ConfigError: there is a text among numbers, or no text where one must be."""
+    """Raises ConfigError: a column holds a text among numbers, or no text where one must be."""
     for name, column in table.items():
         if name in TEXTS:
             good, what = is_string_dtype(column) and not column.isna().any(), "text"

@@ -13,8 +13,6 @@ from ..pictures.kinds import KINDS, ranked
 from ..pictures.kinds.times import AgainstKind
 from ..pictures.records import read_records
 from ..run import files, outputs
-from ..run.files import locked
-from ..run.outputs import note_drawn
 
 # Commands whose results have a page: files of which one is there, and the module and function
 # ``(directory) -> Page`` that read them. The first that finds a file of its own makes the page.
@@ -52,7 +50,7 @@ def write_report(directory: Path, output: Path | None = None) -> Path:
     file = directory / name if output is None else output
     if file.is_dir():
         file = file / name
-    with locked(directory):  # no run may clear the folder while its tables are read
+    with files.locked(directory):  # no run may clear the folder while its tables are read
         files.require_replaceable(file)
         page = as_html(read(directory))
         files.write_bytes(file, page.encode("utf-8", "backslashreplace"))
@@ -83,11 +81,10 @@ def write_pictures(
     style.check_formats(formats)
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory")
-    with locked(directory):  # no run may clear the folder while pictures of its tables are made
+    with files.locked(directory):  # no run may clear the folder while its tables are read
         records = read_records(directory)
-        wanted = {each.name: each for each in ranked() if kind in (None, each.name)}
-        if against.name in wanted:
-            wanted[against.name] = against
+        kinds = (against if each.name == against.name else each for each in ranked())
+        wanted = {each.name: each for each in kinds if kind in (None, each.name)}
         obstacles = {name: reason for name, k in wanted.items() if (reason := k.obstacle(records))}
         if len(obstacles) == len(wanted):
             name, reason = next(iter(obstacles.items()))
@@ -99,5 +96,5 @@ def write_pictures(
             figure = paint.figure(chosen.picture(records))
             written += style.save(figure, directory / "plots" / chosen.file, formats)
             progress(done, len(drawn))
-        note_drawn(directory, written)
+        outputs.note_drawn(directory, written)
     return written, [f"{name} left out: {reason}" for name, reason in obstacles.items()]

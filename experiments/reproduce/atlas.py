@@ -305,8 +305,8 @@ def _names(front: pd.DataFrame, high: float) -> Iterator[Mark]:
 
 
 def apart(wanted: FloatArray, gap: float) -> FloatArray:
-    """Places at least ``gap`` apart and half of it above 0, from the top down; ``wanted`` is
-    ``(P,)``, descending."""
+    """``(P,)`` descending places, at least ``gap`` apart and half of it above 0, from above
+    down."""
     places = wanted.copy()
     for i in range(1, len(places)):
         places[i] = min(places[i], places[i - 1] - gap)

@@ -1,9 +1,8 @@
 """``erasurehead reproduce``: compute figures, and write picture, data and text of each.
 
 Each figure leaves ``<figure>.parquet``, the pictures that are drawn from that file alone, and
-``<figure>.md``; ``summary.md`` joins the texts of all figures that lie in the directory, and
-``index.html`` has them with pictures that can be read, so that a figure can be made anew without
-the others."""
+``<figure>.md``; ``summary.md`` joins the texts of all figures in the directory, and ``index.html``
+has them with pictures that can be read. So a figure can be made anew without the others."""
 
 from __future__ import annotations
 
@@ -80,14 +79,13 @@ def make(
     room for all of its files, none stays. A folder without a summary is unfinished. Raises
     ConfigError: the values that were set do not go together; nothing was written."""
     output = asked.output
-    data, text = (output / f"{figure.name}.{end}" for end in ("parquet", "csv"))
     try:
         with one_thread():
             frame = figure.compute(effort)
     except InvalidParameter as error:  # values of ``--set`` that do not go together
         raise ConfigError(f"--set of {figure.name}: {error}") from None
-    words = output / f"{figure.name}.md"
-    files = [words, text, data, *(output / f"{figure.name}.{kind}" for kind in style.FORMATS)]
+    ends = ("md", "csv", "parquet", *style.FORMATS)
+    words, text, data, *_ = files = [output / f"{figure.name}.{end}" for end in ends]
     remove([output / name for name in SUMMARIES] + files)
     with all_or_none(files):
         write_table(data, frame, facts_of(asked.set_ or [], asked.full))

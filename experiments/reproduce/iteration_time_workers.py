@@ -13,7 +13,6 @@ from ...sim.engines.simulate import simulate
 from ...sim.fields import require_group
 from ..config import build
 from ..pictures import looks, style
-from ..pictures.looks import THEORY
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from . import base
@@ -60,7 +59,7 @@ class IterationTimeWorkers(PaperFigure):
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Points on lines, one panel per load law."""
         panels = [_panel(law, rows_of(frame, load_law=law)) for law in base.LAWS]
-        return Picture(panels, 2, style.TWO_PANELS, 3.9, last=[THEORY.title])
+        return Picture(panels, 2, style.TWO_PANELS, 3.9, last=[looks.THEORY.title])
 
     def text(self, frame: pd.DataFrame) -> str:
         """Growth per doubling, crossings, and the largest z."""
@@ -113,7 +112,7 @@ def _panel(law: str, part: pd.DataFrame) -> Panel:
     ticks = sizes if len(sizes) <= FEW else sizes[::2]
     x = Axis("workers n", True, names=tuple(map(str, ticks)), places=tuple(ticks))
     y = Axis("mean iteration time (s)", low=0.0)
-    return Panel(x, y, [*marks, Curve(THEORY)], base.LAW_TITLES[law])
+    return Panel(x, y, [*marks, Curve(looks.THEORY)], base.LAW_TITLES[law])
 
 
 def _crossing(part: pd.DataFrame) -> str:

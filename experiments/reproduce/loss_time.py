@@ -29,8 +29,7 @@ class Experiment:
 
     title: str  # for people
     loss: str  # of the problem section
-    # of the accelerated rule. Those of the public data sets are from the authors' experiments;
-    # those of the embedded ones are our choice.
+    # of the accelerated rule: for public data from the authors' experiments, else our choice
     learning_rate: float
     public: bool = False  # its file is the user's to bring
     decay: float = 1.0  # of the rate

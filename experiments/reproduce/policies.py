@@ -12,7 +12,6 @@ from ...sim.engines.run import Policy
 from ...sim.metrics import per_replication
 from ...sim.types import FloatArray
 from ..pictures import looks, style
-from ..pictures.looks import MUTED, Look
 from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
 from ..run.records import ratio_interval
 from . import base
@@ -63,11 +62,11 @@ class Policies(CodedFigure):
         """Left: seconds per iteration. Right: speed-up over uncoded under the same policy."""
         schemes = list(frame["scheme"].unique())
         runs = _runs(frame)
-        seconds, speedups = list[Mark](), list[Mark]()
+        seconds, speedups, markers = list[Mark](), list[Mark](), base.POLICY_MARKERS
         for place, scheme in enumerate(schemes):
             for step, policy in enumerate(POLICIES):
                 y = place + 0.18 * (step - 1.5)
-                look = Look(looks.look(scheme).colour, base.POLICY_MARKERS[policy], "none", "")
+                look = looks.Look(looks.look(scheme).colour, markers[policy], "none", "")
                 own = runs["iteration_time"][policy, scheme]
                 drawn = [(seconds, (own.mean(), own.min(), own.max()))]
                 if scheme != "uncoded":
@@ -75,8 +74,8 @@ class Policies(CodedFigure):
                 for marks, interval in drawn:
                     middle, low, high = np.array(interval)[:, None]
                     marks.append(Points(look, middle, np.array([y]), dx=bars(middle, low, high)))
-        markers = base.POLICY_MARKERS
-        keys = [Points(Look(MUTED, markers[p], "none", MEANING[p])) for p in POLICIES]
+        grey = looks.MUTED
+        keys = [Points(looks.Look(grey, markers[p], "none", MEANING[p])) for p in POLICIES]
         names = tuple(looks.look(scheme).title.replace(" ", "\n") for scheme in schemes)
         rows = Axis("", low=len(schemes) - 0.5, high=-0.5, names=names)
         one = Rules("", x=np.ones(1))

@@ -11,7 +11,6 @@ import pandas as pd
 
 from ...sim.types import FloatArray
 from ..pictures import looks, style
-from ..pictures.looks import INK, Look
 from ..pictures.picture import Axis, Bars, Fill, Mark, Panel, Picture, Points, Rules, Texts
 from ..run.records import interval_columns, mean_and_error, ratio_interval
 from .base import CodedFigure, Effort, estimate_text, markdown_table, rows_of
@@ -37,8 +36,8 @@ def _colour(ratio: float) -> str:
     return to_hex(colormaps["RdBu_r"](0.5 + 0.36 * float(np.clip(share, -1, 1))))
 
 
-BEST = Fill(INK, "", "box: fastest exact scheme", height=0.84, outline=True)
-BOLD = Look(INK, "", "none", "bold: fastest of all")
+BEST = Fill(looks.INK, "", "box: fastest exact scheme", height=0.84, outline=True)
+BOLD = looks.Look(looks.INK, "", "none", "bold: fastest of all")
 
 
 @final
@@ -219,7 +218,7 @@ def _cell_marks(x: int, at: FloatArray, row: pd.Series) -> Iterator[Mark]:
     if row["fastest_exact"]:
         yield Bars(replace(BEST, title=""), at, start + 0.03, start + 0.97)
     red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
-    ink = "#FFFFFF" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else INK
+    ink = "#FFFFFF" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else looks.INK
     number: Any = {"bold": bool(row["fastest"]), "colour": ink, "size": 10.0}
     if row["scheme"] == "uncoded":
         words = [f"{row['iteration_time']:#.3g} s"]

@@ -167,9 +167,9 @@ class TimeToTarget(CodedFigure):
         rates = []
         for place, (scheme, one) in enumerate(schemes.items()):
             y = np.array([float(place)])
-            for tuned, rows in ((False, common), (True, own)):
-                row = rows_of(rows, scheme=scheme).iloc[0]
-                if not tuned and row["rate"] == rows_of(own, scheme=scheme)["rate"].iloc[0]:
+            tuned_row, other = (rows_of(rows, scheme=scheme).iloc[0] for rows in (own, common))
+            for tuned, row in ((False, other), (True, tuned_row)):
+                if not tuned and row["rate"] == tuned_row["rate"]:
                     continue  # it is the same mark
                 if row["reached"] < row["replications"]:
                     late = Look(one.look.colour, ">", "none", "")
@@ -182,17 +182,13 @@ class TimeToTarget(CodedFigure):
                 if not tuned:
                     ring = replace(drawn, marker="o")
                     marks.append(Points(ring, x, y, hollow=True, beneath=True))
-            best_rate = rows_of(own, scheme=scheme).iloc[0]
-            rates.append(_power(best_rate["rate"]) if best_rate["reached"] else "–")
+            rates.append(_power(tuned_row["rate"]) if tuned_row["reached"] else "–")
         every = np.concatenate([mark.x for mark in marks if isinstance(mark, Points)])
         low, high = float(np.nanmin(every)), float(np.nanmax(every))
         right = high * (high / low) ** 0.22
         words = Texts(np.full(len(rates) + 1, right), np.arange(-1.0, len(rates)), ("rate", *rates))
-        keys = [
-            Points(Look(MUTED, "o", "none", AT_OWN)),
-            Points(Look(MUTED, "o", "none", AT_COMMON), hollow=True),
-            Points(Look(MUTED, ">", "none", NEVER), hollow=True),
-        ]
+        entries = ("o", AT_OWN, False), ("o", AT_COMMON, True), (">", NEVER, True)
+        keys = [Points(Look(MUTED, m, "none", text), hollow=open_) for m, text, open_ in entries]
         names = tuple(one.look.title for one in schemes.values())
         title = "time to target\nrelative to uncoded"
         across = Axis(title, True, (1, 2, 5), 0.8 * low, 1.02 * right)

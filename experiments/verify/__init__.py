@@ -5,8 +5,7 @@
 ``table``    rows, verdicts, output
 
 The two sides share the scheme's parameters, but no code that computes a time or a gradient.
-Matrix products run on one thread, so that a table is the same on every number of cores.
-"""
+Matrix products run on one thread, so that a table is the same on every number of cores."""
 
 from __future__ import annotations
 
@@ -24,11 +23,10 @@ from ..run.estimate import Room, free_memory, require_memory
 from ..run.files import output_folder
 from ..text import number_of
 from . import compare, grid, table
-from .compare import Quantities
-from .grid import Case, Setting, cases
 from .table import TableRow, Verification
 
-COMPARISONS: tuple[Callable[[Case], Quantities], ...] = (
+Compared = Callable[[grid.Case], compare.Quantities]
+COMPARISONS: tuple[Compared, ...] = (
     compare.compare_iteration_time,
     compare.compare_law_engine,
     compare.compare_decoding_error,
@@ -43,10 +41,10 @@ OF_A_CONFIG = (compare.compare_iteration_time, compare.compare_decoding_error)
 
 
 def compare_settings(
-    settings: Sequence[Setting],
+    settings: Sequence[grid.Setting],
     asked: VerifyRequest,
     progress: Progress = lambda done, total: None,
-    comparisons: Sequence[Callable[[Case], Quantities]] = COMPARISONS,
+    comparisons: Sequence[Compared] = COMPARISONS,
 ) -> Verification:
     """Simulate every scheme of every setting and compare it with the theory; ``progress`` is told
     of each. Cost: 80 s on one core for the grid and 200,000 rounds; 1.5 kB of memory per round."""
@@ -57,7 +55,7 @@ def compare_settings(
     with one_thread():
         for setting in settings:
             names = setting.workers, setting.delay_label, setting.law_label
-            for label, case in zip(setting.labels, cases(setting, asked), strict=True):
+            for label, case in zip(setting.labels, grid.cases(setting, asked), strict=True):
                 rows += [
                     TableRow(*names, label, name, outcome)
                     for compared in comparisons

@@ -238,8 +238,7 @@ SETTINGS_APART = 2**24  # replication numbers of a setting: no two settings shar
 @dataclass(frozen=True, eq=False)
 class ByLaw:
     """How long iterations took that the law engine drew, beside the batch engine's; ``(N,)`` each.
-    Independent: under ``drain`` every other one is left out, since those left behind in a round
-    make the next one longer."""
+    Independent: under ``drain`` every other is left out, as stragglers make the next one longer."""
 
     cancelled: FloatArray
     drained: FloatArray

@@ -170,9 +170,8 @@ class WorkersRow:
 
 @final
 class WorkersKind(PictureKind):
-    """One row per scheme and point, one column per worker; the darker, the more it cost.
-    Each row is divided by its sum, which stands beside it in seconds: the picture is about who, and
-    would otherwise be about which scheme."""
+    """One row per scheme and point, one column per worker; the darker, the more it cost. Each row
+    is divided by its sum, which stands beside it in seconds: it shows who, and not which scheme."""
 
     name = "workers"
     title = "Which workers caused delays"

@@ -99,8 +99,7 @@ class AgainstKind(PictureKind):
     Args:
         x: a swept key; by default the one with the most values, numbers first.
         y: a metric, such as ``decoding_error``, or a column of the summary; by default the first of
-            ``OVERVIEW`` that is there.
-    """
+            ``OVERVIEW`` that is there."""
 
     name = "against"
     title = "Against what was swept"
@@ -275,9 +274,8 @@ ERROR = "bars: 95 % confidence interval"
 
 @final
 class UtilisationKind(PanelKind):
-    """Share of the workers' time spent on messages that arrived in time, on others, and idle.
-    The error bar is that of computing in all, whatever ``band`` says: the tables hold no single
-    replications of it."""
+    """Share of the workers' time spent on messages that arrived in time, on others, and idle. The
+    error bar is that of computing in all, whatever ``band`` says: tables hold no replications."""
 
     name = "utilisation"
     title = "Workers' time"

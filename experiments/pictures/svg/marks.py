@@ -111,8 +111,7 @@ class PageStyle:
     markers: dict[str, str] = field(default_factory=dict)
     hatches: dict[str, str] = field(default_factory=dict)
     inks: dict[str, str] = field(default_factory=dict)
-    # the number of each entry of the legends, by title: a scheme has one number on the whole page,
-    # so that it can be hidden in all pictures at once
+    # numbers of the legends' entries, by title: a scheme hides in all pictures of a page at once
     keys: dict[str, int] = field(default_factory=dict)
 
     def marker(self, code: str) -> str:
