@@ -72,6 +72,24 @@ def test_pages_with_long_blocks(
     follow(shown, tmp_path, monkeypatch, long=True)
 
 
+@pytest.mark.slow
+@pytest.mark.docs
+def test_fields_are_listed_with_the_comments_at_them() -> None:
+    """Behind a field or above it; a section that a docstring has of its own stays as it is."""
+    griffe = pytest.importorskip("griffe")
+    extensions = griffe.load_extensions("website/field_comments.py")
+
+    def listed(module: str, name: str) -> list[str]:
+        loaded = griffe.load(f"erasurehead.sim.{module}", extensions=extensions)
+        text = loaded[name].docstring.value
+        assert text.count("Attributes:") <= 1
+        return re.findall(r"^    (\w+): .", text.partition("Attributes:")[2], re.MULTILINE)
+
+    assert listed("steps", "Measured") == ["recovered", "error", "shares", "staleness"]
+    assert listed("theory.decoding_error", "GroupErasure")[-1] == "scale"
+    assert listed("schemes.codes", "Loaded") == []
+
+
 @every_page
 def test_commands_name_what_there_is(shown: Page) -> None:
     """Subcommands and options, also of commands in the text and of those that are not executed."""
