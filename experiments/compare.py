@@ -240,8 +240,7 @@ def comparison_picture(pairs: Sequence[Pair], first: str, second: str) -> Pictur
 
 
 def _times(pairs: Sequence[Pair], looks: dict[str, Look], first: str, second: str) -> Panel:
-    marks: list[Mark] = []
-    ends = [np.inf, 0.0]
+    marks, ends = list[Mark](), [np.inf, 0.0]
     for pair in pairs:
         a, b = (side["iteration_time"][:, 1:].ravel() for side in (pair.first, pair.second))
         taken = np.unique(np.linspace(0, a.size - 1, min(a.size, MOST_POINTS)).astype(int))

@@ -105,7 +105,7 @@ def read_loads(text: str) -> list[int]:
         loads = [int(part) for part in text.split(",")]
     except ValueError:
         raise at("--loads", text, valid) from None
-    if not loads or min(loads) < 1 or len(set(loads)) < len(loads) or len(loads) > MOST_LOADS:
+    if min(loads) < 1 or len(set(loads)) < len(loads) or len(loads) > MOST_LOADS:
         raise at("--loads", text, valid)
     return loads
 

@@ -55,8 +55,7 @@ class AttackedCodes:
 
 def codes_of(document: Mapping[str, Any]) -> AttackedCodes:
     """The codes of a config; equal ones once. Raises ConfigError: it is bad, or holds no code."""
-    found, lines, known = list[AttackedCode](), list[str](), set[str]()
-    grid = cells(document)
+    found, lines, known, grid = list[AttackedCode](), list[str](), set[str](), cells(document)
     for cell in grid:
         said = json.dumps([cell.settings.workers, cell.settings.seed, cell.scheme], sort_keys=True)
         if said in known:
@@ -86,12 +85,10 @@ def _attacked(cell: Cell, before: Sequence[AttackedCode]) -> AttackedCode | str:
     code = code_of(scheme)
     if isinstance(code, NoCode):
         return f"left out: {code.reason}"
-    seed = cell.settings.seed
+    seed, label, cases = cell.settings.seed, cell.label, worst_cases(scheme)
     for other in before:
         if other.scheme == name and other.seed == seed and other.code.same(code):
             return f"left out: the same code and decoder as {other.label}"
-    cases = worst_cases(scheme)
-    label = cell.label
     if (label, code.workers) in {(other.label, other.code.workers) for other in before}:
         label += f" [{', '.join(f'{key}={value}' for key, value in cell.swept.items())}]"
     return AttackedCode(label, name, code, () if isinstance(cases, NoFormula) else cases, seed)

@@ -163,8 +163,7 @@ def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole
         (x, dx), (y, dy) = run.seconds, run.error
         across, along = (QUANTILE * np.full((2, 1), np.nan_to_num(half)) for half in (dx, dy))
         along = np.minimum(along, [[max(0.0, y - floor)], [np.inf]])
-        at = np.array([x]), np.maximum([y], floor)
-        marks.append(Points(_look(run), *at, across, along))
+        marks.append(Points(_look(run), np.array([x]), np.maximum([y], floor), across, along))
         closed = known[run.label]
         if not np.isnan([closed.seconds, closed.error]).any():
             ring = Look(look(run.scheme).colour, "o", "none", "")

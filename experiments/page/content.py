@@ -139,8 +139,7 @@ class Chart:
 class Image:
     """A picture that was drawn before."""
 
-    # ident, title, words: as of a chart
-    ident: str
+    ident: str  # as of a chart, and so title and words
     title: str
     words: str
     png: bytes  # its bytes

@@ -92,8 +92,8 @@ def drawn(section: Section, page_style: PageStyle) -> DrawnSection:
             case Table():
                 parts.append(Part("table", of))
     pictures = [part.drawn for part in parts if part.drawn is not None]
-    named = [{entry.key for entry in each.entries if entry.key >= 0} for each in pictures]
-    named = [keys for keys in named if keys]
+    every = ({entry.key for entry in each.entries if entry.key >= 0} for each in pictures)
+    named = [keys for keys in every if keys]
     common = set.union(*named) if len(named) > 1 and set.intersection(*named) else set()
     legend: dict[int, LegendEntry] = {}
     for entry in (entry for each in pictures for entry in each.entries if entry.key in common):

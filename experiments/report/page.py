@@ -112,11 +112,8 @@ def _table(records: Records) -> Table:
 def _question(config: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
     sweep = config.get("sweep") or {}
     facts = [("schemes", enumerated([label for label, _ in records.labels()], NAMED))]
-    facts += [
-        (key.replace("_", " "), _section(config[key]))
-        for key in TOLD
-        if config.get(key) is not None and key not in sweep
-    ]
+    told = (key for key in TOLD if config.get(key) is not None and key not in sweep)
+    facts += [(key.replace("_", " "), _section(config[key])) for key in told]
     for key, values in sweep.items():
         texts = map(short_text, values) if isinstance(values, list) else [str(values)]
         facts.append((f"swept: {key}", enumerated([*texts], NAMED)))
@@ -174,16 +171,13 @@ def _next(records: Records, kind: str, found: Verdict, directory: Path) -> list[
     same, lines = f"{path} --output {quote(folder)}", []
     if found.tied:
         more = 4 * int(records.summary["replications"].max())
-        lines.append(
-            f"Four times the replications halve the intervals: "
-            f"`erasurehead {kind} {same} --set replications={more}`."
-        )
+        again = f"`erasurehead {kind} {same} --set replications={more}`"
+        lines.append(f"Four times the replications halve the intervals: {again}.")
     config = records.config or {}
     delay, by_law = config.get("delay"), config.get("engine") == "law"
     if not config.get("sweep") and kind != "live":
         fields = delay if isinstance(delay, Mapping) else {}
-        numbers = [k for k, v in fields.items() if type(v) in (int, float)]
-        for key in numbers[:1]:
+        for key in [k for k, v in fields.items() if type(v) in (int, float)][:1]:
             values = ",".join(f"{f * fields[key]:g}" for f in (0.5, 1, 2))
             lines.append(
                 f"How far the delays may move before the answer changes: `erasurehead sweep {path} "
@@ -195,10 +189,8 @@ def _next(records: Records, kind: str, found: Verdict, directory: Path) -> list[
             f"policy=queue{known} --output {quote(f'{folder}-queue')}`."
         )
     if records.timeline is None and kind == "run" and not by_law:
-        lines.append(
-            "What every worker did, as a timeline on this page: "
-            f"`erasurehead run {same} --timeline timeline.json`."
-        )
+        traced = f"`erasurehead run {same} --timeline timeline.json`"
+        lines.append(f"What every worker did, as a timeline on this page: {traced}.")
     if config.get("problem") and not config.get("target_loss"):
         lines.append("With `target_loss` in the config, schemes are compared by the time to it.")
     if config.get("problem") and kind != "live":

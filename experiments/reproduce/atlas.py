@@ -298,8 +298,7 @@ def _names(front: pd.DataFrame, high: float) -> Iterator[Mark]:
     for own, floor in ((error > 0, STRIP), (error == 0, -STRIP)):
         places[own] = floor + span * apart((heights[own] - floor) / span, GAP)
     for x, at, place in zip(seconds, heights, places, strict=True):
-        ends = np.array([x * NAME, x]), np.array([place, at])
-        yield Curve(LEADER, *ends, width=0.6)
+        yield Curve(LEADER, np.array([x * NAME, x]), np.array([place, at]), width=0.6)
     words = ["\n".join(same["member"]) for same in points]
     yield Texts(0.985 * NAME * seconds, places, words, align="right")
 

@@ -100,11 +100,9 @@ def make(
 def _summary(output: Path) -> str:
     parts = [HEADING.format(full=FULL)]
     for name in FIGURES:
-        text = output / f"{name}.md"
-        if text.is_file():
+        if (text := output / f"{name}.md").is_file():
             title = figure_named(name).title
             kind = next((k for k in style.FORMATS if (output / f"{name}.{k}").is_file()), "png")
             image = f"{'' if kind == 'pdf' else '!'}[{title}]({name}.{kind})"
-            body = text.read_text(encoding="utf-8")
-            parts.append(f"## {title}\n\n{image}\n\n{body}")
+            parts.append(f"## {title}\n\n{image}\n\n{text.read_text(encoding='utf-8')}")
     return "\n".join(parts)

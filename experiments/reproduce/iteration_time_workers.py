@@ -80,8 +80,7 @@ class IterationTimeWorkers(PaperFigure):
             f"under the {law} law {_crossing(rows_of(frame, load_law=law))}" for law in base.LAWS
         )
         schemes = list(seen["scheme"].unique())
-        rows = []
-        sizes = sorted({*map(int, seen["workers"])})
+        rows, sizes = [], sorted({*map(int, seen["workers"])})
         for law, n in product(base.LAWS, sizes if len(sizes) <= FEW else (first, last)):
             own = rows_of(seen, load_law=law, workers=n).set_index("scheme")
             pairs = (own.loc[scheme, ["simulated", "standard_error"]] for scheme in schemes)
@@ -121,9 +120,8 @@ def _crossing(part: pd.DataFrame) -> str:
     shown = "at every size shown" if len(wide) > 1 else "at this size"
     if faster.empty:
         return f"ErasureHead is slower than uncoded {shown}"
-    if faster[0] == wide.index[0]:
-        return f"ErasureHead is faster than uncoded {shown}"
-    return f"ErasureHead is faster than uncoded from about n = {faster[0]} on"
+    first = shown if faster[0] == wide.index[0] else f"from about n = {faster[0]} on"
+    return f"ErasureHead is faster than uncoded {first}"
 
 
 FEW = 6  # sizes of which the axis and the table name each

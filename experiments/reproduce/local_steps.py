@@ -76,8 +76,7 @@ class LocalStepsFigure(CodedFigure):
         curves, least = [], float(part["least"].iloc[0])
         for drawn, rows in _lines(part):
             runs = _runs(rows)
-            first, last = runs.times[:, 1].min(), runs.times[:, -1].min()
-            instants = np.geomspace(first, last, INSTANTS)
+            instants = np.geomspace(runs.times[:, 1].min(), runs.times[:, -1].min(), INSTANTS)
             above = np.maximum(runs.losses - least, 1e-12)
             quantiles = spread(loss_at(runs.times, above, instants), "quantiles")
             title = drawn.title if named else ""
@@ -144,10 +143,8 @@ def _lines(part: pd.DataFrame) -> Iterator[tuple[Look, pd.DataFrame]]:
     several = sorted(set(part["steps"]) - {0})
     colours = dict(zip(several, ramp(len(several)), strict=True))
     for (scheme, steps), rows in part.groupby(["scheme", "steps"], sort=False):
-        drawn = look(str(scheme))
-        if steps:
-            drawn = Look(colours[steps], "", SOLID, f"H = {steps}")
-        yield drawn, rows
+        own = Look(colours[steps], "", SOLID, f"H = {steps}") if steps else look(str(scheme))
+        yield own, rows
 
 
 FIGURE = LocalStepsFigure()

@@ -120,7 +120,7 @@ class LossIterationFloor(RunsFigure):
             bounds = (f"{final[column]:.3g}" for column in ("bound", "bound_constant"))
             rows.append([str(r), f"{final['heard']:.3f}", f"{final['step']:.4g}", gap, *bounds])
         full = rows_of(frame, arrivals=n)
-        start, end = full["mean_gap"].iloc[0], full["mean_gap"].iloc[-1]
+        start, *_, end = full["mean_gap"]
         header = ["r", "p", "step 1/(βp)", "loss above minimum", "bound", "bound, largest V"]
         verdict = "The simulated mean is below the bound at every iteration"
         if not worst <= 0:

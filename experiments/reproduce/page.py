@@ -13,11 +13,11 @@ from ...sim.types import FloatArray
 from ..config.errors import ConfigError
 from ..page.answer import Answer, table_at
 from ..page.content import Chart, Command, Page, Section, Table, TableCell, capped
-from ..text import enumerated, number_of, sentence
+from ..text import number_of, sentence
 from ..verify.compare import bound
 from ..verify.table import CHANCE
 from . import FIGURES, changes_in, figure_with, line_of
-from .base import PaperFigure
+from .base import PaperFigure, rows_of
 from .decoding_error_arrivals import LEAST_ROUNDS, ROUNDING
 
 NUMBER = re.compile(r"[-+−]?\d[\d,]*\.?\d*(e[-+]?\d+)?")
@@ -58,10 +58,9 @@ def read_reproduction(directory: Path) -> Page:
             "load=2 --set delay=1.5`.",
         ),
     )
-    missing = [name for name in FIGURES if name not in frames]
+    missing = ", ".join(name for name in FIGURES if name not in frames)
     question = [("figures", f"{len(frames)} of {len(FIGURES)}")]
-    if missing:
-        question.append(("not here", enumerated(missing, len(missing))))
+    question += [("not here", missing)] if missing else []
     again = [Command("Make all figures again:", "erasurehead reproduce")]
     rows = [(f"{name}.parquet", number_of(len(frame), "row")) for name, frame in frames.items()]
     return Page(answer, question, sections, rows, commands=again)
@@ -90,15 +89,13 @@ def _verdict(frames: Mapping[str, pd.DataFrame]) -> str:
             f"{z.max():.1f} standard errors away, where chance allows {most:.1f}"
         )
     if "speedup" in frames:
-        over = frames["speedup"]
-        ratios = over.loc[over["scheme"] == "uncoded", "speedup"]
+        ratios = rows_of(frames["speedup"], scheme="uncoded")["speedup"]
         parts.append(
             f"ErasureHead reaches the target loss {ratios.min():.2g} to {ratios.max():.2g} times "
             "as fast as uncoded: it depends on load, load law and work"
         )
-    if not parts:
-        parts.append(f"{number_of(len(frames), 'figure')}, each with its numbers and its command")
-    return " ".join(map(sentence, parts))
+    alone = f"{number_of(len(frames), 'figure')}, each with its numbers and its command"
+    return " ".join(map(sentence, parts or [alone]))
 
 
 def _section(figure: PaperFigure, frame: pd.DataFrame, line: str) -> Section:

@@ -13,7 +13,7 @@ from ...sim.types import FloatArray
 from ..pictures import looks, style
 from ..pictures.picture import Axis, Bars, Fill, Mark, Panel, Picture, Points, Rules, Texts
 from ..run.records import interval_columns, mean_and_error, ratio_interval
-from .base import CodedFigure, Effort, estimate_text, markdown_table, rows_of
+from .base import CodedFigure, Effort, Section, estimate_text, markdown_table, rows_of
 from .clusters import MEAN, SLOW_SHARE, SLOWER, WORK, RankedCluster, clusters
 
 EXACT = ("uncoded", "fractional_repetition", "cyclic_repetition", "multi_message")
@@ -85,12 +85,11 @@ class Ranking(CodedFigure):
             for name, own in seconds.items()
         ]
 
-    def _schemes(self, cluster: RankedCluster) -> list[dict[str, Any]]:
+    def _schemes(self, cluster: RankedCluster) -> list[Section]:
         patience = round(PATIENCE * cluster.mean_time(), 6)
-        fewer: dict[str, Any] = {"wait_for": self.workers - self.load + 1}
-        extra: dict[str, dict[str, Any]] = {
+        extra: dict[str, Section] = {
             "uncoded": {},
-            "ignore_stragglers": fewer,
+            "ignore_stragglers": {"wait_for": self.workers - self.load + 1},
             "drop_compute": {"pieces": PIECES, "patience": patience},
             "erasurehead": {"load": self.load, "wait_for": self.wait_for},
         }
@@ -99,12 +98,10 @@ class Ranking(CodedFigure):
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One block of rows per group of clusters, one column per scheme."""
         groups = dict(list(frame.groupby("group", sort=False)))
-        heights: list[float] = [part["cluster"].nunique() for part in groups.values()]
-        heights[0] += HEAD
-        panels = [
-            _block(str(group), part, HEAD if place == 0 else 0)
-            for place, (group, part) in enumerate(groups.items())
-        ]
+        heads = [HEAD, *[0.0] * (len(groups) - 1)]
+        named = list(zip(groups.items(), heads, strict=True))
+        heights = [part["cluster"].nunique() + head for (_, part), head in named]
+        panels = [_block(str(group), part, head) for (group, part), head in named]
         how: Any = {"share": "x", "legend": 2, "names_left": True, "heights": heights}
         last = [FASTER, SLOWER_THAN, BEST.title, BOLD.title]
         return Picture(panels, 1, style.TWO_PANELS, 8.9, last=last, **how)
@@ -172,10 +169,9 @@ def _listed(rows: pd.DataFrame) -> str:
 
 
 def _cell(row: pd.Series) -> str:
+    text = f"{row['ratio']:.3f} ± {_half(row):.3f}"
     if row["scheme"] == "uncoded":
         text = estimate_text(row["iteration_time"], row["standard_error"])
-    else:
-        text = f"{row['ratio']:.3f} ± {_half(row):.3f}"
     return f"**{text}**" if row["fastest"] else text
 
 
@@ -199,9 +195,8 @@ def _block(group: str, frame: pd.DataFrame, head: float) -> Panel:
             marks += _cell_marks(x, np.array([float(y)]), _row(own, scheme))
     marks.append(Rules("", x=np.array([len(EXACT) - 0.5])))
     if head:
-        places = np.arange(len(columns), dtype=float)
         above = np.full(len(columns), -0.5 - head / 2)
-        marks.append(Texts(places, above, columns, "center", size=9.0))
+        marks.append(Texts(np.arange(0.0, len(columns)), above, columns, "center", size=9.0))
     marks += [Bars(Fill(_colour(0.5), "", FASTER)), Bars(Fill(_colour(2.0), "", SLOWER_THAN))]
     marks += [Bars(BEST), Points(BOLD)]
     label = "mean iteration time: uncoded in s, others relative to it"

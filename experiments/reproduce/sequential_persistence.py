@@ -110,18 +110,16 @@ class SequentialPersistence(RunsFigure):
 
     def _panel(self, measure: str, law: str, part: pd.DataFrame) -> Panel:
         ranked = placed(part, "persistence")
-        names = tuple(f"{p:g}" for p in self.persistences)
         curves = [
             base.barred_curve_of(rows, "place", "seconds", look, width=1.4)
             for rows, look in ((rows_of(ranked, family=key), look) for key, look in LOOKS.items())
         ]
-        x = Axis("persistence of slow workers", names=names)
+        x = Axis("persistence of slow workers", names=tuple(f"{p:g}" for p in self.persistences))
         y = Axis(f"{measure} (s)", True, (1, 2, 5))
         return Panel(x, y, curves, TITLES[law] if measure == MEASURES[0] else "")
 
     def text(self, frame: pd.DataFrame) -> str:
         """Whether sequential codes pay, why, and all numbers."""
-        target = float(frame["target"].iloc[0])
         by_time = rows_of(frame, measure=ITERATION)
         tables = [
             f"{measure.capitalize()} relative to uncoded (uncoded: in seconds), by persistence:\n\n"
@@ -141,12 +139,12 @@ class SequentialPersistence(RunsFigure):
             "Each family is shown by its best member, chosen by one rule on other delays "
             f"({int(frame['trials'].max())} replications): the least {ITERATION} (above) or "
             f"{TARGET} (below; inexact schemes in both). There is {codes.members_text()}; μ = "
-            f"{codes.TOLERANCE:g}. The target, {target:.4g}, lies {SHARE:.0%} of the way from the "
-            "zero model's loss to that of the best model (breast cancer data, logistic, gradient "
-            f"descent); each scheme has the best of the learning rates {codes.RATES[0]:.3g} to "
-            f"{codes.RATES[-1]:g} in steps of a factor 2. {_ends(frame)}\n\n"
-            "Persistences at which a sequential code is faster, by the 95 % interval of the paired "
-            f"ratio:\n\n{_pays(frame)}\n{_why(by_time)}\n\n{_staleness(frame)}\n\n"
+            f"{codes.TOLERANCE:g}. The target, {frame['target'].iloc[0]:.4g}, lies {SHARE:.0%} of "
+            "the way from the zero model's loss to that of the best model (breast cancer data, "
+            "logistic, gradient descent); each scheme has the best of the learning rates "
+            f"{codes.RATES[0]:.3g} to {codes.RATES[-1]:g} in steps of a factor 2. {_ends(frame)}"
+            "\n\nPersistences at which a sequential code is faster, by the 95 % interval of the "
+            f"paired ratio:\n\n{_pays(frame)}\n{_why(by_time)}\n\n{_staleness(frame)}\n\n"
             + "\n".join(tables)
             + f"\nMembers with the least {ITERATION}, their load, and the share of rounds in which "
             "everybody is heard:\n\n" + _by_persistence(by_time, codes.EXACT, _member)

@@ -134,16 +134,15 @@ INSTANT = 1e-9
 def compare_iteration_time(case: Case) -> Quantities:
     """Mean and quantile of the round's duration."""
     law = scheme_iteration_time(case.scheme, case.setting.delay, case.setting.law)
-    names = "iteration time, mean", f"iteration time, {LEVEL:.0%} quantile"
+    names, seconds = ("mean", f"{LEVEL:.0%} quantile"), case.seconds
+    outcomes: list[Outcome]
     if isinstance(law, NoFormula):
-        return [(name, law) for name in names]
-    seconds = case.seconds
-    if isinstance(case.setting.delay, Deterministic):
-        quantile = float(law.quantile(LEVEL))
-        outcomes: list[Outcome] = [same(seconds, law.mean()), same(seconds, quantile)]
+        outcomes = [law, law]
+    elif isinstance(case.setting.delay, Deterministic):
+        outcomes = [same(seconds, law.mean()), same(seconds, float(law.quantile(LEVEL)))]
     else:
         outcomes = [_mean(seconds, law), _quantile(seconds, law)]
-    return list(zip(names, outcomes, strict=True))
+    return [(f"iteration time, {each}", got) for each, got in zip(names, outcomes, strict=True)]
 
 
 def _mean(seconds: FloatArray, law: IterationTimeLaw) -> Outcome:
@@ -185,10 +184,10 @@ def compare_law_engine(case: Case) -> Quantities:
     drawn, delay = case.by_law, case.setting.delay
     if drawn is None:
         return []
-    law = scheme_iteration_time(case.scheme, delay, case.setting.law)
     assert isinstance(case.scheme, Fixed)
     everybody = replace(case.scheme, stopping=FirstK(case.setting.workers))
-    slowest = scheme_iteration_time(everybody, delay, case.setting.law)
+    both = (case.scheme, everybody)
+    law, slowest = (scheme_iteration_time(each, delay, case.setting.law) for each in both)
     assert isinstance(law, IterationTimeLaw)  # the engine has drawn from it
     assert isinstance(slowest, IterationTimeLaw)
     if isinstance(delay, Deterministic):

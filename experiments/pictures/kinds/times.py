@@ -164,7 +164,7 @@ class AgainstKind(PictureKind):
         keys: list[Mark] = [Points(MEANS, dy=np.empty((2, 0)))]
         known = summary.get(f"{y}_theory", pd.Series(np.nan, summary.index)).notna()
         keys += [Curve(AT_POINTS)] if known.any() else []
-        every = bool(known.groupby(summary["label"]).any().all())
+        every = known.groupby(summary["label"]).any().all()
         keys += [] if every else [Curve(JOINED, width=THIN)]
         panels = [Panel(axis, scale, [*marks, *keys], title) for title, marks in shown]
         in_a_row = min(3, len(panels))
