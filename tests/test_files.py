@@ -222,7 +222,7 @@ def test_a_column_load_that_holds_something_else(tmp_path: Path) -> None:
     frame.to_parquet(tmp_path / "t.parquet")
     with pytest.raises(TableError, match="50000 different loads; must be at most 1000"):
         read_all_loads(str(tmp_path / "t.parquet"))
-    frame["load"] = loads % 1000
+    frame = frame[:5000].assign(load=loads[:5000] % 1000)  # five rounds each: no remarks on them
     frame.to_parquet(tmp_path / "t.parquet")
     assert list(read_all_loads(str(tmp_path / "t.parquet"))) == [*range(1000)]
     with pytest.raises(TableError, match="say which") as error:

@@ -82,9 +82,11 @@ def resolutions(table: FloatArray) -> FloatArray:
     open_ = scale > 0
     for digits in range(-6, 10):
         unit = 10.0**-digits
-        places = np.flatnonzero(open_ & (unit <= scale * 1.01))
+        places = (open_ & (unit <= scale * 1.01)).nonzero()[0]
+        if not len(places):
+            continue
         ticks = table[:, places] / unit
-        whole = places[np.all(np.abs(ticks - np.round(ticks)) < 1e-6, axis=0)]
+        whole = places[(np.abs(ticks - np.rint(ticks)) < 1e-6).all(axis=0)]
         found[whole], open_[whole] = unit, False
     return found
 
