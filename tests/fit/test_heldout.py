@@ -45,7 +45,8 @@ def test_every_round_is_held_out_once_in_each_split() -> None:
             assert sorted([*half.sample, *half.held_out.ravel()]) == sorted(
                 np.concatenate([table.ravel() for table in tables])
             )
-    assert halves([np.ones((5, 3))]) == []
+    assert halves([np.ones((5, 3))]) == halves([np.ones((6, 3)), np.ones((1, 3))]) == []
+    assert len(halves([np.ones((6, 3))])) == len(halves([np.ones((4, 3)), np.ones((2, 3))])) == 4
 
 
 def test_what_the_halves_differ_by_cancels_out() -> None:

@@ -12,7 +12,7 @@ import pytest
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import Fixed
-from erasurehead.sim.schemes.decoders import Optimal, decoding_error
+from erasurehead.sim.schemes.decoders import Optimal, decoding_error, least_error
 from erasurehead.sim.schemes.exact_codes import ShortMessages, portions
 from erasurehead.sim.schemes.graph_codes import circulant_offsets, designs, shifted
 from erasurehead.sim.theory import (
@@ -269,6 +269,12 @@ def test_one_weight_for_all_that_arrived(name: str, n: int, field: str) -> None:
         for factor in (0.98, 1.02):
             assert decoding_error(factor * weights["least_error"]).mean() > best
         assert weights["least_error"].sum() <= weights["one_step"].sum() * (1 + 1e-12)
+
+
+def test_the_weight_of_least_error_for_two_workers() -> None:
+    """Both hold the same data: each alone counts whole, and both together half each."""
+    both = code("fractional_repetition", 2, load=2).assignment
+    assert least_error(both).weights == pytest.approx((0.0, 1.0, 0.5))
 
 
 def test_graph_assignments_at_30_workers() -> None:

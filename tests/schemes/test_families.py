@@ -298,6 +298,15 @@ def test_a_tolerance_is_a_number_of_at_least_zero(wrong: object) -> None:
         TimeWindow(tolerance=wrong)
 
 
+@pytest.mark.parametrize("wrong", [-0.1, 1.0, 1.5, True, float("nan"), "often"])
+def test_nobody_always_straggles(wrong: object) -> None:
+    """Its messages would count 1 / (1 - 1) times."""
+    with pytest.raises(ValidationError, match="straggle_probability"):
+        SCHEMES["stochastic_gradient_coding"](load=2, straggle_probability=wrong)
+    with pytest.raises(ValidationError, match="straggle_probabilities"):
+        SCHEMES["heterogeneous_split"](deadline=1.0, straggle_probabilities=(0.1, wrong))
+
+
 @pytest.mark.parametrize("name", ["erasurehead", "ignore_stragglers"])
 def test_deadlines_are_positive_seconds(name: str) -> None:
     others = {"load": 3, "wait_for": 6} if name == "erasurehead" else {}
