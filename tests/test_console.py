@@ -264,6 +264,12 @@ def test_a_long_text_keeps_both_ends() -> None:
     assert shortened("x" * LONGEST_LINE) == "x" * LONGEST_LINE
 
 
+@pytest.mark.parametrize(("unheard", "end"), [(10, "10 workers: 0, {}, 9"), (11, "{}, 9, ...")])
+def test_ten_workers_that_are_not_heard_are_named(unheard: int, end: str) -> None:
+    text = str(NeverEnough(2, list(range(unheard))))
+    assert text.endswith(end.format(", ".join(map(str, range(1, 9)))))
+
+
 # Errors on purpose cross from one process to another without loss.
 
 

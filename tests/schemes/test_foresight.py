@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -330,3 +331,10 @@ def test_a_fixed_table_is_looked_at_twice() -> None:
     for each in (fixed, law):
         DelayForesight(each, Proportional()).order_statistics(3)  # type: ignore[arg-type]
     assert (fixed.draws, law.draws) == (2, 64)
+
+
+def test_a_short_trace_is_foreseen_from_the_rounds_that_it_has(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("1,5,2\n4,3,2\n")
+    delay = MODELS["trace"](path=str(tmp_path / "t.csv"), unit="s", header="no")
+    found = DelayForesight(delay, Proportional()).order_statistics(3)
+    np.testing.assert_allclose(found, [(1 + 2) / 2, (2 + 3) / 2, (5 + 4) / 2])

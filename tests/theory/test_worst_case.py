@@ -300,3 +300,10 @@ def test_wald_for_a_random_number_of_rounds():
     ends = np.cumsum(rng.exponential(1.5, rounds.sum()))[np.cumsum(rounds) - 1]
     totals = np.diff(ends, prepend=0.0)
     assert_z(totals, expected_total_time(5.0, 1.5))
+
+
+@pytest.mark.parametrize("shape", [(1, 3), (3, 1), (1, 1)])
+def test_one_row_or_column_has_no_second_singular_value(shape: tuple[int, int]) -> None:
+    with pytest.raises(InvalidParameter, match="two rows and columns"):
+        singular_values(sparse.csr_array(np.ones(shape)))
+    assert singular_values(sparse.csr_array(np.eye(2))).tolist() == [1.0, 1.0]
