@@ -40,6 +40,12 @@ from erasurehead.sim.theory.iteration_time import IterationTimeLaw
 GRID = grid.whole_grid()
 
 
+def test_the_law_engine_is_verified_where_loads_cost_in_proportion() -> None:
+    by_law = [(s.workers, s.law_label.split()[0]) for s in GRID if s.by_law]
+    assert set(by_law) == {(30, "proportional")}
+    assert len(by_law) == len({s.delay_label for s in GRID if s.workers == 30})
+
+
 def settings(workers=30, delay="exponential", load_law="proportional"):
     """Settings whose labels begin so."""
     return tuple(

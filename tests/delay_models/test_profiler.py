@@ -236,6 +236,9 @@ def test_spans_that_have_a_name_are_stages(tmp_path: Path) -> None:
     (unused,) = (line for line in plain.assumed if "not used" in line)
     assert unused.endswith(": forward_us, ## backward ##_us")
     assert not plain.stages
+    (partial,) = (line for line in plain.assumed if "may be partial" in line)
+    assert partial.startswith("steps 0 and 11 are the first and last of the traces")
+    assert partial.endswith("--rows round=1:10 leaves them out")
     found = read_measured(
         str(tmp_path), Reading(columns={"stages": "forward_us+## backward ##_us"})
     )

@@ -48,6 +48,12 @@ def refused(path: Path, *mentions: str) -> None:
             assert mention in line
 
 
+def test_a_round_that_is_no_number_names_the_rows_before_it(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(f"{LONG}0,0,1\n1,0,2\n0,1,1.5\n1,all,2\n0,2,1\n1,2,2\n")
+    refused(path, "--rows 1:3 takes the rows before it")
+
+
 @pytest.mark.parametrize(
     ("text", "mention"),
     [
