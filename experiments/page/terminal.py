@@ -118,15 +118,19 @@ class Column:
 
 
 def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
-    """The columns that fit into a line, and those that are left out, the least important first."""
-    kept, left_out = [*columns], list[Column]()
-    while sum(column.width + GAP for column in kept) - GAP > width:
-        least = max(kept, key=lambda column: 0 if column.stays else column.rank)
-        if least.rank == 0 or least.stays:
-            break
-        kept.remove(least)
-        left_out.append(least)
-    return kept, left_out
+    """The columns that fit into a line, and those that are left out, the least important first. A
+    wide one gives way to narrower ones after it."""
+    always = [column for column in columns if column.stays or column.rank == 0]
+    room = width - sum(column.width + GAP for column in always) + GAP
+    left_out = list[Column]()
+    for column in sorted(columns, key=lambda column: column.rank):
+        if column in always:
+            continue
+        if column.width + GAP > room:
+            left_out.insert(0, column)
+        else:
+            room -= column.width + GAP
+    return [column for column in columns if column not in left_out], left_out
 
 
 def show_columns(columns: Sequence[Column]) -> list[Column]:

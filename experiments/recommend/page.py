@@ -74,13 +74,14 @@ def recommendation_page(
     looks = variants([*named.items()])
     seconds = str(ranking["goal"].iloc[0]) == "seconds"
     quantity = "time to the goal (s)" if seconds else "loss at the end of the budget"
+    title = "s to the goal" if seconds else quantity  # as narrow as its numbers
     asked = [
         (name.replace("_", " "), str(value))
         for name, value in (manifest.get("question") or {}).items()
         if value not in (None, []) and name != "mark"
     ]
     versions = ", ".join(f"{k} {v}" for k, v in (manifest.get("versions") or {}).items())
-    ranked: Parts = [_ranking_table(ranking, quantity), *_ranking_chart(ranking, looks)]
+    ranked: Parts = [_ranking_table(ranking, title), *_ranking_chart(ranking, looks)]
     front: Parts = [_front_table(measured, quantity), *_front_chart(measured, quantity, looks)]
     changed: Parts = [_sensitivity_table(sensitivity)]
     changed += _sensitivity_chart(sensitivity, ranking, looks)
@@ -125,21 +126,22 @@ def _ratio(row: Mapping[Any, Any], name: str = "ratio") -> TableCell:
 
 def _ranking_table(ranking: pd.DataFrame, quantity: str) -> Table:
     columns = [
-        "scheme", "remark", quantity, "relative (95 %)", "own rate", "load", "at common rate",
-        "s / iteration", "error", "to today's (95 %)", "worker-seconds", "bytes",
+        "scheme", "status", quantity, "relative (95 %)", "own rate", "load", "at common rate",
+        "s / iteration", "error", "to today's (95 %)", "worker-seconds", "bytes", "remark",
     ]  # fmt: skip
     best = int(np.argmax(_values(ranking, "tied") == 1))  # ties follow the best
     most = _values(ranking, "replications").max()
     rows = [
         [
             plain_cell(row["label"]),
-            TableCell("; ".join(_remarks(row, place == best)) or "-"),
+            TableCell(", ".join(_status(row, place == best)) or "-"),
             _value(row),
             _ratio(row),
             *_numbers(row, "rate", "load", "value_at_common_rate", "iteration_time", "error"),
             # today's own are more
             _ratio({} if row.get("replications", most) < most else row, "to_today"),
             *_numbers(row, "worker_seconds", "bytes"),
+            TableCell("; ".join(_remarks(row)) or "-"),
         ]
         for place, row in enumerate(ranking.to_dict("records"))
     ]
@@ -158,18 +160,24 @@ def _barred(row: Mapping[Any, Any]) -> bool:
     return any(isinstance(reason, str) and reason for reason in reasons)  # NaN: there is none
 
 
-def _remarks(row: Mapping[Any, Any], best: bool) -> Iterator[str]:
+def _status(row: Mapping[Any, Any], best: bool) -> Iterator[str]:
     if best:
         yield "recommended"
     if row.get("today"):
         yield "today's"
-    if _barred(row):
-        why = f"breaks a limit: {row['breaks']}" if row["breaks"] else f"unheard: {row['unheard']}"
-        yield why if best else f"not recommended, {why}"
+    if _barred(row) and not best:
+        yield "not recommended"
     if row.get("left"):
-        yield f"left the race; relative is of its {row['replications']} replications"
+        yield "left the race"
     elif row.get("tied") and not best:
-        yield "cannot be told apart"
+        yield "tied"
+
+
+def _remarks(row: Mapping[Any, Any]) -> Iterator[str]:
+    if _barred(row):
+        yield f"breaks a limit: {row['breaks']}" if row["breaks"] else f"unheard: {row['unheard']}"
+    if row.get("left"):
+        yield f"left after {row['replications']} replications; relative is of those"
 
 
 def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator[Chart]:
