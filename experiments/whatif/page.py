@@ -11,7 +11,7 @@ from textwrap import wrap
 import numpy as np
 import pandas as pd
 
-from ...delay_models.tables.measured import Measured
+from ...delay_models.tables.measured import Measured, Names
 from ...sim.types import FloatArray
 from ..page.answer import Answer, read_answer, table_at
 from ..page.content import Chart, Page, Section, Table, capped, interval, percent, plain_cell
@@ -21,7 +21,7 @@ from ..pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Poi
 from ..text import enumerated, number_of, sentence, shortened
 from . import rounds
 from .intervals import DRAWS
-from .study import Study
+from .study import SLOW, Study
 
 CHANGES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
 HEAT_MAP, TIMELINE, STAGES = "heat_map.parquet", "timeline.parquet", "stages.parquet"
@@ -38,6 +38,7 @@ TABLES = {
 
 SHARE = ["share", "share_low", "share_high"]  # of a saving, with its interval
 MATTERS = 0.02  # share of the job's time from which a saving is worth a word
+MOSTLY = 0.2  # share of the rounds up to which slow ones are exceptions that are worth naming
 OFTEN = 0.5  # share of the steps that a host ends from which it is left out again and again
 NEARLY = 0.9  # name the fewest hosts that save this share of what all that stand out save
 NAMED, TICKS = 4, 24  # hosts that are named in a sentence, and beside a picture
@@ -215,8 +216,35 @@ def _nobody(study: Study) -> str:
     )
 
 
-def facts(study: Study) -> list[str]:
-    """What else is to be known, a line each."""
+def _progress(study: Study, m: int) -> Iterator[str]:
+    """What the verdict's waiting for fewer saves where a smaller gradient counts for less."""
+    best = _most(study, m, study.change(rounds.REPLACE, m)["share"])
+    if best is not None and best["change"] == rounds.WAIT:
+        n, heard = study.workers, study.workers - int(best["count"])
+        gain = 1 - (1 - best["share"]) * n / heard
+        saves = f"it saves {percent(gain)}" if gain > 0 else "it saves nothing"
+        yield (
+            f"a step that waits for {heard} of {n} has {heard} of {n} parts of the gradient: for "
+            f"as many parts as before {saves}"
+        )
+
+
+def _slow_rounds(study: Study, names: Names) -> Iterator[str]:
+    """Which rounds are slow for all, and whether they come at equal distances."""
+    slow, whole = study.slow_rounds, sum(study.rounds)
+    if not 0 < len(slow) <= MOSTLY * whole:
+        return
+    apart = set(np.diff(slow).tolist())
+    every = f", one in {apart.pop()}" if len(slow) > 2 and len(apart) == 1 else ""
+    called = [names[place] for place in slow]
+    texts = [f"{name:.15g}" if isinstance(name, float) else str(name) for name in called]
+    many = f"{number_of(len(slow), 'round')} of {whole} {'is' if len(slow) == 1 else 'are'}"
+    beyond = f"{SLOW:g} times the typical median or more"
+    yield f"{many} slow for all workers ({beyond}): {enumerated(texts, NAMED)}{every}"
+
+
+def facts(study: Study, names: Names | None = None) -> list[str]:
+    """What else is to be known, a line each; ``names`` are those of the rounds, else 0, 1, ..."""
     step, typical = study.seconds(), study.seconds("typical")
     parts = ", ".join(f"{cause} {study.seconds(cause):.3g} s" for cause in rounds.CAUSES)
     waiting = 1 - float(study.hosts["mean"].mean()) / step
@@ -227,10 +255,12 @@ def facts(study: Study) -> list[str]:
     ]
     if culprits := _blamed(study):
         lines += [_other_ways(study, culprits), *_unheard(study, culprits)]
+        lines += _progress(study, culprits)
         replaced, standing = study.changes["change"] == rounds.REPLACE, len(study.standing)
         if study.changes.loc[replaced, "count"].max() > standing:
             only = f"only {_named(study.standing)} stand{'s' if standing == 1 else ''} out"
             lines.append(f"{only}: to replace or drop more adds hosts that were slow by chance")
+    lines += _slow_rounds(study, np.arange(sum(study.rounds)) if names is None else names)
     if study.waits:
         lines = ["what each change saves is then not known either"]
     if len(study.stages):
@@ -260,6 +290,9 @@ def whatif_answer(studies: Sequence[Study], source: str, measured: Measured, aga
     def said(study: Study, text: str) -> str:
         return sentence(text if len(studies) == 1 else f"load {study.load:g}: {text}")
 
+    def named(study: Study) -> Names:
+        return measured.names_of_rounds(study.load)
+
     grouped = [one.blocks for one in studies if one.blocks is not None]
     made = [
         f"Intervals are made from {number_of(each.count, 'block')} of "
@@ -279,7 +312,7 @@ def whatif_answer(studies: Sequence[Study], source: str, measured: Measured, aga
         "whatif",
         source,
         " ".join(said(study, whatif_verdict(study)) for study in studies),
-        tuple(said(study, fact) for study in studies for fact in facts(study)),
+        tuple(said(study, fact) for study in studies for fact in facts(study, named(study))),
         steps,
         notes=(*measured.notes, *made),
         read=measured.read,

@@ -19,6 +19,7 @@ from .intervals import Blocks, blocks
 from .rounds import Change
 
 HOURS, QUANTILES = 24.0, (0.95, 0.99)
+SLOW = 1.5  # times the typical round's median from which on a round is slow as a whole
 JUDGED = 50  # hosts, the costliest, that have an interval; it takes a thousand means each
 LISTED = 100  # hosts that a cell of a table names; ``hosts`` has the order of all
 ALL, SOME = 128, 64  # hosts with a row in a heat map; of more, those to blame most
@@ -40,6 +41,8 @@ class Study:
     stages: pd.DataFrame = field(default_factory=pd.DataFrame)  # a row per stage and host
     blocks: Blocks | None = field(default=None, kw_only=True)  # ``None`` of tables read again
     waits: Sign = field(default="", kw_only=True)  # whether times include the wait, if it shows
+    # Rounds of ``SLOW`` times the typical median or more, from 0; none of tables read again.
+    slow_rounds: tuple[int, ...] = field(default=(), kw_only=True)
 
     @property
     def workers(self) -> int:
@@ -107,7 +110,8 @@ def study_load(
     waits = waiting(found.table)
     if stages and tables[-1]["ends"].isna().any():
         waits = "carried"
-    return Study(load, *tables, blocks=found.blocks, waits=waits)
+    slow = np.flatnonzero(found.whole)[found.job.medians >= SLOW * found.slow.typical]
+    return Study(load, *tables, blocks=found.blocks, waits=waits, slow_rounds=tuple(slow.tolist()))
 
 
 def change_name(change: Change, names: Sequence[str], typical: float) -> str:

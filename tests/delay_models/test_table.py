@@ -48,6 +48,21 @@ def refused(path: Path, *mentions: str) -> None:
             assert mention in line
 
 
+@pytest.mark.parametrize("name", ["compute_ms", "fwd_bwd_us", "wait (s)"])
+def test_the_only_other_column_with_a_unit_is_the_seconds(name: str, tmp_path: Path) -> None:
+    """Whatever it is called; not beside others that could be, and it is said."""
+    path = tmp_path / "t.csv"
+    rows = [f"{step},{rank},{1 + step + rank}" for step in range(3) for rank in range(2)]
+    path.write_text("\n".join([f"step,rank,{name}", *rows]))
+    unit = {"ms": 1e-3, "us": 1e-6, "s)": 1.0}[name[-2:]]
+    (table,) = read_all_loads(str(path)).values()
+    np.testing.assert_allclose(table, unit * np.array([[1, 2], [2, 3], [3, 4]]))
+    path.write_text("\n".join([f"step,rank,{name},data_ms", *(f"{row},5" for row in rows)]))
+    refused(path, "no column is the seconds: say --columns stages=")
+    path.write_text("\n".join([f"step,rank,{name},value", *(f"{row},5" for row in rows)]))
+    refused(path, "column step is no worker's by its name")
+
+
 def test_a_round_that_is_no_number_names_the_rows_before_it(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text(f"{LONG}0,0,1\n1,0,2\n0,1,1.5\n1,all,2\n0,2,1\n1,2,2\n")

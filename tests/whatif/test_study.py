@@ -238,6 +238,13 @@ def test_slow_rounds() -> None:
     found = asked(table)
     planted = seconds(table) - seconds(healthy())
     assert found.change("without rounds")["saved"] == pytest.approx(planted, rel=0.02)
+    (line,) = (line for line in facts(found) if "slow for all" in line)
+    assert line.startswith(f"{ROUNDS // 20} rounds of {ROUNDS} are slow for all workers ")
+    assert line.endswith(f": 0, 20, 40, 60 and {ROUNDS // 20 - 4} more, one in 20")
+    table[5] *= 3.0  # not at equal distances, with one that never ends, and with names
+    table[1, 0] = np.inf
+    (line,) = (line for line in facts(asked(table), 100.0 + np.arange(ROUNDS)) if "for all" in line)
+    assert line.endswith(f": 100, 105, 120, 140 and {ROUNDS // 20 - 3} more")
     assert standing(found) == ()
     assert whatif_verdict(found).startswith("no single host matters")
 
@@ -299,6 +306,9 @@ def test_whom_waiting_for_fewer_leaves_out_is_said() -> None:
     assert (
         f"; to replace gpu-07 first, and then wait for 23 of 24, saves {100 * saved:.1f} %" in line
     )
+    share = 1 - np.sort(table, axis=1)[:, -2].mean() * 24 / 23 / table.max(axis=1).mean()
+    (parts,) = (line for line in facts(found) if "parts as before" in line)
+    assert parts.endswith(f"it saves {100 * share:.1f} %")
     both = found.change(rounds.REPLACE_AND_WAIT, 1)
     assert both["share"] == pytest.approx(saved)
     assert both["text"] == "replace gpu-07, and wait for 23 of 24"
