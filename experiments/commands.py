@@ -269,7 +269,7 @@ def fit(
 
     reading = table.reading()
     measured, warnings = command.read_tables(str(trace), reading, allow_large)
-    terminal.say_all(measured.read)
+    terminal.say_read(measured.read)
     for line in warnings:
         terminal.tell(f"warning: {line}")
     ks = command.k_range(k_range, measured.workers)
@@ -316,7 +316,7 @@ def whatif(
 
     measured, warnings = command.read_usable(str(trace), table.reading(), allow_large)
     tried = command.trials(stragglers, timeout, measured.workers)
-    terminal.say_all(measured.read)
+    terminal.say_read(measured.read)
     for line in warnings:
         terminal.tell(f"warning: {line}")
     target = output or Path("results/whatif") / trace.name.split(".")[0]

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from ..text import LONGEST_LINE, line
@@ -37,6 +38,12 @@ def say_all(lines: Iterable[str]) -> None:
     """Write several lines to stdout."""
     for each in lines:
         say(each)
+
+
+def say_read(lines: Sequence[str]) -> None:
+    """Write how a table was read without its names and first rounds, which ``read`` shows."""
+    shown = sum(1 for _ in takewhile(lambda text: text.startswith("round "), lines[2:]))
+    say_all([*lines[:1], *lines[2 + shown :]])
 
 
 def follow(*words: object) -> None:

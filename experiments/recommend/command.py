@@ -71,7 +71,7 @@ def answer_question(
     """Search, and answer in the terminal and in a folder, by default one of the config's name;
     ``reads`` stay. Raises ConfigError: nothing keeps the limits, or can be written."""
     began = time.monotonic()
-    terminal.say_all(question.scenario.read)
+    terminal.say_read(question.scenario.read)
     for line in question.scenario.notes:
         terminal.tell(f"warning: {line}")
     folder = output or Path("results/recommend") / question.scenario.name

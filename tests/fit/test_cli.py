@@ -272,7 +272,9 @@ def test_mixed_units_are_a_warning_and_a_table_gives_the_same_bytes_again(tmp_pa
     assert f"--keep {name} if it is a worker's" in refused.stderr
     done = inside("fit", path, "--keep", name, "--output", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("read as 30 rounds of 10 workers; times in seconds")
+    first, second, *_ = done.stdout.splitlines()
+    assert first.startswith("read as 30 rounds of 10 workers; times in seconds")
+    assert second.startswith("slowest worker: ")  # names and rounds are for `read`
     assert (tmp_path / "out" / "report.md").read_text().splitlines()[2].startswith("- read as 30 ")
     lines = done.stderr.splitlines()
     assert len(lines) == 1
