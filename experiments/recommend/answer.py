@@ -212,8 +212,8 @@ def _tuning(found: Recommendation) -> str:
     question = found.question
     if not question.trains:
         return (
-            "an update counts as 1 / (rho + staleness) of an exact iteration, where rho follows "
-            "from its decoding weights (a yardstick; a problem is better)"
+            "an update counts as a share of an exact iteration: r / n where r of n workers are "
+            "heard, less where decoding weights are uneven or gradients are old"
         )
     first, winner, common = found.untuned[0], found.winner, question.common_rate
     names = ", ".join(one.label for one in found.untuned[:NAMED])
