@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -16,6 +18,7 @@ from erasurehead.experiments.compare import (
     MOST_POINTS,
     MOST_RATIOS,
     Pair,
+    _cells,
     _named,
     _pair,
     compare_results,
@@ -45,6 +48,18 @@ def ratios(rows: Sequence[Ratio], **more: list[float]) -> pd.DataFrame:
     names = [f"code {i}" for i in range(len(rows))]
     columns = {"label": names, "scheme": "uncoded", "first": 1.0, "second": ratio, "ratio": ratio}
     return pd.DataFrame({**columns, "ratio_low": low, "ratio_high": high, **more})
+
+
+def test_results_of_other_sweeps_have_nothing_to_compare() -> None:
+    """A result without the swept key has no cell of that name; before, a KeyError."""
+
+    def result(**columns: object) -> Any:
+        table = pd.DataFrame({"label": ["a"], "scheme": ["uncoded"], **columns})
+        return SimpleNamespace(iterations=table)
+
+    assert [*_cells(result(), ["workers"])] == []
+    [(name, _)] = _cells(result(workers=[12]), ["workers"])
+    assert name == ("a", "uncoded", "12")
 
 
 NAN = float("nan")

@@ -54,6 +54,14 @@ def test_tapes_of_trouble_are_draws_of_their_own() -> None:
             assert not np.any(one == other)
 
 
+@pytest.mark.parametrize("trouble", [{"network": {"uplink_latency": 0.1}}, {"failures": CRASHES}])
+def test_copies_of_tasks_need_a_cluster_without_trouble(trouble: dict[str, Any]) -> None:
+    copies = [{"name": "speculative", "copy_after": 3}]
+    build.timing(cell(schemes=copies))
+    with pytest.raises(build.ImpossibleCell, match=r"schemes\.speculative: .* without network"):
+        build.timing(cell(schemes=copies, **trouble))
+
+
 @pytest.mark.parametrize(("message_bytes", "seconds"), [(None, 8 * 31 / 100), (50, 0.5)])
 def test_a_message_is_eight_bytes_a_feature_unless_said(
     message_bytes: float | None, seconds: float
