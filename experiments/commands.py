@@ -312,7 +312,7 @@ def whatif(
     """Say why a measured job's steps are slow, and what fixing the causes would save."""
     from .run.files import output_folder
     from .whatif import command
-    from .whatif.page import whatif_answer
+    from .whatif.answer import whatif_answer
 
     measured, warnings = command.read_usable(str(trace), table.reading(), allow_large)
     tried = command.trials(stragglers, timeout, measured.workers)

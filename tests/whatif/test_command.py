@@ -14,9 +14,9 @@ import pytest
 from erasurehead.experiments.pictures.picture import Axis, Bars, Heat, Points
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.whatif import command, rounds
+from erasurehead.experiments.whatif.answer import PARTS
 from erasurehead.experiments.whatif.page import (
     MOST_CHANGES,
-    PARTS,
     TICKS,
     _heat,
     _hosts_axis,

@@ -15,8 +15,8 @@ from scipy.signal import lfilter
 
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.experiments.whatif import rounds
+from erasurehead.experiments.whatif.answer import facts, whatif_verdict
 from erasurehead.experiments.whatif.intervals import block_length, blocks
-from erasurehead.experiments.whatif.page import facts, whatif_verdict
 from erasurehead.experiments.whatif.rounds import Job, shrunk, slowdown
 from erasurehead.experiments.whatif.study import Study, stages_of, study_load
 

@@ -1,0 +1,271 @@
+"""The findings in sentences: a verdict, why, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from shlex import quote
+
+import numpy as np
+import pandas as pd
+
+from ...delay_models.tables.measured import Measured, Names
+from ..page.answer import Answer
+from ..page.content import percent
+from ..text import enumerated, number_of, sentence
+from . import rounds
+from .intervals import DRAWS
+from .study import SLOW, Study
+
+SHARE = ["share", "share_low", "share_high"]  # of a saving, with its interval
+MATTERS = 0.02  # share of the job's time from which a saving is worth a word
+MOSTLY = 0.2  # share of the rounds up to which slow ones are exceptions that are worth naming
+OFTEN = 0.5  # share of the steps that a host ends from which it is left out again and again
+NEARLY = 0.9  # name the fewest hosts that save this share of what all that stand out save
+NAMED = 4  # hosts that are named in a sentence
+
+PARTS = {  # what a step is made of, in the order in which it adds up
+    "typical": ("#0072B2", "a typical task: median worker, median round"),
+    "workers": ("#D55E00", "workers: hosts that are lastingly slower"),
+    "rounds": ("#E69F00", "rounds: slow for all workers"),
+    "rest": ("#CC79A7", "the rest: chance, spells, spikes"),
+}
+
+
+def whatif_verdict(study: Study) -> str:
+    """What an engineer should know first, in one line."""
+    if study.waits:
+        unless = ", unless the hosts are equal" if study.waits == "alike" else ""
+        if len(study.stages):
+            waits = f"these times include waiting for the slowest{unless}"
+            return f"{_late(study)}; a step takes {study.seconds():.4g} s; {waits}"
+        return (
+            "who is slow cannot be told: these times include waiting for the slowest (all ranks "
+            f"look alike){unless}; a step takes {study.seconds():.4g} s, and own times need an "
+            "all-reduce column (--columns allreduce=...) or profiler traces"
+        )
+    if culprits := _blamed(study):
+        return _culprits(study, culprits)
+    if study.workers == 1:
+        return "one worker: nobody waits for anybody"
+    if study.change(rounds.IDEAL)["share"] < MATTERS:
+        slowdown = study.seconds() / study.seconds("typical")
+        return f"nothing to gain: a step takes {slowdown:.3f} times a typical task"
+    return _nobody(study)
+
+
+def _blamed(study: Study) -> int:
+    """How many hosts the verdict names; 0 if none stands out whose replacement matters."""
+    saved = [study.change(rounds.REPLACE, m + 1)["share"] for m in range(len(study.standing))]
+    if not saved or max(saved) < MATTERS:
+        return 0
+    return next(i for i, share in enumerate(saved, 1) if share >= NEARLY * saved[-1])
+
+
+def _culprits(study: Study, m: int) -> str:
+    saving = study.change(rounds.REPLACE, m)
+    some = "a median one" if m == 1 else "median ones"
+    hosts = f"host{'s' * (m > 1)} {named_hosts(study.order[:m])}"
+    text = replaced = f"replacing {hosts} by {some} saves {percent(*saving[SHARE])}"
+    also, best = "", _most(study, m, saving["share"])
+    if best is not None:
+        text, also, saving = _saves(best), f"; {replaced}", best
+    step = f"{saving['saved']:.3g} of {study.seconds():.3g} s a step"
+    cause, share = _cause(study)
+    name, what = PARTS[cause][1].split(": ")
+    day = f"{saving['hours_a_day']:.1f} hours a day"
+    return f"{text}: {step}, {day}{also}; largest cause: {name} ({what}), {share}"
+
+
+def _other_ways(study: Study, m: int) -> str:
+    dropped = study.change(rounds.DROP, m)["share"]
+    kept = percent(dropped) if dropped > 0 else "nothing"
+    are, their = ("is", "its") if m == 1 else ("are", "their")
+    alone = study.change(rounds.REPLACE, 1)["share"]
+    first = f"replacing {study.order[0]} alone saves {percent(alone)}; " if m > 1 else ""
+    gone = named_hosts(study.order[:m])
+    return (
+        f"{first}if {gone} {are} dropped, and the others share {their} work, "
+        f"that saves {kept}; a host that is replaced loses its outliers too, not only its lasting "
+        "slowness"
+    )
+
+
+def _unheard(study: Study, m: int) -> Iterator[str]:
+    """Whom the verdict's waiting for fewer would leave out again and again."""
+    best = _most(study, m, study.change(rounds.REPLACE, m)["share"])
+    ends = study.hosts.set_index("host")["ends"][study.order[0]]
+    if best is not None and best["change"] == rounds.WAIT and ends >= OFTEN:
+        fewer, standing = f"{study.workers - 1} of {study.workers}", len(study.standing)
+        text = (
+            f"who waits for {fewer} leaves out {study.order[0]} in {percent(ends)} of the steps: "
+            "its part of the data is then hardly learned"
+        )
+        if rounds.REPLACE_AND_WAIT in set(study.changes["change"]):
+            both = study.change(rounds.REPLACE_AND_WAIT, standing)
+            text += f"; to replace {named_hosts(study.standing)} first, and then wait for {fewer}, "
+            text += f"saves {percent(both['share'])}"
+        yield text
+
+
+def _most(study: Study, m: int, share: float) -> pd.Series | None:
+    """What saves most without a change of hosts, if that is clearly more than this share. At most m
+    workers are not waited for: waiting for fewer always saves more."""
+    found = study.changes
+    waits = (found["change"] == rounds.WAIT) & (found["count"] <= m)
+    best = found[waits | (found["change"] == rounds.BACKUP)].nlargest(1, "share")
+    return best.iloc[0] if len(best) and best.iloc[0]["share"] >= share + MATTERS else None
+
+
+def _saves(best: pd.Series) -> str:
+    how = "waiting" if best["change"] == rounds.WAIT else "a backup"
+    return f"{how} {best['text'].split(' ', 1)[1]} saves {percent(*best[SHARE])}"
+
+
+def _late(study: Study) -> str:
+    """Who is slow in which stage, if that matters; ``blame`` is what the others wait for it."""
+    found = study.stages
+    slow = found[found["stands_out"] & (found["blame"] >= MATTERS * study.seconds())]
+    named = [
+        f"host{'s' * (len(rows) > 1)} {named_hosts([*map(str, rows['host'])])} in {stage} "
+        f"({rows['blame'].sum():.3g} s a step)"
+        for stage, rows in slow.groupby("stage", sort=False)
+    ]
+    return f"slow: {enumerated(named, NAMED)}" if named else "no host is clearly slow in a stage"
+
+
+def _cause(study: Study) -> tuple[str, str]:
+    cause = max(rounds.CAUSES, key=study.seconds)
+    share = study.seconds(cause) / (study.seconds() - study.seconds("typical"))
+    return cause, f"{100 * min(share, 1.0):.0f} % of the slowdown"
+
+
+def named_hosts(hosts: Sequence[str]) -> str:
+    """The first hosts, and how many they are if there are more."""
+    listed = ", ".join(hosts[:NAMED])
+    return listed if len(hosts) <= NAMED else f"{listed}, ... ({len(hosts)} hosts)"
+
+
+def _nobody(study: Study) -> str:
+    first = study.hosts.iloc[0]
+    if study.standing:
+        s = "s" if len(study.standing) == 1 else ""
+        chance = f"{named_hosts(study.standing)} stand{s} out, but cost{s} little"
+    elif study.rounds[0] < 2:
+        chance = "one round cannot tell a host from chance"
+    else:
+        chance = "none stands out from chance"
+    cause, share = _cause(study)
+    why = {
+        rounds.WORKERS: "many hosts differ lastingly",
+        rounds.ROUNDS: "rounds are slow as a whole",
+        rounds.REST: "the tail is random",
+    }
+    best = _most(study, 1, first["alone_share"])
+    most = "" if best is None else f"; {_saves(best)}"
+    return (
+        f"no single host matters: replacing host {first['host']}, the costliest, saves "
+        f"{percent(first['alone_share'])}, and {chance}; {why[cause]} ({share}){most}"
+    )
+
+
+def _progress(study: Study, m: int) -> Iterator[str]:
+    """What the verdict's waiting for fewer saves where a smaller gradient counts for less."""
+    best = _most(study, m, study.change(rounds.REPLACE, m)["share"])
+    if best is not None and best["change"] == rounds.WAIT:
+        n, heard = study.workers, study.workers - int(best["count"])
+        gain = 1 - (1 - best["share"]) * n / heard
+        saves = f"it saves {percent(gain)}" if gain > 0 else "it saves nothing"
+        yield (
+            f"a step that waits for {heard} of {n} has {heard} of {n} parts of the gradient: for "
+            f"as many parts as before {saves}"
+        )
+
+
+def _slow_rounds(study: Study, names: Names) -> Iterator[str]:
+    """Which rounds are slow for all, and whether they come at equal distances."""
+    slow, whole = study.slow_rounds, sum(study.rounds)
+    if not 0 < len(slow) <= MOSTLY * whole:
+        return
+    apart = set(np.diff(slow).tolist())
+    every = f", one in {apart.pop()}" if len(slow) > 2 and len(apart) == 1 else ""
+    called = [names[place] for place in slow]
+    texts = [f"{name:.15g}" if isinstance(name, float) else str(name) for name in called]
+    many = f"{number_of(len(slow), 'round')} of {whole} {'is' if len(slow) == 1 else 'are'}"
+    beyond = f"{SLOW:g} times the typical median or more"
+    yield f"{many} slow for all workers ({beyond}): {enumerated(texts, NAMED)}{every}"
+
+
+def facts(study: Study, names: Names | None = None) -> list[str]:
+    """What else is to be known, a line each; ``names`` are those of the rounds, else 0, 1, ..."""
+    step, typical = study.seconds(), study.seconds("typical")
+    parts = ", ".join(f"{cause} {study.seconds(cause):.3g} s" for cause in rounds.CAUSES)
+    waiting = 1 - float(study.hosts["mean"].mean()) / step
+    lines = [
+        f"slowdown {step / typical:.3g}: a step takes {step:.4g} s, of which {typical:.4g} s for a "
+        f"typical task (median worker, median round), {parts}",
+        f"workers wait {percent(waiting)} of their time for the slowest of the round",
+    ]
+    if culprits := _blamed(study):
+        lines += [_other_ways(study, culprits), *_unheard(study, culprits)]
+        lines += _progress(study, culprits)
+        replaced, standing = study.changes["change"] == rounds.REPLACE, len(study.standing)
+        if study.changes.loc[replaced, "count"].max() > standing:
+            only = f"only {named_hosts(study.standing)} stand{'s' if standing == 1 else ''} out"
+            lines.append(f"{only}: to replace or drop more adds hosts that were slow by chance")
+    lines += _slow_rounds(study, np.arange(sum(study.rounds)) if names is None else names)
+    if study.waits:
+        lines = ["what each change saves is then not known either"]
+    if len(study.stages):
+        adds = study.stages.drop_duplicates("stage").set_index("stage")["seconds"]
+        each = ", ".join(f"{name} {seconds:.3g} s" for name, seconds in adds.items())
+        late = "" if study.waits else f"; {_late(study)}"
+        lines.append(f"stages add up to the step: {each}{late}")
+    whole, lost = study.rounds
+    if whole < rounds.FEWEST and study.workers > 1:
+        lines.append(
+            f"{number_of(whole, 'round')} {'is' if whole == 1 else 'are'} few: where delays vary "
+            "by 30 %, a host stands out in 8 rounds if it takes twice as long as the others, in "
+            f"{rounds.FEWEST} rounds if it takes 1.6 times as long, and in 100 rounds 1.3 times"
+        )
+    if lost:
+        worst = study.hosts.sort_values("worker").nlargest(1, "missing").iloc[0]
+        who = f"{worst['host']} in {round(worst['missing'] * (whole + lost))}"
+        text = f"{lost} of {whole + lost} rounds never end, since somebody never arrives ({who})"
+        lines.append(f"{text}; times are those of the others")
+    return lines
+
+
+def whatif_answer(studies: Sequence[Study], source: str, measured: Measured, again: str) -> Answer:
+    """The findings at each load in a few sentences; ``source`` is what the table is called.
+    ``again`` is the table with the options that read it, for a shell."""
+
+    def said(study: Study, text: str) -> str:
+        return sentence(text if len(studies) == 1 else f"load {study.load:g}: {text}")
+
+    def names_of(study: Study) -> Names:
+        return measured.names_of_rounds(study.load)
+
+    grouped = [one.blocks for one in studies if one.blocks is not None]
+    made = [
+        f"Intervals are made from {number_of(each.count, 'block')} of "
+        f"{number_of(each.length, 'consecutive round')}, drawn {DRAWS} times with a fixed seed."
+        for each in grouped[:1]
+    ]
+    steps = (
+        f"`erasurehead fit {again}` fits a delay model to this table, which a config can simulate.",
+        f"`erasurehead recommend --trace {again} --only uncoded,ignore_stragglers` looks for the "
+        "number of workers to wait for.",
+    )
+    if measured.allreduce and any(one.waits for one in studies) and "--columns" not in again:
+        column = quote(f"allreduce={measured.allreduce}")
+        own = f"`erasurehead whatif {again} --columns {column}` takes off what each host waits."
+        steps = own, steps[0]
+    return Answer(
+        "whatif",
+        source,
+        " ".join(said(study, whatif_verdict(study)) for study in studies),
+        tuple(said(study, fact) for study in studies for fact in facts(study, names_of(study))),
+        steps,
+        notes=(*measured.notes, *made),
+        read=measured.read,
+    )
