@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -58,12 +59,12 @@ ALIASES = {
 ENDINGS = ("_id", "_name", "_index", "_idx", "_number", "_no", "_num")  # of workers or rounds
 
 # Of what is known of a round; they do not number the rounds.
-SUMMARIES = {
+SUMMARIES: Set[str] = {
     *("loss", "lr", "learning_rate", "accuracy", "job", "run", "seed", "attempt", "retry"),
     *("max", "min", "mean", "median", "avg", "average", "total", "sum", "std", "count"),
 }
 
-NOT_WORKERS = SUMMARIES | {  # names that no worker has: counters, clocks, summaries
+NOT_WORKERS: Set[str] = SUMMARIES | {  # names that no worker has: counters, clocks, summaries
     *("epoch", "timestamp", "time_stamp", "ts", "date", "datetime", "clock", "wall_time"),
     *("index", "idx", "id", "row", "row_id", "unnamed", "level", "wall", "utc"),
 }
@@ -181,7 +182,7 @@ def of_rounds(names: list[str]) -> bool:
 
 NUMBERS = "fiu"  # kinds of numbers in NumPy: floats, integers, without a sign
 
-GAPS = {  # texts that stand where a delay is missing, in small letters
+GAPS: Set[str] = {  # texts that stand where a delay is missing, in small letters
     *("timeout", "timedout", "timed out", "time out", "time-out", "timed-out", "expired"),
     *("failed", "fail", "error", "err", "killed", "dead", "crashed", "oom", "cancelled"),
     *("canceled", "aborted", "lost", "missing", "-", "--", "---", "?", "x"),

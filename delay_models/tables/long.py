@@ -88,16 +88,17 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
             found.setdefault(meant, []).append(name)
     if not {"start", "end"}.isdisjoint(said) and "seconds" not in said:
         found.pop("seconds", None)
-    parts = [name for name in columns if parse(name).unit and role_of(name) is None]
-    rest = [name for name in columns if role_of(name) is None]
-    if {*found} - {"load"} == {"worker", "round"} and rest == parts and len(parts) == 1:
-        found["seconds"] = parts  # whatever it is called: there is no other column
+    if {*found} - {"load"} == {"worker", "round"}:
+        rest = [name for name in columns if role_of(name) is None]
+        if len(rest) == 1 and parse(rest[0]).unit:  # whatever it is called: there is no other
+            found["seconds"] = rest
     timed = "seconds" in found or {"start", "end"} <= {*found}
     if "seconds" in said or (stages and not timed):
         found = {role: name for role, name in found.items() if role not in ("start", "end")}
     if not ({"worker", "round"} <= {*found} and (timed or stages)):
         more = len(columns) - sum(map(len, found.values()))
         wanted = {"worker", "seconds", "start", "end"} & {*said} or allreduce or stages
+        parts = [name for name in columns if parse(name).unit and role_of(name) is None]
         if {"worker", "round"} <= {*found} and len(parts) > 1 and not (wanted or reading.keep):
             text = f"say --columns stages={as_word('+'.join(parts))} if these are parts of a step"
             raise UnusableFile(f"no column is the seconds: {text}")

@@ -184,6 +184,12 @@ class RawTable:
     stages: Stages = field(default_factory=dict)  # ``(rounds, n)`` seconds of each
 
 
+def name_at(names: Names, place: int) -> str:
+    """What a round is called in a sentence."""
+    name = names[place]
+    return short(f"{name:.15g}" if isinstance(name, float) else name)
+
+
 def will_be_refused(delays: FloatArray, reading: Reading) -> bool:
     """Whether a delay is missing, and may not be: nothing else needs to be said of the table."""
     return reading.missing == "refuse" and not bool(np.all(np.abs(delays) <= LONGEST))

@@ -28,7 +28,6 @@ from .long import LongTable, roles
 from .measured import (
     AS_IT_IS,
     Measured,
-    Names,
     RawTable,
     Reading,
     Repair,
@@ -36,6 +35,7 @@ from .measured import (
     columns_of,
     complete,
     median_of,
+    name_at,
 )
 from .parts import waiting_note
 from .profiles import is_profile, read_profiles
@@ -242,11 +242,11 @@ def as_read(measured: Measured, chosen: float | None = None) -> Iterator[str]:
     load = chosen if chosen in tables else next(iter(tables))
     table = tables[load]
     names = measured.names_of_rounds(load)
-    yield f"workers: {_some(hosts, SHOWN)}; rounds: {_name(names, 0)} to {_name(names, -1)}"
+    yield f"workers: {_some(hosts, SHOWN)}; rounds: {name_at(names, 0)} to {name_at(names, -1)}"
     place = "" if load is None else f", load {load:g}"
     for row in range(min(ROWS, len(table))):
         cells = _some([f"{seconds:.4g}" for seconds in table[row]], SHOWN)
-        yield f"round {_name(names, row)}{place}: {cells} s"
+        yield f"round {name_at(names, row)}{place}: {cells} s"
     if len(hosts) > 1:
         typical = median_of(table, axis=0)
         slow, fast = int(np.argmax(typical)), int(np.argmin(typical))
@@ -256,11 +256,6 @@ def as_read(measured: Measured, chosen: float | None = None) -> Iterator[str]:
         fastest = f"{short(hosts[fast])}, {typical[fast]:.4g} s{place}"
         yield f"slowest worker: {slowest}; fastest: {fastest}"
     yield from measured.assumed
-
-
-def _name(names: Names, place: int) -> str:
-    name = names[place]
-    return short(f"{name:.15g}" if isinstance(name, float) else name)
 
 
 def _some(texts: Sequence[str], most: int) -> str:

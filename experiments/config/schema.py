@@ -32,8 +32,14 @@ RANGE = {
     "description": "range(a, b[, step]), linspace(a, b, m) or logspace(a, b, m)",
 }
 # settings that are a section, and where its schema is defined
-SECTIONS = {"delay": "delays", "load_law": "load_laws", "problem": "data"}
-SECTIONS |= {"optimizer": "optimizers", "network": "network", "failures": "failures"}
+SECTIONS = {
+    "delay": "delays",
+    "load_law": "load_laws",
+    "problem": "data",
+    "optimizer": "optimizers",
+    "network": "network",
+    "failures": "failures",
+}
 PLAIN = {int: "integer", float: "number", bool: "true or false", str: "text"}
 SIGNS: dict[type, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 ENTRY = re.compile(r"^ {4}(?P<name>\w+): (?P<text>.*(?:\n {8}.*)*)", re.MULTILINE)

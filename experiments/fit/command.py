@@ -29,8 +29,11 @@ MOST_KS = 1000  # order statistics that are compared: of more, so many at equal 
 MOST_FITTED = 20_000_000  # numbers that a table may hold by default: a fit takes 75 bytes each
 CHARTS = ("qq", "order_statistics")
 REPORT = "report.md"
-FILES = (ANSWER, DELAY, REPORT, *(f"{name}.parquet" for name in NEEDED))
-FILES += tuple(f"{name}.{kind}" for name in CHARTS for kind in ("png", "svg"))
+FILES = (
+    *(ANSWER, DELAY, REPORT),
+    *(f"{name}.parquet" for name in NEEDED),
+    *(f"{name}.{kind}" for name in CHARTS for kind in ("png", "svg")),
+)
 
 
 def read_tables(

@@ -28,8 +28,12 @@ STAYS = 10  # iterations that a loss must stay at or below the target, at least
 DIGITS = 12  # values that agree to so many digits are equal, but for rounding
 # What can be limited, with its name in sentences: partitions that a worker holds; until the goal,
 # what workers compute and what the master hears; ``||w - 1||^2`` of an update.
-LIMITED = {"load": "partitions a worker", "worker_seconds": "worker-seconds"}
-LIMITED |= {"bytes": "message bytes", "error": "mean decoding error"}
+LIMITED = {
+    "load": "partitions a worker",
+    "worker_seconds": "worker-seconds",
+    "bytes": "message bytes",
+    "error": "mean decoding error",
+}
 DOUBLINGS = 40  # doublings, either way, in which the best rate is looked for
 
 

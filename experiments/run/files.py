@@ -21,8 +21,14 @@ from ..config.errors import ConfigError
 ANSWER, REPORT = "answer.json", "report.html"  # what a command found, and the page made of it
 TEMPORARY = ".part"  # ending of files that are being written: ``.<name>.<process>.<random>.part``
 LONGEST = 40  # characters of a file's name that stand in its temporary one: names cannot be long
-KINDS = {stat.S_IFDIR: "a directory", stat.S_IFLNK: "a symbolic link", stat.S_IFIFO: "a FIFO"}
-KINDS |= {stat.S_IFCHR: "a device", stat.S_IFBLK: "a device", stat.S_IFSOCK: "a socket"}
+KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
 MARK = ".erasurehead"  # a file in each folder of results, also after a command that was killed
 MARKED = b"The files beside this one are results of erasurehead, which replaces them.\n"
 # files with these facts are in folders that were made before there was a mark

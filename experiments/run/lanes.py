@@ -187,8 +187,11 @@ class _Work(Generic[Item, Result]):
 # done of the running task; when it closes, however that happens, the process at its end exits.
 
 # what a process needs for its first cell
-PRELOADED = ["erasurehead.experiments.run.compute", "erasurehead.experiments.run.lanes"]
-PRELOADED += ["sklearn.model_selection"]
+PRELOADED = [
+    "erasurehead.experiments.run.compute",
+    "erasurehead.experiments.run.lanes",
+    "sklearn.model_selection",
+]
 PAUSE = 0.2  # seconds between two messages of a process about its share, and two attempts to start
 STARTS = 5  # how often a process is started whose server dies
 SERVER = "forkserver" in multiprocessing.get_all_start_methods()

@@ -8,7 +8,7 @@ from shlex import quote
 import numpy as np
 import pandas as pd
 
-from ...delay_models.tables.measured import Measured, Names
+from ...delay_models.tables.measured import Measured, Names, name_at
 from ..page.answer import Answer
 from ..page.content import percent
 from ..text import enumerated, number_of, sentence
@@ -90,11 +90,11 @@ def _other_ways(study: Study, m: int) -> str:
     )
 
 
-def _unheard(study: Study, m: int) -> Iterator[str]:
-    """Whom the verdict's waiting for fewer would leave out again and again."""
-    best = _most(study, m, study.change(rounds.REPLACE, m)["share"])
+def _waiting(study: Study, best: pd.Series) -> Iterator[str]:
+    """Of waiting for fewer, which saves most: whom it would leave out again and again, and what it
+    saves where a smaller gradient counts for less."""
     ends = study.hosts.set_index("host")["ends"][study.order[0]]
-    if best is not None and best["change"] == rounds.WAIT and ends >= OFTEN:
+    if ends >= OFTEN:
         fewer, standing = f"{study.workers - 1} of {study.workers}", len(study.standing)
         text = (
             f"who waits for {fewer} leaves out {study.order[0]} in {percent(ends)} of the steps: "
@@ -105,6 +105,13 @@ def _unheard(study: Study, m: int) -> Iterator[str]:
             text += f"; to replace {named_hosts(study.standing)} first, and then wait for {fewer}, "
             text += f"saves {percent(both['share'])}"
         yield text
+    n, heard = study.workers, study.workers - int(best["count"])
+    gain = 1 - (1 - best["share"]) * n / heard
+    saves = f"it saves {percent(gain)}" if gain > 0 else "it saves nothing"
+    yield (
+        f"a step that waits for {heard} of {n} has {heard} of {n} parts of the gradient: for as "
+        f"many parts as before {saves}"
+    )
 
 
 def _most(study: Study, m: int, share: float) -> pd.Series | None:
@@ -168,19 +175,6 @@ def _nobody(study: Study) -> str:
     )
 
 
-def _progress(study: Study, m: int) -> Iterator[str]:
-    """What the verdict's waiting for fewer saves where a smaller gradient counts for less."""
-    best = _most(study, m, study.change(rounds.REPLACE, m)["share"])
-    if best is not None and best["change"] == rounds.WAIT:
-        n, heard = study.workers, study.workers - int(best["count"])
-        gain = 1 - (1 - best["share"]) * n / heard
-        saves = f"it saves {percent(gain)}" if gain > 0 else "it saves nothing"
-        yield (
-            f"a step that waits for {heard} of {n} has {heard} of {n} parts of the gradient: for "
-            f"as many parts as before {saves}"
-        )
-
-
 def _slow_rounds(study: Study, names: Names) -> Iterator[str]:
     """Which rounds are slow for all, and whether they come at equal distances."""
     slow, whole = study.slow_rounds, sum(study.rounds)
@@ -188,8 +182,7 @@ def _slow_rounds(study: Study, names: Names) -> Iterator[str]:
         return
     apart = set(np.diff(slow).tolist())
     every = f", one in {apart.pop()}" if len(slow) > 2 and len(apart) == 1 else ""
-    called = [names[place] for place in slow]
-    texts = [f"{name:.15g}" if isinstance(name, float) else str(name) for name in called]
+    texts = [name_at(names, place) for place in slow]
     many = f"{number_of(len(slow), 'round')} of {whole} {'is' if len(slow) == 1 else 'are'}"
     beyond = f"{SLOW:g} times the typical median or more"
     yield f"{many} slow for all workers ({beyond}): {enumerated(texts, NAMED)}{every}"
@@ -206,8 +199,10 @@ def facts(study: Study, names: Names | None = None) -> list[str]:
         f"workers wait {percent(waiting)} of their time for the slowest of the round",
     ]
     if culprits := _blamed(study):
-        lines += [_other_ways(study, culprits), *_unheard(study, culprits)]
-        lines += _progress(study, culprits)
+        lines.append(_other_ways(study, culprits))
+        best = _most(study, culprits, study.change(rounds.REPLACE, culprits)["share"])
+        if best is not None and best["change"] == rounds.WAIT:
+            lines += _waiting(study, best)
         replaced, standing = study.changes["change"] == rounds.REPLACE, len(study.standing)
         if study.changes.loc[replaced, "count"].max() > standing:
             only = f"only {named_hosts(study.standing)} stand{'s' if standing == 1 else ''} out"
