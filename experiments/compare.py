@@ -15,7 +15,7 @@ from scipy.special import stdtrit
 from ..sim.types import FloatArray
 from .config.errors import ConfigError
 from .page.answer import ANSWER, Answer, read_answer, table_at, write_answer
-from .page.content import Chart, Image, Page, Section, Table, capped, interval, number, plain_cell
+from .page.content import Chart, Image, Page, Section, Table, capped, plain_cell
 from .pictures import paint, style
 from .pictures.kinds.losses import loss_axis
 from .pictures.looks import DASHED, MUTED, Look, variants
@@ -23,7 +23,7 @@ from .pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from .pictures.records import LIVE, Records, read_records
 from .run import files
 from .run.records import CONFIDENCE, interval_columns
-from .text import enumerated, left_out
+from .text import enumerated, interval, left_out, number
 
 TABLE = "comparison.csv"
 PICTURE = "comparison"

@@ -1,14 +1,21 @@
-"""Text for people: words around numbers, and text from outside as it may be shown. Labels, names,
-paths and libraries' words are data. A terminal acts on control characters and an SVG must not hold
-them, half a character cannot be encoded, and marks of direction make a text look like another one.
-All of these are written as in a Python string: ``\\x1b``, ``\\u202e``. Nothing here imports a
-library, so that errors can be told while nothing else works."""
+"""Text for people: numbers, words around them, and text from outside as it may be shown.
+
+Numbers are written the same in the terminal, in Markdown, in HTML and in sentences. What is for a
+table is a ``TableCell``; in a sentence it is its text: ``f"saves {percent(x)}"``.
+
+Labels, names, paths and libraries' words are data. A terminal acts on control characters and an
+SVG must not hold them, half a character cannot be encoded, and marks of direction make a text look
+like another one. All of these are written as in a Python string: ``\\x1b``, ``\\u202e``.
+
+Nothing here imports a library, so that errors can be told while nothing else works."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isinf, isnan, nan
 
 LONGEST_LINE = 300  # characters of a line in the terminal
 GAP = " ... "  # in place of what is left out of a long text
@@ -76,3 +83,65 @@ def enumerated(names: Sequence[str], most: int) -> str:
     """The first names, with commas, and how many more there are: ``a, b and 3 more``."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+@dataclass(frozen=True)
+class TableCell:
+    """A cell of a table; as a string it is its text, so that a sentence can hold it, too."""
+
+    text: str  # what is written
+    order: float | None = None  # what it is sorted by, if that is a number; else the text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+NOTHING = TableCell("-", nan)
+
+
+def _missing(value: float | None) -> bool:
+    return value is None or isnan(value)
+
+
+def number(
+    value: float, error: float = nan, unit: str = "", digits: int = 4, over: str = ""
+) -> TableCell:
+    """A number, with its standard error if it has one, and over what; ``-`` where there is none."""
+    if _missing(value):
+        return NOTHING
+    text = f"{value:.{digits}g}"
+    if not _missing(error) and error > 0:
+        text += f" ± {error:.1g}"
+    return TableCell((f"{text} {unit}" if unit else text) + over, float(value))
+
+
+def interval(value: float, low: float, high: float, digits: int = 3) -> TableCell:
+    """A number with the ends of an interval: ``1.23 (1.2 to 1.26)``."""
+    if _missing(value):
+        return NOTHING
+    ends = "" if _missing(low) else f" ({low:.{digits}g} to {high:.{digits}g})"
+    return TableCell(f"{value:.{digits}g}{ends}", float(value))
+
+
+def theory_text(expected: float, z: float) -> TableCell:
+    """A closed form, and how many standard errors a simulated mean is from it: ``1.49 (+0.4)``."""
+    if _missing(expected):
+        return NOTHING
+    far = "" if _missing(z) else f" ({z:+.1f})"
+    return TableCell(f"{expected:.4g}{far}", float(expected))
+
+
+def percent(value: float, low: float = nan, high: float = nan) -> TableCell:
+    """A share: ``38.2 %``, or with its interval ``38.2 % (36.1 to 40.3 %)``; never ``-0.0``."""
+    if _missing(value):
+        return NOTHING
+    ends = "" if _missing(low) else f" ({_hundredfold(low)} to {_hundredfold(high)} %)"
+    return TableCell(f"{_hundredfold(value)} %{ends}", float(value))
+
+
+def _hundredfold(value: float) -> str:
+    """In percent: one digit after the point, but for 100 and more none."""
+    rounded = round(100 * float(value), 1) + 0.0  # the sum makes 0 of -0
+    if isinf(rounded):
+        return "infinite"
+    return f"{rounded:.1f}" if abs(rounded) < 100 else f"{rounded:.0f}"

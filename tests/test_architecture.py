@@ -190,3 +190,14 @@ def test_no_name_of_a_package_hides_its_module(name: str) -> None:
 def test_benchmarks_import_what_is_there(path: Path) -> None:
     """They run rarely, and their types are not checked: a name that moved would go unnoticed."""
     importlib.import_module(f"benchmarks.{path.stem}")
+
+
+def test_no_random_case_is_judged_by_the_clock() -> None:
+    """Where ``examples`` is missing, a busy machine makes a test of Hypothesis fail."""
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef):
+                decorators = [ast.unparse(each) for each in node.decorator_list]
+                if any(each.startswith("given(") for each in decorators):
+                    place = f"{path}:{node.lineno}"
+                    assert any(each.startswith("examples(") for each in decorators), place

@@ -27,7 +27,7 @@ from erasurehead.experiments.text import (
     shortened,
 )
 from erasurehead.sim.errors import InvalidDelay, InvalidParameter, NeverEnough
-from tests.tools import inside
+from tests.tools import examples, inside
 
 # Tables in the terminal: whole columns or none, whatever its width.
 
@@ -244,6 +244,7 @@ def test_what_people_write_stays(text: str) -> None:
     assert escaped(text) == text
 
 
+@examples(100)
 @given(st.text() | st.characters(categories=["Cs", "Cc", "Cf"]))
 def test_every_text_becomes_one_line_that_can_be_encoded(text: str) -> None:
     shown = line(text)

@@ -11,11 +11,11 @@ import pandas as pd
 
 from ...sim.types import FloatArray
 from ..page.answer import Answer
-from ..page.content import Chart, Page, Section, TableCell, capped, number, plain_cell
+from ..page.content import Chart, Page, Section, capped, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
-from ..text import number_of
+from ..text import TableCell, number, number_of
 
 LOSS = 1e-6  # an error up to here is rounding
 MEMBERS = 8  # stragglers that are named

@@ -15,7 +15,7 @@ from ...sim.types import FloatArray
 from ..config import build
 from ..config.cells import Cell, cells
 from ..config.document import write_yaml
-from ..page.content import Chart, Section, Table, capped, number, plain_cell
+from ..page.content import Chart, Section, Table, capped, plain_cell
 from ..page.html import drawn, environment, values_of
 from ..pictures.kinds.losses import BANDS, DIVERGED, band_key, cut, instants_of, loss_at, spread
 from ..pictures.looks import INK, Look, look
@@ -25,6 +25,7 @@ from ..pictures.svg.scale import log_ticks, tick_text
 from ..run.compute import learn
 from ..run.records import ClosedForm, closed_form, mean_and_error
 from ..run.tuning import clock
+from ..text import number
 
 Estimate = tuple[float, float]  # a mean over replications, and its standard error
 

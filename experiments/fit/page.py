@@ -12,22 +12,11 @@ import numpy as np
 import pandas as pd
 
 from ..page.answer import Answer, read_answer, table_at, text_at
-from ..page.content import (
-    Chart,
-    Page,
-    Section,
-    Table,
-    TableCell,
-    capped,
-    interval,
-    number,
-    percent,
-    plain_cell,
-)
+from ..page.content import Chart, Page, Section, Table, capped, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID, LONG, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
-from ..text import enumerated, left_out, number_of, sentence
+from ..text import TableCell, enumerated, interval, left_out, number, number_of, percent, sentence
 from .load import LoadFit
 from .study import CONFIG, ESTIMATES, MARKED, Findings
 from .variance import Memory

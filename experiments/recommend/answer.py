@@ -11,8 +11,7 @@ import numpy as np
 
 from ...sim.metrics import METRICS
 from ..page.answer import Answer
-from ..page.content import number, percent
-from ..text import sentence
+from ..text import number, percent, sentence
 from .candidates import FARTHEST, LEFT_OUT, far_beyond, whole
 from .contender import MARGIN, Contender, decided_by
 from .scenario import SHUFFLED

@@ -13,11 +13,11 @@ import pandas as pd
 from ...sim.metrics import METRICS
 from ...sim.types import FloatArray
 from ..page.answer import Answer, json_at, read_answer, table_at, text_at
-from ..page.content import Chart, Page, Section, Table, TableCell, capped, interval, plain_cell
+from ..page.content import Chart, Page, Section, Table, capped, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, MUTED, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, axis_of
-from ..text import number_of
+from ..text import TableCell, interval, number_of
 
 Parts = list[Chart | Table]
 WINNER, MANIFEST = "winner.yaml", "manifest.json"

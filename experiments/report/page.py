@@ -14,7 +14,7 @@ from ...sim.metrics import METRICS
 from ..config.document import write_yaml
 from ..page import content
 from ..page.answer import Answer, json_at
-from ..page.content import Chart, Command, Page, Section, Table, capped, interval, number
+from ..page.content import Chart, Command, Page, Section, Table, capped
 from ..pictures import style
 from ..pictures.base import ReportSection
 from ..pictures.kinds import ranked
@@ -22,7 +22,7 @@ from ..pictures.kinds.gantt import without_rounds
 from ..pictures.picture import Axis, Heat, Panel, Picture
 from ..pictures.records import Records, read_records, short_text
 from ..run import outputs
-from ..text import enumerated
+from ..text import enumerated, interval, number, theory_text
 from .verdict import Verdict, judged
 
 NAMED = 8  # schemes, and values of a sweep, that the question names
@@ -102,7 +102,7 @@ def _table(records: Records) -> Table:
                 ends = (row[f"{metric.name}_ratio{end}"] for end in ("", "_low", "_high"))
                 cells.append((f"{metric.title}, ratio", interval(*ends)))
             if f"{metric.name}_theory" in summary:
-                found = content.theory_text(row[f"{metric.name}_theory"], row[f"{metric.name}_z"])
+                found = theory_text(row[f"{metric.name}_theory"], row[f"{metric.name}_z"])
                 cells.append((f"{metric.title}, closed form (z)", found))
         rows.append(cells)
     columns = [title for title, _ in rows[0]]

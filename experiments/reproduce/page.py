@@ -12,8 +12,8 @@ import pandas as pd
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError
 from ..page.answer import Answer, table_at
-from ..page.content import Chart, Command, Page, Section, Table, TableCell, capped
-from ..text import number_of, sentence
+from ..page.content import Chart, Command, Page, Section, Table, capped
+from ..text import TableCell, number_of, sentence
 from ..verify.compare import bound
 from ..verify.table import CHANCE
 from . import FIGURES, changes_in, figure_with, line_of

@@ -18,9 +18,8 @@ from ..config.build import require_delays
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
 from ..page import terminal
-from ..page.content import theory_text
 from ..page.terminal import Column, show_columns
-from ..text import number_of
+from ..text import number_of, theory_text
 from . import files, outputs, timeline
 from .compute import CellResult, Done, code_fingerprint, compute_cell, read_cell, write_cell
 from .estimate import Checked, Room, check, require_fits

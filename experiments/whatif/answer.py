@@ -10,8 +10,7 @@ import pandas as pd
 
 from ...delay_models.tables.measured import Measured, Names, name_at
 from ..page.answer import Answer
-from ..page.content import percent
-from ..text import enumerated, number_of, sentence
+from ..text import enumerated, number_of, percent, sentence
 from . import rounds
 from .intervals import DRAWS
 from .study import SLOW, Study

@@ -12,11 +12,11 @@ import pandas as pd
 
 from ...sim.types import FloatArray
 from ..page.answer import Answer, read_answer, table_at
-from ..page.content import Chart, Page, Section, Table, capped, interval, percent, plain_cell
+from ..page.content import Chart, Page, Section, Table, capped, plain_cell
 from ..pictures import style
 from ..pictures.looks import GRID, SOLID, Look, shade
 from ..pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules
-from ..text import shortened
+from ..text import interval, percent, shortened
 from . import rounds
 from .answer import PARTS, SHARE, named_hosts
 from .study import Study

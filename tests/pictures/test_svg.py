@@ -37,6 +37,7 @@ from erasurehead.experiments.pictures.svg.scale import (
     log_ticks,
     tick_text,
 )
+from tests.tools import examples
 
 LOOK = Look("#0072B2", "s", SOLID, "a <b> & c")
 
@@ -54,6 +55,7 @@ def test_places_on_a_linear_and_a_logarithmic_axis() -> None:
 numbers = st.floats(1e-9, 1e9)
 
 
+@examples(100)
 @given(numbers, numbers)
 def test_ticks_are_round_within_the_axis_and_not_too_many(a: float, b: float) -> None:
     low, high = min(a, b), max(a, b)
@@ -89,6 +91,7 @@ def test_an_axis_reaches_around_its_marks_unless_it_says_how_far() -> None:
     assert 0 < low < 1 < high, "values that are not positive are no obstacle"
 
 
+@examples(100)
 @given(st.lists(st.floats(0, 300), min_size=3, max_size=60), st.floats(0.1, 3.0))
 def test_a_thinned_line_stays_where_it_was(values: list[float], tolerance: float) -> None:
     """Every point that is left out lies within the tolerance of the line that is drawn."""

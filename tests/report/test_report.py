@@ -38,6 +38,7 @@ from erasurehead.experiments.report.command import PAGES
 from erasurehead.experiments.report.page import heat_maps, read_run
 from erasurehead.experiments.report.verdict import Verdict, judged
 from erasurehead.experiments.reproduce import FIGURES
+from erasurehead.experiments.text import TableCell
 from tests.report.results import EVIL, MADE, Reader, config, done, make_run, make_sweep, page_of
 from tests.tools import inside
 
@@ -279,8 +280,8 @@ def test_a_heat_map_has_the_seconds_of_each_worker_and_round(run: Path) -> None:
 
 def test_columns_without_a_value_are_left_out_but_for_the_first() -> None:
     """Further ones keep their place, their title and whether they are numbers."""
-    empty, known = content.TableCell("-"), content.TableCell("2", 2.0)
-    rows = [[empty, empty, known, content.TableCell("")], [empty, empty, empty, empty]]
+    empty, known = TableCell("-"), TableCell("2", 2.0)
+    rows = [[empty, empty, known, TableCell("")], [empty, empty, empty, empty]]
     table = content.capped("t", "", ["a", "b", "c", "d"], rows, "t.csv", keys=2)
     assert table.columns == ["a", "c"]
     assert [[*map(str, row)] for row in table.rows] == [["-", "2"], ["-", "-"]]

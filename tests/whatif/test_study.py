@@ -19,6 +19,7 @@ from erasurehead.experiments.whatif.answer import facts, whatif_verdict
 from erasurehead.experiments.whatif.intervals import block_length, blocks
 from erasurehead.experiments.whatif.rounds import Job, shrunk, slowdown
 from erasurehead.experiments.whatif.study import Study, stages_of, study_load
+from tests.tools import examples
 
 # Every number of a table of two rounds and three workers, worked out by hand.
 
@@ -657,6 +658,7 @@ def test_who_ends_each_stage_by_hand() -> None:
     assert table["mean"].tolist() == [1.5, 2.0, 1.5, 2.0, 1.5, 1.0]
 
 
+@examples(100)
 @given(
     hnp.arrays(
         np.float64,
