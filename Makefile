@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 OUTPUT ?= results
+# pip would compile what it installs on one core
+PIP    := $(BIN)/pip install --quiet --disable-pip-version-check --no-compile
 # Two processes that each compute with all cores would wait for each other. Commands that tests
 # start would compile the program anew each time if no bytecode were kept.
 PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest
@@ -22,14 +24,15 @@ help:  ## show this list
 $(VENV)/installed: requirements.txt requirements-cluster.txt requirements-dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("needs Python >= 3.11, but $(PYTHON) is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-cluster.txt -r requirements-dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(PIP) -r requirements.txt -r requirements-cluster.txt -r requirements-dev.txt
+	$(PIP) --no-deps --editable .
+	$(BIN)/python -m compileall -q -j 0 -x '/tests?/' $(VENV)/lib
 	@touch $@
 
 install: $(VENV)/installed  ## create .venv with the pinned packages and the `erasurehead` command
 
 $(VENV)/docs: $(VENV)/installed requirements-docs.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	$(PIP) -r requirements-docs.txt
 	@touch $@
 
 reproduce: install  ## the paper's delay analysis and loss-versus-time figures (minutes; OUTPUT=results)

@@ -166,7 +166,7 @@ def lay_out(folder: Path, shown: Page) -> None:
         ignore=lambda _, names: [name for name in names if not name.startswith("rank")],
     )
     rng = np.random.default_rng(0)
-    seconds = 1 + rng.gamma(3.0, 0.2, size=(40, 256))
+    seconds = 1 + rng.gamma(3.0, 0.2, size=(40, 256 if "256" in blocks else 30))
     np.savetxt(folder / "my_cluster.csv", seconds, delimiter=",", fmt="%.4f")
     milliseconds = np.round(1000 * (1 + rng.gamma(3.0, 0.2, size=(200, 12))))
     cells = [[f"{value:.0f}" for value in row] for row in milliseconds]
