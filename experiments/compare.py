@@ -223,7 +223,7 @@ def _numbers(table: pd.DataFrame) -> Table:
         cells += [number(row["loss_difference"])] if losses else []
         rows.append([*(plain_cell(row[key]) for key in ("label", *swept)), *cells])
     columns += ["largest loss difference"] if losses else []
-    return capped("comparison-table", "", columns, rows, TABLE, brief=40, keys=1 + len(swept))
+    return capped("comparison-table", "", columns, rows, TABLE, "", range(40), 1 + len(swept))
 
 
 def comparison_picture(pairs: Sequence[Pair], first: str, second: str) -> Picture:

@@ -43,7 +43,7 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
     columns = ["stragglers", "worst error", "random sets", "which is", "upper bound", "found by"]
     columns += ["the worst stragglers"]
     cells = {title: _cells(rows) for title, rows in codes.items()}
-    tables = [capped(t, t, columns, rows, "attack.csv", brief=40) for t, rows in cells.items()]
+    tables = [capped(t, t, columns, rows, "attack.csv", "", range(40)) for t, rows in cells.items()]
     return Page(
         Answer("attack", name, verdict, (*why, *left_out), command=command),
         question=[("config", name), ("stragglers", f"up to {frame['stragglers'].max()}")],

@@ -247,7 +247,7 @@ def _families(tables: Mapping[str, pd.DataFrame]) -> Table:
         "a column k=... is predicted / measured. A small AIC or KS does not make a law good there. "
         "Cold starts, if any, are left out."
     )
-    brief = int((fits["load"] == fits["load"].iloc[0]).sum())
+    brief = range(int((fits["load"] == fits["load"].iloc[0]).sum()))
     return capped("families-table", "", columns, rows, "fit.parquet", note, brief)
 
 

@@ -37,7 +37,7 @@ class Table:
     note: str = ""  # what is to be known of it, such as how many rows are left out
     numbers: frozenset[int] = frozenset()  # which columns hold numbers
     file: str = ""  # where all rows and columns are
-    brief: int = 0  # rows that the terminal prints; 0 for none
+    brief: Sequence[int] = ()  # rows that the terminal prints, those that there are
     keys: int = 1  # columns that tell rows apart, the first ones; never dropped
 
 
@@ -48,7 +48,7 @@ def capped(
     rows: Sequence[Sequence[TableCell]],
     file: str,
     note: str = "",
-    brief: int = 0,
+    brief: Sequence[int] = (),
     keys: int = 1,
 ) -> Table:
     """A table of at most ``MOST_ROWS`` rows that says so; columns without a value are left out."""

@@ -177,7 +177,7 @@ def _in_lines(text: str) -> Iterator[str]:
 def _show_table(table: PageTable) -> None:
     if table.title:
         say(f"{table.title}:")
-    rows = table.rows[: table.brief]
+    rows = [table.rows[i] for i in table.brief if i < len(table.rows)]
     sign = "±" if says("±") else "+-"
     columns = [
         Column.of(title, [str(row[i]) for row in rows])

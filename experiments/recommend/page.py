@@ -21,7 +21,8 @@ from ..text import TableCell, interval, number_of
 
 Parts = list[Chart | Table]
 WINNER, MANIFEST = "winner.yaml", "manifest.json"
-MOST_ROWS, MOST_NAMED = 12, 8  # schemes in the ranking's picture, and named in the front's
+# Schemes in the ranking's picture and in the terminal, and named in the front's picture.
+MOST_ROWS, MOST_NAMED = 12, 8
 WIDE = 4.0  # numbers that differ by this factor are drawn on a logarithmic axis
 FLOOR = 1e-3  # where an exact scheme stands on a logarithmic axis of decoding errors
 CHANGES = {  # what is changed about the delays: the labels of axes
@@ -62,7 +63,8 @@ def recommendation_page(
 ) -> Page:
     """What is said of a recommendation, from its tables ``ranking``, ``candidates`` and
     ``sensitivity``, the answer, manifest, winner's config, and how it was found, in paragraphs."""
-    ranking, candidates, sensitivity = (tables[n] for n in ("ranking", "candidates", "sensitivity"))
+    candidates, sensitivity = tables["candidates"], tables["sensitivity"]
+    ranking = _in_order(tables["ranking"])
     # with a value and an error: the front first, and the best of each first
     known = candidates[np.isfinite(_values(candidates, "value") + _values(candidates, "error"))]
     ordered = known.sort_values(["front", "value"], ascending=[False, True], kind="stable")
@@ -81,7 +83,8 @@ def recommendation_page(
         if value not in (None, []) and name != "mark"
     ]
     versions = ", ".join(f"{k} {v}" for k, v in (manifest.get("versions") or {}).items())
-    ranked: Parts = [_ranking_table(ranking, title), *_ranking_chart(ranking, looks)]
+    first = _first_rows(ranking, " ".join([answer.verdict, *answer.why]))
+    ranked: Parts = [_ranking_table(ranking, title, first), *_ranking_chart(ranking, first, looks)]
     front: Parts = [_front_table(measured, quantity), *_front_chart(measured, quantity, looks)]
     changed: Parts = [_sensitivity_table(sensitivity)]
     changed += _sensitivity_chart(sensitivity, ranking, looks)
@@ -124,17 +127,36 @@ def _ratio(row: Mapping[Any, Any], name: str = "ratio") -> TableCell:
     return interval(value, low, high, digits=4)
 
 
-def _ranking_table(ranking: pd.DataFrame, quantity: str) -> Table:
+def _in_order(ranking: pd.DataFrame) -> pd.DataFrame:
+    """The recommended scheme first, then by time, and last those that are not to be recommended,
+    however fast they are."""
+    others = np.arange(len(ranking)) != np.argmax(
+        _values(ranking, "tied") == 1
+    )  # the best is first
+    rows = ranking.to_dict("records")
+    out = [_barred(row) or row.get("left") == "limits" for row in rows]
+    values, reached = _values(ranking, "value"), _values(ranking, "reached")
+    order = np.lexsort(np.array([-reached, values, out, others]))
+    return ranking.iloc[order].reset_index(drop=True)
+
+
+def _first_rows(ranking: pd.DataFrame, said: str) -> list[int]:
+    """The rows to print: the schemes that the answer names, and the first of the others."""
+    named = [str(label) in said for label in ranking["label"]]
+    ordered = sorted(range(len(named)), key=lambda row: not named[row])
+    return sorted(ordered[: max(MOST_ROWS, sum(named))])
+
+
+def _ranking_table(ranking: pd.DataFrame, quantity: str, first: Sequence[int]) -> Table:
     columns = [
         "scheme", "status", quantity, "relative (95 %)", "own rate", "load", "at common rate",
         "s / iteration", "error", "to today's (95 %)", "worker-seconds", "bytes", "remark",
     ]  # fmt: skip
-    best = int(np.argmax(_values(ranking, "tied") == 1))  # ties follow the best
     most = _values(ranking, "replications").max()
     rows = [
         [
             plain_cell(row["label"]),
-            TableCell(", ".join(_status(row, place == best)) or "-"),
+            TableCell(", ".join(_status(row, place == 0)) or "-"),
             _value(row),
             _ratio(row),
             *_numbers(row, "rate", "load", "value_at_common_rate", "iteration_time", "error"),
@@ -145,7 +167,7 @@ def _ranking_table(ranking: pd.DataFrame, quantity: str) -> Table:
         ]
         for place, row in enumerate(ranking.to_dict("records"))
     ]
-    return capped("ranking-table", "", columns, rows, "ranking.parquet", brief=MOST_ROWS)
+    return capped("ranking-table", "", columns, rows, "ranking.csv", brief=first)
 
 
 def _value(row: Mapping[Any, Any]) -> TableCell:
@@ -180,15 +202,15 @@ def _remarks(row: Mapping[Any, Any]) -> Iterator[str]:
         yield f"left after {row['replications']} replications; relative is of those"
 
 
-def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator[Chart]:
-    rows = ranking[np.isfinite(_values(ranking, "ratio"))].head(MOST_ROWS)
+def _ranking_chart(
+    ranking: pd.DataFrame, first: Sequence[int], looks: Mapping[str, Look]
+) -> Iterator[Chart]:
+    rows = ranking.iloc[[*first]]
+    rows = rows[np.isfinite(_values(rows, "ratio"))]
     if rows.empty:
         return
     x, low, high = (_values(rows, name) for name in ("ratio", "ratio_low", "ratio_high"))
-    # The best may break a limit.
-    allowed = [not _barred(row) for row in ranking.to_dict("records")]
-    best = _values(ranking[allowed], "value")[0]
-    untuned = _values(rows, "value_at_common_rate") / best
+    untuned = _values(rows, "value_at_common_rate") / _values(ranking, "value")[0]
     end = len(rows) - 0.4
     marks: list[Mark] = [Curve(NO_DIFFERENCE, np.ones(2), np.array([-0.6, end]), width=1.0)]
     for i, label in enumerate(map(str, rows["label"])):
@@ -219,7 +241,7 @@ def _front_table(measured: pd.DataFrame, quantity: str) -> Table:
         for row in measured.to_dict("records")
         if row["front"]
     ]
-    return capped("front-table", "", columns, rows, "candidates.parquet")
+    return capped("front-table", "", columns, rows, "candidates.csv")
 
 
 def _front_chart(table: pd.DataFrame, quantity: str, looks: Mapping[str, Look]) -> Iterator[Chart]:
@@ -271,7 +293,7 @@ def _sensitivity_table(table: pd.DataFrame) -> Table:
         "rates stay as they are. There is no value where a scheme does not reach the goal in every "
         "run, and no relative one where it or the recommended one does not."
     )
-    return capped("sensitivity-table", "", columns, rows, "sensitivity.parquet", note)
+    return capped("sensitivity-table", "", columns, rows, "sensitivity.csv", note)
 
 
 def _sensitivity_chart(
@@ -327,4 +349,4 @@ def _candidates_table(candidates: pd.DataFrame) -> Table:
         ]
         for row in candidates.sort_values("value", kind="stable").to_dict("records")
     ]
-    return capped("candidates-table", "", columns, rows, "candidates.parquet")
+    return capped("candidates-table", "", columns, rows, "candidates.csv")

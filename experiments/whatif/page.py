@@ -140,7 +140,7 @@ def _changes(study: Study) -> Table:
         for row in study.changes.to_dict("records")
     ]
     note = f"{lost} rounds never end as measured." if lost else ""
-    return capped("changes", "Changes", header, rows, "whatif.csv", note, brief=40)
+    return capped("changes", "Changes", header, rows, "whatif.csv", note, brief=range(40))
 
 
 def _tables(study: Study) -> Iterator[Table]:
@@ -177,7 +177,7 @@ def _hosts(study: Study) -> Table:
         ]
         for row in study.hosts.to_dict("records")
     ]
-    return capped("hosts", "Hosts", header, rows, "hosts.csv", brief=5)
+    return capped("hosts", "Hosts", header, rows, "hosts.csv", brief=range(5))
 
 
 def _stages(study: Study) -> Table:
@@ -197,7 +197,7 @@ def _stages(study: Study) -> Table:
     header = ["stage", "adds (s a step, 95 %)", "share", "ends it most often", "rounds it ends"]
     note = "In the order in which a worker does them; what they add is the step."
     header.append("slow in it")
-    return capped("stages", "By stage", header, rows, "stages.csv", note, 20)
+    return capped("stages", "By stage", header, rows, "stages.csv", note, range(20))
 
 
 def _bars(study: Study) -> Iterator[Chart]:

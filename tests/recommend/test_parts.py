@@ -391,16 +391,24 @@ def test_costs_are_sizes_and_unknown_ones_small() -> None:
     assert not dear.ringed
     assert cheap.size == theory.size == page.SMALLEST
     assert dear.size == page.LARGEST
-    ranked = {mark.look.title: mark.look for mark in points("ranking")}
+    looks = {mark.look.title: mark.look for mark in points("ranking")}
     for one in (cheap, dear):
-        look = ranked[one.look.title]
+        look = looks[one.look.title]
         assert (one.look.colour, one.look.marker) == (look.colour, look.marker)
     keys = [mark.look.title for mark in points("front") if not len(mark.x)]
     assert keys == ["size: 10 worker-seconds", "size: 90 worker-seconds"]
 
 
+def ranked(table: pd.DataFrame, said: str = "Yes.") -> content.Table:
+    """The ranking of the page, beside an answer."""
+    tables = {**TABLES, "ranking": table, "sensitivity": CHANGED[:0]}
+    whole = page.recommendation_page(tables, Answer("recommend", "demo", said), {}, "")
+    [found] = [part for part in whole.sections[0].parts if isinstance(part, content.Table)]
+    return found
+
+
 def test_the_recommended_scheme_is_the_first_that_is_not_barred() -> None:
-    """A faster one above it is not recommended; the one below is tied."""
+    """A faster one is not recommended, and stands below; the one that follows is tied."""
     three = pd.concat([RANKING.iloc[[0]]] * 3, ignore_index=True)
     three = three.assign(
         label=["erasurehead load=3", "b", "c"],
@@ -408,26 +416,50 @@ def test_the_recommended_scheme_is_the_first_that_is_not_barred() -> None:
         breaks="",
         tied=[False, True, True],
     )
-    whole = page.recommendation_page(
-        {**TABLES, "ranking": three}, Answer("recommend", "demo", "Yes."), {}, ""
+    found = ranked(three)
+    assert (found.columns[1], found.columns[-1]) == ("status", "remark")
+    assert [str(row[1]) for row in found.rows] == ["recommended", "tied", "not recommended"]
+    assert [str(row[-1]) for row in found.rows] == ["-", "-", "unheard: never"]
+
+
+def test_rows_are_in_order_of_time_and_those_that_a_sentence_names_are_printed() -> None:
+    """Whoever left stands where its time says, and who breaks a limit last; catches a scheme of
+    today that is cut off, and saved ranks as the order."""
+    labels = ["fast", "best", "today", *(f"left {place}" for place in range(20)), "costly"]
+    values = [1.0, 2.0, 50.0, *np.arange(3.0, 23.0), 1.5]
+    table = pd.concat([RANKING.iloc[[0]]] * len(labels), ignore_index=True).assign(
+        label=labels,
+        value=values,
+        unheard=["never", *[""] * 23],
+        tied=[label == "best" for label in labels],
+        left=["", "", "", *["race"] * 20, "limits"],
     )
-    [ranked] = [part for part in whole.sections[0].parts if isinstance(part, content.Table)]
-    assert (ranked.columns[1], ranked.columns[-1]) == ("status", "remark")
-    assert [str(row[1]) for row in ranked.rows] == ["not recommended", "recommended", "tied"]
-    assert [str(row[-1]) for row in ranked.rows] == ["unheard: never", "-", "-"]
+    found = ranked(table, "The best is best, 2 s, less than today; left 15 was ruled out.")
+    order = ["best", *(f"left {place}" for place in range(20)), "today", "fast", "costly"]
+    assert [str(row[0]) for row in found.rows] == order
+    printed = [str(found.rows[row][0]) for row in found.brief]
+    assert printed == ["best", *(f"left {place}" for place in range(9)), "left 15", "today"]
+    assert found.file == "ranking.csv"
+
+
+def test_who_misses_the_goal_comes_after_who_reaches_it() -> None:
+    """The more runs reach it, the higher; a time of the runs that do would flatter."""
+    table = pd.concat([RANKING.iloc[[0]]] * 4, ignore_index=True).assign(
+        label=["best", "never", "often", "always"],
+        value=[2.0, np.nan, np.nan, 9.0],
+        reached=[4, 0, 3, 4],
+        tied=[True, False, False, False],
+    )
+    assert [str(row[0]) for row in ranked(table).rows] == ["best", "always", "often", "never"]
 
 
 def test_who_left_has_no_ratio_to_all_runs_of_today() -> None:
     """Its few runs, beside the many of others, would seem to contradict the ranking."""
-    left = RANKING.assign(left=["", "race", ""], replications=[4, 2, 4])
-    whole = page.recommendation_page(
-        {**TABLES, "ranking": left}, Answer("recommend", "demo", "Yes."), {}, ""
-    )
-    [ranked] = [part for part in whole.sections[0].parts if isinstance(part, content.Table)]
-    column = ranked.columns.index("to today's (95 %)")
-    assert [str(row[column]) == "-" for row in ranked.rows[:2]] == [False, True]
-    assert str(ranked.rows[1][1]) == "left the race"
-    assert str(ranked.rows[1][-1]) == "left after 2 replications; relative is of those"
+    found = ranked(RANKING.assign(left=["", "race", ""], replications=[4, 2, 4]))
+    column = found.columns.index("to today's (95 %)")
+    assert [str(row[column]) == "-" for row in found.rows[:2]] == [False, True]
+    assert str(found.rows[1][1]) == "left the race"
+    assert str(found.rows[1][-1]) == "left after 2 replications; relative is of those"
 
 
 def test_the_report_says_who_misses_the_goal_and_what_holds_as_is() -> None:
