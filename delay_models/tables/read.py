@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from ...sim.files import MOST_CELLS, UnusableFile, short
+from ..base import FloatArray
 from .columns import numbers, role_of
 from .files import Held, is_pai, new_measurements, read_file
 from .long import LongTable, roles
@@ -250,12 +251,23 @@ def as_read(measured: Measured, chosen: float | None = None) -> Iterator[str]:
     if len(hosts) > 1:
         typical = median_of(table, axis=0)
         slow, fast = int(np.argmax(typical)), int(np.argmin(typical))
-        slower = typical[slow] / middle if (middle := float(np.median(typical))) > 0 else 1.0
-        times = f", {slower:.3g} times the median worker" if slower > 1.005 else ""
+        slower = _slower(table)[slow]
+        times = f", {slower:.4g} times the median worker" if slower > 1.005 else ""
         slowest = f"{short(hosts[slow])}, typically {typical[slow]:.4g} s{times}"
         fastest = f"{short(hosts[fast])}, {typical[fast]:.4g} s{place}"
         yield f"slowest worker: {slowest}; fastest: {fastest}"
     yield from measured.assumed
+
+
+def _slower(table: FloatArray) -> FloatArray:
+    """How many times the median worker each takes, ``(n,)``: medians over rounds of its delay over
+    the round's median, as ``fit`` and ``whatif`` have it. Rounds that do not end are left out."""
+    medians = median_of(table, axis=1)
+    known = (medians > 0) & np.isfinite(medians)
+    if not known.any():
+        return np.ones(table.shape[1])
+    ratios = median_of(table[known] / medians[known, None], axis=0)
+    return np.asarray(ratios / (float(np.median(ratios)) or 1.0))
 
 
 def _some(texts: Sequence[str], most: int) -> str:

@@ -58,6 +58,7 @@ MOST_KS = 6  # order statistics that have a column in the ranking of the familie
 MOST_CHECKED = 5  # loads that are compared in a sentence
 DRAWN = 4
 BEST = f"The {DRAWN} families that predict arrivals best; the table has all."
+MOST_WORKERS, MOST_NAMED = 3, 8  # that stand out: with a sentence of their own, and named
 LAGS = (1, 2, 5, 10)  # at which the correlation of being slow is told
 WIDEST = {"slow": 0.5, "correlation": 1.0}  # half of what is possible: so wide, nothing is told
 UNKNOWN = "cannot tell"
@@ -71,9 +72,12 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
     unseen = ""
     if len(chosen.taken.held_out.apart) > 1:
         unseen = f", and by {percent(chosen.taken.held_out.error)} where rounds were held out"
+    parts = [*chosen.why]
+    parts += ["a worker's factor is against the mean of all"] * ("each worker" in str(parts))
+    parts += ["all loads are pooled"] * (len(main.delays.tables) > 1)
     why = [
         _checked_sentence(findings),
-        f"{'; '.join(chosen.why)}{'; all loads are pooled' * (len(main.delays.tables) > 1)}",
+        "; ".join(parts),
         f"of one law for all delays, {best.family.name} predicts arrivals best: off by "
         f"{percent(best.order_error)}",
     ]
@@ -88,9 +92,10 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
             for load, count in findings.shorter.items()
         ]
     if (split := main.variance) is not None:
-        parts = (f"{part} {percent(split.share(part))}" for part in ("worker", "round", "rest"))
+        shares = (f"{part} {percent(split.share(part))}" for part in ("worker", "round", "rest"))
         chance = f"{split.worker_chance:.3f}, of a round part: {split.round_chance:.3f}"
-        why.append(f"variance: {', '.join(parts)} (chance of a worker part so large: {chance})")
+        text = f"variance of single delays, not of steps: {', '.join(shares)}"
+        why.append(f"{text} (chance of a worker part so large: {chance})")
     why.append(f"memory: {_memory_sentence(main.memory)}")
     cold, hit = main.delays.cold, "none"
     if cold is not None:
@@ -169,15 +174,17 @@ def worker_sentences(workers: Workers | None, hosts: tuple[str, ...]) -> list[st
         return ["workers: cannot be told (too few rounds or workers)"]
     if not workers.standing:
         return ["workers: none is slow more often, or for longer, than chance explains"]
-    lines = []
-    for j in workers.standing:
+    lines, costly = [], sorted(workers.standing, key=lambda j: -workers.cost.value[j])
+    for j in costly[:MOST_WORKERS]:
         slower, slow, spell = (e.value[j] for e in (workers.slower, workers.slow, workers.spell))
         in_a_row = f", {spell:.1f} in a row" if np.isfinite(spell) else ""
         lines.append(
-            f"worker {hosts[j]} stands out: {slower:.2f} times as slow as the median worker; more "
+            f"worker {hosts[j]} stands out: {slower:.4g} times as slow as the median worker; more "
             f"than {workers.level:.2f} times the round's median in {percent(slow)} of rounds"
             f"{in_a_row}; costs {workers.cost.value[j]:.3g} s a round"
         )
+    if others := [hosts[j] for j in costly[MOST_WORKERS:]]:
+        lines.append(f"so do, but cost less: {enumerated(others, MOST_NAMED)}")
     return lines
 
 

@@ -194,7 +194,8 @@ def facts(study: Study, names: Names | None = None) -> list[str]:
     waiting = 1 - float(study.hosts["mean"].mean()) / step
     lines = [
         f"slowdown {step / typical:.3g}: a step takes {step:.4g} s, of which {typical:.4g} s for a "
-        f"typical task (median worker, median round), {parts}",
+        f"typical task (median worker, median round), {parts}; that is what the slowest of a step "
+        "adds, and `fit` splits the variance of all delays instead",
         f"workers wait {percent(waiting)} of their time for the slowest of the round",
     ]
     if culprits := _blamed(study):

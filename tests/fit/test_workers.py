@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -46,6 +47,12 @@ def test_exactly_the_planted_hosts_are_named() -> None:
         assert {*workers.standing} == {CONSTANT, SPELLED}
         lines = worker_sentences(workers, hosts)
         assert len(lines) == 2
+        every = (*range(9), CONSTANT)  # the costliest has a sentence, the cheap ones share one
+        several = worker_sentences(replace(workers, standing=every), hosts)
+        assert [text.startswith("worker node") for text in several] == [True, True, True, False]
+        assert several[0].startswith("worker node17 stands out")
+        assert several[3].startswith("so do, but cost less: ")
+        assert several[3].count("node") == 7
         assert {line.split()[1] for line in lines} == {"node17", "node42"}
 
 
@@ -191,7 +198,16 @@ def test_names_are_in_what_is_written(tmp_path: Path) -> None:
     pd.DataFrame(table, columns=[f"node{j}" for j in range(48)]).to_csv(path, index=False)
     done = inside("fit", path, "--output", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert "Worker node17 stands out: 1.3" in done.stdout
+    looked = inside("whatif", path, "--output", tmp_path / "whatif").stdout
+    # One factor under one name: of times divided by what each round takes, against the median one.
+    read = re.search(r"slowest worker: node17, .* s, (\S+) times the median worker", looked)
+    fitted = re.search(r"node17 stands out: (\S+) times as slow as the median worker", done.stdout)
+    factor = re.search(r"node17 \(stands out\) .* %  +(1\.\S+) ", looked)
+    assert read is not None
+    assert fitted is not None
+    assert factor is not None
+    assert read[1] == fitted[1] == factor[1]
+    assert float(factor[1]) == pytest.approx(1.35, abs=0.02)
     rows = pd.read_parquet(tmp_path / "out" / "workers.parquet")
     assert set(rows[rows.stands_out].host) == {"node17", "node42"}
     assert len(rows) == 48
