@@ -94,6 +94,11 @@ class TapeAround:
     tape: TapeLike
 
     @property
+    def model(self) -> object:
+        """The law that delays are drawn from; ``None`` for a plain table."""
+        return getattr(self.tape, "model", None)
+
+    @property
     def workers(self) -> int:
         """Number of workers n."""
         return self.tape.workers

@@ -14,7 +14,7 @@ from ...sim import theory
 from ...sim.engines.run import Policy, Run
 from ...sim.schemes.arrivals import Arrivals, Demand
 from ...sim.schemes.barrierless import Barrierless
-from ...sim.schemes.base import Fixed, RoundScheme
+from ...sim.schemes.base import Fixed, RoundScheme, Scheme
 from ...sim.theory.iteration_time import IterationTimeLaw
 from ..config import build
 from ..config.catalogue import Catalogue
@@ -359,6 +359,7 @@ class Profile:
 
     label: str  # its name and what is not a default
     holds: int  # partitions that a worker must have: all where it draws one at random
+    alone: bool  # whether it is known that no task is of more than one partition
     barrierless: bool  # whether no barrier separates rounds
     expected: Expected | None  # by closed forms; ``None`` where they know too little
 
@@ -371,9 +372,17 @@ def profile(simulation: Simulation, share: Share = lambda done: None) -> Profile
         if (needs := too_much(run, cell)) is not None:
             return needs
         expected = closed_forms(run, simulation.goal)
-        return Profile(cell.label, _holds(run, cell), isinstance(run.scheme, Barrierless), expected)
+        free = isinstance(run.scheme, Barrierless)
+        return Profile(cell.label, _holds(run, cell), _alone(run.scheme), free, expected)
     except REFUSALS as error:
         return str(error)
+
+
+def _alone(scheme: Scheme) -> bool:
+    if not isinstance(scheme, RoundScheme):
+        return True
+    state = scheme.start(1)  # a plan that depends on it may change
+    return state is None and float(np.max(scheme.plan(state).loads)) <= 1
 
 
 def _holds(run: Run, cell: Cell) -> int:

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from scipy.special import bdtr
 
-from ...sim.engines.run import Run
+from ...sim.engines.run import CheckedTape, Run
 from ...sim.engines.simulate import simulate
+from ...sim.engines.tapes import RememberedTape
 from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from ...sim.learner import Learner, fit_into_memory, training_context, updates_in
+from ...sim.load_laws import PerPartition
 from ...sim.numerics import one_thread
 from ...sim.schemes.base import RoundScheme, Sees
 from ...sim.steps import EXACT, Steps, weights_of
@@ -43,6 +45,7 @@ START = 4  # updates for each worker that are the start of a run with stale grad
 # chance does the same to one of them with more than this probability.
 RARELY, CHANCE = 0.1, 1e-3
 MANY = 0.05  # so is one in more than this share of the replications
+REMEMBERED = 2**20  # delays of a simulation that are kept for the next scheme, 8 MiB
 LONGEST, LARGEST = 60.0, 2**30  # seconds and bytes that one simulation may take, as estimated
 
 
@@ -250,11 +253,29 @@ def performance(simulation: Simulation, share: Share = lambda done: None) -> Per
         run = build.timing(cell, None if learning is None else learning.problem.features)
         if (needs := too_much(run, cell)) is not None:
             return needs
-        run = simulation.perturbation.of(run)
+        run = simulation.perturbation.of(_remembering(simulation, run))
         with one_thread():
             return _simulated(simulation, cell, run, learning, share)
     except REFUSALS as error:
         return str(error)
+
+
+def _remembering(simulation: Simulation, run: Run) -> Run:
+    """The run on tapes that other schemes read, too, if they are not large."""
+    cells = len(run.tapes) * run.updates * run.scheme.workers
+    if cells > REMEMBERED or isinstance(run.load_law, PerPartition):  # a stream for each partition
+        return run
+    known = _known_tapes(simulation.base, run.seed)
+    if known and known[0].model is not CheckedTape(run.tapes[0]).model:  # a file has changed
+        known.clear()
+    more = range(len(known), len(run.tapes))
+    known += [RememberedTape(run.tapes[r], run.updates) for r in more]
+    return replace(run, tapes=known[: len(run.tapes)])
+
+
+@lru_cache(maxsize=2)
+def _known_tapes(base: str, seed: int) -> list[RememberedTape]:
+    return []
 
 
 def _simulated(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -60,24 +61,32 @@ def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensit
     changes = perturbations(question.scenario.unit_delay)
     if all(one.profile is not None and one.profile.holds <= 1 for one in chosen):
         changes = [change for change in changes if change.name != "load"]
-    simulations: list[Simulation] = []
-    for change in changes:
-        for one in chosen:
-            rate = one.rate if one.rate > 0 else question.exact_rate
-            plain = search.simulation(one, replications, (rate,) if question.trains else ())
-            simulations.append(replace(plain, index=len(simulations), perturbation=change))
+    asked: dict[tuple[Perturbation, int], Simulation] = {}
+    for change, one in product(changes, chosen):
+        rate = one.rate if one.rate > 0 else question.exact_rate
+        plain = search.simulation(one, replications, (rate,) if question.trains else ())
+        there = replace(plain, index=len(asked), perturbation=change)
+        asked.setdefault(_alike(change, one, changes), there)
     search.part = (STAGES - 1, 1.0)
-    found = search.results(performance, simulations)
+    found = dict(zip(asked, search.results(performance, [*asked.values()]), strict=True))
     rows: list[Sensitivity] = []
-    for place, change in enumerate(changes):
-        own = found[place * len(chosen) : (place + 1) * len(chosen)]
-        best = own[0]
+    for change in changes:
+        best, *_ = own = [found[_alike(change, one, changes)] for one in chosen]
         rows += [
             Sensitivity(change, one, result.values[0], best.values[0], result.criterion)
             for one, result in zip(chosen, own, strict=True)
             if isinstance(result, Performance) and isinstance(best, Performance)
         ]
     return rows
+
+
+def _alike(
+    change: Perturbation, one: Contender, changes: Sequence[Perturbation]
+) -> tuple[Perturbation, int]:
+    """What is simulated for a scheme on changed delays: where no task is of further partitions, one
+    simulation serves for all that these may cost."""
+    alone = change.name == "load" and one.profile is not None and one.profile.alone
+    return (changes[0] if alone else change), one.index
 
 
 def _few(search: Search, finalists: Sequence[Contender]) -> list[Contender]:

@@ -285,7 +285,7 @@ class CheckedTape(TapeAround):
         table = self.tape.rows(start, stop, stream)
         if not table.min(initial=0.0) >= 0:  # NaN is the minimum wherever there is one
             row, worker = (int(i) for i in np.argwhere(~(table >= 0))[0])
-            source = " ".join(repr(getattr(self.tape, "model", type(self.tape).__name__)).split())
+            source = " ".join(repr(self.model or type(self.tape).__name__).split())
             raise InvalidDelay(source, float(table[row, worker]), worker, start + row)
         return table
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from erasurehead.experiments.recommend import measure, study
 from erasurehead.experiments.recommend.command import FILES
 from erasurehead.experiments.recommend.contender import Contender
 from erasurehead.experiments.recommend.question import ask
-from erasurehead.experiments.recommend.scenario import MeasuredConfig, read_scenario
+from erasurehead.experiments.recommend.scenario import MeasuredConfig, Perturbation, read_scenario
 from erasurehead.experiments.recommend.search import RACE_DELAYS, TRIAL_DELAYS, Search
+from erasurehead.experiments.recommend.stages import listed
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.tuning import replayed
 from erasurehead.sim.engines.simulate import simulate
@@ -180,6 +182,57 @@ def test_schemes_with_exact_gradients_are_trained_once(
     path = [*measure._exact_paths(simulation.base)[rate]._losses]
     np.testing.assert_array_equal(runs.losses[0, : len(path)], path)
     np.testing.assert_array_equal(coded.values[0], runs.seconds(question.goal.value))
+
+
+EFFECTS: dict[str, Any] = {  # delays that are drawn a block at a time, however short the run is
+    "model": "round_effects",
+    "factor": {"model": "lognormal", "median": 1.0, "sigma": 0.3},
+    "base": {"model": "exponential", "rate": 1.0},
+}
+
+
+def bare_search(**changed: Any) -> Search:
+    return Search(ask({**BARE, **changed}, SearchRequest(), None), (), lambda done, total: None)
+
+
+def test_delays_that_others_drew_are_those_of_a_scheme_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """More replications and rounds than before, and without a barrier; catches delays of another
+    replication or seed."""
+    asked = [
+        replace(search.simulation(Contender(0, {"name": name}, False), runs), iterations=rounds)
+        for search in (bare_search(delay=EFFECTS), bare_search(delay=EFFECTS, seed=4))
+        for name, runs, rounds in (("uncoded", 2, 5), ("asynchronous", 3, 9), ("uncoded", 3, 20))
+    ]
+    together = [measure.performance(one) for one in (*asked, asked[0])]
+    monkeypatch.setattr(measure, "REMEMBERED", 0)
+    for one, found in zip((*asked, asked[0]), together, strict=True):
+        alone = measure.performance(one)
+        assert isinstance(found, measure.Performance)
+        assert isinstance(alone, measure.Performance)
+        assert found.digest == alone.digest
+    assert len({one.digest for one in together}) == len(asked)
+
+
+@pytest.mark.slow
+def test_what_further_partitions_cost_is_nothing_to_those_who_have_none() -> None:
+    """So one simulation serves for all these costs; catches one that is asked only once and pays
+    for a second partition in a later round, as balanced does."""
+    search = bare_search()
+    every = [one.section for one in listed(search.question)]
+    schemes = [Contender(i, section, False) for i, section in enumerate(every)]
+    search.build_all(schemes)
+    single = [one for one in schemes if one.profile is not None and one.profile.alone]
+    assert {"uncoded", "drop_compute", "k_async"} <= {one.scheme for one in single}
+    for one in single:
+        cheap, dear = (
+            measure.performance(replace(search.simulation(one, 2), perturbation=change))
+            for change in (Perturbation("load", 0.25), Perturbation("load", 4.0))
+        )
+        assert isinstance(cheap, measure.Performance)
+        assert isinstance(dear, measure.Performance)
+        assert cheap.digest == dear.digest, one.label
 
 
 def test_what_says_something_of_a_table_needs_one(config: Path, tmp_path: Path) -> None:
