@@ -17,7 +17,13 @@ import yaml
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.explore import drawing
-from erasurehead.experiments.explore.drawing import ClosedForms, loss_time, run_cell
+from erasurehead.experiments.explore.drawing import (
+    ClosedForms,
+    Simulated,
+    loss_time,
+    run_cell,
+    time_error,
+)
 from erasurehead.experiments.explore.server import (
     CONTROLS,
     LAWS,
@@ -32,6 +38,7 @@ from erasurehead.experiments.explore.server import (
 )
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.compute import compute
+from erasurehead.experiments.run.records import ClosedForm
 from tests.report.results import Reader
 from tests.tools import ROOT
 
@@ -86,6 +93,32 @@ def test_closed_forms_stand_beside_what_was_simulated() -> None:
     config = yaml.safe_load(str(whole["config"]))
     assert config["workers"] == 10
     assert len(cells(config)) == 5
+
+
+def test_the_view_is_that_of_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole runs only where they are asked for; closed forms only with patience."""
+
+    def asked(config: Any, theory: ClosedForms, patient: bool, whole: bool) -> dict[str, object]:
+        return {"patient": patient, "whole": whole}
+
+    monkeypatch.setattr("erasurehead.experiments.explore.server.drawn_page", asked)
+    for query, patient, whole in (
+        ("", False, False),
+        ("view=first&patient=0", False, False),
+        ("view=whole", False, True),
+        ("patient=1", True, False),
+    ):
+        assert respond(query, ClosedForms()) == {"patient": patient, "whole": whole}
+
+
+def test_sliders_begin_as_the_lecture_says() -> None:
+    """30 workers that take half a second at least and one more on average, 0.1 s a partition, 15
+    arrivals, three partitions; nobody is slow for a while."""
+    first = {control.name: control.start for control in CONTROLS}
+    assert (first["slow"], first["persistence"]) == (1, 0)
+    assert (first["n"], first["d"], first["r"]) == (30, 3, 15)
+    assert (first["shift"], first["mean"], first["tau"]) == (0.5, 1.0, 0.1)
+    assert delay(chosen({})) == {"model": "shifted_exponential", "shift": 0.5, "rate": 1.0}
 
 
 def test_so_many_closed_forms_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,6 +181,27 @@ def test_the_picture_ends_with_the_fastest_scheme_on_a_logarithmic_axis() -> Non
     last = [run.losses[:, -1].mean() for run in runs]
     assert low < min(last) < max(last) < high, "what runs end at can be told apart"
     assert max(last) - min(last) > 0.3 * (high - low)
+
+
+@pytest.mark.parametrize(
+    ("errors", "log", "floor"),
+    [((0.0, 0.02, 0.9), True, 0.02 / 3), ((0.02, 0.9), True, None), ((0.0, 0.5, 0.9), False, 0.0)],
+)
+def test_exact_schemes_stand_at_the_bottom(
+    errors: tuple[float, ...], log: bool, floor: float | None
+) -> None:
+    """At 0, or below all others at a tick that is no number, where these span a wide range."""
+    times = np.tile(np.arange(4.0), (2, 1))
+    runs = [Simulated(f"{e}", "uncoded", times, times, np.full(2, e)) for e in errors]
+    known = {run.label: ClosedForm() for run in runs}
+    [panel] = time_error(runs, known, whole=False).panels
+    assert panel.y.log == log
+    assert (panel.y.names or ("",))[0] == ("exact" if log and floor else "")
+    assert (panel.y.places or (None,))[0] == (floor if log else None)
+    marks = [mark for mark in panel.marks if isinstance(mark, Points) and len(mark.x)]
+    assert [float(mark.y[0]) for mark in marks] == [e or floor for e in errors]
+    [plain] = time_error(runs, known, whole=True).panels
+    assert not plain.y.log
 
 
 @pytest.mark.parametrize(

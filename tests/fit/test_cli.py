@@ -128,7 +128,8 @@ def test_every_load_with_fits_has_its_row(fitted: tuple[Path, str]) -> None:
 
 def test_a_ratio_of_one_has_its_tick(fitted: tuple[Path, str]) -> None:
     """And so has every further round number, on an axis from a half to twice."""
-    _, ratios = read_fit(fitted[0]).charts["order_statistics"].picture.panels
+    seconds, ratios = read_fit(fitted[0]).charts["order_statistics"].picture.panels
+    assert seconds.y.ticks == (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
     assert {1, 1.5, 2, 5} <= {*ratios.y.ticks}
     assert ratios.y.ticks == tuple(sorted({*ratios.y.ticks}))
     assert (ratios.y.low, ratios.y.high) == (0.5, 2.0)

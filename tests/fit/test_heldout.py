@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS
+from erasurehead.delay_models.base import FloatArray
 from erasurehead.experiments.config.build import delay_model
-from erasurehead.experiments.fit.candidates import simulated_order_statistics
+from erasurehead.experiments.fit.candidates import (
+    LoadFindings,
+    _recipes,
+    simulated_order_statistics,
+)
+from erasurehead.experiments.fit.cold import UnitDelays
+from erasurehead.experiments.fit.families import EMPIRICAL, FAMILIES
 from erasurehead.experiments.fit.goodness import (
     halves,
     observed_order_statistics,
@@ -19,7 +29,7 @@ from erasurehead.experiments.fit.goodness import (
     worst_error,
 )
 from erasurehead.experiments.fit.lognormals import split_factors
-from erasurehead.experiments.fit.recipes import LawsOfWorkers
+from erasurehead.experiments.fit.recipes import Factors, LawsOfWorkers, factors_of
 from erasurehead.experiments.fit.study import Findings, study
 from erasurehead.experiments.fit.variance import Parts
 from tests.fit.walled import KINDS, drawn, in_launches, walled
@@ -47,6 +57,54 @@ def test_every_round_is_held_out_once_in_each_split() -> None:
             )
     assert halves([np.ones((5, 3))]) == halves([np.ones((6, 3)), np.ones((1, 3))]) == []
     assert len(halves([np.ones((6, 3))])) == len(halves([np.ones((4, 3)), np.ones((2, 3))])) == 4
+
+
+@dataclass(frozen=True)
+class Known:
+    """A family whose law is known, and the likelihood of whatever sample, too."""
+
+    name: str
+    numbers: int
+    log_likelihood: float
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return ("number",) * self.numbers
+
+    def fit(self, sample: FloatArray, near: object = None) -> Known:
+        return self
+
+    def longest(self) -> float:
+        return 1.0
+
+    def logpdf(self, seconds: FloatArray) -> FloatArray:
+        return np.full(len(seconds), self.log_likelihood / len(seconds))
+
+
+@pytest.mark.parametrize(("more", "best"), [(0.9, "one"), (1.1, "two"), (-5.0, "one")])
+def test_a_parameter_must_gain_a_unit_of_log_likelihood(more: float, best: str) -> None:
+    """AIC = 2 parameters - 2 log-likelihood: the family around which factors of workers go."""
+    families = cast(Any, [Known("one", 1, -40.0), Known("two", 2, -40.0 + more)])
+    tables = [np.random.default_rng(0).lognormal(0, 0.3, (20, 4))]
+    for several in (families, families[::-1]):
+        assert factors_of(several, tables, Parts(worker=True)).family.name == best
+
+
+def test_what_predicts_best_competes_beside_the_best_aic() -> None:
+    """And the empirical law; each once, without effects. Catches the second best prediction."""
+    table = np.random.default_rng(0).lognormal(0, 0.3, (20, 4))
+
+    def base_laws(*fits: tuple[Any, float]) -> list[str]:
+        delays = UnitDelays("", (table,))
+        known: list[Any] = [Mock(family=family, law=None, aic=aic) for family, aic in fits]
+        found = LoadFindings(delays, known, {}, None, None)
+        recipes = [*_recipes(found, [Parts()], held_out=True)]
+        return [each.family.name for each in recipes if isinstance(each, Factors)]
+
+    gamma, weibull, pareto = (FAMILIES[name] for name in ("gamma", "weibull", "pareto"))
+    assert base_laws((gamma, 3.0), (weibull, 2.0), (pareto, 1.0)) == ["pareto", "gamma"]
+    assert base_laws((gamma, 1.0), (EMPIRICAL, 0.0), (weibull, 2.0)) == ["gamma", "empirical"]
+    assert base_laws((EMPIRICAL, 0.0)) == ["empirical"]
 
 
 def test_what_the_halves_differ_by_cancels_out() -> None:

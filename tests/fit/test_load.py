@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,16 @@ import pytest
 
 import erasurehead as eh
 from erasurehead.experiments.config.settings import section
+from erasurehead.experiments.fit.cold import by_load
 from erasurehead.experiments.fit.goodness import resimulated
-from erasurehead.experiments.fit.load import measure_load, positive_units, unit_delays
-from erasurehead.experiments.fit.page import fit_answer
+from erasurehead.experiments.fit.load import (
+    LoadFit,
+    _Arrivals,
+    measure_load,
+    positive_units,
+    unit_delays,
+)
+from erasurehead.experiments.fit.page import _load_sentence, fit_answer
 from erasurehead.experiments.fit.study import study
 from erasurehead.sim.load_laws import (
     Additive,
@@ -183,6 +191,47 @@ def test_steps_cost_no_more_than_the_shortest_delay() -> None:
     StepCosts(tuple(law["loads"]), tuple(law["seconds"]))
 
 
+def test_a_step_costs_no_more_than_any_delay_of_a_larger_load() -> None:
+    """Load 3 has a delay of 0.5 s: what load 2 adds, which a worker at load 3 pays as well, is no
+    more. The first load costs nothing, and loads that cost alike are one step."""
+    tables = [np.full((20, 4), seconds) for seconds in (1.0, 2.5, 2.6)]
+    tables[2][3, 1] = 0.5
+    arrivals = _Arrivals(np.array([1.0, 2.0, 3.0]), tables)
+    *others, (law, _, numbers) = arrivals.laws(np.array([0.0, 1.5, 1.6]))
+    assert law == {"kind": "steps", "loads": [1.0, 2.0], "seconds": [0.0, 0.5]}
+    assert [of_law["kind"] for of_law, _, _ in others] == [
+        *("proportional", "per_partition", "additive", "partly_proportional")
+    ]
+    assert [count for *_, count in others] == [0, 0, 1, 1], "numbers of its own"
+    assert numbers == 2, "a step for each load but the first"
+
+
+@pytest.mark.parametrize(
+    ("law", "said"),
+    [
+        (
+            {"kind": "partly_proportional", "fixed": 0.4},
+            "0.4 of the time at load 1 is the same at every load",
+        ),
+        (
+            {"kind": "additive", "seconds_per_partition": 0.25},
+            "the additive law holds, with 0.25 load",
+        ),
+        ({"kind": "proportional"}, "the proportional law holds"),
+        ({"kind": "per_partition"}, "the per_partition law holds"),
+        (
+            {"kind": "steps", "loads": [1.0, 4.0], "seconds": [0.0, 2.0]},
+            "no straight line fits: seconds grow in steps, by 0 s from 1, 2 s from 4 on",
+        ),
+    ],
+    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
+)
+def test_a_law_is_told_with_its_numbers(law: dict[str, Any], said: str) -> None:
+    loads = np.array([1.0, 4.0])
+    found = LoadFit(loads, loads, loads, 0.5, 0.25, 0.75, {}, law)
+    assert _load_sentence(found) == f"seconds = 0.5 + 0.25 load (R squared 0.750); {said}"
+
+
 def test_the_report_says_so() -> None:
     found = study(numbered(load_steps_tables(MEDIANS)), range(32, 65))
     assert found.load_law["kind"] == "steps"
@@ -190,6 +239,30 @@ def test_the_report_says_so() -> None:
         fit_answer(found, "t.csv").why
     )
     assert found.chosen.error < 0.02
+
+
+@pytest.mark.parametrize(
+    ("loads", "law", "load", "labels"),
+    [
+        ([None], "proportional", None, [""]),
+        ([2.0], "proportional", None, ["2"]),
+        ([1.0, 2.0], "proportional", None, ["all", "1", "2"]),
+        ([1.0, 2.0], "additive", 2.0, ["2"]),
+        ([0.0, 2.0, 1.0], "per_partition", None, ["1", "0", "2"]),
+    ],
+    ids=str,
+)
+def test_the_config_is_made_from_all_loads_or_from_one(
+    loads: list[float | None], law: str, load: float | None, labels: list[str]
+) -> None:
+    """From all, unless there is one or one is asked for; of sums of draws from the least load that
+    takes time. That comes first, and then each by itself."""
+    units = {key: np.full((3, 2), float(key or 9)) for key in loads}
+    found = by_load(units, {"kind": law}, load)
+    assert [one.label for one in found] == labels
+    for one in found:
+        pooled = [*units] if one.label == "all" else [float(one.label) if one.label else None]
+        np.testing.assert_array_equal(one.rounds, np.concatenate([units[key] for key in pooled]))
 
 
 # An odd call, which failed at once or hung, decides nothing; and what is written is held to the

@@ -48,6 +48,7 @@ def test_finds_persistence(persistence: float, slow: DelayModel) -> None:
         found = memory(table(chain(persistence, slow), seed))
         assert found.persistence == pytest.approx(persistence, abs=0.05)
         assert found.significant == (persistence > 0)
+        assert (found.chance == 1 / 200) == (persistence > 0), "no shuffle of 199 shows as much"
         assert found.slow_share == pytest.approx(SHARE, abs=0.05)
         assert found.slow_to_slow - found.fast_to_slow == pytest.approx(found.persistence)
 

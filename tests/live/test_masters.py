@@ -16,11 +16,15 @@ from typing_extensions import override
 from erasurehead.delay_models import Tape
 from erasurehead.delay_models.parametric import Exponential
 from erasurehead.experiments.config.build import Training
+from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.live import worker as worker_module
 from erasurehead.experiments.live.command import (
     SAME,
     Difference,
     Facts,
+    How,
+    _check,
     difference,
     learned,
     play_all,
@@ -315,6 +319,32 @@ def test_the_largest_difference_is_said(capsys: pytest.CaptureFixture[str]) -> N
     assert err.count("warning") == 1
     show_live(cast(Any, SimpleNamespace(finished=cells[2:3])), facts[2:3])
     assert "the same models" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "how", "said"),
+    [
+        (17_280.0, How(), "the delays take about 8.64e+04 s in real time\n"),
+        (17_281.0, How(), None),
+        (34_560.0, How(scale=0.5), "the delays take about 8.64e+04 s in real time\n"),
+        (34_562.0, How(scale=0.5), None),
+        (1e9, How(injected=False), ""),
+    ],
+)
+def test_a_day_is_allowed(
+    seconds: float, how: How, said: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of real time, over all iterations and replications; more of it where that is asked for."""
+    delay = {"model": "deterministic", "value": seconds}
+    document = {"workers": 2, "iterations": 5, "replications": 1, "delay": delay}
+    grid = cells({**document, "schemes": [{"name": "uncoded"}]})
+    if said is None:
+        with pytest.raises(ConfigError, match="the delays take 24 h in real time; take fewer"):
+            _check(grid, how, False)
+    else:
+        assert _check(grid, how, False) == 5
+        assert capsys.readouterr().out == said
+    assert _check(grid, how, True) == 5
 
 
 # One worker without a process: its rows, a few at a time, and what ends its tasks.

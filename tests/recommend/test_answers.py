@@ -184,6 +184,8 @@ def test_numbers_of_a_row() -> None:
         str(cell) == str(lacking) and not str(cell)[:1].isdigit() for cell in (load, lacking)
     )
     assert str(page._value(row)) == "in 3 of 4 runs"
+    ratio = {"ratio": 1.23456, "ratio_low": 1.1, "ratio_high": 1.4}
+    assert str(page._ratio(ratio)).startswith("1.235 ")
     assert page._value({**row, "reached": 4}).order == 1e-20
 
 

@@ -61,6 +61,7 @@ def test_the_answer_and_its_files(config: Path, tmp_path: Path) -> None:
     answer = json.loads((folder / "answer.json").read_text())
     assert {"kind", "subject", "verdict", "why", "next", "command", "notes"} == set(answer)
     assert answer["verdict"] in done.stdout.replace("\n", " ")
+    assert done.stdout.splitlines()[-1] == f"next: erasurehead report {folder}"
     assert f"**{answer['verdict']}**" in (folder / "report.md").read_text().replace("\n", " ")
     for text in (answer["verdict"], *answer["why"]):
         assert text[:1].isupper() or text[:1].isdigit(), text
@@ -250,6 +251,7 @@ def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:
     reading = Reading(unit="s")
     drawn, _ = MeasuredConfig(MeasuredJob(path, 2, "logistic", None, True), reading).document()
     assert drawn["delay"]["resample"] == "rounds"
+    assert drawn["name"] == "t"
     fitted, notes = MeasuredConfig(MeasuredJob(path, 50), reading).document()
     assert any(note.startswith("delays fitted to t.csv") for note in notes)
     assert any("the load law is assumed" in note for note in notes)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,7 @@ from erasurehead.experiments.page.answer import Answer
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures.kinds.losses import pareto
 from erasurehead.experiments.pictures.picture import Points
-from erasurehead.experiments.recommend import page, study
+from erasurehead.experiments.recommend import page, stages, study
 from erasurehead.experiments.recommend.candidates import (
     LEFT_OUT,
     SearchSpace,
@@ -31,6 +33,7 @@ from erasurehead.experiments.recommend.contender import (
     estimate,
     ratio,
     to_goal,
+    trial_order,
 )
 from erasurehead.experiments.recommend.measure import Performance, exact_iterations
 from erasurehead.experiments.recommend.question import Goal, order, trial
@@ -73,6 +76,8 @@ def test_r_of_n_workers_count_r_over_n() -> None:
         steps = DecodedRounds(np.array([[1.0, 2.0]]), arrived, weights, 4, 4)
         np.testing.assert_allclose(exact_iterations(steps, 4, False), [0.5])
     np.testing.assert_allclose(exact_iterations(steps, 4, True), [1.0])
+    nobody = DecodedRounds(np.array([[1.0, 2.0]]), np.zeros_like(arrived), weights, 4, 4)
+    assert exact_iterations(nobody, 4, False) == [0], "who hears nobody makes no progress"
 
 
 def test_a_stale_gradient_counts_one_over_its_age_and_one() -> None:
@@ -306,6 +311,53 @@ def test_neighbours_lie_half_way() -> None:
     found = [(s["load"], s["wait_for"]) for s in neighbours(some[1][0], some, 30)]
     assert found == [(1, 12), (6, 12), (3, 9), (3, 15)]
     assert not list(neighbours({"name": "uncoded"}, [({"name": "uncoded"}, 1.0)], 30))
+
+
+def drops(index: int, pieces: int, value: float, yardstick: float = 1.0) -> Contender:
+    """A contender that was trained; the first one is listed, and the search found the others."""
+    section = {"name": "drop_compute", "pieces": pieces, "patience": 1.0}
+    trial = cast(Any, SimpleNamespace(order=lambda rate: (0.0, value)))
+    clocked = cast(Any, SimpleNamespace(yardstick=yardstick))
+    return Contender(index, section, False, index > 0, clocked=clocked, trial=trial, rate=0.5)
+
+
+def test_the_search_goes_on_beside_the_best_and_not_too_far() -> None:
+    """Sixteen times what is listed is the end: 160 pieces are not doubled, but halved."""
+    contenders = [drops(0, 10, 3.0), drops(1, 160, 1.0)]
+    scenario = SimpleNamespace(catalogue=BUILT_IN, workers=30)
+    search: Any = SimpleNamespace(
+        contenders=contenders, question=SimpleNamespace(scenario=scenario)
+    )
+    new = stages._go_on(search, contenders[1:], trial_order)
+    found = [(one.section["pieces"], one.section["patience"]) for one in new]
+    assert sorted(found) == [(85, 1.0), (160, 0.5), (160, 2.0)]
+    assert {*new.values()} == {contenders[1]}
+    assert contenders[2:] == [*new]
+    assert [one.index for one in new] == [2, 3, 4]
+    assert all(one.found and not one.given for one in new)
+
+
+def test_who_is_far_behind_what_it_was_found_from_is_not_trained(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By more than half as long again of the yardstick; the others at rates around its own."""
+    best, near, far = drops(0, 10, 1.0, 2.0), drops(1, 20, 9.0, 3.0), drops(2, 5, 9.0, 3.01)
+    found = iter([{near: best, far: best}, {}])
+    trained: list[Any] = []
+    question = SimpleNamespace(
+        scenario=SimpleNamespace(catalogue=BUILT_IN),
+        only=(),
+        rates=lambda factors, centre: tuple(centre * factor for factor in factors),
+    )
+    search: Any = SimpleNamespace(
+        question=question, left=[best], train=lambda rates, count: trained.append((rates, count))
+    )
+    monkeypatch.setattr(stages, "_go_on", lambda *given: next(found))
+    monkeypatch.setattr(stages, "_look_at", lambda *given: None)
+    stages.refine_by_training(search)
+    assert (near.stage, far.stage) == ("", stages.SCREENED)
+    assert far.reason.startswith("far behind what it was found from")
+    assert trained == [({near: (0.25, 0.5, 1.0)}, stages.TRIAL)]
 
 
 @pytest.mark.parametrize(

@@ -334,6 +334,7 @@ def test_parts_of_a_step_stand_one_after_the_other() -> None:
     assert len(bars) == len(PARTS)
     at = 0.0
     for part, mark in zip(PARTS, bars, strict=True):
+        assert mark.rows.tolist() == [0.0]
         assert (mark.start[0], mark.end[0]) == (at, pytest.approx(at + study.seconds(part)))
         at = mark.end[0]
     assert at == pytest.approx(study.seconds())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any, cast
 from zlib import crc32
 
 import numpy as np
@@ -15,7 +17,7 @@ from scipy.signal import lfilter
 
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.experiments.whatif import rounds
-from erasurehead.experiments.whatif.answer import facts, whatif_verdict
+from erasurehead.experiments.whatif.answer import _blamed, facts, whatif_verdict
 from erasurehead.experiments.whatif.intervals import block_length, blocks
 from erasurehead.experiments.whatif.rounds import Job, shrunk, slowdown
 from erasurehead.experiments.whatif.study import Study, stages_of, study_load
@@ -319,6 +321,28 @@ def test_whom_waiting_for_fewer_leaves_out_is_said() -> None:
     rare = np.random.default_rng(1).lognormal(0, 0.25, (300, 24))
     rare[:, 7] *= 1.5
     assert "leaves out" not in " ".join(facts(study_load(rare, NAMES[:24])))
+
+
+@pytest.mark.parametrize(
+    ("shares", "named"),
+    [
+        ((), 0),
+        ((0.02,), 1),
+        ((0.0199,), 0),
+        ((0.9, 1.0), 1),
+        ((0.89, 1.0), 2),
+        ((0.5, 0.95, 1.0), 2),
+        ((0.01, 0.03), 2),
+        ((0.03, 0.01), 1),
+    ],
+)
+def test_the_fewest_hosts_that_save_nine_tenths_are_named(
+    shares: tuple[float, ...], named: int
+) -> None:
+    """Of what all that stand out save; nobody where that is less than 2 % of the time."""
+    change = dict(enumerate(({"share": share} for share in shares), start=1))
+    study = SimpleNamespace(standing=shares, change=lambda kind, count: change[count])
+    assert _blamed(cast(Any, study)) == named
 
 
 def test_everything_at_once_names_exactly_the_two() -> None:
