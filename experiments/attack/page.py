@@ -63,7 +63,8 @@ def beginning(rows: pd.DataFrame) -> str:
     lost = rows[rows["worst_error"] > LOSS]
     if lost.empty:
         most, proven = rows["stragglers"].max(), bool(rows["exact"].all())
-        return f"no error {'with' if proven else 'was found with'} up to {most} stragglers"
+        found = f"{'with' if proven else 'was found with'} up to {number_of(most, 'straggler')}"
+        return f"no error {found}"
     first = lost.iloc[0]
     error = f"{first['worst_error']:.4g} of {first['partitions']}"
     if first["stragglers"] == 0:
@@ -112,8 +113,8 @@ def picture(frame: pd.DataFrame) -> Picture:
     abreast, last = columns + 1, (WORST.title, RANDOM.title, BOUND.title)
     titles = [*(look.title for look in looks.values()), *last]
     lines = ceil(len(titles) / style.entries_in_a_row(titles, abreast, width))
-    height, share = PANEL * rows + LINE * lines, "y" if len(panels) > 1 else ""
-    return Picture(panels, columns, width, height, share, legend=abreast, last=last)  # type: ignore[arg-type]
+    height = PANEL * rows + LINE * lines
+    return Picture(panels, columns, width, height, "y", legend=abreast, last=last)
 
 
 def _panel(frame: pd.DataFrame, workers: int, looks: Mapping[str, Look], titled: bool) -> Panel:

@@ -124,7 +124,7 @@ class _Arrivals:
         if len(loads) > 2:
             # What a load costs at most is also the most that a smaller one does.
             most = np.minimum.accumulate(shortest[::-1])[::-1]
-            steps = np.minimum(costs, np.where(loads > loads[0], most, 0.0))
+            steps = np.minimum(costs, most)
             jumps = np.flatnonzero(np.diff(steps, prepend=-1.0) > 0)
             section = {"kind": "steps", "loads": [rounded(float(loads[i])) for i in jumps]}
             section |= {"seconds": [rounded(float(steps[i])) for i in jumps]}

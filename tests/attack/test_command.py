@@ -234,6 +234,23 @@ def test_where_a_code_begins_to_lose(errors: list[float], exact: list[bool], exp
     assert beginning(pd.DataFrame(columns)).startswith(expected)
 
 
+@pytest.mark.parametrize(
+    ("errors", "expected"),
+    [
+        ([0, 0, 2], "up to 3 stragglers (4 to 5 not looked at); the worst 6 stragglers cost"),
+        ([0, 2, 2], "no error without stragglers (1 to 2 not looked at); the worst 3 stragglers"),
+        ([0, 0, 0], "no error with up to 6 stragglers"),
+    ],
+)
+def test_numbers_of_stragglers_that_were_not_looked_at_are_said(
+    errors: list[int], expected: str
+) -> None:
+    columns = {"stragglers": [0, 3, 6], "worst_error": errors, "exact": True, "partitions": 9}
+    assert expected in beginning(pd.DataFrame(columns))
+    last = pd.DataFrame({**columns, "stragglers": [0, 0, 1], "worst_error": [0, 0, 0]})
+    assert beginning(last) == "no error with up to 1 straggler"
+
+
 def test_where_rounding_begins_to_count() -> None:
     """A bound holds in exact arithmetic; a badly conditioned code may be worse."""
     columns = {"stragglers": range(3), "worst_error": [0, 2e-3, 5], "bound": [0, 0, np.nan]}

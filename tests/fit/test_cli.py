@@ -130,6 +130,8 @@ def test_a_ratio_of_one_has_its_tick(fitted: tuple[Path, str]) -> None:
     """And so has every further round number, on an axis from a half to twice."""
     seconds, ratios = read_fit(fitted[0]).charts["order_statistics"].picture.panels
     assert seconds.y.ticks == (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+    [quantiles] = read_fit(fitted[0]).charts["qq"].picture.panels
+    assert quantiles.x.ticks == quantiles.y.ticks == (1, 2, 5)
     assert {1, 1.5, 2, 5} <= {*ratios.y.ticks}
     assert ratios.y.ticks == tuple(sorted({*ratios.y.ticks}))
     assert (ratios.y.low, ratios.y.high) == (0.5, 2.0)

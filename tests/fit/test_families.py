@@ -98,6 +98,16 @@ def test_recovers_known_parameters(case: str) -> None:
     assert_recovers(case, estimates(case, range(12)))
 
 
+def test_a_long_shift_before_little_chance_is_found() -> None:
+    """A thousand times as long as the rest: the search for it begins at the gap to the least."""
+    truth = MODELS["weibull"](shape=1.6, scale=1e-3, shift=1.0)
+    sample = truth.sample(np.random.default_rng(0), 100, 40).ravel()
+    found = FAMILIES["weibull"].fit(sample).section()
+    assert found["shift"] == pytest.approx(1.0, abs=2e-5)
+    assert found["shape"] == pytest.approx(1.6, abs=0.1)
+    assert found["scale"] == pytest.approx(1e-3, rel=0.05)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("case", TRUTHS)
 def test_recovers_known_parameters_in_many_tables(case: str) -> None:
@@ -188,6 +198,9 @@ def test_what_cannot_be_fitted_is_refused_with_a_reason() -> None:
     for name in ("shifted_exponential", "weibull", "pareto", "lognormal", "gamma", "mixture"):
         with pytest.raises(CannotFit, match="all delays are equal"):
             FAMILIES[name].fit(same)
+    for name in ("shifted_exponential", "weibull", "gamma"):
+        with pytest.raises(CannotFit, match="all delays are equal"):
+            FAMILIES[name].fit(np.zeros(100))
     for name in ("pareto", "mixture"):
         with pytest.raises(CannotFit, match="0 s"):
             FAMILIES[name].fit(np.array([0.0, 1.0, 2.0]))

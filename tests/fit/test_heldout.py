@@ -15,12 +15,15 @@ from erasurehead.delay_models.base import FloatArray
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.fit.candidates import (
     LoadFindings,
+    Tried,
+    _parts,
     _recipes,
     simulated_order_statistics,
 )
 from erasurehead.experiments.fit.cold import UnitDelays
 from erasurehead.experiments.fit.families import EMPIRICAL, FAMILIES
 from erasurehead.experiments.fit.goodness import (
+    Score,
     halves,
     observed_order_statistics,
     order_error,
@@ -31,7 +34,7 @@ from erasurehead.experiments.fit.goodness import (
 from erasurehead.experiments.fit.lognormals import split_factors
 from erasurehead.experiments.fit.recipes import Factors, LawsOfWorkers, factors_of
 from erasurehead.experiments.fit.study import Findings, study
-from erasurehead.experiments.fit.variance import Parts
+from erasurehead.experiments.fit.variance import Parts, Variance
 from tests.fit.walled import KINDS, drawn, in_launches, walled
 from tests.statistics import BOUND
 from tests.tools import numbered
@@ -105,6 +108,61 @@ def test_what_predicts_best_competes_beside_the_best_aic() -> None:
     assert base_laws((gamma, 3.0), (weibull, 2.0), (pareto, 1.0)) == ["pareto", "gamma"]
     assert base_laws((gamma, 1.0), (EMPIRICAL, 0.0), (weibull, 2.0)) == ["gamma", "empirical"]
     assert base_laws((EMPIRICAL, 0.0)) == ["empirical"]
+
+
+NONE, ONE, BOTH = Parts(), Parts(worker=True), Parts(worker=True, round=True)
+ROUND = Parts(round=True)
+
+
+@pytest.mark.parametrize(
+    ("shares", "chances", "differ", "unlike", "competing"),
+    [
+        ((0.2, 0.0), (0.01, 1.0), False, False, [ONE]),
+        ((0.19, 0.0), (0.01, 1.0), False, False, [NONE, ONE]),
+        ((0.19, 0.0), (0.01, 1.0), True, False, [ONE]),
+        ((0.02, 0.0), (0.01, 1.0), False, False, [NONE, ONE]),
+        ((0.019, 0.0), (0.01, 1.0), True, False, [NONE]),
+        ((0.5, 0.0), (0.011, 1.0), True, False, [NONE]),
+        ((0.0, 0.0), (1.0, 1.0), False, True, [ONE]),
+        ((0.0, 0.2), (1.0, 0.01), False, False, [ROUND]),
+        ((0.0, 0.19), (1.0, 0.01), True, False, [NONE, ROUND]),
+        ((0.0, 0.19), (1.0, 0.01), True, True, [ONE, BOTH]),
+        ((0.1, 0.1), (0.01, 0.01), False, False, [NONE, ONE, ROUND, BOTH]),
+    ],
+)
+def test_large_effects_are_in_every_candidate(
+    shares: tuple[float, float],
+    chances: tuple[float, float],
+    differ: bool,
+    unlike: bool,
+    competing: list[Parts],
+) -> None:
+    """From a fifth of the variance on; smaller ones compete from 2 % on, if chance makes them in at
+    most 1 % of tables. Workers must be in if some are slower for good, or arrive in their order."""
+    split = Variance(*shares, 1 - sum(shares), *chances)
+    assert _parts(split, differ, unlike) == competing
+    assert _parts(None, True, True) == [NONE]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "beats"),
+    [
+        ((0.1, 0.05, 0.05), (0.084, 0.05, 0.05), True),
+        ((0.1, 0.05, 0.05), (0.086, 0.05, 0.05), False),
+        ((0.1, 0.05, 0.05), (0.09, 0.038, 0.038), True),  # half of the bias counts: 0.016
+        ((0.02, 0.02, 0.02), (0.0155, 0.0175, 0.0175), True),  # more than a fifth, in both splits
+        ((0.02, 0.02, 0.02), (0.0155, 0.0185, 0.0165), False),
+        ((0.04, 0.02, 0.02), (0.0355, 0.0175, 0.0175), False),
+        ((np.inf, np.inf, np.inf), (9.0, 9.0, 9.0), True),
+        ((np.inf, np.inf, np.inf), (np.inf, np.inf, np.inf), False),
+    ],
+)
+def test_a_fuller_candidate_must_predict_better(
+    old: tuple[float, ...], new: tuple[float, ...], beats: bool
+) -> None:
+    """By 0.015; or clearly so in both splits, where the simpler one is hardly wrong."""
+    simpler, fuller = (Tried(cast(Any, None), Score(of[:1], of[1:])) for of in (old, new))
+    assert fuller.beats(simpler) == beats
 
 
 def test_what_the_halves_differ_by_cancels_out() -> None:

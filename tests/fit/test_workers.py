@@ -17,7 +17,12 @@ from erasurehead.experiments.fit.page import fit_answer, fit_page, worker_senten
 from erasurehead.experiments.fit.recipes import LawsOfWorkers
 from erasurehead.experiments.fit.study import study, tables, worker_table
 from erasurehead.experiments.fit.variance import Memory, Parts
-from erasurehead.experiments.fit.workers import judge_workers, with_own_laws
+from erasurehead.experiments.fit.workers import (
+    Estimates,
+    Workers,
+    judge_workers,
+    with_own_laws,
+)
 from erasurehead.experiments.page.markdown import as_markdown
 from tests.tools import inside, numbered
 
@@ -122,6 +127,17 @@ def test_nobody_stands_out_where_all_are_alike(model: DelayModel) -> None:
     assert sum(bool(workers and workers.standing) for workers in found) <= 3
 
 
+def test_intervals_are_told_of_the_fifty_costliest() -> None:
+    """Of 60 workers; what others cost has no interval, and how slow they are has one."""
+    workers = judge_workers([np.random.default_rng(0).lognormal(0, 0.1, (40, 60))])
+    assert workers is not None
+    for found in (workers.slow, workers.cost):
+        assert np.flatnonzero(np.isfinite(found.low)).tolist() == sorted(workers.order[:50])
+        np.testing.assert_array_equal(np.isfinite(found.low), np.isfinite(found.high))
+    assert np.isfinite(workers.slower.low).all()
+    assert (np.diff(workers.cost.value[[*workers.order]]) <= 0).all()
+
+
 def test_too_little_is_no_table() -> None:
     for table in (np.ones((5, 9)), np.ones((20, 2)), np.zeros((20, 5))):
         assert judge_workers([table]) is None
@@ -181,6 +197,78 @@ def test_an_interval_that_holds_everything_is_no_memory() -> None:
     assert memory(0.133, 0.02).significant
     assert not memory(0.02, 0.01, 0.5).unknown
     assert memory(0.9, 0.05).interval == (pytest.approx(0.802), pytest.approx(0.998))
+
+
+@pytest.mark.parametrize(
+    ("found", "significant", "unknown"),
+    [
+        (memory(0.05, 0.01, 0.01), True, False),
+        (memory(0.049, 0.01, 0.01), False, False),
+        (memory(0.05, 0.01, 0.011), False, False),
+        (memory(0.196, 0.1), False, False),  # its interval begins at 0
+        (memory(0.197, 0.1), True, False),
+        (memory(0.25, 0.2, 0.5), False, True),
+        (memory(0.1, 0.2, 0.5), False, False),  # its interval ends at 0.492
+        (memory(0.9, 0.01, 0.5), False, False),
+    ],
+)
+def test_what_is_a_memory(found: Memory, significant: bool, unknown: bool) -> None:
+    """Chance makes it in 1 % of tables at most, it is 0.05 at least, and its interval lies above 0.
+    Nothing can be told where that holds 0 and a half."""
+    assert (found.significant, found.unknown) == (significant, unknown)
+    told = page._memory_sentence(found)
+    start = "slow workers stay slow" if significant else "none that matters"
+    assert told.startswith("cannot tell: " if unknown else start)
+    assert "levelling off" not in page._memory_sentence(replace(found, static=0.05))
+    lasting = page._memory_sentence(replace(found, static=0.06))
+    assert ("levelling off at 0.060: some workers are always slower" in lasting) != unknown
+
+
+@pytest.mark.parametrize(
+    ("name", "ends", "told"),
+    [
+        ("slow", (0.1, 0.59), "20.0 % (10.0 to 59.0 %)"),
+        ("slow", (0.1, 0.6), "20.0 % (cannot tell)"),
+        ("correlation", (-0.4, 0.59), "0.2 (-0.4 to 0.59)"),
+        ("correlation", (-0.4, 0.6), "0.2 (cannot tell)"),
+        ("spell", (0.1, 99.0), "0.2 (0.1 to 99)"),
+        ("spell", (np.nan, np.nan), "0.2 (cannot tell)"),
+    ],
+)
+def test_an_interval_as_wide_as_can_be_tells_nothing(
+    name: str, ends: tuple[float, float], told: str
+) -> None:
+    row = {name: 0.2, f"{name}_low": ends[0], f"{name}_high": ends[1]}
+    assert str(page._estimate(row, name)) == told
+    assert str(page._estimate({**row, name: np.nan}, name)) == "cannot tell"
+
+
+@pytest.mark.parametrize(
+    ("correlation", "slow", "spell", "lasting"),
+    [
+        (0.2, 0.5, 2.0, True),
+        (0.19, 0.5, 2.0, False),
+        (0.2, 0.01, 2.0, True),
+        (0.2, 0.009, 2.0, False),
+        (0.2, 0.99, 2.0, True),
+        (0.2, 0.991, 2.0, False),
+        (0.2, 0.5, 1.0, False),
+    ],
+)
+def test_who_is_slow_for_a_while(
+    correlation: float, slow: float, spell: float, lasting: bool
+) -> None:
+    """Successive rounds are alike, both states are seen, and a slow round follows another one; of
+    workers that stand out alone."""
+
+    def of_two(value: float) -> Estimates:
+        return Estimates(*(np.array([value, value]) for _ in range(3)))
+
+    found = Workers(
+        of_two(1.0), of_two(slow), of_two(spell), of_two(correlation), of_two(1.0), (1,), (1, 0), 1
+    )
+    assert found.lasting == ((1,) if lasting else ())
+    assert not found.differ, "an interval of how much slower it is begins at 1"
 
 
 def test_a_correlation_is_told_with_its_lag() -> None:

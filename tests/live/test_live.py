@@ -83,6 +83,7 @@ def test_live_writes_the_tables_of_a_run(tmp_path: Path) -> None:
     assert inside("run", config, "--output", run).returncode == 0
     measured, simulated = read_records(live), read_records(run)
     assert list(measured.iterations.columns) == list(simulated.iterations.columns)
+    assert (live / "config.yaml").read_bytes() == (run / "config.yaml").read_bytes()
     assert measured.summary["live"].all()
     for label, scheme in simulated.labels():
         if scheme != "asynchronous":

@@ -12,7 +12,8 @@ import pytest
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.catalogue import BUILT_IN
-from erasurehead.experiments.options import Criterion
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.options import Criterion, SearchRequest
 from erasurehead.experiments.page import content
 from erasurehead.experiments.page.answer import Answer
 from erasurehead.experiments.page.markdown import as_markdown
@@ -21,12 +22,15 @@ from erasurehead.experiments.pictures.picture import Points
 from erasurehead.experiments.recommend import page, stages, study
 from erasurehead.experiments.recommend.candidates import (
     LEFT_OUT,
+    Profile,
     SearchSpace,
     Tried,
     far_beyond,
     neighbours,
 )
 from erasurehead.experiments.recommend.contender import (
+    LIMITS,
+    UNBUILT,
     Contender,
     behind,
     decided_by,
@@ -35,14 +39,15 @@ from erasurehead.experiments.recommend.contender import (
     to_goal,
     trial_order,
 )
-from erasurehead.experiments.recommend.measure import Performance, exact_iterations
-from erasurehead.experiments.recommend.question import Goal, order, trial
+from erasurehead.experiments.recommend.measure import Performance, Simulation, exact_iterations
+from erasurehead.experiments.recommend.question import Goal, ask, order, trial
 from erasurehead.experiments.recommend.scenario import (
     SHUFFLED,
     Perturbation,
     PerturbedTape,
     ScaledLoad,
 )
+from erasurehead.experiments.recommend.search import Search
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.steps import DecodedRounds
@@ -217,6 +222,8 @@ def test_a_ratio_is_of_what_is_compared() -> None:
     assert not behind(steady, rare, "mean")
     assert decided_by(rare) == 5  # half of 8 x 99 s, and of 10 s that the others take beyond 1
     assert decided_by(usual) == 0
+    assert decided_by(np.array([1.0, 1.0, 1.0, 1.2])) == 0, "a mean 5 % above the median is usual"
+    assert decided_by(np.array([1.0, 1.0, 1.0, 1.21])) == 1
 
 
 @pytest.mark.parametrize("criterion", ["mean", "median", "p95"])
@@ -319,6 +326,53 @@ def drops(index: int, pieces: int, value: float, yardstick: float = 1.0) -> Cont
     trial = cast(Any, SimpleNamespace(order=lambda rate: (0.0, value)))
     clocked = cast(Any, SimpleNamespace(yardstick=yardstick))
     return Contender(index, section, False, index > 0, clocked=clocked, trial=trial, rate=0.5)
+
+
+def test_what_is_known_of_a_built_scheme_may_end_its_search() -> None:
+    """It does not suit six workers, or holds more than is allowed; the others stay."""
+    document = {"workers": 6, "iterations": 5, "delay": {"model": "exponential", "rate": 1.0}}
+    search = Search(ask(document, SearchRequest(max_load=2), None), (), lambda done, total: None)
+    sections = [{"name": "fractional_repetition", "load": load} for load in (2, 3, 4)]
+    some = [Contender(i, section, False) for i, section in enumerate(sections)]
+    search.build_all(some)
+    assert [one.stage for one in some] == ["", LIMITS, UNBUILT]
+    assert some[1].reason == "partitions a worker 3, limit 2"
+    assert "load = 4: must divide" in some[2].reason
+    asked_for = Contender(0, sections[2], True)
+    with pytest.raises(ConfigError, match="must divide"):
+        search.build_all([asked_for])
+
+
+@pytest.mark.parametrize(("holds", "dials"), [((1, 1), 2), ((1, 2), 3)])
+def test_a_load_law_is_changed_where_somebody_has_more_than_one_partition(
+    holds: tuple[int, ...], dials: int
+) -> None:
+    """Else it changes nothing; tails and persistence are changed in any case."""
+    tried: list[Simulation] = []
+
+    def results(task: object, simulations: list[Simulation]) -> list[str]:
+        tried.extend(simulations)
+        return ["too long"] * len(simulations)
+
+    schemes = [
+        Contender(i, {"name": "uncoded"}, False, profile=Profile("", load, False, None))
+        for i, load in enumerate(holds)
+    ]
+    question = SimpleNamespace(
+        trains=False, scenario=SimpleNamespace(unit_delay=1.0), exact_rate=np.nan
+    )
+    search: Any = SimpleNamespace(
+        question=question,
+        contenders=[],
+        results=results,
+        simulation=lambda one, count, rates: Simulation(one.index, "", "", 1, count, TARGET, rates),
+    )
+    assert study.sensitivities(search, schemes) == [], "what cannot be simulated has no row"
+    assert len({each.perturbation.name for each in tried}) == dials
+    changes = {each.perturbation: 0 for each in tried}
+    assert len(tried) == len(schemes) * len(changes)
+    assert [each.index for each in tried] == [*range(len(tried))]
+    assert {each.rates for each in tried} == {()}
 
 
 def test_the_search_goes_on_beside_the_best_and_not_too_far() -> None:
@@ -520,6 +574,9 @@ def test_the_report_says_who_misses_the_goal_and_what_holds_as_is() -> None:
     assert "in 3 of 4 runs" in text
     assert "inf" not in text
     assert [*whole.charts] == ["ranking", "front", "sensitivity"]
+    unknown = {**TABLES, "candidates": CANDIDATES.assign(value=np.nan)}
+    bare = page.recommendation_page(unknown, Answer("recommend", "demo", "Yes."), {}, "")
+    assert [*bare.charts] == ["ranking", "sensitivity"], "no axes without a scheme on them"
     load, persistence = whole.charts["sensitivity"].picture.panels
     assert load.x.names == ("0.5", "1")
     assert persistence.x.names == ("shuffled", "as is")

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Axis, Bars, Heat, Points
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.whatif import command, rounds
@@ -24,7 +25,7 @@ from erasurehead.experiments.whatif.page import (
     _savings,
     _timeline,
 )
-from erasurehead.experiments.whatif.study import Study, change_name, study_load
+from erasurehead.experiments.whatif.study import COLUMNS, Study, change_name, study_load
 from tests.tools import inside
 
 CSV = ("whatif", "hosts", "slowdown")
@@ -318,6 +319,12 @@ def test_a_heat_map_has_the_rounds_and_the_hosts() -> None:
     assert found.extent[1] - found.extent[0] == ROUNDS
     assert axis.names == tuple(f"h{j}" for j in range(HOSTS))
     assert axis.strong == {4.0}
+    [panel] = _heat(study).picture.panels
+    assert panel.x.label == "round"
+    long = np.repeat(table, 2 * COLUMNS // ROUNDS + 1, axis=0)
+    [panel] = _heat(study := studied(long)).picture.panels
+    assert panel.x.label == "round (means of 3)"
+    assert study.heat_map["round"].nunique() <= COLUMNS
     many = alike(2 * TICKS + 2)
     axis = _hosts_axis(study := studied(many), study.heat_map)
     assert axis.places is not None
@@ -402,6 +409,32 @@ def test_every_table_begins_with_its_load(load: float | None) -> None:
         assert table.columns[0] == "load"
         assert table["load"].isna().all() if load is None else (table["load"] == load).all()
     assert study.load == load
+
+
+@pytest.mark.parametrize(
+    ("stragglers", "timeout", "found"),
+    [
+        (None, None, (None, [0.95, 0.99])),
+        ("1:3, 5", "0.5,0.9,0.5", ([1, 2, 3, 5], [0.5, 0.9])),
+        ("1:100", None, ([*range(1, 101)], [0.95, 0.99])),
+        ("119", None, ([119], [0.95, 0.99])),
+        ("0", None, "--stragglers"),
+        ("120", None, "--stragglers"),
+        ("1:101", None, "--stragglers"),
+        (None, "0", "--timeout"),
+        (None, "1", "--timeout"),
+        (None, "", "--timeout"),
+        (None, ",".join(f"{i / 200}" for i in range(1, 102)), "--timeout"),
+    ],
+)
+def test_what_is_tried(stragglers: str | None, timeout: str | None, found: Any) -> None:
+    """Of 120 workers one at least is waited for; each time-out once, and not too many."""
+    if isinstance(found, str):
+        with pytest.raises(ConfigError, match=rf"^{found} = "):
+            command.trials(stragglers, timeout, 120)
+        return
+    counts, quantiles = command.trials(stragglers, timeout, 120)
+    assert (counts if counts is None else [*counts], [*quantiles]) == found
 
 
 def test_changes_in_a_few_words() -> None:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +18,15 @@ from scipy.signal import lfilter
 
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.experiments.whatif import rounds
-from erasurehead.experiments.whatif.answer import _blamed, facts, whatif_verdict
+from erasurehead.experiments.whatif.answer import (
+    _blamed,
+    _late,
+    _other_ways,
+    _slow_rounds,
+    facts,
+    named_hosts,
+    whatif_verdict,
+)
 from erasurehead.experiments.whatif.intervals import block_length, blocks
 from erasurehead.experiments.whatif.rounds import Job, shrunk, slowdown
 from erasurehead.experiments.whatif.study import Study, stages_of, study_load
@@ -343,6 +352,70 @@ def test_the_fewest_hosts_that_save_nine_tenths_are_named(
     change = dict(enumerate(({"share": share} for share in shares), start=1))
     study = SimpleNamespace(standing=shares, change=lambda kind, count: change[count])
     assert _blamed(cast(Any, study)) == named
+
+
+@pytest.mark.parametrize(
+    ("slow", "said"),
+    [
+        ((), None),
+        ((4,), "1 round of 20 is slow for all workers (1.5 times the typical median or more): r4"),
+        ((0, 5), "2 rounds of 20 are slow for all workers"),
+        ((0, 5, 10), ": r0, r5, r10, one in 5"),
+        ((0, 5, 11), ": r0, r5, r11"),
+        ((0, 1, 2, 3), ": r0, r1, r2, r3, one in 1"),
+        ((0, 1, 2, 3, 4), None),
+    ],
+)
+def test_rounds_that_are_slow_for_all_are_named(slow: tuple[int, ...], said: str | None) -> None:
+    """Where they are a fifth at most, and at which distance, if there is one."""
+    study: Any = SimpleNamespace(slow_rounds=slow, rounds=(20, 0))
+    lines = [*_slow_rounds(study, [f"r{t}" for t in range(20)])]
+    assert len(lines) == (said is not None)
+    assert all(said is not None and said in line for line in lines)
+    assert not any(line.endswith("r11, one in 5") for line in lines)
+
+
+def test_a_round_is_slow_from_one_and_a_half_times_the_typical_median_on() -> None:
+    table = np.ones((12, 3))
+    table[[2, 7, 8]] = np.array([[1.5], [1.49], [1.6]])
+    assert study_load(table, ("a", "b", "c"), counts=[1]).slow_rounds == (2, 8)
+    table[0, 0] = np.inf  # a round that never ends is counted
+    assert study_load(table, ("a", "b", "c"), counts=[1]).slow_rounds == (2, 8)
+
+
+def test_who_is_late_in_which_stage() -> None:
+    """Whoever stands out and makes the others wait for 2 % of the step."""
+    columns = ["stage", "host", "stands_out", "blame"]
+    rows = [
+        ("load", "a", True, 0.2),
+        ("load", "b", True, 0.3),
+        ("load", "c", True, 0.19),
+        ("load", "d", False, 2.0),
+        ("compute", "b", True, 0.25),
+    ]
+    stages = pd.DataFrame(rows, columns=columns)
+    study: Any = SimpleNamespace(stages=stages, seconds=lambda: 10.0)
+    assert _late(study) == (
+        "slow: hosts a, b in load (0.5 s a step), host b in compute (0.25 s a step)"
+    )
+    study.stages = stages[2:4]
+    assert _late(study) == "no host is clearly slow in a stage"
+    assert named_hosts([*"abcd"]) == "a, b, c, d"
+    assert named_hosts([*"abcde"]) == "a, b, c, d, ... (5 hosts)"
+
+
+@pytest.mark.parametrize(("kept", "said"), [(0.0, "nothing"), (-0.1, "nothing"), (0.125, "12.5 %")])
+def test_hosts_that_are_dropped_save_something_or_nothing(kept: float, said: str) -> None:
+    def change(kind: str, count: int) -> dict[str, float]:
+        return {"share": kept if kind == rounds.DROP else 0.25}
+
+    study: Any = SimpleNamespace(order=["a", "b", "c"], change=change)
+    one, two = _other_ways(study, 1), _other_ways(study, 2)
+    assert one.startswith(f"if a is dropped, and the others share its work, that saves {said}; ")
+    assert two.startswith(
+        "replacing a alone saves 25.0 %; if a, b are dropped, and the others share their work, "
+        f"that saves {said}; "
+    )
 
 
 def test_everything_at_once_names_exactly_the_two() -> None:
