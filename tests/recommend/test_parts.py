@@ -21,7 +21,10 @@ from erasurehead.experiments.pictures.kinds.losses import pareto
 from erasurehead.experiments.pictures.picture import Points
 from erasurehead.experiments.recommend import page, stages, study
 from erasurehead.experiments.recommend.candidates import (
+    CLOCK,
     LEFT_OUT,
+    THEORY,
+    Expected,
     Profile,
     SearchSpace,
     Tried,
@@ -33,6 +36,7 @@ from erasurehead.experiments.recommend.contender import (
     UNBUILT,
     Contender,
     behind,
+    cannot_win,
     decided_by,
     estimate,
     ratio,
@@ -40,7 +44,14 @@ from erasurehead.experiments.recommend.contender import (
     trial_order,
 )
 from erasurehead.experiments.recommend.measure import Performance, Simulation, exact_iterations
-from erasurehead.experiments.recommend.question import Goal, ask, order, trial
+from erasurehead.experiments.recommend.question import (
+    Goal,
+    ask,
+    broken,
+    order,
+    read_limits,
+    trial,
+)
 from erasurehead.experiments.recommend.scenario import (
     SHUFFLED,
     Perturbation,
@@ -241,6 +252,132 @@ def test_intervals_of_a_ratio_cover_it(criterion: Criterion) -> None:
         low, high = ratio(mine, best, criterion)[1:]
         covered += low <= truth <= high
     assert covered >= 178
+
+
+@pytest.mark.parametrize(
+    ("scenario", "trains", "heats"),
+    [
+        ((1, 64, 999), False, [(16, 24), (64, 12), (256, 8)]),
+        ((1, 300, 999), False, [(16, 24), (64, 12), (300, 8)]),
+        ((1, 300, 270), False, [(16, 24), (64, 12), (270, 8)]),
+        ((4, 64, 999), False, [(64, 12), (256, 6), (1024, 4)]),
+        ((16, 2000, 9999), False, [(64, 12), (256, 6), (2000, 4)]),
+        ((1, 300, 999), True, [(8, 16), (16, 12), (32, 8), (64, 8)]),
+        ((2, 300, 999), True, [(16, 16), (32, 12), (64, 8), (128, 8)]),
+    ],
+)
+def test_more_replications_where_few_rounds_are_very_slow(
+    scenario: tuple[int, int, int], trains: bool, heats: list[tuple[int, int]]
+) -> None:
+    """Four times as many at most, of fewer schemes; and as many as the config asks for, as far as
+    memory allows. Where losses are trained, its number is of no matter."""
+    repeats, asked, affordable = scenario
+    facts = SimpleNamespace(repeats=repeats, base={"replications": asked}, affordable=affordable)
+    assert stages.race_heats(cast(Any, SimpleNamespace(scenario=facts, trains=trains))) == heats
+
+
+def test_who_is_far_behind_by_the_yardstick_is_not_trained() -> None:
+    """More than four times the best; and of those without a barrier all but eight, unless the
+    config names them."""
+
+    def one(index: int, yardstick: float, free: bool = False, given: bool = False) -> Contender:
+        clocked, profile = SimpleNamespace(yardstick=yardstick), Profile("", 1, free, None)
+        known: dict[str, Any] = {"clocked": clocked, "profile": profile}
+        return Contender(index, {"name": "uncoded"}, given, **known)
+
+    some = [one(0, 1.0), one(1, 4.0), one(2, 4.01), one(3, 9.0, given=True)]
+    some += [one(4 + i, 2.0 + i / 100, free=True) for i in range(10)]
+    some[4] = one(4, 2.0, free=True, given=True)
+    search: Any = SimpleNamespace(contenders=some, left=some)
+    stages._drop_by_yardstick(search)
+    gone = {each.index: each.reason for each in some if each.stage}
+    assert {*gone} == {2, 12, 13}
+    assert gone[2] == "4.01 times the best by the yardstick of progress"
+    assert gone[12].startswith("not among the 8 best without a barrier")
+    assert {some[i].stage for i in gone} == {stages.SCREENED}
+
+
+def known_of(
+    source: str, seconds: float, error: float = 0.0, value: float = np.nan, fresh: bool = True
+) -> Expected:
+    return Expected(source, seconds, error, value, fresh)
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "same", "lost"),
+    [
+        (known_of(THEORY, 1.021), known_of(THEORY, 1.0), False, True),
+        (known_of(THEORY, 1.019), known_of(THEORY, 1.0), False, False),
+        (known_of(CLOCK, 1.09), known_of(THEORY, 1.0), False, False),
+        (known_of(THEORY, 1.09), known_of(CLOCK, 1.0), False, False),
+        (known_of(CLOCK, 1.11), known_of(THEORY, 1.0), False, True),
+        (known_of(THEORY, 2.0, 0.5), known_of(THEORY, 1.0, 0.1), False, False),
+        (known_of(THEORY, 2.0, 0.5), known_of(THEORY, 1.0, 0.5), True, True),
+        (known_of(THEORY, 2.0, 0.5), known_of(THEORY, 1.0, 0.51), True, False),
+        (known_of(THEORY, 2.0, 0.5), known_of(THEORY, 1.0, 0.0), False, True),
+        (known_of(THEORY, 2.0, fresh=False), known_of(THEORY, 1.0), False, False),
+        (known_of(THEORY, 2.0), known_of(THEORY, 1.0, fresh=False), False, False),
+        (known_of(THEORY, 1.0, 0.5, 10.3), known_of(THEORY, 1.0, 0.1, 10.0), False, True),
+        (known_of(THEORY, 1.0, 0.5, 10.1), known_of(THEORY, 1.0, 0.1, 10.0), False, False),
+    ],
+)
+def test_who_cannot_win(mine: Expected, theirs: Expected, same: bool, lost: bool) -> None:
+    """Slower by more than a margin, wider where rounds were drawn, than a scheme whose gradients
+    are exact, or of the same kind and no worse; or behind in what is asked for."""
+    names = ["uncoded" if same else "erasurehead", "uncoded"]
+    goal = Goal("iterations", 5.0)
+    one, other = (
+        Contender(i, {"name": name}, False, expected=known)
+        for i, (name, known) in enumerate(zip(names, (mine, theirs), strict=True))
+    )
+    gone = cannot_win([one, other], goal)
+    assert [*gone] == ([0] if lost else [])
+    one.given = True
+    assert cannot_win([one, other], goal) == {}, "the config's own stays"
+    if lost and np.isnan(mine.value):
+        one.given = False
+        median = Goal("iterations", 5.0, "median")
+        assert cannot_win([one, other], median) == {}, "means say nothing of medians"
+
+
+def test_what_a_scheme_costs_until_the_goal() -> None:
+    """Worker-seconds and bytes of the whole way; a budget is used up whatever the loss is."""
+    one = Contender(0, {"name": "uncoded"}, False, profile=Profile("", 3, False, None))
+    run: Any = SimpleNamespace(busy=np.array([4.0, 6.0]), heard=np.array([2.0]), error=0.25)
+
+    def costs(goal: Goal, features: int) -> dict[str, float]:
+        asked: Any = SimpleNamespace(goal=goal, scenario=SimpleNamespace(features=features))
+        return one.costs(asked, run, 10.0)
+
+    found = {"load": 3.0, "worker_seconds": 50.0, "bytes": 2 * 8 * 7 * 10.0, "error": 0.25}
+    assert costs(TARGET, 7) == found
+    assert costs(Goal("budget", 5.0), 7) == {**found, "worker_seconds": 25.0, "bytes": 560.0}
+    assert np.isnan(costs(TARGET, 0)["bytes"])
+    assert costs(TARGET, 1)["bytes"] == 160.0
+    limits = {"worker_seconds": 50.0, "bytes": 1119.0}
+    assert broken(limits, found) == "message bytes 1120, limit 1119"
+    assert broken({"worker_seconds": 50.0, "bytes": 1120.0}, found) is None
+    assert broken({"error": 0.2}, {"error": np.nan}) is None, "what is not known breaks no limit"
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"),
+    [
+        ({"max_load": 1.0, "max_error": 0.0, "max_worker_seconds": 0.0}, ""),
+        ({"max_load": 0.99}, "--max-load = 0.99: must be a number of at least 1"),
+        ({"max_error": -0.01}, "--max-error = -0.01: must be a number of at least 0"),
+        ({"max_worker_seconds": np.inf}, "--max-worker-seconds = inf"),
+        ({"max_bytes": 1.0}, "--max-bytes = 1.0: needs a problem"),
+    ],
+)
+def test_limits_that_can_be_kept(given: dict[str, float], wrong: str) -> None:
+    request = SearchRequest(**given)  # type: ignore[arg-type]
+    if wrong:
+        with pytest.raises(ConfigError, match=wrong):
+            read_limits(request, features=0)
+    else:
+        found = read_limits(request, features=0)
+        assert found == {name.removeprefix("max_"): value for name, value in given.items()}
 
 
 def test_the_front_by_hand() -> None:
