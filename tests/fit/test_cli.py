@@ -6,6 +6,7 @@ import os
 import pickle
 import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from erasurehead.experiments.fit.command import FILES, k_range, read_tables, wri
 from erasurehead.experiments.fit.goodness import expected_order_statistics
 from erasurehead.experiments.fit.law import ScipyLaw
 from erasurehead.experiments.fit.page import fit_answer, read_fit
-from erasurehead.experiments.fit.study import study
+from erasurehead.experiments.fit.study import Findings, _quantiles, study
 from erasurehead.experiments.page.content import Table
 from tests.tools import inside, numbered
 
@@ -109,6 +110,25 @@ def test_fit_writes_what_it_found(fitted: tuple[Path, str]) -> None:
     assert "additive" in stdout
 
 
+def test_every_load_has_its_numbers(fitted: tuple[Path, str]) -> None:
+    """All together first, whose seconds are of unit delays; shares of the variance add up."""
+    out, _ = fitted
+    loads = pd.read_parquet(out / "loads.parquet")
+    assert loads["load"].tolist() == ["all", "1", "2", "3"]
+    assert loads["rounds"].tolist() == [180, 60, 60, 60]
+    assert loads["median"].isna().tolist() == [True, False, False, False]
+    np.testing.assert_allclose(np.diff(loads["median"][1:]), 0.8, atol=0.05)
+    np.testing.assert_allclose(loads[["worker", "round", "rest"]].sum(axis=1), 1.0)
+    assert (loads["persistence_low"] < loads["persistence"]).all()
+    assert (loads["persistence"] < loads["persistence_high"]).all()
+    assert (loads["delays"] <= loads["rounds"] * 40).all()
+    assert loads["delays"][0] > loads["delays"][1:].max()
+    hit = loads["cold_rounds"] > 0
+    assert hit[0]
+    assert (loads["cold_beyond"][hit] < 30).all()
+    assert (loads["cold_at_once"][hit] >= 1).all()
+
+
 def test_every_load_with_fits_has_its_row(fitted: tuple[Path, str]) -> None:
     """With the families that its own fits rank first."""
     out, _ = fitted
@@ -173,6 +193,11 @@ def test_one_load_and_a_range(fitted: tuple[Path, str], tmp_path: Path) -> None:
     done = inside("fit", out.parent / "cluster.csv.gz", *options)
     assert done.returncode == 0, done.stderr
     assert set(pd.read_parquet(tmp_path / "fit.parquet").load) == {"2"}
+    loads = pd.read_parquet(tmp_path / "loads.parquet").set_index("load")
+    assert [*loads.index] == ["2", "1", "3"]
+    assert loads["delays"].gt(0).tolist() == [True, False, False]
+    assert loads["worker"].isna().tolist() == [False, True, True]
+    assert loads["rounds"].tolist() == [60] * 3
     assert set(pd.read_parquet(tmp_path / "order_statistics.parquet").k) == set(range(30, 41))
     assert yaml.safe_load((tmp_path / "delay.yaml").read_text())["load_law"]["kind"] == "additive"
 
@@ -217,6 +242,46 @@ def test_a_single_clump_is_predicted_around_its_edge() -> None:
     found = study(numbered({None: table}), ks)
     measured = np.sort(table, axis=1)[:, np.array(ks) - 1].mean(axis=0)
     np.testing.assert_allclose(found.chosen.predicted, measured, rtol=0.1)
+
+
+@pytest.mark.parametrize(
+    ("workers", "rounds", "wait_for", "iterations"),
+    [(10, 100, 9, 100), (10, 101, 9, 100), (10, 99, 9, 99), (4, 9, 3, 9), (1, 1, 1, 1)],
+)
+def test_the_config_waits_for_nine_tenths(
+    workers: int, rounds: int, wait_for: int, iterations: int
+) -> None:
+    """But not for all, if there are two; as many iterations as rounds, a hundred at most."""
+    delays = SimpleNamespace(rounds=np.ones((rounds, workers)))
+    found = SimpleNamespace(
+        measured=SimpleNamespace(workers=workers),
+        main=SimpleNamespace(delays=delays),
+        chosen=SimpleNamespace(section={"model": "exponential", "rate": 1.0}),
+        load_law={"kind": "proportional"},
+    )
+    config = Findings.config.fget(found)  # type: ignore[attr-defined]
+    assert (config["workers"], config["iterations"]) == (workers, iterations)
+    _, ignoring = config["schemes"]
+    assert ignoring == {"name": "ignore_stragglers", "wait_for": wait_for}
+    assert (config["seed"], config["replications"]) == (0, 32)
+
+
+@pytest.mark.parametrize(
+    ("count", "marked"),
+    [(49, (0.1, 0.5, 0.9)), (51, (0.01, 0.1, 0.5, 0.9, 0.99)), (10, (0.1, 0.5, 0.9)), (5, (0.5,))],
+)
+def test_quantiles_between_the_least_and_the_longest(count: int, marked: tuple[float, ...]) -> None:
+    """The i-th of N delays at (i - 1/2) / N; a level beyond them has no marker."""
+    sample = np.arange(1.0, count + 1)
+    law = ScipyLaw("exponential", MODELS["exponential"](rate=1.0))  # type: ignore[arg-type]
+    fit = SimpleNamespace(family=SimpleNamespace(name="exponential"), law=law)
+    main: Any = SimpleNamespace(delays=SimpleNamespace(bulk=sample[::-1]), fits=[fit])
+    table = _quantiles(main)
+    assert tuple(table["level"][table["marked"]]) == marked
+    assert table["level"].is_monotonic_increasing
+    assert (table["measured"].iloc[0], table["measured"].iloc[-1]) == (1.0, count)
+    np.testing.assert_allclose(table["measured"], 0.5 + count * table["level"], rtol=1e-9)
+    np.testing.assert_allclose(table["fitted"], -np.log1p(-table["level"]), rtol=1e-9)
 
 
 def odd_tables() -> dict[str, dict[float | None, np.ndarray]]:

@@ -12,6 +12,7 @@ from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.fit import law as laws
 from erasurehead.experiments.fit.empirical import (
     EmpiricalLaw,
+    _spells,
     fit_tail,
     latent,
     rank_effects,
@@ -306,6 +307,14 @@ def test_effects_on_ranks_are_recovered() -> None:
     found = rank_effects([table], Parts(worker=True, round=True), spells=True)
     np.testing.assert_allclose(found.pop("ranks"), ranks, atol=0.15)
     assert found == {key: pytest.approx(value, abs=0.06) for key, value in truth.items()}
+
+
+def test_what_lasts_is_no_spell() -> None:
+    """Workers that are always early or late correlate alike at every lag, in short tables, too;
+    and so do tables of other lengths together. Catches pairs of another lag."""
+    alike = [np.tile([1.0, -1.0, 0.0], (rounds, 1)) for rounds in (9, 6)]
+    assert _spells(alike)[0] == pytest.approx(0.0, abs=1e-12)
+    assert _spells([alike[0][:2]]) == (0.0, 0.0), "two rounds have one lag, which tells nothing"
 
 
 # Long samples are searched by groups of neighbours.

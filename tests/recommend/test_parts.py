@@ -297,6 +297,34 @@ def test_who_is_far_behind_by_the_yardstick_is_not_trained() -> None:
     assert {some[i].stage for i in gone} == {stages.SCREENED}
 
 
+def raced(index: int, values: FloatArray, given: bool = False, stage: str = "") -> Contender:
+    final: Any = SimpleNamespace(
+        at=lambda rate: values, order=lambda rate: (0.0, values.mean()), criterion="mean"
+    )
+    return Contender(index, {"name": "uncoded"}, given, final=final, stage=stage)
+
+
+def test_a_race_drops_the_slow_and_the_last_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Surely behind the leader, or not among the best three; the config's own stays to the end, and
+    whoever left before and was better comes back, unless it breaks a limit."""
+    noise = np.random.default_rng(0).normal(0.0, 0.2, (5, 16))
+    near = [1 + i / 20 + own - own.mean() for i, own in enumerate(noise)]
+    some = [raced(i, values) for i, values in enumerate(near)]
+    some += [raced(5, near[0] + 2), raced(6, near[0] + 2, given=True)]
+    some += [raced(7, near[0] - 0.1, stage=stages.LEFT), raced(8, near[0] - 0.2, stage=LIMITS)]
+    goal = Goal("iterations", 5.0)
+    asked: Any = SimpleNamespace(trains=False, surge=0.0, goal=goal)
+    search, heats = Search(asked, (), lambda done, total: None, some), list[int]()
+    monkeypatch.setattr(stages, "_heat", lambda search, some, count: heats.append(count))
+    monkeypatch.setattr(stages, "race_heats", lambda question: [(16, 3)])
+    stages.race(search)
+    assert heats == [16, 16], "whoever comes back runs as long as the others"
+    left = "race, 16 replications"
+    assert [one.stage for one in some] == ["", "", "", left, left, left, "", "", LIMITS]
+    assert some[5].reason == "surely behind uncoded"
+    assert {some[3].reason, some[4].reason} == {"not among the best 3"}
+
+
 def known_of(
     source: str, seconds: float, error: float = 0.0, value: float = np.nan, fresh: bool = True
 ) -> Expected:
