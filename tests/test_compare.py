@@ -23,6 +23,7 @@ from erasurehead.experiments.compare import (
     _pair,
     compare_results,
     comparison_answer,
+    comparison_page,
     comparison_picture,
     comparison_table,
     differences,
@@ -124,6 +125,32 @@ def test_a_row_is_named_by_its_point_of_the_sweep() -> None:
     assert _named(row) == "a (2.0, 1)"
     assert _named({"label": "a", "scheme": "uncoded", "replications": 3}) == "a"
     assert _named({"label": "a", "scheme": "uncoded", "first": 3}) == "a"
+
+
+def test_the_table_has_the_points_of_a_sweep_and_losses_if_there_are_any() -> None:
+    table = ratios([(2.0, 1.5, 4.0), (0.5, NAN, NAN)], correlation=[0.5, 0.5])
+    table.insert(2, "replications", 2)
+    table.insert(3, "iterations", 9)
+    said = comparison_answer(table, "a", "b")
+    for extra, columns, cells in (
+        ({}, [], ["code 0", "1", "2", "2 (1.5 to 4)", "0.5"]),
+        (
+            {"loss_difference": 0.25},
+            ["largest loss difference"],
+            ["code 0", "1", "2", "2 (1.5 to 4)", "0.5", "0.25"],
+        ),
+    ):
+        [shown] = comparison_page(table.assign(**extra), said, []).tables
+        assert shown.columns[1:] == [
+            *("first (s)", "second (s)", "ratio (95 %)", "correlation", *columns)
+        ]
+        assert [str(cell) for cell in shown.rows[0]] == cells
+        assert len(shown.rows) == 2
+    swept = table.copy()
+    swept.insert(2, "seed", [1, 2])
+    [shown] = comparison_page(swept, said, []).tables
+    assert shown.columns[:2] == ["scheme", "seed"]
+    assert [str(row[1]) for row in shown.rows] == ["1", "2"]
 
 
 def side(seconds: FloatArray, loss: FloatArray | None) -> dict[str, FloatArray]:

@@ -193,13 +193,18 @@ def test_exact_schemes_stand_at_the_bottom(
     """At 0, or below all others at a tick that is no number, where these span a wide range."""
     times = np.tile(np.arange(4.0), (2, 1))
     runs = [Simulated(f"{e}", "uncoded", times, times, np.full(2, e)) for e in errors]
-    known = {run.label: ClosedForm() for run in runs}
+    known = {run.label: ClosedForm(2.0, e) for run, e in zip(runs, errors, strict=True)}
     [panel] = time_error(runs, known, whole=False).panels
     assert panel.y.log == log
     assert (panel.y.names or ("",))[0] == ("exact" if log and floor else "")
     assert (panel.y.places or (None,))[0] == (floor if log else None)
     marks = [mark for mark in panel.marks if isinstance(mark, Points) and len(mark.x)]
-    assert [float(mark.y[0]) for mark in marks] == [e or floor for e in errors]
+    simulated, closed = marks[: len(errors)], marks[len(errors) :]
+    for drawn, seconds, hollow in ((simulated, 1.0, False), (closed, 2.0, True)):
+        assert [float(mark.y[0]) for mark in drawn] == [e or floor for e in errors]
+        assert [(float(mark.x[0]), mark.hollow) for mark in drawn] == [(seconds, hollow)] * len(
+            errors
+        )
     [plain] = time_error(runs, known, whole=True).panels
     assert not plain.y.log
 

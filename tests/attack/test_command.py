@@ -13,7 +13,16 @@ import yaml
 
 from erasurehead.experiments.attack import command
 from erasurehead.experiments.attack.command import codes_of, straggler_numbers
-from erasurehead.experiments.attack.page import BOUND, RANDOM, WORST, beginning, picture, rounding
+from erasurehead.experiments.attack.page import (
+    BOUND,
+    RANDOM,
+    THICK,
+    THIN,
+    WORST,
+    beginning,
+    picture,
+    rounding,
+)
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.command import RunOptions, run
@@ -168,6 +177,9 @@ def test_a_picture_shows_worst_random_and_bound() -> None:
     assert worst.y.tolist() == rows["worst_relative"].tolist()
     assert mean.y.tolist() == (rows["random_mean"] / 12).tolist()
     assert bound.y.tolist() == (rows["bound"] / 12).tolist()
+    assert [curve.width for curve in (*curves[2::3],)] == [THICK, THIN], "both can be seen"
+    titles = [mark.look.title for mark in panel.marks if isinstance(mark, Curve) and mark.title]
+    assert titles == [*frame["label"].unique(), WORST.title, RANDOM.title, BOUND.title]
     styles = [curve.look.line for curve in (worst, mean, bound)]
     assert styles == [WORST.line, RANDOM.line, BOUND.line]
     points = [mark for mark in panel.marks if isinstance(mark, Points)]

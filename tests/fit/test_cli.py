@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import tracemalloc
@@ -25,6 +26,7 @@ from erasurehead.experiments.fit.law import ScipyLaw
 from erasurehead.experiments.fit.page import fit_answer, read_fit
 from erasurehead.experiments.fit.study import Findings, _quantiles, study
 from erasurehead.experiments.page.content import Table
+from erasurehead.experiments.text import percent
 from tests.tools import inside, numbered
 
 TRACES = os.environ.get("ERASUREHEAD_TRACES")
@@ -127,6 +129,26 @@ def test_every_load_has_its_numbers(fitted: tuple[Path, str]) -> None:
     assert hit[0]
     assert (loads["cold_beyond"][hit] < 30).all()
     assert (loads["cold_at_once"][hit] >= 1).all()
+
+
+def test_the_answer_says_what_was_found(fitted: tuple[Path, str]) -> None:
+    """A sentence for each part, in this order, with the numbers of the tables."""
+    out, _ = fitted
+    why = json.loads((out / "answer.json").read_text())["why"]
+    starts = ["Against its own table, ", "", "Of one law for all delays, ", "Load: seconds = "]
+    starts += ["Variance: ", "Memory: slow workers stay slow", "Cold starts: ", "Worker"]
+    for line, start in zip(why, starts, strict=False):
+        assert line.startswith(start), line
+    assert why[1].endswith("; all loads are pooled.")
+    row = pd.read_parquet(out / "loads.parquet").iloc[0]
+    shares = ", ".join(f"{part} {percent(row[part])}" for part in ("worker", "round", "rest"))
+    chances = f"{row['worker_chance']:.3f}, of a round part: {row['round_chance']:.3f}"
+    assert why[4] == f"Variance: {shares} (chance of a worker part so large: {chances})."
+    hit, beyond = row["cold_rounds"], f"{row['cold_beyond']:.3g}"
+    assert why[6] == (
+        f"Cold starts: {hit} of 180 rounds have delays beyond {beyond} s, "
+        f"{row['cold_at_once']:.1f} at once."
+    )
 
 
 def test_every_load_with_fits_has_its_row(fitted: tuple[Path, str]) -> None:

@@ -17,6 +17,7 @@ from erasurehead.experiments.fit.candidates import (
     LoadFindings,
     Tried,
     _parts,
+    _Places,
     _recipes,
     simulated_order_statistics,
 )
@@ -31,7 +32,7 @@ from erasurehead.experiments.fit.goodness import (
     waited_for,
     worst_error,
 )
-from erasurehead.experiments.fit.lognormals import split_factors
+from erasurehead.experiments.fit.lognormals import Split, split_factors
 from erasurehead.experiments.fit.recipes import Factors, LawsOfWorkers, factors_of
 from erasurehead.experiments.fit.study import Findings, study
 from erasurehead.experiments.fit.variance import Parts, Variance
@@ -142,6 +143,51 @@ def test_large_effects_are_in_every_candidate(
     split = Variance(*shares, 1 - sum(shares), *chances)
     assert _parts(split, differ, unlike) == competing
     assert _parts(None, True, True) == [NONE]
+
+
+@pytest.mark.parametrize(
+    ("share", "rounds", "error", "judged", "off"),
+    [
+        (0.61, 10_000, 0.0, True, True),
+        (0.59, 10_000, 0.0, True, False),
+        (0.31, 100, 0.0, True, True),  # four standard errors are 0.185
+        (0.33, 100, 0.0, True, False),
+        (0.31, 100, 0.06, True, False),
+        (0.61, 10_000, 0.0, False, False),
+    ],
+)
+def test_a_worker_is_misplaced_by_a_tenth_beyond_noise(
+    share: float, rounds: int, error: float, judged: bool, off: bool
+) -> None:
+    """Of rounds that differ by chance, or more where successive ones are alike."""
+    one = np.array([1])
+    measured, errors = np.array([[0.5, 0.5]]), np.array([[error, error]])
+    places = _Places(one, measured, rounds, errors, np.array([judged, True]))
+    assert places.off(np.array([[share, 0.5]])) == off
+
+
+def test_places_of_workers_by_hand() -> None:
+    """Worker 0 of two is first in half of 16 rounds, in two of four batches."""
+    table = np.ones((16, 2))
+    table[:8, 0] = 0.5
+    table[8:, 0] = 2.0
+    places = _Places.of([table[:6], table[6:]], (1,))
+    np.testing.assert_array_equal(places.shares, [[0.5, 0.5]])
+    np.testing.assert_allclose(places.errors, np.sqrt(1 / 3) / 2)
+    assert (places.ks.tolist(), places.rounds) == ([1], 16)
+    assert places.judged.tolist() == [True, False]
+    np.testing.assert_array_equal(_Places.of([table[:3]], ()).errors, 0.0)
+
+
+def test_factors_stand_around_what_they_leave() -> None:
+    """Those of rounds as a law, if they differ at all; those of workers one by one."""
+    base = {"model": "exponential", "rate": 1.0}
+    assert Split(np.ones(3)).around(base) == base
+    assert Split(np.ones(3), None, np.ones(3)).around(base) == base
+    rounds = Split(np.ones(3), None, np.array([1.0, 1.0, 1.5])).around(base)
+    assert (rounds["model"], rounds["base"]) == ("round_effects", base)
+    both = Split(np.ones(3), np.array([1.0, 2.00001]), np.array([1.0, 1.5])).around(base)
+    assert both["base"] == {"model": "heterogeneous", "factors": [1.0, 2.0], "base": base}
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from erasurehead.experiments.fit.goodness import resimulated
 from erasurehead.experiments.fit.load import (
     LoadFit,
     _Arrivals,
+    _error,
     measure_load,
     positive_units,
     unit_delays,
@@ -232,8 +233,24 @@ def test_a_law_is_told_with_its_numbers(law: dict[str, Any], said: str) -> None:
     assert _load_sentence(found) == f"seconds = 0.5 + 0.25 load (R squared 0.750); {said}"
 
 
+def test_standard_errors_are_those_of_batches() -> None:
+    """Of sqrt(T) batches of successive rounds, two at least; of one round from its delays."""
+    rounds = np.arange(9.0)[:, None]
+    table = np.hstack([rounds, rounds])
+    np.testing.assert_allclose(_error(table, rounds), [3 / np.sqrt(3)])
+    np.testing.assert_allclose(_error(table[:2], rounds[:2]), [np.sqrt(0.5) / np.sqrt(2)])
+    one = np.array([[1.0, 3.0, 1.0, 3.0]])
+    np.testing.assert_allclose(_error(one, one[:, :2]), [0.5, 0.5])
+
+
 def test_the_report_says_so() -> None:
-    found = study(numbered(load_steps_tables(MEDIANS)), range(32, 65))
+    told: list[tuple[int, int]] = []
+    found = study(
+        numbered(load_steps_tables(MEDIANS)),
+        range(32, 65),
+        progress=lambda done, total: told.append((done, total)),
+    )
+    assert told == [(done, 13) for done in range(14)], "two steps for each load and for all"
     assert found.load_law["kind"] == "steps"
     assert "no straight line fits: seconds grow in steps" in " ".join(
         fit_answer(found, "t.csv").why

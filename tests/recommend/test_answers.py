@@ -21,6 +21,7 @@ from erasurehead.experiments.recommend.answer import _changed, _holds, _where_se
 from erasurehead.experiments.recommend.candidates import FINE, MOST_LOADS, SearchSpace
 from erasurehead.experiments.recommend.contender import LIMITS, Contender, estimate, slower
 from erasurehead.experiments.recommend.measure import _heard, hearing
+from erasurehead.experiments.recommend.question import ExactDescent
 from erasurehead.experiments.recommend.scenario import MOST_RUNS, SHUFFLED, Perturbation, _rare
 from erasurehead.experiments.recommend.search import LONGER, Search
 from erasurehead.experiments.recommend.study import Sensitivity, _few
@@ -187,6 +188,29 @@ def test_numbers_of_a_row() -> None:
     ratio = {"ratio": 1.23456, "ratio_low": 1.1, "ratio_high": 1.4}
     assert str(page._ratio(ratio)).startswith("1.235 ")
     assert page._value({**row, "reached": 4}).order == 1e-20
+
+
+@pytest.mark.parametrize(
+    ("row", "best", "status"),
+    [
+        ({}, True, ["recommended"]),
+        ({"today": True, "tied": True}, True, ["recommended", "today's"]),
+        ({"today": True, "tied": True}, False, ["today's", "tied"]),
+        ({"breaks": "load 3"}, False, ["not recommended"]),
+        ({"unheard": "a", "left": "race"}, False, ["not recommended", "left the race"]),
+        ({"left": "race", "tied": True}, False, ["left the race"]),
+        ({"unheard": "some"}, True, ["recommended"]),
+        ({"breaks": np.nan, "unheard": np.nan}, False, []),
+    ],
+)  # fmt: skip
+def test_the_status_of_a_scheme(row: dict[str, Any], best: bool, status: list[str]) -> None:
+    """In few words; what is barred may still be the best, where all are."""
+    assert [*page._status(row, best)] == status
+
+
+def test_the_loss_half_way_is_one_that_the_end_keeps() -> None:
+    assert ExactDescent(1.0, np.array([4.0, 3.0, 2.0, 1.0, 0.5])).halfway == 2.0
+    assert ExactDescent(1.0, np.array([4.0, 3.0, 1.0, 2.5])).halfway == 2.5
 
 
 @pytest.mark.parametrize(
