@@ -149,6 +149,27 @@ def test_those_who_are_late_together_share_the_blame() -> None:
     np.testing.assert_allclose(blame, [3.0, 0.0, 1.0, 0.0, 0.0])
 
 
+def test_a_large_table_is_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each row is in one piece, a row at least, and all is as it is of the whole table."""
+    table = np.random.default_rng(0).lognormal(0, 0.3, (23, 5))
+    whole = Job(table, 2)
+    expected = (whole.medians, whole.blame, whole.slowest.seconds, whole.factors)
+    expected += (rounds.slowdown(table, whole.medians, whole.factors).alike,)
+    monkeypatch.setattr(rounds, "PIECE", 10)
+    assert [(each.start, each.stop) for each in rounds.pieces(7, 5)] == [
+        *((0, 2), (2, 4), (4, 6), (6, 7))
+    ]
+    assert [each.stop for each in rounds.pieces(3, 99)] == [1, 2, 3]
+    assert [each.stop for each in rounds.pieces(20, 0)] == [10, 20]
+    parts = Job(table, 2)
+    found = (parts.medians, parts.blame, parts.slowest.seconds, parts.factors)
+    found += (rounds.slowdown(table, parts.medians, parts.factors).alike,)
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-12)
+    np.testing.assert_array_equal(found[2], np.sort(table, axis=1)[:, :0:-1])
+    assert rounds.slowest(table, 99).seconds.shape == (23, 5)
+
+
 def test_a_worker_that_never_arrives() -> None:
     """Its rounds are no part of the times; replacing it, or not waiting for it, ends them."""
     table = np.vstack([TABLE, [[1.0, 2.0, np.inf], [1.0, np.inf, np.inf]]])
