@@ -395,6 +395,7 @@ LONG = b"worker,round,seconds\n"
         ("t.csv", LONG + b"0,0,1\n1,1,2\n", [], ["missing"]),
         ("t.csv", b"worker,round,seconds,load\n0,0,1,\n", [], ["load is missing"]),
         ("t.csv", b"0.5,0.6\n", [], ["2 delays", "at least 10"]),
+        ("t.csv", b"0.5,0.6,0.9\n0.7,0.4,0.6\n0.5,0.9,0.8\n", [], ["9 delays", "at least 10"]),
         ("t.csv", b"1.5,1.5\n" * 10, [], ["all delays are equal"]),
         ("t.csv", GOOD, ["--load", "2"], ["--load", "no column load"]),
         ("t.csv", GOOD, ["--k-range", "3"], ["--k-range", "A:B"]),
@@ -459,7 +460,9 @@ def test_order_statistics_of_many_workers_are_thinned() -> None:
     ks = k_range(None, 30_000)
     assert len(ks) == 1000
     assert (ks[0], ks[-1]) == (15_000, 30_000)
-    assert k_range("1:999", 30_000) == range(1, 1000)
+    assert k_range("1:1000", 30_000) == range(1, 1001)
+    assert len(k_range("1:1001", 30_000)) == 1000
+    assert [*k_range(None, 1), *k_range(None, 5), *k_range("5:5", 5)] == [1, 2, 3, 4, 5, 5]
     law = ScipyLaw("exponential", MODELS["exponential"](rate=1.0))
     tracemalloc.start()
     predicted = expected_order_statistics(law, 30_000, ks)

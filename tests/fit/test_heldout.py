@@ -19,6 +19,7 @@ from erasurehead.experiments.fit.candidates import (
     _parts,
     _Places,
     _recipes,
+    _shows_no_law,
     simulated_order_statistics,
 )
 from erasurehead.experiments.fit.cold import UnitDelays
@@ -164,6 +165,25 @@ def test_a_worker_is_misplaced_by_a_tenth_beyond_noise(
     measured, errors = np.array([[0.5, 0.5]]), np.array([[error, error]])
     places = _Places(one, measured, rounds, errors, np.array([judged, True]))
     assert places.off(np.array([[share, 0.5]])) == off
+
+
+@pytest.mark.parametrize(
+    ("shape", "longer", "no_law"),
+    [
+        ((60, 4), 1.0, True),
+        ((61, 4), 1.0, False),
+        ((50, 200), 1.0, True),
+        ((50, 201), 1.0, False),
+        ((60, 4), 1.19, True),
+        ((60, 4), 1.23, False),  # the shorter load takes 1.115 times less than both together
+    ],
+)
+def test_rounds_are_drawn_again_where_they_are_few_and_loads_alike(
+    shape: tuple[int, int], longer: float, no_law: bool
+) -> None:
+    """Of two loads together 120 rounds and 20,000 delays at most, no load 10 % off in the mean."""
+    table = np.ones(shape)
+    assert _shows_no_law(UnitDelays("all", (table, longer * table))) == no_law
 
 
 def test_places_of_workers_by_hand() -> None:

@@ -262,6 +262,7 @@ def test_how_long_tasks_take(
         ({"loads": "1,800"}, "--loads"),
         ({"size": 20_000}, "--size"),
         ({"slow": ["1=100"], "rounds": 5000}, "--slow"),
+        ({"slow": ["1=2"], "rounds": 36_000}, "--slow"),
         ({"slow": ["1=1e4"], "rounds": 5_000_000}, "--rounds"),
         ({"slow": ["1=1e6"], "rounds": 5_000_000}, "--slow"),
     ],

@@ -143,6 +143,9 @@ def test_bars_of_the_ranking_are_intervals() -> None:
         low, high = row["ratio"] - row["ratio_low"], row["ratio_high"] - row["ratio"]
         np.testing.assert_allclose(mark.dx, [[low], [high]])
     assert panel.y.names == ("erasurehead load=3", "erasurehead load=2")
+    one, three = RANKING.head(1), pd.concat([RANKING, RANKING.head(1)])
+    heights = [chart("ranking", ranking=ranking).height for ranking in (one, RANKING, three)]
+    assert heights[0] == heights[1] < heights[2], "room for each row, and for two at least"
     assert panel.y.low > 1 > 0 > panel.y.high
 
 

@@ -325,6 +325,47 @@ def test_a_race_drops_the_slow_and_the_last_of_many(monkeypatch: pytest.MonkeyPa
     assert {some[3].reason, some[4].reason} == {"not among the best 3"}
 
 
+@pytest.mark.parametrize("allowed", [False, True])
+@pytest.mark.parametrize("others", [False, True])
+def test_who_does_not_hear_every_partition_is_set_aside(allowed: bool, others: bool) -> None:
+    """If others do, unless that is allowed. The best of them by the yardstick stays for comparison,
+    and so does the config's own; none is to be recommended."""
+
+    def one(index: int, unheard: bool, yardstick: float, given: bool = False) -> Contender:
+        run: Any = SimpleNamespace(unheard=unheard, yardstick=yardstick, least_heard=0.0125)
+        return Contender(index, {"name": "uncoded"}, given, clocked=run)
+
+    some = [one(0, True, 5.0), one(1, True, 4.0), one(2, True, 6.0, given=True)]
+    some += [one(3, False, 1.0)] if others else []
+    request = SearchRequest(allow_unheard=allowed)
+    search: Any = SimpleNamespace(left=some, question=SimpleNamespace(request=request))
+    stages._set_unheard_aside(search)
+    aside = others and not allowed
+    assert [one.barred for one in some[:3]] == [aside] * 3
+    assert [one.stage for one in some[:3]] == [stages.UNHEARD if aside else "", "", ""]
+    if aside:
+        assert {one.unheard for one in some[:3]} == {"some partition is in 0.013 of the updates"}
+    assert all(not each.barred and not each.stage for each in some[3:])
+
+
+def test_who_does_the_same_is_looked_at_once() -> None:
+    """Exact gradients at the same times are the same scheme, with the fewest partitions a worker;
+    where nothing is trained any equal run is. The config's own stays."""
+
+    def one(index: int, digest: str, holds: int, exact: bool, given: bool = False) -> Contender:
+        run: Any = SimpleNamespace(digest=digest, exact=exact)
+        known = Profile(f"s{index}", holds, False, None)
+        return Contender(index, {"name": "uncoded"}, given, profile=known, clocked=run)
+
+    for trains, gone in ((True, {0: "s1", 2: "s1"}), (False, {0: "s1", 2: "s1", 5: "s4"})):
+        some = [one(0, "a", 3, True), one(1, "a", 2, True), one(2, "a", 2, True)]
+        some += [one(3, "a", 4, True, given=True), one(4, "b", 1, False), one(5, "b", 1, False)]
+        search: Any = SimpleNamespace(left=some, question=SimpleNamespace(trains=trains))
+        stages._drop_doubles(search)
+        left = {each.index: each.reason for each in some if each.stage == stages.SCREENED}
+        assert left == {index: f"does the same as {name}" for index, name in gone.items()}
+
+
 def known_of(
     source: str, seconds: float, error: float = 0.0, value: float = np.nan, fresh: bool = True
 ) -> Expected:

@@ -412,6 +412,29 @@ def test_every_table_begins_with_its_load(load: float | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("zeros", "said"),
+    [
+        (((0, 0),), ""),
+        (((0, 0), (1, 1), (2, 2)), ""),
+        (((1, 0), (1, 2)), "half or more of the delays of round 2 are 0 s"),
+        (((0, 1), (1, 1)), "half or more of the delays of host h1 are 0 s"),
+    ],
+)
+def test_delays_of_nothing_are_few(zeros: tuple[tuple[int, int], ...], said: str) -> None:
+    """Of a round and of a host less than half, or there is no median; a round that never ends is
+    counted, and not looked at."""
+    table = np.ones((4, 4))
+    table[tuple(np.array(zeros).T)] = 0.0
+    table = np.insert(table, 1, [np.inf, 0, 0, 0], axis=0)
+    names = ["h0", "h1", "h2", "h3"]
+    if said:
+        with pytest.raises(ConfigError, match=said):
+            command._require_usable("t.csv", table, names)
+    else:
+        command._require_usable("t.csv", table, names)
+
+
+@pytest.mark.parametrize(
     ("stragglers", "timeout", "found"),
     [
         (None, None, (None, [0.95, 0.99])),
