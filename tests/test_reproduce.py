@@ -203,6 +203,13 @@ def test_decoding_errors_agree_with_theory(frames: Frames) -> None:
     np.testing.assert_allclose(fixed.simulated, fixed.theory, rtol=1e-12)
 
 
+def test_decoding_errors_are_told_for_half_of_the_workers(frames: Frames) -> None:
+    text = small("decoding_error_arrivals").text(frames["decoding_error_arrivals"])
+    assert "With half of the workers heard (r = 30), one more unit of load" in text
+    assert "| ignore stragglers | 30 | 30 | 50.00% |" in text  # n - r of n = 60
+    assert "| ignore stragglers, rescaled | 60 | 60 | 100.00% |" in text  # n(n - r)/r
+
+
 def test_mean_loss_is_below_its_bound(frames: Frames) -> None:
     """Catches a bound of another step or scheme, and a V of another path."""
     frame = frames["loss_iteration_floor"]

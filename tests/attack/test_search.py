@@ -227,6 +227,27 @@ def test_a_search_by_swaps_leaves_no_swap_that_helps() -> None:
     assert attacked.errors(np.array(swapped)).max() <= found.error + 1e-5
 
 
+@dataclass(frozen=True)
+class Counted(Code):
+    """Remembers how many sets were decoded each time."""
+
+    decoded: list[int]
+
+    @override
+    def errors(self, stragglers: BoolArray) -> FloatArray:
+        self.decoded.append(len(stragglers))
+        return super().errors(stragglers)
+
+
+def test_a_search_by_decoding_ends_with_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all starts together: the next one has what the one before has left."""
+    monkeypatch.setattr("erasurehead.sim.attack.positions.LARGEST", 100)
+    plain = code("bernoulli", 20, load=3, wait_for=9)
+    counted = Counted(plain.assignment, plain.decoder, [])
+    worst(counted, 6, SearchBudget(budget=400, samples=20))
+    assert 400 < sum(counted.decoded) < 800
+
+
 def test_a_lower_bound_that_reaches_the_upper_bound_is_exact() -> None:
     attacked = code("erasurehead", 12, load=3, wait_for=6)
     (found,) = worst_sets(attacked, [6], SEARCHED, lambda stragglers: 6.0)

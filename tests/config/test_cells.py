@@ -136,10 +136,16 @@ def test_lists_that_stand_for_too_many_schemes() -> None:
         cells(BASE | {"schemes": [scheme]})
 
 
-@pytest.mark.parametrize("key", ["workers", "iterations"])
-def test_numbers_that_no_machine_could_run(key: str) -> None:
-    with pytest.raises(ConfigError, match=f"^{key} = 1000.*must be less than or equal to"):
-        validate(BASE | {key: 10**400}, BUILT_IN)
+@pytest.mark.parametrize(
+    ("key", "most"), [("workers", 10**6), ("iterations", 10**9), ("replications", 2**30)]
+)
+def test_numbers_that_no_machine_could_run(key: str, most: int) -> None:
+    validate(BASE | {key: most}, BUILT_IN)
+    for more in (most + 1, 10**400):
+        with pytest.raises(
+            ConfigError, match=rf"^{key} = \d+.*must be less than or equal to {most}"
+        ):
+            validate(BASE | {key: more}, BUILT_IN)
 
 
 # A cell's key: everything that its numbers depend on, and nothing else.

@@ -22,6 +22,7 @@ import pandas as pd
 import pytest
 
 from erasurehead.delay_models.tables.measured import Measured, Reading, TableError, parse_columns
+from erasurehead.delay_models.tables.odd_columns import odd_columns
 from erasurehead.delay_models.tables.odd_rows import odd_rows
 from erasurehead.delay_models.tables.read import as_read, read_measured
 
@@ -757,6 +758,18 @@ def test_each_finding_says_what_it_is(tmp_path: Path) -> None:
     assert "row 41 is the sum of those before" in refusal(total, path)
     assert "--rows 1:40 takes each once" in refusal(pd.concat([frame, frame]), path)
     assert "--rows 1:80:2 takes" in refusal(frame.loc[np.repeat(frame.index, 2)], path)
+
+
+@pytest.mark.parametrize("way", [1, -1])
+def test_where_most_workers_drift_a_column_that_always_moves_is_none(way: int) -> None:
+    """Two of three grow in nearly every row, as on a cluster that fills up."""
+    rng = np.random.default_rng(0)
+    steps = rng.uniform(0.5, 1.5, (30, 3))
+    steps[[9, 20], [0, 1]] *= -1
+    table = 100 + way * steps.cumsum(axis=0)
+    assert odd_columns(table) == [(2, f"{'grows' if way > 0 else 'falls'} in nearly every row")]
+    table[[9, 10], 2] = table[[10, 9], 2]
+    assert odd_columns(table) == []
 
 
 def test_options_say_what_counts(tmp_path: Path) -> None:

@@ -65,6 +65,8 @@ def test_given_factors_belong_to_their_workers() -> None:
         assert stats.kstest(table[:, worker], law.cdf).pvalue > 1e-6
     assert model.workers_available() == 4
     np.testing.assert_array_equal(Tape(model, 3, 1, 0).rows(0, 1).shape, (1, 3))
+    alone = Heterogeneous(base=SECOND, factors=(2.5,))
+    np.testing.assert_array_equal(Tape(alone, 1, 1, 0).rows(0, 3), [[2.5]] * 3)
 
 
 def test_the_law_of_given_factors_is_their_mixture() -> None:

@@ -189,6 +189,11 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
     ),
     "wide, tabs": (text(wide(), "\t"), Reading(), WHOLE),
     "wide, spaces": (text(wide(None), " "), Reading(), NUMBERED),
+    "wide, spaces, an index without a name": (
+        text([[*HOSTS], *with_column(wide(), ROUNDS, "")[1:]], " "),
+        Reading(),
+        WHOLE,
+    ),
     "wide, spaces behind commas": (text(wide(), ", "), Reading(), WHOLE),
     "wide, BOM": (text(wide(), coding="utf-8-sig"), Reading(), WHOLE),
     "wide, UTF-16": (text(wide(), coding="utf-16"), Reading(), WHOLE),
@@ -552,6 +557,28 @@ def test_samples_that_are_held_are_no_new_measurements(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.tables[None], MILLISECONDS)
     assert {r.kind: r.count for r in found.repairs}["hold"] == R * (N + 1)
     assert any("normalised" in note for note in found.notes)
+    mixed = [
+        rows[0],
+        *sorted(rows[1:], key=lambda row: row[3], reverse=True),
+    ]  # in no order of time
+    (tmp_path / "t.csv").write_bytes(text(without(mixed, mixed.index(rows[-1]))))
+    again = read_measured(str(tmp_path / "t.csv"))
+    np.testing.assert_array_equal(again.tables[None], MILLISECONDS)
+    for cells, wanted in (
+        ({(3, 3): rows[2][3]}, "row 3: a worker was sampled twice at one time; keep one"),
+        ({(4, 4): ""}, "row 4: a worker, a time or a batch time is missing"),
+        ({(5, 1): ""}, "row 5: a worker, a time or a batch time is missing"),
+    ):
+        (tmp_path / "t.csv").write_bytes(text(changed(rows, cells)))
+        check(tmp_path / "t.csv", Reading(), wanted)
+
+
+def test_the_worker_with_the_fewest_samples_counts_the_rounds(tmp_path: Path) -> None:
+    rows = [["worker", "time", "batch_time"], ["a", "0", "3"], ["b", "0", "4"], ["a", "10", "5"]]
+    rows += [["b", "10", "6"], ["a", "20", "7"]]
+    (tmp_path / "t.csv").write_bytes(text(rows))
+    wanted = Read(np.array([[3.0, 4.0], [5.0, 6.0]]), ("a", "b"), (("hold", 0), ("unused", 1)))
+    check(tmp_path / "t.csv", Reading(unit="s"), wanted)
 
 
 def rendered(rng: np.random.Generator) -> tuple[np.ndarray, str, bytes, Reading]:

@@ -39,6 +39,7 @@ from erasurehead.experiments.pictures.picture import (
     Panel,
     Picture,
     Points,
+    axis_of,
 )
 from erasurehead.experiments.pictures.records import MOST_PANELS, Records, read_records, short_text
 from erasurehead.experiments.report.command import write_pictures, write_report
@@ -913,6 +914,25 @@ def test_a_band_holds_diverged_runs_above() -> None:
     np.testing.assert_array_equal(result.middle, [5, 5])
     np.testing.assert_array_equal(result.low, [1, 1])
     np.testing.assert_array_equal(result.high, [9, 9])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([2.0, 20.0], Axis("x", log=True, ticks=(1, 2, 5))),
+        ([2.0, np.inf, np.nan, 199.0], Axis("x", log=True, ticks=(1, 2, 5))),
+        ([2.0, 200.0], Axis("x", log=True)),
+        ([2.0, 19.9], Axis("x")),
+        ([0.0, 200.0], Axis("x")),
+        ([-2.0, 200.0], Axis("x")),
+        ([np.nan], Axis("x")),
+    ],
+)
+def test_an_axis_is_logarithmic_where_values_span_so_much(
+    values: list[float], expected: Axis
+) -> None:
+    """Over a decade here. Below two decades, powers of ten alone would be one tick or two."""
+    assert axis_of("x", np.array(values), wide=10.0) == expected
 
 
 def test_pareto_front_by_hand() -> None:

@@ -12,6 +12,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 import erasurehead as eh
@@ -217,6 +219,20 @@ def test_tables_of_other_cells_are_refused(out: Path, monkeypatch: pytest.Monkey
     (out / "summary.parquet").write_bytes(old)
     with pytest.raises(ConfigError, match=r"summary.parquet: is made from other cells"):
         read_records(out)
+
+
+@pytest.mark.parametrize(("table", "needed"), [("iterations", True), ("workers", False)])
+def test_only_iterations_must_have_every_cell(table: str, needed: bool, out: Path) -> None:
+    path = out / f"{table}.parquet"
+    arrow = pq.read_table(path)
+    cell = arrow["cell"][0]
+    pq.write_table(arrow.filter(pc.not_equal(arrow["cell"], cell)), path)
+    if needed:
+        with pytest.raises(ConfigError, match=f"{table}.parquet: has other cells than summary"):
+            read_records(out)
+    else:
+        found = read_records(out)
+        assert cell.as_py() in set(found.summary["cell"]) - set(found.workers["cell"])
 
 
 def test_an_edited_config_is_not_that_of_the_tables(out: Path) -> None:

@@ -53,6 +53,9 @@ def told(run: Run, engine: Engine, alignment: FloatArray) -> Trace:
         # As far as ``most``, and as far as there are workers.
         (AdaptiveK(wait_for=1, step=3, burn_in=0, threshold=0, most=3), "0----", [1, 1, 3, 3, 3]),
         (AdaptiveK(wait_for=2, step=9, burn_in=0, threshold=0), "0--", [2, 2, 5]),
+        # By default one more after 11 rounds, if the count is 6 by then; it is -3 at first here.
+        (AdaptiveK(wait_for=2), "0" + 11 * "-", [2] * 11 + [3]),
+        (AdaptiveK(wait_for=2), "0+++" + 10 * "-", [2] * 13 + [3]),
     ],
 )
 def test_arrivals_by_hand(
@@ -61,7 +64,7 @@ def test_arrivals_by_hand(
     """Five workers at 1 to 5 s, so a round lasts as many seconds as arrivals; beside a replication
     whose gradients never turn."""
     scheme = family.build(5)
-    tapes = [TableTape(np.tile(np.arange(1.0, 6.0), (10, 1)))] * 2
+    tapes = [TableTape(np.tile(np.arange(1.0, 6.0), (14, 1)))] * 2
     run = Run(scheme, tapes, Proportional(), len(signs))
     mine = np.array([{"0": 0.0, "-": -2.0, "+": 3.0}[sign] for sign in signs])
     trace = told(run, engine, np.stack([mine, np.zeros(len(signs))], axis=1))

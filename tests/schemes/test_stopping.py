@@ -331,6 +331,7 @@ def test_what_can_never_be_covered_ends_with_everybody() -> None:
     code = Encoded(sparse.csr_array(held))
     row = table()[0]
     assert ends("cover", row, code) == ends("decodable", row, code) == 8.0
+    assert not CoverPartitions(code).enough(np.ones((2, code.messages), dtype=bool)).any()
 
 
 @pytest.mark.parametrize(
