@@ -570,6 +570,8 @@ def test_times_on_the_measured_curve(frames: Frames) -> None:
 
     heard = stats.binom(n, p)
     frame, factors = frames["measured_curve"], {"additive": 0, "proportional": 1}
+    waited = frame[frame.wait_for > 0].groupby("scheme").wait_for.unique().map(set)
+    assert dict(waited) == {"erasurehead": {n // 2}, "ignore_stragglers": {n // 2, n - 2}}
     for _, row in frame.iterrows():
         d, r = row["load"] or 1, row["wait_for"]
         covered = (1 - (1 - p) ** d) ** (n // d)

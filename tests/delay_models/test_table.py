@@ -22,7 +22,7 @@ import pytest
 from scipy.stats import chi2
 
 import erasurehead as eh
-from erasurehead.delay_models.tables.measured import Measured, Reading, TableError
+from erasurehead.delay_models.tables.measured import Measured, Reading, TableError, median_of
 from erasurehead.delay_models.tables.parts import carried, known_above, spread, waiting
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.delay_models.trace import MeasuredTrace
@@ -226,6 +226,19 @@ def test_python_says_what_a_comma_is(decimal: Any, first: float, tmp_path: Path)
     assert found.tables[None].to_numpy()[0, 0] == first
 
 
+def test_a_median_is_of_the_delays_that_are_finite() -> None:
+    whole = np.array([[1.0, 4.0, 5.0], [2.0, 8.0, 6.0], [9.0, 3.0, 7.0]])
+    gaps = whole.copy()
+    gaps[:, 1], gaps[1, 2] = np.inf, np.nan
+    for table, every, workers, rounds in (
+        (whole, 5, [2, 4, 6], [4, 6, 7]),
+        (gaps, 5, [2, np.inf, 6], [3, 2, 8]),
+    ):
+        assert median_of(table) == every
+        np.testing.assert_array_equal(median_of(table, axis=0), workers)
+        np.testing.assert_array_equal(median_of(table, axis=1), rounds)
+
+
 # Steps of all-reduce training: each includes the wait for the slowest rank.
 
 
@@ -335,7 +348,8 @@ def test_what_looks_like_waiting_and_is_not() -> None:
     assert waiting(heavy) == ""
     few = np.round(rng.normal(1, 0.02, (5, 3)), 2)
     assert waiting(few) == waiting(few[:, :1]) == waiting(np.ones((2, 4))) == ""
-    assert waiting(np.ones((30, 4))) == "alike"
+    assert waiting(np.ones((30, 4))) == waiting(np.ones((10, 3))) == "alike"
+    assert waiting(np.ones((19, 2))) == ""  # 19 differences of workers, and 20 above
     gaps = np.ones((30, 4))
     gaps[::2, 1] = np.inf
     assert waiting(gaps) == "alike"

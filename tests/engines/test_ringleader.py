@@ -133,6 +133,17 @@ def steady(*seconds: float, rows: int = 60) -> TableTape:
     return TableTape(np.tile(np.array(seconds, dtype=float), (rows, 1)))
 
 
+@pytest.mark.parametrize("rounds", [0, 1, 20])
+def test_a_cluster_in_which_everybody_has_died_makes_no_update(rounds: int) -> None:
+    """At once, or after so many tasks of each worker, which the first cycle needs one of."""
+    tape = steady(1, 2, 4)
+    tape.table[rounds:] = INF
+    found = both(ringleader(3), [tape], Proportional(), 100, Policy.CANCEL)
+    assert isinstance(found, NeverEnough)
+    if rounds == 0:
+        assert (found.iteration, found.missing) == (1, [0, 1, 2])
+
+
 @given(
     n=st.integers(1, 6),
     law=laws,

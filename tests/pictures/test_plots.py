@@ -29,7 +29,7 @@ from erasurehead.experiments.pictures.base import PanelKind, PictureKind
 from erasurehead.experiments.pictures.kinds import KINDS, delays, gantt, losses, ranked, times
 from erasurehead.experiments.pictures.kinds.losses import loss_at, pareto, spread
 from erasurehead.experiments.pictures.kinds.times import AgainstKind
-from erasurehead.experiments.pictures.looks import LOOKS, look, shade, variants
+from erasurehead.experiments.pictures.looks import LOOKS, Look, look, shade, variants
 from erasurehead.experiments.pictures.picture import (
     Axis,
     Band,
@@ -496,6 +496,20 @@ def test_delays_of_no_time_at_all_can_be_drawn(tmp_path: Path) -> None:
     timeline.write_timeline(cells(document), tmp_path / "timeline.json", tmp_path)
     for kind in ("delays", "gantt", "workers", "utilisation", "iteration_time"):
         assert write_pictures(tmp_path, kind, VECTOR)[0], kind
+
+
+def test_delays_of_no_time_have_no_place_on_a_logarithmic_axis() -> None:
+    """Beside others, and alone; the others are the longest delay and the survival's first step."""
+    look = Look("#000000", "o", "-", "")
+    never, always = (
+        (delays.Sample("", MODELS["deterministic"](value=value), np.full((5, 2), value)), look)
+        for value in (0.0, 2.0)
+    )
+    alone, both = delays._survival([never]), delays._survival([never, always])
+    assert not alone.marks
+    assert (alone.x.low, alone.x.high) == (0.9, 1.1)
+    assert [curve.x.min() for curve in both.marks if isinstance(curve, Curve)] == [2.0, 2.0]
+    assert (both.x.low, both.x.high) == (1.8, pytest.approx(2.2))
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,14 @@ from erasurehead.experiments.pictures.picture import (
     Rules,
     Texts,
 )
-from erasurehead.experiments.pictures.svg.marks import DARK, LEAST, PageStyle, contrast, on_dark
+from erasurehead.experiments.pictures.svg.marks import (
+    DARK,
+    LEAST,
+    LINE,
+    PageStyle,
+    contrast,
+    on_dark,
+)
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.pictures.svg.scale import (
     Scale,
@@ -250,6 +257,16 @@ def test_panels_of_a_row_share_their_vertical_axis() -> None:
     assert ends[0] == ends[1] != ends[2] == ends[3]
     limits = [axes.get_ylim() for axes in paint.figure(picture).axes]
     assert limits[0] == limits[1] != limits[2] == limits[3]
+
+
+@pytest.mark.parametrize(("rows", "lines"), [(1, 2), (40, 2), (41, 1)])
+def test_names_of_several_lines_have_room_up_to_forty_rows(rows: int, lines: int) -> None:
+    y = Axis("", low=rows - 0.5, high=-0.5, names=("one\ntwo",) * rows)
+    bars = Bars(Fill("#000000", "", ""), np.arange(rows * 1.0), np.zeros(rows), np.ones(rows))
+    picture = Picture([Panel(Axis("x"), y, [bars])], 1, 7.2, 7.0)
+    svg = draw_picture(picture, "p", "p", PageStyle()).panels[0].svg
+    height = float(re.search(r'viewBox="0 0 \S+ ([\d.]+)"', svg)[1])  # type: ignore[index]
+    assert (height > rows * 2 * LINE) == (lines == 2)
 
 
 # Texts in pictures are drawn as they are: no formulas, no missing glyphs, well-formed XML.
