@@ -130,9 +130,8 @@ def _ratio(row: Mapping[Any, Any], name: str = "ratio") -> TableCell:
 def _in_order(ranking: pd.DataFrame) -> pd.DataFrame:
     """The recommended scheme first, then by time, and last those that are not to be recommended,
     however fast they are."""
-    others = np.arange(len(ranking)) != np.argmax(
-        _values(ranking, "tied") == 1
-    )  # the best is first
+    best = np.argmax(_values(ranking, "tied") == 1)  # before all that it is tied with
+    others = np.arange(len(ranking)) != best
     rows = ranking.to_dict("records")
     out = [_barred(row) or row.get("left") == "limits" for row in rows]
     values, reached = _values(ranking, "value"), _values(ranking, "reached")
