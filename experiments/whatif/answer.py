@@ -77,7 +77,7 @@ def _culprits(study: Study, m: int) -> str:
 
 def _other_ways(study: Study, m: int) -> str:
     dropped = study.change(rounds.DROP, m)["share"]
-    kept = percent(dropped) if dropped > 0 else "nothing"
+    kept = percent(dropped) if dropped >= 0.0005 else "nothing"
     are, their = ("is", "its") if m == 1 else ("are", "their")
     alone = study.change(rounds.REPLACE, 1)["share"]
     first = f"replacing {study.order[0]} alone saves {percent(alone)}; " if m > 1 else ""
