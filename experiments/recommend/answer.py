@@ -3,6 +3,7 @@ whole search. The page reads tables alone, so that a report need not load the se
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from shlex import quote
@@ -10,6 +11,7 @@ from shlex import quote
 import numpy as np
 
 from ...sim.metrics import METRICS
+from ..config.schema import first_sentence, meanings_of
 from ..page.answer import Answer
 from ..text import number, percent, sentence
 from .candidates import FARTHEST, LEFT_OUT, far_beyond, whole
@@ -139,12 +141,23 @@ def why(found: Recommendation) -> list[str]:
     """What the answer rests on, a sentence each."""
     if not found.reached:
         return []
-    reasons = [*_clocks(found), *_where_search_ended(found)]
+    reasons = [*_what_it_does(found), *_clocks(found), *_where_search_ended(found)]
     if _codes_searched(found) and not found.winner.coded:
         reasons.append(_no_coding(found))
     reasons.append(_tuning(found))
     reasons += [f"{words}: {_holds(found, name)}" for name, words in CHANGES.items()]
     return [*map(sentence, reasons)]
+
+
+def _what_it_does(found: Recommendation) -> Iterator[str]:
+    """The winner in the words of its docstring, with the meanings of the fields that it names."""
+    section = found.winner.section
+    family = found.question.scenario.catalogue["schemes"].classes[section["name"]]
+    meanings = meanings_of(family)
+    named = [f"{key}: {re.split('[;:.]', meanings[key])[0]}" for key in section if key in meanings]
+    if does := first_sentence(family).rstrip("."):
+        does = f"{does[:1].lower()}{does[1:]}"
+        yield "; ".join([f"what it does: {does}", *named])
 
 
 def _clocks(found: Recommendation) -> Iterator[str]:

@@ -17,7 +17,12 @@ from erasurehead.experiments.options import Criterion
 from erasurehead.experiments.page.answer import Answer
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.recommend import page
-from erasurehead.experiments.recommend.answer import _changed, _holds, _where_search_ended
+from erasurehead.experiments.recommend.answer import (
+    _changed,
+    _holds,
+    _what_it_does,
+    _where_search_ended,
+)
 from erasurehead.experiments.recommend.candidates import FINE, MOST_LOADS, SearchSpace
 from erasurehead.experiments.recommend.contender import LIMITS, Contender, estimate, slower
 from erasurehead.experiments.recommend.measure import _heard, hearing
@@ -70,6 +75,25 @@ def test_a_number_at_which_the_search_ended_is_named(pieces: int, said: list[str
     whole = SimpleNamespace(question=question, contenders=contenders, winner=contenders[-1])
     texts = [*_where_search_ended(cast(Any, whole))]
     assert [text.split(" at ")[1].split(",")[0] for text in texts] == said
+
+
+def test_the_recommended_scheme_is_explained_with_the_numbers_that_it_names() -> None:
+    """As its docstring has them, cut at what is a detail; code without a docstring says nothing."""
+    section = {"name": "ignore_stragglers", "grace": 0.1, "wait_for": 9}
+    does = (
+        "what it does: take the first wait_for of n (or what has come by deadline), drop the rest; "
+        "grace: seconds for which the master waits on after the r-th arrival, unless all come "
+        "before; wait_for: r, arrivals that end a round"
+    )
+    plugin = SimpleNamespace(classes={"bare": type("Bare", (), {})})
+    for catalogue, mine, said in (
+        (BUILT_IN, section, does),
+        (BUILT_IN, {"name": "uncoded"}, "what it does: wait for all n workers; exact"),
+        ({"schemes": plugin}, {"name": "bare", "wait_for": 3}, ""),
+    ):
+        scenario = SimpleNamespace(scenario=SimpleNamespace(catalogue=catalogue))
+        whole = SimpleNamespace(question=scenario, winner=SimpleNamespace(section=mine))
+        assert "".join(_what_it_does(cast(Any, whole))) == said
 
 
 B, PLAIN = scheme("b other"), scheme("a plain", coded=False)
