@@ -197,6 +197,8 @@ def test_places_of_workers_by_hand() -> None:
     assert (places.ks.tolist(), places.rounds) == ([1], 16)
     assert places.judged.tolist() == [True, False]
     np.testing.assert_array_equal(_Places.of([table[:3]], ()).errors, 0.0)
+    four = _Places.of([table[[0, 0, 15, 15]]], ())
+    np.testing.assert_allclose(four.errors, np.sqrt(0.5) / np.sqrt(2))
 
 
 def test_factors_stand_around_what_they_leave() -> None:

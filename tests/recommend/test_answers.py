@@ -173,6 +173,23 @@ def test_bars_of_the_ranking_are_intervals() -> None:
     assert panel.y.low > 1 > 0 > panel.y.high
 
 
+def test_what_hollow_markers_are_is_said_where_there_are_any() -> None:
+    """Above the picture and below it; and how many schemes are in the table alone."""
+    own, common = "filled: own learning rate; hollow: the common one", "hollow at the common one."
+    many = pd.concat([RANKING.head(1)] * (page.MOST_ROWS + 1))
+    for ranking, headings, told in (
+        (RANKING, [own, "1 more scheme is in the table"], True),
+        (RANKING.head(2), [own], True),
+        (RANKING.head(2).assign(value_at_common_rate=np.nan), [], False),
+        (many, [own, "1 more scheme is in the table"], True),
+    ):
+        tables = {"ranking": ranking, "candidates": CANDIDATES, "sensitivity": CHANGED}
+        whole = page.recommendation_page(tables, Answer("recommend", "demo", "Yes."), {}, "")
+        shown = whole.charts["ranking"]
+        assert shown.picture.heading == "; ".join(headings)
+        assert shown.words.endswith(common if told else "with its 95 % interval.")
+
+
 def test_keys_of_sizes_are_the_least_and_the_most() -> None:
     for costs, keys in (
         ([10.0, 90.0, 30.0], [10, 90]),
@@ -394,6 +411,29 @@ def test_rare_rounds_need_more_replications(
     surge, found = _rare(cast(Any, settings), affordable)
     assert found == repeats
     assert (surge > 0) == (delay is PARETO)
+
+
+@pytest.mark.parametrize(
+    ("workers", "length", "drawn"), [(10, 10, 20_000), (2000, 10, 1040), (2**18, 2, 16)]
+)
+def test_so_many_rounds_are_looked_at_for_rare_ones(workers: int, length: int, drawn: int) -> None:
+    """20,000, in 16 runs; of many workers as many as have 2^21 delays, and a round of each run."""
+    rounds: list[int] = []
+
+    def worker_times(tape: object, loads: Any, start: int, stop: int) -> Any:
+        rounds.append(stop - start)
+        return np.ones((stop - start, 1))
+
+    settings: Any = SimpleNamespace(
+        delay=PARETO,
+        workers=workers,
+        iterations=length,
+        load_law=SimpleNamespace(worker_times=worker_times),
+        seed=0,
+    )
+    surge, repeats = _rare(settings, 10**9)
+    assert (sum(rounds), len(rounds)) == (drawn, 16)
+    assert (surge, repeats) == (0.0, 1), "all rounds alike"
 
 
 def test_why_a_scheme_leaves_after_the_trial() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from contextlib import chdir
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -23,6 +24,7 @@ from erasurehead.experiments.whatif.page import (
     _hosts_axis,
     _parts,
     _savings,
+    _stages,
     _timeline,
 )
 from erasurehead.experiments.whatif.study import COLUMNS, Study, change_name, study_load
@@ -278,6 +280,29 @@ def test_stages_are_a_table_on_every_page_where_they_are_named(
     done = inside("whatif", path, "--output", out)
     assert "y stage" not in done.stdout + (out / "report.md").read_text()
     assert not [*out.glob("stages.*")]
+
+
+@pytest.mark.parametrize(
+    ("ends", "slow", "cells"),
+    [
+        ([0.25, 0.75], [False, True], ["b", "75.0 %", "b"]),
+        ([0.75, 0.25], [True, True], ["a", "75.0 %", "a, b"]),
+        ([0.5, 0.5], [False, False], ["a", "50.0 %", "nobody"]),
+        ([np.nan, np.nan], [False, False], ["all together", "-", "not known"]),
+        ([1.0], [False], ["a", "100 %", "nobody"]),
+    ],
+)
+def test_a_row_of_a_stage(ends: list[float], slow: list[bool], cells: list[str]) -> None:
+    """What it adds, and who ends it most often and is slow in it, if that can be told."""
+    added = {"seconds": 0.5, "seconds_low": 0.4, "seconds_high": 0.6, "share": 0.1}
+    columns = {"stage": "load", **added, "ends": ends, "stands_out": slow}
+    stages = pd.DataFrame({"host": [*"ab"][: len(ends)], **columns})
+    shown = _stages(cast(Any, SimpleNamespace(stages=stages)))
+    [row] = shown.rows
+    said = dict(zip(shown.columns, map(str, row), strict=True))
+    assert said.pop("adds (s a step, 95 %)") == "0.5 (0.4 to 0.6)"
+    assert (said.pop("stage"), said.pop("share")) == ("load", "10.0 %")
+    assert [*said.values()] == [cell for cell in cells if cell != "-"]
 
 
 # What the pictures of ``whatif`` show of tables that are made by hand.
