@@ -157,6 +157,9 @@ def test_a_line_is_a_line_and_nothing_is_nothing() -> None:
         assert found.kind == "additive"
     assert flat is not None
     assert agree([section("load_law", flat.law), Additive(0.0)], flat.loads)
+    same = measure_load(dict.fromkeys(MEDIANS, np.arange(1.0, 21).reshape(5, 4)))
+    assert same is not None
+    assert same.r_squared == 0, "a line explains nothing of medians that are equal"
 
 
 def test_more_work_never_takes_less_time() -> None:

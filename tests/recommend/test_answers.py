@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -16,7 +17,7 @@ from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.options import Criterion
 from erasurehead.experiments.page.answer import Answer
 from erasurehead.experiments.pictures.picture import Curve, Points
-from erasurehead.experiments.recommend import page
+from erasurehead.experiments.recommend import answer, page
 from erasurehead.experiments.recommend.answer import (
     _changed,
     _holds,
@@ -24,6 +25,7 @@ from erasurehead.experiments.recommend.answer import (
     _where_search_ended,
 )
 from erasurehead.experiments.recommend.candidates import FINE, MOST_LOADS, SearchSpace
+from erasurehead.experiments.recommend.command import winner_config
 from erasurehead.experiments.recommend.contender import LIMITS, Contender, estimate, slower
 from erasurehead.experiments.recommend.measure import _heard, hearing
 from erasurehead.experiments.recommend.question import ExactDescent
@@ -150,6 +152,184 @@ def test_persistence_in_words() -> None:
         "kept with probability 0.9: b other is better"
     )
     assert _changed(cast(Any, SimpleNamespace(winner=HERE)), []) == {}
+
+
+def run_of(seconds: float = 2.0, error: float = 0.0, **more: Any) -> Any:
+    """What a contender did in the race."""
+    none = {"to_target": np.full((1, 4), np.nan), "staleness": 0.0, "exact": False}
+    return SimpleNamespace(iteration_time=np.full(4, seconds), error=error, **(none | more))
+
+
+def racer(label: str, ratio: tuple[float, float, float] = (1.0, 1.0, 1.0), **more: Any) -> Any:
+    """A finalist, and what it takes beside any other."""
+    known = {"final": run_of(), "clocked": None, "barred": False, "values": RUNS, "value": 1.0}
+    common = {"at": lambda rate: RUNS, "against": lambda other: ratio, "found": False}
+    return scheme(label, **(known | common | more))
+
+
+def answered_by(*finalists: Any, trains: bool = True, **more: Any) -> Any:
+    """A recommendation of the first of them; the last one is the config's own."""
+    scenario = SimpleNamespace(workers=9, worker_time=(1.0, 1.5, 3.0), base={}, read=())
+    question = SimpleNamespace(trains=trains, common_rate=0.5, scenario=scenario)
+    known = {"finalists": finalists, "untuned": finalists, "contenders": finalists, "tied": ()}
+    known |= {"winner": finalists[0], "today": finalists[-1], "reached": True, "best_coded": None}
+    known |= {"sensitivities": [], "question": question}
+    return SimpleNamespace(**(known | more))
+
+
+def test_what_the_winner_saves_beside_today() -> None:
+    """Less, as a share with its interval; nothing is said where both are the same or tied."""
+    best = racer("b best", (0.75, 0.7, 0.8))
+    usual = racer("a usual")
+    assert answer._beside_today(answered_by(best, usual)) == (
+        ", 25.0 % (20.0 to 30.0 %) less than a usual, the scheme of today"
+    )
+    assert answer._beside_today(answered_by(best)) == ""
+    assert answer._beside_today(answered_by(best, usual, tied=(usual,))) == ""
+    late = racer("b best", (np.nan,) * 3)
+    assert "does not reach it in every run" in answer._beside_today(answered_by(late, usual))
+    barred = racer("a usual", barred=True, breaks="load")
+    assert answer._beside_today(answered_by(best, barred)).endswith(", which breaks a limit")
+    unheard = racer("a usual", barred=True)
+    assert answer._beside_today(answered_by(best, unheard)).endswith(
+        ", which hardly ever hears some partition"
+    )
+
+
+def test_the_next_best_is_one_that_may_be_recommended() -> None:
+    best, barred = racer("a best"), racer("b barred", barred=True)
+    following, last = racer("c next", (1.5, 1.4, 1.6)), racer("d last", (3.0, 2.0, 4.0))
+    assert answer._next_best(answered_by(best, barred, following, last)) == (
+        "; c next, the next, takes 50.0 % (40.0 to 60.0 %) more"
+    )
+    assert answer._next_best(answered_by(best, barred)) == ""
+    assert answer._next_best(answered_by(best, racer("c", (np.nan,) * 3))) == ""
+
+
+def test_what_takes_less_and_leaves_data_out() -> None:
+    """The best of those; only if it is surely faster, and the winner itself hears all."""
+    best = racer("a best", clocked=SimpleNamespace(unheard=False, balance=0.5, least_heard=0.02))
+    fast = racer("b fast", (0.5, 0.4, 0.6), unheard="some are lost")
+    broken = racer("c broken", (0.1, 0.1, 0.1), unheard="all", breaks="load")
+    assert [*answer._unheard(answered_by(best, broken, fast))] == [
+        "b fast takes 50.0 % (40.0 to 60.0 %) less, but some are lost (--allow-unheard)"
+    ]
+    close = racer("b close", (0.9, 0.8, 1.0), unheard="some are lost")
+    assert [*answer._unheard(answered_by(best, close, fast))] == []
+    best.clocked.balance = 0.49
+    assert [*answer._unheard(answered_by(best))] == [
+        "the partition that it hears least is in 0.02 of the updates"
+    ]
+    best.clocked.unheard = True
+    assert [*answer._unheard(answered_by(best, fast))] == [
+        "a best hardly ever hears some partition (in 0.02 of the updates)"
+    ]
+    assert answer._faster(answered_by(racer("a", unheard="x"), fast)) == []
+
+
+def test_what_an_iteration_takes_is_told_of_the_winner_and_of_today() -> None:
+    reached = {"to_target": np.array([[4.0, 6.0, 5.0, 5.0]]), "staleness": 1.5}
+    best = racer("a best", final=run_of(2.0, 0.25, **reached))
+    usual = racer("b usual", final=run_of(3.0))
+    assert [*answer._clocks(answered_by(best, usual))] == [
+        "an iteration of a best takes 2 s, mean decoding error 0.25, gradients 1.5 updates old, "
+        "5 iterations; one of b usual 3 s, error 0"
+    ]
+    one = {"to_target": np.array([[1.0, 1.0]])}
+    few = racer("a best", final=run_of(2.0, **one))
+    text, warning = answer._clocks(answered_by(few))
+    assert text == "an iteration of a best takes 2 s, mean decoding error 0, 1 iteration"
+    assert warning == (
+        "the target is reached in 1 iteration, too few to say much; give a lower --target"
+    )
+    late = racer("b usual", final=run_of(3.0, **reached))
+    [text] = answer._clocks(answered_by(racer("a"), late))
+    assert text.endswith("; one of b usual 3 s, error 0, 5 iterations")
+
+
+def test_why_coding_does_not_pay() -> None:
+    """Half as long again for two partitions, three times for the slowest of nine; and the best
+    code, as far as it came."""
+    best = racer("a best", coded=False)
+    text = answer._no_coding(answered_by(best))
+    assert text == (
+        "a worker with two partitions takes 1.50 times as long as with one (medians), while "
+        "waiting for the slowest of 9 takes 3.00 times a typical worker: redundancy can save no "
+        "more than that wait"
+    )
+    code = racer("c code", (1.25, 1.2, 1.3))
+    assert answer._no_coding(answered_by(best, best_coded=code)) == (
+        f"{text}; the best code, c code, takes 1.25 times as long (1.20 to 1.30)"
+    )
+    gone = {"final": None, "reason": "an iteration takes 9 s"}
+    for other in (racer("c code", **gone), racer("c code", (np.nan,) * 3, reason=gone["reason"])):
+        assert answer._no_coding(answered_by(best, best_coded=other)) == (
+            f"{text}; the best code, c code, was ruled out: an iteration takes 9 s"
+        )
+
+
+def test_what_the_common_rate_would_say() -> None:
+    never = racer("d never", at=lambda rate: NEVER)
+    names = [racer(name) for name in "abcd"]
+    start = "every scheme has its own best learning rate of one grid of powers of 2; at the common "
+    start += "rate 0.5 "
+    assert answer._tuning(answered_by(*names)) == f"{start}it would be first as well (a, b, c)"
+    other = answered_by(*names, winner=names[1])
+    assert answer._tuning(other) == f"{start}the ranking would be a, b, c"
+    other = answered_by(*names, winner=never)
+    assert answer._tuning(other) == (
+        f"{start}the ranking would be a, b, c, where the best does not always arrive"
+    )
+    none = answered_by(never, *names)
+    assert answer._tuning(none) == f"{start}none of them reaches the goal in every run"
+    assert answer._tuning(answered_by(*names, trains=False)).startswith("an update counts as")
+
+
+def test_what_to_do_next() -> None:
+    """The cheaper of the tied, to measure loads where they decide, and losses where none were."""
+    a, b = racer("a"), racer("b")
+    run = "run it: `erasurehead run 'x y.yaml'`"
+    assert answer.next_steps(answered_by(a, b), "x y.yaml") == [run]
+    costs = {"a": 5.0, "b": 4.0}
+    tied = answered_by(a, b, tied=(b,), costs=lambda one: {"worker_seconds": costs[one.label]})
+    assert answer.next_steps(tied, "x y.yaml") == [
+        "take the cheaper one: b costs fewest worker-seconds",
+        run,
+    ]
+    better = Sensitivity(Perturbation("load", 0.5), B, 0.5 * RUNS, RUNS, "mean")
+    assert (
+        "erasurehead measure"
+        in answer.next_steps(answered_by(a, b, sensitivities=[better]), "x")[1]
+    )
+    tail = replace(better, perturbation=Perturbation("tail", 0.5))
+    assert len(answer.next_steps(answered_by(a, b, sensitivities=[tail]), "x")) == 1
+    assert answer.next_steps(answered_by(a, trains=False), "x")[1:] == [
+        "add problem and optimizer to the config: losses decide better than a count"
+    ]
+    measured = answered_by(a, trains=False)
+    measured.question.scenario.read = ("read as",)
+    assert answer.next_steps(measured, "x")[1].startswith("give --loss, and --dataset")
+    assert len(answer.next_steps(answered_by(a, reached=False), "x")) == 1
+
+
+@pytest.mark.parametrize("trains", [False, True])
+def test_the_config_of_the_winner(trains: bool) -> None:
+    """With its own rate and the goal, where there are any; what is not set is left out."""
+    base = {"workers": 4, "policy": None, "plugins": [], "optimizer": {"rule": "gd"}}
+    scenario = SimpleNamespace(base=base, name="n" * 99)
+    goal = SimpleNamespace(kind="target" if trains else "iterations", value=0.25)
+    found: Any = SimpleNamespace(
+        question=SimpleNamespace(scenario=scenario, trains=trains, goal=goal),
+        winner=SimpleNamespace(section={"name": "uncoded"}, rate=0.5),
+    )
+    config = winner_config(found)
+    assert config.pop("name") == "n" * 99 + "-"
+    expected: dict[str, Any] = {"workers": 4, "schemes": [{"name": "uncoded"}]}
+    expected["optimizer"] = {"rule": "gd", **({"learning_rate": 0.5} if trains else {})}
+    assert config == {**expected, **({"target_loss": 0.25} if trains else {})}
+    base["plugins"] = ["mine.py"]
+    assert winner_config(found)["plugins"] == ["mine.py"]
+    assert base["optimizer"] == {"rule": "gd"}, "the question's own config stays as it was"
 
 
 def chart(name: str, ranking: Any = RANKING, candidates: Any = CANDIDATES) -> Any:
