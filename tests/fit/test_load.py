@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,7 @@ import pytest
 import erasurehead as eh
 from erasurehead.experiments.config.settings import section
 from erasurehead.experiments.fit.cold import by_load
-from erasurehead.experiments.fit.goodness import resimulated
+from erasurehead.experiments.fit.goodness import Resimulated, resimulated
 from erasurehead.experiments.fit.load import (
     LoadFit,
     _Arrivals,
@@ -24,7 +25,7 @@ from erasurehead.experiments.fit.load import (
     positive_units,
     unit_delays,
 )
-from erasurehead.experiments.fit.page import _load_sentence, fit_answer
+from erasurehead.experiments.fit.page import _checked_sentence, _load_sentence, fit_answer
 from erasurehead.experiments.fit.study import study
 from erasurehead.sim.load_laws import (
     Additive,
@@ -388,6 +389,46 @@ def test_a_law_that_misses_its_own_table_is_told() -> None:
     assert first.ks == (4, 7, 8)
     assert first.ratios[-1] == pytest.approx(4.03 / 2.55, abs=0.02)
     assert first.missed
+
+
+def resimulation(load: float | None, *ratios: float, apart: float = 0.0) -> Resimulated:
+    """Means that are so many times too long; nearly all tables have them ``apart`` around that."""
+    ones, simulated = np.ones(len(ratios)), np.array(ratios)
+    ends = simulated * (1 - apart), simulated * (1 + apart)
+    return Resimulated(load, tuple(range(1, len(ratios) + 1)), ones, simulated, *ends)
+
+
+def test_the_five_loads_that_are_farthest_are_told_in_their_order() -> None:
+    """Too long and too short count alike; the others are counted."""
+    ratios = (1.5, 1.01, 0.5, 1.02, 1.2, 0.9, 1.1)
+    checked = [resimulation(load + 1.0, 1.0, ratio) for load, ratio in enumerate(ratios)]
+    start = "against its own table, simulated over measured mean arrivals k = 1, 2 are "
+    told = _checked_sentence(cast(Any, SimpleNamespace(checked=checked)))
+    assert told == start + (
+        "1.00, 1.50 at load 1; 1.00, 0.50 at load 3; 1.00, 1.20 at load 5; 1.00, 0.90 at load 6; "
+        "1.00, 1.10 at load 7; 2 more loads are not shown"
+    )
+    told = _checked_sentence(cast(Any, SimpleNamespace(checked=[resimulation(None, 1.0, 1.5)])))
+    assert told == f"{start}1.00, 1.50"
+
+
+@pytest.mark.parametrize(
+    ("one", "outside", "missed"),
+    [
+        (resimulation(1.0, 1.0, 1.2, apart=0.25), [1.0, 1.0], False),
+        (resimulation(1.0, 1.0, 1.25, apart=0.04), [1.0, 1.2], True),
+        (resimulation(1.0, 1.0, 0.8, apart=0.25), [1.0, 1.0], False),
+        (resimulation(1.0, 0.5, 1.0), [2.0, 1.0], True),
+        (resimulation(1.0, 1.0, 1.09), [1.0, 1.09], False),
+        (resimulation(1.0, 1.0, 1.11), [1.0, 1.11], True),
+    ],
+)
+def test_a_table_is_missed_by_a_tenth_beyond_chance(
+    one: Resimulated, outside: list[float], missed: bool
+) -> None:
+    """At any arrival, too long or too short."""
+    np.testing.assert_allclose(one.outside, outside)
+    assert one.missed == missed
 
 
 def test_a_table_that_no_law_holds_for_is_told(tmp_path: Path) -> None:
