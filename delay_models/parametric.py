@@ -147,7 +147,7 @@ class ExponentialDelays(ScipyDelays):
     def ppf(self, probability: ArrayLike) -> FloatArray:
         chance = np.asarray(probability, dtype=np.float64)
         seconds = -special().log1p(-chance) * (1 / self.rate) + self.shift
-        return np.asarray(np.where((chance >= 0) & (chance <= 1), seconds, np.nan))
+        return np.asarray(np.where(chance >= 0, seconds, np.nan))
 
     @override
     def mean(self) -> float:

@@ -181,6 +181,9 @@ def test_both_engines_agree_with_theory_up_to_a_million(frames: Frames) -> None:
         long, rel=1e-14
     )
     text = figure.text(frame)
+    worst = z.abs().groupby(seen.engine).max()
+    assert f"is {worst.batch:.1f} standard errors over" in text
+    assert f"and {worst.law:.1f} over" in text
     assert "| additive | 1,000,000 |" in text
     assert "under the additive law at n = 1,000 and more" in text
 
@@ -520,7 +523,9 @@ def test_pictures_have_labels_units_and_a_legend(name: str, frames: Frames) -> N
     assert draw_picture(picture, name, name, PageStyle()).entries, (
         "the page's renderer draws it, too"
     )
-    figure = paint.figure(small(name).picture(frames[name]))
+    for axis in (axis for panel in picture.panels for axis in (panel.x, panel.y)):
+        assert axis.ticks in ((), (1,), (1, 2, 5), (1, 2, 3, 5)), "numbers that a reader knows"
+    figure = paint.figure(picture)
     shared = " ".join(a.get_xlabel() + a.get_ylabel() for a in figure.axes)
     assert figure.legends
     for axes in figure.axes:
@@ -553,6 +558,7 @@ def test_a_round_of_local_steps_pays_the_network_once(frames: Frames) -> None:
         waited = (dear.time - cheap.time).loc[steps].groupby("iteration").mean()
         np.testing.assert_allclose(waited, waited.index * more / steps, rtol=1e-9, atol=1e-9)
     np.testing.assert_array_equal(cheap.train_loss, dear.train_loss)
+    assert set(frame.steps[frame.scheme != "local_sgd"]) == {0}
     coded = frame[frame.scheme == "erasurehead"]
     assert (coded.train_loss.iloc[-1] < coded.target).all()
     assert "| H = 8 |" in small("local_steps").text(frame)

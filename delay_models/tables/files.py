@@ -183,8 +183,8 @@ def _read_parquet(file: Path, most: int | None) -> Held:
     """An index with a name is a column."""
     frame = read_parquet(file, most)
     index = tuple(str(name) for name in frame.index.names if name is not None)
-    if set(index) & {*map(str, frame.columns)}:
-        raise UnusableFile(f"the index and a column are both named {short(index[0])!r}")
+    if twice := {*index} & {*map(str, frame.columns)}:
+        raise UnusableFile(f"the index and a column are both named {short(min(twice))!r}")
     assumed: list[str] = []
     if index:
         frame = frame.reset_index(level=[name for name in frame.index.names if name is not None])

@@ -22,7 +22,7 @@ from ..page.terminal import Column, show_columns
 from ..text import number_of, theory_text
 from . import files, outputs, timeline
 from .compute import CellResult, Done, code_fingerprint, compute_cell, read_cell, write_cell
-from .estimate import Checked, Room, check, require_fits
+from .estimate import Checked, Room, check, require_fits, size
 from .files import cells_there, remove_leftovers
 from .lanes import Died, Lane, map_unordered, open_lanes, tell_nobody
 from .records import Finished, biased, diverged, iterations_table, summary_table, workers_table
@@ -329,11 +329,9 @@ def _estimate(mean: float, error: float) -> str:
 def _duration(seconds: float) -> str:
     """To one digit or two: an estimate is no better."""
     if seconds < 120:
-        return f"{seconds:.1g} s" if seconds < 10 else f"{seconds:.0f} s"
+        return f"{seconds:.1g} s" if seconds < 9.5 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def _size(memory: int) -> str:
-    if memory < 2**20:
-        return "< 1 MiB"
-    return f"{memory / 2**20:.0f} MiB" if memory < 2**30 else f"{memory / 2**30:.1f} GiB"
+    return "< 1 MiB" if memory < 2**20 else size(memory)

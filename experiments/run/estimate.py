@@ -306,7 +306,10 @@ def size(number: float) -> str:
     """Bytes for a reader."""
     units = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
     unit, short = next((pair for pair in units if number >= pair[0]), units[-1])
-    return f"{number / unit:.3g} {short}" if number < 1e15 else f"{number / unit:.1e} {short}"
+    digits = 3 if number < 1000 * unit else 4
+    return (
+        f"{number / unit:.{digits}g} {short}" if number < 1e15 else f"{number / unit:.1e} {short}"
+    )
 
 
 @dataclass(frozen=True)

@@ -63,8 +63,7 @@ class WorkerTime:
         unit = (np.asarray(seconds, dtype=np.float64) - self.offset) / self.scale
         with np.errstate(all="ignore"):
             values = law(np.maximum(unit, 0.0))
-        if values is None:
-            raise TypeError("this law has no closed form")
+        assert values is not None  # ``_known`` has asked
         return np.where(unit < 0, before, values)
 
 

@@ -189,6 +189,11 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
     ),
     "wide, tabs": (text(wide(), "\t"), Reading(), WHOLE),
     "wide, spaces": (text(wide(None), " "), Reading(), NUMBERED),
+    "wide, no round has every worker": (
+        text(changed(wide(), {(1, 0): ""} | {(row, 2): "" for row in range(2, R + 1)})),
+        Reading(missing="drop-rounds"),
+        f"leave worker {HOSTS[2]} out, of whose rounds {R - 1} of {R} are missing",
+    ),
     "wide, spaces, an index without a name": (
         text([[*HOSTS], *with_column(wide(), ROUNDS, "")[1:]], " "),
         Reading(),
@@ -516,6 +521,9 @@ def test_other_formats_are_looked_through_as_well(tmp_path: Path) -> None:
     frame = frame.astype({"round": int, "seconds": float})
     frame.set_index(["worker", "round"]).to_parquet(tmp_path / "index.parquet")
     check(tmp_path / "index.parquet", Reading(), WHOLE)
+    twice = frame.set_index(["worker", "round"]).rename(columns={"seconds": "round"})
+    twice.to_parquet(tmp_path / "twice.parquet")
+    check(tmp_path / "twice.parquet", Reading(), "the index and a column are both named 'round'")
     spent = frame.assign(seconds=pd.to_timedelta(frame["seconds"], unit="s"))
     spent.to_parquet(tmp_path / "spent.parquet")
     check(tmp_path / "spent.parquet", Reading(), WHOLE)

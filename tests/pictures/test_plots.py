@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -439,6 +439,9 @@ def test_gantt_shows_a_few_rounds_and_who_ended_them() -> None:
     assert len(shown) == gantt.MOST_WORKERS
     assert {3, *range(76, 91)} < set(shown)
     assert {*range(gantt.MOST_WORKERS - 16)} < set(shown)
+    first = [("f", -1, "waiting", i, i + 1.0, i + 1, 40 + i if i else 0) for i in range(60)]
+    ended = [0, *range(41, 40 + gantt.MOST_WORKERS)]  # more than there is room for, in their order
+    assert gantt.shown_workers(spans(first + work), 60.0) == ended
 
 
 def test_gantt_is_legible_at_half_the_width_of_a_text(directories: dict[str, Path]) -> None:
@@ -992,6 +995,28 @@ def test_columns_are_those_that_a_run_writes(
     pq.write_table(changed.replace_schema_metadata(metadata), path)
     with pytest.raises(ConfigError, match=line):
         read_records(output)
+
+
+def test_panels_of_a_sweep_stand_in_rows_of_three_but_four_in_a_square() -> None:
+    class Empty(PanelKind):
+        def obstacle(self, records: Records) -> str | None:
+            return None
+
+        def panel(self, records: Records, looks: Any, band: Any) -> Panel:
+            return Panel(Axis("x"), Axis("y"), [])
+
+    @dataclass(frozen=True)
+    class Swept(Records):
+        count: int = 1
+
+        def points(self) -> list[Records]:
+            return [Records(self.iterations, self.summary)] * self.count
+
+    table = pd.DataFrame({"scheme": ["uncoded"], "label": ["a"]})
+    for count, columns, rows in (1, 1, 1), (2, 2, 1), (3, 3, 1), (4, 2, 2), (5, 3, 2), (7, 3, 3):
+        picture = Empty().picture(Swept(table, table, count=count))
+        assert (len(picture.panels), picture.columns) == (count, columns)
+        assert 3 * rows < picture.height < 3 * rows + 1
 
 
 def test_a_swept_text_need_not_be_a_section() -> None:

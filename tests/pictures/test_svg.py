@@ -259,6 +259,18 @@ def test_panels_of_a_row_share_their_vertical_axis() -> None:
     assert limits[0] == limits[1] != limits[2] == limits[3]
 
 
+@pytest.mark.parametrize(("least", "log"), [(0.5, True), (0.0, False), (-1.0, False)])
+def test_a_shared_axis_is_logarithmic_if_every_panel_can_be(least: float, log: bool) -> None:
+    """One is, and the other has numbers of this size."""
+    x = np.arange(3.0)
+    panels = [
+        Panel(Axis("t (s)"), Axis("y", log=True), [Curve(LOOK, x, 10.0**x)]),
+        Panel(Axis("t (s)"), Axis("y", low=least), [Curve(LOOK, x, least + x)]),
+    ]
+    drawn = draw_picture(Picture(panels, 2, 4.8, 3.0, share="y"), "p", "p", PageStyle()).panels
+    assert ["log" in panel.values["y"] for panel in drawn] == [log, log]
+
+
 @pytest.mark.parametrize(("rows", "lines"), [(1, 2), (40, 2), (41, 1)])
 def test_names_of_several_lines_have_room_up_to_forty_rows(rows: int, lines: int) -> None:
     y = Axis("", low=rows - 0.5, high=-0.5, names=("one\ntwo",) * rows)

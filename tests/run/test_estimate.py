@@ -16,7 +16,7 @@ from erasurehead.experiments.config.cells import Cell, cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import VerifyRequest
 from erasurehead.experiments.run import estimate
-from erasurehead.experiments.run.command import RunOptions, run
+from erasurehead.experiments.run.command import RunOptions, _duration, run
 from erasurehead.experiments.run.estimate import (
     Estimate,
     Room,
@@ -24,6 +24,7 @@ from erasurehead.experiments.run.estimate import (
     free_disk,
     free_memory,
     require_fits,
+    size,
 )
 from erasurehead.experiments.verify import verify_grid
 
@@ -135,6 +136,40 @@ def test_tables_disk_and_time_are_sums_and_largest() -> None:
     with pytest.raises(ConfigError, match="days on one core"):
         require_fits(many, Room(seconds=8.0))
     require_fits(many, Room(memory=600_000, disk=1200, seconds=9.0))
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (0, "0 KiB"),
+        (2**20 - 2**10, "1023 KiB"),
+        (2**20, "1 MiB"),
+        (123.4 * 2**20, "123 MiB"),
+        (1010 * 2**20, "1010 MiB"),
+        (2**30, "1 GiB"),
+        (1.537 * 2**30, "1.54 GiB"),
+        (2**40, "1 TiB"),
+        (2**60, "1.0e+06 TiB"),
+    ],
+)
+def test_bytes_have_three_digits_and_the_largest_unit(number: float, said: str) -> None:
+    assert size(number) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.0412, "0.04 s"),
+        (9.4, "9 s"),
+        (9.7, "10 s"),
+        (119.4, "119 s"),
+        (120, "2 min"),
+        (7199, "120 min"),
+        (7200, "2 h"),
+    ],
+)
+def test_a_plan_says_how_long_it_takes_to_a_digit_or_two(seconds: float, said: str) -> None:
+    assert _duration(seconds) == said
 
 
 def files(texts: dict[str, str]) -> Any:

@@ -191,6 +191,10 @@ WRONG = {
         "features.shape",
         lambda: theory.least_squares_spectrum(np.zeros((3, 2)), np.ones(3)),
     ),
+    "least_squares_spectrum l2": (
+        "l2",
+        lambda: theory.least_squares_spectrum(np.ones((3, 2)), np.ones(3), -0.1),
+    ),
     "stochastic_block_error": (
         "inside",
         lambda: theory.stochastic_block_error(30, 3, 5, 0.9, 15),
