@@ -27,7 +27,14 @@ from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.report.command import write_report
-from erasurehead.experiments.reproduce import FIGURES, base, figure_named, figure_with
+from erasurehead.experiments.reproduce import (
+    FIGURES,
+    atlas,
+    base,
+    figure_named,
+    figure_with,
+    tradeoff_load_arrivals,
+)
 from erasurehead.experiments.reproduce.backlog import spans
 from erasurehead.experiments.reproduce.base import Effort, PaperFigure, mean_text
 from erasurehead.experiments.reproduce.clusters import MEAN, WORK, clusters, persistent
@@ -515,6 +522,27 @@ def test_who_does_not_arrive_is_said(frames: Frames) -> None:
 
 UNITS = ("(s)", "workers n", "load d", "r/n", "loss", "error", "iteration", "faster", "persistence")
 UNITS += ("relative",)
+
+
+def test_a_point_is_called_by_what_makes_it() -> None:
+    for scheme, load, r, name in (
+        ("uncoded", 1, 30, "uncoded"),
+        ("ignore_stragglers", 1, 20, "ignore stragglers, d = 1"),
+        ("erasurehead", 3, 6, "ErasureHead, d = 3, r = 6"),
+    ):
+        row = pd.Series({"scheme": scheme, "load": load, "arrivals": r})
+        assert tradeoff_load_arrivals._name(row) == name
+
+
+def test_names_stand_apart_and_above_the_floor() -> None:
+    for wanted, places in (
+        ([0.9, 0.88, 0.2], [0.9, 0.8, 0.2]),
+        ([0.9, 0.8, 0.2], [0.9, 0.8, 0.2]),
+        ([0.12, 0.02], [0.15, 0.05]),
+        ([0.5], [0.5]),
+        ([0.0], [0.05]),
+    ):
+        np.testing.assert_allclose(atlas.apart(np.array(wanted), 0.1), places)
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -25,7 +25,12 @@ from erasurehead.experiments.verify.compare import (
     same,
 )
 from erasurehead.experiments.verify.grid import cases
-from erasurehead.experiments.verify.table import TableRow, Verification, summary
+from erasurehead.experiments.verify.table import (
+    TableRow,
+    Verification,
+    show_verification,
+    summary,
+)
 from erasurehead.sim.engines import law
 from erasurehead.sim.load_laws import Additive, PerPartition
 from erasurehead.sim.optimizers import Optimizer
@@ -488,6 +493,25 @@ def test_bound_of_each_run_is_the_theory_s():
     theory = ErasureBound(4.0, 0.5, GroupErasure(12, 3, 6), 0.2, 9.0, 3.0)
     one_by_one = [theory.bound_along(path) for path in spreads]
     np.testing.assert_allclose(bound_of_each(theory, spreads), one_by_one, rtol=1e-12)
+
+
+def test_failed_rows_are_printed_once_more(capsys):
+    outcomes = {
+        "good": Comparison(1.5, 1, 0.5),
+        "bad": Comparison(2, 1, 99.0),
+        "none": NoFormula("?"),
+    }
+    rows = [
+        TableRow(12, "exponential", "additive", "uncoded", name, outcome)
+        for name, outcome in outcomes.items()
+    ]
+    show_verification(Verification(rows), 1.0)
+    shown = capsys.readouterr().out
+    before, after = shown.split("\nFailed\n")
+    for name, count in (("good", (1, 0)), ("bad", (1, 1)), ("none", (1, 0))):
+        assert tuple(part.count(f"    {name} ") for part in (before, after)) == count
+    show_verification(Verification(rows[::2]), 1.0)
+    assert "Failed" not in capsys.readouterr().out
 
 
 def test_summary_names_the_worst_row():

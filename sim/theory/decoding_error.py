@@ -60,8 +60,6 @@ class GroupErasure:
     def contrast(self) -> float:
         """pi_1 - pi_2: a given group is erased and another given group is not."""
         rest = self.workers - self.size
-        if rest == 0:
-            return self.one_erased
         return self.one_erased * float(-np.expm1(_log_erased(rest, self.size, self.arrivals)))
 
     @property

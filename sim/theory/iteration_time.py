@@ -139,8 +139,6 @@ class IterationTimeLaw:
         """E[T]; infinite for a tail that is heavy enough."""
         centre = self._centre
         tail = self._tail_beyond(1)
-        if not np.isfinite(centre + tail):
-            return np.inf
         return centre + integrate(self.sf, self._above) + tail - integrate(self.cdf, self._below)
 
     def variance(self) -> float:

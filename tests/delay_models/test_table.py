@@ -24,11 +24,11 @@ from scipy.stats import chi2
 import erasurehead as eh
 from erasurehead.delay_models.tables.measured import Measured, Reading, TableError, median_of
 from erasurehead.delay_models.tables.parts import carried, known_above, spread, waiting
-from erasurehead.delay_models.tables.read import read_measured
+from erasurehead.delay_models.tables.read import as_read, read_measured
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.options import MeasuredJob
 from erasurehead.experiments.recommend.scenario import MeasuredConfig
-from tests.tools import inside, read_all_loads, read_delays
+from tests.tools import inside, numbered, read_all_loads, read_delays
 
 LONG = "worker,round,seconds\n"
 
@@ -237,6 +237,61 @@ def test_a_median_is_of_the_delays_that_are_finite() -> None:
         assert median_of(table) == every
         np.testing.assert_array_equal(median_of(table, axis=0), workers)
         np.testing.assert_array_equal(median_of(table, axis=1), rounds)
+
+
+NINE = np.tile([1.0, 2, 3, 4, 5, 6, 7, 8, 16], (4, 1))
+WORKERS = "workers: 0, 1, 2, 3, 4, 5, ..., 8; rounds: 0 to "
+SLOWEST = (
+    "slowest worker: 8, typically {} s, 3.2 times the median worker; fastest: 0, {} s, load {}"
+)
+
+
+@pytest.mark.parametrize(
+    ("tables", "chosen", "lines"),
+    [
+        (
+            {1.0: NINE, 2.0: 2 * NINE[:2]},
+            None,
+            [
+                "read as 2 to 4 rounds of 9 workers, at loads 1, 2; times in seconds",
+                f"{WORKERS}3",
+                *(f"round {t}, load 1: 1, 2, 3, 4, 5, 6, ..., 16 s" for t in range(3)),
+                SLOWEST.format(16, 1, 1),
+            ],
+        ),
+        (
+            {1.0: NINE, 2.0: 2 * NINE[:2]},
+            2.0,
+            [
+                "read as 2 to 4 rounds of 9 workers, at loads 1, 2; times in seconds",
+                f"{WORKERS}1",
+                *(f"round {t}, load 2: 2, 4, 6, 8, 10, 12, ..., 32 s" for t in range(2)),
+                SLOWEST.format(32, 2, 2),
+            ],
+        ),
+        (
+            {None: NINE[:1, 6:7]},
+            None,
+            [
+                "read as 1 round of 1 worker; times in seconds",
+                "workers: 0; rounds: 0 to 0",
+                "round 0: 7 s",
+            ],
+        ),
+    ],
+)
+def test_how_a_table_was_read_is_said_by_its_first_rounds(
+    tables: dict[Any, np.ndarray], chosen: float | None, lines: list[str]
+) -> None:
+    assert [*as_read(numbered(tables), chosen)] == lines
+
+
+@pytest.mark.parametrize(
+    ("count", "said"), [(9, "1, 2, 3, 4, 5, 6, 7, 8, 9"), (10, "7, 8, ..., 10")]
+)
+def test_a_list_names_one_more_rather_than_an_ellipsis(count: int, said: str) -> None:
+    first = next(as_read(numbered({float(load): NINE for load in range(1, count + 1)})))
+    assert f"{said}; times in seconds" in first
 
 
 # Steps of all-reduce training: each includes the wait for the slowest rank.

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.build import ImpossibleCell, timing
 from erasurehead.experiments.config.cells import cells
-from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run
+from erasurehead.sim.engines.run import Cluster, Engine, Failures, Network, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
@@ -668,6 +668,16 @@ def test_k_async_ends_when_too_few_workers_are_left() -> None:
     with pytest.raises(NeverEnough) as caught:
         simulate(Run(scheme, [steady(1, 1, INF, INF)], Proportional(), 2))
     assert (caught.value.iteration, caught.value.missing) == (1, [2, 3])
+
+
+@pytest.mark.parametrize("engine", ["event", "batch"])
+def test_who_arrives_together_is_ahead_of_nobody(engine: Engine) -> None:
+    """Two of two at one instant make an update: it waited for the first since the one before."""
+    scheme = SCHEMES["k_batch_async"](wait_for=2).build(2)
+    work = simulate(Run(scheme, [steady(3, 3)], Proportional(), 4), engine).work
+    assert work is not None
+    np.testing.assert_array_equal(work.margin, [[3, 3, 3, 3]])
+    np.testing.assert_array_equal(work.last, [[0, 0, 0, 0]])
 
 
 def test_max_wait_is_between_updates() -> None:

@@ -145,6 +145,7 @@ def test_means_over_a_swept_key_with_lines_of_theory(tmp_path: Path) -> None:
     assert "lines: theory, at the points" in [mark.title for mark in panel.marks]
     over_loads = AgainstKind("scheme.load", "decoding_error").picture(records)
     assert [part.title for part in over_loads.panels] == ["delay.rate = 2", "delay.rate = 0.5"]
+    assert (over_loads.columns, over_loads.share) == (2, "y")
     titles = {mark.title for mark in over_loads.panels[0].marks}
     assert {"uncoded", "erasurehead"} <= titles, "a line for a scheme, whatever its load"
     for wrong in ({"x": "workers"}, {"y": "speed"}):

@@ -12,6 +12,7 @@ from erasurehead.sim.load_laws import PerPartition
 from erasurehead.sim.schemes.assignments import Groups
 from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
 from erasurehead.sim.theory import additive_worker_time, proportional_worker_time, worker_time_at
+from erasurehead.sim.theory.worker_time import step_time_at
 
 # A worker's time at its load: the three load laws.
 
@@ -100,6 +101,9 @@ WRONG = {
     "ExponentialTime offset": ("offset", lambda: theory.ExponentialTime(np.nan, 1.0)),
     "proportional_time": ("rate", lambda: theory.proportional_time(0.0, 0.0, 1)),
     "proportional_time load": ("load", lambda: theory.proportional_time(0.0, 1.0, 0)),
+    "proportional_time shift": ("shift", lambda: theory.proportional_time(-1.0, 1.0, 1)),
+    "additive_time rate": ("rate", lambda: theory.additive_time(0.0, 0.0, 1, 0.1)),
+    "additive_time load": ("load", lambda: theory.additive_time(0.0, 1.0, 0, 0.1)),
     "additive_time": ("shift", lambda: theory.additive_time(-1.0, 1.0, 1, 0.1)),
     "additive_time seconds": (
         "seconds_per_partition",
@@ -107,6 +111,7 @@ WRONG = {
     ),
     "harmonic": ("n", lambda: theory.harmonic(-1)),
     "mean_uncoded": ("workers", lambda: theory.mean_uncoded(ONE, 0)),
+    "mean_first_k workers": ("workers", lambda: theory.mean_first_k(ONE, 0, 0)),
     "mean_first_k": ("wait_for", lambda: theory.mean_first_k(ONE, 30, 40)),
     "mean_quorum": ("grace", lambda: theory.mean_quorum(ONE, 30, 15, -0.5)),
     "mean_quorum wait": ("wait_for", lambda: theory.mean_quorum(ONE, 30, 31, 0.5)),
@@ -124,9 +129,14 @@ WRONG = {
     "mean_k_sync": ("rate", lambda: theory.mean_k_sync(30, 3, 0.0)),
     "mean_k_sync wait": ("wait_for", lambda: theory.mean_k_sync(30, 31, 1.0)),
     "mean_k_async": ("wait_for", lambda: theory.mean_k_async(30, 0, 1.0)),
+    "mean_k_batch_sync workers": ("workers", lambda: theory.mean_k_batch_sync(0, 3, 1.0)),
+    "mean_k_batch_sync wait": ("wait_for", lambda: theory.mean_k_batch_sync(30, 0, 1.0)),
+    "mean_k_batch_async wait": ("wait_for", lambda: theory.mean_k_batch_async(30, 0, 1.0)),
+    "mean_ssp rate": ("rate", lambda: theory.mean_ssp(1, 0.0)),
     "mean_k_batch_sync": ("rate", lambda: theory.mean_k_batch_sync(30, 40, np.inf)),
     "mean_k_batch_async": ("mean_delay", lambda: theory.mean_k_batch_async(30, 3, -1.0)),
     "mean_asynchronous": ("workers", lambda: theory.mean_asynchronous(0, 1.0)),
+    "bound_k_async workers": ("workers", lambda: theory.bound_k_async(0, 0, UNIT)),
     "bound_k_async": ("wait_for", lambda: theory.bound_k_async(30, 31, UNIT)),
     "WorkerTime": ("scale", lambda: theory.WorkerTime(UNIT.unit_cdf, scale=0.0)),
     "proportional_worker_time": (
@@ -144,6 +154,22 @@ WRONG = {
     "piece_time_at": (
         "pieces",
         lambda: theory.piece_time_at(MODELS["exponential"](rate=1.0), PerPartition(), 0, 1),
+    ),
+    "piece_time_at done": (
+        "done",
+        lambda: theory.piece_time_at(MODELS["exponential"](rate=1.0), PerPartition(), 2, 0),
+    ),
+    "additive_worker_time load": (
+        "load",
+        lambda: theory.additive_worker_time(UNIT.unit_cdf, 0, 1.0),
+    ),
+    "step_time_at": (
+        "load",
+        lambda: step_time_at(MODELS["exponential"](rate=1.0), PerPartition(), 0, 2),
+    ),
+    "step_time_at steps": (
+        "steps",
+        lambda: step_time_at(MODELS["exponential"](rate=1.0), PerPartition(), 2, 0),
     ),
     "mean_pieces_done": (
         "patience",
@@ -173,6 +199,10 @@ WRONG = {
     "one_step_error": ("load", lambda: theory.one_step_error(30, 30, 31, 15)),
     "one_step_error columns": ("load", lambda: theory.one_step_error(6, 4, 3, 2)),
     "one_step_error arrivals": ("arrivals", lambda: theory.one_step_error(30, 30, 3, 0)),
+    "one_step_error workers": ("workers", lambda: theory.one_step_error(0, 30, 3, 0)),
+    "one_step_error partitions": ("partitions", lambda: theory.one_step_error(30, 0, 0, 15)),
+    "bernoulli_error partitions": ("partitions", lambda: theory.bernoulli_error(0, 0.5, 1)),
+    "bernoulli_error arrivals": ("arrivals", lambda: theory.bernoulli_error(30, 3.0, 0)),
     "bernoulli_error": ("load", lambda: theory.bernoulli_error(30, 31.0, 15)),
     "bernoulli_error load": ("load", lambda: theory.bernoulli_error(30, 0.0, 15)),
     "ErasureBound": (
@@ -183,6 +213,10 @@ WRONG = {
     "ErasureBound.bound": ("iterations", lambda: BOUND.bound(-1)),
     "ErasureBound.bound_along": ("spreads", lambda: BOUND.bound_along(np.array([-1.0]))),
     "gradient_descent_rate": ("smoothness", lambda: theory.gradient_descent_rate(0.0, 0.0, 0.1)),
+    "gradient_descent_rate curvature": (
+        "pl_constant",
+        lambda: theory.gradient_descent_rate(1.0, 0.0, 0.1),
+    ),
     "least_squares_spectrum": (
         "targets.shape",
         lambda: theory.least_squares_spectrum(np.ones((3, 2)), np.ones(2)),
@@ -199,6 +233,14 @@ WRONG = {
         "inside",
         lambda: theory.stochastic_block_error(30, 3, 5, 0.9, 15),
     ),
+    "stochastic_block_error arrivals": (
+        "arrivals",
+        lambda: theory.stochastic_block_error(30, 3, 5, 0.5, 31),
+    ),
+    "stochastic_block_error load": (
+        "load",
+        lambda: theory.stochastic_block_error(30, 0, 5, 0.0, 15),
+    ),
     "stochastic_block_error community": (
         "load",
         lambda: theory.stochastic_block_error(30, 3, 4, 0.5, 15),
@@ -210,6 +252,8 @@ WRONG = {
     "design_error": ("arrivals", lambda: theory.design_error(7, 3, 8)),
     "design_error load": ("load", lambda: theory.design_error(7, 8, 4)),
     "expander_bound": ("arrivals", lambda: theory.expander_bound(13, 6, 2.3, 0)),
+    "expander_bound load": ("load", lambda: theory.expander_bound(13, 14, 2.3, 10)),
+    "quorum_error workers": ("workers", lambda: theory.quorum_error(0, 0, 0.5)),
     "expander_bound second": ("second", lambda: theory.expander_bound(13, 6, -1.0, 10)),
     "spectral_bound": ("arrivals", lambda: theory.spectral_bound(13, 13, 6, 2.3, 14)),
     "spectral_bound load": ("load", lambda: theory.spectral_bound(13, 13, 0, 2.3, 10)),
@@ -217,6 +261,10 @@ WRONG = {
     "spectral_bound partitions": ("partitions", lambda: theory.spectral_bound(13, 0, 6, 2.3, 10)),
     "spectral_bound second": ("second", lambda: theory.spectral_bound(13, 13, 6, -1.0, 10)),
     "expected_total_time": ("iterations", lambda: theory.expected_total_time(-1.0, 1.0)),
+    "expected_total_time seconds": (
+        "iteration_time",
+        lambda: theory.expected_total_time(1.0, np.nan),
+    ),
 }
 
 
