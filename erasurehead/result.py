@@ -20,7 +20,7 @@ from erasurehead.experiments.pictures.kinds import KINDS
 from erasurehead.experiments.pictures.kinds.times import AgainstKind
 from erasurehead.experiments.pictures.picture import Band
 from erasurehead.experiments.pictures.records import Records, read_records, read_table
-from erasurehead.experiments.run.outputs import CONFIG, SUMMARY, Origin, origin_of
+from erasurehead.experiments.run.outputs import CONFIG, SUMMARY, Origin, failed_cells, origin_of
 from erasurehead.experiments.text import number_of
 from erasurehead.sim.metrics import METRICS
 
@@ -39,7 +39,7 @@ class Result:
 
     Attributes:
         directory: where the tables lie; ``None`` for a run without ``output``.
-        failed: cells of a sweep that could not be computed, with the reason (empty if loaded).
+        failed: cells of a sweep that could not be computed, with the reason.
     """
 
     directory: Path | None
@@ -51,7 +51,7 @@ class Result:
         """The result in a folder. Raises ``ConfigError``: there is none."""
         if not directory.is_dir():
             raise ConfigError(f"{directory}: no such directory")
-        result = cls(directory, failed or {})
+        result = cls(directory, failed_cells(directory) if failed is None else failed)
         result._origin  # noqa: B018
         result.summary  # noqa: B018  # the smallest table; says whether this is a result at all
         return result

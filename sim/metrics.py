@@ -55,11 +55,11 @@ class Metric:
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
     def estimate(self, row: Mapping[Any, Any]) -> tuple[float, float]:
-        """Mean and standard error of a row of the summary, without the rounding of a zero."""
+        """Mean and standard error of a row of the summary, without round-off."""
         mean, error = float(row[f"{self.name}_mean"]), float(row[f"{self.name}_se"])
         if abs(mean) < self.rounding:
             return 0.0, error if np.isnan(error) else 0.0
-        return mean, error
+        return mean, 0.0 if error < ROUNDING * abs(mean) else error
 
     def part(self, row: Mapping[Any, Any]) -> str:
         """Over how many runs the mean of a row is, where not all have a value; else empty."""

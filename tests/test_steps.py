@@ -208,3 +208,11 @@ def test_over_how_many_runs_a_mean_is() -> None:
     assert time.part({**row, "target_reached": 0.0}) == ""
     assert time.part({"replications": 5}) == ""
     assert METRICS["iteration_time"].part(row) == ""
+
+
+def test_round_off_is_no_standard_error() -> None:
+    """Errors that are sums of equal numbers: 2.4 ± 3e-17 is 2.4 ± 0, and 2.4 ± 3e-9 stays."""
+    error = METRICS["decoding_error"]
+    for noise, shown in ((3e-17, 0.0), (3e-9, 3e-9)):
+        row = {"decoding_error_mean": 2.4, "decoding_error_se": noise}
+        assert error.estimate(row) == (2.4, shown)

@@ -43,8 +43,11 @@ def read_run(directory: Path) -> Page:
     found = judged(records)
     title = str(config.get("name", directory.resolve().name))
     steps = tuple(_next(records, kind, found, directory))
-    notes = tuple(map(str, manifest.get("warnings", [])))
-    answer = Answer(kind, title, found.verdict, tuple(found.why), steps, notes=notes)
+    failed = outputs.failed_cells(directory)
+    notes = [*map(str, manifest.get("warnings", []))]
+    notes += [f"not computed: {name}: {reason}" for name, reason in [*failed.items()][:NAMED]]
+    notes += [f"not computed: {len(failed) - NAMED} more"] * (len(failed) > NAMED)
+    answer = Answer(kind, title, found.verdict, tuple(found.why), steps, notes=tuple(notes))
     return Page(
         answer,
         question=_question(config, records),
@@ -112,7 +115,9 @@ def _table(records: Records) -> Table:
 def _question(config: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
     sweep = config.get("sweep") or {}
     facts = [("schemes", enumerated([label for label, _ in records.labels()], NAMED))]
-    told = (key for key in TOLD if config.get(key) is not None and key not in sweep)
+    trains = config.get("problem") is not None or "problem" in sweep
+    used = [key for key in TOLD if trains or key not in ("optimizer", "target_loss")]
+    told = (key for key in used if config.get(key) is not None and key not in sweep)
     facts += [(key.replace("_", " "), _section(config[key])) for key in told]
     for key, values in sweep.items():
         texts = map(short_text, values) if isinstance(values, list) else [str(values)]

@@ -75,6 +75,9 @@ def _run(records: Records) -> Verdict:
         verdict += " One replication: how sure that is cannot be told."
     elif tied:
         verdict += f" {enumerated(tied, NAMED)} may be as fast."
+    absent = [label for label, _ in records.labels() if label not in values]
+    if absent and name == "time_to_target":
+        verdict += f" Not every replication of {enumerated(absent, NAMED)} reaches it."
     return Verdict(verdict, _why(records, values, name, best, first), bool(tied) and not single)
 
 
@@ -125,10 +128,6 @@ def _why(
                 f"After the last iteration the training loss of {best} is {losses[best]:.4g}; the "
                 f"least is that of {least}, {losses[least]:.4g}."
             )
-    absent = [label for label, _ in records.labels() if label not in values]
-    if absent and name == "time_to_target":
-        some = enumerated(absent, NAMED)
-        lines.append(f"Not every replication of {some} reaches the target loss.")
     return lines
 
 
@@ -207,7 +206,7 @@ def _few(used: Sequence[tuple[str, float]]) -> str:
     for label, shares in found.items():
         low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
         some = low if low == high else f"{low} to {high}"
-        text += f" {label} is that fast since it uses {some} of the gradient's parts alone."
+        text += f" {label} is that fast since it uses only {some} of the gradient's parts."
     return text
 
 
@@ -255,8 +254,9 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
             f"At each point the winner is {min(gains):.3g} to {max(gains):.3g} times as fast as "
             f"{base_label} (ratio of means)."
         )
+    at = f"At {close} of {total} points" if close else "At no point"
     why.append(
-        f"The runner-up may be as fast at {close} of {total} points (95 % intervals of independent "
-        "means; the paired ratios in the table are narrower)."
+        f"{at} may the runner-up be as fast (95 % intervals of independent means; the paired "
+        "ratios in the table are narrower)."
     )
     return Verdict(verdict, why, tied=close > 0)

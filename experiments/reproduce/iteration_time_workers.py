@@ -66,15 +66,17 @@ class IterationTimeWorkers(PaperFigure):
         seen = frame[frame["rounds"] > 0]
         z = ((seen["simulated"] - seen["theory"]) / seen["standard_error"]).abs()
         first, last = int(seen["workers"].min()), int(seen["workers"].max())
-        wide = seen.pivot(index=["load_law", "workers"], columns="scheme", values="simulated")
         each = ""
         if first < last:
-            ends = wide.loc["additive"]
-            growth = (ends.loc[last] - ends.loc[first]) / np.log2(last / first)
+            known = rows_of(seen, load_law="additive").pivot(
+                index="workers", columns="scheme", values=["simulated", "theory"]
+            )
+            slope = (known.loc[last] - known.loc[first]) / np.log2(last / first)
             each = (
-                f"Every doubling of n costs uncoded {growth['uncoded']:.3f} s "
-                f"(theory: ln 2 / rate = {np.log(2) * self.delay:.3f} s) and ErasureHead, under "
-                f"the additive law, {growth['erasurehead']:+.3f} s. "
+                f"Every doubling of n costs uncoded {slope['simulated', 'uncoded']:.3f} s (theory: "
+                f"{slope['theory', 'uncoded']:.3f} s, in the limit ln 2 / rate = "
+                f"{np.log(2) * self.delay:.3f} s) and ErasureHead, under the additive law, "
+                f"{slope['simulated', 'erasurehead']:+.3f} s. "
             )
         crossing = "; ".join(
             f"under the {law} law {_crossing(rows_of(frame, load_law=law))}" for law in base.LAWS

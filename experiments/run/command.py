@@ -233,6 +233,7 @@ def write_result(
         "warnings": list(outcome.warnings),
         "origin": asdict(origin),
         "cells": made,
+        "failed": {cell.named: reason for cell, reason in outcome.failed},
     }
     if live is not None:
         facts["live"] = live
@@ -263,7 +264,8 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
         if (summary["replications"] == 1).all():
             terminal.say("one replication has no standard error: no ±, and no z where times vary")
         computed = number_of(len(outcome.seconds), "cell")
-        terminal.say(f"{computed} computed, {len(outcome.finished)} in all")
+        of = f" of {len(outcome.finished) + len(outcome.failed)}" * bool(outcome.failed)
+        terminal.say(f"{computed} computed, {len(outcome.finished)}{of} in all")
     terminal.say(f"results in {output}/")
     for text in outcome.warnings:
         terminal.tell(f"warning: {text}")

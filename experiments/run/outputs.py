@@ -81,6 +81,15 @@ def _origin(read: Callable[[], Any]) -> Origin | None:
         return None
 
 
+def failed_cells(output: Path) -> dict[str, str]:
+    """The cells that could not be computed, with the reasons."""
+    try:
+        found = json.loads((output / MANIFEST).read_bytes())["failed"]
+        return {str(name): str(reason) for name, reason in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}  # results of before had none
+
+
 def required_origin(output: Path) -> Origin:
     """The origin that every table in ``output`` must have.
     Raises ConfigError: no run has come to its end here, or ``config.yaml`` is of another one."""

@@ -20,8 +20,10 @@ from pandas.testing import assert_frame_equal
 
 import erasurehead as eh
 from erasurehead.experiments.config.document import write_yaml
+from erasurehead.experiments.report.page import read_run
 from erasurehead.running import bar, in_notebook
 from tests.package.conftest import SMALL
+from tests.tools import inside
 
 # ``run``, ``sweep`` and ``load`` from Python.
 
@@ -127,6 +129,17 @@ def test_cells_that_cannot_be_computed_are_named() -> None:
     assert "must divide workers = 6" in reason
     assert len(found.summary) == 3
     assert "3 cells, 1 failed" in repr(found)
+
+
+def test_cells_that_cannot_be_computed_are_told_later_as_well(files: Path) -> None:
+    """By the folder alone: ``load``, the report and the line that counts cells."""
+    (files / "small.yaml").write_text(write_yaml(SMALL))
+    done = inside("sweep", "small.yaml", "--set", "schemes.erasurehead.load=2,4", "--output", "out")
+    assert done.returncode == 1
+    assert "3 cells computed, 3 of 4 in all" in done.stdout
+    ((name, reason),) = eh.load("out").failed.items()
+    assert name.endswith("[schemes.erasurehead.load=4]")
+    assert read_run(Path("out")).answer.notes == (f"not computed: {name}: {reason}",)
 
 
 def test_progress_can_be_a_function() -> None:

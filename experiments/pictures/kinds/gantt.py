@@ -188,8 +188,8 @@ class WorkersKind(PictureKind):
     def charts(self, records: Records) -> Iterator[Chart]:
         sizes = sorted(records.summary["workers"].unique())
         chance = ", ".join(f"{1 / n:.1%} of {n} workers" for n in sizes[:4])
-        ties = "of messages at the same instant that of the first worker counts"
-        caption = f"{self.caption} By chance each has {chance}; {ties}."
+        ties = "Where several messages end a round together, the worker of the lowest number counts"
+        caption = f"{self.caption} By chance each has {chance}. {ties}, which says nothing of it."
         yield Chart(self.name, self.title, caption, self.page_picture(records))
 
     @override
