@@ -20,6 +20,7 @@ MATTERS = 0.02  # share of the job's time from which a saving is worth a word
 MOSTLY = 0.2  # share of the rounds up to which slow ones are exceptions that are worth naming
 OFTEN = 0.5  # share of the steps that a host ends from which it is left out again and again
 NEARLY = 0.9  # name the fewest hosts that save this share of what all that stand out save
+LITTLE = 0.1  # or after which others save less than this share, each, of what one of them saves
 NAMED = 4  # hosts that are named in a sentence
 
 PARTS = {  # what a step is made of, in the order in which it adds up
@@ -57,7 +58,15 @@ def _blamed(study: Study) -> int:
     saved = [study.change(rounds.REPLACE, m + 1)["share"] for m in range(len(study.standing))]
     if not saved or max(saved) < MATTERS:
         return 0
-    return next(i for i, share in enumerate(saved, 1) if share >= NEARLY * saved[-1])
+    enough = next(i for i, share in enumerate(saved, 1) if share >= NEARLY * saved[-1])
+    return next((m for m in range(1, enough) if _all_but(saved, m)), enough)
+
+
+def _all_but(saved: Sequence[float], m: int) -> bool:
+    """Whether replacing m hosts matters and more of them, however many, add little each."""
+    first = saved[m - 1]
+    each = [(saved[k - 1] - first) / (k - m) for k in range(m + 1, len(saved) + 1)]
+    return first >= MATTERS and max(each) < LITTLE * first / m
 
 
 def _culprits(study: Study, m: int) -> str:

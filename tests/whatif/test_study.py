@@ -364,12 +364,18 @@ def test_whom_waiting_for_fewer_leaves_out_is_said() -> None:
         ((0.5, 0.95, 1.0), 2),
         ((0.01, 0.03), 2),
         ((0.03, 0.01), 1),
+        ((0.12, 0.13, 0.138, 0.146, 0.155), 1),  # each of the others saves less than a tenth of it
+        ((0.12, 0.133, 0.146, 0.159, 0.172), 4),  # more than a tenth: up to nine tenths of all
+        ((0.1, 0.2, 0.21, 0.22, 0.23), 2),
+        ((0.12, 0.121, 0.122, 0.3), 4),  # hosts that are slow together: the last saves the most
+        ((0.019, 0.0192, 0.0194, 0.0216), 4),  # the first alone saves too little for a word
     ],
 )
 def test_the_fewest_hosts_that_save_nine_tenths_are_named(
     shares: tuple[float, ...], named: int
 ) -> None:
-    """Of what all that stand out save; nobody where that is less than 2 % of the time."""
+    """Of what all that stand out save, or all whose part is no tenth of the first ones'; nobody where
+    that is less than 2 % of the time."""
     change = dict(enumerate(({"share": share} for share in shares), start=1))
     study = SimpleNamespace(standing=shares, change=lambda kind, count: change[count])
     assert _blamed(cast(Any, study)) == named
