@@ -374,8 +374,8 @@ def test_whom_waiting_for_fewer_leaves_out_is_said() -> None:
 def test_the_fewest_hosts_that_save_nine_tenths_are_named(
     shares: tuple[float, ...], named: int
 ) -> None:
-    """Of what all that stand out save, or all whose part is no tenth of the first ones'; nobody where
-    that is less than 2 % of the time."""
+    """Of what all that stand out save, or fewer, where each other one saves less than a tenth as
+    much as one of them; nobody where that is less than 2 % of the time."""
     change = dict(enumerate(({"share": share} for share in shares), start=1))
     study = SimpleNamespace(standing=shares, change=lambda kind, count: change[count])
     assert _blamed(cast(Any, study)) == named
