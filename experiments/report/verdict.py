@@ -254,9 +254,9 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
             f"At each point the winner is {min(gains):.3g} to {max(gains):.3g} times as fast as "
             f"{base_label} (ratio of means)."
         )
-    at = f"At {close} of {total} points" if close else "At no point"
+    some = f"The runner-up may be as fast at {close} of {total} points"
     why.append(
-        f"{at} may the runner-up be as fast (95 % intervals of independent means; the paired "
-        "ratios in the table are narrower)."
+        f"{some if close else 'The runner-up is slower at every point'} (95 % intervals of "
+        "independent means; the paired ratios in the table are narrower)."
     )
     return Verdict(verdict, why, tied=close > 0)
