@@ -117,6 +117,8 @@ def test_a_code_goes_on_when_a_worker_is_killed() -> None:
 
         workers.set_up([Setup(each) for each in computations(scheme, learning.problem)])
         found = play_all(Session(run, workers, learning, progress=progress))
+        everybody = [int(re.findall(r"process (\d+)", name)[0]) for name in workers.names]
+    assert not any(Path(f"/proc/{each}").exists() for each in everybody), "all are waited for"
     trace = trace_of(run, found)
     assert trace.work is not None
     assert trace.work.dead[0].tolist() == [0] * 5 + [1] * 25
