@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from erasurehead.delay_models.tables.measured import Reading
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import MeasuredJob, SearchRequest
-from erasurehead.experiments.recommend import measure, study
+from erasurehead.experiments.recommend import measure, scenario, study
 from erasurehead.experiments.recommend.command import FILES
 from erasurehead.experiments.recommend.contender import Contender
 from erasurehead.experiments.recommend.question import ask
@@ -265,6 +266,25 @@ def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:
         assert scenario.worker_time[0] == pytest.approx(np.median(seconds), rel=0.25)
     with pytest.raises(ConfigError, match="--dataset = 'iris': needs --loss"):
         MeasuredConfig(MeasuredJob(path, 2, None, "iris", True), reading).document()
+
+
+@pytest.mark.parametrize(("workers", "again"), [(None, True), (2, True), (3, True), (4, False)])
+def test_measured_rounds_are_drawn_for_no_more_workers(
+    workers: int | None, again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Than were measured: a round says nothing of a fourth."""
+    path, asked = tmp_path / "three.csv", list[bool]()
+    path.write_text("a,b,c\n" + "1.5,2.5,3.5\n" * 12)
+    chosen = SimpleNamespace(section={"model": "exponential", "rate": 1.0}, why=("x",))
+
+    def fit(measured: object, ks: object, load: object, again: bool) -> Any:
+        asked.append(again)
+        return SimpleNamespace(chosen=chosen, load_law={"kind": "proportional"}, warnings=[])
+
+    monkeypatch.setattr(scenario, "study", fit)
+    document, _ = MeasuredConfig(MeasuredJob(path, workers), Reading(unit="s")).document()
+    assert asked == [again]
+    assert document["workers"] == workers or workers is None
 
 
 @pytest.mark.parametrize(

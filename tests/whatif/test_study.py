@@ -737,12 +737,15 @@ def test_a_table_that_includes_waiting_has_no_culprit() -> None:
     assert not study_load(own, [f"gpu{i}" for i in range(8)]).waits
 
 
-@pytest.mark.parametrize(("length", "few"), [(8, True), (rounds.FEWEST, False)])
-def test_few_rounds_are_said_to_be_few(length: int, few: bool) -> None:
-    table = 1 + np.random.default_rng(0).exponential(0.3, (length, 4))
-    lines = [line for line in facts(study_load(table, ("a", "b", "c", "d"))) if "are few" in line]
-    assert len(lines) == few
-    assert all(line.startswith("8 rounds are few") for line in lines)
+@pytest.mark.parametrize(
+    ("length", "workers", "few"),
+    [(8, 4, "8 rounds are"), (rounds.FEWEST, 4, ""), (1, 2, "1 round is"), (8, 1, "")],
+)
+def test_few_rounds_are_said_to_be_few(length: int, workers: int, few: str) -> None:
+    """Of two workers, too; one worker waits for nobody."""
+    table = 1 + np.random.default_rng(0).exponential(0.3, (length, workers))
+    lines = [line for line in facts(study_load(table, "abcd"[:workers])) if " few: " in line]
+    assert [line.split(" few")[0] for line in lines] == ([few] if few else [])
 
 
 # Stages of a step.
