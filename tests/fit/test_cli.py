@@ -136,14 +136,19 @@ def test_the_answer_says_what_was_found(fitted: tuple[Path, str]) -> None:
     out, _ = fitted
     why = json.loads((out / "answer.json").read_text())["why"]
     starts = ["Against its own table, ", "", "Of one law for all delays, ", "Load: seconds = "]
-    starts += ["Variance: ", "Memory: slow workers stay slow", "Cold starts: ", "Worker"]
+    starts += [
+        "Variance of single delays, not of steps: ",
+        "Memory: slow workers stay slow",
+        "Cold starts: ",
+        "Worker",
+    ]
     for line, start in zip(why, starts, strict=False):
         assert line.startswith(start), line
     assert why[1].endswith("; all loads are pooled.")
     row = pd.read_parquet(out / "loads.parquet").iloc[0]
     shares = ", ".join(f"{part} {percent(row[part])}" for part in ("worker", "round", "rest"))
     chances = f"{row['worker_chance']:.3f}, of a round part: {row['round_chance']:.3f}"
-    assert why[4] == f"Variance: {shares} (chance of a worker part so large: {chances})."
+    assert why[4] == f"{starts[4]}{shares} (chance of a worker part so large: {chances})."
     hit, beyond = row["cold_rounds"], f"{row['cold_beyond']:.3g}"
     assert why[6] == (
         f"Cold starts: {hit} of 180 rounds have delays beyond {beyond} s, "
