@@ -238,7 +238,9 @@ def test_losses_are_means_over_replications() -> None:
     np.testing.assert_array_equal(points.x, [0.0, 4.0, 10.0])
     for mark, known in (curve, cell.first), (points, cell.second):
         np.testing.assert_array_equal(mark.y, known["train_loss"].mean(axis=0))
-    assert len(comparison_picture([paired(a, a, losses=False)], "run", "live").panels) == 1
+    alone = comparison_picture([paired(a, a, losses=False)], "run", "live")
+    assert len(alone.panels) == alone.columns == 1
+    assert alone.width < comparison_picture([cell], "run", "live").width
     both = [paired(a, a, seed="1"), paired(a, a, seed="2")]
     shown = comparison_picture(both, "run", "live")
     assert shown.heading == "seed = 1"

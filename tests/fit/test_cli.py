@@ -134,7 +134,9 @@ def test_every_load_has_its_numbers(fitted: tuple[Path, str]) -> None:
 def test_the_answer_says_what_was_found(fitted: tuple[Path, str]) -> None:
     """A sentence for each part, in this order, with the numbers of the tables."""
     out, _ = fitted
-    why = json.loads((out / "answer.json").read_text())["why"]
+    answer = json.loads((out / "answer.json").read_text())
+    assert "on average, k = 20 to 40 of 40, and by " in answer["verdict"]
+    why = answer["why"]
     starts = ["Against its own table, ", "", "Of one law for all delays, ", "Load: seconds = "]
     starts += [
         "Variance of single delays, not of steps: ",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -26,7 +26,7 @@ from erasurehead.experiments.fit.load import (
     unit_delays,
 )
 from erasurehead.experiments.fit.page import _checked_sentence, _load_sentence, fit_answer
-from erasurehead.experiments.fit.study import study
+from erasurehead.experiments.fit.study import Findings, study
 from erasurehead.sim.load_laws import (
     Additive,
     LoadLaw,
@@ -410,6 +410,30 @@ def test_the_five_loads_that_are_farthest_are_told_in_their_order() -> None:
     )
     told = _checked_sentence(cast(Any, SimpleNamespace(checked=[resimulation(None, 1.0, 1.5)])))
     assert told == f"{start}1.00, 1.50"
+
+
+def test_the_load_that_is_missed_most_is_warned_of() -> None:
+    """At its worst arrival; nothing is said where none is missed."""
+    none, some, most = (
+        resimulation(load, 1.0, ratio) for load, ratio in ((1.0, 1.05), (2.0, 1.2), (3.0, 0.5))
+    )
+
+    def warned(*checked: Resimulated) -> list[str]:
+        found = SimpleNamespace(checked=checked, measured=SimpleNamespace(workers=2))
+        lines: list[str] = Findings.warnings.fget(found)  # type: ignore[attr-defined]
+        return lines
+
+    start = "the fitted model misses its own table: "
+    assert warned(none) == []
+    assert warned(none, some) == [
+        f"{start}at load 2 arrival 2 of 2 is at 1.2 s in the mean, where 1 s were measured"
+    ]
+    assert warned(most, none, some) == [
+        f"{start}at load 3 arrival 2 of 2 is at 0.5 s in the mean, where 1 s were measured"
+    ]
+    assert warned(replace(some, load=None)) == [
+        f"{start}arrival 2 of 2 is at 1.2 s in the mean, where 1 s were measured"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,7 @@ def test_without_a_config_tasks_are_products() -> None:
     assert [*read_workload(None, MeasureRequest(size=1)).tasks] == [Products(1)] * 4
     most = MeasureRequest(size=measure.LARGEST, workers=2)
     assert [*read_workload(None, most).tasks] == [Products(measure.LARGEST)] * 2
+    assert read_workload(None, most).model.shape == (0,), "without data there is no model to send"
     for size in (0, measure.LARGEST + 1):
         with pytest.raises(ConfigError, match="must be from 1 to"):
             read_workload(None, MeasureRequest(size=size))
