@@ -45,6 +45,7 @@ from erasurehead.experiments.reproduce.ranking import EXACT as EXACT_RANKED
 from erasurehead.experiments.reproduce.sequential_members import (
     EXACT,
     MULTIPLEXED,
+    RATES,
     parameters,
     timed_members,
 )
@@ -567,6 +568,8 @@ def test_pictures_have_labels_units_and_a_legend(name: str, frames: Frames) -> N
 @pytest.mark.parametrize("name", FIGURES)
 def test_reports_are_text_and_tables_without_holes(name: str, frames: Frames) -> None:
     text = small(name).text(frames[name])
+    if name == "sequential_persistence":
+        assert f"{RATES[0]:.3g} to {RATES[-1]:g} in steps of a factor 2" in text
     assert "| --- |" in text
     assert "nan" not in text
     widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}

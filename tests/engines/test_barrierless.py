@@ -17,7 +17,16 @@ from pydantic import ValidationError
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.build import ImpossibleCell, timing
 from erasurehead.experiments.config.cells import cells
-from erasurehead.sim.engines.run import Cluster, Engine, Failures, Network, Policy, Run
+from erasurehead.sim.engines.run import (
+    Cluster,
+    Engine,
+    Failures,
+    Network,
+    Policy,
+    Recorder,
+    Run,
+    Span,
+)
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
@@ -719,7 +728,13 @@ def test_crashes_cost_tasks_and_time() -> None:
     up = TableTape(np.array([[INF, 1.5], [INF, INF]]))
     down = TableTape(np.array([[INF, 1.0], [INF, INF]]))
     cluster = Cluster(failures=[Failures(up, down)])
-    trace = simulate(Run(scheme, [steady(3, 2)], Proportional(), 2, cluster=cluster))
+    recorder = Recorder()
+    trace = simulate(
+        Run(scheme, [steady(3, 2)], Proportional(), 2, cluster=cluster), recorder=recorder
+    )
+    assert [span for span in recorder.spans if span.kind == "dead"] == [
+        Span(1, "dead", 1.5, 2.5, 0)
+    ]
     np.testing.assert_array_equal(trace.times[0], [3, 4.5, 6, 6.5])
     np.testing.assert_array_equal(messages(trace).message[0, :, 0], [0, 1, 0, 1])
     assert trace.work is not None

@@ -263,6 +263,7 @@ def test_utilisation_idle_and_dead_are_the_whole_time() -> None:
                 clock = span.end
             assert clock <= end
             idle += end - clock
+            assert {s.iteration for s in mine if s.kind == "dead"} == {0}, "it belongs to no round"
             computed = sum(s.end - s.start for s in mine if s.kind != "dead")
             assert computed == pytest.approx(trace.work.busy[0, worker], rel=1e-12)
             whole = trace.work.busy[0, worker] + trace.work.down[0, worker] + idle

@@ -368,6 +368,7 @@ def test_gantt_shows_every_scheme_round_and_worker(directories: dict[str, Path])
         records = read_records(directories[name])
         assert records.timeline is not None
         figure = figure_of("gantt", records)
+        assert KINDS["gantt"].picture(records).columns == 1
         labels = list(dict.fromkeys(records.timeline["label"]))
         assert [a.get_title(loc="left").split(":")[0] for a in figure.axes] == labels
         assert figure.axes[-1].get_xlabel() == "simulated time (s)"
@@ -506,14 +507,15 @@ def test_delays_of_no_time_have_no_place_on_a_logarithmic_axis() -> None:
     """Beside others, and alone; the others are the longest delay and the survival's first step."""
     look = Look("#000000", "o", "-", "")
     never, always = (
-        (delays.Sample("", MODELS["deterministic"](value=value), np.full((5, 2), value)), look)
-        for value in (0.0, 2.0)
+        (delays.Sample("", MODELS["deterministic"](value=value), np.full(shape, value)), look)
+        for value, shape in ((0.0, (5, 2)), (2.0, (25, 2)))
     )
     alone, both = delays._survival([never]), delays._survival([never, always])
     assert not alone.marks
     assert (alone.x.low, alone.x.high) == (0.9, 1.1)
     assert [curve.x.min() for curve in both.marks if isinstance(curve, Curve)] == [2.0, 2.0]
     assert (both.x.low, both.x.high) == (1.8, pytest.approx(2.2))
+    assert (alone.y.low, both.y.low) == (1 / 10, 1 / 50)  # the longest of as many
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from erasurehead.experiments.conformance.rounds import tally_end
 from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.numerics import row_max
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import Encoded, Pieces
 from erasurehead.sim.schemes.base import Fixed, OfWorkers
@@ -332,6 +333,15 @@ def test_what_can_never_be_covered_ends_with_everybody() -> None:
     row = table()[0]
     assert ends("cover", row, code) == ends("decodable", row, code) == 8.0
     assert not CoverPartitions(code).enough(np.ones((2, code.messages), dtype=bool)).any()
+
+
+@pytest.mark.parametrize("width", [1, 255, 256, 1000])
+def test_the_latest_of_few_and_of_many_messages(width: int) -> None:
+    """Rows are reduced in two ways, by their length."""
+    table = np.random.default_rng(width).exponential(size=(2, 3, width))
+    np.testing.assert_array_equal(row_max(table), table.max(axis=-1))
+    np.testing.assert_array_equal(row_max(table[:, :0]), np.empty((2, 0)))
+    np.testing.assert_array_equal(FirstK(width).stopping_delay(table), table.max(axis=-1))
 
 
 @pytest.mark.parametrize(
