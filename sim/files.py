@@ -30,8 +30,6 @@ HOW_TO_ALLOW = "unless most_cells in the config, or --allow-large of fit, allows
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 """Readers of a header by its version; later versions are for named fields, not for numbers."""
 
-ENCRYPTED = 1  # the bit of a ZIP member's flags that says it is encrypted
-
 
 class UnusableFile(ValueError):
     """A file that cannot be read as what it should be; the message is one line without its name."""
@@ -113,9 +111,7 @@ def read_npz(
             members = {info.filename.removesuffix(".npy"): info for info in arrays}
             wanted, cells = choose(list(members)), 0
             for name in wanted:
-                if members[name].flag_bits & ENCRYPTED:
-                    raise UnusableFile(f"array {name} is encrypted")
-                with archive.open(members[name]) as member:
+                with archive.open(members[name].filename) as member:
                     cells += _promised(member, name, members[name].file_size)
             require_cells(cells, most)
             found = dict[str, np.ndarray]()

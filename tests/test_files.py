@@ -97,7 +97,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
         lambda p: archive(p, member(shaped("(51000, 1000)", "|i1"), bytes(51_000_000))),
         "000,000 numbers or more",
     ),
-    "encrypted": (encrypted, "encrypted"),
+    "encrypted": (encrypted, ".npy' is encrypted"),
     "unknown method": (lambda p: method(p, 77), "compression"),
     "wrong method lzma": (lambda p: method(p, 14), "cannot be read"),
     "wrong method bzip2": (lambda p: method(p, 12), "damaged"),

@@ -70,6 +70,12 @@ def holding(cells: dict[tuple[int, int], float]) -> np.ndarray:
     return table
 
 
+def counted_by(*numbers: int) -> Cells:
+    """The first rounds of the long table, with these numbers."""
+    rows = LONG[1 : 1 + len(numbers) * N]
+    return [LONG[0], *([row[0], str(numbers[int(row[1])]), row[2]] for row in rows)]
+
+
 SPENT = [1.5] * R * N
 TRANSPOSED = wide([f"round_{t}" for t in ROUNDS], table=MILLISECONDS.T)
 GLUED = [*LONG, *LONG[1:]]
@@ -440,6 +446,12 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
         Reading(),
         Read(np.delete(SECONDS, [3, 4], axis=0), counted=(("gap", 2),)),
     ),
+    "long, a step is missing where half of the others are the usual ones": (
+        text(counted_by(0, 1, 3, 5, 9)),
+        Reading(),
+        Read(SECONDS[:5], counted=(("gap", 1),)),
+    ),
+    "long, steps of all lengths": (text(counted_by(0, 1, 3, 6, 11)), Reading(), Read(SECONDS[:5])),
     "long, a call twice": (text(RETRIED), Reading(), "--retries last or sum"),
     "long, the last call": (
         text(RETRIED),
@@ -535,6 +547,23 @@ def test_other_formats_are_looked_through_as_well(tmp_path: Path) -> None:
     check(tmp_path / "wide.parquet", Reading(), WHOLE)
     said = read_measured(str(tmp_path / "wide.parquet"), Reading()).assumed
     assert f"column step counts the rows, 0 to {R - 1}: it numbers the rounds" in said
+
+
+@pytest.mark.parametrize(
+    ("index", "wanted"),
+    [
+        (pd.Index(range(5, 5 + R), name="x"), WHOLE),
+        (pd.date_range("2026-01-31", periods=R, freq="h", name="when"), WHOLE),
+        (pd.Index([f"r{t}" for t in ROUNDS], name="x"), "column x: 'r0' is not a number"),
+        (pd.Index([True, False] * (R // 2), name="x"), "column x holds bool"),
+        (pd.Index(ROUNDS, name="rank"), "--columns worker=rank if there is a row for each"),
+    ],
+)
+def test_an_index_of_numbers_or_moments_orders_the_rounds(
+    index: pd.Index, wanted: Read | str, tmp_path: Path
+) -> None:
+    pd.DataFrame(SECONDS, columns=HOSTS, index=index).to_parquet(tmp_path / "t.parquet")
+    check(tmp_path / "t.parquet", Reading(), wanted)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,13 @@ import pytest
 from scipy.stats import chi2
 
 import erasurehead as eh
-from erasurehead.delay_models.tables.measured import Measured, Reading, TableError, median_of
+from erasurehead.delay_models.tables.measured import (
+    Measured,
+    Reading,
+    TableError,
+    median_of,
+    unit_warnings,
+)
 from erasurehead.delay_models.tables.parts import carried, known_above, spread, waiting
 from erasurehead.delay_models.tables.read import as_read, read_measured
 from erasurehead.delay_models.trace import MeasuredTrace
@@ -237,6 +243,30 @@ def test_a_median_is_of_the_delays_that_are_finite() -> None:
         assert median_of(table) == every
         np.testing.assert_array_equal(median_of(table, axis=0), workers)
         np.testing.assert_array_equal(median_of(table, axis=1), rounds)
+
+
+@pytest.mark.parametrize(
+    ("tables", "line"),
+    [
+        ({1.0: 1.0, 2.0: 201.0}, "the median of load 2 is 201 times that of load 1: "),
+        ({1.0: 1.0, 2.0: 200.0}, None),
+        ({1.0: 0.0, 2.0: 900.0}, "6 delays at load 1 are exactly 0 s: were they measured?"),
+        ({None: 1001.0}, "the median delay is 1001 s; is this in milliseconds?"),
+        ({None: 1000.0}, None),
+        ({None: np.array([1.0, 1, 201])}, "the median of worker 2 is 201 times that of worker 0: "),
+        ({None: np.array([1.0, 1, 200])}, None),
+        ({None: np.array([np.inf, 1, 150])}, None),
+        ({None: np.array([[1.0], [201.0], [1.0]])}, "the median of round 1 is 201 times that of"),
+    ],
+)
+def test_ratios_that_no_cluster_has_are_told(
+    tables: dict[float | None, Any], line: str | None
+) -> None:
+    whole = {load: np.broadcast_to(value, (3, 3))[:, :3] + 0.0 for load, value in tables.items()}
+    if None not in whole:
+        whole = {load: table[:, :2] for load, table in whole.items()}
+    found = unit_warnings(whole)
+    assert [each.startswith(line or "-") for each in found] == ([] if line is None else [True])
 
 
 NINE = np.tile([1.0, 2, 3, 4, 5, 6, 7, 8, 16], (4, 1))
