@@ -19,7 +19,7 @@ import pytest
 
 from erasurehead.delay_models.tables.measured import TableError
 from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.files import UnusableFile, read_npz, require_cells, require_regular
+from erasurehead.sim.files import UnusableFile, read_npy, read_npz, require_cells, require_regular
 from erasurehead.sim.problems.datasets.brought import File
 from erasurehead.sim.tables import MOST_COLUMNS, read_csv, read_parquet
 from tests.tools import read_all_loads, read_delays
@@ -120,6 +120,18 @@ def test_bad_npz_files_are_one_line(name: str, tmp_path: Path) -> None:
         assert says in line
         assert line.isprintable()
         assert len(line) < 250
+
+
+@pytest.mark.parametrize("version", [(1, 0), (2, 0)])
+def test_both_versions_of_an_array_s_header_are_read(
+    version: tuple[int, int], tmp_path: Path
+) -> None:
+    array = np.arange(6.0).reshape(3, 2)
+    with (tmp_path / "t.npy").open("wb") as file:
+        np.lib.format.write_array(file, array, version=version)
+    np.testing.assert_array_equal(read_npy(tmp_path / "t.npy", 6), array)
+    with pytest.raises(UnusableFile, match="6 numbers or more; must be at most 5"):
+        read_npy(tmp_path / "t.npy", 5)
 
 
 def test_a_large_npz_is_read_when_that_is_allowed(tmp_path: Path) -> None:

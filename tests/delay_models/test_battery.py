@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 
 from erasurehead.delay_models.tables.measured import Measured, Reading, TableError, parse_columns
-from erasurehead.delay_models.tables.odd_columns import odd_columns
+from erasurehead.delay_models.tables.odd_columns import derived_worker, odd_columns
 from erasurehead.delay_models.tables.odd_rows import odd_rows
 from erasurehead.delay_models.tables.read import as_read, read_measured
 
@@ -770,6 +770,15 @@ def test_where_most_workers_drift_a_column_that_always_moves_is_none(way: int) -
     assert odd_columns(table) == [(2, f"{'grows' if way > 0 else 'falls'} in nearly every row")]
     table[[9, 10], 2] = table[[10, 9], 2]
     assert odd_columns(table) == []
+
+
+def test_a_worker_may_be_a_summary_of_two_others() -> None:
+    pair = np.random.default_rng(0).exponential(size=(30, 2))
+    for made, text in ((pair.max(axis=1), "the maximum of"), (pair.mean(axis=1), "the mean of")):
+        [(place, said)] = derived_worker(np.column_stack([pair, made]))
+        assert place == 2
+        assert f"is in every row {text} the others" in said
+    assert derived_worker(pair) == derived_worker(np.column_stack([pair, pair[::-1, 0]])) == []
 
 
 def test_options_say_what_counts(tmp_path: Path) -> None:

@@ -549,6 +549,13 @@ def test_other_formats_are_looked_through_as_well(tmp_path: Path) -> None:
     assert f"column step counts the rows, 0 to {R - 1}: it numbers the rounds" in said
 
 
+@pytest.mark.parametrize("gaps", [(2,), (2, 5), (R,)])
+def test_rounds_without_a_number_stay_where_they_are(gaps: tuple[int, ...], tmp_path: Path) -> None:
+    rows = changed(with_column(wide(), ROUNDS, "step"), {(row, 0): "" for row in gaps})
+    (tmp_path / "t.csv").write_bytes(text(rows))
+    check(tmp_path / "t.csv", Reading(columns={"round": "step"}), WHOLE)
+
+
 @pytest.mark.parametrize(
     ("index", "wanted"),
     [

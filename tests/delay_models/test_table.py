@@ -300,6 +300,16 @@ SLOWEST = (
             ],
         ),
         (
+            {None: NINE[:1, [0, 2]]},
+            None,
+            [
+                "read as 1 round of 2 workers; times in seconds",
+                "workers: 0, 1; rounds: 0 to 0",
+                "round 0: 1, 3 s",
+                "slowest worker: 1, typically 3 s, 1.5 times the median worker; fastest: 0, 1 s",
+            ],
+        ),
+        (
             {None: NINE[:1, 6:7]},
             None,
             [

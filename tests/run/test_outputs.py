@@ -23,6 +23,7 @@ from erasurehead.experiments.page.answer import (
     ANSWER,
     Answer,
     command_line,
+    json_at,
     read_answer,
     write_answer,
 )
@@ -346,6 +347,16 @@ def test_what_is_no_answer_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / ANSWER).write_text(content)
     with pytest.raises(ConfigError, match="is no answer"):
         read_answer(tmp_path)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "3", '{"kind"', "[" * 10_000])
+def test_facts_that_are_no_object_are_damaged(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    path.write_text(content)
+    with pytest.raises(ConfigError, match=r"facts.json: is damaged; run the same command again"):
+        json_at(path)
+    path.write_text('{"a": 1}')
+    assert json_at(path) == {"a": 1}
 
 
 def test_the_command_is_told_without_where_its_results_went() -> None:
