@@ -772,6 +772,23 @@ def test_where_most_workers_drift_a_column_that_always_moves_is_none(way: int) -
     assert odd_columns(table) == []
 
 
+def test_of_three_columns_one_may_be_a_copy_and_of_two_none() -> None:
+    one, two = np.random.default_rng(0).exponential(size=(2, 30))
+    [(place, said)] = odd_columns(np.column_stack([one, two, one]))
+    assert place == 2
+    assert "copy" in said
+    assert odd_columns(np.column_stack([one, one])) == []
+    assert [place for place, _ in odd_columns(np.column_stack([one, two, one, two]))] == [2, 3]
+    assert odd_columns(np.column_stack([one, two, one, two, one])) == []  # most are copies
+
+
+def test_of_three_columns_one_may_have_fractions() -> None:
+    whole = np.random.default_rng(0).integers(50, 200, (30, 3)) + 0.0
+    halves = whole + np.array([0.0, 0.0, 0.5])
+    assert odd_columns(halves) == [(2, "holds fractions, the others whole numbers")]
+    assert odd_columns(whole) == odd_columns(halves[:3]) == []
+
+
 def test_a_worker_may_be_a_summary_of_two_others() -> None:
     pair = np.random.default_rng(0).exponential(size=(30, 2))
     for made, text in ((pair.max(axis=1), "the maximum of"), (pair.mean(axis=1), "the mean of")):

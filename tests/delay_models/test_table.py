@@ -256,6 +256,14 @@ def test_a_median_is_of_the_delays_that_are_finite() -> None:
         ({None: np.array([1.0, 1, 201])}, "the median of worker 2 is 201 times that of worker 0: "),
         ({None: np.array([1.0, 1, 200])}, None),
         ({None: np.array([np.inf, 1, 150])}, None),
+        (
+            {None: np.where(np.eye(3) * [0, 0, 1] > 0, 30.0, 0.1)},
+            "1 delays are over 200 times the median (typically 300 times): ",
+        ),
+        (
+            {None: np.where(np.eye(3) * [0, 0, 1] > 0, 0.001, 0.3)},
+            "1 delays are under 1/200 times the median (typically 0.00333 times): ",
+        ),
         ({None: np.array([[1.0], [201.0], [1.0]])}, "the median of round 1 is 201 times that of"),
     ],
 )
