@@ -290,7 +290,7 @@ def test_the_message_says_what_is_valid():
 
 def test_every_public_function_is_held_to_it():
     """A new function of the theory needs a line above; those that take a scheme have no number."""
-    checked = {case.split()[0].split(".")[0] for case in WRONG}
+    checked = {case.split()[0].split(".")[0] for case in WRONG} - {"step_time_at"}  # for rounds
     of_a_scheme = {"expected_decoding_error", "group_erasure", "scheme_iteration_time"}
     of_a_scheme |= {"worst_cases", "worst_bound", "round_theory"}
     answers = {"NoFormula", "RoundTheory", "LeastSquaresSpectrum", "WorstCase", "Bound"}
