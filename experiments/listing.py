@@ -23,7 +23,7 @@ from .config.errors import ConfigError, at, one_of
 from .config.schema import FieldRow, field_rows, first_sentence, schema
 from .config.settings import FailureSettings
 from .page import terminal
-from .reproduce import FIGURES
+from .reproduce import FIGURES, figure_named, settable
 
 FOLDER = resources.files("erasurehead.experiments") / "configs"
 SUFFIX = ".yaml"
@@ -106,6 +106,9 @@ def show_list(what: str | None, config: Path | None = None) -> None:
         console.print(Text.assemble((name, "bold underline"), "  erasurehead reproduce NAME ..."))
         for figure, sentence in FIGURES.items():
             _show_entry(console, figure, sentence)
+            if what is not None:  # asked for: all of them are imported
+                keys = ", ".join(settable(figure_named(figure)))
+                console.print(Padding(f"--set: {keys or 'nothing'}", (0, 0, 0, 2)))
 
 
 def _show_section(console: Console, kind: str, entries: Entries) -> None:

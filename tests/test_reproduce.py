@@ -834,6 +834,16 @@ def test_one_value_instead_of_several(
     figure.picture(frame)
 
 
+def test_the_list_names_what_a_figure_can_be_told() -> None:
+    """Its sizes, and not what it is made for: ``persistences`` of one figure, ``work`` of none."""
+    told = inside("list", "figures").stdout.split()
+    assert told.count("--set:") == len(FIGURES)
+    lines = " ".join(told)
+    assert "--set: delay, load, rounds, workers iteration_time_scale" in lines
+    assert "persistences" in lines.partition("backlog")[2].partition("ranking")[0]
+    assert "--set:" not in inside("list").stdout  # where no figure is imported
+
+
 def test_an_unknown_figure_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean loss_time"):
         make_figures(["loss_tim"], ReproduceRequest(output=tmp_path / "out"))

@@ -78,11 +78,21 @@ SET: Final = b"erasurehead.set"
 PLAIN: Final = (int, float, tuple[int, ...], tuple[float, ...])  # kinds of fields that can be set
 
 
+def settable(made: PaperFigure) -> dict[str, Any]:
+    """The fields of a figure that ``--set`` can change, with their types."""
+    from dataclasses import fields
+    from typing import get_type_hints
+
+    every: Any = made
+    hints, held = get_type_hints(type(made)), made.held
+    named = sorted(field.name for field in fields(every) if field.name not in held)
+    return {name: hints[name] for name in named if hints[name] in PLAIN}
+
+
 def figure_with(name: str, changes: Sequence[str]) -> PaperFigure:
     """The figure of that name with other values of its fields, ``key=value`` each.
     Raises ConfigError: it has no such field, or the field cannot have such a value."""
-    from dataclasses import fields, replace
-    from typing import get_type_hints
+    from dataclasses import replace
 
     from pydantic import TypeAdapter, ValidationError
 
@@ -90,22 +100,20 @@ def figure_with(name: str, changes: Sequence[str]) -> PaperFigure:
     from ..config.errors import at, one_of
 
     made = figure_named(name)
-    hints = get_type_hints(type(made))
-    every: Any = made
-    own = {field.name for field in fields(every) if hints[field.name] in PLAIN} - {*made.held}
+    own = settable(made)
     for change in changes:
         document: dict[str, Any] = {}
         override(document, [change])
         [(key, value)] = (document.get("sweep") or document).items()
         if key not in own:
             raise at(f"--set of {name}", key, one_of(own, key))
-        many = hints[key] in PLAIN[2:]
+        many = own[key] in PLAIN[2:]
         if many:  # each value once, in the order given
             value = [*dict.fromkeys(value)] if isinstance(value, list) else [value]
         try:
-            good = TypeAdapter(hints[key]).validate_python(value)
+            good = TypeAdapter(own[key]).validate_python(value)
         except ValidationError:
-            kind = "whole numbers" if hints[key] in PLAIN[::2] else "numbers"
+            kind = "whole numbers" if own[key] in PLAIN[::2] else "numbers"
             valid = f"must be {kind}" if many else "must be one number"
             raise at(f"--set {key}", value, valid) from None
         zero = key == "persistences"  # these can be 0, and no other field
