@@ -13,6 +13,7 @@ from pandas.api.types import is_numeric_dtype
 from typing_extensions import override
 
 from ....sim.metrics import METRICS
+from ....sim.types import FloatArray
 from ...config.errors import one_of
 from ...page.content import Chart
 from ...text import left_out
@@ -88,6 +89,13 @@ AT_POINTS = replace(THEORY, title="lines: theory, at the points")
 MEANS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
 
 
+def _by_one_factor(values: FloatArray) -> bool:
+    """Whether sorted values are as 12, 24, 48."""
+    if len(values) < 3 or values[0] <= 0:
+        return False
+    return bool(np.ptp(np.diff(np.log(values))) < 1e-6)
+
+
 @final
 @dataclass(frozen=True)
 class AgainstKind(PictureKind):
@@ -144,7 +152,8 @@ class AgainstKind(PictureKind):
         where = {value: float(place) for place, value in enumerate(values)}
         if numeric[x]:
             where = {value: float(value) for value in values}
-            axis = axis_of(x, np.array([*where.values()]), LONG)
+            numbers = np.sort([*where.values()])
+            axis = axis_of(x, numbers, 1 if _by_one_factor(numbers) else LONG)
             if len(where) <= TICKS:
                 places = tuple(sorted(where.values()))
                 axis = replace(axis, names=tuple(f"{at:.4g}" for at in places), places=places)
@@ -160,7 +169,13 @@ class AgainstKind(PictureKind):
         drawn = [mark for _, marks in shown for mark in marks]
         heights = [mark.y for mark in drawn if isinstance(mark, Curve | Points)]
         title = METRICS[y].label if y in METRICS else y
-        scale = axis_of(title, np.concatenate([np.empty(0), *heights]), WIDE)
+        numbers = np.concatenate([np.empty(0), *heights])
+        scale = axis_of(title, numbers, WIDE)
+        if (
+            not scale.log
+            and 0 <= np.nanmin(numbers, initial=1) <= np.nanmax(numbers, initial=0) / 2
+        ):
+            scale = replace(scale, low=0.0)  # else differences would look like multiples
         keys: list[Mark] = [Points(MEANS, dy=np.empty((2, 0)))]
         known = summary.get(f"{y}_theory", pd.Series(np.nan, summary.index)).notna()
         keys += [Curve(AT_POINTS)] if known.any() else []
