@@ -38,7 +38,8 @@ from erasurehead.experiments.explore.server import (
 )
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.compute import compute
-from erasurehead.experiments.run.records import ClosedForm
+from erasurehead.experiments.run.records import ClosedForm, mean_interval, summary_table
+from erasurehead.experiments.text import theory_text
 from tests.report.results import Reader
 from tests.tools import ROOT
 
@@ -93,6 +94,21 @@ def test_closed_forms_stand_beside_what_was_simulated() -> None:
     config = yaml.safe_load(str(whole["config"]))
     assert config["workers"] == 10
     assert len(cells(config)) == 5
+    summary = summary_table([(cell, compute(cell)) for cell in cells(config)])
+    for name in ("iteration_time", "decoding_error"):
+        for value, z in summary[[f"{name}_theory", f"{name}_z"]].itertuples(index=False):
+            assert f">{theory_text(value, z)}<" in str(whole["html"]), "as `run` has it"
+
+
+def test_bars_are_the_intervals_of_a_run() -> None:
+    """Of 8 replications Student's are 1.2 times as long as the normal law's."""
+    [cell] = [each for each in cells(document(chosen({}))) if each.label == "uncoded"]
+    run = run_cell(cell)
+    mean, low, high = mean_interval(run.times[:, -1] / 40)
+    [panel] = time_error([run], {run.label: ClosedForm()}, whole=False).panels
+    [mark] = [each for each in panel.marks if isinstance(each, Points) and len(each.x)]
+    assert mark.dx is not None
+    np.testing.assert_allclose(mark.dx.ravel(), [mean - low, high - mean])
 
 
 def test_the_view_is_that_of_the_choice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,11 +211,12 @@ def test_exact_schemes_stand_at_the_bottom(
     runs = [Simulated(f"{e}", "uncoded", times, times, np.full(2, e)) for e in errors]
     known = {run.label: ClosedForm(2.0, e) for run, e in zip(runs, errors, strict=True)}
     [panel] = time_error(runs, known, whole=False).panels
-    assert panel.y.log == log
+    assert (panel.y.log, "logarithmic" in panel.y.label, panel.x.log) == (log, log, False)
     assert (panel.y.names or ("",))[0] == ("exact" if log and floor else "")
     assert (panel.y.places or (None,))[0] == (floor if log else None)
     marks = [mark for mark in panel.marks if isinstance(mark, Points) and len(mark.x)]
-    simulated, closed = marks[: len(errors)], marks[len(errors) :]
+    closed, simulated = marks[: len(errors)], marks[len(errors) :]
+    assert min(mark.size for mark in closed) > 1.5 * max(mark.size for mark in simulated)
     for drawn, seconds, hollow in ((simulated, 1.0, False), (closed, 2.0, True)):
         assert [float(mark.y[0]) for mark in drawn] == [e or floor for e in errors]
         assert [(float(mark.x[0]), mark.hollow) for mark in drawn] == [(seconds, hollow)] * len(
@@ -225,6 +242,23 @@ def test_the_lecture_says_what_the_page_shows(change: str, query: dict[str, str]
     labels = ("uncoded", "fractional repetition", "ErasureHead")
     cells_ = [f"{runs[label].seconds[0]:.1f} s" for label in labels]
     assert said == f"| {' | '.join([change, *cells_])} |"
+
+
+@pytest.mark.parametrize(
+    ("query", "scheme", "words"),
+    [
+        ({}, "uncoded", "decides: {:.1f} s"),
+        ({"n": "60"}, "uncoded", "it gets worse, {:.1f} s"),
+        ({}, "fractional repetition", "We wait for one of each group: {:.1f} s"),
+        ({}, "cyclic MDS", "one of each group, {:.1f} s"),
+    ],
+)
+def test_the_lecture_says_what_a_scheme_takes(
+    query: dict[str, str], scheme: str, words: str
+) -> None:
+    lecture = " ".join((ROOT / "docs/howto/lecture.md").read_text(encoding="utf-8").split())
+    [cell] = [each for each in cells(document(chosen(query))) if each.label == scheme]
+    assert words.format(run_cell(cell).seconds[0]) in lecture
 
 
 def test_every_end_of_every_slider_is_answered() -> None:

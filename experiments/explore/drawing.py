@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtrit
 
 from ...sim.engines.simulate import simulate
 from ...sim.metrics import METRICS
@@ -23,9 +24,9 @@ from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, axis_o
 from ..pictures.svg.marks import PageStyle
 from ..pictures.svg.scale import log_ticks, tick_text
 from ..run.compute import learn
-from ..run.records import ClosedForm, closed_form, mean_and_error
+from ..run.records import CONFIDENCE, ClosedForm, closed_form, mean_and_error
 from ..run.tuning import clock
-from ..text import number
+from ..text import number, theory_text
 
 Estimate = tuple[float, float]  # a mean over replications, and its standard error
 
@@ -72,7 +73,6 @@ THEORY = Look(INK, "o", "none", "hollow: closed form")
 BARS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
 # Sections of a config on which times and decoding errors depend.
 TIMING = ("workers", "delay", "load_law", "policy", "schemes")
-QUANTILE = 1.96
 MOST_KNOWN = 2000  # closed forms that are kept
 
 
@@ -145,38 +145,38 @@ def loss_time(runs: Sequence[Simulated], whole: bool = False) -> Picture:
 
 
 def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole: bool) -> Picture:
-    """Mean iteration time against mean decoding error; closed forms as hollow marks. An axis is
-    logarithmic where what it shows spans ``WIDE``, unless ``whole``; exact schemes then stand at
-    the bottom, at a tick that is no number."""
-    wide = np.inf if whole else WIDE
-    seconds = axis_of("mean iteration time (s)", np.array([run.seconds[0] for run in runs]), wide)
+    """Mean iteration time against mean decoding error; closed forms as hollow rings around. Errors
+    that span ``WIDE`` have a logarithmic axis that says so, unless ``whole``; exact schemes then
+    stand at the bottom, at a tick that is no number."""
+    seconds = Axis("mean iteration time (s)", low=0.0)
     errors = np.array([run.error[0] for run in runs])
-    error = axis_of(ERROR, errors[errors > 0], wide)
+    error = axis_of(ERROR, errors[errors > 0], np.inf if whole else WIDE)
     floor = errors[errors > 0].min() / 3 if error.log else 0.0
+    if error.log:
+        error = replace(error, label=f"{ERROR} (logarithmic)")
     if error.log and not errors.all():
         above = log_ticks(2 * floor, errors.max(), error.ticks)
         names = ("exact", *(tick_text(at, log=True) for at in above))
         error = replace(error, names=names, places=(floor, *map(float, above)))
-    if not seconds.log:
-        seconds = replace(seconds, low=0.0)
     marks, theory = list[Mark](), list[Mark]()
     for run in runs:
         (x, dx), (y, dy) = run.seconds, run.error
-        across, along = (QUANTILE * np.full((2, 1), np.nan_to_num(half)) for half in (dx, dy))
+        quantile = float(stdtrit(max(run.errors.size - 1, 1), (1 + CONFIDENCE) / 2))
+        across, along = (quantile * np.full((2, 1), np.nan_to_num(half)) for half in (dx, dy))
         along = np.minimum(along, [[max(0.0, y - floor)], [np.inf]])
         marks.append(Points(_look(run), np.array([x]), np.maximum([y], floor), across, along))
         closed = known[run.label]
         if not np.isnan([closed.seconds, closed.error]).any():
             ring = Look(look(run.scheme).colour, "o", "none", "")
             at = np.array([closed.seconds]), np.maximum([closed.error], floor)
-            theory.append(Points(ring, *at, hollow=True, size=4.0))
-    marks += [*theory, Points(THEORY, hollow=True)] if theory else []
-    marks.append(Points(BARS))
+            theory.append(Points(ring, *at, hollow=True, size=11.0))
+    marks = [*theory, *marks, *([Points(THEORY, hollow=True)] if theory else []), Points(BARS)]
     return Picture([Panel(seconds, error, marks)], 1, 4.8, 3.4, last=(THEORY.title, BARS.title))
 
 
 LOSS, ERROR = "training loss (mean over rows)", "mean decoding error"
-WIDE = 5.0  # from this ratio on, an axis is logarithmic
+WIDE = 5.0  # from this ratio on, errors have a logarithmic axis
+TABLE = "Simulated (± standard error) and in closed form (z: standard errors between)"
 
 
 def _look(run: Simulated) -> Look:
@@ -184,11 +184,16 @@ def _look(run: Simulated) -> Look:
 
 
 def _table(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Table:
-    columns = ["scheme", "s / iteration", "closed form (s)", "decoding error", "its closed form"]
-    columns += ["final loss"]
+    columns = ["scheme", "s / iteration", "closed form (z)", "decoding error"]
+    columns += ["its closed form (z)", "final loss"]
     rows = []
     for run in runs:
-        closed = known[run.label]
-        cells = [number(*run.seconds), number(closed.seconds), number(*run.error)]
-        rows.append([plain_cell(run.label), *cells, number(closed.error), number(*run.final)])
-    return capped("numbers", "Simulated (± standard error) and in closed form", columns, rows, "")
+        closed, row = known[run.label], [plain_cell(run.label)]
+        for metric, (mean, error), value in (
+            ("iteration_time", run.seconds, closed.seconds),
+            ("decoding_error", run.error, closed.error),
+        ):
+            z = closed.z(metric, mean - value, error, run.errors.size)
+            row += [number(mean, error), theory_text(value, z)]
+        rows.append([*row, number(*run.final)])
+    return capped("numbers", TABLE, columns, rows, "")

@@ -122,7 +122,6 @@ class Choice:
     title: str
     names: Mapping[str, str]
     start: str
-    hint: str = ""
 
     def read(self, text: str) -> str:
         """What was chosen. Raises ConfigError: it is none of the names."""
@@ -151,25 +150,23 @@ POLICIES = {
     "drain": "drain: the master waits for all",
 }
 VIEWS = {"first": "the first part, logarithmic loss", "whole": "the whole run, plain axes"}
-VIEW_HINT = "the first part ends with the fastest scheme's run"
-MUST_DIVIDE = "partitions that a worker of a code computes in a round; must divide n"
+DIVIDES = "partitions of a worker of a code; must divide n"
+ENDS = "that end a round of ErasureHead (at the latest) and of ignore stragglers"
 CONTROLS: tuple[Slider | Choice, ...] = (
     Slider("n", "workers n", 4, 60, 1, 30),
-    Slider("d", "load d", 1, 10, 1, 3, MUST_DIVIDE),
-    Slider("r", "arrivals r", 1, 60, 1, 15, "after how many ErasureHead and the others go on"),
+    Slider("d", "load d", 1, 10, 1, 3, DIVIDES),
+    Slider("r", "arrivals r", 1, 60, 1, 15, ENDS),
     Choice("law", "law of the random delay", LAWS, "exponential"),
     Slider("shift", "least delay (s)", 0, 3, 0.05, 0.5),
     Slider("mean", "mean of the random delay (s)", 0.05, 3, 0.05, 1.0),
     Choice("load_law", "load law", LOAD_LAWS, "additive"),
     Slider("tau", "seconds a partition (additive)", 0, 1, 0.02, 0.1),
-    Slider("slow", "a slow worker takes so many times as long", 1, 8, 0.5, 1),
+    Slider("slow", "slow workers take ... times as long", 1, 8, 0.5, 1),
     Slider("share", "share of slow workers", 0.02, 0.5, 0.02, 0.1),
-    Slider(
-        "persistence", "persistence of being slow", 0, 0.98, 0.02, 0, "0: drawn anew each round"
-    ),
+    Slider("persistence", "persistence of being slow", 0, 0.98, 0.02, 0, "0: anew each round"),
     Choice("policy", "straggler policy", POLICIES, "cancel"),
     Slider("rate", "learning rate", 0.01, 0.5, 0.01, 0.05),
-    Choice("view", "loss against time", VIEWS, "first", VIEW_HINT),
+    Choice("view", "loss against time", VIEWS, "first"),
 )
 
 

@@ -118,6 +118,16 @@ class ClosedForm:
     # begins; known only of schemes without a barrier, which come near it
     least: float = np.nan
 
+    def z(self, metric: str, far: float, error: float, replications: int) -> float:
+        """How far a mean that is ``far`` from a closed form is, as a normal deviate."""
+        value = self.error if metric == "decoding_error" else self.seconds
+        least = max(ROUNDING * abs(value), METRICS[metric].rounding)
+        if error > least:
+            settled = self.settled or metric == "decoding_error"
+            return normal_deviate(far / error, replications - 1) if settled else np.nan
+        # Where nothing varied it is the same number, or what varies is rare and was not seen.
+        return 0.0 if abs(far) <= 1000 * least else np.nan
+
 
 @dataclass(frozen=True)
 class _Asked:
@@ -219,12 +229,7 @@ def _theory(cell: Cell, found: Mapping[str, float]) -> dict[str, float]:
         if f"{name}_mean" not in found or np.isnan(value):
             continue
         far, error = found[f"{name}_mean"] - value, found[f"{name}_se"]
-        least = max(ROUNDING * abs(value), METRICS[name].rounding)
-        # Where nothing varied it is the same number, or what varies is rare and was not seen.
-        z = 0.0 if abs(far) <= 1000 * least else np.nan
-        if error > least:
-            settled = known.settled or name == "decoding_error"
-            z = normal_deviate(far / error, cell.settings.replications - 1) if settled else np.nan
+        z = known.z(name, far, error, cell.settings.replications)
         row |= {f"{name}_theory": value, f"{name}_z": z}
     return row if np.isnan(known.least) else row | {"least_iteration_time": known.least}
 

@@ -98,12 +98,18 @@ def test_values_are_read_and_schemes_hidden_after_a_change(browser: Browser, add
     with opened(browser, address, 390, color_scheme="dark") as page:
         at_rest(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        rows = page.locator("#numbers tbody tr:visible")
+        assert rows.count() == 5
         page.get_by_role("button", name="uncoded").click()
+        assert rows.count() == 4
         count = drawn(page)
         page.locator("#policy").select_option("queue")
         page.locator(f"#shown[aria-busy=false]:not([data-drawn='{count}'])").wait_for()
         button = page.get_by_role("button", name="uncoded")
         assert button.get_attribute("aria-pressed") == "false"
+        assert [row.inner_text().split("\t")[0] for row in rows.all()] == [
+            "ignore stragglers", "fractional repetition", "cyclic MDS", "ErasureHead",
+        ]  # fmt: skip
         key = button.get_attribute("data-key")
         assert page.locator(f'.mark[data-k="{key}"]:visible').count() == 0
         picture = page.locator("#loss-time-1")
@@ -112,6 +118,8 @@ def test_values_are_read_and_schemes_hidden_after_a_change(browser: Browser, add
         said = page.locator("#said").inner_text()
         assert "ErasureHead" in said
         assert "uncoded" not in said
+        button.click()
+        assert rows.count() == 5
 
 
 def test_the_keyboard_stays_where_it_was_while_pictures_are_drawn_anew(
@@ -184,6 +192,40 @@ def test_the_first_part_of_the_run_is_shown_and_a_projector_gets_large_type(
             assert below is not None
             assert below["y"] + below["height"] <= 720, "the axis is in view"
     assert sizes[1] > 1.2 * sizes[0]
+
+
+def lowest(page: Page, what: str) -> float:
+    """Where the lowest of these elements ends."""
+    script = "nodes => Math.max(...nodes.map(node => node.getBoundingClientRect().bottom))"
+    return float(page.locator(what).evaluate_all(script))
+
+
+def test_a_projector_shows_all_at_once(browser: Browser, address: str) -> None:
+    """Both pictures, the table and the sliders, without scrolling, and their words are larger."""
+    words = "h1, .key, .legend li, .control output, .control label"
+    script = "nodes => nodes.map(node => parseFloat(getComputedStyle(node).fontSize))"
+    with opened(browser, f"{address}?big", 1280) as page:
+        at_rest(page)
+        for width, height in ((1440, 900), (1280, 720)):
+            page.set_viewport_size({"width": width, "height": height})
+            for what in ("#loss-time", "#time-error", "#numbers", ".control", "#controls button"):
+                assert lowest(page, what) <= height, (width, what)
+            panel = page.locator("#controls").bounding_box()
+            assert panel is not None
+            assert panel["width"] <= 0.3 * width
+        large = page.locator(words).evaluate_all(script)
+        page.evaluate("document.body.classList.remove('big')")
+        plain = page.locator(words).evaluate_all(script)
+        assert len(plain) > 20
+        assert all(big >= 1.1 * small for big, small in zip(large, plain, strict=True))
+
+
+def test_all_controls_are_in_sight(browser: Browser, address: str) -> None:
+    with opened(browser, address) as page:
+        at_rest(page)
+        assert lowest(page, "#controls, .control, #controls button") <= 900
+        panel = page.locator("#controls")
+        assert panel.evaluate("node => node.scrollHeight - node.clientHeight") <= 0
 
 
 def test_every_choice_has_room_for_its_words(browser: Browser, address: str) -> None:

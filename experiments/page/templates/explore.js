@@ -52,6 +52,10 @@
         one("#definitions").innerHTML = found.definitions;
         one("#pictures").innerHTML = found.html;
         one("#config").textContent = found.config;
+        for (const row of all("#numbers tbody tr")) { // it hides with its scheme's marks
+          const key = all("#pictures .key").find(each => each.textContent.trim() === row.cells[0].textContent);
+          Object.assign(row, {className: "mark"}).dataset.k = key.dataset.key;
+        }
         pictures.attach(one("#pictures"), found.values);
         if (back) one(back)?.focus({preventScroll: true});
         more = found.more;
