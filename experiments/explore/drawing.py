@@ -24,7 +24,7 @@ from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, axis_o
 from ..pictures.svg.marks import PageStyle
 from ..pictures.svg.scale import log_ticks, tick_text
 from ..run.compute import learn
-from ..run.records import CONFIDENCE, ClosedForm, closed_form, mean_and_error
+from ..run.records import CONFIDENCE, TIMING, ClosedForm, closed_form, mean_and_error
 from ..run.tuning import clock
 from ..text import number, theory_text
 
@@ -71,8 +71,6 @@ def run_cell(cell: Cell) -> Simulated:
 
 THEORY = Look(INK, "o", "none", "hollow: closed form")
 BARS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
-# Sections of a config on which times and decoding errors depend.
-TIMING = ("workers", "delay", "load_law", "policy", "schemes")
 MOST_KNOWN = 2000  # closed forms that are kept
 
 
@@ -113,7 +111,7 @@ class ClosedForms:
 
     def of(self, cell: Cell, patient: bool) -> ClosedForm | None:
         """Those of a cell; ``None`` where they would have to be worked out now."""
-        text = json.dumps([cell.document[key] for key in TIMING], sort_keys=True)
+        text = json.dumps([cell.document.get(key) for key in TIMING], sort_keys=True)
         if text not in self._known and patient:
             if len(self._known) >= MOST_KNOWN:
                 self._known.clear()
@@ -155,9 +153,9 @@ def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole
     if error.log:
         error = replace(error, label=f"{ERROR} (logarithmic)")
     if error.log and not errors.all():
-        above = log_ticks(2 * floor, errors.max(), error.ticks)
+        above = [float(at) for at in log_ticks(2 * floor, errors.max(), error.ticks)]
         names = ("exact", *(tick_text(at, log=True) for at in above))
-        error = replace(error, names=names, places=(floor, *map(float, above)))
+        error = replace(error, names=names, places=(floor, *above))
     marks, theory = list[Mark](), list[Mark]()
     for run in runs:
         (x, dx), (y, dy) = run.seconds, run.error

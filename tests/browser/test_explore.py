@@ -92,6 +92,10 @@ def test_a_setting_that_cannot_work_is_one_line(browser: Browser, address: str) 
         page.get_by_role("button", name="Back to the start").click()
         error.wait_for(state="hidden")
         assert page.locator("#d-value").inner_text() == "3"
+        page.locator("#n").fill("10")
+        assert page.locator("#r-value").inner_text() == "10", "no more arrivals than workers"
+        page.get_by_role("button", name="Back to the start").click()
+        page.get_by_text("15", exact=True).and_(page.locator("#r-value")).wait_for()
 
 
 def test_values_are_read_and_schemes_hidden_after_a_change(browser: Browser, address: str) -> None:

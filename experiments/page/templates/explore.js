@@ -4,7 +4,6 @@
   const form = one("#controls"), shown = one("#shown"), error = one("#error");
   const page = String(Math.random()).slice(2);
   let busy = false, again = false, first = true, began = 0;
-  // While a slider moves, the simulation alone; closed forms that are not known yet follow at rest.
   // The load that was asked for; the slider stands at the nearest one that divides the workers.
   let load = Number(one("#d").value), before = load;
   const snapped = moved => {
@@ -17,12 +16,10 @@
     d.value = String(before);
   };
   const labelled = () => {
+    one("#r").setAttribute("max", one("#n").value);
     for (const range of all("input[type=range]", form)) {
       one(`#${range.id}-value`).textContent = String(Number(range.value));
     }
-    const n = Number(one("#n").value), r = one("#r");
-    r.setAttribute("max", String(n));
-    one("#r-value").textContent = r.value;
   };
   // Where the keyboard is, to go back to when new pictures have taken the old ones' place.
   const focused = () => {
@@ -30,6 +27,7 @@
     if (!at || !one("#pictures").contains(at)) return "";
     return at.id ? `#${at.id}` : at.dataset.key ? `#pictures .key[data-key="${at.dataset.key}"]` : "";
   };
+  // While a slider moves, the simulation alone; closed forms that are not known yet follow at rest.
   const draw = async patient => {
     if (busy) { again = true; return; }
     busy = true;
@@ -87,10 +85,9 @@
   document.body.classList.toggle("big", new URLSearchParams(location.search).has("big"));
   form.addEventListener("input", changed);
   form.addEventListener("submit", event => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(() => {
-    one("#r").setAttribute("max", "60");
-    before = load = Number(one("#d").value);
-    changed();
-  }));
+  form.addEventListener("reset", () => {
+    one("#r").setAttribute("max", one("#n").max); // sliders go back after this, no further than allowed
+    setTimeout(() => { before = load = Number(one("#d").value); changed(); });
+  });
   changed();
 })();
