@@ -56,7 +56,7 @@ test-docs: $(VENV)/docs  ## execute the long blocks of README and docs, and the 
 	$(PYTEST) -n 2 -m docs tests/docs
 
 test-browser: $(VENV)/docs  ## the pages in a headless Chromium (apt-get install chromium)
-	$(BIN)/pytest -m browser tests/browser
+	$(BIN)/pytest -m "browser and not slow" tests/browser
 
 wheel-test: install  ## build the wheel, and use it beside the oldest libraries that it allows
 	$(BIN)/python -m tests.package.wheel --suite

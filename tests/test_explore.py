@@ -7,6 +7,7 @@ import re
 import threading
 import urllib.request
 from collections.abc import Iterator
+from time import process_time
 from typing import Any
 from urllib.error import HTTPError
 
@@ -268,6 +269,16 @@ def test_every_end_of_every_slider_is_answered() -> None:
         for end in ends:
             found = respond(f"n=12&r=6&{control.name}={end}", ClosedForms())
             assert "html" in found or "internal" not in str(found["error"]), found
+
+
+def test_a_slider_takes_little_processor_time_until_its_picture_is_there() -> None:
+    """The first answer; closed forms may come later."""
+    seconds = []
+    for r in range(12, 17):
+        began = process_time()
+        assert "html" in respond(f"r={r}", ClosedForms())
+        seconds.append(process_time() - began)
+    assert min(seconds) < 0.3
 
 
 def test_the_page_names_every_control() -> None:

@@ -58,16 +58,19 @@ def test_it_opens_without_a_word_and_fits(
         assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
 
 
-def test_a_sweep_of_60_cells_is_small_and_opens_at_once(browser: Browser, large: Path) -> None:
+def test_a_sweep_of_60_cells_is_small(large: Path) -> None:
     file = large / "report.html"
     assert len(pd.read_parquet(large / "summary.parquet")) == 60
     assert file.stat().st_size < MOST_BYTES
+
+
+@pytest.mark.slow  # a clock on the wall, and the machine may have other work
+def test_a_sweep_of_60_cells_opens_at_once(browser: Browser, large: Path) -> None:
     began = time.perf_counter()
     with opened(browser, address(large)) as page:
         page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
         took = time.perf_counter() - began
         assert page.locator("tbody tr").count() == 60
-    print(f"{file.stat().st_size / 1e6:.2f} MB, open in {took:.2f} s")
     assert took < MOST_SECONDS
 
 
