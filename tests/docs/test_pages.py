@@ -17,6 +17,7 @@ from typer.main import get_command
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.commands import app
 from erasurehead.sim.engines.run import Policy
+from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from tests.docs.blocks import (
     MARKS,
@@ -242,6 +243,9 @@ def test_the_example_of_a_scheme_runs_on_both_engines(example: Any) -> None:
     weights = scheme.decoder.partition_weights(runs[0].heard.arrived)
     assert set(weights.ravel()) == {0.0, 1.0}
     assert (weights.sum(axis=-1) >= 9).all()  # three of four groups of three
+    refusal = r"^groups = 5: must be between 1 and workers / load = 4$"
+    with pytest.raises(InvalidParameter, match=refusal):
+        example(load=3, groups=5).build(12)
 
 
 def test_the_example_of_a_scheme_passes_the_checks(tmp_path: Path) -> None:
