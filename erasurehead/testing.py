@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from erasurehead.experiments.config.catalogue import with_plugins
-from erasurehead.experiments.config.codec import located
+from erasurehead.experiments.config.codec import Reader, located
 from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.conformance import CHECKS, Nonconforming, SchemeUnderTest
 from erasurehead.sim.errors import InvalidParameter
@@ -47,11 +47,12 @@ def check_scheme(
         fields: of the family, where it is given by name.
     """
     if isinstance(scheme, str):
-        classes = with_plugins(plugins)["schemes"].classes
+        catalogue = with_plugins(plugins)
+        classes = catalogue["schemes"].classes
         if scheme not in classes:
             raise at("scheme", scheme, one_of(classes, scheme))
         with located(scheme):
-            family: SchemeFamily = classes[scheme](**fields)
+            family: SchemeFamily = Reader(catalogue).build(classes[scheme], fields)
     elif isinstance(scheme, SchemeFamily):
         family = scheme
     else:

@@ -423,9 +423,7 @@ def plot(
 
 @as_command("report results/demo", SHARE)
 def report(
-    directory: Annotated[
-        Path, argument("Output of run, sweep, live, fit, whatif, compare or recommend.", "DIR")
-    ],
+    directory: Annotated[Path, argument(f"Output of {options.REPORTED}.", "DIR")],
     output: Annotated[Path | None, option("The file; default DIR/report.html.")] = None,
 ) -> None:
     """Make a self-contained HTML page of a result, easy to share."""

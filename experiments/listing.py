@@ -18,6 +18,7 @@ from ..sim.engines.run import Network
 from ..sim.problems.losses import ProblemSettings
 from .config.catalogue import with_plugins
 from .config.cells import plugins_of
+from .config.codec import FOLLOWING
 from .config.document import load
 from .config.errors import ConfigError, at, one_of
 from .config.schema import FieldRow, field_rows, first_sentence, schema
@@ -113,7 +114,8 @@ def show_list(what: str | None, config: Path | None = None) -> None:
 
 def _show_section(console: Console, kind: str, entries: Entries) -> None:
     place = (PLACES[kind], "italic")
-    console.print(Text.assemble((kind, "bold underline"), "  in a config: ", place))
+    more = f"; a count can be {FOLLOWING}" if kind == "schemes" else ""
+    console.print(Text.assemble((kind, "bold underline"), "  in a config: ", place, more))
     for entry, family in entries.items():
         _show_entry(console, entry, first_sentence(family))
         rows = [] if kind == "losses" else field_rows(family)  # a loss's fields are the data

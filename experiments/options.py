@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 Criterion = Literal["mean", "median", "p95"]
 # names that a place of the command line takes
 Known = Literal["examples", "figures", "kinds", "keys", "topics"]
+# commands whose output folder ``report`` takes
+REPORTED = "run, sweep, live, fit, whatif, compare, recommend or reproduce"
 # what can stand in a place of the command line that begins so
 Complete = Callable[[Any, str], list[str]]
 # sets of stragglers that ``attack`` may decode for each code and number of stragglers

@@ -53,7 +53,7 @@ def require_at_most_workers(field: str, value: int, workers: int) -> None:
 
 
 def require_at_most(field: str, value: int, most: int, called: str = "") -> None:
-    """Refuse a count above a limit, which may have a name."""
+    """Refuse a count above a limit; it may be ``called`` something, such as ``"load = "``."""
     if value > most:
         raise InvalidParameter(field, value, f"must be between 1 and {called}{most}", {field: most})
 

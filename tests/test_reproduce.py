@@ -52,6 +52,7 @@ from erasurehead.experiments.reproduce.sequential_members import (
 from erasurehead.experiments.reproduce.sequential_persistence import CONSTANT, SLOW
 from erasurehead.experiments.reproduce.time_to_target import Grid
 from erasurehead.experiments.run.files import MARK
+from erasurehead.experiments.text import LONGEST_LINE
 from erasurehead.experiments.verify.grid import group_spreads
 from erasurehead.sim.problems.losses import SquaredLoss
 from erasurehead.sim.theory.mean_times import additive_time, mean_first_k
@@ -845,9 +846,13 @@ def test_the_list_names_what_a_figure_can_be_told() -> None:
 
 
 def test_an_unknown_figure_is_refused_before_anything_is_written(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="did you mean loss_time"):
-        make_figures(["loss_tim"], ReproduceRequest(output=tmp_path / "out"))
+    """Of the many names whole ones are shown, among them the one that is meant."""
+    with pytest.raises(ConfigError, match=r"did you mean iteration_time_workers\?") as caught:
+        make_figures(["iteration_time_worker"], ReproduceRequest(output=tmp_path / "out"))
     assert not (tmp_path / "out").exists()
+    shown = str(caught.value).partition("names: ")[2].partition(", ...")[0].split(", ")
+    assert {"iteration_time_workers"} < {*shown} < {*FIGURES}
+    assert len(f"error: {caught.value}") <= LONGEST_LINE  # of a longer line the middle is left out
 
 
 def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,6 +30,8 @@ DEEPEST = 20  # how deep delay models may be nested; a YAML file can even hold i
 LISTS = (list, tuple, set, frozenset, Collection, typing.Sequence)
 # what pydantic adds to a place to say which of several allowed types it tried
 TRIED = re.compile(r"(choice|constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*")
+FOLLOWING = "n/2 (rounded up) or n-2, where n is the number of workers"
+OF_SCHEME = re.compile(r"schemes\.[^.]+\.[^.]+")  # the place of a field that can follow the workers
 # what pydantic means, by the type of its error
 WORDS = {
     "unexpected_keyword_argument": "not be given: there is no such field",
@@ -273,6 +275,8 @@ def from_validation(error: ValidationError, place: str) -> ConfigError:
         case _:
             reasons = dict.fromkeys(map(_valid, tried))
             valid = f"must {' or '.join(reasons).replace(' or be ', ' or ')}"
+            if first["type"] == "int_parsing" and OF_SCHEME.fullmatch(path):
+                valid += f", or {FOLLOWING}"
             return ConfigError(f"{path} = {quoted(first['input'])}: {valid}{more}")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from ...sim.files import UnusableFile, require_regular
-from .errors import ConfigError, at
+from .errors import ConfigError, at, one_of
 
 # YAML is read as version 1.2 has it: PyYAML follows version 1.1, in which ``1e-4`` is a text,
 # ``yes`` is true, ``010`` is eight and of two equal keys the last one silently wins.
@@ -331,5 +331,8 @@ def _place(entries: Any, part: str, key: str) -> str | int:
             return where[0]
         if where:
             raise at(f"key {key}", part, f"several entries have this {tag}; say which: {where}")
-    names = [entry.get("name") for entry in entries if isinstance(entry, dict)]
-    raise at(f"key {key}", part, f"must be 0 to {len(entries) - 1}, or a name: {names}")
+    sections = [entry for entry in entries if isinstance(entry, dict)]
+    named = {str(entry[tag]) for entry in sections for tag in ("label", "name") if tag in entry}
+    valid = f"must be 0 to {len(entries) - 1}"
+    names = f", or {one_of(named, part).removeprefix('must be ')}" if named else ""
+    raise at(f"key {key}", part, valid + names)

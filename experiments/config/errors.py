@@ -12,7 +12,7 @@ from typing import Any
 
 from ..text import escaped, shortened
 
-LONGEST = 260  # letters of a list of names; of a longer one the likely ones are shown
+LONGEST = 190  # letters of a list of names; of a longer one the likely ones are shown
 LIKELY = 6
 # what papers and other programs call a key, where no letters are alike
 MEANT = {
@@ -60,14 +60,14 @@ def at(place: str, value: Any, valid: str) -> ConfigError:
 def one_of(valid: Iterable[str], given: Any, likely: Iterable[str] | None = None) -> str:
     """List the valid names, with the likely one last: ``must be one of: ... (did you mean ...?)``.
     Of a long list only those that look like the given one are shown. ``likely``: the names that
-    letters may be meant for; default all."""
-    names = sorted(valid)
-    free = names if likely is None else sorted(likely)
-    meant = MEANT.get(str(given), "")
-    close = [meant] if meant in names else difflib.get_close_matches(str(given), free, n=1)
+    letters may be meant for, default all; of others they must be very like one."""
+    names, text = sorted(valid), str(given)
+    close = difflib.get_close_matches(text, names if likely is None else sorted(likely), n=1)
+    close = close or difflib.get_close_matches(text, names, n=1, cutoff=0.8)
+    close = [meant] if (meant := MEANT.get(text)) in names else close
     hint = f" (did you mean {close[0]}?)" if close else ""
     if len(", ".join(names)) > LONGEST:
-        shown = sorted(difflib.get_close_matches(str(given), names, n=LIKELY, cutoff=0.0))
+        shown = sorted(difflib.get_close_matches(text, names, n=LIKELY, cutoff=0.0))
         return f"must be one of {len(names)} names: {', '.join(shown)}, ...{hint}"
     return f"must be one of: {', '.join(names)}{hint}"
 

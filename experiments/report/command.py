@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from ..config.errors import ConfigError, at, one_of
+from ..options import REPORTED
 from ..page.content import Page
 from ..page.html import as_html
 from ..pictures.kinds import KINDS, ranked
@@ -37,8 +38,7 @@ def reader_of(directory: Path) -> Callable[[Path], Page]:
             code = import_module(f"...{module}", __name__)
             reader: Callable[[Path], Page] = getattr(code, function)
             return reader
-    commands = ", ".join(PAGES)
-    raise ConfigError(f"{directory}: holds no result; must be the output of {commands}")
+    raise ConfigError(f"{directory}: holds no result; must be the output of {REPORTED}")
 
 
 def write_report(directory: Path, output: Path | None = None) -> Path:

@@ -106,7 +106,8 @@ def test_several_values_make_a_sweep(config: Path) -> None:
 
 
 def schemes() -> dict[str, Any]:
-    return {"schemes": [{"name": "a"}, {"name": "b", "label": "second"}, {"name": "b"}]}
+    entries = [{"name": "a"}, {"name": "b", "label": "second"}, {"name": "b"}]
+    return {"schemes": entries, "parts": [{"x": 1}, {"x": 2}]}
 
 
 @pytest.mark.parametrize(("part", "index"), [("a", 0), ("second", 1), ("2", 2)])
@@ -120,7 +121,9 @@ def test_an_entry_is_meant_by_index_label_or_name(part: str, index: int) -> None
     ("key", "mention"),
     [
         ("schemes.b.load", r"several entries have this name; say which: \[1, 2\]"),
-        ("schemes.c.load", "must be 0 to 2, or a name"),
+        ("schemes.c.load", "must be 0 to 2, or one of: a, b, second$"),
+        ("schemes.secnd.load", r"\(did you mean second\?\)$"),
+        ("parts.x.y", "must be 0 to 1$"),
         ("schemes.3.load", "must be 0 to 2"),
         ("schemes.a.name.x", "plain value"),
     ],

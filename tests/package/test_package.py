@@ -298,6 +298,7 @@ def test_the_python_page_names_every_option_of_fit() -> None:
         (lambda: testing.check_scheme("erasurehead", wait_for=4), "erasurehead.load"),
         (lambda: testing.check_scheme("erasurehead", load="x", wait_for=4), "erasurehead.load"),
         (lambda: testing.check_scheme("uncoded", load=3), "uncoded.load"),
+        (lambda: testing.check_scheme("erasurehead", waitfor=3), "erasurehead.waitfor"),
         (lambda: testing.check_scheme("erasurehed"), "scheme"),
         (lambda: testing.check_scheme("uncoded", only=["values", "load"]), "only"),
         (

@@ -59,7 +59,11 @@ def refused(*arguments: object) -> str:
 
 def test_what_is_no_result_is_refused(run: Path, tmp_path: Path) -> None:
     assert "no such directory" in refused(tmp_path / "none")
-    assert "holds no result" in refused(tmp_path)
+    taken, told = refused(tmp_path), inside("report", "--help").stdout
+    assert "holds no result; must be the output of run, sweep, live, " in taken
+    named = taken.partition("output of ")[2].strip()
+    assert f"Output of {named}." in " ".join(told.replace("│", "").split())
+    assert {*PAGES} < {*re.findall(r"\w+", named)}
     (tmp_path / "answer.json").write_text("{}")
     (tmp_path / "fit.parquet").write_text("no table")
     assert "is no answer" in refused(tmp_path)
