@@ -64,7 +64,7 @@ class EndlessDelays(ValueError):
     def __str__(self) -> str:
         seconds = "infinity" if np.isinf(self.longest) else f"{self.longest:.2g} s"
         model = " ".join(repr(self.model).split())
-        return f"{model} can give delays up to {seconds}; must stay below {LONGEST:.0e} s"
+        return f"{model} can give delays up to {seconds}; must be at most {LONGEST:.0e} s"
 
 
 def refuse_endless(model: DelayModel) -> None:

@@ -57,7 +57,7 @@ def test_an_endless_model_is_refused_by_name(name: str) -> None:
     line = str(caught.value)
     assert "\n" not in line
     assert line.startswith(MODELS[name].__name__ + "(")
-    assert line.endswith("must stay below 1e+150 s")
+    assert line.endswith("must be at most 1e+150 s")
 
 
 @pytest.mark.parametrize(
