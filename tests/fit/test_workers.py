@@ -280,7 +280,8 @@ def test_a_correlation_is_told_with_its_lag() -> None:
     assert told.endswith("being slow 0.500, 0.450 at lags 1, 2")
 
 
-def test_names_are_in_what_is_written(tmp_path: Path) -> None:
+def test_names_are_in_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
     table = planted(2, 300, 64)[:, :48]
     path = tmp_path / "t.csv"
     pd.DataFrame(table, columns=[f"node{j}" for j in range(48)]).to_csv(path, index=False)
