@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -159,70 +159,81 @@ class Plots:
 
     ``schemes`` picks schemes by label or by name; default all. ``band`` is how the spread over
     replications is shown: ``quantiles`` (10th to 90th percentile) or ``ci`` (95 % confidence
-    interval of the mean); the trade-off shows ``ci`` by default, the others ``quantiles``."""
+    interval of the mean); the trade-off shows ``ci`` by default, the others ``quantiles``.
+    ``legend``: whether there is one; under ``ax``, where it covers nothing."""
 
     _records: Records
 
-    def loss_time(self, ax: Ax = None, schemes: Schemes = None, band: Spread = None) -> Axes:
+    def loss_time(
+        self, ax: Ax = None, schemes: Schemes = None, band: Spread = None, legend: bool = True
+    ) -> Axes:
         """Training loss against simulated seconds."""
-        return self._draw("loss_time", ax, schemes, band)
+        return self._draw(KINDS["loss_time"], ax, schemes, band, legend)
 
-    def loss_iteration(self, ax: Ax = None, schemes: Schemes = None, band: Spread = None) -> Axes:
+    def loss_iteration(
+        self, ax: Ax = None, schemes: Schemes = None, band: Spread = None, legend: bool = True
+    ) -> Axes:
         """Training loss against iterations."""
-        return self._draw("loss_iteration", ax, schemes, band)
+        return self._draw(KINDS["loss_iteration"], ax, schemes, band, legend)
 
-    def iteration_time(self, ax: Ax = None, schemes: Schemes = None, band: Spread = None) -> Axes:
+    def iteration_time(
+        self, ax: Ax = None, schemes: Schemes = None, band: Spread = None, legend: bool = True
+    ) -> Axes:
         """How long iterations last: their distribution."""
-        return self._draw("iteration_time", ax, schemes, band)
+        return self._draw(KINDS["iteration_time"], ax, schemes, band, legend)
 
-    def tradeoff(self, ax: Ax = None, schemes: Schemes = None, band: Spread = None) -> Axes:
+    def tradeoff(
+        self, ax: Ax = None, schemes: Schemes = None, band: Spread = None, legend: bool = True
+    ) -> Axes:
         """Final loss (or decoding error) against mean iteration time, a point for each scheme."""
-        return self._draw("tradeoff", ax, schemes, band)
+        return self._draw(KINDS["tradeoff"], ax, schemes, band, legend)
 
-    def utilisation(self, ax: Ax = None, schemes: Schemes = None) -> Axes:
+    def utilisation(self, ax: Ax = None, schemes: Schemes = None, legend: bool = True) -> Axes:
         """What the workers' time was spent on."""
-        return self._draw("utilisation", ax, schemes)
+        return self._draw(KINDS["utilisation"], ax, schemes, legend=legend)
 
-    def against(self, x: str = "", y: str = "", ax: Ax = None, schemes: Schemes = None) -> Axes:
+    def against(
+        self, x: str = "", y: str = "", ax: Ax = None, schemes: Schemes = None, legend: bool = True
+    ) -> Axes:
         """Means over a swept key, with lines of theory where there is a closed form.
 
         Args:
             x: the key, such as ``workers`` or ``delay.rate``; default the one with most values.
             y: a metric, such as ``decoding_error``, or a column of the summary; default the time to
                 the target, else the iteration time.
-            ax, schemes: as for the other methods.
+            ax, schemes, legend: as for the other methods.
         """
         try:
-            return self._show(AgainstKind(x, y), ax, schemes)
+            return self._draw(AgainstKind(x, y), ax, schemes, legend=legend)
         except ConfigError as error:  # of the command line, with its options
             raise ConfigError(re.sub(r"--([xy]) ", r"\1 ", str(error))) from None
 
     def workers(self, schemes: Schemes = None) -> Axes:
         """Which worker everybody waited for, and what that cost; two panels."""
-        return self._draw("workers", None, schemes)
+        return self._draw(KINDS["workers"], None, schemes)
 
     def delays(self) -> Axes:
         """Density, survival function and order statistics of the delays; three panels."""
-        return self._draw("delays", None, None)
+        return self._draw(KINDS["delays"], None, None)
 
     def gantt(self, schemes: Schemes = None) -> Axes:
         """What every worker did in the first seconds; needs ``run(..., timeline=True)``."""
         records = self._records
         if records.timeline is None and (records.config or {}).get("engine") != "law":
             raise ConfigError("this result has no timeline: make it with run(..., timeline=True)")
-        return self._draw("gantt", None, schemes)
+        return self._draw(KINDS["gantt"], None, schemes)
 
-    def _draw(self, name: str, ax: Ax, schemes: Schemes, band: Spread = None) -> Axes:
+    def _draw(
+        self, kind: PictureKind, ax: Ax, schemes: Schemes, band: Spread = None, legend: bool = True
+    ) -> Axes:
         if band is not None and band not in get_args(Band):
             raise at("band", band, one_of(get_args(Band), band))
-        return self._show(KINDS[name], ax, schemes, band)
-
-    def _show(self, kind: PictureKind, ax: Ax, schemes: Schemes, band: Spread = None) -> Axes:
-        records = self._records.only([schemes] if isinstance(schemes, str) else schemes)
+        records = self._records.only([schemes] if isinstance(schemes, str | int) else schemes)
         if ax is not None:
             with style.applied():
-                return kind.draw_on(ax, records, band=band)
-        return managed(paint.figure(kind.possible(records, band))).axes[0]
+                return kind.draw_on(ax, records, band, legend)
+        picture = kind.possible(records, band)
+        return managed(paint.figure(picture if legend else replace(picture, legend=0))).axes[0]
 
 
 def managed(figure: Figure) -> Figure:

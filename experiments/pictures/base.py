@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from typing_extensions import override
 
-from ..config.errors import ConfigError, at
+from ..config.errors import ConfigError, at, quoted
 from ..page.content import Chart
 from ..text import left_out
 from . import paint, style
@@ -62,15 +62,23 @@ class PictureKind(ABC):
             raise ConfigError(f"{self.name} cannot be drawn: {obstacle}")
         return self.picture(records, band)
 
-    def draw_on(self, axes: Axes, records: Records, band: Band | None = None) -> Axes:
-        """Draw a picture of one panel, with its legend, on axes of one's own; matplotlib's settings
-        are the caller's. Raises ConfigError: the records lack what is needed, or it has more
-        panels."""
+    def draw_on(
+        self, axes: Axes, records: Records, band: Band | None = None, legend: bool = True
+    ) -> Axes:
+        """Draw a picture of one panel on axes of one's own; matplotlib's settings are the caller's.
+        Raises ConfigError: the records lack what is needed, it has more panels, or ``axes`` is
+        anything else."""
+        from matplotlib.axes import Axes
+
+        if not isinstance(axes, Axes):
+            given = f"array of {axes.shape}" if hasattr(axes, "shape") else quoted(axes)
+            raise ConfigError(f"ax = {given}: must be one matplotlib Axes")
         picture = self.possible(records, band)
         if len(picture.panels) > 1:
             raise at("ax", "one Axes", f"this picture has {len(picture.panels)} panels")
         paint.add_panel(axes, picture.panels[0])
-        axes.legend()
+        if legend:
+            style.legend_under(axes)
         return axes
 
 

@@ -23,6 +23,7 @@ from ..text import escaped, in_ascii, shortened
 from .looks import GRID, INK
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from PIL import Image
 
@@ -160,6 +161,31 @@ def legend_below(figure: Figure, columns: int = 3, last: Sequence[str] = ()) -> 
         columns = entries_in_a_row(list(entries), columns, figure.get_figwidth())
         handles = list(entries.values())
         figure.legend(handles, list(entries), loc="outside lower center", ncols=columns)
+
+
+def legend_under(axes: Axes) -> None:
+    """The same for axes of a caller's figure, in as many columns as they are wide. A grid of axes
+    that nothing arranges gets matplotlib's tight layout, which makes room."""
+    from matplotlib.transforms import ScaledTranslation
+
+    if (earlier := axes.get_legend()) is not None:
+        earlier.remove()
+    figure: Any = axes.get_figure(root=True)
+    box, whole, most = axes.get_window_extent(), axes.get_tightbbox() or axes.bbox, 3
+    words = 0.05 + (box.y0 - whole.y0) / figure.dpi  # inches of ticks and their label
+    down = axes.transAxes + ScaledTranslation(0, -words, figure.dpi_scale_trans)
+    place: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": down}
+    place |= {
+        "fontsize": 8,
+        "borderaxespad": 0,
+        "borderpad": 0,
+        "columnspacing": 1,
+        "labelspacing": 0.3,
+    }
+    while axes.legend(ncols=most, **place).get_window_extent().width > box.width and most > 1:
+        most -= 1
+    if figure.get_layout_engine() is None and all(own.get_subplotspec() for own in figure.axes):
+        figure.set_layout_engine("tight")
 
 
 CHARACTER, HANDLE = 0.075, 0.65  # inches of a character of a legend, and of what stands beside it

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -395,6 +396,28 @@ def test_matplotlib_keeps_its_settings(result: eh.Result) -> None:
         assert dict(matplotlib.rcParams) == before
 
 
+def test_a_legend_is_left_out(result: eh.Result) -> None:
+    """Also of a new figure; axes that stay as they are get no layout engine."""
+    own = pyplot.subplots()[1]
+    assert result.plot.utilisation(own, legend=False).get_legend() is None
+    assert own.get_figure(root=True).get_layout_engine() is None
+    assert result.plot.loss_time(legend=False).figure.legends == []
+    assert len(result.plot.loss_time().figure.legends) == 1
+
+
+@pytest.mark.parametrize(
+    ("wrong", "shown"),
+    [
+        (lambda: pyplot.subplots(1, 2)[1], r"array of \(2,\)"),
+        (lambda: pyplot.subplots(2, 2)[1], r"array of \(2, 2\)"),
+        (lambda: pyplot.figure(), "<Figure size .*>"),
+    ],
+)
+def test_axes_of_ones_own_are_one(result: eh.Result, wrong: Callable[[], Any], shown: str) -> None:
+    with pytest.raises(eh.ConfigError, match=rf"^ax = {shown}: must be one matplotlib Axes$"):
+        result.plot.loss_time(wrong())
+
+
 @pytest.mark.parametrize("schemes", ["erasurehead", ["erasurehead load=2 wait_for=3"]])
 def test_schemes_are_picked_by_name_or_label(result: eh.Result, schemes: str | list[str]) -> None:
     axes = result.plot.loss_time(pyplot.subplots()[1], schemes=schemes)
@@ -411,6 +434,8 @@ def test_the_band_is_quantiles_or_an_interval(result: eh.Result) -> None:
 def test_an_unknown_scheme_is_one_line(result: eh.Result) -> None:
     with pytest.raises(eh.ConfigError, match=r"schemes = 'uncode': must be one of: .*uncoded"):
         result.plot.loss_time(schemes="uncode")
+    with pytest.raises(eh.ConfigError, match=r"schemes = 3: must be one of: .*uncoded"):
+        result.plot.loss_time(schemes=3)  # type: ignore[arg-type]
 
 
 def test_a_sweep_has_a_panel_for_each_point(swept: eh.Result) -> None:

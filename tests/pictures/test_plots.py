@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
 from matplotlib.text import Text
 
 import erasurehead.experiments.pictures
@@ -831,6 +832,27 @@ def test_a_picture_on_axes_of_ones_own(kind: str, directories: dict[str, Path]) 
         records.only(["uncode"])
     with pytest.raises(ConfigError, match="this picture has 4 panels"):
         KINDS[kind].draw_on(axes, read_records(directories["sweep"]))
+
+
+@pytest.mark.parametrize("layout", [None, "constrained"])
+@pytest.mark.parametrize("kinds", [("loss_time", "utilisation"), ("iteration_time", "tradeoff")])
+def test_the_legend_on_axes_of_ones_own_covers_nothing(
+    kinds: tuple[str, str], layout: Literal["constrained"] | None, directories: dict[str, Path]
+) -> None:
+    """It stands below the words of the axes, inside the figure, and half of the height is left for
+    the data; also where something is drawn twice."""
+    figure = Figure(figsize=(10, 4), layout=layout)
+    records = read_records(directories["training"])
+    panels = [*zip(kinds, figure.subplots(1, 2), strict=True)]
+    for kind, axes in [*panels, panels[0]]:
+        KINDS[kind].draw_on(axes, records)
+    figure.draw_without_rendering()
+    for _, axes in panels:
+        legend, words = axes.get_legend().get_window_extent(), axes.xaxis.get_tightbbox()
+        assert 0 < legend.y0 < legend.y1 < words.y0 < axes.bbox.y0
+        assert legend.width < axes.bbox.width
+        assert axes.bbox.height > 0.4 * figure.bbox.height
+        assert len([each for each in axes.get_children() if isinstance(each, Legend)]) == 1
 
 
 def test_a_picture_says_what_it_shows(directories: dict[str, Path]) -> None:
