@@ -218,8 +218,7 @@ class Markov(Mixed):
         """Who is slow in each round: ``(rounds, workers) bool``, and in the round after them. One
         uniform draw u decides a worker's next step: below both probabilities it becomes slow, above
         both it becomes fast, and in between it keeps its state (persistence > 0) or flips it (< 0).
-        So a state is that of the last round with a decision, flipped once for each flip drawn
-        since."""
+        So a state is that of the last round with a decision, and each flip since turns it."""
         u = shared.random((rounds, workers))
         slow = np.concatenate([state[None], u < min(self.slow_to_slow, self.fast_to_slow)])
         decided = slow[1:] | (u >= max(self.slow_to_slow, self.fast_to_slow))

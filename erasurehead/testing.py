@@ -17,6 +17,7 @@ from erasurehead.experiments.config.catalogue import with_plugins
 from erasurehead.experiments.config.codec import Reader, located
 from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.conformance import CHECKS, Nonconforming, SchemeUnderTest
+from erasurehead.experiments.text import number_of, raised
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.fields import require_count
 from erasurehead.sim.schemes import SchemeFamily
@@ -69,10 +70,15 @@ def check_scheme(
     except InvalidParameter as error:
         place = "" if error.field == "workers" else f"{family.name}."
         raise ConfigError(f"{place}{error}") from None
+    except Exception as error:
+        what = f"{type(family).__name__} cannot be built for {number_of(workers, 'worker')}"
+        raise Nonconforming(f"{family.name}: {what}: {raised(error)}") from error
     found = {}
     for name in only:
         try:
             found[name] = CHECKS[name](tested)
         except Nonconforming as error:
             raise Nonconforming(f"{family.name}, {name}: {error}") from None
+        except Exception as error:
+            raise Nonconforming(f"{family.name}, {name}: {raised(error)}") from error
     return found

@@ -105,11 +105,10 @@ def show_list(what: str | None, config: Path | None = None) -> None:
             _show_section(console, name, entries[name])
             continue
         console.print(Text.assemble((name, "bold underline"), "  erasurehead reproduce NAME ..."))
-        for figure, sentence in FIGURES.items():
-            _show_entry(console, figure, sentence)
-            if what is not None:  # asked for: all of them are imported
-                keys = ", ".join(settable(figure_named(figure)))
-                console.print(Padding(f"--set: {keys or 'nothing'}", (0, 0, 0, 2)))
+        for made in map(figure_named, FIGURES):
+            _show_entry(console, made.name, first_sentence(made))
+            keys = ", ".join(settable(made)) or "nothing"
+            console.print(Padding(f"--set: {keys}", (0, 0, 0, 2)))
 
 
 def _show_section(console: Console, kind: str, entries: Entries) -> None:

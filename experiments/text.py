@@ -70,6 +70,11 @@ def number_of(number: int, one: str, more: str = "") -> str:
     return f"{number} {one if number == 1 else more or one + 's'}"
 
 
+def raised(error: BaseException) -> str:
+    """What a library or plugin has raised, in one line: ``KeyError: 'load'``."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 def left_out(number: int, noun: str, of: str = "") -> str:
     """A picture's remark on what it leaves out; empty if it shows everything.
     The noun is in the singular; ``of`` comes after it and says what they belong to."""

@@ -1,7 +1,6 @@
 """The fields that scheme families share, and how they and other arguments are checked. Each
 ``require_...`` raises ``InvalidParameter``. Whole numbers follow pydantic: 3.0 is 3, and 3.5 is
-refused. YAML reads ``yes`` and ``on`` as True; a count, a seed or a number of seconds is never a
-truth value."""
+refused. YAML reads ``true`` as True; a count, a seed or a time is never a truth value."""
 
 from __future__ import annotations
 

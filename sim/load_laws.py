@@ -1,6 +1,5 @@
 """How a worker's time in a round grows with its load d, from its unit delays X. A worker's time is
-one float per round, computed here and nowhere else, so that both engines read the same bits. All
-times are seconds."""
+one float per round, in seconds, computed here alone, so that both engines read the same bits."""
 
 from __future__ import annotations
 

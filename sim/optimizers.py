@@ -57,8 +57,7 @@ class Optimizer(ABC):
     @abstractmethod
     def step(self, state: State, gradient: FloatArray, t: int) -> State:
         """The state after iteration t, from 1, and a gradient of the whole objective (mean data
-        loss and L2) at ``point(state, t)``; the state before and the gradient are left as they
-        are."""
+        loss and L2) at ``point(state, t)``. The state before and the gradient do not change."""
 
 
 @final

@@ -144,11 +144,9 @@ class Work:
 
     busy: FloatArray  # ``(R, n)`` seconds that each worker computed until the last update
     useful: FloatArray  # ``(R, n)`` the part of ``busy`` that went into messages which counted
-    # ``(R, U)`` the worker whose message made the update (of several at that instant the first), or
-    # -1 when a deadline did.
+    # ``(R, U)`` the worker whose message made the update (the first of several); -1: a deadline
     last: IntArray
-    # ``(R, U)`` seconds between that message and the one before it (or the opening of the round):
-    # what this worker alone cost.
+    # ``(R, U)`` seconds from the message before it, or the opening: what this worker alone cost
     margin: FloatArray
     dead: IntArray  # ``(R, U)`` workers that were down at the update; 0 where none can fail
     down: FloatArray  # ``(R, n)`` seconds that each worker was down

@@ -37,8 +37,7 @@ def form_of(path: str, decimal: Decimal | None = None) -> tuple[dict[str, Any], 
     its first line must not be read like the others; else none. Commas separate cells, unless every
     line has as many semicolons, or tabs, as the others, or as many pieces between spaces. A point
     stands before a fraction, if nothing else is said (``decimal``) or seen. Raises UnusableFile:
-    numbers with a comma could be 1.234 or 1234, lines have several numbers of cells, or the file
-    cannot be read."""
+    1,234 could be 1.234 or 1234, lines have several numbers of cells, or it cannot be read."""
     lines, encoding = _head(path)
     bare = [QUOTED.sub("", line) for line in lines]
     form: dict[str, Any] = {"sep": ",", "encoding": encoding}

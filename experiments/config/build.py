@@ -26,7 +26,7 @@ from ...sim.schemes import Scheme, SchemeFamily
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import ForesightedFamily, RoundScheme, Sees
 from ...sim.types import FloatArray
-from ..text import number_of
+from ..text import number_of, raised
 from .cells import Cell
 from .codec import names
 from .errors import ConfigError, at
@@ -109,9 +109,8 @@ def scheme_of(cell: Cell) -> Scheme:
     except Exception as error:
         if type(settings.schemes[0].family).__module__.startswith("erasurehead.sim."):
             raise  # ours: the traceback is what we want to see
-        what = f"cannot be built for {number_of(settings.workers, 'worker')}"
-        text = f"{what}: {type(error).__name__}: {error}"
-        raise ImpossibleCell(f"schemes.{cell.scheme['name']}: {' '.join(text.split())}") from None
+        what = f"cannot be built for {number_of(settings.workers, 'worker')}: {raised(error)}"
+        raise ImpossibleCell(f"schemes.{cell.scheme['name']}: {what}") from None
 
 
 def iterations(settings: Settings) -> int:

@@ -12,6 +12,7 @@ from ...sim.schemes.random_codes import Shares
 from ...sim.steps import weights_of
 from ...sim.theory import NoFormula, expected_decoding_error, worst_bound, worst_cases
 from ...sim.types import BoolArray, FloatArray
+from ..text import number_of
 from .tested import BOUND, Nonconforming, SchemeUnderTest, ensure
 
 
@@ -180,18 +181,19 @@ def check_error(tested: SchemeUnderTest) -> str:
         stragglers = tested.workers - np.count_nonzero(arrived, axis=1)
         bounds = {s: worst_bound(cases, s) for s in np.unique(stragglers).tolist()}
         said += [
-            _largest(found[stragglers == s], bound.value, f"{bound.source} bound")
+            _largest(found[stragglers == s], bound.value, f"{bound.source} bound", s)
             for s, bound in bounds.items()
             if bound is not None
         ]
     return "; ".join(said)
 
 
-def _largest(found: FloatArray, value: float, source: str) -> str:
+def _largest(found: FloatArray, value: float, source: str, stragglers: int | None = None) -> str:
     most = float(found.max())
-    text = f"a decoding error of {most:.5g} is above its {source} {value:.5g}"
+    of = "" if stragglers is None else f"{number_of(stragglers, 'straggler')}: "
+    text = f"{of}a decoding error of {most:.5g} is above its {source} {value:.5g}"
     ensure(most <= value + 1e-9 * (1 + value), text)
-    return f"largest {most:.5g}, {source} {value:.5g}"
+    return f"{of}largest {most:.5g}, {source} {value:.5g}"
 
 
 SETS = 20_000

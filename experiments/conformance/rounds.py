@@ -22,7 +22,7 @@ from ...sim.errors import InvalidParameter
 from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from ...sim.schemes import SchemeFamily
 from ...sim.schemes.stopping import StoppingRule, Tally, stopping_delay_by_bisection
-from ...sim.types import FloatArray, Trace
+from ...sim.types import BoolArray, FloatArray, Trace
 from .tested import Nonconforming, SchemeUnderTest, ensure
 
 
@@ -58,8 +58,13 @@ def check_stopping(tested: SchemeUnderTest) -> str:
         return ""
     rule = tested.first_round().stopping.of(0)
     arrived = tested.arrivals(2)
-    text = "stops at some arrivals, and not at these and others"
-    ensure(np.all(rule.enough(arrived | tested.arrivals(3)) >= rule.enough(arrived)), text)
+    more, yes = arrived | tested.arrivals(3), np.asarray(rule.enough(arrived))
+    text = "enough must return one truth value per row; of 400 rows it returns"
+    good = yes.dtype == np.bool_ and yes.shape == arrived.shape[:1]
+    ensure(good, f"{text} {yes.dtype} {yes.shape}")
+    if (undone := np.flatnonzero(yes & ~rule.enough(more))).size:
+        row = min(undone, key=lambda row: more[row].sum())
+        raise Nonconforming(_undone(rule, arrived[row], more[row], tested.workers))
     if not rule.timed:
         ensure(np.all(rule.enough(np.ones_like(arrived))), "does not stop when all have arrived")
     messages = arrived.shape[1]
@@ -76,6 +81,17 @@ def check_stopping(tested: SchemeUnderTest) -> str:
     _earlier(rule, np.random.default_rng(7).random((400, messages)))
     _earlier(rule, delays)
     return "monotone"
+
+
+def _undone(rule: StoppingRule, first: BoolArray, more: BoolArray, workers: int) -> str:
+    """Who of those that come after the first takes the yes of a rule back."""
+    heard = first.copy()
+    for last in np.flatnonzero(more & ~first):
+        before, heard[last] = np.flatnonzero(heard).tolist(), True
+        if not rule.enough(heard[None])[0]:
+            break
+    who = "workers" if len(first) == workers else "messages"
+    return f"stops when {who} {before} have arrived, and not when {last} has arrived as well"
 
 
 def _ends(rule: StoppingRule, delays: FloatArray) -> FloatArray:

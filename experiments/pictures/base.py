@@ -66,8 +66,7 @@ class PictureKind(ABC):
         self, axes: Axes, records: Records, band: Band | None = None, legend: bool = True
     ) -> Axes:
         """Draw a picture of one panel on axes of one's own; matplotlib's settings are the caller's.
-        Raises ConfigError: the records lack what is needed, it has more panels, or ``axes`` is
-        anything else."""
+        Raises ConfigError: ``axes`` is something else, or the records do not give one panel."""
         from matplotlib.axes import Axes
 
         if not isinstance(axes, Axes):

@@ -113,8 +113,7 @@ class Records:
         return replace(part, iterations=iterations, workers=workers)
 
     def swept(self) -> list[str]:
-        """Swept keys that make points of the grid: columns of both tables, not names or schemes'
-        fields."""
+        """Swept keys that make points of the grid, columns of both tables; not schemes' fields."""
         both = [name for name in self.iterations.columns if name in {*self.summary.columns}]
         return [k for k in both if k not in IDENTITY and not k.startswith("scheme.")]
 
@@ -133,8 +132,7 @@ def _of_cells(table: pd.DataFrame, summary: pd.DataFrame, unique: list[str]) -> 
 
 
 def short_text(value: Any) -> str:
-    """A value of a config, or a section as JSON, for a title; of a delay model name and plain
-    fields."""
+    """A config's value, or section as JSON, for a title; of a delay model name and plain fields."""
     if isinstance(value, str) and value.startswith("{"):
         with suppress(ValueError, RecursionError):  # a label can begin like that, too
             value = json.loads(value)
@@ -203,8 +201,7 @@ def read_table(
 ) -> pd.DataFrame:
     """Read one table of a run, which must have these columns. ``origin`` is what it must be made
     from; ``None`` for what the manifest beside it says. Raises ConfigError: it is not there,
-    damaged, empty, without these columns, or not of the run whose manifest and config lie beside
-    it."""
+    damaged, empty, without these columns, or not of the run whose manifest lies beside it."""
     if not path.is_file():
         raise outputs.nothing_at(path)
     try:

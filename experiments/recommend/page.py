@@ -128,8 +128,7 @@ def _ratio(row: Mapping[Any, Any], name: str = "ratio") -> TableCell:
 
 
 def _in_order(ranking: pd.DataFrame) -> pd.DataFrame:
-    """The recommended scheme first, then by time, and last those that are not to be recommended,
-    however fast they are."""
+    """The recommended scheme first, then by time; last, however fast, what is not to be taken."""
     best = np.argmax(_values(ranking, "tied") == 1)  # before all that it is tied with
     others = np.arange(len(ranking)) != best
     rows = ranking.to_dict("records")

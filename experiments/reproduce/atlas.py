@@ -136,8 +136,7 @@ ROOM, NAME, GAP = 0.33, 0.94, 0.08
 @final
 @dataclass(frozen=True)
 class Atlas(RunsFigure):
-    """Seconds per iteration against decoding error of all synchronous schemes, Pareto front
-    marked."""
+    """Seconds per iteration against decoding error of all synchronous schemes, and Pareto front."""
 
     title: ClassVar[str] = "All schemes on one clock"
     held: ClassVar[tuple[str, ...]] = ("workers",)
@@ -304,8 +303,7 @@ def _names(front: pd.DataFrame, high: float) -> Iterator[Mark]:
 
 
 def apart(wanted: FloatArray, gap: float) -> FloatArray:
-    """``(P,)`` descending places, at least ``gap`` apart and half of it above 0, from above
-    down."""
+    """``(P,)`` descending places, at least ``gap`` apart and half of it above 0."""
     places = wanted.copy()
     for i in range(1, len(places)):
         places[i] = min(places[i], places[i - 1] - gap)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError
+from ..config.schema import first_sentence
 from ..page.answer import Answer, table_at
 from ..page.content import Chart, Command, Page, Section, Table, capped
 from ..text import TableCell, number_of, sentence
@@ -109,7 +110,7 @@ def _section(figure: PaperFigure, frame: pd.DataFrame, line: str) -> Section:
             body = [[_cell(text, i >= names) for i, text in enumerate(row)] for row in rows[2:]]
             ident, file = f"{name}-table-{len(tables) + 1}", f"{name}.parquet"
             tables.append(capped(ident, "", rows[0], body, file, " ".join(leads), keys=names))
-    chart = Chart(f"{name}-picture", FIGURES[name].rstrip("."), "", figure.picture(frame))
+    chart = Chart(f"{name}-picture", first_sentence(figure).rstrip("."), "", figure.picture(frame))
     command = Command("Make it again:", line)
     return Section(name, figure.title, [chart, *tables], "\n".join(words), command)
 

@@ -131,8 +131,7 @@ def timed_members(
     effort: Effort,
     heard: bool = False,
 ) -> list[Timed]:
-    """Exact schemes, whose gradients need no delays: their clocks are enough, and for ``waits``
-    arrivals, ``heard``."""
+    """Exact schemes: their clocks are enough, and for ``waits`` arrivals, ``heard``."""
     labelled = [{**member, "label": str(place)} for place, member in enumerate(members)]
     clocks = effort.clocks({**document, "schemes": labelled}, heard)
     found = []

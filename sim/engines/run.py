@@ -251,8 +251,7 @@ class Run:
 
     def chosen(self, engine: Engine = "auto") -> Literal["batch", "event"]:
         """The engine that follows the workers: ``auto`` is batch wherever it can. Raises
-        ``EngineRefused``: ``batch`` was asked for, and the run needs the event engine; or ``law``,
-        which follows nobody."""
+        ``EngineRefused``: for ``law``, and for ``batch`` where the run needs the event engine."""
         if engine == "law":
             reason = "the law engine gives the clock alone: no timeline, no single round"
             raise EngineRefused(reason)

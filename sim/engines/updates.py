@@ -179,8 +179,7 @@ class Pace:
 class Decisions:
     """Which messages are accepted, when the model is updated, and who starts anew. It hears
     messages and knows neither a clock nor a network nor a model. The event engine and the master of
-    ``live`` both ask it, so they decide alike. Life cycle: ``decide`` the messages of each instant,
-    in order, until ``done``."""
+    ``live`` ask it, so they decide alike. Life cycle: ``decide`` each instant until ``done``."""
 
     def __init__(self, scheme: Barrierless, iterations: int) -> None:
         self.scheme = scheme

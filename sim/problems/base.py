@@ -4,8 +4,7 @@ Every model is a column: ``beta`` is ``(p, R)``, so one matrix product serves al
 With an axis in front, ``(L, p, R)``, it holds L sets of models, each with the bits it has alone.
 The margins ``X beta`` are handed from the loss to the gradient, so an iteration costs two products
 with the training data, whatever n and k are. Decoding is linear: the decoded gradient is
-sum_i w_i g_i over the partitions, one weighted pass over the data. So it does not matter here which
-worker computes what."""
+sum_i w_i g_i over the partitions, one weighted pass over the data, whoever computes what."""
 
 from __future__ import annotations
 

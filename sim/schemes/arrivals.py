@@ -77,9 +77,8 @@ class Arrivals:
     def sf(self, missing: FloatArray, reached: Callable[[], FloatArray]) -> FloatArray:
         """Probability that the round goes on, given the probability ``missing`` that one worker is
         not done, of any shape. ``reached`` gives P(a worker's time <= t): 1 - missing would lose
-        digits where it is small. It is called only where it is needed, since a worker's law takes
-        most of the time. Cost: O(1) per element for the first k and for cover alone, O(high - n/d)
-        otherwise."""
+        digits where it is small. It is called only where needed: a worker's law takes most of the
+        time. Cost: O(1) per element for the first k and for cover alone, else O(high - n/d)."""
         n, k = self.workers, self.high
         if self.size is None:
             return np.asarray(special.betainc(n - k + 1, k, missing))
@@ -149,9 +148,8 @@ class Demand:
 def demand(rule: StoppingRule, workers: int) -> Demand | NoFormula:
     """Bring a rule into the form of ``Demand``. Knows ``FirstK``, ``CoverGroups``, ``Deadline`` and
     their combinations, as long as groups have one size and a deadline is not bound to one of two
-    random parts; and a grace after a number of arrivals, or else all of them, with or without a
-    deadline. Raises ``InvalidParameter``: the rule waits for more workers than there are, or its
-    groups do not divide them."""
+    random parts; and a grace after a number of arrivals, or else all of them, perhaps with a
+    deadline. Raises ``InvalidParameter``: it waits for too many, or groups do not divide them."""
     match rule:
         case FirstK(k):
             require_count("wait_for", k, workers=workers)

@@ -27,8 +27,7 @@ class RandomOrder:
 
 @dataclass(frozen=True)
 class Independent:
-    """Each worker straggles with a chance of its own, ``(n,)`` from 0 to below 1, whatever ends the
-    round."""
+    """Each worker straggles with its own chance, ``(n,)`` in [0, 1), whatever ends the round."""
 
     chances: tuple[float, ...]
 
@@ -240,9 +239,8 @@ class RoundScheme(Scheme):
 
     def labour(self, times: FloatArray) -> tuple[FloatArray, FloatArray] | None:
         """Busy and useful seconds of each worker, ``(..., n)`` each, in a round that ends when all
-        is done, from the ``(..., n tasks)`` seconds that ``Round.patience`` gets. ``None``: each
-        worker is busy until its own last message. For a scheme whose workers do each other's tasks;
-        its plan never changes."""
+        is done, from the ``(..., n tasks)`` seconds that ``Round.patience`` gets. ``None``: each is
+        busy until its last message. For schemes of one plan whose workers do each other's tasks."""
         return None
 
     @abstractmethod
@@ -281,8 +279,7 @@ class OfWorkers(RoundScheme):
 
 
 class SumOfWorkers(OfWorkers):
-    """A partition a worker, of which the sum of those that arrived is taken, times n over their
-    number; abstract."""
+    """A partition a worker: n times the mean of those that arrived; abstract."""
 
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:

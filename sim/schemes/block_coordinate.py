@@ -92,8 +92,7 @@ def optimal_split(times: FloatArray) -> FloatArray:
 @final
 @plain_dataclass(frozen=True)
 class Levels(OfWorkers):
-    """Levels with ``(n,)`` shares x_s, each with a gradient code of its own; see
-    ``BlockCoordinate``."""
+    """Levels with ``(n,)`` shares x_s, each with its own gradient code; see ``BlockCoordinate``."""
 
     sees: ClassVar[Sees] = Sees.NOTHING
     split: tuple[float, ...]

@@ -85,8 +85,7 @@ class Banded(Cyclic):
     leaves the s columns that elimination does not see further than ``ROUNDED`` from 1, least
     squares correct the answer once: for n = 30 and the first code seed in one of a hundred sets.
 
-    Cost: O(n d^2) for each distinct set of arrivals: n = 1000, d = 10: 1 ms; O(n^3) up to ``SMALL``
-    workers."""
+    Cost: O(n d^2) for each distinct set of arrivals: n = 1000, d = 10: 1 ms; small n: n^3."""
 
     @property
     @override

@@ -85,9 +85,8 @@ class SumArrived(Decoder):
 @final
 @dataclass(frozen=True)
 class CommonWeight(OfCode):
-    """Add what arrived, all messages of a real code with one weight that depends on how many they
-    are: ``weights``, ``(n + 1,)``, are those for 0, 1, ..., n arrivals, from ``unbiased`` or
-    ``least_error``."""
+    """Add what arrived, all messages of a real code with one weight that depends on their number:
+    ``weights``, ``(n + 1,)``, for 0, 1, ..., n arrivals, from ``unbiased`` or ``least_error``."""
 
     weights: tuple[float, ...]
 
@@ -144,8 +143,7 @@ class OnePerGroup(Decoder):
 @final
 @dataclass(frozen=True)
 class OnePerPartition(Decoder):
-    """Add one message per covered partition, the one with the lowest index; ``pieces`` say which
-    messages carry it."""
+    """Add one message per covered partition, the first of those that carry it (``pieces``)."""
 
     pieces: Pieces
 

@@ -85,8 +85,7 @@ class ByComponent(Decoder):
     and only if its double cover falls into two components: two copies of each vertex, and for an
     edge (u, v) one edge from the first copy of u to the second of v and one from the first of v to
     the second of u. The row of a worker in B has its two blocks. Cost of the weights: linear in
-    edges and vertices. The decoding vector itself, which nothing but a look at the code needs,
-    takes least squares."""
+    edges and vertices; the decoding vector itself, which no run needs, takes least squares."""
 
     code: Encoded
 

@@ -229,8 +229,7 @@ def expected_decoding_error(scheme: Scheme) -> float | None:
 def common_weight_error(code: Assignment, arrivals: int, weight: float) -> float:
     """E||w - 1||^2 of one code over random sets of r of its n messages, all with one weight c.
     With b_j the rows of B: k - 2 c (r/n) sum_ji B_ji + c^2 (r/n) (q + (r - 1)/(n - 1) (p - q)),
-    q = sum_j ||b_j||^2 and p = ||sum_j b_j||^2. Our derivation. Raises ``InvalidParameter``: more
-    arrivals than messages."""
+    q = sum_j ||b_j||^2, p = ||sum_j b_j||^2. Our derivation. ``InvalidParameter``: r is above n."""
     b, r = code.encoding, arrivals
     n, k = b.shape
     require_count("arrivals", r, workers=n)

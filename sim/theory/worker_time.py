@@ -200,8 +200,7 @@ class DelayForesight:
     def order_statistics(self, workers: int) -> FloatArray:
         """``(n,)`` mean seconds until the first, second, ... of n workers has done a partition. In
         closed form E T_(j) is the integral of the quantiles against the density of the j-th of n
-        uniform numbers, a sum of 512 terms (tanh-sinh quadrature), to about 1e-10 relative for
-        light tails."""
+        uniform numbers, a sum of 512 terms (tanh-sinh), to about 1e-10 relative for light tails."""
         quantiles = self._quantiles()
         if quantiles is None:
             return np.asarray(np.sort(self._sample(workers), axis=1).mean(axis=0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -144,7 +145,7 @@ def test_what_is_right_passes() -> None:
         ("biased", "unbiased", "claims to be unbiased; partition"),
         ("mean", "error", "its claim says 1.5"),
         ("bound", "error", "is above its claim 2.5"),
-        ("exactly", "stopping", "stops at some arrivals, and not at these and others"),
+        ("scalar", "stopping", r"one truth value per row; of 400 rows it returns bool \(\)"),
         ("hasty", "stopping", "stopping_delay differs from what enough says"),
         ("contrary", "stopping", "with later messages"),
         ("hasty", "engines", "engines differ in times under cancel, proportional"),
@@ -158,6 +159,43 @@ def test_each_check_can_fail(how: str, check: str, says: str) -> None:
         testing.check_scheme(Wrong(how=how), 12, only=[check])
     assert "\n" not in str(error.value)
     assert error.value.__suppress_context__
+
+
+def test_a_rule_that_takes_its_yes_back_names_the_workers() -> None:
+    """Six of the twelve are enough for it, seven are not."""
+    with pytest.raises(testing.Nonconforming) as error:
+        testing.check_scheme(Wrong(how="exactly"), 12, only=["stopping"])
+    text = r"wrong, stopping: stops when workers \[(.*)\] have arrived, and not when (\d+) has "
+    found = re.fullmatch(f"{text}arrived as well", str(error.value))
+    assert found is not None
+    workers = {*map(int, found[1].split(", ")), int(found[2])}
+    assert len(workers) == 7
+    assert workers < {*range(12)}
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("failing", r"^wrong, stopping: KeyError: 'arrived\\nhere'$"),
+        ("unbuilt", r"^wrong: Wrong cannot be built for 12 workers: KeyError: 'missing'$"),
+    ],
+)
+def test_what_the_code_of_a_scheme_raises_is_one_line(how: str, says: str) -> None:
+    """The error itself, with the place in the code, is its cause."""
+    with pytest.raises(testing.Nonconforming, match=says) as error:
+        testing.check_scheme(Wrong(how=how), 12, only=["stopping"])
+    assert isinstance(error.value.__cause__, KeyError)
+
+
+def test_each_largest_error_says_for_how_many_stragglers_it_is() -> None:
+    """Twelve workers in groups of three: a bound grows with every third straggler."""
+    found = testing.check_scheme("fractional_repetition", 12, load=3, only=["error"])["error"]
+    mean, *parts = found.split("; ")
+    assert mean.startswith("mean decoding error")
+    groups = [
+        f"{s} stragglers: largest 0, whole groups lost bound {s // 3 * 3}" for s in range(2, 9)
+    ]
+    assert parts == groups  # the bound holds for any master; this one waits until it is exact
 
 
 @pytest.mark.parametrize("file", sorted(PLUGINS.glob("[a-su-z]*.py")), ids=lambda file: file.stem)

@@ -51,6 +51,22 @@ class Exactly(StoppingRule):
 
 
 @dataclasses.dataclass(frozen=True)
+class Scalar(StoppingRule):
+    """One answer for a whole table, as of a row."""
+
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return np.asarray(arrived.all())
+
+
+@dataclasses.dataclass(frozen=True)
+class Failing(StoppingRule):
+    """Looks for what is not there."""
+
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        raise KeyError("arrived\nhere")
+
+
+@dataclasses.dataclass(frozen=True)
 class Hasty(StoppingRule):
     """The first r arrivals, but the batch engine is told one less."""
 
@@ -169,6 +185,12 @@ class Wrong(SchemeFamily):
                 return but(**few, claims=Claims(largest_error=2.5))
             case "exactly":
                 return but(stopping=Exactly(6), exact=None, claims=Claims())
+            case "scalar":
+                return but(stopping=Scalar(), exact=None, claims=Claims())
+            case "failing":
+                return but(stopping=Failing(), exact=None, claims=Claims())
+            case "unbuilt":
+                return but(**{}["missing"])
             case "hasty":
                 return but(stopping=Hasty(6), exact=None, claims=Claims())
             case "contrary":

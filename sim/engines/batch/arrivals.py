@@ -110,8 +110,7 @@ class _Queues:
     """Each worker's tasks in a row of its own, ``(n, room)``: those from ``head`` are undecided.
     Messages before the earliest of the workers' last known ones are complete, since whatever a
     worker sends later comes after its own last one. So of every message that is decided it is also
-    known whether its worker sends another. Life cycle: ``add`` tasks and ``take`` the messages that
-    are complete, in turn."""
+    known whether its worker sends another. Life cycle: ``add`` tasks, ``take`` what is complete."""
 
     def __init__(self, n: int, seconds: bool) -> None:
         self.ended = False  # whether nothing more can arrive

@@ -177,9 +177,8 @@ CACHED = 2**15  # cells of independent rounds that are worked on together: 256 K
 
 def batch_rounds(run: Run, heard: bool = True, work: bool = True, budget: int = BUDGET) -> Trace:
     """Run all replications; see ``engines.simulate.simulate``. The result does not depend on the
-    budget, bytes of working memory, more on a network. Cost: per worker and round one draw, one
-    pass of the stopping rule, with ``heard`` one addition and one comparison, and with ``work``
-    about ten passes more."""
+    budget, bytes of working memory, more on a network. Cost: per worker and round a draw, a pass of
+    the stopping rule, an addition and a comparison for ``heard``, and for ``work`` ten passes."""
     scheme, result = run.rounds, TraceArrays.empty(run, heard, work)
     if scheme.sees is not Sees.NOTHING:
         return to_the_end(_course(run, result))

@@ -151,8 +151,7 @@ class PublicDataset(DatasetFamily):
     def file(self, data_dir: Path | None) -> Path:
         """The first file that matches one of ``files``. Looks in ``data_dir`` and then in the
         directory that ERASUREHEAD_DATA names; in each, first in the directory itself and then in
-        its subdirectory ``datasets``; there, for each pattern in order, first the pattern itself
-        and then with ``.gz``."""
+        its subdirectory ``datasets``; there for each pattern in order, plain and with ``.gz``."""
         given = os.environ.get(DATA_VARIABLE)
         roots = [data_dir] if data_dir is not None else []
         roots += [Path(given)] if given else []
