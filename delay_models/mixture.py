@@ -63,8 +63,7 @@ class Mixed(DelayModel):
 
     @override
     def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        """By root finding (Chandrupatla's method). A mixture's quantile lies between the smallest
-        and the largest of the parts' quantiles."""
+        """By root finding (Chandrupatla's method) between the extremes of the parts' quantiles."""
         if self.mixed is None:
             return None
         q = np.asarray(probability, dtype=np.float64)

@@ -93,8 +93,7 @@ def sweep(
 
 
 def load(directory: str | os.PathLike[str]) -> Result:
-    """What a run or sweep wrote to ``directory``; tables are read when they are asked for. Raises
-    ``ConfigError``: it holds no result."""
+    """What a run or sweep wrote to ``directory``. Raises ``ConfigError``: it holds no result."""
     return Result.of(_folder("directory", directory))
 
 

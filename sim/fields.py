@@ -60,8 +60,7 @@ def require_at_most(field: str, value: int, most: int, called: str = "") -> None
 def refuse_naming(
     field: str, value: int, allowed: Sequence[int], rule: str, shown: int = 12
 ) -> NoReturn:
-    """Refuse a number for a reason, a clause, and name at least one that is allowed. All of them
-    are named, or the ``shown`` nearest."""
+    """Refuse a number for a reason, a clause; all that are allowed are named, or the nearest."""
     near = sorted(allowed, key=lambda other: abs(other - value))
     named = ", ".join(map(str, sorted(near[:shown])))
     valid = f"{rule}{'; nearest' if len(near) > shown else ''}: {named}"

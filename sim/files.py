@@ -51,8 +51,7 @@ def require_regular(path: Path) -> None:
 
 @contextmanager
 def reading(form: str) -> Iterator[None]:
-    """Turn whatever a library raises at a damaged file of this format into one line. Raises
-    ``UnusableFile``: the same in one line."""
+    """Turn whatever a library raises at a damaged file of this format into ``UnusableFile``."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -89,8 +88,7 @@ def short(value: object) -> str:
 
 
 def require_cells(cells: int, most: int | None = MOST_CELLS) -> None:
-    """Refuse a file with at least so many cells, if they may not be read; ``None``: all may. Raises
-    ``UnusableFile``: naming both numbers."""
+    """Raises ``UnusableFile``: a file has at least so many cells, and ``most`` is less."""
     if most is not None and cells > most:
         shown = f"{cells:,} numbers or more" if cells < 10**15 else "10^15 numbers or more"
         raise UnusableFile(f"holds {shown}; must be at most {most:,}, {HOW_TO_ALLOW}")

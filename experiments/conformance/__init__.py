@@ -1,8 +1,7 @@
 """What every scheme must keep, whoever wrote it: one suite over the registry and over plugins.
 
 A check is a function of a ``SchemeUnderTest`` that raises ``Nonconforming``, or returns in a few
-words what it has confirmed: an empty text where the scheme has nothing to check. Authors of plugins
-use it through ``erasurehead.testing``."""
+words what it has confirmed, if anything. ``erasurehead.testing`` is for authors of plugins."""
 
 from __future__ import annotations
 

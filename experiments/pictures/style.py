@@ -2,8 +2,7 @@
 
 Nothing here touches matplotlib's global state: pictures are ``Figure`` objects without pyplot,
 painted and saved inside ``applied()``. The same frame gives the same bytes: no dates in the files,
-and SVG identifiers from a fixed salt. matplotlib is imported inside the functions, so that a module
-of figures can be listed without it."""
+and SVG identifiers from a fixed salt. Functions import matplotlib: pages need none."""
 
 from __future__ import annotations
 

@@ -34,8 +34,7 @@ TOLD = (
 
 
 def read_run(directory: Path) -> Page:
-    """The page of a folder that ``run``, ``sweep`` or ``live`` has written.
-    Raises ConfigError: the result is not whole."""
+    """The page of what ``run``, ``sweep`` or ``live`` wrote. ConfigError: it is not whole."""
     records = read_records(directory)
     manifest = json_at(directory / outputs.MANIFEST)
     config = dict(records.config or {})

@@ -94,8 +94,7 @@ def binomial_z(hits: int, rounds: int, probability: float) -> float:
 def same(
     values: FloatArray, expected: float, tolerance: float = ROUNDING, scale: float | None = None
 ) -> Comparison:
-    """Numbers that must all be the expected one, to ``tolerance`` of the size of what is computed
-    (``scale``, ``|expected|`` unless given)."""
+    """Numbers that must all be the expected one, to ``tolerance * scale`` (else ``|expected|``)."""
     size = abs(expected) if scale is None else scale
     agree = bool(np.all(np.abs(values - expected) <= tolerance * size))
     return Comparison(float(values.mean()), expected, 0.0 if agree else np.inf, varies=False)

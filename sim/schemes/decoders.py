@@ -123,8 +123,7 @@ def least_error(code: Assignment) -> CommonWeight:
 @dataclass(frozen=True)
 class OnePerGroup(Decoder):
     """Add one message per covered group of ``size`` consecutive workers, times ``scale``. All
-    members of a group send the same message, so which one is taken does not matter; the decoding
-    vector names the one with the lowest index."""
+    members of a group send the same message; the decoding vector names the first that has come."""
 
     size: int
     scale: float = 1.0

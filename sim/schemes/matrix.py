@@ -81,8 +81,7 @@ class Matrix(Decoded):
 
 
 def read_matrix(path: Path) -> sparse.csr_array:
-    """The matrix in a file, zeros left out. Raises ``UnusableFile``: there is none, or it cannot be
-    read, or it holds what is not a number."""
+    """The matrix in a file, zeros left out. Raises ``UnusableFile``: no file, or no numbers."""
     require_regular(path)
     name = path.name.removesuffix(".gz")
     if name.endswith(".csv"):

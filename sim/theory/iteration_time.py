@@ -127,8 +127,7 @@ class IterationTimeLaw:
         return np.asarray(1.0 - self.sf(seconds))
 
     def quantile(self, probability: ArrayLike) -> FloatArray:
-        """The smallest t with ``cdf(t) >= probability``, elementwise. Raises ``InvalidParameter``:
-        a probability that is not in [0, 1]."""
+        """The smallest t with ``cdf(t) >= probability``. ``InvalidParameter``: not in [0, 1]."""
         q = np.asarray(probability, dtype=np.float64)
         if not np.all((q >= 0.0) & (q <= 1.0)):
             raise InvalidParameter("probability", probability, "must be between 0 and 1")

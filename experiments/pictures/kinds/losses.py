@@ -61,8 +61,7 @@ def spread(values: FloatArray, band: Band) -> Spread:
 
 
 def instants_of(times: FloatArray) -> FloatArray:
-    """Instants from 0 to the end of the fastest replication, ``(201,)`` seconds, from the
-    ``(R, T + 1)`` when each iteration ended."""
+    """``(201,)`` instants until the fastest replication ends, from the ends of iterations."""
     return np.linspace(0.0, float(times[:, -1].min()), 201)
 
 
