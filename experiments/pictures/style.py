@@ -174,13 +174,10 @@ def legend_under(axes: Axes) -> None:
     words = 0.05 + (box.y0 - whole.y0) / figure.dpi  # inches of ticks and their label
     down = axes.transAxes + ScaledTranslation(0, -words, figure.dpi_scale_trans)
     place: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": down}
-    place |= {
-        "fontsize": 8,
-        "borderaxespad": 0,
-        "borderpad": 0,
-        "columnspacing": 1,
-        "labelspacing": 0.3,
-    }
+    place |= {"borderaxespad": 0, "borderpad": 0, "columnspacing": 1, "labelspacing": 0.3}
+    handles, labels = axes.get_legend_handles_labels()
+    entries = dict(zip(labels, handles, strict=True))  # two pictures on these axes share some
+    place |= {"fontsize": 8, "handles": [*entries.values()], "labels": [*entries]}
     while axes.legend(ncols=most, **place).get_window_extent().width > box.width and most > 1:
         most -= 1
     if figure.get_layout_engine() is None and all(own.get_subplotspec() for own in figure.axes):

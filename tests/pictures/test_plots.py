@@ -848,6 +848,8 @@ def test_the_legend_on_axes_of_ones_own_covers_nothing(
         KINDS[kind].draw_on(axes, records)
     figure.draw_without_rendering()
     for _, axes in panels:
+        names = [text.get_text() for text in axes.get_legend().get_texts()]
+        assert len(names) == len({*names})
         legend, words = axes.get_legend().get_window_extent(), axes.xaxis.get_tightbbox()
         assert 0 < legend.y0 < legend.y1 < words.y0 < axes.bbox.y0
         assert legend.width < axes.bbox.width
