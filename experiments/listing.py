@@ -105,6 +105,9 @@ def show_list(what: str | None, config: Path | None = None) -> None:
             _show_section(console, name, entries[name])
             continue
         console.print(Text.assemble((name, "bold underline"), "  erasurehead reproduce NAME ..."))
+        if what is None:  # to import what draws them takes a second
+            _show_entry(console, ", ".join(FIGURES), "What each shows: erasurehead list figures")
+            continue
         for made in map(figure_named, FIGURES):
             _show_entry(console, made.name, first_sentence(made))
             keys = ", ".join(settable(made)) or "nothing"
