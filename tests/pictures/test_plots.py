@@ -20,6 +20,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
+from scipy import stats
 
 import erasurehead.experiments.pictures
 from erasurehead.delay_models import MODELS, Tape
@@ -140,7 +141,9 @@ def test_means_over_a_swept_key_with_lines_of_theory(tmp_path: Path) -> None:
         [points] = [m for m in panel.marks if isinstance(m, Points) and m.title == label]
         np.testing.assert_array_equal(points.x, [0.5, 2.0])
         np.testing.assert_array_equal(points.y, own["iteration_time_mean"])
-        np.testing.assert_allclose(points.dy, 1.96 * np.tile(own["iteration_time_se"], (2, 1)))
+        student = stats.t.ppf(0.975, own["replications"] - 1)
+        bars = np.tile(student * own["iteration_time_se"], (2, 1))
+        np.testing.assert_allclose(points.dy, bars)
         lines = [m for m in panel.marks if isinstance(m, Curve) and m.colour == points.colour]
         assert any(np.array_equal(m.y, own["iteration_time_theory"]) for m in lines)
     assert "lines: theory, at the points" in [mark.title for mark in panel.marks]
@@ -882,7 +885,7 @@ def test_bars_of_a_tradeoff_are_quantiles_or_intervals(directories: dict[str, Pa
     row = records.summary.set_index("label").loc[label]
     expected = {
         "quantiles": np.abs(np.percentile(times, (10, 90)) - times.mean()),
-        "ci": np.repeat(1.96 * row["iteration_time_se"], 2),
+        "ci": np.repeat(mean_interval(times)[2] - row["iteration_time_mean"], 2),
     }
     for band, bars in expected.items():
         [panel] = KINDS["tradeoff"].picture(records, band).panels  # type: ignore[arg-type]

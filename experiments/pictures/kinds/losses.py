@@ -54,10 +54,23 @@ def spread(values: FloatArray, band: Band) -> Spread:
         return Spread(middle, middle, middle)
     with np.errstate(invalid="ignore"):  # a spread around an infinite mean
         error = known.std(axis=0, ddof=1) / np.sqrt(count)
+    half = _student(np.where(np.isfinite(error), error, 0.0), count)
+    return Spread(middle, middle - half, middle + half)
+
+
+def half_interval(summary: pd.DataFrame, name: str) -> FloatArray:
+    """Half of the confidence interval of each row's mean; NaN where it is not known."""
+    columns = [f"{name}_se", "replications", "target_reached"]
+    error, runs, share = summary.reindex(columns=columns).to_numpy(dtype=float).T
+    if name == "time_to_target":  # a mean over those that reach it
+        runs = np.rint(runs * share)
+    return _student(np.where(np.isfinite(error), error, np.nan), runs)
+
+
+def _student(error: FloatArray, runs: FloatArray | int) -> FloatArray:
     from scipy.special import stdtrit  # a tenth of a second that few pictures need
 
-    half = stdtrit(count - 1, (1 + CONFIDENCE) / 2) * np.where(np.isfinite(error), error, 0.0)
-    return Spread(middle, middle - half, middle + half)
+    return np.asarray(stdtrit(np.maximum(runs - 1, 1), (1 + CONFIDENCE) / 2) * error)
 
 
 def instants_of(times: FloatArray) -> FloatArray:
@@ -302,7 +315,7 @@ def _finite(column: object) -> FloatArray:
 def _bars(records: Records, name: str, middle: FloatArray, band: Band) -> FloatArray:
     """Lengths below and above the means, ``(2, P)``; 0 where there are none."""
     if band == "ci":
-        half = 1.96 * _finite(records.summary.drop_duplicates("label")[f"{name}_se"])
+        half = half_interval(records.summary.drop_duplicates("label"), name)
         ends = np.stack([half, half])
     else:
         runs = [METRICS[name].of(records.cell(label)) for label, _ in records.labels()]

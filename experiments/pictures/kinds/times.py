@@ -22,7 +22,7 @@ from ..base import PanelKind, PictureKind
 from ..looks import DOTTED, GRID, INK, MUTED, SOLID, THEORY, Look, shade, variants
 from ..picture import Axis, Band, Bars, Curve, Fill, Mark, Panel, Picture, Points, axis_of
 from ..records import Records, names_of, short_text
-from .losses import LEAST_TIME, band_key, spread
+from .losses import LEAST_TIME, band_key, half_interval, spread
 
 LEVELS = np.linspace(0.0, 1.0, 401)
 LONG_TAIL = 30.0  # from this ratio of the 99.9 % quantile to the median on, the axis is logarithmic
@@ -246,10 +246,10 @@ def _series_marks(
     ends = [min(where.values()), max(where.values())]
     for label, own in table.groupby("label", sort=False):
         look, level = looks[str(label)], own[x].isna().to_numpy()
-        names = [f"{y}_mean", f"{y}_se", f"{y}_theory", f"{y}_low", f"{y}_high"]
+        names = [f"{y}_mean", f"{y}_theory", f"{y}_low", f"{y}_high"]
         names[0] = names[0] if names[0] in own else y
         columns = own.reindex(columns=names).to_numpy(dtype=float)
-        middle, error, theory, low, high = np.where(np.isfinite(columns), columns, np.nan).T
+        middle, theory, low, high = np.where(np.isfinite(columns), columns, np.nan).T
         if y in METRICS:
             middle = np.array([*map(METRICS[y].shown, middle)])
         if level.any():  # the same whatever is on the axis
@@ -258,7 +258,7 @@ def _series_marks(
             continue
         at = np.array([where[value] for value in own[x]])
         order = np.argsort(at, kind="stable")
-        half = 1.96 * error
+        half = half_interval(own, y)
         far = np.stack([middle - low, high - middle])
         dy = np.maximum(np.nan_to_num(np.where(np.isnan(half), far, half)), 0.0)[:, order]
         known = not np.isnan(theory).all()
@@ -305,8 +305,8 @@ class UtilisationKind(PanelKind):
     @override
     def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:
         table = records.summary.drop_duplicates("label").set_index("label")
-        columns = ["utilisation_mean", "wasted_mean", "utilisation_se"]
-        busy, share, error = table[columns].to_numpy(dtype=float).T
+        busy, share = table[["utilisation_mean", "wasted_mean"]].to_numpy(dtype=float).T
+        half = half_interval(table, "utilisation")
         rows, used = np.arange(len(busy), dtype=float), busy - busy * share
         marks: list[Mark] = []
         for y, (label, _) in enumerate(records.labels()):
@@ -318,8 +318,8 @@ class UtilisationKind(PanelKind):
                 Bars(Fill(IDLE.colour, "", "", HEIGHT), row, ends[1], np.maximum(ends[1], 1.0)),
             ]
         marks += [Bars(WASTED), Bars(IDLE)]
-        if np.isfinite(error).any():
-            half = 1.96 * np.where(np.isfinite(error), error, 0.0)
+        if np.isfinite(half).any():
+            half = np.nan_to_num(half)
             look = Look(INK, "", "none", ERROR)
             marks.append(Points(look, busy, rows, dx=np.stack([half, half])))
         shares = Axis("share of the workers' time", low=0.0, high=1.0)
