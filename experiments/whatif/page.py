@@ -22,6 +22,9 @@ from .answer import PARTS, SHARE, named_hosts
 from .study import Study
 
 CHANGES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
+COUNTED = (
+    "Rounds are counted from 0 among those that are kept; sentences name them as the table does."
+)
 HEAT_MAP, TIMELINE, STAGES = "heat_map.parquet", "timeline.parquet", "stages.parquet"
 SECONDS = ("load", "host", "worker", "round", "seconds")
 # Of a study, by file, with the columns that each must have; stages only if they are named.
@@ -261,7 +264,7 @@ def _heat(study: Study) -> Chart:
     panel = Panel(x, _hosts_axis(study, study.heat_map), [heat], "\n".join(above), grid=False)
     words = (
         "Delay of each host in each round; shades are equal steps of the logarithm. A dark row "
-        "is a slow host, a dark column a slow round."
+        f"is a slow host, a dark column a slow round. {COUNTED}"
     )
     picture = Picture([panel], 1, 7.2, 0.9 + min(4.4, 0.17 * max(4, rows)))
     return Chart("heat_map", "Delays", words, picture)
@@ -299,7 +302,7 @@ def _timeline(study: Study) -> Chart:
     panels = [Panel(x, y, _spans(d, ends), title, grid=False) for title, d, ends in both]
     words = (
         "Some consecutive rounds, as they were measured and if every task had taken the typical "
-        "time, on one time axis."
+        f"time, on one time axis. {COUNTED}"
     )
     picture = Picture(panels, 1, style.TWO_PANELS, 1.8 + 0.28 * max(4, len(table)), share="x")
     return Chart("timeline", "Timeline", words, picture)
