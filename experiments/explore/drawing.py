@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from ...sim.engines.simulate import simulate
 from ...sim.metrics import METRICS
@@ -18,13 +17,22 @@ from ..config.cells import Cell, cells
 from ..config.document import write_yaml
 from ..page.content import Chart, Section, Table, capped, plain_cell
 from ..page.html import drawn, environment, values_of
-from ..pictures.kinds.losses import BANDS, DIVERGED, band_key, cut, instants_of, loss_at, spread
+from ..pictures.kinds.losses import (
+    BANDS,
+    DIVERGED,
+    band_key,
+    cut,
+    instants_of,
+    loss_at,
+    spread,
+    student,
+)
 from ..pictures.looks import INK, Look, look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, axis_of
 from ..pictures.svg.marks import PageStyle
 from ..pictures.svg.scale import log_ticks, tick_text
 from ..run.compute import learn
-from ..run.records import CONFIDENCE, TIMING, ClosedForm, closed_form, mean_and_error
+from ..run.records import TIMING, ClosedForm, closed_form, mean_and_error
 from ..run.tuning import clock
 from ..text import number, theory_text
 
@@ -159,8 +167,8 @@ def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole
     marks, theory = list[Mark](), list[Mark]()
     for run in runs:
         (x, dx), (y, dy) = run.seconds, run.error
-        quantile = float(stdtrit(max(run.errors.size - 1, 1), (1 + CONFIDENCE) / 2))
-        across, along = (quantile * np.full((2, 1), np.nan_to_num(half)) for half in (dx, dy))
+        halves = np.nan_to_num(student([dx, dy], run.errors.size))
+        across, along = (np.full((2, 1), half) for half in halves)
         along = np.minimum(along, [[max(0.0, y - floor)], [np.inf]])
         marks.append(Points(_look(run), np.array([x]), np.maximum([y], floor), across, along))
         closed = known[run.label]

@@ -42,7 +42,7 @@ def read_run(directory: Path) -> Page:
     found = judged(records)
     title = str(config.get("name", directory.resolve().name))
     steps = tuple(_next(records, kind, found, directory))
-    failed = outputs.failed_cells(directory)
+    failed = manifest.get("failed") or {}
     notes = [*map(str, manifest.get("warnings", []))]
     notes += [f"not computed: {name}: {reason}" for name, reason in [*failed.items()][:NAMED]]
     notes += [f"not computed: {len(failed) - NAMED} more"] * (len(failed) > NAMED)

@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple, final
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from typing_extensions import override
 
 from ....sim.metrics import METRICS
@@ -54,7 +55,7 @@ def spread(values: FloatArray, band: Band) -> Spread:
         return Spread(middle, middle, middle)
     with np.errstate(invalid="ignore"):  # a spread around an infinite mean
         error = known.std(axis=0, ddof=1) / np.sqrt(count)
-    half = _student(np.where(np.isfinite(error), error, 0.0), count)
+    half = student(np.where(np.isfinite(error), error, 0.0), count)
     return Spread(middle, middle - half, middle + half)
 
 
@@ -64,13 +65,14 @@ def half_interval(summary: pd.DataFrame, name: str) -> FloatArray:
     error, runs, share = summary.reindex(columns=columns).to_numpy(dtype=float).T
     if name == "time_to_target":  # a mean over those that reach it
         runs = np.rint(runs * share)
-    return _student(np.where(np.isfinite(error), error, np.nan), runs)
+    return student(np.where(np.isfinite(error), error, np.nan), runs)
 
 
-def _student(error: FloatArray, runs: FloatArray | int) -> FloatArray:
+def student(error: ArrayLike, runs: FloatArray | int) -> FloatArray:
+    """Half of Student's confidence interval of means of so many runs, from standard errors."""
     from scipy.special import stdtrit  # a tenth of a second that few pictures need
 
-    return np.asarray(stdtrit(np.maximum(runs - 1, 1), (1 + CONFIDENCE) / 2) * error)
+    return np.asarray(stdtrit(np.maximum(runs - 1, 1), (1 + CONFIDENCE) / 2) * np.asarray(error))
 
 
 def instants_of(times: FloatArray) -> FloatArray:
