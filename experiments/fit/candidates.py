@@ -192,13 +192,14 @@ class _Places:
     def of(cls, tables: Sequence[FloatArray], own: Sequence[int]) -> _Places:
         """The places in ``(rounds, n)`` tables; workers with an ``own`` law are not judged."""
         rounds = np.concatenate(tables)
-        ks = np.array(waited_for(rounds.shape[1])[:-1], dtype=np.int64)
+        n = rounds.shape[1]
+        ks = np.array(sorted({*waited_for(n)[:-1], max(1, n - 1)}), dtype=np.int64)
         first = _first(rounds, ks)
         errors, count = np.zeros(first.shape[1:]), isqrt(len(first))
         if count > 1:
             means = [batch.mean(axis=0) for batch in np.array_split(first, count)]
             errors = np.std(means, axis=0, ddof=1) / np.sqrt(count)
-        judged = np.ones(rounds.shape[1], bool)
+        judged = np.ones(n, bool)
         judged[list(own)] = False
         return cls(ks, first.mean(axis=0), len(first), errors, judged)
 

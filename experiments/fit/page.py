@@ -228,7 +228,8 @@ def fit_page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) ->
 def _families(tables: Mapping[str, pd.DataFrame]) -> Table:
     fits, orders = tables["fit"], tables["order_statistics"]
     ks = orders["k"].unique()
-    some = ks[np.unique(np.linspace(0, len(ks) - 1, MOST_KS).round()).astype(int)]
+    places = [*np.linspace(0, max(0, len(ks) - 2), MOST_KS - 1).round(), len(ks) - 1]  # n - 1 and n
+    some = ks[np.unique(places).astype(int)]
     shown = orders[orders["k"].isin(some)]
     of = {key: rows["ratio"][::-1] for key, rows in shown.groupby(["load", "family"])}
     best = fits.groupby("load")["aic"].transform("min")

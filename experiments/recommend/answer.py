@@ -17,7 +17,7 @@ from ..text import number, percent, sentence
 from .candidates import FARTHEST, LEFT_OUT, far_beyond, whole
 from .contender import MARGIN, Contender, decided_by
 from .scenario import SHUFFLED
-from .search import CLOCKED
+from .search import CLOCKED, UNEVEN
 from .stages import SPACING, TRIAL, TUNED
 from .study import Recommendation, Sensitivity
 
@@ -26,7 +26,6 @@ NAMED = 3  # schemes that are named in a sentence
 # What is compared, in words.
 QUANTITIES = {"mean": "means", "median": "medians", "p95": "95 % quantiles"}
 NO_CODING = "coding does not pay"
-UNEVEN = 0.5  # a partition that is in less than this share of a mean one's updates is worth a word
 CHANGES = {  # what is changed about the delays, in words
     "load": "cost of partitions beyond the first",
     "tail": "tail, delays beyond the median",

@@ -66,14 +66,7 @@ class MeasuredConfig:
                 loads = ", ".join(f"{key:g}" for key in measured.tables if key is not None)
                 text = f"{path} has several loads; choose one of {loads} (--load)"
                 raise ConfigError(f"--replay: {text}")
-            read = {key: list(v) if isinstance(v, tuple) else v for key, v in vars(reading).items()}
-            read["hosts"] = "first" if n < measured.workers else None
-            document["delay"] = {  # whole rounds of the table are drawn
-                "model": "trace",
-                "path": str(path),
-                "resample": "rounds",
-                **{key: value for key, value in read.items() if value not in (None, [], {})},
-            }
+            document["delay"] = self._rounds(n)
         else:
             ks = command.k_range(None, measured.workers)
             found = study(measured, ks, reading.load, again=n <= measured.workers)
@@ -95,6 +88,21 @@ class MeasuredConfig:
             raise at("--dataset", job.dataset, "needs --loss as well")
         return document, notes
 
+    def _rounds(self, workers: int) -> dict[str, Any]:
+        """A section that draws whole rounds of the table."""
+        read = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self.reading).items()}
+        read["hosts"] = "first" if workers < self.table[0].workers else None
+        read = {key: value for key, value in read.items() if value not in (None, [], {})}
+        return {"model": "trace", "path": str(self.job.trace), "resample": "rounds", **read}
+
+    def of(self, scenario: Scenario, overrides: Sequence[str]) -> Scenario:
+        """The scenario of its document, with what only the table says."""
+        measured, n = self.table[0], scenario.workers
+        other = self.job.replay or any(each.startswith("delay") for each in overrides)
+        one_load = len(measured.tables) == 1 or self.reading.load is not None
+        fitted = not other and one_load and n <= measured.workers
+        return replace(scenario, read=measured.read, rounds=self._rounds(n) if fitted else None)
+
 
 @dataclass(frozen=True, eq=False)
 class Scenario:
@@ -113,6 +121,8 @@ class Scenario:
     notes: tuple[str, ...]  # what should be known of the input, a line each
     data_dir: Path | None  # where the public data sets lie
     read: tuple[str, ...] = ()  # how the table that the config was made from was read, a line each
+    # the ``delay:`` section that draws the rounds of that table, where its own is a fitted law
+    rounds: Mapping[str, Any] | None = None
 
     @property
     def workers(self) -> int:

@@ -149,9 +149,10 @@ def _set_unheard_aside(search: Search) -> None:
     heard = {one: one.clocked is not None and not one.clocked.unheard for one in search.left}
     if search.question.request.allow_unheard or not any(heard.values()):
         return
+    where = "" if search.question.scenario.rounds is None else " on the measured rounds"
     for place, one in enumerate(sorted((c for c in heard if not heard[c]), key=_yardstick)):
         assert one.clocked is not None
-        one.unheard = f"some partition is in {one.clocked.least_heard:.2g} of the updates"
+        one.unheard = f"some partition is in {one.clocked.least_heard:.2g} of the updates{where}"
         if place and not one.given:
             one.leave(UNHEARD, one.unheard)
 

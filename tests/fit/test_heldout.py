@@ -201,6 +201,17 @@ def test_places_of_workers_by_hand() -> None:
     np.testing.assert_allclose(four.errors, np.sqrt(0.5) / np.sqrt(2))
 
 
+def test_places_are_judged_where_one_worker_is_not_waited_for() -> None:
+    """The last of 16 is always the last: no share among the first 8 or 14 shows how surely."""
+    table = np.tile(np.arange(16.0), (100, 1))
+    places = _Places.of([table], ())
+    assert places.ks.tolist() == [8, 14, 15]
+    shares = places.shares.copy()
+    assert not places.off(shares)
+    shares[-1, 15] = 0.25
+    assert places.off(shares)
+
+
 def test_factors_stand_around_what_they_leave() -> None:
     """Those of rounds as a law, if they differ at all; those of workers one by one."""
     base = {"model": "exponential", "rate": 1.0}

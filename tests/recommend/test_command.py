@@ -268,6 +268,35 @@ def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:
         MeasuredConfig(MeasuredJob(path, 2, None, "iris", True), reading).document()
 
 
+@pytest.mark.parametrize(
+    ("replay", "overrides", "asked"),
+    [(False, (), True), (True, (), False), (False, ("delay.factors=[1, 1]",), False)],
+)
+def test_who_is_heard_is_asked_of_the_measured_rounds(
+    replay: bool, overrides: tuple[str, ...], asked: bool, tmp_path: Path
+) -> None:
+    """A fitted law can be right about when, and wrong about who: the last of six workers, which is
+    never among the first five, is so in a third of the rounds of a law of exponential delays."""
+    rounds = np.random.default_rng(0).uniform(1.0, 1.2, (40, 6)) * [1, 1, 1, 1, 1, 2]
+    path = tmp_path / "t.csv"
+    path.write_text("a,b,c,d,e,f\n" + "\n".join(",".join(map(str, row)) for row in rounds))
+    law = {"model": "heterogeneous", "factors": [1, 1, 1, 1, 1, 6]}
+    law["base"] = {"model": "exponential", "rate": 1.0}
+    search = bare_search(workers=6, delay=law)
+    measured = MeasuredConfig(MeasuredJob(path, replay=replay), Reading(unit="s"))
+    there = measured.of(search.question.scenario, overrides)
+    assert (there.rounds is not None) == asked
+    search.question = replace(search.question, scenario=there)
+    fewer = Contender(0, {"name": "ignore_stragglers", "wait_for": 5}, False)
+    search.build_all([fewer])
+    search.clock_all([fewer])
+    assert fewer.clocked is not None
+    assert fewer.clocked.unheard == asked
+    assert fewer.clocked.least_heard == pytest.approx(0.0 if asked else 0.3, abs=0.1)
+    # Its seconds are those of the law: the fourth, fifth and sixth arrivals are far apart in it.
+    assert fewer.clocked.iteration_time.mean() > 1.5
+
+
 @pytest.mark.parametrize(("workers", "again"), [(None, True), (2, True), (3, True), (4, False)])
 def test_measured_rounds_are_drawn_for_no_more_workers(
     workers: int | None, again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

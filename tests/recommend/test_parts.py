@@ -327,7 +327,10 @@ def test_a_race_drops_the_slow_and_the_last_of_many(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("allowed", [False, True])
 @pytest.mark.parametrize("others", [False, True])
-def test_who_does_not_hear_every_partition_is_set_aside(allowed: bool, others: bool) -> None:
+@pytest.mark.parametrize(("rounds", "where"), [(None, ""), ({}, " on the measured rounds")])
+def test_who_does_not_hear_every_partition_is_set_aside(
+    allowed: bool, others: bool, rounds: Any, where: str
+) -> None:
     """If others do, unless that is allowed. The best of them by the yardstick stays for comparison,
     and so does the config's own; none is to be recommended."""
 
@@ -338,13 +341,15 @@ def test_who_does_not_hear_every_partition_is_set_aside(allowed: bool, others: b
     some = [one(0, True, 5.0), one(1, True, 4.0), one(2, True, 6.0, given=True)]
     some += [one(3, False, 1.0)] if others else []
     request = SearchRequest(allow_unheard=allowed)
-    search: Any = SimpleNamespace(left=some, question=SimpleNamespace(request=request))
+    question = SimpleNamespace(request=request, scenario=SimpleNamespace(rounds=rounds))
+    search: Any = SimpleNamespace(left=some, question=question)
     stages._set_unheard_aside(search)
     aside = others and not allowed
     assert [one.barred for one in some[:3]] == [aside] * 3
     assert [one.stage for one in some[:3]] == [stages.UNHEARD if aside else "", "", ""]
     if aside:
-        assert {one.unheard for one in some[:3]} == {"some partition is in 0.013 of the updates"}
+        said = f"some partition is in 0.013 of the updates{where}"
+        assert {one.unheard for one in some[:3]} == {said}
     assert all(not each.barred and not each.stage for each in some[3:])
 
 
