@@ -216,3 +216,18 @@ def test_round_off_is_no_standard_error() -> None:
     for noise, shown in ((3e-17, 0.0), (3e-9, 3e-9)):
         row = {"decoding_error_mean": 2.4, "decoding_error_se": noise}
         assert error.estimate(row) == (2.4, shown)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_mean_below_its_round_off_is_zero_and_another_stays(name: str) -> None:
+    """Only of metrics that are differences of sums; the limit itself is a number."""
+    metric = METRICS[name]
+    least = metric.rounding or 1e-300
+    for mean, shown in ((least, least), (-least, -least), (0.9 * least, 0.0), (0.0, 0.0)):
+        shown = mean if not metric.rounding else shown
+        row = {f"{name}_mean": mean, f"{name}_se": 7.0}
+        assert metric.shown(mean) == shown
+        assert metric.estimate(row) == (shown, 7.0 if shown or not metric.rounding else 0.0)
+    for mean in (0.0, 1.0):
+        found = metric.estimate({f"{name}_mean": mean, f"{name}_se": np.nan})
+        assert np.isnan(found[1]), "of one run there is no error"

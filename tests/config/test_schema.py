@@ -13,7 +13,9 @@ from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import resolved
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.document import read_yaml, write_yaml
+from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import schema
+from erasurehead.experiments.config.settings import validate
 from tests.config.test_plugins import BASE as WITH_PLUGIN
 from tests.config.test_plugins import PLUGIN
 from tests.golden.configs import CRASHES, EXPONENTIAL, LOGISTIC, documents
@@ -116,6 +118,141 @@ def test_what_runs_is_accepted(change: dict[str, Any]) -> None:
 )
 def test_what_is_wrong_is_refused(change: dict[str, Any]) -> None:
     assert problems(BASE | change) != []
+
+
+LAW = {"model": "exponential", "rate": 1}
+
+EDGES: dict[str, tuple[dict[str, Any], str, Any, Any]] = {
+    # section and its key, a value at the edge, and one just beyond
+    "workers": ({}, "workers", 1, 0),
+    "workers at most": ({}, "workers", 10**6, 10**6 + 1),
+    "iterations": ({}, "iterations", 1, 0),
+    "iterations at most": ({}, "iterations", 10**9, 10**9 + 1),
+    "replications": ({}, "replications", 1, 0),
+    "replications at most": ({}, "replications", 2**30, 2**30 + 1),
+    "seed": ({}, "seed", 0, -1),
+    "fixed": ({"load_law": {"kind": "partly_proportional"}}, "fixed", 0, -1e-9),
+    "fixed at most": ({"load_law": {"kind": "partly_proportional"}}, "fixed", 1, 1 + 1e-9),
+    "additive": ({"load_law": {"kind": "additive"}}, "seconds_per_partition", 0, -1e-9),
+    "steps": ({"load_law": {"kind": "steps", "seconds": [0]}}, "loads", [0], [-1e-9]),
+    "seconds of steps": ({"load_law": {"kind": "steps", "loads": [0]}}, "seconds", [0], [-1e-9]),
+    "skew": ({"network": {}}, "dispatch_skew", 0, -1e-9),
+    "uplink": ({"network": {}}, "uplink_latency", 0, -1e-9),
+    "bandwidth": ({"network": {}}, "bandwidth", 1e-9, 0),
+    "message": ({"network": {}}, "message_bytes", 0, -1),
+    "channels": ({"network": {"bandwidth": 1}}, "channels", 1, 0),
+    "loss": ({"failures": {"retry_after": 1}}, "message_loss", 0, -1e-9),
+    "loss below 1": ({"failures": {"retry_after": 1}}, "message_loss", 1 - 1e-9, 1),
+    "retry": ({"failures": {}}, "retry_after", 0, -1e-9),
+    "max_wait": ({"failures": {}}, "max_wait", 1e-9, 0),
+    "rows": ({"problem": {"loss": "logistic", "dataset": "synthetic"}}, "rows", 1, 0),
+    "features": ({"problem": {"loss": "logistic", "dataset": "synthetic"}}, "features", 1, 0),
+    "test_rows": ({"problem": {"loss": "logistic", "dataset": "synthetic"}}, "test_rows", 0, -1),
+    "l2": ({"problem": {"loss": "logistic", "dataset": "synthetic"}}, "l2", 0, -1e-9),
+    "cells": (
+        {"problem": {"loss": "logistic", "dataset": "file", "path": "a.npz"}},
+        *("most_cells", 1, 0),
+    ),
+    "learning_rate": ({"optimizer": {"rule": "gd"}}, "learning_rate", 1e-9, 0),
+    "decay": ({"optimizer": {"rule": "gd", "learning_rate": 1}}, "decay", 1e-9, 0),
+    "decay at most": ({"optimizer": {"rule": "gd", "learning_rate": 1}}, "decay", 1, 1 + 1e-9),
+    "rate": ({"delay": {"model": "exponential"}}, "rate", 1e-9, 0),
+    "quantiles": ({"delay": {"model": "empirical"}}, "quantiles", [0, 1], [1]),
+    "tail": (
+        {"delay": {"model": "empirical", "quantiles": [0, 1], "tail_scale": 1}},
+        *("tail", 1 - 1e-9, 1),
+    ),
+    "tail_shape": (
+        {"delay": {"model": "empirical", "quantiles": [0, 1], "tail": 0.1, "tail_scale": 1}},
+        *("tail_shape", -1 + 1e-9, -1),
+    ),
+    "tail_shape below 1": (
+        {"delay": {"model": "empirical", "quantiles": [0, 1], "tail": 0.1, "tail_scale": 1}},
+        *("tail_shape", 1 - 1e-9, 1),
+    ),
+    "ranks": ({"delay": {"model": "empirical", "quantiles": [0, 1]}}, "ranks", [0.0], []),
+    "stretch": ({"delay": {"model": "measured_rounds", "seconds": [[1]]}}, "stretch", 1, 1 - 1e-9),
+    "measured": ({"delay": {"model": "measured_rounds"}}, "seconds", [[0]], [[]]),
+    "over": ({"delay": {"model": "drift", "base": LAW, "to": 2}}, "over", 1, 0),
+    "to": ({"delay": {"model": "drift", "base": LAW, "over": 2}}, "to", 1e-9, 0),
+    "own": ({"delay": {"model": "own_laws", "base": LAW, "models": [LAW]}}, "workers", [0], [-1]),
+    "factors": ({"delay": {"model": "heterogeneous", "base": LAW}}, "factors", [1], []),
+    "spread": ({"delay": {"model": "heterogeneous", "base": LAW}}, "spread", 0, -1e-9),
+    "sizes": (
+        {"delay": {"model": "cold_starts", "base": LAW, "delay": LAW, "probability": 0.5}},
+        *("sizes", [1], [0]),
+    ),
+    "within": (
+        {
+            "delay": {
+                "model": "cold_starts",
+                "base": LAW,
+                "delay": LAW,
+                "probability": 1,
+                "share": 1,
+            }
+        },
+        *("within", 5, 5 + 1e-9),
+    ),
+    "probability": (
+        {"delay": {"model": "cold_starts", "base": LAW, "delay": LAW, "share": 0}},
+        *("probability", 1, 1 + 1e-9),
+    ),
+    "weights": ({"delay": {"model": "mixture", "components": [LAW]}}, "weights", [1], [-1]),
+    "load": ({"schemes": {"name": "cyclic_mds"}}, "load", 1, 0),
+    "wait_for": ({"schemes": {"name": "ignore_stragglers"}}, "wait_for", 1, 0),
+    "ahead": ({"schemes": {"name": "ssp"}}, "ahead", 0, -1),
+    "power": ({"schemes": {"name": "asynchronous"}}, "staleness", {"power": 0}, {"power": -1e-9}),
+    "hinge": (
+        {"schemes": {"name": "asynchronous"}},
+        *("staleness", {"hinge": [0, 0]}, {"hinge": [0, -1e-9]}),
+    ),
+    "straggle": (
+        {"schemes": {"name": "stochastic_gradient_coding", "load": 3, "wait_for": 2}},
+        *("straggle_probability", 0, -1e-9),
+    ),
+    "straggle below 1": (
+        {"schemes": {"name": "stochastic_gradient_coding", "load": 3, "wait_for": 2}},
+        *("straggle_probability", 1 - 1e-9, 1),
+    ),
+    "straggle of each": (
+        {"schemes": {"name": "heterogeneous_split", "deadline": 1}},
+        *("straggle_probabilities", [1e-9, 1 - 1e-9], [1e-9, 1]),
+    ),
+    "straggle of each above 0": (
+        {"schemes": {"name": "heterogeneous_split", "deadline": 1}},
+        *("straggle_probabilities", [1e-9, 1 - 1e-9], [0, 1 - 1e-9]),
+    ),
+    "inside": (
+        {"schemes": {"name": "stochastic_block", "load": 3, "wait_for": 2, "community": 3}},
+        *("inside", 1, 1 + 1e-9),
+    ),
+    "W": ({"schemes": {"name": "sequential", "B": 1, "stragglers": 0, "tolerance": 0}}, "W", 2, 1),
+    "B": ({"schemes": {"name": "sequential", "W": 2, "stragglers": 0, "tolerance": 0}}, "B", 1, 0),
+    "stragglers": (
+        {"schemes": {"name": "sequential", "W": 2, "B": 1, "tolerance": 0}},
+        *("stragglers", 0, -1),
+    ),
+}
+
+
+@pytest.mark.parametrize("edge", EDGES)
+def test_the_edge_of_a_range_is_within_it(edge: str) -> None:
+    """For who runs it and for who writes it with the schema."""
+    base, key, within, beyond = EDGES[edge]
+
+    def document(value: Any) -> dict[str, Any]:
+        if not base:
+            return BASE | {key: value}
+        [(name, section)] = base.items()
+        changed = section | {key: value}
+        return BASE | {name: [changed] if name == "schemes" else changed}
+
+    assert problems(document(within)) == []
+    validate(document(within))
+    assert problems(document(beyond)) != []
+    with pytest.raises(ConfigError, match=rf"{key}\b"):
+        validate(document(beyond))
 
 
 @pytest.mark.parametrize("key", ["workers", "delay", "schemes"])

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
+from erasurehead.delay_models.base import NORMAL_END
+from erasurehead.delay_models.cold_starts import ColdStarts
 from erasurehead.delay_models.compose import OwnLaws, Scaled, Shifted
 from erasurehead.delay_models.factors import Drift, Heterogeneous, RoundEffects
+from erasurehead.delay_models.mixture import Mixture
 from erasurehead.delay_models.parametric import (
     Deterministic,
     Exponential,
@@ -18,6 +23,7 @@ from erasurehead.delay_models.parametric import (
     ShiftedExponential,
     Weibull,
 )
+from erasurehead.delay_models.trace import MeasuredRounds
 from tests.statistics import assert_z
 
 # Wrappers around a model: scaled, shifted, and factors of workers, rounds and time.
@@ -155,6 +161,104 @@ def test_the_mean_of_nested_factors_is_their_product() -> None:
     rng = np.random.default_rng(7)
     assert model.mean() == pytest.approx(0.7 * np.exp(0.08) * np.exp(0.045))
     assert_z([model.sample(rng, 20, 20).mean() for _ in range(1500)], model.mean())
+
+
+# What is known of a model without a draw: of how many rounds and workers it knows delays, the
+# longest one, and means of workers, which bound what any scheme can do.
+
+
+def measured(rounds: int, workers: int) -> DelayModel:
+    """Delays of 1 s, and one of 2."""
+    table = np.ones((rounds, workers))
+    table[-1, -1] = 2.0
+    return MeasuredRounds(seconds=tuple(map(tuple, table.tolist())))
+
+
+def replayed(tmp_path: Path, rounds: int, workers: int) -> DelayModel:
+    path = tmp_path / f"{rounds}x{workers}.npz"
+    np.savez(path, seconds=np.full((rounds, workers), 1.5))
+    return MODELS["trace"](path=str(path))
+
+
+THIRD = Deterministic(value=1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("model", "longest", "means"),
+    [
+        (Heterogeneous(base=SECOND, factors=(2.0, 0.5, 4.0)), 4.0, [2.0, 0.5, 4.0]),
+        (Heterogeneous(base=SECOND, factors=(0.5, 4.0, 2.0, 9.0)), 9.0, [0.5, 4.0, 2.0]),
+        (Heterogeneous(base=SECOND, spread=0.5), np.exp(0.5 * NORMAL_END), None),
+        (RoundEffects(base=SECOND, factor=Deterministic(value=3.0)), 3.0, None),
+        (Drift(base=SECOND, to=3.0, over=5), 3.0, None),
+        (Drift(base=SECOND, to=0.5, over=5), 1.0, None),  # it begins at 1
+        (Scaled(by=3.0, base=THIRD), 1.0, [1.0, 1.0, 1.0]),
+        (Shifted(by=3.0, base=THIRD), 10 / 3, [10 / 3] * 3),
+        (Mixture(weights=(0.25, 0.75), components=(SECOND, THIRD)), 1.0, [0.5] * 3),
+        (OwnLaws(base=SECOND, workers=(1,), models=(THIRD,)), 1.0, [1.0, 1 / 3, 1.0]),
+        (OwnLaws(base=THIRD, workers=(2, 7), models=(SECOND, SECOND)), 1.0, [1 / 3, 1 / 3, 1.0]),
+        (OwnLaws(base=SECOND, workers=(1,), models=(measured(3, 1),)), 2.0, None),
+        (OwnLaws(base=measured(3, 3), workers=(1,), models=(SECOND,)), 2.0, None),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+def test_the_longest_delay_and_means_of_workers_by_hand(
+    model: DelayModel, longest: float, means: list[float] | None
+) -> None:
+    assert model.longest() == pytest.approx(longest, rel=1e-12)
+    found = model.worker_means(3)
+    assert (found is None) == (means is None)
+    if found is not None and means is not None:
+        np.testing.assert_allclose(found, means, rtol=1e-12)
+
+
+def test_cold_starts_by_hand() -> None:
+    """Half of the rounds, a tenth of the workers, 4 s: 0.2 s on average; 5 s at the most."""
+    cold = {"base": SECOND, "probability": 0.5, "delay": Deterministic(value=4.0)}
+    assert ColdStarts(**cold, share=0.1).mean() == pytest.approx(1.2)
+    assert ColdStarts(**cold, share=0.1).longest() == 5.0
+    assert ColdStarts(**cold, share=0.1, within=0.5).longest() == 1 + 4 * np.exp(NORMAL_END / 2)
+    assert ColdStarts(**cold, share=0.1, within=0.5).mean() == pytest.approx(
+        1 + 0.2 * np.exp(1 / 8)
+    )
+    assert ColdStarts(**cold, sizes=(1,)).mean() is None, "it depends on how many workers there are"
+    assert ColdStarts(**{**cold, "base": measured(2, 2)}, share=0.1).mean() is None
+
+
+@pytest.mark.parametrize(
+    ("sizes", "there"), [((1,), {1}), ((3,), {3}), ((9,), {4}), ((1, 2), {1, 2})]
+)
+@pytest.mark.parametrize("neighbours", [0.0, 1.0])
+def test_a_clump_has_one_of_its_sizes(
+    sizes: tuple[int, ...], there: set[int], neighbours: float
+) -> None:
+    """At most all four workers; with 1 they stand side by side, worker 0 after the last one."""
+    model = ColdStarts(*(SECOND, 1.0, Deterministic(value=4.0)), sizes=sizes, neighbours=neighbours)
+    cold = Tape(model, 4, seed=1, replication=0).rows(0, 200) == 5.0
+    assert set(np.count_nonzero(cold, axis=1)) == there
+    if neighbours == 1 and max(sizes) < 4:
+        begins = np.count_nonzero(cold & ~np.roll(cold, 1, axis=1), axis=1)
+        assert (begins == 1).all()
+        assert len({*map(tuple, cold)}) == 4 * len(sizes), "anybody can be the first"
+
+
+@pytest.mark.parametrize(("mine", "theirs", "both"), [(3, 2, 2), (2, 3, 2), (3, 3, 3)])
+def test_who_is_there_is_known_to_all_models_around(
+    mine: int, theirs: int, both: int, tmp_path: Path
+) -> None:
+    """The smaller number of workers and of rounds counts."""
+    trace = replayed(tmp_path, 7, theirs)
+    model = Heterogeneous(base=trace, factors=(1.0,) * mine)
+    assert (model.workers_available(), model.rounds_available()) == (both, 7)
+    spread = Heterogeneous(base=trace, spread=0.1)
+    assert spread.workers_available() == theirs
+    short = replayed(tmp_path, mine, 1)
+    for own in (
+        OwnLaws(base=SECOND, workers=(0, 1), models=(replayed(tmp_path, theirs, 1), short)),
+        OwnLaws(base=replayed(tmp_path, theirs, 2), workers=(1,), models=(short,)),
+    ):
+        assert own.rounds_available() == both
+    assert OwnLaws(base=short, workers=(0,), models=(SECOND,)).rounds_available() == mine
 
 
 # Workers with laws of their own: only they differ, and each as its own model says.

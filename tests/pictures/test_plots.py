@@ -1052,3 +1052,562 @@ def test_panels_of_a_sweep_stand_in_rows_of_three_but_four_in_a_square() -> None
 def test_a_swept_text_need_not_be_a_section() -> None:
     assert short_text('{"model": "exponential", "rate": 2.0}') == "exponential, rate = 2"
     assert short_text("{{x") == "{{x"
+
+
+# Kinds as plain data, from tables of a few rows.
+
+
+def swept(values: dict[str, Sequence[Any]], labels: Sequence[str] = ("a",), **more: Any) -> Records:
+    """A summary with a row for each value of what was swept and each label."""
+    rows = [
+        {"cell": f"{place}{label}", "scheme": "uncoded", "label": label, "workers": 6}
+        | {"replications": 5, "iteration_time_mean": 1.0 + place, "iteration_time_se": 0.1}
+        | dict(zip(values, point, strict=True))
+        | {key: found(place, label) for key, found in more.items()}
+        for place, point in enumerate(itertools.product(*values.values()))
+        for label in labels
+    ]
+    summary = pd.DataFrame(rows)
+    start = summary.assign(replication=0, iteration=0, time=0.0, train_loss=1.0)
+    swept_keys = [key for key in values if not key.startswith("scheme.")]
+    kept = [
+        "cell",
+        "scheme",
+        "label",
+        "replication",
+        "iteration",
+        "time",
+        "train_loss",
+        *swept_keys,
+    ]
+    return Records(start[kept], summary)
+
+
+def against(records: Records, x: str = "", y: str = "") -> Panel:
+    return AgainstKind(x, y).possible(records).panels[0]
+
+
+@pytest.mark.parametrize(
+    ("values", "log", "named"),
+    [
+        ([12, 24, 48], True, 3),  # each a factor more than the one before
+        ([12, 24, 36], False, 3),
+        ([2.0, 19.0], False, 2),
+        ([2.0, 20.0], True, 2),  # from a ratio of ten on
+        ([0.0, 20.0, 400.0], False, 3),
+        ([4, 2, 1], True, 3),  # in any order
+        ([*range(1, 9)], False, 8),
+        ([*range(1, 10)], False, 0),  # more than eight ticks would be too many
+        ([*range(1, 12)], True, 0),
+    ],
+)
+def test_the_axis_of_what_was_swept(values: list[float], log: bool, named: int) -> None:
+    records = swept({"delay.rate": values})
+    axis = against(records).x
+    assert (axis.label, axis.log, len(axis.names or ())) == ("delay.rate", log, named)
+    if named:
+        assert axis.places == tuple(sorted(values))
+        assert axis.names == tuple(f"{value:g}" for value in sorted(values))
+    curve, points = against(records).marks[:2]
+    assert isinstance(curve, Curve)
+    assert isinstance(points, Points)
+    assert points.x.tolist() == curve.x.tolist() == sorted(values)
+    order = np.argsort(values)
+    np.testing.assert_array_equal(points.y, 1.0 + order)
+
+
+def test_what_is_no_number_stands_in_the_order_of_the_run() -> None:
+    axis = against(swept({"policy": ["queue", "cancel", "finish"]})).x
+    assert (axis.names, axis.places, axis.log) == (("queue", "cancel", "finish"), None, False)
+
+
+def test_the_key_with_the_most_values_is_the_axis_and_numbers_come_first() -> None:
+    def label_of(**values: Sequence[Any]) -> str:
+        return against(swept({key.replace("_", "."): each for key, each in values.items()})).x.label
+
+    assert label_of(delay_rate=[1, 2], network_latency=[1, 2, 3]) == "network.latency"
+    assert label_of(delay_rate=[1, 2, 3], network_latency=[1, 2]) == "delay.rate"
+    assert label_of(policy=["a", "b", "c"], delay_rate=[1, 2]) == "delay.rate"
+
+
+@pytest.mark.parametrize(
+    ("heights", "log", "low"),
+    [
+        ([1.0, 29.0], False, 0.0),
+        ([1.0, 30.0], True, None),  # over a factor of thirty
+        ([1.0, 2.0], False, 0.0),  # from a factor of two on, the axis begins at 0
+        ([1.0, 1.9], False, None),
+        ([0.0, 9.0], False, 0.0),
+        ([-1.0, 9.0], False, None),
+    ],
+)
+def test_the_axis_of_means(heights: list[float], log: bool, low: float | None) -> None:
+    records = swept({"delay.rate": [1, 2]}, iteration_time_mean=lambda place, _: heights[place])
+    axis = against(records).y
+    assert (axis.label, axis.log, axis.low) == ("mean iteration time (s)", log, low)
+
+
+@pytest.mark.parametrize(("points", "shown", "heading"), [
+    (1, 1, ""),
+    (2, 2, ""),
+    (6, 6, ""),
+    (7, 6, "1 more point of the sweep is not shown"),
+    (9, 6, "3 more points of the sweep are not shown"),
+])  # fmt: skip
+def test_a_panel_for_each_point_of_the_other_keys(points: int, shown: int, heading: str) -> None:
+    records = swept({"delay.rate": [*range(1, 12)], "seed": [*range(points)]})
+    picture = AgainstKind().picture(records)
+    assert [panel.title for panel in picture.panels] == [
+        f"seed = {seed}" if points > 1 else "" for seed in range(shown)
+    ]
+    assert picture.heading == heading
+    assert picture.columns == min(3, shown)
+    assert picture.share == ("y" if shown > 1 else "")
+    assert picture.width == (4.8 if shown == 1 else 7.2)
+    rows = -(-shown // 3)
+    assert 3.2 * rows + 0.2 < picture.height < 3.2 * rows + 0.7
+
+
+def test_lines_of_theory_where_they_are_known_and_thin_ones_elsewhere() -> None:
+    """A scheme without the swept field is level, at its closed form where there is one."""
+    theory = {"a": 1.5, "b": np.nan, "c": 7.0}
+    records = swept(
+        {"scheme.load": [1, 2, 3]},
+        labels="abc",
+        iteration_time_theory=lambda _, label: theory[label],
+        scheme=lambda _, label: {"a": "uncoded", "b": "erasurehead", "c": "window"}[label],
+    )
+    records.summary["scheme.load"] = records.summary["scheme.load"].where(
+        records.summary["label"] != "c"
+    )
+    panel = against(records)
+    curves = {mark.colour: mark for mark in panel.marks if isinstance(mark, Curve) and len(mark.x)}
+    names = ("uncoded", "erasurehead", "window")
+    by_scheme = {label: curves[look(name).colour] for label, name in zip("abc", names, strict=True)}
+    assert by_scheme["a"].y.tolist() == [1.5] * 3
+    assert by_scheme["b"].y.tolist() == [1.0, 2.0, 3.0]
+    assert by_scheme["b"].width < 1 < by_scheme["a"].width
+    assert (by_scheme["c"].x.tolist(), by_scheme["c"].y.tolist()) == ([1.0, 3.0], [7.0, 7.0])
+    titles = [mark.title for mark in panel.marks]
+    assert titles[-3:] == [times.MEANS.title, times.AT_POINTS.title, times.JOINED.title]
+    simulated = against(swept({"scheme.load": [1, 2, 3]}))
+    assert [mark.title for mark in simulated.marks][-2:] == [times.MEANS.title, times.JOINED.title]
+    known = against(swept({"delay.rate": [1, 2]}, iteration_time_theory=lambda *_: 1.0))
+    assert [mark.title for mark in known.marks][-2:] == [times.MEANS.title, times.AT_POINTS.title]
+
+
+def test_bars_of_means_are_students_or_what_the_table_says() -> None:
+    records = swept({"delay.rate": [1, 2]}, gain=lambda place, _: 2.0 + place)
+    [points] = [m for m in against(records).marks if isinstance(m, Points) and len(m.x)]
+    np.testing.assert_allclose(points.dy, np.full((2, 2), 0.1 * stats.t.ppf(0.975, 4)))
+    with_ends = swept(
+        {"delay.rate": [1, 2]},
+        gain=lambda place, _: 2.0 + place,
+        gain_low=lambda place, _: 1.5,
+        gain_high=lambda place, _: 4.0 + place,
+    )
+    [points] = [m for m in against(with_ends, y="gain").marks if isinstance(m, Points) and len(m.x)]
+    np.testing.assert_allclose(points.dy, [[0.5, 1.5], [2.0, 2.0]])
+    assert against(with_ends, y="gain").y.label == "gain"
+
+
+def test_a_dotted_line_over_what_was_swept_needs_two_points() -> None:
+    """It is the least time of any method, so it stands under iteration times alone."""
+
+    def dotted(least: dict[int, float], y: str = "") -> list[Curve]:
+        records = swept(
+            {"delay.rate": [4, 2, 8]},
+            "ab",
+            least_iteration_time=lambda place, label: least.get(place, np.nan),
+            time_to_target_mean=lambda place, _: 5.0,
+        )
+        marks = against(records, y=y or "iteration_time").marks
+        return [m for m in marks if isinstance(m, Curve) and m.title == times.LEAST.title]
+
+    [line] = dotted({0: 0.5, 1: 0.4})
+    assert (line.x.tolist(), line.y.tolist()) == ([2.0, 4.0], [0.4, 0.5])
+    assert dotted({0: 0.5}) == dotted({0: 0.5, 1: 0.4}, "time_to_target") == []
+
+
+@pytest.mark.parametrize(
+    ("values", "x", "y", "words"),
+    [
+        ({"delay.rate": [1]}, "", "", "nothing was swept"),
+        ({"delay.rate": [1, 2], "seed": [1]}, "seed", "", "seed was not swept; --x must be one of"),
+        ({"delay.rate": [1, 2]}, "speed", "", "speed was not swept"),
+        ({"delay.rate": [1, 2]}, "", "speed", "the summary has no numbers speed; --y must be one"),
+        ({"delay.rate": [1, 2]}, "delay.rate", "iteration_time", None),
+        ({"delay.rate": [1, 2]}, "", "workers", None),
+    ],
+)
+def test_what_cannot_be_drawn_against_anything(
+    values: dict[str, list[int]], x: str, y: str, words: str | None
+) -> None:
+    found = AgainstKind(x, y).obstacle(swept(values))
+    assert (found is None) == (words is None)
+    assert words is None or words in str(found)
+
+
+@pytest.mark.parametrize(
+    ("values", "schemes", "charts"),
+    [
+        ({"scheme.load": [1, 2]}, "aa", 0),  # two points of a line show no shape
+        ({"scheme.load": [1, 2, 3]}, "aa", 1),
+        ({"scheme.load": [1, 2, 3]}, "ab", 1),  # one scheme with three is enough
+        ({"delay.rate": [1, 2]}, "aa", 1),
+    ],
+)
+def test_a_report_shows_means_over_three_values_of_a_field_or_two_of_a_key(
+    values: dict[str, list[int]], schemes: str, charts: int
+) -> None:
+    records = swept(values, "ab", scheme=lambda _, label: schemes["ab".index(label)])
+    if schemes == "ab":
+        own = records.summary["label"] == "a"
+        records = replace(records, summary=records.summary[own | (records.summary["workers"] < 0)
+                          | (records.summary["scheme.load"] == 1)])  # fmt: skip
+    found = [*AgainstKind().charts(records)]
+    assert len(found) == charts
+    if found:
+        assert found[0].title.startswith("Mean iteration time over ")
+        assert found[0].ident == "overview-iteration-time"
+
+
+def test_a_report_shows_no_metric_that_is_zero_everywhere() -> None:
+    for error, charts in ((1e-13, 1), (1e-3, 2)):
+        records = swept(
+            {"delay.rate": [1, 2]}, decoding_error_mean=lambda place, _, e=error: e * place
+        )
+        assert len([*AgainstKind().charts(records)]) == charts
+
+
+def run_of(**columns: Any) -> Records:
+    """Iterations 0 to T of schemes ``a`` and ``b``: column -> label -> ``(R, T + 1)``."""
+    rows, labels = [], [*next(iter(columns.values()))]
+    for label in labels:
+        tables = {name: np.asarray(of[label], dtype=float) for name, of in columns.items()}
+        shape = next(iter(tables.values())).shape
+        for r, t in np.ndindex(shape):
+            found = {name: table[r, t] for name, table in tables.items()}
+            rows.append({"cell": label, "scheme": label, "label": label, "replication": r}
+                        | {"iteration": t} | found)  # fmt: skip
+    summary = pd.DataFrame({"cell": labels, "scheme": labels, "label": labels, "replications": 2})
+    return Records(pd.DataFrame(rows), summary)
+
+
+def test_iteration_times_as_shares_of_all_iterations() -> None:
+    """By hand: of the times 1, 2, 3 and 4 a quarter took at most 1.75, all took at most 4."""
+    seconds = {"a": [[np.nan, 1, 2], [np.nan, 3, 4]], "b": [[np.nan, 1, 1], [np.nan, 1, 50]]}
+    [panel] = KINDS["iteration_time"].picture(run_of(iteration_time=seconds)).panels
+    a, *_ = [m for m in panel.marks if isinstance(m, Curve)]
+    assert np.interp([0.0, 0.25, 1.0], a.y, a.x) == pytest.approx([1.0, 1.75, 4.0])
+    assert a.across == "x"
+    assert a.low is not None
+    assert a.high is not None
+    assert (a.low >= 1.0).all(), "a band does not begin before anything was seen"
+    assert (a.low[-1], a.high[-1]) == (2.0, 4.0), "its ends are those of two runs"
+    assert (panel.x.log, panel.x.low) == (True, None), "50 is more than thirty times the median"
+    [plain] = KINDS["iteration_time"].picture(run_of(iteration_time={"a": seconds["a"]})).panels
+    assert (plain.x.log, plain.x.low) == (False, 0.0)
+    single = run_of(iteration_time={"a": [[np.nan, 1, 2, 3]]})
+    [panel] = KINDS["iteration_time"].picture(single).panels
+    [curve] = panel.marks
+    assert isinstance(curve, Curve)
+    assert curve.low is None, "of one run there is no spread, and no entry that explains it"
+
+
+def test_the_workers_time_by_hand() -> None:
+    """60 % busy, a quarter of that in vain: 45 % in time, 15 % wasted, 40 % idle."""
+    columns = {"utilisation_mean": 0.6, "wasted_mean": 0.25, "utilisation_se": [0.01, np.nan]}
+    records = swept({"seed": [1]}, "ab")
+    records = replace(records, summary=records.summary.assign(**columns))
+    kind = KINDS["utilisation"]
+    [panel] = kind.picture(records).panels
+    bars = [m for m in panel.marks if isinstance(m, Bars) and len(m.rows)]
+    found = [(*m.rows, *m.start.round(9), *m.end.round(9)) for m in bars]
+    assert found == [
+        (row, *ends) for row in (0, 1) for ends in ((0, 0.45), (0.45, 0.6), (0.6, 1.0))
+    ]
+    [points] = [m for m in panel.marks if isinstance(m, Points)]
+    half = 0.01 * stats.t.ppf(0.975, 4)
+    np.testing.assert_allclose(points.dx, [[half, 0.0]] * 2)
+    assert (points.x.tolist(), points.y.tolist()) == ([0.6, 0.6], [0.0, 1.0])
+    assert (panel.y.low, panel.y.high, panel.y.names) == (1.5, -0.5, ())
+    [named] = kind.page_picture(records).panels
+    assert (named.y.names, named.y.label) == (("a", "b"), "")
+
+
+@pytest.mark.parametrize(
+    ("middle", "bars", "least", "ends"),
+    [
+        ([1.0, 2.0], [[0, 0], [0, 0]], 0.0, (0.88, 2.12)),
+        ([1.0, 2.0], [[1, 0], [0, 2]], 0.0, (-0.48, 4.48)),
+        ([10.0, 10.1], [[0, 0], [0, 0]], 0.1, (10.05 - 0.5025, 10.05 + 0.5025)),
+        ([1.0, np.nan], [[0.5, 0], [0.5, 0]], 0.0, (0.38, 1.62)),
+        ([2.0], [[0], [0]], 0.0, (None, None)),
+        ([np.nan], [[0], [0]], 0.1, (None, None)),
+    ],
+)
+def test_an_axis_around_bars(
+    middle: list[float], bars: list[list[float]], least: float, ends: tuple[float | None, ...]
+) -> None:
+    """A margin of 12 % on both sides, and at least a tenth of the values where that is asked."""
+    axis = losses._axis("x", np.array(middle), np.array(bars, dtype=float), least)
+    assert (axis.low, axis.high) == pytest.approx(ends)
+
+
+def test_a_trade_off_of_two_schemes_and_of_fewer() -> None:
+    kind = KINDS["tradeoff"]
+    both = swept({"seed": [1]}, "ab", iteration_time_mean=lambda _, label: 1.0 + (label == "b"),
+                 final_train_loss_mean=lambda _, label: 0.5 - 0.2 * (label == "b"))  # fmt: skip
+    [panel] = kind.possible(both).panels
+    line, a, b = panel.marks
+    assert isinstance(line, Curve)
+    assert isinstance(a, Points)
+    assert isinstance(b, Points)
+    assert (line.x.tolist(), line.y.tolist(), line.steps) == ([1, 2], [0.5, 0.3], True)
+    assert (a.ringed, b.ringed, panel.remark) == (True, True, "")
+    for loss, words in ((999.0, None), (1001.0, "1 scheme ends with a loss that can be drawn")):
+        ends = both.summary.assign(final_train_loss_mean=[0.5, loss])
+        found = kind.obstacle(replace(both, summary=ends))
+        assert (found is None) == (words is None)
+        assert words is None or str(found).startswith(words)
+    gone = both.summary.assign(final_train_loss_mean=[0.5, np.inf])
+    third = pd.concat([gone, both.summary.iloc[:1].assign(label="c", cell="c")])
+    [panel] = kind.possible(replace(both, summary=third)).panels
+    assert panel.remark == "not shown: 1 that diverged"
+    assert "at least two" in str(kind.obstacle(both.only(["a"])))
+    nothing = both.summary.drop(columns="final_train_loss_mean")
+    assert "no pair" in str(kind.obstacle(replace(both, summary=nothing)))
+    [chart] = kind.charts(both)
+    assert chart.title == "Time against final training loss"
+    errors = nothing.assign(decoding_error_mean=[0.0, 0.1])
+    [chart] = kind.charts(replace(both, summary=errors))
+    assert (chart.title, chart.words[:41]) == (
+        *("Time against decoding error", "Seconds per iteration against the decoding"[:41]),
+    )
+
+
+def test_a_line_that_diverges_ends_at_the_top() -> None:
+    """It leaves once, and may come back; what was never below is not drawn."""
+    values = np.array([5.0, 1.0, 20.0, 30.0, 2.0, 40.0])
+    made = losses.cut(losses.Spread(values, values, values), 10.0)
+    np.testing.assert_array_equal(made.middle, [5.0, 1.0, 10.0, np.nan, 2.0, 10.0])
+    np.testing.assert_array_equal(made.low, [5.0, 1.0, np.nan, np.nan, 2.0, np.nan])
+    np.testing.assert_array_equal(made.high, [5.0, 1.0, 10.0, 10.0, 2.0, 10.0])
+    above = losses.cut(losses.Spread(*np.array([[20.0, 1.0]] * 3)), 10.0).middle
+    np.testing.assert_array_equal(above, [np.nan, 1.0])
+    at_most = losses.cut(losses.Spread(*np.array([[10.0, 1.0]] * 3)), 10.0).middle
+    np.testing.assert_array_equal(at_most, [10.0, 1.0])
+
+
+def test_a_band_of_means_is_students_and_of_one_run_nothing() -> None:
+    values = np.array([[1.0, np.inf], [2.0, 1.0], [3.0, 1.0]])
+    made = spread(values, "ci")
+    half = stats.t.ppf(0.975, 2) / np.sqrt(3)
+    assert (made.middle[0], made.low[0], made.high[0]) == pytest.approx((2.0, 2 - half, 2 + half))
+    assert np.isinf(made.middle[1])
+    for end in spread(values[:1], "ci"):
+        np.testing.assert_array_equal(end, values[0])
+
+
+@pytest.mark.parametrize(
+    ("error", "runs", "share", "degrees"),
+    [(2.0, 10, 0.5, 4), (2.0, 10, 0.2, 1), (np.inf, 10, 1.0, 9), (np.nan, 1, 1.0, 1)],
+)
+def test_a_mean_over_those_that_reach_the_target(
+    error: float, runs: int, share: float, degrees: int
+) -> None:
+    row = {"time_to_target_se": error, "replications": runs, "target_reached": share}
+    found = losses.half_interval(pd.DataFrame([row]), "time_to_target")
+    half = error * stats.t.ppf(0.975, degrees)
+    np.testing.assert_allclose(found, [half if np.isfinite(half) else np.nan])
+
+
+def test_losses_that_no_axis_can_show() -> None:
+    """The start says what has diverged; a start that is no number counts for nobody."""
+    records = run_of(
+        train_loss={"a": [[2.0, 1.0]], "b": [[np.nan, 1.0]]}, time={"a": [[0, 1]], "b": [[0, 1]]}
+    )
+    assert losses.ceiling(records) == 2000.0
+    assert KINDS["loss_time"].obstacle(records) is None
+    nobody = run_of(train_loss={"a": [[np.inf, 1.0]]}, time={"a": [[0, 1]]})
+    assert losses.ceiling(nobody) == 0.0
+    assert "no run begins with a loss" in str(KINDS["loss_time"].obstacle(nobody))
+    curve = Curve(look("a"), np.arange(2.0), np.array([1e-3, 1.0]))
+    assert losses.loss_axis([curve]).log
+    for least in (1e-101, 0.3):
+        assert not losses.loss_axis([replace(curve, y=np.array([least, 1.0]))]).log
+
+
+def test_work_of_a_scheme_on_its_clock() -> None:
+    """By hand: what begins after the end is not drawn, and what goes on is cut there."""
+    table = spans(
+        [
+            ("a", -1, "waiting", 0, 2, 1, 1),
+            ("a", -1, "waiting", 2, 5, 2, 0),
+            ("a", -1, "waiting", 5, 9, 3, 0),
+            ("a", 0, "computing", 0, 2, 1, -1),
+            ("a", 1, "computing", 4, 9, 1, -1),
+            ("a", 0, "computing", 5, 9, 2, -1),
+            ("a", 7, "computing", 0, 9, 2, -1),
+        ]
+    )
+    panel = gantt.panel(table, [0, 1], 5.0, "round")
+    bars, rules, enders = panel.marks
+    assert isinstance(bars, Bars)
+    assert isinstance(enders, Points)
+    assert [bars.rows.tolist(), bars.start.tolist(), bars.end.tolist()] == [[0, 1], [0, 4], [2, 5]]
+    assert rules.x.tolist() == [2, 5]  # type: ignore[union-attr]
+    assert (enders.x.tolist(), enders.y.tolist()) == ([2, 5], [1, 0])
+    assert panel.title == "a: 2 rounds"
+    assert (panel.y.names, panel.y.places) == (("0", "1"), (0, 1))
+    for workers, names in ((10, 10), (11, 3)):
+        axis = gantt.panel(table, [*range(workers)], 5.0, "round").y
+        assert len(axis.names or ()) == len(axis.places or ()) == names
+    assert gantt.horizon(table[table["worker"] >= 0]) == 9.0, "without rounds, all of it"
+
+
+@pytest.mark.parametrize(
+    ("schemes", "workers", "notes"), [(6, 48, 0), (7, 48, 1), (6, 49, 1), (8, 60, 2)]
+)
+def test_a_timeline_says_what_it_leaves_out(schemes: int, workers: int, notes: int) -> None:
+    table = spans(
+        [
+            row
+            for label in map(str, range(schemes))
+            for row in [(label, -1, "waiting", 0, 1, 1, 0)]
+            + [(label, worker, "computing", 0, 1, 1, -1) for worker in range(workers)]
+        ]
+    )
+    run_once = run_of(time={str(label): [[0.0, 1.0]] for label in range(schemes)})
+    made = KINDS["gantt"].picture(replace(run_once, timeline=table))
+    assert len(made.panels) == 6
+    assert len([*filter(None, made.heading.split("\n"))]) == notes
+    assert made.height == pytest.approx(6 * (0.3 + 0.036 * 48) + 1.3 + 0.22 * notes)
+    if schemes == 7:
+        assert made.heading == "1 more scheme is not shown"
+    if workers == 49:
+        assert made.heading.startswith("48 of 49 workers are shown")
+
+
+def test_who_caused_delays_as_shares_of_a_row() -> None:
+    workers = pd.DataFrame(
+        {"cell": ["a"] * 3 + ["b"] * 2, "label": ["a"] * 3 + ["b"] * 2, "worker": [2, 0, 1, 0, 1]}
+        | {"last": [0.5, 0.25, 0.25, 0.0, 0.0], "cost": [6.0, 1.0, 1.0, 0.0, 3.0]}
+    )
+    summary = pd.DataFrame(
+        {"cell": ["a", "b"], "scheme": ["a", "b"], "label": ["a", "b"], "workers": [3, 2]}
+    )
+    start = summary.drop(columns="workers").assign(replication=0, iteration=0)
+    records = Records(start, summary, workers=workers)
+    ended, waited = KINDS["workers"].possible(records).panels
+    np.testing.assert_array_equal(ended.marks[0].values, [[0.25, 0.25, 0.5], [0, 0, np.nan]])  # type: ignore[union-attr]
+    np.testing.assert_array_equal(waited.marks[0].values, [[0.125, 0.125, 0.75], [0, 1, np.nan]])  # type: ignore[union-attr]
+    assert waited.y.names == ("a: 8\N{NO-BREAK SPACE}s", "b: 3\N{NO-BREAK SPACE}s")
+    [chart] = KINDS["workers"].charts(records)
+    assert "50.0% of 2 workers, 33.3% of 3 workers" in chart.words
+    assert "workers.parquet" in str(KINDS["workers"].obstacle(replace(records, workers=None)))
+
+
+@pytest.mark.parametrize(
+    ("labels", "columns", "width", "fit"),
+    [
+        (["a"] * 5, 3, 7.2, 3),
+        (["a"], 3, 7.2, 1),
+        (["a" * 20] * 4, 3, 7.2, 3),  # 0.65 and 20 times 0.075 inches each: 6.45
+        (["a" * 20] * 4, 3, 6.4, 2),
+        (["a" * 60, "b"], 2, 5.9, 2),
+        (["a" * 60, "b"], 2, 5.8, 1),
+        (["a" * 60, "b\n" + "c" * 60], 2, 7.2, 1),
+    ],
+)
+def test_so_many_entries_of_a_legend_fit(
+    labels: list[str], columns: int, width: float, fit: int
+) -> None:
+    assert style.entries_in_a_row(labels, columns, width) == fit
+
+
+def test_further_variants_of_a_scheme_are_lighter_and_have_other_markers() -> None:
+    made = variants([("a", "uncoded"), ("b", "uncoded"), ("c", "uncoded"), ("d", "erasurehead")])
+    assert made["a"] == replace(LOOKS["uncoded"], title="a")
+    assert made["d"].colour == LOOKS["erasurehead"].colour
+    assert [made[label].colour for label in "bc"] == [
+        shade("#000000", 0.31),
+        shade("#000000", 0.62),
+    ]
+    assert len({made[label].marker for label in "abc"}) == 3
+    pair = variants([("a", "uncoded"), ("b", "uncoded")])
+    assert pair["b"].colour == shade("#000000", 0.31), "two are as far apart as two of three"
+
+
+@pytest.mark.parametrize(("ratio", "labels"), [(2.4, 18), (2.6, 7), (8.0, 7), (8.1, 3)])
+def test_marks_of_a_bar_of_shades(ratio: float, labels: int) -> None:
+    assert len(paint._mantissas(ratio)) == labels
+
+
+def test_delays_that_are_drawn_are_those_of_the_run_or_more_of_the_same() -> None:
+    """131,072 of them: a whole run where rounds are alike, else more runs, 64 at the most."""
+
+    def shape(**changes: Any) -> tuple[int, ...]:
+        document = {"workers": 64, "iterations": 32, "delay": {"model": "exponential", "rate": 1}}
+        document |= {"schemes": [{"name": "uncoded"}]} | changes
+        empty = Records(pd.DataFrame(), pd.DataFrame(), config=document)
+        [sample], hidden = delays.samples(empty)
+        assert hidden == 0
+        return sample.seconds.shape
+
+    assert shape() == (2048, 64)
+    assert shape(delay=MEMORY) == (2048, 64), "64 runs of 32 rounds"
+    assert shape(delay=MEMORY, iterations=16) == (1024, 64)
+    assert shape(delay=MEMORY, iterations=5000) == (2048, 64)
+    assert shape(delay={"model": "authors_stream"}, iterations=40) == (40, 64), (
+        "they are always the same"
+    )
+
+
+def test_a_density_has_the_area_of_the_delays_that_it_shows() -> None:
+    """95 % of them, on bins that all models share; the axis leaves 2 % at both ends."""
+    seconds = np.linspace(1.0, 3.0, 4001).reshape(-1, 1)
+    model = MODELS["exponential"](rate=1.0)
+    drawn = [(delays.Sample("a", model, k * seconds), look("a")) for k in (1.0, 2.0)]
+    panel = delays._density(drawn)
+    high = 2.0 * (1.0 + 2 * 0.95)
+    assert panel.x.low == pytest.approx(1.0 - 0.02 * (high - 1.0))
+    assert panel.x.high == pytest.approx(high + 0.02 * (high - 1.0))
+    for curve, area in zip(panel.marks, (1.0, 0.95), strict=True):
+        assert isinstance(curve, Curve)
+        assert len(curve.x) == delays.BINS + 2
+        assert (curve.y[0], curve.y[-1]) == (0.0, 0.0)
+        assert float(np.sum(curve.y[1:-1] * np.diff(curve.x)[1:])) == pytest.approx(area, abs=0.025)
+    same = delays._density([(delays.Sample("a", model, np.full((4, 2), 2.0)), look("a"))])
+    assert (same.x.low, same.x.high) == pytest.approx((1.9, 2.1)), "one value has room around it"
+
+
+def test_the_share_of_delays_that_are_longer() -> None:
+    seconds = np.arange(1.0, 1001.0).reshape(-1, 10)
+    model = MODELS["exponential"](rate=0.01)
+    panel = delays._survival([(delays.Sample("a", model, seconds), look("a"))])
+    seen, closed = panel.marks
+    assert isinstance(seen, Curve)
+    assert isinstance(closed, Curve)
+    assert (seen.x[0], seen.y[0], seen.x[-1]) == (1.0, 1.0, 1000.0)
+    assert seen.y[-1] == pytest.approx(1 / 1000)
+    middle = np.abs(seen.y - 0.5).argmin()
+    assert seen.x[middle] == pytest.approx(500, abs=15)
+    np.testing.assert_allclose(closed.y, np.exp(-0.01 * closed.x))
+    assert (panel.y.low, panel.x.log, panel.y.log) == (1 / 1000, True, True)
+    assert (panel.x.low, panel.x.high) == pytest.approx((0.9 * 1.999, 1100.0))
+    assert panel.x.ticks == (), "three decades need no more than powers of ten"
+
+
+@pytest.mark.parametrize(("spread_of", "log"), [(30.0, False), (31.0, True)])
+def test_waiting_for_k_of_n_by_hand(spread_of: float, log: bool) -> None:
+    rows = np.array([[3.0, 1.0], [1.0, 2 * spread_of - 3.0]])
+    panel = delays._order_statistics(
+        [(delays.Sample("a", MODELS["exponential"](rate=1.0), rows), look("a"))]
+    )
+    [curve] = panel.marks
+    assert isinstance(curve, Curve)
+    assert curve.x.tolist() == [0.5, 1.0]
+    assert curve.y.tolist() == [1.0, spread_of]
+    assert (panel.y.log, panel.y.low) == (log, None if log else 0.0)

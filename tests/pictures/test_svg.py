@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import warnings
+from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
 from xml.dom import minidom
@@ -33,7 +35,9 @@ from erasurehead.experiments.pictures.svg.marks import (
     LINE,
     PageStyle,
     contrast,
+    dashed,
     on_dark,
+    shades,
 )
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.pictures.svg.scale import (
@@ -42,6 +46,8 @@ from erasurehead.experiments.pictures.svg.scale import (
     limits,
     linear_ticks,
     log_ticks,
+    readable,
+    tenth,
     tick_text,
 )
 from tests.tools import examples
@@ -348,3 +354,324 @@ def test_a_long_text_is_broken_into_lines() -> None:
     lines = style.entry(label).split("\n")
     assert max(map(len, lines)) <= style.WIDEST
     assert " ".join(lines) == label
+
+
+# What is drawn where: sizes, ticks and their names, words for who cannot see, strokes and shades.
+
+
+def sized(picture: Picture) -> list[tuple[float, float]]:
+    """Width and height of each panel, in units of the drawing."""
+    panels = draw_picture(picture, "p", "p", PageStyle()).panels
+    found = [re.search(r'viewBox="0 0 (\S+) (\S+)"', panel.svg) for panel in panels]
+    return [(float(each[1]), float(each[2])) for each in found if each]
+
+
+def in_rows(rows: int, a_row: int = 1, *more: object) -> Panel:
+    """Bars in rows with names, so many in each."""
+    y = Axis("", low=rows - 0.5, high=-0.5, names=tuple(f"r{i}" for i in range(rows)))
+    places = np.repeat(np.arange(rows, dtype=float), a_row)
+    bars = Bars(Fill("#000000", "", "a"), places, 0 * places, 1 + 0 * places)
+    return Panel(Axis("x"), y, [bars, *more])  # type: ignore[list-item]
+
+
+CURVED = Panel(Axis("x"), Axis("y"), [Curve(LOOK, np.arange(2.0), np.arange(2.0))])
+SHADED = Heat(np.ones((3, 4)))
+
+
+@pytest.mark.parametrize(
+    ("panels", "width", "height", "wide"),
+    [
+        ([CURVED], 480, 310, False),
+        ([CURVED] * 2, 400, 268, True),
+        ([in_rows(1)], 480, 130, False),  # never lower than that
+        ([in_rows(3)], 480, 70 + 3 * 24, False),
+        ([in_rows(12)], 480, 70 + 12 * 24, False),
+        ([in_rows(13)], 880, 70 + 13 * 24, True),
+        ([in_rows(12)] * 2, 480, 70 + 12 * 24, True),
+        ([in_rows(12)] * 3, 480, 70 + 12 * 15, True),  # rows are lower where there are three
+        ([in_rows(30)], 880, 70 + 30 * 11, True),
+        ([in_rows(100)], 880, 70 + 100 * 8, True),  # and never lower than 8
+        ([in_rows(4, 3)], 480, 70 + 4 * 24, False),
+        ([in_rows(4, 4)], 880, 70 + 4 * 24, True),  # over three bars a row need the width
+        ([in_rows(1, 6)], 480, 130, False),
+        ([in_rows(1, 7)], 880, 130, True),
+        ([Panel(Axis("x"), Axis("y"), [SHADED])], 880, 70 + 3 * 24, True),
+    ],
+    ids=str,
+)
+def test_a_panel_is_as_large_as_what_it_shows(
+    panels: list[Panel], width: float, height: float, wide: bool
+) -> None:
+    picture = Picture(panels, 1, 4.8, 3.0)
+    assert sized(picture) == [(width, height)] * len(panels)
+    assert draw_picture(picture, "p", "p", PageStyle()).wide is wide
+
+
+def test_a_panel_without_anything_to_see_is_left_out_unless_all_are() -> None:
+    gone = np.full(2, np.nan)
+    nothing = [
+        Panel(Axis("x"), Axis("y"), [mark])
+        for mark in (
+            Curve(LOOK, np.arange(2.0), gone),
+            Points(LOOK, gone, np.arange(2.0)),
+            Bars(Fill("#000000", "", "a")),
+            Heat(np.full((2, 2), np.nan)),
+            Texts(np.empty(0), np.empty(0), ()),
+            Rules("r", np.ones(1)),
+        )
+    ]
+    assert sized(Picture([CURVED, *nothing], 3, 4.8, 3.0)) == [(480, 310)]
+    assert len(sized(Picture(nothing, 3, 4.8, 3.0))) == len(nothing)
+    for mark in (Points(LOOK, np.ones(1), np.ones(1)), Texts(np.ones(1), np.ones(1), ("a",))):
+        assert len(sized(Picture([CURVED, Panel(Axis("x"), Axis("y"), [mark])], 2, 4, 3))) == 2
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [
+        (0, 6, [0, 1, 2, 3, 4, 5, 6]),
+        (0, 6.1, [0, 2, 4, 6]),
+        (0, 12.1, [0, 2.5, 5, 7.5, 10]),
+        (0, 15.1, [0, 5, 10, 15]),
+        (0, 31, [0, 10, 20, 30]),
+        (30, -1, [0, 10, 20, 30]),
+        (0.3, 0.7, [0.3, 0.4, 0.5, 0.6, 0.7]),
+    ],
+)
+def test_ticks_are_multiples_of_1_2_2_and_a_half_or_5(
+    low: float, high: float, ticks: list[float]
+) -> None:
+    assert linear_ticks(low, high) == pytest.approx(np.array(ticks, dtype=float))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "mantissas", "ticks"),
+    [
+        (1, 1e7, (), [10.0**k for k in range(8)]),  # steps of two decades from eight on
+        (1, 1e8, (), [1, 1e2, 1e4, 1e6, 1e8]),
+        (1, 1e15, (), [1, 1e3, 1e6, 1e9, 1e12, 1e15]),
+        (1e3, 1, (), [1, 10, 100, 1000]),
+        (1, 20, (), [1, 2, 5, 10, 20]),  # two powers alone would be too few
+        (1, 100, (), [1, 10, 100]),
+        (1.2, 6.5, (), [1.5, 2, 3, 5]),
+        (1, 100, (1, 3), [1, 3, 10, 30, 100]),
+        (4.1, 4.9, (), [4.2, 4.4, 4.6, 4.8]),  # no multiple is there: as on a plain axis
+    ],
+)
+def test_ticks_of_a_logarithmic_axis(
+    low: float, high: float, mantissas: tuple[float, ...], ticks: list[float]
+) -> None:
+    assert log_ticks(low, high, mantissas) == pytest.approx(np.array(ticks, dtype=float))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (1e-4, "0.0001"),
+        (9.9e-5, "9.9·10⁻⁵"),
+        (99999.0, "99999"),
+        (1e5, "10⁵"),
+        (-123456.0, "\N{MINUS SIGN}1.235·10⁵"),
+        (-0.0, "0"),
+        (-3e-12, "\N{MINUS SIGN}3·10⁻¹²"),
+    ],
+)
+def test_numbers_at_ticks(value: float, text: str) -> None:
+    assert tick_text(value) == text
+
+
+def test_what_a_pointer_reads_has_four_digits() -> None:
+    assert readable([1.23456, 12345.6, 3.0, 1e15, 2e14, np.nan, np.inf]) == [
+        *(1.235, 12350, 3, 1e15, 2 * 10**14, None, None)
+    ]
+    assert [type(each) for each in readable([3.0, 0.5, 1e15])] == [int, float, float]
+    assert [tenth(v) for v in (1.0, 1.25, -0.04, 0.04, -0.06, 10.0)] == [
+        *("1", "1.2", "0", "0", "-0.1", "10")
+    ]
+    far = Scale(0.0, 1.0, 0.0, 100.0)(np.array([1e9, -1e9, np.inf]))
+    assert far[:2].tolist() == [1e4, -1e4], "a browser cannot draw what lies so far away"
+    assert np.isnan(far[2])
+
+
+def words_of(*marks: object, **axes: Axis) -> str:
+    svg = draw_picture(whole(*marks, **axes), "p", "p", PageStyle()).panels[0].svg
+    [said] = re.findall(r"<desc[^>]*>(.*)</desc>", svg)
+    return str(said)
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"),
+    [
+        (Points(LOOK, np.array([2.0]), np.array([3.0])), ": 3 at 2."),
+        (Points(LOOK, np.arange(2.0), np.arange(2.0)), ": 2 points."),
+        (Curve(LOOK, np.arange(4.0), np.array([np.nan, 7, 8, np.nan])), ": 7 at 1, 8 at 2."),
+        (Bars(Fill("#000000", "", "c"), *np.array([[1.0], [2.0], [4.0]])), "c: 2 to 4."),
+        (Bars(Fill("#000000", "", "c"), *np.ones((3, 2))), "c: 2 bars."),
+        (Heat(np.arange(6.0).reshape(2, 3)), "2 rows of 3 shades, from 0 to 5."),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_mark_in_words(mark: object, words: str) -> None:
+    assert words in words_of(mark)
+
+
+@pytest.mark.parametrize(
+    ("schemes", "more"), [(12, ""), (13, "And 1 more. "), (20, "And 8 more. ")]
+)
+def test_a_picture_in_words_names_twelve_schemes(schemes: int, more: str) -> None:
+    one = np.ones(1)
+    marks = [Points(Look("#0072B2", "s", SOLID, f"s{i}"), one, one) for i in range(schemes)]
+    said = words_of(*marks, y=Axis("loss", log=True), x=Axis("", names=("a",)))
+    assert len(re.findall(r"s\d+: ", said)) == 12
+    assert said.endswith(f"s11: 1 at 1. {more}&lt;remark&gt;.")
+    assert said.startswith("Horizontal: rows. Vertical: loss, from "), "names have no ends"
+    assert ", logarithmic." in said
+
+
+def texts_of(svg: str, kind: str) -> list[tuple[float, float, str]]:
+    found = re.findall(rf'<text class="{kind}" [^>]*x="(\S+)" y="(\S+)">([^<]*)<', svg)
+    return [(float(x), float(y), words) for x, y, words in found]
+
+
+def test_names_below_the_axis_do_not_run_into_each_other() -> None:
+    """Of 30 long names some are left out, of 4 short ones none."""
+    for names, whole_row in ((tuple(f"scheme {i:02}" for i in range(30)), False), ("abcd", True)):
+        x = Axis("x", names=tuple(names), low=-0.5, high=len(names) - 0.5)
+        svg = draw_picture(whole(*CURVED.marks, x=x), "p", "p", PageStyle()).panels[0].svg
+        bottom = 310 - 42 + 15
+        shown = [(at, words) for at, y, words in texts_of(svg, "tk") if y == bottom]
+        assert (len(shown) == len(names)) == whole_row
+        assert shown[0][1] == names[0]
+        for (left, one), (right, other) in pairwise(shown):
+            assert right - left > 3.6 * (len(one) + len(other)), "half of each, at 7.2 a character"
+
+
+def test_ticks_outside_of_the_axis_are_not_drawn() -> None:
+    y = Axis("y", low=0.0, high=1.0, places=(-0.2, 0.0, 0.5, 1.0, 1.2), strong=frozenset({0.5}))
+    svg = draw_picture(whole(*CURVED.marks, y=y), "p", "p", PageStyle()).panels[0].svg
+    assert [words for _, _, words in texts_of(svg, "tk")[-2:]] == ["0", "1"]
+    [(_, height, words)] = texts_of(svg, "tk strong")
+    assert words == "0.5"
+    assert height == pytest.approx((26 + 310 - 42) / 2 + 4), "half of the way up"
+    [(left, top, label)] = texts_of(svg, "al")[1:]
+    assert (left, top, label) == (6, 15, "y")
+
+
+@pytest.mark.parametrize(
+    ("line", "lengths"), [("--", "7.4 3.2"), (":", "2 3.3"), ((0, (5, 1)), "10 2")]
+)
+def test_dashes_are_in_widths_of_the_line(line: object, lengths: str) -> None:
+    assert dashed(line, 2.0) == f' stroke-dasharray="{lengths}"'  # type: ignore[arg-type]
+    assert dashed("-", 2.0) == ""
+
+
+def test_a_line_carries_eight_markers_or_those_that_it_names() -> None:
+    x = np.arange(80.0)
+
+    def markers(curve: Curve) -> list[float]:
+        svg = draw_picture(whole(curve), "p", "p", PageStyle()).panels[0].svg
+        return [float(at) for at in re.findall(r"<use [^>]*translate\((\S+) ", svg)]
+
+    found = markers(Curve(LOOK, x, x))
+    assert len(found) == 8
+    assert np.ptp(np.diff(found)) < 0.2, "at equal distances"
+    assert found == markers(Curve(LOOK, x, x, marked=tuple(range(5, 80, 10))))
+    assert len(markers(Curve(LOOK, x[:5], x[:5]))) == 5
+    assert len(markers(Curve(LOOK, x, x, x - 1, x + 1, bars=True))) == 80
+
+
+@pytest.mark.parametrize(
+    ("colour", "dark"), [("#000000", "#E8E8E8"), ("#7F7F7F", "#A9A9A9"), ("#707F70", "#B0A9B0")]
+)
+def test_dark_greys_turn_around_on_a_dark_page(colour: str, dark: str) -> None:
+    """232 less half of each channel; other colours, and light greys, become lighter at most."""
+    assert on_dark(colour) == dark
+    for other in ("#808080", "#6F7F6F"):
+        assert on_dark(other)[1:3] >= other[1:3]
+    assert on_dark("#FFFF00") == "#FFFF00", "it is legible as it is"
+
+
+def test_shades_are_pixels_from_white_to_dark() -> None:
+    from PIL import Image
+
+    def pixels(mark: Heat) -> np.ndarray:
+        data = shades(mark.values, mark).partition("base64,")[2]
+        return np.asarray(Image.open(BytesIO(base64.b64decode(data))).convert("RGBA"))
+
+    found = pixels(Heat(np.array([[0.0, 5.0, 10.0], [np.nan, 2.0, 8.0]])))
+    assert found.shape == (2, 3, 4)
+    assert found[1, 0, 3] == 0, "nothing is drawn of what is not known"
+    blue = found[..., :3].sum(axis=2, dtype=int)
+    assert blue[0, 0] > blue[1, 1] > blue[0, 1] > blue[1, 2] > blue[0, 2]
+    logs = pixels(Heat(np.array([[1.0, 10.0, 100.0]]), log=True))
+    assert (logs[0, 1] == found[0, 1]).all(), "half of the decades is half of the way"
+    assert (logs[0, [0, 2]] == found[0, [0, 2]]).all()
+
+
+@pytest.mark.parametrize(("rows", "gaps"), [(24, 23), (25, 0), (1, 0)])
+def test_up_to_24_rows_of_shades_are_told_apart(rows: int, gaps: int) -> None:
+    drawn = draw_picture(whole(Heat(np.ones((rows, 3)))), "p", "p", PageStyle()).panels[0]
+    assert drawn.svg.count('class="gap"') == gaps
+
+
+def test_a_large_table_of_shades_is_not_read_by_a_pointer() -> None:
+    for rows, columns, read in ((2, 30_000, True), (3, 20_001, False)):
+        values = np.zeros((rows, columns))
+        panel = draw_picture(whole(Heat(values)), "p", "p", PageStyle()).panels[0]
+        assert bool(panel.values["marks"]) is read
+
+
+def test_bars_of_no_length_are_not_drawn_and_others_from_end_to_end() -> None:
+    x, y = Axis("x", low=0.0, high=10.0), Axis("y", low=0.0, high=10.0)
+    points = Points(
+        *(LOOK, np.array([2.0, 4.0]), np.array([5.0, 5.0])),
+        dx=np.array([[1.0, 0.0], [2.0, 0.0]]),
+        dy=np.array([[0.0, 1.0], [0.0, 3.0]]),
+    )
+    panel = draw_picture(whole(points, x=x, y=y), "p", "p", PageStyle()).panels[0]
+    start, end = panel.values["x"]["at"]
+    across = Scale(0.0, 10.0, start, end)
+    up = Scale(0.0, 10.0, 310 - 42, 26)
+    [level] = re.findall(r'"1\.8" d="M(\S+) (\S+)H([\d.]+)"', panel.svg)
+    [upright] = re.findall(r'"1\.8" d="M(\S+) (\S+)V([\d.]+)"', panel.svg)
+    expected = [*across(np.array([1.0, 4.0])), *up(np.array([5.0]))]
+    assert sorted(map(float, level)) == pytest.approx(sorted(expected), abs=0.06)
+    expected = [*across(np.array([4.0])), *up(np.array([4.0, 8.0]))]
+    assert sorted(map(float, upright)) == pytest.approx(sorted(expected), abs=0.06)
+
+
+def test_a_staircase_goes_level_first_and_a_gap_lifts_the_pen() -> None:
+    x = np.array([0.0, 1.0, 2.0, 3.0])
+    axes = {"x": Axis("x", low=0.0, high=3.0), "y": Axis("y", low=0.0, high=3.0)}
+    for steps, d in ((True, r"M\S+ \S+H\S+V\S+M\S+ \S+"), (False, r"M\S+ \S+L\S+ \S+M\S+ \S+")):
+        curve = Curve(LOOK, x, np.array([0.0, 1.0, np.nan, 3.0]), steps=steps)
+        panel = draw_picture(whole(curve, **axes), "p", "p", PageStyle()).panels[0]
+        assert re.search(rf'class="ln" stroke-width="2\.2" d="{d}"', panel.svg)
+        assert panel.values["marks"][0].get("steps", 0) == steps
+
+
+def test_a_band_is_one_outline_for_each_stretch_that_is_known() -> None:
+    x = np.arange(6.0)
+    low = np.array([0.0, 0.0, np.nan, 0.0, np.nan, 0.0])
+    for across in ("x", "y"):
+        curve = Curve(LOOK, x, x, low, x + 1, across=across)  # type: ignore[arg-type]
+        panel = draw_picture(whole(curve), "p", "p", PageStyle()).panels[0]
+        [d] = re.findall(r'class="bd" d="([^"]*)"', panel.svg)
+        assert (d.count("M"), d.count("Z"), d.count("L")) == (1, 1, 3), "one of two points"
+        assert panel.values["marks"][0].get("across", 0) == (across == "x")
+
+
+def test_entries_of_a_legend_are_short_and_numbered_but_for_the_last() -> None:
+    one = np.ones(1)
+    looks = [Look("#0072B2", "s", SOLID, title) for title in ("t" * 130, "key", "b")]
+    picture = Picture(
+        [Panel(Axis("x"), Axis("y"), [Points(look, one, one) for look in looks])],
+        *(1, 4.8, 3.0),
+        last=("key", "absent"),
+    )
+    drawn = draw_picture(picture, "p", "p", PageStyle()).entries
+    assert [entry.title for entry in drawn[1:]] == ["b", "key"]
+    assert 100 < len(drawn[0].title) <= 120
+    assert [entry.key for entry in drawn] == [0, 2, -1], "each mark has a number"
+    without = draw_picture(replace(picture, legend=0), "p", "p", PageStyle()).entries
+    assert [entry.title for entry in without] == ["key"], "names stand on an axis"

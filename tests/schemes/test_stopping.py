@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from scipy import sparse
 
 from erasurehead.experiments.conformance.rounds import tally_end
 from erasurehead.sim.errors import InvalidParameter
@@ -22,7 +23,7 @@ from erasurehead.sim.schemes.base import Fixed, OfWorkers
 from erasurehead.sim.schemes.deadlines import Deadline, Later, Window
 from erasurehead.sim.schemes.decoders import Optimal, decoding_error
 from erasurehead.sim.schemes.graph_codes import shifted
-from erasurehead.sim.schemes.stop import KINDS, CoverPartitions, Stop, ending
+from erasurehead.sim.schemes.stop import KINDS, CoverPartitions, Decodable, Stop, ending
 from erasurehead.sim.schemes.stopping import (
     CoverGroups,
     FirstK,
@@ -140,6 +141,8 @@ def every_partition(arrived: np.ndarray) -> bool:
         (FirstK(7) | Deadline(1.0), at_least_seven),
         (FirstK(7) & Deadline(1.0), at_least_seven),  # time aside
         (Deadline(1.0), lambda arrived: False),
+        # Least squares without copies: the error is the number of those that are missing.
+        (Decodable(Encoded(sparse.eye_array(MESSAGES, format="csr")), 5.0), at_least_seven),
     ],
     ids=lambda part: "" if callable(part) else repr(part),
 )

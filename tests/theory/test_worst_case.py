@@ -100,6 +100,36 @@ def test_no_set_of_stragglers_exceeds_a_bound(example: SchemeFamily) -> None:
             assert errors.max() == pytest.approx(bound.value, abs=1e-8)
 
 
+@pytest.mark.parametrize(
+    ("name", "fields", "workers"),
+    [
+        ("cyclic_repetition", {"load": 3}, 12),
+        ("cyclic_mds", {"load": 3}, 12),
+        ("fractional_repetition", {"load": 3}, 12),
+        ("generalized_fractional_repetition", {"load": 3}, 13),
+        ("communication_efficient", {"load": 4, "share": 2}, 12),
+        ("heterogeneity_aware", {"load": 3, "speeds": (1.0,) * 4 + (2.0,) * 4}, 8),
+        ("uncoded", {}, 12),
+    ],
+)
+def test_an_exact_code_is_exact_with_as_many_stragglers_as_it_tolerates(
+    name: str, fields: dict[str, object], workers: int
+) -> None:
+    """And no code of theirs is with one more, where it is known what is lost then."""
+    scheme = SCHEMES[name](**fields).build(workers)
+    assert isinstance(scheme, Fixed)
+    cases = worst_cases(scheme)
+    assert not isinstance(cases, NoFormula)
+    tolerated = scheme.claims.tolerates
+    assert tolerated is not None
+    for stragglers in range(tolerated + 1):
+        bound = worst_bound(cases, stragglers)
+        assert bound is not None
+        assert (bound.value, bound.attained) == (0.0, True)
+    more = worst_bound(cases, tolerated + 1)
+    assert more is None or more.value > 0.5
+
+
 def test_large_factors_make_few_lost_groups_the_worst() -> None:
     """Each of l lost partitions counts 1, each of the other 6 - l counts (c - 1)^2."""
     bounds = {s: GroupsLost(6, 2, 3.0).bound(s).value for s in range(7)}
