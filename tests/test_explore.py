@@ -435,3 +435,210 @@ def test_errors_of_different_size_have_a_logarithmic_axis_with_the_exact_below(
     assert dict(zip(names, places, strict=True)).get("exact", 0.0) == lowest, "no number's place"
     assert all(at >= 2 * lowest for at in places[1:])
     assert panel.x.low == 0
+
+
+SLIDERS = {  # lowest, highest, step
+    "n": (4, 60, 1),
+    "d": (1, 10, 1),
+    "r": (1, 60, 1),
+    "shift": (0, 3, 0.05),
+    "mean": (0.05, 3, 0.05),
+    "tau": (0, 1, 0.02),
+    "slow": (1, 8, 0.5),
+    "share": (0.02, 0.5, 0.02),
+    "persistence": (0, 0.98, 0.02),
+    "rate": (0.01, 0.5, 0.01),
+}
+
+
+@pytest.mark.parametrize("name", SLIDERS)
+def test_a_slider_takes_its_ends_and_nothing_beyond(name: str) -> None:
+    """Whole numbers where its steps are whole; the page has the same ends."""
+    low, high, step = SLIDERS[name]
+    for value in (low, high):
+        assert chosen({name: f"{value}"})[name] == value
+    for value in (low - 1e-6, high + 1e-6):
+        with pytest.raises(ConfigError, match=f"must be a number from {low:g} to {high:g}"):
+            chosen({name: f"{value}"})
+    between = (low + high) / 2 + 0.25
+    if step == 1:
+        with pytest.raises(ConfigError, match="must be a whole number"):
+            chosen({name: f"{between}"})
+    else:
+        assert chosen({name: f"{between - 0.25}"})[name] == between - 0.25
+    [drawn] = [a for a in Reader(start_page()).all("input") if a["id"] == name]
+    assert [float(drawn[key]) for key in ("min", "max", "step")] == [low, high, step]
+
+
+def test_every_slider_is_held_to_its_ends() -> None:
+    assert {control.name for control in CONTROLS if not isinstance(control, Choice)} == {*SLIDERS}
+
+
+@pytest.mark.parametrize(
+    ("law", "said"),
+    [
+        ("weibull", {"model": "weibull", "shape": 0.6}),
+        ("lognormal", {"model": "lognormal", "sigma": 1.0}),
+        ("gamma", {"model": "gamma", "shape": 4.0}),
+    ],
+)
+def test_a_law_is_what_its_title_says(law: str, said: dict[str, Any]) -> None:
+    """And begins at the least delay."""
+    found = delay(chosen({"law": law, "shift": "0.75"}))
+    assert said.items() <= found.items()
+    assert found["shift"] == 0.75
+    number_said = re.search(r"[\d.]+$", LAWS[law])
+    assert number_said is not None
+    assert float(number_said[0]) == said.get("shape", said.get("sigma"))
+    pareto = delay(chosen({"law": "pareto", "shift": "0.75", "mean": "3"}))
+    assert pareto["by"] == 0.75
+    assert pareto["base"] == {"model": "pareto", "alpha": 2.5, "scale": pytest.approx(1.8)}
+
+
+def test_what_is_run_is_what_was_chosen() -> None:
+    made = document(chosen({"n": "12", "d": "4", "r": "7", "rate": "0.2", "policy": "queue"}))
+    assert (made["workers"], made["policy"], made["seed"]) == (12, "queue", 0)
+    assert (made["iterations"], made["replications"]) == (40, 8)
+    assert made["optimizer"] == {"rule": "gd", "learning_rate": 0.2}
+    assert made["load_law"] == {"kind": "additive", "seconds_per_partition": 0.1}
+    schemes = {scheme["label"]: scheme for scheme in made["schemes"]}
+    assert {label: scheme.get("load") for label, scheme in schemes.items()} == {
+        **dict.fromkeys(("uncoded", "ignore stragglers")),
+        **dict.fromkeys(("fractional repetition", "cyclic MDS", "ErasureHead"), 4),
+    }
+    waits = {label: scheme["wait_for"] for label, scheme in schemes.items() if "wait_for" in scheme}
+    assert waits == {"ignore stragglers": 7, "ErasureHead": 7}
+    assert document(chosen({"load_law": "proportional"}))["load_law"] == {"kind": "proportional"}
+    slow = delay(chosen({"slow": "3", "share": "0.2"}))
+    assert slow["weights"] == [0.8, 0.2]
+    assert slow["components"] == [
+        delay(chosen({})),
+        {"model": "scaled", "by": 3.0, "base": delay(chosen({}))},
+    ]
+
+
+def two_runs(
+    *errors: float, losses: tuple[float, ...] = (0.5, 0.2), more: float = 0.5
+) -> list[Simulated]:
+    """Of two iterations that take 1 and 2 s each, and some seconds more in every other run."""
+    return [
+        Simulated(
+            *(label, scheme),
+            times=np.array([[0.0, s, 2 * s], [0.0, s + more, 2 * (s + more)]]),
+            losses=np.array([[4.0, 2.0, loss]] * 2),
+            errors=np.full(2, error),
+        )
+        for s, label, scheme, error, loss in zip(
+            (1.0, 2.0), "ab", ("uncoded", "erasurehead"), errors, losses, strict=True
+        )
+    ]
+
+
+def test_seconds_and_losses_of_a_run_by_hand() -> None:
+    fast, slow = two_runs(0.0, 0.5)
+    assert fast.seconds == pytest.approx((1.25, 0.25)), "1 and 1.5 s an iteration"
+    assert slow.seconds == pytest.approx((2.25, 0.25))
+    assert slow.final == (0.2, 0.0)
+    assert (fast.error, slow.error) == ((0.0, 0.0), (0.5, 0.0))
+
+
+def test_closed_forms_are_hollow_rings_where_there_are_any() -> None:
+    """An entry of the legend explains them, and only where one is drawn."""
+    runs = two_runs(0.1, 0.2)
+    for known, rings in (
+        ({"a": ClosedForm(1.5, 0.1), "b": ClosedForm(2.0)}, 1),
+        ({"a": ClosedForm(error=0.1), "b": ClosedForm()}, 0),
+    ):
+        picture = time_error(runs, known, whole=False)
+        marks = [mark for mark in picture.panels[0].marks if isinstance(mark, Points)]
+        hollow = [mark for mark in marks if mark.hollow]
+        assert [len(mark.x) for mark in hollow] == [1] * rings + [0] * rings
+        if rings:
+            assert (hollow[0].x[0], hollow[0].y[0], hollow[0].title) == (1.5, 0.1, "")
+            assert hollow[0].colour == next(mark for mark in marks if mark.title == "a").colour
+        assert {mark.title for mark in marks} >= {"a", "b", drawing.BARS.title}
+        assert ({drawing.THEORY.title} <= {mark.title for mark in marks}) == bool(rings)
+        assert picture.last == (drawing.THEORY.title, drawing.BARS.title)
+
+
+def test_bars_do_not_reach_below_the_axis() -> None:
+    """Student's half interval of two runs is 12.7 standard errors."""
+    [run, other] = two_runs(0.0, 0.5)
+    run = Simulated(run.label, run.scheme, run.times, run.losses, np.array([0.1, 0.3]))
+    none = {"a": ClosedForm(), "b": ClosedForm()}
+    [panel] = time_error([run, other], none, whole=True).panels
+    [mark] = [m for m in panel.marks if isinstance(m, Points) and m.title == "a"]
+    assert mark.dy is not None
+    assert mark.dx is not None
+    assert mark.dy.ravel() == pytest.approx([0.2, 12.706 * 0.1], rel=1e-4)
+    assert mark.dx.ravel() == pytest.approx([12.706 * 0.25] * 2, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("losses", "low", "high", "remark"),
+    [
+        ((0.5, 0.2), 0.2 - 0.3 * 0.3, 0.5 + 1.5 * 0.3, "all begin above, at 4"),
+        ((3.9, 0.2), 0.2 - 0.3 * 3.7, 4.0, "all begin above, at 4"),  # at most where they begin
+        ((0.5, 0.5), 0.5 - 0.3 * 0.025, 0.5 + 1.5 * 0.025, "all begin above, at 4"),
+        ((9.0, 0.2), 0.2 - 0.3 * 0.01, 0.2 + 1.5 * 0.01, "all begin above, at 4"),
+        ((4.0, 4.0), None, None, ""),  # nobody ends below the start
+    ],
+)
+def test_the_whole_run_on_the_axis_of_what_runs_end_at(
+    losses: tuple[float, ...], low: float | None, high: float | None, remark: str
+) -> None:
+    [panel] = loss_time(two_runs(0, 0, losses=losses, more=0), whole=True).panels
+    assert (panel.y.low, panel.y.high) == pytest.approx((low, high))
+    assert panel.remark == remark
+    curves = [mark for mark in panel.marks if isinstance(mark, Curve) and len(mark.x)]
+    assert [curve.x[-1] for curve in curves] == [2.0, 4.0], "where the fastest run ends"
+    [first] = loss_time(two_runs(0, 0, losses=losses, more=0)).panels
+    assert first.remark == ""
+    curves = [mark for mark in first.marks if isinstance(mark, Curve) and len(mark.x)]
+    assert [curve.x[-1] for curve in curves] == [2.0, 2.0]
+
+
+def test_the_table_beside_the_pictures() -> None:
+    known = {"a": ClosedForm(1.25, 0.0), "b": ClosedForm(2.0)}
+    table = drawing._table(two_runs(0.0, 0.5), known)
+    assert [*table.columns] == [
+        *("scheme", "s / iteration", "closed form (z)"),
+        *("decoding error", "its closed form (z)", "final loss"),
+    ]
+    rows = [[cell.text for cell in row] for row in table.rows]
+    assert rows[0] == ["a", "1.25 ± 0.2", "1.25 (+0.0)", "0", "0 (+0.0)", "0.5"]
+    assert rows[1][:2] == ["b", "2.25 ± 0.2"]
+    assert rows[1][2] == "2 (+0.7)", "Student's t = 1 of two runs is as likely as z = 0.674"
+    assert rows[1][3:] == ["0.5", "-", "0.2"]
+
+
+def test_answers_of_the_server_are_of_their_kind(server: Server) -> None:
+    """Never kept, never guessed; a request that a newer one has replaced is told so."""
+    address = server.address.rstrip("/")
+    for path, kind in (("/", "text/html; charset=utf-8"), ("/draw?n=1", "application/json")):
+        with urllib.request.urlopen(f"{address}{path}", timeout=30) as found:
+            headers, body = found.headers, found.read()
+        assert (headers["Content-Type"], headers["Cache-Control"]) == (kind, "no-store")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert int(headers["Content-Length"]) == len(body)
+        assert headers["Server"].strip() == "erasurehead"
+    server.turns._newest.update((f"page {i}", object()) for i in range(64))
+    with pytest.raises(HTTPError, match="409"):
+        asked(server, "/draw?n=1&page=mine")
+    del server.turns._newest["page 0"]
+    assert "error" in json.loads(asked(server, "/draw?n=1&page=mine"))
+
+
+def test_a_server_for_others_is_called_by_the_machines_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "lecture-hall")
+    for host, name in (("0.0.0.0", "lecture-hall"), ("127.0.0.1", "127.0.0.1")):
+        made = Server(0, host)
+        try:
+            assert made.address == f"http://{name}:{made.server_address[1]}{made.root}"
+            assert made.open == (host == "0.0.0.0")
+        finally:
+            made.server_close()
+    with pytest.raises(ConfigError, match=r"--host = '192\.0\.2\.1:0': cannot be used"):
+        Server(0, "192.0.2.1")
