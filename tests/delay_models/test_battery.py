@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +22,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from erasurehead.delay_models.tables.columns import durations as lasting
+from erasurehead.delay_models.tables.columns import parse, role_of, settle
 from erasurehead.delay_models.tables.measured import Measured, Reading, TableError, parse_columns
 from erasurehead.delay_models.tables.odd_columns import derived_worker, odd_columns
-from erasurehead.delay_models.tables.odd_rows import odd_rows
+from erasurehead.delay_models.tables.odd_rows import counting, odd_rows, remarks, repeated
 from erasurehead.delay_models.tables.read import as_read, read_measured
+from erasurehead.sim.files import UnusableFile
 
 Rng = np.random.Generator
 Write = Callable[[pd.DataFrame, Path], Path]
@@ -914,3 +918,357 @@ def test_durations_beside_other_cells(tmp_path: Path) -> None:
     np.testing.assert_allclose(found.tables[None], table, rtol=1e-12)
     assert any("holds durations" in line for line in found.assumed)
     assert "say their unit" in refusal(frame, tmp_path / "t", Reading(unit="ms"))
+
+
+# How many rows a finding needs, and how many columns may be odd: both sides of each limit.
+
+
+def own_delays(rows: int, n: int, seed: int = 5) -> np.ndarray:
+    return np.random.default_rng(seed).lognormal(0.0, 0.3, (rows, n))
+
+
+def beside(own: np.ndarray, *more: np.ndarray) -> np.ndarray:
+    return np.column_stack([own, *more])
+
+
+STILL = np.full(40, 0.777)
+THREE = np.tile([0.31, 0.57, 0.93, 0.57], 10)
+FOUR = np.tile([0.31, 0.57, 0.93, 1.21], 10)
+COUNTS = np.random.default_rng(2).permutation(40) + 1.0
+RAMP = 1 + 0.01 * np.arange(40.0) ** 1.1
+
+
+@pytest.mark.parametrize(
+    ("rows", "n", "columns", "found"),
+    [
+        (2, 4, [STILL], 0),  # two rows say nothing
+        (12, 1, [STILL], 1),
+        (12, 1, [STILL, STILL + 1], 0),
+        (12, 2, [STILL, STILL + 1], 0),  # half of the columns
+        (12, 3, [STILL, STILL + 1], 2),
+        (12, 4, [THREE], 1),
+        (11, 4, [THREE], 0),
+        (12, 4, [FOUR], 0),
+        (12, 2, [THREE, 2 * THREE[::-1] + 0.1], 2),  # half may be odd here
+        (12, 1, [THREE, 2 * THREE[::-1] + 0.1], 0),
+        (40, 2, [COUNTS, COUNTS[::-1] + 1], 2),
+        (10, 4, [RAMP], 1),
+        (9, 4, [RAMP], 0),
+        (20, 1, [RAMP], 1),
+        (20, 1, [RAMP, RAMP[::-1]], 2),  # both move always, and one does not
+        (20, 0, [RAMP, RAMP[::-1] + 1], 0),  # all do
+    ],
+    ids=lambda value: str(len(value)) if isinstance(value, list) else str(value),
+)
+def test_so_many_rows_and_columns_make_a_column_odd(
+    rows: int, n: int, columns: list[np.ndarray], found: int
+) -> None:
+    table = beside(own_delays(rows, n), *(column[:rows] for column in columns))
+    assert [place for place, _ in odd_columns(table)] == [*range(n, n + found)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "back", "found"),
+    [(15, 0, 1), (15, 1, 0), (16, 1, 1), (16, 2, 0), (21, 2, 1), (19, 2, 0)],
+)
+@pytest.mark.parametrize("n", [1, 3])
+def test_a_column_moves_in_nearly_every_row(rows: int, back: int, found: int, n: int) -> None:
+    """Of fewer than 16 rows in all, of more in nine steps of ten; beside one worker, too."""
+    steps = np.random.default_rng(0).uniform(0.01, 0.02, rows - 1)
+    steps[3 : 3 + 4 * back : 4] *= -1
+    table = beside(own_delays(rows, n), 1 + np.append(0.0, steps.cumsum()))
+    assert odd_columns(table) == [(n, "grows in nearly every row")] * found
+
+
+@pytest.mark.parametrize(("rows", "found"), [(20, 1), (19, 0)])
+def test_a_straight_line_with_noise_is_a_trend_from_twenty_rows_on(rows: int, found: int) -> None:
+    """Every other step goes back, and still it correlates with the time to 0.97."""
+    line = 2 - 0.02 * np.arange(rows) + 0.012 * (-1.0) ** np.arange(rows)
+    assert (
+        odd_columns(beside(own_delays(rows, 3), line)) == [(3, "falls in nearly every row")] * found
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "times", "found"),
+    [
+        (3, 36.0, 1),  # thirty times the others
+        (3, 24.0, 0),
+        (1, 90.0, 0),  # one other: a hundred times
+        (1, 120.0, 1),
+        (3, 1 / 36, 1),
+        (3, 1 / 24, 0),
+    ],
+)
+def test_a_column_of_another_size(n: int, times: float, found: int) -> None:
+    rng = np.random.default_rng(1)
+    own, other = rng.lognormal(0, 0.02, (40, n)), times * rng.lognormal(0, 0.3, 40)
+    assert [place for place, _ in odd_columns(beside(own, other))] == [n] * found
+    halves = beside(own[:, :1], own[:, :1] * 1.01 + 1e-3, other, other * 1.01 + 1e-3 * times)
+    halves *= rng.lognormal(0, 0.01, halves.shape)
+    assert odd_columns(halves) == [], "half of the columns are no odd ones"
+
+
+@pytest.mark.parametrize(
+    ("n", "times", "width", "found"),
+    [
+        (4, 8.5, 0.01, 1),  # eight times the median worker, and a fifth as wide
+        (4, 7.5, 0.01, 0),
+        (4, 8.5, 0.2, 0),
+        (2, 8.5, 0.01, 0),  # of three columns nobody knows what is usual
+        (3, 8.5, 0.01, 1),
+    ],
+)
+def test_a_steady_column_of_another_size(n: int, times: float, width: float, found: int) -> None:
+    rng = np.random.default_rng(1)
+    own = rng.lognormal(0, 0.3, (60, n))
+    own /= np.median(own, axis=0)
+    other = rng.lognormal(0, width, 60)
+    table = beside(own, times * other / np.median(other))
+    assert [place for place, _ in odd_columns(table)] == [n] * found
+
+
+@pytest.mark.parametrize(
+    "name", ["sum", "mean", "maximum", "minimum", "median", "standard deviation"]
+)
+def test_a_row_that_is_made_from_others_is_found_near_either_end(name: str) -> None:
+    """Among the last ten rows, or the first; within digits that are lost to rounding."""
+    make: dict[str, Any] = {"sum": np.sum, "mean": np.mean, "maximum": np.max, "minimum": np.min}
+    make |= {"median": np.median}
+    own = own_delays(30, 6).round(4)
+
+    def made(part: np.ndarray) -> np.ndarray:
+        found = make[name](part, axis=0) if name in make else np.std(part, axis=0, ddof=1)
+        return np.asarray(found).round(4)
+
+    assert odd_rows(np.vstack([own, made(own)])) == (30, name)
+    assert odd_rows(np.vstack([made(own), own])) == (0, name)
+    assert odd_rows(np.vstack([own, made(own), own[:9] + 0.5])) == (30, name)
+    assert odd_rows(np.vstack([own, made(own), own[:10] + 0.5])) is None, (
+        "eleven rows before the end"
+    )
+    assert odd_rows(np.vstack([own, made(own) + 2e-4])) is None
+    assert odd_rows(own) is None
+    if name not in ("maximum", "minimum", "median"):
+        assert odd_rows(np.vstack([own[:3], made(own[:3])])) == (3, name), "four rows are enough"
+        assert odd_rows(np.vstack([own[:2], made(own[:2])])) is None
+
+
+def test_a_row_of_counts_is_no_round() -> None:
+    """As ``describe`` of pandas writes it."""
+    own = own_delays(30, 6)
+    assert odd_rows(np.vstack([own, np.full(6, 30.0)])) == (30, "number")
+    assert odd_rows(np.vstack([own, np.full(6, 31.0)])) is None
+
+
+@pytest.mark.parametrize(
+    ("times", "rows", "found"),
+    [
+        (2, 2, True),
+        (2, 1, False),
+        (3, 4, True),
+        (4, 4, True),
+        (5, 4, True),
+        (6, 5, True),
+        (7, 5, False),
+    ],
+)
+def test_tables_that_repeat_themselves(times: int, rows: int, found: bool) -> None:
+    """Two to five times, in blocks or row by row; six times is twice three times."""
+    own = own_delays(rows, 5)
+    blocks, each = np.tile(own, (times, 1)), np.repeat(own, times, axis=0)
+    once = next(k for k in (2, 3, 4, 5, 7) if times % k == 0)
+    size = rows * times
+    assert repeated(blocks) == ((0, size // once - 1, 1) if found else None)
+    if times != 6:
+        assert repeated(each) == ((0, size - 1, once) if found else None)
+    assert repeated(blocks[:-1]) is None
+    other = blocks.copy()
+    other[-1, -1] += 1e-9
+    assert repeated(other) is None
+
+
+def said_of(table: np.ndarray) -> list[str]:
+    return remarks(table, lambda first, last: f"[{first}:{last}]")
+
+
+@pytest.mark.parametrize(
+    ("rows", "slow", "times", "told"),
+    [
+        (20, 1, 2.0, "the first round takes 2 times as long as is typical: a warm-up? [1:19]"),
+        (20, 4, 3.0, "the first 4 rounds take 3 times as long as is typical: a warm-up? [4:19]"),
+        (20, 5, 3.0, ""),  # over a fifth of the rounds
+        (20, 1, 1.4, ""),  # not half as long again
+        (12, 1, 2.0, "the first round takes 2 times"),
+        (11, 1, 2.0, ""),
+    ],
+)
+def test_a_warm_up_is_told(rows: int, slow: int, times: float, told: str) -> None:
+    table = np.random.default_rng(0).uniform(0.98, 1.02, (rows, 5))
+    table /= np.median(table, axis=1)[:, None]
+    table[:slow] *= times
+    found = said_of(table)
+    assert len(found) == bool(told)
+    assert told in "".join(found)
+
+
+@pytest.mark.parametrize(
+    ("rows", "place", "times", "told"),
+    [
+        (20, 8, 1.6, True),
+        (20, 12, 1.6, True),
+        (20, 7, 1.6, False),  # a phase has eight rounds, or a tenth of them
+        (19, 8, 1.6, False),
+        (100, 10, 1.6, True),
+        (100, 9, 1.6, False),
+        (20, 8, 1 / 1.6, True),
+        (20, 8, 1.3, False),
+    ],
+)
+def test_two_phases_are_told(rows: int, place: int, times: float, told: bool) -> None:
+    table = np.random.default_rng(0).uniform(0.98, 1.02, (rows, 5))
+    table /= np.median(table, axis=1)[:, None]
+    table[place:] *= times
+    found = said_of(table)
+    words = f"from row {place + 1} on rounds typically take {times:.3g} times as long as before"
+    assert found == [f"{words}: two phases? [0:{place - 1}] takes the first alone"] * told
+
+
+@pytest.mark.parametrize(
+    ("rows", "again", "told"), [(40, 3, True), (40, 2, False), (80, 4, True), (80, 3, False)]
+)
+def test_rounds_that_repeat_are_told(rows: int, again: int, told: bool) -> None:
+    """At least three, and a twentieth of all."""
+    table = own_delays(rows, 4)
+    table[-again:] = table[[*range(5, 5 + 2 * again, 2)]]
+    words = f"{again} of {rows} rounds repeat another one to the digit: were they measured?"
+    assert said_of(table) == [words] * told
+
+
+def test_totals_between_the_rounds_are_told() -> None:
+    """After every three rounds their sum."""
+    own = own_delays(24, 4)
+    blocks = [np.vstack([block, block.sum(axis=0)]) for block in np.split(own, 8)]
+    assert "row 4 is the sum of those before, and so on: no rounds?" in said_of(np.vstack(blocks))
+    assert said_of(np.vstack([blocks[0], own_delays(21, 4, 6)])) == [], "one total may be chance"
+
+
+@pytest.mark.parametrize(
+    ("cells", "header"),
+    [
+        ("0 1", True),
+        ("1 2", False),
+        ("1 2 3", True),
+        ("0 1 2", True),
+        ("2 3 4", False),
+        ("0", False),
+    ],
+)
+def test_a_first_row_that_numbers_the_workers(cells: str, header: bool) -> None:
+    assert counting(cells.split()) == header
+
+
+@pytest.mark.parametrize(
+    ("said", "named", "seen", "unit", "words"),
+    [
+        (None, "ms", None, "ms", "milliseconds, as here says"),
+        ("us", None, None, "us", "microseconds, as --unit says"),
+        ("ms", "ms", None, "ms", "milliseconds, as here says"),
+        (2.5, "ms", None, 2.5, "units of 2.5 s, as --unit says"),
+        (None, None, [99.9, 99.9], "s", "seconds, which is assumed"),
+        (None, None, [100.5, 99.5], None, "say --unit s, ms, us or ns"),
+        (None, None, [1, 2, 1, 2, 1, 2, 1], "s", "seconds, which is assumed"),  # seven are few
+        (None, None, [1, 2, 1, 2, 1, 2, 1, 2], None, "all whole numbers, typically 1.5"),
+        (None, None, [2] * 8, "s", "seconds, which is assumed"),  # all alike
+        (None, None, [10, 10], None, "all whole numbers, typically 10"),
+        (None, None, [9, 9], "s", "seconds, which is assumed"),
+        (
+            None,
+            "min",
+            None,
+            None,
+            "is in min by its name; valid: s, ms, us, ns; give seconds, or --unit 60",
+        ),
+        ("s", "ms", None, None, "says ms, but --unit s was given"),
+    ],
+)
+def test_the_unit_of_times(
+    said: Any, named: str | None, seen: list[float] | None, unit: Any, words: str
+) -> None:
+    table = None if seen is None else np.array([*seen, np.inf])
+    if unit is None:
+        with pytest.raises(UnusableFile, match=re.escape(words)):
+            settle(said, named, "here", table)
+        return
+    found = settle(said, named, "here", table)
+    assert (found.unit, found.why) == (unit, words)
+    assert bool(found.assumed) == ("assumed" in words)
+    a_second = {"s": 1, "ms": 1000, "us": 10**6}.get(unit, 1 / 2.5)
+    assert found.seconds(np.array([3.0 * a_second])) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "role"),
+    [
+        *(("worker", "worker"), ("hostName", "worker"), ("rank_id", "worker")),
+        *(("pod-idx", "worker"), ("host_name", "worker")),
+        *(("step", "round"), ("global step", "round"), ("iteration_no", "round"), ("load", "load")),
+        *(("started_at", "start"), ("finish_time", "end"), ("Duration (ms)", "seconds")),
+        *(("step_ms", "seconds"), ("elapsedSeconds", "seconds"), ("batch_time", "seconds")),
+        *(("node3", None), ("loss", None), ("wait_ms", None), ("workers", None)),
+    ],
+)  # fmt: skip
+def test_what_a_columns_name_stands_for(name: str, role: str | None) -> None:
+    assert role_of(name) == role
+
+
+@pytest.mark.parametrize(
+    ("name", "base", "unit"),
+    [
+        ("durationMs", "duration", "ms"),
+        ("Duration (ms)", "duration", "ms"),
+        ("duration_ms", "duration", "ms"),
+        ("wait [µs]", "wait", "us"),
+        ("seconds", "seconds", "s"),
+        ("ms", "ms", "ms"),
+        ("s", "s", None),  # a worker may have that name
+        ("time_min", "time", "min"),
+        ("cpu_ticks", "cpu", "ticks"),
+        ("node", "node", None),
+    ],
+)
+def test_a_columns_name_is_taken_apart(name: str, base: str, unit: str | None) -> None:
+    assert (parse(name).base, parse(name).unit) == (base, unit)
+
+
+@pytest.mark.parametrize(
+    ("cells", "seconds"),
+    [
+        (["0:00:01.5", "0:01:00"], [1.5, 60.0]),
+        (["0 days 00:00:02", "1 day, 0:00:00"], [2.0, 86400.0]),
+        ([pd.Timedelta(1500, "ms").to_pytimedelta()] * 2, [1.5, 1.5]),
+        (["0:00:01", "timeout"], [1.0, "timeout"]),
+        (["0:00:01", "worker 3"], None),
+        (["timeout", "failed"], None),
+        ([time(0, 0, 1)] * 2, None),  # a time of day is no duration
+        ([None, None], None),
+        (["1.5", "0:00:01"], None),
+    ],
+)
+def test_durations_are_seconds_and_times_of_day_are_not(
+    cells: list[Any], seconds: list[Any] | None
+) -> None:
+    found = lasting(pd.Series(cells, dtype=object), None, 1.0)
+    assert (found is None) == (seconds is None)
+    assert found is None or found.tolist() == seconds
+
+
+def test_a_clock_needs_a_unit_to_be_a_duration() -> None:
+    column = pd.Series(["12:30:00", "0:00:01"], dtype=object, name="t")
+    with pytest.raises(
+        UnusableFile, match="holds 12:30:00, a duration or a time of day: --unit s"
+    ):
+        lasting(column, None, 1.0)
+    found = lasting(column, "s", 1000.0)
+    assert found is not None
+    assert found.tolist() == [45_000_000.0, 1000.0], "as many as are wanted to the second"
