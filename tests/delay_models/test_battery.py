@@ -1265,9 +1265,7 @@ def test_durations_are_seconds_and_times_of_day_are_not(
 
 def test_a_clock_needs_a_unit_to_be_a_duration() -> None:
     column = pd.Series(["12:30:00", "0:00:01"], dtype=object, name="t")
-    with pytest.raises(
-        UnusableFile, match="holds 12:30:00, a duration or a time of day: --unit s"
-    ):
+    with pytest.raises(UnusableFile, match="holds 12:30:00, a duration or a time of day: --unit s"):
         lasting(column, None, 1.0)
     found = lasting(column, "s", 1000.0)
     assert found is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -148,6 +149,7 @@ def test_the_command_says_so_and_writes_nothing(whole: tuple[Path, Path], tmp_pa
     assert done.stderr.startswith("error: --scheduler")
     assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+    assert logging.root.manager.disable == logging.NOTSET, "others may speak again"
 
 
 def test_a_single_thread_computes_everything(whole: tuple[Path, Path], tmp_path: Path) -> None:

@@ -338,3 +338,13 @@ def test_a_short_trace_is_foreseen_from_the_rounds_that_it_has(tmp_path: Path) -
     delay = MODELS["trace"](path=str(tmp_path / "t.csv"), unit="s", header="no")
     found = DelayForesight(delay, Proportional()).order_statistics(3)
     np.testing.assert_allclose(found, [(1 + 2) / 2, (2 + 3) / 2, (5 + 4) / 2])
+
+
+@pytest.mark.parametrize("seconds", [0.99, 1.0, 1.01])
+def test_the_chance_to_be_done_counts_the_last_instant(seconds: float) -> None:
+    """Tasks of exactly 1 s, of a law and of a model with a memory, whose chances are counted."""
+    second = MODELS["deterministic"](value=1.0)
+    chain = MODELS["markov"](slow_to_slow=0.5, fast_to_slow=0.5, fast=second, slow=second)
+    for delay in (second, chain):
+        found = DelayForesight(delay, Proportional()).chances(3, seconds)
+        assert found.tolist() == [float(seconds >= 1.0)] * 3

@@ -140,6 +140,24 @@ def test_large_factors_make_few_lost_groups_the_worst() -> None:
     assert GroupsLost(6, 2, 1.5).bound(5).value == 4 + 0.25 * 2
 
 
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ((6, 2, 0.0), "scale"),
+        ((6, 2, np.inf), "scale"),
+        ((6, 4, None), "load"),
+        ((0, 1), "workers"),
+    ],
+)
+def test_groups_that_cannot_be(fields: tuple[float, ...], field: str) -> None:
+    with pytest.raises(InvalidParameter) as refused:
+        GroupsLost(*fields)  # type: ignore[arg-type]
+    assert refused.value.field == field
+    for stragglers in (-1, 7):
+        with pytest.raises(InvalidParameter, match="between 0 and workers = 6"):
+            GroupsLost(6, 2).bound(stragglers)
+
+
 def test_an_exact_code_with_another_decoder_tolerates_nobody() -> None:
     """Plain sums of a cyclic code: with one straggler the error is above 0."""
     code = CyclicMds(12, 4)
