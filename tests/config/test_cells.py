@@ -15,7 +15,7 @@ import pytest
 from erasurehead.delay_models.parametric import Exponential
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.catalogue import BUILT_IN
-from erasurehead.experiments.config.cells import Cell, cells, resolved
+from erasurehead.experiments.config.cells import Cell, cells, read_sweep, resolved
 from erasurehead.experiments.config.codec import Reader
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.settings import validate
@@ -311,3 +311,119 @@ def test_labels_do_not_depend_on_the_order_of_keys() -> None:
     ]
     labels = {cells(BASE | {"schemes": [section]})[0].label for section in sections}
     assert labels == {"erasurehead load=3 wait_for=4 rescale=True"}
+
+
+# What does not go together is said with numbers that do.
+
+
+@pytest.fixture(scope="module")
+def trace(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Five rounds of three workers."""
+    path = tmp_path_factory.mktemp("trace") / "t.npz"
+    np.savez(path, seconds=np.random.default_rng(0).random((5, 3)).round(4) + 0.5)
+    return {"model": "trace", "path": str(path)}
+
+
+def timed(**changes: Any) -> Any:
+    whole = {"workers": 3, "iterations": 5, "schemes": [{"name": "uncoded"}]} | changes
+    return build.timing(cells(whole)[0])
+
+
+BURSTS = {"name": "sequential", "B": 1, "W": 2, "stragglers": 1, "tolerance": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("delay", "changes", "said"),
+    [
+        ({}, {}, None),
+        ({}, {"workers": 4}, "workers = 4: the delay model has 3 workers; must be 1 to 3, or else"),
+        ({}, {"workers": 2}, "workers = 2: the trace has 3 workers; must be 3 or auto, or else"),
+        ({"hosts": "first"}, {"workers": 2}, None),
+        ({"hosts": "first"}, {"workers": 4}, "must be 1 to 3"),
+        ({}, {"schemes": [BURSTS], "iterations": 4}, None),
+        (
+            *({}, {"schemes": [BURSTS], "iterations": 5}),
+            "iterations = 5: sequential takes 1 more round, and the trace has 5: must be at most 4",
+        ),
+        ({"end": "cyclic"}, {"schemes": [BURSTS], "iterations": 5}, None),
+        (
+            *({}, {"schemes": [{"name": "asynchronous"}]}),
+            "reads on at the end of a trace; give end: cyclic",
+        ),
+        ({"end": "cyclic"}, {"schemes": [{"name": "asynchronous"}]}, None),
+    ],
+)
+def test_a_trace_serves_its_own_workers_and_rounds(
+    delay: dict[str, Any], changes: dict[str, Any], said: str | None, trace: dict[str, Any]
+) -> None:
+    if said is None:
+        assert timed(delay=trace | delay, **changes).iterations == changes.get("iterations", 5)
+        return
+    with pytest.raises(build.ImpossibleCell) as refused:
+        timed(delay=trace | delay, **changes)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("asked", "rounds", "lines"), [(4, 4, 0), (5, 5, 0), (6, 5, 1), (99, 5, 1)]
+)
+def test_a_run_is_as_long_as_its_trace(
+    asked: int, rounds: int, lines: int, trace: dict[str, Any]
+) -> None:
+    whole = {"workers": 3, "iterations": asked, "schemes": [{"name": "uncoded"}], "delay": trace}
+    settings = cells(whole)[0].settings
+    assert build.iterations(settings) == rounds
+    found = build.warnings(settings)
+    assert len(found) == lines
+    if found:
+        assert found[0] == (
+            f"iterations = {asked}: the trace ends after 5 rounds, so {asked} become as many; "
+            "end: cyclic begins again"
+        )
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"engine": "law", "problem": {"loss": "logistic", "dataset": "synthetic"}},
+            "engine = 'law'",
+        ),
+        ({"record": "clock", "problem": {"loss": "logistic", "dataset": "synthetic"}}, "record = "),
+        ({"network": {"bandwidth": 1.0}}, "network.message_bytes: missing"),
+        ({"network": {"bandwidth": 1.0, "message_bytes": 0}}, None),
+        ({"network": {"uplink_latency": 1.0}}, None),
+        ({"schemes": [{"name": "adaptive_k", "wait_for": 1}]}, "problem: missing; adaptive_k"),
+        ({"engine": "law", "network": {"uplink_latency": 1.0}}, "must be event or auto"),
+    ],
+)
+def test_settings_that_need_each_other(changes: dict[str, Any], said: str | None) -> None:
+    delay = {"model": "exponential", "rate": 1.0}
+    if said is None:
+        timed(delay=delay, **changes)
+        return
+    with pytest.raises(ConfigError) as refused:
+        timed(delay=delay, **changes)
+    assert said in str(refused.value)
+
+
+def test_a_lazy_sequence_is_a_sequence() -> None:
+    made = build.Lazily(lambda index: index * index, 4)
+    assert [*made] == [0, 1, 4, 9]
+    assert (made[-1], made[1:3], made[::-2], len(made)) == (9, [1, 4], [9, 1], 4)
+    for index in (4, -5):
+        with pytest.raises(IndexError):
+            made[index]
+
+
+@pytest.mark.parametrize(("values", "allowed"), [(50, True), (51, False)])
+def test_a_grid_has_so_many_points(
+    values: int, allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("erasurehead.experiments.config.cells.MOST_POINTS", 100)
+    document = {"sweep": {"seed": f"range(0, {values})", "workers": [1, 2]}}
+    if allowed:
+        assert [len(each) for each in read_sweep(document).values()] == [values, 2]
+    else:
+        with pytest.raises(ConfigError, match=r"sweep = 102: must have at most 100 points"):
+            read_sweep(document)

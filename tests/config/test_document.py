@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from erasurehead.experiments.config import document
 from erasurehead.experiments.config.cells import cells, resolved
 from erasurehead.experiments.config.document import (
     LARGEST,
     anchored,
     load,
+    range_values,
     read_yaml,
     set_dotted,
     write_yaml,
@@ -329,3 +331,149 @@ def test_a_config_is_a_regular_file_of_some_size(tmp_path: Path) -> None:
     (tmp_path / "latin").write_bytes("name: é".encode("latin-1"))
     with pytest.raises(ConfigError, match="byte 6 is not UTF-8"):
         load(tmp_path / "latin")
+
+
+# Both sides of every bound of a document.
+
+
+def test_as_deep_and_as_many_as_a_document_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred levels, the outermost among them; 400 digits; so many values, repeated ones too."""
+    assert read_yaml("[" * 100 + "]" * 100)
+    with pytest.raises(ValueError, match="line 1, column 101: nested more than 100 deep"):
+        read_yaml("[" * 101 + "]" * 101)
+    chain = ["a0: &a0 [1]"] + [f"a{i}: &a{i} [*a{i - 1}]" for i in range(1, 99)]
+    assert read_yaml("\n".join(chain[:98]))
+    with pytest.raises(ValueError, match="line 99, column 12: nested more than 100 deep"):
+        read_yaml("\n".join(chain))
+    assert read_yaml("9" * 400) == int("9" * 400)
+    monkeypatch.setattr(document, "MOST_VALUES", 10)
+    assert len(read_yaml("[1, 1, 1, 1, 1, 1, 1, 1, 1]")) == 9
+    assert read_yaml("{a: 1, b: 2, c: 3, d: [4]}")
+    assert read_yaml("[&a [1, 1], *a, *a]")
+    for many in ("[1, 1, 1, 1, 1, 1, 1, 1, 1, 1]", "{a: 1, b: 2, c: 3, d: [4, 5]}"):
+        with pytest.raises(ValueError, match="line 1, column 1: holds more than 10 values"):
+            read_yaml(many)
+    with pytest.raises(ValueError, match="holds more than 10 values"):
+        read_yaml("[&a [1, 1], *a, *a, 1]")
+
+
+def test_as_deep_and_as_many_as_a_mapping_from_python_may_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def deep(levels: int) -> dict[str, Any]:
+        value: Any = 1
+        for _ in range(levels):
+            value = [value]
+        return {"x": value}
+
+    assert anchored(deep(99), Path()) == deep(99)
+    with pytest.raises(ConfigError, match="x: nested more than 100 deep"):
+        anchored(deep(100), Path())
+    monkeypatch.setattr(document, "MOST_GIVEN", 10)
+    assert anchored({"x": [1] * 8}, Path())
+    with pytest.raises(ConfigError, match="the config holds more than 10 values"):
+        anchored({"x": [1] * 10}, Path())
+
+
+def test_a_config_may_have_so_many_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "LARGEST", 64)
+    text = "name: run\n# "
+    for more, said in ((0, None), (1, "larger than")):
+        (tmp_path / "c.yaml").write_text(text + "x" * (64 - len(text) + more))
+        if said is None:
+            assert load(tmp_path / "c.yaml") == {"name": "run"}
+        else:
+            with pytest.raises(ConfigError, match=said):
+                load(tmp_path / "c.yaml")
+    for content, kind in (("", "empty"), ("[1]", "a list"), ("3", "a int")):
+        (tmp_path / "c.yaml").write_text(content)
+        with pytest.raises(ConfigError, match=f"must be a mapping of settings; it is {kind}"):
+            load(tmp_path / "c.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "last"),
+    [
+        ("range(0,100)", 100, 99),
+        ("range(0,101)", None, "must have 1 to 100 values"),
+        ("linspace(0,1,100)", 100, 1.0),
+        ("linspace(0,1,101)", None, "must have 1 to 100 values"),
+        ("linspace(3,5,2)", 2, 5.0),
+        ("range(5,6)", 1, 5),
+        ("range(5,5)", None, "holds no value"),
+        ("range(0,-1,-0.5)", 2, -0.5),
+        ("logspace(307,308,2)", 2, 1e308),
+        ("logspace(307.5,307.9,2)", 2, 10.0**307.9),
+        ("logspace(308,309,2)", None, "at most 308"),
+        ("logspace(300,308.5,2)", None, "at most 308"),
+        ("logspace(2,2,1)", 1, 100.0),
+        ("range(0,1.5)", 2, 1.0),  # a fraction makes all of them floats
+        ("range(1,2,3,4)", None, "must be range"),
+        ("linspace(0,1,2,3)", None, "must be range"),
+        ("range(1,2e1000)", None, "must be range"),
+    ],
+)
+def test_the_first_and_the_last_value_of_a_range(
+    text: str, count: int | None, last: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert document.MOST_POINTS == 100_000
+    monkeypatch.setattr(document, "MOST_POINTS", 100)
+    if count is None:
+        with pytest.raises(ConfigError, match=re.escape(last)):
+            range_values(text, "x")
+        return
+    found = range_values(text, "x")
+    assert found is not None
+    assert (len(found), found[-1], type(found[-1])) == (count, last, type(last))
+
+
+@pytest.mark.parametrize(
+    "text", ["ranges(1,2)", "range 1,2", 5, None, "[range(1,2)]", "range(1,2) x"]
+)
+def test_what_is_no_range_is_left_alone(text: object) -> None:
+    assert range_values(text, "x") is None
+
+
+@pytest.mark.parametrize(
+    ("value", "lines"),
+    [
+        ({"a": {"b": 1, "c": 2, "d": 3, "e": 4}}, 1),  # a section of four plain values
+        ({"a": {"b": 1, "c": 2, "d": 3, "e": 4, "f": 5}}, 6),
+        ({"a": {"b": {"c": 1}}}, 2),
+        ({"a": [1, 2, 3, 4, 5, 6]}, 1),
+        ({"a": [[1], [2]]}, 3),
+        ({"a": 1, "b": 2}, 1),
+    ],
+)
+def test_what_holds_plain_values_stands_on_one_line(value: dict[str, Any], lines: int) -> None:
+    assert len(write_yaml(value).splitlines()) == lines
+    assert read_yaml(write_yaml(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "found"),
+    [
+        ("schemes.0.load", [9, 2, 3]),
+        ("schemes.2.load", [1, 2, 9]),
+        ("schemes.mine.load", [1, 9, 3]),  # a label
+        ("schemes.uncoded.load", [1, 2, 9]),  # a name that one entry alone has
+    ],
+)
+def test_an_entry_of_a_list_is_set_in_place(key: str, found: list[int]) -> None:
+    given: dict[str, Any] = {
+        "schemes": [
+            {"name": "window", "load": 1},
+            {"name": "window", "label": "mine", "load": 2},
+            {"name": "uncoded", "load": 3},
+        ]
+    }
+    set_dotted(given, key, 9)
+    assert [scheme["load"] for scheme in given["schemes"]] == found
+    with pytest.raises(ConfigError, match=r"several entries have this name; say which: \[0, 1\]"):
+        set_dotted(given, "schemes.window.load", 1)
+    with pytest.raises(ConfigError, match=r"must be 0 to 2, or one of: mine, uncoded, window"):
+        set_dotted(given, "schemes.3.load", 1)
+    with pytest.raises(ConfigError, match="leads into a plain value"):
+        set_dotted(given, "schemes.0.load.x", 1)
+    set_dotted(given, "a.b.c", 1)
+    assert given["a"] == {"b": {"c": 1}}
