@@ -136,12 +136,18 @@ class Times:
 
 
 def settle(
-    said: str | float | None, named: str | None, where: str, seen: FloatArray | None, hint: str = ""
+    said: str | float | None,
+    named: str | None,
+    where: str,
+    seen: FloatArray | None,
+    hint: str = "",
+    also: str = "",
 ) -> Times:
     """The unit of times: what was ``said`` (a number is how many seconds one is, and counts
     whatever a name says), what ``where`` names it, or else seconds, unless that would be absurd for
-    what was ``seen`` (perhaps with NaN or infinities). Only the file's name says ``hint``. Raises
-    UnusableFile: they contradict each other, the unit is unknown, or none is said and needed."""
+    what was ``seen`` (perhaps with NaN or infinities). Only the file's name says ``hint``; ``also``
+    ends a line that asks for a unit. Raises UnusableFile: they contradict each other, the unit is
+    unknown, or none is said and needed."""
     if isinstance(said, float):
         return Times(said, f"units of {said:g} s, as --unit says")
     if named is not None and named not in A_SECOND:
@@ -162,11 +168,11 @@ def settle(
     whole = whole and (bool(finite.size >= FEW and np.ptp(finite) > 0) or middle >= 10)
     if hint and hint != "s":
         text = f"the file's name says {hint}, and nothing else does"
-        raise UnusableFile(f"{text} (typically {middle:.6g}): say --unit {hint}, or --unit s")
+        raise UnusableFile(f"{text} (typically {middle:.6g}): say --unit {hint}, or --unit s{also}")
     if middle >= SECONDS_AT_MOST or whole:
         numbers = "all whole numbers, " if whole else ""
         text = f"{where} says no unit and is {numbers}typically {middle:.6g}"
-        raise UnusableFile(f"{text}: say --unit s, ms, us or ns")
+        raise UnusableFile(f"{text}: say --unit s, ms, us or ns{also}")
     assumed = f"no unit is said: read as seconds, typically {middle:.4g} s; --unit ms if not"
     return Times("s", "seconds, which is assumed", assumed)
 

@@ -14,7 +14,7 @@ from ...sim.files import UnusableFile, reading, require_cells, short
 from ..base import FloatArray
 from .columns import GAPS, NONE, NUMBERS, Times, numbers, parse, role_of, settle
 from .files import Held
-from .measured import LAYOUTS, REMEDY, RawTable, Reading, Repair, Roles, will_be_refused
+from .measured import LAYOUTS, REMEDY, RawTable, Reading, Repair, Roles, also_needed
 from .odd_columns import all_grow, as_word, derived_worker, require_columns
 from .odd_rows import remarks, require_rounds
 from .parts import allreduce_of, own_seconds, part_of_step, require_stages, stage_seconds, with_sum
@@ -331,8 +331,7 @@ def _seconds(
 def _settled(where: str, unit: str | None, values: FloatArray, held: Held, said: Reading) -> Times:
     if unit is None and held.unit is not None:
         unit, where = held.unit, held.where
-    sample = None if will_be_refused(values, said) else values
-    return settle(said.unit, unit, where, sample, held.hint)
+    return settle(said.unit, unit, where, values, held.hint, also_needed(values, said))
 
 
 def _noted(times: Times, where: str, count: int) -> list[Repair]:

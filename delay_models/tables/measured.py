@@ -190,12 +190,14 @@ def name_at(names: Names, place: int) -> str:
     return short(f"{name:.15g}" if isinstance(name, float) else name)
 
 
-def will_be_refused(delays: FloatArray, reading: Reading) -> bool:
-    """Whether a delay is missing, and may not be: nothing else needs to be said of the table."""
-    return reading.missing == "refuse" and not bool(np.all(np.abs(delays) <= LONGEST))
-
-
 REMEDY = "--missing drop-rounds leaves such rounds out, --missing never means that it never arrives"
+
+
+def also_needed(delays: FloatArray, reading: Reading) -> str:
+    """What to say as well where something else is refused, so that one reading names both options:
+    how a missing delay is read, if there is one and nothing was said."""
+    refuses = reading.missing == "refuse" and not np.all(np.isfinite(delays))
+    return f"; and since a delay is missing, {REMEDY}" if refuses else ""
 
 
 def complete(part: RawTable, reading: Reading) -> RawTable:

@@ -28,7 +28,7 @@ from .columns import (
     without_unit,
 )
 from .files import Held
-from .measured import Names, RawTable, Reading, will_be_refused
+from .measured import Names, RawTable, Reading, also_needed
 from .odd_columns import all_grow, as_word, odd_columns, require_columns
 from .odd_rows import Where, remarks, require_rounds
 
@@ -224,8 +224,8 @@ def _unit(found: list[str], table: FloatArray, held: Held, reading: Reading) -> 
         drop = f"--drop {as_word(','.join(odd))} if no worker's"
         raise UnusableFile(f"{text}: {drop}, rename them, or give --unit in seconds")
     where = held.where if held.unit else "the table"
-    sample = None if will_be_refused(table, reading) else table
-    return tuple(found), settle(reading.unit, held.unit, where, sample, held.hint)
+    also = also_needed(table, reading)
+    return tuple(found), settle(reading.unit, held.unit, where, table, held.hint, also)
 
 
 def require_no_thousands(cell: str, values: FloatArray, unit: str) -> None:

@@ -1207,6 +1207,24 @@ def test_the_unit_of_times(
     assert found.seconds(np.array([3.0 * a_second])) == pytest.approx(3.0)
 
 
+@pytest.mark.parametrize("long", [False, True])
+@pytest.mark.parametrize(("gap", "missing"), [(True, "refuse"), (True, "never"), (False, "refuse")])
+def test_a_table_that_needs_two_options_is_refused_once(
+    long: bool, gap: bool, missing: Any, tmp_path: Path
+) -> None:
+    """The line names --missing only where a cell is empty and nothing was said of it."""
+    rows = [[815.5, 903.25], ["" if gap else 788.5, 850.75], [822.5, 899.0]]
+    frame = pd.DataFrame(rows, columns=["a", "b"])
+    if long:
+        rows = [[t, w, rows[t][w]] for t in range(3) for w in range(2)]
+        frame = pd.DataFrame(rows, columns=["round", "worker", "duration"])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(TableError, match="say --unit s, ms, us or ns") as refused:
+        read_measured(str(tmp_path / "t.csv"), Reading(missing=missing))
+    assert ("--missing drop-rounds" in str(refused.value)) == (gap and missing == "refuse")
+    assert str(refused.value).count("\n") == 0
+
+
 @pytest.mark.parametrize(
     ("name", "role"),
     [
