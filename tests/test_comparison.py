@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,22 +12,35 @@ import pytest
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.pictures.kinds.losses import pareto
-from erasurehead.experiments.pictures.picture import Texts
+from erasurehead.experiments.pictures.picture import Bars, Curve, Points, Texts
+from erasurehead.experiments.reproduce import (
+    FIGURES,
+    base,
+    figure_named,
+    local_steps,
+    sequential_members,
+)
 from erasurehead.experiments.reproduce.atlas import (
     DELAYS,
+    FRONT,
     GAP,
     GRID,
     LEFT_OUT,
     STRIP,
     Atlas,
+    _findings,
     _names,
+    _panel,
+    _point,
     apart,
+    height_of,
     members,
     not_compared,
     title,
 )
 from erasurehead.experiments.reproduce.base import WORKERS, Effort
 from erasurehead.experiments.reproduce.clusters import WORK, additive
+from erasurehead.sim.engines.tapes import RememberedTape
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import RoundScheme
 from erasurehead.sim.theory import IterationTimeLaw, scheme_iteration_time
@@ -156,3 +172,205 @@ def test_every_synchronous_scheme_is_compared_or_left_out_for_a_reason() -> None
 def test_titles_tell_members_apart() -> None:
     titles = [title(member) for member in members()]
     assert len(titles) == len(set(titles)) > 100
+
+
+def test_where_errors_are_drawn() -> None:
+    """A decade is one apart above 0.001; below that heights are linear down to 0."""
+    errors = np.array([0.0, 5e-4, 1e-3, 0.1, 10.0])
+    np.testing.assert_allclose(height_of(errors), [0.0, 0.35, 0.7, 2.7, 4.7])
+    known = {"error": 0.1, "measured_error_se": 0.2, "iteration_time": 3.0}
+    for formula, ends in ((True, (0.1, 0.1)), (False, (0.0, 0.3))):
+        row = pd.Series({**known, "iteration_time_se": 0.25, "formula": formula}, dtype=object)
+        point = _point(row, FRONT)
+        assert (point.x[0], point.y[0]) == (3.0, pytest.approx(2.7))
+        np.testing.assert_array_equal(point.dx, [[0.25], [0.25]])
+        middle, low, high = height_of(np.array([0.1, *ends]))
+        np.testing.assert_allclose(point.dy, [[middle - low], [high - middle]])
+
+
+def test_a_panel_has_every_member(frame: pd.DataFrame) -> None:
+    """In grey those off the front, late ones apart; the front as stairs; uncoded always."""
+    for delays, part in frame.groupby("delays", sort=False):
+        panel = _panel(str(delays), part)
+        strip, others, late, stairs, *rest = panel.marks
+        assert isinstance(strip, Bars)
+        assert (strip.start[0], strip.end[0]) == (panel.x.low, panel.x.high)
+        assert isinstance(others, Points)
+        assert isinstance(late, Points)
+        assert isinstance(stairs, Curve)
+        front = part[part["on_front"]]
+        assert len(others.x) == (~part["on_front"] & ~part["late"]).sum()
+        assert len(late.x) == part["late"].sum()
+        assert stairs.x.tolist() == sorted(front["iteration_time"])
+        assert (np.diff(stairs.y) <= 0).all()
+        points = [mark for mark in rest if isinstance(mark, Points)]
+        assert len(points) == len(front) + 1
+        uncoded = part.loc[part["scheme"] == "uncoded", "iteration_time"].item()
+        assert points[-1].x[0] == uncoded
+        assert panel.y.names is not None
+        assert panel.y.places is not None
+        assert panel.y.names[:2] == ("exact", "0.001")
+        assert panel.y.places[:2] == (0.0, pytest.approx(0.7))
+        assert float(panel.y.names[-1]) < part["error"].max()
+        assert panel.y.high == pytest.approx(height_of(np.array([2 * part["error"].max()]))[0])
+        assert panel.x.low == pytest.approx(part["iteration_time"].min() / 3, rel=0.02)
+
+
+def test_who_is_the_fastest_exact_scheme() -> None:
+    """Of those with fresh gradients, with one message a worker beside it; and who is on the front
+    under every law."""
+
+    def member(delays: str, scheme: str, seconds: float, front: bool, **more: bool) -> Any:
+        known = {"delays": delays, "scheme": scheme, "member": f"{scheme}!", "on_front": front}
+        return {**known, "iteration_time": seconds, "exact": True, "late": False, **more}
+
+    rows = [
+        each
+        for place, delays in enumerate(DELAYS)
+        for each in (
+            member(delays, "uncoded", 4.0, False),
+            member(delays, "multi_message", 2.0, place < 2),
+            member(delays, "fractional_repetition", 3.0, True),
+            member(delays, "pipelined", 1.0, False, late=True),
+            member(delays, "erasurehead", 0.5, False, exact=False),
+        )
+    ]
+    said = _findings(pd.DataFrame(rows))
+    first = "in 2 s (with one message a worker fractional_repetition!, in 3 s; uncoded in 4 s)"
+    assert said.count(f"multi_message!, {first}") == len(DELAYS)
+    assert said.endswith("On the front under all 3 laws: fractional repetition.")
+
+
+# What figures share: numbers as text, curves of tables, settings of clusters.
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "text"),
+    [
+        (1.23456, 0.0123, "1.235 ± 0.012"),
+        (345.6, 12.3, "346 ± 12"),
+        (345.6, 1.23, "345.6 ± 1.2"),
+        (100.0, 0.01, "100.000 ± 0.010"),
+        (100.0, 0.0099, "100"),
+        (1.23456, 0.0, "1.235"),
+        (0.0, 0.0, "0"),
+        (1.23456, np.inf, "1.235"),
+        (np.nan, 0.1, "–"),
+    ],
+)
+def test_a_mean_has_the_digits_that_its_error_leaves(mean: float, error: float, text: str) -> None:
+    """Two of the error; an error beyond the mean's fourth digit is not shown."""
+    assert base.estimate_text(mean, error) == text
+
+
+def test_tables_and_curves_are_those_of_the_frame() -> None:
+    assert base.ratio_text(1.234, 1.2, 1.3) == "1.23 [1.20, 1.30]"
+    assert base.ratio_text(np.nan, 1.2, 1.3) == "–"
+    table = base.markdown_table(["a", "b", "c"], [["x", "y", "1"]], names=2)
+    assert table == "| a | b | c |\n| --- | --- | ---: |\n| x | y | 1 |\n"
+    assert base.markdown_table(["a", "b"], []) == "| a | b |\n| --- | ---: |\n"
+    frame = pd.DataFrame({"x": [3.0, 1.0, 3.0], "y": [1.0, 2.0, 4.0], "se": [0.5, 0.0, 1.0]})
+    assert base.placed(frame, "x")["place"].tolist() == [1.0, 0.0, 1.0]
+    assert base.rows_of(frame, x=3.0, y=4.0)["se"].tolist() == [1.0]
+    line = base.curve_of(frame, "x", "y", FRONT, "se")
+    assert line.low is not None
+    assert line.high is not None
+    assert (line.x.tolist(), line.y.tolist()) == ([3.0, 1.0, 3.0], [1.0, 2.0, 4.0])
+    np.testing.assert_allclose(line.high - line.low, 2 * 1.96 * frame["se"])
+    np.testing.assert_allclose((line.high + line.low) / 2, line.y)
+    assert base.curve_of(frame, "x", "y", FRONT).low is None
+    points = base.points_of(frame, "x", "y", FRONT, "se")
+    np.testing.assert_allclose(points.dy, [1.96 * frame["se"]] * 2)  # type: ignore[arg-type]
+    assert base.points_of(frame, "x", "y", FRONT).dy is None
+    ends = frame.assign(y_low=frame["y"] - 1, y_high=frame["y"] + 2)
+    barred = base.barred_curve_of(ends, "x", "y", FRONT)
+    assert barred.bars
+    assert barred.low is not None
+    assert barred.high is not None
+    assert (barred.low.tolist(), barred.high.tolist()) == ([0.0, 1.0, 3.0], [3.0, 4.0, 6.0])
+    lengths = base.bars(np.array([1.0, 1.0]), np.array([0.5, 1.5]), np.array([3.0, 1.0]))
+    np.testing.assert_array_equal(lengths, [[0.5, 0.0], [2.0, 0.0]])
+
+
+@pytest.mark.parametrize(("law", "delays"), [("additive", 1.0), ("proportional", 3.0)])
+def test_mean_times_of_the_five_schemes(law: str, delays: float) -> None:
+    """Of 12 workers with load 3: half a second of work for each partition, and a delay of 2 s in
+    the mean, which counts for each partition under the proportional law alone."""
+
+    def harmonic(n: int) -> float:
+        return sum(1 / k for k in range(1, n + 1))
+
+    def mean(scheme: str) -> float:
+        return base.mean_time(law, scheme, 12, 3, 10, 2.0)
+
+    loaded = 1.5 + 2.0 * delays * (harmonic(12) - harmonic(2))
+    assert mean("uncoded") == pytest.approx(0.5 + 2.0 * harmonic(12))
+    assert mean("ignore_stragglers") == pytest.approx(0.5 + 2.0 * (harmonic(12) - harmonic(2)))
+    assert mean("cyclic_repetition") == pytest.approx(loaded)
+    assert mean("fractional_repetition") == pytest.approx(1.5 + 2.0 * delays * harmonic(4) / 3)
+    count = 1.5 + 2.0 * delays * (harmonic(12) - harmonic(6))
+    assert 0.9 * count < mean("erasurehead") < count, "half arrive, or fewer that cover all groups"
+    document = base.delays_and_law(law, 0.5, 2.0)
+    delay = build.delay_model(document["delay"])
+    assert delay.mean() == pytest.approx(2.0 if law == "additive" else 2.5)
+    assert document["load_law"].get("seconds_per_partition", 0.0) == (
+        0.5 if law == "additive" else 0
+    )
+    waits = [each.get("wait_for") for each in base.five_schemes(3, 6, 12)]
+    assert waits == [None, 10, None, None, 6]
+
+
+def test_tapes_are_remembered_as_long_as_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The latest stay; what is too large for all of it is drawn anew."""
+    monkeypatch.setattr(base, "REMEMBERED", 2 * 9 * 3)  # two of 8 rounds and an eighth, 3 workers
+    effort = Effort()
+
+    def tapes(seed: int, workers: int = 3, scheme: str = "uncoded") -> object:
+        document = {"workers": workers, "iterations": 8, "replications": 1, "seed": seed}
+        document |= {"delay": {"model": "exponential", "rate": 1.0}, "schemes": [{"name": scheme}]}
+        [(_, run, _)] = effort.clocks(document)
+        return run.tapes[0]
+
+    first = tapes(0)
+    assert tapes(0, scheme="block_coordinate") is first
+    second = tapes(1)
+    assert tapes(0) is first
+    third = tapes(2)  # the second goes, which was asked for before the first
+    assert (tapes(0), tapes(2)) == (first, third)
+    assert tapes(1) is not second
+    assert not isinstance(tapes(0, workers=7), RememberedTape)
+    assert Effort(full=True).times(5) == 8 * Effort().times(5) == 40
+
+
+def test_figures_are_of_the_sizes_that_they_tell() -> None:
+    """From ten workers to ten million, doublings, loads that divide the workers, powers of two."""
+    known: dict[str, Any] = {name: figure_named(name) for name in FIGURES}
+    decades = known["iteration_time_scale"].decades
+    assert [10**k for k in (decades[0], decades[-1])] == [10, 10_000_000]
+    assert [*np.diff(decades)] == [1] * (len(decades) - 1)
+    assert all(10**k % known["iteration_time_scale"].load == 0 for k in decades)
+    sizes = known["iteration_time_workers"].workers
+    assert all(2 * n == more for n, more in pairwise(sizes))
+    assert sizes[0] % (2 * known["iteration_time_workers"].load) == 0
+    errors = known["decoding_error_arrivals"]
+    assert {errors.workers % load for load in errors.loads} == {0}
+    assert errors.workers // 2 in errors.arrivals
+    assert [*np.diff(errors.loads)] == [1] * (len(errors.loads) - 1), "one more unit of load"
+    for name, made in known.items():
+        loads = getattr(made, "loads", ()) or (getattr(made, "load", 1),)
+        workers = made.workers if isinstance(getattr(made, "workers", ()), int) else 0
+        assert {workers % load for load in loads} == {0}, name
+        assert getattr(made, "wait_for", 15) == 15, name
+        assert name == "decoding_error_arrivals" or workers in (0, 30), name
+    steps = known["local_steps"].steps
+    assert all(4 * one == more for one, more in pairwise(steps))
+    assert known["local_steps"].iterations % steps[-1] == 0
+    rates = [grid.rates for grid in known["time_to_target"].grids + known["time_to_target"].more]
+    for grid in (*rates, sequential_members.RATES, local_steps.RATES):
+        assert all(2 * rate == more for rate, more in pairwise(grid))
+    assert [(1 / one[0], one[-1]) for one in rates] == [(64, 8), (2048, 0.5)]
+    assert (1 / sequential_members.RATES[0], sequential_members.RATES[-1]) == (128, 16)
+    assert (1 / local_steps.RATES[0], local_steps.RATES[-1]) == (512, 0.5)
+    codes = sequential_members.MEMORYLESS | sequential_members.INEXACT
+    assert {30 % each.get("load", 1) for each in codes["fractional_repetition"]} == {0}
+    assert {30 % each.get("load", 1) for each in codes["erasurehead"]} == {0}

@@ -18,7 +18,6 @@ from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.page.terminal import Column, fitting, show, show_columns
 from erasurehead.experiments.run.command import HEADINGS, IN_THEORY, Outcome, run, show_outcome
 from erasurehead.experiments.text import (
-    LONGEST_LINE,
     escaped,
     is_plain,
     left_out,
@@ -162,7 +161,7 @@ def test_a_long_verdict_is_whole_in_several_lines(capsys: pytest.CaptureFixture[
     show(Page(Answer("fit", "t.csv", verdict, ("short; and whole",)), [], []))
     lines = capsys.readouterr().out.rstrip().split("\n")
     assert " ".join(lines[:-1]) == verdict
-    assert all(len(each) <= LONGEST_LINE for each in lines)
+    assert all(len(each) <= 300 for each in lines)
     assert len(lines) == 4
     assert lines[-1] == "short; and whole"
 
@@ -248,7 +247,7 @@ def test_what_people_write_stays(text: str) -> None:
 @given(st.text() | st.characters(categories=["Cs", "Cc", "Cf"]))
 def test_every_text_becomes_one_line_that_can_be_encoded(text: str) -> None:
     shown = line(text)
-    assert len(shown) <= LONGEST_LINE
+    assert len(shown) <= 300
     assert len(shown.splitlines()) <= 1
     assert escaped(shown) == shown
     shown.encode()
@@ -259,11 +258,11 @@ def test_every_text_becomes_one_line_that_can_be_encoded(text: str) -> None:
 def test_a_long_text_keeps_both_ends() -> None:
     text = f"first {'x' * 5000} last"
     shown = shortened(text)
-    assert len(shown) == LONGEST_LINE
+    assert len(shown) == 300
     assert shown.startswith("first x")
     assert shown.endswith("x last")
     assert " ... " in shown
-    assert shortened("x" * LONGEST_LINE) == "x" * LONGEST_LINE
+    assert shortened("x" * 300) == "x" * 300
 
 
 @pytest.mark.parametrize(("unheard", "end"), [(10, "10 workers: 0, {}, 9"), (11, "{}, 9, ...")])

@@ -58,7 +58,7 @@ from erasurehead.sim.problems.losses import SquaredLoss
 from erasurehead.sim.theory.mean_times import additive_time, mean_first_k
 from tests.report.results import Reader
 from tests.statistics import BOUND
-from tests.tools import inside
+from tests.tools import assert_readable, inside
 
 SMALL: dict[str, dict[str, object]] = {
     "iteration_time_workers": {"workers": (12, 96), "rounds": 1000},
@@ -550,6 +550,7 @@ def test_names_stand_apart_and_above_the_floor() -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_pictures_have_labels_units_and_a_legend(name: str, frames: Frames) -> None:
     picture = small(name).picture(frames[name])
+    assert_readable(picture)
     assert draw_picture(picture, name, name, PageStyle()).entries, (
         "the page's renderer draws it, too"
     )

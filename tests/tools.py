@@ -22,6 +22,18 @@ from erasurehead.delay_models.tables.measured import Measured, Reading
 from erasurehead.delay_models.tables.read import read_measured, read_one_load
 from erasurehead.experiments.cli import main
 from erasurehead.experiments.pictures import style
+from erasurehead.experiments.pictures.picture import (
+    Axis,
+    Bars,
+    Curve,
+    Heat,
+    Mark,
+    Panel,
+    Picture,
+    Points,
+    Rules,
+    Texts,
+)
 from erasurehead.sim import types
 from erasurehead.sim.types import FloatArray
 
@@ -93,6 +105,54 @@ def agg() -> Iterator[None]:
     finally:
         pyplot.close("all")
         pyplot.switch_backend(before)
+
+
+def assert_readable(picture: Picture) -> None:
+    """Whatever a picture holds can be seen: what belongs together is of one length, and lies within
+    its axes."""
+    assert picture.panels
+    assert picture.width > 1
+    assert picture.height > 1
+    for panel in picture.panels:
+        for mark in panel.marks:
+            _assert_drawn(mark, panel)
+        for axis in (panel.x, panel.y):
+            if axis.names:
+                assert len(axis.names) == len(axis.places or axis.names)
+            if axis.low is not None and axis.high is not None:
+                assert axis.low != axis.high
+                assert axis.low > 0 or not axis.log
+
+
+def _assert_drawn(mark: Mark, panel: Panel) -> None:
+    if isinstance(mark, Rules | Heat):
+        return
+    x, y = (mark.start, mark.rows) if isinstance(mark, Bars) else (mark.x, mark.y)
+    assert len(x) == len(y)
+    if not isinstance(mark, Curve):  # the tail of a curve may end outside
+        _assert_within(panel.y, y)
+        _assert_within(panel.x, x)
+    if isinstance(mark, Bars):
+        assert len(mark.end) == len(x)
+        _assert_within(panel.x, mark.end)
+    if isinstance(mark, Texts):
+        assert len(mark.words) == len(x)
+    if isinstance(mark, Points):
+        for length in (mark.dx, mark.dy):
+            assert length is None or (length.shape == (2, len(x)) and not np.any(length < 0))
+    if isinstance(mark, Curve) and mark.low is not None and mark.high is not None:
+        assert len(mark.low) == len(mark.high) == len(x)
+        assert not np.any(mark.low > mark.high)
+
+
+def _assert_within(axis: Axis, places: FloatArray) -> None:
+    """What is not finite, or not positive on a logarithmic axis, has no place."""
+    shown = places[np.isfinite(places) & ((places > 0) | (not axis.log))]
+    ends = [end for end in (axis.low, axis.high) if end is not None]
+    if len(ends) == 2 and len(shown):
+        slack = 1e-9 * np.ptp(ends)
+        assert min(ends) - slack <= shown.min(), axis
+        assert shown.max() <= max(ends) + slack, axis
 
 
 # Hand-made tapes: unit delays that a test knows cell by cell.

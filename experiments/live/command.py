@@ -195,7 +195,7 @@ def show_live(outcome: Outcome, facts: Sequence[Facts]) -> None:
 
 
 LONGEST = 86_400.0  # seconds that a live run may take unless the caller allows more
-SLOW = re.compile(r"([0-9]{1,6})=([0-9.]+(?:e[+-]?[0-9]+)?)")
+SLOW = re.compile(r"([0-9]{1,6})=([0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?)")
 
 
 def read_how(asked: LiveRequest) -> How:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,17 +15,21 @@ import pytest
 from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.fit import page
+from erasurehead.experiments.fit.goodness import Resimulated
+from erasurehead.experiments.fit.load import LoadFit
 from erasurehead.experiments.fit.page import fit_answer, fit_page, worker_sentences
 from erasurehead.experiments.fit.recipes import LawsOfWorkers
 from erasurehead.experiments.fit.study import study, tables, worker_table
-from erasurehead.experiments.fit.variance import Memory, Parts
+from erasurehead.experiments.fit.variance import Memory, Parts, Variance
 from erasurehead.experiments.fit.workers import (
     Estimates,
     Workers,
     judge_workers,
     with_own_laws,
 )
+from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.page.markdown import as_markdown
+from erasurehead.experiments.pictures.picture import Curve
 from tests.tools import inside, numbered
 
 CONSTANT, SPELLED = 17, 42
@@ -319,3 +325,220 @@ def test_a_worker_with_spells_takes_its_place_among_laws_of_their_own() -> None:
     simulated = delay_model(section).sample(np.random.default_rng(0), 20_000, 4)
     assert np.median(simulated, axis=0) == pytest.approx(middles, rel=0.06)
     assert section["base"]["workers"] == [0, 2, 3]
+
+
+# The page, from tables that are made by hand.
+
+
+def by_hand(cold: int = 0) -> dict[str, pd.DataFrame]:
+    """All loads together with five families, load 1 with one, and load 2 with none."""
+    families = [f"family {i}" for i in range(4)] + ["gamma"]
+    ks = np.arange(10, 21)
+
+    def fits(load: str, names: list[str]) -> pd.DataFrame:
+        order = np.arange(len(names))
+        known = {"aic": 50.0 - 7 * order, "ks": 0.125 + order / 10, "held_out": 0.01 + order / 100}
+        each = {"order_error": 0.02, "parameters": 2 + order, "delays": 400}
+        return pd.DataFrame({"load": load, "family": names, **known, **each})
+
+    def orders(load: str, family: str, factor: float) -> pd.DataFrame:
+        observed = np.where(ks == 10, 0.0, ks / 10) if family == "config" else ks / 20
+        predicted = factor * np.maximum(observed, 0.5)
+        known = {"load": load, "family": family, "k": ks, "observed": observed}
+        ratios = np.divide(predicted, observed, out=np.full(11, np.inf), where=observed > 0)
+        return pd.DataFrame({**known, "predicted": predicted, "ratio": ratios})
+
+    every = [("all", "config", 1.0), *(("all", name, 1.5) for name in families), ("1", "gamma", 2)]
+    levels = np.array([0.005, 0.01, 0.5, 0.9, 0.99])
+    quantiles = pd.DataFrame({"level": levels, "measured": [0.0, 0.4, 1.0, 2.0, 4.0]})
+    quantiles = quantiles.assign(marked=[False, True, True, False, True])
+    loads = pd.DataFrame({"load": ["all", "1", "2"], "rounds": [60, 30, 30]})
+    loads = loads.assign(median=[np.nan, 1.0, 2.0], spread=[np.nan, 0.25, 0.5])
+    loads = loads.assign(worker=0.25, round=[0.0, 0.5, np.nan], persistence=[0.5, np.nan, np.nan])
+    loads = loads.assign(persistence_chance=[0.005, np.nan, np.nan], cold_rounds=[cold, 2, 0])
+    laws = {"law": ["additive", "steps"], "misfit": [0.01234, 1e6], "holds": [True, False]}
+    tried = {"candidate": ["a", "b"], "held_out": [0.1, 0.05], "bias": [0.02, 0.01]}
+    return {
+        "fit": pd.concat([fits("all", families), fits("1", ["gamma"])]),
+        "order_statistics": pd.concat([orders(*each) for each in every]),
+        "quantiles": pd.concat(
+            quantiles.assign(family=name, fitted=quantiles["measured"] * 1.5) for name in families
+        ),
+        "candidates": pd.DataFrame({**tried, "taken": [False, True]}),
+        "loads": loads.assign(cold_at_once=[3.0, 1.5, np.nan]),
+        "load_laws": pd.DataFrame(laws),
+        "workers": worker_table(None, ()),
+    }
+
+
+def test_the_tables_of_a_page() -> None:
+    """Of eleven order statistics six, the last one first; AIC against the best of the load."""
+    made = fit_page(by_hand(), Answer("fit", "t.csv", "Yes."), "")
+    shown = {part.ident: part for part in made.tables}
+    assert dict(made.question) == {
+        "table": "t.csv",
+        "order statistics": "k = 10 to 20",
+        "delays": "400, of 60 rounds",
+        "loads": "1, 2",
+        "families are fitted to": "unit delays: seconds with the load taken out",
+    }
+    assert dict(made.provenance)["fitted"] == "6 laws"
+    families = shown["families-table"]
+    fixed = ["family", "load", "held out", "order error", "AIC - best", "KS"]
+    assert families.columns == [*fixed, *(f"k={k}" for k in range(20, 9, -2)), "parameters"]
+    rows = [[str(cell) for cell in row] for row in families.rows]
+    assert rows[1] == [
+        *("family 1", "all", "2.0 %", "2.0 %", "21.0", "0.225"),
+        *(*["1.500"] * 5, "1.500", "3"),
+    ]
+    assert [row[4] for row in rows] == ["28.0", "21.0", "14.0", "7.0", "0.0", "0.0"]
+    assert rows[-1][:2] == ["gamma", "1"]
+    assert rows[-1][6:-1] == ["2.000"] * 6
+    assert [*families.brief] == [0, 1, 2, 3, 4], "the terminal shows what the config is made from"
+    assert "order statistics k = 10 to 20 of rounds" in families.note
+    assert [[*map(str, row)] for row in shown["candidates-table"].rows] == [
+        ["a", "10.0 %", "2.0 %", "no"],
+        ["b", "5.0 %", "1.0 %", "yes"],
+    ]
+    assert [[*map(str, row)] for row in shown["load-laws"].rows] == [
+        ["additive", "0.0123", "yes"],
+        ["steps", "1e+06", "no"],
+    ]
+    assert [[*map(str, row)] for row in shown["load-medians"].rows] == [
+        ["1", "1", "0.25"],
+        ["2", "2", "0.5"],
+    ]
+    assert [[*map(str, row)] for row in shown["each-load-table"].rows] == [
+        [
+            *("all", "family 0 (1.0 %)", "gamma (KS 0.525)", "25.0 %", "0.0 %"),
+            *("0.500 (0.005)", "none"),
+        ],
+        [
+            *("1", "gamma (1.0 %)", "gamma (KS 0.125)", "25.0 %", "50.0 %", "-"),
+            "2 of 30 rounds, 1.5 at once",
+        ],
+    ]
+    alone = {name: frame[:1] if name == "loads" else frame for name, frame in by_hand().items()}
+    one = fit_page(alone, Answer("fit", "t.csv", "Yes."), "")
+    assert "each-load-table" not in {part.ident for part in one.tables}
+
+
+@pytest.mark.parametrize("cold", [0, 1])
+def test_the_pictures_of_a_page(cold: int) -> None:
+    """Four families and the config, of the first load; delays of 0 s have no place on a logarithmic
+    axis, and no ratio; without cold starts there is one line that is measured."""
+    made = fit_page(by_hand(cold), Answer("fit", "t.csv", "Yes."), "").charts
+    left, right = made["order_statistics"].picture.panels
+    measured, *fits = left.marks
+    assert isinstance(measured, Curve)
+    assert measured.title == ("measured, all rounds" if cold else "measured")
+    assert (measured.x[0], measured.y[0], measured.y[-1]) == (10, 1e-12, 2.0)
+    if cold:
+        bulk, *fits = fits
+        assert isinstance(bulk, Curve)
+        assert (bulk.title, bulk.y[-1]) == ("measured, no cold starts", 1.0)
+    names = [f"family {i}" for i in range(4)] + ["fitted config"]
+    assert [mark.title for mark in fits] == names
+    ratios = [mark for mark in right.marks[1:] if isinstance(mark, Curve)]
+    assert [mark.title for mark in ratios] == names
+    assert [mark.y[-1] for mark in ratios] == [1.5, 1.5, 1.5, 1.5, 1.0]
+    assert np.isnan(ratios[-1].y[0]), "a delay of 0 s has no ratio"
+    assert left.title == "unit delays of a round"
+    assert left.y.low is not None
+    assert left.y.high is not None
+    assert left.y.low < 1e-12 < 3.0 < left.y.high, "room for predictions above what is measured"
+    [panel] = made["qq"].picture.panels
+    diagonal, *quantiles = panel.marks
+    assert isinstance(diagonal, Curve)
+    np.testing.assert_array_equal(diagonal.x, diagonal.y)
+    assert (diagonal.x.min() < 0.4, diagonal.x.max() > 4.0 * 1.5) == (True, True)
+    assert [mark.title for mark in quantiles] == names[:4]
+    for mark in quantiles:
+        assert isinstance(mark, Curve)
+        np.testing.assert_allclose(mark.x, 1.5 * mark.y)
+        assert mark.marked == (1, 2, 4)
+    for axis in (panel.x, panel.y):
+        assert axis.low is not None
+        assert axis.high is not None
+        assert axis.low < 0.4 < 4.0 < axis.high
+    assert panel.x.high >= 6.0, "fitted quantiles are shown half as far again"  # type: ignore[operator]
+
+
+def finding(**changes: Any) -> Any:
+    """What ``fit_answer`` reads, of one load and five workers."""
+    held_out = SimpleNamespace(apart=[0.03, 0.03], error=0.03)
+    recipe = SimpleNamespace(family=SimpleNamespace(name="gamma"), order_error=0.0625)
+    ones = np.ones(2)
+    delays = SimpleNamespace(tables=(ones,), cold=None)
+    main = SimpleNamespace(fits=[recipe], variance=None, memory=None, delays=delays, refused={})
+    chosen = SimpleNamespace(
+        section={"model": "gamma"}, why=("base law: gamma",), error=0.0125,
+        taken=SimpleNamespace(held_out=held_out),
+    )  # fmt: skip
+    found = SimpleNamespace(
+        main=main, chosen=chosen, ks=[3, 4, 5], warnings=[], load=None,
+        load_law={"kind": "proportional"}, shorter={}, workers=None,
+        checked=[Resimulated(None, (4, 5), ones, ones, ones, ones)],
+        measured=SimpleNamespace(workers=5, hosts=(), notes=("a note",), read=("as read",)),
+    )  # fmt: skip
+    for name, value in changes.items():
+        owner, _, field = name.rpartition("__")
+        setattr({"": found, "main": main, "chosen": chosen, "delays": delays}[owner], field, value)
+    return found
+
+
+def test_what_is_said_of_a_fit() -> None:
+    """Each sentence, and what changes it."""
+    said = fit_answer(finding(), "my table.csv")
+    error = "Delay model gamma simulates these workers: its mean k-th arrivals are off by 1.2 % on "
+    unseen = ", and by 3.0 % where rounds were held out"
+    assert said.verdict == f"{error}average, k = 3 to 5 of 5{unseen}."
+    assert said.why[:3] == (
+        "Against its own table, simulated over measured mean arrivals k = 4, 5 are 1.00, 1.00.",
+        "Base law: gamma.",
+        "Of one law for all delays, gamma predicts arrivals best: off by 6.2 %.",
+    )
+    assert said.why[3:] == (
+        "Load: the table has one, so the load law is assumed: proportional; measure several to "
+        "know it.",
+        "Memory: cannot be told (too few rounds).",
+        "Cold starts: none.",
+        "Workers: cannot be told (too few rounds or workers).",
+    )
+    assert "`erasurehead whatif 'my table.csv'`" in said.next[1]
+    assert (
+        "`erasurehead whatif again.csv --unit ms`"
+        in (fit_answer(finding(), "my table.csv", "again.csv --unit ms").next[1])
+    )
+    assert (said.notes, said.read) == (("a note",), ("as read",))
+    bare = SimpleNamespace(held_out=SimpleNamespace(apart=[0.03], error=0.03))
+    assert fit_answer(finding(chosen__taken=bare), "t").verdict.endswith("k = 3 to 5 of 5.")
+    warned = fit_answer(finding(warnings=["the model misses"]), "t").verdict
+    assert warned.endswith(f"of 5{unseen}. The model misses.")
+    pooled = finding(
+        chosen__why=("a factor for each worker", "memory"), delays__tables=(np.ones(2),) * 2
+    )
+    assert fit_answer(pooled, "t").why[1] == (
+        "A factor for each worker; memory; a worker's factor is against the mean of all; "
+        "all loads are pooled."
+    )
+    split = Variance(0.5, 0.25, 0.25, 0.005, 0.25)
+    refused = finding(main__variance=split, main__refused={"pareto": "too few delays"})
+    assert fit_answer(refused, "t").why[4] == (
+        "Variance of single delays, not of steps: worker 50.0 %, round 25.0 %, rest 25.0 % "
+        "(chance of a worker part so large: 0.005, of a round part: 0.250)."
+    )
+    assert fit_answer(refused, "t").notes == ("a note", "pareto cannot be fitted: too few delays")
+    loads = np.array([1.0, 2.0])
+    grown = LoadFit(loads, loads, loads, 0.5, 0.25, 1.0, {}, {"kind": "proportional"})
+    why = fit_answer(finding(load=grown, shorter={1.0: 1, 2.0: 2}), "t").why[3:6]
+    counted = "took less than the load costs, and counted as the shortest of the others"
+    assert why == (
+        "Load: seconds = 0.5 + 0.25 load (R squared 1.000); the proportional law holds.",
+        f"1 call at load 1 {counted}.",
+        f"2 calls at load 2 {counted}.",
+    )
+    hit = SimpleNamespace(hit=1, rounds=1, beyond=12.34, clump=2.0)
+    assert "Cold starts: 1 of 1 round has delays beyond 12.3 s, 2.0 at once." in (
+        fit_answer(finding(delays__cold=hit), "t").why
+    )

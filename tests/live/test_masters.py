@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -16,8 +19,9 @@ from typing_extensions import override
 from erasurehead.delay_models import Tape
 from erasurehead.delay_models.parametric import Exponential
 from erasurehead.experiments.config.build import Training
-from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.config.cells import Cell, cells
 from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.live import command as live_command
 from erasurehead.experiments.live import worker as worker_module
 from erasurehead.experiments.live.command import (
     SAME,
@@ -28,7 +32,10 @@ from erasurehead.experiments.live.command import (
     difference,
     learned,
     play_all,
+    read_how,
+    run_live,
     show_live,
+    slowed,
     steps_of,
     trace_of,
 )
@@ -55,7 +62,8 @@ from erasurehead.experiments.live.worker import (
     parts_of,
     supported,
 )
-from erasurehead.experiments.run.compute import learn
+from erasurehead.experiments.options import LiveRequest
+from erasurehead.experiments.run.compute import CellResult, compute, learn
 from erasurehead.sim.engines.run import Cluster, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.learner import Learned
@@ -580,3 +588,95 @@ def test_a_gradient_is_computed_a_few_rows_at_a_time() -> None:
 
     with pytest.raises(Ended):
         work.compute(Wanted(0, (0, beta), {}, ends))
+
+
+def test_a_cell_that_cannot_end_leaves_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its reason is kept, and its iterations count as done; without workers, since whatever they
+    find is known: what a simulation finds. Late messages are warned of from 1 % on."""
+    schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 3}]
+    document = {"workers": 4, "iterations": 5, "replications": 2, "schemes": schemes}
+    document |= {"delay": {"model": "exponential", "rate": 100.0}}
+    late = iter([0.01, 0.02])
+
+    def play(cell: Cell, how: How, progress: Callable[[], None]) -> tuple[CellResult, Facts]:
+        progress()
+        if cell.scheme["name"] == "uncoded":
+            raise CannotEnd(2, ["worker 1"])
+        for _ in range(9):
+            progress()
+        return compute(cell), Facts(0.5, 1.5, next(late), None)
+
+    monkeypatch.setattr(live_command, "play", play)
+    for share in (0.01, 0.02):
+        progress, out = Mock(), tmp_path / str(share)
+        asked = LiveRequest(slow=["1=2.5"], time_scale=0.5)
+        outcome, facts = run_live(document, out, asked, progress)
+        [(cell, reason)] = outcome.failed
+        assert cell.scheme["name"] == "uncoded"
+        assert reason.startswith("iteration 2 ")
+        assert [cell.scheme["name"] for cell, _ in outcome.finished] == ["ignore_stragglers"]
+        assert len(facts) == 1
+        told = [call.args for call in progress.call_args_list]
+        assert told == [(0, 20), (1, 20), *((done, 20) for done in range(11, 21))]
+        assert outcome.summary["live"].tolist() == [True]
+        warned = [text for text in outcome.warnings if "messages were late" in text]
+        assert [text[:9] for text in warned] == ([] if share == 0.01 else ["up to 2% "])
+        manifest = json.loads((out / "manifest.json").read_text())
+        said = manifest["live"]
+        assert (said["time_scale"], said["injected"], said["slow"]) == (0.5, True, {"1": 2.5})
+        assert said["workers"] == "processes of this machine"
+        [each] = said["cells"].values()
+        assert (each["message"], each["round"], each["late"]) == (0.5, 1.5, share)
+        assert "held another run" not in capsys.readouterr().out
+    document["iterations"] = 6
+    late = iter([0.0])
+    run_live(document, out, asked, lambda *x: None)
+    assert f"{out} held another run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "pairs"),
+    [
+        (None, ()),
+        (["3=2.5", "0=1"], ((3, 2.5), (0, 1.0))),
+        (["999999=1e3"], ((999999, 1000.0),)),
+        (["1000000=2"], None),
+        (["3=0.99"], None),
+        (["3=1e999"], None),
+        (["3"], None),
+        (["3=2."], ((3, 2.0),)),
+        (["3=2.5.1"], None),
+        (["3=."], None),
+        (["-1=2"], None),
+    ],
+)
+def test_who_is_slowed_by_how_much(
+    given: list[str] | None, pairs: tuple[tuple[int, float], ...] | None
+) -> None:
+    """A factor of 1 at least, since nothing makes a worker faster."""
+    if pairs is not None:
+        assert slowed(given) == pairs
+    else:
+        with pytest.raises(ConfigError, match="must be WORKER=FACTOR, such as"):
+            slowed(given)
+
+
+@pytest.mark.parametrize(
+    ("scale", "injected", "refused"),
+    [
+        (0.5, True, None),
+        (1.0, False, None),
+        (0.0, True, "must be a number above 0"),
+        (inf, True, "must be a number above 0"),
+        (2.0, False, "--no-injection has none"),
+    ],
+)
+def test_at_which_pace_a_config_is_run(scale: float, injected: bool, refused: str | None) -> None:
+    asked = LiveRequest(time_scale=scale, no_injection=not injected)
+    if refused is None:
+        assert read_how(asked) == How(None, scale, injected)
+    else:
+        with pytest.raises(ConfigError, match=refused):
+            read_how(asked)

@@ -24,14 +24,14 @@ from erasurehead.experiments.recommend.answer import (
     _what_it_does,
     _where_search_ended,
 )
-from erasurehead.experiments.recommend.candidates import FINE, MOST_LOADS, SearchSpace
+from erasurehead.experiments.recommend.candidates import SearchSpace
 from erasurehead.experiments.recommend.command import winner_config
 from erasurehead.experiments.recommend.contender import LIMITS, Contender, estimate, slower
 from erasurehead.experiments.recommend.measure import _heard, hearing
 from erasurehead.experiments.recommend.question import ExactDescent
-from erasurehead.experiments.recommend.scenario import MOST_RUNS, SHUFFLED, Perturbation, _rare
+from erasurehead.experiments.recommend.scenario import SHUFFLED, Perturbation, _rare
 from erasurehead.experiments.recommend.search import LONGER, Search
-from erasurehead.experiments.recommend.study import Sensitivity, _few
+from erasurehead.experiments.recommend.study import Sensitivity, _few, _rates
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.types import Messages, Stream
 from tests.recommend.test_parts import CANDIDATES, CHANGED, RANKING
@@ -356,7 +356,7 @@ def test_bars_of_the_ranking_are_intervals() -> None:
 def test_what_hollow_markers_are_is_said_where_there_are_any() -> None:
     """Above the picture and below it; and how many schemes are in the table alone."""
     own, common = "filled: own learning rate; hollow: the common one", "hollow at the common one."
-    many = pd.concat([RANKING.head(1)] * (page.MOST_ROWS + 1))
+    many = pd.concat([RANKING.head(1)] * 13)
     for ranking, headings, told in (
         (RANKING, [own, "1 more scheme is in the table"], True),
         (RANKING.head(2), [own], True),
@@ -532,11 +532,11 @@ def test_a_few_schemes_of_each_kind_run_on_changed_delays() -> None:
 def test_loads_are_small_ones_and_divisors(workers: int, most: int, loads: list[int]) -> None:
     """Up to half of the workers; all of a few are searched, and of many the least and the most."""
     space = SearchSpace(workers, 1.0, most)
-    assert space.loads == loads if len(loads) <= MOST_LOADS else set(space.loads) < set(loads)
+    assert space.loads == loads if len(loads) <= 7 else set(space.loads) < set(loads)
     assert space.few_loads == loads[:2]
     many = SearchSpace(720, 1.0, 720).loads
-    assert len(many) == MOST_LOADS
-    assert many[: MOST_LOADS - 2] == [2, 3, 4, 5, 6, 8, 9, 10, 12][: MOST_LOADS - 2]
+    assert len(many) == 7
+    assert many[:5] == [2, 3, 4, 5, 6]
     assert many[-1] == 360
     assert many == sorted(set(many))
     assert 720 % many[-2] == 0
@@ -547,8 +547,8 @@ def test_arrivals_that_are_searched() -> None:
     assert SearchSpace(20, 1.0, 20).arrivals() == [2, 5, 8, 10, 12, 14, 16, 18, 19]
     assert SearchSpace(20, 1.0, 20).arrivals(7) == [2, 5, 7]
     assert SearchSpace(20, 1.0, 20, fine=True).arrivals() == [*range(1, 20)]
-    assert SearchSpace(FINE, 1.0, 1, fine=True).arrivals() == [*range(1, FINE)]
-    assert len(SearchSpace(FINE + 1, 1.0, 1, fine=True).arrivals()) <= 10
+    assert SearchSpace(64, 1.0, 1, fine=True).arrivals() == [*range(1, 64)]
+    assert len(SearchSpace(65, 1.0, 1, fine=True).arrivals()) <= 10
     assert SearchSpace(2, 1.0, 2).arrivals() == [1]
     assert SearchSpace(1, 1.0, 1).arrivals() == []
     assert SearchSpace(20, 1.0, 20).few_arrivals == [10, 15, 18]
@@ -575,8 +575,8 @@ def test_rounds_of_one_load_are_replayed(tmp_path: Path) -> None:
     [
         (MODELS["deterministic"](value=2.0), 10, 10, 10**9, 1),
         (PARETO, 10, 10, 10**9, 16),
-        (PARETO, 10, 10, 4 * MOST_RUNS, 1),
-        (PARETO, 10, 10, 8 * MOST_RUNS, 4),
+        (PARETO, 10, 10, 1024, 1),
+        (PARETO, 10, 10, 2048, 4),
         (PARETO, 64, 32, 10**9, 4),
         (PARETO, 64, 64, 10**9, 1),
     ],
@@ -665,3 +665,16 @@ def test_who_is_hardly_ever_part_of_an_update() -> None:
     assert heard(one, 100)[2]
     assert not heard([[0.3, 0.3, 0.3, 0.03]], 10_000)[2], "a ninth of the mean share"
     assert heard([[0.3, 0.3, 0.3, 0.02]], 10_000)[2]
+
+
+def test_each_rate_that_was_tried_has_its_row() -> None:
+    """In order, with the mean over the runs that reach the goal; a scheme's own rate is marked."""
+    values = {0.5: [4.0, np.inf], 0.25: [1.0, 2.0], 1.0: [np.inf, np.inf]}
+    trial = SimpleNamespace(rates=(0.5, 0.25, 1.0), at=lambda rate: np.array(values[rate]))
+    tried = SimpleNamespace(label="a", trial=trial, rate=0.25)
+    untried = SimpleNamespace(label="b", trial=None, rate=0.25)
+    rows = [*_rates(cast(Any, SimpleNamespace(contenders=[untried, tried])))]
+    assert rows[:2] == [["a", 0.25, 1.5, 2, 2, True], ["a", 0.5, 4.0, 1, 2, False]]
+    label, rate, mean, *reached = rows[2]
+    assert (label, rate, *reached) == ("a", 1.0, 0, 2, False)
+    assert np.isnan(mean)

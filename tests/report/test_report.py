@@ -34,13 +34,13 @@ from erasurehead.experiments.pictures.picture import Axis, Curve, Heat, Panel, P
 from erasurehead.experiments.pictures.records import Records, read_records
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
-from erasurehead.experiments.report.command import PAGES
+from erasurehead.experiments.report.command import PAGES, reader_of
 from erasurehead.experiments.report.page import heat_maps, read_run
 from erasurehead.experiments.report.verdict import Verdict, judged
 from erasurehead.experiments.reproduce import FIGURES
 from erasurehead.experiments.text import TableCell
 from tests.report.results import EVIL, MADE, Reader, config, done, make_run, make_sweep, page_of
-from tests.tools import inside
+from tests.tools import assert_readable, inside
 
 # ``erasurehead report`` as a person uses it.
 
@@ -360,6 +360,8 @@ def test_the_page_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert done.returncode == 0, done.stderr
     file = page_of(directory)
     assert done.stdout.startswith(str(file))
+    for chart in reader_of(directory)(directory).charts.values():
+        assert_readable(chart.picture)
     made = Made(name, directory, file.read_text(encoding="utf-8"))
     for check in CHECKS:
         check(made)
