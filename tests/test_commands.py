@@ -7,10 +7,12 @@ import re
 import shlex
 import subprocess
 import sys
+import webbrowser
 from dataclasses import fields
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from erasurehead.experiments.commands import app
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import FieldRow, field_rows, first_sentence
 from erasurehead.experiments.config.settings import FailureSettings
+from erasurehead.experiments.explore import server
 from erasurehead.experiments.options import (
     GivenConfig,
     OutputOptions,
@@ -162,6 +165,20 @@ def test_whole_numbers_have_bounds(command: str, option: str, least: int, most: 
         assert done.returncode == 2
         assert done.stderr.startswith(f"error: {option}")
         assert f"must be a whole number from {least} to {most}, not " in done.stderr
+
+
+@pytest.mark.parametrize(("options", "opened"), [([], True), (["--no-browser"], False)])
+def test_explore_opens_a_browser_unless_told_not_to(
+    options: list[str], opened: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it is served, at the address that it says."""
+    browser = Mock()
+    monkeypatch.setattr(webbrowser, "open", browser)
+    monkeypatch.setattr(server, "Server", lambda port, host: Mock(address=f"http://{host}:{port}"))
+    monkeypatch.setattr(server, "serve_pages", lambda served, ready: ready())
+    done = inside("explore", "--port", "8123", *options)
+    assert done.stdout == "http://127.0.0.1:8123 (Ctrl-C ends it)\n"
+    assert [call.args for call in browser.call_args_list] == [("http://127.0.0.1:8123",)] * opened
 
 
 def test_csv_files_lie_beside_parquet_where_they_are_asked_for() -> None:

@@ -12,13 +12,19 @@ import pytest
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.pictures.kinds.losses import pareto
-from erasurehead.experiments.pictures.picture import Bars, Curve, Points, Texts
+from erasurehead.experiments.pictures.picture import Bars, Curve, Points, Rules, Texts
 from erasurehead.experiments.reproduce import (
     FIGURES,
+    backlog,
     base,
     figure_named,
+    iteration_time_scale,
+    iteration_time_workers,
     local_steps,
+    ranking,
     sequential_members,
+    speedup,
+    tradeoff_load_arrivals,
 )
 from erasurehead.experiments.reproduce.atlas import (
     DELAYS,
@@ -374,3 +380,163 @@ def test_figures_are_of_the_sizes_that_they_tell() -> None:
     codes = sequential_members.MEMORYLESS | sequential_members.INEXACT
     assert {30 % each.get("load", 1) for each in codes["fractional_repetition"]} == {0}
     assert {30 % each.get("load", 1) for each in codes["erasurehead"]} == {0}
+
+
+def theory_lines(**schemes: list[float]) -> pd.DataFrame:
+    rows = [
+        {"scheme": name, "workers": 10**k, "theory": seconds}
+        for name, times in schemes.items()
+        for k, seconds in enumerate(times, start=1)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("ours", "workers", "scale"),
+    [
+        ([1.0, 1.0, 1.0], "faster than uncoded at every size shown", "at n = 10 and more"),
+        ([2.0, 2.0, 1.0], "faster than uncoded from about n = 1000 on", "at n = 1,000 and more"),
+        ([2.0, 1.0, 1.0], "faster than uncoded from about n = 100 on", "at n = 100 and more"),
+        ([2.0, 2.0, 2.0], "slower than uncoded at every size shown", "nowhere on this axis"),
+        ([2.0], "slower than uncoded at this size", "nowhere on this axis"),
+        ([1.0], "faster than uncoded at this size", "at n = 10 and more"),
+    ],
+)
+def test_from_where_on_a_code_is_faster(ours: list[float], workers: str, scale: str) -> None:
+    """As fast is not faster."""
+    frame = theory_lines(uncoded=[2.0] * len(ours), erasurehead=ours)
+    assert iteration_time_workers._crossing(frame) == f"ErasureHead is {workers}"
+    assert iteration_time_scale._crossing(frame).startswith(scale)
+
+
+def test_what_a_doubling_costs() -> None:
+    """From the smallest to the largest size that was simulated; sizes between have theory alone."""
+    rows = []
+    for law in base.LAWS:
+        for scheme, each in (("uncoded", 1.0), ("erasurehead", 0.25)):
+            for power, simulated in enumerate((True, False, True)):
+                theory = 1.0 + each * power
+                error = 0.5 if simulated else np.nan
+                seen = theory + (0.5 if power and law == "additive" else 0.0)
+                row = {"load_law": law, "scheme": scheme, "workers": 8 * 2**power}
+                row |= {"theory": theory, "standard_error": error, "rounds": 100 * simulated}
+                rows.append({**row, "simulated": seen if simulated else np.nan})
+    frame = pd.DataFrame(rows)
+    text = iteration_time_workers.IterationTimeWorkers(delay=2.0).text(frame)
+    assert "Every doubling of n costs uncoded 1.250 s (theory: 1.000 s, in the limit" in text
+    assert f"ln 2 / rate = {2 * np.log(2):.3f} s" in text
+    assert "and ErasureHead, under the additive law, +0.500 s." in text
+    assert "the largest difference is 1.0 standard errors over 8 points" in text
+    assert "Points are means of 100 simulated rounds" in text
+    assert "ignore stragglers for n − 2 arrivals" in text
+    table = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(table) == 2 + 4
+    assert table[4] == "| additive | 8 | 1.00 ± 0.50 | 1.00 ± 0.50 |"
+    panel = iteration_time_workers._panel("additive", frame[frame["load_law"] == "additive"])
+    assert (panel.x.names, panel.x.places) == (("8", "32"), (8, 32))
+    line, points, *_ = panel.marks
+    assert isinstance(line, Curve)
+    assert isinstance(points, Points)
+    assert (line.x.tolist(), points.x.tolist()) == ([8, 16, 32], [8, 32])
+    once = iteration_time_workers.IterationTimeWorkers().text(frame[frame["workers"] == 8])
+    assert "doubling" not in once
+
+
+def test_what_ten_times_the_workers_cost() -> None:
+    """By the law engine, and over as many decades as there are."""
+    rows = []
+    for law in base.LAWS:
+        for scheme in ("uncoded", "ignore_stragglers", "fractional_repetition", "erasurehead"):
+            for power in (1, 3):
+                for engine in ("law", "batch") if power == 1 else ("law",):
+                    row = {"load_law": law, "scheme": scheme, "workers": 10**power}
+                    row |= {"theory": float(power), "engine": engine, "standard_error": 0.5}
+                    shift = 1.0 if engine == "batch" else 0.25
+                    rows.append({**row, "simulated": power + shift, "rounds": 1000 * power})
+    text = iteration_time_scale.IterationTimeScale(delay=2.0).text(pd.DataFrame(rows))
+    assert "uncoded 1.000 s (theory: ln 10 / rate = 4.605 s)" in text
+    assert "fractional repetition 1.000 s (a d-th of that)" in text
+    assert "+1.000 s for ignore stragglers and +1.000 s for ErasureHead" in text
+    assert "simulates every worker of up to 10; dots are means of 3,000 rounds" in text
+    assert "is 2.0 standard errors over 8 points of the batch engine, and 0.5 over 16" in text
+    rows_of_table = [line for line in text.splitlines() if line.startswith("| additive |")]
+    assert [line.split(" | ")[1] for line in rows_of_table] == ["10", "1,000"]
+
+
+def test_half_of_the_growth() -> None:
+    rows = pd.DataFrame({"iteration_time": [1.0, 1.9, 2.0, 3.0], "middle": [1.0, 2.5, 6.0, 20.0]})
+    assert backlog._half_way(rows) == 6.0
+    assert backlog._half_way(rows.assign(iteration_time=[1.0, 2.0, 2.5, 3.0])) == 2.5
+    found = backlog.spans(np.arange(1.0, 101.0)[None].repeat(2, axis=0))
+    assert [one["rounds"] for one in found[:3]] == [1, 1, 2], "nearly doubling"
+    assert sum(one["rounds"] for one in found) == found[-1]["last_round"] == 100
+    assert found[-1]["middle"] == pytest.approx(np.sqrt((100 - found[-1]["rounds"] + 1) * 100))
+    assert found[-1]["replications"] == 2
+
+
+def test_the_cheapest_scheme_that_is_nearly_exact() -> None:
+    """Within a part of the loss of the exact gradient; the exact one itself if no other is."""
+    close = tradeoff_load_arrivals.CLOSE
+    names = ("uncoded", "erasurehead", "erasurehead", "fractional_repetition")
+    frame = pd.DataFrame({"scheme": names, "load": [1, 2, 3, 3], "arrivals": [30, 10, 15, 30]})
+    frame = frame.assign(work=0.5, load_law="additive", iteration_time=[4.0, 1.0, 2.0, 3.0])
+    frame = frame.assign(loss_above_minimum=[1.0, close + 1e-9, close, 1.0])
+    said = tradeoff_load_arrivals._bargains(frame)
+    assert said == (
+        "2 s with ErasureHead, d = 3, r = 15 (additive law, 0.5 s of work; uncoded 4 s)"
+    )
+    alone = tradeoff_load_arrivals._bargains(frame[:2])
+    assert alone.startswith("4 s with uncoded (")
+
+
+def test_a_cell_of_the_ranking() -> None:
+    """Its number, bold for the fastest, with half of the interval unless that rounds to nothing."""
+    known = {"scheme": "erasurehead", "iteration_time": 1.234, "standard_error": 0.05}
+    row = pd.Series({**known, "fastest": True, "fastest_exact": False}, dtype=object)
+    row["ratio"], row["ratio_low"], row["ratio_high"] = 0.5, 0.4, 0.62
+    assert ranking._cell(row) == "**0.500 ± 0.110**"
+    shade, number, half = ranking._cell_marks(3, np.array([2.0]), row)
+    assert isinstance(shade, Bars)
+    assert isinstance(number, Texts)
+    assert isinstance(half, Texts)
+    assert (shade.start[0], shade.end[0], shade.rows[0]) == (2.5, 3.5, 2.0)
+    assert (number.words, number.bold, half.words) == (["0.50"], True, ["±.11"])
+    row["ratio_low"], row["ratio_high"], row["fastest"] = 0.497, 0.503, False
+    assert len([*ranking._cell_marks(3, np.array([2.0]), row)]) == 2
+    assert ranking._cell(row) == "0.500 ± 0.003"
+    row["scheme"], row["fastest_exact"], row["ratio"] = "uncoded", True, 1.0
+    assert ranking._cell(row) == "1.234 ± 0.050"
+    _, box, number = ranking._cell_marks(0, np.array([0.0]), row)
+    assert isinstance(box, Bars)
+    assert isinstance(number, Texts)
+    assert (box.start[0] > -0.5, box.end[0] < 0.5, box.fill.outline) == (True, True, True)
+    assert number.words == ["1.23 s"]
+    red, white, blue = (ranking._colour(ratio) for ratio in (3.0, 1.0, 1 / 3))
+    assert int(red[1:3], 16) > int(red[5:7], 16)
+    assert int(blue[5:7], 16) > int(blue[1:3], 16)
+    assert min(int(white[i : i + 2], 16) for i in (1, 3, 5)) > 240
+    assert (ranking._colour(9.0), ranking._colour(1 / 9)) == (red, blue)
+
+
+def test_where_a_code_is_slower() -> None:
+    frame = pd.DataFrame(
+        {"load_law": ["additive"] * 2 + ["proportional"], "work": [0.5, 0.5, 0.02]}
+    )
+    frame = frame.assign(load=[2, 3, 6])
+    assert speedup._where(frame) == (
+        " (additive law, 0.5 s of work, d = 2, 3; proportional law, 0.02 s of work, d = 6)"
+    )
+    assert speedup._where(frame[:0]) == ""
+    known = {"speedup": 1.5, "speedup_low": 1.25, "speedup_high": 2.0}
+    pairs = [(work, scheme) for work in base.WORKS for scheme in speedup.EXACT]
+    part = pd.DataFrame([{"work": w, "scheme": s, "load": 2, **known} for w, s in pairs])
+    one, *lines = speedup._marks(part)
+    titles = [mark.title for mark in lines if isinstance(mark, Curve)]
+    assert (
+        titles
+        == ["over uncoded", "over cyclic repetition", "over fractional repetition"] + [""] * 3
+    )
+    hollow = [mark for mark in lines if isinstance(mark, Points) and len(mark.x)]
+    assert [mark.hollow for mark in hollow] == [True] * 3
+    assert isinstance(one, Rules)
+    assert one.y.tolist() == [1.0]

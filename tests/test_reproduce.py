@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 
-from erasurehead.delay_models import DelayModel
+from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.delay_models.mixture import Markov
 from erasurehead.delay_models.presets import CURVE
 from erasurehead.experiments.config import build
@@ -254,6 +254,12 @@ def test_exact_schemes_share_one_path(frames: Frames) -> None:
     wide = frame.pivot(index=keys, columns="scheme", values="train_loss")
     for scheme in ("cyclic_repetition", "fractional_repetition"):
         np.testing.assert_allclose(wide[scheme], wide["uncoded"], rtol=1e-9)
+    drawn = MODELS["authors_stream"](scale=0.5).sample(np.random.default_rng(0), 1, 30)
+    stream = frame[(frame.delays == "authors_stream") & (frame.iteration == 1)]
+    assert set(stream.replication) == {0}
+    assert set(frame[frame.delays == "exponential"].replication) == {0, 1, 2}
+    uncoded = stream[stream.scheme == "uncoded"].time
+    np.testing.assert_allclose(uncoded, 0.02 + drawn.max(), rtol=1e-9)
     starts = wide.xs(0, level="iteration")
     np.testing.assert_allclose(starts, starts[["uncoded"] * 5], rtol=1e-12)
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.experiments.reproduce import sequential_members
+from erasurehead.experiments.pictures.picture import Heat, Picture, Points, Texts
+from erasurehead.experiments.reproduce import sequential_members, time_to_target
 from erasurehead.experiments.reproduce.base import Effort
 from erasurehead.experiments.reproduce.clusters import MEAN, WORK, additive
 from erasurehead.experiments.reproduce.loss_time import EXPERIMENTS
@@ -17,6 +18,7 @@ from erasurehead.experiments.reproduce.sequential_members import (
     REPEAT,
     SEQUENTIAL,
     TARGET,
+    load_of,
     members_text,
     timed_members,
     until,
@@ -25,6 +27,8 @@ from erasurehead.experiments.reproduce.sequential_persistence import _verdict
 from erasurehead.experiments.reproduce.time_to_target import TimeToTarget
 from erasurehead.experiments.run.tuning import SHARE, Runs, best, target_loss
 from erasurehead.sim.problems.losses import SquaredLoss
+from erasurehead.sim.schemes import SCHEMES
+from tests.tools import assert_readable
 
 CONSTANT_DELAYS = {
     "iterations": 20,
@@ -170,3 +174,122 @@ def test_every_scheme_suits_every_data_set() -> None:
                 document, dict(one.section), grid.rates, Effort()
             )
             assert run.iterations == DATA["iterations"]
+
+
+@pytest.mark.parametrize("load", [2, 3, 5])
+def test_contestants_have_the_load_of_the_figure(load: int) -> None:
+    """B = 1 and W = 2 make a load of 1 + lambda / 2; who leaves out few waits for n - d + 1."""
+    figure = TimeToTarget(load=load, wait_for=12)
+    known = figure.contestants()
+    repeat = SCHEMES["sequential"](
+        **{k: v for k, v in known[REPEAT].section.items() if k != "name"}
+    )
+    assert load_of(repeat.build(30)) == load
+    for one in known.values():
+        assert one.section.get("load", load) == load
+        fewer = one.section["name"] in ("ignore_stragglers", "pipelined")
+        assert one.section.get("wait_for", 12) == (30 - load + 1 if fewer else 12)
+    assert known[MULTIPLEXED].parameters.endswith(f"λ = {2 * (load - 1)}, μ = 0.5")
+    assert (known["uncoded"].parameters, known["uncoded"].family) == ("–", "synchronous")
+
+
+def test_where_some_runs_do_not_arrive_there_is_no_mean() -> None:
+    """Runs of an update each second; the last loss of the second is above the target again."""
+    losses = np.array([[4.0, 2.0, 1.0], [4.0, 1.0, 3.0]])
+    runs = Runs(np.array([[0.0, 1.0, 2.0], [0.0, 2.0, 4.0]]), losses)
+    found = time_to_target._numbers(runs, 2.0)
+    assert (found["reached"], found["replications"], found["elapsed"]) == (1, 2, 3.0)
+    assert np.isnan(found["seconds"])
+    assert "ratio" not in found
+    whole = time_to_target._numbers(runs, 3.0, np.array([2.0, 1.0]))
+    assert (whole["reached"], whole["seconds"]) == (2, 1.5)
+    assert whole["iterations"] == 1.0
+    assert whole["ratio"] == pytest.approx(1.0), "1 s of 2 s, and 2 s of 1 s"
+    late = pd.Series({"reached": 1, "replications": 2, "elapsed": 3.0}, dtype=object)
+    assert time_to_target._timed(late, "seconds", " in 3.0 s") == "1 of 2 arrive in 3.0 s"
+    there = pd.Series({"reached": 2, "replications": 2, "seconds": 1.5})
+    there["seconds_low"], there["seconds_high"] = 1.25, 2.0
+    assert time_to_target._timed(there, "seconds", " in 3.0 s") == "1.50 [1.25, 2.00]"
+    assert [time_to_target._power(rate) for rate in (2.0, 1.0, 0.5)] == ["2", "1", "1/2"]
+    rows = pd.DataFrame({"scheme": [*"abcd"], "seconds": [2.0, 1.0, np.nan, 2.0]})
+    assert time_to_target._ranks(rows) == {"a": "2", "b": "1", "c": "–", "d": "2"}
+
+
+def tuned_frame() -> pd.DataFrame:
+    """Uncoded, two that are as fast for all one knows, one that only tuning makes faster, and
+    others of which some runs never arrive; three rates are tried."""
+    figure, rows = TimeToTarget(), []
+    for place, scheme in enumerate(figure.contestants()):
+        seconds = {"uncoded": 4.0, "erasurehead": 1.0, "ringleader": 1.25, "k_async": 3.0}
+        mean, arrive = seconds.get(scheme, np.nan), 8 if scheme in seconds else 6
+        own = {"erasurehead": 2.0, "ringleader": 0.5, "k_async": 0.5}.get(scheme, 1.0)
+        for kind, rate in (("own best rate", own), ("uncoded's best rate", 1.0)):
+            slower = 2.0 if scheme == "k_async" and kind != "own best rate" else 1.0
+            known = {"scheme": scheme, "kind": kind, "rate": rate, "target": 0.25}
+            ends = {"": slower, "_low": slower * 0.9, "_high": slower * 1.1}
+            known |= {f"seconds{end}": mean * factor for end, factor in ends.items()}
+            known |= {f"ratio{end}": mean * factor / 4 for end, factor in ends.items()}
+            rows.append({**known, "reached": arrive, "replications": 8, "elapsed": 40.0 + place})
+        for rate in (0.5, 1.0, 2.0):
+            known = {"scheme": scheme, "kind": "grid", "rate": rate, "target": 0.25}
+            slow = 1.0 if rate == own else 2.0
+            rows.append({**known, "seconds": mean * slow, "reached": 4, "replications": 4})
+    return pd.DataFrame(rows).assign(dataset="breast_cancer", load_law="additive")
+
+
+def test_who_is_first_and_who_gains_by_tuning() -> None:
+    """Everybody within the first one's interval; best rates at an end of the grid are told."""
+    frame = tuned_frame()
+    said = TimeToTarget()._cluster_report("breast_cancer", "additive", frame)
+    titles = {one.section["name"]: one.look.title for one in TimeToTarget().contestants().values()}
+    uncoded, ours, leader, batch = (
+        titles[name] for name in ("uncoded", "erasurehead", "ringleader", "k_async")
+    )
+    assert len({uncoded, ours, leader, batch}) == 4
+    assert f"each at its own best rate {ours}; at uncoded's best rate, 1, {ours}." in said
+    assert f"Faster than uncoded only when tuned: {batch}." in said
+    assert said.count(titles["ringmaster"]) >= 2, "some of its runs do not arrive"
+    assert f"that one beyond may be better: {ours}, {batch}, {leader}." in said
+    wide = frame.assign(seconds_high=frame["seconds_high"] * 1.1)
+    both = TimeToTarget()._cluster_report("breast_cancer", "additive", wide)
+    assert f"each at its own best rate {ours}, {leader}; at" in both
+    rows = [line.split(" | ") for line in said.splitlines() if line.startswith(f"| {ours} ")]
+    assert [cell.strip(" |") for cell in rows[0]] == [
+        *(ours, "approximate code", "d = 3, r = 15", "2", "1.00 [0.90, 1.10]"),
+        *("0.25 [0.23, 0.28]", "1", "0.25 [0.23, 0.28]", "1"),
+    ]
+    [late] = [line for line in said.splitlines() if line.startswith(f"| {titles['ringmaster']} ")]
+    assert late.count("6 of 8 arrive") == 4 - 1
+    assert "6 of 8 arrive in " in late
+
+
+def test_marks_of_a_tuned_scheme() -> None:
+    """Its own rate in its colour, the common one as a ring, runs that do not arrive as an arrow."""
+    figure, frame = TimeToTarget(), tuned_frame()
+    panel = figure._ratios(frame, "additive")
+    assert_readable(Picture([panel], 1, 5.0, 5.0))
+    schemes = [*figure.contestants()]
+    points = [m for m in panel.marks if isinstance(m, Points) and len(m.x)]
+    at = {name: [m for m in points if m.y[0] == place] for place, name in enumerate(schemes)}
+    assert [(m.look.marker, m.x[0], m.hollow) for m in at["uncoded"]] == [
+        (figure.contestants()["uncoded"].look.marker, 1.0, False)
+    ]
+    bars, ring, own = at["k_async"]
+    assert [m.x[0] for m in (bars, ring, own)] == [1.5, 1.5, 0.75]
+    assert (ring.look.marker, ring.hollow, own.hollow) == ("o", True, False)
+    np.testing.assert_allclose(own.dx, [[0.075], [0.075]])
+    place = schemes.index("ringmaster")
+    assert [(m.look.marker, m.x[0], m.hollow) for m in at["ringmaster"]] == [
+        (">", (40.0 + place) / 4.0, True)
+    ]
+    [words] = [mark for mark in panel.marks if isinstance(mark, Texts)]
+    assert words.words[:2] == ("rate", "1")
+    assert words.words[1 + schemes.index("erasurehead")] == "2"
+    assert words.y.tolist() == [float(i) for i in range(-1, len(schemes))]
+    heat, best = figure._rates(frame[frame["kind"] == "grid"], "title").marks
+    assert isinstance(heat, Heat)
+    assert isinstance(best, Texts)
+    np.testing.assert_array_equal(heat.values[schemes.index("k_async")], [1.0, 2.0, 2.0])
+    assert np.isnan(heat.values[place]).all()
+    assert (1.0, float(schemes.index("uncoded"))) in {*zip(best.x, best.y, strict=True)}
+    assert len(best.x) == 4

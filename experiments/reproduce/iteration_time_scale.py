@@ -99,12 +99,11 @@ class IterationTimeScale(PaperFigure):
 
     def text(self, frame: pd.DataFrame) -> str:
         """What grows, from where on coding pays, and the largest z of either engine."""
-        seen = frame[frame["rounds"] > 0]
-        z = ((seen["simulated"] - seen["theory"]) / seen["standard_error"]).abs()
-        worst = dict(iter(z.groupby(seen["engine"])))
-        by_law = rows_of(seen, engine="law")
+        z = ((frame["simulated"] - frame["theory"]) / frame["standard_error"]).abs()
+        worst = dict(iter(z.groupby(frame["engine"])))
+        by_law = rows_of(frame, engine="law")
         sizes = sorted(by_law["workers"].unique())
-        largest = rows_of(seen, engine="batch")["workers"].max()
+        largest = rows_of(frame, engine="batch")["workers"].max()
         wide = by_law.pivot(index=["load_law", "workers"], columns="scheme", values="simulated")
         grown = ""
         if len(sizes) > 1:
@@ -121,7 +120,7 @@ class IterationTimeScale(PaperFigure):
         faster = "; ".join(
             f"under the {name} law {_crossing(rows_of(frame, load_law=name))}" for name in base.LAWS
         )
-        schemes = list(seen["scheme"].unique())
+        schemes = list(frame["scheme"].unique())
         rows = []
         for name, n in product(base.LAWS, sizes):
             own = rows_of(by_law, load_law=name, workers=n).set_index("scheme")

@@ -25,6 +25,7 @@ from erasurehead.experiments.fit.goodness import (
     observed_order_statistics,
 )
 from erasurehead.experiments.fit.law import CannotFit, ScipyLaw, Weighed, fitted
+from erasurehead.experiments.fit.lognormals import Climb
 from erasurehead.experiments.fit.variance import Parts
 from tests.statistics import BOUND
 
@@ -205,6 +206,25 @@ def test_what_cannot_be_fitted_is_refused_with_a_reason() -> None:
     for name in ("pareto", "mixture"):
         with pytest.raises(CannotFit, match="0 s"):
             FAMILIES[name].fit(np.array([0.0, 1.0, 2.0]))
+    few = np.geomspace(1.0, 9.0, 10)
+    with pytest.raises(CannotFit, match="fewer than 10 delays cannot tell two parts"):
+        FAMILIES["mixture"].fit(few[:9])
+    assert np.isfinite(FAMILIES["mixture"].fit(few).logpdf(few)).all()
+    with pytest.raises(CannotFit, match="too few delays for a tail"):
+        FAMILIES["pareto"].fit(few[:2])
+    assert np.isfinite(FAMILIES["pareto"].fit(few[:3]).logpdf(few[:3])).all()
+    with pytest.raises(CannotFit, match="all delays are 0 s"):
+        FAMILIES["exponential"].fit(np.zeros(3))
+
+
+@pytest.mark.parametrize("second", [0.0, 1.0])
+def test_a_part_without_a_value_keeps_a_share(second: float) -> None:
+    """Whose logarithm is finite: the likelihood of all values is."""
+    values = np.array([0.0, 1.0, 2.0])
+    normals = Climb(Weighed(values), 0.1)._maximised(np.full(3, second))
+    assert 0 < normals.share < 1
+    assert np.isfinite(normals.log_parts(values)).all()
+    assert max(normals.share, 1 - normals.share) == pytest.approx(1.0, abs=1e-6)
 
 
 def test_mixture_is_a_distribution() -> None:

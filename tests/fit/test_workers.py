@@ -58,6 +58,9 @@ def test_exactly_the_planted_hosts_are_named() -> None:
         assert {*workers.standing} == {CONSTANT, SPELLED}
         lines = worker_sentences(workers, hosts)
         assert len(lines) == 2
+        assert worker_sentences(replace(workers, standing=()), hosts) == [
+            "workers: none is slow more often, or for longer, than chance explains"
+        ]
         every = (*range(9), CONSTANT)  # the costliest has a sentence, the cheap ones share one
         several = worker_sentences(replace(workers, standing=every), hosts)
         assert [text.startswith("worker node") for text in several] == [True, True, True, False]

@@ -210,9 +210,9 @@ def test_without_a_config_tasks_are_products() -> None:
     for size in (0, 20_001):
         with pytest.raises(ConfigError, match="must be from 1 to"):
             read_workload(None, MeasureRequest(size=size))
-    assert Products(4).compute(measure.Wanted(0, (3, np.empty(0)), {}, lambda: None)) == (
-        pytest.approx(np.full(4, 0.25))
-    )
+    wanted = measure.Wanted(0, (3, np.empty(0)), {}, lambda: None)
+    assert Products(4).compute(wanted) == pytest.approx(np.full(4, 0.25))
+    assert Setup().computation.compute(wanted).shape == (0,), "no data, and nothing to send"
 
 
 def expected(monkeypatch: pytest.MonkeyPatch, **asked: object) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -14,10 +17,12 @@ import pytest
 
 from erasurehead.delay_models import MODELS
 from erasurehead.experiments.config.catalogue import BUILT_IN
-from erasurehead.experiments.options import Criterion
-from erasurehead.experiments.page.answer import Answer
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.options import Criterion, SearchRequest
+from erasurehead.experiments.page.answer import Answer, read_answer
+from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.pictures.picture import Curve, Points
-from erasurehead.experiments.recommend import answer, page
+from erasurehead.experiments.recommend import answer, command, page, question
 from erasurehead.experiments.recommend.answer import (
     _changed,
     _holds,
@@ -678,3 +683,92 @@ def test_each_rate_that_was_tried_has_its_row() -> None:
     label, rate, mean, *reached = rows[2]
     assert (label, rate, *reached) == ("a", 1.0, 0, 2, False)
     assert np.isnan(mean)
+
+
+@pytest.mark.parametrize(
+    ("target", "given", "refused"),
+    [
+        (1.0, None, None),
+        (0.99, None, "--target = 0.99: exact gradients come down to 0.5 in 7 iterations"),
+        (None, 0.99, "target_loss = 0.99: exact gradients come down to 0.5"),
+        (None, 1.0, None),
+        (3.99, None, None),
+        (4.0, None, "must be below the loss at the start, 4"),
+    ],
+)
+def test_a_target_is_one_that_exact_gradients_reach_and_keep(
+    target: float | None,
+    given: float | None,
+    refused: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Their last loss counts, which here is above the one before."""
+    exact = SimpleNamespace(losses=np.array([4.0, 0.5, 1.0]), halfway=0.5)
+    asked: list[float | None] = []
+
+    def descent(learning: object, iterations: int, wanted: float | None) -> Any:
+        asked.append(wanted)
+        return exact
+
+    monkeypatch.setattr(question, "exact_descent", descent)
+    monkeypatch.setattr(question, "cells", lambda document, folder: [None])
+    monkeypatch.setattr(question.build, "training", lambda cell: object())
+    scenario = SimpleNamespace(features=3, iterations=7, base={"target_loss": given}, data_dir=None)
+    request = SearchRequest(target=target)
+    if refused is None:
+        goal, found = question._goal(cast(Any, scenario), request)
+        assert (goal.kind, goal.value, found) == ("target", target or given, exact)
+    else:
+        with pytest.raises(ConfigError, match=re.escape(refused)):
+            question._goal(cast(Any, scenario), request)
+    assert asked == [target or given]
+
+
+def test_a_load_that_no_scheme_has_changes_nothing() -> None:
+    """Said only where something was tried at all."""
+    other = Sensitivity(Perturbation("tail", 2.0, median=1.0), HERE, RUNS, RUNS, "mean")
+    found = cast(Any, SimpleNamespace(winner=HERE, sensitivities=[other]))
+    assert _holds(found, "load") == (
+        "the answer does not depend on it, since no compared scheme has a load above 1"
+    )
+    assert _holds(found, "persistence") == "not tried"
+
+
+def test_an_answer_that_cannot_be_written_leaves_none_of_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches the tables of one question beside the sentences of another; the manifest is last."""
+    said = Answer("recommend", "demo", "Yes.")
+    table = pd.DataFrame({"a": [1]})
+    for name, result in (
+        ("winner_config", {}),
+        ("recommendation_tables", {"ranking": table}),
+        ("answered", said),
+        ("recommendation_page", Page(said, [], [])),
+        ("method", []),
+    ):
+        monkeypatch.setattr(command, name, lambda *given, known=result: known)
+    scenario = SimpleNamespace(base={"seed": 7}, notes=["a note"])
+    asked = SimpleNamespace(scenario=scenario, request=SearchRequest(only="uncoded"))
+    found = cast(Any, SimpleNamespace(question=asked))
+    out = tmp_path / "out"
+    out.mkdir()
+    for name in command.FILES:
+        (out / name).write_text("old")
+    with monkeypatch.context() as full:
+        full.setattr(command.files, "write_table", Mock(side_effect=OSError("no room")))
+        with pytest.raises(OSError, match="no room"):
+            command.write_recommendation(found, out, "erasurehead recommend x", 1.23456)
+    assert [*out.iterdir()] == []
+    with monkeypatch.context() as full:
+        full.setattr(command, "write_answer", Mock(side_effect=OSError("no room")))
+        with pytest.raises(OSError, match="no room"):
+            command.write_recommendation(found, out, "erasurehead recommend x", 1.23456)
+    assert not (out / command.MANIFEST).exists()
+    command.write_recommendation(found, out, "erasurehead recommend x", 1.23456)
+    written = json.loads((out / command.MANIFEST).read_text())
+    assert (written["seed"], written["wall_seconds"]) == (7, 1.235)
+    assert (written["command"], written["warnings"]) == ("recommend", ["a note"])
+    assert written["question"]["only"] == "uncoded"
+    pd.testing.assert_frame_equal(pd.read_csv(out / "ranking.csv"), table)
+    assert read_answer(out).command == "erasurehead recommend x"
