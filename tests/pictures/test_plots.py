@@ -37,6 +37,7 @@ from erasurehead.experiments.pictures.picture import (
     Band,
     Bars,
     Curve,
+    Fill,
     Heat,
     Panel,
     Picture,
@@ -1611,3 +1612,146 @@ def test_waiting_for_k_of_n_by_hand(spread_of: float, log: bool) -> None:
     assert curve.x.tolist() == [0.5, 1.0]
     assert curve.y.tolist() == [1.0, spread_of]
     assert (panel.y.log, panel.y.low) == (log, None if log else 0.0)
+
+
+# What matplotlib is told, mark by mark.
+
+
+RED = look("erasurehead")
+
+
+def painted(*marks: Any, **how: Any) -> Any:
+    """The axes of a picture of one panel."""
+    panel = Panel(how.pop("x", Axis("x")), how.pop("y", Axis("y")), list(marks), **how)
+    (axes,) = paint.figure(Picture([panel], 1, 4.8, 3.0, legend=0)).axes[:1]
+    return axes
+
+
+@pytest.mark.parametrize(("count", "columns", "rows"), [(1, 1, 1), (4, 2, 2), (5, 3, 2), (3, 3, 1)])
+def test_panels_stand_in_a_grid_and_share_their_labels(count: int, columns: int, rows: int) -> None:
+    """The vertical one in the first column, the horizontal one where nothing like it is below."""
+    panels = [Panel(Axis("t"), Axis("loss"), [Curve(RED, np.arange(3.0), np.arange(3.0))])] * count
+    figure = paint.figure(Picture(panels, columns, 7.2, 3.0 * rows, "y", heading="all of it"))
+    assert len(figure.axes) == count
+    grid = figure.axes[0].get_subplotspec().get_gridspec()
+    assert (grid.nrows, grid.ncols) == (rows, columns)
+    for place, axes in enumerate(figure.axes):
+        assert axes.get_ylabel() == ("loss" if place % columns == 0 else "")
+        assert axes.get_xlabel() == ("t" if place + columns >= count else "")
+    assert figure.get_suptitle() == "all of it"
+    own = [replace(panel, x=Axis(f"t{place}")) for place, panel in enumerate(panels)]
+    figure = paint.figure(Picture(own, columns, 7.2, 3.0 * rows, "y"))
+    assert [axes.get_xlabel() for axes in figure.axes] == [f"t{place}" for place in range(count)]
+    apart = paint.figure(Picture(panels, columns, 7.2, 3.0 * rows))
+    assert {axes.get_ylabel() for axes in apart.axes} == {"loss"}
+
+
+@pytest.mark.parametrize(("rows", "lines"), [(1, 0), (32, 31), (33, 0)])
+def test_white_lines_keep_up_to_32_rows_of_shades_apart(rows: int, lines: int) -> None:
+    axes = painted(Heat(np.ones((rows, 3)), "s"))
+    between = [segment for each in axes.collections for segment in each.get_segments()]
+    assert len(between) == lines
+    assert [float(segment[0, 1]) for segment in between] == [row + 0.5 for row in range(lines)]
+    assert axes.images[0].get_extent() == [-0.5, 2.5, rows - 0.5, -0.5]
+
+
+def test_a_line_has_eight_markers_or_those_that_it_names() -> None:
+    x = np.arange(80.0)
+    [line] = painted(Curve(RED, x, x)).lines
+    assert line.get_markevery() == (5, 10)
+    assert (line.get_linewidth(), line.get_drawstyle()) == (1.8, "default")
+    [line] = painted(Curve(RED, x[:3], x[:3], marked=(2,), steps=True)).lines
+    assert (line.get_markevery(), line.get_drawstyle()) == ([2], "steps-post")
+    [line] = painted(Curve(RED, x[:3], x[:3])).lines
+    assert line.get_markevery() == (0, 1)
+
+
+@pytest.mark.parametrize("across", ["x", "y"])
+def test_a_band_lies_along_its_own_axis(across: Literal["x", "y"]) -> None:
+    x = np.arange(3.0)
+    [band] = painted(Curve(RED, x, x, x - 1, x + 7, across=across)).collections
+    box = band.get_paths()[0].get_extents()
+    widths = (box.width, box.height)
+    assert widths == ((2, 10) if across == "y" else (10, 2))
+
+
+@pytest.mark.parametrize(
+    ("marker", "ringed", "size", "edge", "width"),
+    [
+        ("P", False, 6.0, RED.colour, None),
+        ("P", True, 8.0, "#222222", None),
+        ("x", True, 8.0, RED.colour, 2.2),
+        ("+", False, 6.0, RED.colour, 2.2),
+    ],
+)
+def test_points_that_stand_out_have_a_ring_unless_they_are_strokes(
+    marker: str, ringed: bool, size: float, edge: str, width: float | None
+) -> None:
+    points = Points(replace(RED, marker=marker), np.ones(1), np.ones(1), ringed=ringed)
+    line = painted(points).containers[0].lines[0]
+    assert (line.get_markersize(), line.get_markeredgecolor()) == (size, edge)
+    assert width is None or line.get_markeredgewidth() == width
+    small = replace(points, look=replace(RED, marker="x"), size=2.0)
+    assert painted(small).containers[0].lines[0].get_markeredgewidth() == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(("beneath", "order"), [(False, 3), (True, 2)])
+def test_hollow_points_lie_above_unless_they_may_be_covered(beneath: bool, order: int) -> None:
+    one = np.ones(1)
+    [line] = painted(Points(RED, one, one, hollow=True, beneath=beneath, size=5.0)).lines
+    assert (line.get_zorder(), line.get_markersize()) == (order, 5.0)
+    assert line.get_markerfacecolor() == "white"
+    assert not line.get_clip_on(), "one at the edge is whole"
+    assert painted(Points(RED, hollow=True)).lines[0].get_clip_on(), "an entry of the legend alone"
+
+
+def test_a_bar_takes_a_part_of_its_row() -> None:
+    bars = Bars(
+        Fill("#56B4E9", "//", "b", height=0.5), np.array([2.0]), np.zeros(1), np.array([3.0])
+    )
+    [drawn] = painted(bars).collections
+    box = drawn.get_paths()[0].get_extents()
+    assert (box.x0, box.x1, box.y0, box.y1) == (0.0, 3.0, 1.75, 2.25)
+    assert drawn.get_hatch() == "//"
+    [outline] = painted(replace(bars, fill=replace(bars.fill, outline=True))).collections
+    assert outline.get_linewidth()[0] == 1.6
+    assert len(outline.get_facecolor()) == 0
+
+
+def test_names_on_an_axis_and_the_strong_ones_in_red() -> None:
+    y = Axis("y", low=0.0, high=4.0, names=("a", "b"), places=(1.0, 3.0), strong=frozenset({3.0}))
+    axes = painted(Curve(RED, np.arange(3.0), np.arange(3.0)), y=y, remark="mind", grid=False)
+    assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
+    assert axes.get_yticks().tolist() == [1.0, 3.0]
+    assert axes.get_ylim() == (0.0, 4.0)
+    assert [text.get_color() == paint.STRONG for text in axes.get_yticklabels()] == [False, True]
+    assert [text.get_text() for text in axes.texts] == ["mind"]
+    counted = painted(Curve(RED, np.arange(3.0), np.arange(3.0)), y=Axis("y", names=("a", "b")))
+    assert counted.get_yticks().tolist() == [0, 1]
+    low = painted(Curve(RED, np.arange(3.0), np.arange(3.0)), y=Axis("y", low=-5.0))
+    assert low.get_ylim()[0] == -5.0 < low.get_ylim()[1]
+
+
+def test_one_logarithmic_panel_makes_all_so_where_they_are_compared() -> None:
+    x = np.array([1.0, 10.0, 50.0])
+    panels = [Panel(Axis("t", log=log), Axis("y"), [Curve(RED, x, x)]) for log in (False, True)]
+    for share, scales in (("y", {"log"}), ("", {"linear", "log"})):
+        figure = paint.figure(Picture(panels, 2, 7.2, 3.0, share))  # type: ignore[arg-type]
+        assert {axes.get_xscale() for axes in figure.axes} == scales
+    ends = [(0.0, 3.0), (-1.0, 2.0)]
+    reached = [Panel(Axis("t"), Axis("y", low=a, high=b), []) for a, b in ends]
+    figure = paint.figure(Picture(reached, 2, 7.2, 3.0, "y"))
+    assert {axes.get_ylim() for axes in figure.axes} == {(-1.0, 3.0)}
+    turned = [Panel(Axis("t"), Axis("y", low=b, high=a), []) for a, b in ends]
+    figure = paint.figure(Picture(turned, 2, 7.2, 3.0, "y"))
+    assert {axes.get_ylim() for axes in figure.axes} == {(3.0, -1.0)}
+
+
+def test_the_last_entries_of_a_legend_stand_at_its_end() -> None:
+    looks = [replace(RED, title=title) for title in ("note", "a", "b")]
+    curves = [Curve(own, np.arange(3.0), np.arange(3.0)) for own in looks]
+    picture = Picture([Panel(Axis("x"), Axis("y"), curves)] * 2, 2, 7.2, 3.0, last=("note", "gone"))
+    [legend] = paint.figure(picture).legends
+    assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "note"]
+    assert legend._ncols == 3
+    assert not paint.figure(replace(picture, legend=0)).legends

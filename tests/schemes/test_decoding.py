@@ -489,3 +489,21 @@ def test_large_complex_codes_are_decoded_from_too_few_arrivals(
     solved = Optimal(code).decoding_vector(arrived)
     monkeypatch.setattr("erasurehead.sim.schemes.decoders.DENSE", 100)
     assert Interpolated(code).decoding_vector(arrived) == pytest.approx(solved, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("workers", "decoder", "interpolates"),
+    [
+        (512, None, False),
+        (513, None, True),
+        (512, "lagrange", True),
+        (513, "least_squares", False),
+    ],
+)
+def test_more_than_512_workers_are_decoded_by_interpolation(
+    workers: int, decoder: str | None, interpolates: bool
+) -> None:
+    """Of cyclic MDS codes, unless the config says how; least squares would need much memory."""
+    scheme = SCHEMES["cyclic_mds"](load=3, decoder=decoder).build(workers)  # type: ignore[call-arg]
+    assert isinstance(scheme, Fixed)
+    assert isinstance(scheme.decoder, Interpolated if interpolates else Optimal)
