@@ -15,8 +15,12 @@ from erasurehead.experiments.config.build import training
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run.compute import compute
+from erasurehead.experiments.run.estimate import START, Estimate, Room, check
 from erasurehead.experiments.run.records import (
+    ClosedForm,
     Finished,
+    _of_one_kind,
+    _statistics,
     biased,
     comparison,
     diverged,
@@ -559,3 +563,153 @@ def test_a_z_of_few_replications_is_as_unlikely_as_their_t() -> None:
         assert normal_deviate(t, degrees) == pytest.approx(z, abs=2e-3)
     assert normal_deviate(50.0, 10**6) == 50.0  # beyond what a probability can hold
     assert normal_deviate(0.0, 3) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("ends", "line"),
+    [
+        ([1000.0], None),  # up to a thousand times the start it may come back
+        ([1000.1], "diverged: a0: the"),
+        ([np.nan], "diverged: a0: the"),
+        ([1001.0] * 3, "diverged: a0, a1, a2: the"),
+        ([1001.0] * 4, "diverged: a0, a1, a2, and 1 more: the"),
+        ([1001.0, 2.0, 1001.0], "diverged: a0, a2: the"),
+    ],
+)
+def test_cells_that_diverged_are_named(ends: list[float], line: str | None) -> None:
+    """Any of its runs is enough, and the first three cells are named."""
+    schemes = [{"name": "uncoded", "label": f"a{place}"} for place in range(len(ends))]
+    some = []
+    for (cell, result), end in zip(finished(schemes=schemes), ends, strict=True):
+        losses = np.ones((3, 5))
+        losses[1, -1] = end
+        table = {**result.per_iteration, "train_loss": losses.ravel()}
+        some.append((cell, replace(result, per_iteration=table)))
+    found = diverged(some)
+    assert len(found) == (line is not None)
+    assert line is None or found[0].startswith(line)
+    assert diverged(finished()) == (), "without losses nothing diverges"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "far", "error", "z"),
+    [
+        (2.0, 0.3, 0.1, 3.0),  # of a million replications t is z
+        (2.0, -0.3, 0.1, -3.0),
+        (2.0, 1e-9, 1e-12, 0.0),  # nothing varied, and it is the same number
+        (2.0, 3e-9, 1e-12, None),  # nothing varied: what is rare was not seen
+        (2.0, 0.0, 0.0, 0.0),
+    ],
+)
+def test_how_far_a_mean_is_from_its_closed_form(
+    seconds: float, far: float, error: float, z: float | None
+) -> None:
+    found = ClosedForm(seconds=seconds).z("iteration_time", far, error, 10**6)
+    assert np.isnan(found) if z is None else found == pytest.approx(z, abs=1e-4)
+    unsettled = ClosedForm(seconds=seconds, error=seconds, settled=False)
+    assert np.isnan(unsettled.z("iteration_time", 0.3, 0.1, 10**6)), "it has no third moment"
+    assert unsettled.z("decoding_error", 0.3, 0.1, 10**6) == pytest.approx(3.0, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("values", "one"),
+    [
+        ([1, 2.5, None], True),
+        ([True, False, None], True),
+        (["a", "b"], True),
+        ([True, 1], False),
+        (["a", 1], False),
+        ([2**63 - 1], True),
+        ([2**63], False),  # more than a column of whole numbers holds
+        ([-(2**63)], False),
+        ([[1], [2]], False),
+    ],
+)
+def test_values_of_one_kind_make_a_column(values: list[Any], one: bool) -> None:
+    """Others are written as JSON."""
+    assert _of_one_kind(values) == one
+
+
+def test_a_mean_of_one_run_has_no_interval() -> None:
+    middle, *ends = mean_interval(np.array([np.nan, 4.0]))
+    assert middle == 4.0
+    assert np.isnan(ends).all()
+    assert np.isnan(mean_interval(np.array([np.nan]))).all()
+    middle, low, high = mean_interval(np.array([1.0, 3.0]))
+    assert (middle, high - middle, middle - low) == pytest.approx((2.0, 12.7062, 12.7062))
+
+
+def test_closed_forms_are_looked_up_for_so_many_cells(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seeds do not matter to them, so four cells of two rates are two."""
+    monkeypatch.setattr("erasurehead.experiments.run.records.MOST_KNOWN", 2)
+    two = finished(sweep={"delay.rate": [1.0, 2.0], "seed": [1, 2]})
+    assert "iteration_time_theory" in summary_table(two)
+    three = finished(sweep={"delay.rate": [1.0, 2.0, 3.0]})
+    assert "iteration_time_theory" not in summary_table(three)
+
+
+def test_the_share_that_reaches_the_target_and_the_mean_over_it() -> None:
+    """Two of four runs, after 3 and 5 s."""
+    found = _statistics({"time_to_target": np.array([3.0, np.nan, 5.0, np.nan])})
+    assert found["target_reached"] == 0.5
+    assert found["time_to_target_mean"] == 4.0
+    assert found["time_to_target_se"] == pytest.approx(1.0)
+
+
+# What an estimate depends on, in ratios: the rates themselves are those of a machine.
+
+
+def needed(**changes: Any) -> Estimate:
+    """Of the last of the cells."""
+    grid = cells(BASE | {"workers": 12, "iterations": 1000, "replications": 10} | changes)
+    return check(grid, Room()).estimates[grid[-1].key]
+
+
+TRAINED = {
+    "problem": {"loss": "least_squares", "dataset": "synthetic", "rows": 4800, "features": 200},
+    "optimizer": {"rule": "gd", "learning_rate": 0.1},
+}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "least", "most"),
+    [
+        ({}, {"replications": 20}, 1.9, 2.1),
+        ({}, {"iterations": 2000}, 1.7, 2.1),
+        ({}, {"engine": "event"}, 10, 100),
+        ({"engine": "event"}, {"engine": "event", "network": {"uplink_latency": 1.0}}, 4, 9),
+        ({}, {"policy": "queue"}, 1.3, 4),
+        ({}, {"schemes": [{"name": "multi_message", "load": 3}]}, 2, 20),  # three messages each
+        (
+            {"schemes": [{"name": "cyclic_mds", "load": 2}], "load_law": {"kind": "per_partition"}},
+            {"schemes": [{"name": "cyclic_mds", "load": 8}], "load_law": {"kind": "per_partition"}},
+            *(1.1, 4),  # a draw for each partition
+        ),
+        (TRAINED, TRAINED | {"schemes": [{"name": "ignore_stragglers", "wait_for": 6}]}, 1.5, 10),
+        (
+            {"record": "clock", "engine": "law", "workers": 10_000},
+            {"record": "clock", "engine": "batch", "workers": 10_000},
+            *(10, 200),  # a round by its law costs no worker's draw
+        ),
+    ],
+)
+def test_what_makes_a_cell_take_longer(
+    one: dict[str, Any], other: dict[str, Any], least: float, most: float
+) -> None:
+    ratio = (needed(**other).seconds - START) / (needed(**one).seconds - START)
+    assert least < ratio < most
+
+
+def test_rows_disk_and_memory_grow_with_the_tables() -> None:
+    one = needed()
+    assert (one.rows, one.engine, one.reason) == (10 * 1001, "batch", "")
+    assert needed(replications=20).rows == 2 * one.rows
+    assert needed(replications=20).disk - one.disk == 40 * one.rows + 80 * 10
+    assert needed(workers=24).disk - one.disk == 120 * 12
+    assert needed(iterations=4000).memory > 3 * one.memory > 0
+    assert needed(record="clock").memory < one.memory / 2
+    assert needed(engine="event").reason == "asked for"
+    assert "message" in needed(network={"bandwidth": 1.0, "message_bytes": 1, "channels": 1}).reason
+    bigger = {**TRAINED, "problem": TRAINED["problem"] | {"rows": 9600}}
+    more = 2 * 8 * 4800 * 200  # the numbers of the data, twice
+    assert more <= needed(**bigger).memory - needed(**TRAINED).memory < 1.5 * more
