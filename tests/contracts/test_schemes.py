@@ -198,6 +198,66 @@ def test_each_largest_error_says_for_how_many_stragglers_it_is() -> None:
     assert parts == groups  # the bound holds for any master; this one waits until it is exact
 
 
+@pytest.mark.parametrize(
+    ("name", "fields", "workers", "check", "says"),
+    [
+        # Groups of three: (2^3 - 1)^4 sets have somebody of each; a yes counts C(12, 2) pairs.
+        (
+            *("fractional_repetition", {"load": 3}, 12, "exactness"),
+            "exact at 2401 stops, 66 patterns of 2 stragglers: weights are at most 0.0e+00 away",
+        ),
+        ("uncoded", {}, 12, "exactness", "exact at 1 stops, 1 patterns of 0 stragglers"),
+        ("fractional_repetition", {"load": 4}, 20, "exactness", "1140 patterns of 3 stragglers"),
+        ("fractional_repetition", {"load": 5}, 20, "exactness", "4845 patterns of 4 stragglers"),
+        ("cyclic_mds", {"load": 6}, 20, "exactness", "2000 patterns of 5 stragglers"),
+        ("ignore_stragglers", {"wait_for": 6}, 12, "exactness", "not exact, as it says"),
+        ("ignore_stragglers", {"wait_for": 6}, 13, "exactness", "says that it is not exact"),
+        ("adaptive_deadline", {"kappa": 2.0}, 12, "exactness", ""),
+        ("uncoded", {}, 12, "loads", "mean load 1, 1 copies of each partition"),
+        ("cyclic_mds", {"load": 5}, 12, "loads", "mean load 5, 5 copies of each partition"),
+        ("bernoulli", {"load": 3, "wait_for": 6}, 12, "loads", "mean load "),
+        ("asynchronous", {}, 12, "loads", ""),
+        ("asynchronous", {}, 12, "stopping", ""),
+        ("asynchronous", {}, 12, "decoding", ""),
+        ("uncoded", {}, 12, "decoding", "both answers agree"),
+        ("uncoded", {}, 12, "stopping", "monotone"),
+        ("ignore_stragglers", {"wait_for": 6}, 12, "unbiased", "unbiased: largest |z| "),
+        ("uncoded", {}, 12, "unbiased", ""),
+        ("cyclic_mds", {"load": 3}, 12, "unbiased", ""),
+        ("asynchronous", {}, 12, "unbiased", "unbiased: largest |z| "),
+        (
+            *("ignore_stragglers", {"wait_for": 6, "rescale": False}, 12, "error"),
+            "mean decoding error 6 +- 0, formula 6; 6 stragglers: largest 6, whole groups lost",
+        ),
+        (
+            *("ignore_stragglers", {"wait_for": 11, "rescale": False}, 12, "error"),
+            "mean decoding error 1 +- 0, formula 1; 1 straggler: largest 1, whole groups lost",
+        ),
+        ("multi_message", {"load": 3}, 12, "error", ""),
+        ("uncoded", {}, 12, "values", "frozen values"),
+        ("uncoded", {}, 12, "refusals", ""),
+        ("ignore_stragglers", {"wait_for": 6}, 12, "refusals", "refusals of wait_for name what"),
+        ("fractional_repetition", {"load": 3}, 12, "refusals", "refusals of load name what is acc"),
+        (
+            "ringmaster",
+            {"oldest": 3, "stops": True},
+            12,
+            "engines",
+            "event engine alone: ",
+        ),
+        ("adaptive_k", {"wait_for": 3}, 12, "engines", ""),
+    ],
+    ids=str,
+)
+def test_what_a_check_has_confirmed(
+    name: str, fields: dict[str, object], workers: int, check: str, says: str
+) -> None:
+    """In numbers that are known beforehand; nothing where it does not apply."""
+    found = testing.check_scheme(name, workers, only=[check], **fields)[check]
+    assert found.startswith(says) or (", " in found and says in found)
+    assert bool(found) == bool(says)
+
+
 @pytest.mark.parametrize("file", sorted(PLUGINS.glob("[a-su-z]*.py")), ids=lambda file: file.stem)
 def test_a_plugin_is_checked_by_its_name(file: Path) -> None:
     [family] = load_plugin(str(file)).classes
