@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pickle
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from xml.dom import minidom
 
 import pandas as pd
@@ -13,10 +15,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from erasurehead.delay_models.tables.columns import numbers as numbers_of
+from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.config.errors import ConfigError, of_the_user, one_of, quoted
+from erasurehead.experiments.config.settings import _counted, _shown
 from erasurehead.experiments.page.answer import Answer
 from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.page.terminal import Column, fitting, show, show_columns
-from erasurehead.experiments.run.command import HEADINGS, IN_THEORY, Outcome, run, show_outcome
+from erasurehead.experiments.run.command import (
+    HEADINGS,
+    IN_THEORY,
+    Outcome,
+    _short,
+    run,
+    show_outcome,
+)
 from erasurehead.experiments.text import (
     escaped,
     is_plain,
@@ -26,6 +39,7 @@ from erasurehead.experiments.text import (
     shortened,
 )
 from erasurehead.sim.errors import InvalidDelay, InvalidParameter, NeverEnough
+from erasurehead.sim.files import UnusableFile, reading, short
 from tests.tools import examples, inside
 
 # Tables in the terminal: whole columns or none, whatever its width.
@@ -289,3 +303,132 @@ def test_an_error_survives_pickling(error: Exception) -> None:
     assert type(again) is type(error)
     assert str(again) == str(error)
     assert vars(again) == vars(error)
+
+
+# How much of a text is shown: as long as it fits all of it, else so much and three points.
+
+
+def reason_of(text: str) -> str:
+    """What is said of a file that a library refuses with so many words."""
+    with pytest.raises(UnusableFile) as refused, reading("csv"):
+        raise ValueError(f"{text}\nand more")
+    return str(refused.value).removeprefix("cannot be read as csv: ")
+
+
+@pytest.mark.parametrize(
+    ("shown", "most"),
+    [(lambda text: quoted(text[:-2]), 60), (short, 60), (reason_of, 200), (_short, 24)],
+    ids=["quoted", "short", "reason", "swept value"],
+)
+def test_a_text_is_cut_where_it_does_not_fit(shown: Callable[[str], str], most: int) -> None:
+    assert len(shown("x" * most)) == most
+    assert "..." not in shown("x" * most)
+    cut = shown("x" * (most + 1))
+    assert len(cut) == most
+    assert cut.endswith("x...")
+
+
+def test_a_cell_that_is_no_number_is_shown_in_forty_letters() -> None:
+    for length in (40, 41):
+        with pytest.raises(UnusableFile) as refused:
+            numbers_of(pd.Series(["1", "x" * length], name="t"), "seconds")
+        text = "x" * min(length, 40) + ("..." if length > 40 else "")
+        assert str(refused.value).startswith(
+            f"row 2, column t: {text!r} is not a number of seconds"
+        )
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "said"),
+    [
+        (["b", "a"], "c", "must be one of: a, b"),
+        (["load", "loads"], "laod", "must be one of: load, loads (did you mean load?)"),
+        (["workers", "replications"], "R", "(did you mean replications?)"),
+        (["replications"], "n", "must be one of: replications"),
+        (["x" * 94, "y" * 94], "z", f"must be one of: {'x' * 94}, {'y' * 94}"),  # 190 letters
+        (["x" * 94, "y" * 95], "z", f"must be one of 2 names: {'x' * 94}, {'y' * 95}, ..."),
+    ],
+)
+def test_valid_names_are_listed_with_the_likely_one(
+    names: list[str], given: str, said: str
+) -> None:
+    found = one_of(names, given)
+    assert found.endswith(said) if said.startswith("(") else found == said
+
+
+def test_of_many_names_six_that_are_like_it_are_shown() -> None:
+    names = [f"scheme_{a}{b}" for a in "abcdef" for b in "abcdef"]
+    found = one_of(names, "scheme_af")
+    head, _, listed = found.partition(": ")
+    assert head == "must be one of 36 names"
+    assert len(listed.split(", ..., ")[0].split(", ")) == 7, "six names, and that there are more"
+    assert "(did you mean scheme_af?)" in found
+    assert "did you mean" not in one_of(["load"], "lo", likely=["rate"])
+    assert one_of(["load"], "loads", likely=["rate"]).endswith("(did you mean load?)")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConfigError("a = 1: b"), "a = 1: b"),
+        (FileNotFoundError(2, "No such file", "x.csv"), "x.csv: No such file"),
+        (FileNotFoundError(2, "No such file", b"x.csv"), "x.csv: No such file"),
+        (OSError(28, "No space left"), "No space left where results, this text and temporary"),
+        (OSError(2, "No such file"), None),
+        (OSError("odd"), None),
+        (OSError(12, "Cannot allocate"), "not enough memory: take smaller data"),
+        (MemoryError("5 GiB"), "not enough memory (5 GiB): take smaller data"),
+        (RuntimeError("can't start new thread"), "not enough memory: take smaller data"),
+        (KeyError("x"), None),
+    ],
+    ids=repr,
+)
+def test_what_the_user_can_mend_is_said_and_our_faults_are_not(
+    error: BaseException, words: str | None
+) -> None:
+    found = of_the_user(error)
+    assert (found is None) == (words is None)
+    assert words is None or str(found).startswith(words)
+
+
+@pytest.mark.parametrize(("count", "label"), [(4, "[1, 2, 3, 4]"), (40, "[1, 2, ..., 40]")])
+def test_a_label_shows_the_ends_of_a_long_list(count: int, label: str) -> None:
+    assert str(_shown([*range(1, count + 1)])) == label
+    assert len(str(_shown([float(place) for place in range(1, 5)])).split()) == 4
+    assert "..." in str(_shown([*range(5)]))
+    assert (_shown(3.0), _shown(2.5), _shown("a")) == (3, 2.5, "a")
+
+
+@pytest.mark.parametrize(
+    ("value", "workers", "count"),
+    [
+        ("n/2", 9, 5),  # rounded up
+        ("n/2", 8, 4),
+        ("n-3", 9, 6),
+        ("n-3", 9.0, 6),
+        ("n-3", 9.5, "n-3"),
+        ("n-3", "auto", "n-3"),
+        ("m-3", 9, "m-3"),
+        (4, 9, 4),
+    ],
+)
+def test_a_count_that_follows_the_workers(value: Any, workers: Any, count: Any) -> None:
+    assert _counted(value, workers) == count
+
+
+@pytest.mark.parametrize(
+    ("label", "taken"),
+    [
+        *(("x" * 100, True), ("x" * 101, False), ("", False)),
+        *((" ", False), (3, True), (2.5, True), (True, False), (None, False), ("a\nb", False)),
+    ],
+)
+def test_a_label_is_one_line_of_some_characters(label: Any, taken: bool) -> None:
+    scheme = {"name": "uncoded", "label": label}
+    document = {key: DOCUMENT[key] for key in ("workers", "delay")} | {"schemes": [scheme]}
+    if taken or label is None:
+        [cell] = cells(document)
+        assert cell.label == ("uncoded" if label is None else str(label))
+        return
+    with pytest.raises(ConfigError, match="visible characters and spaces, in one line"):
+        cells(document)
