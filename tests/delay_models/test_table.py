@@ -6,6 +6,7 @@ import datetime
 import gzip
 import itertools
 import pickle
+import re
 import shlex
 import warnings
 import zipfile
@@ -22,6 +23,7 @@ import pytest
 from scipy.stats import chi2
 
 import erasurehead as eh
+from erasurehead.delay_models.tables.long import _failures, _gaps, _natural, between
 from erasurehead.delay_models.tables.measured import (
     Measured,
     Reading,
@@ -31,9 +33,11 @@ from erasurehead.delay_models.tables.measured import (
 )
 from erasurehead.delay_models.tables.parts import carried, known_above, spread, waiting
 from erasurehead.delay_models.tables.read import as_read, read_measured
+from erasurehead.delay_models.tables.wide import no_delays, require_no_thousands
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.options import MeasuredJob
 from erasurehead.experiments.recommend.scenario import MeasuredConfig
+from erasurehead.sim.files import UnusableFile
 from tests.tools import inside, numbered, read_all_loads, read_delays
 
 LONG = "worker,round,seconds\n"
@@ -675,3 +679,166 @@ def test_stages_beside_what_they_exclude(
         read_stages(frame, tmp_path, retries="sum")
     with pytest.raises(TableError, match="no column is the worker or the round"):
         read_stages(frame.drop(columns=["rank", "step"]), tmp_path)
+
+
+# What is no worker's delays, and what is said of the rows: both sides of every limit.
+
+
+def fractions(rows: int, n: int) -> np.ndarray:
+    return np.random.default_rng(3).uniform(0.5, 1.5, (rows, n))
+
+
+@pytest.mark.parametrize(
+    ("column", "rows", "strange"),
+    [
+        (np.arange(3.0) + 7, 3, True),  # whole numbers that grow, beside fractions
+        (np.array([7.0, 9.0, 8.0]), 3, False),
+        (np.array([7.0, 6.0, 5.0]), 3, True),  # evenly
+        (0.5 + 0.25 * np.arange(4), 4, True),  # fractions that grow evenly, from four rows on
+        (0.5 + 0.25 * np.arange(3), 3, False),
+        (np.array([2.0, 0.0, 1.0, 4.0, 3.0]), 5, True),  # 0, 1, 2, ... in any order
+        (np.array([2.0, 0.0, 1.0, 3.0]), 4, False),
+        (np.array([2.0, 0.0, 1.0, 5.0, 3.0]), 5, False),
+        (np.array([5.0, 6, 7, 8, 2, 3, 4, 5, 6, 7, 8]), 11, True),  # up by one in eight of ten
+        (np.array([5.0, 6, 7, 8, 2, 3, 4, 5, 9, 7, 8]), 11, False),
+        (1.0 + np.arange(10) ** 1.5, 10, True),  # grows from row to row, in ten rows
+        (1.0 + np.arange(9) ** 1.5, 9, False),
+        (np.array([5.0, 5.0, 6.0, 6.0, 6.0]), 5, True),  # whole, alone, and never falls
+        (np.array([5.0, 5.0, 6.0, 6.0]), 4, False),
+        (np.array([5.0, 5.0, 6.0, 5.0, 6.0]), 5, False),
+        (1e8 + np.array([1.5, 2.7, 2.7]), 3, True),  # dates
+        (1e8 - np.array([9.5, 8.7, 8.7]), 3, False),
+        (1e8 + np.array([1.5, 2.7, 2.6]), 3, False),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_column_that_counts_or_is_a_clock(column: np.ndarray, rows: int, strange: bool) -> None:
+    table = np.column_stack([fractions(rows, 3), column])
+    assert no_delays(table).tolist() == [False] * 3 + [strange]
+    if column[0] > 1e7:
+        assert not no_delays(table, 1000.0).any(), "in milliseconds they are not so late"
+
+
+@pytest.mark.parametrize(
+    ("table", "strange"),
+    [
+        ([[50, 300, 400], [70, 200, 500]], [0, 0, 0]),  # two rows of whole numbers grow by chance
+        (
+            [[5, 300, 400], [7, 200, 100]],
+            [1, 0, 0],
+        ),  # but not where all others are ten times larger
+        ([[5, 300, 60], [7, 200, 50]], [0, 0, 0]),
+        ([[5, 300, 400], [6, 200, 100]], [1, 0, 0]),
+        ([[0, 301], [1, 200]], [1, 0]),
+        ([[0, 301], [1, 300]], [0, 0]),  # both do, in some order
+        ([[0, 3], [1, 4]], [0, 0]),  # both count
+        ([[4, 500, 401]], [1, 0, 0]),  # of one row a hundred times
+        ([[4, 500, 399]], [0, 0, 0]),
+        ([[4.5, 500, 461]], [0, 0, 0]),
+        ([[4, 500]], [0, 0]),  # of two columns nobody knows
+    ],
+)
+def test_whole_numbers_in_a_row_or_two(table: list[list[float]], strange: list[int]) -> None:
+    assert no_delays(np.array(table, dtype=float)).tolist() == [bool(each) for each in strange]
+
+
+@pytest.mark.parametrize(("rows", "strange"), [(4, False), (5, False), (6, True)])
+def test_among_whole_numbers_one_grows_for_too_long_to_be_chance(rows: int, strange: bool) -> None:
+    """One of four in 5! orders would come in one table of thirty, in 6! of 180."""
+    table = np.random.default_rng(0).integers(50, 90, (rows, 4)).astype(float)
+    table[:, :3] = np.where(np.arange(rows)[:, None] % 2, 60, 70) + np.arange(3)
+    table[:, 3] = 50 + np.arange(rows) ** 2 + np.arange(rows)
+    assert no_delays(table).tolist() == [False] * 3 + [strange]
+
+
+@pytest.mark.parametrize(
+    ("rounds", "said"),
+    [
+        ([0, 1, 2, 4, 5], "1 round is missing for all workers (first: 3)"),
+        ([0, 10, 20, 50, 60, 80], "3 rounds are missing for all workers (first: 30)"),
+        ([0, 2], None),  # two rounds say nothing
+        ([0, 1, 3], None),  # neither step is usual
+        ([0, 1, 2, 4], "1 round is missing for all workers (first: 3)"),
+        ([0, 1, 2, 3], None),
+        ([0, 1, 3, 6, 10], None),  # no step is usual
+        ([0, 1, 2, 3, 3e9], "3e+09 rounds are missing for all workers (first: 4)"),
+    ],
+)
+def test_numbers_that_no_round_has(rounds: list[float], said: str | None) -> None:
+    found = _gaps(np.array(rounds, dtype=float))
+    assert [repair.kind for repair in found] == ["gap"] * (said is not None)
+    assert said is None or found[0].text.startswith(said)
+
+
+def test_workers_in_the_order_of_the_numbers_in_their_names() -> None:
+    names = ["b1", "a10", "a9", "a", "10", "9", "a9-2", "a9-10"]
+    assert sorted(names, key=_natural) == ["9", "10", "a", "a9", "a9-2", "a9-10", "a10", "b1"]
+    long = [f"x{10**15 + 1}", f"x{10**15}", f"x{10**14}"]
+    assert sorted(long, key=_natural)[-1] in long[:2]
+
+
+@pytest.mark.parametrize(
+    ("columns", "failed"),
+    [
+        ({"error": [None, None, "no disk"]}, [2]),
+        ({"error": [None, "no disk", "no disk"]}, None),  # most rows have one: no reason
+        ({"exit_code": [0, 137, 0]}, [1]),
+        ({"exit_code": [1, 137, 0]}, None),
+        ({"status": [200, 200, 503]}, [2]),
+        ({"status": [200, 399, 200]}, None),
+        ({"status": [200, 400, 200]}, [1]),
+        ({"state": ["done", "Timeout ", "done"]}, [1]),
+        ({"state": ["done", "-", "done"]}, None),  # a sign alone says nothing
+        ({"ok": [True, False, True]}, [1]),
+        ({"ok": [1, 0, 1]}, [1]),
+        ({"failed": [False, True, False]}, [1]),
+        ({"failed": [0, 2, 0]}, None),
+        ({"ok": [True, True, True]}, None),
+        ({"anything": [1, 0, 1]}, None),
+    ],
+    ids=str,
+)
+def test_columns_that_say_which_calls_failed(columns: dict[str, Any], failed: Any) -> None:
+    frame = pd.DataFrame({"worker": ["a", "b", "c"], **columns})
+    found = _failures(frame, {"worker": "worker"})
+    assert (found is None) == (failed is None)
+    if found is not None:
+        assert (found[0], found[1].tolist()) == (*columns, failed)
+
+
+@pytest.mark.parametrize(
+    ("values", "refused"),
+    [([1.184] * 4, True), ([1.184] * 3, False), ([99.9] * 4, True), ([100.1] * 4, False)],
+)
+def test_small_numbers_of_three_digits_may_be_thousands(values: list[float], refused: bool) -> None:
+    table = np.array([*values, np.nan, np.inf])
+    if not refused:
+        require_no_thousands("1.184", table, "ms")
+        return
+    with pytest.raises(UnusableFile, match=r"1\.184 ms could be 1184: say --decimal point if"):
+        require_no_thousands("1.184", table, "ms")
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "unit", "seconds", "stamps"),
+    [
+        ([1.0, 2.0], [1.5, 2.0], None, [0.5, 0.0], False),
+        ([1e11, 1e11], [1e11, 1e11], None, [0.0, 0.0], False),
+        ([2e11, 1.0], [2e11, 2.0], None, "too large for seconds since 1970: say --unit ms", False),
+        ([2e11, 1.0], [2e11, 2.0], "ms", [0.0, 1.0], False),
+        ([1.0, 2.0], [1.5, 1.9], None, "row 2: end is before start; valid: end >= start", False),
+        (["2026-01-31T12:00:00Z"], ["2026-01-31T12:00:01.5Z"], None, [1.5], True),
+        (["2026-01-31T12:00:00Z"], [3.0], None, "one holds numbers and one does not", False),
+        (["noon"], ["night"], None, "valid: ISO 8601", False),
+    ],
+)
+def test_how_long_a_call_took(
+    start: list[Any], end: list[Any], unit: str | None, seconds: Any, stamps: bool
+) -> None:
+    columns = pd.Series(start, name="start"), pd.Series(end, name="end")
+    if isinstance(seconds, str):
+        with pytest.raises(UnusableFile, match=re.escape(seconds)):
+            between(*columns, unit)
+        return
+    found, are = between(*columns, unit)
+    assert (found.tolist(), are) == (seconds, stamps)
