@@ -713,3 +713,22 @@ def test_rows_disk_and_memory_grow_with_the_tables() -> None:
     bigger = {**TRAINED, "problem": TRAINED["problem"] | {"rows": 9600}}
     more = 2 * 8 * 4800 * 200  # the numbers of the data, twice
     assert more <= needed(**bigger).memory - needed(**TRAINED).memory < 1.5 * more
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_cells_with_and_without_a_column_stand_in_one_table(first: int) -> None:
+    """Of three cells one or two can fail: the others have no number there, and lose no other."""
+    trouble = {"time_to_failure": {"model": "exponential", "rate": 0.5}}
+    trouble |= {"time_to_repair": {"model": "deterministic", "value": 0.1}}
+    values = [None, trouble, None] if first == 0 else [trouble, None, trouble]
+    some = [each for value in values for each in finished(failures=value)]
+    for make, rows in ((iterations_table, 3 * 5), (workers_table, 6)):
+        table = make(some)
+        assert len(table) == 3 * rows
+        for place, value in enumerate(values):
+            own = table.iloc[place * rows : (place + 1) * rows]
+            assert own["dead"].isna().all() == (value is None)
+            assert (own["cell"] == some[place][0].key).all()
+            alone = make(some[place : place + 1])
+            same = own[[*alone]].reset_index(drop=True)
+            pd.testing.assert_frame_equal(same, alone, check_dtype=False)
