@@ -215,8 +215,7 @@ def _network(reader: Reader, value: Any) -> Network:
     return built
 
 
-def _failures(reader: Reader, value: Any) -> Any:
-    return reader.build(FailureSettings, value)
+_failures = _by(lambda reader, value: reader.build(FailureSettings, value))
 
 
 class Settings(BaseModel):
@@ -261,7 +260,7 @@ class Settings(BaseModel):
     problem: Annotated[ProblemConfig, _by(Reader.problem)] | None = None
     optimizer: Annotated[Optimizer, _named("optimizers")] | None = None
     network: Annotated[Network, _by(_network)] | None = None
-    failures: Annotated[FailureSettings, _by(_failures)] | None = None
+    failures: Annotated[FailureSettings, _failures] | None = None
     target_loss: Annotated[float, BeforeValidator(not_bool), AllowInfNan(False)] | None = None
     plugins: list[str] = []
     sweep: dict[str, list[Any]] = {}
