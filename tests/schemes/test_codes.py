@@ -14,7 +14,7 @@ from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import Fixed
 from erasurehead.sim.schemes.decoders import Optimal, decoding_error, least_error
 from erasurehead.sim.schemes.exact_codes import ShortMessages, portions
-from erasurehead.sim.schemes.graph_codes import circulant_offsets, designs, shifted
+from erasurehead.sim.schemes.graph_codes import circulant_offsets, designs, is_prime, shifted
 from erasurehead.sim.theory import (
     bernoulli_error,
     design_error,
@@ -476,3 +476,93 @@ def test_what_cannot_work_is_refused_by_name(
     with pytest.raises(InvalidParameter, match=refused) as error:
         code(name, workers, **fields)
     assert len(str(error.value)) < 300
+
+
+# What there is beside a graph or a design that there is not.
+
+
+@pytest.mark.parametrize(
+    ("name", "workers", "fields", "valid", "nearest"),
+    [
+        (
+            *("expander", 12, {"load": 6, "graph": "paley"}),
+            *("no Paley graph has 12 workers; nearest: 5, 13, 17", {"workers": 13}),
+        ),
+        (
+            *("expander", 3, {"load": 1, "graph": "paley"}),
+            *("no Paley graph has 3 workers; nearest: 5, 13", {"workers": 5}),
+        ),
+        (
+            *("expander", 21, {"load": 10, "graph": "paley"}),  # 21 = 3 * 7
+            *("no Paley graph has 21 workers; nearest: 13, 17, 29", {"workers": 17}),
+        ),
+        (
+            *("expander", 13, {"load": 5, "graph": "paley"}),
+            *("must be (workers - 1) / 2 = 6 for a Paley graph", {"load": 6}),
+        ),
+        (
+            *("regular_graph", 9, {"load": 3}),  # an odd number of ends
+            *("no graph has 9 vertices and this degree: 2, 4, 6, 8", {"load": 2}),
+        ),
+        (
+            *("regular_graph", 11, {"load": 3}),
+            *("no graph has 11 vertices and this degree; nearest: 2, 4, 6, 8", {"load": 2}),
+        ),
+        (
+            *("regular_graph", 4, {"load": 4}),
+            *("no graph has 4 vertices and this degree: 1, 2, 3", {"load": 3}),
+        ),
+        (
+            *("regular_graph", 1, {"load": 3}),
+            *("one vertex has no edges; needs at least 4 workers", {"workers": 4}),
+        ),
+        (
+            *("block_design", 30, {"load": 3}),
+            "no symmetric design with 30 workers has this load; valid: 1, 29, 30; "
+            "nearest cluster: 31 workers, load 6, 15, 16, 25",
+            {"workers": 31, "load": 6},
+        ),
+        (
+            *("block_design", 2, {"load": 3}),
+            "no symmetric design with 2 workers has this load; valid: 1, 2; "
+            "nearest cluster: 7 workers, load 3, 4",
+            {"workers": 7, "load": 3},
+        ),
+        (
+            *("block_design", 12, {"load": 8}),
+            "no symmetric design with 12 workers has this load; valid: 1, 11, 12; "
+            "nearest cluster: 13 workers, load 4, 9",
+            {"workers": 13, "load": 9},
+        ),
+    ],
+)
+def test_the_nearest_graph_or_design_is_named(
+    name: str, workers: int, fields: dict[str, Any], valid: str, nearest: dict[str, int]
+) -> None:
+    family = SCHEMES[name](wait_for=1, **fields)
+    with pytest.raises(InvalidParameter) as refused:
+        family.build(workers)
+    assert refused.value.valid == valid
+    assert refused.value.nearest == nearest
+
+
+def test_primes_up_to_fifty() -> None:
+    primes = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47]
+    assert [number for number in range(50) if is_prime(number)] == primes
+
+
+@pytest.mark.parametrize(
+    ("v", "loads"),
+    [
+        (7, [1, 3, 4, 6, 7]),  # the Fano plane and its complement
+        (13, [1, 4, 9, 12, 13]),
+        (11, [1, 5, 6, 10, 11]),  # squares modulo 11
+        (15, [1, 7, 8, 14, 15]),  # 3 * 5: twin primes
+        (35, [1, 17, 18, 34, 35]),
+        (21, [1, 5, 16, 20, 21]),
+        (9, [1, 8, 9]),
+        (1, [1]),
+    ],
+)
+def test_loads_that_have_a_design(v: int, loads: list[int]) -> None:
+    assert sorted(designs(v)) == loads
