@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models.tables.measured import Reading, TableError
+from erasurehead.delay_models.tables.profiles import _covered, _in_steps, read_profiles
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.experiments.fit.command import read_tables
 
@@ -249,3 +250,87 @@ def test_spans_that_have_a_name_are_stages(tmp_path: Path) -> None:
     np.testing.assert_allclose(stages["no stage"], 40e-6, rtol=1e-3)
     with pytest.raises(TableError, match="epoch 1_us"):
         read_measured(str(tmp_path), Reading(columns={"stages": "forward_us+epoch 1_us"}))
+
+
+@pytest.mark.parametrize(
+    ("spans", "covered"),
+    [
+        ([], 0),
+        ([(0, 10)], 10),
+        ([(0, 10), (5, 2)], 10),  # within another
+        ([(5, 2), (0, 6)], 7),  # in any order
+        ([(0, 10), (10, 5)], 15),
+        ([(0, 5), (10, 10)], 15),
+        ([(1e12, 0.5), (1e12 + 0.25, 0.5)], 0.75),
+    ],
+)
+def test_spans_that_overlap_count_once(spans: list[tuple[float, float]], covered: float) -> None:
+    starts, lasts = np.array(spans, dtype=float).reshape(-1, 2).T
+    assert _covered(starts, lasts) == pytest.approx(covered)
+
+
+@pytest.mark.parametrize(
+    ("spans", "found"),
+    [
+        ([(0, 7)], [7, 0]),  # at the beginning of a step
+        ([(49, 7), (99, 7)], [7, 0]),  # between the steps is in none
+        ([(50, 7)], []),  # and at the end as well
+        ([(100, 7), (120, 3)], [0, 10]),
+        ([(-1, 7)], []),
+        ([], []),
+    ],
+)
+def test_a_span_belongs_to_the_step_in_which_it_begins(
+    spans: list[tuple[float, float]], found: list[float]
+) -> None:
+    events = [{"ts": ts, "dur": dur} for ts, dur in spans]
+    for order in ([0, 1], [1, 0]):
+        begin = np.array([0.0, 100.0])[order]
+        times = _in_steps(events, begin, begin + 50.0) if events else []
+        assert times == ([found[place] for place in order] if found else [])
+
+
+@pytest.mark.parametrize(("steps", "said"), [(3, 0), (4, 1)])
+def test_the_first_and_the_last_step_may_be_partial(steps: int, said: int, tmp_path: Path) -> None:
+    """That is said where two others are left."""
+    for rank in range(2):
+        made = [event(f"ProfilerStep#{5 + i}", ts=1e4 * i, dur=2500.0 + i) for i in range(steps)]
+        (tmp_path / f"rank{rank}.json").write_text(trace(*made))
+    text = f"--rows round=6:{3 + steps} leaves them out"
+    found = read_measured(str(tmp_path))
+    assert sum(text in line for line in found.assumed) == said
+    assert len(found.tables[None]) == steps
+
+
+@pytest.mark.parametrize(("spans", "stage"), [(1, False), (2, False), (3, True), (4, True)])
+def test_a_name_that_most_steps_have_is_a_stage(spans: int, stage: bool, tmp_path: Path) -> None:
+    made = [event(f"ProfilerStep#{i}", ts=1e4 * i, dur=2500.0 + i) for i in range(4)]
+    made += [event("forward", ts=1e4 * i + 1, dur=100.0) for i in range(spans)]
+    (tmp_path / "rank0.json").write_text(trace(*made))
+    columns = read_profiles(str(tmp_path / "rank0.json"), None).frame.columns
+    assert ("forward_us" in columns) == stage
+
+
+def test_so_many_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for rank in range(3):
+        (tmp_path / f"rank{rank}.json").write_text(trace(event(dur=2500.0 + rank)))
+    monkeypatch.setattr("erasurehead.delay_models.tables.profiles.MOST_FILES", 3)
+    assert read_measured(str(tmp_path)).hosts == ("0", "1", "2")
+    monkeypatch.setattr("erasurehead.delay_models.tables.profiles.MOST_FILES", 2)
+    with pytest.raises(TableError, match="3 files; must be at most 2"):
+        read_measured(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("rows", "most", "refused"), [(2, 6, False), (2, 5, True), (3, 9, False), (3, 8, True)]
+)
+def test_a_table_in_json_has_so_many_cells(
+    rows: int, most: int, refused: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps([[0.5, 0.25 * (row + 1), 0.75] for row in range(rows)]))
+    if refused:
+        with pytest.raises(TableError, match=f"must be at most {most}"):
+            read_measured(str(path), Reading(unit="s"), most)
+    else:
+        assert read_measured(str(path), Reading(unit="s"), most).tables[None].shape == (rows, 3)
