@@ -964,6 +964,17 @@ def test_a_band_holds_diverged_runs_above() -> None:
     np.testing.assert_array_equal(result.high, [9, 9])
 
 
+@pytest.mark.parametrize("runs", [1, 2, 8, 11, 32])
+def test_the_line_is_the_median_of_the_runs(runs: int) -> None:
+    """Of an even number the mean of the two in the middle; where one of them diverged, infinite."""
+    values = np.random.default_rng(runs).random((runs, 5))
+    result = spread(values, "quantiles")
+    for line, quantile in ((result.low, 0.1), (result.middle, 0.5), (result.high, 0.9)):
+        np.testing.assert_allclose(line, np.quantile(values, quantile, axis=0), rtol=1e-14)
+    values[: runs - runs // 2] = np.inf  # a half of them, or one more
+    np.testing.assert_array_equal(spread(values, "quantiles").middle, np.inf)
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

@@ -48,8 +48,12 @@ def spread(values: FloatArray, band: Band) -> Spread:
     """Over the first axis of ``(R, G)``; a value that is not finite counts as infinite."""
     known = np.where(np.isfinite(values), values, np.inf)
     if band == "quantiles":
-        low, middle, high = np.percentile(known, (LOW, 50, HIGH), axis=0, method="nearest")
-        return Spread(middle, low, high)
+        ordered, places = np.sort(known, axis=0), np.array((LOW, 50, HIGH)) * (len(known) - 1) / 100
+        share = (places % 1)[:, None]
+        low, high = (ordered[end(places).astype(int)] for end in (np.floor, np.ceil))
+        with np.errstate(invalid="ignore"):  # 0 times infinity, where a place is a run's own
+            ends = np.where(share > 0, (1 - share) * low + share * high, low)
+        return Spread(ends[1], ends[0], ends[2])
     count, middle = len(known), known.mean(axis=0)
     if count == 1:
         return Spread(middle, middle, middle)
