@@ -19,7 +19,7 @@ from .contender import MARGIN, Contender, decided_by
 from .scenario import SHUFFLED
 from .search import CLOCKED, UNEVEN
 from .stages import SPACING, TRIAL, TUNED
-from .study import Recommendation, Sensitivity
+from .study import WHOLE, Recommendation, Sensitivity
 
 FEW_ITERATIONS = 5  # so few say little of a long training
 NAMED = 3  # schemes that are named in a sentence
@@ -106,6 +106,11 @@ def _counted(found: Recommendation) -> Iterator[str]:
     if not found.question.trains:
         free = "" if found.question.scenario.base.get("network") else ", and messages take no time"
         yield f"iterations were counted, not trained{free}"
+        if (counts := found.winner.counts) < WHOLE and found.winner.clocked is not None:
+            yield f"an update of {found.winner.label} counts as {counts:.2g} of an exact iteration"
+            if (best := found.best_whole) is not None:
+                takes = f"{best.label} takes {number(best.value)} s"
+                yield f"of schemes whose updates count as {WHOLE:g} or more, {takes}"
 
 
 def _codes_searched(found: Recommendation) -> bool:
@@ -144,6 +149,8 @@ def why(found: Recommendation) -> list[str]:
     if _codes_searched(found) and not found.winner.coded:
         reasons.append(_no_coding(found))
     reasons.append(_tuning(found))
+    if found.question.scenario.read:
+        reasons.append("intervals are of simulated runs, not of other days; those of whatif are")
     reasons += [f"{words}: {_holds(found, name)}" for name, words in CHANGES.items()]
     return [*map(sentence, reasons)]
 

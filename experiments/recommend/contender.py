@@ -173,6 +173,12 @@ class Contender:
         assert self.final is not None
         return ratio(self.values, other.values, self.final.criterion)
 
+    @property
+    def counts(self) -> float:
+        """How much of an exact iteration an update counts where nothing is trained; else NaN."""
+        run = self.final or self.clocked
+        return np.nan if run is None else float(run.iteration_time.mean()) / run.yardstick
+
     def leave(self, stage: str, reason: str) -> None:
         """Note that it left, and why."""
         self.stage, self.reason = stage, reason

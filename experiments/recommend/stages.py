@@ -27,6 +27,7 @@ from .scenario import MOST_RUNS
 from .search import CLOCKED, MOST_ITERATIONS, RACE_DELAYS, Search
 
 SCREENED = "screened"  # the stage at which those leave that cannot win
+SAME = "does the same as"  # the reason of one that leaves for another
 UNHEARD = "unheard"  # the stage at which those leave that do not hear every partition
 # Rates are chosen on trial delays and schemes compared on the config's, so that no scheme is
 # flattered by the choice of its rate.
@@ -141,7 +142,7 @@ def _drop_doubles(search: Search) -> None:
         if one.profile.holds < same.profile.holds:
             first[key], same, one = one, one, same
         if same is not one and not one.given:
-            one.leave(SCREENED, f"does the same as {same.label}")
+            one.leave(SCREENED, f"{SAME} {same.label}")
 
 
 def _set_unheard_aside(search: Search) -> None:

@@ -24,6 +24,7 @@ from .scenario import Perturbation, perturbations
 from .search import STAGES, Search
 
 TRAINED_REPLICATIONS, TIMED_REPLICATIONS = 16, 64  # on changed delays
+WHOLE = 0.8  # of an exact iteration: an update that counts less leaves much of the data out
 FEW = 6  # schemes that run on changed delays, at most
 
 
@@ -152,6 +153,12 @@ class Recommendation:
         return one.costs(self.question, one.final, one.value)
 
     @property
+    def best_whole(self) -> Contender | None:
+        """The best whose updates count as ``WHOLE`` of an exact iteration or more, in the race."""
+        raced = [one for one in self.contenders if one.final is not None and not one.barred]
+        return min([one for one in raced if one.counts >= WHOLE], key=final_order, default=None)
+
+    @property
     def best_coded(self) -> Contender | None:
         """The best code, in the race or as far as it came."""
         coded = [one for one in self.contenders if one.coded]
@@ -237,7 +244,7 @@ def _ranking(found: Recommendation) -> Iterator[dict[str, Any]]:
 def _candidates(found: Recommendation) -> Iterator[dict[str, Any]]:
     for one in found.contenders:
         expected = one.expected
-        value = _best_known(one)
+        value = np.nan if one.reason.startswith(stages.SAME) else _best_known(one)
         costs = {"load": np.nan, "worker_seconds": np.nan, "bytes": np.nan, "error": np.nan}
         if one.clocked is not None:
             costs = one.costs(found.question, one.final or one.clocked, value)

@@ -169,6 +169,9 @@ def _commands(kind: str, name: str) -> list[Command]:
     ]
 
 
+NO_DIALS = ("load", "most_cells")  # numbers that say which delays a model reads, not how long
+
+
 def _next(records: Records, kind: str, found: Verdict, directory: Path) -> list[str]:
     """Commands that read the config of the result, with all options that it was made with."""
     folder, path = directory.as_posix(), quote((directory / outputs.CONFIG).as_posix())
@@ -181,7 +184,8 @@ def _next(records: Records, kind: str, found: Verdict, directory: Path) -> list[
     delay, by_law = config.get("delay"), config.get("engine") == "law"
     if not config.get("sweep") and kind != "live":
         fields = delay if isinstance(delay, Mapping) else {}
-        for key in [k for k, v in fields.items() if type(v) in (int, float)][:1]:
+        dials = [k for k, v in fields.items() if type(v) in (int, float) and k not in NO_DIALS]
+        for key in dials[:1]:
             values = ",".join(f"{f * fields[key]:g}" for f in (0.5, 1, 2))
             lines.append(
                 f"How far the delays may move before the answer changes: `erasurehead sweep {path} "

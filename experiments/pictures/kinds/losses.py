@@ -51,8 +51,8 @@ def spread(values: FloatArray, band: Band) -> Spread:
         ordered, places = np.sort(known, axis=0), np.array((LOW, 50, HIGH)) * (len(known) - 1) / 100
         share = (places % 1)[:, None]
         low, high = (ordered[end(places).astype(int)] for end in (np.floor, np.ceil))
-        with np.errstate(invalid="ignore"):  # 0 times infinity, where a place is a run's own
-            ends = np.where(share > 0, (1 - share) * low + share * high, low)
+        with np.errstate(invalid="ignore"):  # infinity less infinity, or times 0
+            ends = np.where((share > 0) & (low < high), low + share * (high - low), low)
         return Spread(ends[1], ends[0], ends[2])
     count, middle = len(known), known.mean(axis=0)
     if count == 1:
