@@ -107,6 +107,12 @@ def agg() -> Iterator[None]:
         pyplot.switch_backend(before)
 
 
+def assert_told(page: str, *phrases: str) -> None:
+    """A page of the documentation has each of these, wherever its lines end."""
+    text = " ".join((ROOT / "docs" / page).read_text(encoding="utf-8").split())
+    assert [phrase for phrase in phrases if phrase not in text] == []
+
+
 def assert_readable(picture: Picture) -> None:
     """Whatever a picture holds can be seen: what belongs together is of one length, and lies within
     its axes."""

@@ -10,10 +10,20 @@ import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.delay_models.tables.measured import unit_warnings
+from erasurehead.experiments.fit import (
+    candidates,
+    cold,
+    empirical,
+    goodness,
+    law,
+    variance,
+    workers,
+)
 from erasurehead.experiments.fit.cold import find_cold_starts
 from erasurehead.experiments.fit.load import measure_load, unit_delays
 from erasurehead.experiments.fit.lognormals import fit_two_lognormals
 from erasurehead.experiments.fit.variance import Memory, measure_memory, split_variance
+from tests.tools import assert_told
 
 ROUNDS, WORKERS = 100, 256
 FAST = MODELS["lognormal"](median=0.64, sigma=0.05)
@@ -289,3 +299,27 @@ def test_mixed_units_are_named() -> None:
     lines = unit_warnings({0.5: cells, 1.0: cells * 1000})
     assert any("load 1" in line and "1000 times" in line for line in lines)
     assert all("times" in line or "milliseconds" in line for line in lines)
+
+
+def test_the_numbers_of_a_fit_are_those_that_the_docs_promise() -> None:
+    words = {4: "four", 6: "six", 1000: "a thousand", 0.2: "a fifth", 0.1: "a tenth"}
+    assert variance.FEWEST_ROUNDS == workers.FEWEST_ROUNDS
+    assert_told(
+        "traces.md",
+        f"a generalized Pareto tail of shape {empirical.HEAVIEST} at most",
+        f"in tables of at most {candidates.MOST_AGAIN} rounds",
+        f"explains {words[candidates.MUCH]} of the variance or more",
+        f"{candidates.MISPLACED:g} (and {words[int(candidates.UNLIKELY)]} standard errors)",
+        f"With fewer than {words[goodness.FEWEST_ROUNDS]} rounds nothing can be held out",
+        f"Above {law.LARGE:,} delays the search",
+        f"looks at {law.GROUPS + 2 * law.SINGLE:,} groups of neighbouring delays",
+        f"{words[law.SINGLE]} at either end stay single",
+        f"From {candidates.MANY} workers on",
+        f"only where these would predict {100 * candidates.GAIN:g} % better",
+        f"between steps of 1/{empirical.PIECES},",
+        f"up to {words[cold.MOST]} of all delays may be",
+        f"Fewer than {words[cold.FEWEST_IN_CLUMPS]} far delays in a table",
+        f"are told of the {workers.JUDGED} costliest workers",
+        f"fewer than {workers.FEWEST_ROUNDS} rounds or 3 workers",
+    )
+    assert candidates.LARGE == law.LARGE, "such tables"

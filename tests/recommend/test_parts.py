@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -19,7 +20,17 @@ from erasurehead.experiments.page.answer import Answer
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures.kinds.losses import pareto
 from erasurehead.experiments.pictures.picture import Points
-from erasurehead.experiments.recommend import page, stages, study
+from erasurehead.experiments.recommend import (
+    candidates,
+    contender,
+    measure,
+    page,
+    question,
+    scenario,
+    search,
+    stages,
+    study,
+)
 from erasurehead.experiments.recommend.candidates import (
     CLOCK,
     LEFT_OUT,
@@ -63,6 +74,7 @@ from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.steps import DecodedRounds
 from erasurehead.sim.types import BoolArray, FloatArray
+from tests.tools import assert_told
 
 
 class Table:
@@ -793,3 +805,32 @@ def test_the_report_says_who_misses_the_goal_and_what_holds_as_is() -> None:
     load, persistence = whole.charts["sensitivity"].picture.panels
     assert load.x.names == ("0.5", "1")
     assert persistence.x.names == ("shuffled", "as is")
+
+
+def test_the_search_is_the_one_that_the_docs_describe() -> None:
+    """Each number that the page promises is the program's."""
+    words = {3: "three", 4.0: "four", 8: "eight", 10: "ten"}
+    heats, quick = ([r for r, _ in each] for each in (stages.HEATS, stages.QUICK_HEATS))
+    assert_told(
+        "recommend.md",
+        f"{search.CLOCKED} short runs estimate the iteration time",
+        f"up to {scenario.MOST_REPEATS} times as many",
+        f"one more step gains less than {stages.FLAT:.0%}".replace("%", " %"),
+        f"it is {candidates.FARTHEST} times as far as the values listed at first",
+        f"over {words[stages.FAR]} times as long as the best by the yardstick above",
+        f"only the best {words[stages.MOST_SLOW]} schemes without a barrier",
+        f"Near the best {words[stages.TRAINED]} schemes",
+        f"After heats of {', '.join(map(str, heats[:-1]))} and {heats[-1]} replications",
+        f"the heats have {', '.join(map(str, quick[:-1]))} and {quick[-1]} replications",
+        f"if those are more and take less than {scenario.LONGEST:g} s",
+        f"there are up to {stages.MOST_RACED} times as many",
+        f"If {contender.FEW} runs or fewer cause half of the gap",
+        f"More than {scenario.MOST_WORKERS} workers",
+        f"({measure.START} for each worker, half of a run at most)",
+        f"as it took to get there ({words[question.STAYS]} at least)",
+    )
+    steps = {more / rate for rate, more in pairwise(stages.COARSE)}
+    assert (steps, stages.FINE) == ({4.0}, (0.5, 1.0, 2.0)), "powers of 2 around the best rate"
+    assert 1.0 in stages.COARSE
+    assert search.RACE_DELAYS == 0, "the race's delays are those of the config's seed"
+    assert search.TRIAL_DELAYS == 1, "those of a trial are of the seed after it"

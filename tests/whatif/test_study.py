@@ -17,7 +17,8 @@ from hypothesis.extra import numpy as hnp
 from scipy.signal import lfilter
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.experiments.whatif import rounds
+from erasurehead.experiments.whatif import answer, rounds
+from erasurehead.experiments.whatif import study as study_module
 from erasurehead.experiments.whatif.answer import (
     _blamed,
     _late,
@@ -30,7 +31,7 @@ from erasurehead.experiments.whatif.answer import (
 from erasurehead.experiments.whatif.intervals import block_length, blocks
 from erasurehead.experiments.whatif.rounds import Job, shrunk, slowdown
 from erasurehead.experiments.whatif.study import Study, stages_of, study_load
-from tests.tools import examples
+from tests.tools import assert_told, examples
 
 # Every number of a table of two rounds and three workers, worked out by hand.
 
@@ -864,3 +865,18 @@ def test_stages_tell_who_is_slow_where_steps_include_waiting(tail: float) -> Non
     part = parts["backward"]
     assert blame.sum() == pytest.approx(np.mean(part.max(axis=1) - np.median(part, axis=1)))
     assert blame[3] > 0.8 * blame.sum()
+
+
+def test_the_numbers_of_a_study_are_those_that_the_docs_promise() -> None:
+    assert_told(
+        "whatif.md",
+        f"`hosts` (the first {study_module.LISTED})",
+        f"`_low` and `_high` (the first {study_module.JUDGED})",
+        f"in tables of fewer than {rounds.FEWEST} rounds",
+        f"if that is at least {answer.MATTERS:.0%}".replace("%", " %"),
+        f"whose blame in a stage is at least {answer.MATTERS:.0%}".replace("%", " %"),
+        f"makes blocks {({4.0: 'four'})[rounds.SPANS]} times as long",
+        "default 1, 2, 3, 5, and 1, 2, 5, 10 %",
+    )
+    assert rounds.default_counts(200) == [1, 2, 3, 4, 5, 10, 20]
+    assert rounds.default_counts(4) == [1, 2]
