@@ -12,6 +12,7 @@ from dataclasses import fields
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import numpy as np
@@ -19,12 +20,13 @@ import pytest
 import yaml
 
 from erasurehead.delay_models import MODELS
-from erasurehead.experiments import listing
+from erasurehead.experiments import listing, verify
 from erasurehead.experiments.commands import app
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import FieldRow, field_rows, first_sentence
 from erasurehead.experiments.config.settings import FailureSettings
 from erasurehead.experiments.explore import server
+from erasurehead.experiments.live import command as live_command
 from erasurehead.experiments.options import (
     GivenConfig,
     OutputOptions,
@@ -32,6 +34,7 @@ from erasurehead.experiments.options import (
     csv_wanted,
     given_words,
 )
+from erasurehead.experiments.run import command as run_command
 from erasurehead.sim.engines.run import Network
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import DATASETS
@@ -179,6 +182,40 @@ def test_explore_opens_a_browser_unless_told_not_to(
     done = inside("explore", "--port", "8123", *options)
     assert done.stdout == "http://127.0.0.1:8123 (Ctrl-C ends it)\n"
     assert [call.args for call in browser.call_args_list] == [("http://127.0.0.1:8123",)] * opened
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_command_fails_where_a_cell_did(failed: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And still names the page of the others, of which there are some."""
+    outcome = SimpleNamespace(finished=["a cell"], failed=["another"] * failed)
+    monkeypatch.setattr(live_command, "run_live", lambda *given: (outcome, []))
+    monkeypatch.setattr(live_command, "show_live", lambda *given: None)
+    monkeypatch.setattr(run_command, "run", lambda *given: outcome)
+    monkeypatch.setattr(run_command, "show_outcome", lambda *given: None)
+    demo = ROOT / "experiments/configs/demo.yaml"
+    for command, folder in (("run", "demo"), ("live", "demo-live")):
+        done = inside(command, demo)
+        assert (done.returncode, done.stderr) == (int(failed), "")
+        assert done.stdout == f"next: erasurehead report results/{folder}\n"
+    outcome.finished = []
+    assert inside("live", demo).stdout == inside("run", demo).stdout == ""
+
+
+@pytest.mark.parametrize("agrees", [True, False])
+def test_verify_fails_where_something_is_too_far_off(
+    agrees: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes next is of the config, if one was given."""
+    asked = Mock(return_value=agrees)
+    monkeypatch.setattr(verify, "verify_grid", asked)
+    demo = ROOT / "experiments/configs/demo.yaml"
+    for given, own in (((), "reproduce iteration_time_workers"), ((demo,), f"run {demo}")):
+        done = inside("verify", *given, "--replications", 5000)
+        assert done.returncode == (0 if agrees else 1)
+        assert done.stdout == (f"next: erasurehead {own}\n" if agrees else "")
+        request, document = asked.call_args.args
+        assert (request.replications, request.seed, request.engine) == (5000, 0, "batch")
+        assert (document is None) == (not given)
 
 
 def test_csv_files_lie_beside_parquet_where_they_are_asked_for() -> None:

@@ -21,6 +21,7 @@ from erasurehead.experiments.reproduce import (
     iteration_time_scale,
     iteration_time_workers,
     local_steps,
+    loss_time,
     ranking,
     sequential_members,
     speedup,
@@ -51,6 +52,7 @@ from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import RoundScheme
 from erasurehead.sim.theory import IterationTimeLaw, scheme_iteration_time
 from tests.statistics import BOUND
+from tests.tools import assert_readable
 
 KNOWN = ("uncoded", "ignore_stragglers", "fractional_repetition", "erasurehead", "expander")
 OTHERS = ("graph_assignment", "multi_message", "pipelined", "mindflayer", "sequential")
@@ -540,3 +542,66 @@ def test_where_a_code_is_slower() -> None:
     assert [mark.hollow for mark in hollow] == [True] * 3
     assert isinstance(one, Rules)
     assert one.y.tolist() == [1.0]
+
+
+def test_panels_of_data_sets_stand_two_in_a_row() -> None:
+    """Each from the third iteration of the fastest scheme on, as far as every replication goes."""
+    figure = loss_time.LossTimeFigure(iterations=6, replications=2)
+    times = {"uncoded": 2.0, "erasurehead": 1.0}
+    rows = [
+        {"dataset": name, "delays": "exponential", "scheme": scheme, "replication": r,
+         "iteration": t, "time": seconds * t * (1 + r / 4), "train_loss": 1.0 / (1 + t),
+         "left_out": ""}
+        for name in ("breast_cancer", "diabetes", "amazon")
+        for scheme, seconds in times.items()
+        for r in range(2)
+        for t in range(7)
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    for datasets, columns, lines in ((1, 1, 1), (2, 2, 1), (3, 2, 2)):
+        names = frame["dataset"].unique()[:datasets]
+        picture = figure.picture(frame[frame["dataset"].isin(names)])
+        assert (len(picture.panels), picture.columns) == (datasets, columns)
+        assert picture.height == pytest.approx(3.1 * lines + 0.8)
+        assert_readable(picture)
+    panel = picture.panels[0]
+    assert panel.x.low == 3.0, "the third iteration of the faster one takes 3 s"
+    one, two = (mark for mark in panel.marks if isinstance(mark, Curve))
+    assert (one.x[0], one.x[-1]) == (pytest.approx(2.0), pytest.approx(12.0))
+    assert (two.x[0], two.x[-1]) == (pytest.approx(1.0), pytest.approx(6.0))
+    assert [mark.x[0] for mark in panel.marks if isinstance(mark, Points)] == [
+        pytest.approx(12.0),
+        pytest.approx(6.0),
+    ]
+
+
+def test_who_is_soonest_over_each_network() -> None:
+    """The best two that arrive in every run, by name."""
+    figure = local_steps.LocalStepsFigure()
+    schemes = (("local_sgd", 1, 4.0), ("local_sgd", 4, 2.0), ("erasurehead", 0, 1.0))
+    schemes += (("asynchronous", 0, np.inf),)
+    rows = [
+        {"round_trip": trip, "scheme": scheme, "steps": steps, "replication": r, "iteration": t,
+         "time": (1.0 if np.isinf(seconds) else seconds) * t, "rate": 0.25, "target": 0.25,
+         "train_loss": 1.0 if np.isinf(seconds) else 1.0 / (1 + t), "least": 0.1}
+        for trip in (0.02, 4.0)
+        for scheme, steps, seconds in schemes
+        for r in range(2)
+        for t in range(5)
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    text = figure.text(frame)
+    for trip in ("0.02", "4"):
+        said = f"Over a round trip of {trip} s soonest on average: ErasureHead and H = 4."
+        assert said in text
+    assert "| H = 1 | 0.25 | 4 | 12 | 0.2 |" in text, "three iterations of 4 s to a fourth"
+    late = frame[frame["scheme"] == "asynchronous"]
+    assert "soonest on average: none." in figure.text(late)
+    picture = figure.picture(frame)
+    assert_readable(picture)
+    assert [panel.title for panel in picture.panels] == ["round trip 0.02 s", "round trip 4 s"]
+    titles = [[mark.title for mark in panel.marks] for panel in picture.panels]
+    assert "target" in titles[0]
+    assert not any(titles[1]), "one legend for both"
+    [target] = [mark for mark in picture.panels[0].marks if isinstance(mark, Rules)]
+    assert target.y.tolist() == [pytest.approx(0.15)]

@@ -7,7 +7,12 @@ import pandas as pd
 import pytest
 
 from erasurehead.experiments.pictures.picture import Heat, Picture, Points, Texts
-from erasurehead.experiments.reproduce import sequential_members, time_to_target
+from erasurehead.experiments.reproduce import (
+    measured_curve,
+    sequential_members,
+    time_to_target,
+)
+from erasurehead.experiments.reproduce import sequential_persistence as persistence_module
 from erasurehead.experiments.reproduce.base import Effort
 from erasurehead.experiments.reproduce.clusters import MEAN, WORK, additive
 from erasurehead.experiments.reproduce.loss_time import EXPERIMENTS
@@ -293,3 +298,88 @@ def test_marks_of_a_tuned_scheme() -> None:
     assert np.isnan(heat.values[place]).all()
     assert (1.0, float(schemes.index("uncoded"))) in {*zip(best.x, best.y, strict=True)}
     assert len(best.x) == 4
+
+
+def settings(**columns: object) -> pd.DataFrame:
+    """Both sequential codes, uncoded and a code without memory at two persistences."""
+    rows = [
+        {"measure": measure, "load_law": law, "persistence": persistence, "family": family,
+         "rate": 0.5, "iterations": 40.0, "staleness": 1, "reached": 8, "replications": 8,
+         "waits": 0.25 + persistence / 2, "load": 1.5 + persistence,
+         "to_uncoded_high": 0.9 if persistence else 1.0, "to_cyclic_repetition_high": 1.0,
+         "to_fractional_repetition_high": 0.999 if law == "additive" else 1.5}
+        for measure in (ITERATION, TARGET)
+        for law in ("proportional", "additive")
+        for persistence in (0.0, 0.5)
+        for family in (REPEAT, MULTIPLEXED, "uncoded", "erasurehead")
+    ]  # fmt: skip
+    return pd.DataFrame(rows).assign(**columns)
+
+
+def test_at_which_persistences_a_sequential_code_is_faster() -> None:
+    """Where the interval ends below 1, and as fast is not faster."""
+    lines = persistence_module._pays(settings()).splitlines()[2:]
+    assert len(lines) == 2 * 2 * 2
+    for line in lines:
+        _, law, _, *than = (cell.strip() for cell in line.strip("|").split("|"))
+        fractional = "0, 0.5" if law == "additive" else "none"
+        assert than == ["0.5", fractional, "none"]
+
+
+def test_why_sequential_codes_pay_is_told_with_their_numbers() -> None:
+    """Spells of 1 / ((1 - 0.05) (1 - p)) rounds; nobody of 30 is slow in 0.95^30 of the rounds."""
+    told = persistence_module._why(
+        settings(measure=ITERATION).drop_duplicates(["load_law", "persistence", "family"])
+    )
+    assert "a worker stays slow for 1.05, 2.11 rounds on average" in told
+    each = "25% of its rounds at persistence 0 (load 1.50) and in 50% at 0.5 (load 2.00)"
+    assert told.count(each) == 2
+    assert "nobody is slow in 21% of all rounds" in told
+
+
+def test_rates_at_an_end_and_targets_that_are_missed_are_named() -> None:
+    """Not of who has no rate, since it never arrives."""
+    first, last = sequential_members.RATES[0], sequential_members.RATES[-1]
+    assert persistence_module._ends(settings()) == (
+        "Chosen at an end of that grid: none. Does not reach the target: none."
+    )
+    frame = settings()
+    frame.loc[0, "rate"], frame.loc[1, "rate"], frame.loc[2, "rate"] = first, last, last
+    frame.loc[2, "iterations"] = np.nan
+    late = frame.index[(frame["measure"] == TARGET) & (frame["family"] == "erasurehead")][:1]
+    frame.loc[late, "reached"] = 7
+    frame.loc[frame["measure"] == ITERATION, "reached"] = 6
+    titles = [sequential_members.LOOKS[name].title for name in (REPEAT, MULTIPLEXED)]
+    assert persistence_module._ends(frame) == (
+        f"Chosen at an end of that grid: {titles[0]}, {titles[1]}. Does not reach the target: "
+        "ErasureHead at persistence 0, proportional law (7 of 8 replications do)."
+    )
+    frame = settings()
+    frame.loc[frame["family"] == "uncoded", ["staleness", "iterations"]] = [0, 30.0]
+    told = persistence_module._staleness(frame)
+    assert told.endswith("0 updates late: 30 (rate 0.5), 1 updates late: 40 (rate 0.5).")
+
+
+def test_what_the_measured_curve_says() -> None:
+    """The fastest exact code beside uncoded, the better ErasureHead, and the shortest of all."""
+    rows = [
+        ("uncoded", 0, 0, 10.0, 0.0),
+        ("cyclic_repetition", 2, 0, 20.0, 0.0),
+        ("fractional_repetition", 3, 0, 5.0, 0.0),
+        ("erasurehead", 2, 15, 4.0, 2.5),
+        ("erasurehead", 3, 15, 3.0, 1.25),
+        ("ignore_stragglers", 0, 15, 2.0, 30.0),
+    ]
+    columns = ["scheme", "load", "wait_for", "integrated", "decoding_error"]
+    frame = pd.DataFrame(rows, columns=columns)
+    assert measured_curve._verdict(frame, "additive") == (
+        "Under the additive law uncoded takes 10.0 s an iteration. The fastest exact code, "
+        "fractional repetition, d = 3, takes 5.0 s, 2 times as fast. The better ErasureHead, "
+        "d = 3, r = 15, takes 3.0 s, 3.3 times as fast, with a decoding error of 1.2. The shortest "
+        "time of all is that of ignore stragglers, r = 15: 2.0 s, with a decoding error of 30."
+    )
+    slow = frame.assign(integrated=[10.0, 20.0, 25.0, 40.0, 30.0, 12.0])
+    told = measured_curve._verdict(slow, "additive")
+    assert "cyclic repetition, d = 2, takes 20.0 s, 2 times as long" in told
+    assert "d = 3, r = 15, takes 30.0 s, 3 times as long" in told
+    assert "that of uncoded: 10.0 s" in told

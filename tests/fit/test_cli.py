@@ -470,6 +470,7 @@ def test_order_statistics_of_many_workers_are_thinned() -> None:
     assert k_range("1:1000", 30_000) == range(1, 1001)
     assert len(k_range("1:1001", 30_000)) == 1000
     assert [*k_range(None, 1), *k_range(None, 5), *k_range("5:5", 5)] == [1, 2, 3, 4, 5, 5]
+    assert [*k_range(None, 2), *k_range(None, 3)] == [1, 2, 1, 2, 3], "from half of them on"
     law = ScipyLaw("exponential", MODELS["exponential"](rate=1.0))
     tracemalloc.start()
     predicted = expected_order_statistics(law, 30_000, ks)

@@ -34,7 +34,7 @@ from erasurehead.experiments.fit.goodness import (
     worst_error,
 )
 from erasurehead.experiments.fit.lognormals import Split, split_factors
-from erasurehead.experiments.fit.recipes import Factors, LawsOfWorkers, factors_of
+from erasurehead.experiments.fit.recipes import Factors, LawsOfWorkers, _of_one, factors_of
 from erasurehead.experiments.fit.study import Findings, study
 from erasurehead.experiments.fit.variance import Parts, Variance
 from tests.fit.walled import KINDS, drawn, in_launches, walled
@@ -469,3 +469,26 @@ def test_who_is_always_late_is_so_in_the_model(rounds: int, tail: float, seed: i
         ]
         noise = BOUND * np.sqrt(early[1] * (1 - early[1]) / rounds)
         assert abs(early[0] - early[1]) < 0.1 + noise, (k, early)
+
+
+@pytest.mark.parametrize(
+    ("rounds", "model"), [(63, "lognormal"), (64, "empirical"), (1, "deterministic")]
+)
+def test_the_law_of_one_worker_is_its_own_from_64_delays_on(rounds: int, model: str) -> None:
+    """Of fewer there is a middle and a width; of equal ones nothing varies."""
+    sample = np.random.default_rng(0).lognormal(0.0, 0.3, rounds)
+    section = _of_one(sample)
+    assert section["model"] == model
+    if model == "lognormal":
+        assert section["median"] == pytest.approx(np.exp(np.log(sample).mean()), rel=1e-5)
+        assert section["sigma"] == pytest.approx(np.log(sample).std(ddof=1), rel=1e-5)
+
+
+@pytest.mark.parametrize(("rounds", "workers"), [(2, 1), (1, 2)])
+def test_one_worker_or_one_round_has_no_factors(rounds: int, workers: int) -> None:
+    table = np.random.default_rng(0).lognormal(0.0, 0.3, (rounds, workers))
+    both = Parts(worker=True, round=True)
+    for tables in ([table], [np.ones((2, 2)), table]):
+        left = split_factors(table.ravel(), tables, both)
+        assert (left.by_worker, left.by_round) == (None, None)
+        np.testing.assert_array_equal(left.sample, table.ravel())

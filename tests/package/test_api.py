@@ -20,8 +20,11 @@ from matplotlib import pyplot
 from pandas.testing import assert_frame_equal
 
 import erasurehead as eh
+from erasurehead import running
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.report.page import read_run
+from erasurehead.fitting import as_arguments
+from erasurehead.result import _estimate, _span
 from erasurehead.running import bar, in_notebook
 from tests.package.conftest import SMALL
 from tests.tools import inside
@@ -506,3 +509,65 @@ def test_an_argument_is_refused_in_its_own_words(
     for call in calls:
         with pytest.raises(eh.ConfigError, match=said):
             call(table, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("give --unit ms, or", 'give unit="ms", or'),
+        ("give --unit 60.", "give unit=60.0."),
+        ("give --unit 1e-3", "give unit=0.001"),
+        ("--drop loss,mean settles it", 'drop=["loss", "mean"] settles it'),
+        ("--keep 'a b' settles it", 'keep=["a b"] settles it'),
+        ("--columns worker=host,seconds=took", 'columns={"worker": "host", "seconds": "took"}'),
+        ("--columns round= says so", 'columns={"round": ""} says so'),
+        ("--columns says it", "columns says it"),
+        ("(--rows 1:40)", '(rows="1:40")'),
+        ("--rows COLUMN=VALUE", 'rows="COLUMN=VALUE"'),
+        ("--missing never; --retries sum", 'missing="never"; retries="sum"'),
+        ("--missing says what it is", "missing says what it is"),
+        ("--load 1", "--load 1"),
+    ],
+)
+def test_remedies_are_told_as_arguments(text: str, said: str) -> None:
+    """What an option's words mean; a word that is no value of it belongs to the sentence."""
+    assert as_arguments(text) == said
+
+
+@pytest.mark.parametrize(("seconds", "refused"), [(99.0, False), (101.0, True)])
+def test_an_array_is_in_seconds_unless_that_is_absurd(seconds: float, refused: bool) -> None:
+    """From 100 s on a typical time is rather one of milliseconds; missing ones do not count."""
+    table = seconds * np.random.default_rng(0).lognormal(0.0, 0.001, (12, 3))
+    table[5] = np.nan
+    table[6, 0] = np.nan
+    if refused:
+        with pytest.raises(eh.ConfigError, match=r"the table: .* unit="):
+            eh.read_table(table, missing="drop-rounds")
+        assert eh.read_table(table, unit="s", missing="drop-rounds").tables[None].shape == (10, 3)
+    else:
+        assert eh.read_table(table, missing="drop-rounds").tables[None].shape == (10, 3)
+
+
+def test_a_result_is_told_with_its_sizes_and_errors() -> None:
+    """One number where all cells have it, else from the least to the most."""
+    frame = pd.DataFrame({"workers": [48, 12, 24], "iterations": 100})
+    assert _span(frame, "workers") == "12 to 48 workers"
+    assert _span(frame, "iterations") == "100 iterations"
+    known = [(1.23456, 0.01234, "1.235 ± 0.01"), (1.23456, np.nan, "1.235"), (np.nan, 0.1, "-")]
+    assert [_estimate(mean, error) for mean, error, _ in known] == [text for *_, text in known]
+
+
+def test_a_notebooks_bar_is_updated_ten_times_a_second(
+    display: Display, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And at the end, whenever that comes; it counts from when it was made."""
+    clock = SimpleNamespace(now=5.0)
+    monkeypatch.setattr(running, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    with running.reporting(None, "cells") as show:
+        for at, done in ((5.0, 0), (5.05, 1), (5.1, 2), (5.2, 3), (5.25, 4), (7.0, 5), (7.01, 6)):
+            clock.now = at
+            show(done, 6)
+    assert [re.findall(r'value="(\d)"', html) for html in display.shown] == [
+        ["0"], ["3"], ["5"], ["6"],
+    ]  # fmt: skip
+    assert [re.findall(r"(\d+) s$", html)[0] for html in display.shown] == ["0", "0", "2", "2"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -834,3 +835,39 @@ def test_the_search_is_the_one_that_the_docs_describe() -> None:
     assert 1.0 in stages.COARSE
     assert search.RACE_DELAYS == 0, "the race's delays are those of the config's seed"
     assert search.TRIAL_DELAYS == 1, "those of a trial are of the seed after it"
+
+
+def test_values_that_differ_by_rounding_are_equal() -> None:
+    """To twelve digits; who misses the goal in fewer runs is better, whatever the others take."""
+    one, same, other = (np.array([1.0 + each]) for each in (0.0, 3e-12, 9e-12))
+    assert order(one, "mean") == order(same, "mean") == (0, 1.0)
+    assert order(one, "mean") < order(other, "mean")
+    assert order(np.array([9.0, 9.0]), "mean") < order(np.array([1.0, np.nan]), "mean")
+
+
+def test_what_trains_quickly_is_tried_first_and_the_others_against_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Exact schemes share one training, those without a barrier are slow; trials end at twice the
+    best of those before. Of all within that the best 32 stay, and the config's own."""
+    seconds = [1.0, 1.5, 1.25, *(1.5 + i / 100 for i in range(3, 40)), 1.99, 2.01]
+    some = [
+        Mock(
+            index=i, best=value, stays=i == 40, barrierless=i == 1,
+            clocked=SimpleNamespace(exact=i == 0),
+        )
+        for i, value in enumerate(seconds)
+    ]  # fmt: skip
+    asked = Mock(rates=Mock(return_value=(0.25, 0.5)), exact_rate=0.5)
+    search: Any = Mock(question=asked, left=some)
+    for name in ("_drop_by_yardstick", "refine_by_training", "slower"):
+        monkeypatch.setattr(stages, name, Mock())
+    monkeypatch.setattr(stages, "trial_order", lambda one: (0.0, one.best))
+    stages.try_rates(search)
+    trained = [call.args for call in search.train.call_args_list]
+    assert [[one.index for one in rates] for rates, *_ in trained] == [[0], [*range(2, 42)], [1]]
+    assert {value for rates, *_ in trained for value in rates.values()} == {(0.25, 0.5)}
+    assert [count for _, count, _ in trained] == [4, 4, 4]
+    assert [bar[1] for *_, bar in trained] == [np.inf, 2.0, 2.0]
+    stayed = [one.index for one in some if not one.leave.called]
+    assert stayed == [*range(32), 40], "the best 32, and one that stays anyway"

@@ -297,6 +297,7 @@ def test_a_row_of_a_stage(ends: list[float], slow: list[bool], cells: list[str])
     stages = pd.DataFrame({"host": [*"ab"][: len(ends)], **columns})
     shown = _stages(cast(Any, SimpleNamespace(stages=stages)))
     [row] = shown.rows
+    assert [*shown.brief] == [*range(20)], "more are in the file alone"
     said = dict(zip(shown.columns, map(str, row), strict=True))
     assert said.pop("adds (s a step, 95 %)") == "0.5 (0.4 to 0.6)"
     assert (said.pop("stage"), said.pop("share")) == ("load", "10.0 %")
