@@ -2,30 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import re
 import shlex
 import subprocess
 import sys
 import webbrowser
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
 from erasurehead.delay_models import MODELS
-from erasurehead.experiments import listing, verify
+from erasurehead.experiments import atlas, compare, listing, measure, options, verify
 from erasurehead.experiments.commands import app
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import FieldRow, field_rows, first_sentence
 from erasurehead.experiments.config.settings import FailureSettings
 from erasurehead.experiments.explore import server
+from erasurehead.experiments.fit import command as fit
+from erasurehead.experiments.fit import page as fit_page
+from erasurehead.experiments.fit import study as fit_study
 from erasurehead.experiments.live import command as live_command
 from erasurehead.experiments.options import (
     GivenConfig,
@@ -34,7 +41,15 @@ from erasurehead.experiments.options import (
     csv_wanted,
     given_words,
 )
+from erasurehead.experiments.page.content import Answer, Page
+from erasurehead.experiments.recommend import command as recommend
+from erasurehead.experiments.report import command as report
+from erasurehead.experiments.reproduce import FIGURES
+from erasurehead.experiments.reproduce import command as reproduce
 from erasurehead.experiments.run import command as run_command
+from erasurehead.experiments.run.files import MARK
+from erasurehead.experiments.whatif import answer as whatif_page
+from erasurehead.experiments.whatif import command as whatif
 from erasurehead.sim.engines.run import Network
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import DATASETS
@@ -216,6 +231,155 @@ def test_verify_fails_where_something_is_too_far_off(
         request, document = asked.call_args.args
         assert (request.replications, request.seed, request.engine) == (5000, 0, "batch")
         assert (document is None) == (not given)
+
+
+PAGE = Page(Answer("compare", "a, b", "One is as fast as the other."), [], [])
+BROWSER = "next: open it in a browser, or send it: it needs no other file"
+
+
+def said_by(*words: object) -> list[str]:
+    """The lines of a command that ends well."""
+    done = inside(*words)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+def test_what_commands_say_that_make_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their files, what was left out, and what comes next."""
+    page = tmp_path / "page.html"
+    page.write_bytes(b" " * 1_260_000)
+    monkeypatch.setattr(report, "write_report", lambda directory, output: page)
+    assert said_by("report", tmp_path) == [f"{page} (1.3 MB)", BROWSER]
+    pictures = Mock(return_value=([Path("a.png"), Path("a.svg")], ["b left out: no losses"]))
+    monkeypatch.setattr(report, "write_pictures", pictures)
+    assert said_by("plot", "r d", "--kind", "a", "--format", "png,svg") == [
+        "a.png", "a.svg", "b left out: no losses", "next: erasurehead report 'r d'",
+    ]  # fmt: skip
+    directory, kind, formats, _, *axes = pictures.call_args.args
+    assert (directory, kind, formats, axes) == (Path("r d"), "a", ["png", "svg"], [None, None])
+    monkeypatch.setattr(atlas, "write_atlas", lambda output, progress: output / "atlas.md")
+    assert said_by("atlas") == ["results/atlas/atlas.md", "next: erasurehead list schemes"]
+    made = Mock(return_value=Path("x/index.html"))
+    monkeypatch.setattr(reproduce, "make_figures", made)
+    monkeypatch.setattr(options, "cores", lambda: 3)
+    for given, jobs in (
+        (["speedup"], 1),
+        ([], 3),
+        (["speedup", "--jobs", 2], 2),
+        (["speedup", "loss_time"], 2),
+    ):
+        assert said_by("reproduce", *given) == ["x/index.html", BROWSER]
+        names, asked, _ = made.call_args.args
+        assert (names, asked.jobs) == ([each for each in given if each in FIGURES], jobs)
+    compared = Page(replace(PAGE.answer, notes=("they differ",)), [], [])
+    monkeypatch.setattr(compare, "compare_results", Mock(return_value=compared))
+    done = inside("compare", "one", "two", "--output", "o")
+    assert done.stderr == "note: they differ\n"
+    assert done.stdout.splitlines() == [
+        "One is as fast as the other.", "", "table and pictures in o/",
+        "next: erasurehead report o",
+    ]  # fmt: skip
+
+
+def test_what_measure_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean of each load, and how many tasks there are; a config is read where one is given."""
+    table = pd.DataFrame({"load": [1, 1, 2, 2], "seconds": [0.25, 0.5, 1.0, 1.5]})
+    made = Mock(return_value=table)
+    monkeypatch.setattr(measure, "measure", made)
+    said = ["load 1: 0.375 s on average", "load 2: 1.25 s on average", "4 tasks in m.csv"]
+    assert said_by("measure", "--output", "m.csv") == [*said, "next: erasurehead fit m.csv"]
+    document, asked, _ = made.call_args.args
+    assert document is None
+    assert (asked.rounds, asked.loads, asked.size, asked.workers) == (50, "1,2,3", 400, None)
+    said_by("measure", ROOT / "experiments/configs/demo.yaml", "--set", "workers=7")
+    assert made.call_args.args[0]["workers"] == 7
+
+
+def test_what_recommend_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How the table was read, notes as warnings, and whose answer is replaced; a folder with the
+    result of a run is left alone."""
+    scenario = SimpleNamespace(read=READ, notes=["a note"], name="demo", base={})
+    question: Any = SimpleNamespace(scenario=scenario, request=options.SearchRequest())
+    monkeypatch.setattr(recommend, "recommended", lambda search: search)
+    written = Mock(return_value=PAGE)
+    monkeypatch.setattr(recommend, "write_recommendation", written)
+    monkeypatch.setattr(recommend, "Search", Mock())
+    out = tmp_path / "out"
+    for other in (False, True):
+        error, shown = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stderr(error), contextlib.redirect_stdout(shown):
+            recommend.answer_question(question, out, 1, "erasurehead recommend x")
+        assert (
+            error.getvalue().splitlines()
+            == ["warning: a note"]
+            + [f"warning: {out}: the answer to another question is replaced"] * other
+        )
+        assert shown.getvalue().splitlines() == [
+            "read as 2 rounds of 3 workers", "a line", "One is as fast as the other.", "",
+            f"report, tables, pictures and config in {out}/", f"next: erasurehead report {out}",
+        ]  # fmt: skip
+        out.mkdir(exist_ok=True)
+        (out / MARK).touch()
+        (out / "manifest.json").write_text('{"question": {"mark": "another"}}')
+    assert written.call_args.args[1:3] == (out, "erasurehead recommend x")
+    monkeypatch.setattr(recommend, "origin_of", lambda folder: object())
+    with pytest.raises(ConfigError, match="holds the result of a run; give another --output"):
+        recommend.answer_question(question, out, 1, "")
+
+
+READ = ["read as 2 rounds of 3 workers", "workers: a, b, c", "round 0: 1, 2, 3 s", "a line"]
+
+
+@pytest.mark.parametrize(("lines", "shown"), [(30, True), (31, False)])
+def test_what_fit_says(
+    lines: int, shown: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names and rounds of the table are for ``read``; a config of more than 30 lines is in its file
+    alone. What the table and the fit should be warned of is on stderr."""
+    config = [f"key{i}: 1" for i in range(lines)]
+    findings = SimpleNamespace(warnings=["a miss"], sections="\n".join(config))
+    measured = SimpleNamespace(read=READ, workers=8)
+    asked = Mock(return_value=findings)
+    monkeypatch.setattr(fit, "read_tables", lambda *given: (measured, ["a gap"]))
+    monkeypatch.setattr(fit_study, "study", asked)
+    monkeypatch.setattr(fit_page, "fit_answer", lambda *given: PAGE.answer)
+    written = Mock(return_value=PAGE)
+    monkeypatch.setattr(fit, "write_fit", written)
+    monkeypatch.chdir(tmp_path)
+    done = inside("fit", "my.t.csv", "--load", 2, "--k-range", "3:5")
+    assert done.stderr.splitlines() == ["warning: a gap", "warning: my.t.csv: a miss"]
+    assert done.stdout.splitlines() == [
+        READ[0], READ[3], "One is as fast as the other.", "", *(config if shown else []),
+        "report, pictures and config in results/fit/my/",
+        "next: erasurehead run results/fit/my/delay.yaml",
+    ]  # fmt: skip
+    assert asked.call_args.args[:3] == (measured, range(3, 6), 2.0)
+    assert written.call_args.args[1].command == "erasurehead fit my.t.csv --load 2 --k-range 3:5"
+
+
+def test_what_whatif_and_read_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``read`` shows all lines and notes; the next command has the options that were given."""
+    measured = SimpleNamespace(read=READ, workers=8, tables={}, warnings=["a note"])
+    monkeypatch.setattr(options, "measured_delays", lambda path, reading, most: measured)
+    monkeypatch.chdir(tmp_path)
+    assert said_by("read", "t.csv", "--unit", "ms") == [
+        *READ, "note: a note", "next: erasurehead whatif t.csv --unit ms",
+    ]  # fmt: skip
+    monkeypatch.setattr(whatif, "read_usable", lambda *given: (measured, ["a gap"]))
+    monkeypatch.setattr(whatif, "investigate", lambda *given: [])
+    monkeypatch.setattr(whatif_page, "whatif_answer", lambda *given: PAGE.answer)
+    written = Mock(return_value=PAGE)
+    monkeypatch.setattr(whatif, "write_whatif", written)
+    done = inside("whatif", "my.t.csv", "--stragglers", "1:2")
+    assert done.stderr == "warning: a gap\n"
+    assert done.stdout.splitlines() == [
+        READ[0], READ[3], "One is as fast as the other.", "",
+        "report, tables and pictures in results/whatif/my/",
+        "next: erasurehead report results/whatif/my",
+    ]  # fmt: skip
+    assert written.call_args.args[2].command == "erasurehead whatif my.t.csv --stragglers 1:2"
 
 
 def test_csv_files_lie_beside_parquet_where_they_are_asked_for() -> None:
