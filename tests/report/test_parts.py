@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,14 @@ from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.records import Records
 from erasurehead.experiments.pictures.svg.picture import LegendEntry
-from erasurehead.experiments.report.page import heat_maps
-from erasurehead.experiments.report.verdict import _few, _least, _of_scheme, judged
+from erasurehead.experiments.report.page import (
+    _commands,
+    _next,
+    _provenance,
+    _question,
+    heat_maps,
+)
+from erasurehead.experiments.report.verdict import Verdict, _few, _least, _of_scheme, judged
 from erasurehead.experiments.text import enumerated, left_out, number_of, sentence
 from tests.tools import inside
 
@@ -334,3 +341,104 @@ def test_who_leaves_out_half_of_the_gradient_is_named() -> None:
     said = _few([("a", 0.5), ("b", 0.49)])
     assert "b" in said
     assert "49" in said
+
+
+# Sections of a run's page, from what lies in its folder.
+
+
+def told(config: dict[str, Any], rows: list[dict[str, Any]] | None = None) -> Records:
+    """A result with this config."""
+    summary = pd.DataFrame(rows or [PLAIN])
+    return Records(pd.DataFrame({"label": summary["label"]}), summary, config=config)
+
+
+def test_the_question_is_told_in_words() -> None:
+    """What is swept is not told twice; the optimizer and the target only where something is
+    trained; of many schemes and values the first eight."""
+    config: dict[str, Any] = {
+        "workers": 10, "iterations": 5, "replications": 4, "seed": 3, "target_loss": 0.25,
+        "delay": {"model": "pareto", "alpha": 2.5, "scale": None, "parts": [1, 2], "on": False},
+        "load_law": {"kind": "additive", "seconds_per_partition": 0.5},
+        "optimizer": {"rule": "gd", "learning_rate": 0.5}, "network": None,
+        "sweep": {"workers": [4, 8], "delay.alpha": [float(i) for i in range(10)], "seed": "1:3"},
+    }  # fmt: skip
+    rows = [PLAIN | {"label": f"s{i}", "scheme": f"s{i}"} for i in range(10)]
+    assert _question(config, told(config, rows)) == [
+        ("schemes", "s0, s1, s2, s3, s4, s5, s6, s7 and 2 more"),
+        ("iterations", "5"),
+        ("replications", "4"),
+        ("delay", "pareto, alpha = 2.5"),
+        ("load law", "additive, seconds_per_partition = 0.5"),
+        ("swept: workers", "4, 8"),
+        ("swept: delay.alpha", "0, 1, 2, 3, 4, 5, 6, 7 and 2 more"),
+        ("swept: seed", "1:3"),
+    ]
+    trained = dict(_question({**config, "problem": {"loss": "logistic"}}, told(config)))
+    assert (trained["problem"], trained["target loss"]) == ("logistic", "0.25")
+    assert trained["optimizer"] == "gd, learning_rate = 0.5"
+
+
+def test_where_a_result_comes_from() -> None:
+    manifest = {
+        "cells": {"1": {"engine": "batch"}, "2": {"engine": "event"}, "3": {"engine": "batch"}},
+        "seed": 7, "host": "h", "wall_seconds": 1.5, "versions": {"numpy": "2", "scipy": "1"},
+        "origin": {"config": "abc", "cells": "def"},
+        "live": {"workers": "processes", "time_scale": 2.0, "cells": {}},
+    }  # fmt: skip
+    assert _provenance(manifest, told({})) == [
+        ("cells", "3"), ("engine", "batch, event"), ("seed", "7"),
+        ("commit", "unknown: not run from a Git repository"), ("host", "h"),
+        ("computed in", "1.5 s"), ("versions", "numpy 2, scipy 1"),
+        ("origin", "config abc, cells def"), ("rows", "1 iterations, 1 cells"),
+        ("live", "workers: processes, time_scale: 2.0"),
+    ]  # fmt: skip
+    bare = dict(_provenance({"commit": "123"}, told({})))
+    assert (bare["cells"], bare["commit"], "live" in bare) == ("0", "123", False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "again"),
+    [
+        ("run", "erasurehead run config.yaml --output 'results/my run'", "run it again, to the"),
+        (
+            "sweep",
+            "erasurehead sweep config.yaml --jobs 2 --output 'results/my run'",
+            "sweep it again, to the same bytes:",
+        ),
+        ("live", "erasurehead live config.yaml --output 'results/my run-live'", "measure again:"),
+    ],
+)
+def test_how_a_result_is_made_again(kind: str, line: str, again: str) -> None:
+    first, second = _commands(kind, "my run")
+    assert first.line == line
+    assert again in first.words
+    assert second.line == f"erasurehead report {line.partition('--output ')[2]}"
+
+
+def hints(config: dict[str, Any], kind: str = "run", tied: bool = False, **more: Any) -> list[str]:
+    records = replace(told(config, [PLAIN, PLAIN | {"replications": 8}]), **more)
+    return _next(records, kind, Verdict("", [], tied), Path("my run"))
+
+
+def test_hints_are_of_use() -> None:
+    """Each where nothing says that it was done, or cannot be."""
+    delay = {"model": "pareto", "on": True, "name": "x", "alpha": 4, "scale": 2.0}
+    same = "'my run/config.yaml' --output 'my run'"
+    more = f"Four times the replications halve the intervals: `erasurehead run {same} --set "
+    assert hints({}, tied=True)[0] == f"{more}replications=32`."
+    assert not any("Four times" in line for line in hints({}))
+    dial, queue, timeline = hints({"delay": delay})
+    assert "--set delay.alpha=2,4,8 --output 'my run-alpha'`" in dial
+    assert "--set policy=queue --output 'my run-queue'`" in queue
+    assert timeline.endswith(f"`erasurehead run {same} --timeline timeline.json`.")
+    assert len(hints({"delay": "pareto"})) == 2
+    assert hints({"sweep": {"seed": [1]}, "delay": delay}, "sweep") == []
+    assert hints({"delay": delay}, "live") == []
+    _, queue = hints({"delay": delay, "engine": "law"})
+    assert "--set policy=queue --set engine=auto --output" in queue
+    assert len(hints({}, timeline=pd.DataFrame())) == 1
+    target, rates = hints({"problem": {"loss": "x"}})[2:]
+    assert target.startswith("With `target_loss` in the config")
+    assert rates.endswith("`erasurehead recommend 'my run/config.yaml'`.")
+    assert len(hints({"problem": {"loss": "x"}, "target_loss": 0.5})) == 3
+    assert len(hints({"problem": {"loss": "x"}}, "live")) == 1
