@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel
-from erasurehead.experiments.fit.cold import Cold, find_cold_starts, fit_clumps, fit_neighbours
+from erasurehead.experiments.fit.cold import (
+    Cold,
+    UnitDelays,
+    _clumped,
+    find_cold_starts,
+    fit_clumps,
+    fit_neighbours,
+)
 from tests.fit.walled import walled
 
 FAST = MODELS["lognormal"](median=0.64, sigma=0.05)
@@ -179,3 +186,69 @@ def test_the_section_has_what_was_seen() -> None:
     assert section["within"] == pytest.approx(0.15, abs=0.01)
     assert section["delay"]["sigma"] == pytest.approx(0.1, abs=0.02)
     assert "share" not in section
+
+
+@pytest.mark.parametrize(
+    ("total", "hit", "rounds", "times", "clumped"),
+    [
+        (3, 3, 20, 2.0, True),  # fewer than four must be twice as long as all others
+        (3, 1, 20, 1.99, False),
+        (4, 1, 20, 1.2, True),  # all in one of 20 rounds: by chance once in 8000 tables
+        (4, 4, 20, 9.0, False),
+        (4, 3, 20, 9.0, False),  # by chance in 28 % of tables
+        (4, 2, 20, 9.0, False),  # in 1.7 %
+        (4, 2, 60, 1.2, True),  # in 0.2 %
+    ],
+)
+def test_few_rounds_are_hit_by_many(
+    total: int, hit: int, rounds: int, times: float, clumped: bool
+) -> None:
+    """Fewer than random placements hit in 1 of 200 tables."""
+    assert _clumped(total, hit, rounds, times) == clumped
+
+
+@pytest.mark.parametrize("total", [300, 301, 900])
+def test_many_cold_starts_fall_into_rounds_by_a_normal_law(total: int) -> None:
+    """Beyond what chance does in 1 of 700 tables, held to placements that are drawn."""
+    rng = np.random.default_rng(0)
+    drawn = [len(np.unique(rng.integers(0, 400, total))) for _ in range(4000)]
+    rare, usual = np.quantile(drawn, [0.0005, 0.02])
+    assert _clumped(total, int(rare) - 2, 400, 1.2)
+    assert not _clumped(total, int(np.ceil(usual)), 400, 1.2)
+    assert not _clumped(total, 1, 1, 1.2), "a single round is hit whatever happens"
+
+
+def test_cold_starts_by_hand() -> None:
+    """A clump of three, and one of two: which cells, beyond what, and how long they take beyond
+    what the others of their round do."""
+    rng = np.random.default_rng(0)
+    table = 1.0 + 0.01 * rng.random((30, 20))
+    table[4, :3] = 1.005 + np.array([9.0, 10.0, 11.0])
+    table[9, 5:7] = 1.005 + np.array([10.0, 10.0])
+    answer = find_cold_starts([table[:5], table[5:]])
+    assert answer is not None
+    assert [cells.sum() for cells in answer.cells] == [3, 2]
+    assert answer.beyond == pytest.approx(np.sqrt(10.005 * np.sort(table, axis=None)[-6]))
+    assert (answer.hit, answer.rounds, answer.workers, answer.clump) == (2, 30, 20, 2.5)
+    assert answer.start_ups == pytest.approx([np.cbrt(9.0 * 10.0 * 11.0), 10.0], rel=2e-3)
+    logs = np.log([9.0, 10.0, 11.0])
+    assert answer.within == pytest.approx(np.sqrt(3 * logs.var() / (5 - 2)), rel=0.02)
+    section = answer.section({"model": "exponential", "rate": 1.0})
+    assert section["delay"] == {"model": "deterministic", "value": pytest.approx(9.98, abs=0.01)}
+    assert section["within"] == pytest.approx(answer.within, abs=1e-4)
+    delays = UnitDelays("", (table,))
+    assert [len(each) for each in delays.bulk_tables] == [28]
+    assert len(delays.bulk) == 600 - 5
+
+
+@pytest.mark.parametrize(("whole", "kept"), [(3, 3), (2, 30)])
+def test_rounds_without_a_cold_start_are_the_bulk_if_there_are_three(whole: int, kept: int) -> None:
+    table = 1.0 + 0.01 * np.random.default_rng(0).random((30, 20))
+    cells = np.zeros((30, 20), dtype=bool)
+    cells[whole:, 0] = True
+    ones = np.ones(30 - whole)
+    cold = Cold((cells,), 5.0, 30, ones.astype(np.int64), 20, ones, 0.0)
+    delays = UnitDelays("", (table,))
+    delays.__dict__["cold"] = cold
+    assert sum(map(len, delays.bulk_tables)) == kept
+    assert len(delays.bulk) == 600 - (30 - whole)

@@ -490,3 +490,46 @@ def test_tables_of_a_known_law_are_not_said_to_be_missed() -> None:
         workers = next(iter(odd.values())).shape[1]
         warned += bool(study(numbered(odd), range(workers // 2, workers + 1)).warnings)
     assert warned <= 2
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "missed"),
+    [
+        (1.1, 2.0, False),
+        (1.11, 2.0, True),
+        (0.5, 0.909, True),
+        (0.5, 0.91, False),
+        (0.9, 1.2, False),
+    ],
+)
+def test_a_model_misses_its_table_beyond_a_tenth(low: float, high: float, missed: bool) -> None:
+    """Of the nearest of nearly all simulated means, too short or too long."""
+    ones = np.ones(2)
+    ends = np.array([1.0, low]), np.array([1.0, high])
+    found = Resimulated(None, (1, 2), ones, ones, *ends)
+    assert found.missed == missed
+    assert found.outside[0] == 1.0
+
+
+def test_a_line_through_loads_by_hand() -> None:
+    """Medians 5, 8 and 14 s at loads 1, 2 and 4; a call that failed at once and one that hung count
+    as the next ones."""
+    around = np.linspace(-0.1, 0.1, 21)
+    around[[0, -1]] = -4.9, 1e6
+    made = {d: (2.0 + 3.0 * d + around).reshape(7, 3) for d in (4.0, 1.0, 2.0)}
+    found = measure_load(made)
+    assert found is not None
+    assert found.loads.tolist() == [1.0, 2.0, 4.0]
+    np.testing.assert_allclose(found.locations, [5.0, 8.0, 14.0])
+    inner = np.clip(np.linspace(-0.1, 0.1, 21), -0.09, 0.09)
+    np.testing.assert_allclose(found.spreads, np.abs(inner).mean())
+    assert (found.slope, found.intercept) == (pytest.approx(3.0), pytest.approx(2.0))
+    assert found.r_squared == pytest.approx(1.0)
+    assert set(found.misfits) == {
+        "proportional", "per_partition", "additive", "partly_proportional", "steps",
+    }  # fmt: skip
+    assert found.kind == "additive"
+    assert found.law["seconds_per_partition"] == pytest.approx(3.0, abs=1e-3)
+    flat = measure_load({1.0: np.full((4, 3), 2.0), 2.0: np.full((4, 3), 2.0)})
+    assert flat is not None
+    assert flat.r_squared == 0.0
