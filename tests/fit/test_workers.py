@@ -448,6 +448,8 @@ def test_the_pictures_of_a_page(cold: int) -> None:
     assert [mark.y[-1] for mark in ratios] == [1.5, 1.5, 1.5, 1.5, 1.0]
     assert np.isnan(ratios[-1].y[0]), "a delay of 0 s has no ratio"
     assert left.title == "unit delays of a round"
+    assert left.y.ticks == (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8), "every further round number"
+    assert right.y.ticks == (1, 1.25, 1.5, 2, 5, 7, 8, 9)
     assert left.y.low is not None
     assert left.y.high is not None
     assert left.y.low < 1e-12 < 3.0 < left.y.high, "room for predictions above what is measured"
