@@ -9,13 +9,18 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from erasurehead.delay_models.cold_starts import ColdStarts
+from erasurehead.delay_models.trace import MeasuredRounds
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import resolved
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.document import read_yaml, write_yaml
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.config.schema import schema
+from erasurehead.experiments.config.schema import field_rows, schema
 from erasurehead.experiments.config.settings import validate
+from erasurehead.sim.engines.run import Network
+from erasurehead.sim.problems.losses import ProblemSettings
+from erasurehead.sim.schemes import SCHEMES
 from tests.config.test_plugins import BASE as WITH_PLUGIN
 from tests.config.test_plugins import PLUGIN
 from tests.golden.configs import CRASHES, EXPONENTIAL, LOGISTIC, documents
@@ -327,3 +332,78 @@ def test_the_command_knows_the_plugins_of_a_config(tmp_path: Path) -> None:
     known = json.loads(inside("schema", tmp_path / "c.yaml").stdout)
     assert list(Draft202012Validator(known).iter_errors(document)) == []
     assert problems(document) != []
+
+
+@pytest.mark.parametrize(
+    ("family", "field", "row"),
+    [
+        (Network, "bandwidth", ("number > 0", "bytes/s", "none")),
+        (Network, "channels", ("integer >= 1", "", "none")),
+        (Network, "uplink_latency", ("number >= 0", "s", "0.0")),
+        (ColdStarts, "base", ("delay model", "", "required")),
+        (ColdStarts, "clump", ("binomial | fixed", "", "binomial")),
+        (ColdStarts, "sizes", ("list of integer >= 1", "", "none")),
+        (ColdStarts, "within", ("number >= 0 and <= 5", "", "0.0")),
+        (MeasuredRounds, "seconds", ("list of list of number >= 0", "s", "required")),
+        (ProblemSettings, "loss", ("text", "", "required")),
+        (ProblemSettings, "l2", ("number >= 0 or 1/rows", "", "0.0")),
+        (ProblemSettings, "shuffle", ("true or false", "", "false")),
+        (SCHEMES["erasurehead"], "load", ("integer >= 1", "", "required")),
+        (SCHEMES["erasurehead"], "deadline", ("number > 0", "s", "none")),
+    ],
+    ids=str,
+)
+def test_a_field_in_words(family: type, field: str, row: tuple[str, str, str]) -> None:
+    """Type and range, unit, and what holds if it is left out; and what it means."""
+    [found] = [each for each in field_rows(family) if each.name == field]
+    assert (found.value, found.unit, found.default) == row
+    assert found.meaning
+
+
+@pytest.mark.parametrize(("models", "allowed"), [(21, True), (22, False)])
+def test_delay_models_are_nested_twenty_deep_at_most(models: int, allowed: bool) -> None:
+    delay: dict[str, Any] = LAW
+    for _ in range(models - 1):
+        delay = {"model": "shifted", "by": 1, "base": delay}
+    if allowed:
+        assert validate(BASE | {"delay": delay}).delay.mean() == models
+    else:
+        with pytest.raises(ConfigError, match=r"^delay: models are nested more than 20 deep$"):
+            validate(BASE | {"delay": delay})
+
+
+UNLIKE = {"model": "heterogeneous", "base": LAW}
+
+
+@pytest.mark.parametrize(
+    ("change", "line"),
+    [
+        ({"workers": True}, "workers: True is not a number"),
+        ({"workers": "three"}, "workers = 'three': must be an integer"),
+        ({"workers": 2.5}, "workers = 2.5: must be an integer"),
+        ({"iterations": 0, "replications": 0}, "must be greater than or equal to 1 (and 1 more)"),
+        ({"iterations": 0, "replications": 0, "seed": -1}, "(and 2 more)"),
+        ({"name": "_"}, "must be letters, digits, '.', '_' or '-', a letter or digit first"),
+        ({"name": "x" * 101}, "must have at most 100 characters"),
+        ({"schemes": []}, "schemes = []: must have at least 1 items"),
+        ({"schemes": [3]}, "schemes[0] = 3: must be a section: keys with values"),
+        ({"delay": UNLIKE | {"factors": [1, 0]}}, "delay.factors[1] = 0: must be greater than 0"),
+        ({"delay": UNLIKE | {"factors": [1, True]}}, "delay.factors[1] = True: must be a number"),
+        ({"delay": {"model": "exponential"}}, "delay.rate: missing"),
+        ({"delay": {"model": "exponential", "rate": 1, "rat": 2}}, "delay.rat: unknown key; "),
+        ({"delay": {"model": "exponential", "rate": True}}, "delay.rate = True: must be a number"),
+        ({"policy": "cancle"}, "policy = 'cancle': must be "),
+        ({"schemes": [SCHEME | {"load": "three"}]}, "or n/2 (rounded up) or n-2, where n is the"),
+        ({"schemes": [SCHEME | {"wait_for": []}]}, "must list at least one value"),
+        ({"schemes": [{"name": ["uncoded"]}]}, "must be one; write an entry for each scheme"),
+        ({"schemes": [SCHEME, SCHEME]}, "appears twice; give each its own label"),
+        ({"seed": -1}, "seed = -1: must be greater than or equal to 0"),
+        ({"problem": {"loss": "logistic"}}, "problem.dataset: missing; must be one of"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_mistake_in_words(change: dict[str, Any], line: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        validate(BASE | change)
+    assert line in str(refused.value)
+    assert "\n" not in str(refused.value)
