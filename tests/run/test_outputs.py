@@ -18,6 +18,7 @@ import pytest
 
 import erasurehead as eh
 from erasurehead.experiments.compare import comparison_answer
+from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.page.answer import (
     ANSWER,
@@ -31,10 +32,23 @@ from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.report.command import write_pictures
 from erasurehead.experiments.run import command
 from erasurehead.experiments.run import command as running
-from erasurehead.experiments.run.command import RunOptions, plan, run, show_plan
+from erasurehead.experiments.run.command import (
+    Outcome,
+    Plan,
+    RunOptions,
+    _estimate,
+    _size,
+    plan,
+    run,
+    show_outcome,
+    show_plan,
+)
+from erasurehead.experiments.run.compute import compute
+from erasurehead.experiments.run.estimate import Checked, Estimate
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.lanes import Died
 from erasurehead.experiments.run.outputs import origin_of
+from erasurehead.experiments.run.records import summary_table
 from tests.tools import inside
 
 # An output folder tells one story, and a plan tells it before it happens.
@@ -557,3 +571,124 @@ def test_a_pattern_of_traces_is_read_into_a_folder_twice(tmp_path: Path) -> None
         words = ["whatif", tmp_path / "rank*.json", "--output", tmp_path / "out"]
         done = inside(*words)
         assert done.returncode == 0, done.stderr
+
+
+# What the terminal says of a run and of a plan, line by line.
+
+
+def tiny(**changes: Any) -> dict[str, Any]:
+    base = {"workers": 4, "iterations": 3, "delay": {"model": "exponential", "rate": 1.0}}
+    return base | {"schemes": [{"name": "uncoded"}], "replications": 2} | changes
+
+
+def said_of_run(
+    capsys: pytest.CaptureFixture[str], *failed: str, warnings: tuple[str, ...] = (), **changes: Any
+) -> tuple[list[str], list[str]]:
+    """Lines after the table, and those of the standard error."""
+    grid = cells(tiny(**changes))
+    finished = [(cell, compute(cell)) for cell in grid if cell.label not in failed]
+    lost = [(cell, f"no {cell.label}") for cell in grid if cell.label in failed]
+    summary = summary_table(finished)
+    outcome = Outcome(
+        finished, lost, {finished[0][0].key: 1.0} if finished else {}, summary, warnings
+    )
+    show_outcome(outcome, Path("out"))
+    said = capsys.readouterr()
+    return said.out.splitlines()[(1 + len(finished)) if finished else 0 :], said.err.splitlines()
+
+
+TWO = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 2, "label": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "failed", "lines"),
+    [
+        ({}, (), ["1 cell computed, 1 in all", "results in out/"]),
+        ({"schemes": TWO}, (), ["1 cell computed, 2 in all", "results in out/"]),
+        ({"schemes": TWO}, ("b",), ["1 cell computed, 1 of 2 in all", "results in out/"]),
+        ({"schemes": TWO}, ("uncoded", "b"), ["results in out/"]),
+        (
+            *({"replications": 1}, ()),
+            [
+                "one replication has no standard error: no ±, and no z where times vary",
+                *("1 cell computed, 1 in all", "results in out/"),
+            ],
+        ),
+    ],
+    ids=str,
+)
+def test_what_is_said_of_a_run(
+    changes: dict[str, Any],
+    failed: tuple[str, ...],
+    lines: list[str],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    out, err = said_of_run(capsys, *failed, warnings=("mind the gap",), **changes)
+    assert out == lines
+    assert err == ["warning: mind the gap", *(f"failed: {label}: no {label}" for label in failed)]
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "text"),
+    [
+        (1.23456, 0.0321, "1.235 ±0.03"),
+        (1.5, np.nan, "1.5"),
+        (np.nan, 1.0, "-"),
+        (0.0, 0.0, "0 ±0"),
+    ],
+)
+def test_a_mean_with_its_error(mean: float, error: float, text: str) -> None:
+    assert _estimate(mean, error).replace("+-", "±") == text
+
+
+@pytest.mark.parametrize(
+    ("memory", "text"), [(0, "< 1 MiB"), (2**20 - 1, "< 1 MiB"), (2**20, "1 MiB"), (2**31, "2 GiB")]
+)
+def test_a_size_below_a_mebibyte_is_nothing(memory: int, text: str) -> None:
+    assert _size(memory) == text
+
+
+def made_plan(tmp_path: Path, jobs: int, todo: int, **changes: Any) -> Plan:
+    """The first so many cells are to compute: 60, 50, 40, ... s, and as many MiB."""
+    grid = cells(tiny(**changes))
+    needs = {
+        cell.key: Estimate("batch", "", 60.0 - 10 * place, (60 - 10 * place) * 2**20)
+        for place, cell in enumerate(grid)
+    }
+    checked = Checked({}, (), needs)
+    return Plan(tmp_path / "out", RunOptions(jobs=jobs), grid, checked, grid[:todo], {})
+
+
+@pytest.mark.parametrize(
+    ("jobs", "todo", "line"),
+    [
+        (1, 3, "3 of 3 cells to compute: about 2 min, 60 MiB beside the program"),
+        (2, 3, "3 of 3 cells to compute: about 75 s with 2 jobs, 110 MiB beside the program"),
+        (3, 3, "3 of 3 cells to compute: about 60 s with 3 jobs, 150 MiB beside the program"),
+        (2, 1, "1 of 3 cells to compute: about 60 s with 2 jobs, 60 MiB beside the program"),
+        (1, 0, "0 of 3 cells to compute: all are finished"),
+    ],
+)
+def test_a_plan_says_how_long_all_of_it_takes(
+    jobs: int, todo: int, line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sum over the jobs, but never less than the longest cell; the largest cells together."""
+    show_plan(made_plan(tmp_path, jobs, todo, sweep={"seed": [1, 2, 3]}))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-2] == line
+    assert lines[-1] == f"nothing was computed or written; results would be in {tmp_path}/out/"
+    assert sum("finished" in each for each in lines[1:4]) == 3 - todo
+
+
+@pytest.mark.parametrize(
+    ("count", "more"), [(40, ""), (41, "... and 1 more"), (50, "... and 10 more")]
+)
+def test_a_plan_shows_forty_cells(
+    count: int, more: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show_plan(made_plan(tmp_path, 1, count, sweep={"seed": [*range(count)]}))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 40 + bool(more) + 2
+    assert not more or lines[41] == more
