@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -196,3 +197,29 @@ def test_what_a_full_disk_cuts_short_goes_again(
             break
         assert (done.returncode, "No space left on device" in done.stderr) == (2, True), done
         assert not Path("out").exists(), at
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="Linux lists open files")
+@pytest.mark.parametrize("how", ["free", "an error", "a FIFO", "taken", "full"])
+def test_a_lock_leaves_no_file_open(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sweep in one process takes it a thousand times, also where it is refused."""
+    if how == "a FIFO":
+        os.mkfifo(tmp_path / NAME)
+    if how == "full":
+
+        def full(handle: int, content: bytes) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr("os.write", full)
+    before = len(os.listdir("/proc/self/fd"))
+    with suppress(ConfigError, KeyError), locked(tmp_path):
+        assert writer_of(tmp_path) == os.getpid()
+        if how == "taken":
+            with locked(tmp_path):
+                pass
+        if how == "an error":
+            raise KeyError
+    assert len(os.listdir("/proc/self/fd")) == before
+    assert (tmp_path / NAME).exists() == (how == "a FIFO")
