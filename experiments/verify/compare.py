@@ -132,8 +132,7 @@ INSTANT = 1e-9
 
 def compare_iteration_time(case: Case) -> Quantities:
     """Mean and quantile of the round's duration."""
-    law = scheme_iteration_time(case.scheme, case.setting.delay, case.setting.law)
-    names, seconds = ("mean", f"{LEVEL:.0%} quantile"), case.seconds
+    law, seconds, names = case.time, case.seconds, ("mean", f"{LEVEL:.0%} quantile")
     outcomes: list[Outcome]
     if isinstance(law, NoFormula):
         outcomes = [law, law]
@@ -185,8 +184,7 @@ def compare_law_engine(case: Case) -> Quantities:
         return []
     assert isinstance(case.scheme, Fixed)
     everybody = replace(case.scheme, stopping=FirstK(case.setting.workers))
-    both = (case.scheme, everybody)
-    law, slowest = (scheme_iteration_time(each, delay, case.setting.law) for each in both)
+    law, slowest = case.time, scheme_iteration_time(everybody, delay, case.setting.law)
     assert isinstance(law, IterationTimeLaw)  # the engine has drawn from it
     assert isinstance(slowest, IterationTimeLaw)
     if isinstance(delay, Deterministic):

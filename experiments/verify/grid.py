@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from ...sim.schemes.local_sgd import LocalRounds, OuterSteps
 from ...sim.schemes.speculative import Copies
 from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
 from ...sim.steps import DecodedRounds
-from ...sim.theory import NoFormula, round_theory
+from ...sim.theory import IterationTimeLaw, NoFormula, round_theory, scheme_iteration_time
 from ...sim.types import FloatArray, Rounds, Trace
 from ..config.build import scheme_of
 from ..config.catalogue import BUILT_IN
@@ -254,6 +254,11 @@ class Case:
     trace: Trace
     decoded: DecodedRounds
     by_law: ByLaw | None = None
+
+    @cached_property
+    def time(self) -> IterationTimeLaw | NoFormula:
+        """The closed form of an iteration's time."""
+        return scheme_iteration_time(self.scheme, self.setting.delay, self.setting.law)
 
     @property
     def seconds(self) -> FloatArray:

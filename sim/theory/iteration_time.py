@@ -29,7 +29,7 @@ from ..types import DelayLaw, FloatArray
 from .decoding_error import expected_decoding_error, group_erasure
 from .worker_time import WorkerTime, piece_time_at, smallest, step_time_at, worker_time_at
 
-ORDER = 12  # Gauss-Legendre nodes on a panel
+NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)  # on a panel
 MOST_PANELS = 4096  # refinement ends here: the rest is rounding, or a law with thousands of jumps
 
 
@@ -41,8 +41,7 @@ def integrate(
     halves to a tolerance relative to the whole integral, all panels side by side."""
     left, right = knots[:-1], knots[1:]
     coarse = _panels(function, left, right)
-    scale = tolerance * float(np.abs(coarse).sum())
-    total = 0.0
+    scale, total = tolerance * float(np.abs(coarse).sum()), 0.0
     while 0 < left.size <= MOST_PANELS:
         middle = 0.5 * (left + right)
         first, second = _panels(function, left, middle), _panels(function, middle, right)
@@ -57,9 +56,8 @@ def integrate(
 def _panels(
     function: Callable[[FloatArray], FloatArray], left: FloatArray, right: FloatArray
 ) -> FloatArray:
-    nodes, weights = np.polynomial.legendre.leggauss(ORDER)
     half = 0.5 * (right - left)[:, None]
-    return np.asarray((half * function(left[:, None] + half * (1.0 + nodes))) @ weights)
+    return np.asarray((half * function(left[:, None] + half * (1.0 + NODES))) @ WEIGHTS)
 
 
 _LARGE = [1 - 1e-15, 1 - 1e-12, 1 - 1e-9, 1 - 1e-6, 0.999, 0.99, 0.9, 0.75, 0.5, 0.25]
@@ -67,7 +65,7 @@ LEVELS = np.concatenate((_LARGE, 10.0 ** -np.arange(1.0, 101.0)))
 """Values of ``sf`` at which the integrals are cut into panels."""
 
 
-FAR = np.array([1e-40, 1e-60])  # probabilities between which the tail's slope is read
+HALF, FAR = 8, [49, 69]  # places in LEVELS of 0.5; and of 1e-40 and 1e-60, for the tail's slope
 
 
 @dataclass(frozen=True)
@@ -113,12 +111,11 @@ class IterationTimeLaw:
             apart = np.where(reached > 0, missing * (1.0 - early) / reached, 0.0)
             steep = apart * ((a - 1) / given + (b - 1) / (1.0 - early)) > 1.0
         direct = special.betainc(a, b, early) - special.betainc(a, b, given)
-        nodes, weights = np.polynomial.legendre.leggauss(ORDER)
-        x = given[..., None] + apart[..., None] * (0.5 * (1.0 + nodes))
+        x = given[..., None] + apart[..., None] * (0.5 * (1.0 + NODES))
         density = np.exp(
             special.xlogy(a - 1, x) + special.xlog1py(b - 1, -x) - special.betaln(a, b)
         )
-        close = 0.5 * apart * (density @ weights)  # the difference of two numbers that are close
+        close = 0.5 * apart * (density @ WEIGHTS)  # the difference of two numbers that are close
         rest = np.where(steep | (apart == 0.0), np.maximum(direct, 0.0), close)
         return np.asarray(some_missing * special.betainc(a, b, given) + rest)
 
@@ -136,15 +133,13 @@ class IterationTimeLaw:
 
     def mean(self) -> float:
         """E[T]; infinite for a tail that is heavy enough."""
-        centre = self._centre
-        tail = self._tail_beyond(1)
+        centre, tail = self._centre, self._tail_beyond(1)
         return centre + integrate(self.sf, self._above) + tail - integrate(self.cdf, self._below)
 
     def variance(self) -> float:
         """E[(T - E[T])^2]; infinite for a tail that is heavy enough. Computed around the median, so
         that a large constant part of T costs no digits."""
-        centre = self._centre
-        tail = self._tail_beyond(2)
+        centre, tail = self._centre, self._tail_beyond(2)
         if not np.isfinite(centre + tail):
             return np.inf
         above = integrate(lambda t: 2.0 * (t - centre) * self.sf(t), self._above)
@@ -155,23 +150,24 @@ class IterationTimeLaw:
     def tail_index(self) -> float:
         """Moments of an order below this are finite: the slope of the tail far out, to a tenth.
         Exact for a power law, large for lighter tails, infinite for a bounded one."""
-        near, far = smallest(lambda t: self.sf(t) <= FAR, 2)
-        if near == far:
-            return np.inf
-        return round(float(np.log(FAR[0] / FAR[1]) / np.log(far / near)), 1)
+        near, far = self._passed[FAR]
+        return np.inf if near == far else round(float(np.log(1e20) / np.log(far / near)), 1)
+
+    @cached_property
+    def _passed(self) -> FloatArray:
+        """When ``sf`` passes each of the levels."""
+        return smallest(lambda t: self.sf(t) <= LEVELS, LEVELS.size)
 
     @cached_property
     def _knots(self) -> FloatArray:
-        """Instants at which ``sf`` passes the levels, as far as the law's values are accurate."""
-        t = smallest(lambda s: self.sf(s) <= LEVELS, LEVELS.size)
-        t = np.unique(t[np.isfinite(t)])
+        """These instants, as far as the law's values are accurate."""
+        t = np.unique(self._passed[np.isfinite(self._passed)])
         return t[: int(np.count_nonzero(self.worker.sf(t) >= self.worker.resolution)) + 1]
 
     @cached_property
     def _centre(self) -> float:
-        """The knot at the median, where the integrals below and above must meet; the median itself
-        may be the next number to it, since 1 - sf is rounded."""
-        median = float(self.quantile(0.5))
+        """The knot nearest to the median, where the integrals below and above must meet."""
+        median = float(self._passed[HALF])
         if not np.isfinite(median):
             return median
         return float(self._knots[np.abs(self._knots - median).argmin()])
