@@ -403,7 +403,7 @@ def test_replications_together_have_the_bits_of_each_alone(
     data, start = problem(sparse_data, 0.01)
     optimizer = OPTIMIZERS["nesterov"](learning_rate=0.05)
     together = train(data, optimizer, start, some_steps(name, 6, range(7), **fields), 6)
-    for r in range(7):
+    for r in (0, 3, 6):
         alone = train(data, optimizer, start, some_steps(name, 6, range(r, r + 1), **fields), 6)
         np.testing.assert_array_equal(together.final_beta[:, r], alone.final_beta[:, 0])
 

@@ -58,7 +58,7 @@ from erasurehead.sim.problems.losses import SquaredLoss
 from erasurehead.sim.theory.mean_times import additive_time, mean_first_k
 from tests.report.results import Reader
 from tests.statistics import BOUND
-from tests.tools import assert_readable, inside
+from tests.tools import assert_readable, inside, undrawn
 
 SMALL: dict[str, dict[str, object]] = {
     "iteration_time_workers": {"workers": (12, 96), "rounds": 1000},
@@ -606,7 +606,7 @@ def test_a_round_of_local_steps_pays_the_network_once(frames: Frames) -> None:
 def test_times_on_the_measured_curve(frames: Frames) -> None:
     """Means of order statistics, integrated here over chances instead of seconds: E[T] is the
     integral of Q(p) over the law of the chance p at which the round ends."""
-    n, p = 30, (np.arange(200_000) + 0.5) / 200_000
+    n, p = 30, (np.arange(50_000) + 0.5) / 50_000
     seconds = np.interp(p, *np.array(CURVE).T)
 
     def mean_at(ended: np.ndarray) -> float:
@@ -681,6 +681,7 @@ def test_the_same_bytes_twice_and_from_the_file_alone(
     assert page.read_bytes() == first["index.html"]
 
 
+@undrawn()
 def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> None:
     asked = ReproduceRequest(output=tmp_path, format_="svg")
     make(Effort(), asked, small("iteration_time_workers"))
@@ -713,6 +714,7 @@ def files_of_at_most(size: int) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("ends", [True, pytest.param(False, marks=pytest.mark.slow)])
+@undrawn()
 def test_a_figure_without_room_leaves_nothing_half_done(
     ends: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,14 +117,6 @@ def test_the_grid_passes(monkeypatch, tmp_path):
     np.testing.assert_allclose(csv.z, frame.z)
 
 
-def test_the_event_engine_passes(monkeypatch, tmp_path):
-    """The other engine, on every load law; the slow test has every scheme."""
-    chosen = [s for s in GRID if s.workers == 12 and s.delay_label.startswith("exponential")]
-    options = "--replications", "1000", "--engine", "event"
-    code, text, _ = run(monkeypatch, tmp_path, in_turn(few(chosen), 3), *options)
-    assert code == 0, text
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", ["1", "2"])
 def test_the_event_engine_passes_on_the_whole_grid(monkeypatch, tmp_path, seed):

@@ -8,15 +8,18 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import matplotlib
 import numpy as np
+import typer
 from matplotlib import pyplot
+from typer.main import get_command as build_parser
 
 from erasurehead.delay_models.tables.measured import Measured, Reading
 from erasurehead.delay_models.tables.read import read_measured, read_one_load
@@ -58,17 +61,28 @@ def process(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
+def undrawn() -> AbstractContextManager[object]:
+    """Within this context files of pictures hold some kB of the name of their format: to draw them
+    takes longer than most commands."""
+    return mock.patch.object(style, "rendered", lambda figure, kind: 5000 * kind.encode())
+
+
+@cache
+def parser_of(app: typer.Typer) -> Any:
+    """The parser of the command line, which takes some hundredths of a second to build."""
+    return build_parser(app)
+
+
 def inside(*arguments: object, pictures: bool = False) -> subprocess.CompletedProcess[str]:
     """The same command line, output and exit code, in this process; every warning is an error.
 
-    Files of pictures hold the name of their format unless they are asked for: to draw them takes
-    longer than most commands.
+    Pictures are ``undrawn`` unless they are asked for.
     """
     command = ["erasurehead", *map(str, arguments)]
     out, err = io.StringIO(), io.StringIO()
-    undrawn = mock.patch.object(style, "rendered", lambda figure, kind: kind.encode())
     with (
-        contextlib.nullcontext() if pictures else undrawn,
+        contextlib.nullcontext() if pictures else undrawn(),
+        mock.patch.object(typer.main, "get_command", parser_of),
         mock.patch.object(sys, "argv", command),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),

@@ -231,7 +231,7 @@ def test_which_messages_are_too_old_is_found_for_many_at_once(
     for delay in (MODELS["pareto"](scale=0.1, alpha=1.1), MODELS["exponential"](rate=2.0)):
         tapes = [Tape(delay, 12, 5, r) for r in range(2)]
         scheme = SCHEMES["ringmaster"](oldest=oldest).build(12)
-        both_finish(scheme, tapes, Proportional(), 1000, Policy.CANCEL)
+        both_finish(scheme, tapes, Proportional(), 500, Policy.CANCEL)
 
 
 @pytest.mark.parametrize("replications", [1, 6])
@@ -421,9 +421,9 @@ def test_own_data_pull_by_their_speed_unless_rescaled() -> None:
     """Workers of 1 and 3 s: the fixed point is 1/4; rescaled by their counts, the optimum 1/2."""
     assert asynchronous_weights([1.0, 3.0]) == pytest.approx([1.5, 0.5])
     own, rescaled = (SCHEMES["asynchronous"](data="own", rescale=r) for r in (False, True))
-    tape = steady(1.0, 3.0, rows=15_001)
-    assert descent(own, tape, 10_000, 0.002) == pytest.approx(0.25, abs=2e-3)
-    assert descent(rescaled, tape, 10_000, 0.002) == pytest.approx(0.5, abs=2e-3)
+    tape = steady(1.0, 3.0, rows=7501)
+    assert descent(own, tape, 5000, 0.004) == pytest.approx(0.25, abs=2e-3)
+    assert descent(rescaled, tape, 5000, 0.004) == pytest.approx(0.5, abs=2e-3)
     # Counted by hand: messages of 1, 1, 1 and 2 (ties in the order of workers), 1, 1, ...
     scheme = rescaled.build(2)
     run = Run(scheme, [tape], Proportional(), 4)

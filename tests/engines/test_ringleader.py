@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -261,13 +262,13 @@ def test_the_mean_of_the_means(
     for r, table in enumerate(rng_tables):
         expected = plain(table, run.updates)
         assert expected is not None
-        state, points = optimizer.init(start[:, None]), []
+        state, points = optimizer.init(start[:, None]), list[FloatArray]()
+        taken = cache(lambda j, v, points=points: one_gradient(data, j, points[v]))
         losses = [data.loss(start[:, None])[0]]
         for u, (_, _, tables) in enumerate(expected):
             points.append(optimizer.point(state, u + 1)[:, 0])
             means = [
-                np.mean([one_gradient(data, j, points[v]) for v in versions], axis=0)
-                for j, versions in tables.items()
+                np.mean([taken(j, v) for v in versions], axis=0) for j, versions in tables.items()
             ]
             gradient = STALE_K / STALE_N * np.mean(means, axis=0) + 2 * 0.01 * points[-1]
             state = optimizer.step(state, gradient[:, None], u + 1)

@@ -110,18 +110,18 @@ def test_the_unit_delays_are_those_of_load_1() -> None:
     ids=["proportional", "additive", "per_partition"],
 )
 def test_other_laws_are_still_what_they_are(law: LoadLaw, kinds: set[str], rounds: int) -> None:
-    """About 1 in 100 tables of 20 rounds and two loads shows a share by chance; 5 of 100 may.
+    """About 1 in 100 tables of 20 rounds and two loads shows a share by chance; 3 of 50 may.
 
     Where workers differ by a factor of three, spreads hardly tell ``per_partition``.
     """
     fixed = 0
-    for seed in range(100):
+    for seed in range(50):
         found = measure_load(tables(law, seed, rounds, (1.0, 2.0) if rounds == 20 else (1, 2, 3)))
         assert found is not None
         fixed += found.kind == "partly_proportional"
         if seed == 0 and rounds == 60:
             assert found.kind in kinds
-    assert fixed <= 5
+    assert fixed <= 3
 
 
 # Loads that step instead of slope: said, fitted, and predicted.
@@ -340,7 +340,7 @@ def agree(laws: Sequence[LoadLaw], loads: Iterable[float]) -> bool:
 @pytest.mark.parametrize("kind", sorted(LAWS))
 def test_an_odd_call_decides_nothing(kind: str) -> None:
     """At any load and place, a thousand times too fast or too slow."""
-    for seed in range(40):
+    for seed in range(20):
         whole, odd = map(measure_load, with_an_odd_call(seed, kind))
         assert whole is not None
         assert odd is not None

@@ -316,14 +316,11 @@ def picture(text: str) -> Picture:
 
 @pytest.mark.parametrize("text", ODD, ids=lambda text: ascii(text)[:20])
 def test_odd_texts_are_drawn_without_a_word(text: str) -> None:
-    with warnings.catch_warnings(), style.applied():
+    with warnings.catch_warnings():
         warnings.simplefilter("error")
         drawn = paint.figure(picture(text))
-        for kind in ("svg", "png", "pdf"):
-            sink = BytesIO()
-            drawn.savefig(sink, format=kind)
-            if kind == "svg":
-                minidom.parseString(sink.getvalue())
+        svg, _, _ = (style.rendered(drawn, kind) for kind in ("svg", "png", "pdf"))
+    minidom.parseString(svg)
     (legend,) = drawn.legends
     (entry,) = legend.get_texts()
     assert entry.get_text().strip()

@@ -83,13 +83,14 @@ def signalled(process: subprocess.Popen[str], number: int) -> str:
 def session_of(process: subprocess.Popen[str]) -> dict[int, int]:
     """The living processes of a command's session: parents by process."""
     found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
         try:
-            state, parent, _, session = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:4]
+            with open(f"/proc/{pid}/stat") as file:
+                state, parent, _, session = file.read().rsplit(")", 1)[1].split()[:4]
         except OSError:
             continue
         if int(session) == process.pid and state != "Z":
-            found[int(folder.name)] = int(parent)
+            found[int(pid)] = int(parent)
     return found
 
 

@@ -42,6 +42,12 @@ def run(
     return simulate(Run(family.build(n), tapes, Proportional(), rounds, **more))  # type: ignore[arg-type]
 
 
+def lengths(family: SchemeFamily, n: int, rounds: int, delay: DelayModel = UNIT) -> np.ndarray:
+    """Seconds of each iteration; nothing else is made."""
+    one = Run(family.build(n), [Tape(delay, n, 23, 0)], Proportional(), rounds)
+    return simulate(one, heard=False, work=False).intervals.ravel()
+
+
 def near(samples: np.ndarray, expected: float, known_to: float) -> None:
     """A mean that is itself known to so much only."""
     error = float(np.hypot(samples.std(ddof=1) / np.sqrt(samples.size), known_to))
@@ -98,7 +104,7 @@ def test_more_missing_than_idle_by_hand(engine: str) -> None:
     ("n", "q"), [(4, 2), (30, 23), (30, 15), (12, 12), (7, 4), (4, 1), (12, 3)]
 )
 def test_mean_time_of_copies(n: int, q: int) -> None:
-    times = run(SCHEMES["speculative"](copy_after=q), n, 20_000).intervals.ravel()
+    times = lengths(SCHEMES["speculative"](copy_after=q), n, 20_000)
     assert_z(times, mean_speculative(ExponentialTime(0.0, 1.0), n, q))
 
 
@@ -141,7 +147,7 @@ def test_mean_times_as_known() -> None:
     assert mean_speculative(unit, 4, 1) == pytest.approx(1.25)
     assert mean_speculative(unit, 30, 1) == pytest.approx(2.159, abs=5e-4)
     for n, q, seconds, error in ((4, 1, 1.25, 0.003), (30, 1, 2.159, 0.005)):
-        near(run(SCHEMES["speculative"](copy_after=q), n, 6_000).intervals, seconds, error)
+        near(lengths(SCHEMES["speculative"](copy_after=q), n, 6_000), seconds, error)
 
 
 @pytest.mark.parametrize(
@@ -153,9 +159,9 @@ def test_mean_times_as_known() -> None:
     ],
     ids=str,
 )
-def test_what_spark_copies(delay: object, fields: dict, seconds: float, error: float) -> None:
+def test_what_spark_copies(delay: DelayModel, fields: dict, seconds: float, error: float) -> None:
     """n = 30; numbers of a simulation of its own."""
-    near(run(SCHEMES["speculative"](**fields), 30, 6_000, delay).intervals, seconds, error)
+    near(lengths(SCHEMES["speculative"](**fields), 30, 6_000, delay), seconds, error)
 
 
 def test_the_rules_of_spark_by_version() -> None:
