@@ -17,12 +17,15 @@ from erasurehead.experiments.reproduce import (
     FIGURES,
     backlog,
     base,
+    decoding_error_arrivals,
     figure_named,
     iteration_time_scale,
     iteration_time_workers,
     local_steps,
+    loss_iteration_floor,
     loss_time,
     page,
+    policies,
     ranking,
     sequential_members,
     speedup,
@@ -659,3 +662,99 @@ def test_a_text_becomes_tables_with_what_leads_to_them() -> None:
         cell = page._cell(given, numeric=True)
         assert (cell.text, cell.order) == (shown, order)
     assert page._cell("12", numeric=False).order is None
+
+
+def test_runs_under_the_four_policies() -> None:
+    """A row for each scheme, a step in it for each policy; bars span the replications on the left,
+    on the right the interval of the paired ratio to uncoded under the same policy."""
+    rows = [
+        {"policy": policy.value, "scheme": scheme, "replication": r, "target": 0.25,
+         "iteration_time": factor * (step + 1) * (1 + r), "time_to_target": 8.0 * factor * (1 + r),
+         "final_train_loss": 0.5, "wasted": 0.125, "iterations": 40}
+        for scheme, factor in (("uncoded", 2.0), ("erasurehead", 1.0))
+        for step, policy in enumerate(policies.POLICIES)
+        for r in (1, 0)
+    ]  # fmt: skip
+    frame, figure = pd.DataFrame(rows), policies.Policies()
+    left, right = figure.picture(frame).panels
+    assert_readable(figure.picture(frame))
+    marks = [mark for mark in left.marks if isinstance(mark, Points) and len(mark.x)]
+    assert [mark.y[0] for mark in marks] == pytest.approx(
+        [row + 0.18 * (step - 1.5) for row in (0, 1) for step in range(4)]
+    )
+    assert [mark.x[0] for mark in marks] == [3.0, 6.0, 9.0, 12.0, 1.5, 3.0, 4.5, 6.0]
+    np.testing.assert_allclose(marks[1].dx, [[2.0], [2.0]])
+    assert [panel.y.names for panel in (left, right)] == [("uncoded", "ErasureHead")] * 2
+    ratios = [mark for mark in right.marks if isinstance(mark, Points) and len(mark.x)]
+    assert [(mark.x[0], mark.y[0]) for mark in ratios] == [
+        (pytest.approx(2.0), pytest.approx(1 + 0.18 * (step - 1.5))) for step in range(4)
+    ]
+    keys = [mark for mark in left.marks if isinstance(mark, Points) and not len(mark.x)]
+    assert [mark.title.partition(":")[0] for mark in keys] == ["cancel", "finish", "queue", "drain"]
+    text = figure.text(frame)
+    assert "is 2.00 under cancel, 2.00 under finish, 2.00 under queue, 2.00 under drain." in text
+    line = next(line for line in text.splitlines() if line.startswith("| ErasureHead | finish |"))
+    cells = [cell.strip() for cell in line.strip("|").split("|")][2:]
+    assert cells == ["3.0 ± 1.0", "2.00 [2.00, 2.00]", "12.0 ± 4.0", "0.5", "12.5%"]
+    assert "means over 2 replications" in text
+    assert "means over the first 40 iterations" in text
+
+
+def test_a_floor_of_losses_beside_its_bounds() -> None:
+    """The first r with both bounds, the others with the close one; the worst slack in standard
+    errors, but for the start, where nothing was drawn."""
+    rows = [
+        {"arrivals": r, "iteration": t, "mean_gap": gap / 2**t, "standard_error": 0.25 * gap,
+         "bound": 2 * gap / 2**t, "bound_constant": 4 * gap, "heard": r / 30, "step": 0.5,
+         "rate": 0.9, "minimum": 0.125, "replications": 16, "load": 3}
+        for r, gap in ((30, 1.0), (15, 8.0), (6, 16.0))
+        for t in range(3)
+    ]  # fmt: skip
+    frame, figure = pd.DataFrame(rows), loss_iteration_floor.LossIterationFloor()
+    left, right = figure.picture(frame).panels
+    assert (left.title, right.title) == ("r = 15, with both bounds", "several r")
+    assert left.y.low == pytest.approx(8.0 / 4 / 30)
+    curves = [mark for mark in left.marks if isinstance(mark, Curve) and len(mark.x)]
+    assert [curve.y[-1] for curve in curves] == [2.0, 4.0, 0.25, 32.0]
+    curves = [mark for mark in right.marks if isinstance(mark, Curve) and len(mark.x)]
+    assert [curve.y[-1] for curve in curves] == [4.0, 8.0, 2.0, 4.0, 0.25]
+    text = figure.text(frame)
+    assert "The simulated mean is below the bound at every iteration (our derivation)" in text
+    assert "All start 1 above the minimum of 0.125" in text
+    assert "it is 2 times what is measured or more" in text
+    assert "After 2 iterations:" in text
+    assert "| 6 | 0.200 | 0.5 | 4 ± 4 | 8 | 64 |" in text
+    above = frame.assign(bound=frame["bound"].where(frame["iteration"] < 2, 1.0))
+    assert "exceeds the bound by up to 0.8 standard errors" in figure.text(above), "3 of 4"
+    start = frame.assign(bound=frame["bound"].where(frame["iteration"] > 0, 0.0))
+    assert "is below the bound at every iteration" in figure.text(start)
+
+
+def test_decoding_errors_against_arrivals() -> None:
+    """In shares of the partitions; points where enough rounds had an error, and the size of half of
+    the workers told."""
+    rows = [
+        {"scheme": "erasurehead", "load": d, "rescale": False, "arrivals": r, "workers": 12,
+         "theory": 12.0 / d / r if r < 12 else 0.0, "simulated": 11.0 / d / r if r % 3 else np.nan,
+         "standard_error": 0.5 / d / r, "rounds_with_error": 60 if r == 5 else 49,
+         "rounds": 100 if r % 3 else 0}
+        for d in (2, 3)
+        for r in (5, 6, 7, 12)
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    figure = decoding_error_arrivals.DecodingErrorArrivals(workers=12)
+    [panel] = figure.picture(frame).panels
+    lines = [mark for mark in panel.marks if isinstance(mark, Curve) and len(mark.x)]
+    assert [line.x.tolist() for line in lines] == [[5 / 12, 0.5, 7 / 12]] * 2
+    assert lines[0].y[0] == pytest.approx(12.0 / 2 / 5 / 12)
+    points = [mark for mark in panel.marks if isinstance(mark, Points)]
+    assert [mark.x.tolist() for mark in points] == [[5 / 12]] * 2
+    np.testing.assert_allclose(points[0].dy, np.full((2, 1), 1.96 * 0.5 / 2 / 5 / 12))
+    text = figure.text(frame)
+    assert (
+        "With half of the workers heard (r = 5), one more unit of load divides the error " in text
+    )
+    assert "by 1.5 to 1.5:" in text
+    assert "The largest difference is 2.0 standard errors over 2 points." in text
+    assert "| ErasureHead, d = 2 | 1.100 ± 0.050 | 1.2 | 10.00% |" in text
+    assert "means of 100 rounds" in text
