@@ -19,8 +19,8 @@ from erasurehead.delay_models.tables.columns import numbers as numbers_of
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError, of_the_user, one_of, quoted
 from erasurehead.experiments.config.settings import _counted, _shown
-from erasurehead.experiments.page.answer import Answer
-from erasurehead.experiments.page.content import Page
+from erasurehead.experiments.page.answer import Answer, command_line
+from erasurehead.experiments.page.content import Page, Section, Table
 from erasurehead.experiments.page.terminal import Column, fitting, show, show_columns
 from erasurehead.experiments.run.command import (
     HEADINGS,
@@ -31,12 +31,18 @@ from erasurehead.experiments.run.command import (
     show_outcome,
 )
 from erasurehead.experiments.text import (
+    TableCell,
     escaped,
+    interval,
     is_plain,
     left_out,
     line,
+    number,
     number_of,
+    percent,
+    raised,
     shortened,
+    theory_text,
 )
 from erasurehead.sim.errors import InvalidDelay, InvalidParameter, NeverEnough
 from erasurehead.sim.files import UnusableFile, reading, short
@@ -432,3 +438,92 @@ def test_a_label_is_one_line_of_some_characters(label: Any, taken: bool) -> None
         return
     with pytest.raises(ConfigError, match="visible characters and spaces, in one line"):
         cells(document)
+
+
+# Numbers as text, the same in every medium.
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown", "order"),
+    [
+        (number(1.23456), "1.235", 1.23456),
+        (number(1.23456, 0.0123), "1.235 ± 0.01", 1.23456),
+        (number(1.23456, 0.0, "s"), "1.235 s", 1.23456),
+        (number(1.23456, NAN, "s", 2, " (2 of 4 runs)"), "1.2 s (2 of 4 runs)", 1.23456),
+        (number(NAN, 0.5), "-", None),
+        (interval(1.23456, 1.2, 1.3), "1.23 (1.2 to 1.3)", 1.23456),
+        (interval(1.23456, NAN, 1.3, 4), "1.235", 1.23456),
+        (interval(NAN, 1.2, 1.3), "-", None),
+        (theory_text(1.23456, 0.44), "1.235 (+0.4)", 1.23456),
+        (theory_text(1.23456, -1.25), "1.235 (-1.2)", 1.23456),
+        (theory_text(1.23456, NAN), "1.235", 1.23456),
+        (theory_text(NAN, 1.0), "-", None),
+        (percent(0.38249), "38.2 %", 0.38249),
+        (percent(0.38249, 0.36, 0.4), "38.2 % (36.0 to 40.0 %)", 0.38249),
+        (percent(0.9994), "99.9 %", 0.9994),
+        (percent(0.9996), "100 %", 0.9996),
+        (percent(-1.234), "-123 %", -1.234),
+        (percent(-0.0001), "0.0 %", -0.0001),
+        (percent(float("inf")), "infinite %", float("inf")),
+        (percent(NAN, 0.1, 0.2), "-", None),
+    ],
+    ids=str,
+)
+def test_numbers_are_written_as_people_read_them(
+    cell: TableCell, shown: str, order: float | None
+) -> None:
+    """With the error's first digit; a share of 100 % and more has no digit after the point."""
+    assert str(cell) == shown
+    if order is None:
+        assert cell.order is not None
+        assert cell.order != cell.order, "unknown ones sort behind all others"
+    else:
+        assert cell.order == order
+
+
+def test_what_was_raised_is_one_line() -> None:
+    assert raised(KeyError("a\n b")) == "KeyError: 'a\\n b'"
+    assert raised(ValueError("a\n  b")) == "ValueError: a b"
+
+
+def test_a_page_in_the_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Brief rows of each table, names cut at 80 characters, what has no room, and what is next."""
+    monkeypatch.setenv("COLUMNS", "96")
+    rows = [
+        [TableCell(text), number(value, 0.5), number(7.0)]
+        for text, value in (("x" * 81, 1.0), ("y", 2.0), ("z", 3.0))
+    ]
+    brief = Table(
+        "t", "The table", ["name", "value (s)", "more"], rows, file="t.csv", brief=(0, 2, 5)
+    )
+    silent = Table("u", "", ["name"], rows[:1])
+    answer = Answer("kind", "what", "First. Second; third.", ("Why.",), next=("do this",))
+    show(Page(answer, [], [Section("s", "S", [brief, silent])]))
+    cut = shortened("x" * 81, 80)
+    assert capsys.readouterr().out.splitlines() == [
+        "First.", "Second; third.", "Why.", "", "The table:",
+        "name" + " " * 76 + "  value (s)",
+        f"{cut}    1 ± 0.5",
+        "z" + " " * 79 + "    3 ± 0.5",
+        "too narrow for more: see t.csv", "", "next: do this",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["fit", "a b.csv", "--unit", "ms"], "erasurehead fit 'a b.csv' --unit ms"),
+        (["fit", "t", "--output", "x", "--load", "1"], "erasurehead fit t --load 1"),
+        (["fit", "t", "--output=x", "--jobs=2", "--debug"], "erasurehead fit t"),
+        (["fit", "t", "--jobs", "2", "--jobs"], "erasurehead fit t"),
+        (["fit", "--outputs", "x"], "erasurehead fit --outputs x"),
+    ],
+)
+def test_how_to_ask_again(given: list[str], said: str) -> None:
+    """Without where results go and how they are computed."""
+    assert command_line(given) == said
