@@ -355,6 +355,7 @@ def test_groups_stand_for_the_whole_sample() -> None:
     assert found.std(found.values) == pytest.approx(sample.std(), rel=1e-6)
     assert Weighed.of(sample[:100_000]).counts is None
     assert Weighed.of(sample[:100_001]).counts is not None
+    assert len(Weighed.of(rng.random(150_000)).values) == 12_000, "as the docs say"
 
 
 @pytest.mark.parametrize(

@@ -492,3 +492,26 @@ def test_one_worker_or_one_round_has_no_factors(rounds: int, workers: int) -> No
         left = split_factors(table.ravel(), tables, both)
         assert (left.by_worker, left.by_round) == (None, None)
         np.testing.assert_array_equal(left.sample, table.ravel())
+
+
+@pytest.mark.parametrize(("workers", "rounds"), [(10, 25_000), (2000, 200)])
+def test_places_are_those_of_many_simulated_rounds(workers: int, rounds: int) -> None:
+    """Of 250,000 delays, and of 200 rounds at least; both halves have their model."""
+    table = np.random.default_rng(0).random((20, workers))
+    places = _Places.of([table], ())
+    model = Mock(sample=Mock(side_effect=lambda rng, count, n: rng.random((20, n))))
+    places.misses(LawsOfWorkers(Parts()), [model, model])
+    assert [call.args[1:] for call in model.sample.call_args_list] == [(rounds, workers)] * 2
+    alike = Factors(Parts(), cast(Any, None), cast(Any, None))
+    assert places.misses(alike, [model]) == places.off(places.alike)
+    assert model.sample.call_count == 2, "without effects of workers nothing is simulated"
+
+
+def test_order_statistics_come_from_many_independent_runs() -> None:
+    """20 runs, of 5,000,000 delays together, and of 200 to 20,000 rounds."""
+    for workers, rounds in ((100, 20_000), (1000, 5000), (50_000, 200)):
+        model = Mock(sample=Mock(side_effect=lambda rng, count, n: rng.random((1, 4))))
+        simulated_order_statistics(model, workers, [1, 4])
+        calls = [call.args for call in model.sample.call_args_list]
+        assert [each[1:] for each in calls] == [(rounds // 20, workers)] * 20
+        assert len({float(rng.random()) for rng, *_ in calls}) == 20
