@@ -33,7 +33,6 @@ from .variance import Parts, components, trust
 
 PIECES = 64  # straight pieces of the quantile function of a long sample
 PER_PIECE = 8  # delays that a piece needs
-FEWEST_IN_TAIL = 10  # fewer delays beyond the last quantile show no tail; the law ends there
 FEWEST_PIECES = 5  # with fewer, two pieces are not a tail
 # Shapes of a tail that are taken. Heavier ones have no variance: at the same mean excess they
 # predict mean arrivals no better, in samples of 480 to 12,000 delays of six laws, and means over
@@ -104,7 +103,7 @@ def _with_tail(ordered: FloatArray, pieces: int) -> Empirical | None:
     """The tail reaches as far as two pieces; ``None`` where it would have no extent."""
     size = len(ordered)
     beyond = int(2 * size / pieces)
-    if beyond < FEWEST_IN_TAIL or pieces < FEWEST_PIECES:
+    if pieces < FEWEST_PIECES:
         return None
     quantiles = tuple(map(rounded, smoothed(ordered[: size - beyond], pieces)))
     excess = np.maximum(ordered[size - beyond :] - quantiles[-1], 0.0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from erasurehead.delay_models import MODELS, DelayModel
+from erasurehead.delay_models import MODELS, DelayModel, Tape
+from erasurehead.experiments.fit import families, goodness
 from erasurehead.experiments.fit import law as laws
 from erasurehead.experiments.fit.empirical import (
     EmpiricalLaw,
@@ -18,14 +20,15 @@ from erasurehead.experiments.fit.empirical import (
     rank_effects,
     smoothed,
 )
-from erasurehead.experiments.fit.families import EMPIRICAL, FAMILIES
+from erasurehead.experiments.fit.families import EMPIRICAL, FAMILIES, ShiftedFamily
 from erasurehead.experiments.fit.goodness import (
     expected_order_statistics,
     fit_families,
     observed_order_statistics,
+    resimulated,
 )
 from erasurehead.experiments.fit.law import CannotFit, ScipyLaw, Weighed, fitted
-from erasurehead.experiments.fit.lognormals import Climb
+from erasurehead.experiments.fit.lognormals import Climb, Normals
 from erasurehead.experiments.fit.variance import Parts
 from tests.statistics import BOUND
 
@@ -306,6 +309,21 @@ def test_its_density_and_its_section_are_those_of_the_law() -> None:
             EMPIRICAL.fit(few)
 
 
+@pytest.mark.parametrize(
+    ("size", "pieces", "tail"),
+    [(16, 2, 0), (39, 4, 0), (40, 5, 16), (511, 63, 16), (512, 64, 16), (6400, 64, 200)],
+)
+def test_a_piece_has_eight_delays_and_a_tail_two_pieces(size: int, pieces: int, tail: int) -> None:
+    """Of up to 64 pieces, and of five at least where there is a tail."""
+    sample = np.random.default_rng(0).exponential(1.0, size)
+    law = EMPIRICAL.fit(sample)
+    assert isinstance(law, EmpiricalLaw)
+    assert len(law.model.quantiles) == pieces + 1
+    assert law.model.tail == pytest.approx(tail / size, rel=1e-5)
+    with pytest.raises(CannotFit, match="fewer than 16 delays show no shape"):
+        EMPIRICAL.fit(sample[:15])
+
+
 def test_ranks_do_not_see_the_margin() -> None:
     """Delays through any rising function have the same effects."""
     rng = np.random.default_rng(0)
@@ -370,3 +388,81 @@ def test_groups_have_the_law_of_the_whole_sample(case: str, monkeypatch: Any) ->
     whole = fitted(family, sample)
     lost = float(whole.logpdf(sample).sum() - quick.logpdf(sample).sum())
     assert abs(lost) < 0.01
+
+
+# How hard a fit looks, as its docstring says.
+
+
+def test_a_mixture_has_ten_starts_and_goes_on_from_the_best(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """60 steps each on at most 4,000 values, then 20 on all, and a search; a fit to a half begins
+    at the law of the whole."""
+    steps, searches = list[tuple[int, int]](), list[int]()
+    climb, polish = Climb.steps, Climb._polished
+
+    def counted(self: Climb, second: np.ndarray, most: int) -> Normals:
+        steps.append((len(second), most))
+        return climb(self, second, 2)
+
+    def searched(self: Climb, start: Normals, search: int) -> Normals:
+        searches.append(search)
+        return polish(self, start, 2)
+
+    monkeypatch.setattr(Climb, "steps", counted)
+    monkeypatch.setattr(Climb, "_polished", searched)
+    sample = np.random.default_rng(0).lognormal(0.0, 0.5, 4100)
+    law = FAMILIES["mixture"].fit(sample)
+    assert steps == [(4000, 60)] * 10 + [(4100, 20)]
+    FAMILIES["mixture"].refit(sample[:50], law)
+    assert steps[11:] == [(50, 20)]
+    assert searches == [15_000, 30]
+
+
+def test_a_shift_is_looked_for_at_48_places_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a hundredth of the gap to the second value on, up to no shift; and at the least."""
+    shifts: list[float] = []
+    family = FAMILIES["gamma"]
+    assert isinstance(family, ShiftedFamily)
+    plain = type(family).at_shift
+
+    def counted(self: Any, cells: Weighed, shift: float) -> tuple[float, float, float]:
+        shifts.append(shift)
+        return plain(self, cells, shift)
+
+    monkeypatch.setattr(type(family), "at_shift", counted)
+    monkeypatch.setattr(
+        families.optimize, "minimize_scalar", lambda *args, **more: Mock(fun=np.inf, x=0.0)
+    )
+    sample = 1.0 + np.random.default_rng(0).gamma(2.0, 1.0, 200)
+    family.fit(sample)
+    least, second = np.sort(sample)[:2]
+    assert len(shifts) == 1 + 48 + 1
+    assert shifts[0] == least
+    assert least - shifts[1] == pytest.approx((second - least) / 200)
+    assert shifts[48] == pytest.approx(0.0, abs=1e-12)
+    assert (np.diff(shifts[1:49]) < 0).all()
+
+
+@pytest.mark.parametrize(("workers", "rounds"), [(10, 2000), (4000, 10)])
+def test_a_model_is_resimulated_in_twenty_runs(
+    workers: int, rounds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 400,000 delays together, or 200 rounds; in tables as long as the measured one. At a load
+    that is not known a task is whatever was measured."""
+    asked: list[tuple[float, int]] = []
+
+    def worker_times(tape: Tape, loads: np.ndarray, start: int, stop: int) -> np.ndarray:
+        asked.append((float(loads[0]), stop - start))
+        return np.ones((stop - start, workers))
+
+    law = Mock(worker_times=worker_times)
+    monkeypatch.setattr(goodness, "section", lambda *given: law)
+    monkeypatch.setattr(goodness, "delay_model", lambda given: MODELS["exponential"](rate=1.0))
+    for load, known in ((None, 1.0), (3.0, 3.0), (0.0, 1.0)):
+        [found] = resimulated({}, {}, {load: np.ones((7, workers))})
+        assert asked == [(known, rounds)] * 20
+        assert (found.simulated == found.low).all()
+        asked.clear()
+    resimulated({}, {}, {0.0: np.ones((7, workers)), 1.0: np.ones((7, workers))})
+    assert [load for load, _ in asked] == [0.0] * 20 + [1.0] * 20

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, cast
@@ -871,3 +871,51 @@ def test_what_trains_quickly_is_tried_first_and_the_others_against_it(
     assert [bar[1] for *_, bar in trained] == [np.inf, 2.0, 2.0]
     stayed = [one.index for one in some if not one.leave.called]
     assert stayed == [*range(32), 40], "the best 32, and one that stays anyway"
+
+
+@pytest.mark.parametrize(
+    ("trains", "steps", "beside", "close"), [(True, 8, 3, 2.0), (False, 24, 6, 1.5)]
+)
+def test_how_often_and_beside_how_many_the_search_goes_on(
+    trains: bool, steps: int, beside: int, close: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By training from the best three, eight times; by the clock 24 times, from the best six that
+    take half as long again at most. The bar moves all the while."""
+    values = [1.0, 1.5, 1.51, 1.2, 1.3, 1.4, 1.45, 1.1]
+    some = [drops(i, 10 + i, value, value) for i, value in enumerate(values)]
+    asked: list[list[int]] = []
+
+    def go_on(search: Any, best: Iterable[Any], worth: object) -> dict[Any, Any]:
+        asked.append([one.index for one in best])
+        return {some[0]: some[0]}
+
+    monkeypatch.setattr(stages, "_go_on", go_on)
+    monkeypatch.setattr(stages, "_look_at", Mock())
+    monkeypatch.setattr(stages, "best_of_each", lambda some, worth, names: sorted(some, key=worth))
+    monkeypatch.setattr(stages, "remaining", lambda new: [])
+    for one in some:
+        one.clocked = SimpleNamespace(
+            yardstick=one.clocked.yardstick, order=lambda rate, one=one: (0.0, values[one.index])
+        )
+        one.expected = SimpleNamespace(value=values[one.index])
+    question = SimpleNamespace(
+        scenario=SimpleNamespace(catalogue=BUILT_IN), only=(), trains=trains, rates=Mock()
+    )
+    parts: list[tuple[float, float]] = []
+
+    class Found(SimpleNamespace):
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name == "part":
+                parts.append(value)
+            super().__setattr__(name, value)
+
+    search: Any = Found(question=question, contenders=some, left=some, train=Mock())
+    (stages.refine_by_training if trains else stages.refine_by_clock)(search)
+    assert len(asked) == steps
+    best = sorted(range(8), key=values.__getitem__)
+    near = [i for i in best if values[i] <= close] if not trains else best
+    assert asked[0] == near[:beside]
+    first, last = parts[0], parts[-1]
+    assert first[0] == (1.5 if trains else 0.9)
+    assert first[1] == pytest.approx((0.25 if trains else 0.1) / steps)
+    assert last[0] == pytest.approx(first[0] + (0.5 if trains else 0.1) * (steps - 1) / steps)
