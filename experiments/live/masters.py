@@ -80,8 +80,7 @@ class Descent:
             return
         problem, optimizer = self._learning.problem, self._learning.optimizer
         real = np.ascontiguousarray(gradient.real)
-        if problem.l2 > 0:
-            real = real + problem.l2_gradient(optimizer.point(self._state, self.version))
+        real = real + problem.l2_gradient(optimizer.point(self._state, self.version))
         self._state = optimizer.step(self._state, real, self.version)
 
     def keep(self) -> None:

@@ -12,6 +12,7 @@ from erasurehead.experiments.fit.cold import (
     Cold,
     UnitDelays,
     _clumped,
+    _gap,
     find_cold_starts,
     fit_clumps,
     fit_neighbours,
@@ -252,3 +253,13 @@ def test_rounds_without_a_cold_start_are_the_bulk_if_there_are_three(whole: int,
     delays.__dict__["cold"] = cold
     assert sum(map(len, delays.bulk_tables)) == kept
     assert len(delays.bulk) == 600 - (30 - whole)
+
+
+@pytest.mark.parametrize(("count", "found"), [(17, False), (18, True)])
+def test_a_gap_needs_fifteen_delays_to_be_compared_with(count: int, found: bool) -> None:
+    """It lies half-way between the delays on its sides, in logarithms."""
+    values = np.append(np.linspace(1.0, 1.1, count - 1), 44.0)
+    gap = _gap(values)
+    assert (gap is not None) == found
+    assert gap is None or gap == pytest.approx(np.sqrt(1.1 * 44.0))
+    assert _gap(np.append(values[:-1], 1.26)) is None, "less than 1.15 times as long"

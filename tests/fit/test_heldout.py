@@ -33,7 +33,7 @@ from erasurehead.experiments.fit.goodness import (
     waited_for,
     worst_error,
 )
-from erasurehead.experiments.fit.lognormals import Split, split_factors
+from erasurehead.experiments.fit.lognormals import Split, factor_law, split_factors
 from erasurehead.experiments.fit.recipes import Factors, LawsOfWorkers, _of_one, factors_of
 from erasurehead.experiments.fit.study import Findings, study
 from erasurehead.experiments.fit.variance import Parts, Variance
@@ -515,3 +515,24 @@ def test_order_statistics_come_from_many_independent_runs() -> None:
         calls = [call.args for call in model.sample.call_args_list]
         assert [each[1:] for each in calls] == [(rounds // 20, workers)] * 20
         assert len({float(rng.random()) for rng, *_ in calls}) == 20
+
+
+@pytest.mark.parametrize(
+    ("count", "slow", "model"),
+    [(9, 3, "lognormal"), (10, 3, "mixture"), (30, 0, "lognormal")],
+)
+def test_factors_of_rounds_have_two_laws_where_some_are_slow(
+    count: int, slow: int, model: str
+) -> None:
+    """From ten rounds on; of median 1, whatever the unit."""
+    factors = 7.0 * np.exp(0.1 * np.random.default_rng(1).standard_normal(count))
+    factors[:slow] *= 4.0
+    section = factor_law(factors)
+    assert section["model"] == model
+    if model == "lognormal":
+        logs = np.log(factors / np.median(factors))
+        assert section["median"] == pytest.approx(np.exp(logs.mean()), rel=1e-5)
+        assert section["sigma"] == pytest.approx(logs.std(), rel=1e-5)
+    else:
+        assert section["weights"][1] == pytest.approx(0.3, abs=0.01)
+        assert section["components"][0]["median"] == pytest.approx(1.0, abs=0.1)

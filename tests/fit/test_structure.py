@@ -120,7 +120,9 @@ def test_lags_do_not_cross_tables() -> None:
 
 
 def test_too_few_rounds_have_no_memory() -> None:
-    assert measure_memory([table(chain(0.5), 0)[:5]], fit_two_lognormals(np.arange(1.0, 9))) is None
+    law = fit_two_lognormals(table(chain(0.5), 0).ravel())
+    assert measure_memory([table(chain(0.5), 0)[:7]], law) is None
+    assert measure_memory([table(chain(0.5), 0)[:8]], law) is not None
 
 
 def test_variance_components_are_recovered() -> None:
@@ -250,6 +252,7 @@ def test_one_cold_start_per_hit_round_is_a_small_share() -> None:
     [
         ((9,), "fixed", 9.0),
         ((4, 4, 5, 4), "fixed", 4.25),
+        ((2, 2, 2, 2), "fixed", 2.0),
         ((5, 3, 3, 3), "binomial", 3.4),
         ((2, 9, 4, 12, 6), "binomial", 6.6),
         ((1, 1), "binomial", 0.2),

@@ -250,6 +250,9 @@ def test_one_replication_says_nothing_of_how_sure_it_is() -> None:
     assert not found.tied
     tied = judged(result(None, uncoded=([3.0, 1.0], DOWN), code=([1.0, 2.8], LATE)))
     assert "uncoded may be as fast." in tied.verdict
+    more = {name: ([3.0 - i / 99, 1.0], DOWN) for i, name in enumerate("abcd")}
+    several = judged(result(None, uncoded=([1.0, 2.8], LATE), **more))
+    assert several.verdict.endswith(" a, b, c and 1 more may be as fast.")
     assert tied.tied
 
 
