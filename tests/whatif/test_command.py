@@ -501,3 +501,34 @@ def test_changes_in_a_few_words() -> None:
     assert said(rounds.WAIT, count=2) == "wait for 4 of 6"
     assert said(rounds.IDEAL) == "every task is typical, 1.5 s"
     assert said(rounds.BACKUP, quantile=0.9, timeout=2.5) == "backup copy after 2.5 s (90 %)"
+
+
+@pytest.mark.parametrize(
+    ("hosts", "rows", "lines"), [(16, 16, 16), (17, 17, 16), (128, 128, 16), (129, 64, 16)]
+)
+def test_of_many_hosts_those_to_blame_most_are_drawn(hosts: int, rows: int, lines: int) -> None:
+    """In a heat map up to 128 have a row, else 64; in a timeline 16, of which half are any others
+    from the first to the last; it has the 20 rounds in a row that are the most like all."""
+    table = np.random.default_rng(0).uniform(0.9, 1.1, (30, hosts))
+    table[:5] *= 4.0
+    blamed = [hosts - 2, 1, 3, 5, 7, 9, 11, 13]
+    for place, host in enumerate(blamed):
+        table[:, host] += 3.0 - place / 4
+    study = studied(table)
+    assert study.heat_map["worker"].nunique() == rows
+    drawn = study.timeline["worker"].unique()
+    assert len(drawn) == lines
+    assert {*blamed} <= {*drawn}
+    assert drawn.tolist() == sorted(drawn)
+    others = [worker for worker in drawn if worker not in blamed]
+    assert (others[0], others[-1]) == (0, max({*range(hosts)} - {*blamed}))
+    assert study.timeline["round"].nunique() == 20
+    steps = table.max(axis=1)
+    means = [abs(steps[i : i + 20].mean() - steps.mean()) for i in range(11)]
+    first = int(study.timeline["round"].min())
+    assert means[first] == pytest.approx(min(means))
+    for row in study.timeline.head(40).itertuples():
+        assert row.seconds == table[row.round, row.worker]
+        assert row.step == steps[row.round]
+    if rows == 64:
+        assert {*blamed} <= {*study.heat_map["worker"]}
