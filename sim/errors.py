@@ -45,6 +45,7 @@ class NeverEnough(RuntimeError):
         waited: seconds after which the master gave up, if it did.
         crashes, endless: how often one of them has crashed in this round, or a worker that finishes
             task after task in no time, if that is the reason.
+        unmet: n and the stopping rule's name, if no worker is missing and the rule is the reason.
     """
 
     def __init__(
@@ -54,9 +55,10 @@ class NeverEnough(RuntimeError):
         waited: float | None = None,
         crashes: int | None = None,
         endless: int | None = None,
+        unmet: tuple[int, str] | None = None,
     ) -> None:
-        super().__init__(iteration, missing, waited, crashes, endless)
-        self.iteration, self.missing = iteration, missing
+        super().__init__(iteration, missing, waited, crashes, endless, unmet)
+        self.iteration, self.missing, self.unmet = iteration, missing, unmet
         self.waited, self.crashes, self.endless = waited, crashes, endless
 
     @override
@@ -72,6 +74,10 @@ class NeverEnough(RuntimeError):
             reason = f"makes no headway: {endless} above 0), and no message has come"
         else:
             reason = "can never end: the master needs more messages, but no message will ever come"
+        if self.unmet is not None and not self.missing:
+            began, (workers, rule) = reason.partition(":")[0], self.unmet
+            all_in = f"all {workers} workers have arrived, and the stopping rule {rule}"
+            return f"iteration {self.iteration} {began}: {all_in} still says not enough"
         shown = ", ".join(map(str, self.missing[:10])) + (", ..." if len(self.missing) > 10 else "")
         count = f"{len(self.missing)} worker{'' if len(self.missing) == 1 else 's'}"
         return f"iteration {self.iteration} {reason} from {count}: {shown}"

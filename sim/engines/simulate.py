@@ -55,7 +55,10 @@ def simulate(
             trace = batch_rounds(run, heard, work) if batch else event_rounds(run, recorder)
         except NeverEnough as error:  # of a round, which may be several iterations
             first = (error.iteration - 1) * run.scheme.local_steps + 1
-            raise NeverEnough(first, *error.args[1:]) from None
+            rule = run.rounds.plan(run.rounds.start(len(run.tapes))).stopping
+            why = error.waited, error.crashes, error.endless
+            unmet = run.scheme.workers, type(rule).__name__
+            raise NeverEnough(first, error.missing, *why, unmet) from None
         return _with_labour(run, trace)
 
 

@@ -1,13 +1,4 @@
-"""``stop``: the stopping rules that a config can name, for any code.
-
-    stop: {first: 15}                          a number of arrivals
-    stop: {first: 15, grace: 0.5}              some seconds after so many arrivals
-    stop: {cover: true}                        every partition is held by somebody who arrived
-    stop: {decodable: 1.0e-6}                  least squares decodes almost exactly
-    stop: {deadline: 0.8}                      seconds from the opening
-    stop: {window: 1.0, at_least: 10}          at (1 + window) times the first arrival
-    stop: {any: [{first: 25}, {cover: true}]}  the earliest of several
-    stop: {all: [{first: 10}, {deadline: 1}]}  the latest of several
+"""``stop``: the stopping rules that a config can name, for any code; ``docs/codes.md`` lists them.
 
 A round also ends when everybody has arrived. ``cover`` and ``decodable`` may be written as words.
 ``first``, ``deadline`` and ``window`` are the rules themselves; the others need to know the code.

@@ -14,7 +14,11 @@ from erasurehead.sim.engines.tapes import columns
 from erasurehead.sim.errors import InvalidDelay, NeverEnough
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.types import FloatArray, Trace
+from erasurehead.sim.schemes.assignments import Groups
+from erasurehead.sim.schemes.base import Fixed
+from erasurehead.sim.schemes.decoders import SumArrived
+from erasurehead.sim.schemes.stopping import StoppingRule
+from erasurehead.sim.types import BoolArray, FloatArray, Trace
 from tests.engines.agreement import Engine, batch, both, both_finish, event
 from tests.tools import TableTape
 
@@ -339,6 +343,29 @@ def test_the_end_of_time_is_never(
     assert isinstance(error, NeverEnough)
     assert (error.iteration, error.missing) == (2, [0, 1])
     assert "can never end" in str(error)
+
+
+class MoreThanAll(StoppingRule):
+    """A rule with a mistake: all arrivals are not enough."""
+
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return np.asarray(arrived.sum(axis=-1) > arrived.shape[-1])
+
+
+@around
+@pytest.mark.parametrize("policy", Policy)
+@pytest.mark.parametrize(
+    ("max_wait", "begins"),
+    [(None, "can never end"), (9.0, "has not ended after max_wait = 9 s")],
+)
+def test_a_rule_that_all_arrivals_do_not_satisfy_is_named(
+    network: Network | None, policy: Policy, max_wait: float | None, begins: str
+) -> None:
+    scheme = Fixed("mine", Groups(4, 1), MoreThanAll(), SumArrived(), exact=False)
+    tapes = [TableTape(np.random.default_rng(2).random((3, 4)))]
+    error = both(scheme, tapes, Proportional(), 3, policy, Cluster(network, max_wait=max_wait))
+    text = "all 4 workers have arrived, and the stopping rule MoreThanAll still says not enough"
+    assert str(error) == f"iteration 1 {begins}: {text}"
 
 
 @pytest.mark.parametrize("policy", Policy)
