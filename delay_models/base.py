@@ -20,13 +20,9 @@ task's own draw.
 Not modelled here: how a worker's time grows with its load (``sim.load_laws``), and delays that
 depend on what the master or other workers do.
 
-The tape holds the unit delays of one replication, drawn once and read by every scheme. Replication
-r, stream s, block b are drawn from ``SeedSequence(seed, spawn_key=(r, s, b))``. A block has a fixed
-length, so the tape never depends on how long the run is, how many replications run, in which
-process, or which schemes are compared: these are common random numbers. Stream s holds the draws of
-a worker's s-th partition (load law ``per_partition``); the other laws read stream 0. The conditions
-of workers and rounds are drawn from a stream that no task reads, ``SHARED``; so they are the same
-for all streams of a replication."""
+The tape holds the unit delays of one replication, drawn once and read by every scheme: common
+random numbers (``docs/design.md``). The conditions of workers and rounds are drawn from a stream
+that no task reads, ``SHARED``, so they are the same for all streams of a replication."""
 
 from __future__ import annotations
 

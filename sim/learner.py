@@ -1,8 +1,7 @@
 """From the master's updates to losses: the learner replays what the master applied.
 
-Timing does not depend on gradient values, so the learner sees steps and nothing else. (A scheme
-that looks at losses is trained along the way, with ``Learner`` itself.) All replications are
-columns of one matrix, trained in blocks of a fixed width.
+The learner sees steps and nothing else (``docs/design.md``). All replications are columns of one
+matrix, trained in blocks of a fixed width.
 
 Cost: a dense step takes one product with ``X`` and one with ``X^T``, whatever K and n are; a stale
 one reuses the margins of its version. A step with few partitions takes two products with their rows

@@ -84,11 +84,9 @@ BUILT_IN = Catalogue(
 
 # A plugin is a Python file (``plugins: [my_code.py]``), an installed module (``plugins:
 # [my_code]``), or an entry point of the group ``erasurehead.plugins``, which needs no mention in
-# the config. A config can name every class in it that derives from ``SchemeFamily``,
-# ``DelayModel``, ``LoadLaw``, ``DatasetFamily``, ``Problem`` or ``Optimizer``, is not abstract and
-# has no leading underscore.
-# A file is run once for each content that it has had, under a module name made from path and
-# content, so that two versions of it can stand beside each other in one process.
+# the config. A config can name every class in it that derives from a family of ``BUILT_IN``, is not
+# abstract and has no leading underscore. A file is run once for each content that it has had, under
+# a module name made from path and content, so that two versions of it can stand in one process.
 
 GROUP = "erasurehead.plugins"
 # parts of erasurehead that plugins of version 0.2 imported by these names
@@ -122,9 +120,14 @@ def with_plugins(listed: Sequence[str] = ()) -> Catalogue:
 def load_plugin(name: str) -> Plugin:
     """A plugin by path or module name. Raises ConfigError: it is not there, or of no use."""
     module, files, digest = _file(Path(name)) if is_file(name) else _module(name)
-    if not (classes := tuple(_defined(module))):
+    own = tuple(_defined(module))
+    if not (classes := tuple(each for each in own if not inspect.isabstract(each))):
         families = ", ".join(kind.family.__name__ for kind in BUILT_IN.kinds.values())
-        raise _wrong(name, f"defines no class that derives from one of: {families}")
+        text = f"defines no class that derives from one of: {families}"
+        for each in own[:1]:  # all are abstract
+            lacking = ", ".join(f"{method}()" for method in sorted(each.__abstractmethods__))
+            text = f"{each.__name__} lacks {lacking}, which it must define"
+        raise _wrong(name, text)
     return Plugin(name, digest, classes, files)
 
 
@@ -251,7 +254,7 @@ def _line(error: BaseException, files: tuple[Path, ...]) -> int | None:
 def _defined(module: ModuleType) -> Iterator[type[Any]]:
     families = tuple(kind.family for kind in BUILT_IN.kinds.values())
     for name, value in vars(module).items():
-        if not inspect.isclass(value) or name.startswith("_") or inspect.isabstract(value):
+        if not inspect.isclass(value) or name.startswith("_"):
             continue
         own = f"{value.__module__}.".startswith(f"{module.__name__}.")
         if own and issubclass(value, families):

@@ -267,6 +267,11 @@ def test_a_module_can_be_named_too(installed: Path) -> None:
 
 CLASH = PLUGIN.replace('"both"', '"uncoded"')
 NAMELESS = PLUGIN.replace('name: ClassVar[str] = "flat"', "")
+LACKING = """from erasurehead.sim.schemes.base import SchemeFamily
+
+class Shy(SchemeFamily):
+    def build(self, workers: int): ...
+"""
 LOOSE = PLUGIN.replace("@dataclass(frozen=True, config=STRICT)\nclass Flat", "class Flat")
 
 
@@ -283,6 +288,8 @@ LOOSE = PLUGIN.replace("@dataclass(frozen=True, config=STRICT)\nclass Flat", "cl
         (CLASH, ["schemes", "uncoded", "is taken"]),
         (NAMELESS, ["Flat", "no name", "ClassVar"]),
         (LOOSE, ["Flat", "dataclass"]),
+        (LACKING, [": Shy lacks examples(), which it must define\n"]),
+        (LACKING.replace("build", "other"), [": Shy lacks build(), examples(), which it "]),
         ("\0", ["my_code.py"]),
         ('x = "\xe9"'.encode("latin-1"), ["my_code.py", "SyntaxError"]),
     ],

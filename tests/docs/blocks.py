@@ -25,7 +25,7 @@ from tests.tools import agg, inside
 #
 #     <!-- block: skip, it installs packages -->     not executed, for the reason that follows
 #     <!-- block: long -->                           executed by `make test-docs` alone
-#     <!-- block: file most_groups.py -->            the block is this file
+#     <!-- block: file random_cover.py -->           the block is this file
 #     <!-- block: fails -->                          the command ends with exit code 1 or 2
 #     <!-- block: output -->                         lines that the block above prints, in order
 #
@@ -158,7 +158,7 @@ def lay_out(folder: Path, shown: Page) -> None:
     for name in {"demo", "example"} - {found or "demo" for found in INIT.findall(blocks)}:
         shutil.copy(ROOT / "experiments" / "configs" / f"{name}.yaml", folder)
     own_code = page(ROOT / "docs" / "howto" / "own_code.md")
-    (plugin,) = [each for each in own_code.blocks if each.about == "most_groups.py"]
+    (plugin,) = [each for each in own_code.blocks if each.about == "random_cover.py"]
     (folder / plugin.about).write_text(plugin.text)
     shutil.copytree(
         ROOT / "tests" / "delay_models" / "profiler",

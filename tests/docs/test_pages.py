@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -217,7 +218,7 @@ def test_the_readme_is_one_screen_and_a_half() -> None:
 
 
 OWN_CODE = page(ROOT / "docs" / "howto" / "own_code.md")
-[SCHEME] = [each.text for each in OWN_CODE.blocks if each.about == "most_groups.py"]
+[SCHEME] = [each.text for each in OWN_CODE.blocks if each.about == "random_cover.py"]
 
 
 @pytest.fixture
@@ -227,7 +228,7 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.syspath_prepend(tmp_path)
     import shown_scheme  # type: ignore[import-not-found]
 
-    yield shown_scheme.MostGroups
+    yield shown_scheme.RandomCover
     del sys.modules["shown_scheme"]
 
 
@@ -240,18 +241,39 @@ def test_the_example_of_a_scheme_runs_on_both_engines(example: Any) -> None:
         for engine in (batch, event)
     ]
     np.testing.assert_array_equal(runs[0].times, runs[1].times)
-    weights = scheme.decoder.partition_weights(runs[0].heard.arrived)
-    assert set(weights.ravel()) == {0.0, 1.0}
-    assert (weights.sum(axis=-1) >= 9).all()  # three of four groups of three
-    refusal = r"^groups = 5: must be between 1 and workers / load = 4$"
-    with pytest.raises(InvalidParameter, match=refusal):
-        example(load=3, groups=5).build(12)
+    held, arrived = scheme.assignment.encoding.toarray() > 0, runs[0].heard.arrived[0]
+    assert (held.sum(axis=1) == 3).all()
+    assert held.diagonal().all()
+    shares = [held[row].any(axis=0).mean() for row in arrived]
+    assert 0.8 <= min(shares) < 1  # and one arrival earlier it was less
+    last = runs[0].work.last[0]
+    before = [
+        held[row & (np.arange(12) != w)].any(axis=0) for row, w in zip(arrived, last, strict=True)
+    ]
+    assert max(np.mean(each) for each in before) < 0.8
+    with pytest.raises(InvalidParameter, match=r"^load = 13: must be between 1 and workers = 12$"):
+        example(load=13, share=0.8).build(12)
+
+
+def test_the_parts_to_build_with_are_there() -> None:
+    """Each name of the page's table is in its line's module, and in the reference."""
+    reference = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+    rows = OWN_CODE.text.partition("| part | module | |\n")[2].partition("\n\n")[0]
+    module, known = "", 0
+    for row in rows.replace("\\|", "or").splitlines()[1:]:
+        _, parts, named, *_ = row.split("|")
+        module = named.strip(" `") or module
+        for name in re.findall(r"`(\w+)\(", parts):
+            assert hasattr(import_module(f"erasurehead.sim.schemes.{module}"), name), name
+            assert re.search(rf"\b{name}\b", reference), name
+            known += 1
+    assert known == 17
 
 
 def test_the_example_of_a_scheme_passes_the_checks(tmp_path: Path) -> None:
     """A reader who copies it should not be told to mend it."""
     pytest.importorskip("ruff")
-    file = tmp_path / "most_groups.py"
+    file = tmp_path / "random_cover.py"
     file.write_text(SCHEME)
     ruff = [sys.executable, "-m", "ruff"]
     config = ["--no-cache", "--config", str(ROOT / "pyproject.toml"), str(file)]
