@@ -162,7 +162,7 @@ def _assert_drawn(mark: Mark, panel: Panel) -> None:
             assert length is None or (length.shape == (2, len(x)) and not np.any(length < 0))
     if isinstance(mark, Curve) and mark.low is not None and mark.high is not None:
         assert len(mark.low) == len(mark.high) == len(x)
-        assert not np.any(mark.low > mark.high + 1e-9 * np.abs(mark.high))
+        assert not np.any(mark.low > mark.high)
 
 
 def _assert_within(axis: Axis, places: FloatArray) -> None:
