@@ -25,6 +25,8 @@ import yaml
 
 from erasurehead.delay_models import MODELS
 from erasurehead.experiments import atlas, compare, listing, measure, options, verify
+from erasurehead.experiments.attack import command as attack
+from erasurehead.experiments.attack import page as attack_page
 from erasurehead.experiments.commands import app
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import FieldRow, field_rows, first_sentence
@@ -47,9 +49,11 @@ from erasurehead.experiments.report import command as report
 from erasurehead.experiments.reproduce import FIGURES
 from erasurehead.experiments.reproduce import command as reproduce
 from erasurehead.experiments.run import command as run_command
+from erasurehead.experiments.run import outputs
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.whatif import answer as whatif_page
 from erasurehead.experiments.whatif import command as whatif
+from erasurehead.sim.attack import SearchBudget
 from erasurehead.sim.engines.run import Network
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import DATASETS
@@ -380,6 +384,36 @@ def test_what_whatif_and_read_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "next: erasurehead report results/whatif/my",
     ]  # fmt: skip
     assert written.call_args.args[2].command == "erasurehead whatif my.t.csv --stragglers 1:2"
+
+
+def test_what_attack_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run of this config can be reported, and one that was not made is next; a folder with the
+    result of another config is left alone."""
+    monkeypatch.chdir(tmp_path)
+    planned = Mock(config={"seed": 1})
+    asked = Mock(return_value=planned)
+    monkeypatch.setattr(attack, "plan_attack", asked)
+    monkeypatch.setattr(attack, "holds_another", lambda folder, config: False)
+    monkeypatch.setattr(attack, "attack_codes", Mock())
+    monkeypatch.setattr(attack, "write_attack", Mock())
+    monkeypatch.setattr(attack_page, "attack_page", lambda *given: PAGE)
+    demo = ROOT / "experiments/configs/demo.yaml"
+    said = ["One is as fast as the other.", "", "table and picture in results/attack/demo/"]
+    assert said_by("attack", demo, "--stragglers", "1:2", "--samples", 9) == [
+        *said, f"next: erasurehead run {demo}",
+    ]  # fmt: skip
+    _, stragglers, budget = asked.call_args.args
+    assert (stragglers, budget) == ("1:2", SearchBudget(None, 9))
+    monkeypatch.setattr(outputs, "origin_of", lambda folder: object())
+    monkeypatch.setattr(outputs, "holds_another", lambda folder, config: False)
+    assert said_by("attack", demo)[-1] == "next: erasurehead report results/demo"
+    assert asked.call_args.args[1:] == (None, SearchBudget(None, 400))
+    monkeypatch.setattr(outputs, "holds_another", lambda folder, config: True)
+    assert said_by("attack", demo)[-1] == f"next: erasurehead run {demo}"
+    monkeypatch.setattr(attack, "holds_another", lambda folder, config: True)
+    refused = inside("attack", demo)
+    assert refused.returncode == 2
+    assert "results/attack/demo: holds the result of another config" in refused.stderr
 
 
 def test_csv_files_lie_beside_parquet_where_they_are_asked_for() -> None:
