@@ -842,3 +842,33 @@ def test_how_long_a_call_took(
         return
     found, are = between(*columns, unit)
     assert (found.tolist(), are) == (seconds, stamps)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (0, None),
+        (1, "column not used: x0"),
+        (6, "columns not used: x0, x1, x2, x3, x4, x5"),
+        (7, "columns not used: x0, x1, x2, x3, x4, x5, ... (7)"),
+    ],
+)
+def test_columns_that_are_not_used_are_listed(more: int, said: str | None, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"worker": [0, 1] * 4, "round": np.repeat(range(4), 2)})
+    frame["seconds"] = rng.uniform(0.5, 1.5, 8).round(6)
+    for place in range(more):
+        frame[f"x{place}"] = rng.uniform(size=8).round(6)
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    found = read_measured(str(tmp_path / "t.csv"), Reading(unit="s"))
+    assert [line for line in found.assumed if "not used" in line] == ([said] if said else [])
+
+
+@pytest.mark.parametrize("columns", [4, 200])
+def test_some_columns_are_named_beside_one_that_is_not_there(columns: int, tmp_path: Path) -> None:
+    table = np.random.default_rng(0).uniform(0.5, 1.5, (4, columns)).round(6)
+    frame = pd.DataFrame(table, columns=[f"c{place}" for place in range(columns)])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(TableError, match="no column is named 'x'; there are c0, c1, c2") as refused:
+        read_measured(str(tmp_path / "t.csv"), Reading(unit="s", drop=("x",)))
+    assert len(str(refused.value)) < 300

@@ -290,6 +290,35 @@ def test_empty_cells_are_refused(tmp_path: Path) -> None:
         load("amazon", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        (1, "has no column RESOURCE; is it"),
+        (5, "ROLE_DEPTNAME; is it"),
+        (6, "ROLE_DEPTNAME, ...; is it"),
+    ],
+)
+def test_five_columns_that_are_missing_are_named(lost: int, said: str, tmp_path: Path) -> None:
+    amazon_table().drop(columns=AMAZON_COLUMNS[:lost]).to_csv(tmp_path / "train.csv", index=False)
+    with pytest.raises(InvalidParameter) as refused:
+        load("amazon", tmp_path)
+    assert said in str(refused.value)
+
+
+def test_the_first_row_with_an_empty_cell_is_named(tmp_path: Path) -> None:
+    """Counted from 1, below the header; and a text among numbers is refused as well."""
+    table = amazon_table().astype(float)
+    table.loc[[3, 5], "MGR_ID"] = np.nan
+    table.to_csv(tmp_path / "train.csv", index=False)
+    with pytest.raises(InvalidParameter, match="the first in row 4; was the download cut short"):
+        load("amazon", tmp_path)
+    words = amazon_table().astype(object)
+    words.loc[2, "ROLE_CODE"] = "none of them"
+    words.to_csv(tmp_path / "train.csv", index=False)
+    with pytest.raises(InvalidParameter, match="other things than numbers in column ROLE_CODE"):
+        load("amazon", tmp_path)
+
+
 @pytest.mark.skipif(
     not os.environ.get(DATA_VARIABLE), reason=f"needs the real files; set {DATA_VARIABLE}"
 )
