@@ -1766,3 +1766,69 @@ def test_the_last_entries_of_a_legend_stand_at_its_end() -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["a", "b", "note"]
     assert legend._ncols == 3
     assert not paint.figure(replace(picture, legend=0)).legends
+
+
+# The parts of what a run wrote.
+
+
+@pytest.mark.parametrize(
+    ("points", "shown", "left_out"), [(1, 1, 0), (9, 9, 0), (10, 9, 1), (12, 9, 3)]
+)
+def test_nine_points_of_a_sweep_are_shown(points: int, shown: int, left_out: int) -> None:
+    records = swept({"delay.rate": [*range(points)]}, "ab")
+    parts = records.points()
+    assert [part.title for part in parts] == [f"delay.rate = {rate}" for rate in range(shown)]
+    assert {part.left_out for part in parts} == {left_out}
+    for rate, part in enumerate(parts):
+        assert part.summary["delay.rate"].tolist() == [rate, rate]
+        assert part.iterations["cell"].tolist() == [f"{rate}a", f"{rate}b"]
+    titled = replace(records, title="measured on real workers").points()
+    assert titled[0].title == "measured on real workers\ndelay.rate = 0"
+    assert titled[0].clock == "measured time (s)"
+    assert parts[0].clock == "simulated time (s)"
+
+
+def test_fields_of_a_scheme_make_no_points_and_several_keys_a_line_each() -> None:
+    records = swept({"scheme.load": [1, 2], "delay.rate": [1.5, 2.0], "schemes.uncoded.x": [7]})
+    assert records.swept() == ["delay.rate", "schemes.uncoded.x"]
+    assert [part.title for part in records.points()] == [
+        "delay.rate = 1.5\nuncoded.x = 7",
+        "delay.rate = 2\nuncoded.x = 7",
+    ]
+    assert swept({"scheme.load": [1, 2]}).points()[0].title == ""
+
+
+def test_a_scheme_is_picked_by_label_or_name() -> None:
+    records = swept(
+        {"seed": [1]}, "ab", scheme=lambda _, label: {"a": "uncoded", "b": "window"}[label]
+    )
+    workers = records.summary[["cell", "scheme", "label"]].assign(worker=0)
+    records = replace(records, workers=workers)
+    for names, labels in ((None, "ab"), (["a"], "a"), (["window"], "b"), (["b", "uncoded"], "ab")):
+        part = records.only(names)
+        assert part.labels() == [(x, {"a": "uncoded", "b": "window"}[x]) for x in labels]
+        for table in (part.iterations, part.summary, part.workers):
+            assert table is not None
+            assert table["label"].tolist() == [*labels]
+        assert part.timeline is None
+    with pytest.raises(ConfigError, match="schemes = 'c': must be one of: a, b, uncoded, window"):
+        records.only(["a", "c"])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (2.0, "2"),
+        (0.123456789, "0.123457"),
+        (3, "3"),
+        (True, "True"),
+        ("a", "a"),
+        ({"model": "gamma", "shape": 2.0, "scale": 0.5}, "gamma, shape = 2, scale = 0.5"),
+        ({"model": "scaled", "by": 2, "base": {"model": "gamma"}}, "scaled, by = 2"),
+        ({"bandwidth": 1e6}, "..., bandwidth = 1e+06"),
+        ('{"model": "gamma", "shape": [1]}', "gamma"),
+        ("{no json", "{no json"),
+    ],
+)
+def test_a_value_of_a_config_in_a_title(value: Any, text: str) -> None:
+    assert short_text(value) == text

@@ -34,6 +34,7 @@ from erasurehead.experiments.run.records import (
     summary_table,
     workers_table,
 )
+from erasurehead.experiments.run.tuning import Runs, best
 from erasurehead.sim.metrics import METRICS, per_replication
 from tests.statistics import BOUND
 from tests.tools import inside
@@ -732,3 +733,31 @@ def test_cells_with_and_without_a_column_stand_in_one_table(first: int) -> None:
             alone = make(some[place : place + 1])
             same = own[[*alone]].reset_index(drop=True)
             pd.testing.assert_frame_equal(same, alone, check_dtype=False)
+
+
+@pytest.mark.parametrize(
+    ("tried", "chosen"),
+    [
+        ([[3.0, 4.0], [2.0, 4.0]], 1),  # sooner on average
+        ([[3.0, 4.0], [1.0, np.nan]], 0),  # reached more often
+        ([[3.0, 4.0], [4.0, 3.0]], 0),  # of equals the first
+        ([[np.nan, np.nan], [9.0, np.nan]], 1),
+        ([[np.nan, np.nan], [np.nan, np.nan]], 0),
+        ([[np.nan, 1.0], [5.0, 6.0], [5.0, 5.5]], 2),
+    ],
+)
+def test_the_best_of_some_learning_rates(tried: list[list[float]], chosen: int) -> None:
+    assert best([np.array(seconds) for seconds in tried]) == chosen
+
+
+def test_a_target_is_reached_by_a_run_that_ends_there() -> None:
+    """Up to rounding; one that passes it and comes back has not reached it."""
+    times = np.tile([0.0, 1.0, 3.0, 6.0], (4, 1))
+    losses = np.array(
+        [[9, 2.0, 1.5, 1.0], [9, 2.0 * (1 + 9e-10), 3, 2], [9, 1, 2.1, 2.1], [9, 8, 7, 2.0 + 5e-9]]
+    )
+    runs = Runs(times, losses)
+    np.testing.assert_array_equal(runs.seconds(2.0), [1.0, 1.0, np.nan, np.nan])
+    np.testing.assert_array_equal(runs.iterations(2.0), [1, 1, np.nan, np.nan])
+    np.testing.assert_array_equal(runs.iterations(1.0), [3, np.nan, np.nan, np.nan])
+    np.testing.assert_array_equal(runs.iterations(9.0), [0, 0, 0, 0])
