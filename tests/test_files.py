@@ -305,6 +305,28 @@ def test_parquet_files_of_many_parts(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert read_parquet(path, None).shape == (2, 100)
 
 
+@pytest.mark.parametrize(
+    ("version", "said"), [((1, 0), None), ((2, 0), None), ((3, 0), "damaged header")]
+)
+def test_arrays_of_numbers_have_one_of_two_headers(
+    version: tuple[int, int], said: str | None, tmp_path: Path
+) -> None:
+    """Later versions are for named fields."""
+    with (tmp_path / "t.npy").open("wb") as file:
+        np.lib.format.write_array(file, np.arange(6.0).reshape(2, 3), version=version)
+    with zipfile.ZipFile(tmp_path / "t.npz", "w") as archive:
+        archive.write(tmp_path / "t.npy", "seconds.npy")
+    if said is None:
+        for found in (
+            read_npy(tmp_path / "t.npy"),
+            read_npz(tmp_path / "t.npz", lambda names: names)["seconds"],
+        ):
+            np.testing.assert_array_equal(found, [[0, 1, 2], [3, 4, 5]])
+        return
+    with pytest.raises(UnusableFile, match=said):
+        read_npy(tmp_path / "t.npy")
+
+
 def test_a_count_of_numbers_is_said_up_to_16_digits() -> None:
     """A header can claim anything; and exactly as many as are allowed are read."""
     require_cells(5, 5)

@@ -1288,3 +1288,18 @@ def test_a_clock_needs_a_unit_to_be_a_duration() -> None:
     found = lasting(column, "s", 1000.0)
     assert found is not None
     assert found.tolist() == [45_000_000.0, 1000.0], "as many as are wanted to the second"
+
+
+@pytest.mark.parametrize("name", ["maximum", "sum", "minimum"])
+@pytest.mark.parametrize(
+    ("times", "said"), [(3.0, "3 times"), (0.4, "0.4 times"), (-6.0, "6 over")]
+)
+def test_a_multiple_of_what_the_others_make_and_a_number_over_it(
+    name: str, times: float, said: str
+) -> None:
+    """As a throughput is: so many samples over the time of the slowest. A square is neither."""
+    own = own_delays(40, 5)
+    of = {"maximum": own.max(axis=1), "sum": own.sum(axis=1), "minimum": own.min(axis=1)}[name]
+    found = dict(odd_columns(beside(own, times * of if times > 0 else -times / of)))
+    assert found[5] == f"is in every row {said} the {name} of the others"
+    assert 5 not in dict(odd_columns(beside(own, of**2)))

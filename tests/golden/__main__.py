@@ -5,12 +5,16 @@ import tempfile
 from pathlib import Path
 
 from tests.golden.configs import documents
-from tests.golden.tables import FILE, machine, tables
+from tests.golden.tables import FILE, examples, machine, tables
 
 with tempfile.TemporaryDirectory() as name:
     folder = Path(name)
     kept = {key: tables(document, folder) for key, document in documents(folder).items()}
 lines = [f'  "{key}": {json.dumps(value)}' for key, value in kept.items()]
 text = ",\n".join(lines)
-FILE.write_text(f'{{"machine": {json.dumps(machine())},\n"tables": {{\n{text}\n}}}}\n')
+tried = ",\n".join(f'  "{key}": {json.dumps(value)}' for key, value in examples().items())
+parts = (
+    f'"machine": {json.dumps(machine())},\n"tables": {{\n{text}\n}},\n"examples": {{\n{tried}\n}}'
+)
+FILE.write_text(f"{{{parts}}}\n")
 print(f"{len(kept)} configs in {FILE}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import pytest
 import sklearn  # loads the libraries that threadpoolctl looks at
 from threadpoolctl import threadpool_info
 
+from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.run.command import RunOptions, run
 from tests.golden.configs import Document
 
@@ -58,6 +61,18 @@ def tables(document: Document, folder: Path) -> Kept:
 def columns(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
     """What is kept of each column, the cells' names left out."""
     return {name: _kept(frame[name]) for name in frame.columns if name != "cell"}
+
+
+def examples() -> dict[str, list[str]]:
+    """What ``verify`` and ``recommend`` try of each scheme, and the contracts of each delay model:
+    the section of each example, of a long one a hash."""
+    found: dict[str, list[str]] = {}
+    for kind in ("schemes", "delays"):
+        for name, family in BUILT_IN[kind].classes.items():
+            sections = [json.dumps(plain(each, BUILT_IN)) for each in family.examples()]
+            texts = [re.sub(r'"/[^"]*/', '"', section) for section in sections]
+            found[f"{kind}.{name}"] = [t if len(t) < 500 else _hash(t.encode()) for t in texts]
+    return found
 
 
 def require_same(expected: Kept, found: Kept, bits: bool) -> None:

@@ -1795,7 +1795,10 @@ def test_fields_of_a_scheme_make_no_points_and_several_keys_a_line_each() -> Non
         "delay.rate = 1.5\nuncoded.x = 7",
         "delay.rate = 2\nuncoded.x = 7",
     ]
-    assert swept({"scheme.load": [1, 2]}).points()[0].title == ""
+    plain = swept({"scheme.load": [1, 2]})
+    assert [part.title for part in plain.points()] == [""]
+    live = replace(plain, title="measured on real workers")
+    assert [part.title for part in live.points()] == ["measured on real workers"], "in one line"
 
 
 def test_a_scheme_is_picked_by_label_or_name() -> None:
