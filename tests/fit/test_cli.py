@@ -251,7 +251,7 @@ def test_one_load_and_a_range(fitted: tuple[Path, str], tmp_path: Path) -> None:
 )
 def test_the_config_predicts_what_was_measured(model: dict[str, Any]) -> None:
     """Through whatever parts it takes; within 5 % from half of the workers to all."""
-    table = delay_model(model).sample(np.random.default_rng(5), 200, 30)
+    table = delay_model(model).sample(np.random.default_rng(5), 100, 30)
     found = study(numbered({None: table}), range(15, 31))
     assert found.chosen.error < 0.05, found.chosen.section
     if model["model"] in ("heterogeneous", "round_effects"):

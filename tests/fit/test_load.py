@@ -250,7 +250,7 @@ def test_standard_errors_are_those_of_batches() -> None:
 def test_the_report_says_so() -> None:
     told: list[tuple[int, int]] = []
     found = study(
-        numbered(load_steps_tables(MEDIANS)),
+        numbered(load_steps_tables(MEDIANS, 10)),
         range(32, 65),
         progress=lambda done, total: told.append((done, total)),
     )

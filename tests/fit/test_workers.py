@@ -176,7 +176,7 @@ def test_a_slower_host_is_slower_in_the_model() -> None:
 
 def test_spells_of_one_host_are_its_own_in_the_model() -> None:
     """Catches a memory for everybody, and factors or ranks that move to the next worker."""
-    table = planted(1, 600)
+    table = planted(1, 300)
     found = study(numbered({None: table}), range(32, 65))
     section = found.chosen.section
     while section["model"] != "own_laws":
@@ -188,7 +188,7 @@ def test_spells_of_one_host_are_its_own_in_the_model() -> None:
     share = law["fast_to_slow"] / (1 - law["slow_to_slow"] + law["fast_to_slow"])
     assert share == pytest.approx(slow.mean(), abs=0.02)
     assert law["slow"]["median"] / law["fast"]["median"] == pytest.approx(1.8, abs=0.1)
-    rows = delay_model(found.chosen.section).sample(np.random.default_rng(0), 20_000, 64)
+    rows = delay_model(found.chosen.section).sample(np.random.default_rng(0), 5000, 64)
     again = judge_workers([rows])
     assert again is not None
     assert {*again.standing} == {CONSTANT, SPELLED}
@@ -291,7 +291,7 @@ def test_a_correlation_is_told_with_its_lag() -> None:
 
 def test_names_are_in_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
-    table = planted(2, 300, 64)[:, :48]
+    table = planted(2, 150, 64)[:, :48]
     path = tmp_path / "t.csv"
     pd.DataFrame(table, columns=[f"node{j}" for j in range(48)]).to_csv(path, index=False)
     done = inside("fit", path, "--output", tmp_path / "out")
