@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.tools import ROOT, inside, process
+from tests.tools import ROOT, inside
 
 BASE: dict[str, Any] = {
     "name": "small",
@@ -496,7 +496,7 @@ def test_a_trace_has_as_many_workers_as_columns(tmp_path: Path) -> None:
 
 
 def test_list_and_help() -> None:
-    listed = process("list")
+    listed = inside("list")
     assert listed.returncode == 0
     for name in ("erasurehead", "shifted_exponential", "breast_cancer", "accelerated"):
         assert name in listed.stdout

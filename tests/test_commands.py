@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import re
 import shlex
 import subprocess
@@ -58,7 +57,7 @@ from erasurehead.sim.engines.run import Network
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import DATASETS
 from erasurehead.sim.schemes import SCHEMES
-from tests.tools import inside
+from tests.tools import inside, process
 
 # What every command line offers: version, help, completion, a first config.
 
@@ -66,20 +65,8 @@ from tests.tools import inside
 ROOT = Path(__file__).parent.parent
 
 
-def erasurehead(*arguments: object, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "erasurehead", *map(str, arguments)],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "80"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 def test_version() -> None:
-    done = erasurehead("--version")
+    done = process("--version")
     assert done.stdout == f"erasurehead {metadata.version('erasurehead-simulator')}\n"
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -479,11 +466,12 @@ def test_the_last_line_names_a_next_command_that_works(
             assert inside(*words, "--output", f"again {words[0]}").returncode == 0
 
 
-def test_init_and_run_in_an_empty_folder(tmp_path: Path) -> None:
-    done = erasurehead("init", folder=tmp_path)
+def test_init_and_run_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = inside("init")
     assert (done.returncode, done.stderr) == (0, "")
     assert [path.name for path in tmp_path.iterdir()] == ["demo.yaml"]
-    done = erasurehead("run", "demo.yaml", folder=tmp_path)
+    done = inside("run", "demo.yaml")
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "results/demo/summary.parquet").is_file()
 
@@ -500,8 +488,9 @@ def test_init_writes_every_example_and_overwrites_nothing(name: str, tmp_path: P
     assert path.read_text() == "mine"
 
 
-def test_init_without_such_an_example(tmp_path: Path) -> None:
-    done = erasurehead("init", "dmeo", folder=tmp_path)
+def test_init_without_such_an_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = inside("init", "dmeo")
     assert done.returncode == 2
     assert "did you mean demo?" in done.stderr
     assert done.stderr.count("\n") == 1

@@ -97,11 +97,11 @@ def inside(*arguments: object, pictures: bool = False) -> subprocess.CompletedPr
 
 
 def examples(most: int) -> settings:
-    """Hypothesis tries so many cases if the environment says EXAMPLES=all, else a third or 50.
+    """Hypothesis tries so many cases if the environment says EXAMPLES=all, else a quarter or 40.
     It judges nothing by the clock: a busy machine is slow at drawing cases, too."""
     from hypothesis import HealthCheck, settings
 
-    few = most if os.environ.get("EXAMPLES") == "all" else max(most // 3, 50)
+    few = most if os.environ.get("EXAMPLES") == "all" else max(most // 4, 40)
     patient = [HealthCheck.too_slow]
     return settings(max_examples=min(most, few), deadline=None, suppress_health_check=patient)
 

@@ -154,6 +154,7 @@ def test_a_plugin_runs_in_this_process_and_in_others(
     assert set(pd.read_parquet(one / "summary.parquet").scheme) == {"uncoded", "both"}
 
 
+@pytest.mark.slow
 def test_a_plugin_on_a_dask_cluster(tmp_path: Path, file: Path) -> None:
     run(with_plugin(file), tmp_path / "one", RunOptions())
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:

@@ -161,12 +161,12 @@ def test_commands_on_a_disk_that_is_too_small(tmp_path: Path) -> None:
 
 
 SAMPLE = {
-    "configs": "0:6",
-    "tables": "0:8",
-    "labels": "0:2",
-    "results": "0:2",
+    "configs": "0:4",
+    "tables": "0:5",
+    "labels": "0:1",
+    "results": "0:1",
     "searches": "0:1",
-    "profilers": "0:5",
+    "profilers": "0:3",
 }
 WHOLE = {
     **dict.fromkeys(("configs", "tables"), "0:2000"),

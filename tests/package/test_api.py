@@ -194,6 +194,7 @@ print(len(found.summary))
 """
 
 
+@pytest.mark.slow
 def test_two_jobs_need_no_main_guard(files: Path) -> None:
     """A script that calls ``sweep`` at its top level must not run itself once more."""
     Path("small.yaml").write_text(write_yaml(SMALL))

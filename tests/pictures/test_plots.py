@@ -51,7 +51,7 @@ from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.records import mean_interval
 from erasurehead.sim.schemes import SCHEMES
 from tests.test_cli import BASE, LEARNING
-from tests.tools import inside
+from tests.tools import inside, undrawn
 from website.delay_gallery import picture_of
 from website.figures import page
 
@@ -284,6 +284,7 @@ def test_the_users_own_settings_play_no_part(
     assert png.read_bytes() == before
 
 
+@undrawn()
 def test_timing_only_runs_have_no_losses(directories: dict[str, Path]) -> None:
     written, left_out = write_pictures(directories["timing"], None, VECTOR)
     assert {p.stem for p in written} == {

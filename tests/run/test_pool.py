@@ -187,7 +187,7 @@ with open_lanes(2) as lanes:
 """
 
 
-@pytest.mark.parametrize("way", ["file", "standard input"])
+@pytest.mark.parametrize("way", ["file", pytest.param("standard input", marks=pytest.mark.slow)])
 def test_a_script_needs_no_main_guard(way: str, tmp_path: Path) -> None:
     """Catches processes that run the user's script again, and so start processes without end."""
     path = tmp_path / "script.py"
