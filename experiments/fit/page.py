@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,13 +96,19 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
         chance = f"{split.worker_chance:.3f}, of a round part: {split.round_chance:.3f}"
         text = f"variance of single delays, not of steps: {', '.join(shares)}"
         why.append(f"{text} (chance of a worker part so large: {chance})")
-    why.append(f"memory: {_memory_sentence(main.memory)}")
+    spells = []
+    if (workers := findings.workers) is not None:
+        hosts, lengths = findings.measured.hosts, workers.spell.value
+        spells = [
+            f"{hosts[j]} has spells ({lengths[j]:.1f} rounds in a row)" for j in workers.lasting
+        ]
+    why.append(f"memory: {_memory_sentence(main.memory, spells)}")
     cold, hit = main.delays.cold, "none"
     if cold is not None:
         hit = f"{cold.hit} of {number_of(cold.rounds, 'round has', 'rounds have')} delays beyond "
         hit += f"{cold.beyond:.3g} s, {cold.clump:.1f} at once"
     why.append(f"cold starts: {hit}")
-    why += worker_sentences(findings.workers, findings.measured.hosts)
+    why += worker_sentences(workers, findings.measured.hosts)
     refused = [f"{name} cannot be fitted: {text}" for name, text in main.refused.items()]
     return Answer(
         "fit",
@@ -149,7 +155,10 @@ def _load_sentence(load: LoadFit) -> str:
     return f"{text}no straight line fits: seconds grow in steps, by {', '.join(costs)} on"
 
 
-def _memory_sentence(memory: Memory | None) -> str:
+def _memory_sentence(memory: Memory | None, spells: Sequence[str] = ()) -> str:
+    """``memory`` is measured without the workers that have ``spells`` of their own, a text each."""
+    if spells:
+        return f"{enumerated(spells, MOST_NAMED)}; in the others {_memory_sentence(memory)}"
     if memory is None:
         return "cannot be told (too few rounds)"
     low, high = memory.interval

@@ -15,13 +15,14 @@ from ...delay_models.tables.measured import Measured
 from ...sim.numerics import one_thread
 from ..config.document import write_yaml
 from ..config.errors import ConfigError
+from ..whatif.intervals import Estimates
 from .candidates import Candidate, LoadFindings, choose, mixture_of
 from .cold import by_load
 from .families import EMPIRICAL, FAMILIES
 from .goodness import Resimulated, fit_families, halves, observed_order_statistics, resimulated
 from .load import LoadFit, measure_load, positive_units
 from .variance import measure_memory, split_variance
-from .workers import Estimates, Workers, judge_workers, without
+from .workers import Workers, judge_workers, without
 
 CONFIG = "config"  # what tables call the whole ``delay:`` section, beside the families
 ESTIMATES = ("slower", "slow", "spell", "correlation", "cost")  # with intervals

@@ -6,41 +6,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
 from ...delay_models.base import FloatArray
+from ..whatif.intervals import (
+    FEWEST_ROUNDS,
+    Estimates,
+    Runs,
+    blocks,
+    correlations,
+    has_spells,
+    slow_rounds,
+)
 from ..whatif.intervals import LEVEL as CONFIDENCE
-from ..whatif.intervals import blocks
 from ..whatif.rounds import RUNS, Job, round_medians
 from .law import Section, lognormal_section, rounded
 
-# A worker is *slow* in a round if it takes more than ``LEVEL`` times the round's median, or more
-# than ``DEVIATIONS`` robust standard deviations beyond it if workers usually vary more than that.
 # Who *stands out* is asked as ``whatif`` asks it: who is the slowest of a round more often, or for
 # longer, than chance explains. That counts a spell of slow rounds once; so whoever has a spell that
 # is longer than chance makes any of them stands out, too.
 
-LEVEL = 1.2
-DEVIATIONS = 4.0
 JUDGED = 50  # workers for which intervals are told: those that cost most
 FEWEST_SPELLS = 3  # of fewer, nothing is known about how long they are
-FEWEST_ROUNDS = 8
-# Smallest correlation of successive rounds, at its interval's lower end, of who has spells.
-MEMORY = 0.2
-SELDOM = 0.01  # share of rounds that a state has at least; of fewer, its law is not known
-CHANCE = 1e-3  # that some worker of a table has so long a spell by chance
 LISTS = {"factors": 1.0, "ranks": 0.0}  # fields that list workers, and a neutral number
 SMALLEST_SIGMA = 1e-3
-
-
-@dataclass(frozen=True, eq=False)
-class Estimates:
-    """A number of each worker and the ends of its 95 % interval, ``(n,)`` each; NaN: unknown."""
-
-    value: FloatArray
-    low: FloatArray
-    high: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +56,7 @@ class Workers:
         return tuple(
             j
             for j in self.standing
-            if self.correlation.low[j] >= MEMORY
-            and SELDOM <= self.slow.value[j] <= 1 - SELDOM
-            and self.spell.value[j] > 1
+            if has_spells(self.correlation.low[j], self.slow.value[j], self.spell.value[j])
         )
 
 
@@ -91,26 +78,24 @@ def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
 
     grouped = blocks([rounds.max(axis=1), medians, *map(alone, costly[:3])])
     ratios = rounds / medians[:, None]
-    level = max(LEVEL, 1 + DEVIATIONS * float(stats.median_abs_deviation(ratios, None)) * 1.4826)
-    slow = ratios > level
-    ends = np.cumsum([len(table) for table in tables])[:-1]
-    runs = _runs(np.split(slow, ends))
+    ends = np.cumsum([len(table) for table in tables])[:-1].tolist()
+    slow = slow_rounds(ratios, ends)
     standing = job.standing_out()
-    lasting = _long_spells(slow, runs)
-    standing += [int(j) for j in costly if lasting[j] and j not in standing]
+    spelled = slow.long
+    standing += [int(j) for j in costly if spelled[j] and j not in standing]
     order = [*standing, *(int(j) for j in costly if j not in standing)]
-    judged, share = order[:JUDGED], slow.mean(axis=0)
-    slow_ends = grouped.intervals(share, judged, lambda j: slow[:, j].astype(np.float64))
+    judged, share = order[:JUDGED], slow.cells.mean(axis=0)
+    slow_ends = grouped.intervals(share, judged, lambda j: slow.cells[:, j].astype(np.float64))
     low, high = grouped.intervals(cost, judged, alone)
     return Workers(
         _slower(ratios),
         Estimates(share, *np.clip(slow_ends, 0.0, 1.0)),
-        _spells(runs),
-        _correlations(np.split(np.log(np.maximum(ratios, 1e-12)), ends)),
+        _spells(slow.runs),
+        correlations(np.split(np.log(np.maximum(ratios, 1e-12)), ends)),
         Estimates(cost, np.maximum(low, 0.0), high),
         tuple(standing),
         tuple(order),
-        level,
+        slow.level,
     )
 
 
@@ -125,20 +110,10 @@ def _slower(ratios: FloatArray) -> Estimates:
     return Estimates(whole / centre, (whole - reach) / centre, (whole + reach) / centre)
 
 
-def _runs(tables: Sequence[NDArray[np.bool_]]) -> list[NDArray[np.int64]]:
-    """Of each worker, how many rounds each run of slow rounds lasts; none crosses two tables."""
-    # A fast round at the end of each table ends its runs.
-    padded = [np.zeros((1, tables[0].shape[1]), bool)]
-    for table in tables:
-        padded += [table, padded[0]]
-    turns = np.diff(np.concatenate(padded).astype(np.int8), axis=0)
-    return [np.flatnonzero(column < 0) - np.flatnonzero(column > 0) for column in turns.T]
-
-
-def _spells(every: Sequence[NDArray[np.int64]]) -> Estimates:
+def _spells(every: Sequence[Runs]) -> Estimates:
     """Mean length of runs of slow rounds, by Student's interval of their lengths."""
     value, low, high = (np.full(len(every), np.nan) for _ in range(3))
-    for j, runs in enumerate(every):
+    for j, runs in enumerate(lengths for _, lengths in every):
         if not len(runs):
             continue
         value[j] = runs.mean()
@@ -147,31 +122,6 @@ def _spells(every: Sequence[NDArray[np.int64]]) -> Estimates:
             reach = float(stats.t.isf((1 - CONFIDENCE) / 2, len(runs) - 1)) * error
             low[j], high[j] = max(1.0, value[j] - reach), value[j] + reach
     return Estimates(value, low, high)
-
-
-def _long_spells(slow: NDArray[np.bool_], every: Sequence[NDArray[np.int64]]) -> NDArray[np.bool_]:
-    """Who has a spell so long that ``CHANCE`` of tables has one, ``(n,)``. A slow worker stays slow
-    with the probability p with which the others do, or with its own share of slow rounds if that is
-    larger; so of S spells one lasts L rounds with a chance of at most S p**(L - 1)."""
-    spells = np.array([len(runs) for runs in every])
-    rounds = np.array([runs.sum() for runs in every])
-    stays = rounds - spells
-    own = rounds / len(slow)
-    others = (stays.sum() - stays + 1) / (rounds.sum() - rounds + 10)
-    longest = np.array([runs.max(initial=1) for runs in every])
-    chance = max(1, spells.sum()) * np.maximum(own, others) ** (longest - 1.0)
-    return np.asarray(chance <= CHANCE)
-
-
-def _correlations(tables: Sequence[FloatArray]) -> Estimates:
-    """At lag 1, with Fisher's interval; lags do not cross from one table to the next."""
-    centred = [table - table.mean(axis=0) for table in tables]
-    squares = np.sum([np.sum(table**2, axis=0) for table in centred], axis=0)
-    products = np.sum([np.sum(table[1:] * table[:-1], axis=0) for table in centred], axis=0)
-    pairs = sum(len(table) - 1 for table in tables)
-    value = np.clip(products / np.where(squares > 0, squares, 1.0), -0.999, 0.999)
-    reach = float(stats.norm.isf((1 - CONFIDENCE) / 2)) / np.sqrt(max(pairs - 2, 1))
-    return Estimates(value, np.tanh(np.arctanh(value) - reach), np.tanh(np.arctanh(value) + reach))
 
 
 def without(tables: Sequence[FloatArray], workers: Sequence[int]) -> list[FloatArray]:

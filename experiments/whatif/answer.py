@@ -22,6 +22,8 @@ OFTEN = 0.5  # share of the steps that a host ends from which it is left out aga
 NEARLY = 0.9  # name the fewest hosts that save this share of what all that stand out save
 LITTLE = 0.1  # or after which others save less than this share, each, of what one of them saves
 NAMED = 4  # hosts that are named in a sentence
+SPELLS = 3  # hosts that are slow in spells, and spells of each, the longest ones, that are named
+ALIKE = 0.05  # causes that differ by less than this share of the larger one are alike
 
 PARTS = {  # what a step is made of, in the order in which it adds up
     "typical": ("#0072B2", "a typical task: median worker, median round"),
@@ -149,9 +151,13 @@ def _late(study: Study) -> str:
 
 
 def _cause(study: Study) -> tuple[str, str]:
+    """The largest cause; and its share of the slowdown, with causes that are about as large."""
     cause = max(rounds.CAUSES, key=study.seconds)
     share = study.seconds(cause) / (study.seconds() - study.seconds("typical"))
-    return cause, f"{100 * min(share, 1.0):.0f} % of the slowdown"
+    near = (1 - ALIKE) * study.seconds(cause)
+    alike = [each for each in rounds.CAUSES if each != cause and study.seconds(each) >= near > 0]
+    also = f"; about alike: {' and '.join(alike)}" if alike else ""
+    return cause, f"{100 * min(share, 1.0):.0f} % of the slowdown{also}"
 
 
 def named_hosts(hosts: Sequence[str]) -> str:
@@ -196,6 +202,18 @@ def _slow_rounds(study: Study, names: Names) -> Iterator[str]:
     yield f"{many} slow for all workers ({beyond}): {enumerated(texts, NAMED)}{every}"
 
 
+def _spells(study: Study, names: Names) -> Iterator[str]:
+    """Which hosts are slow in spells, and when."""
+    hosts = [*study.spells.items()]
+    for host, runs in hosts[:SPELLS]:
+        longest = sorted(sorted(runs, key=lambda run: run[0] - run[1])[:SPELLS])
+        texts = [" to ".join(name_at(names, place) for place in run) for run in longest]
+        more = f" and {len(runs) - SPELLS} more" if len(runs) > SPELLS else ""
+        yield f"host {host} is slow in spells, not lastingly: rounds {', '.join(texts)}{more}"
+    if others := [host for host, _ in hosts[SPELLS:]]:
+        yield f"slow in spells, too: {enumerated(others, NAMED)}"
+
+
 def facts(study: Study, names: Names | None = None) -> list[str]:
     """What else is to be known, a line each; ``names`` are those of the rounds, else 0, 1, ..."""
     step, typical = study.seconds(), study.seconds("typical")
@@ -216,7 +234,8 @@ def facts(study: Study, names: Names | None = None) -> list[str]:
         if study.changes.loc[replaced, "count"].max() > standing:
             only = f"only {named_hosts(study.standing)} stand{'s' if standing == 1 else ''} out"
             lines.append(f"{only}: to replace or drop more adds hosts that were slow by chance")
-    lines += _slow_rounds(study, np.arange(sum(study.rounds)) if names is None else names)
+    known = np.arange(sum(study.rounds)) if names is None else names
+    lines += [*_spells(study, known), *_slow_rounds(study, known)]
     if study.waits:
         lines = ["what each change saves is then not known either"]
     if len(study.stages):

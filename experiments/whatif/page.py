@@ -169,16 +169,22 @@ def _tables(study: Study) -> Iterator[Table]:
 def _hosts(study: Study) -> Table:
     header = ["host", "costs alone (s a step, 95 %)", "share", "lasting factor"]
     header += ["rounds it ends", "blame (s a step)"]
+    marks = {"stands_out": "stands out", "in_spells": "in spells"}
+    known = marks.keys() & {*study.hosts}  # an older version knew no spells
+    said = [
+        ", ".join(text for name, text in marks.items() if name in known and row[name])
+        for row in study.hosts.to_dict("records")
+    ]
     rows = [
         [
-            plain_cell(f"{row['host']}{' (stands out)' if row['stands_out'] else ''}"),
+            plain_cell(f"{row['host']} ({text})" if text else row["host"]),
             interval(row["alone"], row["alone_low"], row["alone_high"]),
             percent(row["alone_share"]),
             plain_cell(row["factor"]),
             percent(row["ends"]),
             plain_cell(row["blame"]),
         ]
-        for row in study.hosts.to_dict("records")
+        for row, text in zip(study.hosts.to_dict("records"), said, strict=True)
     ]
     return capped("hosts", "Hosts", header, rows, "hosts.csv", brief=range(5))
 

@@ -15,7 +15,7 @@ from ...delay_models.base import FloatArray
 from ...delay_models.tables.parts import Sign, waiting
 from ..run.records import interval_columns
 from . import rounds
-from .intervals import Blocks, blocks
+from .intervals import Blocks, Runs, blocks, spells
 from .rounds import Change
 
 HOURS, QUANTILES = 24.0, (0.95, 0.99)
@@ -43,6 +43,8 @@ class Study:
     waits: Sign = field(default="", kw_only=True)  # whether times include the wait, if it shows
     # Rounds of ``SLOW`` times the typical median or more, from 0; none of tables read again.
     slow_rounds: tuple[int, ...] = field(default=(), kw_only=True)
+    # Hosts that are slow in spells, with the first and last round of each of two rounds or more.
+    spells: Mapping[str, list[list[int]]] = field(default_factory=dict, kw_only=True)
 
     @property
     def workers(self) -> int:
@@ -110,8 +112,13 @@ def study_load(
     waits = waiting(found.table)
     if stages and tables[-1]["ends"].isna().any():
         waits = "carried"
-    slow = np.flatnonzero(found.whole)[found.job.medians >= SLOW * found.slow.typical]
-    return Study(load, *tables, blocks=found.blocks, waits=waits, slow_rounds=tuple(slow.tolist()))
+    kept = np.flatnonzero(found.whole)
+    slow = tuple(kept[found.job.medians >= SLOW * found.slow.typical].tolist())
+    spells = {
+        names[host]: kept[np.stack([first, first + rows - 1], axis=1)[rows > 1]].tolist()
+        for host, (first, rows) in found.spells.items()
+    }
+    return Study(load, *tables, blocks=found.blocks, waits=waits, slow_rounds=slow, spells=spells)
 
 
 def change_name(change: Change, names: Sequence[str], typical: float) -> str:
@@ -176,7 +183,11 @@ class _Load:
         self.table = table if whole.all() else table[whole]
         self.missing = ~np.isfinite(table[~whole])
         self.job = job = rounds.Job(self.table, most)
-        self.factors = job.factors
+        self.standing = job.standing_out()
+        self.spells, self.factors = dict[int, Runs](), job.factors
+        for host, (runs, fast) in spells(self.table, job.medians, self.standing).items():
+            self.spells[host] = runs  # which do not last
+            self.factors[host] = min(self.factors[host], fast)
         self.slow = rounds.slowdown(self.table, job.medians, self.factors)
         self.seconds = float(self.slow.real.mean())
         first, self.worker, second = job.slowest.without(())
@@ -184,7 +195,6 @@ class _Load:
         others = np.argsort(-job.blame, kind="stable")
         # Blocks are long enough for rounds as a whole, and for the worst hosts' spells.
         self.blocks = blocks((first, job.medians, self.gaps, *map(self._alone, others[:3])))
-        self.standing = job.standing_out()
         self.order = [*self.standing, *others[~np.isin(others, self.standing)].tolist()]
 
     def _alone(self, host: int) -> FloatArray:
@@ -261,6 +271,7 @@ class _Load:
             "mean": self.table.mean(axis=0),
             "missing": self.missing.sum(axis=0) / (len(self.table) + len(self.missing)),
             "stands_out": np.isin(np.arange(n), self.standing),
+            "in_spells": np.isin(np.arange(n), [*self.spells]),
             "order": place,
         }
         table = pd.DataFrame(columns)

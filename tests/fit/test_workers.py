@@ -306,7 +306,16 @@ def test_names_are_in_what_is_written(tmp_path: Path, monkeypatch: pytest.Monkey
     assert factor is not None
     assert read[1] == fitted[1] == factor[1]
     assert float(factor[1]) == pytest.approx(1.35, abs=0.02)
+    # One rule says who has spells; memory is that of the others.
+    memory_of = re.search(
+        r"Memory: node42 has spells \((\S+) rounds in a row\); in the others (.*)", done.stdout
+    )
+    assert memory_of is not None
+    assert memory_of[2].startswith("none that matters")
+    assert "Host node42 is slow in spells" in looked
+    assert "node42 (stands out, in spells)" in looked
     rows = pd.read_parquet(tmp_path / "out" / "workers.parquet")
+    assert float(memory_of[1]) == pytest.approx(rows.set_index("host").spell["node42"], abs=0.05)
     assert set(rows[rows.stands_out].host) == {"node17", "node42"}
     assert len(rows) == 48
     assert rows.filter(like="_low").shape[1] == rows.filter(like="_high").shape[1] == 5

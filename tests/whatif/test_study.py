@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any, cast
@@ -21,6 +22,7 @@ from erasurehead.experiments.whatif import answer, rounds
 from erasurehead.experiments.whatif import study as study_module
 from erasurehead.experiments.whatif.answer import (
     _blamed,
+    _cause,
     _late,
     _other_ways,
     _slow_rounds,
@@ -747,6 +749,49 @@ def test_few_rounds_are_said_to_be_few(length: int, workers: int, few: str) -> N
     table = 1 + np.random.default_rng(0).exponential(0.3, (length, workers))
     lines = [line for line in facts(study_load(table, "abcd"[:workers])) if " few: " in line]
     assert [line.split(" few")[0] for line in lines] == ([few] if few else [])
+
+
+def spelled(steps: int = 300) -> tuple[FloatArray, list[list[int]]]:
+    """24 hosts of which 3 is always 1.35 times as slow, and 7 is 1.7 times in three spells; a round
+    before the second spell has a missing delay."""
+    rng, runs = np.random.default_rng(77), [[31, 67], [120, 144], [211, 261]]
+    table = 0.38 + rng.gamma(2.5, 0.022, (steps, 24))
+    table[:, 3] *= 1.35
+    for first, last in runs:
+        table[first : last + 1, 7] *= 1.7
+    table[100, 5] = np.inf
+    return table, runs
+
+
+def test_spells_are_named_with_their_rounds() -> None:
+    """As the table names its rounds, though a round before is left out. Who is slow in spells is
+    not lastingly slower, who always is has none, and nobody has where chance alone is."""
+    table, runs = spelled()
+    names = [f"h{i}" for i in range(24)]
+    found = study_load(table, names)
+    assert found.spells == {"h7": runs}
+    assert found.hosts.set_index("host")["in_spells"].sum() == 1
+    assert hosts(found, "factor")[[3, 7]] == pytest.approx([1.35, 1.0], abs=0.02)
+    (said,) = (line for line in facts(found, np.arange(48200, 48500)) if "spells" in line)
+    where = "48231 to 48267, 48320 to 48344, 48411 to 48461"
+    assert said == f"host h7 is slow in spells, not lastingly: rounds {where}"
+    many = replace(found, spells={f"a{i}": [*runs, [280, 281]] for i in range(5)})
+    lines = [line for line in facts(many) if "spells" in line]
+    assert [line.split()[1] for line in lines] == ["a0", "a1", "a2", "in"]
+    assert lines[0].endswith("rounds 31 to 67, 120 to 144, 211 to 261 and 1 more")
+    assert lines[3] == "slow in spells, too: a3, a4"
+    assert not study_load(table[:, 8:], names[8:]).spells
+
+
+def test_causes_that_are_about_as_large_are_named_together() -> None:
+    """Within 5 % of the largest."""
+    found = study_load(TABLE, ("a", "b", "c"))
+    parts = {"typical": 1.0, "workers": 2.0, "rounds": 1.91, "rest": 1.89, "step": 6.8}
+    made = pd.DataFrame({"part": [*parts], "seconds": [*parts.values()]})
+    assert _cause(replace(found, slowdown=made)) == (
+        "workers",
+        "34 % of the slowdown; about alike: rounds",
+    )
 
 
 # Stages of a step.
