@@ -18,7 +18,6 @@ from .study import SLOW, Study
 SHARE = ["share", "share_low", "share_high"]  # of a saving, with its interval
 MATTERS = 0.02  # share of the job's time from which a saving is worth a word
 MOSTLY = 0.2  # share of the rounds up to which slow ones are exceptions that are worth naming
-OFTEN = 0.5  # share of the steps that a host ends from which it is left out again and again
 NEARLY = 0.9  # name the fewest hosts that save this share of what all that stand out save
 LITTLE = 0.1  # or after which others save less than this share, each, of what one of them saves
 NAMED = 4  # hosts that are named in a sentence
@@ -76,6 +75,9 @@ def _culprits(study: Study, m: int) -> str:
     some = "a median one" if m == 1 else "median ones"
     hosts = f"host{'s' * (m > 1)} {named_hosts(study.order[:m])}"
     text = replaced = f"replacing {hosts} by {some} saves {percent(*saving[SHARE])}"
+    if m > 1:
+        first = study.hosts.iloc[0]
+        text = replaced = f"{text}, {first['host']} alone {percent(first['alone_share'])}"
     also, best = "", _most(study, m, saving["share"])
     if best is not None:
         text, also, saving = _saves(best), f"; {replaced}", best
@@ -90,31 +92,21 @@ def _other_ways(study: Study, m: int) -> str:
     dropped = study.change(rounds.DROP, m)["share"]
     kept = percent(dropped) if dropped >= 0.0005 else "nothing"
     are, their = ("is", "its") if m == 1 else ("are", "their")
-    alone = study.change(rounds.REPLACE, 1)["share"]
-    first = f"replacing {study.order[0]} alone saves {percent(alone)}; " if m > 1 else ""
     gone = named_hosts(study.order[:m])
     return (
-        f"{first}if {gone} {are} dropped, and the others share {their} work, "
+        f"if {gone} {are} dropped, and the others share {their} work, "
         f"that saves {kept}; a host that is replaced loses its outliers too, not only its lasting "
         "slowness"
     )
 
 
 def _waiting(study: Study, best: pd.Series) -> Iterator[str]:
-    """Of waiting for fewer, which saves most: whom it would leave out again and again, and what it
-    saves where a smaller gradient counts for less."""
-    ends = study.hosts.set_index("host")["ends"][study.order[0]]
-    if ends >= OFTEN:
-        fewer, standing = f"{study.workers - 1} of {study.workers}", len(study.standing)
-        text = (
-            f"who waits for {fewer} leaves out {study.order[0]} in {percent(ends)} of the steps: "
-            "its part of the data is then hardly learned"
-        )
-        if rounds.REPLACE_AND_WAIT in set(study.changes["change"]):
-            both = study.change(rounds.REPLACE_AND_WAIT, standing)
-            text += f"; to replace {named_hosts(study.standing)} first, and then wait for {fewer}, "
-            text += f"saves {percent(both['share'])}"
-        yield text
+    """Of waiting for fewer, which saves most: what it saves after hosts were replaced, and where a
+    smaller gradient counts for less."""
+    if rounds.REPLACE_AND_WAIT in set(study.changes["change"]):
+        both = study.change(rounds.REPLACE_AND_WAIT, len(study.standing))
+        first = f"to replace {named_hosts(study.standing)} first, and then wait for"
+        yield f"{first} {study.workers - 1} of {study.workers}, saves {percent(both['share'])}"
     n, heard = study.workers, study.workers - int(best["count"])
     gain = 1 - (1 - best["share"]) * n / heard
     saves = f"it saves {percent(gain)}" if gain > 0 else "it saves nothing"

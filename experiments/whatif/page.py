@@ -169,22 +169,19 @@ def _tables(study: Study) -> Iterator[Table]:
 def _hosts(study: Study) -> Table:
     header = ["host", "costs alone (s a step, 95 %)", "share", "lasting factor"]
     header += ["rounds it ends", "blame (s a step)"]
-    marks = {"stands_out": "stands out", "in_spells": "in spells"}
-    known = marks.keys() & {*study.hosts}  # an older version knew no spells
-    said = [
-        ", ".join(text for name, text in marks.items() if name in known and row[name])
-        for row in study.hosts.to_dict("records")
-    ]
     rows = [
         [
-            plain_cell(f"{row['host']} ({text})" if text else row["host"]),
+            plain_cell(
+                f"{row['host']}{' (stands out)' * bool(row['stands_out'])}"
+                f"{' (in spells)' * bool(row.get('in_spells'))}"  # which an older version lacks
+            ),
             interval(row["alone"], row["alone_low"], row["alone_high"]),
             percent(row["alone_share"]),
             plain_cell(row["factor"]),
             percent(row["ends"]),
             plain_cell(row["blame"]),
         ]
-        for row, text in zip(study.hosts.to_dict("records"), said, strict=True)
+        for row in study.hosts.to_dict("records")
     ]
     return capped("hosts", "Hosts", header, rows, "hosts.csv", brief=range(5))
 
@@ -233,9 +230,9 @@ def _parts(study: Study) -> Picture:
 
 
 def _savings(changes: pd.DataFrame, standing: int = 0) -> Picture:
-    """The changes that save most, and those of all hosts that stand out."""
+    """The changes that save most, and those of all hosts that stand out, and of some alone."""
     by_name = changes["change"].isin([rounds.REPLACE, rounds.REPLACE_AND_WAIT])
-    named = changes[by_name & (changes["count"] == standing)]
+    named = changes[by_name & changes["count"].isin([standing, min(1, standing)])]
     others = changes.drop(named.index).nlargest(MOST_CHANGES - len(named), "share", keep="first")
     rows = pd.concat([named, others]).sort_values("share", ascending=False, kind="stable")
     x, low, high = 100 * rows[["share", "share_low", "share_high"]].to_numpy(dtype=float).T

@@ -25,6 +25,7 @@ DRAWS = 199
 # than ``FEWEST`` do not show how long that is.
 SPANS, FEWEST_BLOCKS, FEWEST = 4.0, 4, 30
 MOST = 20  # hosts that are looked for
+ALONE = 3  # of those that stand out, hosts that are replaced alone, too
 SEED = 20251125
 WORKERS, ROUNDS, REST = CAUSES = ("workers", "rounds", "rest")
 IDEAL, MEDIAN_WORKER, WITHOUT = "ideal", "median of the round", "without"
@@ -272,6 +273,7 @@ class Change:
     hosts: tuple[int, ...] = ()  # which, where they are the same in every round
     quantile: float = np.nan  # of a time-out; NaN for other kinds
     timeout: float = np.nan  # seconds; NaN for other kinds
+    late: NDArray[np.int64] | None = None  # ``(R, m)``, whom each round does not wait for
 
 
 def of_causes(slow: Slowdown) -> Iterator[Change]:
@@ -287,7 +289,7 @@ def of_hosts(
     found: Slowest, order: Sequence[int], counts: Sequence[int], standing: int
 ) -> Iterator[Change]:
     """The first m hosts of an order replaced, and dropped; the slowest m of each round not awaited;
-    the first ``standing``, who stand out, replaced and then n - 1 awaited.
+    the first ``standing``, who stand out, replaced, some each alone, or all and then n - 1 awaited.
     A median host in place of one is as fast as the median of the others in every round, so it is
     never the slowest: a round then ends with the slowest of the others. Dropped hosts leave their
     work to the others, whose times grow by n / (n - m), as under a proportional load law."""
@@ -297,11 +299,14 @@ def of_hosts(
         longest, _, _ = found.without(gone)
         yield Change(REPLACE, longest, m, gone)
         yield Change(DROP, longest * (n / (n - m)), m, gone)
+        for host in order[1 : min(standing, ALONE)] if m == 1 else ():
+            yield Change(REPLACE, found.without((host,))[0], 1, (host,))
     for m in counts:
-        yield Change(WAIT, found.seconds[:, m], m)
+        yield Change(WAIT, found.seconds[:, m], m, late=found.workers[:, :m])
     if 0 < standing < n - 2:
         gone = tuple(order[:standing])
-        yield Change(REPLACE_AND_WAIT, found.without(gone)[2], standing, gone)
+        _, late, seconds = found.without(gone)
+        yield Change(REPLACE_AND_WAIT, seconds, standing, gone, late=late[:, None])
 
 
 def of_speeds(table: FloatArray) -> Iterator[Change]:

@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 from ...delay_models.base import FloatArray
 from ...delay_models.tables.parts import Sign, waiting
 from ..run.records import interval_columns
+from ..text import percent
 from . import rounds
 from .intervals import Blocks, Runs, blocks, spells
 from .rounds import Change
 
 HOURS, QUANTILES = 24.0, (0.95, 0.99)
 SLOW = 1.5  # times the typical round's median from which on a round is slow as a whole
+OFTEN = 0.5  # share of the steps that leave a host out from which on that is said
+# The data of a host that is in fewer steps than this share of what a mean one is in is hardly
+# learned; ``recommend`` asks so of partitions.
+RARELY = 0.1
 JUDGED = 50  # hosts, the costliest, that have an interval; it takes a thousand means each
 LISTED = 100  # hosts that a cell of a table names; ``hosts`` has the order of all
 ALL, SOME = 128, 64  # hosts with a row in a heat map; of more, those to blame most
@@ -121,6 +126,19 @@ def study_load(
     return Study(load, *tables, blocks=found.blocks, waits=waits, slow_rounds=slow, spells=spells)
 
 
+def _left_out(change: Change, names: Sequence[str]) -> str:
+    """Whom waiting for fewer leaves out of most steps, and whether its data is hardly learned."""
+    if change.late is None:
+        return ""
+    shares = np.bincount(change.late.ravel(), minlength=len(names)) / len(change.late)
+    host = int(shares.argmax())
+    if shares[host] < OFTEN:
+        return ""
+    rarely = RARELY * (1 - change.count / len(names))
+    hardly = ": hardly learned" if 1 - shares[host] < rarely else ""
+    return f" (leaves {names[host]} out of {percent(float(shares[host]))} of the steps{hardly})"
+
+
 def change_name(change: Change, names: Sequence[str], typical: float) -> str:
     """A change in a few words."""
     n, m = len(names), change.count
@@ -132,7 +150,7 @@ def change_name(change: Change, names: Sequence[str], typical: float) -> str:
         rounds.REPLACE: f"replace {hosts} by median hosts",
         rounds.DROP: f"drop {hosts}: the others share the work",
         rounds.REPLACE_AND_WAIT: f"replace {hosts}, and wait for {n - 1} of {n}",
-        rounds.WAIT: f"wait for {n - m} of {n}",
+        rounds.WAIT: f"wait for {n - m} of {n}{_left_out(change, names)}",
         rounds.REBALANCE: "deal the work by speed, learned in other rounds",
         rounds.BACKUP: f"backup copy after {change.timeout:.4g} s ({100 * change.quantile:g} %)",
         f"{rounds.WITHOUT} {rounds.WORKERS}": "without lasting differences of hosts",
