@@ -846,7 +846,9 @@ def test_one_value_instead_of_several(
 
 def test_the_list_names_what_a_figure_can_be_told() -> None:
     """Its sizes, and not what it is made for: ``persistences`` of one figure, ``work`` of none."""
-    told = inside("list", "figures").stdout.split()
+    shown = inside("list", "figures").stdout
+    assert shown.startswith("figures  erasurehead reproduce NAME ...\n")
+    told = shown.split()
     assert told.count("--set:") == len(FIGURES)
     lines = " ".join(told)
     assert "--set: delay, load, rounds, workers iteration_time_scale" in lines

@@ -232,6 +232,8 @@ def test_factors_stand_around_what_they_leave() -> None:
         ((0.02, 0.02, 0.02), (0.0155, 0.0175, 0.0175), True),  # more than a fifth, in both splits
         ((0.02, 0.02, 0.02), (0.0155, 0.0185, 0.0165), False),
         ((0.04, 0.02, 0.02), (0.0355, 0.0175, 0.0175), False),
+        ((0.04, 0.03, 0.03), (0.039, 0.016, 0.016), False),  # a fifth, and no more
+        ((0.01, 0.01, 0.01), (0.0075, 0.008, 0.008), False),  # 0.002 in both splits, and no more
         ((np.inf, np.inf, np.inf), (9.0, 9.0, 9.0), True),
         ((np.inf, np.inf, np.inf), (np.inf, np.inf, np.inf), False),
     ],

@@ -542,6 +542,9 @@ def test_an_array_is_in_seconds_unless_that_is_absurd(seconds: float, refused: b
     table[5] = np.nan
     table[6, 0] = np.nan
     if refused:
+        whole = np.random.default_rng(0).permutation(np.linspace(95.0, 105.0, 33)).reshape(11, 3)
+        with pytest.raises(eh.ConfigError, match=r"the table: .* unit="):
+            eh.read_table(whole)  # 100 s typically
         with pytest.raises(eh.ConfigError, match=r"the table: .* unit="):
             eh.read_table(table, missing="drop-rounds")
         assert eh.read_table(table, unit="s", missing="drop-rounds").tables[None].shape == (10, 3)

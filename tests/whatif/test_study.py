@@ -31,7 +31,7 @@ from erasurehead.experiments.whatif.answer import (
     named_hosts,
     whatif_verdict,
 )
-from erasurehead.experiments.whatif.intervals import block_length, blocks
+from erasurehead.experiments.whatif.intervals import block_length, blocks, wandering
 from erasurehead.experiments.whatif.page import _savings
 from erasurehead.experiments.whatif.rounds import Job, shrunk, slowdown
 from erasurehead.experiments.whatif.study import RARELY, Study, change_name, stages_of, study_load
@@ -962,3 +962,12 @@ def test_the_numbers_of_a_study_are_those_that_the_docs_promise() -> None:
     )
     assert rounds.default_counts(200) == [1, 2, 3, 4, 5, 10, 20]
     assert rounds.default_counts(4) == [1, 2]
+
+
+@pytest.mark.parametrize(("persistence", "span"), [(0.05, 0.0), (0.2, 0.62), (0.6, 1.96)])
+def test_hosts_wander_where_means_vary_by_a_fifth_more(persistence: float, span: float) -> None:
+    """AR(1) makes the variance of a mean (1 + p) / (1 - p) times as large, and fades in -1 / log p
+    rounds."""
+    for seed in range(3):
+        table = np.exp(wander(np.random.default_rng(seed), (2000, 40), persistence))
+        assert wandering(table, ()) == pytest.approx(span, rel=0.3)
