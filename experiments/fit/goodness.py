@@ -200,7 +200,8 @@ def expected_order_statistics(law: Law, workers: int, ks: Sequence[int]) -> Floa
     if isinstance(law, ScipyLaw) and isinstance(law.model, Pareto):
         return _pareto(law.model, workers, workers - k + 1)
     y, step = _points(workers)
-    quantiles = law.isf(np.exp(-np.logaddexp(0, y)))
+    begin = int(np.argmax(_weights(workers, [min(ks)]) > 1e-30))  # what is before changes no digit
+    quantiles = np.append(np.zeros(begin), law.isf(np.exp(-np.logaddexp(0, y[begin:]))))
     together = max(1, AT_ONCE // len(y))
     if len(k) * len(y) <= REMEMBERED:
         return np.asarray(_remembered_weights(workers, tuple(ks)) @ quantiles * step)

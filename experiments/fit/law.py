@@ -164,14 +164,12 @@ class TwoLogNormals(Law):
     @override
     def isf(self, probability: ArrayLike) -> FloatArray:
         """Bisection between the quantiles of the two parts; 60 halvings."""
-        wanted = np.asarray(probability, dtype=np.float64)
+        share, wanted = self.slow_share, np.asarray(probability, dtype=np.float64)
         ends = [law.distribution().isf(wanted) for law in (self.fast, self.slow)]
         low, high = np.minimum(*ends), np.maximum(*ends)
         for _ in range(60):
             middle = (low + high) / 2
-            share = self.slow_share
-            sf = (1 - share) * self.fast.sf(middle) + share * self.slow.sf(middle)
-            above = sf > wanted
+            above = (1 - share) * self.fast.sf(middle) + share * self.slow.sf(middle) > wanted
             low, high = np.where(above, middle, low), np.where(above, high, middle)
         return np.asarray((low + high) / 2)
 
