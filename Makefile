@@ -12,8 +12,10 @@ PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BI
 # the longest begin, so that both processes end together.
 BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
 LONGEST := $(addprefix tests/,pictures/test_plots.py test_reproduce.py run/test_sweep.py \
-	test_verify.py fuzz/test_fuzz.py fit/test_cli.py contracts/test_schemes.py run/test_dask.py \
-	test_cli.py run/test_outputs.py config/test_plugins.py test_guard.py test_learner.py)
+	fit/test_cli.py fit/test_load.py contracts/test_schemes.py package/test_api.py \
+	run/test_dask.py engines/test_barrierless.py docs/test_pages.py report/test_report.py \
+	test_verify.py fit/test_heldout.py fit/test_workers.py test_additions.py test_learner.py \
+	recommend/test_planted.py test_commands.py fuzz/test_fuzz.py golden/test_golden.py)
 FILES := $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*/test_*.py tests/test_*.py))
 
 .DEFAULT_GOAL := help

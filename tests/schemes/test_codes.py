@@ -72,7 +72,12 @@ def test_bernoulli_codes_have_the_error_of_the_formula() -> None:
 
 @pytest.mark.parametrize(
     ("community", "inside", "expected"),
-    [(3, 1.0, 9.31), (3, 0.8, 12.74), (5, 0.5, 14.91), (6, 0.4, 15.83)],
+    [
+        (3, 1.0, 9.31),
+        pytest.param(3, 0.8, 12.74, marks=pytest.mark.slow),
+        (5, 0.5, 14.91),
+        pytest.param(6, 0.4, 15.83, marks=pytest.mark.slow),
+    ],
 )
 def test_stochastic_block_codes_have_the_error_of_the_formula(
     community: int, inside: float, expected: float
