@@ -161,6 +161,7 @@ class Heat:
     low: float | None = None  # what has the lightest shade, with ``log``
     # where the columns begin and end; ``None``: the middle of each is at its number
     extent: tuple[float, float] | None = None
+    names: tuple[str, ...] = ()  # of the columns, for who points at one; empty: their numbers
     title: ClassVar[str] = ""
     colour: ClassVar[str] = ""
 

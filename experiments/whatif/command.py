@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ...delay_models.base import FloatArray
-from ...delay_models.tables.measured import Measured, Reading
+from ...delay_models.tables.measured import Measured, Reading, name_at
 from ...sim.files import MOST_CELLS, short
 from ..attack.command import straggler_numbers
 from ..config.errors import ConfigError, at
@@ -96,6 +96,9 @@ def investigate(measured: Measured, tried: Trials, progress: Progress) -> list[S
     for load, table in measured.tables.items():
         progress(len(found), len(measured.tables))
         found.append(study_load(table, measured.hosts, load, *tried, measured.stages.get(load)))
+        names = measured.names_of_rounds(load)[np.isfinite(table).all(axis=1)]
+        for frame in (found[-1].heat_map, found[-1].timeline):
+            frame["name"] = [name_at(names, place) for place in frame["round"]]
     progress(len(found), len(found))
     return found
 

@@ -22,9 +22,6 @@ from .answer import PARTS, SHARE, named_hosts
 from .study import Study
 
 CHANGES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
-COUNTED = (
-    "Rounds are counted from 0 among those that are kept; sentences name them as the table does."
-)
 HEAT_MAP, TIMELINE, STAGES = "heat_map.parquet", "timeline.parquet", "stages.parquet"
 SECONDS = ("load", "host", "worker", "round", "seconds")
 # Of a study, by file, with the columns that each must have; stages only if they are named.
@@ -38,6 +35,7 @@ TABLES = {
 }
 
 TICKS = 24  # hosts that are named beside a picture
+LABELLED, STEPS = 8, (1, 2, 5, 10, 20, 50)  # rounds that are named below it, and how far apart
 
 Part = Chart | Table
 SAVES = Look("#0072B2", "o", SOLID, "share of a step that it saves, with its 95 % interval")
@@ -252,25 +250,38 @@ def _savings(changes: pd.DataFrame, standing: int = 0) -> Picture:
 
 def _heat(study: Study) -> Chart:
     table, standing = _wide(study.heat_map), study.standing
-    first = table.columns.to_numpy(dtype=float)
+    first, named = table.columns.to_numpy(dtype=float), _names(study.heat_map)
     run = int(first[1] - first[0]) if len(first) > 1 else 1
     values, extent = table.to_numpy(dtype=float), (first[0] - 0.5, first[-1] + run - 0.5)
     shortest = values[values > 0].min(initial=np.inf)
     least = max(float(np.nanmedian(values)) / 100, float(shortest))
-    heat = Heat(values, "delay (s)", log=True, low=least, extent=extent)
+    heat = Heat(
+        values, "delay (s)", log=True, low=least, extent=extent, names=_names(study.heat_map)
+    )
     rows, above = len(table), list[str]()
     if rows != study.workers:
         above.append(f"{rows} of {study.workers} hosts, most to blame first")
     if standing:
         above.append(f"stand out from chance: {named_hosts(standing)}")
-    x = Axis("round" if run == 1 else f"round (means of {run})")
+    label = "round" if run == 1 else f"round (means of {run})"
+    step = next(step for step in STEPS if len(named) <= LABELLED * step)
+    ticks = [i for i, name in enumerate(named) if name.isdigit() and int(name) % step == 0]
+    ticks = ticks if len(ticks) > 2 else [*range(0, len(named), step)]
+    labels, places = tuple(shortened(named[i], TICKS) for i in ticks), tuple(first[ticks].tolist())
+    x = Axis(label, names=labels, places=places)
     panel = Panel(x, _hosts_axis(study, study.heat_map), [heat], "\n".join(above), grid=False)
     words = (
         "Delay of each host in each round; shades are equal steps of the logarithm. A dark row "
-        f"is a slow host, a dark column a slow round. {COUNTED}"
+        "is a slow host, a dark column a slow round."
     )
     picture = Picture([panel], 1, 7.2, 0.9 + min(4.4, 0.17 * max(4, rows)))
     return Chart("heat_map", "Delays", words, picture)
+
+
+def _names(table: pd.DataFrame) -> tuple[str, ...]:
+    """What the table calls its rounds; an older version counted those that were kept."""
+    each = table.drop_duplicates("round")
+    return tuple(map(str, each["name" if "name" in each else "round"]))
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:
@@ -294,18 +305,20 @@ def _hosts_axis(study: Study, table: pd.DataFrame) -> Axis:
 
 def _timeline(study: Study) -> Chart:
     table, typical = _wide(study.timeline), study.seconds("typical")
-    delays, first = table.to_numpy(dtype=float).T, table.columns
+    delays, named = table.to_numpy(dtype=float).T, _names(study.timeline)
     steps = study.timeline.drop_duplicates("round")["step"].to_numpy(dtype=float)
     same, alike = np.full_like(delays, typical), np.full_like(steps, typical)
-    measured = f"measured, rounds {first[0]} to {first[-1]}: {steps.sum():.3g} s"
+    measured = f"measured, rounds {named[0]} to {named[-1]}: {steps.sum():.3g} s"
     ideal = f"every task typical, {typical:.3g} s: {alike.sum():.3g} s"
     x = Axis("time (s)", low=0.0, high=1.01 * float(steps.sum()))
     y = _hosts_axis(study, study.timeline)
     both = (measured, delays, steps), (ideal, same, alike)
     panels = [Panel(x, y, _spans(d, ends), title, grid=False) for title, d, ends in both]
+    some = f" {len(table)} of {study.workers} hosts: half those to blame most, half any others."
+    some = some if len(table) < study.workers else ""
     words = (
         "Some consecutive rounds, as they were measured and if every task had taken the typical "
-        f"time, on one time axis. {COUNTED}"
+        f"time, on one time axis.{some}"
     )
     picture = Picture(panels, 1, style.TWO_PANELS, 1.8 + 0.28 * max(4, len(table)), share="x")
     return Chart("timeline", "Timeline", words, picture)

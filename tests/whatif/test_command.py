@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from erasurehead.delay_models.tables.measured import Reading
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Axis, Bars, Heat, Points
 from erasurehead.experiments.run.files import MARK
@@ -354,6 +356,34 @@ def test_a_heat_map_has_the_rounds_and_the_hosts() -> None:
     assert axis.places is not None
     assert len(axis.places) <= 24
     assert not axis.strong
+
+
+@pytest.mark.parametrize("prefix", ["", "s"])
+def test_pictures_name_rounds_as_the_table_does(tmp_path: Path, prefix: str) -> None:
+    """With a round left out, numbers and words alike: numbers that are even are named, where there
+    are more than fit. The timeline says that it shows some of the hosts."""
+    steps = [f"{prefix}{48200 + i}" for i in range(300)]
+    table = pd.DataFrame(np.random.default_rng(0).uniform(0.9, 1.1, (300, 20)))
+    table.insert(0, "step", steps)
+    table.iloc[12, 3] = np.nan
+    table.to_csv(path := tmp_path / "t.csv", index=False)
+    reading = Reading({"round": "step"}, missing="never", unit="s")
+    measured, _ = command.read_usable(str(path), reading, False)
+    [study] = command.investigate(measured, (None, (0.99,)), lambda done, total: None)
+    kept = tuple(steps[:12] + steps[13:])
+    [panel] = _heat(study).picture.panels
+    [found] = panel.marks
+    assert isinstance(found, Heat)
+    assert found.names == kept
+    named = [kept[int(place)] for place in panel.x.places or ()]
+    assert [*(panel.x.names or ())] == named
+    assert named == ([f"{48200 + 50 * i}" for i in range(6)] if not prefix else [*kept[::50]])
+    made, start = _timeline(study), int(study.timeline["round"].iloc[0])
+    assert made.picture.panels[0].title.startswith(f"measured, rounds {kept[start]} to ")
+    assert "16 of 20 hosts" in made.words
+    older = replace(study, heat_map=study.heat_map.drop(columns="name"))
+    [panel] = _heat(older).picture.panels
+    assert (panel.x.names or ())[:2] == ("0", "50")
 
 
 def test_parts_of_a_step_stand_one_after_the_other() -> None:

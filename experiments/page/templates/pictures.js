@@ -99,7 +99,7 @@ const pictures = (() => {
         const row = Math.round(y), column = Math.floor((x - left) / (right - left) * columns);
         if (row < 0 || row >= rows || column < 0 || column >= columns) return null;
         const middle = left + (column + .5) * (right - left) / columns;
-        head = `${rowName(panel.y, row)}, ${short(panel.x.label)} ${digits(Math.round(middle))}`;
+        head = `${rowName(panel.y, row)}, ${short(panel.x.label)} ${mark.names?.[column] ?? digits(Math.round(middle))}`;
         lines.push({ink: "", title: mark.label || "value", text: digits(mark.v[row][column]), spread: ""});
       } else if (mark.kind === "bars") {
         mark.r.forEach((row, place) => {

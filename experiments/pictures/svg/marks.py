@@ -165,7 +165,8 @@ def heat_image(mark: Heat, x: Scale, y: Scale) -> tuple[Markup, dict[str, Any]]:
     if mark.values.size > MOST_READ:
         return parts, {}
     read = [readable(row) for row in mark.values]
-    return parts, {"kind": "heat", "v": read, "label": mark.label, "sides": mark.sides}
+    data = {"kind": "heat", "v": read, "label": mark.label, "sides": mark.sides}
+    return parts, data | ({"names": mark.names} if mark.names else {})
 
 
 def shades(values: FloatArray, mark: Heat) -> str:
