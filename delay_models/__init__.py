@@ -1,5 +1,4 @@
-"""How long a worker takes. Imports numpy and scipy, never ``sim``. To add a model: write one frozen
-dataclass and add one line here."""
+"""How long a worker takes. To add a model: write one frozen dataclass and add one line here."""
 
 if __name__ == "delay_models":
     raise ImportError(

@@ -93,10 +93,7 @@ Seconds = Annotated[NonNegative, Unit("s")]
 PositiveSeconds = Annotated[Positive, Unit("s")]
 PerSecond = Annotated[Positive, Unit("1/s")]
 STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
-"""Every delay model is a pydantic dataclass with this setting: an unknown field is an error.
-
-A field that holds a model is of type ``Part``.
-"""
+"""Every delay model is a pydantic dataclass with this setting: an unknown field is an error."""
 
 
 class DelayModel(ABC):
@@ -316,9 +313,7 @@ class Tape:
 
     def _conditions(self, block: int, length: int) -> Any:
         """Conditions in a block, found by walking from the last state that is remembered."""
-        known = block
-        while known > 0 and known not in self._states:
-            known -= 1
+        known = next((b for b in range(block, 0, -1) if b in self._states), 0)
         if known not in self._states:
             self._states[0] = self.model.start(self._generator(SHARED, START), self.workers)
         conditions = None

@@ -192,8 +192,7 @@ def _read_parquet(file: Path, most: int | None) -> Held:
         assumed.append(f"the rows' labels ({short(texts)}, ...) have no name and are left out")
     with reading("parquet"):
         schema = pq.read_schema(file)
-    of_columns = {field.name: _unit_in(field.metadata) for field in schema}
-    units = {name: unit for name, unit in of_columns.items() if unit}
+    units = {column.name: unit for column in schema if (unit := _unit_in(column.metadata))}
     unit = _unit_in(schema.metadata) or SPELLINGS.get(str(frame.attrs.get("unit", "")).lower())
     return Held(frame, units, unit, "its metadata", index=index, assumed=tuple(assumed))
 
@@ -266,9 +265,8 @@ def _numbers_of(what: str, array: np.ndarray) -> FloatArray:
 
 def is_pai(columns: list[str]) -> bool:
     """Whether columns are like that: a worker, a time, a batch time, and nothing that counts."""
-    roles = [role_of(name) for name in columns]
-    times = sum(_is_batch_time(name) for name in columns)
-    return {"worker", "time"} <= {*columns} and "round" not in roles and times == 1
+    sampled = {"worker", "time"} <= {*columns} and "round" not in map(role_of, columns)
+    return sampled and sum(map(_is_batch_time, columns)) == 1
 
 
 def _is_batch_time(name: str) -> bool:

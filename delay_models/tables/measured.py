@@ -271,8 +271,7 @@ def unit_warnings(tables: ByLoad, hosts: Sequence[str] | None = None) -> list[st
         middle = float(median_of(table))
         if len(lines) == before and middle > 0:
             lines += _cells(table, middle, place)
-        zeros = int(np.count_nonzero(table == 0))
-        if zeros:
+        if zeros := int(np.count_nonzero(table == 0)):
             lines.append(f"{zeros} delays{place} are exactly 0 s: were they measured?")
         if middle > LONG:
             lines.append(f"the median delay{place} is {middle:.4g} s; is this in milliseconds?")

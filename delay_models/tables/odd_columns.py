@@ -68,8 +68,7 @@ def _with_derived(table: FloatArray, found: dict[int, str]) -> dict[int, str]:
         # A mean beside a sum is the mean of the others once the sum is known.
         for place, text in derived:
             head, copy, other = text.partition("is a copy of column ")
-            number = re.match(r"\d+", other)
-            if number:  # counted among those that are left
+            if number := re.match(r"\d+", other):  # counted among those that are left
                 text = f"{head}{copy}{left[int(number[0])]}{other[number.end() :]}"
             found[int(left[place])] = text
     return found
@@ -160,10 +159,8 @@ def _derived(table: FloatArray) -> Iterator[Finding]:
         for hit in np.flatnonzero(np.ptp(sample - made, axis=0) <= tolerances):
             judge(int(hit), name, made[:, hit])
     if np.all(sample > 0):
-        multiples = dict(_multiples(sample, made_by_others, tolerances, tried))
-        found |= {each: text for each, text in multiples.items() if each not in found}
-    near = range(n) if n <= MANY else [*range(EDGE), *range(n - EDGE, n)]
-    for place in near:
+        found = dict(_multiples(sample, made_by_others, tolerances, tried)) | found
+    for place in range(n) if n <= MANY else [*range(EDGE), *range(n - EDGE, n)]:
         if place not in found:
             for name, made in _of_neighbours(sample, place, float(tolerances[place])):
                 judge(place, name, made)
@@ -180,8 +177,7 @@ def _multiples(
     """Columns that are a multiple of what the others make, or a number divided by that."""
     logs = np.log(sample)
     near = tolerances / sample.min(axis=0)
-    mean = np.log(made_by_others["mean of the others"])
-    noise = float(np.median(np.ptp(logs - mean, axis=0)))
+    noise = float(np.median(np.ptp(logs - np.log(made_by_others["mean of the others"]), axis=0)))
     for name in ("maximum", "mean", "sum", "minimum"):
         made = np.log(made_by_others[f"{name} of the others"])
         for sign, said in ((1, "times"), (-1, "over")):
@@ -229,13 +225,12 @@ def _of_neighbours(
     for group, where in groups:
         if group.shape[1] < 2:
             continue
-        counts = np.arange(1, group.shape[1] + 1)
         total = np.cumsum(group, axis=1)
         ways: dict[str, FloatArray] = {
             "maximum": np.maximum.accumulate(group, axis=1),
             "minimum": np.minimum.accumulate(group, axis=1),
             "sum": total,
-            "mean": total / counts,
+            "mean": total / np.arange(1, group.shape[1] + 1),
         }
         for name, made in ways.items():
             alike = np.ptp(column - made, axis=0) <= tolerance
@@ -276,8 +271,7 @@ def _whole(table: FloatArray) -> Iterator[Finding]:
     columns = whole.all(axis=0)
     if columns.any() and 2 * columns.sum() <= n:
         others = whole[:, ~columns]
-        share = (1 + others.sum()) / (1 + others.size)
-        if n * share**rows < BY_CHANCE:
+        if n * ((1 + others.sum()) / (1 + others.size)) ** rows < BY_CHANCE:
             for place in np.flatnonzero(columns):
                 yield int(place), "holds whole numbers, the others fractions"
     broken = (~whole).mean(axis=0) > 0.5
@@ -298,9 +292,8 @@ def _trends(table: FloatArray) -> Iterator[Finding]:
     if rows >= 20:
         spread = table.std(axis=0)
         line = np.arange(rows) - (rows - 1) / 2
-        with np.errstate(invalid="ignore", divide="ignore"):
-            slope = (line @ table) / (rows * line.std() * spread)
-            slope[spread < 1e-9 * np.abs(table).max(axis=0)] = 0.0
+        slope = (line @ table) / (rows * line.std() * spread)
+        slope[spread < 1e-9 * np.abs(table).max(axis=0)] = 0.0
         moving |= np.abs(np.nan_to_num(slope)) > 0.97
     counted = moving if 2 * moving.sum() < n + (n == 2) else always
     if not counted.all():

@@ -39,7 +39,6 @@ def odd_rows(table: FloatArray) -> Rows | None:
 
 def _made_from(table: FloatArray, row: FloatArray) -> str:
     """What a row is of the rows of a table, in every column; empty: nothing."""
-    count = len(table)
     ways: dict[str, Callable[[FloatArray], FloatArray]] = {
         "sum": lambda some: some.sum(axis=0),
         "mean": lambda some: some.mean(axis=0),
@@ -47,7 +46,7 @@ def _made_from(table: FloatArray, row: FloatArray) -> str:
         "minimum": lambda some: some.min(axis=0),
         "median": lambda some: np.median(some, axis=0),
         "standard deviation": lambda some: some.std(axis=0, ddof=1),
-        "number": lambda some: np.full(some.shape[1], float(count)),
+        "number": lambda some: np.full(some.shape[1], float(len(table))),
     }
 
     def near(some: slice) -> FloatArray:
@@ -64,8 +63,7 @@ def _made_from(table: FloatArray, row: FloatArray) -> str:
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.minimum(1.0, 2 * close / np.where(spreads > 0, spreads, np.nan))
     apart = np.nan_to_num(share, nan=1.0)[_apart(table)]
-    chance = len(ways) * ENDS * float(np.exp(np.log(apart).sum()))
-    if chance > BY_CHANCE:
+    if len(ways) * ENDS * float(np.exp(np.log(apart).sum())) > BY_CHANCE:
         return ""
     return next((n for n in likely if np.all(np.abs(ways[n](table) - row) <= close)), "")
 
@@ -192,8 +190,7 @@ def is_header(cells: list[str], body: list[list[str]], decimal: str) -> tuple[bo
     numbers = (numeric.to_numpy() | lasting).tolist()
     both = zip(cells, numbers, strict=True)
     found = [cell for cell, number in both if not number and cell.lower() not in BLANK]
-    indexed = found == cells[:1] and counting(cells[1:])
-    if found and any(numbers) and not indexed:
+    if found and any(numbers) and not (found == cells[:1] and counting(cells[1:])):
         text = f"the first row mixes names and numbers: {short(found[0])!r} is not a number"
         raise UnusableFile(f"{text}; name every column, or none: --header yes, or no")
     require_once(found)
@@ -215,8 +212,7 @@ def is_header(cells: list[str], body: list[list[str]], decimal: str) -> tuple[bo
 
 def require_once(names: list[str]) -> None:
     """Refuse two columns of one name."""
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
         raise UnusableFile(f"two columns are named {short(twice[0])!r}")
 
 

@@ -1,8 +1,5 @@
-"""Parts of a step: the wait for the slowest worker that an all-reduce hides in it, and stages. In
-all-reduce training every rank's step ends when the slowest one has come, so that all ranks look
-alike whoever is slow. Two signs tell such a table. Workers differ by next to nothing within a
-round; or what one has more in a round it has less in the next, for its wait ends there. Own times
-do neither, unless workers are equal, or take turns."""
+"""Parts of a step: the wait for the slowest worker that an all-reduce hides in it, and stages. Two
+signs, of docs/traces.md, tell a table of steps that end when the slowest worker has come."""
 
 from __future__ import annotations
 
@@ -98,11 +95,10 @@ def waiting_note(table: FloatArray, column: str = "", by_stage: bool = False) ->
     if by_stage:
         return f"{text}: who is slow is told by stage"
     share = 100 * known_above(*table.shape)
-    named = as_word(column) if column else "..."
     return (
         f"{text}: only the law of the maximum can be known from them (and, of workers that are "
         f"alike, their own above its {share:.3g} % quantile); own times need an all-reduce column "
-        f"(--columns allreduce={named}) or profiler traces"
+        f"(--columns allreduce={as_word(column or '...')}) or profiler traces"
     )
 
 
@@ -155,8 +151,7 @@ def with_sum(held: Held, role: Roles, reading: Reading) -> tuple[Held, Roles]:
     if "seconds" in role or "start" in role:
         return held, role
     units = [held.unit_of(name) for name in stages]
-    odd = [name for name, unit in zip(stages, units, strict=True) if unit != units[0]]
-    if odd:
+    if odd := [name for name, unit in zip(stages, units, strict=True) if unit != units[0]]:
         text = f"stages {short(stages[0])} and {short(odd[0])} are in different units"
         remedy = "rename one, or name the column of the whole step"
         raise UnusableFile(f"{text} by their names: {remedy}")

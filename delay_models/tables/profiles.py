@@ -132,8 +132,7 @@ def _spans(events: list[Any], begin: FloatArray, end: FloatArray) -> dict[str, l
             named.setdefault("" if kind == "collective" else event["name"], []).append(event)
     calls, found = named.pop("", []), dict[str, list[float]]()
     for sure in COLLECTIVES:
-        times = _in_steps([call for call in calls if sure.match(call["name"])], begin, end)
-        if times:
+        if times := _in_steps([call for call in calls if sure.match(call["name"])], begin, end):
             found["allreduce"] = times
             break
     for name, spans in named.items():

@@ -1,10 +1,4 @@
-"""Reads a table of measured delays, in one of the layouts of docs/traces.md.
-
-*Wide*: one row per round and one column per worker, with or without a header (a first row of 0, 1,
-2, ... or 1, 2, 3, ... numbers the workers, it is not a round). *Long*: a row per call, with columns
-``worker, round, seconds`` and perhaps ``load``, or of other names (``host, step, duration_ms``).
-Formats: CSV and TSV, gzipped or not, Parquet, NPZ (one 2-D array, or one named ``seconds``), JSON,
-and traces of PyTorch's profiler. A pickle is never loaded.
+"""Reads a table of measured delays: in a layout and a format of docs/traces.md, never a pickle.
 
 A file is read rightly or not at all. Every defect is one ``TableError`` that names the file, the
 place and, where there is one, the remedy; whatever is left out or mended is counted. The modules
@@ -130,8 +124,7 @@ def _rows(frame: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
         exact = column.map(lambda cell: str(cell).strip().removesuffix(".0")) == value.strip()
         if exact.any():
             return frame[exact].reset_index(drop=True)
-    matched = RANGE.fullmatch(value.strip())
-    if matched is None:
+    if (matched := RANGE.fullmatch(value.strip())) is None:
         if equals:
             raise UnusableFile(f"--rows {short(wanted)}: no cell of column {short(name)} is that")
         form = "A:B or A:B:STEP (from 1, both included), COLUMN=VALUE, or COLUMN=A:B"
@@ -233,10 +226,9 @@ def as_read(measured: Measured, chosen: float | None = None) -> Iterator[str]:
     what was assumed; a line each, without a full stop. Rounds and workers are those at the load
     that was ``chosen``, or at the first one."""
     tables, hosts = measured.tables, measured.hosts
-    sizes = [*dict.fromkeys(len(table) for table in tables.values())]
-    size = _many(sizes[0], "round")
-    if len(sizes) > 1:
-        size = f"{min(sizes)} to {max(sizes)} rounds"
+    sizes = {len(table) for table in tables.values()}
+    few, many = min(sizes), max(sizes)
+    size = _many(few, "round") if few == many else f"{few} to {many} rounds"
     loads = [f"{load:g}" for load in tables if load is not None]
     at = f", at load{'s' * (len(loads) > 1)} {_some(loads, LISTED)}" if loads else ""
     yield f"read as {size} of {_many(len(hosts), 'worker')}{at}; times in {measured.unit}"

@@ -87,13 +87,11 @@ def _where(index: str | None, rounds: Names | None) -> Where:
 
 
 def _require_workers(found: list[str]) -> None:
-    nameless = [name for name in found if name.startswith("Unnamed: ")]
-    if nameless:
+    if nameless := [name for name in found if name.startswith("Unnamed: ")]:
         place = int(nameless[0].removeprefix("Unnamed: ")) + 1
         text = f"column {place} has no name; an index must be left out: --drop {nameless[0]!r}"
         raise UnusableFile(text)
-    others = [name for name in found if no_worker(name)]
-    if others:
+    if others := [name for name in found if no_worker(name)]:
         plain = [name for name in others if not {parse(name).whole, parse(name).base} & SUMMARIES]
         first = plain[0] if plain else None
         remedy, drop = f"--drop {short(','.join(others))}", ""
@@ -161,15 +159,11 @@ def no_delays(table: FloatArray, a_second: float = 1.0) -> Flags:
     strange = dates | (whole & up & (_small(table) | (not excused)))
     if rows == 2:
         return np.asarray(strange | (whole & counts & (not counts.all())))
-    strange |= whole & even
-    if rows >= 4:
-        strange |= even
+    strange |= even & (whole | (rows >= 4))
     if rows >= 5:
         alone = whole & (fractions.sum() == n - 1) & (n > 1)
         strange |= counts | (alone & never_falls)
-    if rows >= 10:
-        strange |= up
-    return np.asarray(strange)
+    return np.asarray(strange | (up & (rows >= 10)))
 
 
 def _small(table: FloatArray) -> Flags:
@@ -211,8 +205,7 @@ def _unit(found: list[str], table: FloatArray, held: Held, reading: Reading) -> 
         if reading.unit is None and first == "us" and None not in by_name:
             raise UnusableFile(f"{where} ends in us: if microseconds, say --unit us")
         times = settle(reading.unit, first, where, table)
-        pointed = [name for name in found if name in held.pointed]
-        if first != "s" and pointed == found:
+        if first != "s" and {*found} <= held.pointed.keys():
             require_no_thousands(held.pointed[found[0]], table, first)
         return tuple(map(without_unit, found)), times
     usual, count = Counter(units).most_common(1)[0]
