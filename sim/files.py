@@ -1,12 +1,7 @@
-"""Checks on files that users bring, before they are read, and a reader of NPZ.
-
-Files are read in bounded time and memory, and whatever is wrong is one line.
-
-A small file can say that it is huge (a ZIP or gzip that unpacks to gigabytes, a header with a shape
-of 10^12), and reading a FIFO or a device can go on for ever. So size and kind are looked at first.
-``sim.tables`` reads CSV and Parquet.
-
-This module imports nothing of ours, and ``delay_models`` may import it as well as ``sim``."""
+"""Checks on files that users bring, before they are read, and a reader of NPZ; ``sim.tables`` reads
+CSV and Parquet. A small file can say that it is huge (a ZIP or gzip that unpacks to gigabytes, a
+header with a shape of 10^12), and reading a FIFO or a device can go on for ever. So size and kind
+are looked at first. This module imports nothing of ours; ``delay_models`` may import it, too."""
 
 from __future__ import annotations
 

@@ -227,8 +227,7 @@ class Models:
 
     def losses(self) -> FloatArray:
         """Training and test losses, ``(2, L, width)``; the second NaN without a test set."""
-        margins = self._margins[-1]
-        if margins is None:
+        if (margins := self._margins[-1]) is None:
             margins = self._margins[-1] = self._problem.margins(self.beta)
         loss, test = self._problem.loss_from_margins(margins), self._problem.test_loss(self.beta)
         return np.stack([loss, np.full_like(loss, np.nan) if test is None else test])
@@ -323,8 +322,7 @@ class Models:
         return self._problem.gradient_from_margins(margins, weights)
 
     def _margins_of(self, lag: int) -> FloatArray:
-        margins = self._margins_at[-1 - lag]
-        if margins is None:  # after a step with single gradients
+        if (margins := self._margins_at[-1 - lag]) is None:  # after a step with single gradients
             point = self._points[(self.updates - lag) % len(self._points)].transpose(1, 2, 0)
             margins = self._margins_at[-1 - lag] = self._problem.margins(point)
         return margins

@@ -1,7 +1,6 @@
 """Metrics: the numbers that sum up a run, one value per replication. Each metric stands here once,
 with its name, title and unit. The summary, the terminal's table, the paired comparison, trade-off
-pictures and ``docs/results.md`` all read ``METRICS``. To add a metric: one entry in ``METRICS``. If
-it needs a column that no table has yet, add that in ``experiments/run/compute.py``."""
+pictures and ``docs/results.md`` all read ``METRICS``."""
 
 from __future__ import annotations
 
@@ -151,6 +150,5 @@ def time_to_target(times: FloatArray, losses: FloatArray, target: float) -> Floa
     """Seconds until the loss is first at or below ``target``: ``(R, T + 1)`` times and losses, the
     start first, -> ``(R,)``; NaN where it never is."""
     reached = losses <= target
-    first = reached.argmax(axis=1)
-    found = np.take_along_axis(times, first[:, None], axis=1)[:, 0]
+    found = np.take_along_axis(times, reached.argmax(axis=1)[:, None], axis=1)[:, 0]
     return np.where(reached.any(axis=1), found, np.nan)

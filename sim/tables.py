@@ -94,8 +94,7 @@ def read_parquet(
         if most is not None:
             _require_footer(path)
         schema = pq.read_schema(path)
-        twice = [name for name, count in Counter(schema.names).items() if count > 1]
-        if twice:
+        if twice := [name for name, count in Counter(schema.names).items() if count > 1]:
             raise UnusableFile(f"two columns are named {short(twice[0])!r}")
         for field in schema:
             if pa.types.is_nested(field.type) and (columns is None or field.name in columns):
@@ -104,14 +103,13 @@ def read_parquet(
         texts = [field.name for field in schema if any(fits(field.type) for fits in TEXTS)]
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             facts = file.metadata
-            parts = facts.num_columns * facts.num_row_groups
-            if most is not None and parts > MOST_PARTS:
+            if most is not None and facts.num_columns * facts.num_row_groups > MOST_PARTS:
                 text = f"has {facts.num_columns:,} columns in {facts.num_row_groups:,} row groups"
                 raise UnusableFile(f"{text}; their product must be at most {MOST_PARTS:,}")
             require_cells(facts.num_rows * facts.num_columns, most)
             wanted = columns and [name for name in columns if name in schema.names]
             table = _rows_of(file, wanted, most)
-        frame: pd.DataFrame = _with_texts(_without_dictionaries(table)).to_pandas()
+        frame: pd.DataFrame = _with_plain_texts(table).to_pandas()
         return frame
 
 
@@ -137,27 +135,22 @@ def _rows_of(file: pq.ParquetFile, columns: list[str] | None, most: int | None) 
     return pa.Table.from_batches(batches) if batches else file.read(columns=columns)
 
 
-def _without_dictionaries(table: pa.Table) -> pa.Table:
-    """Decode texts from their dictionary; a long one, which it can repeat cheaply, is refused."""
+def _with_plain_texts(table: pa.Table) -> pa.Table:
+    """Decode texts, from bytes and from their dictionary; it can repeat a text cheaply, so that a
+    long one is refused."""
     for index, field in enumerate(table.schema):
+        column, name = table.column(index), short(field.name)
         if pa.types.is_dictionary(field.type):
-            column = table.column(index)
             texts = (text.as_py() or "" for chunk in column.chunks for text in chunk.dictionary)
-            longest = max(map(len, texts), default=0)
-            if longest > LONGEST_TEXT:
-                raise UnusableFile(f"column {short(field.name)} holds a text of {longest} letters")
-            plain = column.cast(field.type.value_type)
-            table = table.set_column(index, field.with_type(field.type.value_type), plain)
-    return table
-
-
-def _with_texts(table: pa.Table) -> pa.Table:
-    for index, field in enumerate(table.schema):
-        if any(fits(field.type) for fits in BYTES):
+            if (longest := max(map(len, texts), default=0)) > LONGEST_TEXT:
+                raise UnusableFile(f"column {name} holds a text of {longest} letters")
+            column = column.cast(field.type.value_type)
+        if any(fits(column.type) for fits in BYTES):
             try:
-                plain = table.column(index).cast(pa.large_string())
+                column = column.cast(pa.large_string())
             except pa.ArrowException:
-                what = f"column {short(field.name)} holds bytes that are no text"
+                what = f"column {name} holds bytes that are no text"
                 raise UnusableFile(f"{what}; valid: numbers, or texts in UTF-8") from None
-            table = table.set_column(index, field.with_type(pa.large_string()), plain)
+        if column.type != field.type:
+            table = table.set_column(index, field.with_type(column.type), column)
     return table

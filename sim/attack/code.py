@@ -175,8 +175,7 @@ def extremes(vectors: FloatArray, stragglers: int) -> Iterator[BoolArray]:
 
 def _per_worker(rows: sparse.csr_array, workers: int) -> sparse.csr_array:
     """The sum of each worker's messages: ``(n m, k) -> (n, k)``."""
-    messages = rows.shape[0] // workers
-    own = np.repeat(np.arange(workers), messages)
+    own = np.repeat(np.arange(workers), rows.shape[0] // workers)
     shape = (workers, rows.shape[0])
     adds = sparse.csr_array((np.ones(len(own)), (own, np.arange(len(own)))), shape=shape)
     return sparse.csr_array(adds @ rows)

@@ -216,8 +216,7 @@ class LeastSquares(Position):
     def swapping(self, returning: IntArray) -> FloatArray:
         steps, rest = self._steps(returning)
         gains = steps.conj().T @ self.sums
-        moved = steps * (gains / rest)
-        vectors = self._vector[:, None] + moved
+        vectors = self._vector[:, None] + steps * (gains / rest)
         diagonals = self.inverse.diagonal().real[:, None] + np.abs(steps) ** 2 / rest
         error = self.error - np.abs(gains) ** 2 / rest
         with np.errstate(divide="ignore", invalid="ignore"):

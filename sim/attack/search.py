@@ -1,6 +1,5 @@
 """The worst set of s stragglers: the exact one where all can be decoded, else the worst found.
-Every reported error was decoded by the scheme's own decoder. So it is the maximum, or a lower bound
-of it; a lower bound that reaches a known upper bound is the maximum as well."""
+Every reported error was decoded by the scheme's own decoder."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
 """Rounds by the law of their length: a few random numbers a round, at any number of workers.
 
 The number M of arrivals that ends a round is drawn first (``docs/design.md`` says why it can be);
-the instant is the M-th of n order statistics: ``F^-1(Beta(M, n - M + 1))``, where F is the law of a
-worker's time. Nobody's delays are drawn, so a trace has the clock alone.
+the instant is ``F^-1(Beta(M, n - M + 1))``, where F is the law of a worker's time.
 
 M of a code whose groups must all be heard comes from the same idea (our derivation): in uniform
 time a group of d is first heard by v with probability ``1 - (1 - v)^d``, so the last of g groups is
@@ -84,9 +83,7 @@ def _lengths(run: Run, law: RoundLaw, rng: np.random.Generator) -> tuple[FloatAr
     """``(BLOCK,)`` seconds until each round ends, and until the next one opens."""
     wanted, n = law.demand, run.scheme.workers
     asked, grace = wanted.quorum or (wanted.arrivals, 0.0)
-    count = np.zeros(BLOCK, dtype=np.int64)
-    reached = np.zeros(BLOCK)
-    ended = np.zeros(BLOCK)
+    count, reached, ended = np.zeros(BLOCK, dtype=np.int64), np.zeros(BLOCK), np.zeros(BLOCK)
     if asked is not None:
         count = arrivals_at_the_end(asked, rng)
         reached = rng.beta(count, n - count + 1)

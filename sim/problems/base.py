@@ -3,8 +3,7 @@
 Every model is a column: ``beta`` is ``(p, R)``, so one matrix product serves all R replications.
 With an axis in front, ``(L, p, R)``, it holds L sets of models, each with the bits it has alone.
 The margins ``X beta`` are handed from the loss to the gradient, so an iteration costs two products
-with the training data, whatever n and k are. Decoding is linear: the decoded gradient is
-sum_i w_i g_i over the partitions, one weighted pass over the data, whoever computes what."""
+with the training data, whatever n and k are."""
 
 from __future__ import annotations
 
@@ -196,26 +195,23 @@ class Problem(ABC):
         owner = np.repeat(np.arange(self.partitions), self.partition_sizes)
         return ((rows, owner[rows]) for rows in _in_cache((self.rows, width)))
 
-    def partition_gradient(self, partition: int, beta: FloatArray) -> FloatArray:
-        """``(1/N) g_i(beta)`` of partition i, without L2: ``(p,) -> (p,)``. Cost: two products."""
-        return self.gradient_of(partition, beta[:, None])[:, 0]
-
     def gradient_of(self, partition: int, beta: FloatArray) -> FloatArray:
-        """``partition_gradient`` of one partition at R models: ``(..., p, R) -> (..., p, R)``."""
+        """``(1/N) g_i(beta)`` of partition i, without L2, at R models: ``(..., p, R)``. Cost: two
+        products."""
         rows, X = self._blocks[partition]
         slopes = _row_by_row(self.row_slopes, product(X, beta), self.y[rows])
         slopes /= self.rows
         return product(X.T, slopes)
 
     def single_gradients(self, partition: IntArray, beta: FloatArray) -> FloatArray:
-        """``partition_gradient`` of ``(G,)`` partitions, with its bits, each at L models of its
+        """``gradient_of`` for ``(G,)`` partitions, with its bits, each at L models of its
         own: ``(G, L, p) -> (G, L, p)``. Cost: two products with each partition's rows. Small dense
         partitions are gathered, as many as stay in the cache, and share the calls."""
         gradients, models, _ = beta.shape
         at_once = NUMBERS_AT_ONCE * self.partitions // (self.rows * self.features)
         if at_once < 2 or gradients * models < 3 or not isinstance(self.X, np.ndarray):
             pairs = zip(partition.tolist(), beta, strict=True)
-            each = [self.partition_gradient(i, one) for i, several in pairs for one in several]
+            each = [self.gradient_of(i, one[:, None]) for i, several in pairs for one in several]
             return np.array(each).reshape(beta.shape)
         found = np.empty_like(beta)
         larger = partition < self.rows % self.partitions

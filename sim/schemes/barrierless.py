@@ -17,9 +17,7 @@ choices, and every published algorithm is one row::
     ringleader           in cycles    none    at once    nobody
     ssp                  K            none    within s   nobody
 
-All messages of an instant are decided together, in the order of workers, after the last of them has
-arrived; workers start again after that. Row i of the tape holds the delays of each worker's i-th
-task; a task that was stopped has used its row."""
+"Without a barrier" in docs/design.md: messages of one instant, and rows of the tape."""
 
 from __future__ import annotations
 

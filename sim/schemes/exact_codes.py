@@ -204,6 +204,5 @@ def _code(counts: IntArray, gaussian: FloatArray, partitions: int) -> Encoded:
     holders = owner[np.argsort(held, kind="stable")].reshape(partitions, load)
     systems = gaussian.T[holders].transpose(0, 2, 1)
     values = np.linalg.solve(systems, np.ones((partitions, load, 1)))[:, :, 0]
-    columns = np.repeat(np.arange(partitions), load)
-    entries = values.ravel(), (holders.ravel(), columns)
+    entries = values.ravel(), (holders.ravel(), np.repeat(np.arange(partitions), load))
     return Encoded(sparse.csr_array(entries, shape=(len(counts), partitions)))

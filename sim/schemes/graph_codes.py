@@ -239,8 +239,7 @@ class BlockDesign(Decoded, Loaded):
 
     @override
     def build(self, workers: int) -> Fixed:
-        block = designs(workers).get(self.load)
-        if block is None:
+        if (block := designs(workers).get(self.load)) is None:
             raise _without_design(workers, self.load)
         return self.coded(shifted(np.array(block), workers), self.load, copies=self.load)
 

@@ -86,7 +86,9 @@ class Apart(OfCode):
     def decoding_vector(self, arrived: BoolArray) -> FloatArray:
         flat = arrived.reshape(-1, arrived.shape[-1])
         n, d = flat.shape[1], self.distance
-        following = _next_arrival(flat)
+        # The first arrival at or after each place, going round; 0 where nobody came.
+        twice = np.where(np.concatenate([flat, flat], axis=1), np.arange(2 * n), 2 * n)
+        following = np.minimum.accumulate(twice[:, ::-1], axis=1)[:, ::-1][:, :n] % n
         first = following[:, 0]
         starts = (first[:, None] + np.arange(1 - d, d)) % n
         starts = np.where(np.take_along_axis(flat, starts, axis=1), starts, first[:, None])
@@ -111,13 +113,6 @@ class Apart(OfCode):
             gone[rows] += d + (following[rows, place] - place) % n
             rows = rows[gone[rows] <= n - d]
         return vector
-
-
-def _next_arrival(arrived: BoolArray) -> np.ndarray:
-    """``(N, n)``: the first arrival at or after each place, going round; 0 where nobody came."""
-    n = arrived.shape[1]
-    twice = np.where(np.concatenate([arrived, arrived], axis=1), np.arange(2 * n), 2 * n)
-    return np.asarray(np.minimum.accumulate(twice[:, ::-1], axis=1)[:, ::-1][:, :n] % n)
 
 
 @final

@@ -215,8 +215,7 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
         columns = np.repeat(np.arange(workers), self.load)
         entries = np.ones(len(columns)), (np.concatenate(holders), columns)
         code = Encoded(sparse.csr_array(entries, shape=(workers, workers)))
-        rule = self.rule(code)
-        chance = self.straggle_probability
+        rule, chance = self.rule(code), self.straggle_probability
         if chance is None:
             if self.wait_for is None:
                 valid = "give a number from 0 to below 1, or wait_for"

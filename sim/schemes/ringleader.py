@@ -149,8 +149,7 @@ class CycleSteps(Steps):
         # Kept for the next cycle: heard after its worker's update, so neither first in a cycle nor
         # the last message of an update.
         kept = ~last & (update % n > 0)
-        cycle = update // n + kept
-        used = np.where(kept, cycle * n, update)
+        used = np.where(kept, (update // n + kept) * n, update)
         within = used < u  # the run ends before what is kept then is used
         key = ((replication * u + used) * n + stream.message)[within] * (u + 1)
         rows, counts = np.unique(key + stream.version[within], return_counts=True)

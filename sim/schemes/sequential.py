@@ -339,12 +339,9 @@ class SelectiveRepeat(SequentialCode):
     def plan(self, state: Past) -> Round:
         repeating, idle = self._repeating(state), self._idle(state)
         stopping = BurstWindow(self, state.counted, np.asarray(repeating.any(axis=-1)), idle)
-
-        def nothing_to_do(times: FloatArray) -> FloatArray:
-            return np.where(idle[:, None], 0.0, times)
-
         loads = np.full(self.n, self.load, dtype=np.int64)
-        return Round(loads, stopping, nothing_to_do if idle.any() else None)
+        nothing = (lambda times: np.where(idle[:, None], 0.0, times)) if idle.any() else None
+        return Round(loads, stopping, nothing)
 
     @override
     def after(self, state: Past, outcome: RoundOutcome) -> Past:

@@ -239,8 +239,7 @@ class FirstK(StoppingRule):
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         """The r-th smallest delay. Cost: one partition, or one pass for the first and the last."""
-        n = delays.shape[-1]
-        if self.first == n:
+        if self.first == delays.shape[-1]:
             return row_max(delays)
         if self.first == 1:
             return np.asarray(delays.min(axis=-1))

@@ -254,8 +254,7 @@ def scheme_iteration_time(
     if isinstance(scheme, TimeLimited):
         if not (scheme.sharp or scheme.exact):
             return NoFormula("how far a worker goes beyond its patience has no closed form")
-        worker = piece_time_at(delay, law, scheme.pieces, scheme.pieces)
-        if worker is None:
+        if (worker := piece_time_at(delay, law, scheme.pieces, scheme.pieces)) is None:
             return NoFormula(f"the time of {scheme.pieces} pieces has no closed form")
         limit = FirstK(scheme.workers) | Deadline(scheme.patience)
         rule = FirstK(scheme.workers) if scheme.exact else limit
@@ -277,8 +276,7 @@ def scheme_iteration_time(
     loads = plain.assignment.loads
     if loads[0] % 1:
         return NoFormula(f"a load of {loads[0]:g} partitions is not a whole number")
-    worker = worker_time_at(delay, law, int(loads[0]))
-    if worker is None:
+    if (worker := worker_time_at(delay, law, int(loads[0]))) is None:
         return NoFormula(f"a worker's time at load {loads[0]} has no closed form")
     return iteration_time_law(plain.stopping, plain.workers, worker)
 
@@ -353,8 +351,7 @@ def round_theory(
         return RoundTheory(NoFormula(CANCELLED), NoFormula(CANCELLED) if known is None else known)
     if known is not None:
         return RoundTheory(time, known)
-    error = expected_decoding_error(scheme)
-    if error is None:
+    if (error := expected_decoding_error(scheme)) is None:
         erased = group_erasure(scheme)
         assert isinstance(erased, NoFormula)  # else the error would be known
         return RoundTheory(time, erased)

@@ -164,8 +164,7 @@ def mean_pieces_done(
     require_positive("patience", patience)
     chances = []
     for done in range(1, pieces + (cut == "at")):
-        time = piece_time_at(delay, law, pieces, done)
-        if time is None:
+        if (time := piece_time_at(delay, law, pieces, done)) is None:
             return NoFormula(f"the time of {done} pieces has no closed form")
         chances.append(float(time.cdf(patience)))
     return sum(chances) + (cut == "after")
@@ -201,8 +200,7 @@ class DelayForesight:
         """``(n,)`` mean seconds until the first, second, ... of n workers has done a partition. In
         closed form E T_(j) is the integral of the quantiles against the density of the j-th of n
         uniform numbers, a sum of 512 terms (tanh-sinh), to about 1e-10 relative for light tails."""
-        quantiles = self._quantiles()
-        if quantiles is None:
+        if (quantiles := self._quantiles()) is None:
             return np.asarray(np.sort(self._sample(workers), axis=1).mean(axis=0))
         log_u, log_rest, weight, seconds = quantiles
         j = np.arange(1, workers + 1)[:, None]
@@ -211,10 +209,9 @@ class DelayForesight:
 
     def chances(self, workers: int, seconds: float) -> FloatArray:
         """``(n,)`` chance to do a partition in so many seconds; of a sample, one half to 1/130."""
-        if self.delay.independent:
-            time = worker_time_at(self.delay, self.law, 1)
-            if time is not None:
-                return np.full(workers, float(time.cdf(seconds)))
+        time = worker_time_at(self.delay, self.law, 1) if self.delay.independent else None
+        if time is not None:
+            return np.full(workers, float(time.cdf(seconds)))
         return np.asarray((self._sample(workers) <= seconds).mean(axis=0))
 
     def _quantiles(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray] | None:
@@ -224,8 +221,7 @@ class DelayForesight:
         x = np.arange(-REACH, REACH + STEP / 2, STEP)
         z = np.pi * np.sinh(x)
         log_u, log_rest = -np.logaddexp(0.0, -z), -np.logaddexp(0.0, z)
-        unit = self.delay.ppf(np.minimum(np.exp(log_u), 1.0 - 2.0**-53))
-        if unit is None:
+        if (unit := self.delay.ppf(np.minimum(np.exp(log_u), 1.0 - 2.0**-53))) is None:
             return None
         seconds = self.law.worker_times(TableTape(unit[:, None]), np.ones(1), 0, len(x))[:, 0]
         return log_u, log_rest, np.exp(log_u + log_rest) * np.pi * np.cosh(x) * STEP, seconds

@@ -218,22 +218,16 @@ def _spectral(scheme: Fixed) -> list[Spectral]:
     n, k = b.shape
     if isinstance(weights, NoFormula) or min(n, k) < 2:
         return []
-    d = _common_sum(b)
-    if d is None or (weights is not None and d.real < 0):
+    rows, columns = (np.asarray(b.sum(axis=axis)) for axis in (1, 0))
+    d = complex(rows.mean())  # to which all rows shall add up, and all columns to one number, too
+    apart = max(np.abs(rows - d).max(), np.abs(columns - columns.mean()).max())
+    if d == 0 or apart > SAME * abs(d) or (weights is not None and d.real < 0):
         return []
     values = singular_values(b)
     # That of the all-ones vector need not be the largest.
     others = np.delete(values, int(np.argmin(np.abs(values - abs(d) * sqrt(n / k)))))
     alike = n == k and len(others) == n - 1 and np.ptp(others) <= SAME * abs(d)
     return [Spectral(n, k, abs(d), float(others.max()), bool(alike), weights)]
-
-
-def _common_sum(b: sparse.csr_array) -> complex | None:
-    """d, if all rows add up to it, and all columns to the same number, too."""
-    rows, columns = (np.asarray(b.sum(axis=axis)) for axis in (1, 0))
-    d = complex(rows.mean())
-    most = max(np.abs(rows - d).max(), np.abs(columns - columns.mean()).max())
-    return None if d == 0 or most > SAME * abs(d) else d
 
 
 def _weights(decoder: Decoder) -> tuple[float, ...] | NoFormula | None:

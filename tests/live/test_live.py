@@ -317,9 +317,8 @@ def test_a_task_is_as_many_gradients_as_its_load() -> None:
     beta = workload.model
     for worker, task in enumerate(workload.tasks):
         assert isinstance(task, Gradients)
-        expected = sum(
-            learning.problem.partition_gradient((worker + i) % 3, beta) for i in range(2)
-        )
+        both = (learning.problem.gradient_of((worker + i) % 3, beta[:, None]) for i in range(2))
+        expected = sum(both)[:, 0]
         np.testing.assert_allclose(
             task.compute(Wanted(0, (2, beta), {}, nobody)), expected, rtol=1e-9
         )

@@ -1,8 +1,7 @@
 """When messages arrive where nobody is ever stopped or kept waiting: it depends on no decision. A
 worker's messages arrive at the running sums of its task times. They are sorted in blocks that stay
-in the cache. Messages of one instant come in *waves*: a task that takes no time, begun after the
-instant's decision, arrives in the next wave. So the order is (time, wave, worker), and a worker's
-next model is that after its message's wave."""
+in the cache, by time, *wave* ("Without a barrier" in docs/design.md) and worker; a worker's next
+model is that after its message's wave."""
 
 from __future__ import annotations
 
@@ -38,8 +37,7 @@ def rows_needed(run: Run) -> int:
     at most n messages grow too old, and about a third of that does."""
     scheme = run.barrierless
     accepted = -(-run.updates * scheme.gradients // scheme.n)
-    dropped = int(run.updates / (3 * scheme.oldest))
-    mean = accepted + min(dropped, 2 * accepted)
+    mean = accepted + min(int(run.updates / (3 * scheme.oldest)), 2 * accepted)
     return mean * 9 // 8 + 3 * isqrt(mean) + 4
 
 
@@ -97,8 +95,7 @@ def _blocks_of(tables: FloatArray, seconds: bool) -> Iterator[Block | None]:
     np.put_along_axis(places, order, np.arange(cells)[None], axis=1)
     before[:, 1:] = places.reshape(r, rows, n)[:, :-1] + 1
     worker, nobody = np.tile(np.arange(n), rows), np.zeros(n, dtype=np.bool_)
-    complete = np.count_nonzero(flat < horizon[:, None], axis=1)
-    for i, total in enumerate(complete.tolist()):
+    for i, total in enumerate(np.count_nonzero(flat < horizon[:, None], axis=1).tolist()):
         spent = tables[i].ravel() if seconds else None
         place = np.arange(total)
         block = Block(order[i, :total], flat[i], worker, before[i].ravel(), spent, place, nobody)
@@ -166,8 +163,7 @@ class _Queues:
         cells += places
         self._head = stop
         when = self._finish.ravel().take(cells, out=self._buffers.when[:total], mode="clip")
-        order = self._buffers.order(total)
-        if order is None:
+        if (order := self._buffers.order(total)) is None:
             order, places = self._order_of_waves(when, cells)
         # What a worker computes next, it computes on the model after its message.
         before = self._buffers.before[: total + 1]

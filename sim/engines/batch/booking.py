@@ -38,8 +38,7 @@ class TraceArrays:
         """Views of rounds ``start <= t < stop`` of a group of replications."""
         rows = slice(group.start, group.stop)
         cells = rows, slice(start, stop)
-        work = self.work
-        if work is not None:
+        if (work := self.work) is not None:
             last, margin, dead = work.last[cells], work.margin[cells], work.dead[cells]
             work = Work(work.busy[rows], work.useful[rows], last, margin, dead, work.down[rows])
         times, m, ends_run = self.times[cells], self.messages, stop == self.times.shape[1]
@@ -208,10 +207,9 @@ def blame(
     at_the_end = np.greater(arrived, early)
     first = at_the_end.argmax(axis=-1)
     someone = at_the_end.ravel().take(first + np.arange(0, arrive.size, each).reshape(first.shape))
-    last = first if messages == 1 else first // messages
+    work.last[:] = first if messages == 1 else first // messages
     # A product: ``where`` guesses each cell, and half of the guesses are wrong.
     before = row_max(np.multiply(until_end, early))
-    margin = ended - np.maximum(before, opened)
-    work.last[:], work.margin[:] = last, margin
+    work.margin[:] = ended - np.maximum(before, opened)
     if not someone.all():
         work.last[~someone], work.margin[~someone] = -1, 0.0

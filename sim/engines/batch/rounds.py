@@ -137,8 +137,7 @@ class NetworkedRounds:
         self._now = ready
         told = ready[:, None] + self._downlink
         self._until[:, t] = told if policy.interrupts else np.inf
-        skips = policy.skips(self._begun[:, t], told)
-        if skips is None:
+        if (skips := policy.skips(self._begun[:, t], told)) is None:
             self._free = self._done[:, t].copy()
         else:
             np.copyto(self._free, self._done[:, t], where=~skips)
@@ -150,8 +149,7 @@ class NetworkedRounds:
 
     def finish(self) -> None:
         """Add up each worker's tasks, each from its begin until it is done, told, or the end."""
-        work = self._result.work
-        if work is None:
+        if (work := self._result.work) is None:
             return
         end = self._result.times[:, -1, None]
         for t in range(self._begun.shape[1]):
@@ -194,8 +192,7 @@ def batch_rounds(run: Run, heard: bool = True, work: bool = True, budget: int = 
 
     def run_group(group: range) -> None:
         tapes = [CheckedTape(tape) for tape in run.tapes[group.start : group.stop]]
-        whole = result.part(group, 0, rounds)
-        loop = None if independent else _loop(run, whole, group)
+        loop = None if independent else _loop(run, result.part(group, 0, rounds), group)
         now = np.zeros(len(group))
         for start in range(0, rounds, block):
             stop = min(start + block, rounds)

@@ -1,8 +1,5 @@
-"""Schemes without a barrier in the event engine: workers that never wait for each other. Workers
-are ideal (they never fail, and their network takes no time), or on a network and can crash. The
-master hears messages, accepts or drops them, and updates when it has enough. All messages of an
-instant are decided together, in the order of workers; workers start again after that. Cost: about
-one SimPy timeout a message; ``benchmarks/barrierless.py`` reports the ratio to raw timeouts."""
+"""Schemes without a barrier in the event engine: workers never wait for each other. Cost: about one
+SimPy timeout a message; ``benchmarks/barrierless.py`` reports the ratio to raw timeouts."""
 
 from __future__ import annotations
 
@@ -199,8 +196,7 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
                 self.book(worker, "dead", crashed_at, self._env.now, -1)
 
     def _stop(self, worker: int, kind: str) -> None:
-        began = self._began[worker]
-        if began is not None:
+        if (began := self._began[worker]) is not None:
             self._began[worker] = None
             self.book(worker, kind, began, self._env.now, self.versions[worker])
 
@@ -284,8 +280,7 @@ class BarrierlessMaster:
         for worker in range(decisions.scheme.workers):
             workers.start(worker, 0)
         self._watch()
-        last = self._updates
-        while decisions.version < last:
+        while decisions.version < self._updates:
             step()
         workers.settle()
 

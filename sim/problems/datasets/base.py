@@ -66,8 +66,7 @@ def one_hot(columns: list[ArrayLike]) -> sparse.csr_array[np.float64]:
     the number of distinct (column, value) pairs, with exactly c ones a row. Cost: c sorts."""
     coded = [category_codes(column) for column in columns]
     sizes = np.array([size for _, size in coded])
-    offsets = np.cumsum(sizes) - sizes
-    indices = np.stack([codes for codes, _ in coded], axis=1) + offsets
+    indices = np.stack([codes for codes, _ in coded], axis=1) + (np.cumsum(sizes) - sizes)
     rows, width = indices.shape
     pointers = np.arange(rows + 1, dtype=np.int32) * np.int32(width)
     entries = (np.ones(rows * width), indices.astype(np.int32).ravel(), pointers)
@@ -127,8 +126,7 @@ class Synthetic(DatasetFamily):
         """Draw model, rows and targets, in this order."""
         from scipy.special import expit
 
-        rows, p = self.rows, self.features
-        test_rows = self._test_rows
+        rows, p, test_rows = self.rows, self.features, self._test_rows
         model = rng.choice([-1.0, 1.0], size=p)
         side = rng.choice([-1.0, 1.0], size=(rows + test_rows, 1))
         X = rng.standard_normal((rows + test_rows, p))

@@ -159,8 +159,7 @@ class PublicDataset(DatasetFamily):
         for place in places:
             for name in self.files:
                 for pattern in (name, name + ".gz"):
-                    matches = sorted(path for path in place.glob(pattern) if path.is_file())
-                    if matches:
+                    if matches := sorted(path for path in place.glob(pattern) if path.is_file()):
                         return matches[0]
         raise DataNotFound(self.name, self.files, places, self.origin)
 
@@ -193,11 +192,9 @@ class PublicDataset(DatasetFamily):
         def few(names: Sequence[str | int]) -> str:
             return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
 
-        missing = [name for name in needed if name not in table.columns]
-        if missing:
+        if missing := [name for name in needed if name not in table.columns]:
             raise self.unusable(file, f"has no column {few(missing)}; {WRONG_FILE}")
-        empty = [name for name in needed if table[name].isna().any()]
-        if empty:
+        if empty := [name for name in needed if table[name].isna().any()]:
             row = int(np.flatnonzero(table[empty[0]].isna())[0]) + 1
             defect = f"has empty cells in {few(empty)}, the first in row {row}; {CUT_SHORT}"
             raise self.unusable(file, defect)
