@@ -71,8 +71,7 @@ class Result:
     @property
     def workers(self) -> pd.DataFrame:
         """One row per cell and worker: utilisation, and what waiting for it cost."""
-        workers = self._records.workers
-        if workers is None:
+        if (workers := self._records.workers) is None:
             raise ConfigError(f"{self.directory}: has no workers.parquet")
         return workers
 

@@ -130,8 +130,7 @@ def _run(
         events = folder / EVENTS if timeline else None
         with reporting(progress, "cells") as shown:
             outcome = run_document(found, folder, replace(options, timeline=events, progress=shown))
-        failed = {cell.named: reason for cell, reason in outcome.failed}
-        if failed:
+        if failed := {cell.named: reason for cell, reason in outcome.failed}:
             first = ": ".join(next(iter(failed.items())))
             if not outcome.finished:
                 raise ConfigError(f"no cell could be computed; {first}")
