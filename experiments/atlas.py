@@ -214,8 +214,7 @@ def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Pictur
     if isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:
         document |= TRAINING
     [cell] = cells(document)
-    encoding = encoding_of(build.scheme_of(cell))
-    if encoding is not None:
+    if (encoding := encoding_of(build.scheme_of(cell))) is not None:
         return _matrix(encoding, workers)
     free = () if rounds else (cell.label,)
     spans = gantt.classified(timeline.timeline_table(timeline.record([cell])), free)

@@ -308,8 +308,7 @@ def differences(one: Records, two: Records, first: str, second: str) -> tuple[st
             notes.append(f"They differ in {key}{which}, so ratios are not of schemes alone.")
     labels = [[label for label, _ in records.labels()] for records in (one, two)]
     for name, mine, theirs in ((first, *labels), (second, *labels[::-1])):
-        alone = [label for label in mine if label not in theirs]
-        if alone:
+        if alone := [label for label in mine if label not in theirs]:
             notes.append(f"Only {name} has {enumerated(alone, 4)}.")
     return tuple(notes)
 

@@ -92,8 +92,7 @@ def read_workload(document: Mapping[str, Any] | None, asked: MeasureRequest) -> 
     own = cell.settings.workers
     if asked.workers not in (None, own):
         raise at("--workers", asked.workers, f"must be that of the config, {own}")
-    learning = build.training(cell)
-    if learning is None:
+    if (learning := build.training(cell)) is None:
         raise ConfigError("problem: missing; its gradients are the tasks")
     return gradients(learning, own)
 

@@ -134,8 +134,7 @@ def straggler_numbers(text: str | None, workers: int) -> Sequence[int]:
         return sorted({*range(SMALL), *rest.tolist()})
     found = set[int]()
     for part in text.split(","):
-        match = RANGE.fullmatch(part.strip())
-        if match is None:
+        if (match := RANGE.fullmatch(part.strip())) is None:
             raise at("--stragglers", text, VALID)
         first, last = int(match[1]), int(match[2] or match[1])
         if not first <= last <= workers:

@@ -137,8 +137,8 @@ def located(place: str) -> Iterator[None]:
     except ValidationError as error:
         raise from_validation(error, place) from None
     except NestedTooDeep:
-        text = f"models are nested more than {DEEPEST} deep"
-        raise ConfigError(f"{place or 'delay'}: {text}") from None
+        place = place or "delay"
+        raise ConfigError(f"{place}: models are nested more than {DEEPEST} deep") from None
     except EndlessDelays as error:
         raise ConfigError(f"{place}: {error}") from None
 
@@ -256,8 +256,7 @@ def _faults(kind: LiteralString, found: Iterable[tuple[Any, Any, str]]) -> Valid
 
 def from_validation(error: ValidationError, place: str) -> ConfigError:
     """Turn pydantic's report into one line; ``place`` is where the section stands."""
-    problems = error.errors(include_url=False)
-    first = problems[0]
+    first, *_ = problems = error.errors(include_url=False)
     path = _path(place, first["loc"])
     tried = [other for other in problems if _path(place, other["loc"]) == path]
     rest = len(problems) - len(tried)

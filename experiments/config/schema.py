@@ -148,13 +148,12 @@ def schema(catalogue: Catalogue = BUILT_IN) -> Schema:
     found |= {"network": _object(Network), "failures": _object(FailureSettings)}
     meanings = meanings_of(Settings)
     settings = {name: _setting(name) | {"description": meanings[name]} for name in FIELDS}
-    required = [name for name, field in Settings.model_fields.items() if field.is_required()]
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "A config of the ErasureHead simulator",
         "type": "object",
         "properties": settings,
-        "required": required,
+        "required": [key for key, field in Settings.model_fields.items() if field.is_required()],
         "additionalProperties": False,
     }
     gathered: Schema = {}  # what else the fields of sections refer to

@@ -57,8 +57,7 @@ def _held(scheme: Fixed) -> str:
 def check_decoding(tested: SchemeUnderTest) -> str:
     """``partition_weights`` is ``decoding_vector @ B``; messages that are missing weigh nothing. A
     table of any shape (replications x rounds x messages) is decoded as its rows are."""
-    scheme = tested.fixed
-    if scheme is None:
+    if (scheme := tested.fixed) is None:
         return ""
     decoder = scheme.decoder
     arrived = tested.arrivals(1, rows=300)
@@ -121,8 +120,7 @@ def _at_every_stop(tested: SchemeUnderTest, scheme: Fixed) -> str:
 
 
 def _without_any(tested: SchemeUnderTest, stragglers: int) -> str:
-    scheme = tested.rounds
-    if scheme is None:
+    if (scheme := tested.rounds) is None:
         return ""
     arrived = tested.without(stragglers)
     ends = tested.first_round().stopping.enough(arrived)
@@ -204,8 +202,7 @@ def check_unbiased(tested: SchemeUnderTest) -> str:
     """Every partition's mean weight is 1 within 4.9 standard errors. Under ``RandomOrder`` over 400
     independent runs of 25 updates; with chances of one's own over 20,000 sets of arrivals."""
     scheme = tested.scheme
-    claimed = scheme.claims.unbiased
-    if claimed is None:
+    if (claimed := scheme.claims.unbiased) is None:
         return ""
     if isinstance(claimed, Independent):
         ensure(len(claimed.chances) == tested.workers, f"claims {len(claimed.chances)} chances")

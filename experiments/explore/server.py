@@ -150,11 +150,10 @@ POLICIES = {
     "drain": "drain: the master waits for all",
 }
 VIEWS = {"first": "the first part, logarithmic loss", "whole": "the whole run, plain axes"}
-DIVIDES = "partitions of a worker of a code; must divide n"
 ENDS = "that end a round of ErasureHead (at the latest) and of ignore stragglers"
 CONTROLS: tuple[Slider | Choice, ...] = (
     Slider("n", "workers n", 4, 60, 1, 30),
-    Slider("d", "load d", 1, 10, 1, 3, DIVIDES),
+    Slider("d", "load d", 1, 10, 1, 3, "partitions of a worker of a code; must divide n"),
     Slider("r", "arrivals r", 1, 60, 1, 15, ENDS),
     Choice("law", "law of the random delay", LAWS, "exponential"),
     Slider("shift", "least delay (s)", 0, 3, 0.05, 0.5),
@@ -258,9 +257,8 @@ class Server(ThreadingHTTPServer):
             super().__init__((host, port), Handler)
         except OSError as error:
             valid = f"cannot be used ({error.strerror}); give another, or 0 for any"
-            if host != HOST:
-                raise at("--host", f"{host}:{port}", valid) from None
-            raise at("--port", port, valid) from None
+            name, value = ("--port", port) if host == HOST else ("--host", f"{host}:{port}")
+            raise at(name, value, valid) from None
         self.open = host != HOST
         self.root = f"/{secrets.token_urlsafe(9)}/" if self.open else "/"
         self.turns = Turns()

@@ -238,8 +238,7 @@ def run_live(
     total = _check(possible, how, asked.allow_large)
     config = resolved(document)
     failed = [(cell, checked.impossible[cell.key]) for cell in grid if cell not in possible]
-    finished, facts = list[tuple[Cell, CellResult]](), list[Facts]()
-    seconds: dict[str, float] = {}
+    finished, facts, seconds = list[tuple[Cell, CellResult]](), list[Facts](), dict[str, float]()
     with files.output_folder(output, FILES, reads), files.folder_made(output):
         files.require_writable(output)
         if make_way(output, config):

@@ -1,7 +1,5 @@
 """The masters of real workers: of schemes with rounds, and of those without. They ask the same
-objects as the event engine: the stopping rule's tally or ``Decisions`` when to update, the policy
-what becomes of unfinished work, the decoder for the decoding vector. Their clock is a real one, so
-no two messages come at the same instant."""
+objects as the event engine. Their clock is a real one: no two messages come at the same instant."""
 
 from __future__ import annotations
 

@@ -325,10 +325,7 @@ class LiveWorker:
         while True:
             left = until - time.perf_counter()
             try:
-                if left == inf:
-                    order = self._orders.get()
-                else:
-                    order = self._orders.get(timeout=min(max(left, 0.0), 1e6))
+                order = self._orders.get(timeout=min(max(left, 0.0), 1e6) if left < inf else None)
             except Empty:
                 if until <= time.perf_counter():
                     return

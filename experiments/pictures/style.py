@@ -255,8 +255,7 @@ def rendered(figure: Figure, kind: str) -> bytes:
 
     sink = BytesIO()
     with applied():
-        layout = figure.get_layout_engine()
-        if layout is not None:
+        if (layout := figure.get_layout_engine()) is not None:
             figure.set_dpi(DOTS_PER_INCH)
             layout.execute(figure)
         # Otherwise None means the layout of the settings, which ``applied()`` restores.

@@ -100,9 +100,8 @@ class Backlog(CodedFigure):
                 pairs = own[["iteration_time", "standard_error"]].to_numpy(dtype=float)
                 title = looks.look(str(scheme)).title
                 rows.append([title, str(policy), *starmap(estimate_text, pairs)])
-        ours = frame[frame["scheme"] == "erasurehead"]
-        queued = rows_of(ours, policy="queue")
-        cancel = _last(rows_of(ours, policy="cancel"))["iteration_time"]
+        queued = rows_of(frame, scheme="erasurehead", policy="queue")
+        cancel = _last(rows_of(frame, scheme="erasurehead", policy="cancel"))["iteration_time"]
         moving = queued[queued["persistence"] < 1]
         end, start = _last(moving)["iteration_time"], moving[moving["last_round"] == 1]
         half_way = ", ".join(

@@ -74,8 +74,7 @@ class Policies(CodedFigure):
                 for marks, interval in drawn:
                     middle, low, high = np.array(interval)[:, None]
                     marks.append(Points(look, middle, np.array([y]), dx=bars(middle, low, high)))
-        grey = looks.MUTED
-        keys = [Points(looks.Look(grey, markers[p], "none", MEANING[p])) for p in POLICIES]
+        keys = [Points(looks.Look(looks.MUTED, markers[p], "none", MEANING[p])) for p in POLICIES]
         names = tuple(looks.look(scheme).title.replace(" ", "\n") for scheme in schemes)
         rows = Axis("", low=len(schemes) - 0.5, high=-0.5, names=names)
         one = Rules("", x=np.ones(1))

@@ -98,8 +98,7 @@ class Ranking(CodedFigure):
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One block of rows per group of clusters, one column per scheme."""
         groups = dict(list(frame.groupby("group", sort=False)))
-        heads = [HEAD, *[0.0] * (len(groups) - 1)]
-        named = list(zip(groups.items(), heads, strict=True))
+        named = list(zip(groups.items(), [HEAD, *[0.0] * (len(groups) - 1)], strict=True))
         heights = [part["cluster"].nunique() + head for (_, part), head in named]
         panels = [_block(str(group), part, head) for (group, part), head in named]
         how: Any = {"share": "x", "legend": 2, "names_left": True, "heights": heights}

@@ -73,14 +73,10 @@ def _sequential(
     ]
 
 
-def _codes(name: str, loads: Sequence[int]) -> list[Section]:
-    return [{"name": name, "load": load} for load in loads]
-
-
 MEMORYLESS: dict[str, list[Section]] = {
     "uncoded": [{"name": "uncoded"}],
-    "fractional_repetition": _codes("fractional_repetition", (2, 3, 5, 6)),
-    "cyclic_repetition": _codes("cyclic_repetition", (2, 3, 5, 6, 9)),
+    "fractional_repetition": [{"name": "fractional_repetition", "load": d} for d in (2, 3, 5, 6)],
+    "cyclic_repetition": [{"name": "cyclic_repetition", "load": d} for d in (2, 3, 5, 6, 9)],
 }
 SEQUENTIAL = {
     REPEAT: _sequential(REPEAT, (2, 4, 8, 15), ((1, 2), (1, 4), (2, 3), (4, 5))),

@@ -69,8 +69,7 @@ class SequentialPersistence(RunsFigure):
             delay = persistent(persistence, SLOW, CONSTANT)
             document = self.document(effort, delay=delay, load_law=load_law)
             facts = {"load_law": law, "persistence": persistence, "target": target}
-            found = self._cluster(document, training, target, path, effort)
-            rows += [{**facts, **row} for row in found]
+            rows += [facts | row for row in self._cluster(document, training, target, path, effort)]
         return pd.DataFrame(rows)
 
     def _cluster(
@@ -172,10 +171,8 @@ def _rows(measure: str, families: dict[str, codes.Timed]) -> Iterator[dict[str, 
             **interval_columns("seconds", mean_interval(seconds[family])),
         }
         for other in MEMORYLESS:
-            ratio = ratio_interval(seconds[family], seconds[other])
-            row |= interval_columns(f"to_{other}", ratio)
-        there = reached[family]
-        yield row | {"reached": int(there.sum()), "replications": there.size}
+            row |= interval_columns(f"to_{other}", ratio_interval(seconds[family], seconds[other]))
+        yield row | {"reached": int(reached[family].sum()), "replications": reached[family].size}
 
 
 def _verdict(frame: pd.DataFrame) -> str:

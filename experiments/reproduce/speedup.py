@@ -90,8 +90,7 @@ class Speedup(RunsFigure):
             both = ("iterations_to_target_erasurehead", "iterations_to_target")
             counts = (f"{part[column].iloc[0]:.1f}" for column in both)
             rows.append([str(law), f"{work:g}", str(load), *ratios, *counts])
-        over_each = [f"over {looks.look(scheme).title}" for scheme in EXACT]
-        header = ["load law", "work (s)", "d", *over_each]
+        header = ["load law", "work (s)", "d", *(f"over {looks.look(n).title}" for n in EXACT)]
         header += ["iterations, ErasureHead", "iterations, exact"]
         uncoded, over = (rows_of(frame, scheme=name) for name in (EXACT[0], EXACT[2]))
         slower, best = uncoded[uncoded["speedup_high"] < 1], uncoded.sort_values("speedup").iloc[-1]

@@ -130,8 +130,7 @@ class TimeToTarget(CodedFigure):
         common, exact = np.nan, np.empty(0)
         for scheme, one in self.contestants().items():
             facts = {"scheme": scheme, "target": target}
-            _, several = training_runs(trial, one.section, rates, other)
-            tried = list(several)
+            _, tried = training_runs(trial, one.section, rates, other)
             for rate, runs in zip(rates, tried, strict=True):
                 yield {**facts, "kind": GRID, "rate": rate, **_numbers(runs, target)}
             own = rates[best([runs.seconds(target) for runs in tried])]
@@ -190,8 +189,8 @@ class TimeToTarget(CodedFigure):
         entries = ("o", AT_OWN, False), ("o", AT_COMMON, True), (">", NEVER, True)
         keys = [Points(Look(MUTED, m, "none", text), hollow=open_) for m, text, open_ in entries]
         names = tuple(one.look.title for one in schemes.values())
-        title = "time to target\nrelative to uncoded"
-        across = Axis(title, True, (1, 2, 5), 0.8 * low, 1.02 * right)
+        label = "time to target\nrelative to uncoded"
+        across = Axis(label, True, (1, 2, 5), 0.8 * low, 1.02 * right)
         down = Axis("", low=len(schemes) - 0.4, high=-1.6, names=names)
         marks += [replace(words, align="right", size=8.0), *keys]
         return Panel(across, down, marks, f"{law} law")

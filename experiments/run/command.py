@@ -136,8 +136,7 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
     began = time.monotonic()
     planned = plan(document, output, options)
     planned.require_room()
-    config = resolved(document)
-    known = planned.checked
+    config, known = resolved(document), planned.checked
     failed, seconds = dict(known.impossible), dict[str, float]()
     results = dict(planned.kept)
     place = output / "cells"

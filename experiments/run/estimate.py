@@ -207,8 +207,7 @@ def _recorded(run: Run) -> int:
     kept = weights if weights <= WEIGHTS_KEPT else 0
     at_once = min(weights, max(WEIGHTS_AT_ONCE, replications * scheme.partitions))
     messages = scheme.messages if isinstance(scheme, RoundScheme) else 1
-    arrived = rounds * scheme.workers * messages
-    return tables + arrived + FLOAT * (kept + 3 * at_once)
+    return tables + rounds * scheme.workers * messages + FLOAT * (kept + 3 * at_once)
 
 
 def _working(run: Run, engine: str) -> int:
@@ -238,8 +237,7 @@ def _decoding(run: Run, data: Data | None) -> float:
     scheme = run.scheme
     if not isinstance(scheme, Fixed) or not scheme.decoder.operations:
         return 0.0
-    rounds = PROBES + run.updates * len(run.tapes)
-    decoding = rounds * scheme.decoder.operations
+    decoding = (PROBES + run.updates * len(run.tapes)) * scheme.decoder.operations
     if data is None and scheme.exact:
         decoding = min(decoding, DECODING_AT_MOST + 2 * PROBES * scheme.decoder.operations)
     return decoding + scheme.assignment.operations
@@ -306,10 +304,8 @@ def size(number: float) -> str:
     """Bytes for a reader."""
     units = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
     unit, short = next((pair for pair in units if number >= pair[0]), units[-1])
-    digits = 3 if number < 1000 * unit else 4
-    return (
-        f"{number / unit:.{digits}g} {short}" if number < 1e15 else f"{number / unit:.1e} {short}"
-    )
+    form = ".1e" if number >= 1e15 else ".3g" if number < 1000 * unit else ".4g"
+    return f"{number / unit:{form}} {short}"
 
 
 @dataclass(frozen=True)

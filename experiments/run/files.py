@@ -70,8 +70,7 @@ def require_replaceable(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
-        kind = KINDS.get(stat.S_IFMT(mode), "no file")
-        raise ConfigError(f"{path}: is {kind}; must be a file")
+        raise ConfigError(f"{path}: is {KINDS.get(stat.S_IFMT(mode), 'no file')}; must be a file")
 
 
 @contextmanager

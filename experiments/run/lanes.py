@@ -1,7 +1,6 @@
 """Tasks are computed in lanes: processes of this machine, or a cluster (``dask.py``). A lane takes
-tasks and computes them in the order in which it got them. A lane whose process died says so, and is
-ready for the next task; the task at which it died is tried once more, when no other task waits and
-the lane has nothing else to do: then there is no doubt which task is to blame."""
+tasks and computes them in the order in which it got them. One whose process died goes on with the
+next task; the task at which it died is tried once more, alone: then no other one is to blame."""
 
 from __future__ import annotations
 

@@ -235,28 +235,20 @@ def _theory(cell: Cell, found: Mapping[str, float]) -> dict[str, float]:
 
 
 def iterations_table(finished: Sequence[Finished]) -> pd.DataFrame:
-    """One row per cell, replication and iteration, in the config's order. Columns: cell, scheme,
-    label, replication, iteration, time and iteration_time (s), arrived, recovered, decoding_error,
-    staleness, updates (where any cell has them), dead, train_loss, test_loss, swept keys."""
+    """One row per cell, replication and iteration, in the config's order; see docs/results.md."""
     tables = [result.per_iteration for _, result in _alike(finished)]
     return _labelled(finished, tables, frame_of_iterations)
 
 
 def workers_table(finished: Sequence[Finished]) -> pd.DataFrame:
-    """One row per cell and worker: who delayed us. Columns: cell, scheme, label, worker,
-    utilisation, wasted, last (share of rounds that this worker's message ended), cost (seconds per
-    run between its message and the one before, summed over those rounds), dead (share of the time,
-    with failures), then one per swept key."""
+    """One row per cell and worker: who delayed us; see docs/results.md."""
     return _labelled(finished, [result.per_worker for _, result in finished], pd.DataFrame)
 
 
 def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.DataFrame:
-    """One row per cell: means and standard errors over replications, and paired comparisons.
-    ``*_se`` is NaN with a single replication. ``time_to_target_mean`` is over the replications
-    that reach the target; ``target_reached`` is their share. ``*_difference`` and ``*_ratio``
-    compare with the first scheme of the same point of the grid: see ``comparison``. ``*_theory``
-    are closed forms, and ``*_z`` the standard errors between, unless it was not ``simulated``, or
-    there are more than ``MOST_KNOWN`` to look up."""
+    """One row per cell: means and standard errors over replications, and paired comparisons with
+    the first scheme of the same point of the grid; see docs/results.md. There are closed forms
+    unless it was not ``simulated``, or there are more than ``MOST_KNOWN`` to look up."""
     metrics = metrics_of(_alike(finished))
     known = simulated and len({_asked(cell) for cell, _ in finished}) <= MOST_KNOWN
     first = {cell.point: cell.key for cell, _ in reversed(finished)}
@@ -337,8 +329,7 @@ def _labelled(
     swept = pd.DataFrame(_swept(finished), index=cells.index)
     rows = np.repeat(cells.index, [len(next(iter(table.values()))) for table in tables])
     kinds = {tuple((name, values.dtype) for name, values in table.items()) for table in tables}
-    alike = len(kinds) == 1
-    middle = frame(_concatenated(tables)) if alike else pd.concat([frame(t) for t in tables])
+    middle = frame(_concatenated(tables)) if len(kinds) == 1 else pd.concat(map(frame, tables))
     parts = [cells.take(rows), middle, swept.take(rows)]
     return pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
 

@@ -49,8 +49,7 @@ def shown(grid: Iterable[Cell]) -> list[Cell]:
 
 def timeline_table(timelines: Timelines) -> pd.DataFrame:
     """One row per span, with the scheme's ``label`` and the fields of ``Span``."""
-    pairs = [(label, span) for label, spans in timelines.items() for span in spans]
-    rows = [{"label": label, **asdict(span)} for label, span in pairs]
+    rows = [{"label": label, **asdict(one)} for label, spans in timelines.items() for one in spans]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 

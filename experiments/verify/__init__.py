@@ -4,8 +4,7 @@
 ``compare``  each comparison with a closed form, as a z-score
 ``table``    rows, verdicts, output
 
-The two sides share the scheme's parameters, but no code that computes a time or a gradient.
-Matrix products run on one thread, so that a table is the same on every number of cores."""
+The two sides share the scheme's parameters, but no code that computes a time or a gradient."""
 
 from __future__ import annotations
 

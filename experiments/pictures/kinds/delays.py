@@ -151,8 +151,7 @@ def _survival(drawn: list[tuple[Sample, Look]]) -> Panel:
         longest = max(longest, float(seconds[-1]))
         shortest = min(shortest, float(np.quantile(ordered, 0.001)))
         at = np.geomspace(max(seconds[0], 1e-6 * seconds[-1]), seconds[-1], 200)
-        longer = sample.model.survival(at)
-        if longer is not None:
+        if (longer := sample.model.survival(at)) is not None:
             curves.append(Curve(CLOSED, at, longer, width=0.9))
     if longest == 0:
         longest = shortest = 1.0
@@ -190,5 +189,4 @@ def mean_order_statistics(seconds: FloatArray) -> FloatArray:
 
 def shuffled(seconds: FloatArray) -> FloatArray:
     """The same delays in other cells: what workers and rounds have in common is gone."""
-    mixed = np.random.default_rng(0).permutation(seconds.ravel())
-    return np.asarray(mixed).reshape(seconds.shape)
+    return np.random.default_rng(0).permutation(seconds.ravel()).reshape(seconds.shape)

@@ -80,8 +80,7 @@ class GanttKind(PictureKind):
         panels = [panel(own, workers, end, name) for own, name in parts]
         size = 1, style.ONE_PANEL, height + 1.3 + 0.22 * len(notes)
         last = [*(fill.title for fill in FILLS.values()), ENDS, ENDER.title]
-        heading = "\n".join(notes)
-        return Picture(panels, *size, "x", heading, legend=2, last=last, names_left=True)
+        return Picture(panels, *size, "x", "\n".join(notes), legend=2, last=last, names_left=True)
 
 
 def without_rounds(iterations: pd.DataFrame) -> set[str]:

@@ -13,7 +13,6 @@ from pandas.api.types import is_numeric_dtype
 from typing_extensions import override
 
 from ....sim.metrics import METRICS
-from ....sim.types import FloatArray
 from ...config.errors import one_of
 from ...page.content import Chart
 from ...text import left_out
@@ -89,13 +88,6 @@ AT_POINTS = replace(THEORY, title="lines: theory, at the points")
 MEANS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
 
 
-def _by_one_factor(values: FloatArray) -> bool:
-    """Whether sorted values are as 12, 24, 48."""
-    if len(values) < 3 or values[0] <= 0:
-        return False
-    return bool(np.ptp(np.diff(np.log(values))) < 1e-6)
-
-
 @final
 @dataclass(frozen=True)
 class AgainstKind(PictureKind):
@@ -153,7 +145,9 @@ class AgainstKind(PictureKind):
         if numeric[x]:
             where = {value: float(value) for value in values}
             numbers = np.sort([*where.values()])
-            axis = axis_of(x, numbers, 1 if _by_one_factor(numbers) else LONG)
+            # whether they are as 12, 24, 48
+            even = len(numbers) > 2 and numbers[0] > 0 and np.ptp(np.diff(np.log(numbers))) < 1e-6
+            axis = axis_of(x, numbers, 1 if even else LONG)
             if len(where) <= TICKS:
                 places = tuple(sorted(where.values()))
                 axis = replace(axis, names=tuple(f"{at:.4g}" for at in places), places=places)
@@ -261,8 +255,7 @@ def _series_marks(
         half = half_interval(own, y)
         far = np.stack([middle - low, high - middle])
         dy = np.maximum(np.nan_to_num(np.where(np.isnan(half), far, half)), 0.0)[:, order]
-        known = not np.isnan(theory).all()
-        height, width = (theory, 1.6) if known else (middle, THIN)
+        height, width = (middle, THIN) if np.isnan(theory).all() else (theory, 1.6)
         line = replace(look, marker="", title="")
         marks.append(Curve(line, at[order], height[order], width=width))
         marks.append(Points(look, at[order], middle[order], dy=dy))
@@ -319,9 +312,8 @@ class UtilisationKind(PanelKind):
             ]
         marks += [Bars(WASTED), Bars(IDLE)]
         if np.isfinite(half).any():
-            half = np.nan_to_num(half)
-            look = Look(INK, "", "none", ERROR)
-            marks.append(Points(look, busy, rows, dx=np.stack([half, half])))
+            both = np.nan_to_num(np.stack([half, half]))
+            marks.append(Points(Look(INK, "", "none", ERROR), busy, rows, dx=both))
         shares = Axis("share of the workers' time", low=0.0, high=1.0)
         schemes = Axis("scheme", low=len(rows) - 0.5, high=-0.5, names=())
         return Panel(shares, schemes, marks, records.title)
@@ -338,5 +330,4 @@ class UtilisationKind(PanelKind):
             return picture
         (panel,) = picture.panels
         names = tuple(label for label, _ in records.labels())
-        named = replace(panel, y=replace(panel.y, label="", names=names))
-        return replace(picture, panels=[named])
+        return replace(picture, panels=[replace(panel, y=replace(panel.y, label="", names=names))])

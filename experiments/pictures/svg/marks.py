@@ -239,8 +239,7 @@ def _curve(mark: Curve, at: PanelScales) -> tuple[Markup, Values]:
     x, y = at.x(mark.x), at.y(mark.y)
     scale, along, middle = (at.y, x, y) if mark.across == "y" else (at.x, y, x)
     band = [scale(end) for end in (mark.low, mark.high) if end is not None]
-    whole = mark.steps or mark.bars
-    places = [*range(len(x))] if whole else kept(along, [middle, *band])
+    places = [*range(len(x))] if mark.steps or mark.bars else kept(along, [middle, *band])
     parts = Markup("")
     if band and mark.bars:
         parts += _bars_at("M{0} {1}V{2}", x, *band)
@@ -285,9 +284,8 @@ def _line(places: Iterable[tuple[float, float]], steps: bool) -> str:
 def _band(along: FloatArray, low: FloatArray, high: FloatArray, across: str) -> Markup:
     """Closed outlines, one for each stretch where both ends are known."""
     known = np.isfinite(along) & np.isfinite(low) & np.isfinite(high)
-    edges = np.flatnonzero(np.diff(known)) + 1
     d = ""
-    for run in np.split(np.arange(len(along)), edges):
+    for run in np.split(np.arange(len(along)), np.flatnonzero(np.diff(known)) + 1):
         if not (len(run) > 1 and known[run[0]]):
             continue
         a = np.concatenate([along[run], along[run][::-1]])

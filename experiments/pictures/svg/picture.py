@@ -282,8 +282,7 @@ def _seen(mark: Mark) -> bool:
 
 def _rows(panel: Panel) -> int:
     """Rows of a panel that has names instead of numbers on its vertical axis; 0 for others."""
-    heats = [len(mark.values) for mark in panel.marks if isinstance(mark, Heat)]
-    if heats:
+    if heats := [len(mark.values) for mark in panel.marks if isinstance(mark, Heat)]:
         return heats[0]
     if panel.y.log:
         return 0

@@ -51,8 +51,7 @@ def kept(x: FloatArray, lines: list[FloatArray], tolerance: float = TOLERANCE) -
     chosen = {0, len(x) - 1}
     for line in lines:
         finite = np.isfinite(x) & np.isfinite(line)
-        edges = np.flatnonzero(np.diff(finite)) + 1
-        for run in np.split(np.arange(len(x)), edges):
+        for run in np.split(np.arange(len(x)), np.flatnonzero(np.diff(finite)) + 1):
             if finite[run[0]]:
                 chosen |= _of_run(x, line, int(run[0]), int(run[-1]), tolerance)
             else:
