@@ -449,7 +449,8 @@ class Coming:
     orders: list[tuple[float, Order]]
     heard: list[tuple[float, Reply | Idle]] = field(default_factory=list)
 
-    def get(self, timeout: float = inf) -> Order:
+    def get(self, timeout: float | None = None) -> Order:
+        timeout = inf if timeout is None else timeout
         instant = self.orders[0][0] if self.orders else inf
         assert min(instant, timeout) < inf, "the worker waits for more than will ever come"
         if instant > self.clock.now + timeout:

@@ -1,4 +1,7 @@
-"""Pictures of any run or sweep, drawn from its tables alone."""
+"""Pictures of any run or sweep, drawn from its tables alone.
+
+To add a kind: write a ``PictureKind`` in a file of this folder and add a line to ``KINDS``, which
+``plot``, ``report`` and the gallery of the docs read."""
 
 from __future__ import annotations
 
