@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from scipy import stats
 from scipy.signal import lfilter
 
 from erasurehead.delay_models.base import FloatArray
@@ -31,7 +32,7 @@ from erasurehead.experiments.whatif.answer import (
     named_hosts,
     whatif_verdict,
 )
-from erasurehead.experiments.whatif.intervals import block_length, blocks, wandering
+from erasurehead.experiments.whatif.intervals import Blocks, block_length, blocks, wandering
 from erasurehead.experiments.whatif.page import _savings
 from erasurehead.experiments.whatif.rounds import Job, shrunk, slowdown
 from erasurehead.experiments.whatif.study import RARELY, Study, change_name, stages_of, study_load
@@ -971,3 +972,15 @@ def test_hosts_wander_where_means_vary_by_a_fifth_more(persistence: float, span:
     for seed in range(3):
         table = np.exp(wander(np.random.default_rng(seed), (2000, 40), persistence))
         assert wandering(table, ()) == pytest.approx(span, rel=0.3)
+
+
+@pytest.mark.parametrize("count", [2, 5, 50])
+def test_an_interval_of_few_blocks_is_students(count: int) -> None:
+    """Of normal resampled means it is that of the mean: of the unbiased standard deviation, with
+    count - 1 degrees of freedom."""
+    drawn = Blocks(1, count, np.ones((1, count)))
+    resampled = 3.0 + 0.5 * stats.norm.ppf((np.arange(4000) + 0.5) / 4000)
+    low, high = drawn.interval(3.0, resampled)
+    half = stats.t.ppf(0.975, count - 1) * 0.5 * np.sqrt(count / (count - 1))
+    assert (3.0 - low, high - 3.0) == (pytest.approx(half, rel=2e-3), pytest.approx(half, rel=2e-3))
+    assert np.isnan(Blocks(1, 1, np.ones((1, 1))).interval(3.0, resampled)).all()
