@@ -407,6 +407,24 @@ def test_settings_that_need_each_other(changes: dict[str, Any], said: str | None
     assert said in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("failures", "events"),
+    [
+        ({"max_wait": 5.0}, False),  # nothing fails, so rounds are tables
+        ({"message_loss": 0.1, "retry_after": 1.0}, False),
+        ({"time_to_failure": {"model": "exponential", "rate": 1.0}}, True),
+    ],
+)
+def test_what_can_fail_is_around_the_workers_and_nothing_else(
+    failures: dict[str, Any], events: bool
+) -> None:
+    made = timed(delay={"model": "exponential", "rate": 1.0}, failures=failures)
+    assert (made.cluster.resends is not None) == ("message_loss" in failures)
+    assert (made.cluster.failures is not None) == ("time_to_failure" in failures)
+    assert made.cluster.max_wait == failures.get("max_wait")
+    assert (made.refusal() is not None) == events
+
+
 def test_a_lazy_sequence_is_a_sequence() -> None:
     made = build.Lazily(lambda index: index * index, 4)
     assert [*made] == [0, 1, 4, 9]

@@ -701,6 +701,17 @@ def test_what_makes_a_cell_take_longer(
     assert least < ratio < most
 
 
+def test_local_steps_train_partition_after_partition() -> None:
+    """Of little data an iteration's cost is that of its calls: half of one for each of twelve."""
+    small = {**TRAINED, "problem": TRAINED["problem"] | {"rows": 24, "features": 2}}
+    plain, local = ([{"name": "uncoded"}], [{"name": "local_sgd", "steps": 2}])
+    learning = [
+        needed(schemes=some, **small).seconds - needed(schemes=some).seconds
+        for some in (plain, local)
+    ]
+    assert 4 < learning[1] / learning[0] < 8
+
+
 def test_rows_disk_and_memory_grow_with_the_tables() -> None:
     one = needed()
     assert (one.rows, one.engine, one.reason) == (10 * 1001, "batch", "")
