@@ -33,7 +33,7 @@ from erasurehead.delay_models.tables.measured import (
 )
 from erasurehead.delay_models.tables.parts import carried, known_above, spread, waiting
 from erasurehead.delay_models.tables.read import as_read, read_measured
-from erasurehead.delay_models.tables.wide import no_delays, require_no_thousands
+from erasurehead.delay_models.tables.wide import _order, no_delays, require_no_thousands
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.options import MeasuredJob
 from erasurehead.experiments.recommend.scenario import MeasuredConfig
@@ -872,3 +872,74 @@ def test_some_columns_are_named_beside_one_that_is_not_there(columns: int, tmp_p
     with pytest.raises(TableError, match="no column is named 'x'; there are c0, c1, c2") as refused:
         read_measured(str(tmp_path / "t.csv"), Reading(unit="s", drop=("x",)))
     assert len(str(refused.value)) < 300
+
+
+def calls(**columns: Any) -> pd.DataFrame:
+    """Five rounds of two workers, a row each."""
+    frame = pd.DataFrame({"worker": ["a", "b"] * 5, "round": np.repeat(range(5), 2)})
+    seconds = np.random.default_rng(1).uniform(0.5, 1.5, 10).round(6)
+    return frame.assign(seconds=seconds, **columns)
+
+
+def again() -> pd.DataFrame:
+    """Two runs in one file."""
+    second = calls().assign(seconds=lambda frame: frame["seconds"] + 0.123456)
+    return pd.concat([calls(), second], ignore_index=True)
+
+
+PARTS = Reading(unit="s", columns={"stages": "load_s+work_s", "seconds": "seconds"})
+REDUCED = Reading(unit="s", columns={"allreduce": "reduce"})
+
+
+@pytest.mark.parametrize(
+    ("frame", "reading", "said"),
+    [
+        (again(), Reading(unit="s"), "begin again at row 11: two runs in one file, or rows out of"),
+        (again(), Reading(unit="s"), "--rows 1:10 takes the first"),
+        (
+            calls(state=["ok"] * 6 + ["timeout"] + ["ok"] * 3),
+            *(Reading(unit="s"), "column state says that 1 call failed (first: row 7)"),
+        ),
+        (
+            calls(state=["ok"] * 3 + ["timeout"] * 2 + ["ok"] * 5),
+            *(Reading(unit="s"), "column state says that 2 calls failed (first: row 4)"),
+        ),
+        (
+            calls(load_s=[0.1] * 10, work_s=[0.1] * 4 + [9.0] + [0.1] * 5),
+            *(PARTS, "row 5: stages load_s+work_s take longer than their step"),
+        ),
+        (
+            calls(reduce=[0.1] * 7 + [9.0] + [0.1] * 2),
+            *(REDUCED, "row 8: reduce is longer than its step"),
+        ),
+    ],
+)
+def test_the_row_to_look_at_is_named(
+    frame: pd.DataFrame, reading: Reading, said: str, tmp_path: Path
+) -> None:
+    """Counted from 1, below the header."""
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(TableError) as refused:
+        read_measured(str(tmp_path / "t.csv"), reading)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "order", "said"),
+    [
+        ([0, 1, 2], None, None),
+        ([2, 0, 1], [1, 2, 0], None),
+        ([0, 1, 2, 0, 1], None, "begin again at row 4: two runs in one file? --rows 1:3 takes"),
+        ([0, 0, 1], None, "begin again at row 2: two runs in one file? --rows 1:1 takes"),
+    ],
+)
+def test_rounds_in_the_order_of_their_numbers(
+    numbers: list[int], order: list[int] | None, said: str | None
+) -> None:
+    if said is None:
+        found = _order(pd.Series(numbers))
+        assert (found is None) == (order is None)
+        assert found is None or found.tolist() == order
+        return
+    with pytest.raises(UnusableFile, match=re.escape(said)):
+        _order(pd.Series(numbers, name="step"))
