@@ -27,7 +27,7 @@ from erasurehead.experiments.fit.page import fit_answer, read_fit
 from erasurehead.experiments.fit.study import Findings, _quantiles, study
 from erasurehead.experiments.page.content import Table
 from erasurehead.experiments.text import percent
-from tests.tools import inside, numbered
+from tests.tools import inside, numbered, undrawn
 
 TRACES = os.environ.get("ERASUREHEAD_TRACES")
 LAMBDA = Path(TRACES or "") / "lambda_cnn_desktop_canada.csv.gz"
@@ -444,6 +444,7 @@ def test_a_large_table_is_read_when_that_is_asked_for(
     assert read_tables(str(path), allow_large=True)[0].tables[None].shape == (5, 2)
 
 
+@undrawn()
 def test_a_table_of_many_workers_has_a_report(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -85,6 +86,12 @@ def drawn(directories: dict[str, Path]) -> tuple[list[Path], list[str]]:
     return write_pictures(directories["training"])
 
 
+@cache
+def read(directory: Path) -> Records:
+    """The tables of a run that several tests look at, and none changes."""
+    return read_records(directory)
+
+
 def figure_of(kind: str, records: Records) -> Figure:
     return paint.figure(KINDS[kind].picture(records))
 
@@ -94,7 +101,7 @@ def figure_of(kind: str, records: Records) -> Figure:
 def test_every_kind_has_labels_and_a_legend(
     kind: str, name: str, directories: dict[str, Path]
 ) -> None:
-    figure = figure_of(kind, read_records(directories[name]))
+    figure = figure_of(kind, read(directories[name]))
     assert len(figure.axes) == (1 if name == "training" else 4)
     assert all(axes.has_data() for axes in figure.axes)
     assert figure.axes[0].get_ylabel()
@@ -179,7 +186,7 @@ def test_a_long_legend_takes_no_height_from_the_panels(tmp_path: Path) -> None:
 
 def test_rounding_of_exact_schemes_takes_no_room(directories: dict[str, Path]) -> None:
     """Errors of 1e-25 beside 1 would make an axis of 25 decades."""
-    records = read_records(directories["sweep"])
+    records = read(directories["sweep"])
     exact = records.summary["scheme"] == "uncoded"
     errors = records.summary["decoding_error_mean"].where(~exact, 2.59e-25)
     rounded = replace(records, summary=records.summary.assign(decoding_error_mean=errors))
@@ -187,7 +194,7 @@ def test_rounding_of_exact_schemes_takes_no_room(directories: dict[str, Path]) -
         assert not panel.y.log
         [points] = [m for m in panel.marks if isinstance(m, Points) and m.title == "uncoded"]
         assert not points.y.any()
-    timing = read_records(directories["timing"])
+    timing = read(directories["timing"])
     errors = timing.summary["decoding_error_mean"] * 0 + 2.59e-25
     timing = replace(timing, summary=timing.summary.assign(decoding_error_mean=errors))
     [panel] = KINDS["tradeoff"].picture(timing).panels
@@ -199,7 +206,7 @@ def test_the_lowest_line_of_losses_is_that_of_workers_that_never_wait(
 ) -> None:
     """The best loss after each iteration of the schemes that have a least time, at that time.
     Catches losses of schemes that have none, and times of another point."""
-    kind, records = KINDS["loss_time"], read_records(directories["sweep"])
+    kind, records = KINDS["loss_time"], read(directories["sweep"])
     title = losses.LOWEST.title
     assert title not in [m.title for p in kind.picture(records).panels for m in p.marks]
     least = 1 / records.summary["delay.rate"].where(records.summary["scheme"] != "uncoded")
@@ -222,7 +229,7 @@ def test_the_lowest_line_of_losses_is_that_of_workers_that_never_wait(
 def test_a_dotted_line_where_no_method_is_faster(directories: dict[str, Path]) -> None:
     """In each panel that of its point, and only beside a scheme that can come near it."""
     kind = KINDS["iteration_time"]
-    records = read_records(directories["sweep"])
+    records = read(directories["sweep"])
     assert times.LEAST.title not in [m.title for p in kind.picture(records).panels for m in p.marks]
     least = 1 / records.summary["delay.rate"].where(records.summary["scheme"] != "uncoded")
     some = replace(records, summary=records.summary.assign(least_iteration_time=least))
@@ -329,7 +336,7 @@ def test_command_line_errors(directories: dict[str, Path], tmp_path: Path) -> No
 
 
 def test_a_sweep_of_many_points_is_cut_and_says_so(directories: dict[str, Path]) -> None:
-    whole = read_records(directories["training"])
+    whole = read(directories["training"])
     many = MOST_PANELS + 3
     iterations, summary = (
         pd.concat([table.assign(seed=i) for i in range(many)], ignore_index=True)
@@ -371,7 +378,7 @@ def test_sweep_over_whole_models_makes_panels(tmp_path: Path) -> None:
 def test_gantt_shows_every_scheme_round_and_worker(directories: dict[str, Path]) -> None:
     """The bars, lines and marks of a panel are the spans of the table."""
     for name in ("training", "sweep"):
-        records = read_records(directories[name])
+        records = read(directories[name])
         assert records.timeline is not None
         figure = figure_of("gantt", records)
         assert KINDS["gantt"].picture(records).columns == 1
@@ -458,7 +465,7 @@ def test_gantt_is_legible_at_half_the_width_of_a_text(directories: dict[str, Pat
     kinds = ("computing", "cancelled", "sending", "dead")
     work = [("a", j, kinds[j % 4], 0.0, 1.0 + j % 3, 1, -1) for j in range(30)]
     table = pd.concat([spans(rounds + work).assign(label=label) for label in ("a", "b", "c")])
-    figure = figure_of("gantt", replace(read_records(directories["training"]), timeline=table))
+    figure = figure_of("gantt", replace(read(directories["training"]), timeline=table))
     width, height = figure.get_size_inches()
     sizes = [
         text.get_fontsize()
@@ -486,7 +493,7 @@ MEMORY = {
 def test_delays_are_those_of_the_run(section: dict[str, Any], directories: dict[str, Path]) -> None:
     """Catches another seed, other rounds, or another model than the run's."""
     document = BASE | {"delay": section, "workers": 12, "iterations": 300}
-    records = replace(read_records(directories["training"]), config=document)
+    records = replace(read(directories["training"]), config=document)
     [sample], left_out = delays.samples(records)
     assert left_out == 0
     assert sample.seconds.size >= delays.CELLS
@@ -623,7 +630,7 @@ def test_a_diverged_run_is_drawn_as_far_as_it_goes(
     name: str, kind: str, directories: dict[str, Path], tmp_path: Path
 ) -> None:
     """Lines end at the top, and the others keep their room; no axis or dot overflows."""
-    records = read_records(directories["training"])
+    records = read(directories["training"])
     diverged = with_losses(records, DIVERGING[name](records.iterations), np.inf)
     assert KINDS[kind].obstacle(diverged) is None
     figure = figure_of(kind, diverged)
@@ -644,7 +651,7 @@ def test_diverged_schemes_have_no_point_in_the_tradeoff(
     directories: dict[str, Path], tmp_path: Path
 ) -> None:
     """Of three schemes one diverged; where fewer than two are left, a line says so."""
-    records = read_records(directories["training"])
+    records = read(directories["training"])
     third = records.summary.iloc[[0]].assign(label="third")
     summary = pd.concat([records.summary, third], ignore_index=True)
     for loss in (np.inf, np.nan, 1e308, 1e9):
@@ -662,7 +669,7 @@ def test_diverged_schemes_have_no_point_in_the_tradeoff(
 
 
 def test_no_number_at_the_start_is_left_out_with_a_line(directories: dict[str, Path]) -> None:
-    records = read_records(directories["training"])
+    records = read(directories["training"])
     for loss in (np.inf, np.nan, 1e308):
         bad = with_losses(records, records.iterations.train_loss * 0 + loss, np.inf)
         for kind in ("loss_time", "loss_iteration"):
@@ -670,7 +677,7 @@ def test_no_number_at_the_start_is_left_out_with_a_line(directories: dict[str, P
 
 
 def test_panels_of_a_sweep_may_diverge(directories: dict[str, Path], tmp_path: Path) -> None:
-    records = read_records(directories["sweep"])
+    records = read(directories["sweep"])
     gone = records.iterations["delay.rate"] == 2.0
     table = records.iterations.assign(
         train_loss=records.iterations.train_loss.where(~gone | (records.iterations.iteration < 2))
@@ -687,7 +694,7 @@ def test_panels_of_a_sweep_may_diverge(directories: dict[str, Path], tmp_path: P
 
 def test_delays_has_a_line_for_each_swept_model(directories: dict[str, Path]) -> None:
     """The survival function is that of the sample; the closed form is drawn where there is one."""
-    records = read_records(directories["sweep"])
+    records = read(directories["sweep"])
     drawn, left_out = delays.samples(records)
     titles = [f"rate = {rate}, workers = {n}" for rate in (0.5, 2) for n in (6, 12)]
     assert [sample.title for sample in drawn] == titles
@@ -741,7 +748,7 @@ def test_order_statistics_against_theory() -> None:
 
 def test_workers_shows_shares_and_seconds(directories: dict[str, Path]) -> None:
     """Catches rows in another order than their names, and shares of another sum."""
-    records = read_records(directories["training"])
+    records = read(directories["training"])
     assert records.workers is not None
     ended, waited = figure_of("workers", records).axes[:2]
     labels = [label for label, _ in records.labels()]
@@ -826,7 +833,7 @@ def test_any_format_repeats_to_the_byte(directories: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize("kind", PANELS)
 def test_a_picture_on_axes_of_ones_own(kind: str, directories: dict[str, Path]) -> None:
-    records = read_records(directories["training"])
+    records = read(directories["training"])
     axes = Figure().subplots()
     chosen = records.only(["uncoded", "erasurehead"])
     assert KINDS[kind].draw_on(axes, chosen, "ci") is axes
@@ -836,7 +843,7 @@ def test_a_picture_on_axes_of_ones_own(kind: str, directories: dict[str, Path]) 
     with pytest.raises(ConfigError, match=r"schemes = 'uncode': .*did you mean uncoded"):
         records.only(["uncode"])
     with pytest.raises(ConfigError, match="this picture has 4 panels"):
-        KINDS[kind].draw_on(axes, read_records(directories["sweep"]))
+        KINDS[kind].draw_on(axes, read(directories["sweep"]))
 
 
 @pytest.mark.parametrize("layout", [None, "constrained"])
@@ -847,7 +854,7 @@ def test_the_legend_on_axes_of_ones_own_covers_nothing(
     """It stands below the words of the axes, inside the figure, and half of the height is left for
     the data; also where something is drawn twice."""
     figure = Figure(figsize=(10, 4), layout=layout)
-    records = read_records(directories["training"])
+    records = read(directories["training"])
     panels = [*zip(kinds, figure.subplots(1, 2), strict=True)]
     for kind, axes in [*panels, panels[0]]:
         KINDS[kind].draw_on(axes, records)
@@ -864,7 +871,7 @@ def test_the_legend_on_axes_of_ones_own_covers_nothing(
 
 def test_a_picture_says_what_it_shows(directories: dict[str, Path]) -> None:
     """The data of a picture are the numbers of the tables: catches another column or scheme."""
-    records = read_records(directories["training"]).only(["erasurehead"])
+    records = read(directories["training"]).only(["erasurehead"])
     [panel] = KINDS["loss_iteration"].picture(records, "ci").panels
     [curve] = [mark for mark in panel.marks if isinstance(mark, Curve)]
     [(label, _)] = records.labels()
@@ -881,7 +888,7 @@ def test_a_picture_says_what_it_shows(directories: dict[str, Path]) -> None:
 
 def test_bars_of_a_tradeoff_are_quantiles_or_intervals(directories: dict[str, Path]) -> None:
     """By hand for one scheme; catches bars of the iterations instead of the runs."""
-    records = read_records(directories["training"])
+    records = read(directories["training"])
     label, _ = records.labels()[1]
     times = records.runs(label, "iteration_time")[:, 1:].mean(axis=1)
     row = records.summary.set_index("label").loc[label]
