@@ -277,8 +277,9 @@ def write_atlas(output: Path, progress: Callable[[int, int], None]) -> Path:
         if not path.exists():  # so that pictures which a killed command leaves are known as ours
             write_bytes(path, f"{HEADING.splitlines()[0]}\n\nIt is being made.\n".encode())
         progress(0, len(families) + 1)
+        known: dict[Any, Any] = {}
         for done, (name, family) in enumerate(families.items(), start=1):
-            picture = paint.figure(portrait(*family.portrait(), names))
+            picture = paint.figure(portrait(*family.portrait(), names), known)
             style.save(picture, output / FOLDER / name, ("png",))
             progress(done, len(families) + 1)
         with one_thread():

@@ -23,8 +23,16 @@ ALPHA = 0.18  # of bands: several may lie over each other
 STROKES = ("x", "+", "|")
 
 
-def figure(picture: Picture) -> Figure:
-    """The whole picture as a new figure."""
+def figure(picture: Picture, known: dict[Any, Figure] | None = None) -> Figure:
+    """The whole picture as a new figure; or as one of those ``known``, which are kept by all but
+    the shades of a single linear heat map, if only these differ."""
+    if known is not None and isinstance(heat := picture.panels[0].marks[0], Heat):
+        size, axes = (picture.width, picture.height), (picture.panels[0].x, picture.panels[0].y)
+        key = (*size, *axes, heat.label, heat.limits, heat.values.shape)
+        if key not in known:
+            known[key] = figure(picture)
+        known[key].axes[0].images[0].set_data(heat.values)
+        return known[key]
     with style.applied():
         drawn = style.blank(picture.width, picture.height)
         rows = -(-len(picture.panels) // picture.columns)
@@ -179,7 +187,10 @@ def _scale(axis: Any, asked: Axis) -> None:
         ends(asked.low, asked.high)
     if asked.names is not None:
         places = range(len(asked.names)) if asked.places is None else asked.places
-        axis.set_ticks(list(places), [*map(drawable, asked.names)], fontsize=8.5)
+        ticks = axis.set_ticks(list(places), [*map(drawable, asked.names)], fontsize=8.5)
+        if all(map(str.isdigit, asked.names)):  # which ascend: the last is as wide as any
+            for tick in ticks[1:-1]:
+                tick.label1.set_in_layout(False)
         if asked.strong:
             for place, label in zip(places, axis.get_ticklabels(), strict=True):
                 if place in asked.strong:

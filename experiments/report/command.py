@@ -9,7 +9,6 @@ from pathlib import Path
 from ..config.errors import ConfigError, at, one_of
 from ..options import REPORTED
 from ..page.content import Page
-from ..page.html import as_html
 from ..pictures.kinds import KINDS, ranked
 from ..pictures.kinds.times import AgainstKind
 from ..pictures.records import read_records
@@ -45,6 +44,8 @@ def write_report(directory: Path, output: Path | None = None) -> Path:
     """Write the page, in the folder by default: ``report.html``, of a reproduction ``index.html``.
     The same result has the same bytes.
     Raises ConfigError: the folder holds no whole result, or the file cannot be written."""
+    from ..page.html import as_html  # here, since a picture needs no template
+
     read = reader_of(directory)
     name = outputs.INDEX if read.__name__ == PAGES["reproduce"][2] else files.REPORT
     file = directory / name if output is None else output

@@ -147,16 +147,21 @@ class Atlas(RunsFigure):
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per delay law and member."""
         own = [each for each in members() if each["name"] in self.schemes]
-        frames = []
-        for delays, delay in DELAYS.items():
-            document = self.document(effort, delay=delay, load_law=additive(WORK), schemes=own)
-            runs = effort.clocks(document, heard=True)
-            rows = [
-                {"delays": delays, "scheme": member["name"], "member": title(member)}
-                | _measured(run, trace)
-                for member, (_, run, trace) in zip(own, runs, strict=True)
+        sections = {"load_law": additive(WORK), "schemes": own}
+        laws = [self.document(effort, delay=delay, **sections) for delay in DELAYS.values()]
+        # member by member, so that what is made once for a scheme serves all laws
+        runs = zip(own, *(effort.clocks(law, heard=True) for law in laws), strict=True)
+        rows = [
+            [
+                {"scheme": member["name"], "member": title(member)} | _measured(*run)
+                for _, *run in of
             ]
-            frame = pd.DataFrame(rows)
+            for member, *of in runs
+        ]
+        frames = []
+        for delays, part in zip(DELAYS, zip(*rows, strict=True), strict=True):
+            frame = pd.DataFrame(part)
+            frame.insert(0, "delays", delays)
             seconds = frame["iteration_time"].where(~frame["late"])
             front = pareto(seconds.to_numpy(), frame["error"].to_numpy(dtype=float))
             frames.append(frame.assign(on_front=front, iterations=self.iterations))

@@ -168,14 +168,10 @@ def _listed(rows: pd.DataFrame) -> str:
 
 
 def _cell(row: pd.Series) -> str:
-    text = f"{row['ratio']:.3f} ± {_half(row):.3f}"
+    text = f"{row['ratio']:.3f} ± {(row['ratio_high'] - row['ratio_low']) / 2:.3f}"
     if row["scheme"] == "uncoded":
         text = estimate_text(row["iteration_time"], row["standard_error"])
     return f"**{text}**" if row["fastest"] else text
-
-
-def _half(row: pd.Series) -> float:
-    return float(row["ratio_high"] - row["ratio_low"]) / 2
 
 
 def _row(frame: pd.DataFrame, scheme: str) -> pd.Series:
@@ -219,7 +215,7 @@ def _cell_marks(x: int, at: FloatArray, row: pd.Series) -> Iterator[Mark]:
         yield Texts(np.array([float(x)]), at, words, "center", **number)
         return
     yield Texts(np.array([x + 0.02]), at, [f"{row['ratio']:.2f}"], "right", **number)
-    half = f"{_half(row):.2f}".removeprefix("0")
+    half = f"{(row['ratio_high'] - row['ratio_low']) / 2:.2f}".removeprefix("0")
     if half != ".00":
         yield Texts(np.array([x + 0.07]), at, [f"±{half}"], "left", colour=ink, size=7.5)
 

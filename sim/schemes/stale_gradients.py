@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..fields import STRICT, Load, WaitFor, require_at_most_workers
-from ..steps import Held, Measured, Renewal, Steps, count_distinct
+from ..steps import WEIGHTS_AT_ONCE, Held, Measured, Renewal, Steps, count_distinct
 from ..types import BoolArray, FloatArray, IntArray, Messages, Trace
 from .barrierless import Barrierless
 from .base import Round, SchemeFamily, Sees, State, SumOfWorkers
@@ -106,10 +106,11 @@ class PipelinedSteps(Steps):
             weights[:, c] = np.roll(weights[:, c], c, axis=1)
         return Held(fresh, weights)
 
-    def _layers(self, u: int) -> tuple[BoolArray, FloatArray]:
-        """``(R, d, n)`` which gradients of each worker are new in a round, and what each weighs."""
-        arrived, layer = self._arrived[:, u, None, :], np.arange(self.held)[:, None]
-        before = self._before[:, u, None, :]
+    def _layers(self, u: int | slice) -> tuple[BoolArray, FloatArray]:
+        """``(R, d, n)`` which gradients of each worker are new in a round, and what each weighs;
+        of several rounds ``(R, U, d, n)``."""
+        arrived, layer = self._arrived[:, u, ..., None, :], np.arange(self.held)[:, None]
+        before = self._before[:, u, ..., None, :]
         fresh = arrived & (before % self.held == layer)
         held = np.minimum(before + 1, self.held)  # of a worker that is heard
         heard = np.count_nonzero(arrived, axis=-1, keepdims=True)
@@ -137,18 +138,22 @@ class PipelinedSteps(Steps):
     def measure(self) -> Measured:
         r, u, n = self._arrived.shape
         recovered, error, staleness = (np.empty((r, u)) for _ in range(3))
-        version = np.zeros((r, self.held, n), dtype=np.int32)
+        version = np.zeros((r, 1, self.held, n), dtype=np.int32)
         heard = np.zeros((r, n))
-        for t in range(u):
-            fresh, weights = self._layers(t)
-            version[fresh] = t
+        step = max(1, WEIGHTS_AT_ONCE // (r * self.held * n))
+        for first in range(0, u, step):
+            rounds = slice(first, first + step)
+            fresh, weights = self._layers(rounds)
+            now = np.arange(u, dtype=np.int32)[rounds, None, None]
+            renewed = np.concatenate([version[:, -1:], np.where(fresh, now, 0)], axis=1)
+            version = np.maximum.accumulate(renewed, axis=1)
             used = weights > 0
-            lags = np.where(used, t - version, 0).sum(axis=(1, 2))
-            staleness[:, t] = lags / np.count_nonzero(used, axis=(1, 2))
-            whole = sum(np.roll(weights[:, c], c, axis=1) for c in range(self.held))
-            heard += whole != 0
-            recovered[:, t] = np.count_nonzero(whole, axis=1) / n
-            error[:, t] = np.square(whole - 1.0).sum(axis=1)
+            lags = np.where(used, now - version[:, 1:], 0).sum(axis=(2, 3))
+            staleness[:, rounds] = lags / np.count_nonzero(used, axis=(2, 3))
+            whole = sum(np.roll(weights[:, :, c], c, axis=2) for c in range(self.held))
+            heard += np.count_nonzero(whole, axis=1)
+            recovered[:, rounds] = np.count_nonzero(whole, axis=2) / n
+            error[:, rounds] = np.square(whole - 1.0).sum(axis=2)
         return Measured(recovered, error, heard / u, staleness)
 
 
