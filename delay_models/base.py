@@ -17,9 +17,6 @@ own generator. So workers and rounds have the same conditions for all tasks of a
 draws of the tasks differ. The signatures make sure that state and conditions cannot depend on a
 task's own draw.
 
-Not modelled here: how a worker's time grows with its load (``sim.load_laws``), and delays that
-depend on what the master or other workers do.
-
 The tape holds the unit delays of one replication, drawn once and read by every scheme: common
 random numbers (``docs/design.md``). The conditions of workers and rounds are drawn from a stream
 that no task reads, ``SHARED``, so they are the same for all streams of a replication."""

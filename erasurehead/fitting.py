@@ -50,6 +50,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 IN_MEMORY = "the table"  # what errors call a table that is not in a file
+IN_PYTHON = (
+    "`eh.run(fitted.config)` simulates these workers: put your schemes into it.",
+    "`erasurehead whatif FILE`, of this table in a file, says which hosts to blame.",
+)
 
 
 @final
@@ -89,7 +93,8 @@ class Fitted:
 
     @cached_property
     def _answer(self) -> Answer:
-        return page.fit_answer(self.findings, self.source)
+        answer = page.fit_answer(self.findings, self.source)
+        return answer if self.source != IN_MEMORY else replace(answer, next=IN_PYTHON)
 
     @cached_property
     def _page(self) -> Page:
@@ -264,10 +269,11 @@ def fit(
         ks = command.k_range(text, measured.workers)
     with reporting(progress, "fits") as told:
         findings = study(measured, ks, load, told)
-    lines = [*findings.warnings]
+    lines = [*measured.assumed, *findings.warnings]
     if findings.load is None:
         lines.append(f"one load, so the load law is assumed: {findings.load_law['kind']}")
-    return Fitted(findings, source, (*warnings, *(f"{source}: {line}" for line in lines)))
+    told_of = [*warnings, *(f"{source}: {line}" for line in lines)]
+    return Fitted(findings, source, tuple(map(as_arguments, told_of)))
 
 
 # what the arguments of a reading may be: its fields
@@ -369,4 +375,6 @@ def _from(table: Table, reading: Reading, read: Read) -> tuple[Measured, list[st
                 measured, warnings = read(path, reading)
             except ConfigError as error:
                 raise ConfigError(str(error).replace(path, IN_MEMORY)) from None
-            return measured, [line.replace(path, IN_MEMORY) for line in warnings]
+            shown = (as_arguments(line.replace(", as --unit says", "")) for line in measured.read)
+            warnings = [line.replace(path, IN_MEMORY) for line in warnings]
+            return replace(measured, read=tuple(shown)), warnings

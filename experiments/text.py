@@ -3,9 +3,8 @@
 Numbers are written the same in the terminal, in Markdown, in HTML and in sentences. What is for a
 table is a ``TableCell``; in a sentence it is its text: ``f"saves {percent(x)}"``.
 
-Labels, names, paths and libraries' words are data. A terminal acts on control characters and an
-SVG must not hold them, half a character cannot be encoded, and marks of direction make a text look
-like another one. All of these are written as in a Python string: ``\\x1b``, ``\\u202e``.
+Labels, names, paths and libraries' words are data. Control characters, half characters and marks of
+direction in them are written as in a Python string: ``\\x1b``, ``\\u202e``.
 
 Nothing here imports a library, so that errors can be told while nothing else works."""
 

@@ -8,8 +8,7 @@ one reuses the margins of its version. A step with few partitions takes two prod
 alone, and so does a renewal of a few entries of a table of gradients. Held gradients take the two
 products of a dense step, and local steps those of as many dense ones, partition by partition.
 Losses are evaluated at iterations only, in one product with the training rows and one with the test
-rows; after dense steps the margins are already there. Equal features of sparse data are merged
-first, which changes nothing but the cost.
+rows; after dense steps the margins are already there. Equal features of sparse data are merged.
 
 A model that diverges is a result too: its losses become infinite or NaN, without a warning."""
 

@@ -35,6 +35,7 @@ from .odd_rows import Where, remarks, require_rounds
 Flags = NDArray[np.bool_]
 Told = tuple[tuple[str, ...], Times]
 BLOCK = 2**20  # cells that are looked at together
+WIDER = 10  # so many times as many workers without names as rounds: perhaps they are rounds
 CHANCE = 0.01  # of a column that grows by chance, somewhere in the table
 EPOCH = 1e8  # seconds: numbers beyond this that never fall are dates, counted from 1970
 
@@ -64,6 +65,9 @@ def read_wide(held: Held, reading: Reading) -> RawTable:
         require_columns(odd, found, "column")
     hosts, times = _unit(found, table, held, reading)
     assumed = [*held.assumed, *filter(None, [times.assumed])]
+    if not index and 1 < len(table) <= len(hosts) / WIDER and all(map(str.isdecimal, hosts)):
+        turned = "if rows are workers, transpose the table, or say --columns worker="
+        assumed.append(f"{len(table)} rounds of {len(hosts)} workers: {turned}")
     if reading.rows is None:
         where = _where(index, rounds)
         require_rounds(table, where)

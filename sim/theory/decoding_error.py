@@ -1,12 +1,7 @@
 """How wrong the decoded gradient is after r uniformly random arrivals.
 
-Groups of d workers hold the same partitions and a group is erased when none of its members
-arrived. pi_1 and pi_2 are the probabilities that one given group, and two given groups, are
-erased. Ignoring stragglers is the case d = 1.
-
-A rule that stops early at full cover changes nothing: the groups heard when it stops have the
-same law as after r arrivals, because a full cover stays a full cover. This needs delays without
-ties, since every arrival at the stopping instant counts.
+``docs/theory.md`` has the symbols. Ignoring stragglers is the case d = 1. A rule that stops early
+at full cover changes nothing where delays have no ties: all arrivals of that instant count.
 
 Sources: the error ||w - 1||^2 is that of Tandon et al. (arXiv 1612.03301) and Charles et al.
 (arXiv 1711.06771); the formulas below are our derivation."""

@@ -1,8 +1,5 @@
 """The law of one worker's time in a round, and what follows from it before a run.
 
-With X the unit delay and d the load: ``proportional`` T = d X, ``partly_proportional``
-T = (f + (1 - f) d) X, ``additive`` T = d tau + X, ``per_partition`` T = X_1 + ... + X_d.
-
 A law is a plain callable, seconds -> P(X <= seconds), elementwise; a delay model's ``cdf`` is one.
 A second callable ``sf``, seconds -> P(X > seconds), is optional: ``1 - cdf`` cannot represent a
 probability below about 1e-16, so the mean of a heavy tail (Pareto with alpha near 1) needs it."""

@@ -257,6 +257,28 @@ def test_a_table_says_how_it_is_read(tmp_path: Path) -> None:
     assert [*measured.tables[2.0].columns] == [f"w{j}" for j in range(6)]
 
 
+def test_more_workers_than_rounds_may_be_a_table_on_its_side() -> None:
+    wide = np.random.default_rng(2).gamma(3.0, 0.2, size=(4, 40))
+    turned = "4 rounds of 40 workers: if rows are workers, transpose the table, or say "
+    for table in (wide, pd.DataFrame(wide)):
+        found = eh.read_table(table, unit="s")
+        assert found.notes == (turned + 'columns={"worker": ""}.',)
+        assert turned + 'columns={"worker": ""}' in found.lines
+        other = eh.read_table(table, unit="s", columns={"worker": ""})
+        np.testing.assert_array_equal(other.tables[None], wide.T)
+        assert other.notes == ()
+    named = pd.DataFrame(wide).add_prefix("node")
+    for table in (named, wide[:, :39], wide[:1]):  # it says who is who; not ten times as many; one
+        assert eh.read_table(table, unit="s").notes == ()
+
+
+def test_what_is_assumed_of_a_table_is_a_warning() -> None:
+    assumed, law = eh.fit(pd.DataFrame(SECONDS), progress=False).warnings
+    assert assumed.startswith("the table: no unit is said: read as seconds, ")
+    assert assumed.endswith('; unit="ms" if not')
+    assert law == "the table: one load, so the load law is assumed: proportional"
+
+
 def test_its_config_runs(fitted: eh.Fitted) -> None:
     found = eh.run(fitted.config, set={"replications": 2}, progress=False)
     assert found.config["delay"]["model"] == fitted.delay["model"]
@@ -269,6 +291,10 @@ def test_it_has_tables_report_and_pictures(
     assert fitted.table["rank_order"].iloc[0] == 1
     assert set(fitted.order_statistics["k"]) == {3, 4, 5, 6}
     assert fitted.report.startswith("# fit: the table")
+    assert "40 rounds of 6 workers; times in seconds\n" in fitted.report
+    assert "- `eh.run(fitted.config)` simulates these workers" in fitted.report
+    for of_files in ("--unit", "delay.yaml", "'the table'", "In the folder"):
+        assert of_files not in fitted.report
     assert fitted.plot.quantiles().has_data()
     assert len(fitted.plot.order_statistics().figure.axes) == 2
     assert (tmp_path / "delay.yaml") in fitted.save(tmp_path)
@@ -440,6 +466,10 @@ def test_an_unknown_scheme_is_one_line(result: eh.Result) -> None:
         result.plot.loss_time(schemes="uncode")
     with pytest.raises(eh.ConfigError, match=r"schemes = 3: must be one of: .*uncoded"):
         result.plot.loss_time(schemes=3)  # type: ignore[arg-type]
+    with pytest.raises(
+        eh.ConfigError, match=r"schemes = \[\]: must name one or more of: .*uncoded"
+    ):
+        result.plot.loss_time(schemes=[])
 
 
 def test_a_sweep_has_a_panel_for_each_point(swept: eh.Result) -> None:

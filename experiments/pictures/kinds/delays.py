@@ -1,10 +1,9 @@
 """The delay models of a run or sweep: how likely each delay is, and what waiting for k costs.
 
-The record that is read is ``config.yaml``. With the seed in it, it says exactly which delays the
-run read (replication r read tape r), so they are drawn again instead of being stored: a table of
-them would be larger than all the others together, and could only repeat the config. Rounds beyond
-the run's are drawn where they are like any other round, else further replications of the run. A run
-with ``engine: law`` read no delays; these have the same law."""
+``config.yaml`` says which delays the run read, so they are drawn again: a table of them would be
+larger than all others together. Rounds beyond the run's are drawn where they are like any other
+round, else further replications of the run. A run with ``engine: law`` read no delays; these have
+the same law."""
 
 from __future__ import annotations
 

@@ -5,8 +5,7 @@ own c-th included), so the instants of its messages follow from those of all wor
 
     F_j(c + 1) = max(F_j(c), max_i F_i(c - s)) + X_j(c + 1)
 
-They depend on no decision; which messages make which update is then a matter of order. As in
-``arrivals``, messages of one instant come in waves."""
+They depend on no decision; which messages make which update is then a matter of order."""
 
 from __future__ import annotations
 
