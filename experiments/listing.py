@@ -66,7 +66,7 @@ PLACES = {  # each list, and where in a config its entries stand
 }
 
 TOPICS = (*PLACES, "figures")
-OLD = {"problems": "data"}
+OTHER = {"problem": "data", "problems": "data", "loss": "losses"}  # and each without its last s
 
 
 def sections(plugins: Sequence[str] = ()) -> dict[str, Entries]:
@@ -95,7 +95,8 @@ def keys_of(config: Path | None) -> list[str]:
 def show_list(what: str | None, config: Path | None = None) -> None:
     """Print one list (``None``: all) of what a config can name, with type, unit, range and default
     of every field. Raises ConfigError: there is no such list, or a plugin cannot be used."""
-    what = OLD.get(what or "", what)
+    what = OTHER.get(what or "", what)
+    what = f"{what}s" if f"{what}s" in TOPICS else what
     if what is not None and what not in TOPICS:
         raise at("list", what, one_of(TOPICS, what))
     console = terminal.console()

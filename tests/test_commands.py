@@ -573,14 +573,30 @@ def test_the_list_has_what_a_configs_plugins_add(tmp_path: Path) -> None:
     assert f"erasurehead run {tmp_path / 'own.yaml'}" in ended.stdout
 
 
-def test_the_old_name_of_the_data_still_works(capsys: pytest.CaptureFixture[str]) -> None:
-    listing.show_list("problems")
-    old = capsys.readouterr().out
-    listing.show_list("data")
-    assert old == capsys.readouterr().out
-    assert "breast_cancer" in old
+@pytest.mark.parametrize(
+    ("other", "topic", "entry"),
+    [
+        ("problems", "data", "breast_cancer"),
+        ("problem", "data", "breast_cancer"),
+        ("loss", "losses", "logistic"),
+        ("delay", "delays", "pareto"),
+        ("load_law", "load_laws", "additive"),
+        ("optimizer", "optimizers", "learning_rate"),
+    ],
+)
+def test_a_topic_has_the_name_of_its_key_too(
+    other: str, topic: str, entry: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    listing.show_list(other)
+    found = capsys.readouterr().out
+    listing.show_list(topic)
+    assert found == capsys.readouterr().out
+    assert entry in found
+
+
+def test_an_unknown_topic_is_one_line() -> None:
     with pytest.raises(ConfigError, match="did you mean schemes"):
-        listing.show_list("scheme")
+        listing.show_list("scheems")
 
 
 def test_listing_needs_no_slow_library() -> None:
