@@ -32,6 +32,7 @@ LISTS = (list, tuple, set, frozenset, Collection, typing.Sequence)
 TRIED = re.compile(r"(choice|constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*")
 FOLLOWING = "n/2 (rounded up) or n-2, where n is the number of workers"
 OF_SCHEME = re.compile(r"schemes\.[^.]+\.[^.]+")  # the place of a field that can follow the workers
+ONE_VALUE = ("int_type", "float_type", "enum")  # errors that a list of values makes
 # what pydantic means, by the type of its error
 WORDS = {
     "unexpected_keyword_argument": "not be given: there is no such field",
@@ -111,7 +112,8 @@ class Reader:
         if isinstance(section, family):
             return section
         _require_section(section)
-        require_known(section, names(family))
+        tag, _ = self.catalogue.names.get(family, ("name", ""))
+        require_known(section, names(family), "" if tag == "name" else tag)
         for key, value in section.items():
             for place, entry in _truth_values(value):
                 if not mentions(_types(family)[key], (bool,)):
@@ -125,7 +127,8 @@ class Reader:
         if (name := section.get(tag)) is None:
             raise faulty_keys({tag: f"missing; {one_of(classes, None)}"})
         if not isinstance(name, str) or name not in classes:
-            raise fault([tag], name, one_of(classes, name))
+            own = "" if self.catalogue.plugins else "; plugins: [file.py] adds your own"
+            raise fault([tag], name, one_of(classes, name) + own)
         return classes[name]
 
 
@@ -219,13 +222,16 @@ def _require_section(value: Any) -> None:
         raise fault([], value, "must be a section: keys with values")
 
 
-def require_known(section: Mapping[Any, Any], known: Collection[str]) -> None:
-    """Refuse keys that a section cannot have. Raises ValidationError: each, and the known ones."""
+def require_known(section: Mapping[Any, Any], known: Collection[str], tag: str = "") -> None:
+    """Refuse keys that a section cannot have. Raises ValidationError: each, and the known ones.
+    ``tag``: a key that may have been changed alone."""
     if unknown := [str(key) for key in section if key not in known]:
         free = [key for key in known if key not in section]
         none = "there are no fields to set"
         valid = {key: one_of(known, key, free) if known else none for key in unknown}
-        raise faulty_keys({key: f"unknown key; {text}" for key, text in valid.items()})
+        meant = any("did you mean" in text for text in valid.values())
+        more = "" if meant or not tag else f"; to change {tag}, replace the section"
+        raise faulty_keys({key: f"unknown key; {text}{more}" for key, text in valid.items()})
 
 
 def _truth_values(value: Any) -> Iterator[tuple[list[int], bool]]:
@@ -276,6 +282,10 @@ def from_validation(error: ValidationError, place: str) -> ConfigError:
             valid = f"must {' or '.join(reasons).replace(' or be ', ' or ')}"
             if first["type"] == "int_parsing" and OF_SCHEME.fullmatch(path):
                 valid += f", or {FOLLOWING}"
+            if isinstance(first["input"], list) and first["type"] in ONE_VALUE:
+                valid += "; a sweep takes lists of values (eh.sweep)"
+            elif path == "schemes" and isinstance(first["input"], Mapping):
+                valid += "; a sweep takes a list of such lists"
             return ConfigError(f"{path} = {quoted(first['input'])}: {valid}{more}")
 
 

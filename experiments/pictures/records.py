@@ -60,6 +60,8 @@ class Records:
             return self
         known = self.labels()
         names = {each for pair in known for each in pair}
+        if not len(schemes):
+            raise at("schemes", schemes, f"must name one or more of: {', '.join(sorted(names))}")
         for name in schemes:
             if name not in names:
                 raise at("schemes", name, one_of(names, name))

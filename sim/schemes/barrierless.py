@@ -17,7 +17,7 @@ choices, and every published algorithm is one row::
     ringleader           in cycles    none    at once    nobody
     ssp                  K            none    within s   nobody
 
-"Without a barrier" in docs/design.md: messages of one instant, and rows of the tape."""
+``docs/design.md`` says how messages of one instant are decided, and who reads which row."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """``stop``: the stopping rules that a config can name, for any code; ``docs/codes.md`` lists them.
 
-A round also ends when everybody has arrived. ``cover`` and ``decodable`` may be written as words.
 ``first``, ``deadline`` and ``window`` are the rules themselves; the others need to know the code.
 """
 
@@ -30,7 +29,8 @@ from .stopping import CoverGroups, CoverTally, FirstK, Opened, StoppingRule, Tal
 
 def _yes(value: Any) -> Any:
     if value is not True:
-        raise ValueError(f"{value!r} is not true")
+        own = "for a share of the partitions write a stopping rule of your own"
+        raise ValueError(f"{value!r}: must be true; {own}")
     return value
 
 

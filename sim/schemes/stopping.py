@@ -3,10 +3,8 @@
 ``FirstK(r) | CoverGroups(d)`` ends at the earlier of two rules' instants, ``&`` at the later one.
 
 A rule says ``enough(arrived)`` for any set of arrivals, and that is all a new rule has to say. It
-is monotone: more arrivals never turn a yes into a no. Engines ask in two ways that mean the same:
-the batch engine asks ``stopping_delay`` for a whole table at once, the event engine holds a
-``Tally`` and tells it of each arrival. Both have defaults made from ``enough``; fast rules override
-them, and a contract test holds every override to the default."""
+is monotone: more arrivals never turn a yes into a no. Engines ask ``stopping_delay`` and a
+``Tally``, which have defaults made from it (``docs/design.md``)."""
 
 from __future__ import annotations
 
