@@ -161,6 +161,8 @@ class OwnLaws(Around):
         base: delays of the others; any model.
         workers: which ones, counted from 0; those that a run does not have are left out.
         models: the model of each of them, as if it were the only worker.
+        complete: refuse more workers than are named here or in ``base``, as ``fit`` does where it
+            has found a law for each.
 
     There is no ``cdf``: it would depend on how many others there are.
 
@@ -171,6 +173,7 @@ class OwnLaws(Around):
     base: Part
     workers: Annotated[tuple[Annotated[int, Ge(0)], ...], MinLen(1)]
     models: tuple[Part, ...]
+    complete: bool = False
 
     def __post_init__(self) -> None:
         if len(self.workers) != len(self.models):
@@ -178,6 +181,11 @@ class OwnLaws(Around):
             raise ValueError(f"{both}; must be one for each")
         if len(set(self.workers)) < len(self.workers):
             raise ValueError("a worker is named twice; must have one model")
+
+    @override
+    def workers_available(self) -> int | None:
+        others = self.base.workers_available()
+        return max(*self.workers, (others or 0) - 1) + 1 if self.complete else others
 
     def _there(self, workers: int) -> list[tuple[int, DelayModel]]:
         named = zip(self.workers, self.models, strict=True)

@@ -227,6 +227,7 @@ def fit(
     *,
     load: float | None = None,
     k_range: tuple[int, int] | None = None,
+    workers: int | None = None,
     columns: Mapping[Role, str] | None = None,
     drop: Sequence[str] = (),
     keep: Sequence[str] = (),
@@ -247,6 +248,7 @@ def fit(
             ``seconds`` and perhaps ``load``; docs/traces.md has all layouts.
         load: make the delay section from this load alone.
         k_range: the first and last order statistic that families are ranked by; default n/2 to n.
+        workers: of the delay section and the config: those of the table in turn; default as many.
         columns: which column is what: ``{"worker": "host", "seconds": "duration_ms"}``; of a wide
             table ``{"round": "step"}``.
         drop: columns, or workers of a long table, to leave out.
@@ -268,7 +270,11 @@ def fit(
     with _arguments():
         ks = command.k_range(text, measured.workers)
     with reporting(progress, "fits") as told:
-        findings = study(measured, ks, load, told)
+        again = workers is None or workers <= measured.workers
+        findings = study(measured, ks, load, told, again)
+    if workers is not None:
+        with _arguments():
+            findings = findings.resized(workers)
     lines = [*measured.assumed, *findings.warnings]
     if findings.load is None:
         lines.append(f"one load, so the load law is assumed: {findings.load_law['kind']}")

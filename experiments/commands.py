@@ -258,6 +258,9 @@ def fit(
     k_range: Annotated[
         str | None, option("Order statistics to rank by, A:B; default n/2 to n.")
     ] = None,
+    workers: Annotated[
+        int | None, option("Workers of the config: those of the table in turn; default as many.")
+    ] = None,
     output: Annotated[Path | None, option("Default results/fit/<name of the trace>/.")] = None,
     allow_large: AllowLarge = False,
 ) -> None:
@@ -275,9 +278,12 @@ def fit(
     ks = command.k_range(k_range, measured.workers)
     target = output or Path("results/fit") / trace.name.split(".")[0]
     with output_folder(target, command.FILES, [trace]), terminal.progress("fits") as progress:
-        findings = study(measured, ks, reading.load, progress)
-        again = shlex.join([str(trace), *given_words(table)])
-        said = replace(fit_answer(findings, trace.name, again), command=_said())
+        again = workers is None or workers <= measured.workers
+        findings = study(measured, ks, reading.load, progress, again)
+        if workers is not None:
+            findings = findings.resized(workers)
+        words = shlex.join([str(trace), *given_words(table)])
+        said = replace(fit_answer(findings, trace.name, words), command=_said())
         page = command.write_fit(findings, said, target)
     for line in findings.warnings:
         terminal.tell(f"warning: {trace}: {line}")

@@ -152,7 +152,7 @@ class LawsOfWorkers(Recipe):
         models = [_of_one(mine) for mine in rest.sample.reshape(table.shape).T]
         workers = [*range(len(models))]
         section = {"model": "own_laws", "workers": workers, "models": models, "base": models[0]}
-        return rest.around(section)
+        return rest.around(section | {"complete": True})
 
     def shuffled(self, tables: Sequence[FloatArray], rng: np.random.Generator) -> FloatArray:
         """``(rounds, n)`` seconds as the section would give them, but without fitting a law to each

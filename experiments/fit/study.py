@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ import pandas as pd
 from ...delay_models.tables.measured import Measured
 from ...sim.numerics import one_thread
 from ..config.document import write_yaml
-from ..config.errors import ConfigError
+from ..config.errors import ConfigError, at
 from ..whatif.intervals import Estimates
 from .candidates import Candidate, LoadFindings, choose, mixture_of
 from .cold import by_load
@@ -22,10 +22,11 @@ from .families import EMPIRICAL, FAMILIES
 from .goodness import Resimulated, fit_families, halves, observed_order_statistics, resimulated
 from .load import LoadFit, measure_load, positive_units
 from .variance import measure_memory, split_variance
-from .workers import Workers, judge_workers, without
+from .workers import Workers, in_turn, judge_workers, without
 
 CONFIG = "config"  # what tables call the whole ``delay:`` section, beside the families
 ESTIMATES = ("slower", "slow", "spell", "correlation", "cost")  # with intervals
+MOST_WORKERS = 100_000  # that a section may list
 LEVELS = 400  # quantiles on each side of the median that are compared
 MARKED = (0.01, 0.1, 0.5, 0.9, 0.99, 0.999)  # levels that carry a marker in the picture
 
@@ -43,6 +44,7 @@ class Findings:
     workers: Workers | None  # each by itself; ``None`` where too little was measured
     shorter: dict[float | None, int]  # per load, how many calls took less than the load costs
     checked: list[Resimulated]  # the sections against the rounds of their loads
+    size: int | None = None  # workers of the section and the config, if not those of the table
 
     @property
     def warnings(self) -> list[str]:
@@ -58,6 +60,16 @@ class Findings:
             f"{each.measured[worst]:.3g} s were measured"
         ]
 
+    def resized(self, count: int) -> Findings:
+        """The same with a section for so many workers, those of the table in turn; measured rounds
+        have no more. Raises ConfigError: there are none, or too many."""
+        if not 1 <= count <= MOST_WORKERS:
+            raise at("--workers", count, f"must be 1 to {MOST_WORKERS}")
+        workers = self.measured.workers
+        why = (*self.chosen.why, f"{count} workers: the {workers} of the table in turn")
+        section = in_turn(self.chosen.section, workers, count)
+        return replace(self, size=count, chosen=replace(self.chosen, section=section, why=why))
+
     @property
     def main(self) -> LoadFindings:
         """What the config is made from."""
@@ -71,7 +83,7 @@ class Findings:
     @property
     def config(self) -> dict[str, Any]:
         """A whole small config with the fitted sections, for ``erasurehead run``."""
-        n = self.measured.workers
+        n = self.size or self.measured.workers
         most = max(1, min(n - 1, round(0.9 * n)))
         return {
             "name": "fitted",

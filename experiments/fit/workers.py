@@ -144,6 +144,7 @@ def with_own_laws(section: Section, tables: Sequence[FloatArray], workers: Worke
         "workers": [*workers.lasting],
         "models": [_spells_of(tables, worker, workers) for worker in workers.lasting],
         "base": section,
+        **({"complete": True} if "complete" in section else {}),
     }
 
 
@@ -158,6 +159,22 @@ def _widened(section: Section, worker: int) -> Section:
         wider["workers"] = [each + (each >= worker) for each in section["workers"]]
     if isinstance(section.get("base"), dict):
         wider["base"] = _widened(section["base"], worker)
+    return wider
+
+
+def in_turn(section: Section, workers: int, count: int) -> Section:
+    """A section of so many ``workers`` for a ``count`` of them: these again and again, in their
+    order. Measured rounds have no more."""
+    wider = dict(section)
+    for field in LISTS.keys() & section.keys():
+        wider[field] = [section[field][j % workers] for j in range(count)]
+    if isinstance(section.get("base"), dict):
+        wider["base"] = in_turn(section["base"], workers, count)
+    if section["model"] == "own_laws":
+        laws = dict(zip(section["workers"], section["models"], strict=True))
+        wider["workers"] = [j for j in range(count) if j % workers in laws]
+        wider["models"] = [laws[j % workers] for j in wider["workers"]]
+        return wider if wider["workers"] else dict(wider["base"])
     return wider
 
 

@@ -12,8 +12,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import erasurehead as eh
 from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.build import delay_model
+from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit import page
 from erasurehead.experiments.fit.goodness import Resimulated
 from erasurehead.experiments.fit.load import LoadFit
@@ -24,6 +26,7 @@ from erasurehead.experiments.fit.variance import Memory, Parts, Variance
 from erasurehead.experiments.fit.workers import (
     Estimates,
     Workers,
+    in_turn,
     judge_workers,
     with_own_laws,
 )
@@ -337,6 +340,64 @@ def test_a_worker_with_spells_takes_its_place_among_laws_of_their_own() -> None:
     simulated = delay_model(section).sample(np.random.default_rng(0), 20_000, 4)
     assert np.median(simulated, axis=0) == pytest.approx(middles, rel=0.06)
     assert section["base"]["workers"] == [0, 2, 3]
+
+
+def test_twice_as_many_workers_are_those_of_the_table_twice() -> None:
+    """Of planted factors, 48 of 24 hosts: mean k-th arrivals are those of numpy's draws of the
+    doubled law. Catches hosts 25 to 48 that follow the first one, or that are all alike."""
+    factors = np.linspace(0.7, 1.6, 24)
+    section = {
+        "model": "heterogeneous",
+        "factors": factors.tolist(),
+        "base": {"model": "lognormal", "median": 1.0, "sigma": 0.2},
+    }
+    model = delay_model(in_turn(section, 24, 48))
+    assert model.workers_available() == 48
+    made = np.sort(model.sample(np.random.default_rng(0), 4000, 48), axis=1)
+    drawn = np.random.default_rng(1).lognormal(0, 0.2, (4000, 48)) * np.tile(factors, 2)
+    expected = np.sort(drawn, axis=1)
+    error = np.sqrt((made.var(axis=0) + expected.var(axis=0)) / 4000)
+    assert np.abs(made.mean(axis=0) - expected.mean(axis=0)).max() < 4.9 * error.max()
+    assert np.all(np.abs(made.mean(axis=0) - expected.mean(axis=0)) < 4.9 * error)
+
+
+def test_laws_of_each_worker_are_repeated_and_serve_no_more() -> None:
+    """A law for each and one with spells: worker 10 is slow as worker 4 is, 7 has the spells of 1.
+    With fewer workers, the first ones; nobody is left for the law of a worker that is not there."""
+    one = {"model": "deterministic", "value": 1.0}
+    laws = [{**one, "value": float(j)} for j in (1, 3, 4, 5, 6)]
+    inner = {"model": "own_laws", "workers": [0, 2, 3, 4, 5], "models": laws, "base": laws[0]}
+    spells = {**one, "value": 20.0}
+    section = {
+        "model": "own_laws",
+        "workers": [1],
+        "models": [spells],
+        "base": inner | {"complete": True},
+        "complete": True,
+    }
+    whole = [1.0, 20.0, 3.0, 4.0, 5.0, 6.0]
+    for count in (1, 5, 6, 8, 12):
+        model = delay_model(in_turn(section, 6, count))
+        assert model.workers_available() == count
+        row = model.sample(np.random.default_rng(0), 1, count)[0]
+        assert row.tolist() == [whole[j % 6] for j in range(count)]
+    free = delay_model({**inner, "complete": False})
+    assert free.workers_available() is None, "a base serves any number of others"
+
+
+def test_so_many_workers_are_written() -> None:
+    """The config has as many, the answer says so, and measured rounds, which have no more, are
+    taken for no more workers alone."""
+    rng = np.random.default_rng(5)
+    table = rng.lognormal(0, 0.1, (30, 6)) * np.where(rng.random((30, 1)) < 0.3, 4.0, 1.0)
+    table *= np.where(rng.random((30, 6)) < 0.1, rng.pareto(0.9, (30, 6)) + 1, 1.0)
+    assert eh.fit(table, workers=4).delay["model"] == "measured_rounds"
+    found = eh.fit(table, workers=12)
+    assert found.config["workers"] == 12
+    assert delay_model(found.delay).workers_available() in (12, None)
+    assert any("12 workers: the 6 of the table in turn" in line for line in found._answer.why)
+    with pytest.raises(ConfigError, match=r"^workers = 0: must be 1 to 100000"):
+        eh.fit(table, workers=0)
 
 
 # The page, from tables that are made by hand.
