@@ -345,6 +345,22 @@ def test_a_cell_that_is_no_number_is_shown_in_forty_letters() -> None:
 
 
 @pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("468.8ms", "; strip the unit and say --unit ms"),
+        ("1.5 sec", "; strip the unit and say --unit s"),
+        ("3 min", "; strip the unit and say --unit 60"),
+        ("468.8mb", ""),
+        ("12 ticks", ""),
+    ],
+)
+def test_a_number_with_its_unit_is_told_from_other_words(cell: str, said: str) -> None:
+    with pytest.raises(UnusableFile) as refused:
+        numbers_of(pd.Series([cell, "2"], name="t"), "seconds")
+    assert str(refused.value) == f"row 1, column t: {cell!r} is not a number of seconds{said}"
+
+
+@pytest.mark.parametrize(
     ("names", "given", "said"),
     [
         (["b", "a"], "c", "must be one of: a, b"),

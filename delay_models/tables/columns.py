@@ -195,6 +195,7 @@ GAPS: Set[str] = {  # texts that stand where a delay is missing, in small letter
 }
 
 NONE = np.empty(0, np.int64)
+WITH_UNIT = re.compile(r"[-+]?[\d.,]*\d\s*([a-zµμ]+)")
 GROUPED = re.compile(r"\d{1,3}([,.' \u00a0\u202f]\d{3})*([.,]\d+)?")
 
 
@@ -267,4 +268,8 @@ def _no_number(column: pd.Series, place: int, what: str, remedy: str) -> str:
         remedy = REMEDY
     elif GROUPED.fullmatch(value.strip()):
         remedy = "write it without separators of thousands, or say --decimal point, or comma"
+    elif what == "seconds" and (found := WITH_UNIT.fullmatch(value.strip().lower())):
+        unit = SPELLINGS.get(found[1], "")
+        known = unit in A_SECOND or unit in LASTS
+        remedy = f"strip the unit and say --unit {LASTS.get(unit, unit)}" if known else remedy
     return f"{text}; {remedy}" if remedy else text

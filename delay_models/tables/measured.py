@@ -216,7 +216,8 @@ def complete(part: RawTable, reading: Reading) -> RawTable:
     ):
         if bad.any():
             row, column = np.argwhere(bad)[0]
-            place = f"the delay of round {row}, worker {short(hosts[column])}"
+            name = row if part.rounds is None else name_at(part.rounds, row)
+            place = f"the delay of round {name}, worker {short(hosts[column])}"
             others = int(bad.sum()) - 1
             more = f", and so {'is' if others == 1 else 'are'} {others} more" if others else ""
             defect, _, remedy = said.replace("the worker", short(hosts[column])).partition("; ")

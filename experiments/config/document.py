@@ -227,6 +227,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: not YAML: {error}") from None
     if not isinstance(document, dict):
         kind = "empty" if document is None else f"a {type(document).__name__}"
+        if isinstance(document, str) and {*",;"} & {*document}:
+            kind = f"text like a table: try `erasurehead whatif {path}`"
         raise ConfigError(f"{path}: must be a mapping of settings; it is {kind}")
     return document
 

@@ -279,7 +279,8 @@ def _candidates(table: pd.DataFrame) -> Table:
         "second) and predicts the mean k-th arrivals of the other, in both directions: the "
         "held-out error. It holds what the halves differ by, whatever is predicted; that cancels "
         "out where both halves are taken together, each still predicted from the other. A fuller "
-        "one is taken only where it predicts better. With too few rounds to hold some out, the "
+        "one is taken only where it predicts better, by the held-out error and half of the other "
+        "one; and none that is wrong about who is late, unless all are. With too few rounds, the "
         "errors are those of the fitted rounds. Cold starts, if any, are left out."
     )
     return capped("candidates-table", "", columns, rows, "candidates.parquet", note)

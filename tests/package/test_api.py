@@ -319,6 +319,9 @@ def test_a_bad_table_is_one_line() -> None:
     for table in (bad, pd.DataFrame(bad)):
         with pytest.raises(eh.ConfigError, match=r"^the table: the delay of round 3, worker 2 is"):
             eh.fit(table)
+    named = pd.DataFrame(bad, index=pd.RangeIndex(48200, 48200 + len(bad), name="step"))
+    with pytest.raises(eh.ConfigError, match=r"^the table: the delay of round 48203, worker 2 is"):
+        eh.fit(named)
     with pytest.raises(eh.ConfigError, match=r"^the table: "):
         eh.fit(np.array([["a", "b"]]))  # type: ignore[arg-type]
 
