@@ -182,10 +182,9 @@ def worst(scheme: Scheme) -> list[str]:
 def configuration(family: SchemeFamily, names: Catalogue) -> str:
     """The section that names a scheme, without defaults; a file counts by its name alone."""
     default = {field.name: field.default for field in fields(family)}  # type: ignore[arg-type]
-    section = plain(family, names)
     said = [
         f"{key}: {Path(value).name if key == 'path' else value}"
-        for key, value in section.items()
+        for key, value in plain(family, names).items()
         if key == "name" or default[key] is MISSING or plain(default[key], names) != value
     ]
     return "{" + ", ".join(said) + "}"

@@ -312,8 +312,7 @@ class LiveWorker:
                 wanted = Wanted(place, task.argument, done, lambda: self._sleep(-inf))
                 value = self._setup.computation.compute(wanted)
                 if self._setup.slow > 1:
-                    spent = time.perf_counter() - computing
-                    self._sleep(computing + self._setup.slow * spent)
+                    self._sleep(computing + self._setup.slow * (time.perf_counter() - computing))
             late = time.perf_counter() > began + wait
             self._sleep(began + wait)
             now = time.perf_counter()

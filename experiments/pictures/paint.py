@@ -159,8 +159,7 @@ def _heat(axes: Axes, mark: Heat) -> None:
     image = axes.imshow(values, extent=(*mark.sides, len(values) - 0.5, -0.5), **drawn)
     axes.grid(visible=False)
     if len(mark.values) <= SEPARATE:
-        between = np.arange(1, len(mark.values)) - 0.5
-        axes.hlines(between, *mark.sides, color="white", linewidth=2)
+        axes.hlines(np.arange(1, len(mark.values)) - 0.5, *mark.sides, color="white", linewidth=2)
     bar = axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, label=drawable(mark.label))
     if mark.log and top < 100 * low:
         style.log_axis(bar.ax.yaxis, _mantissas(top / low))

@@ -163,8 +163,7 @@ def _last(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _half_way(rows: pd.DataFrame) -> float:
     seconds = rows["iteration_time"].to_numpy(dtype=float)
-    reached = np.argmax(seconds >= (seconds[0] + seconds[-1]) / 2)
-    return float(rows["middle"].iloc[int(reached)])
+    return float(rows["middle"].iloc[int(np.argmax(seconds >= (seconds[0] + seconds[-1]) / 2))])
 
 
 FIGURE = Backlog()

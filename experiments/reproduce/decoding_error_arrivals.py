@@ -54,8 +54,7 @@ class DecodingErrorArrivals(PaperFigure):
             return np.empty(0)
         sizes = {"workers": self.workers, "iterations": effort.times(self.rounds)}
         clock = base.delays_and_law("additive", base.QUICK_WORK)
-        document = {**sizes, "schemes": [section], **clock}
-        [(_, run, trace)] = effort.clocks(document, heard=True)
+        [(_, run, trace)] = effort.clocks({**sizes, "schemes": [section], **clock}, heard=True)
         return np.asarray(run.scheme.steps(trace).error[0])
 
     def _row(self, section: Section, errors: FloatArray) -> dict[str, object]:

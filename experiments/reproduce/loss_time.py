@@ -100,8 +100,7 @@ class LossTimeFigure(CodedFigure):
         parts = rows_of(frame, left_out="", delays=DRAWN).groupby("dataset", sort=False)
         panels = [self._panel(str(dataset), part) for dataset, part in parts]
         columns = min(2, len(panels))
-        height = 3.1 * -(-len(panels) // columns) + 0.8
-        return Picture(panels, columns, style.TWO_PANELS, height)
+        return Picture(panels, columns, style.TWO_PANELS, 3.1 * -(-len(panels) // columns) + 0.8)
 
     def _panel(self, dataset: str, part: pd.DataFrame) -> Panel:
         curves, ends = [], []

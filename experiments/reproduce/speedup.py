@@ -79,8 +79,7 @@ class Speedup(RunsFigure):
             Panel(x, y, _marks(rows_of(frame, load_law=law)), base.LAW_TITLES[law])
             for law in base.LAWS
         ]
-        last = [FILLED.title, OPEN.title]
-        return Picture(panels, 2, style.TWO_PANELS, 4.2, share="y", last=last)
+        return Picture(panels, 2, style.TWO_PANELS, 4.2, share="y", last=[FILLED.title, OPEN.title])
 
     def text(self, frame: pd.DataFrame) -> str:
         """The speed-ups with their intervals, and what they are made of."""

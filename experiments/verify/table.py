@@ -131,8 +131,7 @@ def _show_rows(console: Console, result: Verification, rows: list[TableRow]) -> 
                     line = _line(row.quantity, f"{found.simulated:.6g}", closed, z, verdict)
                 else:
                     line = f"    {row.quantity:<34} {verdict}: {found.reason}"
-                style = {"pass": None, "FAIL": "bold red"}.get(verdict, "dim")
-                console.print(line, style=style)
+                console.print(line, style={"pass": None, "FAIL": "bold red"}.get(verdict, "dim"))
 
 
 def _line(quantity: str, simulated: str, expected: str, z: str, verdict: str) -> str:

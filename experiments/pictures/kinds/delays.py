@@ -80,8 +80,7 @@ class DelaysKind(PictureKind):
         panels = [_density(shown), _survival(later), _order_statistics(later)]
         height = 3.5 + 0.12 * len(drawn) + 0.25 * (hidden > 0)
         heading = left_out(hidden, "delay model", "of the sweep")
-        last = [CLOSED.title, SHUFFLED.title]
-        return Picture(panels, 3, 9.4, height, heading=heading, last=last)
+        return Picture(panels, 3, 9.4, height, heading=heading, last=[CLOSED.title, SHUFFLED.title])
 
 
 def samples(

@@ -96,8 +96,7 @@ class Scale:
         """Places of values; NaN for those that the axis cannot show."""
         low, high = self._of(np.array([self.low, self.high]))
         with np.errstate(invalid="ignore", over="ignore"):
-            share = (self._of(values) - low) / (high - low)
-            places = self.start + share * (self.end - self.start)
+            places = self.start + (self._of(values) - low) / (high - low) * (self.end - self.start)
         places = np.where(np.isfinite(places), places, np.nan)
         return np.asarray(np.clip(places, -FARTHEST, FARTHEST))
 

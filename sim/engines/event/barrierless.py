@@ -310,8 +310,7 @@ class BarrierlessMaster:
             self.dead += [workers.dead] * (version - before)
             if workers.recorder is not None:
                 self._record(before, now, workers.recorder)
-            if self._max_wait is not None:
-                self._watch()
+            self._watch()
             if version == self._updates:
                 return
         for worker in starting:
