@@ -316,7 +316,7 @@ def test_names_are_in_what_is_written(tmp_path: Path, monkeypatch: pytest.Monkey
     assert memory_of is not None
     assert memory_of[2].startswith("none that matters")
     assert "Host node42 is slow in spells" in looked
-    assert "node42 (stands out, in spells)" in looked
+    assert "node42 (stands out) (in spells)" in looked
     rows = pd.read_parquet(tmp_path / "out" / "workers.parquet")
     assert float(memory_of[1]) == pytest.approx(rows.set_index("host").spell["node42"], abs=0.05)
     assert set(rows[rows.stands_out].host) == {"node17", "node42"}
