@@ -135,6 +135,15 @@ def test_cells_that_cannot_be_computed_are_named() -> None:
     assert "3 cells, 1 failed" in repr(found)
 
 
+def test_where_nothing_can_be_computed_there_is_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line with the first reason, and no warning besides."""
+    failed = [(SimpleNamespace(named=name), f"{name} died") for name in ("one", "two")]
+    outcome = SimpleNamespace(failed=failed, finished=[])
+    monkeypatch.setattr(running, "run_document", lambda *given: outcome)
+    with pytest.raises(eh.ConfigError, match="^no cell could be computed; one: one died$"):
+        eh.run(SMALL, progress=False)
+
+
 def test_cells_that_cannot_be_computed_are_told_later_as_well(files: Path) -> None:
     """By the folder alone: ``load``, the report and the line that counts cells."""
     (files / "small.yaml").write_text(write_yaml(SMALL))

@@ -562,3 +562,13 @@ def test_of_many_hosts_those_to_blame_most_are_drawn(hosts: int, rows: int, line
         assert row.step == steps[row.round]
     if rows == 64:
         assert {*blamed} <= {*study.heat_map["worker"]}
+
+
+@pytest.mark.parametrize(("count", "columns"), [(400, 400), (401, 201)])
+def test_a_heat_map_has_400_columns_at_most(count: int, columns: int) -> None:
+    """Of more rounds, means of as few as make room."""
+    table = np.random.default_rng(0).uniform(0.9, 1.1, (count, 3))
+    shown = studied(table).heat_map
+    assert shown["round"].nunique() == columns
+    first = shown[shown["round"] == 0].set_index("worker")["seconds"]
+    np.testing.assert_allclose(first, table[: -(-count // 400)].mean(axis=0))
