@@ -140,7 +140,7 @@ def test_where_nothing_can_be_computed_there_is_no_result(monkeypatch: pytest.Mo
     failed = [(SimpleNamespace(named=name), f"{name} died") for name in ("one", "two")]
     outcome = SimpleNamespace(failed=failed, finished=[])
     monkeypatch.setattr(running, "run_document", lambda *given: outcome)
-    with pytest.raises(eh.ConfigError, match="^no cell could be computed; one: one died$"):
+    with pytest.raises(eh.ConfigError, match=r"^no cell could be computed; one: one died$"):
         eh.run(SMALL, progress=False)
 
 
