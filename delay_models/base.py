@@ -6,13 +6,8 @@ fixed table, such as a measured trace), or a *process* (such as ``Markov`` or ``
 workers and rounds have *conditions* (a speed, a Markov state, a common factor) under which the
 delays of tasks are drawn.
 
-A table is made in three steps, which the tape takes block by block:
-
-1. ``start``: the state before round 0;
-2. ``evolve``: from the state to the conditions of the next rounds, and the state after them;
-3. ``delays``: one delay for each worker and round, under those conditions.
-
-The first two read a generator that all streams of a replication share, the third one the stream's
+A table is made in three steps, which the tape takes block by block: ``start``, ``evolve`` and
+``delays``. The first two read a generator that all streams of a replication share, the third one the stream's
 own generator. So workers and rounds have the same conditions for all tasks of a round, while the
 draws of the tasks differ. The signatures make sure that state and conditions cannot depend on a
 task's own draw.

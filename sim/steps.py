@@ -1,10 +1,7 @@
 """What the master's updates are made of: the one thing that the learner sees of a run.
 
 An update's gradient is a weighted sum of partition gradients, each taken at the newest model or at
-an older one. ``Dense`` gives a weight to every partition; ``Sparse`` names the few that carry one;
-``Renewal`` moves along a table of gradients, of which it renews a few; ``Held`` weighs gradients
-that are held for some rounds, several of every partition. ``Local`` is another kind: the outer step
-after a model has taken some steps on each partition alone."""
+an older one; only ``Local`` is the outer step after steps on each partition alone."""
 
 from __future__ import annotations
 
