@@ -7,8 +7,8 @@ workers and rounds have *conditions* (a speed, a Markov state, a common factor) 
 delays of tasks are drawn.
 
 A table is made in three steps, which the tape takes block by block: ``start``, ``evolve`` and
-``delays``. The first two read a generator that all streams of a replication share, the third one the stream's
-own generator. So workers and rounds have the same conditions for all tasks of a round, while the
+``delays``. The first two read a generator that all streams share, the third one the stream's own
+generator. So workers and rounds have the same conditions for all tasks of a round, while the
 draws of the tasks differ. The signatures make sure that state and conditions cannot depend on a
 task's own draw.
 

@@ -77,7 +77,7 @@ class PictureKind(ABC):
             raise at("ax", "one Axes", f"this picture has {len(picture.panels)} panels")
         paint.add_panel(axes, picture.panels[0])
         if legend:
-            style.legend_under(axes)
+            style.legend_under(axes, [*map(style.entry, picture.last)])
         return axes
 
 

@@ -153,20 +153,21 @@ def log_axis(axis: Any, ticks: Sequence[float] = ()) -> None:
 def legend_below(figure: Figure, columns: int = 3, last: Sequence[str] = ()) -> None:
     """One legend for all painted panels, under them, so that it never covers data.
     At most ``columns`` entries stand side by side; those of ``last`` go to the end."""
-    entries: dict[str, Any] = {}
-    for axes in figure.axes:
-        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label, handle)
-    for label in last:
-        if label in entries:
-            entries[label] = entries.pop(label)
-    if entries:
+    if entries := _entries(figure.axes, last):
         columns = entries_in_a_row(list(entries), columns, figure.get_figwidth())
         handles = list(entries.values())
         figure.legend(handles, list(entries), loc="outside lower center", ncols=columns)
 
 
-def legend_under(axes: Axes) -> None:
+def _entries(panels: Sequence[Axes], last: Sequence[str]) -> dict[str, Any]:
+    entries: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    return entries | {label: entries.pop(label) for label in last if label in entries}
+
+
+def legend_under(axes: Axes, last: Sequence[str] = ()) -> None:
     """The same for axes of a caller's figure, in as many columns as they are wide. A grid of axes
     that nothing arranges gets matplotlib's tight layout, which makes room."""
     from matplotlib.transforms import ScaledTranslation
@@ -179,8 +180,7 @@ def legend_under(axes: Axes) -> None:
     down = axes.transAxes + ScaledTranslation(0, -words, figure.dpi_scale_trans)
     place: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": down}
     place |= {"borderaxespad": 0, "borderpad": 0, "columnspacing": 1, "labelspacing": 0.3}
-    handles, labels = axes.get_legend_handles_labels()
-    entries = dict(zip(labels, handles, strict=True))  # two pictures on these axes share some
+    entries = _entries([axes], last)  # two pictures on these axes share some
     place |= {"fontsize": 8, "handles": [*entries.values()], "labels": [*entries]}
     while axes.legend(ncols=most, **place).get_window_extent().width > box.width and most > 1:
         most -= 1

@@ -430,6 +430,17 @@ def test_without_axes_pyplot_has_a_new_figure(result: eh.Result, kind: str) -> N
     axes.figure.canvas.draw()
 
 
+@pytest.mark.parametrize("kind", ["against", "loss_time", "tradeoff"])
+def test_a_legend_has_one_order(result: eh.Result, swept: eh.Result, kind: str) -> None:
+    """Schemes first, in axes of one's own as in a new figure."""
+    plot = (swept if kind == "against" else result).plot
+    own = getattr(plot, kind)(ax=pyplot.subplots()[1]).get_legend()
+    [new] = getattr(plot, kind)().figure.legends
+    texts = [[text.get_text() for text in legend.get_texts()] for legend in (own, new)]
+    assert texts[0] == texts[1]
+    assert texts[0][:2] == ["uncoded", "erasurehead load=2 wait_for=3"]
+
+
 def test_matplotlib_keeps_its_settings(result: eh.Result) -> None:
     with matplotlib.rc_context({"axes.grid": False, "font.size": 17.0}):
         before = dict(matplotlib.rcParams)

@@ -237,7 +237,7 @@ BARS: dict[Band, str] = {
     "quantiles": "bars: 10th to 90th percentile of replications",
     "ci": "bars: 95 % confidence interval of the mean",
 }
-LEAST_SPAN = 0.1  # share of its values that the vertical axis spans: small differences look small
+LEAST_SPAN = 0.02  # share of its values that the vertical axis spans at least: round-off looks flat
 MARGIN = 0.12
 
 
