@@ -96,19 +96,14 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
         chance = f"{split.worker_chance:.3f}, of a round part: {split.round_chance:.3f}"
         text = f"variance of single delays, not of steps: {', '.join(shares)}"
         why.append(f"{text} (chance of a worker part so large: {chance})")
-    spells = []
-    if (workers := findings.workers) is not None:
-        hosts, lengths = findings.measured.hosts, workers.spell.value
-        spells = [
-            f"{hosts[j]} has spells ({lengths[j]:.1f} rounds in a row)" for j in workers.lasting
-        ]
+    spells = _spells(findings.workers, findings.measured.hosts)
     why.append(f"memory: {_memory_sentence(main.memory, spells)}")
     cold, hit = main.delays.cold, "none"
     if cold is not None:
         hit = f"{cold.hit} of {number_of(cold.rounds, 'round has', 'rounds have')} delays beyond "
         hit += f"{cold.beyond:.3g} s, {cold.clump:.1f} at once"
     why.append(f"cold starts: {hit}")
-    why += worker_sentences(workers, findings.measured.hosts)
+    why += worker_sentences(findings.workers, findings.measured.hosts)
     refused = [f"{name} cannot be fitted: {text}" for name, text in main.refused.items()]
     return Answer(
         "fit",
@@ -153,6 +148,11 @@ def _load_sentence(load: LoadFit) -> str:
         return f"{text}the {load.kind} law holds"
     costs = (f"{s:.3g} s from {d:g}" for d, s in zip(law["loads"], law["seconds"], strict=True))
     return f"{text}no straight line fits: seconds grow in steps, by {', '.join(costs)} on"
+
+
+def _spells(workers: Workers | None, hosts: Sequence[str]) -> list[str]:
+    lengths = [] if workers is None else [(j, workers.spell.value[j]) for j in workers.lasting]
+    return [f"{hosts[j]} has spells ({rounds:.1f} rounds in a row)" for j, rounds in lengths]
 
 
 def _memory_sentence(memory: Memory | None, spells: Sequence[str] = ()) -> str:
