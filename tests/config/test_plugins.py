@@ -17,7 +17,7 @@ import yaml
 from distributed import LocalCluster
 
 from erasurehead.delay_models import MODELS
-from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.catalogue import BUILT_IN, _reason
 from erasurehead.experiments.config.cells import Cell, cells, resolved
 from erasurehead.experiments.config.document import load
 from erasurehead.experiments.config.errors import ConfigError
@@ -190,6 +190,22 @@ def test_the_old_import_names_are_told(tmp_path: Path, file: Path) -> None:
     file.write_text(PLUGIN.replace("erasurehead.sim.", "sim."))
     with pytest.raises(ConfigError, match=r"my_code.py: line 10: .*write erasurehead\.sim"):
         cells(with_plugin(file))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ModuleNotFoundError("no", name="sim.schemes"), "write erasurehead.sim.schemes for sim.schemes"),
+        (ModuleNotFoundError("no", name="delay_models"), "write erasurehead.delay_models for "),
+        (ModuleNotFoundError("no simpy2", name="simpy2"), "ModuleNotFoundError: no simpy2"),
+        (ModuleNotFoundError("odd"), "ModuleNotFoundError: odd"),
+        (ImportError("no\n  name", name="sim"), "ImportError: no name"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_where_there_is_no_such_module_its_new_name_is_told(error: ImportError, said: str) -> None:
+    """As from a wheel: our own modules alone have another name."""
+    assert _reason(error, ()).startswith(said)
 
 
 def test_an_edited_plugin_makes_other_cells(file: Path) -> None:

@@ -302,3 +302,9 @@ def test_what_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(ValidationError, match=word):
         OwnLaws(base=FAST, workers=workers, models=models)  # type: ignore[arg-type]
+
+
+def test_measured_rounds_have_as_many_workers_each() -> None:
+    text = "1 workers in one round and 3 in another; must be as many in each"
+    with pytest.raises(ValidationError, match=text):
+        MeasuredRounds(seconds=((1.0,), (1.0, 2.0, 3.0), (1.0, 2.0)))

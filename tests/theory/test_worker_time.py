@@ -139,6 +139,7 @@ WRONG = {
     "bound_k_async workers": ("workers", lambda: theory.bound_k_async(0, 0, UNIT)),
     "bound_k_async": ("wait_for", lambda: theory.bound_k_async(30, 31, UNIT)),
     "WorkerTime": ("scale", lambda: theory.WorkerTime(UNIT.unit_cdf, scale=0.0)),
+    "WorkerTime offset": ("offset", lambda: theory.WorkerTime(UNIT.unit_cdf, offset=-0.1)),
     "proportional_worker_time": (
         "load",
         lambda: theory.proportional_worker_time(UNIT.unit_cdf, 0),
