@@ -195,7 +195,7 @@ def test_the_old_import_names_are_told(tmp_path: Path, file: Path) -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (ModuleNotFoundError("no", name="sim.schemes"), "write erasurehead.sim.schemes for sim.schemes"),
+        (ModuleNotFoundError("no", name="sim.files"), "write erasurehead.sim.files for sim.files"),
         (ModuleNotFoundError("no", name="delay_models"), "write erasurehead.delay_models for "),
         (ModuleNotFoundError("no simpy2", name="simpy2"), "ModuleNotFoundError: no simpy2"),
         (ModuleNotFoundError("odd"), "ModuleNotFoundError: odd"),
