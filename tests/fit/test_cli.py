@@ -283,6 +283,7 @@ def test_the_config_waits_for_nine_tenths(
     """But not for all, if there are two; as many iterations as rounds, a hundred at most."""
     delays = SimpleNamespace(rounds=np.ones((rounds, workers)))
     found = SimpleNamespace(
+        size=None,
         measured=SimpleNamespace(workers=workers),
         main=SimpleNamespace(delays=delays),
         chosen=SimpleNamespace(section={"model": "exponential", "rate": 1.0}),
