@@ -241,7 +241,7 @@ def _matrix(encoding: sparse.csr_array, workers: int) -> Picture:
     with several messages, the order in which it sends them."""
     messages = encoding.shape[0] // workers
     sizes = np.abs(encoding.toarray()).reshape(workers, messages, -1)
-    label = "in which message" if messages > 1 else "size of the coefficient"
+    label = "in which message" if messages > 1 else "size of coefficient"
     if messages > 1:
         sizes = (sizes > 0) * np.arange(1.0, messages + 1)[:, None]
     shades = sizes.max(axis=1)
