@@ -34,6 +34,7 @@ from ..run.compute import learn_along
 from ..run.estimate import estimate, size
 from ..run.lanes import Share
 from ..run.tuning import clock
+from ..whatif.study import RARELY
 from .question import ANYTHING, ExactPath, Goal, Order, Trial, order, trial
 from .scenario import UNCHANGED, Perturbation
 
@@ -41,9 +42,9 @@ from .scenario import UNCHANGED, Perturbation
 REFUSALS = (ConfigError, EngineRefused, InvalidParameter, NeverEnough)
 MOST_UPDATES = 1000  # updates whose weights are looked at
 START = 4  # updates for each worker that are the start of a run with stale gradients, at most half
-# A partition is unheard that is in fewer updates than this share of what a mean one is in, unless
+# A partition is unheard that is in fewer updates than ``RARELY`` of what a mean one is in, unless
 # chance does the same to one of them with more than this probability.
-RARELY, CHANCE = 0.1, 1e-3
+CHANCE = 1e-3
 MANY = 0.05  # so is one in more than this share of the replications
 REMEMBERED = 2**20  # delays of a simulation that are kept for the next scheme, 8 MiB
 LONGEST, LARGEST = 60.0, 2**30  # seconds and bytes that one simulation may take, as estimated

@@ -19,7 +19,6 @@ from scipy import stats
 from scipy.signal import lfilter
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.experiments.recommend import measure
 from erasurehead.experiments.whatif import answer, rounds
 from erasurehead.experiments.whatif import study as study_module
 from erasurehead.experiments.whatif.answer import (
@@ -35,7 +34,7 @@ from erasurehead.experiments.whatif.answer import (
 from erasurehead.experiments.whatif.intervals import Blocks, block_length, blocks, wandering
 from erasurehead.experiments.whatif.page import _savings
 from erasurehead.experiments.whatif.rounds import Job, shrunk, slowdown
-from erasurehead.experiments.whatif.study import RARELY, Study, change_name, stages_of, study_load
+from erasurehead.experiments.whatif.study import Study, change_name, stages_of, study_load
 from tests.tools import assert_told, examples
 
 # Every number of a table of two rounds and three workers, worked out by hand.
@@ -371,7 +370,6 @@ def test_a_host_is_hardly_learned_below_a_tenth_of_a_mean_share() -> None:
     late[4:6, 0] = 0
     few = "wait for 2 of 4 (leaves a out of 96.0 % of the steps: hardly learned)"
     assert change_name(change, "abcd", 1.0) == few
-    assert RARELY == measure.RARELY
 
 
 def test_each_host_that_stands_out_is_replaced_alone() -> None:
