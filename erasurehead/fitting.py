@@ -35,7 +35,7 @@ from erasurehead.delay_models.tables.measured import (
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.config.errors import ConfigError, at
 from erasurehead.experiments.fit import command, page
-from erasurehead.experiments.fit.study import Findings, study, tables
+from erasurehead.experiments.fit.study import Findings, study_for, tables
 from erasurehead.experiments.options import measured_delays
 from erasurehead.experiments.page.content import Answer, Page
 from erasurehead.experiments.page.markdown import as_markdown
@@ -269,12 +269,8 @@ def fit(
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
     with _arguments():
         ks = command.k_range(text, measured.workers)
-    with reporting(progress, "fits") as told:
-        again = workers is None or workers <= measured.workers
-        findings = study(measured, ks, load, told, again)
-    if workers is not None:
-        with _arguments():
-            findings = findings.resized(workers)
+    with reporting(progress, "fits") as told, _arguments():
+        findings = study_for(workers, measured, ks, load, told)
     lines = [*measured.assumed, *findings.warnings]
     if findings.load is None:
         lines.append(f"one load, so the load law is assumed: {findings.load_law['kind']}")

@@ -267,7 +267,7 @@ def fit(
     """Fit delay models to a measured table, and write a config that simulates it."""
     from .fit import command
     from .fit.page import DELAY, fit_answer
-    from .fit.study import study
+    from .fit.study import study_for
     from .run.files import output_folder
 
     reading = table.reading()
@@ -278,10 +278,7 @@ def fit(
     ks = command.k_range(k_range, measured.workers)
     target = output or Path("results/fit") / trace.name.split(".")[0]
     with output_folder(target, command.FILES, [trace]), terminal.progress("fits") as progress:
-        again = workers is None or workers <= measured.workers
-        findings = study(measured, ks, reading.load, progress, again)
-        if workers is not None:
-            findings = findings.resized(workers)
+        findings = study_for(workers, measured, ks, reading.load, progress)
         words = shlex.join([str(trace), *given_words(table)])
         said = replace(fit_answer(findings, trace.name, words), command=_said())
         page = command.write_fit(findings, said, target)

@@ -22,7 +22,7 @@ from .families import EMPIRICAL, FAMILIES
 from .goodness import Resimulated, fit_families, halves, observed_order_statistics, resimulated
 from .load import LoadFit, measure_load, positive_units
 from .variance import measure_memory, split_variance
-from .workers import Workers, in_turn, judge_workers, without
+from .workers import IN_TURN, Workers, in_turn, judge_workers, without
 
 CONFIG = "config"  # what tables call the whole ``delay:`` section, beside the families
 ESTIMATES = ("slower", "slow", "spell", "correlation", "cost")  # with intervals
@@ -59,16 +59,6 @@ class Findings:
             f"{self.measured.workers} is at {each.simulated[worst]:.3g} s in the mean, where "
             f"{each.measured[worst]:.3g} s were measured"
         ]
-
-    def resized(self, count: int) -> Findings:
-        """The same with a section for so many workers, those of the table in turn; measured rounds
-        have no more. Raises ConfigError: there are none, or too many."""
-        if not 1 <= count <= MOST_WORKERS:
-            raise at("--workers", count, f"must be 1 to {MOST_WORKERS}")
-        workers = self.measured.workers
-        why = (*self.chosen.why, f"{count} workers: the {workers} of the table in turn")
-        section = in_turn(self.chosen.section, workers, count)
-        return replace(self, size=count, chosen=replace(self.chosen, section=section, why=why))
 
     @property
     def main(self) -> LoadFindings:
@@ -138,6 +128,26 @@ def study(
     checked = resimulated(chosen.section, law, asked)
     progress(steps, steps)
     return Findings(measured, ks, growth, law, found, chosen, workers, shorter, checked)
+
+
+def study_for(
+    count: int | None,
+    measured: Measured,
+    ks: Sequence[int],
+    load: float | None,
+    progress: Callable[[int, int], None],
+) -> Findings:
+    """``study``, with a section for so many workers, those of the table in turn; ``None``: as many
+    as it has. Raises ConfigError: there are none, or too many; or nothing can be fitted."""
+    if count is None:
+        return study(measured, ks, load, progress)
+    if not 1 <= count <= MOST_WORKERS:
+        raise at("--workers", count, f"must be 1 to {MOST_WORKERS}")
+    workers = measured.workers
+    found = study(measured, ks, load, progress, again=count <= workers)
+    why = (*found.chosen.why, IN_TURN.format(count, workers))
+    chosen = replace(found.chosen, section=in_turn(found.chosen.section, workers, count), why=why)
+    return replace(found, size=count, chosen=chosen)
 
 
 def tables(findings: Findings) -> dict[str, pd.DataFrame]:

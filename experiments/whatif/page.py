@@ -255,9 +255,7 @@ def _heat(study: Study) -> Chart:
     values, extent = table.to_numpy(dtype=float), (first[0] - 0.5, first[-1] + run - 0.5)
     shortest = values[values > 0].min(initial=np.inf)
     least = max(float(np.nanmedian(values)) / 100, float(shortest))
-    heat = Heat(
-        values, "delay (s)", log=True, low=least, extent=extent, names=_names(study.heat_map)
-    )
+    heat = Heat(values, "delay (s)", log=True, low=least, extent=extent, names=named)
     rows, above = len(table), list[str]()
     if rows != study.workers:
         above.append(f"{rows} of {study.workers} hosts, most to blame first")

@@ -297,6 +297,23 @@ def test_who_is_heard_is_asked_of_the_measured_rounds(
     assert fewer.clocked.iteration_time.mean() > 1.5
 
 
+def test_a_law_for_each_host_serves_more_workers_in_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As ``fit --workers`` has it; such a law alone is refused for more workers than hosts."""
+    path = tmp_path / "three.csv"
+    path.write_text("a,b,c\n" + "1.5,2.5,3.5\n" * 12)
+    models = [{"model": "deterministic", "value": value} for value in (1.5, 2.5, 3.5)]
+    section = {"model": "own_laws", "workers": [0, 1, 2], "models": models, "base": models[0]}
+    chosen = SimpleNamespace(section=section | {"complete": True}, why=("x",))
+    found = SimpleNamespace(chosen=chosen, load_law={"kind": "proportional"}, warnings=[])
+    monkeypatch.setattr(scenario, "study", lambda *given, **more: found)
+    document, notes = MeasuredConfig(MeasuredJob(path, 7), Reading(unit="s")).document()
+    drawn = build.delay_model(document["delay"]).sample(np.random.default_rng(0), 1, 7)
+    assert drawn[0].tolist() == [1.5, 2.5, 3.5, 1.5, 2.5, 3.5, 1.5]
+    assert "delays fitted to three.csv: x, 7 workers: the 3 of the table in turn" in notes
+
+
 @pytest.mark.parametrize(("workers", "again"), [(None, True), (2, True), (3, True), (4, False)])
 def test_measured_rounds_are_drawn_for_no_more_workers(
     workers: int | None, again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
