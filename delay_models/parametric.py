@@ -55,25 +55,26 @@ class ScipyDelays(IndependentDelays):
         """The law of one cell, as a frozen ``scipy.stats`` distribution."""
 
     @cached_property
-    def _law(self) -> Any:
+    def law(self) -> Any:
+        """``distribution()``, made once: that takes a millisecond."""
         return self.distribution()
 
     @override
     def cdf(self, seconds: ArrayLike) -> FloatArray:
-        return np.asarray(self._law.cdf(seconds), dtype=np.float64)
+        return np.asarray(self.law.cdf(seconds), dtype=np.float64)
 
     @override
     def sf(self, seconds: ArrayLike) -> FloatArray:
-        return np.asarray(self._law.sf(seconds), dtype=np.float64)
+        return np.asarray(self.law.sf(seconds), dtype=np.float64)
 
     @override
     def ppf(self, probability: ArrayLike) -> FloatArray:
-        return np.asarray(self._law.ppf(probability), dtype=np.float64)
+        return np.asarray(self.law.ppf(probability), dtype=np.float64)
 
     @override
     def mean(self) -> float:
         """E[X] in seconds; infinite for a Pareto law with alpha <= 1."""
-        return float(self._law.mean())
+        return float(self.law.mean())
 
 
 @final
@@ -282,6 +283,22 @@ class LogNormal(ScipyDelays):
     @override
     def distribution(self) -> Any:
         return _stats().lognorm(self.sigma, loc=self.shift, scale=self.median)
+
+    # What ``scipy.stats`` computes, to the bit, as for exponential laws.
+
+    @override
+    def cdf(self, seconds: ArrayLike) -> FloatArray:
+        return np.asarray(special().ndtr(self._deviations(seconds)))
+
+    @override
+    def sf(self, seconds: ArrayLike) -> FloatArray:
+        return np.asarray(special().ndtr(-self._deviations(seconds)))
+
+    def _deviations(self, seconds: ArrayLike) -> FloatArray:
+        """Z for a number of seconds; minus infinity up to the shift."""
+        with np.errstate(divide="ignore"):
+            logs = np.log(np.maximum((np.asarray(seconds) - self.shift) / self.median, 0.0))
+        return np.asarray(logs / self.sigma)
 
     @override
     def draw(self, rng: Generator, shape: tuple[int, ...]) -> FloatArray:

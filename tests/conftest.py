@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
+def pytest_configure() -> None:
+    """A young collection is cheap, and 70 times as rare."""
+    gc.set_threshold(50_000, 20, 100)
+
+
 def pytest_collection_finish() -> None:
     """Tests and libraries stay until the end, so nobody looks through them for garbage again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)  # a young collection is cheap, and 70 times as rare
 
 
 @pytest.fixture(scope="session")

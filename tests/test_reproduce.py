@@ -659,15 +659,16 @@ def test_data_sets_without_files_are_left_out_with_a_reason(
     assert len(paint.figure(loss_time.picture(frame)).axes) == 2
 
 
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_the_same_bytes_twice_and_from_the_file_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int
 ) -> None:
     """Catches dates and random identifiers in pictures, and state that passes between figures."""
     for name in FIGURES:
         monkeypatch.setattr(f"erasurehead.experiments.reproduce.{name}.FIGURE", small(name))
     names = ["loss_iteration_floor", "policies"]
     page = make_figures(names, ReproduceRequest(output=tmp_path / "a"))
-    make_figures(names[::-1], ReproduceRequest(output=tmp_path / "b", jobs=2))
+    make_figures(names[::-1], ReproduceRequest(output=tmp_path / "b", jobs=jobs))
     first = {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()}
     second = {p.name: p.read_bytes() for p in (tmp_path / "b").iterdir()}
     assert first == second

@@ -108,7 +108,7 @@ class ScipyLaw(Law):
 
     @override
     def logpdf(self, seconds: FloatArray) -> FloatArray:
-        return np.asarray(self.model.distribution().logpdf(seconds), dtype=np.float64)
+        return np.asarray(self.model.law.logpdf(seconds), dtype=np.float64)
 
     @override
     def cdf(self, seconds: ArrayLike) -> FloatArray:
@@ -116,7 +116,7 @@ class ScipyLaw(Law):
 
     @override
     def isf(self, probability: ArrayLike) -> FloatArray:
-        return np.asarray(self.model.distribution().isf(probability), dtype=np.float64)
+        return np.asarray(self.model.law.isf(probability), dtype=np.float64)
 
     @override
     def longest(self) -> float:
@@ -153,7 +153,7 @@ class TwoLogNormals(Law):
 
     def _log_parts(self, seconds: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Weighted log densities of ``fast`` and of ``slow``."""
-        fast, slow = (law.distribution().logpdf(seconds) for law in (self.fast, self.slow))
+        fast, slow = (law.law.logpdf(seconds) for law in (self.fast, self.slow))
         return fast + np.log1p(-self.slow_share), slow + np.log(self.slow_share)
 
     @override
@@ -165,7 +165,7 @@ class TwoLogNormals(Law):
     def isf(self, probability: ArrayLike) -> FloatArray:
         """Bisection between the quantiles of the two parts; 60 halvings."""
         share, wanted = self.slow_share, np.asarray(probability, dtype=np.float64)
-        ends = [law.distribution().isf(wanted) for law in (self.fast, self.slow)]
+        ends = [law.law.isf(wanted) for law in (self.fast, self.slow)]
         low, high = np.minimum(*ends), np.maximum(*ends)
         for _ in range(60):
             middle = (low + high) / 2

@@ -237,6 +237,6 @@ def factor_law(factors: FloatArray) -> Section:
         return one
     two = fit_two_lognormals(factors, narrowest=NARROWEST_FACTORS)
     single = LogNormal(median=float(np.exp(float(logs.mean()))), sigma=sigma)
-    gain = float(two.logpdf(factors).sum() - single.distribution().logpdf(factors).sum())
+    gain = float(two.logpdf(factors).sum() - single.law.logpdf(factors).sum())
     both = 1e-3 < two.slow_share < 1 - 1e-3  # each part holds at least about one round
     return two.section() if gain > 1.5 * np.log(len(factors)) and both else one

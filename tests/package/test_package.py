@@ -101,6 +101,7 @@ def alone(installed: Path, folder: Path, program: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.slow
 def test_packages_of_others_with_our_names_do_not_disturb(installed: Path, tmp_path: Path) -> None:
     """Catches a part of ours that is imported by a name which is somebody else's package here."""
     for name in ("sim.py", "delay_models.py", "experiments/__init__.py"):

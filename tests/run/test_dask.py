@@ -111,7 +111,7 @@ CONNECT = """
 import sys
 from erasurehead.experiments.run import dask
 from erasurehead.experiments.config.errors import ConfigError
-dask.PATIENCE = 2.0
+dask.PATIENCE = 0.5
 for address in sys.argv[1:]:
     try:
         with dask.cluster(address):

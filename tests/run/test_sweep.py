@@ -83,12 +83,25 @@ def killed_after(config: Path, out: Path, more: int, pause: float, jobs: int) ->
     assert signalled(process, signal.SIGKILL) == ""
 
 
-def test_killed_at_any_moment_and_resumed(whole: tuple[Path, Path], tmp_path: Path) -> None:
-    """kill -9, then finish. Nothing half-written is left."""
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
+)
+def test_killed_at_any_moment_and_resumed(
+    whole: tuple[Path, Path], tmp_path: Path, number: signal.Signals
+) -> None:
+    """The command's processes end with it, without a word, and nothing half-written is left.
+    Catches processes that wait for the next cell."""
     config, reference = whole
-    out = tmp_path / "out"
-    killed_after(config, out, more=2, pause=0.0, jobs=2)
-    assert 0 < cells_of(out) < 20, "the kill came too early or too late to mean anything"
+    for out in (tmp_path / str(attempt) for attempt in count()):
+        process = sweep(config, out, "--jobs", 2)
+        until_cells(process, out, 2)
+        assert len(workers_of(process)) == 2 or cells_of(out) == 20
+        process.send_signal(number)
+        _, error = process.communicate(timeout=PATIENCE)
+        assert error == ""
+        until(lambda process=process: session_of(process) == {})
+        if process.returncode == -number and cells_of(out) < 20:
+            break  # otherwise the sweep was quicker: once more
     finish_here(config, out)
     assert_same_tables(out, reference)
     assert {p.name for p in out.iterdir()} == {p.name for p in reference.iterdir()}
@@ -114,7 +127,7 @@ def test_twenty_random_kills_each_resumed(whole: tuple[Path, Path], tmp_path: Pa
 INTERRUPTED = "interrupted; run the same command again to go on\n"
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_interrupted_says_so_and_goes_on_later(
     whole: tuple[Path, Path], tmp_path: Path, jobs: int
 ) -> None:
@@ -153,26 +166,6 @@ def test_interrupted_when_all_is_done() -> None:
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.parametrize(
-    "number", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
-)
-def test_processes_end_with_the_command(
-    whole: tuple[Path, Path], tmp_path: Path, number: signal.Signals
-) -> None:
-    """However it ends, and without a word. Catches processes that wait for the next cell."""
-    for attempt in count():
-        out = tmp_path / str(attempt)
-        process = sweep(whole[0], out, "--jobs", 2)
-        until_cells(process, out, 2)
-        assert len(workers_of(process)) == 2 or cells_of(out) == 20
-        process.send_signal(number)
-        _, error = process.communicate(timeout=PATIENCE)
-        assert error == ""
-        until(lambda process=process: session_of(process) == {})
-        if process.returncode == -number:  # otherwise the sweep was quicker: once more
-            break
 
 
 @pytest.mark.parametrize(
