@@ -272,19 +272,23 @@ class LongTable:
             row = calls[twice].iloc[0]
             worker, number = self._hosts[int(row["worker"])], self._rounds[int(row["round"])]
             apart = self._tells_apart(calls)
+            lacking = workers * calls["round"].nunique() > len(calls) - count
             raise UnusableFile(
-                f"two rows for worker {short(worker)}, round {number:g} ({count} such rows; keep "
-                "one): if calls were tried again, --retries last or sum"
+                f"two rows for worker {short(worker)}, round {number:g}"
+                + (f", and {count - 1} more such rows" if count > 1 else "")
+                + ": if calls were tried again, --retries last or sum"
                 + (f"; if not, {apart}" if apart else "")
+                + also_needed(lacking, self._reading)
             )
+        repeat = f"{count} rows repeat" if count > 1 else "1 row repeats"
         if self._reading.retries == "last":
             kept = calls.drop_duplicates(["worker", "round"], keep="last")
-            text = f"{count} rows repeat a worker and round: the last of each counts"
+            text = f"{repeat} a worker and round: the last of each counts"
         else:
             whole = calls.groupby(["worker", "round"], sort=False)["seconds"]
             kept = whole.sum(min_count=1).reset_index()
             kept.loc[whole.count().to_numpy() < whole.size().to_numpy(), "seconds"] = np.nan
-            text = f"{count} rows repeat a worker and round: their seconds are added"
+            text = f"{repeat} a worker and round: their seconds are added"
         return kept, [Repair("retry", count, text)]
 
     def _tells_apart(self, calls: Calls) -> str | None:
@@ -331,7 +335,9 @@ def _seconds(
 def _settled(where: str, unit: str | None, values: FloatArray, held: Held, said: Reading) -> Times:
     if unit is None and held.unit is not None:
         unit, where = held.unit, held.where
-    return settle(said.unit, unit, where, values, held.hint, also_needed(values, said))
+    return settle(
+        said.unit, unit, where, values, held.hint, also_needed(not np.isfinite(values).all(), said)
+    )
 
 
 def _noted(times: Times, where: str, count: int) -> list[Repair]:

@@ -193,10 +193,10 @@ def name_at(names: Names, place: int) -> str:
 REMEDY = "--missing drop-rounds leaves such rounds out, --missing never means that it never arrives"
 
 
-def also_needed(delays: FloatArray, reading: Reading) -> str:
+def also_needed(missing: bool, reading: Reading) -> str:
     """What to say as well where something else is refused, so that one reading names both options:
     how a missing delay is read, if there is one and nothing was said."""
-    refuses = reading.missing == "refuse" and not np.all(np.isfinite(delays))
+    refuses = reading.missing == "refuse" and missing
     return f"; and since a delay is missing, {REMEDY}" if refuses else ""
 
 

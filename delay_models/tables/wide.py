@@ -221,7 +221,7 @@ def _unit(found: list[str], table: FloatArray, held: Held, reading: Reading) -> 
         drop = f"--drop {as_word(','.join(odd))} if no worker's"
         raise UnusableFile(f"{text}: {drop}, rename them, or give --unit in seconds")
     where = held.where if held.unit else "the table"
-    also = also_needed(table, reading)
+    also = also_needed(not np.isfinite(table).all(), reading)
     return tuple(found), settle(reading.unit, held.unit, where, table, held.hint, also)
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import yaml
@@ -220,7 +221,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
     except UnusableFile as error:
         raise ConfigError(f"{path}: {error}") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: cannot be read: byte {error.start} is not UTF-8") from None
+        text = f"{path}: cannot be read: byte {error.start} is not UTF-8"
+        raise ConfigError(f"{text}; is it {_table(path)}?") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
     except ValueError as error:
@@ -228,9 +230,14 @@ def read_mapping(path: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         kind = "empty" if document is None else f"a {type(document).__name__}"
         if isinstance(document, str) and {*",;"} & {*document}:
-            kind = f"text like a table: try `erasurehead whatif {path}`"
+            kind = f"text like {_table(path)}"
         raise ConfigError(f"{path}: must be a mapping of settings; it is {kind}")
     return document
+
+
+def _table(path: Path) -> str:
+    name = quote(str(path))
+    return f"a table (try `erasurehead whatif {name}`, or `recommend --trace {name}`)"
 
 
 def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -68,6 +68,8 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
     """Which model simulates the workers of ``source``; ``again`` has also the options it took."""
     main, chosen, ks = findings.main, findings.chosen, findings.ks
     best = main.fits[0]
+    fields = best.law.section().items()
+    numbers = ", ".join(f"{key} {v:.4g}" for key, v in fields if isinstance(v, int | float))
     misses = "".join(f" {sentence(line)}" for line in findings.warnings)
     unseen = ""
     if len(chosen.taken.held_out.apart) > 1:
@@ -78,8 +80,8 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
     why = [
         _checked_sentence(findings),
         "; ".join(parts),
-        f"of one law for all delays, {best.family.name} predicts arrivals best: off by "
-        f"{percent(best.order_error)}",
+        f"of one law for all delays, {best.family.name}{f' ({numbers})' if numbers else ''} "
+        f"predicts arrivals best: off by {percent(best.order_error)}",
     ]
     if findings.load is None:
         assumed = f"the load law is assumed: {findings.load_law['kind']}"
@@ -98,11 +100,10 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
         why.append(f"{text} (chance of a worker part so large: {chance})")
     spells = _spells(findings.workers, findings.measured.hosts)
     why.append(f"memory: {_memory_sentence(main.memory, spells)}")
-    cold, hit = main.delays.cold, "none"
-    if cold is not None:
-        hit = f"{cold.hit} of {number_of(cold.rounds, 'round has', 'rounds have')} delays beyond "
-        hit += f"{cold.beyond:.3g} s, {cold.clump:.1f} at once"
-    why.append(f"cold starts: {hit}")
+    if (cold := main.delays.cold) is not None:
+        rounds = number_of(cold.rounds, "round has", "rounds have")
+        beyond = f"beyond {cold.beyond:.3g} s, {cold.clump:.1f} at once"
+        why.append(f"cold starts: {cold.hit} of {rounds} delays {beyond}")
     why += worker_sentences(findings.workers, findings.measured.hosts)
     refused = [f"{name} cannot be fitted: {text}" for name, text in main.refused.items()]
     return Answer(
@@ -187,9 +188,10 @@ def worker_sentences(workers: Workers | None, hosts: tuple[str, ...]) -> list[st
     for j in costly[:MOST_WORKERS]:
         slower, slow, spell = (e.value[j] for e in (workers.slower, workers.slow, workers.spell))
         in_a_row = f", {spell:.1f} in a row" if np.isfinite(spell) else ""
+        how = f"more than {workers.level:.2f} times the round's median"
         lines.append(
-            f"worker {hosts[j]} stands out: {slower:.4g} times as slow as the median worker; more "
-            f"than {workers.level:.2f} times the round's median in {percent(slow)} of rounds"
+            f"worker {hosts[j]} stands out: {slower:.4g} times as slow as the median worker; "
+            f"{'slow in spells:' if j in workers.lasting else how} in {percent(slow)} of rounds"
             f"{in_a_row}; costs {workers.cost.value[j]:.3g} s a round"
         )
     if others := [hosts[j] for j in costly[MOST_WORKERS:]]:

@@ -16,6 +16,8 @@ from ..whatif.intervals import (
     blocks,
     correlations,
     has_spells,
+    in_spells,
+    likely_states,
     slow_rounds,
 )
 from ..whatif.intervals import LEVEL as CONFIDENCE
@@ -84,6 +86,7 @@ def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
     spelled = slow.long
     standing += [int(j) for j in costly if spelled[j] and j not in standing]
     order = [*standing, *(int(j) for j in costly if j not in standing)]
+    slow, _ = in_spells(ratios, slow, standing, ends)
     judged, share = order[:JUDGED], slow.cells.mean(axis=0)
     slow_ends = grouped.intervals(share, judged, lambda j: slow.cells[:, j].astype(np.float64))
     low, high = grouped.intervals(cost, judged, alone)
@@ -162,7 +165,7 @@ def _widened(section: Section, worker: int) -> Section:
     return wider
 
 
-IN_TURN = "{} workers: the {} of the table in turn"
+IN_TURN = "{} workers: the {} of the table in turn, each with as large a task as it had"
 
 
 def in_turn(section: Section, workers: int, count: int) -> Section:
@@ -188,6 +191,7 @@ def _spells_of(tables: Sequence[FloatArray], worker: int, workers: Workers) -> S
     slow, logs = mine > workers.level * medians, np.log(np.maximum(mine, 1e-12))
     if slow.all() or not slow.any():  # of a half of the rounds, say
         return _lognormal(logs)
+    slow = likely_states(np.log(np.maximum(mine / medians, 1e-12)), slow)
     leaves = 1 / float(workers.spell.value[worker])
     share = float(slow.mean())
     return {

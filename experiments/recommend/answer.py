@@ -13,7 +13,7 @@ import numpy as np
 from ...sim.metrics import METRICS
 from ..config.schema import first_sentence, meanings_of
 from ..page.answer import Answer
-from ..text import number, percent, sentence
+from ..text import enumerated, number, percent, sentence
 from .candidates import FARTHEST, LEFT_OUT, far_beyond, whole
 from .contender import MARGIN, Contender, decided_by
 from .scenario import SHUFFLED
@@ -23,6 +23,7 @@ from .study import WHOLE, Recommendation, Sensitivity
 
 FEW_ITERATIONS = 5  # so few say little of a long training
 NAMED = 3  # schemes that are named in a sentence
+CHEAPER = 0.01  # share of worker-seconds from which on one scheme is cheaper than another
 # What is compared, in words.
 QUANTITIES = {"mean": "means", "median": "medians", "p95": "95 % quantiles"}
 NO_CODING = "coding does not pay"
@@ -51,8 +52,15 @@ def verdict(found: Recommendation) -> str:
         return sentence(f"no scheme reaches the goal in every run: {most}")
     value = f"{number(winner.value)}{goal.unit} {goal.phrase}"
     pays = any(one.coded for one in (winner, *found.tied)) or not _codes_searched(found)
-    if found.tied:
-        labels = [one.label for one in (winner, *found.tied)]
+    best = [winner, *found.tied]
+    if found.tied and found.today in best:
+        others = [one.label for one in best if one is not found.today]
+        text = without = (
+            f"keep {found.today.label}, nothing is surely better: "
+            f"{enumerated(others, NAMED)} cannot be told apart from it, about {value}"
+        )
+    elif found.tied:
+        labels = [one.label for one in best]
         last = f"{len(labels) - NAMED} more" if len(labels) > NAMED else labels.pop()
         names = f"{', '.join(labels[:NAMED])} and {last}"
         end = f"about {value}{_beside_today(found)}"
@@ -305,8 +313,10 @@ def next_steps(found: Recommendation, config: str) -> list[str]:
     steps = [f"run it: `erasurehead run {quote(config)}`"]
     if found.tied:
         best = [found.winner, *found.tied]
-        cheapest = min(best, key=lambda one: found.costs(one)["worker_seconds"])
-        steps.insert(0, f"take the cheaper one: {cheapest.label} costs fewest worker-seconds")
+        costs = {one.label: found.costs(one)["worker_seconds"] for one in best}
+        if min(costs.values()) < (1 - CHEAPER) * max(costs.values()):
+            cheapest = min(costs, key=lambda label: costs[label])
+            steps.insert(0, f"take the cheaper one: {cheapest} costs fewest worker-seconds")
     loads = [each for each in found.sensitivities if each.perturbation.name == "load"]
     if any(_another(found, each) for each in loads):
         steps.append(

@@ -61,6 +61,7 @@ class MeasuredConfig:
         measured, notes = self.table[0], [*self.table[1]]
         n = measured.workers if job.workers is None else job.workers
         name = path.name.split(".")[0] or "trace"
+        name += f"-{n}" if n > measured.workers else ""
         document: dict[str, Any] = {"name": name, "workers": n, **MADE}
         if job.replay:
             if len(measured.tables) > 1:

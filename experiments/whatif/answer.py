@@ -21,7 +21,7 @@ MOSTLY = 0.2  # share of the rounds up to which slow ones are exceptions that ar
 NEARLY = 0.9  # name the fewest hosts that save this share of what all that stand out save
 LITTLE = 0.1  # or after which others save less than this share, each, of what one of them saves
 NAMED = 4  # hosts that are named in a sentence
-SPELLS = 3  # hosts that are slow in spells, and spells of each, the longest ones, that are named
+SPELLED, SPELLS = 3, 6  # hosts that are slow in spells, and spells of each, that are named
 ALIKE = 0.05  # causes that differ by less than this share of the larger one are alike
 
 PARTS = {  # what a step is made of, in the order in which it adds up
@@ -78,7 +78,7 @@ def _culprits(study: Study, m: int) -> str:
     if m > 1:
         first = study.hosts.iloc[0]
         text = replaced = f"{text}, {first['host']} alone {percent(first['alone_share'])}"
-    also, best = "", _most(study, m, saving["share"])
+    also, best = "", _most(study, saving["share"])
     if best is not None:
         text, also, saving = _saves(best), f"; {replaced}", best
     step = f"{saving['saved']:.3g} of {study.seconds():.3g} s a step"
@@ -100,34 +100,34 @@ def _other_ways(study: Study, m: int) -> str:
     )
 
 
-def _waiting(study: Study, best: pd.Series) -> Iterator[str]:
-    """Of waiting for fewer, which saves most: what it saves after hosts were replaced, and where a
-    smaller gradient counts for less."""
+def _waiting(study: Study) -> Iterator[str]:
+    """Of waiting for fewer, what it saves after hosts were replaced, and what its shares mean."""
     if rounds.REPLACE_AND_WAIT in set(study.changes["change"]):
         both = study.change(rounds.REPLACE_AND_WAIT, len(study.standing))
         first = f"to replace {named_hosts(study.standing)} first, and then wait for"
         yield f"{first} {study.workers - 1} of {study.workers}, saves {percent(both['share'])}"
-    n, heard = study.workers, study.workers - int(best["count"])
-    gain = 1 - (1 - best["share"]) * n / heard
-    saves = f"it saves {percent(gain)}" if gain > 0 else "it saves nothing"
     yield (
-        f"a step that waits for {heard} of {n} has {heard} of {n} parts of the gradient: for as "
-        f"many parts as before {saves}"
+        "a step that waits for r of n has r of n parts of the gradient; *for as many parts* takes "
+        "n / r steps for one, and waiting for the number named saves most of that"
     )
 
 
-def _most(study: Study, m: int, share: float) -> pd.Series | None:
-    """What saves most without a change of hosts, if that is clearly more than this share. At most m
-    workers are not waited for: waiting for fewer always saves more."""
-    found = study.changes
-    waits = (found["change"] == rounds.WAIT) & (found["count"] <= m)
-    best = found[waits | (found["change"] == rounds.BACKUP)].nlargest(1, "share")
-    return best.iloc[0] if len(best) and best.iloc[0]["share"] >= share + MATTERS else None
+def _most(study: Study, share: float) -> pd.Series | None:
+    """What saves most for as many parts of the gradient without a change of hosts, and without a
+    host that is hardly learned, if that is clearly more than this share."""
+    found = study.changes[~study.changes["hardly_learned"]]
+    some = found[found["change"].isin([rounds.WAIT, rounds.BACKUP])]
+    best = some.nlargest(1, "share_per_part")
+    clear = len(best) and best.iloc[0]["share_per_part"] >= share + MATTERS
+    return best.iloc[0] if clear else None
 
 
 def _saves(best: pd.Series) -> str:
-    how = "waiting" if best["change"] == rounds.WAIT else "a backup"
-    return f"{how} {best['text'].split(' ', 1)[1]} saves {percent(*best[SHARE])}"
+    text = best["text"].split(" ", 1)[1]
+    saves = f"saves {percent(*best[SHARE])}"
+    if best["change"] != rounds.WAIT:
+        return f"a backup {text} {saves}"
+    return f"waiting {text} {saves}, {percent(best['share_per_part'])} for as many parts"
 
 
 def _late(study: Study) -> str:
@@ -173,7 +173,7 @@ def _nobody(study: Study) -> str:
         rounds.ROUNDS: "rounds are slow as a whole",
         rounds.REST: "the tail is random",
     }
-    best = _most(study, 1, first["alone_share"])
+    best = _most(study, first["alone_share"])
     most = "" if best is None else f"; {_saves(best)}"
     return (
         f"no single host matters: replacing host {first['host']}, the costliest, saves "
@@ -197,12 +197,12 @@ def _slow_rounds(study: Study, names: Names) -> Iterator[str]:
 def _spells(study: Study, names: Names) -> Iterator[str]:
     """Which hosts are slow in spells, and when."""
     hosts = [*study.spells.items()]
-    for host, runs in hosts[:SPELLS]:
+    for host, runs in hosts[:SPELLED]:
         longest = sorted(sorted(runs, key=lambda run: run[0] - run[1])[:SPELLS])
         texts = [" to ".join(name_at(names, place) for place in run) for run in longest]
         more = f" and {len(runs) - SPELLS} more" if len(runs) > SPELLS else ""
         yield f"host {host} is slow in spells, not lastingly: rounds {', '.join(texts)}{more}"
-    if others := [host for host, _ in hosts[SPELLS:]]:
+    if others := [host for host, _ in hosts[SPELLED:]]:
         yield f"slow in spells, too: {enumerated(others, NAMED)}"
 
 
@@ -219,9 +219,9 @@ def facts(study: Study, names: Names | None = None) -> list[str]:
     ]
     if culprits := _blamed(study):
         lines.append(_other_ways(study, culprits))
-        best = _most(study, culprits, study.change(rounds.REPLACE, culprits)["share"])
+        best = _most(study, study.change(rounds.REPLACE, culprits)["share"])
         if best is not None and best["change"] == rounds.WAIT:
-            lines += _waiting(study, best)
+            lines += _waiting(study)
         replaced, standing = study.changes["change"] == rounds.REPLACE, len(study.standing)
         if study.changes.loc[replaced, "count"].max() > standing:
             only = f"only {named_hosts(study.standing)} stand{'s' if standing == 1 else ''} out"

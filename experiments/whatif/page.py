@@ -28,7 +28,10 @@ SECONDS = ("load", "host", "worker", "round", "seconds")
 TABLES = {
     SLOWDOWN: ("slowdown", ("load", "part", "seconds", "share")),
     HOSTS: ("hosts", ("load", "host", "alone", "blame", "factor", "stands_out", "order")),
-    CHANGES: ("changes", ("load", "text", "seconds", "share", "saved", "rounds_ended")),
+    CHANGES: (
+        "changes",
+        ("load", "text", "seconds", "share", "share_per_part", "saved", "rounds_ended"),
+    ),
     HEAT_MAP: ("heat_map", SECONDS),
     TIMELINE: ("timeline", (*SECONDS, "step")),
     STAGES: ("stages", ("load", "stage", "seconds", "share", "host", "ends", "stands_out")),
@@ -126,12 +129,14 @@ def mark(load: float | None) -> str:
 
 def _changes(study: Study) -> Table:
     lost = study.rounds[1]
-    header = ["change", "saves (95 %)", "s a step", "s a step saved (95 %)", "hours a day"]
+    header = ["change", "saves (95 %)", "for as many parts", "s a step"]
+    header += ["s a step saved (95 %)", "hours a day"]
     header += ["slowdown left", "endless rounds that end"]
     rows = [
         [
             plain_cell(row["text"]),
             percent(*(row[name] for name in SHARE)),
+            percent(row["share_per_part"] if row["share_per_part"] != row["share"] else np.nan),
             plain_cell(row["seconds"]),
             interval(row["saved"], row["saved_low"], row["saved_high"]),
             plain_cell(row["hours_a_day"]),

@@ -275,6 +275,17 @@ class Change:
     timeout: float = np.nan  # seconds; NaN for other kinds
     late: NDArray[np.int64] | None = None  # ``(R, m)``, whom each round does not wait for
 
+    @property
+    def missed(self) -> int:
+        """How many parts of the gradient a round goes without."""
+        return 0 if self.late is None else self.late.shape[1]
+
+    def heard(self, workers: int) -> FloatArray:
+        """``(n,)``, the share of rounds that wait for each worker."""
+        if self.late is None:
+            return np.ones(workers)
+        return 1 - np.bincount(self.late.ravel(), minlength=workers) / len(self.late)
+
 
 def of_causes(slow: Slowdown) -> Iterator[Change]:
     """The ideal, and the job without one of the three causes."""

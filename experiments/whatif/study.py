@@ -128,15 +128,17 @@ def study_load(
 
 def _left_out(change: Change, names: Sequence[str]) -> str:
     """Whom waiting for fewer leaves out of most steps, and whether its data is hardly learned."""
-    if change.late is None:
+    heard = change.heard(len(names))
+    host = int(heard.argmin())
+    if heard[host] > 1 - OFTEN:
         return ""
-    shares = np.bincount(change.late.ravel(), minlength=len(names)) / len(change.late)
-    host = int(shares.argmax())
-    if shares[host] < OFTEN:
-        return ""
-    rarely = RARELY * (1 - change.count / len(names))
-    hardly = ": hardly learned" if 1 - shares[host] < rarely else ""
-    return f" (leaves {names[host]} out of {percent(float(shares[host]))} of the steps{hardly})"
+    hardly = ": hardly learned" if heard[host] < _rare(change, len(names)) else ""
+    return f" (leaves {names[host]} out of {percent(float(1 - heard[host]))} of the steps{hardly})"
+
+
+def _rare(change: Change, workers: int) -> float:
+    """The share of steps below which a host's data is hardly learned."""
+    return RARELY * (1 - change.missed / workers)
 
 
 def change_name(change: Change, names: Sequence[str], typical: float) -> str:
@@ -236,7 +238,7 @@ class _Load:
     def change(self, change: Change) -> dict[str, Any]:
         """A row of the table of changes; what one saves is seconds, a share, and hours of a day."""
         seconds, typical, missing = float(change.seconds.mean()), self.slow.typical, self.missing
-        saved = self.slow.real - change.seconds
+        saved, n = self.slow.real - change.seconds, len(self.names)
         found = self._estimate("saved", saved)
         share = found["saved"] / self.seconds
         # a ratio of means, each of the same resampled rounds
@@ -262,6 +264,8 @@ class _Load:
             "seconds": seconds,
             **found,
             **interval_columns("share", (share, low, high)),
+            "share_per_part": 1 - (1 - share) * n / (n - change.missed),
+            "hardly_learned": bool(change.heard(n).min() < _rare(change, n)),
             **interval_columns("hours_a_day", (HOURS * share, HOURS * low, HOURS * high)),
             "slowdown": seconds / typical,
             "rounds_ended": len(self.table) + ended,

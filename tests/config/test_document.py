@@ -385,7 +385,7 @@ def test_a_config_may_have_so_many_bytes(tmp_path: Path, monkeypatch: pytest.Mon
         else:
             with pytest.raises(ConfigError, match=said):
                 load(tmp_path / "c.yaml")
-    text = ("step,host,t\n1,a,2.5\n", "text like a table: try `erasurehead whatif ")
+    text = ("step,host,t\n1,a,2.5\n", "text like a table [(]try `erasurehead whatif ")
     for content, kind in (("", "empty"), ("[1]", "a list"), ("3", "a int"), ("a b", "a str"), text):
         (tmp_path / "c.yaml").write_text(content)
         with pytest.raises(ConfigError, match=f"must be a mapping of settings; it is {kind}"):

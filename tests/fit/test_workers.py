@@ -543,7 +543,9 @@ def test_the_pictures_of_a_page(cold: int) -> None:
 def finding(**changes: Any) -> Any:
     """What ``fit_answer`` reads, of one load and five workers."""
     held_out = SimpleNamespace(apart=[0.03, 0.03], error=0.03)
-    recipe = SimpleNamespace(family=SimpleNamespace(name="gamma"), order_error=0.0625)
+    law = SimpleNamespace(section=lambda: {"model": "gamma", "shape": 2.5, "scale": 0.4})
+    family = SimpleNamespace(name="gamma")
+    recipe = SimpleNamespace(family=family, law=law, order_error=0.0625)
     ones = np.ones(2)
     delays = SimpleNamespace(tables=(ones,), cold=None)
     main = SimpleNamespace(fits=[recipe], variance=None, memory=None, delays=delays, refused={})
@@ -572,13 +574,13 @@ def test_what_is_said_of_a_fit() -> None:
     assert said.why[:3] == (
         "Against its own table, simulated over measured mean arrivals k = 4, 5 are 1.00, 1.00.",
         "Base law: gamma.",
-        "Of one law for all delays, gamma predicts arrivals best: off by 6.2 %.",
+        "Of one law for all delays, gamma (shape 2.5, scale 0.4) predicts arrivals best: off by "
+        "6.2 %.",
     )
     assert said.why[3:] == (
         "Load: the table has one, so the load law is assumed: proportional; measure several to "
         "know it.",
         "Memory: cannot be told (too few rounds).",
-        "Cold starts: none.",
         "Workers: cannot be told (too few rounds or workers).",
     )
     assert "`erasurehead whatif 'my table.csv'`" in said.next[1]

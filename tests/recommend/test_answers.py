@@ -336,6 +336,21 @@ def test_what_the_common_rate_would_say() -> None:
     assert answer._tuning(answered_by(*names, trains=False)).startswith("an update counts as")
 
 
+def test_a_scheme_that_is_as_good_as_any_is_kept() -> None:
+    """Three names and not today's among the rest would send a user away from what he has."""
+    a, b, c, d, e = (racer(name, value=8.0) for name in "abcde")
+    goal = SimpleNamespace(unit=" s", phrase="to the goal", criterion="median")
+    tied = answered_by(a, b, c, d, e, tied=(b, c, d, e))
+    tied.question.goal = goal
+    text = "eep e, nothing is surely better: a, b, c and 1 more cannot be told apart from it"
+    assert f"{text}, about 8 s to the goal" in answer.verdict(tied)
+    others = answered_by(a, b, c, tied=(b,))
+    others.question.goal = goal
+    said = answer.verdict(others)
+    assert "est cannot be told apart: a and b, about 8 s to the goal" in said
+    assert "less than c, the scheme of today" in said
+
+
 def test_what_to_do_next() -> None:
     """The cheaper of the tied, to measure loads where they decide, and losses where none were."""
     a, b = racer("a"), racer("b")
@@ -347,6 +362,8 @@ def test_what_to_do_next() -> None:
         "take the cheaper one: b costs fewest worker-seconds",
         run,
     ]
+    costs["b"] = 4.96  # as good as the same
+    assert answer.next_steps(tied, "x y.yaml") == [run]
     better = Sensitivity(Perturbation("load", 0.5), B, 0.5 * RUNS, RUNS, "mean")
     assert (
         "erasurehead measure"

@@ -311,7 +311,9 @@ def test_a_law_for_each_host_serves_more_workers_in_turn(
     document, notes = MeasuredConfig(MeasuredJob(path, 7), Reading(unit="s")).document()
     drawn = build.delay_model(document["delay"]).sample(np.random.default_rng(0), 1, 7)
     assert drawn[0].tolist() == [1.5, 2.5, 3.5, 1.5, 2.5, 3.5, 1.5]
-    assert "delays fitted to three.csv: x, 7 workers: the 3 of the table in turn" in notes
+    said = "7 workers: the 3 of the table in turn, each with as large a task as it had"
+    assert f"delays fitted to three.csv: x, {said}" in notes
+    assert document["name"] == "three-7", "beside the answer for the table's own size"
 
 
 @pytest.mark.parametrize(("workers", "again"), [(None, True), (2, True), (3, True), (4, False)])

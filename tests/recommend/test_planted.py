@@ -158,7 +158,8 @@ def test_a_planted_tie_is_called_a_tie() -> None:
     schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 30}]
     study = ask(only="uncoded", schemes=schemes)
     text = verdict(study)
-    assert "cannot be told apart: uncoded and ignore_stragglers wait_for=30, about" in text
+    other = "ignore_stragglers wait_for=30 cannot be told apart from it, about"
+    assert f"eep uncoded, nothing is surely better: {other} " in text
 
 
 @pytest.mark.slow
@@ -543,7 +544,8 @@ def one_replication(seed: int) -> None:
 def a_tie_with_all_of_them(seed: int) -> None:
     schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 12}]
     found = ask(only="uncoded", seed=seed, schemes=schemes, **SMALL)
-    assert "cannot be told apart: uncoded and ignore_stragglers wait_for=12" in verdict(found)
+    other = "ignore_stragglers wait_for=12 cannot be told apart from it"
+    assert f"eep uncoded, nothing is surely better: {other}" in verdict(found)
 
 
 def a_tie_of_two_codes(seed: int) -> None:
@@ -551,8 +553,10 @@ def a_tie_of_two_codes(seed: int) -> None:
     codes = [{"name": "fractional_repetition", "load": 6},
              {"name": "erasurehead", "load": 6, "wait_for": 12}]  # fmt: skip
     found = ask(only="uncoded", seed=seed, schemes=codes, load_law=additive(0.001), **SMALL)
-    text = "cannot be told apart: fractional_repetition load=6 and erasurehead load=6 wait_for=12"
-    assert f"{text}, about" in verdict(found)
+    text = (
+        "eep fractional_repetition load=6, nothing is surely better: erasurehead load=6 wait_for=12"
+    )
+    assert f"{text} cannot be told apart from it, about" in verdict(found)
 
 
 KINDS: dict[str, Callable[[int], None]] = {

@@ -19,6 +19,8 @@ from scipy import stats
 from scipy.signal import lfilter
 
 from erasurehead.delay_models.base import FloatArray
+from erasurehead.experiments.fit.workers import judge_workers
+from erasurehead.experiments.text import percent
 from erasurehead.experiments.whatif import answer, rounds
 from erasurehead.experiments.whatif import study as study_module
 from erasurehead.experiments.whatif.answer import (
@@ -303,10 +305,13 @@ def test_random_spikes() -> None:
     assert found.seconds("rest") == pytest.approx(found.seconds() - 1.0, rel=0.02)
     said = whatif_verdict(found)
     assert "the tail is random" in said
-    best = max(
-        (waited, "waiting for 63 of 64"), (backup["saved"], "a backup copy after 1.13 s (98 %)")
-    )
-    assert f"; {best[1]} saves " in said
+    ordered, step = np.sort(table, axis=1), seconds(table)
+    parts = {64 - m: ordered[:, -1 - m].mean() / (64 - m) for m in (1, 2, 3, 4, 5, 7)}
+    fewest = min(parts, key=lambda awaited: parts[awaited])
+    assert 64 * parts[fewest] < step - backup["saved"]
+    share = percent(1 - 64 * parts[fewest] / step)
+    assert f"; waiting for {fewest} of 64 saves " in said
+    assert said.endswith(f"{share} for as many parts")
 
 
 def test_the_first_line_begins_with_the_larger_saving_and_names_the_larger_cause() -> None:
@@ -315,11 +320,16 @@ def test_the_first_line_begins_with_the_larger_saving_and_names_the_larger_cause
     table[:, 7] *= 1.5
     found = study_load(table, NAMES[:24])
     assert standing(found) == (7,)
-    replaced, waited = (found.change(kind, 1) for kind in (rounds.REPLACE, rounds.WAIT))
-    assert waited["saved"] > 1.5 * replaced["saved"]
+    ordered = np.sort(table, axis=1).mean(axis=0)
+    fewest = 1 + min((22, 21, 20, 18), key=lambda place: ordered[place] / (place + 1))
+    replaced, waited = found.change(rounds.REPLACE, 1), found.change(rounds.WAIT, 24 - fewest)
+    assert waited["share_per_part"] > 1.5 * replaced["share"]
     assert found.seconds("rest") > found.seconds("workers")
     said = whatif_verdict(found)
-    assert said.startswith(f"waiting for 23 of 24 saves {100 * waited['share']:.1f} %")
+    assert said.startswith(f"waiting for {fewest} of 24 ")
+    assert f" saves {100 * waited['share']:.1f} %" in said
+    parts = 1 - ordered[fewest - 1] / fewest / (ordered[-1] / 24)
+    assert f"{100 * parts:.1f} % for as many parts: " in said
     assert f"; replacing host gpu-07 by a median one saves {100 * replaced['share']:.1f} %" in said
     share = found.seconds("rest") / (found.seconds() - found.seconds("typical"))
     assert said.endswith(
@@ -344,8 +354,10 @@ def test_whom_waiting_for_fewer_leaves_out_is_said() -> None:
     saved = 1 - np.sort(another, axis=1)[:, -2].mean() / table.max(axis=1).mean()
     assert line.endswith(f" first, and then wait for 23 of 24, saves {100 * saved:.1f} %")
     share = 1 - np.sort(table, axis=1)[:, -2].mean() * 24 / 23 / table.max(axis=1).mean()
-    (parts,) = (line for line in facts(found) if "parts as before" in line)
-    assert parts.endswith(f"it saves {100 * share:.1f} %")
+    assert f", {100 * share:.1f} % for as many parts: " in whatif_verdict(found)
+    assert any("*for as many parts* takes n / r steps" in line for line in facts(found))
+    few = found.changes[found.changes["hardly_learned"]]
+    assert few["share_per_part"].max() > share, "another number saves more, and is not proposed"
     both = found.change(rounds.REPLACE_AND_WAIT, 1)
     assert both["share"] == pytest.approx(saved)
     assert both["text"] == "replace gpu-07, and wait for 23 of 24"
@@ -811,12 +823,33 @@ def test_spells_are_named_with_their_rounds() -> None:
     (said,) = (line for line in facts(found, np.arange(48200, 48500)) if "spells" in line)
     where = "48231 to 48267, 48320 to 48344, 48411 to 48461"
     assert said == f"host h7 is slow in spells, not lastingly: rounds {where}"
-    many = replace(found, spells={f"a{i}": [*runs, [280, 281]] for i in range(5)})
+    more = [[270 + 5 * i, 271 + 5 * i] for i in range(4)]
+    many = replace(found, spells={f"a{i}": [*runs, *more] for i in range(5)})
     lines = [line for line in facts(many) if "spells" in line]
     assert [line.split()[1] for line in lines] == ["a0", "a1", "a2", "in"]
-    assert lines[0].endswith("rounds 31 to 67, 120 to 144, 211 to 261 and 1 more")
+    assert lines[0].endswith(", 211 to 261, 270 to 271, 275 to 276, 280 to 281 and 1 more")
     assert lines[3] == "slow in spells, too: a3, a4"
     assert not study_load(table[:, 8:], names[8:]).spells
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_lighter_round_does_not_end_a_spell(seed: int) -> None:
+    """Delays vary by 15 %, so one in ten of the slow rounds is below the level of slow ones."""
+    rng = np.random.default_rng(seed)
+    table = 0.35 + rng.gamma(3, 0.04, (600, 20))
+    runs = [[40, 57], [133, 149], [221, 235], [300, 319], [411, 424], [520, 536]]
+    for first, last in runs:
+        table[first : last + 1, 17] *= 1.9
+    found = study_load(table, [f"h{i}" for i in range(20)])
+    assert list(found.spells) == ["h17"]
+    # An end may be off by a round that was as light as those beside it.
+    np.testing.assert_allclose(found.spells["h17"], runs, atol=1)
+    workers = judge_workers([table])
+    assert workers is not None
+    assert workers.lasting == (17,)
+    # A round or two elsewhere are as long by chance, and spells of their own.
+    assert 10 < workers.spell.value[17] < 18
+    assert workers.slow.value[17] == pytest.approx(102 / 600, abs=0.006)
 
 
 def test_causes_that_are_about_as_large_are_named_together() -> None:
