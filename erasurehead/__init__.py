@@ -6,9 +6,9 @@
     result.summary
     result.plot.loss_time()
 
-The names in ``__all__`` are the public ones; ``docs/python.md`` describes them. Everything else
-(``erasurehead.sim``, ``erasurehead.delay_models``, ``erasurehead.experiments``) can be imported
-too, but may change. In a checkout these three are links to folders at the top of the repository.
+The names in ``__all__`` are the public ones; ``docs/python.md`` describes them. ``sim``,
+``delay_models`` and ``experiments`` may change, except what a plugin builds on (the reference has
+it). In a checkout these three are links to folders at the top of the repository.
 Each name is imported when it is first used, so that ``import erasurehead`` is quick."""
 
 from __future__ import annotations
