@@ -110,13 +110,14 @@ def _missing(value: float | None) -> bool:
 def number(
     value: float, error: float = nan, unit: str = "", digits: int = 4, over: str = ""
 ) -> TableCell:
-    """A number, with its standard error if it has one, and over what; ``-`` where there is none."""
+    """A number, with its standard error if it has one, and over what; ``-`` where there is none.
+    One over some of the runs comes after those over all, where a table is sorted."""
     if _missing(value):
         return NOTHING
     text = f"{value:.{digits}g}"
     if not _missing(error) and error > 0:
         text += f" ± {error:.1g}"
-    return TableCell((f"{text} {unit}" if unit else text) + over, float(value))
+    return TableCell((f"{text} {unit}" if unit else text) + over, value * (1e15 if over else 1.0))
 
 
 def interval(value: float, low: float, high: float, digits: int = 3) -> TableCell:

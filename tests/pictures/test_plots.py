@@ -43,6 +43,7 @@ from erasurehead.experiments.pictures.picture import (
     Panel,
     Picture,
     Points,
+    Texts,
     axis_of,
 )
 from erasurehead.experiments.pictures.records import MOST_PANELS, Records, read_records, short_text
@@ -50,6 +51,7 @@ from erasurehead.experiments.report.command import write_pictures, write_report
 from erasurehead.experiments.run import timeline
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.records import mean_interval
+from erasurehead.experiments.text import number
 from erasurehead.sim.schemes import SCHEMES
 from tests.test_cli import BASE, LEARNING
 from tests.tools import inside, undrawn
@@ -1214,6 +1216,46 @@ def test_lines_of_theory_where_they_are_known_and_thin_ones_elsewhere() -> None:
     assert [mark.title for mark in simulated.marks][-2:] == [times.MEANS.title, times.JOINED.title]
     known = against(swept({"delay.rate": [1, 2]}, iteration_time_theory=lambda *_: 1.0))
     assert [mark.title for mark in known.marks][-2:] == [times.MEANS.title, times.AT_POINTS.title]
+
+
+def test_a_time_that_some_runs_reach_does_not_look_like_one_that_all_reach() -> None:
+    """Runs that miss the target are in no mean, so the point of the fewest runs may be lowest."""
+    shares = {"a": [0.25, 1.0, 0.0], "b": [0.5] * 3, "c": [0.0] * 3}
+
+    records = swept(
+        {"scheme.load": [1, 2, 3]},
+        labels="abc",
+        replications=lambda *_: 8,
+        scheme=lambda _, label: {"a": "uncoded", "b": "window", "c": "ssp"}[label],
+        target_reached=lambda place, label: shares[label][place],
+        time_to_target_mean=lambda place, label: 5.0 + place if shares[label][place] else np.nan,
+    )
+    known = records.summary["label"] != "b"
+    records.summary["scheme.load"] = records.summary["scheme.load"].where(known)
+    panel = against(records)
+    points = [mark for mark in panel.marks if isinstance(mark, Points) and len(mark.x)]
+    full, hollow = (
+        [place for p in points if p.hollow == which for place in zip(p.x, p.y, strict=True)]
+        for which in (False, True)
+    )
+    assert [place for place in full if np.isfinite(place[1])] == [(2.0, 6.0)]
+    assert hollow == [(1.0, 5.0)]
+    [words] = [mark.words for mark in panel.marks if isinstance(mark, Texts)]
+    assert [*map(str.strip, words)] == ["2 of 8 runs"]
+    titles = [mark.title for mark in panel.marks]
+    assert "b (4 of 8 runs)" in titles
+    assert "ssp (no run)" in titles
+    assert number(9.0).order < number(5.0, over=" (2 of 8 runs)").order  # sorted in a page
+
+
+def test_where_nobody_reaches_the_target_one_line_says_so() -> None:
+    missed = {"target_reached": lambda *_: 0.0, "time_to_target_mean": lambda *_: np.nan}
+    records = swept({"delay.rate": [1, 2]}, **missed)
+    assert against(records).y.label == "mean iteration time (s)"
+    assert against(records).remark == "no run reaches the target loss"
+    asked = AgainstKind("", "time_to_target").obstacle(records)
+    assert asked.startswith("no run reaches the target loss; --y must be one of")
+    assert against(records, y="iteration_time").remark == ""
 
 
 def test_bars_of_means_are_students_or_what_the_table_says() -> None:

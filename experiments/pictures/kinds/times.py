@@ -19,7 +19,7 @@ from ...text import left_out
 from .. import style
 from ..base import PanelKind, PictureKind
 from ..looks import DOTTED, GRID, INK, MUTED, SOLID, THEORY, Look, shade, variants
-from ..picture import Axis, Band, Bars, Curve, Fill, Mark, Panel, Picture, Points, axis_of
+from ..picture import Axis, Band, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts, axis_of
 from ..records import Records, names_of, short_text
 from .losses import LEAST_TIME, band_key, half_interval, spread
 
@@ -83,6 +83,7 @@ MOST_PANELS = 6
 LONG, WIDE = 10, 30
 JOINED = Look(MUTED, "", SOLID, "thin lines: means without a closed form")
 THIN = 0.7
+REACHED, NOBODY = "target_reached", "no run reaches the target loss"
 TICKS = 8  # swept values of which each has a tick
 AT_POINTS = replace(THEORY, title="lines: theory, at the points")
 MEANS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
@@ -125,7 +126,9 @@ class AgainstKind(PictureKind):
             return f"{self.x} was not swept; --x {one_of(keys, self.x)}"
         columns = _columns(records)
         if self.y and self.y not in columns:
-            return f"the summary has no numbers {self.y}; --y {one_of(columns, self.y)}"
+            missed = NOBODY if self.y == "time_to_target" and REACHED in records.summary else ""
+            lack = missed or f"the summary has no numbers {self.y}"
+            return f"{lack}; --y {one_of(columns, self.y)}"
         return None if columns else "the summary holds no means"
 
     @override
@@ -175,7 +178,9 @@ class AgainstKind(PictureKind):
         keys += [Curve(AT_POINTS)] if known.any() else []
         every = known.groupby(summary["label"]).any().all()
         keys += [] if every else [Curve(JOINED, width=THIN)]
-        panels = [Panel(axis, scale, [*marks, *keys], title) for title, marks in shown]
+        missed = not (self.y or y == "time_to_target") and REACHED in summary
+        remark = NOBODY if missed else ""
+        panels = [Panel(axis, scale, [*marks, *keys], title, remark) for title, marks in shown]
         in_a_row = min(3, len(panels))
         width = style.ONE_PANEL if in_a_row == 1 else style.TWO_PANELS
         entries = [*(look.title for look in looks.values()), *(key.title for key in keys)]
@@ -213,7 +218,8 @@ def _swept(records: Records) -> dict[str, int]:
 def _columns(records: Records) -> list[str]:
     """What can be drawn of the summary: metrics by their names, other numbers by their columns."""
     summary = records.summary
-    numbers = [str(name) for name in summary if is_numeric_dtype(summary[name])]
+    known = (name for name in summary if is_numeric_dtype(summary[name]))
+    numbers = [str(name) for name in known if summary[name].notna().any()]
     metrics = [name.removesuffix("_mean") for name in numbers if name.endswith("_mean")]
     ends = ("_mean", "_se", "_low", "_high", "_theory", "_z")
     rest = [name for name in numbers if not name.endswith(ends) and name not in _swept(records)]
@@ -240,14 +246,20 @@ def _series_marks(
     ends = [min(where.values()), max(where.values())]
     for label, own in table.groupby("label", sort=False):
         look, level = looks[str(label)], own[x].isna().to_numpy()
+        metric, rows = METRICS.get(y), own.to_dict("records")
+        runs = [metric.part(row) if metric else "" for row in rows]
         names = [f"{y}_mean", f"{y}_theory", f"{y}_low", f"{y}_high"]
         names[0] = names[0] if names[0] in own else y
         columns = own.reindex(columns=names).to_numpy(dtype=float)
         middle, theory, low, high = np.where(np.isfinite(columns), columns, np.nan).T
-        if y in METRICS:
-            middle = np.array([*map(METRICS[y].shown, middle)])
+        if metric:
+            middle = np.array([*map(metric.shown, middle)])
+        if np.isnan(middle).all():
+            look = replace(look, title=f"{look.title} (no run)")
         if level.any():  # the same whatever is on the axis
             at, height = np.array(ends), np.full(2, (middle if np.isnan(theory[0]) else theory)[0])
+            if runs[0]:
+                look = replace(look, colour=shade(look.colour, 0.6), title=look.title + runs[0])
             marks.append(Curve(replace(look, marker=""), at, height))
             continue
         at = np.array([where[value] for value in own[x]])
@@ -256,9 +268,19 @@ def _series_marks(
         far = np.stack([middle - low, high - middle])
         dy = np.maximum(np.nan_to_num(np.where(np.isnan(half), far, half)), 0.0)[:, order]
         height, width = (middle, THIN) if np.isnan(theory).all() else (theory, 1.6)
-        line = replace(look, marker="", title="")
-        marks.append(Curve(line, at[order], height[order], width=width))
-        marks.append(Points(look, at[order], middle[order], dy=dy))
+        line = replace(look, title="")
+        marks.append(Curve(replace(line, marker=""), at[order], height[order], width=width))
+        some = np.array([*map(bool, runs)])  # where not all runs have a value
+        marks.append(Points(look, at[order], np.where(some, np.nan, middle)[order], dy=dy))
+        if some.any():
+            marks.append(Points(line, at[some], middle[some], hollow=True))
+        for place in np.flatnonzero(some):
+            words, last = (
+                f"\u00a0\u00a0{runs[place].strip(' ()')}\u00a0\u00a0",
+                at[place] == ends[1],
+            )
+            one = at[[place]], middle[[place]], [words]
+            marks.append(Texts(*one, "right" if last else "left"))
     return marks
 
 
