@@ -394,6 +394,28 @@ def test_a_choice_that_the_code_cannot_meet_is_refused(stop: Any, field: str) ->
 
 
 @dataclass(frozen=True)
+class OneAnswer(StoppingRule):
+    """Forgets that it is asked of many rounds at once."""
+
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return np.asarray(arrived.mean() >= 0.9)
+
+
+@pytest.mark.parametrize(
+    "rule", [OneAnswer(), OneAnswer() | Deadline(9.0), FirstK(1) & OneAnswer()]
+)
+def test_one_answer_for_all_rounds_is_refused(rule: StoppingRule) -> None:
+    """Else every round would end when nine tenths of the messages of all rounds have come."""
+    delays = np.random.default_rng(0).random((5, 10))
+    text = (
+        r"^OneAnswer\.enough of \(5, 10\) arrivals has shape \(\): must be \(5,\), one answer for"
+    )
+    with pytest.raises(TypeError, match=text):
+        rule.stopping_delay(delays)
+    assert rule.stopping_delay(delays[0]) == np.sort(delays[0])[8]  # of a single round it is right
+
+
+@dataclass(frozen=True)
 class OfParts(StoppingRule):
     """Somebody's own rule, with a field that the package has a word for as well."""
 
