@@ -107,10 +107,15 @@ def scheme_of(cell: Cell) -> Scheme:
         place = f"schemes.{cell.scheme['name']}.{error.field}"
         raise ImpossibleCell(str(at(place, error.value, error.valid))) from None
     except Exception as error:
-        if type(settings.schemes[0].family).__module__.startswith("erasurehead.sim."):
-            raise  # ours: the traceback is what we want to see
+        if ours(settings):
+            raise
         what = f"cannot be built for {number_of(settings.workers, 'worker')}: {raised(error)}"
         raise ImpossibleCell(f"schemes.{cell.scheme['name']}: {what}") from None
+
+
+def ours(settings: Settings) -> bool:
+    """Whether the scheme is no plugin's: of an error in it we want to see the traceback."""
+    return type(settings.schemes[0].family).__module__.startswith("erasurehead.sim.")
 
 
 def iterations(settings: Settings) -> int:

@@ -151,12 +151,16 @@ def trace_arrays(trace: Trace) -> dict[str, Any]:
 
 # Engines, processes and tables share schemes.
 def check_values(tested: SchemeUnderTest) -> str:
-    """Family, scheme and its parts are frozen, have a hash, and come back from a pickle."""
+    """Family, scheme and its parts are frozen, have a hash, and come back from a pickle. A family
+    that is built again has the same encoding matrix."""
     scheme, family = tested.scheme, tested.family
     ensure(family.name == scheme.name, f"the scheme is called {scheme.name}, not {family.name}")
     parts: list[Any] = [family, scheme]
     if (fixed := tested.fixed) is not None:
         parts += [fixed.assignment, fixed.stopping, fixed.decoder]
+        again = dataclasses.replace(family).build(tested.workers)  # type: ignore[type-var]
+        codes = [each.assignment.encoding.toarray() for each in (fixed, again)]
+        ensure(np.array_equal(*codes), "build() gives another code each time: draw from a seed")
     for part in parts:
         kind = type(part).__name__
         hash(part)

@@ -362,8 +362,15 @@ def _estimated(cell: Cell, room: Room, sizes: dict[tuple[int, int, int], Data | 
     if problem not in sizes:
         sizes[problem] = _size(cell, room)
     data = sizes[problem]
-    run = build.timing(cell, None if data is None else data.features)
-    return estimate(run, settings.engine, data, settings.clock_alone)
+    try:
+        run = build.timing(cell, None if data is None else data.features)
+        return estimate(run, settings.engine, data, settings.clock_alone)
+    except ConfigError:
+        raise
+    except (Exception, SystemExit):
+        if build.ours(settings):
+            raise
+        return Estimate("event", "", START, 0)  # its cell fails, and says so
 
 
 def _size(cell: Cell, room: Room) -> Data | None:

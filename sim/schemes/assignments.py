@@ -220,7 +220,13 @@ class Encoded(Assignment):
     """Any encoding matrix B, ``(n, k)`` without stored zeros, one message per worker; a worker
     computes the partitions of its row. Two with the same entries are equal."""
 
-    matrix: sparse.csr_array
+    matrix: sparse.csr_array  # what else SciPy makes one of, such as an array, becomes one
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.matrix, sparse.csr_array):
+            object.__setattr__(self, "matrix", sparse.csr_array(self.matrix))
+        if len(self.matrix.shape) != 2:
+            raise ValueError(f"B has shape {self.matrix.shape}: must be (workers, partitions)")
 
     @property
     @override

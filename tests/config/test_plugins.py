@@ -356,6 +356,24 @@ def test_a_plugin_that_exits_while_it_computes_is_a_failed_cell(
     assert ("Odd: q" if "Odd" in words else "SystemExit") in done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("owner", ["Fixed", "Groups"])
+def test_a_scheme_that_cannot_say_what_it_plans_is_a_failed_cell(
+    owner: str, file: Path, tmp_path: Path
+) -> None:
+    """Also where its size is estimated, before anything runs; other schemes have their numbers."""
+    name = "plan" if owner == "Fixed" else "loads"
+    odd = f"class Odd({owner}):\n    {name} = property(lambda self: {{}}['nothing'])\n"
+    file.write_text(
+        PLUGIN.replace(f"{owner}(self.name", "Odd(self.name").replace(
+            f"{owner}(workers, self", "Odd(workers, self"
+        )
+        + odd
+    )
+    outcome = run(with_plugin(file), tmp_path / "out", RunOptions())
+    assert [cell.label for cell, _ in outcome.finished] == ["uncoded"]
+    assert [reason for _, reason in outcome.failed] == ["KeyError: 'nothing'"] * 2
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from erasurehead import testing
 from erasurehead.experiments.config.catalogue import load_plugin
@@ -15,6 +16,7 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.conformance import CHECKS, SchemeUnderTest
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
+from erasurehead.sim.schemes.assignments import Encoded
 from erasurehead.sim.schemes.base import Fixed
 from tests.contracts.wrong import Wrong
 
@@ -145,6 +147,7 @@ def test_what_is_right_passes() -> None:
         ("biased", "unbiased", "claims to be unbiased; partition"),
         ("mean", "error", "its claim says 1.5"),
         ("bound", "error", "is above its claim 2.5"),
+        ("unseeded", "values", r"build\(\) gives another code each time: draw from a seed$"),
         ("scalar", "stopping", r"one truth value per row; of 400 rows it returns bool \(\)"),
         ("hasty", "stopping", "stopping_delay differs from what enough says"),
         ("contrary", "stopping", "with later messages"),
@@ -256,6 +259,16 @@ def test_what_a_check_has_confirmed(
     found = testing.check_scheme(name, workers, only=[check], **fields)[check]
     assert found.startswith(says) or (", " in found and says in found)
     assert bool(found) == bool(says)
+
+
+def test_a_matrix_is_taken_as_an_array() -> None:
+    """Its loads count entries that are not 0; what is no matrix is refused where it is made."""
+    b = np.array([[1.0, 2.0, 0.0], [0.0, 0.0, 1.0]])
+    code = Encoded(b)  # type: ignore[arg-type]
+    assert code == Encoded(sparse.csr_array(b))
+    np.testing.assert_array_equal(code.loads, np.array([2, 1]) * 2 / 3)
+    with pytest.raises(ValueError, match=r"B has shape \(3,\): must be \(workers, partitions\)"):
+        Encoded(sparse.csr_array(b[0]))
 
 
 @pytest.mark.parametrize("file", sorted(PLUGINS.glob("[a-su-z]*.py")), ids=lambda file: file.stem)

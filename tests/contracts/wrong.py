@@ -189,6 +189,9 @@ class Wrong(SchemeFamily):
                 return but(stopping=Scalar(), exact=None, claims=Claims())
             case "failing":
                 return but(stopping=Failing(), exact=None, claims=Claims())
+            case "unseeded":
+                b = np.eye(workers) * np.random.default_rng().random(workers)
+                return but(assignment=Encoded(sparse.csr_array(b)), exact=None, claims=Claims())
             case "unbuilt":
                 return but(**{}["missing"])
             case "hasty":
