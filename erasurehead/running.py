@@ -47,7 +47,7 @@ def run(
 ) -> Result:
     """Run every scheme of a config. Raises ``ConfigError``: the config is bad (one line says where,
     and what is valid), or no cell could be computed. Where some cells of a sweep fail,
-    ``Result.failed`` has them.
+    ``Result.failed`` has them. What the reader should know of the results is a Python warning.
 
     Args:
         config: a YAML file, or a mapping with the same keys.
@@ -136,6 +136,8 @@ def _run(
                 raise ConfigError(f"no cell could be computed; {first}")
             text = f"{number_of(len(failed), 'cell')} could not be computed (Result.failed)"
             warnings.warn(f"{text}; {first}", stacklevel=3)
+        for text in outcome.warnings:
+            warnings.warn(text, stacklevel=3)
         return Result.of(kept, failed) if kept else Result(None, failed, read_records(folder))
 
 

@@ -130,6 +130,10 @@ def warnings(settings: Settings) -> tuple[str, ...]:
     if rounds < asked:
         end = f"the trace ends after {number_of(rounds, 'round')}, so {asked} become as many"
         lines += (f"iterations = {asked}: {end}; end: cyclic begins again",)
+    delay, n = settings.delay, settings.workers
+    known, parts = delay.workers_available() or 0, (delay, *delay.parts())
+    if known > n and all(getattr(part, "hosts", "") != "first" for part in parts):
+        lines += (f"delay: the first {n} of {known} hosts; workers = {known} has them all",)
     return lines
 
 

@@ -323,7 +323,7 @@ def check(grid: Sequence[Cell], room: Room | None = None) -> Checked:
     ConfigError: a section is wrong, data are missing or too large, or no cell is possible."""
     sizes: dict[tuple[int, int, int], Data | None] = {}
     impossible: dict[str, str] = {}
-    warnings: dict[tuple[int, int], tuple[str, ...]] = {}
+    warnings: dict[tuple[int, int, int], tuple[str, ...]] = {}
     estimates: dict[str, Estimate] = {}
     known: dict[tuple[int, ...], Estimate | str] = {}
     for cell in grid:
@@ -341,7 +341,7 @@ def check(grid: Sequence[Cell], room: Room | None = None) -> Checked:
         if isinstance(found, str):
             impossible[cell.key] = found
             continue
-        delay = (id(settings.delay), settings.iterations)
+        delay = (id(settings.delay), settings.iterations, settings.workers)
         if delay not in warnings:
             warnings[delay] = build.warnings(settings)
         estimates[cell.key] = found

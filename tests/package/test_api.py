@@ -73,7 +73,8 @@ def test_the_config_that_was_given_stays_as_it_was() -> None:
 
 
 def test_a_relative_path_starts_from_the_working_directory(files: Path) -> None:
-    np.savetxt("delays.csv", np.ones((9, 6)), delimiter=",")
+    rounds = 1 + np.random.default_rng(0).random((9, 6))
+    np.savetxt("delays.csv", rounds, delimiter=",")
     delay = {"model": "trace", "path": Path("delays.csv")}
     found = eh.run(SMALL | {"delay": delay}, output="deep/out", progress=False)
     assert found.config["delay"]["path"] == str(files / "delays.csv")
@@ -89,6 +90,15 @@ def test_numbers_and_lists_may_be_those_of_numpy() -> None:
     )
     points = found.summary[["delay.rate", "seed"]].drop_duplicates()
     assert points.to_numpy().tolist() == [[1.0, 0], [1.0, 1], [2.0, 0], [2.0, 1]]
+
+
+def test_hosts_that_are_left_out_are_told() -> None:
+    """Of a law for each host; the slow one may be among them. Three workers take all three."""
+    delay = {"model": "heterogeneous", "factors": [1.0, 1.0, 9.0], "base": SMALL["delay"]}
+    small = {"workers": 2, "delay": delay, "schemes": [{"name": "uncoded"}]}
+    with pytest.warns(UserWarning, match=r"^delay: the first 2 of 3 hosts; workers = 3 has them"):
+        eh.run(SMALL | small, progress=False)
+    eh.run(SMALL | small | {"workers": 3}, progress=False)
 
 
 def test_a_list_in_another_list_is_one_value() -> None:
