@@ -526,13 +526,13 @@ def verify(
     terminal.follow(*own)
 
 
-@as_command("list schemes")
+@as_command("list pareto")
 def list_(
     what: Annotated[
         str | None,
         argument(
-            "schemes, delays, load_laws, data, losses, optimizers, network, failures or "
-            "figures; default all.",
+            "A name, such as pareto, or schemes, delays, load_laws, data, losses, optimizers, "
+            "network, failures or figures; default the names of all.",
             "[WHAT]",
             completed("topics"),
         ),
@@ -541,13 +541,14 @@ def list_(
         Path | None, argument("Include what this config's plugins add.", "[CONFIG.yaml]")
     ] = None,
 ) -> None:
-    """List what a config can name, with the type, unit, range and default of every field."""
+    """List what a config can name; of one name or list, type, unit, range and default of fields."""
     from . import listing
 
     listing.show_list(what, config)
     example = "cluster" if what in ("network", "failures") else "example"
     run = ("init", example) if config is None else ("run", str(config))
-    terminal.follow(*(("reproduce", "--help") if what == "figures" else run))
+    other = {"figures": ("reproduce", "--help"), None: ("list", "schemes")}
+    terminal.follow(*other.get(what, run))
 
 
 @as_command("schema > erasurehead.schema.json")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import fields
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -93,26 +94,42 @@ def keys_of(config: Path | None) -> list[str]:
 
 
 def show_list(what: str | None, config: Path | None = None) -> None:
-    """Print one list (``None``: all) of what a config can name, with type, unit, range and default
-    of every field. Raises ConfigError: there is no such list, or a plugin cannot be used."""
-    what = OTHER.get(what or "", what)
-    what = f"{what}s" if f"{what}s" in TOPICS else what
-    if what is not None and what not in TOPICS:
-        raise at("list", what, one_of(TOPICS, what))
+    """Print the names that a config can have (``None``), or one list or entry with type, unit,
+    range and default of every field. Raises ConfigError: there is none, or a bad plugin."""
+    topic = OTHER.get(what or "", what)
+    topic = f"{topic}s" if f"{topic}s" in TOPICS else topic
     console = terminal.console()
     entries = sections([] if config is None else plugins_of(load(config)))
-    for name in TOPICS if what is None else [what]:
-        if name in entries:
-            _show_section(console, name, entries[name])
-            continue
-        console.print(Text.assemble((name, "bold underline"), "  erasurehead reproduce NAME ..."))
-        if what is None:  # to import what draws them takes a second
-            _show_entry(console, ", ".join(FIGURES), "What each shows: erasurehead list figures")
-            continue
-        for made in map(figure_named, FIGURES):
-            _show_entry(console, made.name, first_sentence(made))
-            keys = ", ".join(settable(made)) or "nothing"
-            console.print(Padding(f"--set: {keys}", (0, 0, 0, 2)))
+    if what is None:
+        _show_names(console, entries)
+        return
+    found: dict[str, Entries] = {k: {what: own[what]} for k, own in entries.items() if what in own}
+    if topic in entries:
+        found = {topic: entries[topic]}
+    figures = FIGURES if topic == "figures" else [name for name in FIGURES if name == what]
+    if not (found or figures):
+        raise at("list", what, one_of({*TOPICS, *FIGURES, *chain(*entries.values())}, what))
+    for kind, own in found.items():
+        _show_section(console, kind, own)
+    if figures:
+        title = ("figures", "bold underline"), "  erasurehead reproduce NAME ..."
+        console.print(Text.assemble(*title))
+    for made in map(figure_named, figures):
+        _show_entry(console, made.name, first_sentence(made))
+        keys = ", ".join(settable(made)) or "nothing"
+        console.print(Padding(f"--set: {keys}", (0, 0, 0, 2)))
+
+
+def _show_names(console: Console, entries: Mapping[str, Entries]) -> None:
+    """A line for each list; of sections with one entry the names of its fields."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    lists = {kind: [name for name in own if " " not in name] for kind, own in entries.items()}
+    for kind in ("network", "failures"):
+        lists[kind] = [row.name for row in field_rows(entries[kind][kind])]
+    for kind, names in {**lists, "figures": FIGURES}.items():
+        table.add_row(Text(kind, "bold"), ", ".join(names))
+    console.print(table)
+    console.print("\nTheir fields: erasurehead list NAME; those of a line: erasurehead list delays")
 
 
 def _show_section(console: Console, kind: str, entries: Entries) -> None:

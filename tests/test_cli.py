@@ -500,9 +500,14 @@ def test_list_and_help() -> None:
     assert listed.returncode == 0
     for name in ("erasurehead", "shifted_exponential", "breast_cancer", "accelerated"):
         assert name in listed.stdout
+    assert len(listed.stdout.splitlines()) <= 40, "one screen"
     *schemes, step = inside("list", "schemes").stdout.splitlines()
-    assert "\n".join(schemes) in listed.stdout
     assert step == "next: erasurehead init example"
+    *one, step = inside("list", "uncoded").stdout.splitlines()
+    assert one[2:-1] == schemes[2 : len(one) - 1], "the first of the list, alone"
+    assert "shape" in inside("list", "weibull").stdout
+    assert "--set: iterations, load," in inside("list", "backlog").stdout
+    assert "did you mean pareto?" in inside("list", "paretto").stderr
     assert inside("list", "colours").returncode == 2
     assert "sweep" in inside("--help").stdout
 

@@ -544,7 +544,8 @@ def test_it_fits_the_terminal(
     width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    listing.show_list(None)
+    for topic in (None, *listing.TOPICS):
+        listing.show_list(topic)
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= width
     for entries in listing.sections().values():
@@ -557,7 +558,8 @@ def test_every_entry_has_its_sentence_below_its_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "400")
-    listing.show_list(None)
+    for topic in listing.PLACES:
+        listing.show_list(topic)
     lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
     for entries in listing.sections().values():
         for name, family in entries.items():

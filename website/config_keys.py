@@ -11,9 +11,9 @@ from website.markdown import code, plain, table
 
 HEAD = """# Keys of a config
 
-A config is a YAML file (or, [from Python](../python.md), a mapping). `erasurehead list` prints
-what stands here, with the schemes and delay models of your plugins; `erasurehead schema` gives it
-to an editor. What a scheme does, and what is known of it, is in the [atlas](../atlas.md); the delay
+A config is a YAML file (or, [from Python](../python.md), a mapping). `erasurehead list NAME` prints
+what stands here of a name, also of your plugins; `erasurehead schema` gives it to an editor. What a
+scheme does, and what is known of it, is in the [atlas](../atlas.md); the delay
 models are drawn in their [gallery](../delays.md). A list in a scheme's field stands for one scheme
 per value, and a count in it can follow the number of workers: `n/2`, rounded up, or `n-2`. If a
 config is invalid, one line says what is wrong and what would be valid, and nothing is written.
