@@ -228,8 +228,8 @@ def _working(run: Run, engine: str) -> int:
     one = BYTES_PER_CELL * rounds * scheme.workers * scheme.messages
     if scheme.sees is not Sees.NOTHING:
         return len(run.tapes) * one // 4
-    together = BUDGET if run.policy.couples_rounds or not run.cluster.ideal else CACHED
-    return max(one, min(len(run.tapes) * one, together))
+    most = BUDGET if run.policy.couples_rounds or not run.cluster.ideal else CACHED * BYTES_PER_CELL
+    return max(one, min(len(run.tapes) * one, most))
 
 
 def _decoding(run: Run, data: Data | None) -> float:

@@ -11,9 +11,12 @@ import hashlib
 import json
 import platform
 import re
+from dataclasses import fields, is_dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
@@ -21,8 +24,29 @@ import sklearn  # loads the libraries that threadpoolctl looks at
 from threadpoolctl import threadpool_info
 
 from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.codec import plain
+from erasurehead.experiments.pictures import paint
+from erasurehead.experiments.pictures.kinds import KINDS
+from erasurehead.experiments.pictures.looks import DASHED, SOLID, Look
+from erasurehead.experiments.pictures.picture import (
+    Axis,
+    Bars,
+    Curve,
+    Fill,
+    Heat,
+    Panel,
+    Picture,
+    Points,
+    Rules,
+    Texts,
+)
+from erasurehead.experiments.pictures.records import read_records
+from erasurehead.experiments.pictures.style import SETTINGS
+from erasurehead.experiments.pictures.svg.marks import PageStyle
+from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.run.command import RunOptions, run
+from erasurehead.experiments.run.timeline import write_timeline
 from tests.golden.configs import Document
 
 FILE = Path(__file__).parent / "golden.json"
@@ -104,3 +128,146 @@ def _kept(column: pd.Series) -> dict[str, Any]:
 
 def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
+
+
+def in_words(value: Any) -> str:
+    """A value with all that it consists of, numbers to six digits; of images their size alone."""
+    if isinstance(value, np.ndarray):
+        return f"{value.shape}{in_words(value.ravel().tolist())}"
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}"
+    if is_dataclass(value):
+        parts = (f"{field.name}={in_words(getattr(value, field.name))}" for field in fields(value))
+        return f"{type(value).__name__}({', '.join(parts)})"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {in_words(each)}' for key, each in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(in_words, value))}]"
+    if isinstance(value, str | int | None):
+        return re.sub(r"base64,[^\"]*", "base64", str(value))
+    return type(value).__name__
+
+
+def drawn(picture: Picture) -> str:
+    """A hash of what a page shows of a picture."""
+    style = PageStyle()
+    page = draw_picture(picture, "a name", "p", style)
+    return _hash(in_words([page, style.definitions(), style.css()]).encode())
+
+
+def painted(picture: Picture) -> str:
+    """A hash of all that a figure of matplotlib consists of, before it is laid out."""
+    parts = []
+    for artist in paint.figure(picture).findobj():
+        facts = {name: getattr(artist, f"get_{name}", str)() for name in ASKED}
+        parts.append([type(artist).__name__, facts])
+    return _hash(in_words(parts).encode())
+
+
+ASKED = (
+    *("label", "text", "color", "facecolor", "edgecolor", "alpha", "hatch", "zorder", "visible"),
+    *("linewidth", "linestyle", "drawstyle", "marker", "markersize", "markevery", "clip_on"),
+    *("markeredgewidth", "markeredgecolor", "markerfacecolor", "fontsize", "fontweight", "ha"),
+    *("xlim", "ylim", "xscale", "yscale", "ticklocs", "in_layout", "data", "xydata", "figwidth"),
+    *("ncols", "bbox_patch", "extent", "array", "clim", "segments"),
+)
+"""Properties of artists that somebody can see."""
+
+
+def pictures(folder: Path) -> dict[str, list[str]]:
+    """Of each kind of picture of some runs, and of pictures of every mark, what is drawn."""
+    hand = _by_hand()
+    found = {f"by hand {n}": [drawn(picture)] for n, picture in enumerate(hand)}
+    some = hand[0], hand[2], hand[4], hand[5]
+    found["painted"] = [matplotlib.__version__, *map(painted, some)]
+    found["settings"] = [f"{key}: {value}" for key, value in SETTINGS.items()]
+    for name, document in PICTURED.items():
+        output = folder / f"pictured_{name}"
+        run(document, output, RunOptions())
+        if name != "sweep":
+            write_timeline(cells(document), output / "t.json", output)
+        records = read_records(output)
+        for kind in KINDS.values():
+            if (why := kind.obstacle(records)) is not None:
+                found[f"{name}.{kind.name}"] = [re.sub(r"/\S*/", "", why)]
+                continue
+            shown = [chart.picture for chart in kind.charts(records)]
+            if kind.name in ("loss_time", "iteration_time", "loss_iteration"):
+                shown.append(kind.picture(records, "ci"))
+            found[f"{name}.{kind.name}"] = [_hash(in_words(each).encode()) for each in shown]
+    return found
+
+
+SCHEMES = [
+    {"name": "uncoded"},
+    {"name": "erasurehead", "load": 2, "wait_for": 3},
+    {"name": "erasurehead", "load": 2, "wait_for": 2, "label": "a quicker one"},
+]
+TRAINED = {
+    "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 40, "features": 3},
+    "optimizer": {"rule": "gd", "learning_rate": 0.5},
+    "target_loss": 0.6,
+}
+ONE = {
+    "workers": 4,
+    "iterations": 10,
+    "replications": 3,
+    "delay": {"model": "shifted_exponential", "shift": 0.5, "rate": 1.0},
+    "schemes": SCHEMES,
+}
+PICTURED: dict[str, Document] = {
+    "trained": {**ONE, **TRAINED, "schemes": [*SCHEMES, {"name": "asynchronous"}]},
+    "timed": {**ONE, "replications": 1, "policy": "queue", "schemes": SCHEMES[:2]},
+    "sweep": {**ONE, **TRAINED, "sweep": {"delay.rate": [0.5, 8]}, "schemes": SCHEMES[:2]},
+}
+
+
+def _by_hand() -> list[Picture]:
+    """Every mark with each of its options, on linear and logarithmic axes, beside each other."""
+    look, dashed = Look("#0072B2", "s", SOLID, "one"), Look("#222222", "P", DASHED, "an <other>")
+    plain_look = Look("#D55E00", "", SOLID, "")
+    x = np.arange(1.0, 21.0)
+    y = np.where(x == 7, np.nan, x**1.5)
+    curves = [
+        Curve(look, x, y, y * 0.8, y * 1.3),
+        Curve(dashed, x, y + 9, y + 7, y + 12, bars=True),
+        Curve(plain_look, x, y / 2, x / 2, x * 2, across="x", steps=True, width=3.0),
+        Curve(dashed, x, 40 - y / 3, steps=True, marked=(0, 4)),
+        Points(look, x[:4], y[:4], np.ones((2, 4)), np.full((2, 4), 0.5), ringed=True),
+        Points(dashed, x[4:8], y[4:8], dy=np.full((2, 4), 0.25), hollow=True, size=9.0),
+        Points(plain_look, x[8:9], y[8:9]),
+        Rules("a limit", x=np.array([3.0, np.nan]), y=np.array([50.0]), line=DASHED),
+        Texts(x[:2], y[:2] + 20, ["two\nlines", "& one"], "center", bold=True),
+    ]
+    bars = [
+        Bars(Fill("#009E73", "//", "busy"), np.arange(3.0), np.zeros(3), np.array([2.0, 0.0, 5])),
+        Bars(
+            Fill("#CC79A7", "", "", 0.4, outline=True), np.arange(3.0), np.ones(3), np.full(3, 4.0)
+        ),
+    ]
+    rows = ("first", "a second that has a long name which is folded into lines", "third\nof two")
+    shades = np.array([[1.0, 20.0, 300.0], [np.nan, 0.0, 5.0]])
+    plain_axis, log = Axis("what (s)"), Axis("seconds\nof it (s)", log=True, ticks=(1, 2, 5))
+    panels = [
+        Panel(plain_axis, plain_axis, curves, "a title\nin two lines", "a remark", grid=False),
+        Panel(log, log, curves[:1]),
+        Panel(plain_axis, Axis("", names=rows, strong=frozenset({1.0})), bars, remark="short"),
+        Panel(
+            Axis("n", names=("12", "24", "48"), places=(0.0, 1.0, 2.0), low=-0.5, high=2.5),
+            Axis("rows", names=("one", "two"), low=1.5, high=-0.5),
+            [Heat(shades, "things", names=("a", "b", "c"))],
+        ),
+        Panel(plain_axis, Axis("rows"), [Heat(shades, log=True, low=2.0, extent=(0.0, 9.0))]),
+    ]
+    many = Bars(Fill("#009E73", "x", "many"), np.arange(50.0), np.zeros(50), np.arange(50.0))
+    crowd = Axis("", names=tuple(f"worker {row}" for row in range(50)), low=-0.5, high=49.5)
+    alone = [Picture([panel], 1, 4.8, 3.4, last=("one",)) for panel in panels]
+    beside = [
+        Picture(panels[:2], 2, 9, 3, "y", "a heading"),
+        Picture([panels[0], Panel(plain_axis, log, curves[:1])], 3, 9, 3, "x", names_left=True),
+        Picture([*panels[:2], *panels[:2]], 2, 9, 6, "rows", legend=0),
+        Picture([panels[2], panels[2], panels[2]], 3, 9, 3),
+        Picture([Panel(plain_axis, crowd, [many])], 1, 5, 9),
+        Picture([Panel(plain_axis, plain_axis, [each]) for _, each in pairwise(curves)], 3, 9, 9),
+    ]
+    return [*alone, *beside]

@@ -9,7 +9,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from tests.golden.configs import documents
-from tests.golden.tables import FILE, examples, machine, require_same, tables
+from tests.golden.tables import FILE, examples, machine, pictures, require_same, tables
 
 GOLDEN = json.loads(FILE.read_text())
 SAME_MACHINE = GOLDEN["machine"] == machine()
@@ -35,3 +35,11 @@ def test_tables_are_the_golden_ones(name: str, folder: Path) -> None:
 def test_verify_and_recommend_try_what_they_tried_yesterday() -> None:
     """Catches an example that moves, so that a case of a scheme is not looked at any more."""
     assert examples() == GOLDEN["examples"]
+
+
+def test_pictures_are_those_of_yesterday(folder: Path) -> None:
+    """Every kind, and every mark in a page: catches a number, a place or a word that moves."""
+    expected, found = GOLDEN["pictures"], pictures(folder)
+    if expected["painted"][0] != found["painted"][0]:  # another version of matplotlib
+        del expected["painted"], found["painted"]
+    assert found == expected

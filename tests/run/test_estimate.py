@@ -343,3 +343,134 @@ def test_many_trials_are_in_the_estimate(tmp_path: Path) -> None:
     began = process_time()
     run(document, tmp_path, RunOptions())
     assert 0.1 < expected.seconds / (process_time() - began) < 10
+
+
+# Bytes and seconds against a count by hand: 10 replications of 1000 iterations of 12 workers.
+
+ROUNDS, CELLS = 10 * 1000, 10 * 1000 * 12
+TABLES = 270 * 10 * 1001 + 350 * 10  # of iterations and of replications
+WEIGHTS = 8 * CELLS  # a partition weight for each worker's round
+PLAIN = TABLES + 450 * 12 + CELLS + WEIGHTS + 3 * WEIGHTS
+BLOCK = 64 * 1000 * 12  # what an engine works in, of one replication
+CACHED = 64 * 2**15  # of replications whose rounds are independent, together
+TRAINING = {
+    "problem": {"loss": "least_squares", "dataset": "synthetic", "rows": 240, "features": 5},
+    "optimizer": {"rule": "gd", "learning_rate": 0.01},
+}
+ENTRIES = 240 * 5
+FEEDS = 2 * ENTRIES * 8  # the data, twice while they are made
+RANDOM = [{"name": "ignore_stragglers", "wait_for": 6}]
+LAW = {"record": "clock", "engine": "law"}
+
+
+@pytest.mark.parametrize(
+    ("change", "memory"),
+    [
+        ({}, PLAIN + CACHED),
+        ({"policy": "queue"}, PLAIN + 10 * BLOCK),  # rounds that are coupled, all together
+        ({"policy": "drain"}, PLAIN + CACHED),
+        ({"network": {"uplink_latency": 1.0}}, PLAIN + 10 * BLOCK),
+        ({"engine": "event"}, PLAIN + 10_000 * 12),
+        ({"schemes": [{"name": "multi_message", "load": 3}]}, PLAIN + 2 * CELLS + 3 * BLOCK),
+        ({"record": "clock"}, TABLES + 32 * 12 + 8 * ROUNDS + CACHED),
+        (LAW, TABLES + 32 * 12 + 8 * ROUNDS + 64 * 2**20),
+        # three updates an iteration, of four gradients each
+        ({"schemes": [{"name": "k_async", "wait_for": 4}]}, TABLES + 5400 + 120 * 3 * 4 * ROUNDS),
+        # a state for all replications, a quarter of the working set of each
+        ({"schemes": [{"name": "adaptive_deadline", "kappa": 3.0}]}, PLAIN + 10 * BLOCK // 4),
+        (TRAINING, PLAIN + CACHED + FEEDS + 4 * 8 * (240 + 5)),  # one model
+        (TRAINING | {"schemes": RANDOM}, PLAIN + CACHED + FEEDS + 4 * 8 * 10 * (240 + 5)),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_memory_by_hand(change: dict[str, Any], memory: int) -> None:
+    document = SMALL | {"iterations": 1000, "replications": 10} | change
+    (found,) = check(cells(document)).estimates.values()
+    assert found.memory == memory
+    assert found.rows == 10 * 1001
+    assert found.disk == 40 * 10 * 1001 + 80 * 10 + 120 * 12 + 60_000
+
+
+def test_weights_that_are_not_kept_need_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to a number of them they are kept, and at most so many are decoded together, but a round
+    of every replication at least."""
+    document = SMALL | {"iterations": 1000, "replications": 10}
+    expected = PLAIN + CACHED
+    for kept, at_once, more in (
+        (CELLS, CELLS, 0),
+        (CELLS - 1, CELLS, -WEIGHTS),
+        (CELLS, 500, 3 * (8 * 500 - WEIGHTS)),
+        (CELLS, 100, 3 * (8 * 120 - WEIGHTS)),
+    ):
+        monkeypatch.setattr(estimate, "WEIGHTS_KEPT", kept)
+        monkeypatch.setattr(estimate, "WEIGHTS_AT_ONCE", at_once)
+        (found,) = check(cells(document)).estimates.values()
+        assert found.memory == expected + more
+
+
+def test_a_long_run_works_in_blocks_of_its_tape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On an ideal cluster; on a network the whole run is held, at most a budget of it."""
+    document = SMALL | {"iterations": 1000, "replications": 10}
+    monkeypatch.setattr(estimate, "BLOCK_CELLS", 12 * 40 + 11)
+    assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 10 * 64 * 40 * 12
+    monkeypatch.setattr(estimate, "CACHED", 40 * 12 - 1)
+    assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 64 * 40 * 12
+    monkeypatch.setattr(estimate, "CACHED", 15 * 40)
+    assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 64 * 15 * 40
+    monkeypatch.setattr(estimate, "BLOCK_CELLS", 11)  # one round at least
+    assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 10 * 64 * 12
+    monkeypatch.setattr(estimate, "BUDGET", BLOCK + 1)
+    far = document | {"network": {"uplink_latency": 1.0}}
+    assert check(cells(far)).estimates.popitem()[1].memory == PLAIN + BLOCK + 1
+    monkeypatch.setattr(estimate, "BUDGET", BLOCK - 1)  # one replication at least
+    assert check(cells(far)).estimates.popitem()[1].memory == PLAIN + BLOCK
+
+
+@pytest.mark.parametrize(
+    ("change", "seconds"),
+    [
+        ({}, 12 * (1.5e-8 + 5e-8)),
+        ({"policy": "finish"}, 12 * (5e-8 + 5e-8)),
+        ({"policy": "queue"}, 12 * (5e-8 + 5e-8)),
+        ({"policy": "drain"}, 12 * (1.5e-8 + 5e-8)),
+        ({"engine": "event"}, 12 * (2e-6 + 5e-8)),
+        ({"engine": "event", "network": {"uplink_latency": 1.0}}, 12 * (1.5e-5 + 5e-8)),
+        ({"schemes": [{"name": "k_async", "wait_for": 4}]}, 3 * 4 * (3e-7 + 5e-8)),
+        ({"schemes": [{"name": "multi_message", "load": 3}]}, 12 * (6.5e-8 + 2 * 3e-7)),
+        (
+            {"load_law": {"kind": "per_partition"}}
+            | {"schemes": [{"name": "fractional_repetition", "load": 3}]},
+            12 * (3 * 1.5e-8 + 5e-8),
+        ),
+        ({"schemes": [{"name": "local_sgd", "steps": 1}]}, 12 * (1.5e-8 + 5e-8)),
+        ({"schemes": [{"name": "local_sgd", "steps": 4}]}, 3 * (4 * 1.5e-8 + 5e-8)),
+        ({"record": "clock"}, 12 * 1.5e-8),
+        (LAW, 2e-6),
+    ],
+    ids=str,
+)
+def test_seconds_by_hand(change: dict[str, Any], seconds: float) -> None:
+    """Of a round; beside it a cell, its replications and a row for each worker have their cost."""
+    document = SMALL | {"iterations": 1000, "replications": 10} | change
+    (found,) = check(cells(document)).estimates.values()
+    begun = 0.01 + 10 * 3e-5 + (0 if "record" in change else 12 * 3e-6)
+    assert found.seconds - begun == pytest.approx(ROUNDS * seconds, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "of_a_call", "models"),
+    [
+        ({"name": "uncoded"}, 1.0, 1),
+        ({"name": "ignore_stragglers", "wait_for": 6}, 1.0, 10),
+        ({"name": "local_sgd", "steps": 2}, 6.0, 10),  # twelve partitions, half a product each
+    ],
+    ids=str,
+)
+def test_seconds_of_learning_by_hand(scheme: dict[str, Any], of_a_call: float, models: int) -> None:
+    """Two products an iteration, which read each number once and multiply it for each model."""
+    document = SMALL | {"iterations": 1000, "replications": 10, "schemes": [scheme]}
+    (idle,) = check(cells(document)).estimates.values()
+    (busy,) = check(cells(document | TRAINING)).estimates.values()
+    product = ENTRIES * (1e-9 + models * 2e-10)
+    expected = 1000 * (1e-4 * of_a_call + 2 * product)
+    assert busy.seconds - idle.seconds == pytest.approx(expected)
