@@ -5,8 +5,33 @@ from __future__ import annotations
 import datetime
 import gzip
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
+
+from erasurehead.delay_models.tables.columns import (
+    no_worker,
+    of_rounds,
+    parse,
+    role_of,
+    settle,
+    without_unit,
+)
+from erasurehead.delay_models.tables.measured import Reading, TableError, unit_warnings
+from erasurehead.delay_models.tables.odd_columns import (
+    all_grow,
+    derived_worker,
+    odd_columns,
+    require_columns,
+)
+from erasurehead.delay_models.tables.odd_rows import remarks, require_rounds
+from erasurehead.delay_models.tables.parts import waiting_note
+from erasurehead.delay_models.tables.read import as_read, read_measured
+from erasurehead.delay_models.tables.wide import no_delays, require_delays
+from erasurehead.sim.files import UnusableFile
+from erasurehead.sim.types import FloatArray
 
 HOSTS = ("gpu-a", "gpu-b", "node2", "node10")
 """In the order in which they are read."""
@@ -101,3 +126,183 @@ def packed(rows: Cells) -> bytes:
 
 def quoted(rows: Cells) -> Cells:
     return [[f'"{cell}"' for cell in row] for row in rows]
+
+
+# Random tables near the thresholds of what is told of a table: what was said of them yesterday is
+# said today (``tests/golden``).
+
+
+def numbers_near(seed: int) -> FloatArray:
+    """``(rounds, n)`` numbers of which one column or row may be something else than delays."""
+    rng = np.random.default_rng([7, seed])
+    rows = int(rng.choice([1, 2, 3, 4, 5, 9, 10, 11, 12, 15, 16, 19, 20, 21, 24]))
+    n = int(rng.choice([1, 2, 3, 4, 5, 9]))
+    digits = int(rng.choice([0, 1, 3, 6]))
+    table = np.round(rng.exponential(1.0, (rows, n)) * rng.choice([1, 5, 300]) + 1, digits)
+    place, others = int(rng.integers(n)), np.arange(n)
+    rest = table[:, others != place] if n > 1 else table
+    makers: list[Callable[[], FloatArray]] = [
+        lambda: table[:, place],
+        lambda: rest[:, int(rng.integers(rest.shape[1]))],
+        lambda: np.full(rows, table[0, place]),
+        lambda: rng.choice(np.round(rng.random(int(rng.integers(2, 6))), 2), rows),
+        lambda: np.round(table[:, place]),
+        lambda: table[:, place] + rng.choice([0, 0.5], rows),
+        lambda: np.cumsum(np.where(rng.random(rows) < rng.choice([0.8, 0.86, 0.91, 1]), 1, -1)),
+        lambda: np.sort(table[:, place])[:: int(rng.choice([1, -1]))],
+        lambda: table[:, place] * rng.choice([7.9, 8.1, 29.0, 31.0, 99.0, 101.0, 0.12, 0.03]),
+        lambda: rest.max(axis=1) + rng.choice([0.0, 2.0]),
+        lambda: rest.min(axis=1) * rng.choice([1.0, 3.0]),
+        lambda: rest.mean(axis=1),
+        lambda: rest.sum(axis=1) + rng.choice([0.0, -1.0]),
+        lambda: np.quantile(rest, rng.choice([0.25, 0.5, 0.9, 0.99]), axis=1),
+        lambda: rest[:, : max(1, place)].sum(axis=1),
+        lambda: np.arange(rows) * rng.choice([1.0, 2.0, -1.0, 0.5]) + rng.choice([0, 1, 2e9]),
+        lambda: np.full(rows, 8.0) + rng.choice([0, 0.01], rows),
+    ]
+    for _ in range(int(rng.choice([0, 1, 1, 1, 2]))):
+        table[:, place] = makers[int(rng.integers(len(makers)))]()
+        place = int(rng.integers(n))
+    if rows > 3 and rng.random() < 0.5:
+        at = int(rng.choice([0, rows - 1, rows // 2, max(3, rows - 9)]))
+        ways: list[Callable[[FloatArray], FloatArray]] = [
+            lambda some: some.sum(axis=0),
+            lambda some: some.mean(axis=0),
+            lambda some: some.max(axis=0),
+            lambda some: some.std(axis=0, ddof=1),
+            lambda some: np.median(some, axis=0),
+            lambda some: some[0],
+        ]
+        made = ways[int(rng.integers(len(ways)))]
+        table[at] = made(table[:at] if at else table[1:])
+    if rng.random() < 0.15:
+        count = int(rng.choice([2, 3, 4]))
+        table = (
+            np.tile(table, (count, 1)) if rng.random() < 0.5 else np.repeat(table, count, axis=0)
+        )
+    if rng.random() < 0.3:
+        table[: int(rng.choice([1, 2, len(table) // 5, len(table) // 2]))] *= rng.choice(
+            [1.4, 2, 9]
+        )
+    if rng.random() < 0.05:
+        table[-1, 0] = np.nan
+    return np.asarray(table, dtype=np.float64)
+
+
+def said_of_numbers(seed: int) -> list[Any]:
+    """All that is told of such numbers, refusals in their words."""
+
+    def where(first: int, last: int) -> str:
+        return f"{first}:{last}"
+
+    def refused(judge: Callable[[], object]) -> str:
+        try:
+            judge()
+        except UnusableFile as error:
+            return str(error)
+        return ""
+
+    table = numbers_near(seed)
+    names = [f"w{place}" for place in range(table.shape[1])]
+    odd = odd_columns(table)
+    return [
+        *(odd, derived_worker(table), all_grow(table)),
+        *(remarks(table, where), unit_warnings({None: table}, names)),
+        *(no_delays(table).tolist(), no_delays(table * 1e3, 1e3).tolist()),
+        refused(lambda: require_rounds(table, where)),
+        refused(lambda: require_delays(names, table)),
+        refused(lambda: require_columns(odd, names, "column")),
+        refused(lambda: settle(None, None, "it", table)),
+        waiting_note(table) if table.shape[1] > 1 and np.isfinite(table).all() else "",
+    ]
+
+
+WORDS = (
+    *("worker", "host", "step", "round", "iteration", "seconds", "duration", "time", "start"),
+    *("end", "load", "loss", "max", "Unnamed: 0", "level_1", "timestamp", "epoch", "w", "id"),
+)
+UNITS = ("", "s", "sec", "ms", "us", "µs", "ns", "min", "h", "days", "cs", "ds", "ps", "ticks")
+
+
+def said_of_names() -> list[Any]:
+    """What a column's name is taken for, in several spellings."""
+    found = []
+    for word in WORDS:
+        for unit in UNITS:
+            for name in (
+                f"{word}_{unit}",
+                f"{word} ({unit})",
+                f"{word}{unit.title()}",
+                f"{word}_id",
+            ):
+                parts = parse(name)
+                found.append([name, parts.whole, parts.base, parts.unit, role_of(name)])
+                found[-1] += [no_worker(name), without_unit(name), of_rounds([name, f"{word}1"])]
+    return found
+
+
+def file_near(seed: int, folder: Path) -> tuple[Path, Reading]:
+    """A small CSV file, wide or long, with odd columns, cells and orders, and how to read it."""
+    rng = np.random.default_rng([8, seed])
+    rounds, n = int(rng.choice([2, 3, 8, 12])), int(rng.choice([1, 2, 3, 5, 9]))
+
+    def often(share: float) -> bool:
+        return bool(rng.random() < share)
+
+    scale = rng.choice([1.0, 1.0, 1.0, 900.0])
+    values = np.round((rng.exponential(1.0, (rounds, n)) + 0.2) * scale, 3)
+    hosts = [f"host{number}" for number in rng.permutation(n) + 1]
+    missing = rng.choice(["refuse", "refuse", "drop-rounds", "never"])
+    said: dict[str, Any] = {"missing": str(missing)}
+    unit, apart = str(rng.choice(["", "", "_s", "_ms", "_min"])), int(rng.choice([1, 1, 10]))
+    if often(0.3):
+        frame = pd.DataFrame(values, columns=[f"{host}{unit}" for host in hosts]).astype(object)
+        if often(0.3):
+            frame.insert(0, str(rng.choice(["round", "step", "loss", "id"])), range(rounds))
+        if often(0.3):
+            frame.iloc[-1, -1] = rng.choice(["timeout", "", "0", "inf", "x1"])
+    else:
+        order = np.argwhere(np.ones((rounds, n), bool))
+        order = order[rng.permutation(len(order))] if often(0.3) else order
+        columns: dict[str, Any] = {
+            str(rng.choice(["worker", "rank", "host"])): [hosts[j] for _, j in order],
+            str(rng.choice(["round", "step"])): [t * apart for t, _ in order],
+            f"{rng.choice(['seconds', 'duration', 'elapsed'])}{unit}": [
+                values[t, j] for t, j in order
+            ],
+        }
+        if often(0.3):
+            columns["load"] = [1 + (t % 2) for t, _ in order]
+        if often(0.2):
+            columns["status"] = ["ok" if t else str(rng.choice(["ok", "failed"])) for t, _ in order]
+        if often(0.2):
+            columns["attempt"] = [int(rng.choice([1, 1, 2])) for _ in order]
+        if often(0.2):
+            columns["run"] = [t * 2 // rounds for t, _ in order]
+        if often(0.2):
+            columns["loss"] = [round(1 / (1 + t), 3) for t, _ in order]
+        frame = pd.DataFrame(columns)
+        frame = pd.concat([frame, frame.iloc[:1]]) if often(0.25) else frame
+        frame = frame.iloc[1:] if often(0.25) else frame
+        said["retries"] = str(rng.choice(["refuse", "last", "sum"]))
+    if often(0.3):
+        said["unit"] = str(rng.choice(["s", "ms"])) if unit in ("", "_min") else unit[1:]
+    if often(0.2):
+        said["rows"] = str(rng.choice(["1:4", "2:9:2", ":", ":"]))
+    if often(0.15):
+        said["drop"] = (str(rng.choice(["host1", "host1", "nobody"])),)
+    path = folder / f"t{seed}.csv"
+    frame.to_csv(path, index=False, sep=str(rng.choice([",", ",", ";", "\t"])))
+    return path, Reading(**said)
+
+
+def said_of_file(seed: int, folder: Path) -> list[Any]:
+    """What is read of such a file, and in which words; or why not."""
+    path, reading = file_near(seed, folder)
+    try:
+        found = read_measured(str(path), reading)
+    except TableError as error:
+        return [str(error).replace(str(path), "it")]
+    whole = {str(load): np.round(table, 9) for load, table in found.tables.items()}
+    repairs = [[each.kind, each.count, each.text] for each in found.repairs]
+    return [found.hosts, whole, found.notes, found.warnings, repairs, [*as_read(found)]]

@@ -5,19 +5,19 @@ import tempfile
 from pathlib import Path
 
 from tests.golden.configs import documents
-from tests.golden.tables import FILE, examples, machine, pictures, tables
+from tests.golden.tables import FILE, examples, machine, pictures, tables, told
 
 with tempfile.TemporaryDirectory() as name:
     folder = Path(name)
     kept = {key: tables(document, folder) for key, document in documents(folder).items()}
-    seen = pictures(folder)
+    seen, words = pictures(folder), told(folder)
 lines = [f'  "{key}": {json.dumps(value)}' for key, value in kept.items()]
 text = ",\n".join(lines)
 tried = ",\n".join(f'  "{key}": {json.dumps(value)}' for key, value in examples().items())
 shown = ",\n".join(f'  "{key}": {json.dumps(value)}' for key, value in seen.items())
 parts = (
     f'"machine": {json.dumps(machine())},\n"tables": {{\n{text}\n}},\n"examples": {{\n{tried}\n}}'
-    f',\n"pictures": {{\n{shown}\n}}'
+    f',\n"pictures": {{\n{shown}\n}},\n"told": {json.dumps(words)}'
 )
 FILE.write_text(f"{{{parts}}}\n")
 print(f"{len(kept)} configs in {FILE}")

@@ -47,6 +47,7 @@ from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.timeline import write_timeline
+from tests.delay_models.layouts import said_of_file, said_of_names, said_of_numbers
 from tests.golden.configs import Document
 
 FILE = Path(__file__).parent / "golden.json"
@@ -130,6 +131,19 @@ def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
+def told(folder: Path) -> dict[str, list[str]]:
+    """What is told of random tables, of names of columns and of files; a hash of ten at a time."""
+    found = {
+        "numbers": [said_of_numbers(seed) for seed in range(150)],
+        "files": [said_of_file(seed, folder) for seed in range(60)],
+        "names": said_of_names(),
+    }
+    return {
+        name: [_hash(in_words(all_of[n : n + 10]).encode()) for n in range(0, len(all_of), 10)]
+        for name, all_of in found.items()
+    }
+
+
 def in_words(value: Any) -> str:
     """A value with all that it consists of, numbers to six digits; of images their size alone."""
     if isinstance(value, np.ndarray):
@@ -143,7 +157,7 @@ def in_words(value: Any) -> str:
         return f"{{{', '.join(f'{key}: {in_words(each)}' for key, each in value.items())}}}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(in_words, value))}]"
-    if isinstance(value, str | int | None):
+    if value is None or isinstance(value, str | int):
         return re.sub(r"base64,[^\"]*", "base64", str(value))
     return type(value).__name__
 

@@ -9,7 +9,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from tests.golden.configs import documents
-from tests.golden.tables import FILE, examples, machine, pictures, require_same, tables
+from tests.golden.tables import FILE, examples, machine, pictures, require_same, tables, told
 
 GOLDEN = json.loads(FILE.read_text())
 SAME_MACHINE = GOLDEN["machine"] == machine()
@@ -43,3 +43,8 @@ def test_pictures_are_those_of_yesterday(folder: Path) -> None:
     if expected["painted"][0] != found["painted"][0]:  # another version of matplotlib
         del expected["painted"], found["painted"]
     assert found == expected
+
+
+def test_of_tables_the_same_is_told_as_yesterday(folder: Path) -> None:
+    """Of numbers near every threshold, of names and of files: catches a limit that moves."""
+    assert told(folder) == GOLDEN["told"]
