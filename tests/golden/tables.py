@@ -11,6 +11,7 @@ import hashlib
 import json
 import platform
 import re
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -23,6 +24,7 @@ import pytest
 import sklearn  # loads the libraries that threadpoolctl looks at
 from threadpoolctl import threadpool_info
 
+from erasurehead.delay_models import Exponential, Tape
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.codec import plain
@@ -47,8 +49,15 @@ from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.timeline import write_timeline
+from erasurehead.sim.engines.run import Policy, Run
+from erasurehead.sim.engines.simulate import simulate
+from erasurehead.sim.errors import EngineRefused, InvalidParameter, NeverEnough
+from erasurehead.sim.load_laws import PerPartition, Proportional
+from erasurehead.sim.schemes.base import RoundScheme
+from erasurehead.sim.theory import NoFormula, round_theory
 from tests.delay_models.layouts import said_of_file, said_of_names, said_of_numbers
 from tests.golden.configs import Document
+from tests.tools import TableTape
 
 FILE = Path(__file__).parent / "golden.json"
 ROUNDING = 1e-11
@@ -142,6 +151,70 @@ def told(folder: Path) -> dict[str, list[str]]:
         name: [_hash(in_words(all_of[n : n + 10]).encode()) for n in range(0, len(all_of), 10)]
         for name, all_of in found.items()
     }
+
+
+def simulated(kind: str, name: str) -> str:
+    """Of a scheme, under every policy, or a delay model: what comes out, as a hash; and for how
+    many workers it is refused, in which words."""
+    examples = BUILT_IN[kind].classes[name].examples()
+    said = [_of_scheme(each, place) if kind == "schemes" else _of_law(each)
+            for place, each in enumerate(examples)]  # fmt: skip
+    return _hash(in_words(said).encode())
+
+
+NAMES = [(kind, name) for kind in ("schemes", "delays") for name in BUILT_IN[kind].classes]
+
+
+def _of_scheme(family: Any, place: int) -> list[Any]:
+    said: list[Any] = [_refusal(family.build, workers) for workers in (1, 2, 5, 7, 11, 13, 24)]
+    scheme, policies = family.build(12), [Policy.CANCEL]
+    said += [scheme.exact, scheme.partitions, scheme.message_size, scheme.updates(7)]
+    if isinstance(scheme, RoundScheme):
+        said += scheme.message_sizes
+        policies = policies if place else list(Policy)
+    for cancels in (True, False)[: 1 if place else 2]:
+        known = round_theory(scheme, Exponential(rate=2.0), Proportional(), cancels, True)
+        said += [known.error, known.time]
+        if not isinstance(known.time, NoFormula):
+            said[-1] = [known.time.mean(), known.time.variance(), known.time.tail_index()]
+    return said + [_played(scheme, policy) for policy in policies]
+
+
+def _refusal(build: Callable[[int], object], workers: int) -> str:
+    try:
+        build(workers)
+    except InvalidParameter as error:
+        return str(error)
+    return "built"
+
+
+def _played(scheme: Any, policy: Policy) -> list[Any]:
+    """Two replications of seven iterations: times with ties, what was heard, done and decoded."""
+    tapes = [TableTape(np.random.default_rng([9, r]).integers(1, 9, (600, 12)) / 4) for r in (0, 1)]
+    try:
+        trace = simulate(Run(scheme, tapes, PerPartition(), 7, policy))
+    except (EngineRefused, NeverEnough, ValueError) as error:
+        return [str(error)]
+    steps = scheme.steps(trace)
+    parts = [trace.times, trace.engine, steps.clock(7), steps.recovered, steps.error]
+    parts += [steps.shares, steps.staleness, steps.depth, steps.table_size, steps.held]
+    parts += [
+        *vars(trace.heard).values(),
+        *([] if trace.work is None else vars(trace.work).values()),
+    ]
+    parts += [each for u in range(steps.times.shape[1]) for each in vars(steps.step(u)).values()]
+    return [np.round(x * 1.0, 9) + 0.0 if isinstance(x, np.ndarray) else x for x in parts]
+
+
+def _of_law(model: Any) -> list[Any]:
+    """Draws of a delay model, and what it knows of them."""
+    tape, seconds = Tape(model, 5, 3, 1), np.array([-1.0, 0.0, 0.3, 1.0, 2.5, 40.0])
+    facts = [model.mean(), model.longest(), model.warnings(), model.independent, model.row_by_row]
+    facts += [model.cdf(seconds), model.sf(seconds), model.ppf([-0.1, 0.0, 0.2, 0.9, 1.0, 1.1])]
+    facts += [model.rounds_available(), model.workers_available(), model.workers_required()]
+    facts += [tape.rows(0, 3), tape.rows(1, 2, 4), tape.block_rounds, model.worker_means(5)]
+    both = model.sum_of(3)
+    return [*facts, None if both is None else both.cdf(seconds)]
 
 
 def in_words(value: Any) -> str:

@@ -9,7 +9,17 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from tests.golden.configs import documents
-from tests.golden.tables import FILE, examples, machine, pictures, require_same, tables, told
+from tests.golden.tables import (
+    FILE,
+    NAMES,
+    examples,
+    machine,
+    pictures,
+    require_same,
+    simulated,
+    tables,
+    told,
+)
 
 GOLDEN = json.loads(FILE.read_text())
 SAME_MACHINE = GOLDEN["machine"] == machine()
@@ -48,3 +58,10 @@ def test_pictures_are_those_of_yesterday(folder: Path) -> None:
 def test_of_tables_the_same_is_told_as_yesterday(folder: Path) -> None:
     """Of numbers near every threshold, of names and of files: catches a limit that moves."""
     assert told(folder) == GOLDEN["told"]
+
+
+@pytest.mark.parametrize(("kind", "name"), NAMES)
+def test_every_example_does_what_it_did_yesterday(kind: str, name: str) -> None:
+    """Schemes under each policy on times with ties, what is known of them, and their refusals; laws
+    and their draws. Numbers to six digits."""
+    assert simulated(kind, name) == GOLDEN["simulated"][f"{kind}.{name}"]
