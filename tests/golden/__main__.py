@@ -5,7 +5,17 @@ import tempfile
 from pathlib import Path
 
 from tests.golden.configs import documents
-from tests.golden.tables import FILE, NAMES, examples, machine, pictures, simulated, tables, told
+from tests.golden.tables import (
+    FILE,
+    NAMES,
+    examples,
+    machine,
+    offered,
+    pictures,
+    simulated,
+    tables,
+    told,
+)
 
 with tempfile.TemporaryDirectory() as name:
     folder = Path(name)
@@ -18,6 +28,7 @@ shown = ",\n".join(f'  "{key}": {json.dumps(value)}' for key, value in seen.item
 parts = (
     f'"machine": {json.dumps(machine())},\n"tables": {{\n{text}\n}},\n"examples": {{\n{tried}\n}}'
     f',\n"pictures": {{\n{shown}\n}},\n"told": {json.dumps(words)}'
+    f',\n"offered": {json.dumps(offered())}'
     f',\n"simulated": {json.dumps({".".join(each): simulated(*each) for each in NAMES})}'
 )
 FILE.write_text(f"{{{parts}}}\n")

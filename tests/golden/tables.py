@@ -28,6 +28,7 @@ from erasurehead.delay_models import Exponential, Tape
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.codec import plain
+from erasurehead.experiments.config.schema import schema
 from erasurehead.experiments.pictures import paint
 from erasurehead.experiments.pictures.kinds import KINDS
 from erasurehead.experiments.pictures.looks import DASHED, SOLID, Look
@@ -178,6 +179,21 @@ def _of_scheme(family: Any, place: int) -> list[Any]:
         if not isinstance(known.time, NoFormula):
             said[-1] = [known.time.mean(), known.time.variance(), known.time.tail_index()]
     return said + [_played(scheme, policy) for policy in policies]
+
+
+def offered() -> dict[str, str]:
+    """Of each section of a config a hash of types, ranges and defaults, as its schema has them."""
+    whole = schema()
+
+    def bare(node: Any) -> Any:
+        if isinstance(node, list):
+            return [bare(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        return {key: bare(each) for key, each in node.items() if key != "description"}
+
+    sections = {**whole["$defs"], "a config": {k: v for k, v in whole.items() if k != "$defs"}}
+    return {name: _hash(json.dumps(bare(each)).encode()) for name, each in sections.items()}
 
 
 def _refusal(build: Callable[[int], object], workers: int) -> str:

@@ -14,6 +14,7 @@ from tests.golden.tables import (
     NAMES,
     examples,
     machine,
+    offered,
     pictures,
     require_same,
     simulated,
@@ -65,3 +66,8 @@ def test_every_example_does_what_it_did_yesterday(kind: str, name: str) -> None:
     """Schemes under each policy on times with ties, what is known of them, and their refusals; laws
     and their draws. Numbers to six digits."""
     assert simulated(kind, name) == GOLDEN["simulated"][f"{kind}.{name}"]
+
+
+def test_a_config_can_say_what_it_could_say_yesterday() -> None:
+    """Types, ranges and defaults; the words beside them may change."""
+    assert offered() == GOLDEN["offered"]
