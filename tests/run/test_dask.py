@@ -8,15 +8,21 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import yaml
 
 from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.run import dask
+from erasurehead.experiments.run.dask import ClusterLane
 from erasurehead.experiments.run.dask import cluster as on_cluster
 from erasurehead.experiments.run.lanes import Died, map_unordered
 from tests.run.commands import (
@@ -221,3 +227,110 @@ def test_a_task_that_kills_workers_fails_and_no_other(tmp_path: Path) -> None:
     died = Died("the worker processes of the cluster died that computed it: out of memory?")
     assert found == {item: died if item in bad else item * item for item in range(8)}
     assert [len((tmp_path / str(item)).read_text().splitlines()) for item in bad] == [2]
+
+
+# The lane of a cluster, with a client that is no cluster's.
+
+
+def lane(
+    threads: Callable[[], dict[str, int]] = dict, status: str = "running", **executor: Any
+) -> tuple[ClusterLane, list[str]]:
+    """A lane of a client whose workers have so many threads; and what it tells the user."""
+    said: list[str] = []
+    made = SimpleNamespace(**executor)
+    client = SimpleNamespace(status=status, nthreads=threads, get_executor=lambda pure: made)
+    return ClusterLane(client, "tcp://here:1", said.append), said
+
+
+def test_slots_are_the_threads_of_all_workers_at_the_moment() -> None:
+    """Without any one task waits, so that a cluster can grow; that is said each time, once."""
+    now: dict[str, int] = {}
+    own, said = lane(lambda: now)
+    waits = "tcp://here:1: waiting for workers: there are none at the moment"
+    assert [own.slots(), own.slots()] == [1, 1]
+    assert said == [waits]
+    now |= {"a": 3, "b": 2}
+    assert own.slots() == 5
+    now.clear()
+    assert [own.slots(), own.slots()] == [1, 1]
+    assert said == [waits, waits]
+    assert not own.blames_one
+    assert own.share() == 0.0
+
+
+def test_a_scheduler_that_does_not_answer_keeps_its_slots(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent, threads = threading.Event(), {"a": 2}
+
+    def answer() -> dict[str, int]:
+        if silent.is_set():
+            release.wait(30)
+        return threads
+
+    release = threading.Event()
+    own, said = lane(answer)
+    monkeypatch.setattr(dask, "PATIENCE", 30)
+    assert own.slots() == 2
+    silent.set()
+    monkeypatch.setattr(dask, "PATIENCE", 0.01)
+    assert [own.slots(), own.slots()] == [2, 2]
+    assert said == ["tcp://here:1: waiting for an answer of the scheduler"]
+    release.set()
+
+
+def broken() -> dict[str, int]:
+    raise OSError("gone")
+
+
+@pytest.mark.parametrize(("threads", "status"), [(broken, "running"), (dict, "closed")])
+def test_a_scheduler_that_is_gone_ends_the_run(threads: Any, status: str) -> None:
+    """Also one that came back: it knows nothing of the tasks."""
+    own, _ = lane(threads, status)
+    with pytest.raises(ConfigError, match="'tcp://here:1': the scheduler is gone; run the same"):
+        own.slots()
+
+
+def test_a_client_that_gave_up_takes_no_task() -> None:
+    def closed(*_: object) -> None:
+        raise RuntimeError("closed")
+
+    with pytest.raises(ConfigError, match="the scheduler is gone"):
+        lane(submit=closed)[0].submit(lambda item, tell: item, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [(None, None), (ValueError("its own"), ValueError), (OSError("a socket"), ConfigError)],
+)
+def test_what_becomes_of_a_task_is_handed_on(error: Exception | None, seen: type | None) -> None:
+    theirs: Future[int] = Future()
+    outcome = lane(submit=lambda *_: theirs)[0].submit(lambda item, tell: item, 1)
+    assert not outcome.done()
+    if error is None:
+        theirs.set_result(7)
+        assert outcome.result(0) == 7
+    else:
+        theirs.set_exception(error)
+        assert type(outcome.exception(0)) is seen
+    cancelled: Future[int] = Future()
+    outcome = lane(submit=lambda *_: cancelled)[0].submit(lambda item, tell: item, 1)
+    cancelled.cancel()
+    assert "the scheduler is gone" in str(outcome.exception(0))
+
+
+def test_an_answer_of_the_scheduler_is_one_line() -> None:
+    """Whatever error its protocol has; an error without words is named."""
+
+    def fails(error: Exception) -> Callable[[], object]:
+        def call() -> object:
+            raise error
+
+        return call
+
+    assert dask._answer(lambda: 5, 30) == 5
+    for error, said in ((KeyError("\n first \nsecond"), "'"), (EOFError(" one\ntwo"), "one")):
+        with pytest.raises(ConnectionError, match=f"^{said}"):
+            dask._answer(fails(error), 30)
+    with pytest.raises(ConnectionError, match=r"^EOFError$"):
+        dask._answer(fails(EOFError()), 30)
+    with pytest.raises(TimeoutError, match=r"^no answer after 0.01 s$"):
+        dask._answer(threading.Event().wait, 0.01)
