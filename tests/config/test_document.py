@@ -12,6 +12,7 @@ import pytest
 
 from erasurehead.experiments.config import document
 from erasurehead.experiments.config.cells import cells, resolved
+from erasurehead.experiments.config.codec import filled
 from erasurehead.experiments.config.document import (
     LARGEST,
     anchored,
@@ -478,3 +479,18 @@ def test_an_entry_of_a_list_is_set_in_place(key: str, found: list[int]) -> None:
         set_dotted(given, "schemes.0.load.x", 1)
     set_dotted(given, "a.b.c", 1)
     assert given["a"] == {"b": {"c": 1}}
+
+
+def test_what_is_left_unsaid_is_filled_in() -> None:
+    """What is said keeps its order and its spelling; a number that means another one does not."""
+    given = {"b": 1, "a": [1, {"x": 2}], "unknown": 3, "d": [1], "e": True, "f": 2}
+    full = {"a": [1.0, {"y": 0, "x": 2.0}], "b": 1.0, "c": None, "d": [1.0, 2.0], "e": 1, "f": 3}
+    found = filled(given, full)
+    expected = {"b": 1, "a": [1, {"x": 2, "y": 0}], "d": [1.0, 2.0], "e": 1, "f": 3, "c": None}
+    assert found == expected
+    assert list(found) == list(expected)
+    assert list(found["a"][1]) == ["x", "y"]
+    assert type(found["b"]) is type(found["a"][0]) is int
+    assert type(found["e"]) is int
+    assert filled([1, 2, 3], [1.0, 2.0]) == [1.0, 2.0]
+    assert filled("a", "b") == "b"

@@ -23,6 +23,7 @@ import pytest
 from scipy.stats import chi2
 
 import erasurehead as eh
+from erasurehead.delay_models.tables import files
 from erasurehead.delay_models.tables.long import _failures, _gaps, _natural, between
 from erasurehead.delay_models.tables.measured import (
     Measured,
@@ -943,3 +944,31 @@ def test_rounds_in_the_order_of_their_numbers(
         return
     with pytest.raises(UnusableFile, match=re.escape(said)):
         _order(pd.Series(numbers, name="step"))
+
+
+def test_columns_that_are_all_kept_are_all_workers(tmp_path: Path) -> None:
+    """Whatever they look like: a count, a clock, a copy."""
+    path = tmp_path / "a.csv"
+    path.write_text("round,loss,w\n1,0.1,0.1\n2,0.2,0.2\n3,0.3,0.3\n")
+    keep = Reading(columns={"round": ""}, keep=("round", "loss", "w"), unit="s", rows=":")
+    assert read_measured(str(path), keep).hosts == ("round", "loss", "w")
+    path.write_text("loss,w\n7,8\n")
+    found = read_measured(str(path), Reading(keep=("loss", "w"), unit="s", rows=":"))
+    np.testing.assert_array_equal(found.tables[None], [[7, 8]])
+
+
+def test_the_form_of_a_text_is_seen_in_its_first_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In so many bytes, a line that is cut left out, and in so many lines of these."""
+    path = tmp_path / "a.csv"
+    path.write_text("a;b\n1;2\n\n3;4\n5;6;7\n")
+    assert files._head(str(path)) == (["a;b", "1;2", "3;4", "5;6;7"], "utf-8")
+    size = path.stat().st_size
+    for head, lines in ((size + 1, 4), (size, 4), (size - 1, 3), (10, 2), (12, 2), (13, 3)):
+        monkeypatch.setattr(files, "HEAD", head)
+        assert len(files._head(str(path))[0]) == lines, head
+    monkeypatch.setattr(files, "HEAD", 2**16)
+    assert files.form_of(str(path))[0]["sep"] == ","
+    monkeypatch.setattr(files, "LINES", 3)
+    assert files.form_of(str(path))[0]["sep"] == ";"
