@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from erasurehead.delay_models.tables.measured import TableError
+from erasurehead.sim import files, tables
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.files import UnusableFile, read_npy, read_npz, require_cells, require_regular
 from erasurehead.sim.problems.datasets.brought import File
@@ -347,3 +348,121 @@ def test_a_count_of_numbers_is_said_up_to_16_digits() -> None:
     ):
         with pytest.raises(UnusableFile, match=said):
             require_cells(cells, 5)
+
+
+@pytest.mark.parametrize(
+    ("limits", "most", "text", "says"),
+    [
+        ({"MOST_COLUMNS": 3}, 99, "1,2,3\n1,2,3\n", None),
+        ({"MOST_COLUMNS": 3}, 99, "1,2,3,4\n1,2,3,4\n", "has more than 3 columns"),
+        ({"MOST_COLUMNS": 3}, 99, "1\n,,,,,\n", None),  # of the first line alone
+        ({}, 6, "1,2\n3,4\n5,6\n", None),
+        ({}, 5, "1,2\n3,4\n5,6\n", "holds 6 numbers or more; must be at most 5, unless most_cells"),
+        ({}, 5, "1,2\r3,4\r5,6\r", "holds 6 numbers or more"),
+        ({}, 6, "1,2\r\n3,4\r\n5,6\r\n", None),  # an end of a line is one
+        ({"BYTES_PER_CELL": 2}, 6, "1,2\n3,4\n5,67", None),
+        ({"BYTES_PER_CELL": 2}, 6, "1,2\n3,4\n56,78", "is longer than 12 bytes, unless most_cells"),
+        ({"LONGEST_LINE": 3}, 99, "123\n12\n123", None),
+        ({"LONGEST_LINE": 3}, 99, "12\n1234", "has a line of more than 3 bytes"),
+    ],
+)
+@pytest.mark.parametrize("block", [1, 2, 5])
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_a_csv_of_just_as_much_as_is_allowed(
+    limits: dict[str, int],
+    most: int,
+    text: str,
+    says: str | None,
+    block: int,
+    ending: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However it is cut into blocks, where these do not part the two bytes of an end."""
+    if "\r\n" in text:
+        block = 5
+    for name, value in {"BLOCK": block, **limits}.items():
+        monkeypatch.setattr(tables, name, value)
+    path = tmp_path / f"t.csv{ending}"
+    path.write_bytes(gzip.compress(text.encode()) if ending else text.encode())
+    tables._require_size(path, None, b",")
+    if says is None:
+        tables._require_size(path, most, b",")
+    else:
+        with pytest.raises(UnusableFile, match=f"^{says}"):
+            tables._require_size(path, most, b",")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("MOST_PARTS", 4, None),
+        ("MOST_PARTS", 3, "has 2 columns in 2 row groups; their product must be at most 3"),
+        ("LONGEST_TEXT", 4, None),
+        ("LONGEST_TEXT", 3, "column b holds a text of 4 letters"),
+        ("LARGEST_FOOTER", 10, "bytes of metadata; must be at most 10: fewer columns or row gr"),
+    ],
+)
+def test_a_parquet_file_of_just_as_much_as_is_allowed(
+    name: str, value: int, says: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, name, value)
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": [1.0, 2.0], "b": ["x", "four"]}), path, row_group_size=1)
+    if says is None:
+        assert read_parquet(path)["b"].tolist() == ["x", "four"]
+        return
+    with pytest.raises(UnusableFile, match=says):
+        read_parquet(path)
+    if name != "LONGEST_TEXT":
+        assert read_parquet(path, most=None).shape == (2, 2)
+
+
+def test_the_cells_of_a_parquet_file_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": [1.0, 2.0], "b": [3.0, 4.0]}), path, row_group_size=1)
+    assert read_parquet(path, most=4).shape == (2, 2)
+    assert [*read_parquet(path, columns=["b", "c"])] == ["b"]
+    with pytest.raises(UnusableFile, match="holds 4 numbers or more; must be at most 3"):
+        read_parquet(path, most=3)
+    with pq.ParquetFile(path) as file:  # whatever the metadata say
+        assert tables._rows_of(file, None, 4).num_rows == 2
+        with pytest.raises(UnusableFile, match="holds 4 numbers or more; must be at most 3"):
+            tables._rows_of(file, None, 3)
+        assert tables._rows_of(file, ["a"], 2).num_rows == 2
+    pq.write_table(pa.table({"a": pa.array([], pa.float64())}), path)
+    assert [*read_parquet(path)] == ["a"]
+
+
+def test_a_word_and_a_reason_have_so_many_letters() -> None:
+    assert files.short("x" * 60) == "x" * 60
+    assert files.short("x" * 61) == "x" * 57 + "..."
+    assert files.short("\n") == "\\n"
+    assert files._reason(ValueError("y" * 200)) == "y" * 200
+    assert files._reason(ValueError("y" * 201)) == "y" * 197 + "..."
+    assert files._reason(ValueError("")) == "ValueError"
+    assert files._reason(OSError(2, "No such file", "a name")) == "No such file"
+    said = "C error: Expected 2 fields in line 4, saw 3"
+    assert files._reason(ValueError(said)) == "line 4 has 3 cells, and the lines before it have 2"
+
+
+def test_an_array_that_promises_what_its_bytes_hold(tmp_path: Path) -> None:
+    """To the byte; one that has a negative size, or other things than numbers, is refused."""
+    path = tmp_path / "a.npy"
+    np.save(path, np.arange(6.0).reshape(2, 3))
+    whole = path.read_bytes()
+    np.testing.assert_array_equal(read_npy(path), np.arange(6.0).reshape(2, 3))
+    assert read_npy(path, most=6).size == 6
+    with pytest.raises(UnusableFile, match="holds 6 numbers or more; must be at most 5"):
+        read_npy(path, most=5)
+    path.write_bytes(whole[:-1])
+    with pytest.raises(UnusableFile, match=r"array a.npy has shape \(2, 3\), and ends early"):
+        read_npy(path)
+    path.write_bytes(whole.replace(b"(2, 3)", b"(-2,3)"))
+    with pytest.raises(UnusableFile, match=r"a.npy has shape \(-2, 3\), with a negative size"):
+        read_npy(path)
+    np.save(path, np.array(["a", "b"]))
+    with pytest.raises(UnusableFile, match=r"shape \(2,\) and type <U1; valid: numbers"):
+        read_npy(path)
+    np.save(path, np.array([True, False]))
+    assert read_npy(path).tolist() == [True, False]
