@@ -19,6 +19,7 @@ from erasurehead.delay_models.tables.columns import (
     settle,
     without_unit,
 )
+from erasurehead.delay_models.tables.long import roles
 from erasurehead.delay_models.tables.measured import Reading, TableError, unit_warnings
 from erasurehead.delay_models.tables.odd_columns import (
     all_grow,
@@ -238,7 +239,31 @@ def said_of_names() -> list[Any]:
                 parts = parse(name)
                 found.append([name, parts.whole, parts.base, parts.unit, role_of(name)])
                 found[-1] += [no_worker(name), without_unit(name), of_rounds([name, f"{word}1"])]
-    return found
+    return [*found, *map(said_of_columns, range(400))]
+
+
+POOL = (
+    *("worker", "host", "rank", "round", "step", "seconds", "duration_ms", "start", "end"),
+    *("load", "loss", "compute_ms", "comm_ms", "x", "r1", "r2", "attempt"),
+)
+
+
+def said_of_columns(seed: int) -> list[Any]:
+    """Which columns of a few have which role, or why they cannot; perhaps with some named."""
+    rng = np.random.default_rng([10, seed])
+    names = [str(name) for name in rng.permutation(POOL)[: int(rng.integers(2, 7))]]
+    said: dict[Any, str] = {}
+    for role in rng.choice(
+        ["worker", "round", "seconds", "start", "end", "stages", "allreduce"], 2
+    ):
+        if rng.random() < 0.25:
+            said[str(role)] = str(rng.choice([*names, ""]))
+    if rng.random() < 0.1:
+        said = {"stages": "+".join(names[:2])}
+    try:
+        return [names, said, roles(names, Reading(columns=said))]
+    except UnusableFile as error:
+        return [names, said, str(error)]
 
 
 def file_near(seed: int, folder: Path) -> tuple[Path, Reading]:
