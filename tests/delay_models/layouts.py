@@ -252,6 +252,8 @@ def said_of_columns(seed: int) -> list[Any]:
     """Which columns of a few have which role, or why they cannot; perhaps with some named."""
     rng = np.random.default_rng([10, seed])
     names = [str(name) for name in rng.permutation(POOL)[: int(rng.integers(2, 7))]]
+    if seed % 2:
+        names = [*dict.fromkeys([str(rng.choice(["worker", "rank"])), "round", *names])]
     said: dict[Any, str] = {}
     for role in rng.choice(
         ["worker", "round", "seconds", "start", "end", "stages", "allreduce"], 2

@@ -282,3 +282,87 @@ def test_multi_message_wastes_less() -> None:
     wasted = [1 - t.work.useful.sum() / t.work.busy.sum() for t in (one, many)]  # type: ignore[union-attr]
     assert wasted[1] < 0.7 * wasted[0]
     assert many.times[0, -1] < one.times[0, -1]
+
+
+TWO = TableTape(np.array([[1.0, 2.0], [3.0, 1.0]]))
+FAR = Network(broadcast_latency=0.25, uplink_latency=0.5)
+Told = list[tuple[int, str, float, float, int, int]]
+
+
+def told(scheme: str, tape: TableTape, policy: Policy, around: Cluster, **fields: int) -> Told:
+    """Who did what, from when to when, in which round; of the master who ended it."""
+    recorder, n = Recorder(), tape.workers
+    built = SCHEMES[scheme](**fields).build(n)
+    event.simulate(built, [tape], Proportional(), 2, policy, around, recorder=recorder)
+    spans = [(s.worker, s.kind, s.start, s.end, s.iteration, s.ended_by) for s in recorder.spans]
+    return sorted(spans, key=lambda span: (span[0], span[2], span[1]))
+
+
+def test_what_everybody_did_by_hand() -> None:
+    """Two rounds of all workers: a model takes 1/4 s, a message 1/2 s."""
+    assert told("uncoded", TWO, Policy.CANCEL, Cluster(FAR)) == [
+        (-1, "waiting", 0.0, 2.75, 1, 1),
+        (-1, "waiting", 2.75, 6.5, 2, 0),
+        (0, "computing", 0.25, 1.25, 1, -1),
+        (0, "sending", 1.25, 1.75, 1, -1),
+        (0, "computing", 3.0, 6.0, 2, -1),
+        (0, "sending", 6.0, 6.5, 2, -1),
+        (1, "computing", 0.25, 2.25, 1, -1),
+        (1, "sending", 2.25, 2.75, 1, -1),
+        (1, "computing", 3.0, 4.0, 2, -1),
+        (1, "sending", 4.0, 4.5, 2, -1),
+    ]
+    without = told("uncoded", TWO, Policy.CANCEL, Cluster())
+    assert without == [
+        (-1, "waiting", 0.0, 2.0, 1, 1),
+        (-1, "waiting", 2.0, 5.0, 2, 0),
+        (0, "computing", 0.0, 1.0, 1, -1),
+        (0, "computing", 2.0, 5.0, 2, -1),
+        (1, "computing", 0.0, 2.0, 1, -1),
+        (1, "computing", 2.0, 3.0, 2, -1),
+    ]
+
+
+def test_what_the_first_worker_leaves_of_the_other_by_hand() -> None:
+    """Of two, one is waited for: the other is told 1/4 s later, or finishes, or what it has sent
+    comes too late and is as sent as any."""
+    first = {"wait_for": 1}
+    assert told("ignore_stragglers", TWO, Policy.CANCEL, Cluster(FAR), **first) == [
+        (-1, "waiting", 0.0, 1.75, 1, 0),
+        (-1, "waiting", 1.75, 3.5, 2, 1),
+        (0, "computing", 0.25, 1.25, 1, -1),
+        (0, "sending", 1.25, 1.75, 1, -1),
+        (0, "cancelled", 2.0, 3.5, 2, -1),
+        (1, "cancelled", 0.25, 2.0, 1, -1),
+        (1, "computing", 2.0, 3.0, 2, -1),
+        (1, "sending", 3.0, 3.5, 2, -1),
+    ]
+    assert told("ignore_stragglers", TWO, Policy.FINISH, Cluster(FAR), **first) == [
+        (-1, "waiting", 0.0, 1.75, 1, 0),
+        (-1, "waiting", 1.75, 3.75, 2, 1),
+        (0, "computing", 0.25, 1.25, 1, -1),
+        (0, "sending", 1.25, 1.75, 1, -1),
+        (0, "cancelled", 2.0, 3.75, 2, -1),
+        (1, "computing", 0.25, 2.25, 1, -1),
+        (1, "computing", 2.25, 3.25, 2, -1),
+        (1, "sending", 2.25, 2.75, 1, -1),
+        (1, "sending", 3.25, 3.75, 2, -1),
+    ]
+
+
+def test_who_is_dead_by_hand() -> None:
+    """Worker 1 crashes after 1 s, loses its task, and is up again 1/2 s later; then it begins the
+    newest model anew, and stays up."""
+    up = TableTape(np.array([[90.0, 1.0], [90.0, 90.0]]))
+    down = TableTape(np.array([[1.0, 0.5], [1.0, 1.0]]))
+    around = Cluster(failures=[Failures(up, down)])
+    assert told("uncoded", TWO, Policy.CANCEL, around) == [
+        (-1, "waiting", 0.0, 3.5, 1, 1),
+        (-1, "waiting", 3.5, 6.5, 2, 0),
+        (0, "computing", 0.0, 1.0, 1, -1),
+        (0, "computing", 3.5, 6.5, 2, -1),
+        (1, "cancelled", 0.0, 1.0, 1, -1),
+        (1, "dead", 1.0, 1.5, 0, -1),
+        (1, "computing", 1.5, 3.5, 1, -1),
+        (1, "computing", 3.5, 4.5, 2, -1),
+    ]
