@@ -53,7 +53,8 @@ WITHOUT_COLD_STARTS = Look(GRID, "", SOLID, "measured, no cold starts")
 DIAGONAL = Look(MUTED, "", SOLID, "")
 REACH = 1.5  # how far fitted quantiles are shown beyond the measured ones
 SMALLEST = 1e-12  # seconds that stand for 0 on a logarithmic axis
-RATIOS = Axis("predicted / measured", True, (1, 1.25, 1.5, 2, 5, 7, 8, 9), 0.5, 2.0)
+RATIOS = Axis("predicted / measured", True, (1, 1.1, 1.25, 1.5, 2, 5, 7, 8, 9))
+REACHES = (1.1, 1.25, 1.5, 2.0)  # ends of their axis; what is beyond the last is not shown
 MOST_KS = 6  # order statistics that have a column in the ranking of the families
 MOST_CHECKED = 5  # loads that are compared in a sentence
 DRAWN = 4
@@ -379,15 +380,19 @@ def _order_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
     if cold:
         bulk = laws[laws["family"] == laws["family"].iloc[0]]["observed"].to_numpy(dtype=float)
         left.append(Curve(WITHOUT_COLD_STARTS, k, bulk, width=4))
+    far = [1.0]
     for family, rows in [*_drawn(laws), (CONFIG, config)]:
         look = _look(family)
+        far += [max(ratio, 1 / ratio) for ratio in rows["ratio"] if ratio > 0]
         left.append(Curve(look, k, rows["predicted"].to_numpy(dtype=float)))
         right.append(Curve(look, k, rows["ratio"].to_numpy(dtype=float)))
     mantissas = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
     seconds = Axis("mean k-th smallest (s)", True, mantissas, whole.min() * 0.9, whole.max() * 1.6)
     arrivals = Axis("arrivals waited for, k")
     title = f"{_what(tables)} of a round"
-    panels = [Panel(arrivals, seconds, left, title), Panel(arrivals, RATIOS, right)]
+    reach = next((end for end in REACHES if max(far) < end), REACHES[-1])
+    ratios = replace(RATIOS, low=1 / reach, high=reach)
+    panels = [Panel(arrivals, seconds, left, title), Panel(arrivals, ratios, right)]
     picture = Picture(panels, columns=2, width=style.TWO_PANELS, height=4.1)
     how_to_read = (
         "Left: mean seconds until k workers have answered. Right: the same, predicted over "

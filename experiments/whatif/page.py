@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from textwrap import wrap
 
@@ -38,7 +39,7 @@ TABLES = {
 }
 
 TICKS = 24  # hosts that are named beside a picture
-LABELLED, STEPS = 8, (1, 2, 5, 10, 20, 50)  # rounds that are named below it, and how far apart
+LABELLED = 8  # rounds that are named below it
 
 Part = Chart | Table
 SAVES = Look("#0072B2", "o", SOLID, "share of a step that it saves, with its 95 % interval")
@@ -267,10 +268,7 @@ def _heat(study: Study) -> Chart:
     if standing:
         above.append(f"stand out from chance: {named_hosts(standing)}")
     label = "round" if run == 1 else f"round (means of {run})"
-    step = next(step for step in STEPS if len(named) <= LABELLED * step)
-    ticks = [i for i, name in enumerate(named) if name.isdigit() and int(name) % step == 0]
-    ticks = ticks if len(ticks) > 2 else [*range(0, len(named), step)]
-    labels, places = tuple(shortened(named[i], TICKS) for i in ticks), tuple(first[ticks].tolist())
+    labels, places = _round_ticks(named, first)
     x = Axis(label, names=labels, places=places)
     panel = Panel(x, _hosts_axis(study, study.heat_map), [heat], "\n".join(above), grid=False)
     words = (
@@ -279,6 +277,21 @@ def _heat(study: Study) -> Chart:
     )
     picture = Picture([panel], 1, 7.2, 0.9 + min(4.4, 0.17 * max(4, rows)))
     return Chart("heat_map", "Delays", words, picture)
+
+
+def _round_ticks(
+    named: Sequence[str], first: FloatArray
+) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Round numbers where a table counts its rounds, else names at equal distances; and places."""
+    numbers = [int(name) for name in named if name.isdecimal()]
+    if len(numbers) == len(named) > 1 and all(np.diff(numbers) > 0):
+        span = numbers[-1] - numbers[0]
+        step = next(m * 10**p for p in count() for m in (1, 2, 5) if span < LABELLED * m * 10**p)
+        marks = range(-(-numbers[0] // step) * step, numbers[-1] + 1, step)
+        places = np.interp(marks, numbers, first).tolist()
+        return tuple(map(str, marks)), tuple(places)
+    chosen = range(0, len(named), -(-len(named) // LABELLED))
+    return tuple(shortened(named[i], TICKS) for i in chosen), tuple(float(first[i]) for i in chosen)
 
 
 def _names(table: pd.DataFrame) -> tuple[str, ...]:

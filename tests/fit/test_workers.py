@@ -519,7 +519,12 @@ def test_the_pictures_of_a_page(cold: int) -> None:
     assert np.isnan(ratios[-1].y[0]), "a delay of 0 s has no ratio"
     assert left.title == "unit delays of a round"
     assert left.y.ticks == (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8), "every further round number"
-    assert right.y.ticks == (1, 1.25, 1.5, 2, 5, 7, 8, 9)
+    assert right.y.ticks == (1, 1.1, 1.25, 1.5, 2, 5, 7, 8, 9)
+    assert (right.y.low, right.y.high) == (0.5, 2.0), "a ratio of 1.5 is not at its edge"
+    orders = by_hand(cold)["order_statistics"]
+    near = by_hand(cold) | {"order_statistics": orders.assign(ratio=1 / 1.05)}
+    near_page = fit_page(near, Answer("fit", "t.csv", "Yes."), "").charts
+    assert near_page["order_statistics"].picture.panels[1].y.high == 1.1
     assert left.y.low is not None
     assert left.y.high is not None
     assert left.y.low < 1e-12 < 3.0 < left.y.high, "room for predictions above what is measured"

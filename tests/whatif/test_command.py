@@ -23,6 +23,7 @@ from erasurehead.experiments.whatif.page import (
     _heat,
     _hosts_axis,
     _parts,
+    _round_ticks,
     _savings,
     _stages,
     _timeline,
@@ -377,13 +378,24 @@ def test_pictures_name_rounds_as_the_table_does(tmp_path: Path, prefix: str) -> 
     assert found.names == kept
     named = [kept[int(place)] for place in panel.x.places or ()]
     assert [*(panel.x.names or ())] == named
-    assert named == ([f"{48200 + 50 * i}" for i in range(6)] if not prefix else [*kept[::50]])
+    assert named == ([f"{48200 + 50 * i}" for i in range(6)] if not prefix else [*kept[::38]])
     made, start = _timeline(study), int(study.timeline["round"].iloc[0])
     assert made.picture.panels[0].title.startswith(f"measured, rounds {kept[start]} to ")
     assert "16 of 20 hosts" in made.words
     older = replace(study, heat_map=study.heat_map.drop(columns="name"))
     [panel] = _heat(older).picture.panels
     assert (panel.x.names or ())[:2] == ("0", "50")
+
+
+def test_round_numbers_are_named_also_where_columns_are_means() -> None:
+    """Up to the end, although most multiples are of rounds that no column begins with."""
+    first = np.arange(0.0, 594.0, 2)
+    kept = [number for number in range(1000, 1600) if number not in (1017, 1090, 1222, 1305, 1571)]
+    names, places = _round_ticks([str(kept[int(place)]) for place in first], first)
+    assert names == ("1000", "1100", "1200", "1300", "1400", "1500")
+    for name, place in zip(names, places, strict=True):
+        assert place == pytest.approx(sum(number < int(name) for number in kept), abs=1)
+    assert _round_ticks(["7"], np.zeros(1)) == (("7",), (0.0,))
 
 
 def test_parts_of_a_step_stand_one_after_the_other() -> None:
