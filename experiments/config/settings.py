@@ -7,8 +7,8 @@ import itertools
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -67,7 +67,7 @@ def _entries(reader: Reader, section: Any) -> tuple[SchemeEntry, ...]:
         said = {key: value for key, value in single.items() if key != "label"}
         counted = {key: _counted(value, reader.workers) for key, value in said.items()}
         family, label = reader.named("schemes", counted), single.get("label")
-        label = _label(reader, family, said) if label is None else _given(label)
+        label = _label(reader, family, said, swept) if label is None else _given(label)
         entries.append(SchemeEntry(family, label, swept))
     return tuple(entries)
 
@@ -117,18 +117,19 @@ def _singles(
         yield {**section, **swept}, swept
 
 
-def _label(reader: Reader, family: SchemeFamily, said: Mapping[str, Any] | None = None) -> str:
-    """A scheme's name and what was said that is not a default, in the order of its fields."""
+def _label(
+    reader: Reader, family: SchemeFamily, said: Mapping[str, Any] = {}, swept: Collection[str] = ()
+) -> str:
+    """A scheme's name and what was said that is no default or is swept, in its fields' order."""
     defaults = {field.name: field.default for field in fields(family)}  # type: ignore[arg-type]
     section = plain(family, reader.catalogue)
-    said = said or {}
     section |= {key: value for key, value in said.items() if follows_workers(value)}
     unusual = [
         shown_field(key, section[key])
         for key in section
         if key in defaults
         and (key in said or not said)
-        and (defaults[key] is MISSING or plain(defaults[key], reader.catalogue) != section[key])
+        and (key in swept or plain(defaults[key], reader.catalogue) != section[key])
     ]
     label = escaped(" ".join([section["name"], *unusual]))
     if len(label) <= LONGEST_LABEL:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..config.catalogue import Catalogue
 from ..config.errors import ConfigError
-from .candidates import SearchSpace, Tried, alike, brief, far_beyond, neighbours, whole
+from .candidates import SearchSpace, Tried, alike, brief, far_beyond, frozen, neighbours, whole
 from .contender import (
     LIMITS,
     UNBUILT,
@@ -134,7 +134,7 @@ def _drop_doubles(search: Search) -> None:
         assert one.clocked is not None
         assert one.profile is not None
         # Fresh exact gradients at the same times are the same; so, untrained, are alike counts.
-        key: tuple[Any, ...] = (one.label,)
+        key: tuple[Any, ...] = (frozen(whole(one.section, search.question.scenario.catalogue)),)
         if one.clocked.exact or not search.question.trains:
             key = (one.clocked.digest, one.clocked.exact)
         same = first.setdefault(key, one)

@@ -313,6 +313,14 @@ def test_labels_do_not_depend_on_the_order_of_keys() -> None:
     assert labels == {"erasurehead load=3 wait_for=4 rescale=True"}
 
 
+def test_labels_name_each_listed_value() -> None:
+    """Of a list, the default is named too; alone it is not."""
+    section = {"name": "bernoulli", "load": 3, "wait_for": 4}
+    labels = [each.label for each in cells(BASE | {"schemes": [section | {"code_seed": [0, 1]}]})]
+    assert labels == [f"bernoulli load=3 wait_for=4 code_seed={seed}" for seed in (0, 1)]
+    assert cell(schemes=[section | {"code_seed": 0}]).label == "bernoulli load=3 wait_for=4"
+
+
 # What does not go together is said with numbers that do.
 
 

@@ -368,17 +368,24 @@ def test_who_does_not_hear_every_partition_is_set_aside(
 
 def test_who_does_the_same_is_looked_at_once() -> None:
     """Exact gradients at the same times are the same scheme, with the fewest partitions a worker;
-    where nothing is trained any equal run is. The config's own stays."""
+    where nothing is trained any equal run is, else an equal section whatever its label. The
+    config's own stays."""
 
     def one(index: int, digest: str, holds: int, exact: bool, given: bool = False) -> Contender:
         run: Any = SimpleNamespace(digest=digest, exact=exact)
         known = Profile(f"s{index}", holds, False, False, None)
-        return Contender(index, {"name": "uncoded"}, given, profile=known, clocked=run)
+        code = {"name": "bernoulli", "load": 2 + index % 6, "wait_for": 4}
+        section = code | ({"code_seed": 0} if index > 5 else {})  # its default
+        return Contender(index, section, given, profile=known, clocked=run)
 
-    for trains, gone in ((True, {0: "s1", 2: "s1"}), (False, {0: "s1", 2: "s1", 5: "s4"})):
+    scenario = SimpleNamespace(catalogue=BUILT_IN)
+    always = {0: "s1", 2: "s1", 10: "s4"}
+    for trains, gone in ((True, always), (False, always | {5: "s4"})):
         some = [one(0, "a", 3, True), one(1, "a", 2, True), one(2, "a", 2, True)]
         some += [one(3, "a", 4, True, given=True), one(4, "b", 1, False), one(5, "b", 1, False)]
-        search: Any = SimpleNamespace(left=some, question=SimpleNamespace(trains=trains))
+        some += [one(10, "b", 1, False)]
+        question = SimpleNamespace(trains=trains, scenario=scenario)
+        search: Any = SimpleNamespace(left=some, question=question)
         stages._drop_doubles(search)
         left = {each.index: each.reason for each in some if each.stage == stages.SCREENED}
         assert left == {index: f"does the same as {name}" for index, name in gone.items()}
