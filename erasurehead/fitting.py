@@ -42,7 +42,7 @@ from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures import paint
 from erasurehead.experiments.run.files import output_folder
 from erasurehead.experiments.text import sentence
-from erasurehead.result import managed
+from erasurehead.result import face, managed
 from erasurehead.running import ShowProgress, reporting
 from erasurehead.sim.files import MOST_CELLS
 
@@ -56,6 +56,7 @@ IN_PYTHON = (
 )
 
 
+@face
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Fitted:
@@ -145,6 +146,7 @@ class Fitted:
         return f"Fitted {self.source}: {size}, delay model {self.delay['model']}"
 
 
+@face
 @final
 @dataclass(frozen=True, eq=False)
 class FittedPlots:
@@ -186,6 +188,7 @@ class TableRead:
 Table = str | os.PathLike[str] | pd.DataFrame | FloatArray | Sequence[Sequence[float]]
 
 
+@face
 def read_table(
     table: Table,
     *,
@@ -222,6 +225,7 @@ def read_table(
     return TableRead(frames, tuple(map(sentence, said)), measured.read, source)
 
 
+@face
 def fit(
     table: Table,
     *,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, wraps
 from html import escape
+from inspect import isfunction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast, final, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast, final, get_args
 
 import pandas as pd
 
@@ -28,7 +29,31 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Face = TypeVar("Face", bound=Callable[..., Any])
 
+
+def face(call: Face) -> Face:
+    """A function, or all public ones of a class, of which a ``ConfigError`` shows the line that
+    calls it and one of ours, not those between."""
+    if isinstance(call, type):
+        for name, own in [*vars(call).items()]:
+            if isinstance(own, property):
+                setattr(call, name, property(face(own.fget or call)))
+            elif isfunction(own) and not name.startswith("_"):
+                setattr(call, name, face(own))
+        return call
+
+    @wraps(call)
+    def plain(*given: Any, **named: Any) -> Any:
+        try:
+            return call(*given, **named)
+        except ConfigError as error:
+            raise error.with_traceback(None) from None
+
+    return cast("Face", plain)
+
+
+@face
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
@@ -146,6 +171,7 @@ Schemes = str | Sequence[str] | None
 Spread = Band | None
 
 
+@face
 @final
 @dataclass(frozen=True, eq=False)
 class Plots:

@@ -24,7 +24,7 @@ from erasurehead.experiments.run.command import Progress, RunOptions
 from erasurehead.experiments.run.command import run as run_document
 from erasurehead.experiments.run.outputs import EVENTS
 from erasurehead.experiments.text import number_of
-from erasurehead.result import Result
+from erasurehead.result import Result, face
 
 # ``None``: a bar in a terminal or notebook. ``False``: no bar. A function: it is called instead,
 # with what is done and what there is in all.
@@ -34,6 +34,7 @@ Config = str | os.PathLike[str] | Mapping[str, Any]  # a YAML file, or what woul
 Folder = str | os.PathLike[str] | None
 
 
+@face
 def run(
     config: Config,
     *,
@@ -66,6 +67,7 @@ def run(
     return _run(_document(config, _changes(set)), output, options, progress, timeline)
 
 
+@face
 def sweep(
     config: Config,
     *,
@@ -92,6 +94,7 @@ def sweep(
     return _run(found, output, _options(jobs, data_dir, allow_large), progress)
 
 
+@face
 def load(directory: str | os.PathLike[str]) -> Result:
     """What a run or sweep wrote to ``directory``. Raises ``ConfigError``: it holds no result."""
     return Result.of(_folder("directory", directory))
@@ -135,9 +138,9 @@ def _run(
             if not outcome.finished:
                 raise ConfigError(f"no cell could be computed; {first}")
             text = f"{number_of(len(failed), 'cell')} could not be computed (Result.failed)"
-            warnings.warn(f"{text}; {first}", stacklevel=3)
+            warnings.warn(f"{text}; {first}", stacklevel=4)
         for text in outcome.warnings:
-            warnings.warn(text, stacklevel=3)
+            warnings.warn(text, stacklevel=4)
         return Result.of(kept, failed) if kept else Result(None, failed, read_records(folder))
 
 

@@ -18,6 +18,7 @@ from erasurehead.experiments.config.codec import Reader, located
 from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.conformance import CHECKS, Nonconforming, SchemeUnderTest
 from erasurehead.experiments.text import number_of, raised
+from erasurehead.result import face
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.fields import require_count
 from erasurehead.sim.schemes import SchemeFamily
@@ -25,6 +26,7 @@ from erasurehead.sim.schemes import SchemeFamily
 __all__ = ["CHECKS", "Nonconforming", "check_scheme"]
 
 
+@face
 def check_scheme(
     scheme: SchemeFamily | str,
     workers: int = 12,

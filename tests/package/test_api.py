@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 import re
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -117,6 +119,26 @@ def test_a_mistake_is_one_line() -> None:
         eh.run("nowhere.yaml")
     with pytest.raises(eh.ConfigError, match="nowhere: no such directory"):
         eh.load("nowhere")
+
+
+def test_a_mistake_shows_the_line_that_made_it(result: eh.Result) -> None:
+    """And one of ours: not the ten between, which a user cannot mend."""
+    calls: list[Callable[[], Any]] = [
+        lambda: eh.run(SMALL, set={"delay.rate": -1.0}),
+        lambda: eh.sweep("nowhere.yaml"),
+        lambda: eh.load("nowhere"),
+        lambda: eh.fit("nowhere.csv"),
+        lambda: eh.read_table([[1.0, -1.0]]),
+        lambda: result.plot.loss_time(schemes="uncode"),
+        lambda: result.plot.gantt(),
+    ]
+    for call in calls:
+        with pytest.raises(eh.ConfigError) as info:
+            call()
+        shown = traceback.extract_tb(info.tb)
+        assert [frame.filename == __file__ for frame in shown] == [True, True, False]
+        assert info.value.__suppress_context__
+    assert "schemes" in inspect.signature(result.plot.loss_time).parameters
 
 
 def test_a_folder_without_a_result_is_none(files: Path) -> None:
