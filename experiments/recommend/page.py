@@ -147,8 +147,8 @@ def _first_rows(ranking: pd.DataFrame, said: str) -> list[int]:
 
 def _ranking_table(ranking: pd.DataFrame, quantity: str, first: Sequence[int]) -> Table:
     columns = [
-        "scheme", "status", quantity, "relative (95 %)", "own rate", "load", "at common rate",
-        "s / iteration", "error", "to today's (95 %)", "worker-seconds", "bytes", "remark",
+        "scheme", "status", quantity, "relative (95 %)", "own rate", "load", "s / iteration",
+        "error", "to today's (95 %)", "worker-seconds", "bytes", "remark",
     ]  # fmt: skip
     most = _values(ranking, "replications").max()
     rows = [
@@ -157,15 +157,16 @@ def _ranking_table(ranking: pd.DataFrame, quantity: str, first: Sequence[int]) -
             TableCell(", ".join(_status(row, place == 0)) or "-"),
             _value(row),
             _ratio(row),
-            *_numbers(row, "rate", "load", "value_at_common_rate", "iteration_time", "error"),
+            *_numbers(row, "rate", "load", "iteration_time", "error"),
             # today's own are more
             _ratio({} if row.get("replications", most) < most else row, "to_today"),
             *_numbers(row, "worker_seconds", "bytes"),
-            TableCell("; ".join(_remarks(row)) or "-"),
+            plain_cell(_remark(row)),
         ]
         for place, row in enumerate(ranking.to_dict("records"))
     ]
-    return capped("ranking-table", "", columns, rows, "ranking.csv", brief=first)
+    note = "Relative: to the recommended scheme, over the replications that both have."
+    return capped("ranking-table", "", columns, rows, "ranking.csv", note, brief=first)
 
 
 def _value(row: Mapping[Any, Any]) -> TableCell:
@@ -188,16 +189,15 @@ def _status(row: Mapping[Any, Any], best: bool) -> Iterator[str]:
     if _barred(row) and not best:
         yield "not recommended"
     if row.get("left"):
-        yield "left the race"
+        yield f"left after {row['replications']} runs"
     elif row.get("tied") and not best:
         yield "tied"
 
 
-def _remarks(row: Mapping[Any, Any]) -> Iterator[str]:
-    if _barred(row):
-        yield f"breaks a limit: {row['breaks']}" if row["breaks"] else f"unheard: {row['unheard']}"
-    if row.get("left"):
-        yield f"left after {row['replications']} replications; relative is of those"
+def _remark(row: Mapping[Any, Any]) -> str | None:
+    if not _barred(row):
+        return None
+    return f"breaks a limit: {row['breaks']}" if row["breaks"] else f"unheard: {row['unheard']}"
 
 
 def _ranking_chart(
@@ -260,7 +260,7 @@ def _front_chart(table: pd.DataFrame, quantity: str, looks: Mapping[str, Look]) 
         marks.append(Points(look, x[i : i + 1], y[i : i + 1], ringed=ringed, size=size))
     known = np.flatnonzero(np.isfinite(cost))
     extremes = sorted(known, key=lambda i: cost[i])[:: max(1, len(known) - 1)]
-    keys = {f"size: {cost[i]:.3g} worker-seconds": float(sizes[i]) for i in extremes}
+    keys = {f"size: {cost[i]:.4g} worker-seconds": float(sizes[i]) for i in extremes}
     marks += [Points(Look(MUTED, "o", "none", title), size=size) for title, size in keys.items()]
     error = Axis(f"mean decoding error (exact: at {FLOOR:g})", log=True)
     panel = Panel(error, axis_of(quantity, y, WIDE), marks)

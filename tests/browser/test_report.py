@@ -44,6 +44,18 @@ def cut_off(page: Page) -> list[str]:
     return found
 
 
+def smallest(page: Page) -> float:
+    """The size of the smallest words in pictures, in pixels."""
+    found: float = page.evaluate(
+        """() => Math.min(...[...document.querySelectorAll('svg.panel text')].map(text => {
+            const panel = text.ownerSVGElement, units = panel.viewBox.baseVal.width;
+            const size = parseFloat(getComputedStyle(text).fontSize);
+            return size * panel.getBoundingClientRect().width / units;
+        }))"""
+    )
+    return found
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
 @pytest.mark.parametrize("name", MADE)
 def test_it_opens_without_a_word_and_fits(
@@ -54,6 +66,10 @@ def test_it_opens_without_a_word_and_fits(
         assert page.locator("svg.panel:visible").count() > 0
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert cut_off(page) == []
+        assert width > 600 or smallest(page) >= 11
+        wider = "each => each.scrollWidth - each.clientWidth"
+        if width > 600 and name == "recommend":
+            assert page.locator("#ranking-table .rows").evaluate(wider) <= 0
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
 

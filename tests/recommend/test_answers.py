@@ -489,15 +489,15 @@ def test_numbers_of_a_row() -> None:
         ({"today": True, "tied": True}, True, ["recommended", "today's"]),
         ({"today": True, "tied": True}, False, ["today's", "tied"]),
         ({"breaks": "load 3"}, False, ["not recommended"]),
-        ({"unheard": "a", "left": "race"}, False, ["not recommended", "left the race"]),
-        ({"left": "race", "tied": True}, False, ["left the race"]),
+        ({"unheard": "a", "left": "race"}, False, ["not recommended", "left after 8 runs"]),
+        ({"left": "race", "tied": True}, False, ["left after 8 runs"]),
         ({"unheard": "some"}, True, ["recommended"]),
         ({"breaks": np.nan, "unheard": np.nan}, False, []),
     ],
 )  # fmt: skip
 def test_the_status_of_a_scheme(row: dict[str, Any], best: bool, status: list[str]) -> None:
     """In few words; what is barred may still be the best, where all are."""
-    assert [*page._status(row, best)] == status
+    assert [*page._status({"replications": 8, **row}, best)] == status
 
 
 def test_the_loss_half_way_is_one_that_the_end_keeps() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from types import SimpleNamespace
@@ -20,7 +21,9 @@ from erasurehead.experiments.page import content
 from erasurehead.experiments.page.answer import Answer
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures.kinds.losses import pareto
-from erasurehead.experiments.pictures.picture import Points
+from erasurehead.experiments.pictures.picture import Picture, Points
+from erasurehead.experiments.pictures.svg.marks import UNIT, PageStyle
+from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.recommend import (
     candidates,
     contender,
@@ -708,10 +711,15 @@ CHANGED = pd.DataFrame(
 TABLES = {"ranking": RANKING, "candidates": CANDIDATES, "sensitivity": CHANGED}
 
 
+def picture(name: str) -> Picture:
+    """A picture of the page."""
+    whole = page.recommendation_page(TABLES, Answer("recommend", "demo", "Yes."), {}, "")
+    return whole.charts[name].picture
+
+
 def points(name: str) -> list[Points]:
-    """The points of a picture of the page."""
-    charts = page.recommendation_page(TABLES, Answer("recommend", "demo", "Yes."), {}, "").charts
-    return [mark for mark in charts[name].picture.panels[0].marks if isinstance(mark, Points)]
+    """Its points."""
+    return [mark for mark in picture(name).panels[0].marks if isinstance(mark, Points)]
 
 
 def test_the_common_rate_is_a_hollow_marker_beside_the_own_one() -> None:
@@ -736,6 +744,10 @@ def test_costs_are_sizes_and_unknown_ones_small() -> None:
         assert (one.look.colour, one.look.marker) == (look.colour, look.marker)
     keys = [mark.look.title for mark in points("front") if not len(mark.x)]
     assert keys == ["size: 10 worker-seconds", "size: 90 worker-seconds"]
+    entries = draw_picture(picture("front"), "", "p", PageStyle()).entries
+    drawn = [re.findall(r"scale\((.*?)\)", entry.swatch)[-1] for entry in entries[-2:]]
+    ends = (page.SMALLEST * UNIT, page.LARGEST * UNIT)
+    assert [float(size) for size in drawn] == pytest.approx(ends, abs=0.1)
 
 
 def ranked(table: pd.DataFrame, said: str = "Yes.") -> content.Table:
@@ -797,8 +809,10 @@ def test_who_left_has_no_ratio_to_all_runs_of_today() -> None:
     found = ranked(RANKING.assign(left=["", "race", ""], replications=[4, 2, 4]))
     column = found.columns.index("to today's (95 %)")
     assert [str(row[column]) == "-" for row in found.rows[:2]] == [False, True]
-    assert str(found.rows[1][1]) == "left the race"
-    assert str(found.rows[1][-1]) == "left after 2 replications; relative is of those"
+    assert str(found.rows[1][1]) == "left after 2 runs"
+    assert (
+        found.note == "Relative: to the recommended scheme, over the replications that both have."
+    )
 
 
 def test_the_report_says_who_misses_the_goal_and_what_holds_as_is() -> None:

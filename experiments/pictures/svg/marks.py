@@ -353,7 +353,7 @@ def _rules(mark: Rules, at: PanelScales) -> Markup:
 
 
 ANCHORS = {"left": "start", "center": "middle", "right": "end"}  # of matplotlib's alignments
-LINE = 13.0  # units between the lines of a text
+LINE = 15.0  # units between the lines of a text
 
 
 def _texts(mark: Texts, at: PanelScales) -> Markup:

@@ -17,7 +17,7 @@ from ..picture import Axis, Bars, Curve, Heat, Looked, Mark, Panel, Picture, Poi
 from .marks import LINE, UNIT, WORDS, PageStyle, PanelScales, colour_bar, draw_mark, hatched, stroke
 from .scale import Limits, Scale, limits, linear_ticks, log_ticks, piece, readable, said, tick_text
 
-CHARACTER = 7.2  # units that a character of a tick is wide, in the larger type of a narrow window
+CHARACTER = 8.2  # units that a character of a tick is wide, in the larger type of a narrow window
 BOLD = 1.2  # times that a bold character is wider
 MOST_SAID = 12  # schemes of which a description gives numbers
 # share of the width that names beside the axis take at most; units that they are away from it
@@ -369,7 +369,9 @@ def swatch(mark: Mark, page_style: PageStyle) -> Markup:
     match mark:
         case Curve() | Points() if mark.look.marker:
             name = page_style.marker(mark.look.marker)
-            parts = piece('<use href="#{}" transform="translate(14 8)scale(7.5)"/>', name)
+            size = 6.0 if isinstance(mark, Curve) or len(mark.x) else mark.size
+            template = '<use href="#{}" transform="translate(14 8)scale({})"/>'
+            parts = piece(template, name, size * UNIT)
             if isinstance(mark, Curve):
                 parts = stroke(mark.look, mark.width * UNIT, "M1 8H27") + parts
             elif mark.hollow:
