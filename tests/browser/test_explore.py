@@ -218,11 +218,14 @@ def test_a_projector_shows_all_at_once(browser: Browser, address: str) -> None:
         assert all(big >= 1.1 * small for big, small in zip(large, plain, strict=True))
 
 
-def test_all_controls_are_in_sight(browser: Browser, address: str) -> None:
+def test_all_controls_and_pictures_are_in_sight(browser: Browser, address: str) -> None:
     with opened(browser, address) as page:
         at_rest(page)
         assert lowest(page, "#controls, .control, #controls button") <= 900
         panel = page.locator("#controls")
+        assert panel.evaluate("node => node.scrollHeight - node.clientHeight") <= 0
+        page.set_viewport_size({"width": 1280, "height": 720})
+        assert lowest(page, ".control, #controls button, #loss-time, #time-error, #numbers") <= 720
         assert panel.evaluate("node => node.scrollHeight - node.clientHeight") <= 0
 
 
