@@ -197,7 +197,7 @@ class MeasuredTrace(DelayModel):
 
     @override
     def warnings(self) -> tuple[str, ...]:
-        return tuple(f"{self.path}: {line}" for line in self.measured.warnings)
+        return tuple(f"{self.path}: {as_fields(line)}" for line in self.measured.warnings)
 
     @override
     def mean(self) -> float | None:

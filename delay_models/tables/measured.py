@@ -166,7 +166,11 @@ class Measured:
     @property
     def warnings(self) -> list[str]:
         """The repairs, and signs of a wrong unit, a line each."""
-        return [*self.notes, *unit_warnings(self.tables, self.hosts)]
+        lines = [*self.notes, *unit_warnings(self.tables, self.hosts)]
+        middle = float(median_of(next(iter(self.tables.values()))))
+        if middle > LONG and self.unit.startswith("seconds, as"):
+            lines.append(f"steps take {middle:.4g} s: if the table is in ms, say --unit ms")
+        return lines
 
 
 @dataclass(frozen=True, eq=False)
@@ -256,7 +260,7 @@ def complete(part: RawTable, reading: Reading) -> RawTable:
 # 300 times slower than another.
 
 IMPLAUSIBLE = 200.0  # medians further apart look like two units: ms are 1000 to the second
-LONG = 1000.0  # a median delay of more seconds than this looks like milliseconds
+LONG = 60.0  # a median delay of more seconds than this may be of milliseconds
 MIXED = "mixed units (milliseconds among seconds)?"
 
 
@@ -274,8 +278,6 @@ def unit_warnings(tables: ByLoad, hosts: Sequence[str] | None = None) -> list[st
             lines += _cells(table, middle, place)
         if zeros := int(np.count_nonzero(table == 0)):
             lines.append(f"{zeros} delays{place} are exactly 0 s: were they measured?")
-        if middle > LONG:
-            lines.append(f"the median delay{place} is {middle:.4g} s; is this in milliseconds?")
     located = [load for load in tables if load is not None]
     if len(located) > 1:
         medians = np.array([median_of(tables[load]) for load in located])

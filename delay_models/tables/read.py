@@ -150,7 +150,7 @@ def _turned(held: Held, reading: Reading) -> tuple[Held, Reading]:
 def _with_index(held: Held, reading: Reading) -> tuple[Held, Reading]:
     """The column that numbers the rounds of a wide table, where nothing else can be meant. The
     index of a Parquet file, if it has numbers or moments; else the one column that is named after
-    rounds, or is the first and has no name, and counts the rows."""
+    rounds, or is the first and has no name, and counts."""
     found = [*held.frame.columns]
     if {"round", "worker"} & {*reading.columns} or roles(found, reading) is not None:
         return held, reading
@@ -168,17 +168,21 @@ def _with_index(held: Held, reading: Reading) -> tuple[Held, Reading]:
         first, last = held.frame[name].iloc[[0, -1]]
         unnamed = "the first column, without a name,"
         call = f"column {short(name)}" if role_of(str(name)) else unnamed
-        said = (*said, f"{call} counts the rows, {first:g} to {last:g}: it numbers the rounds")
+        said = (*said, f"{call} numbers the rounds, {first:.15g} to {last:.15g}")
     return replace(held, assumed=said), replace(reading, columns={**reading.columns, "round": name})
 
 
 def _counts(held: Held, name: str) -> bool:
-    """Whether a column goes up by one from 0 or 1; in three rows, if its name says nothing."""
-    column = held.frame[name]
-    if column.dtype.kind not in "fiu" or len(column) < (1 if role_of(name) else 3):
+    """Whether a column goes up by one from 0 or 1, in three rows if its name says nothing; where
+    its name says rounds, in any whole numbers that grow in three rows."""
+    column, named = held.frame[name], bool(role_of(name))
+    if column.dtype.kind not in "fiu" or len(column) < (1 if named else 3):
         return False
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return bool(values[0] in (0, 1) and np.all(np.diff(values) == 1))
+    steps = np.diff(values)
+    if named and len(values) >= 3:
+        return bool(np.all(steps > 0) and np.all(values == np.round(values)))
+    return bool(values[0] in (0, 1) and np.all(steps == 1))
 
 
 def _together(parts: Mapping[Load, RawTable], repairs: list[Repair]) -> Measured:

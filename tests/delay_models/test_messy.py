@@ -88,9 +88,13 @@ NUMBERED = Read(SECONDS, ("0", "1", "2", "3"))
 INDEX: dict[str, tuple[Cells, str | Read]] = {
     "step": (with_column(wide(), ROUNDS, "step"), WHOLE),
     "step from 1": (with_column(wide(), range(1, R + 1), "step"), WHOLE),
-    "step by two": (with_column(wide(), range(0, 2 * R, 2), "step"), ASK_INDEX),
+    "step by two": (with_column(wide(), range(0, 2 * R, 2), "step"), WHOLE),
+    "step shuffled": (with_column(wide(), [*range(1, R), 0], "step"), ASK_INDEX),
+    "step begun again": (with_column(wide(), [*range(6), *range(6)], "step"), ASK_INDEX),
+    "step of halves": (with_column(wide(), [t / 2 for t in ROUNDS], "step"), ASK_INDEX),
+    "step from 7 of two rounds": (with_column(wide()[:3], (7, 9), "step"), ASK_INDEX),
     "two steps": (with_column(with_column(wide(), ROUNDS, "step"), ROUNDS, "round"), "--drop"),
-    "step from 100": (with_column(wide(), range(100, 100 + R), "Step"), ASK_INDEX),
+    "step from 100": (with_column(wide(), range(100, 100 + R), "Step"), WHOLE),
     "iteration at the end": (with_column(wide(), ROUNDS, "iteration", N), WHOLE),
     "index of pandas": (with_column(wide(), ROUNDS, ""), WHOLE),
     "index of pandas over numbers": (with_column(wide(["0", "1", "2", "3"]), ROUNDS, ""), NUMBERED),
@@ -520,6 +524,16 @@ def test_a_step_numbers_the_rounds_of_a_table_of_any_length(length: int, tmp_pat
         read_measured(str(tmp_path / "t.csv"))
 
 
+@pytest.mark.parametrize("name", ["step", "round", "iteration"])
+def test_rounds_are_named_by_the_column_that_numbers_them(name: str, tmp_path: Path) -> None:
+    """As those of a long table."""
+    named = [48203 + 10 * t + t % 3 for t in range(R)]
+    (tmp_path / "t.csv").write_bytes(text(with_column(wide(), named, name)))
+    found = read_measured(str(tmp_path / "t.csv"))
+    assert found.names_of_rounds(None).tolist() == named
+    assert f"column {name} numbers the rounds, {named[0]} to {named[-1]}" in found.assumed
+
+
 def test_other_formats_are_looked_through_as_well(tmp_path: Path) -> None:
     indexed = np.column_stack([ROUNDS, SECONDS])
     np.savez(tmp_path / "t.npz", indexed)
@@ -546,7 +560,7 @@ def test_other_formats_are_looked_through_as_well(tmp_path: Path) -> None:
     pd.DataFrame(indexed, columns=["step", *HOSTS]).to_parquet(tmp_path / "wide.parquet")
     check(tmp_path / "wide.parquet", Reading(), WHOLE)
     said = read_measured(str(tmp_path / "wide.parquet"), Reading()).assumed
-    assert f"column step counts the rows, 0 to {R - 1}: it numbers the rounds" in said
+    assert f"column step numbers the rounds, 0 to {R - 1}" in said
 
 
 @pytest.mark.parametrize("gaps", [(2,), (2, 5), (R,)])

@@ -256,8 +256,6 @@ def test_a_median_is_of_the_delays_that_are_finite() -> None:
         ({1.0: 1.0, 2.0: 201.0}, "the median of load 2 is 201 times that of load 1: "),
         ({1.0: 1.0, 2.0: 200.0}, None),
         ({1.0: 0.0, 2.0: 900.0}, "6 delays at load 1 are exactly 0 s: were they measured?"),
-        ({None: 1001.0}, "the median delay is 1001 s; is this in milliseconds?"),
-        ({None: 1000.0}, None),
         ({None: np.array([1.0, 1, 201])}, "the median of worker 2 is 201 times that of worker 0: "),
         ({None: np.array([1.0, 1, 200])}, None),
         ({None: np.array([np.inf, 1, 150])}, None),

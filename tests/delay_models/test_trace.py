@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
-from erasurehead.delay_models.tables.measured import TableError
+from erasurehead.delay_models.tables.measured import Reading, TableError
+from erasurehead.delay_models.tables.read import read_measured
 from tests.tools import read_delays
 
 TABLE = np.random.default_rng(0).exponential(1.0, (5, 3))
@@ -163,7 +164,24 @@ def test_warnings_are_of_the_load_that_is_replayed(tmp_path: Path) -> None:
     pd.concat([fine, fine.assign(load=2.0, seconds=2e3)]).to_csv(tmp_path / "t.csv", index=False)
     path = str(tmp_path / "t.csv")
     assert MODELS["trace"](path=path, load=1.0).warnings() == ()
-    assert "at load 2" in MODELS["trace"](path=path, load=2.0).warnings()[0]
+    said = f"{path}: steps take 2000 s: if the table is in ms, say unit: ms"
+    assert MODELS["trace"](path=path, load=2.0).warnings() == (said,)
+
+
+def test_steps_of_minutes_may_be_of_milliseconds(tmp_path: Path) -> None:
+    """Where they were read as seconds, by their name or by what was said, and nothing else."""
+    for typical, unit, warned in (
+        (659.0, "s", True),
+        (59.0, "s", False),
+        (659.0, "ms", False),
+        (6.59e5, "ms", False),
+        (6.59, 100.0, False),
+    ):
+        times = typical * np.random.default_rng(0).lognormal(0, 0.2, (30, 11))
+        np.savez(tmp_path / "t.npz", times)
+        found = read_measured(str(tmp_path / "t.npz"), Reading(unit=unit)).warnings
+        said = [f"steps take {np.median(times):.4g} s: if the table is in ms, say --unit ms"]
+        assert found == said * warned
 
 
 def test_a_trace_can_be_a_part_of_another_model(tmp_path: Path) -> None:
