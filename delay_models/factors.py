@@ -186,10 +186,13 @@ class RoundEffects(Multiplied):
 @final
 @dataclass(frozen=True, config=STRICT)
 class Drift(Multiplied):
-    """All workers slowly become slower, or faster: a factor from 1 in round 0 to ``to``.
+    """All workers slowly become slower, or faster, so that delays stay positive and finite in a run
+    of any length. Rounds differ, so there is no ``cdf``.
 
-    The factor is linear over the first ``over`` rounds and stays at ``to`` from then on, so that
-    delays stay positive and finite in a run of any length. Rounds differ, so there is no ``cdf``.
+    Args:
+        base: delays without the factor; any model.
+        to: the factor, which goes in a straight line from 1 in round 0.
+        over: rounds until it is reached; it stays from then on.
     """
 
     base: Part

@@ -10,10 +10,12 @@ import os
 import re
 import sys
 import traceback
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, is_dataclass, replace
 from functools import cached_property, lru_cache
+from multiprocessing import parent_process
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
@@ -121,14 +123,28 @@ def load_plugin(name: str) -> Plugin:
     """A plugin by path or module name. Raises ConfigError: it is not there, or of no use."""
     module, files, digest = _file(Path(name)) if is_file(name) else _module(name)
     own = tuple(_defined(module))
-    if not (classes := tuple(each for each in own if not inspect.isabstract(each))):
+    classes = tuple(each for each in own if not inspect.isabstract(each))
+    bases = {base for each in own for base in each.__mro__[1:]}
+    lacking = [_lacking(each) for each in own if each not in {*classes, *bases}]
+    if not classes:
         families = ", ".join(kind.family.__name__ for kind in BUILT_IN.kinds.values())
-        text = f"defines no class that derives from one of: {families}"
-        for each in own[:1]:  # all are abstract
-            lacking = ", ".join(f"{method}()" for method in sorted(each.__abstractmethods__))
-            text = f"{each.__name__} lacks {lacking}, which it must define"
-        raise _wrong(name, text)
+        raise _wrong(
+            name, *lacking[:1] or [f"defines no class that derives from one of: {families}"]
+        )
+    for text in lacking if is_file(name) else ():
+        _warn_once(f"plugins: {name}: {text}, and is left out")
     return Plugin(name, digest, classes, files)
+
+
+def _lacking(abstract: type[Any]) -> str:
+    methods = ", ".join(f"{method}()" for method in sorted(abstract.__abstractmethods__))
+    return f"{abstract.__name__} lacks {methods}, which it must define"
+
+
+@lru_cache(maxsize=64)
+def _warn_once(text: str) -> None:
+    if parent_process() is None:  # those that compute cells read the plugin again
+        warnings.warn(text, stacklevel=1)
 
 
 @lru_cache(maxsize=4)

@@ -16,9 +16,10 @@ from typing_extensions import override
 from ...sim.engines.run import CheckedTape, Run
 from ...sim.engines.tapes import TapeColumn, task_columns
 from ...sim.engines.updates import Decisions
+from ...sim.errors import NeverEnough
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import Fixed
-from ...sim.types import FloatArray, IntArray
+from ...sim.types import BoolArray, FloatArray, IntArray
 from ..config.build import Training
 from ..config.errors import Failed
 from .worker import Task, Vector
@@ -26,19 +27,16 @@ from .workers import Arrival, ConnectedWorkers, Death
 
 
 class CannotEnd(Failed):
-    """An update, counted from 1, that waits for the dead, perhaps until the master gave up."""
+    """An update that waits for the dead, who are named, or for messages that never come."""
 
-    def __init__(self, iteration: int, names: list[str], waited: float | None = None) -> None:
-        super().__init__(iteration, names, waited)
-        self.iteration, self.names, self.waited = iteration, names, waited
+    def __init__(self, never: NeverEnough, dead: Sequence[str] = ()) -> None:
+        super().__init__(never, dead)
+        self.never, self.dead = never, dead
 
     @override
     def __str__(self) -> str:
-        dead = f"{', '.join(self.names)} died" if self.names else "no message will ever come"
-        if self.waited is None:
-            return f"iteration {self.iteration} can never end: {dead}"
-        dead = f"; {dead}" if self.names else ""
-        return f"iteration {self.iteration} has not ended after max_wait = {self.waited:g} s{dead}"
+        began = str(self.never).partition(":")[0]
+        return f"{began}: {', '.join(self.dead)} died" if self.dead else str(self.never)
 
 
 def arrivals(workers: ConnectedWorkers, messages: int, iteration: int) -> Iterator[Arrival]:
@@ -46,7 +44,8 @@ def arrivals(workers: ConnectedWorkers, messages: int, iteration: int) -> Iterat
     while messages > 0:
         for event in workers.hear(inf):
             if isinstance(event, Death):
-                raise CannotEnd(iteration, [workers.names[event.worker]])
+                dead = [workers.names[event.worker]]
+                raise CannotEnd(NeverEnough(iteration, [event.worker]), dead)
             messages -= 1
             yield event
 
@@ -130,9 +129,9 @@ class LiveMaster(ABC):
     def _make_updates(self) -> None:
         """Give out tasks, hear messages and update, to the end."""
 
-    def _cannot_end(self, iteration: int, waited: float | None = None) -> CannotEnd:
+    def _cannot_end(self, never: NeverEnough) -> CannotEnd:
         names = [self._workers.names[worker] for worker in sorted(self._session.died)]
-        return CannotEnd(iteration, names, waited)
+        return CannotEnd(never, names)
 
 
 @final
@@ -210,9 +209,15 @@ class LiveRoundMaster(LiveMaster):
                 self.dead.append(len(self._session.died))
                 return values
             if now >= opened + self._max_wait:
-                raise self._cannot_end(t + 1, self._max_wait)
+                raise self._never(t, self._max_wait)
             if not alarms and not self._hope(t):
-                raise self._cannot_end(t + 1)
+                raise self._never(t)
+
+    def _never(self, t: int, waited: float | None = None) -> CannotEnd:
+        absent = ~self.masks[t] & (True if waited else ~self._may_come(t))
+        missing = np.flatnonzero(absent.reshape(-1, self._m).any(axis=1)).tolist()
+        unmet = self._scheme.workers, type(self._scheme.stopping).__name__
+        return self._cannot_end(NeverEnough(t + 1, missing, waited, unmet=unmet))
 
     def _note(self, event: Arrival, t: int) -> int | None:
         """Which message of round t has arrived; ``None`` for one of an earlier round."""
@@ -228,20 +233,23 @@ class LiveRoundMaster(LiveMaster):
         died, m = self._session.died, self._m
         never = np.isinf(self._offsets[t, m - 1 :: m])
         while late := [j for j in np.flatnonzero(self._finished < t).tolist() if j not in died]:
-            if any(never[worker] for worker in late):
-                raise CannotEnd(t + 1, [])
+            if lost := [worker for worker in late if never[worker]]:
+                raise CannotEnd(NeverEnough(t + 1, lost))
             for event in self._workers.hear(inf):
                 if isinstance(event, Death):
                     self._session.died[event.worker] = event.now
                 else:
                     self._note(event, t)
 
-    def _hope(self, t: int) -> bool:
-        """Whether messages that may still come can end the round."""
-        may_come = np.isfinite(self._offsets[t])
+    def _may_come(self, t: int) -> BoolArray:
+        may_come: BoolArray = np.isfinite(self._offsets[t])
         for worker in self._session.died:
             may_come[worker * self._m : (worker + 1) * self._m] = False
-        rule, arrived = self._scheme.stopping, self.masks[t]
+        return may_come
+
+    def _hope(self, t: int) -> bool:
+        """Whether messages that may still come can end the round."""
+        may_come, rule, arrived = self._may_come(t), self._scheme.stopping, self.masks[t]
         return bool((may_come & ~arrived).any() if rule.timed else rule.enough(arrived | may_come))
 
     def _decoded(self, t: int, values: Sequence[Vector | None]) -> Vector:
@@ -358,9 +366,11 @@ class LiveBarrierlessMaster(LiveMaster):
         lost = self._never | self._session.died.keys()
         nobody = len(lost.union(decisions.resting)) == self._scheme.workers
         if nobody or decisions.hopeless(lost):
-            raise self._cannot_end(decisions.iteration)
+            missing = decisions.hopeless(lost) or decisions.missing()
+            raise self._cannot_end(NeverEnough(decisions.iteration, missing))
         if self._workers.now() >= self._opened + self._max_wait:
-            raise self._cannot_end(decisions.iteration, self._max_wait)
+            missing = decisions.missing()
+            raise self._cannot_end(NeverEnough(decisions.iteration, missing, self._max_wait))
 
 
 @final

@@ -151,6 +151,7 @@ def _bars(axes: Axes, mark: Bars) -> None:
 
 def _heat(axes: Axes, mark: Heat) -> None:
     from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.ticker import MaxNLocator
 
     low, top = mark.limits
     norm: Any = (LogNorm if mark.log else Normalize)(low, top)
@@ -160,7 +161,10 @@ def _heat(axes: Axes, mark: Heat) -> None:
     axes.grid(visible=False)
     if len(mark.values) <= SEPARATE:
         axes.hlines(np.arange(1, len(mark.values)) - 0.5, *mark.sides, color="white", linewidth=2)
-    bar = axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, label=drawable(mark.label))
+    counts = top > 1 and not np.mod(mark.values[np.isfinite(mark.values)], 1).any()
+    beside: Any = {"label": drawable(mark.label), "fraction": 0.05, "pad": 0.02}
+    beside |= {"ticks": MaxNLocator(integer=True)} if counts and not mark.log else {}
+    bar = axes.figure.colorbar(image, ax=axes, **beside)
     if mark.log and top < 100 * low:
         style.log_axis(bar.ax.yaxis, _mantissas(top / low))
 

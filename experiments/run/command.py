@@ -6,7 +6,7 @@ import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -257,9 +257,12 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
                 known = summary[[f"{name}_theory", f"{name}_z"]].itertuples(index=False)
                 cells = [str(theory_text(*pair)) for pair in known]
                 columns.append(Column(IN_THEORY[name], cells, 1 + order.index(IN_THEORY[name])))
-        if left_out := show_columns(columns):
-            titles = ", ".join(column.title for column in left_out)
-            terminal.say(f"too narrow for {titles}: see summary.parquet")
+        left_out = {column.title: column for column in show_columns(columns)}
+        target = left_out.pop(HEADINGS["time_to_target"], None)
+        if left_out:
+            terminal.say(f"too narrow for {', '.join(left_out)}: see summary.parquet")
+        if target is not None:  # the config asks for it: it has a target
+            show_columns([*columns[: len(keys) + 1], replace(target, stays=True)])
         if (summary["replications"] == 1).all():
             terminal.say("one replication has no standard error: no ±, and no z where times vary")
         computed = number_of(len(outcome.seconds), "cell")

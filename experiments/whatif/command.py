@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ...delay_models.base import FloatArray
 from ...delay_models.tables.measured import Measured, Reading, name_at
 from ...sim.files import MOST_CELLS, short
 from ..attack.command import straggler_numbers
@@ -39,13 +38,14 @@ def read_usable(path: str, reading: Reading, allow_large: bool) -> tuple[Measure
     measured = measured_delays(path, reading, None if allow_large else MOST_CELLS)
     if reading.load is not None:
         measured = replace(measured, tables={reading.load: measured.tables[reading.load]})
-    for table in measured.tables.values():
-        _require_usable(path, table, measured.hosts)
+    for load in measured.tables:
+        _require_usable(path, measured, load)
     return measured, [f"{path}: {line}" for line in measured.warnings]
 
 
-def _require_usable(path: str, table: FloatArray, hosts: Sequence[str]) -> None:
+def _require_usable(path: str, measured: Measured, load: float | None) -> None:
     """Refuse a table in which no round ends, or whose medians are nothing to divide by."""
+    table, hosts = measured.tables[load], measured.hosts
     finite = np.isfinite(table)
     whole = finite.all(axis=1)
     if not whole.any():
@@ -63,7 +63,7 @@ def _require_usable(path: str, table: FloatArray, hosts: Sequence[str]) -> None:
     rounds, workers = zeros.mean(axis=1), zeros.mean(axis=0)
     remedy = "were they measured? --missing drop-rounds or never takes 0 s for missing"
     if rounds.max() >= 0.5:
-        first = int(np.flatnonzero(whole)[np.argmax(rounds)])
+        first = name_at(measured.names_of_rounds(load)[whole], int(np.argmax(rounds)))
         raise ConfigError(f"{path}: half or more of the delays of round {first} are 0 s: {remedy}")
     if workers.max() >= 0.5:
         name = short(hosts[int(np.argmax(workers))])

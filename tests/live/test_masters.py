@@ -66,14 +66,16 @@ from erasurehead.experiments.options import LiveRequest
 from erasurehead.experiments.run.compute import CellResult, compute, learn
 from erasurehead.sim.engines.run import Cluster, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
+from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.learner import Learned
 from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.optimizers import Accelerated
 from erasurehead.sim.problems.losses import LogisticLoss
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.base import Fixed, ForesightedFamily, Scheme
+from erasurehead.sim.schemes.stopping import StoppingRule
 from erasurehead.sim.schemes.uncoded import Uncoded
-from erasurehead.sim.types import Rounds, Stream
+from erasurehead.sim.types import BoolArray, Rounds, Stream
 from tests.live.simulated import SimulatedWorkers, nobody
 from tests.tools import TableTape
 
@@ -270,6 +272,28 @@ def test_uncoded_names_the_dead_worker(policy: Policy) -> None:
     whole = trace_of(run, played(run, learning)).times[0]
     with pytest.raises(CannotEnd, match=r"^iteration 2 can never end: worker 3 died$"):
         played(run, learning, {3: float(np.nextafter(whole[0], inf))})
+
+
+@dataclass(frozen=True)
+class OneMore(StoppingRule):
+    """More than there are."""
+
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return arrived.sum(axis=-1) > arrived.shape[-1]
+
+
+@pytest.mark.parametrize("lost", [[], [1, 3]])
+def test_what_never_ends_is_said_as_the_simulator_says_it(lost: list[int]) -> None:
+    """A rule that all arrivals do not satisfy, or messages that never come."""
+    table = np.ones((ROUNDS, WORKERS))
+    table[:, lost] = inf
+    scheme = replace(Uncoded().build(WORKERS), stopping=OneMore())
+    run = replace(run_of(scheme, replications=1), tapes=[TableTape(table)])
+    with pytest.raises(NeverEnough, match=r"^iteration 1 can never end: ") as simulated:
+        simulate(run, "event")
+    with pytest.raises(CannotEnd) as heard:
+        played(run, problem(WORKERS))
+    assert str(heard.value) == str(simulated.value)
 
 
 @pytest.mark.parametrize("name", ["uncoded", "asynchronous"])
@@ -604,7 +628,7 @@ def test_a_cell_that_cannot_end_leaves_the_others(
     def play(cell: Cell, how: How, progress: Callable[[], None]) -> tuple[CellResult, Facts]:
         progress()
         if cell.scheme["name"] == "uncoded":
-            raise CannotEnd(2, ["worker 1"])
+            raise CannotEnd(NeverEnough(2, [1]), ["worker 1"])
         for _ in range(9):
             progress()
         return compute(cell), Facts(0.5, 1.5, next(late), None)

@@ -1718,6 +1718,15 @@ def test_white_lines_keep_up_to_32_rows_of_shades_apart(rows: int, lines: int) -
     assert axes.images[0].get_extent() == [-0.5, 2.5, rows - 0.5, -0.5]
 
 
+@pytest.mark.parametrize(("most", "whole"), [(3.0, True), (3.5, False)])
+def test_counts_have_whole_numbers_beside_their_shades(most: float, whole: bool) -> None:
+    bar = painted(Heat(np.array([[1.0, np.nan], [2.0, most]]), "message")).images[0].colorbar
+    assert bar is not None
+    ticks = bar.get_ticks()
+    assert all(tick % 1 == 0 for tick in ticks) == whole
+    assert {1, 2, 3} <= {*ticks}
+
+
 def test_a_line_has_eight_markers_or_those_that_it_names() -> None:
     x = np.arange(80.0)
     [line] = painted(Curve(RED, x, x)).lines
