@@ -125,26 +125,21 @@ def load_plugin(name: str) -> Plugin:
     own = tuple(_defined(module))
     classes = tuple(each for each in own if not inspect.isabstract(each))
     bases = {base for each in own for base in each.__mro__[1:]}
-    lacking = [_lacking(each) for each in own if each not in {*classes, *bases}]
+    lacking = [
+        f"{each.__name__} lacks {', '.join(f'{method}()' for method in sorted(methods))}, which it "
+        "must define"
+        for each in own
+        if (methods := each.__abstractmethods__) and each not in bases
+    ]
     if not classes:
         families = ", ".join(kind.family.__name__ for kind in BUILT_IN.kinds.values())
         raise _wrong(
             name, *lacking[:1] or [f"defines no class that derives from one of: {families}"]
         )
-    for text in lacking if is_file(name) else ():
-        _warn_once(f"plugins: {name}: {text}, and is left out")
+    # processes that compute cells read the plugin again
+    for text in lacking if is_file(name) and parent_process() is None else ():
+        warnings.warn(f"plugins: {name}: {text}, and is left out", stacklevel=1)
     return Plugin(name, digest, classes, files)
-
-
-def _lacking(abstract: type[Any]) -> str:
-    methods = ", ".join(f"{method}()" for method in sorted(abstract.__abstractmethods__))
-    return f"{abstract.__name__} lacks {methods}, which it must define"
-
-
-@lru_cache(maxsize=64)
-def _warn_once(text: str) -> None:
-    if parent_process() is None:  # those that compute cells read the plugin again
-        warnings.warn(text, stacklevel=1)
 
 
 @lru_cache(maxsize=4)

@@ -365,12 +365,11 @@ class LiveBarrierlessMaster(LiveMaster):
         decisions = self.decisions
         lost = self._never | self._session.died.keys()
         nobody = len(lost.union(decisions.resting)) == self._scheme.workers
-        if nobody or decisions.hopeless(lost):
-            missing = decisions.hopeless(lost) or decisions.missing()
-            raise self._cannot_end(NeverEnough(decisions.iteration, missing))
-        if self._workers.now() >= self._opened + self._max_wait:
-            missing = decisions.missing()
-            raise self._cannot_end(NeverEnough(decisions.iteration, missing, self._max_wait))
+        never = decisions.hopeless(lost)
+        waited = None if nobody or never else self._max_wait
+        if waited is None or self._workers.now() >= self._opened + waited:
+            missing = never or decisions.missing()
+            raise self._cannot_end(NeverEnough(decisions.iteration, missing, waited))
 
 
 @final
