@@ -381,7 +381,6 @@ def attack(
     """Find the worst stragglers for each code of a config."""
     from ..sim.attack import SearchBudget
     from .attack import command
-    from .attack.page import attack_page
     from .run.files import output_folder
     from .run.outputs import holds_another, origin_of
 
@@ -394,7 +393,7 @@ def attack(
         with terminal.progress("stragglers") as progress:
             frame = command.attack_codes(planned, progress)
         command.write_attack(planned, frame, target)
-    terminal.show(attack_page(frame, name, planned.attacked.left_out, _said()))
+    terminal.show(command.attack_page(frame, name, planned.attacked.left_out, _said()))
     terminal.say(f"table and picture in {target}/")
     ran = Path("results") / name
     done = origin_of(ran) is not None and not holds_another(ran, planned.config)

@@ -25,7 +25,6 @@ import yaml
 from erasurehead.delay_models import MODELS
 from erasurehead.experiments import atlas, compare, listing, measure, options, verify
 from erasurehead.experiments.attack import command as attack
-from erasurehead.experiments.attack import page as attack_page
 from erasurehead.experiments.commands import app
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import FieldRow, field_rows, first_sentence
@@ -383,7 +382,7 @@ def test_what_attack_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(attack, "holds_another", lambda folder, config: False)
     monkeypatch.setattr(attack, "attack_codes", Mock())
     monkeypatch.setattr(attack, "write_attack", Mock())
-    monkeypatch.setattr(attack_page, "attack_page", lambda *given: PAGE)
+    monkeypatch.setattr(attack, "attack_page", lambda *given: PAGE)
     demo = ROOT / "experiments/configs/demo.yaml"
     said = ["One is as fast as the other.", "", "table and picture in results/attack/demo/"]
     assert said_by("attack", demo, "--stragglers", "1:2", "--samples", 9) == [

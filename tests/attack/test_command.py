@@ -12,16 +12,17 @@ import pytest
 import yaml
 
 from erasurehead.experiments.attack import command
-from erasurehead.experiments.attack.command import codes_of, straggler_numbers
-from erasurehead.experiments.attack.page import (
+from erasurehead.experiments.attack.command import (
     BOUND,
     RANDOM,
     THICK,
     THIN,
     WORST,
     beginning,
+    codes_of,
     picture,
     rounding,
+    straggler_numbers,
 )
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Curve, Points
