@@ -33,8 +33,7 @@ Face = TypeVar("Face", bound=Callable[..., Any])
 
 
 def face(call: Face) -> Face:
-    """A function, or all public ones of a class, of which a ``ConfigError`` shows the line that
-    calls it and one of ours, not those between."""
+    """A function or a class of which a ``ConfigError`` shows who calls it and one line of ours."""
     if isinstance(call, type):
         for name, own in [*vars(call).items()]:
             if isinstance(own, property):

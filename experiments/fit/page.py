@@ -99,13 +99,15 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
         chance = f"{split.worker_chance:.3f}, of a round part: {split.round_chance:.3f}"
         text = f"variance of single delays, not of steps: {', '.join(shares)}"
         why.append(f"{text} (chance of a worker part so large: {chance})")
-    spells = _spells(findings.workers, findings.measured.hosts)
+    found, hosts = findings.workers, findings.measured.hosts
+    rows = [] if found is None else [(hosts[j], found.spell.value[j]) for j in found.lasting]
+    spells = [f"{host} has spells ({many:.1f} rounds in a row)" for host, many in rows]
     why.append(f"memory: {_memory_sentence(main.memory, spells)}")
     if (cold := main.delays.cold) is not None:
         rounds = number_of(cold.rounds, "round has", "rounds have")
         beyond = f"beyond {cold.beyond:.3g} s, {cold.clump:.1f} at once"
         why.append(f"cold starts: {cold.hit} of {rounds} delays {beyond}")
-    why += worker_sentences(findings.workers, findings.measured.hosts)
+    why += worker_sentences(found, hosts)
     refused = [f"{name} cannot be fitted: {text}" for name, text in main.refused.items()]
     return Answer(
         "fit",
@@ -150,11 +152,6 @@ def _load_sentence(load: LoadFit) -> str:
         return f"{text}the {load.kind} law holds"
     costs = (f"{s:.3g} s from {d:g}" for d, s in zip(law["loads"], law["seconds"], strict=True))
     return f"{text}no straight line fits: seconds grow in steps, by {', '.join(costs)} on"
-
-
-def _spells(workers: Workers | None, hosts: Sequence[str]) -> list[str]:
-    lengths = [] if workers is None else [(j, workers.spell.value[j]) for j in workers.lasting]
-    return [f"{hosts[j]} has spells ({rounds:.1f} rounds in a row)" for j, rounds in lengths]
 
 
 def _memory_sentence(memory: Memory | None, spells: Sequence[str] = ()) -> str:

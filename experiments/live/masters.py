@@ -30,13 +30,8 @@ class CannotEnd(Failed):
     """An update that waits for the dead, who are named, or for messages that never come."""
 
     def __init__(self, never: NeverEnough, dead: Sequence[str] = ()) -> None:
-        super().__init__(never, dead)
-        self.never, self.dead = never, dead
-
-    @override
-    def __str__(self) -> str:
-        began = str(self.never).partition(":")[0]
-        return f"{began}: {', '.join(self.dead)} died" if self.dead else str(self.never)
+        began = str(never).partition(":")[0]
+        super().__init__(f"{began}: {', '.join(dead)} died" if dead else str(never))
 
 
 def arrivals(workers: ConnectedWorkers, messages: int, iteration: int) -> Iterator[Arrival]:

@@ -161,10 +161,9 @@ def _heat(axes: Axes, mark: Heat) -> None:
     axes.grid(visible=False)
     if len(mark.values) <= SEPARATE:
         axes.hlines(np.arange(1, len(mark.values)) - 0.5, *mark.sides, color="white", linewidth=2)
-    counts = top > 1 and not np.mod(mark.values[np.isfinite(mark.values)], 1).any()
-    beside: Any = {"label": drawable(mark.label), "fraction": 0.05, "pad": 0.02}
-    beside |= {"ticks": MaxNLocator(integer=True)} if counts and not mark.log else {}
-    bar = axes.figure.colorbar(image, ax=axes, **beside)
+    bar = axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, label=drawable(mark.label))
+    if not (mark.log or top <= 1 or np.mod(mark.values[np.isfinite(mark.values)], 1).any()):
+        bar.set_ticks(MaxNLocator(integer=True))  # they count something
     if mark.log and top < 100 * low:
         style.log_axis(bar.ax.yaxis, _mantissas(top / low))
 

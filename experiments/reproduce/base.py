@@ -6,6 +6,7 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product, starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
@@ -19,7 +20,7 @@ from ...sim.theory import mean_times
 from ...sim.types import FloatArray, Trace
 from ..config import build
 from ..config.cells import Cell, cells
-from ..pictures.looks import Look
+from ..pictures.looks import Look, look
 from ..pictures.picture import Curve, Picture, Points
 from ..run.compute import compute
 from ..run.records import Finished, mean_and_error
@@ -49,6 +50,16 @@ def estimate_text(mean: float, error: float) -> str:
         return f"{mean:.4g}"
     digits = max(0, 1 - int(np.floor(np.log10(error))))
     return f"{mean:.{digits}f} ± {error:.{digits}f}"
+
+
+def times_table(frame: pd.DataFrame, sizes: Iterable[int]) -> str:
+    """Simulated iteration times: a row for each load law and number of workers."""
+    schemes, rows = list(frame["scheme"].unique()), []
+    for law, n in product(LAWS, sizes):
+        own = rows_of(frame, load_law=law, workers=n).set_index("scheme")
+        pairs = (own.loc[scheme, ["simulated", "standard_error"]] for scheme in schemes)
+        rows.append([law, f"{n:,}", *starmap(estimate_text, pairs)])
+    return markdown_table(["load law", "n", *(look(scheme).title for scheme in schemes)], rows)
 
 
 def mean_text(values: FloatArray) -> str:

@@ -23,7 +23,7 @@ from ..pictures.looks import INK, THEORY, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, PaperFigure, curve_of, estimate_text, markdown_table, points_of, rows_of
+from .base import Effort, PaperFigure, curve_of, points_of, rows_of
 
 # what the batch engine may simulate for a point; where fewer rounds would be left, it does not
 WORKER_ROUNDS, MOST_ROUNDS, LEAST_ROUNDS = 4_000_000, 4000, 40
@@ -120,13 +120,6 @@ class IterationTimeScale(PaperFigure):
         faster = "; ".join(
             f"under the {name} law {_crossing(rows_of(frame, load_law=name))}" for name in base.LAWS
         )
-        schemes = list(frame["scheme"].unique())
-        rows = []
-        for name, n in product(base.LAWS, sizes):
-            own = rows_of(by_law, load_law=name, workers=n).set_index("scheme")
-            pairs = [own.loc[scheme, ["simulated", "standard_error"]] for scheme in schemes]
-            rows.append([name, f"{n:,}", *(estimate_text(*pair) for pair in pairs)])
-        header = ["load law", "n", *(looks.look(scheme).title for scheme in schemes)]
         return (
             f"Each partition takes {base.EVEN_WORK:g} s of work and each worker has an exponential "
             f"delay of mean {self.delay:g} s; coded schemes have load d = {self.load}, ErasureHead "
@@ -141,7 +134,7 @@ class IterationTimeScale(PaperFigure):
             f"{grown}From where on ErasureHead is faster than uncoded depends on how time grows "
             f"with load: {faster}.\n\n"
             "Mean iteration time in seconds, law engine ± standard error:\n\n"
-            + markdown_table(header, rows)
+            + base.times_table(by_law, sizes)
         )
 
 

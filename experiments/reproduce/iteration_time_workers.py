@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import product, starmap
+from itertools import product
 from typing import ClassVar, final
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..pictures import looks, style
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, PaperFigure, curve_of, estimate_text, markdown_table, points_of, rows_of
+from .base import Effort, PaperFigure, curve_of, points_of, rows_of
 
 
 @final
@@ -81,13 +81,7 @@ class IterationTimeWorkers(PaperFigure):
         crossing = "; ".join(
             f"under the {law} law {_crossing(rows_of(frame, load_law=law))}" for law in base.LAWS
         )
-        schemes = list(seen["scheme"].unique())
-        rows, sizes = [], sorted({*map(int, seen["workers"])})
-        for law, n in product(base.LAWS, sizes if len(sizes) <= FEW else (first, last)):
-            own = rows_of(seen, load_law=law, workers=n).set_index("scheme")
-            pairs = (own.loc[scheme, ["simulated", "standard_error"]] for scheme in schemes)
-            rows.append([law, str(n), *starmap(estimate_text, pairs)])
-        header = ["load law", "n", *(looks.look(scheme).title for scheme in schemes)]
+        sizes = sorted({*map(int, seen["workers"])})
         return (
             f"Each partition takes {base.EVEN_WORK:g} s of work and each worker has an exponential "
             f"delay of mean {self.delay:g} s; coded schemes have load d = {self.load}, ErasureHead "
@@ -98,7 +92,7 @@ class IterationTimeWorkers(PaperFigure):
             f"{each}Which scheme is faster still depends on how time grows with load: "
             f"{crossing}.\n\n"
             "Mean iteration time in seconds, simulated ± standard error:\n\n"
-            + markdown_table(header, rows)
+            + base.times_table(seen, sizes if len(sizes) <= FEW else (first, last))
         )
 
 

@@ -262,7 +262,9 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
             **(statistics := _statistics(metrics[cell.key])),
             **(_theory(cell, statistics) if known else {}),
             **_costliest(result.per_worker),
-            **_conditioning(result),
+            **(
+                {f"code_{k}": v for k, v in asdict(c).items()} if (c := result.conditioning) else {}
+            ),
             **comparison(metrics[cell.key], metrics[first[cell.point]]),
         }
         for (cell, result), swept in zip(finished, _swept(finished), strict=True)
@@ -361,11 +363,6 @@ def _costliest(workers: Columns) -> dict[str, float]:
     worst = int(np.argmax(workers["cost"]))
     found = {f"costliest_worker_{name}": float(workers[name][worst]) for name in ("last", "cost")}
     return {"costliest_worker": int(workers["worker"][worst]), **found}
-
-
-def _conditioning(result: CellResult) -> dict[str, float]:
-    known = {} if result.conditioning is None else asdict(result.conditioning)
-    return {f"code_{name}": value for name, value in known.items()}
 
 
 def _statistics(metrics: Mapping[str, FloatArray]) -> dict[str, float]:
