@@ -125,6 +125,9 @@ class Reader:
         _require_section(section)
         tag, classes = self.catalogue[kind].tag, self.catalogue[kind].classes
         if (name := section.get(tag)) is None:
+            for key, value in section.items():
+                if isinstance(value, str) and value in classes:
+                    raise faulty_keys({str(key): f"unknown key; did you mean {tag}?"})
             raise faulty_keys({tag: f"missing; {one_of(classes, None)}"})
         if not isinstance(name, str) or name not in classes:
             own = "" if self.catalogue.plugins else "; plugins: [file.py] adds your own"
@@ -217,9 +220,15 @@ def _types(family: Any) -> Mapping[str, Any]:
     return typing.get_type_hints(family, include_extras=True)
 
 
+def no_section(value: Any) -> str:
+    """What an error says of what is no section; a class or an object of one has another way in."""
+    own = "; write the class to a file and name it under plugins" * is_dataclass(value)
+    return "must be a section: keys with values" + own
+
+
 def _require_section(value: Any) -> None:
     if not isinstance(value, Mapping):
-        raise fault([], value, "must be a section: keys with values")
+        raise fault([], value, no_section(value))
 
 
 def require_known(section: Mapping[Any, Any], known: Collection[str], tag: str = "") -> None:

@@ -27,7 +27,7 @@ from ...sim.problems import ProblemConfig
 from ...sim.schemes import SchemeFamily
 from ..text import escaped, is_plain, shortened
 from .catalogue import BUILT_IN, Catalogue
-from .codec import Reader, fault, located, plain, require_known, takes_list
+from .codec import Reader, fault, located, no_section, plain, require_known, takes_list
 from .document import MOST_POINTS
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -173,7 +173,7 @@ def _schemes(reader: Reader, value: Any) -> tuple[SchemeEntry, ...]:
         elif isinstance(section, Mapping | SchemeFamily):
             group = _entries(reader, section)
         else:
-            raise fault([index], section, "must be a section: keys with values")
+            raise fault([index], section, no_section(section))
         entries += (replace(entry, index=index) for entry in group)
     for label, count in Counter(entry.label for entry in entries).items():
         if count > 1:
