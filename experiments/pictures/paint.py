@@ -9,7 +9,7 @@ import numpy as np
 
 from . import style
 from .looks import INK, shade
-from .picture import Axis, Bars, Curve, Heat, Mark, Panel, Picture, Points, Rules, Texts
+from .picture import Axis, Bars, Curve, Heat, Mark, Panel, Picture, Points, Rules, Texts, mantissas
 from .style import drawable, entry
 
 if TYPE_CHECKING:
@@ -165,16 +165,7 @@ def _heat(axes: Axes, mark: Heat) -> None:
     if not (mark.log or top <= 1 or np.mod(mark.values[np.isfinite(mark.values)], 1).any()):
         bar.set_ticks(MaxNLocator(integer=True))  # they count something
     if mark.log and top < 100 * low:
-        style.log_axis(bar.ax.yaxis, _mantissas(top / low))
-
-
-def _mantissas(ratio: float) -> tuple[float, ...]:
-    """Which numbers are labelled on a logarithmic axis that spans this ratio."""
-    if ratio > 8:
-        return (1, 2, 5)
-    if ratio > 2.5:
-        return (1, 1.5, 2, 3, 4, 6, 8)
-    return (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.7, 2, 2.3, 2.6, 3, 3.5, 4, 5, 6, 7, 8, 9)
+        style.log_axis(bar.ax.yaxis, mantissas(top / low))
 
 
 def _scale(axis: Any, asked: Axis) -> None:

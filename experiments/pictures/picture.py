@@ -42,7 +42,19 @@ def axis_of(label: str, values: FloatArray, wide: float) -> Axis:
     known = values[np.isfinite(values)]
     if not (known.size and 0 < known.min() * wide <= known.max()):
         return Axis(label)
-    return Axis(label, log=True, ticks=(1, 2, 5) if known.max() < 100 * known.min() else ())
+    return Axis(label, log=True, ticks=mantissas(float(known.max() / known.min())))
+
+
+def mantissas(ratio: float) -> tuple[float, ...]:
+    """Which numbers are labelled on a logarithmic axis that spans this ratio, so that three or more
+    are; empty: powers of ten."""
+    if ratio >= 100:
+        return () if ratio >= 1000 else (1, 3)
+    if ratio > 12:
+        return (1, 2, 5)
+    if ratio > 2.5:
+        return (1, 1.5, 2, 3, 4, 6, 8)
+    return (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.7, 2, 2.3, 2.6, 3, 3.5, 4, 5, 6, 7, 8, 9)
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,6 +75,12 @@ class Records:
         """What times are called on an axis."""
         return "measured time (s)" if self.title.startswith(LIVE) else "simulated time (s)"
 
+    @property
+    def target(self) -> float | None:
+        """The loss that runs shall reach, if the config has one."""
+        target = (self.config or {}).get("target_loss")
+        return float(target) if isinstance(target, int | float) else None
+
     def replicated(self) -> bool:
         """Whether there is more than one replication, and so a spread to show."""
         return bool(self.iterations["replication"].max() > 0)
@@ -97,7 +103,7 @@ class Records:
     def points(self) -> list[Records]:
         """One part for each point of the sweep's grid, at most ``MOST_PANELS``.
         Fields of a scheme (``scheme.load``) make no points: they are in its label."""
-        keys = self.swept()
+        keys = [key for key in self.swept() if self.summary[key].nunique(dropna=False) > 1]
         if not keys:
             return [self]
         points = names_of(self.summary, keys)

@@ -43,14 +43,9 @@ def judged(records: Records) -> Verdict:
     return _sweep(records, [rows for _, rows in points]) if len(points) > 1 else _run(records)
 
 
-def _target(records: Records) -> float | None:
-    target = (records.config or {}).get("target_loss")
-    return float(target) if isinstance(target, int | float) else None
-
-
 def _run(records: Records) -> Verdict:
     name, values = _measured(records, [label for label, _ in records.labels()])
-    target = _target(records)
+    target = records.target
     if len(values) < 2:
         return _alone(records, name, values)
     first, *_ = values
@@ -83,7 +78,7 @@ def _run(records: Records) -> Verdict:
 
 def _measured(records: Records, labels: list[str]) -> tuple[str, Mapping[str, FloatArray]]:
     """The metric that decides, and its values of each scheme that has it in every replication."""
-    target = _target(records)
+    target = records.target
     if target is not None and "train_loss" in records.iterations:
         times, losses = ({n: records.runs(n, c) for n in labels} for c in ("time", "train_loss"))
         reached = {n: time_to_target(times[n], losses[n], target) for n in labels}
@@ -236,7 +231,7 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
             gains.append(float(base[mean] / best[mean]))
     if not winners:
         return Verdict("No scheme reaches the target loss at any point.", [], tied=False)
-    does = DOES[name].format(target=_target(records) or 0.0)
+    does = DOES[name].format(target=records.target or 0.0)
     (leader, count), *ranked = winners.most_common()
     total = winners.total()
     if count == total:

@@ -43,8 +43,10 @@ from erasurehead.experiments.pictures.picture import (
     Panel,
     Picture,
     Points,
+    Rules,
     Texts,
     axis_of,
+    mantissas,
 )
 from erasurehead.experiments.pictures.records import MOST_PANELS, Records, read_records, short_text
 from erasurehead.experiments.report.command import write_pictures, write_report
@@ -641,7 +643,8 @@ def test_a_diverged_run_is_drawn_as_far_as_it_goes(
     assert axes.get_ylim()[1] < 1e4
     said = [text.get_text() for text in axes.texts]
     assert said == ([] if name == "one replication" else [losses.ENDS])
-    tops = [np.nanmax(np.asarray(line.get_ydata(), dtype=float)) for line in axes.lines]
+    drawn = [line for line in axes.lines if line.get_label() != "target"]
+    tops = [np.nanmax(np.asarray(line.get_ydata(), dtype=float)) for line in drawn]
     most = losses.ceiling(diverged)
     gone = {"one scheme": [False, True], "one replication": [False, False]}
     assert [bool(top == most) for top in tops] == gone.get(name, [True, True])
@@ -988,9 +991,10 @@ def test_the_line_is_the_median_of_the_runs(runs: int) -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ([2.0, 20.0], Axis("x", log=True, ticks=(1, 2, 5))),
+        ([2.0, 20.0], Axis("x", log=True, ticks=(1, 1.5, 2, 3, 4, 6, 8))),
         ([2.0, np.inf, np.nan, 199.0], Axis("x", log=True, ticks=(1, 2, 5))),
-        ([2.0, 200.0], Axis("x", log=True)),
+        ([2.0, 200.0], Axis("x", log=True, ticks=(1, 3))),
+        ([2.0, 2000.0], Axis("x", log=True)),
         ([2.0, 19.9], Axis("x")),
         ([0.0, 200.0], Axis("x")),
         ([-2.0, 200.0], Axis("x")),
@@ -1000,8 +1004,16 @@ def test_the_line_is_the_median_of_the_runs(runs: int) -> None:
 def test_an_axis_is_logarithmic_where_values_span_so_much(
     values: list[float], expected: Axis
 ) -> None:
-    """Over a decade here. Below two decades, powers of ten alone would be one tick or two."""
+    """Over a decade here. Below three decades powers of ten alone would be three ticks at most."""
     assert axis_of("x", np.array(values), wide=10.0) == expected
+
+
+@pytest.mark.parametrize("ratio", [5.01, 8.0, 12.0, 12.1, 31.0, 99.9, 100.0, 999.0, 1000.0])
+def test_three_ticks_of_a_logarithmic_axis_have_labels(ratio: float) -> None:
+    """Wherever it begins, from the least ratio that makes losses logarithmic on."""
+    marks = np.outer(10.0 ** np.arange(-6, 7), mantissas(ratio) or (1,)).ravel()
+    for low in np.geomspace(0.1, 1.0, 50):
+        assert np.count_nonzero((marks >= low) & (marks <= 1.0001 * low * ratio)) >= 3
 
 
 def test_pareto_front_by_hand() -> None:
@@ -1074,6 +1086,29 @@ def test_panels_of_a_sweep_stand_in_rows_of_three_but_four_in_a_square() -> None
 def test_a_swept_text_need_not_be_a_section() -> None:
     assert short_text('{"model": "exponential", "rate": 2.0}') == "exponential, rate = 2"
     assert short_text("{{x") == "{{x"
+
+
+def test_what_has_one_value_is_no_title() -> None:
+    """``set={"schemes": [schemes]}`` of a sweep is an axis with one point."""
+    records = swept({"schemes": ["[...]"], "seed": [0]})
+    assert [part.title for part in records.points()] == [""]
+    assert [part.title for part in swept({"schemes": ["[...]"], "seed": [0, 1]}).points()] == [
+        "seed = 0",
+        "seed = 1",
+    ]
+
+
+@pytest.mark.parametrize(("target", "drawn"), [(0.4, True), (0.04, False), (None, False)])
+def test_a_line_lies_at_the_target_loss(target: float | None, drawn: bool) -> None:
+    """Not at one that is a tenth of what anybody reaches."""
+    start = swept({}).iterations
+    rows = [start.assign(iteration=i, time=float(i), train_loss=1.0 - i / 4) for i in range(3)]
+    summary = swept({}).summary.iloc[:1]
+    records = Records(pd.concat(rows), summary, config={"target_loss": target})
+    for name in ("loss_time", "loss_iteration"):
+        marks = KINDS[name].picture(records).panels[0].marks
+        lines = [(mark.title, mark.y.tolist()) for mark in marks if isinstance(mark, Rules)]
+        assert lines == ([("target", [target])] if drawn else [])
 
 
 # Kinds as plain data, from tables of a few rows.
@@ -1604,9 +1639,9 @@ def test_further_variants_of_a_scheme_are_lighter_and_have_other_markers() -> No
     assert pair["b"].colour == shade("#000000", 0.31), "two are as far apart as two of three"
 
 
-@pytest.mark.parametrize(("ratio", "labels"), [(2.4, 18), (2.6, 7), (8.0, 7), (8.1, 3)])
+@pytest.mark.parametrize(("ratio", "labels"), [(2.4, 18), (2.6, 7), (12.0, 7), (12.1, 3)])
 def test_marks_of_a_bar_of_shades(ratio: float, labels: int) -> None:
-    assert len(paint._mantissas(ratio)) == labels
+    assert len(mantissas(ratio)) == labels
 
 
 def test_delays_that_are_drawn_are_those_of_the_run_or_more_of_the_same() -> None:
@@ -1838,23 +1873,26 @@ def test_the_last_entries_of_a_legend_stand_at_its_end() -> None:
 def test_nine_points_of_a_sweep_are_shown(points: int, shown: int, left_out: int) -> None:
     records = swept({"delay.rate": [*range(points)]}, "ab")
     parts = records.points()
-    assert [part.title for part in parts] == [f"delay.rate = {rate}" for rate in range(shown)]
+    titles = [f"delay.rate = {rate}" for rate in range(shown)]
+    assert [part.title for part in parts] == (titles if points > 1 else [""])
     assert {part.left_out for part in parts} == {left_out}
     for rate, part in enumerate(parts):
         assert part.summary["delay.rate"].tolist() == [rate, rate]
         assert part.iterations["cell"].tolist() == [f"{rate}a", f"{rate}b"]
     titled = replace(records, title="measured on real workers").points()
-    assert titled[0].title == "measured on real workers\ndelay.rate = 0"
+    assert titled[0].title == "\n".join(["measured on real workers", *titles[: points > 1]])
     assert titled[0].clock == "measured time (s)"
     assert parts[0].clock == "simulated time (s)"
 
 
 def test_fields_of_a_scheme_make_no_points_and_several_keys_a_line_each() -> None:
-    records = swept({"scheme.load": [1, 2], "delay.rate": [1.5, 2.0], "schemes.uncoded.x": [7]})
+    records = swept({"scheme.load": [1, 2], "delay.rate": [1.5, 2.0], "schemes.uncoded.x": [7, 8]})
     assert records.swept() == ["delay.rate", "schemes.uncoded.x"]
     assert [part.title for part in records.points()] == [
         "delay.rate = 1.5\nuncoded.x = 7",
+        "delay.rate = 1.5\nuncoded.x = 8",
         "delay.rate = 2\nuncoded.x = 7",
+        "delay.rate = 2\nuncoded.x = 8",
     ]
     plain = swept({"scheme.load": [1, 2]})
     assert [part.title for part in plain.points()] == [""]

@@ -18,7 +18,7 @@ from ...page.content import Chart
 from ...text import number_of
 from ..base import PanelKind
 from ..looks import DOTTED, INK, MUTED, SOLID, Look, shade
-from ..picture import Axis, Band, Bars, Curve, Fill, Panel, Picture, Points, axis_of
+from ..picture import Axis, Band, Bars, Curve, Fill, Mark, Panel, Picture, Points, Rules, axis_of
 from ..records import Records
 
 # Many replications become one curve: losses at common instants, the middle and a band.
@@ -145,7 +145,8 @@ class LossKind(PanelKind):
         keys = [band_key(BANDS[band])] if records.replicated() else []
         x_axis, remark = Axis(self.along or records.clock), ENDS if diverged else ""
         least = [] if self.along else least_losses(records, band)
-        return Panel(x_axis, loss_axis(curves), [*curves, *least, *keys], records.title, remark)
+        marks: list[Mark] = [*curves, *least, *target_line(records, curves), *keys]
+        return Panel(x_axis, loss_axis(curves), marks, records.title, remark)
 
     @override
     def last(self, band: Band) -> tuple[str, ...]:
@@ -153,10 +154,17 @@ class LossKind(PanelKind):
 
     @override
     def picture(self, records: Records, band: Band | None = None) -> Picture:
-        """With a line of the legend more where the lowest line is drawn."""
+        """With a line of the legend more for the lowest line, and one for the target."""
         made = super().picture(records, band)
         known = not self.along and LEAST_TIME in records.summary
-        return replace(made, height=made.height + 0.22) if known else made
+        return replace(made, height=made.height + 0.22 * (known + (records.target is not None)))
+
+
+def target_line(records: Records, curves: Sequence[Curve]) -> Iterator[Rules]:
+    """A line at the target loss, unless that is so low that it would take the others' room."""
+    target, seen = records.target, np.concatenate([curve.y for curve in curves])
+    if target is not None and np.nanmin(seen, initial=np.inf) <= 2 * target:
+        yield Rules("target", y=np.array([target]))
 
 
 LEAST_TIME = "least_iteration_time"  # its column; a scheme without a barrier can come near it
