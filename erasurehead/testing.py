@@ -36,10 +36,9 @@ def check_scheme(
     **fields: Any,
 ) -> dict[str, str]:
     """Check a scheme at one number of workers. Returns what each check confirmed, in a few words;
-    empty where it did not apply. Raises ``Nonconforming``: an ``AssertionError`` with one line: the
-    scheme, the check, what is wrong; ``ConfigError``: a plugin cannot be used, there is no such
-    scheme or check, a field or an argument cannot have its value, or the fields do not fit the
-    workers.
+    ``nothing claimed`` where it does not apply. Raises ``Nonconforming``: an ``AssertionError``
+    with one line: the scheme, the check, what is wrong; ``ConfigError``: a plugin cannot be used,
+    there is no such scheme or check, or a value does not fit a field, an argument or the workers.
 
     Args:
         scheme: a family with its fields, or the name of one that is built in, installed as a
@@ -78,7 +77,7 @@ def check_scheme(
     found = {}
     for name in only:
         try:
-            found[name] = CHECKS[name](tested)
+            found[name] = CHECKS[name](tested) or "nothing claimed"
         except Nonconforming as error:
             raise Nonconforming(f"{family.name}, {name}: {error}") from None
         except Exception as error:
