@@ -35,7 +35,7 @@ from .odd_rows import Where, remarks, require_rounds
 Flags = NDArray[np.bool_]
 Told = tuple[tuple[str, ...], Times]
 BLOCK = 2**20  # cells that are looked at together
-WIDER = 10  # so many times as many workers without names as rounds: perhaps they are rounds
+WIDER = 4  # so many times as many workers without names as rounds: perhaps they are rounds
 CHANCE = 0.01  # of a column that grows by chance, somewhere in the table
 EPOCH = 1e8  # seconds: numbers beyond this that never fall are dates, counted from 1970
 

@@ -309,8 +309,9 @@ def test_more_workers_than_rounds_may_be_a_table_on_its_side() -> None:
         np.testing.assert_array_equal(other.tables[None], wide.T)
         assert other.notes == ()
     named = pd.DataFrame(wide).add_prefix("node")
-    for table in (named, wide[:, :39], wide[:1]):  # it says who is who; not ten times as many; one
+    for table in (named, wide[:, :15], wide[:1]):  # it says who is who; not four times as many; one
         assert eh.read_table(table, unit="s").notes == ()
+    assert eh.read_table(wide[:, :16], unit="s").notes[0].startswith("4 rounds of 16 workers: if")
 
 
 def test_what_is_assumed_of_a_table_is_a_warning() -> None:
