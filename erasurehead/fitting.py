@@ -50,10 +50,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 IN_MEMORY = "the table"  # what errors call a table that is not in a file
-IN_PYTHON = (
-    "`eh.run(fitted.config)` simulates these workers: put your schemes into it.",
-    "`erasurehead whatif FILE`, of this table in a file, says which hosts to blame.",
-)
+IN_PYTHON = ("`eh.run(fitted.config)` simulates these workers: put your schemes into it.",)
 
 
 @face
@@ -99,7 +96,11 @@ class Fitted:
 
     @cached_property
     def _page(self) -> Page:
-        return page.fit_page(self._tables, self._answer, write_yaml(self.config))
+        return page.fit_page(self._tables, self._answer, self._config)
+
+    @property
+    def _config(self) -> str:
+        return write_yaml(self.config)
 
     @property
     def table(self) -> pd.DataFrame:
@@ -118,8 +119,10 @@ class Fitted:
 
     @property
     def report(self) -> str:
-        """Everything in words and tables, as Markdown."""
-        return as_markdown(self._page, {name: f"{name}.png" for name in command.CHARTS})
+        """All in words and tables, as Markdown; of the workers those that stand out."""
+        standing = self.workers[self.workers["stands_out"].astype(bool)]
+        own = page.fit_page({**self._tables, "workers": standing}, self._answer, self._config)
+        return as_markdown(own, {})
 
     @property
     def plot(self) -> FittedPlots:

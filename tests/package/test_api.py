@@ -10,6 +10,7 @@ import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -335,8 +336,22 @@ def test_it_has_tables_report_and_pictures(
     assert fitted.report.startswith("# fit: the table")
     assert "40 rounds of 6 workers; times in seconds\n" in fitted.report
     assert "- `eh.run(fitted.config)` simulates these workers" in fitted.report
-    for of_files in ("--unit", "delay.yaml", "'the table'", "In the folder"):
+    for of_files in (
+        "--unit",
+        "delay.yaml",
+        "'the table'",
+        "In the folder",
+        "whatif",
+        "![",
+        "Left:",
+    ):
         assert of_files not in fitted.report
+    assert "## Workers" not in fitted.report, "none stands out"
+    slow = replace(fitted)
+    workers = fitted.workers.assign(stands_out=fitted.workers["host"] == "3")
+    slow.__dict__["_tables"] = {**fitted._tables, "workers": workers}
+    rows = slow.report.partition("## Workers")[2].partition("\n## ")[0].splitlines()
+    assert [line.split()[1] for line in rows if line.startswith("| ")] == ["worker", "3"]
     assert fitted.plot.quantiles().has_data()
     assert len(fitted.plot.order_statistics().figure.axes) == 2
     assert (tmp_path / "delay.yaml") in fitted.save(tmp_path)
