@@ -96,11 +96,7 @@ class Fitted:
 
     @cached_property
     def _page(self) -> Page:
-        return page.fit_page(self._tables, self._answer, self._config)
-
-    @property
-    def _config(self) -> str:
-        return write_yaml(self.config)
+        return page.fit_page(self._tables, self._answer, write_yaml(self.config))
 
     @property
     def table(self) -> pd.DataFrame:
@@ -120,9 +116,8 @@ class Fitted:
     @property
     def report(self) -> str:
         """All in words and tables, as Markdown; of the workers those that stand out."""
-        standing = self.workers[self.workers["stands_out"].astype(bool)]
-        own = page.fit_page({**self._tables, "workers": standing}, self._answer, self._config)
-        return as_markdown(own, {})
+        few = {**self._tables, "workers": self.workers[self.workers["stands_out"].astype(bool)]}
+        return as_markdown(page.fit_page(few, self._answer, write_yaml(self.config)), {})
 
     @property
     def plot(self) -> FittedPlots:

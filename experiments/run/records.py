@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -262,9 +262,7 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
             **(statistics := _statistics(metrics[cell.key])),
             **(_theory(cell, statistics) if known else {}),
             **_costliest(result.per_worker),
-            **(
-                {f"code_{k}": v for k, v in asdict(c).items()} if (c := result.conditioning) else {}
-            ),
+            **({f"code_{k}": v for k, v in vars(c).items()} if (c := result.conditioning) else {}),
             **comparison(metrics[cell.key], metrics[first[cell.point]]),
         }
         for (cell, result), swept in zip(finished, _swept(finished), strict=True)

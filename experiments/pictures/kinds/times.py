@@ -126,8 +126,8 @@ class AgainstKind(PictureKind):
             return f"{self.x} was not swept; --x {one_of(keys, self.x)}"
         columns = _columns(records)
         if self.y and self.y not in columns:
-            missed = NOBODY if self.y == "time_to_target" and REACHED in records.summary else ""
-            lack = missed or f"the summary has no numbers {self.y}"
+            missed = self.y == "time_to_target" and REACHED in records.summary
+            lack = NOBODY if missed else f"the summary has no numbers {self.y}"
             return f"{lack}; --y {one_of(columns, self.y)}"
         return None if columns else "the summary holds no means"
 
@@ -178,8 +178,7 @@ class AgainstKind(PictureKind):
         keys += [Curve(AT_POINTS)] if known.any() else []
         every = known.groupby(summary["label"]).any().all()
         keys += [] if every else [Curve(JOINED, width=THIN)]
-        missed = not (self.y or y == "time_to_target") and REACHED in summary
-        remark = NOBODY if missed else ""
+        remark = NOBODY * bool(not self.y and y != "time_to_target" and REACHED in summary)
         panels = [Panel(axis, scale, [*marks, *keys], title, remark) for title, marks in shown]
         in_a_row = min(3, len(panels))
         width = style.ONE_PANEL if in_a_row == 1 else style.TWO_PANELS
@@ -272,15 +271,10 @@ def _series_marks(
         marks.append(Curve(replace(line, marker=""), at[order], height[order], width=width))
         some = np.array([*map(bool, runs)])  # where not all runs have a value
         marks.append(Points(look, at[order], np.where(some, np.nan, middle)[order], dy=dy))
-        if some.any():
-            marks.append(Points(line, at[some], middle[some], hollow=True))
         for place in np.flatnonzero(some):
-            words, last = (
-                f"\u00a0\u00a0{runs[place].strip(' ()')}\u00a0\u00a0",
-                at[place] == ends[1],
-            )
-            one = at[[place]], middle[[place]], [words]
-            marks.append(Texts(*one, "right" if last else "left"))
+            words, one = f"\u00a0\u00a0{runs[place].strip(' ()')}\u00a0\u00a0", [place]
+            side = Texts(at[one], middle[one], [words], "right" if at[place] == ends[1] else "left")
+            marks += [Points(line, at[one], middle[one], hollow=True), side]
     return marks
 
 
