@@ -50,12 +50,14 @@ from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.timeline import write_timeline
+from erasurehead.sim.attack.code import Code, code_of
+from erasurehead.sim.attack.search import SearchBudget, worst_sets
 from erasurehead.sim.engines.run import Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.load_laws import PerPartition, Proportional
 from erasurehead.sim.schemes.base import RoundScheme
-from erasurehead.sim.theory import NoFormula, round_theory
+from erasurehead.sim.theory import NoFormula, round_theory, worst_bound, worst_cases
 from tests.delay_models.layouts import said_of_file, said_of_names, said_of_numbers
 from tests.golden.configs import Document
 from tests.tools import TableTape
@@ -178,6 +180,10 @@ def _of_scheme(family: Any, place: int) -> list[Any]:
         said += [known.error, known.time]
         if not isinstance(known.time, NoFormula):
             said[-1] = [known.time.mean(), known.time.variance(), known.time.tail_index()]
+    code, cases = code_of(scheme), worst_cases(scheme)
+    if isinstance(code, Code) and not place:
+        said += [[*worst_sets(code, [2, 5], SearchBudget(7, 5, 1))]]
+    said += [cases if isinstance(cases, NoFormula) else [worst_bound(cases, s) for s in range(13)]]
     return said + [_played(scheme, policy) for policy in policies]
 
 
