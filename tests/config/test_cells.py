@@ -453,3 +453,25 @@ def test_a_grid_has_so_many_points(
     else:
         with pytest.raises(ConfigError, match=r"sweep = 102: must have at most 100 points"):
             read_sweep(document)
+
+
+@pytest.mark.parametrize("first", [2, 3])
+def test_as_many_workers_as_the_first_swept_delays_have(first: int) -> None:
+    """Catches those of the config itself, whose delays are not run, and those of another point."""
+    rounds = {n: [[1.0] * n] for n in (2, 3, 5)}
+    sweep = {
+        "delay.seconds": [rounds[first], rounds[5]],
+        "delay.stretch": [1.0, 2.0],
+        "seed": [4, 5],
+    }
+    document = {
+        "workers": "auto",
+        "iterations": 1,
+        "delay": {"model": "measured_rounds", "seconds": rounds[5]},
+        "schemes": [{"name": "uncoded"}],
+    }
+    assert {cell.settings.workers for cell in cells(document)} == {5}
+    assert {cell.settings.workers for cell in cells(document | {"sweep": sweep})} == {first}
+    endless = document | {"delay": {"model": "exponential", "rate": 1.0}}
+    with pytest.raises(ConfigError, match="'auto': these delays serve any number of workers; must"):
+        cells(endless)

@@ -11,6 +11,7 @@ import shlex
 import warnings
 import zipfile
 from contextlib import suppress
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,16 +25,18 @@ from scipy.stats import chi2
 
 import erasurehead as eh
 from erasurehead.delay_models.tables import files
+from erasurehead.delay_models.tables.columns import Times, settle
 from erasurehead.delay_models.tables.long import _failures, _gaps, _natural, between
 from erasurehead.delay_models.tables.measured import (
     Measured,
     Reading,
     TableError,
     median_of,
+    parse_columns,
     unit_warnings,
 )
 from erasurehead.delay_models.tables.parts import carried, known_above, spread, waiting
-from erasurehead.delay_models.tables.read import as_read, read_measured
+from erasurehead.delay_models.tables.read import _rows, as_read, read_measured
 from erasurehead.delay_models.tables.wide import _order, no_delays, require_no_thousands
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.options import MeasuredJob
@@ -970,3 +973,163 @@ def test_the_form_of_a_text_is_seen_in_its_first_lines(
     assert files.form_of(str(path))[0]["sep"] == ","
     monkeypatch.setattr(files, "LINES", 3)
     assert files.form_of(str(path))[0]["sep"] == ";"
+
+
+@pytest.mark.parametrize(
+    ("said", "named", "one", "why"),
+    [
+        (2.0, None, 2.0, "units of 2 s, as --unit says"),
+        (0.5, "min", 0.5, "units of 0.5 s, as --unit says"),  # whatever a name says
+        ("ms", "ms", 1e-3, "milliseconds, as it says"),
+        ("ns", None, 1e-9, "nanoseconds, as --unit says"),
+        (None, "us", 1e-6, "microseconds, as it says"),
+        (None, None, 1.0, "seconds"),
+    ],
+)
+def test_who_says_the_unit(said: Any, named: str | None, one: float, why: str) -> None:
+    times = settle(said, named, "it", None)
+    assert times.why == why
+    assert times.assumed == ""
+    assert times.seconds(np.array([1.0, 3.0])).tolist() == pytest.approx([one, 3 * one])
+
+
+NOBODY = "no unit is said: read as seconds, typically {} s; --unit ms if not"
+
+
+@pytest.mark.parametrize(
+    ("seen", "hint", "says"),
+    [
+        ([99.9, 0.5, 99.9], "", NOBODY.format("99.9")),
+        ([100.0, 0.5, 100.0], "", "it says no unit and is typically 100: say --unit s, ms, us or"),
+        ([1, 2, 3, 4, 5, 6, 7], "", NOBODY.format("4")),  # a few whole numbers may be seconds
+        ([1, 2, 3, 4, 5, 6, 7, 8], "", "is all whole numbers, typically 4.5: say --unit s, ms"),
+        ([4] * 9, "", NOBODY.format("4")),
+        ([9, 9], "", NOBODY.format("9")),
+        ([10, 10], "", "all whole numbers, typically 10: say"),
+        ([0] * 9, "", NOBODY.format("0")),
+        ([np.inf, np.nan, 0.25], "", NOBODY.format("0.25")),
+        ([np.nan], "", NOBODY.format("0")),
+        ([0.25], "s", NOBODY.format("0.25")),
+        (
+            [0.25],
+            "ms",
+            r"name says ms, and nothing else does \(typically 0.25\): say --unit ms, or",
+        ),
+    ],
+)
+def test_what_times_without_a_unit_are(seen: list[float], hint: str, says: str) -> None:
+    def judge() -> Any:
+        return settle(None, None, "it", np.array(seen, float), hint, " -- so")
+
+    if says.startswith("no unit is said"):
+        assert judge() == Times("s", "seconds, which is assumed", says)
+        return
+    with pytest.raises(UnusableFile, match=says) as refused:
+        judge()
+    assert str(refused.value).endswith(" -- so")
+
+
+@pytest.mark.parametrize(
+    ("said", "named", "says"),
+    [
+        ("ms", "s", "it says s, but --unit ms was given; rename it, leave --unit out, .*: 0.001"),
+        (None, "h", "it is in h by its name; valid: .*, or --unit 3600, the seconds that one"),
+        (None, "ticks", "it is in ticks by its name; valid: .*, or --unit 0.01, the seconds that"),
+    ],
+)
+def test_units_that_contradict_each_other(said: Any, named: str, says: str) -> None:
+    with pytest.raises(UnusableFile, match=says):
+        settle(said, named, "it", None)
+
+
+def test_columns_are_named_by_role() -> None:
+    assert parse_columns(None) == {}
+    assert parse_columns("worker=host, seconds = t=1") == {"worker": "host", "seconds": "t=1"}
+    assert parse_columns("round=") == {"round": ""}
+    for wrong in ("", "worker", "who=a", "worker=a,worker=b", "worker=a,"):
+        with pytest.raises(ValueError, match="each role once; roles: worker, round, seconds, st"):
+            parse_columns(wrong)
+
+
+TEN = pd.DataFrame({"step": np.arange(10, 101, 10), "w": np.arange(1, 11)})
+
+
+@pytest.mark.parametrize(
+    ("rows", "kept"),
+    [
+        (None, [*range(1, 11)]),
+        ("1:3", [1, 2, 3]),
+        ("9:", [9, 10]),
+        (":2", [1, 2]),
+        ("2:9:3", [2, 5, 8]),
+        ("::4", [1, 5, 9]),
+        (" 10:10 ", [10]),
+        ("step=30", [3]),
+        ("step=30:50", [3, 4, 5]),
+        ("step=:20", [1, 2]),
+        ("step=85:", [9, 10]),
+        ("step=20:90:20", [2, 4, 6, 8]),
+        ("step=::30", [1, 4, 7, 10]),
+    ],
+)
+def test_rows_that_count(rows: str | None, kept: list[int]) -> None:
+    """From 1, both ends included; or by a column's numbers, from the first or its least on."""
+    found = _rows(TEN, rows)
+    assert found["w"].tolist() == kept
+    assert found.index.tolist() == [*range(len(kept))]
+
+
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        ("11:", "--rows 11:: no row of 10 is there"),
+        ("a", "--rows a: must be A:B or A:B:STEP"),
+        ("1:2:0", "--rows 1:2:0: must be A:B or"),
+        ("step=31:39", "--rows step=31:39: no row of 10 is there"),
+        ("step=31", "--rows step=31: no cell of column step is that"),
+        ("stop=1:2", "'stop'; there are step, w"),
+    ],
+)
+def test_rows_that_are_not_there(rows: str, says: str) -> None:
+    with pytest.raises(UnusableFile, match=re.escape(says)):
+        _rows(TEN, rows)
+
+
+def in_stages(*steps: str) -> str:
+    return "worker,round,step_s,read_s,work_s\n" + "".join(
+        f"{worker},{number},{step}\n" for number, step in enumerate(steps) for worker in "ab"
+    )
+
+
+def test_stages_may_be_longer_than_their_step_by_a_hundredth(tmp_path: Path) -> None:
+    """Their digits are rounded; what is beyond the step is cut. Of what is left nobody says what
+    it is, unless there is nothing."""
+    path = tmp_path / "t.csv"
+    by = Reading(columns={"seconds": "step_s", "stages": "read_s+work_s"}, rows=":")
+    path.write_text(in_stages("2.00,0.5,1.52", "2.00,0.5,1.5", "1.00,0.25,0.75"))
+    stages = read_measured(str(path), by).stages[None]
+    assert list(stages) == ["read", "work"]
+    np.testing.assert_allclose(stages["work"][:, 0], [1.5, 1.5, 0.75])
+    path.write_text(in_stages("2.00,0.5,1.25", "2.00,0.5,1.5"))
+    stages = read_measured(str(path), by).stages[None]
+    assert list(stages) == ["read", "work", "no stage"]
+    np.testing.assert_allclose(stages["no stage"][:, 1], [0.25, 0.0])
+    path.write_text(in_stages("2.00,0.5,1.5", "2.00,0.5,1.53"))
+    with pytest.raises(TableError, match=r"row 3: stages read_s\+work_s take longer than their st"):
+        read_measured(str(path), by)
+    alone = Reading(columns={"stages": "read_s+work_s"}, drop=("step_s",), rows=":")
+    found = read_measured(str(path), alone)
+    np.testing.assert_allclose(found.tables[None][:, 0], [2.0, 2.03])
+    path.write_text(in_stages("9,0.5,1.5", "9,,1.5", "9,0.5,1.0"))
+    with pytest.raises(TableError, match="is missing"):
+        read_measured(str(path), alone)
+    left = read_measured(str(path), replace(alone, missing="drop-rounds"))
+    np.testing.assert_allclose(left.tables[None][:, 0], [2.0, 1.5])
+    for also, no in (({"retries": "sum"}, "--retries sum"), ({}, "allreduce=")):
+        columns = {"stages": "read_s+work_s"} | ({} if also else {"allreduce": "step_s"})
+        with pytest.raises(TableError, match=f"{no} cannot stand beside stages="):
+            read_measured(str(path), Reading(columns=columns, **also, drop=(), rows=":"))  # type: ignore[arg-type]
+    path.write_text(path.read_text().replace("work_s", "work_ms"))
+    other = Reading(columns={"stages": "read_s+work_ms"}, drop=("step_s",), rows=":")
+    with pytest.raises(TableError, match="stages read_s and work_ms are in different units by the"):
+        read_measured(str(path), other)

@@ -199,3 +199,42 @@ def test_a_trace_can_be_a_part_of_another_model(tmp_path: Path) -> None:
         MODELS["mixture"](**mixed)
     mixed["components"] = (mixed["components"][0], trace(tmp_path, "cells"))
     assert MODELS["mixture"](**mixed).mean() == pytest.approx((1 + TABLE.mean()) / 2)
+
+
+@pytest.mark.parametrize("hosts", ["all", "first"])
+@pytest.mark.parametrize(
+    ("resample", "end", "rounds", "workers", "law"),
+    [
+        ("replay", "truncated", 3, 2, False),
+        ("replay", "cyclic", None, 2, False),
+        ("rounds", "truncated", None, 2, True),
+        ("cells", "truncated", None, None, True),
+    ],
+)
+def test_what_a_table_serves_and_knows(
+    resample: str,
+    end: str,
+    rounds: int | None,
+    workers: int | None,
+    law: bool,
+    hosts: str,
+    tmp_path: Path,
+) -> None:
+    """A replay is no law; of the others it is that of all cells, a worker that never comes too."""
+    np.savez(tmp_path / "t.npz", np.array([[1.0, 2.0], [2.0, 4.0], [8.0, np.inf]]))
+    fields = {"resample": resample, "end": end, "hosts": hosts, "missing": "never"}
+    model = MODELS["trace"](path=str(tmp_path / "t.npz"), **fields)
+    assert model.rounds_available() == rounds
+    assert model.workers_available() == workers
+    assert model.workers_required() == (None if hosts == "first" else workers)
+    assert model.independent == model.row_by_row == (resample == "cells")
+    assert model.longest() == 8.0
+    x = [0.9, 1.0, 2.0, 8.0, np.inf]
+    if not law:
+        assert model.cdf(x) is model.sf(x) is model.ppf([0.5]) is None
+        return
+    found = model.cdf(x), model.sf(x), model.ppf([0.0, 1 / 6, 0.5, 0.51, 5 / 6, 1.0])
+    assert all(each is not None for each in found)
+    np.testing.assert_allclose(found[0], [0, 1 / 6, 3 / 6, 5 / 6, 1])  # type: ignore[arg-type]
+    np.testing.assert_allclose(found[1], [1, 5 / 6, 3 / 6, 1 / 6, 0])  # type: ignore[arg-type]
+    np.testing.assert_array_equal(found[2], [1, 1, 2, 4, 8, np.inf])  # type: ignore[arg-type]

@@ -137,3 +137,47 @@ def test_schemes_whose_rounds_have_no_such_law_are_refused(name):
     scheme = SCHEMES[name].examples()[0].build(12)
     with pytest.raises(EngineRefused, match="the law of a round is known"):
         simulate(run_of(scheme, Proportional()), "law")
+
+
+KNOWN = "the law of a round is known "
+SPLIT = SCHEMES["heterogeneity_aware"](load=2, speeds=(1,) * 4 + (2,) * 4 + (4,) * 4)
+PLAIN = SCHEMES["uncoded"]()
+MARKOV = MODELS["heterogeneous"](base=UNIT, spread=0.3)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "rest", "reason"),
+    [
+        (SCHEMES["asynchronous"](), {}, "for schemes with rounds whose plan never changes"),
+        (SCHEMES["sequential"](B=1, W=2, stragglers=2, tolerance=0.5), {}, "for schemes with ro"),
+        (SCHEMES["multi_message"](load=2), {}, "for one message per worker"),
+        (SCHEMES["speculative"](copy_after=8), {}, "for one message per worker"),
+        (SCHEMES["local_sgd"](steps=2), {}, "where workers take no local steps"),
+        (PLAIN, {"policy": Policy.QUEUE}, "under cancel and drain, without network and failures"),
+        (PLAIN, {"cluster": Cluster(Network(0.1))}, "under cancel and drain, without network and"),
+        (PLAIN, {"cluster": Cluster(max_wait=9.0)}, "where no max_wait ends the run"),
+        (SPLIT, {}, "where all workers have the same load"),
+        (PLAIN, {"model": MARKOV}, "for independent delays with quantiles"),
+    ],
+)
+def test_why_the_law_of_a_round_is_not_known(scheme, rest, reason):
+    found = law.round_law(run_of(scheme.build(12), Proportional(), **rest))
+    assert isinstance(found, str)
+    assert found.startswith(KNOWN + reason)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "own", "load"),
+    [
+        (PLAIN, Proportional(), 1.0),
+        (SCHEMES["fractional_repetition"](load=3), Proportional(), 3.0),
+        (SCHEMES["fractional_repetition"](load=3), PerPartition(), 1.0),  # of the sum of three
+    ],
+)
+def test_the_law_of_a_worker_in_a_round(scheme, own, load):
+    """Of so many partitions, or of the sum of their draws."""
+    found = law.round_law(run_of(scheme.build(12), own, GAMMA))
+    assert not isinstance(found, str)
+    assert found.load == load
+    mean = GAMMA.mean() * (3 if isinstance(own, PerPartition) else 1)
+    assert found.delay.mean() == pytest.approx(mean)

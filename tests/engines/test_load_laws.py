@@ -10,9 +10,15 @@ import pytest
 from pydantic import ValidationError
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.load_laws import PartlyProportional, PerPartition, Proportional, StepCosts
+from erasurehead.sim.load_laws import (
+    LoadLaw,
+    PartlyProportional,
+    PerPartition,
+    Proportional,
+    StepCosts,
+)
 from erasurehead.sim.theory.worker_time import piece_time_at, worker_time_at
-from erasurehead.sim.types import FloatArray
+from erasurehead.sim.types import FloatArray, TapeLike
 from tests.tools import inside
 
 # The load law with a fixed share: by hand, in parts, in closed form, and refused beyond 0 to 1.
@@ -162,3 +168,32 @@ def test_each_message_has_a_draw_of_its_own() -> None:
     np.testing.assert_allclose(shares[:, 1], [0.25 + 7.5, 1 + 30, 3 + 90])
     whole = law.message_times(Streams(), np.array([1.0, 1.0, 1.0]), 1, 0, 1)
     np.testing.assert_allclose(whole, [[1, 2, 3]])
+
+
+class Squared(LoadLaw):
+    """A law of one's own, which says no more than it must: T = d^2 X."""
+
+    kind = "squared"
+
+    def worker_times(self, tape: TapeLike, loads: FloatArray, start: int, stop: int) -> FloatArray:
+        return np.asarray(tape.rows(start, stop) * np.asarray(loads) ** 2)
+
+
+def test_messages_of_a_law_of_ones_own() -> None:
+    """Each is there when its part of the load is done, of the same draw."""
+    law, loads = Squared(), np.array([1.0, 2.0, 4.0])
+    found = law.message_times(Streams(), loads, 2, 0, 2).reshape(2, 3, 2)
+    np.testing.assert_allclose(found, [[[0.25, 1], [2, 8], [12, 48]]] * 2)
+    found = law.message_times(Streams(), loads, 2, 0, 1, np.array([0.25, 1.0])).reshape(3, 2)
+    np.testing.assert_allclose(found, [[1 / 16, 1], [0.5, 8], [3, 48]])
+    np.testing.assert_allclose(law.message_times(Streams(), loads, 1, 0, 1), [[1, 8, 48]])
+
+
+@pytest.mark.parametrize(("largest", "streams"), [(0.5, 1), (1, 1), (1.5, 2), (2, 2), (4, 4)])
+def test_each_of_several_tasks_has_draws_of_its_own(largest: float, streams: int) -> None:
+    """Task i reads from stream i times the partitions of the largest load, at least one."""
+    loads = np.array([0.5, 0.5, largest])
+    once = PerPartition().worker_times(Streams(), loads, 0, 1)[0]
+    found = PerPartition().task_times(Streams(), loads, 3, 0, 1).reshape(3, 3)
+    for task in range(3):
+        np.testing.assert_allclose(found[:, task], once * 10.0 ** (task * streams))

@@ -56,7 +56,7 @@ from erasurehead.sim.engines.run import Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.load_laws import PerPartition, Proportional
-from erasurehead.sim.schemes.base import RoundScheme
+from erasurehead.sim.schemes.base import Fixed, RoundScheme
 from erasurehead.sim.theory import NoFormula, round_theory, worst_bound, worst_cases
 from tests.delay_models.layouts import said_of_file, said_of_names, said_of_numbers
 from tests.golden.configs import Document
@@ -180,6 +180,8 @@ def _of_scheme(family: Any, place: int) -> list[Any]:
         said += [known.error, known.time]
         if not isinstance(known.time, NoFormula):
             said[-1] = [known.time.mean(), known.time.variance(), known.time.tail_index()]
+    if isinstance(scheme, Fixed):
+        said += [scheme.assignment.loads, scheme.assignment.operations, scheme.decoder.operations]
     code, cases = code_of(scheme), worst_cases(scheme)
     if isinstance(code, Code) and not place:
         said += [[*worst_sets(code, [2, 5], SearchBudget(7, 5, 1))]]

@@ -1934,3 +1934,18 @@ def test_a_scheme_is_picked_by_label_or_name() -> None:
 )
 def test_a_value_of_a_config_in_a_title(value: Any, text: str) -> None:
     assert short_text(value) == text
+
+
+@pytest.mark.parametrize(("letters", "columns"), [(4, 3), (14, 2), (30, 1)])
+def test_a_legend_under_axes_has_as_many_columns_as_fit(letters: int, columns: int) -> None:
+    """Three at most, and at least one, however long its entries are."""
+    with style.applied():
+        figure = style.blank(4.0, 3.0)
+        axes = figure.add_subplot()
+        for place in range(4):
+            axes.plot([0, 1], [0, 1], label=f"{place}".ljust(letters, "x"))
+        style.legend_under(axes, ["1".ljust(letters, "x")])
+        legend = axes.get_legend()
+    assert isinstance(legend, Legend)
+    assert vars(legend)["_ncols"] == columns
+    assert [text.get_text()[0] for text in legend.get_texts()] == ["0", "2", "3", "1"]

@@ -39,7 +39,7 @@ from erasurehead.experiments.pictures.svg.marks import (
     on_dark,
     shades,
 )
-from erasurehead.experiments.pictures.svg.picture import draw_picture
+from erasurehead.experiments.pictures.svg.picture import _rows, draw_picture
 from erasurehead.experiments.pictures.svg.scale import (
     Scale,
     kept,
@@ -672,3 +672,19 @@ def test_entries_of_a_legend_are_short_and_numbered_but_for_the_last() -> None:
     assert [entry.key for entry in drawn] == [0, 2, -1], "each mark has a number"
     without = draw_picture(replace(picture, legend=0), "p", "p", PageStyle()).entries
     assert [entry.title for entry in without] == ["key"], "names stand on an axis"
+
+
+@pytest.mark.parametrize(
+    ("y", "marks", "rows"),
+    [
+        (Axis("y"), [], 0),
+        (Axis("y", names=("a", "b", "c")), [], 3),
+        (Axis("y", names=("a", "b", "c"), low=-0.5, high=6.5), [], 7),
+        (Axis("y", names=("a", "b", "c"), low=4.5, high=-0.5), [], 5),
+        (Axis("y", names=("a", "b", "c"), low=-0.5), [], 3),
+        (Axis("y", log=True, names=("exact", "1"), places=(0.1, 1.0)), [], 0),  # names of numbers
+        (Axis("y", log=True), [Heat(np.zeros((4, 2)))], 4),
+    ],
+)
+def test_rows_of_a_panel(y: Axis, marks: list[Heat], rows: int) -> None:
+    assert _rows(Panel(Axis("x"), y, marks)) == rows

@@ -10,10 +10,13 @@ from concurrent.futures import Future
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from erasurehead.experiments.run import lanes
 from erasurehead.experiments.run.lanes import (
     Died,
     Item,
@@ -21,6 +24,7 @@ from erasurehead.experiments.run.lanes import (
     Result,
     Share,
     Task,
+    _Work,
     map_unordered,
     open_lanes,
 )
@@ -237,3 +241,133 @@ def test_threads_come_back_afterwards() -> None:
         with one_thread():
             pass
         assert threadpool_info() == before
+
+
+# Lanes that compute nothing: who gets which task, and who is blamed for a death.
+
+
+class Death(Exception):
+    """Of a process."""
+
+
+class Still(Lane):
+    """Takes tasks, whose futures the test finishes."""
+
+    def __init__(self, slots: int, one: bool = True) -> None:
+        self.open, self.asleep, self.revived = slots, 0, 0
+        self.blames_one = one  # type: ignore[misc]
+        self.given: dict[int, Future[Any]] = {}
+
+    def slots(self) -> int:
+        return self.open
+
+    def submit(self, task: Any, item: Any) -> Future[Any]:
+        if self.asleep:
+            self.asleep -= 1
+            raise Death
+        self.given[item] = Future()
+        return self.given[item]
+
+    def is_death(self, error: BaseException | None) -> bool:
+        return isinstance(error, Death)
+
+    def revive(self) -> str:
+        self.revived += 1
+        for future in self.given.values():
+            if not future.done():
+                future.set_exception(Death())
+        return "it died"
+
+
+@pytest.mark.parametrize(
+    ("items", "first", "second"),
+    [
+        (2, [0], [1]),
+        (3, [0], [1, 2]),
+        (6, [0], [1, 2]),  # three are left to whoever is ready first
+        (7, [0, 3], [1, 2]),
+        (8, [0, 3], [1, 2, 4]),
+        (20, [0, 3], [1, 2, 4, 5]),
+    ],
+)
+def test_a_task_for_each_slot_and_one_to_come_next(
+    items: int, first: list[int], second: list[int]
+) -> None:
+    one, two = Still(1), Still(2)
+    work = _Work(square, range(items), [one, two], lambda done: None)
+    work._hand_out()
+    assert [*one.given] == first
+    assert [*two.given] == second
+    assert [attempt.item for attempt in work.waiting] == [*range(len(first + second), items)]
+
+
+def test_a_lane_that_died_while_it_had_nothing_to_do_is_revived() -> None:
+    lane = Still(1)
+    lane.asleep = 2
+    work = _Work(square, range(1), [lane], lambda done: None)
+    work._hand_out()
+    assert lane.revived == 2
+    assert [*lane.given] == [0]
+
+
+@pytest.mark.parametrize(
+    ("one", "suspects", "waiting"),
+    [(True, [0], [1, 2, 3, 4, 5, 6]), (False, [0, 1], [2, 3, 4, 5, 6])],
+)
+def test_the_oldest_lost_task_is_to_blame(
+    one: bool, suspects: list[int], waiting: list[int]
+) -> None:
+    """Or all that were lost; the others wait again, before those that never began. Suspects come
+    when nothing else is left, alone; at the second death they are given up."""
+    lane = Still(1, one)
+    work = _Work(square, range(7), [lane], lambda done: None)
+    work._hand_out()
+    assert [*lane.given] == [0, 1]
+    lane.given[0].set_exception(Death())
+    assert list(work._collect(lane)) == []
+    assert lane.revived == 1
+    assert [attempt.item for attempt in work.suspects] == suspects
+    assert [attempt.item for attempt in work.waiting] == waiting
+    lane.given.clear()
+    results = []
+    for _ in range(20):
+        work._hand_out()
+        for item, future in lane.given.items():
+            if not future.done():
+                if item == 0:
+                    assert len(work.taken[lane]) == 1, "alone"
+                    future.set_exception(Death())
+                else:
+                    future.set_result(item * item)
+        results += list(work._collect(lane))
+    assert dict(results) == {0: Died("it died")} | {item: item**2 for item in range(1, 7)}
+    assert len(results) == 7
+
+
+def test_an_error_of_a_task_is_the_callers() -> None:
+    lane = Still(1)
+    work = _Work(square, range(3), [lane], lambda done: None)
+    work._hand_out()
+    lane.given[0].set_exception(ArithmeticError("three"))
+    with pytest.raises(ArithmeticError, match="three"):
+        list(work._collect(lane))
+    assert lane.revived == 0
+
+
+def test_shares_are_sent_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At most one in ``PAUSE`` seconds, and always that nothing is being done any more."""
+    sent, now = list[float](), [10.0]
+    line = SimpleNamespace(send=sent.append)
+    monkeypatch.setattr(lanes.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(lanes._FarEnd, "line", line)
+    monkeypatch.setattr(lanes._FarEnd, "told", 10.0)
+    monkeypatch.setattr(lanes, "PAUSE", 0.25)
+    for moment, share in ((10.25, 0.1), (10.5, 0.2), (10.75, 0.3), (10.75, 0.0), (11.25, 0.4)):
+        now[0] = moment
+        lanes._tell(share)
+    assert sent == [0.2, 0.0, 0.4]
+    assert lanes._call(lambda item, tell: item + 1, 4) == 5
+    assert sent == [0.2, 0.0, 0.4, 0.0]
+    monkeypatch.setattr(lanes._FarEnd, "line", None)
+    lanes._tell(0.0)
+    assert len(sent) == 4

@@ -456,3 +456,14 @@ def test_groups_are_covered_by_their_own_fast_rule() -> None:
     np.testing.assert_array_equal(
         general.stopping.stopping_delay(delays), own.stopping.stopping_delay(delays)
     )
+
+
+def test_so_many_arrivals_of_each_replication_end_its_round() -> None:
+    """The delay is the first at which there are enough; with 0 the round ends as it opens."""
+    rule = FirstKEach(np.array([0, 1, 3, 4]))
+    delays = np.array([[4.0, 1.0, np.inf, 1.0]] * 4)
+    np.testing.assert_array_equal(rule.stopping_delay(delays), [0.0, 1.0, 4.0, np.inf])
+    np.testing.assert_array_equal(rule.stopping_delay(delays, np.full(4, 0.5))[0], 0.5)
+    for at, ends in ((0.9, [1, 0, 0, 0]), (1.0, [1, 1, 0, 0]), (4.0, [1, 1, 1, 0])):
+        np.testing.assert_array_equal(rule.enough(delays <= at), np.array(ends, bool))
+    assert [rule.of(place) for place in range(4)] == [FirstK(k) for k in (0, 1, 3, 4)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import erf, sqrt
+
 import numpy as np
 import pytest
 
@@ -296,3 +298,18 @@ def test_every_public_function_is_held_to_it():
     of_a_scheme |= {"worst_cases", "worst_bound", "round_theory"}
     answers = {"NoFormula", "RoundTheory", "LeastSquaresSpectrum", "WorstCase", "Bound"}
     assert set(theory.__all__) == checked | of_a_scheme | answers
+
+
+def test_pieces_that_are_done_by_the_central_limit():
+    """The sum of the chances that the m-th is done: of each a normal law, by its error function."""
+    chance = [0.5 * (1 + erf((2.5 - m * 0.8) / (0.3 * sqrt(2 * m)))) for m in range(1, 5)]
+    assert theory.normal_pieces_done(4, 2.5, 0.8, 0.3) == pytest.approx(sum(chance))
+    assert theory.normal_pieces_done(3, 100.0, 0.8, 0.3) == pytest.approx(3)
+
+
+@pytest.mark.parametrize(("ahead", "seconds"), [(0, 3 / 4), (1, 5 / 8), (4, 11 / 20)])
+def test_two_workers_of_which_one_may_be_ahead(ahead, seconds):
+    """0 ahead: each pair of gradients takes the maximum of two, 3/2; far ahead: nobody waits."""
+    assert theory.mean_ssp(ahead, 1.0) == pytest.approx(seconds)
+    assert theory.mean_ssp(ahead, 4.0) == pytest.approx(seconds / 4)
+    assert theory.mean_ssp(10**9, 2.0) == pytest.approx(0.25)
