@@ -11,15 +11,15 @@ import pytest
 from typing_extensions import override
 
 from erasurehead.sim.attack import Code, NoCode, SearchBudget, Worst, code_of, worst_sets
-from erasurehead.sim.attack.code import every_set, mask, random_sets, singular_vectors
+from erasurehead.sim.attack.code import every_set, extremes, mask, random_sets, singular_vectors
 from erasurehead.sim.attack.positions import ByDecoding, Position, nobody_straggles
-from erasurehead.sim.attack.search import survey
+from erasurehead.sim.attack.search import climbed, extended, survey
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.assignments import Groups
 from erasurehead.sim.schemes.decoders import Decoder
 from erasurehead.sim.theory import NoFormula, design_error, worst_bound, worst_cases
-from erasurehead.sim.types import BoolArray, FloatArray
+from erasurehead.sim.types import BoolArray, FloatArray, IntArray
 from tests.statistics import BOUND
 
 # What a change of one worker would do: foreseen and decoded.
@@ -390,3 +390,86 @@ def test_an_error_is_certified_and_below_every_bound(example: SchemeFamily) -> N
                 bound = worst_bound(cases, found.stragglers)
                 assert bound is None or error <= bound.value + 1e-8
         assert found.error >= found.mean - 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed(Position):
+    """The error is the sum of what its stragglers weigh; it notes how many swaps are looked at."""
+
+    weights: FloatArray
+    stragglers: BoolArray
+    asked: list[int]
+    foresees: ClassVar[bool] = True
+
+    @property
+    @override
+    def error(self) -> float:
+        return float(self.weights[self.stragglers].sum())
+
+    @override
+    def at(self, stragglers: BoolArray) -> Position:
+        return Weighed(self.weights, stragglers, self.asked)
+
+    @override
+    def losing(self) -> FloatArray:
+        return np.where(self.stragglers, -np.inf, self.error + self.weights)
+
+    @override
+    def swapping(self, returning: IntArray) -> FloatArray:
+        self.asked.append(len(returning))
+        found = self.error - self.weights[returning, None] + self.weights
+        return np.where(self.stragglers, -np.inf, found)
+
+
+def weighed(*stragglers: int) -> Weighed:
+    weights = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0])
+    return Weighed(weights, mask(np.array(stragglers), 7), [])
+
+
+@pytest.mark.parametrize(
+    ("tries", "asked"),
+    [
+        (3, []),  # fewer than the four others of one straggler
+        (4, [1]),
+        (8, [1, 1]),
+        (79, [1] * 19),  # a step of ten is that of one straggler
+        (80, [2] * 10),
+        (119, [2] * 14 + [1]),
+        (120, [3, 3, 3, 3]),  # all of them: it ends where no swap helps
+        (10**6, [3, 3, 3, 3]),
+    ],
+)
+def test_a_step_looks_at_a_tenth_of_the_swaps_at_most(tries: int, asked: list[int]) -> None:
+    """Of as many stragglers as that allows, each with the four others."""
+    begun = weighed(0, 1, 2)
+    reached, used = climbed(begun, 7, tries, np.random.default_rng(5))
+    assert begun.asked == asked
+    assert used == 4 * sum(asked)
+    if asked and asked[0] > 1:
+        assert np.flatnonzero(reached.stragglers).tolist() == [4, 5, 6]
+    if not asked:
+        assert reached is begun
+
+
+def test_a_swap_must_gain_more_than_rounding() -> None:
+    """A millionth of the partitions."""
+    for gain, taken in ((6.9e-6, False), (7.1e-6, True)):
+        weights = np.array([1.0, 1.0 + gain])
+        begun = Weighed(weights, np.array([True, False]), [])
+        reached, _ = climbed(begun, 7, 100, np.random.default_rng(0))
+        assert (reached is begun) is not taken
+
+
+def test_workers_are_lost_from_the_one_that_costs_most_on() -> None:
+    """One after the other; several at once where each try is a decoding and these are few."""
+    assert np.flatnonzero(extended(weighed(2), 4, 1).stragglers).tolist() == [2, 4, 5, 6]
+    assert extended(begun := weighed(2, 3), 2, 9) is begun
+
+
+@pytest.mark.parametrize(("count", "members"), [(1, [0]), (2, [0, 3])])
+def test_ends_of_a_vector(count: int, members: list[int]) -> None:
+    """The least, the largest, and the largest of both signs; of equals the first."""
+    vector = np.array([[-4.0], [3.0], [0.0], [-2.0], [3.0]])
+    found = [np.flatnonzero(each).tolist() for each in extremes(vector, count)]
+    assert found == [members, [1, 4][:count], [0, 1][:count]]
+    assert list(extremes(np.empty((5, 0)), 2)) == []

@@ -30,7 +30,7 @@ from erasurehead.experiments.page.answer import (
 )
 from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.report.command import write_pictures
-from erasurehead.experiments.run import command
+from erasurehead.experiments.run import command, outputs
 from erasurehead.experiments.run import command as running
 from erasurehead.experiments.run.command import (
     Outcome,
@@ -692,3 +692,121 @@ def test_a_plan_shows_forty_cells(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + 40 + bool(more) + 2
     assert not more or lines[41] == more
+
+
+# A folder of results, without a run.
+
+
+def test_pictures_of_a_result_are_noted_and_go_with_it(tmp_path: Path) -> None:
+    """By name, each once and in order; what else lies beside them is the user's."""
+    plots = tmp_path / "plots"
+    plots.mkdir()
+    for name in ("a.png", "b.svg", "c.png", "mine.png"):
+        (plots / name).write_text(name)
+    outputs.note_drawn(tmp_path, [plots / "c.png", plots / "a.png"])
+    assert (plots / MARK).read_text() == "a.png\nc.png\n"
+    outputs.note_drawn(tmp_path, [plots / "a.png", plots / "b.svg"])
+    assert (plots / MARK).read_text() == "a.png\nb.svg\nc.png\n"
+    (plots / MARK).write_text("a.png\nb.svg\n../plots/c.png\n../answer.json\n")
+    (tmp_path / "answer.json").write_text("{}")
+    assert outputs.clear(tmp_path)
+    assert [path.name for path in plots.iterdir()] == ["mine.png"]
+    assert (tmp_path / "answer.json").exists()
+    assert not outputs.clear(tmp_path), "nothing is left"
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "summary.parquet", "timeline.json", "attack.svg"]
+)
+def test_what_is_made_of_one_config_is_cleared(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("x")
+    (tmp_path / "notes.txt").write_text("x")
+    assert outputs.clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("first", "ours"),
+    [(b"cell,scheme,label,x\n", True), (b"cell,scheme,label\n", False), (b"", False)],
+)
+def test_a_csv_goes_if_it_is_a_table_of_ours(first: bytes, ours: bool, tmp_path: Path) -> None:
+    (tmp_path / "summary.csv").write_bytes(first)
+    assert outputs.clear(tmp_path) == ours
+    assert (tmp_path / "summary.csv").exists() != ours
+
+
+def test_a_timeline_is_emptied_and_a_damaged_one_goes(tmp_path: Path) -> None:
+    """Who reads it by name finds its columns and no rows."""
+    path = tmp_path / "timeline.parquet"
+    assert not outputs.has_rows(path)
+    pd.DataFrame({"worker": [1, 2]}).to_parquet(path)
+    assert outputs.has_rows(path)
+    assert outputs.clear(tmp_path)
+    assert pd.read_parquet(path).columns.tolist() == ["worker"]
+    assert not outputs.has_rows(path)
+    assert not outputs.clear(tmp_path)
+    path.write_bytes(b"PAR1 and no more")
+    assert outputs.has_rows(path), "it counts as such"
+    assert outputs.clear(tmp_path)
+    assert not path.exists()
+
+
+def test_whose_a_table_is(tmp_path: Path) -> None:
+    """By its origin: of another config, of other cells, or of none that is known."""
+    mine, path = outputs.Origin("a", "b"), tmp_path / "t.parquet"
+    outputs.require(mine, outputs.Origin("a", "b"), path)
+    for found, what in (
+        (None, "does not say what it is made from"),
+        (outputs.Origin("x", "b"), "is made from another config than the result in its folder"),
+        (outputs.Origin("a", "x"), "is made from other cells than the result in its folder"),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            outputs.require(mine, found, path)
+        assert str(refused.value) == f"{path}: {what}; run the same command again"
+    assert outputs.origin_in(mine.facts) == mine
+    assert outputs.origin_in(None) is outputs.origin_in({b"else": b"{}"}) is None
+    one, other = (outputs.Origin.of({"a": 1, "b": 2}, keys, "code") for keys in (["k"], ["k", "l"]))
+    assert one.config == other.config == outputs.Origin.of({"b": 2, "a": 1}, [], "").config
+    assert len({one.cells, other.cells, outputs.Origin.of({}, ["k"], "other").cells}) == 3
+    assert len(one.cells) == len(one.config) == 16
+
+
+def test_what_is_said_of_a_table_that_is_not_there(tmp_path: Path) -> None:
+    """Nothing was run; a run has not ended; it has, without a table; or with another one."""
+    table = tmp_path / "summary.parquet"
+    nothing = f"{table}: no such file; is {tmp_path} the output of a run?"
+    assert str(outputs.nothing_at(table)) == nothing
+    (tmp_path / "cells").mkdir()
+    assert "its run has not come to the end; run the same command again" in str(
+        outputs.nothing_at(table)
+    )
+    (tmp_path / "manifest.json").write_text('{"origin": {"config": "a", "cells": "b"}}')
+    assert "no cell of its run could be computed, so there is no table" in str(
+        outputs.nothing_at(table)
+    )
+    (tmp_path / "workers.parquet").write_text("x")
+    assert "no such file; is" in str(outputs.nothing_at(table))
+    assert outputs.failed_cells(tmp_path) == {}
+    (tmp_path / "manifest.json").write_text('{"failed": {"a": 5}}')
+    assert outputs.failed_cells(tmp_path) == {"a": "5"}
+    assert outputs.origin_of(tmp_path) is None
+    with pytest.raises(ConfigError, match="its run has not come to the end"):
+        outputs.required_origin(tmp_path)
+    assert outputs.to_json({"a": [1]}) == b'{\n  "a": [\n    1\n  ]\n}\n'
+
+
+def test_where_results_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without git, or a package, there is nothing instead of an error."""
+    assert outputs._version("numpy") == np.__version__
+    assert outputs._version("a-package-of-nobody") is None
+    commit = outputs._commit()
+    assert commit is None or len(commit) == 40
+    monkeypatch.setattr(outputs.subprocess, "check_output", lambda *_, **__: " abc \n")
+    assert outputs._commit() == "abc"
+
+    def fails(*_: object, **__: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(outputs.subprocess, "check_output", fails)
+    assert outputs._commit() is None
+    assert [*outputs.provenance()] == ["versions", "commit", "host"]
