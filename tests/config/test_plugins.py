@@ -8,6 +8,7 @@ import os
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import yaml
 from distributed import LocalCluster
 
 from erasurehead.delay_models import MODELS
-from erasurehead.experiments.config.catalogue import BUILT_IN, _reason, load_plugin
+from erasurehead.experiments.config.catalogue import BUILT_IN, _reason, load_plugin, streams_kept
 from erasurehead.experiments.config.cells import Cell, cells, resolved
 from erasurehead.experiments.config.document import load
 from erasurehead.experiments.config.errors import ConfigError
@@ -596,3 +597,31 @@ def test_a_plugin_can_bring_every_kind(tmp_path: Path) -> None:
     assert set(keys(load(tmp_path / "c.yaml"))).isdisjoint(before)
     with pytest.raises(ConfigError, match=r"delay\.base\.pth: unknown key; must be one of: path"):
         cells(load(tmp_path / "c.yaml", ["delay.base={model: table, pth: x}"]))
+
+
+def closes(number: int) -> None:
+    os.close(number)
+
+
+def replaces(number: int) -> None:
+    other = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(other, number)
+    os.close(other)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+@pytest.mark.parametrize("harm", [closes, replaces])
+def test_streams_that_a_plugin_harms_are_there_again(
+    number: int, harm: Callable[[int], None]
+) -> None:
+    """And nothing else stays open."""
+    before, free = os.fstat(number), os.dup(number)
+    os.close(free)
+    with pytest.raises(OSError, match="it closes the standard output or error"), streams_kept():
+        harm(number)
+    assert os.path.samestat(os.fstat(number), before)
+    with streams_kept():
+        pass
+    again = os.dup(number)
+    os.close(again)
+    assert again == free

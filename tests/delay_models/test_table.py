@@ -1133,3 +1133,29 @@ def test_stages_may_be_longer_than_their_step_by_a_hundredth(tmp_path: Path) -> 
     other = Reading(columns={"stages": "read_s+work_ms"}, drop=("step_s",), rows=":")
     with pytest.raises(TableError, match="stages read_s and work_ms are in different units by the"):
         read_measured(str(path), other)
+
+
+def test_what_was_read_in_lines() -> None:
+    """Six workers, three rounds, eight loads at most; of the first load, unless one is chosen."""
+    table = np.arange(1.0, 33.0).reshape(4, 8)
+    one = list(as_read(numbered({None: table[:, :7]})))
+    assert one[:4] == [
+        "read as 4 rounds of 7 workers; times in seconds",
+        "workers: 0, 1, 2, 3, 4, 5, 6; rounds: 0 to 3",
+        "round 0: 1, 2, 3, 4, 5, 6, 7 s",
+        "round 1: 9, 10, 11, 12, 13, 14, 15 s",
+    ]
+    assert one[-1].startswith("slowest worker: 6, typically 19 s, 1.")
+    assert one[-1].endswith(" times the median worker; fastest: 0, 13 s")
+    assert len(one) == 6
+    many = {float(load): table[: 1 + load % 2] for load in range(1, 11)}
+    found = list(as_read(numbered(many), 2.0))
+    loads = "1, 2, 3, 4, 5, 6, 7, 8, ..., 10"
+    assert found[0] == f"read as 1 to 2 rounds of 8 workers, at loads {loads}; times in seconds"
+    assert found[2] == "round 0, load 2: 1, 2, 3, 4, 5, 6, ..., 8 s"
+    assert found[3].endswith("fastest: 0, 1 s, load 2")
+    alone = list(as_read(numbered({1.0: table[:1, :1]})))
+    assert alone[0] == "read as 1 round of 1 worker, at load 1; times in seconds"
+    assert len(alone) == 3, "nobody is slower than another"
+    even = list(as_read(numbered({None: np.array([[1.0, 1.0, 1.005]])})))
+    assert even[-1] == "slowest worker: 2, typically 1.005 s; fastest: 0, 1 s"

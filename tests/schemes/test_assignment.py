@@ -15,6 +15,7 @@ from scipy import sparse
 from scipy.io import mmwrite
 
 from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.files import UnusableFile
 from erasurehead.sim.schemes import SCHEMES, Scheme
 from erasurehead.sim.schemes.assignments import (
     Assignment,
@@ -27,7 +28,7 @@ from erasurehead.sim.schemes.assignments import (
 from erasurehead.sim.schemes.base import Fixed
 from erasurehead.sim.schemes.deadlines import Deadline
 from erasurehead.sim.schemes.decoders import PROBES, Decoder, Optimal
-from erasurehead.sim.schemes.matrix import Matrix
+from erasurehead.sim.schemes.matrix import Matrix, read_matrix
 from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
 from erasurehead.sim.types import BoolArray, FloatArray
 
@@ -392,3 +393,49 @@ def test_one_step_needs_coefficients_with_a_positive_sum(tmp_path: Path) -> None
     scheme = Matrix(path=str(path), wait_for=1).build(2)
     assert isinstance(scheme, Fixed)
     assert isinstance(scheme.decoder, Optimal)
+
+
+@pytest.mark.parametrize("ending", [".csv", ".npz", ".mtx", ".csv.gz", ".txt", ""])
+def test_a_matrix_must_be_in_a_file(ending: str, tmp_path: Path) -> None:
+    """Whatever its name: first it is looked at whether there is one, and then at its ending."""
+    path = tmp_path / f"m{ending}"
+    with pytest.raises(UnusableFile, match=r"^no such file$"):
+        read_matrix(path)
+    path.mkdir()
+    with pytest.raises(UnusableFile, match=r"^is a folder; must be a regular file$"):
+        read_matrix(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("a.txt", "1,2\n", r"unknown ending; valid: .csv, .npz, .mtx"),
+        ("a.csv", "0,0\n0,0\n", "holds nothing but zeros"),
+        ("a.csv", "1,inf\n", "holds a value that is not a finite number"),
+        ("a.csv", "1,2\n3,x\n", "row 2, column 2: x is not a number; there must be no header"),
+        ("a.csv", "1,2\n3\n", "row 2, column 2: is empty; each row must have as many numbers"),
+        ("a.mtx", "no matrix", "cannot be read as Matrix Market: "),
+    ],
+)
+def test_what_is_no_matrix(name: str, content: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UnusableFile, match=says):
+        read_matrix(tmp_path / name)
+
+
+def test_arrays_that_are_no_matrix(tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    for arrays, says in (
+        (
+            {"a": np.ones((2, 2)), "b": np.ones(2)},
+            r"holds \['a', 'b'\]; valid: one array, or a CSR",
+        ),
+        ({"a": np.ones(3)}, r"array has shape \(3,\) and type float64; valid: numbers in rows"),
+    ):
+        np.savez(path, **arrays)
+        with pytest.raises(UnusableFile, match=says):
+            read_matrix(path)
+    np.savez(path, a=np.array([[1, 0], [0, 2]]))
+    assert read_matrix(path).toarray().tolist() == [[1, 0], [0, 2]]
+    sparse.save_npz(path, sparse.csr_array([[0.0, 3.0], [4.0, 0.0]]))
+    assert read_matrix(path).toarray().tolist() == [[0, 3], [4, 0]]
