@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from erasurehead.sim import fields as checks
 from erasurehead.sim.engines.run import Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Proportional
@@ -331,3 +332,65 @@ def test_waiting_for_everyone_is_not_the_exact_code() -> None:
         waits.stopping.stopping_delay(delays), covers.stopping.stopping_delay(delays)
     )
     assert decoding_error(waits.decoder.partition_weights(stop(waits, delays))).max() == 0
+
+
+MANY = "must divide workers = 144; nearest: 1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 36"
+
+
+@pytest.mark.parametrize(
+    ("value", "workers", "text", "nearest"),
+    [
+        (1, 12, None, 1),
+        (12, 12, None, 12),
+        (5, 12, "must divide workers = 12: 1, 2, 3, 4, 6, 12", 4),  # of equals the smaller
+        (7, 12, "must divide workers = 12: 1, 2, 3, 4, 6, 12", 6),
+        (13, 12, "must divide workers = 12: 1, 2, 3, 4, 6, 12", 12),
+        (7, 72, "must divide workers = 72: 1, 2, 3, 4, 6, 8, 9, 12, 18, 24, 36, 72", 6),
+        (
+            11,
+            144,
+            "must divide workers = 144; nearest: 1, 2, 3, 4, 6, 8, 9, 12, 16, 18, 24, 36",
+            12,
+        ),
+    ],
+)
+def test_a_group_divides_the_workers(
+    value: int, workers: int, text: str | None, nearest: int
+) -> None:
+    """All divisors are named, or the twelve nearest."""
+    if text is None:
+        checks.require_divisor(value, workers)
+        return
+    with pytest.raises(InvalidParameter) as refused:
+        checks.require_divisor(value, workers, "d")
+    assert str(refused.value) == f"d = {value}: {text}"
+    assert refused.value.nearest == {"d": nearest}
+
+
+def test_limits_belong_to_what_is_allowed() -> None:
+    checks.require_at_most_workers("wait_for", 12, 12)
+    with pytest.raises(InvalidParameter) as refused:
+        checks.require_at_most_workers("wait_for", 13, 12)
+    assert str(refused.value) == "wait_for = 13: must be between 1 and workers = 12"
+    assert refused.value.nearest == {"wait_for": 12}
+    for value in (1, 3, np.int64(2)):
+        checks.require_count("k", value, load=3)
+    checks.require_count("k", 0, least=0)
+    for wrong in (0, 4, 1.0, True, None, "1"):
+        with pytest.raises(InvalidParameter, match="must be a whole number between 1 and load = 3"):
+            checks.require_count("k", wrong, load=3)  # type: ignore[arg-type]
+    for wrong in (-1, 0.5):
+        with pytest.raises(InvalidParameter, match=r"must be a whole number >= 0$"):
+            checks.require_count("k", wrong, least=0)  # type: ignore[arg-type]
+    checks.require_positive("x", 5e-324)
+    checks.require_non_negative("x", 0.0)
+    for wrong in (0.0, -1.0, np.inf, np.nan):
+        with pytest.raises(InvalidParameter, match=r"must be a finite number > 0$"):
+            checks.require_positive("x", wrong)
+    for wrong in (-5e-324, np.inf, np.nan):
+        with pytest.raises(InvalidParameter, match=r"must be a finite number >= 0$"):
+            checks.require_non_negative("x", wrong)
+    for load, workers, field in ((0, 4, "load"), (1, 0, "workers"), (3, 4, "load")):
+        with pytest.raises(InvalidParameter, match=f"^{field} = "):
+            checks.require_group(load, workers)
+    checks.require_group(2, 4)
