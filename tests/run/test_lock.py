@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.run import files
 from erasurehead.experiments.run.files import NAME, locked, output_folder, writer_of
 from erasurehead.experiments.run.outputs import unfinished
 from tests.run.commands import ROOT
@@ -223,3 +224,176 @@ def test_a_lock_leaves_no_file_open(
             raise KeyError
     assert len(os.listdir("/proc/self/fd")) == before
     assert (tmp_path / NAME).exists() == (how == "a FIFO")
+
+
+# Files by hand, in this process.
+
+
+@pytest.mark.parametrize(
+    ("error", "lives"),
+    [(None, True), (ProcessLookupError, False), (OverflowError, False), (PermissionError, True)],
+)
+def test_a_process_that_is_somebody_elses_lives(
+    error: type[Exception] | None, lives: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(process: int, number: int) -> None:
+        assert (process, number) == (77, 0)
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(files.os, "kill", kill)
+    assert files.alive(77) == lives
+
+
+@pytest.mark.parametrize(
+    ("content", "process"),
+    [
+        (b"12\n", 12),
+        (b" 7", 7),
+        (b"", None),
+        (b"x", None),
+        (b"-1", None),
+        (b"9" * 19, int("9" * 19)),
+        (b"9" * 20, None),
+    ],
+)
+def test_a_process_is_a_number_of_some_digits(content: bytes, process: int | None) -> None:
+    assert files._process(content) == process
+
+
+def test_leftovers_of_the_dead_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the folder and its cells; not those of a living process, nor what is called otherwise."""
+    monkeypatch.setattr(files, "alive", lambda process: process == 5)
+    stay = [".a.5.ff.part", ".a.x.ff.part", ".part", "a.4.ff.part", ".b.4.ff.other"]
+    go = [".a.4.ff.part", ".a.b.csv.4.ff.part"]
+    for folder in (tmp_path, tmp_path / "cells", tmp_path / "plots"):
+        folder.mkdir(exist_ok=True)
+        for name in (*stay, *go):
+            (folder / name).touch()
+    files.remove_leftovers(tmp_path)
+    found = {path.name for path in tmp_path.iterdir()}
+    assert found == {*stay, "cells", "plots"}
+    assert {path.name for path in (tmp_path / "cells").iterdir()} == {*stay}
+    assert {path.name for path in (tmp_path / "plots").iterdir()} == {*stay, *go}
+    files.remove_leftovers(tmp_path / "not there")
+
+
+def test_a_file_comes_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its temporary name is short; an error leaves neither of both, and what was there stays."""
+    path = tmp_path / ("n" * 200)
+    seen = list[str]()
+    replace = Path.replace
+
+    def look(part: Path, target: Path) -> Path:
+        seen.append(part.name)
+        return replace(part, target)
+
+    monkeypatch.setattr(Path, "replace", look)
+    files.write_bytes(path, b"one")
+    assert path.read_bytes() == b"one"
+    assert seen[0].startswith(f".{'n' * 40}.{os.getpid()}.")
+    assert seen[0].endswith(".part")
+    assert len(seen[0]) == 1 + 40 + 1 + len(str(os.getpid())) + 1 + 8 + 5
+
+    def fails(part: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", fails)
+    with pytest.raises(ConfigError, match="cannot be written: No space left on device"):
+        files.write_bytes(path, b"two")
+    assert [each.name for each in tmp_path.iterdir()] == [path.name]
+    assert path.read_bytes() == b"one"
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    os.mkfifo(tmp_path / "pipe")
+    for name, what in (("folder", "a directory"), ("link", "a symbolic link"), ("pipe", "a FIFO")):
+        with pytest.raises(ConfigError, match=f"{name}: is {what}; must be a file"):
+            files.require_replaceable(tmp_path / name)
+        with pytest.raises(ConfigError, match=f"{name}: is {what}; must be a file"):
+            files.require_file(tmp_path / name)
+    files.require_replaceable(tmp_path / "nothing")
+
+
+def test_a_place_is_tried_out_and_left_as_it_was(tmp_path: Path) -> None:
+    """Folders that are made for it go again; those with something in them stay."""
+    files.require_writable(tmp_path / "a" / "b")
+    files.require_file(tmp_path / "c" / "d.json")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "e.json").write_text("mine")
+    files.require_file(tmp_path / "e.json")
+    assert (tmp_path / "e.json").read_text() == "mine"
+    with pytest.raises(ConfigError, match="cannot be written: Not a directory"):
+        files.require_writable(tmp_path / "e.json" / "below")
+    with files.folder_made(tmp_path / "f" / "g"):
+        (tmp_path / "f" / "kept").touch()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["e.json", "f", "kept"]
+
+
+def test_files_that_come_all_or_not_at_all(tmp_path: Path) -> None:
+    """Only what was written within goes: a new file, and one that was replaced."""
+    old, new, other = tmp_path / "old", tmp_path / "new", tmp_path / "other"
+    old.write_text("1")
+    other.write_text("1")
+    with pytest.raises(ArithmeticError), files.all_or_none([old, new, other, tmp_path / "never"]):
+        raise_after(new, other)
+    assert old.read_text() == "1"
+    assert not new.exists()
+    assert not other.exists()
+    with files.all_or_none([new]):
+        new.write_text("2")
+    assert new.read_text() == "2"
+
+
+def raise_after(*paths: Path) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+        path.write_text("half")
+    raise ArithmeticError
+
+
+@pytest.mark.parametrize(
+    ("names", "ours"),
+    [
+        ([], True),
+        ([".hidden"], True),
+        (["a.txt"], False),
+        ([".erasurehead", "a.txt"], True),
+        (['manifest.json {"versions": 1}'], True),
+        (['manifest.json {"version": 1}'], False),
+        (['answer.json {"verdict": 1}', "a.txt"], True),
+        (['answer.json ["verdict"]'], False),
+        (["answer.json {"], False),
+    ],
+)
+def test_a_folder_is_ours(names: list[str], ours: bool, tmp_path: Path) -> None:
+    """Empty, with a mark, or with what only results of before have in it."""
+    for name in names:
+        file, _, content = name.partition(" ")
+        (tmp_path / file).write_text(content)
+    assert files.is_ours(tmp_path) == ours
+    assert files.is_ours(tmp_path / "not there")
+
+
+def test_ctrl_c_waits_for_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And then comes, once; elsewhere than in the main thread nothing is changed."""
+    done = list[str]()
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(done)
+    assert done == ["within", "still within"]
+    with files.postponed():
+        done.append("again")
+    monkeypatch.setattr(files.signal, "signal", lambda *_: int("no main thread"))
+    with files.postponed():
+        done.append("elsewhere")
+    assert done[2:] == ["again", "elsewhere"]
+
+
+def interrupted(done: list[str]) -> None:
+    with files.postponed():
+        done.append("within")
+        signal.raise_signal(signal.SIGINT)
+        done.append("still within")
+    done.append("too late")
