@@ -31,6 +31,7 @@ from erasurehead.experiments.pictures.picture import Bars, Heat
 from erasurehead.sim import theory
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import Claims, Fixed, Scheme, SchemeFamily
+from tests.golden.records import require_recorded
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -51,10 +52,12 @@ def test_every_scheme_has_its_picture_and_no_other() -> None:
     assert sum(file.stat().st_size for file in files) < 1.5e6
 
 
+@pytest.mark.golden
 @every_scheme
 def test_an_entry_is_complete(name: str) -> None:
     """Catches a scheme without facts, and a fact under a key that the page does not know."""
     entry = entry_of(SCHEMES[name])
+    require_recorded("atlas", {name: portrait(*SCHEMES[name].portrait(), BUILT_IN)})
     assert set(entry.facts) == set(FACTS)
     missing = [key for key, fact in entry.facts.items() if fact == NOT_SAID]
     assert not missing, f"the docstring says nothing under Facts of {', '.join(missing)}"

@@ -56,6 +56,7 @@ from erasurehead.sim.engines.run import Network
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import DATASETS
 from erasurehead.sim.schemes import SCHEMES
+from tests.golden.records import clean, hash_of, require_recorded
 from tests.tools import inside, process
 
 # What every command line offers: version, help, completion, a first config.
@@ -73,6 +74,7 @@ def test_version() -> None:
 COMMANDS = [c.name or c.callback.__name__ for c in app.registered_commands if c.callback]
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(
     command: str, monkeypatch: pytest.MonkeyPatch
@@ -81,6 +83,9 @@ def test_every_command_has_help_with_an_example(
     done = inside(command, "--help")
     assert done.returncode == 0
     assert f"Example: erasurehead {command} " in done.stdout
+    words = [re.sub(r"[^!-~]+", " ", line).strip() for line in done.stdout.splitlines()]
+    told = [line for line in words if re.search("[0-9]", line)]
+    require_recorded("commands", {f"{command} --help": [*told, hash_of(str(words))]}, drawn=True)
     assert command in inside("--help").stdout
 
 
@@ -425,6 +430,7 @@ def test_what_was_given_is_given_again() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.golden
 def test_the_last_line_names_a_next_command_that_works(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -440,7 +446,9 @@ def test_the_last_line_names_a_next_command_that_works(
         return words
 
     few = ("--set", "iterations=5", "--set", "replications=2", "--set", "problem=null")
-    plan = last(inside(*last(inside("init", "demo")), *few, "--output", "a b", "--dry-run"))
+    planned = inside(*last(inside("init", "demo")), *few, "--output", "a b", "--dry-run")
+    require_recorded("commands", {"run --dry-run": planned.stdout})
+    plan = last(planned)
     report = last(inside(*plan))
     assert report == ["report", "a b"]
     assert (tmp_path / "a b" / "summary.parquet").is_file()
@@ -553,24 +561,36 @@ def test_it_fits_the_terminal(
     assert "iteration_time_workers" in out
 
 
+@pytest.mark.golden
 def test_every_entry_has_its_sentence_below_its_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "400")
     for topic in listing.PLACES:
         listing.show_list(topic)
-    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    text = capsys.readouterr().out
+    each = (part.partition("\n") for part in re.split(r"\n(?=\S)", text))
+    told = [f"{name.split(' ')[0]} {hash_of(name + more)}" for name, _, more in each]
+    require_recorded("commands", {"list": told})
+    listing.show_list("figures")
+    figures = [line.rstrip() for line in capsys.readouterr().out.splitlines()[:6]]
+    require_recorded("commands", {"list figures": {"lines": figures}})
+    lines = [line.strip() for line in text.splitlines()]
     for entries in listing.sections().values():
         for name, family in entries.items():
             assert (name, first_sentence(family)) in pairwise(lines)
 
 
+@pytest.mark.golden
 def test_the_list_has_what_a_configs_plugins_add(tmp_path: Path) -> None:
     plugin = Path(__file__).parent / "plugins" / "wait_longer.py"
     (tmp_path / "own.yaml").write_text(f"plugins: [{plugin}]\n")
     assert "wait_longer" not in inside("list", "schemes").stdout
     ended = inside("list", "schemes", tmp_path / "own.yaml")
     assert "\nwait_longer" in ended.stdout, ended.stderr
+    require_recorded(
+        "commands", {"list of a config": [clean(x) for x in ended.stdout.splitlines()[-9:]]}
+    )
     assert f"erasurehead run {tmp_path / 'own.yaml'}" in ended.stdout
 
 

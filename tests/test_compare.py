@@ -34,8 +34,7 @@ from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.pictures.records import Records
 from erasurehead.sim.types import FloatArray
-from tests.package.conftest import SMALL
-from tests.tools import agg
+from tests.tools import SMALL, agg
 
 Ratio = tuple[float, float, float]
 

@@ -46,6 +46,7 @@ from erasurehead.experiments.text import (
 )
 from erasurehead.sim.errors import InvalidDelay, InvalidParameter, NeverEnough
 from erasurehead.sim.files import UnusableFile, reading, short
+from tests.golden.records import require_recorded
 from tests.tools import examples, inside
 
 # Tables in the terminal: whole columns or none, whatever its width.
@@ -93,6 +94,7 @@ def numbers(summary: pd.DataFrame) -> set[str]:
     }
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("width", [10, 40, 60, 80, 100, 120, 160])
 def test_numbers_are_whole_or_absent(
     width: int,
@@ -102,6 +104,7 @@ def test_numbers_are_whole_or_absent(
 ) -> None:
     """And what is absent is named, with where it can be found."""
     lines = shown(outcome, width, capsys, monkeypatch)
+    require_recorded("commands", {f"run at {width}": "\n".join(lines)})
     table = lines[:4]
     for row in table[1:]:
         found = re.findall(r"[\d.e+-]+ ±[\d.e+-]+", row)

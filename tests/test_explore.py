@@ -41,6 +41,7 @@ from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.records import ClosedForm, mean_interval, summary_table
 from erasurehead.experiments.text import theory_text
+from tests.golden.records import hash_of, html_of, require_recorded
 from tests.report.results import Reader
 from tests.tools import ROOT
 
@@ -262,12 +263,16 @@ def test_the_lecture_says_what_a_scheme_takes(
     assert words.format(run_cell(cell).seconds[0]) in lecture
 
 
+@pytest.mark.golden
 def test_every_end_of_every_slider_is_answered() -> None:
     """With a picture, or with one line that is no fault of ours."""
     for control in CONTROLS:
         ends = control.names if isinstance(control, Choice) else (control.low, control.high)
         for end in ends:
             found = respond(f"n=12&r=6&{control.name}={end}", ClosedForms())
+            html = str(found.get("html"))
+            shown = {f"{control.name}={end}": html_of(html).get("svg 0", hash_of(html))}
+            require_recorded("explore/drawn", shown, drawn=True)
             assert "html" in found or "internal" not in str(found["error"]), found
 
 
@@ -542,6 +547,7 @@ def test_seconds_and_losses_of_a_run_by_hand() -> None:
     assert (fast.error, slow.error) == ((0.0, 0.0), (0.5, 0.0))
 
 
+@pytest.mark.golden
 def test_closed_forms_are_hollow_rings_where_there_are_any() -> None:
     """An entry of the legend explains them, and only where one is drawn."""
     runs = two_runs(0.1, 0.2)
@@ -550,6 +556,7 @@ def test_closed_forms_are_hollow_rings_where_there_are_any() -> None:
         ({"a": ClosedForm(error=0.1), "b": ClosedForm()}, 0),
     ):
         picture = time_error(runs, known, whole=False)
+        require_recorded("explore", {f"time and error {rings}": picture})
         marks = [mark for mark in picture.panels[0].marks if isinstance(mark, Points)]
         hollow = [mark for mark in marks if mark.hollow]
         assert [len(mark.x) for mark in hollow] == [1] * rings + [0] * rings
@@ -574,6 +581,7 @@ def test_bars_do_not_reach_below_the_axis() -> None:
     assert mark.dx.ravel() == pytest.approx([12.706 * 0.25] * 2, rel=1e-4)
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize(
     ("losses", "low", "high", "remark"),
     [
@@ -587,7 +595,9 @@ def test_bars_do_not_reach_below_the_axis() -> None:
 def test_the_whole_run_on_the_axis_of_what_runs_end_at(
     losses: tuple[float, ...], low: float | None, high: float | None, remark: str
 ) -> None:
-    [panel] = loss_time(two_runs(0, 0, losses=losses, more=0), whole=True).panels
+    whole = loss_time(two_runs(0, 0, losses=losses, more=0), whole=True)
+    require_recorded("explore", {f"losses {losses}": whole})
+    [panel] = whole.panels
     assert (panel.y.low, panel.y.high) == pytest.approx((low, high))
     assert panel.remark == remark
     curves = [mark for mark in panel.marks if isinstance(mark, Curve) and len(mark.x)]

@@ -56,6 +56,7 @@ from erasurehead.experiments.text import LONGEST_LINE
 from erasurehead.experiments.verify.grid import group_spreads
 from erasurehead.sim.problems.losses import SquaredLoss
 from erasurehead.sim.theory.mean_times import additive_time, mean_first_k
+from tests.golden.records import require_recorded
 from tests.report.results import Reader
 from tests.statistics import BOUND
 from tests.tools import assert_readable, inside, undrawn
@@ -553,6 +554,7 @@ def test_names_stand_apart_and_above_the_floor() -> None:
         np.testing.assert_allclose(atlas.apart(np.array(wanted), 0.1), places)
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("name", FIGURES)
 def test_pictures_have_labels_units_and_a_legend(name: str, frames: Frames) -> None:
     picture = small(name).picture(frames[name])
@@ -563,6 +565,8 @@ def test_pictures_have_labels_units_and_a_legend(name: str, frames: Frames) -> N
     for axis in (axis for panel in picture.panels for axis in (panel.x, panel.y)):
         assert axis.ticks in ((), (1,), (1, 2, 5), (1, 2, 3, 5)), "numbers that a reader knows"
     figure = paint.figure(picture)
+    require_recorded(f"reproduce/{name}", {"table": frames[name], "picture": picture})
+    require_recorded(f"reproduce/{name}", {"drawn": figure}, drawn=True)
     shared = " ".join(a.get_xlabel() + a.get_ylabel() for a in figure.axes)
     assert figure.legends
     for axes in figure.axes:
@@ -573,9 +577,11 @@ def test_pictures_have_labels_units_and_a_legend(name: str, frames: Frames) -> N
         assert left
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("name", FIGURES)
 def test_reports_are_text_and_tables_without_holes(name: str, frames: Frames) -> None:
     text = small(name).text(frames[name])
+    require_recorded(f"reproduce/{name}", {"text": text})
     if name == "sequential_persistence":
         assert f"{RATES[0]:.3g} to {RATES[-1]:g} in steps of a factor 2" in text
     assert "| --- |" in text

@@ -16,6 +16,7 @@ from erasurehead.experiments.commands import app
 from erasurehead.experiments.options import VerifyRequest
 from erasurehead.experiments.verify import compare_settings, grid
 from erasurehead.experiments.verify.compare import (
+    ROUNDING,
     Comparison,
     at_most,
     binomial_z,
@@ -41,6 +42,7 @@ from erasurehead.sim.theory import NoFormula
 from erasurehead.sim.theory.convergence import ErasureBound
 from erasurehead.sim.theory.decoding_error import GroupErasure
 from erasurehead.sim.theory.iteration_time import IterationTimeLaw
+from tests.golden.records import require_recorded
 
 GRID = grid.whole_grid()
 
@@ -95,10 +97,12 @@ def in_turn(chosen, turns):
     return tuple(replace(s, families=s.families[i % turns :: turns]) for i, s in enumerate(chosen))
 
 
+@pytest.mark.golden
 def test_the_grid_passes(monkeypatch, tmp_path):
     """Every scheme, delay model and load law, with few rounds. `verify` itself does them all."""
     code, text, frame = run(monkeypatch, tmp_path, in_turn(GRID, 8), "--replications", "1000")
     assert code == 0, text
+    require_recorded("verify/grid", {"table": frame, "said": text.rsplit("\n", 3)[0]})
     assert set(frame.verdict) == {"pass", "no formula", "not comparable"}
     assert (frame.verdict == "pass").sum() > 300
     assert set(frame.delay) == {s.delay_label for s in GRID}
@@ -154,9 +158,11 @@ def verified(tmp_path, *options):
     return done.exit_code, pd.read_parquet(out / "verify.parquet")
 
 
+@pytest.mark.golden
 def test_a_config_of_ones_own_is_verified(tmp_path, monkeypatch):
     """Each scheme at each point of a sweep; what has no closed form says why."""
     code, frame = verified(tmp_path, "--set", "delay.rate=1,2")
+    require_recorded("verify/own", {"table": frame})
     assert code == 0
     passed = frame[frame.verdict == "pass"].groupby("scheme").size()
     assert dict(passed) == {
@@ -467,6 +473,8 @@ def test_what_does_not_vary_must_agree():
     assert same(np.append(fives, 5.1), 5.0).z == np.inf
     assert at_most(fives, np.full(10, 6.0), 5.0).z == 0.0
     assert at_most(fives, np.full(10, 4.0), 5.0).z == np.inf
+    above = np.full(4, ROUNDING)
+    assert at_most(above, np.zeros(4), 1.0).z == 0.0, "rounding itself is none"
     assert binomial_z(10, 10, 1.0) == 0.0
     assert binomial_z(9, 10, 1.0) == np.inf
 

@@ -43,6 +43,18 @@ from erasurehead.sim.types import FloatArray
 if TYPE_CHECKING:
     from hypothesis import settings
 
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "workers": 6,
+    "iterations": 8,
+    "replications": 3,
+    "delay": {"model": "exponential", "rate": 2.0},
+    "schemes": [{"name": "uncoded"}, {"name": "erasurehead", "load": 2, "wait_for": 3}],
+    "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 60, "features": 4},
+    "optimizer": {"rule": "gd", "learning_rate": 0.5},
+}
+"""A config that trains."""
+
 # The program, as a process of its own or within this one, which saves a second of starting.
 
 

@@ -30,6 +30,7 @@ from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.files import MARK, locked
 from erasurehead.experiments.run.outputs import ATTACK, Origin, make_way, origin_in
 from erasurehead.sim.attack import SearchBudget
+from tests.golden.records import require_recorded
 from tests.tools import inside
 
 DOCUMENT: dict[str, Any] = {
@@ -50,6 +51,7 @@ def attacked(asked: str | None = "0:5", **changes: Any) -> tuple[command.AttackP
     return planned, command.attack_codes(planned, lambda done, total: None)
 
 
+@pytest.mark.golden
 def test_what_a_person_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(DOCUMENT))
@@ -59,6 +61,8 @@ def test_what_a_person_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     out = tmp_path / "results" / "attack" / "attacked"
     assert {path.name for path in out.iterdir()} == {MARK, "config.yaml", *ATTACK}
     frame = pd.read_csv(out / "attack.csv", keep_default_na=True)
+    found = {"said": done.stdout, "table": frame, "picture": picture(frame)}
+    require_recorded("attack", found)
     repetition = frame[frame["scheme"] == "erasurehead"]
     assert repetition["worst_error"].tolist() == [3 * (s // 3) for s in range(7)]
     assert repetition["bound"].tolist() == repetition["worst_error"].tolist()

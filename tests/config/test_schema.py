@@ -24,6 +24,7 @@ from erasurehead.sim.schemes import SCHEMES
 from tests.config.test_plugins import BASE as WITH_PLUGIN
 from tests.config.test_plugins import PLUGIN
 from tests.golden.configs import CRASHES, EXPONENTIAL, LOGISTIC, documents
+from tests.golden.records import hash_of, require_recorded
 from tests.tools import ROOT, inside
 
 SCHEMA = Draft202012Validator(schema())
@@ -328,11 +329,16 @@ def test_what_a_config_leaves_out_means_the_same_tomorrow() -> None:
     assert not {key: value for key, value in words.items() if not isinstance(value, str)}
 
 
+@pytest.mark.golden
 def test_the_command_knows_the_plugins_of_a_config(tmp_path: Path) -> None:
     (tmp_path / "my_code.py").write_text(PLUGIN)
     document = WITH_PLUGIN | {"plugins": ["my_code.py"]}
     (tmp_path / "c.yaml").write_text(write_yaml(document))
-    assert json.loads(inside("schema").stdout) == schema()
+    said = inside("schema").stdout
+    assert json.loads(said) == schema()
+    parts = [(name, json.dumps(value)) for name, value in schema()["$defs"].items()]
+    parts.append(("whole", said))
+    require_recorded("commands", {"schema": [f"{name} {hash_of(part)}" for name, part in parts]})
     known = json.loads(inside("schema", tmp_path / "c.yaml").stdout)
     assert list(Draft202012Validator(known).iter_errors(document)) == []
     assert problems(document) != []

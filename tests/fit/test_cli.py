@@ -27,6 +27,8 @@ from erasurehead.experiments.fit.page import fit_answer, read_fit
 from erasurehead.experiments.fit.study import Findings, _quantiles, study
 from erasurehead.experiments.page.content import Table
 from erasurehead.experiments.text import percent
+from tests.fit.walled import fit_told
+from tests.golden.records import folder_of, require_recorded
 from tests.tools import inside, numbered, undrawn
 
 TRACES = os.environ.get("ERASUREHEAD_TRACES")
@@ -158,6 +160,13 @@ def test_the_answer_says_what_was_found(fitted: tuple[Path, str]) -> None:
     )
 
 
+@pytest.mark.golden
+def test_a_fit_is_the_recorded_one(fitted: tuple[Path, str]) -> None:
+    out, stdout = fitted
+    found = {"page": read_fit(out), "said": stdout, **folder_of(out, "delay.yaml")}
+    require_recorded("fit/cluster", found)
+
+
 def test_every_load_with_fits_has_its_row(fitted: tuple[Path, str]) -> None:
     """With the families that its own fits rank first."""
     out, _ = fitted
@@ -216,11 +225,13 @@ def test_the_config_runs_as_it_is(fitted: tuple[Path, str], tmp_path: Path) -> N
     assert sections == {"delay": config["delay"], "load_law": config["load_law"]}
 
 
+@pytest.mark.golden
 def test_one_load_and_a_range(fitted: tuple[Path, str], tmp_path: Path) -> None:
     out, _ = fitted
     options = ("--load", "2", "--k-range", "30:40", "--output", tmp_path)
     done = inside("fit", out.parent / "cluster.csv.gz", *options)
     assert done.returncode == 0, done.stderr
+    require_recorded("fit/load", {"said": done.stdout})
     assert set(pd.read_parquet(tmp_path / "fit.parquet").load) == {"2"}
     loads = pd.read_parquet(tmp_path / "loads.parquet").set_index("load")
     assert [*loads.index] == ["2", "1", "3"]
@@ -231,6 +242,7 @@ def test_one_load_and_a_range(fitted: tuple[Path, str], tmp_path: Path) -> None:
     assert yaml.safe_load((tmp_path / "delay.yaml").read_text())["load_law"]["kind"] == "additive"
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize(
     "model",
     [
@@ -256,8 +268,10 @@ def test_the_config_predicts_what_was_measured(model: dict[str, Any]) -> None:
     assert found.chosen.error < 0.05, found.chosen.section
     if model["model"] in ("heterogeneous", "round_effects"):
         assert found.chosen.section["model"] == model["model"]
+    require_recorded(f"fit/{model['model']}", fit_told(found))
 
 
+@pytest.mark.golden
 def test_a_single_clump_is_predicted_around_its_edge() -> None:
     """One round of 30 has 9 cold workers of 256: the 247th arrival is warm, the 248th is cold.
 
@@ -269,6 +283,7 @@ def test_a_single_clump_is_predicted_around_its_edge() -> None:
     table[27, 100:104] += 36.7
     ks = range(240, 257)
     found = study(numbered({None: table}), ks)
+    require_recorded("fit/clump", fit_told(found))
     measured = np.sort(table, axis=1)[:, np.array(ks) - 1].mean(axis=0)
     np.testing.assert_allclose(found.chosen.predicted, measured, rtol=0.1)
 
@@ -341,6 +356,7 @@ OFTEN = {"one round", "mostly zeros", "no mean"}
 """Tables that are tried at every run; the others with the slow tests."""
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize(
     "name",
     [
@@ -354,6 +370,7 @@ def test_odd_tables_get_an_answer(name: str, tmp_path: Path) -> None:
     workers = next(iter(tables.values())).shape[1]
     found = study(numbered(tables), k_range(None, workers))
     assert delay_model(found.chosen.section).sample(np.random.default_rng(0), 3, workers).min() >= 0
+    require_recorded(f"fit/{name}", fit_told(found))
     write_fit(found, fit_answer(found, name), tmp_path)
     assert sorted(FILES) == sorted(path.name for path in tmp_path.iterdir())
     assert len(FILES) == 14

@@ -30,6 +30,7 @@ from erasurehead.experiments.fit.goodness import (
     observed_order_statistics,
     order_error,
     score,
+    thinned,
     waited_for,
     worst_error,
 )
@@ -37,7 +38,8 @@ from erasurehead.experiments.fit.lognormals import Split, factor_law, split_fact
 from erasurehead.experiments.fit.recipes import Factors, LawsOfWorkers, _of_one, factors_of
 from erasurehead.experiments.fit.study import Findings, study
 from erasurehead.experiments.fit.variance import Parts, Variance
-from tests.fit.walled import KINDS, drawn, in_launches, walled
+from tests.fit.walled import KINDS, drawn, fit_told, in_launches, walled
+from tests.golden.records import require_recorded
 from tests.statistics import BOUND
 from tests.tools import numbered
 
@@ -60,6 +62,8 @@ def test_every_round_is_held_out_once_in_each_split() -> None:
             assert sorted([*half.sample, *half.held_out.ravel()]) == sorted(
                 np.concatenate([table.ravel() for table in tables])
             )
+    assert len(thinned(np.arange(20_000.0))) == 10_000
+    assert len(thinned(np.arange(20_001.0))) == 6_667
     assert halves([np.ones((5, 3))]) == halves([np.ones((6, 3)), np.ones((1, 3))]) == []
     assert len(halves([np.ones((6, 3))])) == len(halves([np.ones((4, 3)), np.ones((2, 3))])) == 4
 
@@ -271,12 +275,14 @@ def worst_of_walled(seed: int, rounds: int) -> float:
     return worst(found(table[:rounds]), table[rounds:], range(1, 257))
 
 
+@pytest.mark.golden
 def test_a_wall_is_not_run_through() -> None:
     """Within 10 % at every k. A fifth of the variance is the workers', which used to force a factor
     for each; two lognormals put the slowest of 256 at 1.8 times the truth.
     """
     table = walled(np.random.default_rng(0), 2020, 256)
     findings = found(table[:20])
+    require_recorded("fit/wall", fit_told(findings))
     assert worst(findings, table[20:], range(1, 257)) < 0.10
     assert "base law: empirical" in findings.chosen.why
     factors = [t for t in findings.chosen.tried if "factor" in t.recipe.text]
@@ -298,10 +304,12 @@ def test_walls_of_few_workers_are_not_run_through(workers: int) -> None:
         assert worst(found(table[:60]), table[60:], range(1, workers + 1)) < 0.10
 
 
+@pytest.mark.golden
 def test_workers_that_differ_in_how_much_they_vary_have_laws_of_their_own() -> None:
     """Factors give every worker the same relative spread, and ranks one law: 12 % off."""
     table = in_launches(np.random.default_rng(0), 2060, 16)
     findings = found(table[:60])
+    require_recorded("fit/own laws", fit_told(findings))
     assert worst(findings, table[60:], range(1, 17)) < 0.06
     assert findings.chosen.why == ("a law for each worker",)
     for each in findings.chosen.tried[:-2]:
@@ -394,10 +402,12 @@ def predicts_what_follows(kind: str, seed: int) -> tuple[bool, Findings]:
     return error <= max(np.log(1.1), replayed + 0.02), findings
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize(("kind", "seed"), [("two_states", 1), ("same_five", 5)])
 def test_what_no_law_of_single_delays_shows_is_drawn_again(kind: str, seed: int) -> None:
     """The maximum was predicted at 0.55 and at 1.24 of what was measured."""
     held, findings = predicts_what_follows(kind, seed)
+    require_recorded(f"fit/{kind}", fit_told(findings))
     assert held
     assert findings.chosen.section["model"] == "measured_rounds"
     assert findings.chosen.why == ("the measured rounds, drawn again",)

@@ -36,6 +36,8 @@ from erasurehead.sim.load_laws import (
     StepCosts,
 )
 from erasurehead.sim.types import FloatArray
+from tests.fit.walled import fit_told
+from tests.golden.records import require_recorded
 from tests.tools import TableTape, inside, numbered
 
 # A share of a task's time that does not grow with its load: found, and not where there is none.
@@ -247,6 +249,7 @@ def test_standard_errors_are_those_of_batches() -> None:
     np.testing.assert_allclose(_error(one, one[:, :2]), [0.5, 0.5])
 
 
+@pytest.mark.golden
 def test_the_report_says_so() -> None:
     told: list[tuple[int, int]] = []
     found = study(
@@ -254,6 +257,7 @@ def test_the_report_says_so() -> None:
         range(32, 65),
         progress=lambda done, total: told.append((done, total)),
     )
+    require_recorded("fit/steps", fit_told(found))
     assert told == [(done, 13) for done in range(14)], "two steps for each load and for all"
     assert found.load_law["kind"] == "steps"
     assert "no straight line fits: seconds grow in steps" in " ".join(
@@ -348,12 +352,14 @@ def test_an_odd_call_decides_nothing(kind: str) -> None:
         assert agree(laws, whole.loads), (seed, laws)
 
 
+@pytest.mark.golden
 def test_a_call_that_failed_at_once_does_not_change_what_a_load_costs() -> None:
     """It took the cost to 0.1 s, rounds of load 1 to 4.03 s for 2.55, and said nothing of it."""
     rng = np.random.default_rng(0)
     tables = {d: d + rng.lognormal(0, 0.3, (50, 8)) for d in (1.0, 2.0, 3.0)}
     tables[3.0][5, 3] = 0.3
     found = study(numbered(tables), range(4, 9))
+    require_recorded("fit/failed call", fit_told(found))
     assert found.load_law["seconds_per_partition"] == pytest.approx(1.0, abs=0.02)
     assert found.warnings == []
     said = fit_answer(found, "t.csv").why
@@ -363,11 +369,13 @@ def test_a_call_that_failed_at_once_does_not_change_what_a_load_costs() -> None:
         np.testing.assert_allclose(each.ratios, 1.0, atol=0.03)
 
 
+@pytest.mark.golden
 def test_steps_are_written_as_they_are_reported() -> None:
     """The cap of a small load held for larger ones, too: 0 and 0.68 s instead of 0 and 2.0."""
     rng = np.random.default_rng(0)
     tables = {d: m - 0.9 + 0.9 * rng.lognormal(0, 0.1, (40, 10)) for d, m in BENT.items()}
     found = study(numbered(tables), range(5, 11))
+    require_recorded("fit/bent steps", fit_told(found))
     assert found.load_law["kind"] == "steps"
     assert found.load_law["seconds"][-1] == pytest.approx(2.0, abs=0.02)
     assert found.warnings == []

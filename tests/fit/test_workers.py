@@ -33,6 +33,8 @@ from erasurehead.experiments.fit.workers import (
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures.picture import Curve
+from tests.fit.walled import fit_told
+from tests.golden.records import require_recorded
 from tests.tools import inside, numbered
 
 CONSTANT, SPELLED = 17, 42
@@ -157,6 +159,7 @@ def test_too_little_is_no_table() -> None:
     assert "cannot be told" in worker_sentences(None, ())[0]
 
 
+@pytest.mark.golden
 def test_a_slower_host_is_slower_in_the_model() -> None:
     """A hundredth of the workers is hardly any variance; yet it ends most rounds."""
     rng = np.random.default_rng(1)
@@ -170,6 +173,7 @@ def test_a_slower_host_is_slower_in_the_model() -> None:
         assert np.argmax(section["ranks"]) == 7
     assert found.workers is not None
     made = fit_page(tables(found), fit_answer(found, "t\u202e.csv"), "")
+    require_recorded("fit/slower host", {"workers": tables(found)["workers"]})
     (rows,) = [table.rows for table in made.tables if table.file == "workers.parquet"]
     assert "7" in [row[0].text for row in rows if row[-1].text == "yes"]
     report = as_markdown(made, {})
@@ -177,10 +181,12 @@ def test_a_slower_host_is_slower_in_the_model() -> None:
     assert report.startswith("# fit: t\\u202e.csv\n")
 
 
+@pytest.mark.golden
 def test_spells_of_one_host_are_its_own_in_the_model() -> None:
     """Catches a memory for everybody, and factors or ranks that move to the next worker."""
     table = planted(1, 300)
     found = study(numbered({None: table}), range(32, 65))
+    require_recorded("fit/spells", fit_told(found))
     section = found.chosen.section
     while section["model"] != "own_laws":
         section = section["base"]
@@ -444,9 +450,11 @@ def by_hand(cold: int = 0) -> dict[str, pd.DataFrame]:
     }
 
 
+@pytest.mark.golden
 def test_the_tables_of_a_page() -> None:
     """Of eleven order statistics six, the last two first; AIC against the best of the load."""
     made = fit_page(by_hand(), Answer("fit", "t.csv", "Yes."), "")
+    require_recorded("fit/by hand", {"page": made})
     shown = {part.ident: part for part in made.tables}
     assert dict(made.question) == {
         "table": "t.csv",

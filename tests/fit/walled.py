@@ -7,10 +7,23 @@ usually launched early is usually fast.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import stats
 
+from erasurehead.experiments.fit.page import fit_answer
+from erasurehead.experiments.fit.study import Findings, tables
+
 FIRST, WALLS = 2.0, (16.0, 19.0)
+
+
+def fit_told(found: Findings) -> dict[str, Any]:
+    """What a record has of a fit: the sections, sentences and most tables."""
+    said, made = fit_answer(found, "t.csv"), tables(found)
+    told = [said.verdict, *said.why, *said.notes]
+    ranked = made["fit"][["load", "family", "delay", "log_likelihood", "held_out", "ks"]]
+    return {"sections": found.sections, "told": told, "fit": ranked, "tried": made["candidates"]}
 
 
 def walled(

@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
@@ -29,13 +29,24 @@ from erasurehead.experiments.report.page import read_run
 from erasurehead.fitting import as_arguments
 from erasurehead.result import _estimate, _span
 from erasurehead.running import bar, in_notebook
-from tests.package.conftest import SMALL
-from tests.tools import inside
+from tests.golden.records import require_recorded
+from tests.tools import SMALL, agg, inside
 
 # ``run``, ``sweep`` and ``load`` from Python.
 
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def result() -> eh.Result:
+    return eh.run(SMALL, progress=False)
+
+
+@pytest.fixture
+def screenless() -> Iterator[None]:
+    with agg():
+        yield
 
 
 @pytest.fixture
@@ -383,9 +394,11 @@ def test_a_bad_table_is_one_line() -> None:
         eh.fit(np.array([["a", "b"]]))  # type: ignore[arg-type]
 
 
+@pytest.mark.golden
 def test_it_says_what_it_is(fitted: eh.Fitted) -> None:
     assert repr(fitted).startswith("<Fitted the table: 40 rounds of 6 workers, delay model ")
     assert "<pre>delay:" in fitted._repr_html_()
+    require_recorded("fit/api", {"text": repr(fitted), "html": fitted._repr_html_()})
 
 
 # The bar in a notebook.
@@ -461,10 +474,14 @@ def swept() -> eh.Result:
     return eh.sweep(SMALL, set={"delay.rate": [1.0, 2.0]}, progress=False)
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_picture_goes_into_the_axes_that_are_given(result: eh.Result, kind: str) -> None:
     figure, (left, right) = pyplot.subplots(1, 2)
     assert getattr(result.plot, kind)(ax=right) is right
+    if kind in ("loss_time", "utilisation"):
+        getattr(result.plot, kind)(ax=right)
+        require_recorded("pictures/axes", {kind: figure}, drawn=True)
     assert right.has_data()
     assert right.get_xlabel()
     assert not left.has_data()

@@ -55,6 +55,7 @@ from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.records import mean_interval
 from erasurehead.experiments.text import number
 from erasurehead.sim.schemes import SCHEMES
+from tests.golden.records import require_recorded
 from tests.test_cli import BASE, LEARNING
 from tests.tools import inside, undrawn
 from website.delay_gallery import picture_of
@@ -100,12 +101,15 @@ def figure_of(kind: str, records: Records) -> Figure:
     return paint.figure(KINDS[kind].picture(records))
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("kind", PANELS)
 @pytest.mark.parametrize("name", ["training", "sweep"])
 def test_every_kind_has_labels_and_a_legend(
     kind: str, name: str, directories: dict[str, Path]
 ) -> None:
     figure = figure_of(kind, read(directories[name]))
+    if name == "training":
+        require_recorded("pictures/drawn", {kind: figure}, drawn=True)
     assert len(figure.axes) == (1 if name == "training" else 4)
     assert all(axes.has_data() for axes in figure.axes)
     assert figure.axes[0].get_ylabel()
@@ -116,6 +120,16 @@ def test_every_kind_has_labels_and_a_legend(
     assert {"uncoded", "erasurehead load=2 wait_for=3"} <= labels
     if name == "sweep":
         assert figure.axes[0].get_title() == "delay.rate = 0.5\nworkers = 6"
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["training", "timing", "sweep"])
+def test_a_picture_is_the_recorded_one(kind: str, name: str, directories: dict[str, Path]) -> None:
+    """As plain data; or why there is none."""
+    made, records = KINDS[kind], read(directories[name])
+    obstacle = made.obstacle(records)
+    require_recorded(f"pictures/{name}", {kind: obstacle or made.picture(records)})
 
 
 def test_all_kinds_are_written_and_repeat_to_the_byte(
@@ -720,10 +734,12 @@ def test_delays_has_a_line_for_each_swept_model(directories: dict[str, Path]) ->
     assert many.get_suptitle() == "3 more delay models of the sweep are not shown"
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("name", ["exponential", "weibull", "lambda_cnn"])
 def test_one_long_delay_does_not_take_the_room_of_all_others(name: str) -> None:
     """In the gallery a typical delay is a twelfth of the axis and of the shades, or more."""
     for model in MODELS[name].examples()[:1]:
+        require_recorded("pictures/gallery", {name: picture_of(model)})
         left, right = picture_of(model).panels
         [curve], [heat] = left.marks, right.marks
         assert isinstance(curve, Curve)

@@ -18,8 +18,10 @@ from erasurehead.experiments.config import build
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import MeasuredJob, SearchRequest
 from erasurehead.experiments.recommend import measure, scenario, study
+from erasurehead.experiments.recommend.answer import answered, method
 from erasurehead.experiments.recommend.command import FILES
 from erasurehead.experiments.recommend.contender import Contender
+from erasurehead.experiments.recommend.page import recommendation_page
 from erasurehead.experiments.recommend.question import ask
 from erasurehead.experiments.recommend.scenario import MeasuredConfig, Perturbation, read_scenario
 from erasurehead.experiments.recommend.search import RACE_DELAYS, TRIAL_DELAYS, Search
@@ -28,7 +30,7 @@ from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.tuning import replayed
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.numerics import one_thread
-from tests.golden.tables import Kept, columns, machine
+from tests.golden.records import require_recorded
 from tests.tools import inside, process
 
 CONFIG = """
@@ -363,8 +365,6 @@ def test_of_a_list_of_values_those_that_suit_are_compared() -> None:
 # What a search found yesterday it finds today, to the bit.
 
 
-FILE = Path(__file__).parent / "golden.json"
-
 BARE: dict[str, Any] = {
     "workers": 6,
     "iterations": 10,
@@ -387,30 +387,14 @@ SEARCHES = {
 }
 
 
-def tables(name: str) -> Kept:
-    """Every table of a search."""
+@pytest.mark.golden
+@pytest.mark.parametrize("name", SEARCHES)
+def test_a_search_is_the_recorded_one(name: str) -> None:
+    """Its tables, its sentences and what its page shows."""
     document, request = SEARCHES[name]
     search = Search(ask(document, request, None), (), lambda done, total: None)
     found = study.recommended(search)
-    return {table: columns(frame) for table, frame in study.recommendation_tables(found).items()}
-
-
-@pytest.mark.parametrize("name", SEARCHES)
-def test_tables_are_the_golden_ones(name: str) -> None:
-    """Texts alone where the machine is another: numbers in them are rounded."""
-    golden, found = json.loads(FILE.read_text()), tables(name)
-    same_machine = golden["machine"] == machine()
-    for table, expected in golden["searches"][name].items():
-        assert list(found[table]) == list(expected), table
-        for column, kept in expected.items():
-            if same_machine:
-                assert found[table][column]["hash"] == kept["hash"], f"{table}.{column}"
-            elif kept["mean"] is not None:
-                mean = pytest.approx(kept["mean"], rel=1e-6, abs=1e-12)
-                assert found[table][column]["mean"] == mean, f"{table}.{column}"
-
-
-if __name__ == "__main__":
-    lines = [f'  "{name}": {json.dumps(tables(name))}' for name in SEARCHES]
-    text = ",\n".join(lines)
-    FILE.write_text(f'{{"machine": {json.dumps(machine())},\n"searches": {{\n{text}\n}}}}\n')
+    made, said = study.recommendation_tables(found), answered(found, "my.yaml")
+    page = recommendation_page(made, said, {}, "")
+    told = "\n".join(method(found)) if name == "trained" else ""
+    require_recorded(f"recommend/{name}", {**made, "page": page, "method": told})

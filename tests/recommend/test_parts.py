@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
@@ -78,6 +79,7 @@ from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.steps import DecodedRounds
 from erasurehead.sim.types import BoolArray, FloatArray
+from tests.golden.records import hash_of, require_recorded
 from tests.tools import assert_told
 
 
@@ -514,6 +516,17 @@ def test_every_scheme_is_searched_or_left_out_with_a_reason() -> None:
                 searched.add(section["name"])
     searched.add("block_coordinate")  # its split is that of known delays
     assert searched == set(SCHEMES) - set(LEFT_OUT)
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize(("workers", "fine"), [(12, False), (12, True), (30, False)])
+def test_what_is_searched_is_what_was_searched_yesterday(workers: int, fine: bool) -> None:
+    """Every section of every scheme, with a network where the steps are large."""
+    tried: dict[str, list[str]] = {}
+    for section in SearchSpace(workers, 1.5, 6, fine, network=not fine).sections(BUILT_IN):
+        tried.setdefault(section["name"], []).append(json.dumps(section))
+    found = [f"{name} {len(each)} {hash_of(str(each))}" for name, each in tried.items()]
+    require_recorded("recommend", {f"sections {workers} {fine}": found})
 
 
 def test_a_limit_on_the_load_bounds_what_is_searched() -> None:

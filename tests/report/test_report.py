@@ -40,6 +40,7 @@ from erasurehead.experiments.report.page import _next, heat_maps, read_run
 from erasurehead.experiments.report.verdict import Verdict, judged
 from erasurehead.experiments.reproduce import FIGURES
 from erasurehead.experiments.text import TableCell
+from tests.golden.records import html_of, require_recorded
 from tests.report.results import EVIL, MADE, Reader, config, done, make_run, make_sweep, page_of
 from tests.tools import assert_readable, inside
 
@@ -373,6 +374,7 @@ def small(figure: Any, stem: Path, formats: Any = ()) -> list[Path]:
     return []
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("name", MADE)
 def test_the_page_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(style, "save", small)
@@ -388,6 +390,15 @@ def test_the_page_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         check(made)
     for check in OF[name]:
         check(made)
+    page = reader_of(directory)(directory)
+    if name in ("compare", "recommend", "reproduce"):  # others have records of their own
+        require_recorded(f"report/{name}", {"page": page})
+    if name == "run":
+        require_recorded("report/run", {"page": replace(page, sections=page.sections[-3:])})
+    if name == "sweep":
+        summary = pd.read_parquet(directory / "summary.parquet")
+        require_recorded("report/sweep", {"verdict": vars(page.answer), "summary": summary})
+    require_recorded(f"report/{name}", {"html": html_of(file.read_text())}, drawn=True)
 
 
 def test_every_kind_has_a_test() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
+import numpy as np
 import pytest
 
 import erasurehead
@@ -27,6 +28,8 @@ from erasurehead.experiments.run.estimate import (
     size,
 )
 from erasurehead.experiments.verify import verify_grid
+from tests.golden.configs import documents
+from tests.golden.records import require_recorded
 
 SMALL: dict[str, Any] = {
     "workers": 12,
@@ -474,3 +477,14 @@ def test_seconds_of_learning_by_hand(scheme: dict[str, Any], of_a_call: float, m
     product = ENTRIES * (1e-9 + models * 2e-10)
     expected = 1000 * (1e-4 * of_a_call + 2 * product)
     assert busy.seconds - idle.seconds == pytest.approx(expected)
+
+
+@pytest.mark.golden
+def test_estimates_are_those_of_yesterday(tmp_path: Path) -> None:
+    """Of the golden configs, all their cells together."""
+    found = dict[str, list[float]]()
+    for name, document in documents(tmp_path).items():
+        estimates = [*check(cells(document), Room()).estimates.values()]
+        sums = np.sum([[e.seconds, e.memory, e.disk, e.rows] for e in estimates], axis=0)
+        found[name] = [len(estimates), *(float(f"{total:.8g}") for total in sums)]
+    require_recorded("commands", {"estimates": found})

@@ -27,8 +27,10 @@ from erasurehead.experiments.whatif.page import (
     _savings,
     _stages,
     _timeline,
+    read_whatif,
 )
 from erasurehead.experiments.whatif.study import Study, change_name, study_load
+from tests.golden.records import folder_of, require_recorded
 from tests.tools import inside
 
 CSV = ("whatif", "hosts", "slowdown")
@@ -102,6 +104,13 @@ def test_it_says_who_and_writes_why(trace: Path, answered: tuple[Path, str]) -> 
     assert "gpu-07 (stands out)" in report
 
 
+@pytest.mark.golden
+def test_an_answer_is_the_recorded_one(answered: tuple[Path, str]) -> None:
+    out, said = answered
+    found = {"page": read_whatif(out), "said": said.splitlines()[-14:], **folder_of(out)}
+    require_recorded("whatif/cluster", found)
+
+
 def test_the_same_table_gives_the_same_bytes(
     trace: Path, answered: tuple[Path, str], tmp_path: Path
 ) -> None:
@@ -125,6 +134,7 @@ def test_a_page_goes_with_its_answer(trace: Path, tmp_path: Path) -> None:
     assert (out / "answer.json").exists()
 
 
+@pytest.mark.golden
 def test_each_load_has_its_own_answer(tmp_path: Path, undrawn: None) -> None:
     """And nothing of an earlier table stays in the folder."""
     rng, rows = np.random.default_rng(2), []
@@ -141,6 +151,7 @@ def test_each_load_has_its_own_answer(tmp_path: Path, undrawn: None) -> None:
         (out / old).touch()
     done = inside("whatif", tmp_path / "long.csv", "--output", out)
     assert done.returncode == 0, done.stderr
+    require_recorded("whatif/loads", {"said": done.stdout.splitlines()[:20]})
     assert "Load 1: replacing host b " in done.stdout
     assert "Load 2: replacing host d " in done.stdout
     assert {path.name for path in out.iterdir()} == TABLES | {"report.md", "answer.json", MARK}
@@ -150,6 +161,7 @@ def test_each_load_has_its_own_answer(tmp_path: Path, undrawn: None) -> None:
     assert set(pd.read_parquet(out / "whatif.parquet").load) == {2.0}
 
 
+@pytest.mark.golden
 def test_workers_that_never_arrive_are_counted(trace: Path, tmp_path: Path, undrawn: None) -> None:
     table = pd.read_csv(trace)
     table.loc[:4, "gpu-03"] = np.nan
@@ -160,6 +172,8 @@ def test_workers_that_never_arrive_are_counted(trace: Path, tmp_path: Path, undr
     assert "--missing" in refused.stderr
     done = inside(*options, "--missing", "never")
     assert done.returncode == 0
+    read = pd.read_csv(tmp_path / "out" / "whatif.csv")
+    require_recorded("whatif/never", {"said": done.stdout.splitlines()[:9], "changes": read})
     assert "5 of 60 rounds never end" in done.stdout
     assert "gpu-03 in 5" in done.stdout
     changes = pd.read_csv(tmp_path / "out" / "whatif.csv").set_index("change")
@@ -219,9 +233,14 @@ def answer(name: str, folder: Path) -> None:
     assert (folder / "out" / "report.md").stat().st_size > 1000
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize("name", ODD)
 def test_odd_tables_get_an_answer(name: str, tmp_path: Path, undrawn: None) -> None:
     answer(name, tmp_path)
+    told = json.loads((tmp_path / "out" / "answer.json").read_bytes())
+    found: dict[str, Any] = {"told": [told["verdict"], *told["why"], *told["notes"]]}
+    found |= {table: pd.read_csv(tmp_path / "out" / f"{table}.csv") for table in CSV}
+    require_recorded(f"whatif/{name}", found)
 
 
 @pytest.mark.slow
@@ -244,6 +263,7 @@ def test_the_picture_has_eight_changes_with_whole_names() -> None:
     assert max(len(line) for name in panel.y.names or () for line in name.split("\n")) <= 60
 
 
+@pytest.mark.golden
 def test_stages_are_a_table_on_every_page_where_they_are_named(
     tmp_path: Path, undrawn: None
 ) -> None:
@@ -260,6 +280,7 @@ def test_stages_are_a_table_on_every_page_where_they_are_named(
     words = said.stderr.split("say ")[1].split(" if")[0].split()
     done = inside("whatif", path, *words, "--output", out)
     assert done.returncode == 0, done.stderr
+    require_recorded("whatif/stages", {"said": done.stdout, **folder_of(out)})
     table = pd.read_csv(out / "stages.csv")
     whole = pd.read_parquet(out / "stages.parquet").astype({"host": int})
     pd.testing.assert_frame_equal(table, whole)
@@ -543,6 +564,7 @@ def test_changes_in_a_few_words() -> None:
     assert said(rounds.BACKUP, quantile=0.9, timeout=2.5) == "backup copy after 2.5 s (90 %)"
 
 
+@pytest.mark.golden
 @pytest.mark.parametrize(
     ("hosts", "rows", "lines"), [(16, 16, 16), (17, 17, 16), (128, 128, 16), (129, 64, 16)]
 )
@@ -555,6 +577,8 @@ def test_of_many_hosts_those_to_blame_most_are_drawn(hosts: int, rows: int, line
     for place, host in enumerate(blamed):
         table[:, host] += 3.0 - place / 4
     study = studied(table)
+    found = {"timeline": study.timeline, "heat": _heat(study).picture}
+    require_recorded(f"whatif/{hosts} hosts", found | {"drawn": _timeline(study).picture})
     assert study.heat_map["worker"].nunique() == rows
     drawn = study.timeline["worker"].unique()
     assert len(drawn) == lines
