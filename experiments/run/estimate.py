@@ -365,10 +365,8 @@ def _estimated(cell: Cell, room: Room, sizes: dict[tuple[int, int, int], Data | 
     try:
         run = build.timing(cell, None if data is None else data.features)
         return estimate(run, settings.engine, data, settings.clock_alone)
-    except ConfigError:
-        raise
-    except (Exception, SystemExit):
-        if build.ours(settings):
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ConfigError) or build.ours(settings):
             raise
         return Estimate("event", "", START, 0)  # its cell fails, and says so
 

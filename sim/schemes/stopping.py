@@ -124,7 +124,12 @@ class StoppingRule(ABC):
 def stopping_delay_by_bisection(
     rule: StoppingRule, delays: FloatArray, opened: Opened = 0.0
 ) -> FloatArray:
-    """``stopping_delay`` of any rule from ``enough`` alone: bisect on the sorted prefix."""
+    """``stopping_delay`` of any rule from ``enough`` alone: bisect on the sorted prefix.
+    Raises TypeError: ``enough`` has one answer for many rows."""
+    none = np.asarray(rule.enough(np.zeros(delays.shape, dtype=np.bool_)))
+    if none.shape != (rows := delays.shape[:-1]):
+        what = f"{type(rule).__name__}.enough of {delays.shape} arrivals has shape {none.shape}"
+        raise TypeError(f"{what}: must be {rows}, one answer for each row (axis=-1)")
     ranked = np.sort(delays, axis=-1)
     n = delays.shape[-1]
     low = np.zeros(delays.shape[:-1], dtype=np.int64)
@@ -132,21 +137,12 @@ def stopping_delay_by_bisection(
     while np.any(low < high):
         middle = (low + high) // 2
         bound = np.take_along_axis(ranked, np.minimum(middle, n - 1)[..., None], axis=-1)
-        yes = _answers(rule, (delays <= bound) & np.isfinite(delays))
+        yes = rule.enough((delays <= bound) & np.isfinite(delays))
         high = np.where(yes & (low < high), middle, high)
         low = np.where(~yes & (low < high), middle + 1, low)
     found = np.take_along_axis(ranked, np.minimum(low, n - 1)[..., None], axis=-1)[..., 0]
     found = np.where(low < n, found, np.inf)
-    return np.where(_answers(rule, np.zeros(delays.shape, dtype=np.bool_)), opened, found)
-
-
-def _answers(rule: StoppingRule, arrived: BoolArray) -> BoolArray:
-    """``enough``, which a rule of somebody else may give for all rows at once. Raises TypeError."""
-    yes = np.asarray(rule.enough(arrived))
-    if yes.shape != arrived.shape[:-1]:
-        what = f"{type(rule).__name__}.enough of {arrived.shape} arrivals has shape {yes.shape}"
-        raise TypeError(f"{what}: must be {arrived.shape[:-1]}, one answer for each row (axis=-1)")
-    return yes
+    return np.where(none, opened, found)
 
 
 @dataclass(frozen=True)
