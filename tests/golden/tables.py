@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import platform
 import re
 from collections.abc import Callable
@@ -62,6 +63,7 @@ from tests.delay_models.layouts import said_of_file, said_of_names, said_of_numb
 from tests.golden.configs import Document
 from tests.tools import TableTape
 
+ROOT = Path(__file__).parents[2]
 FILE = Path(__file__).parent / "golden.json"
 ROUNDING = 1e-11
 """``code_residual`` is rounding and nothing else: 4e-12 on one processor, 5e-12 on another."""
@@ -242,11 +244,12 @@ def _of_law(model: Any) -> list[Any]:
 
 
 def in_words(value: Any) -> str:
-    """A value with all that it consists of, numbers to six digits; of images their size alone."""
+    """A value with all that it consists of, numbers to six digits, and to 10 after the point, where
+    processors differ; of images their size alone, and of paths what is below the checkout."""
     if isinstance(value, np.ndarray):
         return f"{value.shape}{in_words(value.ravel().tolist())}"
     if isinstance(value, float | np.floating):
-        return f"{value:.6g}"
+        return f"{round(float(value), 10) + 0.0:.6g}"  # the sum makes 0 of -0
     if is_dataclass(value):
         parts = (f"{field.name}={in_words(getattr(value, field.name))}" for field in fields(value))
         return f"{type(value).__name__}({', '.join(parts)})"
@@ -255,7 +258,7 @@ def in_words(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(in_words, value))}]"
     if value is None or isinstance(value, str | int):
-        return re.sub(r"base64,[^\"]*", "base64", str(value))
+        return re.sub(r"base64,[^\"]*", "base64", str(value)).replace(f"{ROOT}{os.sep}", "")
     return type(value).__name__
 
 
