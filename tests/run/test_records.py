@@ -11,10 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from erasurehead.experiments.config import build
 from erasurehead.experiments.config.build import training
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run.compute import compute
+from erasurehead.experiments.run.compute import result as numbers_of
 from erasurehead.experiments.run.estimate import START, Estimate, Room, check
 from erasurehead.experiments.run.records import (
     ClosedForm,
@@ -35,7 +37,9 @@ from erasurehead.experiments.run.records import (
     workers_table,
 )
 from erasurehead.experiments.run.tuning import Runs, best
+from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.metrics import METRICS, per_replication
+from erasurehead.sim.types import Messages, Rounds
 from tests.statistics import BOUND
 from tests.tools import inside
 
@@ -772,3 +776,92 @@ def test_a_target_is_reached_by_a_run_that_ends_there() -> None:
     np.testing.assert_array_equal(runs.iterations(2.0), [1, 1, np.nan, np.nan])
     np.testing.assert_array_equal(runs.iterations(1.0), [3, np.nan, np.nan, np.nan])
     np.testing.assert_array_equal(runs.iterations(9.0), [0, 0, 0, 0])
+
+
+CRASHES = {
+    "time_to_failure": {"model": "exponential", "rate": 0.3},
+    "time_to_repair": {"model": "deterministic", "value": 0.3},
+}
+LOOPED: list[dict[str, Any]] = [
+    {"schemes": [{"name": "uncoded"}], "failures": CRASHES},
+    {"schemes": [{"name": "ignore_stragglers", "wait_for": 4}], "policy": "queue"},
+    {"schemes": [{"name": "window", "tolerance": 1.0}], "policy": "drain"},
+    {"schemes": [{"name": "erasurehead", "load": 2, "wait_for": 3}], "seed": 8},
+    {"schemes": [{"name": "k_async", "wait_for": 3}]},
+    {"schemes": [{"name": "asynchronous"}], "failures": CRASHES},
+    {"schemes": [{"name": "local_sgd", "steps": 3}], "iterations": 7},
+    {"schemes": [{"name": "uncoded"}], "workers": 1, "iterations": 1, "replications": 1},
+]
+
+
+@pytest.mark.parametrize("changes", LOOPED, ids=lambda changes: changes["schemes"][0]["name"])
+def test_every_column_by_a_plain_loop(changes: dict[str, Any]) -> None:
+    """Over what the engine and the scheme say of each update."""
+    (cell,) = cells(BASE | changes)
+    run = build.timing(cell)
+    trace = simulate(run)
+    steps = run.scheme.steps(trace)
+    found = numbers_of(run, trace, steps, None, None)
+    rows, work, t, local = found.per_iteration, trace.work, run.iterations, run.scheme.local_steps
+    assert work is not None
+    (replications, updates), place = steps.times.shape, 0
+    spare = trace.times.shape[1] - updates
+    for r in range(replications):
+        before = 0.0
+        for i in range(t + 1):
+            row = {name: values[place] for name, values in rows.items()}
+            assert (row["replication"], row["iteration"]) == (r, i)
+            place += 1
+            if i == 0:
+                assert row["time"] == 0.0
+                assert all(np.isnan(value) for value in [*row.values()][3:])
+                continue
+            if local > 1:
+                own = [(i - 1) // local]
+            else:
+                own = [*range((i - 1) * updates // t, i * updates // t)]
+            if local == 1:
+                assert row["time"] == steps.times[r, own[-1]]
+            assert row["iteration_time"] == row["time"] - before
+            before = row["time"]
+            assert row["recovered"] == pytest.approx(np.mean([steps.recovered[r, u] for u in own]))
+            assert row["decoding_error"] == pytest.approx(np.mean([steps.error[r, u] for u in own]))
+            if steps.staleness is not None:
+                assert row["staleness"] == pytest.approx(steps.staleness[r, own].mean())
+                assert row["updates"] == len(own)
+            if "dead" in row:
+                assert row["dead"] == work.dead[r, spare + own[-1]]
+            if isinstance(trace.heard, Messages):
+                heard = {*trace.heard.message[r, own].ravel().tolist()} - {-1}
+                assert row["arrived"] == len(heard)
+            elif local == 1 and isinstance(trace.heard, Rounds):
+                assert row["arrived"] == trace.arrived[r, spare + own[0]].sum()
+    assert place == len(rows["time"])
+    elapsed = [trace.times[r, -1] for r in range(replications)]
+    for r in range(replications):
+        busy, useful = (
+            sum(work.busy[r]) / run.scheme.workers,
+            sum(work.useful[r]) / run.scheme.workers,
+        )
+        one = {name: values[r] for name, values in found.per_replication.items()}
+        assert one["elapsed"] == elapsed[r]
+        assert one["utilisation"] == pytest.approx(busy / elapsed[r])
+        assert one["wasted"] == pytest.approx(max(1 - useful / busy, 0.0))
+        assert ("dead" in one) == ("failures" in changes)
+        if "dead" in one:
+            assert one["dead"] == pytest.approx(work.down[r].mean() / elapsed[r])
+        if "least_heard" in one:
+            assert steps.shares is not None
+            assert one["least_heard"] == min(steps.shares[r])
+    for j in range(run.scheme.workers):
+        one = {name: values[j] for name, values in found.per_worker.items()}
+        assert one["worker"] == j
+        assert one["utilisation"] == pytest.approx(sum(work.busy[:, j]) / sum(elapsed))
+        assert one["wasted"] == pytest.approx(
+            max(1 - sum(work.useful[:, j]) / sum(work.busy[:, j]), 0.0)
+        )
+        ended = [(r, u) for r, u in np.argwhere(work.last == j)]
+        assert one["last"] == len(ended) / work.last.size
+        assert one["cost"] == pytest.approx(sum(work.margin[r, u] for r, u in ended) / replications)
+        if "dead" in one:
+            assert one["dead"] == pytest.approx(sum(work.down[:, j]) / sum(elapsed))
