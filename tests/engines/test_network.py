@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Recorder
-from erasurehead.sim.errors import EngineRefused, NeverEnough
+from erasurehead.sim.engines.run import (
+    CheckedTape,
+    Cluster,
+    Failures,
+    Network,
+    Policy,
+    Recorder,
+    RoundOfAll,
+)
+from erasurehead.sim.errors import EngineRefused, InvalidDelay, NeverEnough
 from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme
 from tests.engines.agreement import (
@@ -366,3 +374,55 @@ def test_who_is_dead_by_hand() -> None:
         (1, "computing", 1.5, 3.5, 1, -1),
         (1, "computing", 3.5, 4.5, 2, -1),
     ]
+
+
+@pytest.mark.parametrize(
+    ("around", "transfer", "contended", "trip"),
+    [
+        (Network(), 0.0, False, 0.0),
+        (Network(0.5, 0.25, 2.0), 0.0, False, 0.5 + 4 * 0.25 + 2.0),
+        (Network(bandwidth=10.0), 0.0, False, 0.0),
+        (Network(message_bytes=5.0), 0.0, False, 0.0),
+        (Network(bandwidth=10.0, message_bytes=5.0), 0.5, False, 0.5),
+        (Network(bandwidth=10.0, message_bytes=5.0, channels=1), 0.5, True, 2.5),
+        (Network(bandwidth=10.0, message_bytes=5.0, channels=2), 0.5, True, 1.5),
+        (Network(bandwidth=10.0, message_bytes=5.0, channels=5), 0.5, True, 0.5),
+        (Network(bandwidth=10.0, message_bytes=0.0, channels=1), 0.0, False, 0.0),
+        (Network(channels=1), 0.0, False, 0.0),
+    ],
+)
+def test_what_a_network_adds(
+    around: Network, transfer: float, contended: bool, trip: float
+) -> None:
+    """A message's seconds in a channel, and those to ask five workers and to hear them all."""
+    assert (around.transfer, around.contended, around.round_trip(5)) == (transfer, contended, trip)
+    steps = [around.broadcast_latency + worker * around.dispatch_skew for worker in range(5)]
+    assert around.downlink(5).tolist() == steps
+
+
+def test_a_tape_names_the_first_time_that_is_none() -> None:
+    table = np.ones((3, 4))
+    table[1, 2], table[2, 0] = np.nan, -1.0
+    checked = CheckedTape(TableTape(table))
+    np.testing.assert_array_equal(checked.rows(0, 1), [[1, 1, 1, 1]])
+    for start, worker, row, seconds in ((0, 2, 1, "nan"), (2, 0, 2, "-1")):
+        with pytest.raises(InvalidDelay) as refused:
+            checked.rows(start, 3)
+        assert (refused.value.worker, refused.value.row) == (worker, row)
+        said = f"'TableTape' gives {seconds} s for worker {worker} in row {row} of its tape"
+        assert str(refused.value).startswith(said)
+    table[:] = 0.0
+    table[0, 0] = np.inf
+    np.testing.assert_array_equal(checked.rows(0, 3), table)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 9])
+def test_one_round_of_all_replications(size: int) -> None:
+    """Row r is replication r's, in whatever blocks their tapes are read."""
+    tables = [np.arange(12.0).reshape(6, 2) + 100 * r for r in range(3)]
+    both_of = RoundOfAll([TableTape(table, size) for table in tables], 5)
+    for t in (0, 1, 4, 2, 2):
+        both_of.round = t
+        expected = [table[t] for table in tables]
+        np.testing.assert_array_equal(both_of.rows(0, 3), expected)
+        np.testing.assert_array_equal(both_of.rows(1, 3, stream=1), expected[1:])

@@ -1965,3 +1965,9 @@ def test_a_legend_under_axes_has_as_many_columns_as_fit(letters: int, columns: i
     assert isinstance(legend, Legend)
     assert vars(legend)["_ncols"] == columns
     assert [text.get_text()[0] for text in legend.get_texts()] == ["0", "2", "3", "1"]
+
+
+def test_nothing_is_left_out_of_a_run(directories: dict[str, Path]) -> None:
+    """Catches a heading that says so."""
+    assert read(directories["training"]).left_out == 0
+    assert figure_of("iteration_time", read(directories["training"])).get_suptitle() == ""
