@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -606,3 +607,29 @@ def test_a_gradient_of_one_partition_costs_its_rows_alone() -> None:
         data.gradient(beta)
     passes = 10 * (time.process_time() - began)
     assert mine < passes / 2
+
+
+@pytest.mark.parametrize(("single", "numbers"), [(False, 2 * 13 + 4 * 3 + 10), (True, 2 * 3 + 22)])
+def test_how_many_optimizers_fit_into_memory(
+    single: bool, numbers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Past models, and margins unless updates are sparse; a table of gradients; held margins. Of
+    each replication, eight bytes a number: one optimizer must fit to the byte."""
+    problem: Any = SimpleNamespace(features=3, rows=10)
+    past: Any = SimpleNamespace(
+        depth=2, times=np.zeros((5, 1)), sparse=single, table_size=4, held=1
+    )
+    size = numbers * 5 * 8
+    for room, optimizers in ((size, 1), (2 * size - 1, 1), (2 * size, 2), (7 * size + 3, 7)):
+        monkeypatch.setattr(learner, "REMEMBERED", room)
+        assert learner.fit_into_memory(problem, past) == optimizers
+    monkeypatch.setattr(learner, "REMEMBERED", size - 1)
+    with pytest.raises(
+        InvalidParameter, match=r"^replications = 5: past models and gradients \(up"
+    ):
+        learner.fit_into_memory(problem, past)
+    monkeypatch.setattr(learner, "REMEMBERED", 50)
+    nothing: Any = SimpleNamespace(
+        depth=0, times=np.zeros((5, 1)), sparse=single, table_size=0, held=0
+    )
+    assert learner.fit_into_memory(problem, nothing) == 50
