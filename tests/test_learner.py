@@ -624,9 +624,7 @@ def test_how_many_optimizers_fit_into_memory(
         monkeypatch.setattr(learner, "REMEMBERED", room)
         assert learner.fit_into_memory(problem, past) == optimizers
     monkeypatch.setattr(learner, "REMEMBERED", size - 1)
-    with pytest.raises(
-        InvalidParameter, match=r"^replications = 5: past models and gradients"
-    ):
+    with pytest.raises(InvalidParameter, match=r"^replications = 5: past models and gradients"):
         learner.fit_into_memory(problem, past)
     monkeypatch.setattr(learner, "REMEMBERED", 50)
     nothing: Any = SimpleNamespace(

@@ -24,7 +24,7 @@ import pytest
 from scipy.stats import chi2
 
 import erasurehead as eh
-from erasurehead.delay_models.tables import files
+from erasurehead.delay_models.tables import files, parts
 from erasurehead.delay_models.tables.columns import Times, settle
 from erasurehead.delay_models.tables.long import _failures, _gaps, _natural, between
 from erasurehead.delay_models.tables.measured import (
@@ -1159,3 +1159,61 @@ def test_what_was_read_in_lines() -> None:
     assert len(alone) == 3, "nobody is slower than another"
     even = list(as_read(numbered({None: np.array([[1.0, 1.0, 1.005]])})))
     assert even[-1] == "slowest worker: 2, typically 1.005 s; fastest: 0, 1 s"
+
+
+def test_signs_of_waiting_at_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of times that include the wait of the round before: each limit set to just what there is."""
+    own = np.random.default_rng(3).exponential(1.0, (121, 3))
+    table = own[1:] + own[:-1].max(axis=1, keepdims=True) - own[:-1]
+    assert waiting(table) == "carried"
+    assert waiting(own) == ""
+    beyond = table - table.mean(axis=1, keepdims=True)
+    before, *earlier = (
+        np.mean(beyond[lag:] * beyond[:-lag]) / np.mean(beyond**2) for lag in range(1, 11)
+    )
+    assert len(earlier) == 9
+    blocks = np.add.reduceat(beyond, range(0, 120, 10), axis=0)
+    ratio, most = carried(table)
+    assert ratio == pytest.approx((blocks**2).sum() / (beyond**2).sum())
+    for name, limit, at, past in (
+        ("NEXT", before, "carried", np.nextafter(before, -1)),
+        ("RHYTHM", max(earlier), "", np.nextafter(max(earlier), 1)),
+        ("LARGEST", ratio, "carried", np.nextafter(ratio, 0)),
+        ("FEWEST", 240, "carried", 241),
+    ):
+        with monkeypatch.context() as changed:
+            changed.setattr(parts, name, limit)
+            assert waiting(table) == at, name
+            changed.setattr(parts, name, past)
+            assert waiting(table) == ("" if at else "carried"), name
+    assert most < parts.LARGEST
+    assert carried(table[:19]) == (1.0, 0.0)
+    assert carried(table[:20])[0] < 1.0
+    alike = 1.0 + 1e-4 * np.random.default_rng(4).random((40, 3))
+    assert waiting(alike) == "alike"
+    for name, limit in (("ALIKE", spread(alike)), ("NEARLY", spread(alike, 0.9))):
+        with monkeypatch.context() as changed:
+            changed.setattr(parts, name, limit)
+            assert waiting(alike) == "alike"
+            changed.setattr(parts, name, np.nextafter(limit, 0))
+            assert waiting(alike) == ""
+
+
+def test_whole_rounds_tell_whether_they_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those with all workers, above 0 s; of many, the first rounds and some workers."""
+    alike = 1.0 + 1e-4 * np.random.default_rng(4).random((40, 6))
+    holes = alike.copy()
+    holes[36:, 0] = np.inf, np.nan, np.inf, np.inf
+    holes[35] = 0.0
+    assert waiting(holes) == "alike"
+    assert waiting(holes[33:]) == "", "two rounds of six are too few"
+    other = alike.copy()
+    other[20:] *= np.random.default_rng(5).random((20, 6))
+    assert waiting(other) == ""
+    monkeypatch.setattr(parts, "MOST", 20)
+    assert waiting(other) == "alike"
+    monkeypatch.setattr(parts, "MOST", 3)
+    monkeypatch.setattr(parts, "FEWEST", 6)
+    wide = alike.copy()
+    wide[:, 1::2] *= 9.0
+    assert waiting(wide) == "alike", "each second worker"

@@ -210,7 +210,7 @@ def _refusal(build: Callable[[int], object], workers: int) -> str:
     try:
         build(workers)
     except InvalidParameter as error:
-        return str(error)
+        return re.sub(r"/[^'\" ]*/", "", str(error))  # wherever a file of ours lies
     return "built"
 
 

@@ -488,3 +488,16 @@ def test_estimates_are_those_of_yesterday(tmp_path: Path) -> None:
         sums = np.sum([[e.seconds, e.memory, e.disk, e.rows] for e in estimates], axis=0)
         found[name] = [len(estimates), *(float(f"{total:.8g}") for total in sums)]
     require_recorded("commands", {"estimates": found})
+
+
+@pytest.mark.parametrize(
+    ("workers", "kept", "at_once"),
+    [(1000, 10**7, 2**22), (6710, 67_100_000, 2**22), (6711, 0, 2**22)],
+)
+def test_weights_of_a_large_cluster_by_hand(workers: int, kept: int, at_once: int) -> None:
+    """Up to 512 MiB of them are kept, and 32 MiB are decoded together."""
+    document = SMALL | {"iterations": 1000, "replications": 10, "workers": workers}
+    (found,) = check(cells(document)).estimates.values()
+    block = 64 * (2**15 // workers) * workers
+    expected = TABLES + 450 * workers + ROUNDS * workers + 8 * (kept + 3 * at_once)
+    assert found.memory == expected + min(10 * block, CACHED)
