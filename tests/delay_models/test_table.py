@@ -35,6 +35,7 @@ from erasurehead.delay_models.tables.measured import (
     parse_columns,
     unit_warnings,
 )
+from erasurehead.delay_models.tables.odd_columns import _few_values
 from erasurehead.delay_models.tables.parts import carried, known_above, spread, waiting
 from erasurehead.delay_models.tables.read import _rows, as_read, read_measured
 from erasurehead.delay_models.tables.wide import _order, no_delays, require_no_thousands
@@ -1217,3 +1218,25 @@ def test_whole_rounds_tell_whether_they_wait(monkeypatch: pytest.MonkeyPatch) ->
     wide = alike.copy()
     wide[:, 1::2] *= 9.0
     assert waiting(wide) == "alike", "each second worker"
+
+
+@pytest.mark.parametrize(
+    ("rows", "few", "others", "columns", "found"),
+    [
+        (15, 2, 5, 2, True),
+        (15, 2, 4, 2, False),  # the others must have a third as many numbers as rows
+        (12, 3, 4, 2, True),
+        (11, 2, 11, 2, False),  # in too few rows that is chance
+        (15, 4, 15, 2, False),
+        (15, 1, 15, 2, False),  # a constant is another finding
+        (15, 2, 15, 1, True),
+        (15, 2, 15, 0, False),
+    ],
+)
+def test_a_column_of_few_different_numbers(
+    rows: int, few: int, others: int, columns: int, found: bool
+) -> None:
+    places = np.arange(rows)
+    table = np.column_stack([places % few, *[places % others + 0.5 * c for c in range(columns)]])
+    values = ", ".join(map(str, range(few)))
+    assert list(_few_values(table * 1.0)) == ([(0, f"is only ever {values}")] if found else [])
