@@ -17,13 +17,14 @@ from ..page.content import Chart, Page, Section, Table, capped, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, MUTED, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, axis_of
-from ..text import TableCell, interval, number_of
+from ..text import TableCell, interval, left_out, number_of
 
 Parts = list[Chart | Table]
 WINNER, MANIFEST = "winner.yaml", "manifest.json"
 # Schemes in the ranking's picture and in the terminal, and named in the front's picture.
 MOST_ROWS, MOST_NAMED = 12, 8
 WIDE = 4.0  # numbers that differ by this factor are drawn on a logarithmic axis
+FAR = 3.0  # schemes beyond so many times the best are not drawn beside the front
 FLOOR = 1e-3  # where an exact scheme stands on a logarithmic axis of decoding errors
 CHANGES = {  # what is changed about the delays: the labels of axes
     "load": "further partitions cost (times)",
@@ -246,7 +247,9 @@ def _front_chart(table: pd.DataFrame, quantity: str, looks: Mapping[str, Look]) 
     """Time over decoding error; the smaller, the fewer worker-seconds. Ringed: the front."""
     if table.empty:
         return
-    cost = _values(table, "worker_seconds")
+    near = table[table["value"] <= FAR * table["value"].min()]
+    beyond = left_out(len(table) - len(near), "scheme", f"beyond {FAR:g} times the best")
+    table, cost = near, _values(near, "worker_seconds")
     # Small for few worker-seconds, large for many, by their logarithm; smallest where unknown.
     logs = np.log(np.maximum(cost, 1e-12))
     low, high = (np.nanmin(logs), np.nanmax(logs)) if np.isfinite(logs).any() else (0.0, 0.0)
@@ -264,7 +267,7 @@ def _front_chart(table: pd.DataFrame, quantity: str, looks: Mapping[str, Look]) 
     marks += [Points(Look(MUTED, "o", "none", title), size=size) for title, size in keys.items()]
     error = Axis(f"mean decoding error (exact: at {FLOOR:g})", log=True)
     panel = Panel(error, axis_of(quantity, y, WIDE), marks)
-    picture = Picture([panel], 1, style.TWO_PANELS, 4.9, legend=2, last=tuple(keys))
+    picture = Picture([panel], 1, style.TWO_PANELS, 4.9, legend=2, heading=beyond, last=tuple(keys))
     caption = (
         "What is known of each scheme. The smaller, the fewer worker-seconds; ringed: no other is "
         "better in all three."

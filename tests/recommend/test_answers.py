@@ -455,6 +455,15 @@ def test_keys_of_sizes_are_the_least_and_the_most() -> None:
             assert sizes[10.0] == page.SMALLEST < sizes[30.0] < sizes[90.0] == page.LARGEST
 
 
+def test_the_front_is_not_squeezed_by_schemes_that_take_far_longer() -> None:
+    """At 3 times the best a scheme is still drawn; what is not is counted."""
+    far = chart("front", candidates=CANDIDATES.assign(value=[2.0, 6.0, 6.01]))
+    assert far.heading == "1 more scheme beyond 3 times the best is not shown"
+    drawn = [m for m in far.panels[0].marks if isinstance(m, Points) and len(m.x)]
+    assert [mark.y[0] for mark in drawn] == [2.0, 6.0]
+    assert not chart("front", candidates=CANDIDATES).heading
+
+
 def test_changes_stand_in_their_order() -> None:
     """The delays as they are in their place: once for a factor, at 0 for persistence."""
     load, persistence = chart("sensitivity").panels
