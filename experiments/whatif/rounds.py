@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ...delay_models.base import FloatArray
-from .intervals import wandering
+from .intervals import SEED, wandering
 
 PIECE = 2_000_000  # cells of a piece, 16 MB: a large table needs little memory beside it
 RUNS = 10  # runs of consecutive rounds from whose medians the error of a worker's factor is told
@@ -26,7 +26,6 @@ DRAWS = 199
 SPANS, FEWEST_BLOCKS, FEWEST = 4.0, 4, 30
 MOST = 20  # hosts that are looked for
 ALONE = 3  # of those that stand out, hosts that are replaced alone, too
-SEED = 20251125
 WORKERS, ROUNDS, REST = CAUSES = ("workers", "rounds", "rest")
 IDEAL, MEDIAN_WORKER, WITHOUT = "ideal", "median of the round", "without"
 REPLACE, DROP, WAIT, BACKUP = "replace", "drop", "wait for", "backup"

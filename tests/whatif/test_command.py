@@ -18,7 +18,7 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Axis, Bars, Heat, Points
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.whatif import command, rounds
-from erasurehead.experiments.whatif.answer import PARTS
+from erasurehead.experiments.whatif.answer import PARTS, _saves
 from erasurehead.experiments.whatif.page import (
     _heat,
     _hosts_axis,
@@ -543,6 +543,22 @@ def test_what_is_tried(stragglers: str | None, timeout: str | None, found: Any) 
         return
     counts, quantiles = command.trials(stragglers, timeout, 120)
     assert (counts if counts is None else [*counts], [*quantiles]) == found
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (rounds.BACKUP, "a backup of late tasks saves 10.0 % (9.0 to 11.0 %)"),
+        (
+            rounds.WAIT,
+            "waiting of late tasks saves 10.0 % (9.0 to 11.0 %), 5.0 % for as many parts",
+        ),
+    ],
+)
+def test_what_saves_most_is_said_by_its_kind(change: str, said: str) -> None:
+    shares = {"share": 0.1, "share_low": 0.09, "share_high": 0.11, "share_per_part": 0.05}
+    best = pd.Series({"change": change, "text": f"{change.split()[0]} of late tasks", **shares})
+    assert _saves(best) == said
 
 
 def test_changes_in_a_few_words() -> None:
