@@ -102,7 +102,7 @@ def test_the_grid_passes(monkeypatch, tmp_path):
     """Every scheme, delay model and load law, with few rounds. `verify` itself does them all."""
     code, text, frame = run(monkeypatch, tmp_path, in_turn(GRID, 8), "--replications", "1000")
     assert code == 0, text
-    told = text.splitlines()[:12]  # the last ones say how long it took
+    told = "\n".join(text.splitlines()[:12])  # the last ones say how long it took
     require_recorded("verify/grid", {"table": frame, "said": told})
     assert set(frame.verdict) == {"pass", "no formula", "not comparable"}
     assert (frame.verdict == "pass").sum() > 300
