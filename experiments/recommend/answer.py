@@ -87,7 +87,7 @@ def _unheard(found: Recommendation) -> Iterator[str]:
     for one in _faster(found):
         middle, low, high = one.against(found.winner)
         less = percent(1 - middle, 1 - high, 1 - low)
-        yield f"{one.label} takes {less} less, but {one.unheard} (--allow-unheard)"
+        yield f"{one.label} takes {less} less than that, but {one.unheard} (--allow-unheard)"
 
 
 def _faster(found: Recommendation) -> list[Contender]:
@@ -117,7 +117,7 @@ def _counted(found: Recommendation) -> Iterator[str]:
         if (counts := found.winner.counts) < WHOLE and found.winner.clocked is not None:
             yield f"an update of {found.winner.label} counts as {counts:.2g} of an exact iteration"
             if (best := found.best_whole) is not None:
-                takes = f"{best.label} takes {number(best.value)} s"
+                takes = f"{best[0]} takes least, {number(best[1])} s"
                 yield f"of schemes whose updates count as {WHOLE:g} or more, {takes}"
 
 

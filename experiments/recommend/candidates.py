@@ -362,6 +362,7 @@ class Profile:
     alone: bool  # whether it is known that no task is of more than one partition
     barrierless: bool  # whether no barrier separates rounds
     expected: Expected | None  # by closed forms; ``None`` where they know too little
+    parts: int = 1  # partitions of the gradient, of which a decoding error counts each as 1
 
 
 def profile(simulation: Simulation, share: Share = lambda done: None) -> Profile | str:
@@ -373,7 +374,8 @@ def profile(simulation: Simulation, share: Share = lambda done: None) -> Profile
             return needs
         expected = closed_forms(run, simulation.goal)
         free = isinstance(run.scheme, Barrierless)
-        return Profile(cell.label, _holds(run, cell), _alone(run.scheme), free, expected)
+        holds, alone = _holds(run, cell), _alone(run.scheme)
+        return Profile(cell.label, holds, alone, free, expected, run.scheme.partitions)
     except REFUSALS as error:
         return str(error)
 

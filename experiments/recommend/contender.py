@@ -133,6 +133,11 @@ class Contender:
         return str(self.section.get("label") or " ".join([self.scheme, *rest]))
 
     @property
+    def parts(self) -> int:
+        """Partitions of the gradient; 1 as long as that is not known."""
+        return 1 if self.profile is None else self.profile.parts
+
+    @property
     def barrierless(self) -> bool:
         """Whether no barrier separates its rounds, as far as that is known."""
         return self.profile is not None and self.profile.barrierless
@@ -250,8 +255,8 @@ def require_some(contenders: Sequence[Contender]) -> None:
 def cannot_win(contenders: Sequence[Contender], goal: Goal) -> dict[int, str]:
     """Indices of those that surely cannot win, each with the reason. That is a scheme that is
     slower per iteration, by more than a margin, than one whose gradients are at least as good:
-    exact, or of the same scheme with no larger error. Where the goal itself is expected, it is a
-    scheme that is behind the best by more than the margin."""
+    exact, or of the same scheme with no larger error for each of its partitions. Where the goal
+    itself is expected, it is a scheme that is behind the best by more than the margin."""
     known = [one for one in contenders if one.expected is not None]
     gone: dict[int, str] = {}
     for one in known:
@@ -271,7 +276,8 @@ def _beaten(one: Contender, other: Contender, goal: Goal) -> str | None:
         text = f"{mine.value:.4g} s {goal.phrase} by {mine.source}"
         return f"{text}; {other.label} takes {theirs.value:.4g} s"
     exact = theirs.error <= 1e-9
-    as_good = other.scheme == one.scheme and theirs.error <= mine.error * (1 + 1e-9)
+    shares = [found.error / each.parts for found, each in ((theirs, other), (mine, one))]
+    as_good = other.scheme == one.scheme and shares[0] <= shares[1] * (1 + 1e-9)
     slower = goal.criterion == "mean" and mine.iteration_time > theirs.iteration_time * margin
     if mine.fresh and theirs.fresh and (exact or as_good) and slower:
         text = f"an iteration takes {mine.iteration_time:.4g} s by {mine.source}"

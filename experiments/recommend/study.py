@@ -153,10 +153,17 @@ class Recommendation:
         return one.costs(self.question, one.final, one.value)
 
     @property
-    def best_whole(self) -> Contender | None:
-        """The best whose updates count as ``WHOLE`` of an exact iteration or more, in the race."""
-        raced = [one for one in self.contenders if one.final is not None and not one.barred]
-        return min([one for one in raced if one.counts >= WHOLE], key=final_order, default=None)
+    def best_whole(self) -> tuple[str, float] | None:
+        """The best of all whose updates count as ``WHOLE`` of an exact iteration or more, where
+        iterations are counted: its label, and seconds to the goal as far as they are known."""
+        known = list[tuple[float, str]]()
+        for one in self.contenders:
+            seconds, counts = _best_known(one), one.counts
+            if one.clocked is None and one.expected is not None:
+                counts = self.question.goal.value * one.expected.iteration_time / seconds
+            if counts >= WHOLE and np.isfinite(seconds) and not one.barred and one.stage != LIMITS:
+                known.append((seconds, one.label))
+        return None if not known else (min(known)[1], min(known)[0])
 
     @property
     def best_coded(self) -> Contender | None:

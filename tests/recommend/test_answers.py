@@ -36,7 +36,7 @@ from erasurehead.experiments.recommend.measure import _heard, hearing
 from erasurehead.experiments.recommend.question import ExactDescent
 from erasurehead.experiments.recommend.scenario import SHUFFLED, Perturbation, _rare
 from erasurehead.experiments.recommend.search import LONGER, Search
-from erasurehead.experiments.recommend.study import Recommendation, Sensitivity, _few, _rates
+from erasurehead.experiments.recommend.study import Sensitivity, _few, _rates
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.types import Messages, Stream
 from tests.recommend.test_parts import CANDIDATES, CHANGED, RANKING
@@ -193,7 +193,7 @@ def answered_by(*finalists: Any, trains: bool = True, **more: Any) -> Any:
             True,
             [
                 "an update of a fast counts as 0.28 of an exact iteration",
-                "of schemes whose updates count as 0.8 or more, b whole takes 12.5 s",
+                "of schemes whose updates count as 0.8 or more, b whole takes least, 12.5 s",
             ],
         ),
     ],
@@ -203,29 +203,19 @@ def test_a_winner_by_count_that_leaves_much_of_the_data_out_is_found_out(
 ) -> None:
     """A smaller batch is no gain that a count can show; who uses most of the data is named."""
     fast = racer("a fast", counts=counts, clocked=SimpleNamespace(unheard=False))
-    whole = racer("b whole", value=12.5) if other else None
+    whole = ("b whole", 12.5) if other else None
     lines = [*answer._counted(answered_by(fast, trains=False, best_whole=whole))]
     assert lines[1:] == said
     assert lines[0].startswith("iterations were counted, not trained")
     assert [*answer._counted(answered_by(fast, best_whole=whole))] == []
 
 
-def test_the_best_whose_updates_count_as_most_of_an_iteration() -> None:
-    """Who was in the race and may be recommended, by what it took; the clock says what counts."""
-
-    def raced(index: int, seconds: float, yardstick: float, **more: Any) -> Contender:
-        known = {"iteration_time": np.array([1.0, 3.0]), "yardstick": yardstick}
-        run: Any = SimpleNamespace(**known, order=lambda rate: (0.0, seconds))
-        return Contender(index, {"name": "uncoded"}, False, final=run, **more)
-
-    some = [raced(0, 1.0, 4.0), raced(1, 3.0, 2.4), raced(2, 4.0, 2.0), raced(3, 2.0, 2.6)]
-    some += [raced(4, 0.5, 2.0, unheard="some"), Contender(5, {"name": "uncoded"}, False)]
-    assert [one.counts for one in some[:4]] == pytest.approx([0.5, 2 / 2.4, 1.0, 2 / 2.6])
-    assert np.isnan(some[5].counts)
-    found = Recommendation(cast(Any, SimpleNamespace(contenders=some)), (), some[0], (), (), ())
-    assert found.best_whole is some[1]
-    some[1].breaks = some[2].breaks = "a limit"
-    assert found.best_whole is None
+def test_how_much_an_update_counts() -> None:
+    """A mean iteration over the seconds of an exact iteration's progress; NaN without a clock."""
+    for yardstick, counts in ((4.0, 0.5), (2.0, 1.0)):
+        run: Any = SimpleNamespace(iteration_time=np.array([1.0, 3.0]), yardstick=yardstick)
+        assert Contender(0, {"name": "uncoded"}, False, final=run).counts == counts
+    assert np.isnan(Contender(0, {"name": "uncoded"}, False).counts)
 
 
 def test_what_the_winner_saves_beside_today() -> None:
@@ -263,7 +253,7 @@ def test_what_takes_less_and_leaves_data_out() -> None:
     fast = racer("b fast", (0.5, 0.4, 0.6), unheard="some are lost")
     broken = racer("c broken", (0.1, 0.1, 0.1), unheard="all", breaks="load")
     assert [*answer._unheard(answered_by(best, broken, fast))] == [
-        "b fast takes 50.0 % (40.0 to 60.0 %) less, but some are lost (--allow-unheard)"
+        "b fast takes 50.0 % (40.0 to 60.0 %) less than that, but some are lost (--allow-unheard)"
     ]
     close = racer("b close", (0.9, 0.8, 1.0), unheard="some are lost")
     assert [*answer._unheard(answered_by(best, close, fast))] == []

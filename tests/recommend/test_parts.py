@@ -75,6 +75,7 @@ from erasurehead.experiments.recommend.scenario import (
     ScaledLoad,
 )
 from erasurehead.experiments.recommend.search import Search
+from erasurehead.experiments.recommend.study import Recommendation
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.steps import DecodedRounds
@@ -437,6 +438,44 @@ def test_who_cannot_win(mine: Expected, theirs: Expected, same: bool, lost: bool
         one.given = False
         median = Goal("iterations", 5.0, "median")
         assert cannot_win([one, other], median) == {}, "means say nothing of medians"
+
+
+def test_errors_of_finer_pieces_are_compared_by_their_share() -> None:
+    """Of 80 pieces 8 are a tenth, of 20 pieces 5 a quarter: a shorter iteration is no better."""
+    goal, few, many = Goal("iterations", 5.0), (20, 5.0, 1.0), (80, 8.0, 2.0)
+    coarse, fine = (
+        Contender(
+            i,
+            {"name": "drop_compute"},
+            False,
+            profile=Profile("", 1, True, False, None, parts),
+            expected=known_of(THEORY, seconds, error),
+        )
+        for i, (parts, error, seconds) in enumerate((few, many))
+    )
+    assert cannot_win([coarse, fine], goal) == {}
+    coarse.expected = known_of(THEORY, 1.0, 1.9)  # of 20, less than a tenth
+    assert [*cannot_win([coarse, fine], goal)] == [1]
+
+
+def test_the_best_of_whole_updates_is_sought_among_all() -> None:
+    """Also among those that left, by closed forms or by the clock, since others count for less."""
+    names = {"clocked": (30.0, 0.9), "closed": (25.0, 0.85), "less": (10.0, 0.5), "unheard": (5, 1)}
+    search = SimpleNamespace(contenders=[], question=SimpleNamespace(goal=Goal("iterations", 5.0)))
+    for index, (name, (seconds, counts)) in enumerate(names.items()):
+        time = seconds * counts / 5.0
+        one = Contender(index, {"name": "uncoded", "label": name}, False, stage=stages.SCREENED)
+        one.expected = known_of(THEORY if name == "closed" else CLOCK, time, 0.0, seconds)
+        if name != "closed":
+            run = SimpleNamespace(iteration_time=np.full(3, time), yardstick=time / counts)
+            one.clocked = run  # type: ignore[assignment]
+        one.unheard = "some" if name == "unheard" else ""
+        search.contenders.append(one)
+    first = search.contenders[0]
+    found = Recommendation(search, (first,), first, (), (), ())  # type: ignore[arg-type]
+    assert found.best_whole == ("closed", 25.0)
+    search.contenders[1].leave(LIMITS, "load 3, limit 2")
+    assert found.best_whole == ("clocked", 30.0)
 
 
 def test_what_a_scheme_costs_until_the_goal() -> None:
