@@ -449,7 +449,8 @@ def test_a_trace_that_looks_like_milliseconds_is_run_with_a_warning(tmp_path: Pa
     fields = {"model": "trace", "path": str(tmp_path / "t.npz"), "resample": "cells"}
     done = inside("run", write(tmp_path, change(delay=fields)), "--output", tmp_path / "o")
     assert done.returncode == 0
-    assert done.stderr.startswith(f"warning: {tmp_path / 't.npz'}: the median delay is")
+    begins = f"warning: {tmp_path / 't.npz'}: steps take 2583 s: if the table is in ms, say "
+    assert done.stderr.startswith(begins)
     assert done.stderr.count("\n") == 1
 
 

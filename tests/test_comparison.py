@@ -17,6 +17,7 @@ from erasurehead.experiments.reproduce import (
     FIGURES,
     backlog,
     base,
+    command,
     decoding_error_arrivals,
     figure_named,
     iteration_time_scale,
@@ -24,7 +25,6 @@ from erasurehead.experiments.reproduce import (
     local_steps,
     loss_iteration_floor,
     loss_time,
-    page,
     policies,
     ranking,
     sequential_members,
@@ -618,11 +618,11 @@ def test_how_far_points_are_from_theory() -> None:
     """In standard errors, of points that vary; of decoding errors, those that were seen often."""
     known = {"simulated": [1.0, 2.0, 3.0], "standard_error": [0.5, 0.25, 1e-12]}
     frame = pd.DataFrame({**known, "theory": [2.0, 2.5, 3.0]})
-    assert page.distances(frame).tolist() == [2.0, 2.0]
-    assert page.distances(frame.rename(columns={"theory": "integrated"})).tolist() == [2.0, 2.0]
+    assert command.distances(frame).tolist() == [2.0, 2.0]
+    assert command.distances(frame.rename(columns={"theory": "integrated"})).tolist() == [2.0, 2.0]
     seen = frame.assign(rounds_with_error=[49, 50, 50])
-    assert page.distances(seen).tolist() == [2.0]
-    assert page.distances(frame.rename(columns={"theory": "x"})).size == 0
+    assert command.distances(seen).tolist() == [2.0]
+    assert command.distances(frame.rename(columns={"theory": "x"})).size == 0
 
 
 def test_the_verdict_on_all_figures() -> None:
@@ -630,23 +630,23 @@ def test_the_verdict_on_all_figures() -> None:
     alone."""
     near = pd.DataFrame({"simulated": [1.0, 2.0], "theory": [1.5, 2.0], "standard_error": 0.25})
     far = near.assign(theory=[3.0, 2.0])
-    assert page._verdict({"a": near}).startswith(
+    assert command._verdict({"a": near}).startswith(
         "Simulator and closed forms agree: the farthest of 2 points is 2.0 standard errors away, "
     )
-    assert page._verdict({"a": far}).startswith("Simulator and closed forms do NOT agree: the")
+    assert command._verdict({"a": far}).startswith("Simulator and closed forms do NOT agree: the")
     frame = pd.DataFrame({"scheme": ["uncoded", "uncoded", "x"], "speedup": [0.5, 3.25, 9.0]})
     said = "ErasureHead reaches the target loss 0.5 to 3.2 times as fast as uncoded: it depends on"
-    assert page._verdict({"speedup": frame}).startswith(said)
-    assert page._verdict({"b": frame, "c": frame}) == (
+    assert command._verdict({"speedup": frame}).startswith(said)
+    assert command._verdict({"b": frame, "c": frame}) == (
         "2 figures, each with its numbers and its command."
     )
-    assert page._verdict({"b": frame}).startswith("1 figure, each")
+    assert command._verdict({"b": frame}).startswith("1 figure, each")
 
 
 def test_a_text_becomes_tables_with_what_leads_to_them() -> None:
     """Names are text and numbers sort; a dash, and what has no number in it, sorts as text."""
     text = "One\n**two**.\n\nThree:\n\n| a | b |\n| --- | ---: |\n| **x** | 1,234.5 ± 2 |\n\nEnd."
-    first, last = page._blocks(text)
+    first, last = command._blocks(text)
     assert first[0] == ["One two.", "Three:"]
     assert first[1] == [["a", "b"], ["---", "---:"], ["**x**", "1,234.5 ± 2"]]
     assert last == (["End."], [])
@@ -659,9 +659,9 @@ def test_a_text_becomes_tables_with_what_leads_to_them() -> None:
         "of 3": ("of 3", None),
     }
     for given, (shown, order) in cells.items():
-        cell = page._cell(given, numeric=True)
+        cell = command._cell(given, numeric=True)
         assert (cell.text, cell.order) == (shown, order)
-    assert page._cell("12", numeric=False).order is None
+    assert command._cell("12", numeric=False).order is None
 
 
 def test_runs_under_the_four_policies() -> None:

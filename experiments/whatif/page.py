@@ -137,7 +137,7 @@ def _changes(study: Study) -> Table:
         [
             plain_cell(row["text"]),
             percent(*(row[name] for name in SHARE)),
-            percent(row["share_per_part"] if row["share_per_part"] != row["share"] else np.nan),
+            percent(row["share_per_part"] if "wait" in row["change"] else np.nan),
             plain_cell(row["seconds"]),
             interval(row["saved"], row["saved_low"], row["saved_high"]),
             plain_cell(row["hours_a_day"]),
