@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,18 @@ def pytest_configure() -> None:
     several processes, whose terminals have 80 columns, as with one."""
     gc.set_threshold(50_000, 20, 100)
     os.environ["COLUMNS"] = "80"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test with the mark ``one_in(k)``, each case that is no k-th one is slow."""
+    seen = Counter[str]()
+    for item in items:
+        if mark := item.get_closest_marker("one_in"):
+            name = item.nodeid.partition("[")[0]
+            if seen[name] % mark.args[0]:
+                item.add_marker("slow")
+            seen[name] += 1
 
 
 def pytest_collection_finish() -> None:

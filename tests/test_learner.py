@@ -333,6 +333,7 @@ def one_gradient(problem: Problem, partition: int, beta: np.ndarray) -> np.ndarr
     return total
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("block", [1, 2, 64])
 @pytest.mark.parametrize(
@@ -389,6 +390,7 @@ STALE = [
 ]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("at_once", [1, 2**20])
 @pytest.mark.parametrize(("name", "fields"), STALE, ids=[name for name, _ in STALE])
@@ -418,6 +420,7 @@ SIDE_BY_SIDE = [
 ]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("name", "fields", "sparse_data", "rule"),
     [  # each scheme, each kind of data and each rule; all together are slow

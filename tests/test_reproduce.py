@@ -410,6 +410,7 @@ def test_spans_cover_every_round_once() -> None:
     assert total == pytest.approx(seconds.mean() * 6)
 
 
+@pytest.mark.slow
 def test_codes_without_memory_agree_with_order_statistics(frames: Frames) -> None:
     """At every persistence, since a single round has one law; catches a cluster that varies."""
     frame = frames["sequential_persistence"]
@@ -455,6 +456,7 @@ def test_staleness_costs_iterations(frames: Frames) -> None:
     assert (counts["min"].iloc[1:] > counts["min"].iloc[0]).all()
 
 
+@pytest.mark.slow
 def test_time_to_target_of_exact_schemes_agrees_with_theory(frames: Frames) -> None:
     """As many rounds as uncoded, of a mean that is known; catches a clock of another scheme."""
     frame = frames["time_to_target"]

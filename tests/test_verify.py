@@ -386,6 +386,7 @@ OFTEN = (
 """Each quantity fails in one of them; of the others other tests would tell, too."""
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "name",
     [name if name in OFTEN else pytest.param(name, marks=pytest.mark.slow) for name in PATCHES],

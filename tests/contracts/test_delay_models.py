@@ -49,6 +49,7 @@ def test_samples_follow_the_cdf(model: DelayModel) -> None:
     assert stats.kstest(sample, model.cdf).pvalue > P_VALUE
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("model", COUPLED, ids=repr)
 @pytest.mark.parametrize("cell", [(0, 0), (5, 2)], ids=str)
 def test_one_cell_of_each_replication_follows_the_cdf(

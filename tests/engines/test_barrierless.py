@@ -194,6 +194,7 @@ REAL = [
 ]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("family", "delay"),
     [  # each scheme and each delay model; all together are slow
@@ -245,6 +246,7 @@ def test_many_tasks_in_one_update(replications: int) -> None:
         both_finish(scheme, tapes, Proportional(), 150, Policy.CANCEL)
 
 
+@pytest.mark.slow
 def test_the_clock_alone_takes_the_memory_of_the_clock() -> None:
     """Of 120,000 messages nothing is kept but the instants of updates, 8 bytes each."""
     for name, fields in (("asynchronous", {}), ("ringmaster", {"oldest": 30}), ("ringleader", {})):

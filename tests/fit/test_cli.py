@@ -243,6 +243,7 @@ def test_one_load_and_a_range(fitted: tuple[Path, str], tmp_path: Path) -> None:
     assert yaml.safe_load((tmp_path / "delay.yaml").read_text())["load_law"]["kind"] == "additive"
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.golden
 @pytest.mark.parametrize(
     "model",

@@ -101,6 +101,7 @@ def test_the_unit_delays_are_those_of_load_1() -> None:
     np.testing.assert_allclose(medians, medians[0], rtol=0.05)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("rounds", [20, 60])
 @pytest.mark.parametrize(
     ("law", "kinds"),
@@ -249,6 +250,7 @@ def test_standard_errors_are_those_of_batches() -> None:
     np.testing.assert_allclose(_error(one, one[:, :2]), [0.5, 0.5])
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_the_report_says_so() -> None:
     told: list[tuple[int, int]] = []

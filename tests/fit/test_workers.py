@@ -181,6 +181,7 @@ def test_a_slower_host_is_slower_in_the_model() -> None:
     assert report.startswith("# fit: t\\u202e.csv\n")
 
 
+@pytest.mark.slow
 @pytest.mark.golden
 def test_spells_of_one_host_are_its_own_in_the_model() -> None:
     """Catches a memory for everybody, and factors or ranks that move to the next worker."""

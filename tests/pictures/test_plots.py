@@ -579,6 +579,7 @@ FAILURES = {
 }
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "change",
     [
