@@ -556,6 +556,7 @@ def test_names_stand_apart_and_above_the_floor() -> None:
         np.testing.assert_allclose(atlas.apart(np.array(wanted), 0.1), places)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.golden
 @pytest.mark.parametrize("name", FIGURES)
 def test_pictures_have_labels_units_and_a_legend(name: str, frames: Frames) -> None:

@@ -848,6 +848,7 @@ def test_rare_shapes_of_clean_tables_are_read(tables: int, tmp_path: Path) -> No
     assert len(alarms) <= tables // 100
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("skew", [0.0, 1e-3, 0.05])
 @pytest.mark.parametrize("ticks", [20, 1000])
 def test_rounds_of_workers_that_wait_for_each_other_are_no_summaries(

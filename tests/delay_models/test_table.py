@@ -193,6 +193,7 @@ def test_files_that_are_not_what_their_name_says(tmp_path: Path) -> None:
         refused(tmp_path / name, mention)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("form", ["csv", "csv.gz", "parquet", "npz"])
 def test_damage_anywhere_is_refused(form: str, tmp_path: Path) -> None:
     """Three hundred files of each kind with a few wrong bytes, or cut short."""

@@ -100,6 +100,7 @@ def test_on_every_delay_model(
     both(scheme, tapes, law, rounds, policy)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("policy", Policy)
 def test_across_blocks_of_the_tape(policy: Policy) -> None:
     """3,000 rounds of 30 workers are three blocks: the clock and backlog must carry over."""

@@ -97,6 +97,7 @@ def assert_recovers(case: str, found: np.ndarray) -> None:
     assert far.mean() <= 0.01 + 1 / far.size, (case, found[far.any(axis=1)])
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("case", TRUTHS)
 def test_recovers_known_parameters(case: str) -> None:
     """Catches a wrong scale, rate for scale, a lost shift, a likelihood that ran to infinity."""
@@ -130,6 +131,7 @@ SEPARATED = [case for case in TRUTHS if case not in ("exponential", "shifted_exp
 """An exponential law is also a Weibull, a gamma and a shifted one: nested, not separated."""
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("case", SEPARATED)
 def test_aic_picks_the_family(case: str) -> None:
     assert best_by_aic(case, 0) == TRUTHS[case][0]

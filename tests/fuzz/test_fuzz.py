@@ -161,12 +161,12 @@ def test_commands_on_a_disk_that_is_too_small(tmp_path: Path) -> None:
 
 
 SAMPLE = {
-    "configs": "0:4",
-    "tables": "0:5",
+    "configs": "0:3",
+    "tables": "0:3",
     "labels": "0:1",
     "results": "0:1",
     "searches": "0:1",
-    "profilers": "0:3",
+    "profilers": "0:2",
 }
 WHOLE = {
     **dict.fromkeys(("configs", "tables"), "0:2000"),

@@ -584,6 +584,7 @@ def test_a_timeline_is_drawn_when_it_was_recorded() -> None:
     assert result.plot.gantt().has_data()
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("kind", ["loss_time", "loss_iteration", "iteration_time", "tradeoff"])
 def test_bands_are_quantiles_or_confidence_intervals(result: eh.Result, kind: str) -> None:
     draw = getattr(result.plot, kind)

@@ -633,6 +633,7 @@ DIVERGING = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
@@ -868,6 +869,7 @@ def test_a_picture_on_axes_of_ones_own(kind: str, directories: dict[str, Path]) 
         KINDS[kind].draw_on(axes, read(directories["sweep"]))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("layout", [None, "constrained"])
 @pytest.mark.parametrize("kinds", [("loss_time", "utilisation"), ("iteration_time", "tradeoff")])
 def test_the_legend_on_axes_of_ones_own_covers_nothing(

@@ -44,6 +44,7 @@ VARIANTS = [
 ]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("changes", VARIANTS, ids=str)
 def test_trace_event_file(changes: dict[str, Any]) -> None:
     """Every event has its phase's fields; spans on a row nest; arrows come in pairs."""
@@ -75,6 +76,7 @@ def test_trace_event_file(changes: dict[str, Any]) -> None:
         assert pair[0][1] == pair[1][1]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("changes", VARIANTS, ids=str)
 def test_busy_time_is_the_recorded_utilisation(changes: dict[str, Any]) -> None:
     """The spans of the first replication add up to what the tables say."""

@@ -85,6 +85,7 @@ def test_reference_values_additive_law_thirty_workers(load, erasurehead, fractio
     assert f"{closed.mean_uncoded(time, n):.3f}" == "3.995"
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("sf", [UNIT.sf, None])
 @pytest.mark.parametrize("n", [30, 1000, 100_000])
 def test_quadrature_of_the_cdf_is_the_elementary_mean(n, sf):

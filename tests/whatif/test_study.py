@@ -654,6 +654,7 @@ def seeded(kind: str) -> Callable[[int], FloatArray]:
     return lambda seed: kinds[kind](np.random.default_rng([crc32(kind.encode()), seed]))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("tables", "most"), [(6, 2), pytest.param(100, 8, marks=pytest.mark.slow)], ids=["6", "100"]
 )
