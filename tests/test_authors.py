@@ -112,7 +112,7 @@ def recompute(
     return times, beta
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("engine", ["event", "batch"])
 @pytest.mark.parametrize("rule", ["gd", "accelerated"])
 @pytest.mark.parametrize("loss", LOSSES)

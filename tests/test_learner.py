@@ -333,7 +333,7 @@ def one_gradient(problem: Problem, partition: int, beta: np.ndarray) -> np.ndarr
     return total
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("block", [1, 2, 64])
 @pytest.mark.parametrize(

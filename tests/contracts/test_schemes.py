@@ -67,7 +67,7 @@ def dear(family: SchemeFamily, check: str) -> bool:
     )
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("family", OTHERS, ids=repr)
 def test_conformance_of_further_examples(family: SchemeFamily) -> None:
     tested = SchemeUnderTest(family, WORKERS)

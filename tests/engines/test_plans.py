@@ -111,7 +111,7 @@ def test_engines_agree_on_a_scheme_with_a_memory(
     both(Moody(n), tapes, law, count, policy, around)
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("policy", Policy)
 @pytest.mark.parametrize("around", NETWORKS, ids=["ideal", "network", "patient network"])
 @pytest.mark.parametrize(

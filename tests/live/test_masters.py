@@ -148,7 +148,7 @@ def of_policies(whole: bool) -> list[tuple[Scheme, tuple[Policy, ...]]]:
     return [each for each in found if each[1]]
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("scheme", "policies"),
     [

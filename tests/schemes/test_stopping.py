@@ -97,7 +97,7 @@ def test_stopping_delay_with_dead_workers(rule: StoppingRule) -> None:
     np.testing.assert_array_equal(np.isinf(rule.stopping_delay(delays)), never)
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("rule", RULES + WITH_DEADLINE, ids=repr)
 @given(delays=delays_with_ties)
 @examples(60)
