@@ -56,7 +56,8 @@ from erasurehead.sim.engines.run import Network
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import DATASETS
 from erasurehead.sim.schemes import SCHEMES
-from tests.golden.records import clean, hash_of, require_recorded
+from tests.golden.records import clean, require_recorded
+from tests.golden.tables import hash_of
 from tests.tools import inside, process
 
 # What every command line offers: version, help, completion, a first config.

@@ -41,7 +41,8 @@ from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.records import ClosedForm, mean_interval, summary_table
 from erasurehead.experiments.text import theory_text
-from tests.golden.records import hash_of, html_of, require_recorded
+from tests.golden.records import html_of, require_recorded
+from tests.golden.tables import hash_of
 from tests.report.results import Reader
 from tests.tools import ROOT
 

@@ -22,7 +22,7 @@ from .families import EMPIRICAL, FAMILIES
 from .goodness import Resimulated, fit_families, halves, observed_order_statistics, resimulated
 from .load import LoadFit, measure_load, positive_units
 from .variance import measure_memory, split_variance
-from .workers import IN_TURN, Workers, in_turn, judge_workers, without
+from .workers import Workers, in_turn, judge_workers, without
 
 CONFIG = "config"  # what tables call the whole ``delay:`` section, beside the families
 ESTIMATES = ("slower", "slow", "spell", "correlation", "cost")  # with intervals
@@ -145,7 +145,10 @@ def study_for(
         raise at("--workers", count, f"must be 1 to {MOST_WORKERS}")
     workers = measured.workers
     found = study(measured, ks, load, progress, again=count <= workers)
-    why = (*found.chosen.why, IN_TURN.format(count, workers))
+    text = (
+        f"{count} workers: the {workers} of the table in turn, each with as large a task as it had"
+    )
+    why = (*found.chosen.why, text)
     chosen = replace(found.chosen, section=in_turn(found.chosen.section, workers, count), why=why)
     return replace(found, size=count, chosen=chosen)
 

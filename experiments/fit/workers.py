@@ -165,9 +165,6 @@ def _widened(section: Section, worker: int) -> Section:
     return wider
 
 
-IN_TURN = "{} workers: the {} of the table in turn, each with as large a task as it had"
-
-
 def in_turn(section: Section, workers: int, count: int) -> Section:
     """A section of so many ``workers`` for a ``count`` of them: these again and again, in their
     order. Measured rounds have no more."""

@@ -23,8 +23,7 @@ from ..config.cells import Cell, catalogue_of, cells, read_sweep
 from ..config.errors import ConfigError, at
 from ..config.settings import Settings
 from ..fit import command
-from ..fit.study import study
-from ..fit.workers import IN_TURN, in_turn
+from ..fit.study import study_for
 from ..options import MeasuredJob
 from ..run.estimate import Room, check, size
 
@@ -71,13 +70,10 @@ class MeasuredConfig:
             document["delay"] = self._rounds(n)
         else:
             ks = command.k_range(None, measured.workers)
-            found = study(measured, ks, reading.load, again=n <= measured.workers)
-            section, why = found.chosen.section, [*found.chosen.why]
-            if n > measured.workers:
-                section = in_turn(section, measured.workers, n)
-                why.append(IN_TURN.format(n, measured.workers))
-            document |= {"delay": section, "load_law": found.load_law}
-            notes.append(f"delays fitted to {path.name}: {', '.join(why)}")
+            more = n if n > measured.workers else None
+            found = study_for(more, measured, ks, reading.load, lambda done, total: None)
+            document |= {"delay": found.chosen.section, "load_law": found.load_law}
+            notes.append(f"delays fitted to {path.name}: {', '.join(found.chosen.why)}")
             notes += found.warnings
         law_said = any(each.startswith("load_law") for each in overrides)
         if len(measured.tables) == 1 and not law_said:

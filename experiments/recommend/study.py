@@ -163,7 +163,10 @@ class Recommendation:
                 counts = self.question.goal.value * one.expected.iteration_time / seconds
             if counts >= WHOLE and np.isfinite(seconds) and not one.barred and one.stage != LIMITS:
                 known.append((seconds, one.label))
-        return None if not known else (min(known)[1], min(known)[0])
+        if not known:
+            return None
+        seconds, label = min(known)
+        return label, seconds
 
     @property
     def best_coded(self) -> Contender | None:

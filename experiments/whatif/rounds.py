@@ -279,11 +279,13 @@ class Change:
         """How many parts of the gradient a round goes without."""
         return 0 if self.late is None else self.late.shape[1]
 
-    def heard(self, workers: int) -> FloatArray:
-        """``(n,)``, the share of rounds that wait for each worker."""
+    def least_heard(self, workers: int) -> tuple[int, float]:
+        """The worker that the fewest rounds wait for, and their share."""
         if self.late is None:
-            return np.ones(workers)
-        return 1 - np.bincount(self.late.ravel(), minlength=workers) / len(self.late)
+            return 0, 1.0
+        missed = np.bincount(self.late.ravel(), minlength=workers)
+        worker = int(missed.argmax())
+        return worker, float(1 - missed[worker] / len(self.late))
 
 
 def of_causes(slow: Slowdown) -> Iterator[Change]:

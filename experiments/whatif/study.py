@@ -128,17 +128,17 @@ def study_load(
 
 def _left_out(change: Change, names: Sequence[str]) -> str:
     """Whom waiting for fewer leaves out of most steps, and whether its data is hardly learned."""
-    heard = change.heard(len(names))
-    host = int(heard.argmin())
-    if heard[host] > 1 - OFTEN:
+    host, heard = change.least_heard(len(names))
+    if heard > 1 - OFTEN:
         return ""
-    hardly = ": hardly learned" if heard[host] < _rare(change, len(names)) else ""
-    return f" (leaves {names[host]} out of {percent(float(1 - heard[host]))} of the steps{hardly})"
+    hardly = ": hardly learned" if hardly_learned(change, len(names)) else ""
+    return f" (leaves {names[host]} out of {percent(1 - heard)} of the steps{hardly})"
 
 
-def _rare(change: Change, workers: int) -> float:
-    """The share of steps below which a host's data is hardly learned."""
-    return RARELY * (1 - change.missed / workers)
+def hardly_learned(change: Change, workers: int) -> bool:
+    """Whether a change leaves some host out of nearly all steps."""
+    _, heard = change.least_heard(workers)
+    return heard < RARELY * (1 - change.missed / workers)
 
 
 def change_name(change: Change, names: Sequence[str], typical: float) -> str:
@@ -265,7 +265,7 @@ class _Load:
             **found,
             **interval_columns("share", (share, low, high)),
             "share_per_part": 1 - (1 - share) * n / (n - change.missed),
-            "hardly_learned": bool(change.heard(n).min() < _rare(change, n)),
+            "hardly_learned": hardly_learned(change, n),
             **interval_columns("hours_a_day", (HOURS * share, HOURS * low, HOURS * high)),
             "slowdown": seconds / typical,
             "rounds_ended": len(self.table) + ended,

@@ -24,7 +24,8 @@ from erasurehead.sim.schemes import SCHEMES
 from tests.config.test_plugins import BASE as WITH_PLUGIN
 from tests.config.test_plugins import PLUGIN
 from tests.golden.configs import CRASHES, EXPONENTIAL, LOGISTIC, documents
-from tests.golden.records import hash_of, require_recorded
+from tests.golden.records import require_recorded
+from tests.golden.tables import hash_of
 from tests.tools import ROOT, inside
 
 SCHEMA = Draft202012Validator(schema())

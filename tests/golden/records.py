@@ -5,7 +5,6 @@ A record is plain data in a few lines, so that a difference has a name, an old a
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import os
@@ -28,7 +27,7 @@ from erasurehead.experiments.page import markdown
 from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.pictures.looks import Look
 from erasurehead.experiments.pictures.picture import Fill, Picture
-from tests.golden.tables import ROUNDING, machine
+from tests.golden.tables import ROUNDING, hash_of, machine
 
 RECORDS = Path(__file__).parent / "records"
 WHOLE = 160  # cells of a table that are kept all; of a larger one some rows at equal distances
@@ -151,11 +150,6 @@ def html_of(page: str) -> dict[str, str]:
 
 def _sums(texts: list[str]) -> str:
     return _some("", [float(each) for text in texts for each in NUMBER.findall(text)])
-
-
-def hash_of(text: str) -> str:
-    """Twelve letters."""
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _json(value: Any) -> str:

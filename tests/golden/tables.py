@@ -85,7 +85,7 @@ def machine() -> dict[str, str]:
         "pandas": pd.__version__,
         "sklearn": sklearn.__version__,
         "blas": " ".join(sorted(kernels)),
-        "cpu": hashlib.sha256(json.dumps(features, sort_keys=True).encode()).hexdigest()[:12],
+        "cpu": hash_of(json.dumps(features, sort_keys=True)),
     }
 
 
@@ -110,7 +110,7 @@ def examples() -> dict[str, list[str]]:
         for name, family in BUILT_IN[kind].classes.items():
             sections = [json.dumps(plain(each, BUILT_IN)) for each in family.examples()]
             texts = [re.sub(r'"/[^"]*/', '"', section) for section in sections]
-            found[f"{kind}.{name}"] = [t if len(t) < 500 else _hash(t.encode()) for t in texts]
+            found[f"{kind}.{name}"] = [t if len(t) < 500 else hash_of(t) for t in texts]
     return found
 
 
@@ -137,12 +137,15 @@ def _kept(column: pd.Series) -> dict[str, Any]:
         values = column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0  # -0 is 0
         known = values[np.isfinite(values)]
         mean = float(np.mean(known)) if known.size else None
-        return {"hash": _hash(values.tobytes()), "mean": mean}
-    return {"hash": _hash("\0".join(map(str, column)).encode()), "mean": None}
+        return {"hash": hash_of(values.tobytes()), "mean": mean}
+    return {"hash": hash_of("\0".join(map(str, column))), "mean": None}
 
 
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]
+def hash_of(content: str | bytes) -> str:
+    """Twelve letters."""
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[
+        :12
+    ]
 
 
 def told(folder: Path) -> dict[str, list[str]]:
@@ -153,7 +156,7 @@ def told(folder: Path) -> dict[str, list[str]]:
         "names": said_of_names(),
     }
     return {
-        name: [_hash(in_words(all_of[n : n + 10]).encode()) for n in range(0, len(all_of), 10)]
+        name: [hash_of(in_words(all_of[n : n + 10])) for n in range(0, len(all_of), 10)]
         for name, all_of in found.items()
     }
 
@@ -164,7 +167,7 @@ def simulated(kind: str, name: str) -> str:
     examples = BUILT_IN[kind].classes[name].examples()
     said = [_of_scheme(each, place) if kind == "schemes" else _of_law(each)
             for place, each in enumerate(examples)]  # fmt: skip
-    return _hash(in_words(said).encode())
+    return hash_of(in_words(said))
 
 
 NAMES = [(kind, name) for kind in ("schemes", "delays") for name in BUILT_IN[kind].classes]
@@ -203,7 +206,7 @@ def offered() -> dict[str, str]:
         return {key: bare(each) for key, each in node.items() if key != "description"}
 
     sections = {**whole["$defs"], "a config": {k: v for k, v in whole.items() if k != "$defs"}}
-    return {name: _hash(json.dumps(bare(each)).encode()) for name, each in sections.items()}
+    return {name: hash_of(json.dumps(bare(each))) for name, each in sections.items()}
 
 
 def _refusal(build: Callable[[int], object], workers: int) -> str:
@@ -266,7 +269,7 @@ def drawn(picture: Picture) -> str:
     """A hash of what a page shows of a picture."""
     style = PageStyle()
     page = draw_picture(picture, "a name", "p", style)
-    return _hash(in_words([page, style.definitions(), style.css()]).encode())
+    return hash_of(in_words([page, style.definitions(), style.css()]))
 
 
 def painted(picture: Picture) -> str:
@@ -275,7 +278,7 @@ def painted(picture: Picture) -> str:
     for artist in paint.figure(picture).findobj():
         facts = {name: getattr(artist, f"get_{name}", str)() for name in ASKED}
         parts.append([type(artist).__name__, facts])
-    return _hash(in_words(parts).encode())
+    return hash_of(in_words(parts))
 
 
 ASKED = (
@@ -308,7 +311,7 @@ def pictures(folder: Path) -> dict[str, list[str]]:
             shown = [chart.picture for chart in kind.charts(records)]
             if kind.name in ("loss_time", "iteration_time", "loss_iteration"):
                 shown.append(kind.picture(records, "ci"))
-            found[f"{name}.{kind.name}"] = [_hash(in_words(each).encode()) for each in shown]
+            found[f"{name}.{kind.name}"] = [hash_of(in_words(each)) for each in shown]
     return found
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,9 @@ import yaml
 from erasurehead.delay_models.tables.measured import Reading
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.fit import study as fitting
 from erasurehead.experiments.options import MeasuredJob, SearchRequest
-from erasurehead.experiments.recommend import measure, scenario, study
+from erasurehead.experiments.recommend import measure, study
 from erasurehead.experiments.recommend.answer import answered, method
 from erasurehead.experiments.recommend.command import FILES
 from erasurehead.experiments.recommend.contender import Contender
@@ -299,6 +299,24 @@ def test_who_is_heard_is_asked_of_the_measured_rounds(
     assert fewer.clocked.iteration_time.mean() > 1.5
 
 
+@dataclass(frozen=True)
+class Taken:
+    """The delay section of a fit."""
+
+    section: dict[str, Any]
+    why: tuple[str, ...] = ("x",)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What is asked of a fit."""
+
+    chosen: Taken
+    load_law: Any = field(default_factory=lambda: {"kind": "proportional"})
+    warnings: tuple[str, ...] = ()
+    size: int | None = None
+
+
 def test_a_law_for_each_host_serves_more_workers_in_turn(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -307,9 +325,8 @@ def test_a_law_for_each_host_serves_more_workers_in_turn(
     path.write_text("a,b,c\n" + "1.5,2.5,3.5\n" * 12)
     models = [{"model": "deterministic", "value": value} for value in (1.5, 2.5, 3.5)]
     section = {"model": "own_laws", "workers": [0, 1, 2], "models": models, "base": models[0]}
-    chosen = SimpleNamespace(section=section | {"complete": True}, why=("x",))
-    found = SimpleNamespace(chosen=chosen, load_law={"kind": "proportional"}, warnings=[])
-    monkeypatch.setattr(scenario, "study", lambda *given, **more: found)
+    found = Fit(Taken(section | {"complete": True}))
+    monkeypatch.setattr(fitting, "study", lambda *given, **more: found)
     document, notes = MeasuredConfig(MeasuredJob(path, 7), Reading(unit="s")).document()
     drawn = build.delay_model(document["delay"]).sample(np.random.default_rng(0), 1, 7)
     assert drawn[0].tolist() == [1.5, 2.5, 3.5, 1.5, 2.5, 3.5, 1.5]
@@ -325,13 +342,12 @@ def test_measured_rounds_are_drawn_for_no_more_workers(
     """Than were measured: a round says nothing of a fourth."""
     path, asked = tmp_path / "three.csv", list[bool]()
     path.write_text("a,b,c\n" + "1.5,2.5,3.5\n" * 12)
-    chosen = SimpleNamespace(section={"model": "exponential", "rate": 1.0}, why=("x",))
 
-    def fit(measured: object, ks: object, load: object, again: bool) -> Any:
+    def fit(*given: object, again: bool = True) -> Fit:
         asked.append(again)
-        return SimpleNamespace(chosen=chosen, load_law={"kind": "proportional"}, warnings=[])
+        return Fit(Taken({"model": "exponential", "rate": 1.0}))
 
-    monkeypatch.setattr(scenario, "study", fit)
+    monkeypatch.setattr(fitting, "study", fit)
     document, _ = MeasuredConfig(MeasuredJob(path, workers), Reading(unit="s")).document()
     assert asked == [again]
     assert document["workers"] == workers or workers is None
