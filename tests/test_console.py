@@ -21,7 +21,7 @@ from erasurehead.experiments.config.errors import ConfigError, of_the_user, one_
 from erasurehead.experiments.config.settings import _counted, _shown
 from erasurehead.experiments.page.answer import Answer, command_line
 from erasurehead.experiments.page.content import Page, Section, Table
-from erasurehead.experiments.page.terminal import Column, fitting, show, show_columns
+from erasurehead.experiments.page.terminal import Column, fitting, not_shown, show, show_columns
 from erasurehead.experiments.run.command import (
     HEADINGS,
     IN_THEORY,
@@ -117,7 +117,7 @@ def test_numbers_are_whole_or_absent(
     assert {"s / iteration", "decoding error"} <= set(seen)
     missing = [title for title in titles if title not in (*seen, "s to target")]
     assert sum("s to target" in line for line in lines) == 1, "below the others, if need be"
-    said = lines[4].removeprefix("too narrow for ").removesuffix(": see summary.parquet")
+    said = re.sub("^see summary.parquet for columns? ", "", lines[4])
     assert not missing or sorted(said.split(", ")) == sorted(missing)
     assert width < 60 or max(map(len, table)) <= width
     assert "scheme" in table[0]
@@ -143,7 +143,7 @@ def test_a_file_or_a_pipe_gets_every_column(
     lines = shown(outcome, None, capsys, monkeypatch)
     titles = [title for name, title in HEADINGS.items() if f"{name}_mean" in outcome.summary]
     assert all(title in lines[0] for title in titles)
-    assert "too narrow" not in "".join(lines)
+    assert "summary.parquet" not in "".join(lines)
 
 
 def test_the_rounding_of_a_zero_is_shown_as_zero(
@@ -530,8 +530,28 @@ def test_a_page_in_the_terminal(
         "name" + " " * 76 + "  value (s)",
         f"{cut}    1 ± 0.5",
         "z" + " " * 79 + "    3 ± 0.5",
-        "too narrow for more: see t.csv", "", "next: do this",
+        "see t.csv for 1 more row and column more", "", "next: do this",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("facts", "said"), [(2, 2), (5, 3), (None, 3)])
+def test_the_report_has_what_the_terminal_leaves_out(
+    facts: int | None, said: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first sentences, and how many more there are; nothing more where all are printed."""
+    show(Page(Answer("kind", "what", "Yes.", ("One.", "Two.", "Three.")), [], []), facts)
+    more = ["1 more finding in the report"] if said < 3 else []
+    assert capsys.readouterr().out.splitlines() == [
+        "Yes.", *("One.", "Two.", "Three.")[:said], *more, "",
+    ]  # fmt: skip
+
+
+def test_what_a_terminal_has_no_room_for() -> None:
+    """Rows, columns, both, or neither."""
+    assert [*not_shown("t.csv", [])] == []
+    assert [*not_shown("t.csv", [], 2)] == ["see t.csv for 2 more rows"]
+    assert [*not_shown("t.csv", ["a"])] == ["see t.csv for column a"]
+    assert [*not_shown("t.csv", ["a", "b"], 1)] == ["see t.csv for 1 more row and columns a, b"]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ the order statistics of unseen rounds; a later one, which is fuller, must do so 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import Any
@@ -126,7 +126,7 @@ def choose(
     measured = [observed_order_statistics(half.held_out, ks) for half in competing]
     known = {fit.family.name: fit.held_out for fit in found.fits}
     tried: list[Tried] = []
-    places = _Places.of(tables, () if workers is None else workers.lasting)
+    places = _Places.of(tables, () if workers is None else workers.spelled)
     parts = _parts(found.variance, workers is not None and workers.differ, places.off(places.alike))
     many = n >= MANY and sum(table.size for table in tables) > LARGE
     taken: Tried | None = None
@@ -189,7 +189,7 @@ class _Places:
     judged: NDArray[np.bool_]  # ``(n,)``, workers to be placed: without a law of their own
 
     @classmethod
-    def of(cls, tables: Sequence[FloatArray], own: Sequence[int]) -> _Places:
+    def of(cls, tables: Sequence[FloatArray], own: Collection[int]) -> _Places:
         """The places in ``(rounds, n)`` tables; workers with an ``own`` law are not judged."""
         rounds = np.concatenate(tables)
         n = rounds.shape[1]
@@ -245,11 +245,11 @@ def _built(
     if isinstance(recipe, Again):
         return recipe.section(np.empty(0), delays.tables), tuple(why)
     tables = delays.bulk_tables
-    if workers is not None and workers.lasting:
-        others = without(tables, workers.lasting)
+    if workers is not None and workers.spelled:
+        others = without(tables, workers.spelled)
         sample = np.concatenate([table.ravel() for table in others])
         section = with_own_laws(recipe.section(sample, others), tables, workers)
-        count = len(workers.lasting)
+        count = len(workers.spelled)
         why.append(f"a law with spells for {count} worker{'s' if count > 1 else ''}")
     else:
         section = recipe.section(delays.bulk, tables)

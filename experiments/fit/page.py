@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ..page.answer import Answer, read_answer, table_at, text_at
-from ..page.content import Chart, Page, Section, Table, capped, plain_cell
+from ..page.content import Chart, Command, Page, Section, Table, capped, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID, LONG, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
@@ -23,6 +23,10 @@ from .variance import Memory
 from .workers import Workers
 
 DELAY = "delay.yaml"
+RUN_IT = Command(
+    "Simulate these workers, in the folder of this result; the config takes your schemes:",
+    f"erasurehead run {DELAY}",
+)
 
 NEEDED = {  # tables that every fit leaves, with columns that an older version may lack
     "fit": ("load", "family", "held_out", "order_error", "aic", "ks", "parameters", "delays"),
@@ -55,6 +59,7 @@ REACH = 1.5  # how far fitted quantiles are shown beyond the measured ones
 SMALLEST = 1e-12  # seconds that stand for 0 on a logarithmic axis
 RATIOS = Axis("predicted / measured", True, (1, 1.1, 1.25, 1.5, 2, 5, 7, 8, 9))
 REACHES = (1.1, 1.25, 1.5, 2.0)  # ends of their axis; what is beyond the last is not shown
+MOST_FAMILIES = 3  # in the terminal, the best
 MOST_KS = 6  # order statistics that have a column in the ranking of the families
 MOST_CHECKED = 5  # loads that are compared in a sentence
 DRAWN = 4
@@ -78,36 +83,36 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
     parts = [*chosen.why]
     parts += ["a worker's factor is against the mean of all"] * ("each worker" in str(parts))
     parts += ["all loads are pooled"] * (len(main.delays.tables) > 1)
-    why = [
+    if findings.load is None:
+        assumed = f"the load law is assumed: {findings.load_law['kind']}"
+        load = f"the table has one, so {assumed}; measure several to know it"
+    else:
+        load = _load_sentence(findings.load)
+    found, hosts = findings.workers, findings.measured.hosts
+    why = ["; ".join(parts), f"load: {load}", *worker_sentences(found, hosts)]
+    why += [
+        f"{number_of(count, 'call')} at load {load:g} took less than the load costs, and "
+        "counted as the shortest of the others"
+        for load, count in findings.shorter.items()
+        if findings.load is not None
+    ]
+    if (cold := main.delays.cold) is not None:
+        rounds = number_of(cold.rounds, "round has", "rounds have")
+        beyond = f"beyond {cold.beyond:.3g} s, {cold.clump:.1f} at once"
+        why.append(f"cold starts: {cold.hit} of {rounds} delays {beyond}")
+    rows = [] if found is None else [(hosts[j], found.spell.value[j]) for j in found.spelled]
+    spells = [f"{host} has spells ({many:.1f} rounds in a row)" for host, many in rows]
+    why.append(f"memory: {_memory_sentence(main.memory, spells)}")
+    why += [
         _checked_sentence(findings),
-        "; ".join(parts),
         f"of one law for all delays, {best.family.name}{f' ({numbers})' if numbers else ''} "
         f"predicts arrivals best: off by {percent(best.order_error)}",
     ]
-    if findings.load is None:
-        assumed = f"the load law is assumed: {findings.load_law['kind']}"
-        why.append(f"load: the table has one, so {assumed}; measure several to know it")
-    else:
-        why.append(f"load: {_load_sentence(findings.load)}")
-        why += [
-            f"{number_of(count, 'call')} at load {load:g} took less than the load costs, and "
-            "counted as the shortest of the others"
-            for load, count in findings.shorter.items()
-        ]
     if (split := main.variance) is not None:
         shares = (f"{part} {percent(split.share(part))}" for part in ("worker", "round", "rest"))
         chance = f"{split.worker_chance:.3f}, of a round part: {split.round_chance:.3f}"
         text = f"variance of single delays, not of steps: {', '.join(shares)}"
         why.append(f"{text} (chance of a worker part so large: {chance})")
-    found, hosts = findings.workers, findings.measured.hosts
-    rows = [] if found is None else [(hosts[j], found.spell.value[j]) for j in found.lasting]
-    spells = [f"{host} has spells ({many:.1f} rounds in a row)" for host, many in rows]
-    why.append(f"memory: {_memory_sentence(main.memory, spells)}")
-    if (cold := main.delays.cold) is not None:
-        rounds = number_of(cold.rounds, "round has", "rounds have")
-        beyond = f"beyond {cold.beyond:.3g} s, {cold.clump:.1f} at once"
-        why.append(f"cold starts: {cold.hit} of {rounds} delays {beyond}")
-    why += worker_sentences(found, hosts)
     refused = [f"{name} cannot be fitted: {text}" for name, text in main.refused.items()]
     return Answer(
         "fit",
@@ -117,8 +122,6 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
         f"{findings.measured.workers}{unseen}.{misses}",
         tuple(map(sentence, why)),
         (
-            f"In the folder of this result, `erasurehead run {DELAY}` simulates these workers: put "
-            "your schemes into it.",
             f"`erasurehead whatif {again or shlex.quote(source)}` says which hosts to blame, and "
             "what fixing them would save.",
         ),
@@ -185,13 +188,15 @@ def worker_sentences(workers: Workers | None, hosts: tuple[str, ...]) -> list[st
     lines, costly = [], sorted(workers.standing, key=lambda j: -workers.cost.value[j])
     for j in costly[:MOST_WORKERS]:
         slower, slow, spell = (e.value[j] for e in (workers.slower, workers.slow, workers.spell))
-        in_a_row = f", {spell:.1f} in a row" if np.isfinite(spell) else ""
-        how = f"more than {workers.level:.2f} times the round's median"
-        lines.append(
-            f"worker {hosts[j]} stands out: {slower:.4g} times as slow as the median worker; "
-            f"{'slow in spells:' if j in workers.lasting else how} in {percent(slow)} of rounds"
-            f"{in_a_row}; costs {workers.cost.value[j]:.3g} s a round"
-        )
+        often = f"in {percent(slow)} of rounds"
+        how = f"{slower:.4g} times as slow as the median worker; "
+        how += f"more than {workers.level:.2f} times the round's median {often}"
+        if j in workers.spelled:
+            inside, outside = workers.spelled[j]
+            how = f"slow in spells, {often}, {spell:.1f} in a row: {inside:.3g} times the round's "
+            how += f"median, else {outside:.3g} times"
+        cost = f"costs {workers.cost.value[j]:.3g} s a round"
+        lines.append(f"worker {hosts[j]} stands out: {how}; {cost}")
     if others := [hosts[j] for j in costly[MOST_WORKERS:]]:
         lines.append(f"so do, but cost less: {enumerated(others, MOST_NAMED)}")
     return lines
@@ -230,6 +235,7 @@ def fit_page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) ->
             Section("each-load", "Each load", [_each_load(loads, fits)] if len(loads) > 1 else []),
         ],
         provenance=[("made by", "erasurehead fit"), ("fitted", f"{len(fits)} laws")],
+        commands=[Command("Ask again:", answer.command), RUN_IT] if answer.command else (),
         config=config,
     )
 
@@ -264,7 +270,7 @@ def _families(tables: Mapping[str, pd.DataFrame]) -> Table:
         "a column k=... is predicted / measured. A small AIC or KS does not make a law good there. "
         "Cold starts, if any, are left out."
     )
-    brief = range(int((fits["load"] == fits["load"].iloc[0]).sum()))
+    brief = range(min(MOST_FAMILIES, int((fits["load"] == fits["load"].iloc[0]).sum())))
     return capped("families-table", "", columns, rows, "fit.parquet", note, brief)
 
 

@@ -105,7 +105,7 @@ def study(
     units, shorter = positive_units(tables, law)
     wanted = by_load(units, law, load)
     workers = judge_workers(wanted[0].tables)
-    spells = () if workers is None else workers.lasting
+    spells = () if workers is None else workers.spelled
     steps = 2 * len(wanted) + 1
     found: list[LoadFindings] = []
     for index, delays in enumerate(wanted):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from ..whatif.intervals import (
     Runs,
     blocks,
     correlations,
-    has_spells,
+    in_and_out,
     in_spells,
     likely_states,
     slow_rounds,
@@ -43,6 +43,9 @@ class Workers:
     spell: Estimates  # rounds in a row in which it is slow, on average
     correlation: Estimates  # of log(delay / round's median) in successive rounds
     cost: Estimates  # seconds a round that a median worker in its place would save
+    # Those that stand out by spells: slow for a while, then fast again; with how many times the
+    # round's median they typically take in them, and in the other rounds.
+    spelled: Mapping[int, tuple[float, float]]
     standing: tuple[int, ...]  # those that stand out from chance, the costliest first
     order: tuple[int, ...]  # all, those that stand out first, then by what they cost
     level: float  # a worker is slow beyond so many times the round's median
@@ -51,15 +54,6 @@ class Workers:
     def differ(self) -> bool:
         """Whether one that stands out is slower for good: its interval lies above 1."""
         return any(self.slower.low[j] > 1 for j in self.standing)
-
-    @property
-    def lasting(self) -> tuple[int, ...]:
-        """Those that stand out by spells: slow for a while, then fast again."""
-        return tuple(
-            j
-            for j in self.standing
-            if has_spells(self.correlation.low[j], self.slow.value[j], self.spell.value[j])
-        )
 
 
 def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
@@ -83,10 +77,9 @@ def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
     ends = np.cumsum([len(table) for table in tables])[:-1].tolist()
     slow = slow_rounds(ratios, ends)
     standing = job.standing_out()
-    spelled = slow.long
-    standing += [int(j) for j in costly if spelled[j] and j not in standing]
+    standing += [int(j) for j in costly if slow.long[j] and j not in standing]
     order = [*standing, *(int(j) for j in costly if j not in standing)]
-    slow, _ = in_spells(ratios, slow, standing, ends)
+    slow, spelled = in_spells(ratios, slow, standing, ends)
     judged, share = order[:JUDGED], slow.cells.mean(axis=0)
     slow_ends = grouped.intervals(share, judged, lambda j: slow.cells[:, j].astype(np.float64))
     low, high = grouped.intervals(cost, judged, alone)
@@ -96,6 +89,7 @@ def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
         _spells(slow.runs),
         correlations(np.split(np.log(np.maximum(ratios, 1e-12)), ends)),
         Estimates(cost, np.maximum(low, 0.0), high),
+        {j: in_and_out(ratios, slow.cells, j) for j in spelled},
         tuple(standing),
         tuple(order),
         slow.level,
@@ -127,7 +121,7 @@ def _spells(every: Sequence[Runs]) -> Estimates:
     return Estimates(value, low, high)
 
 
-def without(tables: Sequence[FloatArray], workers: Sequence[int]) -> list[FloatArray]:
+def without(tables: Sequence[FloatArray], workers: Iterable[int]) -> list[FloatArray]:
     """``(rounds, n)`` tables without the columns of some workers."""
     return [np.delete(table, [*workers], axis=1) for table in tables]
 
@@ -140,12 +134,12 @@ def with_own_laws(section: Section, tables: Sequence[FloatArray], workers: Worke
         medians = round_medians(rounds)
         typical = rounds / (medians / np.median(medians))[:, None]
         return section | {"base": with_own_laws(section["base"], [typical], workers)}
-    for worker in sorted(workers.lasting):
+    for worker in sorted(workers.spelled):
         section = _widened(section, worker)
     return {
         "model": "own_laws",
-        "workers": [*workers.lasting],
-        "models": [_spells_of(tables, worker, workers) for worker in workers.lasting],
+        "workers": [*workers.spelled],
+        "models": [_spells_of(tables, worker, workers) for worker in workers.spelled],
         "base": section,
         **({"complete": True} if "complete" in section else {}),
     }

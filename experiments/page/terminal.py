@@ -17,7 +17,7 @@ from functools import cached_property
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from ..text import LONGEST_LINE, line
+from ..text import LONGEST_LINE, line, number_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 WIDEST = 80  # characters of a text from outside in a table
 GAP = 2  # characters between two columns
+FACTS = 5  # sentences below a verdict; the report has all
 
 
 def say(text: str) -> None:
@@ -151,10 +152,14 @@ def show_columns(columns: Sequence[Column]) -> list[Column]:
     return left_out
 
 
-def show(page: Page) -> None:
-    """Print the verdict, why, the first rows of the tables, and what to do next."""
-    for text in (*re.split(r"(?<=\.) (?=[A-Z])", page.answer.verdict), *page.answer.why):
+def show(page: Page, facts: int | None = FACTS) -> None:
+    """Print the verdict, what it rests on, of that so many sentences (``None``: all), some rows of
+    the tables, and what to do next."""
+    answer = page.answer
+    for text in (*re.split(r"(?<=\.) (?=[A-Z])", answer.verdict), *answer.why[:facts]):
         say_all(_in_lines(text))
+    if more := len(answer.why[len(answer.why) if facts is None else facts :]):
+        say(f"{number_of(more, 'more finding')} in the report")
     say("")
     for table in page.tables:
         if table.brief:
@@ -186,5 +191,12 @@ def _show_table(table: PageTable) -> None:
         for i, title in enumerate(table.columns)
     ]
     left_out = [column.title for column in show_columns(columns)]
-    if left_out:
-        say(f"too narrow for {', '.join(left_out)}: see {table.file}")
+    say_all(not_shown(table.file, left_out, len(table.rows) - len(rows)))
+
+
+def not_shown(file: str, columns: Sequence[str], rows: int = 0) -> Iterator[str]:
+    """Which columns of a file the terminal has no room for, and how many rows it leaves out."""
+    parts = [number_of(rows, "more row")] if rows else []
+    parts += [f"column{'s' * (len(columns) > 1)} {', '.join(columns)}"] if columns else []
+    if parts:
+        yield f"see {file} for {' and '.join(parts)}"

@@ -157,9 +157,9 @@ def why(found: Recommendation) -> list[str]:
     if _codes_searched(found) and not found.winner.coded:
         reasons.append(_no_coding(found))
     reasons.append(_tuning(found))
+    reasons += [f"{words}: {_holds(found, name)}" for name, words in CHANGES.items()]
     if found.question.scenario.read:
         reasons.append("intervals are of simulated runs, not of other days; those of whatif are")
-    reasons += [f"{words}: {_holds(found, name)}" for name, words in CHANGES.items()]
     return [*map(sentence, reasons)]
 
 

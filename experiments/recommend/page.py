@@ -21,8 +21,8 @@ from ..text import TableCell, interval, left_out, number_of
 
 Parts = list[Chart | Table]
 WINNER, MANIFEST = "winner.yaml", "manifest.json"
-# Schemes in the ranking's picture and in the terminal, and named in the front's picture.
-MOST_ROWS, MOST_NAMED = 12, 8
+# Schemes in the ranking's picture, in the terminal, and named in the front's picture.
+MOST_ROWS, MOST_PRINTED, MOST_NAMED = 12, 6, 8
 WIDE = 4.0  # numbers that differ by this factor are drawn on a logarithmic axis
 FAR = 3.0  # schemes beyond so many times the best are not drawn beside the front
 FLOOR = 1e-3  # where an exact scheme stands on a logarithmic axis of decoding errors
@@ -84,8 +84,10 @@ def recommendation_page(
         if value not in (None, []) and name != "mark"
     ]
     versions = ", ".join(f"{k} {v}" for k, v in (manifest.get("versions") or {}).items())
-    first = _first_rows(ranking, " ".join([answer.verdict, *answer.why]))
-    ranked: Parts = [_ranking_table(ranking, title, first), *_ranking_chart(ranking, first, looks)]
+    said = " ".join([answer.verdict, *answer.why])
+    first = _first_rows(ranking, said, MOST_ROWS)
+    brief = _first_rows(ranking, said, MOST_PRINTED)
+    ranked: Parts = [_ranking_table(ranking, title, brief), *_ranking_chart(ranking, first, looks)]
     front: Parts = [_front_table(measured, quantity), *_front_chart(measured, quantity, looks)]
     changed: Parts = [_sensitivity_table(sensitivity)]
     changed += _sensitivity_chart(sensitivity, ranking, looks)
@@ -139,14 +141,14 @@ def _in_order(ranking: pd.DataFrame) -> pd.DataFrame:
     return ranking.iloc[order].reset_index(drop=True)
 
 
-def _first_rows(ranking: pd.DataFrame, said: str) -> list[int]:
-    """The rows to print: the schemes that the answer names, and the first of the others."""
+def _first_rows(ranking: pd.DataFrame, said: str, most: int) -> list[int]:
+    """The rows to show: the schemes that the answer names, and the first of the others."""
     named = [str(label) in said for label in ranking["label"]]
     ordered = sorted(range(len(named)), key=lambda row: not named[row])
-    return sorted(ordered[: max(MOST_ROWS, sum(named))])
+    return sorted(ordered[: max(most, sum(named))])
 
 
-def _ranking_table(ranking: pd.DataFrame, quantity: str, first: Sequence[int]) -> Table:
+def _ranking_table(ranking: pd.DataFrame, quantity: str, brief: Sequence[int]) -> Table:
     columns = [
         "scheme", "status", quantity, "relative (95 %)", "own rate", "load", "s / iteration",
         "error", "to today's (95 %)", "worker-seconds", "bytes", "remark",
@@ -167,7 +169,7 @@ def _ranking_table(ranking: pd.DataFrame, quantity: str, first: Sequence[int]) -
         for place, row in enumerate(ranking.to_dict("records"))
     ]
     note = "Relative: to the recommended scheme, over the replications that both have."
-    return capped("ranking-table", "", columns, rows, "ranking.csv", note, brief=first)
+    return capped("ranking-table", "", columns, rows, "ranking.csv", note, brief)
 
 
 def _value(row: Mapping[Any, Any]) -> TableCell:

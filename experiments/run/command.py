@@ -259,8 +259,7 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
                 columns.append(Column(IN_THEORY[name], cells, 1 + order.index(IN_THEORY[name])))
         left_out = {column.title: column for column in show_columns(columns)}
         target = left_out.pop(HEADINGS["time_to_target"], None)
-        if left_out:
-            terminal.say(f"too narrow for {', '.join(left_out)}: see summary.parquet")
+        terminal.say_all(terminal.not_shown("summary.parquet", [*left_out]))
         if target is not None:  # the config asks for it: it has a target
             show_columns([*columns[: len(keys) + 1], replace(target, stays=True)])
         if (summary["replications"] == 1).all():

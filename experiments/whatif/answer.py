@@ -16,6 +16,7 @@ from .intervals import DRAWS
 from .study import SLOW, Study
 
 SHARE = ["share", "share_low", "share_high"]  # of a saving, with its interval
+FACTORS = ["spell_factor", "factor"]  # of a host in its spells, and in its other rounds
 MATTERS = 0.02  # share of the job's time from which a saving is worth a word
 MOSTLY = 0.2  # share of the rounds up to which slow ones are exceptions that are worth naming
 NEARLY = 0.9  # name the fewest hosts that save this share of what all that stand out save
@@ -44,7 +45,7 @@ def whatif_verdict(study: Study) -> str:
             f"look alike){unless}; a step takes {study.seconds():.4g} s, and own times need an "
             "all-reduce column (--columns allreduce=...) or profiler traces"
         )
-    if culprits := _blamed(study):
+    if culprits := blamed(study):
         return _culprits(study, culprits)
     if study.workers == 1:
         return "one worker: nobody waits for anybody"
@@ -54,7 +55,7 @@ def whatif_verdict(study: Study) -> str:
     return _nobody(study)
 
 
-def _blamed(study: Study) -> int:
+def blamed(study: Study) -> int:
     """How many hosts the verdict names; 0 if none stands out whose replacement matters."""
     saved = [study.change(rounds.REPLACE, m + 1)["share"] for m in range(len(study.standing))]
     if not saved or max(saved) < MATTERS:
@@ -100,11 +101,11 @@ def _other_ways(study: Study, m: int) -> str:
     )
 
 
-def _waiting(study: Study) -> Iterator[str]:
-    """Of waiting for fewer, what it saves after hosts were replaced, and what its shares mean."""
+def _waiting(study: Study, m: int) -> Iterator[str]:
+    """Of waiting for fewer, what it saves after m hosts were replaced, and what its shares mean."""
     if rounds.REPLACE_AND_WAIT in set(study.changes["change"]):
-        both = study.change(rounds.REPLACE_AND_WAIT, len(study.standing))
-        first = f"to replace {named_hosts(study.standing)} first, and then wait for"
+        both = study.change(rounds.REPLACE_AND_WAIT, m)
+        first = f"to replace {named_hosts(study.order[:m])} first, and then wait for"
         yield f"{first} {study.workers - 1} of {study.workers}, saves {percent(both['share'])}"
     yield (
         "a step that waits for r of n has r of n parts of the gradient; *for as many parts* takes "
@@ -201,53 +202,60 @@ def _spells(study: Study, names: Names) -> Iterator[str]:
         longest = sorted(sorted(runs, key=lambda run: run[0] - run[1])[:SPELLS])
         texts = [" to ".join(name_at(names, place) for place in run) for run in longest]
         more = f" and {len(runs) - SPELLS} more" if len(runs) > SPELLS else ""
-        yield f"host {host} is slow in spells, not lastingly: rounds {', '.join(texts)}{more}"
+        slow, fast = study.hosts.loc[study.hosts["host"] == host, FACTORS].iloc[0]
+        times = f"{slow:.3g} times the round's median, {fast:.3g} times outside them"
+        yield f"host {host} is slow in spells ({times}): rounds {', '.join(texts)}{more}"
     if others := [host for host, _ in hosts[SPELLED:]]:
         yield f"slow in spells, too: {enumerated(others, NAMED)}"
 
 
 def facts(study: Study, names: Names | None = None) -> list[str]:
-    """What else is to be known, a line each; ``names`` are those of the rounds, else 0, 1, ..."""
-    step, typical = study.seconds(), study.seconds("typical")
-    parts = ", ".join(f"{cause} {study.seconds(cause):.3g} s" for cause in rounds.CAUSES)
-    waiting = 1 - float(study.hosts["mean"].mean()) / step
-    lines = [
-        f"slowdown {step / typical:.3g}: a step takes {step:.4g} s, of which {typical:.4g} s for a "
-        f"typical task (median worker, median round), {parts}; that is what the slowest of a step "
-        "adds, and `fit` splits the variance of all delays instead",
-        f"workers wait {percent(waiting)} of their time for the slowest of the round",
-    ]
-    if culprits := _blamed(study):
-        lines.append(_other_ways(study, culprits))
-        best = _most(study, study.change(rounds.REPLACE, culprits)["share"])
-        if best is not None and best["change"] == rounds.WAIT:
-            lines += _waiting(study)
-        replaced, standing = study.changes["change"] == rounds.REPLACE, len(study.standing)
-        if study.changes.loc[replaced, "count"].max() > standing:
-            only = f"only {named_hosts(study.standing)} stand{'s' if standing == 1 else ''} out"
-            lines.append(f"{only}: to replace or drop more adds hosts that were slow by chance")
-    known = np.arange(sum(study.rounds)) if names is None else names
-    lines += [*_spells(study, known), *_slow_rounds(study, known)]
-    if study.waits:
-        lines = ["what each change saves is then not known either"]
+    """What else is to be known, a line each, what matters most first; ``names`` are those of the
+    rounds, else 0, 1, ..."""
+    lines = [*_caveats(study)]
     if len(study.stages):
         adds = study.stages.drop_duplicates("stage").set_index("stage")["seconds"]
         each = ", ".join(f"{name} {seconds:.3g} s" for name, seconds in adds.items())
         late = "" if study.waits else f"; {_late(study)}"
         lines.append(f"stages add up to the step: {each}{late}")
+    if study.waits:
+        return [*lines, "what each change saves is then not known either"]
+    known = np.arange(sum(study.rounds)) if names is None else names
+    step, typical = study.seconds(), study.seconds("typical")
+    parts = ", ".join(f"{cause} {study.seconds(cause):.3g} s" for cause in rounds.CAUSES)
+    lines += [
+        f"slowdown {step / typical:.3g}: a step takes {step:.4g} s, of which {typical:.4g} s for a "
+        f"typical task (median worker, median round), {parts}",
+        *_spells(study, known),
+        *_slow_rounds(study, known),
+    ]
+    if culprits := blamed(study):
+        lines.append(_other_ways(study, culprits))
+        best = _most(study, study.change(rounds.REPLACE, culprits)["share"])
+        if best is not None and best["change"] == rounds.WAIT:
+            lines += _waiting(study, culprits)
+        replaced, standing = study.changes["change"] == rounds.REPLACE, len(study.standing)
+        if study.changes.loc[replaced, "count"].max() > standing:
+            only = f"only {named_hosts(study.standing)} stand{'s' if standing == 1 else ''} out"
+            lines.append(f"{only}: to replace or drop more adds hosts that were slow by chance")
+    waiting = 1 - float(study.hosts["mean"].mean()) / step
+    return [*lines, f"workers wait {percent(waiting)} of their time for the slowest of the round"]
+
+
+def _caveats(study: Study) -> Iterator[str]:
+    """What makes all answers doubtful: lost rounds, and few of them."""
     whole, lost = study.rounds
-    if whole < rounds.FEWEST and study.workers > 1:
-        lines.append(
-            f"{number_of(whole, 'round')} {'is' if whole == 1 else 'are'} few: where delays vary "
-            "by 30 %, a host stands out in 8 rounds if it takes twice as long as the others, in "
-            f"{rounds.FEWEST} rounds if it takes 1.6 times as long, and in 100 rounds 1.3 times"
-        )
     if lost:
         worst = study.hosts.sort_values("worker").nlargest(1, "missing").iloc[0]
         who = f"{worst['host']} in {round(worst['missing'] * (whole + lost))}"
         text = f"{lost} of {whole + lost} rounds never end, since somebody never arrives ({who})"
-        lines.append(f"{text}; times are those of the others")
-    return lines
+        yield f"{text}; times are those of the others"
+    if whole < rounds.FEWEST and study.workers > 1:
+        yield (
+            f"{number_of(whole, 'round')} {'is' if whole == 1 else 'are'} few: where delays vary "
+            "by 30 %, a host stands out in 8 rounds if it takes twice as long as the others, in "
+            f"{rounds.FEWEST} rounds if it takes 1.6 times as long, and in 100 rounds 1.3 times"
+        )
 
 
 def whatif_answer(studies: Sequence[Study], source: str, measured: Measured, again: str) -> Answer:

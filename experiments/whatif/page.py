@@ -17,9 +17,9 @@ from ..page.content import Chart, Page, Section, Table, capped, plain_cell
 from ..pictures import style
 from ..pictures.looks import GRID, SOLID, Look, shade
 from ..pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules
-from ..text import interval, percent, shortened
+from ..text import TableCell, interval, percent, shortened
 from . import rounds
-from .answer import PARTS, SHARE, named_hosts
+from .answer import PARTS, SHARE, blamed, named_hosts
 from .study import Study
 
 CHANGES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
@@ -45,21 +45,23 @@ Part = Chart | Table
 SAVES = Look("#0072B2", "o", SOLID, "share of a step that it saves, with its 95 % interval")
 SPANS = {"computing": "#0072B2", "the slowest of the round": "#D55E00", "waiting": GRID}
 MOST_CHANGES, MOST_LOADS = 8, 4  # changes in a picture, and loads that have pictures
+MOST_HOSTS = 5  # in the terminal, of those that the verdict names
 WRAP = 44  # characters in a line of a change's name
 
 METHOD = (
     "A step ends with its slowest worker. A delay is that of a typical task, times a lasting "
     "factor of its worker, times that of its round (its median), times the rest; each cause's "
-    "part is its Shapley value: the mean over all orders of taking the causes out. *Costs "
-    "alone* is what a median host in place of this one saves: its outliers go too, so it can be "
-    "more than its lasting factor explains. *Blame* shares the wait beyond the median among all "
-    "who were late, so that hosts that are slow together have theirs. A "
-    "host *stands out* if it ends more rounds, or costs more, than chance explains (1 % of "
-    "tables without such hosts name one). Hosts were chosen from the rounds that they are "
-    "judged by, so savings of hosts that do not stand out are overestimated. Dropped hosts leave "
-    "their work to the others under a proportional load law; where a task has a fixed part, "
-    "dropping costs less. Work is dealt by speed under the same law, by speeds that were learned "
-    "in the other half of the rounds; where hosts differ by chance alone, that loses time.",
+    "part is its Shapley value: the mean over all orders of taking the causes out; `fit` splits "
+    "the variance of all delays instead. *Costs alone* is what a median host in place of this one "
+    "saves: its outliers go too, so it can be more than its lasting factor explains. *Blame* "
+    "shares the wait beyond the median among all who were late, so that hosts that are slow "
+    "together have theirs. A host *stands out* if it ends more rounds, or costs more, than chance "
+    "explains (1 % of tables without such hosts name one). Hosts were chosen from the rounds that "
+    "they are judged by, so savings of hosts that do not stand out are overestimated. Dropped "
+    "hosts leave their work to the others under a proportional load law; where a task has a fixed "
+    "part, dropping costs less. Work is dealt by speed under the same law, by speeds that were "
+    "learned in the other half of the rounds; where hosts differ by chance alone, that loses "
+    "time.",
     "Intervals: 95 %, bootstrap of blocks of rounds, with hosts, time-outs and factors kept as "
     "they are. Hours a day: what 24 hours of such rounds would save.",
 )
@@ -137,7 +139,7 @@ def _changes(study: Study) -> Table:
         [
             plain_cell(row["text"]),
             percent(*(row[name] for name in SHARE)),
-            percent(row["share_per_part"] if "wait" in row["change"] else np.nan),
+            percent(row["share_per_part"]),
             plain_cell(row["seconds"]),
             interval(row["saved"], row["saved_low"], row["saved_high"]),
             plain_cell(row["hours_a_day"]),
@@ -147,7 +149,27 @@ def _changes(study: Study) -> Table:
         for row in study.changes.to_dict("records")
     ]
     note = f"{lost} rounds never end as measured." if lost else ""
-    return capped("changes", "Changes", header, rows, "whatif.csv", note, brief=range(40))
+    return capped("changes", "Changes", header, rows, "whatif.csv", note, proposed(study), 2)
+
+
+def proposed(study: Study) -> list[int]:
+    """Places of what can be done, a change of each kind, the one that saves most first: whom the
+    verdict names are replaced, at most all who stand out dropped; of numbers to wait for, and of
+    time-outs, the best for as many parts of the gradient that hardly leaves out a host."""
+    kind, count = study.changes["change"], study.changes["count"]
+    some, most = blamed(study) or 1, max(1, len(study.standing))
+    fits = {
+        rounds.REPLACE: count == some,
+        rounds.DROP: count <= most,
+        rounds.REBALANCE: count == 0,
+        rounds.WAIT: ~study.changes["hardly_learned"],
+        rounds.REPLACE_AND_WAIT: count == some,
+        rounds.BACKUP: count == 0,
+    }
+    each = (study.changes[(kind == name) & own] for name, own in fits.items())
+    best = pd.concat([rows.nlargest(1, "share_per_part", keep="first") for rows in each])
+    ordered = best.sort_values("share", ascending=False, kind="stable")
+    return [*map(int, study.changes.index.get_indexer(ordered.index))]
 
 
 def _tables(study: Study) -> Iterator[Table]:
@@ -181,13 +203,21 @@ def _hosts(study: Study) -> Table:
             ),
             interval(row["alone"], row["alone_low"], row["alone_high"]),
             percent(row["alone_share"]),
-            plain_cell(row["factor"]),
+            _factor(row["factor"], row.get("spell_factor", np.nan)),
             percent(row["ends"]),
             plain_cell(row["blame"]),
         ]
         for row in study.hosts.to_dict("records")
     ]
-    return capped("hosts", "Hosts", header, rows, "hosts.csv", brief=range(5))
+    named = study.order[: min(MOST_HOSTS, blamed(study) or 1)]
+    brief = np.flatnonzero(study.hosts["host"].astype(str).isin(named)).tolist()
+    return capped("hosts", "Hosts", header, rows, "hosts.csv", brief=brief)
+
+
+def _factor(lasting: float, in_spells: float) -> TableCell:
+    """A host's lasting factor, and that of the rounds of its spells if it has any."""
+    spells = "" if np.isnan(in_spells) else f"; {in_spells:.3g} in spells"
+    return TableCell(f"{plain_cell(lasting)}{spells}", lasting)
 
 
 def _stages(study: Study) -> Table:
@@ -215,9 +245,10 @@ def _bars(study: Study) -> Iterator[Chart]:
     yield Chart("parts", "Where a step's time goes", words, _parts(study))
     if not study.waits:
         words = "Of a step's time. An interval that touches 0 may be chance."
-        yield Chart(
-            "savings", "What each change saves", words, _savings(study.changes, len(study.standing))
-        )
+        found = study.changes
+        alone = np.flatnonzero((found["change"] == rounds.REPLACE) & (found["count"] == 1))
+        picture = _savings(found, dict.fromkeys([*proposed(study), *alone.tolist()]))
+        yield Chart("savings", "What each change saves", words, picture)
 
 
 def _parts(study: Study) -> Picture:
@@ -233,12 +264,9 @@ def _parts(study: Study) -> Picture:
     return Picture([Panel(x, y, marks)], 1, style.ONE_PANEL, 1.6, legend=2)
 
 
-def _savings(changes: pd.DataFrame, standing: int = 0) -> Picture:
-    """The changes that save most, and those of all hosts that stand out, and of some alone."""
-    by_name = changes["change"].isin([rounds.REPLACE, rounds.REPLACE_AND_WAIT])
-    named = changes[by_name & changes["count"].isin([standing, min(1, standing)])]
-    others = changes.drop(named.index).nlargest(MOST_CHANGES - len(named), "share", keep="first")
-    rows = pd.concat([named, others]).sort_values("share", ascending=False, kind="stable")
+def _savings(changes: pd.DataFrame, shown: Iterable[int]) -> Picture:
+    """Of the changes at these places, those that save most."""
+    rows = changes.iloc[[*shown]].nlargest(MOST_CHANGES, "share", keep="first")
     x, low, high = 100 * rows[["share", "share_low", "share_high"]].to_numpy(dtype=float).T
     beyond = np.nan_to_num(np.stack([np.maximum(x - low, 0), np.maximum(high - x, 0)]))
     names = tuple("\n".join(wrap(str(text), WRAP)) for text in rows["text"])
@@ -247,7 +275,7 @@ def _savings(changes: pd.DataFrame, standing: int = 0) -> Picture:
     bars = Bars(fill, at, np.minimum(x, 0), np.maximum(x, 0))
     points = Points(SAVES, x, at, dx=beyond, size=4.5)
     more = len(changes) > len(rows)
-    heading = f"{len(rows)} of {len(changes)} changes, those that save most" if more else ""
+    heading = f"{len(rows)} of {len(changes)} changes; the table has all" if more else ""
     y = Axis("", low=len(rows) - 0.4, high=-0.6, names=names)
     panel = Panel(Axis("saved (% of a step)"), y, [bars, points])
     height = 1.4 + sum(0.16 + 0.15 * (name.count("\n") + 1) for name in names)

@@ -301,7 +301,7 @@ def of_hosts(
     found: Slowest, order: Sequence[int], counts: Sequence[int], standing: int
 ) -> Iterator[Change]:
     """The first m hosts of an order replaced, and dropped; the slowest m of each round not awaited;
-    the first ``standing``, who stand out, replaced, some each alone, or all and then n - 1 awaited.
+    the first ``standing``, who stand out, replaced, some each alone, or m and then n - 1 awaited.
     A median host in place of one is as fast as the median of the others in every round, so it is
     never the slowest: a round then ends with the slowest of the others. Dropped hosts leave their
     work to the others, whose times grow by n / (n - m), as under a proportional load law."""
@@ -315,10 +315,10 @@ def of_hosts(
             yield Change(REPLACE, found.without((host,))[0], 1, (host,))
     for m in counts:
         yield Change(WAIT, found.seconds[:, m], m, late=found.workers[:, :m])
-    if 0 < standing < n - 2:
-        gone = tuple(order[:standing])
+    for m in range(1, min(standing, n - 3) + 1):
+        gone = tuple(order[:m])
         _, late, seconds = found.without(gone)
-        yield Change(REPLACE_AND_WAIT, seconds, standing, gone, late=late[:, None])
+        yield Change(REPLACE_AND_WAIT, seconds, m, gone, late=late[:, None])
 
 
 def of_speeds(table: FloatArray) -> Iterator[Change]:

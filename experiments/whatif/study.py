@@ -132,7 +132,7 @@ def _left_out(change: Change, names: Sequence[str]) -> str:
     if heard > 1 - OFTEN:
         return ""
     hardly = ": hardly learned" if hardly_learned(change, len(names)) else ""
-    return f" (leaves {names[host]} out of {percent(1 - heard)} of the steps{hardly})"
+    return f" (without {names[host]} in {percent(1 - heard)} of steps{hardly})"
 
 
 def hardly_learned(change: Change, workers: int) -> bool:
@@ -149,11 +149,11 @@ def change_name(change: Change, names: Sequence[str], typical: float) -> str:
     return {
         rounds.IDEAL: f"every task is typical, {typical:.4g} s",
         rounds.MEDIAN_WORKER: "every worker takes its round's median",
-        rounds.REPLACE: f"replace {hosts} by median hosts",
+        rounds.REPLACE: f"replace {hosts}",
         rounds.DROP: f"drop {hosts}: the others share the work",
         rounds.REPLACE_AND_WAIT: f"replace {hosts}, and wait for {n - 1} of {n}",
         rounds.WAIT: f"wait for {n - m} of {n}{_left_out(change, names)}",
-        rounds.REBALANCE: "deal the work by speed, learned in other rounds",
+        rounds.REBALANCE: "deal the work by speed",
         rounds.BACKUP: f"backup copy after {change.timeout:.4g} s ({100 * change.quantile:g} %)",
         f"{rounds.WITHOUT} {rounds.WORKERS}": "without lasting differences of hosts",
         f"{rounds.WITHOUT} {rounds.ROUNDS}": "without slow rounds",
@@ -205,8 +205,9 @@ class _Load:
         self.job = job = rounds.Job(self.table, most)
         self.standing = job.standing_out()
         self.spells, self.factors = dict[int, Runs](), job.factors
-        for host, (runs, fast) in spells(self.table, job.medians, self.standing).items():
-            self.spells[host] = runs  # which do not last
+        self.spell_factors = np.full(len(names), np.nan)
+        for host, (runs, (slow, fast)) in spells(self.table, job.medians, self.standing).items():
+            self.spells[host], self.spell_factors[host] = runs, slow  # which do not last
             self.factors[host] = min(self.factors[host], fast)
         self.slow = rounds.slowdown(self.table, job.medians, self.factors)
         self.seconds = float(self.slow.real.mean())
@@ -294,6 +295,7 @@ class _Load:
             "missing": self.missing.sum(axis=0) / (len(self.table) + len(self.missing)),
             "stands_out": np.isin(np.arange(n), self.standing),
             "in_spells": np.isin(np.arange(n), [*self.spells]),
+            "spell_factor": self.spell_factors,
             "order": place,
         }
         table = pd.DataFrame(columns)

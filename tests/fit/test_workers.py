@@ -33,6 +33,7 @@ from erasurehead.experiments.fit.workers import (
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures.picture import Curve
+from erasurehead.experiments.whatif.intervals import has_spells
 from tests.fit.walled import fit_told
 from tests.golden.records import require_recorded
 from tests.tools import inside, numbered
@@ -277,17 +278,21 @@ def test_an_interval_as_wide_as_can_be_tells_nothing(
 def test_who_is_slow_for_a_while(
     correlation: float, slow: float, spell: float, lasting: bool
 ) -> None:
-    """Successive rounds are alike, both states are seen, and a slow round follows another one; of
-    workers that stand out alone."""
+    """Successive rounds are alike, both states are seen, and a slow round follows another one."""
+    assert has_spells(correlation, slow, spell) is lasting
 
-    def of_two(value: float) -> Estimates:
-        return Estimates(*(np.array([value, value]) for _ in range(3)))
 
-    found = Workers(
-        of_two(1.0), of_two(slow), of_two(spell), of_two(correlation), of_two(1.0), (1,), (1, 0), 1
-    )
-    assert found.lasting == ((1,) if lasting else ())
-    assert not found.differ, "an interval of how much slower it is begins at 1"
+def test_who_differs_for_good() -> None:
+    """Of those that stand out, by an interval that lies above 1."""
+
+    def of_two(low: float) -> Estimates:
+        return Estimates(*(np.array([low, 2.0]) for _ in range(3)))
+
+    some = of_two(1.0)
+    found = Workers(of_two(1.0), some, some, some, some, {}, (0,), (0, 1), 1.0)
+    assert not found.differ
+    assert replace(found, slower=of_two(1.001)).differ
+    assert replace(found, standing=(0, 1)).differ
 
 
 def test_a_correlation_is_told_with_its_lag() -> None:
@@ -317,8 +322,9 @@ def test_names_are_in_what_is_written(tmp_path: Path, monkeypatch: pytest.Monkey
     assert read[1] == fitted[1] == factor[1]
     assert float(factor[1]) == pytest.approx(1.35, abs=0.02)
     # One rule says who has spells; memory is that of the others.
+    whole = (tmp_path / "out" / "report.md").read_text()
     memory_of = re.search(
-        r"Memory: node42 has spells \((\S+) rounds in a row\); in the others (.*)", done.stdout
+        r"Memory: node42 has spells \((\S+) rounds in a row\); in the others (.*)", whole
     )
     assert memory_of is not None
     assert memory_of[2].startswith("none that matters")
@@ -343,7 +349,7 @@ def test_a_worker_with_spells_takes_its_place_among_laws_of_their_own() -> None:
     others = [np.delete(table, 1, axis=1)]
     recipe = LawsOfWorkers(Parts())
     section = with_own_laws(recipe.section(others[0], others), [table], workers)
-    assert workers.lasting == (1,)
+    assert [*workers.spelled] == [1]
     simulated = delay_model(section).sample(np.random.default_rng(0), 20_000, 4)
     assert np.median(simulated, axis=0) == pytest.approx(middles, rel=0.06)
     assert section["base"]["workers"] == [0, 2, 3]
@@ -477,7 +483,7 @@ def test_the_tables_of_a_page() -> None:
     assert [row[4] for row in rows] == ["28.0", "21.0", "14.0", "7.0", "0.0", "0.0"]
     assert rows[-1][:2] == ["gamma", "1"]
     assert rows[-1][6:-1] == ["2.000"] * 6
-    assert [*families.brief] == [0, 1, 2, 3, 4], "the terminal shows what the config is made from"
+    assert [*families.brief] == [0, 1, 2], "the terminal shows the best for the config's delays"
     assert "order statistics k = 10 to 20 of rounds" in families.note
     assert [[*map(str, row)] for row in shown["candidates-table"].rows] == [
         ["a", "10.0 %", "2.0 %", "no"],
@@ -585,22 +591,20 @@ def test_what_is_said_of_a_fit() -> None:
     error = "Delay model gamma simulates these workers: its mean k-th arrivals are off by 1.2 % on "
     unseen = ", and by 3.0 % where rounds were held out"
     assert said.verdict == f"{error}average, k = 3 to 5 of 5{unseen}."
-    assert said.why[:3] == (
-        "Against its own table, simulated over measured mean arrivals k = 4, 5 are 1.00, 1.00.",
+    assert said.why == (
         "Base law: gamma.",
+        "Load: the table has one, so the load law is assumed: proportional; measure several to "
+        "know it.",
+        "Workers: cannot be told (too few rounds or workers).",
+        "Memory: cannot be told (too few rounds).",
+        "Against its own table, simulated over measured mean arrivals k = 4, 5 are 1.00, 1.00.",
         "Of one law for all delays, gamma (shape 2.5, scale 0.4) predicts arrivals best: off by "
         "6.2 %.",
     )
-    assert said.why[3:] == (
-        "Load: the table has one, so the load law is assumed: proportional; measure several to "
-        "know it.",
-        "Memory: cannot be told (too few rounds).",
-        "Workers: cannot be told (too few rounds or workers).",
-    )
-    assert "`erasurehead whatif 'my table.csv'`" in said.next[1]
+    assert "`erasurehead whatif 'my table.csv'`" in said.next[0]
     assert (
         "`erasurehead whatif again.csv --unit ms`"
-        in (fit_answer(finding(), "my table.csv", "again.csv --unit ms").next[1])
+        in (fit_answer(finding(), "my table.csv", "again.csv --unit ms").next[0])
     )
     assert (said.notes, said.read) == (("a note",), ("as read",))
     bare = SimpleNamespace(held_out=SimpleNamespace(apart=[0.03], error=0.03))
@@ -610,23 +614,24 @@ def test_what_is_said_of_a_fit() -> None:
     pooled = finding(
         chosen__why=("a factor for each worker", "memory"), delays__tables=(np.ones(2),) * 2
     )
-    assert fit_answer(pooled, "t").why[1] == (
+    assert fit_answer(pooled, "t").why[0] == (
         "A factor for each worker; memory; a worker's factor is against the mean of all; "
         "all loads are pooled."
     )
     split = Variance(0.5, 0.25, 0.25, 0.005, 0.25)
     refused = finding(main__variance=split, main__refused={"pareto": "too few delays"})
-    assert fit_answer(refused, "t").why[4] == (
+    assert fit_answer(refused, "t").why[-1] == (
         "Variance of single delays, not of steps: worker 50.0 %, round 25.0 %, rest 25.0 % "
         "(chance of a worker part so large: 0.005, of a round part: 0.250)."
     )
     assert fit_answer(refused, "t").notes == ("a note", "pareto cannot be fitted: too few delays")
     loads = np.array([1.0, 2.0])
     grown = LoadFit(loads, loads, loads, 0.5, 0.25, 1.0, {}, {"kind": "proportional"})
-    why = fit_answer(finding(load=grown, shorter={1.0: 1, 2.0: 2}), "t").why[3:6]
+    why = fit_answer(finding(load=grown, shorter={1.0: 1, 2.0: 2}), "t").why[1:5]
     counted = "took less than the load costs, and counted as the shortest of the others"
     assert why == (
         "Load: seconds = 0.5 + 0.25 load (R squared 1.000); the proportional law holds.",
+        "Workers: cannot be told (too few rounds or workers).",
         f"1 call at load 1 {counted}.",
         f"2 calls at load 2 {counted}.",
     )
