@@ -192,6 +192,7 @@ PRELOADED = [
     "sklearn.model_selection",
 ]
 PAUSE = 0.2  # seconds between two messages of a process about its share, and two attempts to start
+ENDING = 5.0  # seconds that a process may take to end
 STARTS = 5  # how often a process is started whose server dies
 SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 
@@ -314,11 +315,16 @@ class ProcessLane(Lane):
         return self._share
 
     def close(self) -> None:
-        """End the process, whatever it is doing, and do not wait for it."""
+        """End the process, whatever it is doing."""
+        manager = getattr(self._executor, "_executor_manager_thread", None)
         self._executor.shutdown(wait=False, cancel_futures=True)
         self._line.close()
         if self._far_end is not None:
             self._far_end.close()
+        # It closes pipes that the interpreter writes to when it ends, with a traceback if it comes
+        # between. A process that somebody has stopped is not waited for.
+        if isinstance(manager, threading.Thread):
+            manager.join(ENDING)
 
 
 @contextmanager

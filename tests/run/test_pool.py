@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import Future
 from functools import partial
 from multiprocessing.connection import Connection
@@ -180,6 +182,26 @@ def test_no_more_tasks_are_handed_out_than_needed() -> None:
         counting = [Counting(lane) for lane in lanes]
         assert len(list(map_unordered(square, range(50), counting))) == 50
     assert [lane.most for lane in counting] == [2, 2]
+
+
+def sleeps(item: int, share: Share) -> int:
+    """A task of so many seconds."""
+    time.sleep(item)
+    return item
+
+
+def test_nothing_of_a_lane_goes_on_after_its_end() -> None:
+    """Catches threads that close their pipes while the interpreter ends, which it tells."""
+
+    def managers() -> list[threading.Thread]:
+        return [each for each in threading.enumerate() if "Executor" in type(each).__name__]
+
+    with open_lanes(2) as lanes:
+        assert dict(map_unordered(square, range(2), lanes)) == {0: 0, 1: 1}
+        running = lanes[0].submit(sleeps, 60)
+        assert len(managers()) == 2
+    assert managers() == []
+    assert running.done()
 
 
 SCRIPT = """
