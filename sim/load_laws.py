@@ -92,9 +92,9 @@ class OfOneDraw(LoadLaw):
     @override
     def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
         times, growth, cost = tape.rows(start, stop), self.growth(loads), self.cost(loads)
-        if np.any(growth != 1):
+        if (growth != 1).any():
             times = times * growth
-        return times + cost if np.any(cost) else times
+        return times + cost if cost.any() else times
 
     @override
     def _times_of(self, tape: TapeLike, parts: FloatArray, start: int, stop: int) -> FloatArray:

@@ -314,10 +314,11 @@ class CoverGroups(StoppingRule):
         size, groups = self.size, delays.shape[-1] // self.size
         if size > groups:
             return row_max(delays.reshape(*delays.shape[:-1], groups, size).min(axis=-1))
-        earliest = delays[..., ::size].copy()
-        for member in range(1, size):
-            np.minimum(earliest, delays[..., member::size], out=earliest)
-        return row_max(earliest)
+        members = delays.reshape(-1, size).T  # long rows, whatever the number of groups
+        earliest = members[0].copy()
+        for member in members[1:]:
+            np.minimum(earliest, member, out=earliest)
+        return row_max(earliest.reshape(*delays.shape[:-1], groups))
 
     @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...errors import NeverEnough
 from ...numerics import row_max
-from ...types import BoolArray, FloatArray, Rounds, Trace, Work
+from ...types import BoolArray, FloatArray, IntArray, Rounds, Trace, Work
 from ..run import Run
 from ..updates import Accepted
 
@@ -134,25 +134,39 @@ def book(
     drained: FloatArray | None,
 ) -> None:
     """Fill in who was heard and what the workers did, from when rounds opened, workers began,
-    ``(r, t, n)`` (``None``: as the round opened), messages arrive, ``(r, t, n m)``, which is used
-    up, and the next round opened, ``(r, t)``, where workers go on until then."""
-    ended, m = part.times[:, :, None], part.messages
-    arrived = np.less_equal(arrive, ended, out=part.arrived)
-    if part.work is None:
+    ``(r, t, n)`` (``None``: as the round opened), messages arrive, ``(r, t, n m)``, and the next
+    round opened, ``(r, t)``, where workers go on until then. Cost: seven passes over messages."""
+    ended, m, work = part.times[:, :, None], part.messages, part.work
+    if work is None:
+        np.less_equal(arrive, ended, out=part.arrived)
         return
-    until_end = np.minimum(arrive, ended)
-    blame(arrive, until_end, arrived, opened, part.times, part.work)
+    ahead = steps_ahead(arrive, part.times)
+    blame(ahead, opened, part.times, work)
+    arrived = np.greater_equal(ahead, -1, out=part.arrived)
+    (r, t), n = part.times.shape, work.busy.shape[1]
+    spent, last = np.empty((r, 1 + t, n)), arrive[:, :, m - 1 :: m]
+    if drained is None:
+        np.minimum(last, ended, out=spent[:, 1:])
+    else:
+        spent[:, 1:] = last
+        if part.ends_run:  # only the run's end cuts off work that is drained
+            np.minimum(last[:, -1], ended[:, -1], out=spent[:, -1])
+    spent[:, 1:] -= opened[:, :, None]
+    accumulate(work.busy, spent)
     if m > 1 or begun is not None:
         since = opened[:, :, None] if begun is None else begun
-        accumulate(part.work.useful, useful_pieces(arrive, since, arrived, m))
-    computed = (until_end if drained is None else arrive)[:, :, m - 1 :: m]
-    if drained is not None and part.ends_run:  # only the run's end cuts off work that is drained
-        computed[:, -1] = until_end[:, -1, m - 1 :: m]
-    computed -= opened[:, :, None]
-    accumulate(part.work.busy, computed)
-    if m == 1 and begun is None:
-        computed *= arrived  # who arrived in time was not cut off: all of it was useful
-        accumulate(part.work.useful, computed)
+        accumulate(work.useful, useful_pieces(arrive, since, arrived, m))
+    else:  # who arrived in time was not cut off: all of it was useful
+        counts = np.ones(spent.shape, dtype=np.bool_)
+        counts[:, 1:] = arrived
+        accumulate(work.useful, spent, counts)
+
+
+def steps_ahead(arrive: FloatArray, ended: FloatArray) -> IntArray:
+    """How many floating-point numbers each message, ``(r, t, n m)``, comes before the last one
+    below its round's end, ``(r, t)``; -1 at the end itself, and less after it. Instants are at
+    least 0, so they are in the order of their bits, read as whole numbers."""
+    return np.asarray(ended.view(np.int64)[:, :, None] - 1 - arrive.view(np.int64))
 
 
 def all_in(times: FloatArray, messages: int) -> FloatArray:
@@ -164,52 +178,48 @@ def all_in(times: FloatArray, messages: int) -> FloatArray:
     return np.maximum(row_max(np.where(np.isinf(times), 0.0, times)), last)
 
 
-def accumulate(total: FloatArray, addends: FloatArray) -> None:
-    """``total (r, n) += addends (r, t, n)`` one round after the other, as the event engine adds.
+def accumulate(total: FloatArray, spent: FloatArray, counts: BoolArray | None = None) -> None:
+    """Add ``spent[:, 1:]``, ``(r, t, n)``, to ``total``, ``(r, n)``, one round after the other, as
+    the event engine adds; of all pieces, those that count. ``spent[:, 0]`` is room for the total.
     NumPy adds in pairs along the fastest axis only, so a reduction over t is such a running sum
     unless the worker axis is trivial."""
-    first = addends[:, 0].copy()
-    addends[:, 0] += total
-    if addends.shape[2] > 1:
-        np.add.reduce(addends, axis=1, out=total)
+    spent[:, 0] = total
+    if spent.shape[2] == 1:
+        pieces = spent if counts is None else spent * counts
+        total[:] = np.add.accumulate(pieces, axis=1)[:, -1]
+    elif counts is None:
+        np.add.reduce(spent, axis=1, out=total)
     else:
-        total[:] = np.add.accumulate(addends, axis=1)[:, -1]
-    addends[:, 0] = first
+        np.einsum("rtn,rtn->rn", spent, counts, out=total)
 
 
 def useful_pieces(arrive: FloatArray, begun: FloatArray, arrived: BoolArray, m: int) -> FloatArray:
-    """``(r, t m, n)`` seconds that went into each of m messages which ``arrived`` in time, in the
-    order they were spent; each was computed at ``arrive``, both ``(r, t, n m)``, by a worker that
-    began at ``(r, t, n)`` or ``(r, t, 1)`` instants."""
+    """``(r, 1 + t m, n)`` seconds that went into each of m messages which ``arrived`` in time, in
+    the order they were spent, after a row for their sum; each was computed at ``arrive``, both
+    ``(r, t, n m)``, by a worker that began at ``(r, t, n)`` or ``(r, t, 1)`` instants."""
     r, t, nm = arrive.shape
-    spent = np.zeros((r, t, m, nm // m))
+    pieces = np.zeros((r, 1 + t * m, nm // m))
+    spent = pieces[:, 1:].reshape(r, t, m, nm // m)
     before = np.broadcast_to(begun, (r, t, nm // m))
     for piece in range(m):
         now = arrive[:, :, piece::m]
         np.subtract(now, before, out=spent[:, :, piece], where=arrived[:, :, piece::m])
         before = np.where(np.isinf(now), before, now)  # one that is never sent took no time
-    return spent.reshape(r, t * m, -1)
+    return pieces
 
 
-def blame(
-    arrive: FloatArray,
-    until_end: FloatArray,
-    arrived: BoolArray,
-    opened: FloatArray,
-    ended: FloatArray,
-    work: Work,
-) -> None:
-    """Fill in who ended each round, and how long after the message before: ``last`` and ``margin``.
-    ``until_end`` is the earlier of each message's arrival, ``(r, t, n m)``, and the round's end.
-    Cost: a comparison, a product and two reductions over ``(r, t, n m)``."""
-    each, messages = arrive.shape[-1], arrive.shape[-1] // work.busy.shape[-1]
-    early = arrive < ended[..., None]
-    at_the_end = np.greater(arrived, early)
+def blame(ahead: IntArray, opened: FloatArray, ended: FloatArray, work: Work) -> None:
+    """Fill in who ended each round, and how long after the message before: ``last`` and ``margin``,
+    from each message's ``steps_ahead``, ``(r, t, n m)``. Cost: a comparison and two reductions."""
+    messages = ahead.shape[-1] // work.busy.shape[-1]
+    at_the_end = np.equal(ahead, -1)
     first = at_the_end.argmax(axis=-1)
-    someone = at_the_end.ravel().take(first + np.arange(0, arrive.size, each).reshape(first.shape))
+    someone = at_the_end.any(axis=-1)
     work.last[:] = first if messages == 1 else first // messages
-    # A product: ``where`` guesses each cell, and half of the guesses are wrong.
-    before = row_max(np.multiply(until_end, early))
+    # Without signs, what is not early is beyond all that is.
+    nearest = ahead.view(np.uint64).min(axis=-1).view(np.int64)
+    before = (ended.view(np.int64) - 1 - np.maximum(nearest, 0)).view(np.float64)
+    before[nearest < 0] = 0.0
     work.margin[:] = ended - np.maximum(before, opened)
     if not someone.all():
         work.last[~someone], work.margin[~someone] = -1, 0.0

@@ -10,7 +10,16 @@ from ...schemes.base import Round, RoundOutcome, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import FloatArray, Trace
 from ..run import CheckedTape, Course, Run, plan_of, play_rounds, to_the_end
-from .booking import TraceArrays, all_in, blame, book, require_enough, run_together, useful_pieces
+from .booking import (
+    TraceArrays,
+    all_in,
+    blame,
+    book,
+    require_enough,
+    run_together,
+    steps_ahead,
+    useful_pieces,
+)
 
 # Rounds one after the other on an ideal cluster: for policies that carry a worker's backlog from
 # round to round, for stopping rules that need the clock, and for schemes whose plan changes. Only
@@ -23,7 +32,7 @@ CELLS = 2**15  # messages that are booked together: few enough to stay in the ca
 class CoupledRounds:
     """A group of replications on their way through the rounds. Life cycle: ``advance`` or ``round``
     for t = 0, 1, ... in order, then ``finish``. Cost: per round some eight NumPy calls and the
-    stopping rule; per message the ten passes of ``book``."""
+    stopping rule; per message the seven passes of ``book``."""
 
     def __init__(self, result: TraceArrays, run: Run) -> None:
         (r, rounds), n, m = result.times.shape, run.scheme.workers, result.messages
@@ -79,7 +88,6 @@ class CoupledRounds:
         part = self._result.rounds(self._first, self._first + self._count)
         drained = ready if self._policy.drains else None
         require_enough(part, opened, drained, lambda r, t: arrive[r, t])
-        self._free = self._free.copy()  # it may be part of what is used up here
         book(part, opened, begun if self._policy.couples_rounds else None, arrive, drained)
         self._first, self._count = self._first + self._count, 0
 
@@ -126,12 +134,10 @@ class NetworkedRounds:
         if one.arrived is not None:
             one.arrived[:, 0] = arrived
         if one.work is not None:
-            until_end = np.minimum(arrive, one.times)
-            row = arrive[:, None], until_end[:, None], arrived[:, None]
-            blame(*row, opened, one.times, one.work)
+            blame(steps_ahead(arrive[:, None], one.times), opened, one.times, one.work)
         self._done[:, t] = self._begun[:, t] + offsets[:, m - 1 :: m]
         nothing = np.zeros((len(offsets), 1, 1))
-        self._useful[:, t] = useful_pieces(offsets[:, None], nothing, arrived[:, None], m)
+        self._useful[:, t] = useful_pieces(offsets[:, None], nothing, arrived[:, None], m)[:, 1:]
         arrival = np.where(arrived, arrive - opened, np.inf)
         outcome = RoundOutcome(ended - self._now, arrived, arrival=arrival)
         self._now = ready
@@ -176,7 +182,7 @@ CACHED = 2**15  # cells of independent rounds that are worked on together: 256 K
 def batch_rounds(run: Run, heard: bool = True, work: bool = True, budget: int = BUDGET) -> Trace:
     """Run all replications; see ``engines.simulate.simulate``. The result does not depend on the
     budget, bytes of working memory, more on a network. Cost: per worker and round a draw, a pass of
-    the stopping rule, an addition and a comparison for ``heard``, and for ``work`` ten passes."""
+    the stopping rule, an addition and a comparison for ``heard``, and for ``work`` seven passes."""
     scheme, result = run.rounds, TraceArrays.empty(run, heard, work)
     if scheme.sees is not Sees.NOTHING:
         return to_the_end(_course(run, result))
@@ -197,7 +203,8 @@ def batch_rounds(run: Run, heard: bool = True, work: bool = True, budget: int = 
         for start in range(0, rounds, block):
             stop = min(start + block, rounds)
             span = scheme.messages, start, stop
-            table = np.stack([plan.message_times(run.load_law, tape, *span) for tape in tapes])
+            tables = [plan.message_times(run.load_law, tape, *span) for tape in tapes]
+            table = np.stack(tables) if len(tables) > 1 else tables[0][None]
             if loop is None:
                 part = result.part(group, start, stop)
                 now = _independent_rounds(plan, table, now, part, policy.drains)
@@ -242,5 +249,5 @@ def _independent_rounds(
     drained = after if drains else None
     require_enough(part, opened, drained, lambda r, t: opened[r, t] + offsets[r, t])
     if part.arrived is not None or part.work is not None:
-        book(part, opened, None, np.add(opened[:, :, None], offsets, out=offsets), drained)
+        book(part, opened, None, opened[:, :, None] + offsets, drained)
     return np.asarray(after[:, -1].copy())
