@@ -152,7 +152,7 @@ def read_file(path: str, most: int | None, said: Reading) -> Held:
     elif path.endswith(TEXTS):
         held = _read_text(path, most, said)
     else:
-        raise UnusableFile(f"unknown ending; valid: {', '.join(ENDINGS)}")
+        raise UnusableFile(f"unknown ending; valid: {', '.join(ENDINGS)}, .json, .jsonl")
     held.frame.columns = held.frame.columns.map(str)
     held = _with_durations(held, said)
     stem = file.name.split(".")[0]

@@ -137,7 +137,7 @@ class LongTable:
         said = f"column{'s' * (len(unused) != 1)} not used: {listed}"
         self._assumed = (*held.assumed, said) if unused else held.assumed
         seconds, self._failed, self._unit, self._repairs = _seconds(held, role, reading)
-        self._calls = pd.DataFrame({"seconds": seconds})
+        self._calls, self._spent = pd.DataFrame({"seconds": seconds}), pd.Series(seconds)
         self._status = _failures(frame, role)
         if self._status is not None:
             self._calls.loc[self._status[1], "seconds"] = np.nan
@@ -181,12 +181,12 @@ class LongTable:
             calls = own_seconds(calls, self._reduced, self._reading.retries)
         if self._dropped:
             calls = calls[~calls["worker"].isin(self._dropped)]
-        failed = int(np.isin(self._failed, calls.index).sum())
         assumed = [*self._assumed, *self._changes(calls)]
         if self._own:
             waited = f"what each worker waited in {short(self._reduced)}"
             assumed.append(f"own times: without {waited}, beyond the shortest of its round")
         calls, retried = self._one_each(calls)
+        failed = int(np.isin(self._failed, calls.index).sum())
         workers, w = np.unique(calls["worker"].to_numpy(), return_inverse=True)
         rounds, r = np.unique(calls["round"].to_numpy(), return_inverse=True)
         cells = len(workers) * len(rounds)
@@ -276,7 +276,7 @@ class LongTable:
             raise UnusableFile(
                 f"two rows for worker {short(worker)}, round {number:g}"
                 + (f", and {count - 1} more such rows" if count > 1 else "")
-                + ": if calls were tried again, --retries last or sum"
+                + ": if calls were tried again, --retries last, or sum (of all)"
                 + (f"; if not, {apart}" if apart else "")
                 + also_needed(lacking, self._reading)
             )
@@ -285,9 +285,12 @@ class LongTable:
             kept = calls.drop_duplicates(["worker", "round"], keep="last")
             text = f"{repeat} a worker and round: the last of each counts"
         else:
-            whole = calls.groupby(["worker", "round"], sort=False)["seconds"]
-            kept = whole.sum(min_count=1).reset_index()
-            kept.loc[whole.count().to_numpy() < whole.size().to_numpy(), "seconds"] = np.nan
+            # a try that failed took its time, too, if a later one did not fail
+            spent = calls.assign(seconds=calls["seconds"].fillna(self._spent))
+            tries = spent.groupby(["worker", "round"])["seconds"]
+            known = (tries.transform("count") == tries.transform("size")) & calls["seconds"].notna()
+            whole = calls.assign(seconds=tries.transform("sum").where(known))
+            kept = whole.drop_duplicates(["worker", "round"], keep="last")
             text = f"{repeat} a worker and round: their seconds are added"
         return kept, [Repair("retry", count, text)]
 

@@ -30,6 +30,7 @@ from .measured import TableError
 from .odd_rows import require_once
 
 TRACE_ENDINGS = (".json", ".json.gz")
+LINES_ENDINGS = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")  # a JSON value a line
 STEP = re.compile(r"ProfilerStep#(\d{1,15})")
 RANK = re.compile(r"rank[-_ ]?(\d{1,9})", re.IGNORECASE)
 HANDLER = re.compile(r"(.+?)\.\d{9,}(\.\d+)?\.pt\.trace\.json(\.gz)?")
@@ -38,8 +39,8 @@ LARGEST = 2**28  # bytes of a file when unpacked; its text takes about five time
 
 
 def is_profile(path: str) -> bool:
-    """Whether a path names such traces: a file, a folder of them, or a pattern."""
-    if path.endswith(TRACE_ENDINGS):
+    """Whether a path names such traces, or JSON: a file, a folder of traces, or a pattern."""
+    if path.endswith((*TRACE_ENDINGS, *LINES_ENDINGS)):
         return True
     try:
         return Path(path).is_dir() or (any(c in path for c in "*?[") and not Path(path).exists())
@@ -253,7 +254,8 @@ def _with_names(frame: pd.DataFrame, assumed: tuple[str, ...] = ()) -> Held:
 
 
 def _json(file: Path, most: int | None, whole: bool = False) -> Any:
-    """The trace without the events and parts that are not needed; or the whole file."""
+    """The trace without the events and parts that are not needed; or the whole file. Of a file with
+    a value on each line, these values."""
     require_regular(file)
     with reading("json"):
         with opened(file) as stream:
@@ -261,9 +263,20 @@ def _json(file: Path, most: int | None, whole: bool = False) -> Any:
         if most is not None and len(content) > most:
             text = f"is longer than {most:,} bytes; --allow-large of fit, or fewer steps"
             raise UnusableFile(text)
-        if whole:
-            return json.loads(content, object_pairs_hook=_unique)
-        return json.loads(content, object_hook=_wanted)
+        hook: Any = {"object_pairs_hook": _unique} if whole else {"object_hook": _wanted}
+        try:
+            return json.loads(content, **hook)
+        except json.JSONDecodeError as error:
+            if error.msg != "Extra data":
+                raise
+        return [_value(number, line, hook) for number, line in enumerate(content.splitlines(), 1)]
+
+
+def _value(number: int, line: bytes, hook: Any) -> Any:
+    try:
+        return json.loads(line, **hook)
+    except json.JSONDecodeError as error:
+        raise UnusableFile(f"line {number} is not a JSON value: {error.msg}") from None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

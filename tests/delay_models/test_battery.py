@@ -896,6 +896,34 @@ def test_json_that_is_no_table_is_one_line(content: Any, said: str, tmp_path: Pa
         read_measured(str(file))
 
 
+@pytest.mark.parametrize("ending", [".jsonl", ".ndjson.gz", ".json"])
+@pytest.mark.parametrize("calls", [True, False])
+def test_a_json_value_on_each_line(ending: str, calls: bool, tmp_path: Path) -> None:
+    """Of a call, or of a round; a line that is none is named."""
+    rows: list[Any] = [[1.5, 2.5, 1.25], [2.75, 1.75, 3.5], [2.25, 1.125, 1.0]]
+    if calls:
+        rows = [
+            {"step": t, "host": f"h{j}", "seconds": seconds}
+            for t, row in enumerate(rows)
+            for j, seconds in enumerate(row)
+        ]
+    else:
+        rows = [dict(zip(("h0", "h1", "h2"), row, strict=True)) for row in rows]
+    lines, file = [json.dumps(row) for row in rows], tmp_path / f"t{ending}"
+    pack: Any = gzip.open if ending.endswith("gz") else open
+    with pack(file, "wt") as stream:
+        stream.write("\n".join(lines) + "\n")
+    found = read_measured(str(file), Reading(unit="s"))
+    np.testing.assert_array_equal(
+        found.tables[None], [[1.5, 2.5, 1.25], [2.75, 1.75, 3.5], [2.25, 1.125, 1.0]]
+    )
+    assert found.hosts == ("h0", "h1", "h2")
+    with pack(file, "wt") as stream:
+        stream.write("\n".join([*lines[:2], "{oops", *lines[2:]]))
+    with pytest.raises(TableError, match="line 3 is not a JSON value"):
+        read_measured(str(file))
+
+
 def test_objects_of_numbered_workers_and_rounds_are_said(tmp_path: Path) -> None:
     """As pandas writes them; either may be outside."""
     table = measured(6, 4).to_numpy()

@@ -82,6 +82,13 @@ GLUED = [*LONG, *LONG[1:]]
 RETRIED = [*LONG[:6], [*LONG[5][:2], "9.5"], *LONG[6:]]
 """The call of worker 0 in round 1 is there twice."""
 
+
+def tried(second: str) -> Cells:
+    """The same with a column that says that the first try failed, and how the second one ended."""
+    said = ["ok"] * 4 + ["failed", second] + ["ok"] * (R * N - 5)
+    return with_column(RETRIED, said, "status")
+
+
 ASK_INDEX = "--columns round="
 NUMBERED = Read(SECONDS, ("0", "1", "2", "3"))
 
@@ -456,7 +463,7 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
         Read(SECONDS[:5], counted=(("gap", 1),)),
     ),
     "long, steps of all lengths": (text(counted_by(0, 1, 3, 6, 11)), Reading(), Read(SECONDS[:5])),
-    "long, a call twice": (text(RETRIED), Reading(), "--retries last or sum"),
+    "long, a call twice": (text(RETRIED), Reading(), "--retries last, or sum (of all)"),
     "long, the last call": (
         text(RETRIED),
         Reading(retries="last"),
@@ -466,6 +473,21 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
         text(RETRIED),
         Reading(retries="sum"),
         Read(holding({(1, 0): SECONDS[1, 0] + 9.5}), counted=(("retry", 1),)),
+    ),
+    "long, a failed call and its second try added": (
+        text(tried("ok")),
+        Reading(retries="sum"),
+        Read(holding({(1, 0): SECONDS[1, 0] + 9.5}), counted=(("retry", 1),)),
+    ),
+    "long, the try after a failed call": (
+        text(tried("ok")),
+        Reading(retries="last"),
+        Read(holding({(1, 0): 9.5}), counted=(("retry", 1),)),
+    ),
+    "long, the last try failed, too": (
+        text(tried("failed")),
+        Reading(retries="sum", missing="never"),
+        Read(holding({(1, 0): np.inf}), counted=(("retry", 1), ("timeout", 1))),
     ),
     "long, two runs": (text(GLUED), Reading(), "split it there"),
     "long, two runs are no retries": (text(GLUED), Reading(retries="last"), "split it there"),
