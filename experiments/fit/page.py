@@ -16,7 +16,17 @@ from ..page.content import Chart, Command, Page, Section, Table, capped, plain_c
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID, LONG, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
-from ..text import TableCell, enumerated, interval, left_out, number, number_of, percent, sentence
+from ..text import (
+    NOTHING,
+    TableCell,
+    enumerated,
+    interval,
+    left_out,
+    number,
+    number_of,
+    percent,
+    sentence,
+)
 from .load import LoadFit
 from .study import CONFIG, ESTIMATES, MARKED, Findings
 from .variance import Memory
@@ -59,7 +69,7 @@ REACH = 1.5  # how far fitted quantiles are shown beyond the measured ones
 SMALLEST = 1e-12  # seconds that stand for 0 on a logarithmic axis
 RATIOS = Axis("predicted / measured", True, (1, 1.1, 1.25, 1.5, 2, 5, 7, 8, 9))
 REACHES = (1.1, 1.25, 1.5, 2.0)  # ends of their axis; what is beyond the last is not shown
-MOST_FAMILIES = 3  # in the terminal, the best
+MOST_FAMILIES = 3  # in the terminal, the best, below the config
 MOST_KS = 6  # order statistics that have a column in the ranking of the families
 MOST_CHECKED = 5  # loads that are compared in a sentence
 DRAWN = 4
@@ -89,7 +99,8 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
     else:
         load = _load_sentence(findings.load)
     found, hosts = findings.workers, findings.measured.hosts
-    why = ["; ".join(parts), f"load: {load}", *worker_sentences(found, hosts)]
+    checked = _checked_sentence(findings)
+    why = ["; ".join(parts), checked, f"load: {load}", *worker_sentences(found, hosts)]
     why += [
         f"{number_of(count, 'call')} at load {load:g} took less than the load costs, and "
         "counted as the shortest of the others"
@@ -104,7 +115,6 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
     spells = [f"{host} has spells ({many:.1f} rounds in a row)" for host, many in rows]
     why.append(f"memory: {_memory_sentence(main.memory, spells)}")
     why += [
-        _checked_sentence(findings),
         f"of one law for all delays, {best.family.name}{f' ({numbers})' if numbers else ''} "
         f"predicts arrivals best: off by {percent(best.order_error)}",
     ]
@@ -254,13 +264,21 @@ def _families(tables: Mapping[str, pd.DataFrame]) -> Table:
             plain_cell(row["load"]),
             percent(row["held_out"]),
             percent(row["order_error"]),
-            TableCell(f"{row['aic'] - least:.1f}", row["aic"] - least),
-            TableCell(f"{row['ks']:.3f}", row["ks"]),
-            *(TableCell(f"{ratio:.3f}", float(ratio)) for ratio in of[row["load"], row["family"]]),
+            _fixed(row["aic"] - least, 1),
+            _fixed(row["ks"], 3),
+            *(_fixed(ratio, 3) for ratio in of[row["load"], row["family"]]),
             number(row["parameters"]),
         ]
         for row, least in zip(fits.to_dict("records"), best, strict=True)
     ]
+    main, tried = str(fits["load"].iloc[0]), tables["candidates"]
+    config = orders[(orders["load"] == main) & (orders["family"] == CONFIG)]["ratio"]
+    known = config[(config > 0) & np.isfinite(config)]  # where 0 s were measured there is no ratio
+    error = float(np.abs(np.log(known)).mean())
+    cells = [plain_cell("fitted config"), plain_cell(main)]
+    cells += [percent(tried.loc[tried["taken"].astype(bool), "held_out"].max()), percent(error)]
+    cells += [NOTHING, NOTHING, *(_fixed(ratio, 3) for ratio in of[main, CONFIG]), NOTHING]
+    rows.insert(0, cells)
     columns = ["family", "load", "held out", "order error", "AIC - best", "KS"]
     columns += [*(f"k={k}" for k in reversed(some)), "parameters"]  # a narrow terminal keeps k = n
     note = (
@@ -268,10 +286,15 @@ def _families(tables: Mapping[str, pd.DataFrame]) -> Table:
         "that were held out. An error is the mean over k of |log(predicted / measured)| of the "
         "mean k-th arrival of a round; the order error is that of the fitted rounds themselves; "
         "a column k=... is predicted / measured. A small AIC or KS does not make a law good there. "
+        "The config has what one law lacks: factors, spells, laws of workers. "
         "Cold starts, if any, are left out."
     )
-    brief = range(min(MOST_FAMILIES, int((fits["load"] == fits["load"].iloc[0]).sum())))
+    brief = range(1 + min(MOST_FAMILIES, int((fits["load"] == main).sum())))
     return capped("families-table", "", columns, rows, "fit.parquet", note, brief)
+
+
+def _fixed(value: float, digits: int) -> TableCell:
+    return NOTHING if np.isnan(value) else TableCell(f"{value:.{digits}f}", float(value))
 
 
 def _candidates(table: pd.DataFrame) -> Table:

@@ -42,9 +42,10 @@ def say_all(lines: Iterable[str]) -> None:
 
 
 def say_read(lines: Sequence[str]) -> None:
-    """Write how a table was read without its names and first rounds, which ``read`` shows."""
+    """Write how a table was read without its names, first rounds and slowest worker, which ``read``
+    shows."""
     shown = sum(1 for _ in takewhile(lambda text: text.startswith("round "), lines[2:]))
-    say_all([*lines[:1], *lines[2 + shown :]])
+    say_all([*lines[:1], *(t for t in lines[2 + shown :] if not t.startswith("slowest worker: "))])
 
 
 def follow(*words: object) -> None:

@@ -111,6 +111,9 @@ def _by_chance(found: Recommendation) -> Iterator[str]:
 
 
 def _counted(found: Recommendation) -> Iterator[str]:
+    if (times := found.question.scenario.times) != 1:
+        data = f"an iteration is of {times:.3g} times the data of the table"
+        yield f"every worker has a task as large as it had there, so {data}"
     if not found.question.trains:
         free = "" if found.question.scenario.base.get("network") else ", and messages take no time"
         yield f"iterations were counted, not trained{free}"
@@ -156,7 +159,7 @@ def why(found: Recommendation) -> list[str]:
     reasons = [*_what_it_does(found), *_clocks(found), *_where_search_ended(found)]
     if _codes_searched(found) and not found.winner.coded:
         reasons.append(_no_coding(found))
-    reasons.append(_tuning(found))
+    reasons += [*_by_count(found), _tuning(found)]
     reasons += [f"{words}: {_holds(found, name)}" for name, words in CHANGES.items()]
     if found.question.scenario.read:
         reasons.append("intervals are of simulated runs, not of other days; those of whatif are")
@@ -219,10 +222,11 @@ def _iterations(mean: float) -> str:
 def _no_coding(found: Recommendation) -> str:
     scenario = found.question.scenario
     one, two, slowest = scenario.worker_time
+    assumed = "assumed" if any("law is assumed" in note for note in scenario.notes) else "medians"
+    wait = f"waiting for the slowest of {scenario.workers} takes {slowest / one:.2f} times"
     text = (
-        f"a worker with two partitions takes {two / one:.2f} times as long as with one (medians), "
-        f"while waiting for the slowest of {scenario.workers} takes {slowest / one:.2f} times "
-        "a typical worker: redundancy can save no more than that wait"
+        f"a worker with two partitions takes {two / one:.2f} times as long as with one "
+        f"({assumed}), while {wait} a typical worker: redundancy can save no more than that wait"
     )
     if (best := found.best_coded) is None:
         return text
@@ -232,6 +236,26 @@ def _no_coding(found: Recommendation) -> str:
             times = f"{middle:.2f} times as long ({low:.2f} to {high:.2f})"
             return f"{text}; the best code, {best.label}, takes {times}"
     return f"{text}; the best code, {best.label}, was ruled out: {best.reason}"
+
+
+def _by_count(found: Recommendation) -> Iterator[str]:
+    """Which scheme would be best if iterations were counted, where training says another one."""
+    known = [
+        (one.clocked.yardstick, one.index, one)
+        for one in found.contenders
+        if one.clocked is not None and not (one.barred or one.clocked.unheard)
+    ]
+    if not found.question.trains or not known:
+        return
+    _, _, best = min(known)
+    if best in (found.winner, *found.tied):
+        return
+    why = f"it left the search: {best.reason}"
+    if best.final is not None:
+        there, runs = np.isfinite(best.values).sum(), len(best.values)
+        why = f"it takes {number(best.value)} s"
+        why = why if there == runs else f"it reaches the goal in {there} of {runs} runs"
+    yield f"if iterations were counted, {best.label} would be best; trained, {why}"
 
 
 def _tuning(found: Recommendation) -> str:

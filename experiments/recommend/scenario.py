@@ -103,7 +103,8 @@ class MeasuredConfig:
         other = self.job.replay or any(each.startswith("delay") for each in overrides)
         one_load = len(measured.tables) == 1 or self.reading.load is not None
         fitted = not other and one_load and n <= measured.workers
-        return replace(scenario, read=measured.read, rounds=self._rounds(n) if fitted else None)
+        rounds, times = self._rounds(n) if fitted else None, n / measured.workers
+        return replace(scenario, read=measured.read, rounds=rounds, times=times)
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +126,8 @@ class Scenario:
     read: tuple[str, ...] = ()  # how the table that the config was made from was read, a line each
     # the ``delay:`` section that draws the rounds of that table, where its own is a fitted law
     rounds: Mapping[str, Any] | None = None
+    # How many times the workers of that table there are, each with a task as large as it had.
+    times: float = 1.0
 
     @property
     def workers(self) -> int:

@@ -45,6 +45,8 @@ Part = Chart | Table
 SAVES = Look("#0072B2", "o", SOLID, "share of a step that it saves, with its 95 % interval")
 SPANS = {"computing": "#0072B2", "the slowest of the round": "#D55E00", "waiting": GRID}
 MOST_CHANGES, MOST_LOADS = 8, 4  # changes in a picture, and loads that have pictures
+# Options that ask for changes; of these the terminal prints so many, else one of each kind.
+ASKED, MOST_ASKED = ("--stragglers", "--timeout"), 40
 MOST_HOSTS = 5  # in the terminal, of those that the verdict names
 WRAP = 44  # characters in a line of a change's name
 
@@ -100,6 +102,11 @@ def whatif_page(studies: Sequence[Study], found: Answer) -> Page:
             for part, load in made
         ]
 
+    asked = any(option in found.command for option in ASKED)
+
+    def tables(study: Study) -> Iterator[Table]:
+        return _tables(study, asked)
+
     most = studies[:MOST_LOADS]
     few = f"The first {MOST_LOADS} of {len(studies)} loads." if len(most) < len(studies) else ""
     loads = [f"{one.load:g}" for one in studies if one.load is not None]
@@ -115,7 +122,7 @@ def whatif_page(studies: Sequence[Study], found: Answer) -> Page:
             Section("pictures", "What would change it", parts(_bars, most), few),
             Section("heat", "Workers over rounds", parts(lambda one: [_heat(one)], most), few),
             Section("ideal", "Measured and ideal", parts(lambda one: [_timeline(one)], most), few),
-            Section("table", "All numbers", parts(_tables, studies)),
+            Section("table", "All numbers", parts(tables, studies)),
         ],
         provenance=[
             ("made by", "erasurehead whatif"),
@@ -130,7 +137,7 @@ def mark(load: float | None) -> str:
     return "" if load is None else f"_load_{load:g}"
 
 
-def _changes(study: Study) -> Table:
+def _changes(study: Study, brief: Sequence[int]) -> Table:
     lost = study.rounds[1]
     header = ["change", "saves (95 %)", "for as many parts", "s a step"]
     header += ["s a step saved (95 %)", "hours a day"]
@@ -149,7 +156,7 @@ def _changes(study: Study) -> Table:
         for row in study.changes.to_dict("records")
     ]
     note = f"{lost} rounds never end as measured." if lost else ""
-    return capped("changes", "Changes", header, rows, "whatif.csv", note, proposed(study), 2)
+    return capped("changes", "Changes", header, rows, "whatif.csv", note, brief, 2)
 
 
 def proposed(study: Study) -> list[int]:
@@ -172,10 +179,10 @@ def proposed(study: Study) -> list[int]:
     return [*map(int, study.changes.index.get_indexer(ordered.index))]
 
 
-def _tables(study: Study) -> Iterator[Table]:
+def _tables(study: Study, asked: bool) -> Iterator[Table]:
     """What a change or a host costs is left out where times include waiting: it is not known."""
     if not study.waits:
-        yield _changes(study)
+        yield _changes(study, range(MOST_ASKED) if asked else proposed(study))
     header = ["part of a step", "s a step (95 %)", "share"]
     rows = [
         [

@@ -141,11 +141,11 @@ def test_the_answer_says_what_was_found(fitted: tuple[Path, str]) -> None:
     why = answer["why"]
     starts = [
         "",
+        "Against its own table, ",
         "Load: seconds = ",
         *["Worker"] * (len(why) - 7),
         "Cold starts: ",
         "Memory: slow workers stay slow",
-        "Against its own table, ",
         "Of one law for all delays, ",
         "Variance of single delays, not of steps: ",
     ]
@@ -157,7 +157,7 @@ def test_the_answer_says_what_was_found(fitted: tuple[Path, str]) -> None:
     chances = f"{row['worker_chance']:.3f}, of a round part: {row['round_chance']:.3f}"
     assert why[-1] == f"{starts[-1]}{shares} (chance of a worker part so large: {chances})."
     hit, beyond = row["cold_rounds"], f"{row['cold_beyond']:.3g}"
-    assert why[-5] == (
+    assert why[-4] == (
         f"Cold starts: {hit} of 180 rounds have delays beyond {beyond} s, "
         f"{row['cold_at_once']:.1f} at once."
     )
@@ -394,7 +394,7 @@ def test_mixed_units_are_a_warning_and_a_table_gives_the_same_bytes_again(tmp_pa
     assert done.returncode == 0, done.stderr
     first, second, *_ = done.stdout.splitlines()
     assert first.startswith("read as 30 rounds of 10 workers; times in seconds")
-    assert second.startswith("slowest worker: ")  # names and rounds are for `read`
+    assert second.startswith("the first row, 0, 1, ")  # names, rounds and who is slow: `read`
     assert (tmp_path / "out" / "report.md").read_text().splitlines()[2].startswith("- read as 30 ")
     lines = done.stderr.splitlines()
     assert len(lines) == 1

@@ -366,7 +366,7 @@ def test_a_call_that_failed_at_once_does_not_change_what_a_load_costs() -> None:
     assert found.load_law["seconds_per_partition"] == pytest.approx(1.0, abs=0.02)
     assert found.warnings == []
     said = fit_answer(found, "t.csv").why
-    assert said[5].startswith("Against its own table, simulated over measured mean arrivals")
+    assert said[1].startswith("Against its own table, simulated over measured mean arrivals")
     assert any(line.startswith("1 call at load 3 took less") for line in said)
     for each in found.checked:
         np.testing.assert_allclose(each.ratios, 1.0, atol=0.03)

@@ -312,6 +312,8 @@ def test_names_are_in_what_is_written(tmp_path: Path, monkeypatch: pytest.Monkey
     done = inside("fit", path, "--output", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     looked = inside("whatif", path, "--output", tmp_path / "whatif").stdout
+    assert "slowest worker" not in looked, "``read`` says so"
+    looked += inside("read", path).stdout
     # One factor under one name: of times divided by what each round takes, against the median one.
     read = re.search(r"slowest worker: node17, .* s, (\S+) times the median worker", looked)
     fitted = re.search(r"node17 stands out: (\S+) times as slow as the median worker", done.stdout)
@@ -476,14 +478,25 @@ def test_the_tables_of_a_page() -> None:
     ks = [f"k={k}" for k in (20, 19, 17, 14, 12, 10)]
     assert families.columns == [*fixed, *ks, "parameters"]
     rows = [[str(cell) for cell in row] for row in families.rows]
-    assert rows[1] == [
+    assert rows[0] == [
+        "fitted config",
+        "all",
+        "5.0 %",
+        "0.0 %",
+        "-",
+        "-",
+        *["1.000"] * 5,
+        "inf",
+        "-",
+    ]
+    assert rows[2] == [
         *("family 1", "all", "2.0 %", "2.0 %", "21.0", "0.225"),
         *(*["1.500"] * 5, "1.500", "3"),
     ]
-    assert [row[4] for row in rows] == ["28.0", "21.0", "14.0", "7.0", "0.0", "0.0"]
+    assert [row[4] for row in rows[1:]] == ["28.0", "21.0", "14.0", "7.0", "0.0", "0.0"]
     assert rows[-1][:2] == ["gamma", "1"]
     assert rows[-1][6:-1] == ["2.000"] * 6
-    assert [*families.brief] == [0, 1, 2], "the terminal shows the best for the config's delays"
+    assert [*families.brief] == [0, 1, 2, 3], "the terminal shows the best for the config's delays"
     assert "order statistics k = 10 to 20 of rounds" in families.note
     assert [[*map(str, row)] for row in shown["candidates-table"].rows] == [
         ["a", "10.0 %", "2.0 %", "no"],
@@ -593,11 +606,11 @@ def test_what_is_said_of_a_fit() -> None:
     assert said.verdict == f"{error}average, k = 3 to 5 of 5{unseen}."
     assert said.why == (
         "Base law: gamma.",
+        "Against its own table, simulated over measured mean arrivals k = 4, 5 are 1.00, 1.00.",
         "Load: the table has one, so the load law is assumed: proportional; measure several to "
         "know it.",
         "Workers: cannot be told (too few rounds or workers).",
         "Memory: cannot be told (too few rounds).",
-        "Against its own table, simulated over measured mean arrivals k = 4, 5 are 1.00, 1.00.",
         "Of one law for all delays, gamma (shape 2.5, scale 0.4) predicts arrivals best: off by "
         "6.2 %.",
     )
@@ -627,7 +640,7 @@ def test_what_is_said_of_a_fit() -> None:
     assert fit_answer(refused, "t").notes == ("a note", "pareto cannot be fitted: too few delays")
     loads = np.array([1.0, 2.0])
     grown = LoadFit(loads, loads, loads, 0.5, 0.25, 1.0, {}, {"kind": "proportional"})
-    why = fit_answer(finding(load=grown, shorter={1.0: 1, 2.0: 2}), "t").why[1:5]
+    why = fit_answer(finding(load=grown, shorter={1.0: 1, 2.0: 2}), "t").why[2:6]
     counted = "took less than the load costs, and counted as the shortest of the others"
     assert why == (
         "Load: seconds = 0.5 + 0.25 load (R squared 1.000); the proportional law holds.",

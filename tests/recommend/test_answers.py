@@ -174,7 +174,9 @@ def racer(label: str, ratio: tuple[float, float, float] = (1.0, 1.0, 1.0), **mor
 
 def answered_by(*finalists: Any, trains: bool = True, **more: Any) -> Any:
     """A recommendation of the first of them; the last one is the config's own."""
-    scenario = SimpleNamespace(workers=9, worker_time=(1.0, 1.5, 3.0), base={}, read=())
+    scenario = SimpleNamespace(
+        workers=9, worker_time=(1.0, 1.5, 3.0), base={}, read=(), notes=(), times=1.0
+    )
     question = SimpleNamespace(trains=trains, common_rate=0.5, scenario=scenario)
     known = {"finalists": finalists, "untuned": finalists, "contenders": finalists, "tied": ()}
     known |= {"winner": finalists[0], "today": finalists[-1], "reached": True, "best_coded": None}
@@ -298,6 +300,9 @@ def test_why_coding_does_not_pay() -> None:
         "waiting for the slowest of 9 takes 3.00 times a typical worker: redundancy can save no "
         "more than that wait"
     )
+    assumed = answered_by(best)
+    assumed.question.scenario.notes = ("t has one load, so the load law is assumed: proportional",)
+    assert answer._no_coding(assumed) == text.replace("(medians)", "(assumed)")
     code = racer("c code", (1.25, 1.2, 1.3))
     assert answer._no_coding(answered_by(best, best_coded=code)) == (
         f"{text}; the best code, c code, takes 1.25 times as long (1.20 to 1.30)"
@@ -307,6 +312,41 @@ def test_why_coding_does_not_pay() -> None:
         assert answer._no_coding(answered_by(best, best_coded=other)) == (
             f"{text}; the best code, c code, was ruled out: an iteration takes 9 s"
         )
+
+
+def test_what_a_count_of_iterations_would_say() -> None:
+    """The best by the yardstick that hears every partition, and what became of it when trained;
+    nothing where it is recommended, or where iterations are counted anyway."""
+
+    def clocked(yardstick: float, unheard: bool = False) -> Any:
+        return SimpleNamespace(yardstick=yardstick, unheard=unheard)
+
+    best, gone = racer("a", clocked=clocked(3.0)), racer("b", clocked=clocked(2.0))
+    others = [racer("c", clocked=None), racer("d", clocked=clocked(1.0, unheard=True))]
+    for index, one in enumerate([best, gone, *others]):
+        one.index = index
+
+    def said(**more: Any) -> str:
+        known = {"contenders": [best, gone, *others], "winner": best, "tied": []}
+        return "".join(answer._by_count(answered_by(best, **(known | more))))
+
+    begin = "if iterations were counted, b would be best; trained, it "
+    gone.final, gone.reason = None, "never arrives"
+    assert said() == f"{begin}left the search: never arrives"
+    gone.final, gone.values = object(), np.array([1.0, np.inf, 2.0])
+    assert said() == f"{begin}reaches the goal in 2 of 3 runs"
+    gone.values, gone.value = np.array([1.0, 3.0]), 2.0
+    assert said() == f"{begin}takes 2 s"
+    assert said(tied=[gone]) == said(winner=gone) == said(trains=False) == ""
+
+
+def test_a_larger_job_than_the_table_is_said() -> None:
+    best = racer("a best", counts=1.0)
+    found = answered_by(best, trains=True)
+    assert [*answer._counted(found)] == []
+    found.question.scenario.times = 2.5
+    (said,) = answer._counted(found)
+    assert said.endswith("so an iteration is of 2.5 times the data of the table")
 
 
 def test_what_the_common_rate_would_say() -> None:
