@@ -319,8 +319,8 @@ def _arguments() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        said = as_arguments(str(error)).removeprefix("--").replace("k-range", "k_range", 1)
-        raise ConfigError(said) from None
+        said = as_arguments(str(error).replace("--k-range", "k_range"))
+        raise ConfigError(said.removeprefix("--")) from None
 
 
 WORD = r"""(?:[^\s'"]|'[^']*'|"[^"]*")+?"""

@@ -167,6 +167,8 @@ def test_names_keep_off_the_edge_of_the_strip_of_exact_schemes() -> None:
     half = GAP / 2 * (4.3 + STRIP)
     assert np.all(texts.y[:-1] >= STRIP + half - 1e-9)
     assert abs(texts.y[-1]) <= STRIP
+    [others] = [mark for mark in _names(front[:-1], 4.3) if isinstance(mark, Texts)]
+    np.testing.assert_array_equal(texts.y[:-1], others.y)
 
 
 def test_every_synchronous_scheme_is_compared_or_left_out_for_a_reason() -> None:
@@ -546,6 +548,23 @@ def test_where_a_code_is_slower() -> None:
     assert [mark.hollow for mark in hollow] == [True] * 3
     assert isinstance(one, Rules)
     assert one.y.tolist() == [1.0]
+
+
+def test_a_speed_up_is_told_where_its_interval_says_so() -> None:
+    """An interval that ends at 1 is neither ahead nor slower."""
+    ends = {2: (1.01, 1.5), 3: (1.0, 1.5), 5: (0.5, 1.0), 6: (0.5, 0.99)}
+    rows = [
+        {"load_law": "additive", "work": 0.5, "load": load, "scheme": scheme, "target": 0.25,
+         "replications": 7, "speedup": 1.2 if load == 3 else 1.1, "speedup_low": low,
+         "speedup_high": high, "iterations_to_target": 3.0, "iterations_to_target_erasurehead": 4.0}
+        for load, (low, high) in ends.items()
+        for scheme in speedup.EXACT
+    ]  # fmt: skip
+    text = speedup.Speedup().text(pd.DataFrame(rows))
+    assert "mean over 7 pairs" in text
+    assert "is largest, 1.20, under the additive law with 0.5 s of work at d = 3" in text
+    assert "in 1 of 4 settings ErasureHead is slower than uncoded (additive law, 0.5 s" in text
+    assert "only at d = 2: at larger loads" in text
 
 
 def test_panels_of_data_sets_stand_two_in_a_row() -> None:

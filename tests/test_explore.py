@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import threading
 import urllib.request
 from collections.abc import Iterator
+from functools import partial
 from time import process_time
 from typing import Any
 from urllib.error import HTTPError
@@ -35,6 +37,7 @@ from erasurehead.experiments.explore.server import (
     delay,
     document,
     respond,
+    serve_pages,
     start_page,
 )
 from erasurehead.experiments.pictures.picture import Curve, Points
@@ -654,3 +657,13 @@ def test_a_server_for_others_is_called_by_the_machines_name(
             made.server_close()
     with pytest.raises(ConfigError, match=r"--host = '192\.0\.2\.1:0': cannot be used"):
         Server(0, "192.0.2.1")
+
+
+def test_a_server_that_ends_gives_its_port_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the signals that end it their meaning."""
+    made, before = Server(0), signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(made, "serve_forever", partial(made.serve_forever, poll_interval=0.01))
+    serve_pages(made, lambda: signal.raise_signal(signal.SIGTERM))
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert made.socket.fileno() == -1
+    Server(made.server_address[1]).server_close()

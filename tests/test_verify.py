@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from typer.testing import CliRunner
 from erasurehead.delay_models.parametric import Exponential, Pareto, ShiftedExponential
 from erasurehead.experiments.commands import app
 from erasurehead.experiments.options import VerifyRequest
-from erasurehead.experiments.verify import compare_settings, grid
+from erasurehead.experiments.verify import compare, compare_settings, grid
 from erasurehead.experiments.verify.compare import (
     ROUNDING,
     Comparison,
@@ -449,6 +450,19 @@ def test_heavy_tails_keep_their_quantile():
         assert index in frame.loc[(scheme, names[0]), "reason"]
         assert frame.loc[(scheme, names[1]), "verdict"] == "pass"
     assert frame.loc[("erasurehead load=3 wait_for=15", names[0]), "verdict"] == "pass"
+
+
+def test_rounds_that_never_vary_are_compared_as_they_are():
+    """A law without a variance has no error, and one whose rounds vary rarely has its own."""
+    seconds = np.full(100, 2.0)
+    for variance, mean, z in ((0.0, 2.0, 0.0), (0.0, 2.5, np.inf), (4.0, 2.5, -2.5)):
+        law = SimpleNamespace(tail_index=lambda: np.inf)
+        law.mean, law.variance = lambda at=mean: at, lambda at=variance: at
+        found = compare._mean(seconds, law)
+        assert (found.z, found.expected, found.varies) == (z, mean, variance > 0)
+    for index, known in ((2.0, False), (2.1, False), (3.0, False), (3.1, True)):
+        law.tail_index = lambda at=index: at
+        assert isinstance(compare._mean(seconds, law), Comparison) == known
 
 
 def test_scores_have_the_law_that_the_bound_assumes():

@@ -168,7 +168,8 @@ def settle(
     whole = whole and (bool(finite.size >= FEW and np.ptp(finite) > 0) or middle >= 10)
     if hint and hint != "s":
         text = f"the file's name says {hint}, and nothing else does"
-        raise UnusableFile(f"{text} (typically {middle:.6g}): say --unit {hint}, or --unit s{also}")
+        unit = hint if hint in A_SECOND else LASTS.get(hint, "0.01")
+        raise UnusableFile(f"{text} (typically {middle:.6g}): say --unit {unit}, or --unit s{also}")
     if middle >= SECONDS_AT_MOST or whole:
         numbers = "all whole numbers, " if whole else ""
         text = f"{where} says no unit and is {numbers}typically {middle:.6g}"

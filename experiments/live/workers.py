@@ -189,7 +189,7 @@ def _on_cluster(workers: int, scheduler: str) -> Iterator[ConnectedWorkers]:
     """One long task each, that calls the master by itself: Dask's own way takes milliseconds."""
     with connected(scheduler) as client:
         addresses = _addresses(client, workers, scheduler)
-        host = client.scheduler.address.split("://")[-1].rsplit(":", 1)[0].strip("[]")
+        host = client.scheduler.address.split("://")[-1].rpartition(":")[0].strip("[]")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect((host, 9))  # sends nothing: it finds this machine's address towards host
             own = str(probe.getsockname()[0])

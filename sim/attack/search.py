@@ -65,15 +65,14 @@ LEAST_STEPS = 10  # a search by swaps divides its tries among at least this many
 def extended(position: Position, stragglers: int, tries: int) -> Position:
     """Lose one worker after the other, each the one that costs most, until so many straggle;
     several at once where every try is a decoding and these are too few. Cost: n - s tries each."""
+    n = len(position.stragglers)
     while (missing := stragglers - int(np.count_nonzero(position.stragglers))) > 0:
-        together = 1
-        if not position.foresees:
-            together = min(missing, ceil(missing * len(position.stragglers) / max(tries, 1)))
+        together = 1 if position.foresees else min(missing, ceil(missing * n / tries))
         order = np.argsort(-position.losing(), kind="stable")[:together]
         if together == 1:
             position = position.lost(int(order[0]))
         else:
-            position = position.at(position.stragglers | mask(order, len(position.stragglers)))
+            position = position.at(position.stragglers | mask(order, n))
     return position
 
 

@@ -273,3 +273,30 @@ def test_where_rounding_begins_to_count() -> None:
     columns = {"stragglers": range(3), "worst_error": [0, 2e-3, 5], "bound": [0, 0, np.nan]}
     assert str(rounding(pd.DataFrame(columns))).startswith("from s = 1 on the decoder loses")
     assert rounding(pd.DataFrame(columns | {"worst_error": [0, 1e-9, 5]})) is None
+    assert rounding(pd.DataFrame(columns | {"worst_error": [0, command.LOSS, 5]})) is None
+
+
+def test_lines_of_codes_are_thinner_one_after_the_other() -> None:
+    """From thick to thin, so that those below can be seen; one alone is thick."""
+    _, frame = attacked("0:1")
+    first = frame[frame["label"] == frame["label"][0]]
+    for labels, expected in (("a", [THICK]), ("ab", [THICK, THIN]), ("abc", [THICK, 2.4, THIN])):
+        (panel,) = picture(pd.concat([first.assign(label=label) for label in labels])).panels
+        curves = [mark for mark in panel.marks if isinstance(mark, Curve) and len(mark.x)]
+        assert [curve.width for curve in curves[2::3]] == pytest.approx(expected)
+
+
+def test_eight_of_the_worst_stragglers_are_named() -> None:
+    _, frame = attacked("0")
+    row, names = frame[:1], [*map(str, range(9))]
+    for many, said in ((8, "0 1 2 3 4 5 6 7"), (9, "0 1 2 3 4 5 6 7 ...")):
+        [cells] = command._cells(row.assign(worst_set=" ".join(names[:many])))
+        assert cells[-1].text == said
+
+
+def test_every_number_of_stragglers_is_told_when_it_is_done() -> None:
+    """From nothing on, of the numbers of all codes together."""
+    told: list[tuple[int, int]] = []
+    planned, _ = attacked("0:1")
+    command.attack_codes(planned, lambda *at: told.append(at))
+    assert told == [(done, 4) for done in range(5)]

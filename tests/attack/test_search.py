@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typing_extensions import override
 
-from erasurehead.sim.attack import Code, NoCode, SearchBudget, Worst, code_of, worst_sets
+from erasurehead.sim.attack import Code, NoCode, SearchBudget, Worst, code_of, search, worst_sets
 from erasurehead.sim.attack.code import every_set, extremes, mask, random_sets, singular_vectors
 from erasurehead.sim.attack.positions import ByDecoding, Position, nobody_straggles
 from erasurehead.sim.attack.search import climbed, extended, survey
@@ -465,6 +465,50 @@ def test_workers_are_lost_from_the_one_that_costs_most_on() -> None:
     """One after the other; several at once where each try is a decoding and these are few."""
     assert np.flatnonzero(extended(weighed(2), 4, 1).stragglers).tolist() == [2, 4, 5, 6]
     assert extended(begun := weighed(2, 3), 2, 9) is begun
+
+
+class Dear(Weighed):
+    """Each try is a decoding; noted is after how many stragglers the others were tried."""
+
+    foresees: ClassVar[bool] = False
+
+    @override
+    def at(self, stragglers: BoolArray) -> Position:
+        return Dear(self.weights, stragglers, self.asked)
+
+    @override
+    def losing(self) -> FloatArray:
+        self.asked.append(int(self.stragglers.sum()))
+        return super().losing()
+
+
+@pytest.mark.parametrize(
+    ("tries", "asked"),
+    [(28, [0, 1, 2, 3]), (27, [0, 2, 3]), (14, [0, 2, 3]), (13, [0, 3]), (9, [0]), (7, [0])],
+)
+def test_several_are_lost_at_once_where_tries_are_few(tries: int, asked: list[int]) -> None:
+    """Four of seven workers, at seven tries for each time: one by one from 28 on."""
+    begun = Dear(np.arange(1.0, 8.0), np.zeros(7, dtype=bool), [])
+    assert np.flatnonzero(extended(begun, 4, tries).stragglers).tolist() == [3, 4, 5, 6]
+    assert begun.asked == asked
+
+
+@pytest.mark.parametrize(("budget", "tried"), [(12, True), (11, False)])
+def test_workers_are_lost_one_by_one_where_each_can_be_tried_once(
+    budget: int, tried: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By decoding: as many sets as workers are few, and fewer say nothing."""
+    began: list[int] = []
+
+    def noted(position: Position, stragglers: int, tries: int) -> Position:
+        began.append(tries)
+        return extended(position, stragglers, tries)
+
+    monkeypatch.setattr(search, "extended", noted)
+    attacked = code("multi_message", 12, load=3, wait_for=20)
+    assert not nobody_straggles(attacked).foresees
+    worst(attacked, 6, SearchBudget(budget, samples=5))
+    assert began == [budget] * tried
 
 
 @pytest.mark.parametrize(("count", "members"), [(1, [0]), (2, [0, 3])])

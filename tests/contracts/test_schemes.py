@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from erasurehead import testing
 from erasurehead.experiments.config.catalogue import load_plugin
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.conformance import CHECKS, SchemeUnderTest
+from erasurehead.experiments.conformance.rounds import _variations
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.assignments import Encoded
@@ -141,6 +144,10 @@ def test_what_is_right_passes() -> None:
         ("underpaid", "loads", "worker 0 declares a load of 2; its rows of B hold 3 of 12"),
         ("copies", "loads", "claims 4 copies; partition 0 is held by 3 workers"),
         ("doubling", "decoding", "away from decoding_vector @ B"),
+        ("short", "decoding", r"decoding_vector has shape \(300, 11\)$"),
+        ("narrow", "decoding", r"partition_weights has shape \(300, 11\), not \(300, 12\)$"),
+        ("deaf", "decoding", "the decoder weighs a message that has not arrived$"),
+        ("travelling", "values", "a pickled family is another one$"),
         ("inexact", "exactness", "claims to be exact; weights are at most 1.0e.00 away from 1"),
         ("modest", "exactness", "says that it is not exact"),
         ("tolerant", "exactness", r"claims to tolerate 3 stragglers, but waits for \[0, 1, 2\]"),
@@ -163,6 +170,31 @@ def test_each_check_can_fail(how: str, check: str, says: str) -> None:
         testing.check_scheme(Wrong(how=how), 12, only=[check])
     assert "\n" not in str(error.value)
     assert error.value.__suppress_context__
+
+
+def test_loads_without_an_encoding_matrix_are_one_for_each_worker() -> None:
+    """Numbers of at least 0, as the first round plans them."""
+    for loads, says in (
+        (np.ones(11), "plans 11 loads"),
+        (np.array([1.0] * 11 + [np.inf]), "plans a load that is no number"),
+        (np.array([1.0] * 11 + [-1.0]), "plans a load that is no number"),
+    ):
+        tested = SimpleNamespace(scheme=SimpleNamespace(workers=12), workers=12, fixed=None)
+        tested.rounds, tested.first_round = object(), lambda of=loads: SimpleNamespace(loads=of)
+        with pytest.raises(testing.Nonconforming, match=says):
+            CHECKS["loads"](cast(Any, tested))
+    tested.first_round = lambda: SimpleNamespace(loads=np.arange(12.0))
+    assert CHECKS["loads"](cast(Any, tested)) == "mean load 5.5"
+
+
+def test_refusals_are_looked_for_among_small_numbers_and_those_around_all_workers() -> None:
+    """Of each field that is a whole number; and of clusters of every size up to 33."""
+    tried = [*_variations(SchemeUnderTest(Wrong(how="3"), 12))]
+    own, others = tried[:35], tried[35:]
+    assert [workers for _, workers in own] == [*range(1, 34), 64, 12]
+    assert {family for family, _ in own} == {Wrong(how="3")}
+    assert {workers for _, workers in others} == {12}
+    assert [cast(Wrong, f).load for f, _ in others] == [1, 2, 3, 4, 5, 7, 11, 12, 13, 36]
 
 
 def test_a_rule_that_takes_its_yes_back_names_the_workers() -> None:

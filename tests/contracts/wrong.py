@@ -40,6 +40,24 @@ class Doubling(Decoder):
         return 2 * OnePerGroup(self.size).partition_weights(arrived)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Reshaped(Decoder):
+    """An answer for one partition or message too few, or a weight for who was not heard."""
+
+    size: int
+    how: str
+
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        vector = OnePerGroup(self.size).decoding_vector(arrived)
+        if self.how == "deaf":
+            return np.asarray(vector + 1e-3 * ~arrived)
+        return vector[..., 1:] if self.how == "short" else vector
+
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        weights = OnePerGroup(self.size).partition_weights(arrived)
+        return weights[..., 1:] if self.how == "narrow" else weights
+
+
 @dataclasses.dataclass(frozen=True)
 class Exactly(StoppingRule):
     """Stops at r arrivals, and goes on if there are more."""
@@ -139,6 +157,9 @@ class Wrong(SchemeFamily):
     def examples(cls) -> tuple[SchemeFamily, ...]:
         return (cls(),)
 
+    def __reduce__(self) -> tuple[type[Wrong], tuple[int, str]]:
+        return Wrong, (self.load + (self.how == "travelling"), self.how)
+
     def build(self, workers: int) -> Fixed:
         d = self.load
         if workers % d:
@@ -166,6 +187,8 @@ class Wrong(SchemeFamily):
                 return but(claims=Claims(copies=d + 1))
             case "doubling":
                 return but(decoder=Doubling(d))
+            case "short" | "narrow" | "deaf":
+                return but(decoder=Reshaped(d, self.how))
             case "inexact":
                 return but(stopping=FirstK(6))
             case "modest":

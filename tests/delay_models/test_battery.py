@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from datetime import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,7 @@ from erasurehead.delay_models.tables.columns import parse, role_of, settle
 from erasurehead.delay_models.tables.measured import Measured, Reading, TableError, parse_columns
 from erasurehead.delay_models.tables.odd_columns import derived_worker, odd_columns
 from erasurehead.delay_models.tables.odd_rows import counting, odd_rows, remarks, repeated
+from erasurehead.delay_models.tables.profiles import _by_keys
 from erasurehead.delay_models.tables.read import as_read, read_measured
 from erasurehead.sim.files import UnusableFile
 
@@ -934,6 +935,45 @@ def test_objects_of_numbered_workers_and_rounds_are_said(tmp_path: Path) -> None
     as_json(pd.DataFrame(table), tmp_path / "t", "index")
     found = read_measured(str(tmp_path / "t.json"), Reading(columns={"worker": ""}))
     np.testing.assert_array_equal(found.tables[None], table)
+
+
+@pytest.mark.parametrize("outer", [["a", "b"], ["0", "1"], ["1", "2"]])
+@pytest.mark.parametrize("inner", [["x", "y", "z"], ["0", "1", "2"], ["1", "2", "3"]])
+def test_objects_in_an_object_are_named_or_counted(outer: list[str], inner: list[str]) -> None:
+    """Workers are outside, unless the outer keys count rounds and the inner ones are names; where
+    both are names, those inside may be rounds."""
+    cells = {
+        key: {name: 1.5 + i + j / 8 for j, name in enumerate(inner)} for i, key in enumerate(outer)
+    }
+    held = _by_keys(pd.DataFrame(cells))
+    names, frame = [*held.frame.columns], held.frame
+    if outer != ["a", "b"] and inner == ["x", "y", "z"]:
+        assert names == inner
+        assert frame["y"].tolist() == [1.625, 2.625]
+    elif inner == ["x", "y", "z"]:
+        assert names == ["Unnamed: 0", *outer]
+        assert frame["Unnamed: 0"].tolist() == inner
+    else:
+        assert names == outer
+        assert frame[outer[1]].tolist() == [2.5, 2.625, 2.75]
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("t_h", "3600"), ("steps_min", "60"), ("t_ms", "ms"), ("x_us", "us"), ("all_clocks", "0.01"),
+     ("ms", None), ("h", None), ("a_s", None), ("sec", None), ("abc", None)],
+)  # fmt: skip
+def test_a_unit_in_the_name_of_a_file_is_asked_about(
+    name: str, unit: str | None, tmp_path: Path
+) -> None:
+    """With what ``--unit`` takes; names of one or two letters may be anything."""
+    if unit is None:
+        read_measured(str(text(measured(), tmp_path / name)))
+    else:
+        assert f"says {name.split('_')[1]}, and nothing" in refusal(measured(), tmp_path / name)
+        assert f": say --unit {unit}, or --unit s" in refusal(measured(), tmp_path / name)
+        given = float(unit) if unit[0].isdigit() else cast(Any, unit)
+        read_measured(str(tmp_path / f"{name}.csv"), Reading(unit=given))
 
 
 def test_durations_beside_other_cells(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from erasurehead.delay_models import MODELS
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.experiments.config.build import delay_model
+from erasurehead.experiments.fit import candidates
 from erasurehead.experiments.fit.candidates import (
     LoadFindings,
     Tried,
@@ -20,6 +21,7 @@ from erasurehead.experiments.fit.candidates import (
     _Places,
     _recipes,
     _shows_no_law,
+    choose,
     simulated_order_statistics,
 )
 from erasurehead.experiments.fit.cold import UnitDelays
@@ -35,7 +37,7 @@ from erasurehead.experiments.fit.goodness import (
     worst_error,
 )
 from erasurehead.experiments.fit.lognormals import Split, factor_law, split_factors
-from erasurehead.experiments.fit.recipes import Factors, LawsOfWorkers, _of_one, factors_of
+from erasurehead.experiments.fit.recipes import Again, Factors, LawsOfWorkers, _of_one, factors_of
 from erasurehead.experiments.fit.study import Findings, study
 from erasurehead.experiments.fit.variance import Parts, Variance
 from tests.fit.walled import KINDS, drawn, fit_told, in_launches, walled
@@ -188,6 +190,26 @@ def test_rounds_are_drawn_again_where_they_are_few_and_loads_alike(
     """Of two loads together 120 rounds and 20,000 delays at most, no load 10 % off in the mean."""
     table = np.ones(shape)
     assert _shows_no_law(UnitDelays("all", (table, longer * table))) == no_law
+
+
+def test_loads_apart_and_models_off_by_exactly_what_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tenth between loads is still no law, and a model that is 5 % off, no more, is kept."""
+    table = np.random.default_rng(0).lognormal(0.0, 0.2, (24, 4))
+    delays = UnitDelays("all", (table,))
+    off = {"by": np.log(candidates.MOST_APART)}
+    monkeypatch.setattr(candidates, "worst_error", lambda *_: off["by"])
+    assert _shows_no_law(delays)
+    monkeypatch.setattr(candidates, "_again_is_better", lambda *_: False)
+    ones = lambda model, workers, ks, *_: np.ones(len(ks))  # noqa: E731
+    monkeypatch.setattr(candidates, "simulated_order_statistics", ones)
+    gamma = FAMILIES["gamma"]
+    known: Any = Mock(family=gamma, law=gamma.fit(table.ravel()), aic=0.0)
+    known.held_out = Score((0.0,), (0.0,))
+    findings = LoadFindings(delays, [known], {}, None, None)
+    for by, again in ((np.log(candidates.OFF), False), (1e-12 + np.log(candidates.OFF), True)):
+        off["by"] = by
+        taken = choose(findings, (2, 3, 4), None).taken
+        assert isinstance(taken.recipe, Again) == again
 
 
 def test_places_of_workers_by_hand() -> None:

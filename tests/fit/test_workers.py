@@ -26,6 +26,7 @@ from erasurehead.experiments.fit.variance import Memory, Parts, Variance
 from erasurehead.experiments.fit.workers import (
     Estimates,
     Workers,
+    _spells,
     in_turn,
     judge_workers,
     with_own_laws,
@@ -104,6 +105,18 @@ def test_what_was_planted_is_told() -> None:
     assert workers.cost.value[CONSTANT] == pytest.approx(saved)
     assert workers.cost.low[CONSTANT] < saved < workers.cost.high[CONSTANT]
     assert workers.differ
+
+
+def test_spells_have_an_interval_from_three_on() -> None:
+    """Student's, of two degrees: 4.303 standard errors; no spell is shorter than a round."""
+    runs = [(np.arange(len(each)), np.array(each)) for each in ([], [2, 4], [2, 4, 6], [1, 1, 7])]
+    found = _spells(runs)
+    np.testing.assert_allclose(found.value, [np.nan, 3.0, 4.0, 3.0])
+    half = 4.302653 * np.array([2.0, np.sqrt(12.0)]) / np.sqrt(3)
+    np.testing.assert_allclose(found.low, [np.nan, np.nan, 1.0, 1.0])
+    np.testing.assert_allclose(
+        found.high, [np.nan, np.nan, 4.0 + half[0], 3.0 + half[1]], rtol=1e-6
+    )
 
 
 def test_by_hand() -> None:

@@ -187,6 +187,7 @@ def test_interrupt_is_one_line_and_leaves_nobody(tmp_path: Path) -> None:
     ("changes", "options", "says"),
     [
         ({"schemes": [{"name": "gradient_table"}]}, [], "gradient_table is not among what live"),
+        ({"schemes": [{"name": "local_sgd", "steps": 2}]}, [], "local_sgd takes local steps"),
         ({"network": {"uplink_latency": 0.1}}, [], "network and failures are real here"),
         ({}, ["--slow", "4=2"], "--slow = 4: must be a worker from 0 to 3"),
         ({}, ["--slow", "1=0.5"], "--slow = '1=0.5': must be WORKER=FACTOR"),

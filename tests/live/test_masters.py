@@ -72,6 +72,7 @@ from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.optimizers import Accelerated
 from erasurehead.sim.problems.losses import LogisticLoss
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
+from erasurehead.sim.schemes.barrierless import Barrierless
 from erasurehead.sim.schemes.base import Fixed, ForesightedFamily, Scheme
 from erasurehead.sim.schemes.stopping import StoppingRule
 from erasurehead.sim.schemes.uncoded import Uncoded
@@ -660,6 +661,16 @@ def test_a_cell_that_cannot_end_leaves_the_others(
     late = iter([0.0])
     run_live(document, out, asked, lambda *x: None)
     assert f"{out} held another run" in capsys.readouterr().out
+
+
+def test_workers_hold_no_more_than_they_may_be_asked_for() -> None:
+    """Their own partition; all data only where a gradient is of a random one."""
+    learning = problem(WORKERS).problem
+    for family, scheme in FREE:
+        assert isinstance(scheme, Barrierless)
+        held = [sorted(cast(Any, each).parts) for each in computations(scheme, learning)]
+        every = [[j] if scheme.own_data else [*range(WORKERS)] for j in range(WORKERS)]
+        assert held == every, family
 
 
 @pytest.mark.parametrize(

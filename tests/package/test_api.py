@@ -27,7 +27,7 @@ from erasurehead import running
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.report.page import read_run
 from erasurehead.fitting import as_arguments
-from erasurehead.result import _estimate, _span
+from erasurehead.result import _estimate, _span, face
 from erasurehead.running import bar, in_notebook
 from tests.golden.records import require_recorded
 from tests.tools import SMALL, agg, inside
@@ -373,6 +373,8 @@ def test_order_statistics_can_be_chosen() -> None:
     assert set(fitted.order_statistics["k"]) == {2, 3}
     with pytest.raises(eh.ConfigError, match="k_range = '2:9': must be A:B"):
         eh.fit(SECONDS, k_range=(2, 9))
+    with pytest.raises(eh.ConfigError, match=r"^k-range\.csv: "):
+        eh.fit("k-range.csv")
 
 
 def test_a_load_is_picked() -> None:
@@ -640,6 +642,7 @@ def test_an_argument_is_refused_in_its_own_words(
         ("--drop loss,mean settles it", 'drop=["loss", "mean"] settles it'),
         ("--keep 'a b' settles it", 'keep=["a b"] settles it'),
         ("--columns worker=host,seconds=took", 'columns={"worker": "host", "seconds": "took"}'),
+        ("--columns worker=a=b", 'columns={"worker": "a=b"}'),
         ("--columns round= says so", 'columns={"round": ""} says so'),
         ("--columns says it", "columns says it"),
         ("(--rows 1:40)", '(rows="1:40")'),
@@ -694,3 +697,32 @@ def test_a_notebooks_bar_is_updated_ten_times_a_second(
         ["0"], ["3"], ["5"], ["6"],
     ]  # fmt: skip
     assert [re.findall(r"(\d+) s$", html)[0] for html in display.shown] == ["0", "0", "2", "2"]
+
+
+def test_an_error_shows_who_calls_and_one_line_of_ours() -> None:
+    """Whether a function, a method or a property is asked."""
+
+    @face
+    def refuses() -> None:
+        refuse()
+
+    def refuse() -> None:
+        raise eh.ConfigError("wrong")
+
+    @face
+    class Refuses:
+        def method(self) -> None:
+            refuse()
+
+        @property
+        def value(self) -> None:
+            refuse()
+
+    for ask in (refuses, Refuses().method, lambda: Refuses().value):
+        with pytest.raises(eh.ConfigError) as refused:
+            ask()
+        assert [entry.name for entry in refused.traceback][-1] == "plain"
+        assert (
+            sum(entry.name in ("plain", "refuse", "method", "value") for entry in refused.traceback)
+            == 1
+        )

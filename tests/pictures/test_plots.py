@@ -973,6 +973,9 @@ def test_looks_are_distinct_and_stable() -> None:
     looks = list(LOOKS.values())
     assert len({look.colour for look in looks}) == len(looks)
     assert len({look.marker for look in looks}) == len(looks)
+    broken = [look.line for look in looks if not isinstance(look.line, str)]
+    assert len(broken) > 9
+    assert {offset for offset, _ in broken} == {0}, "a line begins with its first dash"
     assert look("a_new_scheme") == look("a_new_scheme")
     assert look("a_new_scheme").title == "a new scheme"
     plugins = [look(f"plugin_{i}") for i in range(12)]

@@ -19,7 +19,7 @@ from erasurehead.delay_models import MODELS
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import Criterion, SearchRequest
-from erasurehead.experiments.page.answer import Answer, read_answer
+from erasurehead.experiments.page.answer import ANSWER, Answer, read_answer, write_answer
 from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.recommend import answer, command, page, question
@@ -67,17 +67,27 @@ def held(name: str, rows: Mapping[float, tuple[Any, float]], best: Mapping[float
 
 
 @pytest.mark.parametrize(
-    ("pieces", "said"),
-    [(160, ["pieces=160"]), (80, []), (81, ["pieces=81"]), (1, []), (2, [])],
+    ("usual", "pieces", "said"),
+    [
+        (10, 160, ["pieces=160"]),
+        (10, 80, []),
+        (10, 81, ["pieces=81"]),
+        (10, 1, []),
+        (10, 2, []),
+        (32, 2, ["pieces=2"]),
+        (16, 1, []),  # there are no half ones to go on to
+    ],
 )
-def test_a_number_at_which_the_search_ended_is_named(pieces: int, said: list[str]) -> None:
-    """Sixteen times beyond 10 it ends, and does not go on to what would be beyond."""
+def test_a_number_at_which_the_search_ended_is_named(
+    usual: int, pieces: int, said: list[str]
+) -> None:
+    """Sixteen times beyond the usual number it ends, and does not go on to what would be beyond."""
 
     def tried(pieces: int, found: bool) -> Any:
         section = {"name": "drop_compute", "pieces": pieces, "patience": 1.0}
         return SimpleNamespace(section=section, found=found)
 
-    contenders = [tried(10, False), tried(pieces, True)]
+    contenders = [tried(usual, False), tried(pieces, True)]
     question = SimpleNamespace(scenario=SimpleNamespace(catalogue=BUILT_IN))
     whole = SimpleNamespace(question=question, contenders=contenders, winner=contenders[-1])
     texts = [*_where_search_ended(cast(Any, whole))]
@@ -874,3 +884,12 @@ def test_an_answer_that_cannot_be_written_leaves_none_of_the_old_one(
     assert written["question"]["only"] == "uncoded"
     pd.testing.assert_frame_equal(pd.read_csv(out / "ranking.csv"), table)
     assert read_answer(out).command == "erasurehead recommend x"
+
+
+def test_an_answer_is_a_file_that_a_person_can_read(tmp_path: Path) -> None:
+    """A field a line, two spaces in; of letters that every terminal shows."""
+    answer = Answer("compare", "a", "one is faster \N{EM DASH} twice", why=("so",))
+    write_answer(answer, tmp_path)
+    first, second, *_, last = (tmp_path / ANSWER).read_bytes().decode("ascii").split("\n")
+    assert (first, second, last) == ("{", '  "kind": "compare",', "")
+    assert read_answer(tmp_path) == answer

@@ -344,6 +344,46 @@ def test_who_leaves_out_half_of_the_gradient_is_named() -> None:
     said = _few([("a", 0.5), ("b", 0.49)])
     assert "b" in said
     assert "49" in said
+    assert "only 12% to 49% of the" in _few([("b", 0.12), ("a", 1.0), ("b", 0.49), ("b", 0.25)])
+
+
+def swept(times: dict[str, list[float]], **columns: dict[str, list[float]]) -> Verdict:
+    """Of a sweep over seeds; what is not given is not known."""
+    points = len(next(iter(times.values())))
+    rows = [
+        PLAIN | {"label": label, "scheme": label, "cell": f"{label}{i}", "seed": i}
+        | {"iteration_time_mean": seconds[i], "iteration_time_se": 0.05}
+        | {name: own.get(label, [np.nan] * points)[i] for name, own in columns.items()}
+        for i in range(points)
+        for label, seconds in times.items()
+    ]  # fmt: skip
+    runs = pd.DataFrame({"cell": "uncoded0", "seed": [0]})
+    return judged(Records(runs, pd.DataFrame(rows), config={"target_loss": 0.5}))
+
+
+def test_a_sweep_is_judged_by_the_target_where_somebody_reaches_it() -> None:
+    """Only by whoever reaches it in every replication; else by the iterations."""
+    times = {"uncoded": [2.0, 2.0, 2.0], "code": [1.0, 1.0, 3.0]}
+    to_target = {"uncoded": [8.0, 4.0, 3.0], "code": [4.0, 5.0, 1.0]}
+    every, none = {"uncoded": [1.0] * 3, "code": [1.0, 1.0, 0.5]}, {"uncoded": [0.5] * 3}
+    more = {"time_to_target_mean": to_target, "time_to_target_se": {"uncoded": [1.0] * 3}}
+    found = swept(times, **more, target_reached=every)
+    reached = "uncoded reaches the target loss 0.5 first at 2 of 3 points; code at 1."
+    assert found.verdict == reached
+    assert found.why[0].startswith("At each point the winner is 1 to 2 times as fast as uncoded")
+    assert found.why[1].startswith("The runner-up may be as fast at 1 of 3 points")
+    assert found.tied
+    other = swept(times, **more, target_reached=none)
+    assert other.verdict == "code has the shortest iterations at 2 of 3 points; uncoded at 1."
+    assert other.why[1].startswith("The runner-up is slower at every point")
+    assert not other.tied
+
+
+def test_the_next_fastest_is_the_second_of_all() -> None:
+    """Beside the first of the config, if that is the fastest."""
+    schemes = {"a": ([1.0, 1.1], DOWN), "b": ([3.0, 3.3], DOWN), "c": ([2.0, 2.2], DOWN)}
+    found = judged(result(None, **schemes))
+    assert "; the next, c, takes 2 times" in found.verdict
 
 
 # Sections of a run's page, from what lies in its folder.

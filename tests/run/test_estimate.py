@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import erasurehead
+from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import Cell, cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import VerifyRequest
@@ -336,6 +337,18 @@ def test_a_block_that_is_slow_to_make_is_in_the_estimate() -> None:
     )
     assert alone < 0.1
     assert wrapped > 1
+
+
+@pytest.mark.parametrize("updates", [1, 2, 3])
+def test_the_rows_of_a_stream_are_paid_one_by_one(updates: int) -> None:
+    """Each has a generator of its own; whole blocks of them are made within another model only."""
+    inside = {"model": "heterogeneous", "base": STREAM, "factors": [1]}
+    for delay, rows in ((STREAM, updates), (inside, 2**16)):
+        document = SMALL | {"workers": 1, "iterations": updates, "delay": delay}
+        [run] = [build.timing(cell) for cell in cells(document)]
+        if delay is inside:
+            rows = run.tapes[0].block_rounds
+        assert estimate._rows(run) == pytest.approx(5e-5 * rows)
 
 
 def test_many_trials_are_in_the_estimate(tmp_path: Path) -> None:

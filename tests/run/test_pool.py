@@ -393,3 +393,15 @@ def test_shares_are_sent_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lanes._FarEnd, "line", None)
     lanes._tell(0.0)
     assert len(sent) == 4
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3])
+def test_the_server_of_several_lanes_imports_meanwhile(
+    jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is started before the first task, unless everything is computed right here."""
+    prepared: list[None] = []
+    monkeypatch.setattr(lanes, "prepare", lambda: prepared.append(None))
+    with open_lanes(jobs) as found:
+        assert len(found) == (jobs if jobs > 1 else 0)
+        assert len(prepared) == (jobs > 1)

@@ -93,6 +93,21 @@ def test_rescaled_erasurehead_is_unbiased_over_every_order(
     np.testing.assert_allclose(weights.mean(axis=0), 1, rtol=1e-12)
 
 
+@pytest.mark.parametrize(("decoder", "rule", "claimed"), [
+    ("one_step", None, True), ("one_step", FirstK(4), False),
+    ("optimal", FirstK(4), False), ("sum", None, False),
+])  # fmt: skip
+def test_who_claims_to_be_unbiased_is_so_over_every_order(
+    decoder: str, rule: FirstK | None, claimed: bool
+) -> None:
+    """The decoders that are not exact: one step weighs partitions by 1 until groups are covered."""
+    scheme = SCHEMES["fractional_repetition"](load=2, decoder=decoder, stop=rule).build(6)
+    assert (scheme.claims.unbiased is not None) == claimed
+    if claimed:
+        weights = scheme.weights(stop(scheme, np.array([*itertools.permutations(range(6))], float)))
+        np.testing.assert_allclose(weights.mean(axis=0), 1, rtol=1e-12)
+
+
 def test_rescaled_erasurehead_pays_for_it_in_full_rounds() -> None:
     """A round that hears every group decodes to 1/p, with p = 1 - C(4, 3)/C(6, 3) = 4/5."""
     scheme = ErasureHead(load=2, wait_for=3, rescale=True).build(6)

@@ -341,6 +341,14 @@ def test_what_the_derivation_does_not_cover_is_refused():
         gradient_descent_rate(4.0, 0.5, 0.3)
 
 
+def test_the_bound_of_two_workers_is_their_error():
+    """Weights 3/4 and 1/4: with one of them ||a (3/4, 1/4) - 1||^2 is 2 - 8/5 at best."""
+    code = Encoded(sparse.csr_array(np.array([[0.75, 0.25], [0.25, 0.75]])))
+    scheme = Fixed("two", code, FirstK(1), Optimal(code), exact=None)
+    assert worst_bound(worst_cases(scheme), 1).value == pytest.approx(0.4)
+    assert worst_bound(worst_cases(scheme), 0).value == pytest.approx(0.0, abs=1e-12)
+
+
 def test_wald_for_a_random_number_of_rounds():
     """Catches a mean of ratios: rounds until a coin falls, each of exponential length."""
     rng = np.random.default_rng(11)
@@ -348,6 +356,7 @@ def test_wald_for_a_random_number_of_rounds():
     ends = np.cumsum(rng.exponential(1.5, rounds.sum()))[np.cumsum(rounds) - 1]
     totals = np.diff(ends, prepend=0.0)
     assert_z(totals, expected_total_time(5.0, 1.5))
+    assert expected_total_time(5.0, 0.0) == expected_total_time(0.0, 1.5) == 0.0
 
 
 @pytest.mark.parametrize("shape", [(1, 3), (3, 1), (1, 1)])

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
+from math import ceil
 from types import SimpleNamespace
 from typing import Any, cast
 from zlib import crc32
@@ -768,6 +769,35 @@ def test_intervals_are_as_wide_as_correlation_makes_them(
     assert np.mean(widths) == pytest.approx(expected, rel=tolerance)
 
 
+def length_by_definition(series: list[float]) -> int:
+    """Politis and White (2004), section 3.2 and footnote c, with the constant of 2009, in sums."""
+    size, mean = len(series), sum(series) / len(series)
+    off = [value - mean for value in series]
+    looked = max(5, int(np.log10(size)))
+    most = min(ceil(size**0.5) + looked, size - 1)
+    r = [sum(off[t] * off[t + k] for t in range(size - k)) / size for k in range(most + 1)]
+    quiet = [abs(each) < 2 * (np.log10(size) / size) ** 0.5 * r[0] for each in r]
+    last = (m for m in range(most - looked + 1) if all(quiet[m + 1 : m + looked + 1]))
+    reach = min(2 * max(next(last, most), 1), most)
+    window = [min(1.0, 2 * (1 - k / reach)) for k in range(reach + 1)]
+    total = r[0] + 2 * sum(window[k] * r[k] for k in range(1, reach + 1))
+    slope = 2 * sum(window[k] * k * r[k] for k in range(1, reach + 1))
+    if total <= 0:
+        return 1
+    best = (2 * slope**2 / (4 / 3 * total**2) * size) ** (1 / 3)
+    return max(1, ceil(min(best, 3 * size**0.5, size / 3)))
+
+
+@pytest.mark.parametrize("memory", [-0.5, 0.0, 0.5, 0.9, 0.99, 1.0])
+def test_the_length_of_a_block_is_that_of_its_source(memory: float) -> None:
+    """Noise, memory, and walks of which no lag is quiet."""
+    rng = np.random.default_rng(3)
+    for size in (16, 17, 20, 33, 60):
+        for _ in range(3):
+            series = np.asarray(lfilter([1.0], [1.0, -memory], rng.standard_normal(size)))
+            assert block_length(series) == length_by_definition(series.tolist())
+
+
 def test_blocks_of_constant_and_short_series() -> None:
     assert block_length(np.ones(100)) == 1
     assert block_length(np.arange(3.0)) == 1
@@ -1055,3 +1085,21 @@ def test_an_interval_of_few_blocks_is_students(count: int) -> None:
     half = stats.t.ppf(0.975, count - 1) * 0.5 * np.sqrt(count / (count - 1))
     assert (3.0 - low, high - 3.0) == (pytest.approx(half, rel=2e-3), pytest.approx(half, rel=2e-3))
     assert np.isnan(Blocks(1, 1, np.ones((1, 1))).interval(3.0, resampled)).all()
+
+
+@pytest.mark.parametrize(("slowest", "out"), [(145, [3]), (115, [])])
+def test_a_host_stands_out_beside_each_of_the_others(slowest: int, out: list[int]) -> None:
+    """By chance each of four is the slowest in 100 of 400 rounds, and hardly one in 130; of three,
+    it would be in 133."""
+    rest = np.arange(400 - slowest) % 3
+    who = np.random.default_rng(0).permutation([*rest, *[3] * slowest])
+    table = np.ones((400, 4))
+    table[np.arange(400), who] = 2.0
+    assert Job(table).standing_out() == out
+
+
+def test_where_nobody_stays_slow_each_round_counts_for_itself() -> None:
+    """Four of seven rounds are more than chance leaves one of sixty; two blocks of two are not."""
+    table = np.ones((7, 60))
+    table[:4, 5], table[4, 7], table[5, 8], table[6, 9] = 3.0, 2.0, 2.0, 2.0
+    assert Job(table).standing_out() == [5]
