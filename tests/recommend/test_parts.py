@@ -46,6 +46,7 @@ from erasurehead.experiments.recommend.candidates import (
     Tried,
     far_beyond,
     neighbours,
+    profile,
 )
 from erasurehead.experiments.recommend.contender import (
     LIMITS,
@@ -615,8 +616,18 @@ def drops(index: int, pieces: int, value: float, yardstick: float = 1.0) -> Cont
     return Contender(index, section, False, index > 0, clocked=clocked, trial=trial, rate=0.5)
 
 
-def test_what_is_known_of_a_built_scheme_may_end_its_search() -> None:
-    """It does not suit six workers, or holds more than is allowed; the others stay."""
+def test_what_is_known_of_a_built_scheme_may_end_its_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It does not suit six workers, or holds more than is allowed; the others stay. One replication
+    says what that takes, unless more are asked for."""
+    sizes: list[int] = []
+
+    def noted(asked: Simulation, share: Any) -> Any:
+        sizes.append(asked.replications)
+        return profile(asked, share)
+
+    monkeypatch.setattr("erasurehead.experiments.recommend.search.profile", noted)
     document = {"workers": 6, "iterations": 5, "delay": {"model": "exponential", "rate": 1.0}}
     search = Search(ask(document, SearchRequest(max_load=2), None), (), lambda done, total: None)
     sections = [{"name": "fractional_repetition", "load": load} for load in (2, 3, 4)]
@@ -625,6 +636,8 @@ def test_what_is_known_of_a_built_scheme_may_end_its_search() -> None:
     assert [one.stage for one in some] == ["", LIMITS, UNBUILT]
     assert some[1].reason == "partitions a worker 3, limit 2"
     assert "load = 4: must divide" in some[2].reason
+    search.build_all(some[:1], 3)
+    assert sizes == [1, 1, 1, 3]
     asked_for = Contender(0, sections[2], True)
     with pytest.raises(ConfigError, match="must divide"):
         search.build_all([asked_for])
