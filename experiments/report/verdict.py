@@ -47,7 +47,7 @@ def _run(records: Records) -> Verdict:
     name, values = _measured(records, [label for label, _ in records.labels()])
     target = records.target
     if len(values) < 2:
-        return _alone(records, name, values)
+        return _alone(records, values)
     first, *_ = values
     best = min(values, key=lambda label: float(np.mean(values[label])))
     against = {label: ratio_interval(values[label], values[best]) for label in values}
@@ -89,13 +89,12 @@ def _measured(records: Records, labels: list[str]) -> tuple[str, Mapping[str, Fl
     return "iteration_time", {label: v for label, v in found.items() if v is not None}
 
 
-def _alone(records: Records, name: str, values: Mapping[str, FloatArray]) -> Verdict:
+def _alone(records: Records, values: Mapping[str, FloatArray]) -> Verdict:
     label = next(iter(values), records.labels()[0][0])
     if not values:
         return Verdict(f"{label}: nothing was measured.", [], tied=False)
     seconds = float(np.mean(values[label]))
-    what = "reaches the target loss in" if name == "time_to_target" else "takes for an iteration"
-    verdict = f"{label} {what} {seconds:.3g} s on average."
+    verdict = f"{label} takes for an iteration {seconds:.3g} s on average."
     return Verdict(verdict, _of_scheme(records, label) + _least(records), tied=False)
 
 

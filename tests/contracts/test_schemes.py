@@ -16,11 +16,12 @@ from erasurehead import testing
 from erasurehead.experiments.config.catalogue import load_plugin
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.conformance import CHECKS, SchemeUnderTest
-from erasurehead.experiments.conformance.rounds import _variations
+from erasurehead.experiments.conformance.codes import _z
+from erasurehead.experiments.conformance.rounds import _named, _variations
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.assignments import Encoded
-from erasurehead.sim.schemes.base import Fixed
+from erasurehead.sim.schemes.base import Fixed, Independent
 from tests.contracts.wrong import Wrong
 
 # Every registered scheme passes the conformance suite: its line in the registry is enough.
@@ -144,6 +145,15 @@ def test_what_is_right_passes() -> None:
         ("underpaid", "loads", "worker 0 declares a load of 2; its rows of B hold 3 of 12"),
         ("copies", "loads", "claims 4 copies; partition 0 is held by 3 workers"),
         ("doubling", "decoding", "away from decoding_vector @ B"),
+        ("unpaid", "loads", r"loads has shape \(11,\), not \(12,\)$"),
+        ("crowd", "loads", "has 24 workers$"),
+        ("flat", "decoding", "decoding_vector of a table is 1 off its rows'$"),
+        ("renamed", "values", "the scheme is called other, not wrong$"),
+        ("timed", "exactness", "claims to be exact, but a deadline can end its rounds$"),
+        ("never", "stopping", "does not stop when all have arrived$"),
+        ("column", "stopping", r"stopping_delay has shape \(200, 1\)$"),
+        ("late", "stopping", r"its tally stops at \S+ s, stopping_delay says \S+ s$"),
+        ("fickle", "stopping", "the tally of the stopping rule takes back a yes$"),
         ("short", "decoding", r"decoding_vector has shape \(300, 11\)$"),
         ("narrow", "decoding", r"partition_weights has shape \(300, 11\), not \(300, 12\)$"),
         ("deaf", "decoding", "the decoder weighs a message that has not arrived$"),
@@ -185,6 +195,52 @@ def test_loads_without_an_encoding_matrix_are_one_for_each_worker() -> None:
             CHECKS["loads"](cast(Any, tested))
     tested.first_round = lambda: SimpleNamespace(loads=np.arange(12.0))
     assert CHECKS["loads"](cast(Any, tested)) == "mean load 5.5"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "valid", "nearest", "says"),
+    [
+        ("speed", 5, "nearest: 4", {"load": 4}, "it has no field speed"),
+        ("load", 5, "must\n be; nearest: 4", {"load": 4}, "in more than one line"),
+        ("load", 5, "must be another", None, "and names no value that works: give nearest"),
+        ("load", 5, "nearest: 40", {"load": 4}, "its message does not name load = 4"),
+        ("load", 5, "nearest: 14", {"load": 4}, "its message does not name load = 4"),
+        ("load", 5, "nearest: 4", {"load": 4}, None),
+        ("load", True, "must be a number", None, None),
+        ("load", "x", "must be a number", None, None),
+        ("load.part", 5, "must be another", {"load": 9}, None),
+        ("load", 7, "nearest: 4", {"load": 4}, "and names 4; 6 is nearer and accepted"),
+    ],
+)
+def test_what_a_refusal_must_name(
+    field: str, value: object, valid: str, nearest: dict[str, Any] | None, says: str | None
+) -> None:
+    """A field of the family and, of a number, one that works and that its line shows."""
+    error = InvalidParameter(field, value, valid, nearest)
+    if says is None:
+        _named(Wrong(), 12, error)
+    else:
+        with pytest.raises(testing.Nonconforming, match=says):
+            _named(Wrong(), 12, error)
+
+
+def test_claims_of_unbiased_sums_need_sums() -> None:
+    """One chance for each worker, and rounds to which the chances belong."""
+    for chances, says in ((11, "claims 11 chances"), (12, "of rounds, but has none")):
+        claims = SimpleNamespace(unbiased=Independent((0.5,) * chances))
+        tested = SimpleNamespace(scheme=SimpleNamespace(claims=claims), workers=12, rounds=None)
+        with pytest.raises(testing.Nonconforming, match=says):
+            CHECKS["unbiased"](cast(Any, tested))
+
+
+def test_scores_of_weights_by_hand() -> None:
+    """A weight that never varies has the error of all; where none does, it is 1 or is not."""
+    one, two = np.ones(4), np.full(4, 2.0)
+    np.testing.assert_array_equal(_z(np.column_stack([one, two])), [0.0, np.inf])
+    varied = np.array([0.0, 1.0, 2.0, 3.0])
+    error = np.std(varied, ddof=1) / 2
+    z = _z(np.column_stack([varied, two]))
+    np.testing.assert_allclose(z, [0.5 / error, 1.0 / (error / np.sqrt(2))])
 
 
 def test_refusals_are_looked_for_among_small_numbers_and_those_around_all_workers() -> None:

@@ -28,6 +28,58 @@ class Underpaid(Encoded):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Unpaid(Encoded):
+    """Forgets the load of the last worker."""
+
+    @property
+    def loads(self) -> np.ndarray:  # type: ignore[override]
+        return np.diff(self.matrix.indptr)[:-1]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Flat(Decoder):
+    """Right for rows of a table, and not for tables of tables."""
+
+    size: int
+
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        return (1 + (arrived.ndim > 2)) * OnePerGroup(self.size).decoding_vector(arrived)
+
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        return OnePerGroup(self.size).partition_weights(arrived)
+
+
+@dataclasses.dataclass(frozen=True)
+class Told(FirstK):
+    """The first r arrivals, with a tally or a table of ends that says something else."""
+
+    how: str = ""
+
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return super().enough(arrived) & (self.how != "never")
+
+    def stopping_delay(self, delays: FloatArray, opened: FloatArray | float = 0.0) -> FloatArray:
+        ended = FirstK(self.first).stopping_delay(delays)
+        return ended[..., None] if self.how == "column" else ended
+
+    def tally(self, messages: int, opened: float = 0.0) -> object:  # type: ignore[override]
+        return Counted(self.first + (self.how == "late"), self.how == "fickle")
+
+
+@dataclasses.dataclass
+class Counted:
+    """The tally of ``Told``."""
+
+    left: int
+    fickle: bool
+    alarms: list[float] = dataclasses.field(default_factory=list)
+
+    def arrive(self, message: int, now: float) -> bool:
+        self.left -= 1
+        return self.left == 0 if self.fickle else self.left <= 0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Doubling(Decoder):
     """Weights of partitions that are not those of the decoding vector."""
 
@@ -187,6 +239,18 @@ class Wrong(SchemeFamily):
                 return but(claims=Claims(copies=d + 1))
             case "doubling":
                 return but(decoder=Doubling(d))
+            case "unpaid":
+                return but(assignment=Unpaid(matrix))
+            case "flat":
+                return but(decoder=Flat(d))
+            case "crowd":
+                return dataclasses.replace(self, how="").build(2 * workers)
+            case "renamed":
+                return but(name="other")
+            case "timed":
+                return but(stopping=Contrary())
+            case "never" | "column" | "late" | "fickle":
+                return but(stopping=Told(6, how=self.how), exact=None, claims=Claims())
             case "short" | "narrow" | "deaf":
                 return but(decoder=Reshaped(d, self.how))
             case "inexact":

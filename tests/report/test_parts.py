@@ -256,6 +256,36 @@ def test_one_replication_says_nothing_of_how_sure_it_is() -> None:
     assert tied.tied
 
 
+def test_one_scheme_has_nobody_beside_it() -> None:
+    """Its iterations are told, whether or not it reaches a target; or that there are none."""
+    for target in (None, 2.5):
+        found = judged(result(target, code=([2.0, 3.0], DOWN)))
+        assert found.verdict == "code takes for an iteration 2.5 s on average."
+        assert not found.tied
+    table = result(None, code=([2.0, 3.0], DOWN))
+    nothing = replace(table, iterations=table.iterations.drop(columns="iteration_time"))
+    assert judged(nothing).verdict == "code: nothing was measured."
+
+
+def test_who_starts_at_the_target_does_not_reach_it_first() -> None:
+    """Two that get there are compared by it, else the iterations are."""
+    at_once = [[2.0, 1.0, 1.0]] * 2
+    found = judged(result(2.5, a=([3.0, 3.3], at_once), b=([2.0, 2.2], DOWN)))
+    assert found.verdict.startswith("b has the shortest iterations: 2.1 s; a takes 1.5 times")
+    third = judged(result(2.5, a=([3.0, 3.3], at_once), b=([2.0, 2.2], DOWN), c=([1, 1.1], DOWN)))
+    assert third.verdict.startswith("c reaches the target loss 2.5 first")
+
+
+def test_the_worker_that_delays_a_scheme_costs_something() -> None:
+    """It ends more rounds than chance explains, and they would be shorter without it."""
+    row = PLAIN | {"costliest_worker": 3, "costliest_worker_last": 0.5}
+    for cost, said in ((0.1, True), (0.0, False)):
+        lines = _of_scheme(
+            Records(pd.DataFrame(), pd.DataFrame([row | {"costliest_worker_cost": cost}])), "a"
+        )
+        assert any("Worker 3 delays it most: its message ends 50%" in x for x in lines) == said
+
+
 def test_a_lower_loss_elsewhere_is_said() -> None:
     """Lower, and not as low."""
     found = judged(result(None, uncoded=([3.0, 3.3], DOWN), code=([2.0, 2.2], LATE)))
