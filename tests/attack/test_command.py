@@ -226,6 +226,18 @@ def test_a_config_without_codes_is_refused() -> None:
         )
 
 
+def test_a_code_that_cannot_be_built_is_left_out_of_a_sweep_alone() -> None:
+    """Where no key is swept it is a mistake."""
+    schemes = [{"name": "fractional_repetition", "load": 5}]
+    with pytest.raises(ConfigError, match="must divide workers = 12"):
+        codes_of({**DOCUMENT, "schemes": schemes})
+    found = codes_of({**DOCUMENT, "schemes": schemes, "sweep": {"workers": [12, 10]}})
+    assert [each.code.workers for each in found.codes] == [10]
+    [line] = found.left_out
+    assert "left out: " in line
+    assert "must divide workers = 12" in line
+
+
 def test_too_many_workers_are_refused() -> None:
     with pytest.raises(ConfigError, match="workers = 30000: must be at most 20000"):
         command.plan_attack({**DOCUMENT, "workers": 30_000}, None, SearchBudget())

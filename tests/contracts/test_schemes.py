@@ -17,12 +17,12 @@ from erasurehead.experiments.config.catalogue import load_plugin
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.conformance import CHECKS, SchemeUnderTest
 from erasurehead.experiments.conformance.codes import _z
-from erasurehead.experiments.conformance.rounds import _named, _variations
+from erasurehead.experiments.conformance.rounds import _named, _undone, _variations
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.assignments import Encoded
 from erasurehead.sim.schemes.base import Fixed, Independent
-from tests.contracts.wrong import Wrong
+from tests.contracts.wrong import Exactly, Wrong
 
 # Every registered scheme passes the conformance suite: its line in the registry is enough.
 #
@@ -263,6 +263,29 @@ def test_a_rule_that_takes_its_yes_back_names_the_workers() -> None:
     workers = {*map(int, found[1].split(", ")), int(found[2])}
     assert len(workers) == 7
     assert workers < {*range(12)}
+
+
+def test_who_takes_a_yes_back_is_a_worker_or_a_message() -> None:
+    """The first of those that come after who was enough."""
+    first, more = np.array([True, True, False, False]), np.ones(4, dtype=bool)
+    for workers, who in ((4, "workers"), (2, "messages")):
+        text = _undone(Exactly(2), first, more, workers)
+        assert text == f"stops when {who} [0, 1] have arrived, and not when 2 has arrived as well"
+    few = np.array([True, False, False, True])
+    assert "when workers [1] have arrived, and not when 0" in _undone(Exactly(1), ~more | [
+        False, True, False, False
+    ], few | [False, True, False, False], 4)  # fmt: skip
+
+
+def test_a_claimed_largest_error_is_told_beside_the_bound() -> None:
+    """Twelve workers in groups of three, of whom six are heard: two groups may be lost."""
+    found = testing.check_scheme(Wrong(how="least"), 12, only=["error"])["error"]
+    assert "largest 6, claim 6; " in found
+
+
+def test_twelve_workers_are_taken_unless_another_number_is_given() -> None:
+    found = testing.check_scheme("fractional_repetition", load=4, only=["loads"])
+    assert found == {"loads": "mean load 4, 4 copies of each partition"}
 
 
 @pytest.mark.parametrize(

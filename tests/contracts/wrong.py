@@ -268,6 +268,8 @@ class Wrong(SchemeFamily):
                 return but(**few, claims=Claims(unbiased=RandomOrder()))
             case "mean":
                 return but(**few, claims=Claims(mean_error=1.5))
+            case "least":
+                return but(**few, claims=Claims(largest_error=6.0))
             case "bound":
                 return but(**few, claims=Claims(largest_error=2.5))
             case "exactly":

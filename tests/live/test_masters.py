@@ -41,6 +41,7 @@ from erasurehead.experiments.live.command import (
 )
 from erasurehead.experiments.live.masters import (
     CannotEnd,
+    Descent,
     LiveBarrierlessMaster,
     LiveMaster,
     Session,
@@ -661,6 +662,15 @@ def test_a_cell_that_cannot_end_leaves_the_others(
     late = iter([0.0])
     run_live(document, out, asked, lambda *x: None)
     assert f"{out} held another run" in capsys.readouterr().out
+
+
+def test_without_a_problem_models_are_empty() -> None:
+    """There is none to keep, and updates are counted alone."""
+    descent = Descent(None)
+    descent.update(np.empty(0))
+    descent.keep()
+    assert descent.point.shape == (0,)
+    assert (descent.visited, descent.version) == ([], 1)
 
 
 def test_workers_hold_no_more_than_they_may_be_asked_for() -> None:

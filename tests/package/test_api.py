@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import matplotlib
 import numpy as np
@@ -23,7 +23,7 @@ from matplotlib import pyplot
 from pandas.testing import assert_frame_equal
 
 import erasurehead as eh
-from erasurehead import running
+from erasurehead import fitting, running
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.report.page import read_run
 from erasurehead.fitting import as_arguments
@@ -726,3 +726,39 @@ def test_an_error_shows_who_calls_and_one_line_of_ours() -> None:
             sum(entry.name in ("plain", "refuse", "method", "value") for entry in refused.traceback)
             == 1
         )
+
+
+def test_what_is_not_said_is_one_process_and_what_this_machine_has_room_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And no events of workers; as on the command line."""
+    asked: list[Any] = []
+
+    def noted(found: object, folder: Path, options: Any) -> Any:
+        asked.append(options)
+        return SimpleNamespace(failed=[], finished=[1], warnings=[])
+
+    monkeypatch.setattr(running, "run_document", noted)
+    monkeypatch.setattr(running, "read_records", lambda folder: None)
+    eh.run({})
+    eh.sweep({})
+    told = [(each.jobs, each.data_dir, each.allow_large, each.timeline) for each in asked]
+    assert told == [(1, None, False, None)] * 2
+
+
+def test_a_table_that_was_read_is_shown_by_its_first_line() -> None:
+    table = eh.read_table(np.full((12, 3), 0.5) + np.arange(3) / 64)
+    assert repr(table) == f"<the table {table.lines[0]}>"
+    assert table.lines[0].startswith("read as 12 rounds of 3 workers; ")
+
+
+def test_pictures_of_a_fit_return_their_first_panel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each draws its own chart."""
+    monkeypatch.setattr(fitting, "managed", lambda figure: figure)
+    monkeypatch.setattr(
+        fitting.paint, "figure", lambda picture: SimpleNamespace(axes=[picture, "second"])
+    )
+    charts = {name: SimpleNamespace(picture=name) for name in ("qq", "order_statistics")}
+    plots = fitting.FittedPlots(cast(Any, SimpleNamespace(charts=charts)))
+    found: list[object] = [plots.quantiles(), plots.order_statistics()]
+    assert found == ["qq", "order_statistics"]
