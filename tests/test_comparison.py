@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,15 @@ import pytest
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.pictures.kinds.losses import pareto
-from erasurehead.experiments.pictures.picture import Bars, Curve, Points, Rules, Texts
+from erasurehead.experiments.pictures.picture import (
+    Bars,
+    Curve,
+    Mark,
+    Panel,
+    Points,
+    Rules,
+    Texts,
+)
 from erasurehead.experiments.reproduce import (
     FIGURES,
     backlog,
@@ -25,9 +33,11 @@ from erasurehead.experiments.reproduce import (
     local_steps,
     loss_iteration_floor,
     loss_time,
+    measured_curve,
     policies,
     ranking,
     sequential_members,
+    sequential_persistence,
     speedup,
     tradeoff_load_arrivals,
 )
@@ -777,3 +787,145 @@ def test_decoding_errors_against_arrivals() -> None:
     assert "The largest difference is 2.0 standard errors over 2 points." in text
     assert "| ErasureHead, d = 2 | 1.100 ± 0.050 | 1.2 | 10.00% |" in text
     assert "means of 100 rounds" in text
+
+
+def drawn(panel: Panel, kind: type[Mark]) -> list[Any]:
+    """The marks of a kind that stand for numbers; the others make entries of the legend."""
+    return [mark for mark in panel.marks if isinstance(mark, kind) and len(cast(Any, mark).x)]
+
+
+def test_a_picture_of_speed_ups() -> None:
+    """A panel for each load law beside the other, from a tenth below one half or the least on."""
+    rows = [
+        {"load_law": law, "work": work, "load": load, "scheme": scheme, "speedup": 2.0 / load,
+         "speedup_low": 1.5 / load, "speedup_high": 3.0 / load}
+        for law in base.LAWS
+        for work in base.WORKS
+        for load in (2, 6)
+        for scheme in speedup.EXACT
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows)
+    for least, low in ((2.0 / 6, 0.3), (0.6, 0.45)):
+        picture = speedup.Speedup().picture(frame.assign(speedup=frame["speedup"].clip(least)))
+        left, right = picture.panels
+        assert (picture.columns, picture.share) == (2, "y")
+        assert [left.title, right.title] == [*base.LAW_TITLES.values()]
+        assert (left.x.names, left.x.places) == (("2", "6"), (2, 6))
+        assert (left.y.log, left.y.ticks) == (True, (1, 2, 5))
+        assert (left.y.low, left.y.high) == pytest.approx((low, 1.15))
+        assert [curve.x.tolist() for curve in drawn(left, Curve)] == [[2, 6]] * 6
+        assert_readable(picture)
+
+
+def test_a_picture_of_backlogs() -> None:
+    """Left ErasureHead over the rounds, right the last rounds of each scheme under each policy;
+    uncoded is the same under all where nothing is left over, and is drawn under one."""
+    steps = {"cancel": 1.0, "finish": 2.0, "queue": 3.0}
+    rows = [
+        {"policy": policy, "scheme": scheme, "persistence": persistence, "own_work": 0.75,
+         "middle": middle, "last_round": last, "rounds": last, "replications": 4,
+         "iteration_time": factor * (1 + persistence) * last / 10, "standard_error": 0.01}
+        for policy, factor in steps.items()
+        for scheme in ("uncoded", "erasurehead")
+        for persistence in (0.0, 1.0)
+        for middle, last in ((1.5, 2), (6.0, 10))
+    ]  # fmt: skip
+    picture = backlog.Backlog(persistences=(0.0, 1.0)).picture(pd.DataFrame(rows))
+    left, right = picture.panels
+    assert picture.columns == 2
+    queue, queued, cancelled = drawn(left, Curve)
+    np.testing.assert_allclose([queue.y, queued.y], [[0.6, 3.0], [1.2, 6.0]])
+    assert (cancelled.x.tolist(), cancelled.y.tolist()) == ([1.5, 6.0], pytest.approx([0.2, 1.0]))
+    [rule] = [mark for mark in left.marks if isinstance(mark, Rules)]
+    assert rule.y.tolist() == [0.75]
+    assert (left.x.log, left.y.low) == (True, 0.0)
+    ends = [curve.y for curve in drawn(right, Curve)]
+    np.testing.assert_allclose(ends, [[1.0, 2.0], [1.0, 2.0], [2.0, 4.0], [3.0, 6.0]])
+    titles = [m.look.title for m in right.marks if isinstance(m, Curve) and not len(m.x)]
+    unfinished = [f"{policy} unfinished work" for policy in steps]
+    assert titles == ["uncoded", "ErasureHead", *unfinished]
+    assert (right.x.names, right.y.log, right.y.ticks) == (("0", "1"), True, (1, 2, 3, 5))
+    assert_readable(picture)
+
+
+def test_a_picture_of_times_in_large_clusters() -> None:
+    """A line of theory for each scheme, each size once, and dots of the engine that drew them."""
+    rows = [
+        {"load_law": law, "scheme": scheme, "workers": n, "engine": engine,
+         "theory": place + n / 10, "simulated": place + n / 9, "standard_error": 0.125}
+        for law in base.LAWS
+        for place, scheme in enumerate(("uncoded", "erasurehead"))
+        for n, engine in ((10, "batch"), (10, "law"), (20, ""), (100, "law"))
+    ]  # fmt: skip
+    picture = iteration_time_scale.IterationTimeScale().picture(pd.DataFrame(rows))
+    left, right = picture.panels
+    assert picture.columns == 2
+    assert [left.title, right.title] == [*base.LAW_TITLES.values()]
+    assert [curve.x.tolist() for curve in drawn(left, Curve)] == [[10, 20, 100]] * 2
+    assert [curve.y[1] for curve in drawn(left, Curve)] == [2.0, 3.0]
+    dots = drawn(left, Points)
+    assert [(dot.x.tolist(), dot.hollow) for dot in dots] == [
+        ([10], True), ([10, 100], False), ([10], True), ([10, 100], False)
+    ]  # fmt: skip
+    np.testing.assert_allclose(dots[0].dy, np.full((2, 1), 1.96 * 0.125))
+    assert (left.x.log, left.y.low) == (True, 0.0)
+
+
+def test_a_picture_of_what_the_authors_measured() -> None:
+    """Their curve, and a row for each scheme: filled under the one law, hollow under the other."""
+    rows = [
+        {"load_law": law, "scheme": scheme, "load": load, "wait_for": 0, "simulated": seconds + at,
+         "integrated": seconds, "standard_error": 0.5}
+        for seconds, law in ((10.0, "additive"), (40.0, "proportional"))
+        for at, (scheme, load) in enumerate((("uncoded", 0), ("fractional_repetition", 3)))
+    ]  # fmt: skip
+    picture = measured_curve.MeasuredCurve().picture(pd.DataFrame(rows))
+    curve, schemes = picture.panels
+    assert picture.columns == 2
+    [line] = drawn(curve, Curve)
+    assert [*zip(line.y.tolist(), line.x.tolist(), strict=True)] == [*measured_curve.CURVE]
+    assert len(schemes.y.names or ()) == 2
+    dots = drawn(schemes, Points)
+    assert [(dot.x[0], dot.y[0], dot.hollow) for dot in dots[::2]] == [
+        (10.0, 0.0, False), (11.0, 1.0, False), (40.0, 0.0, True), (41.0, 1.0, True)
+    ]  # fmt: skip
+    assert [(dot.x[0], dot.y[0]) for dot in dots[1::2]] == [
+        (10.0, 0.0), (10.0, 1.0), (40.0, 0.0), (40.0, 1.0)
+    ]  # fmt: skip
+    np.testing.assert_allclose(dots[0].dx, [[0.98], [0.98]])
+    assert (schemes.x.log, schemes.x.ticks) == (True, (1, 2, 3, 5))
+    keys = [mark.title for mark in schemes.marks if isinstance(mark, Points) and not len(mark.x)]
+    assert keys == picture.last
+    assert_readable(picture)
+
+
+def test_panels_of_sequential_codes_have_their_law_above_the_first_row() -> None:
+    """A row of panels for each measure; seconds are on a logarithmic axis."""
+    rows = [
+        {"measure": measure, "load_law": law, "persistence": persistence, "family": family,
+         "seconds": 1.0 + persistence, "seconds_low": 0.5, "seconds_high": 3.0}
+        for measure in sequential_persistence.MEASURES
+        for law in sequential_persistence.LOAD_LAWS
+        for persistence in (0.0, 0.9)
+        for family in sequential_persistence.LOOKS
+    ]  # fmt: skip
+    figure = sequential_persistence.SequentialPersistence(persistences=(0.0, 0.9))
+    picture = figure.picture(pd.DataFrame(rows))
+    laws = len(sequential_persistence.LOAD_LAWS)
+    assert picture.columns == laws
+    titles = [panel.title for panel in picture.panels]
+    assert all(titles[:laws])
+    assert not any(titles[laws:])
+    assert {(panel.y.log, panel.y.ticks) for panel in picture.panels} == {(True, (1, 2, 5))}
+    assert [panel.y.label for panel in picture.panels[::laws]] == [
+        f"{measure} (s)" for measure in sequential_persistence.MEASURES
+    ]
+    curves = drawn(picture.panels[0], Curve)
+    assert {tuple(curve.y) for curve in curves} == {(1.0, 1.9)}
+
+
+def test_panels_of_all_schemes_stand_below_each_other(frame: pd.DataFrame) -> None:
+    """Names need the whole width."""
+    picture = Atlas(schemes=KNOWN + OTHERS).picture(frame)
+    assert (len(picture.panels), picture.columns) == (len(DELAYS), 1)
+    assert picture.names_left
