@@ -231,3 +231,12 @@ def test_a_mean_below_its_round_off_is_zero_and_another_stays(name: str) -> None
     for mean in (0.0, 1.0):
         found = metric.estimate({f"{name}_mean": mean, f"{name}_se": np.nan})
         assert np.isnan(found[1]), "of one run there is no error"
+
+
+def test_who_is_heard_of_given_weights_is_a_share_of_the_updates() -> None:
+    """Of each replication and partition: whatever weighs something counts."""
+    weights = np.array([[[1.0, 0.0], [0.5, 0.0], [0.0, -2.0], [1.0, 0.0]]])
+    measured = GivenWeights(np.ones((1, 4)), weights).measure()
+    np.testing.assert_array_equal(measured.recovered, [[0.5, 0.5, 0.5, 0.5]])
+    np.testing.assert_array_equal(measured.error, [[1.0, 1.25, 10.0, 1.0]])
+    np.testing.assert_array_equal(measured.shares, [[0.75, 0.25]])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import comb
-from typing import ClassVar
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from scipy import sparse
 from typing_extensions import override
 
 from erasurehead.sim.attack import Code, NoCode, SearchBudget, Worst, code_of, search, worst_sets
@@ -518,3 +520,19 @@ def test_ends_of_a_vector(count: int, members: list[int]) -> None:
     found = [np.flatnonzero(each).tolist() for each in extremes(vector, count)]
     assert found == [members, [1, 4][:count], [0, 1][:count]]
     assert list(extremes(np.empty((5, 0)), 2)) == []
+
+
+def test_singular_vectors_of_large_codes_are_those_of_small_ones(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In the same order, but for their signs."""
+    rng = np.random.default_rng(0)
+    matrix = sparse.csr_array(rng.random((9, 12)))
+    any_code: Any = SimpleNamespace(matrix=matrix, workers=9)
+    dense = singular_vectors(any_code)
+    monkeypatch.setattr("erasurehead.sim.attack.code.DENSE", 5)
+    found = singular_vectors(any_code)
+    assert found.shape == dense.shape
+    np.testing.assert_allclose(np.abs((found * dense).sum(axis=0)), 1.0)
+    one: Any = SimpleNamespace(matrix=matrix[:1], workers=1)
+    assert singular_vectors(one).shape == (1, 0)

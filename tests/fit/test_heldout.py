@@ -570,3 +570,12 @@ def test_factors_of_rounds_have_two_laws_where_some_are_slow(
     else:
         assert section["weights"][1] == pytest.approx(0.3, abs=0.01)
         assert section["components"][0]["median"] == pytest.approx(1.0, abs=0.1)
+
+
+def test_shuffles_of_a_large_table_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as make up the cells of a half, each with its own order statistics."""
+    monkeypatch.setattr(candidates, "CELLS_OF_HALF", 5)
+    tables = iter([np.array([[1.0, 2.0]]), np.array([[5.0, 3.0]]), np.array([[6.0, 7.0]])])
+    recipe: Any = Mock(shuffled=lambda seen, rng: next(tables))
+    half: Any = Mock(seen=(np.ones((1, 2)),))
+    np.testing.assert_allclose(candidates._reshuffled(recipe, half, [1, 2]), [10 / 3, 14 / 3])

@@ -323,3 +323,25 @@ def test_the_numbers_of_a_fit_are_those_that_the_docs_promise() -> None:
         f"fewer than {workers.FEWEST_ROUNDS} rounds or 3 workers",
     )
     assert candidates.LARGE == law.LARGE, "such tables"
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_sums_of_a_large_table_are_those_of_groups(
+    axis: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every so many rounds, or workers, are added; scaled as if each group were one of them."""
+    monkeypatch.setattr(variance, "LARGE", 12)
+    monkeypatch.setattr(variance, "FEWEST_GROUPS", 2)
+    table = np.random.default_rng(0).random((11, 3) if axis == 0 else (3, 11))
+    off = table - table.mean()
+    rows = off if axis == 0 else off.T
+    groups = [sum(rows[i] for i in range(first, 11, 4)) for first in range(4)]
+    expected = np.array(groups) * np.sqrt(4 / 11)
+    found = variance._grouped(table, axis)
+    np.testing.assert_allclose(found if axis == 0 else found.T, expected)
+    monkeypatch.setattr(variance, "FEWEST_GROUPS", 5)
+    assert variance._grouped(table, axis).shape[axis] == 5
+    monkeypatch.setattr(variance, "FEWEST_GROUPS", 99)
+    np.testing.assert_allclose(variance._grouped(table, axis), off)
+    monkeypatch.setattr(variance, "LARGE", 33)
+    assert variance._grouped(table, axis) is table

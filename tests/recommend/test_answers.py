@@ -22,8 +22,9 @@ from erasurehead.experiments.options import Criterion, SearchRequest
 from erasurehead.experiments.page.answer import ANSWER, Answer, read_answer, write_answer
 from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.pictures.picture import Curve, Points
-from erasurehead.experiments.recommend import answer, command, page, question
+from erasurehead.experiments.recommend import answer, command, page, question, study
 from erasurehead.experiments.recommend.answer import (
+    _by_chance,
     _changed,
     _holds,
     _what_it_does,
@@ -36,7 +37,7 @@ from erasurehead.experiments.recommend.measure import _heard, hearing
 from erasurehead.experiments.recommend.question import ExactDescent
 from erasurehead.experiments.recommend.scenario import SHUFFLED, Perturbation, _rare
 from erasurehead.experiments.recommend.search import LONGER, Search
-from erasurehead.experiments.recommend.study import Sensitivity, _few, _rates
+from erasurehead.experiments.recommend.study import Recommendation, Sensitivity, _few, _rates
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.types import Messages, Stream
 from tests.recommend.test_parts import CANDIDATES, CHANGED, RANKING
@@ -893,3 +894,51 @@ def test_an_answer_is_a_file_that_a_person_can_read(tmp_path: Path) -> None:
     first, second, *_, last = (tmp_path / ANSWER).read_bytes().decode("ascii").split("\n")
     assert (first, second, last) == ("{", '  "kind": "compare",', "")
     assert read_answer(tmp_path) == answer
+
+
+def test_the_fewest_runs_that_decide_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the winner, or of another scheme whose typical run is as good and that is not barred."""
+    monkeypatch.setattr(answer, "decided_by", lambda values: int(values[0]))
+
+    def one(decided: int, typical: float, barred: bool = False) -> Any:
+        return SimpleNamespace(values=np.array([decided, typical, typical]), barred=barred)
+
+    def said(winner: int, *others: Any, criterion: str = "mean") -> list[str]:
+        goal = SimpleNamespace(criterion=criterion)
+        first = SimpleNamespace(values=np.array([winner, 9.0, 9.0]), value=9.0)
+        whole = SimpleNamespace(
+            question=SimpleNamespace(goal=goal), winner=first, today=one(0, 1.0), finalists=others
+        )
+        return [*_by_chance(cast(Any, whole))]
+
+    text = "{} of 3 runs decide that: more replications are needed"
+    assert said(0, one(5, 9.0), one(3, 8.0), one(4, 1.0)) == [text.format(3)]
+    assert said(2, one(5, 9.0)) == [text.format(2)]
+    assert said(0, one(5, 9.5), one(4, 1.0, barred=True)) == []
+    assert said(2, criterion="median") == []
+
+
+def test_the_best_code_is_the_best_of_the_race_or_of_what_is_expected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Those that were left behind or are barred come after the others."""
+    for name in ("final_order", "_expected"):
+        monkeypatch.setattr(study, name, lambda one: one.order)
+
+    def code(order: int, final: int | None = 1, stage: str = "", **more: Any) -> Any:
+        known = {"coded": True, "barred": False, "expected": 1} | more
+        return SimpleNamespace(order=order, final=final, stage=stage, **known)
+
+    def best(*contenders: Any) -> Any:
+        whole: Any = SimpleNamespace(contenders=contenders)
+        found = cast(Any, Recommendation.best_coded).fget(whole)
+        return found and found.order
+
+    assert best(code(3), code(2), code(1, coded=False)) == 2
+    assert best(code(3), code(2, stage="left")) == 3
+    assert best(code(3, stage="left"), code(2, stage="left")) == 2
+    assert best(code(3), code(2, barred=True)) == 3
+    assert (
+        best(code(4, None), code(5, None), code(3, None, LIMITS), code(2, None, expected=None)) == 4
+    )
+    assert best(code(1, coded=False)) is None

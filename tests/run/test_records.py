@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from erasurehead.experiments.config import build
 from erasurehead.experiments.config.build import training
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.run import records as records_module
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.compute import result as numbers_of
 from erasurehead.experiments.run.estimate import START, Estimate, Room, check
@@ -865,3 +868,16 @@ def test_every_column_by_a_plain_loop(changes: dict[str, Any]) -> None:
         assert one["cost"] == pytest.approx(sum(work.margin[r, u] for r, u in ended) / replications)
         if "dead" in one:
             assert one["dead"] == pytest.approx(sum(work.down[:, j]) / sum(elapsed))
+
+
+def test_closed_forms_of_plugins_may_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run does not need them; of a scheme of ours an error is one."""
+    monkeypatch.setattr(records_module.theory, "round_theory", Mock(side_effect=ZeroDivisionError))
+    [cell] = cells(BASE)
+    with pytest.raises(ZeroDivisionError):
+        records_module._looked_up.__wrapped__(records_module._asked(cell))
+    monkeypatch.setattr(records_module, "scheme_of", lambda cell: None)
+    plugin: Any = SimpleNamespace(settings=cell.settings, code=frozenset("a"))
+    asked = replace(records_module._asked(cell), cell=plugin)
+    found = records_module._looked_up.__wrapped__(asked)
+    assert found == ClosedForm()
