@@ -863,6 +863,7 @@ def test_a_picture_of_times_in_large_clusters() -> None:
     assert [left.title, right.title] == [*base.LAW_TITLES.values()]
     assert [curve.x.tolist() for curve in drawn(left, Curve)] == [[10, 20, 100]] * 2
     assert [curve.y[1] for curve in drawn(left, Curve)] == [2.0, 3.0]
+    assert_readable(picture)
     dots = drawn(left, Points)
     assert [(dot.x.tolist(), dot.hollow) for dot in dots] == [
         ([10], True), ([10, 100], False), ([10], True), ([10, 100], False)

@@ -36,6 +36,7 @@ from erasurehead.experiments.pictures.picture import (
     Points,
     Rules,
     Texts,
+    mantissas,
 )
 from erasurehead.sim import types
 from erasurehead.sim.types import FloatArray
@@ -139,6 +140,15 @@ def assert_told(page: str, *phrases: str) -> None:
     assert [phrase for phrase in phrases if phrase not in text] == []
 
 
+# of labels that are even on a logarithmic axis, or of ratios near 1
+MANTISSAS = {mantissas(ratio) for ratio in (2.0, 10.0, 50.0, 500.0, 5000.0)} | {
+    (1,),
+    (1, 2, 3, 5),
+    (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
+    (1, 1.1, 1.25, 1.5, 2, 5, 7, 8, 9),
+}
+
+
 def assert_readable(picture: Picture) -> None:
     """Whatever a picture holds can be seen: what belongs together is of one length, and lies within
     its axes."""
@@ -154,6 +164,8 @@ def assert_readable(picture: Picture) -> None:
             if axis.low is not None and axis.high is not None:
                 assert axis.low != axis.high
                 assert axis.low > 0 or not axis.log
+            assert axis.ticks in MANTISSAS, axis.ticks
+            assert axis.log or not axis.ticks
 
 
 def _assert_drawn(mark: Mark, panel: Panel) -> None:

@@ -28,9 +28,11 @@ from erasurehead.delay_models.tables import files, parts
 from erasurehead.delay_models.tables.columns import Times, settle
 from erasurehead.delay_models.tables.long import _failures, _gaps, _natural, between
 from erasurehead.delay_models.tables.measured import (
+    IMPLAUSIBLE,
     Measured,
     Reading,
     TableError,
+    _cells,
     median_of,
     parse_columns,
     unit_warnings,
@@ -1241,3 +1243,14 @@ def test_a_column_of_few_different_numbers(
     table = np.column_stack([places % few, *[places % others + 0.5 * c for c in range(columns)]])
     values = ", ".join(map(str, range(few)))
     assert list(_few_values(table * 1.0)) == ([(0, f"is only ever {values}")] if found else [])
+
+
+def test_delays_a_thousand_times_off_are_told() -> None:
+    """Beyond the factor, and not at it; 0 and what never came are something else."""
+    middle, far = 2.0, IMPLAUSIBLE
+    table = np.array([[0.0, middle / far, middle, middle * far, np.inf]])
+    assert [*_cells(table, middle, "")] == []
+    table[0, [1, 3]] *= 0.5, 2.0
+    over, under = _cells(table, middle, " here")
+    assert over.startswith(f"1 delays here are over {far:.0f} times the median (typically ")
+    assert under.startswith(f"1 delays here are under 1/{far:.0f} times the median (typically ")

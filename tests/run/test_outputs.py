@@ -801,8 +801,15 @@ def test_where_results_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
     assert outputs._version("a-package-of-nobody") is None
     commit = outputs._commit()
     assert commit is None or len(commit) == 40
-    monkeypatch.setattr(outputs.subprocess, "check_output", lambda *_, **__: " abc \n")
+    waits: list[float] = []
+
+    def says(*_: object, timeout: float, **__: object) -> str:
+        waits.append(timeout)
+        return " abc \n"
+
+    monkeypatch.setattr(outputs.subprocess, "check_output", says)
     assert outputs._commit() == "abc"
+    assert waits == [10], "git of a folder on a network may never answer"
 
     def fails(*_: object, **__: object) -> None:
         raise OSError

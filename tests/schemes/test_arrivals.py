@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes.arrivals import Arrivals, Demand, NoFormula, demand, uncovered_after
 from erasurehead.sim.schemes.deadlines import Deadline
 from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
@@ -141,6 +142,25 @@ def test_every_way_to_compute_the_survival_is_the_same_sum():
                 expected = pmf @ arrivals.not_enough
                 got = arrivals.sf(1 - reached, partial(np.asarray, reached))
                 np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ((0, 0, 1), "workers"),
+        ((6, 0, 0), "high"),
+        ((6, 0, 7), "high"),
+        ((6, -1, 3), "low"),
+        ((6, 4, 3), "low"),
+        ((6, 2, 3), "size"),
+        ((6, 2, 3, 4), "load"),
+    ],
+)
+def test_numbers_of_arrivals_that_cannot_be_are_named(given, field):
+    """1 <= high <= n, 0 <= low <= high, and groups that divide the workers."""
+    with pytest.raises(InvalidParameter) as error:
+        Arrivals(*given)
+    assert error.value.field == field
 
 
 # Mean times between updates against plain simulations, event by event.

@@ -108,6 +108,12 @@ def test_who_claims_to_be_unbiased_is_so_over_every_order(
         np.testing.assert_allclose(weights.mean(axis=0), 1, rtol=1e-12)
 
 
+def test_a_plain_sum_has_a_weight_for_each_number_of_arrivals() -> None:
+    """From nobody to everybody."""
+    scheme = SCHEMES["fractional_repetition"](load=2, decoder="sum", stop=FirstK(4)).build(6)
+    assert scheme.decoder.weights == (1.0,) * 7
+
+
 def test_rescaled_erasurehead_pays_for_it_in_full_rounds() -> None:
     """A round that hears every group decodes to 1/p, with p = 1 - C(4, 3)/C(6, 3) = 4/5."""
     scheme = ErasureHead(load=2, wait_for=3, rescale=True).build(6)

@@ -1103,3 +1103,19 @@ def test_where_nobody_stays_slow_each_round_counts_for_itself() -> None:
     table = np.ones((7, 60))
     table[:4, 5], table[4, 7], table[5, 8], table[6, 9] = 3.0, 2.0, 2.0, 2.0
     assert Job(table).standing_out() == [5]
+
+
+def test_the_longest_spells_are_named_and_the_others_counted() -> None:
+    """In the order of the rounds; a count of none is not told."""
+    most = answer.SPELLS
+    columns = {
+        "host": ["a"],
+        **{name: [each] for name, each in zip(answer.FACTORS, (3.0, 1.5), strict=True)},
+    }
+    for many, more in ((most, ""), (most + 2, " and 2 more")):
+        runs = [(10 * i, 10 * i + (i + 1)) for i in range(many)]
+        whole: Any = SimpleNamespace(spells={"a": runs}, hosts=pd.DataFrame(columns))
+        [text] = answer._spells(whole, np.arange(99))
+        named = ", ".join(f"{first} to {last}" for first, last in runs[-most:])
+        times = "3 times the round's median, 1.5 times outside them"
+        assert text == f"host a is slow in spells ({times}): rounds {named}{more}"
