@@ -622,6 +622,7 @@ def test_what_is_known_of_a_built_scheme_may_end_its_search(
     """It does not suit six workers, or holds more than is allowed; the others stay. One replication
     says what that takes, unless more are asked for."""
     sizes: list[int] = []
+    told: list[tuple[float, int]] = []
 
     def noted(asked: Simulation, share: Any) -> Any:
         sizes.append(asked.replications)
@@ -629,10 +630,13 @@ def test_what_is_known_of_a_built_scheme_may_end_its_search(
 
     monkeypatch.setattr("erasurehead.experiments.recommend.search.profile", noted)
     document = {"workers": 6, "iterations": 5, "delay": {"model": "exponential", "rate": 1.0}}
-    search = Search(ask(document, SearchRequest(max_load=2), None), (), lambda done, total: None)
+    search = Search(ask(document, SearchRequest(max_load=2), None), (), lambda *at: told.append(at))
     sections = [{"name": "fractional_repetition", "load": load} for load in (2, 3, 4)]
     some = [Contender(i, section, False) for i, section in enumerate(sections)]
+    search.part = (0.5, 0.25)
     search.build_all(some)
+    assert told == [*dict.fromkeys(told)] == sorted(told)
+    assert told[-1] == (0.75, 5), "where this part of the five stages ends"
     assert [one.stage for one in some] == ["", LIMITS, UNBUILT]
     assert some[1].reason == "partitions a worker 3, limit 2"
     assert "load = 4: must divide" in some[2].reason
