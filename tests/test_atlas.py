@@ -6,12 +6,14 @@ import re
 from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from erasurehead.experiments import atlas
 from erasurehead.experiments.atlas import (
     COMPARISON,
     FACTS,
@@ -219,3 +221,29 @@ def test_the_pictures_are_those_of_the_registry(tmp_path: Path) -> None:
         made, kept = (Image.open(folder / file).convert("RGB") for folder in (tmp_path, DOCS))
         assert made.size == kept.size, f"{name}; {REMEDY}"
         assert made.tobytes() == kept.tobytes(), f"{name}; {REMEDY}"
+
+
+def test_each_picture_of_an_atlas_is_told_when_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From nothing on; last the picture of all, and the page."""
+    two = {name: SCHEMES[name] for name in ("uncoded", "erasurehead")}
+    told: list[tuple[int, int]] = []
+    saved: list[tuple[Path, object]] = []
+    every = SimpleNamespace(compute=lambda effort: "frame", picture=lambda frame: f"all of {frame}")
+    catalogue = {"schemes": SimpleNamespace(classes=two)}
+    monkeypatch.setattr(atlas, "with_plugins", lambda: catalogue)
+    monkeypatch.setattr(atlas, "Atlas", lambda: every)
+    monkeypatch.setattr(atlas, "portrait", lambda family, workers, names: family.name)
+    monkeypatch.setattr(atlas.paint, "figure", lambda picture, known=None: picture)
+    monkeypatch.setattr(
+        atlas.style, "save", lambda figure, path, kinds: saved.append((path, figure))
+    )
+    monkeypatch.setattr(atlas, "atlas_page", lambda families, names: ", ".join(families))
+    assert write_atlas(tmp_path, lambda *at: told.append(at)) == tmp_path / PAGE
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert [(path.name, figure) for path, figure in saved] == [
+        ("uncoded", "uncoded"), ("erasurehead", "erasurehead"), ("all-schemes", "all of frame")
+    ]  # fmt: skip
+    assert {path.parent.name for path, _ in saved} == {"atlas"}
+    assert (tmp_path / PAGE).read_text() == "uncoded, erasurehead"

@@ -637,3 +637,18 @@ def test_listing_needs_no_slow_library() -> None:
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1] == "set()"
+
+
+@pytest.mark.parametrize(
+    ("given", "unit"),
+    [(None, None), ("ms", "ms"), ("60", 60.0), ("1e-3", 0.001), ("0.5", 0.5), ("0", ""),
+     ("-1", ""), ("inf", ""), ("nan", ""), ("hours", "")],
+)  # fmt: skip
+def test_a_unit_is_a_name_or_some_seconds(given: str | None, unit: object) -> None:
+    """More than none, and not infinitely many."""
+    asked = options.TableOptions(unit=given)
+    if unit == "":
+        with pytest.raises(ConfigError, match=f"--unit = '{given}': must be s, ms, us, ns, or how"):
+            asked.reading()
+    else:
+        assert asked.reading().unit == unit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -191,3 +192,9 @@ def test_a_diverged_run_has_no_final_loss() -> None:
     problem = LEARNING["problem"] | {"l2": 1.0}
     result = compute(cell(problem=problem, optimizer=optimizer))
     assert np.isnan(per_replication(result)["final_train_loss"]).all()
+
+
+def test_streams_of_failures_are_those_of_no_run() -> None:
+    """Delays have the numbers of the replications; half a thousand million are left for each."""
+    streams = [0, *sorted((build.UP, build.DOWN, build.LOSSES))]
+    assert min(b - a for a, b in pairwise(streams)) >= 2**29
