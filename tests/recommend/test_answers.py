@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -942,3 +942,48 @@ def test_the_best_code_is_the_best_of_the_race_or_of_what_is_expected(
         best(code(4, None), code(5, None), code(3, None, LIMITS), code(2, None, expected=None)) == 4
     )
     assert best(code(1, coded=False)) is None
+
+
+@pytest.mark.parametrize(
+    ("workers", "most", "loads"),
+    [
+        (240, 240, [2, 3, 4, 5, 6, 24, 120]),  # of 18, the first, one half-way to the end, the last
+        (64, 64, [2, 3, 4, 6, 8, 16, 32]),  # seven are all
+        (72, 30, [2, 3, 4, 6, 8, 18, 24]),
+        (5, 5, [2, 3, 4]),
+        (30, 3, [2, 3]),
+    ],
+)
+def test_loads_are_divisors_and_small_ones(workers: int, most: int, loads: list[int]) -> None:
+    space: Any = SimpleNamespace(workers=workers, most_load=most)
+    assert cast(Any, SearchSpace.loads).fget(space) == loads
+
+
+@dataclass(frozen=True)
+class Rated:
+    """Stands for an optimizer, and for a training with one."""
+
+    learning_rate: float = 1.0
+    optimizer: Any = None
+
+
+@pytest.mark.parametrize(
+    ("target", "best"),
+    [(2.0, 1.0), (1.9, 2.0), (None, 2.0), (3.0, 2.0)],
+)
+def test_the_best_rate_ends_at_its_target_or_below(
+    target: float | None, best: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Soonest; one that comes back above it does not reach it. Without a target, or where nobody
+    gets there, by the loss half-way, or at the end if that is higher."""
+    losses = {
+        1.0: [4.0, 3.0, 2.0],
+        2.0: [4.0, 1.9, 2.1],
+        4.0: [4.0, 9.0, 9.0],
+        0.5: [4.0, 4.0, 4.0],
+    }
+    path = lambda one: SimpleNamespace(loss=losses[one.optimizer.learning_rate].__getitem__)  # noqa: E731
+    monkeypatch.setattr(question, "ExactPath", path)
+    found = question.exact_descent(cast(Any, Rated(optimizer=Rated())), 2, target)
+    assert found.rate == best
+    assert found.losses.tolist() == losses[best]

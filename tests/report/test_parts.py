@@ -267,6 +267,19 @@ def test_one_scheme_has_nobody_beside_it() -> None:
     assert judged(nothing).verdict == "code: nothing was measured."
 
 
+def test_a_sweep_of_one_point_is_a_run() -> None:
+    """A key that has one value separates nothing."""
+    table = result(None, uncoded=([3.0, 3.3], DOWN), code=([2.0, 2.2], DOWN))
+    own = {"seed": 0}
+    point = replace(
+        table, iterations=table.iterations.assign(**own), summary=table.summary.assign(**own)
+    )
+    assert judged(point) == judged(table)
+    assert judged(table).verdict.startswith(
+        "code has the shortest iterations: 2.1 s; uncoded takes"
+    )
+
+
 def test_who_starts_at_the_target_does_not_reach_it_first() -> None:
     """Two that get there are compared by it, else the iterations are."""
     at_once = [[2.0, 1.0, 1.0]] * 2
