@@ -282,3 +282,15 @@ def test_an_old_answer_does_not_outlive_its_table(
         compare_results(one, two, two)
     with pytest.raises(ConfigError, match="must not be one of the two results"):
         compare_results(one, two, one)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"), [([1.0, 4.0], [2.0, 2.0]), ([2.0, 2.0], [4.0, 1.0]), ([2.0, 4.0], [4.0, 2.0])]
+)
+def test_the_line_of_equal_times_goes_beyond_the_longest_of_both(
+    one: list[float], two: list[float]
+) -> None:
+    """Whichever of the two it is in."""
+    panel = comparison_picture([paired(np.array([one]), np.array([two]))], "run", "live").panels[0]
+    [line] = [mark for mark in panel.marks if isinstance(mark, Curve)]
+    assert line.x.tolist() == line.y.tolist() == pytest.approx([0.0, 4.2])

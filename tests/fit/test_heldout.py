@@ -579,3 +579,9 @@ def test_shuffles_of_a_large_table_are_averaged(monkeypatch: pytest.MonkeyPatch)
     recipe: Any = Mock(shuffled=lambda seen, rng: next(tables))
     half: Any = Mock(seen=(np.ones((1, 2)),))
     np.testing.assert_allclose(candidates._reshuffled(recipe, half, [1, 2]), [10 / 3, 14 / 3])
+
+
+def test_factors_that_are_all_alike_have_no_spread() -> None:
+    """However many rounds there are: nothing is fitted to them."""
+    section = {"model": "lognormal", "median": 1.0, "sigma": 0.0}
+    assert factor_law(np.full(64, 3.0)) == section

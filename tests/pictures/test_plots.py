@@ -1426,6 +1426,10 @@ def test_iteration_times_as_shares_of_all_iterations() -> None:
     assert (a.low[-1], a.high[-1]) == pytest.approx((2.2, 3.8)), (
         "a tenth of the way between two runs"
     )
+    [sure] = KINDS["iteration_time"].picture(run_of(iteration_time=seconds), "ci").panels
+    ci, *_ = [m for m in sure.marks if isinstance(m, Curve)]
+    assert ci.low is not None
+    assert ci.low[0] == 1.0, "what an interval of two runs reaches below is not shown"
     assert (panel.x.log, panel.x.low) == (True, None), "50 is more than thirty times the median"
     [plain] = KINDS["iteration_time"].picture(run_of(iteration_time={"a": seconds["a"]})).panels
     assert (plain.x.log, plain.x.low) == (False, 0.0)
@@ -1977,3 +1981,25 @@ def test_nothing_is_left_out_of_a_run(directories: dict[str, Path]) -> None:
     """Catches a heading that says so."""
     assert read(directories["training"]).left_out == 0
     assert figure_of("iteration_time", read(directories["training"])).get_suptitle() == ""
+
+
+@pytest.mark.parametrize(("most", "labelled"), [(59.5, True), (60.5, False)])
+def test_axes_that_become_logarithmic_are_labelled_between_powers_where_they_are_short(
+    most: float, labelled: bool
+) -> None:
+    """Below sixty times; powers of ten are enough beyond."""
+    curves = [Curve(look("uncoded"), np.array([1.0, most]), np.array([0.0, 1.0])) for _ in range(2)]
+    panels = [
+        Panel(Axis("a", log=log), Axis("b"), [curve])
+        for log, curve in zip((True, False), curves, strict=True)
+    ]
+    axes = [Figure().add_subplot() for _ in panels]
+    for own, panel in zip(axes, panels, strict=True):
+        own.plot([1.0, most], [0.0, 1.0])
+        own.margins(x=0)
+        own.set_xscale("log" if panel.x.log else "linear")
+    paint._one_scale(axes)
+    assert [own.get_xscale() for own in axes] == ["log", "log"]
+    assert all(
+        (2.0 in own.xaxis.get_major_locator().tick_values(1.0, most)) == labelled for own in axes
+    )

@@ -987,3 +987,16 @@ def test_the_best_rate_ends_at_its_target_or_below(
     found = question.exact_descent(cast(Any, Rated(optimizer=Rated())), 2, target)
     assert found.rate == best
     assert found.losses.tolist() == losses[best]
+
+
+@pytest.mark.parametrize("criterion", ["mean", "median", "p95"])
+def test_an_interval_is_as_wide_as_the_runs_differ(criterion: Criterion) -> None:
+    """In the unit of the runs, around the middle; runs that are the same leave nothing open."""
+    values = np.random.default_rng(0).lognormal(0.0, 0.5, 40)
+    middle, low, high = estimate(values, criterion)
+    assert high - middle == pytest.approx(middle - low)
+    assert 0 < high - low < 2 * np.ptp(values)
+    np.testing.assert_allclose(
+        estimate(1e-3 * values, criterion), 1e-3 * np.array([middle, low, high])
+    )
+    np.testing.assert_allclose(estimate(np.full(9, 5.0), criterion), 5.0)
