@@ -10,7 +10,7 @@ import subprocess
 import sys
 import webbrowser
 from dataclasses import fields, replace
-from importlib import metadata
+from importlib import import_module, metadata
 from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +23,7 @@ import pytest
 import yaml
 
 from erasurehead.delay_models import MODELS
-from erasurehead.experiments import atlas, compare, listing, measure, options, verify
+from erasurehead.experiments import atlas, commands, compare, listing, measure, options, verify
 from erasurehead.experiments.attack import command as attack
 from erasurehead.experiments.commands import app
 from erasurehead.experiments.config.errors import ConfigError
@@ -652,3 +652,20 @@ def test_a_unit_is_a_name_or_some_seconds(given: str | None, unit: object) -> No
             asked.reading()
     else:
         assert asked.reading().unit == unit
+
+
+def test_processes_start_while_a_command_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If it will need any."""
+    prepared: list[None] = []
+    monkeypatch.setattr("erasurehead.experiments.run.lanes.prepare", lambda: prepared.append(None))
+    commands._prepare(1)
+    assert not prepared
+    commands._prepare(2)
+    assert prepared == [None]
+
+
+def test_the_package_itself_is_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[None] = []
+    monkeypatch.setattr("erasurehead.experiments.cli.main", lambda: called.append(None))
+    import_module("erasurehead.__main__").main()
+    assert called == [None]

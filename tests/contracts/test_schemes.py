@@ -15,7 +15,7 @@ from scipy import sparse
 from erasurehead import testing
 from erasurehead.experiments.config.catalogue import load_plugin
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.conformance import CHECKS, SchemeUnderTest
+from erasurehead.experiments.conformance import CHECKS, SchemeUnderTest, tested
 from erasurehead.experiments.conformance.codes import _z
 from erasurehead.experiments.conformance.rounds import _named, _undone, _variations
 from erasurehead.sim.errors import InvalidParameter
@@ -157,6 +157,7 @@ def test_what_is_right_passes() -> None:
         ("short", "decoding", r"decoding_vector has shape \(300, 11\)$"),
         ("narrow", "decoding", r"partition_weights has shape \(300, 11\), not \(300, 12\)$"),
         ("deaf", "decoding", "the decoder weighs a message that has not arrived$"),
+        ("lost", "values", "Lost cannot be pickled$"),
         ("travelling", "values", "a pickled family is another one$"),
         ("inexact", "exactness", "claims to be exact; weights are at most 1.0e.00 away from 1"),
         ("modest", "exactness", "says that it is not exact"),
@@ -410,3 +411,17 @@ def test_what_cannot_be_checked_is_refused() -> None:
         ConfigError, match=r"fractional_repetition\.load.* must divide workers = 30"
     ):
         testing.check_scheme(SCHEMES["fractional_repetition"](load=4), 30)
+
+
+def test_every_pattern_of_stragglers_is_tried_where_they_are_few_enough(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two of twelve workers there are 66; else some are drawn, of as many workers."""
+    under = SchemeUnderTest(Wrong(), 12)
+    for most, rows in ((66, 66), (65, 40)):
+        monkeypatch.setattr(tested, "PATTERNS", most)
+        monkeypatch.setattr(tested, "DRAWN", 40)
+        heard = under.without(2)
+        assert heard.shape == (rows, 12)
+        assert (heard.sum(axis=1) == 10).all()
+    assert len(np.unique(heard, axis=0)) > 20

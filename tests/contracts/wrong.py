@@ -187,6 +187,22 @@ class Patient:
         return now >= self.over
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class Lost(Decoder):
+    """Another one comes out of a pickle."""
+
+    size: int
+
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        return OnePerGroup(self.size).decoding_vector(arrived)
+
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        return OnePerGroup(self.size).partition_weights(arrived)
+
+    def __reduce__(self) -> tuple[type[OnePerGroup], tuple[int]]:
+        return OnePerGroup, (self.size,)
+
+
 class Mutable(Decoder):
     """Adds what arrived; anybody may write into it."""
 
@@ -239,6 +255,8 @@ class Wrong(SchemeFamily):
                 return but(claims=Claims(copies=d + 1))
             case "doubling":
                 return but(decoder=Doubling(d))
+            case "lost":
+                return but(decoder=Lost(d))
             case "unpaid":
                 return but(assignment=Unpaid(matrix))
             case "flat":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -74,8 +73,9 @@ def test_an_endless_model_is_refused_by_name(name: str) -> None:
 )
 def test_the_innermost_model_is_to_blame(model: DelayModel) -> None:
     """Also where 0 times infinity, which is NaN, would hide it."""
-    with pytest.raises(EndlessDelays, match=re.escape(repr(WILD))):
+    with pytest.raises(EndlessDelays) as caught:
         refuse_endless(model)
+    assert caught.value.model == WILD
 
 
 @pytest.mark.parametrize(

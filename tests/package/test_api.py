@@ -365,7 +365,9 @@ def test_it_has_tables_report_and_pictures(
     assert [line.split()[1] for line in rows if line.startswith("| ")] == ["worker", "3"]
     assert fitted.plot.quantiles().has_data()
     assert len(fitted.plot.order_statistics().figure.axes) == 2
-    assert (tmp_path / "delay.yaml") in fitted.save(tmp_path)
+    saved = fitted.save(tmp_path)
+    assert (tmp_path / "delay.yaml") in saved
+    assert all(path.is_file() for path in saved)
 
 
 def test_order_statistics_can_be_chosen() -> None:
