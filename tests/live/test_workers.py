@@ -8,11 +8,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from itertools import accumulate, chain, cycle
+from itertools import accumulate, chain, count, cycle
 from math import inf
 from multiprocessing.connection import Listener
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -275,3 +277,28 @@ def test_the_option_that_makes_it_long_is_named(
     """The first that is enough to change, or else the one that is the furthest from usual."""
     with pytest.raises(ConfigError, match=rf"^{named} = .*: takes about .* days; must take one"):
         expected(monkeypatch, **asked)
+
+
+def test_turns_that_are_not_recorded_do_not_count_as_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of each stretch; progress is told of the others, from the first round on."""
+    clock = count()
+    idle = SimpleNamespace(set_up=Mock(), start_clock=Mock(), give=Mock(), hosts=["here", "there"])
+    idle.now = lambda: float(next(clock))
+
+    def come(workers: object, number: int, iteration: int) -> Iterator[object]:
+        for worker in range(number):
+            yield SimpleNamespace(worker=worker, now=float(next(clock)), seconds=0.5)
+
+    monkeypatch.setattr(measure, "hired", lambda number, scheduler: nullcontext(idle))
+    monkeypatch.setattr(measure, "arrivals", come)
+    monkeypatch.setattr(measure, "_require_short", Mock())
+    told: list[tuple[int, int]] = []
+    asked = MeasureRequest(rounds=3, loads="1,2", size=2, workers=2, output=tmp_path / "m.csv")
+    table = measure.measure(None, asked, lambda *at: told.append(at))
+    assert told == [(done, 6) for done in range(1, 7)]
+    assert [*zip(table["round"], table["load"], table["worker"], strict=True)] == [
+        (turn, load, worker) for turn in range(3) for load in (1, 2) for worker in (0, 1)
+    ]
+    assert {*zip(table["worker"], table["host"], strict=True)} == {(0, "here"), (1, "there")}
