@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.dom import minidom
 
@@ -19,6 +20,7 @@ from erasurehead.delay_models.tables.columns import numbers as numbers_of
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError, of_the_user, one_of, quoted
 from erasurehead.experiments.config.settings import _counted, _shown
+from erasurehead.experiments.page import terminal
 from erasurehead.experiments.page.answer import Answer, command_line
 from erasurehead.experiments.page.content import Page, Section, Table
 from erasurehead.experiments.page.terminal import Column, fitting, not_shown, show, show_columns
@@ -567,3 +569,16 @@ def test_what_a_terminal_has_no_room_for() -> None:
 def test_how_to_ask_again(given: list[str], said: str) -> None:
     """Without where results go and how they are computed."""
     assert command_line(given) == said
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [("utf-8", True), ("ascii", False), ("latin-1", False), (None, True), ("none-such", False)],
+)
+def test_what_a_terminal_cannot_say_is_known(
+    encoding: str | None, shown: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By what stdout writes; a stream that does not say takes everything."""
+    monkeypatch.setattr(terminal.sys, "stdout", SimpleNamespace(encoding=encoding))
+    assert terminal.says("\N{LEFT SINGLE QUOTATION MARK}") == shown
+    assert terminal.says("a") == (encoding != "none-such")
