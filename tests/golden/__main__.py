@@ -52,7 +52,7 @@ def write_records(names: list[str]) -> None:
             path.unlink()
     marked = [*ROOT.glob("tests/test_*.py"), *ROOT.glob("tests/*/test_*.py")]
     files = sorted(str(path) for path in marked if "require_recorded" in path.read_text())
-    options = ["-m", "golden and not slow", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    options = ["-m", "golden", "-p", "no:cacheprovider", "-p", "no:xdist"]
     there = {
         "RECORD": " ".join(names) or "all",
         "OMP_NUM_THREADS": "1",
