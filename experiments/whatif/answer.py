@@ -45,7 +45,7 @@ def whatif_verdict(study: Study) -> str:
             f"look alike){unless}; a step takes {study.seconds():.4g} s, and own times need an "
             "all-reduce column (--columns allreduce=...) or profiler traces"
         )
-    if culprits := blamed(study):
+    if culprits := hosts_to_name(study):
         return _culprits(study, culprits)
     if study.workers == 1:
         return "one worker: nobody waits for anybody"
@@ -55,7 +55,7 @@ def whatif_verdict(study: Study) -> str:
     return _nobody(study)
 
 
-def blamed(study: Study) -> int:
+def hosts_to_name(study: Study) -> int:
     """How many hosts the verdict names; 0 if none stands out whose replacement matters."""
     saved = [study.change(rounds.REPLACE, m + 1)["share"] for m in range(len(study.standing))]
     if not saved or max(saved) < MATTERS:
@@ -229,7 +229,7 @@ def facts(study: Study, names: Names | None = None) -> list[str]:
         *_spells(study, known),
         *_slow_rounds(study, known),
     ]
-    if culprits := blamed(study):
+    if culprits := hosts_to_name(study):
         lines.append(_other_ways(study, culprits))
         best = _most(study, study.change(rounds.REPLACE, culprits)["share"])
         if best is not None and best["change"] == rounds.WAIT:

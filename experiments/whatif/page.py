@@ -19,7 +19,7 @@ from ..pictures.looks import GRID, SOLID, Look, shade
 from ..pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules
 from ..text import TableCell, interval, percent, shortened
 from . import rounds
-from .answer import PARTS, SHARE, blamed, named_hosts
+from .answer import PARTS, SHARE, hosts_to_name, named_hosts
 from .study import Study
 
 CHANGES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
@@ -164,7 +164,7 @@ def proposed(study: Study) -> list[int]:
     verdict names are replaced, at most all who stand out dropped; of numbers to wait for, and of
     time-outs, the best for as many parts of the gradient that hardly leaves out a host."""
     kind, count = study.changes["change"], study.changes["count"]
-    some, most = blamed(study) or 1, max(1, len(study.standing))
+    some, most = hosts_to_name(study) or 1, max(1, len(study.standing))
     fits = {
         rounds.REPLACE: count == some,
         rounds.DROP: count <= most,
@@ -216,7 +216,7 @@ def _hosts(study: Study) -> Table:
         ]
         for row in study.hosts.to_dict("records")
     ]
-    named = study.order[: min(MOST_HOSTS, blamed(study) or 1)]
+    named = study.order[: min(MOST_HOSTS, hosts_to_name(study) or 1)]
     brief = np.flatnonzero(study.hosts["host"].astype(str).isin(named)).tolist()
     return capped("hosts", "Hosts", header, rows, "hosts.csv", brief=brief)
 

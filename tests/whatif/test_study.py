@@ -31,8 +31,8 @@ from erasurehead.experiments.whatif.answer import (
     _late,
     _other_ways,
     _slow_rounds,
-    blamed,
     facts,
+    hosts_to_name,
     named_hosts,
     whatif_verdict,
 )
@@ -465,7 +465,7 @@ def test_the_fewest_hosts_that_save_nine_tenths_are_named(
     much as one of them; nobody where that is less than 2 % of the time."""
     change = dict(enumerate(({"share": share} for share in shares), start=1))
     study = SimpleNamespace(standing=shares, change=lambda kind, count: change[count])
-    assert blamed(cast(Any, study)) == named
+    assert hosts_to_name(cast(Any, study)) == named
 
 
 @pytest.mark.parametrize(
