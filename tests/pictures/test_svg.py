@@ -689,3 +689,24 @@ def test_entries_of_a_legend_are_short_and_numbered_but_for_the_last() -> None:
 )
 def test_rows_of_a_panel(y: Axis, marks: list[Heat], rows: int) -> None:
     assert _rows(Panel(Axis("x"), y, marks)) == rows
+
+
+@pytest.mark.parametrize(
+    ("colour", "turned"),
+    [
+        ("#000000", "#E8E8E8"),
+        ("#202F20", "#D8D1D8"),  # channels that differ by 15 make a grey
+        ("#7F7F7F", "#A9A9A9"),
+        ("#203020", None),  # by 16, a colour
+        ("#808080", None),  # a light one stays
+    ],
+)
+def test_dark_greys_turn_around_in_the_dark(colour: str, turned: str | None) -> None:
+    """The darkest become the lightest; colours are mixed with white alone."""
+    found = on_dark(colour)
+    if turned is not None:
+        assert found == turned
+    else:
+        channels = [[int(each[i : i + 2], 16) for i in (1, 3, 5)] for each in (colour, found)]
+        assert all(after >= before for before, after in zip(*channels, strict=True))
+        assert channels[1][1] >= channels[1][0], "green stays green"

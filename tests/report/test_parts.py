@@ -263,8 +263,10 @@ def test_one_scheme_has_nobody_beside_it() -> None:
         assert found.verdict == "code takes for an iteration 2.5 s on average."
         assert not found.tied
     table = result(None, code=([2.0, 3.0], DOWN))
-    nothing = replace(table, iterations=table.iterations.drop(columns="iteration_time"))
-    assert judged(nothing).verdict == "code: nothing was measured."
+    named = {"label": "mine"}
+    runs = table.iterations.drop(columns="iteration_time").assign(**named)
+    nothing = replace(table, iterations=runs, summary=table.summary.assign(**named))
+    assert judged(nothing).verdict == "mine: nothing was measured."
 
 
 def test_a_sweep_of_one_point_is_a_run() -> None:
