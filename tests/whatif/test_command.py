@@ -391,7 +391,9 @@ def test_pictures_name_rounds_as_the_table_does(tmp_path: Path, prefix: str) -> 
     table.to_csv(path := tmp_path / "t.csv", index=False)
     reading = Reading({"round": "step"}, missing="never", unit="s")
     measured, _ = command.read_usable(str(path), reading, False)
-    [study] = command.investigate(measured, (None, (0.99,)), lambda done, total: None)
+    told: list[tuple[float, int]] = []
+    [study] = command.investigate(measured, (None, (0.99,)), lambda *at: told.append(at))
+    assert told == [(0, 1), (1, 1)]
     kept = tuple(steps[:12] + steps[13:])
     [panel] = _heat(study).picture.panels
     [found] = panel.marks
