@@ -12,14 +12,23 @@ import pytest
 from scipy import sparse
 from typing_extensions import override
 
-from erasurehead.sim.attack import Code, NoCode, SearchBudget, Worst, code_of, search, worst_sets
+from erasurehead.sim.attack import (
+    Code,
+    NoCode,
+    SearchBudget,
+    Worst,
+    code_of,
+    positions,
+    search,
+    worst_sets,
+)
 from erasurehead.sim.attack.code import every_set, extremes, mask, random_sets, singular_vectors
 from erasurehead.sim.attack.positions import ByDecoding, Position, nobody_straggles
 from erasurehead.sim.attack.search import climbed, extended, survey
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.assignments import Groups
-from erasurehead.sim.schemes.decoders import Decoder
+from erasurehead.sim.schemes.decoders import Decoder, Optimal
 from erasurehead.sim.theory import NoFormula, design_error, worst_bound, worst_cases
 from erasurehead.sim.types import BoolArray, FloatArray, IntArray
 from tests.statistics import BOUND
@@ -536,3 +545,16 @@ def test_singular_vectors_of_large_codes_are_those_of_small_ones(
     np.testing.assert_allclose(np.abs((found * dense).sum(axis=0)), 1.0)
     one: Any = SimpleNamespace(matrix=matrix[:1], workers=1)
     assert singular_vectors(one).shape == (1, 0)
+
+
+@pytest.mark.parametrize(("workers", "made"), [(4096, True), (4097, False)])
+def test_a_table_of_all_pairs_has_128_mebibytes_at_most(
+    workers: int, made: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond, every set is decoded."""
+    table = object()
+    monkeypatch.setattr(positions.LeastSquares, "of", lambda matrix, nobody: table)
+    decoder = Optimal(Groups(4, 2))
+    one = SimpleNamespace(messages=1)
+    large: Any = SimpleNamespace(workers=workers, assignment=one, decoder=decoder, matrix=None)
+    assert (nobody_straggles(large) is table) == made
