@@ -209,6 +209,10 @@ def test_of_a_usable_code(n: int, load: int) -> None:
     assert found == SCHEMES["cyclic_repetition"](load=load).build(n).conditioning()
     assert found.largest_coefficient >= 1
     assert found.residual < 1e-9
+    orders = np.tile(np.arange(float(n)), (PROBES, 1))
+    heard = np.random.default_rng(0).permuted(orders, axis=1) <= n - load
+    largest = np.abs(scheme.decoder.decoding_vector(heard)).max()
+    assert found.largest_weight == largest, "the orders are those of the releases before"
 
 
 @final
