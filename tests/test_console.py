@@ -582,3 +582,15 @@ def test_what_a_terminal_cannot_say_is_known(
     monkeypatch.setattr(terminal.sys, "stdout", SimpleNamespace(encoding=encoding))
     assert terminal.says("\N{LEFT SINGLE QUOTATION MARK}") == shown
     assert terminal.says("a") == (encoding != "none-such")
+
+
+def test_a_next_command_may_be_longer_than_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Ten times; what is longer is cut, as everything is."""
+    terminal.follow("run", "a b.yaml")
+    assert capsys.readouterr().out == "next: erasurehead run 'a b.yaml'\n"
+    whole = 10 * terminal.LONGEST_LINE - len("next: erasurehead run ")
+    for many in (whole, whole + 1):
+        terminal.follow("run", "x" * many)
+        said = capsys.readouterr().out.rstrip("\n")
+        assert len(said) == 10 * terminal.LONGEST_LINE
+        assert (said == f"next: erasurehead run {'x' * many}") == (many == whole)

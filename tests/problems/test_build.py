@@ -184,7 +184,7 @@ def test_labels_of_zero_and_one_are_signs(tmp_path: Path) -> None:
         ({"X": np.where(np.eye(12, 3) > 0, np.nan, 1.0)}, r"array X is not finite at \(0, 0\)"),
         ({"y": np.array([np.inf] * 12)}, "array y is not finite"),
         ({"y": np.array(["a"] * 12)}, "array y has shape"),
-        ({"y": np.arange(12)}, "valid for logistic loss"),
+        ({"y": np.arange(12)}, r"labels are \[-1.0, 0.0, 1.0, 2.0, 3.0\]; valid for logistic loss"),
         ({"y": np.zeros(12)}, "valid for logistic loss"),
         ({"X": np.array([[object()] * 3] * 12)}, "type object"),
         ({"X": np.ones((0, 3)), "y": np.ones(0)}, "array X has shape"),

@@ -14,6 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -405,3 +406,29 @@ def test_the_server_of_several_lanes_imports_meanwhile(
     with open_lanes(jobs) as found:
         assert len(found) == (jobs if jobs > 1 else 0)
         assert len(prepared) == (jobs > 1)
+
+
+@pytest.mark.parametrize(("deaths", "starts"), [(0, True), (2, True), (lanes.STARTS, False)])
+def test_a_process_is_started_anew_while_its_server_does(
+    deaths: int, starts: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five times at most; each with a line and an executor of its own."""
+    monkeypatch.setattr(lanes, "PAUSE", 0.0)
+    found: Future[int] = Future()
+    executor = Mock(
+        submit=Mock(side_effect=[*[ConnectionError] * deaths, found]), _result_queue=None
+    )
+    lane = lanes.ProcessLane()
+    lane.close()
+    revived: list[None] = []
+    monkeypatch.setattr(lane, "revive", lambda: revived.append(None))
+    monkeypatch.setattr(lane, "_executor", executor)
+    monkeypatch.setattr(lane, "_far_end", Mock())
+    if starts:
+        assert lane.submit(square, 3) is found
+        assert len(revived) == deaths
+        assert lane._far_end is None
+    else:
+        with pytest.raises(lanes.Failed, match="run the same command again"):
+            lane.submit(square, 3)
+        assert len(revived) == deaths - 1
