@@ -248,7 +248,7 @@ def as_read(measured: Measured, chosen: float | None = None) -> Iterator[str]:
         typical = median_of(table, axis=0)
         slow, fast = int(np.argmax(typical)), int(np.argmin(typical))
         slower = _slower(table)[slow]
-        times = f", {slower:.4g} times the median worker" if slower > 1.005 else ""
+        times = f", {slower:.4g} times the median worker of a round" if slower > 1.005 else ""
         slowest = f"{short(hosts[slow])}, typically {typical[slow]:.4g} s{times}"
         fastest = f"{short(hosts[fast])}, {typical[fast]:.4g} s{place}"
         yield f"slowest worker: {slowest}; fastest: {fastest}"

@@ -27,6 +27,7 @@ CHEAPER = 0.01  # share of worker-seconds from which on one scheme is cheaper th
 # What is compared, in words.
 QUANTITIES = {"mean": "means", "median": "medians", "p95": "95 % quantiles"}
 NO_CODING = "coding does not pay"
+UNASKED = "the answer does not depend on it, since no compared scheme has a load above 1"
 CHANGES = {  # what is changed about the delays, in words
     "load": "cost of partitions beyond the first",
     "tail": "tail, delays beyond the median",
@@ -113,7 +114,10 @@ def _by_chance(found: Recommendation) -> Iterator[str]:
 def _counted(found: Recommendation) -> Iterator[str]:
     if (times := found.question.scenario.times) != 1:
         data = f"an iteration is of {times:.3g} times the data of the table"
-        yield f"every worker has a task as large as it had there, so {data}"
+        yield (
+            f"every worker has a task as large as it had there, so {data} (if a task takes as long "
+            f"as its data are many, the same data take 1 / {times:.3g} of the seconds)"
+        )
     if not found.question.trains:
         free = "" if found.question.scenario.base.get("network") else ", and messages take no time"
         yield f"iterations were counted, not trained{free}"
@@ -156,13 +160,15 @@ def why(found: Recommendation) -> list[str]:
     """What the answer rests on, a sentence each."""
     if not found.reached:
         return []
-    reasons = [*_what_it_does(found), *_clocks(found), *_where_search_ended(found)]
+    reasons = [*_clocks(found), *_where_search_ended(found)]
     if _codes_searched(found) and not found.winner.coded:
         reasons.append(_no_coding(found))
     reasons += [*_by_count(found), _tuning(found)]
-    reasons += [f"{words}: {_holds(found, name)}" for name, words in CHANGES.items()]
     if found.question.scenario.read:
         reasons.append("intervals are of simulated runs, not of other days; those of whatif are")
+    holds = {name: _holds(found, name) for name in CHANGES}
+    told = sorted(CHANGES, key=lambda name: holds[name] == UNASKED)  # what says nothing comes last
+    reasons += [*_what_it_does(found), *(f"{CHANGES[name]}: {holds[name]}" for name in told)]
     return [*map(sentence, reasons)]
 
 
@@ -281,7 +287,7 @@ def _tuning(found: Recommendation) -> str:
 def _holds(found: Recommendation, name: str) -> str:
     rows = [each for each in found.sensitivities if each.perturbation.name == name]
     if not rows and name == "load" and found.sensitivities:
-        return "the answer does not depend on it, since no compared scheme has a load above 1"
+        return UNASKED
     if not rows:
         return "not tried"
     changed = _changed(found, rows)

@@ -105,7 +105,7 @@ def hearing(steps: Steps) -> tuple[float, float, bool]:
     together = rarely(all_runs, updates * len(shares))
     balance = float(all_runs.min() / max(all_runs.mean(), 1e-300))
     unheard = bool(together or rarely(shares, updates).mean() > MANY)
-    return float(shares.min(axis=1).mean()), balance, unheard
+    return float(all_runs.min()), balance, unheard
 
 
 # Let the k partition gradients be orthogonal and equally long. Along a decoded gradient with

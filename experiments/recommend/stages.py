@@ -153,7 +153,7 @@ def _set_unheard_aside(search: Search) -> None:
     where = "" if search.question.scenario.rounds is None else " on the measured rounds"
     for place, one in enumerate(sorted((c for c in heard if not heard[c]), key=_yardstick)):
         assert one.clocked is not None
-        share = f"about {one.clocked.least_heard:.1g} of the updates{where}"
+        share = f"{one.clocked.least_heard:.2g} of the updates{where}"
         one.unheard = f"some partition is in {share}, in some runs in hardly any"
         if place and not one.given:
             one.leave(UNHEARD, one.unheard)

@@ -16,7 +16,8 @@ from .intervals import DRAWS
 from .study import SLOW, Study
 
 SHARE = ["share", "share_low", "share_high"]  # of a saving, with its interval
-FACTORS = ["spell_factor", "factor"]  # of a host in its spells, and in its other rounds
+FACTORS = ["spell_factor", "fast_factor"]  # of a host in its spells, and in its other rounds
+SLOWEST = 12  # slow rounds that are named
 MATTERS = 0.02  # share of the job's time from which a saving is worth a word
 MOSTLY = 0.2  # share of the rounds up to which slow ones are exceptions that are worth naming
 NEARLY = 0.9  # name the fewest hosts that save this share of what all that stand out save
@@ -192,7 +193,7 @@ def _slow_rounds(study: Study, names: Names) -> Iterator[str]:
     texts = [name_at(names, place) for place in slow]
     many = f"{number_of(len(slow), 'round')} of {whole} {'is' if len(slow) == 1 else 'are'}"
     beyond = f"{SLOW:g} times the typical median or more"
-    yield f"{many} slow for all workers ({beyond}): {enumerated(texts, NAMED)}{every}"
+    yield f"{many} slow for all workers ({beyond}): {enumerated(texts, SLOWEST)}{every}"
 
 
 def _spells(study: Study, names: Names) -> Iterator[str]:

@@ -47,6 +47,7 @@ SPANS = {"computing": "#0072B2", "the slowest of the round": "#D55E00", "waiting
 MOST_CHANGES, MOST_LOADS = 8, 4  # changes in a picture, and loads that have pictures
 # Options that ask for changes; of these the terminal prints so many, else one of each kind.
 ASKED, MOST_ASKED = ("--stragglers", "--timeout"), 40
+WAITS = 3  # numbers to wait for that are printed, if none was asked for
 MOST_HOSTS = 5  # in the terminal, of those that the verdict names
 WRAP = 44  # characters in a line of a change's name
 
@@ -159,22 +160,26 @@ def _changes(study: Study, brief: Sequence[int]) -> Table:
     return capped("changes", "Changes", header, rows, "whatif.csv", note, brief, 2)
 
 
-def proposed(study: Study) -> list[int]:
+def proposed(study: Study, waits: int = 1) -> list[int]:
     """Places of what can be done, a change of each kind, the one that saves most first: whom the
-    verdict names are replaced, at most all who stand out dropped; of numbers to wait for, and of
-    time-outs, the best for as many parts of the gradient that hardly leaves out a host."""
+    verdict names are replaced, at most all who stand out dropped; of numbers to wait for so many,
+    of time-outs one, the best for as many parts of the gradient that hardly leave out a host."""
     kind, count = study.changes["change"], study.changes["count"]
-    some, most = hosts_to_name(study) or 1, max(1, len(study.standing))
+    some, standing = hosts_to_name(study) or 1, max(1, len(study.standing))
     fits = {
         rounds.REPLACE: count == some,
-        rounds.DROP: count <= most,
+        rounds.DROP: count <= standing,
         rounds.REBALANCE: count == 0,
         rounds.WAIT: ~study.changes["hardly_learned"],
         rounds.REPLACE_AND_WAIT: count == some,
         rounds.BACKUP: count == 0,
     }
-    each = (study.changes[(kind == name) & own] for name, own in fits.items())
-    best = pd.concat([rows.nlargest(1, "share_per_part", keep="first") for rows in each])
+    each = {name: study.changes[(kind == name) & own] for name, own in fits.items()}
+    most = {rounds.WAIT: waits}
+    best = pd.concat(
+        rows.nlargest(most.get(name, 1), "share_per_part", keep="first")
+        for name, rows in each.items()
+    )
     ordered = best.sort_values("share", ascending=False, kind="stable")
     return [*map(int, study.changes.index.get_indexer(ordered.index))]
 
@@ -182,7 +187,7 @@ def proposed(study: Study) -> list[int]:
 def _tables(study: Study, asked: bool) -> Iterator[Table]:
     """What a change or a host costs is left out where times include waiting: it is not known."""
     if not study.waits:
-        yield _changes(study, range(MOST_ASKED) if asked else proposed(study))
+        yield _changes(study, range(MOST_ASKED) if asked else proposed(study, WAITS))
     header = ["part of a step", "s a step (95 %)", "share"]
     rows = [
         [

@@ -21,7 +21,7 @@ from .rounds import Change
 
 HOURS, QUANTILES = 24.0, (0.95, 0.99)
 SLOW = 1.5  # times the typical round's median from which on a round is slow as a whole
-OFTEN = 0.5  # share of the steps that leave a host out from which on that is said
+OFTEN = 0.25  # share of the steps that leave a host out from which on that is said
 # The data of a host that is in fewer steps than this share of what a mean one is in is hardly
 # learned; ``recommend`` asks so of partitions.
 RARELY = 0.1
@@ -205,9 +205,9 @@ class _Load:
         self.job = job = rounds.Job(self.table, most)
         self.standing = job.standing_out()
         self.spells, self.factors = dict[int, Runs](), job.factors
-        self.spell_factors = np.full(len(names), np.nan)
+        self.spell_factors = np.full((2, len(names)), np.nan)  # in spells, and in other rounds
         for host, (runs, (slow, fast)) in spells(self.table, job.medians, self.standing).items():
-            self.spells[host], self.spell_factors[host] = runs, slow  # which do not last
+            self.spells[host], self.spell_factors[:, host] = runs, (slow, fast)  # do not last
             self.factors[host] = min(self.factors[host], fast)
         self.slow = rounds.slowdown(self.table, job.medians, self.factors)
         self.seconds = float(self.slow.real.mean())
@@ -295,7 +295,8 @@ class _Load:
             "missing": self.missing.sum(axis=0) / (len(self.table) + len(self.missing)),
             "stands_out": np.isin(np.arange(n), self.standing),
             "in_spells": np.isin(np.arange(n), [*self.spells]),
-            "spell_factor": self.spell_factors,
+            "spell_factor": self.spell_factors[0],
+            "fast_factor": self.spell_factors[1],
             "order": place,
         }
         table = pd.DataFrame(columns)

@@ -289,9 +289,8 @@ def test_ratios_that_no_cluster_has_are_told(
 
 NINE = np.tile([1.0, 2, 3, 4, 5, 6, 7, 8, 16], (4, 1))
 WORKERS = "workers: 0, 1, 2, 3, 4, 5, ..., 8; rounds: 0 to "
-SLOWEST = (
-    "slowest worker: 8, typically {} s, 3.2 times the median worker; fastest: 0, {} s, load {}"
-)
+SLOWEST = "slowest worker: 8, typically {} s, 3.2 times the median worker of a round; "
+SLOWEST += "fastest: 0, {} s, load {}"
 
 
 @pytest.mark.parametrize(
@@ -324,7 +323,8 @@ SLOWEST = (
                 "read as 1 round of 2 workers; times in seconds",
                 "workers: 0, 1; rounds: 0 to 0",
                 "round 0: 1, 3 s",
-                "slowest worker: 1, typically 3 s, 1.5 times the median worker; fastest: 0, 1 s",
+                "slowest worker: 1, typically 3 s, 1.5 times the median worker of a round; "
+                "fastest: 0, 1 s",
             ],
         ),
         (
@@ -1150,7 +1150,7 @@ def test_what_was_read_in_lines() -> None:
         "round 1: 9, 10, 11, 12, 13, 14, 15 s",
     ]
     assert one[-1].startswith("slowest worker: 6, typically 19 s, 1.")
-    assert one[-1].endswith(" times the median worker; fastest: 0, 13 s")
+    assert one[-1].endswith(" times the median worker of a round; fastest: 0, 13 s")
     assert len(one) == 6
     many = {float(load): table[: 1 + load % 2] for load in range(1, 11)}
     found = list(as_read(numbered(many), 2.0))

@@ -328,7 +328,9 @@ def test_names_are_in_what_is_written(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "slowest worker" not in looked, "``read`` says so"
     looked += inside("read", path).stdout
     # One factor under one name: of times divided by what each round takes, against the median one.
-    read = re.search(r"slowest worker: node17, .* s, (\S+) times the median worker", looked)
+    read = re.search(
+        r"slowest worker: node17, .* s, (\S+) times the median worker of a round", looked
+    )
     fitted = re.search(r"node17 stands out: (\S+) times as slow as the median worker", done.stdout)
     factor = re.search(r"node17 \(stands out\) .* %  +(1\.\S+) ", looked)
     assert read is not None

@@ -357,7 +357,8 @@ def test_a_larger_job_than_the_table_is_said() -> None:
     assert [*answer._counted(found)] == []
     found.question.scenario.times = 2.5
     (said,) = answer._counted(found)
-    assert said.endswith("so an iteration is of 2.5 times the data of the table")
+    assert "so an iteration is of 2.5 times the data of the table (" in said
+    assert said.endswith("the same data take 1 / 2.5 of the seconds)")
 
 
 def test_what_the_common_rate_would_say() -> None:

@@ -69,7 +69,8 @@ def test_the_answer_and_its_files(config: Path, tmp_path: Path) -> None:
     for text in (answer["verdict"], *answer["why"]):
         assert text[:1].isupper() or text[:1].isdigit(), text
         assert text.rstrip(".") + "." == text
-    assert answer["why"][0].startswith("What it does: ")
+    assert answer["why"][0].startswith("An iteration of ")
+    assert any(text.startswith("What it does: ") for text in answer["why"])
     assert "Every scheme has its own best learning rate" in " ".join(answer["why"])
     ranking = pd.read_parquet(folder / "ranking.parquet")
     assert ranking["ratio"].iloc[0] == 1
