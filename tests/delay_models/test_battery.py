@@ -28,7 +28,7 @@ from erasurehead.delay_models.tables.measured import Measured, Reading, TableErr
 from erasurehead.delay_models.tables.odd_columns import derived_worker, odd_columns
 from erasurehead.delay_models.tables.odd_rows import counting, odd_rows, remarks, repeated
 from erasurehead.delay_models.tables.profiles import _by_keys
-from erasurehead.delay_models.tables.read import as_read, read_measured
+from erasurehead.delay_models.tables.read import _slower, as_read, read_measured
 from erasurehead.sim.files import UnusableFile
 
 Rng = np.random.Generator
@@ -1372,3 +1372,25 @@ def test_a_multiple_of_what_the_others_make_and_a_number_over_it(
     found = dict(odd_columns(beside(own, times * of if times > 0 else -times / of)))
     assert found[5] == f"is in every row {said} the {name} of the others"
     assert 5 not in dict(odd_columns(beside(own, of**2)))
+
+
+def test_spaces_between_cells(tmp_path: Path) -> None:
+    """A header of NumPy, an index of pandas or R; and a line of another length is named."""
+    file = tmp_path / "t.csv"
+    rows = "1.5 2.5 3.5\n1.25 2.25 3.25\n"
+    file.write_text(f"# a b c\n{rows}")
+    assert [*read_measured(str(file)).hosts] == ["a", "b", "c"]
+    file.write_text("a b c\n0 1.5 2.5 3.5\n1 1.25 2.25 3.25\n")
+    index = Reading(drop=("Unnamed: 0",))
+    assert [*read_measured(str(file), index).hosts] == ["a", "b", "c"]
+    file.write_text(f"a b c\n{rows}1.5 2.5\n1.75 2.75 3.75\n")
+    with pytest.raises(TableError, match="spaces separate the cells: line 4 has 2, others 3"):
+        read_measured(str(file))
+
+
+def test_how_slow_workers_are_that_never_arrive() -> None:
+    """Like the others, as nothing says more; the median worker is 1."""
+    np.testing.assert_array_equal(_slower(np.full((3, 2), np.inf)), [1.0, 1.0])
+    np.testing.assert_array_equal(_slower(np.zeros((3, 2))), [1.0, 1.0])
+    table = np.array([[1.0, 2.0, 6.0], [1.0, 2.0, 4.0], [9.0, np.inf, np.inf]])
+    np.testing.assert_allclose(_slower(table), [0.5, 1.0, 2.5])

@@ -415,3 +415,11 @@ def test_limits_belong_to_what_is_allowed() -> None:
         with pytest.raises(InvalidParameter, match=f"^{field} = "):
             checks.require_group(load, workers)
     checks.require_group(2, 4)
+
+
+def test_a_code_that_is_not_exact_has_no_uncoded_part() -> None:
+    """A part of nothing works."""
+    family = SCHEMES["fractional_repetition"](load=3, partial=0.4, stop=FirstK(6))
+    with pytest.raises(InvalidParameter, match="must be 0 with a stop") as error:
+        family.build(12)
+    assert error.value.nearest == {"partial": 0}

@@ -1123,3 +1123,14 @@ def test_the_longest_spells_are_named_and_the_others_counted() -> None:
         named = ", ".join(f"{first} to {last}" for first, last in runs[-most:])
         times = "3 times the round's median, 1.5 times outside them"
         assert text == f"host a is slow in spells ({times}): rounds {named}{more}"
+
+
+def test_long_series_are_looked_at_in_means_of_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The length is that of the means, in rounds; what is left over at the end does not count."""
+    rng = np.random.default_rng(4)
+    means = np.asarray(lfilter([1.0], [1.0, -0.9], rng.standard_normal(100)))
+    known = block_length(means)
+    monkeypatch.setattr("erasurehead.experiments.whatif.intervals.FINEST", 110)
+    series = np.append((means[:, None] + [-0.5, 0.0, 0.5]).ravel(), [99.0, -99.0])
+    assert known > 1
+    assert block_length(series) == 3 * known
