@@ -16,9 +16,10 @@ import pandas as pd
 import pytest
 
 from erasurehead.delay_models import MODELS
+from erasurehead.delay_models.tables.measured import AS_IT_IS
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.options import Criterion, SearchRequest
+from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
 from erasurehead.experiments.page.answer import ANSWER, Answer, read_answer, write_answer
 from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.pictures.picture import Curve, Points
@@ -1001,3 +1002,34 @@ def test_an_interval_is_as_wide_as_the_runs_differ(criterion: Criterion) -> None
         estimate(1e-3 * values, criterion), 1e-3 * np.array([middle, low, high])
     )
     np.testing.assert_allclose(estimate(np.full(9, 5.0), criterion), 5.0)
+
+
+@dataclass
+class Scened:
+    """Stands for a question about a scenario."""
+
+    scenario: str
+
+
+def test_a_measured_table_becomes_a_question_with_its_changes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is set replaces what the table says, and the scenario is that of the table."""
+    asked: list[tuple[dict[str, Any], Any]] = []
+
+    def noted(document: dict[str, Any], request: object, folder: object, notes: Any) -> Scened:
+        asked.append((dict(document), notes))
+        return Scened("of the config")
+
+    monkeypatch.setattr(command, "ask", noted)
+    measured: Any = SimpleNamespace(
+        job=replace(MeasuredJob(), trace=Path("t.csv")),
+        reading=AS_IT_IS,
+        document=lambda overrides: ({"workers": 4, "seed": 1}, ["a note"]),
+        of=lambda scenario, overrides: f"{scenario}, of {len(overrides)} changes",
+    )
+    found = command.read_question(None, ["workers=7"], measured, SearchRequest(), None)
+    assert asked == [({"workers": 7, "seed": 1}, ["a note"])]
+    assert found.scenario == "of the config, of 1 changes"
+    with pytest.raises(ConfigError, match="give a config, or --trace"):
+        command.read_question(Path("a.yaml"), [], measured, SearchRequest(), None)

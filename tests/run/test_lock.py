@@ -401,3 +401,10 @@ def interrupted(done: list[str]) -> None:
         signal.raise_signal(signal.SIGINT)
         done.append("still within")
     done.append("too late")
+
+
+def test_a_file_is_no_folder_to_write_to(tmp_path: Path) -> None:
+    (tmp_path / "f").write_text("mine")
+    with pytest.raises(ConfigError, match="Not a directory"), files.folder_made(tmp_path / "f"):
+        pass
+    assert (tmp_path / "f").read_text() == "mine"
