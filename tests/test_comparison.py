@@ -930,3 +930,19 @@ def test_panels_of_all_schemes_stand_below_each_other(frame: pd.DataFrame) -> No
     picture = Atlas(schemes=KNOWN + OTHERS).picture(frame)
     assert (len(picture.panels), picture.columns) == (len(DELAYS), 1)
     assert picture.names_left
+
+
+def test_numbers_are_white_on_dark_cells() -> None:
+    """Where the luma of the shade is below one half, by the weights of television."""
+    known = {"scheme": "erasurehead", "fastest": False, "fastest_exact": False}
+    inks = set()
+    for ratio in np.geomspace(1 / 3, 3, 41):
+        row = pd.Series({**known, "ratio": ratio, "ratio_low": ratio, "ratio_high": ratio + 1})
+        shade, number, _ = ranking._cell_marks(0, np.array([0.0]), row)
+        assert isinstance(shade, Bars)
+        assert isinstance(number, Texts)
+        red, green, blue = bytes.fromhex(shade.fill.colour[1:])
+        dark = 0.3 * red + 0.59 * green + 0.11 * blue < 127.5
+        assert (number.colour == "#FFFFFF") == dark, ratio
+        inks.add(number.colour)
+    assert len(inks) == 2

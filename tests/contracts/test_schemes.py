@@ -405,6 +405,8 @@ def test_what_a_plugin_does_not_say_is_found() -> None:
 def test_what_cannot_be_checked_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"scheme = 'erasurehed': .*did you mean erasurehead\?"):
         testing.check_scheme("erasurehed")
+    with pytest.raises(ConfigError, match="only = 'loads': must be a list of names of checks"):
+        testing.check_scheme("uncoded", only="loads")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=r"only = 'load': must be one of: .*loads"):
         testing.check_scheme("uncoded", only=["load"])
     with pytest.raises(

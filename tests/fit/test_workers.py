@@ -17,6 +17,7 @@ from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit import page
+from erasurehead.experiments.fit import workers as workers_module
 from erasurehead.experiments.fit.goodness import Resimulated
 from erasurehead.experiments.fit.load import LoadFit
 from erasurehead.experiments.fit.page import fit_answer, fit_page, worker_sentences
@@ -667,3 +668,15 @@ def test_what_is_said_of_a_fit() -> None:
     assert "Cold starts: 1 of 1 round has delays beyond 12.3 s, 2.0 at once." in (
         fit_answer(finding(delays__cold=hit), "t").why
     )
+
+
+def test_workers_are_judged_from_some_rounds_and_three_workers_on() -> None:
+    """Where every round has a median; in two tables as in one."""
+    few = workers_module.FEWEST_ROUNDS
+    table = np.random.default_rng(0).lognormal(0.0, 0.1, (few, 3))
+    assert judge_workers([table]) is not None
+    assert judge_workers([table[:1], table[1:]]) is not None
+    assert judge_workers([table[1:]]) is None
+    assert judge_workers([table[:, :2]]) is None
+    table[0, :2] = 0.0
+    assert judge_workers([table]) is None
