@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from itertools import accumulate, chain, count, cycle
 from math import inf
-from multiprocessing.connection import Listener
+from multiprocessing.connection import Client, Listener
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -302,3 +302,19 @@ def test_turns_that_are_not_recorded_do_not_count_as_measured(
         (turn, load, worker) for turn in range(3) for load in (1, 2) for worker in (0, 1)
     ]
     assert {*zip(table["worker"], table["host"], strict=True)} == {(0, "here"), (1, "there")}
+
+
+def test_small_messages_do_not_wait_for_others() -> None:
+    """Nagle's algorithm is off on a line that was made direct, which stays open."""
+    with Listener(("127.0.0.1", 0), authkey=KEY) as listener:
+        calls = threading.Thread(target=lambda: accepted.append(listener.accept()))
+        accepted: list[Any] = []
+        calls.start()
+        with Client(listener.address, authkey=KEY) as line:
+            calls.join()
+            module.direct(line)
+            with socket.socket(fileno=os.dup(line.fileno())) as wire:
+                assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            accepted[0].send("still here")
+            assert line.recv() == "still here"
+        accepted[0].close()

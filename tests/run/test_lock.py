@@ -408,3 +408,14 @@ def test_a_file_is_no_folder_to_write_to(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Not a directory"), files.folder_made(tmp_path / "f"):
         pass
     assert (tmp_path / "f").read_text() == "mine"
+
+
+def test_a_folder_of_ours_has_a_mark_from_the_first_file_on(tmp_path: Path) -> None:
+    """It goes again with a command that has written nothing."""
+    folder = tmp_path / "results"
+    with output_folder(folder, ["a"]):
+        assert (folder / files.MARK).is_file()
+    assert not (folder / files.MARK).exists()
+    with output_folder(folder, ["a"]):
+        (folder / "a").write_text("1")
+    assert (folder / files.MARK).read_bytes() == files.MARKED
