@@ -432,3 +432,16 @@ def test_a_process_is_started_anew_while_its_server_does(
         with pytest.raises(lanes.Failed, match="run the same command again"):
             lane.submit(square, 3)
         assert len(revived) == deaths - 1
+
+
+@pytest.mark.parametrize("server", [True, False])
+def test_a_server_is_started_where_there_can_be_one(
+    server: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what it shall import, and before anybody asks for a process."""
+    done: list[object] = []
+    monkeypatch.setattr(lanes, "SERVER", server)
+    monkeypatch.setattr(lanes.forkserver, "ensure_running", lambda: done.append("running"))
+    monkeypatch.setattr(lanes.multiprocessing, "set_forkserver_preload", done.append)
+    lanes.prepare()
+    assert done == ([lanes.PRELOADED, "running"] if server else [])
