@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any, cast
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -15,6 +18,7 @@ from erasurehead.sim.engines.run import (
     Policy,
     Recorder,
     RoundOfAll,
+    play_rounds,
 )
 from erasurehead.sim.errors import EngineRefused, InvalidDelay, NeverEnough
 from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
@@ -426,3 +430,15 @@ def test_one_round_of_all_replications(size: int) -> None:
         expected = [table[t] for table in tables]
         np.testing.assert_array_equal(both_of.rows(0, 3), expected)
         np.testing.assert_array_equal(both_of.rows(1, 3, stream=1), expected[1:])
+
+
+def test_local_steps_need_a_plan_that_never_changes() -> None:
+    """Each takes rows of the tape that others of a round do not."""
+    plan = SimpleNamespace(fetches=False, steps=2)
+    scheme = SimpleNamespace(start=lambda replications: None, plan=lambda state: plan, name="mine")
+    tape = TableTape(np.ones((4, 3)), 4)
+    whole: Any = SimpleNamespace(
+        rounds=scheme, tapes=[tape], updates=4, cluster=SimpleNamespace(network=None)
+    )
+    with pytest.raises(TypeError, match="mine: local steps need a plan that never changes"):
+        next(play_rounds(whole, cast(Any, None)))

@@ -318,3 +318,31 @@ def test_small_messages_do_not_wait_for_others() -> None:
             accepted[0].send("still here")
             assert line.recv() == "still here"
         accepted[0].close()
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:8786", "tls://127.0.0.1:1"])
+def test_workers_of_a_cluster_call_the_address_that_its_scheduler_sees(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That of this machine on the way to it; one task for each worker, on its own address."""
+    asked: list[tuple[Any, ...]] = []
+
+    def submit(task: object, *given: object, workers: list[str], **once: object) -> str:
+        asked.append((task, *given, workers, once))
+        return f"future {len(asked)}"
+
+    client = SimpleNamespace(
+        scheduler=SimpleNamespace(address=address), submit=submit, nthreads=lambda: {"a": 2, "b": 1}
+    )
+    accepted = Mock(return_value="workers")
+    monkeypatch.setattr(module, "connected", lambda scheduler: nullcontext(client))
+    monkeypatch.setattr(module, "_accepted", accepted)
+    with module._on_cluster(3, "there") as found:
+        assert found == "workers"
+    _, futures, workers, scheduler = accepted.call_args.args
+    assert (futures, workers, scheduler) == (["future 1", "future 2", "future 3"], 3, "there")
+    assert {where[0] for _, where, *_ in asked} == {"127.0.0.1"}
+    for place, (task, where, key, worker, on, once) in enumerate(asked):
+        assert (task, where, len(key)) == (call, asked[0][1], 16)
+        assert (worker, on) == (place, [["a"], ["b"], ["a"]][place])
+        assert once == {"pure": False, "retries": 0}, "a task that died is not done twice"

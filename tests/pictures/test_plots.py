@@ -2003,3 +2003,14 @@ def test_axes_that_become_logarithmic_are_labelled_between_powers_where_they_are
     assert all(
         (2.0 in own.xaxis.get_major_locator().tick_values(1.0, most)) == labelled for own in axes
     )
+
+
+def test_delays_that_cannot_be_built_are_no_picture() -> None:
+    """Nor those of nobody knows which config; the others are drawn."""
+    kind, none = KINDS["delays"], Records(pd.DataFrame(), pd.DataFrame())
+    assert kind.obstacle(none) == "there is no config.yaml"
+    own = {"workers": 3, "iterations": 2, "replications": 1, "schemes": [{"name": "uncoded"}]}
+    bad = replace(none, config={**own, "delay": {"model": "trace", "path": "gone.csv"}})
+    assert str(kind.obstacle(bad)).startswith("config.yaml: ")
+    good = replace(none, config={**own, "delay": {"model": "exponential", "rate": 1.0}})
+    assert kind.obstacle(good) is None
