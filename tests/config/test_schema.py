@@ -432,3 +432,13 @@ def test_a_mistake_in_words(change: dict[str, Any], line: str) -> None:
     said = f"{refused.value}$"
     assert line in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize("value", [3, [1], "x"], ids=repr)
+@pytest.mark.parametrize(
+    "key", ["delay", "load_law", "network", "failures", "problem", "optimizer"]
+)
+def test_what_is_no_section_is_named(key: str, value: object) -> None:
+    with pytest.raises(ConfigError) as refused:
+        validate(BASE | {key: value})
+    assert str(refused.value) == f"{key} = {value!r}: must be a section: keys with values"
