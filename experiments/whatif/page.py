@@ -161,9 +161,9 @@ def _changes(study: Study, brief: Sequence[int]) -> Table:
 
 
 def proposed(study: Study, waits: int = 1) -> list[int]:
-    """Places of what can be done, a change of each kind, the one that saves most first: whom the
-    verdict names are replaced, at most all who stand out dropped; of numbers to wait for so many,
-    of time-outs one, the best for as many parts of the gradient that hardly leave out a host."""
+    """Places of what can be done, a change of each kind, the one that saves most for as many parts
+    of the gradient first: whom the verdict names are replaced, at most all who stand out dropped;
+    so many numbers to wait for, the best but for those that hardly hear a host; one time-out."""
     kind, count = study.changes["change"], study.changes["count"]
     some, standing = hosts_to_name(study) or 1, max(1, len(study.standing))
     fits = {
@@ -180,7 +180,7 @@ def proposed(study: Study, waits: int = 1) -> list[int]:
         rows.nlargest(most.get(name, 1), "share_per_part", keep="first")
         for name, rows in each.items()
     )
-    ordered = best.sort_values("share", ascending=False, kind="stable")
+    ordered = best.sort_values("share_per_part", ascending=False, kind="stable")
     return [*map(int, study.changes.index.get_indexer(ordered.index))]
 
 
