@@ -142,9 +142,15 @@ class OnePerGroup(Decoder):
 @final
 @dataclass(frozen=True)
 class OnePerPartition(Decoder):
-    """Add one message per covered partition, the first of those that carry it (``pieces``)."""
+    """Add one message per covered partition, the first of those that carry it (``pieces``). Raises
+    TypeError: of a code whose messages are sums of partitions, which cannot be told apart."""
 
     pieces: Pieces
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.pieces, Pieces):
+            kind = type(self.pieces).__name__
+            raise TypeError(f"OnePerPartition needs Pieces, a message a partition; {kind} has sums")
 
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray:

@@ -62,6 +62,8 @@ def test_one_per_partition_takes_the_lowest_index(n: int, load: int) -> None:
     masks = every_mask(n * load)
     expected = np.array([first_of_each(mask, parts) for mask in masks])
     decoder = OnePerPartition(pieces)
+    with pytest.raises(TypeError, match="needs Pieces, a message a partition; Groups has sums"):
+        OnePerPartition(Groups(4, 2))  # type: ignore[arg-type]
     np.testing.assert_array_equal(decoder.decoding_vector(masks), expected)
     covered = [[any(mask[messages]) for messages in parts] for mask in masks]
     np.testing.assert_array_equal(decoder.partition_weights(masks), covered)
