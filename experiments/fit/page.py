@@ -114,10 +114,9 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
     rows = [] if found is None else [(hosts[j], found.spell.value[j]) for j in found.spelled]
     spells = [f"{host} has spells ({many:.1f} rounds in a row)" for host, many in rows]
     why.append(f"memory: {_memory_sentence(main.memory, spells)}")
-    why += [
-        f"of one law for all delays, {best.family.name}{f' ({numbers})' if numbers else ''} "
-        f"predicts arrivals best: off by {percent(best.order_error)}",
-    ]
+    law = f"{best.family.name}{f' ({numbers})' if numbers else ''}"
+    error = percent(best.order_error)
+    why.append(f"of one law for all delays, {law} predicts arrivals best: off by {error}")
     if (split := main.variance) is not None:
         shares = (f"{part} {percent(split.share(part))}" for part in ("worker", "round", "rest"))
         chance = f"{split.worker_chance:.3f}, of a round part: {split.round_chance:.3f}"

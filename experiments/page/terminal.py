@@ -157,9 +157,10 @@ def show(page: Page, facts: int | None = FACTS) -> None:
     """Print the verdict, what it rests on, of that so many sentences (``None``: all), some rows of
     the tables, and what to do next."""
     answer = page.answer
-    for text in (*re.split(r"(?<=\.) (?=[A-Z])", answer.verdict), *answer.why[:facts]):
+    shown = answer.why[:facts]
+    for text in (*re.split(r"(?<=\.) (?=[A-Z])", answer.verdict), *shown):
         say_all(_in_lines(text))
-    if more := len(answer.why[len(answer.why) if facts is None else facts :]):
+    if more := len(answer.why) - len(shown):
         say(f"{number_of(more, 'more finding')} in the report")
     say("")
     for table in page.tables:

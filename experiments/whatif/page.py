@@ -174,11 +174,11 @@ def proposed(study: Study, waits: int = 1) -> list[int]:
         rounds.REPLACE_AND_WAIT: count == some,
         rounds.BACKUP: count == 0,
     }
-    each = {name: study.changes[(kind == name) & own] for name, own in fits.items()}
-    most = {rounds.WAIT: waits}
     best = pd.concat(
-        rows.nlargest(most.get(name, 1), "share_per_part", keep="first")
-        for name, rows in each.items()
+        study.changes[(kind == name) & own].nlargest(
+            waits if name == rounds.WAIT else 1, "share_per_part", keep="first"
+        )
+        for name, own in fits.items()
     )
     ordered = best.sort_values("share_per_part", ascending=False, kind="stable")
     return [*map(int, study.changes.index.get_indexer(ordered.index))]

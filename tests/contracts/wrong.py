@@ -80,8 +80,8 @@ class Counted:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Doubling(Decoder):
-    """Weights of partitions that are not those of the decoding vector."""
+class ByGroup(Decoder):
+    """What ``OnePerGroup`` says, for others to change."""
 
     size: int
 
@@ -89,7 +89,15 @@ class Doubling(Decoder):
         return OnePerGroup(self.size).decoding_vector(arrived)
 
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
-        return 2 * OnePerGroup(self.size).partition_weights(arrived)
+        return OnePerGroup(self.size).partition_weights(arrived)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Doubling(ByGroup):
+    """Weights of partitions that are not those of the decoding vector."""
+
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        return 2 * super().partition_weights(arrived)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -188,16 +196,8 @@ class Patient:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Lost(Decoder):
+class Lost(ByGroup):
     """Another one comes out of a pickle."""
-
-    size: int
-
-    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
-        return OnePerGroup(self.size).decoding_vector(arrived)
-
-    def partition_weights(self, arrived: BoolArray) -> FloatArray:
-        return OnePerGroup(self.size).partition_weights(arrived)
 
     def __reduce__(self) -> tuple[type[OnePerGroup], tuple[int]]:
         return OnePerGroup, (self.size,)
