@@ -10,23 +10,31 @@ import numpy as np
 
 from benchmarks.timing import Row, paired
 from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.engines.batch.fused import compiled
+from erasurehead.sim.engines.batch.rounds import batch_rounds
 from erasurehead.sim.engines.run import Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes import SCHEMES, Scheme
+from erasurehead.sim.schemes import SCHEMES
 
 DELAYS = MODELS["shifted_exponential"](shift=1.0, rate=2.0)
 CELLS = 6_000_000
 
 
 def rows() -> list[Row]:
-    """As ``run`` calls it, with what the workers did, and with arrivals alone; one core."""
+    """As ``run`` calls it, with what the workers did, compiled as in large runs, and with arrivals
+    alone; one core."""
     return [*_against_primitives(), *_against_event()]
 
 
 def _against_primitives() -> list[Row]:
     table = []
-    for n, promised in ((30, 0.35), (300, 0.4), (1000, 0.4)):
+    for n, promised, in_one_pass in ((30, 0.35, 0.45), (300, 0.4, 0.55), (1000, 0.4, 0.55)):
+        kinds = {
+            "": (True, None, promised),
+            ", compiled": (True, compiled(), in_one_pass),
+            ", arrivals alone": (False, None, 0.6),
+        }
         rounds = CELLS // n
         families = {
             "uncoded": SCHEMES["uncoded"](),
@@ -35,22 +43,19 @@ def _against_primitives() -> list[Row]:
             "ErasureHead": SCHEMES["erasurehead"](load=5, wait_for=n // 2),
         }
         for name, family in families.items():
-            scheme = family.build(n)
-            for work, least in ((True, promised), (False, 0.6)):
+            run = Run(family.build(n), [Tape(DELAYS, n, 0, 0)], Proportional(), rounds)
+            for kind, (work, kernel, least) in kinds.items():
                 mine, ratio = paired(
-                    lambda scheme=scheme, rounds=rounds, work=work: _batch(scheme, rounds, work),
+                    lambda run=run, work=work, kernel=kernel: batch_rounds(
+                        run, work=work, kernel=kernel
+                    ),
                     lambda n=n, rounds=rounds: _primitives(n, rounds),
                 )
-                subject = f"batch engine, {name}, n = {n}{'' if work else ', arrivals alone'}"
+                subject = f"batch engine, {name}, n = {n}{kind}"
                 speed = CELLS / mine / 1e6
                 against = "draws + partition + <="
                 table.append(Row(subject, against, ratio, least, speed, "M worker-rounds/s"))
     return table
-
-
-def _batch(scheme: Scheme, rounds: int, work: bool) -> object:
-    tapes = [Tape(DELAYS, scheme.workers, 0, 0)]
-    return simulate(Run(scheme, tapes, Proportional(), rounds), "batch", work=work)
 
 
 def _primitives(n: int, rounds: int) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
-from erasurehead.sim.engines.batch import rounds
+from erasurehead.sim.engines.batch import fused, rounds
 from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
 from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
+from erasurehead.sim.schemes.base import Sees
 from erasurehead.sim.schemes.stopping import StoppingRule
 from erasurehead.sim.types import FloatArray
 from tests.engines.agreement import (
@@ -74,6 +77,47 @@ def test_on_lattices_with_ties_and_zeros(
     tapes = lattice(seed, scheme.workers, replications, levels, step, dead)
     max_wait = None if patience is None else patience * step
     both(scheme, tapes, law, rounds, policy, Cluster(max_wait=max_wait))
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@given(
+    scheme=schemes(),
+    policy=policies,
+    length=st.integers(1, 40),
+    replications=st.integers(1, 3),
+    seed=st.integers(0, 10**6),
+    levels=st.sampled_from([1, 2, 50]),
+    step=steps,
+    dead=dead_shares,
+)
+@examples(100)
+def test_one_pass_books_the_same_bits(
+    compiled: bool,
+    scheme: Scheme,
+    policy: Policy,
+    length: int,
+    replications: int,
+    seed: int,
+    levels: int,
+    step: float,
+    dead: float,
+) -> None:
+    """Catches a maximum or a sum that vector instructions take in another order."""
+    kernel = fused.compiled() if compiled else fused.book_in_one_pass
+    assert kernel is not None
+    tapes = lattice(seed, scheme.workers, replications, levels, step, dead)
+    run = Run(scheme, tapes, Proportional(), length, policy)
+    if run.chosen("auto") != "batch" or scheme.sees is not Sees.NOTHING:
+        return
+    try:
+        expected = arrays(rounds.batch_rounds(run))
+    except NeverEnough as error:
+        with pytest.raises(NeverEnough, match=re.escape(str(error))):
+            rounds.batch_rounds(run, kernel=kernel)
+        return
+    found = arrays(rounds.batch_rounds(run, kernel=kernel))
+    for name, values in expected.items():
+        assert np.array_equal(values, found[name]), name
 
 
 @given(

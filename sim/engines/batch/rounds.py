@@ -20,6 +20,7 @@ from .booking import (
     steps_ahead,
     useful_pieces,
 )
+from .fused import Kernel, book_with, kernel_for
 
 # Rounds one after the other on an ideal cluster: for policies that carry a worker's backlog from
 # round to round, for stopping rules that need the clock, and for schemes whose plan changes. Only
@@ -179,10 +180,17 @@ BYTES_PER_CELL = 64  # of one worker in one round: its time, and eight-byte temp
 CACHED = 2**15  # cells of independent rounds that are worked on together: 256 KiB stay in the cache
 
 
-def batch_rounds(run: Run, heard: bool = True, work: bool = True, budget: int = BUDGET) -> Trace:
+def batch_rounds(
+    run: Run,
+    heard: bool = True,
+    work: bool = True,
+    budget: int = BUDGET,
+    kernel: Kernel | None = None,
+) -> Trace:
     """Run all replications; see ``engines.simulate.simulate``. The result does not depend on the
-    budget, bytes of working memory, more on a network. Cost: per worker and round a draw, a pass of
-    the stopping rule, an addition and a comparison for ``heard``, and for ``work`` seven passes."""
+    budget, bytes of working memory, more on a network, nor on the kernel (``None``: chosen for the
+    size of the run). Cost: per worker and round a draw, a pass of the stopping rule, an addition
+    and a comparison for ``heard``, and for ``work`` seven passes, or one of the kernel."""
     scheme, result = run.rounds, TraceArrays.empty(run, heard, work)
     if scheme.sees is not Sees.NOTHING:
         return to_the_end(_course(run, result))
@@ -194,6 +202,10 @@ def batch_rounds(run: Run, heard: bool = True, work: bool = True, budget: int = 
     most = budget // BYTES_PER_CELL
     if independent:
         most = min(most, CACHED)
+    if not (independent and heard and work) or policy.drains or scheme.messages > 1:
+        kernel = None
+    elif kernel is None:
+        kernel = kernel_for(len(run.tapes) * rounds * scheme.workers)
     together = max(1, most // cells)
 
     def run_group(group: range) -> None:
@@ -207,7 +219,7 @@ def batch_rounds(run: Run, heard: bool = True, work: bool = True, budget: int = 
             table = np.stack(tables) if len(tables) > 1 else tables[0][None]
             if loop is None:
                 part = result.part(group, start, stop)
-                now = _independent_rounds(plan, table, now, part, policy.drains)
+                now = _independent_rounds(plan, table, now, part, policy.drains, kernel)
                 continue
             for t in range(start, stop):
                 loop.advance(t, plan.stopping, table[:, t - start])
@@ -237,7 +249,12 @@ def _loop(run: Run, whole: TraceArrays, group: range) -> CoupledRounds | Network
 
 
 def _independent_rounds(
-    plan: Round, offsets: FloatArray, now: FloatArray, part: TraceArrays, drains: bool
+    plan: Round,
+    offsets: FloatArray,
+    now: FloatArray,
+    part: TraceArrays,
+    drains: bool,
+    kernel: Kernel | None,
 ) -> FloatArray:
     """Rounds that start anew: ``offsets (r, t, n m)``; returns ``(r,)`` when the next one opens."""
     delay = plan.stopping.stopping_delay(offsets)
@@ -248,6 +265,8 @@ def _independent_rounds(
     np.add(opened, delay, out=part.times)
     drained = after if drains else None
     require_enough(part, opened, drained, lambda r, t: opened[r, t] + offsets[r, t])
-    if part.arrived is not None or part.work is not None:
+    if kernel is not None:
+        book_with(kernel, part, opened, offsets)
+    elif part.arrived is not None or part.work is not None:
         book(part, opened, None, opened[:, :, None] + offsets, drained)
     return np.asarray(after[:, -1].copy())
