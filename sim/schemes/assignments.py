@@ -42,6 +42,19 @@ class Assignment(ABC):
         """Messages m that each worker sends per round, the last with its whole load; default 1."""
         return 1
 
+    @cached_property
+    def carriers(self) -> IntArray | None:
+        """``(k, most)`` the messages that carry each partition, in ascending order, then its first
+        again where there are fewer; ``None`` if a partition is in no message."""
+        by_partition = self.encoding.tocsc()
+        by_partition.sort_indices()
+        counts = np.diff(by_partition.indptr)
+        if not counts.all():
+            return None
+        place = np.arange(counts.max())
+        place = np.where(place < counts[:, None], place, 0)
+        return np.asarray(by_partition.indices[by_partition.indptr[:-1, None] + place])
+
     @property
     def message_size(self) -> float:
         """Size of a message, in gradients; 1 unless overridden."""
@@ -208,30 +221,28 @@ class Pieces(UniformLoad):
         first = worker // self.load * self.load if self.fractional else worker
         return tuple(((first + place) % self.n).ravel().tolist())
 
-    @cached_property
-    def carriers(self) -> IntArray:
-        """``(n, d)`` the messages that carry each partition, in ascending order."""
-        return np.argsort(self.carried, kind="stable").reshape(self.n, self.load)
-
 
 @final
 @dataclass(frozen=True, eq=False)
 class Encoded(Assignment):
-    """Any encoding matrix B, ``(n, k)`` without stored zeros, one message per worker; a worker
-    computes the partitions of its row. Two with the same entries are equal."""
+    """Any encoding matrix B, ``(n m, k)`` without stored zeros, m ``messages`` per worker, the
+    first m rows those of worker 0; a worker computes the partitions of its rows, and sends its i-th
+    message after i/m of them. Two with the same entries are equal."""
 
     matrix: sparse.csr_array  # what else SciPy makes one of, such as an array, becomes one
+    messages: int = 1
 
     def __post_init__(self) -> None:
         if not isinstance(self.matrix, sparse.csr_array):
             object.__setattr__(self, "matrix", sparse.csr_array(self.matrix))
-        if len(self.matrix.shape) != 2:
-            raise ValueError(f"B has shape {self.matrix.shape}: must be (workers, partitions)")
+        if len(self.matrix.shape) != 2 or self.matrix.shape[0] % self.messages:
+            rows = "workers" if self.messages == 1 else f"workers times {self.messages}"
+            raise ValueError(f"B has shape {self.matrix.shape}: must be ({rows}, partitions)")
 
     @property
     @override
     def workers(self) -> int:
-        return int(self.matrix.shape[0])
+        return int(self.matrix.shape[0]) // self.messages
 
     @property
     @override
@@ -251,16 +262,20 @@ class Encoded(Assignment):
 
     @cached_property
     def loads(self) -> Loads:
-        """Non-zeros of each row, times n / k."""
-        held = np.asarray(np.diff(self.matrix.indptr), dtype=np.int64)
+        """Partitions in each worker's rows, times n / k."""
+        b, ends = self.matrix, self.matrix.indptr[:: self.messages]
+        held = np.ones(b.nnz), b.indices.copy(), ends  # a copy: duplicates are summed in place
+        rows = sparse.csr_array(held, shape=(self.workers, self.partitions))
+        rows.sum_duplicates()
+        count = np.asarray(np.diff(rows.indptr), dtype=np.int64)
         if self.workers == self.partitions:
-            return held
-        return np.asarray(held * (self.workers / self.partitions), dtype=np.float64)
+            return count
+        return np.asarray(count * (self.workers / self.partitions), dtype=np.float64)
 
     @cached_property
     def _content(self) -> tuple[object, ...]:
-        b = self.matrix
-        return b.shape, b.dtype.str, b.indptr.tobytes(), b.indices.tobytes(), b.data.tobytes()
+        b, m = self.matrix, self.messages
+        return m, b.shape, b.dtype.str, b.indptr.tobytes(), b.indices.tobytes(), b.data.tobytes()
 
     @override
     def __eq__(self, other: object) -> bool:

@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from ..numerics import STEPS, LeastSquares, sparse_least_squares
 from ..types import BoolArray, ComplexArray, FloatArray
-from .assignments import Assignment, Pieces
+from .assignments import Assignment
 
 # A decoder gives the decoding vector a, one number per message, and the partition weights w = B^T
 # a, one per partition: the decoded gradient is sum_i w_i g_i, exact when every w_i is 1. With a
@@ -142,25 +142,31 @@ class OnePerGroup(Decoder):
 @final
 @dataclass(frozen=True)
 class OnePerPartition(Decoder):
-    """Add one message per covered partition, the first of those that carry it (``pieces``). Raises
-    TypeError: of a code whose messages are sums of partitions, which cannot be told apart."""
+    """Add one message per covered partition, the first of those that carry it. Raises ValueError:
+    a message of the code is no single partition, or a partition is in none."""
 
-    pieces: Pieces
+    code: Assignment
 
     def __post_init__(self) -> None:
-        if not isinstance(self.pieces, Pieces):
-            kind = type(self.pieces).__name__
-            raise TypeError(f"OnePerPartition needs Pieces, a message a partition; {kind} has sums")
+        b = self.code.encoding
+        if (np.diff(b.indptr) != 1).any() or (b.data != 1).any():
+            kind = type(self.code).__name__
+            raise ValueError(f"OnePerPartition needs a partition in each message, unlike {kind}")
+        if self.code.carriers is None:
+            raise ValueError("OnePerPartition: some partition is in no message")
 
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray:
-        vector = np.zeros(arrived.shape)
-        vector[..., self.pieces.carriers] = _first(arrived[..., self.pieces.carriers])
+        vector, carriers = np.zeros(arrived.shape), self.code.carriers
+        assert carriers is not None
+        first = _first(arrived[..., carriers])
+        for place, messages in enumerate(carriers.T):  # no message is twice in one of them
+            vector[..., messages] += first[..., place]
         return vector
 
     @override
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
-        return np.asarray(arrived[..., self.pieces.carriers].any(axis=-1), dtype=np.float64)
+        return np.asarray(arrived[..., self.code.carriers].any(axis=-1), dtype=np.float64)
 
 
 def _first(arrived: BoolArray) -> BoolArray:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
+from functools import cached_property
 from typing import ClassVar, Literal, final
 
 import numpy as np
@@ -184,7 +185,11 @@ class Reporting(Assigned):
 
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:
-        return OnePerPartition(self.assignment).partition_weights(arrived)
+        return self._decoder.partition_weights(arrived)
+
+    @cached_property
+    def _decoder(self) -> OnePerPartition:
+        return OnePerPartition(self.assignment)
 
 
 @final

@@ -20,7 +20,7 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, Grace, Positive, WaitFor
 from ..numerics import row_max
-from ..types import BoolArray, FloatArray, IntArray
+from ..types import BoolArray, FloatArray
 from .assignments import Assignment, Groups
 from .deadlines import Deadline, Later, Window
 from .decoders import Optimal, decoding_error
@@ -42,19 +42,6 @@ class CoverPartitions(StoppingRule):
     code: Assignment
 
     @cached_property
-    def _carriers(self) -> IntArray | None:
-        """``(k, most)`` the messages that carry each partition, its first again where there are
-        fewer; ``None`` if one is in no message."""
-        by_partition = self.code.encoding.tocsc()
-        by_partition.sort_indices()
-        counts = np.diff(by_partition.indptr)
-        if not counts.all():
-            return None
-        place = np.arange(counts.max())
-        place = np.where(place < counts[:, None], place, 0)
-        return np.asarray(by_partition.indices[by_partition.indptr[:-1, None] + place])
-
-    @cached_property
     def carried(self) -> list[list[int]]:
         """The partitions that each message carries."""
         b = self.code.encoding
@@ -62,16 +49,16 @@ class CoverPartitions(StoppingRule):
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
-        if self._carriers is None:
+        if self.code.carriers is None:
             return np.zeros(arrived.shape[:-1], dtype=np.bool_)
-        return np.asarray(arrived[..., self._carriers].any(axis=-1).all(axis=-1))
+        return np.asarray(arrived[..., self.code.carriers].any(axis=-1).all(axis=-1))
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         """The latest of the partitions' earliest messages. Cost: a gather for each copy."""
-        if self._carriers is None:
+        if self.code.carriers is None:
             return np.full(delays.shape[:-1], np.inf)
-        first, *others = self._carriers.T
+        first, *others = self.code.carriers.T
         earliest = delays[..., first]
         for messages in others:
             np.minimum(earliest, delays[..., messages], out=earliest)

@@ -18,11 +18,18 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.conformance import CHECKS, SchemeUnderTest, tested
 from erasurehead.experiments.conformance.codes import _z
 from erasurehead.experiments.conformance.rounds import _named, _undone, _variations
+from erasurehead.sim.engines.run import Policy
 from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.load_laws import PerPartition
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.assignments import Encoded
+from erasurehead.sim.schemes.assignments import Encoded, Pieces
 from erasurehead.sim.schemes.base import Fixed, Independent
+from erasurehead.sim.schemes.decoders import OnePerPartition
+from erasurehead.sim.schemes.stop import CoverPartitions
+from erasurehead.sim.schemes.stopping import FirstK
 from tests.contracts.wrong import Exactly, Wrong
+from tests.engines.agreement import arrays, both_finish
+from tests.tools import LatticeTape
 
 # Every registered scheme passes the conformance suite: its line in the registry is enough.
 #
@@ -382,6 +389,19 @@ def test_a_matrix_is_taken_as_an_array() -> None:
     np.testing.assert_array_equal(code.loads, np.array([2, 1]) * 2 / 3)
     with pytest.raises(ValueError, match=r"B has shape \(3,\): must be \(workers, partitions\)"):
         Encoded(sparse.csr_array(b[0]))
+
+
+@pytest.mark.parametrize("fractional", [False, True])
+def test_messages_of_a_matrix_are_those_of_pieces(fractional: bool) -> None:
+    """The same rounds and weights by either: when messages are sent, loads, who is heard first."""
+    pieces = Pieces(6, 3, fractional)
+    found = []
+    for code in (pieces, Encoded(pieces.encoding, messages=3)):
+        rule = CoverPartitions(code) | FirstK(9)
+        scheme = Fixed("own", code, rule, OnePerPartition(code), exact=None)
+        trace = both_finish(scheme, [LatticeTape(5, 6, 50)], PerPartition(), 20, Policy.QUEUE)
+        found.append({**arrays(trace), "weights": scheme.weights(trace.arrived)})
+    np.testing.assert_equal(*found)
 
 
 @pytest.mark.parametrize("file", sorted(PLUGINS.glob("[a-su-z]*.py")), ids=lambda file: file.stem)

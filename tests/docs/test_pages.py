@@ -210,7 +210,7 @@ def test_a_notebook_prints_what_is_committed(
 # What newcomers read is short; the scheme that the docs show passes the checks of the house.
 
 
-MOST_WORDS = {"README.md": 900, "docs/python.md": 1350, "docs/howto/own_code.md": 1010}
+MOST_WORDS = {"README.md": 900, "docs/python.md": 1350, "docs/howto/own_code.md": 1120}
 
 
 @pytest.mark.parametrize("name", MOST_WORDS)
@@ -272,7 +272,7 @@ def test_the_parts_to_build_with_are_there() -> None:
             assert hasattr(import_module(f"erasurehead.sim.schemes.{module}"), name), name
             assert re.search(rf"\b{name}\b", reference), name
             known += 1
-    assert known == 17
+    assert known == 18
 
 
 def test_the_example_of_a_scheme_passes_the_checks(tmp_path: Path) -> None:

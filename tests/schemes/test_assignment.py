@@ -21,6 +21,7 @@ from erasurehead.sim.schemes.assignments import (
     Assignment,
     CyclicCode,
     CyclicMds,
+    Encoded,
     Groups,
     Pieces,
     UniformLoad,
@@ -143,7 +144,22 @@ def test_pieces_are_in_the_order_in_which_they_are_computed() -> None:
     np.testing.assert_array_equal(pieces.encoding.toarray().argmax(axis=1), pieces.carried)
     np.testing.assert_array_equal(pieces.encoding.sum(axis=1), np.ones(15))
     expected = [[0, 11, 13], [1, 3, 14], [2, 4, 6], [5, 7, 9], [8, 10, 12]]
-    np.testing.assert_array_equal(pieces.carriers, expected)
+    np.testing.assert_array_equal(pieces.carriers, expected)  # type: ignore[arg-type]
+
+
+def test_messages_of_any_matrix() -> None:
+    """Two workers of two messages: the second one sends the same partition twice, and computes it
+    once; four partitions are two of n = 2. Rows must go round."""
+    rows = np.eye(4)[[1, 3, 2, 2]]
+    code = Encoded(rows, messages=2)  # type: ignore[arg-type]
+    assert (code.workers, code.partitions, code.messages) == (2, 4, 2)
+    np.testing.assert_array_equal(code.loads, [1.0, 0.5])
+    assert code.carriers is None, "partition 0 is in no message"
+    full = Encoded(np.eye(4)[[1, 3, 2, 0, 2, 1]], messages=3)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(full.carriers, [[3, 3], [0, 5], [2, 4], [1, 1]])  # type: ignore[arg-type]
+    assert code != Encoded(rows)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"\(4, 4\): must be \(workers times 3, partitions\)"):
+        Encoded(rows, messages=3)  # type: ignore[arg-type]
 
 
 # How a code's conditioning is measured.

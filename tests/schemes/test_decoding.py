@@ -15,7 +15,14 @@ from erasurehead.sim.numerics import (
     sparse_least_squares,
 )
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.assignments import CyclicCode, CyclicMds, Groups, Pieces
+from erasurehead.sim.schemes.assignments import (
+    Assignment,
+    CyclicCode,
+    CyclicMds,
+    Encoded,
+    Groups,
+    Pieces,
+)
 from erasurehead.sim.schemes.base import DECODING, Fixed
 from erasurehead.sim.schemes.cyclic import LEAST_SQUARES, Banded, Cyclic, Interpolated
 from erasurehead.sim.schemes.decoders import (
@@ -54,19 +61,34 @@ def test_one_per_group_takes_the_lowest_index() -> None:
     np.testing.assert_array_equal(OnePerGroup(3, 1.5).decoding_vector(masks), 1.5 * expected)
 
 
-@pytest.mark.parametrize(("n", "load"), [(4, 3), (5, 2), (3, 3), (6, 1), (1, 1)])
-def test_one_per_partition_takes_the_lowest_index(n: int, load: int) -> None:
+@pytest.mark.parametrize(
+    ("k", "code"),
+    [(n, Pieces(n, load)) for n, load in [(4, 3), (5, 2), (3, 3), (6, 1), (1, 1)]]
+    + [(3, Encoded(np.eye(3)[[0, 2, 2, 1, 0, 0, 2, 0]], messages=2))],  # 4, 1 and 3 copies
+)
+def test_one_per_partition_takes_the_lowest_index(k: int, code: Assignment) -> None:
     """Catches the order of pieces, in which a worker's late piece comes before an early one."""
-    pieces = Pieces(n, load)
-    parts = [[j for j, p in enumerate(pieces.carried) if p == i] for i in range(n)]
-    masks = every_mask(n * load)
+    carried = code.encoding.toarray().argmax(axis=1)
+    parts = [np.flatnonzero(carried == i).tolist() for i in range(k)]
+    masks = every_mask(code.workers * code.messages)
     expected = np.array([first_of_each(mask, parts) for mask in masks])
-    decoder = OnePerPartition(pieces)
-    with pytest.raises(TypeError, match="needs Pieces, a message a partition; Groups has sums"):
-        OnePerPartition(Groups(4, 2))  # type: ignore[arg-type]
+    decoder = OnePerPartition(code)
     np.testing.assert_array_equal(decoder.decoding_vector(masks), expected)
     covered = [[any(mask[messages]) for messages in parts] for mask in masks]
     np.testing.assert_array_equal(decoder.partition_weights(masks), covered)
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        (Groups(4, 2), "a partition in each message, unlike Groups"),
+        (Encoded(2.0 * np.eye(3)), "a partition in each message, unlike Encoded"),
+        (Encoded(np.eye(3)[[0, 2, 0]]), "some partition is in no message"),
+    ],
+)
+def test_sums_cannot_be_taken_apart(code: Assignment, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        OnePerPartition(code)
 
 
 def test_sum_of_what_arrived() -> None:
