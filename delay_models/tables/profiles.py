@@ -269,7 +269,8 @@ def _json(file: Path, most: int | None, whole: bool = False) -> Any:
         except json.JSONDecodeError as error:
             if error.msg != "Extra data":
                 raise
-        return [_value(number, line, hook) for number, line in enumerate(content.splitlines(), 1)]
+        lines = enumerate(content.splitlines(), 1)
+        return [_value(number, line, hook) for number, line in lines if line.strip()]
 
 
 def _value(number: int, line: bytes, hook: Any) -> Any:

@@ -900,7 +900,7 @@ def test_json_that_is_no_table_is_one_line(content: Any, said: str, tmp_path: Pa
 @pytest.mark.parametrize("ending", [".jsonl", ".ndjson.gz", ".json"])
 @pytest.mark.parametrize("calls", [True, False])
 def test_a_json_value_on_each_line(ending: str, calls: bool, tmp_path: Path) -> None:
-    """Of a call, or of a round; a line that is none is named."""
+    """Of a call, or of a round; empty lines are none; a line that is no value is named."""
     rows: list[Any] = [[1.5, 2.5, 1.25], [2.75, 1.75, 3.5], [2.25, 1.125, 1.0]]
     if calls:
         rows = [
@@ -913,7 +913,7 @@ def test_a_json_value_on_each_line(ending: str, calls: bool, tmp_path: Path) -> 
     lines, file = [json.dumps(row) for row in rows], tmp_path / f"t{ending}"
     pack: Any = gzip.open if ending.endswith("gz") else open
     with pack(file, "wt") as stream:
-        stream.write("\n".join(lines) + "\n")
+        stream.write("\n\n \n".join(lines) + "\n\n")
     found = read_measured(str(file), Reading(unit="s"))
     np.testing.assert_array_equal(
         found.tables[None], [[1.5, 2.5, 1.25], [2.75, 1.75, 3.5], [2.25, 1.125, 1.0]]
