@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -118,6 +119,24 @@ def test_one_pass_books_the_same_bits(
     found = arrays(rounds.batch_rounds(run, kernel=kernel))
     for name, values in expected.items():
         assert np.array_equal(values, found[name]), name
+
+
+def test_large_runs_alone_are_booked_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And by NumPy where numba is not there."""
+    asked = []
+    monkeypatch.setattr(fused, "WORTH", 240)
+    monkeypatch.setattr(fused, "compiled", lambda: asked.append(1))
+    scheme = SCHEMES["uncoded"]().build(6)
+    tapes = [Tape(MODELS["exponential"](rate=2.0), 6, 1, r) for r in range(2)]
+    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20))
+    assert len(asked) == 1, "2 x 20 x 6 messages"
+    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 19))
+    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20, Policy.QUEUE))
+    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20), work=False)
+    assert len(asked) == 1
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "numba", None)
+    assert fused.compiled.__wrapped__() is None
 
 
 @given(

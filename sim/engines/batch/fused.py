@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from importlib.util import find_spec
 
 import numpy as np
 
@@ -24,21 +23,22 @@ Kernel = Callable[
 
 def kernel_for(messages: int) -> Kernel | None:
     """What books a run of so many messages in one pass; ``None``: NumPy does it in seven."""
-    return compiled() if messages >= WORTH and find_spec("numba") is not None else None
+    return compiled() if messages >= WORTH else None
 
 
 @cache  # numba reads its types and its own cache anew at each call
 def compiled() -> Kernel | None:
-    """``book_in_one_pass`` compiled; ``None``: numba finds no folder to keep what it compiled."""
-    import numba
-
+    """``book_in_one_pass`` compiled; ``None``: numba is not installed, does not fit this NumPy, or
+    has no folder to keep what it compiled."""
     types = "void(f8[:,:,::1],f8[:,:],f8[:,:],b1[:,:,::1],f8[:,::1],f8[:,::1],i8[:,:],f8[:,:])"
     # Times are no NaN and no -0.0: said so, maxima and choices become vector instructions.
     promised = {"nnan", "nsz"}
-    make = numba.njit(types, cache=True, fastmath=promised, error_model="numpy", nogil=True)
     try:
+        import numba
+
+        make = numba.njit(types, cache=True, fastmath=promised, error_model="numpy", nogil=True)
         kernel: Kernel = make(book_in_one_pass)
-    except (OSError, RuntimeError):
+    except (ImportError, OSError, RuntimeError):
         return None
     return kernel
 
