@@ -14,6 +14,7 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import override
 
+from ..fields import require_count
 from ..types import IntArray, Loads
 
 AT_ONCE = 2**22  # entries of the systems that are solved together: 32 MiB
@@ -233,6 +234,7 @@ class Encoded(Assignment):
     messages: int = 1
 
     def __post_init__(self) -> None:
+        require_count("messages", self.messages)
         if not isinstance(self.matrix, sparse.csr_array):
             object.__setattr__(self, "matrix", sparse.csr_array(self.matrix))
         if len(self.matrix.shape) != 2 or self.matrix.shape[0] % self.messages:

@@ -160,6 +160,8 @@ def test_messages_of_any_matrix() -> None:
     assert code != Encoded(rows)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"\(4, 4\): must be \(workers times 3, partitions\)"):
         Encoded(rows, messages=3)  # type: ignore[arg-type]
+    with pytest.raises(InvalidParameter, match="messages = 0: must be a whole number >= 1"):
+        Encoded(rows, messages=0)  # type: ignore[arg-type]
 
 
 # How a code's conditioning is measured.
