@@ -128,6 +128,7 @@ BETTER = "other is better"
         ({0.5: (B, 2), 2.0: (B, 2)}, BOTH),
         ({0.5: (B, 0.5), 2.0: (B, 2)}, f"at 0.5 times b {BETTER}, {UP}"),
         ({0.5: (B, 2), 2.0: (B, 0.5)}, f"{DOWN}, at 2 times b {BETTER}"),
+        ({0.5: (B, 2), 1.5: (B, 0.5), 2.0: (B, 2)}, f"{DOWN}, at 1.5 times b {BETTER}"),
         ({0.5: (B, 0.9), 2.0: (B, 0.5)}, f"at 0.5 times b {BETTER}, at 2 times b {BETTER}"),
         (
             {0.1: (B, 0.5), 0.5: (B, 0.5), 2.0: (B, 0.5), 4.0: (B, 0.5)},
@@ -1002,6 +1003,11 @@ def test_an_interval_is_as_wide_as_the_runs_differ(criterion: Criterion) -> None
         estimate(1e-3 * values, criterion), 1e-3 * np.array([middle, low, high])
     )
     np.testing.assert_allclose(estimate(np.full(9, 5.0), criterion), 5.0)
+    if criterion != "p95":  # the error of a median of normal values is sqrt(pi / 2) as large
+        normal = np.random.default_rng(1).normal(7.0, 2.0, 1000)
+        middle, low, high = estimate(normal, criterion)
+        error = normal.std() * {"mean": 1.0, "median": np.sqrt(np.pi / 2)}[criterion]
+        assert high - low == pytest.approx(2 * 1.96 * error / np.sqrt(1000), rel=0.15)
 
 
 @dataclass

@@ -152,6 +152,19 @@ def test_a_change_of_nothing_leaves_every_stream(name: str, value: float) -> Non
     np.testing.assert_allclose(changed.rows(2, 6, 3), tape.rows(2, 6, 3), rtol=1e-12)
 
 
+def test_everything_is_changed_by_twice_and_four_times_either_way() -> None:
+    """A tail is what exceeds the median of the delays; they are shuffled, or kept for a while."""
+    factors, chances = (0.25, 0.5, 2.0, 4.0), (SHUFFLED, 0.5, 0.9)
+    tried = [(each.name, each.value) for each in scenario.perturbations(1.5)]
+    assert tried == [
+        *(("load", factor) for factor in factors),
+        *(("tail", factor) for factor in factors),
+        *(("persistence", chance) for chance in chances),
+    ]
+    tails = [each.median for each in scenario.perturbations(1.5) if each.name == "tail"]
+    assert tails == [1.5] * 4
+
+
 def test_persistence_repeats_and_dealing_anew_permutes() -> None:
     """A block read by itself is that of the whole; a worker's delay is one of its own earlier."""
     kept = PerturbedTape(Table(DRAWN), Perturbation("persistence", 0.5), (0, 0))
@@ -332,6 +345,7 @@ def test_a_race_drops_the_slow_and_the_last_of_many(monkeypatch: pytest.MonkeyPa
     some = [raced(i, values) for i, values in enumerate(near)]
     some += [raced(5, near[0] + 2), raced(6, near[0] + 2, given=True)]
     some += [raced(7, near[0] - 0.1, stage=stages.LEFT), raced(8, near[0] - 0.2, stage=LIMITS)]
+    some += [raced(9, near[0], stage=stages.LEFT)]  # no better than the best of those that stayed
     goal = Goal("iterations", 5.0)
     asked: Any = SimpleNamespace(trains=False, surge=0.0, goal=goal)
     search, heats = Search(asked, (), lambda done, total: None, some), list[int]()
@@ -340,7 +354,18 @@ def test_a_race_drops_the_slow_and_the_last_of_many(monkeypatch: pytest.MonkeyPa
     stages.race(search)
     assert heats == [16, 16], "whoever comes back runs as long as the others"
     left = "race, 16 replications"
-    assert [one.stage for one in some] == ["", "", "", left, left, left, "", "", LIMITS]
+    assert [one.stage for one in some] == [
+        "",
+        "",
+        "",
+        left,
+        left,
+        left,
+        "",
+        "",
+        LIMITS,
+        stages.LEFT,
+    ]
     assert some[5].reason == "surely behind uncoded"
     assert {some[3].reason, some[4].reason} == {"not among the best 3"}
 
@@ -951,10 +976,14 @@ def test_what_trains_quickly_is_tried_first_and_the_others_against_it(
     ]  # fmt: skip
     asked = Mock(rates=Mock(return_value=(0.25, 0.5)), exact_rate=0.5)
     search: Any = Mock(question=asked, left=some)
-    for name in ("_drop_by_yardstick", "refine_by_training", "slower"):
-        monkeypatch.setattr(stages, name, Mock())
+    monkeypatch.setattr(stages, "slower", Mock())
     monkeypatch.setattr(stages, "trial_order", lambda one: (0.0, one.best))
+    begun: list[tuple[str, int]] = []  # and how often was trained before
+    for name in ("_drop_by_yardstick", "refine_by_training"):
+        note = lambda search, name=name: begun.append((name, search.train.call_count))  # noqa: E731
+        monkeypatch.setattr(stages, name, note)
     stages.try_rates(search)
+    assert begun == [("_drop_by_yardstick", 0), ("refine_by_training", 3)]
     trained = [call.args for call in search.train.call_args_list]
     assert [[one.index for one in rates] for rates, *_ in trained] == [[0], [*range(2, 42)], [1]]
     assert {value for rates, *_ in trained for value in rates.values()} == {(0.25, 0.5)}
