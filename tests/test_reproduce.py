@@ -55,6 +55,7 @@ from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.text import LONGEST_LINE
 from erasurehead.experiments.verify.grid import group_spreads
 from erasurehead.sim.problems.losses import SquaredLoss
+from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.theory.mean_times import additive_time, mean_first_k
 from tests.golden.records import require_recorded
 from tests.report.results import Reader
@@ -122,8 +123,13 @@ def frames() -> Frames:
     return Frames()
 
 
+@pytest.mark.golden
 def test_every_figure_is_tested_and_names_itself() -> None:
+    """And has the sizes of yesterday."""
     assert set(SMALL) == set(FIGURES)
+    sizes = {name: {k: str(v) for k, v in vars(figure_named(name)).items()} for name in FIGURES}
+    assert sizes["atlas"].pop("schemes") == str(tuple(SCHEMES))
+    require_recorded("reproduce", {"sizes": sizes})
     for name in FIGURES:
         assert figure_named(name).name == name
         assert figure_named(name).title
@@ -561,15 +567,10 @@ def test_names_stand_apart_and_above_the_floor() -> None:
 @pytest.mark.parametrize("name", FIGURES)
 def test_pictures_have_labels_units_and_a_legend(name: str, frames: Frames) -> None:
     picture = small(name).picture(frames[name])
-    assert_readable(picture)
     assert draw_picture(picture, name, name, PageStyle()).entries, (
         "the page's renderer draws it, too"
     )
-    for axis in (axis for panel in picture.panels for axis in (panel.x, panel.y)):
-        round_numbers = (1,), (1, 2, 5), (1, 2, 3, 5), (1, 1.5, 2, 3, 4, 6, 8)
-        assert axis.ticks in ((), *round_numbers), "numbers that a reader knows"
     figure = paint.figure(picture)
-    require_recorded(f"reproduce/{name}", {"table": frames[name], "picture": picture})
     require_recorded(f"reproduce/{name}", {"drawn": figure}, drawn=True)
     shared = " ".join(a.get_xlabel() + a.get_ylabel() for a in figure.axes)
     assert figure.legends
@@ -579,6 +580,17 @@ def test_pictures_have_labels_units_and_a_legend(name: str, frames: Frames) -> N
         assert any(unit in below for unit in UNITS), below
         left = axes.get_ylabel() or axes.get_yticklabels() or shared
         assert left
+
+
+@pytest.mark.golden
+@pytest.mark.parametrize("name", FIGURES)
+def test_what_pictures_show_lies_within_axes_that_a_reader_knows(name: str, frames: Frames) -> None:
+    picture = small(name).picture(frames[name])
+    assert_readable(picture)
+    for axis in (axis for panel in picture.panels for axis in (panel.x, panel.y)):
+        round_numbers = (1,), (1, 2, 5), (1, 2, 3, 5), (1, 1.5, 2, 3, 4, 6, 8)
+        assert axis.ticks in ((), *round_numbers)
+    require_recorded(f"reproduce/{name}", {"table": frames[name], "picture": picture})
 
 
 @pytest.mark.golden
