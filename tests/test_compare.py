@@ -125,9 +125,11 @@ def test_a_row_is_named_by_its_point_of_the_sweep() -> None:
 
 def test_the_table_has_the_points_of_a_sweep_and_losses_if_there_are_any() -> None:
     table = ratios([(2.0, 1.5, 4.0), (0.5, NAN, NAN)], correlation=[0.5, 0.5])
-    table.insert(2, "replications", 2)
-    table.insert(3, "iterations", 9)
+    table.insert(2, "replications", [2, 4])
+    table.insert(3, "iterations", [9, 7])
     said = comparison_answer(table, "a", "b")
+    counts = comparison_page(table, said, []).question
+    assert counts == [("results", "a, b"), ("iterations", "9"), ("replications", "4")]
     for extra, columns, cells in (
         ({}, [], ["code 0", "1", "2", "2 (1.5 to 4)", "0.5"]),
         (

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from math import comb
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,6 +48,7 @@ from erasurehead.experiments.reproduce.sequential_members import (
     EXACT,
     MULTIPLEXED,
     RATES,
+    load_of,
     parameters,
     timed_members,
 )
@@ -549,6 +552,46 @@ def test_a_point_is_called_by_what_makes_it() -> None:
     ):
         row = pd.Series({"scheme": scheme, "load": load, "arrivals": r})
         assert tradeoff_load_arrivals._name(row) == name
+
+
+@pytest.mark.parametrize(
+    ("exact", "formula", "errors", "error"),
+    [
+        (True, None, (0.0, 0.0), 0.0),
+        (False, None, (2.0, 6.0), 1.0),
+        (False, 1.0, (2.0, 6.0), 0.25),
+        (False, None, (0.0, 1e-13), np.nan),  # was not seen, which does not make it exact
+        (False, 1e-13, (0.0, 0.0), 2.5e-14),
+    ],
+)
+def test_an_error_is_the_closed_form_or_what_was_seen(
+    exact: bool,
+    formula: float | None,
+    errors: tuple[float, float],
+    error: float,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of four partitions each, in two replications of two rounds."""
+    stale = np.array([[0, 0], [0, 3]])
+    steps: Any = SimpleNamespace(error=np.repeat(errors, 2).reshape(2, 2), staleness=stale)
+    scheme = SimpleNamespace(steps=lambda trace: steps, partitions=4, exact=exact)
+    trace: Any = SimpleNamespace(intervals=np.array([[1.0, 2.0], [3.0, 6.0]]), times=np.ones(2))
+    monkeypatch.setattr(atlas, "expected_decoding_error", lambda scheme: formula)
+    found = atlas._measured(SimpleNamespace(scheme=scheme), trace)  # type: ignore[arg-type]
+    assert found["error"] == pytest.approx(error, nan_ok=True)
+    assert (found["iteration_time"], found["iteration_time_se"]) == (3.0, pytest.approx(1.5))
+    seen = (errors[1] - errors[0]) / 8  # half the difference of two is the error of their mean
+    assert found["measured_error_se"] == pytest.approx(0.0 if exact else seen, abs=1e-12)
+    assert (found["exact"], found["formula"]) == (exact, formula is not None)
+    assert (found["late"], found["replications"]) == (True, 2)
+    steps.staleness = np.zeros((2, 2))
+    assert not atlas._measured(SimpleNamespace(scheme=scheme), trace)["late"]  # type: ignore[arg-type]
+
+
+def test_a_load_is_the_largest_of_any_worker() -> None:
+    scheme = SCHEMES["bernoulli"](load=3, wait_for=20).build(30)  # type: ignore[call-arg]
+    held = np.diff(scheme.assignment.encoding.tocsr().indptr)  # type: ignore[attr-defined]
+    assert held.min() < held.max() == load_of(scheme)
 
 
 def test_names_stand_apart_and_above_the_floor() -> None:

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from itertools import accumulate, chain, count, cycle
 from math import inf
 from multiprocessing.connection import Client, Listener
@@ -277,6 +278,8 @@ def test_the_option_that_makes_it_long_is_named(
     """The first that is enough to change, or else the one that is the furthest from usual."""
     with pytest.raises(ConfigError, match=rf"^{named} = .*: takes about .* days; must take one"):
         expected(monkeypatch, **asked)
+    with pytest.raises(ConfigError, match=": takes about 2 days; must take one at most"):
+        expected(monkeypatch, rounds=72_000)
 
 
 def test_turns_that_are_not_recorded_do_not_count_as_measured(
@@ -302,6 +305,10 @@ def test_turns_that_are_not_recorded_do_not_count_as_measured(
         (turn, load, worker) for turn in range(3) for load in (1, 2) for worker in (0, 1)
     ]
     assert {*zip(table["worker"], table["host"], strict=True)} == {(0, "here"), (1, "there")}
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(ConfigError, match=r"folder\.csv"):
+        measure.measure(None, replace(asked, output=tmp_path / "folder.csv"), Mock())
+    assert idle.set_up.call_count == 1, "nobody is asked for a table that cannot be written"
 
 
 def test_small_messages_do_not_wait_for_others() -> None:

@@ -18,7 +18,7 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Axis, Bars, Heat, Points
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.whatif import command, rounds
-from erasurehead.experiments.whatif.answer import PARTS, _saves
+from erasurehead.experiments.whatif.answer import PARTS, _saves, whatif_answer
 from erasurehead.experiments.whatif.page import (
     _heat,
     _hosts_axis,
@@ -621,3 +621,23 @@ def test_a_heat_map_has_400_columns_at_most(count: int, columns: int) -> None:
     assert shown["round"].nunique() == columns
     first = shown[shown["round"] == 0].set_index("worker")["seconds"]
     np.testing.assert_allclose(first, table[: -(-count // 400)].mean(axis=0))
+
+
+def test_what_to_do_next_begins_with_the_column_that_takes_the_wait_off() -> None:
+    """If the table has one, times include the wait, and it was not named already."""
+    own, waiting = studied(alike()), studied(np.tile(alike(1), (1, HOSTS)))
+    measured: Any = SimpleNamespace(
+        allreduce="sync", notes=("a note",), read=("read as",), names_of_rounds=lambda load: None
+    )
+
+    def steps(study: Study, again: str) -> list[str]:
+        return [step.split("`")[1] for step in whatif_answer([study], "t", measured, again).next]
+
+    both = ["erasurehead fit t.csv", "erasurehead recommend --trace t.csv --only"]
+    found = steps(own, "t.csv")
+    assert (found[0], found[1].startswith(both[1]), len(found)) == (both[0], True, 2)
+    wait = "erasurehead whatif t.csv --columns allreduce=sync"
+    assert steps(waiting, "t.csv") == [wait, both[0]]
+    assert steps(waiting, "t.csv --columns allreduce=x")[0].startswith(both[0])
+    measured.allreduce = None
+    assert steps(waiting, "t.csv")[0] == both[0]
