@@ -853,6 +853,17 @@ def test_what_a_figure_has_not_is_refused(
     assert not out.exists()
 
 
+def test_what_is_set_is_positive_and_persistences_may_be_0() -> None:
+    found: Any = figure_with("backlog", ["persistences=0,0.5,0", "load=1"])
+    assert (found.persistences, found.load) == ((0.0, 0.5), 1)
+    assert figure_with("policies", ["delay=0.25"]).delay == 0.25  # type: ignore[attr-defined]
+    for change in ("load=0", "delay=0", "delay=.inf", "delay=.nan"):
+        with pytest.raises(ConfigError, match=f"--set {change.split('=')[0]} = .*must be positive"):
+            figure_with("policies", [change])
+    with pytest.raises(ConfigError, match="must be positive"):
+        figure_with("backlog", ["persistences=-0.5"])
+
+
 @pytest.mark.parametrize(
     ("name", "change"),
     [

@@ -213,6 +213,9 @@ def test_without_a_config_tasks_are_products() -> None:
     for size in (0, 20_001):
         with pytest.raises(ConfigError, match="must be from 1 to"):
             read_workload(None, MeasureRequest(size=size))
+    document = {"workers": 3, "iterations": 2, "delay": {"model": "deterministic", "value": 1.0}}
+    with pytest.raises(ConfigError, match="problem: missing; its gradients are the tasks"):
+        read_workload(document | {"schemes": [{"name": "uncoded"}]}, MeasureRequest())
     wanted = measure.Wanted(0, (3, np.empty(0)), {}, lambda: None)
     assert Products(4).compute(wanted) == pytest.approx(np.full(4, 0.25))
     assert Setup().computation.compute(wanted).shape == (0,), "no data, and nothing to send"

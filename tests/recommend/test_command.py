@@ -257,6 +257,8 @@ def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:
     drawn, _ = MeasuredConfig(MeasuredJob(path, 2, "logistic", None, True), reading).document()
     assert drawn["delay"]["resample"] == "rounds"
     assert drawn["name"] == "t"
+    made = {"loss": "logistic", "dataset": "synthetic", "rows": 2 * 40, "features": 20}
+    assert drawn["problem"] == made, "forty rows a worker"
     fitted, notes = MeasuredConfig(MeasuredJob(path, 50), reading).document()
     assert any(note.startswith("delays fitted to t.csv") for note in notes)
     assert any("the load law is assumed" in note for note in notes)
@@ -349,9 +351,10 @@ def test_measured_rounds_are_drawn_for_no_more_workers(
         return Fit(Taken({"model": "exponential", "rate": 1.0}))
 
     monkeypatch.setattr(fitting, "study", fit)
-    document, _ = MeasuredConfig(MeasuredJob(path, workers), Reading(unit="s")).document()
+    document, notes = MeasuredConfig(MeasuredJob(path, workers), Reading(unit="s")).document()
     assert asked == [again]
     assert document["workers"] == workers or workers is None
+    assert any("of the table in turn" in note for note in notes) == (not again)
 
 
 @pytest.mark.parametrize(

@@ -369,6 +369,10 @@ def test_a_heat_map_has_the_rounds_and_the_hosts() -> None:
     assert axis.strong == {4.0}
     [panel] = _heat(study).picture.panels
     assert panel.x.label == "round"
+    [alone] = _heat(studied(table[:1])).picture.panels
+    [one] = alone.marks
+    assert isinstance(one, Heat)
+    assert (alone.x.label, one.extent) == ("round", (-0.5, 0.5))
     long = np.repeat(table, 800 // ROUNDS + 1, axis=0)
     [panel] = _heat(study := studied(long)).picture.panels
     assert panel.x.label == "round (means of 3)"
