@@ -134,6 +134,10 @@ BETTER = "other is better"
             {0.1: (B, 0.5), 0.5: (B, 0.5), 2.0: (B, 0.5), 4.0: (B, 0.5)},
             f"at 0.5 times b {BETTER}, at 2 times b {BETTER}",
         ),
+        (
+            {0.1: (PLAIN, 0.5), 0.5: (B, 0.5), 2.0: (B, 0.5), 4.0: (PLAIN, 0.5)},
+            f"at 0.5 times b {BETTER}, at 2 times b {BETTER}",
+        ),
         ({0.5: (scheme("a less"), 0.5), 2.0: (B, 2)}, BOTH),
         ({0.5: (PLAIN, 0.5), 2.0: (B, 2)}, f"at 0.5 times a plain is better, {UP}"),
         ({0.5: (scheme("b x", breaks="load"), 0.5), 2.0: (B, 2)}, BOTH),

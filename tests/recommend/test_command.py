@@ -212,6 +212,7 @@ def test_delays_that_others_drew_are_those_of_a_scheme_alone(
         for name, runs, rounds in (("uncoded", 2, 5), ("asynchronous", 3, 9), ("uncoded", 3, 20))
     ]
     together = [measure.performance(one) for one in (*asked, asked[0])]
+    assert 8 * measure.REMEMBERED == 8 * 2**20, "8 MiB"
     monkeypatch.setattr(measure, "REMEMBERED", 0)
     for one, found in zip((*asked, asked[0]), together, strict=True):
         alone = measure.performance(one)
@@ -371,6 +372,15 @@ def test_what_cannot_be_searched(changed: dict[str, Any], line: str) -> None:
     document = {"workers": 6, "delay": {"model": "exponential", "rate": 1.0}, **changed}
     with pytest.raises(ConfigError, match=line):
         read_scenario(document, None)
+
+
+def test_what_is_typical_is_seen_in_all_measured_rounds(tmp_path: Path) -> None:
+    """A median, that at twice the load, and the mean of each round's slowest."""
+    (tmp_path / "t.csv").write_text("1.5,2,9\n4.5,4,5\n2.5,6,7\n")
+    delay = {"model": "trace", "path": str(tmp_path / "t.csv"), "end": "truncated"}
+    document = {"workers": 3, "iterations": 2, "delay": delay}
+    found = read_scenario(document | {"load_law": {"kind": "proportional"}}, None)
+    assert (found.unit_delay, found.worker_time) == (4.5, (4.5, 9.0, 7.0))
 
 
 def test_of_a_list_of_values_those_that_suit_are_compared() -> None:

@@ -601,6 +601,16 @@ def test_a_limit_on_the_load_bounds_what_is_searched() -> None:
     assert loads <= {1, 2, 3}
 
 
+def test_designs_that_are_searched_are_projective_spaces() -> None:
+    """A worker holds the points of a line of a plane of order q, or of a plane of the space of
+    order 3; as far as its load may go."""
+    loads = [q + 1 for q in (2, 3, 4, 5, 7, 8, 9)] + [1 + 3 + 9]
+    for most in (200, 9, 8):
+        space = SearchSpace(57, 1.0, most)
+        found = {each["load"] for each in space.sections(BUILT_IN, ["block_design"])}
+        assert sorted(found) == [load for load in loads if load <= most]
+
+
 def test_one_goes_on_sixteen_times_as_far_at_most() -> None:
     listed = [
         {"name": "drop_compute", "pieces": 10, "patience": patience, "stop": None}
@@ -982,7 +992,10 @@ def test_what_trains_quickly_is_tried_first_and_the_others_against_it(
     for name in ("_drop_by_yardstick", "refine_by_training"):
         note = lambda search, name=name: begun.append((name, search.train.call_count))  # noqa: E731
         monkeypatch.setattr(stages, name, note)
+    parts: list[tuple[float, float]] = []
+    search.train.side_effect = lambda *given: parts.append(search.part)
     stages.try_rates(search)
+    assert parts == [(1.0, 1 / 6), (1 + 1 / 6, 1 / 6), (1 + 2 / 6, 1 / 6)], "half of a stage"
     assert begun == [("_drop_by_yardstick", 0), ("refine_by_training", 3)]
     trained = [call.args for call in search.train.call_args_list]
     assert [[one.index for one in rates] for rates, *_ in trained] == [[0], [*range(2, 42)], [1]]

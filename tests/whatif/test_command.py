@@ -645,3 +645,15 @@ def test_what_to_do_next_begins_with_the_column_that_takes_the_wait_off() -> Non
     assert steps(waiting, "t.csv --columns allreduce=x")[0].startswith(both[0])
     measured.allreduce = None
     assert steps(waiting, "t.csv")[0] == both[0]
+
+
+def test_a_table_is_known_by_its_loads_hosts_rounds_and_delays() -> None:
+    """Catches tables of one size that are taken for each other; a round that never ends says
+    nothing."""
+    rounds_, names = np.arange(1.0, 13.0).reshape(4, 3), ("a", "b", "c")
+    never = np.insert(rounds_, 2, [1.0, np.inf, 1.0], axis=0)
+    some = [Measured(names, {None: rounds_}), Measured(names, {2.0: rounds_})]
+    some += [Measured(("a", "b", "d"), {None: rounds_}), Measured(names, {None: rounds_ + 1})]
+    some += [Measured(names, {None: rounds_.reshape(3, 4)})]
+    assert len({command._hash(each) for each in some}) == len(some)
+    assert command._hash(Measured(names, {None: never})) == command._hash(some[0])
