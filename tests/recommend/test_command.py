@@ -376,11 +376,11 @@ def test_what_cannot_be_searched(changed: dict[str, Any], line: str) -> None:
 
 def test_what_is_typical_is_seen_in_all_measured_rounds(tmp_path: Path) -> None:
     """A median, that at twice the load, and the mean of each round's slowest."""
-    (tmp_path / "t.csv").write_text("1.5,2,9\n4.5,4,5\n2.5,6,7\n")
+    (tmp_path / "t.csv").write_text("1.5,6,9\n4.5,2,5\n2.5,5,7\n")
     delay = {"model": "trace", "path": str(tmp_path / "t.csv"), "end": "truncated"}
     document = {"workers": 3, "iterations": 2, "delay": delay}
     found = read_scenario(document | {"load_law": {"kind": "proportional"}}, None)
-    assert (found.unit_delay, found.worker_time) == (4.5, (4.5, 9.0, 7.0))
+    assert (found.unit_delay, found.worker_time) == (5.0, (5.0, 10.0, 7.0))
 
 
 def test_of_a_list_of_values_those_that_suit_are_compared() -> None:

@@ -231,6 +231,19 @@ def test_one_slow_host() -> None:
     assert "largest cause: workers (" in said
 
 
+def test_who_stands_out_is_replaced_whatever_is_asked() -> None:
+    table = healthy()
+    table[:, [7, 9]] *= [1.35, 1.5]
+    changes = study_load(table, NAMES, counts=[5]).changes
+    replaced = changes[changes["change"] == rounds.REPLACE]
+    assert replaced[["count", "hosts"]].iloc[:3].to_numpy().tolist() == [
+        [1, "gpu-09"],
+        [1, "gpu-07"],
+        [2, "gpu-09, gpu-07"],
+    ]
+    assert replaced["count"].tolist() == [1, 1, 2, 5]
+
+
 def test_one_host_with_long_spells() -> None:
     """Nothing lasts, so it belongs to the rest; the host is named all the same."""
     table = healthy()
