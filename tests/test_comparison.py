@@ -346,6 +346,7 @@ def test_mean_times_of_the_five_schemes(law: str, delays: float) -> None:
 
 def test_tapes_are_remembered_as_long_as_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
     """The latest stay; what is too large for all of it is drawn anew."""
+    assert 8 * base.REMEMBERED == 128 * 2**20, "128 MiB"
     monkeypatch.setattr(base, "REMEMBERED", 2 * 9 * 3)  # two of 8 rounds and an eighth, 3 workers
     effort = Effort()
 

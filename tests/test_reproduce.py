@@ -132,7 +132,8 @@ def test_every_figure_is_tested_and_names_itself() -> None:
     assert set(SMALL) == set(FIGURES)
     sizes = {name: {k: str(v) for k, v in vars(figure_named(name)).items()} for name in FIGURES}
     assert sizes["atlas"].pop("schemes") == str(tuple(SCHEMES))
-    require_recorded("reproduce", {"sizes": sizes})
+    compared = {name: str(choices) for name, choices in atlas.GRID.items()}
+    require_recorded("reproduce", {"sizes": sizes, "compared": compared})
     for name in FIGURES:
         assert figure_named(name).name == name
         assert figure_named(name).title

@@ -19,6 +19,7 @@ from erasurehead.experiments.fit import study as fitting
 from erasurehead.experiments.options import MeasuredJob, SearchRequest
 from erasurehead.experiments.recommend import measure, study
 from erasurehead.experiments.recommend.answer import answered, method
+from erasurehead.experiments.recommend.candidates import THEORY
 from erasurehead.experiments.recommend.command import FILES
 from erasurehead.experiments.recommend.contender import Contender
 from erasurehead.experiments.recommend.page import recommendation_page
@@ -381,6 +382,41 @@ def test_what_is_typical_is_seen_in_all_measured_rounds(tmp_path: Path) -> None:
     document = {"workers": 3, "iterations": 2, "delay": delay}
     found = read_scenario(document | {"load_law": {"kind": "proportional"}}, None)
     assert (found.unit_delay, found.worker_time) == (5.0, (5.0, 10.0, 7.0))
+
+
+def test_what_is_known_of_a_scheme_without_rounds() -> None:
+    """K gradients of n workers every K E[X] / n seconds, each with n - 1 others between two of its
+    own: (n - 1) / K updates old, and as much more noise. Of whatever is more than that, nothing."""
+    search = bare_search(
+        workers=6,
+        delay={"model": "exponential", "rate": 0.5},
+        load_law={"kind": "proportional"},
+    )
+
+    def known(**section: Any) -> Any:
+        one = Contender(0, section, False)
+        search.build_all([one])
+        assert one.profile is not None, one.reason
+        return one.expected
+
+    for k in (2, 4):
+        found, others = known(name="k_batch_async", wait_for=k), 5 / k
+        assert (found.source, found.fresh) == (THEORY, False)
+        assert found.iteration_time == pytest.approx(k * 2 / 6 * {2: 3, 4: 2}[k])
+        assert found.error == pytest.approx(6 * others)
+        goal = search.question.goal.value
+        assert found.value == pytest.approx(goal * k * 2 / 6 * (1 + 2 * others))
+    assert known(name="asynchronous").error == 30.0
+    for section in (
+        {"name": "k_batch_async", "wait_for": 2, "data": "own"},
+        {"name": "k_async", "wait_for": 2},
+        {"name": "asynchronous", "staleness": {"power": 0.5}},
+        {"name": "ringmaster", "oldest": 6},
+        {"name": "ssp", "ahead": 1, "wait_for": 1},
+        {"name": "rennala", "batch": 2},
+        {"name": "gradient_table"},
+    ):
+        assert known(**section) is None, section
 
 
 def test_of_a_list_of_values_those_that_suit_are_compared() -> None:
