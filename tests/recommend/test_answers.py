@@ -585,6 +585,11 @@ def test_a_faster_scheme_has_more_iterations(each: float, horizon: float, expect
     assert found.iterations == expected
     assert search.simulation(cast(Contender, one), 4).iterations == 20
     assert found.reported == (0.5,)
+    question.goal = SimpleNamespace(kind="budget", value=50.0)
+    for seconds, iterations in ((2.0, 32 + 5), (0.001, 3 * 2000), (np.inf, 20), (0.0, 20)):
+        clocked.iteration_time = np.array([seconds])
+        assert search.simulation(cast(Contender, one), 4, (0.5,)).iterations == iterations
+    assert search.simulation(cast(Contender, one), 4).iterations == 20
 
 
 def test_messages_that_were_heard() -> None:

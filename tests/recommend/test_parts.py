@@ -13,6 +13,7 @@ from unittest.mock import Mock
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.catalogue import BUILT_IN
@@ -63,6 +64,7 @@ from erasurehead.experiments.recommend.contender import (
 from erasurehead.experiments.recommend.measure import Performance, Simulation, exact_iterations
 from erasurehead.experiments.recommend.question import (
     Goal,
+    Question,
     ask,
     broken,
     order,
@@ -268,6 +270,85 @@ def test_a_ratio_is_of_what_is_compared() -> None:
     assert decided_by(usual) == 0
     assert decided_by(np.array([1.0, 1.0, 1.0, 1.2])) == 0, "a mean 5 % above the median is usual"
     assert decided_by(np.array([1.0, 1.0, 1.0, 1.21])) == 1
+
+
+@pytest.mark.parametrize("count", [2, 3, 40])
+def test_the_interval_of_a_ratio_of_means_is_students(count: int) -> None:
+    """By the first order of the errors of both means, over the replications that both have."""
+    mine, best = np.random.default_rng(count).lognormal(0.0, 0.3, (2, count))
+    middle, low, high = ratio(np.append(mine, 9.0), best, sure=0.9)
+    assert middle == pytest.approx(mine.mean() / best.mean())
+    of_each = mine / mine.mean() - best / best.mean()
+    error = np.sqrt((of_each**2).sum() / (count - 1) / count)
+    half = stats.t(count - 1).ppf(0.95) * error
+    assert (low, high) == pytest.approx((middle * np.exp(-half), middle * np.exp(half)))
+    assert np.isnan(ratio(mine[:1], best[:1])[1:]).all()
+    assert np.isnan(ratio(mine, np.zeros(count))[0])
+
+
+def test_the_interval_of_a_ratio_of_medians_is_that_of_their_errors() -> None:
+    """Each is sqrt(pi / 2) of that of the mean, for normal values."""
+    mine, best = np.random.default_rng(0).normal(10.0, 1.0, (2, 2000))
+    _, low, high = ratio(mine, best, "median")
+    error = np.sqrt(np.pi / 2) * np.sqrt(2) / 10 / np.sqrt(2000)
+    assert np.log(high / low) == pytest.approx(2 * 1.96 * error, rel=0.25)
+
+
+def test_who_is_behind_by_hand() -> None:
+    """A run so rare that 10 runs miss it with a chance of 0.999 may cost the best ln 1000 / 10 of
+    its surge in the mean, and nothing in the median; who misses the goal in over half is behind."""
+    mine, best = np.full(10, 2.0), np.full(10, 1.0)
+    assert behind(mine, best, surge=1.44)
+    assert not behind(mine, best, surge=1.46)
+    assert behind(mine, best, "median", surge=100.0)
+    mine[:5] = np.nan
+    assert behind(mine, best)
+    mine[5:] = 0.5
+    assert not behind(mine, best)
+    mine[5] = np.nan
+    assert behind(mine, best)
+
+
+def test_limits_that_nobody_keeps_are_told_with_the_first_two() -> None:
+    """The config's own breaks one, and stays; others left for theirs."""
+    some = [Contender(i, {"name": name}, not i) for i, name in enumerate("abcd")]
+    asked: Any = SimpleNamespace(limits={"load": 2.0, "error": 0.5})
+    for one, load in zip(some, (3.0, 4.0, 5.0), strict=False):
+        one.keep_limits(asked, {"load": load, "error": 0.0})
+    assert [(one.breaks, one.stage) for one in some[:2]] == [
+        ("partitions a worker 3, limit 2", ""),
+        ("", LIMITS),
+    ]
+    contender.require_some(some)
+    some[3].expected = known_of(THEORY, 1.0, error=0.75)
+    some[3].keep_limits(asked, {"load": 1.0, "error": 0.0})
+    assert some[3].reason == "mean decoding error 0.75, limit 0.5", "not what a few runs had"
+    said = "a: partitions a worker 3, limit 2; b: partitions a worker 4, limit 2, ..."
+    with pytest.raises(ConfigError, match=re.escape(f"keeps the limits ({said})")):
+        contender.require_some(some)
+
+
+def test_what_is_asked_in_numbers() -> None:
+    """Seconds of exact iterations from updates that count as less; the nearest rates first; and
+    how much a rare slow round adds to what is asked for."""
+    assert Goal("iterations", 5.0).expected(2.0, 0.5) == 20.0
+    for goal, share in (
+        (Goal("iterations", 5.0), 0.0),
+        (Goal("iterations", 5.0), np.nan),
+        (Goal("iterations", 5.0, "median"), 0.5),
+        (Goal("target", 5.0), 0.5),
+    ):
+        assert np.isnan(goal.expected(2.0, share))
+    scene: Any = SimpleNamespace(surge=3.0, iterations=20)
+    for goal, surge in (
+        (Goal("target", 0.1), 3.0),
+        (Goal("budget", 9.0), 0.0),
+        (Goal("iterations", 5.0), 0.75),
+    ):
+        of_goal = Question(scene, goal, {}, SearchRequest(), (), np.nan, 3.0)
+        assert of_goal.surge == surge
+        assert of_goal.trains == (goal.kind != "iterations")
+        assert of_goal.rates((0.25, 1.0, 4.0), 0.5) == (0.5, 0.125, 2.0, 3.0)
 
 
 @pytest.mark.parametrize("criterion", ["mean", "median", "p95"])
