@@ -625,3 +625,18 @@ def test_streams_that_a_plugin_harms_are_there_again(
     again = os.dup(number)
     os.close(again)
     assert again == free
+
+
+@pytest.mark.parametrize(("name", "number"), [("stdout", 1), ("stderr", 2)])
+def test_a_stream_that_a_plugin_closes_is_open_again(
+    name: str, number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the number of its own: what is printed does not turn up among the errors."""
+    stream = (tmp_path / "said").open("w", encoding="latin-1")
+    monkeypatch.setattr(sys, name, stream)
+    with pytest.raises(OSError, match="it closes the standard output or error"), streams_kept():
+        stream.close()
+    again = getattr(sys, name)
+    assert (again.closed, again.fileno(), again.encoding) == (False, number, "latin-1")
+    again.close()
+    os.fstat(number)

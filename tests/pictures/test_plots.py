@@ -542,7 +542,9 @@ def test_delays_of_no_time_have_no_place_on_a_logarithmic_axis() -> None:
         for value, shape in ((0.0, (5, 2)), (2.0, (25, 2)))
     )
     alone, both = delays._survival([never]), delays._survival([never, always])
+    once = delays.Sample("", never[0].model, np.diag([0.0, 2.0]))
     assert not alone.marks
+    assert len(delays._survival([(once, look)]).marks) == 2, "the longest decides"
     assert (alone.x.low, alone.x.high) == (0.9, 1.1)
     assert [curve.x.min() for curve in both.marks if isinstance(curve, Curve)] == [2.0, 2.0]
     assert (both.x.low, both.x.high) == (1.8, pytest.approx(2.2))

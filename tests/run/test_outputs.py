@@ -680,6 +680,7 @@ def test_a_plan_says_how_long_all_of_it_takes(
     assert lines[-2] == line
     assert lines[-1] == f"nothing was computed or written; results would be in {tmp_path}/out/"
     assert sum("finished" in each for each in lines[1:4]) == 3 - todo
+    assert lines[0].endswith("memory") == (todo == 3), "no column where none is finished"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -445,3 +446,26 @@ def test_a_server_is_started_where_there_can_be_one(
     monkeypatch.setattr(lanes.multiprocessing, "set_forkserver_preload", done.append)
     lanes.prepare()
     assert done == ([lanes.PRELOADED, "running"] if server else [])
+
+
+@pytest.mark.parametrize("warnings", [None, "error"])
+def test_ctrl_c_is_kept_from_what_starts_and_not_from_the_command(
+    warnings: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Afterwards signals and environment are as before, also if it could not be started."""
+    monkeypatch.setattr(lanes.resource_tracker, "ensure_running", lambda: None)
+    monkeypatch.delenv("PYTHONWARNINGS", raising=False)
+    if warnings is not None:
+        monkeypatch.setenv("PYTHONWARNINGS", warnings)
+    blocked = partial(signal.pthread_sigmask, signal.SIG_BLOCK, ())
+    before = blocked()
+    assert signal.SIGINT not in before
+    during = []
+    with suppress(OSError), lanes.undisturbed():
+        during += [blocked(), os.environ["PYTHONWARNINGS"]]
+        raise OSError
+    assert during == [before | {signal.SIGINT}, "ignore:resource_tracker"]
+    after = blocked()
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert after == before
+    assert os.environ.get("PYTHONWARNINGS") == warnings

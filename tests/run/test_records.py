@@ -42,6 +42,7 @@ from erasurehead.experiments.run.records import (
 from erasurehead.experiments.run.tuning import Runs, best
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.metrics import METRICS, per_replication
+from erasurehead.sim.problems.losses import SquaredLoss
 from erasurehead.sim.types import Messages, Rounds
 from tests.statistics import BOUND
 from tests.tools import inside
@@ -308,6 +309,19 @@ def test_the_bias_of_own_data_is_told_where_it_is_known() -> None:
     assert f"training loss of {there:.4g}, and the optimum has {best:.4g};" in line
     ends = [result.per_iteration["train_loss"][-1] for _, result in some]
     assert ends == pytest.approx(losses, abs=0.4 * (there - best))
+
+
+def test_where_biased_descent_ends_is_not_worked_out_for_large_data(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of 4,194,304 numbers at the most; the data of this problem do not even exist."""
+    large = Mock(spec=SquaredLoss, rows=2**21, features=2, X=None)
+    monkeypatch.setattr(records_module, "training", lambda cell: SimpleNamespace(problem=large))
+    some = finished(**LEAST_SQUARES, delay=UNLIKE, schemes=[OWN])
+    with pytest.raises(AttributeError):
+        biased(some)
+    large.rows += 1
+    assert "descent tends to another model than the optimum" in biased(some)[0]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pytest
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.run import timeline
 from erasurehead.experiments.run.compute import compute
+from erasurehead.sim.engines.run import Span
 
 DOCUMENT: dict[str, Any] = {
     "workers": 30,
@@ -91,6 +92,46 @@ def test_busy_time_is_the_recorded_utilisation(changes: dict[str, Any]) -> None:
         master = spans[(spans.label == cell.label) & (spans.worker == -1)]
         times = result.iterations.query("replication == 0 and iteration > 0").time
         np.testing.assert_array_equal(master.end, times)
+
+
+def test_what_a_trace_viewer_is_told_by_hand() -> None:
+    """Microseconds to the nanosecond; a worker's uplink is the row below its own; the arrow starts
+    there if messages take time, else at the worker, and there is none where no message ended."""
+    alone = [Span(1, "computing", 0.0, 1 / 3, 1), Span(-1, "waiting", 0.0, 1 / 3, 1, 1)]
+    sent = [Span(0, "computing", 0.0, 0.5, 2), Span(0, "sending", 0.5, 2 / 3, 2)]
+    sent += [Span(-1, "waiting", 0.25, 2 / 3, 2, 0), Span(-1, "waiting", 0.0, 1.0, 3)]
+    told = json.loads(timeline.trace_events({"a": alone, "b": sent}))
+    assert told["displayTimeUnit"] == "ms"
+    names: dict[tuple[int, int], set[str]] = defaultdict(set)
+    seen = []
+    for event in told["traceEvents"]:
+        if event["ph"] != "M":
+            where = event["pid"], event["tid"]
+            what = event.get("id", (event.get("args") or {}).get("iteration"))
+            seen.append((event["ph"], *where, event["ts"], event.get("dur"), what))
+        elif event["name"] != "thread_sort_index":
+            names[event["pid"], event.get("tid", -1)].add(event["args"]["name"])
+        else:
+            assert event["args"] == {"sort_index": event["tid"]}
+    assert names == {
+        (1, -1): {"a"},
+        (1, 0): {"master"},
+        (1, 3): {"worker 1"},
+        (2, -1): {"b"},
+        (2, 0): {"master"},
+        (2, 1): {"worker 0"},
+        (2, 2): {"worker 0 uplink"},
+    }
+    third, rest = 333333.333, 416666.667
+    assert seen == [
+        ("X", 1, 3, 0, third, 1),
+        *(("X", 1, 0, 0, third, 1), ("i", 1, 0, third, None, 1)),
+        *(("s", 1, 3, third, None, 1), ("f", 1, 0, third, None, 1)),
+        *(("X", 2, 1, 0, 5e5, 2), ("X", 2, 2, 5e5, 166666.667, 2)),
+        *(("X", 2, 0, 2.5e5, rest, 2), ("i", 2, 0, 666666.667, None, 2)),
+        *(("s", 2, 2, 666666.667, None, 2), ("f", 2, 0, 666666.667, None, 2)),
+        *(("X", 2, 0, 0, 1e6, 3), ("i", 2, 0, 1e6, None, 3)),
+    ]
 
 
 def test_who_delayed_us() -> None:
