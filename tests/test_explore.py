@@ -160,7 +160,9 @@ def test_so_many_closed_forms_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("n=61", "n = '61': must be a number from 4 to 60"),
         ("n=nan", "n = 'nan'"),
-        ("n=4.5", "must be a whole number"),
+        ("n=4.5", "n = '4.5': must be a whole number"),
+        ("d=1.5", "d = '1.5': must be a whole number"),
+        ("r=1.5", "r = '1.5': must be a whole number"),
         ("d=4&n=30", "load = 4: must divide workers = 30"),
         ("r=40&n=30", "must be between 1 and workers = 30"),
         ("law=normal", "must be one of"),
@@ -397,11 +399,22 @@ def test_the_newest_request_of_a_page_takes_the_place_of_the_older() -> None:
     assert not turns._newest
 
 
-def test_a_backlog_of_pages_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("erasurehead.experiments.explore.server.MOST_PAGES", 1)
+def test_a_backlog_of_pages_does_not_grow() -> None:
+    """Of 64 pages; those that wait may still ask for something else."""
     turns = Turns()
+    turns._newest |= {f"{page}": object() for page in range(63)}
     with turns.turn("a") as first, turns.turn("b") as second:
         assert (first, second) == (True, False)
+    turns._newest["63"] = object()
+    with turns.turn("0") as known:
+        assert known
+
+
+def test_an_address_has_2000_characters_at_most(server: Server) -> None:
+    """What comes after them is not read."""
+    path = "/draw?page="
+    path += f"{'a' * (2000 - len(path) - 3)}&bb"
+    assert json.loads(asked(server, f"{path}bb"))["error"].startswith("bb: must be one of")
 
 
 def test_others_need_the_token_of_the_address() -> None:

@@ -201,7 +201,6 @@ def write_result(
     origin = outputs.Origin.of(config, keys, code)
     if outputs.origin_of(output) != origin:
         outputs.clear(output)
-    files.write_bytes(output / outputs.CONFIG, write_yaml(config).encode())
     if outcome.finished:
         tables = {
             outputs.ITERATIONS: iterations_table(outcome.finished),

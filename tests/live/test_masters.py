@@ -299,6 +299,19 @@ def test_what_never_ends_is_said_as_the_simulator_says_it(lost: list[int]) -> No
     assert str(heard.value) == str(simulated.value)
 
 
+def test_a_round_that_never_drains_is_said_as_the_simulator_says_it() -> None:
+    """Ten messages end round 2, whose other two never come."""
+    scheme = SCHEMES["ignore_stragglers"](wait_for=10).build(WORKERS)
+    table = np.ones((ROUNDS, WORKERS))
+    table[1, [2, 5]] = inf
+    run = Run(scheme, [TableTape(table)], Proportional(), ROUNDS, Policy.DRAIN)
+    with pytest.raises(NeverEnough, match=r"^iteration 2 can never end: ") as simulated:
+        simulate(run, "event")
+    with pytest.raises(CannotEnd) as heard:
+        played(run, problem(WORKERS))
+    assert str(heard.value) == str(simulated.value)
+
+
 @pytest.mark.parametrize("name", ["uncoded", "asynchronous"])
 def test_messages_are_counted_and_those_that_are_late(name: str) -> None:
     """All messages of worker 0 are late here."""

@@ -127,6 +127,9 @@ def test_what_a_table_lacks_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"t\.csv: has no rows; run"):
         table_at(path, ("a",))
     assert table_at(path, ("a",), may_be_empty=True).empty
+    (tmp_path / "t.parquet").write_bytes(b"no table")
+    with pytest.raises(ConfigError, match=r"t\.parquet: cannot be read: .*[Pp]arquet"):
+        table_at(tmp_path / "t.parquet", ("a",))
 
 
 def test_plot_needs_a_folder(tmp_path: Path) -> None:

@@ -170,6 +170,7 @@ def test_bytes_have_three_digits_and_the_largest_unit(number: float, said: str) 
         (120, "2 min"),
         (7199, "120 min"),
         (7200, "2 h"),
+        (3.6e7, "10000 h"),
     ],
 )
 def test_a_plan_says_how_long_it_takes_to_a_digit_or_two(seconds: float, said: str) -> None:

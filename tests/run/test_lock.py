@@ -245,6 +245,22 @@ def test_a_process_that_is_somebody_elses_lives(
     assert files.alive(77) == lives
 
 
+@pytest.mark.parametrize("looks", [1, 49, 50])
+def test_a_lock_of_nobody_is_waited_for(
+    looks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second at the most: who has just got it has not written yet who it is."""
+    seconds, taken = list[float](), files._taken
+    monkeypatch.setattr(files.time, "sleep", seconds.append)
+    monkeypatch.setattr(files, "_taken", lambda file: len(seconds) >= looks and taken(file))
+    if looks < 50:
+        os.close(files._acquired(tmp_path / NAME))
+    else:
+        with pytest.raises(ConfigError, match=f"^{tmp_path}: another process is writing to it"):
+            files._acquired(tmp_path / NAME)
+    assert sum(seconds) == pytest.approx(looks / 50)
+
+
 @pytest.mark.parametrize(
     ("content", "process"),
     [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -681,6 +681,18 @@ def test_a_plan_says_how_long_all_of_it_takes(
     assert lines[-1] == f"nothing was computed or written; results would be in {tmp_path}/out/"
     assert sum("finished" in each for each in lines[1:4]) == 3 - todo
     assert lines[0].endswith("memory") == (todo == 3), "no column where none is finished"
+
+
+def test_a_plan_says_what_cannot_run_and_what_to_know(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    planned = made_plan(tmp_path, 1, 2, sweep={"seed": [1, 2, 3]})
+    *_, last = planned.cells
+    known = {key: need for key, need in planned.checked.estimates.items() if key != last.key}
+    show_plan(replace(planned, checked=Checked({last.key: "too odd"}, ("mind it",), known)))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[3:5] == [f"cannot run: {last.named}: too odd", "warning: mind it"]
+    assert lines[5].startswith("2 of 2 cells to compute: ")
 
 
 @pytest.mark.parametrize(

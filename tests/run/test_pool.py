@@ -11,8 +11,9 @@ import time
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import Mock
@@ -469,3 +470,35 @@ def test_ctrl_c_is_kept_from_what_starts_and_not_from_the_command(
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     assert after == before
     assert os.environ.get("PYTHONWARNINGS") == warnings
+
+
+@pytest.mark.parametrize(("process", "gone"), [(None, True), (7, False)])
+def test_the_address_of_a_server_goes_with_the_server(
+    process: int | None, gone: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its folder; the command, which knows the server's process, leaves it alone."""
+    address = tmp_path / "folder" / "address"
+    address.parent.mkdir()
+    address.touch()
+    server = SimpleNamespace(_forkserver_address=str(address), _forkserver_pid=process)
+    monkeypatch.setattr(lanes.forkserver, "_forkserver", server)
+    lanes._unlink_address()
+    assert address.parent.exists() == (not gone)
+    lanes._unlink_address()  # it is no longer there
+
+
+def test_a_process_of_a_lane_ends_when_its_line_closes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ignores Ctrl-C, and dies in silence when nobody reads what it says."""
+    ended, signals = SimpleQueue[int](), list[tuple[int, object]]()
+    near, far = Pipe()
+    monkeypatch.setattr(lanes.signal, "signal", lambda *given: signals.append(given))
+    monkeypatch.setattr(lanes.os, "_exit", ended.put)
+    monkeypatch.setattr(lanes._FarEnd, "line", None)
+    lanes._begin(far)
+    assert signals == [(signal.SIGINT, signal.SIG_IGN), (signal.SIGPIPE, signal.SIG_DFL)]
+    assert lanes._FarEnd.line is far
+    with pytest.raises(Empty):
+        ended.get(timeout=0.01)
+    near.close()
+    assert ended.get(timeout=10) == 1
+    far.close()
