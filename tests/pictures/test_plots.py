@@ -1040,6 +1040,21 @@ def test_three_ticks_of_a_logarithmic_axis_have_labels(ratio: float) -> None:
         assert np.count_nonzero((marks >= low) & (marks <= 1.0001 * low * ratio)) >= 3
 
 
+@pytest.mark.parametrize(("ticks", "labels"), [((), ["10^{0}"]), ((1, 3), ["1", "3"])])
+def test_no_others_of_a_logarithmic_axis_have_labels(
+    ticks: tuple[int, ...], labels: list[str]
+) -> None:
+    """Where matplotlib would write them between: less than a power of ten is shown."""
+    axes = style.blank(4.8, 3.0).subplots()
+    axes.set_xlim(0.9, 5.0)
+    style.log_axis(axes.xaxis, ticks)
+    assert {label.get_text() for label in axes.get_xticklabels(minor=True)} <= {""}
+    shown = [tick for tick in axes.get_xticks() if 0.9 <= tick <= 5.0]
+    texts = axes.xaxis.get_major_formatter().format_ticks(shown)
+    assert len(texts) == len(labels)
+    assert all(label in text for label, text in zip(labels, texts, strict=True))
+
+
 def test_pareto_front_by_hand() -> None:
     cost = np.array([1.0, 2.0, 2.0, 3.0, 4.0, np.nan, 1.0])
     loss = np.array([5.0, 4.0, 3.0, 3.0, 1.0, 0.0, 5.0])

@@ -410,12 +410,13 @@ def test_the_server_of_several_lanes_imports_meanwhile(
         assert len(prepared) == (jobs > 1)
 
 
-@pytest.mark.parametrize(("deaths", "starts"), [(0, True), (2, True), (lanes.STARTS, False)])
+@pytest.mark.parametrize(("deaths", "starts"), [(0, True), (2, True), (4, True), (5, False)])
 def test_a_process_is_started_anew_while_its_server_does(
     deaths: int, starts: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Five times at most; each with a line and an executor of its own."""
-    monkeypatch.setattr(lanes, "PAUSE", 0.0)
+    """Five times at most, each after a pause, with a line and an executor of its own."""
+    paused: list[float] = []
+    monkeypatch.setattr(lanes.time, "sleep", paused.append)
     found: Future[int] = Future()
     executor = Mock(
         submit=Mock(side_effect=[*[ConnectionError] * deaths, found]), _result_queue=None
@@ -434,6 +435,7 @@ def test_a_process_is_started_anew_while_its_server_does(
         with pytest.raises(lanes.Failed, match="run the same command again"):
             lane.submit(square, 3)
         assert len(revived) == deaths - 1
+    assert paused == [lanes.PAUSE] * len(revived)
 
 
 @pytest.mark.parametrize("server", [True, False])
