@@ -806,6 +806,41 @@ def test_pictures_are_small_and_keep_their_colours(drawn: tuple[list[Path], list
     assert {(255, 255, 255), (0xD5, 0x5E, 0x00), (0x00, 0x00, 0x00)} <= colours
 
 
+def packed(colours: Any, counts: Any) -> tuple[str, Any]:
+    """The mode of a picture with so many pixels of each colour, and how far each of these is from
+    what it becomes. Beside each other, and shuffled: pictures keep every pixel where it is."""
+    dots = np.repeat(np.asarray(colours), counts, axis=0)
+    order = np.random.default_rng(0).permutation(len(dots))
+    modes, away = set(), np.zeros(len(dots), dtype=np.int64)
+    for places in (np.arange(len(dots)), order):
+        pixels = np.column_stack([dots[places], np.full(len(dots), 255)]).astype(np.uint8)
+        found = style._packed(pixels.tobytes(), (len(dots), 1))
+        modes.add(found.mode)
+        off = np.abs(np.asarray(found.convert("RGB"), dtype=np.int64)[0] - dots[places])
+        away[places] = np.maximum(away[places], off.max(axis=1))
+    (mode,) = modes
+    return mode, away
+
+
+def test_few_colours_stay_as_they_are() -> None:
+    colours = [(255, 255, 255), (0, 114, 178), (1, 114, 178), (213, 94, 0), (0, 0, 0)]
+    mode, away = packed(colours, [1500, 1, 3, 2, 40])
+    assert (mode, away.max()) == ("P", 0)
+
+
+def test_a_colour_of_forty_pixels_is_not_lost_among_shades() -> None:
+    """512 colours, a fifth of them in 60 pixels: not all of them have a place among 256."""
+    lattice = np.stack(np.meshgrid(*[np.arange(0, 256, 36)] * 3), axis=-1).reshape(-1, 3)
+    modes = []
+    for spot in (39, 40):
+        counts = np.where(np.arange(512) % 5 == 0, 60, spot)
+        mode, away = packed(lattice[np.lexsort(lattice.T[::-1])], counts)
+        assert np.bincount(np.repeat(np.arange(512), counts), away > 40).max() < 40
+        assert mode == "P" or not away.any()
+        modes.append(mode)
+    assert modes == ["P", "RGB"]
+
+
 ENGINES = (
     "simpy",
     "erasurehead.sim.engines",
