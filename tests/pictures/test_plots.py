@@ -795,6 +795,31 @@ def test_legends_fit_their_width() -> None:
     assert style.entries_in_a_row(["a"], 3, 0.1) == 1
 
 
+@pytest.mark.parametrize(("letters", "columns"), [((3, 3, 3), 3), ((40, 40, 3), 2), ((90, 90), 1)])
+def test_a_legend_lies_close_under_axes_of_ones_own(letters: tuple[int, ...], columns: int) -> None:
+    """A twentieth of an inch below the label, without a margin of its own; columns that do not fit
+    into the width of the axes are one less."""
+    axes = style.blank(6.0, 4.0).subplots()
+    for place, count in enumerate(letters):
+        axes.plot([0, 1], [0, place], label=f"{place}".ljust(count, "a"))
+    axes.set_xlabel("seconds")
+    below, inch = axes.get_tightbbox().y0, axes.figure.dpi
+    style.legend_under(axes)
+    legend = axes.get_legend()
+    box, texts = legend.get_window_extent(), legend.get_texts()
+    assert legend._ncols == columns
+    assert box.y1 == pytest.approx(below - 0.05 * inch, abs=0.5)
+    assert box.x0 + box.x1 == pytest.approx(axes.bbox.x0 + axes.bbox.x1, abs=1.0)
+    assert axes.figure.get_layout_engine() is not None
+    axes.figure.draw_without_rendering()  # only now texts have their places
+    first = texts[0].get_window_extent()
+    assert 0 <= legend.get_window_extent().y1 - first.y1 < 4 / 72 * inch
+    assert {text.get_fontsize() for text in texts} == {8.0}
+    if columns > 1:  # 8 points, and a line of 16 with 6.4 behind it, before the next column
+        second = texts[-(-len(letters) // columns)].get_window_extent()
+        assert second.x0 - first.x1 == pytest.approx(30.4 / 72 * inch, abs=2.0)
+
+
 def test_pictures_are_small_and_keep_their_colours(drawn: tuple[list[Path], list[str]]) -> None:
     """256 colours are enough: the schemes' colours and white are still there, exactly."""
     from PIL import Image

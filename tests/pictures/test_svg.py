@@ -531,6 +531,28 @@ def texts_of(svg: str, kind: str) -> list[tuple[float, float, str]]:
     return [(float(x), float(y), words) for x, y, words in found]
 
 
+def test_where_words_stand_around_a_panel() -> None:
+    """One row of shades, 880 units wide and 130 high: the axes end at 866 and at 88, and begin at
+    26 and beside two letters of 8.2 units. The shades are told from 0 to 10 s at the right."""
+    y = Axis("worker", names=("w0",))
+    shown = whole(Heat(np.array([[0.0, 10.0]]), "s"), y=y)
+    panel = draw_picture(shown, "p", "p", PageStyle()).panels[0]
+    left, right, below = 16 + 2 * 8.2, 866, 88
+    assert panel.values["x"]["at"] == [left, right]
+    assert panel.values["y"]["at"] == [below, 26]
+    assert texts_of(panel.svg, "al") == [
+        (pytest.approx((left + right) / 2), below + 34, "time (s)"),
+        (6, 15, "worker"),
+    ]
+    assert texts_of(panel.svg, "rm") == [(862, 38, "&lt;remark&gt;")]
+    words = [each for each in texts_of(panel.svg, "tk") if each[1] != below + 15]
+    assert words == [(left - 6, (below + 26) / 2 + 4, "w0"), (866, 17, "10 s"), (759, 17, "0")]
+    bar = re.search(r'<image x="764" y="8.5" width="72" height="9"', panel.svg)
+    assert bar is not None
+    nameless = draw_picture(whole(*CURVED.marks, y=replace(y, names=())), "p", "p", PageStyle())
+    assert nameless.panels[0].values["x"]["at"] == [16, 480 - 14]
+
+
 def test_names_below_the_axis_do_not_run_into_each_other() -> None:
     """Of 30 long names some are left out, of 4 short ones none."""
     for names, whole_row in ((tuple(f"scheme {i:02}" for i in range(30)), False), ("abcd", True)):
