@@ -74,7 +74,7 @@ def timing(cell: Cell, features: int | None = None) -> Run:
         valid = "a scheme without rounds reads on at the end of a trace; give end: cyclic"
         raise ImpossibleCell(str(at("delay.end", "truncated", valid)))
     rounds, recorded = iterations(settings), delay.rounds_available()
-    more = 0 if isinstance(scheme, Barrierless) else max(scheme.updates(rounds) - rounds, 0)
+    more = max(scheme.updates(rounds) - rounds, 0)
     if recorded is not None and rounds + more > recorded:  # it would begin again at the trace's end
         longer = f"{scheme.name} takes {number_of(more, 'more round')}, and the trace has"
         valid = f"{longer} {recorded}: must be at most {recorded - more}, or give end: cyclic"

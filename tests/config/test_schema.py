@@ -419,6 +419,7 @@ UNLIKE = {"model": "heterogeneous", "base": LAW}
         ({"schemes": [SCHEME, SCHEME]}, "appears twice; give each its own label"),
         ({"seed": -1}, "seed = -1: must be greater than or equal to 0"),
         ({"problem": {"loss": "logistic"}}, "problem.dataset: missing; must be one of"),
+        ({"problem": {"dataset": "synthetic", "x": 1}}, "must be one of: dataset, features, in"),
         ({"delay": {"kind": "pareto"}}, "delay.kind: unknown key; did you mean model?$"),
         ({"schemes": [{"model": "uncoded"}]}, ".model: unknown key; did you mean name?$"),
         ({"schemes": [Network()]}, "; write the class to a file and name"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count
 from math import inf
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -650,6 +651,9 @@ def test_a_cell_that_cannot_end_leaves_the_others(
         return compute(cell), Facts(0.5, 1.5, next(late), None)
 
     monkeypatch.setattr(live_command, "play", play)
+    looks = count()
+    clock = SimpleNamespace(monotonic=lambda: 1.23456 * next(looks))
+    monkeypatch.setattr(live_command, "time", clock)
     for share in (0.01, 0.02):
         progress, out = Mock(), tmp_path / str(share)
         asked = LiveRequest(slow=["1=2.5"], time_scale=0.5)
@@ -670,6 +674,8 @@ def test_a_cell_that_cannot_end_leaves_the_others(
         assert said["workers"] == "processes of this machine"
         [each] = said["cells"].values()
         assert (each["message"], each["round"], each["late"]) == (0.5, 1.5, share)
+        seconds = [each["seconds"] for each in manifest["cells"].values()]
+        assert (seconds, manifest["wall_seconds"]) == ([1.235], 6.173), "of one look, and of five"
         assert "held another run" not in capsys.readouterr().out
     document["iterations"] = 6
     late = iter([0.0])

@@ -427,6 +427,19 @@ def test_a_sweep_is_judged_by_the_target_where_somebody_reaches_it() -> None:
     assert not other.tied
 
 
+def test_points_of_a_sweep_at_which_nobody_is_first_count_for_nothing() -> None:
+    """Neither where all have failed, nor where nobody reaches the target in every replication."""
+    times = {"uncoded": [2.0, np.nan, 2.0, 1.0], "code": [1.0, np.nan, 3.0, 2.0]}
+    found = swept(times, target_reached={"uncoded": [0.0] * 4})
+    assert found.verdict == "uncoded has the shortest iterations at 2 of 3 points; code at 1."
+    reached = {"uncoded": [1.0, 0.9, 0.0, 1.0], "code": [0.9, 0.0, 0.0, 1.0]}
+    to_target = {"uncoded": [3.0, 1.0, 1.0, 2.0], "code": [2.0, 1.0, np.nan, 4.0]}
+    more = {"time_to_target_mean": to_target, "time_to_target_se": {}}
+    found = swept(times, **more, target_reached=reached)
+    said = "uncoded reaches the target loss 0.5 first at all 2 points of the sweep."
+    assert found.verdict == said
+
+
 def test_the_next_fastest_is_the_second_of_all() -> None:
     """Beside the first of the config, if that is the fastest."""
     schemes = {"a": ([1.0, 1.1], DOWN), "b": ([3.0, 3.3], DOWN), "c": ([2.0, 2.2], DOWN)}

@@ -195,7 +195,10 @@ def test_free_memory_is_the_least_of_all_limits(monkeypatch: pytest.MonkeyPatch)
     old = "/sys/fs/cgroup/memory/memory."
     one = {old + "limit_in_bytes": "500\n", old + "usage_in_bytes": "700\n"}
     assert free_memory(files(MEMINFO | one)) == 0
+    limit = {old + "limit_in_bytes": "500\n"}
+    assert free_memory(files(MEMINFO | limit)) == 500, "nobody knows what is used"
     monkeypatch.setattr(estimate, "_address_space", lambda: 10**6)
+    assert free_memory(files(MEMINFO)) == 10**6
     assert free_memory(files(MEMINFO | {"/proc/self/statm": "10 5 1"})) == 10**6 - 10 * 4096
 
 

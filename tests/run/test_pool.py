@@ -438,6 +438,24 @@ def test_a_process_is_started_anew_while_its_server_does(
     assert paused == [lanes.PAUSE] * len(revived)
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        (None, "the worker process died"),
+        (0, "the worker process died"),
+        (1, "the worker process died"),
+        (-1, "the worker process died (signal 1)"),
+        (-9, "the worker process died (signal 9): out of memory?"),
+        (-10, "the worker process died (signal 10)"),
+    ],
+)
+def test_how_a_process_died_is_said(code: int | None, reason: str) -> None:
+    lane = lanes.ProcessLane()
+    lane._process = Mock(exitcode=code) if code is not None else None
+    assert lane.revive() == reason
+    lane.close()
+
+
 @pytest.mark.parametrize("server", [True, False])
 def test_a_server_is_started_where_there_can_be_one(
     server: bool, monkeypatch: pytest.MonkeyPatch
