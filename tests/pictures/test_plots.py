@@ -1742,7 +1742,7 @@ def test_further_variants_of_a_scheme_are_lighter_and_have_other_markers() -> No
     assert pair["b"].colour == shade("#000000", 0.31), "two are as far apart as two of three"
 
 
-@pytest.mark.parametrize(("ratio", "labels"), [(2.4, 18), (2.6, 7), (12.0, 7), (12.1, 3)])
+@pytest.mark.parametrize(("ratio", "labels"), [(2.5, 18), (2.6, 7), (12.0, 7), (12.1, 3)])
 def test_marks_of_a_bar_of_shades(ratio: float, labels: int) -> None:
     assert len(mantissas(ratio)) == labels
 
@@ -1813,6 +1813,24 @@ def test_waiting_for_k_of_n_by_hand(spread_of: float, log: bool) -> None:
     assert curve.x.tolist() == [0.5, 1.0]
     assert curve.y.tolist() == [1.0, spread_of]
     assert (panel.y.log, panel.y.low) == (log, None if log else 0.0)
+
+
+@pytest.mark.parametrize(("slow", "log"), [(30.0, False), (30.5, True)])
+def test_waiting_for_k_of_n_if_workers_were_not_slow_together(slow: float, log: bool) -> None:
+    """All workers take 1 s in a round or all take so long: if that were mixed, each round would
+    have both. The line for this lies beside the other, and the axis has room for it."""
+    rows = np.tile(np.repeat([[1.0], [slow]], 20, axis=1), (25, 1))
+    model = MODELS["markov"].examples()[0]
+    assert not model.independent
+    panel = delays._order_statistics([(delays.Sample("a", model, rows), look("a"))])
+    together, apart = panel.marks
+    assert isinstance(together, Curve)
+    assert isinstance(apart, Curve)
+    np.testing.assert_allclose(together.y, (1 + slow) / 2)
+    assert (apart.y[0], apart.y[-1]) == (1.0, slow)
+    assert float(apart.y.mean()) == pytest.approx((1 + slow) / 2)
+    assert apart.x.tolist() == together.x.tolist()
+    assert panel.y.log is log
 
 
 # What matplotlib is told, mark by mark.

@@ -202,6 +202,18 @@ def test_free_memory_is_the_least_of_all_limits(monkeypatch: pytest.MonkeyPatch)
     assert free_memory(files(MEMINFO | {"/proc/self/statm": "10 5 1"})) == 10**6 - 10 * 4096
 
 
+def test_what_cannot_run_is_left_out_of_a_sweep_alone() -> None:
+    """Whatever stands beside it: a config that asks for it is a mistake."""
+    schemes = [{"name": "uncoded"}, {"name": "fractional_repetition", "load": 5}]
+    wrong = "load = 5: must divide workers = 12"
+    with pytest.raises(ConfigError, match=wrong):
+        check(cells(SMALL | {"schemes": schemes}))
+    some = check(cells(SMALL | {"schemes": schemes, "sweep": {"workers": [10, 12]}}))
+    assert len(some.estimates) == 3
+    [reason] = some.impossible.values()
+    assert wrong in reason
+
+
 def test_free_disk_is_that_of_the_nearest_folder(tmp_path: Path) -> None:
     free = free_disk(tmp_path / "not" / "there" / "yet")
     assert free is not None
