@@ -474,18 +474,19 @@ def test_ctrl_c_is_kept_from_what_starts_and_not_from_the_command(
     warnings: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Afterwards signals and environment are as before, also if it could not be started."""
-    monkeypatch.setattr(lanes.resource_tracker, "ensure_running", lambda: None)
     monkeypatch.delenv("PYTHONWARNINGS", raising=False)
     if warnings is not None:
         monkeypatch.setenv("PYTHONWARNINGS", warnings)
     blocked = partial(signal.pthread_sigmask, signal.SIG_BLOCK, ())
     before = blocked()
     assert signal.SIGINT not in before
-    during = []
+    tracker = lanes.resource_tracker  # to start it unblocks Ctrl-C, so it comes first
+    monkeypatch.setattr(tracker, "ensure_running", lambda: during.append(blocked()))
+    during: list[object] = []
     with suppress(OSError), lanes.undisturbed():
         during += [blocked(), os.environ["PYTHONWARNINGS"]]
         raise OSError
-    assert during == [before | {signal.SIGINT}, "ignore:resource_tracker"]
+    assert during == [before, before | {signal.SIGINT}, "ignore:resource_tracker"]
     after = blocked()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     assert after == before
