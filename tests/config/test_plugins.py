@@ -319,6 +319,7 @@ def test_an_abstract_class_beside_a_good_one_is_told(tmp_path: Path) -> None:
         (NAMELESS, ["Flat", "no name", "ClassVar"]),
         (LOOSE, ["Flat", "dataclass"]),
         (LACKING, [": Shy lacks examples(), which it must define\n"]),
+        (f"{LACKING}class Other(SchemeFamily): ...\n", [": Shy lacks examples(), which it must "]),
         (LACKING.replace("build", "other"), [": Shy lacks build(), examples(), which it "]),
         ("\0", ["my_code.py"]),
         ('x = "\xe9"'.encode("latin-1"), ["my_code.py", "SyntaxError"]),

@@ -435,6 +435,8 @@ def test_points_of_a_sweep_at_which_nobody_is_first_count_for_nothing() -> None:
     reached = {"uncoded": [1.0, 0.9, 0.0, 1.0], "code": [0.9, 0.0, 0.0, 1.0]}
     to_target = {"uncoded": [3.0, 1.0, 1.0, 2.0], "code": [2.0, 1.0, np.nan, 4.0]}
     more = {"time_to_target_mean": to_target, "time_to_target_se": {}}
+    nowhere = swept({"uncoded": [np.nan] * 2}, target_reached={})
+    assert (nowhere.why, nowhere.tied) == ([], False)
     found = swept(times, **more, target_reached=reached)
     said = "uncoded reaches the target loss 0.5 first at all 2 points of the sweep."
     assert found.verdict == said
