@@ -344,6 +344,8 @@ def test_a_long_label_of_our_own_is_shortened_and_read_again(
     schemes = [SCHEME | {"rescale": True}, SCHEME | {"rescale": False}]
     labels = [cell.label for cell in cells(change(schemes=schemes))]
     assert labels == ["erasurehead load=2 wait_for=3 rescale=True", "erasurehead load=2 wait_for=3"]
+    monkeypatch.setattr(settings, "LONGEST_LABEL", len(labels[0]))
+    assert [cell.label for cell in cells(change(schemes=schemes))] == labels
     monkeypatch.setattr(settings, "LONGEST_LABEL", 25)
     short = [cell.label for cell in cells(change(schemes=schemes))]
     assert len(set(short)) == 2

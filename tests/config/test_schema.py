@@ -17,7 +17,7 @@ from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.document import read_yaml, write_yaml
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import field_rows, schema
-from erasurehead.experiments.config.settings import validate
+from erasurehead.experiments.config.settings import shown_field, validate
 from erasurehead.sim.engines.run import Network
 from erasurehead.sim.problems.losses import ProblemSettings
 from erasurehead.sim.schemes import SCHEMES
@@ -433,6 +433,25 @@ def test_a_mistake_in_words(change: dict[str, Any], line: str) -> None:
     said = f"{refused.value}$"
     assert line in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "shown"),
+    [
+        ("load", 3.0, "load=3"),
+        ("patience", 1.5, "patience=1.5"),
+        ("times", [1.0, 2, 3.5, 4], "times=[1, 2, 3.5, 4]"),
+        ("times", [1, 2, 3, 4, 5.0], "times=[1, 2, ..., 5]"),
+        ("times", [[1, 2, 3, 4, 5, 6], [7.0]], "times=[[1, 2, ..., 6], [7]]"),
+        ("path", "a/b/c.csv", "path=c.csv"),
+        ("stop", {"cover": True, "window": 1.0, "at_least": None}, "stop(cover, window=1)"),
+        ("stop", [{"cover": True}, {"wait_for": 3}], "stop(cover, wait_for=3)"),
+        ("cut", True, "cut=True"),
+        ("cover", False, "cover=False"),
+    ],
+)  # fmt: skip
+def test_a_field_as_a_label_has_it(key: str, value: Any, shown: str) -> None:
+    assert shown_field(key, value) == shown
 
 
 @pytest.mark.parametrize("value", [3, [1], "x"], ids=repr)

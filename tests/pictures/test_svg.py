@@ -350,8 +350,16 @@ def test_what_no_font_has_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_long_text_is_broken_into_lines() -> None:
     label = " ".join(["label"] * 16)
     lines = style.entry(label).split("\n")
-    assert max(map(len, lines)) <= style.WIDEST
+    assert max(map(len, lines)) <= 60
     assert " ".join(lines) == label
+    assert [len(line) for line in style.drawable(f"{'a' * 60}\n{'b' * 61}").split("\n")] == [
+        *(60, 60, 1)
+    ]
+    assert style.drawable("c" * 240).replace("\n", "") == "c" * 240
+    cut = style.drawable("c" * 241).replace("\n", "")
+    assert len(cut) == 240
+    assert cut.startswith("c" * 100)
+    assert cut.endswith("c")
 
 
 # What is drawn where: sizes, ticks and their names, words for who cannot see, strokes and shades.
