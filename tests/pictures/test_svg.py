@@ -593,6 +593,19 @@ def test_dashes_are_in_widths_of_the_line(line: object, lengths: str) -> None:
     assert dashed("-", 2.0) == ""
 
 
+def test_hatches_are_told_apart_by_their_sign_and_drawn_once() -> None:
+    """However dense matplotlib draws them; a sign that is not known is a stroke."""
+    page = PageStyle()
+    names = [page.hatch(pattern) for pattern in ("///", "xx", "/", "..", "x", "\\", "oo")]
+    assert names == ["h0", "h1", "h0", "h2", "h1", "h3", "h4"]
+    drawn = re.findall(r'<pattern id="(h\d)"[^>]*>(.*?)</pattern>', page.definitions())
+    patterns = dict(drawn)
+    assert len(drawn) == len(patterns) == 5
+    assert patterns["h4"] == patterns["h0"]
+    assert len({*patterns.values()}) == 4
+    assert ["circle" in patterns[name] for name in ("h0", "h1", "h2")] == [False, False, True]
+
+
 def test_a_line_carries_eight_markers_or_those_that_it_names() -> None:
     x = np.arange(80.0)
 

@@ -13,11 +13,12 @@ from markupsafe import Markup
 
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.page.answer import Answer, table_at
-from erasurehead.experiments.page.content import Page, Section, Table, capped, plain_cell
-from erasurehead.experiments.page.html import legible, with_code
+from erasurehead.experiments.page.content import Image, Page, Section, Table, capped, plain_cell
+from erasurehead.experiments.page.html import as_html, drawn, legible, with_code
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.records import Records
+from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import LegendEntry
 from erasurehead.experiments.report.page import (
     _commands,
@@ -104,6 +105,16 @@ def test_a_legend_has_eight_schemes_and_what_is_no_scheme() -> None:
         shown, grey = legible(entries(count))
         assert grey == muted
         assert [each.key for each in shown] == [*range(min(count, 8)), -1]
+
+
+def test_a_picture_that_was_drawn_before_is_part_of_the_page() -> None:
+    image = Image("seen", "What was seen", "Words.", b"bytes of a PNG")
+    [part] = drawn(Section("s", "S", [image]), PageStyle()).parts
+    assert (part.kind, part.of) == ("image", image)
+    assert part.source == "data:image/png;base64,Ynl0ZXMgb2YgYSBQTkc="
+    page = as_html(Page(Answer("kind", "what", "Yes."), [], [Section("s", "S", [image])]))
+    assert f'src="{part.source}"' in page
+    assert "What was seen" in page
 
 
 def test_words_for_numbers() -> None:
