@@ -16,6 +16,7 @@ import pytest
 
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.run import compute as compute_module
 from erasurehead.experiments.run import files
 from erasurehead.experiments.run.compute import (
     SOURCES,
@@ -86,6 +87,37 @@ def test_the_file_of_another_cell_is_not_trusted(tmp_path: Path, result: CellRes
     write_cell(tmp_path, "k", result)
     files.cell_path(tmp_path, "k").rename(files.cell_path(tmp_path, "other"))
     assert read_cell(tmp_path, "other") is None
+
+
+def test_the_fingerprint_is_of_sources_and_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of their contents and names, wherever they lie; of pandas, say; and of nothing else."""
+    versions = dict.fromkeys(compute_module.LIBRARIES, "1.0")
+    monkeypatch.setattr(compute_module.importlib.metadata, "version", versions.__getitem__)
+
+    def installed(place: str, **sources: str) -> str:
+        root = tmp_path / place
+        for source, text in sources.items():
+            file = root / f"{source.replace('_', '/')}.py"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        here = root / "experiments" / "run" / "compute.py"
+        monkeypatch.setattr(compute_module, "__file__", str(here))
+        found: str = compute_module.code_fingerprint.__wrapped__()
+        return found
+
+    plain = {"sim_a": "x = 1", "experiments_run_b": ""}
+    first = installed("one", **plain)
+    assert installed("two", **plain, experiments_live_c="", d="") == first
+    others = [
+        installed("three", sim_a="x = 2", experiments_run_b=""),
+        installed("four", sim_b="x = 1", experiments_run_b=""),
+        installed("five", **plain, sim_deep_e=""),
+    ]
+    versions["pandas"] = "1.1"
+    others.append(installed("one"))
+    assert len({first, *others}) == 5
 
 
 def test_the_fingerprint_covers_every_module_that_computes() -> None:
