@@ -634,3 +634,7 @@ def test_how_many_optimizers_fit_into_memory(
         depth=0, times=np.zeros((5, 1)), sparse=single, table_size=0, held=0
     )
     assert learner.fit_into_memory(problem, nothing) == 50
+    monkeypatch.setattr(learner, "REMEMBERED", 2**31)
+    nothing.table_size = 2**28
+    with pytest.raises(InvalidParameter, match=r"take 30\.0 GiB; must fit into 2 GiB: fewer"):
+        learner.fit_into_memory(problem, nothing)

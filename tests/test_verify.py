@@ -437,13 +437,18 @@ def test_constant_delays_are_compared_exactly(monkeypatch, tmp_path):
     assert code == 1
     assert set(frame[frame.verdict == "FAIL"].quantity) == {"iteration time, mean"}
     assert set(frame[frame.verdict == "not comparable"].reason.str[:5]) == {"ties:"}
+    by_law = {name for name in frame.quantity if name.startswith("law engine")}
+    assert by_law == {"law engine: mean", "law engine, drain: mean"}
 
 
 def test_heavy_tails_keep_their_quantile():
     """Catches a mean without variance that is compared, and a skipped quantile."""
     heavy = tuple(s for s in settings(delay="pareto") if s.delay == Pareto(alpha=1.5, scale=1 / 3))
     schemes = "uncoded", "fractional_repetition load=2", "erasurehead load=3 wait_for=15"
-    found = compare_settings(only(heavy, *schemes), VerifyRequest(1000))
+    told = []
+    one = only(heavy, *schemes)
+    found = compare_settings(one, VerifyRequest(1000), lambda *done: told.append(done))
+    assert told == [(0, 3), (1, 3), (2, 3), (3, 3)]
     frame = found.frame().set_index(["scheme", "quantity"])
     names = "iteration time, mean", "iteration time, 90% quantile"
     for scheme, index in (("uncoded", "variance"), ("fractional_repetition load=2", "third")):

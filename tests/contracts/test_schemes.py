@@ -170,6 +170,8 @@ def test_what_is_right_passes() -> None:
         ("modest", "exactness", "says that it is not exact"),
         ("tolerant", "exactness", r"claims to tolerate 3 stragglers, but waits for \[0, 1, 2\]"),
         ("lossy", "exactness", "claims to be exact; weights are"),
+        ("claimant", "exactness", "tolerate 3 stragglers; weights are at most 1.0e.00 away from 1"),
+        ("zero", "stopping", "stopping_delay differs from what enough says$"),
         ("biased", "unbiased", "claims to be unbiased; partition"),
         ("mean", "error", "its claim says 1.5"),
         ("bound", "error", "is above its claim 2.5"),

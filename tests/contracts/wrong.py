@@ -60,6 +60,8 @@ class Told(FirstK):
 
     def stopping_delay(self, delays: FloatArray, opened: FloatArray | float = 0.0) -> FloatArray:
         ended = FirstK(self.first).stopping_delay(delays)
+        if self.how == "zero":
+            ended = np.where(ended > 0, ended, 0.1)
         return ended[..., None] if self.how == "column" else ended
 
     def tally(self, messages: int, opened: float = 0.0) -> object:  # type: ignore[override]
@@ -267,6 +269,10 @@ class Wrong(SchemeFamily):
                 return but(name="other")
             case "timed":
                 return but(stopping=Contrary())
+            case "zero":
+                return but(stopping=Told(2, how="zero"), exact=None, claims=Claims())
+            case "claimant":
+                return but(stopping=FirstK(9), exact=None, claims=Claims(tolerates=3))
             case "never" | "column" | "late" | "fickle":
                 return but(stopping=Told(6, how=self.how), exact=None, claims=Claims())
             case "short" | "narrow" | "deaf":

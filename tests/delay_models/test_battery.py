@@ -25,8 +25,8 @@ import pytest
 from erasurehead.delay_models.tables.columns import durations as lasting
 from erasurehead.delay_models.tables.columns import parse, role_of, settle
 from erasurehead.delay_models.tables.measured import Measured, Reading, TableError, parse_columns
-from erasurehead.delay_models.tables.odd_columns import derived_worker, odd_columns
-from erasurehead.delay_models.tables.odd_rows import counting, odd_rows, remarks, repeated
+from erasurehead.delay_models.tables.odd_columns import _sizes, derived_worker, odd_columns
+from erasurehead.delay_models.tables.odd_rows import _unlike, counting, odd_rows, remarks, repeated
 from erasurehead.delay_models.tables.profiles import _by_keys
 from erasurehead.delay_models.tables.read import _slower, as_read, read_measured
 from erasurehead.sim.files import UnusableFile
@@ -1238,6 +1238,44 @@ def test_a_first_row_that_numbers_the_workers(cells: str, header: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("row", "below", "unlike"),
+    [
+        # Fractions in order over whole numbers.
+        ("0.5 1.5", ["3 1"] * 20, True),
+        ("1.5 0.5", ["3 1"] * 20, True),
+        ("1.5 1.5", ["3 1"] * 20, False),
+        ("1.5 0.5 1.5", ["3 1 2"] * 20, False),
+        ("0.5", ["3"] * 40, False),  # one number is in no order
+        ("0.5 1.5", ["3 1"] * 2, False),
+        # Fewer digits than a row of those below has but once in a thousand tables.
+        ("1.5 2.5 3.5", ["0.11 0.12 0.13"] * 40, True),
+        ("1.5 3.5 2.5", ["0.11 0.12 0.13"] * 40, False),
+        ("1.5 2.5 3.5", ["0.11 0.12 0.13"] * 20 + ["0.1 0.2 0.3"] * 20, False),
+        ("1.5 2.5 3.5", ["0.11 0.12 0.13"] * 37 + ["0.1 0.2 0.3"] * 3, True),
+        # Whole numbers at equal distances, over rows that are not.
+        ("7 8 9", ["3 1 2"] * 20, True),
+        ("9 8 7", ["3 1 2"] * 20, True),
+        ("7 9 8", ["3 1 2"] * 20, False),
+        ("7 8 9", ["3 1 2"] * 18 + ["1 2 3"] * 2, True),
+        ("7 8 9", ["3 1 2"] * 17 + ["1 2 3"] * 3, False),
+        ("7 8 9", ["3 1 2"] * 18 + ["1 2"] * 3, True),
+        ("10 20 30", ["3 1 4"] * 20, False),
+        ("10 20 30", ["3 1 2"] * 20, True),  # more than three times as large as all below
+        ("9 18 27", ["3 1 2"] * 20, False),
+        ("10 20 30 40", ["3 1 4 5"] * 20, True),  # four that only happen to be so are rare
+        ("4 8", ["1 1"] * 20, True),
+        ("3 8", ["1 1"] * 20, False),
+        ("1 2", ["7 8"] * 20, True),
+        ("1 2", ["6 8"] * 20, False),
+        ("7 8 x", ["3 1 2"] * 20, False),
+        ("7 8 9", ["x y z"] * 20, False),
+    ],
+)
+def test_a_first_row_that_is_unlike_those_below(row: str, below: list[str], unlike: bool) -> None:
+    assert _unlike(row.split(), [line.split() for line in below], ".") == unlike
+
+
+@pytest.mark.parametrize(
     ("said", "named", "seen", "unit", "words"),
     [
         (None, "ms", None, "ms", "milliseconds, as here says"),
@@ -1394,3 +1432,30 @@ def test_how_slow_workers_are_that_never_arrive() -> None:
     np.testing.assert_array_equal(_slower(np.zeros((3, 2))), [1.0, 1.0])
     table = np.array([[1.0, 2.0, 6.0], [1.0, 2.0, 4.0], [9.0, np.inf, np.inf]])
     np.testing.assert_allclose(_slower(table), [0.5, 1.0, 2.5])
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "far", "wide", "found"),
+    [
+        (3, 1, 10.0, 0.25, True),
+        (3, 2, 10.0, 0.25, True),
+        (2, 2, 10.0, 0.25, False),  # half of the columns
+        (2, 1, 10.0, 0.25, False),  # too few to say what is usual
+        (3, 1, 10.0, 0.5, False),  # a fifth as wide as the others is no steady one
+        (3, 1, 7.5, 0.01, False),
+        (3, 1, 1 / 10, 0.0025, True),
+        (2, 1, 31.0, 20.0, True),  # so far away, however wide
+        (1, 1, 31.0, 0.0, False),
+        (1, 1, 101.0, 0.0, True),  # of two, the larger one
+        (3, 3, 101.0, 0.0, False),
+    ],
+)
+def test_a_few_columns_of_another_size_are_odd(
+    own: int, others: int, far: float, wide: float, found: bool
+) -> None:
+    """Quartiles of the usual columns are a quarter away from their median of 1 s."""
+    usual = np.array([0.5, 0.75, 1.0, 1.25, 1.5])
+    odd = far + wide * np.array([-2.0, -1.0, 0.0, 1.0, 2.0])
+    table = np.column_stack([*[usual] * own, *[odd] * others])
+    expected = [(own + j, f"is typically {far:.4g}, the others 1") for j in range(others)]
+    assert [*_sizes(table)] == (expected if found else [])

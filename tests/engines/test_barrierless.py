@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.build import ImpossibleCell, timing
 from erasurehead.experiments.config.cells import cells
+from erasurehead.sim.engines.batch.interrupted import _updates_that_stop
 from erasurehead.sim.engines.run import (
     Cluster,
     Engine,
@@ -355,6 +356,16 @@ def test_k_batch_sync_starts_everybody_anew(engine: object) -> None:
     np.testing.assert_array_equal(trace.work.useful[0], [4, 2, 0.25])
     np.testing.assert_array_equal(trace.work.last[0], [0, 0])
     np.testing.assert_array_equal(trace.work.margin[0], [1, 1])
+
+
+def test_who_is_heard_in_the_wave_that_ends_an_update_has_not_begun_anew() -> None:
+    """Two messages an update. Workers 0 and 1 come together at 1.5 s; the five seconds that worker
+    0 takes next are still to come when the update stops everybody, not behind it."""
+    columns = [1.5, 5.0, 7.0], [1.5, 2.0, 3.0, 1.0, 9.0], [10.0, 4.0, 2.0]
+    updates = _updates_that_stop([iter(column) for column in columns], 2)
+    assert next(updates) == [(1.5, 0, 0, 1.5, 0), (1.5, 0, 1, 1.5, 0)]
+    assert next(updates) == [(3.5, 0, 1, 2.0, 1), (5.5, 0, 2, 4.0, 1)]
+    assert next(updates) == [(6.5, 0, 1, 1.0, 2), (7.5, 0, 2, 2.0, 2)]
 
 
 # One scheme as a special case of another, to the bit.

@@ -82,6 +82,13 @@ def test_the_real_bound_is_reached_in_seconds() -> None:
         run(UNCODED, [2.0], forever(1), forever(1))
 
 
+def test_who_is_repaired_has_the_model_that_is_still_on_its_way() -> None:
+    """Sent at 0 s, here at 1 s; up again at 0.5 s, and two seconds of work from then on."""
+    up, down = TableTape(np.array([[0.25], [np.inf]])), TableTape(np.array([[0.25], [np.inf]]))
+    trace = run(UNCODED, [2.0], up, down, network=Network(1.0), rounds=1)
+    assert trace.times[0].tolist() == [2.5]
+
+
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("policy", Policy)
 def test_as_long_as_somebody_can_still_be_heard(policy: Policy) -> None:

@@ -189,3 +189,15 @@ def test_losses_are_told_round_by_round(engine: Engine) -> None:
         course.send((np.zeros(2), np.zeros(2)))
     np.testing.assert_array_equal(durations, [[1, 2], [2, 2], [3, 3], [3, 4]])
     np.testing.assert_array_equal(end.value.value.times[:, -1], [9, 11])
+
+
+def test_rounds_of_several_steps_read_as_many_rows() -> None:
+    """Sums of two rows, and of the one that is left; rows of one tape fill few of its blocks."""
+    tape = TableTape(2.0 ** np.arange(21).reshape(7, 3))
+    rounds = Round(np.ones(3), FirstK(3), steps=2, rows=7)
+    times = rounds.times(Proportional(), tape, 1, 0, 4)
+    np.testing.assert_array_equal(times, [*(tape.table[:6:2] + tape.table[1::2]), tape.table[6]])
+    later = rounds.times(Proportional(), tape, 1, 2, 4)
+    np.testing.assert_array_equal(later, times[2:])
+    for many, together in ((1, 5), (2, 5), (16, 5), (20, 4), (40, 2), (80, 1), (100, 1)):
+        assert Round(np.ones(3), FirstK(3), steps=many).together(tape) == together

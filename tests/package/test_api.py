@@ -110,8 +110,10 @@ def test_hosts_that_are_left_out_are_told() -> None:
     """Of a law for each host; the slow one may be among them. Three workers take all three."""
     delay = {"model": "heterogeneous", "factors": [1.0, 1.0, 9.0], "base": SMALL["delay"]}
     small = {"workers": 2, "delay": delay, "schemes": [{"name": "uncoded"}]}
-    with pytest.warns(UserWarning, match=r"^delay: the first 2 of 3 hosts; workers = 3 has them"):
+    text = r"^delay: the first 2 of 3 hosts; workers = 3 has them"
+    with pytest.warns(UserWarning, match=text) as said:
         eh.run(SMALL | small, progress=False)
+    assert said[0].filename == __file__
     eh.run(SMALL | small | {"workers": 3}, progress=False)
 
 
@@ -220,6 +222,7 @@ def test_html_shows_the_main_columns_and_is_escaped() -> None:
     html = eh.run(SMALL | {"schemes": schemes}, progress=False)._repr_html_()
     assert "&lt;b&gt;all &amp; sundry&lt;/b&gt;" in html
     assert "<b>" not in html
+    assert "border=" not in html
     assert "s / iteration" in html
     assert " ± " in html
 

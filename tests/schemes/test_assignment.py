@@ -90,8 +90,13 @@ def test_groups_of_fractional_repetition() -> None:
     np.testing.assert_array_equal(Groups(6, 2).encoding.toarray(), expected)
 
 
-def test_cyclic_code_solves_the_null_space_identity() -> None:
-    """H B^T = 0 with H as the source draws it: catches coefficients on the wrong partitions."""
+@pytest.mark.parametrize("at_once", [1, 18, 2**22])
+def test_cyclic_code_solves_the_null_space_identity(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """H B^T = 0 with H as the source draws it: catches coefficients on the wrong partitions. The
+    nine systems of nine entries are solved one by one, in pairs, or all together."""
+    monkeypatch.setattr("erasurehead.sim.schemes.assignments.AT_ONCE", at_once)
     n, d = 9, 4
     code = CyclicCode(n, d, code_seed=3).encoding.toarray()
     h = np.random.default_rng(3).standard_normal((d - 1, n))
@@ -267,6 +272,15 @@ def test_negative_coefficients_and_weights_count_by_size() -> None:
     assert found is not None
     assert found.largest_coefficient == 8.0
     assert found.largest_weight == pytest.approx(4.0)
+    assert found.residual < 1e-14
+
+
+def test_of_a_code_with_more_workers_than_partitions() -> None:
+    """Of a + b = 1 for each partition, 3 a^2 + b^2 is least with a = 1/4."""
+    code = Encoded(sparse.csr_array(np.vstack([np.eye(3), np.ones(3)])))
+    found = Fixed("four", code, FirstK(4), Optimal(code), exact=True).conditioning()
+    assert found is not None
+    assert found.largest_weight == pytest.approx(0.75)
     assert found.residual < 1e-14
 
 

@@ -332,6 +332,16 @@ def test_a_badly_conditioned_set_is_left_to_numpy() -> None:
     np.testing.assert_array_equal(found, [*expected, 0.0, 0.0])
 
 
+def test_a_well_conditioned_set_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of few rows and of many: NumPy is not asked for the answer of each set."""
+    code = np.random.default_rng(5).standard_normal((12, 40))
+    masks = np.concatenate([some(12, r, 5) for r in (3, 9)])
+    expected = [np.linalg.lstsq(code[mask].T, np.ones(40), rcond=None)[0] for mask in masks]
+    monkeypatch.delattr(np.linalg, "lstsq")
+    found = LeastSquares(code, np.ones(40)).solve(masks)
+    np.testing.assert_allclose(found[masks], np.concatenate(expected), atol=1e-12)
+
+
 def test_singular_systems_do_not_disturb_others() -> None:
     systems = np.array([[[2.0, 0.0], [0.0, 4.0]], [[1.0, 1.0], [1.0, 1.0]], np.eye(2)])
     found = solve_each(systems, np.ones((3, 2)))

@@ -251,6 +251,8 @@ def test_every_end_is_exact_and_nothing_less(
     assert enough.any()
     np.testing.assert_array_equal(exact[enough], True)
     assert not exact[~masks[:, 0::2].all(axis=1)].any(), "a first part that nobody else has"
+    assert not enough[~masks.reshape(-1, 4, 2).any(axis=2).all(axis=1)].any()
+    assert scheme.claims.tolerates == 0, "no round ends without somebody"
 
 
 def test_no_uncoded_part_is_the_plain_code() -> None:

@@ -349,6 +349,12 @@ def test_the_bound_of_two_workers_is_their_error():
     assert worst_bound(worst_cases(scheme), 0).value == pytest.approx(0.0, abs=1e-12)
 
 
+def test_a_code_of_one_partition_has_no_second_singular_value() -> None:
+    code = Encoded(sparse.csr_array(np.ones((2, 1))))
+    scheme = Fixed("one", code, FirstK(1), Optimal(code), exact=None)
+    assert isinstance(worst_cases(scheme), NoFormula)
+
+
 def test_wald_for_a_random_number_of_rounds():
     """Catches a mean of ratios: rounds until a coin falls, each of exponential length."""
     rng = np.random.default_rng(11)
