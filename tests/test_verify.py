@@ -52,6 +52,8 @@ def test_the_law_engine_is_verified_where_loads_cost_in_proportion() -> None:
     by_law = [(s.workers, s.law_label.split()[0]) for s in GRID if s.by_law]
     assert set(by_law) == {(30, "proportional")}
     assert len(by_law) == len({s.delay_label for s in GRID if s.workers == 30})
+    few = {s.delay_label.split()[0] for s in GRID if s.workers == 12}
+    assert few == {"exponential", "lognormal"}, "the smaller cluster: a light tail and a longer one"
 
 
 def settings(workers=30, delay="exponential", load_law="proportional"):
@@ -490,6 +492,8 @@ def test_what_does_not_vary_must_agree():
     fives = np.full(10, 5.0)
     assert compare_mean(fives, 5.0).z == 0.0
     assert compare_mean(fives, 5.0 + 1e-9).z == np.inf
+    rounded = np.array([5.0, 5.0 + 4e-12])  # of the larger of both numbers, less than rounding
+    assert compare_mean(rounded, 1.0).z == compare_mean(rounded - 4.0, 5.0).z == np.inf
     assert same(fives, 5.0).z == 0.0
     assert same(np.append(fives, 5.1), 5.0).z == np.inf
     assert at_most(fives, np.full(10, 6.0), 5.0).z == 0.0

@@ -22,7 +22,14 @@ from erasurehead.sim.attack import (
     search,
     worst_sets,
 )
-from erasurehead.sim.attack.code import every_set, extremes, mask, random_sets, singular_vectors
+from erasurehead.sim.attack.code import (
+    every_set,
+    extremes,
+    mask,
+    partition_orders,
+    random_sets,
+    singular_vectors,
+)
 from erasurehead.sim.attack.positions import ByDecoding, Position, nobody_straggles
 from erasurehead.sim.attack.search import climbed, extended, survey
 from erasurehead.sim.errors import InvalidParameter
@@ -70,9 +77,9 @@ def test_all_sets_are_decoded_where_they_are_no_more_than_the_budget() -> None:
     assert (everybody.sets, everybody.exact) == (1, True)
 
 
-@pytest.mark.parametrize(("workers", "vectors"), [(1, 0), (2, 1), (3, 2)])
+@pytest.mark.parametrize(("workers", "vectors"), [(1, 0), (2, 1), (3, 2), (5, 4), (6, 4)])
 def test_codes_of_a_few_workers_have_few_singular_vectors(workers: int, vectors: int) -> None:
-    """The first is not among them: it is that of all workers alike."""
+    """The first is not among them: it is that of all workers alike. Four are enough."""
     code = code_of(SCHEMES["cyclic_repetition"](load=1).build(workers))  # type: ignore[call-arg]
     assert isinstance(code, Code)
     found = singular_vectors(code)
@@ -332,6 +339,44 @@ def test_every_set_once() -> None:
     assert len(np.unique(sets, axis=0)) == len(sets)
     assert np.all(sets.sum(axis=1) == 4)
     assert next(every_set(5, 0)).tolist() == [[False] * 5]
+
+
+@pytest.mark.parametrize(("cells", "batches"), [(90, [10, 10, 10, 5]), (8, [1] * 35)])
+def test_sets_are_made_and_decoded_some_at_a_time(
+    cells: int, batches: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All 35 sets of 3 of 7 workers, and as many random ones; ``cells`` is what fits of 9 each."""
+    monkeypatch.setattr("erasurehead.sim.attack.code.MASK_CELLS", cells * 7 // 9)
+    whole = [*every_set(7, 3)]
+    assert [len(some) for some in whole] == batches
+    drawn = [*random_sets(7, 3, 35, np.random.default_rng(0))]
+    assert [len(some) for some in drawn] == batches
+    decoded = list[int]()
+
+    def weights(arrived: BoolArray) -> FloatArray:
+        decoded.append(len(arrived))
+        return np.tile(np.arange(9.0) == 0, (len(arrived), 1)) + arrived.sum(axis=1)[:, None] - 3
+
+    monkeypatch.setattr("erasurehead.sim.attack.code.DECODED_CELLS", cells)
+    assignment: Any = SimpleNamespace(workers=7, partitions=9, messages=1)
+    decoder: Any = SimpleNamespace(partition_weights=weights)
+    np.testing.assert_array_equal(Code(assignment, decoder).errors(np.concatenate(whole)), 1.0)
+    assert decoded == batches
+
+
+def test_partitions_are_lost_from_the_one_with_the_fewest_holders_on() -> None:
+    """The fourth has one holder; the third then has one left, the second, and the first. What
+    nobody holds cannot be lost, and who holds nothing is the last. Ties are broken by chance."""
+    held = [[1, 1, 0, 0, 0], [1, 0, 0, 0, 0], [0, 1, 1, 0, 0], [0, 0, 1, 1, 0], [0, 0, 0, 0, 0]]
+    matrix = sparse.csr_array(np.array(held, dtype=float))
+    code: Any = SimpleNamespace(matrix=matrix, workers=5)
+    for order in partition_orders(code, [None, np.random.default_rng(0)]):
+        assert order.tolist() == [3, 2, 0, 1, 4]
+    alike: Any = SimpleNamespace(matrix=sparse.csr_array(np.eye(6)), workers=6)
+    first, *others = partition_orders(alike, [None, *map(np.random.default_rng, range(9))])
+    assert first.tolist() == [*range(6)]
+    assert len({tuple(order) for order in others}) == 9
+    assert all(sorted(order) == [*range(6)] for order in others)
 
 
 def test_random_sets_hold_each_worker_equally_often() -> None:

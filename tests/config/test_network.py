@@ -63,7 +63,9 @@ def test_copies_of_tasks_need_a_cluster_without_trouble(trouble: dict[str, Any])
         build.timing(cell(schemes=copies, **trouble))
 
 
-@pytest.mark.parametrize(("message_bytes", "seconds"), [(None, 8 * 31 / 100), (50, 0.5)])
+@pytest.mark.parametrize(
+    ("message_bytes", "seconds"), [(None, 8 * 31 / 100), (50, 0.5), (0.5, 0.005)]
+)
 def test_a_message_is_eight_bytes_a_feature_unless_said(
     message_bytes: float | None, seconds: float
 ) -> None:

@@ -332,6 +332,10 @@ def test_each_largest_error_says_for_how_many_stragglers_it_is() -> None:
             "exact at 2401 stops, 66 patterns of 2 stragglers: weights are at most 0.0e+00 away",
         ),
         ("uncoded", {}, 12, "exactness", "exact at 1 stops, 1 patterns of 0 stragglers"),
+        (
+            *("fractional_repetition", {"load": 3, "partial": 0.5}, 12, "exactness"),
+            "exact in 120 rounds, 1 patterns of 0 stragglers",
+        ),
         ("fractional_repetition", {"load": 4}, 20, "exactness", "1140 patterns of 3 stragglers"),
         ("fractional_repetition", {"load": 5}, 20, "exactness", "4845 patterns of 4 stragglers"),
         ("cyclic_mds", {"load": 6}, 20, "exactness", "2000 patterns of 5 stragglers"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from erasurehead.delay_models.tables.measured import Reading, TableError
-from erasurehead.delay_models.tables.read import read_measured
+from erasurehead.delay_models.tables.read import _counts, read_measured
 from tests.delay_models.layouts import (
     HOSTS,
     MILLISECONDS,
@@ -720,3 +721,27 @@ def test_no_layout_is_misread(tables: int, tmp_path: Path) -> None:
         np.testing.assert_array_equal(found, table, err_msg=f"{seed} {note} {reading}")
         read += 1
     assert read > tables // 5
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers", "counts"),
+    [
+        ("x", [0, 1, 2], True),
+        ("x", [1, 2, 3], True),
+        ("x", [0, 1], False),  # two rows of any name may be so by chance
+        ("x", [2, 3, 4], False),
+        ("x", [0, 2, 4], False),
+        ("x", ["0", "1", "2"], False),
+        ("round", [0], True),
+        ("round", [1], True),
+        ("round", [2], False),
+        ("round", [1, 2], True),
+        ("round", [5, 6], False),
+        ("round", [5, 6, 9], True),
+        ("round", [5, 6, 6], False),
+        ("round", [5.0, 6.5, 9.0], False),
+    ],
+)
+def test_which_column_numbers_the_rounds(name: str, numbers: list[Any], counts: bool) -> None:
+    held: Any = SimpleNamespace(frame=pd.DataFrame({name: numbers}))
+    assert _counts(held, name) == counts

@@ -456,6 +456,16 @@ def test_bad_input_is_one_clear_line(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_delay_is_zero_or_long_enough_to_be_squared(tmp_path: Path) -> None:
+    table = np.random.default_rng(0).exponential(1.0, (9, 4)) + 0.1
+    for least in (0.0, 2e-150):
+        table[3, 2] = least
+        assert read_tables(str(wide(tmp_path / "t.csv", table)))[0].tables[None].min() == least
+    table[3, 2] = 9e-151
+    with pytest.raises(ConfigError, match=r"a delay of 9e-151 s; a fit needs 0 or at least 1e-150"):
+        read_tables(str(wide(tmp_path / "t.csv", table)))
+
+
 def test_a_large_table_is_read_when_that_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

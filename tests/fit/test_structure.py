@@ -22,7 +22,12 @@ from erasurehead.experiments.fit import (
 from erasurehead.experiments.fit.cold import find_cold_starts
 from erasurehead.experiments.fit.load import measure_load, unit_delays
 from erasurehead.experiments.fit.lognormals import fit_two_lognormals
-from erasurehead.experiments.fit.variance import Memory, measure_memory, split_variance
+from erasurehead.experiments.fit.variance import (
+    Memory,
+    _decay,
+    measure_memory,
+    split_variance,
+)
 from tests.tools import assert_told
 
 ROUNDS, WORKERS = 100, 256
@@ -121,6 +126,18 @@ def test_too_few_rounds_have_no_memory() -> None:
     law = fit_two_lognormals(table(chain(0.5), 0).ravel())
     assert measure_memory([table(chain(0.5), 0)[:7]], law) is None
     assert measure_memory([table(chain(0.5), 0)[:8]], law) is not None
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.006, 0.5021])
+@pytest.mark.parametrize("lasting", [0.0, 0.3])
+def test_a_correlation_that_decays_is_found_between_the_points_of_the_grid(
+    rho: float, lasting: float
+) -> None:
+    """Within a tenth of their distance."""
+    lags = np.arange(1, 31)
+    found, static = _decay(0.8 * rho**lags + lasting, np.full(30, 50.0), 0.8)
+    assert found == pytest.approx(rho, abs=5e-4)
+    assert static == pytest.approx(lasting, abs=0.06)
 
 
 def test_variance_components_are_recovered() -> None:

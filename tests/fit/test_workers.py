@@ -120,6 +120,13 @@ def test_spells_have_an_interval_from_three_on() -> None:
     )
 
 
+def test_a_round_that_half_of_the_workers_end_at_once_has_no_median_to_compare_with() -> None:
+    table = planted(0, 40)[:, :5]
+    assert judge_workers([table]) is not None
+    table[7, :3] = 0.0
+    assert judge_workers([table]) is None
+
+
 def test_by_hand() -> None:
     """Worker 2 is slow in rounds 2, 3, 4 and 8 of the first table, and 0 and 1 of the second."""
     tables = [np.ones((10, 5)), np.ones((4, 5))]

@@ -384,6 +384,12 @@ def test_schemes_without_a_formula_say_why():
     assert time.mean() == pytest.approx(mean, rel=1e-9)
 
 
+def test_a_round_of_one_worker_is_its_time():
+    scheme = SCHEMES["uncoded"]().build(1)
+    time = scheme_iteration_time(scheme, MODELS["exponential"](rate=4.0), Proportional())
+    assert time.mean() == pytest.approx(0.25)
+
+
 def test_loads_that_differ_have_no_closed_form():
     """Who has more partitions comes later: arrivals are in no random order."""
     scheme = SCHEMES["heterogeneity_aware"](load=3, speeds=(1, 2, 4) * 4).build(12)
