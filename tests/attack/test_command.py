@@ -149,6 +149,9 @@ def test_a_sweep_over_workers_has_a_panel_each() -> None:
     assert frame.groupby("label", sort=False)["workers"].apply(list).tolist() == [[12, 15]] * 2
     shown = picture(frame)
     assert [panel.title for panel in shown.panels] == ["12 workers", "15 workers"]
+    three = picture(pd.concat([frame, frame[frame["workers"] == 12].assign(workers=18)]))
+    assert (len(three.panels), shown.columns, three.columns) == (3, 2, 2)
+    assert three.height > 1.5 * shown.height
 
 
 def test_what_differs_in_nothing_that_an_attack_sees_is_named_once() -> None:

@@ -95,6 +95,8 @@ def test_fit_writes_what_it_found(fitted: tuple[Path, str]) -> None:
         "rank_order",
         "rank_aic",
     ]
+    laws = pd.read_parquet(out / "load_laws.parquet")
+    assert laws[laws.holds].law.tolist() == ["additive"]
     assert set(fits.load) == {"all", "1", "2", "3"}
     np.testing.assert_allclose(fits.aic, 2 * fits.parameters - 2 * fits.log_likelihood)
     for _, one in fits.groupby("load"):

@@ -180,6 +180,7 @@ def test_on_an_ideal_cluster_it_is_multi_message(assignment: str, order: str) ->
         np.testing.assert_array_equal(traces[0].times, traces[1].times)
     scheme = PartialStragglers(**fields).build(12)  # type: ignore[arg-type]
     np.testing.assert_array_equal(scheme.steps(traces[1]).error, 0)
+    assert scheme.claims.tolerates == 2, "of three copies of each partition"
 
 
 @pytest.mark.parametrize("policy", Policy)
