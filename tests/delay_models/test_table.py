@@ -119,7 +119,7 @@ def test_a_round_that_is_no_number_names_the_rows_before_it(tmp_path: Path) -> N
             "worker a is beyond 1e+150 s, and so is 1 more; valid",
         ),
         (
-            "a,b\n1e200,0.5\n0.5,1e200\n1e200,0.5\n0.5,0.5\n",
+            "a,b\n1e200,0.5\n0.5,1e200\n0.5,1e200\n" + "0.5,0.5\n" * 4,
             "worker a is beyond 1e+150 s, and so are 2 more; valid",
         ),
         (LONG + "".join(f"{i},{i},1\n" for i in range(30_000)), "899970000 delays are missing"),
