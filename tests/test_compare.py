@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -296,3 +297,15 @@ def test_the_line_of_equal_times_goes_beyond_the_longest_of_both(
     panel = comparison_picture([paired(np.array([one]), np.array([two]))], "run", "live").panels[0]
     [line] = [mark for mark in panel.marks if isinstance(mark, Curve)]
     assert line.x.tolist() == line.y.tolist() == pytest.approx([0.0, 4.2])
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("first", [False, True])
+def test_axes_begin_before_the_shortest_of_all(swapped: bool, first: bool) -> None:
+    """Whichever result it is in, and whichever scheme's it is."""
+    short, long = np.array([[0.05, 1.0]]), np.array([[0.5, 2.0]])
+    one, two = (long, short) if swapped else (short, long)
+    shown = [paired(one, two), replace(paired(long, long), label="b")]
+    panel = comparison_picture(shown if first else shown[::-1], "run", "live").panels[0]
+    assert panel.x.log
+    assert (panel.x.low, panel.x.high) == pytest.approx((0.05 / 1.1, 2.1))
