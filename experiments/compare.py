@@ -105,7 +105,7 @@ def comparison_table(pairs: Sequence[Pair]) -> pd.DataFrame:
 
 def _row(pair: Pair) -> dict[str, object]:
     a, b = (side["iteration_time"][:, 1:] for side in (pair.first, pair.second))
-    varies = a.size > 1 and np.ptp(a) > 0 and np.ptp(b) > 0
+    varies = np.ptp(a) > 0 and np.ptp(b) > 0
     with np.errstate(invalid="ignore", divide="ignore"):
         numbers = {
             "first": float(a.mean()),
