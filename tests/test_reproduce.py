@@ -33,6 +33,7 @@ from erasurehead.experiments.reproduce import (
     FIGURES,
     atlas,
     base,
+    command,
     figure_named,
     figure_with,
     tradeoff_load_arrivals,
@@ -766,7 +767,84 @@ def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> N
     assert title in words
     assert "simulator and closed forms agree: the farthest of" in words.lower()
     assert f"2 of {len(FIGURES)}" in words
+    made = ("iteration_time_workers", "decoding_error_arrivals")
+    others = ", ".join(name for name in FIGURES if name not in made)
+    assert command.read_reproduction(tmp_path).question == [
+        ("figures", f"2 of {len(FIGURES)}"),
+        ("not here", others),
+    ]
     assert words.count("erasurehead reproduce decoding_error_arrivals") == 1
+
+
+TEXT = """First **words**
+go on.
+
+What follows.
+
+| law | n | s |
+| --- | --- | ---: |
+| a | 1,000 | **1.5** ± 0.1 |
+| b | 20 | – |
+
+Between.
+
+Of the others:
+
+| what | s |
+| --- | ---: |
+| c | −2e-3 s |
+
+The end.
+"""
+
+
+def test_the_text_of_a_figure_is_words_and_tables_with_what_leads_to_them() -> None:
+    """Numbers sort as numbers; names and what has none do not. Words before the only table of a
+    text, or without one, are all under the picture."""
+
+    def made(text: str) -> Any:
+        figure: Any = SimpleNamespace(name="fig", title="Fig", text=lambda frame: text)
+        figure.picture, figure.__doc__ = lambda frame: "drawn", "A figure. More."
+        return command._section(figure, pd.DataFrame(), "the line")
+
+    found = made(TEXT)
+    chart, one, two = found.parts
+    assert (chart.ident, chart.picture) == ("fig-picture", "drawn")
+    assert found.words == "First words go on.\nBetween.\nThe end."
+    assert (one.note, two.note) == ("What follows.", "Of the others:")
+    assert (one.ident, two.ident) == ("fig-table-1", "fig-table-2")
+    assert (one.columns, one.keys, two.keys) == (["law", "n", "s"], 2, 1)
+    assert [[cell.text for cell in row] for row in one.rows] == [
+        ["a", "1,000", "1.5 ± 0.1"],
+        ["b", "20", "–"],
+    ]
+    assert [[cell.order for cell in row] for row in one.rows] == [[None, None, 1.5], [None] * 3]
+    assert [cell.order for cell in two.rows[0]] == [None, -0.002]
+    alone = made(TEXT[TEXT.index("What follows.") : TEXT.index("Between.")])
+    assert (alone.words, alone.parts[1].note) == ("What follows.", "")
+    assert (made("Words.").words, len(made("Words.").parts)) == ("Words.", 1)
+    assert command._cell("1,234.5 s", True).order == 1234.5
+
+
+def test_how_far_points_are_from_their_closed_forms() -> None:
+    """Those that vary, and that were seen often enough; the farthest of all is told."""
+    known = {"simulated": [1.0, 2.0, 3.0], "standard_error": [0.1, 0.5, 0.0]}
+    frame = pd.DataFrame({**known, "theory": [1.2, 1.5, 3.0]})
+    np.testing.assert_allclose(command.distances(frame), [2.0, 1.0])
+    integrated = frame.rename(columns={"theory": "integrated"})
+    np.testing.assert_allclose(command.distances(integrated), [2.0, 1.0])
+    assert command.distances(frame.drop(columns="theory")).shape == (0,)
+    seen = frame.assign(rounds_with_error=[LEAST_ROUNDS - 1, LEAST_ROUNDS, LEAST_ROUNDS])
+    np.testing.assert_allclose(command.distances(seen), [1.0])
+    speed = pd.DataFrame({"scheme": ["uncoded", "uncoded", "cyclic_mds"], "speedup": [2.0, 3, 9]})
+    said = command._verdict({"a": frame, "b": integrated, "speedup": speed})
+    assert said.startswith("Simulator and closed forms agree: the farthest of 4 points is 2.0 ")
+    assert "target loss 2 to 3 times as fast as uncoded" in said
+    far = command._verdict({"a": frame.assign(theory=[9.0, 1.5, 3.0])})
+    assert far.startswith("Simulator and closed forms do NOT agree: the farthest of 2 points")
+    assert command._verdict({"c": frame[["simulated"]]}) == (
+        "1 figure, each with its numbers and its command."
+    )
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from erasurehead.experiments.config import build
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit import study as fitting
 from erasurehead.experiments.options import MeasuredJob, SearchRequest
-from erasurehead.experiments.recommend import measure, study
+from erasurehead.experiments.recommend import candidates, measure, study
 from erasurehead.experiments.recommend.answer import answered, method
 from erasurehead.experiments.recommend.candidates import THEORY
 from erasurehead.experiments.recommend.command import FILES
@@ -31,6 +31,7 @@ from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.tuning import replayed
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.numerics import one_thread
+from erasurehead.sim.schemes import SCHEMES
 from tests.golden.records import require_recorded
 from tests.tools import inside, process
 
@@ -384,6 +385,18 @@ def test_what_is_typical_is_seen_in_all_measured_rounds(tmp_path: Path) -> None:
     assert (found.unit_delay, found.worker_time) == (5.0, (5.0, 10.0, 7.0))
 
 
+def test_whose_tasks_are_of_one_partition_alone() -> None:
+    """Of every worker, whatever arrives."""
+    for name, fields, alone in (
+        ("uncoded", {}, True),
+        ("asynchronous", {}, True),
+        ("fractional_repetition", {"load": 2}, False),
+        ("bernoulli", {"load": 2, "wait_for": 4}, False),  # some worker has one, or none
+    ):
+        scheme = SCHEMES[name](**fields).build(6)
+        assert candidates._alone(scheme) is alone, name
+
+
 def test_what_is_known_of_a_scheme_without_rounds() -> None:
     """K gradients of n workers every K E[X] / n seconds, each with n - 1 others between two of its
     own: (n - 1) / K updates old, and as much more noise. Of whatever is more than that, nothing."""
@@ -458,8 +471,10 @@ SEARCHES = {
 def test_a_search_is_the_recorded_one(name: str) -> None:
     """Its tables, its sentences and what its page shows."""
     document, request = SEARCHES[name]
-    search = Search(ask(document, request, None), (), lambda done, total: None)
+    told: list[tuple[float, int]] = []
+    search = Search(ask(document, request, None), (), lambda *at: told.append(at))
     found = study.recommended(search)
+    assert told[-1] == (5, 5), "the bar is full"
     made, said = study.recommendation_tables(found), answered(found, "my.yaml")
     page = recommendation_page(made, said, {}, "")
     told = "\n".join(method(found)) if name == "trained" else ""
