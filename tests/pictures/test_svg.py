@@ -555,8 +555,12 @@ def test_where_words_stand_around_a_panel() -> None:
     assert texts_of(panel.svg, "rm") == [(862, 38, "&lt;remark&gt;")]
     words = [each for each in texts_of(panel.svg, "tk") if each[1] != below + 15]
     assert words == [(left - 6, (below + 26) / 2 + 4, "w0"), (866, 17, "10 s"), (759, 17, "0")]
-    bar = re.search(r'<image x="764" y="8.5" width="72" height="9"', panel.svg)
-    assert bar is not None
+    assert '<image x="764" y="8.5" width="72" height="9"' in panel.svg
+    assert f'class="heat" x="{left}" y="26" width="{right - left}" height="62"' in panel.svg
+    two = draw_picture(whole(Heat(np.ones((2, 2)))), "p", "p", PageStyle()).panels[0]
+    [(start, level, end)] = re.findall(r'class="gap" d="M(\S+) (\S+)H(\S+)"', two.svg)
+    assert [float(start), float(end)] == two.values["x"]["at"]
+    assert float(level) == (26 + 130 - 42) / 2, "between its rows"
     nameless = draw_picture(whole(*CURVED.marks, y=replace(y, names=())), "p", "p", PageStyle())
     assert nameless.panels[0].values["x"]["at"] == [16, 480 - 14]
 
@@ -591,6 +595,29 @@ def test_ticks_outside_of_the_axis_are_not_drawn() -> None:
 def test_dashes_are_in_widths_of_the_line(line: object, lengths: str) -> None:
     assert dashed(line, 2.0) == f' stroke-dasharray="{lengths}"'  # type: ignore[arg-type]
     assert dashed("-", 2.0) == ""
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "d"),
+    [
+        ("s", "face", "M-0.5 0.5L0.5 0.5L0.5 -0.5L-0.5 -0.5Z"),
+        ("^", "face", "M0 -0.5L-0.5 0.5L0.5 0.5Z"),
+        ("x", "stroke", "M-0.5 0.5L0.5 -0.5M-0.5 -0.5L0.5 0.5"),
+        ("+", "stroke", "M-0.5 -0L0.5 -0M0 0.5L0 -0.5"),
+        ("o", "face", None),
+        ("$1$", "letter", None),
+    ],
+)
+def test_a_marker_is_matplotlibs_with_y_downwards(code: str, kind: str, d: str | None) -> None:
+    """One unit wide; a page defines it once, and a circle is of eight curves."""
+    page = PageStyle()
+    assert [page.marker(code), page.marker(code), page.marker("D")] == ["m0", "m0", "m1"]
+    shape, other = re.findall(r'<path id="(\w+)" class="(\w+)" d="([^"]+)"/>', page.definitions())
+    assert (shape[:2], other[:2]) == (("m0", kind), ("m1", "face"))
+    assert d is None or shape[2] == d
+    if code == "o":
+        assert re.sub("[^A-Z]", "", shape[2]) == f"M{'C' * 8}Z"
+        assert shape[2].startswith("M0 0.5C")
 
 
 def test_hatches_are_told_apart_by_their_sign_and_drawn_once() -> None:
