@@ -440,6 +440,20 @@ def test_weights_that_are_not_kept_need_no_memory(monkeypatch: pytest.MonkeyPatc
         assert found.memory == expected + more
 
 
+def test_who_may_not_be_too_far_ahead_is_worked_out_for_some_runs_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """64 bytes a gradient, and for two more of each worker that have begun; at least for one run,
+    and for the ten at the most."""
+    document = SMALL | {"iterations": 1000, "replications": 10}
+    document["schemes"] = [{"name": "ssp", "ahead": 2}]
+    tasks = 12 * 1000 + 12 * 2
+    for together, runs in ((tasks - 1, 1), (2 * tasks - 1, 1), (3 * tasks, 3), (99 * tasks, 10)):
+        monkeypatch.setattr(estimate, "TOGETHER", together)
+        (found,) = check(cells(document)).estimates.values()
+        assert found.memory == TABLES + 5400 + 120 * 12 * ROUNDS + 64 * tasks * runs
+
+
 def test_a_long_run_works_in_blocks_of_its_tape(monkeypatch: pytest.MonkeyPatch) -> None:
     """On an ideal cluster; on a network the whole run is held, at most a budget of it."""
     document = SMALL | {"iterations": 1000, "replications": 10}
