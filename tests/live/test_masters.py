@@ -71,7 +71,7 @@ from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.learner import Learned
 from erasurehead.sim.load_laws import Additive, Proportional
-from erasurehead.sim.optimizers import Accelerated
+from erasurehead.sim.optimizers import Nesterov
 from erasurehead.sim.problems.losses import LogisticLoss
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.barrierless import Barrierless
@@ -96,7 +96,7 @@ def problem(partitions: int) -> Training:
     X = rng.standard_normal((80, 5))
     y = np.sign(X[:, 0] + 0.3 * rng.standard_normal(80))
     data = LogisticLoss(X, y, partitions, l2=0.01)
-    return Training(data, rng.standard_normal(5), Accelerated(learning_rate=0.5))
+    return Training(data, rng.standard_normal(5), Nesterov(learning_rate=0.5))
 
 
 def built(family: SchemeFamily) -> Scheme | None:

@@ -1517,6 +1517,15 @@ def test_iteration_times_as_shares_of_all_iterations() -> None:
     assert curve.low is None, "of one run there is no spread, and no entry that explains it"
 
 
+@pytest.mark.parametrize(("long", "log"), [(30.0, False), (31.0, True)])
+def test_an_axis_of_iteration_times_shows_a_long_tail(long: float, log: bool) -> None:
+    """Of 401 times each is a quantile: the last but one to the one in the middle decides."""
+    seconds = [1.0] * 201 + [long] * 199 + [1e6]
+    single = run_of(iteration_time={"a": [[np.nan, *seconds]]})
+    [panel] = KINDS["iteration_time"].picture(single).panels
+    assert panel.x.log == log
+
+
 def test_the_workers_time_by_hand() -> None:
     """60 % busy, a quarter of that in vain: 45 % in time, 15 % wasted, 40 % idle."""
     columns = {"utilisation_mean": 0.6, "wasted_mean": 0.25, "utilisation_se": [0.01, np.nan]}

@@ -24,7 +24,7 @@ from ..records import Records, names_of, short_text
 from .losses import LEAST_TIME, band_key, half_interval, spread
 
 LEVELS = np.linspace(0.0, 1.0, 401)
-LONG_TAIL = 30.0  # from this ratio of the 99.9 % quantile to the median on, the axis is logarithmic
+LONG_TAIL = 30.0  # above this ratio of the 99.75 % quantile to the median the axis is logarithmic
 BANDS: dict[Band, str] = {
     "quantiles": "band: 10th to 90th percentile of runs",
     "ci": "band: 95 % confidence interval over runs",
