@@ -30,6 +30,7 @@ from erasurehead.experiments.live.command import (
     Facts,
     How,
     _check,
+    _cost,
     difference,
     learned,
     play_all,
@@ -64,6 +65,7 @@ from erasurehead.experiments.live.worker import (
     parts_of,
     supported,
 )
+from erasurehead.experiments.live.workers import Arrival
 from erasurehead.experiments.options import LiveRequest
 from erasurehead.experiments.run.compute import CellResult, compute, learn
 from erasurehead.sim.engines.run import Cluster, Policy, Run
@@ -681,6 +683,38 @@ def test_a_cell_that_cannot_end_leaves_the_others(
     late = iter([0.0])
     run_live(document, out, asked, lambda *x: None)
     assert f"{out} held another run" in capsys.readouterr().out
+
+
+@dataclass
+class Echo:
+    """Worker j answers after j + 1 s; to task 20, the first round of all, 20 s later."""
+
+    time: float = 0.0
+    given: list[tuple[int, int]] = field(default_factory=list)
+    coming: list[tuple[float, int, Task]] = field(default_factory=list)
+
+    def now(self) -> float:
+        return self.time
+
+    def give(self, worker: int, task: Task) -> None:
+        assert (task.waits, task.empty, task.argument) == ((0.0,), True, "model")
+        self.given.append((task.number, worker))
+        self.coming.append((self.time + worker + 1 + 20 * (task.number == 20), worker, task))
+
+    def hear(self, until: float) -> list[Arrival]:
+        self.coming.sort(key=lambda each: each[0])
+        self.time, worker, task = self.coming.pop(0)
+        return [Arrival(task.number, 0, task.argument, 1.0, False, worker, self.time)]
+
+
+def test_what_empty_messages_cost_by_hand() -> None:
+    """The median of 20 to one worker after the other, and the mean of 20 rounds of all: 2 s of 1, 2
+    and 3 s, and 19 times 3 s and once 23. Each has a number of its own."""
+    echo = Echo()
+    assert _cost(cast(Any, echo), 3, cast(Any, "model")) == (2.0, 4.0)
+    assert echo.given[:20] == [(turn, turn % 3) for turn in range(20)]
+    assert echo.given[20:] == [(turn, worker) for turn in range(20, 40) for worker in range(3)]
+    assert echo.coming == []
 
 
 def test_without_a_problem_models_are_empty() -> None:
