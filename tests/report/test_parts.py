@@ -20,12 +20,14 @@ from erasurehead.experiments.pictures.picture import Heat
 from erasurehead.experiments.pictures.records import Records
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import LegendEntry
+from erasurehead.experiments.report import page as page_module
 from erasurehead.experiments.report.page import (
     _commands,
     _next,
     _provenance,
     _question,
     heat_maps,
+    read_run,
 )
 from erasurehead.experiments.report.verdict import Verdict, _few, _least, _of_scheme, judged
 from erasurehead.experiments.text import enumerated, left_out, number_of, sentence
@@ -467,6 +469,27 @@ def told(config: dict[str, Any], rows: list[dict[str, Any]] | None = None) -> Re
     """A result with this config."""
     summary = pd.DataFrame(rows or [PLAIN])
     return Records(pd.DataFrame({"label": summary["label"]}), summary, config=config)
+
+
+@pytest.mark.parametrize(
+    ("failed", "last"), [(0, "mind it"), (8, "cell 7: odd"), (9, "1 more"), (11, "3 more")]
+)
+def test_eight_cells_that_failed_are_named(
+    failed: int, last: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the warnings of the run."""
+    reasons = {f"cell {place}": "odd" for place in range(failed)}
+    manifest = {"warnings": ["mind it"], "failed": reasons}
+    monkeypatch.setattr(page_module, "read_records", lambda directory: told({"name": "mine"}))
+    monkeypatch.setattr(page_module, "json_at", lambda path: manifest)
+    monkeypatch.setattr(page_module, "judged", lambda records: Verdict("Yes.", ["So."], False))
+    monkeypatch.setattr(page_module, "_sections", lambda records: ())
+    answer = read_run(Path("out")).answer
+    assert (answer.kind, answer.subject, answer.why) == ("run", "mine", ("So.",))
+    assert answer.notes[0] == "mind it"
+    assert [note[14:] for note in answer.notes[1:9]] == [f"{name}: odd" for name in reasons][:8]
+    assert answer.notes[-1] == (f"not computed: {last}" if failed else last)
+    assert len(answer.notes) == 1 + min(failed, 9)
 
 
 def test_the_question_is_told_in_words() -> None:
