@@ -17,7 +17,7 @@ from erasurehead.experiments.page.content import Image, Page, Section, Table, ca
 from erasurehead.experiments.page.html import as_html, drawn, legible, with_code
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures.picture import Heat
-from erasurehead.experiments.pictures.records import Records
+from erasurehead.experiments.pictures.records import Records, read_records
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import LegendEntry
 from erasurehead.experiments.report import page as page_module
@@ -151,6 +151,8 @@ def test_plot_needs_a_folder(tmp_path: Path) -> None:
         done = inside("plot", tmp_path / name)
         assert done.returncode == 2
         assert done.stderr == f"error: {tmp_path / name}: no such directory\n"
+        with pytest.raises(ConfigError, match=f"^{tmp_path / name}: no such directory$"):
+            read_records(tmp_path / name)
 
 
 BUSY = "Its workers compute 50% of the time; "
