@@ -362,7 +362,7 @@ def test_each_largest_error_says_for_how_many_stragglers_it_is() -> None:
             *("ignore_stragglers", {"wait_for": 11, "rescale": False}, 12, "error"),
             "mean decoding error 1 +- 0, formula 1; 1 straggler: largest 1, whole groups lost",
         ),
-        ("multi_message", {"load": 3}, 12, "error", ""),
+        ("multi_message", {"load": 2}, 12, "error", ""),
         ("uncoded", {}, 12, "values", "frozen values"),
         ("uncoded", {}, 12, "refusals", ""),
         ("ignore_stragglers", {"wait_for": 6}, 12, "refusals", "refusals of wait_for name what"),

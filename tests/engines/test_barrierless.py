@@ -660,8 +660,9 @@ def test_what_the_batch_engine_refuses() -> None:
             simulate(Run(one, tapes, Proportional(), 3), "batch")
     network = Cluster(network=Network(uplink_latency=0.1))
     scheme = SCHEMES["asynchronous"]().build(12)
-    with pytest.raises(EngineRefused, match="needs the event engine"):
-        simulate(Run(scheme, tapes, Proportional(), 3, cluster=network), "batch")
+    for around in (network, Cluster(max_wait=9.0)):
+        with pytest.raises(EngineRefused, match="needs the event engine"):
+            simulate(Run(scheme, tapes, Proportional(), 3, cluster=around), "batch")
 
 
 @pytest.mark.parametrize("name", ["asynchronous", "k_batch_async", "rennala", "ringmaster"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim import theory
@@ -181,3 +182,12 @@ def test_the_law_of_a_worker_in_a_round(scheme, own, load):
     assert found.load == load
     mean = GAMMA.mean() * (3 if isinstance(own, PerPartition) else 1)
     assert found.delay.mean() == pytest.approx(mean)
+
+
+@pytest.mark.parametrize(("d", "v"), [(1, 0.3), (4, 0.0001), (4, 0.999), (2000, 0.5)])
+def test_how_many_of_a_group_are_there_once_one_is(d: int, v: float) -> None:
+    """Binomial, given that it is not 0; also where most chances are too small for numbers."""
+    j = np.arange(1, d + 1)
+    given_one = stats.binom.pmf(j, d, v) / stats.binom.sf(0, d, v)
+    (found,) = law._group_arrivals(d, np.array([[v]]))
+    np.testing.assert_allclose(found, given_one, rtol=1e-9, atol=1e-300)

@@ -245,6 +245,8 @@ def test_factors_stand_around_what_they_leave() -> None:
     assert Split(np.ones(3), None, np.ones(3)).around(base) == base
     rounds = Split(np.ones(3), None, np.array([1.0, 1.0, 1.5])).around(base)
     assert (rounds["model"], rounds["base"]) == ("round_effects", base)
+    four = Split(np.ones(3), np.array([1.23456, 0.0123456])).around(base)
+    assert four["factors"] == [1.235, 0.01235], "four digits"
     both = Split(np.ones(3), np.array([1.0, 2.00001]), np.array([1.0, 1.5])).around(base)
     assert both["base"] == {"model": "heterogeneous", "factors": [1.0, 2.0], "base": base}
 
