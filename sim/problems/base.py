@@ -54,8 +54,7 @@ def class_basis(X: Csr) -> Csr:
     class. Then ``X S S^T = X``. Classes are in order of their number of non-zeros, the most first,
     and then of their first row: products with X S walk through memory almost in order. Cost: one
     pass over X and one 128-bit digest per column, which stands for the column."""
-    columns = X.tocsc()
-    columns.sort_indices()
+    columns = X.tocsc()  # row after row: sorted
     ends = columns.indptr.tolist()
     classes: dict[bytes, int] = {}
     label = np.full(X.shape[1], -1)

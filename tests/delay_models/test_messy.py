@@ -745,3 +745,12 @@ def test_no_layout_is_misread(tables: int, tmp_path: Path) -> None:
 def test_which_column_numbers_the_rounds(name: str, numbers: list[Any], counts: bool) -> None:
     held: Any = SimpleNamespace(frame=pd.DataFrame({name: numbers}))
     assert _counts(held, name) == counts
+
+
+def test_durations_have_no_other_unit(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b\n00:00:01,00:00:02.5\n00:00:04.5,00:00:03\n")
+    text = r"column a holds durations \(00:00:01\), which say their unit: --unit s, or leave it out"
+    with pytest.raises(TableError, match=text):
+        read_measured(str(tmp_path / "t.csv"), Reading(unit="ms"))
+    table = read_measured(str(tmp_path / "t.csv"), Reading(unit="s")).tables[None]
+    np.testing.assert_array_equal(table, [[1.0, 2.5], [4.5, 3.0]])
