@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.build import ImpossibleCell, timing
 from erasurehead.experiments.config.cells import cells
+from erasurehead.sim.engines import updates
 from erasurehead.sim.engines.batch.interrupted import _updates_that_stop
 from erasurehead.sim.engines.run import (
     Cluster,
@@ -663,6 +664,21 @@ def test_what_the_batch_engine_refuses() -> None:
     for around in (network, Cluster(max_wait=9.0)):
         with pytest.raises(EngineRefused, match="needs the event engine"):
             simulate(Run(scheme, tapes, Proportional(), 3, cluster=around), "batch")
+
+
+def test_an_update_counts_as_headway(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two different workers; one that delivers in vain four times at one instant is endless."""
+    monkeypatch.setattr(updates, "STANDSTILL", 3)
+    made = updates.Decisions(Barrierless("drawn", 2, 2, distinct=True), 9)
+
+    def hear(worker: int) -> int | None:
+        made.decide([(worker, made.version, 0.0)], [made.version] * 2, 1.0)
+        return made.endless
+
+    assert [hear(worker) for worker in (0, 0, 0, 0, 1)] == [None] * 5
+    assert made.version == 1
+    assert [hear(0) for _ in range(4)] == [None] * 4
+    assert hear(0) == 0
 
 
 @pytest.mark.parametrize("name", ["asynchronous", "k_batch_async", "rennala", "ringmaster"])
