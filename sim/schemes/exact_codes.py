@@ -71,8 +71,8 @@ class ShortMessages(UniformLoad):
     M_i V_j = 0 for all workers j that do not hold it; worker j sends sum_i G_i M_i V_j, where the p
     / m x m matrix G_i is the gradient of partition i, and m = ``share``."""
 
-    share: int = 1
-    code_seed: int = 0
+    share: int
+    code_seed: int
 
     @property
     @override

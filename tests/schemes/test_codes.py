@@ -364,7 +364,7 @@ def test_portions_respect_the_most_that_fits() -> None:
 def test_short_messages_decode_every_part() -> None:
     """n = 10, s = m = 2, d = 4: each part of the gradient, and nothing else, from any 8."""
     parts = ShortMessages(10, 4, 2, code_seed=0).parts
-    assert ShortMessages(10, 4, 2).message_size == 0.5
+    assert ShortMessages(10, 4, 2, 0).message_size == 0.5
     scheme = code("communication_efficient", 10, load=4, share=2)
     for arrived in every_set(10, 8):
         vector = scheme.decoder.decoding_vector(arrived)
