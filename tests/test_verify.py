@@ -508,6 +508,17 @@ def test_what_does_not_vary_must_agree():
     assert binomial_z(9, 10, 1.0) == np.inf
 
 
+def test_the_distance_of_distributions_by_hand():
+    """A distribution function counts what is equal. Half of the rounds are above its median."""
+    samples, points = np.array([1.0, 1.0, 2.0, 2.0]), np.array([1.0, 1.5, 2.0])
+    assert compare.distance(samples, points, np.array([0.5, 0.5, 1.0])).simulated == 0.0
+    found = compare.distance(samples, points, np.array([0.25, 0.5, 0.9]), others=4.0)
+    assert found.simulated == 0.25
+    assert found.one_sided
+    assert found.expected == pytest.approx(stats.kstwobign.ppf(0.5) / np.sqrt(2))
+    assert found.z == pytest.approx(stats.norm.isf(stats.kstwobign.sf(0.25 * np.sqrt(2))))
+
+
 def test_nothing_that_is_not_a_number_passes():
     """Catches NaN, which compares false with any bound, and a one-sided |z|."""
     assert Comparison(np.nan, 1.0, np.nan).excess == np.inf

@@ -179,7 +179,7 @@ class RawTable:
 
     hosts: tuple[str, ...]  # names of the workers
     table: FloatArray  # ``(rounds, n)`` seconds, NaN where there is none until that is settled
-    failed: int = 0  # how many of these say that the call failed
+    failed: int  # how many of these say that the call failed
     repairs: tuple[Repair, ...] = ()  # what was done to the rows
     unit: str = "seconds"  # ``unit``, ``assumed``: as of what was measured
     rounds: Names | None = None  # their names; ``None``: 0, 1, 2, ...

@@ -128,6 +128,17 @@ def test_too_few_rounds_have_no_memory() -> None:
     assert measure_memory([table(chain(0.5), 0)[:8]], law) is not None
 
 
+def test_orders_as_likely_as_the_measured_one_count_as_chance() -> None:
+    """Rounds in which all workers are alike are the same in every order of these, and workers to
+    whom all rounds are alike in every order of those."""
+    rounds = np.repeat(np.arange(6.0)[:, None], 4, axis=1)
+    of_rounds, of_workers = split_variance([rounds]), split_variance([rounds.T])
+    assert of_rounds is not None
+    assert of_workers is not None
+    assert (of_rounds.worker_chance, of_workers.round_chance) == (1.0, 1.0)
+    assert of_rounds.round_chance == of_workers.worker_chance < 0.02
+
+
 @pytest.mark.parametrize("rho", [0.0, 0.006, 0.5021])
 @pytest.mark.parametrize("lasting", [0.0, 0.3])
 def test_a_correlation_that_decays_is_found_between_the_points_of_the_grid(
