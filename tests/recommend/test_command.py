@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -383,6 +384,18 @@ def test_what_is_typical_is_seen_in_all_measured_rounds(tmp_path: Path) -> None:
     document = {"workers": 3, "iterations": 2, "delay": delay}
     found = read_scenario(document | {"load_law": {"kind": "proportional"}}, None)
     assert (found.unit_delay, found.worker_time) == (5.0, (5.0, 10.0, 7.0))
+
+
+def test_what_takes_a_minute_or_a_gibibyte_is_not_simulated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cell: Any = SimpleNamespace(settings=SimpleNamespace(engine="batch"))
+    for seconds, memory, too_much in ((60.0, 2**30, False), (61.0, 9, True), (1.0, 2**31, True)):
+        cost = SimpleNamespace(seconds=seconds, memory=memory)
+        monkeypatch.setattr(measure, "estimate", lambda run, engine, cost=cost: cost)
+        said = measure.too_much(cast(Any, None), cell)
+        assert (said is not None) == too_much
+    assert said == "would take about 1 s and 2 GiB to simulate once; run it alone"
 
 
 def test_whose_tasks_are_of_one_partition_alone() -> None:

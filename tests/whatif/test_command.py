@@ -423,6 +423,12 @@ def test_round_numbers_are_named_also_where_columns_are_means() -> None:
     for name, place in zip(names, places, strict=True):
         assert place == pytest.approx(sum(number < int(name) for number in kept), abs=1)
     assert _round_ticks(["7"], np.zeros(1)) == (("7",), (0.0,))
+    for count, step in ((8, 1), (9, 2), (16, 2), (17, 5), (40, 5), (41, 10), (81, 20), (401, 100)):
+        numbers = [str(number) for number in range(3, count + 3)]
+        names, places = _round_ticks(numbers, np.arange(float(count)))
+        expected = [number for number in range(3, count + 3) if number % step == 0]
+        assert [*map(int, names)] == expected, "steps of 1, 2 and 5"
+        assert [*places] == [number - 3 for number in expected]
 
 
 def test_parts_of_a_step_stand_one_after_the_other() -> None:
