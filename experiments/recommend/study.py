@@ -25,7 +25,6 @@ from .search import STAGES, Search
 
 TRAINED_REPLICATIONS, TIMED_REPLICATIONS = 16, 64  # on changed delays
 WHOLE = 0.8  # of an exact iteration: an update that counts less leaves much of the data out
-FEW = 6  # schemes that run on changed delays, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +99,7 @@ def _few(search: Search, finalists: Sequence[Contender]) -> list[Contender]:
         if alike and not any(one in chosen for one in alike):
             chosen.append(alike[0])
     given = [one for one in finalists if one.given and one not in chosen]
-    return [*chosen, *given[:1]][:FEW]
+    return [*chosen, *given[:1]]  # six at most: a kind is among the first three
 
 
 def _how_far(one: Contender) -> tuple[int, float, float]:
