@@ -260,7 +260,10 @@ def test_the_picture_has_eight_changes_with_whole_names() -> None:
     [panel] = _savings(changes, range(12)).panels
     names = [name.replace("\n", " ").replace("- ", "-") for name in panel.y.names or ()]
     assert names == texts[:3:-1]
-    assert max(len(line) for name in panel.y.names or () for line in name.split("\n")) <= 60
+    assert max(len(line) for name in panel.y.names or () for line in name.split("\n")) <= 44
+    wide = changes.head(2).assign(text=[f"{'x' * 20} {'y' * 23}", f"{'x' * 20} {'y' * 24}"])
+    [panel] = _savings(wide, range(2)).panels
+    assert [name.count("\n") for name in panel.y.names or ()] == [1, 0], "44 letters are a line"
 
 
 @pytest.mark.golden
@@ -354,6 +357,8 @@ def test_shades_begin_at_the_least_delay_or_a_hundredth_of_the_median() -> None:
     assert heat(studied(table))[0].low == table.min()
     table[3, 2] = 1e-6
     assert heat(studied(table))[0].low == pytest.approx(np.median(table) / 100)
+    table[3, 2] = 0.0
+    assert heat(studied(table))[0].low == table[table > 0].min(), "no logarithm of nothing"
 
 
 def test_a_heat_map_has_the_rounds_and_the_hosts() -> None:
@@ -484,6 +489,7 @@ def test_a_timeline_beside_one_of_typical_tasks() -> None:
     table[:, 2] *= 2
     study = studied(table)
     measured, ideal = _timeline(study).picture.panels
+    assert f"of {HOSTS} hosts" not in _timeline(study).words, "all are shown"
     assert measured.x == ideal.x
     shown = study.timeline.drop_duplicates("round")["step"].sum()
     assert measured.x.high == pytest.approx(1.01 * shown)
