@@ -153,6 +153,12 @@ def test_hosts(found: Study) -> None:
     assert standing(found) == ()  # two rounds are too few to tell
 
 
+def test_one_round_tells_nobody_from_chance_and_two_might(found: Study) -> None:
+    assert ", and none stands out from chance; " in whatif_verdict(found)
+    once = study_load(TABLE[:1], ("a", "b", "c"))
+    assert ", and one round cannot tell a host from chance; " in whatif_verdict(once)
+
+
 def test_those_who_are_late_together_share_the_blame() -> None:
     """Up to the fourth's 4 s two share 2 s beyond the median; the last has 2 s more."""
     blame = Job(np.array([[6.0, 1.0, 4.0, 2.0, 1.0]])).blame
