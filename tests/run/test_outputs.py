@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -595,6 +596,22 @@ def said_of_run(
     show_outcome(outcome, Path("out"))
     said = capsys.readouterr()
     return said.out.splitlines()[(1 + len(finished)) if finished else 0 :], said.err.splitlines()
+
+
+def test_how_long_a_run_took_is_kept_to_a_millisecond(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def timed(task: Any, items: list[Any], *_: object) -> Any:
+        return ((each, replace(task(each, lambda share: None), seconds=1.23456)) for each in items)
+
+    monkeypatch.setattr(running, "map_unordered", timed)
+    looks = iter([5.0, 8.45678])
+    monkeypatch.setattr(running, "time", SimpleNamespace(monotonic=lambda: next(looks)))
+    outcome, _ = go(tiny(), tmp_path)
+    assert [*outcome.seconds.values()] == [1.235]
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert [cell["seconds"] for cell in manifest["cells"].values()] == [1.235]
+    assert manifest["wall_seconds"] == 3.457
 
 
 TWO = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 2, "label": "b"}]
