@@ -119,11 +119,10 @@ class Facts:
 def play(
     cell: Cell, how: How, progress: Callable[[], None] = lambda: None
 ) -> tuple[CellResult, Facts]:
-    """Run a cell on real workers; ``progress`` is called after each iteration. Raises ConfigError:
-    it cannot be built, or not run there; CannotEnd: an update needs workers that died."""
+    """Run a cell on real workers, which has no ``refusal``; ``progress`` is called after each
+    iteration. Raises ConfigError: it cannot be built; CannotEnd: an update needs workers that
+    died."""
     run, learning = build.both(cell)
-    if (reason := refusal(run, how.injected)) is not None:
-        raise ConfigError(reason)
     slow = dict(how.slow)
     with hired(run.scheme.workers, how.scheduler) as workers, training_context():
         workers.scale = how.scale
