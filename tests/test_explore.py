@@ -626,6 +626,12 @@ def test_the_whole_run_on_the_axis_of_what_runs_end_at(
     assert [curve.x[-1] for curve in curves] == [2.0, 2.0]
 
 
+def test_runs_that_end_close_to_each_other_have_room_around_them() -> None:
+    """As if they were a twentieth of the higher one apart."""
+    [panel] = loss_time(two_runs(0, 0, losses=(0.5, 0.48), more=0), whole=True).panels
+    assert (panel.y.low, panel.y.high) == pytest.approx((0.48 - 0.3 * 0.025, 0.5 + 1.5 * 0.025))
+
+
 def test_the_table_beside_the_pictures() -> None:
     known = {"a": ClosedForm(1.25, 0.0), "b": ClosedForm(2.0)}
     table = drawing._table(two_runs(0.0, 0.5), known)
