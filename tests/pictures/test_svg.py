@@ -565,6 +565,24 @@ def test_where_words_stand_around_a_panel() -> None:
     assert nameless.panels[0].values["x"]["at"] == [16, 480 - 14]
 
 
+def test_lines_of_a_grid_are_at_the_ticks() -> None:
+    """Upright ones from the axis to the top, level ones across; the axes are one line."""
+    ends = {"x": Axis("x", low=0.0, high=2.0), "y": Axis("y", low=0.0, high=2.0)}
+    svg = draw_picture(whole(*CURVED.marks, **ends), "p", "p", PageStyle()).panels[0].svg
+    [d] = re.findall(r'class="grid" d="([^"]*)"', svg)
+    found = re.findall(r"M([\d.]+) ([\d.]+)([HV])([\d.]+)", d)
+    ticks, left, right = np.linspace(0.0, 2.0, 5), 16 + 3 * 8.2, 466
+    upright = [(float(x), float(y), float(to)) for x, y, way, to in found if way == "V"]
+    level = [(float(x), float(y), float(to)) for x, y, way, to in found if way == "H"]
+    across, up = left + ticks / 2 * (right - left), 268 - ticks / 2 * 242
+    np.testing.assert_allclose(upright, [(x, 268, 26) for x in across], atol=0.051)
+    np.testing.assert_allclose(level, [(left, y, right) for y in up], atol=0.051)
+    assert 'class="axis" d="M40.6 26V268H466"' in svg
+    bare = replace(whole(*CURVED.marks).panels[0], grid=False)
+    plain = draw_picture(Picture([bare], 1, 4.8, 3.0), "p", "p", PageStyle()).panels[0].svg
+    assert 'class="grid"' not in plain
+
+
 def test_names_below_the_axis_do_not_run_into_each_other() -> None:
     """Of 30 long names some are left out, of 4 short ones none."""
     for names, whole_row in ((tuple(f"scheme {i:02}" for i in range(30)), False), ("abcd", True)):
