@@ -242,6 +242,29 @@ def lane(
     return ClusterLane(client, "tcp://here:1", said.append), said
 
 
+def test_dask_is_silent_while_it_is_connected(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its logs would hide the one line; afterwards others may speak again, even if it is gone."""
+    levels, closed = list[int](), list[float]()
+
+    class Known:
+        def __init__(self, address: str, timeout: float, set_as_default: bool) -> None:
+            assert (address, set_as_default) == ("tcp://here:1", False)
+            assert 0 < timeout < dask.PATIENCE, "the reason is Dask's own"
+            levels.append(logging.root.manager.disable)
+
+        def close(self, seconds: float) -> None:
+            closed.append(seconds)
+            raise OSError
+
+    monkeypatch.setattr("distributed.Client", Known)
+    with dask.connected("tcp://here:1") as client:
+        levels.append(logging.root.manager.disable)
+    assert isinstance(client, Known)
+    levels.append(logging.root.manager.disable)
+    assert levels == [logging.CRITICAL, logging.CRITICAL, logging.NOTSET]
+    assert closed == [dask.FAREWELL]
+
+
 def test_slots_are_the_threads_of_all_workers_at_the_moment() -> None:
     """Without any one task waits, so that a cluster can grow; that is said each time, once."""
     now: dict[str, int] = {}
