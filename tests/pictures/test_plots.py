@@ -820,6 +820,19 @@ def test_a_legend_lies_close_under_axes_of_ones_own(letters: tuple[int, ...], co
         assert second.x0 - first.x1 == pytest.approx(30.4 / 72 * inch, abs=2.0)
 
 
+def test_a_figure_is_arranged_when_it_is_written() -> None:
+    """Thirty letters beside the axes take two inches, and there is hardly any margin."""
+    y = Axis("y", names=("a name of thirty letters or so",), places=(1.0,))
+    curve = Curve(look("uncoded"), np.arange(3.0), np.arange(3.0))
+    drawn = paint.figure(Picture([Panel(Axis("x"), y, [curve])], 1, 4.8, 3.0, legend=0))
+    style.rendered(drawn, "svg")
+    assert drawn.get_layout_engine() is None
+    box = drawn.axes[0].get_position()
+    assert 1.5 < 4.8 * box.x0 < 2.5
+    assert 4.6 < 4.8 * box.x1 < 4.8
+    assert 0.3 < 3.0 * box.y0 < 0.7
+
+
 def test_pictures_are_small_and_keep_their_colours(drawn: tuple[list[Path], list[str]]) -> None:
     """256 colours are enough: the schemes' colours and white are still there, exactly."""
     from PIL import Image

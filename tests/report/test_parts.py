@@ -29,7 +29,14 @@ from erasurehead.experiments.report.page import (
     heat_maps,
     read_run,
 )
-from erasurehead.experiments.report.verdict import Verdict, _few, _least, _of_scheme, judged
+from erasurehead.experiments.report.verdict import (
+    Verdict,
+    _few,
+    _least,
+    _of_scheme,
+    _stands_out,
+    judged,
+)
 from erasurehead.experiments.text import enumerated, left_out, number_of, sentence
 from tests.tools import inside
 
@@ -317,6 +324,14 @@ def test_the_worker_that_delays_a_scheme_costs_something() -> None:
             Records(pd.DataFrame(), pd.DataFrame([row | {"costliest_worker_cost": cost}])), "a"
         )
         assert any("Worker 3 delays it most: its message ends 50%" in x for x in lines) == said
+
+
+@pytest.mark.parametrize(("ended", "said"), [(9, False), (10, True)])
+def test_a_worker_stands_out_that_chance_would_not_name(ended: int, said: bool) -> None:
+    """One of two that ends all of ten rounds, by chance in 2 runs of 1,024; nine or more of them
+    in 22."""
+    row = {"iterations": 5, "replications": 2, "workers": 2, "costliest_worker_last": ended / 10}
+    assert _stands_out(pd.Series(row, dtype=object)) is said
 
 
 def test_a_lower_loss_elsewhere_is_said() -> None:
