@@ -592,6 +592,13 @@ def test_singular_vectors_of_large_codes_are_those_of_small_ones(
     assert singular_vectors(one).shape == (1, 0)
 
 
+@pytest.mark.parametrize("load", [2, 3])
+def test_what_is_sent_in_several_messages_is_decoded(load: int) -> None:
+    code = code_of(SCHEMES["multi_message"](load=load).build(12))  # type: ignore[call-arg]
+    assert isinstance(code, Code)
+    assert isinstance(nobody_straggles(code), ByDecoding)
+
+
 @pytest.mark.parametrize(("workers", "made"), [(4096, True), (4097, False)])
 def test_a_table_of_all_pairs_has_128_mebibytes_at_most(
     workers: int, made: bool, monkeypatch: pytest.MonkeyPatch

@@ -269,6 +269,13 @@ def test_a_missing_file_says_what_where_and_whence(
         ("amazon", "train.csv", "", "cannot be read"),
         ("amazon", "train.csv.gz", "not gzip", "cannot be read"),
         ("covertype", "covtype.data", "1,2\n", "2 columns"),
+        (
+            "covertype",
+            "covtype.data",
+            "1," * 53 + "x,2\n",
+            "other things than numbers in column 53",
+        ),
+        ("covertype", "covtype.data", "1," * 54 + "\n", "empty cells in Cover_Type"),
         ("kc_housing", "kc_house_data.csv", "price\n1\n", "no column bedrooms"),
         ("kc_housing", "house_prices.parquet", "not parquet", "cannot be read"),
     ],
