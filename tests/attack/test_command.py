@@ -130,6 +130,20 @@ def test_one_folder_one_story(tmp_path: Path) -> None:
         command.require_own(tmp_path / "out", planned.config | {"seed": 7})
 
 
+def test_a_result_that_is_half_written_has_no_table_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned, frame = attacked()
+    for name in ATTACK:
+        (tmp_path / name).write_text("of the one before")
+    monkeypatch.setattr(command.paint, "figure", {}.__getitem__)
+    with pytest.raises(KeyError):
+        command.write_attack(planned, frame, tmp_path)
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {command.CONFIG, command.PARQUET}
+    assert b"of the one before" not in (tmp_path / command.PARQUET).read_bytes()
+
+
 def write(folder: Path, document: dict[str, Any]) -> Path:
     path = folder / "given.yaml"
     path.write_text(yaml.safe_dump(document))
