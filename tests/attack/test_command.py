@@ -224,10 +224,13 @@ def test_counts(text: str | None, workers: int, expected: list[int]) -> None:
 
 
 def test_counts_of_large_clusters_are_thinned() -> None:
+    """To ten all, then some at equal distances, thirty in all; of up to sixty workers every one."""
     found = list(straggler_numbers(None, 1000))
-    assert found[:6] == [0, 1, 2, 3, 4, 5]
-    assert (found[-1], len(found) < 40) == (500, True)
-    assert found == sorted(set(found))
+    assert found[:11] == [*range(11)]
+    assert (found[-1], len(found)) == (500, 30)
+    assert {*np.diff(found[10:])} == {25, 26}
+    assert [*straggler_numbers(None, 60)] == [*range(31)]
+    assert len([*straggler_numbers(None, 62)]) == 30
 
 
 @pytest.mark.parametrize("text", ["a", "", "3:", "5:3", "13", "-1", "1.5", "9" * 40])
