@@ -11,8 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from erasurehead.delay_models.tables.files import _spaced
+from erasurehead.delay_models.tables.long import _gaps
 from erasurehead.delay_models.tables.measured import Reading, TableError
 from erasurehead.delay_models.tables.read import _counts, read_measured
+from erasurehead.sim.files import UnusableFile
 from tests.delay_models.layouts import (
     HOSTS,
     MILLISECONDS,
@@ -754,3 +757,56 @@ def test_durations_have_no_other_unit(tmp_path: Path) -> None:
         read_measured(str(tmp_path / "t.csv"), Reading(unit="ms"))
     table = read_measured(str(tmp_path / "t.csv"), Reading(unit="s")).tables[None]
     np.testing.assert_array_equal(table, [[1.0, 2.5], [4.5, 3.0]])
+
+
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [(1, "1 round is"), (10**9 - 1, "999999999 rounds are"), (10**9, "1e+09 rounds are")],
+)
+def test_rounds_that_are_missing_are_counted(lost: int, said: str) -> None:
+    numbers = np.array([4.0, 5.0, 6.0, 7.0, 8.0 + lost])
+    (found,) = _gaps(numbers)
+    assert found.text.startswith(f"{said} missing for all workers (first: 8);")
+    assert _gaps(numbers[:4]) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "spaced"),
+    [
+        ("a b|1 2|3 4", True),
+        ("a b|1 2", True),
+        ("1 2|3 4", True),
+        ("a|1 2|3 4", True),  # an index without a name
+        ("# a b|1 2|3 4", True),
+        ("1 2", True),
+        ("a|1|2", False),
+        ("a b|c d", False),
+        ("a b|1,5 2,5", True),
+        ("a b|1,5,2 2", False),
+        ("a b|1|2 3", "line 2 has 1, others 2"),
+        ("a b c|1 2|3 4", "line 1 has 3, others 2"),
+        ("5|1 2|3 4", "line 1 has 1, others 2"),
+    ],
+)
+def test_cells_that_spaces_separate(text: str, spaced: bool | str) -> None:
+    rows = [line.split() for line in text.split("|")]
+    if isinstance(spaced, bool):
+        assert _spaced(rows) == spaced
+    else:
+        with pytest.raises(UnusableFile, match=spaced):
+            _spaced(rows)
+
+
+@pytest.mark.parametrize(
+    ("header", "odd"),
+    [("a_s,b_s,c", "c"), ("a,b,c_s", ""), ("a_s,b_s,c,d", ""), ("a_s,b", ""), ("a_s,b_s", "")],
+)
+def test_one_column_of_another_unit_is_odd(header: str, odd: str, tmp_path: Path) -> None:
+    table = np.random.default_rng(0).exponential(1.0, (9, header.count(",") + 1)).round(4)
+    lines = [header, *(",".join(map(str, row)) for row in table.tolist())]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    if odd:
+        with pytest.raises(TableError, match=f"columns {odd} and .* say different units"):
+            read_measured(str(tmp_path / "t.csv"))
+    else:
+        np.testing.assert_array_equal(read_measured(str(tmp_path / "t.csv")).tables[None], table)

@@ -388,6 +388,8 @@ def test_a_round_of_one_worker_is_its_time():
     scheme = SCHEMES["uncoded"]().build(1)
     time = scheme_iteration_time(scheme, MODELS["exponential"](rate=4.0), Proportional())
     assert time.mean() == pytest.approx(0.25)
+    unknown = scheme_iteration_time(scheme, MODELS["authors_stream"](), Proportional())
+    assert unknown == NoFormula("a worker's time at load 1 has no closed form")
 
 
 def test_loads_that_differ_have_no_closed_form():
