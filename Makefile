@@ -82,7 +82,7 @@ verify: install  ## simulated against closed form, z-scores, long run
 bench: install  ## speed, as ratios measured in one process
 	$(BIN)/python -m benchmarks
 
-mutants: install  ## plant faults, and see whether the tests notice (hours)
+mutants: install  ## plant faults, and see whether the tests notice (less than an hour)
 	$(BIN)/python -m benchmarks.mutants
 
 clean:  ## remove .venv and caches (keeps results)
