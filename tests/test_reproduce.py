@@ -561,6 +561,7 @@ def test_a_point_is_called_by_what_makes_it() -> None:
     [
         (True, None, (0.0, 0.0), 0.0),
         (False, None, (2.0, 6.0), 1.0),
+        (False, None, (2.0, 2.0), 0.5),
         (False, 1.0, (2.0, 6.0), 0.25),
         (False, None, (0.0, 1e-13), np.nan),  # was not seen, which does not make it exact
         (False, 1e-13, (0.0, 0.0), 2.5e-14),

@@ -813,6 +813,24 @@ def test_the_search_goes_on_beside_the_best_and_not_too_far() -> None:
     assert all(one.found and not one.given for one in new)
 
 
+@pytest.mark.parametrize(("allowed", "others"), [(False, True), (True, True), (False, False)])
+def test_what_is_found_is_built_for_the_last_heat_and_hears_all(
+    allowed: bool, others: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have to run as often as that; if nobody hears all, or that is allowed, it stays."""
+    new = [drops(0, 10, 1.0), drops(1, 20, 1.0)]
+    for one, unheard in zip(new, (not others, True), strict=True):
+        one.clocked = cast(Any, SimpleNamespace(unheard=unheard))
+    question = SimpleNamespace(request=SearchRequest(allow_unheard=allowed))
+    search: Any = Mock(question=question, left=new)
+    monkeypatch.setattr(stages, "race_heats", lambda question: [(16, 9), (64, 7)])
+    stages._look_at(search, new)
+    search.build_all.assert_called_once_with(new, 64)
+    search.clock_all.assert_called_once_with(new, 4)
+    aside = stages.UNHEARD if others and not allowed else ""
+    assert [one.stage for one in new] == ["", aside]
+
+
 def test_who_is_far_behind_what_it_was_found_from_is_not_trained(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
