@@ -592,21 +592,16 @@ def test_singular_vectors_of_large_codes_are_those_of_small_ones(
     assert singular_vectors(one).shape == (1, 0)
 
 
-@pytest.mark.parametrize("load", [2, 3])
-def test_what_is_sent_in_several_messages_is_decoded(load: int) -> None:
-    code = code_of(SCHEMES["multi_message"](load=load).build(12))  # type: ignore[call-arg]
-    assert isinstance(code, Code)
-    assert isinstance(nobody_straggles(code), ByDecoding)
-
-
-@pytest.mark.parametrize(("workers", "made"), [(4096, True), (4097, False)])
+@pytest.mark.parametrize(
+    ("workers", "messages", "made"), [(4096, 1, True), (4097, 1, False), (4, 2, False)]
+)
 def test_a_table_of_all_pairs_has_128_mebibytes_at_most(
-    workers: int, made: bool, monkeypatch: pytest.MonkeyPatch
+    workers: int, messages: int, made: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Beyond, every set is decoded."""
+    """Beyond, and where workers send several messages, every set is decoded."""
     table = object()
     monkeypatch.setattr(positions.LeastSquares, "of", lambda matrix, nobody: table)
     decoder = Optimal(Groups(4, 2))
-    one = SimpleNamespace(messages=1)
+    one = SimpleNamespace(messages=messages)
     large: Any = SimpleNamespace(workers=workers, assignment=one, decoder=decoder, matrix=None)
     assert (nobody_straggles(large) is table) == made

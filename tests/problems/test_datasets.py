@@ -276,6 +276,7 @@ def test_a_missing_file_says_what_where_and_whence(
             "other things than numbers in column 53",
         ),
         ("covertype", "covtype.data", "1," * 54 + "\n", "empty cells in Cover_Type"),
+        ("covertype", "covtype.csv", ",".join(map(str, range(55))), "no column Cover_Type"),
         ("kc_housing", "kc_house_data.csv", "price\n1\n", "no column bedrooms"),
         ("kc_housing", "house_prices.parquet", "not parquet", "cannot be read"),
     ],
