@@ -542,6 +542,21 @@ def test_who_does_not_arrive_is_said(frames: Frames) -> None:
     )
 
 
+def test_who_gains_by_its_own_rate_is_told() -> None:
+    """Surely faster than uncoded with it, and not without; uncoded is as fast as itself."""
+    made: Any = figure_named("time_to_target")
+    known = {"replications": 8, "rate": 0.5, "seconds": [4.0, 2.0, 3.0], "reached": [8, 8, 7]}
+    known |= {"seconds_low": [3.5, 1.5, 2.5], "seconds_high": [4.5, 2.5, 3.5]}
+    frame = pd.DataFrame({"scheme": ["uncoded", "erasurehead", "k_async"], **known})
+    own = frame.assign(ratio_high=[1.0, 0.75, 0.875])
+    said = made._findings(own, frame.assign(ratio_high=[1.0, 1.0, 0.9]), pd.Series([0.25, 1.0]))
+    names = {name: one.look.title for name, one in made.contestants().items()}
+    assert f"own best rate {names['erasurehead']}, {names['k_async']}; at" in said
+    assert f"Faster than uncoded only when tuned: {names['erasurehead']}. Not there" in said
+    assert f"at their own: {names['k_async']}. Best rate at" in said
+    assert said.endswith("may be better: none.")
+
+
 UNITS = ("(s)", "workers n", "load d", "r/n", "loss", "error", "iteration", "faster", "persistence")
 UNITS += ("relative",)
 
