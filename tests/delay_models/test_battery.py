@@ -26,7 +26,14 @@ from erasurehead.delay_models.tables.columns import durations as lasting
 from erasurehead.delay_models.tables.columns import parse, role_of, settle
 from erasurehead.delay_models.tables.measured import Measured, Reading, TableError, parse_columns
 from erasurehead.delay_models.tables.odd_columns import _sizes, derived_worker, odd_columns
-from erasurehead.delay_models.tables.odd_rows import _unlike, counting, odd_rows, remarks, repeated
+from erasurehead.delay_models.tables.odd_rows import (
+    _of_another_size,
+    _unlike,
+    counting,
+    odd_rows,
+    remarks,
+    repeated,
+)
 from erasurehead.delay_models.tables.profiles import _by_keys
 from erasurehead.delay_models.tables.read import _slower, as_read, read_measured
 from erasurehead.sim.files import UnusableFile
@@ -897,6 +904,15 @@ def test_json_that_is_no_table_is_one_line(content: Any, said: str, tmp_path: Pa
         read_measured(str(file))
 
 
+def test_lists_of_json_may_begin_with_names(tmp_path: Path) -> None:
+    rows = [[1.5, 2.5], [2.75, 1.75], [2.25, 1.125]]
+    file = tmp_path / "t.json"
+    file.write_text(json.dumps([["h0", "h1"], *rows]))
+    found = read_measured(str(file), Reading(unit="s"))
+    np.testing.assert_array_equal(found.tables[None], rows)
+    assert found.hosts == ("h0", "h1")
+
+
 @pytest.mark.parametrize("ending", [".jsonl", ".ndjson.gz", ".json"])
 @pytest.mark.parametrize("calls", [True, False])
 def test_a_json_value_on_each_line(ending: str, calls: bool, tmp_path: Path) -> None:
@@ -1220,6 +1236,21 @@ def test_totals_between_the_rounds_are_told() -> None:
     blocks = [np.vstack([block, block.sum(axis=0)]) for block in np.split(own, 8)]
     assert "row 4 is the sum of those before, and so on: no rounds?" in said_of(np.vstack(blocks))
     assert said_of(np.vstack([blocks[0], own_delays(21, 4, 6)])) == [], "one total may be chance"
+
+
+@pytest.mark.parametrize(
+    ("heading", "below", "other"),
+    [
+        ([1.0, 2.0], [6.5, 9.0], True),
+        ([1.0, 2.0], [6.0, 9.0], False),
+        ([28.0, 30.0], [6.5, 9.0], True),
+        ([27.0, 30.0], [6.5, 9.0], False),
+    ],
+)
+def test_numbers_beyond_three_times_all_others_are_of_another_size(
+    heading: list[float], below: list[float], other: bool
+) -> None:
+    assert _of_another_size(np.array(heading), np.array(below)) == other
 
 
 @pytest.mark.parametrize(

@@ -498,7 +498,7 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
     "long, two runs with names": (
         text(with_column(GLUED, ["a"] * R * N + ["b"] * R * N, "run")),
         Reading(),
-        "run says which: write a file for each",
+        "run says which: write a file for each, or --rows run=a",
     ),
     "long, two files": (text([*LONG, *LONG]), Reading(), "split it there"),
 }

@@ -816,6 +816,14 @@ def test_columns_that_say_which_calls_failed(columns: dict[str, Any], failed: An
         assert (found[0], found[1].tolist()) == (*columns, failed)
 
 
+def test_a_comma_before_three_digits_may_be_of_either_kind() -> None:
+    """The first such number is named; one with other digits decides."""
+    assert files._decimal(["1.5", "7"]) == "."
+    assert files._decimal(["1,5", "2,250"]) == ","
+    with pytest.raises(UnusableFile, match=r"'1,250' could be 1\.250 or 1250; write"):
+        files._decimal(["7", "1,250"])
+
+
 @pytest.mark.parametrize(
     ("values", "refused"),
     [([1.184] * 4, True), ([1.184] * 3, False), ([99.9] * 4, True), ([100.1] * 4, False)],

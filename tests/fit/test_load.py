@@ -94,6 +94,9 @@ def test_a_fixed_share_of_short_wide_tables_is_found() -> None:
 
 
 def test_the_unit_delays_are_those_of_load_1() -> None:
+    """Of a table without load they are what it has."""
+    table = np.array([[2.0, 3.0]])
+    np.testing.assert_array_equal(unit_delays(table, 0.0, {"kind": "proportional"}), table)
     made = tables(PartlyProportional(fixed=0.4), 0)
     found = measure_load(made)
     assert found is not None

@@ -63,8 +63,12 @@ def test_trace_event_file(changes: dict[str, Any]) -> None:
             rows[entry["pid"], entry["tid"]].append((entry["ts"], entry["ts"] + entry["dur"]))
         if entry["ph"] in ARROWS:
             arrows[entry["pid"], entry["id"]].append((entry["ph"], entry["ts"]))
-    named = {(e["pid"], e.get("tid")) for e in events if e["name"] == "thread_name"}
-    assert set(rows) <= named
+    names = [e for e in events if e["name"] == "thread_name"]
+    named = {(e["pid"], e["tid"]): e["args"]["name"] for e in names}
+    assert set(rows) <= set(named)
+    for (_, row), name in named.items():
+        worker, uplink = divmod(row - 1, 2)
+        assert name == ("master" if row == 0 else f"worker {worker}{' uplink' * uplink}")
     for (_, row), spans in rows.items():
         spans.sort()
         if "network" in changes and row > 0 and row % 2 == 0:
