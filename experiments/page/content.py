@@ -50,10 +50,12 @@ def capped(
     note: str = "",
     brief: Sequence[int] = (),
     keys: int = 1,
+    total: int = 0,
 ) -> Table:
-    """A table of at most ``MOST_ROWS`` rows that says so; columns without a value are left out."""
-    if len(rows) > MOST_ROWS:
-        more = f"The first {MOST_ROWS} of {len(rows)} rows; `{file}` has all."
+    """A table of at most ``MOST_ROWS`` rows that says so; columns without a value are left out.
+    ``total``: how many rows there are, where not all of them are given."""
+    if (total := max(total, len(rows))) > MOST_ROWS:
+        more = f"The first {MOST_ROWS} of {total} rows; `{file}` has all."
         note = f"{note} {more}" if note else more
     used = [
         column

@@ -93,7 +93,7 @@ def _table(records: Records) -> Table:
     shown = [m for m in METRICS.values() if m.heading or m.reported]
     metrics = [m for m in shown if f"{m.name}_mean" in summary]
     rows = []
-    for row in summary.head(10_000).to_dict("records"):
+    for row in summary.head(content.MOST_ROWS).to_dict("records"):
         point = (row[key] for key in keys)
         shorter = (short_text(value) if isinstance(value, str) else value for value in point)
         names = map(content.plain_cell, (row["label"], *shorter))
@@ -108,7 +108,8 @@ def _table(records: Records) -> Table:
                 cells.append((f"{metric.title}, closed form (z)", found))
         rows.append(cells)
     columns = [title for title, _ in rows[0]]
-    return capped("summary", "", columns, [[c for _, c in row] for row in rows], outputs.SUMMARY)
+    cells_of = [[cell for _, cell in row] for row in rows]
+    return capped("summary", "", columns, cells_of, outputs.SUMMARY, total=len(summary))
 
 
 def _question(config: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:

@@ -234,7 +234,8 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
     (leader, count), *ranked = winners.most_common()
     total = winners.total()
     if count == total:
-        verdict = f"{leader} {does} at all {total} points of the sweep."
+        where = f"all {total} points" if total > 1 else "1 point"
+        verdict = f"{leader} {does} at {where} of the sweep."
     else:
         others = ", ".join(f"{label} at {n}" for label, n in ranked[:NAMED])
         rest = sum(n for _, n in ranked[NAMED:])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -465,11 +466,22 @@ def test_points_of_a_sweep_at_which_nobody_is_first_count_for_nothing() -> None:
     reached = {"uncoded": [1.0, 0.9, 0.0, 1.0], "code": [0.9, 0.0, 0.0, 1.0]}
     to_target = {"uncoded": [3.0, 1.0, 1.0, 2.0], "code": [2.0, 1.0, np.nan, 4.0]}
     more = {"time_to_target_mean": to_target, "time_to_target_se": {}}
+    once = swept({"uncoded": [2.0, np.nan], "code": [1.0, np.nan]}, target_reached={})
+    assert once.verdict == "code has the shortest iterations at 1 point of the sweep."
     nowhere = swept({"uncoded": [np.nan] * 2}, target_reached={})
     assert (nowhere.why, nowhere.tied) == ([], False)
     found = swept(times, **more, target_reached=reached)
     said = "uncoded reaches the target loss 0.5 first at all 2 points of the sweep."
     assert found.verdict == said
+
+
+def test_a_table_of_many_cells_says_how_many_there_are() -> None:
+    means = {"iteration_time_mean": 1.5, "iteration_time_se": 0.1, "replications": 4}
+    summary = pd.DataFrame({"label": ["a"] * 12_345, **means})
+    records: Any = SimpleNamespace(summary=summary, swept=list)
+    table = page_module._table(records)
+    assert table.note == "The first 400 of 12345 rows; `summary.parquet` has all."
+    assert len(table.rows) == 400
 
 
 def test_the_next_fastest_is_the_second_of_all() -> None:
