@@ -281,6 +281,7 @@ def override(document: dict[str, Any], overrides: Sequence[str]) -> None:
         key, equals, text = each.partition("=")
         if not equals or not key:
             raise ConfigError(f"--set {each}: must be dotted.key=value or dotted.key=v1,v2,...")
+        key = re.sub(r"\[(\d+)\]", r".\1", key)  # schemes[0].load is schemes.0.load
         parts = _split(text)
         ranges = [range_values(part, f"--set {key}") for part in parts]
         try:

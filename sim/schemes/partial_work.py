@@ -57,8 +57,8 @@ class MultiMessage(SchemeFamily):
             3.995 s.
         source: the multi-message scheme of Ozfatura, Gündüz, Ulukus (2018), with plain
             partitions and the cyclic schedule of Mohammadi Amiri, Gündüz (arXiv
-            1810.09992). A worker's i-th of d pieces is done at i/d of its time under the
-            proportional load law; the other laws say it in ``sim.load_laws``.
+            1810.09992). A worker's i-th of d pieces is done when the load law says that i
+            partitions are: at i X, or at X + i tau under ``additive``.
         confirmed: ``schemes/test_partial_work.py``: ``test_order_by_hand``,
             ``test_what_the_order_is_worth``,
             ``test_in_the_same_order_several_messages_gain_nothing``.

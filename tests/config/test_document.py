@@ -17,6 +17,7 @@ from erasurehead.experiments.config.document import (
     LARGEST,
     anchored,
     load,
+    override,
     range_values,
     read_yaml,
     set_dotted,
@@ -450,6 +451,15 @@ def test_what_is_no_range_is_left_alone(text: object) -> None:
 def test_what_holds_plain_values_stands_on_one_line(value: dict[str, Any], lines: int) -> None:
     assert len(write_yaml(value).splitlines()) == lines
     assert read_yaml(write_yaml(value)) == value
+
+
+def test_entries_are_numbered_in_brackets_as_well() -> None:
+    given: dict[str, Any] = {"schemes": [{"name": "window", "load": 1}]}
+    override(given, ["schemes[0].load=9", "schemes[0].at_least=1,2"])
+    assert given == {
+        "schemes": [{"name": "window", "load": 9}],
+        "sweep": {"schemes.0.at_least": [1, 2]},
+    }
 
 
 @pytest.mark.parametrize(
