@@ -304,6 +304,15 @@ def test_what_makes_no_sense_is_refused(
         OwnLaws(base=FAST, workers=workers, models=models)  # type: ignore[arg-type]
 
 
+def test_a_stretch_of_measured_rounds_goes_on_from_block_to_block() -> None:
+    model = MeasuredRounds(seconds=tuple((float(t), 10.0 + t) for t in range(7)), stretch=1e9)
+    rng, state, rows = np.random.default_rng(0), 3, list[float]()
+    for rounds in (4, 1, 5):
+        table, state = model.evolve(state, rng, rounds, 2)
+        rows += table[:, 0].tolist()
+    assert rows == [3, 4, 5, 6, 0, 1, 2, 3, 4, 5]
+
+
 def test_measured_rounds_have_as_many_workers_each() -> None:
     text = "1 workers in one round and 3 in another; must be as many in each"
     with pytest.raises(ValidationError, match=text):

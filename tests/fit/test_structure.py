@@ -5,6 +5,8 @@ Every answer is held to a model that is known to have it, and to one that only l
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -169,6 +171,7 @@ def test_variance_components_are_recovered() -> None:
     assert found.rest == pytest.approx(0.25, rel=4.9 * np.sqrt(2 / 50_000))
     assert found.worker_chance == found.round_chance == 1 / 200
     assert found.share("worker") + found.share("round") + found.share("rest") == pytest.approx(1)
+    assert replace(found, worker=0.0, round=0.0, rest=0.0).share("rest") == 0.0
 
 
 def test_independent_cells_have_no_worker_or_round_part() -> None:
