@@ -405,6 +405,15 @@ def test_who_never_comes_back_is_gone() -> None:
         assert trace.work.down[0].tolist() == [1.5, 0]
 
 
+@pytest.mark.parametrize("name", ["malenia", "ringleader"])
+def test_who_lives_for_ever_may_have_a_task_without_end(name: str) -> None:
+    """Both need everybody; without the refusal worker 2 would go on for ever."""
+    family = SCHEMES[name]()
+    with pytest.raises(NeverEnough) as caught:
+        run(family, [np.inf, 1.0], forever(np.inf, np.inf), None)
+    assert (caught.value.iteration, caught.value.missing) == (1, [0])
+
+
 @engines
 @pytest.mark.parametrize("network", [None, Network()], ids=["no network", "network"])
 @pytest.mark.parametrize("value", [np.nan, -0.5, -np.inf])
