@@ -163,7 +163,8 @@ class _Pair(StoppingRule):
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         pick = np.minimum if self.needed == 1 else np.maximum
-        return np.asarray(pick(*(part.stopping_delay(delays, opened) for part in self._parts)))
+        left = self.left.stopping_delay(delays, opened)
+        return np.asarray(pick(left, self.right.stopping_delay(delays, opened)))
 
     @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
@@ -248,7 +249,9 @@ class FirstK(StoppingRule):
             return np.asarray(delays.min(axis=-1))
         if self.first == 0:
             return np.broadcast_to(np.asarray(opened, dtype=np.float64), delays.shape[:-1])
-        return np.asarray(np.partition(delays, self.first - 1, axis=-1)[..., self.first - 1])
+        ranked = delays.copy()
+        ranked.partition(self.first - 1, axis=-1)
+        return np.asarray(ranked[..., self.first - 1])
 
     @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
@@ -310,8 +313,11 @@ class CoverGroups(StoppingRule):
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         """The latest of the groups' earliest delays. Cost: one pass. NumPy reduces a short last
-        axis slowly, so short groups are compared member by member."""
+        axis slowly, so short groups of many rounds are compared member by member."""
         size, groups = self.size, delays.shape[-1] // self.size
+        if delays.size <= SMALL:
+            earliest = np.minimum.reduceat(delays, _starts(groups, size), axis=-1)
+            return np.asarray(np.maximum.reduce(earliest, axis=-1))
         if size > groups:
             return row_max(delays.reshape(*delays.shape[:-1], groups, size).min(axis=-1))
         members = delays.reshape(-1, size).T  # long rows, whatever the number of groups
@@ -325,7 +331,15 @@ class CoverGroups(StoppingRule):
         return CoverTally(messages // self.size, _groups(messages, self.size))
 
 
+SMALL = 2**11  # delays for which the number of NumPy calls matters more than their kind
+
+
 @lru_cache(maxsize=32)  # every round asks
+def _starts(groups: int, size: int) -> IntArray:
+    return np.arange(groups) * size
+
+
+@lru_cache(maxsize=32)
 def _groups(messages: int, size: int) -> tuple[tuple[int], ...]:
     return tuple((message // size,) for message in range(messages))
 

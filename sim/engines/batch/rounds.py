@@ -57,13 +57,16 @@ class CoupledRounds:
         begun[:] = policy.begins(now, self._free)  # never, behind a dead worker's task
         m = self._result.messages
         np.add(begun if m == 1 else np.repeat(begun, m, axis=1), offsets, out=arrive)
-        ended = stopping.stopping_delay(arrive, now[:, 0])[:, None]
-        finish = arrive[:, m - 1 :: m]
+        opened = now[:, 0]
+        ended = stopping.stopping_delay(arrive, opened)
+        self._opened[:, i], self._result.times[:, t] = opened, ended
+        ended, finish = ended[:, None], arrive[:, m - 1 :: m]
         skips = policy.skips(begun, ended)
         self._free = finish if skips is None else np.where(skips, self._free, finish)
-        self._opened[:, i], self._result.times[:, t] = now[:, 0], ended[:, 0]
-        self._now = np.maximum(ended, all_in(arrive, m)[:, None]) if policy.drains else ended
-        self._ready[:, i] = self._now[:, 0]
+        self._now = ended
+        if policy.drains:
+            self._now = np.maximum(ended, all_in(arrive, m)[:, None])
+            self._ready[:, i] = self._now[:, 0]
 
     def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:
         """Play round t, and say how it came out. Raises ``NeverEnough``: the round never ends."""
