@@ -47,8 +47,7 @@ class Assignment(ABC):
     def carriers(self) -> IntArray | None:
         """``(k, most)`` the messages that carry each partition, in ascending order, then its first
         again where there are fewer; ``None`` if a partition is in no message."""
-        by_partition = self.encoding.tocsc()
-        by_partition.sort_indices()
+        by_partition = self.encoding.tocsc()  # message after message: sorted
         counts = np.diff(by_partition.indptr)
         if not counts.all():
             return None
@@ -265,11 +264,10 @@ class Encoded(Assignment):
     @cached_property
     def loads(self) -> Loads:
         """Partitions in each worker's rows, times n / k."""
-        b, ends = self.matrix, self.matrix.indptr[:: self.messages]
-        held = np.ones(b.nnz), b.indices.copy(), ends  # a copy: duplicates are summed in place
-        rows = sparse.csr_array(held, shape=(self.workers, self.partitions))
-        rows.sum_duplicates()
-        count = np.asarray(np.diff(rows.indptr), dtype=np.int64)
+        entries = np.diff(self.matrix.indptr[:: self.messages])
+        cells = np.repeat(np.arange(self.workers), entries) * self.partitions + self.matrix.indices
+        held = np.unique(cells) // self.partitions  # several messages may carry the same partition
+        count = np.bincount(held, minlength=self.workers)
         if self.workers == self.partitions:
             return count
         return np.asarray(count * (self.workers / self.partitions), dtype=np.float64)
