@@ -10,7 +10,12 @@ import numpy as np
 
 from benchmarks.timing import Row, paired
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.engines.batch.fused import compiled
+from erasurehead.sim.engines.batch.fused import (
+    Fuse,
+    book_in_one_pass,
+    compiled,
+    play_in_one_pass,
+)
 from erasurehead.sim.engines.batch.rounds import batch_rounds
 from erasurehead.sim.engines.run import Policy, Run
 from erasurehead.sim.engines.simulate import simulate
@@ -32,10 +37,10 @@ def _against_primitives() -> list[Row]:
     for n, promised, in_one_pass in ((30, 0.35, 0.45), (300, 0.4, 0.55), (1000, 0.4, 0.55)):
         kinds = {
             "": (True, None, promised),
-            ", compiled": (True, compiled(), in_one_pass),
+            ", compiled": (True, compiled, in_one_pass),
             ", arrivals alone": (False, None, 0.6),
         }
-        if compiled() is None:  # that row would be the first one again
+        if compiled(book_in_one_pass) is None:  # that row would be the first one again
             del kinds[", compiled"]
         rounds = CELLS // n
         families = {
@@ -46,11 +51,9 @@ def _against_primitives() -> list[Row]:
         }
         for name, family in families.items():
             run = Run(family.build(n), [Tape(DELAYS, n, 0, 0)], Proportional(), rounds)
-            for kind, (work, kernel, least) in kinds.items():
+            for kind, (work, fuse, least) in kinds.items():
                 mine, ratio = paired(
-                    lambda run=run, work=work, kernel=kernel: batch_rounds(
-                        run, work=work, kernel=kernel
-                    ),
+                    lambda run=run, work=work, fuse=fuse: batch_rounds(run, work=work, fuse=fuse),
                     lambda n=n, rounds=rounds: _primitives(n, rounds),
                 )
                 subject = f"batch engine, {name}, n = {n}{kind}"
@@ -70,24 +73,32 @@ def _primitives(n: int, rounds: int) -> None:
 
 
 def _against_event() -> list[Row]:
-    table = []
-    n, rounds, factor = 30, 1000, 64
+    """Many replications under each policy; then few under those that carry work on."""
+    many = [(policy, 64, 1000, None, 40 if policy.couples_rounds else 80) for policy in Policy]
+    few = [
+        (policy, 8, 2000, fuse, target)
+        for policy in Policy
+        if policy.couples_rounds
+        for fuse, target in ((None, 20), (compiled, 40))
+        if fuse is None or fuse(play_in_one_pass) is not None
+    ]
+    return [_row(*asked) for asked in many + few]
+
+
+def _row(policy: Policy, factor: int, rounds: int, fuse: Fuse | None, target: int) -> Row:
+    n = 30
     scheme = SCHEMES["erasurehead"](load=5, wait_for=15).build(n)
-    for policy in Policy:
 
-        def fast(policy=policy) -> object:
-            tapes = [Tape(DELAYS, n, 0, r) for r in range(factor)]
-            return simulate(Run(scheme, tapes, Proportional(), rounds, policy), "batch")
+    def run(replications: int) -> Run:
+        tapes = [Tape(DELAYS, n, 0, r) for r in range(replications)]
+        return Run(scheme, tapes, Proportional(), rounds, policy)
 
-        def slow(policy=policy) -> object:
-            tapes = [Tape(DELAYS, n, 0, 0)]
-            return simulate(Run(scheme, tapes, Proportional(), rounds, policy), "event")
-
-        mine, ratio = paired(fast, slow, repeats=3)
-        target = 40.0 if policy.couples_rounds else 80.0
-        speed = factor * rounds * n / mine / 1e6
-        subject = f"batch engine, ErasureHead, {policy}"
-        table.append(
-            Row(subject, "event engine", factor * ratio, target, speed, "M worker-rounds/s")
-        )
-    return table
+    mine, ratio = paired(
+        lambda: batch_rounds(run(factor), fuse=fuse),
+        lambda: simulate(run(1), "event"),
+        repeats=3,
+    )
+    speed = factor * rounds * n / mine / 1e6
+    kind = f", {factor} replications{'' if fuse is None else ', compiled'}"
+    subject = f"batch engine, ErasureHead, {policy}{kind}"
+    return Row(subject, "event engine", factor * ratio, target, speed, "M worker-rounds/s")

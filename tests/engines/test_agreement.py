@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -16,8 +18,8 @@ from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
 from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
-from erasurehead.sim.schemes.base import Sees
-from erasurehead.sim.schemes.stopping import StoppingRule
+from erasurehead.sim.schemes.base import Fixed, Sees
+from erasurehead.sim.schemes.stopping import CoverGroups, FirstK, StoppingRule
 from erasurehead.sim.types import FloatArray
 from tests.engines.agreement import (
     Mortal,
@@ -80,10 +82,31 @@ def test_on_lattices_with_ties_and_zeros(
     both(scheme, tapes, law, rounds, policy, Cluster(max_wait=max_wait))
 
 
-@pytest.mark.parametrize("compiled", [False, True])
+def plain(loop: fused.Kernel) -> fused.Kernel:
+    """A loop as Python runs it."""
+    return loop
+
+
+fuses = pytest.mark.parametrize("fuse", [plain, fused.compiled])
+
+
+def as_numpy_does(run: Run, fuse: fused.Fuse) -> None:
+    """Rounds are booked by tens, so that one stretch of them ends amid another."""
+    with patch.object(rounds, "CELLS", 10 * run.scheme.workers):
+        try:
+            expected = arrays(rounds.batch_rounds(run))
+        except NeverEnough as error:
+            with pytest.raises(NeverEnough, match=re.escape(str(error))):
+                rounds.batch_rounds(run, fuse=fuse)
+            return
+        found = arrays(rounds.batch_rounds(run, fuse=fuse))
+    for name, values in expected.items():
+        assert np.array_equal(values, found[name]), name
+
+
+@fuses
 @given(
     scheme=schemes(),
-    policy=policies,
     length=st.integers(1, 40),
     replications=st.integers(1, 3),
     seed=st.integers(0, 10**6),
@@ -93,9 +116,8 @@ def test_on_lattices_with_ties_and_zeros(
 )
 @examples(100)
 def test_one_pass_books_the_same_bits(
-    compiled: bool,
+    fuse: fused.Fuse,
     scheme: Scheme,
-    policy: Policy,
     length: int,
     replications: int,
     seed: int,
@@ -104,39 +126,90 @@ def test_one_pass_books_the_same_bits(
     dead: float,
 ) -> None:
     """Catches a maximum or a sum that vector instructions take in another order."""
-    kernel = fused.compiled() if compiled else fused.book_in_one_pass
-    assert kernel is not None
+    assert fuse(fused.book_in_one_pass) is not None
     tapes = lattice(seed, scheme.workers, replications, levels, step, dead)
-    run = Run(scheme, tapes, Proportional(), length, policy)
-    if run.chosen("auto") != "batch" or scheme.sees is not Sees.NOTHING:
-        return
-    try:
-        expected = arrays(rounds.batch_rounds(run))
-    except NeverEnough as error:
-        with pytest.raises(NeverEnough, match=re.escape(str(error))):
-            rounds.batch_rounds(run, kernel=kernel)
-        return
-    found = arrays(rounds.batch_rounds(run, kernel=kernel))
-    for name, values in expected.items():
-        assert np.array_equal(values, found[name]), name
+    run = Run(scheme, tapes, Proportional(), length)
+    if run.chosen("auto") == "batch" and scheme.sees is Sees.NOTHING:
+        as_numpy_does(run, fuse)
 
 
-def test_large_runs_alone_are_booked_in_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And by NumPy where numba is not there."""
-    asked = []
-    monkeypatch.setattr(fused, "WORTH", 240)
-    monkeypatch.setattr(fused, "compiled", lambda: asked.append(1))
+@fuses
+@given(
+    groups=st.integers(1, 5),
+    load=st.integers(1, 4),
+    first=st.integers(1, 20),
+    kind=st.sampled_from(["first", "cover", "any", "all"]),
+    policy=st.sampled_from([Policy.FINISH, Policy.QUEUE]),
+    length=st.integers(1, 40),
+    replications=st.integers(1, 3),
+    seed=st.integers(0, 10**6),
+    levels=st.sampled_from([2, 50]),
+    dead=dead_shares,
+)
+@examples(200)
+def test_rounds_that_carry_work_on_are_played_alike(
+    fuse: fused.Fuse,
+    groups: int,
+    load: int,
+    first: int,
+    kind: str,
+    policy: Policy,
+    length: int,
+    replications: int,
+    seed: int,
+    levels: int,
+    dead: float,
+) -> None:
+    """Rules that count, that want every group heard, and both; a worker may be free just as the
+    round ends."""
+    coded = SCHEMES["fractional_repetition"](load=load).build(groups * load)
+    assert isinstance(coded, Fixed)
+    k, cover = FirstK(min(first, coded.workers)), CoverGroups(load)
+    rule = {"first": k, "cover": cover, "any": k | cover, "all": k & cover}[kind]
+    tapes = lattice(seed, coded.workers, replications, levels, 0.25, dead)
+    run = Run(replace(coded, stopping=rule, exact=None), tapes, Proportional(), length, policy)
+    asked: list[fused.Kernel] = []
+
+    def noted(loop: fused.Kernel) -> fused.Kernel | None:
+        asked.append(loop)
+        return fuse(loop)
+
+    as_numpy_does(run, noted)
+    assert asked == [fused.play_in_one_pass]
+
+
+@given(
+    times=st.lists(st.sampled_from([0.0, 1.0, np.nextafter(1, 2), 1.5, 3.0, 1e300, np.inf])),
+    k=st.integers(1, 9),
+    bound=st.sampled_from([0.0, 1.0, 2.0, 3.0, np.inf]),
+)
+@examples(300)
+def test_the_kth_of_some_instants(times: list[float], k: int, bound: float) -> None:
+    """Ties, neighbours among floating-point numbers, and instants that never come."""
+    ranked = [*sorted(times), *[np.inf] * k]
+    assert fused.nth(np.array(times), k, bound) == min(ranked[k - 1], bound)
+
+
+def test_large_runs_alone_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And NumPy plays them where numba is not there."""
+    asked: list[fused.Kernel] = []
+    monkeypatch.setitem(fused.LARGE, fused.book_in_one_pass, 240)
+    monkeypatch.setitem(fused.LARGE, fused.play_in_one_pass, 20)
+    monkeypatch.setattr(fused, "compiled", asked.append)
     scheme = SCHEMES["uncoded"]().build(6)
     tapes = [Tape(MODELS["exponential"](rate=2.0), 6, 1, r) for r in range(2)]
-    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20))
-    assert len(asked) == 1, "2 x 20 x 6 messages"
     rounds.batch_rounds(Run(scheme, tapes, Proportional(), 19))
-    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20, Policy.QUEUE))
+    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 19, Policy.QUEUE))
+    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20, Policy.DRAIN))
     rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20), work=False)
-    assert len(asked) == 1
+    assert asked == []
+    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20))
+    assert asked == [fused.book_in_one_pass], "2 x 20 x 6 messages"
+    rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20, Policy.QUEUE), work=False)
+    assert asked[1:] == [fused.play_in_one_pass], "20 rounds"
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "numba", None)
-    assert fused.compiled.__wrapped__() is None
+    assert fused.compiled.__wrapped__(fused.book_in_one_pass) is None
 
 
 @given(

@@ -1,43 +1,44 @@
-"""``booking.book`` in one compiled pass; ``rounds`` alone asks for it, where numba is installed.
+"""Loops of the batch engine over single messages, compiled; ``rounds`` asks for them alone, where
+numba is installed: ``booking.book`` in one pass, and rounds that carry work on, many at a call.
 
-The extra ``fast`` installs numba. The bits are those of ``book``. Importing numba and loading what
-it compiled takes a second or two, so only large runs do it."""
+The extra ``fast`` installs numba. The bits are those of NumPy. Importing numba and loading what it
+compiled takes a second or two, so only large runs do it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 
 from ...types import BoolArray, FloatArray, IntArray
 from .booking import TraceArrays
 
-WORTH = 3 * 10**8  # messages of a run: with fewer, starting numba takes longer than it saves
-
-Kernel = Callable[
-    [FloatArray, FloatArray, FloatArray, BoolArray, FloatArray, FloatArray, IntArray, FloatArray],
-    None,
-]
+Kernel = Callable[..., None]
+Fuse = Callable[[Kernel], Kernel | None]
 
 
-def kernel_for(messages: int) -> Kernel | None:
-    """What books a run of so many messages in one pass; ``None``: NumPy does it in seven."""
-    return compiled() if messages >= WORTH else None
+def kernel(loop: Kernel, size: int, fuse: Fuse | None = None) -> Kernel | None:
+    """What plays the part of a loop of this file, in a run of such a size; ``None``: NumPy does,
+    because the run is too small for numba to pay, or numba is not there. ``fuse`` decides
+    otherwise."""
+    if fuse is None:
+        return compiled(loop) if size >= LARGE[loop] else None
+    return fuse(loop)
 
 
 @cache  # numba reads its types and its own cache anew at each call
-def compiled() -> Kernel | None:
-    """``book_in_one_pass`` compiled; ``None``: numba is not installed, does not fit this NumPy, or
+def compiled(loop: Kernel) -> Kernel | None:
+    """A loop of this file, compiled; ``None``: numba is not installed, does not fit this NumPy, or
     has no folder to keep what it compiled."""
-    types = "void(f8[:,:,::1],f8[:,:],f8[:,:],b1[:,:,::1],f8[:,::1],f8[:,::1],i8[:,:],f8[:,:])"
     # Times are no NaN and no -0.0: said so, maxima and choices become vector instructions.
-    promised = {"nnan", "nsz"}
+    options: dict[str, Any] = {"fastmath": {"nnan", "nsz"}, "error_model": "numpy"}
     try:
         import numba
 
-        make = numba.njit(types, cache=True, fastmath=promised, error_model="numpy", nogil=True)
-        kernel: Kernel = make(book_in_one_pass)
+        numba.extending.register_jitable(**options)(nth)
+        kernel: Kernel = numba.njit(TYPES[loop], cache=True, nogil=True, **options)(loop)
     except (ImportError, OSError, RuntimeError):
         return None
     return kernel
@@ -85,3 +86,83 @@ def book_in_one_pass(
                 if begin + offsets[r, t, j] == end:
                     last[r, t], margin[r, t] = j, end - max(before, begin)
                     break
+
+
+def play_in_one_pass(
+    offsets: FloatArray,
+    needs: tuple[int, int, int],
+    skips: bool,
+    now: FloatArray,
+    free: FloatArray,
+    opened: FloatArray,
+    ended: FloatArray,
+    begun: FloatArray,
+    arrive: FloatArray,
+    first: int,
+) -> None:
+    """Play rounds one after the other whose workers finish what they have begun, and skip the
+    models that come meanwhile, or do not. Fills in ``opened`` and, from round ``first`` of their
+    blocks on, ``begun`` and ``arrive (r, block, n)``, and ``ended (r, t)``; ``now (r,)`` and when
+    workers are ``free (r, n)`` go on. ``offsets (r, t, n)`` seconds from beginning to message.
+    ``needs``: low, high and size of ``Arrivals``; size 0, if only the count matters. Cost: three
+    passes over messages and those of ``nth``."""
+    low, high, size = needs
+    replications, rounds, workers = offsets.shape
+    for r in range(replications):
+        for t in range(rounds):
+            begin, row = begun[r, first + t], arrive[r, first + t]
+            for j in range(workers):
+                begin[j] = max(now[r], free[r, j])
+                row[j] = begin[j] + offsets[r, t, j]
+            end = np.inf
+            if size:
+                end = nth(row, low, end) if low else 0.0
+                for member in range(0, workers, size):
+                    earliest = row[member]
+                    for j in range(member + 1, member + size):
+                        earliest = min(earliest, row[j])
+                    end = max(end, earliest)
+            end = nth(row, high, end)
+            for j in range(workers):
+                free[r, j] = free[r, j] if skips and begin[j] > end else row[j]
+            opened[r, first + t], ended[r, t] = now[r], end
+            now[r] = end
+
+
+def nth(times: FloatArray, k: int, bound: float) -> float:
+    """The k-th smallest of ``times (n,)``, or the ``bound``, whichever is earlier. Bisects instants
+    between the two that are nearest to it. Cost: about log2(n) passes, where times are spread
+    evenly, and at most n; each without a branch."""
+    low, high, before = np.inf, 0.0, 0
+    for j in range(len(times)):
+        early = times[j] < bound
+        low = min(low, times[j])
+        high = max(high, times[j] if early else 0.0)
+        before += early
+    if before < k:
+        return bound
+    while low < high:
+        middle = low + (high - low) / 2
+        if middle == low:  # no number lies between
+            middle = high
+        latest, next_one, before = 0.0, np.inf, 0
+        for j in range(len(times)):
+            early = times[j] < middle
+            latest = max(latest, times[j] if early else 0.0)
+            next_one = min(next_one, np.inf if early else times[j])
+            before += early
+        if before >= k:
+            low, high = latest if before == k else low, latest
+        else:
+            low, high = next_one, next_one if before == k - 1 else high
+    return high
+
+
+# With fewer messages, or rounds, starting numba takes longer than it saves.
+LARGE = {book_in_one_pass: 3 * 10**8, play_in_one_pass: 10**5}
+CUBE, TABLE, ANY = "f8[:,:,::1]", "f8[:,::1]", "f8[:,:]"
+FILLED = f"f8[:],{TABLE},{TABLE},{ANY},{CUBE},{CUBE}"
+TYPES = {
+    book_in_one_pass: f"void({CUBE},{ANY},{ANY},b1[:,:,::1],{TABLE},{TABLE},i8[:,:],{ANY})",
+    play_in_one_pass: f"void(f8[:,:,:],UniTuple(i8,3),b1,{FILLED},i8)",
+}

@@ -6,10 +6,11 @@ from typing import final
 
 import numpy as np
 
-from ...schemes.base import Round, RoundOutcome, Sees
+from ...schemes.arrivals import Arrivals, NoFormula, first_arrivals
+from ...schemes.base import Fixed, Round, RoundOutcome, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import FloatArray, Trace
-from ..run import CheckedTape, Course, Run, plan_of, play_rounds, to_the_end
+from ..run import CheckedTape, Course, Policy, Run, plan_of, play_rounds, to_the_end
 from .booking import (
     TraceArrays,
     all_in,
@@ -20,7 +21,7 @@ from .booking import (
     steps_ahead,
     useful_pieces,
 )
-from .fused import Kernel, book_with, kernel_for
+from .fused import Fuse, Kernel, book_in_one_pass, book_with, kernel, play_in_one_pass
 
 # Rounds one after the other on an ideal cluster: for policies that carry a worker's backlog from
 # round to round, for stopping rules that need the clock, and for schemes whose plan changes. Only
@@ -67,6 +68,22 @@ class CoupledRounds:
         if policy.drains:
             self._now = np.maximum(ended, all_in(arrive, m)[:, None])
             self._ready[:, i] = self._now[:, 0]
+
+    def advance_by(self, play: Kernel, needs: Arrivals, first: int, offsets: FloatArray) -> None:
+        """``advance`` through rounds from ``first`` on, of workers with a message each: ``play``
+        takes as many ``offsets (r, t, n)`` in one call as there is room for."""
+        asked = needs.low, needs.high, needs.size or 0
+        done = 0
+        while done < offsets.shape[1]:
+            if (i := self._count) == self._opened.shape[1]:
+                self._book()
+                i = 0
+            part = offsets[:, done : done + self._opened.shape[1] - i]
+            ended = self._result.times[:, first + done : first + done + part.shape[1]]
+            clock = self._now[:, 0], self._free
+            room = self._opened, ended, self._begun, self._arrive
+            play(part, asked, self._policy is Policy.FINISH, *clock, *room, i)
+            self._count, done = i + part.shape[1], done + part.shape[1]
 
     def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:
         """Play round t, and say how it came out. Raises ``NeverEnough``: the round never ends."""
@@ -188,12 +205,12 @@ def batch_rounds(
     heard: bool = True,
     work: bool = True,
     budget: int = BUDGET,
-    kernel: Kernel | None = None,
+    fuse: Fuse | None = None,
 ) -> Trace:
     """Run all replications; see ``engines.simulate.simulate``. The result does not depend on the
-    budget, bytes of working memory, more on a network, nor on the kernel (``None``: chosen for the
-    size of the run). Cost: per worker and round a draw, a pass of the stopping rule, an addition
-    and a comparison for ``heard``, and for ``work`` seven passes, or one of the kernel."""
+    budget, bytes of working memory, more on a network, nor on what compiles loops (``None``:
+    numba, if the run is large). Cost: per worker and round a draw, a pass of the stopping rule, an
+    addition and a comparison for ``heard``, and for ``work`` seven passes, or a compiled one."""
     scheme, result = run.rounds, TraceArrays.empty(run, heard, work)
     if scheme.sees is not Sees.NOTHING:
         return to_the_end(_course(run, result))
@@ -205,11 +222,11 @@ def batch_rounds(
     most = budget // BYTES_PER_CELL
     if independent:
         most = min(most, CACHED)
-    if not (independent and heard and work) or policy.drains or scheme.messages > 1:
-        kernel = None
-    elif kernel is None:
-        kernel = kernel_for(len(run.tapes) * rounds * scheme.workers)
     together = max(1, most // cells)
+    one_pass = None
+    if independent and heard and work and scheme.messages == 1 and not policy.drains:
+        one_pass = kernel(book_in_one_pass, len(run.tapes) * rounds * scheme.workers, fuse)
+    carried = _carried(run, fuse)
 
     def run_group(group: range) -> None:
         tapes = [CheckedTape(tape) for tape in run.tapes[group.start : group.stop]]
@@ -222,16 +239,30 @@ def batch_rounds(
             table = np.stack(tables) if len(tables) > 1 else tables[0][None]
             if loop is None:
                 part = result.part(group, start, stop)
-                now = _independent_rounds(plan, table, now, part, policy.drains, kernel)
-                continue
-            for t in range(start, stop):
-                loop.advance(t, plan.stopping, table[:, t - start])
+                now = _independent_rounds(plan, table, now, part, policy.drains, one_pass)
+            elif carried is not None and isinstance(loop, CoupledRounds):
+                loop.advance_by(*carried, start, table)
+            else:
+                for t in range(start, stop):
+                    loop.advance(t, plan.stopping, table[:, t - start])
         if loop is not None:
             loop.finish()
 
     for first in range(0, len(run.tapes), together):
         run_together(run_group, range(first, min(first + together, len(run.tapes))))
     return result.trace(run)
+
+
+def _carried(run: Run, fuse: Fuse | None) -> tuple[Kernel, Arrivals] | None:
+    """What plays rounds that carry work on, where their rule counts arrivals and groups alone."""
+    scheme = run.rounds
+    if not (run.cluster.ideal and run.policy.couples_rounds and scheme.messages == 1):
+        return None
+    play = kernel(play_in_one_pass, run.updates, fuse)
+    if play is None or not isinstance(scheme, Fixed):
+        return None
+    needs = first_arrivals(scheme)
+    return None if isinstance(needs, NoFormula) else (play, needs)
 
 
 def batch_course(run: Run) -> Course:
@@ -257,7 +288,7 @@ def _independent_rounds(
     now: FloatArray,
     part: TraceArrays,
     drains: bool,
-    kernel: Kernel | None,
+    one_pass: Kernel | None,
 ) -> FloatArray:
     """Rounds that start anew: ``offsets (r, t, n m)``; returns ``(r,)`` when the next one opens."""
     delay = plan.stopping.stopping_delay(offsets)
@@ -268,8 +299,8 @@ def _independent_rounds(
     np.add(opened, delay, out=part.times)
     drained = after if drains else None
     require_enough(part, opened, drained, lambda r, t: opened[r, t] + offsets[r, t])
-    if kernel is not None:
-        book_with(kernel, part, opened, offsets)
+    if one_pass is not None:
+        book_with(one_pass, part, opened, offsets)
     elif part.arrived is not None or part.work is not None:
         book(part, opened, None, opened[:, :, None] + offsets, drained)
     return np.asarray(after[:, -1].copy())
