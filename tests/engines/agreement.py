@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -155,22 +155,26 @@ class Mortal:
         return table
 
 
-def outcome(
-    engine: Engine,
-    scheme: Scheme,
-    tapes: Sequence[TapeLike],
-    law: LoadLaw,
-    rounds: int,
-    policy: Policy,
-    around: Cluster = IDEAL,
-) -> Trace | NeverEnough:
+def outcome(play: Callable[[], Trace]) -> Trace | NeverEnough:
     """What an engine does: a trace, or who it waits for in vain."""
     try:
-        trace = engine.simulate(scheme, tapes, law, rounds, policy, around)
+        return play()
     except NeverEnough as error:
         return error
-    assert isinstance(trace, Trace)
-    return trace
+
+
+def alike(slow: Callable[[], Trace], fast: Callable[[], Trace]) -> Trace | NeverEnough:
+    """What two ways to run the same agree on, to the bit."""
+    expected, found = outcome(slow), outcome(fast)
+    if isinstance(expected, NeverEnough) or isinstance(found, NeverEnough):
+        assert repr(expected) == repr(found)
+        return expected
+    one, two = arrays(expected), arrays(found)
+    assert one.keys() == two.keys()
+    for name in one:
+        assert one[name].dtype == two[name].dtype
+        assert np.array_equal(one[name], two[name]), name
+    return expected
 
 
 def both(
@@ -185,20 +189,9 @@ def both(
 
     What the batch engine refuses, the event engine runs alone.
     """
-    refused = Run(scheme, tapes, law, rounds, policy, around).refusal() is not None
-    slow, fast = (
-        outcome(engine, scheme, tapes, law, rounds, policy, around)
-        for engine in (event, event if refused else batch)
-    )
-    if isinstance(slow, NeverEnough) or isinstance(fast, NeverEnough):
-        assert repr(slow) == repr(fast)
-        return slow
-    one, two = arrays(slow), arrays(fast)
-    assert one.keys() == two.keys()
-    for name in one:
-        assert one[name].dtype == two[name].dtype
-        assert np.array_equal(one[name], two[name]), name
-    return slow
+    run = Run(scheme, tapes, law, rounds, policy, around)
+    other: Literal["batch", "event"] = "batch" if run.refusal() is None else "event"
+    return alike(lambda: simulate(run, "event"), lambda: simulate(run, other))
 
 
 def both_finish(

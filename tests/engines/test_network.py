@@ -23,6 +23,7 @@ from erasurehead.sim.engines.run import (
 from erasurehead.sim.errors import EngineRefused, InvalidDelay, NeverEnough
 from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme
+from erasurehead.sim.types import Trace
 from tests.engines.agreement import (
     batch,
     both,
@@ -95,17 +96,19 @@ def test_a_network_that_takes_no_time_is_no_network(
     """The real crew with nothing in the way is the ideal crew, a different program."""
     tapes = lattice(seed, scheme.workers, 1, 4, 0.25, dead)
     max_wait = None if patience is None else patience * 0.25
-    ideal, real = (
-        outcome(event, scheme, tapes, Proportional(), 15, policy, Cluster(net, max_wait=max_wait))
-        for net in (None, Network())
-    )
+
+    def played(net: Network | None) -> Trace:
+        cluster = Cluster(net, max_wait=max_wait)
+        return event.simulate(scheme, tapes, Proportional(), 15, policy, cluster)
+
+    ideal, real = outcome(lambda: played(None)), outcome(lambda: played(Network()))
     if isinstance(ideal, NeverEnough) or isinstance(real, NeverEnough):
         assert repr(ideal) == repr(real)
         return
     assert np.array_equal(ideal.times, real.times)
-    assert np.array_equal(ideal.heard.arrived, real.heard.arrived)  # type: ignore[arg-type]
-    np.testing.assert_allclose(ideal.work.busy, real.work.busy, atol=1e-12)  # type: ignore[arg-type]
-    np.testing.assert_allclose(ideal.work.useful, real.work.useful, atol=1e-12)  # type: ignore[arg-type]
+    assert np.array_equal(ideal.heard.arrived, real.heard.arrived)  # type: ignore[union-attr]
+    np.testing.assert_allclose(ideal.work.busy, real.work.busy, atol=1e-12)  # type: ignore[union-attr]
+    np.testing.assert_allclose(ideal.work.useful, real.work.useful, atol=1e-12)  # type: ignore[union-attr]
 
 
 def test_latencies_by_hand() -> None:

@@ -8,10 +8,10 @@ import pytest
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim.engines.run import Cluster, Network, Policy
 from erasurehead.sim.errors import NeverEnough
-from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
-from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.types import FloatArray
-from tests.engines.agreement import batch, both, both_finish, event, outcome
+from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from erasurehead.sim.schemes import SCHEMES, Scheme
+from erasurehead.sim.types import FloatArray, TapeLike
+from tests.engines.agreement import Engine, batch, both, both_finish, event, outcome
 from tests.tools import TableTape
 
 # The straggler policies against plain loops written from their definitions.
@@ -150,7 +150,9 @@ AROUND = [(None, 1.0), (Network(), 1.0), (Network(0.25, 0.0, 0.5), 1.75)]
 """Networks, and how long a round of one second takes behind each."""
 
 
-def uncoded(table: FloatArray, policy: Policy, around: Cluster) -> tuple[object, ...]:
+def uncoded(
+    table: FloatArray, policy: Policy, around: Cluster
+) -> tuple[Scheme, list[TapeLike], LoadLaw, int, Policy, Cluster]:
     scheme = SCHEMES["uncoded"]().build(table.shape[1])
     return scheme, [TableTape(table)], Proportional(), len(table), policy, around
 
@@ -162,7 +164,7 @@ def test_a_round_may_end_exactly_at_max_wait(
 ) -> None:
     """The last message comes as the master's patience ends: catches an alarm that rings first."""
     table = np.array([[1.0, 0.5, 1.0], [0.25, 1.0, 0.0], [1.0, 1.0, 1.0]])
-    trace = both_finish(*uncoded(table, policy, Cluster(network, max_wait=length)))  # type: ignore[arg-type]
+    trace = both_finish(*uncoded(table, policy, Cluster(network, max_wait=length)))
     assert trace.times[0].tolist() == [length, 2 * length, 3 * length]
 
 
@@ -171,7 +173,7 @@ def test_a_round_may_end_exactly_at_max_wait(
 def test_who_is_late_at_max_wait(network: Network | None, length: float, policy: Policy) -> None:
     """Whoever comes at that very instant has come; only worker 2 is missing."""
     table = np.array([[0.5, 0.5, 0.5], [1.0, 0.5, 1.25]])
-    error = both(*uncoded(table, policy, Cluster(network, max_wait=length)))  # type: ignore[arg-type]
+    error = both(*uncoded(table, policy, Cluster(network, max_wait=length)))
     assert isinstance(error, NeverEnough)
     assert (error.iteration, error.missing) == (2, [2])
     assert f"max_wait = {length:g} s" in str(error)
@@ -184,14 +186,14 @@ def test_patience_ends_at_an_instant_on_the_clock(network: Network | None, polic
     table = np.array([[0.25]] * 4 + [[3 * 0.1]])
     assert table[-1, 0] > 0.3
     around = Cluster(network, max_wait=0.3)
-    assert both_finish(*uncoded(table, policy, around)).times[0, -1] == 1.3  # type: ignore[arg-type]
+    assert both_finish(*uncoded(table, policy, around)).times[0, -1] == 1.3
 
 
 @pytest.mark.parametrize("policy", Policy)
 @pytest.mark.parametrize("network", [None, Network()], ids=str)
 def test_patience_begins_anew_with_each_round(network: Network | None, policy: Policy) -> None:
     """Ten rounds of a second under a patience of 1.5: catches one counted from the run's start."""
-    trace = both_finish(*uncoded(np.ones((10, 2)), policy, Cluster(network, max_wait=1.5)))  # type: ignore[arg-type]
+    trace = both_finish(*uncoded(np.ones((10, 2)), policy, Cluster(network, max_wait=1.5)))
     assert trace.times[0, -1] == 10
 
 
@@ -251,11 +253,12 @@ def test_the_first_replication_in_trouble_is_named(network: Network | None, poli
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 @pytest.mark.parametrize("policy", Policy)
-def test_max_wait(engine: object, policy: Policy) -> None:
+def test_max_wait(engine: Engine, policy: Policy) -> None:
     """A round that has not ended in time stops the run with who is missing."""
     table = np.tile([0.5, 1.0, 1.0], (4, 1))
     table[2, 1:] = 9.0
-    error = outcome(engine, *uncoded(table, policy, Cluster(max_wait=5.0)))  # type: ignore[arg-type]
+    asked = uncoded(table, policy, Cluster(max_wait=5.0))
+    error = outcome(lambda: engine.simulate(*asked))
     assert isinstance(error, NeverEnough)
     assert "max_wait = 5 s" in str(error)
     assert (error.iteration, error.missing) == (3, [1, 2])
