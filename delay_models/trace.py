@@ -44,7 +44,7 @@ class MeasuredTrace(DelayModel):
     """A measured table of rounds x workers, replayed or resampled; docs/traces.md has the layouts.
 
     Args:
-        path: a table; see ``delay_models.tables.read``.
+        path: a table of measured delays.
         resample: ``replay`` keeps the measured order, the same in every replication; ``rounds``
             draws whole rounds with replacement, which keeps what happens to several workers at
             once; ``cells`` draws single cells, as if they were independent.

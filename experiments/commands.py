@@ -51,7 +51,9 @@ class Command(options.PlainCommand):
             given = [ctx.params.get("config"), *ctx.args]
             config = next((Path(each) for each in given if each), None)
             return [f"{key}=" for key in listing.keys_of(config)]
-        return listing.example_names() if what == "examples" else listing.TOPICS
+        if what == "examples":
+            return listing.example_names()
+        return sorted(listing.known_names(listing.sections()))
 
 
 def as_command(

@@ -79,6 +79,11 @@ def sections(plugins: Sequence[str] = ()) -> dict[str, Entries]:
     return {name: kinds[name] for name in PLACES}
 
 
+def known_names(entries: Mapping[str, Entries]) -> set[str]:
+    """What can be listed: topics, figures and all entries."""
+    return {*TOPICS, *FIGURES, *(name for name in chain(*entries.values()) if " " not in name)}
+
+
 def keys_of(config: Path | None) -> list[str]:
     """Keys that ``--set`` can change: those of every config, and the dotted ones in this one."""
     keys = dict.fromkeys(schema()["properties"])
@@ -108,7 +113,7 @@ def show_list(what: str | None, config: Path | None = None) -> None:
         found = {topic: entries[topic]}
     figures = FIGURES if topic == "figures" else [name for name in FIGURES if name == what]
     if not (found or figures):
-        raise at("list", what, one_of({*TOPICS, *FIGURES, *chain(*entries.values())}, what))
+        raise at("list", what, one_of(known_names(entries), what))
     for kind, own in found.items():
         _show_section(console, kind, own)
     if figures:

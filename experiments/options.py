@@ -253,9 +253,10 @@ class TableOptions:
     columns: Annotated[
         str | None, option("What the columns are: worker=host,seconds=duration_ms.")
     ] = None
-    drop: Annotated[list[str] | None, option("Columns to leave out, separated by commas.")] = None
+    drop: Annotated[list[str] | None, option("Columns to leave out.", metavar="NAME,...")] = None
     keep: Annotated[
-        list[str] | None, option("Columns that are workers', whatever they look like.")
+        list[str] | None,
+        option("Columns that are workers', whatever they look like.", metavar="NAME,..."),
     ] = None
     rows: Annotated[
         str | None, option("Rows that count: A:B[:STEP] from 1, or COLUMN=VALUE; : for all.")

@@ -127,6 +127,7 @@ def test_completion_can_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     {
         "reproduce loss_t": "loss_time",
         "list opt": "optimizers",
+        "list shifted_e": "shifted_exponential",
         "init clus": "cluster",
         "plot x --kind uti": "utilisation",
         "sweep c.yaml --set iter": "iterations=",
@@ -137,7 +138,7 @@ def test_completion_can_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_names_are_completed(
     words: str, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Figures, topics, examples, pictures, and the keys of the config that was given."""
+    """Figures, topics, names of sections, examples, pictures, and the keys of the config that was given."""
     (tmp_path / "c.yaml").write_text(
         "delay: {model: exponential, rate: 1.0}\n"
         "schemes: [{name: uncoded}, {name: erasurehead, load: 2, wait_for: 3}]\n"

@@ -234,7 +234,8 @@ def complete(part: RawTable, reading: Reading) -> RawTable:
     counts |= {"infinite": int(endless.sum()), "zero": int(zero.sum())}
     what = {"missing": "empty", "timeout": "failed", "infinite": "infinite", "zero": "0 s"}
     parts = ", ".join(f"{count} {what[kind]}" for kind, count in counts.items() if count)
-    total = f"{int(gone.sum())} of {table.size} delays are missing ({parts})"
+    count = int(gone.sum())
+    total = f"{count} of {table.size} delays {'is' if count == 1 else 'are'} missing ({parts})"
     rounds = gone.any(axis=1)
     hit = int(rounds.sum())
     if reading.missing == "drop-rounds":
@@ -243,7 +244,8 @@ def complete(part: RawTable, reading: Reading) -> RawTable:
             lost = f"of whose rounds {int(gone[:, worst].sum())} of {len(table)} are missing"
             leave = f"leave worker {short(hosts[worst])} out, {lost}, or say --missing never"
             raise UnusableFile(f"{total}; no round has every worker; {leave}")
-        repair = Repair("dropped", hit, f"{total}: {hit} of {len(table)} rounds are left out")
+        left = "is" if hit == 1 else "are"
+        repair = Repair("dropped", hit, f"{total}: {hit} of {len(table)} rounds {left} left out")
         names = np.arange(len(table)) if part.rounds is None else part.rounds
         stages = {name: seconds[~rounds] for name, seconds in part.stages.items()}
         part = replace(part, rounds=names[~rounds], stages=stages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import typing
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from inspect import cleandoc
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
@@ -69,6 +69,8 @@ def field_rows(family: type) -> list[FieldRow]:
             default = "required" if field.default is MISSING else str(field.default)
             if field.default is None or isinstance(field.default, bool):
                 default = default.lower()
+            if field.default == ():
+                default = "none"
             found.append(FieldRow(field.name, value, unit, default, meanings.get(field.name, "")))
     return found
 
@@ -89,6 +91,7 @@ def _value(hint: Any) -> tuple[str, str]:
             unit = mark.unit if isinstance(mark, Unit) else unit
             if sign := SIGNS.get(type(mark)):
                 bounds.append(f"{sign} {getattr(mark, type(mark).__name__.lower())}")
+        bounds = [each for each in bounds if each.replace("=", "") not in bounds]
         return " ".join(filter(None, [text, " and ".join(bounds)])), unit
     if origin in (typing.Union, UnionType):
         parts = [_value(part) for part in inner if part is not NoneType]
@@ -101,8 +104,12 @@ def _value(hint: Any) -> tuple[str, str]:
     if origin in (tuple, list):
         text, unit = _value(inner[0])
         return f"list of {text}", unit
+    if origin is dict:
+        return "section", ""
     if isinstance(hint, type) and issubclass(hint, DelayModel):
         return "delay model", ""
+    if isinstance(hint, type) and is_dataclass(hint):
+        return f"section with {', '.join(field.name for field in fields(hint))}", ""
     return getattr(hint, "__name__", str(hint)), ""
 
 

@@ -143,7 +143,7 @@ def summary(result: Verification, seconds: float) -> list[str]:
     counts = Counter(result.verdict(row) for row in result.rows)
     lines = [
         f"{len(result.rows)} rows in {seconds:.0f} s: {counts['pass']} pass, "
-        f"{counts['FAIL']} fail, {counts['no formula']} have no formula, "
+        f"{counts['FAIL']} fail, {counts['no formula']} without a formula, "
         f"{counts['not comparable']} cannot be compared"
     ]
     if worst := result.worst():

@@ -132,7 +132,7 @@ def _left_out(change: Change, names: Sequence[str]) -> str:
     if heard > 1 - OFTEN:
         return ""
     hardly = ": hardly learned" if hardly_learned(change, len(names)) else ""
-    return f" (without {names[host]} in {percent(1 - heard)} of steps{hardly})"
+    return f" (without {as_hosts([names[host]])} in {percent(1 - heard)} of steps{hardly})"
 
 
 def hardly_learned(change: Change, workers: int) -> bool:
@@ -141,10 +141,17 @@ def hardly_learned(change: Change, workers: int) -> bool:
     return heard < RARELY * (1 - change.missed / workers)
 
 
+def as_hosts(names: Sequence[str]) -> str:
+    """Names in a sentence; a number alone would read as a count."""
+    numbers = any(name.isdigit() for name in names)
+    word = f"host{'s' * (len(names) > 1)} " if numbers else ""
+    return word + ", ".join(names)
+
+
 def change_name(change: Change, names: Sequence[str], typical: float) -> str:
     """A change in a few words."""
     n, m = len(names), change.count
-    listed = ", ".join(names[host] for host in change.hosts[: m if m <= 2 else 1])
+    listed = as_hosts([names[host] for host in change.hosts[: m if m <= 2 else 1]])
     hosts = listed if m <= 2 else f"{listed}, ... ({m} hosts)"
     return {
         rounds.IDEAL: f"every task is typical, {typical:.4g} s",

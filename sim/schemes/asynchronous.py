@@ -23,6 +23,11 @@ Data = Literal["sampled", "own"]
 class AsynchronousFamily(SchemeFamily):
     """Fields that all of them have; abstract.
 
+    Args:
+        data: as for ``asynchronous``.
+        delay_adaptive: as for ``asynchronous``.
+        staleness: as for ``asynchronous``.
+
     Facts:
         load: 1 partition a gradient.
         ours: none but those of ``asynchronous``.
@@ -123,7 +128,6 @@ class KAsync(Batched):
 
     Args:
         wait_for: K, gradients in an update, at most workers.
-        data, delay_adaptive, staleness: as for ``asynchronous``.
 
     Facts:
         stop: an update at K gradients of different workers.
@@ -163,7 +167,6 @@ class KBatchAsync(Batched):
 
     Args:
         wait_for: K, gradients in an update; may exceed workers.
-        data, delay_adaptive, staleness: as for ``asynchronous``.
 
     Facts:
         stop: an update at K gradients of any workers.
@@ -207,7 +210,6 @@ class StaleSynchronous(Batched):
     Args:
         ahead: s, gradients; ``inf``, or left out: nobody waits for slower workers.
         wait_for: K, gradients in an update; may exceed workers.
-        data, delay_adaptive, staleness: as for ``asynchronous``.
 
     Facts:
         stop: an update at every K gradients; a worker may be s gradients ahead of the slowest.
@@ -253,7 +255,6 @@ class KBatchSync(Batched):
 
     Args:
         wait_for: K, gradients in an update; may exceed workers.
-        data: as for ``asynchronous``.
         delay_adaptive, staleness: of no effect, since no gradient is stale; for comparison.
 
     Facts:
@@ -287,7 +288,6 @@ class Rennala(AsynchronousFamily):
         batch: S, gradients in an update; may exceed workers.
         on_stale: ``ignore``: a worker finishes what it has begun, and a stale gradient is dropped;
             ``interrupt``: an update stops everybody, as in ``k_batch_sync``.
-        data: as for ``asynchronous``.
         delay_adaptive, staleness: of no effect, since no gradient is stale; for comparison.
 
     Facts:
@@ -330,9 +330,8 @@ class Ringmaster(AsynchronousFamily):
     ``erasurehead``: each message may make others too old.
 
     Args:
-        oldest: R, updates; ``None``: no gradient is too old, as in ``asynchronous``.
+        oldest: R, updates; unless given no gradient is too old, as in ``asynchronous``.
         stops: after each update, workers whose staleness has reached R start anew.
-        data, delay_adaptive, staleness: as for ``asynchronous``.
 
     Facts:
         stop: an update at every gradient that is less than R updates old.

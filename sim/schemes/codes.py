@@ -64,7 +64,7 @@ class Counted(SchemeFamily):
 
     Args:
         wait_for: r, arrivals that end a round.
-        stop: when a round ends, in place of ``wait_for``: see ``sim.schemes.stop``.
+        stop: when a round ends, in place of ``wait_for``.
 
     Facts:
         stop: at the r-th arrival, or by ``stop``.

@@ -114,7 +114,7 @@ def _from_csv(path: Path) -> sparse.csr_array:
         cell = frame.iat[rows[0], columns[0]]
         place = f"row {rows[0] + 1}, column {columns[0] + 1}"
         if frame.isna().iat[rows[0], columns[0]]:
-            raise UnusableFile(f"{place}: is empty; each row must have as many numbers")
+            raise UnusableFile(f"{place}: is empty; all rows must have the same number of columns")
         raise UnusableFile(f"{place}: {short(cell)} is not a number; there must be no header")
     return sparse.csr_array(numbers.to_numpy(dtype=np.float64))
 

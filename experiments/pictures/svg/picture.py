@@ -61,7 +61,7 @@ def draw_panel(
     ``owner`` is the title of each colour, under which marks without one are hidden."""
     y = Scale(*layout.y, layout.height - BOTTOM, TOP, layout.y_log)
     room = int((MOST_LEFT * layout.width - BESIDE) / CHARACTER)
-    folded = partial(textwrap.wrap, width=room, break_on_hyphens=False)
+    folded = partial(_wrapped, room=room)
     ticks = [
         (at, [part for line in lines for part in folded(line) or [""]])
         for at, lines in _ticks(panel.y, y)
@@ -251,8 +251,10 @@ def draw_picture(picture: Picture, name: str, ident: str, page_style: PageStyle)
     # the panels in which there is something to see; all if there is nothing anywhere
     seen = [panel for panel in picture.panels if any(map(_seen, panel.marks))]
     picture = replace(picture, panels=seen or picture.panels)
-    several = len(picture.panels) > 1 and not any(map(_rows, picture.panels))
-    layouts = [_frame(panel, several, len(picture.panels) < 3) for panel in picture.panels]
+    size = ONE, TALL
+    if len(picture.panels) > 1 and not any(map(_rows, picture.panels)):
+        size = (WIDE, TALL) if picture.columns == 1 else (SEVERAL, LOW)
+    layouts = [_frame(panel, size, len(picture.panels) < 3) for panel in picture.panels]
     layouts = _shared(picture, layouts)
     owner: dict[str, str] = {}
     for mark in (mark for panel in picture.panels for mark in panel.marks):
@@ -288,7 +290,7 @@ def _rows(panel: Panel) -> int:
         return 0
     if panel.y.names is None or panel.y.low is None or panel.y.high is None:
         return len(panel.y.names or ())
-    return round(abs(panel.y.low - panel.y.high))
+    return round(max(panel.y.low - panel.y.high, 0.0))  # rows are counted downwards
 
 
 MOST_NAMED = 40  # rows whose names have room for several lines each
@@ -298,13 +300,18 @@ def _folded(name: str) -> list[str]:
     """The lines of a row's name, in a narrow panel."""
     room = int((MOST_LEFT * ONE - BESIDE) / CHARACTER)
     parts = [shortened(escaped(line), LONGEST) for line in name.split("\n")]
-    return [each for part in parts for each in textwrap.wrap(part, room, break_on_hyphens=False)]
+    return [each for part in parts for each in _wrapped(part, room)]
 
 
-def _frame(panel: Panel, several: bool, alone: bool) -> PanelLayout:
+def _wrapped(line: str, room: int) -> list[str]:
+    """Folded, but neither before a sign of percent nor beside an equals sign."""
+    kept = line.replace(" %", "\xa0%").replace(" = ", "\xa0=\xa0")
+    return textwrap.wrap(kept, room, break_on_hyphens=False)
+
+
+def _frame(panel: Panel, size: tuple[float, float], alone: bool) -> PanelLayout:
     """The size of a panel that shares no axis, and the ends of its axes."""
-    rows = _rows(panel)
-    width, height = (SEVERAL, LOW) if several else (ONE, TALL)
+    rows, (width, height) = _rows(panel), size
     if rows:
         most = ROW[1] if alone else CROWDED
         names = panel.y.names or ()
