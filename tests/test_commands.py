@@ -138,7 +138,7 @@ def test_completion_can_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_names_are_completed(
     words: str, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Figures, topics, names of sections, examples, pictures, and the keys of the config that was given."""
+    """Figures, topics, names, examples, pictures, and the keys of the config that was given."""
     (tmp_path / "c.yaml").write_text(
         "delay: {model: exponential, rate: 1.0}\n"
         "schemes: [{name: uncoded}, {name: erasurehead, load: 2, wait_for: 3}]\n"

@@ -114,7 +114,7 @@ def test_the_grid_passes(monkeypatch, tmp_path):
     assert "no formula: a worker's time at load 3 has no closed form" in text
     assert "not comparable: ties" in text
     assert "the variance is infinite" in text
-    assert f"{(frame.verdict == 'no formula').sum()} have no formula" in text
+    assert f"{(frame.verdict == 'no formula').sum()} without a formula" in text
     assert max(map(len, text.splitlines())) <= 120
     schemes = sum(len(setting.families) for setting in in_turn(GRID, 8))
     assert text.startswith(f"{schemes} schemes, 1000 rounds each: ")
@@ -560,4 +560,4 @@ def test_summary_names_the_worst_row():
     assert "worst |z|: 3.00, mean, low" in "\n".join(summary(result, 1.0))
     unknown = TableRow(12, "exponential", "additive", "a", "mean", NoFormula("nobody knows"))
     (counts,) = summary(Verification([unknown]), 1.0)  # no bound, no reason a second time
-    assert counts.endswith("0 pass, 0 fail, 1 have no formula, 0 cannot be compared")
+    assert counts.endswith("0 pass, 0 fail, 1 without a formula, 0 cannot be compared")

@@ -91,7 +91,7 @@ def _value(hint: Any) -> tuple[str, str]:
             unit = mark.unit if isinstance(mark, Unit) else unit
             if sign := SIGNS.get(type(mark)):
                 bounds.append(f"{sign} {getattr(mark, type(mark).__name__.lower())}")
-        bounds = [each for each in bounds if each.replace("=", "") not in bounds]
+        bounds = [each for each in bounds if "=" not in each or each.replace("=", "") not in bounds]
         return " ".join(filter(None, [text, " and ".join(bounds)])), unit
     if origin in (typing.Union, UnionType):
         parts = [_value(part) for part in inner if part is not NoneType]

@@ -79,7 +79,8 @@ def _culprits(study: Study, m: int) -> str:
     text = replaced = f"replacing {hosts} by {some} saves {percent(*saving[SHARE])}"
     if m > 1:
         first = study.hosts.iloc[0]
-        text = replaced = f"{text}, {as_hosts([first['host']])} alone {percent(first['alone_share'])}"
+        alone = f"{as_hosts([first['host']], 1)} alone {percent(first['alone_share'])}"
+        text = replaced = f"{text}, {alone}"
     also, best = "", _most(study, saving["share"])
     if best is not None:
         text, also, saving = _saves(best), f"; {replaced}", best
@@ -94,7 +95,7 @@ def _other_ways(study: Study, m: int) -> str:
     dropped = study.change(rounds.DROP, m)["share"]
     kept = percent(dropped) if dropped >= 0.0005 else "nothing"
     are, their = ("is", "its") if m == 1 else ("are", "their")
-    gone = named_hosts(study.order[:m], numbered=True)
+    gone = as_hosts(study.order[:m], NAMED)
     return (
         f"if {gone} {are} dropped, and the others share {their} work, "
         f"that saves {kept}; a host that is replaced loses its outliers too, not only its lasting "
@@ -106,7 +107,7 @@ def _waiting(study: Study, m: int) -> Iterator[str]:
     """Of waiting for fewer, what it saves after m hosts were replaced, and what its shares mean."""
     if rounds.REPLACE_AND_WAIT in set(study.changes["change"]):
         both = study.change(rounds.REPLACE_AND_WAIT, m)
-        first = f"to replace {named_hosts(study.order[:m], numbered=True)} first, and then wait for"
+        first = f"to replace {as_hosts(study.order[:m], NAMED)} first, and then wait for"
         yield f"{first} {study.workers - 1} of {study.workers}, saves {percent(both['share'])}"
     yield (
         "a step that waits for r of n has r of n parts of the gradient; *for as many parts* takes "
@@ -154,10 +155,9 @@ def _cause(study: Study) -> tuple[str, str]:
     return cause, f"{100 * min(share, 1.0):.0f} % of the slowdown{also}"
 
 
-def named_hosts(hosts: Sequence[str], numbered: bool = False) -> str:
-    """The first hosts, and how many they are if there are more; ``numbered``: a number is called a
-    host."""
-    listed = as_hosts(hosts[:NAMED]) if numbered else ", ".join(hosts[:NAMED])
+def named_hosts(hosts: Sequence[str]) -> str:
+    """The first hosts, and how many they are if there are more."""
+    listed = ", ".join(hosts[:NAMED])
     return listed if len(hosts) <= NAMED else f"{listed}, ... ({len(hosts)} hosts)"
 
 
@@ -165,7 +165,7 @@ def _nobody(study: Study) -> str:
     first = study.hosts.iloc[0]
     if study.standing:
         s = "s" if len(study.standing) == 1 else ""
-        chance = f"{named_hosts(study.standing, numbered=True)} stand{s} out, but cost{s} little"
+        chance = f"{as_hosts(study.standing, NAMED)} stand{s} out, but cost{s} little"
     elif study.rounds[0] < 2:
         chance = "one round cannot tell a host from chance"
     else:
@@ -238,7 +238,7 @@ def facts(study: Study, names: Names | None = None) -> list[str]:
             lines += _waiting(study, culprits)
         replaced, standing = study.changes["change"] == rounds.REPLACE, len(study.standing)
         if study.changes.loc[replaced, "count"].max() > standing:
-            who = named_hosts(study.standing, numbered=True)
+            who = as_hosts(study.standing, NAMED)
             only = f"only {who} stand{'s' if standing == 1 else ''} out"
             lines.append(f"{only}: to replace or drop more adds hosts that were slow by chance")
     waiting = 1 - float(study.hosts["mean"].mean()) / step
@@ -250,7 +250,7 @@ def _caveats(study: Study) -> Iterator[str]:
     whole, lost = study.rounds
     if lost:
         worst = study.hosts.sort_values("worker").nlargest(1, "missing").iloc[0]
-        who = f"{as_hosts([worst['host']])} in {round(worst['missing'] * (whole + lost))}"
+        who = f"{as_hosts([worst['host']], 1)} in {round(worst['missing'] * (whole + lost))}"
         text = f"{lost} of {whole + lost} rounds never end, since somebody never arrives ({who})"
         yield f"{text}; times are those of the others"
     if whole < rounds.FEWEST and study.workers > 1:

@@ -132,7 +132,7 @@ def _left_out(change: Change, names: Sequence[str]) -> str:
     if heard > 1 - OFTEN:
         return ""
     hardly = ": hardly learned" if hardly_learned(change, len(names)) else ""
-    return f" (without {as_hosts([names[host]])} in {percent(1 - heard)} of steps{hardly})"
+    return f" (without {as_hosts([names[host]], 1)} in {percent(1 - heard)} of steps{hardly})"
 
 
 def hardly_learned(change: Change, workers: int) -> bool:
@@ -141,18 +141,18 @@ def hardly_learned(change: Change, workers: int) -> bool:
     return heard < RARELY * (1 - change.missed / workers)
 
 
-def as_hosts(names: Sequence[str]) -> str:
-    """Names in a sentence; a number alone would read as a count."""
-    numbers = any(name.isdigit() for name in names)
-    word = f"host{'s' * (len(names) > 1)} " if numbers else ""
-    return word + ", ".join(names)
+def as_hosts(names: Sequence[str], listed: int) -> str:
+    """The first names in a sentence, and how many they are if there are more. A number alone would
+    read as a count."""
+    text, m = ", ".join(names[:listed]), len(names)
+    text = text if m <= listed else f"{text}, ... ({m} hosts)"
+    return f"host{'s' * (m > 1)} {text}" if any(map(str.isdigit, names[:listed])) else text
 
 
 def change_name(change: Change, names: Sequence[str], typical: float) -> str:
     """A change in a few words."""
     n, m = len(names), change.count
-    listed = as_hosts([names[host] for host in change.hosts[: m if m <= 2 else 1]])
-    hosts = listed if m <= 2 else f"{listed}, ... ({m} hosts)"
+    hosts = as_hosts([names[host] for host in change.hosts], 2 if m <= 2 else 1)
     return {
         rounds.IDEAL: f"every task is typical, {typical:.4g} s",
         rounds.MEDIAN_WORKER: "every worker takes its round's median",

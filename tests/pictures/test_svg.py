@@ -408,9 +408,13 @@ SHADED = Heat(np.ones((3, 4)))
 def test_a_panel_is_as_large_as_what_it_shows(
     panels: list[Panel], width: float, height: float, wide: bool
 ) -> None:
-    picture = Picture(panels, 1, 4.8, 3.0)
+    picture = Picture(panels, len(panels), 4.8, 3.0)
     assert sized(picture) == [(width, height)] * len(panels)
     assert draw_picture(picture, "p", "p", PageStyle()).wide is wide
+
+
+def test_panels_below_each_other_have_the_width_of_the_page() -> None:
+    assert sized(Picture([CURVED] * 2, 1, 4.8, 3.0)) == [(880, 310)] * 2
 
 
 def test_a_panel_without_anything_to_see_is_left_out_unless_all_are() -> None:
@@ -772,6 +776,7 @@ def test_entries_of_a_legend_are_short_and_numbered_but_for_the_last() -> None:
         (Axis("y", names=("a", "b", "c"), low=4.5, high=-0.5), [], 5),
         (Axis("y", names=("a", "b", "c"), low=-0.5), [], 3),
         (Axis("y", log=True, names=("exact", "1"), places=(0.1, 1.0)), [], 0),  # names of numbers
+        (Axis("y", low=-0.4, high=3.0, names=("exact", "1"), places=(0.0, 0.7)), [], 0),
         (Axis("y", log=True), [Heat(np.zeros((4, 2)))], 4),
     ],
 )

@@ -286,11 +286,11 @@ def _rows(panel: Panel) -> int:
     """Rows of a panel that has names instead of numbers on its vertical axis; 0 for others."""
     if heats := [len(mark.values) for mark in panel.marks if isinstance(mark, Heat)]:
         return heats[0]
-    if panel.y.log:
+    if panel.y.log or any(place % 1 for place in panel.y.places or ()):  # names of numbers
         return 0
     if panel.y.names is None or panel.y.low is None or panel.y.high is None:
         return len(panel.y.names or ())
-    return round(max(panel.y.low - panel.y.high, 0.0))  # rows are counted downwards
+    return round(abs(panel.y.low - panel.y.high))
 
 
 MOST_NAMED = 40  # rows whose names have room for several lines each
