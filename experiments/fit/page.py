@@ -304,12 +304,12 @@ def _candidates(table: pd.DataFrame) -> Table:
     columns = ["candidate", "held-out error", "error of both halves together", "taken"]
     note = (
         "From simple to full. Each is fitted to one half of the rounds (the first, or every "
-        "second) and predicts the mean k-th arrivals of the other, in both directions: the "
-        "held-out error. It holds what the halves differ by, whatever is predicted; that cancels "
-        "out where both halves are taken together, each still predicted from the other. A fuller "
-        "one is taken only where it predicts better, by the held-out error and half of the other "
-        "one; and none that is wrong about who is late, unless all are. With too few rounds, the "
-        "errors are those of the fitted rounds. Cold starts, if any, are left out."
+        "second) and predicts the mean k-th arrivals of the other, and the other way round: the "
+        "held-out error. It includes differences between the halves themselves; these cancel in "
+        "the error of both halves together. A fuller candidate is taken only if it predicts better "
+        "by the held-out error plus half of that error, and none that misplaces a worker is taken "
+        "unless all do. With too few rounds, the errors are those of the fitted rounds. Cold "
+        "starts, if any, are left out."
     )
     return capped("candidates-table", "", columns, rows, "candidates.parquet", note)
 
@@ -388,7 +388,7 @@ def _each_load(loads: pd.DataFrame, fits: pd.DataFrame) -> Table:
         rows.append(cells)
     columns = ["load", "best order statistics", "best AIC", "worker", "round"]
     columns += ["persistence (chance)", "cold starts"]
-    note = "Families are fitted to unit delays: what the load law leaves."
+    note = "Families are fitted to unit delays: seconds with the load taken out."
     return capped("each-load-table", "", columns, rows, "loads.parquet", note)
 
 
@@ -444,7 +444,7 @@ def _quantiles(tables: Mapping[str, pd.DataFrame]) -> Chart:
     picture = Picture([panel], columns=1, width=style.ONE_PANEL, height=4.9, legend=2)
     how_to_read = (
         "Measured quantiles against those of each family. On the diagonal the law is right; "
-        f"beyond it the measured tail is longer, or shorter. {BEST}"
+        f"above it the measured tail is longer, below it shorter. {BEST}"
     )
     return Chart("qq", "Quantiles", how_to_read, picture)
 

@@ -113,10 +113,10 @@ def _by_chance(found: Recommendation) -> Iterator[str]:
 
 def _counted(found: Recommendation) -> Iterator[str]:
     if (times := found.question.scenario.times) != 1:
-        data = f"an iteration is of {times:.3g} times the data of the table"
         yield (
-            f"every worker has a task as large as it had there, so {data} (if a task takes as long "
-            f"as its data are many, the same data take 1 / {times:.3g} of the seconds)"
+            f"every worker keeps its task, so an iteration computes {times:.3g} times the data of "
+            "the table (if a task's time is proportional to its data, the same data take "
+            f"1 / {times:.3g} of the seconds)"
         )
     if not found.question.trains:
         free = "" if found.question.scenario.base.get("network") else ", and messages take no time"
@@ -165,7 +165,7 @@ def why(found: Recommendation) -> list[str]:
         reasons.append(_no_coding(found))
     reasons += [*_by_count(found), _tuning(found)]
     if found.question.scenario.read:
-        reasons.append("intervals are of simulated runs, not of other days; those of whatif are")
+        reasons.append("intervals cover the randomness of the simulation, not of the measurements")
     holds = {name: _holds(found, name) for name in CHANGES}
     told = sorted(CHANGES, key=lambda name: holds[name] == UNASKED)  # what says nothing comes last
     reasons += [*_what_it_does(found), *(f"{CHANGES[name]}: {holds[name]}" for name in told)]
@@ -278,7 +278,7 @@ def _tuning(found: Recommendation) -> str:
     if not np.isfinite(first.at(common)).all():
         return f"{text} none of them reaches the goal in every run"
     if first is winner:
-        return f"{text} it would be first as well ({names})"
+        return f"{text} the same would be first ({names})"
     reached = np.isfinite(winner.at(common)).all()
     rest = "" if reached else ", where the best does not always arrive"
     return f"{text} the ranking would be {names}{rest}"
@@ -379,11 +379,12 @@ def method(found: Recommendation) -> list[str]:
             "for all, around the best rate of the exact gradient. "
         )
     text += (
-        "Then all race on common delays, those of the config's seed: after each heat whoever is "
-        "surely behind the leader (99.9 % paired interval of the ratio) leaves, and the last where "
-        f"too many are left. The last heat has {len(found.winner.values)} replications. Intervals "
-        f"are 95 %, of the paired ratio of {QUANTITIES[found.question.goal.criterion]}; the best "
-        "of several is flattered a little. Cannot be told apart: the interval does not exclude 1. "
-        "Who left early, and did better until then than the best in all its runs, comes back."
+        "Then all race on common delays, those of the config's seed. After each heat, schemes "
+        "that are surely behind the leader (99.9 % paired interval of the ratio) leave, and so do "
+        f"the slowest if too many remain. The last heat has {len(found.winner.values)} "
+        "replications. Intervals are 95 %, of the paired ratio of "
+        f"{QUANTITIES[found.question.goal.criterion]}; the best of several schemes looks slightly "
+        "better than it is. Cannot be told apart: the interval does not exclude 1. A scheme that "
+        "left early, but did better until then than the best in all its runs, comes back."
     )
     return [text, *(f"{name} was not searched: {reason}." for name, reason in LEFT_OUT.items())]

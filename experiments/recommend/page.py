@@ -290,11 +290,11 @@ def _sensitivity_table(table: pd.DataFrame) -> Table:
         for row in table.to_dict("records")
     ]
     note = (
-        "load: what partitions beyond the first add to a worker's time, times this; tail: what a "
-        "delay exceeds the median by, times this; persistence: a worker keeps the delay of its "
-        "round before with this probability, or the delays of a round are shuffled. Learning "
-        "rates stay as they are. There is no value where a scheme does not reach the goal in every "
-        "run, and no relative one where it or the recommended one does not."
+        "load: the cost of each extra partition, scaled by this factor; tail: each delay's excess "
+        "over the median, scaled by it; persistence: the probability that a worker keeps its delay "
+        "of the round before; shuffled: the delays of a round are shuffled among the workers. "
+        "Learning rates stay as they are. A value is missing where a scheme does not reach the "
+        "goal in every run, and a ratio where it or the recommended scheme does not."
     )
     return capped("sensitivity-table", "", columns, rows, "sensitivity.csv", note)
 
@@ -327,9 +327,8 @@ def _sensitivity_chart(
         x_axis = Axis(CHANGES.get(str(dial), str(dial)), names=tuple(names))
         panels.append(Panel(x_axis, y, marks, str(dial)))
     caption = (
-        "Below 1, a scheme takes less than the recommended one; one that the ranking does not "
-        "recommend, since data are unheard or a limit is broken, is here for comparison. Bands: "
-        "paired 95 % intervals."
+        "Below 1, a scheme takes less time than the recommended one. Schemes that leave data "
+        "unheard or break a limit are shown for comparison. Bands: paired 95 % intervals."
     )
     if not known.all():
         lacks = "where a scheme or the recommended one does not reach the goal in every run"

@@ -67,7 +67,7 @@ def _run(records: Records) -> Verdict:
         verdict += _few([(best, _heard(records).get(cell, np.nan))])
     single = len(next(iter(values.values()))) < 2
     if single:
-        verdict += " One replication: how sure that is cannot be told."
+        verdict += " One replication does not show how sure that is."
     elif tied:
         verdict += f" {enumerated(tied, NAMED)} may be as fast."
     absent = [label for label, _ in records.labels() if label not in values]
@@ -94,7 +94,7 @@ def _alone(records: Records, values: Mapping[str, FloatArray]) -> Verdict:
     if not values:
         return Verdict(f"{label}: nothing was measured.", [], tied=False)
     seconds = float(np.mean(values[label]))
-    verdict = f"{label} takes for an iteration {seconds:.3g} s on average."
+    verdict = f"{label} takes {seconds:.3g} s per iteration on average."
     return Verdict(verdict, _of_scheme(records, label) + _least(records), tied=False)
 
 

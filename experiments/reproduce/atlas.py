@@ -34,11 +34,11 @@ PATIENCE = tuple(round(factor * (MEAN + WORK), 6) for factor in (0.75, 1.0, 1.25
 
 # why some schemes with rounds are not compared
 LEFT_OUT = {
-    "heterogeneity_aware": "is for workers of different speeds",
-    "heterogeneous_split": "is for workers of different speeds",
-    "block_design": "has no design with 30 workers",
-    "matrix": "is whatever you bring",
-    "adaptive_k": "decides by the losses of a problem",
+    "heterogeneity_aware": "for workers of different speeds",
+    "heterogeneous_split": "for workers of different speeds",
+    "block_design": "no design with 30 workers",
+    "matrix": "depends on your file",
+    "adaptive_k": "decides by losses",
 }
 
 # fields of each scheme, all combinations
@@ -80,7 +80,7 @@ def members() -> Iterator[Section]:
 def not_compared() -> dict[str, str]:
     """The schemes with rounds that are not compared, and why."""
     others = {
-        name: "has no line in this comparison"
+        name: "not part of this comparison"
         for name, family in SCHEMES.items()
         if name not in GRID | LEFT_OUT and isinstance(family.examples()[0].build(12), RoundScheme)
     }
@@ -182,7 +182,10 @@ class Atlas(RunsFigure):
                 seconds = estimate_text(row["iteration_time"], row["iteration_time_se"])
                 error = EXACT if row["exact"] else estimate_text(row["error"], spread)
                 rows.append([str(delays), str(row["member"]), seconds, error])
-        reasons = "; ".join(f"{name} {why}" for name, why in not_compared().items())
+        by_reason: dict[str, list[str]] = {}
+        for name, why in not_compared().items():
+            by_reason.setdefault(why, []).append(name)
+        reasons = "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
         late = ", ".join(looks.look(name).title for name in frame["scheme"][frame["late"]].unique())
         return (
             f"{frame['scheme'].nunique()} synchronous schemes with several loads and waits, "

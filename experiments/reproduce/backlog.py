@@ -131,10 +131,10 @@ class Backlog(CodedFigure):
             f"after.{grown if half_way else ''} In the long run the mean round cannot be shorter "
             f"than a worker's own work per round (dotted, {queued['own_work'].iloc[0]:.2f} s), "
             "however few workers are waited for. Persistence decides how soon that "
-            f"shows{f': half of the growth is done by round {half_way}' if half_way else ''}; a "
-            "shorter run is too hopeful. Only where the slow workers are always the same "
-            f"(persistence 1{seconds}) can the others carry on without them. No closed form for "
-            "independent rounds sees this.\n\n"
+            f"shows{f': half of the growth is done by round {half_way}' if half_way else ''}; "
+            "shorter runs underestimate the time. If the slow workers are always the same "
+            f"(persistence 1{seconds}), the others carry on without them. Closed forms for "
+            "independent rounds do not show this.\n\n"
             f"Seconds per iteration in the last {int(last['rounds'].iloc[0])} rounds, by "
             "persistence:\n\n" + markdown_table(header, rows, names=2)
         )

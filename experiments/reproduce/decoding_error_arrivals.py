@@ -106,11 +106,11 @@ class DecodingErrorArrivals(PaperFigure):
         return (
             "The squared distance of the partition weights w from 1, divided by the number of "
             f"partitions, n = {n}. For ErasureHead it is the share of partitions that no message "
-            "covers: 1 is a gradient of nothing, 0 the exact one. Points are means of "
-            f"{int(frame['rounds'].max())} rounds with 95 % intervals, drawn where at least "
-            f"{LEAST_ROUNDS} rounds had an error; lines are the formula n C(n−d, r)/C(n, r), "
-            "n − r for ignore stragglers (load 1) and n(n−r)/r when it is rescaled by n/r, which "
-            "removes the bias and enlarges the distance. "
+            "covers: 1 means that nothing is decoded, 0 that the gradient is exact. Points are "
+            f"means of {int(frame['rounds'].max())} rounds with 95 % intervals, drawn where "
+            f"at least {LEAST_ROUNDS} rounds had an error; lines are the formula "
+            "n C(n−d, r)/C(n, r), n − r for ignore stragglers (load 1) and n(n−r)/r when it is "
+            "rescaled by n/r, which removes the bias and enlarges the distance. "
             f"The largest difference is {z.max():.1f} standard errors over {len(z)} points.\n\n"
             f"With half of the workers heard (r = {at}){divided}:\n\n"
             + markdown_table(header, rows)

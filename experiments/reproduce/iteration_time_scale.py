@@ -113,8 +113,8 @@ class IterationTimeScale(PaperFigure):
                 "Ten times the workers cost, under the additive law, uncoded "
                 f"{growth['uncoded']:.3f} s (theory: ln 10 / rate = {np.log(10) * self.delay:.3f} "
                 f"s) and fractional repetition {growth['fractional_repetition']:.3f} s (a d-th of "
-                "that). Schemes that wait for a share of the workers do not feel their number: "
-                f"{growth['ignore_stragglers']:+.3f} s for ignore stragglers and "
+                "that). Schemes that wait for a fixed share of the workers hardly depend on their "
+                f"number: {growth['ignore_stragglers']:+.3f} s for ignore stragglers and "
                 f"{growth['erasurehead']:+.3f} s for ErasureHead. "
             )
         faster = "; ".join(
@@ -131,7 +131,7 @@ class IterationTimeScale(PaperFigure):
             f"difference from them is {worst['batch'].max():.1f} standard errors over "
             f"{len(worst['batch'])} points of the batch engine, and {worst['law'].max():.1f} over "
             f"{len(worst['law'])} of the law engine.\n\n"
-            f"{grown}From where on ErasureHead is faster than uncoded depends on how time grows "
+            f"{grown}The size at which ErasureHead overtakes uncoded depends on how time grows "
             f"with load: {faster}.\n\n"
             "Mean iteration time in seconds, law engine ± standard error:\n\n"
             + base.times_table(by_law, sizes)

@@ -89,7 +89,7 @@ class IterationTimeWorkers(PaperFigure):
             f"Points are means of {int(seen['rounds'].max())} simulated rounds with 95 % "
             "intervals (mostly smaller than the points), lines are the closed forms; "
             f"the largest difference is {z.max():.1f} standard errors over {len(z)} points.\n\n"
-            f"{each}Which scheme is faster still depends on how time grows with load: "
+            f"{each}Which scheme is faster also depends on how time grows with load: "
             f"{crossing}.\n\n"
             "Mean iteration time in seconds, simulated ± standard error:\n\n"
             + base.times_table(seen, sizes if len(sizes) <= FEW else (first, last))

@@ -114,14 +114,14 @@ class MeasuredCurve(RunsFigure):
         header += [f"{law}, {how} (s)" for law in LAWS for how in ("integrated", "simulated")]
         return (
             "The authors' program shows a measured curve of completion times: half of the tasks "
-            f"take {took[0.5]:g} s or less, and the slowest {took[1.0]:g} s. Which task "
-            "and which machines is not said. The curve is taken as the law of a worker's time at "
-            f"load 1, independent between {self.workers} workers and between rounds. How it grows "
-            "with the load is not known either, so both ends are shown: under the additive law "
-            "none of the time is computing and load is free, under the proportional law all of it "
-            "is and d partitions take d times as long. Bars are means by integration, points are "
-            f"{int(frame['rounds'].max())} simulated rounds; the largest difference is "
-            f"{z.max():.1f} standard errors over {len(z)} points.\n\n"
+            f"take {took[0.5]:g} s or less, and the slowest {took[1.0]:g} s. The "
+            "task and the machines are not named. The curve is taken as the law of a worker's time "
+            f"at load 1, independent between {self.workers} workers and between rounds. How it "
+            "grows with the load is not known either, so both extremes are shown: under the "
+            "additive law none of the time is computing and load is free; under the proportional "
+            "law all of it is, and d partitions take d times as long. Bars are means by "
+            f"integration, points are {int(frame['rounds'].max())} simulated rounds; "
+            f"the largest difference is {z.max():.1f} standard errors over {len(z)} points.\n\n"
             + " ".join(_verdict(rows_of(frame, load_law=law), law) for law in LAWS)
             + "\n\n"
             + markdown_table(header, rows)

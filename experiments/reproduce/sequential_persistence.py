@@ -184,9 +184,9 @@ def _verdict(frame: pd.DataFrame) -> str:
     found, total = int(counts["every"].sum()), len(counts)
     each = ", ".join(f"than {LOOKS[one].title} at {counts[one].sum()}" for one in MEMORYLESS)
     return (
-        "A sequential code is faster than every code without memory at "
-        f"{found or 'none'} of the {total} settings of measure, load law and persistence (95 % "
-        f"intervals of paired ratios): {each}."
+        f"At {found or 'none'} of the {total} settings of measure, load law and persistence a "
+        "sequential code is faster than every code without memory (95 % intervals of paired "
+        f"ratios): {each}."
     )
 
 

@@ -55,16 +55,15 @@ METHOD = (
     "A step ends with its slowest worker. A delay is that of a typical task, times a lasting "
     "factor of its worker, times that of its round (its median), times the rest; each cause's "
     "part is its Shapley value: the mean over all orders of taking the causes out; `fit` splits "
-    "the variance of all delays instead. *Costs alone* is what a median host in place of this one "
-    "saves: its outliers go too, so it can be more than its lasting factor explains. *Blame* "
-    "shares the wait beyond the median among all who were late, so that hosts that are slow "
-    "together have theirs. A host *stands out* if it ends more rounds, or costs more, than chance "
-    "explains (1 % of tables without such hosts name one). Hosts were chosen from the rounds that "
-    "they are judged by, so savings of hosts that do not stand out are overestimated. Dropped "
-    "hosts leave their work to the others under a proportional load law; where a task has a fixed "
-    "part, dropping costs less. Work is dealt by speed under the same law, by speeds that were "
-    "learned in the other half of the rounds; where hosts differ by chance alone, that loses "
-    "time.",
+    "the variance of all delays instead. *Costs alone* is the saving if a median host replaced "
+    "this one: its outliers go too, so it can be more than its lasting factor explains. *Blame* "
+    "shares the wait beyond the median among all who were late, so hosts that are slow together "
+    "each have a part. A host *stands out* if it ends more rounds, or costs more, than chance "
+    "explains; the false-positive rate is 1 % per table. Hosts were selected from the same rounds, "
+    "so savings of hosts that do not stand out are overestimated. Dropped hosts leave their work "
+    "to the others under a proportional load law; where a task has a fixed part, dropping costs "
+    "less. Work is dealt by speed under the same law, by speeds learned in the other half of the "
+    "rounds; if hosts differ by chance alone, that loses time.",
     "Intervals: 95 %, bootstrap of blocks of rounds, with hosts, time-outs and factors kept as "
     "they are. Hours a day: what 24 hours of such rounds would save.",
 )
@@ -72,8 +71,8 @@ METHOD = (
 BY_STAGE = (
     "A stage adds the seconds between the instants at which the last worker ends the stage before "
     "and this one, if all begin a step together and wait at its end, or in a stage that they end "
-    "together, such as an all-reduce. Who is late in one stage may end the next ones as well, but "
-    "adds to the first alone. *Slow in it* is a host that stands out by its seconds in the stage."
+    "together, such as an all-reduce. A host that is late in one stage may end the next ones as "
+    "well, but adds to the first alone. *Slow in it*: the host stands out by its seconds there."
 )
 
 

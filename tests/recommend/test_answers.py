@@ -372,7 +372,7 @@ def test_what_the_common_rate_would_say() -> None:
     names = [racer(name) for name in "abcd"]
     start = "every scheme has its own best learning rate of one grid of powers of 2; at the common "
     start += "rate 0.5 "
-    assert answer._tuning(answered_by(*names)) == f"{start}it would be first as well (a, b, c)"
+    assert answer._tuning(answered_by(*names)) == f"{start}the same would be first (a, b, c)"
     other = answered_by(*names, winner=names[1])
     assert answer._tuning(other) == f"{start}the ranking would be a, b, c"
     other = answered_by(*names, winner=never)

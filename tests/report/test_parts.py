@@ -272,7 +272,7 @@ def test_who_is_first_to_the_target() -> None:
 
 def test_one_replication_says_nothing_of_how_sure_it_is() -> None:
     found = judged(result(None, uncoded=([3.0], DOWN), code=([2.0], LATE)))
-    assert "One replication: how sure that is cannot be told." in found.verdict
+    assert "One replication does not show how sure that is." in found.verdict
     assert not found.tied
     tied = judged(result(None, uncoded=([3.0, 1.0], DOWN), code=([1.0, 2.8], LATE)))
     assert "uncoded may be as fast." in tied.verdict
@@ -286,7 +286,7 @@ def test_one_scheme_has_nobody_beside_it() -> None:
     """Its iterations are told, whether or not it reaches a target; or that there are none."""
     for target in (None, 2.5):
         found = judged(result(target, code=([2.0, 3.0], DOWN)))
-        assert found.verdict == "code takes for an iteration 2.5 s on average."
+        assert found.verdict == "code takes 2.5 s per iteration on average."
         assert not found.tied
     table = result(None, code=([2.0, 3.0], DOWN))
     named = {"label": "mine"}

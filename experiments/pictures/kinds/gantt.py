@@ -186,9 +186,10 @@ class WorkersKind(PictureKind):
     @override
     def charts(self, records: Records) -> Iterator[Chart]:
         sizes = sorted(records.summary["workers"].unique())
-        chance = ", ".join(f"{1 / n:.1%} of {n} workers" for n in sizes[:4])
-        ties = "Where several messages end a round together, the worker of the lowest number counts"
-        caption = f"{self.caption} By chance each has {chance}. {ties}, which says nothing of it."
+        chance = ", ".join(f"{1 / n:.1%} (of {n} workers)" for n in sizes[:4])
+        ties = "If several messages end a round together, the lowest-numbered of these workers "
+        ties += "counts, which says nothing about it."
+        caption = f"{self.caption} By chance each would have {chance}. {ties}"
         yield Chart(self.name, self.title, caption, self.page_picture(records))
 
     @override
