@@ -91,7 +91,7 @@ def test_the_text_names_every_family_and_its_choices() -> None:
     )
 
 
-@pytest.mark.parametrize(("groups", "said"), [(0.9, "at 1 of the 2"), (1.1, "at none of the 2")])
+@pytest.mark.parametrize(("groups", "said"), [(0.9, "At 1 of the 2"), (1.1, "At none of the 2")])
 def test_the_first_line_says_where_sequential_codes_pay(groups: float, said: str) -> None:
     """Faster than each code without memory: one that beats two of three does not pay."""
     rows = [

@@ -1729,7 +1729,7 @@ def test_who_caused_delays_as_shares_of_a_row() -> None:
     np.testing.assert_array_equal(waited.marks[0].values, [[0.125, 0.125, 0.75], [0, 1, np.nan]])  # type: ignore[union-attr]
     assert waited.y.names == ("a: 8\N{NO-BREAK SPACE}s", "b: 3\N{NO-BREAK SPACE}s")
     [chart] = KINDS["workers"].charts(records)
-    assert "50.0% of 2 workers, 33.3% of 3 workers" in chart.words
+    assert "50.0% (of 2 workers), 33.3% (of 3 workers)" in chart.words
     assert "workers.parquet" in str(KINDS["workers"].obstacle(replace(records, workers=None)))
 
 

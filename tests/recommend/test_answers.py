@@ -363,7 +363,7 @@ def test_a_larger_job_than_the_table_is_said() -> None:
     assert [*answer._counted(found)] == []
     found.question.scenario.times = 2.5
     (said,) = answer._counted(found)
-    assert "so an iteration is of 2.5 times the data of the table (" in said
+    assert "so an iteration computes 2.5 times the data of the table (" in said
     assert said.endswith("the same data take 1 / 2.5 of the seconds)")
 
 
