@@ -145,8 +145,9 @@ def as_hosts(names: Sequence[str], listed: int) -> str:
     """The first names in a sentence, and how many they are if there are more. A number alone would
     read as a count."""
     text, m = ", ".join(names[:listed]), len(names)
-    text = text if m <= listed else f"{text}, ... ({m} hosts)"
-    return f"host{'s' * (m > 1)} {text}" if any(map(str.isdigit, names[:listed])) else text
+    numbers = any(map(str.isdigit, names[:listed]))
+    text += f", ... ({m} {'in all' if numbers else 'hosts'})" * (m > listed)
+    return f"host{'s' * (m > 1)} {text}" if numbers else text
 
 
 def change_name(change: Change, names: Sequence[str], typical: float) -> str:
