@@ -251,7 +251,7 @@ class TableOptions:
 
     load: Annotated[float | None, option("One load of a table with several; default all.")] = None
     columns: Annotated[
-        str | None, option("What the columns are: worker=host,seconds=duration_ms.")
+        str | None, option("What columns are: worker=host,seconds=ms or start=t0,end=t1.")
     ] = None
     drop: Annotated[list[str] | None, option("Columns to leave out.", metavar="NAME,...")] = None
     keep: Annotated[

@@ -50,12 +50,12 @@ ALIASES = {
         "seconds": "seconds second sec secs ms msec millis milliseconds usec microseconds nsec "
         "nanoseconds duration dur time elapsed latency delay runtime run_time elapsed_time "
         "step_time iteration_time round_time batch_time compute_time task_time",
-        "start": "start begin started start_time begin_time started_at start_ts",
-        "end": "end stop finish ended finished end_time stop_time finish_time finished_at ended_at "
-        "end_ts",
+        "start": "start begin started began",
+        "end": "end stop finish ended stopped finished",
         "load": "load",
     }.items()
 }
+BESIDE = {"t", "ts", "time", "at", "timestamp"}  # words that may stand beside a start or an end
 ENDINGS = ("_id", "_name", "_index", "_idx", "_number", "_no", "_num")  # of workers or rounds
 
 # Of what is known of a round; they do not number the rounds.
@@ -108,9 +108,12 @@ def role_of(name: str) -> str | None:
             return place
     if parsed.whole == "load":
         return "load"
-    for time in ("start", "end", "seconds"):
-        if {parsed.whole, parsed.base} & {*ALIASES[time]}:
+    words = [word for word in parsed.base.split("_") if word not in BESIDE]
+    for time in ("start", "end"):
+        if len(words) == 1 and words[0] in ALIASES[time]:
             return time
+    if {parsed.whole, parsed.base} & {*ALIASES["seconds"]}:
+        return "seconds"
     return "seconds" if parsed.unit and parsed.base in ALIASES["round"] else None
 
 

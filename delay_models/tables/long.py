@@ -10,115 +10,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...sim.files import UnusableFile, reading, require_cells, short
+from ...sim.files import UnusableFile, require_cells, short
 from ..base import FloatArray
-from .columns import GAPS, NONE, NUMBERS, Times, numbers, parse, role_of, settle
+from .columns import GAPS, NONE, Times, numbers, parse, settle
 from .files import Held
-from .measured import LAYOUTS, REMEDY, RawTable, Reading, Repair, Roles, also_needed
-from .odd_columns import all_grow, as_word, derived_worker, require_columns
+from .measured import REMEDY, RawTable, Reading, Repair, Roles, also_needed
+from .odd_columns import all_grow, derived_worker, require_columns
 from .odd_rows import remarks, require_rounds
-from .parts import allreduce_of, own_seconds, part_of_step, require_stages, stage_seconds, with_sum
+from .parts import allreduce_of, own_seconds, part_of_step, stage_seconds, with_sum
+from .roles import between
 from .wide import require_no_thousands
-
-LATEST = 1e11  # seconds since 1970: a larger number is another unit
-
-
-def between(start: pd.Series, end: pd.Series, unit: str | float | None) -> tuple[FloatArray, bool]:
-    """How long each call took, in the unit of the numbers, or in seconds of ISO time stamps; NaN
-    where one is missing. And whether they are stamps. The difference is taken before anything is
-    rounded: nanoseconds since 1970 are no doubles. Raises UnusableFile: they are no times, of two
-    kinds, in an unknown unit, or end before they start."""
-    kinds = [column.dtype.kind in NUMBERS for column in (start, end)]
-    if all(kinds):
-        if unit is None and max(float(start.max()), float(end.max())) > LATEST:
-            text = f"column {short(start.name)} holds {start.max():.15g}, too large for seconds"
-            raise UnusableFile(f"{text} since 1970: say --unit ms, us or ns")
-        taken = (end - start).to_numpy(dtype=np.float64, na_value=np.nan)
-    elif any(kinds):
-        names = f"{short(start.name)} and {short(end.name)}"
-        raise UnusableFile(f"columns {names}: one holds numbers and one does not")
-    else:
-        taken = (_stamps(end) - _stamps(start)).to_numpy() / np.timedelta64(1, "s")
-    if np.any(taken < 0):
-        row = int(np.flatnonzero(taken < 0)[0]) + 1
-        text = f"row {row}: {short(end.name)} is before {short(start.name)}; valid: end >= start"
-        raise UnusableFile(text)
-    return np.asarray(taken, dtype=np.float64), not all(kinds)
-
-
-def _stamps(column: pd.Series) -> pd.Series:
-    try:
-        with reading("time stamps"):
-            return pd.to_datetime(column, format="ISO8601", utc=True)
-    except UnusableFile as error:
-        valid = "valid: ISO 8601, 2026-01-31T12:00:00.5Z"
-        raise UnusableFile(f"column {short(column.name)}: {error}; {valid}") from error
-
 
 MOST_RUNS = 50  # different values of a column that says which run a row is of
 SPLIT = "split it there, or sort it by worker and round"
 Calls = pd.DataFrame  # ``worker`` and ``round`` (numbers from 0), ``seconds``; a row per row
 MOST_LISTED = 6  # columns that are listed
 MOST_LOADS = 1000  # loads that a table may have: with more, the column is something else
-CANONICAL = ("worker", "round", "seconds")  # columns that need no choice whatever else there is
-
-
-def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
-    """Role to column of a long table; ``None``: a wide one. Raises UnusableFile: several columns
-    could have one role, or one role has no column."""
-    said: dict[str, str] = {role: name for role, name in reading.columns.items() if name}
-    for name in reading.named:
-        if name not in columns:
-            text = f"--columns ...={short(name)}: there are {short(', '.join(columns))}"
-            raise UnusableFile(text)
-    allreduce, stages = said.pop("allreduce", None), reading.stages
-    said.pop("stages", None)
-    require_stages(reading)
-    columns = [name for name in columns if name not in (allreduce, *stages)]
-    if not said and set(CANONICAL) <= {*columns}:
-        return {role: role for role in (*CANONICAL, "load") if role in columns}
-    if {*reading.columns} == {"worker"}:
-        others = {role_of(name) for name in columns if name != reading.columns["worker"]}
-        if not {"round", "seconds"} & others:
-            return None  # a row for each worker, and a column for each round
-    found: dict[str, list[str]] = {role: [name] for role, name in said.items()}
-    for name in columns:
-        meant = role_of(name)
-        if meant is not None and meant not in said and name not in said.values():
-            found.setdefault(meant, []).append(name)
-    if not {"start", "end"}.isdisjoint(said) and "seconds" not in said:
-        found.pop("seconds", None)
-    if {*found} - {"load"} == {"worker", "round"}:
-        rest = [name for name in columns if role_of(name) is None]
-        if len(rest) == 1 and parse(rest[0]).unit:  # whatever it is called: there is no other
-            found["seconds"] = rest
-    timed = "seconds" in found or {"start", "end"} <= {*found}
-    if "seconds" in said or (stages and not timed):
-        found = {role: name for role, name in found.items() if role not in ("start", "end")}
-    if not ({"worker", "round"} <= {*found} and (timed or stages)):
-        more = len(columns) - sum(map(len, found.values()))
-        wanted = {"worker", "seconds", "start", "end"} & {*said} or allreduce or stages
-        parts = [name for name in columns if parse(name).unit and role_of(name) is None]
-        if {"worker", "round"} <= {*found} and len(parts) > 1 and not (wanted or reading.keep):
-            text = f"say --columns stages={as_word('+'.join(parts))} if these are parts of a step"
-            raise UnusableFile(f"no column is the seconds: {text}")
-        if not wanted and (len(found) < 2 or more > 1):
-            return None  # a wide table, of whose columns none may have such a name
-        lacking = [role for role in ("worker", "round") if role not in found]
-        lacking += [] if timed or stages else ["seconds"]
-        raise UnusableFile(f"no column is the {' or the '.join(lacking)}; {LAYOUTS}")
-    if "seconds" in found and {"start", "end"} <= {*found}:
-        seconds, start, end = (found[role][0] for role in ("seconds", "start", "end"))
-        remedy = f"say --columns seconds={short(seconds)}, or --columns start={short(start)}"
-        text = f"the seconds could be {short(seconds)}, or {start} and {end}"
-        raise UnusableFile(f"{text}: {remedy},end={short(end)}")
-    if "seconds" in found:
-        found = {role: name for role, name in found.items() if role not in ("start", "end")}
-    for role, candidates in found.items():
-        if len(candidates) > 1:
-            text = f"columns {short(' and '.join(candidates))} could each be the {role}"
-            raise UnusableFile(f"{text}: say --columns {role}={short(candidates[0])}")
-    return {role: candidates[0] for role, candidates in found.items()}
 
 
 class LongTable:
@@ -217,7 +124,7 @@ class LongTable:
         failed, names = min(failed, int(np.isnan(table).sum())), self._rounds[rounds]
         names = names.astype(np.int64) if np.all(names == np.round(names)) else names
         said = tuple(repairs), self._unit, names, tuple(assumed), "" if self._own else self._reduced
-        return RawTable(hosts, table, failed, *said, stages=stages)
+        return RawTable(hosts, table, failed, *said, stages=stages, absent=lacking)
 
     def _where(self, rounds: NDArray[np.int64], first: int, last: int) -> str:
         name = short(self._role["round"])

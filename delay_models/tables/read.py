@@ -19,7 +19,7 @@ from ...sim.files import MOST_CELLS, UnusableFile, short
 from ..base import FloatArray
 from .columns import numbers, role_of
 from .files import Held, is_pai, new_measurements, read_file
-from .long import LongTable, roles
+from .long import LongTable
 from .measured import (
     AS_IT_IS,
     Measured,
@@ -34,6 +34,7 @@ from .measured import (
 )
 from .parts import waiting_note
 from .profiles import is_profile, read_profiles
+from .roles import roles
 from .wide import read_wide
 
 Load = float | None  # a key of ``Measured.tables``.
@@ -73,7 +74,7 @@ def _opened(
     try:
         held, repairs = _held(path, reading, most)
         held, reading = _with_index(held, reading)
-        role = roles([*held.frame.columns], reading)
+        role = roles(held.frame, reading)
         if role is None and "worker" in reading.columns:
             held, reading = _turned(held, reading)
         if role is None:
@@ -152,7 +153,7 @@ def _with_index(held: Held, reading: Reading) -> tuple[Held, Reading]:
     index of a Parquet file, if it has numbers or moments; else the one column that is named after
     rounds, or is the first and has no name, and counts."""
     found = [*held.frame.columns]
-    if {"round", "worker"} & {*reading.columns} or roles(found, reading) is not None:
+    if {"round", "worker"} & {*reading.columns} or roles(held.frame, reading) is not None:
         return held, reading
     name, said = held.index[0] if len(held.index) == 1 else "", held.assumed
     if name in found:

@@ -105,7 +105,7 @@ def _require_workers(found: list[str]) -> None:
                 what = "worker={} if there is a row for each"
             remedy, drop = f"--columns {what.format(short(first))}, {remedy}", " if not"
         name = short(first or others[0])
-        raise UnusableFile(f"column {name} is no worker's by its name: {remedy}{drop}")
+        raise UnusableFile(f"column {name} holds no worker's delays by its name: {remedy}{drop}")
     if of_rounds(found):
         text = f"columns are named after rounds ({short(found[0])}): write a row per round"
         text += " and a column per worker (transpose the table), or say --columns worker= where a "

@@ -19,7 +19,6 @@ from erasurehead.delay_models.tables.columns import (
     settle,
     without_unit,
 )
-from erasurehead.delay_models.tables.long import roles
 from erasurehead.delay_models.tables.measured import Reading, TableError, unit_warnings
 from erasurehead.delay_models.tables.odd_columns import (
     all_grow,
@@ -30,6 +29,7 @@ from erasurehead.delay_models.tables.odd_columns import (
 from erasurehead.delay_models.tables.odd_rows import remarks, require_rounds
 from erasurehead.delay_models.tables.parts import waiting_note
 from erasurehead.delay_models.tables.read import as_read, read_measured
+from erasurehead.delay_models.tables.roles import roles
 from erasurehead.delay_models.tables.wide import no_delays, require_delays
 from erasurehead.sim.files import UnusableFile
 from erasurehead.sim.types import FloatArray
@@ -263,7 +263,7 @@ def said_of_columns(seed: int) -> list[Any]:
     if rng.random() < 0.1:
         said = {"stages": "+".join(names[:2])}
     try:
-        return [names, said, roles(names, Reading(columns=said))]
+        return [names, said, roles(pd.DataFrame(columns=names), Reading(columns=said))]
     except UnusableFile as error:
         return [names, said, str(error)]
 

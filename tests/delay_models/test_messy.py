@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +15,7 @@ import pytest
 
 from erasurehead.delay_models.tables.files import _spaced
 from erasurehead.delay_models.tables.long import _gaps
-from erasurehead.delay_models.tables.measured import Reading, TableError
+from erasurehead.delay_models.tables.measured import Reading, TableError, parse_columns
 from erasurehead.delay_models.tables.read import _counts, read_measured
 from erasurehead.sim.files import UnusableFile
 from tests.delay_models.layouts import (
@@ -432,12 +434,12 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
     "long, no worker": (
         text([["step", "duration_ms"], *([t, "5"] for _, t, _ in LONG[1:])]),
         Reading(),
-        "the worker; valid: rounds x workers",
+        "the worker by its name; valid: rounds x workers",
     ),
     "long, no round": (
         text([["host", "duration_ms"], *([w, "5"] for w, _, _ in LONG[1:])]),
         Reading(),
-        "the round; valid: rounds x workers",
+        "the round by its name; valid: rounds x workers",
     ),
     "long, a row is missing": (text(without(LONG, 7)), Reading(), "are missing; --missing"),
     "long, a row is dropped": (
@@ -810,3 +812,73 @@ def test_one_column_of_another_unit_is_odd(header: str, odd: str, tmp_path: Path
             read_measured(str(tmp_path / "t.csv"))
     else:
         np.testing.assert_array_equal(read_measured(str(tmp_path / "t.csv")).tables[None], table)
+
+
+WORKERS_ARE = ("hostname", "Node", "dp_rank", "machine_id", "pod", "Device Name")
+ROUNDS_ARE = ("global_step", "iteration", "Time Step", "minibatch_idx")
+ENDS_ARE = (("launched", "returned"), ("t0", "t1"), ("tic", "toc of it"))
+ENDS_BY_NAME = (("t_begin", "t_finish"), ("begin_ts", "end_time"), ("Started At", "stopped"))
+SINCE = 1_769_860_800  # seconds
+
+
+def calls_by_chance(rng: np.random.Generator, ends: tuple[str, str]) -> tuple[Cells, np.ndarray]:
+    """A long table with two columns of moments, others, and a row missing; and its seconds."""
+    table = rng.integers(401, 2999, (6, 3)) / 1000
+    begun = np.cumsum(np.r_[0, table.max(axis=1)])[:-1, None] + rng.integers(0, 9, (6, 3)) / 1000
+    zone = str(rng.choice(["", "Z", "+01:00"]))
+    shown: Callable[[float], str] = {
+        "ISO": lambda s: iso(1000 * s, zone),
+        "s": lambda s: f"{SINCE + s:.3f}",
+        "ms": lambda s: str(1000 * SINCE + round(1000 * s)),
+        "ns": lambda s: str(10**9 * SINCE + 10**6 * round(1000 * s)),
+    }[str(rng.choice(["ISO", "s", "ms", "ns"]))]
+    columns: dict[str, Callable[[int, int], str]] = {
+        str(rng.choice(WORKERS_ARE)): lambda t, w: f"node-{w + 8}",
+        str(rng.choice(ROUNDS_ARE)): lambda t, w: str(t),
+        ends[0]: lambda t, w: shown(begun[t, w]),
+        ends[1]: lambda t, w: shown(begun[t, w] + table[t, w]),
+    }
+    others = {
+        "gpu_temp_c": lambda t, w: str(50 + rng.integers(9)),
+        "loss": lambda t, w: f"{rng.random():.3f}",
+        "submitted": lambda t, w: iso(0),  # the same for all
+        "zone": lambda t, w: "eu-1",
+    }
+    columns |= {name: others[name] for name in others if rng.random() < 0.5}
+    names = [str(name) for name in rng.permutation([*columns])]
+    places = [divmod(int(place), 3) for place in rng.permutation(18)[1:]]
+    lost = {*range(18)} - {3 * t + w for t, w in places}
+    rows = [[columns[name](t, w) for name in names] for t, w in places]
+    return [names, *rows], np.delete(table, lost.pop() // 3, axis=0)
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_a_call_with_its_two_moments_is_read_by_what_the_refusal_says(
+    seed: int, tmp_path: Path
+) -> None:
+    """Names of no role: one line names both columns, the unit, and what a missing row is. Names
+    like t_begin and t_finish are known."""
+    rng, path = np.random.default_rng([97, seed]), tmp_path / "t.csv"
+    known = bool(seed % 4 == 0)
+    ends = (ENDS_BY_NAME if known else ENDS_ARE)[seed % 3]
+    rows, table = calls_by_chance(rng, ends)
+    path.write_bytes(text(rows))
+    options: dict[str, str] = {}
+    while True:
+        columns = parse_columns(options.get("--columns"))
+        unit, missing = options.get("--unit"), options.get("--missing", "refuse")
+        try:
+            read = read_measured(str(path), Reading(columns, (), unit, missing))
+            break
+        except TableError as refused:
+            said = shlex.split(str(refused).replace(";", " ").replace(":", " "))
+        more = {
+            k: said[said.index(k) + 1] for k in ("--columns", "--unit", "--missing") if k in said
+        }
+        assert more.keys() - options  # each line says something new
+        options |= more
+        assert known or "--missing" in options  # all at once
+    assert columns == ({} if known else {"start": ends[0], "end": ends[1]})
+    assert read.hosts == ("node-8", "node-9", "node-10")
+    np.testing.assert_allclose(read.tables[None], table, atol=1e-6)
+    assert "1 of 18 delays are missing (1 not in the table)" in " ".join(read.notes)

@@ -26,7 +26,7 @@ from scipy.stats import chi2
 import erasurehead as eh
 from erasurehead.delay_models.tables import files, parts
 from erasurehead.delay_models.tables.columns import Times, settle
-from erasurehead.delay_models.tables.long import _failures, _gaps, _natural, between
+from erasurehead.delay_models.tables.long import _failures, _gaps, _natural
 from erasurehead.delay_models.tables.measured import (
     IMPLAUSIBLE,
     Measured,
@@ -40,6 +40,7 @@ from erasurehead.delay_models.tables.measured import (
 from erasurehead.delay_models.tables.odd_columns import _few_values
 from erasurehead.delay_models.tables.parts import carried, known_above, spread, waiting
 from erasurehead.delay_models.tables.read import _rows, as_read, read_measured
+from erasurehead.delay_models.tables.roles import between
 from erasurehead.delay_models.tables.wide import _order, no_delays, require_no_thousands
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.options import MeasuredJob
@@ -77,7 +78,7 @@ def test_the_only_other_column_with_a_unit_is_the_seconds(name: str, tmp_path: P
     path.write_text("\n".join([f"step,rank,{name},data_ms", *(f"{row},5" for row in rows)]))
     refused(path, "no column is the seconds: say --columns stages=")
     path.write_text("\n".join([f"step,rank,{name},value", *(f"{row},5" for row in rows)]))
-    refused(path, "column step is no worker's by its name")
+    refused(path, f"{name} and value hold numbers: say --columns seconds=...")
 
 
 def test_a_round_that_is_no_number_names_the_rows_before_it(tmp_path: Path) -> None:
@@ -837,6 +838,9 @@ def test_small_numbers_of_three_digits_may_be_thousands(values: list[float], ref
         require_no_thousands("1.184", table, "ms")
 
 
+DAY = "2026-01-31T"
+
+
 @pytest.mark.parametrize(
     ("start", "end", "unit", "seconds", "stamps"),
     [
@@ -848,6 +852,11 @@ def test_small_numbers_of_three_digits_may_be_thousands(values: list[float], ref
         (["2026-01-31T12:00:00Z"], ["2026-01-31T12:00:01.5Z"], None, [1.5], True),
         (["2026-01-31T12:00:00Z"], [3.0], None, "one holds numbers and one does not", False),
         (["noon"], ["night"], None, "valid: ISO 8601", False),
+        ([f"{DAY}12:00:00+01:00"], [f"{DAY}11:00:02Z"], None, [2.0], True),
+        ([f"{DAY}12:00:00"], [f"{DAY}12:00:01Z"], None, [1.0], True),
+        ([f"{DAY}12:00:00"], [f"{DAY}12:00:01-05:00"], None, "end has a zone, -05:00, and", True),
+        ([f"{DAY}12:00:00+01"], [f"{DAY}12:00:01"], None, "start has a zone, +01, and end", True),
+        ([f"{DAY}14:00:00"], [f"{DAY}12:00:01Z"], None, "end has a zone, Z, and start has", True),
     ],
 )
 def test_how_long_a_call_took(
