@@ -24,10 +24,6 @@ from ..whatif.intervals import LEVEL as CONFIDENCE
 from ..whatif.rounds import RUNS, Job, round_medians
 from .law import Section, lognormal_section, rounded
 
-# Who *stands out* is asked as ``whatif`` asks it: who is the slowest of a round more often, or for
-# longer, than chance explains. That counts a spell of slow rounds once; so whoever has a spell that
-# is longer than chance makes any of them stands out, too.
-
 JUDGED = 50  # workers for which intervals are told: those that cost most
 FEWEST_SPELLS = 3  # of fewer, nothing is known about how long they are
 LISTS = {"factors": 1.0, "ranks": 0.0}  # fields that list workers, and a neutral number
@@ -76,8 +72,7 @@ def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
     ratios = rounds / medians[:, None]
     ends = np.cumsum([len(table) for table in tables])[:-1].tolist()
     slow = slow_rounds(ratios, ends)
-    standing = job.standing_out()
-    standing += [int(j) for j in costly if slow.long[j] and j not in standing]
+    standing = job.standing(slow)
     order = [*standing, *(int(j) for j in costly if j not in standing)]
     slow, spelled = in_spells(ratios, slow, standing, ends)
     judged, share = order[:JUDGED], slow.cells.mean(axis=0)

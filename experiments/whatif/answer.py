@@ -17,13 +17,13 @@ from .study import SLOW, Study, as_hosts
 
 SHARE = ["share", "share_low", "share_high"]  # of a saving, with its interval
 FACTORS = ["spell_factor", "fast_factor"]  # of a host in its spells, and in its other rounds
-SLOWEST = 12  # slow rounds that are named
+SLOWEST = 12  # slow rounds, or hosts that are slow together, that are named
 MATTERS = 0.02  # share of the job's time from which a saving is worth a word
 MOSTLY = 0.2  # share of the rounds up to which slow ones are exceptions that are worth naming
 NEARLY = 0.9  # name the fewest hosts that save this share of what all that stand out save
 LITTLE = 0.1  # or after which others save less than this share, each, of what one of them saves
 NAMED = 4  # hosts that are named in a sentence
-SPELLED, SPELLS = 3, 6  # hosts that are slow in spells, and spells of each, that are named
+SPELLED, SPELLS = 3, 6  # hosts that are slow in spells, and spells of each or events, named
 ALIKE = 0.05  # causes that differ by less than this share of the larger one are alike
 
 PARTS = {  # what a step is made of, in the order in which it adds up
@@ -77,17 +77,20 @@ def _culprits(study: Study, m: int) -> str:
     some = "a median one" if m == 1 else "median ones"
     hosts = f"host{'s' * (m > 1)} {named_hosts(study.order[:m])}"
     text = replaced = f"replacing {hosts} by {some} saves {percent(*saving[SHARE])}"
+    alone = study.hosts.set_index("host")["alone_share"]
     if m > 1:
-        first = study.hosts.iloc[0]
-        alone = f"{as_hosts([first['host']], 1)} alone {percent(first['alone_share'])}"
-        text = replaced = f"{text}, {alone}"
-    also, best = "", _most(study, saving["share"])
+        each = (f"{as_hosts([host], 1)} {percent(alone[host])}" for host in study.order[:m])
+        replaced = f"{text} (each alone: {enumerated([*each], NAMED)})"
+    best = _most(study, saving["share"])
     if best is not None:
-        text, also, saving = _saves(best), f"; {replaced}", best
+        text, saving = _saves(best), best
     step = f"{saving['saved']:.3g} of {study.seconds():.3g} s a step"
+    day = f"{saving['hours_a_day']:.1f} hours a day"
+    also = f"; {replaced}" if best is not None else replaced.removeprefix(text)
     cause, share = _cause(study)
     name, what = PARTS[cause][1].split(": ")
-    day = f"{saving['hours_a_day']:.1f} hours a day"
+    if cause == rounds.REST and study.spells:
+        what = f"chance, spikes, and spells of {as_hosts([*study.spells], NAMED)}"
     return f"{text}: {step}, {day}{also}; largest cause: {name} ({what}), {share}"
 
 
@@ -176,6 +179,8 @@ def _nobody(study: Study) -> str:
         rounds.ROUNDS: "rounds are slow as a whole",
         rounds.REST: "the tail is random",
     }
+    if study.spells:
+        why[rounds.REST] = f"chance, and spells of {as_hosts([*study.spells], NAMED)}"
     best = _most(study, first["alone_share"])
     most = "" if best is None else f"; {_saves(best)}"
     return (
@@ -211,6 +216,17 @@ def _spells(study: Study, names: Names) -> Iterator[str]:
         yield f"slow in spells, too: {enumerated(others, NAMED)}"
 
 
+def _events(study: Study, names: Names) -> Iterator[str]:
+    """Which hosts are slow together, and when: what they share may be the reason."""
+    longest = sorted(study.events, key=lambda event: event[1][0] - event[1][1])[:SPELLS]
+    for hosts, places in sorted(longest, key=lambda event: event[1]):
+        when = " to ".join(name_at(names, place) for place in places)
+        many = number_of(len(hosts), "host")
+        yield f"slow together in rounds {when}: {many}, {enumerated(hosts, SLOWEST)}"
+    if more := len(study.events) - len(longest):
+        yield f"{number_of(more, 'shorter event')} in which several hosts are slow together"
+
+
 def facts(study: Study, names: Names | None = None) -> list[str]:
     """What else is to be known, a line each, what matters most first; ``names`` are those of the
     rounds, else 0, 1, ..."""
@@ -227,8 +243,10 @@ def facts(study: Study, names: Names | None = None) -> list[str]:
     parts = ", ".join(f"{cause} {study.seconds(cause):.3g} s" for cause in rounds.CAUSES)
     lines += [
         f"slowdown {step / typical:.3g}: a step takes {step:.4g} s, of which {typical:.4g} s for a "
-        f"typical task (median worker, median round), {parts}",
+        f"typical task (median worker, median round), {parts} (the mean over all orders of taking "
+        "causes out; one alone saves more or less)",
         *_spells(study, known),
+        *_events(study, known),
         *_slow_rounds(study, known),
     ]
     if culprits := hosts_to_name(study):

@@ -59,11 +59,14 @@ METHOD = (
     "this one: its outliers go too, so it can be more than its lasting factor explains. *Blame* "
     "shares the wait beyond the median among all who were late, so hosts that are slow together "
     "each have a part. A host *stands out* if it ends more rounds, or costs more, than chance "
-    "explains; the false-positive rate is 1 % per table. Hosts were selected from the same rounds, "
-    "so savings of hosts that do not stand out are overestimated. Dropped hosts leave their work "
-    "to the others under a proportional load law; where a task has a fixed part, dropping costs "
-    "less. Work is dealt by speed under the same law, by speeds learned in the other half of the "
-    "rounds; if hosts differ by chance alone, that loses time.",
+    "explains (1 % of tables without such hosts name one), or has a spell that chance makes in one "
+    "of a thousand tables. Hosts are *slow together* where so many are at once in three rounds or "
+    "more, each by more than 20 %, that independent hosts do it in one of a thousand tables. Hosts "
+    "were selected from the same rounds, so savings of hosts that do not stand out are "
+    "overestimated. Dropped hosts leave their work to the others under a proportional load law; "
+    "where a task has a fixed part, dropping costs less. Work is dealt by speed under the same "
+    "law, by speeds learned in the other half of the rounds; if hosts differ by chance alone, that "
+    "loses time.",
     "Intervals: 95 %, bootstrap of blocks of rounds, with hosts, time-outs and factors kept as "
     "they are. Hours a day: what 24 hours of such rounds would save.",
 )
@@ -155,7 +158,8 @@ def _changes(study: Study, brief: Sequence[int]) -> Table:
         ]
         for row in study.changes.to_dict("records")
     ]
-    note = f"{lost} rounds never end as measured." if lost else ""
+    note = f"{lost} rounds never end as measured. " if lost else ""
+    note += "Without a cause: it alone is taken out, so this is not its part of a step."
     return capped("changes", "Changes", header, rows, "whatif.csv", note, brief, 2)
 
 
@@ -196,7 +200,11 @@ def _tables(study: Study, asked: bool) -> Iterator[Table]:
         ]
         for row in study.slowdown.to_dict("records")
     ]
-    yield capped("slowdown", "Why a step takes so long", header, rows, "slowdown.csv")
+    note = (
+        "A cause's part is the mean of what it saves over all orders of taking the causes out. "
+        "Taken out alone, it saves what the changes say: less where the others end steps anyhow."
+    )
+    yield capped("slowdown", "Why a step takes so long", header, rows, "slowdown.csv", note)
     if len(study.stages):
         yield _stages(study)
     if not study.waits:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ...delay_models.base import FloatArray
-from .intervals import SEED, wandering
+from .intervals import SEED, SlowRounds, wandering
 
 PIECE = 2_000_000  # cells of a piece, 16 MB: a large table needs little memory beside it
 RUNS = 10  # runs of consecutive rounds from whose medians the error of a worker's factor is told
@@ -193,6 +193,15 @@ class Job:
                 break
             gone.append(int(np.argmax(np.where(out, blame, -1.0))))
         return gone
+
+    def standing(self, slow: SlowRounds) -> list[int]:
+        """The workers that stand out, and then those that have a spell longer than chance makes
+        any, the costliest first; at most ``MOST``, and all but two."""
+        found, (cost, _) = self.standing_out(), self.slowest.alone
+        found += [
+            int(j) for j in np.argsort(-cost, kind="stable") if slow.long[j] and j not in found
+        ]
+        return found[: min(MOST, self.table.shape[1] - 2)]
 
 
 def _beyond(values: FloatArray) -> FloatArray:

@@ -16,7 +16,17 @@ from ...delay_models.tables.parts import Sign, waiting
 from ..run.records import interval_columns
 from ..text import percent
 from . import rounds
-from .intervals import Blocks, Runs, blocks, spells
+from .intervals import (
+    FEWEST_ROUNDS,
+    Blocks,
+    Event,
+    Runs,
+    blocks,
+    in_and_out,
+    in_spells,
+    slow_rounds,
+    together,
+)
 from .rounds import Change
 
 HOURS, QUANTILES = 24.0, (0.95, 0.99)
@@ -50,6 +60,8 @@ class Study:
     slow_rounds: tuple[int, ...] = field(default=(), kw_only=True)
     # Hosts that are slow in spells, with the first and last round of each of two rounds or more.
     spells: Mapping[str, list[list[int]]] = field(default_factory=dict, kw_only=True)
+    # Hosts that are slow together, and the first and last of these rounds.
+    events: Sequence[tuple[list[str], list[int]]] = field(default=(), kw_only=True)
 
     @property
     def workers(self) -> int:
@@ -123,7 +135,19 @@ def study_load(
         names[host]: kept[np.stack([first, first + rows - 1], axis=1)[rows > 1]].tolist()
         for host, (first, rows) in found.spells.items()
     }
-    return Study(load, *tables, blocks=found.blocks, waits=waits, slow_rounds=slow, spells=spells)
+    events = [
+        ([names[host] for host in hosts], kept[[first, last]].tolist())
+        for hosts, first, last in found.events
+    ]
+    return Study(
+        load,
+        *tables,
+        blocks=found.blocks,
+        waits=waits,
+        slow_rounds=slow,
+        spells=spells,
+        events=events,
+    )
 
 
 def _left_out(change: Change, names: Sequence[str]) -> str:
@@ -211,12 +235,18 @@ class _Load:
         self.table = table if whole.all() else table[whole]
         self.missing = ~np.isfinite(table[~whole])
         self.job = job = rounds.Job(self.table, most)
-        self.standing = job.standing_out()
+        self.standing, self.events = job.standing_out(), list[Event]()
         self.spells, self.factors = dict[int, Runs](), job.factors
         self.spell_factors = np.full((2, len(names)), np.nan)  # in spells, and in other rounds
-        for host, (runs, (slow, fast)) in spells(self.table, job.medians, self.standing).items():
-            self.spells[host], self.spell_factors[:, host] = runs, (slow, fast)  # do not last
-            self.factors[host] = min(self.factors[host], fast)
+        if len(self.table) >= FEWEST_ROUNDS and len(names) >= 3:
+            ratios = self.table / job.medians[:, None]
+            slow = slow_rounds(ratios)
+            self.standing, self.events = job.standing(slow), together(slow)
+            slow, found = in_spells(ratios, slow, self.standing)
+            for host in found:  # whose spells do not last
+                self.spells[host] = slow.runs[host]
+                self.spell_factors[:, host] = in_and_out(ratios, slow.cells, host)
+                self.factors[host] = min(self.factors[host], self.spell_factors[1, host])
         self.slow = rounds.slowdown(self.table, job.medians, self.factors)
         self.seconds = float(self.slow.real.mean())
         first, self.worker, second = job.slowest.without(())
@@ -293,7 +323,7 @@ class _Load:
             "host": [*self.names],
             "worker": np.arange(n),
             "alone": alone,
-            "alone_low": low,
+            "alone_low": np.maximum(low, 0.0),  # nobody costs less than nothing
             "alone_high": high,
             "alone_share": alone / self.seconds,
             "blame": self.job.blame,

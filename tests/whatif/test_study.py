@@ -276,8 +276,8 @@ def test_two_slow_hosts_hide_each_other() -> None:
     assert one < 0.25 * planted
     said = whatif_verdict(found)
     assert said.startswith("replacing hosts gpu-")
-    most = found.hosts["alone_share"].max()
-    assert f" alone {100 * most:.1f} %: " in said
+    for _, host in found.hosts.iloc[:2].iterrows():
+        assert f"{host['host']} {100 * host['alone_share']:.1f} %" in said
     other = next(line for line in facts(found) if line.startswith("if gpu-"))
     assert " are dropped, and the others share their work" in other
 
@@ -410,7 +410,7 @@ def test_a_host_is_hardly_learned_below_a_tenth_of_a_mean_share() -> None:
 
 
 def test_each_host_that_stands_out_is_replaced_alone() -> None:
-    """Three at most, by hand; the verdict names the one that saves most, not the first in order."""
+    """Three at most, by hand; the verdict says what each saves."""
     table = healthy()[:300]
     for host, times in ((7, 1.5), (30, 1.35), (31, 1.45), (40, 1.4)):
         table[:, host] *= times
@@ -423,8 +423,8 @@ def test_each_host_that_stands_out_is_replaced_alone() -> None:
     for _, row in alone.iterrows():
         without = np.delete(table, NAMES.index(row["hosts"]), axis=1)
         assert row["saved"] == pytest.approx(seconds(table) - seconds(without))
-    most = alone.sort_values("saved").iloc[-1]
-    assert f", {most['hosts']} alone {100 * most['share']:.1f} %" in whatif_verdict(found)
+    each = [f"{row['hosts']} {100 * row['share']:.1f} %" for _, row in alone.iterrows()]
+    assert f"each alone: {', '.join(each)}, gpu-40" in whatif_verdict(found)
     pictured = whatif_page([found], Answer("whatif", "t", "")).charts["savings"].picture
     names = pictured.panels[0].y.names or ()
     single = [" ".join(name.split()) for name in names]
@@ -1153,3 +1153,25 @@ def test_long_series_are_looked_at_in_means_of_runs(monkeypatch: pytest.MonkeyPa
     series = np.append((means[:, None] + [-0.5, 0.0, 0.5]).ravel(), [99.0, -99.0])
     assert known > 1
     assert block_length(series) == 3 * known
+
+
+def test_whatif_and_fit_agree_on_who_stands_out() -> None:
+    """Of 283 rounds one host is always slow and ends most of them; another has one spell, which a
+    block of rounds as long counts once. It is among those that are replaced, and its spells, not
+    chance alone, are the largest cause; what is slow together is named by its rounds."""
+    rng = np.random.default_rng(23)
+    table = 1.9 + rng.gamma(3, 0.1, (283, 24))
+    table[:, 16] *= 1.35
+    table[110:150, 4] *= 2.5
+    table[:15, 18:] *= 1.8
+    names = [f"node-{j:02}" for j in range(1, 25)]
+    found, workers = study_load(table, names), judge_workers([table])
+    assert workers is not None
+    assert set(found.standing) == {names[j] for j in workers.standing} == {"node-05", "node-17"}
+    said = whatif_verdict(found)
+    assert said.startswith("replacing hosts node-17, node-05 by median ones")
+    assert "largest cause: the rest (chance, spikes, and spells of node-05)" in said
+    event = "slow together in rounds 301 to 315: 6 hosts, node-19, node-20, node-21, node-22, "
+    assert event + "node-23, node-24" in facts(found, np.arange(301, 584))
+    spell = found.hosts[found.hosts["host"] == "node-05"].iloc[0]
+    assert 0 == spell["alone_low"] < spell["alone"]
