@@ -15,6 +15,7 @@ from ...delay_models import Tape
 from ...delay_models.base import ReplayedDelays
 from ...delay_models.tables.measured import AS_IT_IS, Measured, Reading
 from ...sim.engines.run import Run
+from ...sim.engines.tapes import RememberedTape
 from ...sim.load_laws import LoadLaw
 from ...sim.types import FloatArray, Loads, TapeAround, TapeLike
 from ..config import build
@@ -32,9 +33,9 @@ ROWS_A_WORKER, FEATURES = 40, 20  # size of the synthetic problem that stands fo
 MOST_WORKERS = 2000
 # Replications of a run of the search, and the seconds and bytes that one may take.
 SEARCHED, LONGEST, LARGEST = 64, 20.0, 2**30
-ROUNDS = 200  # rounds that are drawn to see what is typical
 TODAY = {"name": "uncoded", "label": "uncoded"}  # the scheme of today where a config names none
 MANY, RUNS = 20_000, 16  # rounds that are drawn to see what is rare, and of so many replications
+ROUNDS = 200  # of each, at least, say what is typical; spells may last as long
 MOST_RUNS = 256  # replications of the last heat of a race
 FEWEST, NOISE = 8, 0.05  # a mean round of so many runs shall be known to this relative error
 # The most that replications are multiplied by, alone and times the worker-rounds of a run.
@@ -155,31 +156,31 @@ def read_scenario(
     first = grid[0]
     settings = first.settings
     _, learning = build.both(first)
-    model, law, n = settings.delay, settings.load_law, settings.workers
-    rounds = min(ROUNDS, model.rounds_available() or ROUNDS)
-    tape = Tape(model, n, settings.seed, 0)
-    one, two = (law.worker_times(tape, np.full(n, load), 0, rounds) for load in (1, 2))
-    finite = np.where(np.isfinite(one), one, np.nan)
-    if not np.isfinite(finite).any():
+    drawn = _drawn(settings)
+    drawn[~np.isfinite(drawn)] = np.nan
+    usual = drawn[:, :, : max(ROUNDS, settings.iterations)]  # later ones may be slower
+    if np.isnan(usual[:, 1]).all():
         raise ConfigError("delay: no worker ever arrives in the first rounds")
-    if _finite_median(one) <= 0:
+    unit, one, two = np.nanmedian(usual, axis=(0, 2, 3))
+    if one <= 0:
         raise ConfigError("delay: half or more of the delays are 0 s; nothing to compare")
-    surge, repeats = _rare(settings, affordable)
+    slowest = np.nan_to_num(drawn[:, 1]).max(axis=-1)
+    surge, repeats = _rare(slowest.ravel(), settings, affordable)
     lines = [*notes, *left_out, *build.warnings(settings)]
-    if isinstance(model, ReplayedDelays):
+    if isinstance(settings.delay, ReplayedDelays):
         lines.append(
             "every replication replays the same delays, so that intervals say nothing of other "
             "days; {model: trace, resample: rounds} draws whole rounds anew"
         )
-    slowest = float(np.nanmean(np.nanmax(finite, axis=1)))
+    waits = slowest[:, : usual.shape[2]]
     return Scenario(
         name=settings.name,
         base={k: v for k, v in first.document.items() if k not in ("schemes", "sweep")},
         given=tuple({**cell.scheme, "label": cell.label} for cell in grid),
         catalogue=catalogue_of(whole),
         features=0 if learning is None else learning.problem.features,
-        unit_delay=_finite_median(tape.rows(0, rounds)),
-        worker_time=(_finite_median(one), _finite_median(two), slowest),
+        unit_delay=float(unit),
+        worker_time=(float(one), float(two), float(waits[waits > 0].mean())),
         surge=surge,
         repeats=repeats,
         affordable=affordable,
@@ -188,16 +189,23 @@ def read_scenario(
     )
 
 
-def _rare(settings: Settings, affordable: int) -> tuple[float, int]:
-    """What rare rounds do: ``surge`` and ``repeats`` of a scenario, from many rounds of uncoded."""
-    model, n, length = settings.delay, settings.workers, settings.iterations
-    rounds = min(MANY, 2**21 // n, RUNS * (model.rounds_available() or MANY)) // RUNS
-    ones = np.ones(n, dtype=np.int64)
-    seconds = [
-        settings.load_law.worker_times(Tape(model, n, settings.seed, r), ones, 0, max(1, rounds))
-        for r in range(1 if isinstance(model, ReplayedDelays) else RUNS)
-    ]
-    slowest = np.concatenate([np.where(np.isfinite(s), s, 0.0).max(axis=1) for s in seconds])
+def _drawn(settings: Settings) -> FloatArray:
+    """Many rounds of some runs: unit delays, and what a worker takes with one partition and with
+    two, ``(runs, 3, rounds, n)`` seconds."""
+    model, law, n = settings.delay, settings.load_law, settings.workers
+    most = min(MANY, 2**21 // n, RUNS * (model.rounds_available() or MANY))
+    rounds, drawn = most // RUNS, []
+    for r in range(1 if isinstance(model, ReplayedDelays) else RUNS):
+        tape = RememberedTape(Tape(model, n, settings.seed, r), rounds)
+        times = (law.worker_times(tape, np.full(n, load), 0, rounds) for load in (1, 2))
+        drawn.append([tape.rows(0, rounds), *times])
+    return np.array(drawn)
+
+
+def _rare(slowest: FloatArray, settings: Settings, affordable: int) -> tuple[float, int]:
+    """What rare rounds do: ``surge`` and ``repeats`` of a scenario, from the slowest worker's
+    seconds in many rounds."""
+    n, length = settings.workers, settings.iterations
     runs = slowest[: len(slowest) // length * length].reshape(-1, length)
     surge = float(slowest.max() - runs.max(axis=1).mean()) if len(runs) else 0.0
     noise = float(slowest.std() / slowest.mean()) / NOISE
@@ -206,10 +214,6 @@ def _rare(settings: Settings, affordable: int) -> tuple[float, int]:
     while repeats < min(needed, most / 4, affordable / MOST_RUNS / 4, MOST_REPEATS):
         repeats *= 4
     return surge, repeats
-
-
-def _finite_median(seconds: FloatArray) -> float:
-    return float(np.nanmedian(np.where(np.isfinite(seconds), seconds, np.nan)))
 
 
 def _possible(grid: Sequence[Cell]) -> tuple[list[Cell], list[str], int]:

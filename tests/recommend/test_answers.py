@@ -36,7 +36,7 @@ from erasurehead.experiments.recommend.command import winner_config
 from erasurehead.experiments.recommend.contender import LIMITS, Contender, estimate, slower
 from erasurehead.experiments.recommend.measure import _heard, hearing
 from erasurehead.experiments.recommend.question import ExactDescent
-from erasurehead.experiments.recommend.scenario import SHUFFLED, Perturbation, _rare
+from erasurehead.experiments.recommend.scenario import SHUFFLED, Perturbation, _drawn, _rare
 from erasurehead.experiments.recommend.search import LONGER, Search
 from erasurehead.experiments.recommend.study import Recommendation, Sensitivity, _few, _rates
 from erasurehead.sim.load_laws import Proportional
@@ -715,35 +715,26 @@ def test_rare_rounds_need_more_replications(
     delay: Any, workers: int, length: int, affordable: int, repeats: int
 ) -> None:
     """In steps of four, as far as memory and a run's rounds allow; equal rounds need no more."""
-    settings = SimpleNamespace(
+    settings: Any = SimpleNamespace(
         delay=delay, workers=workers, iterations=length, load_law=Proportional(), seed=0
     )
-    surge, found = _rare(cast(Any, settings), affordable)
+    slowest = _drawn(settings)[:, 1].max(axis=-1).ravel()
+    surge, found = _rare(slowest, settings, affordable)
     assert found == repeats
     assert (surge > 0) == (delay is PARETO)
+    assert _rare(np.ones(20), settings, affordable) == (0.0, 1), "all rounds alike"
 
 
-@pytest.mark.parametrize(
-    ("workers", "length", "drawn"), [(10, 10, 20_000), (2000, 10, 1040), (2**18, 2, 16)]
-)
-def test_so_many_rounds_are_looked_at_for_rare_ones(workers: int, length: int, drawn: int) -> None:
-    """20,000, in 16 runs; of many workers as many as have 2^21 delays, and a round of each run."""
-    rounds: list[int] = []
-
-    def worker_times(tape: object, loads: Any, start: int, stop: int) -> Any:
-        rounds.append(stop - start)
-        return np.ones((stop - start, 1))
-
+@pytest.mark.parametrize(("workers", "drawn"), [(10, 1250), (2000, 65)])
+def test_so_many_rounds_are_drawn(workers: int, drawn: int) -> None:
+    """20,000 in 16 runs, of many workers as many as have 2^21 delays; each with what a worker takes
+    with one partition and with two."""
     settings: Any = SimpleNamespace(
-        delay=PARETO,
-        workers=workers,
-        iterations=length,
-        load_law=SimpleNamespace(worker_times=worker_times),
-        seed=0,
+        delay=MODELS["deterministic"](value=2.0), workers=workers, load_law=Proportional(), seed=0
     )
-    surge, repeats = _rare(settings, 10**9)
-    assert (sum(rounds), len(rounds)) == (drawn, 16)
-    assert (surge, repeats) == (0.0, 1), "all rounds alike"
+    found = _drawn(settings)
+    assert found.shape == (16, 3, drawn, workers)
+    np.testing.assert_array_equal(found[:, :, 0, 0], [[2.0, 2.0, 4.0]] * 16)
 
 
 def test_why_a_scheme_leaves_after_the_trial() -> None:

@@ -386,6 +386,18 @@ def test_what_is_typical_is_seen_in_all_measured_rounds(tmp_path: Path) -> None:
     assert (found.unit_delay, found.worker_time) == (5.0, (5.0, 10.0, 7.0))
 
 
+def test_the_mean_wait_for_the_slowest_is_not_that_of_one_spell() -> None:
+    """Each of two workers is slow half of the time, for 50 rounds in a row on average: the slowest
+    takes 3 s in three rounds of four and 1 s in the last, 2.5 s on average. One run of 200 rounds
+    sees a few spells, and its mean is wrong by 0.5 s or so."""
+    chain = {"model": "markov", "slow_to_slow": 0.98, "fast_to_slow": 0.02}
+    parts = {"fast": 1.0, "slow": 3.0}
+    chain |= {key: {"model": "deterministic", "value": value} for key, value in parts.items()}
+    document = {"workers": 2, "iterations": 10, "delay": chain}
+    waits = [read_scenario({**document, "seed": seed}, None).worker_time[2] for seed in range(4)]
+    np.testing.assert_allclose(waits, 2.5, atol=0.25)
+
+
 def test_what_takes_a_minute_or_a_gibibyte_is_not_simulated(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
