@@ -14,7 +14,7 @@ from ...sim.metrics import METRICS
 from ..config.schema import first_sentence, meanings_of
 from ..page.answer import Answer
 from ..text import enumerated, number, percent, sentence
-from .candidates import FARTHEST, LEFT_OUT, far_beyond, whole
+from .candidates import LEFT_OUT, far_beyond, whole
 from .contender import MARGIN, Contender, decided_by
 from .scenario import SHUFFLED
 from .search import CLOCKED, UNEVEN
@@ -22,6 +22,7 @@ from .stages import SPACING, TRIAL, TUNED
 from .study import WHOLE, Recommendation, Sensitivity
 
 FEW_ITERATIONS = 5  # so few say little of a long training
+APART = 0.05  # what the table's rounds save and fitted delays save differs, if by such a share
 NAMED = 3  # schemes that are named in a sentence
 CHEAPER = 0.01  # share of worker-seconds from which on one scheme is cheaper than another
 # What is compared, in words.
@@ -56,7 +57,7 @@ def verdict(found: Recommendation) -> str:
     best = [winner, *found.tied]
     if found.tied and found.today in best:
         others = [one.label for one in best if one is not found.today]
-        text = without = (
+        text = (
             f"keep {found.today.label}, nothing is surely better: "
             f"{enumerated(others, NAMED)} cannot be told apart from it, about {value}"
         )
@@ -66,15 +67,46 @@ def verdict(found: Recommendation) -> str:
         names = f"{', '.join(labels[:NAMED])} and {last}"
         end = f"about {value}{_beside_today(found)}"
         text = f"the best cannot be told apart: {names}, {end}"
-        without = f"{names} cannot be told apart, {end}"
+        text = text if pays else f"no code is among the best: {names} cannot be told apart, {end}"
     elif winner is found.today:
         none = "nothing that hears every partition" if _faster(found) else "nothing"
-        text = without = f"keep {winner.label}, {none} is better: {value}{_next_best(found)}"
+        text = f"keep {winner.label}, {none} is better: {value}{_next_best(found)}"
     else:
-        text = f"the best is {winner.label}, {value}{_beside_today(found)}"
-        without = f"{winner.label} is best, {value}{_beside_today(found)}"
-    text = text if pays else f"{NO_CODING}: {without}"
-    return sentence("; ".join([text, *_unheard(found), *_by_chance(found), *_counted(found)]))
+        named = f"the best is {winner.label}" if pays else f"not a code but {winner.label} is best"
+        text = f"{named}{_partial(found)}, {value}{_beside_today(found)}"
+    if not pays and found.today in best:
+        text = f"{NO_CODING}: {text}"
+    more = (_on_the_table, _unheard, _by_chance, _counted)
+    return sentence("; ".join([text, *(part for parts in more for part in parts(found))]))
+
+
+def _partial(found: Recommendation) -> str:
+    """What a winner by count leaves out, where that is much."""
+    if found.question.trains or not (counts := found.winner.counts) < WHOLE:
+        return ""
+    text = f"nothing was trained, and an update of it counts as {counts:.2g} of an exact iteration"
+    if (best := found.best_exact) is not None:
+        text += f"; the best with exact updates is {best[0]}, {number(best[1])} s"
+    return f" by count alone ({text})"
+
+
+def _on_the_table(found: Recommendation) -> Iterator[str]:
+    """What an iteration saves in the measured rounds, where the fitted delays say otherwise."""
+    winner, today, there = found.winner, found.today, found.on_the_table
+    if np.isnan(there) or today in (winner, *found.tied):
+        return
+    fitted = winner.iteration_time / today.iteration_time
+    middle, low, high = winner.against(today)
+    likely = middle * there / fitted
+    if abs(there - fitted) > APART and (likely < low or likely > high):
+        yield (
+            f"in the table's own rounds, in their order, an iteration of {winner.label} takes "
+            f"{_less(there)} than one of {today.label}, not {_less(fitted)} as by the fitted delays"
+        )
+
+
+def _less(ratio: float) -> str:
+    return f"{percent(abs(1 - ratio))} {'less' if ratio <= 1 else 'more'}"
 
 
 def _unheard(found: Recommendation) -> Iterator[str]:
@@ -121,11 +153,6 @@ def _counted(found: Recommendation) -> Iterator[str]:
     if not found.question.trains:
         free = "" if found.question.scenario.base.get("network") else ", and messages take no time"
         yield f"iterations were counted, not trained{free}"
-        if (counts := found.winner.counts) < WHOLE and found.winner.clocked is not None:
-            yield f"an update of {found.winner.label} counts as {counts:.2g} of an exact iteration"
-            if (best := found.best_whole) is not None:
-                takes = f"{best[0]} takes least, {number(best[1])} s"
-                yield f"of schemes whose updates count as {WHOLE:g} or more, {takes}"
 
 
 def _codes_searched(found: Recommendation) -> bool:
@@ -186,8 +213,10 @@ def _what_it_does(found: Recommendation) -> Iterator[str]:
 def _clocks(found: Recommendation) -> Iterator[str]:
     mine, today = found.winner.final, found.today.final
     assert mine is not None
-    text = f"an iteration of {found.winner.label} takes {number(mine.iteration_time.mean())} s"
+    text = f"an iteration of {found.winner.label} takes {number(found.winner.iteration_time)} s"
     text += f", mean decoding error {METRICS['decoding_error'].shown(mine.error):.3g}"
+    if (parts := found.winner.parts) > found.question.scenario.workers:
+        text += f" over {parts} pieces"
     if mine.staleness:
         text += f", gradients {mine.staleness:.3g} updates old"
     needed = np.inf
@@ -195,7 +224,7 @@ def _clocks(found: Recommendation) -> Iterator[str]:
         needed = np.nanmean(mine.to_target[0])
         text += f", {_iterations(needed)}"
     if today is not None and today is not mine:
-        text += f"; one of {found.today.label} {number(today.iteration_time.mean())} s"
+        text += f"; one of {found.today.label} {number(found.today.iteration_time)} s"
         text += f", error {METRICS['decoding_error'].shown(today.error):.3g}"
         if np.isfinite(today.to_target).any():
             text += f", {_iterations(np.nanmean(today.to_target[0]))}"
@@ -212,11 +241,12 @@ def _where_search_ended(found: Recommendation) -> Iterator[str]:
     mine = whole(found.winner.section, catalogue)
     for key, value in found.winner.section.items():
         steps = (value / 2, value * 2) if isinstance(value, int | float) else ()
-        possible = [step for step in steps if step >= 1 or isinstance(value, float)]
-        if any(far_beyond({**mine, key: step}, listed) for step in possible):
+        beyond = [step for step in steps if far_beyond({**mine, key: step}, listed)]
+        if possible := [step for step in beyond if step >= 1 or isinstance(value, float)]:
+            more = "more" if max(possible) > value else "less"
             yield (
-                f"the search ended at {key}={value}, which is near {FARTHEST} times more or less "
-                "than usual: going on gains ever less, and may cost what was not simulated"
+                f"no {more} than {key}={value} was tried: {more} may gain a little still, and may "
+                "cost time that is not simulated"
             )
 
 
@@ -239,8 +269,12 @@ def _no_coding(found: Recommendation) -> str:
     if best.final is not None:
         middle, low, high = best.against(found.winner)
         if not np.isnan(middle):
-            times = f"{middle:.2f} times as long ({low:.2f} to {high:.2f})"
-            return f"{text}; the best code, {best.label}, takes {times}"
+            text += f"; the best code, {best.label}, takes {middle:.2f} times as long"
+            text += f" ({low:.2f} to {high:.2f})"
+            if (than_today := best.against(found.today)[0]) < 1:
+                text += f", {_less(than_today)} than {found.today.label}"
+                text += f" in the same {len(best.values)} runs"
+            return text
     return f"{text}; the best code, {best.label}, was ruled out: {best.reason}"
 
 
@@ -333,6 +367,11 @@ def _another(found: Recommendation, each: Sensitivity) -> bool:
     one, winner = each.contender, found.winner
     if one.breaks or (one.unheard and not winner.unheard and each.perturbation.value != SHUFFLED):
         return False  # as little as on the delays as they are; where these are shuffled, all count
+    if one.final is not None and not np.isfinite(one.values).all():
+        return False  # in the race, which has more runs, it misses the goal
+    usual = (row for row in found.sensitivities if row.contender is one)
+    if not one.unheard and any(row.beats for row in usual if not row.perturbation.name):
+        return False  # so it is not the change that makes it better
     return each.beats and (one.scheme != winner.scheme or one.coded != winner.coded)
 
 

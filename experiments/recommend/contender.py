@@ -79,8 +79,10 @@ def behind(
     mine: FloatArray, best: FloatArray, criterion: Criterion = "mean", surge: float = 0.0
 ) -> bool:
     """Whether a scheme is surely worse than the best: the paired interval of their ratio lies above
-    1, or it misses the goal in over half of the replications. ``surge``: seconds by which the best
-    may be worse in a run too rare to be sure of having been seen; a mean counts that in."""
+    1, or one misses the goal in over half of the replications that both have. ``surge``: seconds by
+    which the best may be worse in a run too rare to be sure of having been seen; a mean counts that
+    in."""
+    best = best[: len(mine)]
     there = np.isfinite(mine) & np.isfinite(best)
     if there.sum() < mine.size / 2:
         return True
@@ -177,6 +179,16 @@ class Contender:
         """The ratio to another one with a paired 95 % interval, see ``ratio``."""
         assert self.final is not None
         return ratio(self.values, other.values, self.final.criterion)
+
+    @property
+    def iteration_time(self) -> float:
+        """Mean seconds of an iteration in the race: to the target where there is one that is always
+        reached, else in a whole run."""
+        assert self.final is not None
+        needed = self.final.to_target[:1]  # at its own rate
+        if needed.size and np.isfinite(needed).all():
+            return float(self.values.mean() / needed.mean())
+        return float(self.final.iteration_time.mean())
 
     @property
     def counts(self) -> float:

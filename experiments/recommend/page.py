@@ -12,6 +12,7 @@ import pandas as pd
 
 from ...sim.metrics import METRICS
 from ...sim.types import FloatArray
+from ..config.errors import ConfigError
 from ..page.answer import Answer, json_at, read_answer, table_at, text_at
 from ..page.content import Chart, Page, Section, Table, capped, plain_cell
 from ..pictures import style
@@ -44,8 +45,8 @@ def read_recommendation(directory: Path) -> Page:
     looked_at = ("scheme", "label", "stage", "value", "error", "front")
     changed = ("dial", "times", "label", "scheme", "value", "ratio", "ratio_low", "ratio_high")
     try:
-        sensitivity = pd.read_csv(directory / "sensitivity.csv")[[*changed]]
-    except (OSError, ValueError, KeyError):  # nothing was changed
+        sensitivity = table_at(directory / "sensitivity.csv", changed)
+    except ConfigError:  # nothing was changed
         sensitivity = pd.DataFrame()
     tables = {
         "ranking": table_at(directory / "ranking.parquet", ranked),
@@ -90,7 +91,7 @@ def recommendation_page(
     ranked: Parts = [_ranking_table(ranking, title, brief), *_ranking_chart(ranking, first, looks)]
     front: Parts = [_front_table(measured, quantity), *_front_chart(measured, quantity, looks)]
     changed: Parts = [_sensitivity_table(sensitivity)]
-    changed += _sensitivity_chart(sensitivity, ranking, looks)
+    changed += _sensitivity_chart(sensitivity, looks)
     best = "No other scheme is better in all three: time, error and worker-seconds."
     return Page(
         answer,
@@ -289,7 +290,9 @@ def _sensitivity_table(table: pd.DataFrame) -> Table:
         ]
         for row in table.to_dict("records")
     ]
-    note = (
+    runs = _values(table, "replications").max(initial=0)  # NaN: of an older version
+    usual = f"unchanged: in {runs:g} runs like all rows here (the ranking's are others); "
+    note = (usual if runs > 0 else "") + (
         "load: the cost of each extra partition, scaled by this factor; tail: each delay's excess "
         "over the median, scaled by it; persistence: the probability that a worker keeps its delay "
         "of the round before; shuffled: the delays of a round are shuffled among the workers. "
@@ -299,19 +302,15 @@ def _sensitivity_table(table: pd.DataFrame) -> Table:
     return capped("sensitivity-table", "", columns, rows, "sensitivity.csv", note)
 
 
-def _sensitivity_chart(
-    table: pd.DataFrame, ranking: pd.DataFrame, looks: Mapping[str, Look]
-) -> Iterator[Chart]:
+def _sensitivity_chart(table: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator[Chart]:
     known = np.isfinite(_values(table, "ratio"))
     if not known.any():
         return
     table = table[table["label"].isin(table[known]["label"])]
-    # What a scheme does on the delays as they are stands in the ranking.
-    now = ranking[ranking["label"].isin(table["label"])].assign(times=np.nan)
-    ratios = np.append(_values(table, "ratio"), _values(now, "ratio"))
-    y = axis_of("ratio to the recommended scheme", ratios, WIDE)
-    panels = []
-    for dial, own in table.groupby("dial", sort=False):
+    y = axis_of("ratio to the recommended scheme", _values(table, "ratio"), WIDE)
+    unchanged = table["dial"] == "unchanged"
+    now, panels = table[unchanged], []
+    for dial, own in table[~unchanged].groupby("dial", sort=False):
         as_is = 0.0 if dial == "persistence" else 1.0
         rows = pd.concat([own, now.assign(times=as_is)])
         times = sorted(rows["times"].unique())
@@ -321,14 +320,14 @@ def _sensitivity_chart(
             x = np.searchsorted(times, line["times"]).astype(np.float64)
             middle, low, high = (_values(line, f"ratio{end}") for end in ("", "_low", "_high"))
             marks.append(Curve(looks[str(label)], x, middle, low, high))
-        names = ["shuffled" if time < 0 else f"{time:g}" for time in times]
-        if dial == "persistence":
-            names[times.index(as_is)] = "as is"
+        named = {-1.0: "shuffled"} | ({0.0: "as is"} if dial == "persistence" else {})
+        names = [named.get(time, f"{time:g}") for time in times]
         x_axis = Axis(CHANGES.get(str(dial), str(dial)), names=tuple(names))
         panels.append(Panel(x_axis, y, marks, str(dial)))
     caption = (
-        "Below 1, a scheme takes less time than the recommended one. Schemes that leave data "
-        "unheard or break a limit are shown for comparison. Bands: paired 95 % intervals."
+        "Below 1, a scheme takes less time than the recommended one. Schemes that miss the goal in "
+        "some run, leave data unheard or break a limit are shown for comparison. Bands: paired "
+        "95 % intervals."
     )
     if not known.all():
         lacks = "where a scheme or the recommended one does not reach the goal in every run"

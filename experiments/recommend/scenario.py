@@ -105,7 +105,8 @@ class MeasuredConfig:
         one_load = len(measured.tables) == 1 or self.reading.load is not None
         fitted = not other and one_load and n <= measured.workers
         rounds, times = self._rounds(n) if fitted else None, n / measured.workers
-        return replace(scenario, read=measured.read, rounds=rounds, times=times)
+        count = min(map(len, measured.tables.values()))
+        return replace(scenario, read=measured.read, rounds=rounds, measured=count, times=times)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +128,7 @@ class Scenario:
     read: tuple[str, ...] = ()  # how the table that the config was made from was read, a line each
     # the ``delay:`` section that draws the rounds of that table, where its own is a fitted law
     rounds: Mapping[str, Any] | None = None
+    measured: int = 0  # how many these are
     # How many times the workers of that table there are, each with a task as large as it had.
     times: float = 1.0
 

@@ -141,6 +141,17 @@ class Search:
                 heard = {key: getattr(there, key) for key in ("least_heard", "balance", "unheard")}
                 one.clocked = replace(clocked, **heard)
 
+    def on_the_table(self, one: Contender) -> float:
+        """Mean seconds of an iteration in the measured rounds, in their order, where the delays are
+        a law that is fitted to them; else NaN."""
+        scenario = self.question.scenario
+        if scenario.rounds is None:
+            return np.nan
+        base = json.dumps({**scenario.base, "delay": {**scenario.rounds, "resample": "replay"}})
+        asked = replace(self.simulation(one, 1), base=base, iterations=scenario.measured)
+        [there] = self.results(performance, [asked])
+        return np.nan if isinstance(there, str) else float(there.iteration_time[0])
+
     def train(self, rates: Rates, replications: int, bar: Order = ANYTHING) -> None:
         """Train at several rates, and note the best of each scheme."""
         for one, trial in self.measure(rates, replications, TRIAL_DELAYS, bar):

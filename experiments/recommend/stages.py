@@ -28,6 +28,7 @@ from .search import CLOCKED, MOST_ITERATIONS, RACE_DELAYS, Search
 
 SCREENED = "screened"  # the stage at which those leave that cannot win
 SAME = "does the same as"  # the reason of one that leaves for another
+BEHIND, NO_BETTER = "surely behind", "no better until then than"  # of who left
 UNHEARD = "unheard"  # the stage at which those leave that do not hear every partition
 # Rates are chosen on trial delays and schemes compared on the config's, so that no scheme is
 # flattered by the choice of its rate.
@@ -307,7 +308,7 @@ def race(search: Search) -> None:
             if one is leader or one.stays:
                 continue
             if behind(one.values, leader.values, question.goal.criterion, question.surge):
-                one.leave(stage, f"surely behind {leader.label}")
+                one.leave(stage, f"{BEHIND} {leader.label}")
             elif rank >= most:
                 one.leave(stage, f"not among the best {most}")
     # Who left by what few replications said, and did better than the best in all, may be better.
@@ -321,6 +322,12 @@ def race(search: Search) -> None:
             one.leave("", "")
         search.part = (4.0, 0.0)
         _heat(search, better, heats[-1][0])
+    # The leader that they fell behind of may have left since, or missed the goal in a later run.
+    leader = _leader(search)
+    for one in search.contenders:
+        if one.reason.startswith(BEHIND):
+            sure = behind(one.values, leader.values, question.goal.criterion, question.surge)
+            one.reason = f"{BEHIND if sure else NO_BETTER} {leader.label}"
 
 
 def race_heats(question: Question) -> list[tuple[int, int]]:

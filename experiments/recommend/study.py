@@ -20,11 +20,12 @@ from . import stages
 from .contender import LIMITS, NO_DIFFERENCE, Contender, estimate, final_order, ratio, to_goal
 from .measure import Performance, Simulation, performance
 from .question import Question
-from .scenario import Perturbation, perturbations
+from .scenario import UNCHANGED, Perturbation, perturbations
 from .search import STAGES, Search
 
 TRAINED_REPLICATIONS, TIMED_REPLICATIONS = 16, 64  # on changed delays
 WHOLE = 0.8  # of an exact iteration: an update that counts less leaves much of the data out
+ROUNDING = 1e-9  # an update that counts as an exact iteration but for this is exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +59,7 @@ def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensit
     question = search.question
     chosen = _few(search, finalists)
     replications = TRAINED_REPLICATIONS if question.trains else TIMED_REPLICATIONS
-    changes = perturbations(question.scenario.unit_delay)
+    changes = [UNCHANGED, *perturbations(question.scenario.unit_delay)]
     if all(one.profile is not None and one.profile.holds <= 1 for one in chosen):
         changes = [change for change in changes if change.name != "load"]
     asked: dict[tuple[Perturbation, int], Simulation] = {}
@@ -66,12 +67,12 @@ def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensit
         rate = one.rate if one.rate > 0 else question.exact_rate
         plain = search.simulation(one, replications, (rate,) if question.trains else ())
         there = replace(plain, index=len(asked), perturbation=change)
-        asked.setdefault(_alike(change, one, changes), there)
+        asked.setdefault(_alike(change, one), there)
     search.part = (STAGES - 1, 1.0)
     found = dict(zip(asked, search.results(performance, [*asked.values()]), strict=True))
     rows: list[Sensitivity] = []
     for change in changes:
-        best, *_ = own = [found[_alike(change, one, changes)] for one in chosen]
+        best, *_ = own = [found[_alike(change, one)] for one in chosen]
         rows += [
             Sensitivity(change, one, result.values[0], best.values[0], result.criterion)
             for one, result in zip(chosen, own, strict=True)
@@ -80,13 +81,11 @@ def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensit
     return rows
 
 
-def _alike(
-    change: Perturbation, one: Contender, changes: Sequence[Perturbation]
-) -> tuple[Perturbation, int]:
-    """What is simulated for a scheme on changed delays: where no task is of further partitions, one
-    simulation serves for all that these may cost."""
+def _alike(change: Perturbation, one: Contender) -> tuple[Perturbation, int]:
+    """What is simulated for a scheme on changed delays: where no task is of further partitions,
+    nothing changes with what these cost."""
     alone = change.name == "load" and one.profile is not None and one.profile.alone
-    return (changes[0] if alone else change), one.index
+    return (UNCHANGED if alone else change), one.index
 
 
 def _few(search: Search, finalists: Sequence[Contender]) -> list[Contender]:
@@ -125,6 +124,9 @@ class Recommendation:
     tied: tuple[Contender, ...]  # others, within limits, that cannot be told apart from it
     untuned: tuple[Contender, ...]  # finalists at the common rate, the best first, if any
     sensitivities: tuple[Sensitivity, ...]  # the best few on changed delays
+    # seconds of an iteration of the winner over those of today's scheme, in the rounds of the table
+    # that the delays are fitted to, in their order; NaN: not known
+    on_the_table: float = np.nan
 
     @property
     def question(self) -> Question:
@@ -152,15 +154,16 @@ class Recommendation:
         return one.costs(self.question, one.final, one.value)
 
     @property
-    def best_whole(self) -> tuple[str, float] | None:
-        """The best of all whose updates count as ``WHOLE`` of an exact iteration or more, where
-        iterations are counted: its label, and seconds to the goal as far as they are known."""
+    def best_exact(self) -> tuple[str, float] | None:
+        """The best of all whose updates are exact, where iterations are counted: its label, and
+        seconds to the goal as far as they are known."""
         known = list[tuple[float, str]]()
         for one in self.contenders:
             seconds, counts = _best_known(one), one.counts
             if one.clocked is None and one.expected is not None:
                 counts = self.question.goal.value * one.expected.iteration_time / seconds
-            if counts >= WHOLE and np.isfinite(seconds) and not one.barred and one.stage != LIMITS:
+            exact = counts >= 1 - ROUNDING and np.isfinite(seconds)
+            if exact and not one.barred and one.stage != LIMITS:
                 known.append((seconds, one.label))
         if not known:
             return None
@@ -193,7 +196,8 @@ def recommended(search: Search) -> Recommendation:
         untuned = sorted(finalists, key=lambda one: final_order(one, question.common_rate))
     ties = [one for one in allowed[1:] if one.against(winner)[1] <= 1 + NO_DIFFERENCE]
     others = tuple(ties), tuple(untuned), tuple(changed)
-    return Recommendation(search, tuple(finalists), winner, *others)
+    there = search.on_the_table(winner) / search.on_the_table(search.contenders[0])
+    return Recommendation(search, tuple(finalists), winner, *others, there)
 
 
 def recommendation_tables(found: Recommendation) -> dict[str, pd.DataFrame]:
@@ -201,6 +205,7 @@ def recommendation_tables(found: Recommendation) -> dict[str, pd.DataFrame]:
     candidates = pd.DataFrame([*_candidates(found)])
     costs = candidates[["value", "error", "worker_seconds"]].to_numpy(float)
     changed = ["dial", "times", "scheme", "label", "value", "ratio", "ratio_low", "ratio_high"]
+    changed.append("replications")
     rates = ["label", "rate", "value", "reached", "replications", "own"]
     return {
         "ranking": pd.DataFrame([*_ranking(found)]),
@@ -237,7 +242,7 @@ def _ranking(found: Recommendation) -> Iterator[dict[str, Any]]:
             "rate": one.rate,
             "value_at_common_rate": untuned,
             "rank_at_common_rate": places.get(one.index, np.nan),
-            "iteration_time": float(final.iteration_time.mean()),
+            "iteration_time": one.iteration_time,
             "iterations": float(np.mean(to_target[0])) if to_target.size else np.nan,
             "staleness": final.staleness,
             **found.costs(one),
@@ -290,7 +295,8 @@ def _sensitivity(found: Recommendation) -> Iterator[list[Any]]:
         change, one = each.perturbation, each.contender
         value = to_goal(each.values, each.criterion)
         known = value if np.isfinite(value) else np.nan
-        yield [change.name, change.value, one.scheme, one.label, known, *each.ratio]
+        name, runs = change.name or "unchanged", len(each.values)
+        yield [name, change.value, one.scheme, one.label, known, *each.ratio, runs]
 
 
 def _rates(found: Recommendation) -> Iterator[list[Any]]:

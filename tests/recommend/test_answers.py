@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -36,7 +36,13 @@ from erasurehead.experiments.recommend.command import winner_config
 from erasurehead.experiments.recommend.contender import LIMITS, Contender, estimate, slower
 from erasurehead.experiments.recommend.measure import _heard, hearing
 from erasurehead.experiments.recommend.question import ExactDescent
-from erasurehead.experiments.recommend.scenario import SHUFFLED, Perturbation, _drawn, _rare
+from erasurehead.experiments.recommend.scenario import (
+    SHUFFLED,
+    UNCHANGED,
+    Perturbation,
+    _drawn,
+    _rare,
+)
 from erasurehead.experiments.recommend.search import LONGER, Search
 from erasurehead.experiments.recommend.study import Recommendation, Sensitivity, _few, _rates
 from erasurehead.sim.load_laws import Proportional
@@ -50,14 +56,19 @@ NEVER = np.array([1.0, 1.0, np.inf, 1.0])
 
 def scheme(label: str, **more: object) -> Any:
     """A contender; those whose names begin alike are one scheme."""
-    known = {"breaks": "", "unheard": "", "scheme": label[0], "coded": True}
+    known = {"breaks": "", "unheard": "", "scheme": label[0], "coded": True, "final": None}
     return SimpleNamespace(label=label, **(known | more))
 
 
 HERE = scheme("a here")
 
 
-def held(name: str, rows: Mapping[float, tuple[Any, float]], best: Mapping[float, Any] = {}) -> str:
+def held(
+    name: str,
+    rows: Mapping[float, tuple[Any, float]],
+    best: Mapping[float, Any] = {},
+    more: Sequence[Sensitivity] = (),
+) -> str:
     """What is said where others take so many times as long as the recommended scheme."""
     found = [
         Sensitivity(Perturbation(name, value, median=1.0), each, times * RUNS, here, "mean")
@@ -65,18 +76,19 @@ def held(name: str, rows: Mapping[float, tuple[Any, float]], best: Mapping[float
         for here in [best.get(value, RUNS)]
         for each, times in ((HERE, here[2]), (other, times))
     ]
-    return _holds(cast(Any, SimpleNamespace(winner=HERE, sensitivities=found)), name)
+    whole = SimpleNamespace(winner=HERE, sensitivities=[*more, *found])
+    return _holds(cast(Any, whole), name)
 
 
 @pytest.mark.parametrize(
     ("usual", "pieces", "said"),
     [
-        (10, 160, ["pieces=160"]),
+        (10, 160, ["no more than pieces=160"]),
         (10, 80, []),
-        (10, 81, ["pieces=81"]),
+        (10, 81, ["no more than pieces=81"]),
         (10, 1, []),
         (10, 2, []),
-        (32, 2, ["pieces=2"]),
+        (32, 2, ["no less than pieces=2"]),
         (16, 1, []),  # there are no half ones to go on to
     ],
 )
@@ -93,7 +105,7 @@ def test_a_number_at_which_the_search_ended_is_named(
     question = SimpleNamespace(scenario=SimpleNamespace(catalogue=BUILT_IN))
     whole = SimpleNamespace(question=question, contenders=contenders, winner=contenders[-1])
     texts = [*_where_search_ended(cast(Any, whole))]
-    assert [text.split(" at ")[1].split(",")[0] for text in texts] == said
+    assert [text.split(" was ")[0] for text in texts] == said
 
 
 def test_the_recommended_scheme_is_explained_with_the_numbers_that_it_names() -> None:
@@ -150,6 +162,26 @@ def test_how_far_the_answer_holds(rows: dict[float, tuple[Any, float]], said: st
     assert held("load", rows) == said
 
 
+@pytest.mark.parametrize(
+    ("usual", "missed", "said"),
+    [
+        (0.9, False, BOTH),  # better anyway
+        (1.0, True, BOTH),  # misses the goal in the race
+        (1.0, False, f"at 0.5 times b {BETTER}, {UP}"),
+        (2.0, False, f"at 0.5 times b {BETTER}, {UP}"),
+    ],
+)
+def test_what_a_change_makes_better_is_not_so_without_it(
+    usual: float, missed: bool, said: str
+) -> None:
+    """A scheme that is ahead in the same runs on the delays as they are is no news of a change; nor
+    is one that misses the goal in the race, whose runs are more."""
+    raced = np.append(RUNS, np.inf) if missed else RUNS
+    other = scheme("b other", final=object(), values=raced)
+    unchanged = Sensitivity(UNCHANGED, other, usual * RUNS, RUNS, "mean")
+    assert held("load", {0.5: (other, 0.5), 2.0: (other, 2.0)}, more=[unchanged]) == said
+
+
 def test_what_does_not_arrive_is_no_answer() -> None:
     rows = {0.5: (B, 2.0), 2.0: (B, 2.0)}
     assert held("tail", rows, {2.0: NEVER}) == (
@@ -185,6 +217,7 @@ def run_of(seconds: float = 2.0, error: float = 0.0, **more: Any) -> Any:
 def racer(label: str, ratio: tuple[float, float, float] = (1.0, 1.0, 1.0), **more: Any) -> Any:
     """A finalist, and what it takes beside any other."""
     known = {"final": run_of(), "clocked": None, "barred": False, "values": RUNS, "value": 1.0}
+    known |= {"parts": 9, "iteration_time": 2.0, "counts": 1.0}
     common = {"at": lambda rate: RUNS, "against": lambda other: ratio, "found": False}
     return scheme(label, **(known | common | more))
 
@@ -197,36 +230,58 @@ def answered_by(*finalists: Any, trains: bool = True, **more: Any) -> Any:
     question = SimpleNamespace(trains=trains, common_rate=0.5, scenario=scenario)
     known = {"finalists": finalists, "untuned": finalists, "contenders": finalists, "tied": ()}
     known |= {"winner": finalists[0], "today": finalists[-1], "reached": True, "best_coded": None}
-    known |= {"sensitivities": [], "question": question}
+    known |= {"sensitivities": [], "question": question, "on_the_table": np.nan}
     return SimpleNamespace(**(known | more))
 
 
 @pytest.mark.parametrize(
     ("counts", "other", "said"),
     [
-        (0.8, True, []),
-        (np.nan, True, []),
-        (0.279, False, ["an update of a fast counts as 0.28 of an exact iteration"]),
-        (
-            0.279,
-            True,
-            [
-                "an update of a fast counts as 0.28 of an exact iteration",
-                "of schemes whose updates count as 0.8 or more, b whole takes least, 12.5 s",
-            ],
-        ),
+        (0.8, True, ""),
+        (np.nan, True, ""),
+        (0.279, False, ""),
+        (0.279, True, "; the best with exact updates is b whole, 12.5 s"),
     ],
 )
 def test_a_winner_by_count_that_leaves_much_of_the_data_out_is_found_out(
-    counts: float, other: bool, said: list[str]
+    counts: float, other: bool, said: str
 ) -> None:
-    """A smaller batch is no gain that a count can show; who uses most of the data is named."""
-    fast = racer("a fast", counts=counts, clocked=SimpleNamespace(unheard=False))
+    """A smaller batch is no gain that a count can show; the best that leaves nothing out is named,
+    before any number of the winner's."""
+    fast = racer("a fast", counts=counts)
     whole = ("b whole", 12.5) if other else None
-    lines = [*answer._counted(answered_by(fast, trains=False, best_whole=whole))]
-    assert lines[1:] == said
-    assert lines[0].startswith("iterations were counted, not trained")
-    assert [*answer._counted(answered_by(fast, best_whole=whole))] == []
+    found = answered_by(fast, racer("c"), trains=False, best_exact=whole)
+    found.question.goal = SimpleNamespace(unit=" s", phrase="to the goal", criterion="median")
+    less = "nothing was trained, and an update of it counts as 0.28 of an exact iteration"
+    named = f" by count alone ({less}{said})" if counts < 0.8 else ""
+    assert answer.verdict(found).startswith(f"The best is a fast{named}, 1 s to the goal")
+    assert answer._partial(answered_by(fast, best_exact=whole)) == "", "what is trained is no count"
+
+
+@pytest.mark.parametrize(
+    ("there", "interval", "said"),
+    [
+        (0.9, (0.8, 0.75, 0.85), True),
+        (0.84, (0.8, 0.75, 0.85), False),  # within the interval
+        (0.84, (0.8, 0.79, 0.81), False),  # too close to matter
+        (np.nan, (0.8, 0.75, 0.85), False),
+        (0.5, (np.nan, np.nan, np.nan), False),  # today's misses the goal
+        (1.1, (0.4, 0.3, 0.5), True),
+    ],
+)
+def test_what_the_table_says_of_the_saving(
+    there: float, interval: tuple[float, float, float], said: bool
+) -> None:
+    """Where the fitted delays say another thing than the measured rounds themselves; the time to
+    the goal changes as that of an iteration does: 0.9 for 0.8 makes 0.45 of 0.4."""
+    best, usual = racer("a", interval, iteration_time=1.6), racer("b")
+    known = answered_by(best, usual, on_the_table=there)
+    texts = [*answer._on_the_table(known)]
+    assert len(texts) == said
+    if said:
+        less = {0.9: "10.0 % less", 1.1: "10.0 % more"}[there]
+        assert f"an iteration of a takes {less} than one of b, not 20.0 % less as by" in texts[0]
+    assert not [*answer._on_the_table(answered_by(best, usual, on_the_table=there, tied=(usual,)))]
 
 
 def test_how_much_an_update_counts() -> None:
@@ -235,6 +290,43 @@ def test_how_much_an_update_counts() -> None:
         run: Any = SimpleNamespace(iteration_time=np.array([1.0, 3.0]), yardstick=yardstick)
         assert Contender(0, {"name": "uncoded"}, False, final=run).counts == counts
     assert np.isnan(Contender(0, {"name": "uncoded"}, False).counts)
+
+
+def test_iterations_to_the_target_times_their_seconds_are_the_time_to_it() -> None:
+    """A run goes on after the target, perhaps in a spell; those seconds are in no printed time."""
+    taken, needed = np.array([[10.0, 20.0], [7.0, 8.0]]), np.array([[5.0, 10.0], [np.nan] * 2])
+    run: Any = SimpleNamespace(
+        rates=(1.0, 2.0), to_target=needed, iteration_time=np.array([3.0, 5.0])
+    )
+    run.at = lambda rate: taken[run.rates.index(rate)]
+    one = Contender(0, {"name": "uncoded"}, False, final=run, rate=1.0)
+    assert one.iteration_time == 15.0 / 7.5
+    for nothing in (np.full((1, 2), np.nan), np.array([[5.0, np.nan]]), np.empty((0, 2))):
+        run.to_target = nothing
+        assert one.iteration_time == 4.0
+
+
+@pytest.mark.parametrize(
+    ("pays", "tied", "begins"),
+    [
+        (True, "", "The best is a, 1 s"),
+        (False, "", "Not a code but a is best, 1 s"),
+        (False, "b", "No code is among the best: a and b cannot be told apart, about 1 s"),
+        (True, "b", "The best cannot be told apart: a and b, about 1 s"),
+        (False, "c", "Coding does not pay: keep c, nothing is surely better"),
+        (True, "c", "Keep c, nothing is surely better"),
+    ],
+)
+def test_what_is_said_of_codes_is_true(pays: bool, tied: str, begins: str) -> None:
+    """Coding may save something of what today's scheme takes although another scheme is better; it
+    does not pay where nothing beats today's."""
+    a, b, c = (racer(name, coded=False) for name in "abc")
+    code = racer("d", coded=True)
+    others = [one for one in (b, c) if one.label == tied]
+    contenders = (a, b, c) if pays else (a, b, c, code)
+    found = answered_by(a, b, c, tied=others, contenders=contenders)
+    found.question.goal = SimpleNamespace(unit=" s", phrase="to the goal", criterion="median")
+    assert answer.verdict(found).startswith(begins)
 
 
 def test_what_the_winner_saves_beside_today() -> None:
@@ -289,21 +381,22 @@ def test_what_takes_less_and_leaves_data_out() -> None:
 
 def test_what_an_iteration_takes_is_told_of_the_winner_and_of_today() -> None:
     reached = {"to_target": np.array([[4.0, 6.0, 5.0, 5.0]]), "staleness": 1.5}
-    best = racer("a best", final=run_of(2.0, 0.25, **reached))
-    usual = racer("b usual", final=run_of(3.0))
+    best = racer("a best", final=run_of(9.0, 0.25, **reached))
+    usual = racer("b usual", iteration_time=3.0)
     assert [*answer._clocks(answered_by(best, usual))] == [
         "an iteration of a best takes 2 s, mean decoding error 0.25, gradients 1.5 updates old, "
         "5 iterations; one of b usual 3 s, error 0"
     ]
     one = {"to_target": np.array([[1.0, 1.0]])}
-    few = racer("a best", final=run_of(2.0, **one))
+    few = racer("a best", final=run_of(9.0, **one))
     text, warning = answer._clocks(answered_by(few))
     assert text == "an iteration of a best takes 2 s, mean decoding error 0, 1 iteration"
     assert warning == (
         "the target is reached in 1 iteration, too few to say much; give a lower --target"
     )
-    late = racer("b usual", final=run_of(3.0, **reached))
-    [text] = answer._clocks(answered_by(racer("a"), late))
+    late = racer("b usual", final=run_of(9.0, **reached), iteration_time=3.0)
+    [text] = answer._clocks(answered_by(racer("a", parts=90), late))
+    assert "mean decoding error 0 over 90 pieces; one of" in text
     assert text.endswith("; one of b usual 3 s, error 0, 5 iterations")
 
 
@@ -321,8 +414,12 @@ def test_why_coding_does_not_pay() -> None:
     assumed.question.scenario.notes = ("t has one load, so the load law is assumed: proportional",)
     assert answer._no_coding(assumed) == text.replace("(medians)", "(assumed)")
     code = racer("c code", (1.25, 1.2, 1.3))
-    assert answer._no_coding(answered_by(best, best_coded=code)) == (
-        f"{text}; the best code, c code, takes 1.25 times as long (1.20 to 1.30)"
+    told = f"{text}; the best code, c code, takes 1.25 times as long (1.20 to 1.30)"
+    assert answer._no_coding(answered_by(best, best_coded=code)) == told
+    today = racer("d today")
+    code.against = lambda other: (0.9, 0.8, 1.0) if other is today else (1.25, 1.2, 1.3)
+    assert answer._no_coding(answered_by(best, today, best_coded=code)) == (
+        f"{told}, 10.0 % less than d today in the same 4 runs"
     )
     gone = {"final": None, "reason": "an iteration takes 9 s"}
     for other in (racer("c code", **gone), racer("c code", (np.nan,) * 3, reason=gone["reason"])):

@@ -139,7 +139,7 @@ def test_coding_does_not_pay_under_a_proportional_law_with_a_large_shift() -> No
     """shift x rate = 10: a second partition costs 10 / rate, more than all stragglers together."""
     delay = {"model": "shifted_exponential", "shift": 10.0, "rate": 1.0}
     study = ask(only="uncoded,fractional_repetition,cyclic_mds", delay=delay)
-    assert verdict(study).startswith("Coding does not pay: ")
+    assert verdict(study).startswith("Coding does not pay: keep uncoded")
     assert study.winner.profile is not None
     assert study.winner.profile.holds == 1
     reason = next(text for text in why(study) if "two partitions" in text)
@@ -169,7 +169,7 @@ def test_the_ranks_of_a_language_model_are_not_coded_and_it_takes_no_two_minutes
     began = time.process_time()
     study = ask(workers=32, delay={"model": "llm_ranks"})
     assert time.process_time() - began < 120
-    assert verdict(study).startswith("Coding does not pay: ")
+    assert verdict(study).startswith("Not a code but ")
     assert any("two partitions takes 2.00 times" in text for text in why(study))
 
 
