@@ -121,18 +121,22 @@ class _Work(Generic[Item, Result]):
         self.suspects = deque[_Attempt[Item]]()
         self.taken: dict[Lane, dict[Future[Result], _Attempt[Item]]] = {lane: {} for lane in lanes}
         self.progress = progress
-        self.done = 0
+        self.found = list[tuple[Item, Result | Died]]()  # and not given to the caller yet
+        self.done, self.told = 0, 0.0
 
     def results(self) -> Iterator[tuple[Item, Result | Died]]:
         self._hand_out()
         while futures := [future for taken in self.taken.values() for future in taken]:
             wait(futures, LOOK, FIRST_COMPLETED)
-            found = [pair for lane in self.taken for pair in self._collect(lane)]
+            self.found += [pair for lane in self.taken for pair in self._collect(lane)]
             self._hand_out()  # before the caller looks at the results, so that nobody waits for it
-            for done, pair in enumerate(found, start=self.done + 1):
+            for done, pair in enumerate(self.found, start=self.done + 1):
                 yield pair
                 self.done = done
-            self.progress(self.done + sum(lane.share() for lane in self.taken))
+            self.found.clear()
+            # never back: a task that has ended has no share while its answer is on its way
+            self.told = max(self.told, self.done + sum(lane.share() for lane in self.taken))
+            self.progress(self.told)
 
     def _hand_out(self) -> None:
         """One task for every free slot; then one to come next, unless few are left."""
@@ -150,10 +154,13 @@ class _Work(Generic[Item, Result]):
         while True:
             try:
                 future = lane.submit(self.task, attempt.item)
-            except Exception as error:  # died while it had nothing to do: no task is to blame
+            except Exception as error:
                 if not lane.is_death(error):
                     raise
-                lane.revive()
+                if self.taken[lane]:  # lost, or about to be: the oldest is to blame, not this one
+                    self.found += self._collect(lane)
+                else:  # died while it had nothing to do
+                    lane.revive()
             else:
                 self.taken[lane][future] = attempt
                 return
@@ -161,10 +168,12 @@ class _Work(Generic[Item, Result]):
     def _collect(self, lane: Lane) -> Iterator[tuple[Item, Result | Died]]:
         """The finished tasks of a lane; of those lost in a death, the oldest is to blame."""
         taken = self.taken[lane]
-        errors = [future.exception() for future in taken if future.done()]
-        reason = lane.revive() if any(map(lane.is_death, errors)) else ""
+        done, reason = [future for future in taken if future.done()], ""
+        if any(lane.is_death(future.exception()) for future in done):
+            reason = lane.revive()
+            done = [future for future in taken if future.done()]  # all that the death has lost
         lost = []
-        for future in [future for future in taken if future.done()]:
+        for future in done:
             attempt = taken.pop(future)
             if (error := future.exception()) is None:
                 yield attempt.item, future.result()
