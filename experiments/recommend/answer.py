@@ -15,11 +15,11 @@ from ..config.schema import first_sentence, meanings_of
 from ..page.answer import Answer
 from ..text import enumerated, number, percent, sentence
 from .candidates import LEFT_OUT, far_beyond, whole
-from .contender import MARGIN, Contender, decided_by
+from .contender import MARGIN, WHOLE, Contender, decided_by
 from .scenario import SHUFFLED
 from .search import CLOCKED, UNEVEN
 from .stages import SPACING, TRIAL, TUNED
-from .study import WHOLE, Recommendation, Sensitivity
+from .study import Recommendation, Sensitivity
 
 FEW_ITERATIONS = 5  # so few say little of a long training
 APART = 0.05  # what the table's rounds save and fitted delays save differs, if by such a share
@@ -27,7 +27,8 @@ NAMED = 3  # schemes that are named in a sentence
 CHEAPER = 0.01  # share of worker-seconds from which on one scheme is cheaper than another
 # What is compared, in words.
 QUANTITIES = {"mean": "means", "median": "medians", "p95": "95 % quantiles"}
-NO_CODING = "coding does not pay"
+# A scheme that is no code may have a code's name: ``erasurehead`` with a load of 1.
+NO_CODING, NO_CODE = "coding does not pay", "redundancy is not"
 UNASKED = "the answer does not depend on it, since no compared scheme has a load above 1"
 CHANGES = {  # what is changed about the delays, in words
     "load": "cost of partitions beyond the first",
@@ -67,12 +68,12 @@ def verdict(found: Recommendation) -> str:
         names = f"{', '.join(labels[:NAMED])} and {last}"
         end = f"about {value}{_beside_today(found)}"
         text = f"the best cannot be told apart: {names}, {end}"
-        text = text if pays else f"no code is among the best: {names} cannot be told apart, {end}"
+        text = text if pays else f"{NO_CODE} among the best: {names} cannot be told apart, {end}"
     elif winner is found.today:
         none = "nothing that hears every partition" if _faster(found) else "nothing"
         text = f"keep {winner.label}, {none} is better: {value}{_next_best(found)}"
     else:
-        named = f"the best is {winner.label}" if pays else f"not a code but {winner.label} is best"
+        named = f"the best is {winner.label}" if pays else f"{NO_CODE} best: {winner.label} is"
         text = f"{named}{_partial(found)}, {value}{_beside_today(found)}"
     if not pays and found.today in best:
         text = f"{NO_CODING}: {text}"
@@ -86,7 +87,7 @@ def _partial(found: Recommendation) -> str:
         return ""
     text = f"nothing was trained, and an update of it counts as {counts:.2g} of an exact iteration"
     if (best := found.best_exact) is not None:
-        text += f"; the best with exact updates is {best[0]}, {number(best[1])} s"
+        text += f"; the best with exact updates is {best.label}, {number(best.value)} s"
     return f" by count alone ({text})"
 
 

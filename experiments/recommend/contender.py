@@ -21,6 +21,8 @@ from .question import Goal, Order, Question, broken, typical
 SURE = 0.999  # confidence with which a scheme is dropped early: it is looked at several times
 NO_DIFFERENCE = 1e-12  # relative: two means this close are equal, but for rounding
 SAMPLES = 400  # bootstrap samples of the replications, always the same ones
+EXACT = 1e-9  # a decoding error that is rounding
+WHOLE = 0.8  # of an exact iteration: an update that counts less leaves much of the data out
 FEW = 16  # so few runs decide a mean by chance
 # A mean that is this many times the median is decided by rare runs, if they are such a share; of
 # exponential values, it would be an eighth.
@@ -284,15 +286,16 @@ def _beaten(one: Contender, other: Contender, goal: Goal) -> str | None:
     assert mine is not None
     assert theirs is not None
     margin = 1 + max(MARGIN[mine.source], MARGIN[theirs.source])
+    by = "by few drawn rounds" if mine.source == CLOCK else f"by {mine.source}"
     if np.isfinite(theirs.value) and mine.value > theirs.value * margin:
-        text = f"{mine.value:.4g} s {goal.phrase} by {mine.source}"
+        text = f"{mine.value:.4g} s {goal.phrase} {by}"
         return f"{text}; {other.label} takes {theirs.value:.4g} s"
-    exact = theirs.error <= 1e-9
+    exact = theirs.error <= EXACT
     shares = [found.error / each.parts for found, each in ((theirs, other), (mine, one))]
     as_good = other.scheme == one.scheme and shares[0] <= shares[1] * (1 + 1e-9)
     slower = goal.criterion == "mean" and mine.iteration_time > theirs.iteration_time * margin
     if mine.fresh and theirs.fresh and (exact or as_good) and slower:
-        text = f"an iteration takes {mine.iteration_time:.4g} s by {mine.source}"
+        text = f"an iteration takes {mine.iteration_time:.4g} s {by}"
         better = "is exact" if exact else "has no larger error"
         return f"{text}; {other.label} {better} and takes {theirs.iteration_time:.4g} s"
     return None

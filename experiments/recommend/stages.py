@@ -11,8 +11,10 @@ from ..config.catalogue import Catalogue
 from ..config.errors import ConfigError
 from .candidates import SearchSpace, Tried, alike, brief, far_beyond, frozen, neighbours, whole
 from .contender import (
+    EXACT,
     LIMITS,
     UNBUILT,
+    WHOLE,
     Contender,
     behind,
     cannot_win,
@@ -67,6 +69,7 @@ def finalists(search: Search) -> list[Contender]:
         search.part = (2.0, 1.0)
         search.train({one: search.question.rates(FINE, one.rate) for one in search.left}, TUNED)
     race(search)
+    keep_exact(search)
     return sorted(search.left, key=final_order)
 
 
@@ -328,6 +331,22 @@ def race(search: Search) -> None:
         if one.reason.startswith(BEHIND):
             sure = behind(one.values, leader.values, question.goal.criterion, question.surge)
             one.reason = f"{BEHIND if sure else NO_BETTER} {leader.label}"
+
+
+def keep_exact(search: Search) -> None:
+    """Beside a winner by count that leaves much out, the best scheme with exact updates stays."""
+    if not _leader(search).counts < WHOLE:
+        return
+    known = {
+        one: one.expected.value
+        for one in search.contenders
+        if one.expected is not None and one.expected.fresh and one.expected.error <= EXACT
+        if not one.barred and one.stage not in (LIMITS, UNBUILT, UNHEARD)
+    }
+    best = min(known, key=lambda one: known[one], default=None)
+    if best is not None and best.stage:
+        best.leave("", "")
+        _heat(search, [best], race_heats(search.question)[-1][0])
 
 
 def race_heats(question: Question) -> list[tuple[int, int]]:

@@ -24,8 +24,6 @@ from .scenario import UNCHANGED, Perturbation, perturbations
 from .search import STAGES, Search
 
 TRAINED_REPLICATIONS, TIMED_REPLICATIONS = 16, 64  # on changed delays
-WHOLE = 0.8  # of an exact iteration: an update that counts less leaves much of the data out
-ROUNDING = 1e-9  # an update that counts as an exact iteration but for this is exact
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,21 +152,10 @@ class Recommendation:
         return one.costs(self.question, one.final, one.value)
 
     @property
-    def best_exact(self) -> tuple[str, float] | None:
-        """The best of all whose updates are exact, where iterations are counted: its label, and
-        seconds to the goal as far as they are known."""
-        known = list[tuple[float, str]]()
-        for one in self.contenders:
-            seconds, counts = _best_known(one), one.counts
-            if one.clocked is None and one.expected is not None:
-                counts = self.question.goal.value * one.expected.iteration_time / seconds
-            exact = counts >= 1 - ROUNDING and np.isfinite(seconds)
-            if exact and not one.barred and one.stage != LIMITS:
-                known.append((seconds, one.label))
-        if not known:
-            return None
-        seconds, label = min(known)
-        return label, seconds
+    def best_exact(self) -> Contender | None:
+        """The best finalist whose updates are exact."""
+        exact = (one for one in self.finalists if one.final is not None and one.final.exact)
+        return next((one for one in exact if not one.barred), None)
 
     @property
     def best_coded(self) -> Contender | None:

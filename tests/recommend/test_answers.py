@@ -249,7 +249,7 @@ def test_a_winner_by_count_that_leaves_much_of_the_data_out_is_found_out(
     """A smaller batch is no gain that a count can show; the best that leaves nothing out is named,
     before any number of the winner's."""
     fast = racer("a fast", counts=counts)
-    whole = ("b whole", 12.5) if other else None
+    whole = racer("b whole", value=12.5) if other else None
     found = answered_by(fast, racer("c"), trains=False, best_exact=whole)
     found.question.goal = SimpleNamespace(unit=" s", phrase="to the goal", criterion="median")
     less = "nothing was trained, and an update of it counts as 0.28 of an exact iteration"
@@ -310,8 +310,8 @@ def test_iterations_to_the_target_times_their_seconds_are_the_time_to_it() -> No
     ("pays", "tied", "begins"),
     [
         (True, "", "The best is a, 1 s"),
-        (False, "", "Not a code but a is best, 1 s"),
-        (False, "b", "No code is among the best: a and b cannot be told apart, about 1 s"),
+        (False, "", "Redundancy is not best: a is, 1 s"),
+        (False, "b", "Redundancy is not among the best: a and b cannot be told apart, about 1 s"),
         (True, "b", "The best cannot be told apart: a and b, about 1 s"),
         (False, "c", "Coding does not pay: keep c, nothing is surely better"),
         (True, "c", "Keep c, nothing is surely better"),

@@ -78,7 +78,6 @@ from erasurehead.experiments.recommend.scenario import (
     ScaledLoad,
 )
 from erasurehead.experiments.recommend.search import Search
-from erasurehead.experiments.recommend.study import Recommendation
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.steps import DecodedRounds
@@ -571,24 +570,32 @@ def test_errors_of_finer_pieces_are_compared_by_their_share() -> None:
     assert [*cannot_win([coarse, fine], goal)] == [1]
 
 
-def test_the_best_of_exact_updates_is_sought_among_all() -> None:
-    """Also among those that left, by closed forms or by the clock, since others count for less."""
-    names = {"clocked": (30.0, 1.0), "closed": (25.0, 1.0), "less": (10.0, 0.9), "unheard": (5, 1)}
-    search = SimpleNamespace(contenders=[], question=SimpleNamespace(goal=Goal("iterations", 5.0)))
-    for index, (name, (seconds, counts)) in enumerate(names.items()):
-        time = seconds * counts / 5.0
-        one = Contender(index, {"name": "uncoded", "label": name}, False, stage=stages.SCREENED)
-        one.expected = known_of(THEORY if name == "closed" else CLOCK, time, 0.0, seconds)
-        if name != "closed":
-            run = SimpleNamespace(iteration_time=np.full(3, time), yardstick=time / counts)
-            one.clocked = run  # type: ignore[assignment]
-        one.unheard = "some" if name == "unheard" else ""
-        search.contenders.append(one)
-    first = search.contenders[0]
-    found = Recommendation(search, (first,), first, (), (), ())  # type: ignore[arg-type]
-    assert found.best_exact == ("closed", 25.0)
-    search.contenders[1].leave(LIMITS, "load 3, limit 2")
-    assert found.best_exact == ("clocked", 30.0)
+@pytest.mark.parametrize("counts", [0.79, 0.8, np.nan])
+def test_the_best_with_exact_updates_stays_beside_a_count(
+    counts: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the winner's updates leave much out, it is sought also among those that left, and runs
+    as often as the others; no scheme that leaves a little out, is stale, or breaks a limit."""
+
+    def one(index: int, seconds: float, error: float = 0.0, **more: Any) -> Contender:
+        fresh = more.pop("fresh", True)
+        known = known_of(THEORY, 1.0, error, seconds, fresh)
+        left = {"stage": stages.SCREENED, "expected": known}
+        return Contender(index, {"name": "uncoded"}, False, **(left | more))
+
+    run = SimpleNamespace(
+        iteration_time=np.array([counts]), yardstick=1.0, order=lambda rate: (0.0, 1.0)
+    )
+    leader = one(0, 1.0, 0.5, stage="", final=run)
+    some = [leader, one(1, 4.0), one(2, 3.0), one(3, 2.0, 0.01), one(4, 2.0, fresh=False)]
+    some += [one(5, 2.0, stage=LIMITS), one(6, 2.0, stage=stages.UNHEARD), one(7, 2.0, unheard="x")]
+    search: Any = SimpleNamespace(contenders=some, left=[leader], question=None)
+    raced = list[tuple[int, int]]()
+    monkeypatch.setattr(stages, "_heat", lambda search, s, n: raced.append((s[0].index, n)))
+    monkeypatch.setattr(stages, "race_heats", lambda question: [(16, 3), (64, 2)])
+    stages.keep_exact(search)
+    assert raced == ([(2, 64)] if counts < 0.8 else [])
+    assert (some[2].stage == "") == (counts < 0.8)
 
 
 def test_what_a_scheme_costs_until_the_goal() -> None:
@@ -1057,7 +1064,7 @@ def test_the_search_is_the_one_that_the_docs_describe() -> None:
         f"if those are more and take less than {scenario.LONGEST:g} s",
         f"there are up to {stages.MOST_RACED} times as many",
         f"{study.TRAINED_REPLICATIONS} times ({study.TIMED_REPLICATIONS} without a problem)",
-        f"an update of the winner counts less than {study.WHOLE:g}",
+        f"an update of the winner counts less than {contender.WHOLE:g}",
         f"If {contender.FEW} runs or fewer cause half of the gap",
         f"More than {scenario.MOST_WORKERS} workers",
         f"({measure.START} for each worker, half of a run at most)",

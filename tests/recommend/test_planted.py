@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -149,7 +150,7 @@ def test_coding_does_not_pay_under_a_proportional_law_with_a_large_shift() -> No
 def test_coding_pays_where_it_is_known_to() -> None:
     """Cheap work under the additive law: the opposite answer, so the words follow the numbers."""
     study = ask(only="uncoded,fractional_repetition", **ADDITIVE)
-    assert "oding does not pay" not in verdict(study)
+    assert not re.search("oding does not pay|edundancy is not", verdict(study))
     assert study.winner.section["name"] == "fractional_repetition"
 
 
@@ -169,7 +170,7 @@ def test_the_ranks_of_a_language_model_are_not_coded_and_it_takes_no_two_minutes
     began = time.process_time()
     study = ask(workers=32, delay={"model": "llm_ranks"})
     assert time.process_time() - began < 120
-    assert verdict(study).startswith("Not a code but ")
+    assert verdict(study).startswith("Redundancy is not best: ")
     assert any("two partitions takes 2.00 times" in text for text in why(study))
 
 
