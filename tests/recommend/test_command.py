@@ -386,6 +386,21 @@ def test_what_is_typical_is_seen_in_all_measured_rounds(tmp_path: Path) -> None:
     assert (found.unit_delay, found.worker_time) == (5.0, (5.0, 10.0, 7.0))
 
 
+def test_the_measured_rounds_are_replayed_in_their_order(tmp_path: Path) -> None:
+    """All of them, once: who waits for all takes each row's largest, 9, 5 and 7 s; who waits for
+    two of three 6, 4.5 and 5 s. Without a fitted law there is nothing to compare."""
+    (tmp_path / "t.csv").write_text("1.5,6,9\n4.5,2,5\n2.5,5,7\n")
+    document = {"workers": 3, "iterations": 2, "delay": {"model": "exponential", "rate": 1.0}}
+    plain = ask(document, SearchRequest(), None)
+    rounds = {"model": "trace", "path": str(tmp_path / "t.csv"), "resample": "rounds"}
+    fitted = replace(plain, scenario=replace(plain.scenario, rounds=rounds, measured=3))
+    some = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 2}]
+    for question, times in ((plain, [np.nan] * 2), (fitted, [7.0, 15.5 / 3])):
+        search = Search(question, (), lambda done, total: None)
+        found = [search.on_the_table(Contender(0, section, False)) for section in some]
+        np.testing.assert_allclose(found, times)
+
+
 def test_the_mean_wait_for_the_slowest_is_not_that_of_one_spell() -> None:
     """Each of two workers is slow half of the time, for 50 rounds in a row on average: the slowest
     takes 3 s in three rounds of four and 1 s in the last, 2.5 s on average. One run of 200 rounds
