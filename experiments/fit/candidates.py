@@ -65,6 +65,9 @@ CELLS, MOST_ROUNDS = 5_000_000, 20_000
 BIAS = 0.5
 CELLS_OF_HALF = 250_000
 RUNS = 20
+# The chosen section is simulated in up to so many times as many runs, unless the standard error of
+# each mean arrival is at most this share of it: few long spells make single runs differ.
+MORE, KNOWN = 5, 0.01
 SEED = 20190405
 
 
@@ -155,7 +158,7 @@ def choose(
     section, why = _built(taken.recipe, delays, workers)
     every = [*ks, *waited_for(n)]
     own = observed_order_statistics(delays.rounds, every)
-    predicted = simulated_order_statistics(delay_model(section), n, every)
+    predicted = simulated_order_statistics(delay_model(section), n, every, known=KNOWN)
     if held_out and again and _shows_no_law(delays):
         seen = [observed_order_statistics(np.concatenate(half.seen), ks) for half in held_out]
         tried.append(Tried(Again(Parts()), score(seen, measured)))
@@ -274,16 +277,25 @@ def _again_is_better(recipe: Recipe, delays: UnitDelays, workers: Workers | None
 
 
 def simulated_order_statistics(
-    model: DelayModel, workers: int, ks: Sequence[int], cells: int = CELLS
+    model: DelayModel,
+    workers: int,
+    ks: Sequence[int],
+    cells: int = CELLS,
+    known: float = np.inf,
 ) -> FloatArray:
     """Mean k-th smallest of n delays over many simulated rounds, ``(K,)`` seconds; seeded. In
-    several independent runs: a model with a memory or drawn workers has more than one start."""
+    several independent runs: a model with a memory or drawn workers has more than one start. In
+    ``MORE`` times as many where a relative standard error is larger than is to be ``known``."""
     rounds = int(np.clip(cells // workers, 200, MOST_ROUNDS))
-    total = np.zeros(len(ks))
-    for run in range(RUNS):
+    means: list[FloatArray] = []
+    for run in range(RUNS * MORE):
         rng = np.random.default_rng([SEED, run])
-        total += observed_order_statistics(model.sample(rng, rounds // RUNS, workers), ks)
-    return np.asarray(total / RUNS)
+        means.append(observed_order_statistics(model.sample(rng, rounds // RUNS, workers), ks))
+        if run + 1 == RUNS:
+            errors = np.std(means, axis=0, ddof=1) / np.sqrt(RUNS)
+            if not np.any(errors > known * np.mean(means, axis=0)):
+                break
+    return np.asarray(np.mean(means, axis=0))
 
 
 def _recipes(found: LoadFindings, parts: Sequence[Parts], held_out: bool) -> Iterator[Recipe]:

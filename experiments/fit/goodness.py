@@ -247,6 +247,7 @@ def _pareto(model: Pareto, workers: int, above: FloatArray) -> FloatArray:
 # events, slow rounds). Where the measured mean is outside of nearly all, the model makes no such.
 
 CELLS, LEAST = 400_000, 200  # simulated delays of a load, and rounds at least
+ITERATIONS = 100  # rounds of a run of the config, of as many as the table has
 REPLICATIONS = 20  # runs in which they are simulated: a model with a memory has so many starts
 SEED = 20190406
 OFF = 1.1  # a model misses its table where the measured mean is outside by more than this factor
@@ -263,6 +264,9 @@ class Resimulated:
     simulated: FloatArray  # by the fitted sections, ``(K,)`` seconds
     low: FloatArray  # to ``high`` are the means of nearly all simulated tables, ``(K,)`` seconds
     high: FloatArray
+    # how much the mean of ``ITERATIONS`` rounds that end with the last worker varies from run to
+    # run: standard deviation over mean
+    varies: float = 0.0
 
     @property
     def ratios(self) -> FloatArray:
@@ -295,14 +299,18 @@ def resimulated(delay: Section, law: Mapping[str, Any], tables: ByLoad) -> list[
         # Of empty tasks alone no load law is known: their times are those of a task.
         unknown = load is None or (load == 0 and len(tables) == 1)
         loads = np.full(n, 1.0 if unknown else load)
-        means = []
+        means, runs = [], list[FloatArray]()
+        some = min(ITERATIONS, length)
         for replication in range(REPLICATIONS):
             tape = Tape(model, n, SEED, replication)
             times = arrivals(grows.worker_times(tape, loads, 0, rounds), ks)
             whole = rounds // length * length
             means.append(times[:whole].reshape(-1, length, len(ks)).mean(axis=1))
+            runs.append(times[: rounds // some * some, -1].reshape(-1, some).mean(axis=1))
         of_tables = np.concatenate(means)
         low, high = np.quantile(of_tables, [OUTSIDE, 1 - OUTSIDE], axis=0)
         measured = observed_order_statistics(table, ks)
-        found.append(Resimulated(load, ks, measured, of_tables.mean(axis=0), low, high))
+        steps = np.concatenate(runs)
+        varies = float(steps.std(ddof=1) / steps.mean()) if steps.mean() > 0 else 0.0
+        found.append(Resimulated(load, ks, measured, of_tables.mean(axis=0), low, high, varies))
     return found

@@ -27,6 +27,7 @@ from ..text import (
     percent,
     sentence,
 )
+from ..whatif.intervals import MEMORY
 from .load import LoadFit
 from .study import CONFIG, ESTIMATES, MARKED, Findings
 from .variance import Memory
@@ -77,7 +78,7 @@ BEST = f"The {DRAWN} families that predict arrivals best; the table has all."
 MOST_WORKERS, MOST_NAMED = 3, 8  # that stand out: with a sentence of their own, and named
 LAGS = (1, 2, 5, 10)  # at which the correlation of being slow is told
 WIDEST = {"slow": 0.5, "correlation": 1.0}  # half of what is possible: so wide, nothing is told
-UNKNOWN = "cannot tell"
+UNKNOWN, LASTING = "cannot tell", TableCell("lasting", np.inf)
 
 
 def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
@@ -99,8 +100,9 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
     else:
         load = _load_sentence(findings.load)
     found, hosts = findings.workers, findings.measured.hosts
-    checked = _checked_sentence(findings)
-    why = ["; ".join(parts), checked, f"load: {load}", *worker_sentences(found, hosts)]
+    why = ["; ".join(parts), f"load: {load}", *worker_sentences(found, hosts)]
+    if findings.load is not None:  # of one load, the ranking's row of the config says it
+        why.insert(1, _checked_sentence(findings))
     why += [
         f"{number_of(count, 'call')} at load {load:g} took less than the load costs, and "
         "counted as the shortest of the others"
@@ -198,8 +200,12 @@ def worker_sentences(workers: Workers | None, hosts: tuple[str, ...]) -> list[st
     for j in costly[:MOST_WORKERS]:
         slower, slow, spell = (e.value[j] for e in (workers.slower, workers.slow, workers.spell))
         often = f"in {percent(slow)} of rounds"
-        how = f"{slower:.4g} times as slow as the median worker; "
-        how += f"more than {workers.level:.2f} times the round's median {often}"
+        how = f"{slower:.4g} times as slow as the median worker"
+        low, high = workers.slower.low[j], workers.slower.high[j]
+        if low > 1:
+            how = f"lastingly {how} ({low:.4g} to {high:.4g} times)"
+        else:
+            how += f"; more than {workers.level:.2f} times the round's median {often}"
         if j in workers.spelled:
             inside, outside = workers.spelled[j]
             how = f"slow in spells, {often}, {spell:.1f} in a row: {inside:.3g} times the round's "
@@ -285,7 +291,8 @@ def _families(tables: Mapping[str, pd.DataFrame]) -> Table:
         "that were held out. An error is the mean over k of |log(predicted / measured)| of the "
         "mean k-th arrival of a round; the order error is that of the fitted rounds themselves; "
         "a column k=... is predicted / measured. A small AIC or KS does not make a law good there. "
-        "The config has what one law lacks: factors, spells, laws of workers. "
+        "The config has what one law lacks: factors, spells, laws of workers. It is taken even "
+        "where one law predicts arrivals a little better: codes depend on who is slow, and when. "
         "Cold starts, if any, are left out."
     )
     brief = range(1 + min(MOST_FAMILIES, int((fits["load"] == main).sum())))
@@ -343,7 +350,10 @@ def _workers_table(table: pd.DataFrame) -> Table:
     rows = [
         [
             plain_cell(row["host"]),
-            *(_estimate(row, name) for name in ESTIMATES),
+            *(
+                LASTING if name == "spell" and _lasts(row) else _estimate(row, name)
+                for name in ESTIMATES
+            ),
             plain_cell(bool(row["stands_out"])),
         ]
         for row in table.to_dict("records")
@@ -354,6 +364,12 @@ def _workers_table(table: pd.DataFrame) -> Table:
         "median worker in its place would save."
     )
     return capped("workers-table", "", columns, rows, "workers.parquet", note)
+
+
+def _lasts(row: Mapping[Any, Any]) -> bool:
+    """Whether a worker that stands out is slower for good: it has no spells, though some of its
+    rounds are slow and some are not."""
+    return bool(row["stands_out"] and row["slower_low"] > 1 and row["correlation_low"] < MEMORY)
 
 
 def _estimate(row: Mapping[Any, Any], name: str) -> TableCell:

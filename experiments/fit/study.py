@@ -19,7 +19,14 @@ from ..whatif.intervals import Estimates
 from .candidates import Candidate, LoadFindings, choose, mixture_of
 from .cold import by_load
 from .families import EMPIRICAL, FAMILIES
-from .goodness import Resimulated, fit_families, halves, observed_order_statistics, resimulated
+from .goodness import (
+    ITERATIONS,
+    Resimulated,
+    fit_families,
+    halves,
+    observed_order_statistics,
+    resimulated,
+)
 from .load import LoadFit, measure_load, positive_units
 from .variance import measure_memory, split_variance
 from .workers import Workers, in_turn, judge_workers, without
@@ -27,6 +34,9 @@ from .workers import Workers, in_turn, judge_workers, without
 CONFIG = "config"  # what tables call the whole ``delay:`` section, beside the families
 ESTIMATES = ("slower", "slow", "spell", "correlation", "cost")  # with intervals
 MOST_WORKERS = 100_000  # that a section may list
+# Replications of the config: a power of two with which the mean step is known to this share of it
+# (a standard error), without more delays than ``MOST_DELAYS``.
+FEWEST, MOST, KNOWN, MOST_DELAYS = 32, 1024, 0.01, 100_000_000
 LEVELS = 400  # quantiles on each side of the median that are compared
 MARKED = (0.01, 0.1, 0.5, 0.9, 0.99, 0.999)  # levels that carry a marker in the picture
 
@@ -75,11 +85,17 @@ class Findings:
         """A whole small config with the fitted sections, for ``erasurehead run``."""
         n = self.size or self.measured.workers
         most = max(1, min(n - 1, round(0.9 * n)))
+        iterations = max(1, min(ITERATIONS, len(self.main.delays.rounds)))
+        varies, replications = max(one.varies for one in self.checked), FEWEST
+        while replications < MOST and varies > KNOWN * replications**0.5:
+            if 2 * replications * iterations * n > MOST_DELAYS:
+                break
+            replications *= 2
         return {
             "name": "fitted",
             "workers": n,
-            "iterations": max(1, min(100, len(self.main.delays.rounds))),
-            "replications": 32,
+            "iterations": iterations,
+            "replications": replications,
             "seed": 0,
             "delay": dict(self.chosen.section),
             "load_law": dict(self.load_law),

@@ -296,13 +296,22 @@ def test_a_single_clump_is_predicted_around_its_edge() -> None:
 
 
 @pytest.mark.parametrize(
-    ("workers", "rounds", "wait_for", "iterations"),
-    [(10, 100, 9, 100), (10, 101, 9, 100), (10, 99, 9, 99), (4, 9, 3, 9), (1, 1, 1, 1)],
+    ("workers", "rounds", "wait_for", "iterations", "varies", "replications"),
+    [
+        (10, 100, 9, 100, 0.0, 32),
+        (10, 101, 9, 100, 0.0565, 32),
+        (10, 99, 9, 99, 0.0567, 64),
+        (4, 9, 3, 9, 0.16, 256),
+        (1, 1, 1, 1, 9.0, 1024),
+        (10_000, 100, 9000, 100, 9.0, 64),
+    ],
 )
 def test_the_config_waits_for_nine_tenths(
-    workers: int, rounds: int, wait_for: int, iterations: int
+    workers: int, rounds: int, wait_for: int, iterations: int, varies: float, replications: int
 ) -> None:
-    """But not for all, if there are two; as many iterations as rounds, a hundred at most."""
+    """But not for all, if there are two; as many iterations as rounds, a hundred at most. The mean
+    of r replications is known to 1 % if r is the square of how much each varies, in per cent; there
+    are 32 to 1024, and 100 million delays at most."""
     delays = SimpleNamespace(rounds=np.ones((rounds, workers)))
     found = SimpleNamespace(
         size=None,
@@ -310,12 +319,13 @@ def test_the_config_waits_for_nine_tenths(
         main=SimpleNamespace(delays=delays),
         chosen=SimpleNamespace(section={"model": "exponential", "rate": 1.0}),
         load_law={"kind": "proportional"},
+        checked=[SimpleNamespace(varies=0.0), SimpleNamespace(varies=varies)],
     )
     config = Findings.config.fget(found)  # type: ignore[attr-defined]
     assert (config["workers"], config["iterations"]) == (workers, iterations)
     _, ignoring = config["schemes"]
     assert ignoring == {"name": "ignore_stragglers", "wait_for": wait_for}
-    assert (config["seed"], config["replications"]) == (0, 32)
+    assert (config["seed"], config["replications"]) == (0, replications)
 
 
 @pytest.mark.parametrize(

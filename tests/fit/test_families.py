@@ -446,6 +446,24 @@ def test_a_shift_is_looked_for_at_48_places_first(monkeypatch: pytest.MonkeyPatc
     assert (np.diff(shifts[1:49]) < 0).all()
 
 
+@pytest.mark.parametrize(("stays", "begins"), [(0.5, 0.5), (0.95, 0.01)])
+def test_how_much_runs_of_a_hundred_rounds_vary_is_that_of_a_markov_chain(
+    stays: float, begins: float
+) -> None:
+    """Of one worker that takes 1 or 3 s: the variance of a mean of T rounds is s^2 / T times
+    (1 + r) / (1 - r) - 2 r (1 - r^T) / (T (1 - r)^2), with r the chain's correlation. Catches runs
+    of independent rounds, and tables of other lengths."""
+    parts = {
+        name: {"model": "deterministic", "value": s} for name, s in (("fast", 1.0), ("slow", 3.0))
+    }
+    chain = {"model": "markov", "slow_to_slow": stays, "fast_to_slow": begins, **parts}
+    [found] = resimulated(chain, {"kind": "proportional"}, {None: np.ones((400, 1))})
+    r, slow, length = stays - begins, begins / (1 - stays + begins), 100
+    longer = (1 + r) / (1 - r) - 2 * r * (1 - r**length) / (length * (1 - r) ** 2)
+    deviation = np.sqrt(4 * slow * (1 - slow) / length * longer)
+    assert found.varies == pytest.approx(deviation / (1 + 2 * slow), rel=0.06)
+
+
 @pytest.mark.parametrize(("workers", "rounds"), [(10, 2000), (4000, 10)])
 def test_a_model_is_resimulated_in_twenty_runs(
     workers: int, rounds: int, monkeypatch: pytest.MonkeyPatch
@@ -466,5 +484,6 @@ def test_a_model_is_resimulated_in_twenty_runs(
         assert asked == [(known, rounds)] * 20
         assert (found.simulated == found.low).all()
         asked.clear()
+        assert found.varies == 0.0
     resimulated({}, {}, {0.0: np.ones((7, workers)), 1.0: np.ones((7, workers))})
     assert [load for load, _ in asked] == [0.0] * 20 + [1.0] * 20

@@ -200,7 +200,7 @@ def test_loads_apart_and_models_off_by_exactly_what_may_be(monkeypatch: pytest.M
     monkeypatch.setattr(candidates, "worst_error", lambda *_: off["by"])
     assert _shows_no_law(delays)
     monkeypatch.setattr(candidates, "_again_is_better", lambda *_: False)
-    ones = lambda model, workers, ks, *_: np.ones(len(ks))  # noqa: E731
+    ones = lambda model, workers, ks, *_, **__: np.ones(len(ks))  # noqa: E731
     monkeypatch.setattr(candidates, "simulated_order_statistics", ones)
     gamma = FAMILIES["gamma"]
     known: Any = Mock(family=gamma, law=gamma.fit(table.ravel()), aic=0.0)
@@ -551,6 +551,18 @@ def test_order_statistics_come_from_many_independent_runs() -> None:
         calls = [call.args for call in model.sample.call_args_list]
         assert [each[1:] for each in calls] == [(rounds // 20, workers)] * 20
         assert len({float(rng.random()) for rng, *_ in calls}) == 20
+
+
+@pytest.mark.parametrize(("apart", "runs"), [(0.08, 20), (0.1, 100)])
+def test_runs_that_differ_are_five_times_as_many(apart: float, runs: int) -> None:
+    """Half of the runs longer by this share: the error of their mean is a half of it over sqrt(19),
+    0.92 or 1.15 %."""
+    values = (1 - apart / 2, 1 + apart / 2)
+    each = iter([*values * 50])
+    model = Mock(sample=Mock(side_effect=lambda rng, count, n: np.full((1, 4), next(each))))
+    mean = simulated_order_statistics(model, 100, [1, 4], known=0.01)
+    assert model.sample.call_count == runs
+    np.testing.assert_allclose(mean, 1.0)
 
 
 @pytest.mark.parametrize(

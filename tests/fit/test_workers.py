@@ -76,6 +76,17 @@ def test_exactly_the_planted_hosts_are_named() -> None:
         assert several[3].startswith("so do, but cost less: ")
         assert several[3].count("node") == 7
         assert {line.split()[1] for line in lines} == {"node17", "node42"}
+        # Who is always slow is so by one number; its rounds are no spells.
+        [always] = [line for line in lines if "node17" in line]
+        low, high = workers.slower.low[CONSTANT], workers.slower.high[CONSTANT]
+        assert f" ({low:.4g} to {high:.4g} times); costs " in always
+        assert "rounds" not in always
+    [table] = fit_page(
+        by_hand() | {"workers": worker_table(workers, hosts)}, Answer("fit", "t", "Yes."), ""
+    ).tables[4:5]
+    told = {str(row[0]): str(row[3]) for row in table.rows}
+    assert told["node17"] == "lasting"
+    assert float(told["node42"].split()[0]) > 2
 
 
 @pytest.mark.slow
@@ -339,7 +350,9 @@ def test_names_are_in_what_is_written(tmp_path: Path, monkeypatch: pytest.Monkey
     read = re.search(
         r"slowest worker: node17, .* s, (\S+) times the median worker of a round", looked
     )
-    fitted = re.search(r"node17 stands out: (\S+) times as slow as the median worker", done.stdout)
+    fitted = re.search(
+        r"node17 stands out: lastingly (\S+) times as slow as the median worker \(", done.stdout
+    )
     factor = re.search(r"node17 \(stands out\) .* %  +(1\.\S+) ", looked)
     assert read is not None
     assert fitted is not None
@@ -629,7 +642,6 @@ def test_what_is_said_of_a_fit() -> None:
     assert said.verdict == f"{error}average, k = 3 to 5 of 5{unseen}."
     assert said.why == (
         "Base law: gamma.",
-        "Against its own table, simulated over measured mean arrivals k = 4, 5 are 1.00, 1.00.",
         "Load: the table has one, so the load law is assumed: proportional; measure several to "
         "know it.",
         "Workers: cannot be told (too few rounds or workers).",
