@@ -15,7 +15,7 @@ from ...sim.metrics import METRICS, time_to_target
 from ...sim.types import FloatArray
 from ..pictures.records import Records
 from ..run.records import ratio_interval
-from ..text import enumerated
+from ..text import enumerated, number_of
 
 NAMED = 3  # schemes that a sentence names
 # a partition is hardly heard that is in fewer updates than this share of 1 / n, which is what it
@@ -210,7 +210,7 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
     aimed = "time_to_target_mean" in summary and (summary["target_reached"] == 1).any()
     name = "time_to_target" if aimed else "iteration_time"
     mean, error = f"{name}_mean", f"{name}_se"
-    winners, close, gains = Counter[str](), 0, []
+    winners, close, gains, seconds = Counter[str](), 0, [], []
     heard, used = _heard(records), list[tuple[str, float]]()
     for rows in points:
         base = rows.iloc[0]
@@ -221,6 +221,7 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
         order = whole.sort_values(mean, kind="stable")
         best = order.iloc[0]
         winners[str(best["label"])] += 1
+        seconds.append(float(best[mean]))
         used.append((str(best["label"]), heard.get(best["cell"], np.nan)))
         if len(order) > 1:
             second = order.iloc[1]
@@ -233,6 +234,11 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
     does = DOES[name].format(target=records.target or 0.0)
     (leader, count), *ranked = winners.most_common()
     total = winners.total()
+    if len(winners) == 1 and all(len(rows) == 1 for rows in points):
+        what = "to the target loss" if aimed else "per iteration"
+        span = f"{min(seconds):.3g} to {max(seconds):.3g} s {what}"
+        text = f"{leader} takes {span} at {number_of(total, 'point')} of the sweep."
+        return Verdict(text + ("" if aimed else _few(used)), [], tied=False)
     if count == total:
         where = f"all {total} points" if total > 1 else "1 point"
         verdict = f"{leader} {does} at {where} of the sweep."
@@ -243,7 +249,7 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
         verdict = f"{leader} {does} at {count} of {total} points; {others}{more}."
     verdict += "" if aimed else _few(used)
     why = []
-    if gains:
+    if gains and max(gains) > 1:
         base_label = str(summary.iloc[0]["label"])
         why.append(
             f"At each point the winner is {min(gains):.3g} to {max(gains):.3g} times as fast as "

@@ -458,6 +458,18 @@ def test_a_sweep_is_judged_by_the_target_where_somebody_reaches_it() -> None:
     assert not other.tied
 
 
+def test_a_sweep_of_one_scheme_compares_it_with_nobody() -> None:
+    found = swept({"uncoded": [2.0, 1.0]})
+    assert found.verdict == "uncoded takes 1 to 2 s per iteration at 2 points of the sweep."
+    assert found.why == []
+
+
+def test_a_sweep_that_the_first_scheme_wins_says_no_gain_over_it() -> None:
+    found = swept({"uncoded": [1.0, 1.0], "code": [2.0, 3.0]})
+    assert found.verdict == "uncoded has the shortest iterations at all 2 points of the sweep."
+    assert [line.split(" (")[0] for line in found.why] == ["The runner-up is slower at every point"]
+
+
 def test_points_of_a_sweep_at_which_nobody_is_first_count_for_nothing() -> None:
     """Neither where all have failed, nor where nobody reaches the target in every replication."""
     times = {"uncoded": [2.0, np.nan, 2.0, 1.0], "code": [1.0, np.nan, 3.0, 2.0]}
