@@ -12,6 +12,7 @@ from erasurehead.experiments.config.schema import first_sentence
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.looks import INK, SOLID, Look
 from erasurehead.experiments.pictures.picture import Axis, Curve, Heat, Panel, Picture
+from erasurehead.experiments.text import shortened
 from website.config_keys import fields
 from website.markdown import plain
 
@@ -25,6 +26,9 @@ sees whether slow workers stay slow, and whether rounds are slow for all. [Your 
 law](howto/own_delay_law.md) is a class of some twenty lines; [your own measurements](traces.md)
 are the model `trace`.
 """
+
+MOST_SHOWN = 400
+"""Characters of a section; tables of measured delays are cut in the middle."""
 
 WORKERS, ROUNDS = 12, 40
 """Of the picture on the right."""
@@ -67,7 +71,7 @@ def _entry(name: str, family: type[DelayModel]) -> str:
             section_of(model, BUILT_IN), default_flow_style=True, sort_keys=False, width=10**6
         )
         parts.append(f"![Delays of {name}]({_address(name)})")
-        parts.append(f"Shown: `delay: {text.strip()}`" + _mean(model))
+        parts.append(f"Shown: `delay: {shortened(text.strip(), MOST_SHOWN)}`" + _mean(model))
     return "\n\n".join(filter(None, [*parts, fields(family)]))
 
 

@@ -48,6 +48,7 @@ SAMPLES = {
     "recommend": (
         "recommend", *TIMING, "--only", "uncoded,fractional_repetition,erasurehead"
     ),
+    "reproduce": ("reproduce", "iteration_time_workers", "decoding_error_arrivals"),
 }  # fmt: skip
 """Commands whose reports ``docs/samples.md`` links to, in an order in which they can be made."""
 
@@ -89,10 +90,9 @@ def samples() -> dict[str, bytes]:
         run("init", "demo")
         for name, words in SAMPLES.items():
             run(*words, "--output", name)
-            run("report", name)
+            run("report", name, "--output", f"{name}.html")
         return {
-            f"samples/{name}.html": Path(folder, name, "report.html").read_bytes()
-            for name in SAMPLES
+            f"samples/{name}.html": Path(folder, f"{name}.html").read_bytes() for name in SAMPLES
         }
 
 

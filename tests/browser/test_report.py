@@ -44,6 +44,22 @@ def cut_off(page: Page) -> list[str]:
     return found
 
 
+def overlapping(page: Page) -> list[str]:
+    """The words in pictures that stand on others."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll('svg.panel')].flatMap(panel => {
+            const words = [...panel.querySelectorAll('text')];
+            const boxes = words.map(text => text.getBoundingClientRect());
+            return words.flatMap((text, i) => words.slice(i + 1).filter((_, j) => {
+                const a = boxes[i], b = boxes[i + 1 + j];
+                return Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2
+                    && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 3;
+            }).map(other => text.textContent + " | " + other.textContent));
+        })"""
+    )
+    return found
+
+
 def smallest(page: Page) -> float:
     """The size of the smallest words in pictures, in pixels."""
     found: float = page.evaluate(
@@ -66,6 +82,7 @@ def test_it_opens_without_a_word_and_fits(
         assert page.locator("svg.panel:visible").count() > 0
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert cut_off(page) == []
+        assert overlapping(page) == []
         assert width > 600 or smallest(page) >= 11
         wider = "each => each.scrollWidth - each.clientWidth"
         if width > 600 and name == "recommend":
