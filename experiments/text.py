@@ -53,6 +53,14 @@ def line(text: str, most: int = LONGEST_LINE) -> str:
     return shortened(escaped(text), most)
 
 
+_APART = re.compile(r"(?<=\d) (?=(?:%|m?s)(?!\w))| (?==)|(?<==) ")
+
+
+def unbroken(text: str) -> str:
+    """The text with hard spaces before units and around ``=``: no line ends there."""
+    return _APART.sub("\N{NO-BREAK SPACE}", text)
+
+
 def _acts(character: str) -> bool:
     """Control characters, marks, halves, private and unassigned characters, ends of lines."""
     kind = unicodedata.category(character)

@@ -53,13 +53,13 @@ MAY_BE_EMPTY = ("load_laws", "workers")
 
 FAMILY_LOOKS = {  # how a family is drawn in every picture
     CONFIG: Look("#000000", "o", DASHED, "fitted config"),
-    "mixture": Look("#D55E00", "P", SOLID, "two lognormals"),
+    "mixture": Look("#D55E00", "P", SOLID, "mixture"),
     "lognormal": Look("#0072B2", "s", DASHED, "lognormal"),
     "gamma": Look("#009E73", "^", DOTTED, "gamma"),
-    "weibull": Look("#CC79A7", "v", LONG, "Weibull"),
-    "shifted_exponential": Look("#E69F00", "D", SOLID, "shifted exponential"),
+    "weibull": Look("#CC79A7", "v", LONG, "weibull"),
+    "shifted_exponential": Look("#E69F00", "D", SOLID, "shifted_exponential"),
     "exponential": Look("#56B4E9", "X", DASHED, "exponential"),
-    "pareto": Look("#A89A00", "<", DOTTED, "Pareto"),
+    "pareto": Look("#A89A00", "<", DOTTED, "pareto"),
     "empirical": Look("#7A7A7A", "*", (0, (3, 1)), "empirical"),
 }
 
@@ -232,7 +232,7 @@ def fit_page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) ->
     fits, loads, ks = tables["fit"], tables["loads"], tables["order_statistics"]["k"]
     labels = [label for label in loads["load"] if label not in ("", "all")]
     unit = "unit delays: seconds with the load taken out" if labels else "seconds"
-    families: list[Chart | Table] = [_families(tables), _order_chart(tables), _quantiles(tables)]
+    families: list[Chart | Table] = [_order_chart(tables), _quantiles(tables), _families(tables)]
     return Page(
         answer,
         question=[

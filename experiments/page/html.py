@@ -13,15 +13,16 @@ from importlib.resources import files as resources
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from ..pictures.svg.marks import PageStyle
 from ..pictures.svg.picture import DrawnPicture, LegendEntry, draw_picture
-from ..text import escaped
+from ..text import escaped, unbroken
 from .content import Chart, Image, Page, Section, Table
 
 TEMPLATES = "templates"
 CODE = re.compile(r"`([^`\n]+)`")
+OPTION = re.compile(r"--\w[\w-]*")
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,19 @@ def with_code(text: str) -> Markup:
     """A sentence in which backticks mark commands."""
     pieces = CODE.split(escaped(text))
     return Markup("").join(
-        Markup("<code>{}</code>").format(piece) if place % 2 else Markup("{}").format(piece)
+        as_code(piece) if place % 2 else with_options(unbroken(piece))
         for place, piece in enumerate(pieces)
     )
+
+
+def as_code(command: str) -> Markup:
+    """A command."""
+    return Markup("<code>{}</code>").format(with_options(escaped(command)))
+
+
+def with_options(text: str) -> Markup:
+    """The text, in which no line ends between the dashes and the name of an option."""
+    return Markup(OPTION.sub(r'<span class="option">\g<0></span>', str(escape(text))))
 
 
 def commands_in(text: str) -> list[str]:
@@ -150,7 +161,8 @@ def environment() -> Environment:
     loader = PackageLoader("erasurehead.experiments.page", TEMPLATES)
     blocks: Any = {"trim_blocks": True, "lstrip_blocks": True}
     made = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **blocks)
-    made.filters |= {"code": with_code, "commands": commands_in, "plain": escaped}
+    made.filters |= {"code": with_code, "commands": commands_in, "command": as_code}
+    made.filters |= {"plain": escaped, "words": lambda text: with_options(unbroken(escaped(text)))}
     return made
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from textwrap import wrap
 
 import numpy as np
 import pandas as pd
@@ -49,7 +48,6 @@ MOST_CHANGES, MOST_LOADS = 8, 4  # changes in a picture, and loads that have pic
 ASKED, MOST_ASKED = ("--stragglers", "--timeout"), 40
 WAITS = 3  # numbers to wait for that are printed, if none was asked for
 MOST_HOSTS = 5  # in the terminal, of those that the verdict names
-WRAP = 44  # characters in a line of a change's name
 
 METHOD = (
     "A step ends with its slowest worker. A delay is that of a typical task, times a lasting "
@@ -280,7 +278,7 @@ def _parts(study: Study) -> Picture:
         at += value
     x = Axis("seconds of a step", low=min(0.0, at), high=1.02 * max(study.seconds(), at) or 1.0)
     y = Axis("", low=0.6, high=-0.6, names=("a step",))
-    return Picture([Panel(x, y, marks)], 1, style.ONE_PANEL, 1.6, legend=2)
+    return Picture([Panel(x, y, marks)], 1, style.TWO_PANELS, 1.6, legend=2)
 
 
 def _savings(changes: pd.DataFrame, shown: Iterable[int]) -> Picture:
@@ -288,7 +286,7 @@ def _savings(changes: pd.DataFrame, shown: Iterable[int]) -> Picture:
     rows = changes.iloc[[*shown]].nlargest(MOST_CHANGES, "share", keep="first")
     x, low, high = 100 * rows[["share", "share_low", "share_high"]].to_numpy(dtype=float).T
     beyond = np.nan_to_num(np.stack([np.maximum(x - low, 0), np.maximum(high - x, 0)]))
-    names = tuple("\n".join(wrap(str(text), WRAP)) for text in rows["text"])
+    names = tuple(map(str, rows["text"]))
     at = np.arange(len(rows), dtype=np.float64)
     fill = Fill(shade(SAVES.colour, 0.75), "", "", 0.62)
     bars = Bars(fill, at, np.minimum(x, 0), np.maximum(x, 0))
@@ -297,7 +295,7 @@ def _savings(changes: pd.DataFrame, shown: Iterable[int]) -> Picture:
     heading = f"{len(rows)} of {len(changes)} changes; the table has all" if more else ""
     y = Axis("", low=len(rows) - 0.4, high=-0.6, names=names)
     panel = Panel(Axis("saved (% of a step)"), y, [bars, points])
-    height = 1.4 + sum(0.16 + 0.15 * (name.count("\n") + 1) for name in names)
+    height = 1.4 + 0.31 * len(names)
     return Picture([panel], 1, style.TWO_PANELS, height, heading=heading, last=(SAVES.title,))
 
 

@@ -6,6 +6,7 @@ import csv
 import re
 import shutil
 import time
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
@@ -63,13 +64,60 @@ def overlapping(page: Page) -> list[str]:
 def smallest(page: Page) -> float:
     """The size of the smallest words in pictures, in pixels."""
     found: float = page.evaluate(
-        """() => Math.min(...[...document.querySelectorAll('svg.panel text')].map(text => {
+        """() => Math.min(...[...document.querySelectorAll('svg.panel text')].filter(
+            text => text.getClientRects().length).map(text => {
             const panel = text.ownerSVGElement, units = panel.viewBox.baseVal.width;
             const size = parseFloat(getComputedStyle(text).fontSize);
             return size * panel.getBoundingClientRect().width / units;
         }))"""
     )
     return found
+
+
+# Boxes that hold more than they show and do not say so, short tables with a scroll bar of their
+# own, pictures beyond the edge of the page, and what stands in another line than it should: a unit
+# than its number, a value than its name, an option than its dashes.
+FAULTS = r"""() => {
+    const found = [], seen = what => [...document.querySelectorAll(what)].filter(
+        each => each.checkVisibility() && !each.matches(".unseen"));
+    for (const each of seen("details")) each.open = true;
+    for (const box of seen("main *:not(svg, svg *)")) {
+        const style = getComputedStyle(box), more = box.scrollWidth - box.clientWidth;
+        const hint = style.backgroundAttachment.includes("local");
+        if (style.overflowX !== "visible" && more > 1 && !hint)
+            found.push(`cut by ${more}: ${box.textContent.slice(0, 40)}`);
+    }
+    for (const box of seen(".rows"))
+        if (box.scrollHeight > box.clientHeight + 1 && box.querySelectorAll("tbody tr").length < 26)
+            found.push(`cut below: ${box.parentElement.id}`);
+    const range = document.createRange();
+    const words = "p, li, th, td, dd, code, text, .option";
+    for (const each of seen(words)) for (const node of each.childNodes) {
+        const text = node.nodeType === Node.TEXT_NODE ? node.data : "";
+        for (const match of text.matchAll(/\d\s(%|m?s(?!\w))|\S\s=\s\S|--\w[\w-]*/g)) {
+            range.setStart(node, match.index);
+            range.setEnd(node, match.index + match[0].length);
+            const tops = [...range.getClientRects()].map(box => Math.round(box.top));
+            if (new Set(tops).size > 1) found.push(`apart: ${match[0]}`);
+        }
+        if (each.matches("svg text") && /^\s*(%|=)/.test(text)) found.push(`apart: ${text}`);
+    }
+    for (const panel of seen("svg.panel")) {
+        const {left, right} = panel.getBoundingClientRect();
+        if (left < 0 || right > innerWidth) found.push(`beyond the page: ${panel.id}`);
+    }
+    return found;
+}"""
+
+# White below a picture, in pixels: how much sooner it ends than another one beside it.
+HOLE = """() => {
+    const boxes = [...document.querySelectorAll("figure")].map(of => ({
+        top: of.getBoundingClientRect().top,
+        end: of.lastElementChild.getBoundingClientRect().bottom,
+    }));
+    const beside = a => boxes.filter(b => b.top === a.top).map(b => a.end - b.end);
+    return Math.max(...boxes.flatMap(beside));
+}"""
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
@@ -84,11 +132,56 @@ def test_it_opens_without_a_word_and_fits(
         assert cut_off(page) == []
         assert overlapping(page) == []
         assert width > 600 or smallest(page) >= 11
+        assert page.evaluate(FAULTS) == []
+        assert page.evaluate(HOLE) < 100
+        first, question = (page.locator(of).first.bounding_box() for of in ("figure", "#question"))
+        assert first is not None
+        assert question is not None
+        assert width < 600 or first["y"] < 1000
+        assert first["y"] < question["y"]
         wider = "each => each.scrollWidth - each.clientWidth"
-        if width > 600 and name == "recommend":
-            assert page.locator("#ranking-table .rows").evaluate(wider) <= 0
+        if width > 600 and name in ("recommend", "whatif", "fit"):
+            tables = page.locator(".rows").all()
+            assert max(table.evaluate(wider) for table in tables) <= 0
         paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
         assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+def test_a_table_that_goes_on_has_a_shadow_at_its_edge(
+    browser: Browser, results: dict[str, Path]
+) -> None:
+    """It is gone where the table ends."""
+    with opened(browser, address(results["run"]), 390) as page:
+        table, darkest = page.locator("#summary .rows"), []
+        for end in (0, 10_000):
+            table.evaluate("(box, end) => { box.scrollLeft = end; }", end)
+            with Image.open(BytesIO(table.screenshot())) as image:
+                pixels = np.asarray(image.convert("L"), dtype=float)
+            rows = pixels[len(pixels) // 2 :, -5]  # a column of pixels near the right edge
+            darkest.append(np.median(rows))
+        assert darkest[0] < darkest[1] - 25
+
+
+@pytest.mark.parametrize("width", [390, 1440])
+def test_a_wide_picture_is_read_and_kept_at_any_width(
+    width: int, browser: Browser, results: dict[str, Path], tmp_path: Path
+) -> None:
+    """The drawing for this window, and that one alone."""
+    with opened(browser, address(results["whatif"]), width) as page:
+        figure = page.locator("#heat_map")
+        panel = figure.locator("svg.panel:visible")
+        assert panel.count() == 1
+        units = panel.evaluate("panel => panel.viewBox.baseVal.width")
+        assert units == (480 if width < 600 else 880)
+        panel.focus()
+        page.keyboard.press("ArrowDown")
+        assert "delay (s)" in page.locator(".tip").inner_text()
+        with page.expect_download() as waiting:
+            figure.get_by_role("button", name="SVG: Delays").press("Enter")
+        waiting.value.save_as(tmp_path / "kept.svg")
+    kept = ElementTree.parse(tmp_path / "kept.svg").getroot()
+    inner = [node for node in kept.iter() if node.get("class", "").startswith("panel")]
+    assert [node.get("viewBox", "").split()[2] for node in inner[1:]] == [f"{units:g}"]
 
 
 def test_a_sweep_of_60_cells_is_small(large: Path) -> None:
@@ -339,7 +432,7 @@ def test_it_stands_without_javascript(
     name: str, browser: Browser, results: dict[str, Path]
 ) -> None:
     with opened(browser, address(results[name]), java_script_enabled=False) as page:
-        assert page.locator("svg.panel:visible").count() == page.locator("svg.panel").count() > 0
+        assert page.locator("svg.panel:visible").count() == page.locator(".holder").count() > 0
         assert page.locator("tbody tr:visible").count() > 0
         assert page.locator(".legend:visible").count() > 0 or name == "compare"
         assert page.locator("button:visible, input:visible").count() == 0

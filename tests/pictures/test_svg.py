@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from io import BytesIO
 from itertools import pairwise
@@ -214,15 +215,27 @@ def test_a_wide_table_of_shades_stays_small() -> None:
 
 
 def test_a_long_name_beside_the_axis_is_folded_and_not_cut() -> None:
-    """A third of its letters would be left of the drawing; each line must fit into its margin."""
-    name = "drop_compute pieces=6 patience=1.8 cut=at"
-    y = Axis("", low=0.5, high=-0.5, names=(name,))
+    """A third of its letters would be left of the drawing; each line must fit into its margin. Its
+    lines are about as long, the drawing is as high as they are many, and "76.7 %" is one word. A
+    picture that is wide in a file is so in a page, where a narrow window has it in fewer units."""
+    name = "wait for 23 of 24 (without node-17 in 76.7 % of the steps)"
     bar = Bars(Fill("#000000", "", "a"), np.zeros(1), np.zeros(1), np.ones(1))
-    picture = Picture([Panel(Axis("share"), y, [bar])], 1, 4.8, 3.0)
-    [panel] = draw_picture(picture, "p", "p", PageStyle()).panels
-    found = re.findall(r'text-anchor="end" x="([\d.]+)" y="[\d.]+">([^<]+)<', panel.svg)
-    assert " ".join(text for _, text in found) == name
-    assert all(float(x) >= 6.0 * len(text) for x, text in found)
+    shown = Panel(Axis("share"), Axis("", low=0.5, high=-0.5, names=(name,)), [bar])
+    [one] = draw_picture(Picture([shown], 1, 4.8, 3.0), "p", "p", PageStyle()).panels
+    [wide] = draw_picture(Picture([shown], 1, 7.2, 3.0), "p", "p", PageStyle()).panels
+    assert (one.width, one.narrow, wide.width) == (480, "", 880)
+    for svg, lines in ((one.svg, 3), (wide.svg, 2), (wide.narrow, 3)):
+        found = re.findall(r'text-anchor="end" x="([\d.]+)" y="([\d.]+)">([^<]+)<', svg)
+        assert " ".join(text for *_, text in found).replace("\xa0", " ") == name
+        assert all(float(x) >= 8.2 * len(text) for x, _, text in found)
+        lengths = [len(text) for *_, text in found]
+        assert len(found) == lines
+        assert max(lengths) - min(lengths) < 10
+        assert not any(text.startswith("%") for *_, text in found)
+        assert float(found[0][1]) > 15, "below the upper edge"
+    assert "0 0 880" in wide.svg
+    assert "0 0 480" in wide.narrow
+    assert [*wide.values["narrow"]["x"]["at"]] == one.values["x"]["at"]
 
 
 def test_a_hidden_scheme_takes_its_whole_bar_along() -> None:
@@ -455,6 +468,26 @@ def test_ticks_are_multiples_of_1_2_2_and_a_half_or_5(
 
 
 @pytest.mark.parametrize(
+    ("x", "names"),
+    [
+        (range(12, 25), ["12", "14", "16", "18", "20", "22", "24"]),  # no 12.5
+        (range(14, 28), ["14", "16", "18", "20", "22", "24", "27"]),  # 26 is too near to the last
+        (range(13), ["0", "2", "4", "6", "8", "10", "12"]),
+        (range(4), ["0", "1", "2", "3"]),
+        (range(101), ["0", "20", "40", "60", "80", "100"]),
+        ([0.0, 1.0], ["0", "0.2", "0.4", "0.6", "0.8", "1"]),  # from end to end, no count
+        ([0.0, 1.0, 4.5], ["0", "1", "2", "3", "4"]),
+    ],
+)
+def test_an_axis_that_counts_has_whole_numbers_and_the_last(
+    x: Sequence[float], names: list[str]
+) -> None:
+    at = np.array(x, dtype=float)
+    panel = draw_picture(whole(Curve(LOOK, at, at + 0.5)), "p", "p", PageStyle()).panels[0]
+    assert re.findall(r'text-anchor="middle" x="[\d.]+" y="283">([^<]+)<', panel.svg) == names
+
+
+@pytest.mark.parametrize(
     ("low", "high", "mantissas", "ticks"),
     [
         (1, 1e7, (), [10.0**k for k in range(8)]),  # steps of two decades from eight on
@@ -558,8 +591,8 @@ def test_where_words_stand_around_a_panel() -> None:
     ]
     assert texts_of(panel.svg, "rm") == [(862, 38, "&lt;remark&gt;")]
     words = [each for each in texts_of(panel.svg, "tk") if each[1] != below + 15]
-    assert words == [(left - 6, (below + 26) / 2 + 4, "w0"), (866, 17, "10 s"), (759, 17, "0")]
-    assert '<image x="764" y="8.5" width="72" height="9"' in panel.svg
+    assert words == [(left - 6, (below + 26) / 2 + 4, "w0"), (866, 17, "10 s"), (750.2, 17, "0")]
+    assert '<image x="755.2" y="8.5" width="72" height="9"' in panel.svg
     assert f'class="heat" x="{left}" y="26" width="{right - left}" height="62"' in panel.svg
     two = draw_picture(whole(Heat(np.ones((2, 2)))), "p", "p", PageStyle()).panels[0]
     [(start, level, end)] = re.findall(r'class="gap" d="M(\S+) (\S+)H(\S+)"', two.svg)

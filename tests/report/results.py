@@ -166,6 +166,9 @@ def make_recommend(folder: Path) -> Path:
                 "rate": 0.5,
                 "iteration_time": 1.0,
                 "error": 0.1 * rank,
+                "load": 1,
+                "worker_seconds": 2681.0,
+                "bytes": 1.906e5,
                 "breaks": None if rank < 3 else "--max-load",
             }
             for rank, (scheme, label) in enumerate(

@@ -166,7 +166,8 @@ const pictures = (() => {
     tip.style.top = `${top + scrollY}px`;
     if (aloud) tell(`${found.head}. ${found.lines.map(line => `${line.title} ${line.text}`).join(". ")}`);
   };
-  const attachPictures = values => { for (const [ident, panel] of Object.entries(values)) {
+  const sized = ([ident, panel]) => [[ident, panel], [`${ident}-narrow`, {...panel, ...panel.narrow}]];
+  const attachPictures = values => { for (const [ident, panel] of Object.entries(values).flatMap(sized)) {
     const svg = document.getElementById(ident);
     if (!svg || !panel.marks.length) continue;
     svg.setAttribute("tabindex", "0");
@@ -217,7 +218,7 @@ const pictures = (() => {
     whole.append(style, defs, svgNode("rect", {width: "100%", height: "100%", fill: "#fff"}));
     put(one("h3", figure).textContent, pad, 24, "nm big");
     const top = 36 - frame.top;
-    for (const svg of all("svg.panel", figure)) {
+    for (const svg of all("svg.panel", figure).filter(each => each.getClientRects().length)) {
       const box = svg.getBoundingClientRect(), copy = svg.cloneNode(true), title = one(".panel-title", svg.closest(".holder"));
       for (const [key, value] of Object.entries({x: box.left - frame.left + pad, y: box.top + top, width: box.width, height: box.height})) copy.setAttribute(key, value);
       whole.append(copy);
@@ -250,7 +251,7 @@ const pictures = (() => {
     return canvas.toDataURL("image/png");
   };
   const cells = row => [...row.cells].map(cell => {
-    const text = cell.textContent.trim();
+    const text = cell.textContent.trim().replace(/\u00a0/g, " ");
     return /[",\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
   }).join(",");
   const button = (text, name, act) => {

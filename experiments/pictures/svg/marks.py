@@ -191,7 +191,7 @@ def colour_bar(mark: Heat, right: float, y: float) -> Markup:
     low, high = mark.limits
     steps = np.geomspace(low, high, 48) if mark.log else np.linspace(low, high, 48)
     most = f"{high:.3g} {mark.label}".strip()
-    left = right - 78 - 6.0 * len(most)
+    left = right - 78 - 8.2 * len(most)
     template = '<image x="{}" y="{}" width="72" height="9" {} href="{}"/>'
     bar = piece(template, left, y - 8.5, STRETCHED, shades(steps[None, :], mark))
     least = piece(WORDS, "tk", "end", left - 5, y, f"{low:.3g}")

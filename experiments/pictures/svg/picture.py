@@ -5,24 +5,37 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
-from ...text import escaped, shortened
+from ....sim.types import FloatArray
+from ...text import escaped, shortened, unbroken
 from ..looks import INK, MUTED
 from ..picture import Axis, Bars, Curve, Heat, Looked, Mark, Panel, Picture, Points, Rules, Texts
+from ..style import TWO_PANELS
 from .marks import LINE, UNIT, WORDS, PageStyle, PanelScales, colour_bar, draw_mark, hatched, stroke
-from .scale import Limits, Scale, limits, linear_ticks, log_ticks, piece, readable, said, tick_text
+from .scale import (
+    Limits,
+    Scale,
+    limits,
+    linear_ticks,
+    log_ticks,
+    piece,
+    readable,
+    said,
+    shown,
+    tick_text,
+    whole_ticks,
+)
 
 CHARACTER = 8.2  # units that a character of a tick is wide, in the larger type of a narrow window
 BOLD = 1.2  # times that a bold character is wider
 MOST_SAID = 12  # schemes of which a description gives numbers
 # share of the width that names beside the axis take at most; units that they are away from it
 MOST_LEFT, BESIDE = 0.42, 16
-LONGEST = 60  # characters of a name on an axis
+LONGEST = 160  # characters of a name on an axis
 TOP, BOTTOM, RIGHT = 26.0, 42.0, 14.0
 
 
@@ -36,6 +49,7 @@ class PanelLayout:
     y: Limits
     x_log: bool
     y_log: bool
+    narrow: float = 0.0  # height of a second drawing, for a narrow window, if there is one
 
 
 @dataclass(frozen=True)
@@ -47,6 +61,7 @@ class DrawnPanel:
     svg: Markup
     values: Mapping[str, Any]
     width: float
+    narrow: str = ""  # the SVG again, for a narrow window in place of a wide one
 
 
 def draw_panel(
@@ -60,12 +75,7 @@ def draw_panel(
     """Draw a panel of the picture ``name``; no other part of the page has its ``ident``.
     ``owner`` is the title of each colour, under which marks without one are hidden."""
     y = Scale(*layout.y, layout.height - BOTTOM, TOP, layout.y_log)
-    room = int((MOST_LEFT * layout.width - BESIDE) / CHARACTER)
-    folded = partial(_wrapped, room=room)
-    ticks = [
-        (at, [part for line in lines for part in folded(line) or [""]])
-        for at, lines in _ticks(panel.y, y)
-    ]
+    ticks = [(at, _folded(lines, layout.width)) for at, lines in _ticks(panel.y, y)]
     strong = panel.y.strong
     wide = (len(line) * (BOLD if at in strong else 1) for at, lines in ticks for line in lines)
     left = min(BESIDE + CHARACTER * max(wide, default=0), MOST_LEFT * layout.width)
@@ -88,13 +98,19 @@ def draw_panel(
     if panel.remark:
         parts.append(piece(WORDS, "rm", "end", x.end - 4, TOP + 12, escaped(panel.remark)))
     svg = piece(
-        '<svg id="{0}" class="panel" viewBox="0 0 {1} {2}" role="img" aria-label="{3}" '
+        '<svg id="{0}" class="panel{5}" viewBox="0 0 {1} {2}" role="img" aria-label="{3}" '
         'aria-describedby="{0}-desc">{4}</svg>',
         *(ident, layout.width, layout.height, shortened(label), Markup("").join(parts)),
+        " broad" if layout.narrow else "",
     )
     read = [values for _, values in drawn if values]
     values = {"x": _axis_values(panel.x, x), "y": _axis_values(panel.y, y), "marks": read}
-    return DrawnPanel(ident, title, svg, values, layout.width)
+    if not layout.narrow:
+        return DrawnPanel(ident, title, svg, values, layout.width)
+    small = replace(layout, width=ONE, height=layout.narrow, narrow=0.0)
+    again = draw_panel(panel, name, f"{ident}-narrow", small, page_style, owner)
+    values["narrow"] = {side: again.values[side] for side in "xy"}
+    return DrawnPanel(ident, title, svg, values, layout.width, again.svg)
 
 
 def _titled(marks: Sequence[Mark], owner: Mapping[str, str]) -> Iterator[tuple[Mark, str]]:
@@ -111,23 +127,42 @@ def _titled(marks: Sequence[Mark], owner: Mapping[str, str]) -> Iterator[tuple[M
                 yield mark, ""
 
 
-def _ticks(axis: Axis, scale: Scale) -> list[tuple[float, list[str]]]:
+def _ticks(
+    axis: Axis, scale: Scale, counted: FloatArray | None = None
+) -> list[tuple[float, list[str]]]:
+    """Places and names of ticks; whole numbers where all that is ``counted`` are."""
     if axis.names is not None:
         places = axis.places if axis.places is not None else range(len(axis.names))
-        return [
-            (float(at), [shortened(escaped(line), LONGEST) for line in name.split("\n")])
-            for at, name in zip(places, axis.names, strict=False)
-        ]
+        return [(float(at), _lines(name)) for at, name in zip(places, axis.names, strict=False)]
     reach = (scale.low, scale.high)
     fitted = log_ticks(*reach, axis.ticks) if scale.log else linear_ticks(*reach)
+    if not (counted is None or scale.log or np.any(counted % 1)) and len(np.unique(counted)) > 2:
+        fitted = whole_ticks(*reach, min(float(counted.max()), scale.high))
     found = fitted if axis.places is None else axis.places
     return [(float(at), [tick_text(float(at), scale.log)]) for at in found]
+
+
+def _lines(name: str) -> list[str]:
+    return [unbroken(shortened(escaped(line), LONGEST)) for line in name.split("\n")]
+
+
+def _folded(lines: Sequence[str], width: float) -> list[str]:
+    """The lines of a name beside a panel that is so wide; those of one are about as long."""
+    room = int((MOST_LEFT * width - BESIDE) / CHARACTER)
+    found = list[str]()
+    for line in lines:
+        folded = textwrap.wrap(line, room, break_on_hyphens=False)
+        least = max(len(line) // max(1, len(folded)), min(room, max(map(len, line.split(" ")))))
+        tried = (textwrap.wrap(line, m, break_on_hyphens=False) for m in range(least, room))
+        found += next((each for each in tried if len(each) == len(folded)), folded) or [""]
+    return found
 
 
 def _axes(panel: Panel, at: PanelScales, ticks: list[tuple[float, list[str]]]) -> Iterator[Markup]:
     x, y, lines = at.x, at.y, Markup("")
     bottom, right = y.start, x.end
-    for place, name in _fitting(_ticks(panel.x, x), x):
+    counted = shown(panel.marks, "x")
+    for place, name in _fitting(_ticks(panel.x, x, counted), x):
         lines += piece("M{} {}V{}", place, bottom, y.end)
         yield piece(WORDS, "tk", "middle", place, bottom + 15, name)
     for value, names in ticks:
@@ -175,7 +210,7 @@ def _axis_values(axis: Axis, scale: Scale) -> dict[str, Any]:
         values["log"] = 1
     if axis.names:
         names = [escaped(name).replace("\n", " ") for name in axis.names]
-        values["names"] = [shortened(name, 2 * LONGEST) for name in names]
+        values["names"] = [shortened(name, LONGEST) for name in names]
         if axis.places is not None:
             values["places"] = readable(np.array(axis.places, dtype=np.float64))
     return values
@@ -251,10 +286,10 @@ def draw_picture(picture: Picture, name: str, ident: str, page_style: PageStyle)
     # the panels in which there is something to see; all if there is nothing anywhere
     seen = [panel for panel in picture.panels if any(map(_seen, panel.marks))]
     picture = replace(picture, panels=seen or picture.panels)
-    size = ONE, TALL
-    if len(picture.panels) > 1 and not any(map(_rows, picture.panels)):
-        size = (WIDE, TALL) if picture.columns == 1 else (SEVERAL, LOW)
-    layouts = [_frame(panel, size, len(picture.panels) < 3) for panel in picture.panels]
+    several = len(picture.panels) > 1 and not any(map(_rows, picture.panels))
+    wide = picture.columns == 1 and (several or picture.width >= TWO_PANELS)
+    how = several and not wide, len(picture.panels) < 3, wide
+    layouts = [_frame(panel, *how) for panel in picture.panels]
     layouts = _shared(picture, layouts)
     owner: dict[str, str] = {}
     for mark in (mark for panel in picture.panels for mark in panel.marks):
@@ -296,34 +331,28 @@ def _rows(panel: Panel) -> int:
 MOST_NAMED = 40  # rows whose names have room for several lines each
 
 
-def _folded(name: str) -> list[str]:
-    """The lines of a row's name, in a narrow panel."""
-    room = int((MOST_LEFT * ONE - BESIDE) / CHARACTER)
-    parts = [shortened(escaped(line), LONGEST) for line in name.split("\n")]
-    return [each for part in parts for each in _wrapped(part, room)]
+def _high(panel: Panel, rows: int, alone: bool, width: float) -> float:
+    """The height of a panel of rows that is so wide."""
+    most = ROW[1] if alone else CROWDED
+    names = [_folded(_lines(name), width) for name in panel.y.names or ()]
+    lines = max(map(len, names), default=1) if len(names) == rows else 1
+    least = max(ROW[0], ROWS / rows)
+    high = min(most, least) if lines == 1 or rows > MOST_NAMED else max(least, LINE * lines + 4)
+    return max(70 + rows * min(max(most, LINE * lines + 4), high), 130.0)
 
 
-def _wrapped(line: str, room: int) -> list[str]:
-    """Folded, but neither before a sign of percent nor beside an equals sign."""
-    kept = line.replace(" %", "\xa0%").replace(" = ", "\xa0=\xa0")
-    return textwrap.wrap(kept, room, break_on_hyphens=False)
-
-
-def _frame(panel: Panel, size: tuple[float, float], alone: bool) -> PanelLayout:
+def _frame(panel: Panel, several: bool, alone: bool, wide: bool) -> PanelLayout:
     """The size of a panel that shares no axis, and the ends of its axes."""
-    rows, (width, height) = _rows(panel), size
-    if rows:
-        most = ROW[1] if alone else CROWDED
-        names = panel.y.names or ()
-        lines = max((len(_folded(name)) for name in names), default=1) if len(names) == rows else 1
-        least = max(ROW[0], ROWS / rows)
-        high = min(most, least) if lines == 1 or rows > MOST_NAMED else max(least, LINE * lines + 4)
-        height = max(70 + rows * min(max(most, LINE * lines + 4), high), 130.0)
+    width, height = (SEVERAL, LOW) if several else (WIDE if wide else ONE, TALL)
+    narrow = height
+    if rows := _rows(panel):
         few = rows <= 12 and not any(isinstance(mark, Heat) for mark in panel.marks)
         bars = sum(len(mark.rows) for mark in panel.marks if isinstance(mark, Bars))
-        width = ONE if few and bars <= max(3 * rows, 6) else WIDE
+        width = ONE if few and bars <= max(3 * rows, 6) and not wide else WIDE
+        height, narrow = (_high(panel, rows, alone, of) for of in (width, ONE))
     x, y = limits(panel.x, panel.marks, "x"), limits(panel.y, panel.marks, "y")
-    return PanelLayout(width, height, x, y, panel.x.log, panel.y.log)
+    logs = panel.x.log, panel.y.log
+    return PanelLayout(width, height, x, y, *logs, narrow if width == WIDE else 0.0)
 
 
 def _shared(picture: Picture, layouts: list[PanelLayout]) -> list[PanelLayout]:
@@ -389,6 +418,8 @@ def swatch(mark: Mark, page_style: PageStyle) -> Markup:
             parts = Markup('<path class="ln" stroke-width="1.8" d="M4 8H24"/>')
         case Bars():
             parts = hatched(mark.fill, "M3 2H25V14H3Z", page_style)
+        case Rules() if len(mark.y):
+            parts = Markup('<path class="rule" d="M1 8H27"/>')
         case _:
             parts = Markup('<path class="rule" d="M14 1V15"/>')
     template = '<svg class="swatch {}" viewBox="0 0 28 16" aria-hidden="true">{}</svg>'

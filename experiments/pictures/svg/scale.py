@@ -122,6 +122,13 @@ def linear_ticks(low: float, high: float, most: int = 6) -> FloatArray:
     return np.asarray(np.arange(first, last + 1) * step)
 
 
+def whole_ticks(low: float, high: float, last: float) -> FloatArray:
+    """Of an axis that counts: whole numbers at equal distances, and the last one that there is."""
+    step = max(1.0, np.diff(linear_ticks(low, high, 8))[0] // 1)
+    ticks = np.arange(np.ceil(low / step), high // step + 1) * step
+    return np.sort(np.append(ticks[np.abs(ticks - last) >= 0.75 * step], last))
+
+
 def log_ticks(low: float, high: float, mantissas: Sequence[float] = ()) -> FloatArray:
     """Powers of ten, or these multiples of them; some of them where there are too many."""
     low, high = min(low, high), max(low, high)
@@ -160,11 +167,17 @@ def limits(axis: Axis, marks: Sequence[Mark], along: Literal["x", "y"]) -> Limit
     for mark in marks:
         if isinstance(mark, Heat):  # without a margin, the first row on top
             return mark.sides if along == "x" else (len(mark.values) - 0.5, -0.5)
-    found = np.concatenate([np.empty(0), *(values.ravel() for values in _values(marks, along))])
-    found = found[np.isfinite(found) & (found > 0 if axis.log else True)]
+    found = shown(marks, along)
+    found = found[found > 0] if axis.log else found
     least, most = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
     fitted = _around(least, most, axis.log)
     return (fitted[0] if low is None else float(low), fitted[1] if high is None else float(high))
+
+
+def shown(marks: Sequence[Mark], along: Literal["x", "y"]) -> FloatArray:
+    """All finite values of marks along an axis."""
+    found = np.concatenate([np.empty(0), *(values.ravel() for values in _values(marks, along))])
+    return np.asarray(found[np.isfinite(found)])
 
 
 def _around(least: float, most: float, log: bool) -> Limits:
