@@ -141,7 +141,8 @@ def _by_chance(found: Recommendation) -> Iterator[str]:
         if count and not one.barred and float(np.median(one.values)) <= found.winner.value:
             few = min(few or count, count)
     if few:
-        yield f"{few} of {total} runs decide that: more replications are needed"
+        decide = "decides" if few == 1 else "decide"
+        yield f"{few} of {total} runs {decide} that: more replications are needed"
 
 
 def _counted(found: Recommendation) -> Iterator[str]:

@@ -22,7 +22,7 @@ from ..pictures.kinds.gantt import without_rounds
 from ..pictures.picture import Axis, Heat, Panel, Picture
 from ..pictures.records import Records, read_records, short_text
 from ..run import outputs
-from ..text import enumerated, interval, number, theory_text
+from ..text import enumerated, interval, number, number_of, theory_text
 from .verdict import Verdict, judged
 
 NAMED = 8  # schemes, and values of a sweep, that the question names
@@ -142,6 +142,7 @@ def _provenance(manifest: Mapping[str, Any], records: Records) -> list[tuple[str
     engines = dict.fromkeys(str(c.get("engine")) for c in cells.values() if isinstance(c, dict))
     versions = manifest.get("versions") or {}
     origin = manifest.get("origin") or {}
+    written = number_of(len(records.summary), "cell")
     facts = [
         ("cells", str(len(cells))),
         ("engine", ", ".join(engines)),
@@ -151,7 +152,7 @@ def _provenance(manifest: Mapping[str, Any], records: Records) -> list[tuple[str
         ("computed in", f"{manifest.get('wall_seconds')} s"),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
         ("origin", f"config {origin.get('config')}, cells {origin.get('cells')}"),
-        ("rows", f"{len(records.iterations)} iterations, {len(records.summary)} cells"),
+        ("rows", f"{number_of(len(records.iterations), 'iteration')}, {written}"),
     ]
     live = manifest.get("live")
     if isinstance(live, dict):

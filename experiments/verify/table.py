@@ -15,6 +15,7 @@ import pandas as pd
 from ...sim.theory import NoFormula
 from ..page import terminal
 from ..run import files
+from ..text import number_of
 from .compare import Comparison, NotComparable, Outcome, bound
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ def summary(result: Verification, seconds: float) -> list[str]:
     """The footer: counts, time and, where something was compared, the bound and the worst row."""
     counts = Counter(result.verdict(row) for row in result.rows)
     lines = [
-        f"{len(result.rows)} rows in {seconds:.0f} s: {counts['pass']} pass, "
+        f"{number_of(len(result.rows), 'row')} in {seconds:.0f} s: {counts['pass']} pass, "
         f"{counts['FAIL']} fail, {counts['no formula']} without a formula, "
         f"{counts['not comparable']} cannot be compared"
     ]

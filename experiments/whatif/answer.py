@@ -269,7 +269,8 @@ def _caveats(study: Study) -> Iterator[str]:
     if lost:
         worst = study.hosts.sort_values("worker").nlargest(1, "missing").iloc[0]
         who = f"{as_hosts([worst['host']], 1)} in {round(worst['missing'] * (whole + lost))}"
-        text = f"{lost} of {whole + lost} rounds never end, since somebody never arrives ({who})"
+        end = "ends" if lost == 1 else "end"
+        text = f"{lost} of {whole + lost} rounds never {end}, since somebody never arrives ({who})"
         yield f"{text}; times are those of the others"
     if whole < rounds.FEWEST and study.workers > 1:
         yield (

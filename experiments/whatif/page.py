@@ -16,7 +16,7 @@ from ..page.content import Chart, Page, Section, Table, capped, plain_cell
 from ..pictures import style
 from ..pictures.looks import GRID, SOLID, Look, shade
 from ..pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules
-from ..text import TableCell, interval, percent, shortened
+from ..text import TableCell, interval, number_of, percent, shortened
 from . import rounds
 from .answer import PARTS, SHARE, hosts_to_name, named_hosts
 from .study import Study
@@ -156,7 +156,8 @@ def _changes(study: Study, brief: Sequence[int]) -> Table:
         ]
         for row in study.changes.to_dict("records")
     ]
-    note = f"{lost} rounds never end as measured. " if lost else ""
+    ends = "ends" if lost == 1 else "end"
+    note = f"{number_of(lost, 'round')} never {ends} as measured. " if lost else ""
     note += "Without a cause: it alone is taken out, so this is not its part of a step."
     return capped("changes", "Changes", header, rows, "whatif.csv", note, brief, 2)
 

@@ -570,7 +570,7 @@ def test_where_a_result_comes_from() -> None:
         ("cells", "3"), ("engine", "batch, event"), ("seed", "7"),
         ("commit", "unknown: not run from a Git repository"), ("host", "h"),
         ("computed in", "1.5 s"), ("versions", "numpy 2, scipy 1"),
-        ("origin", "config abc, cells def"), ("rows", "1 iterations, 1 cells"),
+        ("origin", "config abc, cells def"), ("rows", "1 iteration, 1 cell"),
         ("live", "workers: processes, time_scale: 2.0"),
     ]  # fmt: skip
     bare = dict(_provenance({"commit": "123"}, told({})))
