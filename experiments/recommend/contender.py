@@ -286,7 +286,7 @@ def _beaten(one: Contender, other: Contender, goal: Goal) -> str | None:
     assert mine is not None
     assert theirs is not None
     margin = 1 + max(MARGIN[mine.source], MARGIN[theirs.source])
-    by = "by few drawn rounds" if mine.source == CLOCK else f"by {mine.source}"
+    by = "by a few drawn rounds" if mine.source == CLOCK else f"by {mine.source}"
     if np.isfinite(theirs.value) and mine.value > theirs.value * margin:
         text = f"{mine.value:.4g} s {goal.phrase} {by}"
         return f"{text}; {other.label} takes {theirs.value:.4g} s"

@@ -1067,7 +1067,7 @@ def test_the_search_is_the_one_that_the_docs_describe() -> None:
         f"an update of the winner counts less than {contender.WHOLE:g}",
         f"If {contender.FEW} runs or fewer cause half of the gap",
         f"More than {scenario.MOST_WORKERS} workers",
-        f"({measure.START} for each worker, half of a run at most)",
+        f"({measure.START} for each worker, at most half of a run)",
         f"as it took to get there ({words[question.STAYS]} at least)",
     )
     steps = {more / rate for rate, more in pairwise(stages.COARSE)}
