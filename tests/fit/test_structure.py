@@ -350,7 +350,7 @@ def test_the_numbers_of_a_fit_are_those_that_the_docs_promise() -> None:
         f"between steps of 1/{empirical.PIECES},",
         f"up to {words[cold.MOST]} of all delays may be",
         f"Fewer than {words[cold.FEWEST_IN_CLUMPS]} far delays in a table",
-        f"are told of the {workers.JUDGED} costliest workers",
+        f"are given for the {workers.JUDGED} costliest workers",
         f"fewer than {workers.FEWEST_ROUNDS} rounds or 3 workers",
     )
     assert candidates.LARGE == law.LARGE, "such tables"
