@@ -100,7 +100,8 @@ def test_live_writes_the_tables_of_a_run(tmp_path: Path) -> None:
 
 
 def test_a_code_goes_on_when_a_worker_is_killed() -> None:
-    """Killed between two decisions, so that nobody knows when the master will see it."""
+    """Killed between two decisions. The master reads one message of a line at a time, so it hears
+    what the worker had sent before it hears of the death: in the next round, or the one after."""
     scheme = SCHEMES["fractional_repetition"](load=2).build(4)
     tapes = [Tape(ShiftedExponential(shift=0.01, rate=100.0), 4, 0, 0)]
     run, learning = Run(scheme, tapes, Proportional(), 30), problem(4)
@@ -113,7 +114,7 @@ def test_a_code_goes_on_when_a_worker_is_killed() -> None:
             rounds += 1
             if rounds == 5:
                 os.kill(pid, signal.SIGKILL)
-                until(lambda: not alive(pid))
+                until(lambda: not Path(f"/proc/{pid}").exists())  # with all threads: its line ends
 
         workers.set_up([Setup(each) for each in computations(scheme, learning.problem)])
         found = play_all(Session(run, workers, learning, progress=progress))
@@ -121,7 +122,7 @@ def test_a_code_goes_on_when_a_worker_is_killed() -> None:
     assert not any(Path(f"/proc/{each}").exists() for each in everybody), "all are waited for"
     trace = trace_of(run, found)
     assert trace.work is not None
-    assert trace.work.dead[0].tolist() == [0] * 5 + [1] * 25
+    assert trace.work.dead[0].tolist() in ([0] * 5 + [1] * 25, [0] * 6 + [1] * 24)
     assert not trace.heard.arrived[0, 6:, 2].any()  # type: ignore[union-attr]
     steps = steps_of(run, trace, found)
     said = difference(learned(learning.problem, found), learn(learning, steps, run.iterations))
@@ -138,20 +139,13 @@ def test_one_gradient_of_each_worker_on_real_processes() -> None:
         with hired(4, None) as workers:
             workers.set_up([Setup(each) for each in computations(scheme, learning.problem)])
             found = play_all(Session(run, workers, learning))
+            over = workers.now()
         trace = trace_of(run, found)
         assert trace.work is not None
-        assert (trace.work.busy <= trace.times[0, -1] + 0.1).all()
+        assert (trace.work.busy <= over).all(), "nobody is busy before the start or after the end"
         steps = steps_of(run, trace, found)
         said = difference(learned(learning.problem, found), learn(learning, steps, run.iterations))
         assert said.model <= 1e-9
-
-
-def alive(pid: int) -> bool:
-    """Whether a process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 ENDLESS = {"delay": {"model": "deterministic", "value": 3600.0}, "problem": None}
@@ -170,7 +164,7 @@ def test_uncoded_ends_with_the_worker_that_was_killed(tmp_path: Path) -> None:
         error,
         re.MULTILINE,
     ), error
-    assert not session_of(command)
+    until(lambda: not session_of(command))
 
 
 def test_interrupt_is_one_line_and_leaves_nobody(tmp_path: Path) -> None:

@@ -143,15 +143,23 @@ def test_interrupted_says_so_and_goes_on_later(
     assert process.returncode == 130
     assert error == INTERRUPTED
     assert {p.name for p in out.iterdir()} == {files.MARK, ".lock", "cells", "config.yaml"}
-    assert session_of(process) == {}
+    until(lambda: session_of(process) == {})
     finish_here(config, out)
     assert_same_tables(out, reference)
 
 
-def test_interrupted_while_the_processes_start(whole: tuple[Path, Path], tmp_path: Path) -> None:
+def long(folder: Path) -> Path:
+    """A config of two cells that take minutes: no command is quicker than who wants to stop it."""
+    schemes, config = GRID["schemes"][:2], folder / "long.yaml"
+    changes = {"engine": "event", "iterations": 10**6, "sweep": {}, "schemes": schemes}
+    config.write_text(yaml.safe_dump(GRID | changes))
+    return config
+
+
+def test_interrupted_while_the_processes_start(tmp_path: Path) -> None:
     """Catches a server that hears of Ctrl-C while it imports, and prints what it was importing."""
-    process = sweep(whole[0], tmp_path / "out", "--jobs", 2)
-    until(lambda: servers_of(process) != [])
+    process = sweep(long(tmp_path), tmp_path / "out", "--jobs", 2)
+    until(lambda: servers_of(process) != [] or process.poll() is not None)
     assert signalled(process, signal.SIGINT) == INTERRUPTED
     assert process.returncode == 130
 
@@ -188,11 +196,7 @@ def test_processes_killed_once_cost_nothing(
 
 def test_a_cell_whose_process_is_always_killed_fails(tmp_path: Path) -> None:
     """And only that: no traceback, and the command goes on to its end."""
-    schemes = GRID["schemes"][:2]
-    long = GRID | {"engine": "event", "iterations": 10**6, "sweep": {}, "schemes": schemes}
-    config, out = tmp_path / "long.yaml", tmp_path / "out"
-    config.write_text(yaml.safe_dump(long))
-    process = sweep(config, out, "--jobs", 2)
+    process = sweep(long(tmp_path), tmp_path / "out", "--jobs", 2)
 
     def none_lives_long() -> bool:
         kill(workers_of(process))
