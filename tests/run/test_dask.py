@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 import yaml
@@ -78,13 +79,15 @@ class Cluster:
 
 @contextmanager
 def dask_cluster(folder: Path, workers: int, deaths: int = 3) -> Iterator[Cluster]:
-    """A cluster; ``deaths`` is how often Dask starts a task again whose worker died."""
+    """A cluster; ``deaths`` is how often Dask starts a task again whose worker died. It may be
+    slow to answer, as on a busy machine."""
     folder.mkdir(parents=True, exist_ok=True)
     cluster = Cluster(folder, deaths)
     try:
         for _ in range(workers):
             cluster.add_worker()
-        yield cluster
+        with mock.patch.object(dask, "PATIENCE", PATIENCE):
+            yield cluster
     finally:
         cluster.close()
 
@@ -208,6 +211,7 @@ def test_without_workers_it_waits_and_says_so(tmp_path: Path) -> None:
 
         def report(done: float) -> None:
             if (tmp_path / "started").exists():
+                lanes[0].slots()  # it must have known of the worker to miss it
                 cluster.workers[0].kill()
 
         with on_cluster(cluster.address, tell) as lanes:
