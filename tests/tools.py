@@ -122,13 +122,19 @@ def pace() -> float:
 
 
 def examples(most: int) -> settings:
-    """Hypothesis tries so many cases if the environment says EXAMPLES=all, else a quarter or 40.
-    It judges nothing by the clock: a busy machine is slow at drawing cases, too."""
+    """Hypothesis tries so many cases, others each time, if the environment says EXAMPLES=all, else
+    a quarter or 40, always the same. It judges nothing by the clock: a busy machine is slow at
+    drawing cases, too."""
     from hypothesis import HealthCheck, settings
 
-    few = most if os.environ.get("EXAMPLES") == "all" else max(most // 4, 40)
-    patient = [HealthCheck.too_slow]
-    return settings(max_examples=min(most, few), deadline=None, suppress_health_check=patient)
+    whole = os.environ.get("EXAMPLES") == "all"
+    return settings(
+        max_examples=most if whole else min(most, max(most // 4, 40)),
+        derandomize=not whole,
+        print_blob=True,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+    )
 
 
 # Figures of pyplot in tests.
