@@ -21,6 +21,7 @@ from .compare import Comparison, NotComparable, Outcome, bound
 if TYPE_CHECKING:
     from rich.console import Console
 
+ROUNDING = 1e-20
 CHANCE = 1e-4  # that any row of the whole table fails although simulator and theory are right
 Verdict: TypeAlias = Literal["pass", "FAIL", "no formula", "not comparable"]
 
@@ -129,7 +130,9 @@ def _show_rows(console: Console, result: Verification, rows: list[TableRow]) -> 
                 if isinstance(found, Comparison):
                     closed = f"{'<= ' if found.one_sided else ''}{found.expected:.6g}"
                     z = "exact" if found.z == 0.0 and not found.varies else f"{found.z:+.2f}"
-                    line = _line(row.quantity, f"{found.simulated:.6g}", closed, z, verdict)
+                    # what rounding leaves of 0
+                    simulated = 0.0 if abs(found.simulated) < ROUNDING else found.simulated
+                    line = _line(row.quantity, f"{simulated:.6g}", closed, z, verdict)
                 else:
                     line = f"    {row.quantity:<34} {verdict}: {found.reason}"
                 console.print(line, style={"pass": None, "FAIL": "bold red"}.get(verdict, "dim"))

@@ -201,7 +201,7 @@ def same_every_round(scheme: Scheme) -> Fixed | NoFormula:
     if scheme.local_steps > 1:
         return NoFormula("workers take local steps, and send no gradients")
     if not isinstance(scheme, Fixed):
-        return NoFormula("the plan changes from round to round, or there are no rounds")
+        return NoFormula("its rounds differ in code or stopping rule, or it has none")
     if scheme.patience is not None:
         return NoFormula("workers give up or start again by themselves")
     if scheme.assignment.messages > 1:
