@@ -102,7 +102,7 @@ FAULTS = r"""() => {
         }
         if (each.matches("svg text") && /^\s*(%|=)/.test(text)) found.push(`apart: ${text}`);
     }
-    for (const panel of seen("svg.panel")) {
+    for (const panel of seen("svg.panel:not(.labelled)")) {
         const {left, right} = panel.getBoundingClientRect();
         if (left < 0 || right > innerWidth) found.push(`beyond the page: ${panel.id}`);
     }

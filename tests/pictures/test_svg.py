@@ -427,7 +427,13 @@ def test_a_panel_is_as_large_as_what_it_shows(
 
 
 def test_panels_below_each_other_have_the_width_of_the_page() -> None:
-    assert sized(Picture([CURVED] * 2, 1, 4.8, 3.0)) == [(880, 310)] * 2
+    """Each is drawn again for a narrow window, but for one with words, which would be cut there."""
+    words = replace(CURVED, marks=[*CURVED.marks, Texts(np.ones(1), np.ones(1), ("a",))])
+    picture = Picture([CURVED, words], 1, 4.8, 3.0)
+    assert sized(picture) == [(880, 310)] * 2
+    panels = draw_picture(picture, "p", "p", PageStyle()).panels
+    kinds = [re.findall(r'class="panel ?(\w*)"', panel.svg + panel.narrow) for panel in panels]
+    assert kinds == [["broad", ""], ["labelled"]]
 
 
 def test_a_panel_without_anything_to_see_is_left_out_unless_all_are() -> None:

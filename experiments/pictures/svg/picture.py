@@ -101,7 +101,7 @@ def draw_panel(
         '<svg id="{0}" class="panel{5}" viewBox="0 0 {1} {2}" role="img" aria-label="{3}" '
         'aria-describedby="{0}-desc">{4}</svg>',
         *(ident, layout.width, layout.height, shortened(label), Markup("").join(parts)),
-        " broad" if layout.narrow else "",
+        "" if layout.width < WIDE else " broad" if layout.narrow else " labelled",
     )
     read = [values for _, values in drawn if values]
     values = {"x": _axis_values(panel.x, x), "y": _axis_values(panel.y, y), "marks": read}
@@ -351,8 +351,9 @@ def _frame(panel: Panel, several: bool, alone: bool, wide: bool) -> PanelLayout:
         width = ONE if few and bars <= max(3 * rows, 6) and not wide else WIDE
         height, narrow = (_high(panel, rows, alone, of) for of in (width, ONE))
     x, y = limits(panel.x, panel.marks, "x"), limits(panel.y, panel.marks, "y")
-    logs = panel.x.log, panel.y.log
-    return PanelLayout(width, height, x, y, *logs, narrow if width == WIDE else 0.0)
+    if width < WIDE or any(isinstance(mark, Texts) for mark in panel.marks):
+        narrow = 0.0  # words in a panel would not fit
+    return PanelLayout(width, height, x, y, panel.x.log, panel.y.log, narrow)
 
 
 def _shared(picture: Picture, layouts: list[PanelLayout]) -> list[PanelLayout]:
