@@ -228,7 +228,8 @@ def _seconds(
             raise UnusableFile(f"columns {short(start)} and {short(end)} are in different units")
         what = f"the difference of {short(start)} and {short(end)}"
         gone, stamps = between(frame[start], frame[end], unit or reading.unit)
-        times = Times("s", "time stamps") if stamps else _settled(what, unit, gone, held, reading)
+        times = Times("s", f"seconds from {short(start)} to {short(end)}")
+        times = times if stamps else _settled(what, unit, gone, held, reading)
         return times.seconds(gone), NONE, times.why, _noted(times, what, len(gone))
     name = role["seconds"]
     unit = held.unit_of(name)

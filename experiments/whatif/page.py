@@ -229,7 +229,9 @@ def _hosts(study: Study) -> Table:
     ]
     named = study.order[: min(MOST_HOSTS, hosts_to_name(study) or 1)]
     brief = np.flatnonzero(study.hosts["host"].astype(str).isin(named)).tolist()
-    return capped("hosts", "Hosts", header, rows, "hosts.csv", brief=brief)
+    note = "Costs alone: what a median host in its place saves, in this table. "
+    note += "Of a host with few spells an interval is wide: how often they come is hardly known."
+    return capped("hosts", "Hosts", header, rows, "hosts.csv", note, brief)
 
 
 def _factor(lasting: float, in_spells: float) -> TableCell:

@@ -881,4 +881,6 @@ def test_a_call_with_its_two_moments_is_read_by_what_the_refusal_says(
     assert columns == ({} if known else {"start": ends[0], "end": ends[1]})
     assert read.hosts == ("node-8", "node-9", "node-10")
     np.testing.assert_allclose(read.tables[None], table, atol=1e-6)
-    assert "1 of 18 delays are missing (1 not in the table)" in " ".join(read.notes)
+    assert "1 of 18 delays is missing (1 not in the table)" in " ".join(read.notes)
+    stamps = not rows[1][rows[0].index(ends[0])].replace(".", "").isdigit()
+    assert (read.unit == f"seconds from {ends[0]} to {ends[1]}") == stamps
