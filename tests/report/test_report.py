@@ -520,6 +520,14 @@ def a_label_is_text(made: Made) -> None:
     ).replace("&amp;", "&")
 
 
+def a_family_has_one_name(made: Made) -> None:
+    """In legends the one that the tables have."""
+    named = re.findall(r'<span class="key".*?<span>([^<]*)</span>', made.text)
+    rows = re.findall(r'<th scope="row"[^>]*>([^<]*)<', made.text)
+    assert named
+    assert {name for name in named if not name.startswith("measured")} <= {*rows}
+
+
 def a_host_is_text(made: Made) -> None:
     page = made.page
     assert "b" not in {tag for tag, _ in page.elements}
@@ -569,7 +577,7 @@ CHECKS = (
 OF = {
     "run": (a_label_is_text, a_run_has_all_its_pictures),
     "sweep": (a_label_is_text, a_sweep_has_an_overview),
-    "fit": (),
+    "fit": (a_family_has_one_name,),
     "whatif": (a_host_is_text,),
     "compare": (a_label_is_text,),
     "recommend": (a_label_is_text,),
