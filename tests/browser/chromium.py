@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.run.commands import PATIENCE
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -41,7 +43,9 @@ def started() -> Iterator[Browser]:
     except ImportError:
         pytest.fail("no playwright: pip install -r requirements-dev.txt", pytrace=False)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program(), args=[*ARGUMENTS])
+        browser = playwright.chromium.launch(
+            executable_path=program(), args=[*ARGUMENTS], timeout=1000 * PATIENCE
+        )
         yield browser
         browser.close()
 
@@ -57,6 +61,7 @@ def opened(browser: Browser, address: str, width: int = 1440, **how: Any) -> Ite
         how: what playwright's ``new_context`` takes besides.
     """
     context = browser.new_context(viewport={"width": width, "height": 900}, **how)
+    context.set_default_timeout(1000 * PATIENCE)
     page = context.new_page()
     faults: list[str] = []
     asked: list[str] = []

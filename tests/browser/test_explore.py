@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.chromium import opened
+from tests.run.commands import PATIENCE
 from tests.tools import ROOT
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def program() -> Iterator[subprocess.Popen[str]]:
     ) as started:
         yield started
         started.send_signal(signal.SIGINT)
-        out, err = started.communicate(timeout=30)
+        out, err = started.communicate(timeout=PATIENCE)
         assert (started.returncode, out, err) == (0, "", "")
 
 
