@@ -47,6 +47,7 @@ from erasurehead.experiments.text import theory_text
 from tests.golden.records import html_of, require_recorded
 from tests.golden.tables import hash_of
 from tests.report.results import Reader
+from tests.run.commands import PATIENCE, until
 from tests.tools import ROOT, pace
 
 
@@ -315,7 +316,7 @@ def server() -> Iterator[Server]:
 
 def asked(server: Server, path: str, **headers: str) -> bytes:
     request = urllib.request.Request(server.address.rstrip("/") + path, headers=headers)
-    with urllib.request.urlopen(request, timeout=30) as found:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as found:
         content: bytes = found.read()
     return content
 
@@ -361,7 +362,7 @@ def test_names_without_a_port_are_those_of_port_80(server: Server) -> None:
     request = urllib.request.Request(
         f"http://127.0.0.1:{server.socket.getsockname()[1]}/", headers={"Host": "localhost"}
     )
-    with urllib.request.urlopen(request, timeout=30) as found:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as found:
         assert found.status == 200
 
 
@@ -375,7 +376,7 @@ def test_the_newest_request_of_a_page_takes_the_place_of_the_older() -> None:
             (drawn if mine else refused).append(name)
             if name == "first":
                 began.set()
-                assert go_on.wait(30)
+                assert go_on.wait(PATIENCE)
 
     def started(page: str, name: str) -> threading.Thread:
         thread = threading.Thread(target=ask, args=(page, name))
@@ -383,17 +384,18 @@ def test_the_newest_request_of_a_page_takes_the_place_of_the_older() -> None:
         return thread
 
     threads = [started("a", "first")]
-    assert began.wait(30)
-    for place in range(100):  # each is there before the next one comes
+    assert began.wait(PATIENCE)
+    first = turns._newest["a"]
+    threads.append(started("a", "a0"))
+    until(lambda: turns._newest["a"] is not first)
+    for place in range(1, 100):  # each is there before the next one comes
         threads.append(started("a", f"a{place}"))
-        if place:
-            threads[-2].join(30)
+        threads[-2].join(PATIENCE)
     threads.append(started("b", "b"))
-    while len(turns._newest) < 2:
-        began.wait(0.001)
+    until(lambda: len(turns._newest) == 2)
     go_on.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(PATIENCE)
     assert sorted(drawn) == ["a99", "b", "first"]
     assert len(refused) == 99
     assert not turns._newest
@@ -426,11 +428,11 @@ def test_others_need_the_token_of_the_address() -> None:
         assert len(token) > 10
         assert made.address.endswith(token)
         local = f"http://127.0.0.1:{port}"
-        with urllib.request.urlopen(f"{local}{token}", timeout=30) as found:
+        with urllib.request.urlopen(f"{local}{token}", timeout=PATIENCE) as found:
             assert found.read() == made.front
         for path in ("/", "/draw?n=1", "/wrong/draw?n=1"):
             with pytest.raises(HTTPError, match="404"):
-                urllib.request.urlopen(local + path, timeout=30)
+                urllib.request.urlopen(local + path, timeout=PATIENCE)
     finally:
         made.shutdown()
         made.server_close()
@@ -650,7 +652,7 @@ def test_answers_of_the_server_are_of_their_kind(server: Server) -> None:
     """Never kept, never guessed; a request that a newer one has replaced is told so."""
     address = server.address.rstrip("/")
     for path, kind in (("/", "text/html; charset=utf-8"), ("/draw?n=1", "application/json")):
-        with urllib.request.urlopen(f"{address}{path}", timeout=30) as found:
+        with urllib.request.urlopen(f"{address}{path}", timeout=PATIENCE) as found:
             headers, body = found.headers, found.read()
         assert (headers["Content-Type"], headers["Cache-Control"]) == (kind, "no-store")
         assert headers["X-Content-Type-Options"] == "nosniff"
