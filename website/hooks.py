@@ -18,7 +18,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 from website import command_line, config_keys, delay_gallery, figures, notebooks
-from website.mathml import with_mathml
+from website.formulas import with_drawings
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -111,4 +111,4 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
 
 def on_page_content(html: str, **_: Any) -> str:
     """Draw formulas."""
-    return with_mathml(html)
+    return with_drawings(html)

@@ -475,8 +475,7 @@ OVERFLOW = """() => [...document.querySelectorAll(".formula")].map(box => [
 def test_no_formula_is_cut_off(width: int, browser: Browser, tmp_path: Path) -> None:
     """Above or below; a long one scrolls within its box on a phone."""
     markdown = pytest.importorskip("markdown")
-    pytest.importorskip("latex2mathml")
-    from website.mathml import with_mathml
+    from website.formulas import with_drawings
 
     text = (Path(__file__).parents[2] / "docs" / "theory.md").read_text(encoding="utf-8")
     how = {"pymdownx.arithmatex": {"generic": True}}
@@ -484,7 +483,7 @@ def test_no_formula_is_cut_off(width: int, browser: Browser, tmp_path: Path) -> 
     style = (Path(__file__).parents[2] / "docs" / "site.css").read_text(encoding="utf-8")
     page = tmp_path / "theory.html"
     shell = f"<!doctype html><meta charset=utf-8><style>{style}</style><body>"
-    page.write_text(shell + with_mathml(html), encoding="utf-8")
+    page.write_text(shell + with_drawings(html), encoding="utf-8")
     with opened(browser, page.as_uri(), width) as shown:
         boxes = shown.evaluate(OVERFLOW)
     assert len(boxes) >= 12
