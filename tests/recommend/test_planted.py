@@ -35,6 +35,7 @@ from erasurehead.sim.theory import (
     mean_k_batch_async,
 )
 from erasurehead.sim.types import FloatArray
+from tests.tools import pace
 
 # Problems whose best answer is known by closed form.
 
@@ -169,7 +170,7 @@ def test_the_ranks_of_a_language_model_are_not_coded_and_it_takes_no_two_minutes
     takes 1.4 times the median, and twice the work twice as long."""
     began = time.process_time()
     study = ask(workers=32, delay={"model": "llm_ranks"})
-    assert time.process_time() - began < 120
+    assert time.process_time() - began < 120 * max(1.0, pace())
     assert verdict(study).startswith("Redundancy is not best: ")
     assert any("two partitions takes 2.00 times" in text for text in why(study))
 
