@@ -176,8 +176,7 @@ def _memory_sentence(memory: Memory | None, spells: Sequence[str] = ()) -> str:
         return "cannot be told (too few rounds)"
     low, high = memory.interval
     if memory.unknown:
-        between = f"persistence between {low:.2f} and {high:.2f}"
-        return f"cannot tell: {between}, which is none and a lot; more rounds would show"
+        return f"too few rounds to tell: persistence may be {low:.2f} to {high:.2f}"
     lags = [lag for lag in LAGS if lag <= len(memory.correlation)]
     decay = ", ".join(f"{memory.correlation[lag - 1]:.3f}" for lag in lags)
     verdict = "slow workers stay slow for a while" if memory.significant else "none that matters"

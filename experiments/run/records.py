@@ -114,7 +114,7 @@ class ClosedForm:
     seconds: float = np.nan  # mean iteration time
     error: float = np.nan  # mean decoding error of a round
     settled: bool = True  # means of iteration times are nearly normal: they have a third moment
-    # seconds per n gradients below which no method comes in the long run that finishes what it
+    # seconds per n gradients which no method beats in the long run that finishes what it
     # begins; known only of schemes without a barrier, which come near it
     least: float = np.nan
 

@@ -270,7 +270,7 @@ def test_what_is_a_memory(found: Memory, significant: bool, unknown: bool) -> No
     assert (found.significant, found.unknown) == (significant, unknown)
     told = page._memory_sentence(found)
     start = "slow workers stay slow" if significant else "none that matters"
-    assert told.startswith("cannot tell: " if unknown else start)
+    assert told.startswith("too few rounds to tell: " if unknown else start)
     assert "levelling off" not in page._memory_sentence(replace(found, static=0.05))
     lasting = page._memory_sentence(replace(found, static=0.06))
     assert ("levelling off at 0.060: some workers are always slower" in lasting) != unknown
