@@ -639,7 +639,7 @@ def test_the_table_beside_the_pictures() -> None:
     table = drawing._table(two_runs(0.0, 0.5), known)
     assert [*table.columns] == [
         *("scheme", "s / iteration", "closed form (z)"),
-        *("decoding error", "closed form of the error (z)", "final loss"),
+        *("decoding error", "its closed form (z)", "final loss"),
     ]
     rows = [[cell.text for cell in row] for row in table.rows]
     assert rows[0] == ["a", "1.25 ± 0.2", "1.25 (+0.0)", "0", "0 (+0.0)", "0.5"]

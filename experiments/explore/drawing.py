@@ -191,7 +191,7 @@ def _look(run: Simulated) -> Look:
 
 def _table(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Table:
     columns = ["scheme", "s / iteration", "closed form (z)", "decoding error"]
-    columns += ["closed form of the error (z)", "final loss"]
+    columns += ["its closed form (z)", "final loss"]
     rows = []
     for run in runs:
         closed, row = known[run.label], [plain_cell(run.label)]
