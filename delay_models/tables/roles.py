@@ -61,25 +61,10 @@ def roles(frame: pd.DataFrame, reading: Reading) -> dict[str, str] | None:
     timed = "seconds" in found or {"start", "end"} <= {*found}
     if "seconds" in said or (stages and not timed):
         found = {role: name for role, name in found.items() if role not in ("start", "end")}
-    both = {"worker", "round"} <= {*found}
-    if not (both and (timed or stages)):
-        more = len(columns) - sum(map(len, found.values()))
-        wanted = {"worker", "seconds", "start", "end"} & {*said} or allreduce or stages
-        parts = [name for name in columns if parse(name).unit and role_of(name) is None]
-        if both and len(parts) > 1 and not (wanted or reading.keep):
-            text = f"say --columns stages={as_word('+'.join(parts))} if these are parts of a step"
-            raise UnusableFile(f"no column is the seconds: {text}")
-        texts = {name for name in columns if frame[name].dtype.kind == "O"}
-        asks = ("worker" in found or texts) and not (timed or stages)
-        stamps, since = moments(frame[columns]) if asks else ([], "")
-        # A wide table has no names of workers beside times.
-        calls = both or (bool(stamps) and ("worker" in found or bool(texts - {*stamps})))
-        if not (wanted or calls) and (len(found) < 2 or more > 1):
-            return None  # a wide table, of whose columns none may have such a name
-        lacking = [role for role in ("worker", "round") if role not in found]
-        lacking += [] if timed or stages else ["seconds"]
-        first = {role: names[0] for role, names in found.items()}
-        raise UnusableFile(_lacking(frame[columns], lacking, first, stamps, since, reading))
+    if not ({"worker", "round"} <= {*found} and (timed or stages)):
+        asked = {"worker", "seconds", "start", "end"} & {*said} or allreduce or stages
+        _require_wide(frame[columns], found, bool(asked), timed, reading)
+        return None
     if "seconds" in found and {"start", "end"} <= {*found}:
         seconds, start, end = (found[role][0] for role in ("seconds", "start", "end"))
         remedy = f"say --columns seconds={short(seconds)}, or --columns start={short(start)}"
@@ -92,6 +77,34 @@ def roles(frame: pd.DataFrame, reading: Reading) -> dict[str, str] | None:
             text = f"columns {short(' and '.join(candidates))} could each be the {role}"
             raise UnusableFile(f"{text}: say --columns {role}={short(candidates[0])}")
     return {role: candidates[0] for role, candidates in found.items()}
+
+
+def _require_wide(
+    frame: pd.DataFrame,
+    found: dict[str, list[str]],
+    asked: bool,
+    timed: bool,
+    reading: Reading,
+) -> None:
+    """Raises UnusableFile: a table in which roles were ``found`` but not all is a long one, since
+    columns were ``asked`` for, or by what it holds. ``timed``: its seconds are known."""
+    columns, both = [*map(str, frame.columns)], {"worker", "round"} <= {*found}
+    parts = [name for name in columns if parse(name).unit and role_of(name) is None]
+    timed = timed or bool(reading.stages)
+    if both and len(parts) > 1 and not (asked or reading.keep):
+        text = f"say --columns stages={as_word('+'.join(parts))} if these are parts of a step"
+        raise UnusableFile(f"no column is the seconds: {text}")
+    texts = {name for name in columns if frame[name].dtype.kind == "O"}
+    stamps, since = moments(frame) if ("worker" in found or texts) and not timed else ([], "")
+    # A wide table has no names of workers beside times.
+    calls = both or (bool(stamps) and ("worker" in found or bool(texts - {*stamps})))
+    more = len(columns) - sum(map(len, found.values()))
+    if not (asked or calls) and (len(found) < 2 or more > 1):
+        return  # none of its columns may have such a name
+    lacking = [role for role in ("worker", "round") if role not in found]
+    lacking += [] if timed else ["seconds"]
+    first = {role: names[0] for role, names in found.items()}
+    raise UnusableFile(_lacking(frame, lacking, first, stamps, since, reading))
 
 
 def _lacking(
