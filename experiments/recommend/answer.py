@@ -73,8 +73,11 @@ def verdict(found: Recommendation) -> str:
         none = "nothing that hears every partition" if _faster(found) else "nothing"
         text = f"keep {winner.label}, {none} is better: {value}{_next_best(found)}"
     else:
-        named = f"the best is {winner.label}" if pays else f"{NO_CODE} best: {winner.label} is"
-        text = f"{named}{_partial(found)}, {value}{_beside_today(found)}"
+        partial = _partial(found)
+        by = " by count alone" if partial else ""
+        named = f"the best{by} is {winner.label}"
+        named = named if pays else f"{NO_CODE} best:{by} {winner.label} is"
+        text = f"{named}{partial}, {value}{_beside_today(found)}"
     if not pays and found.today in best:
         text = f"{NO_CODING}: {text}"
     more = (_on_the_table, _unheard, _by_chance, _counted)
@@ -85,10 +88,10 @@ def _partial(found: Recommendation) -> str:
     """What a winner by count leaves out, where that is much."""
     if found.question.trains or not (counts := found.winner.counts) < WHOLE:
         return ""
-    text = f"nothing was trained, and an update of it counts as {counts:.2g} of an exact iteration"
+    text = f"an update of it counts as {counts:.2g} of an exact iteration"
     if (best := found.best_exact) is not None:
         text += f"; the best with exact updates is {best.label}, {number(best.value)} s"
-    return f" by count alone ({text})"
+    return f" ({text})"
 
 
 def _on_the_table(found: Recommendation) -> Iterator[str]:

@@ -252,9 +252,9 @@ def test_a_winner_by_count_that_leaves_much_of_the_data_out_is_found_out(
     whole = racer("b whole", value=12.5) if other else None
     found = answered_by(fast, racer("c"), trains=False, best_exact=whole)
     found.question.goal = SimpleNamespace(unit=" s", phrase="to the goal", criterion="median")
-    less = "nothing was trained, and an update of it counts as 0.28 of an exact iteration"
-    named = f" by count alone ({less}{said})" if counts < 0.8 else ""
-    assert answer.verdict(found).startswith(f"The best is a fast{named}, 1 s to the goal")
+    less = f" (an update of it counts as 0.28 of an exact iteration{said})"
+    alone, named = (" by count alone", less) if counts < 0.8 else ("", "")
+    assert answer.verdict(found).startswith(f"The best{alone} is a fast{named}, 1 s to the goal")
     assert answer._partial(answered_by(fast, best_exact=whole)) == "", "what is trained is no count"
 
 
