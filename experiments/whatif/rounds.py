@@ -197,10 +197,8 @@ class Job:
     def standing(self, slow: SlowRounds) -> list[int]:
         """The workers that stand out, and then those that have a spell longer than chance makes
         any, the costliest first; at most ``MOST``, and all but two."""
-        found, (cost, _) = self.standing_out(), self.slowest.alone
-        found += [
-            int(j) for j in np.argsort(-cost, kind="stable") if slow.long[j] and j not in found
-        ]
+        found, (cost, _), long = self.standing_out(), self.slowest.alone, slow.long
+        found += [int(j) for j in np.argsort(-cost, kind="stable") if long[j] and j not in found]
         return found[: min(MOST, self.table.shape[1] - 2)]
 
 
