@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +36,15 @@ def written(folder: Path) -> list[Path]:
     long.assign(load=2.0).to_csv(folder / "one_load.csv", index=False)
     np.savez(folder / "named.npz", seconds=TABLE, other=np.ones(3))
     np.savez(folder / "only.npz", TABLE)
+    split = wide.to_dict("split")  # with ``index=False`` pandas leaves the third list out
+    (folder / "split.json").write_text(json.dumps(split))
+    (folder / "two.json").write_text(json.dumps({n: split[n] for n in ("columns", "data")}))
     return sorted(folder.iterdir())
 
 
 def test_every_format_reads_the_same_table(tmp_path: Path) -> None:
     files = written(tmp_path)
-    assert len(files) == 9
+    assert len(files) == 11
     for file in files:  # pandas 2 reads a text to a few of the last bits
         np.testing.assert_allclose(read_delays(str(file)), TABLE, rtol=1e-13, err_msg=file.name)
 

@@ -1820,6 +1820,8 @@ def test_the_share_of_delays_that_are_longer() -> None:
     assert seen.x[middle] == pytest.approx(500, abs=15)
     np.testing.assert_allclose(closed.y, np.exp(-0.01 * closed.x))
     assert (panel.y.low, panel.x.log, panel.y.log) == (1 / 1000, True, True)
+    near = delays._survival([(delays.Sample("a", model, 1000 + seconds), look("a"))])
+    assert (panel.x.ticks, near.x.ticks) == ((), (1, 2, 5)), "less than a factor of twenty"
     assert (panel.x.low, panel.x.high) == pytest.approx((0.9 * 1.999, 1100.0))
     assert panel.x.ticks == (), "three decades need no more than powers of ten"
 

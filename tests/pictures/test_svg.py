@@ -640,7 +640,10 @@ def test_names_below_the_axis_do_not_run_into_each_other() -> None:
 
 
 def test_ticks_outside_of_the_axis_are_not_drawn() -> None:
-    y = Axis("y", low=0.0, high=1.0, places=(-0.2, 0.0, 0.5, 1.0, 1.2), strong=frozenset({0.5}))
+    """By a pixel and a half (1.006), or by more."""
+    y = Axis(
+        "y", low=0.0, high=1.0, places=(-0.2, 0.0, 0.5, 1.0, 1.006, 1.2), strong=frozenset({0.5})
+    )
     svg = draw_picture(whole(*CURVED.marks, y=y), "p", "p", PageStyle()).panels[0].svg
     assert [words for _, _, words in texts_of(svg, "tk")[-2:]] == ["0", "1"]
     [(_, height, words)] = texts_of(svg, "tk strong")

@@ -328,7 +328,7 @@ def test_constant_delays_give_constant_rounds(rule):
     assert time.variance() == 0.0
     assert float(time.cdf(1.75)) == 1.0
     assert float(time.cdf(np.nextafter(1.75, 0))) == 0.0
-    np.testing.assert_array_equal(time.quantile([0.01, 0.99]), 1.75)
+    np.testing.assert_array_equal(time.quantile([0.01, 0.99, 1.0]), 1.75)
 
 
 def test_two_point_delays():

@@ -181,6 +181,8 @@ WRONG = {
         ),
     ),
     "normal_pieces_done": ("deviation", lambda: theory.normal_pieces_done(12, 10.0, 1.0, 0.0)),
+    "normal_pieces_done mean": ("mean", lambda: theory.normal_pieces_done(12, 10.0, 0.0, 1.0)),
+    "normal_pieces_done pieces": ("pieces", lambda: theory.normal_pieces_done(0, 10.0, 1.0, 1.0)),
     "iteration_time_law": ("wait_for", lambda: theory.iteration_time_law(FirstK(40), 30, UNIT)),
     "iteration_time_law load": (
         "load",
