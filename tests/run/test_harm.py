@@ -13,9 +13,12 @@ import socket
 import subprocess
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from urllib.request import urlopen
 
 import numpy as np
@@ -71,10 +74,16 @@ def pause(
         until_cells(process, out, int(rng.integers(1, 20)))
 
 
+def attempts(hits: Callable[[], int]) -> Iterator[int]:
+    """Twenty, and more until over ten of them have hit; 100 at most."""
+    return takewhile(lambda attempt: attempt < 20 or hits() <= 10, range(100))
+
+
 def test_twenty_kills_of_the_command(whole: tuple[Path, Path], tmp_path: Path) -> None:
-    """The command alone is killed: its processes end by themselves, and without a word."""
+    """The command alone is killed: its processes end by themselves, and without a word. Twenty
+    times, or more if it was often quicker."""
     rng, ends = np.random.default_rng(1), Counter[int]()
-    for attempt in range(20):
+    for attempt in attempts(lambda: ends[-signal.SIGKILL]):
         out = tmp_path / str(attempt)
         process = sweep(whole[0], out, "--jobs", 1 + attempt % 3)
         pause(process, out, attempt, rng)
@@ -85,13 +94,14 @@ def test_twenty_kills_of_the_command(whole: tuple[Path, Path], tmp_path: Path) -
         ends[process.returncode] += 1
         resumed(whole, out)
     print("exit codes:", ends)
-    assert ends[-signal.SIGKILL] > 2  # a command may be quicker
+    assert ends[-signal.SIGKILL] > 10
 
 
 def test_twenty_interrupts(whole: tuple[Path, Path], tmp_path: Path) -> None:
-    """One line. Before the program's first line Ctrl-C belongs to Python, which may say more."""
+    """One line. Before the program's first line Ctrl-C belongs to Python, which may say more.
+    Twenty times, or more if it was often quicker, or not yet there."""
     rng, ends = np.random.default_rng(2), Counter[str]()
-    for attempt in range(20):
+    for attempt in attempts(lambda: ends["one line"]):
         out = tmp_path / str(attempt)
         process = sweep(whole[0], out, "--jobs", 1 + attempt % 3)
         pause(process, out, attempt, rng)
@@ -108,7 +118,7 @@ def test_twenty_interrupts(whole: tuple[Path, Path], tmp_path: Path) -> None:
         until(lambda process=process: session_of(process) == {})
         resumed(whole, out)
     print(ends)
-    assert ends["one line"] > 2  # a command may be quicker, or not yet at its first line
+    assert ends["one line"] > 10
 
 
 def test_twenty_killed_workers(whole: tuple[Path, Path], tmp_path: Path) -> None:
@@ -214,12 +224,12 @@ def reached(process: subprocess.Popen[str], out: Path, temporary: Path, files: i
 
 
 @pytest.fixture
-def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder that commands take for what they need for a while."""
-    folder = tmp_path / "tmp"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
-    return folder
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder that commands take for what they need for a while. Its path is short, unlike that
+    of a test: the address of a socket in it may have some hundred characters."""
+    with TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
 
 
 @pytest.mark.parametrize("command", ALL_COMMANDS, ids=lambda command: command.split()[0])
