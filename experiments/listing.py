@@ -15,7 +15,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..sim.engines.run import Network
+from ..sim.engines.cluster import Network
 from ..sim.problems.losses import ProblemSettings
 from .config.catalogue import with_plugins
 from .config.cells import plugins_of

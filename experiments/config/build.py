@@ -16,8 +16,9 @@ from typing_extensions import override
 
 from ...delay_models import DelayModel, Tape
 from ...delay_models.base import STRICT, Finite, IndependentDelays, Seconds
+from ...sim.engines.cluster import IDEAL, Cluster, Failures
 from ...sim.engines.law import round_law
-from ...sim.engines.run import IDEAL, Cluster, Failures, Run
+from ...sim.engines.run import Run
 from ...sim.errors import DataNotFound, InvalidParameter
 from ...sim.numerics import one_thread
 from ...sim.optimizers import Optimizer

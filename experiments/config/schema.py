@@ -16,7 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
 from ...delay_models import DelayModel
-from ...sim.engines.run import Network
+from ...sim.engines.cluster import Network
 from ...sim.problems.losses import ProblemSettings
 from .catalogue import BUILT_IN, Catalogue
 from .codec import names, plain, takes_list

@@ -19,7 +19,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from ...delay_models import DelayModel
 from ...delay_models.base import STRICT, Part, PositiveSeconds, Seconds
-from ...sim.engines.run import Network, Policy
+from ...sim.engines.cluster import Network, Policy
 from ...sim.fields import Count, Seed, not_bool
 from ...sim.load_laws import LoadLaw, Proportional
 from ...sim.optimizers import Optimizer

@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from ...delay_models import Tape
 from ...delay_models.parametric import Gamma
-from ...sim.engines.run import Policy, Run
+from ...sim.engines.cluster import Policy
+from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
 from ...sim.errors import InvalidParameter
 from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional

@@ -13,8 +13,8 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from ...sim.engines.run import CheckedTape, Run
-from ...sim.engines.tapes import TapeColumn, task_columns
+from ...sim.engines.run import Run
+from ...sim.engines.tapes import CheckedTape, TapeColumn, task_columns
 from ...sim.engines.updates import Decisions
 from ...sim.errors import NeverEnough
 from ...sim.schemes.barrierless import Barrierless

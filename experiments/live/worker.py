@@ -20,7 +20,8 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import override
 
-from ...sim.engines.run import Policy, Run
+from ...sim.engines.cluster import Policy
+from ...sim.engines.run import Run
 from ...sim.numerics import one_thread
 from ...sim.problems.base import Problem
 from ...sim.schemes.barrierless import Barrierless

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ...sim import theory
-from ...sim.engines.run import Policy, Run
+from ...sim.engines.cluster import Policy
+from ...sim.engines.run import Run
 from ...sim.schemes.arrivals import Arrivals, Demand
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import Fixed, RoundScheme, Scheme

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from scipy.special import bdtr
 
-from ...sim.engines.run import CheckedTape, Run
+from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
-from ...sim.engines.tapes import RememberedTape
+from ...sim.engines.tapes import CheckedTape, RememberedTape
 from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from ...sim.learner import Learner, fit_into_memory, training_context, updates_in
 from ...sim.load_laws import PerPartition

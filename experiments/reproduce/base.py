@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 
-from ...sim.engines.run import Policy, Run
+from ...sim.engines.cluster import Policy
+from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
 from ...sim.engines.tapes import RememberedTape
 from ...sim.problems import Problem

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import final
 
-from ...sim.engines.run import Policy
+from ...sim.engines.cluster import Policy
 from ..config import build
 from .base import Section
 

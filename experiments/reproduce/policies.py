@@ -8,7 +8,7 @@ from typing import ClassVar, final
 import numpy as np
 import pandas as pd
 
-from ...sim.engines.run import Policy
+from ...sim.engines.cluster import Policy
 from ...sim.metrics import per_replication
 from ...sim.types import FloatArray
 from ..pictures import looks, style

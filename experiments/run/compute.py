@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from ...sim.engines.run import Engine, Recorder, Run
+from ...sim.engines.recording import Recorder
+from ...sim.engines.run import Engine, Run
 from ...sim.engines.simulate import rounds, simulate
 from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from ...sim.learner import Learned, Learner, Progress, train_each, training_context

@@ -13,7 +13,8 @@ from pathlib import Path
 from ...delay_models.base import BLOCK_CELLS, DelayModel, ReplayedDelays
 from ...sim.engines.batch.ahead import TOGETHER
 from ...sim.engines.batch.rounds import BUDGET, BYTES_PER_CELL, CACHED
-from ...sim.engines.run import IDEAL, Engine, Policy, Run
+from ...sim.engines.cluster import IDEAL, Policy
+from ...sim.engines.run import Engine, Run
 from ...sim.learner import BLOCK
 from ...sim.load_laws import PerPartition
 from ...sim.schemes.barrierless import Barrierless

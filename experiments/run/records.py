@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import ndtri, stdtr, stdtrit
 
 from ...sim import theory
-from ...sim.engines.run import Policy
+from ...sim.engines.cluster import Policy
 from ...sim.load_laws import OfOneDraw, PerPartition
 from ...sim.metrics import METRICS, ROUNDING, per_replication
 from ...sim.problems.losses import SquaredLoss

@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...sim.engines.run import Recorder, Span
+from ...sim.engines.recording import Recorder, Span
 from ...sim.engines.simulate import simulate
 from ...sim.schemes.base import RoundScheme, Sees
 from ..config import build

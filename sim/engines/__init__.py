@@ -1,1 +1,1 @@
-"""Engines: from a run to a trace. ``run`` holds the one way to call them."""
+"""Engines: from a ``Run`` to its trace. ``simulate`` holds the only way to call them."""

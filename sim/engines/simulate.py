@@ -15,7 +15,8 @@ from .batch.rounds import batch_course, batch_rounds
 from .event.barrierless import event_barrierless
 from .event.rounds import event_course, event_rounds
 from .law import law_rounds, round_law
-from .run import Course, Engine, Recorder, Run
+from .recording import Recorder
+from .run import Course, Engine, Run
 
 
 def simulate(

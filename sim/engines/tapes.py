@@ -1,4 +1,5 @@
-"""Other ways to read tapes: from memory, by worker, or the next tasks of all replications."""
+"""Ways to read tapes: checked, one round of all replications, from memory, by worker, or the next
+tasks of all replications."""
 
 from __future__ import annotations
 
@@ -10,9 +11,52 @@ from typing import final
 
 import numpy as np
 
+from ..errors import InvalidDelay
 from ..load_laws import LoadLaw
 from ..types import FloatArray, IntArray, TapeAround, TapeLike
-from .run import CheckedTape
+
+
+@final
+@dataclass(frozen=True)
+class CheckedTape(TapeAround):
+    """A tape that refuses negative delays and NaN. Infinity is allowed and means never: the task of
+    a dead worker, a message that is lost again and again, the failure of a worker that does not
+    fail. Delay models promise finite delays; where one overflows, its task never ends either. Cost:
+    one pass over cells that are in the cache, about a hundredth of drawing them."""
+
+    tape: TapeLike
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        """Rows ``start <= t < stop``: ``(stop - start, n)`` seconds; raises ``InvalidDelay``,
+        naming the first invalid cell and the model."""
+        table = self.tape.rows(start, stop, stream)
+        if not table.min(initial=0.0) >= 0:  # NaN is the minimum wherever there is one
+            row, worker = (int(i) for i in np.argwhere(~(table >= 0))[0])
+            source = " ".join(repr(self.model or type(self.tape).__name__).split())
+            raise InvalidDelay(source, float(table[row, worker]), worker, start + row)
+        return table
+
+
+@final
+class RoundOfAll:
+    """One round of all replications, as a tape whose row r is replication r's; ``rounds`` will be
+    read. So a load law's ``message_times(tape, loads, m, 0, R)`` gives ``(R, n m)``, also where
+    loads differ between replications. The latest block of each stream is kept."""
+
+    def __init__(self, tapes: Sequence[TapeLike], rounds: int) -> None:
+        self._tapes = [CheckedTape(tape) for tape in tapes]
+        self._size = min(self._tapes[0].block_rounds, rounds)
+        self._blocks: dict[int, tuple[int, FloatArray]] = {}
+        self.workers, self.block_rounds, self.round = tapes[0].workers, 1, 0
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        """Replications ``start <= r < stop`` in the current round, ``(stop - start, n)``."""
+        block, offset = divmod(self.round, self._size)
+        if self._blocks.get(stream, (-1, None))[0] != block:
+            first = block * self._size
+            rows = [tape.rows(first, first + self._size, stream) for tape in self._tapes]
+            self._blocks[stream] = block, np.stack(rows)
+        return self._blocks[stream][1][start:stop, offset]
 
 
 @final

@@ -19,16 +19,9 @@ from erasurehead.experiments.config.build import ImpossibleCell, timing
 from erasurehead.experiments.config.cells import cells
 from erasurehead.sim.engines import updates
 from erasurehead.sim.engines.batch.interrupted import _updates_that_stop
-from erasurehead.sim.engines.run import (
-    Cluster,
-    Engine,
-    Failures,
-    Network,
-    Policy,
-    Recorder,
-    Run,
-    Span,
-)
+from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
+from erasurehead.sim.engines.recording import Recorder, Span
+from erasurehead.sim.engines.run import Engine, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional

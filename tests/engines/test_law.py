@@ -9,7 +9,9 @@ from scipy import stats
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim import theory
 from erasurehead.sim.engines import law
-from erasurehead.sim.engines.run import Cluster, Network, Policy, Recorder, Run
+from erasurehead.sim.engines.cluster import Cluster, Network, Policy
+from erasurehead.sim.engines.recording import Recorder
+from erasurehead.sim.engines.run import Run
 from erasurehead.sim.engines.simulate import rounds, simulate
 from erasurehead.sim.errors import EngineRefused
 from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional

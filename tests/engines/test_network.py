@@ -10,16 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erasurehead.sim.engines.run import (
-    CheckedTape,
-    Cluster,
-    Failures,
-    Network,
-    Policy,
-    Recorder,
-    RoundOfAll,
-    play_rounds,
-)
+from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
+from erasurehead.sim.engines.recording import Recorder
+from erasurehead.sim.engines.run import play_rounds
+from erasurehead.sim.engines.tapes import CheckedTape, RoundOfAll
 from erasurehead.sim.errors import EngineRefused, InvalidDelay, NeverEnough
 from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme

@@ -11,7 +11,8 @@ import pytest
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.run.compute import CellResult, compute
-from erasurehead.sim.engines.run import Cluster, Engine, Network, Policy, Run
+from erasurehead.sim.engines.cluster import Cluster, Network, Policy
+from erasurehead.sim.engines.run import Engine, Run
 from erasurehead.sim.engines.simulate import rounds
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Proportional

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from erasurehead.sim import fields as checks
-from erasurehead.sim.engines.run import Policy
+from erasurehead.sim.engines.cluster import Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily

@@ -17,7 +17,7 @@ from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.conformance.rounds import tally_end
-from erasurehead.sim.engines.run import Policy
+from erasurehead.sim.engines.cluster import Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes.base import RoundOutcome

@@ -14,7 +14,8 @@ from typing import final
 import numpy as np
 
 from ...types import BoolArray, FloatArray, IntArray
-from ..run import CheckedTape, Run
+from ..run import Run
+from ..tapes import CheckedTape
 
 
 @dataclass(frozen=True)

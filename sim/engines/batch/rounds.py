@@ -10,7 +10,9 @@ from ...schemes.arrivals import Arrivals, NoFormula, first_arrivals
 from ...schemes.base import Fixed, Round, RoundOutcome, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import FloatArray, Trace
-from ..run import CheckedTape, Course, Policy, Run, plan_of, play_rounds, to_the_end
+from ..cluster import Policy
+from ..run import Course, Run, plan_of, play_rounds, to_the_end
+from ..tapes import CheckedTape
 from .booking import (
     TraceArrays,
     all_in,

@@ -14,7 +14,8 @@ from typing_extensions import override
 
 from ...errors import NeverEnough
 from ...types import Trace
-from ..run import Recorder, Run
+from ..recording import Recorder
+from ..run import Run
 from ..tapes import task_columns
 from ..updates import Decisions, Message, Trajectory
 from .master import DECISION, END_OF_TIME, GIVING_UP, RECEPTION, Call, Crew

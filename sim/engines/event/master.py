@@ -15,7 +15,8 @@ from typing_extensions import override
 from ...errors import NeverEnough
 from ...schemes.stopping import StoppingRule, Tally
 from ...types import BoolArray
-from ..run import Recorder, Run
+from ..recording import Recorder
+from ..run import Run
 from ..tapes import TapeColumn, columns
 
 END_OF_TIME = EventPriority(0)  # before all else at infinity, for that never happens

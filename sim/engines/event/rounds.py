@@ -13,7 +13,9 @@ from typing_extensions import override
 from ...schemes.base import RoundOutcome, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import BoolArray, FloatArray, Rounds, Trace, Work
-from ..run import CheckedTape, Course, Recorder, Run, plan_of, play_rounds, to_the_end
+from ..recording import Recorder
+from ..run import Course, Run, plan_of, play_rounds, to_the_end
+from ..tapes import CheckedTape
 from .master import Master, RoundWorkers
 from .worker import NetworkedRoundWorkers
 
