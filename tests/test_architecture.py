@@ -25,7 +25,7 @@ LAYERS = [
     sim.errors sim.types sim.files
     sim.fields sim.load_laws sim.metrics sim.numerics sim.steps sim.tables
     delay_models sim.optimizers sim.problems sim.schemes
-    sim.attack sim.engines sim.learner sim.theory experiments.text
+    sim.attack sim.engines sim.learner sim.theory experiments.text experiments.statistics
     experiments.config experiments.conformance
     experiments.run experiments.options
     experiments.page experiments.pictures

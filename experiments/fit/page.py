@@ -16,6 +16,7 @@ from ..page.content import Chart, Command, Page, Section, Table, capped, plain_c
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID, LONG, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
+from ..statistics.spells import MEMORY
 from ..text import (
     NOTHING,
     TableCell,
@@ -27,7 +28,6 @@ from ..text import (
     percent,
     sentence,
 )
-from ..whatif.intervals import MEMORY
 from .load import LoadFit
 from .study import CONFIG, ESTIMATES, MARKED, Findings
 from .variance import Memory

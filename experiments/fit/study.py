@@ -15,7 +15,7 @@ from ...delay_models.tables.measured import Measured
 from ...sim.numerics import one_thread
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
-from ..whatif.intervals import Estimates
+from ..statistics.intervals import Estimates
 from .candidates import Candidate, LoadFindings, choose, mixture_of
 from .cold import by_load
 from .families import EMPIRICAL, FAMILIES

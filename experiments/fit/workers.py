@@ -9,19 +9,17 @@ import numpy as np
 from scipy import stats
 
 from ...delay_models.base import FloatArray
-from ..whatif.intervals import (
+from ..statistics.intervals import LEVEL as CONFIDENCE
+from ..statistics.intervals import Estimates, blocks, correlations
+from ..statistics.job import RUNS, Job, round_medians
+from ..statistics.spells import (
     FEWEST_ROUNDS,
-    Estimates,
     Runs,
-    blocks,
-    correlations,
     in_and_out,
     in_spells,
     likely_states,
     slow_rounds,
 )
-from ..whatif.intervals import LEVEL as CONFIDENCE
-from ..whatif.rounds import RUNS, Job, round_medians
 from .law import Section, lognormal_section, rounded
 
 JUDGED = 50  # workers for which intervals are told: those that cost most

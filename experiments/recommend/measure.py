@@ -34,7 +34,7 @@ from ..run.compute import learn_along
 from ..run.estimate import estimate, size
 from ..run.lanes import Share
 from ..run.tuning import clock
-from ..whatif.study import RARELY
+from ..statistics.job import RARELY
 from .question import ANYTHING, ExactPath, Goal, Order, Trial, order, trial
 from .scenario import UNCHANGED, Perturbation
 

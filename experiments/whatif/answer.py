@@ -10,9 +10,10 @@ import pandas as pd
 
 from ...delay_models.tables.measured import Measured, Names, name_at
 from ..page.answer import Answer
+from ..statistics.intervals import DRAWS
+from ..statistics.job import FEWEST
 from ..text import enumerated, number_of, percent, sentence
 from . import rounds
-from .intervals import DRAWS
 from .study import SLOW, Study, as_hosts
 
 SHARE = ["share", "share_low", "share_high"]  # of a saving, with its interval
@@ -272,11 +273,11 @@ def _caveats(study: Study) -> Iterator[str]:
         end = "ends" if lost == 1 else "end"
         text = f"{lost} of {whole + lost} rounds never {end}, since somebody never arrives ({who})"
         yield f"{text}; times are those of the others"
-    if whole < rounds.FEWEST and study.workers > 1:
+    if whole < FEWEST and study.workers > 1:
         yield (
             f"{number_of(whole, 'round')} {'is' if whole == 1 else 'are'} few: where delays vary "
             "by 30 %, a host stands out in 8 rounds if it takes twice as long as the others, in "
-            f"{rounds.FEWEST} rounds if it takes 1.6 times as long, and in 100 rounds 1.3 times"
+            f"{FEWEST} rounds if it takes 1.6 times as long, and in 100 rounds 1.3 times"
         )
 
 

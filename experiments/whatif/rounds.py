@@ -1,223 +1,23 @@
-"""What the end of every round costs: causes, hosts and changes. Only the slowest workers of a round
-decide when it ends: they are sorted out once (``Slowest``), and a change is one pass over them."""
+"""What the end of every round costs: causes and changes. Only the slowest workers of a round decide
+when it ends: a change is one pass over them (``Slowest``)."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from ...delay_models.base import FloatArray
-from .intervals import SEED, SlowRounds, wandering
+from ..statistics.job import Job, Slowest, pieces
 
-PIECE = 2_000_000  # cells of a piece, 16 MB: a large table needs little memory beside it
-RUNS = 10  # runs of consecutive rounds from whose medians the error of a worker's factor is told
-CHANCE = 0.01  # that any worker without a lasting difference keeps its factor as measured
-# Times that the rounds' slowest workers are dealt out at random; two numbers are compared, so
-# chance makes somebody stand out in 1 % of the tables in which nobody does.
-DRAWS = 199
-# A block is so many times as long as workers stay slow, but there are so many blocks; fewer rounds
-# than ``FEWEST`` do not show how long that is.
-SPANS, FEWEST_BLOCKS, FEWEST = 4.0, 4, 30
-MOST = 20  # hosts that are looked for
 ALONE = 3  # of those that stand out, hosts that are replaced alone, too
 WORKERS, ROUNDS, REST = CAUSES = ("workers", "rounds", "rest")
 IDEAL, MEDIAN_WORKER, WITHOUT = "ideal", "median of the round", "without"
 REPLACE, DROP, WAIT, BACKUP = "replace", "drop", "wait for", "backup"
 REBALANCE, REPLACE_AND_WAIT = "rebalance", "replace and wait"
-
-
-def pieces(count: int, across: int) -> Iterator[slice]:
-    """Slices of ``count`` rows with ``across`` cells each, or of columns."""
-    step = max(1, PIECE // max(1, across))
-    for start in range(0, count, step):
-        yield slice(start, min(count, start + step))
-
-
-def round_medians(table: FloatArray) -> FloatArray:
-    """Each round's median over its workers: ``(R, n)`` -> ``(R,)`` seconds."""
-    return np.concatenate([np.median(table[rows], axis=1) for rows in pieces(*table.shape)])
-
-
-@dataclass(frozen=True, eq=False)
-class Slowest:
-    """The K slowest workers of each round, the slowest first."""
-
-    seconds: FloatArray  # ``(R, K)``
-    workers: NDArray[np.int64]  # ``(R, K)``; of equal delays the first worker's is first
-    of: int  # n
-
-    def without(self, gone: Collection[int]) -> tuple[FloatArray, NDArray[np.int64], FloatArray]:
-        """The slowest of the workers that are left, which it is, and the next after it: ``(R,)``
-        seconds, workers, and seconds. At most K - 2 workers may be gone, or all but two of them; of
-        one more, what comes after the slowest is not known."""
-        there = ~np.isin(self.workers, [*gone])
-        rounds = np.arange(len(there))
-        first = there.argmax(axis=1)
-        there[rounds, first] = False
-        ends, after = (self.seconds[rounds, place] for place in (first, there.argmax(axis=1)))
-        return ends, self.workers[rounds, first], after
-
-    @property
-    def alone(self) -> tuple[FloatArray, FloatArray]:
-        """What every worker costs by itself: ``(n,)`` seconds a round that go if a median host
-        replaces this one (it is never the slowest, so the round ends with the next slowest); and
-        ``(n,)`` shares of the rounds that this one ended."""
-        first, worker, second = self.without(())
-        rounds = len(first)
-        gaps = first - second if self.of > 1 else np.zeros(rounds)
-        cost = np.bincount(worker, weights=gaps, minlength=self.of) / rounds
-        return cost, np.bincount(worker, minlength=self.of) / rounds
-
-
-def slowest(table: FloatArray, count: int) -> Slowest:
-    """The ``count`` slowest workers (at most n) of each round of ``(R, n)`` seconds."""
-    rounds, n = table.shape
-    count = min(count, n)
-    seconds = np.empty((rounds, count))
-    workers = np.empty((rounds, count), dtype=np.int64)
-    for rows in pieces(rounds, n):
-        part = table[rows]
-        places = np.sort(np.argpartition(part, n - count, axis=1)[:, n - count :], axis=1)
-        values = np.take_along_axis(part, places, axis=1)
-        order = np.argsort(-values, axis=1, kind="stable")
-        seconds[rows] = np.take_along_axis(values, order, axis=1)
-        workers[rows] = np.take_along_axis(places, order, axis=1)
-    return Slowest(seconds, workers, n)
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """The rounds of a job, ``(R, n)`` seconds, of which at most so many workers are left out."""
-
-    table: FloatArray
-    most: int = MOST
-
-    @cached_property
-    def medians(self) -> FloatArray:
-        """Each round's median over its workers, ``(R,)`` seconds."""
-        return round_medians(self.table)
-
-    @cached_property
-    def slowest(self) -> Slowest:
-        """The slowest workers of each round."""
-        return slowest(self.table, self.most + 2)
-
-    @property
-    def factors(self) -> FloatArray:
-        """Lasting factors of the workers, ``(n,)``: 1 for the median worker, and in one round. A
-        worker's factor is the median over rounds of its delay over the round's median, which must
-        be above 0. The largest of many such numbers is large by chance alone, so what cannot be
-        told from chance is taken back: factors within the reach of chance (each has a standard
-        error from ``RUNS`` runs of rounds) are shrunk towards 1 by the share of their variance that
-        the errors explain; those beyond it stay. Source: James and Stein's estimator with positive
-        part; keeping what is far off is Efron and Morris's limited translation (JASA 67, 1972)."""
-        rounds, n = self.table.shape
-        parts = min(RUNS, rounds)
-        if parts < 2 or n < 2:
-            return np.ones(n)
-        edges = np.linspace(0, rounds, parts + 1).astype(int)
-        whole, split = np.empty(n), np.empty((parts, n))
-        for columns in pieces(n, rounds):
-            ratios = self.table[:, columns] / self.medians[:, None]
-            whole[columns] = np.median(ratios, axis=0)
-            for part in range(parts):
-                split[part, columns] = np.median(ratios[edges[part] : edges[part + 1]], axis=0)
-        if (centre := float(np.median(whole))) <= 0:
-            return np.ones(n)
-        return shrunk(whole / centre, split.var(axis=0, ddof=1) / parts / centre**2, parts - 1)
-
-    @cached_property
-    def blame(self) -> FloatArray:
-        """Seconds a round that each worker makes the others wait beyond the median, ``(n,)``. The k
-        slowest share the wait up to the k-th slowest's delay in equal parts, so that two hosts
-        which are slow together share the blame, though neither costs anything alone. The sum over
-        workers is the mean of (slowest - median). Source: The Shapley value of a maximum, as
-        airports share the cost of a runway: Littlechild and Owen, Management Science 20 (1973)."""
-        rounds, n = self.table.shape
-        total = np.zeros(n)
-        for rows in pieces(rounds, n):
-            part = self.table[rows]
-            order = np.argsort(part, axis=1, kind="stable")
-            beyond = np.take_along_axis(part, order, axis=1) - self.medians[rows, None]
-            steps = np.diff(np.maximum(beyond, 0.0), axis=1, prepend=0.0)
-            steps /= np.arange(n, 0, -1)
-            np.cumsum(steps, axis=1, out=steps)
-            total += np.bincount(order.ravel(), weights=steps.ravel(), minlength=n)
-        return np.asarray(total / rounds)
-
-    def standing_out(self) -> list[int]:
-        """The workers that are the slowest more often, or for longer, than chance explains. By
-        chance, whoever is the slowest in a block of rounds might as well be any other worker. A
-        block is as long as workers stay slow, so that a spell counts once; the one with most blame
-        has no say in that, or a single slow worker would hide itself. Where all wander, or rounds
-        are too few to tell, some worker is slow for most of a table by chance; there a worker must
-        also be further from the others than they differ among themselves. The one with most blame
-        among those who stand out is taken away, and the question is asked again of the others: of
-        two slow hosts, one may hide the other. At most ``MOST``, in the order of being taken."""
-        gone: list[int] = []
-        (rounds, n), blame, found = self.table.shape, self.blame, self.slowest
-        logs = np.zeros(n)  # each worker's mean logarithm of delay over round's median
-        for rows in pieces(rounds, n):
-            ratios = self.table[rows] / self.medians[rows, None]
-            logs += np.log(np.maximum(ratios, 1e-12)).sum(axis=0)
-        logs /= rounds
-        rng = np.random.default_rng(SEED)
-        # Clocks that tick coarsely make ties; the first worker is not to end all of these rounds.
-        order = np.lexsort((rng.random(found.seconds.shape), -found.seconds), axis=-1)
-        found = replace(found, workers=np.take_along_axis(found.workers, order, axis=1))
-        while len(gone) < MOST and n - len(gone) > 2:
-            left = np.delete(np.arange(n), gone)
-            span = wandering(self.table, [*gone, int(left[np.argmax(blame[left])])])
-            length = max(1, min(int(np.ceil(SPANS * span)), rounds // FEWEST_BLOCKS))
-            first, worker, second = found.without(gone)
-            cells = np.arange(rounds) // length * n + worker
-            places, inverse = np.unique(cells, return_inverse=True)
-            out = np.zeros(n, dtype=bool)
-            for weights in (first - second, np.ones(rounds)):
-                sums = np.bincount(inverse, weights=weights).astype(np.float64)
-                seen = np.bincount(places % n, weights=sums, minlength=n)
-                dealt = (rng.integers(0, len(left), len(sums)) for _ in range(DRAWS))
-                chance = max(np.bincount(deal, sums, len(left)).max() for deal in dealt)
-                out |= seen > float(chance) * (1 + 1e-9)
-            if out.any() and (span > 0 or rounds < FEWEST):
-                deals = (rng.standard_normal(len(left)) for _ in range(DRAWS))
-                reach = max(float(_beyond(deal).max()) for deal in deals)
-                out[left] &= _beyond(logs[left]) > reach
-            if not out.any():
-                break
-            gone.append(int(np.argmax(np.where(out, blame, -1.0))))
-        return gone
-
-    def standing(self, slow: SlowRounds) -> list[int]:
-        """The workers that stand out, and then those that have a spell longer than chance makes
-        any, the costliest first; at most ``MOST``, and all but two."""
-        found, (cost, _), long = self.standing_out(), self.slowest.alone, slow.long
-        found += [int(j) for j in np.argsort(-cost, kind="stable") if long[j] and j not in found]
-        return found[: min(MOST, self.table.shape[1] - 2)]
-
-
-def _beyond(values: FloatArray) -> FloatArray:
-    """How far values lie above their median, in robust standard deviations."""
-    above = values - np.median(values)
-    return np.asarray(above / max(1.4826 * float(np.median(np.abs(above))), 1e-12))
-
-
-def shrunk(factors: FloatArray, errors: FloatArray, freedom: int) -> FloatArray:
-    """Take back what chance explains of ``(n,)`` factors around 1, by their squared errors."""
-    typical = float(np.median(errors)) * freedom / float(stats.chi2.median(freedom))
-    deviations = np.sqrt(np.maximum(errors, typical))
-    reach = float(stats.norm.isf(CHANCE / 2 / len(factors)))
-    far = np.abs(factors - 1) > reach * deviations
-    near = factors[~far]
-    spread = float(np.mean((near - 1) ** 2)) if len(near) else 0.0
-    kept = max(0.0, 1 - typical / spread) if spread > 0 else 0.0
-    return np.where(far, factors, 1 + kept * (factors - 1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,27 +14,24 @@ from numpy.typing import NDArray
 from ...delay_models.base import FloatArray
 from ...delay_models.tables.parts import Sign, waiting
 from ..run.records import interval_columns
-from ..text import percent
-from . import rounds
-from .intervals import (
+from ..statistics.intervals import Blocks, blocks
+from ..statistics.job import MOST, RARELY, Job
+from ..statistics.spells import (
     FEWEST_ROUNDS,
-    Blocks,
     Event,
     Runs,
-    blocks,
     in_and_out,
     in_spells,
     slow_rounds,
     together,
 )
+from ..text import percent
+from . import rounds
 from .rounds import Change
 
 HOURS, QUANTILES = 24.0, (0.95, 0.99)
 SLOW = 1.5  # times the typical round's median from which on a round is slow as a whole
 OFTEN = 0.25  # share of the steps that leave a host out from which on that is said
-# The data of a host that is in fewer steps than this share of what a mean one is in is hardly
-# learned; ``recommend`` asks so of partitions.
-RARELY = 0.1
 JUDGED = 50  # hosts, the costliest, that have an interval; it takes a thousand means each
 LISTED = 100  # hosts that a cell of a table names; ``hosts`` has the order of all
 ALL, SOME = 128, 64  # hosts with a row in a heat map; of more, those to blame most
@@ -108,7 +105,7 @@ def study_load(
     are ``(R, n)`` seconds >= 0 each, which add up to the table. Cost: a sort of every round, and
     four times the table's memory at most."""
     asked = rounds.default_counts(table.shape[1]) if counts is None else counts
-    found = _Load(table, names, max([rounds.MOST, *asked]))
+    found = _Load(table, names, max([MOST, *asked]))
     numbers = sorted({*asked, *range(1, len(found.standing) + 1)})
     tried = chain(
         rounds.of_causes(found.slow),
@@ -234,7 +231,7 @@ class _Load:
         self.names = names
         self.table = table if whole.all() else table[whole]
         self.missing = ~np.isfinite(table[~whole])
-        self.job = job = rounds.Job(self.table, most)
+        self.job = job = Job(self.table, most)
         self.standing, self.events = job.standing_out(), list[Event]()
         self.spells, self.factors = dict[int, Runs](), job.factors
         self.spell_factors = np.full((2, len(names)), np.nan)  # in spells, and in other rounds
@@ -371,7 +368,7 @@ class _Load:
         host is slow in a stage is asked of its seconds there, beside a typical task."""
         n, tables = len(self.names), list[pd.DataFrame]()
         for stage in stages_of(parts, self.table):
-            job = rounds.Job(parts[stage.name] + self.slow.typical)
+            job = Job(parts[stage.name] + self.slow.typical)
             slow = [] if np.isnan(stage.ends).any() else job.standing_out()
             added = self._estimate("seconds", stage.added)
             hosts = {

@@ -35,7 +35,7 @@ from erasurehead.experiments.fit.workers import (
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures.picture import Curve
-from erasurehead.experiments.whatif.intervals import has_spells
+from erasurehead.experiments.statistics.spells import has_spells
 from tests.fit.walled import fit_told
 from tests.golden.records import require_recorded
 from tests.tools import inside, numbered

@@ -11,12 +11,10 @@ from scipy.optimize import nnls
 from scipy.signal import lfilter
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.experiments.whatif import intervals
-from erasurehead.experiments.whatif.intervals import (
+from erasurehead.experiments.statistics import spells
+from erasurehead.experiments.statistics.intervals import block_length, blocks, correlations
+from erasurehead.experiments.statistics.spells import (
     SlowRounds,
-    block_length,
-    blocks,
-    correlations,
     has_spells,
     in_and_out,
     in_spells,
@@ -83,13 +81,13 @@ def test_too_few_rounds_or_hosts_do_not_wander(monkeypatch: pytest.MonkeyPatch) 
     assert wandering(table[:3], ()) == wandering(table[:, :1], ()) == 0.0
     few, span = wandering(table[:, [0, 4, 8]], ()), wandering(table, ())
     assert few != span > 0
-    monkeypatch.setattr(intervals, "FINEST", 201)
+    monkeypatch.setattr(spells, "FINEST", 201)
     means = (table[:, None] * [[0.5], [1.0], [1.5]]).reshape(600, 9)
     longer = np.vstack([means, table[:2]])  # what is left over at the end does not count
     assert wandering(longer, ()) == pytest.approx(3 * span)
     assert wandering(longer[:, :1], ()) == 3.0
     assert wandering(np.ones((602, 9)) * np.arange(1, 10), ()) == 3.0, "nobody wanders"
-    monkeypatch.setattr(intervals, "HOSTS", 3)
+    monkeypatch.setattr(spells, "HOSTS", 3)
     assert wandering(table, ()) == few
 
 
@@ -189,7 +187,7 @@ def test_the_likeliest_path_is_the_best_of_all() -> None:
     for _ in range(60):
         odds, (begins, ends) = 3 * rng.standard_normal(9), rng.uniform(0.05, 0.95, 2)
         np.testing.assert_array_equal(
-            intervals._path(odds, begins, ends), likeliest(odds, begins, ends)
+            spells._path(odds, begins, ends), likeliest(odds, begins, ends)
         )
 
 

@@ -23,6 +23,10 @@ from scipy.signal import lfilter
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.experiments.fit.workers import judge_workers
 from erasurehead.experiments.page.content import Answer
+from erasurehead.experiments.statistics import job
+from erasurehead.experiments.statistics.intervals import Blocks, block_length, blocks
+from erasurehead.experiments.statistics.job import Job, shrunk
+from erasurehead.experiments.statistics.spells import wandering
 from erasurehead.experiments.text import percent
 from erasurehead.experiments.whatif import answer, rounds
 from erasurehead.experiments.whatif import study as study_module
@@ -36,9 +40,8 @@ from erasurehead.experiments.whatif.answer import (
     named_hosts,
     whatif_verdict,
 )
-from erasurehead.experiments.whatif.intervals import Blocks, block_length, blocks, wandering
 from erasurehead.experiments.whatif.page import proposed, whatif_page
-from erasurehead.experiments.whatif.rounds import Job, shrunk, slowdown
+from erasurehead.experiments.whatif.rounds import slowdown
 from erasurehead.experiments.whatif.study import Study, change_name, stages_of, study_load
 from tests.tools import assert_told, examples
 
@@ -171,19 +174,19 @@ def test_a_large_table_is_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) -
     whole = Job(table, 2)
     expected = (whole.medians, whole.blame, whole.slowest.seconds, whole.factors)
     expected += (rounds.slowdown(table, whole.medians, whole.factors).alike,)
-    monkeypatch.setattr(rounds, "PIECE", 10)
-    assert [(each.start, each.stop) for each in rounds.pieces(7, 5)] == [
+    monkeypatch.setattr(job, "PIECE", 10)
+    assert [(each.start, each.stop) for each in job.pieces(7, 5)] == [
         *((0, 2), (2, 4), (4, 6), (6, 7))
     ]
-    assert [each.stop for each in rounds.pieces(3, 99)] == [1, 2, 3]
-    assert [each.stop for each in rounds.pieces(20, 0)] == [10, 20]
+    assert [each.stop for each in job.pieces(3, 99)] == [1, 2, 3]
+    assert [each.stop for each in job.pieces(20, 0)] == [10, 20]
     parts = Job(table, 2)
     found = (parts.medians, parts.blame, parts.slowest.seconds, parts.factors)
     found += (rounds.slowdown(table, parts.medians, parts.factors).alike,)
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)
     np.testing.assert_array_equal(found[2], np.sort(table, axis=1)[:, :0:-1])
-    assert rounds.slowest(table, 99).seconds.shape == (23, 5)
+    assert job.slowest(table, 99).seconds.shape == (23, 5)
 
 
 def test_a_worker_that_never_arrives() -> None:
@@ -878,7 +881,7 @@ def test_a_table_that_includes_waiting_has_no_culprit() -> None:
 
 @pytest.mark.parametrize(
     ("length", "workers", "few"),
-    [(8, 4, "8 rounds are"), (rounds.FEWEST, 4, ""), (1, 2, "1 round is"), (8, 1, "")],
+    [(8, 4, "8 rounds are"), (job.FEWEST, 4, ""), (1, 2, "1 round is"), (8, 1, "")],
 )
 def test_few_rounds_are_said_to_be_few(length: int, workers: int, few: str) -> None:
     """Of two workers, too; one worker waits for nobody."""
@@ -1079,10 +1082,10 @@ def test_the_numbers_of_a_study_are_those_that_the_docs_promise() -> None:
         "whatif.md",
         f"`hosts` (the first {study_module.LISTED})",
         f"`_low` and `_high` (the first {study_module.JUDGED})",
-        f"in tables of fewer than {rounds.FEWEST} rounds",
+        f"in tables of fewer than {job.FEWEST} rounds",
         f"if that is at least {answer.MATTERS:.0%}".replace("%", " %"),
         f"whose blame in a stage is at least {answer.MATTERS:.0%}".replace("%", " %"),
-        f"makes blocks {({4.0: 'four'})[rounds.SPANS]} times as long",
+        f"makes blocks {({4.0: 'four'})[job.SPANS]} times as long",
         "default 1, 2, 3, 5, and 1, 2, 5, 10 %",
     )
     assert rounds.default_counts(200) == [1, 2, 3, 4, 5, 10, 20]
@@ -1149,7 +1152,7 @@ def test_long_series_are_looked_at_in_means_of_runs(monkeypatch: pytest.MonkeyPa
     rng = np.random.default_rng(4)
     means = np.asarray(lfilter([1.0], [1.0, -0.9], rng.standard_normal(100)))
     known = block_length(means)
-    monkeypatch.setattr("erasurehead.experiments.whatif.intervals.FINEST", 110)
+    monkeypatch.setattr("erasurehead.experiments.statistics.intervals.FINEST", 110)
     series = np.append((means[:, None] + [-0.5, 0.0, 0.5]).ravel(), [99.0, -99.0])
     assert known > 1
     assert block_length(series) == 3 * known

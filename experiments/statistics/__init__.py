@@ -1,0 +1,1 @@
+"""Statistics of measured rounds: intervals, spells, and who stands out from chance."""
