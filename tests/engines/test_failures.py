@@ -9,7 +9,7 @@ import pytest
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
-from erasurehead.sim.engines.event import worker
+from erasurehead.sim.engines.event import networked
 from erasurehead.sim.engines.tapes import columns
 from erasurehead.sim.errors import InvalidDelay, NeverEnough
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
@@ -39,7 +39,7 @@ def forever(*row: float) -> Forever:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lose hope soon: what is tested is when, not how often."""
-    monkeypatch.setattr(worker, "TOO_OFTEN", 50)
+    monkeypatch.setattr(networked, "TOO_OFTEN", 50)
 
 
 def run(

@@ -18,8 +18,8 @@ from ..recording import Recorder
 from ..run import Run
 from ..tapes import task_columns
 from ..updates import Decisions, Message, Trajectory
-from .master import DECISION, END_OF_TIME, GIVING_UP, RECEPTION, Call, Crew
-from .worker import TOO_OFTEN, Uplink
+from .crew import DECISION, END_OF_TIME, GIVING_UP, RECEPTION, Call, Crew
+from .networked import TOO_OFTEN, Uplink
 
 Hear = Callable[[int, int, float], None]
 """Tells the master of a message that arrives now: its worker, version, and seconds to compute."""

@@ -1,113 +1,21 @@
-"""The master of schemes with rounds in the event engine, and the order of events in an instant."""
+"""The master of schemes with rounds, a SimPy process."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
-from itertools import count, repeat
+from abc import abstractmethod
+from collections.abc import Generator
 from math import inf
 
 import numpy as np
 import simpy
-from simpy.events import Event, EventPriority, Timeout
+from simpy.events import Event
 from typing_extensions import override
 
 from ...errors import NeverEnough
 from ...schemes.stopping import StoppingRule, Tally
 from ...types import BoolArray
-from ..recording import Recorder
 from ..run import Run
-from ..tapes import TapeColumn, columns
-
-END_OF_TIME = EventPriority(0)  # before all else at infinity, for that never happens
-RECEPTION = EventPriority(2)  # after NORMAL (1): who finishes as a model reaches it finishes first
-DECISION = EventPriority(3)  # after all messages and receptions: when the master looks at its clock
-GIVING_UP = EventPriority(4)  # after every decision: a round may end exactly at ``max_wait``
-
-Action = Callable[[Event], None]
-
-
-class Call(Event):
-    """Calls ``action`` with itself in so many seconds, after all of that instant that comes first.
-    ``priority`` is the order within an instant, and ``value`` the event's value."""
-
-    def __init__(
-        self,
-        env: simpy.Environment,
-        priority: EventPriority,
-        action: Action,
-        seconds: float = 0.0,
-        value: object = None,
-    ) -> None:
-        super().__init__(env)
-        self._ok, self._value = True, value
-        self.callbacks.append(action)
-        env.schedule(self, priority=priority, delay=seconds)
-
-
-# Life of a round: the master opens it and broadcasts the model (one shared event); workers compute
-# and report; the master keeps a tally of the stopping rule, and once that says *enough* it decides
-# at the very end of that instant, so that every message of the instant counts. Under ``drain`` it
-# then waits until every worker rests. After that it is ready to open the next round.
-#
-# Not modelled here: time that the master itself needs.
-
-
-class Crew(ABC):
-    """The workers of a replication, with rounds or without; abstract."""
-
-    dead: int = 0  # how many workers are down
-
-    def __init__(self, run: Run, replication: int, recorder: Recorder | None) -> None:
-        self.run, self.replication, self.n = run, replication, run.scheme.workers
-        self.recorder = recorder if replication == 0 else None  # of their timeline
-        # Seconds that workers computed or were down so far.
-        self.busy, self.down = np.zeros(self.n), np.zeros(self.n)
-        self.immortal = [run.cluster.failures is None] * self.n
-        self.set_up()
-
-    @abstractmethod
-    def set_up(self) -> None:
-        """The rest of ``__init__``."""
-
-    def book(self, worker: int, kind: str, began: float, now: float, of_round: int) -> None:
-        """Book a task, or with the kind ``dead`` the time that a worker was down."""
-        (self.down if kind == "dead" else self.busy)[worker] += now - began
-        if self.recorder is not None:
-            self.recorder.span(worker, kind, began, now, of_round)
-
-    def let_fail(self, env: simpy.Environment) -> None:
-        """Have each worker crash and come back, over and over; without a repair only once."""
-        if self.run.cluster.failures is None:
-            return
-        failures = self.run.cluster.failures[self.replication]
-        downs = repeat(None) if failures.down is None else columns(failures.down)
-        for worker, (up, down) in enumerate(zip(columns(failures.up), downs, strict=False)):
-            env.process(self._fate(env, worker, up, down))
-
-    def _fate(
-        self, env: simpy.Environment, worker: int, up: TapeColumn, down: TapeColumn | None
-    ) -> Generator[Event, object, None]:
-        for life in count():
-            alive = up[life]
-            self.lives(worker, alive)
-            yield Timeout(env, alive)
-            seconds = inf if down is None else down[life]
-            self.crash(worker, seconds)
-            yield Timeout(env, seconds)
-            self.repair(worker)
-
-    def lives(self, worker: int, seconds: float) -> None:
-        """Note that a worker stays up for so long."""
-        self.immortal[worker] = seconds == inf
-
-    def crash(self, worker: int, seconds: float) -> None:
-        """Have a worker lose its task and its messages, and be down for so long."""
-        raise NotImplementedError
-
-    def repair(self, worker: int) -> None:
-        """Have a worker be up again, with the newest model."""
-        raise NotImplementedError
+from .crew import DECISION, END_OF_TIME, GIVING_UP, Call, Crew
 
 
 class RoundWorkers(Crew):
@@ -133,15 +41,14 @@ class RoundWorkers(Crew):
 
 class Master:
     """The parameter server: opens rounds, hears messages, decides. Life cycle: made with the run;
-    ``advance`` until it is ready, ``open_round``, ``advance`` again."""
+    ``play`` each round. Not modelled: time that the master itself needs."""
 
     def __init__(self, run: Run, workers: RoundWorkers) -> None:
         self.env = simpy.Environment()
         self.rounds = rounds = run.updates
         self.workers, self.n, self.messages = workers, workers.n, run.rounds.messages  # of each
         self.round = -1  # the current one, from 0
-        self.ready = False
-        self.broadcast = Event(self.env)
+        self.broadcast = Event(self.env)  # happens when a round opens; its value is the round
         self.offsets: list[list[float]] = []  # of messages after their workers began, by round
         self.useful = [0.0] * self.n  # seconds that went into messages which arrived in time
         # As in ``Trace``, without the axis R.
@@ -154,36 +61,57 @@ class Master:
         self._drains = run.policy.drains
         self._max_wait = run.cluster.max_wait
         self._alarm = -inf
-        self._decided = False
+        self._ready = self._decided = False
+        self._enough, self._all_rest = Event(self.env), Event(self.env)
         self._tally: Tally
         self._arrived = bytearray(self.n * self.messages)
         self.instants: list[float] = []  # of the round's messages; infinite where none has come
         self._latest, self._before, self._last = -1.0, 0.0, -1
         Call(self.env, END_OF_TIME, self._nothing_more, inf)
         workers.employ(self)
+        self.env.process(self.process())
+        self._advance()
 
-        def listen(_: Event) -> None:  # every worker does: the first round can open
-            self.ready = True
+    def process(self) -> Generator[Event, int, None]:
+        """Have a round opened, wait until the stopping rule has enough messages, decide; over and
+        over. The decision is the last event of its instant, so that every message of the instant
+        counts. Under ``drain`` the next round opens once every worker rests."""
+        yield Call(self.env, DECISION)  # by then every worker listens
+        while True:
+            self._ready = True
+            of_round = yield self.broadcast  # ``play`` opens the round: every worker hears of it
+            yield self._enough  # ``hear`` tells the stopping rule of each message
+            self._decide()
+            over = of_round + 1 == self.rounds
+            if self._drains and self.workers.resting < self.n and not over:
+                yield self._all_rest
+            self.workers.settle(self.opened, self.env.now, over)
 
-        Call(self.env, DECISION, listen)
+    def play(self, offsets: list[float], stopping: StoppingRule) -> None:
+        """Play a round whose messages are computed ``offsets`` seconds after their workers begin.
+        Raises ``NeverEnough`` if it cannot end, or has not ended by ``max_wait``."""
+        self._open(offsets, stopping)
+        broadcast, self.broadcast = self.broadcast, Event(self.env)
+        broadcast.succeed(self.round)  # every worker that listens hears of it at this instant
+        self._advance()
 
-    def advance(self) -> None:
-        """Let time pass until the next round can open, or the run is over; raises ``NeverEnough``
-        if the round cannot end, or has not ended by ``max_wait``."""
+    def _advance(self) -> None:
+        """Let time pass until the next round can open, or the run is over."""
         step = self.env.step
-        while not self.ready:
+        while not self._ready:
             step()
 
-    def open_round(self, offsets: list[float], stopping: StoppingRule) -> None:
-        """Broadcast the next model; every listening worker hears of it at this instant."""
+    def _open(self, offsets: list[float], stopping: StoppingRule) -> None:
         self.round += 1
-        self.ready = False
+        self._ready = self._decided = False
         self.opened = self.env.now
         self.offsets.append(offsets)
+        self._enough = Event(self.env)
+        if self._drains:
+            self._all_rest = Event(self.env)
         self._tally = stopping.tally(self.n * self.messages, self.opened)
         self._arrived = bytearray(self.n * self.messages)
         self.instants = [inf] * (self.n * self.messages)
-        self._decided = False
         self._latest, self._before, self._last = -1.0, self.opened, -1
         if self._tally.alarms:
             self._set_alarms()
@@ -196,8 +124,6 @@ class Master:
                     raise NeverEnough(self.round + 1, self.missing(), self._max_wait)
 
             Call(self.env, GIVING_UP, give_up, self._max_wait)
-        broadcast, self.broadcast = self.broadcast, Event(self.env)
-        broadcast.succeed(self.round)
 
     def hear(self, message: int, of_round: int, seconds: float) -> None:
         """Hear a message that took its worker ``seconds`` to compute. A message of an earlier
@@ -226,9 +152,9 @@ class Master:
 
     def rested(self) -> None:
         """Note that everybody may have come to rest; matters under ``drain`` only."""
-        resting = self._decided and self.workers.resting == self.n
-        if self._drains and resting and self.env.now > self.times[self.round]:
-            Call(self.env, DECISION, self._close)
+        waits = self._drains and self._decided and not self._all_rest.triggered
+        if waits and self.workers.resting == self.n and self.env.now > self.times[self.round]:
+            self._at_the_end(self._all_rest)
 
     def missing(self) -> list[int]:
         """The workers that the master waits for, when nothing more can happen."""
@@ -268,9 +194,14 @@ class Master:
     def _decide_now(self) -> None:
         self._decided = True
         self.times[self.round] = self.env.now
-        Call(self.env, DECISION, self._decide)
+        self._at_the_end(self._enough)
 
-    def _decide(self, event: Event) -> None:
+    def _at_the_end(self, event: Event) -> None:
+        """Have an event that ``process`` waits for happen after all messages of this instant."""
+        event._ok, event._value = True, None
+        self.env.schedule(event, priority=DECISION)
+
+    def _decide(self) -> None:
         now, t = self.env.now, self.round
         self.masks[t] = self.arrived
         self.dead[t] = self.workers.dead
@@ -278,10 +209,3 @@ class Master:
             self.last[t], self.margin[t] = self._last, now - self._before
         if self.workers.recorder is not None:
             self.workers.recorder.round_ended(t, self.opened, now, int(self.last[t]))
-        if not self._drains or self.workers.resting == self.n or t + 1 == self.rounds:
-            self._close(event)
-
-    def _close(self, _: Event) -> None:
-        """Book the workers' time since the round opened; then the next one can open."""
-        self.workers.settle(self.opened, self.env.now, self.round + 1 == self.rounds)
-        self.ready = True

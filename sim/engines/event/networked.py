@@ -1,0 +1,279 @@
+"""A worker behind a network, that can crash and come back; how its messages reach the master."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Sequence
+from math import inf
+from typing import Any, final
+
+import numpy as np
+import simpy
+from simpy.events import Event, Timeout
+from typing_extensions import override
+
+from ...errors import NeverEnough
+from ...types import BoolArray
+from ..tapes import columns
+from .crew import RECEPTION, Call, Crew
+from .master import Master, RoundWorkers
+
+# When nothing can make a message wait for another, a message arrives one addition after its task
+# began, ``began + (computed + sent)``: the batch engine adds the same numbers.
+
+
+@final
+class Uplink:
+    """A replication's way to the master, for messages of sizes in multiples of the network's."""
+
+    def __init__(self, env: simpy.Environment, crew: Crew, sizes: Sequence[float] = (1.0,)) -> None:
+        self._env, network, resends = env, crew.run.cluster.network, crew.run.cluster.resends
+        transfer = 0.0 if network is None else network.transfer
+        self._sent = [0.0 if network is None else network.uplink_latency] * len(sizes)
+        self._transfer = [transfer * size for size in sizes]
+        self._resends = None if resends is None else columns(resends[crew.replication])
+        self._channels: simpy.Resource | None = None
+        if network is not None and network.contended:
+            assert network.channels is not None
+            self._channels = simpy.Resource(env, capacity=network.channels)
+        else:
+            each = zip(self._sent, self._transfer, strict=True)
+            self._sent = [sent + more for sent, more in each]
+
+    def carry(
+        self,
+        worker: int,
+        place: int,
+        of_round: int,
+        computed: float,
+        wanted: Callable[[], bool],
+        arrive: Callable[[Event], None],
+    ) -> None:
+        """Call ``arrive``, a SimPy callback, when a worker's message has reached the master: the
+        one at a ``place``, from 0, which is ``computed`` so many seconds from now, and still
+        ``wanted`` when a channel becomes free."""
+        sent = self._sent[place]
+        if self._resends is not None:
+            sent += self._resends[worker][of_round]
+        channels, transfer, ready = self._channels, self._transfer[place], computed + sent
+        if channels is None or transfer == 0:
+            Timeout(self._env, ready).callbacks.append(arrive)
+            return
+
+        def wait_for_a_channel() -> Generator[Event, object, None]:
+            yield Timeout(self._env, ready)
+            with channels.request() as channel:
+                yield channel
+                if wanted():  # a begun transfer is not cut off
+                    yield Timeout(self._env, transfer)
+            arrive(channel)
+
+        self._env.process(wait_for_a_channel())
+
+
+# A worker receives models, computes one task at a time, and sends its messages; sending does not
+# keep it from computing. What reaches it at an instant is looked at after what ends then.
+#
+# A crash loses the task and whatever the worker was sending. A worker that comes back has the
+# newest model at once and begins again: with the newest round, or under ``queue`` with the one it
+# lost. Under ``drain`` a worker that is down counts as resting. Under ``cancel`` a worker drops
+# its task and its messages when the next model reaches it, not before.
+
+# Crashes of one worker in one round, after which nothing is expected of it any more. If an attempt
+# at a task succeeds with probability p, so many fail in a row with probability (1 - p)^10,000: 2e-9
+# for p = 1/500. With exponential tasks, and exponential lives u times as long on average, it is
+# one task in 10,000^u / Gamma(1 + u): fifty million for u = 2. Until then the simulation has
+# spent about a tenth of a second on each such worker.
+TOO_OFTEN = 10_000
+
+
+@final
+class Worker:
+    """One worker. Life cycle: ``receive`` a model -> begin a task -> finish it (or drop it) -> the
+    next one; ``crash`` and ``repair`` at any time."""
+
+    def __init__(self, host: NetworkedRoundWorkers, master: Master, index: int) -> None:
+        self.host, self.master, self.env, self.index = host, master, master.env, index
+        self.under_way = 0  # models on their way to it, its task, and its messages on their way
+        self.attempt = self.void_until = 0  # a task; up to ``void_until`` they are void
+        self.newest = self.last = -1
+        self.began: float | None = None
+        self.sending = 0
+        self.is_down = self.for_good = False
+        self.crashed_at = 0.0
+        # How often it has crashed in round ``crashes_in``.
+        self.crashes, self.crashes_in, self.counted_from = 0, -1, 0.0
+
+    def under_way_changes(self, by: int) -> None:
+        """Keep the count of resting workers."""
+        before = self.under_way
+        self.under_way += by
+        if before == 0:
+            self.host.resting -= 1
+        elif self.under_way == 0:
+            self.host.resting += 1
+            self.master.rested()
+
+    def receive(self, model: Event) -> None:
+        """A model has come; the newest wins, and under ``cancel`` it ends all earlier work."""
+        of_round: Any = model.value
+        if not self.is_down and of_round > self.newest:
+            self.newest = of_round
+            if self.host.policy.interrupts:
+                self._drop()
+            self._begin_next()
+        self.under_way_changes(-1)
+
+    def crash(self, repair: float) -> None:
+        """Lose the task and the messages, and be down for ``repair`` seconds; raises
+        ``NeverEnough`` if workers crash so often that the round makes no headway."""
+        lost = self.began is not None or self.sending > 0
+        self._drop()
+        if lost:
+            self.last -= 1
+        self.is_down, self.for_good = True, repair == inf
+        self.crashed_at = self.env.now
+        self.host.dead += 1
+        self._count_crash()
+
+    def repair(self) -> None:
+        """Be up again, with the newest model."""
+        self._book("dead", self.crashed_at)
+        self.is_down = False
+        self.host.dead -= 1
+        self.newest = self.master.round
+        self._begin_next()
+
+    def end_of_run(self) -> None:
+        """Book what is unfinished."""
+        if self.began is not None:
+            self._book("cancelled", self.began)
+        if self.is_down:
+            self._book("dead", self.crashed_at)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether nothing is to be expected of it in this round."""
+        if self.crashes_in == self.master.round and self.crashes >= TOO_OFTEN:
+            return True
+        if self.is_down:
+            return self.for_good
+        return self.under_way == (self.began is not None)  # at most a task that never ends
+
+    def _count_crash(self) -> None:
+        """Every so often, see whether there is still hope, and whether time still passes."""
+        now, this_round = self.env.now, self.master.round
+        if self.crashes_in != this_round:
+            self.crashes, self.crashes_in, self.counted_from = 0, this_round, now
+        self.crashes += 1
+        if self.crashes % TOO_OFTEN == 0:
+            frozen, self.counted_from = now == self.counted_from, now
+            if frozen or self.host.hopeless(self.master.waits_for()):
+                raise NeverEnough(this_round + 1, self.master.missing(), crashes=self.crashes)
+
+    def _begin_next(self) -> None:
+        if self.is_down or self.began is not None or self.last >= self.newest:
+            return
+        self.last = self.host.policy.next_round(self.last, self.newest)
+        self.began = self.env.now
+        self.attempt += 1
+        self.under_way_changes(+1)
+        m = self.master.messages
+        messages = range(self.index * m, (self.index + 1) * m)
+        offsets = self.master.offsets[self.last]
+        since = 0.0
+        for message in messages:
+            if offsets[message] < inf:
+                self._send(message, offsets[message], offsets[message] - since)
+                since = offsets[message]
+        if offsets[messages[-1]] < inf:
+            attempt = self.attempt
+            ended = Timeout(self.env, offsets[messages[-1]])
+            ended.callbacks.append(lambda _: self._finish(attempt))
+
+    def _finish(self, attempt: int) -> None:
+        if attempt == self.attempt and self.began is not None:
+            self._book("computing", self.began)
+            self.began = None
+            self._begin_next()
+            self.under_way_changes(-1)
+
+    def _send(self, message: int, computed: float, seconds: float) -> None:
+        """Have a message arrive once it is computed, which takes ``seconds`` of the task."""
+        of_round, attempt, began = self.last, self.attempt, self.env.now
+
+        def valid() -> bool:
+            return attempt > self.void_until
+
+        def deliver(_: Event) -> None:
+            if not valid():
+                return
+            if self.host.recorder is not None:
+                sent = began + computed
+                self.host.recorder.span(self.index, "sending", sent, self.env.now, of_round)
+            self.sending -= 1
+            self.master.hear(message, of_round, seconds)
+            self.under_way_changes(-1)
+
+        self.sending += 1
+        self.under_way_changes(+1)
+        place = message % self.master.messages
+        self.host.uplink.carry(self.index, place, of_round, computed, valid, deliver)
+
+    def _drop(self) -> None:
+        if self.began is not None:
+            self._book("cancelled", self.began)
+            self.began = None
+            self.under_way_changes(-1)
+        dropped, self.sending = self.sending, 0
+        self.void_until = self.attempt
+        if dropped:
+            self.under_way_changes(-dropped)
+
+    def _book(self, kind: str, since: float) -> None:
+        self.host.book(self.index, kind, since, self.env.now, -1 if kind == "dead" else self.last)
+
+
+@final
+class NetworkedRoundWorkers(RoundWorkers):
+    """Workers of a cluster with a network, lost messages and failures, in one replication."""
+
+    uplink: Uplink
+
+    @override
+    def employ(self, master: Master) -> None:
+        self.workers = [Worker(self, master, j) for j in range(master.n)]
+        self.uplink = Uplink(master.env, self, self.run.rounds.message_sizes)
+        master.env.process(self._courier(master))
+        self.let_fail(master.env)
+
+    def _courier(self, master: Master) -> Generator[Event, object, None]:
+        n, network = master.n, self.run.cluster.network
+        delays = [0.0] * n if network is None else network.downlink(n).tolist()
+        while True:
+            of_round = yield master.broadcast
+            for worker, seconds in zip(self.workers, delays, strict=True):
+                worker.under_way_changes(+1)
+                Call(master.env, RECEPTION, worker.receive, seconds, of_round)
+
+    @override
+    def crash(self, worker: int, seconds: float) -> None:
+        self.workers[worker].crash(seconds)
+
+    @override
+    def repair(self, worker: int) -> None:
+        self.workers[worker].repair()
+
+    @override
+    def settle(self, opened: float, now: float, over: bool) -> None:
+        """Tasks are booked when they end; at the end of the run the rest is."""
+        if over:
+            for worker in self.workers:
+                worker.end_of_run()
+
+    @override
+    def unfinished(self) -> BoolArray:
+        return np.array([worker.under_way > 0 for worker in self.workers])
+
+    def hopeless(self, waited_for: list[int]) -> bool:
+        """Whether somebody is waited for, and nothing is to be expected from any of them."""
+        return bool(waited_for) and all(self.workers[j].hopeless for j in waited_for)
