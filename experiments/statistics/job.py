@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -148,7 +148,7 @@ class Job:
             total += np.bincount(order.ravel(), weights=steps.ravel(), minlength=n)
         return np.asarray(total / rounds)
 
-    def standing_out(self) -> list[int]:
+    def standing_out(self, known: Sequence[int] = ()) -> list[int]:
         """The workers that are the slowest more often, or for longer, than chance explains. By
         chance, whoever is the slowest in a block of rounds might as well be any other worker. A
         block is as long as workers stay slow, so that a spell counts once; the one with most blame
@@ -156,8 +156,9 @@ class Job:
         are too few to tell, some worker is slow for most of a table by chance; there a worker must
         also be further from the others than they differ among themselves. The one with most blame
         among those who stand out is taken away, and the question is asked again of the others: of
-        two slow hosts, one may hide the other. At most ``MOST``, in the order of being taken."""
-        gone: list[int] = []
+        two slow hosts, one may hide the other. Those who are ``known`` to stand out are taken away
+        before. At most ``MOST``, in the order of being taken."""
+        gone = [*known]
         (rounds, n), blame, found = self.table.shape, self.blame, self.slowest
         logs = np.zeros(n)  # each worker's mean logarithm of delay over round's median
         for rows in pieces(rounds, n):
@@ -192,11 +193,13 @@ class Job:
         return gone
 
     def standing(self, slow: SlowRounds) -> list[int]:
-        """The workers that stand out, and then those that have a spell longer than chance makes
-        any, the costliest first; at most ``MOST``, and all but two."""
-        found, (cost, _), long = self.standing_out(), self.slowest.alone, slow.long
-        found += [int(j) for j in np.argsort(-cost, kind="stable") if long[j] and j not in found]
-        return found[: min(MOST, self.table.shape[1] - 2)]
+        """The workers that have a spell longer than chance makes any, and those that stand out
+        among the others, those to blame most first; at most ``MOST``, and all but two. A spell in
+        a table is a stretch in which nobody else ends the rounds, and would hide who is always
+        slow."""
+        blame, most = self.blame, max(0, min(MOST, self.table.shape[1] - 2))
+        long = [int(j) for j in np.argsort(-blame, kind="stable") if slow.long[j]]
+        return sorted(self.standing_out(long[:most]), key=lambda j: -blame[j])
 
 
 def _beyond(values: FloatArray) -> FloatArray:

@@ -52,13 +52,19 @@ class Study:
     timeline: pd.DataFrame  # seconds of some hosts and rounds, and of the round, ``step``
     stages: pd.DataFrame = field(default_factory=pd.DataFrame)  # a row per stage and host
     blocks: Blocks | None = field(default=None, kw_only=True)  # ``None`` of tables read again
-    waits: Sign = field(default="", kw_only=True)  # whether times include the wait, if it shows
     # Rounds of ``SLOW`` times the typical median or more, from 0; none of tables read again.
     slow_rounds: tuple[int, ...] = field(default=(), kw_only=True)
     # Hosts that are slow in spells, with the first and last round of each of two rounds or more.
     spells: Mapping[str, list[list[int]]] = field(default_factory=dict, kw_only=True)
     # Hosts that are slow together, and the first and last of these rounds.
     events: Sequence[tuple[list[str], list[int]]] = field(default=(), kw_only=True)
+
+    @property
+    def waits(self) -> Sign:
+        """Whether the times include the wait for the slowest, if it shows."""
+        # an older version's table does not say so
+        sign: Sign = self.slowdown["waits"].iloc[0] if "waits" in self.slowdown else ""
+        return sign
 
     @property
     def workers(self) -> int:
@@ -123,9 +129,8 @@ def study_load(
     )
     for one in tables[: 6 if stages else 5]:
         one.insert(0, "load", np.nan if load is None else float(load))
-    waits = waiting(found.table)
-    if stages and tables[-1]["ends"].isna().any():
-        waits = "carried"
+    together = bool(stages) and tables[-1]["ends"].isna().any()
+    tables[0]["waits"] = "carried" if together else waiting(found.table)
     kept = np.flatnonzero(found.whole)
     slow = tuple(kept[found.job.medians >= SLOW * found.slow.typical].tolist())
     spells = {
@@ -140,7 +145,6 @@ def study_load(
         load,
         *tables,
         blocks=found.blocks,
-        waits=waits,
         slow_rounds=slow,
         spells=spells,
         events=events,

@@ -671,3 +671,17 @@ def test_a_table_is_known_by_its_loads_hosts_rounds_and_delays() -> None:
     some += [Measured(names, {None: rounds_.reshape(3, 4)})]
     assert len({command._hash(each) for each in some}) == len(some)
     assert command._hash(Measured(names, {None: never})) == command._hash(some[0])
+
+
+def test_a_page_made_again_withholds_what_the_report_withholds(
+    tmp_path: Path, undrawn: None
+) -> None:
+    """Where times include waiting, savings are not known; catches a sign that the tables lose."""
+    rng, out = np.random.default_rng(9), tmp_path / "out"
+    step = rng.lognormal(0.0, 0.1, (60, 8)).max(axis=1, keepdims=True)
+    trace = wide(tmp_path / "steps.csv", step + np.diff(rng.normal(0, 0.01, (61, 8)), axis=0))
+    assert inside("whatif", trace, "--unit", "s", "--output", out).returncode == 0
+    page = read_whatif(out)
+    assert [*page.charts] == ["parts", "heat_map", "timeline"]
+    assert [each.ident for each in page.tables] == ["slowdown"]
+    assert set(pd.read_parquet(out / "slowdown.parquet").waits) == {"carried"}

@@ -872,6 +872,7 @@ def test_a_table_that_includes_waiting_has_no_culprit() -> None:
     clocks = np.diff(rng.normal(0.0, 0.01, (61, 8)), axis=0)
     for beside, unless in ((0 * clocks, True), (clocks, False)):
         found = study_load(own.max(axis=1)[:, None] + beside, [f"gpu{i}" for i in range(8)])
+        assert found.waits == ("alike" if unless else "carried")
         said = whatif_verdict(found)
         assert said.startswith("who is slow cannot be told: these times include waiting")
         assert ("unless the hosts are equal" in said) == unless
