@@ -21,8 +21,13 @@ from .measured import Reading, Retries, Roles
 from .odd_columns import as_word
 
 # Standard deviation among the workers of a typical round, over their median, up to which they look
-# alike; and of nine rounds in ten, for a coarse clock hides what is less than a tick.
+# alike; and of nine rounds in ten, for a coarse clock hides what is less than a tick. Ranks that
+# wait for each other may differ by ``OFFSET`` for good, by clocks and by what waiting takes. Beside
+# that, they look alike up to ``NOISE`` of a coarse clock, if rounds differ by ``COMMON`` times what
+# independent workers would make of it: own times of equal machines come as near as 3e-3.
 ALIKE, NEARLY = 1e-3, 1e-2
+OFFSET, NOISE, COMMON = 0.03, 2.5e-3, 9.0
+UNLIKE = 0.03  # that chance gives some rank offset far below all others
 BLOCK = 10  # rounds whose differences are added up
 CHANCE, LARGEST = 1e-3, 0.5  # that chance makes sums so small; and the largest ratio that counts
 # Correlation with the round before up to which a wait ends there, and with some rounds ago from
@@ -42,7 +47,7 @@ def waiting(table: FloatArray) -> Sign:
     part = part[np.median(part, axis=1) > 0]
     if (part.shape[1] - 1) * len(part) < FEWEST:
         return ""
-    if spread(part) <= ALIKE and spread(part, 0.9) <= NEARLY:
+    if alike(part):
         return "alike"
     ratio, most = carried(part)
     if ratio > most:
@@ -53,6 +58,35 @@ def waiting(table: FloatArray) -> Sign:
     lags = range(1, BLOCK + 1)
     before, *earlier = (float(np.mean(beyond[lag:] * beyond[:-lag])) / square for lag in lags)
     return "carried" if before <= NEXT and max(earlier) < RHYTHM else ""
+
+
+def alike(table: FloatArray) -> bool:
+    """Whether the workers of ``(T, n)`` seconds > 0 take equally long in each round, but for a
+    factor of each that is near 1 in all rounds. What that factor hides is at most ``OFFSET``."""
+    factors = np.median(table / np.median(table, axis=1, keepdims=True), axis=0)
+    if np.abs(factors - 1).max() > OFFSET:
+        return False
+    own = table / factors
+    apart, (rounds, n) = spread(own), table.shape
+    if apart > NOISE or spread(own, 0.9) > NEARLY:
+        return False
+    means = own.mean(axis=1)
+    within = float(np.square(own - means[:, None]).sum()) / max((rounds - 1) * (n - 1), 1)
+    return apart <= ALIKE or n * float(means.var(ddof=1)) > COMMON * within
+
+
+def waited_for(table: FloatArray) -> int | None:
+    """The worker whom the others of ``(T, n)`` seconds > 0, which include waiting, probably wait
+    for: it alone does not have what waiting costs, so its times are the shortest, by more than the
+    others differ. ``None``: chance would give some worker such an offset in ``UNLIKE`` of tables.
+    Source: Grubbs, Ann. Math. Statist. 21 (1950), the outlier of a normal sample."""
+    offsets = (table / np.median(table, axis=1, keepdims=True)).mean(axis=0)
+    n, first = len(offsets), int(np.argmin(offsets))
+    others = np.delete(offsets, first)
+    if n < 4 or (deviation := float(others.std(ddof=1))) <= 0:
+        return None
+    beyond = (others.mean() - offsets[first]) / (deviation * np.sqrt(1 + 1 / (n - 1)))
+    return first if n * special.stdtr(n - 2, -beyond) <= UNLIKE else None
 
 
 def spread(table: FloatArray, share: float = 0.5) -> float:

@@ -39,13 +39,20 @@ def whatif_verdict(study: Study) -> str:
     """What an engineer should know first, in one line."""
     if study.waits:
         unless = ", unless the hosts are equal" if study.waits == "alike" else ""
+        step = f"a step takes {study.seconds():.4g} s"
         if len(study.stages):
-            waits = f"these times include waiting for the slowest{unless}"
-            return f"{_late(study)}; a step takes {study.seconds():.4g} s; {waits}"
+            return f"{_late(study)}; {step}; these times include waiting for the slowest{unless}"
+        who, prove = "who is slow cannot be told: ", "own times need"
+        if study.waited_for is not None:
+            host, share = study.waited_for
+            who = (
+                f"host {host} is probably waited for: its times are the shortest, by "
+                f"{100 * share:.2g} %, as those of a rank that does not wait; "
+            )
+            prove = "its own times would prove it:"
         return (
-            "who is slow cannot be told: these times include waiting for the slowest (all ranks "
-            f"look alike){unless}; a step takes {study.seconds():.4g} s, and own times need an "
-            "all-reduce column (--columns allreduce=...) or profiler traces"
+            f"{who}these times include waiting for the slowest (all ranks look alike){unless}; "
+            f"{step}, and {prove} an all-reduce column (--columns allreduce=...) or profiler traces"
         )
     if culprits := hosts_to_name(study):
         return _culprits(study, culprits)

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...delay_models.base import FloatArray
-from ...delay_models.tables.parts import Sign, waiting
+from ...delay_models.tables.parts import Sign, waited_for, waiting
 from ..run.records import interval_columns
 from ..statistics.intervals import Blocks, blocks
 from ..statistics.job import MOST, RARELY, Job
@@ -65,6 +65,15 @@ class Study:
         # an older version's table does not say so
         sign: Sign = self.slowdown["waits"].iloc[0] if "waits" in self.slowdown else ""
         return sign
+
+    @property
+    def waited_for(self) -> tuple[str, float] | None:
+        """The host that the others probably wait for, and by what share its times are shorter than
+        theirs; ``None``: that does not show."""
+        there, means = self.hosts["waited_for"].to_numpy(bool), self.hosts["mean"].to_numpy(float)
+        if not there.any():
+            return None
+        return self.hosts["host"][there].iloc[0], 1 - means[there][0] / float(means[~there].mean())
 
     @property
     def workers(self) -> int:
@@ -130,7 +139,9 @@ def study_load(
     for one in tables[: 6 if stages else 5]:
         one.insert(0, "load", np.nan if load is None else float(load))
     together = bool(stages) and tables[-1]["ends"].isna().any()
-    tables[0]["waits"] = "carried" if together else waiting(found.table)
+    tables[0]["waits"] = sign = "carried" if together else waiting(found.table)
+    late = waited_for(found.table) if sign else None
+    tables[1]["waited_for"] = tables[1]["worker"] == (-1 if late is None else late)
     kept = np.flatnonzero(found.whole)
     slow = tuple(kept[found.job.medians >= SLOW * found.slow.typical].tolist())
     spells = {
