@@ -14,6 +14,7 @@ from ...delay_models import Tape
 from ...delay_models.base import FloatArray
 from ...delay_models.parametric import Pareto
 from ...delay_models.tables.measured import ByLoad
+from ...delay_models.trace import MeasuredRounds
 from ..config.build import delay_model
 from ..config.settings import section
 from .law import CannotFit, Family, Law, ScipyLaw, Section, fitted
@@ -252,6 +253,38 @@ REPLICATIONS = 20  # runs in which they are simulated: a model with a memory has
 SEED = 20190406
 OFF = 1.1  # a model misses its table where the measured mean is outside by more than this factor
 OUTSIDE = 0.01  # share of simulated tables at either end that count as the next ones
+UNLIKE = 0.05  # difference of two shares of rounds that matters
+
+
+@dataclass(frozen=True, eq=False)
+class LeastHeard:
+    """Who is late: in how many rounds the worker that is heard least is among the first k. A law
+    may have the right time of every arrival and still be wrong about whose it is."""
+
+    ks: tuple[int, ...]  # which arrivals: where masters wait for fewer than all
+    measured: FloatArray  # share of the table's rounds, ``(K,)``; of parts as long as the simulated
+    simulated: FloatArray  # mean share of simulated tables, ``(K,)``
+    low: FloatArray  # to ``high`` are the shares of nearly all simulated tables, ``(K,)``
+    high: FloatArray
+
+    @property
+    def missed(self) -> int | None:
+        """The place of the k of which the model is most wrong; ``None``: it makes such rounds."""
+        apart = np.abs(self.simulated - self.measured)
+        inside = (self.low <= self.measured) & (self.measured <= self.high)
+        apart[inside | (apart <= UNLIKE)] = 0.0
+        return int(np.argmax(apart)) if apart.any() else None
+
+
+def least_heard(rounds: FloatArray, ks: Sequence[int], length: int) -> list[FloatArray]:
+    """The smallest share of so many rounds in which a worker is among the first k, ``(K,)``: of
+    each such part of ``(rounds, n)``, since the smallest of many is smaller in fewer rounds."""
+    parts = np.split(rounds, range(length, len(rounds), length)) if ks else []
+    found = []
+    for part in (each for each in parts if len(each) == length):
+        ends = arrivals(part, ks)
+        found.append(np.array([(part <= end[:, None]).mean(axis=0).min() for end in ends.T]))
+    return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -267,6 +300,7 @@ class Resimulated:
     # how much the mean of ``ITERATIONS`` rounds that end with the last worker varies from run to
     # run: standard deviation over mean
     varies: float = 0.0
+    heard: LeastHeard | None = None  # ``None`` of one worker, or of the table's own rounds
 
     @property
     def ratios(self) -> FloatArray:
@@ -299,12 +333,15 @@ def resimulated(delay: Section, law: Mapping[str, Any], tables: ByLoad) -> list[
         # Of empty tasks alone no load law is known: their times are those of a task.
         unknown = load is None or (load == 0 and len(tables) == 1)
         loads = np.full(n, 1.0 if unknown else load)
-        means, runs = [], list[FloatArray]()
-        some = min(ITERATIONS, length)
+        means, runs, shares = [], list[FloatArray](), list[FloatArray]()
+        some, fewer = min(ITERATIONS, length), tuple(sorted({*ks[:-1], n - 1} - {0, n}))
+        if isinstance(model, MeasuredRounds):  # the table's own: drawn again, chance counts twice
+            fewer = ()
         for replication in range(REPLICATIONS):
             tape = Tape(model, n, SEED, replication)
-            times = arrivals(grows.worker_times(tape, loads, 0, rounds), ks)
-            whole = rounds // length * length
+            drawn = grows.worker_times(tape, loads, 0, rounds)
+            times, whole = arrivals(drawn, ks), rounds // length * length
+            shares += least_heard(drawn, fewer, length)
             means.append(times[:whole].reshape(-1, length, len(ks)).mean(axis=1))
             runs.append(times[: rounds // some * some, -1].reshape(-1, some).mean(axis=1))
         of_tables = np.concatenate(means)
@@ -312,5 +349,13 @@ def resimulated(delay: Section, law: Mapping[str, Any], tables: ByLoad) -> list[
         measured = observed_order_statistics(table, ks)
         steps = np.concatenate(runs)
         varies = float(steps.std(ddof=1) / steps.mean()) if steps.mean() > 0 else 0.0
-        found.append(Resimulated(load, ks, measured, of_tables.mean(axis=0), low, high, varies))
+        heard = None
+        if fewer:
+            ends = np.quantile(shares, [OUTSIDE, 1 - OUTSIDE], axis=0)
+            own = np.mean(least_heard(table, fewer, length), axis=0)
+            seen = own, np.mean(shares, axis=0)
+            heard = LeastHeard(fewer, *seen, *ends)
+        found.append(
+            Resimulated(load, ks, measured, of_tables.mean(axis=0), low, high, varies, heard)
+        )
     return found

@@ -58,17 +58,28 @@ class Findings:
 
     @property
     def warnings(self) -> list[str]:
-        """What the fitted sections get wrong of the table they came from, at most a line."""
-        each = max(self.checked, key=lambda one: float(one.outside.max()))
-        if not each.missed:
-            return []
-        worst = int(np.argmax(each.outside))
-        place = "" if each.load is None else f"at load {each.load:g} "
-        return [
-            f"the fitted model misses its own table: {place}arrival {each.ks[worst]} of "
-            f"{self.measured.workers} is at {each.simulated[worst]:.3g} s in the mean, where "
-            f"{each.measured[worst]:.3g} s were measured"
-        ]
+        """What the fitted sections get wrong of the table they came from, at most a line of when
+        workers arrive and one of who is late."""
+        lines, each = list[str](), max(self.checked, key=lambda one: float(one.outside.max()))
+        if each.missed:
+            worst = int(np.argmax(each.outside))
+            place = "" if each.load is None else f"at load {each.load:g} "
+            lines.append(
+                f"the fitted model misses its own table: {place}arrival {each.ks[worst]} of "
+                f"{self.measured.workers} is at {each.simulated[worst]:.3g} s in the mean, where "
+                f"{each.measured[worst]:.3g} s were measured"
+            )
+        for load, heard in ((one.load, one.heard) for one in self.checked):
+            if heard is not None and (worst_k := heard.missed) is not None:
+                place = "" if load is None else f"at load {load:g} "
+                lines.append(
+                    f"the fitted model misses who is late: {place}the worker that is heard least "
+                    f"is among the first {heard.ks[worst_k]} of {self.measured.workers} in "
+                    f"{heard.simulated[worst_k]:.2f} of its rounds, and in "
+                    f"{heard.measured[worst_k]:.2f} of the measured ones"
+                )
+                break
+        return lines
 
     @property
     def main(self) -> LoadFindings:

@@ -17,12 +17,12 @@ from ..text import enumerated, number, percent, sentence
 from .candidates import LEFT_OUT, far_beyond, whole
 from .contender import MARGIN, WHOLE, Contender, decided_by
 from .scenario import SHUFFLED
-from .search import CLOCKED, UNEVEN
+from .search import CLOCKED
 from .stages import SPACING, TRIAL, TUNED
 from .study import Recommendation, Sensitivity
 
 FEW_ITERATIONS = 5  # so few say little of a long training
-APART = 0.05  # what the table's rounds save and fitted delays save differs, if by such a share
+UNEVEN = 0.5  # a partition in less than this share of a mean one's updates is worth a word
 NAMED = 3  # schemes that are named in a sentence
 CHEAPER = 0.01  # share of worker-seconds from which on one scheme is cheaper than another
 # What is compared, in words.
@@ -80,7 +80,7 @@ def verdict(found: Recommendation) -> str:
         text = f"{named}{partial}, {value}{_beside_today(found)}"
     if not pays and found.today in best:
         text = f"{NO_CODING}: {text}"
-    more = (_on_the_table, _unheard, _by_chance, _counted)
+    more = (_unheard, _by_chance, _counted)
     return sentence("; ".join([text, *(part for parts in more for part in parts(found))]))
 
 
@@ -92,21 +92,6 @@ def _partial(found: Recommendation) -> str:
     if (best := found.best_exact) is not None:
         text += f"; the best with exact updates is {best.label}, {number(best.value)} s"
     return f" ({text})"
-
-
-def _on_the_table(found: Recommendation) -> Iterator[str]:
-    """What an iteration saves in the measured rounds, where the fitted delays say otherwise."""
-    winner, today, there = found.winner, found.today, found.on_the_table
-    if np.isnan(there) or today in (winner, *found.tied):
-        return
-    fitted = winner.iteration_time / today.iteration_time
-    middle, low, high = winner.against(today)
-    likely = middle * there / fitted
-    if abs(there - fitted) > APART and (likely < low or likely > high):
-        yield (
-            f"in the table's own rounds, in their order, an iteration of {winner.label} takes "
-            f"{_less(there)} than one of {today.label}, not {_less(fitted)} as by the fitted delays"
-        )
 
 
 def _less(ratio: float) -> str:
@@ -196,7 +181,13 @@ def why(found: Recommendation) -> list[str]:
     if _codes_searched(found) and not found.winner.coded:
         reasons.append(_no_coding(found))
     reasons += [*_by_count(found), _tuning(found)]
-    if found.question.scenario.read:
+    reasons += _who_is_heard(found)
+    if (evidence := found.question.scenario.evidence).rounds:
+        reasons.append(
+            f"intervals cover how far the {evidence.rounds} measured rounds may be off, which are "
+            f"drawn in stretches of {evidence.stretch:.3g}"
+        )
+    elif found.question.scenario.read:
         reasons.append("intervals cover the randomness of the simulation, not of the measurements")
     holds = {name: _holds(found, name) for name in CHANGES}
     told = sorted(CHANGES, key=lambda name: holds[name] == UNASKED)  # what says nothing comes last
@@ -237,6 +228,21 @@ def _clocks(found: Recommendation) -> Iterator[str]:
     if needed < FEW_ITERATIONS:
         few = f"{_iterations(needed)}, too few to say much"
         yield f"the target is reached in {few}; give a lower --target"
+
+
+def _who_is_heard(found: Recommendation) -> Iterator[str]:
+    """Of a table, since a worker that is slow there is so in the next run, too."""
+    final, evidence = found.winner.final, found.question.scenario.evidence
+    if final is None or not evidence.rounds or np.isnan(final.least_heard):
+        return
+    text = f"by the measured rounds, {found.winner.label} hears every partition in every update"
+    if final.least_heard < 1:
+        text = (
+            f"by the measured rounds, the partition that {found.winner.label} hears least is in "
+            f"{final.least_heard:.2g} of the updates, a mean one in "
+            f"{final.least_heard / final.balance:.2g}"
+        )
+    yield text
 
 
 def _where_search_ended(found: Recommendation) -> Iterator[str]:

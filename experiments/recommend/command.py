@@ -62,7 +62,7 @@ def read_question(
     document, notes = measured.document(overrides)
     override(document, overrides)
     question = ask(document, request, data_dir, notes)
-    return replace(question, scenario=measured.of(question.scenario, overrides))
+    return replace(question, scenario=measured.of(question.scenario))
 
 
 def answer_question(

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from ...sim.types import FloatArray, IntArray
 from ..config.errors import ConfigError
@@ -17,6 +16,7 @@ from ..run.records import CONFIDENCE, mean_interval
 from .candidates import CLOCK, THEORY, Expected, Profile
 from .measure import Performance
 from .question import Goal, Order, Question, broken, typical
+from .scenario import LAW, Evidence
 
 SURE = 0.999  # confidence with which a scheme is dropped early: it is looked at several times
 NO_DIFFERENCE = 1e-12  # relative: two means this close are equal, but for rounding
@@ -45,11 +45,16 @@ def _samples(replications: int) -> IntArray:
 
 
 def ratio(
-    mine: FloatArray, best: FloatArray, criterion: Criterion = "mean", sure: float = CONFIDENCE
+    mine: FloatArray,
+    best: FloatArray,
+    criterion: Criterion = "mean",
+    sure: float = CONFIDENCE,
+    evidence: Evidence = LAW,
 ) -> tuple[float, float, float]:
     """The criterion of mine over that of best with a paired interval, over the replications that
     both have; NaN where one misses the goal in any of them. The standard error is of the ratio's
-    logarithm: of means by the first order of their errors, of quantiles by the bootstrap."""
+    logarithm: of means by the first order of their errors, of quantiles by the bootstrap.
+    ``evidence``: what the runs are drawn from."""
     count = min(len(mine), len(best))
     mine, best = mine[:count], best[:count]
     if not ((mine > 0) & (best > 0) & np.isfinite(mine) & np.isfinite(best)).all():
@@ -62,33 +67,41 @@ def ratio(
     else:
         logs = (np.log(typical(values[_samples(count)], criterion)) for values in (mine, best))
         error = np.subtract(*logs).std(ddof=1)
-    half = float(stdtrit(count - 1, (1 + sure) / 2)) * float(error)
+    half = evidence.half(float(error), count, sure)
     return middle, middle * np.exp(-half), middle * np.exp(half)
 
 
-def estimate(values: FloatArray, criterion: Criterion) -> tuple[float, float, float]:
+def estimate(
+    values: FloatArray, criterion: Criterion, evidence: Evidence = LAW
+) -> tuple[float, float, float]:
     """The criterion of ``(R,)`` with a 95 % interval; NaN values are left out."""
     known = values[~np.isnan(values)]
-    if criterion == "mean" or known.size < 2:
+    if known.size < 2:
         return mean_interval(known)
-    half = float(stdtrit(known.size - 1, (1 + CONFIDENCE) / 2))
-    half *= float(typical(known[_samples(known.size)], criterion).std(ddof=1))
-    middle = float(typical(known, criterion))
+    if criterion == "mean":
+        error = float(known.std(ddof=1)) / np.sqrt(known.size)
+    else:
+        error = float(typical(known[_samples(known.size)], criterion).std(ddof=1))
+    middle, half = float(typical(known, criterion)), evidence.half(error, known.size, CONFIDENCE)
     return middle, middle - half, middle + half
 
 
 def behind(
-    mine: FloatArray, best: FloatArray, criterion: Criterion = "mean", surge: float = 0.0
+    mine: FloatArray,
+    best: FloatArray,
+    criterion: Criterion = "mean",
+    surge: float = 0.0,
+    evidence: Evidence = LAW,
 ) -> bool:
     """Whether a scheme is surely worse than the best: the paired interval of their ratio lies above
     1, or one misses the goal in over half of the replications that both have. ``surge``: seconds by
     which the best may be worse in a run too rare to be sure of having been seen; a mean counts that
-    in."""
+    in. ``evidence``: what the runs are drawn from."""
     best = best[: len(mine)]
     there = np.isfinite(mine) & np.isfinite(best)
     if there.sum() < mine.size / 2:
         return True
-    low = ratio(mine[there], best[there], criterion, SURE)[1]
+    low = ratio(mine[there], best[there], criterion, SURE, evidence)[1]
     unseen = surge * -np.log1p(-SURE) / len(mine) if criterion == "mean" else 0.0
     ahead = float(typical(mine[there], criterion) - typical(best[there], criterion))
     return bool(low > 1 + NO_DIFFERENCE and ahead > unseen)
@@ -180,7 +193,8 @@ class Contender:
     def against(self, other: Contender) -> tuple[float, float, float]:
         """The ratio to another one with a paired 95 % interval, see ``ratio``."""
         assert self.final is not None
-        return ratio(self.values, other.values, self.final.criterion)
+        final = self.final
+        return ratio(self.values, other.values, final.criterion, evidence=final.evidence)
 
     @property
     def iteration_time(self) -> float:

@@ -36,7 +36,7 @@ from ..run.lanes import Share
 from ..run.tuning import clock
 from ..statistics.job import RARELY
 from .question import ANYTHING, ExactPath, Goal, Order, Trial, order, trial
-from .scenario import UNCHANGED, Perturbation
+from .scenario import LAW, UNCHANGED, Evidence, Perturbation
 
 # What says that a scheme does not suit the cluster.
 REFUSALS = (ConfigError, EngineRefused, InvalidParameter, NeverEnough)
@@ -67,6 +67,7 @@ class Simulation:
     data_dir: Path | None = None  # where the public data sets lie
     perturbation: Perturbation = UNCHANGED  # of the delays
     other_delays: int = 0  # is added to the seed of the delays, not to that of the problem
+    evidence: Evidence = LAW  # what the delays are drawn from
 
     def cell(self) -> Cell:
         """The cell of this simulation, as ``run`` would have it."""
@@ -89,7 +90,7 @@ def _settings(base: str) -> Settings:
     return validate(document, with_plugins(document.get("plugins", [])))
 
 
-def hearing(steps: Steps) -> tuple[float, float, bool]:
+def hearing(steps: Steps, evidence: Evidence = LAW) -> tuple[float, float, bool]:
     """``least_heard``, ``balance`` and ``unheard`` of a performance: whether some partition is
     hardly ever part of an update, in many of the replications or in all of them together."""
     if steps.shares is None:
@@ -104,7 +105,7 @@ def hearing(steps: Steps) -> tuple[float, float, bool]:
     all_runs = shares.mean(axis=0)
     together = rarely(all_runs, updates * len(shares))
     balance = float(all_runs.min() / max(all_runs.mean(), 1e-300))
-    unheard = bool(together or rarely(shares, updates).mean() > MANY)
+    unheard = bool(together or rarely(evidence.spread(shares), updates).mean() > MANY)
     return float(all_runs.min()), balance, unheard
 
 
@@ -160,6 +161,7 @@ class Performance:
     balance: float  # that share over the mean partition's, of all replications together
     unheard: bool  # whether some partition is hardly ever part of an update
     digest: str  # of all that was simulated; equal for two schemes that do the same
+    evidence: Evidence = LAW  # what the delays were drawn from
 
     def at(self, rate: float) -> FloatArray:
         """The values at one rate, ``(R,)``."""
@@ -192,7 +194,11 @@ def _performance(
             yardstick = (elapsed - began) / counted
         if goal.kind == "iterations":
             values = (goal.value * yardstick)[None]
-    least_heard, balance, unheard = hearing(steps)
+    least_heard, balance, unheard = hearing(steps, simulation.evidence)
+    to_target = np.array([each.iterations for each in trials]).reshape(-1, len(elapsed))
+    # What a run says of a target comes from the rounds until then.
+    used = to_target[np.isfinite(to_target)]
+    length = float(used.mean()) if used.size else float(run.iterations)
     assert trace.work is not None
     with np.errstate(divide="ignore", invalid="ignore"):
         busy = np.asarray(trace.work.busy.sum(axis=1)) / elapsed
@@ -205,7 +211,7 @@ def _performance(
         rates=rates,
         yardstick=float(yardstick.mean()),
         values=values,
-        to_target=np.array([each.iterations for each in trials]).reshape(-1, len(elapsed)),
+        to_target=to_target,
         iteration_time=elapsed / run.iterations,
         error=float(np.nanmean(steps.error)),
         staleness=0.0 if stale is None else float(stale.mean()),
@@ -216,6 +222,7 @@ def _performance(
         balance=balance,
         unheard=unheard,
         digest=digest.hexdigest(),
+        evidence=replace(simulation.evidence, length=max(1.0, length)),
     )
 
 

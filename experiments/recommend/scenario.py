@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from scipy.special import stdtrit
 from typing_extensions import override
 
 from ...delay_models import Tape
 from ...delay_models.base import ReplayedDelays
 from ...delay_models.tables.measured import AS_IT_IS, Measured, Reading
+from ...delay_models.trace import MeasuredRounds, MeasuredTrace
 from ...sim.engines.run import Run
 from ...sim.engines.tapes import RememberedTape
 from ...sim.load_laws import LoadLaw
@@ -56,23 +58,23 @@ class MeasuredConfig:
 
     def document(self, overrides: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
         """The config before ``--set``, and what to know of it. Raises ConfigError: a bad table."""
-        job, path, reading = self.job, self.job.trace, self.reading
+        job, path = self.job, self.job.trace
         assert path is not None
         measured, notes = self.table[0], [*self.table[1]]
         n = measured.workers if job.workers is None else job.workers
         name = path.name.split(".")[0] or "trace"
         name += f"-{n}" if n > measured.workers else ""
         document: dict[str, Any] = {"name": name, "workers": n, **MADE}
+        several = len(measured.tables) > 1 and self.reading.load is None
         if job.replay:
-            if len(measured.tables) > 1:
-                loads = ", ".join(f"{key:g}" for key in measured.tables if key is not None)
-                text = f"{path} has several loads; choose one of {loads} (--load)"
-                raise ConfigError(f"--replay: {text}")
+            self._refuse_replay(n, several)
+            notes.append("--replay is the default with --trace, and will go: leave it out")
+        if not (job.law or several or n > measured.workers):
             document["delay"] = self._rounds(n)
         else:
             ks = command.k_range(None, measured.workers)
             more = n if n > measured.workers else None
-            found = study_for(more, measured, ks, reading.load, lambda done, total: None)
+            found = study_for(more, measured, ks, self.reading.load, lambda done, total: None)
             document |= {"delay": found.chosen.section, "load_law": found.load_law}
             notes.append(f"delays fitted to {path.name}: {', '.join(found.chosen.why)}")
             notes += found.warnings
@@ -91,22 +93,74 @@ class MeasuredConfig:
             raise at("--dataset", job.dataset, "needs --loss as well")
         return document, notes
 
-    def _rounds(self, workers: int) -> dict[str, Any]:
-        """A section that draws whole rounds of the table."""
-        read = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self.reading).items()}
-        read["hosts"] = "first" if workers < self.table[0].workers else None
-        read = {key: value for key, value in read.items() if value not in (None, [], {})}
-        return {"model": "trace", "path": str(self.job.trace), "resample": "rounds", **read}
+    def _refuse_replay(self, workers: int, several: bool) -> None:
+        measured, path = self.table[0], self.job.trace
+        if self.job.law:
+            raise ConfigError("--replay: draws the measured rounds, which --law does not; give one")
+        if several:
+            loads = ", ".join(f"{key:g}" for key in measured.tables if key is not None)
+            text = f"{path} has several loads; choose one of {loads} (--load)"
+            raise ConfigError(f"--replay: {text}")
+        if workers > measured.workers:
+            raise at("--workers", workers, f"must be at most the {measured.workers} of the table")
 
-    def of(self, scenario: Scenario, overrides: Sequence[str]) -> Scenario:
+    def _rounds(self, workers: int) -> dict[str, Any]:
+        """A section that draws stretches of whole rounds of the table."""
+        read = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self.reading).items()}
+        measured = self.table[0]
+        read["hosts"] = "first" if workers < measured.workers else None
+        read = {key: value for key, value in read.items() if value not in (None, [], {})}
+        rounds = min(map(len, measured.tables.values()))
+        drawn = {"resample": "rounds", "stretch": round(max(1.0, rounds**0.5), 3)}
+        return {"model": "trace", "path": str(self.job.trace), **drawn, **read}
+
+    def of(self, scenario: Scenario) -> Scenario:
         """The scenario of its document, with what only the table says."""
-        measured, n = self.table[0], scenario.workers
-        other = self.job.replay or any(each.startswith("delay") for each in overrides)
-        one_load = len(measured.tables) == 1 or self.reading.load is not None
-        fitted = not other and one_load and n <= measured.workers
-        rounds, times = self._rounds(n) if fitted else None, n / measured.workers
-        count = min(map(len, measured.tables.values()))
-        return replace(scenario, read=measured.read, rounds=rounds, measured=count, times=times)
+        measured, path = self.table[0], self.job.trace
+        # The section reads the file once more, and says under its path what was said already.
+        notes = [note for note in scenario.notes if not note.startswith(f"{path}: ")]
+        notes = notes if path is not None and str(path) != path.name else [*scenario.notes]
+        times = scenario.workers / measured.workers
+        return replace(scenario, read=measured.read, times=times, notes=tuple(notes))
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What runs are drawn from: a law, or the rounds of a table. Runs of a table's rounds vary as
+    tables of their length do, so they also say how far the table itself may be off, which no number
+    of runs makes less."""
+
+    rounds: int = 0  # measured; 0: runs are drawn from a law
+    stretch: float = 1.0  # mean length of the stretches in which they are drawn
+    length: float = 1.0  # rounds of a run
+
+    def half(self, error: float, count: int, sure: float) -> float:
+        """Half of the interval of ``count`` runs' mean, which is known to a standard ``error``. A
+        mean of T rounds has R / T times the variance of one of R rounds, or more where what lasts
+        is cut at the ends of a run: at most, every stretch is one value. Of B stretches it is
+        Student's quantile and B / (B - 1): few vary less than what they were drawn from.
+        Source: Hesterberg, The American Statistician 69 (2015); the cut is our derivation."""
+        degrees = count - 1.0
+        if self.rounds:
+            stays = 1 - 1 / self.stretch
+            cut = 2 * stays * (1 - stays**self.length) / (self.length * (1 - stays**2))
+            stretches = max(2.0, self.rounds / self.stretch)
+            error *= float(np.sqrt(1 + count * self.length / self.rounds / (1 - cut)))
+            error *= float(np.sqrt(stretches / (stretches - 1)))
+            degrees = min(degrees, stretches - 1)
+        return float(stdtrit(degrees, (1 + sure) / 2)) * error
+
+    def spread(self, shares: FloatArray) -> FloatArray:
+        """Shares of rounds in each run, ``(R, ...)``, as those of runs of fresh rounds would
+        vary: by the table's error, too."""
+        if not self.rounds:
+            return shares
+        middle = shares.mean(axis=0)
+        wider = np.sqrt(1 + self.length / self.rounds)
+        return np.asarray(np.clip(middle + (shares - middle) * wider, 0.0, 1.0))
+
+
+LAW = Evidence()
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,9 +180,7 @@ class Scenario:
     notes: tuple[str, ...]  # what should be known of the input, a line each
     data_dir: Path | None  # where the public data sets lie
     read: tuple[str, ...] = ()  # how the table that the config was made from was read, a line each
-    # the ``delay:`` section that draws the rounds of that table, where its own is a fitted law
-    rounds: Mapping[str, Any] | None = None
-    measured: int = 0  # how many these are
+    evidence: Evidence = LAW  # what the runs are drawn from
     # How many times the workers of that table there are, each with a task as large as it had.
     times: float = 1.0
 
@@ -188,7 +240,17 @@ def read_scenario(
         affordable=affordable,
         notes=tuple(dict.fromkeys(lines)),
         data_dir=data_dir,
+        evidence=_evidence(settings),
     )
+
+
+def _evidence(settings: Settings) -> Evidence:
+    delay = settings.delay
+    if isinstance(delay, MeasuredTrace) and delay.resample == "rounds":
+        return Evidence(len(delay.table), delay.stretch, settings.iterations)
+    if isinstance(delay, MeasuredRounds):
+        return Evidence(len(delay.seconds), delay.stretch, settings.iterations)
+    return LAW
 
 
 def _drawn(settings: Settings) -> FloatArray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import numpy as np
@@ -22,7 +22,6 @@ STAGES = 5  # steps of the progress bar: theory and clock, trial, rates, race, s
 RACE_DELAYS, TRIAL_DELAYS = 0, 1
 LONGER = 3  # runs are up to so many times as long as the config's, where iterations are short
 MOST_ITERATIONS = 2000  # of uncoded, in the longest budget; others run ``LONGER`` as many
-UNEVEN = 0.5  # a partition in less than this share of a mean one's updates is worth a second look
 Rates = Mapping[Contender, tuple[float, ...]]  # learning rates at which each contender is simulated
 Result = TypeVar("Result")
 
@@ -71,6 +70,7 @@ class Search:
             bar=ANYTHING if one.given else bar,
             data_dir=scenario.data_dir,
             other_delays=delays,
+            evidence=scenario.evidence,
         )
 
     def results(
@@ -125,32 +125,6 @@ class Search:
                 seconds = float(clocked.iteration_time.mean())
                 one.expected = Expected(CLOCK, seconds, clocked.error, value, fresh)
             one.keep_limits(self.question, one.costs(self.question, clocked, value))
-        self._ask_the_table(remaining(contenders))
-
-    def _ask_the_table(self, contenders: Iterable[Contender]) -> None:
-        """Where the delays are a fitted law, ask the measured rounds who is heard: a law that gives
-        the time of every arrival may still be wrong about whose it is."""
-        scenario = self.question.scenario
-        if scenario.rounds is None:
-            return
-        uneven = [(c, c.clocked) for c in contenders if c.clocked and c.clocked.balance < UNEVEN]
-        base = json.dumps({**scenario.base, "delay": scenario.rounds})
-        asked = [replace(self.simulation(one, CLOCKED), base=base) for one, _ in uneven]
-        for (one, clocked), there in zip(uneven, self.results(performance, asked), strict=True):
-            if isinstance(there, Performance):
-                heard = {key: getattr(there, key) for key in ("least_heard", "balance", "unheard")}
-                one.clocked = replace(clocked, **heard)
-
-    def on_the_table(self, one: Contender) -> float:
-        """Mean seconds of an iteration in the measured rounds, in their order, where the delays are
-        a law that is fitted to them; else NaN."""
-        scenario = self.question.scenario
-        if scenario.rounds is None:
-            return np.nan
-        base = json.dumps({**scenario.base, "delay": {**scenario.rounds, "resample": "replay"}})
-        asked = replace(self.simulation(one, 1), base=base, iterations=scenario.measured)
-        [there] = self.results(performance, [asked])
-        return np.nan if isinstance(there, str) else float(there.iteration_time[0])
 
     def train(self, rates: Rates, replications: int, bar: Order = ANYTHING) -> None:
         """Train at several rates, and note the best of each scheme."""

@@ -154,10 +154,9 @@ def _set_unheard_aside(search: Search) -> None:
     heard = {one: one.clocked is not None and not one.clocked.unheard for one in search.left}
     if search.question.request.allow_unheard or not any(heard.values()):
         return
-    where = "" if search.question.scenario.rounds is None else " on the measured rounds"
     for place, one in enumerate(sorted((c for c in heard if not heard[c]), key=_yardstick)):
         assert one.clocked is not None
-        share = f"{one.clocked.least_heard:.2g} of the updates{where}"
+        share = f"{one.clocked.least_heard:.2g} of the updates"
         one.unheard = f"some partition is in {share}, in some runs in hardly any"
         if place and not one.given:
             one.leave(UNHEARD, one.unheard)
@@ -310,7 +309,7 @@ def race(search: Search) -> None:
         for rank, one in enumerate(sorted(search.left, key=final_order)):
             if one is leader or one.stays:
                 continue
-            if behind(one.values, leader.values, question.goal.criterion, question.surge):
+            if _behind(question, one, leader):
                 one.leave(stage, f"{BEHIND} {leader.label}")
             elif rank >= most:
                 one.leave(stage, f"not among the best {most}")
@@ -329,8 +328,14 @@ def race(search: Search) -> None:
     leader = _leader(search)
     for one in search.contenders:
         if one.reason.startswith(BEHIND):
-            sure = behind(one.values, leader.values, question.goal.criterion, question.surge)
+            sure = _behind(question, one, leader)
             one.reason = f"{BEHIND if sure else NO_BETTER} {leader.label}"
+
+
+def _behind(question: Question, one: Contender, leader: Contender) -> bool:
+    assert one.final is not None
+    final = one.final
+    return behind(one.values, leader.values, final.criterion, question.surge, final.evidence)
 
 
 def keep_exact(search: Search) -> None:

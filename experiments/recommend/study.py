@@ -20,7 +20,7 @@ from . import stages
 from .contender import LIMITS, NO_DIFFERENCE, Contender, estimate, final_order, ratio, to_goal
 from .measure import Performance, Simulation, performance
 from .question import Question
-from .scenario import UNCHANGED, Perturbation, perturbations
+from .scenario import LAW, UNCHANGED, Evidence, Perturbation, perturbations
 from .search import STAGES, Search
 
 TRAINED_REPLICATIONS, TIMED_REPLICATIONS = 16, 64  # on changed delays
@@ -35,11 +35,12 @@ class Sensitivity:
     values: FloatArray  # ``(R,)`` of what is minimised; NaN where the goal is not reached
     best: FloatArray  # the same of the recommended scheme, on the same delays
     criterion: Criterion  # what of the values is compared
+    evidence: Evidence = LAW  # what the delays are drawn from
 
     @property
     def ratio(self) -> tuple[float, float, float]:
         """Over the recommended scheme, with a 95 % interval; NaN where one misses the goal."""
-        return ratio(self.values, self.best, self.criterion)
+        return ratio(self.values, self.best, self.criterion, evidence=self.evidence)
 
     @property
     def beats(self) -> bool:
@@ -72,7 +73,9 @@ def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensit
     for change in changes:
         best, *_ = own = [found[_alike(change, one)] for one in chosen]
         rows += [
-            Sensitivity(change, one, result.values[0], best.values[0], result.criterion)
+            Sensitivity(
+                change, one, result.values[0], best.values[0], result.criterion, result.evidence
+            )
             for one, result in zip(chosen, own, strict=True)
             if isinstance(result, Performance) and isinstance(best, Performance)
         ]
@@ -122,9 +125,6 @@ class Recommendation:
     tied: tuple[Contender, ...]  # others, within limits, that cannot be told apart from it
     untuned: tuple[Contender, ...]  # finalists at the common rate, the best first, if any
     sensitivities: tuple[Sensitivity, ...]  # the best few on changed delays
-    # seconds of an iteration of the winner over those of today's scheme, in the rounds of the table
-    # that the delays are fitted to, in their order; NaN: not known
-    on_the_table: float = np.nan
 
     @property
     def question(self) -> Question:
@@ -183,8 +183,7 @@ def recommended(search: Search) -> Recommendation:
         untuned = sorted(finalists, key=lambda one: final_order(one, question.common_rate))
     ties = [one for one in allowed[1:] if one.against(winner)[1] <= 1 + NO_DIFFERENCE]
     others = tuple(ties), tuple(untuned), tuple(changed)
-    there = search.on_the_table(winner) / search.on_the_table(search.contenders[0])
-    return Recommendation(search, tuple(finalists), winner, *others, there)
+    return Recommendation(search, tuple(finalists), winner, *others)
 
 
 def recommendation_tables(found: Recommendation) -> dict[str, pd.DataFrame]:
@@ -220,7 +219,7 @@ def _ranking(found: Recommendation) -> Iterator[dict[str, Any]]:
             "scheme": one.scheme,
             "label": one.label,
             "goal": question.goal.column,
-            **interval_columns("value", estimate(known, final.criterion)),
+            **interval_columns("value", estimate(known, final.criterion, final.evidence)),
             **interval_columns("ratio", one.against(winner)),
             **interval_columns("to_today", one.against(today)),
             "reached": int(there.sum()),

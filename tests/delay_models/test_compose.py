@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -304,13 +305,27 @@ def test_what_makes_no_sense_is_refused(
         OwnLaws(base=FAST, workers=workers, models=models)  # type: ignore[arg-type]
 
 
-def test_a_stretch_of_measured_rounds_goes_on_from_block_to_block() -> None:
-    model = MeasuredRounds(seconds=tuple((float(t), 10.0 + t) for t in range(7)), stretch=1e9)
-    rng, state, rows = np.random.default_rng(0), 3, list[float]()
+@pytest.mark.parametrize("model", ["measured_rounds", "trace"])
+def test_a_stretch_of_measured_rounds_goes_on_from_block_to_block(
+    model: str, tmp_path: Path
+) -> None:
+    """And lasts so many rounds in the mean: a stretch ends with a chance of 1 / stretch, and of
+    those that begin one in seven begins where the last one ended."""
+    seconds = np.array([5.0, 1.0, 3.0, 7.0, 2.0, 6.0, 4.0])
+    table, place = np.stack([0.37 * seconds, 1 / seconds], axis=1), np.argsort(seconds)
+    np.savez(tmp_path / "t.npz", table)
+    fields: dict[str, Any] = {"path": str(tmp_path / "t.npz"), "resample": "rounds"}
+    fields = fields if model == "trace" else {"seconds": tuple(map(tuple, table.tolist()))}
+    endless = MODELS[model](stretch=1e9, **fields)
+    rng, state, rows = np.random.default_rng(0), 3, list[int]()
     for rounds in (4, 1, 5):
-        table, state = model.evolve(state, rng, rounds, 2)
-        rows += table[:, 0].tolist()
+        drawn, state = endless.evolve(state, rng, rounds, 2)
+        rows += place[np.rint(drawn[:, 0] / 0.37).astype(int) - 1].tolist()
     assert rows == [3, 4, 5, 6, 0, 1, 2, 3, 4, 5]
+    drawn = Tape(MODELS[model](stretch=4.0, **fields), 2, 0, 0).rows(0, 4000)[:, 0]
+    begins = (np.diff(place[np.rint(drawn / 0.37).astype(int) - 1]) % 7 != 1).mean()
+    chance = 6 / 7 / 4
+    assert abs(begins - chance) < 4.9 * np.sqrt(chance * (1 - chance) / 3999)
 
 
 def test_measured_rounds_have_as_many_workers_each() -> None:

@@ -401,6 +401,27 @@ def test_a_law_that_misses_its_own_table_is_told() -> None:
     assert first.missed
 
 
+def test_a_law_that_is_wrong_about_who_is_late_is_told() -> None:
+    """Of six workers one is last in every round: by a law of equals it is among the first five of
+    six in five rounds of six, and by one with its factor in none."""
+    table = np.random.default_rng(0).gamma(40.0, 0.025, (60, 6))
+    table[:, 3] = 2.5 * table.max(axis=1)
+    equals = {"model": "exponential", "rate": 1.0}
+    (found,) = resimulated(equals, {"kind": "proportional"}, {None: table})
+    assert found.heard is not None
+    assert found.heard.ks == (3, 5)
+    assert found.heard.missed == 1
+    assert found.heard.measured[1] == 0
+    assert found.heard.simulated[1] == pytest.approx(5 / 6 - 0.08, abs=0.03)
+    own = {"model": "heterogeneous", "factors": [1, 1, 1, 3, 1, 1]}
+    own["base"] = {"model": "gamma", "shape": 40.0, "scale": 0.025}
+    (found,) = resimulated(own, {"kind": "proportional"}, {None: table})
+    assert found.heard is not None
+    assert found.heard.missed is None
+    (alone,) = resimulated(equals, {"kind": "proportional"}, {None: table[:, :1]})
+    assert alone.heard is None
+
+
 def resimulation(load: float | None, *ratios: float, apart: float = 0.0) -> Resimulated:
     """Means that are so many times too long; nearly all tables have them ``apart`` around that."""
     ones, simulated = np.ones(len(ratios)), np.array(ratios)

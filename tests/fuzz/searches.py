@@ -309,6 +309,7 @@ def _of_table(rng: random.Random) -> Case:
         "--loss": ("logistic", "least_squares", "hinge", ""),
         "--dataset": ("synthetic", "nosuch", "amazon"),
         "--replay": (None,),
+        "--law": (None,),
     }
     for option, choice in choices.items():
         if rng.random() < 0.3:

@@ -37,6 +37,7 @@ from erasurehead.experiments.recommend.contender import LIMITS, Contender, estim
 from erasurehead.experiments.recommend.measure import _heard, hearing
 from erasurehead.experiments.recommend.question import ExactDescent
 from erasurehead.experiments.recommend.scenario import (
+    LAW,
     SHUFFLED,
     UNCHANGED,
     Perturbation,
@@ -48,7 +49,6 @@ from erasurehead.experiments.recommend.study import Recommendation, Sensitivity,
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.types import Messages, Stream
 from tests.recommend.test_parts import CANDIDATES, CHANGED, RANKING
-from tests.tools import inside
 
 RUNS = np.ones(4)
 NEVER = np.array([1.0, 1.0, np.inf, 1.0])
@@ -230,7 +230,7 @@ def answered_by(*finalists: Any, trains: bool = True, **more: Any) -> Any:
     question = SimpleNamespace(trains=trains, common_rate=0.5, scenario=scenario)
     known = {"finalists": finalists, "untuned": finalists, "contenders": finalists, "tied": ()}
     known |= {"winner": finalists[0], "today": finalists[-1], "reached": True, "best_coded": None}
-    known |= {"sensitivities": [], "question": question, "on_the_table": np.nan}
+    known |= {"sensitivities": [], "question": question}
     return SimpleNamespace(**(known | more))
 
 
@@ -256,32 +256,6 @@ def test_a_winner_by_count_that_leaves_much_of_the_data_out_is_found_out(
     alone, named = (" by count alone", less) if counts < 0.8 else ("", "")
     assert answer.verdict(found).startswith(f"The best{alone} is a fast{named}, 1 s to the goal")
     assert answer._partial(answered_by(fast, best_exact=whole)) == "", "what is trained is no count"
-
-
-@pytest.mark.parametrize(
-    ("there", "interval", "said"),
-    [
-        (0.9, (0.8, 0.75, 0.85), True),
-        (0.84, (0.8, 0.75, 0.85), False),  # within the interval
-        (0.84, (0.8, 0.79, 0.81), False),  # too close to matter
-        (np.nan, (0.8, 0.75, 0.85), False),
-        (0.5, (np.nan, np.nan, np.nan), False),  # today's misses the goal
-        (1.1, (0.4, 0.3, 0.5), True),
-    ],
-)
-def test_what_the_table_says_of_the_saving(
-    there: float, interval: tuple[float, float, float], said: bool
-) -> None:
-    """Where the fitted delays say another thing than the measured rounds themselves; the time to
-    the goal changes as that of an iteration does: 0.9 for 0.8 makes 0.45 of 0.4."""
-    best, usual = racer("a", interval, iteration_time=1.6), racer("b")
-    known = answered_by(best, usual, on_the_table=there)
-    texts = [*answer._on_the_table(known)]
-    assert len(texts) == said
-    if said:
-        less = {0.9: "10.0 % less", 1.1: "10.0 % more"}[there]
-        assert f"an iteration of a takes {less} than one of b, not 20.0 % less as by" in texts[0]
-    assert not [*answer._on_the_table(answered_by(best, usual, on_the_table=there, tied=(usual,)))]
 
 
 def test_how_much_an_update_counts() -> None:
@@ -671,7 +645,7 @@ def test_the_loss_half_way_is_one_that_the_end_keeps() -> None:
 )
 def test_a_faster_scheme_has_more_iterations(each: float, horizon: float, expected: int) -> None:
     """As long as uncoded takes, at least the config's and at most ``LONGER`` times as many."""
-    scenario = SimpleNamespace(iterations=20, base={}, data_dir=None)
+    scenario = SimpleNamespace(iterations=20, base={}, data_dir=None, evidence=LAW)
     question = SimpleNamespace(
         scenario=scenario, goal=SimpleNamespace(kind="target", value=0.1), common_rate=0.5
     )
@@ -782,19 +756,6 @@ def test_arrivals_that_are_searched() -> None:
     assert (SearchSpace(1, 1.0, 1).half, SearchSpace(9, 1.0, 9).half) == (1, 4)
     assert SearchSpace(20, 1.0, 20).batches == [5, 10, 20]
     assert SearchSpace(20, 1.2345, 20).seconds(1.0, 2.0) == [1.23, 2.47]
-
-
-def test_rounds_of_one_load_are_replayed(tmp_path: Path) -> None:
-    """A table with two of them asks which."""
-    rng = np.random.default_rng(0)
-    rows = [(t, j, 1 + t // 10, rng.random() + 0.1) for t in range(20) for j in range(4)]
-    table = pd.DataFrame(rows, columns=["round", "worker", "load", "seconds"])
-    table.to_csv(tmp_path / "t.csv", index=False)
-    trace = ("--trace", tmp_path / "t.csv", "--unit", "s", "--replay")
-    done = inside("recommend", *trace, "--output", tmp_path / "out")
-    assert done.returncode == 2
-    assert "has several loads; choose one of 1, 2 (--load)" in done.stderr
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(
@@ -1129,10 +1090,10 @@ def test_a_measured_table_becomes_a_question_with_its_changes(
         job=replace(MeasuredJob(), trace=Path("t.csv")),
         reading=AS_IT_IS,
         document=lambda overrides: ({"workers": 4, "seed": 1}, ["a note"]),
-        of=lambda scenario, overrides: f"{scenario}, of {len(overrides)} changes",
+        of=lambda scenario: f"{scenario}, of a table",
     )
     found = command.read_question(None, ["workers=7"], measured, SearchRequest(), None)
     assert asked == [({"workers": 7, "seed": 1}, ["a note"])]
-    assert found.scenario == "of the config, of 1 changes"
+    assert found.scenario == "of the config, of a table"
     with pytest.raises(ConfigError, match="give a config, or --trace"):
         command.read_question(Path("a.yaml"), [], measured, SearchRequest(), None)

@@ -25,7 +25,12 @@ from erasurehead.experiments.recommend.command import FILES
 from erasurehead.experiments.recommend.contender import Contender
 from erasurehead.experiments.recommend.page import recommendation_page
 from erasurehead.experiments.recommend.question import ask
-from erasurehead.experiments.recommend.scenario import MeasuredConfig, Perturbation, read_scenario
+from erasurehead.experiments.recommend.scenario import (
+    Evidence,
+    MeasuredConfig,
+    Perturbation,
+    read_scenario,
+)
 from erasurehead.experiments.recommend.search import RACE_DELAYS, TRIAL_DELAYS, Search
 from erasurehead.experiments.recommend.stages import listed
 from erasurehead.experiments.run.files import MARK
@@ -258,7 +263,7 @@ def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("\n".join(["a,b,c", *(",".join(map(str, row)) for row in seconds)]) + "\n")
     reading = Reading(unit="s")
-    drawn, _ = MeasuredConfig(MeasuredJob(path, 2, "logistic", None, True), reading).document()
+    drawn, _ = MeasuredConfig(MeasuredJob(path, 2, "logistic"), reading).document()
     assert drawn["delay"]["resample"] == "rounds"
     assert drawn["name"] == "t"
     made = {"loss": "logistic", "dataset": "synthetic", "rows": 2 * 40, "features": 20}
@@ -274,36 +279,36 @@ def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:
         assert scenario.workers == workers
         assert scenario.worker_time[0] == pytest.approx(np.median(seconds), rel=0.25)
     with pytest.raises(ConfigError, match="--dataset = 'iris': needs --loss"):
-        MeasuredConfig(MeasuredJob(path, 2, None, "iris", True), reading).document()
+        MeasuredConfig(MeasuredJob(path, 2, None, "iris"), reading).document()
 
 
-@pytest.mark.parametrize(
-    ("replay", "overrides", "asked"),
-    [(False, (), True), (True, (), False), (False, ("delay.factors=[1, 1]",), False)],
-)
-def test_who_is_heard_is_asked_of_the_measured_rounds(
-    replay: bool, overrides: tuple[str, ...], asked: bool, tmp_path: Path
-) -> None:
-    """A fitted law can be right about when, and wrong about who: the last of six workers, which is
-    never among the first five, is so in a third of the rounds of a law of exponential delays."""
-    rounds = np.random.default_rng(0).uniform(1.0, 1.2, (40, 6)) * [1, 1, 1, 1, 1, 2]
-    path = tmp_path / "t.csv"
-    path.write_text("a,b,c,d,e,f\n" + "\n".join(",".join(map(str, row)) for row in rounds))
-    law = {"model": "heterogeneous", "factors": [1, 1, 1, 1, 1, 6]}
-    law["base"] = {"model": "exponential", "rate": 1.0}
-    search = bare_search(workers=6, delay=law)
-    measured = MeasuredConfig(MeasuredJob(path, replay=replay), Reading(unit="s"))
-    there = measured.of(search.question.scenario, overrides)
-    assert (there.rounds is not None) == asked
-    search.question = replace(search.question, scenario=there)
-    fewer = Contender(0, {"name": "ignore_stragglers", "wait_for": 5}, False)
-    search.build_all([fewer])
-    search.clock_all([fewer])
-    assert fewer.clocked is not None
-    assert fewer.clocked.unheard == asked
-    assert fewer.clocked.least_heard == pytest.approx(0.0 if asked else 0.3, abs=0.1)
-    # Its seconds are those of the law: the fourth, fifth and sixth arrivals are far apart in it.
-    assert fewer.clocked.iteration_time.mean() > 1.5
+def told(job: MeasuredJob) -> str:
+    """The model of the delays, or why there is none."""
+    try:
+        document, notes = MeasuredConfig(job, Reading(unit="s")).document()
+    except ConfigError as error:
+        return str(error)
+    assert any("--replay is the default" in note for note in notes) == job.replay
+    return str(document["delay"]["model"])
+
+
+def test_the_measured_rounds_decide_unless_a_law_is_asked_for(tmp_path: Path) -> None:
+    """In stretches of the root of their number. A law serves what the table cannot say."""
+    path, several = tmp_path / "t.csv", tmp_path / "loads.csv"
+    seconds = np.random.default_rng(0).gamma(3.0, size=(49, 4)).round(4)
+    path.write_text("\n".join(["a,b,c,d", *(",".join(map(str, row)) for row in seconds)]) + "\n")
+    rows = (f"{t},{j},{1 + t // 25},{x}" for (t, j), x in np.ndenumerate(seconds))
+    several.write_text("\n".join(["round,worker,load,seconds", *rows]) + "\n")
+    document, _ = MeasuredConfig(MeasuredJob(path, 3), Reading(unit="s")).document()
+    drawn = {"resample": "rounds", "stretch": 7.0, "hosts": "first", "unit": "s"}
+    assert document["delay"].items() >= {"model": "trace", "path": str(path), **drawn}.items()
+    assert read_scenario(document, None).evidence == Evidence(49, 7.0, 100)
+    assert told(MeasuredJob(path, 4, replay=True)) == "trace"
+    for law in (MeasuredJob(path, law=True), MeasuredJob(path, 5), MeasuredJob(several)):
+        assert told(law) != "trace"
+    assert "which --law does not; give one" in told(MeasuredJob(path, replay=True, law=True))
+    assert "must be at most the 4 of the table" in told(MeasuredJob(path, 5, replay=True))
+    assert "choose one of 1, 2 (--load)" in told(MeasuredJob(several, replay=True))
 
 
 @dataclass(frozen=True)
@@ -355,7 +360,9 @@ def test_measured_rounds_are_drawn_for_no_more_workers(
         return Fit(Taken({"model": "exponential", "rate": 1.0}))
 
     monkeypatch.setattr(fitting, "study", fit)
-    document, notes = MeasuredConfig(MeasuredJob(path, workers), Reading(unit="s")).document()
+    document, notes = MeasuredConfig(
+        MeasuredJob(path, workers, law=True), Reading(unit="s")
+    ).document()
     assert asked == [again]
     assert document["workers"] == workers or workers is None
     assert any("of the table in turn" in note for note in notes) == (not again)
@@ -384,21 +391,6 @@ def test_what_is_typical_is_seen_in_all_measured_rounds(tmp_path: Path) -> None:
     document = {"workers": 3, "iterations": 2, "delay": delay}
     found = read_scenario(document | {"load_law": {"kind": "proportional"}}, None)
     assert (found.unit_delay, found.worker_time) == (5.0, (5.0, 10.0, 7.0))
-
-
-def test_the_measured_rounds_are_replayed_in_their_order(tmp_path: Path) -> None:
-    """All of them, once: who waits for all takes each row's largest, 9, 5 and 7 s; who waits for
-    two of three 6, 4.5 and 5 s. Without a fitted law there is nothing to compare."""
-    (tmp_path / "t.csv").write_text("1.5,6,9\n4.5,2,5\n2.5,5,7\n")
-    document = {"workers": 3, "iterations": 2, "delay": {"model": "exponential", "rate": 1.0}}
-    plain = ask(document, SearchRequest(), None)
-    rounds = {"model": "trace", "path": str(tmp_path / "t.csv"), "resample": "rounds"}
-    fitted = replace(plain, scenario=replace(plain.scenario, rounds=rounds, measured=3))
-    some = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 2}]
-    for question, times in ((plain, [np.nan] * 2), (fitted, [7.0, 15.5 / 3])):
-        search = Search(question, (), lambda done, total: None)
-        found = [search.on_the_table(Contender(0, section, False)) for section in some]
-        np.testing.assert_allclose(found, times)
 
 
 def test_the_mean_wait_for_the_slowest_is_not_that_of_one_spell() -> None:

@@ -1,0 +1,133 @@
+"""Measured tables of clusters whose truth is known: what is recommended, and what it is worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from erasurehead.delay_models.tables.measured import Reading
+from erasurehead.delay_models.trace import in_stretches
+from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
+from erasurehead.experiments.recommend.command import read_question
+from erasurehead.experiments.recommend.contender import Contender, estimate, ratio
+from erasurehead.experiments.recommend.measure import RARELY, Performance, performance
+from erasurehead.experiments.recommend.scenario import Evidence, MeasuredConfig
+from erasurehead.experiments.recommend.search import Search
+from erasurehead.experiments.recommend.stages import listed
+from erasurehead.experiments.recommend.study import Recommendation, recommended
+from tests.recommend.clusters import Cluster, Rounds, clusters
+
+FRESH = 5000
+ONLY = "uncoded,ignore_stragglers"
+
+
+def asked(rounds: Rounds, folder: Path, only: str = ONLY) -> Search:
+    """A search on a table of these rounds."""
+    path = folder / "t.csv"
+    names = ",".join(f"h{host}" for host in range(rounds.shape[1]))
+    path.write_text("\n".join([names, *(",".join(map(repr, row)) for row in rounds.tolist())]))
+    measured = MeasuredConfig(MeasuredJob(path), Reading(unit="s", rows=":"))
+    question = read_question(None, [], measured, SearchRequest(only=only), None)
+    return Search(question, (), lambda done, total: None)
+
+
+def on_fresh_rounds(found: Recommendation, cluster: Cluster, folder: Path) -> dict[str, Any]:
+    """What the winner, today's scheme and all candidates take in rounds that were not measured."""
+    there = asked(cluster.rounds(FRESH, 1), folder)
+    sections = {str(one.section): one for one in (*found.contenders, *listed(there.question))}
+    some = [Contender(i, one.section, False) for i, one in enumerate(sections.values())]
+    jobs = [there.simulation(one, 64) for one in some]
+    known = dict(zip(sections, there.results(performance, jobs), strict=True))
+    runs = [one for one in known.values() if isinstance(one, Performance)]
+    # Who is heard just as often as it must be is no rival: no table shows that he is.
+    best = min(float(one.values.mean()) for one in runs if one.balance >= 2 * RARELY)
+    winner, today = (known[str(one.section)] for one in (found.winner, found.today))
+    assert isinstance(winner, Performance)
+    assert isinstance(today, Performance)
+    value = float(winner.values.mean())
+    share = value / float(today.values.mean())
+    return {
+        "loss": value / best - 1,
+        "heard": winner.balance >= RARELY,
+        "value": value,
+        "share": share,
+    }
+
+
+def of_table(cluster: Cluster, folder: Path) -> dict[str, Any]:
+    """What a table is worth: the loss of what is recommended, and whether intervals hold."""
+    found = recommended(asked(cluster.table, folder))
+    fresh = on_fresh_rounds(found, cluster, folder)
+    final = found.winner.final
+    assert final is not None
+    _, *value = estimate(found.winner.values, final.criterion, final.evidence)
+    _, *share = found.winner.against(found.today)
+    held = [low <= fresh[k] <= high for k, (low, high) in (("value", value), ("share", share))]
+    return {**fresh, "holds_value": held[0], "holds_share": held[1]}
+
+
+@pytest.mark.parametrize("place", [0, 3])
+def test_the_winner_of_a_table_is_the_best_on_fresh_rounds(place: int, tmp_path: Path) -> None:
+    """A slow host, and clumps of late ones."""
+    found = of_table(clusters(20)[place], tmp_path)
+    assert found["loss"] <= 0.02
+    assert found["heard"]
+
+
+@pytest.mark.slow
+def test_twenty_tables_of_eight_kinds(tmp_path: Path) -> None:
+    found = [of_table(cluster, tmp_path) for cluster in clusters(20)]
+    losses = np.sort([each["loss"] for each in found])
+    assert np.median(losses) <= 0.005
+    assert losses[-3] <= 0.02
+    assert losses[-1] <= 0.03, "in two, clumps were measured once, or half as often as they come"
+    assert all(each["heard"] for each in found)
+
+
+@pytest.mark.slow
+def test_intervals_of_two_hundred_tables_hold_the_truth(tmp_path: Path) -> None:
+    found = [of_table(cluster, tmp_path) for cluster in clusters(200, 1)]
+    assert sum(each["holds_share"] for each in found) >= 182
+
+
+def drawn(table: Rounds, evidence: Evidence, runs: int, seed: int) -> Rounds:
+    """Means of runs of a table's rounds, ``(runs, columns)``."""
+    rng, length = np.random.default_rng(seed), int(evidence.length)
+    starts = [int(rng.integers(len(table))) for _ in range(runs)]
+    some = (in_stretches(len(table), evidence.stretch, at, length, rng) for at in starts)
+    return np.array([table[rows].mean(axis=0) for rows in some])
+
+
+@pytest.mark.parametrize("criterion", ["mean", "median"])
+@pytest.mark.parametrize(("lasts", "length"), [(1, 100), (8, 100), (8, 16)])
+def test_intervals_cover_the_error_of_the_table(
+    lasts: int, length: int, criterion: Criterion
+) -> None:
+    """Of 200 tables of 144 rounds, in which seconds last so many rounds, runs of few rounds as of
+    many. Catches intervals of the runs alone, which hold in a fifth, Student's quantile of the runs
+    and not of the stretches, and runs whose ends cut what lasts."""
+    evidence, held = Evidence(144, 12.0, length), np.zeros((2, 200), bool)
+    for seed in range(200):
+        rng = np.random.default_rng((seed, 1))
+        late = rng.gamma(4.0, size=(144 // lasts + 1, 2)).repeat(lasts, axis=0)[:144]
+        table = 1.0 + late * [1.0, 0.5]
+        runs = drawn(table, evidence, 128, seed)
+        for place, (low, high, truth) in enumerate((
+            (*estimate(runs[:, 0], criterion, evidence)[1:], 5.0),
+            (*ratio(runs[:, 0], runs[:, 1], criterion, evidence=evidence)[1:], 5.0 / 3.0),
+        )):  # fmt: skip
+            held[place, seed] = low <= truth <= high
+    assert (held.mean(axis=1) > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 200)).all()
+    assert held.mean() < 0.999 or length < 100
+
+
+def test_shares_of_a_table_spread_as_fresh_rounds_would() -> None:
+    """Runs of 50 rounds of a table of 100 vary by half as much again."""
+    shares = np.random.default_rng(0).uniform(0.4, 0.6, (400, 1))
+    spread = Evidence(100, 10.0, 50.0).spread(shares)
+    assert spread.var() == pytest.approx(1.5 * shares.var())
+    assert spread.mean() == pytest.approx(shares.mean())
+    assert Evidence().spread(shares) is shares
