@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from shlex import quote
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..statistics.intervals import DRAWS
 from ..statistics.job import FEWEST
 from ..text import enumerated, number_of, percent, sentence
 from . import rounds
-from .study import SLOW, Study, as_hosts
+from .study import SLOW, Group, Study, as_hosts
 
 SHARE = ["share", "share_low", "share_high"]  # of a saving, with its interval
 FACTORS = ["spell_factor", "fast_factor"]  # of a host in its spells, and in its other rounds
@@ -24,7 +25,7 @@ MOSTLY = 0.2  # share of the rounds up to which slow ones are exceptions that ar
 NEARLY = 0.9  # name the fewest hosts that save this share of what all that stand out save
 LITTLE = 0.1  # or after which others save less than this share, each, of what one of them saves
 NAMED = 4  # hosts that are named in a sentence
-SPELLED, SPELLS = 3, 6  # hosts that are slow in spells, and spells of each or events, named
+SPELLED, SPELLS = 3, 6  # hosts that are slow in spells, or groups, and spells of each, named
 ALIKE = 0.05  # causes that differ by less than this share of the larger one are alike
 
 PARTS = {  # what a step is made of, in the order in which it adds up
@@ -90,6 +91,9 @@ def _culprits(study: Study, m: int) -> str:
         each = (f"{as_hosts([host], 1)} {percent(alone[host])}" for host in study.order[:m])
         replaced = f"{text} (each alone: {enumerated([*each], NAMED)})"
     best = _most(study, saving["share"])
+    if best is None and m > 1:  # they may be slow for one reason
+        shared = (row for (group, _), row in _mended(study) if {*study.order[:m]} <= {*group})
+        best = next(shared, None)
     if best is not None:
         text, saving = _saves(best), best
     step = f"{saving['saved']:.3g} of {study.seconds():.3g} s a step"
@@ -130,7 +134,7 @@ def _most(study: Study, share: float) -> pd.Series | None:
     """What saves most for as many parts of the gradient without a change of hosts, and without a
     host that is hardly learned, if that is clearly more than this share."""
     found = study.changes[~study.changes["hardly_learned"]]
-    some = found[found["change"].isin([rounds.WAIT, rounds.BACKUP])]
+    some = found[found["change"].isin([rounds.WAIT, rounds.BACKUP, rounds.GROUP])]
     best = some.nlargest(1, "share_per_part")
     clear = len(best) and best.iloc[0]["share_per_part"] >= share + MATTERS
     return best.iloc[0] if clear else None
@@ -140,7 +144,7 @@ def _saves(best: pd.Series) -> str:
     text = best["text"].split(" ", 1)[1]
     saves = f"saves {percent(*best[SHARE])}"
     if best["change"] != rounds.WAIT:
-        return f"a backup {text} {saves}"
+        return f"{'mending' if best['change'] == rounds.GROUP else 'a backup'} {text} {saves}"
     return f"waiting {text} {saves}, {percent(best['share_per_part'])} for as many parts"
 
 
@@ -187,7 +191,9 @@ def _nobody(study: Study) -> str:
         rounds.ROUNDS: "rounds are slow as a whole",
         rounds.REST: "the tail is random",
     }
-    if study.spells:
+    if study.groups:
+        why[rounds.REST] = "chance, and hosts that are slow together"
+    elif study.spells:
         why[rounds.REST] = f"chance, and spells of {as_hosts([*study.spells], NAMED)}"
     best = _most(study, first["alone_share"])
     most = "" if best is None else f"; {_saves(best)}"
@@ -210,29 +216,39 @@ def _slow_rounds(study: Study, names: Names) -> Iterator[str]:
     yield f"{many} slow for all workers ({beyond}): {enumerated(texts, SLOWEST)}{every}"
 
 
+def _when(spans: Sequence[list[int]], names: Names) -> str:
+    """The longest of some spells, in their order, and how many there are beside them."""
+    longest = sorted(sorted(spans, key=lambda span: span[0] - span[1])[:SPELLS])
+    texts = [" to ".join(name_at(names, at) for at in dict.fromkeys(span)) for span in longest]
+    more = f" and {len(spans) - SPELLS} more" if len(spans) > SPELLS else ""
+    return f"rounds {', '.join(texts)}{more}"
+
+
 def _spells(study: Study, names: Names) -> Iterator[str]:
     """Which hosts are slow in spells, and when."""
     hosts = [*study.spells.items()]
-    for host, runs in hosts[:SPELLED]:
-        longest = sorted(sorted(runs, key=lambda run: run[0] - run[1])[:SPELLS])
-        texts = [" to ".join(name_at(names, place) for place in run) for run in longest]
-        more = f" and {len(runs) - SPELLS} more" if len(runs) > SPELLS else ""
+    for host, spans in hosts[:SPELLED]:
         slow, fast = study.hosts.loc[study.hosts["host"] == host, FACTORS].iloc[0]
         times = f"{slow:.3g} times the round's median, {fast:.3g} times outside them"
-        yield f"host {host} is slow in spells ({times}): rounds {', '.join(texts)}{more}"
+        yield f"host {host} is slow in spells ({times}): {_when(spans, names)}"
     if others := [host for host, _ in hosts[SPELLED:]]:
         yield f"slow in spells, too: {enumerated(others, NAMED)}"
 
 
-def _events(study: Study, names: Names) -> Iterator[str]:
-    """Which hosts are slow together, and when: what they share may be the reason."""
-    longest = sorted(study.events, key=lambda event: event[1][0] - event[1][1])[:SPELLS]
-    for hosts, places in sorted(longest, key=lambda event: event[1]):
-        when = " to ".join(name_at(names, place) for place in places)
-        many = number_of(len(hosts), "host")
-        yield f"slow together in rounds {when}: {many}, {enumerated(hosts, SLOWEST)}"
-    if more := len(study.events) - len(longest):
-        yield f"{number_of(more, 'shorter event')} in which several hosts are slow together"
+def _mended(study: Study) -> Iterator[tuple[Group, pd.Series]]:
+    """The groups, and what is saved without what each shares."""
+    savings = study.changes[study.changes["change"] == rounds.GROUP]
+    yield from zip(study.groups, (row for _, row in savings.iterrows()), strict=True)
+
+
+def _groups(study: Study, names: Names) -> Iterator[str]:
+    """Which hosts are slow together, when, and what is saved without what they share."""
+    for (hosts, spans), saving in [*_mended(study)][:SPELLED]:
+        many = f"{number_of(len(hosts), 'host')}, {enumerated(hosts, SLOWEST)}"
+        saved = f"to mend what they share saves {percent(*saving[SHARE])}"
+        yield f"slow together in {_when(spans, names)}: {many}; {saved}"
+    if (more := len(study.groups) - SPELLED) > 0:
+        yield f"{number_of(more, 'other group')} of hosts that are slow together"
 
 
 def facts(study: Study, names: Names | None = None) -> list[str]:
@@ -249,26 +265,36 @@ def facts(study: Study, names: Names | None = None) -> list[str]:
     known = np.arange(sum(study.rounds)) if names is None else names
     step, typical = study.seconds(), study.seconds("typical")
     parts = ", ".join(f"{cause} {study.seconds(cause):.3g} s" for cause in rounds.CAUSES)
-    lines += [
-        f"slowdown {step / typical:.3g}: a step takes {step:.4g} s, of which {typical:.4g} s for a "
-        f"typical task (median worker, median round), {parts} (the mean over all orders of taking "
-        "causes out; one alone saves more or less)",
-        *_spells(study, known),
-        *_events(study, known),
-        *_slow_rounds(study, known),
-    ]
-    if culprits := hosts_to_name(study):
-        lines.append(_other_ways(study, culprits))
-        best = _most(study, study.change(rounds.REPLACE, culprits)["share"])
-        if best is not None and best["change"] == rounds.WAIT:
-            lines += _waiting(study, culprits)
-        replaced, standing = study.changes["change"] == rounds.REPLACE, len(study.standing)
-        if study.changes.loc[replaced, "count"].max() > standing:
-            who = as_hosts(study.standing, NAMED)
-            only = f"only {who} stand{'s' if standing == 1 else ''} out"
-            lines.append(f"{only}: to replace or drop more adds hosts that were slow by chance")
     waiting = 1 - float(study.hosts["mean"].mean()) / step
-    return [*lines, f"workers wait {percent(waiting)} of their time for the slowest of the round"]
+    kinds = [
+        [
+            f"slowdown {step / typical:.3g}: a step takes {step:.4g} s, of which {typical:.4g} s "
+            f"for a typical task (median worker, median round), {parts} (the mean over all orders "
+            "of taking causes out; one alone saves more or less)"
+        ],
+        [*_spells(study, known)],
+        [*_groups(study, known)],
+        [*_slow_rounds(study, known)],
+        *([line] for line in _of_culprits(study)),
+        [f"workers wait {percent(waiting)} of their time for the slowest of the round"],
+    ]
+    # A short answer shows the first of each kind.
+    return [*lines, *(line for rank in zip_longest(*kinds) for line in rank if line is not None)]
+
+
+def _of_culprits(study: Study) -> Iterator[str]:
+    """What else there is to say of the hosts that the verdict names."""
+    if not (culprits := hosts_to_name(study)):
+        return
+    yield _other_ways(study, culprits)
+    best = _most(study, study.change(rounds.REPLACE, culprits)["share"])
+    if best is not None and best["change"] == rounds.WAIT:
+        yield from _waiting(study, culprits)
+    replaced, standing = study.changes["change"] == rounds.REPLACE, len(study.standing)
+    if study.changes.loc[replaced, "count"].max() > standing:
+        who = as_hosts(study.standing, NAMED)
+        only = f"only {who} stand{'s' if standing == 1 else ''} out"
+        yield f"{only}: to replace or drop more adds hosts that were slow by chance"
 
 
 def _caveats(study: Study) -> Iterator[str]:

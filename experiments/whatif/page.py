@@ -58,9 +58,10 @@ METHOD = (
     "shares the wait beyond the median among all who were late, so hosts that are slow together "
     "each have a part. A host *stands out* if it ends more rounds, or costs more, than chance "
     "explains (1 % of tables without such hosts name one), or has a spell that chance makes in one "
-    "of a thousand tables. Hosts are *slow together* where so many are at once in three rounds or "
-    "more, each by more than 20 %, that independent hosts do it in one of a thousand tables. Hosts "
-    "were selected from the same rounds, so savings of hosts that do not stand out are "
+    "of a thousand tables. Hosts are *slow together* if their delays are correlated, or many are "
+    "slow at once, as independent hosts are in one of a thousand tables; without what they share, "
+    "they are as much faster in these rounds as their median is slower than that of the others. "
+    "Hosts were selected from the same rounds, so savings of hosts that do not stand out are "
     "overestimated. Dropped hosts leave their work to the others under a proportional load law; "
     "where a task has a fixed part, dropping costs less. Work is dealt by speed under the same "
     "law, by speeds learned in the other half of the rounds; if hosts differ by chance alone, that "
@@ -169,6 +170,7 @@ def proposed(study: Study, waits: int = 1) -> list[int]:
     kind, count = study.changes["change"], study.changes["count"]
     some, standing = hosts_to_name(study) or 1, max(1, len(study.standing))
     fits = {
+        rounds.GROUP: count > 0,
         rounds.REPLACE: count == some,
         rounds.DROP: count <= standing,
         rounds.REBALANCE: count == 0,

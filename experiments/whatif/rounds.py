@@ -11,11 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...delay_models.base import FloatArray
+from ..statistics.groups import Group
 from ..statistics.job import Job, Slowest, pieces
 
 ALONE = 3  # of those that stand out, hosts that are replaced alone, too
 WORKERS, ROUNDS, REST = CAUSES = ("workers", "rounds", "rest")
 IDEAL, MEDIAN_WORKER, WITHOUT = "ideal", "median of the round", "without"
+GROUP = f"{WITHOUT} group"
 REPLACE, DROP, WAIT, BACKUP = "replace", "drop", "wait for", "backup"
 REBALANCE, REPLACE_AND_WAIT = "rebalance", "replace and wait"
 
@@ -102,6 +104,12 @@ def of_causes(slow: Slowdown) -> Iterator[Change]:
     for cause in CAUSES:
         others = [other for other in CAUSES if other != cause]
         yield Change(f"{WITHOUT} {cause}", slow.with_causes(*others))
+
+
+def of_groups(job: Job, groups: Sequence[Group]) -> Iterator[Change]:
+    """Each group of hosts without what they share."""
+    for each in groups:
+        yield Change(GROUP, each.without(job), len(each.hosts), tuple(each.hosts.tolist()))
 
 
 def of_hosts(

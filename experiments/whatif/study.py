@@ -14,16 +14,15 @@ from numpy.typing import NDArray
 from ...delay_models.base import FloatArray
 from ...delay_models.tables.parts import Sign, waited_for, waiting
 from ..run.records import interval_columns
+from ..statistics import groups
 from ..statistics.intervals import Blocks, blocks
 from ..statistics.job import MOST, RARELY, Job
 from ..statistics.spells import (
     FEWEST_ROUNDS,
-    Event,
     Runs,
     in_and_out,
     in_spells,
     slow_rounds,
-    together,
 )
 from ..text import percent
 from . import rounds
@@ -38,6 +37,9 @@ ALL, SOME = 128, 64  # hosts with a row in a heat map; of more, those to blame m
 COLUMNS = 400  # rounds that have a column each in a heat map; of more, means of consecutive ones
 ROUNDS, LINES = 20, 16  # rounds and hosts of a timeline
 TOGETHER = 0.5  # a stage that leaves this share of how far apart workers were holds the wait
+
+
+Group = tuple[list[str], list[list[int]]]  # hosts, and the first and last round of each spell
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +58,8 @@ class Study:
     slow_rounds: tuple[int, ...] = field(default=(), kw_only=True)
     # Hosts that are slow in spells, with the first and last round of each of two rounds or more.
     spells: Mapping[str, list[list[int]]] = field(default_factory=dict, kw_only=True)
-    # Hosts that are slow together, and the first and last of these rounds.
-    events: Sequence[tuple[list[str], list[int]]] = field(default=(), kw_only=True)
+    # Who is slow together; the changes ``rounds.GROUP`` are without what these share.
+    groups: Sequence[Group] = field(default=(), kw_only=True)
 
     @property
     def waits(self) -> Sign:
@@ -124,6 +126,7 @@ def study_load(
     numbers = sorted({*asked, *range(1, len(found.standing) + 1)})
     tried = chain(
         rounds.of_causes(found.slow),
+        rounds.of_groups(found.job, found.groups),
         rounds.of_speeds(found.table),
         rounds.of_hosts(found.job.slowest, found.order, numbers, len(found.standing)),
         rounds.of_timeouts(found.job, quantiles),
@@ -148,9 +151,8 @@ def study_load(
         names[host]: kept[np.stack([first, first + rows - 1], axis=1)[rows > 1]].tolist()
         for host, (first, rows) in found.spells.items()
     }
-    events = [
-        ([names[host] for host in hosts], kept[[first, last]].tolist())
-        for hosts, first, last in found.events
+    shared = [
+        ([names[host] for host in each.hosts], kept[each.spans].tolist()) for each in found.groups
     ]
     return Study(
         load,
@@ -158,7 +160,7 @@ def study_load(
         blocks=found.blocks,
         slow_rounds=slow,
         spells=spells,
-        events=events,
+        groups=shared,
     )
 
 
@@ -193,6 +195,7 @@ def change_name(change: Change, names: Sequence[str], typical: float) -> str:
     return {
         rounds.IDEAL: f"every task is typical, {typical:.4g} s",
         rounds.MEDIAN_WORKER: "every worker takes its round's median",
+        rounds.GROUP: f"mend what {hosts} share",
         rounds.REPLACE: f"replace {hosts}",
         rounds.DROP: f"drop {hosts}: the others share the work",
         rounds.REPLACE_AND_WAIT: f"replace {hosts}, and wait for {n - 1} of {n}",
@@ -247,13 +250,13 @@ class _Load:
         self.table = table if whole.all() else table[whole]
         self.missing = ~np.isfinite(table[~whole])
         self.job = job = Job(self.table, most)
-        self.standing, self.events = job.standing_out(), list[Event]()
+        self.standing, self.groups = job.standing_out(), list[groups.Group]()
         self.spells, self.factors = dict[int, Runs](), job.factors
         self.spell_factors = np.full((2, len(names)), np.nan)  # in spells, and in other rounds
         if len(self.table) >= FEWEST_ROUNDS and len(names) >= 3:
             ratios = self.table / job.medians[:, None]
             slow = slow_rounds(ratios)
-            self.standing, self.events = job.standing(slow), together(slow)
+            self.standing, self.groups = job.standing(slow), groups.groups(job, slow)
             slow, found = in_spells(ratios, slow, self.standing)
             for host in found:  # whose spells do not last
                 self.spells[host] = slow.runs[host]
@@ -262,10 +265,13 @@ class _Load:
         self.slow = rounds.slowdown(self.table, job.medians, self.factors)
         self.seconds = float(self.slow.real.mean())
         first, self.worker, second = job.slowest.without(())
+        self.groups.sort(key=lambda each: float(each.without(job).mean()))
+        without = [each.without(job) for each in self.groups]
         self.gaps = first - second
         others = np.argsort(-job.blame, kind="stable")
-        # Blocks are long enough for rounds as a whole, and for the worst hosts' spells.
-        self.blocks = blocks((first, job.medians, self.gaps, *map(self._alone, others[:3])))
+        # Blocks are long enough for rounds as a whole, and for spells of worst hosts and groups.
+        spells = [*map(self._alone, others[:3]), *(first - each for each in without[:3])]
+        self.blocks = blocks((first, job.medians, self.gaps, *spells))
         self.order = [*self.standing, *others[~np.isin(others, self.standing)].tolist()]
 
     def _alone(self, host: int) -> FloatArray:

@@ -21,7 +21,6 @@ from erasurehead.experiments.statistics.spells import (
     likely_states,
     runs_of,
     slow_rounds,
-    together,
     wandering,
 )
 
@@ -283,46 +282,3 @@ def test_spells_by_hand() -> None:
     cells = np.zeros((160, 5), dtype=bool)
     cells[4:9, 1] = True
     assert in_and_out(table, cells, 1) == (2.0, 1.0)
-
-
-def rounds_of(cells: np.ndarray) -> SlowRounds:
-    return SlowRounds(1.2, cells, runs_of(cells))
-
-
-def test_hosts_that_are_slow_together_by_hand() -> None:
-    """Six of twenty in rounds 30 to 39, of which one begins late; two rounds, or two hosts, are no
-    event; who is always slow, or slow at another time, has no part in it. The law of six such hosts
-    alone: five are slow at once in one of 1e6 rounds, four in one of 6e4."""
-    cells = np.zeros((600, 20), dtype=bool)
-    cells[30:40, 4:9] = cells[33:40, 9] = True
-    cells[90:92, :8] = cells[120:140, 15:17] = cells[60:80, 3] = cells[:, 0] = True
-    assert together(rounds_of(cells)) == [([4, 5, 6, 7, 8, 9], 30, 39)]
-    cells[:, 6:9] = False  # three of them
-    assert together(rounds_of(cells)) == []
-    assert together(rounds_of(np.ones((8, 3), bool))) == []
-
-
-def test_an_event_of_a_rack_is_found_beside_hosts_with_spells_of_their_own() -> None:
-    """Of 24 or 200 hosts whose single rounds are slow by chance, eight together for 12 rounds; a
-    count of slow hosts alone would hide them: 200 have as many in a round by chance."""
-    for n in (24, 200):
-        rng = np.random.default_rng([7, n])
-        cells = rng.random((400, n)) < 0.04
-        cells[100:140, 1] = cells[300:360, 1] = cells[:, 2] = True
-        cells[250:262, 8:16] = True
-        [(hosts, first, last)] = together(rounds_of(cells))
-        assert (hosts, first, last) == ([*range(8, 16)], 250, 261)
-
-
-def test_independent_hosts_make_an_event_in_one_of_a_thousand_tables() -> None:
-    """Whose spells last 1 to 20 rounds, by Markov chains. 300 tables have 0.3 events at most; more
-    than 3 have a chance of 3e-4 by Poisson's law. Catches a bound for a single round."""
-    rng, tables, rounds = np.random.default_rng(11), 300, 120
-    stay = rng.choice([0.3, 0.8, 0.95], (tables, 1))
-    begin = rng.choice([0.002, 0.02], (tables, 1)) * (1 - stay)
-    uniform = rng.random((rounds, tables, 24))
-    cells = uniform < begin / (begin + 1 - stay)
-    for t in range(1, rounds):
-        cells[t] = uniform[t] < np.where(cells[t - 1], stay, begin)
-    events = sum(bool(together(SlowRounds(1.2, cells[:, table], []))) for table in range(tables))
-    assert events <= 3
