@@ -150,8 +150,9 @@ class Result:
         for metric in METRICS.values():
             if metric.heading and f"{metric.name}_mean" in summary:
                 rows = summary.to_dict("records")
-                texts = [_estimate(*metric.estimate(row)) + metric.part(row) for row in rows]
-                shown[metric.heading] = texts
+                means = [metric.late(row) or _estimate(*metric.estimate(row)) for row in rows]
+                both = zip(means, map(metric.median, rows), strict=True)
+                shown[metric.heading] = [mean + median for mean, median in both]
         return shown.set_axis(summary["label"].rename("scheme"))
 
 

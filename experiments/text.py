@@ -115,25 +115,26 @@ def _missing(value: float | None) -> bool:
     return value is None or isnan(value)
 
 
-def number(
-    value: float, error: float = nan, unit: str = "", digits: int = 4, over: str = ""
-) -> TableCell:
-    """A number, with its standard error if it has one, and over what; ``-`` where there is none.
-    One over some of the runs comes after those over all, where a table is sorted."""
+def number(value: float, error: float = nan, unit: str = "", digits: int = 4) -> TableCell:
+    """A number, with its standard error if it has one; ``-`` where there is none."""
     if _missing(value):
         return NOTHING
     text = f"{value:.{digits}g}"
     if not _missing(error) and error > 0:
         text += f" ± {error:.1g}"
-    return TableCell((f"{text} {unit}" if unit else text) + over, value * (1e15 if over else 1.0))
+    return TableCell(f"{text} {unit}" if unit else text, float(value))
 
 
-def interval(value: float, low: float, high: float, digits: int = 3) -> TableCell:
-    """A number with the ends of an interval: ``1.23 (1.2 to 1.26)``."""
+def interval(
+    value: float, low: float, high: float, digits: int = 3, infinite: str = "infinite"
+) -> TableCell:
+    """A number with the ends of an interval: ``1.23 (1.2 to 1.26)``, or ``1.23 (1.2 or more)``;
+    ``infinite`` is what an infinite number is called."""
     if _missing(value):
         return NOTHING
-    ends = "" if _missing(low) else f" ({low:.{digits}g} to {high:.{digits}g})"
-    return TableCell(f"{value:.{digits}g}{ends}", float(value))
+    text = infinite if isinf(value) else f"{value:.{digits}g}"
+    to = " or more" if isinf(high) else f" to {high:.{digits}g}"
+    return TableCell(text + f" ({low:.{digits}g}{to})" * (not _missing(low)), float(value))
 
 
 def theory_text(expected: float, z: float) -> TableCell:

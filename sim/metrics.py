@@ -60,11 +60,18 @@ class Metric:
             return 0.0, error if np.isnan(error) else 0.0
         return mean, 0.0 if error < ROUNDING * abs(mean) else error
 
-    def part(self, row: Mapping[Any, Any]) -> str:
-        """Over how many runs the mean of a row is, where not all have a value; else empty."""
+    def late(self, row: Mapping[Any, Any]) -> str:
+        """In place of a mean where some runs do not reach the target: ``> 117 in 2 of 16``, the
+        seconds at which the first of them ended; empty where all do, and of other metrics."""
         share = row.get("target_reached", 1.0) if self.name == "time_to_target" else 1.0
-        runs = row["replications"]
-        return f" ({round(share * runs)} of {runs} runs)" if 0 < share < 1 else ""
+        missed, above = round((1 - share) * row["replications"]), row.get("time_to_target_above")
+        seconds = "not" if above is None else f"> {above:.4g}"  # tables of 0.2 do not say when
+        return f"{seconds} in {missed} of {row['replications']}" if missed else ""
+
+    def median(self, row: Mapping[Any, Any]) -> str:
+        """The median over all runs, in parentheses; empty where the row has none."""
+        median = row.get(f"{self.name}_median")
+        return "" if median is None else f" ({median:.4g})" if median < np.inf else " (not reached)"
 
     def shown(self, mean: float) -> float:
         """A mean as it is shown: round-off is zero."""
@@ -134,9 +141,9 @@ METRICS: Mapping[str, Metric] = registry(
         "area under the ROC curve on the test rows after the last iteration; classification only",
         heading="test AUC"),
     Metric("time_to_target", "time to the target loss", "s", _whole("time_to_target"),
-        "time until `train_loss` is first at or below `target_loss`, over the replications that "
-        "reach it; `target_reached` is their share",
-        heading="s to target", compared=True),
+        "time until `train_loss` is first at or below `target_loss`; empty unless all replications "
+        "reach it, so see `time_to_target_median` below",
+        heading="s to target (median)", compared=True),
 )  # fmt: skip
 
 

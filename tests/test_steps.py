@@ -201,15 +201,19 @@ def test_padding_has_no_weight() -> None:
     np.testing.assert_array_equal(weights_of(step, 2), [[1.5, 0.0]])
 
 
-def test_over_how_many_runs_a_mean_is() -> None:
-    """Said of the time to a target alone, and where some of the runs have reached it."""
-    row = {"replications": 5, "target_reached": 0.4}
+def test_what_stands_in_place_of_a_mean_that_some_runs_lack() -> None:
+    """How many runs miss the target and when they end; of the time to it alone."""
+    row = {"replications": 5, "target_reached": 0.4, "time_to_target_above": 117.26}
     time = METRICS["time_to_target"]
-    assert time.part(row) == " (2 of 5 runs)"
-    assert time.part({**row, "target_reached": 1.0}) == ""
-    assert time.part({**row, "target_reached": 0.0}) == ""
-    assert time.part({"replications": 5}) == ""
-    assert METRICS["iteration_time"].part(row) == ""
+    assert time.late(row) == "> 117.3 in 3 of 5"
+    assert time.late({**row, "target_reached": 1.0}) == ""
+    assert time.late({**row, "target_reached": 0.0}) == "> 117.3 in 5 of 5"
+    assert time.late({"replications": 5, "target_reached": 0.4}) == "not in 3 of 5"
+    assert time.late({"replications": 5}) == ""
+    assert METRICS["iteration_time"].late(row) == ""
+    assert time.median({"time_to_target_median": 109.27}) == " (109.3)"
+    assert time.median({"time_to_target_median": np.inf}) == " (not reached)"
+    assert time.median(row) == ""
 
 
 def test_round_off_is_no_standard_error() -> None:

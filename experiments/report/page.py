@@ -22,7 +22,7 @@ from ..pictures.kinds.gantt import without_rounds
 from ..pictures.picture import Axis, Heat, Panel, Picture
 from ..pictures.records import Records, read_records, short_text
 from ..run import outputs
-from ..text import enumerated, interval, number, number_of, theory_text
+from ..text import TableCell, enumerated, interval, number, number_of, theory_text
 from .verdict import Verdict, judged
 
 NAMED = 8  # schemes, and values of a sweep, that the question names
@@ -71,7 +71,8 @@ def _sections(records: Records) -> Iterator[Section]:
         if kind.obstacle(records) is None:
             charts[kind.section] += kind.charts(records)
     yield Section("pictures", "Schemes compared", charts["pictures"])
-    yield Section("table", "All numbers", [_table(records)], _TABLE_WORDS)
+    aimed = _TARGET_WORDS if "time_to_target_median" in records.summary else ""
+    yield Section("table", "All numbers", [_table(records)], _TABLE_WORDS + aimed)
     charts["workers-and-rounds"][:0] = heat_maps(records)
     for section, title in SECTIONS.items():
         if charts[section]:
@@ -81,9 +82,13 @@ def _sections(records: Records) -> Iterator[Section]:
 _TABLE_WORDS = (
     "Means over replications ± standard error. Ratios compare with the first scheme of the same "
     "point, replication by replication on the same delays; in parentheses the 95 % interval. "
-    "Beside a closed form stands how many standard errors the mean is away from it. Where not all "
-    "runs reach the target loss, the time to it is the mean over those that do, and the cell says "
-    "how many."
+    "Beside a closed form stands how many standard errors the mean is away from it."
+)
+_TARGET_WORDS = (
+    " The median time to the target loss is that of all runs: one that does not reach it is later "
+    "than all others; both times are sorted by it. Where some do not, there is no mean: *> 117 in "
+    "2 of 16* says in how many, and when the first of them ended; the ratio is the median of the "
+    "paired ratios."
 )
 
 
@@ -99,7 +104,14 @@ def _table(records: Records) -> Table:
         names = map(content.plain_cell, (row["label"], *shorter))
         cells = list(zip(("scheme", *keys), names, strict=True))
         for metric in metrics:
-            cells.append((metric.label, number(*metric.estimate(row), over=metric.part(row))))
+            cell = number(*metric.estimate(row))
+            order = cell.order
+            if (middle := f"{metric.name}_median") in summary:
+                value, low, high = (row[f"{middle}{end}"] for end in ("", "_low", "_high"))
+                median = interval(value, low, high, 4, "not reached")
+                cells.append((f"median {metric.label}", median))
+                order = median.order
+            cells.append((metric.label, TableCell(metric.late(row) or cell.text, order)))
             if f"{metric.name}_ratio" in summary:
                 ends = (row[f"{metric.name}_ratio{end}"] for end in ("", "_low", "_high"))
                 cells.append((f"{metric.title}, ratio", interval(*ends)))

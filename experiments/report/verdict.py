@@ -14,7 +14,7 @@ from scipy.special import bdtrc
 from ...sim.metrics import METRICS, time_to_target
 from ...sim.types import FloatArray
 from ..pictures.records import Records
-from ..run.records import ratio_interval
+from ..run.records import compared_times, median_interval
 from ..text import enumerated, number_of
 
 NAMED = 3  # schemes that a sentence names
@@ -25,6 +25,10 @@ DOES = {
     "time_to_target": "reaches the target loss {target:g} first",
     "iteration_time": "has the shortest iterations",
 }
+
+
+MIDDLES = ("median", "mean")  # of times to a target, the first that a table has
+MISSES = "does not reach it in half of its runs or more"
 
 
 @dataclass(frozen=True)
@@ -49,44 +53,55 @@ def _run(records: Records) -> Verdict:
     if len(values) < 2:
         return _alone(records, values)
     first, *_ = values
-    best = min(values, key=lambda label: float(np.mean(values[label])))
-    against = {label: ratio_interval(values[label], values[best]) for label in values}
-    tied = [label for label, (_, low, _) in against.items() if label != best and not low > 1]
-    seconds = float(np.mean(values[best]))
-    does = DOES[name].format(target=target or 0.0)
-    verdict = f"{best} {does}: {seconds:.3g} s"
-    if best == first:
-        second = min((v for v in against if v != best), key=lambda label: against[label][0])
-        verdict += f"; the next, {second}, takes {_times(against[second])}."
-        if "uncoded" in {scheme for label, scheme in records.labels() if label == best}:
-            verdict += " Redundancy does not pay here."
-    else:
-        verdict += f"; {first} takes {_times(against[first])}."
+    aimed = name == "time_to_target"
+    seconds = {label: _middle(v) if aimed else float(np.mean(v)) for label, v in values.items()}
+    best, second, *_ = sorted(values, key=lambda label: seconds[label])
+    against = {label: compared_times(v, values[best])[1] for label, v in values.items()}
+    there = [label for label in values if label != best and seconds[label] < np.inf]
+    tied = [label for label in there if not against[label][1] > 1]
+    runs = values[best].size
+    verdict = f"{best} {DOES[name].format(target=target or 0.0)}: {seconds[best]:.3g} s"
+    if aimed and runs > 1:
+        missed = int(np.isnan(values[best]).sum())
+        verdict += (
+            f" (median of {runs} runs" + f", {missed} of which do not reach it" * bool(missed) + ")"
+        )
+    other, named = (second, f"the next, {second},") if best == first else (first, first)
+    takes = f"takes {_times(against[other])}"
+    verdict += f"; {named} {takes if seconds[other] < np.inf else MISSES}."
+    if best == first and dict(records.labels())[best] == "uncoded":
+        verdict += " Redundancy does not pay here."
     if name == "iteration_time":
         cell = records.summary.loc[records.summary["label"] == best, "cell"].iloc[0]
         verdict += _few([(best, _heard(records).get(cell, np.nan))])
-    single = len(next(iter(values.values()))) < 2
+    single = runs < 2
     if single:
         verdict += " One replication does not show how sure that is."
     elif tied:
         verdict += f" {enumerated(tied, NAMED)} may be as fast."
-    absent = [label for label, _ in records.labels() if label not in values]
-    if absent and name == "time_to_target":
-        verdict += f" Not every replication of {enumerated(absent, NAMED)} reaches it."
+    late = [label for label, v in values.items() if label != best and np.isnan(v).any()]
+    if late and aimed:
+        verdict += f" Not every run of {enumerated(late, NAMED)} reaches it."
     return Verdict(verdict, _why(records, values, name, best, first), bool(tied) and not single)
 
 
 def _measured(records: Records, labels: list[str]) -> tuple[str, Mapping[str, FloatArray]]:
-    """The metric that decides, and its values of each scheme that has it in every replication."""
+    """The metric that decides, and its values of each scheme: the time to the target, NaN for a run
+    that does not reach it, if one of several schemes does in more than half of the runs."""
     target = records.target
     if target is not None and "train_loss" in records.iterations:
         times, losses = ({n: records.runs(n, c) for n in labels} for c in ("time", "train_loss"))
         reached = {n: time_to_target(times[n], losses[n], target) for n in labels}
-        whole = {label: v for label, v in reached.items() if np.isfinite(v).all() and (v > 0).all()}
-        if len(whole) > 1:
-            return "time_to_target", whole
+        timed = {label: v for label, v in reached.items() if not (v == 0).any()}
+        if len(timed) > 1 and min(map(_middle, timed.values())) < np.inf:
+            return "time_to_target", timed
     found = {label: METRICS["iteration_time"].of(records.cell(label)) for label in labels}
     return "iteration_time", {label: v for label, v in found.items() if v is not None}
+
+
+def _middle(seconds: FloatArray) -> float:
+    """The median over all runs, of which one that does not reach the target is the latest."""
+    return median_interval(np.where(np.isnan(seconds), np.inf, seconds))[0]
 
 
 def _alone(records: Records, values: Mapping[str, FloatArray]) -> Verdict:
@@ -100,7 +115,8 @@ def _alone(records: Records, values: Mapping[str, FloatArray]) -> Verdict:
 
 def _times(interval: tuple[float, float, float]) -> str:
     ratio, low, high = interval
-    ends = "" if np.isnan(low) else f" (95 % interval {low:.3g} to {high:.3g})"
+    to = f"to {high:.3g}" if high < np.inf else "or more"
+    ends = "" if np.isnan(low) else f" (95 % interval {low:.3g} {to})"
     return f"{ratio:.3g} times as long{ends}"
 
 
@@ -207,28 +223,30 @@ def _few(used: Sequence[tuple[str, float]]) -> str:
 def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
     """Who is first at how many points; who may be as fast by intervals that are not paired."""
     summary = records.summary
-    aimed = "time_to_target_mean" in summary and (summary["target_reached"] == 1).any()
+    middle = next((f"time_to_target_{n}" for n in MIDDLES if f"time_to_target_{n}" in summary), "")
+    aimed = bool(middle) and bool(np.isfinite(summary[middle].astype(float)).any())
     name = "time_to_target" if aimed else "iteration_time"
     mean, error = f"{name}_mean", f"{name}_se"
+    middle = middle if aimed else mean
     winners, close, gains, seconds = Counter[str](), 0, [], []
     heard, used = _heard(records), list[tuple[str, float]]()
     for rows in points:
         base = rows.iloc[0]
-        whole = rows[rows["target_reached"] == 1] if aimed else rows
-        whole = whole[np.isfinite(whole[mean].astype(float))]
-        if whole.empty:
+        order = rows[np.isfinite(rows[middle].astype(float))].sort_values(middle, kind="stable")
+        if order.empty:
             continue
-        order = whole.sort_values(mean, kind="stable")
         best = order.iloc[0]
         winners[str(best["label"])] += 1
-        seconds.append(float(best[mean]))
+        seconds.append(float(best[middle]))
         used.append((str(best["label"]), heard.get(best["cell"], np.nan)))
         if len(order) > 1:
             second = order.iloc[1]
             noise = 1.96 * float(np.hypot(*np.nan_to_num([best[error], second[error]])))
-            close += float(second[mean] - best[mean]) <= noise
-        if np.isfinite(base[mean]) and best[mean] > 0:
-            gains.append(float(base[mean] / best[mean]))
+            apart = second[mean] - best[mean] > noise  # no means where not all reach the target
+            low, high = second.get(f"{middle}_low", np.nan), best.get(f"{middle}_high", np.nan)
+            close += not (apart or low > high)
+        if np.isfinite(base[middle]) and best[middle] > 0:
+            gains.append(float(base[middle] / best[middle]))
     if not winners:
         return Verdict("No scheme reaches the target loss at any point.", [], tied=False)
     does = DOES[name].format(target=records.target or 0.0)
@@ -253,11 +271,12 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
         base_label = str(summary.iloc[0]["label"])
         why.append(
             f"At each point the winner is {min(gains):.3g} to {max(gains):.3g} times as fast as "
-            f"{base_label} (ratio of means)."
+            f"{base_label} (ratio of {'medians' if aimed else 'means'})."
         )
     some = f"The runner-up may be as fast at {close} of {total} points"
     why.append(
         f"{some if close else 'The runner-up is slower at every point'} (95 % intervals of "
-        "independent means; the paired ratios in the table are narrower)."
+        f"independent means{', or medians where some runs do not reach it' * aimed}; the paired "
+        "ratios in the table are narrower)."
     )
     return Verdict(verdict, why, tied=close > 0)

@@ -250,7 +250,8 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
         for name, title in HEADINGS.items():
             if f"{name}_mean" in summary:
                 rank, metric = 1 + order.index(name), METRICS[name]
-                cells = [_estimate(*metric.estimate(row)) + metric.part(row) for row in rows]
+                means = [metric.late(row) or _estimate(*metric.estimate(row)) for row in rows]
+                cells = [mean + metric.median(row) for mean, row in zip(means, rows, strict=True)]
                 columns.append(Column(title, cells, rank, stays=name in STAYING))
             if f"{name}_theory" in summary:
                 known = summary[[f"{name}_theory", f"{name}_z"]].itertuples(index=False)

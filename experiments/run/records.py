@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri, stdtr, stdtrit
+from scipy.special import bdtr, ndtri, stdtr, stdtrit
 
 from ...sim import theory
 from ...sim.engines.cluster import Policy
@@ -66,6 +66,34 @@ def ratio_interval(a: FloatArray, b: FloatArray) -> tuple[float, float, float]:
     return float(np.exp(middle)), float(np.exp(low)), float(np.exp(high))
 
 
+def median_interval(values: FloatArray, unknown: float = np.nan) -> tuple[float, float, float]:
+    """Median of ``(R,)`` independent values, which may be infinite, and an interval between two of
+    them that has the median of their law in 95 % of cases or more, whatever the law; NaN with fewer
+    than six. A NaN among them counts as ``unknown`` in the median, and widens the interval.
+    Source: David, Nagaraja, Order Statistics (2003), section 7.1."""
+    counts, gaps = np.arange(values.size), np.isnan(values)
+    rank = int(np.count_nonzero(bdtr(counts, values.size, 0.5) <= (1 - CONFIDENCE) / 2))
+    with np.errstate(invalid="ignore"):  # the middle of never sooner and never later
+        middle = float(np.median(np.where(gaps, unknown, values)))
+    if rank == 0:
+        return middle, np.nan, np.nan
+    low, high = (np.sort(np.where(gaps, end, values)) for end in (-np.inf, np.inf))
+    return middle, float(low[rank - 1]), float(high[-rank])
+
+
+def compared_times(a: FloatArray, b: FloatArray) -> list[tuple[float, float, float]]:
+    """The intervals of a - b and a/b of times to a target on common delays, ``(R,)`` each, NaN for
+    a run that does not reach it. If all do, the mean and the geometric mean; else medians over all
+    pairs: who does not reach it is later than all others. Where neither does, the pair counts as
+    equal in the median, and as anything in the interval."""
+    if np.isfinite(a).all() and np.isfinite(b).all():
+        return [mean_interval(a - b), ratio_interval(a, b)]
+    mine, base = (np.where(np.isnan(times), np.inf, times) for times in (a, b))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratio, low, high = median_interval(mine / base, 1.0)
+        return [median_interval(mine - base, 0.0), (ratio, max(low, 0.0), high)]
+
+
 def interval_columns(name: str, interval: tuple[float, float, float]) -> dict[str, float]:
     """An interval as columns of a row: ``name``, ``name_low`` and ``name_high``."""
     middle, low, high = interval
@@ -95,15 +123,19 @@ def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -
     makes intervals narrower than those of two independent samples. For each compared metric that
     both have, in seconds first, there are ``<metric>_difference`` (mine minus base, in the metric's
     unit) and ``<metric>_ratio`` (geometric mean of mine over base), each with the ends ``_low`` and
-    ``_high`` of a 95 % interval; NaN with fewer than two replications that have it in both."""
+    ``_high`` of a 95 % interval; NaN with fewer than two replications that have it in both. Where
+    not all runs reach the target loss, those of the time to it are medians, ``compared_times``."""
     row: dict[str, float] = {}
     for metric in COMPARED:
         a, b = mine.get(metric.name), base.get(metric.name)
         if a is not None and b is not None:
-            with np.errstate(invalid="ignore", over="ignore"):  # both diverged
-                difference = a - b
-            row |= interval_columns(f"{metric.name}_difference", mean_interval(difference))
-            row |= interval_columns(f"{metric.name}_ratio", ratio_interval(a, b))
+            if metric.name == "time_to_target":
+                difference, ratio = compared_times(a, b)
+            else:
+                with np.errstate(invalid="ignore", over="ignore"):  # both diverged
+                    difference, ratio = mean_interval(a - b), ratio_interval(a, b)
+            row |= interval_columns(f"{metric.name}_difference", difference)
+            row |= interval_columns(f"{metric.name}_ratio", ratio)
     return row
 
 
@@ -366,7 +398,14 @@ def _costliest(workers: Columns) -> dict[str, float]:
 def _statistics(metrics: Mapping[str, FloatArray]) -> dict[str, float]:
     statistics: dict[str, float] = {}
     for name, values in metrics.items():
-        statistics[f"{name}_mean"], statistics[f"{name}_se"] = mean_and_error(values)
-        if name == "time_to_target":
-            statistics["target_reached"] = float(np.mean(~np.isnan(values)))
+        timed, missed = name == "time_to_target", np.isnan(values)
+        known = mean_and_error(values)
+        if timed and missed.any():  # a mean over those that reach it would flatter
+            known = np.nan, np.nan
+        statistics[f"{name}_mean"], statistics[f"{name}_se"] = known
+        if timed:
+            of_all = median_interval(np.where(missed, np.inf, values))
+            statistics |= interval_columns(f"{name}_median", of_all)
+            statistics[f"{name}_above"] = float(min(metrics["elapsed"][missed], default=np.nan))
+            statistics["target_reached"] = float(np.mean(~missed))
     return statistics

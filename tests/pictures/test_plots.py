@@ -53,7 +53,6 @@ from erasurehead.experiments.report.command import write_pictures, write_report
 from erasurehead.experiments.run import timeline
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.records import mean_interval
-from erasurehead.experiments.text import number
 from erasurehead.sim.schemes import SCHEMES
 from tests.golden.records import require_recorded
 from tests.test_cli import BASE, LEARNING
@@ -1366,42 +1365,58 @@ def test_lines_of_theory_where_they_are_known_and_thin_ones_elsewhere() -> None:
 
 
 def test_a_time_that_some_runs_reach_does_not_look_like_one_that_all_reach() -> None:
-    """Runs that miss the target are in no mean, so the point of the fewest runs may be lowest."""
-    shares = {"a": [0.25, 1.0, 0.0], "b": [0.5] * 3, "c": [0.0] * 3}
+    """The median is hollow where some miss the target; where half do, when the first ended is."""
+    shares = {"a": [0.75, 1.0, 0.5, 0.0], "b": [0.75] * 4, "c": [0.0] * 4}
 
     records = swept(
-        {"scheme.load": [1, 2, 3]},
+        {"scheme.load": [1, 2, 3, 4]},
         labels="abc",
         replications=lambda *_: 8,
         scheme=lambda _, label: {"a": "uncoded", "b": "window", "c": "ssp"}[label],
         target_reached=lambda place, label: shares[label][place],
-        time_to_target_mean=lambda place, label: 5.0 + place if shares[label][place] else np.nan,
+        time_to_target_mean=lambda place, label: 7.0 if shares[label][place] == 1 else np.nan,
+        time_to_target_median=lambda place, _label: (
+            5.0 + place if shares[_label][place] > 0.5 else np.inf
+        ),
+        time_to_target_median_low=lambda place, _: 4.0 + place,
+        time_to_target_median_high=lambda place, _: 8.0 + place if place else np.inf,
+        time_to_target_above=lambda place, _: 9.0 + place,
     )
     known = records.summary["label"] != "b"
     records.summary["scheme.load"] = records.summary["scheme.load"].where(known)
     panel = against(records)
     points = [mark for mark in panel.marks if isinstance(mark, Points) and len(mark.x)]
     full, hollow = (
-        [place for p in points if p.hollow == which for place in zip(p.x, p.y, strict=True)]
+        [
+            (*place, p.look.marker)
+            for p in points
+            if p.hollow == which
+            for place in zip(p.x, p.y, p.dy[0], p.dy[1], strict=True)
+        ]
         for which in (False, True)
     )
-    assert [place for place in full if np.isfinite(place[1])] == [(2.0, 6.0)]
-    assert hollow == [(1.0, 5.0)]
-    [words] = [mark.words for mark in panel.marks if isinstance(mark, Texts)]
-    assert [*map(str.strip, words)] == ["2 of 8 runs"]
+    a, c = look("uncoded").marker, "^"
+    assert [place for place in full if np.isfinite(place[1])] == [(2.0, 6.0, 1.0, 3.0, a)]
+    assert hollow[:3] == [(1, 5, 0, 0, a), (3, 11, 0, 0, c), (4, 12, 0, 0, c)]
+    assert hollow[3:] == [(place, 8 + place, 0, 0, c) for place in (1, 2, 3, 4)]
+    words = [mark.words[0].strip() for mark in panel.marks if isinstance(mark, Texts)]
+    assert words[:3] == ["> 9 in 2 of 8 runs", "> 11 in 4 of 8 runs", "> 12 in 8 of 8 runs"]
+    assert panel.y.label == "median time to the target loss (s)"
     titles = [mark.title for mark in panel.marks]
-    assert "b (4 of 8 runs)" in titles
-    assert "ssp (no run)" in titles
-    assert number(9.0).order < number(5.0, over=" (2 of 8 runs)").order  # sorted in a page
+    assert "b (> 9 in 2 of 8 runs)" in titles
+    assert times.MEDIANS.title in titles
+    assert times.MEANS.title not in titles
 
 
 def test_where_nobody_reaches_the_target_one_line_says_so() -> None:
-    missed = {"target_reached": lambda *_: 0.0, "time_to_target_mean": lambda *_: np.nan}
+    missed = {"target_reached": lambda *_: 0.4, "time_to_target_mean": lambda *_: np.nan}
+    missed["time_to_target_median"] = lambda *_: np.inf
     records = swept({"delay.rate": [1, 2]}, **missed)
     assert against(records).y.label == "mean iteration time (s)"
-    assert against(records).remark == "no run reaches the target loss"
+    lack = "no scheme reaches the target loss in more than half of its runs"
+    assert against(records).remark == lack
     asked = AgainstKind("", "time_to_target").obstacle(records)
-    assert asked.startswith("no run reaches the target loss; --y must be one of")
+    assert asked.startswith(f"{lack}; --y must be one of")
     assert against(records, y="iteration_time").remark == ""
 
 
@@ -1635,14 +1650,11 @@ def test_a_band_of_means_is_students_and_of_one_run_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "runs", "share", "degrees"),
-    [(2.0, 10, 0.5, 4), (2.0, 10, 0.2, 1), (np.inf, 10, 1.0, 9), (np.nan, 1, 1.0, 1)],
+    ("error", "runs", "degrees"), [(2.0, 10, 9), (2.0, 2, 1), (np.inf, 10, 9), (np.nan, 1, 1)]
 )
-def test_a_mean_over_those_that_reach_the_target(
-    error: float, runs: int, share: float, degrees: int
-) -> None:
-    row = {"time_to_target_se": error, "replications": runs, "target_reached": share}
-    found = losses.half_interval(pd.DataFrame([row]), "time_to_target")
+def test_half_of_the_interval_of_a_mean(error: float, runs: int, degrees: int) -> None:
+    row = {"elapsed_se": error, "replications": runs}
+    found = losses.half_interval(pd.DataFrame([row]), "elapsed")
     half = error * stats.t.ppf(0.975, degrees)
     np.testing.assert_allclose(found, [half if np.isfinite(half) else np.nan])
 

@@ -267,7 +267,30 @@ def test_who_is_first_to_the_target() -> None:
     some = [[4.0, 2.0, 1.0], [4.0, 3.0, 3.0]]
     third = judged(result(2.5, uncoded=slow, code=fast, other=([1.0, 1.0], some)))
     assert third.verdict.startswith("uncoded reaches")
-    assert third.verdict.endswith(" Not every replication of other reaches it.")
+    assert third.verdict.endswith(" Not every run of other reaches it.")
+
+
+def test_who_survives_is_not_first() -> None:
+    """Of all runs the median decides, and pairs in which one scheme fails count against it."""
+
+    def runs(missed: int, seconds: float) -> tuple[list[float], list[list[float]]]:
+        losses = [[4.0, 3.0, 3.0]] * missed + [[4.0, 2.0, 1.0]] * (16 - missed)
+        return [seconds + i / 1000 for i in range(16)], losses
+
+    slow, some, most = runs(0, 4.0), runs(2, 2.0), runs(9, 1.0)
+    found = judged(result(2.5, slow=slow, some=some, most=most))
+    assert found.verdict.startswith(
+        "some reaches the target loss 2.5 first: 2.01 s (median of 16 runs, 2 of which do not "
+        "reach it); slow takes 2 times as long (95 % interval 1.99 to 2)."
+    )
+    assert found.verdict.endswith(" Not every run of most reaches it.")
+    assert "as fast" not in found.verdict
+    last = judged(result(2.5, some=some, most=most))
+    assert "the next, most, does not reach it in half of its runs or more." in last.verdict
+    none = judged(result(2.5, slow=slow, none=runs(16, 1.0)))
+    assert "does not reach it in half" in none.verdict
+    nobody = judged(result(2.5, a=runs(8, 2.0), most=most))
+    assert nobody.verdict.startswith("most has the shortest iterations")
 
 
 def test_one_replication_says_nothing_of_how_sure_it_is() -> None:
@@ -441,18 +464,24 @@ def swept(times: dict[str, list[float]], **columns: dict[str, list[float]]) -> V
 
 
 def test_a_sweep_is_judged_by_the_target_where_somebody_reaches_it() -> None:
-    """Only by whoever reaches it in every replication; else by the iterations."""
+    """By medians over all runs; if there are none, by the iterations."""
     times = {"uncoded": [2.0, 2.0, 2.0], "code": [1.0, 1.0, 3.0]}
-    to_target = {"uncoded": [8.0, 4.0, 3.0], "code": [4.0, 5.0, 1.0]}
-    every, none = {"uncoded": [1.0] * 3, "code": [1.0, 1.0, 0.5]}, {"uncoded": [0.5] * 3}
-    more = {"time_to_target_mean": to_target, "time_to_target_se": {"uncoded": [1.0] * 3}}
-    found = swept(times, **more, target_reached=every)
+    to_target = {"uncoded": [8.0, 4.0, 3.0], "code": [4.0, 5.0, np.inf]}
+    means = {"time_to_target_mean": to_target, "time_to_target_se": {"uncoded": [1.0] * 3}}
+    more = {**means, "time_to_target_median": to_target}
+    found = swept(times, **more)
     reached = "uncoded reaches the target loss 0.5 first at 2 of 3 points; code at 1."
     assert found.verdict == reached
     assert found.why[0].startswith("At each point the winner is 1 to 2 times as fast as uncoded")
     assert found.why[1].startswith("The runner-up may be as fast at 1 of 3 points")
     assert found.tied
-    other = swept(times, **more, target_reached=none)
+    ends = {"time_to_target_median_low": {"uncoded": [6.0, 3.0, 2.0], "code": [3.0, 4.5, 9.0]}}
+    ends |= {"time_to_target_median_high": {"uncoded": [9.0, 4.4, 4.0], "code": [5.0, 6.0, np.inf]}}
+    more["time_to_target_mean"] = {"uncoded": [np.nan] * 3, "code": [np.nan] * 3}
+    assert swept(times, **more, **ends).why[1].startswith("The runner-up is slower at every point")
+    ends["time_to_target_median_low"]["code"][1] = 4.3
+    assert "be as fast at 1 of 3 points (" in swept(times, **more, **ends).why[1]
+    other = swept(times, time_to_target_median={"uncoded": [np.inf] * 3, "code": [np.inf] * 3})
     assert other.verdict == "code has the shortest iterations at 2 of 3 points; uncoded at 1."
     assert other.why[1].startswith("The runner-up is slower at every point")
     assert not other.tied
@@ -471,18 +500,17 @@ def test_a_sweep_that_the_first_scheme_wins_says_no_gain_over_it() -> None:
 
 
 def test_points_of_a_sweep_at_which_nobody_is_first_count_for_nothing() -> None:
-    """Neither where all have failed, nor where nobody reaches the target in every replication."""
+    """Neither where all have failed, nor where nobody reaches the target in half of the runs."""
     times = {"uncoded": [2.0, np.nan, 2.0, 1.0], "code": [1.0, np.nan, 3.0, 2.0]}
-    found = swept(times, target_reached={"uncoded": [0.0] * 4})
+    found = swept(times)
     assert found.verdict == "uncoded has the shortest iterations at 2 of 3 points; code at 1."
-    reached = {"uncoded": [1.0, 0.9, 0.0, 1.0], "code": [0.9, 0.0, 0.0, 1.0]}
-    to_target = {"uncoded": [3.0, 1.0, 1.0, 2.0], "code": [2.0, 1.0, np.nan, 4.0]}
-    more = {"time_to_target_mean": to_target, "time_to_target_se": {}}
+    to_target = {"uncoded": [3.0, np.inf, np.inf, 2.0], "code": [4.0, np.inf, np.nan, 4.0]}
+    more = {"time_to_target_median": to_target, "time_to_target_mean": {}, "time_to_target_se": {}}
     once = swept({"uncoded": [2.0, np.nan], "code": [1.0, np.nan]}, target_reached={})
     assert once.verdict == "code has the shortest iterations at 1 point of the sweep."
     nowhere = swept({"uncoded": [np.nan] * 2}, target_reached={})
     assert (nowhere.why, nowhere.tied) == ([], False)
-    found = swept(times, **more, target_reached=reached)
+    found = swept(times, **more)
     said = "uncoded reaches the target loss 0.5 first at all 2 points of the sweep."
     assert found.verdict == said
 

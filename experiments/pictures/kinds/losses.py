@@ -65,10 +65,8 @@ def spread(values: FloatArray, band: Band) -> Spread:
 
 def half_interval(summary: pd.DataFrame, name: str) -> FloatArray:
     """Half of the confidence interval of each row's mean; NaN where it is not known."""
-    columns = [f"{name}_se", "replications", "target_reached"]
-    error, runs, share = summary.reindex(columns=columns).to_numpy(dtype=float).T
-    if name == "time_to_target":  # a mean over those that reach it
-        runs = np.rint(runs * share)
+    columns = [f"{name}_se", "replications"]
+    error, runs = summary.reindex(columns=columns).to_numpy(dtype=float).T
     return student(np.where(np.isfinite(error), error, np.nan), runs)
 
 

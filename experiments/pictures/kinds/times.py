@@ -83,10 +83,12 @@ MOST_PANELS = 6
 LONG, WIDE = 10, 30
 JOINED = Look(MUTED, "", SOLID, "thin lines: means without a closed form")
 THIN = 0.7
-REACHED, NOBODY = "target_reached", "no run reaches the target loss"
+REACHED = "target_reached"
+NOBODY = "no scheme reaches the target loss in more than half of its runs"
 TICKS = 8  # swept values of which each has a tick
 AT_POINTS = replace(THEORY, title="lines: theory, at the points")
 MEANS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
+MEDIANS = replace(MEANS, title=MEANS.title.replace("mean", "median"))
 
 
 @final
@@ -104,7 +106,10 @@ class AgainstKind(PictureKind):
 
     name = "against"
     title = "Against what was swept"
-    caption = "Means over replications against a swept key; lines are closed forms where known."
+    caption = (
+        "Means over replications (medians, where not all of them reach the target) against a swept "
+        "key; lines are closed forms where known."
+    )
     rank = 5
 
     x: str = ""
@@ -140,7 +145,8 @@ class AgainstKind(PictureKind):
         x = self.x or max(several, key=lambda key: (numeric[key], lengths[key]))
         columns = _columns(records)
         y = self.y or next(name for name in (*OVERVIEW, *columns) if name in columns)
-        summary = records.summary.assign(label=_series(records.summary, x))
+        summary, median = _middles(records.summary, y)
+        summary = summary.assign(label=_series(summary, x))
         looks = variants(replace(records, summary=summary).labels())
         values = [value for value in dict.fromkeys(summary[x]) if pd.notna(value)]
         axis = Axis(x, names=tuple(map(short_text, values)))
@@ -166,6 +172,7 @@ class AgainstKind(PictureKind):
         drawn = [mark for _, marks in shown for mark in marks]
         heights = [mark.y for mark in drawn if isinstance(mark, Curve | Points)]
         title = METRICS[y].label if y in METRICS else y
+        title = f"median {title}" if median else title
         numbers = np.concatenate([np.empty(0), *heights])
         scale = axis_of(title, numbers, WIDE)
         if (
@@ -173,7 +180,7 @@ class AgainstKind(PictureKind):
             and 0 <= np.nanmin(numbers, initial=1) <= np.nanmax(numbers, initial=0) / 2
         ):
             scale = replace(scale, low=0.0)  # else differences would look like multiples
-        keys: list[Mark] = [Points(MEANS, dy=np.empty((2, 0)))]
+        keys: list[Mark] = [Points(MEDIANS if median else MEANS, dy=np.empty((2, 0)))]
         known = summary.get(f"{y}_theory", pd.Series(np.nan, summary.index)).notna()
         keys += [Curve(AT_POINTS)] if known.any() else []
         every = known.groupby(summary["label"]).any().all()
@@ -198,9 +205,10 @@ class AgainstKind(PictureKind):
         several = own.groupby(records.summary["scheme"]).nunique()
         if not records.swept() and several.to_numpy().max() < 3:
             return
+        columns = _columns(records)
         for y in OVERVIEW:
-            seen = records.summary.get(f"{y}_mean")
-            if seen is not None and bool((seen.abs() > METRICS[y].rounding).any()):
+            seen = _middles(records.summary, y)[0].get(f"{y}_mean", pd.Series(np.nan))
+            if y in columns and bool((seen.abs() > METRICS[y].rounding).any()):
                 picture = replace(self, y=y).picture(records)
                 metric, x = METRICS[y].title, picture.panels[0].x.label
                 title = f"{metric[:1].upper()}{metric[1:]} over {x}"
@@ -218,11 +226,23 @@ def _columns(records: Records) -> list[str]:
     """What can be drawn of the summary: metrics by their names, other numbers by their columns."""
     summary = records.summary
     known = (name for name in summary if is_numeric_dtype(summary[name]))
-    numbers = [str(name) for name in known if summary[name].notna().any()]
-    metrics = [name.removesuffix("_mean") for name in numbers if name.endswith("_mean")]
-    ends = ("_mean", "_se", "_low", "_high", "_theory", "_z")
+    numbers = [str(name) for name in known if np.isfinite(summary[name]).any()]
+    middles = [name for name in numbers if name.endswith(("_mean", "_median"))]
+    metrics = dict.fromkeys(name.rpartition("_")[0] for name in middles)
+    ends = ("_mean", "_median", "_se", "_low", "_high", "_theory", "_z")
     rest = [name for name in numbers if not name.endswith(ends) and name not in _swept(records)]
     return [*metrics, *rest]
+
+
+def _middles(summary: pd.DataFrame, y: str) -> tuple[pd.DataFrame, bool]:
+    """The table with medians and their intervals in place of means, where these are medians: those
+    of times to a target that not all runs reach."""
+    median = f"{y}_median"
+    if median not in summary or (summary[REACHED] == 1).all():
+        return summary, False
+    low, high = summary[f"{median}_low"], summary[f"{median}_high"]
+    own = {f"{y}_mean": summary[median], f"{y}_low": low, f"{y}_high": high}
+    return summary.drop(columns=f"{y}_se", errors="ignore").assign(**own), True
 
 
 def _series(summary: pd.DataFrame, x: str) -> pd.Series[str]:
@@ -246,35 +266,42 @@ def _series_marks(
     for label, own in table.groupby("label", sort=False):
         look, level = looks[str(label)], own[x].isna().to_numpy()
         metric, rows = METRICS.get(y), own.to_dict("records")
-        runs = [metric.part(row) if metric else "" for row in rows]
-        names = [f"{y}_mean", f"{y}_theory", f"{y}_low", f"{y}_high"]
+        late = [metric.late(row) if metric else "" for row in rows]
+        names = [f"{y}_mean", f"{y}_theory", f"{y}_low", f"{y}_high", f"{y}_above"]
         names[0] = names[0] if names[0] in own else y
         columns = own.reindex(columns=names).to_numpy(dtype=float)
-        middle, theory, low, high = np.where(np.isfinite(columns), columns, np.nan).T
+        middle, theory, low, high, above = np.where(np.isfinite(columns), columns, np.nan).T
         if metric:
             middle = np.array([*map(metric.shown, middle)])
-        if np.isnan(middle).all():
+        if np.isnan(middle).all() and not any(late):
             look = replace(look, title=f"{look.title} (no run)")
         if level.any():  # the same whatever is on the axis
             at, height = np.array(ends), np.full(2, (middle if np.isnan(theory[0]) else theory)[0])
-            if runs[0]:
-                look = replace(look, colour=shade(look.colour, 0.6), title=look.title + runs[0])
+            if late[0]:
+                title = f"{look.title} ({late[0]} runs)"
+                look = replace(look, colour=shade(look.colour, 0.6), title=title)
             marks.append(Curve(replace(look, marker=""), at, height))
             continue
         at = np.array([where[value] for value in own[x]])
         order = np.argsort(at, kind="stable")
         half = half_interval(own, y)
         far = np.stack([middle - low, high - middle])
-        dy = np.maximum(np.nan_to_num(np.where(np.isnan(half), far, half)), 0.0)[:, order]
+        far[:, np.isnan(far).any(axis=0)] = np.nan  # an interval without an end has no bar
+        dy = np.maximum(np.nan_to_num(np.where(np.isnan(half), far, half)), 0.0)
         height, width = (middle, THIN) if np.isnan(theory).all() else (theory, 1.6)
         line = replace(look, title="")
         marks.append(Curve(replace(line, marker=""), at[order], height[order], width=width))
-        some = np.array([*map(bool, runs)])  # where not all runs have a value
-        marks.append(Points(look, at[order], np.where(some, np.nan, middle)[order], dy=dy))
-        for place in np.flatnonzero(some):
-            words, one = f"\u00a0\u00a0{runs[place].strip(' ()')}\u00a0\u00a0", [place]
-            side = Texts(at[one], middle[one], [words], "right" if at[place] == ends[1] else "left")
-            marks += [Points(line, at[one], middle[one], hollow=True), side]
+        some = np.array([*map(bool, late)])  # where not all runs reach the target
+        marks.append(
+            Points(look, at[order], np.where(some, np.nan, middle)[order], dy=dy[:, order])
+        )
+        for place in np.flatnonzero(some & ~np.isnan([middle, above]).all(axis=0)):
+            words, one = f"\u00a0\u00a0{late[place]} runs\u00a0\u00a0", [place]
+            never = np.isnan(middle[place])  # the median is somewhere above when the first ended
+            point = replace(line, marker="^") if never else line
+            height = (above if never else middle)[one]
+            side = Texts(at[one], height, [words], "right" if at[place] == ends[1] else "left")
+            marks += [Points(point, at[one], height, dy=dy[:, one], hollow=True), side]
     return marks
 
 
