@@ -26,7 +26,7 @@ def readme(address: str | None) -> str:
     if address is None:
         return text
     text = re.sub(r'(!\[[^]]*\]\(|<img src=")(results/)', rf"\1{address}/raw/HEAD/\2", text)
-    return re.sub(r"(\]\()(docs/|CITATION|CONTRIBUTING)", rf"\1{address}/blob/HEAD/\2", text)
+    return re.sub(r"(\]\()(docs/|sim/|CITATION|CONTRIBUTING)", rf"\1{address}/blob/HEAD/\2", text)
 
 
 def urls(address: str | None) -> dict[str, str]:

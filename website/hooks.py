@@ -19,6 +19,7 @@ from mkdocs.structure.pages import Page
 
 from website import command_line, config_keys, delay_gallery, figures, notebooks
 from website.formulas import with_drawings
+from website.markdown import with_code
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -97,7 +98,7 @@ def samples() -> dict[str, bytes]:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Lead links to files beside ``docs/`` to their places in the site."""
+    """Lead links to files beside ``docs/`` to their places in the site, and quote code."""
     uri = page.file.src_uri
     if uri in OUTSIDE.values():
         return re.sub(r"\]\(docs/", "](", markdown)
@@ -106,7 +107,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     markdown = markdown.replace(f"../{up}{PICTURES}/", f"{up}{PICTURES}/")
     for name, target in OUTSIDE.items():
         markdown = markdown.replace(f"](../{up}{name}", f"]({up}{target}")
-    return MARK.sub("", markdown)
+    return with_code(MARK.sub("", markdown), ROOT)
 
 
 def on_page_content(html: str, **_: Any) -> str:
