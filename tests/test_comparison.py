@@ -947,3 +947,15 @@ def test_numbers_are_white_on_dark_cells() -> None:
         assert (number.colour == "#FFFFFF") == dark, ratio
         inks.add(number.colour)
     assert len(inks) == 2
+
+
+def test_a_speed_up_is_over_all_pairs_of_runs() -> None:
+    """One of eight runs of ErasureHead fails, and the interval of the median knows it."""
+    figure = speedup.Speedup(iterations=40, replications=8, loads=(2,), wait_for=5)
+    frame = figure.compute(Effort())
+    assert set(frame["reached"]) == {0.875}
+    assert (frame["speedup_low"] == 0).all(), "the least of the eight"
+    assert (frame["speedup"] > 0).all()
+    assert frame["iterations_to_target_erasurehead"].isna().all()
+    assert "| – | 20.0 |" in figure.text(frame)
+    figure.picture(frame.assign(speedup=frame["speedup"].where(frame["load_law"] == "additive", 0)))

@@ -13,7 +13,7 @@ from ...sim.metrics import per_replication
 from ...sim.types import FloatArray
 from ..pictures import looks, style
 from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
-from ..run.records import ratio_interval
+from ..run.records import compared_times
 from . import base
 from .base import CodedFigure, Effort, bars, markdown_table, mean_text, ratio_text, rows_of
 
@@ -137,7 +137,7 @@ def _runs(frame: pd.DataFrame) -> dict[str, Runs]:
 
 
 def _speedup(times: Runs, policy: Policy, scheme: str) -> tuple[float, float, float]:
-    return ratio_interval(times[policy, "uncoded"], times[policy, scheme])
+    return compared_times(times[policy, "uncoded"], times[policy, scheme])[1]
 
 
 FIGURE = Policies()

@@ -19,7 +19,6 @@ from ...sim.schemes.sequential import Multiplexed, SelectiveRepeat
 from ...sim.types import FloatArray, Rounds
 from ..config import build
 from ..pictures import looks
-from ..run.records import mean_and_error
 from ..run.tuning import Runs, clock, replayed
 from .base import Effort, Section
 
@@ -111,7 +110,7 @@ class Timed:
     load: float  # partitions that a worker computes in a round
     staleness: int  # updates between the reading of a model and the use of its gradient
     rate: float  # the learning rate
-    iterations: float  # to the target, mean; NaN where it is not reached
+    iterations: float  # to the target, mean; NaN where a run does not reach it
     seconds: Mapping[str, FloatArray]  # of each measure, ``(R,)``; NaN short of the target
     waits: float = np.nan  # share of rounds in which all are heard; NaN if not asked for
 
@@ -152,7 +151,7 @@ def trained_inexact(
     found = []
     for rate, runs in zip(rates, several, strict=True):
         seconds = {ITERATION: runs.times[:, -1] / run.iterations, TARGET: runs.seconds(target)}
-        iterations = mean_and_error(runs.iterations(target))[0]
+        iterations = float(runs.iterations(target).mean())
         found.append(Timed(member, load_of(run.scheme), 0, rate, iterations, seconds))
     return found
 

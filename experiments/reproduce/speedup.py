@@ -12,7 +12,7 @@ import pandas as pd
 from ..pictures import looks, style
 from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
 from ..run.compute import CellResult
-from ..run.records import interval_columns, ratio_interval
+from ..run.records import compared_times, interval_columns, ratio_interval
 from . import base
 from .base import Effort, RunsFigure, interval_text, markdown_table, points_of, rows_of
 
@@ -26,7 +26,8 @@ OPEN = looks.Look(looks.MUTED, "o", "none", f"open: work {base.WORKS[1]:g} s")
 class Speedup(RunsFigure):
     """Time to a target loss, ErasureHead against exact schemes, paired 95 % intervals.
 
-    The target is the loss of the exact gradient after half of the iterations."""
+    The target is the loss of the exact gradient after half of the iterations. Where some run does
+    not reach it, a speed-up is the median over all pairs: 0 where half of ErasureHead's do not."""
 
     title: ClassVar[str] = "Speed-up to a target loss"
 
@@ -60,7 +61,7 @@ class Speedup(RunsFigure):
                 "scheme": scheme,
                 "target": target,
                 "replications": seconds[ours].size,
-                **interval_columns("speedup", ratio_interval(seconds[scheme], seconds[ours])),
+                **interval_columns("speedup", compared_times(seconds[scheme], seconds[ours])[1]),
                 **interval_columns("per_iteration", ratio_interval(each[scheme], each[ours])),
                 "iterations_to_target": _rounds(results[scheme], target),
                 "iterations_to_target_erasurehead": _rounds(results[ours], target),
@@ -73,7 +74,8 @@ class Speedup(RunsFigure):
         """Speed-up against load, one panel per load law."""
         ticks = sorted(frame["load"].unique())
         x = Axis("load d", names=tuple(map(str, ticks)), places=tuple(ticks))
-        low, high = 0.9 * min(0.5, frame["speedup"].min()), 1.15 * frame["speedup"].max()
+        known = frame["speedup"][frame["speedup"] > 0]
+        low, high = 0.9 * min(0.5, known.min()), 1.15 * known.max()
         y = Axis("times faster to the target loss", True, (1, 2, 5), low, high)
         panels = [
             Panel(x, y, _marks(rows_of(frame, load_law=law)), base.LAW_TITLES[law])
@@ -87,7 +89,8 @@ class Speedup(RunsFigure):
         for (law, work, load), part in frame.groupby(["load_law", "work", "load"], sort=False):
             ratios = [interval_text(row, "speedup") for _, row in part.iterrows()]
             both = ("iterations_to_target_erasurehead", "iterations_to_target")
-            counts = (f"{part[column].iloc[0]:.1f}" for column in both)
+            found = (part[column].iloc[0] for column in both)
+            counts = ("–" if np.isnan(count) else f"{count:.1f}" for count in found)
             rows.append([str(law), f"{work:g}", str(load), *ratios, *counts])
         header = ["load law", "work (s)", "d", *(f"over {looks.look(n).title}" for n in EXACT)]
         header += ["iterations, ErasureHead", "iterations, exact"]
@@ -113,8 +116,10 @@ class Speedup(RunsFigure):
 
 
 def _rounds(result: CellResult, target: float) -> float:
+    """Mean iterations to the target; NaN where a run does not reach it."""
     reached = result.iterations[result.iterations["train_loss"] <= target]
-    return float(reached.groupby("replication")["iteration"].min().mean())
+    first = reached.groupby("replication")["iteration"].min()
+    return float(first.mean()) if len(first) == len(result.replications) else np.nan
 
 
 def _marks(part: pd.DataFrame) -> list[Mark]:
