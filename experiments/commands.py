@@ -210,7 +210,7 @@ def reproduce(
     *,
     asked: options.ReproduceRequest,
 ) -> None:
-    """Make the figures of the paper's delay analysis and comparison, with their data."""
+    """Check the claims of the paper's abstract, and make all figures, with their data."""
     from .reproduce import FIGURES
 
     jobs = asked.jobs or min(len(figures or FIGURES), options.cores())
@@ -219,7 +219,8 @@ def reproduce(
     from .reproduce.command import make_figures
 
     with terminal.progress("figures") as progress:
-        page = make_figures(figures or [], replace(asked, jobs=jobs), progress)
+        page, claims = make_figures(figures or [], replace(asked, jobs=jobs), progress)
+    terminal.say_all(claims)
     terminal.say(str(page))
     terminal.say(IN_A_BROWSER)
 

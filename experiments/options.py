@@ -228,6 +228,9 @@ class ReproduceRequest:
     """How much ``reproduce`` computes, where, and what it writes."""
 
     full: Annotated[bool, option("More replications, and the public data sets.", "--full")] = False
+    only_paper: Annotated[
+        bool, option("Only what the paper's claims need (15 seconds).", "--only-paper")
+    ] = False
     set_: Annotated[
         list[str] | None,
         option(

@@ -258,7 +258,7 @@ def test_what_commands_say_that_make_pictures(
     assert (directory, kind, formats, axes) == (Path("r d"), "a", ["png", "svg"], [None, None])
     monkeypatch.setattr(atlas, "write_atlas", lambda output, progress: output / "atlas.md")
     assert said_by("atlas") == ["results/atlas/atlas.md", "next: erasurehead list schemes"]
-    made = Mock(return_value=Path("x/index.html"))
+    made = Mock(return_value=(Path("x/index.html"), ["(a) holds"]))
     monkeypatch.setattr(reproduce, "make_figures", made)
     monkeypatch.setattr(options, "cores", lambda: 3)
     for given, jobs in (
@@ -267,7 +267,7 @@ def test_what_commands_say_that_make_pictures(
         (["speedup", "--jobs", 2], 2),
         (["speedup", "loss_time"], 2),
     ):
-        assert said_by("reproduce", *given) == ["x/index.html", BROWSER]
+        assert said_by("reproduce", *given) == ["(a) holds", "x/index.html", BROWSER]
         names, asked, _ = made.call_args.args
         assert (names, asked.jobs) == ([each for each in given if each in FIGURES], jobs)
     compared = Page(replace(PAGE.answer, notes=("they differ",)), [], [])

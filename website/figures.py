@@ -11,7 +11,8 @@ from website.markdown import code, plain, table
 
 HEAD = """# Gallery of figures
 
-`erasurehead reproduce` computes and draws all of them, `erasurehead reproduce NAME ...` some.
+`erasurehead reproduce` computes and draws all of them, `erasurehead reproduce NAME ...` some. The
+first five are behind the verdicts on [the paper's claims](notebooks/erasurehead_claims.md).
 Each comes as PNG and SVG, with the table that it is drawn from (`NAME.parquet`) and a text with
 the numbers behind it (`NAME.md`); `--full` has more replications. The pictures here are those of
 the quick version.

@@ -49,7 +49,7 @@ SAMPLES = {
     "recommend": (
         "recommend", *TIMING, "--only", "uncoded,fractional_repetition,erasurehead"
     ),
-    "reproduce": ("reproduce", "iteration_time_workers", "decoding_error_arrivals"),
+    "reproduce": ("reproduce", "--only-paper"),
 }  # fmt: skip
 """Commands whose reports ``docs/samples.md`` links to, in an order in which they can be made."""
 

@@ -105,6 +105,12 @@ class Section:
     parts: Sequence[Chart | Image | Table]
     words: str = ""
     command: Command | None = None
+    folded: Sequence[Section] = ()  # what a reader opens, beneath all else
+
+    @property
+    def every(self) -> Sequence[Section]:
+        """The section, and those that are folded in it."""
+        return [self, *(inner for section in self.folded for inner in section.every)]
 
     @property
     def shown(self) -> Sequence[Chart | Image | Table]:
@@ -147,11 +153,11 @@ class Page:
     @property
     def charts(self) -> Mapping[str, Chart]:
         """All charts, by their identifiers."""
-        parts = [part for section in self.sections for part in section.parts]
+        parts = [part for each in self.sections for one in each.every for part in one.parts]
         return {part.ident: part for part in parts if isinstance(part, Chart)}
 
     @property
     def tables(self) -> Sequence[Table]:
         """All tables that have rows."""
-        parts = [part for section in self.sections for part in section.shown]
+        parts = [part for each in self.sections for one in each.every for part in one.shown]
         return [part for part in parts if isinstance(part, Table)]

@@ -26,7 +26,7 @@ def as_markdown(page: Page, pictures: Mapping[str, str]) -> str:
     lines += ["## The question", "", *asked, ""]
     if page.config:
         lines += ["## The config", "", f"```yaml\n{page.config.rstrip()}\n```", ""]
-    for section in page.sections:
+    for section in (one for each in page.sections for one in each.every):
         parts = [*_parts(section, pictures)]
         if parts:
             words = [plain_text(section.words), ""] if section.words else []

@@ -22,7 +22,7 @@ PAGES = {
     "compare": (("comparison.csv",), "compare", "read_comparison"),
     "recommend": (("candidates.parquet",), "recommend.page", "read_recommendation"),
     "run": ((*outputs.FILES, "cells"), "report.page", "read_run"),
-    "reproduce": (("summary.md",), "reproduce.command", "read_reproduction"),
+    "reproduce": (("summary.md",), "reproduce.page", "read_reproduction"),
 }
 
 

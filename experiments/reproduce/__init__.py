@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 # every figure, named as its file
 FIGURES = (
-    "iteration_time_workers", "iteration_time_scale", "decoding_error_arrivals",
-    "loss_iteration_floor", "loss_time", "speedup", "tradeoff_load_arrivals", "policies", "backlog",
+    "delay_tolerance", "loss_iteration_floor", "iteration_time_workers", "loss_time", "speedup",
+    "iteration_time_scale", "tradeoff_load_arrivals", "policies", "backlog",
     "ranking", "sequential_persistence", "time_to_target", "local_steps", "measured_curve", "atlas",
 )  # fmt: skip
 
@@ -74,7 +74,7 @@ def figure_with(name: str, changes: Sequence[str]) -> PaperFigure:
             kind = "whole numbers" if own[key] in PLAIN[::2] else "numbers"
             valid = f"must be {kind}" if many else "must be one number"
             raise at(f"--set {key}", value, valid) from None
-        zero = key == "persistences"  # these can be 0, and no other field
+        zero = key in ("persistences", "stragglers")  # these can be 0, and no other field
         for each in good if many else (good,):
             if not (0 < each < inf or (zero and each == 0)):
                 raise at(f"--set {key}", value, "must be positive")

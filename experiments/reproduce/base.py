@@ -204,6 +204,10 @@ class PaperFigure(ABC):
     def compute(self, effort: Effort) -> pd.DataFrame:
         """Simulate; returns everything that picture and text need, as one tidy table."""
 
+    def config(self) -> Mapping[str, Mapping[str, Any]]:
+        """Configs that a reader can run to see more of the figure, by the names of their files."""
+        return {}
+
     @abstractmethod
     def picture(self, frame: pd.DataFrame) -> Picture:
         """The picture of a table that ``compute`` returned."""

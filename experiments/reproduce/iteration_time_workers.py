@@ -62,7 +62,7 @@ class IterationTimeWorkers(PaperFigure):
         return Picture(panels, 2, style.TWO_PANELS, 3.9, last=[looks.THEORY.title])
 
     def text(self, frame: pd.DataFrame) -> str:
-        """Growth per doubling, crossings, and the largest z."""
+        """Growth per doubling, and the largest z."""
         seen = frame[frame["rounds"] > 0]
         z = ((seen["simulated"] - seen["theory"]) / seen["standard_error"]).abs()
         first, last = int(seen["workers"].min()), int(seen["workers"].max())
@@ -76,11 +76,8 @@ class IterationTimeWorkers(PaperFigure):
                 f"Every doubling of n costs uncoded {slope['simulated', 'uncoded']:.3f} s (theory: "
                 f"{slope['theory', 'uncoded']:.3f} s, in the limit ln 2 / rate = "
                 f"{np.log(2) * self.delay:.3f} s) and ErasureHead, under the additive law, "
-                f"{slope['simulated', 'erasurehead']:+.3f} s. "
+                f"{slope['simulated', 'erasurehead']:+.3f} s.\n\n"
             )
-        crossing = "; ".join(
-            f"under the {law} law {_crossing(rows_of(frame, load_law=law))}" for law in base.LAWS
-        )
         sizes = sorted({*map(int, seen["workers"])})
         return (
             f"Each partition takes {base.EVEN_WORK:g} s of work and each worker has an exponential "
@@ -89,8 +86,7 @@ class IterationTimeWorkers(PaperFigure):
             f"Points are means of {int(seen['rounds'].max())} simulated rounds with 95 % "
             "intervals (mostly smaller than the points), lines are the closed forms; "
             f"the largest difference is {z.max():.1f} standard errors over {len(z)} points.\n\n"
-            f"{each}Which scheme is faster also depends on how time grows with load: "
-            f"{crossing}.\n\n"
+            f"{each}"
             "Mean iteration time in seconds, simulated ± standard error:\n\n"
             + base.times_table(seen, sizes if len(sizes) <= FEW else (first, last))
         )
@@ -108,16 +104,6 @@ def _panel(law: str, part: pd.DataFrame) -> Panel:
     x = Axis("workers n", True, names=tuple(map(str, ticks)), places=tuple(ticks))
     y = Axis("mean iteration time (s)", low=0.0)
     return Panel(x, y, [*marks, Curve(looks.THEORY)], base.LAW_TITLES[law])
-
-
-def _crossing(part: pd.DataFrame) -> str:
-    wide = part.pivot(index="workers", columns="scheme", values="theory")
-    faster = wide.index[wide["erasurehead"] < wide["uncoded"]]
-    shown = "at every size shown" if len(wide) > 1 else "at this size"
-    if faster.empty:
-        return f"ErasureHead is slower than uncoded {shown}"
-    first = shown if faster[0] == wide.index[0] else f"from about n = {faster[0]} on"
-    return f"ErasureHead is faster than uncoded {first}"
 
 
 FEW = 6  # sizes of which the axis and the table name each

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,8 @@ from .base import CodedFigure, Effort, markdown_table, mean_text, rows_of
 
 # delay models: random draws for bands, and the one table that the authors' program draws
 DRAWN, EXACT_STREAM = "exponential", "authors_stream"
+# what real workers run, to stand beside the simulations: a config in the folder
+LIVE_CONFIG, LIVE_DATA, LIVE_ROUNDS = "live.yaml", "breast_cancer", 20
 FIRST_SHOWN = 3  # the time axis begins where the fastest scheme has ended this many iterations
 
 
@@ -71,14 +74,20 @@ class LossTimeFigure(CodedFigure):
                 frames.append(pd.DataFrame({"dataset": [dataset], "left_out": [reason]}))
         return pd.concat(frames, ignore_index=True)
 
-    def _runs(self, dataset: str, delays: str, effort: Effort) -> pd.DataFrame:
+    def config(self) -> Mapping[str, Mapping[str, Any]]:
+        """Some rounds of the authors' delays, for ``erasurehead live``."""
+        document = self._document(LIVE_DATA, EXACT_STREAM, Effort())
+        short = {"iterations": min(LIVE_ROUNDS, self.iterations), "seed": 0}
+        return {LIVE_CONFIG: {"name": "paper"} | document | short}
+
+    def _document(self, dataset: str, delays: str, effort: Effort) -> dict[str, Any]:
         experiment = EXPERIMENTS[dataset]
         many = self.replications_public if experiment.public else effort.times(self.replications)
         clock = base.delays_and_law("additive", base.QUICK_WORK, self.delay)
         if delays == EXACT_STREAM:
             clock["delay"] = {"model": "authors_stream", "scale": self.delay}
         rate = {"learning_rate": experiment.learning_rate, "decay": experiment.decay}
-        document = self.document(
+        return self.document(
             effort,
             replications=many if delays == DRAWN else 1,
             schemes=base.five_schemes(self.load, self.wait_for, self.workers),
@@ -86,6 +95,9 @@ class LossTimeFigure(CodedFigure):
             optimizer={"rule": "accelerated", **rate},
             **clock,
         )
+
+    def _runs(self, dataset: str, delays: str, effort: Effort) -> pd.DataFrame:
+        document = self._document(dataset, delays, effort)
         problem = effort.problem(document)
         size = {"rows": problem.rows, "features": problem.features}
         frames = []
@@ -105,7 +117,7 @@ class LossTimeFigure(CodedFigure):
     def _panel(self, dataset: str, part: pd.DataFrame) -> Panel:
         curves, ends = [], []
         for scheme in part["scheme"].unique():
-            times, losses = _runs_of(part, scheme)
+            times, losses = runs_of(part, scheme)
             instants = np.geomspace(times[:, 1].min(), times[:, -1].min(), 201)
             quantiles = spread(loss_at(times, losses, instants), "quantiles")
             curves.append(Curve(looks.look(scheme), instants, *quantiles))
@@ -146,15 +158,13 @@ class LossTimeFigure(CodedFigure):
     def _table(self, drawn: pd.DataFrame, dataset: str) -> str:
         own = rows_of(drawn, dataset=dataset)
         random, exact = (rows_of(own, delays=delays) for delays in (DRAWN, EXACT_STREAM))
-        _, losses = _runs_of(random, "uncoded")
-        target = float(losses[0, losses.shape[1] // 2])
+        target, seconds = target_of(random), reached(random, dataset)
         rows = []
         for scheme in random["scheme"].unique():
-            times, losses = _runs_of(random, scheme)
-            stream_times, stream_losses = _runs_of(exact, scheme)
+            times, losses = runs_of(random, scheme)
+            stream_times, stream_losses = runs_of(exact, scheme)
             rounds = times.shape[1] - 1
-            reached = time_to_target(times, losses, target)
-            texts = map(mean_text, (times[:, -1] / rounds, reached, losses[:, -1]))
+            texts = map(mean_text, (times[:, -1] / rounds, seconds[scheme], losses[:, -1]))
             in_stream = mean_text(time_to_target(stream_times, stream_losses, target))
             row = [looks.look(scheme).title, *texts, f"{stream_times[0, -1] / rounds:.4f}"]
             rows.append([*row, in_stream, f"{stream_losses[0, -1]:.4g}"])
@@ -165,11 +175,24 @@ class LossTimeFigure(CodedFigure):
         return title + markdown_table([*header, *stream], rows)
 
 
-def _runs_of(part: pd.DataFrame, scheme: str) -> tuple[FloatArray, FloatArray]:
+def runs_of(part: pd.DataFrame, scheme: str) -> tuple[FloatArray, FloatArray]:
     """Times and losses of a scheme, ``(R, T + 1)`` each."""
     rows = rows_of(part, scheme=scheme)
     wide = rows.pivot(index="replication", columns="iteration", values=["time", "train_loss"])
     return wide["time"].to_numpy(dtype=float), wide["train_loss"].to_numpy(dtype=float)
+
+
+def target_of(runs: pd.DataFrame) -> float:
+    """The loss that the exact gradient reaches after half of the iterations."""
+    _, losses = runs_of(runs, "uncoded")
+    return float(losses[0, losses.shape[1] // 2])
+
+
+def reached(drawn: pd.DataFrame, dataset: str) -> dict[str, FloatArray]:
+    """Seconds to the target loss of each scheme's runs, ``(R,)``; NaN if a run misses it."""
+    own = rows_of(drawn, dataset=dataset)
+    target, schemes = target_of(own), own["scheme"].unique()
+    return {scheme: time_to_target(*runs_of(own, scheme), target) for scheme in schemes}
 
 
 FIGURE = LossTimeFigure()

@@ -201,7 +201,7 @@ def make_reproduce(folder: Path) -> Path:
     out = folder / "reproduce"
     few = ("--set", "rounds=400", "--jobs", 1, "--output", out)
     done("reproduce", "iteration_time_workers", "--set", "workers=12,48", *few)
-    done("reproduce", "decoding_error_arrivals", "--set", "arrivals=12,30", *few)
+    done("reproduce", "delay_tolerance", "--set", "stragglers=0,15", *few)
     return out
 
 

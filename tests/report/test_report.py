@@ -571,7 +571,7 @@ def a_figure_has_its_picture_table_and_command(made: Made) -> None:
     page, words = made.page, made.page.words
     for name, change in {
         "iteration_time_workers": "--set workers=12,48",
-        "decoding_error_arrivals": "--set arrivals=12,30",
+        "delay_tolerance": "--set stragglers=0,15",
     }.items():
         assert f"{name}-picture" in {a["id"] for a in page.all("figure")}
         assert f"{name}-table-1" in {a.get("id") for a in page.all("div")}

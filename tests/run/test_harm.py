@@ -200,7 +200,7 @@ ALL_COMMANDS = (
     "recommend c.yaml --only uncoded --jobs 2 --output out",
     "attack c.yaml --output out",
     "verify c.yaml --output out",
-    "reproduce decoding_error_arrivals iteration_time_scale --jobs 2 --output out",
+    "reproduce delay_tolerance iteration_time_scale --jobs 2 --output out",
     "live c.yaml --output out",
     "measure --rounds 5 --size 50 --output out/m.csv",
     "compare one two --output out",

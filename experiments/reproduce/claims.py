@@ -1,0 +1,412 @@
+"""The four claims of the paper's abstract, and what the figures' tables say of each.
+
+A verdict is a value: findings, each a number with its interval and the limit that it is held to.
+Its sentences are written from that value alone, last.
+
+Source: the abstract of Wang, Charles, Papailiopoulos (arXiv 1901.09671)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import product
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+
+from ...sim.types import FloatArray
+from ..pictures.looks import look
+from ..run.records import ratio_interval
+from ..text import sentence
+from .base import ratio_text, rows_of
+from .loss_time import DRAWN, EXPERIMENTS, reached
+from .speedup import EXACT
+
+Frames = Mapping[str, pd.DataFrame]  # the tables that a folder holds, by figure
+Interval = tuple[float, float, float]  # a number and the ends of its 95 % interval
+WIDE = 1.96  # standard errors of a mean on either side
+UNKNOWN: Interval = (np.nan, np.nan, np.nan)
+LIVE = "live"  # the table of a run on real workers, with these columns of a round's seconds
+MEASURED = ("measured", "standard_error")
+
+# What the abstract leaves open is decided here, once: "as quickly" is at most a tenth more
+# iterations until the loss is within ten noise floors, and a "small" floor is below a hundredth of
+# the loss at the start.
+AS_QUICKLY, FLOORS, SMALL = 1.1, 10.0, 0.01
+
+
+class Code(StrEnum):
+    """What the numbers say, of a finding or of all findings of a claim."""
+
+    HOLDS = "holds"
+    PARTLY = "holds in part"  # holds in some settings, fails in others
+    FAILS = "fails"
+    OPEN = "is not decided"  # the limit is within the interval
+
+
+@final
+@dataclass(frozen=True)
+class Finding:
+    """One number in one setting, and the limit that it must be above, or below."""
+
+    what: str  # the quantity, as it is said behind its number
+    where: Mapping[str, str | float]  # the setting: what is varied, and its value
+    interval: Interval
+    limit: float
+    above: bool = True  # which side of the limit is the paper's
+
+    @property
+    def code(self) -> Code:
+        """Whether the whole interval is on one side of the limit."""
+        _, low, high = self.interval
+        over, under = (Code.HOLDS, Code.FAILS) if self.above else (Code.FAILS, Code.HOLDS)
+        return over if low > self.limit else under if high < self.limit else Code.OPEN
+
+
+@final
+@dataclass(frozen=True)
+class Verdict:
+    """What the tables say of a claim."""
+
+    findings: Sequence[Finding]
+    facts: Mapping[str, Any] = field(default_factory=dict)  # other numbers that are told
+
+    @property
+    def code(self) -> Code:
+        """Of all findings that are decided; the first quantity is the claim's own."""
+        every = {finding.code for finding in self.findings} - {Code.OPEN}
+        own = {f.code for f in self.findings if f.what == self.findings[0].what} - {Code.OPEN}
+        if Code.FAILS in every:
+            return Code.FAILS if {Code.FAILS} in (own, every) else Code.PARTLY
+        return Code.HOLDS if own else Code.OPEN
+
+    def of(self, what: str = "", **where: object) -> list[Finding]:
+        """The findings of a quantity, of all if none is named, in settings with these values."""
+        found = (each for each in self.findings if what in ("", each.what))
+        return [each for each in found if where.items() <= each.where.items()]
+
+    @property
+    def exceptions(self) -> list[str]:
+        """Where it fails: in how many settings of each quantity, what they share, and how far."""
+        said = []
+        for what, over in dict.fromkeys((f.what, f.where.get("over")) for f in self.findings):
+            every = self.of(what, **({"over": over} if over else {}))
+            if failed := [each for each in every if each.code is Code.FAILS]:
+                far = sorted(each.interval[0] for each in failed)
+                range_ = " to ".join(dict.fromkeys(f"{each:.3g}" for each in (far[0], far[-1])))
+                many = f"in {len(failed)} of {len(every)} settings"
+                against = f"against {over} " if over else ""
+                said.append(f"fails {against}{many} ({places(failed, every)}): {range_} {what}")
+        return said
+
+
+@final
+@dataclass(frozen=True)
+class Claim:
+    """A claim of the abstract, how it is judged, and what is said of the verdict."""
+
+    letter: str
+    title: str
+    quote: str  # the abstract's words
+    figures: tuple[str, ...]  # whose tables it reads; the first has its picture, and must be there
+    judge: Callable[[Frames], Verdict]
+    words: Callable[[Verdict], list[str]]  # without what the title and the exceptions say
+
+    def heading(self, verdict: Verdict) -> str:
+        """Name and verdict in a line."""
+        return f"({self.letter}) {self.title}: {verdict.code}"
+
+    def sentences(self, verdict: Verdict) -> list[str]:
+        """All that is said of a verdict, the exceptions last."""
+        return [*map(sentence, self.words(verdict) + verdict.exceptions)]
+
+    def as_plain(self, verdict: Verdict) -> dict[str, Any]:
+        """A verdict as it stands in ``claims.json``; a number that is not known is ``null``."""
+        ends, findings = ("value", "low", "high"), []
+        for each in verdict.findings:
+            known = (float(value) if np.isfinite(value) else None for value in each.interval)
+            row = {"what": each.what, "where": dict(each.where), "limit": each.limit}
+            row |= {"above": each.above, "verdict": str(each.code)}
+            findings.append(row | dict(zip(ends, known, strict=True)))
+        named = {"claim": self.letter, "title": self.title, "quote": self.quote}
+        said = {"verdict": str(verdict.code), "says": self.sentences(verdict)}
+        return named | said | {"figures": list(self.figures), "findings": findings}
+
+
+def places(some: Sequence[Finding], every: Sequence[Finding]) -> str:
+    """The settings of some findings by what they have in common and the others have not."""
+    parts = []
+    for key, value in some[0].where.items():
+        own = sorted({each.where[key] for each in some}, key=lambda v: (isinstance(v, str), v))
+        if len(own) < len({each.where[key] for each in every}):
+            named = ", ".join(each if isinstance(each, str) else f"{each:g}" for each in own)
+            parts.append(named if isinstance(value, str) else f"{key} = {named}")
+    return ", ".join(parts) or "everywhere"
+
+
+def around(mean: float, error: float) -> Interval:
+    """A mean and its interval, from its standard error."""
+    return mean, mean - WIDE * error, mean + WIDE * error
+
+
+def mean_ratio(over: Sequence[float], under: Sequence[float]) -> Interval:
+    """The ratio of two means, each with its standard error, as if they were independent."""
+    ratio = over[0] / under[0]
+    spread = float(np.exp(WIDE * np.hypot(over[1] / over[0], under[1] / under[0])))
+    return ratio, ratio / spread, ratio * spread
+
+
+def _percent(interval: Interval) -> str:
+    middle, low, high = (f"{100 * each:.3g}" for each in interval)
+    return f"{middle} %" if low == high else f"{middle} % [{low}, {high}]"
+
+
+def _title(scheme: object) -> str:
+    return look(str(scheme)).title
+
+
+def _by(frame: pd.DataFrame, key: str) -> dict[Any, dict[Any, Any]]:
+    """The rows of a table by their value in a column, which is another in each."""
+    return {row[key]: row for row in frame.to_dict("records")}
+
+
+# (a) An inexact gradient, with higher delay tolerance.
+
+WAITS = "more of the rounds wait for a straggler than with ErasureHead (share)"
+LACKS = "of the partitions lacks ErasureHead's gradient (share)"
+
+
+def judge_tolerance(frames: Frames) -> Verdict:
+    """Each exact code against ErasureHead: in how many more rounds it waits for a straggler."""
+    frame = frames["delay_tolerance"]
+    seen: dict[Any, dict[Any, Any]] = {
+        s: _by(rows, "scheme") for s, rows in frame[frame["rounds"] > 0].groupby("stragglers")
+    }
+    findings = []
+    for code, (s, row) in product(EXACT[1:], seen.items()):
+        theirs, ours, rounds = row[code]["waits"], row["erasurehead"]["waits"], row[code]["rounds"]
+        error = float(np.sqrt((theirs * (1 - theirs) + ours * (1 - ours)) / rounds))
+        where: dict[str, str | float] = {"over": _title(code), "stragglers": float(s)}
+        findings.append(Finding(WAITS, where, around(theirs - ours, error), 0.0))
+    waiting = [s for s, row in seen.items() if row["erasurehead"]["waits"] > 0]
+    never = [s for s in seen if not waiting or s < waiting[0]]
+    most = (never or [*seen])[-1]
+    ours = seen[most]["erasurehead"]
+    findings.append(Finding(LACKS, {}, around(ours["error"], ours["error_se"]), 1.0, above=False))
+    return Verdict(findings, {"most": most, "there": seen[most]})
+
+
+def say_tolerance(verdict: Verdict) -> list[str]:
+    """Who waits how often with as many stragglers as ErasureHead tolerates, and its price."""
+    there, most = verdict.facts["there"], verdict.facts["most"]
+    shares, named = [], ("erasurehead", *reversed(EXACT[1:]))
+    for row in (there[scheme] for scheme in named):
+        p = row["waits"]
+        shares.append(_percent(around(p, np.sqrt(p * (1 - p) / row["rounds"]))))
+    codes = [f"{_title(each)} in {share}" for each, share in zip(named, shares, strict=True)][1:]
+    first, *more, last = (f"{there[scheme]['simulated']:.3g} s" for scheme in named)
+    ours = there["erasurehead"]
+    some = dict.fromkeys(each.where["stragglers"] for each in verdict.of(WAITS))
+    same = [s for s in some if {f.code for f in verdict.of(WAITS, stragglers=s)} == {Code.OPEN}]
+    numbers = ", ".join(f"{s:g}" for s in same)
+    return [
+        f"with {most} of {ours['workers']} workers {ours['late']:g} s late, ErasureHead waits for "
+        f"one of them in {shares[0]} of the rounds, {' and '.join(codes)}; their rounds take "
+        f"{', '.join([first, *more])} and {last}",
+        f"its price: the gradient lacks {_percent(verdict.of(LACKS)[0].interval)} of the "
+        "partitions, with fewer stragglers, too",
+        *([f"no difference with {numbers} stragglers: nobody waits, or all do"] if same else []),
+    ]
+
+
+# (b) Down to a small noise floor, as quickly as distributed GD.
+
+ITERATIONS = "times the iterations of full descent to ten noise floors"
+FLOOR = "of the loss at the start is the noise floor (share)"
+BOUND = "times its bound is the mean loss, at most"
+
+
+def crossing(losses: FloatArray, level: float) -> float:
+    """The iteration, interpolated, at which ``(T + 1,)`` losses are first at this level; or inf."""
+    below = np.flatnonzero(losses <= level)
+    if not below.size or below[0] == 0:
+        return 0.0 if below.size else np.inf
+    before, after = np.log(np.maximum(losses[below[0] - 1 : below[0] + 1], 1e-300))
+    return float(below[0] - (np.log(level) - after) / (before - after))
+
+
+def judge_floor(frames: Frames) -> Verdict:
+    """Each r against full gradient descent: iterations, noise floor, and the bound."""
+    frame, findings = frames["loss_iteration_floor"], list[Finding]()
+    n, *asked = sorted({*map(int, frame["arrivals"])}, reverse=True)
+    exact = rows_of(frame, arrivals=n)["mean_gap"].to_numpy(float)
+    for r in asked:
+        own = rows_of(frame, arrivals=r)[["mean_gap", "standard_error", "bound"]]
+        mean, error, bound = own.to_numpy(float).T
+        last = slice(-max(1, len(mean) // 4), None)  # where the loss falls no more
+        floor, bands = mean[last].mean(), [mean + sign * WIDE * error for sign in (0, -1, 1)]
+        with np.errstate(divide="ignore", invalid="ignore"):  # where a level is not reached
+            quick = [crossing(each, FLOORS * floor) for each in bands]
+            quick = list(np.array(quick) / crossing(exact, FLOORS * floor))
+        small = np.array(around(floor, error[last].mean())) / mean[0]
+        highest = [np.max(each[1:] / bound[1:]) for each in bands]
+        limits = (ITERATIONS, quick, AS_QUICKLY), (FLOOR, small, SMALL), (BOUND, highest, 1.0)
+        for what, (middle, low, high), limit in limits:
+            interval = float(middle), float(low), float(high)
+            findings.append(Finding(what, {"r": float(r)}, interval, limit, above=False))
+    r = int(frame["arrivals"][frame["arrivals"] != n].iloc[0])  # the first is told first
+    heard = float(rows_of(frame, arrivals=r)["heard"].iloc[0])
+    return Verdict(findings, {"r": r, "n": n, "heard": heard})
+
+
+def say_floor(verdict: Verdict) -> list[str]:
+    """The first r, the others in short, and what another step does."""
+    r, n, heard = (verdict.facts[key] for key in ("r", "n", "heard"))
+    [quick], [floor] = (verdict.of(what, r=r) for what in (ITERATIONS, FLOOR))
+    others = ", ".join(
+        f"{ratio_text(*each.interval)} with r = {each.where['r']:g}"
+        for each in verdict.of(ITERATIONS)
+        if each is not quick
+    )
+    highest = max(each.interval[0] for each in verdict.of(BOUND))
+    return [
+        f"with r = {r} of {n} arrivals it needs {ratio_text(*quick.interval)} times the iterations "
+        f"of full gradient descent to come within {FLOORS:g} noise floors",
+        *([f"the same needs {others}"] if others else []),
+        f"the floor is {_percent(floor.interval)} of the loss at the start, both above the "
+        f"minimum; the loss is at most {highest:.2f} times its bound (our derivation)",
+        "the step is 1/(βp); with that of full descent, 1/β, theory has 1/p times the iterations, "
+        f"here {1 / heard:.2f}",
+    ]
+
+
+# (c) Faster overall runtime under a probabilistic delay model.
+
+RUNTIME = "times as fast as uncoded"
+
+
+def judge_runtime(frames: Frames) -> Verdict:
+    """Seconds of an iteration times the iterations of claim (b), over n and both load laws.
+    Independent rounds: the mean runtime is the product (Wald)."""
+    frame, more, findings = frames["iteration_time_workers"], (1.0, 1.0, 1.0), list[Finding]()
+    if "loss_iteration_floor" in frames:
+        floor = judge_floor(frames)
+        more = floor.of(ITERATIONS, r=floor.facts["r"])[0].interval
+    largest = float(frame["workers"].max())
+    for (law, _), rows in frame[frame["rounds"] > 0].groupby(["load_law", "workers"], sort=False):
+        own, n = _by(rows, "scheme"), float(rows["workers"].iloc[0])
+        a, b = ([own[s]["simulated"], own[s]["standard_error"]] for s in (EXACT[0], "erasurehead"))
+        ratio, low, high = mean_ratio(a, b)
+        spread = float(np.exp(np.hypot(np.log(high / low), np.log(more[2] / more[1])) / 2))
+        interval = ratio / more[0], ratio / more[0] / spread, ratio / more[0] * spread
+        findings.append(Finding(RUNTIME, {"law": f"{law} law", "n": n}, interval, 1.0))
+    return Verdict(findings, {"more": more[0], "n": largest})
+
+
+def say_runtime(verdict: Verdict) -> list[str]:
+    """The largest n under each law."""
+    n, more = verdict.facts["n"], verdict.facts["more"]
+    ratios = (f"{ratio_text(*f.interval)} ({f.where['law']})" for f in verdict.of(RUNTIME, n=n))
+    counted = f", {more:.2f} times as many iterations counted in" if more != 1 else ""
+    return [f"with {n:g} workers, {' and '.join(ratios)} times as fast as uncoded{counted}"]
+
+
+# (d) Significant speedups on real data and clusters.
+
+SOONER = "times as fast to the target loss"
+OTHERS = "times as fast to the same loss"  # at other loads, laws and work
+ROUNDS = "times as fast a round of real workers"
+
+
+def judge_speedup(frames: Frames) -> Verdict:
+    """Paired runs on each data set, then over loads, load laws and work, then on real workers."""
+    frame, findings = frames["loss_time"], list[Finding]()
+    drawn = rows_of(frame, left_out="", delays=DRAWN)
+    data = [*map(str, drawn["dataset"].unique())]
+    for name, scheme in product(data, EXACT):
+        seconds = reached(drawn, name)
+        theirs, ours = seconds[scheme], seconds["erasurehead"]
+        arrive = bool(np.isfinite(theirs).all() and np.isfinite(ours).all())
+        where = {"over": _title(scheme), "data": EXPERIMENTS[name].title}
+        interval = ratio_interval(theirs, ours) if arrive else UNKNOWN
+        findings.append(Finding(SOONER, where, interval, 1.0))
+    for row in frames["speedup"].to_dict("records") if "speedup" in frames else ():
+        named = (row["speedup"], row["speedup_low"], row["speedup_high"])
+        where = {"over": _title(row["scheme"]), "law": f"{row['load_law']} law"}
+        where |= {"work": f"{row['work']:g} s of work a partition", "d": row["load"]}
+        findings.append(Finding(OTHERS, where, named if row["reached"] == 1 else UNKNOWN, 1.0))
+    facts: dict[str, Any] = {"data": [EXPERIMENTS[name].title for name in data]}
+    if LIVE in frames:
+        own = _by(frames[LIVE], "scheme")
+        mine = [own["erasurehead"][name] for name in MEASURED]
+        for scheme in (each for each in EXACT if each in own):
+            interval = mean_ratio([own[scheme][name] for name in MEASURED], mine)
+            findings.append(Finding(ROUNDS, {"over": _title(scheme)}, interval, 1.0))
+            ratio = own[scheme]["simulated"] / own["erasurehead"]["simulated"]
+            facts[_title(scheme)] = ratio, own[scheme]["rounds"]
+    return Verdict(findings, facts)
+
+
+def say_speedup(verdict: Verdict) -> list[str]:
+    """Each data set, and real workers beside their simulation."""
+    said = []
+    for data in verdict.facts["data"]:
+        every = verdict.of(SOONER, data=data)
+        ratios = ", ".join(f"{ratio_text(*f.interval)} as {f.where['over']}" for f in every)
+        late = any(not np.isfinite(each.interval[0]) for each in every)
+        missed = "; – where a run misses the target" if late else ""
+        said.append(f"{data}, times as fast to the target loss: {ratios}{missed}")
+    if live := verdict.of(ROUNDS):
+        known = [(f, *verdict.facts[str(f.where["over"])]) for f in live]
+        ratios = ", ".join(
+            f"{ratio_text(*f.interval)} as {f.where['over']} (simulated {simulated:.2f})"
+            for f, simulated, _ in known
+        )
+        said.append(f"real workers, times as fast in {known[0][2]} rounds: {ratios}")
+    return said
+
+
+CLAIMS = (
+    Claim(
+        "a",
+        "Higher delay tolerance",
+        "uses approximate gradient codes to recover an inexact gradient at each iteration, but "
+        "with higher delay tolerance",
+        ("delay_tolerance",),
+        judge_tolerance,
+        say_tolerance,
+    ),
+    Claim(
+        "b",
+        "As quick as distributed GD, down to a small noise floor",
+        "down to a small noise floor, ErasureHead converges as quickly as distributed GD",
+        ("loss_iteration_floor",),
+        judge_floor,
+        say_floor,
+    ),
+    Claim(
+        "c",
+        "Faster overall runtime",
+        "has faster overall runtime under a probabilistic delay model",
+        ("iteration_time_workers", "loss_iteration_floor"),
+        judge_runtime,
+        say_runtime,
+    ),
+    Claim(
+        "d",
+        "Speedups on real data and clusters",
+        "extensive experiments on real world datasets and distributed clusters [...] significant "
+        "speedups over both standard and gradient coded GD",
+        ("loss_time", "speedup"),
+        judge_speedup,
+        say_speedup,
+    ),
+)
+PAPER = tuple(dict.fromkeys(name for claim in CLAIMS for name in claim.figures))
+
+
+def verdicts(frames: Frames) -> list[tuple[Claim, Verdict]]:
+    """The claims whose first figure is there, judged."""
+    return [(claim, claim.judge(frames)) for claim in CLAIMS if claim.figures[0] in frames]

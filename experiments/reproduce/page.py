@@ -1,0 +1,303 @@
+"""What a folder of ``reproduce`` says: the paper's claims first, then all other figures, folded.
+Page, summary and terminal read the tables in the folder, and the verdicts made from them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ...sim.types import FloatArray
+from ..config.cells import cells
+from ..config.document import read_mapping
+from ..config.errors import ConfigError
+from ..config.schema import first_sentence
+from ..page.answer import Answer, table_at
+from ..page.content import Chart, Command, Page, Section, Table, capped
+from ..pictures import style
+from ..run.records import mean_and_error
+from ..text import TableCell, number_of
+from ..verify.compare import bound
+from ..verify.table import CHANCE
+from . import FIGURES, changes_in, figure_with, line_of
+from .base import FULL, PaperFigure, rows_of
+from .claims import LIVE, MEASURED, Claim, Code, Verdict, verdicts
+from .delay_tolerance import ROUNDING, settled
+from .loss_time import EXACT_STREAM, LIVE_CONFIG, LIVE_DATA
+
+HEADING = """# Reproduction
+
+Made by `erasurehead reproduce`: the claims of the paper's abstract, then all other figures. What
+is below a picture is computed from the Parquet file of the same name. The quick version is meant
+for a laptop; `--full` has {full} times the replications, and the public data sets whose files are
+given.
+"""
+WHOSE = (
+    "The paper's are the claims, in the words of its abstract (arXiv 1901.09671); from its "
+    "authors' public program are the schemes, the delays and the accelerated rule.",
+    "Our own are the formulas behind lines and bounds, the load laws, the seconds of work, what "
+    "counts as quick and as small, and the data sets, but where the paper's files are given "
+    "(`--full --data-dir FOLDER`).",
+    "Unknown to us are the figures and constants of the paper's body: nothing is compared with "
+    "them.",
+)
+BEYOND = "Beyond the paper"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A figure that a folder holds."""
+
+    figure: PaperFigure  # as it was made
+    frame: pd.DataFrame  # its table
+    line: str  # the command that made it
+
+
+def kept_figures(directory: Path) -> dict[str, Kept]:
+    """The figures of a folder, by name. Raises ConfigError: a table cannot be read, or none is."""
+    found = {}
+    for name in FIGURES:
+        file = directory / f"{name}.parquet"
+        if (directory / f"{name}.md").is_file() and file.is_file():
+            changes, full = changes_in(file)
+            line = line_of(name, changes, full)
+            found[name] = Kept(figure_with(name, changes), table_at(file, ()), line)
+    if not found:
+        raise ConfigError(f"{directory}: holds no figure; run: erasurehead reproduce")
+    return found
+
+
+def judged(directory: Path, kept: Mapping[str, Kept]) -> list[tuple[Claim, Verdict]]:
+    """The claims whose tables are there, with their verdicts.
+    Raises ConfigError: a table is not what this version writes."""
+    frames = {name: each.frame for name, each in kept.items()}
+    try:
+        if (live := _live(directory, frames)) is not None:
+            frames[LIVE] = live
+        return verdicts(frames)
+    except (KeyError, ValueError, IndexError, TypeError, AttributeError):
+        raise ConfigError(_not_ours(directory)) from None
+
+
+def _not_ours(place: Path) -> str:
+    return f"{place}: is not what this version writes; run the same command again"
+
+
+def _live(directory: Path, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
+    """Rounds of ``live`` of the config in the folder beside the same rounds of the simulator: a row
+    per scheme, seconds. ``None`` where it was not run, or of another config."""
+    config, file = directory / LIVE_CONFIG, directory / LIVE / "iterations.parquet"
+    if not (config.is_file() and file.is_file() and "loss_time" in frames):
+        return None
+    keys = {cell.key for cell in cells(read_mapping(config))}
+    found = table_at(file, ("cell", "scheme", "iteration", "iteration_time"))
+    if not {*found["cell"]} <= keys:
+        return None
+    stream = rows_of(frames["loss_time"], dataset=LIVE_DATA, delays=EXACT_STREAM)
+    rows = []
+    for scheme, own in found[found["iteration"] > 0].groupby("scheme", sort=False):
+        last = rows_of(stream, scheme=scheme, iteration=own["iteration"].max())
+        row = dict(zip(MEASURED, mean_and_error(own["iteration_time"].to_numpy()), strict=True))
+        seconds = float(last["time"].iloc[0]) / len(own)
+        rows.append({"scheme": scheme, "rounds": len(own), "simulated": seconds, **row})
+    return pd.DataFrame(rows)
+
+
+def claim_lines(claims: Sequence[tuple[Claim, Verdict]]) -> list[str]:
+    """The claims for the terminal: each with its verdict, the paper's words, and ours."""
+    lines = []
+    for claim, verdict in claims:
+        lines += [claim.heading(verdict), f'    paper: "{claim.quote}"']
+        lines += [f"    {text}" for text in claim.sentences(verdict)]
+    return lines
+
+
+def claims_json(claims: Sequence[tuple[Claim, Verdict]]) -> bytes:
+    """The verdicts as ``claims.json``, for programs."""
+    plain = [claim.as_plain(verdict) for claim, verdict in claims]
+    return (json.dumps(plain, indent=1) + "\n").encode()
+
+
+def summary(directory: Path, claims: Sequence[tuple[Claim, Verdict]]) -> str:
+    """``summary.md``: the claims, each with its picture, then the text of every figure, folded."""
+    kept, first = kept_figures(directory), {claim.figures[0]: claim for claim, _ in claims}
+
+    def image(name: str) -> str:
+        ends = (kind for kind in style.FORMATS if (directory / f"{name}.{kind}").is_file())
+        kind = next(ends, "png")
+        return f"{'' if kind == 'pdf' else '!'}[{kept[name].figure.title}]({name}.{kind})\n"
+
+    parts = [HEADING.format(full=FULL)]
+    for claim, verdict in claims:
+        name, words = claim.figures[0], "\n".join(f"- {each}" for each in claim.sentences(verdict))
+        parts += [f"## {claim.heading(verdict)}\n", f"> “{claim.quote}”\n", f"{words}\n"]
+        parts += [image(name), f"`{kept[name].line}`\n"]
+    parts += [*(f"- {text}" for text in WHOSE), "\n## Every figure and its numbers\n"]
+    for name, each in kept.items():
+        text = (directory / f"{name}.md").read_text(encoding="utf-8")
+        title, shown = each.figure.title, "" if name in first else f"{image(name)}\n"
+        parts.append(f"<details><summary>{title}</summary>\n\n{shown}{text}\n</details>\n")
+    return "\n".join(parts)
+
+
+def read_reproduction(directory: Path) -> Page:
+    """The page of a folder that ``reproduce`` has written; of the figures that are in it.
+    Raises ConfigError: it holds none, or one that cannot be read."""
+    kept = kept_figures(directory)
+    claims, drawn = judged(directory, kept), dict[str, Section]()
+    for name, each in kept.items():
+        try:
+            drawn[name] = _section(each)
+        except (KeyError, ValueError, IndexError, TypeError, AttributeError):
+            raise ConfigError(_not_ours(directory / f"{name}.parquet")) from None
+    sections, first = list[Section](), {claim.figures[0] for claim, _ in claims}
+    for claim, verdict in claims:
+        name, *others = claim.figures
+        more = [drawn.pop(other) for other in others if other in drawn and other not in first]
+        sections.append(_claimed(claim, verdict, drawn.pop(name), more))
+    if drawn:
+        sections.append(Section("beyond", BEYOND, [], "", None, [*drawn.values()]))
+    frames = {name: each.frame for name, each in kept.items()}
+    why = [
+        " ".join([f"{claim.heading(verdict)}.", *dict.fromkeys([said[0], *said[-shown:]])])
+        for claim, verdict in claims
+        if (said := claim.sentences(verdict)) and (shown := len(verdict.exceptions) or 1)
+    ]
+    live = f"Real workers beside (d), in this folder: `erasurehead live {LIVE_CONFIG} --output "
+    answer = Answer(
+        "reproduce",
+        "ErasureHead's claims, one by one",
+        _verdict(claims, len(kept)),
+        (*why, *_agreement(frames)),
+        (
+            "More replications, and the public data sets: `erasurehead reproduce --full`.",
+            f"{live}{LIVE}`, then `erasurehead report .`.",
+            "Simulator and closed forms, scheme by scheme: `erasurehead verify`.",
+            "Another cluster in a figure: `erasurehead reproduce iteration_time_workers --set "
+            "load=2 --set delay=1.5`.",
+        ),
+        notes=WHOSE,
+    )
+    missing = ", ".join(name for name in FIGURES if name not in frames)
+    question = [("figures", f"{len(frames)} of {len(FIGURES)}")]
+    question += [("not here", missing)] if missing else []
+    again = [Command("Make all figures again:", "erasurehead reproduce")]
+    again += [Command("The claims alone:", "erasurehead reproduce --only-paper")]
+    rows = [(f"{name}.parquet", number_of(len(frame), "row")) for name, frame in frames.items()]
+    return Page(answer, question, sections, rows, commands=again)
+
+
+def distances(frame: pd.DataFrame) -> FloatArray:
+    """How many standard errors each simulated point is from its closed form, ``(P,)``."""
+    expected = next((name for name in ("theory", "integrated") if name in frame), None)
+    if expected is None:
+        return np.empty(0)
+    if "waits_theory" in frame:
+        frame = settled(frame)
+    simulated, theory, error = frame[["simulated", expected, "standard_error"]].to_numpy(float).T
+    varies = error > ROUNDING * np.abs(theory)  # an error that never varies has rounding alone
+    return np.asarray(np.abs(simulated - theory)[varies] / error[varies])
+
+
+def _verdict(claims: Sequence[tuple[Claim, Verdict]], figures: int) -> str:
+    """How many claims there are of each code."""
+    verbs = {Code.HOLDS: "hold", Code.PARTLY: "hold in part", Code.FAILS: "fail"}
+    parts = []
+    for code in Code:
+        letters = [f"({claim.letter})" for claim, verdict in claims if verdict.code is code]
+        verb = str(code) if len(letters) == 1 else verbs.get(code, "are not decided")
+        parts += [f"{' and '.join(letters)} {verb}"] if letters else []
+    if not parts:
+        return f"{number_of(figures, 'figure')}, each with its numbers and its command."
+    return f"Of the claims of the paper's abstract, {', '.join(parts)}."
+
+
+def _agreement(frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    """Simulated means against closed forms, all figures together."""
+    far = {name: each for name, frame in frames.items() if len(each := distances(frame))}
+    if far:
+        z, worst = np.concatenate([*far.values()]), max(far, key=lambda name: far[name].max())
+        most = bound(len(z), CHANCE)
+        yield (
+            f"Simulator and closed forms {'agree' if z.max() <= most else 'do NOT agree'}: the "
+            f"farthest of {number_of(len(z), 'point')} ({worst}) is {z.max():.1f} standard errors "
+            f"away, where chance allows {most:.1f}."
+        )
+
+
+def _claimed(claim: Claim, verdict: Verdict, figure: Section, more: Sequence[Section]) -> Section:
+    """The section of a claim: its picture is the figure's, whose words and tables are folded."""
+    rows = [
+        [
+            TableCell(each.what),
+            TableCell(", ".join(_setting(*item) for item in each.where.items())),
+            TableCell("{:.3g} [{:.3g}, {:.3g}]".format(*each.interval), each.interval[0]),
+            TableCell(f"{'above' if each.above else 'below'} {each.limit:g}"),
+            TableCell(str(each.code)),
+        ]
+        for each in verdict.findings
+    ]
+    ident, file = f"claim-{claim.letter}", f"{claim.figures[0]}.parquet"
+    columns = ["what", "setting", "number [95 % interval]", "claimed", "verdict"]
+    table = capped(f"{ident}-table", "What the verdict rests on", columns, rows, file, keys=2)
+    chart, *tables = figure.parts
+    numbers = "How it was computed, and all numbers"
+    folded = Section(f"{ident}-numbers", numbers, [table, *tables], figure.words)
+    words = "\n".join([f"The paper: “{claim.quote}”.", *claim.sentences(verdict)])
+    return Section(ident, claim.heading(verdict), [chart], words, figure.command, [folded, *more])
+
+
+def _setting(key: str, value: str | float) -> str:
+    return (
+        f"{key} {value}"
+        if key == "over"
+        else value
+        if isinstance(value, str)
+        else f"{key} = {value:g}"
+    )
+
+
+def _section(kept: Kept) -> Section:
+    figure, words, tables = kept.figure, list[str](), list[Table]()
+    name = figure.name
+    for paragraphs, rows in _blocks(figure.text(kept.frame)):
+        # what leads to a table stands above it; all else is under the picture's title
+        leads = paragraphs[-1:] if rows and paragraphs and (tables or len(paragraphs) > 1) else []
+        words += paragraphs[: len(paragraphs) - len(leads)]
+        if rows:
+            names = rows[1].count("---")
+            body = [[_cell(text, i >= names) for i, text in enumerate(row)] for row in rows[2:]]
+            ident, file = f"{name}-table-{len(tables) + 1}", f"{name}.parquet"
+            tables.append(capped(ident, "", rows[0], body, file, " ".join(leads), keys=names))
+    title = first_sentence(figure).rstrip(".")
+    chart = Chart(f"{name}-picture", title, "", figure.picture(kept.frame))
+    command = Command("Make it again:", kept.line)
+    return Section(name, figure.title, [chart, *tables], "\n".join(words), command)
+
+
+NUMBER = re.compile(r"[-+−]?\d[\d,]*\.?\d*(e[-+]?\d+)?")
+
+
+def _blocks(text: str) -> Iterator[tuple[list[str], list[list[str]]]]:
+    """The paragraphs that stand before each table of a Markdown text, and its cells by rows."""
+    paragraphs = list[str]()
+    for block in re.split(r"\n\s*\n", text.strip()):
+        if block.startswith("|"):
+            lines = (line.strip("|").split("|") for line in block.split("\n"))
+            yield paragraphs, [[*map(str.strip, cells)] for cells in lines]
+            paragraphs = []
+        else:
+            paragraphs.append(" ".join(block.replace("**", "").split()))
+    if paragraphs:
+        yield paragraphs, []
+
+
+def _cell(text: str, numeric: bool) -> TableCell:
+    plain = text.replace("**", "")
+    found = NUMBER.match(plain) if numeric else None
+    return TableCell(plain, float(found[0].replace(",", "").replace("−", "-")) if found else None)
