@@ -44,7 +44,6 @@ from erasurehead.experiments.pictures.picture import (
     Picture,
     Points,
     Rules,
-    Texts,
     axis_of,
     mantissas,
 )
@@ -1397,14 +1396,13 @@ def test_a_time_that_some_runs_reach_does_not_look_like_one_that_all_reach() -> 
     )
     a, c = look("uncoded").marker, "^"
     assert [place for place in full if np.isfinite(place[1])] == [(2.0, 6.0, 1.0, 3.0, a)]
-    assert hollow[:3] == [(1, 5, 0, 0, a), (3, 11, 0, 0, c), (4, 12, 0, 0, c)]
-    assert hollow[3:] == [(place, 8 + place, 0, 0, c) for place in (1, 2, 3, 4)]
-    words = [mark.words[0].strip() for mark in panel.marks if isinstance(mark, Texts)]
-    assert words[:3] == ["> 9 in 2 of 8 runs", "> 11 in 4 of 8 runs", "> 12 in 8 of 8 runs"]
+    top = pytest.approx(1.1 * 11)  # later than the upper end of the highest interval
+    assert hollow[:3] == [(1, 5, 0, 0, a), (3, top, 0, 0, c), (4, top, 0, 0, c)]
+    assert hollow[3:] == [(place, top, 0, 0, c) for place in (1, 2, 3, 4)]
     assert panel.y.label == "median time to the target loss (s)"
     titles = [mark.title for mark in panel.marks]
     assert "b (> 9 in 2 of 8 runs)" in titles
-    assert times.MEDIANS.title in titles
+    assert {times.MEDIANS.title, times.SOME.title, times.NEVER.title} <= {*titles}
     assert times.MEANS.title not in titles
 
 

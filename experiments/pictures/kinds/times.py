@@ -19,7 +19,7 @@ from ...text import left_out
 from .. import style
 from ..base import PanelKind, PictureKind
 from ..looks import DOTTED, GRID, INK, MUTED, SOLID, THEORY, Look, shade, variants
-from ..picture import Axis, Band, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts, axis_of
+from ..picture import Axis, Band, Bars, Curve, Fill, Mark, Panel, Picture, Points, axis_of
 from ..records import Records, names_of, short_text
 from .losses import LEAST_TIME, band_key, half_interval, spread
 
@@ -88,6 +88,8 @@ NOBODY = "no scheme reaches the target loss in more than half of its runs"
 TICKS = 8  # swept values of which each has a tick
 AT_POINTS = replace(THEORY, title="lines: theory, at the points")
 MEANS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
+SOME = Look(MUTED, "o", "none", "hollow: not all runs reach it")
+NEVER = Look(MUTED, "^", "none", "at the top: half of them or more do not")
 MEDIANS = replace(MEANS, title=MEANS.title.replace("mean", "median"))
 
 
@@ -160,13 +162,15 @@ class AgainstKind(PictureKind):
             if len(where) <= TICKS:
                 places = tuple(sorted(where.values()))
                 axis = replace(axis, names=tuple(f"{at:.4g}" for at in places), places=places)
+        finite = summary.reindex(columns=[f"{y}_mean", f"{y}_high"]).to_numpy(dtype=float)
+        top = 1.1 * float(np.max(finite, where=np.isfinite(finite), initial=0.0))
         others = [k for k in records.swept() if k != x and lengths[k] > 1]
         groups = [("", summary)]
         if others:
             names = names_of(summary, others)
             groups = [(str(name), summary[names == name]) for name in dict.fromkeys(names)]
         shown = [
-            (title, [*_series_marks(own, x, y, where, looks), *_least(own, x, y, where)])
+            (title, [*_series_marks(own, x, y, where, looks, top), *_least(own, x, y, where)])
             for title, own in groups[:MOST_PANELS]
         ]
         drawn = [mark for _, marks in shown for mark in marks]
@@ -180,11 +184,14 @@ class AgainstKind(PictureKind):
             and 0 <= np.nanmin(numbers, initial=1) <= np.nanmax(numbers, initial=0) / 2
         ):
             scale = replace(scale, low=0.0)  # else differences would look like multiples
-        keys: list[Mark] = [Points(MEDIANS if median else MEANS, dy=np.empty((2, 0)))]
+        bars = MEDIANS if median else MEANS
+        keys: list[Mark] = [Points(bars, dy=np.empty((2, 0)))]
+        keys += [Points(key, hollow=True) for key in (SOME, NEVER)] if median else []
         known = summary.get(f"{y}_theory", pd.Series(np.nan, summary.index)).notna()
         keys += [Curve(AT_POINTS)] if known.any() else []
         every = known.groupby(summary["label"]).any().all()
-        keys += [] if every else [Curve(JOINED, width=THIN)]
+        joined = replace(JOINED, title="thin lines: medians") if median else JOINED
+        keys += [] if every else [Curve(joined, width=THIN)]
         remark = NOBODY * bool(not self.y and y != "time_to_target" and REACHED in summary)
         panels = [Panel(axis, scale, [*marks, *keys], title, remark) for title, marks in shown]
         in_a_row = min(3, len(panels))
@@ -258,19 +265,26 @@ def _series(summary: pd.DataFrame, x: str) -> pd.Series[str]:
 
 
 def _series_marks(
-    table: pd.DataFrame, x: str, y: str, where: Mapping[Any, float], looks: Mapping[str, Look]
+    table: pd.DataFrame,
+    x: str,
+    y: str,
+    where: Mapping[Any, float],
+    looks: Mapping[str, Look],
+    top: float,
 ) -> list[Mark]:
-    """Points, and the lines through their closed forms, or else through themselves."""
+    """Points, and the lines through their closed forms, or else through themselves; at ``top`` the
+    medians of those of whom half do not reach the target."""
     marks: list[Mark] = []
     ends = [min(where.values()), max(where.values())]
     for label, own in table.groupby("label", sort=False):
         look, level = looks[str(label)], own[x].isna().to_numpy()
         metric, rows = METRICS.get(y), own.to_dict("records")
         late = [metric.late(row) if metric else "" for row in rows]
-        names = [f"{y}_mean", f"{y}_theory", f"{y}_low", f"{y}_high", f"{y}_above"]
+        names = [f"{y}_mean", f"{y}_theory", f"{y}_low", f"{y}_high"]
         names[0] = names[0] if names[0] in own else y
         columns = own.reindex(columns=names).to_numpy(dtype=float)
-        middle, theory, low, high, above = np.where(np.isfinite(columns), columns, np.nan).T
+        middle, theory, low, high = np.where(np.isfinite(columns), columns, np.nan).T
+        never = np.isposinf(columns[:, 0]) & np.array([*map(bool, late)])
         if metric:
             middle = np.array([*map(metric.shown, middle)])
         if np.isnan(middle).all() and not any(late):
@@ -295,13 +309,11 @@ def _series_marks(
         marks.append(
             Points(look, at[order], np.where(some, np.nan, middle)[order], dy=dy[:, order])
         )
-        for place in np.flatnonzero(some & ~np.isnan([middle, above]).all(axis=0)):
-            words, one = f"\u00a0\u00a0{late[place]} runs\u00a0\u00a0", [place]
-            never = np.isnan(middle[place])  # the median is somewhere above when the first ended
-            point = replace(line, marker="^") if never else line
-            height = (above if never else middle)[one]
-            side = Texts(at[one], height, [words], "right" if at[place] == ends[1] else "left")
-            marks += [Points(point, at[one], height, dy=dy[:, one], hollow=True), side]
+        highest = replace(line, marker=NEVER.marker), np.full(len(at), top)
+        for places, drawn, height in ((some & ~never, line, middle), (never, *highest)):
+            if places.any():
+                spread = dy[:, places]
+                marks.append(Points(drawn, at[places], height[places], dy=spread, hollow=True))
     return marks
 
 
