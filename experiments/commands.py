@@ -40,6 +40,10 @@ class Command(options.PlainCommand):
             from .reproduce import FIGURES
 
             return FIGURES
+        if what == "data":
+            from .data import SOURCES
+
+            return SOURCES
         if what == "kinds":
             from .pictures.kinds import KINDS
 
@@ -109,6 +113,23 @@ def init(
     path = listing.write_example(name, Path())
     terminal.say(f"{path} written")
     terminal.follow("run", path)
+
+
+@as_command("data amazon --data-dir data")
+def data(
+    name: Annotated[str, argument("covertype, amazon or kc_housing.", complete=completed("data"))],
+    data_dir: Annotated[
+        Path | None, option("Where the file goes; default $ERASUREHEAD_DATA, else data/.")
+    ] = None,
+) -> None:
+    """Fetch a data set that the paper's authors trained on, once."""
+    import os
+
+    from .data import bring
+
+    folder = data_dir or Path(os.environ.get("ERASUREHEAD_DATA") or "data")
+    terminal.say_all(bring(name, folder))
+    terminal.follow("reproduce", "loss_time", "--full", "--data-dir", folder)
 
 
 @as_command("run demo.yaml --set workers=24")

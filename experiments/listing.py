@@ -140,6 +140,7 @@ def _show_names(console: Console, entries: Mapping[str, Entries]) -> None:
 def _show_section(console: Console, kind: str, entries: Entries) -> None:
     place = (PLACES[kind], "italic")
     more = f"; a count can be {FOLLOWING}" if kind == "schemes" else ""
+    more = "; the public ones: erasurehead data NAME" if kind == "data" else more
     console.print(Text.assemble((kind, "bold underline"), "  in a config: ", place, more))
     for entry, family in entries.items():
         _show_entry(console, entry, first_sentence(family))

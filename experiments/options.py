@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # what is compared of many runs; ``p95``: what 95 % of them do not exceed
 Criterion = Literal["mean", "median", "p95"]
 # names that a place of the command line takes
-Known = Literal["examples", "figures", "kinds", "keys", "topics"]
+Known = Literal["data", "examples", "figures", "kinds", "keys", "topics"]
 # commands whose output folder ``report`` takes
 REPORTED = "run, sweep, live, fit, whatif, compare, recommend or reproduce"
 # what can stand in a place of the command line that begins so

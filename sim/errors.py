@@ -113,8 +113,9 @@ class DataNotFound(FileNotFoundError):
         places = ", ".join(map(str, looked)) or "nowhere: no data directory is known"
         super().__init__(
             f"dataset {dataset} needs one of these files: {', '.join(names)} (or .gz); "
-            f"looked in {places}. Get it from {origin}, and name its directory "
-            "in the environment variable ERASUREHEAD_DATA"
+            f"looked in {places}. Fetch it by: erasurehead data {dataset}, or get it from "
+            f"{origin}, and name its directory in --data-dir or the environment variable "
+            "ERASUREHEAD_DATA"
         )
         self.dataset, self.origin = dataset, origin
         self.names, self.looked = list(names), list(looked)

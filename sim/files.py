@@ -5,6 +5,7 @@ are looked at first. This module imports nothing of ours; ``delay_models`` may i
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import stat
@@ -73,6 +74,12 @@ def _reason(error: Exception) -> str:
         before, number, cells = found.groups()
         return f"line {number} has {cells} cells, and the lines before it have {before}"
     return line if len(line) <= 200 else f"{line[:197]}..."
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def short(value: object) -> str:

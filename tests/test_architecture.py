@@ -31,7 +31,7 @@ LAYERS = [
     experiments.page experiments.pictures
     experiments.verify experiments.attack experiments.explore experiments.run.command
     experiments.compare experiments.reproduce experiments.live experiments.whatif
-    experiments.fit experiments.atlas experiments.listing experiments.measure
+    experiments.fit experiments.atlas experiments.data experiments.listing experiments.measure
     experiments.recommend experiments.report
     experiments.commands
     experiments.cli

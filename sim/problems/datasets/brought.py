@@ -1,4 +1,5 @@
-"""Data that users bring: their own NPZ file, or public sets. Nothing is ever downloaded."""
+"""Data that users bring: their own NPZ file, or public sets. No run downloads anything: that does
+``erasurehead data``, once."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from typing_extensions import override
 
 from ...errors import DataNotFound, InvalidParameter
 from ...fields import STRICT
-from ...files import MOST_CELLS, UnusableFile, floats, read_npz
+from ...files import MOST_CELLS, UnusableFile, floats, read_npz, sha256
 from ...types import FloatArray
 from ..base import Task
 from .base import Dataset, DatasetFamily, interactions, one_hot, split
@@ -131,8 +132,24 @@ KC_COLUMNS = [
 ]  # fmt: skip
 
 
+def recorded_as(file: Path) -> Path:
+    """Where the SHA-256 of a fetched file stands, as ``sha256sum`` writes it."""
+    return file.with_name(f"{file.name}.sha256")
+
+
+def require_unchanged(dataset: str, file: Path) -> None:
+    """Raises ``InvalidParameter``: a fetched file is no longer what was fetched. A file without a
+    record, which a user has brought, may be any."""
+    record = recorded_as(file)
+    if record.is_file() and record.read_bytes().split()[:1] != [sha256(file).encode()]:
+        defect = (
+            f"has changed since it was fetched; remove it and {record.name}, and fetch it again"
+        )
+        raise InvalidParameter("dataset", dataset, f"{file} {defect}")
+
+
 class PublicDataset(DatasetFamily):
-    """A data set that users download themselves; abstract."""
+    """A data set that users fetch, or bring themselves; abstract."""
 
     files: ClassVar[tuple[str, ...]]  # patterns of its file's name, the preferred first
     origin: ClassVar[str]  # the address at which users get the file
@@ -165,9 +182,10 @@ class PublicDataset(DatasetFamily):
 
     def read(self, file: Path, header: bool = True) -> pd.DataFrame:
         """Read a CSV (possibly gzipped) or Parquet file. Raises ``InvalidParameter``: it is not
-        readable as what its name says, or far too large."""
+        readable as what its name says, far too large, or not what was fetched."""
         from ...tables import read_csv, read_parquet
 
+        require_unchanged(self.name, file)
         try:
             if file.suffix == ".parquet":
                 return read_parquet(file)
