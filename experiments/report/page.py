@@ -86,8 +86,8 @@ _TABLE_WORDS = (
 )
 _TARGET_WORDS = (
     " The median time to the target loss is that of all runs: one that does not reach it is later "
-    "than all others; both times are sorted by it. Where some do not, there is no mean: *> 117 in "
-    "2 of 16* says in how many, and when the first of them ended; the ratio is the median of the "
+    "than all others; both times are sorted by it. Where some do not, there is no mean: “> 117 in "
+    "2 of 16” says in how many, and when the first of them ended; the ratio is the median of the "
     "paired ratios."
 )
 

@@ -130,6 +130,12 @@ def _why(
         each = f"An iteration of {best} takes {a:.3g} s on average"
         lines.append(f"{each}, one of {first} {b:.3g} s.")
     lines += _of_scheme(records, best) + _least(records)
+    above = table.get("time_to_target_above", pd.Series(np.nan, table.index))[best]
+    if name == "time_to_target" and not np.isnan(above):
+        lines.append(
+            f"The first run of {best} that does not reach the target ended after {above:.3g} s; "
+            "with more `iterations` it may."
+        )
     if "final_train_loss_mean" in table:
         losses = table["final_train_loss_mean"].astype(float)
         least = str(losses.idxmin())
