@@ -37,7 +37,7 @@ $(VENV)/docs: $(VENV)/installed requirements-docs.txt
 	$(PIP) -r requirements-docs.txt
 	@touch $@
 
-reproduce: install  ## the paper's delay analysis and loss-versus-time figures (minutes; OUTPUT=results)
+reproduce: install  ## the claims of the paper's abstract, and all other figures (minutes; OUTPUT=results)
 	$(BIN)/erasurehead reproduce --output $(OUTPUT)/reproduce
 
 test: install  ## ruff, mypy and the test suite

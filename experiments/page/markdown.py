@@ -29,8 +29,10 @@ def as_markdown(page: Page, pictures: Mapping[str, str]) -> str:
     for section in (one for each in page.sections for one in each.every):
         parts = [*_parts(section, pictures)]
         if parts:
-            words = [plain_text(section.words), ""] if section.words else []
-            lines += [f"## {section.title}", "", *words, *parts]
+            said = section.words.split("\n") if section.words else []
+            words = [line for text in said for line in (plain_text(text), "")]
+            again = [f"`{section.command.line}`", ""] if section.command else []
+            lines += [f"## {section.title}", "", *words, *parts, *again]
     if page.method:
         lines += ["## How to read this", ""]
         lines += [line for text in page.method for line in (text, "")]

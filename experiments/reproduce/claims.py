@@ -369,41 +369,21 @@ def say_speedup(verdict: Verdict) -> list[str]:
 
 
 CLAIMS = (
-    Claim(
-        "a",
-        "Higher delay tolerance",
-        "uses approximate gradient codes to recover an inexact gradient at each iteration, but "
-        "with higher delay tolerance",
-        ("delay_tolerance",),
-        judge_tolerance,
-        say_tolerance,
-    ),
-    Claim(
-        "b",
-        "As quick as distributed GD, down to a small noise floor",
-        "down to a small noise floor, ErasureHead converges as quickly as distributed GD",
-        ("loss_iteration_floor",),
-        judge_floor,
-        say_floor,
-    ),
-    Claim(
-        "c",
-        "Faster overall runtime",
-        "has faster overall runtime under a probabilistic delay model",
-        ("iteration_time_workers", "loss_iteration_floor"),
-        judge_runtime,
-        say_runtime,
-    ),
-    Claim(
-        "d",
-        "Speedups on real data and clusters",
-        "extensive experiments on real world datasets and distributed clusters [...] significant "
-        "speedups over both standard and gradient coded GD",
-        ("loss_time", "speedup"),
-        judge_speedup,
-        say_speedup,
-    ),
-)
+    Claim("a", "Higher delay tolerance",
+          "uses approximate gradient codes to recover an inexact gradient at each iteration, but "
+          "with higher delay tolerance",
+          ("delay_tolerance",), judge_tolerance, say_tolerance),
+    Claim("b", "As quick as distributed GD, down to a small noise floor",
+          "down to a small noise floor, ErasureHead converges as quickly as distributed GD",
+          ("loss_iteration_floor",), judge_floor, say_floor),
+    Claim("c", "Faster overall runtime",
+          "has faster overall runtime under a probabilistic delay model",
+          ("iteration_time_workers", "loss_iteration_floor"), judge_runtime, say_runtime),
+    Claim("d", "Speedups on real data and clusters",
+          "extensive experiments on real world datasets and distributed clusters [...] significant "
+          "speedups over both standard and gradient coded GD",
+          ("loss_time", "speedup"), judge_speedup, say_speedup),
+)  # fmt: skip
 PAPER = tuple(dict.fromkeys(name for claim in CLAIMS for name in claim.figures))
 
 

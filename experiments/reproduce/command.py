@@ -66,10 +66,10 @@ def make_figures(
             for made, result in map_unordered(task, wanted, lanes, figures_done):
                 if isinstance(result, Died):
                     raise ConfigError(f"figure {made.name}: {result.reason}")
-        claims = judged(output, kept_figures(output))
-        write_bytes(output / SUMMARIES[0], summary(output, claims).encode())
+        claims, page = judged(output, kept_figures(output)), read_reproduction(output)
+        write_bytes(output / SUMMARIES[0], summary(output, page).encode())
         write_bytes(output / CLAIMS, claims_json(claims))
-        write_bytes(output / INDEX, as_html(read_reproduction(output)).encode())
+        write_bytes(output / INDEX, as_html(page).encode())
     return output / INDEX, claim_lines(claims)
 
 

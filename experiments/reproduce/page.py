@@ -19,32 +19,31 @@ from ..config.errors import ConfigError
 from ..config.schema import first_sentence
 from ..page.answer import Answer, table_at
 from ..page.content import Chart, Command, Page, Section, Table, capped
+from ..page.markdown import as_markdown
 from ..pictures import style
 from ..run.records import mean_and_error
-from ..text import TableCell, number_of
+from ..text import TableCell, number_of, sentence
 from ..verify.compare import bound
 from ..verify.table import CHANCE
 from . import FIGURES, changes_in, figure_with, line_of
-from .base import FULL, PaperFigure, rows_of
+from .base import PaperFigure, rows_of
 from .claims import LIVE, MEASURED, Claim, Code, Verdict, verdicts
 from .delay_tolerance import ROUNDING, settled
 from .loss_time import EXACT_STREAM, LIVE_CONFIG, LIVE_DATA
 
-HEADING = """# Reproduction
-
-Made by `erasurehead reproduce`: the claims of the paper's abstract, then all other figures. What
-is below a picture is computed from the Parquet file of the same name. The quick version is meant
-for a laptop; `--full` has {full} times the replications, and the public data sets whose files are
-given.
-"""
 WHOSE = (
-    "The paper's are the claims, in the words of its abstract (arXiv 1901.09671); from its "
-    "authors' public program are the schemes, the delays and the accelerated rule.",
-    "Our own are the formulas behind lines and bounds, the load laws, the seconds of work, what "
-    "counts as quick and as small, and the data sets, but where the paper's files are given "
-    "(`--full --data-dir FOLDER`).",
-    "Unknown to us are the figures and constants of the paper's body: nothing is compared with "
-    "them.",
+    (
+        "the paper's",
+        "the claims, in the words of its abstract (arXiv 1901.09671); from its authors' public "
+        "program: the schemes, the delays and the accelerated rule",
+    ),
+    (
+        "our own",
+        "the formulas behind lines and bounds, the load laws, the seconds of work, what counts as "
+        "quick and as small, and the data sets, unless the paper's files are given "
+        "(--full --data-dir FOLDER)",
+    ),
+    ("unknown", "the figures and constants of the paper's body: nothing is compared with them"),
 )
 BEYOND = "Beyond the paper"
 
@@ -123,26 +122,12 @@ def claims_json(claims: Sequence[tuple[Claim, Verdict]]) -> bytes:
     return (json.dumps(plain, indent=1) + "\n").encode()
 
 
-def summary(directory: Path, claims: Sequence[tuple[Claim, Verdict]]) -> str:
-    """``summary.md``: the claims, each with its picture, then the text of every figure, folded."""
-    kept, first = kept_figures(directory), {claim.figures[0]: claim for claim, _ in claims}
-
-    def image(name: str) -> str:
-        ends = (kind for kind in style.FORMATS if (directory / f"{name}.{kind}").is_file())
-        kind = next(ends, "png")
-        return f"{'' if kind == 'pdf' else '!'}[{kept[name].figure.title}]({name}.{kind})\n"
-
-    parts = [HEADING.format(full=FULL)]
-    for claim, verdict in claims:
-        name, words = claim.figures[0], "\n".join(f"- {each}" for each in claim.sentences(verdict))
-        parts += [f"## {claim.heading(verdict)}\n", f"> “{claim.quote}”\n", f"{words}\n"]
-        parts += [image(name), f"`{kept[name].line}`\n"]
-    parts += [*(f"- {text}" for text in WHOSE), "\n## Every figure and its numbers\n"]
-    for name, each in kept.items():
-        text = (directory / f"{name}.md").read_text(encoding="utf-8")
-        title, shown = each.figure.title, "" if name in first else f"{image(name)}\n"
-        parts.append(f"<details><summary>{title}</summary>\n\n{shown}{text}\n</details>\n")
-    return "\n".join(parts)
+def summary(directory: Path, page: Page) -> str:
+    """``summary.md``: the page, with the pictures that lie beside it."""
+    kinds = [kind for kind in style.FORMATS if kind != "pdf"]
+    files = [f"{name}.{kind}" for name in FIGURES for kind in reversed(kinds)]
+    there = [file for file in files if (directory / file).is_file()]
+    return as_markdown(page, {f"{Path(file).stem}-picture": file for file in there})
 
 
 def read_reproduction(directory: Path) -> Page:
@@ -163,11 +148,7 @@ def read_reproduction(directory: Path) -> Page:
     if drawn:
         sections.append(Section("beyond", BEYOND, [], "", None, [*drawn.values()]))
     frames = {name: each.frame for name, each in kept.items()}
-    why = [
-        " ".join([f"{claim.heading(verdict)}.", *dict.fromkeys([said[0], *said[-shown:]])])
-        for claim, verdict in claims
-        if (said := claim.sentences(verdict)) and (shown := len(verdict.exceptions) or 1)
-    ]
+    why = [" ".join([f"{c.heading(v)}.", *map(sentence, v.exceptions)]) for c, v in claims]
     live = f"Real workers beside (d), in this folder: `erasurehead live {LIVE_CONFIG} --output "
     answer = Answer(
         "reproduce",
@@ -177,14 +158,12 @@ def read_reproduction(directory: Path) -> Page:
         (
             "More replications, and the public data sets: `erasurehead reproduce --full`.",
             f"{live}{LIVE}`, then `erasurehead report .`.",
-            "Simulator and closed forms, scheme by scheme: `erasurehead verify`.",
             "Another cluster in a figure: `erasurehead reproduce iteration_time_workers --set "
             "load=2 --set delay=1.5`.",
         ),
-        notes=WHOSE,
     )
     missing = ", ".join(name for name in FIGURES if name not in frames)
-    question = [("figures", f"{len(frames)} of {len(FIGURES)}")]
+    question = [*WHOSE, ("figures", f"{len(frames)} of {len(FIGURES)}")]
     question += [("not here", missing)] if missing else []
     again = [Command("Make all figures again:", "erasurehead reproduce")]
     again += [Command("The claims alone:", "erasurehead reproduce --only-paper")]
@@ -253,13 +232,9 @@ def _claimed(claim: Claim, verdict: Verdict, figure: Section, more: Sequence[Sec
 
 
 def _setting(key: str, value: str | float) -> str:
-    return (
-        f"{key} {value}"
-        if key == "over"
-        else value
-        if isinstance(value, str)
-        else f"{key} = {value:g}"
-    )
+    if isinstance(value, str):
+        return f"against {value}" if key == "over" else value
+    return f"{key} = {value:g}"
 
 
 def _section(kept: Kept) -> Section:

@@ -352,6 +352,7 @@ def test_pictures_and_tables_are_kept_as_files(
     """SVG that a program reads, PNG with the picture, CSV with every row; light in any mode."""
     with opened(browser, address(results[name]), color_scheme=scheme) as page:
         files = {}
+        page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true")
         for kind in ("SVG", "PNG", "CSV"):
             button = page.locator(".tools button", has_text=kind).first
             with page.expect_download() as waiting:
@@ -432,6 +433,8 @@ def test_it_stands_without_javascript(
     name: str, browser: Browser, results: dict[str, Path]
 ) -> None:
     with opened(browser, address(results[name]), java_script_enabled=False) as page:
+        while (closed := page.locator("details:not([open]) > summary")).count():
+            closed.first.click()
         assert page.locator("svg.panel:visible").count() == page.locator(".holder").count() > 0
         assert page.locator("tbody tr:visible").count() > 0
         assert page.locator(".legend:visible").count() > 0 or name == "compare"
