@@ -7,7 +7,7 @@ the order statistics of unseen rounds; a later one, which is fuller, must do so 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 from typing import Any
 
@@ -53,8 +53,10 @@ GAIN_AGAIN = 0.05
 # ... or where a candidate is off by this factor in its own table, as if its tail is too long ...
 OFF = 1.05
 MOST_APART = 1.1  # ... and the loads do not differ by more than this factor from all together ...
-# ... if there are no more rounds and delays: a long table shows its law, and all are listed.
-MOST_AGAIN, MOST_CELLS_AGAIN = 120, 20_000
+# ... if there are no more rounds: a long table shows its law. Whatever its length, and up to so
+# many delays, which are all listed, measured rounds are drawn again if the law departs from them;
+# and of a handful, of which none can be held out.
+FEWEST_AGAIN, MOST_AGAIN, MOST_CELLS_AGAIN = 3, 120, 50_000
 # So many workers of a large table have laws of their own only where these, looked at without being
 # fitted, predict better by more than ``GAIN``: thousands of numbers hide the law.
 MANY = 250
@@ -150,7 +152,10 @@ def choose(
             each = Tried(recipe, score(made, measured))
         tried.append(each)
         best = each if best is None or each.beats(best) else best
-        if (taken is None or each.beats(taken)) and not places.misses(recipe, models):
+        # of a handful of rounds nobody's place is known
+        if (taken is None or each.beats(taken)) and not (
+            held_out and places.misses(recipe, models)
+        ):
             taken = each
     assert best is not None
     displaced = taken is None or best.beats(taken)
@@ -159,21 +164,36 @@ def choose(
     every = [*ks, *waited_for(n)]
     own = observed_order_statistics(delays.rounds, every)
     predicted = simulated_order_statistics(delay_model(section), n, every, known=KNOWN)
-    if held_out and again and _shows_no_law(delays):
-        seen = [observed_order_statistics(np.concatenate(half.seen), ks) for half in held_out]
-        tried.append(Tried(Again(Parts()), score(seen, measured)))
-        off = worst_error(predicted[len(ks) :], own[len(ks) :])
-        if displaced or off > np.log(OFF) or _again_is_better(taken.recipe, delays, workers):
-            taken = tried[-1]
-            section, why = _built(taken.recipe, delays, workers)
-            predicted = own
     of_ks = predicted[: len(ks)]
-    return Candidate(section, of_ks, order_error(of_ks, own[: len(ks)]), why, tuple(tried), taken)
+    error = order_error(of_ks, own[: len(ks)])
+    chosen = Candidate(section, of_ks, error, why, tuple(tried), taken)
+    short = len(delays.rounds) <= MOST_AGAIN
+    if not (again and may_be_drawn_again(delays) and (short or displaced)):
+        return chosen
+    drawn = drawn_again(chosen, delays, ks)
+    off = worst_error(predicted[len(ks) :], own[len(ks) :])
+    few = displaced or not held_out or off > np.log(OFF)
+    if few or _again_is_better(taken.recipe, delays, workers):
+        return drawn
+    return replace(chosen, tried=drawn.tried)
 
 
-def _shows_no_law(delays: UnitDelays) -> bool:
-    """Whether a table is short, and its loads so alike, that its rounds may be drawn again."""
-    if len(delays.rounds) > MOST_AGAIN or delays.rounds.size > MOST_CELLS_AGAIN:
+def drawn_again(chosen: Candidate, delays: UnitDelays, ks: Sequence[int]) -> Candidate:
+    """The measured rounds, drawn again, in place of what was chosen."""
+    tables = delays.bulk_tables
+    every = halves(tables) or [Half(tuple(tables), np.concatenate(tables))]
+    seen = [observed_order_statistics(np.concatenate(half.seen), ks) for half in every]
+    measured = [observed_order_statistics(half.held_out, ks) for half in every]
+    taken = Tried(Again(Parts()), score(seen, measured))
+    section, why = _built(taken.recipe, delays, None)
+    tried = tuple(each for each in chosen.tried if not isinstance(each.recipe, Again))
+    own = observed_order_statistics(delays.rounds, ks)
+    return Candidate(section, own, 0.0, why, (*tried, taken), taken)
+
+
+def may_be_drawn_again(delays: UnitDelays) -> bool:
+    """Whether a table is small enough, and its loads so alike, that its rounds may be drawn."""
+    if len(delays.rounds) < FEWEST_AGAIN or delays.rounds.size > MOST_CELLS_AGAIN:
         return False
     waits = waited_for(delays.workers)
     own = observed_order_statistics(delays.rounds, waits)

@@ -252,6 +252,7 @@ ITERATIONS = 100  # rounds of a run of the config, of as many as the table has
 REPLICATIONS = 20  # runs in which they are simulated: a model with a memory has so many starts
 SEED = 20190406
 OFF = 1.1  # a model misses its table where the measured mean is outside by more than this factor
+DEPARTS = 1.015  # ... and departs from it, beyond chance, by more than this one
 OUTSIDE = 0.01  # share of simulated tables at either end that count as the next ones
 UNLIKE = 0.05  # difference of two shares of rounds that matters
 
@@ -314,6 +315,12 @@ class Resimulated:
         with np.errstate(divide="ignore", invalid="ignore"):
             factors = np.maximum(self.low / self.measured, self.measured / self.high)
         return np.asarray(np.nan_to_num(np.maximum(factors, 1.0), nan=1.0))
+
+    @property
+    def departs(self) -> bool:
+        """Whether when workers arrive, or who does, is beyond what chance makes of the model."""
+        unheard = self.heard is not None and self.heard.missed is not None
+        return unheard or bool(self.outside.max() > DEPARTS)
 
     @property
     def missed(self) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..page.content import Chart, Command, Page, Section, Table, capped, plain_c
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID, LONG, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
+from ..statistics.job import waiting_saves
 from ..statistics.spells import MEMORY
 from ..text import (
     NOTHING,
@@ -72,6 +74,7 @@ RATIOS = Axis("predicted / measured", True, (1, 1.1, 1.25, 1.5, 2, 5, 7, 8, 9))
 REACHES = (1.1, 1.25, 1.5, 2.0)  # ends of their axis; what is beyond the last is not shown
 MOST_FAMILIES = 3  # in the terminal, the best, below the config
 MOST_KS = 6  # order statistics that have a column in the ranking of the families
+APART = 0.01  # of a step: savings that differ by so much are explained
 MOST_CHECKED = 5  # loads that are compared in a sentence
 DRAWN = 4
 BEST = f"The {DRAWN} families that predict arrivals best; the table has all."
@@ -101,6 +104,7 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
         load = _load_sentence(findings.load)
     found, hosts = findings.workers, findings.measured.hosts
     why = ["; ".join(parts), f"load: {load}", *worker_sentences(found, hosts)]
+    why[1:1] = _waiting_sentence(findings)
     if findings.load is not None:  # of one load, the ranking's row of the config says it
         why.insert(1, _checked_sentence(findings))
     why += [
@@ -153,6 +157,25 @@ def _checked_sentence(findings: Findings) -> str:
     ks = enumerated([str(k) for k in shown[0].ks], len(shown[0].ks))
     arrivals = f"simulated over measured mean arrivals k = {ks}"
     return f"against its own table, {arrivals} are {'; '.join(parts)}"
+
+
+def _waiting_sentence(findings: Findings) -> Iterator[str]:
+    """What waiting for fewer saves: in the measured rounds, as ``whatif`` says, and by the model;
+    and why these differ."""
+    each = findings.checked[0]
+    table, several = findings.measured.tables[each.load], len(findings.checked) > 1
+    place = f" at load {each.load:g}" if several else ""
+    for k, last in pairwise(each.ks[-2:]):
+        measured = waiting_saves(table, k)
+        by_model = 1 - float(each.simulated[-2]) / max(float(each.simulated[-1]), 1e-300)
+        why = ""
+        if abs(by_model - measured) >= APART:
+            chance = f"so far apart are tables of {number_of(len(table), 'round')} by chance"
+            why = f" ({chance if each.outside.max() <= 1 else 'which misses these rounds'})"
+        yield (
+            f"waiting for {k} of {last} saves {percent(measured)} in the measured rounds{place}, "
+            f"and {percent(by_model)} by this model{why}"
+        )
 
 
 def _load_sentence(load: LoadFit) -> str:

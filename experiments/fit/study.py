@@ -16,7 +16,14 @@ from ...sim.numerics import one_thread
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
 from ..statistics.intervals import Estimates
-from .candidates import Candidate, LoadFindings, choose, mixture_of
+from .candidates import (
+    Candidate,
+    LoadFindings,
+    choose,
+    drawn_again,
+    may_be_drawn_again,
+    mixture_of,
+)
 from .cold import by_load
 from .families import EMPIRICAL, FAMILIES
 from .goodness import (
@@ -150,9 +157,15 @@ def study(
         raise ConfigError(f"no family can be fitted: {next(iter(first.refused.values()))}")
     progress(steps - 1, steps)
     # Under per_partition a task draws for each partition, and a measured round is one draw.
-    chosen = choose(first, ks, workers, again=again and law["kind"] != "per_partition")
+    drawable = again and law["kind"] != "per_partition"
+    chosen = choose(first, ks, workers, again=drawable)
     asked = {key: table for key, table in tables.items() if load is None or key == load}
     checked = resimulated(chosen.section, law, asked)
+    if drawable and any(each.departs for each in checked) and may_be_drawn_again(first.delays):
+        drawn = drawn_again(chosen, first.delays, ks)
+        mended = resimulated(drawn.section, law, asked)
+        if not any(each.departs for each in mended):  # as those of loads that are pooled may
+            chosen, checked = drawn, mended
     progress(steps, steps)
     return Findings(measured, ks, growth, law, found, chosen, workers, shorter, checked)
 

@@ -41,6 +41,13 @@ def round_medians(table: FloatArray) -> FloatArray:
     return np.concatenate([np.median(table[rows], axis=1) for rows in pieces(*table.shape)])
 
 
+def waiting_saves(table: FloatArray, k: int) -> float:
+    """Share of a mean round of ``(R, n)`` measured seconds that waiting for its first k workers
+    saves. ``whatif``, ``fit`` and ``recommend`` say this number of measured rounds."""
+    ends = np.partition(table, k - 1, axis=1)[:, k - 1]
+    return float(1 - ends.mean() / table.max(axis=1).mean())
+
+
 @dataclass(frozen=True, eq=False)
 class Slowest:
     """The K slowest workers of each round, the slowest first."""

@@ -144,8 +144,9 @@ def test_the_answer_says_what_was_found(fitted: tuple[Path, str]) -> None:
     starts = [
         "",
         "Against its own table, ",
+        "Waiting for 36 of 40 saves ",
         "Load: seconds = ",
-        *["Worker"] * (len(why) - 7),
+        *["Worker"] * (len(why) - 8),
         "Cold starts: ",
         "Memory: slow workers stay slow",
         "Of one law for all delays, ",

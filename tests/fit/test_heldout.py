@@ -20,8 +20,8 @@ from erasurehead.experiments.fit.candidates import (
     _parts,
     _Places,
     _recipes,
-    _shows_no_law,
     choose,
+    may_be_drawn_again,
     simulated_order_statistics,
 )
 from erasurehead.experiments.fit.cold import UnitDelays
@@ -48,10 +48,10 @@ from tests.tools import numbered
 Generator = Callable[[np.random.Generator, int, int], np.ndarray]
 
 
-def found(table: np.ndarray, first: int = 0) -> Findings:
+def found(table: np.ndarray, first: int = 0, again: bool = True) -> Findings:
     workers = table.shape[1]
     ks = range(first or workers // 2, workers + 1)
-    return study(numbered({None: table}), ks)
+    return study(numbered({None: table}), ks, again=again)
 
 
 def test_every_round_is_held_out_once_in_each_split() -> None:
@@ -177,19 +177,19 @@ def test_a_worker_is_misplaced_by_a_tenth_beyond_noise(
     ("shape", "longer", "no_law"),
     [
         ((60, 4), 1.0, True),
-        ((61, 4), 1.0, False),
-        ((50, 200), 1.0, True),
-        ((50, 201), 1.0, False),
+        ((500, 50), 1.0, True),
+        ((501, 50), 1.0, False),
+        ((1, 4), 1.0, False),
         ((60, 4), 1.19, True),
         ((60, 4), 1.23, False),  # the shorter load takes 1.115 times less than both together
     ],
 )
-def test_rounds_are_drawn_again_where_they_are_few_and_loads_alike(
+def test_rounds_may_be_drawn_again_where_they_are_not_many_and_loads_alike(
     shape: tuple[int, int], longer: float, no_law: bool
 ) -> None:
-    """Of two loads together 120 rounds and 20,000 delays at most, no load 10 % off in the mean."""
+    """Of two loads together 3 rounds or more and 50,000 delays at most, no load 10 % off."""
     table = np.ones(shape)
-    assert _shows_no_law(UnitDelays("all", (table, longer * table))) == no_law
+    assert may_be_drawn_again(UnitDelays("all", (table, longer * table))) == no_law
 
 
 def test_loads_apart_and_models_off_by_exactly_what_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +198,7 @@ def test_loads_apart_and_models_off_by_exactly_what_may_be(monkeypatch: pytest.M
     delays = UnitDelays("all", (table,))
     off = {"by": np.log(candidates.MOST_APART)}
     monkeypatch.setattr(candidates, "worst_error", lambda *_: off["by"])
-    assert _shows_no_law(delays)
+    assert may_be_drawn_again(delays)
     monkeypatch.setattr(candidates, "_again_is_better", lambda *_: False)
     ones = lambda model, workers, ks, *_, **__: np.ones(len(ks))  # noqa: E731
     monkeypatch.setattr(candidates, "simulated_order_statistics", ones)
@@ -305,7 +305,7 @@ def test_a_wall_is_not_run_through() -> None:
     for each; two lognormals put the slowest of 256 at 1.8 times the truth.
     """
     table = walled(np.random.default_rng(0), 2020, 256)
-    findings = found(table[:20])
+    findings = found(table[:20], again=False)
     require_recorded("fit/wall", fit_told(findings))
     assert worst(findings, table[20:], range(1, 257)) < 0.10
     assert "base law: empirical" in findings.chosen.why
@@ -467,9 +467,59 @@ def test_rounds_are_drawn_in_stretches() -> None:
 
 
 def test_long_tables_have_laws() -> None:
-    """More than 120 rounds are never listed, whatever they are like."""
+    """More than 120 rounds are not listed, where chance explains what a law gets wrong of them."""
     table = KINDS["two_states"](np.random.default_rng(0), 130, 10)
     assert found(table).chosen.section["model"] != "measured_rounds"
+
+
+def racks(rng: np.random.Generator, rounds: int, workers: int) -> np.ndarray:
+    """A quarter of the workers are slow together, ten rounds of fifty."""
+    slow = (np.arange(rounds)[:, None] // 10 % 5 == 0) & (np.arange(workers) < workers // 4)
+    return rng.lognormal(0.0, 0.2, (rounds, workers)) * np.where(slow, 2.5, 1.0)
+
+
+def clumps(rng: np.random.Generator, rounds: int, workers: int) -> np.ndarray:
+    """In one round of twenty two workers of five, others each time, are 3 s late."""
+    late = rng.random((rounds, workers)).argsort(axis=1) < 0.4 * workers
+    return (
+        rng.exponential(0.3, (rounds, workers))
+        + 0.2
+        + 3 * (late & (rng.random((rounds, 1)) < 0.05))
+    )
+
+
+def unlike_rounds(rng: np.random.Generator, rounds: int, workers: int) -> np.ndarray:
+    """In three rounds of ten delays vary widely, in the others hardly."""
+    wide = rng.random((rounds, 1)) < 0.3
+    laws = rng.lognormal(0.5, 0.6, (rounds, workers)), rng.lognormal(0.0, 0.1, (rounds, workers))
+    return np.where(wide, *laws)
+
+
+@pytest.mark.parametrize("kind", [racks, clumps, unlike_rounds])
+@pytest.mark.parametrize(
+    "seed", [0, *(pytest.param(s, marks=pytest.mark.slow) for s in range(1, 8))]
+)
+def test_no_config_is_worse_on_its_own_table_than_its_rounds(kind: Generator, seed: int) -> None:
+    """Where a law departs from its table by more than noise, as 1.71 s for 1.41 by clumps, the
+    measured rounds are drawn again, however many they are. Catches a law that is kept because the
+    table is long, or because fuller ones misplace a worker."""
+    table = kind(np.random.default_rng([seed, 3]), 400, 16)
+    [checked] = found(table).checked
+    assert checked.outside.max() <= 1.015
+    assert checked.heard is None or checked.heard.missed is None
+
+
+def test_a_handful_of_rounds_is_drawn_again() -> None:
+    """Three rounds show neither a law nor who is slow; of two, the law that is nearest is taken,
+    although none can be held out."""
+    rng = np.random.default_rng(4)
+    table = rng.lognormal(0.0, 0.3, (3, 12)) * [[1.0], [1.0], [4.5]]
+    taken = found(table).chosen
+    assert (taken.section["model"], taken.error) == ("measured_rounds", 0.0)
+    chosen = found(table[1:]).chosen
+    assert chosen.section["model"] != "measured_rounds"
+    best = min(each.held_out.error for each in chosen.tried)
+    assert chosen.taken.held_out.error <= best + 0.02
 
 
 def steadily_slow(rng: np.random.Generator, rounds: int, workers: int, tail: float) -> np.ndarray:

@@ -626,7 +626,10 @@ def finding(**changes: Any) -> Any:
         main=main, chosen=chosen, ks=[3, 4, 5], warnings=[], load=None,
         load_law={"kind": "proportional"}, shorter={}, workers=None,
         checked=[Resimulated(None, (4, 5), ones, ones, ones, ones)],
-        measured=SimpleNamespace(workers=5, hosts=(), notes=("a note",), read=("as read",)),
+        measured=SimpleNamespace(
+            workers=5, hosts=(), notes=("a note",), read=("as read",),
+            tables={None: np.array([[1.0, 1.0, 3.0, 1.0, 2.0], [2.0, 1.0, 1.0, 1.0, 1.0]])},
+        ),
     )  # fmt: skip
     for name, value in changes.items():
         owner, _, field = name.rpartition("__")
@@ -642,6 +645,8 @@ def test_what_is_said_of_a_fit() -> None:
     assert said.verdict == f"{error}average, k = 3 to 5 of 5{unseen}."
     assert said.why == (
         "Base law: gamma.",
+        "Waiting for 4 of 5 saves 40.0 % in the measured rounds, and 0.0 % by this model (so far "
+        "apart are tables of 2 rounds by chance).",
         "Load: the table has one, so the load law is assumed: proportional; measure several to "
         "know it.",
         "Workers: cannot be told (too few rounds or workers).",
@@ -657,6 +662,12 @@ def test_what_is_said_of_a_fit() -> None:
     assert (said.notes, said.read) == (("a note",), ("as read",))
     bare = SimpleNamespace(held_out=SimpleNamespace(apart=[0.03], error=0.03))
     assert fit_answer(finding(chosen__taken=bare), "t").verdict.endswith("k = 3 to 5 of 5.")
+    ones = np.ones(2)
+    low = Resimulated(None, (4, 5), ones * 2, ones, ones, ones)
+    [_, wrong, *_] = fit_answer(finding(checked=[low]), "t").why
+    assert wrong.endswith("and 0.0 % by this model (which misses these rounds).")
+    near = Resimulated(None, (4, 5), ones, np.array([0.605, 1.0]), ones, ones)
+    assert fit_answer(finding(checked=[near]), "t").why[1].endswith("and 39.5 % by this model.")
     warned = fit_answer(finding(warnings=["the model misses"]), "t").verdict
     assert warned.endswith(f"of 5{unseen}. The model misses.")
     pooled = finding(
@@ -675,7 +686,7 @@ def test_what_is_said_of_a_fit() -> None:
     assert fit_answer(refused, "t").notes == ("a note", "pareto cannot be fitted: too few delays")
     loads = np.array([1.0, 2.0])
     grown = LoadFit(loads, loads, loads, 0.5, 0.25, 1.0, {}, {"kind": "proportional"})
-    why = fit_answer(finding(load=grown, shorter={1.0: 1, 2.0: 2}), "t").why[2:6]
+    why = fit_answer(finding(load=grown, shorter={1.0: 1, 2.0: 2}), "t").why[3:7]
     counted = "took less than the load costs, and counted as the shortest of the others"
     assert why == (
         "Load: seconds = 0.5 + 0.25 load (R squared 1.000); the proportional law holds.",
