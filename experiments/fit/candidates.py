@@ -30,7 +30,7 @@ from .goodness import (
     waited_for,
     worst_error,
 )
-from .law import LARGE, TwoLogNormals
+from .law import TwoLogNormals
 from .recipes import Again, Factors, LawsOfWorkers, Ranked, Recipe, States, factors_of
 from .variance import Memory, Parts, Variance
 from .workers import Workers, with_own_laws, without
@@ -57,9 +57,6 @@ MOST_APART = 1.1  # ... and the loads do not differ by more than this factor fro
 # many delays, which are all listed, measured rounds are drawn again if the law departs from them;
 # and of a handful, of which none can be held out.
 FEWEST_AGAIN, MOST_AGAIN, MOST_CELLS_AGAIN = 3, 120, 50_000
-# So many workers of a large table have laws of their own only where these, looked at without being
-# fitted, predict better by more than ``GAIN``: thousands of numbers hide the law.
-MANY = 250
 CELLS, MOST_ROUNDS = 5_000_000, 20_000
 # Weight of the error in which the chance of the halves cancels out, beside the plain one. Without
 # it, one round in which everything was slow, which is in one of two halves, decides by itself; with
@@ -133,7 +130,6 @@ def choose(
     tried: list[Tried] = []
     places = _Places.of(tables, () if workers is None else workers.spelled)
     parts = _parts(found.variance, workers is not None and workers.differ, places.off(places.alike))
-    many = n >= MANY and sum(table.size for table in tables) > LARGE
     taken: Tried | None = None
     best: Tried | None = None  # whether or not it misplaces a worker
     for recipe in _recipes(found, parts, bool(held_out)):
@@ -141,12 +137,6 @@ def choose(
         if isinstance(recipe, Factors) and not recipe.parts:
             each = Tried(recipe, known[recipe.family.name])
         else:
-            if many and taken is not None and isinstance(recipe, LawsOfWorkers):
-                shuffled = [_reshuffled(recipe, half, ks) for half in competing]
-                quick = Tried(recipe, score(shuffled, measured))
-                if quick.gain(taken) <= GAIN:
-                    tried.append(quick)
-                    continue
             models = [delay_model(recipe.section(half.sample, half.seen)) for half in competing]
             made = [simulated_order_statistics(model, n, ks, CELLS_OF_HALF) for model in models]
             each = Tried(recipe, score(made, measured))
@@ -251,14 +241,6 @@ def _first(rounds: FloatArray, ks: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Who is among the first k: ``(rounds, n) -> (rounds, K, n)``."""
     places = np.argsort(np.argsort(rounds, axis=1), axis=1)
     return np.asarray(places[:, None, :] < ks[:, None])
-
-
-def _reshuffled(recipe: LawsOfWorkers, half: Half, ks: Sequence[int]) -> FloatArray:
-    """The same of a large table, which shows the law of each worker without one being fitted."""
-    rng = np.random.default_rng(SEED)
-    times = -(-CELLS_OF_HALF // sum(table.size for table in half.seen))
-    each = [observed_order_statistics(recipe.shuffled(half.seen, rng), ks) for _ in range(times)]
-    return np.asarray(np.mean(each, axis=0))
 
 
 def _built(

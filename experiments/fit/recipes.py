@@ -154,14 +154,6 @@ class LawsOfWorkers(Recipe):
         section = {"model": "own_laws", "workers": workers, "models": models, "base": models[0]}
         return rest.around(section | {"complete": True})
 
-    def shuffled(self, tables: Sequence[FloatArray], rng: np.random.Generator) -> FloatArray:
-        """``(rounds, n)`` seconds as the section would give them, but without fitting a law to each
-        worker: its delays in another order, times the factors of the rounds."""
-        table = np.concatenate(tables)
-        rest = split_factors(table.ravel(), tables, self.parts)
-        mixed = rng.permuted(rest.sample.reshape(table.shape), axis=0)
-        return mixed if rest.by_round is None else mixed * rest.by_round[:, None]
-
 
 def _of_one(sample: FloatArray) -> Section:
     """The law of one worker's delays, ``(R,)`` seconds: a lognormal one, or as it was measured."""

@@ -11,12 +11,11 @@ from scipy.sparse.csgraph import connected_components
 
 from ...delay_models.base import FloatArray
 from .job import Job
-from .spells import CHANCE, SlowRounds, likely_states, runs_of
+from .spells import likely_states, runs_of
 
-# A group has so many hosts at least and half of all at most. It is slow in so many rounds at least,
-# in a row where hosts are counted, and in half of all at most.
+# A group has so many hosts at least and half of all at most. It is slow in so many rounds at least
+# and in half of all at most.
 FEWEST, LASTS, MOSTLY = 3, 3, 0.5
-SELDOM = 0.2  # who is slow in a larger share of all rounds is not counted
 FAR = 5.0  # robust standard deviations from which on a delay is as far off as any
 # Correlations of hosts count that are so many standard errors above 0, and hosts of a group that
 # are slower in its rounds by so many.
@@ -61,14 +60,14 @@ class Group:
         return seconds
 
 
-def groups(job: Job, slow: SlowRounds) -> list[Group]:
-    """The groups of a job, each once: hosts whose delays are correlated, or who are slow at once in
-    some rounds by more than chance. Who belongs to a group is who is slower in its rounds, by half
-    of what is typical of it at least; its rounds are the slow state of its hosts' median over that
-    of the others. So neither depends on how clearly a single host is slow in a single round."""
+def groups(job: Job) -> list[Group]:
+    """The groups of a job, each once: hosts whose delays are correlated. Who belongs to a group is
+    who is slower in its rounds, by half of what is typical of it at least; its rounds are the slow
+    state of its hosts' median over that of the others. So neither depends on how clearly a single
+    host is slow in a single round."""
     logs = np.log(np.maximum(job.table, 1e-12))
     found = list[Group]()
-    for hosts in (*_correlated(job, logs), *together(slow)):
+    for hosts in _correlated(job, logs):
         if not any(_alike(hosts, each.hosts) for each in found):
             group = _settled(logs, hosts)
             if group is not None and not any(_alike(group.hosts, each.hosts) for each in found):
@@ -132,31 +131,3 @@ def _correlated(job: Job, logs: FloatArray) -> Iterator[NDArray[np.int64]]:
     count, sets = connected_components(part.T @ part / rounds > CLEAR * errors, directed=False)
     for each in range(count):
         yield chosen[sets == each]
-
-
-def together(slow: SlowRounds) -> list[NDArray[np.int64]]:
-    """Sets of workers that are slow at once. If each is slow in its share of the rounds, in spells
-    of any length, and independently of the others, then the number of slow ones in a round has
-    Poisson's binomial law. An event has a number that some round reaches with a chance of
-    ``CHANCE`` at most, by the sum over the rounds, and the workers that are slow in half of it.
-    Rounds of events that were found have no part in the shares, and more are looked for."""
-    rounds = len(slow.cells) - LASTS + 1
-    lasting = np.logical_and.reduce([slow.cells[lag : lag + rounds] for lag in range(LASTS)])
-    cells = np.zeros_like(slow.cells)
-    for lag in range(LASTS):
-        cells[lag : lag + rounds] |= lasting
-    cells[:, cells.mean(axis=0) > SELDOM] = False
-    found, count = np.zeros(len(cells), bool), cells.sum(axis=1)
-    while not found.all():
-        shares, chances = cells[~found].mean(axis=0), np.ones(1)
-        for share in shares[shares > 0]:
-            chances = np.convolve(chances, [1 - share, share])
-        by_chance = len(cells) * np.append(chances[::-1].cumsum()[::-1], 0.0)
-        more = ~found & (count >= max(FEWEST, int(np.argmax(by_chance <= CHANCE))))
-        if not more.any():
-            break
-        found |= more
-    return [
-        np.flatnonzero(2 * cells[at : at + many].sum(axis=0) >= many)
-        for at, many in zip(*runs_of(found[:, None])[0], strict=True)
-    ]

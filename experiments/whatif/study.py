@@ -256,7 +256,7 @@ class _Load:
         if len(self.table) >= FEWEST_ROUNDS and len(names) >= 3:
             ratios = self.table / job.medians[:, None]
             slow = slow_rounds(ratios)
-            self.standing, self.groups = job.standing(slow), groups.groups(job, slow)
+            self.standing, self.groups = job.standing(slow), groups.groups(job)
             slow, found = in_spells(ratios, slow, self.standing)
             for host in found:  # whose spells do not last
                 self.spells[host] = slow.runs[host]

@@ -10,8 +10,7 @@ import pytest
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
-from erasurehead.experiments.fit import families, goodness
-from erasurehead.experiments.fit import law as laws
+from erasurehead.experiments.fit import goodness
 from erasurehead.experiments.fit.empirical import (
     EmpiricalLaw,
     _spells,
@@ -20,15 +19,15 @@ from erasurehead.experiments.fit.empirical import (
     rank_effects,
     smoothed,
 )
-from erasurehead.experiments.fit.families import EMPIRICAL, FAMILIES, ShiftedFamily
+from erasurehead.experiments.fit.families import EMPIRICAL, FAMILIES
 from erasurehead.experiments.fit.goodness import (
     expected_order_statistics,
     fit_families,
     observed_order_statistics,
     resimulated,
 )
-from erasurehead.experiments.fit.law import CannotFit, ScipyLaw, Weighed, fitted
-from erasurehead.experiments.fit.lognormals import Climb, Normals
+from erasurehead.experiments.fit.law import CannotFit, Weighed
+from erasurehead.experiments.fit.lognormals import Climb
 from erasurehead.experiments.fit.variance import Parts
 from tests.statistics import BOUND
 
@@ -168,19 +167,6 @@ def test_expected_order_statistics_are_those_of_simulated_rounds(case: str) -> N
     error = ordered.mean(axis=0) - expected_order_statistics(law, 10, ks)
     z = error / (ordered.std(axis=0) / np.sqrt(len(ordered)))
     assert np.all(np.abs(z[keep]) < BOUND)
-
-
-def test_expected_order_statistics_have_known_values() -> None:
-    """Exponential: sums of 1/j. Pareto: infinite where the tail is too heavy, else closed form."""
-    law = ScipyLaw("exponential", MODELS["exponential"](rate=2.0))  # type: ignore[arg-type]
-    harmonic = [sum(1 / j for j in range(256 - k + 1, 257)) / 2 for k in (1, 128, 256)]
-    np.testing.assert_allclose(
-        expected_order_statistics(law, 256, [1, 128, 256]), harmonic, rtol=1e-9
-    )
-    for alpha in (0.4, 1.0, 3.0):
-        pareto = MODELS["pareto"](alpha=alpha, scale=0.5)
-        heavy = expected_order_statistics(ScipyLaw("pareto", pareto), 1, [1])  # type: ignore[arg-type]
-        assert heavy[0] == pytest.approx(0.5 * alpha / (alpha - 1) if alpha > 1 else np.inf)
 
 
 def test_the_shift_never_reaches_the_smallest_delay() -> None:
@@ -378,72 +364,7 @@ def test_groups_stand_for_the_whole_sample() -> None:
     assert len(Weighed.of(rng.random(150_000)).values) == 12_000, "as the docs say"
 
 
-@pytest.mark.parametrize(
-    "case", ["lognormal", "gamma_heavy", pytest.param("mixture", marks=pytest.mark.slow)]
-)
-def test_groups_have_the_law_of_the_whole_sample(case: str, monkeypatch: Any) -> None:
-    """Its likelihood is that of the law that all values together give, but for a hundredth."""
-    sample = model(case).sample(np.random.default_rng(3), 1_010, 100).ravel()
-    family = FAMILIES[TRUTHS[case][0]]
-    quick = fitted(family, sample)
-    monkeypatch.setattr(laws, "LARGE", len(sample))
-    whole = fitted(family, sample)
-    lost = float(whole.logpdf(sample).sum() - quick.logpdf(sample).sum())
-    assert abs(lost) < 0.01
-
-
 # How hard a fit looks, as its docstring says.
-
-
-def test_a_mixture_has_ten_starts_and_goes_on_from_the_best(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """60 steps each on at most 4,000 values, then 20 on all, and a search; a fit to a half begins
-    at the law of the whole."""
-    steps, searches = list[tuple[int, int]](), list[int]()
-    climb, polish = Climb.steps, Climb._polished
-
-    def counted(self: Climb, second: np.ndarray, most: int) -> Normals:
-        steps.append((len(second), most))
-        return climb(self, second, 2)
-
-    def searched(self: Climb, start: Normals, search: int) -> Normals:
-        searches.append(search)
-        return polish(self, start, 2)
-
-    monkeypatch.setattr(Climb, "steps", counted)
-    monkeypatch.setattr(Climb, "_polished", searched)
-    sample = np.random.default_rng(0).lognormal(0.0, 0.5, 4100)
-    law = FAMILIES["mixture"].fit(sample)
-    assert steps == [(4000, 60)] * 10 + [(4100, 20)]
-    FAMILIES["mixture"].refit(sample[:50], law)
-    assert steps[11:] == [(50, 20)]
-    assert searches == [15_000, 30]
-
-
-def test_a_shift_is_looked_for_at_48_places_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a hundredth of the gap to the second value on, up to no shift; and at the least."""
-    shifts: list[float] = []
-    family = FAMILIES["gamma"]
-    assert isinstance(family, ShiftedFamily)
-    plain = type(family).at_shift
-
-    def counted(self: Any, cells: Weighed, shift: float) -> tuple[float, float, float]:
-        shifts.append(shift)
-        return plain(self, cells, shift)
-
-    monkeypatch.setattr(type(family), "at_shift", counted)
-    monkeypatch.setattr(
-        families.optimize, "minimize_scalar", lambda *args, **more: Mock(fun=np.inf, x=0.0)
-    )
-    sample = 1.0 + np.random.default_rng(0).gamma(2.0, 1.0, 200)
-    family.fit(sample)
-    least, second = np.sort(sample)[:2]
-    assert len(shifts) == 1 + 48 + 1
-    assert shifts[0] == least
-    assert least - shifts[1] == pytest.approx((second - least) / 200)
-    assert shifts[48] == pytest.approx(0.0, abs=1e-12)
-    assert (np.diff(shifts[1:49]) < 0).all()
 
 
 @pytest.mark.parametrize(("stays", "begins"), [(0.5, 0.5), (0.95, 0.01)])

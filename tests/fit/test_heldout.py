@@ -359,14 +359,6 @@ def test_a_walled_table_is_what_it_should_be() -> None:
     assert 0.15 < share < 0.30
 
 
-def test_shuffled_delays_stay_with_their_workers() -> None:
-    """Each worker has the delays that it had, and in another order."""
-    table = np.random.default_rng(0).lognormal(np.arange(5.0), 0.1, (40, 5))
-    mixed = LawsOfWorkers(Parts()).shuffled([table[:10], table[10:]], np.random.default_rng(1))
-    np.testing.assert_allclose(np.sort(mixed, axis=0), np.sort(table, axis=0))
-    assert (mixed != table).any(axis=0).all()
-
-
 @pytest.mark.slow
 def test_a_classic_law_is_not_beaten_by_its_own_sample() -> None:
     """The empirical law follows every sample; held out, it predicts no better than the truth."""
@@ -634,15 +626,6 @@ def test_factors_of_rounds_have_two_laws_where_some_are_slow(
     else:
         assert section["weights"][1] == pytest.approx(0.3, abs=0.01)
         assert section["components"][0]["median"] == pytest.approx(1.0, abs=0.1)
-
-
-def test_shuffles_of_a_large_table_are_averaged(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many as make up the cells of a half, each with its own order statistics."""
-    monkeypatch.setattr(candidates, "CELLS_OF_HALF", 5)
-    tables = iter([np.array([[1.0, 2.0]]), np.array([[5.0, 3.0]]), np.array([[6.0, 7.0]])])
-    recipe: Any = Mock(shuffled=lambda seen, rng: next(tables))
-    half: Any = Mock(seen=(np.ones((1, 2)),))
-    np.testing.assert_allclose(candidates._reshuffled(recipe, half, [1, 2]), [10 / 3, 14 / 3])
 
 
 def test_factors_that_are_all_alike_have_no_spread() -> None:

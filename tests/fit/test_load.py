@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,7 @@ from erasurehead.experiments.fit.load import (
     positive_units,
     unit_delays,
 )
-from erasurehead.experiments.fit.page import _checked_sentence, _load_sentence, fit_answer
+from erasurehead.experiments.fit.page import _load_sentence, fit_answer
 from erasurehead.experiments.fit.study import Findings, study
 from erasurehead.sim.load_laws import (
     Additive,
@@ -253,18 +253,6 @@ def test_standard_errors_are_those_of_batches() -> None:
     np.testing.assert_allclose(_error(one, one[:, :2]), [0.5, 0.5])
 
 
-@pytest.mark.slow
-@pytest.mark.golden
-def test_the_report_says_so() -> None:
-    found = study(numbered(load_steps_tables(MEDIANS, 10)), range(32, 65))
-    require_recorded("fit/steps", fit_told(found))
-    assert found.load_law["kind"] == "steps"
-    assert "no straight line fits: seconds grow in steps" in " ".join(
-        fit_answer(found, "t.csv").why
-    )
-    assert found.chosen.error < 0.02
-
-
 @pytest.mark.parametrize(
     ("loads", "law", "load", "labels"),
     [
@@ -371,20 +359,6 @@ def test_a_call_that_failed_at_once_does_not_change_what_a_load_costs() -> None:
         np.testing.assert_allclose(each.ratios, 1.0, atol=0.03)
 
 
-@pytest.mark.golden
-def test_steps_are_written_as_they_are_reported() -> None:
-    """The cap of a small load held for larger ones, too: 0 and 0.68 s instead of 0 and 2.0."""
-    rng = np.random.default_rng(0)
-    tables = {d: m - 0.9 + 0.9 * rng.lognormal(0, 0.1, (40, 10)) for d, m in BENT.items()}
-    found = study(numbered(tables), range(5, 11))
-    require_recorded("fit/bent steps", fit_told(found))
-    assert found.load_law["kind"] == "steps"
-    assert found.load_law["seconds"][-1] == pytest.approx(2.0, abs=0.02)
-    assert found.warnings == []
-    for each in found.checked:
-        np.testing.assert_allclose(each.ratios, 1.0, atol=0.03)
-
-
 BENT = {1.0: 0.9, 2.0: 0.9, 4.0: 2.9}
 """Medians at loads."""
 
@@ -429,20 +403,6 @@ def resimulation(load: float | None, *ratios: float, apart: float = 0.0) -> Resi
     return Resimulated(load, tuple(range(1, len(ratios) + 1)), ones, simulated, *ends)
 
 
-def test_the_five_loads_that_are_farthest_are_told_in_their_order() -> None:
-    """Too long and too short count alike; the others are counted."""
-    ratios = (1.5, 1.01, 0.5, 1.02, 1.2, 0.9, 1.1)
-    checked = [resimulation(load + 1.0, 1.0, ratio) for load, ratio in enumerate(ratios)]
-    start = "against its own table, simulated over measured mean arrivals k = 1, 2 are "
-    told = _checked_sentence(cast(Any, SimpleNamespace(checked=checked)))
-    assert told == start + (
-        "1.00, 1.50 at load 1; 1.00, 0.50 at load 3; 1.00, 1.20 at load 5; 1.00, 0.90 at load 6; "
-        "1.00, 1.10 at load 7; 2 more loads are not shown"
-    )
-    told = _checked_sentence(cast(Any, SimpleNamespace(checked=[resimulation(None, 1.0, 1.5)])))
-    assert told == f"{start}1.00, 1.50"
-
-
 def test_the_load_that_is_missed_most_is_warned_of() -> None:
     """At its worst arrival; nothing is said where none is missed."""
     none, some, most = (
@@ -465,25 +425,6 @@ def test_the_load_that_is_missed_most_is_warned_of() -> None:
     assert warned(replace(some, load=None)) == [
         f"{start}arrival 2 of 2 is at 1.2 s in the mean, where 1 s were measured"
     ]
-
-
-@pytest.mark.parametrize(
-    ("one", "outside", "missed"),
-    [
-        (resimulation(1.0, 1.0, 1.2, apart=0.25), [1.0, 1.0], False),
-        (resimulation(1.0, 1.0, 1.25, apart=0.04), [1.0, 1.2], True),
-        (resimulation(1.0, 1.0, 0.8, apart=0.25), [1.0, 1.0], False),
-        (resimulation(1.0, 0.5, 1.0), [2.0, 1.0], True),
-        (resimulation(1.0, 1.0, 1.09), [1.0, 1.09], False),
-        (resimulation(1.0, 1.0, 1.11), [1.0, 1.11], True),
-    ],
-)
-def test_a_table_is_missed_by_a_tenth_beyond_chance(
-    one: Resimulated, outside: list[float], missed: bool
-) -> None:
-    """At any arrival, too long or too short."""
-    np.testing.assert_allclose(one.outside, outside)
-    assert one.missed == missed
 
 
 def test_a_table_that_no_law_holds_for_is_told(tmp_path: Path) -> None:

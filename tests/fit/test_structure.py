@@ -345,15 +345,12 @@ def test_the_numbers_of_a_fit_are_those_that_the_docs_promise() -> None:
         f"Above {law.LARGE:,} delays the search",
         f"looks at {law.GROUPS + 2 * law.SINGLE:,} groups of neighbouring delays",
         f"{words[law.SINGLE]} at either end stay single",
-        f"From {candidates.MANY} workers on",
-        f"only where these would predict {100 * candidates.GAIN:g} % better",
         f"between steps of 1/{empirical.PIECES},",
         f"up to {words[cold.MOST]} of all delays may be",
         f"Fewer than {words[cold.FEWEST_IN_CLUMPS]} far delays in a table",
         f"are given for the {workers.JUDGED} costliest workers",
         f"fewer than {workers.FEWEST_ROUNDS} rounds or 3 workers",
     )
-    assert candidates.LARGE == law.LARGE, "such tables"
 
 
 @pytest.mark.parametrize("axis", [0, 1])

@@ -34,7 +34,6 @@ from erasurehead.experiments.fit.workers import (
 )
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.page.markdown import as_markdown
-from erasurehead.experiments.pictures.picture import Curve
 from erasurehead.experiments.statistics.spells import has_spells
 from tests.fit.walled import fit_told
 from tests.golden.records import require_recorded
@@ -493,120 +492,6 @@ def by_hand(cold: int = 0) -> dict[str, pd.DataFrame]:
         "load_laws": pd.DataFrame(laws),
         "workers": worker_table(None, ()),
     }
-
-
-@pytest.mark.golden
-def test_the_tables_of_a_page() -> None:
-    """Of eleven order statistics six, the last two first; AIC against the best of the load."""
-    made = fit_page(by_hand(), Answer("fit", "t.csv", "Yes."), "")
-    require_recorded("fit/by hand", {"page": made})
-    shown = {part.ident: part for part in made.tables}
-    assert dict(made.question) == {
-        "table": "t.csv",
-        "order statistics": "k = 10 to 20",
-        "delays": "400, of 60 rounds",
-        "loads": "1, 2",
-        "families are fitted to": "unit delays: seconds with the load taken out",
-    }
-    assert dict(made.provenance)["fitted"] == "6 laws"
-    families = shown["families-table"]
-    fixed = ["family", "load", "held out", "order error", "AIC - best", "KS"]
-    ks = [f"k={k}" for k in (20, 19, 17, 14, 12, 10)]
-    assert families.columns == [*fixed, *ks, "parameters"]
-    rows = [[str(cell) for cell in row] for row in families.rows]
-    assert rows[0] == [
-        "fitted config",
-        "all",
-        "5.0 %",
-        "0.0 %",
-        "-",
-        "-",
-        *["1.000"] * 5,
-        "inf",
-        "-",
-    ]
-    assert rows[2] == [
-        *("family 1", "all", "2.0 %", "2.0 %", "21.0", "0.225"),
-        *(*["1.500"] * 5, "1.500", "3"),
-    ]
-    assert [row[4] for row in rows[1:]] == ["28.0", "21.0", "14.0", "7.0", "0.0", "0.0"]
-    assert rows[-1][:2] == ["gamma", "1"]
-    assert rows[-1][6:-1] == ["2.000"] * 6
-    assert [*families.brief] == [0, 1, 2, 3], "the terminal shows the best for the config's delays"
-    assert "order statistics k = 10 to 20 of rounds" in families.note
-    assert [[*map(str, row)] for row in shown["candidates-table"].rows] == [
-        ["a", "10.0 %", "2.0 %", "no"],
-        ["b", "5.0 %", "1.0 %", "yes"],
-    ]
-    assert [[*map(str, row)] for row in shown["load-laws"].rows] == [
-        ["additive", "0.0123", "yes"],
-        ["steps", "1e+06", "no"],
-    ]
-    assert [[*map(str, row)] for row in shown["load-medians"].rows] == [
-        ["1", "1", "0.25"],
-        ["2", "2", "0.5"],
-    ]
-    assert [[*map(str, row)] for row in shown["each-load-table"].rows] == [
-        [
-            *("all", "family 0 (1.0 %)", "gamma (KS 0.525)", "25.0 %", "0.0 %"),
-            *("0.500 (0.005)", "none"),
-        ],
-        [
-            *("1", "gamma (1.0 %)", "gamma (KS 0.125)", "25.0 %", "50.0 %", "-"),
-            "2 of 30 rounds, 1.5 at once",
-        ],
-    ]
-    alone = {name: frame[:1] if name == "loads" else frame for name, frame in by_hand().items()}
-    one = fit_page(alone, Answer("fit", "t.csv", "Yes."), "")
-    assert "each-load-table" not in {part.ident for part in one.tables}
-
-
-@pytest.mark.parametrize("cold", [0, 1])
-def test_the_pictures_of_a_page(cold: int) -> None:
-    """Four families and the config, of the first load; delays of 0 s have no place on a logarithmic
-    axis, and no ratio; without cold starts there is one line that is measured."""
-    made = fit_page(by_hand(cold), Answer("fit", "t.csv", "Yes."), "").charts
-    left, right = made["order_statistics"].picture.panels
-    measured, *fits = left.marks
-    assert isinstance(measured, Curve)
-    assert measured.title == ("measured, all rounds" if cold else "measured")
-    assert (measured.x[0], measured.y[0], measured.y[-1]) == (10, 1e-12, 2.0)
-    if cold:
-        bulk, *fits = fits
-        assert isinstance(bulk, Curve)
-        assert (bulk.title, bulk.y[-1]) == ("measured, no cold starts", 1.0)
-    names = [f"family {i}" for i in range(4)] + ["fitted config"]
-    assert [mark.title for mark in fits] == names
-    ratios = [mark for mark in right.marks[1:] if isinstance(mark, Curve)]
-    assert [mark.title for mark in ratios] == names
-    assert [mark.y[-1] for mark in ratios] == [1.5, 1.5, 1.5, 1.5, 1.0]
-    assert np.isnan(ratios[-1].y[0]), "a delay of 0 s has no ratio"
-    assert left.title == "unit delays of a round"
-    assert left.y.ticks == (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8), "every further round number"
-    assert right.y.ticks == (1, 1.1, 1.25, 1.5, 2, 5, 7, 8, 9)
-    assert (right.y.low, right.y.high) == (0.5, 2.0), "a ratio of 1.5 is not at its edge"
-    orders = by_hand(cold)["order_statistics"]
-    near = by_hand(cold) | {"order_statistics": orders.assign(ratio=1 / 1.05)}
-    near_page = fit_page(near, Answer("fit", "t.csv", "Yes."), "").charts
-    assert near_page["order_statistics"].picture.panels[1].y.high == 1.1
-    assert left.y.low is not None
-    assert left.y.high is not None
-    assert left.y.low < 1e-12 < 3.0 < left.y.high, "room for predictions above what is measured"
-    [panel] = made["qq"].picture.panels
-    diagonal, *quantiles = panel.marks
-    assert isinstance(diagonal, Curve)
-    np.testing.assert_array_equal(diagonal.x, diagonal.y)
-    assert (diagonal.x.min() < 0.4, diagonal.x.max() > 4.0 * 1.5) == (True, True)
-    assert [mark.title for mark in quantiles] == names[:4]
-    for mark in quantiles:
-        assert isinstance(mark, Curve)
-        np.testing.assert_allclose(mark.x, 1.5 * mark.y)
-        assert mark.marked == (1, 2, 4)
-    for axis in (panel.x, panel.y):
-        assert axis.low is not None
-        assert axis.high is not None
-        assert axis.low < 0.4 < 4.0 < axis.high
-    assert panel.x.high >= 6.0, "fitted quantiles are shown half as far again"  # type: ignore[operator]
 
 
 def finding(**changes: Any) -> Any:

@@ -6,16 +6,10 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.experiments.statistics.groups import Group, groups, together
+from erasurehead.experiments.statistics.groups import Group, groups
 from erasurehead.experiments.statistics.job import Job
-from erasurehead.experiments.statistics.spells import SlowRounds, runs_of, slow_rounds
 from erasurehead.experiments.whatif.answer import facts, whatif_verdict
 from erasurehead.experiments.whatif.study import study_load
-
-
-def found_in(table: FloatArray) -> list[Group]:
-    job = Job(table)
-    return groups(job, slow_rounds(table / job.medians[:, None]))
 
 
 def delays(rng: np.random.Generator, law: str, rounds: int, n: int) -> FloatArray:
@@ -52,7 +46,7 @@ def planted(seed: int, tables: int, share: float, length: int) -> tuple[float, f
         law = str(rng.choice(["lognormal", "gamma", "exponential"]))
         rack = sorted(rng.permutation(n)[: int(rng.integers(4, 8))].tolist())
         table, truth = with_a_rack(rng, delays(rng, law, rounds, n), rack, share, length)
-        found = [each for each in found_in(table) if each.hosts.tolist() == rack]
+        found = [each for each in groups(Job(table)) if each.hosts.tolist() == rack]
         named.append(len(found) == 1)
         if found:
             saved = 1 - float(found[0].without(Job(table)).mean() / table.max(axis=1).mean())
@@ -106,7 +100,7 @@ def test_independent_hosts_are_no_group(tables: int) -> None:
     false = 0
     for seed in range(tables):
         rng = np.random.default_rng([3, seed])
-        false += bool(found_in(spelled(rng, int(rng.choice([60, 120, 400])), 24)))
+        false += bool(groups(Job(spelled(rng, int(rng.choice([60, 120, 400])), 24))))
     assert false <= (1 if tables == 60 else 6)
 
 
@@ -123,7 +117,7 @@ def test_a_group_is_a_change_that_the_verdict_names_and_has_one_line() -> None:
     table[:, :20] = slow
     found = study_load(table, names)
     change = found.change("without group", 6)
-    whole = found_in(table)[0]
+    whole = groups(Job(table))[0]
     assert change["hosts"] == ", ".join(names[8:14])
     assert change["seconds"] == pytest.approx(float(whole.without(Job(table)).mean()))
     assert change["saved_low"] < change["saved"] < change["saved_high"]
@@ -159,46 +153,3 @@ def test_a_group_without_what_it_shares_by_hand() -> None:
     expected[[10, 12]] = 2 / 8**0.5
     expected = np.maximum(expected, 1.0)
     np.testing.assert_allclose(group.without(Job(table)), expected)
-
-
-def rounds_of(cells: np.ndarray) -> SlowRounds:
-    return SlowRounds(1.2, cells, runs_of(cells))
-
-
-def test_hosts_that_are_slow_together_by_hand() -> None:
-    """Six of twenty in rounds 30 to 39, of which one begins late; two rounds, or two hosts, are no
-    event; who is always slow, or slow at another time, has no part in it. The law of six such hosts
-    alone: five are slow at once in one of 1e6 rounds, four in one of 6e4."""
-    cells = np.zeros((600, 20), dtype=bool)
-    cells[30:40, 4:9] = cells[33:40, 9] = True
-    cells[90:92, :8] = cells[120:140, 15:17] = cells[60:80, 3] = cells[:, 0] = True
-    assert [each.tolist() for each in together(rounds_of(cells))] == [[4, 5, 6, 7, 8, 9]]
-    cells[:, 6:9] = False  # three of them
-    assert together(rounds_of(cells)) == []
-    assert together(rounds_of(np.ones((8, 3), bool))) == []
-
-
-def test_an_event_of_a_rack_is_found_beside_hosts_with_spells_of_their_own() -> None:
-    """Of 24 or 200 hosts whose single rounds are slow by chance, eight together for 12 rounds; a
-    count of slow hosts alone would hide them: 200 have as many in a round by chance."""
-    for n in (24, 200):
-        rng = np.random.default_rng([7, n])
-        cells = rng.random((400, n)) < 0.04
-        cells[100:140, 1] = cells[300:360, 1] = cells[:, 2] = True
-        cells[250:262, 8:16] = True
-        [hosts] = together(rounds_of(cells))
-        assert hosts.tolist() == [*range(8, 16)]
-
-
-def test_independent_hosts_make_an_event_in_one_of_a_thousand_tables() -> None:
-    """Whose spells last 1 to 20 rounds, by Markov chains. 300 tables have 0.3 events at most; more
-    than 3 have a chance of 3e-4 by Poisson's law. Catches a bound for a single round."""
-    rng, tables, rounds = np.random.default_rng(11), 300, 120
-    stay = rng.choice([0.3, 0.8, 0.95], (tables, 1))
-    begin = rng.choice([0.002, 0.02], (tables, 1)) * (1 - stay)
-    uniform = rng.random((rounds, tables, 24))
-    cells = uniform < begin / (begin + 1 - stay)
-    for t in range(1, rounds):
-        cells[t] = uniform[t] < np.where(cells[t - 1], stay, begin)
-    events = sum(bool(together(SlowRounds(1.2, cells[:, table], []))) for table in range(tables))
-    assert events <= 3

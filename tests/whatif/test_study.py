@@ -25,8 +25,7 @@ from erasurehead.experiments.fit.workers import judge_workers
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.statistics import job
 from erasurehead.experiments.statistics.intervals import Blocks, block_length, blocks
-from erasurehead.experiments.statistics.job import Job, shrunk
-from erasurehead.experiments.statistics.spells import wandering
+from erasurehead.experiments.statistics.job import Job
 from erasurehead.experiments.text import percent
 from erasurehead.experiments.whatif import answer, rounds
 from erasurehead.experiments.whatif import study as study_module
@@ -41,7 +40,6 @@ from erasurehead.experiments.whatif.answer import (
     whatif_verdict,
 )
 from erasurehead.experiments.whatif.page import proposed, whatif_page
-from erasurehead.experiments.whatif.rounds import slowdown
 from erasurehead.experiments.whatif.study import Study, change_name, stages_of, study_load
 from tests.tools import assert_told, examples
 
@@ -238,19 +236,6 @@ def test_one_slow_host() -> None:
     assert said.startswith("replacing host gpu-07 by a median one saves 1")
     assert "waiting for" not in said
     assert "largest cause: workers (" in said
-
-
-def test_who_stands_out_is_replaced_whatever_is_asked() -> None:
-    table = healthy()
-    table[:, [7, 9]] *= [1.35, 1.5]
-    changes = study_load(table, NAMES, counts=[5]).changes
-    replaced = changes[changes["change"] == rounds.REPLACE]
-    assert replaced[["count", "hosts"]].iloc[:3].to_numpy().tolist() == [
-        [1, "gpu-09"],
-        [1, "gpu-07"],
-        [2, "gpu-09, gpu-07"],
-    ]
-    assert replaced["count"].tolist() == [1, 1, 2, 5]
 
 
 def test_one_host_with_long_spells() -> None:
@@ -557,16 +542,6 @@ def test_hosts_that_are_dropped_save_something_or_nothing(kept: float, said: str
     )
 
 
-def test_everything_at_once_names_exactly_the_two() -> None:
-    table = healthy()
-    table[np.random.default_rng(3).random(table.shape) < 0.001] += 5.0
-    table[:, 7] *= 1.35
-    table[40:120, 30] *= 2.0
-    found = asked(table)
-    assert set(standing(found)) == {7, 30}
-    assert found.change(rounds.REPLACE, 2)["hosts"] in ("gpu-07, gpu-30", "gpu-30, gpu-07")
-
-
 @pytest.mark.parametrize("spread", [0.05, 0.8])
 def test_nothing_planted(spread: float) -> None:
     table = np.random.default_rng(4).lognormal(0.0, spread, (ROUNDS, WORKERS))
@@ -733,13 +708,6 @@ def test_the_host_at_fault_is_named(kind: str, tables: int, least: int) -> None:
     assert sum(last in those for last, those in named(seeded(kind), tables)) >= least
 
 
-def test_where_all_hosts_wander_none_is_to_blame() -> None:
-    """AR(1) of 0.97, 24 hosts: of 60 tables 6 or more with a chance of 4e-5."""
-    rng = np.random.default_rng(97)
-    found = named(lambda _: np.exp(0.1 * wander(rng, (200, 24), 0.97)), 60)
-    assert sum(bool(those) for _, those in found) <= 5
-
-
 @pytest.mark.parametrize("shape", [(1, 5), (2, 1), (3, 2), (40, 3), (7, 300)])
 def test_parts_add_up_whatever_the_table(shape: tuple[int, int]) -> None:
     table = np.random.default_rng(6).gamma(0.7, 1.0, shape)
@@ -749,31 +717,6 @@ def test_parts_add_up_whatever_the_table(shape: tuple[int, int]) -> None:
     median = found.change(rounds.MEDIAN_WORKER)["seconds"]
     assert hosts(found, "blame").sum() == pytest.approx(found.seconds() - median, rel=1e-9)
     whatif_verdict(found)
-
-
-def test_parts_are_the_planted_factors() -> None:
-    """Without chance, a slow host and slow rounds: their jobs are known in closed form."""
-    rounds, factors = np.array([1.0, 1.0, 1.0, 2.0]), np.array([1.0, 1.0, 1.0, 1.0, 1.5])
-    found = slowdown(np.outer(rounds, factors), rounds, factors)
-    parts = {cause: float(part.mean()) for cause, part in found.parts().items()}
-    # the rounds alone add 0.25, the host alone 0.5, and both together 1.25 * 1.5 - 1 = 0.875
-    assert parts == pytest.approx({"workers": 0.5625, "rounds": 0.3125, "rest": 0.0})
-
-
-def test_factors_of_chance_are_taken_back_and_a_far_one_stays() -> None:
-    rng = np.random.default_rng(7)
-    factors = 1 + 0.01 * rng.standard_normal(500)
-    errors = np.full(500, 0.01**2)
-    factors[3] = 1.35
-    kept = shrunk(factors, errors, 9)
-    assert kept[3] == 1.35
-    assert np.abs(np.delete(kept, 3) - 1).max() < 0.35 * np.abs(np.delete(factors, 3) - 1).max()
-
-
-def test_real_differences_are_not_taken_back() -> None:
-    factors = 1 + 0.1 * np.random.default_rng(8).standard_normal(500)
-    kept = shrunk(factors, np.full(500, 0.01**2), 9)
-    np.testing.assert_allclose(kept, factors, atol=0.01)
 
 
 @pytest.mark.parametrize(("persistence", "tolerance"), [(0.0, 0.15), (0.8, 0.3)])
@@ -1093,15 +1036,6 @@ def test_the_numbers_of_a_study_are_those_that_the_docs_promise() -> None:
     assert rounds.default_counts(4) == [1, 2]
 
 
-@pytest.mark.parametrize(("persistence", "span"), [(0.05, 0.0), (0.2, 0.62), (0.6, 1.96)])
-def test_hosts_wander_where_means_vary_by_a_fifth_more(persistence: float, span: float) -> None:
-    """AR(1) makes the variance of a mean (1 + p) / (1 - p) times as large, and fades in -1 / log p
-    rounds."""
-    for seed in range(3):
-        table = np.exp(wander(np.random.default_rng(seed), (2000, 40), persistence))
-        assert wandering(table, ()) == pytest.approx(span, rel=0.3)
-
-
 @pytest.mark.parametrize("count", [2, 5, 50])
 def test_an_interval_of_few_blocks_is_students(count: int) -> None:
     """Of normal resampled means it is that of the mean: of the unbiased standard deviation, with
@@ -1132,22 +1066,6 @@ def test_where_nobody_stays_slow_each_round_counts_for_itself() -> None:
     assert Job(table).standing_out() == [5]
 
 
-def test_the_longest_spells_are_named_and_the_others_counted() -> None:
-    """In the order of the rounds; a count of none is not told."""
-    most = answer.SPELLS
-    columns = {
-        "host": ["a"],
-        **{name: [each] for name, each in zip(answer.FACTORS, (3.0, 1.5), strict=True)},
-    }
-    for many, more in ((most, ""), (most + 2, " and 2 more")):
-        runs = [(10 * i, 10 * i + (i + 1)) for i in range(many)]
-        whole: Any = SimpleNamespace(spells={"a": runs}, hosts=pd.DataFrame(columns))
-        [text] = answer._spells(whole, np.arange(99))
-        named = ", ".join(f"{first} to {last}" for first, last in runs[-most:])
-        times = "3 times the round's median, 1.5 times outside them"
-        assert text == f"host a is slow in spells ({times}): rounds {named}{more}"
-
-
 def test_long_series_are_looked_at_in_means_of_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The length is that of the means, in rounds; what is left over at the end does not count."""
     rng = np.random.default_rng(4)
@@ -1157,26 +1075,3 @@ def test_long_series_are_looked_at_in_means_of_runs(monkeypatch: pytest.MonkeyPa
     series = np.append((means[:, None] + [-0.5, 0.0, 0.5]).ravel(), [99.0, -99.0])
     assert known > 1
     assert block_length(series) == 3 * known
-
-
-def test_whatif_and_fit_agree_on_who_stands_out() -> None:
-    """Of 283 rounds one host is always slow and ends most of them; another has one spell, which a
-    block of rounds as long counts once. It is among those that are replaced, and its spells, not
-    chance alone, are the largest cause; what is slow together is named by its rounds."""
-    rng = np.random.default_rng(23)
-    table = 1.9 + rng.gamma(3, 0.1, (283, 24))
-    table[:, 16] *= 1.35
-    table[110:150, 4] *= 2.5
-    table[:15, 18:] *= 1.8
-    names = [f"node-{j:02}" for j in range(1, 25)]
-    found, workers = study_load(table, names), judge_workers([table])
-    assert workers is not None
-    assert set(found.standing) == {names[j] for j in workers.standing} == {"node-05", "node-17"}
-    said = whatif_verdict(found)
-    assert said.startswith("replacing hosts node-17, node-05 by median ones")
-    assert "largest cause: the rest (chance, spikes, and spells of node-05)" in said
-    event = "slow together in rounds 301 to 315: 6 hosts, node-19, node-20, node-21, node-22, "
-    event += "node-23, node-24; to mend what they share saves "
-    assert any(line.startswith(event) for line in facts(found, np.arange(301, 584)))
-    spell = found.hosts[found.hosts["host"] == "node-05"].iloc[0]
-    assert 0 == spell["alone_low"] < spell["alone"]
