@@ -101,8 +101,8 @@ def _culprits(study: Study, m: int) -> str:
     also = f"; {replaced}" if best is not None else replaced.removeprefix(text)
     cause, share = _cause(study)
     name, what = PARTS[cause][1].split(": ")
-    if cause == rounds.REST and study.spells:
-        what = f"chance, spikes, and spells of {as_hosts([*study.spells], NAMED)}"
+    if cause == rounds.REST:
+        what = _rest(study) or what
     return f"{text}: {step}, {day}{also}; largest cause: {name} ({what}), {share}"
 
 
@@ -170,6 +170,20 @@ def _cause(study: Study) -> tuple[str, str]:
     return cause, f"{100 * min(share, 1.0):.0f} % of the slowdown{also}"
 
 
+def _own_spells(study: Study) -> list[str]:
+    """Who has spells, but for hosts that are slow together with others."""
+    shared = {host for hosts, _ in study.groups for host in hosts}
+    return [host for host in study.spells if host not in shared]
+
+
+def _rest(study: Study) -> str:
+    """What the rest is made of beside chance, where that is known."""
+    own = _own_spells(study)
+    some = [f"spells of {as_hosts(own, NAMED)}"] * bool(own)
+    some += ["hosts that are slow together"] * bool(study.groups)
+    return f"chance, spikes, and {' and '.join(some)}" if some else ""
+
+
 def named_hosts(hosts: Sequence[str]) -> str:
     """The first hosts, and how many they are if there are more."""
     listed = ", ".join(hosts[:NAMED])
@@ -191,10 +205,7 @@ def _nobody(study: Study) -> str:
         rounds.ROUNDS: "rounds are slow as a whole",
         rounds.REST: "the tail is random",
     }
-    if study.groups:
-        why[rounds.REST] = "chance, and hosts that are slow together"
-    elif study.spells:
-        why[rounds.REST] = f"chance, and spells of {as_hosts([*study.spells], NAMED)}"
+    why[rounds.REST] = _rest(study) or why[rounds.REST]
     best = _most(study, first["alone_share"])
     most = "" if best is None else f"; {_saves(best)}"
     return (
@@ -225,8 +236,9 @@ def _when(spans: Sequence[list[int]], names: Names) -> str:
 
 
 def _spells(study: Study, names: Names) -> Iterator[str]:
-    """Which hosts are slow in spells, and when."""
-    hosts = [*study.spells.items()]
+    """Which hosts are slow in spells of their own, and when."""
+    own = _own_spells(study)
+    hosts = [(host, spans) for host, spans in study.spells.items() if host in own]
     for host, spans in hosts[:SPELLED]:
         slow, fast = study.hosts.loc[study.hosts["host"] == host, FACTORS].iloc[0]
         times = f"{slow:.3g} times the round's median, {fast:.3g} times outside them"

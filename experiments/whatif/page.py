@@ -109,6 +109,10 @@ def whatif_page(studies: Sequence[Study], found: Answer) -> Page:
     def tables(study: Study) -> Iterator[Table]:
         return _tables(study, asked)
 
+    def timelines(study: Study) -> list[Part]:
+        """None where times include waiting: nobody is seen to wait there."""
+        return [] if study.waits else [_timeline(study)]
+
     most = studies[:MOST_LOADS]
     few = f"The first {MOST_LOADS} of {len(studies)} loads." if len(most) < len(studies) else ""
     loads = [f"{one.load:g}" for one in studies if one.load is not None]
@@ -123,7 +127,7 @@ def whatif_page(studies: Sequence[Study], found: Answer) -> Page:
         sections=[
             Section("pictures", "What would change it", parts(_bars, most), few),
             Section("heat", "Workers over rounds", parts(lambda one: [_heat(one)], most), few),
-            Section("ideal", "Measured and ideal", parts(lambda one: [_timeline(one)], most), few),
+            Section("ideal", "Measured and ideal", parts(timelines, most), few),
             Section("table", "All numbers", parts(tables, studies)),
         ],
         provenance=[

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,14 +17,13 @@ from erasurehead.experiments.config.settings import section
 from erasurehead.experiments.fit.cold import by_load
 from erasurehead.experiments.fit.goodness import Resimulated, resimulated
 from erasurehead.experiments.fit.load import (
-    LoadFit,
     _Arrivals,
     _error,
     measure_load,
     positive_units,
     unit_delays,
 )
-from erasurehead.experiments.fit.page import _load_sentence, fit_answer
+from erasurehead.experiments.fit.page import fit_answer
 from erasurehead.experiments.fit.study import Findings, study
 from erasurehead.sim.load_laws import (
     Additive,
@@ -215,32 +213,6 @@ def test_a_step_costs_no_more_than_any_delay_of_a_larger_load() -> None:
     ]
     assert [count for *_, count in others] == [0, 0, 1, 1], "numbers of its own"
     assert numbers == 2, "a step for each load but the first"
-
-
-@pytest.mark.parametrize(
-    ("law", "said"),
-    [
-        (
-            {"kind": "partly_proportional", "fixed": 0.4},
-            "0.4 of the time at load 1 is the same at every load",
-        ),
-        (
-            {"kind": "additive", "seconds_per_partition": 0.25},
-            "the additive law holds, with 0.25 load",
-        ),
-        ({"kind": "proportional"}, "the proportional law holds"),
-        ({"kind": "per_partition"}, "the per_partition law holds"),
-        (
-            {"kind": "steps", "loads": [1.0, 4.0], "seconds": [0.0, 2.0]},
-            "no straight line fits: seconds grow in steps, by 0 s from 1, 2 s from 4 on",
-        ),
-    ],
-    ids=lambda value: value["kind"] if isinstance(value, dict) else "",
-)
-def test_a_law_is_told_with_its_numbers(law: dict[str, Any], said: str) -> None:
-    loads = np.array([1.0, 4.0])
-    found = LoadFit(loads, loads, loads, 0.5, 0.25, 0.75, {}, law)
-    assert _load_sentence(found) == f"seconds = 0.5 + 0.25 load (R squared 0.750); {said}"
 
 
 def test_standard_errors_are_those_of_batches() -> None:

@@ -15,16 +15,14 @@ import pytest
 
 from erasurehead.delay_models.tables.measured import Measured, Reading
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.pictures.picture import Axis, Bars, Heat, Points
+from erasurehead.experiments.pictures.picture import Axis, Heat
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.whatif import command, rounds
-from erasurehead.experiments.whatif.answer import PARTS, _saves, whatif_answer
+from erasurehead.experiments.whatif.answer import _saves, whatif_answer
 from erasurehead.experiments.whatif.page import (
     _heat,
     _hosts_axis,
-    _parts,
     _round_ticks,
-    _savings,
     _stages,
     _timeline,
     read_whatif,
@@ -420,73 +418,6 @@ def test_round_numbers_are_named_also_where_columns_are_means() -> None:
         assert [*places] == [number - 3 for number in expected]
 
 
-def test_parts_of_a_step_stand_one_after_the_other() -> None:
-    table = alike()
-    table[:, 1] *= 2
-    study = studied(table)
-    [panel] = _parts(study).panels
-    bars = [mark for mark in panel.marks if isinstance(mark, Bars)]
-    assert len(bars) == len(PARTS)
-    at = 0.0
-    for part, mark in zip(PARTS, bars, strict=True):
-        assert mark.rows.tolist() == [0.0]
-        assert (mark.start[0], mark.end[0]) == (at, pytest.approx(at + study.seconds(part)))
-        at = mark.end[0]
-    assert at == pytest.approx(study.seconds())
-    assert panel.x.high is not None
-    assert panel.x.high > at
-
-
-def test_changes_that_save_most_are_shown() -> None:
-    """The most above, with their intervals; and it says how many others there are."""
-
-    def changes(count: int) -> pd.DataFrame:
-        share = np.arange(count) / 100 - 0.01
-        low, high = share - 0.01, share + 0.02
-        texts = [f"change {i}" for i in range(count)]
-        ends = {"share_low": low, "share_high": high}
-        return pd.DataFrame({"share": share, **ends, "text": texts})
-
-    picture = _savings(changes(3), range(3))
-    [panel] = picture.panels
-    bars, points = panel.marks
-    assert isinstance(bars, Bars)
-    assert isinstance(points, Points)
-    np.testing.assert_allclose(points.x, [1.0, 0.0, -1.0], atol=1e-12)
-    np.testing.assert_allclose(bars.start, [0.0, 0.0, -1.0], atol=1e-12)
-    np.testing.assert_allclose(bars.end, [1.0, 0.0, 0.0], atol=1e-12)
-    np.testing.assert_allclose(points.dx, [[1.0] * 3, [2.0] * 3])
-    assert panel.y.names == ("change 2", "change 1", "change 0")
-    assert picture.heading == ""
-    assert _savings(changes(8), range(8)).heading == ""
-    many = _savings(changes(9), range(9))
-    assert many.heading == "8 of 9 changes; the table has all"
-    assert many.panels[0].y.names == tuple(f"change {i}" for i in range(8, 0, -1))
-    few = _savings(changes(11), (1, 0, 5))
-    assert few.panels[0].y.names == ("change 5", "change 1", "change 0")
-    assert few.heading == "3 of 11 changes; the table has all"
-
-
-def test_a_timeline_beside_one_of_typical_tasks() -> None:
-    """Both on one axis; who ends a round is told from who waits."""
-    table = alike()
-    table[:, 2] *= 2
-    study = studied(table)
-    measured, ideal = _timeline(study).picture.panels
-    assert f"of {HOSTS} hosts" not in _timeline(study).words, "all are shown"
-    assert measured.x == ideal.x
-    shown = study.timeline.drop_duplicates("round")["step"].sum()
-    assert measured.x.high == pytest.approx(1.01 * shown)
-    ends = [max(mark.end.max(initial=0) for mark in p.marks if isinstance(mark, Bars))
-            for p in (measured, ideal)]  # fmt: skip
-    count = study.timeline["round"].nunique()
-    assert ends == [pytest.approx(shown), pytest.approx(count * study.seconds("typical"))]
-    named = {mark.title: mark for mark in measured.marks if isinstance(mark, Bars)}
-    slowest = next(mark for title, mark in named.items() if "slowest" in title)
-    assert len(slowest.rows) == count
-    assert len(set(slowest.rows)) == 1
-
-
 @pytest.mark.parametrize("load", [None, 2.0])
 def test_every_table_begins_with_its_load(load: float | None) -> None:
     study = studied(alike(), load)
@@ -598,19 +529,10 @@ def test_of_many_hosts_those_to_blame_most_are_drawn(hosts: int, rows: int, line
     drawn = study.timeline["worker"].unique()
     assert len(drawn) == lines
     assert {*blamed} <= {*drawn}
-    assert drawn.tolist() == sorted(drawn)
-    others = [worker for worker in drawn if worker not in blamed]
-    assert (others[0], others[-1]) == (0, max({*range(hosts)} - {*blamed}))
     assert study.timeline["round"].nunique() == 20
     steps = table.max(axis=1)
     means = [abs(steps[i : i + 20].mean() - steps.mean()) for i in range(11)]
-    first = int(study.timeline["round"].min())
-    assert means[first] == pytest.approx(min(means))
-    for row in study.timeline.head(40).itertuples():
-        assert row.seconds == table[row.round, row.worker]
-        assert row.step == steps[row.round]
-    if rows == 64:
-        assert {*blamed} <= {*study.heat_map["worker"]}
+    assert means[int(study.timeline["round"].min())] == pytest.approx(min(means))
 
 
 @pytest.mark.parametrize(("count", "columns"), [(400, 400), (401, 201)])
@@ -664,6 +586,6 @@ def test_a_page_made_again_withholds_what_the_report_withholds(
     trace = wide(tmp_path / "steps.csv", step + np.diff(rng.normal(0, 0.01, (61, 8)), axis=0))
     assert inside("whatif", trace, "--unit", "s", "--output", out).returncode == 0
     page = read_whatif(out)
-    assert [*page.charts] == ["parts", "heat_map", "timeline"]
+    assert [*page.charts] == ["parts", "heat_map"]
     assert [each.ident for each in page.tables] == ["slowdown"]
     assert set(pd.read_parquet(out / "slowdown.parquet").waits) == {"carried"}
