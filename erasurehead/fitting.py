@@ -20,7 +20,7 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.delay_models.tables.columns import SECONDS_AT_MOST
+from erasurehead.delay_models.tables.checks import SECONDS_AT_MOST
 from erasurehead.delay_models.tables.measured import (
     REMEDIES,
     Decimal,

@@ -316,8 +316,9 @@ def measured_delays(path: str, reading: Reading, most: int | None) -> Measured:
     """Read a table of at most so many delays; it has the load that ``reading`` names, if any.
     Raises ConfigError: the table cannot be used, or has no such load."""
     from ..delay_models.tables.measured import TableError
-    from ..delay_models.tables.read import as_read, read_measured
+    from ..delay_models.tables.read import read_measured
     from ..sim.files import short
+    from .understood import as_read
 
     try:
         measured = read_measured(path, reading, most)

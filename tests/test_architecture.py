@@ -26,7 +26,7 @@ LAYERS = [
     sim.fields sim.load_laws sim.metrics sim.numerics sim.steps sim.tables
     delay_models sim.optimizers sim.problems sim.schemes
     sim.attack sim.engines sim.learner sim.theory experiments.text experiments.statistics
-    experiments.config experiments.conformance
+    experiments.config experiments.conformance experiments.understood
     experiments.run experiments.options
     experiments.page experiments.pictures
     experiments.verify experiments.attack experiments.explore experiments.run.command

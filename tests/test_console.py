@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erasurehead.delay_models.tables.columns import numbers as numbers_of
+from erasurehead.delay_models.tables.cells import numbers as numbers_of
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError, of_the_user, one_of, quoted
 from erasurehead.experiments.config.settings import _counted, _shown
@@ -348,22 +348,6 @@ def test_a_cell_that_is_no_number_is_shown_in_forty_letters() -> None:
         assert str(refused.value).startswith(
             f"row 2, column t: {text!r} is not a number of seconds"
         )
-
-
-@pytest.mark.parametrize(
-    ("cell", "said"),
-    [
-        ("468.8ms", "; strip the unit and say --unit ms"),
-        ("1.5 sec", "; strip the unit and say --unit s"),
-        ("3 min", "; strip the unit and say --unit 60"),
-        ("468.8mb", ""),
-        ("12 ticks", ""),
-    ],
-)
-def test_a_number_with_its_unit_is_told_from_other_words(cell: str, said: str) -> None:
-    with pytest.raises(UnusableFile) as refused:
-        numbers_of(pd.Series([cell, "2"], name="t"), "seconds")
-    assert str(refused.value) == f"row 1, column t: {cell!r} is not a number of seconds{said}"
 
 
 @pytest.mark.parametrize(

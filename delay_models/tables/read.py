@@ -10,15 +10,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import NoReturn
+from fnmatch import fnmatchcase
+from shlex import quote
 
 import numpy as np
 import pandas as pd
 
 from ...sim.files import MOST_CELLS, UnusableFile, short
-from ..base import FloatArray
-from .columns import numbers, role_of
-from .files import Held, is_pai, new_measurements, read_file
+from ..profiler import are_profiles, read_profiles
+from ..signs import waiting_note
+from .cells import numbers
+from .files import Held, read_file, retyped, with_durations
 from .long import LongTable
 from .measured import (
     AS_IT_IS,
@@ -27,14 +29,11 @@ from .measured import (
     Reading,
     Repair,
     TableError,
-    columns_of,
     complete,
-    median_of,
-    name_at,
 )
-from .parts import waiting_note
-from .profiles import is_profile, read_profiles
-from .roles import roles
+from .names import ROLES, SPELLINGS, is_call, parse, role_of
+from .objects import JSON_ENDINGS, read_json
+from .roles import roles_of
 from .wide import read_wide
 
 Load = float | None  # a key of ``Measured.tables``.
@@ -68,55 +67,80 @@ def read_one_load(path: str, said: Reading = AS_IT_IS, most: int | None = MOST_C
 
 @contextmanager
 def _opened(
-    path: str, reading: Reading, most: int | None
+    path: str, said: Reading, most: int | None
 ) -> Iterator[tuple[list[Load], Callable[[Load], RawTable], list[Repair]]]:
     """Loads of a file, what it holds at each, and what was done to all; errors name the file."""
     try:
-        held, repairs = _held(path, reading, most)
-        held, reading = _with_index(held, reading)
-        role = roles(held.frame, reading)
-        if role is None and "worker" in reading.columns:
-            held, reading = _turned(held, reading)
+        held, repairs = _held(path, said, most)
+        _require_one(held.frame, said, "event")
+        role = roles_of(held.frame, said)
+        if role is None and "worker" in said.columns:
+            held, said = _turned(held, said)
         if role is None:
             if held.others:
                 _no_such(held.others[0], [*held.frame.columns])
-            wide = read_wide(held, reading)
+            _require_one(held.frame, said, "group", len(held.frame))
+            wide = read_wide(held, said)
             yield [None], lambda load: wide, repairs
         else:
-            table = LongTable(held, role, reading, most)
+            _require_one(held.frame, said, "group")
+            table = LongTable(held, role, said, most)
             yield [*table.rows], table.part, repairs
     except UnusableFile as error:
         raise TableError(path, str(error)) from error
 
 
-def _held(path: str, reading: Reading, most: int | None) -> tuple[Held, list[Repair]]:
-    held = read_profiles(path, most) if is_profile(path) else read_file(path, most, reading)
+def _held(path: str, said: Reading, most: int | None) -> tuple[Held, list[Repair]]:
+    """The rows and columns that count, with numbers where they were written as durations."""
+    if are_profiles(path):
+        held = _of_profiles(path, most)
+    elif path.endswith(JSON_ENDINGS):
+        held = read_json(path, most)
+    else:
+        held = read_file(path, most, said)
     frame = held.frame
     if frame.empty:
         raise UnusableFile(f"the table has no {'cells' if path.endswith('.npz') else 'rows'}")
-    for name in reading.named:
+    for name in said.named:
         if name not in frame.columns:
             _no_such(name, [*frame.columns])
-    others = tuple(n for n in (*reading.drop, *reading.keep) if n not in frame.columns)
-    frame, held = _rows(frame, reading.rows), replace(held, others=others)
-    frame = frame.drop(columns=[name for name in reading.drop if name in frame.columns])
-    if is_pai([*frame.columns]) and not reading.columns:
-        frame, repairs = new_measurements(frame)
-        return replace(held, frame=frame), repairs
-    return replace(held, frame=frame), []
+    drop = [n for n in frame.columns if any(fnmatchcase(n, way) for way in said.drop)]
+    known = {*frame.columns, *(way for way in said.drop for n in drop if fnmatchcase(n, way))}
+    others = tuple(name for name in (*said.drop, *said.keep) if name not in known)
+    rows = _rows(frame, said.rows)
+    kept = rows.drop(columns=drop)
+    held = replace(held, frame=retyped(kept) if len(kept) < len(frame) else kept, others=others)
+    if is_pai([*held.frame.columns]) and not said.columns:
+        kept, repairs = new_measurements(held.frame)
+        return replace(held, frame=kept), repairs
+    return with_durations(_valued(held, said), said), []
 
 
-def _no_such(name: str, columns: Sequence[str]) -> NoReturn:
-    listed = ", ".join(columns[:20])
-    raise UnusableFile(f"no column is named {short(name)!r}; there are {short(listed)}")
+def _of_profiles(path: str, most: int | None) -> Held:
+    frame, assumed = read_profiles(path, most)
+    return Held(frame, assumed=assumed)
+
+
+def _no_such(name: str, columns: Sequence[str]) -> None:
+    raise UnusableFile(
+        f"no column is named {short(name)!r}; there are {short(', '.join(columns[:20]))}"
+    )
 
 
 RANGE = re.compile(r"(\d{0,15}):(\d{0,15})(?::([1-9]\d{0,8}))?")
 
 
 def _rows(frame: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
+    """The rows that count. Raises UnusableFile: there are none, or more follow after an empty one
+    and nothing was said."""
     if wanted is None:
-        return frame
+        filled = np.flatnonzero(frame.notna().any(axis=1))
+        if len({*np.diff(filled)}) > 1 or (len(filled) and filled[0]):
+            empty = int(np.argmax(filled != np.arange(len(filled))))  # evenly: between all lines
+            text = f"row {empty + 1} is empty, and {len(filled) - empty} more follow"
+            take = f"--rows 1:{empty} takes those before it" if empty else "leave it out"
+            raise UnusableFile(f"{text}: {take}")
+        return frame.iloc[filled] if 0 < len(filled) < len(frame) else frame
     name, equals, value = wanted.rpartition("=")
     if equals and name not in frame.columns:
         _no_such(name, [*frame.columns])
@@ -139,140 +163,125 @@ def _rows(frame: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
     return frame[chosen].reset_index(drop=True)
 
 
-def _turned(held: Held, reading: Reading) -> tuple[Held, Reading]:
+def _turned(held: Held, said: Reading) -> tuple[Held, Reading]:
     """A table of a row per worker and a column per round, with its rows as columns."""
-    name = reading.columns["worker"]
-    frame = held.frame.drop(columns=[name] if name else [])
-    turned = frame.T.reset_index(drop=True).infer_objects()
+    name = said.columns["worker"]
+    turned = (
+        held.frame.drop(columns=[name] if name else []).T.reset_index(drop=True).infer_objects()
+    )
     turned.columns = held.frame[name].map(str) if name else turned.columns.map(str)
-    return Held(turned, hint=held.hint, assumed=held.assumed), replace(reading, columns={})
+    return replace(held, frame=turned, units={}, index=()), replace(
+        said, columns={}, keep=(*turned.columns,)
+    )
 
 
-def _with_index(held: Held, reading: Reading) -> tuple[Held, Reading]:
-    """The column that numbers the rounds of a wide table, where nothing else can be meant. The
-    index of a Parquet file, if it has numbers or moments; else the one column that is named after
-    rounds, or is the first and has no name, and counts."""
-    found = [*held.frame.columns]
-    if {"round", "worker"} & {*reading.columns} or roles(held.frame, reading) is not None:
-        return held, reading
-    name, said = held.index[0] if len(held.index) == 1 else "", held.assumed
-    if name in found:
-        if held.frame[name].dtype.kind not in "fiuM" or role_of(name) == "worker":
-            return held, reading
-    else:
-        named = [each for each in found if role_of(str(each)) == "round"]
-        named += [each for each in found[:1] if str(each).startswith("Unnamed: ")]
-        counting = [each for each in named if each not in reading.keep and _counts(held, each)]
-        if len(named) != 1 or not counting or len(found) < 2:
-            return held, reading
-        name = counting[0]
-        first, last = held.frame[name].iloc[[0, -1]]
-        unnamed = "the first column, without a name,"
-        call = f"column {short(name)}" if role_of(str(name)) else unnamed
-        said = (*said, f"{call} numbers the rounds, {first:.15g} to {last:.15g}")
-    return replace(held, assumed=said), replace(reading, columns={**reading.columns, "round": name})
+def _valued(held: Held, said: Reading) -> Held:
+    """With the unit that a column says, and the name that an event gives to its value."""
+    frame = held.frame
+    free = {role_of(name): name for name in map(str, frame.columns) if name not in said.named}
+    if (unit := free.get("unit")) and frame[unit].nunique(dropna=False) == 1:
+        spelt = SPELLINGS.get(str(frame[unit].iloc[0]).strip().lower())
+        held = replace(held, unit=spelt or held.unit, where=f"column {short(unit)}")
+    event, value = free.get("event"), free.get("value")
+    if event and value and "seconds" not in free and frame[event].nunique(dropna=False) == 1:
+        call = str(frame[event].iloc[0])
+        return replace(held, frame=frame.rename(columns={value: call}).drop(columns=event))
+    return held
 
 
-def _counts(held: Held, name: str) -> bool:
-    """Whether a column goes up by one from 0 or 1, in three rows if its name says nothing; where
-    its name says rounds, in any whole numbers that grow in three rows."""
-    column, named = held.frame[name], bool(role_of(name))
-    if column.dtype.kind not in "fiu" or len(column) < (1 if named else 3):
-        return False
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    steps = np.diff(values)
-    if named and len(values) >= 3:
-        return bool(np.all(steps > 0) and np.all(values == np.round(values)))
-    return bool(values[0] in (0, 1) and np.all(steps == 1))
+def _require_one(frame: pd.DataFrame, said: Reading, role: str, labels: int = 0) -> None:
+    """Refuse (UnusableFile) rows of several events, or of several jobs or runs, by the columns of
+    this role; a ``labels`` of different values number the rounds."""
+    for name in map(str, frame.columns):
+        if role_of(name) != role or name in {*said.named, *said.keep}:
+            continue
+        counts = frame[name].value_counts(dropna=False)
+        if len(counts) in (0, 1, labels) or (said.rows or "").startswith(f"{name}="):
+            continue
+        values = [str(value).removesuffix(".0") for value in counts.index]
+        first = str(frame[name].iloc[0]).removesuffix(".0")
+        if role == "event":
+            calls = [
+                v for v in values if is_call(parse(v)) or "round" in map(ROLES.get, parse(v).words)
+            ]
+            first = calls[0] if len(calls) == 1 and not parse(calls[0]).wrong else "..."
+        some = ", ".join(f"{short(v)} ({counts.iloc[place]})" for place, v in enumerate(values[:3]))
+        text = f"rows are of several {short(name)}: {some}{', ...' if len(values) > 3 else ''}"
+        raise UnusableFile(f"{text}: say --rows {quote(f'{name}={first}')}")
+
+
+# Mini-batch times of jobs on Alibaba's PAI: columns worker, time, batch_time_norm. A sample every
+# ten seconds shows the worker's latest mini-batch, so that it repeats until there is a new value:
+# a repeated one is no new measurement. Times were normalised by those who published them.
+# Source: https://github.com/alibaba/clusterdata, cluster-trace-gpu-v2020/mini-batch-time.
+
+
+def is_pai(columns: list[str]) -> bool:
+    """Whether columns are like that: a worker, a time, a batch time, and nothing that counts."""
+    sampled = {"worker", "time"} <= {*columns} and "round" not in map(role_of, columns)
+    return sampled and sum(parse(name).whole.startswith("batch_time") for name in columns) == 1
+
+
+def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Repair]]:
+    """Each worker's new measurements in the order of time: columns worker, round, seconds. Of each
+    the first so many are kept, as many as the worker with the fewest has. Raises UnusableFile: a
+    worker or a time is missing, or sampled twice."""
+    name = next(name for name in frame.columns if parse(name).whole.startswith("batch_time"))
+    time, seconds = numbers(frame["time"], "the time")[0], numbers(frame[name], "seconds")[0]
+    samples = pd.DataFrame({"worker": frame["worker"], "time": time, "seconds": seconds})
+    for bad, text in (
+        (samples.isna().any(axis=1), "a worker, a time or a batch time is missing"),
+        (
+            samples.duplicated(["worker", "time"]),
+            "a worker was sampled twice at one time; keep one",
+        ),
+    ):
+        if bad.any():
+            raise UnusableFile(f"row {int(np.flatnonzero(bad)[0]) + 1}: {text}")
+    samples = samples.sort_values(["worker", "time"], kind="stable")
+    held = samples["seconds"].eq(samples.groupby("worker")["seconds"].shift())
+    new = samples[~held].copy()
+    new["round"] = new.groupby("worker").cumcount()
+    most = int(new.groupby("worker").size().min())
+    late = int((new["round"] >= most).sum())
+    text = f"{int(held.sum())} of {len(samples)} samples repeat the worker's last one: held, no new"
+    text += " measurements; left out. Rounds are each worker's measurements in order"
+    repairs = [Repair("hold", int(held.sum()), text)]
+    if late:
+        text = f"{late} measurements are left out, so that every worker has {most}"
+        repairs.append(Repair("unused", late, text))
+    if "norm" in name:
+        text = f"{name} is normalised: ratios mean something, seconds do not"
+        repairs.append(Repair("unit", len(new), text))
+    return new[new["round"] < most][["worker", "round", "seconds"]].reset_index(drop=True), repairs
 
 
 def _together(parts: Mapping[Load, RawTable], repairs: list[Repair]) -> Measured:
     """The parts, each with the workers that every load has; what is so of all is said once."""
     first = next(iter(parts.values()))
     shared = set(first.hosts).intersection(*(part.hosts for part in parts.values()))
-    hosts = tuple(host for host in first.hosts if host in shared)
+    hosts = [host for host in first.hosts if host in shared]
     repairs = [*repairs, *(repair for part in parts.values() for repair in part.repairs)]
     if not hosts:
         raise UnusableFile("no worker was measured at every load; say which load is wanted")
-    if any(len(part.hosts) > len(hosts) for part in parts.values()):
+    tables = {load: part.table for load, part in parts.items()}
+    stages = {load: part.stages for load, part in parts.items() if part.stages}
+    rounds = {load: part.rounds for load, part in parts.items() if part.rounds is not None}
+    assumed = tuple(dict.fromkeys(line for part in parts.values() for line in part.assumed))
+    found = Measured(first.hosts, tables, unit=first.unit, rounds=rounds, assumed=assumed)
+    found = replace(found, allreduce=first.allreduce, stages=stages, roles=first.roles)
+    if left := sum(len(part.table) * (len(part.hosts) - len(hosts)) for part in parts.values()):
         widths = sorted({len(part.hosts) for part in parts.values()})
-        left_out = sum(len(part.table) * (len(part.hosts) - len(hosts)) for part in parts.values())
         text = f"loads have {widths} workers; the {len(hosts)} that all have are used"
-        repairs.append(Repair("unused", left_out, text))
-        cut = {}
+        repairs.append(Repair("unused", left, text))
         for load, part in parts.items():
-            places = [part.hosts.index(host) for host in hosts]
-            stages = columns_of(part.stages, places)
-            cut[load] = replace(part, table=part.table[:, places], stages=stages)
-        parts = cut
-    for load, part in parts.items():
-        if note := waiting_note(part.table, part.allreduce, bool(part.stages)):
+            whole = Measured(part.hosts, {load: part.table}, stages={load: part.stages})
+            cut = whole.only(hosts)
+            tables |= cut.tables
+            stages |= {key: kept for key, kept in cut.stages.items() if kept}
+        found = replace(found, hosts=tuple(hosts), tables=tables, stages=stages)
+    for load, table in found.tables.items():
+        if note := waiting_note(table, first.allreduce, load in stages):
             said = f"load {load:g}: {note}" if len(parts) > 1 else note
-            repairs.append(Repair("waits", len(part.table), said))
-    return Measured(
-        hosts,
-        {load: part.table for load, part in parts.items()},
-        tuple(repairs),
-        first.unit,
-        {load: part.rounds for load, part in parts.items() if part.rounds is not None},
-        tuple(dict.fromkeys(line for part in parts.values() for line in part.assumed)),
-        allreduce=first.allreduce,
-        stages={load: part.stages for load, part in parts.items() if part.stages},
-    )
-
-
-SHOWN = 6  # workers whose names and delays are shown
-ROWS = 3  # rounds that are shown
-LISTED = 8  # loads that are listed
-
-
-def as_read(measured: Measured, chosen: float | None = None) -> Iterator[str]:
-    """Size, loads, unit and why, names, the first rounds, the slowest and the fastest worker, and
-    what was assumed; a line each, without a full stop. Rounds and workers are those at the load
-    that was ``chosen``, or at the first one."""
-    tables, hosts = measured.tables, measured.hosts
-    sizes = {len(table) for table in tables.values()}
-    few, many = min(sizes), max(sizes)
-    size = _many(few, "round") if few == many else f"{few} to {many} rounds"
-    loads = [f"{load:g}" for load in tables if load is not None]
-    at = f", at load{'s' * (len(loads) > 1)} {_some(loads, LISTED)}" if loads else ""
-    yield f"read as {size} of {_many(len(hosts), 'worker')}{at}; times in {measured.unit}"
-    load = chosen if chosen in tables else next(iter(tables))
-    table = tables[load]
-    names = measured.names_of_rounds(load)
-    yield f"workers: {_some(hosts, SHOWN)}; rounds: {name_at(names, 0)} to {name_at(names, -1)}"
-    place = "" if load is None else f", load {load:g}"
-    for row in range(min(ROWS, len(table))):
-        cells = _some([f"{seconds:.4g}" for seconds in table[row]], SHOWN)
-        yield f"round {name_at(names, row)}{place}: {cells} s"
-    if len(hosts) > 1:
-        typical = median_of(table, axis=0)
-        slow, fast = int(np.argmax(typical)), int(np.argmin(typical))
-        slower = _slower(table)[slow]
-        times = f", {slower:.4g} times the median worker of a round" if slower > 1.005 else ""
-        slowest = f"{short(hosts[slow])}, typically {typical[slow]:.4g} s{times}"
-        fastest = f"{short(hosts[fast])}, {typical[fast]:.4g} s{place}"
-        yield f"slowest worker: {slowest}; fastest: {fastest}"
-    yield from measured.assumed
-
-
-def _slower(table: FloatArray) -> FloatArray:
-    """How many times the median worker each takes, ``(n,)``: medians over rounds of its delay over
-    the round's median, as ``fit`` and ``whatif`` have it. Rounds that do not end are left out."""
-    medians = median_of(table, axis=1)
-    known = (medians > 0) & np.isfinite(medians)
-    if not known.any():
-        return np.ones(table.shape[1])
-    ratios = median_of(table[known] / medians[known, None], axis=0)
-    return np.asarray(ratios / (float(np.median(ratios)) or 1.0))
-
-
-def _some(texts: Sequence[str], most: int) -> str:
-    shown = [short(text) for text in texts]
-    if len(shown) <= most + 1:
-        return ", ".join(shown)
-    return f"{', '.join(shown[:most])}, ..., {shown[-1]}"
-
-
-def _many(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' * (count != 1)}"
+            repairs.append(Repair("waits", len(table), said))
+    return replace(found, repairs=tuple(repairs))

@@ -1,227 +1,117 @@
-"""Which column of a long table is what, by its name or by what must be said; and moments."""
+"""Which column of a long table is what, by its name or by what is said."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from contextlib import suppress
 from shlex import quote
-from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from ...sim.files import UnusableFile, reading, short
-from ..base import FloatArray
-from .columns import A_SECOND, NUMBERS, parse, role_of
-from .measured import LAYOUTS, Reading, Roles, also_needed
-from .odd_columns import as_word
+from ...sim.files import UnusableFile, short
+from .cells import NUMBERS
+from .files import ISO
+from .measured import LAYOUTS, Reading, also_needed
+from .names import least, parse, role_of
 from .parts import require_stages
+from .patterns import shape_of
 
 CANONICAL = ("worker", "round", "seconds")  # columns that need no choice whatever else there is
-LATEST = 1e11  # seconds since 1970: a larger number is another unit
-DATES = (9e8, 4.2e9)  # seconds since 1970 that may be dates, of 1998 to 2103
-APART = 0.02  # of their size, that such dates of one table differ by at most
-ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:")
-ZONE = r":\d.*?([Zz]|[+-]\d\d(?::?\d\d)?)$"
-UTC = ("", "Z", "z", "UTC", "+00:00", "+0000", "+00")  # a stamp without a zone is read as UTC
+EDGES = {"start", "end"}
+Ways = dict[str, list[str]]  # role to the columns that could have it
 
 
-def roles(frame: pd.DataFrame, reading: Reading) -> dict[str, str] | None:
+def roles_of(frame: pd.DataFrame, said: Reading) -> dict[str, str] | None:
     """Role to column of a long table; ``None``: a wide one. Raises UnusableFile: several columns
     could have one role, or one role has no column."""
-    columns = [str(name) for name in frame.columns]
-    said: dict[str, str] = {role: name for role, name in reading.columns.items() if name}
-    for name in reading.named:
-        if name not in columns:
-            text = f"--columns ...={short(name)}: there are {short(', '.join(columns))}"
-            raise UnusableFile(text)
-    allreduce, stages = said.pop("allreduce", None), reading.stages
-    said.pop("stages", None)
-    require_stages(reading)
-    columns = [name for name in columns if name not in (allreduce, *stages)]
-    if not said and set(CANONICAL) <= {*columns}:
-        return {role: role for role in (*CANONICAL, "load") if role in columns}
-    if {*reading.columns} == {"worker"}:
-        others = {role_of(name) for name in columns if name != reading.columns["worker"]}
-        if not {"round", "seconds", "start", "end"} & others:
-            return None  # a row for each worker, and a column for each round
-    found: dict[str, list[str]] = {role: [name] for role, name in said.items()}
-    for name in columns:
-        meant = role_of(name)
-        if meant is not None and meant not in said and name not in said.values():
-            found.setdefault(meant, []).append(name)
-    if not {"start", "end"}.isdisjoint(said) and "seconds" not in said:
-        found.pop("seconds", None)
-    if {*found} - {"load"} == {"worker", "round"}:
-        rest = [name for name in columns if role_of(name) is None]
-        if len(rest) == 1 and parse(rest[0]).unit:  # whatever it is called: there is no other
-            found["seconds"] = rest
-    timed = "seconds" in found or {"start", "end"} <= {*found}
-    if "seconds" in said or (stages and not timed):
-        found = {role: name for role, name in found.items() if role not in ("start", "end")}
-    if not ({"worker", "round"} <= {*found} and (timed or stages)):
-        asked = {"worker", "seconds", "start", "end"} & {*said} or allreduce or stages
-        _require_wide(frame[columns], found, bool(asked), timed, reading)
+    asked: dict[str, str] = {role: name for role, name in said.columns.items() if name}
+    if "workers" in asked or said.columns.get("round") == "":
         return None
-    if "seconds" in found and {"start", "end"} <= {*found}:
-        seconds, start, end = (found[role][0] for role in ("seconds", "start", "end"))
-        remedy = f"say --columns seconds={short(seconds)}, or --columns start={short(start)}"
-        text = f"the seconds could be {short(seconds)}, or {start} and {end}"
-        raise UnusableFile(f"{text}: {remedy},end={short(end)}")
-    if "seconds" in found:
-        found = {role: name for role, name in found.items() if role not in ("start", "end")}
-    for role, candidates in found.items():
-        if len(candidates) > 1:
-            text = f"columns {short(' and '.join(candidates))} could each be the {role}"
-            raise UnusableFile(f"{text}: say --columns {role}={short(candidates[0])}")
-    return {role: candidates[0] for role, candidates in found.items()}
+    require_stages(said)
+    allreduce, stages = asked.pop("allreduce", None), asked.pop("stages", None)
+    free = [n for n in map(str, frame.columns) if n not in {*said.named, *said.keep}]
+    if not asked and {*CANONICAL} <= {*free}:
+        return {role: role for role in (*CANONICAL, "load") if role in free}
+    free = [name for name in free if not least(name, free)]
+    ways: Ways = {role: [name] for role, name in asked.items()}
+    for name in free:
+        if (role := role_of(name)) in (*CANONICAL, *EDGES, "load") and role not in asked:
+            ways.setdefault(role, []).append(name)
+    if {*asked} == {"worker"} and not {"round", "seconds", *EDGES} & {*ways}:
+        return None  # a row for each worker, and a column for each round
+    rest = [n for n in free if role_of(n) is None and frame[n].dtype.kind in NUMBERS]
+    timed = [name for name in rest if parse(name).unit and not parse(name).wrong]
+    calls = ways.pop("seconds", [])
+    calls = [n for n in calls if parse(n).whole != "time" or len(calls) == 1]  # it may say when
+    if timed and [parse(name).whole for name in calls] in ([], ["time"]) and not {*ways} >= EDGES:
+        calls = timed if len(timed) == 1 else []  # whatever it is called: there is no other
+    if (calls and "seconds" in asked) or (not EDGES & {*asked} and calls):
+        ways["seconds"] = calls
+    if "seconds" in asked or (stages and not {*ways} >= EDGES):
+        ways = {role: names for role, names in ways.items() if role not in EDGES}
+    both, known = {"worker", "round"} <= {*ways}, "seconds" in ways or {*ways} >= EDGES or stages
+    if not (both and known):
+        shapes = [*map(shape_of, rest)]
+        alike = any(shapes.count(shape) > 1 for shape in shapes)
+        wanted = {"worker", "seconds", *EDGES} & {*asked} or allreduce or stages or both
+        if not wanted and (alike or len({*ways} - {"load"}) < 2):
+            return None
+        raise UnusableFile(_lacking(frame, ways, bool(known), said))
+    found = {role: _the_one(frame, role, ways) for role in ways}
+    if "seconds" in found and {*found} >= EDGES:
+        text = "the seconds could be {seconds}, or {start} and {end}".format(**found)
+        edges = quote("start={start},end={end}".format(**found))
+        one = quote(f"seconds={found['seconds']}")
+        raise UnusableFile(f"{short(text)}: say --columns {one}, or --columns {edges}")
+    return {r: n for r, n in found.items() if "seconds" not in found or r not in EDGES}
 
 
-def _require_wide(
-    frame: pd.DataFrame,
-    found: dict[str, list[str]],
-    asked: bool,
-    timed: bool,
-    reading: Reading,
-) -> None:
-    """Raises UnusableFile: a table in which roles were ``found`` but not all is a long one, since
-    columns were ``asked`` for, or by what it holds. ``timed``: its seconds are known."""
-    columns, both = [*map(str, frame.columns)], {"worker", "round"} <= {*found}
-    parts = [name for name in columns if parse(name).unit and role_of(name) is None]
-    timed = timed or bool(reading.stages)
-    if both and len(parts) > 1 and not (asked or reading.keep):
-        text = f"say --columns stages={as_word('+'.join(parts))} if these are parts of a step"
-        raise UnusableFile(f"no column is the seconds: {text}")
-    texts = {name for name in columns if frame[name].dtype.kind == "O"}
-    stamps, since = moments(frame) if ("worker" in found or texts) and not timed else ([], "")
-    # A wide table has no names of workers beside times.
-    calls = both or (bool(stamps) and ("worker" in found or bool(texts - {*stamps})))
-    more = len(columns) - sum(map(len, found.values()))
-    if not (asked or calls) and (len(found) < 2 or more > 1):
-        return  # none of its columns may have such a name
-    lacking = [role for role in ("worker", "round") if role not in found]
+def _the_one(frame: pd.DataFrame, role: str, ways: Ways) -> str:
+    """The column of a role. Raises UnusableFile: there are several; of workers and rounds those are
+    named in which no call comes twice."""
+    names, other = ways[role], {"worker": "round", "round": "worker"}.get(role, "")
+    if len(names) == 1:
+        return names[0]
+    text = f"columns {short(' and '.join(names))} could each be the {role}"
+    if not other:
+        raise UnusableFile(f"{text}: say --columns {role}=...")
+    good = [name for name in names if not frame.duplicated([name, ways[other][0]]).any()]
+    if not good:
+        raise UnusableFile(f"{text}, and calls come again by each: write a column of both")
+    raise UnusableFile(f"{text}: say --columns {quote(f'{role}={good[0]}')}")
+
+
+def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, said: Reading) -> str:
+    """What to say where a role has no column by its name, a line."""
+    lacking = [role for role in ("worker", "round") if role not in ways]
     lacking += [] if timed else ["seconds"]
-    first = {role: names[0] for role, names in found.items()}
-    raise UnusableFile(_lacking(frame, lacking, first, stamps, since, reading))
-
-
-def _lacking(
-    frame: pd.DataFrame,
-    lacking: Sequence[str],
-    found: Roles,
-    stamps: Sequence[str],
-    since: str,
-    reading: Reading,
-) -> str:
-    """What to say where no column has these roles by its name, a line. ``stamps`` are columns that
-    say when, with the unit of those that are numbers; others have roles, ``found``."""
-    asked: dict[str, str] = {role: name for role, name in reading.columns.items() if name}
-    asked |= {role: "..." for role in lacking if role != "seconds"}
-    free = [name for name in map(str, frame.columns) if role_of(name) is None]
-    free = [name for name in free if name not in {*asked.values(), *reading.stages}]
-    numbers = [name for name in free if frame[name].dtype.kind in NUMBERS]
-    text, unit = f"; {LAYOUTS}; else", ""
-    if "seconds" in lacking and stamps:
-        first, *_, last = stamps
-        asked |= {"start": first, "end": last}
-        text = f"; {short(' and '.join(stamps))} say when:"
-        text += " which two are the start and the end?" if len(stamps) > 2 else ""
-        unit = f" --unit {since}" if since and reading.unit is None else ""
+    asked: dict[str, str] = {role: name for role, name in said.columns.items() if name}
+    asked |= dict.fromkeys(lacking, "...")
+    taken = {*said.named, *(name for names in ways.values() for name in names)}
+    free = [name for name in map(str, frame.columns) if name not in taken]
+    edges = [n for n in free if role_of(n) is None and _is_moment(frame[n])]
+    wrong = [f"{short(n)} ({parse(n).wrong})" for n in free if parse(n).wrong]
+    parts = [n for n in free if parse(n).unit and not parse(n).wrong]
+    text, more = f"; {LAYOUTS}; else", ""
+    if "seconds" in lacking and len(edges) == 2:
+        edges.sort(key=lambda name: str(frame[name].iloc[0]))
+        text = f"; {short(' and '.join(edges))} say when:"
+        del asked["seconds"]
+        asked |= {"start": edges[0], "end": edges[1]}
     elif "seconds" in lacking:
-        asked["seconds"] = numbers[0] if len(numbers) == 1 else "..."
-        many = "holds numbers" if len(numbers) == 1 else "hold numbers"
-        text = f"; {short(' and '.join(numbers))} {many}:" if numbers else text
-    what = quote(",".join(f"{role}={short(name)}" for role, name in asked.items()))
-    names = " or the ".join(lacking)
-    line = f"no column is the {names} by its name{text} say --columns {what}{unit}"
-    worker, number = (found.get(role, "") for role in ("worker", "round"))
-    if not {worker, number} <= {*frame.columns} or "load" in found:
+        text = "; --columns stages=... names parts of a step; else" if len(parts) > 1 else text
+        text = f"; there are {', '.join(wrong[:3])}; else" if wrong else text
+        more = " or start=...,end=..."
+    what = quote(",".join(f"{role}={name}" for role, name in asked.items()))
+    line = (
+        f"no column is the {' or the '.join(lacking)} by its name{text} say --columns {what}{more}"
+    )
+    if lacking != ["seconds"]:
         return line
-    calls = frame.drop_duplicates([worker, number])
-    cells = calls[worker].nunique() * calls[number].nunique()
-    return line + also_needed(len(calls) < cells, reading)
+    keys = frame[[ways["worker"][0], ways["round"][0]]].drop_duplicates()
+    cells = keys.iloc[:, 0].nunique() * keys.iloc[:, 1].nunique()
+    return line + also_needed(len(keys) < cells, said)
 
 
-def between(start: pd.Series, end: pd.Series, unit: str | float | None) -> tuple[FloatArray, bool]:
-    """How long each call took, in the unit of the numbers, or in seconds of ISO time stamps; NaN
-    where one is missing. And whether they are stamps. The difference is taken before anything is
-    rounded: nanoseconds since 1970 are no doubles. Raises UnusableFile: they are no times, of two
-    kinds, in an unknown unit, end before they start, or have a zone at one end alone."""
-    kinds = [column.dtype.kind in NUMBERS for column in (start, end)]
-    if all(kinds):
-        if unit is None and max(float(start.max()), float(end.max())) > LATEST:
-            text = f"column {short(start.name)} holds {start.max():.15g}, too large for seconds"
-            likely = _since_1970(start)
-            raise UnusableFile(f"{text} since 1970: say --unit {likely or 'ms, us or ns'}")
-        taken = (end - start).to_numpy(dtype=np.float64, na_value=np.nan)
-    elif any(kinds):
-        names = f"{short(start.name)} and {short(end.name)}"
-        raise UnusableFile(f"columns {names}: one holds numbers and one does not")
-    else:
-        taken = (_stamps(end) - _stamps(start)).to_numpy() / np.timedelta64(1, "s")
-        _require_zones(start, end, taken)
-    if np.any(taken < 0):
-        row = int(np.flatnonzero(taken < 0)[0]) + 1
-        text = f"row {row}: {short(end.name)} is before {short(start.name)}; valid: end >= start"
-        raise UnusableFile(text)
-    return np.asarray(taken, dtype=np.float64), not all(kinds)
-
-
-def _stamps(column: pd.Series) -> pd.Series:
-    try:
-        with reading("time stamps"):
-            return pd.to_datetime(column, format="ISO8601", utc=True)
-    except UnusableFile as error:
-        valid = "valid: ISO 8601, 2026-01-31T12:00:00.5Z"
-        raise UnusableFile(f"column {short(column.name)}: {error}; {valid}") from error
-
-
-def _require_zones(start: pd.Series, end: pd.Series, taken: FloatArray) -> None:
-    """Refuse (UnusableFile) a zone at one end alone, if that changes how long a call took."""
-    begun, ended = _zones(start), _zones(end)
-    apart = ((begun == "") != (ended == "")) & ~np.isnan(taken)
-    wrong = apart & (~np.isin(begun, UTC) | ~np.isin(ended, UTC) | (taken < 0))
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        zoned, other = (start, end) if begun[row] else (end, start)
-        text = f"row {row + 1}: {short(zoned.name)} has a zone, {begun[row] or ended[row]}, and"
-        remedy = "which is read as UTC: write a zone at both ends, or at none"
-        raise UnusableFile(f"{text} {short(other.name)} has none, {remedy}")
-
-
-def _zones(column: pd.Series) -> NDArray[np.object_]:
-    """The zone of each stamp as it is written; empty where it has none."""
-    if column.dtype.kind == "M":
-        zone = getattr(column.dtype, "tz", None)
-        return np.full(len(column), "" if zone is None else str(zone), object)
-    found = column.astype(str).str.extract(ZONE, expand=False)
-    return np.asarray(found.fillna(""), object)
-
-
-def _since_1970(column: pd.Series) -> str:
-    """The unit in which numbers are dates near each other, if they can be; else empty."""
-    least, most = float(column.min()), float(column.max())
-    near = [u for u, a in A_SECOND.items() if DATES[0] < least / a and most / a < DATES[1]]
-    return near[0] if near and most < (1 + APART) * least else ""
-
-
-def moments(frame: pd.DataFrame) -> tuple[list[str], str]:
-    """Columns that say when, two or more in the order of their times, and the unit of those that
-    are numbers since 1970 whose names say none. What never changes is left out."""
-    found: dict[str, dict[str, Any]] = {unit: {} for unit in ("", *A_SECOND)}
-    for name, column in frame.items():
-        known = column.dropna()
-        if known.nunique() < 2:
-            continue
-        if column.dtype.kind == "M" or (column.dtype.kind == "O" and ISO.match(str(known.iloc[0]))):
-            with suppress(UnusableFile):
-                found[""][str(name)] = _stamps(known).median()
-        elif column.dtype.kind in NUMBERS and (unit := _since_1970(known)):
-            found[unit][str(name)] = known.median()
-    for unit, each in found.items():
-        if len(each) > 1:
-            ordered = sorted(each, key=each.__getitem__)
-            return ordered, "" if parse(ordered[0]).unit else unit
-    return [], ""
+def _is_moment(column: pd.Series) -> bool:
+    known = column.dropna()
+    iso = column.dtype.kind == "M" or (len(known) > 0 and bool(ISO.fullmatch(str(known.iloc[0]))))
+    return iso and known.nunique() > 1

@@ -1,234 +1,178 @@
-"""Wide tables: one row per round and one column per worker, and nothing else. A column that numbers
-the rounds, or is a clock, looks like the slowest worker of all. So every column must be a worker's
-by its name and by its numbers."""
+"""Wide tables: a row per round and a column per worker, perhaps beside a column of labels."""
 
 from __future__ import annotations
 
-import math
+import re
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from shlex import quote
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...sim.files import UnusableFile, short
+from ...sim.files import UnusableFile, reading, short
 from ..base import FloatArray
-from .columns import (
-    A_SECOND,
-    NUMBERS,
-    SECONDS_AT_MOST,
-    SUMMARIES,
-    Times,
-    no_worker,
-    numbers,
-    of_rounds,
-    parse,
-    role_of,
-    settle,
-    without_unit,
-)
+from .cells import NUMBERS, Times, failed, numbers, settle
+from .checks import counting, require_durations, require_no_index
 from .files import Held
-from .measured import Names, RawTable, Reading, also_needed
-from .odd_columns import all_grow, as_word, odd_columns, require_columns
-from .odd_rows import Where, remarks, require_rounds
+from .measured import RawTable, Reading, also_needed
+from .names import HOSTS, parse, role_of, summary_word, without_unit
+from .patterns import of_rounds, workers_of
 
-Flags = NDArray[np.bool_]
-Told = tuple[tuple[str, ...], Times]
-BLOCK = 2**20  # cells that are looked at together
+MOMENT = r"\d{4}-\d\d-\d\d"  # how a moment of ISO 8601 begins
 WIDER = 4  # so many times as many workers without names as rounds: perhaps they are rounds
-CHANCE = 0.01  # of a column that grows by chance, somewhere in the table
-EPOCH = 1e8  # seconds: numbers beyond this that never fall are dates, counted from 1970
 
 
-def read_wide(held: Held, reading: Reading) -> RawTable:
-    """Read a wide table, perhaps with an index. Raises UnusableFile: a column is no worker's."""
-    frame, index = held.frame, reading.columns.get("round")
-    order = None if not index else _order(frame[index])
-    rounds = None if not index else frame[index].to_numpy()
-    if index:
-        frame = frame.drop(columns=index)
-    found = [str(name) for name in frame.columns]
+def read_wide(held: Held, said: Reading) -> RawTable:
+    """Read a wide table, perhaps with a column of labels. Raises UnusableFile: a column is no
+    worker's by its name, or counts."""
+    every, column, notes = said.columns.get("round") == "", None, list[str]()
+    if not every:
+        held, column = _labelled(held, said)
+        chosen, notes = workers_of([*map(str, held.frame.columns)], said)
+        held = replace(held, frame=held.frame[chosen])
+    frame, found = held.frame, [*map(str, held.frame.columns)]
     if not found:
         raise UnusableFile("the table has no cells")
-    if index != "":
-        _require_workers([name for name in found if name not in reading.keep])
-    table, failed = _cells(frame, gaps=reading.missing != "refuse")
-    if order is not None and rounds is not None:
-        table, rounds = table[order], rounds[order]
-    whole = table[np.isfinite(table).all(axis=1)]
-    if index != "":
-        free = [place for place, name in enumerate(found) if name not in reading.keep]
-        unit = reading.unit or parse(found[0]).unit
-        a_second = 1 / unit if isinstance(unit, float) else A_SECOND.get(str(unit), 1.0)
-        require_delays([found[place] for place in free], table[:, free], a_second)
-        odd = [(place, text) for place, text in odd_columns(whole) if place in free]
-        require_columns(odd, found, "column")
-    hosts, times = _unit(found, table, held, reading)
-    assumed = [*held.assumed, *filter(None, [times.assumed])]
-    if not index and 1 < len(table) <= len(hosts) / WIDER and all(map(str.isdecimal, hosts)):
-        turned = "if rows are workers, transpose the table, or say --columns worker="
-        assumed.append(f"{len(table)} rounds of {len(hosts)} workers: {turned}")
-    if reading.rows is None:
-        where = _where(index, rounds)
-        require_rounds(table, where)
-        assumed += remarks(table, where)
-    return RawTable(hosts, times.seconds(table), failed, (), times.why, rounds, tuple(assumed))
-
-
-def _cells(frame: pd.DataFrame, gaps: bool) -> tuple[FloatArray, int]:
+    if column is not None and column.dtype.kind == "b":
+        numbers(column, "the round")
     if all(dtype.kind in NUMBERS for dtype in frame.dtypes):  # at once: pandas is slow by column
-        return np.ascontiguousarray(frame.to_numpy(np.float64, na_value=np.nan)), 0
-    remedy = "--drop leaves a column out"
-    columns = [numbers(column, "seconds", remedy, gaps) for _, column in frame.items()]
-    table = np.column_stack([values for values, _ in columns])
-    return table, sum(len(failed) for _, failed in columns)
+        table, lost = np.ascontiguousarray(frame.to_numpy(np.float64, na_value=np.nan)), 0
+    else:
+        how = "seconds", "--drop leaves a column out", said.missing != "refuse"
+        cells = [numbers(each, *how) for _, each in frame.items()]
+        table, lost = np.column_stack([v for v, _ in cells]), sum(len(f) for _, f in cells)
+    rounds, source = None, "rows, counted from 0"
+    if column is not None:
+        order, rounds, source = _order(column), column.to_numpy(), f"column {short(column.name)}"
+        table, rounds = (table, rounds) if order is None else (table[order], rounds[order])
+    if not every:
+        free = [place for place, name in enumerate(found) if name not in said.keep]
+        require_no_index([found[place] for place in free], table[:, free])
+    hosts, times = _unit(found, table, held, said)
+    notes = [*held.assumed, *notes, *([times.assumed] if times.assumed else [])]
+    if rounds is None and 1 < len(table) <= len(hosts) / WIDER and all(map(str.isdecimal, hosts)):
+        turned = "if rows are workers, transpose the table, or say --columns worker="
+        notes.append(f"{len(table)} rounds of {len(hosts)} workers: {turned}")
+    seconds = times.seconds(table)
+    require_durations("every column", seconds)
+    roles = {"worker": "names of columns", "round": source, "seconds": "the workers' columns"}
+    return RawTable(hosts, seconds, lost, (), times.why, rounds, tuple(notes), roles=roles)
 
 
-def _where(index: str | None, rounds: Names | None) -> Where:
-    if not index or rounds is None or rounds.dtype.kind not in "iuf":
-        return lambda first, last: f"--rows {first + 1}:{last + 1}"
-    return lambda first, last: f"--rows {short(index)}={rounds[first]:g}:{rounds[last]:g}"
+def _labelled(held: Held, said: Reading) -> tuple[Held, pd.Series | None]:
+    """The column of labels, apart from the others: the one that was said, or is named after rounds,
+    or is the index of a Parquet file, or is the first and has no name, or says when, or is text.
+    Further columns that only say when or which are left out."""
+    frame, asked = held.frame, said.columns.get("round")
+    free = [name for name in map(str, frame.columns) if name not in said.keep]
+    texts = [
+        name
+        for name in free
+        if _is_text(frame[name])
+        and (name in (*free[:1], *held.index) or role_of(name) or frame[name].nunique() < 2)
+    ]
+    rounds = [name for name in free if role_of(name) == "round"]
+    first = [name for name in free[:1] if name.startswith("Unnamed: ")]
+    when = [n for n in free if role_of(n) in ("label", "group") or parse(n).whole == "time"]
+    found = [*rounds, *(name for name in held.index if name in free), *first, *when, *texts]
+    if len(rounds) > 1 and not asked:
+        text = f"columns {short(' and '.join(rounds))} could each number the rounds"
+        raise UnusableFile(f"{text}: say --columns round={quote(rounds[0])}")
+    if not (name := asked or (found[0] if found else "")):
+        return held, None
+    column, constant = frame[name], [n for n in texts if frame[n].nunique() < 2]
+    if first == [name] and name not in texts and not asked:
+        values, _ = numbers(column, "the round", gaps=True)
+        if not counting(values[:, None])[0]:
+            text = f"the first column has no name and does not count: --drop {quote(name)}"
+            raise UnusableFile(f"{text}, or --keep {quote(name)} if a worker's")
+    unused = [each for each in dict.fromkeys([*when, *constant]) if each != name]
+    rest = [each for each in map(str, frame.columns) if each != name and each not in unused]
+    if (name in texts or role_of(name) == "worker") and not asked:
+        _require_labels(column, rest)
+    notes = [f"columns not used: {short(', '.join(unused))}"] if unused else []
+    ends = [f"{v:.15g}" if isinstance(v, float) else str(v) for v in column.iloc[[0, -1]]]
+    call = "the first column, without a name," if name == "Unnamed: 0" else f"column {short(name)}"
+    notes.append(f"{call} numbers the rounds, {short(ends[0])} to {short(ends[1])}")
+    return replace(held, frame=frame[rest], assumed=(*held.assumed, *notes)), column
 
 
-def _require_workers(found: list[str]) -> None:
-    if nameless := [name for name in found if name.startswith("Unnamed: ")]:
-        place = int(nameless[0].removeprefix("Unnamed: ")) + 1
-        text = f"column {place} has no name; an index must be left out: --drop {nameless[0]!r}"
-        raise UnusableFile(text)
-    if others := [name for name in found if no_worker(name)]:
-        plain = [name for name in others if not {parse(name).whole, parse(name).base} & SUMMARIES]
-        first = plain[0] if plain else None
-        remedy, drop = f"--drop {short(','.join(others))}", ""
-        if first is not None:
-            what = "round={} if it orders the rounds"
-            if role_of(first) == "worker":
-                what = "worker={} if there is a row for each"
-            remedy, drop = f"--columns {what.format(short(first))}, {remedy}", " if not"
-        name = short(first or others[0])
-        raise UnusableFile(f"column {name} holds no worker's delays by its name: {remedy}{drop}")
-    if of_rounds(found):
-        text = f"columns are named after rounds ({short(found[0])}): write a row per round"
-        text += " and a column per worker (transpose the table), or say --columns worker= where a "
-        raise UnusableFile(f"{text}row is a worker's; worker=NAME where that column names them")
+def _is_text(column: pd.Series) -> bool:
+    """Whether a column holds labels: moments or words, or numbers and labels of summaries."""
+    known = column.dropna()
+    if column.dtype.kind != "O" or known.empty:
+        return column.dtype.kind == "M"
+    texts = known.map(str)
+    words = texts.str.contains("[A-Za-z]") | texts.str.match(MOMENT)
+    labels = words.all() and not known.map(failed).all()
+    return bool(labels or known.map(summary_word).any())
+
+
+def _moments(column: pd.Series) -> bool:
+    """Whether a column says when: as moments, or texts of ISO 8601."""
+    first = str(column.dropna().iloc[0]) if column.notna().any() else ""
+    return column.dtype.kind == "M" or bool(re.match(MOMENT, first))
+
+
+def _require_labels(column: pd.Series, others: Sequence[str]) -> None:
+    """Refuse (UnusableFile) rows that are no rounds, or are workers, by their labels."""
+    name, labels = short(column.name), [*map(str, column)]
+    bad = np.flatnonzero([summary_word(label) for label in labels])
+    if len(bad):
+        ends = bad[0] > 0 and len(bad) == len(column) - bad[0]
+        take = f"--rows 1:{bad[0]} takes those before it" if ends else "leave such rows out"
+        text = f"row {bad[0] + 1} is labelled {short(labels[bad[0]])}, which is no round"
+        raise UnusableFile(f"{text}: {take}")
+    if _moments(column):
+        return
+    stems = {re.split(r"[^a-z]+", label.lower())[0] for label in labels}
+    numbered = (len(others) > 0 and all(map(str.isdecimal, others))) or of_rounds([*others])
+    if numbered or role_of(str(column.name)) == "worker" or stems <= HOSTS:
+        text = f"column {name} names the rows ({short(labels[0])}), as workers are named"
+        raise UnusableFile(f"{text}: say --columns worker={quote(str(column.name))}")
+    if len({*labels}) < len(labels):
+        text = f"column {name} holds texts that come again ({short(labels[0])}), no delays"
+        raise UnusableFile(f"{text}: --drop {quote(str(column.name))}")
 
 
 def _order(column: pd.Series) -> NDArray[np.int64] | None:
-    """The order of the rounds that an index gives; ``None`` where rows are in it."""
-    if column.dtype.kind not in "fiu":
+    """The order of the rounds that labels give; ``None`` where rows are in it, or one has none.
+    Raises UnusableFile: numbers of rounds begin again."""
+    values, moments = column, _moments(column)
+    if moments:
+        with reading("time stamps"):
+            values = pd.to_datetime(column, utc=True, format="ISO8601")
+    elif column.dtype.kind == "O":
         return None
-    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    steps = np.diff(values)
-    if np.isnan(values).any() or np.all(steps > 0):
+    if column.isna().any() or (values.is_monotonic_increasing and values.is_unique):
         return None
-    if len(np.unique(values)) < len(values):
-        again = int(np.flatnonzero(steps <= 0)[0]) + 2
-        text = f"round numbers of column {short(column.name)} begin again at row {again}"
-        first = f"--rows 1:{again - 1} takes the first"
+    if not moments and not values.is_unique:
+        again = int(np.flatnonzero(values.diff() <= 0)[0])
+        text = f"round numbers of column {short(column.name)} begin again at row {again + 1}"
+        first = f"--rows 1:{again} takes the first"
         raise UnusableFile(f"{text}: two runs in one file? {first}; or split it there")
-    return np.argsort(values, kind="stable")
+    return np.asarray(values.argsort(kind="stable"), dtype=np.int64)
 
 
-def require_delays(found: list[str], table: FloatArray, a_second: float = 1.0) -> None:
-    """Refuse (UnusableFile) counts or clocks among columns, ``(rounds, n)``, perhaps with NaN."""
-    strange = no_delays(table, a_second)
-    if all_grow(table):
-        strange[:] = True
-    if not strange.any():
-        return
-    place = int(np.argmax(strange))
-    head = ", ".join(f"{number:.15g}" for number in table[:3, place])
-    name = short(found[place])
-    if strange.all() and len(found) > 1:
-        text = f"every column only counts or grows ({name}: {head}, ...): clocks or indices"
-        raise UnusableFile(f"{text}; say --columns round= (nothing) if these are delays")
-    raise UnusableFile(
-        f"column {name} counts or is a clock ({head}, ...), no worker's delays: say --columns "
-        f"round={name} (or --drop {name}), or --columns round= (nothing) if it is a worker's"
-    )
-
-
-def no_delays(table: FloatArray, a_second: float = 1.0) -> Flags:
-    """Which columns count or are clocks, ``(n,)`` bool. Beside fractions, whole numbers that grow
-    are a count. Where all are whole, some column grows by chance in a few rounds: then it must also
-    grow evenly, be of another size than the rest, or grow for too long to be chance."""
-    rows, n = table.shape
-    if n == 0:
-        return np.zeros(0, bool)
-    if rows == 1:
-        return np.asarray(_small(table) & (table[0] == np.round(table[0])))
-    size = max(1, BLOCK // rows)
-    facts = [_facts(table[:, first : first + size], a_second) for first in range(0, n, size)]
-    whole, fractions, up, even, never_falls, dates, counts = np.concatenate(facts, axis=1)
-    excused = not fractions.any() and n / math.factorial(min(rows, 20)) > CHANCE
-    strange = dates | (whole & up & (_small(table) | (not excused)))
-    if rows == 2:
-        return np.asarray(strange | (whole & counts & (not counts.all())))
-    strange |= even & (whole | (rows >= 4))
-    if rows >= 5:
-        alone = whole & (fractions.sum() == n - 1) & (n > 1)
-        strange |= counts | (alone & never_falls)
-    return np.asarray(strange | (up & (rows >= 10)))
-
-
-def _small(table: FloatArray) -> Flags:
-    """Columns of numbers ten times smaller than any of the other columns; in one row, 100 times."""
-    ratio = 10 if len(table) > 1 else 100
-    least = np.nan_to_num(table.min(axis=0), nan=np.inf)
-    if len(least) < 3:
-        return np.zeros(len(least), bool)
-    first, second = np.partition(least, 1)[:2]
-    with np.errstate(invalid="ignore", over="ignore"):
-        small: Flags = ratio * table.max(axis=0) < np.where(least == first, second, first)
-    return small
-
-
-def _facts(table: FloatArray, a_second: float) -> Flags:
-    """What is so for each column of a part of a table, ``(7, columns)``."""
-    with np.errstate(invalid="ignore", over="ignore"):
-        steps = np.diff(table, axis=0)
-        whole = np.isfinite(table).all(axis=0) & np.all(table == np.round(table), axis=0)
-        fractions = np.any((table != np.round(table)) & np.isfinite(table), axis=0)
-        up = np.all(steps > 0, axis=0)
-        first = steps[:1]
-        even = np.all((np.abs(steps - first) <= 1e-6 * np.abs(first)) & (steps != 0), axis=0)
-        never_falls = np.all(steps >= 0, axis=0) & np.any(steps > 0, axis=0)
-        dates = never_falls & (table.min(axis=0) > EPOCH * a_second)
-        counts = whole & (np.mean(steps == 1, axis=0) >= 0.8)
-    for column in np.flatnonzero(whole & (np.ptp(table, axis=0) == len(table) - 1)):
-        if len(np.unique(table[:, column])) == len(table):  # 0, 1, 2, ... in any order
-            counts[column] = True
-    return np.stack([whole, fractions, up, even, never_falls, dates, counts])
-
-
-def _unit(found: list[str], table: FloatArray, held: Held, reading: Reading) -> Told:
-    by_name = [parse(name).unit for name in found]
-    units = [unit or held.units.get(name) for name, unit in zip(found, by_name, strict=True)]
-    first = units[0]
+def _unit(
+    found: list[str], table: FloatArray, held: Held, said: Reading
+) -> tuple[tuple[str, ...], Times]:
+    """The workers' names, without a unit that all have, and the unit of their times."""
+    units = [held.unit_of(name) for name in found]
+    first, where = units[0], f"column {short(found[0])}"
     if first is not None and all(unit == first for unit in units):
-        where = f"column {short(found[0])}"
-        if reading.unit is None and first == "us" and None not in by_name:
+        if said.unit is None and first == "us" and all(name.endswith("_us") for name in found):
             raise UnusableFile(f"{where} ends in us: if microseconds, say --unit us")
-        times = settle(reading.unit, first, where, table)
-        if first != "s" and {*found} <= held.pointed.keys():
-            require_no_thousands(held.pointed[found[0]], table, first)
-        return tuple(map(without_unit, found)), times
+        return tuple(map(without_unit, found)), settle(said.unit, first, where, table)
     usual, count = Counter(units).most_common(1)[0]
-    odd_one = usual is not None and 1 < count == len(units) - 1
-    if ({*units} & {"ms", "us", "ns"} or odd_one) and not isinstance(reading.unit, float):
-        odd = [name for name, unit in zip(found, units, strict=True) if unit != usual]
-        other = found[units.index(usual)]
-        text = f"columns {short(odd[0])} and {short(other)} say different units"
-        drop = f"--drop {as_word(','.join(odd))} if no worker's"
-        raise UnusableFile(f"{text}: {drop}, rename them, or give --unit in seconds")
+    alone = usual is not None and 1 < count == len(units) - 1
+    if (alone or {*units} - {"s", None}) and not isinstance(said.unit, float):
+        odd = next(name for name, unit in zip(found, units, strict=True) if unit != usual)
+        text = f"columns {short(odd)} and {short(found[units.index(usual)])} say different units"
+        raise UnusableFile(f"{text}: rename them, or leave out what is no worker's")
+    also = also_needed(not np.isfinite(table).all(), said)
     where = held.where if held.unit else "the table"
-    also = also_needed(not np.isfinite(table).all(), reading)
-    return tuple(found), settle(reading.unit, held.unit, where, table, held.hint, also)
-
-
-def require_no_thousands(cell: str, values: FloatArray, unit: str) -> None:
-    """Refuse (UnusableFile) small numbers that may be thousands: 1.184 may be 1184."""
-    finite = values[np.isfinite(values)]
-    if finite.size >= 4 and float(np.median(finite)) < SECONDS_AT_MOST:
-        text = f"all cells have three digits after a point: {cell} {unit} could be"
-        remedy = "say --decimal point if it is not, --decimal comma if it is"
-        raise UnusableFile(f"{text} {cell.replace('.', '')}: {remedy}")
+    return tuple(found), settle(said.unit, held.unit, where, table, held.hint, also)

@@ -14,7 +14,6 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from ..text import LONGEST_LINE, line, number_of
@@ -42,10 +41,8 @@ def say_all(lines: Iterable[str]) -> None:
 
 
 def say_read(lines: Sequence[str]) -> None:
-    """Write how a table was read without its names, first rounds and slowest worker, which ``read``
-    shows."""
-    shown = sum(1 for _ in takewhile(lambda text: text.startswith("round "), lines[2:]))
-    say_all([*lines[:1], *(t for t in lines[2 + shown :] if not t.startswith("slowest worker: "))])
+    """Write how a table was read without the indented table, which ``read`` shows."""
+    say_all(text for text in lines if not text.startswith("  "))
 
 
 def follow(*words: object) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...delay_models.base import FloatArray
-from ...delay_models.tables.parts import Sign, waited_for, waiting
+from ...delay_models.signs import Sign, waited_for, waiting
 from ..run.records import interval_columns
 from ..statistics import groups
 from ..statistics.intervals import Blocks, blocks

@@ -11,28 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from erasurehead.delay_models.tables.columns import (
-    no_worker,
-    of_rounds,
-    parse,
-    role_of,
-    settle,
-    without_unit,
-)
-from erasurehead.delay_models.tables.measured import Reading, TableError, unit_warnings
-from erasurehead.delay_models.tables.odd_columns import (
-    all_grow,
-    derived_worker,
-    odd_columns,
-    require_columns,
-)
-from erasurehead.delay_models.tables.odd_rows import remarks, require_rounds
-from erasurehead.delay_models.tables.parts import waiting_note
-from erasurehead.delay_models.tables.read import as_read, read_measured
-from erasurehead.delay_models.tables.roles import roles
-from erasurehead.delay_models.tables.wide import no_delays, require_delays
+from erasurehead.delay_models.tables.measured import Reading, TableError
+from erasurehead.delay_models.tables.names import parse, role_of, without_unit
+from erasurehead.delay_models.tables.read import read_measured
+from erasurehead.delay_models.tables.roles import roles_of
+from erasurehead.experiments.understood import as_read
 from erasurehead.sim.files import UnusableFile
-from erasurehead.sim.types import FloatArray
 
 HOSTS = ("gpu-a", "gpu-b", "node2", "node10")
 """In the order in which they are read."""
@@ -129,93 +113,8 @@ def quoted(rows: Cells) -> Cells:
     return [[f'"{cell}"' for cell in row] for row in rows]
 
 
-# Random tables near the thresholds of what is told of a table: what was said of them yesterday is
-# said today (``tests/golden``).
-
-
-def numbers_near(seed: int) -> FloatArray:
-    """``(rounds, n)`` numbers of which one column or row may be something else than delays."""
-    rng = np.random.default_rng([7, seed])
-    rows = int(rng.choice([1, 2, 3, 4, 5, 9, 10, 11, 12, 15, 16, 19, 20, 21, 24]))
-    n = int(rng.choice([1, 2, 3, 4, 5, 9]))
-    digits = int(rng.choice([0, 1, 3, 6]))
-    table = np.round(rng.exponential(1.0, (rows, n)) * rng.choice([1, 5, 300]) + 1, digits)
-    place, others = int(rng.integers(n)), np.arange(n)
-    rest = table[:, others != place] if n > 1 else table
-    makers: list[Callable[[], FloatArray]] = [
-        lambda: table[:, place],
-        lambda: rest[:, int(rng.integers(rest.shape[1]))],
-        lambda: np.full(rows, table[0, place]),
-        lambda: rng.choice(np.round(rng.random(int(rng.integers(2, 6))), 2), rows),
-        lambda: np.round(table[:, place]),
-        lambda: table[:, place] + rng.choice([0, 0.5], rows),
-        lambda: np.cumsum(np.where(rng.random(rows) < rng.choice([0.8, 0.86, 0.91, 1]), 1, -1)),
-        lambda: np.sort(table[:, place])[:: int(rng.choice([1, -1]))],
-        lambda: table[:, place] * rng.choice([7.9, 8.1, 29.0, 31.0, 99.0, 101.0, 0.12, 0.03]),
-        lambda: rest.max(axis=1) + rng.choice([0.0, 2.0]),
-        lambda: rest.min(axis=1) * rng.choice([1.0, 3.0]),
-        lambda: rest.mean(axis=1),
-        lambda: rest.sum(axis=1) + rng.choice([0.0, -1.0]),
-        lambda: np.quantile(rest, rng.choice([0.25, 0.5, 0.9, 0.99]), axis=1),
-        lambda: rest[:, : max(1, place)].sum(axis=1),
-        lambda: np.arange(rows) * rng.choice([1.0, 2.0, -1.0, 0.5]) + rng.choice([0, 1, 2e9]),
-        lambda: np.full(rows, 8.0) + rng.choice([0, 0.01], rows),
-    ]
-    for _ in range(int(rng.choice([0, 1, 1, 1, 2]))):
-        table[:, place] = makers[int(rng.integers(len(makers)))]()
-        place = int(rng.integers(n))
-    if rows > 3 and rng.random() < 0.5:
-        at = int(rng.choice([0, rows - 1, rows // 2, max(3, rows - 9)]))
-        ways: list[Callable[[FloatArray], FloatArray]] = [
-            lambda some: some.sum(axis=0),
-            lambda some: some.mean(axis=0),
-            lambda some: some.max(axis=0),
-            lambda some: some.std(axis=0, ddof=1),
-            lambda some: np.median(some, axis=0),
-            lambda some: some[0],
-        ]
-        made = ways[int(rng.integers(len(ways)))]
-        table[at] = made(table[:at] if at else table[1:])
-    if rng.random() < 0.15:
-        count = int(rng.choice([2, 3, 4]))
-        table = (
-            np.tile(table, (count, 1)) if rng.random() < 0.5 else np.repeat(table, count, axis=0)
-        )
-    if rng.random() < 0.3:
-        table[: int(rng.choice([1, 2, len(table) // 5, len(table) // 2]))] *= rng.choice(
-            [1.4, 2, 9]
-        )
-    if rng.random() < 0.05:
-        table[-1, 0] = np.nan
-    return np.asarray(table, dtype=np.float64)
-
-
-def said_of_numbers(seed: int) -> list[Any]:
-    """All that is told of such numbers, refusals in their words."""
-
-    def where(first: int, last: int) -> str:
-        return f"{first}:{last}"
-
-    def refused(judge: Callable[[], object]) -> str:
-        try:
-            judge()
-        except UnusableFile as error:
-            return str(error)
-        return ""
-
-    table = numbers_near(seed)
-    names = [f"w{place}" for place in range(table.shape[1])]
-    odd = odd_columns(table)
-    return [
-        *(odd, derived_worker(table), all_grow(table)),
-        *(remarks(table, where), unit_warnings({None: table}, names)),
-        *(no_delays(table).tolist(), no_delays(table * 1e3, 1e3).tolist()),
-        refused(lambda: require_rounds(table, where)),
-        refused(lambda: require_delays(names, table)),
-        refused(lambda: require_columns(odd, names, "column")),
-        refused(lambda: settle(None, None, "it", table)),
-        waiting_note(table) if table.shape[1] > 1 and np.isfinite(table).all() else "",
-    ]
+# What names and random files are taken for: what was said of them yesterday is said today
+# (``tests/golden``).
 
 
 WORDS = (
@@ -237,8 +136,8 @@ def said_of_names() -> list[Any]:
                 f"{word}_id",
             ):
                 parts = parse(name)
-                found.append([name, parts.whole, parts.base, parts.unit, role_of(name)])
-                found[-1] += [no_worker(name), without_unit(name), of_rounds([name, f"{word}1"])]
+                found.append([name, parts.whole, parts.base, parts.unit, parts.wrong])
+                found[-1] += [role_of(name), without_unit(name)]
     return [*found, *map(said_of_columns, range(400))]
 
 
@@ -263,7 +162,7 @@ def said_of_columns(seed: int) -> list[Any]:
     if rng.random() < 0.1:
         said = {"stages": "+".join(names[:2])}
     try:
-        return [names, said, roles(pd.DataFrame(columns=names), Reading(columns=said))]
+        return [names, said, roles_of(pd.DataFrame(columns=names), Reading(columns=said))]
     except UnusableFile as error:
         return [names, said, str(error)]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel
-from erasurehead.delay_models.tables.measured import unit_warnings
+from erasurehead.delay_models.signs import unit_warnings
 from erasurehead.experiments.fit import (
     candidates,
     cold,

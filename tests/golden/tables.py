@@ -60,7 +60,7 @@ from erasurehead.sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.load_laws import PerPartition, Proportional
 from erasurehead.sim.schemes.base import Fixed, RoundScheme
 from erasurehead.sim.theory import NoFormula, round_theory, worst_bound, worst_cases
-from tests.delay_models.layouts import said_of_file, said_of_names, said_of_numbers
+from tests.delay_models.layouts import said_of_file, said_of_names
 from tests.golden.configs import Document
 from tests.tools import TableTape
 
@@ -150,9 +150,8 @@ def hash_of(content: str | bytes) -> str:
 
 
 def told(folder: Path) -> dict[str, list[str]]:
-    """What is told of random tables, of names of columns and of files; a hash of ten at a time."""
+    """What is told of names of columns and of random files; a hash of ten at a time."""
     found = {
-        "numbers": [said_of_numbers(seed) for seed in range(150)],
         "files": [said_of_file(seed, folder) for seed in range(60)],
         "names": said_of_names(),
     }

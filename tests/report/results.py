@@ -116,11 +116,10 @@ def make_sweep(folder: Path, *values: str, losses: bool = False) -> Path:
 
 
 def table(folder: Path) -> Path:
-    """Measured delays with one slow host, whose name would run."""
+    """Measured delays with one slow host, of names that would run."""
     seconds = np.random.default_rng(1).lognormal(0.0, 0.05, (60, 12))
     seconds[:, 7] *= 1.5
-    names = [f"gpu-{worker:02d}" for worker in range(12)]
-    names[7] = "<b>gpu</b>"
+    names = [f"<b>gpu</b>-{worker:02d}" for worker in range(12)]
     path = folder / "cluster.csv"
     pd.DataFrame(seconds, columns=names).to_csv(path, index=False)
     return path

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.delay_models.tables.parts import alike, waited_for, waiting
+from erasurehead.delay_models.signs import alike, waited_for, waiting
 from erasurehead.experiments.whatif.answer import whatif_verdict
 from erasurehead.experiments.whatif.study import study_load
 

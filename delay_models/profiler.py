@@ -1,4 +1,4 @@
-"""JSON: traces of PyTorch's profiler, one file per rank, in Chrome's trace format; and tables.
+"""Traces of PyTorch's profiler, one file per rank, in Chrome's trace format.
 
 ``nccl*`` kernels, ``nccl:`` or ``gloo:`` spans, or ``c10d::`` calls are the time in collectives.
 Spans that have a name of their own (``record_function``) may be stages of a step.
@@ -14,6 +14,7 @@ Source: https://docs.pytorch.org/docs/stable/profiler.html (``export_chrome_trac
 from __future__ import annotations
 
 import glob
+import gzip
 import json
 import re
 from pathlib import Path
@@ -22,15 +23,12 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from ...sim.files import UnusableFile, reading, require_cells, require_regular
-from ..base import FloatArray
-from .columns import role_of
-from .files import Held, opened
-from .measured import TableError
-from .odd_rows import require_once
+from ..sim.files import UnusableFile, reading, require_regular
+from .base import FloatArray
+from .tables.measured import TableError
+from .tables.names import role_of
 
 TRACE_ENDINGS = (".json", ".json.gz")
-LINES_ENDINGS = (".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")  # a JSON value a line
 STEP = re.compile(r"ProfilerStep#(\d{1,15})")
 RANK = re.compile(r"rank[-_ ]?(\d{1,9})", re.IGNORECASE)
 HANDLER = re.compile(r"(.+?)\.\d{9,}(\.\d+)?\.pt\.trace\.json(\.gz)?")
@@ -38,28 +36,26 @@ MOST_FILES = 100_000
 LARGEST = 2**28  # bytes of a file when unpacked; its text takes about five times as many in memory
 
 
-def is_profile(path: str) -> bool:
-    """Whether a path names such traces, or JSON: a file, a folder of traces, or a pattern."""
-    if path.endswith((*TRACE_ENDINGS, *LINES_ENDINGS)):
-        return True
+def are_profiles(path: str) -> bool:
+    """Whether a path names a folder of files, or is a pattern of their names."""
     try:
         return Path(path).is_dir() or (any(c in path for c in "*?[") and not Path(path).exists())
     except (OSError, ValueError):
         return False
 
 
-def read_profiles(path: str, most: int | None) -> Held:
+def read_profiles(path: str, most: int | None) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Steps of all ranks: columns ``worker``, ``round``, ``dur_us``, ``allreduce_us`` if all ranks
-    say how long they were in collectives, and one for every name that all give to spans. Raises
-    UnusableFile: there is no such trace; TableError: one holds no steps, or one twice."""
+    say how long they were in collectives, and one for every name that all give to spans; and what
+    is assumed. Raises UnusableFile: there is no such trace; TableError: a file of several holds no
+    steps, or one twice."""
     frames = []
     for file in _files(path):
         try:
-            worker, steps, spans = _steps(file, None if most is None else LARGEST)
+            worker, steps, spans = _steps(file, most)
         except UnusableFile as error:
-            table = _table(file, most) if str(file) == path else None
-            if table is not None:
-                return table
+            if str(file) == path:
+                raise
             raise TableError(str(file), str(error)) from error
         columns = {"worker": worker, "round": [*steps], "dur_us": [*steps.values()]}
         frames.append(pd.DataFrame(columns | {f"{name}_us": each for name, each in spans.items()}))
@@ -68,9 +64,9 @@ def read_profiles(path: str, most: int | None) -> Held:
         frame["worker"] = frame["worker"].astype("int64")
     first, last = int(frame["round"].min()), int(frame["round"].max())
     if last - first < 3:
-        return Held(frame)
+        return frame, ()
     text = f"steps {first} and {last} are the first and last of the traces, and may be partial: "
-    return Held(frame, assumed=(f"{text}--rows round={first + 1}:{last - 1} leaves them out",))
+    return frame, (f"{text}--rows round={first + 1}:{last - 1} leaves them out",)
 
 
 def _files(path: str) -> list[Path]:
@@ -93,7 +89,7 @@ def _files(path: str) -> list[Path]:
 
 def _steps(file: Path, most: int | None) -> tuple[str, dict[int, float], dict[str, list[float]]]:
     """The rank, and microseconds of each step and of the spans in it that have a name."""
-    trace = _json(file, most)
+    trace = values_of(file, most, object_hook=_wanted)
     events = trace.get("traceEvents") if isinstance(trace, dict) else trace
     if not isinstance(events, list):
         text = "has no traceEvents; valid: a trace of PyTorch's profiler, one a rank"
@@ -201,69 +197,16 @@ def _rank(file: Path, trace: Any) -> str:
     raise UnusableFile("no distributedInfo.rank, and no rank in its name; valid: rank3.json")
 
 
-def _table(file: Path, most: int | None) -> Held | None:
-    """A table in JSON: a list of rounds, columns by name, a list of calls, or what pandas writes;
-    else ``None``. Raises UnusableFile: rounds of several lengths, or too many cells."""
-    found = _json(file, None if most is None else LARGEST, whole=True)
-    names = None
-    if isinstance(found, dict) and {"columns", "data"} <= {*found}:  # orient="split" of pandas
-        names, found = found["columns"], found["data"]
-    parts = [*found.values()] if isinstance(found, dict) else found
-    if not isinstance(parts, list) or not parts or "traceEvents" in found:
-        return None
-    kind = type(parts[0])
-    if kind not in (list, dict) or not all(type(part) is kind for part in parts):
-        return None
-    cells = (cell for part in parts for cell in (part.values() if kind is dict else part))
-    if any(isinstance(cell, list | dict) for cell in cells):
-        return None
-    if isinstance(found, list) and kind is dict and "ph" in parts[0]:
-        return None  # events of a trace
-    require_cells(sum(map(len, parts)), most)
-    sizes = {len(part) for part in parts}
-    if kind is list and len(sizes) > 1:
-        text = f"its lists have {min(sizes)} to {max(sizes)} cells; valid: as many in each"
-        raise UnusableFile(text)
-    with reading("json"):
-        if kind is list and isinstance(found, list) and all(isinstance(c, str) for c in parts[0]):
-            names, found = found[0], found[1:]
-        require_once(names or [])
-        frame = pd.DataFrame(found, columns=names)
-    return _by_keys(frame) if isinstance(found, dict) and kind is dict else _with_names(frame)
-
-
-def _by_keys(frame: pd.DataFrame) -> Held:
-    """A table of objects in an object: workers' rounds by number, or rounds' workers by name."""
-    columns, rows = ([*map(str, keys)] for keys in (frame.columns, frame.index))
-    counted = [
-        keys in ([*map(str, range(len(keys)))], [*map(str, range(1, len(keys) + 1))])
-        for keys in (columns, rows)
-    ]
-    if counted == [True, False]:
-        return _with_names(frame.T)
-    if counted == [True, True]:
-        text = "its outer keys are taken for the workers: --columns worker= if they are rounds"
-        return _with_names(frame, (text,))
-    return _with_names(frame if counted[1] else frame.reset_index(names="Unnamed: 0"))
-
-
-def _with_names(frame: pd.DataFrame, assumed: tuple[str, ...] = ()) -> Held:
-    frame = frame.reset_index(drop=True)
-    frame.columns = frame.columns.map(str)
-    return Held(frame, assumed=assumed)
-
-
-def _json(file: Path, most: int | None, whole: bool = False) -> Any:
-    """The trace without the events and parts that are not needed; or the whole file. Of a file with
-    a value on each line, these values."""
+def values_of(file: Path, most: int | None, **hook: Any) -> Any:
+    """What a JSON file holds; of one with a value on each line, these values. ``most``: ``None``
+    allows more than ``LARGEST`` bytes. Raises UnusableFile: it is larger, or damaged."""
     require_regular(file)
     with reading("json"):
-        with opened(file) as stream:
-            content = stream.read() if most is None else stream.read(most + 1)
-        if most is not None and len(content) > most:
-            text = f"is longer than {most:,} bytes; --allow-large of fit, or fewer steps"
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
+            content = stream.read() if most is None else stream.read(LARGEST + 1)
+        if most is not None and len(content) > LARGEST:
+            text = f"is longer than {LARGEST:,} bytes; --allow-large of fit, or fewer steps"
             raise UnusableFile(text)
-        hook: Any = {"object_pairs_hook": _unique} if whole else {"object_hook": _wanted}
         try:
             return json.loads(content, **hook)
         except json.JSONDecodeError as error:
@@ -273,16 +216,11 @@ def _json(file: Path, most: int | None, whole: bool = False) -> Any:
         return [_value(number, line, hook) for number, line in lines if line.strip()]
 
 
-def _value(number: int, line: bytes, hook: Any) -> Any:
+def _value(number: int, line: bytes, hook: dict[str, Any]) -> Any:
     try:
         return json.loads(line, **hook)
     except json.JSONDecodeError as error:
         raise UnusableFile(f"line {number} is not a JSON value: {error.msg}") from None
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    require_once([key for key, _ in pairs])
-    return dict(pairs)
 
 
 def _wanted(part: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,0 +1,68 @@
+"""What numbers are checked for, and never more than that: that a column does not count, that times
+are as long as their unit lets expect, and that they do not only grow. Nothing here decides what a
+column is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...sim.files import UnusableFile, short
+from ..base import FloatArray
+
+SECONDS_AT_MOST = 100.0  # times without a unit that are typically larger are rather ms
+FEW = 8  # so few small whole numbers may be seconds, and so may be equal ones
+GROWS = 10  # rounds from which on times that only grow are moments
+MOMENT = 1e8  # seconds: no call takes three years, and since 1970 there have been more
+
+
+def counting(table: FloatArray) -> NDArray[np.bool_]:
+    """Which columns of ``(rounds, n)`` numbers are whole and count up, ``(n,)``: evenly, or in any
+    steps where others have fractions. Fewer than three rows tell nothing."""
+    if len(table) < 3:
+        return np.zeros(table.shape[1], bool)
+    with np.errstate(invalid="ignore"):
+        steps = np.diff(table, axis=0)
+        fractions = np.any(table != np.round(table), axis=0)
+        up = np.all(steps > 0, axis=0) & ~fractions
+        even = np.all(steps == steps[:1], axis=0)
+    return np.asarray(up & (even | bool(fractions.any()) | (len(table) >= GROWS)))
+
+
+def require_no_index(names: Sequence[str], table: FloatArray) -> None:
+    """Refuse (UnusableFile) a column of ``(rounds, n)`` numbers that counts up."""
+    found = counting(table)
+    if found.any():
+        name = short(names[int(np.argmax(found))])
+        head = ", ".join(f"{number:.15g}" for number in table[:3, int(np.argmax(found))])
+        text = f"column {name} counts up ({head}, ...), as the number of a round does"
+        raise UnusableFile(f"{text}: say --columns round={name}; or --keep {name} if not")
+
+
+def require_durations(name: str, table: FloatArray) -> None:
+    """Refuse (UnusableFile) ``(rounds, n)`` seconds that say when, not how long: they are beyond
+    all durations, or grow in each of ten rounds or more for all of several workers."""
+    with np.errstate(invalid="ignore"):
+        steps = np.diff(table, axis=0)
+        late = (table > MOMENT).all(axis=0) & (steps >= 0).all(axis=0) & (len(table) > 1)
+    grow = len(table) >= GROWS and table.shape[1] > 1 and bool((steps > 0).all())
+    if grow or late.any():
+        how = "grows from round to round for every worker" if grow else "holds dates"
+        text = f"{name} {how}: a clock? Give a start and an end (--columns start=...,end=...)"
+        raise UnusableFile(f"{text}, or --columns seconds=... if it is how long each call took")
+
+
+def typical(where: str, seen: FloatArray, also: str = "") -> float:
+    """The typical one of times without a unit, perhaps with NaN or infinities. Raises UnusableFile:
+    as seconds they would be absurd for training; ``also`` ends the line."""
+    finite = seen[np.isfinite(seen)]
+    middle = float(np.median(finite)) if finite.size else 0.0
+    whole = bool(np.any(finite) and not np.any(np.mod(finite, 1)))
+    whole = whole and (bool(finite.size >= FEW and np.ptp(finite) > 0) or middle >= 10)
+    if middle >= SECONDS_AT_MOST or whole:
+        numbers = "all whole numbers, " if whole else ""
+        text = f"{where} says no unit and is {numbers}typically {middle:.6g}"
+        raise UnusableFile(f"{text}: say with --unit what they are, s, ms, us or ns{also}")
+    return middle

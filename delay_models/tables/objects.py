@@ -1,0 +1,82 @@
+"""Tables in JSON: a list of rounds, columns by name, a list of calls, a value on each line, or what
+pandas writes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ...sim.files import UnusableFile, reading, require_cells, short
+from ..profiler import TRACE_ENDINGS, read_profiles, values_of
+from .files import Held, counted
+
+JSON_ENDINGS = (*TRACE_ENDINGS, ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
+
+
+def read_json(path: str, most: int | None) -> Held:
+    """A trace of a profiler, or else a table. Raises UnusableFile: it is neither."""
+    try:
+        frame, assumed = read_profiles(path, most)
+        return Held(frame, assumed=assumed)
+    except UnusableFile as error:
+        if (held := _table(values_of(Path(path), most, object_pairs_hook=_unique), most)) is None:
+            no = str(error)
+            raise UnusableFile(f"{no}; or a table: a list of rounds, or of calls") from error
+        return held
+
+
+def _table(found: Any, most: int | None) -> Held | None:
+    """Raises UnusableFile: rounds of several lengths, or too many cells."""
+    names, keyed = None, False
+    if isinstance(found, dict) and {"columns", "data"} <= {*found}:  # orient="split" of pandas
+        names, found = found["columns"], found["data"]
+    if keyed := isinstance(found, dict) and "traceEvents" not in found:
+        parts = [*found.values()]
+    else:
+        parts = found if isinstance(found, list) else []
+    kind = type(parts[0]) if parts else None
+    if kind not in (list, dict) or {*map(type, parts)} != {kind}:
+        return None
+    cells = (cell for part in parts for cell in (part.values() if kind is dict else part))
+    nested = any(isinstance(cell, list | dict) for cell in cells)
+    if nested or (kind is dict and not keyed and "ph" in parts[0]):  # or events of a trace
+        return None
+    require_cells(sum(map(len, parts)), most)
+    if kind is list and len(sizes := {len(part) for part in parts}) > 1:
+        text = f"its lists have {min(sizes)} to {max(sizes)} cells; valid: as many in each"
+        raise UnusableFile(text)
+    with reading("json"):
+        if kind is list and not keyed and all(isinstance(cell, str) for cell in parts[0]):
+            names, found = found[0], found[1:]
+        require_once(names or [])
+        frame = pd.DataFrame(found, columns=names)
+    return by_keys(frame) if keyed and kind is dict else _with_names(frame)
+
+
+def by_keys(frame: pd.DataFrame) -> Held:
+    """A table of objects in an object: workers' rounds by number, or rounds' workers by name."""
+    outer, inner = (counted([*map(str, keys)]) for keys in (frame.columns, frame.index))
+    if outer and not inner:
+        return _with_names(frame.T)
+    text = "its outer keys are taken for the workers: --columns worker= if they are rounds"
+    if outer:
+        return _with_names(frame, (text,))
+    return _with_names(frame if inner else frame.reset_index(names="Unnamed: 0"))
+
+
+def _with_names(frame: pd.DataFrame, assumed: tuple[str, ...] = ()) -> Held:
+    return Held(frame.reset_index(drop=True).rename(columns=str), assumed=assumed)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    require_once([key for key, _ in pairs])
+    return dict(pairs)
+
+
+def require_once(names: list[str]) -> None:
+    """Refuse (UnusableFile) a name that comes again."""
+    if len({*names}) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UnusableFile(f"two columns are named {short(twice)!r}")

@@ -1,0 +1,75 @@
+"""How a measured table was read, in lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from ..delay_models.base import FloatArray
+from ..delay_models.signs import median_of
+from ..delay_models.tables.measured import Measured, name_at
+from ..sim.files import short
+
+SHOWN = 6  # workers whose names and delays are shown
+ROWS = 3  # rounds that are shown
+LISTED = 8  # loads that are listed
+
+
+def as_read(measured: Measured, chosen: float | None = None) -> Iterator[str]:
+    """Size, loads, unit and why; an indented table of what is the worker, the round and the
+    seconds, the first rounds, and who is slowest and fastest; and what was assumed. A line each;
+    rounds and workers are those at the load that was ``chosen``, or at the first one."""
+    tables, hosts = measured.tables, measured.hosts
+    sizes = {len(table) for table in tables.values()}
+    few, many = min(sizes), max(sizes)
+    size = _many(few, "round") if few == many else f"{few} to {many} rounds"
+    loads = [f"{load:g}" for load in tables if load is not None]
+    at = f", at load{'s' * (len(loads) > 1)} {_some(loads, LISTED)}" if loads else ""
+    yield f"read as {size} of {_many(len(hosts), 'worker')}{at}; times in {measured.unit}"
+    load = chosen if chosen in tables else next(iter(tables))
+    table, names = tables[load], measured.names_of_rounds(load)
+    place = "" if load is None else f", load {load:g}"
+    typical = median_of(table, axis=0)
+    source = {role: measured.roles.get(role, "") for role in ("worker", "round", "seconds")}
+    source["seconds"] = source["seconds"] or measured.roles.get("start", "")
+    rows = [("worker", source["worker"], _some(hosts, SHOWN))]
+    rows += [("round", source["round"], f"{name_at(names, 0)} to {name_at(names, -1)}")]
+    rows += [("seconds", source["seconds"], f"typically {float(median_of(table)):.4g}{place}")]
+    for row in range(min(ROWS, len(table))):
+        cells = _some([f"{seconds:.4g}" for seconds in table[row]], SHOWN)
+        rows.append((f"round {name_at(names, row)}{place}", "", cells))
+    if len(hosts) > 1:
+        slow, fast = int(np.argmax(typical)), int(np.argmin(typical))
+        slower = _slower(table)[slow]
+        times = f", {slower:.4g} times the median worker of a round" if slower > 1.005 else ""
+        rows.append(
+            ("slowest", "", f"{short(hosts[slow])}, typically {typical[slow]:.4g} s{times}")
+        )
+        rows.append(("fastest", "", f"{short(hosts[fast])}, typically {typical[fast]:.4g} s"))
+    width = max(len(what) for what, _, _ in rows) + 1
+    for what, where, text in rows:
+        yield f"  {what + ':':{width}}  {text}{f' ({where})' if where else ''}"
+    yield from measured.assumed
+
+
+def _slower(table: FloatArray) -> FloatArray:
+    """How many times the median worker each takes, ``(n,)``: medians over rounds of its delay over
+    the round's median, as ``fit`` and ``whatif`` have it. Rounds that do not end are left out."""
+    medians = median_of(table, axis=1)
+    known = (medians > 0) & np.isfinite(medians)
+    if not known.any():
+        return np.ones(table.shape[1])
+    ratios = median_of(table[known] / medians[known, None], axis=0)
+    return np.asarray(ratios / (float(np.median(ratios)) or 1.0))
+
+
+def _some(texts: Sequence[str], most: int) -> str:
+    shown = [short(text) for text in texts]
+    if len(shown) <= most + 1:
+        return ", ".join(shown)
+    return f"{', '.join(shown[:most])}, ..., {shown[-1]}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
