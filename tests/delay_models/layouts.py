@@ -5,17 +5,14 @@ from __future__ import annotations
 import datetime
 import gzip
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from erasurehead.delay_models.tables.measured import Reading, TableError
+from erasurehead.delay_models.tables.measured import Reading
 from erasurehead.delay_models.tables.names import parse, role_of, without_unit
-from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.delay_models.tables.roles import roles_of
-from erasurehead.experiments.understood import as_read
 from erasurehead.sim.files import UnusableFile
 
 HOSTS = ("gpu-a", "gpu-b", "node2", "node10")
@@ -35,10 +32,6 @@ def seconds(ms: int) -> str:
 
 def millis(ms: int) -> str:
     return str(ms)
-
-
-def micros(ms: int) -> str:
-    return str(1000 * ms)
 
 
 def nanos(ms: int) -> str:
@@ -165,70 +158,3 @@ def said_of_columns(seed: int) -> list[Any]:
         return [names, said, roles_of(pd.DataFrame(columns=names), Reading(columns=said))]
     except UnusableFile as error:
         return [names, said, str(error)]
-
-
-def file_near(seed: int, folder: Path) -> tuple[Path, Reading]:
-    """A small CSV file, wide or long, with odd columns, cells and orders, and how to read it."""
-    rng = np.random.default_rng([8, seed])
-    rounds, n = int(rng.choice([2, 3, 8, 12])), int(rng.choice([1, 2, 3, 5, 9]))
-
-    def often(share: float) -> bool:
-        return bool(rng.random() < share)
-
-    scale = rng.choice([1.0, 1.0, 1.0, 900.0])
-    values = np.round((rng.exponential(1.0, (rounds, n)) + 0.2) * scale, 3)
-    hosts = [f"host{number}" for number in rng.permutation(n) + 1]
-    missing = rng.choice(["refuse", "refuse", "drop-rounds", "never"])
-    said: dict[str, Any] = {"missing": str(missing)}
-    unit, apart = str(rng.choice(["", "", "_s", "_ms", "_min"])), int(rng.choice([1, 1, 10]))
-    if often(0.3):
-        frame = pd.DataFrame(values, columns=[f"{host}{unit}" for host in hosts]).astype(object)
-        if often(0.3):
-            frame.insert(0, str(rng.choice(["round", "step", "loss", "id"])), range(rounds))
-        if often(0.3):
-            frame.iloc[-1, -1] = rng.choice(["timeout", "", "0", "inf", "x1"])
-    else:
-        order = np.argwhere(np.ones((rounds, n), bool))
-        order = order[rng.permutation(len(order))] if often(0.3) else order
-        columns: dict[str, Any] = {
-            str(rng.choice(["worker", "rank", "host"])): [hosts[j] for _, j in order],
-            str(rng.choice(["round", "step"])): [t * apart for t, _ in order],
-            f"{rng.choice(['seconds', 'duration', 'elapsed'])}{unit}": [
-                values[t, j] for t, j in order
-            ],
-        }
-        if often(0.3):
-            columns["load"] = [1 + (t % 2) for t, _ in order]
-        if often(0.2):
-            columns["status"] = ["ok" if t else str(rng.choice(["ok", "failed"])) for t, _ in order]
-        if often(0.2):
-            columns["attempt"] = [int(rng.choice([1, 1, 2])) for _ in order]
-        if often(0.2):
-            columns["run"] = [t * 2 // rounds for t, _ in order]
-        if often(0.2):
-            columns["loss"] = [round(1 / (1 + t), 3) for t, _ in order]
-        frame = pd.DataFrame(columns)
-        frame = pd.concat([frame, frame.iloc[:1]]) if often(0.25) else frame
-        frame = frame.iloc[1:] if often(0.25) else frame
-        said["retries"] = str(rng.choice(["refuse", "last", "sum"]))
-    if often(0.3):
-        said["unit"] = str(rng.choice(["s", "ms"])) if unit in ("", "_min") else unit[1:]
-    if often(0.2):
-        said["rows"] = str(rng.choice(["1:4", "2:9:2", ":", ":"]))
-    if often(0.15):
-        said["drop"] = (str(rng.choice(["host1", "host1", "nobody"])),)
-    path = folder / f"t{seed}.csv"
-    frame.to_csv(path, index=False, sep=str(rng.choice([",", ",", ";", "\t"])))
-    return path, Reading(**said)
-
-
-def said_of_file(seed: int, folder: Path) -> list[Any]:
-    """What is read of such a file, and in which words; or why not."""
-    path, reading = file_near(seed, folder)
-    try:
-        found = read_measured(str(path), reading)
-    except TableError as error:
-        return [str(error).replace(str(path), "it")]
-    whole = {str(load): np.round(table, 9) for load, table in found.tables.items()}
-    repairs = [[each.kind, each.count, each.text] for each in found.repairs]
-    return [found.hosts, whole, found.notes, found.warnings, repairs, [*as_read(found)]]

@@ -342,20 +342,6 @@ def test_a_clock_needs_a_unit_to_be_a_duration() -> None:
     assert found.tolist() == [45_000.0, 1.0]
 
 
-def test_spaces_between_cells(tmp_path: Path) -> None:
-    """A header of NumPy, an index of pandas or R; and a line of another length is named."""
-    file = tmp_path / "t.csv"
-    rows = "1.5 2.5 3.5\n1.25 2.25 3.25\n"
-    file.write_text(f"# a b c\n{rows}")
-    assert [*read_measured(str(file)).hosts] == ["a", "b", "c"]
-    file.write_text("a b c\n0 1.5 2.5 3.5\n1 1.25 2.25 3.25\n")
-    index = Reading(drop=("Unnamed: 0",))
-    assert [*read_measured(str(file), index).hosts] == ["a", "b", "c"]
-    file.write_text(f"a b c\n{rows}1.5 2.5\n1.75 2.75 3.75\n")
-    with pytest.raises(TableError, match="spaces separate the cells: line 4 has 2, others 3"):
-        read_measured(str(file))
-
-
 def test_how_slow_workers_are_that_never_arrive() -> None:
     """Like the others, as nothing says more; the median worker is 1."""
     np.testing.assert_array_equal(_slower(np.full((3, 2), np.inf)), [1.0, 1.0])

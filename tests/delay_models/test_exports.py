@@ -330,37 +330,31 @@ def long_without_seconds(rng: Rng) -> Case:
     return Case(f"long, only {names}", csv(frame), [], "refuse")
 
 
+EDGES = (
+    ("start", "end"),
+    ("t_begin", "t_finish"),
+    ("Start Time", "End Time"),
+    ("started_at", "ended"),
+)
+
+
 def edges(rng: Rng) -> Case:
-    """Calls with a start and an end, as Ray, Slurm and Spark have them."""
-    table = seconds(rng)
+    """Calls with a start and an end, as Ray, Slurm and Spark have them; stamps of any name."""
+    table, how, names = seconds(rng), int(rng.integers(3)), pick(rng, EDGES)
     began = np.repeat(np.arange(len(table)) * 9.0, table.shape[1])
-    ends = began + table.ravel()
-    names, how = (
-        pick(
-            rng,
-            (
-                ("start", "end"),
-                ("t_begin", "t_finish"),
-                ("Start Time", "End Time"),
-                ("started_at", "finished_at"),
-            ),
-        ),
-        int(rng.integers(3)),
-    )
     show: Callable[[float], Any] = (iso, float, lambda s: round(1e3 * s))[how]
-    suffix = ("", "_s", "_ms")[how]
+    other = how == 0 and bool(rng.integers(2))
+    first, last = (
+        ("launched", "returned") if other else (f"{n}{('', '_s', '_ms')[how]}" for n in names)
+    )
     columns = calls(table, pick(rng, WORKER), pick(rng, ROUND))
-    columns |= {
-        f"{names[0]}{suffix}": [*map(show, began)],
-        f"{names[1]}{suffix}": [*map(show, ends)],
-    }
-    if rng.integers(3) == 0:
+    columns |= {first: [*map(show, began)], last: [*map(show, began + table.ravel())]}
+    if rng.integers(3) == 0 and not other:
         columns["duration_s"] = [*table.ravel()]
         return Case("start, end and duration", csv(pd.DataFrame(columns)), [table], "refuse")
-    frame = shuffled(
-        rng, {**columns, **{k: v for k, v in beside(rng, table, 2).items() if k != "time"}}
-    )
-    return Case(f"edges {names} {suffix}", csv(frame), [table])
+    more = {n: v for n, v in beside(rng, table, 2).items() if n not in ("time", "timestamp")}
+    wanted = "refuse" if other else "read"
+    return Case(f"edges {first}", csv(shuffled(rng, {**columns, **more})), [table], wanted)
 
 
 def clock(s: float, way: int) -> str:

@@ -340,14 +340,6 @@ def test_a_table_shows_what_was_understood(
     )
 
 
-@pytest.mark.parametrize(
-    ("count", "said"), [(9, "1, 2, 3, 4, 5, 6, 7, 8, 9"), (10, "7, 8, ..., 10")]
-)
-def test_a_list_names_one_more_rather_than_an_ellipsis(count: int, said: str) -> None:
-    first = next(as_read(numbered({float(load): NINE for load in range(1, count + 1)})))
-    assert f"{said}; times in seconds" in first
-
-
 # Steps of all-reduce training: each includes the wait for the slowest rank.
 
 
@@ -778,36 +770,6 @@ def test_how_long_a_call_took(
     assert (found.tolist(), are) == (seconds, stamps)
 
 
-@pytest.mark.parametrize(
-    ("more", "said"),
-    [
-        (0, None),
-        (1, "columns not used: x0"),
-        (6, "columns not used: x0, x1, x2, x3, x4, x5"),
-        (7, "columns not used: x0, x1, x2, x3, x4, x5, ... (7)"),
-    ],
-)
-def test_columns_that_are_not_used_are_listed(more: int, said: str | None, tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    frame = pd.DataFrame({"worker": [0, 1] * 4, "round": np.repeat(range(4), 2)})
-    frame["seconds"] = rng.uniform(0.5, 1.5, 8).round(6)
-    for place in range(more):
-        frame[f"x{place}"] = rng.uniform(size=8).round(6)
-    frame.to_csv(tmp_path / "t.csv", index=False)
-    found = read_measured(str(tmp_path / "t.csv"), Reading(unit="s"))
-    assert [line for line in found.assumed if "not used" in line] == ([said] if said else [])
-
-
-@pytest.mark.parametrize("columns", [4, 200])
-def test_some_columns_are_named_beside_one_that_is_not_there(columns: int, tmp_path: Path) -> None:
-    table = np.random.default_rng(0).uniform(0.5, 1.5, (4, columns)).round(6)
-    frame = pd.DataFrame(table, columns=[f"c{place}" for place in range(columns)])
-    frame.to_csv(tmp_path / "t.csv", index=False)
-    with pytest.raises(TableError, match="no column is named 'x'; there are c0, c1, c2") as refused:
-        read_measured(str(tmp_path / "t.csv"), Reading(unit="s", drop=("x",)))
-    assert len(str(refused.value)) < 300
-
-
 def calls(**columns: Any) -> pd.DataFrame:
     """Five rounds of two workers, a row each."""
     frame = pd.DataFrame({"worker": ["a", "b"] * 5, "round": np.repeat(range(5), 2)})
@@ -907,24 +869,6 @@ def test_the_form_of_a_text_is_seen_in_its_first_lines(
     assert files.cells_of(files._head(path)[0])[0] == ";"
 
 
-@pytest.mark.parametrize(
-    ("said", "named", "one", "why"),
-    [
-        (2.0, None, 2.0, "units of 2 s, as --unit says"),
-        (0.5, "min", 0.5, "units of 0.5 s, as --unit says"),  # whatever a name says
-        ("ms", "ms", 1e-3, "milliseconds, as it says"),
-        ("ns", None, 1e-9, "nanoseconds, as --unit says"),
-        (None, "us", 1e-6, "microseconds, as it says"),
-        (None, None, 1.0, "seconds"),
-    ],
-)
-def test_who_says_the_unit(said: Any, named: str | None, one: float, why: str) -> None:
-    times = settle(said, named, "it", None)
-    assert times.why == why
-    assert times.assumed == ""
-    assert times.seconds(np.array([1.0, 3.0])).tolist() == pytest.approx([one, 3 * one])
-
-
 NOBODY = "no unit is said: read as seconds, typically {} s; --unit ms if not"
 
 
@@ -963,19 +907,6 @@ def test_what_times_without_a_unit_are(seen: list[float], hint: str, says: str) 
     with pytest.raises(UnusableFile, match=says) as refused:
         judge()
     assert str(refused.value).endswith(" -- so")
-
-
-@pytest.mark.parametrize(
-    ("said", "named", "says"),
-    [
-        ("ms", "s", "it says s, but --unit ms was given; rename it, leave --unit out, .*: 0.001"),
-        (None, "h", "it is in h by its name: give seconds, or say --unit 3600"),
-        (None, "ticks", "it is in ticks by its name: give seconds, or with --unit how many one is"),
-    ],
-)
-def test_units_that_contradict_each_other(said: Any, named: str, says: str) -> None:
-    with pytest.raises(UnusableFile, match=says):
-        settle(said, named, "it", None)
 
 
 def test_columns_are_named_by_role() -> None:

@@ -30,7 +30,7 @@ def write_tables() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         kept = {key: tables(document, folder) for key, document in documents(folder).items()}
-        seen, words = pictures(folder), told(folder)
+        seen, words = pictures(folder), told()
     lines = [f'  "{key}": {json.dumps(value)}' for key, value in kept.items()]
     text = ",\n".join(lines)
     tried = ",\n".join(f'  "{key}": {json.dumps(value)}' for key, value in examples().items())

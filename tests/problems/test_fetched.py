@@ -128,7 +128,10 @@ def with_text(**_: Any) -> Any:
 @pytest.mark.parametrize(
     ("fetch", "says"),
     [
-        (unreachable, "cannot be fetched, which needs a network (<urlopen error [Errno -3] Temporary"),
+        (
+            unreachable,
+            "cannot be fetched, which needs a network (<urlopen error [Errno -3] Temporary",
+        ),
         (without_a_column, "has no column MGR_ID"),
         (with_a_row_more, "has 31 rows; must be 30"),
         (with_another_value, "must be 24 x"),
