@@ -299,10 +299,10 @@ def test_what_recommend_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     result of a run is left alone."""
     scenario = SimpleNamespace(read=READ, notes=["a note"], name="demo", base={})
     question: Any = SimpleNamespace(scenario=scenario, request=options.SearchRequest())
-    monkeypatch.setattr(recommend, "recommended", lambda search: search)
+    monkeypatch.setattr(recommend, "recommended", lambda question, evaluate: question)
     written = Mock(return_value=PAGE)
     monkeypatch.setattr(recommend, "write_recommendation", written)
-    monkeypatch.setattr(recommend, "Search", Mock())
+    monkeypatch.setattr(recommend, "Evaluator", Mock())
     out = tmp_path / "out"
     for other in (False, True):
         error, shown = io.StringIO(), io.StringIO()

@@ -4,7 +4,6 @@ whole search. The page reads tables alone, so that a report need not load the se
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from shlex import quote
 
@@ -15,11 +14,12 @@ from ..config.schema import first_sentence, meanings_of
 from ..page.answer import Answer
 from ..text import enumerated, number, percent, sentence
 from .candidates import LEFT_OUT, far_beyond, whole
-from .contender import MARGIN, WHOLE, Contender, decided_by
+from .compare import decided_by
+from .evaluate import Row
+from .halving import PARTIAL
+from .question import LIMITED, order
 from .scenario import SHUFFLED
-from .search import CLOCKED
-from .stages import SPACING, TRIAL, TUNED
-from .study import Recommendation, Sensitivity
+from .study import Changed, Recommendation
 
 FEW_ITERATIONS = 5  # so few say little of a long training
 UNEVEN = 0.5  # a partition in less than this share of a mean one's updates is worth a word
@@ -48,28 +48,28 @@ def answered(found: Recommendation, config: str) -> Answer:
 
 def verdict(found: Recommendation) -> str:
     """The answer in one sentence, which begins with no scheme's name: that has no capital."""
-    winner, goal = found.winner, found.question.goal
+    winner, today, goal = found.winner, found.today, found.question.goal
     if not found.reached:
-        there, all_ = np.isfinite(winner.values).sum(), len(winner.values)
-        most = f"{winner.label} does in {there} of {all_}; give more iterations or an easier target"
-        return sentence(f"no scheme reaches the goal in every run: {most}")
+        most = f"{winner.label} does in {winner.reached} of {winner.replications}"
+        text = f"no scheme reaches the goal in every run: {most}"
+        return sentence(f"{text}; give more iterations or an easier target")
     value = f"{number(winner.value)}{goal.unit} {goal.phrase}"
-    pays = any(one.coded for one in (winner, *found.tied)) or not _codes_searched(found)
     best = [winner, *found.tied]
-    if found.tied and found.today in best:
-        others = [one.label for one in best if one is not found.today]
+    pays = any(row.coded for row in best) or not _codes_searched(found)
+    if found.tied and today in best:
+        others = [row.label for row in best if row is not today]
         text = (
-            f"keep {found.today.label}, nothing is surely better: "
+            f"keep {today.label}, nothing is surely better: "
             f"{enumerated(others, NAMED)} cannot be told apart from it, about {value}"
         )
     elif found.tied:
-        labels = [one.label for one in best]
+        labels = [row.label for row in best]
         last = f"{len(labels) - NAMED} more" if len(labels) > NAMED else labels.pop()
         names = f"{', '.join(labels[:NAMED])} and {last}"
         end = f"about {value}{_beside_today(found)}"
         text = f"the best cannot be told apart: {names}, {end}"
         text = text if pays else f"{NO_CODE} among the best: {names} cannot be told apart, {end}"
-    elif winner is found.today:
+    elif winner is today:
         none = "nothing that hears every partition" if _faster(found) else "nothing"
         text = f"keep {winner.label}, {none} is better: {value}{_next_best(found)}"
     else:
@@ -78,7 +78,7 @@ def verdict(found: Recommendation) -> str:
         named = f"the best{by} is {winner.label}"
         named = named if pays else f"{NO_CODE} best:{by} {winner.label} is"
         text = f"{named}{partial}, {value}{_beside_today(found)}"
-    if not pays and found.today in best:
+    if not pays and today in best:
         text = f"{NO_CODING}: {text}"
     more = (_unheard, _by_chance, _counted)
     return sentence("; ".join([text, *(part for parts in more for part in parts(found))]))
@@ -86,11 +86,12 @@ def verdict(found: Recommendation) -> str:
 
 def _partial(found: Recommendation) -> str:
     """What a winner by count leaves out, where that is much."""
-    if found.question.trains or not (counts := found.winner.counts) < WHOLE:
+    if found.question.trains or not (counts := found.winner.progress) < PARTIAL:
         return ""
     text = f"an update of it counts as {counts:.2g} of an exact iteration"
-    if (best := found.best_exact) is not None:
-        text += f"; the best with exact updates is {best.label}, {number(best.value)} s"
+    exact = next((row for row in found.finalists if row.exact and row.index in found.may), None)
+    if exact is not None:
+        text += f"; the best with exact updates is {exact.label}, {number(exact.value)} s"
     return f" ({text})"
 
 
@@ -99,34 +100,37 @@ def _less(ratio: float) -> str:
 
 
 def _unheard(found: Recommendation) -> Iterator[str]:
-    clocked = found.winner.clocked
-    if clocked is not None and clocked.unheard:
-        share = f"{clocked.least_heard:.2g} of the updates"
-        yield f"{found.winner.label} hardly ever hears some partition (in {share})"
+    winner, share = found.winner, f"{found.winner.least_heard:.2g} of the updates"
+    if not winner.covered:
+        yield f"{winner.label} hardly ever hears some partition (in {share})"
         return
-    if clocked is not None and clocked.balance < UNEVEN:
-        yield f"the partition that it hears least is in {clocked.least_heard:.2g} of the updates"
-    for one in _faster(found):
-        middle, low, high = one.against(found.winner)
-        less = percent(1 - middle, 1 - high, 1 - low)
-        yield f"{one.label} takes {less} less than that, but {one.unheard} (--allow-unheard)"
+    if winner.coverage < UNEVEN:
+        yield f"the partition that it hears least is in {share}"
+    for row in _faster(found):
+        middle, low, high = found.ratio(row, winner)
+        less, share = percent(1 - middle, 1 - high, 1 - low), f"{row.least_heard:.2g}"
+        yield (
+            f"{row.label} takes {less} less than that, but some partition is in {share} of the "
+            "updates, in some runs in hardly any (--allow-unheard)"
+        )
 
 
-def _faster(found: Recommendation) -> list[Contender]:
+def _faster(found: Recommendation) -> list[Row]:
     """The best of those that are not recommended since they leave data out, if it is faster."""
-    if found.winner.unheard:
+    if not found.winner.covered:
         return []
-    others = [one for one in found.finalists if one.unheard and not one.breaks][:1]
-    return [one for one in others if one.against(found.winner)[2] < 1]
+    others = [row for row in found.finalists if row.feasible and row.index not in found.may]
+    return [row for row in others[:1] if found.ratio(row, found.winner)[2] < 1]
 
 
 def _by_chance(found: Recommendation) -> Iterator[str]:
     if found.question.goal.criterion != "mean":
         return
-    few, total = decided_by(found.winner.values), len(found.winner.values)
-    for one in (found.today, *found.finalists):  # or those of a scheme that would be better without
-        count = decided_by(one.values)
-        if count and not one.barred and float(np.median(one.values)) <= found.winner.value:
+    total, few = found.winner.replications, decided_by(found.values(found.winner))
+    for row in found.finalists:  # or those of a scheme that would be better without
+        values = found.values(row)
+        count = decided_by(values) if row.index in found.may else 0
+        if count and float(np.median(values)) <= found.winner.value:
             few = min(few or count, count)
     if few:
         decide = "decides" if few == 1 else "decide"
@@ -146,31 +150,30 @@ def _counted(found: Recommendation) -> Iterator[str]:
 
 
 def _codes_searched(found: Recommendation) -> bool:
-    return any(one.coded for one in found.contenders)
+    return any(row.coded for row in found.everybody)
 
 
 def _beside_today(found: Recommendation) -> str:
     today = found.today
     if today in (found.winner, *found.tied):
         return ""
-    middle, low, high = found.winner.against(today)
+    middle, low, high = found.ratio(found.winner, today)
     if np.isnan(middle):
         return f"; {today.label}, the scheme of today, does not reach it in every run"
     less = f"{percent(1 - middle, 1 - high, 1 - low)} less than {today.label}, the scheme of today"
-    if today.barred:
-        why = "breaks a limit" if today.breaks else "hardly ever hears some partition"
-        return f"; {less}, which {why}"
-    return f", {less}"
+    if today.index in found.may:
+        return f", {less}"
+    limit = f"breaks a limit ({LIMITED[today.violates]})" if today.violates else ""
+    return f"; {less}, which {limit or 'hardly ever hears some partition'}"
 
 
 def _next_best(found: Recommendation) -> str:
-    others = [one for one in found.finalists if one is not found.winner and not one.barred]
-    if not others:
-        return ""
-    middle, low, high = others[0].against(found.winner)
-    if np.isnan(middle):
-        return ""
-    return f"; {others[0].label}, the next, takes {percent(middle - 1, low - 1, high - 1)} more"
+    for row in [row for row in found.finalists[1:] if row.index in found.may][:1]:
+        middle, low, high = found.ratio(row, found.winner)
+        if not np.isnan(middle):
+            more = percent(middle - 1, low - 1, high - 1)
+            return f"; {row.label}, the next, takes {more} more"
+    return ""
 
 
 def why(found: Recommendation) -> list[str]:
@@ -207,23 +210,17 @@ def _what_it_does(found: Recommendation) -> Iterator[str]:
 
 
 def _clocks(found: Recommendation) -> Iterator[str]:
-    mine, today = found.winner.final, found.today.final
-    assert mine is not None
-    text = f"an iteration of {found.winner.label} takes {number(found.winner.iteration_time)} s"
-    text += f", mean decoding error {METRICS['decoding_error'].shown(mine.error):.3g}"
-    if (parts := found.winner.parts) > found.question.scenario.workers:
-        text += f" over {parts} pieces"
-    if mine.staleness:
-        text += f", gradients {mine.staleness:.3g} updates old"
-    needed = np.inf
-    if np.isfinite(mine.to_target).any():
-        needed = np.nanmean(mine.to_target[0])
-        text += f", {_iterations(needed)}"
-    if today is not None and today is not mine:
-        text += f"; one of {found.today.label} {number(found.today.iteration_time)} s"
+    winner, needed = found.winner, found.iterations(found.winner)
+    text = f"an iteration of {winner.label} takes {number(winner.iteration_time)} s"
+    text += f", mean decoding error {METRICS['decoding_error'].shown(winner.error):.3g}"
+    if winner.staleness:
+        text += f", gradients {winner.staleness:.3g} updates old"
+    text += f", {_iterations(needed)}" if needed > 0 else ""
+    if (today := found.today) is not winner:
+        text += f"; one of {today.label} {number(today.iteration_time)} s"
         text += f", error {METRICS['decoding_error'].shown(today.error):.3g}"
-        if np.isfinite(today.to_target).any():
-            text += f", {_iterations(np.nanmean(today.to_target[0]))}"
+        iterations = found.iterations(today)
+        text += f", {_iterations(iterations)}" if iterations > 0 else ""
     yield text
     if needed < FEW_ITERATIONS:
         few = f"{_iterations(needed)}, too few to say much"
@@ -232,25 +229,23 @@ def _clocks(found: Recommendation) -> Iterator[str]:
 
 def _who_is_heard(found: Recommendation) -> Iterator[str]:
     """Of a table, since a worker that is slow there is so in the next run, too."""
-    final, evidence = found.winner.final, found.question.scenario.evidence
-    if final is None or not evidence.rounds or np.isnan(final.least_heard):
-        return
-    text = f"by the measured rounds, {found.winner.label} hears every partition in every update"
-    if final.least_heard < 1:
-        text = (
-            f"by the measured rounds, the partition that {found.winner.label} hears least is in "
-            f"{final.least_heard:.2g} of the updates, a mean one in "
-            f"{final.least_heard / final.balance:.2g}"
-        )
-    yield text
+    winner, share = found.winner, found.winner.least_heard
+    if found.question.scenario.evidence.rounds and not np.isnan(share):
+        text = f"by the measured rounds, {winner.label} hears every partition in every update"
+        if share < 1:
+            text = (
+                f"by the measured rounds, the partition that {winner.label} hears least is in "
+                f"{share:.2g} of the updates, a mean one in {share / winner.coverage:.2g}"
+            )
+        yield text
 
 
 def _where_search_ended(found: Recommendation) -> Iterator[str]:
     """Numbers of the winner that are as far from those listed as the search goes."""
-    catalogue = found.question.scenario.catalogue
-    listed = [whole(one.section, catalogue) for one in found.contenders if not one.found]
-    mine = whole(found.winner.section, catalogue)
-    for key, value in found.winner.section.items():
+    catalogue, section = found.question.scenario.catalogue, found.winner.section
+    some = [row.candidate for row in found.everybody if row.candidate.listed]
+    listed, mine = [whole(one.section, catalogue) for one in some], whole(section, catalogue)
+    for key, value in section.items():
         steps = (value / 2, value * 2) if isinstance(value, int | float) else ()
         beyond = [step for step in steps if far_beyond({**mine, key: step}, listed)]
         if possible := [step for step in beyond if step >= 1 or isinstance(value, float)]:
@@ -275,38 +270,32 @@ def _no_coding(found: Recommendation) -> str:
         f"a worker with two partitions takes {two / one:.2f} times as long as with one "
         f"({assumed}), while {wait} a typical worker: redundancy can save no more than that wait"
     )
-    if (best := found.best_coded) is None:
+    if (best := found.best(coded=True)) is None:
         return text
-    if best.final is not None:
-        middle, low, high = best.against(found.winner)
-        if not np.isnan(middle):
-            text += f"; the best code, {best.label}, takes {middle:.2f} times as long"
-            text += f" ({low:.2f} to {high:.2f})"
-            if (than_today := best.against(found.today)[0]) < 1:
-                text += f", {_less(than_today)} than {found.today.label}"
-                text += f" in the same {len(best.values)} runs"
-            return text
-    return f"{text}; the best code, {best.label}, was ruled out: {best.reason}"
+    middle, low, high = found.ratio(best, found.winner)
+    if np.isnan(middle):
+        return f"{text}; the best code, {best.label}, left after rung {best.rung + 1}"
+    text += f"; the best code, {best.label}, takes {middle:.2f} times as long"
+    text += f" ({low:.2f} to {high:.2f})"
+    if (than_today := found.ratio(best, found.today)[0]) < 1:
+        text += (
+            f", {_less(than_today)} than {found.today.label} in the same {best.replications} runs"
+        )
+    return text
 
 
 def _by_count(found: Recommendation) -> Iterator[str]:
     """Which scheme would be best if iterations were counted, where training says another one."""
-    known = [
-        (one.clocked.yardstick, one.index, one)
-        for one in found.contenders
-        if one.clocked is not None and not (one.barred or one.clocked.unheard)
-    ]
+    known = [row for row in found.everybody if row.index in found.may and row.counted > 0]
     if not found.question.trains or not known:
         return
-    _, _, best = min(known)
-    if best in (found.winner, *found.tied):
-        return
-    why = f"it left the search: {best.reason}"
-    if best.final is not None:
-        there, runs = np.isfinite(best.values).sum(), len(best.values)
-        why = f"it takes {number(best.value)} s"
-        why = why if there == runs else f"it reaches the goal in {there} of {runs} runs"
-    yield f"if iterations were counted, {best.label} would be best; trained, {why}"
+    best = min(known, key=lambda row: (row.counted, row.index))
+    if best not in (found.winner, *found.tied):
+        why = f"it left after rung {best.rung + 1}"
+        if best.trained and not best.tuned:
+            why = f"it reaches the goal in {best.reached} of {best.replications} runs"
+            why = why if best.order[0] else f"it takes {number(best.value)} s"
+        yield f"if iterations were counted, {best.label} would be best; trained, {why}"
 
 
 def _tuning(found: Recommendation) -> str:
@@ -316,22 +305,24 @@ def _tuning(found: Recommendation) -> str:
             "an update counts as a share of an exact iteration: r / n where r of n workers are "
             "heard, less where decoding weights are uneven or gradients are old"
         )
-    first, winner, common = found.untuned[0], found.winner, question.common_rate
-    names = ", ".join(one.label for one in found.untuned[:NAMED])
+    winner, common = found.winner, question.common_rate
+    criterion = question.goal.criterion
+    flat = {row: order(found.values(row, common), criterion) for row in found.finalists}
+    untuned = sorted(flat, key=lambda row: flat[row])
+    names = ", ".join(row.label for row in untuned[:NAMED])
     grid = "every scheme has its own best learning rate of one grid of powers of 2"
     text = f"{grid}; at the common rate {common:.4g}"
-    if not np.isfinite(first.at(common)).all():
+    if flat[untuned[0]][0]:
         return f"{text} none of them reaches the goal in every run"
-    if first is winner:
+    if untuned[0] is winner:
         return f"{text} the same would be first ({names})"
-    reached = np.isfinite(winner.at(common)).all()
-    rest = "" if reached else ", where the best does not always arrive"
+    rest = ", where the best does not always arrive" if flat[winner][0] else ""
     return f"{text} the ranking would be {names}{rest}"
 
 
 def _holds(found: Recommendation, name: str) -> str:
-    rows = [each for each in found.sensitivities if each.perturbation.name == name]
-    if not rows and name == "load" and found.sensitivities:
+    rows = [each for each in found.changed if each.change.name == name]
+    if not rows and name == "load" and found.changed:
         return UNASKED
     if not rows:
         return "not tried"
@@ -345,7 +336,7 @@ def _holds(found: Recommendation, name: str) -> str:
             "worker keeps its delay of the round before with probability 0.5 or 0.9"
         )
         return "; ".join(texts) or held
-    values = sorted({each.perturbation.value for each in rows})
+    values = sorted({each.change.value for each in rows})
     if not changed:
         return f"the answer holds from {values[0]:g} to {values[-1]:g} times"
     below = [value for value in changed if value < 1]
@@ -359,31 +350,18 @@ def _holds(found: Recommendation, name: str) -> str:
     return f"{down}, {up}"
 
 
-def _changed(found: Recommendation, rows: Sequence[Sensitivity]) -> dict[float, str]:
-    here = found.winner.label
-    changed: dict[float, str] = {}
+def _changed(found: Recommendation, rows: Sequence[Changed]) -> dict[float, str]:
+    """Who is better on changed delays, by the change."""
+    here, changed = found.winner.label, dict[float, str]()
     for each in rows:
-        if each.perturbation.value not in changed and _another(found, each):
-            label = each.contender.label
-            alone = f"{label} always reaches the goal and {here} does not"
-            changed[each.perturbation.value] = alone if each.alone else f"{label} is better"
+        if each.change.value not in changed and found.turns(each):
+            alone = f"{each.row.label} always reaches the goal and {here} does not"
+            better = f"{each.row.label} is better"
+            changed[each.change.value] = better if each.best_reaches else alone
     for each in rows:
-        if not np.isfinite(each.best).all():
-            changed.setdefault(each.perturbation.value, f"{here} does not always reach the goal")
+        if not each.best_reaches:
+            changed.setdefault(each.change.value, f"{here} does not always reach the goal")
     return dict(sorted(changed.items()))
-
-
-def _another(found: Recommendation, each: Sensitivity) -> bool:
-    """Whether another scheme, and not just another number of arrivals, is better."""
-    one, winner = each.contender, found.winner
-    if one.breaks or (one.unheard and not winner.unheard and each.perturbation.value != SHUFFLED):
-        return False  # as little as on the delays as they are; where these are shuffled, all count
-    if one.final is not None and not np.isfinite(one.values).all():
-        return False  # in the race, which has more runs, it misses the goal
-    usual = (row for row in found.sensitivities if row.contender is one)
-    if not one.unheard and any(row.beats for row in usual if not row.perturbation.name):
-        return False  # so it is not the change that makes it better
-    return each.beats and (one.scheme != winner.scheme or one.coded != winner.coded)
 
 
 def next_steps(found: Recommendation, config: str) -> list[str]:
@@ -393,12 +371,11 @@ def next_steps(found: Recommendation, config: str) -> list[str]:
     steps = [f"run it: `erasurehead run {quote(config)}`"]
     if found.tied:
         best = [found.winner, *found.tied]
-        costs = {one.label: found.costs(one)["worker_seconds"] for one in best}
+        costs = {row.label: row.worker_seconds for row in best}
         if min(costs.values()) < (1 - CHEAPER) * max(costs.values()):
             cheapest = min(costs, key=lambda label: costs[label])
             steps.insert(0, f"take the cheaper one: {cheapest} costs fewest worker-seconds")
-    loads = [each for each in found.sensitivities if each.perturbation.name == "load"]
-    if any(_another(found, each) for each in loads):
+    if any(found.turns(each) for each in found.changed if each.change.name == "load"):
         steps.append(
             "measure how a worker's time grows with its load, since the answer depends on it: "
             "`erasurehead measure --loads 1,2,3 --output measured.csv`, then "
@@ -414,27 +391,23 @@ def next_steps(found: Recommendation, config: str) -> list[str]:
 
 def method(found: Recommendation) -> list[str]:
     """How it was found, a paragraph each."""
-    stages = Counter(one.stage or "stayed" for one in found.contenders)
-    told = "; ".join(f"{stage}: {count}" for stage, count in stages.items())
-    text = (
-        f"{len(found.contenders)} schemes were looked at ({told}). Closed forms rule out who is "
-        "slower than a scheme with gradients at least as good by more than "
-        f"{percent(min(MARGIN.values()))}; where there is none, the clock of {CLOCKED} runs, with "
-        f"{percent(max(MARGIN.values()))}. "
+    rows, rungs = found.everybody, found.found.rungs
+    counts = [
+        sum(not row.refused and row.rung >= place for row in rows) for place in range(len(rungs))
+    ]
+    told = ", ".join(
+        f"{count} with {rung.replications}{' on tuning delays' if rung.factors else ''}"
+        for count, rung in zip(counts, rungs, strict=True)
     )
-    if found.question.trains:
-        text += (
-            f"Learning rates are chosen on trial delays (the seed after the config's): {TRIAL} "
-            f"replications by factors of {SPACING:g}, then {TUNED} by factors of 2, on one grid "
-            "for all, around the best rate of the exact gradient. "
-        )
-    text += (
-        "Then all race on common delays, those of the config's seed. After each heat, schemes "
-        "that are surely behind the leader (99.9 % paired interval of the ratio) leave, and so do "
-        f"the slowest if too many remain. The last heat has {len(found.winner.values)} "
-        "replications. Intervals are 95 %, of the paired ratio of "
-        f"{QUANTITIES[found.question.goal.criterion]}; the best of several schemes looks slightly "
-        "better than it is. Cannot be told apart: the interval does not exclude 1. A scheme that "
-        "left early, but did better until then than the best in all its runs, comes back."
+    theory = ", or a closed form on the first rung" if any(not r.replications for r in rows) else ""
+    bad = sum(row.index not in found.may for row in rows)
+    what = QUANTITIES[found.question.goal.criterion]
+    text = (
+        f"{len(rows)} candidates, {bad} of them infeasible. Successive halving over "
+        f"replications{theory}, all on the same delays: {told}. After a rung, candidates that are "
+        "surely behind the best (99.9 % paired interval of the ratio) leave, and so do the slowest "
+        f"if too many remain. Intervals are 95 %, of the paired ratio of {what}; the best of "
+        "several schemes looks slightly better than it is. Cannot be told apart: the interval does "
+        "not exclude 1."
     )
     return [text, *(f"{name} was not searched: {reason}." for name, reason in LEFT_OUT.items())]

@@ -1,4 +1,4 @@
-"""Every scheme worth a look, and what is known of it without simulating it."""
+"""Candidates: sections of a config, and the neighbours of one that was good."""
 
 from __future__ import annotations
 
@@ -10,20 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ...sim import theory
-from ...sim.engines.cluster import Policy
-from ...sim.engines.run import Run
-from ...sim.schemes.arrivals import Arrivals, Demand
-from ...sim.schemes.barrierless import Barrierless
-from ...sim.schemes.base import Fixed, RoundScheme, Scheme
-from ...sim.theory.iteration_time import IterationTimeLaw
-from ..config import build
 from ..config.catalogue import Catalogue
-from ..config.cells import Cell
 from ..config.codec import plain
-from ..run.lanes import Share
-from .measure import REFUSALS, Simulation, too_much
-from .question import Goal
 
 Section = dict[str, Any]  # a section of a config: a scheme's name and its fields
 MOST_LOADS = 7
@@ -35,7 +23,6 @@ Tried = tuple[Mapping[str, Any], float]  # a section, and what it takes: infinit
 NO_CHOICE = ("code_seed",)  # numbers of which none is better than another
 FINEST = 1.1  # numbers that differ by less than this factor are close enough
 HOLDS = ("load", "degree")  # numbers of partitions that a worker holds
-THEORY, CLOCK = "closed form", "drawn rounds"  # where an expectation comes from
 
 
 @dataclass(frozen=True)
@@ -45,7 +32,7 @@ class SearchSpace:
     workers: int  # n
     typical: float  # seconds, the median time of a worker with one partition
     most_load: int  # partitions that a worker may hold
-    fine: bool = False  # list every number of arrivals, as theory and clock rank them quickly
+    fine: bool = False  # list every number of arrivals, as nothing is trained
     network: bool = False  # whether the size of messages matters
 
     def sections(self, catalogue: Catalogue, only: Sequence[str] = ()) -> Iterator[Section]:
@@ -299,100 +286,3 @@ def _steps(key: str, value: float, near: float | None, edge: float, n: int) -> I
         fit = [d for d in (inside if near is not None else range(1, n + 1)) if n % d == 0]
         fit = [d for d in fit if (d > value) == (edge > 1) and d != value]
         yield from sorted(fit, key=lambda d: abs(d - step))[:1]
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What is known of a scheme before anything is trained."""
-
-    source: str  # ``THEORY`` or ``CLOCK``
-    iteration_time: float  # mean seconds
-    error: float  # mean decoding error
-    value: float  # what the goal makes small, where that needs no training; else NaN
-    fresh: bool  # no stale gradients: every update uses gradients of the newest model
-
-
-def closed_forms(run: Run, goal: Goal) -> Expected | None:
-    """What theory knows of a scheme; ``None`` where it knows too little. Closed forms are for
-    independent delays, an ideal network, and the policy ``cancel``."""
-    scheme, model = run.scheme, run.tapes[0].model  # type: ignore[attr-defined]
-    if not model.independent or not run.cluster.ideal:
-        return None
-    if isinstance(scheme, Barrierless):
-        return _without_rounds(run, scheme, goal)
-    if run.policy is not Policy.CANCEL or not isinstance(scheme, Fixed):
-        return None
-    law = theory.scheme_iteration_time(scheme, model, run.load_law)
-    error, erased = theory.expected_decoding_error(scheme), theory.group_erasure(scheme)
-    if isinstance(law, theory.NoFormula) or error is None:
-        return None
-    seconds = law.mean()
-    share = np.nan if isinstance(erased, theory.NoFormula) else erased.heard
-    if goal.kind == "iterations" and not share > 0:
-        return None
-    return Expected(THEORY, seconds, error, goal.expected(seconds, share), True)
-
-
-def _without_rounds(run: Run, scheme: Barrierless, goal: Goal) -> Expected | None:
-    """``k_batch_async`` of random partitions: renewal rates, and n - 1 others between two of one's
-    own, so a staleness of (n - 1) / K updates."""
-    plain = scheme.independent and scheme.restarts_at_once and not scheme.own_data
-    if not plain or np.isfinite(scheme.oldest) or scheme.distinct or scheme.cycles:
-        return None
-    if type(scheme) is not Barrierless or scheme.discount is not None:
-        return None
-    unit = theory.worker_time_at(run.tapes[0].model, run.load_law, 1)  # type: ignore[attr-defined]
-    if unit is None:
-        return None
-    n, k = scheme.n, scheme.gradients
-    mean = IterationTimeLaw(Demand(Arrivals(1, 1, 1)), unit).mean()
-    if not np.isfinite(mean) or mean <= 0:
-        return None
-    update = theory.mean_k_batch_async(n, k, mean)
-    growth, staleness = 1 + (n - 1) / k, (n - 1) / k
-    value = goal.expected(update, 1 / (growth + staleness))
-    return Expected(THEORY, update * scheme.updates(1), n * (n - 1) / k, value, False)
-
-
-@dataclass(frozen=True)
-class Profile:
-    """What is known of a scheme as soon as it is built."""
-
-    label: str  # its name and what is not a default
-    holds: int  # partitions that a worker must have: all where it draws one at random
-    alone: bool  # whether it is known that no task is of more than one partition
-    barrierless: bool  # whether no barrier separates rounds
-    expected: Expected | None  # by closed forms; ``None`` where they know too little
-    parts: int = 1  # partitions of the gradient, of which a decoding error counts each as 1
-
-
-def profile(simulation: Simulation, share: Share = lambda done: None) -> Profile | str:
-    """Build a scheme, and ask theory; or why it cannot be simulated here."""
-    try:
-        cell = simulation.cell()
-        run = build.timing(cell, 1 if cell.settings.problem is not None else None)
-        if (needs := too_much(run, cell)) is not None:
-            return needs
-        expected = closed_forms(run, simulation.goal)
-        free = isinstance(run.scheme, Barrierless)
-        holds, alone = _holds(run, cell), _alone(run.scheme)
-        return Profile(cell.label, holds, alone, free, expected, run.scheme.partitions)
-    except REFUSALS as error:
-        return str(error)
-
-
-def _alone(scheme: Scheme) -> bool:
-    if not isinstance(scheme, RoundScheme):
-        return True
-    state = scheme.start(1)  # a plan that depends on it may change
-    return state is None and float(np.max(scheme.plan(state).loads)) <= 1
-
-
-def _holds(run: Run, cell: Cell) -> int:
-    if isinstance(run.scheme, Barrierless):
-        return 1 if run.scheme.own_data else run.scheme.partitions
-    computes = 1.0
-    if isinstance(run.scheme, RoundScheme):
-        computes = float(np.max(run.scheme.plan(run.scheme.start(1)).loads))
-    named = getattr(cell.settings.schemes[0].family, "load", 1)
-    return max(int(np.ceil(computes)), named if isinstance(named, int) else 1)

@@ -25,10 +25,10 @@ from ..run.compute import code_fingerprint
 from ..run.lanes import open_lanes
 from ..run.outputs import MANIFEST, origin_of, provenance, to_json
 from .answer import answered, method
+from .evaluate import Evaluator
 from .page import WINNER, recommendation_page
 from .question import Question, ask
 from .scenario import MeasuredConfig
-from .search import Search
 from .study import Recommendation, recommendation_tables, recommended
 
 REPORT = "report.md"
@@ -82,7 +82,7 @@ def answer_question(
             terminal.tell(f"warning: {folder}: the answer to another question is replaced")
     with files.output_folder(folder, FILES, reads):
         with terminal.progress("stages") as progress, open_lanes(jobs) as lanes:
-            found = recommended(Search(question, lanes, progress))
+            found = recommended(question, Evaluator(question, lanes, progress))
         written = write_recommendation(found, folder, command, time.monotonic() - began)
     terminal.show(written)
     terminal.say(f"report, tables, pictures and config in {folder}/")

@@ -20,6 +20,7 @@ from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from ...sim.learner import Learner, fit_into_memory, training_context, updates_in
 from ...sim.load_laws import PerPartition
 from ...sim.numerics import one_thread
+from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import RoundScheme, Sees
 from ...sim.steps import EXACT, Steps, weights_of
 from ...sim.types import BoolArray, FloatArray, Messages, Rounds, Stream, Trace
@@ -35,6 +36,7 @@ from ..run.estimate import estimate, size
 from ..run.lanes import Share
 from ..run.tuning import clock
 from ..statistics.job import RARELY
+from .closed_forms import Expected, closed_forms
 from .question import ANYTHING, ExactPath, Goal, Order, Trial, order, trial
 from .scenario import LAW, UNCHANGED, Evidence, Perturbation
 
@@ -68,6 +70,9 @@ class Simulation:
     perturbation: Perturbation = UNCHANGED  # of the delays
     other_delays: int = 0  # is added to the seed of the delays, not to that of the problem
     evidence: Evidence = LAW  # what the delays are drawn from
+    most_load: float = np.inf  # a scheme that needs more is not simulated
+    theory: bool = False  # whether closed forms do, where there are any
+    work: bool = True  # whether what workers compute is looked at
 
     def cell(self) -> Cell:
         """The cell of this simulation, as ``run`` would have it."""
@@ -148,7 +153,7 @@ class Performance:
     criterion: Criterion  # what of the values is made small
     rates: tuple[float, ...]  # learning rates; empty without training
     yardstick: float  # seconds of an exact iteration's progress, see ``exact_iterations``
-    # ``(len(rates) or 1, R)``, made small; NaN: not reached; empty: the clock alone
+    # ``(len(rates) or 1, R)``, made small; NaN: not reached; by a count without rates
     values: FloatArray
     to_target: FloatArray  # ``(len(rates), R)`` iterations to the target, or NaN
     iteration_time: FloatArray  # ``(R,)`` mean seconds of an iteration
@@ -192,16 +197,17 @@ def _performance(
         began = steps.times[:, first - 1] if first else 0.0
         with np.errstate(divide="ignore", invalid="ignore"):  # no progress at all
             yardstick = (elapsed - began) / counted
-        if goal.kind == "iterations":
-            values = (goal.value * yardstick)[None]
+        # the goal itself, or a count in its place
+        values = (yardstick * (goal.value if goal.kind == "iterations" else 1.0))[None]
     least_heard, balance, unheard = hearing(steps, simulation.evidence)
     to_target = np.array([each.iterations for each in trials]).reshape(-1, len(elapsed))
     # What a run says of a target comes from the rounds until then.
     used = to_target[np.isfinite(to_target)]
     length = float(used.mean()) if used.size else float(run.iterations)
-    assert trace.work is not None
+    busy = np.full(len(elapsed), np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        busy = np.asarray(trace.work.busy.sum(axis=1)) / elapsed
+        if trace.work is not None:
+            busy = np.asarray(trace.work.busy.sum(axis=1)) / elapsed
         heard = _heard(run, trace) / elapsed
     digest = hashlib.sha256(np.ascontiguousarray(steps.times).tobytes())
     for part in (steps.error, values):
@@ -257,20 +263,57 @@ def too_much(run: Run, cell: Cell) -> str | None:
     return f"would take {needs} to simulate once; run it alone"
 
 
-def performance(simulation: Simulation, share: Share = lambda done: None) -> Performance | str:
+@dataclass(frozen=True)
+class Profile:
+    """What is known of a scheme as soon as it is built."""
+
+    label: str  # its name and what is not a default
+    load: int  # partitions that a worker must have: all where it draws one at random
+    alone: bool  # whether it is known that no task is of more than one partition
+    barrierless: bool  # whether no barrier separates rounds
+
+    @property
+    def coded(self) -> bool:
+        """Whether workers hold more than one partition each for the sake of others."""
+        return self.load > 1 and not self.barrierless
+
+
+Known = tuple[Profile, Performance | Expected | None]  # ``None``: it was only built
+
+
+def performance(simulation: Simulation, share: Share = lambda done: None) -> Known | str:
     """Run one simulation: the engine once, the learner for each rate; or why that cannot be."""
     try:
         cell = simulation.cell()
         data = replace(simulation, other_delays=0).cell() if simulation.other_delays else cell
         learning = build.training(data)
         run = build.timing(cell, None if learning is None else learning.problem.features)
+        known = profile(run, cell)
+        if known.load > simulation.most_load:
+            return known, None
+        if simulation.theory and (found := closed_forms(run, simulation.goal)) is not None:
+            return known, found
         if (needs := too_much(run, cell)) is not None:
             return needs
         run = simulation.perturbation.of(_remembering(simulation, run))
         with one_thread():
-            return _simulated(simulation, cell, run, learning, share)
+            return known, _simulated(simulation, cell, run, learning, share)
     except REFUSALS as error:
         return str(error)
+
+
+def profile(run: Run, cell: Cell) -> Profile:
+    """What is known of a scheme as soon as it is built."""
+    scheme, computes, alone = run.scheme, 1.0, True
+    if isinstance(scheme, Barrierless):
+        return Profile(cell.label, 1 if scheme.own_data else scheme.partitions, True, True)
+    if isinstance(scheme, RoundScheme):
+        state = scheme.start(1)  # a plan that depends on it may change
+        computes = float(np.max(scheme.plan(state).loads))
+        alone = state is None and computes <= 1
+    named = getattr(cell.settings.schemes[0].family, "load", 1)
+    load = max(int(np.ceil(computes)), named if isinstance(named, int) else 1)
+    return Profile(cell.label, load, alone, False)
 
 
 def _remembering(simulation: Simulation, run: Run) -> Run:
@@ -306,7 +349,7 @@ def _simulated(
             if simulation.rates:
                 trials.append(trial(goal, clock(steps, run.iterations), learned.train_loss.T))
     elif learning is not None and simulation.rates:
-        trace = simulate(run, engine)
+        trace = simulate(run, engine, work=simulation.work)
         steps = scheme.steps(trace)
         times, best = clock(steps, run.iterations), simulation.bar
         for rate in simulation.rates:
@@ -317,7 +360,7 @@ def _simulated(
             best = min(best, order(trials[-1].values, simulation.goal.criterion))
             share(len(trials) / len(simulation.rates))
     else:
-        trace = simulate(run, engine)
+        trace = simulate(run, engine, work=simulation.work)
         steps = scheme.outline(trace)
     return _performance(simulation, run, trace, steps, trials)
 

@@ -24,6 +24,7 @@ from .scenario import TODAY, Scenario, read_scenario
 
 Order = tuple[float, float]  # how good values are, as ``order`` has it
 ANYTHING: Order = (np.inf, np.inf)  # what every trial can match
+NEVER = 1e200  # seconds, or loss, of a run that misses the goal
 STAYS = 10  # iterations that a loss must stay at or below the target, at least
 DIGITS = 12  # values that agree to so many digits are equal, but for rounding
 # What can be limited, with its name in sentences: partitions that a worker holds; until the goal,
@@ -70,11 +71,6 @@ class Goal:
             case "iterations":
                 return f"for the progress of {self.value:g} exact iterations{of}"
 
-    def expected(self, update: float, share: float) -> float:
-        """Seconds for the goal's exact iterations, from those of an update and what it counts."""
-        known = self.kind == "iterations" and share > 0 and self.criterion == "mean"
-        return self.value * update / share if known else np.nan
-
 
 @dataclass(frozen=True, eq=False)
 class Trial:
@@ -92,12 +88,17 @@ def typical(values: FloatArray, criterion: Criterion) -> Any:
 
 
 def order(values: FloatArray, criterion: Criterion = "mean") -> Order:
-    """A key that sorts: how many replications miss the goal, and what the others take."""
+    """A key that sorts by what ``(R,)`` runs take, where a run that misses the goal (NaN) counts as
+    later than all: by the criterion of all runs; after those of which it is not finite, by the
+    median of all; and at last by how many miss, and what the others take."""
+    # A number and not infinity, since quantiles multiply by 0 what they do not need.
+    all_runs = np.where(np.isfinite(values), values, NEVER)
+    for step, of in enumerate((criterion, "median")):
+        if (value := float(typical(all_runs, of))) < NEVER**0.5:
+            return float(step), float(f"{value:.{DIGITS}g}")
     there = values[np.isfinite(values)]
     missed = float(values.size - there.size)
-    if not there.size:
-        return missed, np.inf
-    return missed, float(f"{typical(there, criterion):.{DIGITS}g}")
+    return 1 + missed, float(typical(there, criterion)) if there.size else np.inf
 
 
 def trial(
@@ -148,14 +149,6 @@ def read_limits(request: SearchRequest, features: int) -> dict[str, float]:
         text = "needs a problem, which says how long a gradient is"
         raise at("--max-bytes", request.max_bytes, text)
     return given
-
-
-def broken(limits: Mapping[str, float], costs: Mapping[str, float]) -> str | None:
-    """The first limit that these costs break, in words; unknown (NaN) costs break none."""
-    for name, limit in limits.items():
-        if (cost := costs.get(name, np.nan)) > limit * (1 + 1e-9):
-            return f"{LIMITED[name]} {cost:.4g}, limit {limit:g}"
-    return None
 
 
 def read_schemes(request: SearchRequest, catalogue: Catalogue) -> tuple[str, ...]:
@@ -249,11 +242,11 @@ class Question:
         return self.goal.kind != "iterations"
 
     @property
-    def surge(self) -> float:
+    def tail_allowance(self) -> float:
         """What a rare slow round adds to the value of a run; not known of a loss."""
         scenario, goal = self.scenario, self.goal
         shares = {"target": 1.0, "budget": 0.0, "iterations": goal.value / scenario.iterations}
-        return scenario.surge * shares[goal.kind]
+        return scenario.tail_allowance * shares[goal.kind]
 
     def rates(self, factors: Sequence[float], centre: float) -> tuple[float, ...]:
         """A few rates around one, and the common one; the nearest first, as likely the best."""

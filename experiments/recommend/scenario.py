@@ -116,10 +116,9 @@ class MeasuredConfig:
 
     def of(self, scenario: Scenario) -> Scenario:
         """The scenario of its document, with what only the table says."""
-        measured, path = self.table[0], self.job.trace
+        measured, path = self.table[0], scenario.base["delay"].get("path")
         # The section reads the file once more, and says under its path what was said already.
         notes = [note for note in scenario.notes if not note.startswith(f"{path}: ")]
-        notes = notes if path is not None and str(path) != path.name else [*scenario.notes]
         times = scenario.workers / measured.workers
         return replace(scenario, read=measured.read, times=times, notes=tuple(notes))
 
@@ -174,7 +173,8 @@ class Scenario:
     features: int  # p; 0 without a problem
     unit_delay: float  # seconds, median unit delay
     worker_time: tuple[float, float, float]  # medians at load 1 and 2, mean of the slowest
-    surge: float  # seconds by which the slowest of many rounds is slower than the slowest of a run
+    # seconds by which the slowest of many rounds is slower than the slowest of a run
+    tail_allowance: float
     repeats: int  # how many times the usual replications are needed, since few rounds are very slow
     affordable: int  # replications that one run of each scheme of the config may have
     notes: tuple[str, ...]  # what should be known of the input, a line each
@@ -219,7 +219,7 @@ def read_scenario(
     if one <= 0:
         raise ConfigError("delay: half or more of the delays are 0 s; nothing to compare")
     slowest = np.nan_to_num(drawn[:, 1]).max(axis=-1)
-    surge, repeats = _rare(slowest.ravel(), settings, affordable)
+    allowance, repeats = _rare(slowest.ravel(), settings, affordable)
     lines = [*notes, *left_out, *build.warnings(settings)]
     if isinstance(settings.delay, ReplayedDelays):
         lines.append(
@@ -235,7 +235,7 @@ def read_scenario(
         features=0 if learning is None else learning.problem.features,
         unit_delay=float(unit),
         worker_time=(float(one), float(two), float(waits[waits > 0].mean())),
-        surge=surge,
+        tail_allowance=allowance,
         repeats=repeats,
         affordable=affordable,
         notes=tuple(dict.fromkeys(lines)),
@@ -267,17 +267,17 @@ def _drawn(settings: Settings) -> FloatArray:
 
 
 def _rare(slowest: FloatArray, settings: Settings, affordable: int) -> tuple[float, int]:
-    """What rare rounds do: ``surge`` and ``repeats`` of a scenario, from the slowest worker's
-    seconds in many rounds."""
+    """What rare rounds do: ``tail_allowance`` and ``repeats`` of a scenario, from the slowest
+    worker's seconds in many rounds."""
     n, length = settings.workers, settings.iterations
     runs = slowest[: len(slowest) // length * length].reshape(-1, length)
-    surge = float(slowest.max() - runs.max(axis=1).mean()) if len(runs) else 0.0
+    allowance = float(slowest.max() - runs.max(axis=1).mean()) if len(runs) else 0.0
     noise = float(slowest.std() / slowest.mean()) / NOISE
     needed, most = noise**2 / (FEWEST * length), MOST_CELLS / (length * n)
     repeats = 1
     while repeats < min(needed, most / 4, affordable / MOST_RUNS / 4, MOST_REPEATS):
         repeats *= 4
-    return surge, repeats
+    return allowance, repeats
 
 
 def _possible(grid: Sequence[Cell]) -> tuple[list[Cell], list[str], int]:

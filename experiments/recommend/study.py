@@ -1,294 +1,298 @@
-"""A recommendation: the best scheme, how far that holds, and everything as tables."""
+"""The answer in numbers: the winner, ties, today's scheme, how far that holds, and tables. It has
+no sentences; ``answer`` makes them from it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import product
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ...sim.types import FloatArray
-from ..config.errors import ConfigError
-from ..options import Criterion
 from ..pictures.kinds.losses import pareto
 from ..run.records import interval_columns
-from . import stages
-from .contender import LIMITS, NO_DIFFERENCE, Contender, estimate, final_order, ratio, to_goal
-from .measure import Performance, Simulation, performance
-from .question import Question
-from .scenario import LAW, UNCHANGED, Evidence, Perturbation, perturbations
-from .search import STAGES, Search
+from .compare import NO_DIFFERENCE, estimate, ratio
+from .evaluate import Budget, Candidate, Evaluator, Row, allowed
+from .halving import Found, search
+from .measure import Performance
+from .question import Question, order, typical
+from .scenario import SHUFFLED, UNCHANGED, Perturbation, perturbations
 
 TRAINED_REPLICATIONS, TIMED_REPLICATIONS = 16, 64  # on changed delays
+Interval = tuple[float, float, float]
 
 
 @dataclass(frozen=True, eq=False)
-class Sensitivity:
-    """One scheme on changed delays, beside the recommended one."""
+class Changed:
+    """A candidate on changed delays, beside the winner on the same."""
 
-    perturbation: Perturbation  # what is changed
-    contender: Contender  # the scheme
-    values: FloatArray  # ``(R,)`` of what is minimised; NaN where the goal is not reached
-    best: FloatArray  # the same of the recommended scheme, on the same delays
-    criterion: Criterion  # what of the values is compared
-    evidence: Evidence = LAW  # what the delays are drawn from
-
-    @property
-    def ratio(self) -> tuple[float, float, float]:
-        """Over the recommended scheme, with a 95 % interval; NaN where one misses the goal."""
-        return ratio(self.values, self.best, self.criterion, evidence=self.evidence)
+    change: Perturbation
+    row: Row  # what it did on the delays as they are
+    value: float  # what is compared; NaN: not always reached
+    ratio: Interval  # over the winner's
+    replications: int
+    reaches: bool  # the goal in every replication, and whether the winner does
+    best_reaches: bool
 
     @property
     def beats(self) -> bool:
-        """Whether it is surely better than the recommended scheme here."""
-        return self.ratio[2] < 1 or self.alone
-
-    @property
-    def alone(self) -> bool:
-        """Whether it reaches the goal in every run where the recommended scheme does not."""
-        return bool(np.isfinite(self.values).all() and not np.isfinite(self.best).all())
-
-
-def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensitivity]:
-    """Simulate a few schemes on changed delays; of the finalists, the first is recommended."""
-    question = search.question
-    chosen = _few(search, finalists)
-    replications = TRAINED_REPLICATIONS if question.trains else TIMED_REPLICATIONS
-    changes = [UNCHANGED, *perturbations(question.scenario.unit_delay)]
-    if all(one.profile is not None and one.profile.holds <= 1 for one in chosen):
-        changes = [change for change in changes if change.name != "load"]
-    asked: dict[tuple[Perturbation, int], Simulation] = {}
-    for change, one in product(changes, chosen):
-        rate = one.rate if one.rate > 0 else question.exact_rate
-        plain = search.simulation(one, replications, (rate,) if question.trains else ())
-        there = replace(plain, index=len(asked), perturbation=change)
-        asked.setdefault(_alike(change, one), there)
-    search.part = (STAGES - 1, 1.0)
-    found = dict(zip(asked, search.results(performance, [*asked.values()]), strict=True))
-    rows: list[Sensitivity] = []
-    for change in changes:
-        best, *_ = own = [found[_alike(change, one)] for one in chosen]
-        rows += [
-            Sensitivity(
-                change, one, result.values[0], best.values[0], result.criterion, result.evidence
-            )
-            for one, result in zip(chosen, own, strict=True)
-            if isinstance(result, Performance) and isinstance(best, Performance)
-        ]
-    return rows
-
-
-def _alike(change: Perturbation, one: Contender) -> tuple[Perturbation, int]:
-    """What is simulated for a scheme on changed delays: where no task is of further partitions,
-    nothing changes with what these cost."""
-    alone = change.name == "load" and one.profile is not None and one.profile.alone
-    return (UNCHANGED if alone else change), one.index
-
-
-def _few(search: Search, finalists: Sequence[Contender]) -> list[Contender]:
-    """The best three, one of the config, and the best coded, not coded, and without a barrier."""
-    gone = [c for c in search.contenders if c.stage not in ("", LIMITS) and c.expected is not None]
-    ranked = [*finalists, *sorted(gone, key=_how_far)]
-    chosen = [*finalists[:3]]
-    for kind in ((True, False), (False, False), (False, True)):
-        alike = [one for one in ranked if (one.coded, one.barrierless) == kind]
-        if alike and not any(one in chosen for one in alike):
-            chosen.append(alike[0])
-    given = [one for one in finalists if one.given and one not in chosen]
-    return [*chosen, *given[:1]]  # six at most: a kind is among the first three
-
-
-def _how_far(one: Contender) -> tuple[int, float, float]:
-    if one.final is not None:
-        return 0, *final_order(one)
-    return (1, *one.trial.order(one.rate)) if one.trial is not None else (2, 0.0, _expected(one))
-
-
-def _expected(one: Contender) -> float:
-    """The goal's seconds where they need no training; else those of an iteration."""
-    assert one.expected is not None
-    known = one.expected
-    return known.iteration_time if np.isnan(known.value) else known.value
+        """Whether it is surely better than the winner here, or alone reaches the goal."""
+        return self.ratio[2] < 1 or (self.reaches and not self.best_reaches)
 
 
 @dataclass(frozen=True, eq=False)
 class Recommendation:
-    """The answer to a question, and the search that found it."""
+    """The best candidate, and how sure that is."""
 
-    search: Search  # the question, and all contenders
-    finalists: tuple[Contender, ...]  # those that stayed, also the config's own; the best first
-    winner: Contender  # the best of those that keep the limits
-    tied: tuple[Contender, ...]  # others, within limits, that cannot be told apart from it
-    untuned: tuple[Contender, ...]  # finalists at the common rate, the best first, if any
-    sensitivities: tuple[Sensitivity, ...]  # the best few on changed delays
+    found: Found  # the search
+    changed: tuple[Changed, ...] = ()  # the best few on changed delays
 
     @property
     def question(self) -> Question:
         """The question that was asked."""
-        return self.search.question
+        return self.found.question
+
+    @cached_property
+    def may(self) -> set[int]:
+        """Who may be recommended."""
+        return allowed(self.found.all.rows.values(), self.question)
+
+    @cached_property
+    def finalists(self) -> list[Row]:
+        """Those of the last rung, the winner first."""
+        rows = self.found.last
+        first = next((row for row in rows if row.index in self.may), rows[0])
+        return [first, *(row for row in rows if row is not first)]
 
     @property
-    def contenders(self) -> Sequence[Contender]:
-        """All schemes that were looked at."""
-        return self.search.contenders
+    def winner(self) -> Row:
+        """The best of those that may be recommended."""
+        return self.finalists[0]
 
     @property
-    def today(self) -> Contender:
+    def today(self) -> Row:
         """The first scheme of the config."""
-        return self.contenders[0]
+        return self.found.all.rows[0]
+
+    @cached_property
+    def tied(self) -> list[Row]:
+        """Others that may be recommended and cannot be told apart from the winner."""
+        others = [row for row in self.finalists[1:] if row.index in self.may]
+        return [row for row in others if self.ratio(row, self.winner)[1] <= 1 + NO_DIFFERENCE]
 
     @property
     def reached(self) -> bool:
-        """Whether the winner reaches the goal in every replication."""
-        return bool(np.isfinite(self.winner.values).all())
+        """Whether the winner reaches the goal."""
+        return self.winner.order[0] == 0
 
-    def costs(self, one: Contender) -> dict[str, float]:
-        """Load, worker-seconds, bytes and error of a scheme of the race."""
-        assert one.final is not None
-        return one.costs(self.question, one.final, one.value)
+    @cached_property
+    def everybody(self) -> list[Row]:
+        """All candidates, the best of the furthest rung first."""
+        rows = self.found.all.rows.values()
+        return sorted(rows, key=lambda row: (-row.rung, row.order, row.index))
 
-    @property
-    def best_exact(self) -> Contender | None:
-        """The best finalist whose updates are exact."""
-        exact = (one for one in self.finalists if one.final is not None and one.final.exact)
-        return next((one for one in exact if not one.barred), None)
+    def best(self, **fields: Any) -> Row | None:
+        """The best feasible candidate whose fields are these, on the furthest rung that one is on;
+        ``None``: there is none."""
+        feasible = (row for row in self.everybody if row.feasible)
+        alike = (row for row in feasible if all(getattr(row, k) == v for k, v in fields.items()))
+        return next(alike, None)
 
-    @property
-    def best_coded(self) -> Contender | None:
-        """The best code, in the race or as far as it came."""
-        coded = [one for one in self.contenders if one.coded]
-        if raced := [one for one in coded if one.final is not None and not one.barred]:
-            return min([one for one in raced if not one.stage] or raced, key=final_order)
-        known = [one for one in coded if one.expected is not None and one.stage != LIMITS]
-        return min(known, key=_expected, default=None)
+    def values(self, row: Row, rate: float | None = None) -> FloatArray:
+        """What it takes at its own rate, or at another one, ``(R,)``."""
+        return self.found.all.values(row, rate)
+
+    def iterations(self, row: Row) -> float:
+        """Mean iterations to the target, of the runs that reach it; NaN: none does."""
+        needed = self.found.all.runs[row.index].to_target[:1]
+        return float(np.nanmean(needed)) if np.isfinite(needed).any() else np.nan
+
+    def ratio(self, row: Row, other: Row) -> Interval:
+        """Of what the two take, with a paired 95 % interval; NaN where one misses the goal, or they
+        are not known on the same delays."""
+        both = row, other
+        if (
+            any(not each.replications or each.tuned for each in both)
+            or row.trained != other.trained
+        ):
+            return np.nan, np.nan, np.nan
+        run = self.found.all.runs[row.index]
+        pair = self.values(row), self.values(other)
+        return ratio(*pair, run.criterion, evidence=run.evidence)
+
+    def turns(self, each: Changed) -> bool:
+        """Whether on changed delays another scheme, and not just another number of arrivals, is
+        better, and so because of the change."""
+        row, winner = each.row, self.winner
+        if row.violates or (not row.covered and winner.covered and each.change.value != SHUFFLED):
+            return False  # as little as on the delays as they are; where shuffled, all count
+        if row.trained and not row.tuned and row.order[0]:
+            return False  # in the race, which has more runs, it misses the goal
+        usual = (one for one in self.changed if one.row is row and not one.change.name)
+        if row.covered and any(one.beats for one in usual):
+            return False  # so it is not the change that makes it better
+        return each.beats and (row.scheme, row.coded) != (winner.scheme, winner.coded)
 
 
-def recommended(search: Search) -> Recommendation:
+def recommended(question: Question, evaluate: Evaluator) -> Recommendation:
     """Search, and ask how far the answer holds. Raises ConfigError: nothing can be recommended."""
-    question, finalists = search.question, stages.finalists(search)
-    kept = [one for one in finalists if not one.breaks]
-    if not (allowed := [one for one in kept if not one.unheard] or kept):
-        raise ConfigError("no scheme of those that keep the limits could be simulated")
-    winner = allowed[0]
-    changed: list[Sensitivity] = []
-    if np.isfinite(winner.values).all():
-        changed = sensitivities(search, [winner, *(c for c in finalists if c is not winner)])
-    search.progress(STAGES, STAGES)
-    untuned: list[Contender] = []
-    if question.trains:
-        untuned = sorted(finalists, key=lambda one: final_order(one, question.common_rate))
-    ties = [one for one in allowed[1:] if one.against(winner)[1] <= 1 + NO_DIFFERENCE]
-    others = tuple(ties), tuple(untuned), tuple(changed)
-    return Recommendation(search, tuple(finalists), winner, *others)
+    answer = Recommendation(search(question, evaluate))
+    if answer.reached:
+        answer = replace(answer, changed=tuple(_on_changed_delays(answer, evaluate)))
+    steps = evaluate.part[2]
+    evaluate.progress(steps, steps)
+    return answer
 
 
-def recommendation_tables(found: Recommendation) -> dict[str, pd.DataFrame]:
+def _few(answer: Recommendation) -> list[Row]:
+    """The winner, the next two of other schemes, the best coded, uncoded and barrierless, and one
+    of the config: another variant of the winner would be no other answer."""
+    winner, kinds = answer.winner, ((True, False), (False, False), (False, True))
+    others = [r for r in answer.finalists if (r.scheme, r.coded) != (winner.scheme, winner.coded)]
+    best = (answer.best(coded=coded, barrierless=free) for coded, free in kinds)
+    some = (winner, *others[:2], *(row for row in best if row is not None))
+    chosen = {row.index: row for row in some}
+    given = [row for row in answer.finalists if row.given and row.index not in chosen]
+    return [*chosen.values(), *given[:1]]
+
+
+def _on_changed_delays(answer: Recommendation, evaluate: Evaluator) -> Iterator[Changed]:
+    question, chosen = answer.question, _few(answer)
+    changes = [UNCHANGED, *perturbations(question.scenario.unit_delay)]
+    if all(row.load <= 1 for row in chosen):
+        changes = [change for change in changes if change.name != "load"]
+    count = TRAINED_REPLICATIONS if question.trains else TIMED_REPLICATIONS
+    rungs, unchanged = len(answer.found.rungs), dict[int, Performance]()
+    for place, change in enumerate(changes):
+        evaluate.part = (rungs + place / len(changes), 1 / len(changes), rungs + 1)
+        asked = dict[Candidate, tuple[float, ...]]()
+        for row in chosen:  # where no task is of further partitions, what these cost is no change
+            if not (change.name == "load" and row.alone):
+                rate = row.rate if row.rate > 0 else question.exact_rate
+                asked[row.candidate] = (rate,) if question.trains else ()
+        new = evaluate(asked, Budget(count, perturbation=change, work=False), answer.found.all)
+        unchanged = unchanged or dict(new.runs)
+        runs = {**unchanged, **new.runs} if change.name == "load" else new.runs
+        if (best := runs.get(chosen[0].index)) is None:
+            continue
+        for row in (row for row in chosen if row.index in runs):
+            run, pair = runs[row.index], (runs[row.index].values[0], best.values[0])
+            tier, value = order(pair[0], run.criterion)
+            yield Changed(
+                change,
+                row,
+                value if tier == 0 else np.nan,
+                ratio(*pair, run.criterion, evidence=run.evidence),
+                len(pair[0]),
+                *(bool(np.isfinite(values).all()) for values in pair),
+            )
+
+
+def recommendation_tables(answer: Recommendation) -> dict[str, pd.DataFrame]:
     """All that is kept of a recommendation, by the names of its files."""
-    candidates = pd.DataFrame([*_candidates(found)])
+    everybody = sorted(answer.everybody, key=lambda row: row.index)
+    candidates = pd.DataFrame([_candidate(answer, row) for row in everybody])
     costs = candidates[["value", "error", "worker_seconds"]].to_numpy(float)
-    changed = ["dial", "times", "scheme", "label", "value", "ratio", "ratio_low", "ratio_high"]
-    changed.append("replications")
+    changed = [
+        (each.change.name or "unchanged", each.change.value, each.row.scheme, each.row.label,
+         each.value, *each.ratio, each.replications)
+        for each in answer.changed
+    ]  # fmt: skip
+    columns = ["dial", "times", "scheme", "label", "value", "ratio", "ratio_low", "ratio_high"]
     rates = ["label", "rate", "value", "reached", "replications", "own"]
     return {
-        "ranking": pd.DataFrame([*_ranking(found)]),
+        "ranking": pd.DataFrame([*_ranking(answer)]),
         "candidates": candidates.assign(front=pareto(*costs.T)),
-        "sensitivity": pd.DataFrame([*_sensitivity(found)], columns=changed),
-        "rates": pd.DataFrame([*_rates(found)], columns=rates),
+        "sensitivity": pd.DataFrame(changed, columns=[*columns, "replications"]),
+        "rates": pd.DataFrame([*_rates(answer)], columns=rates),
     }
 
 
-def _ranking(found: Recommendation) -> Iterator[dict[str, Any]]:
-    question, winner, today = found.question, found.winner, found.today
-    places = {one.index: place for place, one in enumerate(found.untuned, 1)}
-    left = [one for one in found.contenders if one.final is not None and one.stage]
-    left.sort(key=final_order)
-    for rank, one in enumerate((*found.finalists, *left), 1):
-        final, values = one.final, one.values
-        assert final is not None
-        there = np.isfinite(values)
-        known = values if there.all() else np.full(len(values), np.nan)
-        to_target, untuned = final.to_target, np.nan
-        if question.trains:
-            untuned = to_goal(one.at(question.common_rate), final.criterion)
+def _ranking(answer: Recommendation) -> Iterator[dict[str, Any]]:
+    """Those of the last two rungs, which are on the same delays."""
+    question, found, last = answer.question, answer.found, len(answer.found.rungs) - 1
+    before = (row for row in answer.everybody if row.rung == last - 1)
+    raced = [*answer.finalists, *(row for row in before if row.replications and not row.tuned)]
+    tied = {answer.winner.index, *(row.index for row in answer.tied)}
+    flat = {row.index: np.nan for row in raced}
+    if question.trains:
+        criterion, common = question.goal.criterion, question.common_rate
+        flat = {r.index: _typical(answer.values(r, common), criterion) for r in raced}
+    places = {i: place for place, i in enumerate(sorted(flat, key=lambda i: flat[i]), 1)}
+    for rank, row in enumerate(raced, 1):
+        values, run = answer.values(row), found.all.runs[row.index]
+        known = values if row.order[0] == 0 else np.full(len(values), np.nan)
+        value = estimate(known, run.criterion, run.evidence)
         yield {
             "rank": rank,
-            "scheme": one.scheme,
-            "label": one.label,
+            "scheme": row.scheme,
+            "label": row.label,
             "goal": question.goal.column,
-            **interval_columns("value", estimate(known, final.criterion, final.evidence)),
-            **interval_columns("ratio", one.against(winner)),
-            **interval_columns("to_today", one.against(today)),
-            "reached": int(there.sum()),
-            "replications": len(values),
-            "tied": one is winner or one in found.tied,
-            "rate": one.rate,
-            "value_at_common_rate": untuned,
-            "rank_at_common_rate": places.get(one.index, np.nan),
-            "iteration_time": one.iteration_time,
-            "iterations": float(np.mean(to_target[0])) if to_target.size else np.nan,
-            "staleness": final.staleness,
-            **found.costs(one),
-            "coded": one.coded,
-            "today": one is today,
-            "breaks": one.breaks,
-            "least_heard": final.least_heard,
-            "unheard": one.unheard,
-            "left": one.stage,
+            **interval_columns("value", value),
+            **interval_columns("ratio", answer.ratio(row, answer.winner)),
+            **interval_columns("to_today", answer.ratio(row, answer.today)),
+            "reached": row.reached,
+            "replications": row.replications,
+            "tied": row.index in tied,
+            "rate": row.rate,
+            "value_at_common_rate": flat[row.index],
+            "rank_at_common_rate": places[row.index] if question.trains else np.nan,
+            "iteration_time": row.iteration_time,
+            "iterations": answer.iterations(row),
+            **_costs(row),
+            "staleness": row.staleness,
+            "today": row is answer.today,
+            "breaks": row.violates,
+            "least_heard": row.least_heard,
+            "unheard": _unheard(answer, row),
+            "left": "" if row.rung == last else f"after {row.replications} runs",
         }
 
 
-def _candidates(found: Recommendation) -> Iterator[dict[str, Any]]:
-    for one in found.contenders:
-        expected = one.expected
-        value = np.nan if one.reason.startswith(stages.SAME) else _best_known(one)
-        costs = {"load": np.nan, "worker_seconds": np.nan, "bytes": np.nan, "error": np.nan}
-        if one.clocked is not None:
-            costs = one.costs(found.question, one.final or one.clocked, value)
-        elif expected is not None:
-            costs["error"] = expected.error
-        if one.profile is not None:
-            costs["load"] = float(one.profile.holds)
-        fields = {key: field for key, field in one.section.items() if key != "label"}
-        yield {
-            "scheme": one.scheme,
-            "label": one.label,
-            "section": json.dumps(fields, sort_keys=True),
-            "stage": one.stage or "stayed",
-            "reason": one.reason or one.breaks or one.unheard,
-            "value": value if np.isfinite(value) else np.nan,
-            "rate": one.rate,
-            "iteration_time": expected.iteration_time if expected is not None else np.nan,
-            "known_by": expected.source if expected is not None else "",
-            **costs,
-            "coded": one.coded,
-        }
+def _typical(values: FloatArray, criterion: Any) -> float:
+    """What is compared; infinite where a replication misses the goal."""
+    return float(typical(values, criterion)) if np.isfinite(values).all() else np.inf
 
 
-def _best_known(one: Contender) -> float:
-    if one.final is not None:
-        return one.value
-    if one.trial is not None:
-        return to_goal(one.trial.at(one.rate), one.trial.criterion)
-    return np.nan if one.expected is None else one.expected.value
+def _costs(row: Row) -> dict[str, Any]:
+    names = ("load", "worker_seconds", "bytes", "error", "coverage", "coded")
+    return {name: getattr(row, name) for name in names}
 
 
-def _sensitivity(found: Recommendation) -> Iterator[list[Any]]:
-    for each in found.sensitivities:
-        change, one = each.perturbation, each.contender
-        value = to_goal(each.values, each.criterion)
-        known = value if np.isfinite(value) else np.nan
-        name, runs = change.name or "unchanged", len(each.values)
-        yield [name, change.value, one.scheme, one.label, known, *each.ratio, runs]
+def _unheard(answer: Recommendation, row: Row) -> str:
+    if row.violates or row.index in answer.may:
+        return ""
+    return f"some partition is in {row.least_heard:.2g} of the updates"
 
 
-def _rates(found: Recommendation) -> Iterator[list[Any]]:
-    for one, trial in ((one, one.trial) for one in found.contenders if one.trial is not None):
-        for rate in sorted(trial.rates):
-            values = trial.at(rate)
+def _candidate(answer: Recommendation, row: Row) -> dict[str, Any]:
+    section = {key: field for key, field in row.section.items() if key != "label"}
+    stage = "stayed" if row.rung == len(answer.found.rungs) - 1 else f"rung {row.rung + 1}"
+    barred = row.refused or row.violates or _unheard(answer, row)
+    return {
+        "scheme": row.scheme,
+        "label": row.label,
+        "section": json.dumps(section, sort_keys=True),
+        "stage": "infeasible" if barred and not row.given else stage,
+        "reason": barred or (f"does the same as {row.same}" if row.same else ""),
+        "value": row.value if row.trained == answer.question.trains else np.nan,
+        "rate": row.rate,
+        "iteration_time": row.iteration_time,
+        "known_by": f"{row.replications} runs" if row.replications else "closed form",
+        **_costs(row),
+    }
+
+
+def _rates(answer: Recommendation) -> Iterator[list[Any]]:
+    rows = answer.found.all.rows
+    for index, run in sorted(answer.found.tuned.items()):
+        for rate in sorted(run.rates):
+            values = run.at(rate)
             there = np.isfinite(values)
             average = float(values[there].mean()) if there.any() else np.nan
-            yield [one.label, rate, average, int(there.sum()), len(values), rate == one.rate]
+            own = rate == rows[index].rate
+            yield [rows[index].label, rate, average, int(there.sum()), len(values), own]

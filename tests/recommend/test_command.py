@@ -18,11 +18,11 @@ from erasurehead.experiments.config import build
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit import study as fitting
 from erasurehead.experiments.options import MeasuredJob, SearchRequest
-from erasurehead.experiments.recommend import candidates, measure, study
+from erasurehead.experiments.recommend import measure, study
 from erasurehead.experiments.recommend.answer import answered, method
-from erasurehead.experiments.recommend.candidates import THEORY
 from erasurehead.experiments.recommend.command import FILES
-from erasurehead.experiments.recommend.contender import Contender
+from erasurehead.experiments.recommend.evaluate import Budget, Candidate, Evaluator, Row
+from erasurehead.experiments.recommend.halving import candidates
 from erasurehead.experiments.recommend.page import recommendation_page
 from erasurehead.experiments.recommend.question import ask
 from erasurehead.experiments.recommend.scenario import (
@@ -31,13 +31,10 @@ from erasurehead.experiments.recommend.scenario import (
     Perturbation,
     read_scenario,
 )
-from erasurehead.experiments.recommend.search import RACE_DELAYS, TRIAL_DELAYS, Search
-from erasurehead.experiments.recommend.stages import listed
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.tuning import replayed
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.numerics import one_thread
-from erasurehead.sim.schemes import SCHEMES
 from tests.golden.records import require_recorded
 from tests.tools import inside, process
 
@@ -164,10 +161,9 @@ def test_a_goal_that_is_not_reached_is_an_answer_without_pictures(
 def test_rates_are_tried_on_the_problem_of_the_config(config: Path) -> None:
     """Other delays and the same data: catches a trial whose target belongs to another problem."""
     question = ask(yaml.safe_load(config.read_text()), SearchRequest(), None)
-    search = Search(question, (), lambda done, total: None)
-    rates = {Contender(0, {"name": "uncoded"}, True): (question.exact_rate,)}
-    ((_, race),) = search.measure(rates, 3, RACE_DELAYS)
-    ((_, trial),) = search.measure(rates, 3, TRIAL_DELAYS)
+    rates = {Candidate(0, {"name": "uncoded"}): (question.exact_rate,)}
+    budgets = Budget(3), Budget(3, tuning=True)
+    race, trial = (Evaluator(question)(rates, budget).runs[0] for budget in budgets)
     assert np.isfinite(race.to_target).all()
     np.testing.assert_array_equal(race.to_target, trial.to_target)
     assert (race.values != trial.values).all()
@@ -178,14 +174,13 @@ def test_schemes_with_exact_gradients_are_trained_once(
 ) -> None:
     """One path serves them all and is that of ``run``; catches a learner for each of them."""
     question = ask(yaml.safe_load(config.read_text()), SearchRequest(), None)
-    search = Search(question, (), lambda done, total: None)
+    evaluate, rate = Evaluator(question), question.exact_rate / 2
     monkeypatch.setattr(measure, "Learner", None)
-    rate = question.exact_rate / 2
     sections = ({"name": "uncoded"}, {"name": "cyclic_mds", "load": 3})
-    schemes = {Contender(i, section, True): (rate,) for i, section in enumerate(sections)}
-    (_, plain), (one, coded) = search.measure(schemes, 3, RACE_DELAYS)
+    some = [Candidate(i, section) for i, section in enumerate(sections)]
+    plain, coded = evaluate(dict.fromkeys(some, (rate,)), Budget(3)).runs.values()
     np.testing.assert_array_equal(plain.to_target, coded.to_target)
-    simulation = search.simulation(one, 3, (rate,))
+    simulation = evaluate.simulation(some[1], (rate,), Budget(3))
     cell = simulation.cell()
     learning = build.training(cell)
     assert learning is not None
@@ -205,8 +200,15 @@ EFFECTS: dict[str, Any] = {  # delays that are drawn a block at a time, however 
 }
 
 
-def bare_search(**changed: Any) -> Search:
-    return Search(ask({**BARE, **changed}, SearchRequest(), None), (), lambda done, total: None)
+def bare(**changed: Any) -> Evaluator:
+    return Evaluator(ask({**BARE, **changed}, SearchRequest(), None))
+
+
+def simulated(simulation: measure.Simulation) -> measure.Performance:
+    found = measure.performance(simulation)
+    assert not isinstance(found, str)
+    assert isinstance(found[1], measure.Performance)
+    return found[1]
 
 
 def test_delays_that_others_drew_are_those_of_a_scheme_alone(
@@ -215,18 +217,17 @@ def test_delays_that_others_drew_are_those_of_a_scheme_alone(
     """More replications and rounds than before, and without a barrier; catches delays of another
     replication or seed."""
     asked = [
-        replace(search.simulation(Contender(0, {"name": name}, False), runs), iterations=rounds)
-        for search in (bare_search(delay=EFFECTS), bare_search(delay=EFFECTS, seed=4))
+        replace(
+            evaluate.simulation(Candidate(0, {"name": name}), (), Budget(runs)), iterations=rounds
+        )
+        for evaluate in (bare(delay=EFFECTS), bare(delay=EFFECTS, seed=4))
         for name, runs, rounds in (("uncoded", 2, 5), ("asynchronous", 3, 9), ("uncoded", 3, 20))
     ]
-    together = [measure.performance(one) for one in (*asked, asked[0])]
+    together = [simulated(one) for one in (*asked, asked[0])]
     assert 8 * measure.REMEMBERED == 8 * 2**20, "8 MiB"
     monkeypatch.setattr(measure, "REMEMBERED", 0)
     for one, found in zip((*asked, asked[0]), together, strict=True):
-        alone = measure.performance(one)
-        assert isinstance(found, measure.Performance)
-        assert isinstance(alone, measure.Performance)
-        assert found.digest == alone.digest
+        assert found.digest == simulated(one).digest
     assert len({one.digest for one in together}) == len(asked)
 
 
@@ -234,20 +235,17 @@ def test_delays_that_others_drew_are_those_of_a_scheme_alone(
 def test_what_further_partitions_cost_is_nothing_to_those_who_have_none() -> None:
     """So one simulation serves for all these costs; catches one that is asked only once and pays
     for a second partition in a later round, as balanced does."""
-    search = bare_search()
-    every = [one.section for one in listed(search.question)]
-    schemes = [Contender(i, section, False) for i, section in enumerate(every)]
-    search.build_all(schemes)
-    single = [one for one in schemes if one.profile is not None and one.profile.alone]
-    assert {"uncoded", "drop_compute", "k_async"} <= {one.scheme for one in single}
-    for one in single:
+    evaluate = bare()
+    known = evaluate(dict.fromkeys(candidates(evaluate.question), ()), Budget(2))
+    single = [row for row in known.rows.values() if row.alone and not row.refused]
+    assert {"uncoded", "drop_compute", "k_async"} <= {row.scheme for row in single}
+    for row in single:
+        plain = evaluate.simulation(row.candidate, (), Budget(2))
         cheap, dear = (
-            measure.performance(replace(search.simulation(one, 2), perturbation=change))
-            for change in (Perturbation("load", 0.25), Perturbation("load", 4.0))
+            simulated(replace(plain, perturbation=Perturbation("load", times)))
+            for times in (0.25, 4.0)
         )
-        assert isinstance(cheap, measure.Performance)
-        assert isinstance(dear, measure.Performance)
-        assert cheap.digest == dear.digest, one.label
+        assert cheap.digest == dear.digest, row.label
 
 
 def test_what_says_something_of_a_table_needs_one(config: Path, tmp_path: Path) -> None:
@@ -418,38 +416,33 @@ def test_what_takes_a_minute_or_a_gibibyte_is_not_simulated(
 
 
 def test_whose_tasks_are_of_one_partition_alone() -> None:
-    """Of every worker, whatever arrives."""
-    for name, fields, alone in (
-        ("uncoded", {}, True),
-        ("asynchronous", {}, True),
-        ("fractional_repetition", {"load": 2}, False),
-        ("bernoulli", {"load": 2, "wait_for": 4}, False),  # some worker has one, or none
+    """Of every worker, whatever arrives; and what a worker must hold."""
+    for name, fields, alone, load in (
+        ("uncoded", {}, True, 1),
+        ("asynchronous", {}, True, 6),  # it draws one of all
+        ("asynchronous", {"data": "own"}, True, 1),
+        ("fractional_repetition", {"load": 2}, False, 2),
+        ("bernoulli", {"load": 2, "wait_for": 4}, False, 2),  # some worker has one, or none
     ):
-        scheme = SCHEMES[name](**fields).build(6)
-        assert candidates._alone(scheme) is alone, name
+        cell = bare().simulation(Candidate(0, {"name": name, **fields}), (), Budget(1)).cell()
+        known = measure.profile(build.timing(cell, None), cell)
+        assert (known.alone, known.load >= load) == (alone, True), name
 
 
 def test_what_is_known_of_a_scheme_without_rounds() -> None:
     """K gradients of n workers every K E[X] / n seconds, each with n - 1 others between two of its
     own: (n - 1) / K updates old, and as much more noise. Of whatever is more than that, nothing."""
-    search = bare_search(
-        workers=6,
-        delay={"model": "exponential", "rate": 0.5},
-        load_law={"kind": "proportional"},
-    )
+    evaluate = bare(delay={"model": "exponential", "rate": 0.5}, load_law={"kind": "proportional"})
 
-    def known(**section: Any) -> Any:
-        one = Contender(0, section, False)
-        search.build_all([one])
-        assert one.profile is not None, one.reason
-        return one.expected
+    def known(**section: Any) -> Row:
+        return evaluate({Candidate(0, section): ()}, Budget(2, theory=True)).rows[0]
 
     for k in (2, 4):
         found, others = known(name="k_batch_async", wait_for=k), 5 / k
-        assert (found.source, found.fresh) == (THEORY, False)
+        assert (found.replications, found.staleness) == (0, others)
         assert found.iteration_time == pytest.approx(k * 2 / 6 * {2: 3, 4: 2}[k])
         assert found.error == pytest.approx(6 * others)
-        goal = search.question.goal.value
+        goal = evaluate.question.goal.value
         assert found.value == pytest.approx(goal * k * 2 / 6 * (1 + 2 * others))
     assert known(name="asynchronous").error == 30.0
     for section in (
@@ -461,7 +454,7 @@ def test_what_is_known_of_a_scheme_without_rounds() -> None:
         {"name": "rennala", "batch": 2},
         {"name": "gradient_table"},
     ):
-        assert known(**section) is None, section
+        assert known(**section).replications == 2, section
 
 
 def test_of_a_list_of_values_those_that_suit_are_compared() -> None:
@@ -504,9 +497,10 @@ def test_a_search_is_the_recorded_one(name: str) -> None:
     """Its tables, its sentences and what its page shows."""
     document, request = SEARCHES[name]
     told: list[tuple[float, int]] = []
-    search = Search(ask(document, request, None), (), lambda *at: told.append(at))
-    found = study.recommended(search)
-    assert told[-1] == (5, 5), "the bar is full"
+    asked = ask(document, request, None)
+    found = study.recommended(asked, Evaluator(asked, (), lambda *at: told.append(at)))
+    assert told[-1][0] == told[-1][1], "the bar is full"
+    assert told == sorted(told), "and goes forward"
     made, said = study.recommendation_tables(found), answered(found, "my.yaml")
     page = recommendation_page(made, said, {}, "")
     told = "\n".join(method(found)) if name == "trained" else ""

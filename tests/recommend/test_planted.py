@@ -14,11 +14,11 @@ import pytest
 
 from erasurehead.experiments.config import build
 from erasurehead.experiments.options import SearchRequest
-from erasurehead.experiments.recommend import measure, question, stages
+from erasurehead.experiments.recommend import question
 from erasurehead.experiments.recommend.answer import verdict, why
-from erasurehead.experiments.recommend.contender import Contender, trial_order
-from erasurehead.experiments.recommend.measure import Simulation
-from erasurehead.experiments.recommend.search import TRIAL_DELAYS, Search
+from erasurehead.experiments.recommend.evaluate import Budget, Candidate, Evaluator
+from erasurehead.experiments.recommend.halving import search
+from erasurehead.experiments.recommend.measure import Performance, Simulation, performance
 from erasurehead.experiments.recommend.study import (
     Recommendation,
     recommendation_tables,
@@ -51,7 +51,7 @@ def ask(
     """The answer for 30 workers under shifted exponential delays, nothing trained."""
     whole = {"workers": WORKERS, "iterations": 100, "delay": DELAY, **document}
     asked = question.ask(whole, request or SearchRequest(only=only), None)
-    return recommended(Search(asked, (), lambda done, total: None))
+    return recommended(asked, Evaluator(asked))
 
 
 def erasurehead(load: int, wait_for: int) -> float:
@@ -142,8 +142,7 @@ def test_coding_does_not_pay_under_a_proportional_law_with_a_large_shift() -> No
     delay = {"model": "shifted_exponential", "shift": 10.0, "rate": 1.0}
     study = ask(only="uncoded,fractional_repetition,cyclic_mds", delay=delay)
     assert verdict(study).startswith("Coding does not pay: keep uncoded")
-    assert study.winner.profile is not None
-    assert study.winner.profile.holds == 1
+    assert study.winner.load == 1
     reason = next(text for text in why(study) if "two partitions" in text)
     assert "2.00 times" in reason
 
@@ -223,8 +222,8 @@ def reached(losses: FloatArray, target: float) -> int | None:
     return first if any(whole) or below[-1] else None
 
 
-def to_the_end(simulation: Simulation) -> dict[float, tuple[float, float]]:
-    """How good each learning rate of a scheme is: replications that miss, and the others' mean."""
+def to_the_end(simulation: Simulation) -> dict[float, question.Order]:
+    """How good each learning rate of a scheme is."""
     data, cell = replace(simulation, other_delays=0).cell(), simulation.cell()
     learning = build.training(data)
     assert learning is not None
@@ -236,31 +235,30 @@ def to_the_end(simulation: Simulation) -> dict[float, tuple[float, float]]:
     for rate, runs in zip(simulation.rates, trained, strict=True):
         goal = simulation.goal.value * (1 + ROUND_OFF)
         ends = [reached(losses, goal) for losses in runs.losses]
-        there = [row[end] for row, end in zip(runs.times, ends, strict=True) if end is not None]
-        found[rate] = (float(ends.count(None)), float(np.mean(there)) if there else np.inf)
+        pairs = zip(runs.times, ends, strict=True)
+        found[rate] = question.order(
+            np.array([np.nan if end is None else row[end] for row, end in pairs])
+        )
     return found
 
 
 def best_rate_is_found(seed: int) -> None:
-    """After the trials the best scheme is first, at its best rate; catches a rule that ends a trial
-    of the winner."""
+    """On the last rung that tunes, the best candidate is first, at its best rate; catches a rule
+    that ends a trial of the winner."""
     asked = question.ask(planted(seed), SearchRequest(only=SCHEMES[seed % len(SCHEMES)]), None)
-    search = Search(asked, (), lambda done, total: None)
-    search.contenders = stages.listed(asked)
-    stages.screen_by_theory(search)
-    stages.screen_by_clock(search)
-    stages.try_rates(search)
-    known = {}
-    for one in search.contenders:
-        if one.trial is not None:
-            simulation = search.simulation(one, stages.TRIAL, one.trial.rates, TRIAL_DELAYS)
-            known |= {(*key, one.index, rate): one for rate, key in to_the_end(simulation).items()}
-    missed, value, index, rate = min(known)
-    assert missed < stages.TRIAL, "nothing is planted"
-    winner = min(search.left, key=trial_order)
-    assert (winner.index, winner.rate) == (index, rate)
-    order = trial_order(winner)  # to twelve digits
-    np.testing.assert_allclose(order, (missed, value), rtol=5e-12)
+    evaluate = Evaluator(asked)
+    found = search(asked, evaluate)
+    (replications,) = {r.replications for r in found.rungs if len(r.factors) == 3}
+    known, tuned = {}, {}
+    for index, run in found.tuned.items():
+        if len(run.values[0]) == replications:
+            row, budget = found.all.rows[index], Budget(replications, tuning=True)
+            simulation = evaluate.simulation(row.candidate, run.rates, budget, row)
+            known |= {(order, index, rate): row for rate, order in to_the_end(simulation).items()}
+            tuned |= {(run.order(rate), index, rate): row for rate in run.rates}
+    assert min(known)[0][0] == 0, "nothing is planted"
+    assert min(known)[1:] == min(tuned)[1:]
+    np.testing.assert_allclose(min(known)[0], min(tuned)[0], rtol=5e-12)  # to twelve digits
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -384,10 +382,11 @@ def brute(
     """The recommended section is within 2 % of the best of all sections, on delays of their own."""
 
     def seconds(section: Fields) -> float:
-        one = Contender(0, section, False)
-        simulation = found.search.simulation(one, replications, (), delays)
-        result = measure.performance(simulation)
-        return np.inf if isinstance(result, str) else float(result.values.mean())
+        there = Evaluator(found.question)
+        job = there.simulation(Candidate(0, section), (), Budget(replications))
+        result = performance(replace(job, other_delays=delays))
+        built = not isinstance(result, str) and isinstance(result[1], Performance)
+        return float(result[1].values.mean()) if built else np.inf  # type: ignore[index,union-attr]
 
     best = min(map(seconds, sections))
     assert seconds(dict(found.winner.section)) <= WITHIN * best, verdict(found)
@@ -500,8 +499,7 @@ def someone_is_never_heard(slow: int) -> Callable[[int], None]:
         document = {**TRY, "iterations": 40, "delay": delay, "seed": seed}
         only = "ignore_stragglers,fractional_repetition"
         found = ask(only=only, **document)
-        assert found.winner.clocked is not None
-        assert not found.winner.clocked.unheard
+        assert found.winner.covered
         assert "--allow-unheard" in verdict(found)
         request = SearchRequest(only=only, allow_unheard=True)
         found = ask(request=request, **document)
@@ -539,7 +537,7 @@ def one_replication(seed: int) -> None:
     law = additive(0.05)
     only = "uncoded,fractional_repetition"
     found = ask(only=only, replications=1, seed=seed, load_law=law, **SMALL)
-    assert len(found.winner.values) > 1
+    assert found.winner.replications > 1
     best_is(found, repetition(0.05), REPETITIONS)
 
 

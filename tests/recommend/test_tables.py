@@ -11,62 +11,62 @@ import pytest
 from erasurehead.delay_models.tables.measured import Reading
 from erasurehead.delay_models.trace import in_stretches
 from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
+from erasurehead.experiments.recommend.candidates import frozen
 from erasurehead.experiments.recommend.command import read_question
-from erasurehead.experiments.recommend.contender import Contender, estimate, ratio
-from erasurehead.experiments.recommend.measure import RARELY, Performance, performance
+from erasurehead.experiments.recommend.compare import estimate, ratio
+from erasurehead.experiments.recommend.evaluate import Budget, Candidate, Evaluator
+from erasurehead.experiments.recommend.halving import candidates
 from erasurehead.experiments.recommend.scenario import Evidence, MeasuredConfig
-from erasurehead.experiments.recommend.search import Search
-from erasurehead.experiments.recommend.stages import listed
-from erasurehead.experiments.recommend.study import Recommendation, recommended
+from erasurehead.experiments.recommend.study import (
+    Recommendation,
+    recommendation_tables,
+    recommended,
+)
+from erasurehead.experiments.statistics.job import RARELY
 from tests.recommend.clusters import Cluster, Rounds, clusters
 
 FRESH = 5000
 ONLY = "uncoded,ignore_stragglers"
 
 
-def asked(rounds: Rounds, folder: Path, only: str = ONLY) -> Search:
-    """A search on a table of these rounds."""
+def asked(rounds: Rounds, folder: Path, only: str = ONLY) -> Evaluator:
+    """A question about a table of these rounds."""
     path = folder / "t.csv"
     names = ",".join(f"h{host}" for host in range(rounds.shape[1]))
     path.write_text("\n".join([names, *(",".join(map(repr, row)) for row in rounds.tolist())]))
     measured = MeasuredConfig(MeasuredJob(path), Reading(unit="s", rows=":"))
     question = read_question(None, [], measured, SearchRequest(only=only), None)
-    return Search(question, (), lambda done, total: None)
+    return Evaluator(question)
 
 
 def on_fresh_rounds(found: Recommendation, cluster: Cluster, folder: Path) -> dict[str, Any]:
     """What the winner, today's scheme and all candidates take in rounds that were not measured."""
     there = asked(cluster.rounds(FRESH, 1), folder)
-    sections = {str(one.section): one for one in (*found.contenders, *listed(there.question))}
-    some = [Contender(i, one.section, False) for i, one in enumerate(sections.values())]
-    jobs = [there.simulation(one, 64) for one in some]
-    known = dict(zip(sections, there.results(performance, jobs), strict=True))
-    runs = [one for one in known.values() if isinstance(one, Performance)]
+    tried = [row.candidate for row in found.everybody]
+    some = {frozen(one.section): one.section for one in (*tried, *candidates(there.question))}
+    listed = [Candidate(place, section) for place, section in enumerate(some.values())]
+    known = there(dict.fromkeys(listed, ()), Budget(64)).rows.values()
+    rows = {frozen(row.candidate.section): row for row in known}
     # Who is heard just as often as it must be is no rival: no table shows that he is.
-    best = min(float(one.values.mean()) for one in runs if one.balance >= 2 * RARELY)
-    winner, today = (known[str(one.section)] for one in (found.winner, found.today))
-    assert isinstance(winner, Performance)
-    assert isinstance(today, Performance)
-    value = float(winner.values.mean())
-    share = value / float(today.values.mean())
+    best = min(row.value for row in known if row.coverage >= 2 * RARELY)
+    winner, today = (rows[frozen(row.candidate.section)] for row in (found.winner, found.today))
     return {
-        "loss": value / best - 1,
-        "heard": winner.balance >= RARELY,
-        "value": value,
-        "share": share,
+        "loss": winner.value / best - 1,
+        "heard": winner.coverage >= RARELY,
+        "value": winner.value,
+        "share": winner.value / today.value,
     }
 
 
 def of_table(cluster: Cluster, folder: Path) -> dict[str, Any]:
     """What a table is worth: the loss of what is recommended, and whether intervals hold."""
-    found = recommended(asked(cluster.table, folder))
+    there = asked(cluster.table, folder)
+    found = recommended(there.question, there)
     fresh = on_fresh_rounds(found, cluster, folder)
-    final = found.winner.final
-    assert final is not None
-    _, *value = estimate(found.winner.values, final.criterion, final.evidence)
-    _, *share = found.winner.against(found.today)
-    held = [low <= fresh[k] <= high for k, (low, high) in (("value", value), ("share", share))]
-    return {**fresh, "holds_value": held[0], "holds_share": held[1]}
+    table = recommendation_tables(found)["ranking"].set_index("label").loc[found.winner.label]
+    columns = (("value", "value"), ("share", "to_today"))
+    held = {k: table[f"{c}_low"] <= fresh[k] <= table[f"{c}_high"] for k, c in columns}
+    return {**fresh, **{f"holds_{k}": held[k] for k in held}}
 
 
 @pytest.mark.parametrize("place", [0, 3])

@@ -1,0 +1,118 @@
+"""Recommendations that are made by hand: of rows and of what their runs did."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from erasurehead.experiments.options import SearchRequest
+from erasurehead.experiments.recommend.evaluate import Candidate, Evaluation, Row
+from erasurehead.experiments.recommend.halving import Found, Rung
+from erasurehead.experiments.recommend.measure import Performance
+from erasurehead.experiments.recommend.question import Goal, Question, ask, order
+from erasurehead.experiments.recommend.scenario import Evidence, Perturbation
+from erasurehead.experiments.recommend.study import Changed, Recommendation
+
+RUNGS = (Rung(4, 9), Rung(4, 9))
+# One for each candidate, unless its section is given.
+SCHEMES = ("uncoded", "ignore_stragglers", "window", "balanced", "drop_compute", "speculative")
+OWN = ("section", "listed")  # said of a candidate, not of its row
+RUNS = np.array([0.98, 1.02, 0.99, 1.01])  # what four runs take, times their mean
+
+
+@cache
+def asked() -> Question:
+    """Nine workers, nothing trained; the median decides, of which nothing is told of rare runs."""
+    document = {"workers": 9, "delay": {"model": "exponential", "rate": 1.0}}
+    found = ask(document, SearchRequest(criterion="median"), None)
+    scenario = replace(found.scenario, worker_time=(1.0, 1.5, 3.0))
+    return replace(found, scenario=scenario, goal=Goal("iterations", 5.0, "median"))
+
+
+@dataclass
+class Made:
+    """A candidate: its name, what it takes, and whatever else is known of it."""
+
+    label: str
+    seconds: Any = 1.0  # one number, or what each run takes
+    more: dict[str, Any] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)
+
+
+def one(label: str, seconds: Any = 1.0, **more: Any) -> Made:
+    """A candidate; what is not a field of ``Row`` is one of ``Performance``."""
+    of_run = {key: more.pop(key) for key in {*more} - {*Row.__dataclass_fields__, *OWN}}
+    return Made(label, seconds, more, of_run)
+
+
+def performance(values: Any, **more: Any) -> Performance:
+    """What runs did that take so many seconds."""
+    taken = np.atleast_2d(np.asarray(values, dtype=np.float64))
+    known: dict[str, Any] = {
+        "criterion": "median", "rates": (), "yardstick": 1.0, "values": taken,
+        "to_target": np.empty((0, taken.shape[1])), "iteration_time": np.full(taken.shape[1], 2.0),
+        "error": 0.0, "staleness": 0.0, "busy": np.ones(4), "heard": np.ones(4), "exact": False,
+        "least_heard": 1.0, "balance": 1.0, "unheard": False, "digest": "",
+    }  # fmt: skip
+    return Performance(**(known | more))
+
+
+def recommendation(
+    *made: Made,
+    trains: bool = False,
+    changed: Sequence[Changed] = (),
+    tuned: dict[int, Performance] | None = None,
+    **scenario: Any,
+) -> Recommendation:
+    """Of candidates of which the first is the scheme of today."""
+    question = replace(asked(), scenario=replace(asked().scenario, **scenario))
+    if trains:
+        goal = Goal("target", 0.5, "median")
+        question = replace(question, goal=goal, common_rate=0.5, exact_rate=0.5)
+    rows, runs = dict[int, Row](), dict[int, Performance]()
+    for index, each in enumerate(made):
+        taken = each.seconds * RUNS if np.ndim(each.seconds) == 0 else np.asarray(each.seconds)
+        run = {"rates": (0.25, 0.5), "values": np.array([taken, taken])} if trains else {}
+        runs[index] = performance(**({"values": taken} | run | each.run))
+        of = order(taken, runs[index].criterion)
+        known: dict[str, Any] = {
+            "rung": 1, "order": of, "value": of[1] if of[0] == 0 else np.nan, "trained": trains,
+            "reached": int(np.isfinite(taken).sum()), "replications": len(taken), "load": 1.0,
+            "rate": 0.25 if trains else np.nan, "iteration_time": 2.0, "clocked": 1.0,
+            "counted": 1.0, "error": 0.0, "staleness": 0.0, "least_heard": 1.0, "coverage": 1.0,
+            "worker_seconds": 1.0,
+        }  # fmt: skip
+        section = each.more.pop("section", {"name": SCHEMES[index]})
+        listed = each.more.pop("listed", True)
+        candidate = Candidate(index, section, index == 0, listed)
+        rows[index] = Row(candidate, each.label, **(known | each.more))
+    found = Found(question, Evaluation(rows, runs), tuned or {}, RUNGS)
+    return Recommendation(found, tuple(changed))
+
+
+def row_of(found: Recommendation, label: str) -> Row:
+    """The row of that name."""
+    return next(row for row in found.everybody if row.label == label)
+
+
+def changed(
+    found: Recommendation, name: Any, value: float, times: dict[str, float], misses: bool = False
+) -> list[Changed]:
+    """What candidates take on changed delays, times what the winner takes, which may miss."""
+    change, here = Perturbation(name, value, median=1.0), found.winner.label
+    rows = {here: 1.0} | times
+    nothing = (np.nan,) * 3
+    return [
+        Changed(
+            change, row_of(found, label), often, nothing if misses else (often,) * 3, 4,
+            np.isfinite(often) and not (misses and label == here), not misses,
+        )
+        for label, often in rows.items()
+    ]  # fmt: skip
+
+
+TABLE = Evidence(100, 10.0, 10.0)
