@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,17 +16,7 @@ from ...sim.theory.iteration_time import IterationTimeLaw
 from .question import Goal
 
 
-@dataclass(frozen=True)
-class Expected:
-    """What theory knows of a scheme where nothing is trained."""
-
-    iteration_time: float  # mean seconds
-    error: float  # mean decoding error
-    effective_time: float  # seconds of an exact iteration's progress
-    staleness: float  # mean, in updates
-
-
-def closed_forms(run: Run, goal: Goal) -> Expected | None:
+def closed_forms(run: Run, goal: Goal) -> dict[str, Any] | None:
     """What theory knows of a scheme's mean; ``None`` where it knows too little. Closed forms are
     for independent delays, an ideal network, and the policy ``cancel``."""
     if goal.kind != "iterations" or goal.criterion != "mean":
@@ -46,10 +36,10 @@ def closed_forms(run: Run, goal: Goal) -> Expected | None:
     share = np.nan if isinstance(erased, theory.NoFormula) else erased.heard
     if not share > 0:
         return None
-    return Expected(seconds, error, seconds / share, 0.0)
+    return _facts(seconds, error, seconds / share, 0.0)
 
 
-def _without_rounds(run: Run, scheme: Barrierless, goal: Goal) -> Expected | None:
+def _without_rounds(run: Run, scheme: Barrierless, goal: Goal) -> dict[str, Any] | None:
     """``k_batch_async`` of random partitions: renewal rates, and n - 1 others between two of one's
     own, so a staleness of (n - 1) / K updates."""
     plain = scheme.independent and scheme.restarts_at_once and not scheme.own_data
@@ -67,4 +57,9 @@ def _without_rounds(run: Run, scheme: Barrierless, goal: Goal) -> Expected | Non
     update = theory.mean_k_batch_async(n, k, mean)
     growth, staleness = 1 + (n - 1) / k, (n - 1) / k
     seconds, effective = update * scheme.updates(1), update * (growth + staleness)
-    return Expected(seconds, n * (n - 1) / k, effective, staleness)
+    return _facts(seconds, n * (n - 1) / k, effective, staleness)
+
+
+def _facts(seconds: float, error: float, effective: float, staleness: float) -> dict[str, Any]:
+    names = ("iteration_time", "error", "effective_time", "staleness")
+    return dict(zip(names, (seconds, error, effective, staleness), strict=True))

@@ -13,8 +13,7 @@ import pandas as pd
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError
 from ..run.lanes import Died, Lane, map_unordered
-from .closed_forms import Expected
-from .measure import Known, Performance, Profile, Simulation, performance
+from .measure import Known, Performance, Simulation, performance
 from .question import ANYTHING, Order, Question, order
 from .scenario import UNCHANGED, Perturbation
 
@@ -69,6 +68,8 @@ class Row:
     clocked: float = np.nan
     counted: float = np.nan
     load: float = np.nan  # partitions that a worker holds
+    busy: float = np.nan  # workers that compute at a time, and
+    heard: float = np.nan  # gradients heard in a second, on average
     worker_seconds: float = np.nan  # of all workers, computing
     bytes: float = np.nan  # of messages that the master hears
     error: float = np.nan  # mean decoding error of an update
@@ -173,14 +174,14 @@ class Evaluator:
                     raise ConfigError(of_one)
                 rows[one.index] = replace(blank(one), refused=of_one)
                 continue
-            profile, did = of_one
-            row = _profiled(one, profile, budget)
-            if isinstance(did, Performance):
+            facts, did = of_one
+            row = self._counted(replace(blank(one), tuned=budget.tuning, **facts))
+            if (earlier := known.rows.get(one.index)) is not None and earlier.clocked > 0:
+                row = replace(row, clocked=earlier.clocked, counted=earlier.counted)
+            if did is not None:
                 runs[one.index] = did
-                row = _measured(row, did, known.rows.get(one.index))
-            elif did is not None:
-                row = _expected(row, did, self.question.goal.value * did.effective_time)
-            rows[one.index] = self._costed(row, did)
+                row = _measured(row, did)
+            rows[one.index] = self._costed(row)
         return Evaluation(rows, runs)
 
     def simulation(
@@ -212,19 +213,22 @@ class Evaluator:
             work=budget.work,
         )
 
-    def _costed(self, row: Row, did: Performance | Expected | None) -> Row:
+    def _counted(self, row: Row) -> Row:
+        """The row of a closed form, or of the first rung: by a count of iterations."""
+        value = self.question.goal.value * row.effective_time
+        order = (0.0, value) if value < np.inf else ANYTHING
+        each = row.iteration_time, row.effective_time
+        return replace(row, order=order, value=value, clocked=each[0], counted=each[1])
+
+    def _costed(self, row: Row) -> Row:
         """The row with what it costs until the goal, and the first limit that it does not keep."""
         goal, features = self.question.goal, self.question.scenario.features
         seconds = np.nan
         if row.trained == self.question.trains:  # who does not get there goes on for ever
             seconds = row.value if row.order[0] == 0 else np.inf
         seconds = goal.value if goal.kind == "budget" else seconds
-        worker_seconds = bytes_heard = np.nan
-        if isinstance(did, Performance):
-            worker_seconds = float(did.busy.mean()) * seconds
-            if features:
-                bytes_heard = float(did.heard.mean()) * NUMBER * features * seconds
-        row = replace(row, worker_seconds=worker_seconds, bytes=bytes_heard)
+        sent = row.heard * NUMBER * features * seconds if features else np.nan
+        row = replace(row, worker_seconds=row.busy * seconds, bytes=sent)
         limits = self.question.limits.items()  # unknown (NaN) costs break none
         over = (name for name, most in limits if getattr(row, name) > most * (1 + 1e-9))
         return replace(row, violates=next(over, ""))
@@ -236,46 +240,15 @@ def blank(one: Candidate) -> Row:
     return Row(one, str(one.section.get("label") or " ".join([one.section["name"], *fields])))
 
 
-def _profiled(one: Candidate, profile: Profile, budget: Budget) -> Row:
-    return Row(
-        one,
-        profile.label,
-        tuned=budget.tuning,
-        load=float(profile.load),
-        coded=profile.coded,
-        alone=profile.alone,
-        barrierless=profile.barrierless,
-    )
-
-
-def _expected(row: Row, found: Expected, value: float) -> Row:
-    """By a closed form, which says nothing of who is heard: equal workers all are."""
-    return replace(
-        row,
-        order=(0.0, value),
-        value=value,
-        iteration_time=found.iteration_time,
-        effective_time=found.effective_time,
-        clocked=found.iteration_time,
-        counted=found.effective_time,
-        error=found.error,
-        staleness=found.staleness,
-    )
-
-
-def _measured(row: Row, did: Performance, known: Row | None) -> Row:
+def _measured(row: Row, did: Performance) -> Row:
     """From its replications. A rate is chosen on the tuning delays; else the first is its own."""
     rates = did.rates or (np.nan,)
     orders = {rate: order(did.at(rate), did.criterion) for rate in rates}
     rate = min(orders, key=lambda rate: (orders[rate], rate)) if row.tuned else rates[0]
-    values, iteration_time = did.at(rate), float(did.iteration_time.mean())
-    clocked, counted = iteration_time, did.yardstick
-    if known is not None and known.clocked > 0:
-        clocked, counted = known.clocked, known.counted
+    values, of, iteration_time = did.at(rate), orders[rate], row.iteration_time
     needed = did.to_target[did.rates.index(rate)] if did.rates else np.array([np.nan])
     if np.isfinite(needed).all():  # of the iterations that were needed
         iteration_time = float(values.mean() / needed.mean())
-    of = orders[rate]
     return replace(
         row,
         order=of,
@@ -285,16 +258,6 @@ def _measured(row: Row, did: Performance, known: Row | None) -> Row:
         trained=bool(did.rates),
         rate=rate,
         iteration_time=iteration_time,
-        effective_time=did.yardstick,
-        clocked=clocked,
-        counted=counted,
-        error=did.error,
-        staleness=did.staleness,
-        covered=not did.unheard,
-        least_heard=did.least_heard,
-        coverage=did.balance,
-        exact=did.exact,
-        digest=did.digest,
     )
 
 

@@ -36,7 +36,7 @@ from ..run.estimate import estimate, size
 from ..run.lanes import Share
 from ..run.tuning import clock
 from ..statistics.job import RARELY
-from .closed_forms import Expected, closed_forms
+from .closed_forms import closed_forms
 from .question import ANYTHING, ExactPath, Goal, Order, Trial, order, trial
 from .scenario import LAW, UNCHANGED, Evidence, Perturbation
 
@@ -146,26 +146,18 @@ def exact_iterations(steps: Steps, partitions: int, exact: bool, first: int = 0)
     return np.asarray(1 / (growth + staleness))
 
 
+Facts = dict[str, Any]  # what is known of a scheme, by the names of the fields of a ``Row``
+
+
 @dataclass(frozen=True, eq=False)
 class Performance:
     """What a scheme does in R replications of a simulation."""
 
     criterion: Criterion  # what of the values is made small
     rates: tuple[float, ...]  # learning rates; empty without training
-    yardstick: float  # seconds of an exact iteration's progress, see ``exact_iterations``
     # ``(len(rates) or 1, R)``, made small; NaN: not reached; by a count without rates
     values: FloatArray
     to_target: FloatArray  # ``(len(rates), R)`` iterations to the target, or NaN
-    iteration_time: FloatArray  # ``(R,)`` mean seconds of an iteration
-    error: float  # mean decoding error of an update
-    staleness: float  # mean, in updates
-    busy: FloatArray  # ``(R,)`` workers that compute at a time, on average
-    heard: FloatArray  # ``(R,)`` gradients heard in a second, by the size of messages
-    exact: bool  # whether every update is exact and fresh
-    least_heard: float  # share of updates with the partition that is in fewest; NaN: not known
-    balance: float  # that share over the mean partition's, of all replications together
-    unheard: bool  # whether some partition is hardly ever part of an update
-    digest: str  # of all that was simulated; equal for two schemes that do the same
     evidence: Evidence = LAW  # what the delays were drawn from
 
     def at(self, rate: float) -> FloatArray:
@@ -179,7 +171,7 @@ class Performance:
 
 def _performance(
     simulation: Simulation, run: Run, trace: Trace, steps: Steps, trials: Sequence[Trial]
-) -> Performance:
+) -> tuple[Facts, Performance]:
     goal, rates = simulation.goal, simulation.rates
     scheme, elapsed = run.scheme, steps.times[:, -1]
     stale, within = steps.staleness, scheme.partitions * EXACT**2
@@ -212,24 +204,21 @@ def _performance(
     digest = hashlib.sha256(np.ascontiguousarray(steps.times).tobytes())
     for part in (steps.error, values):
         digest.update(np.ascontiguousarray(part).tobytes())
-    return Performance(
-        criterion=goal.criterion,
-        rates=rates,
-        yardstick=float(yardstick.mean()),
-        values=values,
-        to_target=to_target,
-        iteration_time=elapsed / run.iterations,
-        error=float(np.nanmean(steps.error)),
-        staleness=0.0 if stale is None else float(stale.mean()),
-        busy=busy,
-        heard=heard,
-        exact=exact,
-        least_heard=least_heard,
-        balance=balance,
-        unheard=unheard,
-        digest=digest.hexdigest(),
-        evidence=replace(simulation.evidence, length=max(1.0, length)),
-    )
+    facts = {
+        "effective_time": float(yardstick.mean()),
+        "iteration_time": float((elapsed / run.iterations).mean()),
+        "error": float(np.nanmean(steps.error)),
+        "staleness": 0.0 if stale is None else float(stale.mean()),
+        "busy": float(busy.mean()),
+        "heard": float(heard.mean()),
+        "exact": exact,
+        "least_heard": least_heard,
+        "coverage": balance,
+        "covered": not unheard,
+        "digest": digest.hexdigest(),
+    }
+    evidence = replace(simulation.evidence, length=max(1.0, length))
+    return facts, Performance(goal.criterion, rates, values, to_target, evidence)
 
 
 def _heard(run: Run, trace: Trace) -> FloatArray:
@@ -263,22 +252,8 @@ def too_much(run: Run, cell: Cell) -> str | None:
     return f"would take {needs} to simulate once; run it alone"
 
 
-@dataclass(frozen=True)
-class Profile:
-    """What is known of a scheme as soon as it is built."""
-
-    label: str  # its name and what is not a default
-    load: int  # partitions that a worker must have: all where it draws one at random
-    alone: bool  # whether it is known that no task is of more than one partition
-    barrierless: bool  # whether no barrier separates rounds
-
-    @property
-    def coded(self) -> bool:
-        """Whether workers hold more than one partition each for the sake of others."""
-        return self.load > 1 and not self.barrierless
-
-
-Known = tuple[Profile, Performance | Expected | None]  # ``None``: it was only built
+# Of a scheme that was only built, or of which a closed form is known, there are no replications.
+Known = tuple[Facts, Performance | None]
 
 
 def performance(simulation: Simulation, share: Share = lambda done: None) -> Known | str:
@@ -289,31 +264,35 @@ def performance(simulation: Simulation, share: Share = lambda done: None) -> Kno
         learning = build.training(data)
         run = build.timing(cell, None if learning is None else learning.problem.features)
         known = profile(run, cell)
-        if known.load > simulation.most_load:
+        if known["load"] > simulation.most_load:
             return known, None
         if simulation.theory and (found := closed_forms(run, simulation.goal)) is not None:
-            return known, found
+            return {**known, **found}, None
         if (needs := too_much(run, cell)) is not None:
             return needs
         run = simulation.perturbation.of(_remembering(simulation, run))
         with one_thread():
-            return known, _simulated(simulation, cell, run, learning, share)
+            facts, did = _simulated(simulation, cell, run, learning, share)
+        return {**known, **facts}, did
     except REFUSALS as error:
         return str(error)
 
 
-def profile(run: Run, cell: Cell) -> Profile:
+def profile(run: Run, cell: Cell) -> Facts:
     """What is known of a scheme as soon as it is built."""
     scheme, computes, alone = run.scheme, 1.0, True
-    if isinstance(scheme, Barrierless):
-        return Profile(cell.label, 1 if scheme.own_data else scheme.partitions, True, True)
+    free = isinstance(scheme, Barrierless)
     if isinstance(scheme, RoundScheme):
         state = scheme.start(1)  # a plan that depends on it may change
         computes = float(np.max(scheme.plan(state).loads))
         alone = state is None and computes <= 1
     named = getattr(cell.settings.schemes[0].family, "load", 1)
     load = max(int(np.ceil(computes)), named if isinstance(named, int) else 1)
-    return Profile(cell.label, load, alone, False)
+    if isinstance(scheme, Barrierless):
+        load = 1 if scheme.own_data else scheme.partitions
+    coded = load > 1 and not free
+    known = {"load": float(load), "alone": alone, "barrierless": free, "coded": coded}
+    return {"label": cell.label, **known}
 
 
 def _remembering(simulation: Simulation, run: Run) -> Run:
@@ -336,7 +315,7 @@ def _known_tapes(base: str, seed: int) -> list[RememberedTape]:
 
 def _simulated(
     simulation: Simulation, cell: Cell, run: Run, learning: build.Training | None, share: Share
-) -> Performance:
+) -> tuple[Facts, Performance]:
     engine, scheme, goal = fast_engine(cell), run.scheme, simulation.goal
     trials: list[Trial] = []
     if isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:

@@ -50,15 +50,10 @@ def one(label: str, seconds: Any = 1.0, **more: Any) -> Made:
 
 
 def performance(values: Any, **more: Any) -> Performance:
-    """What runs did that take so many seconds."""
+    """Runs that take so many seconds."""
     taken = np.atleast_2d(np.asarray(values, dtype=np.float64))
-    known: dict[str, Any] = {
-        "criterion": "median", "rates": (), "yardstick": 1.0, "values": taken,
-        "to_target": np.empty((0, taken.shape[1])), "iteration_time": np.full(taken.shape[1], 2.0),
-        "error": 0.0, "staleness": 0.0, "busy": np.ones(4), "heard": np.ones(4), "exact": False,
-        "least_heard": 1.0, "balance": 1.0, "unheard": False, "digest": "",
-    }  # fmt: skip
-    return Performance(**(known | more))
+    known: dict[str, Any] = {"criterion": "median", "rates": (), "values": taken}
+    return Performance(**({**known, "to_target": np.empty((0, taken.shape[1]))} | more))
 
 
 def recommendation(

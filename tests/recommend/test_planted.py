@@ -18,7 +18,7 @@ from erasurehead.experiments.recommend import question
 from erasurehead.experiments.recommend.answer import verdict, why
 from erasurehead.experiments.recommend.evaluate import Budget, Candidate, Evaluator
 from erasurehead.experiments.recommend.halving import search
-from erasurehead.experiments.recommend.measure import Performance, Simulation, performance
+from erasurehead.experiments.recommend.measure import Simulation, performance
 from erasurehead.experiments.recommend.study import (
     Recommendation,
     recommendation_tables,
@@ -385,8 +385,8 @@ def brute(
         there = Evaluator(found.question)
         job = there.simulation(Candidate(0, section), (), Budget(replications))
         result = performance(replace(job, other_delays=delays))
-        built = not isinstance(result, str) and isinstance(result[1], Performance)
-        return float(result[1].values.mean()) if built else np.inf  # type: ignore[index,union-attr]
+        assert isinstance(result, str) or result[1] is not None
+        return np.inf if isinstance(result, str) else float(result[1].values.mean())
 
     best = min(map(seconds, sections))
     assert seconds(dict(found.winner.section)) <= WITHIN * best, verdict(found)

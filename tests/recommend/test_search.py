@@ -17,7 +17,7 @@ from erasurehead.experiments.options import SearchRequest
 from erasurehead.experiments.recommend import evaluate
 from erasurehead.experiments.recommend.evaluate import Budget, Candidate, Evaluator, allowed
 from erasurehead.experiments.recommend.halving import Found, Rung, candidates, promoted, search
-from erasurehead.experiments.recommend.measure import Known, Profile, Simulation
+from erasurehead.experiments.recommend.measure import Known, Simulation
 from erasurehead.experiments.recommend.question import ask
 from erasurehead.experiments.recommend.study import recommended
 from tests.recommend.made import one, performance, recommendation
@@ -54,12 +54,18 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Simulation]
             nearer = [1 + abs(np.log(rate / best_rate)) if rate > 0 else 1.0 for rate in rates]
             values = np.array([taken * each * noise for each in nearer])
             of = {key: known(section) for key, known in more.items()}
-            load = int(of.pop("load", section.get("load", 1)))
-            profile = Profile(" ".join(map(str, section.values())), load, load == 1, False)
-            of.setdefault("digest", job.scheme)
-            of["to_target"] = np.full((len(job.rates), job.replications), np.nan)
-            run = performance(values, rates=job.rates, criterion=job.goal.criterion, **of)
-            return profile, replace(run, yardstick=float(values[0].mean()))
+            facts = {
+                "label": " ".join(map(str, section.values())),
+                "load": float(section.get("load", 1)),
+                "effective_time": float(values[0].mean()),
+                "iteration_time": 2.0,
+                "busy": 1.0,
+                "staleness": 0.0,
+                "digest": job.scheme,
+            }
+            needed = np.full((len(job.rates), job.replications), np.nan)
+            run = {"rates": job.rates, "criterion": job.goal.criterion, "to_target": needed}
+            return facts | of, performance(values, **run)
 
         monkeypatch.setattr(evaluate, "performance", result)
         return asked
@@ -93,7 +99,7 @@ def test_the_slow_leave_and_the_last_of_many(simulated: Any) -> None:
     takes = {1: 0.5, 2: 9.0, 3: 4.0, 4: 1.0, 5: 1.02}
     simulated(
         lambda section: takes.get(section.get("wait_for"), 3.0),
-        unheard=lambda section: section.get("wait_for") == 1,
+        covered=lambda section: section.get("wait_for") != 1,
     )
     request = SearchRequest(only="ignore_stragglers", criterion="median")
     evaluator = small(request=request, schemes=schemes)
@@ -182,8 +188,7 @@ def test_what_cannot_be_simulated_leaves_unless_the_config_names_it(simulated: A
 def test_what_a_candidate_costs_until_the_goal(simulated: Any) -> None:
     """Three workers compute and two gradients of four numbers are heard at a time, 8 bytes each;
     a load that is too large is not even simulated."""
-    ones = {"busy": lambda s: np.full(4, 3.0), "heard": lambda s: np.full(4, 2.0)}
-    simulated(lambda section: 5.0, **ones)
+    simulated(lambda section: 5.0, busy=lambda s: 3.0, heard=lambda s: 2.0)
     sections = ({"name": "uncoded"}, {"name": "cyclic_mds", "load": 4})
     some = {Candidate(place, section): (0.5,) for place, section in enumerate(sections)}
     limits = SearchRequest(max_load=3, max_bytes=330.0, target=0.95)
