@@ -8,7 +8,6 @@ from shlex import quote
 from typing import Literal
 
 import numpy as np
-from scipy import special
 
 from .base import FloatArray
 
@@ -72,6 +71,8 @@ def waited_for(table: FloatArray) -> int | None:
     for: it alone does not have what waiting costs, so its times are the shortest, by more than the
     others differ. ``None``: chance would give some worker such an offset in ``UNLIKE`` of tables.
     Source: Grubbs, Ann. Math. Statist. 21 (1950), the outlier of a normal sample."""
+    from scipy import special  # slow to import, and only tables need it
+
     offsets = (table / np.median(table, axis=1, keepdims=True)).mean(axis=0)
     n, first = len(offsets), int(np.argmin(offsets))
     others = np.delete(offsets, first)
@@ -92,6 +93,8 @@ def carried(table: FloatArray) -> tuple[float, float]:
     of rounds, and the largest ratio that chance does not make; 0 for fewer than two blocks. The
     squared sums over blocks, over the sum of squares: 1 for independent times, more for lasting
     differences, and about 1 / ``BLOCK`` where a wait that begins late ends as much earlier."""
+    from scipy import special  # slow to import, and only tables need it
+
     blocks, n = len(table) // BLOCK, table.shape[1]
     if blocks < 2:
         return 1.0, 0.0

@@ -324,7 +324,8 @@ def _arguments() -> Iterator[None]:
 
 
 WORD = r"""(?:[^\s'"]|'[^']*'|"[^"]*")+?"""
-OPTION = re.compile(rf"--({REMEDIES}) ({WORD})(?=[,;:).]?(?:\s|$))")
+END = r"(?:[,;:)]|(?<!\.)\.)?(?:\s|$)"  # of a word: ``...`` is no full stop
+OPTION = re.compile(rf"--({REMEDIES}) ({WORD})(?={END})")
 CHOICES = {each for kind in (Unit, Missing, Retries, Header, Decimal) for each in get_args(kind)}
 
 

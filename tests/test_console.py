@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erasurehead.delay_models.tables.cells import numbers as numbers_of
+from erasurehead.delay_models.formats.cells import numbers as numbers_of
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError, of_the_user, one_of, quoted
 from erasurehead.experiments.config.settings import _counted, _shown

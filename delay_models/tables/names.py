@@ -67,20 +67,23 @@ OF_A_CALL = _words(
 )
 REASONS = _keyed(  # what a word says that is not how long something took
     a_rate="rate throughput speed bandwidth fps ips qps rps tps sps bps kbps mbps gbps hz khz mhz "
-    "ghz flops gflops tflops mfu",
+    "ghz flops gflops tflops mfu freq frequency rpm",
     a_logarithm="log log2 log10 ln logarithm",
-    a_spread="std stddev stdev sd var variance stderr sem cv mad iqr jitter skew skewness kurtosis",
+    a_spread="std stddev stdev sd var variance stderr sem cv mad iqr jitter skew skewness kurtosis "
+    "drift error ci confidence lower upper",
     a_summary="min max mean avg average median mode minimum maximum total sum cumulative cum "
-    "cumsum percentile quantile slowest fastest overall aggregate bucket ema smoothed all le",
+    "cumsum percentile quantile slowest fastest overall aggregate bucket ema smoothed all le best "
+    "worst rolling moving",
     a_share="percent pct share ratio fraction util utilization utilisation usage efficiency "
-    "occupancy load",
+    "occupancy load speedup slowdown factor normalized normalised",
     a_count="count counts counter num samples tokens images records rows size length bytes kb mb "
-    "gb kib mib gib retries errors failures",
+    "gb kib mib gib retries errors failures depth threads concurrency inflight",
     another_quantity="loss lr accuracy acc perplexity ppl temp temperature celsius watts power "
-    "volts memory mem rss vram norm learning seed score",
+    "volts memory mem rss vram norm learning seed score energy "
+    "joules amps weight priority",
     a_plan="eta timeout deadline target expected predicted prediction forecast estimate estimated "
-    "remaining limit threshold sla slo budget",
-    a_clock="timestamp stamp date datetime clock wall epoch utc uptime age since",
+    "remaining limit threshold sla slo budget ttl slack headroom",
+    a_clock="timestamp stamp date datetime clock wall epoch utc uptime age since relative offset",
 )
 # Words that a machine may be called by, alone before a number: log-7. But loss_1 is a loss.
 HOSTS_TOO = {"log", "max"}

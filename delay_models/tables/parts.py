@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, short
 from ..base import FloatArray
-from .cells import numbers, settle
-from .files import Held
+from ..formats.cells import numbers, settle
+from ..formats.files import Held
 from .measured import Reading, Retries, Roles
 from .names import ROLES, parse, without_unit
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from fnmatch import fnmatchcase
+from glob import escape
 from shlex import quote
 
 from ...sim.files import UnusableFile, short
@@ -109,7 +110,7 @@ def _require_one_pattern(free: list[str], wrong: dict[str, str], shapes: Counter
     apart = hosts and len(good) == len(patterns) and not (keys and set.intersection(*keys))
     if len(patterns) < 2 or not good or apart:
         return
-    globs = {s: re.sub(r"[0-9]+|(?<=[-_ ./])[A-Za-z]$", "*", of[s][0]) for s in patterns}
+    globs = {s: re.sub(r"[0-9]+|(?<=[-_ ./])[A-Za-z]$", "*", escape(of[s][0])) for s in patterns}
     ways = []
     for shape in good[:2]:
         alone = all(shape_of(n) == shape for n in free if fnmatchcase(n, globs[shape]))

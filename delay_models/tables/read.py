@@ -1,26 +1,25 @@
 """Reads a table of measured delays: in a layout and a format of docs/traces.md, never a pickle.
 
 A file is read rightly or not at all. Every defect is one ``TableError`` that names the file, the
-place and, where there is one, the remedy; whatever is left out or mended is counted. The modules
-that look at a file raise ``UnusableFile``; only here is it known what the caller calls the file."""
+place and, where there is one, the remedy; whatever is left out or mended is counted."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from shlex import quote
 
-import numpy as np
 import pandas as pd
 
 from ...sim.files import MOST_CELLS, UnusableFile, short
-from ..profiler import are_profiles, read_profiles
+from ..formats.files import Held, read_file, retyped, with_durations
+from ..formats.objects import JSON_ENDINGS, read_json, read_traces
+from ..formats.profiler import are_profiles
+from ..formats.rows import no_such, rows_of
+from ..formats.samples import is_pai, new_measurements
 from ..signs import waiting_note
-from .cells import numbers
-from .files import Held, read_file, retyped, with_durations
 from .long import LongTable
 from .measured import (
     AS_IT_IS,
@@ -32,7 +31,6 @@ from .measured import (
     complete,
 )
 from .names import ROLES, SPELLINGS, is_call, parse, role_of
-from .objects import JSON_ENDINGS, read_json
 from .roles import roles_of
 from .wide import read_wide
 
@@ -42,22 +40,20 @@ Load = float | None  # a key of ``Measured.tables``.
 def read_measured(path: str, said: Reading = AS_IT_IS, most: int | None = MOST_CELLS) -> Measured:
     """Read a table of delays: every load, the workers' names, and what was repaired. ``path`` is a
     file (its ending says the format), or a folder or pattern of profiler traces; ``most``: cells
-    that it may have (``None``: any number). Raises TableError: the file is missing, unreadable,
-    empty, ragged, could mean several things, or holds a value that is not a valid delay."""
+    that it may have, or ``None``. Raises TableError: it is damaged, or ambiguous."""
     with _opened(path, said, most) as (loads, part, repairs):
         return _together({load: complete(part(load), said) for load in loads}, repairs)
 
 
 def read_one_load(path: str, said: Reading = AS_IT_IS, most: int | None = MOST_CELLS) -> Measured:
-    """Read the load that is ``said``, whatever is wrong with the others; ``None`` names the
-    only one. Raises TableError: as ``read_measured``; or there is no such load."""
+    """Read the load that is ``said``, or the only one, whatever is wrong with the others. Raises
+    TableError: as ``read_measured``; or there is no such load."""
     with _opened(path, said, most) as (loads, part, repairs):
         load = said.load
         chosen = loads[0] if load is None and len(loads) == 1 else load
         if chosen not in loads:
             if None in loads:
-                text = "load was given, but the table has no column load (a long table)"
-                raise UnusableFile(text)
+                raise UnusableFile("load was given, but the table has no column load")
             valid = short([each if each is None or each % 1 else int(each) for each in loads])
             if load is None:
                 raise UnusableFile(f"several loads are in the table; say which: load = {valid}")
@@ -78,7 +74,7 @@ def _opened(
             held, said = _turned(held, said)
         if role is None:
             if held.others:
-                _no_such(held.others[0], [*held.frame.columns])
+                no_such(held.others[0], [*held.frame.columns])
             _require_one(held.frame, said, "group", len(held.frame))
             wide = read_wide(held, said)
             yield [None], lambda load: wide, repairs
@@ -93,7 +89,7 @@ def _opened(
 def _held(path: str, said: Reading, most: int | None) -> tuple[Held, list[Repair]]:
     """The rows and columns that count, with numbers where they were written as durations."""
     if are_profiles(path):
-        held = _of_profiles(path, most)
+        held = read_traces(path, most)
     elif path.endswith(JSON_ENDINGS):
         held = read_json(path, most)
     else:
@@ -103,64 +99,17 @@ def _held(path: str, said: Reading, most: int | None) -> tuple[Held, list[Repair
         raise UnusableFile(f"the table has no {'cells' if path.endswith('.npz') else 'rows'}")
     for name in said.named:
         if name not in frame.columns:
-            _no_such(name, [*frame.columns])
-    drop = [n for n in frame.columns if any(fnmatchcase(n, way) for way in said.drop)]
+            no_such(name, [*frame.columns])
+    drop = [n for n in frame.columns if any(n == w or fnmatchcase(n, w) for w in said.drop)]
     known = {*frame.columns, *(way for way in said.drop for n in drop if fnmatchcase(n, way))}
     others = tuple(name for name in (*said.drop, *said.keep) if name not in known)
-    rows = _rows(frame, said.rows)
+    rows = rows_of(frame, said.rows)
     kept = rows.drop(columns=drop)
     held = replace(held, frame=retyped(kept) if len(kept) < len(frame) else kept, others=others)
     if is_pai([*held.frame.columns]) and not said.columns:
         kept, repairs = new_measurements(held.frame)
         return replace(held, frame=kept), repairs
     return with_durations(_valued(held, said), said), []
-
-
-def _of_profiles(path: str, most: int | None) -> Held:
-    frame, assumed = read_profiles(path, most)
-    return Held(frame, assumed=assumed)
-
-
-def _no_such(name: str, columns: Sequence[str]) -> None:
-    raise UnusableFile(
-        f"no column is named {short(name)!r}; there are {short(', '.join(columns[:20]))}"
-    )
-
-
-RANGE = re.compile(r"(\d{0,15}):(\d{0,15})(?::([1-9]\d{0,8}))?")
-
-
-def _rows(frame: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
-    """The rows that count. Raises UnusableFile: there are none, or more follow after an empty one
-    and nothing was said."""
-    if wanted is None:
-        filled = np.flatnonzero(frame.notna().any(axis=1))
-        if len({*np.diff(filled)}) > 1 or (len(filled) and filled[0]):
-            empty = int(np.argmax(filled != np.arange(len(filled))))  # evenly: between all lines
-            text = f"row {empty + 1} is empty, and {len(filled) - empty} more follow"
-            take = f"--rows 1:{empty} takes those before it" if empty else "leave it out"
-            raise UnusableFile(f"{text}: {take}")
-        return frame.iloc[filled] if 0 < len(filled) < len(frame) else frame
-    name, equals, value = wanted.rpartition("=")
-    if equals and name not in frame.columns:
-        _no_such(name, [*frame.columns])
-    column = frame[name] if equals else None
-    if column is not None:
-        exact = column.map(lambda cell: str(cell).strip().removesuffix(".0")) == value.strip()
-        if exact.any():
-            return frame[exact].reset_index(drop=True)
-    if (matched := RANGE.fullmatch(value.strip())) is None:
-        if equals:
-            raise UnusableFile(f"--rows {short(wanted)}: no cell of column {short(name)} is that")
-        form = "A:B or A:B:STEP (from 1, both included), COLUMN=VALUE, or COLUMN=A:B"
-        raise UnusableFile(f"--rows {short(wanted)}: must be {form}")
-    places = np.arange(1, len(frame) + 1) if column is None else numbers(column, "rows")[0]
-    first = float(matched[1] or (1 if column is None else np.nanmin(places)))
-    chosen = (places >= first) & (places <= float(matched[2] or "inf"))
-    chosen &= np.mod(places - first, float(matched[3] or 1)) == 0
-    if not chosen.any():
-        raise UnusableFile(f"--rows {short(wanted)}: no row of {len(frame)} is there")
-    return frame[chosen].reset_index(drop=True)
 
 
 def _turned(held: Held, said: Reading) -> tuple[Held, Reading]:
@@ -208,52 +157,6 @@ def _require_one(frame: pd.DataFrame, said: Reading, role: str, labels: int = 0)
         some = ", ".join(f"{short(v)} ({counts.iloc[place]})" for place, v in enumerate(values[:3]))
         text = f"rows are of several {short(name)}: {some}{', ...' if len(values) > 3 else ''}"
         raise UnusableFile(f"{text}: say --rows {quote(f'{name}={first}')}")
-
-
-# Mini-batch times of jobs on Alibaba's PAI: columns worker, time, batch_time_norm. A sample every
-# ten seconds shows the worker's latest mini-batch, so that it repeats until there is a new value:
-# a repeated one is no new measurement. Times were normalised by those who published them.
-# Source: https://github.com/alibaba/clusterdata, cluster-trace-gpu-v2020/mini-batch-time.
-
-
-def is_pai(columns: list[str]) -> bool:
-    """Whether columns are like that: a worker, a time, a batch time, and nothing that counts."""
-    sampled = {"worker", "time"} <= {*columns} and "round" not in map(role_of, columns)
-    return sampled and sum(parse(name).whole.startswith("batch_time") for name in columns) == 1
-
-
-def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Repair]]:
-    """Each worker's new measurements in the order of time: columns worker, round, seconds. Of each
-    the first so many are kept, as many as the worker with the fewest has. Raises UnusableFile: a
-    worker or a time is missing, or sampled twice."""
-    name = next(name for name in frame.columns if parse(name).whole.startswith("batch_time"))
-    time, seconds = numbers(frame["time"], "the time")[0], numbers(frame[name], "seconds")[0]
-    samples = pd.DataFrame({"worker": frame["worker"], "time": time, "seconds": seconds})
-    for bad, text in (
-        (samples.isna().any(axis=1), "a worker, a time or a batch time is missing"),
-        (
-            samples.duplicated(["worker", "time"]),
-            "a worker was sampled twice at one time; keep one",
-        ),
-    ):
-        if bad.any():
-            raise UnusableFile(f"row {int(np.flatnonzero(bad)[0]) + 1}: {text}")
-    samples = samples.sort_values(["worker", "time"], kind="stable")
-    held = samples["seconds"].eq(samples.groupby("worker")["seconds"].shift())
-    new = samples[~held].copy()
-    new["round"] = new.groupby("worker").cumcount()
-    most = int(new.groupby("worker").size().min())
-    late = int((new["round"] >= most).sum())
-    text = f"{int(held.sum())} of {len(samples)} samples repeat the worker's last one: held, no new"
-    text += " measurements; left out. Rounds are each worker's measurements in order"
-    repairs = [Repair("hold", int(held.sum()), text)]
-    if late:
-        text = f"{late} measurements are left out, so that every worker has {most}"
-        repairs.append(Repair("unused", late, text))
-    if "norm" in name:
-        text = f"{name} is normalised: ratios mean something, seconds do not"
-        repairs.append(Repair("unit", len(new), text))
-    return new[new["round"] < most][["worker", "round", "seconds"]].reset_index(drop=True), repairs
 
 
 def _together(parts: Mapping[Load, RawTable], repairs: list[Repair]) -> Measured:

@@ -7,8 +7,8 @@ from shlex import quote
 import pandas as pd
 
 from ...sim.files import UnusableFile, short
-from .cells import NUMBERS
-from .files import ISO
+from ..formats.cells import NUMBERS
+from ..formats.files import ISO
 from .measured import LAYOUTS, Reading, also_needed
 from .names import least, parse, role_of
 from .parts import require_stages

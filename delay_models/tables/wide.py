@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, reading, short
 from ..base import FloatArray
-from .cells import NUMBERS, Times, failed, numbers, settle
+from ..formats.cells import NUMBERS, Times, failed, numbers, settle
+from ..formats.files import Held
 from .checks import counting, require_durations, require_no_index
-from .files import Held
 from .measured import RawTable, Reading, also_needed
 from .names import HOSTS, parse, role_of, summary_word, without_unit
 from .patterns import of_rounds, workers_of

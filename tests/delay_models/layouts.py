@@ -5,15 +5,8 @@ from __future__ import annotations
 import datetime
 import gzip
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
-import pandas as pd
-
-from erasurehead.delay_models.tables.measured import Reading
-from erasurehead.delay_models.tables.names import parse, role_of, without_unit
-from erasurehead.delay_models.tables.roles import roles_of
-from erasurehead.sim.files import UnusableFile
 
 HOSTS = ("gpu-a", "gpu-b", "node2", "node10")
 """In the order in which they are read."""
@@ -104,57 +97,3 @@ def packed(rows: Cells) -> bytes:
 
 def quoted(rows: Cells) -> Cells:
     return [[f'"{cell}"' for cell in row] for row in rows]
-
-
-# What names and random files are taken for: what was said of them yesterday is said today
-# (``tests/golden``).
-
-
-WORDS = (
-    *("worker", "host", "step", "round", "iteration", "seconds", "duration", "time", "start"),
-    *("end", "load", "loss", "max", "Unnamed: 0", "level_1", "timestamp", "epoch", "w", "id"),
-)
-UNITS = ("", "s", "sec", "ms", "us", "µs", "ns", "min", "h", "days", "cs", "ds", "ps", "ticks")
-
-
-def said_of_names() -> list[Any]:
-    """What a column's name is taken for, in several spellings."""
-    found = []
-    for word in WORDS:
-        for unit in UNITS:
-            for name in (
-                f"{word}_{unit}",
-                f"{word} ({unit})",
-                f"{word}{unit.title()}",
-                f"{word}_id",
-            ):
-                parts = parse(name)
-                found.append([name, parts.whole, parts.base, parts.unit, parts.wrong])
-                found[-1] += [role_of(name), without_unit(name)]
-    return [*found, *map(said_of_columns, range(400))]
-
-
-POOL = (
-    *("worker", "host", "rank", "round", "step", "seconds", "duration_ms", "start", "end"),
-    *("load", "loss", "compute_ms", "comm_ms", "x", "r1", "r2", "attempt"),
-)
-
-
-def said_of_columns(seed: int) -> list[Any]:
-    """Which columns of a few have which role, or why they cannot; perhaps with some named."""
-    rng = np.random.default_rng([10, seed])
-    names = [str(name) for name in rng.permutation(POOL)[: int(rng.integers(2, 7))]]
-    if seed % 2:
-        names = [*dict.fromkeys([str(rng.choice(["worker", "rank"])), "round", *names])]
-    said: dict[Any, str] = {}
-    for role in rng.choice(
-        ["worker", "round", "seconds", "start", "end", "stages", "allreduce"], 2
-    ):
-        if rng.random() < 0.25:
-            said[str(role)] = str(rng.choice([*names, ""]))
-    if rng.random() < 0.1:
-        said = {"stages": "+".join(names[:2])}
-    try:
-        return [names, said, roles_of(pd.DataFrame(columns=names), Reading(columns=said))]
-    except UnusableFile as error:
-        return [names, said, str(error)]

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models.tables.cells import durations as lasting
-from erasurehead.delay_models.tables.cells import settle
-from erasurehead.delay_models.tables.files import counted
+from erasurehead.delay_models.formats.cells import durations as lasting
+from erasurehead.delay_models.formats.cells import settle
+from erasurehead.delay_models.formats.files import counted
+from erasurehead.delay_models.formats.objects import by_keys
 from erasurehead.delay_models.tables.measured import Measured, Reading, TableError
 from erasurehead.delay_models.tables.names import parse, role_of
-from erasurehead.delay_models.tables.objects import by_keys
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.experiments.understood import _slower
 from erasurehead.sim.files import UnusableFile
@@ -74,7 +74,6 @@ def test_options_say_what_counts(tmp_path: Path) -> None:
 
 
 def test_a_number_at_the_end_of_all_numbers_is_one_line(tmp_path: Path) -> None:
-    """Where odd columns are looked for, its tolerance is beyond them."""
     frame = measured()
     frame.iloc[3, 2] = 1e308
     assert "node3 is beyond 1e+150 s" in refusal(frame, tmp_path / "t")

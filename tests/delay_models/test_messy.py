@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models.tables.files import cells_of
+from erasurehead.delay_models.formats.files import cells_of
 from erasurehead.delay_models.tables.long import _gaps
 from erasurehead.delay_models.tables.measured import Reading, TableError
 from erasurehead.delay_models.tables.read import read_measured

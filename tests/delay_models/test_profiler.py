@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.delay_models.profiler import _covered, _in_steps, read_profiles
+from erasurehead.delay_models.formats.profiler import _covered, _in_steps, read_profiles
 from erasurehead.delay_models.tables.measured import Reading, TableError
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.experiments.fit.command import read_tables
@@ -166,7 +166,7 @@ def test_a_fit_reads_a_folder(ranks: Path) -> None:
 def test_a_large_trace_takes_little_memory_and_a_larger_one_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("erasurehead.delay_models.profiler.LARGEST", 1000)
+    monkeypatch.setattr("erasurehead.delay_models.formats.profiler.LARGEST", 1000)
     (tmp_path / "t.json.gz").write_bytes(gzip.compress(b" " * 10_000))
     with pytest.raises(TableError, match="longer than 1,000 bytes"):
         read_measured(str(tmp_path / "t.json.gz"))
@@ -314,9 +314,9 @@ def test_a_name_that_most_steps_have_is_a_stage(spans: int, stage: bool, tmp_pat
 def test_so_many_files_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for rank in range(3):
         (tmp_path / f"rank{rank}.json").write_text(trace(event(dur=2500.0 + rank)))
-    monkeypatch.setattr("erasurehead.delay_models.profiler.MOST_FILES", 3)
+    monkeypatch.setattr("erasurehead.delay_models.formats.profiler.MOST_FILES", 3)
     assert read_measured(str(tmp_path)).hosts == ("0", "1", "2")
-    monkeypatch.setattr("erasurehead.delay_models.profiler.MOST_FILES", 2)
+    monkeypatch.setattr("erasurehead.delay_models.formats.profiler.MOST_FILES", 2)
     with pytest.raises(TableError, match="3 files; must be at most 2"):
         read_measured(str(tmp_path))
 

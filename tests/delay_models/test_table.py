@@ -24,6 +24,10 @@ from scipy.stats import chi2
 
 import erasurehead as eh
 import erasurehead.delay_models.signs as parts
+from erasurehead.delay_models.formats import files
+from erasurehead.delay_models.formats.cells import Times, settle
+from erasurehead.delay_models.formats.moments import between
+from erasurehead.delay_models.formats.rows import rows_of
 from erasurehead.delay_models.signs import (
     carried,
     known_above,
@@ -32,16 +36,14 @@ from erasurehead.delay_models.signs import (
     unit_warnings,
     waiting,
 )
-from erasurehead.delay_models.tables import files
-from erasurehead.delay_models.tables.cells import Times, settle
-from erasurehead.delay_models.tables.long import _failures, _gaps, between
+from erasurehead.delay_models.tables.long import _failures, _gaps
 from erasurehead.delay_models.tables.measured import (
     Measured,
     Reading,
     TableError,
     parse_columns,
 )
-from erasurehead.delay_models.tables.read import _rows, read_measured
+from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.delay_models.tables.wide import _order
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.options import MeasuredJob
@@ -941,7 +943,7 @@ TEN = pd.DataFrame({"step": np.arange(10, 101, 10), "w": np.arange(1, 11)})
 )
 def test_rows_that_count(rows: str | None, kept: list[int]) -> None:
     """From 1, both ends included; or by a column's numbers, from the first or its least on."""
-    found = _rows(TEN, rows)
+    found = rows_of(TEN, rows)
     assert found["w"].tolist() == kept
     assert found.index.tolist() == [*range(len(kept))]
 
@@ -959,7 +961,7 @@ def test_rows_that_count(rows: str | None, kept: list[int]) -> None:
 )
 def test_rows_that_are_not_there(rows: str, says: str) -> None:
     with pytest.raises(UnusableFile, match=re.escape(says)):
-        _rows(TEN, rows)
+        rows_of(TEN, rows)
 
 
 def in_stages(*steps: str) -> str:

@@ -23,10 +23,10 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from ..sim.files import UnusableFile, reading, require_regular
-from .base import FloatArray
-from .tables.measured import TableError
-from .tables.names import role_of
+from ...sim.files import UnusableFile, reading, require_regular
+from ..base import FloatArray
+from ..tables.measured import TableError
+from ..tables.names import role_of
 
 TRACE_ENDINGS = (".json", ".json.gz")
 STEP = re.compile(r"ProfilerStep#(\d{1,15})")

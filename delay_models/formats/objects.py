@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from ...sim.files import UnusableFile, reading, require_cells, short
-from ..profiler import TRACE_ENDINGS, read_profiles, values_of
 from .files import Held, counted
+from .profiler import TRACE_ENDINGS, read_profiles, values_of
 
 JSON_ENDINGS = (*TRACE_ENDINGS, ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 
@@ -18,13 +18,18 @@ JSON_ENDINGS = (*TRACE_ENDINGS, ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 def read_json(path: str, most: int | None) -> Held:
     """A trace of a profiler, or else a table. Raises UnusableFile: it is neither."""
     try:
-        frame, assumed = read_profiles(path, most)
-        return Held(frame, assumed=assumed)
+        return read_traces(path, most)
     except UnusableFile as error:
         if (held := _table(values_of(Path(path), most, object_pairs_hook=_unique), most)) is None:
             no = str(error)
             raise UnusableFile(f"{no}; or a table: a list of rounds, or of calls") from error
         return held
+
+
+def read_traces(path: str, most: int | None) -> Held:
+    """Traces of a profiler. Raises UnusableFile: there is none."""
+    frame, assumed = read_profiles(path, most)
+    return Held(frame, assumed=assumed)
 
 
 def _table(found: Any, most: int | None) -> Held | None:

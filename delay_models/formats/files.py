@@ -18,9 +18,9 @@ import pyarrow.parquet as pq
 from ...sim.files import UnusableFile, floats, read_npy, read_npz, reading, require_regular, short
 from ...sim.tables import BLANKS, read_csv, read_parquet
 from ..base import FloatArray
+from ..tables.measured import Reading
+from ..tables.names import SPELLINGS, parse, role_of
 from .cells import durations, failed, lasting
-from .measured import Reading
-from .names import SPELLINGS, parse, role_of
 
 HEAD = 2**16  # bytes that are looked at
 LINES = 50  # lines that are looked at

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, reading, short
 from ..base import FloatArray
-from .checks import typical
-from .measured import REMEDY
-from .names import A_SECOND, CALLED, DURATIONS, LASTS, SPELLINGS, parse
+from ..tables.checks import typical
+from ..tables.measured import REMEDY
+from ..tables.names import A_SECOND, CALLED, DURATIONS, LASTS, SPELLINGS, parse
 
 NUMBERS = "fiu"  # kinds of numbers in NumPy: floats, integers, without a sign
 GAPS: Set[str] = {  # texts that stand where a delay is missing, in small letters
