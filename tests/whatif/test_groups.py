@@ -153,3 +153,21 @@ def test_a_group_without_what_it_shares_by_hand() -> None:
     expected[[10, 12]] = 2 / 8**0.5
     expected = np.maximum(expected, 1.0)
     np.testing.assert_allclose(group.without(Job(table)), expected)
+
+
+def test_hosts_that_stand_out_for_one_reason_are_named_by_it() -> None:
+    """What all of them share, if that is a group of them, and the hosts after it; a host beside
+    them has a reason of its own."""
+    table, names = (
+        delays(np.random.default_rng(5), "lognormal", 300, 24),
+        [f"n{j}" for j in range(24)],
+    )
+    for first in (20, 90, 160, 230):
+        table[first : first + 25, :3] *= 2.0
+    said = whatif_verdict(study_load(table, names))
+    assert said.startswith("mending what n0, ... (3 hosts) share saves 2")
+    assert "; replacing hosts n" in said
+    assert "the rest (chance, spikes, and hosts that are slow together)" in said
+    assert not [line for line in facts(study_load(table, names)) if line.startswith("host n")]
+    table[:, 3] *= 1.5
+    assert whatif_verdict(study_load(table, names)).startswith("replacing hosts n3, ")

@@ -395,6 +395,8 @@ def test_a_host_is_hardly_learned_below_a_tenth_of_a_mean_share() -> None:
     late[4:6, 0] = 0
     few = "wait for 2 of 4 (without a in 96.0 % of steps: hardly learned)"
     assert change_name(change, "abcd", 1.0) == few
+    quarter = rounds.Change(rounds.WAIT, np.ones(100), 1, late=np.arange(100)[:, None] % 4)
+    assert change_name(quarter, "abcd", 1.0) == "wait for 3 of 4 (without a in 25.0 % of steps)"
 
 
 def test_each_host_that_stands_out_is_replaced_alone() -> None:
@@ -793,6 +795,7 @@ def test_work_dealt_by_speed_by_hand(found: Study) -> None:
     assert row["rounds_ended"] == 2
     assert not [*rounds.of_speeds(TABLE[:1])]
     assert not [*rounds.of_speeds(TABLE[:, :1])]
+    assert len([*rounds.of_speeds(TABLE[:, :2])]) == 1
 
 
 def test_dealing_by_chance_saves_nothing() -> None:
