@@ -66,7 +66,7 @@ def alike(table: FloatArray) -> bool:
     return apart <= ALIKE or n * float(means.var(ddof=1)) > COMMON * within
 
 
-def waited_for(table: FloatArray) -> int | None:
+def awaited(table: FloatArray) -> int | None:
     """The worker whom the others of ``(T, n)`` seconds > 0, which include waiting, probably wait
     for: it alone does not have what waiting costs, so its times are the shortest, by more than the
     others differ. ``None``: chance would give some worker such an offset in ``UNLIKE`` of tables.

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...delay_models.base import FloatArray
-from ...delay_models.signs import Sign, waited_for, waiting
+from ...delay_models.signs import Sign, awaited, waiting
 from ..run.records import interval_columns
 from ..statistics import groups
 from ..statistics.intervals import Blocks, blocks
@@ -143,7 +143,7 @@ def study_load(
         one.insert(0, "load", np.nan if load is None else float(load))
     together = bool(stages) and tables[-1]["ends"].isna().any()
     tables[0]["waits"] = sign = "carried" if together else waiting(found.table)
-    late = waited_for(found.table) if sign else None
+    late = awaited(found.table) if sign else None
     tables[1]["waited_for"] = tables[1]["worker"] == (-1 if late is None else late)
     kept = np.flatnonzero(found.whole)
     slow = tuple(kept[found.job.medians >= SLOW * found.slow.typical].tolist())

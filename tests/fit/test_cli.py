@@ -425,7 +425,7 @@ LONG = b"worker,round,seconds\n"
         ("t.csv", GOOD + b"0.1,-0.2\n", [], ["round 5, worker 1", "negative"]),
         ("t.csv", GOOD + b"0.1,inf\n", [], ["infinite"]),
         ("t.csv", GOOD + b"0.1,nan\n", [], ["missing"]),
-        ("t.csv", b"a,b\n0.1,slow\n", [], ["column b", "'slow'"]),
+        ("t.csv", b"a,b\n0.1,slow\n0.2,0.3\n", [], ["column b", "'slow'"]),
         ("t.csv", b"", [], ["empty"]),
         ("t.csv", b"a,b\n", [], ["no rows"]),
         ("t.csv", b"a,b\n\xff\xfe\x81,1\n", [], ["cannot be read"]),

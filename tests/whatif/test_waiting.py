@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.delay_models.signs import alike, waited_for, waiting
+from erasurehead.delay_models.signs import alike, awaited, waiting
 from erasurehead.experiments.whatif.answer import whatif_verdict
 from erasurehead.experiments.whatif.study import study_load
 
@@ -38,7 +38,7 @@ def shares(seed: int, lacks: bool, jobs: int, most: int = 120) -> list[float]:
     rng, found = np.random.default_rng(seed), []
     for _ in range(jobs):
         table, stalled = steps(rng, lacks, most)
-        who = waited_for(table)
+        who = awaited(table)
         found.append((waiting(table) != "", who == stalled, who is not None))
     return np.mean(found, axis=0).tolist()
 
@@ -100,12 +100,12 @@ def test_who_is_waited_for_stands_far_below_all_others() -> None:
     """By Grubbs's test of normal offsets; of three ranks, or where others are equal, none."""
     offsets = np.array([1.010, 1.0, 1.011, 1.010, 1.009, 1.012])
     table = offsets * np.linspace(1.0, 2.0, 30)[:, None]
-    assert waited_for(table) == 1
-    assert waited_for(table[:, :3]) is waited_for(np.ones((9, 6))) is None
-    assert waited_for(table * np.where(np.arange(6) == 4, 0.993, 1.0)) is None, "two are below"
-    assert waited_for(2 - table / table.max()) is None, "one far above"
+    assert awaited(table) == 1
+    assert awaited(table[:, :3]) is awaited(np.ones((9, 6))) is None
+    assert awaited(table * np.where(np.arange(6) == 4, 0.993, 1.0)) is None, "two are below"
+    assert awaited(2 - table / table.max()) is None, "one far above"
     named = sum(
-        waited_for(np.random.default_rng(seed).normal(1.0, 0.003, (1, 8))) is not None
+        awaited(np.random.default_rng(seed).normal(1.0, 0.003, (1, 8))) is not None
         for seed in range(600)
     )
     assert 18 - 4 * 18**0.5 <= named <= 18 + 4 * 18**0.5, "3 % by chance"
