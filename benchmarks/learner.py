@@ -16,7 +16,7 @@ from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import DATASETS, Problem
 from erasurehead.sim.problems.datasets.base import interactions, one_hot
-from erasurehead.sim.problems.losses import LogisticLoss
+from erasurehead.sim.problems.losses import Logistic
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import Scheme
 from erasurehead.sim.steps import GivenWeights, Steps
@@ -38,7 +38,7 @@ def rows() -> list[Row]:
 def _dense(n: int = 6000, p: int = 500, r: int = 256, k: int = 30) -> Row:
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((n, p)), np.sign(rng.standard_normal(n))
-    problem = LogisticLoss(x, y, k)
+    problem = Logistic(x, y, partitions=k)
     weights = (rng.random((ITERATIONS, r, k)) < 0.8).astype(float)
     beta, z = rng.standard_normal((p, r)), rng.standard_normal((n, r))
 
@@ -66,7 +66,7 @@ def _dense(n: int = 6000, p: int = 500, r: int = 256, k: int = 30) -> Row:
 def _sparse(r: int = 32, k: int = 30) -> Row:
     rng = np.random.default_rng(0)
     x = _employees(rng, 26_215)
-    problem = LogisticLoss(x, np.sign(rng.standard_normal(x.shape[0])), k)
+    problem = Logistic(x, np.sign(rng.standard_normal(x.shape[0])), partitions=k)
     weights = (rng.random((ITERATIONS, r, k)) < 0.8).astype(float)
 
     def together() -> object:
@@ -130,7 +130,7 @@ def _auc(r: int) -> Row:
 
 def _tumours(k: int) -> Problem:
     data = DATASETS["breast_cancer"]().load("classification", np.random.default_rng(0), None)
-    return LogisticLoss(data.X, data.y, k, 0.0, data.X_test, data.y_test)
+    return Logistic(data.X, data.y, partitions=k, l2=0.0, X_test=data.X_test, y_test=data.y_test)
 
 
 def _simulated(scheme: Scheme, tapes: list[Tape]) -> Steps:

@@ -50,4 +50,9 @@ MODELS: dict[str, type[DelayModel]] = {
     "authors_stream": AuthorsStream,
 }
 
-__all__ = ["MODELS", "DelayModel", "Tape"]
+__all__ = [
+    "MODELS", "AuthorsMeasured", "AuthorsStream", "ColdStarts", "DelayModel", "Deterministic",
+    "Drift", "Empirical", "Exponential", "Gamma", "Heterogeneous", "LambdaCnn", "LlmRanks",
+    "LogNormal", "Markov", "MeasuredRounds", "MeasuredTrace", "Mixture", "OwnLaws", "Pareto",
+    "RoundEffects", "Scaled", "Shifted", "ShiftedExponential", "Tape", "Weibull",
+]  # fmt: skip

@@ -19,7 +19,7 @@ that no task reads, ``SHARED``, so they are the same for all streams of a replic
 from __future__ import annotations
 
 import dataclasses
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from itertools import chain
 from typing import Annotated, Any, ClassVar
 
@@ -29,6 +29,8 @@ from numpy.random import PCG64, Generator, SeedSequence
 from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator, AllowInfNan, BeforeValidator, ConfigDict, ValidationInfo
 from typing_extensions import override
+
+from ..sim.fields import Configurable
 
 # Engines read an infinite time as "never": the task of a dead worker. So a law whose draws overflow
 # (a lognormal with sigma 300, an exponential with rate 1e-320) would silently kill workers, and one
@@ -88,7 +90,7 @@ STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 """Every delay model is a pydantic dataclass with this setting: an unknown field is an error."""
 
 
-class DelayModel(ABC):
+class DelayModel(metaclass=Configurable):
     """A law for unit delays; abstract. Times are seconds. ``cdf``, ``sf``, ``ppf`` and ``mean``
     describe one cell of the table, at a worker and a round picked at random, in closed form. They
     return ``None``, the default, where there is no closed form, so that the theory can say it does

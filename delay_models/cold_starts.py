@@ -21,7 +21,7 @@ from .parametric import Deterministic, LogNormal
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class ColdStarts(Around):
     """Some rounds are hit: a clump of workers first waits for a start-up, then does its work.
 

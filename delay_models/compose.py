@@ -102,7 +102,7 @@ class Affine(Around):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Scaled(Affine):
     """Every delay of ``base`` times ``by``: another machine, the same law."""
 
@@ -126,7 +126,7 @@ class Scaled(Affine):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Shifted(Affine):
     """Every delay of ``base`` and ``by`` seconds more: a start-up or a fixed cost of a call."""
 
@@ -150,7 +150,7 @@ class Shifted(Affine):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class OwnLaws(Around):
     """Each worker named has a model of its own; all others follow ``base``.
 

@@ -50,7 +50,7 @@ def _above(ranks: FloatArray, latent: FloatArray) -> FloatArray:
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Empirical(DelayModel):
     """Delays with given quantiles, and workers and rounds that are slow by rank.
 

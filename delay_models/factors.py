@@ -67,7 +67,7 @@ class Multiplied(Around):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Heterogeneous(Multiplied, Mixed):
     """Workers of different speed: worker j's delays are those of ``base`` times its own factor.
 
@@ -149,7 +149,7 @@ class Heterogeneous(Multiplied, Mixed):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class RoundEffects(Multiplied):
     """Rounds that are slow for all workers: all delays of a round times one factor.
 
@@ -184,7 +184,7 @@ class RoundEffects(Multiplied):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Drift(Multiplied):
     """All workers slowly become slower, or faster, so that delays stay positive and finite in a run
     of any length. Rounds differ, so there is no ``cdf``.

@@ -102,7 +102,7 @@ class Mixed(DelayModel):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Mixture(Mixed, IndependentDelays):
     """Each cell is drawn from ``components[i]`` with probability ``weights[i]``.
 
@@ -151,7 +151,7 @@ BoolArray = NDArray[np.bool_]
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Markov(Mixed):
     """Each worker is slow or fast; in each round it stays or changes (Gilbert-Elliott).
 

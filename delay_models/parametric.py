@@ -78,7 +78,7 @@ class ScipyDelays(IndependentDelays):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Deterministic(IndependentDelays):
     """Every worker always takes ``value`` seconds."""
 
@@ -100,7 +100,7 @@ class Deterministic(IndependentDelays):
 
     @override
     def sum_of(self, draws: int) -> Deterministic:
-        return Deterministic(draws * self.value)
+        return Deterministic(value=draws * self.value)
 
     @override
     def longest(self) -> float:
@@ -156,7 +156,7 @@ class ExponentialDelays(ScipyDelays):
 
     @override
     def sum_of(self, draws: int) -> Gamma:
-        return Gamma(draws, 1 / self.rate, draws * self.shift)
+        return Gamma(shape=draws, scale=1 / self.rate, shift=draws * self.shift)
 
     @override
     def draw(self, rng: Generator, shape: tuple[int, ...]) -> FloatArray:
@@ -171,7 +171,7 @@ class ExponentialDelays(ScipyDelays):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Exponential(ExponentialDelays):
     """Exp(rate), mean 1/rate seconds."""
 
@@ -185,7 +185,7 @@ class Exponential(ExponentialDelays):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class ShiftedExponential(ExponentialDelays):
     """``shift + Exp(rate)``, mean shift + 1/rate seconds: the usual straggler model."""
 
@@ -199,7 +199,7 @@ class ShiftedExponential(ExponentialDelays):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Weibull(ScipyDelays):
     """``shift + scale * W`` with W of the given shape; shape < 1 has a heavy tail."""
 
@@ -227,7 +227,7 @@ class Weibull(ScipyDelays):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Pareto(ScipyDelays):
     """P(X > t) = (scale/t)^alpha for t >= scale; ``scale`` is the smallest value in seconds."""
 
@@ -272,7 +272,7 @@ class Pareto(ScipyDelays):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class LogNormal(ScipyDelays):
     """``shift + median * exp(sigma * Z)`` with Z standard normal."""
 
@@ -315,7 +315,7 @@ class LogNormal(ScipyDelays):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Gamma(ScipyDelays):
     """``shift + scale * G`` with G gamma of the given shape."""
 
@@ -329,7 +329,7 @@ class Gamma(ScipyDelays):
 
     @override
     def sum_of(self, draws: int) -> Gamma:
-        return Gamma(draws * self.shape, self.scale, draws * self.shift)
+        return Gamma(shape=draws * self.shape, scale=self.scale, shift=draws * self.shift)
 
     @override
     def draw(self, rng: Generator, shape: tuple[int, ...]) -> FloatArray:

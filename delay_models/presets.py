@@ -55,7 +55,7 @@ def _measured(load: float) -> float:
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class LambdaCnn(Preset):
     """Serverless calls: gradients of a small CNN on AWS Lambda, measured with 256 workers.
 
@@ -86,7 +86,7 @@ class LambdaCnn(Preset):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class LlmRanks(Preset):
     """Training a language model: compute time of a step at one of 32 data-parallel ranks.
 
@@ -125,7 +125,7 @@ LEVELS = 1001  # equal steps in probability that meet every point of ``CURVE``: 
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class AuthorsMeasured(Preset):
     """The measured curve of completion times that the authors of ErasureHead show.
 

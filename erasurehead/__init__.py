@@ -1,10 +1,13 @@
 """Straggler simulator for distributed gradient descent.
 
     import erasurehead as eh
+    from erasurehead.delays import ShiftedExponential
+    from erasurehead.schemes import ErasureHead
 
-    result = eh.run("example.yaml")
-    result.summary
-    result.plot.loss_time()
+    rounds = eh.simulate(ErasureHead(load=3, wait_for=6), ShiftedExponential(shift=0.5, rate=1.0),
+                         workers=12)
+    rounds.times  # (R, T) seconds
+    eh.run("example.yaml").plot.loss_time()
 
 The names in ``__all__`` are the public ones; ``docs/python.md`` describes them. ``sim``,
 ``delay_models`` and ``experiments`` may change, except what a plugin builds on (the reference has
@@ -17,33 +20,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from erasurehead import (
+        delays,
+        load_laws,
+        optimizers,
+        problems,
+        schemes,
+        stopping,
+        testing,
+        theory,
+    )
+    from erasurehead.advice import Advice, whatif
     from erasurehead.experiments.config.errors import ConfigError
     from erasurehead.fitting import Fitted, TableRead, fit, read_table
     from erasurehead.result import Result
     from erasurehead.running import load, run, sweep
-    from erasurehead.sim import theory
+    from erasurehead.simulation import Simulation, simulate, train
 
 __version__ = "0.2.0"
 
 __all__ = [
-    "ConfigError", "Fitted", "Result", "TableRead", "__version__", "fit", "load", "read_table",
-    "run", "sweep", "theory",
+    "Advice", "ConfigError", "Fitted", "Result", "Simulation", "TableRead", "__version__",
+    "delays", "fit", "load", "load_laws", "optimizers", "problems", "read_table", "run",
+    "schemes", "simulate", "stopping", "sweep", "testing", "theory", "train", "whatif",
 ]  # fmt: skip
 
-# where the public names are defined; ``theory`` is a module
+# where the public names are defined; the others are modules
 _HOMES = {
     "ConfigError": "erasurehead.experiments.config.errors",
+    **dict.fromkeys(("Advice", "whatif"), "erasurehead.advice"),
     "Result": "erasurehead.result",
     **dict.fromkeys(("Fitted", "TableRead", "fit", "read_table"), "erasurehead.fitting"),
     **dict.fromkeys(("load", "run", "sweep"), "erasurehead.running"),
+    **dict.fromkeys(("Simulation", "simulate", "train"), "erasurehead.simulation"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name == "theory":
-        return import_module("erasurehead.sim.theory")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
+    if name in __all__:
+        return import_module(f"erasurehead.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -13,7 +13,15 @@ from functools import cached_property
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, final, get_args, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    TypedDict,
+    Unpack,
+    final,
+    get_args,
+    get_type_hints,
+)
 
 import numpy as np
 import pandas as pd
@@ -33,7 +41,7 @@ from erasurehead.delay_models.tables.measured import (
     Unit,
 )
 from erasurehead.experiments.config.document import write_yaml
-from erasurehead.experiments.config.errors import ConfigError, at
+from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.fit import command, page
 from erasurehead.experiments.fit.study import Findings, study_for, tables
 from erasurehead.experiments.options import measured_delays
@@ -183,40 +191,46 @@ class TableRead:
         return f"<{self.source} {self.lines[0]}>"
 
 
+class ReadingOptions(TypedDict, total=False):
+    """How a table is read, where it does not say so itself; ``docs/traces.md`` explains each."""
+
+    load: float | None  # of several, make the delay section from this one alone
+    columns: Mapping[Role, str] | None  # which is what: {"worker": "host", "seconds": "ms"}
+    drop: Sequence[str]  # columns, or workers of a long table, to leave out
+    keep: Sequence[str]  # columns to read as workers, whatever they look like
+    # rows of the file to read: "A:B" from 1, both included, "A:B:STEP", or "COLUMN=VALUE"
+    rows: str | None
+    header: Header | None  # whether the first row of a text names the workers, or as it looks
+    decimal: Decimal | None  # what stands before a fraction in a text, or as it looks
+    # of the times, where the columns' names do not say it; or how many seconds one is
+    unit: Unit | float | None
+    missing: Missing  # a missing delay: "refuse" it, "drop-rounds", or "never" (no arrival)
+    retries: Retries  # several rows of a worker and round: "refuse", the "last", or their "sum"
+
+
 Table = str | os.PathLike[str] | pd.DataFrame | FloatArray | Sequence[Sequence[float]]
 
 
 @face
 def read_table(
     table: Table,
-    *,
-    load: float | None = None,
-    columns: Mapping[Role, str] | None = None,
-    drop: Sequence[str] = (),
-    keep: Sequence[str] = (),
-    rows: str | None = None,
-    header: Header | None = None,
-    decimal: Decimal | None = None,
-    unit: Unit | float | None = None,
-    missing: Missing = "refuse",
-    retries: Retries = "refuse",
+    **reading: Unpack[ReadingOptions],
 ) -> TableRead:
     """Read a table of measured delays as ``fit``, ``whatif`` and the delay model ``trace`` do.
     Raises ``ConfigError``: the table cannot be used, or could mean several things; one line names
     the argument that says which.
 
     Args: as those of ``fit``."""
-    given = columns or {}, drop, unit, missing, retries, load, keep, rows, header, decimal
 
-    def read(path: str, reading: Reading) -> tuple[Measured, list[str]]:
-        found = measured_delays(path, reading, MOST_CELLS)
+    def read(path: str, how: Reading) -> tuple[Measured, list[str]]:
+        found = measured_delays(path, how, MOST_CELLS)
         return found, [*found.assumed, *found.warnings]
 
-    measured, notes = _from(table, _reading(*given), read)
+    measured, notes = from_table(table, reading_of(reading), read)
     frames = {
         key: pd.DataFrame(delays, measured.names_of_rounds(key), [*measured.hosts])
         for key, delays in measured.tables.items()
-        if load is None or key == load
+        if reading.get("load") in (None, key)
     }
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
     said = (as_arguments(line) for line in notes)
@@ -227,19 +241,10 @@ def read_table(
 def fit(
     table: Table,
     *,
-    load: float | None = None,
     k_range: tuple[int, int] | None = None,
     workers: int | None = None,
-    columns: Mapping[Role, str] | None = None,
-    drop: Sequence[str] = (),
-    keep: Sequence[str] = (),
-    rows: str | None = None,
-    header: Header | None = None,
-    decimal: Decimal | None = None,
-    unit: Unit | float | None = None,
-    missing: Missing = "refuse",
-    retries: Retries = "refuse",
     progress: ShowProgress = None,
+    **reading: Unpack[ReadingOptions],
 ) -> Fitted:
     """Fit delay models to a table of measured delays. Raises ``ConfigError``: the table cannot be
     used; one line names the place.
@@ -248,31 +253,18 @@ def fit(
         table: a file as ``erasurehead fit`` reads it; an array ``(rounds, workers)`` of seconds; or
             a DataFrame, either like the array or with the columns ``worker``, ``round``,
             ``seconds`` and perhaps ``load``; docs/traces.md has all layouts.
-        load: make the delay section from this load alone.
         k_range: the first and last order statistic that families are ranked by; default n/2 to n.
         workers: of the delay section and the config: those of the table in turn; default as many.
-        columns: which column is what: ``{"worker": "host", "seconds": "duration_ms"}``; of a wide
-            table ``{"round": "step"}``.
-        drop: columns, or workers of a long table, to leave out.
-        keep: columns to read as workers, whatever they look like.
-        rows: rows of the file to read: ``"A:B"`` from 1, both included, ``"A:B:STEP"``, or
-            ``"COLUMN=VALUE"``; ``":"``: all of them, whatever they look like.
-        header: whether the first row of a text names the workers: ``yes``, ``no``, or as it looks.
-        decimal: what stands before a fraction in a text, ``point`` or ``comma``, or as it looks.
-        unit: of the times, where the columns' names do not say it; a number: how many seconds one
-            is, whatever the names say. An array is in seconds.
-        missing: what a missing delay means: ``refuse``, ``drop-rounds``, or ``never`` (no arrival).
-        retries: what several rows of one worker and round mean: ``refuse``, ``last`` or ``sum``.
         progress: as for ``run``.
+        reading: how the table is read: ``ReadingOptions``. An array is in seconds.
     """
-    given = columns or {}, drop, unit, missing, retries, load, keep, rows, header, decimal
     text = _range_text(k_range)
-    measured, warnings = _from(table, _reading(*given), command.read_tables)
+    measured, warnings = from_table(table, reading_of(reading), command.read_tables)
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
-    with _arguments():
+    with arguments():
         ks = command.k_range(text, measured.workers)
-    with reporting(progress, "fits") as told, _arguments():
-        findings = study_for(workers, measured, ks, load, told)
+    with reporting(progress, "fits") as told, arguments():
+        findings = study_for(workers, measured, ks, reading.get("load"), told)
     lines = [*measured.assumed, *findings.warnings]
     if findings.load is None:
         lines.append(f"one load, so the load law is assumed: {findings.load_law['kind']}")
@@ -286,10 +278,14 @@ KINDS: Mapping[str, TypeAdapter[Any]] = {
 }
 
 
-def _reading(*given: Any) -> Reading:
-    """From a value for each of its fields, in their order."""
+def reading_of(options: Mapping[str, Any]) -> Reading:
+    """How a table is read. Raises ConfigError: there is no such option, or no such value."""
     checked: dict[str, Any] = {}
-    for name, value in zip(KINDS, given, strict=True):
+    for name, value in options.items():
+        if name not in KINDS:
+            raise ConfigError(f"{name}: no such argument; {one_of(KINDS, name)}")
+        if name == "columns" and value is None:
+            continue
         try:
             checked[name] = KINDS[name].validate_python(value)
         except ValidationError as error:
@@ -314,7 +310,7 @@ def _range_text(k_range: Any) -> str | None:
 
 
 @contextmanager
-def _arguments() -> Iterator[None]:
+def arguments() -> Iterator[None]:
     """An error of the command line names its options; ours are arguments."""
     try:
         yield
@@ -353,9 +349,9 @@ def _argument(found: re.Match[str]) -> str:
 Read = Callable[[str, Reading], tuple[Measured, list[str]]]
 
 
-def _from(table: Table, reading: Reading, read: Read) -> tuple[Measured, list[str]]:
+def from_table(table: Table, reading: Reading, read: Read) -> tuple[Measured, list[str]]:
     """Read a file; or a table in memory through one, so that it is checked as every other one."""
-    with _arguments():
+    with arguments():
         if isinstance(table, str | os.PathLike):
             return read(os.fspath(table), reading)
         with TemporaryDirectory(prefix="erasurehead-") as folder:

@@ -18,6 +18,8 @@ from typing import Any
 import numpy as np
 
 from erasurehead.experiments.config import document
+from erasurehead.experiments.config.catalogue import BUILT_IN, plugins_of_objects
+from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.errors import ConfigError, at
 from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.run.command import Progress, RunOptions
@@ -25,10 +27,17 @@ from erasurehead.experiments.run.command import run as run_document
 from erasurehead.experiments.run.outputs import EVENTS
 from erasurehead.experiments.text import number_of
 from erasurehead.result import Result, face
+from erasurehead.sim.fields import Configurable
+from erasurehead.sim.problems import DatasetFamily, Problem
 
 # ``None``: a bar in a terminal or notebook. ``False``: no bar. A function: it is called instead,
 # with what is done and what there is in all.
 ShowProgress = bool | Progress | None
+# where the arrays of a problem go, since a config names files
+ARRAYS = (
+    'write them with numpy.savez("data.npz", X=X, y=y) and give {"loss": ..., "dataset": '
+    '"file", "path": "data.npz"}, or use eh.simulate and eh.train'
+)
 PAUSE = 0.1  # seconds between two updates of a notebook's bar
 Config = str | os.PathLike[str] | Mapping[str, Any]  # a YAML file, or what would stand in it
 Folder = str | os.PathLike[str] | None
@@ -64,7 +73,7 @@ def run(
             of (cells done, cells in all).
     """
     options = _options(jobs, data_dir, allow_large)
-    return _run(_document(config, _changes(set)), output, options, progress, timeline)
+    return _run(document_of(config, _changes(set)), output, options, progress, timeline)
 
 
 @face
@@ -89,7 +98,7 @@ def sweep(
     """
     values = {key: _plain(value) for key, value in _changes(set).items()}
     axes = {key: value for key, value in values.items() if isinstance(value, list)}
-    found = _document(config, {key: value for key, value in values.items() if key not in axes})
+    found = document_of(config, {key: value for key, value in values.items() if key not in axes})
     found["sweep"] = {**(found.get("sweep") or {}), **axes}
     return _run(found, output, _options(jobs, data_dir, allow_large), progress)
 
@@ -144,11 +153,13 @@ def _run(
         return Result.of(kept, failed) if kept else Result(None, failed, read_records(folder))
 
 
-def _document(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:
+def document_of(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:
     """The config with its changes; relative paths in a mapping start from the working directory."""
     if not isinstance(config, str | os.PathLike | Mapping):
         raise at("config", config, "must be the path of a YAML file, or a mapping")
     found = _plain(config) if isinstance(config, Mapping) else document.load(Path(config))
+    if own := plugins_of_objects([config, *values.values()]):
+        found["plugins"] = [*dict.fromkeys([*(found.get("plugins") or []), *own])]
     for key, value in values.items():
         if isinstance(found.get("sweep"), dict):
             found["sweep"].pop(key, None)  # a set value replaces an axis, as on the command line
@@ -157,11 +168,19 @@ def _document(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """What YAML could have given: lists for arrays, numbers for NumPy's, text for paths."""
+    """What YAML could have given: lists for arrays, numbers for NumPy's, text for paths, sections
+    for objects."""
     if isinstance(value, np.ndarray | np.generic):
         return _plain(value.tolist())
+    if isinstance(value, Problem):
+        raise ConfigError(f"problem: {type(value).__name__} holds arrays: {ARRAYS}")
+    if isinstance(type(value), Configurable):
+        return plain(value, BUILT_IN)
     if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
+        found = {key: _plain(inner) for key, inner in value.items()}
+        if isinstance(data := value.get("dataset"), DatasetFamily):  # a section is flat
+            return found | {"dataset": BUILT_IN.name_of(type(data))[1]} | found["dataset"]
+        return found
     if isinstance(value, list | tuple | range):
         return [_plain(inner) for inner in value]
     return str(value) if isinstance(value, os.PathLike) else value

@@ -3,41 +3,21 @@
 Numbers are written the same in the terminal, in Markdown, in HTML and in sentences. What is for a
 table is a ``TableCell``; in a sentence it is its text: ``f"saves {percent(x)}"``.
 
-Labels, names, paths and libraries' words are data. Control characters, half characters and marks of
-direction in them are written as in a Python string: ``\\x1b``, ``\\u202e``.
+Labels, names, paths and libraries' words are data: see ``escaped`` in ``sim.errors``.
 
 Nothing here imports a library, so that errors can be told while nothing else works."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isinf, isnan, nan
 
+from ..sim.errors import escaped
+
 LONGEST_LINE = 300  # characters of a line in the terminal
 GAP = " ... "  # in place of what is left out of a long text
-# marks without a shape of their own, which several scripts and many emoji need
-JOINERS = "\u200c\u200d"
-_PLAIN = re.compile(r"[ -~]*")
-
-
-def is_plain(text: str) -> bool:
-    """Whether a text is made of visible characters and spaces alone."""
-    return bool(_PLAIN.fullmatch(text)) or not any(map(_acts, text))
-
-
-def escaped(text: str) -> str:
-    """The text with everything else than visible characters and spaces written in ASCII."""
-    if is_plain(text):
-        return text
-    return "".join(in_ascii(each) if _acts(each) else each for each in text)
-
-
-def in_ascii(character: str) -> str:
-    """A character as it can be written in a Python string."""
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def shortened(text: str, most: int = LONGEST_LINE) -> str:
@@ -59,12 +39,6 @@ _APART = re.compile(r"(?<=\d) (?=(?:%|m?s)(?!\w))| (?==)|(?<==) ")
 def unbroken(text: str) -> str:
     """The text with hard spaces before units and around ``=``: no line ends there."""
     return _APART.sub("\N{NO-BREAK SPACE}", text)
-
-
-def _acts(character: str) -> bool:
-    """Control characters, marks, halves, private and unassigned characters, ends of lines."""
-    kind = unicodedata.category(character)
-    return (kind[0] == "C" and character not in JOINERS) or kind in ("Zl", "Zp")
 
 
 def sentence(text: str) -> str:

@@ -1,15 +1,93 @@
-"""The errors that the simulator raises on purpose, each with everything a reader needs."""
+"""The errors that the simulator raises on purpose, each with everything a reader needs.
+
+Labels, names, paths and libraries' words are data. Control characters, half characters and marks of
+direction in them are written as in a Python string: ``\\x1b``, ``\\u202e``.
+
+Nothing here imports a large library, so that errors can be told while nothing else works."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import difflib
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
 
+LONGEST = 190  # letters of a list of names; of a longer one the likely ones are shown
+LIKELY = 6
+# what papers and other programs call a key, where no letters are alike
+MEANT = {
+    "n": "workers", "N": "workers", "d": "load", "r": "wait_for", "T": "iterations",
+    "R": "replications", "rounds": "iterations", "steps": "iterations", "runs": "replications",
+    "repetitions": "replications", "scheme": "schemes", "delays": "delay", "law": "load_law",
+    "lr": "learning_rate", "nodes": "workers",
+}  # fmt: skip
+# marks without a shape of their own, which several scripts and many emoji need
+JOINERS = "\u200c\u200d"
+_PLAIN = re.compile(r"[ -~]*")
 
-class InvalidParameter(ValueError):
+
+def is_plain(text: str) -> bool:
+    """Whether a text is made of visible characters and spaces alone."""
+    return bool(_PLAIN.fullmatch(text)) or not any(map(_acts, text))
+
+
+def escaped(text: str) -> str:
+    """The text with everything else than visible characters and spaces written in ASCII."""
+    if is_plain(text):
+        return text
+    return "".join(in_ascii(each) if _acts(each) else each for each in text)
+
+
+def in_ascii(character: str) -> str:
+    """A character as it can be written in a Python string."""
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def _acts(character: str) -> bool:
+    """Control characters, marks, halves, private and unassigned characters, ends of lines."""
+    kind = unicodedata.category(character)
+    return (kind[0] == "C" and character not in JOINERS) or kind in ("Zl", "Zp")
+
+
+class ConfigError(ValueError):
+    """A config that cannot be run; one line that names field, value and what is valid.
+    What comes from outside, such as a key or a path, is escaped, so that it stays one line."""
+
+    def __init__(self, line: str) -> None:
+        super().__init__(escaped(line))
+
+
+def at(place: str, value: Any, valid: str) -> ConfigError:
+    """Make the one line: ``delay.rate = -1: must be greater than 0``."""
+    return ConfigError(f"{place} = {quoted(value)}: {valid}")
+
+
+def one_of(valid: Iterable[str], given: Any, likely: Iterable[str] | None = None) -> str:
+    """List the valid names, with the likely one last: ``must be one of: ... (did you mean ...?)``.
+    Of a long list only those that look like the given one are shown. ``likely``: the names that
+    letters may be meant for, default all; of others they must be very like one."""
+    names, text = sorted(valid), str(given)
+    close = difflib.get_close_matches(text, names if likely is None else sorted(likely), n=1)
+    close = close or difflib.get_close_matches(text, names, n=1, cutoff=0.8)
+    close = [meant] if (meant := MEANT.get(text)) in names else close
+    hint = f" (did you mean {close[0]}?)" if close else ""
+    if len(", ".join(names)) > LONGEST:
+        shown = sorted(difflib.get_close_matches(text, names, n=LIKELY, cutoff=0.0))
+        return f"must be one of {len(names)} names: {', '.join(shown)}, ...{hint}"
+    return f"must be one of: {', '.join(names)}{hint}"
+
+
+def quoted(value: Any) -> str:
+    """A value as an error shows it, in at most 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+class InvalidParameter(ConfigError):
     """A parameter that cannot work with the others.
 
     Life cycle: raised by a scheme, problem or optimizer; the command line puts the place in the
@@ -25,13 +103,13 @@ class InvalidParameter(ValueError):
     def __init__(
         self, field: str, value: Any, valid: str, nearest: Mapping[str, Any] | None = None
     ) -> None:
-        super().__init__(field, value, valid, nearest)
+        ValueError.__init__(self, field, value, valid, nearest)
         self.field, self.value, self.valid = field, value, valid
         self.nearest = dict(nearest or {})
 
     @override
     def __str__(self) -> str:
-        return f"{self.field} = {self.value!r}: {self.valid}"
+        return escaped(f"{self.field} = {quoted(self.value)}: {self.valid}")
 
 
 class NeverEnough(RuntimeError):

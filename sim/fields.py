@@ -4,18 +4,109 @@ refused. YAML reads ``true`` as True; a count, a seed or a time is never a truth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from abc import ABCMeta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from math import isfinite
 from numbers import Integral
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 from annotated_types import Ge, Gt, Le, Unit
-from pydantic import AllowInfNan, BeforeValidator, ConfigDict
+from pydantic import AllowInfNan, BeforeValidator, ConfigDict, ValidationError
 
-from .errors import InvalidParameter
+from .errors import ConfigError, InvalidParameter, one_of, quoted
 
 STRICT = ConfigDict(extra="forbid")
 """Every class of a config is a pydantic dataclass with this: an unknown field is an error."""
+
+Problem = Mapping[str, Any]  # one of the errors that pydantic reports
+# what pydantic adds to a place to say which of several allowed types it tried
+TRIED = re.compile(r"(choice|constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*")
+# what pydantic means, by the type of its error
+WORDS = {
+    "unexpected_keyword_argument": "not be given: there is no such field",
+    "unexpected_positional_argument": "be given by name",
+    **dict.fromkeys(
+        ("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "be an integer"
+    ),
+    **dict.fromkeys(("float_type", "float_parsing"), "be a number"),
+    "finite_number": "be a finite number",
+    **dict.fromkeys(("string_type", "string_unicode"), "be text"),
+    "string_pattern_mismatch": "be letters, digits, '.', '_' or '-', a letter or digit first",
+    "string_too_long": "have at most {max_length} characters",
+    "string_too_short": "have at least {min_length} characters",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "be true or false"),
+    "dict_type": "be a section: keys with values",
+    **dict.fromkeys(("list_type", "tuple_type"), "be a list"),
+    "too_short": "have at least {min_length} items",
+    "too_long": "have at most {max_length} items",
+    "none_required": "be null",
+    "is_instance_of": "be a {class}",
+}
+
+
+def one_line(
+    error: ValidationError, place: str, more: Callable[[str, Problem], str] = lambda path, _: ""
+) -> ConfigError:
+    """Pydantic's report as one line; ``place`` is where the fields stand. ``more`` adds to what is
+    valid, of a field's path and the first problem."""
+    first, *_ = problems = error.errors(include_url=False)
+    path = _path(place, first["loc"])
+    tried = [other for other in problems if _path(place, other["loc"]) == path]
+    rest = len(problems) - len(tried)
+    end = more(path, first) + (f" (and {rest} more)" if rest else "")
+    match first["type"]:
+        case "missing" | "missing_argument" | "missing_keyword_only_argument":
+            return ConfigError(f"{path}: missing{end}")
+        case "value_error":
+            text = str(first["ctx"]["error"])
+            return ConfigError(f"{path}: {text}{end}" if path else f"{text}{end}")
+        case "fault_of_place":
+            return ConfigError(f"{path}: {first['msg']}{end}")
+        case "fault_of_value":
+            return ConfigError(f"{path} = {quoted(first['input'])}: {first['msg']}{end}")
+        case _:
+            reasons = dict.fromkeys(map(_valid, tried))
+            valid = f"must {' or '.join(reasons).replace(' or be ', ' or ')}"
+            return ConfigError(f"{path} = {quoted(first['input'])}: {valid}{end}")
+
+
+def _valid(problem: Mapping[str, Any]) -> str:
+    """What a value must do or be, as the end of a sentence that begins with ``must``."""
+    if problem["type"] in WORDS:
+        return WORDS[problem["type"]].format_map(problem.get("ctx", {}))
+    text: str = problem["msg"]
+    return text.replace("Input should ", "").replace("Value error, ", "")
+
+
+def _path(place: str, loc: Iterable[int | str]) -> str:
+    for part in loc:
+        if isinstance(part, int):
+            place += f"[{part}]"
+        elif not TRIED.fullmatch(part):
+            place += f".{part}" if place else part
+    return place
+
+
+class Configurable(ABCMeta):
+    """The class of all classes that a config can name. Python code makes them by a call, which
+    refuses wrong arguments in the words of the config: ``ErasureHead.load = 0: must be ...``.
+    Raises ConfigError."""
+
+    if not TYPE_CHECKING:  # a type checker then reads the constructor of each class itself
+
+        def __call__(cls, *given: Any, **named: Any) -> Any:
+            """The object; see above."""
+            try:
+                return super().__call__(*given, **named)
+            except ValidationError as error:
+                known = [each.name for each in fields(cls)] if is_dataclass(cls) else []
+                for name in named:
+                    if name not in known:
+                        valid = one_of(known, name) if known else "there are no fields to set"
+                        raise ConfigError(f"{cls.__name__}: no field {name}; {valid}") from None
+                raise one_line(error, cls.__name__) from None
 
 
 def not_bool(value: Any) -> Any:

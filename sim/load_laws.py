@@ -3,22 +3,21 @@ one float per round, in seconds, computed here alone, so that both engines read 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, final
 
 import numpy as np
 from annotated_types import Ge, Le, MinLen, Unit
-from pydantic import AllowInfNan, ConfigDict
+from pydantic import AllowInfNan
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
+from .fields import STRICT, Configurable
 from .types import FloatArray, Loads, TapeAround, TapeLike, registry
 
-STRICT = ConfigDict(extra="forbid")
 
-
-class LoadLaw(ABC):
+class LoadLaw(metaclass=Configurable):
     """A law from loads and unit delays to worker times; abstract."""
 
     kind: ClassVar[str]  # the registry name
@@ -104,7 +103,7 @@ class OfOneDraw(LoadLaw):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Proportional(OfOneDraw):
     """T = d * X: a slow worker is slow at every partition."""
 
@@ -116,7 +115,7 @@ class Proportional(OfOneDraw):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class PartlyProportional(OfOneDraw):
     """T = (fixed + (1 - fixed) d) X: a share of the time at load 1 is the same at every load.
 
@@ -136,7 +135,7 @@ class PartlyProportional(OfOneDraw):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Additive(OfOneDraw):
     """T = d * tau + X: computing is predictable, the delay is not (the authors' experiments)."""
 
@@ -149,7 +148,7 @@ class Additive(OfOneDraw):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class StepCosts(OfOneDraw):
     """T = X + the cost of the load, a step function: it jumps at some loads and is flat between.
 
@@ -183,7 +182,7 @@ class StepCosts(OfOneDraw):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class PerPartition(LoadLaw):
     """T = the sum of d independent draws, one per partition; piece i is stream i of the tape.
 

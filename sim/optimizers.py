@@ -6,7 +6,7 @@ learning rate of iteration t is ``learning_rate * decay**t``."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, TypeAlias, final
 
@@ -16,15 +16,15 @@ from pydantic import AllowInfNan
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from .fields import STRICT
+from .fields import STRICT, Configurable
 from .types import FloatArray, registry
 
 State: TypeAlias = "tuple[FloatArray, ...]"
 """Arrays of the model's shape; the first is the model beta itself."""
 
 
-@dataclass(frozen=True, config=STRICT)
-class Optimizer(ABC):
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Optimizer(metaclass=Configurable):
     """A rule of gradient descent; abstract.
 
     Args:
@@ -61,7 +61,7 @@ class Optimizer(ABC):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class GradientDescent(Optimizer):
     """Plain gradient descent: beta' = beta - rate * gradient."""
 
@@ -79,7 +79,7 @@ class GradientDescent(Optimizer):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Accelerated(Optimizer):
     """The accelerated rule of the authors' experiments, to the letter.
 
@@ -112,7 +112,7 @@ class Accelerated(Optimizer):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Nesterov(Optimizer):
     """Nesterov's accelerated gradient with momentum m = (t - 1)/(t + 2).
 

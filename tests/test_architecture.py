@@ -22,20 +22,20 @@ FOLDERS = ("sim", "delay_models", "experiments", "erasurehead")
 LAYERS = [
     line.split()
     for line in """
-    sim.errors sim.types sim.files
-    sim.fields sim.load_laws sim.metrics sim.numerics sim.steps sim.tables
-    delay_models sim.optimizers sim.problems sim.schemes
-    sim.attack sim.engines sim.learner sim.theory experiments.text experiments.statistics
-    experiments.config experiments.conformance experiments.understood
-    experiments.run experiments.options
-    experiments.page experiments.pictures
-    experiments.verify experiments.attack experiments.explore experiments.run.command
-    experiments.compare experiments.reproduce experiments.live experiments.whatif
-    experiments.fit experiments.atlas experiments.data experiments.listing experiments.measure
-    experiments.recommend experiments.report
-    experiments.commands
-    experiments.cli
-    erasurehead experiments.__main__
+  sim.errors sim.types sim.files
+  sim.fields sim.metrics sim.numerics sim.steps sim.tables
+  sim.load_laws
+  delay_models sim.optimizers sim.problems sim.schemes
+  sim.attack sim.engines sim.learner sim.theory experiments.text experiments.statistics
+  experiments.config experiments.conformance experiments.understood
+  experiments.run experiments.options
+  experiments.page experiments.pictures
+  experiments.verify experiments.attack experiments.explore experiments.data experiments.run.command
+  experiments.compare experiments.reproduce experiments.live experiments.whatif experiments.fit
+  experiments.atlas experiments.listing experiments.measure experiments.recommend experiments.report
+  experiments.commands
+  experiments.cli
+  erasurehead experiments.__main__
     """.strip().splitlines()
 ]
 """Packages and modules from below to above: each imports what stands in the lines above its own."""
@@ -43,8 +43,8 @@ LAYERS = [
 LIBRARIES = {"experiments.page", "experiments.pictures"}
 """These may import each other, in no circle of modules."""
 
-SHARED = ("sim.files", "sim.tables")
-"""Read files; ``delay_models``, which stands beside ``sim``, may import them."""
+SHARED = ("sim.fields", "sim.files", "sim.tables")
+"""Check fields and read files; ``delay_models``, which stands beside ``sim``, may import them."""
 
 FORBIDDEN = {
     "sim": ("delay_models",),

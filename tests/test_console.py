@@ -34,9 +34,7 @@ from erasurehead.experiments.run.command import (
 )
 from erasurehead.experiments.text import (
     TableCell,
-    escaped,
     interval,
-    is_plain,
     left_out,
     line,
     number,
@@ -46,7 +44,13 @@ from erasurehead.experiments.text import (
     shortened,
     theory_text,
 )
-from erasurehead.sim.errors import InvalidDelay, InvalidParameter, NeverEnough
+from erasurehead.sim.errors import (
+    InvalidDelay,
+    InvalidParameter,
+    NeverEnough,
+    escaped,
+    is_plain,
+)
 from erasurehead.sim.files import UnusableFile, reading, short
 from tests.golden.records import require_recorded
 from tests.tools import examples, inside

@@ -48,8 +48,8 @@ def make(
     X_test = rng.integers(0, 3, (8, P)) / 2.0
     y = rng.choice([-1.0, 1.0], N + 8)
     convert = sparse.csr_array if sparse_data else np.asarray
-    tests = (convert(X_test), y[N:]) if test else (None, None)
-    return LOSSES[loss](convert(X), y[:N], K, l2, *tests), rng.standard_normal(P)
+    tests = {"X_test": convert(X_test), "y_test": y[N:]} if test else {}
+    return LOSSES[loss](convert(X), y[:N], partitions=K, l2=l2, **tests), rng.standard_normal(P)
 
 
 def random_weights(replications: int = R) -> np.ndarray:
@@ -185,7 +185,7 @@ def test_a_weight_of_two_counts_twice() -> None:
     """As half the learning rate with twice the gradient; only weights near 1 are rounded."""
     problem, initial = make("logistic", l2=0.0)
     twice, once = (
-        train(problem, OPTIMIZERS["gd"](rate), initial, given(weights, T), T)
+        train(problem, OPTIMIZERS["gd"](learning_rate=rate), initial, given(weights, T), T)
         for rate, weights in ((0.1, 2 * every_one(T)), (0.2, every_one(T)))
     )
     np.testing.assert_allclose(twice.final_beta, once.final_beta, rtol=1e-12)
@@ -232,7 +232,9 @@ def test_an_iteration_costs_two_products_and_one_with_the_test_rows(
 
 def test_bytes_do_not_depend_on_the_threads_allowed() -> None:
     rng = np.random.default_rng(0)
-    problem = LOSSES["logistic"](rng.standard_normal((700, 90)), rng.choice([-1.0, 1.0], 700), K)
+    problem = LOSSES["logistic"](
+        rng.standard_normal((700, 90)), rng.choice([-1.0, 1.0], 700), partitions=K
+    )
     optimizer = OPTIMIZERS["nesterov"](learning_rate=0.5)
     weights = random_weights(70)
     found = set()
@@ -307,7 +309,7 @@ def problem(sparse_data: bool = False, l2: float = 0.0) -> tuple[Problem, np.nda
     X[:, 4] = X[:, 1]
     data: Any = sparse.csr_array(X) if sparse_data else X
     return LOSSES["logistic"](
-        data, rng.choice([-1.0, 1.0], STALE_N), STALE_K, l2
+        data, rng.choice([-1.0, 1.0], STALE_N), partitions=STALE_K, l2=l2
     ), rng.standard_normal(STALE_P)
 
 
@@ -593,7 +595,7 @@ def test_a_gradient_of_one_partition_costs_its_rows_alone() -> None:
     rng = np.random.default_rng(0)
     rows, features, replications = 6000, 100, 30
     data = LOSSES["logistic"](
-        rng.standard_normal((rows, features)), rng.choice([-1.0, 1.0], rows), 30
+        rng.standard_normal((rows, features)), rng.choice([-1.0, 1.0], rows), partitions=30
     )
     shape = (replications, 600, 1)
     partition = rng.integers(0, 30, shape)

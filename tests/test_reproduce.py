@@ -59,7 +59,7 @@ from erasurehead.experiments.reproduce.time_to_target import Grid
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.text import LONGEST_LINE
 from erasurehead.experiments.verify.grid import group_spreads
-from erasurehead.sim.problems.losses import SquaredLoss
+from erasurehead.sim.problems.losses import LeastSquares
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.theory.mean_times import additive_time, mean_first_k
 from tests.golden.records import require_recorded
@@ -252,7 +252,7 @@ def test_group_spreads_from_the_definition() -> None:
     """Two steps by hand, with one group erased in the first."""
     rng = np.random.default_rng(3)
     X, y = rng.standard_normal((12, 3)), rng.standard_normal(12)
-    problem = SquaredLoss(X, y, partitions=4)
+    problem = LeastSquares(X, y, partitions=4)
     weights = np.array([[[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]])
     beta, expected = np.zeros(3), []
     for heard in ([1.0, 0.0], [1.0, 1.0]):

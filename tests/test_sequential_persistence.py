@@ -31,7 +31,7 @@ from erasurehead.experiments.reproduce.sequential_members import (
 from erasurehead.experiments.reproduce.sequential_persistence import _verdict
 from erasurehead.experiments.reproduce.time_to_target import TimeToTarget
 from erasurehead.experiments.run.tuning import SHARE, Runs, best, target_loss
-from erasurehead.sim.problems.losses import SquaredLoss
+from erasurehead.sim.problems.losses import LeastSquares
 from erasurehead.sim.schemes import SCHEMES
 from tests.tools import assert_readable
 
@@ -147,7 +147,7 @@ def test_the_target_of_least_squares_from_the_normal_equations() -> None:
     """Catches a target that forgets the L2 term in the minimum, or counts it in the loss."""
     rng = np.random.default_rng(5)
     X, y = rng.standard_normal((40, 3)), rng.standard_normal(40)
-    problem = SquaredLoss(X, y, partitions=4, l2=0.1)
+    problem = LeastSquares(X, y, partitions=4, l2=0.1)
     model = np.linalg.solve(X.T @ X / 40 + 0.1 * np.eye(3), X.T @ y / 40)
     start, end = np.mean(y**2), np.mean((y - X @ model) ** 2)
     expected = end + (1 - SHARE) * (start - end)

@@ -52,10 +52,15 @@ class Training:
 
 
 def timing(cell: Cell, features: int | None = None) -> Run:
-    """Build everything that decides when a cell's rounds end. No tape is made before it is read.
+    """Build everything that decides when a cell's rounds end: ``run_of`` its settings."""
+    return run_of(cell.settings, features)
+
+
+def run_of(settings: Settings, features: int | None = None) -> Run:
+    """Build everything that decides when rounds end. No tape is made before it is read.
     ``features`` is p, for the size of messages; ``None`` without data. Raises ConfigError: engine
     or network do not suit, or a problem is missing; ImpossibleCell: values do not go together."""
-    settings, scheme = cell.settings, scheme_of(cell)
+    scheme = built_scheme(settings)
     n, seed, delay = settings.workers, settings.seed, settings.delay
     sees = scheme.sees if isinstance(scheme, RoundScheme) else Sees.NOTHING
     if sees is Sees.LOSSES and settings.problem is None:
@@ -101,17 +106,23 @@ def require_delays(cell: Cell, what: str) -> None:
 
 def scheme_of(cell: Cell) -> Scheme:
     """Build a cell's scheme. Raises ImpossibleCell: it cannot be, for this number of workers."""
-    settings = cell.settings
+    return built_scheme(cell.settings)
+
+
+def built_scheme(settings: Settings) -> Scheme:
+    """The scheme of settings that have one. Raises ImpossibleCell: as ``scheme_of``."""
+    family = settings.schemes[0].family
+    place = settings.schemes[0].place or f"schemes.{family.name}"
     try:
         return _scheme(settings)
     except InvalidParameter as error:
-        place = f"schemes.{cell.scheme['name']}.{error.field}"
-        raise ImpossibleCell(str(at(place, error.value, error.valid))) from None
+        where = f"{place}.{error.field}"
+        raise ImpossibleCell(str(at(where, error.value, error.valid))) from None
     except Exception as error:
         if ours(settings):
             raise
         what = f"cannot be built for {number_of(settings.workers, 'worker')}: {raised(error)}"
-        raise ImpossibleCell(f"schemes.{cell.scheme['name']}: {what}") from None
+        raise ImpossibleCell(f"{place}: {what}") from None
 
 
 def ours(settings: Settings) -> bool:
@@ -266,7 +277,7 @@ def _cluster(settings: Settings, features: int | None, gradients: float) -> Clus
         lives = Lazily(lambda r: Failures(up[r], None if down is None else down[r]), replications)
     resends = None
     if trouble.message_loss > 0:
-        resends = tapes(Resends(trouble.message_loss, trouble.retry_after), LOSSES)
+        resends = tapes(Resends(loss=trouble.message_loss, retry_after=trouble.retry_after), LOSSES)
     return Cluster(net, resends, lives, trouble.max_wait)
 
 

@@ -13,7 +13,7 @@ import traceback
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property, lru_cache
 from multiprocessing import parent_process
 from pathlib import Path
@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any, TextIO
 
 from ...delay_models import MODELS, DelayModel
+from ...sim.fields import Configurable
 from ...sim.files import UnusableFile, require_regular
 from ...sim.load_laws import LOAD_LAWS, LoadLaw
 from ...sim.optimizers import OPTIMIZERS, Optimizer
@@ -70,6 +71,15 @@ class Catalogue:
         kinds = self.kinds.values()
         return {family: (kind.tag, name) for kind in kinds for name, family in kind.classes.items()}
 
+    def name_of(self, family: type[Any]) -> tuple[str | None, str | None]:
+        """The same of any class, in the catalogue or not; no key for what is no section by name."""
+        if (known := self.names.get(family)) is not None:
+            return known
+        for kind in self.kinds.values():
+            if issubclass(family, kind.family):
+                return kind.tag, getattr(family, kind.attribute, family.__name__)
+        return None, None
+
 
 # what comes with the simulator
 BUILT_IN = Catalogue(
@@ -117,6 +127,26 @@ def with_plugins(listed: Sequence[str] = ()) -> Catalogue:
                 raise _wrong(plugin.name, f"{key}: the name {name} is taken; choose another")
     full = {key: replace(BUILT_IN[key], classes=classes) for key, classes in kinds.items()}
     return Catalogue(full, tuple(plugins))
+
+
+def plugins_of_objects(value: Any) -> list[str]:
+    """The files or modules in which the classes of objects are defined that are not built in, as a
+    config lists them. Raises ConfigError: a class is of the running script or of a notebook."""
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    own = type(value)
+    if not isinstance(own, Configurable):
+        parts = value if isinstance(value, list | tuple) else ()
+        return [name for part in parts for name in plugins_of_objects(part)]
+    found = plugins_of_objects([getattr(value, field.name) for field in fields(value)])
+    if BUILT_IN.name_of(own)[0] is None or own in BUILT_IN.names:
+        return found
+    module = sys.modules[own.__module__]
+    file = getattr(module, "__file__", None)
+    if module.__name__ == "__main__" or file is None:
+        text = "is defined in the running script or notebook; import it from a file of its own, "
+        raise _wrong(own.__name__, f"{text}or use eh.simulate, which takes it as it is")
+    return [*found, module.__name__ if module.__package__ else str(Path(file).resolve())]
 
 
 def load_plugin(name: str) -> Plugin:

@@ -20,39 +20,18 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ...delay_models import DelayModel
 from ...delay_models.base import EndlessDelays, refuse_endless
+from ...sim.fields import one_line
 from ...sim.problems import ProblemConfig
 from ...sim.problems.losses import ProblemSettings
 from .catalogue import Catalogue
-from .errors import ConfigError, one_of, quoted
+from .errors import ConfigError, one_of
 
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 DEEPEST = 20  # how deep delay models may be nested; a YAML file can even hold itself
 LISTS = (list, tuple, set, frozenset, Collection, typing.Sequence)
-# what pydantic adds to a place to say which of several allowed types it tried
-TRIED = re.compile(r"(choice|constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*")
 FOLLOWING = "n/2 (rounded up) or n-2, where n is the number of workers"
 OF_SCHEME = re.compile(r"schemes\.[^.]+\.[^.]+")  # the place of a field that can follow the workers
 ONE_VALUE = ("int_type", "float_type", "enum")  # errors that a list of values makes
-# what pydantic means, by the type of its error
-WORDS = {
-    "unexpected_keyword_argument": "not be given: there is no such field",
-    **dict.fromkeys(
-        ("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "be an integer"
-    ),
-    **dict.fromkeys(("float_type", "float_parsing"), "be a number"),
-    "finite_number": "be a finite number",
-    **dict.fromkeys(("string_type", "string_unicode"), "be text"),
-    "string_pattern_mismatch": "be letters, digits, '.', '_' or '-', a letter or digit first",
-    "string_too_long": "have at most {max_length} characters",
-    "string_too_short": "have at least {min_length} characters",
-    **dict.fromkeys(("bool_type", "bool_parsing"), "be true or false"),
-    "dict_type": "be a section: keys with values",
-    **dict.fromkeys(("list_type", "tuple_type"), "be a list"),
-    "too_short": "have at least {min_length} items",
-    "too_long": "have at most {max_length} items",
-    "none_required": "be null",
-    "is_instance_of": "be a {class}",
-}
 
 
 class NestedTooDeep(Exception):
@@ -76,7 +55,9 @@ class Reader:
         """The object that a section stands for, or the object itself. Raises ValidationError: the
         name or a field is missing, unknown or wrong; NestedTooDeep: delay models are."""
         tag = self.catalogue[kind].tag
-        if self.catalogue.names.get(type(value), (None,))[0] == tag:
+        if isinstance(value, self.catalogue[kind].family):
+            if isinstance(value, DelayModel):
+                refuse_endless(value)
             return value
         family = self._family(kind, value)
         rest = {key: entry for key, entry in value.items() if key != tag}
@@ -112,8 +93,8 @@ class Reader:
         if isinstance(section, family):
             return section
         _require_section(section)
-        tag, _ = self.catalogue.names.get(family, ("name", ""))
-        require_known(section, names(family), "" if tag == "name" else tag)
+        tag, _ = self.catalogue.name_of(family)
+        require_known(section, names(family), "" if tag in (None, "name") else tag)
         for key, value in section.items():
             for place, entry in _truth_values(value):
                 if not mentions(_types(family)[key], (bool,)):
@@ -141,12 +122,12 @@ def located(place: str) -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
-        raise from_validation(error, place) from None
+        raise one_line(error, place, _more_valid) from None
     except NestedTooDeep:
         place = place or "delay"
         raise ConfigError(f"{place}: models are nested more than {DEEPEST} deep") from None
     except EndlessDelays as error:
-        raise ConfigError(f"{place}: {error}") from None
+        raise ConfigError(f"{place or 'delay'}: {error}") from None
 
 
 def plain(value: Any, catalogue: Catalogue) -> Any:
@@ -156,7 +137,7 @@ def plain(value: Any, catalogue: Catalogue) -> Any:
         return plain(value.family, catalogue) | plain(value.settings, catalogue)
     if is_dataclass(value):
         family: Any = type(value)
-        tag, name = catalogue.names.get(family, (None, None))
+        tag, name = catalogue.name_of(family)
         section = {field: plain(getattr(value, field), catalogue) for field in names(family)}
         return section if tag in (None, "dataset") else {tag: name} | section
     match value:
@@ -221,8 +202,8 @@ def _types(family: Any) -> Mapping[str, Any]:
 
 
 def no_section(value: Any) -> str:
-    """What an error says of what is no section; a class or an object of one has another way in."""
-    own = "; write the class to a file and name it under plugins" * is_dataclass(value)
+    """What an error says of what is no section; a class without its fields has another way in."""
+    own = "; give its fields, as in Uncoded()" * isinstance(value, type)
     return "must be a section: keys with values" + own
 
 
@@ -269,47 +250,13 @@ def _faults(kind: LiteralString, found: Iterable[tuple[Any, Any, str]]) -> Valid
     return ValidationError.from_exception_data("config", details)
 
 
-def from_validation(error: ValidationError, place: str) -> ConfigError:
-    """Turn pydantic's report into one line; ``place`` is where the section stands."""
-    first, *_ = problems = error.errors(include_url=False)
-    path = _path(place, first["loc"])
-    tried = [other for other in problems if _path(place, other["loc"]) == path]
-    rest = len(problems) - len(tried)
-    more = f" (and {rest} more)" if rest else ""
-    match first["type"]:
-        case "missing" | "missing_argument":
-            return ConfigError(f"{path}: missing{more}")
-        case "value_error":
-            text = str(first["ctx"]["error"])
-            return ConfigError(f"{path}: {text}{more}" if path else f"{text}{more}")
-        case "fault_of_place":
-            return ConfigError(f"{path}: {first['msg']}{more}")
-        case "fault_of_value":
-            return ConfigError(f"{path} = {quoted(first['input'])}: {first['msg']}{more}")
-        case _:
-            reasons = dict.fromkeys(map(_valid, tried))
-            valid = f"must {' or '.join(reasons).replace(' or be ', ' or ')}"
-            if first["type"] == "int_parsing" and OF_SCHEME.fullmatch(path):
-                valid += f", or {FOLLOWING}"
-            if isinstance(first["input"], list) and first["type"] in ONE_VALUE:
-                valid += "; a sweep takes lists of values (eh.sweep)"
-            elif path == "schemes" and isinstance(first["input"], Mapping):
-                valid += "; a sweep takes a list of such lists"
-            return ConfigError(f"{path} = {quoted(first['input'])}: {valid}{more}")
-
-
-def _valid(problem: Mapping[str, Any]) -> str:
-    """What a value must do or be, as the end of a sentence that begins with ``must``."""
-    if problem["type"] in WORDS:
-        return WORDS[problem["type"]].format_map(problem.get("ctx", {}))
-    text: str = problem["msg"]
-    return text.replace("Input should ", "").replace("Value error, ", "")
-
-
-def _path(place: str, loc: Iterable[int | str]) -> str:
-    for part in loc:
-        if isinstance(part, int):
-            place += f"[{part}]"
-        elif not TRIED.fullmatch(part):
-            place += f".{part}" if place else part
-    return place
+def _more_valid(path: str, problem: Mapping[str, Any]) -> str:
+    """What a config can say beside what a field itself allows."""
+    kind, given = problem["type"], problem["input"]
+    if kind == "int_parsing" and OF_SCHEME.fullmatch(path):
+        return f", or {FOLLOWING}"
+    if kind in ONE_VALUE and isinstance(given, list):
+        return "; a sweep takes lists of values (eh.sweep)"
+    if (path, kind) == ("schemes", "list_type") and isinstance(given, Mapping):
+        return "; a sweep takes a list of such lists"
+    return ""

@@ -20,12 +20,13 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from ...delay_models import DelayModel
 from ...delay_models.base import STRICT, Part, PositiveSeconds, Seconds
 from ...sim.engines.cluster import Network, Policy
-from ...sim.fields import Count, Seed, not_bool
+from ...sim.errors import escaped, is_plain
+from ...sim.fields import Configurable, Count, Seed, not_bool
 from ...sim.load_laws import LoadLaw, Proportional
 from ...sim.optimizers import Optimizer
 from ...sim.problems import ProblemConfig
 from ...sim.schemes import SchemeFamily
-from ..text import escaped, is_plain, shortened
+from ..text import shortened
 from .catalogue import BUILT_IN, Catalogue
 from .codec import Reader, fault, located, no_section, plain, require_known, takes_list
 from .document import MOST_POINTS
@@ -44,6 +45,7 @@ class SchemeEntry:
     label: str
     swept: Mapping[str, Any]  # this one's values of the fields that list several
     index: int = 0  # which entry
+    place: str = ""  # how errors call it, if not by ``schemes`` and its name
 
 
 def _by(read: Callable[[Reader, Any], Any]) -> PlainValidator:
@@ -172,6 +174,8 @@ def _schemes(reader: Reader, value: Any) -> tuple[SchemeEntry, ...]:
             (group,) = _BY_NAME.validate_python({section["name"]: section}, context=reader).values()
         elif isinstance(section, Mapping | SchemeFamily):
             group = _entries(reader, section)
+        elif isinstance(section, SchemeEntry):
+            group = (section,)
         else:
             raise fault([index], section, no_section(section))
         entries += (replace(entry, index=index) for entry in group)
@@ -182,7 +186,7 @@ def _schemes(reader: Reader, value: Any) -> tuple[SchemeEntry, ...]:
 
 
 @checked_dataclass(frozen=True, config=STRICT)
-class FailureSettings:
+class FailureSettings(metaclass=Configurable):
     """What can go wrong.
 
     Args:

@@ -12,14 +12,13 @@ from dataclasses import fields
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
 from ...delay_models import Tape
 from ...delay_models.parametric import Gamma
 from ...sim.engines.cluster import Policy
 from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
-from ...sim.errors import InvalidParameter
+from ...sim.errors import ConfigError, InvalidParameter
 from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from ...sim.schemes import SchemeFamily
 from ...sim.schemes.stopping import StoppingRule, Tally, stopping_delay_by_bisection
@@ -201,7 +200,7 @@ def _variations(tested: SchemeUnderTest) -> Iterator[tuple[SchemeFamily, int]]:
         given = getattr(family, field.name)
         if isinstance(given, int) and not isinstance(given, bool):
             for value in sorted({1, 2, 3, 4, 5, 7, n - 1, n, n + 1, 3 * n}):
-                with suppress(ValidationError):
+                with suppress(ConfigError):
                     yield dataclasses.replace(family, **{field.name: value}), n  # type: ignore[type-var]
 
 
@@ -236,7 +235,7 @@ def _named(family: SchemeFamily, workers: int, error: InvalidParameter) -> None:
         for other in range(value - far + 1, value + far) if far else ():
             try:
                 near = dataclasses.replace(family, **{error.field: other})  # type: ignore[type-var]
-            except ValidationError:
+            except ConfigError:
                 continue
             found = _refusal(near, workers)
             nearer = found is None or found.field != error.field

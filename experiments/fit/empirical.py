@@ -94,7 +94,7 @@ class EmpiricalFamily(Family):
             raise CannotFit(f"fewer than {2 * PER_PIECE} delays show no shape")
         pieces = min(PIECES, size // PER_PIECE)
         if (model := _with_tail(ordered, pieces)) is None:
-            model = Empirical(tuple(map(rounded, smoothed(ordered, pieces))))
+            model = Empirical(quantiles=tuple(map(rounded, smoothed(ordered, pieces))))
         window = max(WINDOW * float(np.std(sample)), ROUNDING * float(ordered[-1]))
         return EmpiricalLaw(model, window)
 
@@ -110,7 +110,8 @@ def _with_tail(ordered: FloatArray, pieces: int) -> Empirical | None:
     if np.ptp(excess) <= ROUNDING * float(ordered[-1]):
         return None
     scale, shape = fit_tail(excess)
-    return Empirical(quantiles, rounded(beyond / size), scale, shape)
+    tail = rounded(beyond / size)
+    return Empirical(quantiles=quantiles, tail=tail, tail_scale=scale, tail_shape=shape)
 
 
 def smoothed(ordered: FloatArray, pieces: int) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import fields
 from typing import ClassVar
 
 import numpy as np
@@ -73,7 +74,7 @@ class ParetoFamily(Family):
         alpha, scale = (size - 2) / (size * inverse), least * (1 - inverse / (size - 1))
         if size < 3 or scale <= 0:
             raise CannotFit("too few delays for a tail")
-        return ScipyLaw(self.name, parametric.Pareto(alpha, scale))
+        return ScipyLaw(self.name, parametric.Pareto(alpha=alpha, scale=scale))
 
 
 # Families with a shift and a shape, fitted by profile likelihood: Weibull, lognormal, gamma.
@@ -154,7 +155,9 @@ class ShiftedFamily(Family):
         first, second, mean = self.at_shift(Weighed(cells), shift)
         if not np.isfinite(mean) or first <= 0 or second <= 0:
             raise CannotFit("the likelihood has no finite maximum")
-        return ScipyLaw(self.name, self.model(first, second, shift))
+        names = (field.name for field in fields(self.model))
+        values = dict(zip(names, (first, second, shift), strict=True))
+        return ScipyLaw(self.name, self.model(**values))
 
 
 class LogNormalFamily(ShiftedFamily):

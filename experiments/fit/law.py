@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
-from pydantic import ValidationError
 from scipy import special
 from typing_extensions import override
 
 from ...delay_models.base import LONGEST, FloatArray
 from ...delay_models.parametric import LogNormal, ScipyDelays
+from ...sim.errors import ConfigError
 
 # A ``DelayModel`` is what a simulation draws from, a ``Law`` what a likelihood needs, in seconds.
 
@@ -208,7 +208,7 @@ def fitted(family: Family, sample: FloatArray, near: Law | None = None) -> Law:
     as the rate of delays of 1e-310 s is."""
     try:
         law = family.fit(sample) if near is None else family.refit(sample, near)
-    except (ValidationError, ArithmeticError) as error:
+    except (ConfigError, ArithmeticError) as error:
         raise CannotFit("the delays are too small or too large: a parameter overflows") from error
     if law.longest() > LONGEST:
         raise CannotFit("the tail is too heavy to simulate: it can give infinite delays")

@@ -113,7 +113,7 @@ class _Arrivals:
         largest = float(np.min(shortest[loads > 0] / loads[loads > 0]))
         tau, added = _least(lambda tau: self._of_one_draw(once, tau * loads), largest)
         fixed, partly = _least(
-            lambda f: self._of_one_draw(PartlyProportional(f).growth(loads), none), 1.0
+            lambda f: self._of_one_draw(PartlyProportional(fixed=f).growth(loads), none), 1.0
         )
         found: list[tuple[dict[str, Any], float, int]] = [
             ({"kind": "proportional"}, self._of_one_draw(loads, none), 0),
@@ -197,8 +197,8 @@ def unit_delays(table: FloatArray, load: float, law: Mapping[str, Any]) -> Float
     if law["kind"] == "additive":
         return np.asarray(np.maximum(table - load * law["seconds_per_partition"], 0.0))
     if law["kind"] == "steps":
-        cost = float(StepCosts(tuple(law["loads"]), tuple(law["seconds"])).cost(load))
+        cost = float(StepCosts(loads=tuple(law["loads"]), seconds=tuple(law["seconds"])).cost(load))
         return np.asarray(np.maximum(table - cost, 0.0))
     if law["kind"] == "partly_proportional":
-        return np.asarray(table / PartlyProportional(law["fixed"]).growth(load))
+        return np.asarray(table / PartlyProportional(fixed=law["fixed"]).growth(load))
     return np.asarray(table / load) if load > 0 else table

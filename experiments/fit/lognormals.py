@@ -114,7 +114,7 @@ class Climb:
         """From P(second part) of each value, ``(N,)``, to the nearest maximum."""
         normals = self._polished(self.steps(second, FULL_STEPS), search)
         pairs = zip(normals.means, normals.sigmas, strict=True)
-        laws = [LogNormal(float(np.exp(mean)), sigma) for mean, sigma in pairs]
+        laws = [LogNormal(median=float(np.exp(mean)), sigma=sigma) for mean, sigma in pairs]
         fast, slow = np.argsort(normals.means)
         share = normals.share if slow == 1 else 1 - normals.share
         return TwoLogNormals(laws[fast], laws[slow], share)

@@ -15,9 +15,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from ...sim.errors import escaped
 from ..pictures.svg.marks import PageStyle
 from ..pictures.svg.picture import DrawnPicture, LegendEntry, draw_picture
-from ..text import escaped, unbroken
+from ..text import unbroken
 from .content import Chart, Image, Page, Section, Table
 
 TEMPLATES = "templates"

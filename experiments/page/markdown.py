@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ..text import escaped
+from ...sim.errors import escaped
 from .content import Chart, Image, Page, Section, Table
 
 WIDTH = 100  # characters of a line

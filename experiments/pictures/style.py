@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from ...sim.errors import escaped, in_ascii
 from ..config.errors import at, one_of
 from ..run.files import write_bytes
-from ..text import escaped, in_ascii, shortened
+from ..text import shortened
 from .looks import GRID, INK
 
 if TYPE_CHECKING:

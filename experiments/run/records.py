@@ -16,7 +16,7 @@ from ...sim import theory
 from ...sim.engines.cluster import Policy
 from ...sim.load_laws import OfOneDraw, PerPartition
 from ...sim.metrics import METRICS, ROUNDING, per_replication
-from ...sim.problems.losses import SquaredLoss
+from ...sim.problems.losses import LeastSquares
 from ...sim.schemes.barrierless import Barrierless, Stops
 from ...sim.schemes.base import Scheme
 from ...sim.types import FloatArray
@@ -235,7 +235,7 @@ def _tends(cell: Cell, weights: FloatArray) -> str:
     """Where small steps end if partitions have these weights; known of small least squares."""
     learning = None if cell.data_stamps() else training(cell)
     problem = learning.problem if learning is not None else None
-    if not isinstance(problem, SquaredLoss) or problem.rows * problem.features > SMALL:
+    if not isinstance(problem, LeastSquares) or problem.rows * problem.features > SMALL:
         return "another model than the optimum"
     X = problem.X if isinstance(problem.X, np.ndarray) else problem.X.toarray()
     root = np.sqrt(np.repeat(weights, problem.partition_sizes))

@@ -18,7 +18,7 @@ from ...sim.engines.simulate import simulate
 from ...sim.engines.tapes import RememberedTape
 from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from ...sim.problems import Problem
-from ...sim.problems.losses import SquaredLoss
+from ...sim.problems.losses import LeastSquares
 from ...sim.schemes import SCHEMES, SchemeFamily
 from ...sim.schemes.base import Fixed, RoundScheme
 from ...sim.schemes.cyclic import CyclicRepetition
@@ -46,7 +46,7 @@ FEATURES = 8
 
 
 @cache
-def least_squares(partitions: int, condition: float = 1.0) -> SquaredLoss:
+def least_squares(partitions: int, condition: float = 1.0) -> LeastSquares:
     """``ROWS`` rows in each of k partitions, ``FEATURES`` features, a hidden model and unit noise;
     eigenvalues of the Hessian lie evenly between the largest and that over ``condition``."""
     rng = np.random.default_rng(partitions)
@@ -54,7 +54,7 @@ def least_squares(partitions: int, condition: float = 1.0) -> SquaredLoss:
     orthonormal = np.linalg.qr(centres + rng.standard_normal(centres.shape))[0]
     x = orthonormal * np.sqrt(len(centres) * np.linspace(1.0 / condition, 1.0, FEATURES))
     y = x @ rng.standard_normal(FEATURES) + rng.standard_normal(len(x))
-    return SquaredLoss(x, y, partitions)
+    return LeastSquares(x, y, partitions=partitions)
 
 
 def start() -> FloatArray:

@@ -10,9 +10,10 @@ from typing import Annotated
 
 import numpy as np
 from annotated_types import Ge, Gt, Unit
-from pydantic import AllowInfNan, ConfigDict
+from pydantic import AllowInfNan
 from pydantic.dataclasses import dataclass as checked_dataclass
 
+from ..fields import STRICT, Configurable
 from ..types import BoolArray, FloatArray, TapeLike
 
 # The network between the master and its workers.
@@ -29,8 +30,8 @@ Bytes = Annotated[float, Ge(0), AllowInfNan(False), Unit("bytes")]
 BytesPerSecond = Annotated[float, Gt(0), AllowInfNan(False), Unit("bytes/s")]
 
 
-@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid"))
-class Network:
+@checked_dataclass(frozen=True, config=STRICT, kw_only=True)
+class Network(metaclass=Configurable):
     """Latencies in seconds, sizes in bytes, bandwidth in bytes per second.
 
     Args:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from itertools import pairwise
@@ -109,13 +109,16 @@ class Problem(ABC):
     task: ClassVar[Task]  # what kind of target the loss is for
     X: Matrix  # ``(N, p)`` training rows, a dense C-order array or ``scipy.sparse.csr_array``
     y: FloatArray  # ``(N,)`` targets
+    _: KW_ONLY
     # k; partition i is the i-th of k contiguous blocks of rows, cut as ``numpy.array_split`` does.
-    partitions: int
+    partitions: int = 1
     l2: float = 0.0  # the coefficient of ``||beta||^2`` in the objective, >= 0
     X_test: Matrix | None = None  # ``(M, p)`` test rows, or ``None``
     y_test: FloatArray | None = None  # ``(M,)`` test targets, or ``None``
 
     def __post_init__(self) -> None:
+        for name, axes in (("X", 2), ("y", 1), ("X_test", 2), ("y_test", 1)):
+            object.__setattr__(self, name, _numbers(name, getattr(self, name), axes))
         if self.partitions > self.rows:
             valid = f"must be at least the number of partitions, {self.partitions}"
             raise InvalidParameter("rows", self.rows, valid)
@@ -128,6 +131,15 @@ class Problem(ABC):
         if self.X_test.shape != (self.y_test.size, self.features):
             valid = f"its shape must be ({self.y_test.size}, {self.features}): y_test by features"
             raise InvalidParameter("X_test", self.X_test.shape, valid)
+
+    def require_finite(self) -> None:
+        """Refuse data with NaN or infinity. Raises InvalidParameter. Cost: one pass over them."""
+        for name in ("X", "y", "X_test", "y_test"):
+            values: Any = getattr(self, name)
+            numbers = values.data if isinstance(values, sparse.csr_array) else values
+            if numbers is not None and not np.isfinite(numbers).all():
+                wrong = float(numbers[~np.isfinite(numbers)][0])
+                raise InvalidParameter(name, wrong, "every number must be finite")
 
     @property
     def rows(self) -> int:
@@ -305,6 +317,26 @@ class Problem(ABC):
         basis = class_basis(self.X)
         X_test = None if self.X_test is None else merge(self.X_test, basis)
         return basis, merge(self.X, basis), X_test
+
+
+def _numbers(name: str, values: Any, axes: int) -> Any:
+    """A dense C-order array of floats, or a sparse one; what is one already is not copied.
+    Raises InvalidParameter: these are no numbers, or have another number of axes."""
+    if values is None:
+        return None
+    if isinstance(values, sparse.csr_array) and values.dtype == np.float64:
+        return values
+    if sparse.issparse(values):
+        whole: Any = values
+        return sparse.csr_array(whole).astype(np.float64)
+    try:
+        array = np.ascontiguousarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InvalidParameter(name, values, "must be numbers") from None
+    if np.ndim(values) != axes:
+        shape = "(rows, features)" if axes == 2 else "(rows,)"
+        raise InvalidParameter(name, np.shape(values), f"its shape must be {shape}")
+    return array
 
 
 def _row_by_row(of: RowWise, margins: FloatArray, targets: FloatArray) -> FloatArray:

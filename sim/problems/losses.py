@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal, TypeVar, final
 
 import numpy as np
 from annotated_types import Ge
@@ -19,13 +19,15 @@ from ..fields import STRICT
 from ..numerics import generator
 from ..types import BoolArray, FloatArray
 from .base import Problem, Task, product
-from .datasets.base import Dataset, DatasetFamily
+from .datasets.base import DatasetFamily
+
+LossT = TypeVar("LossT", bound=Problem)
 
 
 # To add a loss: a final subclass of ``Problem`` and a line in ``LOSSES``.
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
-class SquaredLoss(Problem):
+class LeastSquares(Problem):
     """Mean of (y - x.beta)^2, without a factor of one half."""
 
     task: ClassVar[Task] = "regression"
@@ -45,7 +47,7 @@ class SquaredLoss(Problem):
 
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
-class LogisticLoss(Problem):
+class Logistic(Problem):
     """Mean of log(1 + exp(-y x.beta)) with y = -1 or +1; finite for margins of any size."""
 
     task: ClassVar[Task] = "classification"
@@ -107,7 +109,7 @@ def area_under_curve(positive: BoolArray, scores: FloatArray) -> float:
     return float((width * (height[1:] + height[:-1]) / 2.0).sum())
 
 
-LOSSES: dict[str, type[Problem]] = {"logistic": LogisticLoss, "least_squares": SquaredLoss}
+LOSSES: dict[str, type[Problem]] = {"logistic": Logistic, "least_squares": LeastSquares}
 
 
 # Data, start and shuffle draw from ``SeedSequence(seed, spawn_key=(2**32 - 1, s))`` with s = 0, 1,
@@ -156,26 +158,56 @@ class ProblemConfig:
         start ``(p,)``. Raises ``DataNotFound``: a file that users bring themselves is not there;
         ``InvalidParameter``: fields, data and number of partitions do not fit each other."""
         settings = self.settings
-        loss = self.losses[settings.loss]
-        draws = partial(generator, seed, 2**32 - 1)
-        data = self.family.load(loss.task, draws(DATA_STREAM), data_dir)
-        if data.task != loss.task:
-            fits = [name for name, other in self.losses.items() if other.task == data.task]
-            valid = f"dataset {settings.dataset} is for {data.task}: {', '.join(fits)}"
-            raise InvalidParameter("loss", settings.loss, valid)
-        if settings.shuffle:
-            order = draws(SHUFFLE_STREAM).permutation(len(data.y))
-            data = dataclasses.replace(data, X=data.X[order], y=data.y[order])
-        l2 = 1 / len(data.y) if settings.l2 == "1/rows" else settings.l2
-        problem = loss(data.X, data.y, partitions, l2, data.X_test, data.y_test)
-        return problem, self._start(data, draws(START_STREAM))
+        return from_dataset(
+            self.losses[settings.loss],
+            self.family,
+            l2=settings.l2,
+            start=settings.initial,
+            shuffle=settings.shuffle,
+            partitions=partitions,
+            seed=seed,
+            data_dir=data_dir,
+        )
 
-    def _start(self, data: Dataset, rng: np.random.Generator) -> FloatArray:
-        if data.initial is not None:
-            if self.settings.initial != "zeros":
-                valid = f"leave it out: dataset {self.settings.dataset} brings its own start"
-                raise InvalidParameter("initial", self.settings.initial, valid)
-            return data.initial
-        if self.settings.initial == "normal":
-            return rng.standard_normal(int(data.X.shape[1]))
-        return np.zeros(data.X.shape[1])
+
+def from_dataset(
+    loss: type[LossT],
+    dataset: DatasetFamily,
+    *,
+    l2: float | Literal["1/rows"] = 0.0,
+    start: Literal["zeros", "normal"] = "zeros",
+    shuffle: bool = False,
+    partitions: int = 1,
+    seed: int = 0,
+    data_dir: Path | None = None,
+) -> tuple[LossT, FloatArray]:
+    """Load a data set, from ``data_dir`` where the user keeps files: the problem, and the start
+    ``(p,)``. The other arguments are those of a config's ``problem`` section (``start`` is its
+    ``initial``), and the seed is the run's. Raises ``DataNotFound``: a file that users bring
+    themselves is not there; ``InvalidParameter``: what is given does not fit together."""
+    draws = partial(generator, seed, 2**32 - 1)
+    data = dataset.load(loss.task, draws(DATA_STREAM), data_dir)
+    if data.task != loss.task:
+        fits = [name for name, other in LOSSES.items() if other.task == data.task]
+        valid = f"dataset {dataset.name} is for {data.task}: {', '.join(fits)}"
+        names = (name for name, other in LOSSES.items() if other is loss)
+        raise InvalidParameter("loss", next(names, getattr(loss, "name", loss.__name__)), valid)
+    if shuffle:
+        order = draws(SHUFFLE_STREAM).permutation(len(data.y))
+        data = dataclasses.replace(data, X=data.X[order], y=data.y[order])
+    problem = loss(
+        data.X,
+        data.y,
+        partitions=partitions,
+        l2=1 / len(data.y) if l2 == "1/rows" else l2,
+        X_test=data.X_test,
+        y_test=data.y_test,
+    )
+    if data.initial is not None:
+        if start != "zeros":
+            valid = f"leave it out: dataset {dataset.name} brings its own start"
+            raise InvalidParameter("initial", start, valid)
+        return problem, data.initial
+    if start == "normal":
+        return problem, draws(START_STREAM).standard_normal(problem.features)
+    return problem, np.zeros(problem.features)

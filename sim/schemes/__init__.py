@@ -16,6 +16,7 @@ from .asynchronous import (
     StaleSynchronous,
 )
 from .balanced import Balanced
+from .barrierless import Discount
 from .base import Scheme, SchemeFamily
 from .block_coordinate import BlockCoordinate
 from .cyclic import CyclicMdsCode, CyclicRepetition
@@ -24,7 +25,7 @@ from .exact_codes import CommunicationEfficient, HeterogeneityAware
 from .graph_assignment import GraphAssignment
 from .graph_codes import BlockDesign, Expander, RegularGraph
 from .ignore_arbitrary import IgnoreArbitrary
-from .local_sgd import LocalSgd
+from .local_sgd import LocalSgd, Outer
 from .matrix import Matrix
 from .partial_work import MultiMessage, PartialStragglers
 from .random_codes import Bernoulli, HeterogeneousSplit, StochasticBlock, StochasticGradientCoding
@@ -46,4 +47,14 @@ SCHEMES: dict[str, type[SchemeFamily]] = registry(
     KBatchSync, StaleSynchronous, Rennala, Ringmaster, Ringleader, Malenia, GradientTable,
 )  # fmt: skip
 
-__all__ = ["SCHEMES", "Scheme", "SchemeFamily"]
+__all__ = [
+    "SCHEMES", "AdaptiveDeadline", "AdaptiveK", "Asynchronous", "Balanced", "Bernoulli",
+    "BlockCoordinate", "BlockDesign", "CommunicationEfficient", "CyclicMdsCode",
+    "CyclicRepetition", "Discount", "DropCompute", "ErasureHead", "Expander",
+    "FractionalRepetition", "GeneralizedFractionalRepetition", "GradientTable", "GraphAssignment",
+    "HeterogeneityAware", "HeterogeneousSplit", "IgnoreArbitrary", "IgnoreStragglers", "KAsync",
+    "KBatchAsync", "KBatchSync", "LocalSgd", "Malenia", "Matrix", "MindFlayer", "MultiMessage",
+    "Outer", "PartialStragglers", "Pipelined", "RegularGraph", "Rennala", "Ringleader",
+    "Ringmaster", "Scheme", "SchemeFamily", "Sequential", "Speculative", "StaleSynchronous",
+    "StochasticBlock", "StochasticGradientCoding", "TimeWindow", "Uncoded",
+]  # fmt: skip

@@ -18,7 +18,7 @@ from .stopping import FirstK, FirstKEach
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class AdaptiveK(SchemeFamily):
     """``ignore_stragglers`` that waits for ``step`` workers more whenever training stalls.
 
@@ -119,7 +119,7 @@ class GrowingK(SumOfWorkers):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class AdaptiveDeadline(SchemeFamily):
     """``ignore_stragglers`` with a deadline that follows past arrivals.
 

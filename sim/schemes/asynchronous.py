@@ -47,7 +47,7 @@ class AsynchronousFamily(SchemeFamily):
         return Barrierless(self.name, workers, gradients, own_data=own, discount=discount)
 
 
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Batched(AsynchronousFamily):
     """An update takes ``wait_for`` gradients; abstract."""
 
@@ -63,7 +63,7 @@ class Batched(AsynchronousFamily):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Asynchronous(AsynchronousFamily):
     """Every gradient is an update of its own; nobody waits.
 
@@ -118,7 +118,7 @@ class Asynchronous(AsynchronousFamily):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class KAsync(Batched):
     """An update for every ``wait_for`` gradients of different workers, which wait for it.
 
@@ -159,7 +159,7 @@ class KAsync(Batched):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class KBatchAsync(Batched):
     """An update for every ``wait_for`` gradients of any workers; nobody waits.
 
@@ -195,7 +195,7 @@ Ahead = Annotated[
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class StaleSynchronous(Batched):
     """Stale synchronous parallel: nobody is more than ``ahead`` gradients ahead of the slowest.
 
@@ -246,7 +246,7 @@ class StaleSynchronous(Batched):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class KBatchSync(Batched):
     """An update for every ``wait_for`` gradients at the current model; then all start anew.
 
@@ -277,7 +277,7 @@ class KBatchSync(Batched):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Rennala(AsynchronousFamily):
     """An update for every ``batch`` gradients that were all taken at the current model.
 
@@ -322,7 +322,7 @@ class Rennala(AsynchronousFamily):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Ringmaster(AsynchronousFamily):
     """Every gradient is an update, unless its staleness has reached ``oldest``: then it is dropped.
 

@@ -17,7 +17,7 @@ from .stopping import FirstK
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Balanced(SchemeFamily):
     """Deal M micro-batches so that the slowest worker is done soonest, and wait for all; exact.
 

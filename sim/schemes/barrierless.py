@@ -33,7 +33,7 @@ from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass as checked
 from typing_extensions import override
 
-from ..fields import STRICT, NotNegative, not_bool
+from ..fields import STRICT, Configurable, NotNegative, not_bool
 from ..numerics import generator
 from ..steps import SingleGradients, Steps
 from ..types import FloatArray, IntArray, Messages, Trace
@@ -49,8 +49,8 @@ class Stops(Enum):
 
 
 @final
-@checked(frozen=True, config=STRICT)
-class Discount:
+@checked(frozen=True, config=STRICT, kw_only=True)
+class Discount(metaclass=Configurable):
     """What a stale gradient weighs; a fresh one weighs 1. Give one of both.
 
     Args:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias, final
 import numpy as np
 from typing_extensions import override
 
+from ..fields import Configurable
 from ..load_laws import LoadLaw
 from ..steps import DecodedRounds, Steps
 from ..types import BoolArray, FloatArray, IntArray, Loads, TapeLike, Trace
@@ -365,7 +366,7 @@ class Fixed(Assigned):
         return Conditioning(*largest, float(np.linalg.norm(weights - 1.0, axis=1).max()))
 
 
-class SchemeFamily(ABC):
+class SchemeFamily(metaclass=Configurable):
     """A scheme as the config names it; abstract. Subclasses are frozen pydantic dataclasses."""
 
     name: ClassVar[str]  # the registry name

@@ -20,7 +20,7 @@ from .stopping import PerPlace
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class BlockCoordinate(ForesightedFamily):
     """The gradient's coordinates in levels s = 0, 1, ...; level s is coded against s stragglers.
 

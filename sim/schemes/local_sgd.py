@@ -15,6 +15,7 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import (
     STRICT,
+    Configurable,
     Count,
     Load,
     Positive,
@@ -33,8 +34,8 @@ from .stopping import CoverGroups, FirstK, StoppingRule
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
-class Outer:
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Outer(metaclass=Configurable):
     """How the model moves at the end of a round.
 
     Args:
@@ -58,7 +59,7 @@ class Outer:
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class LocalSgd(SchemeFamily):
     """Workers take ``steps`` local steps on their own partitions; then their models are averaged.
 

@@ -23,7 +23,7 @@ from .stopping import FirstK, Opened, PerPlace, StoppingRule, Tally
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class MultiMessage(SchemeFamily):
     """A message per finished partition; stop when every partition is covered.
 
@@ -101,7 +101,7 @@ class MultiMessage(SchemeFamily):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class PartialStragglers(SchemeFamily):
     """As ``multi_message``, but a worker reports each partition and sends one sum when asked.
 

@@ -18,7 +18,7 @@ from .base import SchemeFamily
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Malenia(SchemeFamily):
     """An update once everybody has a gradient at the current model; meanwhile nobody rests.
 
@@ -72,7 +72,7 @@ class OneOfEach(Barrierless):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Ringleader(SchemeFamily):
     """Cycles of n updates, one of each worker, along the mean of the workers' means; nobody waits.
 

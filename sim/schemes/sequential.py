@@ -209,7 +209,7 @@ class Multiplexed(SequentialCode):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Sequential(SchemeFamily):
     """A code for bursts of stragglers: a missing result is computed again ``B`` rounds later.
 

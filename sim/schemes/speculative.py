@@ -22,7 +22,7 @@ SPARK = {"before 4.0": (0.75, 1.5), "4.0": (0.9, 3.0)}
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Speculative(SchemeFamily):
     """Backup tasks: once q tasks are done, idle workers compute missing ones again; exact.
 

@@ -19,7 +19,7 @@ from .stopping import FirstK
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Pipelined(SchemeFamily):
     """Each worker renews one of its partitions' gradients a round, and sends the sum of its latest.
 
@@ -158,7 +158,7 @@ class PipelinedSteps(Steps):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class GradientTable(SchemeFamily):
     """Every arrival is an update, along the mean of everybody's latest gradient; nobody waits.
 

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass as plain_dataclass
+from dataclasses import fields
 from functools import cached_property, reduce
 from itertools import pairwise
 from typing import Annotated, Any, Literal, final
@@ -18,7 +19,7 @@ from pydantic.dataclasses import dataclass, rebuild_dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Grace, Positive, WaitFor
+from ..fields import STRICT, Configurable, Grace, Positive, WaitFor
 from ..numerics import row_max
 from ..types import BoolArray, FloatArray
 from .assignments import Assignment, Groups
@@ -88,7 +89,7 @@ class Decodable(StoppingRule):
         return Optimal(self.code)
 
 
-class ForCode(ABC):
+class ForCode(metaclass=Configurable):
     """A choice that becomes a stopping rule once the code is known; abstract."""
 
     @abstractmethod
@@ -97,7 +98,7 @@ class ForCode(ABC):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Quorum(ForCode):
     """So many seconds after a number of arrivals.
 
@@ -117,7 +118,7 @@ class Quorum(ForCode):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Covered(ForCode):
     """Every partition is held by somebody who arrived.
 
@@ -133,7 +134,7 @@ class Covered(ForCode):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class DecodableWithin(ForCode):
     """Least squares over what arrived leaves a decoding error of at most this.
 
@@ -149,7 +150,7 @@ class DecodableWithin(ForCode):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Earliest(ForCode):
     """The earliest of several.
 
@@ -165,7 +166,7 @@ class Earliest(ForCode):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Latest(ForCode):
     """The latest of several.
 
@@ -201,6 +202,13 @@ KINDS: dict[str, type[StoppingRule | ForCode]] = {
 WORDS: dict[str, Mapping[str, Any]] = {"cover": {"cover": True}, "decodable": {"decodable": 1e-6}}
 
 
+def _written(value: Any) -> Any:
+    """A choice as a section: a word's, and those of rules that check nothing when they are made."""
+    if isinstance(value, FirstK | Deadline | Window):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return WORDS.get(value, value) if isinstance(value, str) else value
+
+
 def _kind(value: Any) -> str | None:
     found = [name for name, kind in KINDS.items() if isinstance(value, kind)]
     if isinstance(value, Mapping):
@@ -222,7 +230,7 @@ Stop = Annotated[
         custom_error_type="stop",
         custom_error_message="Input should be a section with one of: " + ", ".join(KINDS),
     ),
-    BeforeValidator(lambda value: WORDS.get(value, value) if isinstance(value, str) else value),
+    BeforeValidator(_written),
 ]
 """The field ``stop``."""
 

@@ -61,7 +61,7 @@ class SelfStopping(OfWorkers):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class DropCompute(SchemeFamily):
     """Every worker cuts its partition into micro-batches and stops by itself after some time.
 
@@ -178,7 +178,7 @@ FIRST = 2**32 - 3  # key of the random first pieces; tapes, data sets and other 
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class MindFlayer(ForesightedFamily):
     """Every worker tries ``trials`` times, each time for at most ``patience`` seconds.
 

@@ -18,7 +18,7 @@ from .stopping import FirstK, StoppingRule
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Uncoded(SchemeFamily):
     """Wait for all n workers; exact.
 
@@ -51,7 +51,7 @@ class Uncoded(SchemeFamily):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class IgnoreStragglers(SchemeFamily):
     """Take the first ``wait_for`` of n (or what has come by ``deadline``), drop the rest.
 
@@ -111,7 +111,7 @@ class IgnoreStragglers(SchemeFamily):
             return Fixed(self.name, code, rule, SumArrived(self.rescale), exact=None)
         if self.wait_for is not None:
             require_at_most_workers("wait_for", self.wait_for, workers)
-            rule = ending(Quorum(self.wait_for, self.grace), code)
+            rule = ending(Quorum(first=self.wait_for, grace=self.grace), code)
             if self.deadline is not None:
                 rule = rule | Deadline(self.deadline)
         elif self.grace:
@@ -127,7 +127,7 @@ class IgnoreStragglers(SchemeFamily):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class TimeWindow(SchemeFamily):
     """Take what arrives by (1 + ``tolerance``) times the first arrival, drop the rest.
 

@@ -295,6 +295,7 @@ SAID = {  # by default; all others are 0, false, empty or nothing
     "delays.trace.most_cells": 50_000_000,
     "delays.trace.resample": "replay",
     "delays.trace.end": "truncated",
+    "delays.trace.stretch": 1.0,
     "delays.trace.hosts": "all",
     "delays.trace.missing": "refuse",
     "delays.trace.retries": "refuse",
@@ -422,8 +423,8 @@ UNLIKE = {"model": "heterogeneous", "base": LAW}
         ({"problem": {"dataset": "synthetic", "x": 1}}, "must be one of: dataset, features, in"),
         ({"delay": {"kind": "pareto"}}, "delay.kind: unknown key; did you mean model?$"),
         ({"schemes": [{"model": "uncoded"}]}, ".model: unknown key; did you mean name?$"),
-        ({"schemes": [Network()]}, "; write the class to a file and name"),
-        ({"schemes": [ProblemSettings]}, "; write the class to a file and name it under plugins$"),
+        ({"schemes": [Network()]}, ": must be a section: keys with values$"),
+        ({"schemes": [ProblemSettings]}, ": keys with values; give its fields, as in Uncoded"),
     ],
     ids=str,
 )  # fmt: skip

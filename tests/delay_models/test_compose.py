@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
@@ -25,6 +24,7 @@ from erasurehead.delay_models.parametric import (
     Weibull,
 )
 from erasurehead.delay_models.trace import MeasuredRounds
+from erasurehead.sim.errors import ConfigError
 from tests.statistics import assert_z
 
 # Wrappers around a model: scaled, shifted, and factors of workers, rounds and time.
@@ -112,7 +112,7 @@ def test_a_factor_multiplies_the_same_base_delays() -> None:
     "fields", [{}, {"factors": (1.0,), "spread": 0.1}, {"factors": ()}, {"factors": (1.0, 0.0)}]
 )
 def test_factors_or_spread_and_positive(fields: dict[str, object]) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ConfigError):
         Heterogeneous(base=SECOND, **fields)  # type: ignore[arg-type]
 
 
@@ -234,7 +234,8 @@ def test_a_clump_has_one_of_its_sizes(
     sizes: tuple[int, ...], there: set[int], neighbours: float
 ) -> None:
     """At most all four workers; with 1 they stand side by side, worker 0 after the last one."""
-    model = ColdStarts(*(SECOND, 1.0, Deterministic(value=4.0)), sizes=sizes, neighbours=neighbours)
+    cold_start = {"probability": 1.0, "delay": Deterministic(value=4.0)}
+    model = ColdStarts(base=SECOND, **cold_start, sizes=sizes, neighbours=neighbours)  # type: ignore[arg-type]
     cold = Tape(model, 4, seed=1, replication=0).rows(0, 200) == 5.0
     assert set(np.count_nonzero(cold, axis=1)) == there
     if neighbours == 1 and max(sizes) < 4:
@@ -301,7 +302,7 @@ def test_own_laws_last_as_long_as_the_shortest() -> None:
 def test_what_makes_no_sense_is_refused(
     workers: tuple[int, ...], models: tuple[object, ...], word: str
 ) -> None:
-    with pytest.raises(ValidationError, match=word):
+    with pytest.raises(ConfigError, match=word):
         OwnLaws(base=FAST, workers=workers, models=models)  # type: ignore[arg-type]
 
 
@@ -330,5 +331,5 @@ def test_a_stretch_of_measured_rounds_goes_on_from_block_to_block(
 
 def test_measured_rounds_have_as_many_workers_each() -> None:
     text = "1 workers in one round and 3 in another; must be as many in each"
-    with pytest.raises(ValidationError, match=text):
+    with pytest.raises(ConfigError, match=text):
         MeasuredRounds(seconds=((1.0,), (1.0, 2.0, 3.0), (1.0, 2.0)))

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.delay_models.empirical import Empirical
+from erasurehead.sim.errors import ConfigError
 from tests.statistics import BOUND, assert_z
 
 WALLED = (2.0, 6.0, 9.0, 11.0, 13.0, 14.0, 15.0, 15.5)
@@ -128,7 +128,7 @@ def test_tasks_of_a_round_share_their_effects_alone() -> None:
     ids=str,
 )
 def test_contradictions_are_refused(fields: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValidationError, match=words):
+    with pytest.raises(ConfigError, match=words):
         MODELS["empirical"](**{"quantiles": WALLED, **fields})
 
 
@@ -136,6 +136,6 @@ def test_many_ranks_share_the_quantiles_as_few_do() -> None:
     """With uniform quantiles, a latent number's delay is the mean chance of all workers to be below
     it; ranks of more than 200 workers are summed in cells."""
     ranks = np.random.default_rng(3).normal(0.0, 0.7, 500).round(4)
-    latent, seconds = Empirical((0.0, 1.0), ranks=tuple(ranks))._of_latent
+    latent, seconds = Empirical(quantiles=(0.0, 1.0), ranks=tuple(ranks))._of_latent
     for at in range(0, len(latent), 400):
         assert seconds[at] == pytest.approx(stats.norm.cdf(latent[at] - ranks).mean(), abs=1e-12)

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.delay_models.cold_starts import ColdStarts
 from erasurehead.delay_models.parametric import Deterministic, LogNormal
 from erasurehead.delay_models.presets import LambdaCnn, LlmRanks
+from erasurehead.sim.errors import ConfigError
 
 # Cold starts: how often a round is hit, who is in the clump, and that it waits together.
 
@@ -97,7 +97,7 @@ def test_the_base_goes_on_as_without_cold_starts() -> None:
 
 
 def test_the_start_up_must_be_independent() -> None:
-    with pytest.raises(ValidationError, match="independent"):
+    with pytest.raises(ConfigError, match="independent"):
         ColdStarts(base=START_UP, probability=0.1, share=0.1, delay=MODELS["markov"].examples()[0])
 
 
@@ -223,5 +223,5 @@ def test_the_last_stage_has_two_seconds_more() -> None:
 
 
 def test_a_load_that_was_not_measured_is_refused() -> None:
-    with pytest.raises(ValidationError, match="must be one of the loads that were measured"):
+    with pytest.raises(ConfigError, match="must be one of the loads that were measured"):
         LambdaCnn(load=0.25)

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import ValidationError
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
 from erasurehead.delay_models.tables.measured import Reading, TableError
 from erasurehead.delay_models.tables.read import read_measured
+from erasurehead.sim.errors import ConfigError
 from tests.tools import read_delays
 
 TABLE = np.random.default_rng(0).exponential(1.0, (5, 3))
@@ -196,7 +196,7 @@ def test_a_trace_can_be_a_part_of_another_model(tmp_path: Path) -> None:
     np.testing.assert_array_equal(doubled.delays(conditions, None, 5, 3), once)
     assert (doubled.rounds_available(), doubled.workers_available()) == (5, 3)
     mixed = {"weights": (0.5, 0.5), "components": (MODELS["exponential"](rate=1.0), replay)}
-    with pytest.raises(ValidationError, match="independent"):
+    with pytest.raises(ConfigError, match="independent"):
         MODELS["mixture"](**mixed)
     mixed["components"] = (mixed["components"][0], trace(tmp_path, "cells"))
     assert MODELS["mixture"](**mixed).mean() == pytest.approx((1 + TABLE.mean()) / 2)

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.build import ImpossibleCell, timing
@@ -23,7 +22,7 @@ from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
 from erasurehead.sim.engines.recording import Recorder, Span
 from erasurehead.sim.engines.run import Engine, Run
 from erasurehead.sim.engines.simulate import simulate
-from erasurehead.sim.errors import EngineRefused, InvalidParameter, NeverEnough
+from erasurehead.sim.errors import ConfigError, EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.barrierless import Barrierless, Stops
@@ -513,7 +512,7 @@ def test_what_asynchronous_refuses() -> None:
         {"power": np.inf},
         {"hinge": [1]},
     ):
-        with pytest.raises(ValidationError):
+        with pytest.raises(ConfigError):
             SCHEMES["asynchronous"](staleness=wrong)
     for fields, said in (
         ({"staleness": {"power": 1}, "delay_adaptive": True}, "staleness"),
@@ -583,7 +582,7 @@ def test_seconds_of_ssp_with_thirty_workers(ahead: int, seconds: float) -> None:
 
 @pytest.mark.parametrize("wrong", [-1, 1.5, True, "far"])
 def test_how_far_ahead_is_a_whole_number_or_inf(wrong: object) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ConfigError):
         SCHEMES["ssp"](ahead=wrong)
 
 

@@ -60,12 +60,21 @@ def run(
 
 UNCODED = SCHEMES["uncoded"]()
 FIRST = SCHEMES["ignore_stragglers"](wait_for=1)
-CHANNEL = Network(0.25, 0.0, 0.125, bandwidth=8.0, message_bytes=1.0, channels=1)
+CHANNEL = Network(
+    broadcast_latency=0.25,
+    dispatch_skew=0.0,
+    uplink_latency=0.125,
+    bandwidth=8.0,
+    message_bytes=1.0,
+    channels=1,
+)
 
 
 @pytest.mark.usefixtures("few")
 @pytest.mark.parametrize("policy", Policy)
-@pytest.mark.parametrize("network", [None, Network(0.25), CHANNEL], ids=["none", "late", "channel"])
+@pytest.mark.parametrize(
+    "network", [None, Network(broadcast_latency=0.25), CHANNEL], ids=["none", "late", "channel"]
+)
 def test_a_task_longer_than_any_life(network: Network | None, policy: Policy) -> None:
     """Two seconds of work, one second up: for ever, without ``max_wait``."""
     with pytest.raises(NeverEnough) as caught:
@@ -85,7 +94,7 @@ def test_the_real_bound_is_reached_in_seconds() -> None:
 def test_who_is_repaired_has_the_model_that_is_still_on_its_way() -> None:
     """Sent at 0 s, here at 1 s; up again at 0.5 s, and two seconds of work from then on."""
     up, down = TableTape(np.array([[0.25], [np.inf]])), TableTape(np.array([[0.25], [np.inf]]))
-    trace = run(UNCODED, [2.0], up, down, network=Network(1.0), rounds=1)
+    trace = run(UNCODED, [2.0], up, down, network=Network(broadcast_latency=1.0), rounds=1)
     assert trace.times[0].tolist() == [2.5]
 
 
@@ -255,7 +264,7 @@ def test_rare_crashes_are_legitimate() -> None:
 
 
 ENGINES = [event, batch]
-NETWORKS = [None, Network(), Network(0.25, 0.0, 0.5)]
+NETWORKS = [None, Network(), Network(broadcast_latency=0.25, dispatch_skew=0.0, uplink_latency=0.5)]
 KEEP_DEAD = [Policy.FINISH, Policy.QUEUE]
 """Policies under which a worker stays with a task that never ends."""
 
@@ -417,7 +426,9 @@ def test_who_lives_for_ever_may_have_a_task_without_end(name: str) -> None:
 @engines
 @pytest.mark.parametrize("network", [None, Network()], ids=["no network", "network"])
 @pytest.mark.parametrize("value", [np.nan, -0.5, -np.inf])
-@pytest.mark.parametrize("law", [Proportional(), Additive(1.0), PerPartition()], ids=repr)
+@pytest.mark.parametrize(
+    "law", [Proportional(), Additive(seconds_per_partition=1.0), PerPartition()], ids=repr
+)
 def test_what_is_no_delay_is_refused(
     engine: Engine, network: Network | None, value: float, law: object
 ) -> None:

@@ -157,7 +157,11 @@ MARKOV = MODELS["heterogeneous"](base=UNIT, spread=0.3)
         (SCHEMES["speculative"](copy_after=8), {}, "for one message per worker"),
         (SCHEMES["local_sgd"](steps=2), {}, "where workers take no local steps"),
         (PLAIN, {"policy": Policy.QUEUE}, "under cancel and drain, without network and failures"),
-        (PLAIN, {"cluster": Cluster(Network(0.1))}, "under cancel and drain, without network and"),
+        (
+            PLAIN,
+            {"cluster": Cluster(Network(broadcast_latency=0.1))},
+            "under cancel and drain, without network and",
+        ),
         (PLAIN, {"cluster": Cluster(max_wait=9.0)}, "where no max_wait ends the run"),
         (SPLIT, {}, "where all workers have the same load"),
         (PLAIN, {"model": MARKOV}, "for independent delays with quantiles"),

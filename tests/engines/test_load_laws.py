@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from pydantic import ValidationError
 
 from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.errors import ConfigError
 from erasurehead.sim.load_laws import (
     LoadLaw,
     PartlyProportional,
@@ -48,7 +48,7 @@ def test_the_first_of_two_messages_has_the_fixed_share_before_it() -> None:
 
 
 def test_its_closed_form_is_that_of_the_multiple() -> None:
-    delay = MODELS["gamma"](2.0, 0.5)
+    delay = MODELS["gamma"](shape=2.0, scale=0.5)
     seconds = np.linspace(0, 4, 9)
     for time, multiple in (
         (worker_time_at(delay, LAW, 3), 2.5),
@@ -60,7 +60,7 @@ def test_its_closed_form_is_that_of_the_multiple() -> None:
 
 @pytest.mark.parametrize("fixed", [-0.1, 1.1, float("nan")])
 def test_a_share_is_between_0_and_1(fixed: float) -> None:
-    with pytest.raises(ValidationError, match="fixed"):
+    with pytest.raises(ConfigError, match="fixed"):
         PartlyProportional(fixed=fixed)
 
 
@@ -87,7 +87,7 @@ def test_a_part_of_a_load_costs_what_it_costs_alone() -> None:
 
 
 def test_its_closed_form_is_that_of_the_delay_later_by_the_cost() -> None:
-    delay = MODELS["gamma"](2.0, 0.5)
+    delay = MODELS["gamma"](shape=2.0, scale=0.5)
     seconds = np.linspace(0, 4, 9)
     for time, cost in (
         (worker_time_at(delay, LOAD_STEPS_LAW, 3), 1.0),
@@ -109,7 +109,7 @@ def test_its_closed_form_is_that_of_the_delay_later_by_the_cost() -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(fields: dict[str, tuple[float, ...]], word: str) -> None:
-    with pytest.raises(ValidationError, match=word):
+    with pytest.raises(ConfigError, match=word):
         StepCosts(**fields)
 
 

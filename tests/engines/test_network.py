@@ -69,7 +69,9 @@ def test_engines_agree_on_a_network_full_of_ties(
     Some tasks never end, and some messages are lost for ever.
     """
     n = scheme.workers
-    net = Network(*(ticks * step for ticks in latencies))
+    names = ("broadcast_latency", "dispatch_skew", "uplink_latency")
+    seconds = (ticks * step for ticks in latencies)
+    net = Network(**dict(zip(names, seconds, strict=True)))  # type: ignore[arg-type]
     tapes = lattice(seed, n, 2, levels, step, dead)
     resends = lattice(seed + 77, n, 2, 3, step, dead) if lossy else None
     max_wait = None if patience is None else patience * step
@@ -107,7 +109,13 @@ def test_a_network_that_takes_no_time_is_no_network(
 
 def test_latencies_by_hand() -> None:
     """Model at 1 + j * 0.5, one second of computing, message 0.25 + 100 / 200 s later."""
-    net = Network(1.0, 0.5, 0.25, bandwidth=200.0, message_bytes=100.0)
+    net = Network(
+        broadcast_latency=1.0,
+        dispatch_skew=0.5,
+        uplink_latency=0.25,
+        bandwidth=200.0,
+        message_bytes=100.0,
+    )
     trace = both_finish(
         SCHEMES["uncoded"]().build(3),
         [TableTape(np.ones((2, 3)))],
@@ -250,7 +258,14 @@ def test_utilisation_idle_and_dead_are_the_whole_time() -> None:
     rng = np.random.default_rng(8)
     n, rounds = 6, 40
     up, down = (TableTape(rng.exponential(scale, (200, n))) for scale in (6.0, 2.0))
-    net = Network(0.05, 0.02, 0.1, bandwidth=10.0, message_bytes=1.0, channels=2)
+    net = Network(
+        broadcast_latency=0.05,
+        dispatch_skew=0.02,
+        uplink_latency=0.1,
+        bandwidth=10.0,
+        message_bytes=1.0,
+        channels=2,
+    )
     around = Cluster(net, failures=[Failures(up, down)])
     scheme = SCHEMES["ignore_stragglers"](wait_for=3).build(n)
     table = TableTape(rng.exponential(0.8, (rounds, n)))
@@ -381,7 +396,12 @@ def test_who_is_dead_by_hand() -> None:
     ("around", "transfer", "contended", "trip"),
     [
         (Network(), 0.0, False, 0.0),
-        (Network(0.5, 0.25, 2.0), 0.0, False, 0.5 + 4 * 0.25 + 2.0),
+        (
+            Network(broadcast_latency=0.5, dispatch_skew=0.25, uplink_latency=2.0),
+            0.0,
+            False,
+            0.5 + 4 * 0.25 + 2.0,
+        ),
         (Network(bandwidth=10.0), 0.0, False, 0.0),
         (Network(message_bytes=5.0), 0.0, False, 0.0),
         (Network(bandwidth=10.0, message_bytes=5.0), 0.5, False, 0.5),

@@ -77,8 +77,11 @@ class Asked(RoundScheme):
 
 NETWORKS = [
     Cluster(),
-    Cluster(network=Network(0.1, 0.01, 0.05)),
-    Cluster(network=Network(0.0, 0.0, 0.25), max_wait=50.0),
+    Cluster(network=Network(broadcast_latency=0.1, dispatch_skew=0.01, uplink_latency=0.05)),
+    Cluster(
+        network=Network(broadcast_latency=0.0, dispatch_skew=0.0, uplink_latency=0.25),
+        max_wait=50.0,
+    ),
 ]
 
 

@@ -146,7 +146,11 @@ def test_load_laws() -> None:
 
 
 ENGINES = [event, batch]
-AROUND = [(None, 1.0), (Network(), 1.0), (Network(0.25, 0.0, 0.5), 1.75)]
+AROUND = [
+    (None, 1.0),
+    (Network(), 1.0),
+    (Network(broadcast_latency=0.25, dispatch_skew=0.0, uplink_latency=0.5), 1.75),
+]
 """Networks, and how long a round of one second takes behind each."""
 
 

@@ -53,7 +53,10 @@ def wide(path: Path, table: np.ndarray) -> Path:
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A cluster with additive load, cold starts and slow workers that stay slow."""
     folder = tmp_path_factory.mktemp("fit")
-    fast, slow = MODELS["lognormal"](0.6, 0.05), MODELS["lognormal"](1.0, 0.2)
+    fast, slow = (
+        MODELS["lognormal"](median=0.6, sigma=0.05),
+        MODELS["lognormal"](median=1.0, sigma=0.2),
+    )
     chain = MODELS["markov"](slow_to_slow=0.76, fast_to_slow=0.06, fast=fast, slow=slow)
     start_up = MODELS["deterministic"](value=30.0)
     model = MODELS["cold_starts"](base=chain, probability=0.1, share=0.1, delay=start_up)

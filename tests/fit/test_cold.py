@@ -24,7 +24,7 @@ CLEAR = MODELS["lognormal"](median=1.2, sigma=0.25)
 BULK = MODELS["mixture"](
     weights=(0.85, 0.15), components=(FAST, MODELS["lognormal"](median=0.9, sigma=0.25))
 )
-FAR = MODELS["gamma"](9.0, 3.0)
+FAR = MODELS["gamma"](shape=9.0, scale=3.0)
 
 
 def rare(share: float) -> DelayModel:
@@ -34,7 +34,10 @@ def rare(share: float) -> DelayModel:
 
 SLOW_ROUNDS = MODELS["mixture"](
     weights=(0.9, 0.1),
-    components=(MODELS["lognormal"](1.0, 0.02), MODELS["lognormal"](3.0, 0.05)),
+    components=(
+        MODELS["lognormal"](median=1.0, sigma=0.02),
+        MODELS["lognormal"](median=3.0, sigma=0.05),
+    ),
 )
 
 WITHOUT: dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {
@@ -44,21 +47,26 @@ WITHOUT: dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {
             "pareto 1": MODELS["pareto"](alpha=1.0, scale=0.4),
             "pareto 2.5": MODELS["pareto"](alpha=2.5, scale=0.4),
             "weibull": MODELS["weibull"](shape=0.5, scale=1.0),
-            "wide": MODELS["lognormal"](1.0, 1.5),
-            "narrow": MODELS["lognormal"](1.0, 0.1),
-            "exponential": MODELS["exponential"](1.0),
-            "gamma": MODELS["gamma"](2.0, 1.0),
-            "below 1": MODELS["gamma"](0.4, 1.0),
+            "wide": MODELS["lognormal"](median=1.0, sigma=1.5),
+            "narrow": MODELS["lognormal"](median=1.0, sigma=0.1),
+            "exponential": MODELS["exponential"](rate=1.0),
+            "gamma": MODELS["gamma"](shape=2.0, scale=1.0),
+            "below 1": MODELS["gamma"](shape=0.4, scale=1.0),
             "bulk": BULK,
             "mixture": MODELS["mixture"](weights=(0.8, 0.2), components=(FAST, CLEAR)),
             "rare": rare(0.01),
             "less rare": rare(0.05),
             "states": MODELS["markov"](
-                slow_to_slow=0.8, fast_to_slow=0.02, fast=FAST, slow=MODELS["lognormal"](2.0, 0.05)
+                slow_to_slow=0.8,
+                fast_to_slow=0.02,
+                fast=FAST,
+                slow=MODELS["lognormal"](median=2.0, sigma=0.05),
             ),
             "workers": MODELS["heterogeneous"](base=FAST, spread=0.5),
             "two hosts": MODELS["heterogeneous"](base=FAST, factors=(1.0,) * 254 + (3.0, 3.0)),
-            "rounds": MODELS["round_effects"](base=FAST, factor=MODELS["lognormal"](1.0, 0.5)),
+            "rounds": MODELS["round_effects"](
+                base=FAST, factor=MODELS["lognormal"](median=1.0, sigma=0.5)
+            ),
             "slow rounds": MODELS["round_effects"](base=FAST, factor=SLOW_ROUNDS),
         }.items()
     },
@@ -174,7 +182,7 @@ def test_the_section_has_what_was_seen() -> None:
     model = MODELS["cold_starts"](
         base=BULK,
         probability=0.4,
-        delay=MODELS["lognormal"](28.0, 0.1),
+        delay=MODELS["lognormal"](median=28.0, sigma=0.1),
         sizes=(1, 2, 3, 14, 20),
         neighbours=0.5,
         within=0.15,

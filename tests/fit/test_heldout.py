@@ -364,7 +364,7 @@ def test_a_classic_law_is_not_beaten_by_its_own_sample() -> None:
     """The empirical law follows every sample; held out, it predicts no better than the truth."""
     whys = [
         found(model.sample(np.random.default_rng(seed), 40, 30)).chosen.why
-        for model in (MODELS["gamma"](3.0, 0.4), MODELS["exponential"](1.0))
+        for model in (MODELS["gamma"](shape=3.0, scale=0.4), MODELS["exponential"](rate=1.0))
         for seed in range(10)
     ]
     assert sum("base law: empirical" in why for why in whys) <= 2

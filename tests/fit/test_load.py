@@ -161,7 +161,7 @@ def test_a_line_is_a_line_and_nothing_is_nothing() -> None:
         assert found is not None
         assert found.kind == "additive"
     assert flat is not None
-    assert agree([section("load_law", flat.law), Additive(0.0)], flat.loads)
+    assert agree([section("load_law", flat.law), Additive(seconds_per_partition=0.0)], flat.loads)
     same = measure_load(dict.fromkeys(MEDIANS, np.arange(1.0, 21).reshape(5, 4)))
     assert same is not None
     assert same.r_squared == 0, "a line explains nothing of medians that are equal"
@@ -197,7 +197,7 @@ def test_steps_cost_no_more_than_the_shortest_delay() -> None:
     units, short = positive_units(tables, law)
     assert short == {1.0: 100}
     assert all(unit.min() > 0 for unit in units.values())
-    StepCosts(tuple(law["loads"]), tuple(law["seconds"]))
+    StepCosts(loads=tuple(law["loads"]), seconds=tuple(law["seconds"]))
 
 
 def test_a_step_costs_no_more_than_any_delay_of_a_larger_load() -> None:
@@ -257,7 +257,7 @@ LAWS: dict[str, LoadLaw] = {
     "proportional": Proportional(),
     "additive": Additive(seconds_per_partition=1.0),
     "partly_proportional": PartlyProportional(fixed=0.4),
-    "steps": StepCosts((1.0, 4.0), (0.0, 2.0)),
+    "steps": StepCosts(loads=(1.0, 4.0), seconds=(0.0, 2.0)),
 }
 
 

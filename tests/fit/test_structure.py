@@ -252,7 +252,9 @@ def test_cold_starts_are_told_apart() -> None:
         MODELS["weibull"](shape=0.5, scale=1.0),
         MODELS["lognormal"](median=1.0, sigma=1.5),
         MODELS["exponential"](rate=1.0),
-        MODELS["mixture"](weights=(0.99, 0.01), components=(FAST, MODELS["gamma"](9.0, 3.0))),
+        MODELS["mixture"](
+            weights=(0.99, 0.01), components=(FAST, MODELS["gamma"](shape=9.0, scale=3.0))
+        ),
         MODELS["mixture"](weights=(0.8, 0.2), components=(FAST, CLEAR)),
     ],
     ids=repr,

@@ -75,7 +75,7 @@ from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.learner import Learned
 from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.optimizers import Nesterov
-from erasurehead.sim.problems.losses import LogisticLoss
+from erasurehead.sim.problems.losses import Logistic
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.barrierless import Barrierless
 from erasurehead.sim.schemes.base import Fixed, ForesightedFamily, Scheme
@@ -98,7 +98,7 @@ def problem(partitions: int) -> Training:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((80, 5))
     y = np.sign(X[:, 0] + 0.3 * rng.standard_normal(80))
-    data = LogisticLoss(X, y, partitions, l2=0.01)
+    data = Logistic(X, y, partitions=partitions, l2=0.01)
     return Training(data, rng.standard_normal(5), Nesterov(learning_rate=0.5))
 
 

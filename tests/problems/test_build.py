@@ -12,8 +12,7 @@ import pytest
 from pydantic import ValidationError
 
 from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.errors import ConfigError, InvalidParameter
 from erasurehead.sim.problems import DATASETS, LOSSES, Problem, ProblemConfig, ProblemSettings
 from erasurehead.sim.problems.losses import DATA_STREAM, SHUFFLE_STREAM, START_STREAM
 from erasurehead.sim.types import FloatArray
@@ -91,14 +90,14 @@ def test_normal_start_is_standard_and_not_drawn_from_the_data_stream() -> None:
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        ({"row": 40}, ValidationError, "row\n"),
-        ({"rows": "many"}, ValidationError, "rows"),
+        ({"row": 40}, ConfigError, "no field row;"),
+        ({"rows": "many"}, ConfigError, "rows"),
         ({"rows": 3}, InvalidParameter, "rows = 3: must be at least the number of partitions, 4"),
         ({"l2": -1.0}, ValidationError, "l2"),
         ({"l2": "2/rows"}, ValidationError, "l2"),
         ({"l2": float("nan")}, ValidationError, "l2"),
         ({"initial": "ones"}, ValidationError, "initial"),
-        ({"dataset": "diabetes", "rows": 40}, ValidationError, "rows"),
+        ({"dataset": "diabetes", "rows": 40}, ConfigError, "rows"),
     ],
 )
 def test_bad_settings_are_refused(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -11,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.problems import LOSSES, Problem, base
 from erasurehead.sim.problems.base import class_basis
-from erasurehead.sim.problems.losses import LogisticLoss, SquaredLoss, area_under_curve
+from erasurehead.sim.problems.losses import LeastSquares, Logistic, area_under_curve
 
 # Losses and gradients against finite differences, explicit sums and the other storage.
 
@@ -29,9 +31,9 @@ def make(loss: type[Problem], l2: float = 0.3, sparse_data: bool = False, seed: 
         y, y_test = rng.choice([-1.0, 1.0], ROWS), np.where(np.arange(9) % 2, 1.0, -1.0)
     else:
         y, y_test = rng.standard_normal(ROWS), rng.standard_normal(9)
-    if sparse_data:
-        return loss(sparse.csr_array(X), y, PARTITIONS, l2, sparse.csr_array(X_test), y_test)
-    return loss(X, y, PARTITIONS, l2, X_test, y_test)
+    kind: Any = sparse.csr_array if sparse_data else np.asarray
+    tests = {"X_test": kind(X_test), "y_test": y_test}
+    return loss(kind(X), y, partitions=PARTITIONS, l2=l2, **tests)
 
 
 def betas(columns: int = 3, seed: int = 1) -> np.ndarray:
@@ -61,7 +63,7 @@ def test_l2_gradient_is_the_derivative_of_what_the_objective_adds(loss: type[Pro
 
 
 def test_losses_are_the_textbook_means() -> None:
-    logistic, squares = make(LogisticLoss), make(SquaredLoss)
+    logistic, squares = make(Logistic), make(LeastSquares)
     beta = betas()
     expected = [
         np.mean(
@@ -91,7 +93,7 @@ def test_partition_gradients_are_sums_over_array_split_blocks(loss: type[Problem
     gradients = problem.partition_gradients(beta)
     assert gradients.shape == (FEATURES, PARTITIONS)
     for i, block in enumerate(np.array_split(np.arange(ROWS), PARTITIONS)):
-        alone = loss(problem.X[block], problem.y[block], 1)
+        alone = loss(problem.X[block], problem.y[block])
         np.testing.assert_allclose(
             gradients[:, i], len(block) * alone.gradient(beta[:, None])[:, 0], rtol=1e-12
         )
@@ -134,7 +136,7 @@ def test_logistic_loss_is_finite_at_any_margin() -> None:
     """Catches exp(-y z) written naively, and a slope that overflows to NaN."""
     X = np.array([[1.0]])
     for label in (-1.0, 1.0):
-        problem = LogisticLoss(X, np.array([label]), 1)
+        problem = Logistic(X, np.array([label]), partitions=1)
         beta = np.array([[-2000.0, -40.0, 0.0, 40.0, 2000.0]])
         loss, slope = problem.loss(beta * label), problem.gradient(beta * label)[0] * label
         tiny = np.exp(-40.0)
@@ -143,7 +145,7 @@ def test_logistic_loss_is_finite_at_any_margin() -> None:
 
 
 def test_auc_is_the_share_of_ordered_pairs() -> None:
-    problem, beta = make(LogisticLoss), betas()
+    problem, beta = make(Logistic), betas()
     assert problem.X_test is not None
     assert problem.y_test is not None
     expected = []
@@ -166,12 +168,14 @@ def test_auc_is_that_of_scikit_learn_to_the_bit(rows: int) -> None:
 
 
 def test_auc_where_there_is_none() -> None:
-    problem = make(LogisticLoss)
-    bare = LogisticLoss(problem.X, problem.y, 2)
+    problem = make(Logistic)
+    bare = Logistic(problem.X, problem.y, partitions=2)
     assert bare.test_loss(betas()) is None
     assert bare.test_auc(betas()) is None
-    assert make(SquaredLoss).test_auc(betas()) is None
-    one_class = LogisticLoss(problem.X, problem.y, 2, 0.0, problem.X_test, np.ones(9))
+    assert make(LeastSquares).test_auc(betas()) is None
+    one_class = Logistic(
+        problem.X, problem.y, partitions=2, l2=0.0, X_test=problem.X_test, y_test=np.ones(9)
+    )
     assert one_class.test_auc(betas()) is None
     diverged = betas()
     diverged[0, 1] = np.inf
@@ -193,12 +197,12 @@ def test_auc_where_there_is_none() -> None:
     ],
 )
 def test_data_that_do_not_fit_are_refused(arguments: dict[str, object], field: str) -> None:
-    good = make(LogisticLoss)
+    good = make(Logistic)
     values = {
         name: getattr(good, name) for name in ("X", "y", "partitions", "l2", "X_test", "y_test")
     }
     with pytest.raises(InvalidParameter) as refused:
-        LogisticLoss(**{**values, **arguments})
+        Logistic(**{**values, **arguments})
     assert refused.value.field == field
 
 
@@ -259,11 +263,13 @@ COLUMNS = np.array(
 )
 
 
-def problem() -> SquaredLoss:
+def problem() -> LeastSquares:
     rng = np.random.default_rng(0)
     X_test = sparse.csr_array(rng.standard_normal((3, COLUMNS.shape[1])))
     y, y_test = rng.standard_normal(5), rng.standard_normal(3)
-    return SquaredLoss(sparse.csr_array(COLUMNS), y, 2, 0.1, X_test, y_test)
+    return LeastSquares(
+        sparse.csr_array(COLUMNS), y, partitions=2, l2=0.1, X_test=X_test, y_test=y_test
+    )
 
 
 def test_classes_are_the_equal_columns() -> None:
@@ -307,7 +313,7 @@ def test_the_merged_problem_is_the_same_problem(start: str) -> None:
 
 
 def test_dense_data_are_left_alone() -> None:
-    dense = SquaredLoss(COLUMNS, np.ones(5), 2)
+    dense = LeastSquares(COLUMNS, np.ones(5), partitions=2)
     initial = np.ones(8)
     same, start, basis = dense.merged(initial)
     assert same is dense

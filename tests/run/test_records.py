@@ -45,7 +45,7 @@ from erasurehead.experiments.run.records import (
 from erasurehead.experiments.run.tuning import Runs, best
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.metrics import METRICS, per_replication
-from erasurehead.sim.problems.losses import SquaredLoss
+from erasurehead.sim.problems.losses import LeastSquares
 from erasurehead.sim.types import Messages, Rounds
 from tests.statistics import BOUND
 from tests.tools import inside
@@ -322,7 +322,7 @@ def test_where_biased_descent_ends_is_not_worked_out_for_large_data(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of 4,194,304 numbers at the most; the data of this problem do not even exist."""
-    large = Mock(spec=SquaredLoss, rows=2**21, features=2, X=None)
+    large = Mock(spec=LeastSquares, rows=2**21, features=2, X=None)
     monkeypatch.setattr(records_module, "training", lambda cell: SimpleNamespace(problem=large))
     some = finished(**LEAST_SQUARES, delay=UNLIKE, schemes=[OWN])
     with pytest.raises(AttributeError):

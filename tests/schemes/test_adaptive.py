@@ -173,7 +173,9 @@ def test_of_a_normal_law() -> None:
     assert robust_deadline(draws, 1.4826)[0] == pytest.approx(12.0, abs=0.03)
 
 
-@pytest.mark.parametrize("network", [Network(0.05, 0.0, 0.1)], ids=str)
+@pytest.mark.parametrize(
+    "network", [Network(broadcast_latency=0.05, dispatch_skew=0.0, uplink_latency=0.1)], ids=str
+)
 @pytest.mark.parametrize("policy", Policy)
 def test_engines_agree_on_a_network(network: Network, policy: Policy) -> None:
     tapes = [Tape(MODELS["exponential"](rate=1.0), 7, 3, r) for r in range(3)]

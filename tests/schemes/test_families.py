@@ -8,11 +8,10 @@ from math import comb
 
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from erasurehead.sim import fields as checks
 from erasurehead.sim.engines.cluster import Policy
-from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.errors import ConfigError, InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
 from erasurehead.sim.schemes.decoders import decoding_error
@@ -225,14 +224,13 @@ def test_counts_are_whole_positive_numbers(
         (False, "False is not a number"),
         (0, "greater than or equal to 1"),
         (-2, "greater than or equal to 1"),
-        (3.5, "fractional part"),
+        (3.5, "an integer"),
         ("many", "an integer"),
     ):
-        with pytest.raises(ValidationError, match=said) as caught:
+        with pytest.raises(ConfigError, match=said) as caught:
             family(**{**others, field: wrong})
-        (error,) = caught.value.errors()
-        assert error["loc"] == (field,)
-        assert "\n" not in error["msg"]
+        assert str(caught.value).startswith(f"{family.__name__}.{field}")
+        assert "\n" not in str(caught.value)
 
 
 def test_code_seed_is_a_seed() -> None:
@@ -240,7 +238,7 @@ def test_code_seed_is_a_seed() -> None:
     cyclic = SCHEMES["cyclic_repetition"]
     assert cyclic(load=3, code_seed=0) == cyclic(load=3)
     for wrong, said in ((-1, "greater than or equal to 0"), (True, "True is not a number")):
-        with pytest.raises(ValidationError, match=said):
+        with pytest.raises(ConfigError, match=said):
             cyclic(load=3, code_seed=wrong)
 
 
@@ -316,16 +314,16 @@ def test_a_grace_needs_arrivals_that_it_follows() -> None:
 
 @pytest.mark.parametrize("wrong", [-0.5, True, float("nan"), float("inf"), "wide"])
 def test_a_tolerance_is_a_number_of_at_least_zero(wrong: object) -> None:
-    with pytest.raises(ValidationError):
+    with pytest.raises(ConfigError):
         TimeWindow(tolerance=wrong)
 
 
 @pytest.mark.parametrize("wrong", [-0.1, 1.0, 1.5, True, float("nan"), "often"])
 def test_nobody_always_straggles(wrong: object) -> None:
     """Its messages would count 1 / (1 - 1) times."""
-    with pytest.raises(ValidationError, match="straggle_probability"):
+    with pytest.raises(ConfigError, match="straggle_probability"):
         SCHEMES["stochastic_gradient_coding"](load=2, straggle_probability=wrong)
-    with pytest.raises(ValidationError, match="straggle_probabilities"):
+    with pytest.raises(ConfigError, match="straggle_probabilities"):
         SCHEMES["heterogeneous_split"](deadline=1.0, straggle_probabilities=(0.1, wrong))
 
 
@@ -334,13 +332,13 @@ def test_deadlines_are_positive_seconds(name: str) -> None:
     others = {"load": 3, "wait_for": 6} if name == "erasurehead" else {}
     assert SCHEMES[name](**others, deadline=1).build(12).stopping.tally(12).alarms == [1.0]
     for wrong in (True, 0, -1.0, float("nan"), float("inf")):
-        with pytest.raises(ValidationError):
+        with pytest.raises(ConfigError):
             SCHEMES[name](**others, deadline=wrong)
 
 
 @pytest.mark.parametrize("name", SCHEMES)
 def test_unknown_fields_are_refused(name: str) -> None:
-    with pytest.raises(ValidationError, match="Unexpected keyword"):
+    with pytest.raises(ConfigError, match=r"no field (load|wait_for|waitfor); "):
         SCHEMES[name](load=1, wait_for=1, waitfor=3)
 
 

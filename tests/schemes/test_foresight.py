@@ -138,7 +138,11 @@ TABLE = np.array([[1.0, 2.0, 4.0], [4.0, 4.0, 8.0], [1.0, 1.0, 1.0]])
 
 
 @pytest.mark.parametrize("policy", Policy)
-@pytest.mark.parametrize("network", [None, Network(0.0, 0.0, 0.5)], ids=str)
+@pytest.mark.parametrize(
+    "network",
+    [None, Network(broadcast_latency=0.0, dispatch_skew=0.0, uplink_latency=0.5)],
+    ids=str,
+)
 @pytest.mark.parametrize(
     ("cut", "lengths", "done"),
     [

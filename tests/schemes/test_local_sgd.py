@@ -33,7 +33,7 @@ from erasurehead.sim.load_laws import (
 )
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import LOSSES, Problem
-from erasurehead.sim.problems.losses import SquaredLoss
+from erasurehead.sim.problems.losses import LeastSquares
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.deadlines import Deadline
 from erasurehead.sim.schemes.local_sgd import LocalSgd, Outer
@@ -65,7 +65,7 @@ def steps_of(family: LocalSgd, n: int, iterations: int, seed: int = 3, runs: int
 def two_workers() -> Problem:
     """f_i = a_i (x - c_i)^2 / 2 with a = (1, 2) and c = (0, 1)."""
     x = np.sqrt(np.array([[0.5], [1.0]]))
-    return SquaredLoss(x, x[:, 0] * np.array([0.0, 1.0]), 2)
+    return LeastSquares(x, x[:, 0] * np.array([0.0, 1.0]), partitions=2)
 
 
 def models(family: LocalSgd, iterations: int) -> float:
@@ -225,7 +225,7 @@ def test_several_rates_have_the_bits_that_they_have_alone() -> None:
 def test_a_trajectory_without_weight_may_diverge() -> None:
     """Catches 0 times infinity: partition 0, which is too steep, is never heard."""
     x = np.array([[1e200], [1.0]])
-    problem = SquaredLoss(x, np.ones(2), 2)
+    problem = LeastSquares(x, np.ones(2), partitions=2)
     family = LocalSgd(steps=2, wait_for=1)
     scheme = family.build(2)
     tapes = [TableTape(np.array([[2.0, 1.0]] * 4)), TableTape(np.array([[1.0, 2.0]] * 4))]
@@ -263,7 +263,11 @@ def test_engines_agree(
 ) -> None:
     """Whatever the tapes, with ties, zero delays and dead workers; the last round may be short."""
     tapes = lattices(seed, 6, 2, 4, 0.25, dead)
-    around = Cluster(network=Network(0.1, 0.01, latency)) if latency else Cluster()
+    around = (
+        Cluster(network=Network(broadcast_latency=0.1, dispatch_skew=0.01, uplink_latency=latency))
+        if latency
+        else Cluster()
+    )
     both(family.build(6), tapes, law, iterations, policy, around)
 
 

@@ -191,7 +191,14 @@ def test_on_an_ideal_cluster_it_is_multi_message(assignment: str, order: str) ->
     [(None, 4.5), (1, 6.5)],
 )
 def test_the_round_trip_by_hand(policy: Policy, channels: int | None, ends: float) -> None:
-    network = Network(0.25, 0.0, 0.5, bandwidth=1.0, message_bytes=2.0, channels=channels)
+    network = Network(
+        broadcast_latency=0.25,
+        dispatch_skew=0.0,
+        uplink_latency=0.5,
+        bandwidth=1.0,
+        message_bytes=2.0,
+        channels=channels,
+    )
     scheme = PartialStragglers(load=2).build(2)
     tapes = [TableTape(np.array([[1.0, 1.0], [1.0, 1.0]]))]
     trace = both_finish(scheme, tapes, Proportional(), 1, policy, Cluster(network))
@@ -202,7 +209,13 @@ def test_the_round_trip_by_hand(policy: Policy, channels: int | None, ends: floa
 @pytest.mark.parametrize("policy", Policy)
 @pytest.mark.parametrize("law", LAWS, ids=repr)
 def test_engines_agree_on_a_network(policy: Policy, law: LoadLaw) -> None:
-    network = Network(0.05, 0.01, 0.1, bandwidth=10.0, message_bytes=1.0)
+    network = Network(
+        broadcast_latency=0.05,
+        dispatch_skew=0.01,
+        uplink_latency=0.1,
+        bandwidth=10.0,
+        message_bytes=1.0,
+    )
     for seed in range(4):
         tapes = lattice(seed, 6, 2, 4, 0.1, 0.0)
         for family in (

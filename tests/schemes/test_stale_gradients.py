@@ -386,7 +386,10 @@ def test_with_one_partition_it_ignores_stragglers() -> None:
 
 def test_an_update_costs_two_products(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the load is: no past margins are computed again."""
-    data, start = LOSSES["logistic"](problem()[0].X, problem()[0].y, STALE_K), problem()[1]
+    data, start = (
+        LOSSES["logistic"](problem()[0].X, problem()[0].y, partitions=STALE_K),
+        problem()[1],
+    )
     counts = {"margins": 0, "gradient_from_slopes": 0}
     for name in counts:
         plain = getattr(Problem, name)

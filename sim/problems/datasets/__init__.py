@@ -6,6 +6,11 @@ from ...types import registry
 from .base import BreastCancer, DatasetFamily, Diabetes, Synthetic
 from .brought import Amazon, Covertype, File, KcHousing
 
+__all__ = [
+    "DATASETS", "Amazon", "BreastCancer", "Covertype", "DatasetFamily", "Diabetes", "File",
+    "KcHousing", "Synthetic",
+]  # fmt: skip
+
 DATASETS: dict[str, type[DatasetFamily]] = registry(
     "name", Synthetic, BreastCancer, Diabetes, Amazon, Covertype, KcHousing, File
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, final
@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from scipy import sparse
 from typing_extensions import override
 
-from ...fields import STRICT
+from ...fields import STRICT, Configurable
 from ...types import FloatArray, IntArray
 from ..base import Matrix, Task
 
@@ -32,7 +32,7 @@ class Dataset:
     initial: FloatArray | None = None
 
 
-class DatasetFamily(ABC):
+class DatasetFamily(metaclass=Configurable):
     """A data set as the config names it; abstract. Subclasses are frozen pydantic dataclasses."""
 
     name: ClassVar[str]  # the registry name
@@ -89,7 +89,7 @@ def split(task: Task, X: Matrix, y: FloatArray) -> Dataset:
 
 
 @final
-@checked_dataclass(frozen=True, config=STRICT)
+@checked_dataclass(frozen=True, config=STRICT, kw_only=True)
 class Synthetic(DatasetFamily):
     """A mixture of two Gaussians around a hidden model of signs.
 
@@ -149,7 +149,7 @@ class Synthetic(DatasetFamily):
 
 
 @final
-@checked_dataclass(frozen=True, config=STRICT)
+@checked_dataclass(frozen=True, config=STRICT, kw_only=True)
 class BreastCancer(DatasetFamily):
     """Breast cancer Wisconsin: 455 x 31 training rows, y = +1 benign and -1 malignant."""
 
@@ -164,7 +164,7 @@ class BreastCancer(DatasetFamily):
 
 
 @final
-@checked_dataclass(frozen=True, config=STRICT)
+@checked_dataclass(frozen=True, config=STRICT, kw_only=True)
 class Diabetes(DatasetFamily):
     """Diabetes progression: 353 x 11 training rows.
 

@@ -34,7 +34,7 @@ ARRAYS = {"X": 2, "y": 1, "X_test": 2, "y_test": 1, "initial": 1}
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class File(DatasetFamily):
     """Arrays X, y and optionally X_test, y_test, initial (the start) of an NPZ file.
 
@@ -227,7 +227,7 @@ CUT_SHORT = "was the download cut short?"
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Amazon(PublicDataset):
     """Amazon Employee Access: 26,215 x 241,915 sparse training rows, y = +1 access granted.
 
@@ -249,7 +249,7 @@ class Amazon(PublicDataset):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Covertype(PublicDataset):
     """Forest cover, classes 1 (y = -1) and 2 (y = +1): 396,112 x 15,509 sparse training rows.
 
@@ -280,7 +280,7 @@ class Covertype(PublicDataset):
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class KcHousing(PublicDataset):
     """King County house sales: 17,290 x 27,654 sparse training rows, target price / 1e6.
 

@@ -1,0 +1,145 @@
+"""Why a measured job is slow, and which scheme would be faster, from Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Unpack, final
+
+import pandas as pd
+
+from erasurehead.experiments.config.errors import at, one_of
+from erasurehead.experiments.page.content import Page
+from erasurehead.experiments.page.markdown import as_markdown
+from erasurehead.experiments.pictures import paint
+from erasurehead.experiments.run.files import output_folder
+from erasurehead.experiments.whatif import command as asking
+from erasurehead.experiments.whatif.answer import whatif_answer
+from erasurehead.experiments.whatif.page import read_whatif
+from erasurehead.experiments.whatif.study import QUANTILES
+from erasurehead.fitting import (
+    IN_MEMORY,
+    ReadingOptions,
+    Table,
+    arguments,
+    as_arguments,
+    from_table,
+    reading_of,
+)
+from erasurehead.result import face, managed
+from erasurehead.running import Folder, ShowProgress, reporting
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@face
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Advice:
+    """The answer of ``whatif`` or ``recommend``.
+
+    Attributes:
+        tables: every table by the name of its file, such as ``changes`` or ``ranking``.
+        main: the name of the one that ranks what can be done.
+        warnings: what the reader should know of the table, a line each.
+    """
+
+    _page: Page
+    tables: Mapping[str, pd.DataFrame]
+    main: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """The answer, one sentence or a few."""
+        return self._page.answer.verdict
+
+    @property
+    def why(self) -> tuple[str, ...]:
+        """What it rests on, a sentence each."""
+        return self._page.answer.why
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """Every change and what it saves, or every scheme, ranked; columns as in the file."""
+        return self.tables[self.main]
+
+    @property
+    def report(self) -> str:
+        """All in words and tables, as Markdown."""
+        return as_markdown(self._page, {})
+
+    def plot(self, picture: str = "") -> Axes:
+        """Draw a picture, the first one unless it is named; returns the first panel.
+        Raises ConfigError: there is no such picture."""
+        charts = self._page.charts
+        name = picture or next(iter(charts))
+        if name not in charts:
+            raise at("picture", picture, one_of(charts, picture))
+        return managed(paint.figure(charts[name].picture)).axes[0]
+
+    def __repr__(self) -> str:
+        return f"<{self._page.answer.kind} of {self._page.answer.subject}: {self.verdict}>"
+
+    def _repr_html_(self) -> str:
+        """The verdict, and the table of what can be done, for a notebook."""
+        words = "".join(f"<p>{escape(text)}</p>" for text in (self.verdict, *self.why))
+        return f"{words}{self.table.to_html(border=0, max_rows=12)}"
+
+
+@face
+def whatif(
+    table: Table,
+    *,
+    stragglers: Sequence[int] | None = None,
+    timeout: Sequence[float] = QUANTILES,
+    output: Folder = None,
+    progress: ShowProgress = None,
+    **reading: Unpack[ReadingOptions],
+) -> Advice:
+    """Why the steps of a measured job are slow, and what would make them faster, as
+    ``erasurehead whatif`` says it. Raises ``ConfigError``: the table cannot be used, in one line.
+
+    Args:
+        table: a file, an array ``(rounds, workers)`` of seconds, or a DataFrame, as for ``fit``.
+        stragglers: numbers of hosts to replace, drop, or not wait for; default 1 to 10 %.
+        timeout: quantiles of all delays after which a task's backup copy starts.
+        output: keep report, tables and pictures in this folder.
+        progress: as for ``run``.
+        reading: how the table is read, as for ``fit``.
+    """
+    measured, warnings = from_table(
+        table, reading_of(reading), lambda path, how: asking.read_usable(path, how, False)
+    )
+    source = IN_MEMORY if not isinstance(table, str | os.PathLike) else Path(table).name
+    with arguments():
+        counts = None if stragglers is None else ",".join(map(str, stragglers))
+        tried = asking.trials(counts, ",".join(map(str, timeout)), measured.workers)
+    with reporting(progress, "loads") as told:
+        studies = asking.investigate(measured, tried, told)
+    with _kept(output) as folder, output_folder(folder, asking.file_names(measured.tables)):
+        said = whatif_answer(studies, source, measured, source)
+        asking.write_whatif(measured, studies, said, folder)
+        found = _tables(folder)
+        lines = tuple(map(as_arguments, warnings))
+        return Advice(read_whatif(folder), found, "whatif", lines)
+
+
+@contextmanager
+def _kept(output: Folder) -> Iterator[Path]:
+    """The folder that was asked for, or one that goes afterwards."""
+    if output is not None:
+        yield Path(output)
+        return
+    with TemporaryDirectory(prefix="erasurehead-") as name:
+        yield Path(name) / "advice"
+
+
+def _tables(folder: Path) -> dict[str, pd.DataFrame]:
+    return {file.stem: pd.read_parquet(file) for file in sorted(folder.glob("*.parquet"))}

@@ -1,0 +1,19 @@
+"""Problems: data and a loss, for ``erasurehead.train``; and the data sets that a config can name.
+
+    Logistic(X, y)  # (N, p) and (N,) arrays; l2=, X_test=, y_test= by name
+    problem, initial = from_dataset(Logistic, BreastCancer(), l2="1/rows")
+
+A loss of your own derives from ``Problem`` and says what one row loses."""
+
+from erasurehead.sim.problems.base import Problem as Problem
+from erasurehead.sim.problems.datasets import Amazon as Amazon
+from erasurehead.sim.problems.datasets import BreastCancer as BreastCancer
+from erasurehead.sim.problems.datasets import Covertype as Covertype
+from erasurehead.sim.problems.datasets import DatasetFamily as DatasetFamily
+from erasurehead.sim.problems.datasets import Diabetes as Diabetes
+from erasurehead.sim.problems.datasets import File as File
+from erasurehead.sim.problems.datasets import KcHousing as KcHousing
+from erasurehead.sim.problems.datasets import Synthetic as Synthetic
+from erasurehead.sim.problems.losses import LeastSquares as LeastSquares
+from erasurehead.sim.problems.losses import Logistic as Logistic
+from erasurehead.sim.problems.losses import from_dataset as from_dataset

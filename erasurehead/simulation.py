@@ -1,0 +1,227 @@
+"""Simulate one scheme from objects, and train a model on what the master decoded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, final
+
+import numpy as np
+
+from erasurehead.experiments.config.build import Training, built_scheme, run_of
+from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.codec import Reader, located
+from erasurehead.experiments.config.errors import ConfigError, at
+from erasurehead.experiments.config.settings import SchemeEntry, Settings
+from erasurehead.experiments.run.compute import CellResult, clock_alone, learn, result
+from erasurehead.result import face
+from erasurehead.sim.engines.run import Engine, Run
+from erasurehead.sim.engines.simulate import simulate as play
+from erasurehead.sim.errors import EngineRefused
+from erasurehead.sim.learner import Learned
+from erasurehead.sim.load_laws import LoadLaw
+from erasurehead.sim.numerics import one_thread
+from erasurehead.sim.optimizers import Optimizer
+from erasurehead.sim.problems import Problem
+from erasurehead.sim.schemes import SchemeFamily
+from erasurehead.sim.schemes.base import RoundScheme, Sees
+from erasurehead.sim.steps import Steps, weights_of
+from erasurehead.sim.types import BoolArray, FloatArray, Rounds, Trace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from erasurehead.delay_models import DelayModel
+
+Section = Mapping[str, Any]  # of a config, such as {"uplink_latency": 0.01}
+
+
+@face
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Simulation:
+    """R replications of T iterations of one scheme. All times are simulated seconds.
+
+    U is the number of updates of the model, one a round: as many as iterations, but for schemes
+    without rounds (several updates an iteration) and local SGD (several iterations an update). What
+    is decoded is decoded when it is first asked for, and then kept.
+
+    Attributes:
+        scheme: what was simulated.
+    """
+
+    scheme: SchemeFamily
+    _run: Run
+    _trace: Trace
+
+    @property
+    def times(self) -> FloatArray:
+        """``(R, T)`` seconds from the start to the end of each iteration."""
+        return self._of_iterations("time")
+
+    @property
+    def arrived(self) -> BoolArray:
+        """``(R, U, n)`` whether a message of each worker had arrived when its round ended.
+        Raises ConfigError: the scheme has no rounds, or the engine ``law`` drew no worker."""
+        heard = self._steps_trace.heard
+        if not isinstance(heard, Rounds):
+            raise ConfigError(f"arrived: {self._name} has no rounds")
+        n = self._run.scheme.workers
+        by_worker = heard.arrived.reshape(*heard.arrived.shape[:2], n, -1)
+        return np.asarray(by_worker.any(axis=3))
+
+    @cached_property
+    def weights(self) -> FloatArray:
+        """``(R, U, k)`` partition weights w = B^T a of each update. Cost: R U k numbers.
+        Raises ConfigError: updates mix gradients of several rounds, or the engine was ``law``."""
+        steps, k = self._steps, self._run.scheme.partitions
+        with one_thread():
+            each = [weights_of(steps.step(u), k) for u in range(steps.times.shape[1])]
+        found = [weights for weights in each if weights is not None]
+        if len(found) < len(each):
+            raise ConfigError(f"weights: updates of {self._name} mix gradients of several rounds")
+        return np.stack(found, axis=1)
+
+    @property
+    def decoding_error(self) -> FloatArray:
+        """``(R, T)`` decoding error ||w - 1||^2, the mean over an iteration's updates.
+        Raises ConfigError: the engine was ``law``, which gives the clock alone."""
+        self._steps  # noqa: B018
+        return self._of_iterations("decoding_error")
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row for each replication and iteration (0 is the start), with the columns of
+        ``Result.iterations``."""
+        return self._result.iterations.copy()
+
+    @property
+    def _name(self) -> str:
+        return type(self.scheme).__name__
+
+    @property
+    def _steps_trace(self) -> Trace:
+        if self._trace.heard is None:
+            raise at("engine", self._trace.engine, "gives the clock alone: take batch or event")
+        return self._trace
+
+    @cached_property
+    def _steps(self) -> Steps:
+        return self._run.scheme.steps(self._steps_trace)
+
+    @cached_property
+    def _result(self) -> CellResult:
+        with one_thread():
+            if self._trace.heard is None:
+                return clock_alone(self._run, self._trace)
+            return result(self._run, self._trace, self._steps, None, None)
+
+    def _of_iterations(self, column: str) -> FloatArray:
+        by_replication = self._result.per_iteration[column].reshape(len(self._trace.times), -1)
+        return np.asarray(by_replication[:, 1:])
+
+    def __repr__(self) -> str:
+        size = f"{self._run.scheme.workers} workers, {self._run.iterations} iterations"
+        return f"<Simulation of {self.scheme!r}: {size} x {len(self._run.tapes)} replications>"
+
+
+@face
+def simulate(
+    scheme: SchemeFamily,
+    delay: DelayModel,
+    *,
+    workers: int,
+    iterations: int = 100,
+    replications: int = 1,
+    load_law: LoadLaw | None = None,
+    engine: Engine = "auto",
+    policy: Literal["cancel", "finish", "queue", "drain"] = "cancel",
+    network: Section | None = None,
+    failures: Section | None = None,
+    seed: int = 0,
+) -> Simulation:
+    """Simulate a scheme: the numbers of ``run`` with the same settings, to the bit, in memory.
+
+    Cost: that of the engine and about a millisecond.
+
+    Args:
+        scheme: of ``erasurehead.schemes``, or a class of your own that derives from
+            ``SchemeFamily``.
+        delay: of ``erasurehead.delays``, or of your own: the law of the seconds X that a worker
+            takes.
+        workers: n.
+        iterations: T, of n gradients each.
+        replications: R, independent of each other.
+        load_law: of ``erasurehead.load_laws``: how a worker's time grows with its load;
+            ``Proportional()`` unless given.
+        engine: ``event``: SimPy processes; ``batch``: the same rounds in NumPy; ``auto``: batch
+            where it can; ``law``: the clock alone.
+        policy: what workers do with unfinished work when the next model arrives.
+        network, failures: sections of a config, such as ``{"uplink_latency": 0.01}``.
+        seed: of everything random.
+
+    Raises:
+        ConfigError: a value is wrong, or values do not go together: one line.
+        NeverEnough: a round can never end, since too many workers are dead.
+    """
+    if not isinstance(scheme, SchemeFamily):
+        raise at("scheme", scheme, "must be a scheme, such as Uncoded() of erasurehead.schemes")
+    name = type(scheme).__name__
+    said: dict[str, Any] = {
+        "workers": workers,
+        "iterations": iterations,
+        "replications": replications,
+        "engine": engine,
+        "policy": policy,
+        "network": network,
+        "failures": failures,
+        "seed": seed,
+        "delay": delay,
+        "schemes": [SchemeEntry(scheme, name, {}, place=name)],
+    }
+    if load_law is not None:
+        said["load_law"] = load_law
+    with located(""):
+        settings = Settings.model_validate(said, context=Reader(BUILT_IN, workers))
+    built = built_scheme(settings)
+    if isinstance(built, RoundScheme) and built.sees is Sees.LOSSES:
+        raise ConfigError(f"{name} decides by the losses: eh.run takes it, with a problem")
+    run = run_of(settings)
+    try:
+        with one_thread():
+            return Simulation(scheme, run, play(run, engine, work=engine != "law"))
+    except EngineRefused as error:
+        raise at("engine", engine, str(error)) from None
+
+
+@face
+def train(
+    simulation: Simulation,
+    problem: Problem,
+    optimizer: Optimizer,
+    *,
+    initial: FloatArray | None = None,
+) -> Learned:
+    """Train a model for each replication on the gradients that the master decoded.
+
+    Cost: two products with the data an iteration, for all replications together.
+
+    Args:
+        simulation: what ``simulate`` returned.
+        problem: of ``erasurehead.problems``, such as ``Logistic(X, y)``; its rows are cut into the
+            scheme's k partitions.
+        optimizer: of ``erasurehead.optimizers``.
+        initial: ``(p,)`` the start; zeros unless given.
+
+    Raises:
+        ConfigError: the data do not fit the scheme or each other, or are not finite.
+    """
+    run = simulation._run
+    cut = replace(problem, partitions=run.scheme.partitions)
+    cut.require_finite()
+    start = np.zeros(cut.features) if initial is None else np.asarray(initial, dtype=np.float64)
+    if start.shape != (cut.features,) or not np.isfinite(start).all():
+        raise at("initial", initial, f"must be {cut.features} finite numbers, one a feature")
+    with one_thread():
+        return learn(Training(cut, start, optimizer), simulation._steps, run.iterations)

@@ -1,0 +1,279 @@
+"""Schemes, delay laws and load laws as objects: the same classes and numbers as in a config."""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from pandas.testing import assert_frame_equal
+
+import erasurehead as eh
+from erasurehead import delays, load_laws, optimizers, problems, schemes, stopping
+from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.config.codec import plain
+from erasurehead.experiments.run.compute import compute
+from erasurehead.sim.schemes.base import Sees
+from tests.tools import agg, inside
+
+DELAY = delays.ShiftedExponential(shift=0.5, rate=1.0)
+LAW = load_laws.Additive(seconds_per_partition=0.1)
+CODE = schemes.ErasureHead(load=3, wait_for=6)
+NAMES = {
+    name: value
+    for module in (schemes, delays, load_laws, optimizers, problems, stopping)
+    for name, value in vars(module).items()
+}
+"""What a user can import."""
+
+EXAMPLES = [
+    family.examples()[0]
+    for kind in ("schemes", "delays")
+    for family in BUILT_IN[kind].classes.values()
+    if family.examples()
+]
+LAWS = [
+    LAW,
+    load_laws.Proportional(),
+    load_laws.PartlyProportional(fixed=0.3),
+    load_laws.PerPartition(),
+    load_laws.StepCosts(loads=(1, 3), seconds=(0.1, 0.4)),
+]
+
+
+@pytest.mark.parametrize("kind", list(BUILT_IN.kinds))
+def test_every_name_of_a_config_is_a_public_class(kind: str) -> None:
+    """Catches a scheme that is added to its registry and cannot be imported."""
+    for family in BUILT_IN[kind].classes.values():
+        assert NAMES[family.__name__] is family
+
+
+@pytest.mark.parametrize("made", [*EXAMPLES, *LAWS], ids=lambda made: type(made).__name__)
+def test_an_object_comes_back_from_its_repr_and_from_a_pickle(made: Any) -> None:
+    assert eval(repr(made), dict(NAMES)) == made
+    assert pickle.loads(pickle.dumps(made)) == made
+    with pytest.raises(eh.ConfigError, match=f"^{type(made).__name__}: no field lod; "):
+        type(made)(lod=3)
+
+
+def of_config(scheme: Any, delay: Any, law: Any, **others: Any) -> Any:
+    """The numbers of the same settings as a document."""
+    sections = {"delay": delay, "load_law": law}
+    plainly = {name: plain(each, BUILT_IN) for name, each in sections.items()}
+    (cell,) = cells(plainly | {"schemes": [plain(scheme, BUILT_IN)]} | others)
+    return compute(cell).iterations
+
+
+SIZE: dict[str, Any] = {"workers": 12, "iterations": 20, "replications": 2, "seed": 3}
+FAMILIES = [each for each in EXAMPLES if isinstance(each, schemes.SchemeFamily)]
+NAMED = [each for each in FAMILIES if getattr(each.build(12), "sees", None) is not Sees.LOSSES]
+
+
+@pytest.mark.parametrize("scheme", NAMED, ids=lambda made: made.name)
+def test_a_scheme_has_the_numbers_of_its_config(scheme: Any) -> None:
+    found = eh.simulate(scheme, DELAY, load_law=LAW, **SIZE)
+    expected = of_config(scheme, DELAY, LAW, **SIZE)
+    assert_frame_equal(found.table[list(expected)], expected, check_exact=True)
+
+
+@pytest.mark.parametrize("engine", ["batch", "event"])
+@pytest.mark.parametrize(
+    ("delay", "law"),
+    [
+        *((each, LAW) for each in EXAMPLES if isinstance(each, delays.DelayModel)),
+        *((DELAY, law) for law in LAWS),
+    ],
+    ids=lambda made: type(made).__name__,
+)
+def test_a_law_has_the_numbers_of_its_config(delay: Any, law: Any, engine: Any) -> None:
+    size = SIZE | {"workers": delay.workers_required() or 12, "engine": engine}
+    scheme = schemes.IgnoreStragglers(wait_for=2)
+    found = eh.simulate(scheme, delay, load_law=law, **size)
+    assert_frame_equal(found.table, of_config(scheme, delay, law, **size), check_exact=True)
+
+
+def test_what_arrived_and_what_it_weighed_are_of_the_same_rounds() -> None:
+    """By hand: the groups of three workers that were heard, and the partitions that they hold."""
+    found = eh.simulate(CODE, DELAY, load_law=LAW, **SIZE)
+    r, t, n = found.arrived.shape
+    assert (r, t, n) == (2, 20, 12)
+    heard = found.arrived.reshape(r, t, 4, 3).any(axis=3)
+    np.testing.assert_array_equal(found.weights, np.repeat(heard, 3, axis=2))
+    np.testing.assert_array_equal(found.decoding_error, 3 * (~heard).sum(axis=2))
+    assert np.all(np.diff(found.times, axis=1) > 0)
+    assert repr(CODE) in repr(found)
+    several = eh.simulate(schemes.MultiMessage(load=3, wait_for=20), DELAY, **SIZE)
+    assert several.arrived.shape == (2, 20, 12)
+
+
+def test_training_has_the_losses_of_a_run() -> None:
+    """The problem of a config and the one that is made from its data set are one."""
+    data = problems.Synthetic(rows=60, features=4)
+    descent = optimizers.Accelerated(learning_rate=0.1)
+    problem, start = problems.from_dataset(problems.Logistic, data, l2="1/rows", seed=3)
+    rounds = eh.simulate(CODE, DELAY, load_law=LAW, **SIZE)
+    learned = eh.train(rounds, problem, descent, initial=start)
+    sections = {"schemes": [CODE], "delay": DELAY, "load_law": LAW, "optimizer": descent}
+    named = {"dataset": "synthetic", "rows": 60, "features": 4}
+    for own in (named, {"dataset": data}):
+        whole = {"problem": {"loss": "logistic", "l2": "1/rows", **own}}
+        found = eh.run(SIZE | sections | whole, progress=False)
+        losses = found.iterations.train_loss.to_numpy().reshape(2, 21)
+        np.testing.assert_array_equal(learned.train_loss, losses)
+    lists: Any = np.asarray(problem.X).tolist(), problem.y.tolist()
+    again = problems.Logistic(*lists, l2=1 / 60)
+    np.testing.assert_array_equal(eh.train(rounds, again, descent).train_loss, losses)
+
+
+def test_a_run_takes_objects_wherever_a_section_stands() -> None:
+    sections = {
+        "delay": {"model": "pareto", "alpha": 1.5, "scale": 0.4},
+        "load_law": {"kind": "additive", "seconds_per_partition": 0.1},
+        "schemes": [{"name": "uncoded"}, {"name": "erasurehead", "load": 3, "stop": {"first": 6}}],
+    }
+    early = schemes.ErasureHead(load=3, stop=stopping.FirstK(first=6))
+    objects = {"delay": DELAY, "load_law": LAW, "schemes": [schemes.Uncoded(), early]}
+    pareto = delays.Pareto(alpha=1.5, scale=0.4)
+    one = eh.run(SIZE | sections, progress=False)
+    two = eh.run(SIZE | objects, set={"delay": pareto}, progress=False)
+    assert_frame_equal(one.iterations, two.iterations, check_exact=True)
+    swept = eh.sweep(SIZE | objects, set={"delay": [DELAY, pareto]}, progress=False)
+    assert len(swept.summary) == 4
+
+
+OWN = """
+    from typing import ClassVar
+
+    from pydantic.dataclasses import dataclass
+
+    from erasurehead.schemes import IgnoreStragglers, SchemeFamily
+    from erasurehead.sim.fields import STRICT
+
+    @dataclass(frozen=True, config=STRICT, kw_only=True)
+    class Half(SchemeFamily):
+        name: ClassVar[str] = "half"
+        less: int = 0
+
+        @classmethod
+        def examples(cls):
+            return (cls(),)
+
+        def build(self, workers):
+            return IgnoreStragglers(wait_for=workers // 2 - self.less).build(workers)
+"""
+
+
+def test_a_plugin_is_given_as_an_object(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its file is named in the config that is kept, so that this runs again from the shell."""
+    (tmp_path / "halves.py").write_text(dedent(OWN))
+    monkeypatch.syspath_prepend(tmp_path)
+    own = importlib.import_module("halves").Half
+    whole = SIZE | {"delay": DELAY, "schemes": [own(less=1), schemes.Uncoded()]}
+    kept = eh.run(whole, output=tmp_path / "out", progress=False)
+    assert kept.config["plugins"] == [str(tmp_path / "halves.py")]
+    assert kept.summary["label"].tolist() == ["half less=1", "uncoded"]
+    first = kept.iterations.query("label == 'half less=1' and iteration > 0")
+    found = eh.simulate(own(less=1), DELAY, **SIZE)
+    np.testing.assert_array_equal(found.times.ravel(), first.time)
+    assert (first.arrived == 5).all()
+    monkeypatch.setattr(own, "__module__", "__main__")
+    with pytest.raises(eh.ConfigError, match=r"^plugins: Half: is defined in the running script"):
+        eh.run(whole, progress=False)
+
+
+X, Y = np.ones((24, 2)), np.where(np.arange(24) % 2, 1.0, -1.0)
+ANY: Any = schemes
+ROUNDS = eh.simulate(CODE, DELAY, workers=12)
+DESCENT = optimizers.GradientDescent(learning_rate=0.1)
+
+
+@pytest.mark.parametrize(
+    ("call", "line"),
+    [
+        (lambda: ANY.ErasureHead(load=0, wait_for=6), "ErasureHead.load = 0: must be greater"),
+        (lambda: ANY.ErasureHead(wait_for=6), "ErasureHead.load: missing"),
+        (lambda: ANY.Uncoded(3), "Uncoded[0] = 3: must be given by name"),
+        (lambda: delays.Exponential(rate=-1.0), "Exponential.rate = -1.0: must be greater than 0"),
+        (
+            lambda: ANY.ErasureHead(load=3, stop=stopping.FirstK(first=-1)),
+            "ErasureHead.stop.first = -1: must be greater",
+        ),
+        (
+            lambda: eh.simulate(schemes.ErasureHead(load=5, wait_for=6), DELAY, workers=12),
+            "ErasureHead.load = 5: must divide workers = 12: 1, 2, 3, 4, 6, 12",
+        ),
+        (lambda: eh.simulate(CODE, DELAY, workers=0), "workers = 0: must be greater"),
+        (lambda: eh.simulate(CODE, ANY, workers=12), "delay = <module"),
+        (lambda: eh.simulate(ANY, DELAY, workers=12), "scheme = <module"),
+        (
+            lambda: eh.simulate(CODE, delays.LogNormal(median=1.0, sigma=300.0), workers=12),
+            "delay: LogNormal(median=1.0, sigma=300.0, shift=0.0) can give delays up to infinity",
+        ),
+        (
+            lambda: eh.simulate(schemes.AdaptiveK.examples()[0], DELAY, workers=12),
+            "AdaptiveK decides by the losses",
+        ),
+        (
+            lambda: eh.simulate(CODE, DELAY, workers=12, engine="law").weights,
+            "engine = 'law': gives the clock alone",
+        ),
+        (lambda: eh.simulate(schemes.Asynchronous(), DELAY, workers=12).arrived, "arrived: Async"),
+        (lambda: problems.Logistic(X, Y > 0), "y = [0.0, 1.0]: logistic loss needs labels -1"),
+        (lambda: problems.Logistic(X[0], Y), "X = (2,): its shape must be (rows, features)"),
+        (lambda: problems.LeastSquares(X, Y[:5]), "y = (5,): its shape must be (24,)"),
+        (
+            lambda: eh.train(ROUNDS, problems.LeastSquares(X * np.nan, Y), DESCENT),
+            "X = nan: every number must be finite",
+        ),
+        (
+            lambda: eh.train(ROUNDS, problems.LeastSquares(X[:5], Y[:5]), DESCENT),
+            "rows = 5: must be at least the number of partitions, 12",
+        ),
+        (
+            lambda: eh.run({"delay": DELAY, "problem": problems.LeastSquares(X, Y)}),
+            "problem: LeastSquares holds arrays: write them with numpy.savez",
+        ),
+    ],
+)
+def test_a_mistake_is_the_line_of_a_config_with_the_names_of_python(
+    call: Callable[[], Any], line: str
+) -> None:
+    with pytest.raises(eh.ConfigError) as error:
+        call()
+    assert str(error.value).startswith(line)
+    assert "\n" not in str(error.value)
+
+
+def test_whatif_says_what_the_command_says(tmp_path: Path) -> None:
+    """Of a file, and of the same table in memory; its pictures are those of the report."""
+    seconds = 0.2 + np.random.default_rng(0).exponential(0.05, (60, 8))
+    seconds[:, 5] *= 2
+    np.savez(tmp_path / "job.npz", delays=seconds)
+    inside("whatif", tmp_path / "job.npz", "--unit", "s", "--output", tmp_path / "shell")
+    shell = pd.read_parquet(tmp_path / "shell" / "whatif.parquet")
+    with agg():
+        for table in (seconds, pd.DataFrame(seconds), tmp_path / "job.npz"):
+            found = eh.whatif(table, unit="s", progress=False)
+            assert_frame_equal(found.table, shell)
+            assert "host 5" in found.verdict
+            assert found.verdict in found._repr_html_()
+            labels = [found.plot(*name).get_xlabel() for name in ((), ("heat_map",))]
+            assert labels == ["seconds of a step", "round"]
+    kept = eh.whatif(seconds, output=tmp_path / "python", progress=False)
+    assert (tmp_path / "python" / "answer.json").is_file()
+    assert kept.tables.keys() >= {"whatif", "hosts", "slowdown"}
+    for call, line in (
+        (lambda: eh.whatif(seconds, stragglers=[9]), "stragglers = '9': must be from"),
+        (lambda: eh.whatif(seconds, unitt="s"), "unitt: no such argument"),  # type: ignore[call-arg]
+        (lambda: kept.plot("heat"), "picture = 'heat': must be one of"),
+    ):
+        with pytest.raises(eh.ConfigError) as error:
+            call()
+        assert str(error.value).startswith(line)
