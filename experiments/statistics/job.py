@@ -205,8 +205,9 @@ class Job:
         a table is a stretch in which nobody else ends the rounds, and would hide who is always
         slow."""
         blame, most = self.blame, max(0, min(MOST, self.table.shape[1] - 2))
-        long = [int(j) for j in np.argsort(-blame, kind="stable") if slow.long[j]]
-        return sorted(self.standing_out(long[:most]), key=lambda j: -blame[j])
+        long = slow.long  # asked once: it looks at all spells of all workers
+        first = [int(j) for j in np.argsort(-blame, kind="stable") if long[j]][:most]
+        return sorted(self.standing_out(first), key=lambda j: -blame[j])
 
 
 def _beyond(values: FloatArray) -> FloatArray:
