@@ -470,6 +470,7 @@ NAN, INF = float("nan"), float("inf")
         (interval(1.23456, 1.2, INF), "1.23 (1.2 or more)", 1.23456),
         (interval(INF, 1.2, INF, 3, "not reached"), "not reached (1.2 or more)", INF),
         (interval(INF, NAN, NAN), "infinite", INF),
+        (interval(INF, INF, INF), "infinite", INF),
         (theory_text(1.23456, 0.44), "1.235 (+0.4)", 1.23456),
         (theory_text(1.23456, -1.25), "1.235 (-1.2)", 1.23456),
         (theory_text(1.23456, NAN), "1.235", 1.23456),
