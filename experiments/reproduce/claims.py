@@ -18,8 +18,8 @@ import pandas as pd
 
 from ...sim.types import FloatArray
 from ..pictures.looks import look
-from ..run.records import ratio_interval
-from ..text import sentence
+from ..run.records import compared_times
+from ..text import number_of, sentence
 from .base import ratio_text, rows_of
 from .loss_time import DRAWN, EXPERIMENTS, reached
 from .speedup import EXACT
@@ -27,7 +27,6 @@ from .speedup import EXACT
 Frames = Mapping[str, pd.DataFrame]  # the tables that a folder holds, by figure
 Interval = tuple[float, float, float]  # a number and the ends of its 95 % interval
 WIDE = 1.96  # standard errors of a mean on either side
-UNKNOWN: Interval = (np.nan, np.nan, np.nan)
 LIVE = "live"  # the table of a run on real workers, with these columns of a round's seconds
 MEASURED = ("measured", "standard_error")
 
@@ -325,19 +324,18 @@ def judge_speedup(frames: Frames) -> Verdict:
     frame, findings = frames["loss_time"], list[Finding]()
     drawn = rows_of(frame, left_out="", delays=DRAWN)
     data = [*map(str, drawn["dataset"].unique())]
-    for name, scheme in product(data, EXACT):
-        seconds = reached(drawn, name)
-        theirs, ours = seconds[scheme], seconds["erasurehead"]
-        arrive = bool(np.isfinite(theirs).all() and np.isfinite(ours).all())
-        where = {"over": _title(scheme), "data": EXPERIMENTS[name].title}
-        interval = ratio_interval(theirs, ours) if arrive else UNKNOWN
-        findings.append(Finding(SOONER, where, interval, 1.0))
+    facts: dict[str, Any] = {"data": {}}
+    for name in data:
+        seconds, title = reached(drawn, name), EXPERIMENTS[name].title
+        facts["data"][title] = int(np.isnan(seconds["erasurehead"]).sum())  # runs that miss it
+        for scheme in EXACT:
+            _, interval = compared_times(seconds[scheme], seconds["erasurehead"])
+            findings.append(Finding(SOONER, {"over": _title(scheme), "data": title}, interval, 1.0))
     for row in frames["speedup"].to_dict("records") if "speedup" in frames else ():
-        named = (row["speedup"], row["speedup_low"], row["speedup_high"])
+        interval = (row["speedup"], row["speedup_low"], row["speedup_high"])
         where = {"over": _title(row["scheme"]), "law": f"{row['load_law']} law"}
         where |= {"work": f"{row['work']:g} s of work a partition", "d": row["load"]}
-        findings.append(Finding(OTHERS, where, named if row["reached"] == 1 else UNKNOWN, 1.0))
-    facts: dict[str, Any] = {"data": [EXPERIMENTS[name].title for name in data]}
+        findings.append(Finding(OTHERS, where, interval, 1.0))
     if LIVE in frames:
         own = _by(frames[LIVE], "scheme")
         mine = [own["erasurehead"][name] for name in MEASURED]
@@ -352,12 +350,11 @@ def judge_speedup(frames: Frames) -> Verdict:
 def say_speedup(verdict: Verdict) -> list[str]:
     """Each data set, and real workers beside their simulation."""
     said = []
-    for data in verdict.facts["data"]:
+    for data, missed in verdict.facts["data"].items():
         every = verdict.of(SOONER, data=data)
         ratios = ", ".join(f"{ratio_text(*f.interval)} as {f.where['over']}" for f in every)
-        late = any(not np.isfinite(each.interval[0]) for each in every)
-        missed = "; – where a run misses the target" if late else ""
-        said.append(f"{data}, times as fast to the target loss: {ratios}{missed}")
+        late = f"; {number_of(missed, 'run')} of ErasureHead without it" if missed else ""
+        said.append(f"{data}, times as fast to the target loss: {ratios}{late}")
     if live := verdict.of(ROUNDS):
         known = [(f, *verdict.facts[str(f.where["over"])]) for f in live]
         ratios = ", ".join(
