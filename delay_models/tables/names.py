@@ -193,6 +193,7 @@ def is_call(name: Name) -> bool:
 UNIT_AT_END = re.compile(r"[\s_\-./(\[]*[A-Za-zµμ]+[)\]]?\s*$")
 
 
+@lru_cache(maxsize=2**16)
 def without_unit(name: str) -> str:
     """A column's name as it stands, but for a unit at its end."""
     last = SPLIT.split(re.sub(r"[)\]\s]+$", "", name))[-1].lower()

@@ -32,8 +32,7 @@ def own_seconds(calls: pd.DataFrame, column: str, retries: Retries) -> pd.DataFr
     everybody's own time. Of several rows of a worker and round the last one counts. Raises
     UnusableFile: an all-reduce takes longer than its step, or steps are to be added."""
     if retries == "sum":
-        text = f"steps with an all-reduce, {short(column)}, are not added"
-        raise UnusableFile(f"{text}: --retries last")
+        raise UnusableFile(f"steps with {short(column)} are not added: --retries last")
     counted = calls[calls["seconds"].notna()].drop_duplicates(["worker", "round"], keep="last")
     least = calls["round"].map(counted.groupby("round")["allreduce"].min())
     own = calls["seconds"] - (calls["allreduce"] - least)

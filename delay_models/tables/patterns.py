@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from glob import escape
 from shlex import quote
 
@@ -22,6 +23,7 @@ def of_rounds(names: list[str]) -> bool:
     return len(names) > 1 and sum(bool(ROUND_COLUMN.fullmatch(parse(n).base)) for n in names) > 1
 
 
+@lru_cache(maxsize=2**16)
 def shape_of(name: str) -> str:
     """A name with its numbers as ``#``, or a letter at its end as ``@``: what workers share."""
     plain = re.sub(r"[0-9]+", "#", without_unit(name))

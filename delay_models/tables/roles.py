@@ -37,7 +37,8 @@ def roles_of(frame: pd.DataFrame, said: Reading) -> dict[str, str] | None:
             ways.setdefault(role, []).append(name)
     if {*asked} == {"worker"} and not {"round", "seconds", *EDGES} & {*ways}:
         return None  # a row for each worker, and a column for each round
-    rest = [n for n in free if role_of(n) is None and frame[n].dtype.kind in NUMBERS]
+    kinds = {str(name): dtype.kind for name, dtype in frame.dtypes.items()}
+    rest = [name for name in free if role_of(name) is None and kinds[name] in NUMBERS]
     timed = [name for name in rest if parse(name).unit and not parse(name).wrong]
     calls = ways.pop("seconds", [])
     calls = [n for n in calls if parse(n).whole != "time" or len(calls) == 1]  # it may say when

@@ -68,12 +68,10 @@ def _labelled(held: Held, said: Reading) -> tuple[Held, pd.Series | None]:
     Further columns that only say when or which are left out."""
     frame, asked = held.frame, said.columns.get("round")
     free = [name for name in map(str, frame.columns) if name not in said.keep]
-    texts = [
-        name
-        for name in free
-        if _is_text(frame[name])
-        and (name in (*free[:1], *held.index) or role_of(name) or frame[name].nunique() < 2)
-    ]
+    kinds = {str(name): dtype.kind for name, dtype in frame.dtypes.items()}
+    texts = [name for name in free if kinds[name] in "OM" and _is_text(frame[name])]
+    ours = {*free[:1], *held.index}
+    texts = [n for n in texts if n in ours or role_of(n) or frame[n].nunique() < 2]
     rounds = [name for name in free if role_of(name) == "round"]
     first = [name for name in free[:1] if name.startswith("Unnamed: ")]
     when = [n for n in free if role_of(n) in ("label", "group") or parse(n).whole == "time"]

@@ -73,12 +73,6 @@ def test_options_say_what_counts(tmp_path: Path) -> None:
     assert read(frame.set_axis(range(4, 9), axis=1), header="yes").hosts == (*"45678",)
 
 
-def test_a_number_at_the_end_of_all_numbers_is_one_line(tmp_path: Path) -> None:
-    frame = measured()
-    frame.iloc[3, 2] = 1e308
-    assert "node3 is beyond 1e+150 s" in refusal(frame, tmp_path / "t")
-
-
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -99,15 +93,6 @@ def test_json_that_is_no_table_is_one_line(content: Any, said: str, tmp_path: Pa
     file.write_text(content if isinstance(content, str) else json.dumps(content))
     with pytest.raises(TableError, match=re.escape(said)):
         read_measured(str(file))
-
-
-def test_lists_of_json_may_begin_with_names(tmp_path: Path) -> None:
-    rows = [[1.5, 2.5], [2.75, 1.75], [2.25, 1.125]]
-    file = tmp_path / "t.json"
-    file.write_text(json.dumps([["h0", "h1"], *rows]))
-    found = read_measured(str(file), Reading(unit="s"))
-    np.testing.assert_array_equal(found.tables[None], rows)
-    assert found.hosts == ("h0", "h1")
 
 
 @pytest.mark.parametrize("ending", [".jsonl", ".ndjson.gz", ".json"])

@@ -239,6 +239,14 @@ def test_good_layouts_are_read(text: str, table: list[list[float]], tmp_path: Pa
     np.testing.assert_array_equal(read_delays(str(tmp_path / "t.csv")), table)
 
 
+def test_missing_delays_are_counted_by_what_they_are(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("a,b,c\n1.5,timeout,2.5\n2.5,0,inf\n1.5,,2.5\n1.5,2.5,1.5\n")
+    found = read_measured(str(tmp_path / "t.csv"), Reading(missing="drop-rounds"))
+    (note,) = found.notes
+    assert "4 of 12 delays are missing (1 empty, 1 failed, 1 infinite, 1 0 s)" in note
+    assert note.endswith("3 of 4 rounds are left out")
+
+
 @pytest.mark.parametrize(("decimal", "first"), [("comma", 1.234), ("point", 1234.0)])
 def test_python_says_what_a_comma_is(decimal: Any, first: float, tmp_path: Path) -> None:
     """Catches an argument that is taken and not passed on."""
