@@ -39,6 +39,7 @@ PARTIAL = 0.8  # of an exact iteration: an update that counts less leaves much o
 MOST_RACED = 4  # the most that replications are multiplied by where few rounds are very slow
 FLAT = 0.01  # a last step of the refinement that gained less than this is the end
 EXACT = 1e-9  # a decoding error that is rounding
+MOST_BACK = 4  # that come back to the last rung at a time
 MARGIN = 1.02  # who is slower by this factor by a closed form cannot win, beside another one
 
 
@@ -336,7 +337,7 @@ def _require_some(rows: Iterable[Row]) -> None:
 
 
 def _completed(found: Found, evaluate: Evaluator) -> Found:
-    """On the last rung as well: who did better on the one before than the best does in all runs;
+    """On the last rung as well: who did better on an earlier one than the best does in all runs;
     and beside a winner whose updates leave much out, the best whose updates are exact."""
     question, number = found.question, len(found.rungs) - 1
     while True:
@@ -350,10 +351,15 @@ def _completed(found: Found, evaluate: Evaluator) -> Found:
             if row.index in may and row.rung < number and row.trained == question.trains
             if not row.same
         ]
-        more = [
-            row for row in others if row.rung == number - 1 and not row.tuned
-            and row.order < leaders[0].order
+        # Of earlier rungs only who was clearly better, as where the best turned out to hear too
+        # little after those that hear more had left.
+        lead = leaders[0].order
+        clearly = (lead[0], lead[1] / MARGIN)
+        better = [
+            row for row in others if not row.tuned
+            and row.order < (lead if row.rung == number - 1 else clearly)
         ]  # fmt: skip
+        more = ranked(better)[:MOST_BACK]
         if not question.trains and leaders[0].progress < PARTIAL:
             exact = [row for row in (*leaders, *others) if row.error <= EXACT and not row.staleness]
             more += [row for row in ranked(exact)[:1] if row.rung < number]

@@ -47,7 +47,9 @@ START = 4  # updates for each worker that are the start of a run with stale grad
 # A partition is unheard that is in fewer updates than ``RARELY`` of what a mean one is in, unless
 # chance does the same to one of them with more than this probability.
 CHANCE = 1e-3
-MANY = 0.05  # so is one in more than this share of the replications
+# So is one in more than this share of the replications, of few in more than so many: one or two of
+# eight prove nothing, and who is dropped for it does not come back.
+MANY, BY_CHANCE = 0.05, 2
 REMEMBERED = 2**20  # delays of a simulation that are kept for the next scheme, 8 MiB
 LONGEST, LARGEST = 60.0, 2**30  # seconds and bytes that one simulation may take, as estimated
 
@@ -110,7 +112,8 @@ def hearing(steps: Steps, evidence: Evidence = LAW) -> tuple[float, float, bool]
     all_runs = shares.mean(axis=0)
     together = rarely(all_runs, updates * len(shares))
     balance = float(all_runs.min() / max(all_runs.mean(), 1e-300))
-    unheard = bool(together or rarely(evidence.spread(shares), updates).mean() > MANY)
+    few = rarely(evidence.spread(shares), updates).sum()
+    unheard = bool(together or few > max(MANY * len(shares), BY_CHANCE))
     return float(all_runs.min()), balance, unheard
 
 

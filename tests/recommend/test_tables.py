@@ -47,8 +47,8 @@ def on_fresh_rounds(found: Recommendation, cluster: Cluster, folder: Path) -> di
     listed = [Candidate(place, section) for place, section in enumerate(some.values())]
     known = there(dict.fromkeys(listed, ()), Budget(64)).rows.values()
     rows = {frozen(row.candidate.section): row for row in known}
-    # Who is heard just as often as it must be is no rival: no table shows that he is.
-    best = min(row.value for row in known if row.coverage >= 2 * RARELY)
+    # Who is heard little more often than it must be is no rival: 60 rounds cannot show that.
+    best = min(row.value for row in known if row.coverage >= 3 * RARELY)
     winner, today = (rows[frozen(row.candidate.section)] for row in (found.winner, found.today))
     return {
         "loss": winner.value / best - 1,
