@@ -30,7 +30,7 @@ if TYPE_CHECKING:
         testing,
         theory,
     )
-    from erasurehead.advice import Advice, whatif
+    from erasurehead.advice import Advice, recommend, whatif
     from erasurehead.experiments.config.errors import ConfigError
     from erasurehead.fitting import Fitted, TableRead, fit, read_table
     from erasurehead.result import Result
@@ -41,14 +41,14 @@ __version__ = "0.2.0"
 
 __all__ = [
     "Advice", "ConfigError", "Fitted", "Result", "Simulation", "TableRead", "__version__",
-    "delays", "fit", "load", "load_laws", "optimizers", "problems", "read_table", "run",
-    "schemes", "simulate", "stopping", "sweep", "testing", "theory", "train", "whatif",
+    "delays", "fit", "load", "load_laws", "optimizers", "problems", "read_table", "recommend",
+    "run", "schemes", "simulate", "stopping", "sweep", "testing", "theory", "train", "whatif",
 ]  # fmt: skip
 
 # where the public names are defined; the others are modules
 _HOMES = {
     "ConfigError": "erasurehead.experiments.config.errors",
-    **dict.fromkeys(("Advice", "whatif"), "erasurehead.advice"),
+    **dict.fromkeys(("Advice", "recommend", "whatif"), "erasurehead.advice"),
     "Result": "erasurehead.result",
     **dict.fromkeys(("Fitted", "TableRead", "fit", "read_table"), "erasurehead.fitting"),
     **dict.fromkeys(("load", "run", "sweep"), "erasurehead.running"),

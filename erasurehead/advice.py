@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Unpack, final
+from typing import TYPE_CHECKING, Any, Unpack, final
 
 import pandas as pd
 
-from erasurehead.experiments.config.errors import at, one_of
+from erasurehead.experiments.config.document import read_yaml
+from erasurehead.experiments.config.errors import ConfigError, at, one_of
+from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
 from erasurehead.experiments.page.content import Page
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures import paint
+from erasurehead.experiments.recommend import command as recommending
+from erasurehead.experiments.recommend.question import ask
+from erasurehead.experiments.recommend.scenario import MeasuredConfig
 from erasurehead.experiments.run.files import output_folder
 from erasurehead.experiments.whatif import command as asking
 from erasurehead.experiments.whatif.answer import whatif_answer
@@ -28,14 +34,18 @@ from erasurehead.fitting import (
     Table,
     arguments,
     as_arguments,
+    as_file,
     from_table,
     reading_of,
 )
 from erasurehead.result import face, managed
-from erasurehead.running import Folder, ShowProgress, reporting
+from erasurehead.running import Config, Folder, ShowProgress, document_of, plainly, reporting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+
+YAML = (".yaml", ".yml")
 
 
 @face
@@ -69,6 +79,12 @@ class Advice:
     def table(self) -> pd.DataFrame:
         """Every change and what it saves, or every scheme, ranked; columns as in the file."""
         return self.tables[self.main]
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Of ``recommend``: the config of the recommended scheme, for ``run``; else empty."""
+        found: Any = read_yaml(self._page.config)
+        return found or {}
 
     @property
     def report(self) -> str:
@@ -129,6 +145,79 @@ def whatif(
         found = _tables(folder)
         lines = tuple(map(as_arguments, warnings))
         return Advice(read_whatif(folder), found, "whatif", lines)
+
+
+class SearchOptions(ReadingOptions, total=False):
+    """What ``recommend`` searches for; ``erasurehead recommend --help`` explains each."""
+
+    target: float | None  # loss to reach soonest
+    budget: float | None  # seconds in which the loss is to be least
+    max_load: float | None  # partitions that a worker can hold
+    max_worker_seconds: float | None  # computing, of all workers, to the goal
+    max_bytes: float | None  # of messages heard, to the goal
+    max_error: float | None  # mean decoding error of an update
+    only: Sequence[str] | None  # search these schemes alone
+    criterion: Criterion  # what of the seconds or losses is least: "mean", "median" or "p95"
+    allow_unheard: bool  # also schemes that never hear some partition
+    # of a table: workers; loss and data set that are trained; whether to search the fitted law
+    workers: int | None
+    loss: str | None
+    dataset: str | None
+    law: bool
+
+
+@face
+def recommend(
+    config_or_table: Config | Table,
+    *,
+    set: Mapping[str, Any] | None = None,
+    jobs: int = 1,
+    data_dir: Folder = None,
+    output: Folder = None,
+    progress: ShowProgress = None,
+    **options: Unpack[SearchOptions],
+) -> Advice:
+    """The scheme, load, stop and learning rate that reach a target soonest, as ``erasurehead
+    recommend`` finds them. Raises ``ConfigError``: the question cannot be answered, in one line.
+
+    Args:
+        config_or_table: a YAML file or a mapping, as for ``run``; or measured delays, as for
+            ``fit``: whatever is neither a mapping nor a file called ``.yaml`` or ``.yml``.
+        set: values that replace those of the config, as for ``run``.
+        jobs: schemes computed at the same time.
+        data_dir: where the public data sets lie.
+        output: keep report, tables, pictures and the winner's config in this folder.
+        progress: as for ``run``.
+        options: the options of the command, ``SearchOptions``, and how a table is read.
+    """
+    given: dict[str, Any] = dict(options)
+    if given.get("only") is not None:
+        given["only"] = ",".join(given["only"])
+    fields_of = {
+        kind: {each.name for each in fields(kind)} for kind in (SearchRequest, MeasuredJob)
+    }
+    asked, made = ({k: given.pop(k) for k in [*given] if k in own} for own in fields_of.values())
+    config = isinstance(config_or_table, Mapping) or str(config_or_table).endswith(YAML)
+    if config and (made or given):
+        raise ConfigError(f"{next(iter(made | given))}: says something of a measured table")
+    request = SearchRequest(**asked)
+    folder_of_data = None if data_dir is None else Path(data_dir)
+    with _kept(output) as folder, arguments(), reporting(progress, "stages") as told:
+        if config:
+            source: Any = config_or_table
+            question = ask(document_of(source, set or {}), request, folder_of_data)
+            page = recommending.answer_in(folder, question, jobs, told)
+            return Advice(page, _tables(folder), "ranking", question.scenario.notes)
+        table: Any = config_or_table
+        with as_file(table, reading_of(given)) as (path, how):
+            measured = MeasuredConfig(MeasuredJob(trace=Path(path), **made), how)
+            changed = [f"{key}={json.dumps(plainly(value))}" for key, value in (set or {}).items()]
+            question = recommending.read_question(None, changed, measured, request, folder_of_data)
+            page = recommending.answer_in(folder, question, jobs, told)
+            notes = (
+                as_arguments(note.replace(path, IN_MEMORY)) for note in question.scenario.notes
+            )
+            return Advice(page, _tables(folder), "ranking", tuple(notes))
 
 
 @contextmanager

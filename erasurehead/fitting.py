@@ -349,33 +349,43 @@ def _argument(found: re.Match[str]) -> str:
 Read = Callable[[str, Reading], tuple[Measured, list[str]]]
 
 
+@contextmanager
+def as_file(table: Table, reading: Reading) -> Iterator[tuple[str, Reading]]:
+    """A path to read a table from: a table in memory goes through a file, so that it is checked as
+    every other one. An array is in seconds. Errors call it ``IN_MEMORY``."""
+    if isinstance(table, str | os.PathLike):
+        yield os.fspath(table), reading
+        return
+    with TemporaryDirectory(prefix="erasurehead-") as folder:
+        path = str(Path(folder) / "t")
+        try:
+            if isinstance(table, pd.DataFrame):
+                path += ".parquet"
+                plain = table.rename(columns=str)
+                named = any(name is not None for name in plain.index.names)
+                (plain if named else plain.reset_index(drop=True)).to_parquet(path)
+            else:
+                path += ".npz"
+                array = np.asarray(table)
+                if reading.unit is None and array.dtype.kind in "fiu":
+                    known = array[~np.isnan(array)]
+                    seconds = np.median(known) if known.size else 0.0
+                    reading = replace(reading, unit="s" if seconds < SECONDS_AT_MOST else None)
+                np.savez(path, delays=array)
+        except (ValueError, TypeError) as error:
+            raise at(IN_MEMORY, type(table).__name__, f"cannot be used: {error}") from None
+        try:
+            yield path, reading
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(path, IN_MEMORY)) from None
+
+
 def from_table(table: Table, reading: Reading, read: Read) -> tuple[Measured, list[str]]:
-    """Read a file; or a table in memory through one, so that it is checked as every other one."""
-    with arguments():
+    """What a table holds, and warnings. Raises ConfigError: it cannot be used."""
+    with arguments(), as_file(table, reading) as (path, how):
+        measured, warnings = read(path, how)
         if isinstance(table, str | os.PathLike):
-            return read(os.fspath(table), reading)
-        with TemporaryDirectory(prefix="erasurehead-") as folder:
-            path = str(Path(folder) / "t")
-            try:
-                if isinstance(table, pd.DataFrame):
-                    path += ".parquet"
-                    plain = table.rename(columns=str)
-                    named = any(name is not None for name in plain.index.names)
-                    (plain if named else plain.reset_index(drop=True)).to_parquet(path)
-                else:
-                    path += ".npz"
-                    array = np.asarray(table)
-                    if reading.unit is None and array.dtype.kind in "fiu":
-                        known = array[~np.isnan(array)]
-                        seconds = np.median(known) if known.size else 0.0
-                        reading = replace(reading, unit="s" if seconds < SECONDS_AT_MOST else None)
-                    np.savez(path, delays=array)
-            except (ValueError, TypeError) as error:
-                raise at(IN_MEMORY, type(table).__name__, f"cannot be used: {error}") from None
-            try:
-                measured, warnings = read(path, reading)
-            except ConfigError as error:
-                raise ConfigError(str(error).replace(path, IN_MEMORY)) from None
-            shown = (as_arguments(line.replace(", as --unit says", "")) for line in measured.read)
-            warnings = [line.replace(path, IN_MEMORY) for line in warnings]
-            return replace(measured, read=tuple(shown)), warnings
+            return measured, warnings
+        shown = (as_arguments(line.replace(", as --unit says", "")) for line in measured.read)
+        warnings = [line.replace(path, IN_MEMORY) for line in warnings]
+        return replace(measured, read=tuple(shown)), warnings

@@ -96,7 +96,7 @@ def sweep(
             axis of the grid; to set a value that is itself a list, put it in another list.
         output, jobs, data_dir, allow_large, progress: as for ``run``.
     """
-    values = {key: _plain(value) for key, value in _changes(set).items()}
+    values = {key: plainly(value) for key, value in _changes(set).items()}
     axes = {key: value for key, value in values.items() if isinstance(value, list)}
     found = document_of(config, {key: value for key, value in values.items() if key not in axes})
     found["sweep"] = {**(found.get("sweep") or {}), **axes}
@@ -157,32 +157,32 @@ def document_of(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:
     """The config with its changes; relative paths in a mapping start from the working directory."""
     if not isinstance(config, str | os.PathLike | Mapping):
         raise at("config", config, "must be the path of a YAML file, or a mapping")
-    found = _plain(config) if isinstance(config, Mapping) else document.load(Path(config))
+    found = plainly(config) if isinstance(config, Mapping) else document.load(Path(config))
     if own := plugins_of_objects([config, *values.values()]):
         found["plugins"] = [*dict.fromkeys([*(found.get("plugins") or []), *own])]
     for key, value in values.items():
         if isinstance(found.get("sweep"), dict):
             found["sweep"].pop(key, None)  # a set value replaces an axis, as on the command line
-        document.set_dotted(found, key, _plain(value))
+        document.set_dotted(found, key, plainly(value))
     return document.anchored(found, Path.cwd())
 
 
-def _plain(value: Any) -> Any:
+def plainly(value: Any) -> Any:
     """What YAML could have given: lists for arrays, numbers for NumPy's, text for paths, sections
     for objects."""
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return plainly(value.tolist())
     if isinstance(value, Problem):
         raise ConfigError(f"problem: {type(value).__name__} holds arrays: {ARRAYS}")
     if isinstance(type(value), Configurable):
         return plain(value, BUILT_IN)
     if isinstance(value, Mapping):
-        found = {key: _plain(inner) for key, inner in value.items()}
+        found = {key: plainly(inner) for key, inner in value.items()}
         if isinstance(data := value.get("dataset"), DatasetFamily):  # a section is flat
             return found | {"dataset": BUILT_IN.name_of(type(data))[1]} | found["dataset"]
         return found
     if isinstance(value, list | tuple | range):
-        return [_plain(inner) for inner in value]
+        return [plainly(inner) for inner in value]
     return str(value) if isinstance(value, os.PathLike) else value
 
 

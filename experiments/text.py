@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf, isinf, isnan, nan
+from math import isinf, isnan, nan
 
 from ..sim.errors import escaped
 
@@ -108,9 +108,8 @@ def interval(
         return NOTHING
     text = infinite if isinf(value) else f"{value:.{digits}g}"
     to = " or more" if isinf(high) else f" to {high:.{digits}g}"
-    return TableCell(
-        text + f" ({low:.{digits}g}{to})" * (not _missing(low) and low < inf), float(value)
-    )
+    ends = "" if _missing(low) or isinf(low) else f" ({low:.{digits}g}{to})"
+    return TableCell(text + ends, float(value))
 
 
 def theory_text(expected: float, z: float) -> TableCell:

@@ -103,7 +103,9 @@ def _held(path: str, said: Reading, most: int | None) -> tuple[Held, list[Repair
     drop = [n for n in frame.columns if any(n == w or fnmatchcase(n, w) for w in said.drop)]
     known = {*frame.columns, *(way for way in said.drop for n in drop if fnmatchcase(n, way))}
     others = tuple(name for name in (*said.drop, *said.keep) if name not in known)
-    rows = rows_of(frame, said.rows)
+    # an array has no empty lines: a round in which nobody arrived is missing, and is counted
+    whole = said.rows is None and path.endswith((".npz", ".npy", ".parquet"))
+    rows = frame if whole else rows_of(frame, said.rows)
     kept = rows.drop(columns=drop)
     held = replace(held, frame=retyped(kept) if len(kept) < len(frame) else kept, others=others)
     if is_pai([*held.frame.columns]) and not said.columns:

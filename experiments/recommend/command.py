@@ -21,6 +21,7 @@ from ..page.content import Page
 from ..page.markdown import as_markdown
 from ..pictures import paint, style
 from ..run import files
+from ..run.command import Progress
 from ..run.compute import code_fingerprint
 from ..run.lanes import open_lanes
 from ..run.outputs import MANIFEST, origin_of, provenance, to_json
@@ -70,7 +71,6 @@ def answer_question(
 ) -> None:
     """Search, and answer in the terminal and in a folder, by default one of the config's name;
     ``reads`` stay. Raises ConfigError: nothing keeps the limits, or can be written."""
-    began = time.monotonic()
     terminal.say_read(question.scenario.read)
     for line in question.scenario.notes:
         terminal.tell(f"warning: {line}")
@@ -80,13 +80,27 @@ def answer_question(
     with suppress(ConfigError, AttributeError):  # there is none, or a damaged one
         if json_at(folder / MANIFEST).get("question", {}).get("mark") != _mark(question):
             terminal.tell(f"warning: {folder}: the answer to another question is replaced")
-    with files.output_folder(folder, FILES, reads):
-        with terminal.progress("stages") as progress, open_lanes(jobs) as lanes:
-            found = recommended(question, Evaluator(question, lanes, progress))
-        written = write_recommendation(found, folder, command, time.monotonic() - began)
+    with terminal.progress("stages") as progress:
+        written = answer_in(folder, question, jobs, progress, command, reads)
     terminal.show(written)
     terminal.say(f"report, tables, pictures and config in {folder}/")
     terminal.follow("report", folder)
+
+
+def answer_in(
+    folder: Path,
+    question: Question,
+    jobs: int,
+    progress: Progress,
+    command: str = "",
+    reads: Sequence[Path] = (),
+) -> Page:
+    """Search, write the answer into a folder, and return the page. Raises ConfigError: as above."""
+    began = time.monotonic()
+    with files.output_folder(folder, FILES, reads):
+        with open_lanes(jobs) as lanes:
+            found = recommended(question, Evaluator(question, lanes, progress))
+        return write_recommendation(found, folder, command, time.monotonic() - began)
 
 
 def write_recommendation(found: Recommendation, output: Path, command: str, seconds: float) -> Page:

@@ -300,11 +300,13 @@ def test_a_table_says_how_it_is_read(tmp_path: Path) -> None:
     found = eh.read_table(file, unit="ms", rows="1:30", drop=["b"])
     np.testing.assert_allclose(found.tables[None], SECONDS[:30, [0, 2, 3, 4, 5]])
     assert [*found.tables[None].columns] == [*"acdef"]
-    assert found.notes == ()
+    assert found.notes == ("All columns are workers', by no common pattern: a, c, d, e, f.",)
     assert found.lines[0] == "read as 30 rounds of 5 workers; times in milliseconds, as --unit says"
     (assumed,) = eh.read_table(pd.DataFrame(SECONDS)).notes
     assert assumed.startswith("No unit is said: read as seconds, typically 0.5")
-    with pytest.raises(eh.ConfigError, match=r'says no unit .* say unit="s", ms, us or ns'):
+    with pytest.raises(
+        eh.ConfigError, match=r"says no unit .* say with unit what they are, s, ms, us or ns"
+    ):
         eh.read_table(file)
     measured = eh.read_table(
         long(load=True).assign(worker="w" + long(load=True).worker.astype(str))
@@ -670,9 +672,9 @@ def test_an_array_is_in_seconds_unless_that_is_absurd(seconds: float, refused: b
     table[6, 0] = np.nan
     if refused:
         whole = np.random.default_rng(0).permutation(np.linspace(95.0, 105.0, 33)).reshape(11, 3)
-        with pytest.raises(eh.ConfigError, match=r"the table: .* unit="):
+        with pytest.raises(eh.ConfigError, match=r"the table: .* say with unit"):
             eh.read_table(whole)  # 100 s typically
-        with pytest.raises(eh.ConfigError, match=r"the table: .* unit="):
+        with pytest.raises(eh.ConfigError, match=r"the table: .* say with unit"):
             eh.read_table(table, missing="drop-rounds")
         assert eh.read_table(table, unit="s", missing="drop-rounds").tables[None].shape == (10, 3)
     else:

@@ -277,3 +277,25 @@ def test_whatif_says_what_the_command_says(tmp_path: Path) -> None:
         with pytest.raises(eh.ConfigError) as error:
             call()
         assert str(error.value).startswith(line)
+
+
+def test_recommend_takes_a_config_with_objects_and_a_table() -> None:
+    """The winner's config runs; what only a table has is refused beside a config."""
+    few = [schemes.Uncoded(), schemes.ErasureHead(load=2, wait_for=3)]
+    config: Any = {"workers": 6, "iterations": 20, "delay": DELAY, "schemes": few}
+    found = eh.recommend(config, only=["uncoded", "fractional_repetition"], progress=False)
+    best = found.table.iloc[0]
+    assert best["scheme"] in found.verdict
+    assert eh.run(found.config, progress=False).summary["scheme"].tolist() == [best["scheme"]]
+    seconds = 0.2 + np.random.default_rng(0).exponential(0.05, (40, 6))
+    measured = eh.recommend(seconds, only=["uncoded", "ignore_stragglers"], progress=False)
+    assert measured.table["scheme"].isin(["uncoded", "ignore_stragglers"]).all()
+    for call, line in (
+        (lambda: eh.recommend(config, law=True), "law: says something of a measured table"),
+        (lambda: eh.recommend(config, only=["uncodd"]), "only = 'uncodd': must be one of"),
+        (lambda: eh.recommend(config, max_load=0.5), "max-load = 0.5: must be a number of"),
+        (lambda: eh.recommend(seconds, unit="parsec"), "unit = 'parsec': must be"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(eh.ConfigError) as error:
+            call()
+        assert str(error.value).startswith(line)
