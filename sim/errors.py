@@ -109,7 +109,7 @@ class InvalidParameter(ConfigError):
 
     @override
     def __str__(self) -> str:
-        return escaped(f"{self.field} = {quoted(self.value)}: {self.valid}")
+        return f"{self.field} = {quoted(self.value)}: {self.valid}"
 
 
 class NeverEnough(RuntimeError):

@@ -285,7 +285,7 @@ BAD_TRACES: list[tuple[str, bytes, list[str]]] = [
     ("t.csv", b"0.1,inf\n0.3,0.1\n", ["round 0, worker 1", "infinite"]),
     ("t.csv", b"0.1,0.2\n0.3\n", ["round 1, worker 1", "missing"]),
     ("t.csv", b"0.1,0.2\n0.3,0.1,0.2\n", ["t.csv", "line 2"]),
-    ("t.csv", b"a,b\n0.1,slow\n", ["column b", "'slow'"]),
+    ("t.csv", b"a,b\n0.1,slow\n0.2,0.3\n", ["column b", "'slow'"]),
     ("t.csv", b"a,b\n", ["no rows"]),
     ("t.csv", b"\x00\x81\xff", ["t.csv", "cannot be read"]),
     ("t.csv", b"worker,round,seconds\n0,0,1\n0,0,2\n", ["two rows", "worker 0, round 0"]),
@@ -294,7 +294,7 @@ BAD_TRACES: list[tuple[str, bytes, list[str]]] = [
     ("t.npz", b"\x80\x04K\x01.", ["t.npz", "is not an NPZ file"]),
     ("t.parquet", b"PAR1 not", ["t.parquet", "cannot be read"]),
     ("t.csv.gz", b"not gzip", ["t.csv.gz", "cannot be read"]),
-    ("t.txt", b"0.1", ["unknown ending", ".npz"]),
+    ("t.dat", b"0.1", ["unknown ending", ".npz"]),
 ]
 
 

@@ -326,7 +326,7 @@ def test_what_recommend_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         recommend.answer_question(question, out, 1, "")
 
 
-READ = ["read as 2 rounds of 3 workers", "workers: a, b, c", "round 0: 1, 2, 3 s", "a line"]
+READ = ["read as 2 rounds of 3 workers", "  worker:  a, b, c", "  round 0:  1, 2, 3", "a line"]
 
 
 @pytest.mark.parametrize(("lines", "shown"), [(30, True), (31, False)])

@@ -213,7 +213,7 @@ def test_an_update_takes_one_new_gradient(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_one_worker_descends_the_whole_gradient() -> None:
     """Then its latest gradient is that of all data at the newest model."""
-    data = type(problem()[0])(problem()[0].X, problem()[0].y, 1)
+    data = type(problem()[0])(problem()[0].X, problem()[0].y)
     start = problem()[1]
     scheme = SCHEMES["gradient_table"]().build(1)
     trace = simulate(Run(scheme, [steady(2.0)], Proportional(), 5))
