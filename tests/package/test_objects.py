@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pickle
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -299,3 +300,11 @@ def test_recommend_takes_a_config_with_objects_and_a_table() -> None:
         with pytest.raises(eh.ConfigError) as error:
             call()
         assert str(error.value).startswith(line)
+
+
+def test_what_a_user_writes_runs_as_its_types_say() -> None:
+    """``make lint`` reads the same file with ``mypy --strict``."""
+    told = runpy.run_path(str(Path(__file__).with_name("user_script.py")))
+    assert told["shape"] == (1, 100, 1, 100, 12, 1, 100, 12)
+    assert (told["losses"].shape, told["features"]) == ((1, 101), 31)
+    assert len(told["summary"]) == 2
