@@ -57,14 +57,16 @@ class Simulation:
 
     @property
     def times(self) -> FloatArray:
-        """``(R, T)`` seconds from the start to the end of each iteration."""
-        return self._of_iterations("time")
+        """``(R, T)`` seconds from the start to the end of each iteration; decodes nothing."""
+        if self._trace.heard is None:
+            return self._of_iterations("time")
+        return self._steps.clock(self._run.iterations)
 
     @property
     def arrived(self) -> BoolArray:
         """``(R, U, n)`` whether a message of each worker had arrived when its round ended.
         Raises ConfigError: the scheme has no rounds, or the engine ``law`` drew no worker."""
-        heard = self._steps_trace.heard
+        heard = self._heard.heard
         if not isinstance(heard, Rounds):
             raise ConfigError(f"arrived: {self._name} has no rounds")
         n = self._run.scheme.workers
@@ -87,7 +89,7 @@ class Simulation:
     def decoding_error(self) -> FloatArray:
         """``(R, T)`` decoding error ||w - 1||^2, the mean over an iteration's updates.
         Raises ConfigError: the engine was ``law``, which gives the clock alone."""
-        self._steps  # noqa: B018
+        self._heard  # noqa: B018
         return self._of_iterations("decoding_error")
 
     @property
@@ -101,14 +103,14 @@ class Simulation:
         return type(self.scheme).__name__
 
     @property
-    def _steps_trace(self) -> Trace:
+    def _heard(self) -> Trace:
         if self._trace.heard is None:
             raise at("engine", self._trace.engine, "gives the clock alone: take batch or event")
         return self._trace
 
     @cached_property
     def _steps(self) -> Steps:
-        return self._run.scheme.steps(self._steps_trace)
+        return self._run.scheme.steps(self._heard)
 
     @cached_property
     def _result(self) -> CellResult:

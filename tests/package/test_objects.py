@@ -108,7 +108,11 @@ def test_what_arrived_and_what_it_weighed_are_of_the_same_rounds() -> None:
     heard = found.arrived.reshape(r, t, 4, 3).any(axis=3)
     np.testing.assert_array_equal(found.weights, np.repeat(heard, 3, axis=2))
     np.testing.assert_array_equal(found.decoding_error, 3 * (~heard).sum(axis=2))
-    assert np.all(np.diff(found.times, axis=1) > 0)
+    by_table = found.table.query("iteration > 0").time.to_numpy().reshape(2, 20)
+    np.testing.assert_array_equal(found.times, by_table)
+    clock = eh.simulate(CODE, DELAY, engine="law", **SIZE)
+    assert clock.times.shape == (2, 20)
+    assert list(clock.table)[:3] == ["replication", "iteration", "time"]
     assert repr(CODE) in repr(found)
     several = eh.simulate(schemes.MultiMessage(load=3, wait_for=20), DELAY, **SIZE)
     assert several.arrived.shape == (2, 20, 12)
