@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from html import escape
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack, final
 
 import pandas as pd
 
-from erasurehead.experiments.config.document import read_yaml
+from erasurehead.experiments.config.document import read_yaml, write_yaml
 from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
 from erasurehead.experiments.page.content import Page
@@ -144,7 +144,9 @@ def whatif(
         asking.write_whatif(measured, studies, said, folder)
         found = _tables(folder)
         lines = tuple(map(as_arguments, warnings))
-        return Advice(read_whatif(folder), found, "whatif", lines)
+        page = read_whatif(folder)
+        page = page if output is not None else _in_python(page, NEXT_OF_WHATIF)
+        return Advice(page, found, "whatif", lines)
 
 
 class SearchOptions(ReadingOptions, total=False):
@@ -156,7 +158,7 @@ class SearchOptions(ReadingOptions, total=False):
     max_worker_seconds: float | None  # computing, of all workers, to the goal
     max_bytes: float | None  # of messages heard, to the goal
     max_error: float | None  # mean decoding error of an update
-    only: Sequence[str] | None  # search these schemes alone
+    only: str | Sequence[str] | None  # search these schemes alone
     criterion: Criterion  # what of the seconds or losses is least: "mean", "median" or "p95"
     allow_unheard: bool  # also schemes that never hear some partition
     # of a table: workers; loss and data set that are trained; whether to search the fitted law
@@ -191,7 +193,7 @@ def recommend(
         options: the options of the command, ``SearchOptions``, and how a table is read.
     """
     given: dict[str, Any] = dict(options)
-    if given.get("only") is not None:
+    if not isinstance(given.get("only"), str | None):
         given["only"] = ",".join(given["only"])
     fields_of = {
         kind: {each.name for each in fields(kind)} for kind in (SearchRequest, MeasuredJob)
@@ -217,7 +219,27 @@ def recommend(
             notes = (
                 as_arguments(note.replace(path, IN_MEMORY)) for note in question.scenario.notes
             )
-            return Advice(page, _tables(folder), "ranking", tuple(notes))
+            found = Advice(page, _tables(folder), "ranking", tuple(notes))
+            if output is None:
+                found = replace(found, _page=_in_python(page, NEXT_OF_RECOMMEND))
+            if isinstance(table, str | os.PathLike) or "path" not in found.config["delay"]:
+                return found
+            # the file of a table in memory is gone: its rounds stand in the config itself
+            rounds = next(iter(measured.table[0].tables.values())).tolist()
+            drawn = {"stretch": found.config["delay"]["stretch"], "seconds": rounds}
+            own = {**found.config, "delay": {"model": "measured_rounds", **drawn}}
+            return replace(found, _page=replace(found._page, config=write_yaml(own)))
+
+
+# What to do next from Python, where no folder is kept.
+NEXT_OF_WHATIF = ("`eh.fit(table)` is a delay model of this job; `eh.recommend(table)` searches.",)
+NEXT_OF_RECOMMEND = ("`eh.run(advice.config)` runs the recommended scheme.",)
+
+
+def _in_python(page: Page, then: tuple[str, ...]) -> Page:
+    """A page whose answer names what Python has in place of commands and options."""
+    read = (as_arguments(text.replace(", as --unit says", "")) for text in page.answer.read)
+    return replace(page, answer=replace(page.answer, next=then, read=tuple(read)))
 
 
 @contextmanager

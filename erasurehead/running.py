@@ -35,8 +35,8 @@ from erasurehead.sim.problems import DatasetFamily, Problem
 ShowProgress = bool | Progress | None
 # where the arrays of a problem go, since a config names files
 ARRAYS = (
-    'write them with numpy.savez("data.npz", X=X, y=y) and give {"loss": ..., "dataset": '
-    '"file", "path": "data.npz"}, or use eh.simulate and eh.train'
+    'use eh.simulate and eh.train; or write them with numpy.savez("data.npz", X=X, y=y), and give '
+    '{"loss": ..., "dataset": "file", "path": "data.npz", "l2": ...}'
 )
 PAUSE = 0.1  # seconds between two updates of a notebook's bar
 Config = str | os.PathLike[str] | Mapping[str, Any]  # a YAML file, or what would stand in it

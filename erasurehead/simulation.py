@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 import numpy as np
 
+from erasurehead.delay_models import DelayModel
 from erasurehead.experiments.config.build import Training, built_scheme, run_of
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import Reader, located
@@ -31,8 +32,6 @@ from erasurehead.sim.types import BoolArray, FloatArray, Rounds, Trace
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from erasurehead.delay_models import DelayModel
 
 Section = Mapping[str, Any]  # of a config, such as {"uplink_latency": 0.01}
 
@@ -169,6 +168,9 @@ def simulate(
     """
     if not isinstance(scheme, SchemeFamily):
         raise at("scheme", scheme, "must be a scheme, such as Uncoded() of erasurehead.schemes")
+    if not isinstance(delay, DelayModel):
+        valid = "must be a delay law, such as Exponential(rate=1.0) of erasurehead.delays"
+        raise at("delay", delay, valid)
     name = type(scheme).__name__
     said: dict[str, Any] = {
         "workers": workers,
@@ -219,6 +221,14 @@ def train(
     Raises:
         ConfigError: the data do not fit the scheme or each other, or are not finite.
     """
+    wanted = {
+        "simulation": (simulation, Simulation, "what eh.simulate returned"),
+        "problem": (problem, Problem, "a problem, such as Logistic(X, y) of erasurehead.problems"),
+        "optimizer": (optimizer, Optimizer, "an optimizer, such as GradientDescent(...)"),
+    }
+    for name, (value, kind, valid) in wanted.items():
+        if not isinstance(value, kind):
+            raise at(name, value, f"must be {valid}")
     run = simulation._run
     cut = replace(problem, partitions=run.scheme.partitions)
     cut.require_finite()

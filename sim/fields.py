@@ -104,8 +104,13 @@ class Configurable(ABCMeta):
                 known = [each.name for each in fields(cls)] if is_dataclass(cls) else []
                 for name in named:
                     if name not in known:
-                        valid = one_of(known, name) if known else "there are no fields to set"
+                        free = [each for each in known if each not in named]
+                        valid = one_of(known, name, free) if known else "there are no fields to set"
                         raise ConfigError(f"{cls.__name__}: no field {name}; {valid}") from None
+                if given:
+                    form = ", ".join(f"{name}=..." for name in known)
+                    text = f"{cls.__name__}: fields are given by name: {cls.__name__}({form})"
+                    raise ConfigError(text) from None
                 raise one_line(error, cls.__name__) from None
 
 

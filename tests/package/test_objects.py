@@ -204,7 +204,7 @@ DESCENT = optimizers.GradientDescent(learning_rate=0.1)
     [
         (lambda: ANY.ErasureHead(load=0, wait_for=6), "ErasureHead.load = 0: must be greater"),
         (lambda: ANY.ErasureHead(wait_for=6), "ErasureHead.load: missing"),
-        (lambda: ANY.Uncoded(3), "Uncoded[0] = 3: must be given by name"),
+        (lambda: ANY.ErasureHead(3, 6), "ErasureHead: fields are given by name: ErasureHead("),
         (lambda: delays.Exponential(rate=-1.0), "Exponential.rate = -1.0: must be greater than 0"),
         (
             lambda: ANY.ErasureHead(load=3, stop=stopping.FirstK(first=-1)),
@@ -217,6 +217,9 @@ DESCENT = optimizers.GradientDescent(learning_rate=0.1)
         (lambda: eh.simulate(CODE, DELAY, workers=0), "workers = 0: must be greater"),
         (lambda: eh.simulate(CODE, ANY, workers=12), "delay = <module"),
         (lambda: eh.simulate(ANY, DELAY, workers=12), "scheme = <module"),
+        (lambda: eh.train(ANY, ANY, DESCENT), "simulation = <module"),
+        (lambda: eh.train(ROUNDS, ANY, DESCENT), "problem = <module"),
+        (lambda: eh.train(ROUNDS, problems.LeastSquares(X, Y), ANY), "optimizer = <module"),
         (
             lambda: eh.simulate(CODE, delays.LogNormal(median=1.0, sigma=300.0), workers=12),
             "delay: LogNormal(median=1.0, sigma=300.0, shift=0.0) can give delays up to infinity",
@@ -243,7 +246,7 @@ DESCENT = optimizers.GradientDescent(learning_rate=0.1)
         ),
         (
             lambda: eh.run({"delay": DELAY, "problem": problems.LeastSquares(X, Y)}),
-            "problem: LeastSquares holds arrays: write them with numpy.savez",
+            "problem: LeastSquares holds arrays: use eh.simulate and eh.train",
         ),
     ],
 )
@@ -293,8 +296,11 @@ def test_recommend_takes_a_config_with_objects_and_a_table() -> None:
     assert best["scheme"] in found.verdict
     assert eh.run(found.config, progress=False).summary["scheme"].tolist() == [best["scheme"]]
     seconds = 0.2 + np.random.default_rng(0).exponential(0.05, (40, 6))
-    measured = eh.recommend(seconds, only=["uncoded", "ignore_stragglers"], progress=False)
+    measured = eh.recommend(seconds, only="uncoded,ignore_stragglers", progress=False)
     assert measured.table["scheme"].isin(["uncoded", "ignore_stragglers"]).all()
+    assert "--" not in measured.report.partition("## ")[0].replace("---", "")
+    again = eh.run(measured.config, set={"iterations": 3, "replications": 2}, progress=False)
+    assert again.summary["scheme"].tolist() == [measured.table.iloc[0]["scheme"]]
     for call, line in (
         (lambda: eh.recommend(config, law=True), "law: says something of a measured table"),
         (lambda: eh.recommend(config, only=["uncodd"]), "only = 'uncodd': must be one of"),
