@@ -21,6 +21,7 @@ from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.run.compute import compute
+from erasurehead.running import document_of
 from erasurehead.sim.schemes.base import Sees
 from tests.tools import agg, inside
 
@@ -82,6 +83,15 @@ def test_a_scheme_has_the_numbers_of_its_config(scheme: Any) -> None:
     found = eh.simulate(scheme, DELAY, load_law=LAW, **SIZE)
     expected = of_config(scheme, DELAY, LAW, **SIZE)
     assert_frame_equal(found.table[list(expected)], expected, check_exact=True)
+
+
+def test_a_run_of_objects_is_the_run_of_their_sections() -> None:
+    """Of every scheme, also those that see losses: the same cells, which their hashes name."""
+    sections = {"workers": 12, "delay": plain(DELAY, BUILT_IN)}
+    for scheme in FAMILIES:
+        named = cells(sections | {"schemes": [plain(scheme, BUILT_IN)]})
+        given = cells(document_of({"workers": 12, "delay": DELAY, "schemes": [scheme]}, {}))
+        assert [each.key for each in given] == [each.key for each in named], scheme
 
 
 @pytest.mark.parametrize("engine", ["batch", "event"])
