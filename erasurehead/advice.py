@@ -225,7 +225,8 @@ def recommend(
             if isinstance(table, str | os.PathLike) or "path" not in found.config["delay"]:
                 return found
             # the file of a table in memory is gone: its rounds stand in the config itself
-            rounds = next(iter(measured.table[0].tables.values())).tolist()
+            tables = measured.table[0].tables
+            rounds = tables[how.load if how.load in tables else next(iter(tables))].tolist()
             drawn = {"stretch": found.config["delay"]["stretch"], "seconds": rounds}
             own = {**found.config, "delay": {"model": "measured_rounds", **drawn}}
             return replace(found, _page=replace(found._page, config=write_yaml(own)))

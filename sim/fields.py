@@ -26,7 +26,6 @@ TRIED = re.compile(r"(choice|constrained|function|literal|is-instance|lax-or-str
 # what pydantic means, by the type of its error
 WORDS = {
     "unexpected_keyword_argument": "not be given: there is no such field",
-    "unexpected_positional_argument": "be given by name",
     **dict.fromkeys(
         ("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "be an integer"
     ),
