@@ -28,6 +28,7 @@ from .compute import CellResult, Columns, frame_of_iterations
 CONFIDENCE = 0.95
 # times the loss at the start: noisy models end above it, but none this far comes back
 DIVERGED = 1000.0
+DECODED = 1e-9  # decoding error, per partition, up to which it is what rounding leaves of 0
 SOME = 3  # cells that are named
 COMPARED = sorted((m for m in METRICS.values() if m.compared), key=lambda m: m.unit != "s")
 MOST_KNOWN = 1000  # closed forms, some hundredths of a second each; a summary with more has none
@@ -149,10 +150,13 @@ class ClosedForm:
     # seconds per n gradients which no method beats in the long run that finishes what it
     # begins; known only of schemes without a barrier, which come near it
     least: float = np.nan
+    partitions: int = 1
 
     def z(self, metric: str, far: float, error: float, replications: int) -> float:
         """How far a mean that is ``far`` from a closed form is, as a normal deviate."""
         value = self.error if metric == "decoding_error" else self.seconds
+        if metric == "decoding_error" and value == 0.0 and far <= DECODED * self.partitions:
+            return 0.0
         least = max(ROUNDING * abs(value), METRICS[metric].rounding)
         if error > least:
             settled = self.settled or metric == "decoding_error"
@@ -194,8 +198,9 @@ def _looked_up(asked: _Asked) -> ClosedForm:
         if isinstance(known.time, theory.NoFormula):
             means = _means(scheme, settings)  # a network only adds to them
             least = np.nan if means is None else theory.least_seconds(means)
-            return ClosedForm(error=error, least=least)
-        return ClosedForm(known.time.mean(), error, known.time.tail_index() > 3.0)
+            return ClosedForm(error=error, least=least, partitions=scheme.partitions)
+        settled = known.time.tail_index() > 3.0
+        return ClosedForm(known.time.mean(), error, settled, partitions=scheme.partitions)
     except Exception:
         if not cell.code:
             raise

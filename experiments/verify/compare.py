@@ -18,10 +18,10 @@ from ...sim.schemes.stopping import FirstK
 from ...sim.steps import GivenWeights
 from ...sim.theory import IterationTimeLaw, NoFormula, round_theory, scheme_iteration_time
 from ...sim.theory.convergence import ErasureBound, least_squares_spectrum
-from ...sim.theory.decoding_error import group_erasure
+from ...sim.theory.decoding_error import GroupErasure, group_erasure
 from ...sim.theory.iteration_time import TIED
 from ...sim.types import FloatArray
-from ..run.records import mean_and_error
+from ..run.records import DECODED, mean_and_error
 from . import grid
 from .grid import RUN, Case
 
@@ -115,14 +115,25 @@ def compare_decoding_error(case: Case) -> Quantities:
     outcome: Outcome
     errors, setting = case.decoded.error.ravel(), case.setting
     known = round_theory(case.scheme, setting.delay, setting.law).error
-    if case.scheme.exact:
-        outcome = same(errors, 0.0, EXACT**2, scale=case.scheme.partitions)
+    if case.scheme.exact or known == 0.0:
+        outcome = same(errors.mean(keepdims=True), 0.0, DECODED, scale=case.scheme.partitions)
     elif isinstance(known, NoFormula):
         outcome = TIES if known.reason == TIED else known
     else:
-        found = compare_mean(errors, known)
-        outcome = found if found.varies else same(errors, known, EXACT)
+        outcome = compare_mean(errors, known)
+        erased = group_erasure(case.scheme)
+        if not outcome.varies:
+            outcome = same(errors, known, EXACT)
+            if outcome.z and isinstance(erased, GroupErasure) and erased.error_variance > 0:
+                outcome = _of_rare(errors, known, erased.error_variance)
     return [("decoding error, mean", outcome)]
+
+
+def _of_rare(samples: FloatArray, expected: float, variance: float) -> Comparison:
+    """A mean of rounds that were all the same: others are rare, and the closed form's variance says
+    how rare."""
+    simulated, error = float(samples.mean()), float(np.sqrt(variance / samples.size))
+    return Comparison(simulated, expected, (simulated - expected) / error)
 
 
 LEVEL = 0.9  # the quantile of the iteration time that is compared
@@ -152,9 +163,7 @@ def _mean(seconds: FloatArray, law: IterationTimeLaw) -> Outcome:
     variance = law.variance()
     if found.varies or not variance > 0.0:
         return found
-    # All rounds lasted the same: others are rare, and the closed form says how rare.
-    error = float(np.sqrt(variance / seconds.size))
-    return Comparison(found.simulated, found.expected, (found.simulated - found.expected) / error)
+    return _of_rare(seconds, found.expected, variance)
 
 
 def _quantile(seconds: FloatArray, law: IterationTimeLaw) -> Comparison:

@@ -62,6 +62,13 @@ class GroupErasure:
         """E||w - 1||^2 = n (p (scale - 1)^2 + pi_1)."""
         return self.workers * (self.heard * (self.scale - 1.0) ** 2 + self.one_erased)
 
+    @property
+    def error_variance(self) -> float:
+        """Var ||w - 1||^2: a missed group adds d (1 - (scale - 1)^2)."""
+        groups, one = self.workers / self.size, self.one_erased
+        missed = groups * one * (1 - one) + groups * (groups - 1) * (self.two_erased - one**2)
+        return float(missed * (self.size * (1.0 - (self.scale - 1.0) ** 2)) ** 2)
+
     def mean_gradient(self, groups: FloatArray) -> FloatArray:
         """E[u] = scale * p * grad f, from the groups' summed gradients: ``(G, p) -> (p,)``."""
         return np.asarray(self.scale * self.heard * groups.sum(axis=0))
