@@ -8,7 +8,7 @@ import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -29,17 +29,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.tables.checks import SECONDS_AT_MOST
-from erasurehead.delay_models.tables.measured import (
-    REMEDIES,
-    Decimal,
-    Header,
-    Measured,
-    Missing,
-    Reading,
-    Retries,
-    Role,
-    Unit,
-)
+from erasurehead.delay_models.tables.measured import REMEDIES, Measured
+from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.fit import command, page
@@ -53,6 +44,7 @@ from erasurehead.experiments.text import sentence
 from erasurehead.result import face, managed
 from erasurehead.running import ShowProgress, reporting
 from erasurehead.sim.files import MOST_CELLS
+from erasurehead.sim.reading import Decimal, Header, Missing, Reading, Retries, Role, Unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -192,20 +184,19 @@ class TableRead:
 
 
 class ReadingOptions(TypedDict, total=False):
-    """How a table is read, where it does not say so itself; ``docs/traces.md`` explains each."""
+    """How a table is read, where it does not say so itself: the fields of ``Reading``, for those
+    who check types; ``docs/traces.md`` explains each."""
 
-    load: float | None  # of several, make the delay section from this one alone
-    columns: Mapping[Role, str] | None  # which is what: {"worker": "host", "seconds": "ms"}
-    drop: Sequence[str]  # columns, or workers of a long table, to leave out
-    keep: Sequence[str]  # columns to read as workers, whatever they look like
-    # rows of the file to read: "A:B" from 1, both included, "A:B:STEP", or "COLUMN=VALUE"
+    load: float | None
+    columns: Mapping[Role, str] | None
+    drop: Sequence[str]
+    keep: Sequence[str]
     rows: str | None
-    header: Header | None  # whether the first row of a text names the workers, or as it looks
-    decimal: Decimal | None  # what stands before a fraction in a text, or as it looks
-    # of the times, where the columns' names do not say it; or how many seconds one is
+    header: Header | None
+    decimal: Decimal | None
     unit: Unit | float | None
-    missing: Missing  # a missing delay: "refuse" it, "drop-rounds", or "never" (no arrival)
-    retries: Retries  # several rows of a worker and round: "refuse", the "last", or their "sum"
+    missing: Missing
+    retries: Retries
 
 
 Table = str | os.PathLike[str] | pd.DataFrame | FloatArray | Sequence[Sequence[float]]
@@ -272,9 +263,10 @@ def fit(
     return Fitted(findings, source, tuple(map(as_arguments, told_of)))
 
 
-# what the arguments of a reading may be: its fields
+# what the arguments of a reading may be: its fields, as a config checks them
 KINDS: Mapping[str, TypeAdapter[Any]] = {
-    name: TypeAdapter(kind) for name, kind in get_type_hints(Reading, include_extras=True).items()
+    field.name: TypeAdapter(get_type_hints(MeasuredTrace, include_extras=True)[field.name])
+    for field in fields(Reading)
 }
 
 
@@ -284,8 +276,6 @@ def reading_of(options: Mapping[str, Any]) -> Reading:
     for name, value in options.items():
         if name not in KINDS:
             raise ConfigError(f"{name}: no such argument; {one_of(KINDS, name)}")
-        if name == "columns" and value is None:
-            continue
         try:
             checked[name] = KINDS[name].validate_python(value)
         except ValidationError as error:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..sim.reading import Reading
 from . import options
 from .options import AllowLarge, GivenConfig, Set, argument, completed, given_words, option, whole
 from .page import terminal
@@ -262,23 +263,21 @@ def atlas(
 
 
 @as_command("read delays.csv --unit ms", CLUSTER)
-def read(
-    trace: options.MeasuredTable, table: options.TableOptions, allow_large: AllowLarge = False
-) -> None:
+def read(trace: options.MeasuredTable, reading: Reading, allow_large: AllowLarge = False) -> None:
     """Show how a measured table is read: its size, unit, names and first rounds."""
     from ..sim.files import MOST_CELLS
 
     most = None if allow_large else MOST_CELLS
-    measured = options.measured_delays(str(trace), table.reading(), most)
+    measured = options.measured_delays(str(trace), reading, most)
     terminal.say_all(measured.read)
     terminal.say_all(f"note: {line}" for line in measured.warnings)
-    terminal.follow("whatif", trace, *given_words(table))
+    terminal.follow("whatif", trace, *given_words(reading))
 
 
 @as_command("fit delays.csv --k-range 200:256", CLUSTER)
 def fit(
     trace: options.MeasuredTable,
-    table: options.TableOptions,
+    reading: Reading,
     k_range: Annotated[
         str | None, option("Order statistics to rank by, A:B; default n/2 to n.")
     ] = None,
@@ -294,7 +293,6 @@ def fit(
     from .fit.study import study_for
     from .run.files import output_folder
 
-    reading = table.reading()
     measured, warnings = command.read_tables(str(trace), reading, allow_large)
     terminal.say_read(measured.read)
     for line in warnings:
@@ -303,7 +301,7 @@ def fit(
     target = output or Path("results/fit") / trace.name.split(".")[0]
     with output_folder(target, command.FILES, [trace]), terminal.progress("fits") as progress:
         findings = study_for(workers, measured, ks, reading.load, progress)
-        words = shlex.join([str(trace), *given_words(table)])
+        words = shlex.join([str(trace), *given_words(reading)])
         said = replace(fit_answer(findings, trace.name, words), command=_said())
         page = command.write_fit(findings, said, target)
     for line in findings.warnings:
@@ -318,7 +316,7 @@ def fit(
 @as_command("whatif delays.csv --stragglers 1:4", CLUSTER)
 def whatif(
     trace: options.MeasuredTable,
-    table: options.TableOptions,
+    reading: Reading,
     stragglers: Annotated[
         str | None,
         option(
@@ -341,7 +339,7 @@ def whatif(
     from .whatif import command
     from .whatif.answer import whatif_answer
 
-    measured, warnings = command.read_usable(str(trace), table.reading(), allow_large)
+    measured, warnings = command.read_usable(str(trace), reading, allow_large)
     tried = command.trials(stragglers, timeout, measured.workers)
     terminal.say_read(measured.read)
     for line in warnings:
@@ -350,7 +348,7 @@ def whatif(
     with output_folder(target, command.file_names(measured.tables), [trace]):
         with terminal.progress("loads") as progress:
             studies = command.investigate(measured, tried, progress)
-        again = shlex.join([str(trace), *given_words(table)])
+        again = shlex.join([str(trace), *given_words(reading)])
         said = whatif_answer(studies, trace.name, measured, again)
         page = command.write_whatif(measured, studies, replace(said, command=_said()), target)
     terminal.show(page)
@@ -367,7 +365,7 @@ def recommend(
     *,
     job: options.MeasuredJob,
     request: options.SearchRequest,
-    table: options.TableOptions,
+    reading: Reading,
     jobs: Annotated[int, whole(1, options.MOST_JOBS, "Schemes computed at the same time.")] = 1,
     output: Annotated[Path | None, option("Default results/recommend/<name>/.")] = None,
     data_dir: options.DataDir = None,
@@ -378,7 +376,7 @@ def recommend(
     from .recommend.command import answer_question, read_question
     from .recommend.scenario import MeasuredConfig
 
-    measured = MeasuredConfig(job, table.reading())
+    measured = MeasuredConfig(job, reading)
     question = read_question(config, set_ or [], measured, request, data_dir)
     answer_question(question, output, jobs, _said(), [config] if config else [])
 

@@ -5,19 +5,21 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.models import ArgumentInfo
 
+from ..sim.reading import UNITS, Reading, parse_columns
 from .config.errors import ConfigError, at
 
 if TYPE_CHECKING:
-    from ..delay_models.tables.measured import Measured, Reading, Unit
+    from ..delay_models.tables.measured import Measured
 
 
 # what is compared of many runs; ``p95``: what 95 % of them do not exceed
@@ -248,68 +250,37 @@ class ReproduceRequest:
     tables: Tables = "parquet"
 
 
-@dataclass(frozen=True)
-class TableOptions:
-    """How a measured table is read, as the options of a command say it."""
-
-    load: Annotated[float | None, option("One load of a table with several; default all.")] = None
-    columns: Annotated[
-        str | None, option("What columns are: worker=host,seconds=ms or start=t0,end=t1.")
-    ] = None
-    drop: Annotated[list[str] | None, option("Columns to leave out.", metavar="NAME,...")] = None
-    keep: Annotated[
-        list[str] | None,
-        option("Columns that are workers', whatever they look like.", metavar="NAME,..."),
-    ] = None
-    rows: Annotated[
-        str | None, option("Rows that count: A:B[:STEP] from 1, or COLUMN=VALUE; : for all.")
-    ] = None
-    header: Annotated[
-        Literal["yes", "no"] | None, option("Whether the first row names the workers.")
-    ] = None
-    decimal: Annotated[
-        Literal["point", "comma"] | None, option("What stands before a number's fraction.")
-    ] = None
-    unit: Annotated[
-        str | None,
-        option("Unit of times, if no name gives it: s, ms, us, ns, or how many seconds."),
-    ] = None
-    missing: Annotated[
-        Literal["refuse", "drop-rounds", "never"],
-        option("A missing delay: refuse it, drop its round, or treat as never arriving."),
-    ] = "refuse"
-    retries: Annotated[
-        Literal["refuse", "last", "sum"],
-        option("Several rows for a worker and round: refuse, keep the last, or sum."),
-    ] = "refuse"
-
-    def reading(self) -> Reading:
-        """The options as readers of tables take them. Raises ConfigError: ``columns`` is bad."""
-        from ..delay_models.tables.measured import Reading, parse_columns
-
-        try:
-            roles = parse_columns(self.columns)
-        except ValueError as error:
-            raise at("--columns", self.columns, str(error)) from None
-        drop, keep = (
-            tuple(filter(None, (name.strip() for text in given or [] for name in text.split(","))))
-            for given in (self.drop, self.keep)
+def reading_options() -> list[inspect.Parameter]:
+    """The options of a command that reads a measured table: a field of ``Reading`` each."""
+    found = []
+    for field in inspect.signature(Reading, eval_str=True).parameters.values():
+        kind, doc = get_args(field.annotation)
+        several, plain = kind == tuple[str, ...], field.name in ("columns", "unit")
+        given = list[str] | None if several else str | None if plain else kind
+        shown = option(doc.documentation, metavar="NAME,..." if several else None)
+        found.append(
+            field.replace(
+                annotation=Annotated[given, shown], default=None if several else field.default
+            )
         )
-        said = roles, drop, self._unit(), self.missing, self.retries, self.load
-        return Reading(*said, keep, self.rows, self.header, self.decimal)
+    return found
 
-    def _unit(self) -> Unit | float | None:
-        from ..delay_models.tables.measured import UNITS
 
-        if self.unit is None or self.unit in UNITS:
-            return self.unit
-        try:
-            seconds = float(self.unit)
-        except ValueError:
-            seconds = 0.0
-        if not 0 < seconds < float("inf"):
-            raise at("--unit", self.unit, "must be s, ms, us, ns, or how many seconds one is")
-        return seconds
+def reading_of(drop: list[str] | None, keep: list[str] | None, **given: Any) -> Reading:
+    """How a table is read, as options say it. Raises ConfigError: there is no such column's role,
+    or no such unit."""
+    for name, texts in {"drop": drop, "keep": keep}.items():
+        given[name] = tuple(n.strip() for n in ",".join(texts or []).split(",") if n.strip())
+    try:
+        given["columns"] = given["columns"] and parse_columns(given["columns"])
+    except ValueError as error:
+        raise at("--columns", given["columns"], str(error)) from None
+    if (unit := given["unit"]) not in (None, *UNITS):
+        with suppress(ValueError):
+            given["unit"] = float(unit)
+        if not isinstance(given["unit"], float) or not 0 < given["unit"] < float("inf"):
+            raise at("--unit", unit, "must be s, ms, us, ns, or how many seconds one is")
+    return Reading(**given)
 
 
 def measured_delays(path: str, reading: Reading, most: int | None) -> Measured:
@@ -377,8 +348,11 @@ def given_words(*groups: Any) -> list[str]:
             if isinstance(info, ArgumentInfo):
                 words.append(str(value))
             elif value != each.default:
-                said = next(iter(info.param_decls or ()), f"--{name.strip('_').replace('_', '-')}")
-                several = value if isinstance(value, list) else [value]
+                names = getattr(info, "param_decls", None) or ()
+                said = next(iter(names), f"--{name.strip('_').replace('_', '-')}")
+                if isinstance(value, dict):
+                    value = ",".join(f"{role}={column}" for role, column in value.items())
+                several = value if isinstance(value, list | tuple) else [value]
                 words += [word for one in several for word in (said, str(one))[: 2 - (one is True)]]
     return words
 
@@ -392,13 +366,18 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
     @wraps(command)
     def run(**given: Any) -> None:
         for name, group in groups.items():
-            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+            make = reading_of if group is Reading else group
+            given[name] = make(**{field.name: given.pop(field.name) for field in fields(group)})
         command(**given)
 
     parameters: list[inspect.Parameter] = []
     for name, parameter in signature.parameters.items():
         if name in groups:
-            options = inspect.signature(groups[name], eval_str=True).parameters.values()
+            options = (
+                reading_options()
+                if groups[name] is Reading
+                else inspect.signature(groups[name], eval_str=True).parameters.values()
+            )
             parameters += [option.replace(kind=parameter.kind) for option in options]
         else:
             parameters.append(parameter)

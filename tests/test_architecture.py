@@ -22,7 +22,7 @@ FOLDERS = ("sim", "delay_models", "experiments", "erasurehead")
 LAYERS = [
     line.split()
     for line in """
-  sim.errors sim.types sim.files
+  sim.errors sim.reading sim.types sim.files
   sim.fields sim.metrics sim.numerics sim.steps sim.tables
   sim.load_laws
   delay_models sim.optimizers sim.problems sim.schemes
@@ -43,7 +43,7 @@ LAYERS = [
 LIBRARIES = {"experiments.page", "experiments.pictures"}
 """These may import each other, in no circle of modules."""
 
-SHARED = ("sim.fields", "sim.files", "sim.tables")
+SHARED = ("sim.fields", "sim.files", "sim.reading", "sim.tables")
 """Check fields and read files; ``delay_models``, which stands beside ``sim``, may import them."""
 
 FORBIDDEN = {

@@ -22,7 +22,7 @@ import typer
 from matplotlib import pyplot
 from typer.main import get_command as build_parser
 
-from erasurehead.delay_models.tables.measured import Measured, Reading
+from erasurehead.delay_models.tables.measured import Measured
 from erasurehead.delay_models.tables.read import read_measured, read_one_load
 from erasurehead.experiments.cli import main
 from erasurehead.experiments.pictures import style
@@ -40,6 +40,7 @@ from erasurehead.experiments.pictures.picture import (
     mantissas,
 )
 from erasurehead.sim import types
+from erasurehead.sim.reading import Reading
 from erasurehead.sim.types import FloatArray
 
 if TYPE_CHECKING:

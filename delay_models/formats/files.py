@@ -16,9 +16,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from ...sim.files import UnusableFile, floats, read_npy, read_npz, reading, require_regular, short
+from ...sim.reading import Reading
 from ...sim.tables import BLANKS, read_csv, read_parquet
 from ..base import FloatArray
-from ..tables.measured import Reading
 from ..tables.names import SPELLINGS, parse, role_of
 from .cells import durations, failed, lasting
 

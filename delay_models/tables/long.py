@@ -10,12 +10,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, require_cells, short
+from ...sim.reading import Reading
 from ..base import FloatArray
 from ..formats.cells import GAPS, NONE, Times, numbers, settle
 from ..formats.files import Held
 from ..formats.moments import between
 from .checks import require_durations
-from .measured import REMEDY, RawTable, Reading, Repair, Roles, also_needed
+from .measured import REMEDY, RawTable, Repair, Roles, also_needed
 from .names import parse, role_of, summary_word
 from .parts import allreduce_of, own_seconds, part_of_step, stage_seconds, with_sum
 
@@ -31,7 +32,7 @@ class LongTable:
     def __init__(self, held: Held, role: Roles, said: Reading, most: int | None) -> None:
         held, role = with_sum(held, role, said)
         self._said, self._most, frame = said, most, held.frame
-        self._own = reduced = said.columns.get("allreduce", "")
+        self._own = reduced = said.asked.get("allreduce", "")
         others = frame.drop(columns=list({*role.values(), *said.stages}))
         self._reduced = reduced or allreduce_of(others)
         unused = [short(name) for name in others.columns if name != reduced]
@@ -106,7 +107,7 @@ class LongTable:
             name, bad = self._status
             failures = f"{len(bad)} call{'s' * (len(bad) != 1)} failed (first: row {bad[0] + 1})"
             raise UnusableFile(f"column {short(name)} says that {failures}; {REMEDY}")
-        if "seconds" not in said.columns and "seconds" in self._roles:
+        if "seconds" not in said.asked and "seconds" in self._roles:
             require_durations(self._roles["seconds"], table)
         names = self._rounds[rounds]
         repairs = (*self._repairs, *retried, *_gaps(names))

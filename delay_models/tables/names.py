@@ -190,7 +190,7 @@ def is_call(name: Name) -> bool:
     )
 
 
-UNIT_AT_END = re.compile(r"[\s_\-./(\[]*[A-Za-zµμ]+[)\]]?\s*$")
+UNIT_AT_END = re.compile(r"([\s_]in)?[\s_\-./(\[]*[A-Za-zµμ]+[)\]]?\s*$")
 
 
 @lru_cache(maxsize=2**16)

@@ -11,10 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, short
+from ...sim.reading import Reading, Retries
 from ..base import FloatArray
 from ..formats.cells import numbers, settle
 from ..formats.files import Held
-from .measured import Reading, Retries, Roles
+from .measured import Roles
 from .names import ROLES, parse, without_unit
 
 ALLREDUCE = re.compile(r"all_?reduce|nccl|collective|(^|_)comm(unication)?(_|$)")
@@ -59,8 +60,8 @@ def with_sum(held: Held, role: Roles, reading: Reading) -> tuple[Held, Roles]:
     stages = reading.stages
     if not stages:
         return held, role
-    if reading.columns.get("allreduce") or reading.retries == "sum":
-        no = "allreduce=" if reading.columns.get("allreduce") else "--retries sum"
+    if reading.asked.get("allreduce") or reading.retries == "sum":
+        no = "allreduce=" if reading.asked.get("allreduce") else "--retries sum"
         raise UnusableFile(f"{no} cannot stand beside stages=: who ends a stage needs neither")
     if "seconds" in role or "start" in role:
         return held, role

@@ -10,12 +10,12 @@ from glob import escape
 from shlex import quote
 
 from ...sim.files import UnusableFile, short
-from .measured import Reading
+from ...sim.reading import Reading
 from .names import HOSTS, HOSTS_TOO, REASONS, SHARE, least, parse, role_of, without_unit
 
 ROUND_COLUMN = re.compile(r"(round|step|iteration|iter|epoch|t)_?\d+")
 MANGLED = re.compile(r"(.*[^\d.].*)\.\d+")  # what pandas makes of a name that comes again
-QUANTILE = re.compile(r"[pq](50|75|90|95|99|999)")
+QUANTILE = re.compile(r"([pq])(50|75|90|95|99|999)")
 
 
 def of_rounds(names: list[str]) -> bool:
@@ -59,7 +59,7 @@ def wrong_of(name: str, unit: object = None) -> str:
 def workers_of(found: list[str], said: Reading) -> tuple[list[str], list[str]]:
     """The workers' columns, and what that assumes. Raises UnusableFile: a name says something else,
     is outside the others' pattern, or comes again; or there are two patterns."""
-    if globs := said.columns.get("workers"):
+    if globs := said.asked.get("workers"):
         ways = globs.split("+")
         if none := [way for way in ways if not any(fnmatchcase(name, way) for name in found)]:
             raise UnusableFile(f"--columns workers={short(none[0])}: no column is named like that")
@@ -80,9 +80,10 @@ def workers_of(found: list[str], said: Reading) -> tuple[list[str], list[str]]:
         return found, []
     shapes = Counter(map(shape_of, free))
     wrong = {n: wrong_of(n, said.unit) or ("a summary" if least(n, free) else "") for n in free}
-    shares = [name for name in free if QUANTILE.fullmatch(without_unit(name))]
-    if shares and not {f"{shares[0][0]}{place}" for place in (1, 2)} <= {*hosts}:
-        wrong |= dict.fromkeys(shares, "a summary")  # p50, p95, and no p1, p2, ...
+    for name in free:  # p95 is a quantile, unless p94 stands beside it
+        share = QUANTILE.fullmatch(without_unit(name))
+        if share and f"{share[1]}{int(share[2]) - 1}" not in hosts:
+            wrong[name] = "a summary"
     bad = [name for name in free if wrong[name]]
     if bad and len(bad) == len(free):
         text = f"columns such as {short(bad[0])} say {wrong[bad[0]]} by their names"

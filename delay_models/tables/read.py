@@ -14,6 +14,7 @@ from shlex import quote
 import pandas as pd
 
 from ...sim.files import MOST_CELLS, UnusableFile, short
+from ...sim.reading import Reading
 from ..formats.files import Held, read_file, retyped, with_durations
 from ..formats.objects import JSON_ENDINGS, read_json, read_traces
 from ..formats.profiler import are_profiles
@@ -21,15 +22,7 @@ from ..formats.rows import no_such, rows_of
 from ..formats.samples import is_pai, new_measurements
 from ..signs import waiting_note
 from .long import LongTable
-from .measured import (
-    AS_IT_IS,
-    Measured,
-    RawTable,
-    Reading,
-    Repair,
-    TableError,
-    complete,
-)
+from .measured import AS_IT_IS, Measured, RawTable, Repair, TableError, complete
 from .names import ROLES, SPELLINGS, is_call, parse, role_of
 from .roles import roles_of
 from .wide import read_wide
@@ -70,7 +63,7 @@ def _opened(
         held, repairs = _held(path, said, most)
         _require_one(held.frame, said, "event")
         role = roles_of(held.frame, said)
-        if role is None and "worker" in said.columns:
+        if role is None and "worker" in said.asked:
             held, said = _turned(held, said)
         if role is None:
             if held.others:
@@ -108,7 +101,7 @@ def _held(path: str, said: Reading, most: int | None) -> tuple[Held, list[Repair
     rows = frame if whole else rows_of(frame, said.rows)
     kept = rows.drop(columns=drop)
     held = replace(held, frame=retyped(kept) if len(kept) < len(frame) else kept, others=others)
-    if is_pai([*held.frame.columns]) and not said.columns:
+    if is_pai([*held.frame.columns]) and not said.asked:
         kept, repairs = new_measurements(held.frame)
         return replace(held, frame=kept), repairs
     return with_durations(_valued(held, said), said), []
@@ -116,7 +109,7 @@ def _held(path: str, said: Reading, most: int | None) -> tuple[Held, list[Repair
 
 def _turned(held: Held, said: Reading) -> tuple[Held, Reading]:
     """A table of a row per worker and a column per round, with its rows as columns."""
-    name = said.columns["worker"]
+    name = said.asked["worker"]
     turned = (
         held.frame.drop(columns=[name] if name else []).T.reset_index(drop=True).infer_objects()
     )

@@ -7,9 +7,10 @@ from shlex import quote
 import pandas as pd
 
 from ...sim.files import UnusableFile, short
+from ...sim.reading import Reading
 from ..formats.cells import NUMBERS
 from ..formats.files import ISO
-from .measured import LAYOUTS, Reading, also_needed
+from .measured import LAYOUTS, also_needed
 from .names import least, parse, role_of
 from .parts import require_stages
 from .patterns import shape_of
@@ -22,8 +23,8 @@ Ways = dict[str, list[str]]  # role to the columns that could have it
 def roles_of(frame: pd.DataFrame, said: Reading) -> dict[str, str] | None:
     """Role to column of a long table; ``None``: a wide one. Raises UnusableFile: several columns
     could have one role, or one role has no column."""
-    asked: dict[str, str] = {role: name for role, name in said.columns.items() if name}
-    if "workers" in asked or said.columns.get("round") == "":
+    asked: dict[str, str] = {role: name for role, name in said.asked.items() if name}
+    if "workers" in asked or said.asked.get("round") == "":
         return None
     require_stages(said)
     allreduce, stages = asked.pop("allreduce", None), asked.pop("stages", None)
@@ -84,7 +85,7 @@ def _lacking(frame: pd.DataFrame, ways: Ways, timed: bool, said: Reading) -> str
     """What to say where a role has no column by its name, a line."""
     lacking = [role for role in ("worker", "round") if role not in ways]
     lacking += [] if timed else ["seconds"]
-    asked: dict[str, str] = {role: name for role, name in said.columns.items() if name}
+    asked: dict[str, str] = {role: name for role, name in said.asked.items() if name}
     asked |= dict.fromkeys(lacking, "...")
     taken = {*said.named, *(name for names in ways.values() for name in names)}
     free = [name for name in map(str, frame.columns) if name not in taken]

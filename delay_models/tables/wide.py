@@ -13,11 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, reading, short
+from ...sim.reading import Reading
 from ..base import FloatArray
 from ..formats.cells import NUMBERS, Times, failed, numbers, settle
 from ..formats.files import Held
 from .checks import counting, require_durations, require_no_index
-from .measured import RawTable, Reading, also_needed
+from .measured import RawTable, also_needed
 from .names import HOSTS, parse, role_of, summary_word, without_unit
 from .patterns import of_rounds, workers_of
 
@@ -28,7 +29,7 @@ WIDER = 4  # so many times as many workers without names as rounds: perhaps they
 def read_wide(held: Held, said: Reading) -> RawTable:
     """Read a wide table, perhaps with a column of labels. Raises UnusableFile: a column is no
     worker's by its name, or counts."""
-    every, column, notes = said.columns.get("round") == "", None, list[str]()
+    every, column, notes = said.asked.get("round") == "", None, list[str]()
     if not every:
         held, column = _labelled(held, said)
         chosen, notes = workers_of([*map(str, held.frame.columns)], said)
@@ -66,7 +67,7 @@ def _labelled(held: Held, said: Reading) -> tuple[Held, pd.Series | None]:
     """The column of labels, apart from the others: the one that was said, or is named after rounds,
     or is the index of a Parquet file, or is the first and has no name, or says when, or is text.
     Further columns that only say when or which are left out."""
-    frame, asked = held.frame, said.columns.get("round")
+    frame, asked = held.frame, said.asked.get("round")
     free = [name for name in map(str, frame.columns) if name not in said.keep]
     kinds = {str(name): dtype.kind for name, dtype in frame.dtypes.items()}
     texts = [name for name in free if kinds[name] in "OM" and _is_text(frame[name])]

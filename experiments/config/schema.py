@@ -14,10 +14,12 @@ from annotated_types import Ge, Gt, Le, Lt, Unit
 from pydantic import Tag, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
+from typing_extensions import Doc
 
 from ...delay_models import DelayModel
 from ...sim.engines.cluster import Network
 from ...sim.problems.losses import ProblemSettings
+from ...sim.reading import Reading
 from .catalogue import BUILT_IN, Catalogue
 from .codec import names, plain, takes_list
 from .settings import ADAPTERS, AUTO, FIELDS, OF_WORKERS, FailureSettings, Settings
@@ -57,13 +59,14 @@ class FieldRow:
 
 
 def field_rows(family: type) -> list[FieldRow]:
-    """The fields that a section of this class can have, in their order.
+    """The fields that a section of this class can have, in their order; last how a table is read.
     Type and range come from the annotation, the unit from ``annotated_types.Unit`` in it, the
-    meaning from the ``Args`` of the class or of those that it inherits from."""
+    meaning from the ``Args`` of the class or of those that it inherits from, or from a ``Doc``."""
     hints = typing.get_type_hints(family, include_extras=True)
     meanings = meanings_of(family)
     found = []
-    for field in fields(family):
+    last = {each.name for each in fields(Reading)} if issubclass(family, Reading) else set()
+    for field in sorted(fields(family), key=lambda each: each.name in last):
         if field.init:
             value, unit = _value(hints[field.name])
             default = "required" if field.default is MISSING else str(field.default)
@@ -71,7 +74,10 @@ def field_rows(family: type) -> list[FieldRow]:
                 default = default.lower()
             if field.default == ():
                 default = "none"
-            found.append(FieldRow(field.name, value, unit, default, meanings.get(field.name, "")))
+            said = [m.documentation for m in get_args(hints[field.name]) if isinstance(m, Doc)]
+            said = [text[0].lower() + text[1:] for text in said]
+            meaning = meanings.get(field.name, *said or [""])
+            found.append(FieldRow(field.name, value, unit, default, meaning))
     return found
 
 

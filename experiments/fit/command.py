@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ...delay_models.tables.measured import AS_IT_IS, Measured, Reading
+from ...delay_models.tables.measured import AS_IT_IS, Measured
+from ...sim.reading import Reading
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
 from ..options import measured_delays

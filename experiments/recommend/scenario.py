@@ -14,11 +14,12 @@ from typing_extensions import override
 
 from ...delay_models import Tape
 from ...delay_models.base import ReplayedDelays
-from ...delay_models.tables.measured import AS_IT_IS, Measured, Reading
+from ...delay_models.tables.measured import AS_IT_IS, Measured
 from ...delay_models.trace import MeasuredRounds, MeasuredTrace
 from ...sim.engines.run import Run
 from ...sim.engines.tapes import RememberedTape
 from ...sim.load_laws import LoadLaw
+from ...sim.reading import Reading
 from ...sim.types import FloatArray, Loads, TapeAround, TapeLike
 from ..config import build
 from ..config.catalogue import Catalogue

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ...delay_models.tables.measured import Measured, Reading, name_at
+from ...delay_models.tables.measured import Measured, name_at
 from ...sim.files import MOST_CELLS, short
+from ...sim.reading import Reading
 from ..attack.command import straggler_numbers
 from ..config.errors import ConfigError, at
 from ..options import measured_delays

@@ -17,11 +17,12 @@ from erasurehead.delay_models.formats.cells import durations as lasting
 from erasurehead.delay_models.formats.cells import settle
 from erasurehead.delay_models.formats.files import counted
 from erasurehead.delay_models.formats.objects import by_keys
-from erasurehead.delay_models.tables.measured import Measured, Reading, TableError
+from erasurehead.delay_models.tables.measured import Measured, TableError
 from erasurehead.delay_models.tables.names import parse, role_of
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.experiments.understood import _slower
 from erasurehead.sim.files import UnusableFile
+from erasurehead.sim.reading import Reading
 
 
 def text(frame: pd.DataFrame, path: Path) -> Path:

@@ -21,8 +21,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models.tables.measured import Reading, TableError, parse_columns
+from erasurehead.delay_models.tables.measured import TableError
 from erasurehead.delay_models.tables.read import read_measured
+from erasurehead.sim.reading import Reading, parse_columns
 
 Rng = np.random.Generator
 Table = np.ndarray
@@ -566,7 +567,7 @@ VALID = {
 def followed(said: Reading, option: str, value: str) -> Reading | None:
     try:
         if option == "columns":
-            return replace(said, columns={**said.columns, **parse_columns(value)})
+            return replace(said, columns={**said.asked, **parse_columns(value)})
         if option in ("drop", "keep"):
             return replace(said, **{option: (*getattr(said, option), *value.split(","))})
         if option == "unit" and value not in ("s", "ms", "us", "ns"):

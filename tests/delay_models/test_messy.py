@@ -11,9 +11,10 @@ import pytest
 
 from erasurehead.delay_models.formats.files import cells_of
 from erasurehead.delay_models.tables.long import _gaps
-from erasurehead.delay_models.tables.measured import Reading, TableError
+from erasurehead.delay_models.tables.measured import TableError
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.sim.files import UnusableFile
+from erasurehead.sim.reading import Reading
 from tests.delay_models.layouts import (
     HOSTS,
     MILLISECONDS,

@@ -17,9 +17,10 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models.formats.profiler import _covered, _in_steps, read_profiles
-from erasurehead.delay_models.tables.measured import Reading, TableError
+from erasurehead.delay_models.tables.measured import TableError
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.experiments.fit.command import read_tables
+from erasurehead.sim.reading import Reading
 
 FOLDER = Path(__file__).parent / "profiler"
 SLEPT = np.array([[2.0 * (rank + 1) + step for rank in range(3)] for step in range(2, 6)]) / 1000

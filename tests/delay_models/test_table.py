@@ -37,12 +37,7 @@ from erasurehead.delay_models.signs import (
     waiting,
 )
 from erasurehead.delay_models.tables.long import _failures, _gaps
-from erasurehead.delay_models.tables.measured import (
-    Measured,
-    Reading,
-    TableError,
-    parse_columns,
-)
+from erasurehead.delay_models.tables.measured import Measured, TableError
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.delay_models.tables.wide import _order
 from erasurehead.delay_models.trace import MeasuredTrace
@@ -50,6 +45,7 @@ from erasurehead.experiments.options import MeasuredJob
 from erasurehead.experiments.recommend.scenario import MeasuredConfig
 from erasurehead.experiments.understood import as_read
 from erasurehead.sim.files import UnusableFile
+from erasurehead.sim.reading import Reading, parse_columns
 from tests.tools import inside, numbered, read_all_loads, read_delays
 
 LONG = "worker,round,seconds\n"
@@ -920,7 +916,6 @@ def test_what_times_without_a_unit_are(seen: list[float], hint: str, says: str) 
 
 
 def test_columns_are_named_by_role() -> None:
-    assert parse_columns(None) == {}
     assert parse_columns("worker=host, seconds = t=1") == {"worker": "host", "seconds": "t=1"}
     assert parse_columns("round=") == {"round": ""}
     for wrong in ("", "worker", "who=a", "worker=a,worker=b", "worker=a,"):

@@ -26,7 +26,6 @@ import sklearn  # loads the libraries that threadpoolctl looks at
 from threadpoolctl import threadpool_info
 
 from erasurehead.delay_models import Exponential, Tape
-from erasurehead.delay_models.tables.measured import Reading
 from erasurehead.delay_models.tables.names import parse, role_of, without_unit
 from erasurehead.delay_models.tables.roles import roles_of
 from erasurehead.experiments.config.catalogue import BUILT_IN
@@ -62,6 +61,7 @@ from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from erasurehead.sim.files import UnusableFile
 from erasurehead.sim.load_laws import PerPartition, Proportional
+from erasurehead.sim.reading import Reading
 from erasurehead.sim.schemes.base import Fixed, RoundScheme
 from erasurehead.sim.theory import NoFormula, round_theory, worst_bound, worst_cases
 from tests.golden.configs import Document

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 import yaml
 
-from erasurehead.delay_models.tables.measured import Reading
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit import study as fitting
@@ -35,6 +34,7 @@ from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.tuning import replayed
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.numerics import one_thread
+from erasurehead.sim.reading import Reading
 from tests.golden.records import require_recorded
 from tests.tools import inside, process
 

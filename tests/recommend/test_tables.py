@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.delay_models.tables.measured import Reading
 from erasurehead.delay_models.trace import in_stretches
 from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
 from erasurehead.experiments.recommend.candidates import frozen
@@ -23,6 +22,7 @@ from erasurehead.experiments.recommend.study import (
     recommended,
 )
 from erasurehead.experiments.statistics.job import RARELY
+from erasurehead.sim.reading import Reading
 from tests.recommend.clusters import Cluster, Rounds, clusters
 
 FRESH = 5000

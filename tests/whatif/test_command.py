@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models.tables.measured import Measured, Reading
+from erasurehead.delay_models.tables.measured import Measured
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Axis, Heat
 from erasurehead.experiments.run.files import MARK
@@ -28,6 +28,7 @@ from erasurehead.experiments.whatif.page import (
     read_whatif,
 )
 from erasurehead.experiments.whatif.study import Study, change_name, study_load
+from erasurehead.sim.reading import Reading
 from tests.golden.records import folder_of, require_recorded
 from tests.tools import inside
 
@@ -381,7 +382,7 @@ def test_pictures_name_rounds_as_the_table_does(tmp_path: Path, prefix: str) -> 
     table.insert(0, "step", steps)
     table.iloc[12, 3] = np.nan
     table.to_csv(path := tmp_path / "t.csv", index=False)
-    reading = Reading({"round": "step"}, missing="never", unit="s")
+    reading = Reading(columns={"round": "step"}, missing="never", unit="s")
     measured, _ = command.read_usable(str(path), reading, False)
     told: list[tuple[float, int]] = []
     [study] = command.investigate(measured, (None, (0.99,)), lambda *at: told.append(at))
