@@ -7,7 +7,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import shutil
 import signal
 import sys
 import tempfile
@@ -74,9 +73,6 @@ def stopped_by_ctrl_c(arguments: Sequence[str]) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         try:
             os.write(STDERR, SHOW_CURSOR + words if os.isatty(STDERR) else words)
-            if (process := sys.modules.get("multiprocessing.process")) is not None:
-                folder = process.current_process()._config.get("tempdir")  # of its addresses
-                shutil.rmtree(folder or "", ignore_errors=True)
         finally:
             os._exit(INTERRUPTED)
 

@@ -16,7 +16,7 @@ from ..text import shortened
 
 # what no path is to blame for, when the system names none
 OF_THE_MACHINE = (
-    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.EMFILE, errno.ENFILE,
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG,
 )  # fmt: skip
 # how libraries say that memory is short, besides ``MemoryError``
 SHORT_OF_MEMORY = (
@@ -49,6 +49,8 @@ def of_the_user(error: BaseException) -> str | None:
         return f"{message} (see {command} --help)"
     if is_memory(error):
         return out_of_memory(error)
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{error.strerror}: take fewer workers or --jobs, or allow more files (ulimit -n)"
     if isinstance(error, OSError) and error.strerror:
         if error.filename not in (None, ""):
             name = error.filename  # a descriptor is a number

@@ -28,6 +28,7 @@ from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import Fixed, Scheme
 from ...sim.schemes.ringleader import InCycles, OneOfEach
 from ...sim.types import ComplexArray, FloatArray
+from ..run.lanes import end_with_the_command
 
 # A worker gets its ``Setup`` once, and then one ``Task`` after another; for each message of a task
 # it answers with a ``Reply``. Instants and waits here are real seconds.
@@ -223,6 +224,7 @@ def parts_of(problem: Problem, entries: int = ENTRIES) -> list[list[Problem]]:
 
 def process(line: Connection) -> None:
     """A worker that is a process of this machine; it ends when its line closes."""
+    end_with_the_command()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's business
     serve(line, alone=True)
 

@@ -165,8 +165,8 @@ def _local(workers: int) -> Iterator[ConnectedWorkers]:
     context: Any = multiprocessing.get_context("forkserver" if lanes.SERVER else "spawn")
     lines, started = [], []
     try:
-        with lanes.without_main(), lanes.undisturbed(), lanes.served():
-            for worker in range(workers):
+        for worker in range(workers):
+            with lanes.without_main(), lanes.undisturbed(), lanes.served():
                 line, far = context.Pipe()
                 lines.append(line)
                 each = context.Process(target=process, args=(far,), name=f"worker {worker}")

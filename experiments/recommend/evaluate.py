@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError
-from ..run.lanes import Died, Lane, map_unordered
+from ..run.lanes import Died, Pool, map_unordered
 from .measure import Known, Performance, Simulation, performance
 from .question import ANYTHING, Order, Question, order
 from .scenario import UNCHANGED, Perturbation
@@ -139,7 +139,7 @@ class Evaluator:
     """Evaluates candidates of a question, in lanes if there are any."""
 
     question: Question
-    lanes: Sequence[Lane] = ()
+    lanes: Pool | None = None
     progress: Callable[[float, int], None] = lambda done, total: None
     horizon: float = np.nan  # seconds of uncoded's iterations; NaN before its clock ran
     part: tuple[float, float, int] = (0.0, 1.0, 1)  # of the bar: start, length, and all

@@ -24,7 +24,7 @@ from . import files, outputs, timeline
 from .compute import CellResult, Done, code_fingerprint, compute_cell, read_cell, write_cell
 from .estimate import Checked, Room, check, require_fits, size
 from .files import cells_there, remove_leftovers
-from .lanes import Died, Lane, map_unordered, open_lanes, tell_nobody
+from .lanes import Died, Pool, map_unordered, open_lanes, tell_nobody
 from .records import Finished, biased, diverged, iterations_table, summary_table, workers_table
 
 # called with cells done, parts of running ones included, and cells in all
@@ -87,10 +87,10 @@ class Plan:
             jobs = self.options.jobs if self.options.scheduler is None else 0
             require_fits(needs, Room.here(self.output), jobs)
 
-    def lanes(self) -> AbstractContextManager[Sequence[Lane]]:
+    def lanes(self) -> AbstractContextManager[Pool | None]:
         """Where to compute; no more lanes than would have something to do."""
         if not self.todo:
-            return nullcontext(())
+            return nullcontext()
         if self.options.scheduler is not None:
             from .dask import cluster
 

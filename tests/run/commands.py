@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -125,6 +126,12 @@ def kill(processes: Iterable[int]) -> None:
 
 
 # Tasks that tests hand to processes and clusters.
+
+
+def deaf(folder: Path, item: int, share: Share) -> None:
+    """Says that it has started, and keeps the interpreter's lock, as computing in C may."""
+    (folder / str(item)).touch()
+    ctypes.PyDLL(None).sleep(10 * PATIENCE)
 
 
 def process_of(item: int, share: Share) -> int:

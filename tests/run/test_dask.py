@@ -10,7 +10,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,9 +22,9 @@ import yaml
 
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run import dask
-from erasurehead.experiments.run.dask import ClusterLane
+from erasurehead.experiments.run.dask import ClusterPool
 from erasurehead.experiments.run.dask import cluster as on_cluster
-from erasurehead.experiments.run.lanes import Died, map_unordered
+from erasurehead.experiments.run.lanes import Attempt, Died, map_unordered
 from tests.run.commands import (
     PATIENCE,
     ROOT,
@@ -211,7 +210,7 @@ def test_without_workers_it_waits_and_says_so(tmp_path: Path) -> None:
 
         def report(done: float) -> None:
             if (tmp_path / "started").exists():
-                lanes[0].slots()  # it must have known of the worker to miss it
+                lanes.room()  # it must have known of the worker to miss it
                 cluster.workers[0].kill()
 
         with on_cluster(cluster.address, tell) as lanes:
@@ -238,12 +237,12 @@ def test_a_task_that_kills_workers_fails_and_no_other(tmp_path: Path) -> None:
 
 def lane(
     threads: Callable[[], dict[str, int]] = dict, status: str = "running", **executor: Any
-) -> tuple[ClusterLane, list[str]]:
+) -> tuple[ClusterPool, list[str]]:
     """A lane of a client whose workers have so many threads; and what it tells the user."""
     said: list[str] = []
     made = SimpleNamespace(**executor)
     client = SimpleNamespace(status=status, nthreads=threads, get_executor=lambda pure: made)
-    return ClusterLane(client, "tcp://here:1", said.append), said
+    return ClusterPool(client, "tcp://here:1", said.append), said
 
 
 def test_dask_is_silent_while_it_is_connected(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,14 +273,13 @@ def test_slots_are_the_threads_of_all_workers_at_the_moment() -> None:
     now: dict[str, int] = {}
     own, said = lane(lambda: now)
     waits = "tcp://here:1: waiting for workers: there are none at the moment"
-    assert [own.slots(), own.slots()] == [1, 1]
+    assert [own.room(), own.room()] == [2, 2]
     assert said == [waits]
     now |= {"a": 3, "b": 2}
-    assert own.slots() == 5
+    assert own.room() == 10
     now.clear()
-    assert [own.slots(), own.slots()] == [1, 1]
+    assert [own.room(), own.room()] == [2, 2]
     assert said == [waits, waits]
-    assert not own.blames_one
     assert own.share() == 0.0
 
 
@@ -296,10 +294,10 @@ def test_a_scheduler_that_does_not_answer_keeps_its_slots(monkeypatch: pytest.Mo
     release = threading.Event()
     own, said = lane(answer)
     monkeypatch.setattr(dask, "PATIENCE", 30)
-    assert own.slots() == 2
+    assert own.room() == 4
     silent.set()
     monkeypatch.setattr(dask, "PATIENCE", 0.01)
-    assert [own.slots(), own.slots()] == [2, 2]
+    assert [own.room(), own.room()] == [4, 4]
     assert said == ["tcp://here:1: waiting for an answer of the scheduler"]
     release.set()
 
@@ -313,7 +311,7 @@ def test_a_scheduler_that_is_gone_ends_the_run(threads: Any, status: str) -> Non
     """Also one that came back: it knows nothing of the tasks."""
     own, _ = lane(threads, status)
     with pytest.raises(ConfigError, match="'tcp://here:1': the scheduler is gone; run the same"):
-        own.slots()
+        own.room()
 
 
 def test_a_client_that_gave_up_takes_no_task() -> None:
@@ -321,27 +319,7 @@ def test_a_client_that_gave_up_takes_no_task() -> None:
         raise RuntimeError("closed")
 
     with pytest.raises(ConfigError, match="the scheduler is gone"):
-        lane(submit=closed)[0].submit(lambda item, tell: item, 1)
-
-
-@pytest.mark.parametrize(
-    ("error", "seen"),
-    [(None, None), (ValueError("its own"), ValueError), (OSError("a socket"), ConfigError)],
-)
-def test_what_becomes_of_a_task_is_handed_on(error: Exception | None, seen: type | None) -> None:
-    theirs: Future[int] = Future()
-    outcome = lane(submit=lambda *_: theirs)[0].submit(lambda item, tell: item, 1)
-    assert not outcome.done()
-    if error is None:
-        theirs.set_result(7)
-        assert outcome.result(0) == 7
-    else:
-        theirs.set_exception(error)
-        assert type(outcome.exception(0)) is seen
-    cancelled: Future[int] = Future()
-    outcome = lane(submit=lambda *_: cancelled)[0].submit(lambda item, tell: item, 1)
-    cancelled.cancel()
-    assert "the scheduler is gone" in str(outcome.exception(0))
+        lane(submit=closed)[0].submit(lambda item, tell: item, Attempt(1))
 
 
 def test_an_answer_of_the_scheduler_is_one_line() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import signal
 import subprocess
 import sys
@@ -26,10 +28,12 @@ from erasurehead.experiments.run.compute import compute
 from erasurehead.sim.metrics import per_replication
 from tests.run.commands import (
     PATIENCE,
+    ROOT,
     assert_same_tables,
     cells_of,
     finish,
     kill,
+    listen_to_interrupts,
     servers_of,
     session_of,
     signalled,
@@ -162,6 +166,61 @@ def test_interrupted_while_the_processes_start(tmp_path: Path) -> None:
     until(lambda: servers_of(process) != [] or process.poll() is not None)
     assert signalled(process, signal.SIGINT) == INTERRUPTED
     assert process.returncode == 130
+
+
+def test_killed_while_the_processes_start(tmp_path: Path, temporary: Path) -> None:
+    """Between the address of their server and the server, which imports for seconds: catches a
+    socket that stays, and a server that goes on."""
+    process = sweep(long(tmp_path), tmp_path / "out", "--jobs", 2)
+    until(lambda: [*temporary.rglob("listener-*")] != [] or process.poll() is not None)
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+    until(lambda: session_of(process) == {})
+    assert [*temporary.iterdir()] == []
+
+
+SHORT = {"workers": 3, "iterations": 3, "delay": {"model": "deterministic", "value": 0.001}}
+HERE = [
+    "sweep c.yaml --set seed=1,2 --jobs 2 --output out",
+    "live c.yaml --output out",
+    pytest.param("reproduce delay_tolerance --jobs 2 --output out", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize("command", HERE)
+@pytest.mark.parametrize("files", [None, 30])
+def test_a_long_temporary_folder_and_few_files(
+    command: str, files: int | None, tmp_path: Path
+) -> None:
+    """The address of a socket may have 107 characters; and 30 files are too few for many processes.
+    Catches what is not one line, and what is left."""
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(SHORT | {"schemes": [{"name": "uncoded"}]}))
+    (temporary := tmp_path / (130 * "t")).mkdir()
+    words = [tmp_path / word if word in ("c.yaml", "out") else word for word in command.split()]
+    words += ["--set", "workers=12"] if files and command.startswith("live") else []
+
+    def fewer() -> None:
+        listen_to_interrupts()
+        if files is not None:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments", *words],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(temporary)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=fewer,
+    )
+    _, error = process.communicate(timeout=PATIENCE)
+    until(lambda: session_of(process) == {})
+    assert [*temporary.iterdir()] == []
+    if process.returncode != 0:
+        assert files is not None
+        assert (process.returncode, error.count("\n")) == (2, 1)
+        assert error.startswith("error: Too many open files: take fewer workers or --jobs, ")
 
 
 def test_interrupted_when_all_is_done() -> None:
