@@ -3,6 +3,7 @@ these alone: ``python -m tests.golden fit whatif``. The changelog must say why."
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -51,7 +52,8 @@ def write_records(names: list[str]) -> None:
         if not names or path.stem in names:
             path.unlink()
     marked = [*ROOT.glob("tests/test_*.py"), *ROOT.glob("tests/*/test_*.py")]
-    files = sorted(str(path) for path in marked if "require_recorded" in path.read_text())
+    wanted = re.compile(rf"require_recorded\(\s*f?\"({'|'.join(names) or '.*'})[/\"]")
+    files = sorted(str(path) for path in marked if wanted.search(path.read_text()))
     options = ["-m", "golden", "-p", "no:cacheprovider", "-p", "no:xdist"]
     there = {
         "RECORD": " ".join(names) or "all",
