@@ -127,8 +127,8 @@ class AdaptiveDeadline(SchemeFamily):
     deadline is median + kappa * MAD of all times to arrival in the last ``rounds`` rounds, where
     MAD is the median distance from the median. Who has not arrived counts as later than everybody:
     else the deadline would learn from those whom it let through, and tighten from round to round.
-    So both numbers know what became of the fastest half, whatever was cut off, and while more than
-    half of the workers are too late there is no deadline. Nor is there in the first round.
+    So both numbers know what became of the fastest half, whatever was cut off, and while half of
+    the workers or more are too late there is no deadline. Nor is there in the first round.
 
     For a normal law kappa = 1.4826 z is z standard deviations above the mean.
 
@@ -199,14 +199,11 @@ class RobustDeadline(SumOfWorkers):
 
 
 def robust_deadline(seconds: FloatArray, kappa: float) -> FloatArray:
-    """median + kappa * MAD of each row, ``(R, N) -> (R,)``; infinite where half are infinite. Of an
-    even number of values the median is the upper one of the two in the middle."""
-    middle = seconds.shape[1] // 2
+    """median + kappa * MAD of each row, ``(R, N) -> (R,)``; infinite where half are infinite."""
     if seconds.shape[1] == 0:
         return np.full(len(seconds), np.inf)
-    median = np.partition(seconds, middle, axis=1)[:, middle]
+    median = np.median(seconds, axis=1)
     known = np.isfinite(median)
-    away = np.abs(seconds - np.where(known, median, 0.0)[:, None])
-    spread = np.partition(away, middle, axis=1)[:, middle]
+    spread = np.median(np.abs(seconds - np.where(known, median, 0.0)[:, None]), axis=1)
     with np.errstate(invalid="ignore"):  # 0 times infinity, where the median is infinite anyway
         return np.where(known, median + kappa * spread, np.inf)

@@ -137,8 +137,8 @@ def test_rounds_by_hand() -> None:
 
     Round 0 waits for all: 5 s. Median 3, distances 2 1 0 1 2, MAD 1: deadline 3 + 2 = 5.
     Round 1: four in time, the fifth would come at 9: ends at 5.
-    Round 2: of 1 1 2 2 3 3 4 4 5 inf the upper median is 3, distances 2 2 1 1 0 0 1 1 2 inf, upper
-    median 1: deadline 5. Everybody is in by 4.
+    Round 2: of 1 1 2 2 3 3 4 4 5 inf the median is 3, distances 2 2 1 1 0 0 1 1 2 inf, median
+    1: deadline 5. Everybody is in by 4.
     Round 3: of 1 1 2 2 3 3 4 4 4 inf: median 3, distances 2 2 1 1 0 0 1 1 1 inf, 1: deadline 5.
     """
     table = np.array([[1.0, 2, 3, 4, 5], [1, 2, 3, 4, 9], [1, 2, 3, 4, 4], [9, 2, 9, 9, 9]])
@@ -148,6 +148,21 @@ def test_rounds_by_hand() -> None:
     steps = scheme.steps(trace)
     np.testing.assert_array_equal(steps.arrived(), [[5, 4, 5, 1]])
     np.testing.assert_allclose(steps.step(1).weights, [[1.25] * 4 + [0]])  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "deadline"),
+    [
+        ([4.0, 1.0], 2.5 + 2 * 1.5),
+        ([1.0, 2.0, 4.0, 20.0], 3.0 + 2 * 1.5),  # distances 1 1 2 17
+        ([1.0, 2.0, 4.0, np.inf], 3.0 + 2 * 1.5),  # 1 1 2 inf
+        ([1.0, 2.0, np.inf, np.inf], np.inf),  # between the middle ones: half are too late
+        ([1.0, 2.0, 9.0, np.inf, np.inf], 9.0 + 2 * 8.0),  # 7 8 0 inf inf
+    ],
+)
+def test_a_median_is_in_the_middle(seconds: list[float], deadline: float) -> None:
+    """Catches the upper of the two middle values of an even count."""
+    assert robust_deadline(np.array([seconds]), 2.0)[0] == deadline
 
 
 def test_at_least_so_many_arrive() -> None:
