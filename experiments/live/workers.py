@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from math import inf
-from multiprocessing.connection import Client, Connection, Listener
+from multiprocessing.connection import Client, Connection, answer_challenge, deliver_challenge
 from queue import Empty, SimpleQueue
 from typing import Any, final
 
@@ -144,6 +144,8 @@ class ConnectedWorkers:
 
 
 PATIENCE = 60.0  # seconds that a worker of a cluster has to call the master
+GREETING = 10.0  # seconds that a caller has to say who it is
+LOOK = 0.02  # seconds between two looks at who has said who it is, while nobody calls
 
 
 @contextmanager
@@ -194,13 +196,13 @@ def _on_cluster(workers: int, scheduler: str) -> Iterator[ConnectedWorkers]:
             probe.connect((host, 9))  # sends nothing: it finds this machine's address towards host
             own = str(probe.getsockname()[0])
         key = secrets.token_bytes(16)
-        with Listener((own, 0), backlog=workers, authkey=key) as listener:
+        with socket.create_server((own, 0), backlog=max(workers, 128)) as listener:
             once: dict[str, Any] = {"pure": False, "retries": 0}
             futures = [
-                client.submit(call, listener.address, key, worker, workers=[address], **once)
+                client.submit(call, listener.getsockname(), key, worker, workers=[address], **once)
                 for worker, address in enumerate(addresses)
             ]
-            accepted = _accepted(listener, futures, workers, scheduler)
+            accepted = _accepted(listener, key, futures, workers, scheduler)
         yield accepted
 
 
@@ -216,30 +218,50 @@ def _addresses(client: Any, workers: int, scheduler: str) -> list[str]:
 
 
 def _accepted(
-    listener: Listener, futures: Sequence[Any], workers: int, scheduler: str
+    listener: socket.socket, key: bytes, futures: Sequence[Any], workers: int, scheduler: str
 ) -> ConnectedWorkers:
-    calls: SimpleQueue[Connection] = SimpleQueue()
-
-    def accept() -> None:
-        with suppress(OSError):
-            for _ in range(workers):
-                calls.put(listener.accept())
-
-    threading.Thread(target=accept, daemon=True).start()
+    """The workers, whoever else may call meanwhile."""
+    calls: SimpleQueue[tuple[Connection, int, str, int]] = SimpleQueue()
     lines: dict[int, tuple[Connection, str, str]] = {}
+    listener.settimeout(LOOK)
+    heard = time.monotonic()
     while len(lines) < workers:
-        try:
-            line = calls.get(timeout=PATIENCE)
-        except Empty:
+        with suppress(OSError, RuntimeError):  # nobody; or too few files or threads for a moment
+            wire, _ = listener.accept()
+            threading.Thread(target=_greet, args=(wire, key, calls), daemon=True).start()
+        with suppress(Empty):
+            line, worker, host, number = calls.get(timeout=LOOK / 20)
+            lines[worker] = line, f"worker {worker} (process {number} on {host})", host
+            heard = time.monotonic()
+        if time.monotonic() > heard + PATIENCE:
             failed = next((future for future in futures if future.status == "error"), None)
             reason = "" if failed is None else f": {failed.exception()}".splitlines()[0]
-            what = f"{workers - len(lines)} of {workers} workers did not call {listener.address}"
-            raise at("--scheduler", scheduler, what + reason) from None
-        direct(line)
-        worker, host, number = line.recv()
-        lines[worker] = line, f"worker {worker} (process {number} on {host})", host
+            missing, address = workers - len(lines), listener.getsockname()
+            what = f"{missing} of {workers} workers did not call {address}{reason}"
+            raise at("--scheduler", scheduler, what)
     ordered, names, hosts = zip(*(lines[worker] for worker in range(workers)), strict=True)
     return ConnectedWorkers(ordered, names, hosts)
+
+
+def _greet(wire: socket.socket, key: bytes, calls: SimpleQueue[Any]) -> None:
+    """Hand on who knows the key and says who it is in time; any other call ends here."""
+    limit = threading.Timer(GREETING, _hang_up, (wire,))
+    limit.daemon = True
+    with wire, suppress(Exception):  # whatever a stranger sends
+        limit.start()
+        wire.setblocking(True)
+        line = Connection(os.dup(wire.fileno()))
+        deliver_challenge(line, key)
+        answer_challenge(line, key)
+        worker, host, number = line.recv()
+        direct(line)
+        calls.put((line, worker, host, number))
+    limit.cancel()
+
+
+def _hang_up(wire: socket.socket) -> None:
+    with suppress(OSError):  # it has gone meanwhile
+        wire.shutdown(socket.SHUT_RDWR)
 
 
 def call(address: tuple[str, int], key: bytes, worker: int) -> None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import socket
+import struct
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from itertools import accumulate, chain, count, cycle
 from math import inf
-from multiprocessing.connection import Client, Listener
+from multiprocessing.connection import (
+    Client,
+    Connection,
+    Listener,
+    answer_challenge,
+    deliver_challenge,
+)
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -55,12 +62,12 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectedWorkers]:
     monkeypatch.setattr(module, "PATIENCE", PATIENCE)
     monkeypatch.setattr(worker_module, "one_thread", nullcontext)  # for a process each
     threads: list[threading.Thread] = []
-    with Listener(("127.0.0.1", 0), backlog=COUNT, authkey=KEY) as listener:
+    with socket.create_server(("127.0.0.1", 0), backlog=COUNT) as listener:
         for worker in reversed(range(COUNT)):
-            arguments = (listener.address, KEY, worker)
+            arguments = (listener.getsockname(), KEY, worker)
             threads.append(threading.Thread(target=call, args=arguments, daemon=True))
             threads[-1].start()
-        accepted = _accepted(listener, [], COUNT, "tcp://here:1")
+        accepted = _accepted(listener, KEY, [], COUNT, "tcp://here:1")
     accepted.set_up([Setup()] * COUNT)
     accepted.start_clock()
     yield accepted
@@ -68,6 +75,60 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectedWorkers]:
     for thread in threads:
         thread.join(PATIENCE)
         assert not thread.is_alive()
+
+
+def knows_the_key(wire: socket.socket) -> None:
+    """And says what no worker says."""
+    with Connection(os.dup(wire.fileno())) as line:
+        answer_challenge(line, KEY)
+        deliver_challenge(line, KEY)
+        line.send("a worker?")
+
+
+STRANGERS: dict[str, Callable[[socket.socket], object]] = {
+    "scans ports": lambda wire: wire.close(),
+    "says nothing": lambda wire: None,
+    "says half a word": lambda wire: wire.sendall(b"\0\0"),
+    "another protocol": lambda wire: wire.sendall(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"),
+    "a message of 2 GB": lambda wire: wire.sendall(b"\x7f\xff\xff\xff" + bytes(1000)),
+    "another key": lambda wire: wire.sendall(b"\0\0\0\x10" + bytes(16)),
+    "the key, and no name": knows_the_key,
+    "resets": lambda wire: (
+        wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)),
+        wire.close(),
+    ),
+}
+
+
+@pytest.mark.parametrize("stranger", STRANGERS.values(), ids=STRANGERS)
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_stranger_costs_nothing_but_itself(
+    stranger: Callable[[socket.socket], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of them than workers, all before these: catches who waits for one, counts it as a
+    worker, or ends with it. Who says nothing is not waited for, and its line ends."""
+    monkeypatch.setattr(module, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(module, "GREETING", 0.1)
+    monkeypatch.setattr(worker_module, "one_thread", nullcontext)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+        wires = [socket.create_connection(address) for _ in range(COUNT + 1)]
+        callers = [threading.Thread(target=stranger, args=(wire,)) for wire in wires]
+        callers += [threading.Thread(target=call, args=(address, KEY, j)) for j in range(COUNT)]
+        for thread in callers:
+            thread.start()
+        workers = _accepted(listener, KEY, [], COUNT, "tcp://here:1")
+        for wire in wires:
+            with suppress(OSError):  # reset, or closed on this side
+                wire.settimeout(PATIENCE)
+                while wire.recv(4096):
+                    pass
+            wire.close()
+        assert [name.split()[1] for name in workers.names] == ["0", "1", "2"]
+        workers.close()
+        for thread in callers:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()
 
 
 def heard(workers: ConnectedWorkers, enough: Callable[[list[Event]], bool]) -> list[Event]:
@@ -162,10 +223,10 @@ def test_who_does_not_call_is_missed(
 ) -> None:
     """In one line, with the reason where one is known."""
     monkeypatch.setattr(module, "PATIENCE", 0.01)
-    with Listener(("127.0.0.1", 0), authkey=KEY) as listener:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
         said = rf"^--scheduler = 'tcp://here:1': 3 of 3 workers did not call .*{reason}"
         with pytest.raises(ConfigError, match=said) as caught:
-            _accepted(listener, futures, COUNT, "tcp://here:1")
+            _accepted(listener, KEY, futures, COUNT, "tcp://here:1")
     assert "\n" not in str(caught.value)
 
 
@@ -349,7 +410,7 @@ def test_workers_of_a_cluster_call_the_address_that_its_scheduler_sees(
     monkeypatch.setattr(module, "_accepted", accepted)
     with module._on_cluster(3, "there") as found:
         assert found == "workers"
-    _, futures, workers, scheduler = accepted.call_args.args
+    _, _, futures, workers, scheduler = accepted.call_args.args
     assert (futures, workers, scheduler) == (["future 1", "future 2", "future 3"], 3, "there")
     assert {where[0] for _, where, *_ in asked} == {"127.0.0.1"}
     for place, (task, where, key, worker, on, once) in enumerate(asked):
