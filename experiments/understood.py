@@ -36,6 +36,8 @@ def as_read(measured: Measured, chosen: float | None = None) -> Iterator[str]:
     rows = [("worker", source["worker"], _some(hosts, SHOWN))]
     rows += [("round", source["round"], f"{name_at(names, 0)} to {name_at(names, -1)}")]
     rows += [("seconds", source["seconds"], f"typically {float(median_of(table)):.4g}{place}")]
+    if measured.groups:
+        rows.append(("groups", measured.roles.get("rack", ""), _some([*measured.groups], SHOWN)))
     for row in range(min(ROWS, len(table))):
         cells = _some([f"{seconds:.4g}" for seconds in table[row]], SHOWN)
         rows.append((f"round {name_at(names, row)}{place}", "", cells))

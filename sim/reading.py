@@ -20,9 +20,9 @@ Decimal = Literal["point", "comma"]
 # worker's, and ``workers`` which are, as patterns: ``node*+gpu*``. ``allreduce`` is how long the
 # worker was in the all-reduce, of which the wait for the slowest is taken off its seconds.
 # ``stages`` are the columns of parts of a step, in a worker's order, with ``+`` between them; they
-# add up to the step if no column is its seconds.
+# add up to the step if no column is its seconds. A ``rack`` is any group that shares something.
 Role = Literal[
-    "worker", "round", "seconds", "start", "end", "load", "allreduce", "stages", "workers"
+    "worker", "round", "seconds", "start", "end", "load", "rack", "allreduce", "stages", "workers"
 ]
 ROLES: tuple[Role, ...] = get_args(Role)
 

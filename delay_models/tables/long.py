@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from shlex import quote
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,7 +37,9 @@ class LongTable:
         self._own = reduced = said.asked.get("allreduce", "")
         others = frame.drop(columns=list({*role.values(), *said.stages}))
         self._reduced = reduced or allreduce_of(others)
-        unused = [short(name) for name in others.columns if name != reduced]
+        named = said.asked.get("rack")
+        racks = [n for n in map(str, others.columns) if n == named or (not named and of_racks(n))]
+        unused = [short(name) for name in others.columns if name not in (reduced, *racks)]
         more = f", ... ({len(unused)})" if len(unused) > MOST_LISTED else ""
         listed = f"columns not used: {', '.join(unused[:MOST_LISTED])}{more}"
         self._assumed = (*held.assumed, listed) if unused else held.assumed
@@ -44,7 +48,8 @@ class LongTable:
                 f"column {short(name)} is read as seconds, as --columns says; its name says {wrong}"
             )
             self._assumed = (*self._assumed, why)
-        self._roles = {each: f"column {short(name)}" for each, name in role.items()}
+        roles = {**role, "rack": " and ".join(racks)} if racks else role
+        self._roles = {each: f"column {short(name)}" for each, name in roles.items()}
         seconds, self._failed, times, where = _seconds(held, role, said)
         text = f"{where} says no unit: {times.assumed.partition(': ')[2]}"
         self._unit = times.why
@@ -64,6 +69,11 @@ class LongTable:
         if bad := [h for h in self._hosts if summary_word(h) and h not in (*said.keep, *said.drop)]:
             text = f"worker {short(bad[0])} is a summary of others by its name"
             raise UnusableFile(f"{text}: --drop {quote(','.join(bad))}")
+        self._racks = {
+            group: hosts
+            for name in racks
+            for group, hosts in _groups(frame[name], self._hosts, self._calls["worker"]).items()
+        }
         self._rounds, self._calls["round"] = _numbered(frame[role["round"]], "round")
         if reduced:
             self._calls["allreduce"] = part_of_step(held, role, said, reduced, "allreduce")
@@ -115,7 +125,7 @@ class LongTable:
         hosts = tuple(self._hosts[worker] for worker in workers)
         failed, reduced = min(failed, int(np.isnan(table).sum())), self._reduced
         more = names, tuple(assumed), "" if self._own else reduced, stages, lacking, self._roles
-        return RawTable(hosts, table, failed, repairs, self._unit, *more)
+        return RawTable(hosts, table, failed, repairs, self._unit, *more, self._racks)
 
     def _one_each(self, calls: Calls) -> tuple[Calls, list[Repair]]:
         """One row for each worker and round: calls may have been tried again. Raises UnusableFile:
@@ -198,6 +208,36 @@ def _workers(column: pd.Series) -> tuple[list[str], NDArray[np.int64]]:
     texts = column.astype(str).str.strip()
     hosts = sorted(texts.unique(), key=natural)
     return hosts, np.asarray(pd.Categorical(texts, hosts).codes, dtype=np.int64)
+
+
+def of_racks(name: str) -> bool:
+    """Whether a column says by its name in which rack, zone or group a worker is."""
+    return role_of(name) == "rack"
+
+
+def _groups(
+    column: pd.Series, hosts: Sequence[str], worker: pd.Series
+) -> dict[str, tuple[str, ...]]:
+    """The hosts of each of a column's values, such as ``rack r1``; those without one are in none.
+    Raises UnusableFile: a worker has two."""
+    known = pd.DataFrame({"worker": worker, "rack": column.map(_label)}).dropna().drop_duplicates()
+    twice = known[known["worker"].duplicated(keep=False)].sort_values("worker", kind="stable")
+    if len(twice):
+        first, name = int(twice["worker"].iloc[0]), short(column.name)
+        text = " and ".join(map(short, twice.loc[twice["worker"] == first, "rack"][:2]))
+        raise UnusableFile(
+            f"column {name}: worker {short(hosts[first])} is in {text}; a worker belongs to one: "
+            f"--drop {quote(str(column.name))} leaves the column out"
+        )
+    members = known.sort_values("worker").groupby("rack", sort=False)["worker"]
+    groups = {str(value): tuple(hosts[j] for j in group) for value, group in members}
+    return {f"{column.name} {value}": groups[value] for value in sorted(groups, key=natural)}
+
+
+def _label(value: Any) -> str | None:
+    """What a cell calls a rack; 3.0 is rack 3."""
+    text = "" if pd.isna(value) else str(value).strip().removesuffix(".0")
+    return text or None
 
 
 def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:

@@ -44,6 +44,7 @@ ROLES = _keyed(
     round="round step iteration iter global_step train_step training_step batch minibatch "
     "mini_batch time_step timestep",
     load="load",
+    rack="rack zone group availability_zone",
     group="job run experiment trial session jobid run_name job_name",
     event="event event_type metric metric_name key tag variable statistic stat quantile le",
     value="value val",

@@ -66,6 +66,8 @@ def _opened(
         if role is None and "worker" in said.asked:
             held, said = _turned(held, said)
         if role is None:
+            if "rack" in said.asked:
+                raise UnusableFile("--columns rack=... is of a long table, a row for each call")
             if held.others:
                 no_such(held.others[0], [*held.frame.columns])
             _require_one(held.frame, said, "group", len(held.frame))
@@ -167,7 +169,9 @@ def _together(parts: Mapping[Load, RawTable], repairs: list[Repair]) -> Measured
     rounds = {load: part.rounds for load, part in parts.items() if part.rounds is not None}
     assumed = tuple(dict.fromkeys(line for part in parts.values() for line in part.assumed))
     found = Measured(first.hosts, tables, unit=first.unit, rounds=rounds, assumed=assumed)
-    found = replace(found, allreduce=first.allreduce, stages=stages, roles=first.roles)
+    found = replace(
+        found, allreduce=first.allreduce, stages=stages, roles=first.roles, groups=first.groups
+    )
     if left := sum(len(part.table) * (len(part.hosts) - len(hosts)) for part in parts.values()):
         widths = sorted({len(part.hosts) for part in parts.values()})
         text = f"loads have {widths} workers; the {len(hosts)} that all have are used"

@@ -28,6 +28,7 @@ def roles_of(frame: pd.DataFrame, said: Reading) -> dict[str, str] | None:
         return None
     require_stages(said)
     allreduce, stages = asked.pop("allreduce", None), asked.pop("stages", None)
+    asked.pop("rack", None)
     free = [n for n in map(str, frame.columns) if n not in {*said.named, *said.keep}]
     if not asked and {*CANONICAL} <= {*free}:
         return {role: role for role in (*CANONICAL, "load") if role in free}

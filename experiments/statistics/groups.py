@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.sparse.csgraph import connected_components
 
 from ...delay_models.base import FloatArray
 from .job import Job
-from .spells import likely_states, runs_of
+from .spells import CHANCE, likely_states, runs_of
 
 # A group has so many hosts at least and half of all at most. It is slow in so many rounds at least
 # and in half of all at most.
@@ -20,6 +21,7 @@ FAR = 5.0  # robust standard deviations from which on a delay is as far off as a
 # Correlations of hosts count that are so many standard errors above 0, and hosts of a group that
 # are slower in its rounds by so many.
 CLEAR = 4.0
+LEAST = 0.01  # by so much, of a logarithm, a group that has a name is slower at least
 REACH = 0.25  # share of the rounds up to which hosts are compared with themselves, some rounds ago
 MOST_HOSTS, MOST_ROUNDS = 1000, 5000  # compared: those to blame most; of more rounds, means of runs
 SHORT = 5  # spells of fewer rounds have one factor together
@@ -32,32 +34,118 @@ class Group:
 
     hosts: NDArray[np.int64]
     slow: NDArray[np.bool_]  # ``(R,)``, the rounds in which they are
-    # ``(R,)``, the logarithm of their median over that of the others, less what it usually is
-    beyond: FloatArray
+    beyond: FloatArray  # ``(R,)``, the logarithm of how many times as slow as the others, where so
+    name: str = ""  # that the table gives it; empty: it was found by its delays
 
     @property
     def spans(self) -> NDArray[np.int64]:
         """The first and the last of each run of these rounds, ``(runs, 2)``."""
-        first, many = runs_of(self.slow[:, None])[0]
-        return np.stack([first, first + many - 1], axis=1)
+        return _spans(self.slow)
 
     def without(self, job: Job) -> FloatArray:
         """``(R,)`` seconds of rounds without what the hosts share: they are divided by how many
-        times as slow they are in a run, or in all short ones. What each has of its own stays."""
-        times, short = np.zeros(len(self.slow)), np.zeros(len(self.slow), dtype=bool)
-        for first, last in self.spans:
-            run = slice(first, last + 1)
-            if last - first + 1 < SHORT:
-                short[run] = True
-            else:
-                times[run] = np.median(self.beyond[run])
-        if short.any():
-            times[short] = np.median(self.beyond[short])
+        times as slow they are. What each has of its own stays."""
         rows, seconds = np.flatnonzero(self.slow), job.slowest.seconds[:, 0].copy()
-        table = job.table[rows]
-        table[:, self.hosts] /= np.exp(np.maximum(times[rows], 0.0))[:, None]
-        seconds[rows] = table.max(axis=1)
+        seconds[rows] = self.mended(job.table, rows).max(axis=1)
         return seconds
+
+    def mended(self, table: FloatArray, rows: NDArray[np.int64]) -> FloatArray:
+        """These rounds of ``(R, n)`` seconds, ``(rows, n)``, without what the hosts share."""
+        kept = table[rows]
+        kept[:, self.hosts] /= np.exp(self.beyond[rows])[:, None]
+        return kept
+
+
+def _spans(slow: NDArray[np.bool_]) -> NDArray[np.int64]:
+    first, many = runs_of(slow[:, None])[0]
+    return np.stack([first, first + many - 1], axis=1)
+
+
+def shared(slow: NDArray[np.bool_], beyond: FloatArray) -> FloatArray:
+    """What hosts share, ``(R,)`` logarithms >= 0: the median of a run of slow rounds, or of all
+    short ones together, of how far their own median is ``beyond`` in each round."""
+    times, short = np.zeros(len(slow)), np.zeros(len(slow), dtype=bool)
+    for first, last in _spans(slow):
+        run = slice(first, last + 1)
+        if last - first + 1 < SHORT:
+            short[run] = True
+        else:
+            times[run] = np.median(beyond[run])
+    if short.any():
+        times[short] = np.median(beyond[short])
+    return np.maximum(times, 0.0)
+
+
+def named_groups(job: Job, named: Mapping[str, Sequence[int]]) -> list[Group]:
+    """Of the groups of hosts that a table names, those that are slow: lastingly, by more than the
+    hosts of a group and the others differ among themselves, or in spells, in which most of its
+    hosts are slow with the others. The one that costs most is taken away, and the question is asked
+    again of the others, which would seem to be fast whenever it is slow."""
+    n, found, left = job.table.shape[1], list[Group](), job
+    free = {name: np.array(hosts) for name, hosts in named.items() if 2 <= len(hosts) <= n - 2}
+    while free:
+        logs = np.log(np.maximum(left.table, 1e-12))
+        slow = (_if_slow(left, logs, name, hosts, len(named)) for name, hosts in free.items())
+        ends = [(float(each.without(left).mean()), each) for each in slow if each is not None]
+        least, most = min(ends, key=lambda end: end[0], default=(np.inf, None))
+        if most is None or least >= left.table.max(axis=1).mean():
+            break
+        found.append(most)
+        del free[most.name]
+        left = Job(most.mended(left.table, np.arange(len(logs))), job.most)
+    return found
+
+
+def _if_slow(
+    job: Job, logs: FloatArray, name: str, hosts: NDArray[np.int64], tried: int
+) -> Group | None:
+    """A group that has a name, if it is slow: what its hosts share then, beside the others."""
+    ratios, own = _beside(logs, hosts)
+    correlation, errors = _correlations(job, logs[:, hosts])
+    np.fill_diagonal(correlation, 0.0)
+    np.fill_diagonal(errors, 0.0)
+    slow = np.zeros(len(own), dtype=bool)
+    if _lower(correlation.sum(axis=0) / np.sqrt((errors**2).sum(axis=0)), axis=0) > CLEAR:
+        state = _slow_state(own)
+        slow = state if LASTS <= state.sum() <= len(own) - LASTS else slow
+    usual = _slower(ratios[~slow], hosts, tried)
+    always = float(np.median(own[~slow]))
+    if usual > 0:
+        return Group(hosts, np.ones_like(slow), np.where(slow, shared(slow, own), always), name)
+    if not slow.any() or (usual < 0 and _slower(ratios[slow], hosts, tried) <= 0):
+        return None  # or it is fast, but for rounds in which it is like the others
+    return Group(hosts, slow, shared(slow, own - (0.0 if usual else always)), name)
+
+
+def _slower(ratios: FloatArray, hosts: NDArray[np.int64], tried: int) -> int:
+    """Whether most of some hosts of ``(R, n)`` logarithms are slower (1) or faster (-1) than the
+    others by more than hosts differ on either side, as chance has it in ``CHANCE`` of tables."""
+    means, n = ratios.mean(axis=0), ratios.shape[1]
+    inside = np.isin(np.arange(n), hosts)
+    middles = [float(np.median(means[side])) for side in (inside, ~inside)]
+    apart = np.abs(means - np.where(inside, *middles))
+    spread = 1.4826 * float(np.median(apart)) * np.sqrt(n / (n - 2))
+    error = 1.2533 * spread * np.sqrt(1 / len(hosts) + 1 / (n - len(hosts)))  # of medians
+    reach = max(LEAST, float(stats.t.isf(CHANCE / tried, n - 2)) * error)
+    ends = (_lower(sign * (means[inside] - middles[1]), axis=0) for sign in (1, -1))
+    return next((sign for sign, end in zip((1, -1), ends, strict=True) if end > reach), 0)
+
+
+def _lower(values: FloatArray, axis: int) -> FloatArray:
+    """Medians, of an even number the smaller of the two in the middle: most are beyond it."""
+    return np.asarray(np.quantile(values, 0.5, axis=axis, method="lower"))
+
+
+def _beside(logs: FloatArray, hosts: NDArray[np.int64]) -> tuple[FloatArray, FloatArray]:
+    """The ``(R, n)`` logarithms less the median of all but these hosts, and ``(R,)`` their own."""
+    others = np.delete(np.arange(logs.shape[1]), hosts)
+    ratios = logs - np.median(logs[:, others], axis=1, keepdims=True)
+    return ratios, np.median(ratios[:, hosts], axis=1)
+
+
+def _slow_state(own: FloatArray) -> NDArray[np.bool_]:
+    first = own > (own.max() + float(np.median(own))) / 2
+    return likely_states(own, first) if first.any() and not first.all() else first
 
 
 def groups(job: Job) -> list[Group]:
@@ -89,12 +177,8 @@ def _settled(logs: FloatArray, hosts: NDArray[np.int64]) -> Group | None:
     for _ in range(TRIES):
         if not _few(hosts, n):
             return None
-        others = np.delete(np.arange(n), hosts)
-        ratios = logs - np.median(logs[:, others], axis=1, keepdims=True)
-        own = np.median(ratios[:, hosts], axis=1)
-        usual = float(np.median(own))
-        first = own > (own.max() + usual) / 2
-        slow = likely_states(own, first) if first.any() and not first.all() else first
+        ratios, own = _beside(logs, hosts)
+        slow = _slow_state(own)
         many = int(np.count_nonzero(slow))
         if not LASTS <= many <= MOSTLY * len(slow):
             return None
@@ -105,18 +189,28 @@ def _settled(logs: FloatArray, hosts: NDArray[np.int64]) -> Group | None:
         hosts = np.flatnonzero((more > typical / 2) & (more > CLEAR * np.sqrt(errors)))
         if np.array_equal(hosts, before):
             break
-    return Group(hosts, slow, own - np.median(own[~slow])) if _few(hosts, n) else None
+    if not _few(hosts, n):
+        return None
+    return Group(hosts, slow, shared(slow, own - np.median(own[~slow])))
 
 
 def _correlated(job: Job, logs: FloatArray) -> Iterator[NDArray[np.int64]]:
-    """Sets of hosts that are linked by clear correlations. What is common to a round is taken out
-    first, and no single delay counts for much. Slow spells of independent hosts overlap by chance,
-    the more the longer they are: the error is that of two series with these autocorrelations.
-    Source: Bartlett, J. R. Stat. Soc. Suppl. 8 (1946)."""
+    """Sets of hosts that are linked by clear correlations."""
     chosen = np.sort(np.argsort(-job.blame, kind="stable")[:MOST_HOSTS])
+    correlation, errors = _correlations(job, logs[:, chosen])
+    count, sets = connected_components(correlation > CLEAR * errors, directed=False)
+    for each in range(count):
+        yield chosen[sets == each]
+
+
+def _correlations(job: Job, logs: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Correlations of ``(R, m)`` logarithms of delays and their errors, ``(m, m)`` each. What is
+    common to a round is taken out first, and no single delay counts for much. Slow spells of
+    independent hosts overlap by chance, the more the longer they are: the error is that of two
+    series with these autocorrelations. Source: Bartlett, J. R. Stat. Soc. Suppl. 8 (1946)."""
     run = -(-len(logs) // MOST_ROUNDS)
-    part = (logs[:, chosen] - np.log(job.medians)[:, None])[: len(logs) // run * run]
-    part = part.reshape(-1, run, len(chosen)).mean(axis=1)
+    part = (logs - np.log(job.medians)[:, None])[: len(logs) // run * run]
+    part = part.reshape(-1, run, logs.shape[1]).mean(axis=1)
     part -= np.median(part, axis=0)
     part /= np.maximum(1.4826 * np.median(np.abs(part), axis=0), 1e-9)
     part = np.clip(part, -FAR, FAR)
@@ -128,6 +222,4 @@ def _correlated(job: Job, logs: FloatArray) -> Iterator[NDArray[np.int64]]:
     weights = 2 * (1 - np.arange(lags) / lags)
     weights[0] = 1.0
     errors = np.sqrt(np.maximum((before * weights[:, None]).T @ before, 1.0) / rounds)
-    count, sets = connected_components(part.T @ part / rounds > CLEAR * errors, directed=False)
-    for each in range(count):
-        yield chosen[sets == each]
+    return part.T @ part / rounds, errors

@@ -92,7 +92,7 @@ def _culprits(study: Study, m: int) -> str:
         replaced = f"{text} (each alone: {enumerated([*each], NAMED)})"
     best = _most(study, saving["share"])
     if best is None and m > 1:  # they may be slow for one reason
-        shared = (row for (group, _), row in _mended(study) if {*study.order[:m]} <= {*group})
+        shared = (row for (group, *_), row in _mended(study) if {*study.order[:m]} <= {*group})
         best = next(shared, None)
     if best is not None:
         text, saving = _saves(best), best
@@ -172,7 +172,7 @@ def _cause(study: Study) -> tuple[str, str]:
 
 def _own_spells(study: Study) -> list[str]:
     """Who has spells, but for hosts that are slow together with others."""
-    shared = {host for hosts, _ in study.groups for host in hosts}
+    shared = {host for hosts, *_ in study.groups for host in hosts}
     return [host for host in study.spells if host not in shared]
 
 
@@ -180,7 +180,7 @@ def _rest(study: Study) -> str:
     """What the rest is made of beside chance, where that is known."""
     own = _own_spells(study)
     some = [f"spells of {as_hosts(own, NAMED)}"] * bool(own)
-    some += ["hosts that are slow together"] * bool(study.groups)
+    some += ["hosts that are slow together"] * any(spans for _, spans, _ in study.groups)
     return f"chance, spikes, and {' and '.join(some)}" if some else ""
 
 
@@ -229,6 +229,8 @@ def _slow_rounds(study: Study, names: Names) -> Iterator[str]:
 
 def _when(spans: Sequence[list[int]], names: Names) -> str:
     """The longest of some spells, in their order, and how many there are beside them."""
+    if not spans:
+        return "all rounds"
     longest = sorted(sorted(spans, key=lambda span: span[0] - span[1])[:SPELLS])
     texts = [" to ".join(name_at(names, at) for at in dict.fromkeys(span)) for span in longest]
     more = f" and {len(spans) - SPELLS} more" if len(spans) > SPELLS else ""
@@ -255,8 +257,9 @@ def _mended(study: Study) -> Iterator[tuple[Group, pd.Series]]:
 
 def _groups(study: Study, names: Names) -> Iterator[str]:
     """Which hosts are slow together, when, and what is saved without what they share."""
-    for (hosts, spans), saving in [*_mended(study)][:SPELLED]:
+    for (hosts, spans, name), saving in [*_mended(study)][:SPELLED]:
         many = f"{number_of(len(hosts), 'host')}, {enumerated(hosts, SLOWEST)}"
+        many = f"{name} ({many})" if name else many
         saved = f"to mend what they share saves {percent(*saving[SHARE])}"
         yield f"slow together in {_when(spans, names)}: {many}; {saved}"
     if (more := len(study.groups) - SPELLED) > 0:

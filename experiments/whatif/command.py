@@ -96,7 +96,8 @@ def investigate(measured: Measured, tried: Trials, progress: Progress) -> list[S
     found = list[Study]()
     for load, table in measured.tables.items():
         progress(len(found), len(measured.tables))
-        found.append(study_load(table, measured.hosts, load, *tried, measured.stages.get(load)))
+        more = measured.stages.get(load), measured.groups
+        found.append(study_load(table, measured.hosts, load, *tried, *more))
         names = measured.names_of_rounds(load)[np.isfinite(table).all(axis=1)]
         for frame in (found[-1].heat_map, found[-1].timeline):
             frame["name"] = [name_at(names, place) for place in frame["round"]]

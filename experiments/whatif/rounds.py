@@ -82,6 +82,7 @@ class Change:
     quantile: float = np.nan  # of a time-out; NaN for other kinds
     timeout: float = np.nan  # seconds; NaN for other kinds
     late: NDArray[np.int64] | None = None  # ``(R, m)``, whom each round does not wait for
+    name: str = ""  # of a group that the table names
 
     @property
     def missed(self) -> int:
@@ -109,7 +110,8 @@ def of_causes(slow: Slowdown) -> Iterator[Change]:
 def of_groups(job: Job, groups: Sequence[Group]) -> Iterator[Change]:
     """Each group of hosts without what they share."""
     for each in groups:
-        yield Change(GROUP, each.without(job), len(each.hosts), tuple(each.hosts.tolist()))
+        hosts = tuple(each.hosts.tolist())
+        yield Change(GROUP, each.without(job), len(hosts), hosts, name=each.name)
 
 
 def of_hosts(

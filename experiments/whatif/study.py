@@ -39,7 +39,9 @@ ROUNDS, LINES = 20, 16  # rounds and hosts of a timeline
 TOGETHER = 0.5  # a stage that leaves this share of how far apart workers were holds the wait
 
 
-Group = tuple[list[str], list[list[int]]]  # hosts, and the first and last round of each spell
+# Hosts, the first and last round of each spell (none: they are always slow), and the name that the
+# table gives them, or "".
+Group = tuple[list[str], list[list[int]], str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,14 +117,16 @@ def study_load(
     counts: Sequence[int] | None = None,
     quantiles: Sequence[float] = QUANTILES,
     stages: Mapping[str, FloatArray] | None = None,
+    named: Mapping[str, Sequence[str]] | None = None,
 ) -> Study:
     """Ask everything of one table, ``(rounds, n)`` seconds, infinite where a worker never arrived;
     in some round all arrive, and no round's or worker's median is 0. ``counts`` are how many hosts
     are replaced, dropped or not waited for, each below n; ``quantiles`` are time-outs; ``stages``
-    are ``(R, n)`` seconds >= 0 each, which add up to the table. Cost: a sort of every round, and
+    are ``(R, n)`` seconds >= 0 each, which add up to the table; ``named`` are groups of hosts, of
+    which it is asked instead of looking for some. Cost: a sort of every round, and
     four times the table's memory at most."""
     asked = rounds.default_counts(table.shape[1]) if counts is None else counts
-    found = _Load(table, names, max([MOST, *asked]))
+    found = _Load(table, names, max([MOST, *asked]), named or {})
     numbers = sorted({*asked, *range(1, len(found.standing) + 1)})
     tried = chain(
         rounds.of_causes(found.slow),
@@ -152,7 +156,12 @@ def study_load(
         for host, (first, rows) in found.spells.items()
     }
     shared = [
-        ([names[host] for host in each.hosts], kept[each.spans].tolist()) for each in found.groups
+        (
+            [names[host] for host in each.hosts],
+            [] if each.slow.all() else kept[each.spans].tolist(),
+            each.name,
+        )
+        for each in found.groups
     ]
     return Study(
         load,
@@ -195,7 +204,7 @@ def change_name(change: Change, names: Sequence[str], typical: float) -> str:
     return {
         rounds.IDEAL: f"every task is typical, {typical:.4g} s",
         rounds.MEDIAN_WORKER: "every worker takes its round's median",
-        rounds.GROUP: f"mend what {hosts} share",
+        rounds.GROUP: f"mend what {f'the hosts of {change.name}' if change.name else hosts} share",
         rounds.REPLACE: f"replace {hosts}",
         rounds.DROP: f"drop {hosts}: the others share the work",
         rounds.REPLACE_AND_WAIT: f"replace {hosts}, and wait for {n - 1} of {n}",
@@ -244,7 +253,13 @@ class _Load:
     """The rounds of one load in which all workers arrive, and the tables made of them. At most
     ``most`` hosts are replaced, dropped or not waited for."""
 
-    def __init__(self, table: FloatArray, names: Sequence[str], most: int) -> None:
+    def __init__(
+        self,
+        table: FloatArray,
+        names: Sequence[str],
+        most: int,
+        named: Mapping[str, Sequence[str]],
+    ) -> None:
         self.whole = whole = np.isfinite(table).all(axis=1)
         self.names = names
         self.table = table if whole.all() else table[whole]
@@ -256,7 +271,9 @@ class _Load:
         if len(self.table) >= FEWEST_ROUNDS and len(names) >= 3:
             ratios = self.table / job.medians[:, None]
             slow = slow_rounds(ratios)
-            self.standing, self.groups = job.standing(slow), groups.groups(job)
+            self.standing, known = job.standing(slow), {name: j for j, name in enumerate(names)}
+            racks = {rack: [known[h] for h in hosts if h in known] for rack, hosts in named.items()}
+            self.groups = groups.named_groups(job, racks) if racks else groups.groups(job)
             slow, found = in_spells(ratios, slow, self.standing)
             for host in found:  # whose spells do not last
                 self.spells[host] = slow.runs[host]

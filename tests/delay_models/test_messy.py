@@ -13,6 +13,7 @@ from erasurehead.delay_models.formats.files import cells_of
 from erasurehead.delay_models.tables.long import _gaps
 from erasurehead.delay_models.tables.measured import TableError
 from erasurehead.delay_models.tables.read import read_measured
+from erasurehead.experiments.understood import as_read
 from erasurehead.sim.files import UnusableFile
 from erasurehead.sim.reading import Reading
 from tests.delay_models.layouts import (
@@ -494,6 +495,27 @@ def test_rounds_are_named_by_the_column_that_numbers_them(name: str, tmp_path: P
     found = read_measured(str(tmp_path / "t.csv"))
     assert found.names_of_rounds(None).tolist() == named
     assert f"column {name} numbers the rounds, {named[0]} to {named[-1]}" in found.assumed
+
+
+def test_a_column_of_racks_names_groups_of_workers(tmp_path: Path) -> None:
+    """Also several columns, and one that is said; who has none is in no group."""
+    rows = with_column(long(), ["b", "a", "b", ""] * R, "zone_id")
+    rows = with_column(rows, [2, 10, 2, 10] * R, "cabinet")
+    (tmp_path / "t.csv").write_bytes(text(rows))
+    zones = {"zone_id a": HOSTS[1:2], "zone_id b": (HOSTS[0], HOSTS[2])}
+    found = read_measured(str(tmp_path / "t.csv"))
+    assert found.groups == zones
+    assert "  groups:   zone_id a, zone_id b (column zone_id)" in as_read(found)
+    assert "cabinet" in " ".join(found.assumed)
+    assert "zone_id" not in " ".join(found.assumed)
+    found = read_measured(str(tmp_path / "t.csv"), Reading(columns={"rack": "cabinet"}))
+    assert list(found.groups) == ["cabinet 2", "cabinet 10"]
+    np.testing.assert_array_equal(found.tables[None], SECONDS)
+    rows[5][1] = "c"
+    (tmp_path / "t.csv").write_bytes(text(rows))
+    line = "worker gpu-a is in b and c; a worker belongs to one: --drop zone_id"
+    check(tmp_path / "t.csv", Reading(), line)
+    check(tmp_path / "t.csv", Reading(drop=("zone_id",)), Read(SECONDS, HOSTS))
 
 
 def test_other_formats_are_looked_through_as_well(tmp_path: Path) -> None:
