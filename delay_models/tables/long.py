@@ -182,6 +182,8 @@ def _seconds(
         if stamps:
             return values, failed, Times("s", f"seconds from {where.replace('and', 'to')}"), where
         where = f"the difference of {where}"
+    if unit is not None and held.unit not in (None, unit):
+        raise UnusableFile(f"{where} says {unit}, and {held.where} says {held.unit}: rename one")
     if unit is None and held.unit is not None:
         unit, where = held.unit, held.where
     also = also_needed(not np.isfinite(values).all(), said)

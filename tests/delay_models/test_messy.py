@@ -92,7 +92,6 @@ def tried(second: str) -> Cells:
 
 
 ASK_INDEX = "--columns round="
-NUMBERED = Read(SECONDS, ("0", "1", "2", "3"))
 
 INDEX: dict[str, tuple[Cells, str | Read]] = {
     "step": (with_column(wide(), ROUNDS, "step"), WHOLE),
