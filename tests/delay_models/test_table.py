@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import chi2
 
+import erasurehead as eh
 import erasurehead.delay_models.signs as parts
 from erasurehead.delay_models.formats import files
 from erasurehead.delay_models.formats.cells import Times, settle
