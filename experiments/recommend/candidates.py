@@ -225,7 +225,9 @@ def alike(section: Mapping[str, Any]) -> str:
 
 
 def _is_number(key: str, value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and key not in NO_CHOICE
+    """Whether a field is gone on from: a 0 leaves a part of a scheme out, which is a choice."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and value != 0 and key not in NO_CHOICE
 
 
 def far_beyond(section: Section, listed: Iterable[Section]) -> bool:

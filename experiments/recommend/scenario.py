@@ -134,19 +134,25 @@ class Evidence:
     stretch: float = 1.0  # mean length of the stretches in which they are drawn
     length: float = 1.0  # rounds of a run
 
+    @property
+    def scale(self) -> float:
+        """How many times as much the table's mean varies as the mean of a run; 0 for a law. A mean
+        of R rounds has T / R times the variance of one of T, or more where what lasts is cut at the
+        ends of a run: at most, every stretch is one value. The cut is our derivation."""
+        if not self.rounds:
+            return 0.0
+        stays = 1 - 1 / self.stretch
+        cut = 2 * stays * (1 - stays**self.length) / (self.length * (1 - stays**2))
+        return float(np.sqrt(self.length / self.rounds / (1 - cut)))
+
     def half(self, error: float, count: int, sure: float) -> float:
-        """Half of the interval of ``count`` runs' mean, which is known to a standard ``error``. A
-        mean of T rounds has R / T times the variance of one of R rounds, or more where what lasts
-        is cut at the ends of a run: at most, every stretch is one value. Of B stretches it is
-        Student's quantile and B / (B - 1): few vary less than what they were drawn from.
-        Source: Hesterberg, The American Statistician 69 (2015); the cut is our derivation."""
+        """Half of the interval of ``count`` runs' mean, which is known to a standard ``error``. Of
+        B stretches it is Student's quantile and B / (B - 1): few vary less than what they were
+        drawn from. Source: Hesterberg, The American Statistician 69 (2015)."""
         degrees = count - 1.0
         if self.rounds:
-            stays = 1 - 1 / self.stretch
-            cut = 2 * stays * (1 - stays**self.length) / (self.length * (1 - stays**2))
             stretches = max(2.0, self.rounds / self.stretch)
-            error *= float(np.sqrt(1 + count * self.length / self.rounds / (1 - cut)))
-            error *= float(np.sqrt(stretches / (stretches - 1)))
+            error *= float(np.sqrt((1 + count * self.scale**2) * stretches / (stretches - 1)))
             degrees = min(degrees, stretches - 1)
         return float(stdtrit(degrees, (1 + sure) / 2)) * error
 

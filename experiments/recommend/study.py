@@ -15,7 +15,7 @@ import pandas as pd
 from ...sim.types import FloatArray
 from ..pictures.kinds.losses import pareto
 from ..run.records import interval_columns
-from .compare import NO_DIFFERENCE, estimate, ratio
+from .compare import NO_DIFFERENCE, estimate, optimism, ratio
 from .evaluate import Budget, Candidate, Evaluator, Row, allowed
 from .halving import Found, search
 from .measure import Performance
@@ -83,6 +83,16 @@ class Recommendation:
         """Others that may be recommended and cannot be told apart from the winner."""
         others = [row for row in self.finalists[1:] if row.index in self.may]
         return [row for row in others if self.ratio(row, self.winner)[1] <= 1 + NO_DIFFERENCE]
+
+    @property
+    def optimism(self) -> float:
+        """What the winner of a table takes longer than measured on average, as it was chosen."""
+        same = [row for row in self.finalists if row.index in self.may and row.order[0] == 0]
+        run, many = self.found.all.runs[self.winner.index], self.winner.replications
+        if not run.evidence.rounds or run.criterion != "mean":
+            return 0.0
+        values = [self.values(row) for row in same if row.replications == many]
+        return optimism(np.array(values), run.evidence) if len(values) > 1 else 0.0
 
     @property
     def reached(self) -> bool:
@@ -227,6 +237,8 @@ def _ranking(answer: Recommendation) -> Iterator[dict[str, Any]]:
         values, run = answer.values(row), found.all.runs[row.index]
         known = values if row.order[0] == 0 else np.full(len(values), np.nan)
         value = estimate(known, run.criterion, run.evidence)
+        if row is answer.winner:
+            value = (*value[:2], value[2] + answer.optimism)
         yield {
             "rank": rank,
             "scheme": row.scheme,

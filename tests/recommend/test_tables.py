@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from erasurehead.delay_models.trace import in_stretches
 from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
 from erasurehead.experiments.recommend.candidates import frozen
 from erasurehead.experiments.recommend.command import read_question
-from erasurehead.experiments.recommend.compare import estimate, ratio
+from erasurehead.experiments.recommend.compare import estimate, optimism, ratio
 from erasurehead.experiments.recommend.evaluate import Budget, Candidate, Evaluator
 from erasurehead.experiments.recommend.halving import candidates
 from erasurehead.experiments.recommend.scenario import Evidence, MeasuredConfig
@@ -39,6 +40,17 @@ def asked(rounds: Rounds, folder: Path, only: str = ONLY) -> Evaluator:
     return Evaluator(question)
 
 
+def shown(rounds: int) -> float:
+    """How much of a mean partition's share the least heard one of a rival has: so much that 95 % of
+    the tables of so many rounds show it to have enough, which is that of runs of 100 rounds, as
+    they vary by the table too, 95 % have ``RARELY``. Nobody can know more of such a table, so who
+    has less is no rival. Normal limits, of rounds that do not depend on each other."""
+    shares = np.linspace(RARELY, 1, 901)
+    spread = ndtri(0.95) * np.sqrt(shares * (1 - shares))
+    enough = shares[np.argmax(shares - spread * np.sqrt(1 / 100 + 1 / rounds) >= RARELY)]
+    return float(shares[np.argmax(shares - spread * np.sqrt(1 / rounds) >= enough)])
+
+
 def on_fresh_rounds(found: Recommendation, cluster: Cluster, folder: Path) -> dict[str, Any]:
     """What the winner, today's scheme and all candidates take in rounds that were not measured."""
     there = asked(cluster.rounds(FRESH, 1), folder)
@@ -47,8 +59,8 @@ def on_fresh_rounds(found: Recommendation, cluster: Cluster, folder: Path) -> di
     listed = [Candidate(place, section) for place, section in enumerate(some.values())]
     known = there(dict.fromkeys(listed, ()), Budget(64)).rows.values()
     rows = {frozen(row.candidate.section): row for row in known}
-    # Who is heard little more often than it must be is no rival: 60 rounds cannot show that.
-    best = min(row.value for row in known if row.coverage >= 3 * RARELY)
+    enough = shown(len(cluster.table))
+    best = min(row.value for row in known if row.coverage >= enough)
     winner, today = (rows[frozen(row.candidate.section)] for row in (found.winner, found.today))
     return {
         "loss": winner.value / best - 1,
@@ -82,8 +94,10 @@ def test_twenty_tables_of_eight_kinds(tmp_path: Path) -> None:
     found = [of_table(cluster, tmp_path) for cluster in clusters(20)]
     losses = np.sort([each["loss"] for each in found])
     assert np.median(losses) <= 0.005
-    assert losses[-3] <= 0.02
-    assert losses[-1] <= 0.03, "in two, clumps were measured once, or half as often as they come"
+    # Clumps come in 5 % of the rounds of a cluster whose 149 have half of them. Of 400 such tables,
+    # who is best on the table itself loses over 2 % in 5 %, and in 18 % of those of 69 rounds.
+    assert losses[-2] <= 0.02
+    assert losses[-1] <= 0.025
     assert all(each["heard"] for each in found)
 
 
@@ -91,6 +105,7 @@ def test_twenty_tables_of_eight_kinds(tmp_path: Path) -> None:
 def test_intervals_of_two_hundred_tables_hold_the_truth(tmp_path: Path) -> None:
     found = [of_table(cluster, tmp_path) for cluster in clusters(200, 1)]
     assert sum(each["holds_share"] for each in found) >= 182
+    assert sum(each["holds_value"] for each in found) >= 182
 
 
 def drawn(table: Rounds, evidence: Evidence, runs: int, seed: int) -> Rounds:
@@ -122,6 +137,29 @@ def test_intervals_cover_the_error_of_the_table(
             held[place, seed] = low <= truth <= high
     assert (held.mean(axis=1) > 0.95 - 4 * np.sqrt(0.95 * 0.05 / 200)).all()
     assert held.mean() < 0.999 or length < 100
+
+
+def test_intervals_hold_where_few_rounds_are_slow() -> None:
+    """Of 400 tables of 144 rounds, 3 % of which take 20 times as long: as many of the rest have too
+    few of them, and vary too little. Catches intervals that are as high as low (0.905)."""
+    evidence, held = Evidence(144, 1.0, 100), 0
+    for seed in range(400):
+        rng = np.random.default_rng((seed, 3))
+        table = np.where(rng.random((144, 1)) < 0.03, 20.0, 1.0) * rng.gamma(16, 1 / 16, (144, 1))
+        low, high = estimate(drawn(table, evidence, 128, seed)[:, 0], "mean", evidence)[1:]
+        held += low <= 1 + 0.03 * 19 <= high
+    assert held / 400 > 0.95 - 2 * np.sqrt(0.95 * 0.05 / 400)
+
+
+def test_the_best_of_two_that_are_equal_looks_better_than_it_is() -> None:
+    """By E[-min(X, Y)] = s / sqrt(pi) for independent normal X and Y of standard deviation s: that
+    of a table of 25 rounds, where runs of 100 have 1."""
+    runs = 50 + np.random.default_rng(0).standard_normal((2, 40_000))
+    runs -= runs.mean(axis=1, keepdims=True) - 50
+    found = optimism(runs, Evidence(25, 1.0, 100))
+    assert found == pytest.approx(2 / np.sqrt(np.pi), rel=4 / np.sqrt(40_000))
+    apart = runs + np.array([[0.0], [50.0]])
+    assert optimism(apart, Evidence(25, 1.0, 100)) == pytest.approx(0, abs=1e-9)
 
 
 def test_shares_of_a_table_spread_as_fresh_rounds_would() -> None:
