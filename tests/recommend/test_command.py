@@ -497,7 +497,7 @@ def test_a_search_is_the_recorded_one(name: str) -> None:
     document, request = SEARCHES[name]
     told: list[tuple[float, int]] = []
     asked = ask(document, request, None)
-    found = study.recommended(asked, Evaluator(asked, (), lambda *at: told.append(at)))
+    found = study.recommended(asked, Evaluator(asked, None, lambda *at: told.append(at)))
     assert told[-1][0] == told[-1][1], "the bar is full"
     assert told == sorted(told), "and goes forward"
     made, said = study.recommendation_tables(found), answered(found, "my.yaml")
