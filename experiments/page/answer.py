@@ -27,8 +27,7 @@ WHERE = ("--output", "--jobs")
 def write_answer(answer: Answer, output: Path) -> None:
     """Write ``answer.json`` into a folder."""
     fields = asdict(answer)
-    if not answer.read:
-        del fields["read"]
+    fields = {k: v for k, v in fields.items() if v or k not in ("read", "coverage")}
     text = json.dumps(fields, indent=2, ensure_ascii=True)
     files.write_bytes(output / ANSWER, (text + "\n").encode())
 
@@ -41,6 +40,7 @@ def read_answer(output: Path) -> Answer:
         found = {"read": ()} | json.loads(path.read_bytes())
         fields: dict[str, Any] = {key: _text(found[key]) for key in texts}
         fields |= {key: tuple(map(_text, found[key])) for key in lists}
+        fields["coverage"] = found.get("coverage")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -130,6 +130,9 @@ class Answer:
     command: str = ""  # how to ask again; empty where no command line was used
     notes: tuple[str, ...] = ()  # what should be known of the input, a line each
     read: tuple[str, ...] = ()  # how a measured table was read, a line each, if there is one
+    # Of ``recommend`` and a table: ``least`` and ``mean`` share of the updates in which a partition
+    # is, and ``shares``, of each by its host, or by its number where hosts hold several.
+    coverage: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, eq=False)

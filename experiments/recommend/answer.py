@@ -12,7 +12,9 @@ import numpy as np
 from ...sim.metrics import METRICS
 from ..config.schema import first_sentence, meanings_of
 from ..page.answer import Answer
+from ..statistics.job import waiting_saves
 from ..text import enumerated, number, percent, sentence
+from ..whatif.answer import hosts_to_name, whatif_verdict
 from .candidates import LEFT_OUT, far_beyond, whole
 from .compare import decided_by
 from .evaluate import Row
@@ -42,8 +44,9 @@ def answered(found: Recommendation, config: str) -> Answer:
     scenario, reasons = found.question.scenario, tuple(why(found))
     steps = tuple(next_steps(found, config))
     notes, read = scenario.notes, scenario.read
-    said = verdict(found)
-    return Answer("recommend", scenario.name, said, reasons, steps, notes=notes, read=read)
+    said, heard = verdict(found), found.coverage
+    subject = scenario.name
+    return Answer("recommend", subject, said, reasons, steps, "", notes, read, heard)
 
 
 def verdict(found: Recommendation) -> str:
@@ -184,7 +187,7 @@ def why(found: Recommendation) -> list[str]:
     if _codes_searched(found) and not found.winner.coded:
         reasons.append(_no_coding(found))
     reasons += [*_by_count(found), _tuning(found)]
-    reasons += _who_is_heard(found)
+    reasons += [*_who_is_heard(found), *_by_the_table(found)]
     if (evidence := found.question.scenario.evidence).rounds:
         reasons.append(
             f"intervals cover how far the {evidence.rounds} measured rounds may be off, which are "
@@ -238,6 +241,24 @@ def _who_is_heard(found: Recommendation) -> Iterator[str]:
                 f"{share:.2g} of the updates, a mean one in {share / winner.coverage:.2g}"
             )
         yield text
+
+
+def _by_the_table(found: Recommendation) -> Iterator[str]:
+    """What the measured rounds say by themselves, in the numbers and words of ``whatif``."""
+    study, section = found.of_table, found.winner.section
+    if study is None:
+        return
+    if study.waits or hosts_to_name(study):
+        yield f"by `whatif`, {whatif_verdict(study)}"
+    if {*section} - {"label"} == {"name", "wait_for"} and section["name"] == "ignore_stragglers":
+        k, n, table = int(section["wait_for"]), study.workers, found.question.scenario.table
+        assert table is not None
+        saves = waiting_saves(table[np.isfinite(table).all(axis=1)], k)
+        parts = 1 - (1 - saves) * n / k
+        yield (
+            f"waiting for {k} of {n} saves {percent(saves)} of a mean measured round, "
+            f"{percent(parts)} for as many parts of the gradient, as `whatif` says"
+        )
 
 
 def _where_search_ended(found: Recommendation) -> Iterator[str]:

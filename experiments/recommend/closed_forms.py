@@ -36,7 +36,7 @@ def closed_forms(run: Run, goal: Goal) -> dict[str, Any] | None:
     share = np.nan if isinstance(erased, theory.NoFormula) else erased.heard
     if not share > 0:
         return None
-    return _facts(seconds, error, seconds / share, 0.0)
+    return _facts(seconds, error * scheme.workers / scheme.partitions, seconds / share, 0.0)
 
 
 def _without_rounds(run: Run, scheme: Barrierless, goal: Goal) -> dict[str, Any] | None:

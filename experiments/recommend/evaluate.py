@@ -72,7 +72,8 @@ class Row:
     heard: float = np.nan  # gradients heard in a second, on average
     worker_seconds: float = np.nan  # of all workers, computing
     bytes: float = np.nan  # of messages that the master hears
-    error: float = np.nan  # mean decoding error of an update
+    # mean decoding error of an update: n / k times that of k partitions, so that schemes compare
+    error: float = np.nan
     staleness: float = np.nan  # mean, in updates
     least_heard: float = np.nan  # share of updates with the partition that is in fewest
     coverage: float = np.nan  # that share over a mean partition's

@@ -162,6 +162,7 @@ class Performance:
     values: FloatArray
     to_target: FloatArray  # ``(len(rates), R)`` iterations to the target, or NaN
     evidence: Evidence = LAW  # what the delays were drawn from
+    shares: FloatArray | None = None  # of the updates that hold each partition, ``(k,)``
 
     def at(self, rate: float) -> FloatArray:
         """The values at one rate, ``(R,)``."""
@@ -210,7 +211,7 @@ def _performance(
     facts = {
         "effective_time": float(yardstick.mean()),
         "iteration_time": float((elapsed / run.iterations).mean()),
-        "error": float(np.nanmean(steps.error)),
+        "error": float(np.nanmean(steps.error)) * scheme.workers / scheme.partitions,
         "staleness": 0.0 if stale is None else float(stale.mean()),
         "busy": float(busy.mean()),
         "heard": float(heard.mean()),
@@ -221,7 +222,8 @@ def _performance(
         "digest": digest.hexdigest(),
     }
     evidence = replace(simulation.evidence, length=max(1.0, length))
-    return facts, Performance(goal.criterion, rates, values, to_target, evidence)
+    shares = None if steps.shares is None else np.nan_to_num(steps.shares, nan=1.0).mean(axis=0)
+    return facts, Performance(goal.criterion, rates, values, to_target, evidence, shares)
 
 
 def _heard(run: Run, trace: Trace) -> FloatArray:

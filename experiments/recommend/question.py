@@ -28,7 +28,7 @@ NEVER = 1e200  # seconds, or loss, of a run that misses the goal
 STAYS = 10  # iterations that a loss must stay at or below the target, at least
 DIGITS = 12  # values that agree to so many digits are equal, but for rounding
 # What can be limited, with its name in sentences: partitions that a worker holds; until the goal,
-# what workers compute and what the master hears; ``||w - 1||^2`` of an update.
+# what workers compute and what the master hears; ``||w - 1||^2 n / k`` of an update.
 LIMITED = {
     "load": "partitions a worker",
     "worker_seconds": "worker-seconds",

@@ -79,6 +79,15 @@ class MeasuredConfig:
             document |= {"delay": found.chosen.section, "load_law": found.load_law}
             notes.append(f"delays fitted to {path.name}: {', '.join(found.chosen.why)}")
             notes += found.warnings
+            if found.warnings:
+                instead = "--load D takes the measured rounds of load D"
+                if n > measured.workers:
+                    instead = f"for {measured.workers} workers or fewer the measured rounds decide"
+                elif job.law:
+                    instead = "without --law the measured rounds decide"
+                notes.append(
+                    f"so who is hardly heard, and what that costs, is not known: {instead}"
+                )
         law_said = any(each.startswith("load_law") for each in overrides)
         if len(measured.tables) == 1 and not law_said:
             notes.append(f"{path.name} has one load, so the load law is assumed: proportional")
@@ -188,6 +197,9 @@ class Scenario:
     data_dir: Path | None  # where the public data sets lie
     read: tuple[str, ...] = ()  # how the table that the config was made from was read, a line each
     evidence: Evidence = LAW  # what the runs are drawn from
+    # Measured rounds that runs are drawn from, ``(R, n)`` seconds, and what their hosts are called.
+    table: FloatArray | None = None
+    hosts: tuple[str, ...] = ()
     # How many times the workers of that table there are, each with a task as large as it had.
     times: float = 1.0
 
@@ -247,17 +259,20 @@ def read_scenario(
         affordable=affordable,
         notes=tuple(dict.fromkeys(lines)),
         data_dir=data_dir,
-        evidence=_evidence(settings),
+        **_measured(settings),
     )
 
 
-def _evidence(settings: Settings) -> Evidence:
-    delay = settings.delay
+def _measured(settings: Settings) -> dict[str, Any]:
+    """The fields of a scenario that only measured rounds have."""
+    delay, n = settings.delay, settings.workers
+    hosts = tuple(map(str, range(n)))
     if isinstance(delay, MeasuredTrace) and delay.resample == "rounds":
-        return Evidence(len(delay.table), delay.stretch, settings.iterations)
-    if isinstance(delay, MeasuredRounds):
-        return Evidence(len(delay.seconds), delay.stretch, settings.iterations)
-    return LAW
+        hosts = delay.measured.hosts[:n]
+    elif not isinstance(delay, MeasuredRounds):
+        return {}
+    evidence = Evidence(len(delay.table), delay.stretch, settings.iterations)
+    return {"evidence": evidence, "table": delay.table[:, :n], "hosts": hosts}
 
 
 def _drawn(settings: Settings) -> FloatArray:

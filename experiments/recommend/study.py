@@ -15,6 +15,7 @@ import pandas as pd
 from ...sim.types import FloatArray
 from ..pictures.kinds.losses import pareto
 from ..run.records import interval_columns
+from ..whatif.study import Study, study_load
 from .compare import NO_DIFFERENCE, estimate, optimism, ratio
 from .evaluate import Budget, Candidate, Evaluator, Row, allowed
 from .halving import Found, search
@@ -83,6 +84,27 @@ class Recommendation:
         """Others that may be recommended and cannot be told apart from the winner."""
         others = [row for row in self.finalists[1:] if row.index in self.may]
         return [row for row in others if self.ratio(row, self.winner)[1] <= 1 + NO_DIFFERENCE]
+
+    @cached_property
+    def of_table(self) -> Study | None:
+        """What ``whatif`` finds in the measured rounds in which all arrive; ``None``: there are no
+        such, or some are of 0 s, which it refuses."""
+        table, hosts = self.question.scenario.table, self.question.scenario.hosts
+        if table is None or not (whole := table[np.isfinite(table).all(axis=1)]).size:
+            return None
+        medians = np.concatenate([np.median(whole, axis=axis) for axis in (0, 1)])
+        return study_load(whole, hosts) if (medians > 0).all() else None
+
+    @property
+    def coverage(self) -> dict[str, Any] | None:
+        """How often partitions of the winner are heard, as ``answer.json`` has it, of a table."""
+        shares, hosts = self.found.all.runs[self.winner.index].shares, self.question.scenario.hosts
+        if shares is None or not hosts:
+            return None
+        own = self.winner.load == 1 and len(shares) == len(hosts)
+        names = hosts if own else map(str, range(len(shares)))
+        known = dict(zip(names, shares.round(6).tolist(), strict=True))
+        return {"least": min(known.values()), "mean": float(shares.mean()), "shares": known}
 
     @property
     def optimism(self) -> float:

@@ -361,8 +361,29 @@ def test_measured_rounds_are_drawn_for_no_more_workers(
         MeasuredJob(path, workers, law=True), Reading(unit="s")
     ).document()
     assert asked == [again]
+    assert not any("is not known" in note for note in notes)
     assert document["workers"] == workers or workers is None
     assert any("of the table in turn" in note for note in notes) == (not again)
+
+
+def test_a_law_that_misses_its_table_says_what_is_not_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what to ask in its place, which is another thing each time."""
+    one, several = tmp_path / "one.csv", tmp_path / "several.csv"
+    one.write_text("a,b,c\n" + "1.5,2.5,3.5\n" * 12)
+    rows = (f"{t},{j},{d},{1.5 * d + j}" for t in range(9) for j in range(3) for d in (1, 2))
+    several.write_text("\n".join(["round,worker,load,seconds", *rows]))
+    found = Fit(Taken({"model": "exponential", "rate": 1.0}), warnings=("the law misses",))
+    monkeypatch.setattr(fitting, "study", lambda *given, **more: found)
+    for job, instead in (
+        (MeasuredJob(one, 7), "for 3 workers or fewer the measured rounds decide"),
+        (MeasuredJob(one, law=True), "without --law the measured rounds decide"),
+        (MeasuredJob(several), "--load D takes the measured rounds of load D"),
+    ):
+        notes = MeasuredConfig(job, Reading(unit="s")).document()[1]
+        said = notes[notes.index("the law misses") + 1]
+        assert said == f"so who is hardly heard, and what that costs, is not known: {instead}"
 
 
 @pytest.mark.parametrize(
@@ -454,6 +475,17 @@ def test_what_is_known_of_a_scheme_without_rounds() -> None:
         {"name": "gradient_table"},
     ):
         assert known(**section).replications == 2, section
+
+
+@pytest.mark.parametrize("theory", [False, True])
+def test_errors_are_of_as_many_partitions_as_workers(theory: bool) -> None:
+    """Half of each task is heard, in however many pieces: as of 3 of 6 workers, n (1 - 1/2) 2."""
+    law = {"kind": "proportional"}
+    evaluate = bare(delay={"model": "deterministic", "value": 1.0}, load_law=law)
+    cut = [{"name": "drop_compute", "pieces": k, "patience": 0.45} for k in (2, 10)]
+    some = [Candidate(k, each) for k, each in enumerate((*cut, {"name": "uncoded"}))]
+    rows = evaluate(dict.fromkeys(some, ()), Budget(2, theory=theory)).rows
+    assert [rows[k].error for k in range(3)] == pytest.approx([6.0, 6.0, 0.0])
 
 
 def test_of_a_list_of_values_those_that_suit_are_compared() -> None:

@@ -11,18 +11,24 @@ from scipy.special import ndtri
 
 from erasurehead.delay_models.trace import in_stretches
 from erasurehead.experiments.options import Criterion, MeasuredJob, SearchRequest
+from erasurehead.experiments.page.answer import read_answer, write_answer
+from erasurehead.experiments.recommend.answer import answered
 from erasurehead.experiments.recommend.candidates import frozen
 from erasurehead.experiments.recommend.command import read_question
 from erasurehead.experiments.recommend.compare import estimate, optimism, ratio
 from erasurehead.experiments.recommend.evaluate import Budget, Candidate, Evaluator
 from erasurehead.experiments.recommend.halving import candidates
+from erasurehead.experiments.recommend.question import ask
 from erasurehead.experiments.recommend.scenario import Evidence, MeasuredConfig
 from erasurehead.experiments.recommend.study import (
     Recommendation,
     recommendation_tables,
     recommended,
 )
-from erasurehead.experiments.statistics.job import RARELY
+from erasurehead.experiments.statistics.job import RARELY, waiting_saves
+from erasurehead.experiments.text import percent
+from erasurehead.experiments.whatif.answer import whatif_verdict
+from erasurehead.experiments.whatif.study import study_load
 from erasurehead.sim.reading import Reading
 from tests.recommend.clusters import Cluster, Rounds, clusters
 
@@ -106,6 +112,55 @@ def test_intervals_of_two_hundred_tables_hold_the_truth(tmp_path: Path) -> None:
     found = [of_table(cluster, tmp_path) for cluster in clusters(200, 1)]
     assert sum(each["holds_share"] for each in found) >= 182
     assert sum(each["holds_value"] for each in found) >= 182
+
+
+def test_the_answer_has_what_whatif_says_of_the_same_rounds(tmp_path: Path) -> None:
+    """The slow host, what waiting saves, and how often each host is heard: one that is slow by far
+    in the share of the rounds in which it is not."""
+    rng = np.random.default_rng(5)
+    table = 0.2 + rng.exponential(0.05, (200, 8))
+    table[rng.random(200) < 0.6, 3] += 2.0
+    there = asked(table, tmp_path)
+    found = recommended(there.question, there)
+    said = answered(found, "winner.yaml")
+    assert found.winner.section == {"name": "ignore_stragglers", "wait_for": 7}
+    saves = waiting_saves(table, 7)
+    parts = percent(1 - (1 - saves) * 8 / 7)
+    line = (
+        f"Waiting for 7 of 8 saves {percent(saves)} of a mean measured round, {parts} for as many"
+    )
+    assert any(each.startswith(line) for each in said.why)
+    by_whatif = (
+        f"By `whatif`, {whatif_verdict(study_load(table, tuple(f'h{j}' for j in range(8))))}."
+    )
+    assert by_whatif in said.why
+    assert "replacing host h3 by a median one" in by_whatif
+    write_answer(said, tmp_path)
+    heard = read_answer(tmp_path).coverage
+    assert heard is not None
+    among = np.argsort(np.argsort(table, axis=1), axis=1) < 7
+    shares = among.mean(axis=0)
+    assert [*heard["shares"]] == [f"h{host}" for host in range(8)]
+    np.testing.assert_allclose([*heard["shares"].values()], shares, atol=0.05)
+    assert (
+        heard["least"] == heard["shares"]["h3"] == pytest.approx(found.winner.least_heard, abs=1e-6)
+    )
+    assert heard["mean"] == pytest.approx(7 / 8)
+
+
+def test_shares_of_partitions_that_hosts_hold_together_have_their_numbers() -> None:
+    """Every group of three hosts is heard in every update."""
+    rounds = (0.2 + np.random.default_rng(0).exponential(1.0, (60, 6))).tolist()
+    document = {
+        "workers": 6,
+        "delay": {"model": "measured_rounds", "seconds": rounds},
+        "load_law": {"kind": "additive", "seconds_per_partition": 1e-3},
+        "schemes": [{"name": "fractional_repetition", "load": 3}],
+    }
+    question = ask(document, SearchRequest(only="fractional_repetition", max_load=3), None)
+    found = recommended(question, Evaluator(question))
+    assert found.winner.section["load"] == 3
+    assert found.coverage == {"least": 1, "mean": 1, "shares": {str(k): 1 for k in range(6)}}
 
 
 def drawn(table: Rounds, evidence: Evidence, runs: int, seed: int) -> Rounds:
