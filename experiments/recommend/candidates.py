@@ -219,15 +219,15 @@ def frozen(section: Mapping[str, Any]) -> str:
     return json.dumps(rest, sort_keys=True, default=str)
 
 
-def alike(section: Mapping[str, Any]) -> str:
-    """What is not a number in a section."""
-    return frozen({k: v for k, v in section.items() if not _is_number(k, v)})
+def alike(section: Mapping[str, Any], zero: bool = False) -> str:
+    """What is not a number in a section; ``zero``: or is left out by a 0."""
+    return frozen({k: v for k, v in section.items() if not _is_number(k, v, zero)})
 
 
-def _is_number(key: str, value: Any) -> bool:
-    """Whether a field is gone on from: a 0 leaves a part of a scheme out, which is a choice."""
+def _is_number(key: str, value: Any, zero: bool = False) -> bool:
+    """Whether a field is gone on from; a 0 leaves a part of a scheme out, which is a choice."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and value != 0 and key not in NO_CHOICE
+    return number and (zero or value != 0) and key not in NO_CHOICE
 
 
 def far_beyond(section: Section, listed: Iterable[Section]) -> bool:

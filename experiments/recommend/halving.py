@@ -275,7 +275,9 @@ def _best_of_each(
     best: dict[str, Row] = {}
     for row in ranked(fit):
         if not question.only or row.scheme in question.only:
-            best.setdefault(alike(seen[row.index]), row)
+            # A closed form is of independent delays, among which it gains little to wait for more
+            # once some have come: there a grace and none are one choice.
+            best.setdefault(alike(seen[row.index], not row.replications), row)
     rows = [*best.values()]
     return [row for row in rows if row.value <= rung.within * rows[0].value][: rung.beside]
 
