@@ -138,8 +138,11 @@ class LiveRoundMaster(LiveMaster):
         run = session.run
         rounds, n, m = run.updates, scheme.workers, scheme.messages
         self._scheme, self._m = scheme, m
-        # Seconds from a task's beginning before which each message is not sent, (T, n m).
-        self._offsets = np.zeros((rounds, n * m))
+        self._rule = scheme.plan().among_senders(m).stopping
+        idle = np.asarray(scheme.assignment.loads == 0)
+        # Seconds from a task's beginning before which each message is not sent, (T, n m); NaN:
+        # there is none.
+        self._offsets = np.tile(np.repeat(np.where(idle, np.nan, 0.0), m), (rounds, 1))
         if session.injected:
             tape = CheckedTape(run.tapes[replication])
             self._offsets = scheme.plan().message_times(run.load_law, tape, m, 0, rounds)
@@ -150,7 +153,7 @@ class LiveRoundMaster(LiveMaster):
         self.useful = np.zeros(n)  # seconds that went into messages which arrived in time
         self.last = np.full(rounds, -1, dtype=np.int64)
         self.margin = np.zeros(rounds)
-        self._finished = np.full(n, -1)
+        self._finished = np.where(idle, rounds, -1)
 
     @override
     def _make_updates(self) -> None:
@@ -164,12 +167,12 @@ class LiveRoundMaster(LiveMaster):
     def _round(self, t: int) -> Sequence[Vector | None]:
         """Broadcast, wait, decide; what had arrived by then, ``None`` for the rest. Raises
         CannotEnd: nobody who may still be heard can end the round, or ``max_wait`` is over."""
-        opened, rule = self._workers.now(), self._scheme.stopping
+        opened, rule = self._workers.now(), self._rule
         values: list[Vector | None] = [None] * self._offsets.shape[1]
         tally = rule.tally(len(values), opened)
         alarms: list[float] = []
         point, m = self.descent.point, self._m
-        for worker in range(self._scheme.workers):
+        for worker in np.flatnonzero(self._finished < t).tolist():
             waits = tuple(self._offsets[t, worker * m : (worker + 1) * m].tolist())
             self._workers.give(worker, Task(self._first + t, waits, point))
         before, decided = opened, inf
@@ -210,8 +213,9 @@ class LiveRoundMaster(LiveMaster):
 
     def _never(self, t: int, waited: float | None = None) -> CannotEnd:
         absent = ~self.masks[t] & (True if waited else ~self._may_come(t))
+        absent &= ~np.isnan(self._offsets[t])
         missing = np.flatnonzero(absent.reshape(-1, self._m).any(axis=1)).tolist()
-        unmet = self._scheme.workers, type(self._scheme.stopping).__name__
+        unmet = self._scheme.workers, type(self._rule).__name__
         return self._cannot_end(NeverEnough(t + 1, missing, waited, unmet=unmet))
 
     def _note(self, event: Arrival, t: int) -> int | None:
@@ -244,7 +248,7 @@ class LiveRoundMaster(LiveMaster):
 
     def _hope(self, t: int) -> bool:
         """Whether messages that may still come can end the round."""
-        may_come, rule, arrived = self._may_come(t), self._scheme.stopping, self.masks[t]
+        may_come, rule, arrived = self._may_come(t), self._rule, self.masks[t]
         return bool((may_come & ~arrived).any() if rule.timed else rule.enough(arrived | may_come))
 
     def _decoded(self, t: int, values: Sequence[Vector | None]) -> Vector:

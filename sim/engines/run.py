@@ -131,8 +131,9 @@ def play_rounds(run: Run, play: Play) -> Generator[RoundOutcome, Feedback, None]
 
 
 def plan_of(run: Run, state: State) -> Round:
-    """The next round, with what the network adds to its end."""
-    plan, network = run.rounds.plan(state), run.cluster.network
+    """The next round, among the workers that have something to send, with what the network adds to
+    its end."""
+    plan, network = run.rounds.plan(state).among_senders(run.rounds.messages), run.cluster.network
     if not plan.fetches or network is None:
         return plan
     return replace(plan, stopping=Later(plan.stopping, network.round_trip(run.scheme.workers)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 from typing import Any, ClassVar, Protocol, TypeAlias, final
@@ -81,7 +81,8 @@ class Round:
     """The plan of one round.
 
     Attributes:
-        loads: ``(n,)`` or ``(R, n)`` partitions that each worker computes.
+        loads: ``(n,)`` or ``(R, n)`` partitions that each worker computes; one with 0 has nothing
+            to send, and nobody waits for it.
         stopping: when the round ends; its numbers may be ``(R,)``, see ``StoppingRule.of``.
         patience: what a worker does by itself.
         shares: ``(m,)`` share of its load that a worker has computed for each of its messages and
@@ -108,9 +109,21 @@ class Round:
     def message_times(
         self, law: LoadLaw, tape: TapeLike, messages: int, start: int, stop: int
     ) -> FloatArray:
-        """When each message is sent, from the beginning of its worker's task; see ``LoadLaw``."""
+        """When each message is sent, from the beginning of its worker's task; see ``LoadLaw``.
+        Infinite: never; NaN: its worker has nothing to send, and is free at once."""
         times = self.times(law, tape, messages, start, stop)
-        return times if self.patience is None else self.patience(times)
+        times = times if self.patience is None else self.patience(times)
+        if self.loads.all():
+            return times
+        return np.where(np.repeat(self.loads == 0, messages, axis=-1), np.nan, times)
+
+    def among_senders(self, messages: int) -> Round:
+        """The same with a stopping rule that knows how many workers, with m messages each, have
+        something to send."""
+        if self.loads.all():
+            return self
+        senders = np.count_nonzero(self.loads, axis=-1)
+        return replace(self, stopping=self.stopping.among(np.asarray(senders * messages)))
 
     def times(
         self, law: LoadLaw, tape: TapeLike, messages: int, start: int, stop: int

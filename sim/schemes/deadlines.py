@@ -9,7 +9,7 @@ import numpy as np
 from typing_extensions import override
 
 from ..fields import Seconds, Tolerance, WaitFor, require_at_most
-from ..types import BoolArray, FloatArray
+from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Assignment
 from .stopping import FirstK, Opened, StoppingRule, Tally
 
@@ -107,6 +107,10 @@ class Window(Clocked):
     def enough(self, arrived: BoolArray) -> BoolArray:
         return FirstK(self.at_least).enough(arrived)
 
+    @override
+    def among(self, messages: IntArray) -> Window:
+        return Window(self.window, min(self.at_least, int(np.min(messages))))
+
     def closes(self, first: FloatArray, opened: Opened) -> FloatArray:
         """When the window closes, given the first arrival; one addition after it."""
         with np.errstate(invalid="ignore"):  # where nobody ever arrives
@@ -164,6 +168,10 @@ class Later(Clocked):
     @override
     def of(self, replication: int) -> Later:
         return Later(self.rule.of(replication), self.seconds)
+
+    @override
+    def among(self, messages: IntArray) -> Later:
+        return Later(self.rule.among(messages), self.seconds)
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:

@@ -110,11 +110,11 @@ def least_error(code: Assignment) -> CommonWeight:
     of B, c = E<sum b, 1> / E||sum b||^2 over sets of m rows: our derivation. Of a symmetric design
     any two rows share lambda partitions, so that it is d / (d + lambda (m - 1))."""
     b = code.encoding
-    n = b.shape[0]
+    n = int(np.count_nonzero(np.diff(b.indptr)))  # rows: who has an empty one sends nothing
     own = float(np.square(b.data).sum()) / n
     everybody = float(np.square(b.sum(axis=0)).sum())
     shared = (everybody - n * own) / (n * (n - 1)) if n > 1 else 0.0
-    counts = np.arange(1, n + 1)
+    counts = np.arange(1, b.shape[0] + 1)
     weights = float(b.sum()) / n / np.maximum(own + (counts - 1) * shared, 1e-300)
     return CommonWeight(code, (0.0, *weights.tolist()))
 

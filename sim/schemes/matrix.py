@@ -50,7 +50,8 @@ class Matrix(Decoded):
         source: none: any code that you bring.
         confirmed: ``schemes/test_assignment.py``: ``test_every_format_gives_the_same_code``,
             ``test_one_step_needs_coefficients_with_a_positive_sum``.
-        ours: loads are counted in n-th parts of the data, whatever k is.
+        ours: loads are counted in n-th parts of the data, whatever k is; a worker with an empty row
+            sends nothing, and wait_for is at most the number of the others.
     """
 
     name: ClassVar[str] = "matrix"
@@ -73,7 +74,7 @@ class Matrix(Decoded):
         if code.workers != workers:
             valid = f"has {code.workers} rows; must have one for each of the workers = {workers}"
             raise InvalidParameter("path", self.path, valid)
-        load = float(code.matrix.sum().real) / workers
+        load = float(code.matrix.sum().real) / np.count_nonzero(code.loads)
         if self.decoder == "one_step" and load <= 0:
             valid = "must be any other: the entries of B do not add up to more than 0"
             raise InvalidParameter("decoder", self.decoder, valid)

@@ -35,7 +35,7 @@ from .stopping import FirstK
 
 # Sparse random codes: independent entries, alike everywhere or denser within communities.
 #
-# A worker whose row is empty has nothing to compute: its message comes at once, and counts.
+# A worker whose row is empty has nothing to compute: nobody waits for it, and it never counts.
 
 
 @final
@@ -59,8 +59,8 @@ class Bernoulli(Seeded, Decoded, Loaded):
             ``test_bernoulli_codes_have_the_error_of_the_formula``,
             ``test_optimal_decoding_of_random_codes``,
             ``test_pruned_rows_have_at_most_twice_the_load``.
-        ours: which entries of too long a row are dropped; a worker with an empty row answers at
-            once and counts as an arrival.
+        ours: which entries of too long a row are dropped; a worker with an empty row sends
+            nothing, and wait_for is at most the number of the others.
     """
 
     name: ClassVar[str] = "bernoulli"
@@ -112,8 +112,8 @@ class StochasticBlock(Seeded, Decoded, Loaded):
             ``test_stochastic_block_codes_have_the_error_of_the_formula``,
             ``test_a_block_code_with_equal_probabilities_is_bernoulli``,
             ``test_optimal_decoding_of_random_codes``, ``test_optimal_decoding_of_block_codes``.
-        ours: the closed form of the error is our derivation; a worker with an empty row answers at
-            once and counts.
+        ours: the closed form of the error is our derivation; a worker with an empty row sends
+            nothing, and wait_for is at most the number of the others.
     """
 
     name: ClassVar[str] = "stochastic_block"

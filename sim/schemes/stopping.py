@@ -101,6 +101,11 @@ class StoppingRule(ABC):
         """The rule of one replication, where its numbers differ between replications."""
         return self
 
+    def among(self, messages: IntArray) -> StoppingRule:
+        """The rule where so many messages are ever sent, ``()`` or ``(R,)``: what asks for more is
+        met by all of them. Rules that count overrule it, and rules made of others."""
+        return self
+
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         """When a round ends, ``(...)`` seconds, from when it ``opened``, ``(...)``, and when each
         message arrives, ``(..., n)``, on any clock. Always one of the given delays, the opening or
@@ -159,6 +164,10 @@ class _Pair(StoppingRule):
     @override
     def of(self, replication: int) -> StoppingRule:
         return type(self)(*(part.of(replication) for part in self._parts))
+
+    @override
+    def among(self, messages: IntArray) -> StoppingRule:
+        return type(self)(*(part.among(messages) for part in self._parts))
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
@@ -237,6 +246,11 @@ class FirstK(StoppingRule):
         return self
 
     @override
+    def among(self, messages: IntArray) -> StoppingRule:
+        least = np.minimum(messages, self.first)
+        return FirstK(int(least)) if np.ndim(least) == 0 else FirstKEach(least)
+
+    @override
     def enough(self, arrived: BoolArray) -> BoolArray:
         return np.asarray(np.count_nonzero(arrived, axis=-1) >= self.first)
 
@@ -268,6 +282,10 @@ class FirstKEach(StoppingRule):
     @override
     def of(self, replication: int) -> FirstK:
         return FirstK(int(self.k[replication]))
+
+    @override
+    def among(self, messages: IntArray) -> FirstKEach:
+        return FirstKEach(np.minimum(messages, self.k))
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:

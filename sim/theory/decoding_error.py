@@ -225,15 +225,17 @@ def expected_decoding_error(scheme: Scheme) -> float | None:
     asked = first_arrivals(plain)
     if isinstance(asked, NoFormula) or asked.low != asked.high:
         return None
-    return common_weight_error(plain.assignment, asked.high, plain.decoder.weights[asked.high])
+    arrivals = min(asked.high, int(np.count_nonzero(plain.assignment.loads)))
+    return common_weight_error(plain.assignment, arrivals, plain.decoder.weights[arrivals])
 
 
 def common_weight_error(code: Assignment, arrivals: int, weight: float) -> float:
-    """E||w - 1||^2 of one code over random sets of r of its n messages, all with one weight c.
+    """E||w - 1||^2 of one code over random sets of r of its n messages, all with one weight c;
+    an empty row is no message.
     With b_j the rows of B: k - 2 c (r/n) sum_ji B_ji + c^2 (r/n) (q + (r - 1)/(n - 1) (p - q)),
     q = sum_j ||b_j||^2, p = ||sum_j b_j||^2. Our derivation. ``InvalidParameter``: r is above n."""
     b, r = code.encoding, arrivals
-    n, k = b.shape
+    n, k = int(np.count_nonzero(np.diff(b.indptr))), b.shape[1]
     require_count("arrivals", r, workers=n)
     own = float(np.square(b.data).sum())
     others = float(np.square(b.sum(axis=0)).sum()) - own

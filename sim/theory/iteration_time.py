@@ -274,11 +274,13 @@ def scheme_iteration_time(
     if unequal := _unequal(plain):
         return unequal
     loads = plain.assignment.loads
+    loads = loads[loads > 0]  # the others send nothing
     if loads[0] % 1:
         return NoFormula(f"a load of {loads[0]:g} partitions is not a whole number")
     if (worker := worker_time_at(delay, law, int(loads[0]))) is None:
         return NoFormula(f"a worker's time at load {loads[0]} has no closed form")
-    return iteration_time_law(plain.stopping, plain.workers, worker)
+    senders = len(loads)
+    return iteration_time_law(plain.stopping.among(np.asarray(senders)), senders, worker)
 
 
 def speculative_rates(workers: int, copy_after: int) -> FloatArray:
@@ -313,6 +315,7 @@ def _copied_law(scheme: Copies, worker: WorkerTime | None) -> IterationTimeLaw |
 
 def _unequal(scheme: Fixed) -> NoFormula | None:
     loads = scheme.assignment.loads
+    loads = loads[loads > 0]
     least, most = loads.min(), loads.max()
     return None if least == most else NoFormula(f"loads differ, from {least} to {most}")
 

@@ -17,6 +17,8 @@ from erasurehead.sim.engines.tapes import CheckedTape, RoundOfAll
 from erasurehead.sim.errors import EngineRefused, InvalidDelay, NeverEnough
 from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme
+from erasurehead.sim.schemes.base import Round
+from erasurehead.sim.schemes.stopping import FirstK
 from erasurehead.sim.types import Trace
 from tests.engines.agreement import (
     batch,
@@ -451,8 +453,10 @@ def test_one_round_of_all_replications(size: int) -> None:
 
 def test_local_steps_need_a_plan_that_never_changes() -> None:
     """Each takes rows of the tape that others of a round do not."""
-    plan = SimpleNamespace(fetches=False, steps=2)
-    scheme = SimpleNamespace(start=lambda replications: None, plan=lambda state: plan, name="mine")
+    plan = Round(np.ones(3), FirstK(3), steps=2)
+    scheme = SimpleNamespace(
+        start=lambda replications: None, plan=lambda state: plan, name="mine", messages=1
+    )
     tape = TableTape(np.ones((4, 3)), 4)
     whole: Any = SimpleNamespace(
         rounds=scheme, tapes=[tape], updates=4, cluster=SimpleNamespace(network=None)

@@ -219,10 +219,16 @@ COMMON = [
 
 @pytest.mark.parametrize(("name", "workers", "fields"), COMMON)
 def test_the_mean_error_of_a_common_weight(name, workers, fields):
-    """Exact for one code, whatever its rows: catches one that needs equal rows or columns."""
-    for arrivals in range(1, workers + 1):
-        scheme = SCHEMES[name](wait_for=arrivals, **fields).build(workers)
-        expected = decoding_error(scheme.weights(subsets(workers, arrivals))).mean()
+    """Exact for one code, whatever its rows: catches one that needs equal rows or columns, and one
+    that counts a worker whose row is empty, which sends nothing."""
+    full = np.flatnonzero(SCHEMES[name](wait_for=1, **fields).build(workers).assignment.loads)
+    for asked in range(1, workers + 1):
+        scheme = SCHEMES[name](wait_for=asked, **fields).build(workers)
+        arrivals = min(asked, len(full))
+        chosen = subsets(len(full), arrivals)
+        heard = np.zeros((len(chosen), workers), dtype=bool)
+        heard[:, full] = chosen
+        expected = decoding_error(scheme.weights(heard)).mean()
         assert expected_decoding_error(scheme) == pytest.approx(expected, abs=1e-10)
         weight = scheme.decoder.weights[arrivals]
         assert common_weight_error(scheme.assignment, arrivals, weight) == pytest.approx(

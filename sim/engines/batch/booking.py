@@ -121,7 +121,7 @@ def require_enough(
     r, t = (int(i) for i in np.argwhere(trouble)[0])
     bound = np.inf if part.max_wait is None or not late[r, t] else opened[r, t] + part.max_wait
     last = arrive(r, t)[part.messages - 1 :: part.messages]
-    unheard = np.isinf(last) | (last > bound)
+    unheard = np.isinf(last) | (last > bound)  # of NaN, which is not sent, neither
     waited = None if np.isinf(bound) else part.max_wait
     raise NeverEnough(part.first + t + 1, np.flatnonzero(unheard).tolist(), waited)
 
@@ -132,10 +132,12 @@ def book(
     begun: FloatArray | None,
     arrive: FloatArray,
     drained: FloatArray | None,
+    idle: BoolArray | None = None,
 ) -> None:
     """Fill in who was heard and what the workers did, from when rounds opened, workers began,
     ``(r, t, n)`` (``None``: as the round opened), messages arrive, ``(r, t, n m)``, and the next
-    round opened, ``(r, t)``, where workers go on until then. Cost: seven passes over messages."""
+    round opened, ``(r, t)``, where workers go on until then; who had nothing to do, ``(r, t, n)``.
+    Cost: seven passes over messages."""
     ended, m, work = part.times[:, :, None], part.messages, part.work
     if work is None:
         np.less_equal(arrive, ended, out=part.arrived)
@@ -145,6 +147,8 @@ def book(
     arrived = np.greater_equal(ahead, -1, out=part.arrived)
     (r, t), n = part.times.shape, work.busy.shape[1]
     spent, last = np.empty((r, 1 + t, n)), arrive[:, :, m - 1 :: m]
+    if idle is not None:
+        last = np.where(idle, opened[:, :, None] if begun is None else begun, last)
     if drained is None:
         np.minimum(last, ended, out=spent[:, 1:])
     else:
@@ -176,6 +180,13 @@ def all_in(times: FloatArray, messages: int) -> FloatArray:
         return row_max(times)
     last = row_max(times[..., messages - 1 :: messages])
     return np.maximum(row_max(np.where(np.isinf(times), 0.0, times)), last)
+
+
+def idle_of(offsets: FloatArray, messages: int) -> BoolArray | None:
+    """Who has nothing to send, by NaN among ``(..., n m)`` offsets: ``(..., n)``; ``None``: all
+    send."""
+    idle = np.isnan(offsets[..., messages - 1 :: messages])
+    return idle if idle.any() else None
 
 
 def accumulate(total: FloatArray, spent: FloatArray, counts: BoolArray | None = None) -> None:

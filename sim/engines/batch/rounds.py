@@ -18,6 +18,7 @@ from .booking import (
     all_in,
     blame,
     book,
+    idle_of,
     require_enough,
     run_together,
     steps_ahead,
@@ -47,6 +48,7 @@ class CoupledRounds:
         self._first, self._count = 0, 0
         self._opened, self._ready = np.empty((r, block)), np.empty((r, block))
         self._begun, self._arrive = np.empty((r, block, n)), np.empty((r, block, n * m))
+        self._idle = np.zeros((r, block, n), dtype=np.bool_)
 
     def advance(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> None:
         """Play round t; ``offsets (r, n m)`` seconds from beginning to each message. Raises
@@ -60,15 +62,20 @@ class CoupledRounds:
         begun[:] = policy.begins(now, self._free)  # never, behind a dead worker's task
         m = self._result.messages
         np.add(begun if m == 1 else np.repeat(begun, m, axis=1), offsets, out=arrive)
-        opened = now[:, 0]
+        opened, finish, sent = now[:, 0], arrive[:, m - 1 :: m], arrive
+        self._idle[:, i] = False
+        if (idle := idle_of(offsets, m)) is not None:
+            self._idle[:, i], finish = idle, np.where(idle, begun, finish)
+            sent = np.where(np.isnan(arrive), 0.0, arrive)
+            arrive[np.isnan(arrive)] = np.inf
         ended = stopping.stopping_delay(arrive, opened)
         self._opened[:, i], self._result.times[:, t] = opened, ended
-        ended, finish = ended[:, None], arrive[:, m - 1 :: m]
+        ended = ended[:, None]
         skips = policy.skips(begun, ended)
         self._free = finish if skips is None else np.where(skips, self._free, finish)
         self._now = ended
         if policy.drains:
-            self._now = np.maximum(ended, all_in(arrive, m)[:, None])
+            self._now = np.maximum(ended, all_in(sent, m)[:, None])
             self._ready[:, i] = self._now[:, 0]
 
     def advance_by(self, play: Kernel, needs: Arrivals, first: int, offsets: FloatArray) -> None:
@@ -110,8 +117,11 @@ class CoupledRounds:
         begun, arrive = self._begun[:, rounds], self._arrive[:, rounds]
         part = self._result.rounds(self._first, self._first + self._count)
         drained = ready if self._policy.drains else None
-        require_enough(part, opened, drained, lambda r, t: arrive[r, t])
-        book(part, opened, begun if self._policy.couples_rounds else None, arrive, drained)
+        idle = self._idle[:, rounds]
+        asked = np.where(np.repeat(idle, part.messages, axis=2), np.nan, arrive)
+        require_enough(part, opened, drained, lambda r, t: asked[r, t])
+        since = begun if self._policy.couples_rounds else None
+        book(part, opened, since, arrive, drained, idle if idle.any() else None)
         self._first, self._count = self._first + self._count, 0
 
 
@@ -148,11 +158,15 @@ class NetworkedRounds:
         sent = np.tile(self._fixed, self._begun.shape[2])
         if self._resent is not None:
             sent = sent + np.repeat(self._resent[:, t], m, axis=1)
-        arrive = np.repeat(self._begun[:, t], m, axis=1) + (offsets + sent)
+        asked = arrive = np.repeat(self._begun[:, t], m, axis=1) + (offsets + sent)
+        all_sent = arrive
+        if idle_of(offsets, m) is not None:  # they are free as soon as they are told
+            offsets = np.where(np.isnan(offsets), 0.0, offsets)
+            all_sent, arrive = (np.where(np.isnan(asked), x, asked) for x in (0.0, np.inf))
         one.times[:, 0] = ended = stopping.stopping_delay(arrive, self._now)
-        ready = np.maximum(ended, all_in(arrive, m)) if policy.drains else ended
+        ready = np.maximum(ended, all_in(all_sent, m)) if policy.drains else ended
         drained = ready[:, None] if policy.drains else None
-        require_enough(one, opened, drained, lambda r, _: arrive[r])
+        require_enough(one, opened, drained, lambda r, _: asked[r])
         arrived = arrive <= one.times
         if one.arrived is not None:
             one.arrived[:, 0] = arrived
@@ -219,6 +233,7 @@ def batch_rounds(
     plan = plan_of(run, scheme.start(len(run.tapes)))
     ideal, policy, rounds = run.cluster.ideal, run.policy, run.updates
     independent = ideal and not policy.couples_rounds and not plan.stopping.needs_clock
+    all_send = bool(plan.loads.all())
     block = plan.together(run.tapes[0]) if ideal else rounds
     cells = min(block, rounds) * scheme.workers * scheme.messages
     most = budget // BYTES_PER_CELL
@@ -226,9 +241,9 @@ def batch_rounds(
         most = min(most, CACHED)
     together = max(1, most // cells)
     one_pass = None
-    if independent and heard and work and scheme.messages == 1 and not policy.drains:
+    if independent and heard and work and scheme.messages == 1 and not policy.drains and all_send:
         one_pass = kernel(book_in_one_pass, len(run.tapes) * rounds * scheme.workers, fuse)
-    carried = _carried(run, fuse)
+    carried = _carried(run, fuse) if all_send else None
 
     def run_group(group: range) -> None:
         tapes = [CheckedTape(tape) for tape in run.tapes[group.start : group.stop]]
@@ -293,16 +308,19 @@ def _independent_rounds(
     one_pass: Kernel | None,
 ) -> FloatArray:
     """Rounds that start anew: ``offsets (r, t, n m)``; returns ``(r,)`` when the next one opens."""
+    asked, sent, idle = offsets, offsets, idle_of(offsets, part.messages)
+    if idle is not None:
+        sent, offsets = (np.where(np.isnan(asked), x, asked) for x in (0.0, np.inf))
     delay = plan.stopping.stopping_delay(offsets)
     # A deadline can be later than the last message.
-    length = np.maximum(all_in(offsets, part.messages), delay) if drains else delay
+    length = np.maximum(all_in(sent, part.messages), delay) if drains else delay
     instants = np.add.accumulate(np.concatenate([now[:, None], length], axis=1), axis=1)
     opened, after = instants[:, :-1], instants[:, 1:]
     np.add(opened, delay, out=part.times)
     drained = after if drains else None
-    require_enough(part, opened, drained, lambda r, t: opened[r, t] + offsets[r, t])
+    require_enough(part, opened, drained, lambda r, t: opened[r, t] + asked[r, t])
     if one_pass is not None:
         book_with(one_pass, part, opened, offsets)
     elif part.arrived is not None or part.work is not None:
-        book(part, opened, None, opened[:, :, None] + offsets, drained)
+        book(part, opened, None, opened[:, :, None] + offsets, drained, idle)
     return np.asarray(after[:, -1].copy())

@@ -162,6 +162,9 @@ class Master:
             waited_for = self.workers.unfinished()
         else:
             waited_for = ~self.arrived[self.messages - 1 :: self.messages]
+            if self.offsets:  # a round has begun: nobody waits for who has nothing to send
+                offsets = self.offsets[self.round][self.messages - 1 :: self.messages]
+                waited_for &= ~np.isnan(offsets)
         return [int(worker) for worker in np.flatnonzero(waited_for)]
 
     def waits_for(self) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
-from math import inf
+from math import inf, isnan
 from typing import Any, final
 
 import numpy as np
@@ -174,12 +174,15 @@ class Worker:
         if self.is_down or self.began is not None or self.last >= self.newest:
             return
         self.last = self.host.policy.next_round(self.last, self.newest)
+        m = self.master.messages
+        offsets = self.master.offsets[self.last]
+        if isnan(offsets[self.index * m]):  # it has nothing to send
+            self._begin_next()
+            return
         self.began = self.env.now
         self.attempt += 1
         self.under_way_changes(+1)
-        m = self.master.messages
         messages = range(self.index * m, (self.index + 1) * m)
-        offsets = self.master.offsets[self.last]
         since = 0.0
         for message in messages:
             if offsets[message] < inf:

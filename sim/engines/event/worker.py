@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from math import inf
+from math import inf, isnan
 from typing import Any, final
 
 import numpy as np
@@ -16,7 +16,7 @@ from .master import Master, RoundWorkers
 # Ideal workers never fail, and their messages take no time (``networked`` has the others): one
 # process per worker, one timeout per message. Worker j computes its m messages, of all n m those
 # from ``first`` to ``last``, in this order; ``master.offsets`` holds, by round, how many seconds
-# after its worker has begun each message is computed.
+# after its worker has begun each message is computed; NaN where it has nothing to send.
 
 Process = Generator[Event, int, None]
 
@@ -45,6 +45,10 @@ def finishing_worker(workers: IdealRoundWorkers, master: Master, worker: int) ->
         for index in range(first, last):
             if offsets[index] < inf:
                 Timeout(env, offsets[index], index).callbacks.append(arrive)
+        if isnan(offsets[last]):
+            workers.rests(worker, since)
+            master.rested()
+            continue
         yield Timeout(env, offsets[last])
         now = env.now
         workers.rests(worker, now)
@@ -79,6 +83,8 @@ def cancelling_worker(workers: IdealRoundWorkers, master: Master, worker: int) -
         for index in range(first, last + 1):
             if offsets[index] < inf:
                 Timeout(env, offsets[index], (current, index)).callbacks.append(arrive)
+        if isnan(offsets[last]):
+            workers.rests(worker, since)
 
 
 @final
