@@ -7,7 +7,7 @@ the order statistics of unseen rounds; a later one, which is fuller, must do so 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import isqrt
 from typing import Any
 
@@ -28,7 +28,6 @@ from .goodness import (
     order_error,
     score,
     waited_for,
-    worst_error,
 )
 from .law import TwoLogNormals
 from .recipes import Again, Factors, LawsOfWorkers, Ranked, Recipe, States, factors_of
@@ -48,15 +47,9 @@ EACH, SHARE = 0.002, 0.2
 # A candidate misplaces a worker whose share of rounds among the first k is further than this, and
 # than so many standard errors, from the measured one: it is wrong about who, if not when.
 MISPLACED, UNLIKELY = 0.1, 4.0
-# Measured rounds are drawn again if better by this at the worst arrival, with half of the bias ...
-GAIN_AGAIN = 0.05
-# ... or where a candidate is off by this factor in its own table, as if its tail is too long ...
-OFF = 1.05
-MOST_APART = 1.1  # ... and the loads do not differ by more than this factor from all together ...
-# ... if there are no more rounds: a long table shows its law. Whatever its length, and up to so
-# many delays, which are all listed, measured rounds are drawn again if the law departs from them;
-# and of a handful, of which none can be held out.
-FEWEST_AGAIN, MOST_AGAIN, MOST_CELLS_AGAIN = 3, 120, 50_000
+# Measured rounds are drawn again from so few rounds on, up to so many delays, which are all listed,
+# and if loads do not differ by more than this factor from all together.
+FEWEST_AGAIN, MOST_CELLS_AGAIN, MOST_APART = 3, 50_000, 1.1
 CELLS, MOST_ROUNDS = 5_000_000, 20_000
 # Weight of the error in which the chance of the halves cancels out, beside the plain one. Without
 # it, one round in which everything was slow, which is in one of two halves, decides by itself; with
@@ -88,17 +81,12 @@ class Tried:
     recipe: Recipe
     held_out: Score
 
-    def gain(self, simpler: Tried) -> float:
-        """How much smaller its error is, with ``BIAS`` of the bias."""
-        old, new = simpler.held_out, self.held_out
-        return float(old.error - new.error + BIAS * (old.bias - new.bias))
-
     def beats(self, simpler: Tried) -> bool:
         """Whether it predicts so much better that it is worth being fuller."""
         old, new = simpler.held_out, self.held_out
         if not np.isfinite(old.error):
             return bool(np.isfinite(new.error))
-        gain = self.gain(simpler)
+        gain = float(old.error - new.error + BIAS * (old.bias - new.bias))
         gains = np.subtract(old.together, new.together)
         clear = gain > SHARE * old.error and min(gain, float(gains.min())) > EACH
         return bool(gain > GAIN or clear)
@@ -111,17 +99,16 @@ class Candidate:
     section: dict[str, Any]  # the ``delay:`` section
     predicted: FloatArray  # mean k-th smallest delay of a round, ``(K,)`` seconds
     error: float  # mean over k of ``|log(predicted / observed)|``
+    off: float  # the largest of these where masters wait
     why: tuple[str, ...]  # the parts, in words
     tried: tuple[Tried, ...]  # all that competed, the simplest first
     taken: Tried  # the one of them that was chosen
 
 
-def choose(
-    found: LoadFindings, ks: Sequence[int], workers: Workers | None, again: bool = True
-) -> Candidate:
+def choose(found: LoadFindings, ks: Sequence[int], workers: Workers | None) -> Candidate:
     """The section to simulate with, compared by the order statistics ``ks``. At least one family
     fits. Who is slower for good must be so in the section, so none is taken that misplaces a
-    worker, unless all do. Measured rounds compete only where they may be drawn ``again``."""
+    worker, unless all do."""
     delays, n, tables = found.delays, found.delays.workers, found.delays.bulk_tables
     held_out = halves(tables)
     competing = held_out or [Half(tuple(tables), np.concatenate(tables))]
@@ -148,24 +135,16 @@ def choose(
         ):
             taken = each
     assert best is not None
-    displaced = taken is None or best.beats(taken)
     taken = taken or best
     section, why = _built(taken.recipe, delays, workers)
     every = [*ks, *waited_for(n)]
     own = observed_order_statistics(delays.rounds, every)
     predicted = simulated_order_statistics(delay_model(section), n, every, known=KNOWN)
-    of_ks = predicted[: len(ks)]
-    error = order_error(of_ks, own[: len(ks)])
-    chosen = Candidate(section, of_ks, error, why, tuple(tried), taken)
-    short = len(delays.rounds) <= MOST_AGAIN
-    if not (again and may_be_drawn_again(delays) and (short or displaced)):
-        return chosen
-    drawn = drawn_again(chosen, delays, ks)
-    off = worst_error(predicted[len(ks) :], own[len(ks) :])
-    few = displaced or not held_out or off > np.log(OFF)
-    if few or _again_is_better(taken.recipe, delays, workers):
-        return drawn
-    return replace(chosen, tried=drawn.tried)
+    error, off = (
+        order_error(predicted[some], own[some], of)
+        for some, of in ((slice(len(ks)), np.mean), (slice(len(ks), None), np.max))
+    )
+    return Candidate(section, predicted[: len(ks)], error, off, why, tuple(tried), taken)
 
 
 def drawn_again(chosen: Candidate, delays: UnitDelays, ks: Sequence[int]) -> Candidate:
@@ -176,9 +155,8 @@ def drawn_again(chosen: Candidate, delays: UnitDelays, ks: Sequence[int]) -> Can
     measured = [observed_order_statistics(half.held_out, ks) for half in every]
     taken = Tried(Again(Parts()), score(seen, measured))
     section, why = _built(taken.recipe, delays, None)
-    tried = tuple(each for each in chosen.tried if not isinstance(each.recipe, Again))
     own = observed_order_statistics(delays.rounds, ks)
-    return Candidate(section, own, 0.0, why, (*tried, taken), taken)
+    return Candidate(section, own, 0.0, 0.0, why, (*chosen.tried, taken), taken)
 
 
 def may_be_drawn_again(delays: UnitDelays) -> bool:
@@ -187,8 +165,8 @@ def may_be_drawn_again(delays: UnitDelays) -> bool:
         return False
     waits = waited_for(delays.workers)
     own = observed_order_statistics(delays.rounds, waits)
-    apart = (worst_error(observed_order_statistics(t, waits), own) for t in delays.tables)
-    return all(each <= np.log(MOST_APART) for each in apart)
+    each = (observed_order_statistics(table, waits) for table in delays.tables)
+    return all(order_error(one, own, np.max) <= np.log(MOST_APART) for one in each)
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,7 +224,7 @@ def _first(rounds: FloatArray, ks: NDArray[np.int64]) -> NDArray[np.bool_]:
 def _built(
     recipe: Recipe, delays: UnitDelays, workers: Workers | None
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
-    why = [*recipe.text.split("; ")]
+    why = [*recipe.words]
     if isinstance(recipe, Again):
         return recipe.section(np.empty(0), delays.tables), tuple(why)
     tables = delays.bulk_tables
@@ -262,20 +240,6 @@ def _built(
         section = delays.cold.section(section)
         why.append(f"cold starts in {delays.cold.hit} of {delays.cold.rounds} rounds")
     return section, tuple(why)
-
-
-def _again_is_better(recipe: Recipe, delays: UnitDelays, workers: Workers | None) -> bool:
-    """Whether halves of the rounds, drawn again, predict the others clearly better than all that is
-    made of a recipe, at the arrival that it predicts worst of those that masters wait for."""
-    n, every = delays.workers, halves(delays.tables)
-    ks, model, drawn = waited_for(n), [], []
-    for half in every:
-        section, _ = _built(recipe, UnitDelays("", half.seen), workers)
-        model.append(simulated_order_statistics(delay_model(section), n, ks, CELLS_OF_HALF))
-        drawn.append(observed_order_statistics(np.concatenate(half.seen), ks))
-    measured = [observed_order_statistics(half.held_out, ks) for half in every]
-    old, new = (score(each, measured, worst_error) for each in (model, drawn))
-    return old.error - new.error + BIAS * old.bias > GAIN_AGAIN
 
 
 def simulated_order_statistics(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -86,20 +86,11 @@ def order_error(predicted: FloatArray, observed: FloatArray, of: Any = np.mean) 
     return error if np.isfinite(error) else float("inf")
 
 
-def worst_error(predicted: FloatArray, observed: FloatArray) -> float:
-    """Largest ``|log(predicted / observed)|`` over k."""
-    return order_error(predicted, observed, np.max)
-
-
-def score(
-    predicted: Sequence[FloatArray],
-    measured: Sequence[FloatArray],
-    error: Callable[[FloatArray, FloatArray], float] = order_error,
-) -> Score:
+def score(predicted: Sequence[FloatArray], measured: Sequence[FloatArray]) -> Score:
     """Of the ``(K,)`` seconds of each half, in the order of ``halves``, by ``order_error``."""
-    apart = [error(p, m) for p, m in zip(predicted, measured, strict=True)]
+    apart = [order_error(p, m) for p, m in zip(predicted, measured, strict=True)]
     together = [
-        error(predicted[i] + predicted[i + 1], measured[i] + measured[i + 1])
+        order_error(predicted[i] + predicted[i + 1], measured[i] + measured[i + 1])
         for i in range(0, len(predicted) - 1, 2)
     ]
     return Score(tuple(apart), tuple(together or apart))

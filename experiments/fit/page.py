@@ -95,7 +95,7 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
     if len(chosen.taken.held_out.apart) > 1:
         unseen = f", and by {percent(chosen.taken.held_out.error)} where rounds were held out"
     parts = [*chosen.why]
-    parts += ["a worker's factor is against the mean of all"] * ("each worker" in str(parts))
+    parts += ["a worker's factor is against the mean of all"] * chosen.taken.recipe.parts.worker
     parts += ["all loads are pooled"] * (len(main.delays.tables) > 1)
     if findings.load is None:
         assumed = f"the load law is assumed: {findings.load_law['kind']}"

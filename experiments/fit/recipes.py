@@ -40,10 +40,10 @@ class Recipe(ABC):
         """What the effects go around, in words."""
 
     @property
-    def text(self) -> str:
+    def words(self) -> list[str]:
         """What it is made of."""
         effects = (part for part in ("worker", "round") if getattr(self.parts, part))
-        return "; ".join([self.base, *(f"{self.each} {part}" for part in effects)])
+        return [self.base, *(f"{self.each} {part}" for part in effects)]
 
 
 @dataclass(frozen=True)

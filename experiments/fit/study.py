@@ -40,6 +40,8 @@ from .workers import Workers, in_turn, judge_workers, without
 
 CONFIG = "config"  # what tables call the whole ``delay:`` section, beside the families
 ESTIMATES = ("slower", "slow", "spell", "correlation", "cost")  # with intervals
+OFF = 1.05  # a law that is further off in its own table gives way to the rounds of that table
+HANDFUL = 8  # rounds, or fewer, that show no law: they are drawn again, whatever fits them
 MOST_WORKERS = 100_000  # that a section may list
 # Replications of the config: a power of two with which the mean step is known to this share of it
 # (a standard error), without more delays than ``MOST_DELAYS``.
@@ -158,14 +160,16 @@ def study(
     progress(steps - 1, steps)
     # Under per_partition a task draws for each partition, and a measured round is one draw.
     drawable = again and law["kind"] != "per_partition"
-    chosen = choose(first, ks, workers, again=drawable)
+    chosen = choose(first, ks, workers)
     asked = {key: table for key, table in tables.items() if load is None or key == load}
     checked = resimulated(chosen.section, law, asked)
-    if drawable and any(each.departs for each in checked) and may_be_drawn_again(first.delays):
-        drawn = drawn_again(chosen, first.delays, ks)
-        mended = resimulated(drawn.section, law, asked)
-        if not any(each.departs for each in mended):  # as those of loads that are pooled may
-            chosen, checked = drawn, mended
+    if drawable and may_be_drawn_again(first.delays):
+        drawn, few = drawn_again(chosen, first.delays, ks), len(first.delays.rounds) <= HANDFUL
+        chosen = replace(chosen, tried=drawn.tried)
+        if few or chosen.off > np.log(OFF) or any(each.departs for each in checked):
+            mended = resimulated(drawn.section, law, asked)
+            if few or not any(each.departs for each in mended):  # as those of pooled loads may
+                chosen, checked = drawn, mended
     progress(steps, steps)
     return Findings(measured, ks, growth, law, found, chosen, workers, shorter, checked)
 
@@ -202,7 +206,12 @@ def tables(findings: Findings) -> dict[str, pd.DataFrame]:
     worker, those that stand out first."""
     growth, chosen = findings.load, findings.chosen
     tried = [
-        (each.recipe.text, each.held_out.error, each.held_out.bias, each is chosen.taken)
+        (
+            "; ".join(each.recipe.words),
+            each.held_out.error,
+            each.held_out.bias,
+            each is chosen.taken,
+        )
         for each in chosen.tried
     ]
     misfits = {} if growth is None else growth.misfits

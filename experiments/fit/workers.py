@@ -12,14 +12,7 @@ from ...delay_models.base import FloatArray
 from ..statistics.intervals import LEVEL as CONFIDENCE
 from ..statistics.intervals import Estimates, blocks, correlations
 from ..statistics.job import RUNS, Job, round_medians
-from ..statistics.spells import (
-    FEWEST_ROUNDS,
-    Runs,
-    in_and_out,
-    in_spells,
-    likely_states,
-    slow_rounds,
-)
+from ..statistics.spells import FEWEST_ROUNDS, Runs, likely_states
 from .law import Section, lognormal_section, rounded
 
 JUDGED = 50  # workers for which intervals are told: those that cost most
@@ -59,30 +52,22 @@ def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
     if len(rounds) < FEWEST_ROUNDS or rounds.shape[1] < 3 or medians.min() <= 0:
         return None
     cost, _ = job.slowest.alone
-    costly = np.argsort(-cost, kind="stable")
-    first, who, second = job.slowest.without(())
-
-    def alone(worker: int) -> FloatArray:
-        """Seconds of each round, ``(R,)``, that go if this worker is never the slowest."""
-        return np.where(who == worker, first - second, 0.0)
-
-    grouped = blocks([rounds.max(axis=1), medians, *map(alone, costly[:3])])
+    costly, due_to = np.argsort(-cost, kind="stable"), job.slowest.due_to
+    grouped = blocks([rounds.max(axis=1), medians, *map(due_to, costly[:3])])
     ratios = rounds / medians[:, None]
     ends = np.cumsum([len(table) for table in tables])[:-1].tolist()
-    slow = slow_rounds(ratios, ends)
-    standing = job.standing(slow)
+    standing, slow, spelled = job.judged(ends)
     order = [*standing, *(int(j) for j in costly if j not in standing)]
-    slow, spelled = in_spells(ratios, slow, standing, ends)
     judged, share = order[:JUDGED], slow.cells.mean(axis=0)
     slow_ends = grouped.intervals(share, judged, lambda j: slow.cells[:, j].astype(np.float64))
-    low, high = grouped.intervals(cost, judged, alone)
+    low, high = grouped.intervals(cost, judged, due_to)
     return Workers(
         _slower(ratios),
         Estimates(share, *np.clip(slow_ends, 0.0, 1.0)),
         _spells(slow.runs),
         correlations(np.split(np.log(np.maximum(ratios, 1e-12)), ends)),
         Estimates(cost, np.maximum(low, 0.0), high),
-        {j: in_and_out(ratios, slow.cells, j) for j in spelled},
+        spelled,
         tuple(standing),
         tuple(order),
         slow.level,

@@ -12,7 +12,7 @@ from scipy import stats
 
 from ...delay_models.base import FloatArray
 from .intervals import SEED
-from .spells import SlowRounds, wandering
+from .spells import SlowRounds, in_and_out, in_spells, slow_rounds, wandering
 
 PIECE = 2_000_000  # cells of a piece, 16 MB: a large table needs little memory beside it
 RUNS = 10  # runs of consecutive rounds from whose medians the error of a worker's factor is told
@@ -41,11 +41,15 @@ def round_medians(table: FloatArray) -> FloatArray:
     return np.concatenate([np.median(table[rows], axis=1) for rows in pieces(*table.shape)])
 
 
+def saved_share(longest: FloatArray, ends: FloatArray) -> float:
+    """Share of a mean round, ``(R,)`` seconds each, that is saved where rounds take ``ends``."""
+    return float((longest - ends).mean() / longest.mean())
+
+
 def waiting_saves(table: FloatArray, k: int) -> float:
-    """Share of a mean round of ``(R, n)`` measured seconds that waiting for its first k workers
-    saves. ``whatif``, ``fit`` and ``recommend`` say this number of measured rounds."""
-    ends = np.partition(table, k - 1, axis=1)[:, k - 1]
-    return float(1 - ends.mean() / table.max(axis=1).mean())
+    """What waiting for the first k workers saves of ``(R, n)`` measured seconds. ``whatif``,
+    ``fit`` and ``recommend`` say this number of measured rounds."""
+    return saved_share(table.max(axis=1), np.partition(table, k - 1, axis=1)[:, k - 1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,16 +71,25 @@ class Slowest:
         ends, after = (self.seconds[rounds, place] for place in (first, there.argmax(axis=1)))
         return ends, self.workers[rounds, first], after
 
+    @cached_property
+    def ended(self) -> tuple[NDArray[np.int64], FloatArray]:
+        """Who ends each round, ``(R,)``, and the seconds that go if it is not the slowest."""
+        first, worker, second = self.without(())
+        return worker, first - second if self.of > 1 else np.zeros(len(first))
+
+    def due_to(self, worker: int) -> FloatArray:
+        """Seconds of each round, ``(R,)``, that go if this worker is never the slowest."""
+        who, gaps = self.ended
+        return np.where(who == worker, gaps, 0.0)
+
     @property
     def alone(self) -> tuple[FloatArray, FloatArray]:
         """What every worker costs by itself: ``(n,)`` seconds a round that go if a median host
         replaces this one (it is never the slowest, so the round ends with the next slowest); and
         ``(n,)`` shares of the rounds that this one ended."""
-        first, worker, second = self.without(())
-        rounds = len(first)
-        gaps = first - second if self.of > 1 else np.zeros(rounds)
-        cost = np.bincount(worker, weights=gaps, minlength=self.of) / rounds
-        return cost, np.bincount(worker, minlength=self.of) / rounds
+        who, gaps = self.ended
+        cost = np.bincount(who, weights=gaps, minlength=self.of) / len(gaps)
+        return cost, np.bincount(who, minlength=self.of) / len(gaps)
 
 
 def slowest(table: FloatArray, count: int) -> Slowest:
@@ -208,6 +221,18 @@ class Job:
         long = slow.long  # asked once: it looks at all spells of all workers
         first = [int(j) for j in np.argsort(-blame, kind="stable") if long[j]][:most]
         return sorted(self.standing_out(first), key=lambda j: -blame[j])
+
+    def judged(
+        self, ends: Sequence[int] = ()
+    ) -> tuple[list[int], SlowRounds, dict[int, tuple[float, float]]]:
+        """Who stands out; the rounds in which workers are slow; and who of those is so in spells,
+        with how many times the round's median it typically takes in them, and else. A table begins
+        at each of the ``ends``."""
+        ratios = self.table / self.medians[:, None]
+        slow = slow_rounds(ratios, ends)
+        standing = self.standing(slow)
+        slow, found = in_spells(ratios, slow, standing, ends)
+        return standing, slow, {host: in_and_out(ratios, slow.cells, host) for host in found}
 
 
 def _beyond(values: FloatArray) -> FloatArray:

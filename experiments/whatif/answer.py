@@ -84,7 +84,7 @@ def _all_but(saved: Sequence[float], m: int) -> bool:
 def _culprits(study: Study, m: int) -> str:
     saving = study.change(rounds.REPLACE, m)
     some = "a median one" if m == 1 else "median ones"
-    hosts = f"host{'s' * (m > 1)} {named_hosts(study.order[:m])}"
+    hosts = as_hosts(study.order[:m], NAMED, always=True)
     text = replaced = f"replacing {hosts} by {some} saves {percent(*saving[SHARE])}"
     alone = study.hosts.set_index("host")["alone_share"]
     if m > 1:
@@ -153,7 +153,7 @@ def _late(study: Study) -> str:
     found = study.stages
     slow = found[found["stands_out"] & (found["blame"] >= MATTERS * study.seconds())]
     named = [
-        f"host{'s' * (len(rows) > 1)} {named_hosts([*map(str, rows['host'])])} in {stage} "
+        f"{as_hosts([*map(str, rows['host'])], NAMED, always=True)} in {stage} "
         f"({rows['blame'].sum():.3g} s a step)"
         for stage, rows in slow.groupby("stage", sort=False)
     ]
@@ -182,12 +182,6 @@ def _rest(study: Study) -> str:
     some = [f"spells of {as_hosts(own, NAMED)}"] * bool(own)
     some += ["hosts that are slow together"] * any(spans for _, spans, _ in study.groups)
     return f"chance, spikes, and {' and '.join(some)}" if some else ""
-
-
-def named_hosts(hosts: Sequence[str]) -> str:
-    """The first hosts, and how many they are if there are more."""
-    listed = ", ".join(hosts[:NAMED])
-    return listed if len(hosts) <= NAMED else f"{listed}, ... ({len(hosts)} hosts)"
 
 
 def _nobody(study: Study) -> str:

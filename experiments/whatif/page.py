@@ -18,8 +18,8 @@ from ..pictures.looks import GRID, SOLID, Look, shade
 from ..pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules
 from ..text import TableCell, interval, number_of, percent, shortened
 from . import rounds
-from .answer import PARTS, SHARE, hosts_to_name, named_hosts
-from .study import Study
+from .answer import NAMED, PARTS, SHARE, hosts_to_name
+from .study import Study, as_hosts
 
 CHANGES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
 HEAT_MAP, TIMELINE, STAGES = "heat_map.parquet", "timeline.parquet", "stages.parquet"
@@ -257,7 +257,7 @@ def _stages(study: Study) -> Table:
             percent(first["share"]),
             plain_cell(most["host"].iloc[0] if len(most) else "all together"),
             percent(most["ends"].iloc[0] if len(most) else np.nan),
-            plain_cell(named_hosts(slow) if slow else "nobody" if len(most) else "not known"),
+            plain_cell(as_hosts(slow, NAMED) if slow else "nobody" if len(most) else "not known"),
         ]
         rows.append(cells)
     header = ["stage", "adds (s a step, 95 %)", "share", "ends it most often", "rounds it ends"]
@@ -320,7 +320,7 @@ def _heat(study: Study) -> Chart:
     if rows != study.workers:
         above.append(f"{rows} of {study.workers} hosts, most to blame first")
     if standing:
-        above.append(f"stand out from chance: {named_hosts(standing)}")
+        above.append(f"stand out from chance: {as_hosts(standing, NAMED)}")
     label = "round" if run == 1 else f"round (means of {run})"
     labels, places = _round_ticks(named, first)
     x = Axis(label, names=labels, places=places)

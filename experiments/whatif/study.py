@@ -16,14 +16,8 @@ from ...delay_models.signs import Sign, awaited, waiting
 from ..run.records import interval_columns
 from ..statistics import groups
 from ..statistics.intervals import Blocks, blocks
-from ..statistics.job import MOST, RARELY, Job
-from ..statistics.spells import (
-    FEWEST_ROUNDS,
-    Runs,
-    in_and_out,
-    in_spells,
-    slow_rounds,
-)
+from ..statistics.job import MOST, RARELY, Job, saved_share
+from ..statistics.spells import FEWEST_ROUNDS, Runs
 from ..text import percent
 from . import rounds
 from .rounds import Change
@@ -188,13 +182,14 @@ def hardly_learned(change: Change, workers: int) -> bool:
     return heard < RARELY * (1 - change.missed / workers)
 
 
-def as_hosts(names: Sequence[str], listed: int) -> str:
-    """The first names in a sentence, and how many they are if there are more. A number alone would
-    read as a count."""
-    text, m = ", ".join(names[:listed]), len(names)
-    numbers = any(map(str.isdigit, names[:listed]))
-    text += f", ... ({m} {'in all' if numbers else 'hosts'})" * (m > listed)
-    return f"host{'s' * (m > 1)} {text}" if numbers else text
+def as_hosts(names: Sequence[str], listed: int, always: bool = False) -> str:
+    """The first names in a sentence, and how many they are if there are more; the word *host* is
+    ``always`` there, or before numbers, which alone would read as a count."""
+    m, counts = len(names), any(map(str.isdigit, names[:listed]))
+    text = ", ".join(names[:listed]) + f", ... ({m} {'in all' if counts else 'hosts'})" * (
+        m > listed
+    )
+    return f"host{'s' * (m > 1)} {text}" if counts or always else text
 
 
 def change_name(change: Change, names: Sequence[str], typical: float) -> str:
@@ -269,31 +264,24 @@ class _Load:
         self.spells, self.factors = dict[int, Runs](), job.factors
         self.spell_factors = np.full((2, len(names)), np.nan)  # in spells, and in other rounds
         if len(self.table) >= FEWEST_ROUNDS and len(names) >= 3:
-            ratios = self.table / job.medians[:, None]
-            slow = slow_rounds(ratios)
-            self.standing, known = job.standing(slow), {name: j for j, name in enumerate(names)}
+            self.standing, slow, found = job.judged()
+            for host, (inside, outside) in found.items():  # whose spells do not last
+                self.spells[host], self.spell_factors[:, host] = slow.runs[host], (inside, outside)
+                self.factors[host] = min(self.factors[host], outside)
+            known = {name: j for j, name in enumerate(names)}
             racks = {rack: [known[h] for h in hosts if h in known] for rack, hosts in named.items()}
             self.groups = groups.named_groups(job, racks) if racks else groups.groups(job)
-            slow, found = in_spells(ratios, slow, self.standing)
-            for host in found:  # whose spells do not last
-                self.spells[host] = slow.runs[host]
-                self.spell_factors[:, host] = in_and_out(ratios, slow.cells, host)
-                self.factors[host] = min(self.factors[host], self.spell_factors[1, host])
         self.slow = rounds.slowdown(self.table, job.medians, self.factors)
         self.seconds = float(self.slow.real.mean())
-        first, self.worker, second = job.slowest.without(())
+        longest, others = self.slow.real, np.argsort(-job.blame, kind="stable")
         self.groups.sort(key=lambda each: float(each.without(job).mean()))
-        without = [each.without(job) for each in self.groups]
-        self.gaps = first - second
-        others = np.argsort(-job.blame, kind="stable")
         # Blocks are long enough for rounds as a whole, and for spells of worst hosts and groups.
-        spells = [*map(self._alone, others[:3]), *(first - each for each in without[:3])]
-        self.blocks = blocks((first, job.medians, self.gaps, *spells))
+        spells = [
+            *map(job.slowest.due_to, others[:3]),
+            *(longest - each.without(job) for each in self.groups[:3]),
+        ]
+        self.blocks = blocks((longest, job.medians, job.slowest.ended[1], *spells))
         self.order = [*self.standing, *others[~np.isin(others, self.standing)].tolist()]
-
-    def _alone(self, host: int) -> FloatArray:
-        """Seconds of each round, ``(R,)``, that go if this host is never the slowest."""
-        return np.where(self.worker == host, self.gaps, 0.0)
 
     def _estimate(self, name: str, series: FloatArray) -> dict[str, float]:
         value = float(series.mean())
@@ -314,7 +302,7 @@ class _Load:
         seconds, typical, missing = float(change.seconds.mean()), self.slow.typical, self.missing
         saved, n = self.slow.real - change.seconds, len(self.names)
         found = self._estimate("saved", saved)
-        share = found["saved"] / self.seconds
+        share = saved_share(self.slow.real, change.seconds)
         # a ratio of means, each of the same resampled rounds
         ratios = self.blocks.means(saved) / self.blocks.means(self.slow.real)
         low, high = self.blocks.interval(share, ratios)
@@ -351,7 +339,7 @@ class _Load:
         n = len(self.names)
         alone, ended = self.job.slowest.alone
         judged = np.argsort(-alone, kind="stable")[:JUDGED] if n > 1 else ()
-        low, high = self.blocks.intervals(alone, judged, self._alone)
+        low, high = self.blocks.intervals(alone, judged, self.job.slowest.due_to)
         place = np.empty(n, dtype=np.int64)
         place[self.order] = np.arange(1, n + 1)
         columns = {

@@ -13,14 +13,12 @@ import pytest
 from erasurehead.delay_models import MODELS
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.experiments.config.build import delay_model
-from erasurehead.experiments.fit import candidates
 from erasurehead.experiments.fit.candidates import (
     LoadFindings,
     Tried,
     _parts,
     _Places,
     _recipes,
-    choose,
     may_be_drawn_again,
     simulated_order_statistics,
 )
@@ -34,10 +32,9 @@ from erasurehead.experiments.fit.goodness import (
     score,
     thinned,
     waited_for,
-    worst_error,
 )
 from erasurehead.experiments.fit.lognormals import Split, factor_law, split_factors
-from erasurehead.experiments.fit.recipes import Again, Factors, LawsOfWorkers, _of_one, factors_of
+from erasurehead.experiments.fit.recipes import Factors, LawsOfWorkers, _of_one, factors_of
 from erasurehead.experiments.fit.study import Findings, study
 from erasurehead.experiments.fit.variance import Parts, Variance
 from tests.fit.walled import KINDS, drawn, fit_told, in_launches, walled
@@ -192,26 +189,6 @@ def test_rounds_may_be_drawn_again_where_they_are_not_many_and_loads_alike(
     assert may_be_drawn_again(UnitDelays("all", (table, longer * table))) == no_law
 
 
-def test_loads_apart_and_models_off_by_exactly_what_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tenth between loads is still no law, and a model that is 5 % off, no more, is kept."""
-    table = np.random.default_rng(0).lognormal(0.0, 0.2, (24, 4))
-    delays = UnitDelays("all", (table,))
-    off = {"by": np.log(candidates.MOST_APART)}
-    monkeypatch.setattr(candidates, "worst_error", lambda *_: off["by"])
-    assert may_be_drawn_again(delays)
-    monkeypatch.setattr(candidates, "_again_is_better", lambda *_: False)
-    ones = lambda model, workers, ks, *_, **__: np.ones(len(ks))  # noqa: E731
-    monkeypatch.setattr(candidates, "simulated_order_statistics", ones)
-    gamma = FAMILIES["gamma"]
-    known: Any = Mock(family=gamma, law=gamma.fit(table.ravel()), aic=0.0)
-    known.held_out = Score((0.0,), (0.0,))
-    findings = LoadFindings(delays, [known], {}, None, None)
-    for by, again in ((np.log(candidates.OFF), False), (1e-12 + np.log(candidates.OFF), True)):
-        off["by"] = by
-        taken = choose(findings, (2, 3, 4), None).taken
-        assert isinstance(taken.recipe, Again) == again
-
-
 def test_places_of_workers_by_hand() -> None:
     """Worker 0 of two is first in half of 16 rounds, in two of four batches."""
     table = np.ones((16, 2))
@@ -309,7 +286,7 @@ def test_a_wall_is_not_run_through() -> None:
     require_recorded("fit/wall", fit_told(findings))
     assert worst(findings, table[20:], range(1, 257)) < 0.10
     assert "base law: empirical" in findings.chosen.why
-    factors = [t for t in findings.chosen.tried if "factor" in t.recipe.text]
+    factors = [t for t in findings.chosen.tried if "factor" in str(t.recipe.words)]
     assert all(t.held_out.error > 4 * findings.chosen.taken.held_out.error for t in factors)
 
 
@@ -413,8 +390,10 @@ def predicts_what_follows(kind: str, seed: int) -> tuple[bool, Findings]:
     ]
     predicted = np.mean([observed_order_statistics(t, ks) for t in drawn_rounds], axis=0)
     measured = observed_order_statistics(later, ks)
-    replayed = worst_error(observed_order_statistics(seen, ks), measured)
-    error = worst_error(predicted, measured)
+    replayed, error = (
+        float(np.abs(np.log(each / measured)).max())
+        for each in (observed_order_statistics(seen, ks), predicted)
+    )
     return error <= max(np.log(1.1), replayed + 0.02), findings
 
 
@@ -501,14 +480,17 @@ def test_no_config_is_worse_on_its_own_table_than_its_rounds(kind: Generator, se
     assert checked.heard is None or checked.heard.missed is None
 
 
-def test_a_handful_of_rounds_is_drawn_again() -> None:
-    """Three rounds show neither a law nor who is slow; of two, the law that is nearest is taken,
-    although none can be held out."""
+@pytest.mark.parametrize("rounds", [3, 5, 8])
+def test_a_handful_of_rounds_is_drawn_again(rounds: int) -> None:
+    """They show neither a law nor who is slow; of two, the law that is nearest is taken, although
+    none can be held out."""
     rng = np.random.default_rng(4)
-    table = rng.lognormal(0.0, 0.3, (3, 12)) * [[1.0], [1.0], [4.5]]
+    table = (
+        rng.lognormal(0.0, 0.3, (rounds, 12)) * np.where(np.arange(rounds) == 2, 4.5, 1)[:, None]
+    )
     taken = found(table).chosen
     assert (taken.section["model"], taken.error) == ("measured_rounds", 0.0)
-    chosen = found(table[1:]).chosen
+    chosen = found(table[1:3]).chosen
     assert chosen.section["model"] != "measured_rounds"
     best = min(each.held_out.error for each in chosen.tried)
     assert chosen.taken.held_out.error <= best + 0.02

@@ -340,7 +340,7 @@ def test_the_numbers_of_a_fit_are_those_that_the_docs_promise() -> None:
     assert_told(
         "traces.md",
         f"a generalized Pareto tail of shape {empirical.HEAVIEST} at most",
-        f"in tables of at most {candidates.MOST_AGAIN} rounds",
+        f"of up to {candidates.MOST_CELLS_AGAIN:,} delays, where the law departs",
         f"explains {words[candidates.MUCH]} of the variance or more",
         f"{candidates.MISPLACED:g} (and {words[int(candidates.UNLIKELY)]} standard errors)",
         f"With fewer than {words[goodness.FEWEST_ROUNDS]} rounds nothing can be held out",

@@ -506,7 +506,7 @@ def finding(**changes: Any) -> Any:
     main = SimpleNamespace(fits=[recipe], variance=None, memory=None, delays=delays, refused={})
     chosen = SimpleNamespace(
         section={"model": "gamma"}, why=("base law: gamma",), error=0.0125,
-        taken=SimpleNamespace(held_out=held_out),
+        taken=SimpleNamespace(held_out=held_out, recipe=SimpleNamespace(parts=Parts())),
     )  # fmt: skip
     found = SimpleNamespace(
         main=main, chosen=chosen, ks=[3, 4, 5], warnings=[], load=None,
@@ -546,7 +546,10 @@ def test_what_is_said_of_a_fit() -> None:
         in (fit_answer(finding(), "my table.csv", "again.csv --unit ms").next[0])
     )
     assert (said.notes, said.read) == (("a note",), ("as read",))
-    bare = SimpleNamespace(held_out=SimpleNamespace(apart=[0.03], error=0.03))
+    bare = SimpleNamespace(
+        held_out=SimpleNamespace(apart=[0.03], error=0.03),
+        recipe=SimpleNamespace(parts=Parts()),
+    )
     assert fit_answer(finding(chosen__taken=bare), "t").verdict.endswith("k = 3 to 5 of 5.")
     ones = np.ones(2)
     low = Resimulated(None, (4, 5), ones * 2, ones, ones, ones)
@@ -556,8 +559,11 @@ def test_what_is_said_of_a_fit() -> None:
     assert fit_answer(finding(checked=[near]), "t").why[1].endswith("and 39.5 % by this model.")
     warned = fit_answer(finding(warnings=["the model misses"]), "t").verdict
     assert warned.endswith(f"of 5{unseen}. The model misses.")
+    bare.recipe.parts = Parts(worker=True)
     pooled = finding(
-        chosen__why=("a factor for each worker", "memory"), delays__tables=(np.ones(2),) * 2
+        chosen__why=("a factor for each worker", "memory"),
+        chosen__taken=bare,
+        delays__tables=(np.ones(2),) * 2,
     )
     assert fit_answer(pooled, "t").why[0] == (
         "A factor for each worker; memory; a worker's factor is against the mean of all; "
