@@ -233,7 +233,9 @@ def _groups(
         )
     members = known.sort_values("worker").groupby("rack", sort=False)["worker"]
     groups = {str(value): tuple(hosts[j] for j in group) for value, group in members}
-    return {f"{column.name} {value}": groups[value] for value in sorted(groups, key=natural)}
+    said = {value: value.lower().startswith(str(column.name).lower()) for value in groups}  # rack7
+    names = {value: value if said[value] else f"{column.name} {value}" for value in groups}
+    return {names[value]: groups[value] for value in sorted(groups, key=natural)}
 
 
 def _label(value: Any) -> str | None:

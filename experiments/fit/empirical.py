@@ -58,16 +58,8 @@ class EmpiricalLaw(Law):
             return np.asarray(np.log(chance / self.window))
 
     @override
-    def cdf(self, seconds: ArrayLike) -> FloatArray:
-        return self.model.cdf(seconds)
-
-    @override
     def isf(self, probability: ArrayLike) -> FloatArray:
         return self.model.isf(probability)
-
-    @override
-    def longest(self) -> float:
-        return self.model.longest()
 
     @override
     def section(self) -> dict[str, Any]:

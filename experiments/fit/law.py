@@ -76,23 +76,26 @@ class Weighed:
 
 
 class Law(ABC):
-    """A continuous law of one delay; abstract."""
+    """A continuous law of one delay, with a density beside what its ``model``, which is drawn from,
+    has; abstract."""
+
+    model: Any
 
     @abstractmethod
     def logpdf(self, seconds: FloatArray) -> FloatArray:
         """Logarithm of the density at ``seconds``, elementwise."""
 
-    @abstractmethod
     def cdf(self, seconds: ArrayLike) -> FloatArray:
         """P(X <= seconds), elementwise."""
+        return np.asarray(self.model.cdf(seconds))
 
     @abstractmethod
     def isf(self, probability: ArrayLike) -> FloatArray:
         """Seconds that X exceeds with the given probability, elementwise; precise near 0."""
 
-    @abstractmethod
     def longest(self) -> float:
         """The largest number of seconds that a draw can be, as ``DelayModel.longest``."""
+        return float(self.model.longest())
 
     @abstractmethod
     def section(self) -> Section:
@@ -111,16 +114,8 @@ class ScipyLaw(Law):
         return np.asarray(self.model.law.logpdf(seconds), dtype=np.float64)
 
     @override
-    def cdf(self, seconds: ArrayLike) -> FloatArray:
-        return self.model.cdf(seconds)
-
-    @override
     def isf(self, probability: ArrayLike) -> FloatArray:
         return np.asarray(self.model.law.isf(probability), dtype=np.float64)
-
-    @override
-    def longest(self) -> float:
-        return self.model.longest()
 
     @override
     def section(self) -> dict[str, Any]:

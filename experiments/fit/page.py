@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -325,11 +326,17 @@ def _fixed(value: float, digits: int) -> TableCell:
     return NOTHING if np.isnan(value) else TableCell(f"{value:.{digits}f}", float(value))
 
 
+def _rows(table: pd.DataFrame, **cells: Callable[[Any], TableCell]) -> list[list[TableCell]]:
+    """A row of cells for each of the table, from its columns of these names."""
+    return [[make(row[name]) for name, make in cells.items()] for row in table.to_dict("records")]
+
+
+def _yes(value: Any) -> TableCell:
+    return plain_cell(bool(value))
+
+
 def _candidates(table: pd.DataFrame) -> Table:
-    rows = [
-        [plain_cell(name), percent(held_out), percent(bias), plain_cell(bool(taken))]
-        for name, held_out, bias, taken in table[[*NEEDED["candidates"]]].itertuples(index=False)
-    ]
+    rows = _rows(table, candidate=plain_cell, held_out=percent, bias=percent, taken=_yes)
     columns = ["candidate", "held-out error", "error of both halves together", "taken"]
     note = (
         "From simple to full. Each is fitted to one half of the rounds (the first, or every "
@@ -344,10 +351,7 @@ def _candidates(table: pd.DataFrame) -> Table:
 
 
 def _load_laws(table: pd.DataFrame) -> Table:
-    rows = [
-        [plain_cell(law), number(misfit, digits=3), plain_cell(bool(holds))]
-        for law, misfit, holds in table[[*NEEDED["load_laws"]]].itertuples(index=False)
-    ]
+    rows = _rows(table, law=plain_cell, misfit=partial(number, digits=3), holds=_yes)
     note = (
         "Misfit: by how much mean arrivals at each load are predicted wrong (root mean square of "
         "logarithms); smaller is better, 1e+06 means excluded. A law with more numbers of its own "
@@ -357,11 +361,8 @@ def _load_laws(table: pd.DataFrame) -> Table:
 
 
 def _load_medians(loads: pd.DataFrame) -> Table:
-    measured = loads.loc[np.isfinite(loads["median"]), ["load", "median", "spread"]]
-    rows = [
-        [plain_cell(load), number(median), number(spread)]
-        for load, median, spread in measured.itertuples(index=False)
-    ]
+    measured = loads[np.isfinite(loads["median"])]
+    rows = _rows(measured, load=plain_cell, median=number, spread=number)
     columns = ["load", "median (s)", "mean distance from it (s)"]
     return capped("load-medians", "", columns, rows, "loads.parquet")
 
@@ -376,7 +377,7 @@ def _workers_table(table: pd.DataFrame) -> Table:
                 LASTING if name == "spell" and _lasts(row) else _estimate(row, name)
                 for name in ESTIMATES
             ),
-            plain_cell(bool(row["stands_out"])),
+            _yes(row["stands_out"]),
         ]
         for row in table.to_dict("records")
     ]

@@ -15,7 +15,6 @@ from ...delay_models.tables.measured import Measured
 from ...sim.numerics import one_thread
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
-from ..statistics.intervals import Estimates
 from .candidates import (
     Candidate,
     LoadFindings,
@@ -293,10 +292,10 @@ def _load_rows(findings: Findings) -> Iterator[dict[str, object]]:
         row["delays"] = len(one.delays.bulk)
         for part in ("worker", "round", "rest"):
             row[part] = np.nan if variance is None else variance.share(part)
-        row["worker_chance"] = getattr(variance, "worker_chance", np.nan)
-        row["round_chance"] = getattr(variance, "round_chance", np.nan)
-        row["persistence"] = getattr(memory, "persistence", np.nan)
+        for part in ("worker_chance", "round_chance"):
+            row[part] = getattr(variance, part, np.nan)
         ends = getattr(memory, "interval", (np.nan, np.nan))
+        row["persistence"] = getattr(memory, "persistence", np.nan)
         row["persistence_low"], row["persistence_high"] = ends
         row["persistence_chance"] = getattr(memory, "chance", np.nan)
         hit = (0, np.nan, np.nan) if cold is None else (cold.hit, cold.beyond, cold.clump)
@@ -311,14 +310,13 @@ def worker_table(workers: Workers | None, hosts: Sequence[str]) -> pd.DataFrame:
     (mean slow rounds in a row), ``correlation`` (at lag 1), ``cost`` (seconds a round), each with
     ``_low`` and ``_high``, the ends of its 95 % interval. No rows of too few rounds or workers."""
     order = [] if workers is None else [*workers.order]
-    standing = () if workers is None else workers.standing
     columns: dict[str, object] = {
         "worker": np.array(order, dtype=np.int64),
         "host": pd.array([hosts[j] for j in order], dtype="string"),
-        "stands_out": np.array([j in standing for j in order], bool),
+        "stands_out": np.isin(order, () if workers is None else workers.standing),
     }
     for name in ESTIMATES:
-        found: Estimates | None = None if workers is None else getattr(workers, name)
+        found = getattr(workers, name, None)
         for field, end in (("value", ""), ("low", "_low"), ("high", "_high")):
-            columns[name + end] = np.empty(0) if found is None else getattr(found, field)[order]
+            columns[name + end] = getattr(found, field, np.empty(0))[order]
     return pd.DataFrame(columns)

@@ -509,6 +509,9 @@ def test_a_column_of_racks_names_groups_of_workers(tmp_path: Path) -> None:
     assert "zone_id" not in " ".join(found.assumed)
     found = read_measured(str(tmp_path / "t.csv"), Reading(columns={"rack": "cabinet"}))
     assert list(found.groups) == ["cabinet 2", "cabinet 10"]
+    (tmp_path / "t.csv").write_bytes(text(with_column(long(), ["Rack7"] * 4 * R, "rack")))
+    assert list(read_measured(str(tmp_path / "t.csv")).groups) == ["Rack7"]
+    (tmp_path / "t.csv").write_bytes(text(rows))
     np.testing.assert_array_equal(found.tables[None], SECONDS)
     rows[5][1] = "c"
     (tmp_path / "t.csv").write_bytes(text(rows))

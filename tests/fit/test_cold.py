@@ -83,16 +83,13 @@ def false_alarms(rounds: int, tables: int) -> list[tuple[str, int]]:
     ]
 
 
-def test_no_cold_starts_where_there_are_none() -> None:
+@pytest.mark.parametrize(
+    ("rounds", "tables"),
+    [(15, 4), *(pytest.param(rounds, 20, marks=pytest.mark.slow) for rounds in (5, 15, 60))],
+)
+def test_no_cold_starts_where_there_are_none(rounds: int, tables: int) -> None:
     """Tails, walls, slow hosts, slow rounds, states, and slow calls that come one by one."""
-    assert false_alarms(15, 4) == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("rounds", [5, 15, 60])
-def test_no_cold_starts_in_360_tables_without_any(rounds: int) -> None:
-    assert len(WITHOUT) * 20 == 360
-    assert false_alarms(rounds, 20) == []
+    assert false_alarms(rounds, tables) == []
 
 
 def planted(

@@ -97,10 +97,13 @@ def assert_recovers(case: str, found: np.ndarray) -> None:
 
 
 @pytest.mark.one_in(2)
+@pytest.mark.parametrize(
+    "seeds", [range(12), pytest.param(range(1000, 1200), marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("case", TRUTHS)
-def test_recovers_known_parameters(case: str) -> None:
+def test_recovers_known_parameters(case: str, seeds: range) -> None:
     """Catches a wrong scale, rate for scale, a lost shift, a likelihood that ran to infinity."""
-    assert_recovers(case, estimates(case, range(12)))
+    assert_recovers(case, estimates(case, seeds))
 
 
 def test_a_long_shift_before_little_chance_is_found() -> None:
@@ -111,12 +114,6 @@ def test_a_long_shift_before_little_chance_is_found() -> None:
     assert found["shift"] == pytest.approx(1.0, abs=2e-5)
     assert found["shape"] == pytest.approx(1.6, abs=0.1)
     assert found["scale"] == pytest.approx(1e-3, rel=0.05)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("case", TRUTHS)
-def test_recovers_known_parameters_in_many_tables(case: str) -> None:
-    assert_recovers(case, estimates(case, range(1000, 1200)))
 
 
 def best_by_aic(case: str, seed: int) -> str:
@@ -131,16 +128,12 @@ SEPARATED = [case for case in TRUTHS if case not in ("exponential", "shifted_exp
 
 
 @pytest.mark.one_in(2)
+@pytest.mark.parametrize("seeds", [range(1), pytest.param(range(100, 200), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("case", SEPARATED)
-def test_aic_picks_the_family(case: str) -> None:
-    assert best_by_aic(case, 0) == TRUTHS[case][0]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("case", SEPARATED)
-def test_aic_picks_the_family_95_times_of_100(case: str) -> None:
-    picked = [best_by_aic(case, seed) for seed in range(100, 200)]
-    assert picked.count(TRUTHS[case][0]) >= 95
+def test_aic_picks_the_family(case: str, seeds: range) -> None:
+    """In 95 of 100 tables."""
+    picked = [best_by_aic(case, seed) for seed in seeds]
+    assert picked.count(TRUTHS[case][0]) >= 0.95 * len(seeds)
 
 
 @pytest.mark.parametrize("case", ["exponential", "shifted_exponential"])

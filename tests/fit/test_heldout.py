@@ -37,7 +37,7 @@ from erasurehead.experiments.fit.lognormals import Split, factor_law, split_fact
 from erasurehead.experiments.fit.recipes import Factors, LawsOfWorkers, _of_one, factors_of
 from erasurehead.experiments.fit.study import Findings, study
 from erasurehead.experiments.fit.variance import Parts, Variance
-from tests.fit.walled import KINDS, drawn, fit_told, in_launches, walled
+from tests.fit.walled import KINDS, fit_told, in_launches, walled
 from tests.golden.records import require_recorded
 from tests.statistics import BOUND
 from tests.tools import numbered
@@ -290,21 +290,6 @@ def test_a_wall_is_not_run_through() -> None:
     assert all(t.held_out.error > 4 * findings.chosen.taken.held_out.error for t in factors)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("rounds", [15, 60])
-def test_many_walls_are_not_run_through(rounds: int) -> None:
-    assert all(worst_of_walled(seed, rounds) < 0.10 for seed in range(10))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", [16, 40])
-def test_walls_of_few_workers_are_not_run_through(workers: int) -> None:
-    """Where places are drawn, as any law of single delays supposes."""
-    for seed in range(5):
-        table = drawn(np.random.default_rng(seed), 2060, workers)
-        assert worst(found(table[:60]), table[60:], range(1, workers + 1)) < 0.10
-
-
 @pytest.mark.golden
 def test_workers_that_differ_in_how_much_they_vary_have_laws_of_their_own() -> None:
     """Factors give every worker the same relative spread, and ranks one law: 12 % off."""
@@ -315,25 +300,6 @@ def test_workers_that_differ_in_how_much_they_vary_have_laws_of_their_own() -> N
     assert findings.chosen.why == ("a law for each worker",)
     for each in findings.chosen.tried[:-2]:
         assert each.held_out.error > 2 * findings.chosen.taken.held_out.error
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("workers", [16, 40])
-def test_launches_are_predicted_at_every_k(workers: int) -> None:
-    for seed in range(5):
-        table = in_launches(np.random.default_rng(seed), 2060, workers)
-        assert worst(found(table[:60], 1), table[60:], range(1, workers + 1)) < 0.10
-
-
-def test_a_walled_table_is_what_it_should_be() -> None:
-    """Left-skewed, ends between 16 and 19 s, a fifth of the variance is the worker's."""
-    table = walled(np.random.default_rng(1), 60, 256)
-    centred = table - table.mean()
-    assert np.mean(centred**3) / np.mean(centred**2) ** 1.5 < -0.5
-    assert 16 < table.max() <= 19
-    assert table.min() >= 2
-    share = table.mean(axis=0).var() / table.var()
-    assert 0.15 < share < 0.30
 
 
 @pytest.mark.slow

@@ -11,10 +11,15 @@ import pytest
 from scipy import stats
 
 from erasurehead.delay_models.base import FloatArray
+from erasurehead.experiments.fit.page import fit_answer
+from erasurehead.experiments.fit.study import study
 from erasurehead.experiments.statistics import job
-from erasurehead.experiments.statistics.job import Job, shrunk, slowest
+from erasurehead.experiments.statistics.job import Job, shrunk, slowest, waiting_saves
 from erasurehead.experiments.statistics.spells import slow_rounds
+from erasurehead.experiments.text import percent
 from erasurehead.experiments.whatif.rounds import Change, of_hosts, of_timeouts
+from erasurehead.experiments.whatif.study import study_load
+from tests.tools import numbered
 
 
 @pytest.mark.parametrize(("n", "counts"), [(7, [1, 2, 3]), (7, [2, 3]), (5, [1]), (4, [1, 2])])
@@ -183,3 +188,16 @@ def test_a_spell_hides_no_host_that_is_always_slow(length: int) -> None:
                 tables += 1
     assert both >= 0.95 * tables
     assert others <= 3
+
+
+def test_the_commands_say_one_number_of_what_waiting_saves() -> None:
+    """Of measured rounds: the change of ``whatif`` is what ``fit`` says and ``recommend`` asks for,
+    by hand one less the mean k-th arrival over the mean last."""
+    table = np.random.default_rng(0).exponential(1.0, (50, 10))
+    found = study_load(table, [f"h{j}" for j in range(10)], counts=[1, 3])
+    for missed in (1, 3):
+        by_hand = 1 - np.sort(table, axis=1)[:, 9 - missed].mean() / table.max(axis=1).mean()
+        assert found.change("wait for", missed)["share"] == waiting_saves(table, 10 - missed)
+        assert waiting_saves(table, 10 - missed) == pytest.approx(by_hand)
+    said = fit_answer(study(numbered({None: table}), range(5, 11)), "t.csv").why[1]
+    assert f" of 10 saves {percent(waiting_saves(table, 9)).text} in the measured rounds" in said

@@ -36,7 +36,6 @@ from erasurehead.experiments.whatif.answer import (
     _slow_rounds,
     facts,
     hosts_to_name,
-    named_hosts,
     whatif_verdict,
 )
 from erasurehead.experiments.whatif.page import proposed, whatif_page
@@ -527,8 +526,6 @@ def test_who_is_late_in_which_stage() -> None:
     )
     study.stages = stages[2:4]
     assert _late(study) == "no host is clearly slow in a stage"
-    assert named_hosts([*"abcd"]) == "a, b, c, d"
-    assert named_hosts([*"abcde"]) == "a, b, c, d, ... (5 hosts)"
 
 
 @pytest.mark.parametrize(("kept", "said"), [(0.0, "nothing"), (-0.1, "nothing"), (0.125, "12.5 %")])
