@@ -189,6 +189,9 @@ def _schemes(reader: Reader, value: Any) -> tuple[SchemeEntry, ...]:
 class FailureSettings(metaclass=Configurable):
     """What can go wrong.
 
+    A task that a crash has cut off is done again as a new execution, which draws its delay anew; a
+    replay or a deterministic law gives the same again. A lost message is sent again as it is.
+
     Args:
         time_to_failure: how long a worker stays up; ``None``: for ever.
         time_to_repair: how long it is down then; ``None``: for good.

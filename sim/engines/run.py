@@ -13,7 +13,6 @@ from ..load_laws import LoadLaw
 from ..schemes.barrierless import Barrierless
 from ..schemes.base import Round, RoundOutcome, RoundScheme, Scheme, State
 from ..schemes.deadlines import Later
-from ..schemes.stopping import StoppingRule
 from ..types import FloatArray, TapeLike, Trace
 from .cluster import IDEAL, Cluster, Policy
 from .tapes import RoundOfAll
@@ -108,8 +107,8 @@ Feedback: TypeAlias = "tuple[FloatArray, FloatArray] | None"
 Course: TypeAlias = Generator[RoundOutcome, Feedback, Trace]
 """A run, round by round: yields what happened, takes feedback, returns the trace."""
 
-Play = Callable[[int, StoppingRule, FloatArray], RoundOutcome]
-"""Play round t, given its stopping rule and ``(R, n m)`` seconds until each message is computed."""
+Play = Callable[[int, Round, FloatArray], RoundOutcome]
+"""Play round t, given its plan and ``(R, n m)`` seconds until each message is computed."""
 
 
 def play_rounds(run: Run, play: Play) -> Generator[RoundOutcome, Feedback, None]:
@@ -123,7 +122,7 @@ def play_rounds(run: Run, play: Play) -> Generator[RoundOutcome, Feedback, None]
             raise TypeError(f"{scheme.name}: local steps need a plan that never changes")
         offsets = plan.message_times(run.load_law, tapes, scheme.messages, 0, replications)
         with np.errstate(over="ignore"):  # a time beyond any number is infinite: it never comes
-            outcome = play(t, plan.stopping, offsets)
+            outcome = play(t, plan, offsets)
         feedback = yield outcome
         if feedback is not None:
             outcome = replace(outcome, losses=feedback[0], alignment=feedback[1])

@@ -38,6 +38,21 @@ class CheckedTape(TapeAround):
 
 
 @final
+@dataclass(frozen=True)
+class RetryTape(TapeAround):
+    """The tape of tasks that are done again after a crash, ``retry`` times before: a new execution,
+    so it draws from streams that no other task reads. What all streams share (a replay, conditions
+    of a round) is the same again. Cost: a block is drawn for each retry."""
+
+    tape: TapeLike
+    retry: int  # from 1
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        """Rows ``start <= t < stop``: ``(stop - start, n)`` seconds."""
+        return self.tape.rows(start, stop, (self.retry << 32) + stream)
+
+
+@final
 class RoundOfAll:
     """One round of all replications, as a tape whose row r is replication r's; ``rounds`` will be
     read. So a load law's ``message_times(tape, loads, m, 0, R)`` gives ``(R, n m)``, also where

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,7 +21,39 @@ from erasurehead.sim.schemes.decoders import SumArrived
 from erasurehead.sim.schemes.stopping import StoppingRule
 from erasurehead.sim.types import BoolArray, FloatArray, Trace
 from tests.engines.agreement import Engine, batch, both, both_finish, event
+from tests.statistics import assert_z
 from tests.tools import TableTape
+
+# A task that is done again is a new execution.
+
+
+@pytest.mark.parametrize("name", ["uncoded", "balanced"])
+@pytest.mark.parametrize("policy", Policy)
+def test_a_retry_draws_anew(name: str, policy: Policy) -> None:
+    """One worker, exponential tasks of 1 s and lives of 2 s, repairs of 0.5 s. An attempt takes
+    E[min(X, U)] = 2/3 s and succeeds with chance 2/3, else costs a repair: (2/3 + 1/6) / (2/3) =
+    1.25 s. With the same draw again and again it is E[exp(X/2) - 1] (2 + 0.5) = 2.5 s."""
+    fields = {"micro_batches": 1} if name == "balanced" else {}
+    scheme = SCHEMES[name](**fields).build(1)
+    seconds = []
+    for r in range(3):
+        task, up = (Tape(MODELS["exponential"](rate=rate), 1, 5 + r, 0) for rate in (1.0, 0.5))
+        down = forever(0.5)
+        around = Cluster(failures=[Failures(replace(up, replication=9), down)] * 2)
+        other = replace(task, replication=1)
+        trace = event.simulate(scheme, [task, other], Proportional(), 1000, policy, around)
+        seconds.append(trace.intervals.ravel())
+    assert_z(np.concatenate(seconds), 1.25)
+
+
+def test_a_task_longer_than_any_life_ends_when_it_is_drawn_anew() -> None:
+    """A fifth of the tasks take about 1.5 s, and nobody lives longer than all but the longest."""
+    tape = Tape(MODELS["mixture"].examples()[0], 3, 1, 0)
+    life = 0.99 * float(tape.rows(0, 60).max())
+    around = Cluster(failures=[Failures(forever(life, life, life), forever(0.1, 0.1, 0.1))])
+    trace = event.simulate(UNCODED.build(3), [tape], Proportional(), 60, Policy.CANCEL, around)
+    assert (trace.intervals < np.inf).all()
+
 
 # Workers that crash so often that nothing gets done: the run stops and says so.
 

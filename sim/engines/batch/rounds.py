@@ -290,7 +290,7 @@ def batch_course(run: Run) -> Course:
 
 def _course(run: Run, result: TraceArrays) -> Course:
     loop = _loop(run, result, range(len(run.tapes)))
-    yield from play_rounds(run, loop.round)
+    yield from play_rounds(run, lambda t, plan, offsets: loop.round(t, plan.stopping, offsets))
     loop.finish()
     return result.trace(run)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Generator
+from dataclasses import replace
 from math import inf
 
 import numpy as np
@@ -12,9 +13,11 @@ from simpy.events import Event
 from typing_extensions import override
 
 from ...errors import NeverEnough
+from ...schemes.base import Round
 from ...schemes.stopping import StoppingRule, Tally
 from ...types import BoolArray
 from ..run import Run
+from ..tapes import CheckedTape, RetryTape
 from .crew import DECISION, END_OF_TIME, GIVING_UP, Call, Crew
 
 
@@ -50,6 +53,7 @@ class Master:
         self.round = -1  # the current one, from 0
         self.broadcast = Event(self.env)  # happens when a round opens; its value is the round
         self.offsets: list[list[float]] = []  # of messages after their workers began, by round
+        self._plans: list[Round] = []
         self.useful = [0.0] * self.n  # seconds that went into messages which arrived in time
         # As in ``Trace``, without the axis R.
         self.times = np.empty(rounds)
@@ -87,13 +91,28 @@ class Master:
                 yield self._all_rest
             self.workers.settle(self.opened, self.env.now, over)
 
-    def play(self, offsets: list[float], stopping: StoppingRule) -> None:
+    def play(self, offsets: list[float], plan: Round) -> None:
         """Play a round whose messages are computed ``offsets`` seconds after their workers begin.
         Raises ``NeverEnough`` if it cannot end, or has not ended by ``max_wait``."""
-        self._open(offsets, stopping)
+        self._plans.append(plan)
+        self._open(offsets, plan.stopping.of(self.workers.replication))
         broadcast, self.broadcast = self.broadcast, Event(self.env)
         broadcast.succeed(self.round)  # every worker that listens hears of it at this instant
         self._advance()
+
+    def offsets_of(self, of_round: int, retry: int) -> list[float]:
+        """``(n m,)`` offsets of a round's messages, for workers that do their task again after so
+        many crashes: it is a new execution."""
+        if retry == 0:
+            return self.offsets[of_round]
+        run, replication = self.workers.run, self.workers.replication
+        plan = self._plans[of_round]
+        if plan.loads.ndim > 1:
+            plan = replace(plan, loads=plan.loads[replication])
+        tape = RetryTape(CheckedTape(run.tapes[replication]), retry)
+        span = self.messages, of_round, of_round + 1
+        found: list[float] = plan.message_times(run.load_law, tape, *span)[0].tolist()
+        return found
 
     def _advance(self) -> None:
         """Let time pass until the next round can open, or the run is over."""

@@ -75,8 +75,9 @@ class Uplink:
 #
 # A crash loses the task and whatever the worker was sending. A worker that comes back has the
 # newest model at once and begins again: with the newest round, or under ``queue`` with the one it
-# lost. Under ``drain`` a worker that is down counts as resting. Under ``cancel`` a worker drops
-# its task and its messages when the next model reaches it, not before.
+# lost. To do a task again is a new execution with draws of its own; a replay has the same again.
+# Under ``drain`` a worker that is down counts as resting. Under ``cancel`` a worker drops its task
+# and its messages when the next model reaches it, not before.
 
 # Crashes of one worker in one round, after which nothing is expected of it any more. If an attempt
 # at a task succeeds with probability p, so many fail in a row with probability (1 - p)^10,000: 2e-9
@@ -96,6 +97,8 @@ class Worker:
         self.under_way = 0  # models on their way to it, its task, and its messages on their way
         self.attempt = self.void_until = 0  # a task; up to ``void_until`` they are void
         self.newest = self.last = -1
+        # The round of its latest task, and how often it has begun it again.
+        self.begun, self.retry = -1, 0
         self.began: float | None = None
         self.sending = 0
         self.is_down = self.for_good = False
@@ -175,7 +178,9 @@ class Worker:
             return
         self.last = self.host.policy.next_round(self.last, self.newest)
         m = self.master.messages
-        offsets = self.master.offsets[self.last]
+        self.retry = self.retry + 1 if self.begun == self.last else 0
+        self.begun = self.last
+        offsets = self.master.offsets_of(self.last, self.retry)
         if isnan(offsets[self.index * m]):  # it has nothing to send
             self._begin_next()
             return

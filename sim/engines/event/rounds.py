@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...schemes.base import RoundOutcome, Sees
-from ...schemes.stopping import StoppingRule
+from ...schemes.base import Round, RoundOutcome, Sees
 from ...types import FloatArray, Rounds, Trace, Work
 from ..recording import Recorder
 from ..run import Course, Run, plan_of, play_rounds, to_the_end
@@ -25,12 +24,12 @@ def event_rounds(run: Run, recorder: Recorder | None = None) -> Trace:
     looks at arrivals is asked for its plan for all replications together."""
     if run.rounds.sees is not Sees.NOTHING:
         return to_the_end(event_course(run, recorder))
-    stopping = plan_of(run, run.rounds.start(len(run.tapes))).stopping
+    plan = plan_of(run, run.rounds.start(len(run.tapes)))
     played = []
     for replication in range(len(run.tapes)):
         master = _master(run, replication, recorder)
         for row in _offsets(run, replication):
-            master.play(row, stopping.of(replication))
+            master.play(row, plan)
         played.append(_numbers(master))  # the master holds blocks of tapes
     return _trace(run, played)
 
@@ -39,9 +38,9 @@ def event_course(run: Run, recorder: Recorder | None = None) -> Course:
     """All replications together, a round at a time; see ``engines.simulate.rounds``."""
     masters = [_master(run, r, recorder) for r in range(len(run.tapes))]
 
-    def play(t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:
-        for r, (master, row) in enumerate(zip(masters, offsets.tolist(), strict=True)):
-            master.play(row, stopping.of(r))
+    def play(t: int, plan: Round, offsets: FloatArray) -> RoundOutcome:
+        for master, row in zip(masters, offsets.tolist(), strict=True):
+            master.play(row, plan)
         ended = np.array([master.times[t] for master in masters])
         opened = np.array([master.opened for master in masters])
         arrived = np.stack([master.masks[t] for master in masters])
