@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from ..sim.tables import csv_of
 from ..sim.types import FloatArray
 from .config.errors import ConfigError
 from .page.answer import ANSWER, Answer, read_answer, table_at, write_answer
@@ -286,7 +287,7 @@ def compare_results(first: Path, second: Path, output: Path, command: str = "") 
     chart = Chart(PICTURE, *CAPTION, comparison_picture(together, *names))
     with files.postponed(), files.output_folder(output, FILES):
         files.remove([output / ANSWER])
-        files.write_bytes(output / TABLE, table.to_csv(index=False).encode())
+        files.write_bytes(output / TABLE, csv_of(table))
         style.save(paint.figure(chart.picture), output / PICTURE)
         write_answer(said, output)
     return comparison_page(table, said, [chart])

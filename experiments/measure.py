@@ -13,6 +13,7 @@ import pandas as pd
 from typing_extensions import override
 
 from ..sim.numerics import one_thread
+from ..sim.tables import csv_of
 from ..sim.types import FloatArray
 from .config import build
 from .config.cells import cells
@@ -195,5 +196,5 @@ def measure(
                 progress(done, asked.rounds * len(loads))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     table = table[table["round"] >= 0].sort_values(["round", "load", "worker"], ignore_index=True)
-    files.write_bytes(output, table.to_csv(index=False).encode())
+    files.write_bytes(output, csv_of(table))
     return table

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
@@ -9,6 +10,7 @@ import os
 import struct
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import process_time
 
@@ -19,11 +21,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from erasurehead.delay_models.tables.measured import TableError
+from erasurehead.experiments.page.answer import table_at
 from erasurehead.sim import files, tables
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.files import UnusableFile, read_npy, read_npz, require_cells, require_regular
 from erasurehead.sim.problems.datasets.brought import File
-from erasurehead.sim.tables import MOST_COLUMNS, read_csv, read_parquet
+from erasurehead.sim.tables import MOST_COLUMNS, csv_of, read_csv, read_parquet
 from tests.tools import read_all_loads, read_delays
 
 
@@ -466,3 +469,55 @@ def test_an_array_that_promises_what_its_bytes_hold(tmp_path: Path) -> None:
         read_npy(path)
     np.save(path, np.array([True, False]))
     assert read_npy(path).tolist() == [True, False]
+
+
+NAMES = [
+    "=1+2", "+1+2", "-x", "@SUM(A1)", "\tx", "=cmd|' /C calc'!A0", "'=1", "''@x", "'quoted'",
+    "it's", "-5", "+.5", "plain", "NA", "-", "=", "'",
+]  # fmt: skip
+
+
+def test_no_text_of_a_csv_is_a_formula_and_all_are_read_back(tmp_path: Path) -> None:
+    """In cells and in names of columns, by what spreadsheets and our readers take them for."""
+    frame = pd.DataFrame({"label": NAMES, "=n": range(len(NAMES)), "x": np.linspace(-1, 1, 17)})
+    frame.insert(1, "host", frame["label"].astype("category"))
+    (path := tmp_path / "t.csv").write_bytes(csv_of(frame))
+    for row in csv.reader(io.StringIO(path.read_bytes().decode(), newline="")):
+        for cell in row:
+            numeric = cell.lstrip("+-").replace(".", "", 1).replace("e-", "", 1).isdigit()
+            assert numeric or not cell.startswith(tuple("=+-@\t")), cell
+    read = table_at(path, ["label", "=n"])
+    assert [*read.columns] == ["label", "host", "=n", "x"]
+    assert [*read["label"]] == [*read["host"]] == NAMES
+    assert read["=n"].tolist() == frame["=n"].tolist()
+    assert read["x"].tolist() == frame["x"].tolist()
+    assert [*read_csv(path, keep_default_na=False)["label"]] == NAMES
+    assert [*frame.columns] == ["label", "host", "=n", "x"], "the table itself stays"
+
+
+DAMAGED: list[object] = [
+    {"index_columns": [["round"]], "columns": [], "column_indexes": []},
+    {"index_columns": [], "columns": [{"field_name": "host"}], "column_indexes": []},
+    {"index_columns": [], "columns": [], "column_indexes": [[]]},
+    {"index_columns": ["round"], "columns": [{"name": {}}], "column_indexes": [None]},
+    {"index_columns": [{"kind": "range", "start": 0, "stop": "x", "step": 0}], "columns": []},
+    {"index_columns": [], "column_indexes": [], "columns": [
+        {"name": "seconds", "field_name": name, "pandas_type": "float64", "numpy_type": "float64",
+         "metadata": None} for name in ("round", "seconds")]},
+    [], 3, "x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("facts", DAMAGED, ids=str)
+def test_damaged_metadata_of_pandas_are_one_line_for_every_reader(
+    facts: object, tmp_path: Path
+) -> None:
+    """Readers of measured tables refuse or read them, those of our results need none."""
+    table = pa.table({"round": [0, 1], "host": ["a", "b"], "seconds": [1.0, 2.0]})
+    path = tmp_path / "t.parquet"
+    pq.write_table(table.replace_schema_metadata({b"pandas": json.dumps(facts).encode()}), path)
+    with suppress(UnusableFile):
+        read_parquet(path)
+    with suppress(TableError):
+        read_delays(str(path))
+    assert [*table_at(path, ["host"])["seconds"]] == [1.0, 2.0]

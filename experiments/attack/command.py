@@ -15,6 +15,7 @@ import pandas as pd
 
 from ...sim.attack import Code, NoCode, SearchBudget, Worst, code_of, worst_sets
 from ...sim.numerics import one_thread
+from ...sim.tables import csv_of
 from ...sim.theory import NoFormula, WorstCase, worst_bound, worst_cases
 from ...sim.types import FloatArray
 from ..config import build
@@ -206,7 +207,7 @@ def write_attack(planned: AttackPlan, frame: pd.DataFrame, output: Path) -> list
     files.write_bytes(output / CONFIG, write_yaml(planned.config).encode())
     files.write_table(output / PARQUET, frame, planned.origin.facts)
     style.save(paint.figure(picture(frame)), output / Path(PICTURES[0]).stem)
-    files.write_bytes(output / CSV, frame.to_csv(index=False).encode())
+    files.write_bytes(output / CSV, csv_of(frame))
     return [output / name for name in FILES]
 
 

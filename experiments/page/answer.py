@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from ...sim.tables import read_csv
 from ..config.errors import ConfigError
 from ..run import files
 from .content import Answer as Answer
@@ -69,7 +70,11 @@ def table_at(path: Path, columns: Sequence[str], may_be_empty: bool = False) -> 
     """Read a table, Parquet or CSV, that has these columns and, unless it may be empty, some rows.
     Raises ConfigError: it cannot be read, or is not such a table."""
     try:
-        frame: pd.DataFrame = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+        frame: pd.DataFrame = (
+            read_csv(path, None, keep_default_na=False, na_values=[""])
+            if path.suffix == ".csv"
+            else files.read_arrow(path).to_pandas(use_threads=False, ignore_metadata=True)
+        )
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; run the same command again") from None
     except (OSError, ValueError, RecursionError, pa.ArrowException) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from ...sim.errors import escaped
 from .content import Chart, Image, Page, Section, Table
 
 WIDTH = 100  # characters of a line
+RAW_HTML = re.compile(r"<(?=[A-Za-z/!?])")
 LISTED = 25  # rows of a table; the files have all
 
 
@@ -25,14 +27,15 @@ def as_markdown(page: Page, pictures: Mapping[str, str]) -> str:
     asked = (f"- {title}: {plain_text(text)}" for title, text in page.question)
     lines += ["## The question", "", *asked, ""]
     if page.config:
-        lines += ["## The config", "", f"```yaml\n{page.config.rstrip()}\n```", ""]
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", page.config)), default=0))
+        lines += ["## The config", "", f"{fence}yaml\n{page.config.rstrip()}\n{fence}", ""]
     for section in (one for each in page.sections for one in each.every):
         parts = [*_parts(section, pictures)]
         if parts:
             said = section.words.split("\n") if section.words else []
             words = [line for text in said for line in (plain_text(text), "")]
             again = [f"`{section.command.line}`", ""] if section.command else []
-            lines += [f"## {section.title}", "", *words, *parts, *again]
+            lines += [f"## {plain_text(section.title)}", "", *words, *parts, *again]
     if page.method:
         lines += ["## How to read this", ""]
         lines += [line for text in page.method for line in (text, "")]
@@ -43,7 +46,7 @@ def _parts(section: Section, pictures: Mapping[str, str]) -> Iterator[str]:
     for part in section.shown:
         match part:
             case Table():
-                yield from [f"### {part.title}", ""] if part.title else []
+                yield from [f"### {plain_text(part.title)}", ""] if part.title else []
                 yield from [plain_text(part.note), ""] if part.note else []
                 yield from table(part.columns, [[*map(str, row)] for row in part.rows[:LISTED]])
                 yield ""
@@ -57,13 +60,14 @@ def _parts(section: Section, pictures: Mapping[str, str]) -> Iterator[str]:
 
 
 def plain_text(text: str) -> str:
-    """A text in one line that cannot end a cell, nor act on a terminal."""
-    return escaped(text.replace("\n", " ")).replace("|", "\\|")
+    """A text in one line that cannot end a cell, nor act on a terminal, nor be HTML or a link."""
+    safe = RAW_HTML.sub("&lt;", escaped(text.replace("\n", " ")))
+    return safe.replace("|", "\\|").replace("](", "]\\(")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """A table's lines, columns aligned."""
-    whole = [list(header), *([plain_text(str(cell)) for cell in row] for row in rows)]
+    whole = [[plain_text(str(cell)) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[i]) for row in whole) for i in range(len(header))]
     padded = (map(str.ljust, row, widths) for row in whole)
     lines = [f"| {' | '.join(row)} |" for row in padded]

@@ -215,7 +215,7 @@ def read_table(
         raise outputs.nothing_at(path)
     try:
         arrow = read_arrow(path)
-        table: pd.DataFrame = arrow.to_pandas(use_threads=False)
+        table: pd.DataFrame = arrow.to_pandas(use_threads=False, ignore_metadata=True)
     except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigError(f"{path}: cannot be read: {reason}") from None

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ...delay_models.tables.measured import AS_IT_IS
+from ...sim.tables import csv_of
 from ..config.document import load, override, write_yaml
 from ..config.errors import ConfigError
 from ..options import MeasuredJob, SearchRequest
@@ -119,7 +120,7 @@ def write_recommendation(found: Recommendation, output: Path, command: str, seco
     }
     answer = replace(answered(found, str(output / WINNER)), command=command)
     whole = recommendation_page(kept, answer, manifest, winner, method(found))
-    content = {f"{name}.csv": table.to_csv(index=False).encode() for name, table in kept.items()}
+    content = {f"{name}.csv": csv_of(table) for name, table in kept.items()}
     for name, chart in whole.charts.items():
         figure = paint.figure(chart.picture)
         content |= {f"{name}.{kind}": style.rendered(figure, kind) for kind in FORMATS}

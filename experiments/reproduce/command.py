@@ -14,6 +14,7 @@ import pandas as pd
 
 from ...sim.errors import InvalidParameter
 from ...sim.numerics import one_thread
+from ...sim.tables import csv_of
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at, one_of
 from ..options import ReproduceRequest, csv_wanted
@@ -95,7 +96,7 @@ def make(
     with all_or_none(files):
         write_table(data, frame, facts_of(asked.set_ or [], asked.full))
         if csv_wanted(asked.tables):
-            write_bytes(text, frame.to_csv(index=False).encode())
+            write_bytes(text, csv_of(frame))
         kept = pd.read_parquet(data)
         drawn = paint.figure(figure.picture(kept))
         style.save(drawn, output / figure.name, asked.format_.split(","))

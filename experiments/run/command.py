@@ -14,6 +14,7 @@ import pandas as pd
 
 from ...sim.metrics import METRICS
 from ...sim.numerics import one_thread
+from ...sim.tables import csv_of
 from ..config.build import require_delays
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
@@ -211,7 +212,7 @@ def write_result(
             if len(table):  # of workers nothing is known where the clock alone was recorded
                 files.write_table(output / name, table, origin.facts)
                 if csv:
-                    text = table.to_csv(index=False).encode()
+                    text = csv_of(table)
                     files.write_bytes((output / name).with_suffix(".csv"), text)
     made = {
         cell.key: {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
+from ...sim.tables import csv_of
 from ...sim.theory import NoFormula
 from ..page import terminal
 from ..run import files
@@ -106,7 +107,7 @@ def write_verification(result: Verification, output: Path) -> None:
     parquet, csv = (output / name for name in FILES)
     files.remove([csv, parquet])
     files.write_table(parquet, frame)
-    files.write_bytes(csv, frame.to_csv(index=False).encode())
+    files.write_bytes(csv, csv_of(frame))
 
 
 def show_verification(result: Verification, seconds: float) -> None:

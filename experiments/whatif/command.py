@@ -13,6 +13,7 @@ import pandas as pd
 from ...delay_models.tables.measured import Measured, name_at
 from ...sim.files import MOST_CELLS, short
 from ...sim.reading import Reading
+from ...sim.tables import csv_of
 from ..attack.command import straggler_numbers
 from ..config.errors import ConfigError, at
 from ..options import measured_delays
@@ -129,7 +130,7 @@ def write_whatif(measured: Measured, studies: Sequence[Study], said: Answer, out
             continue
         files.write_table(output / name, frame, facts)
         if name in CSV:
-            csv = frame.to_csv(index=False).encode()
+            csv = csv_of(frame)
             files.write_bytes((output / name).with_suffix(".csv"), csv)
     whole = page.whatif_page(studies, said)
     drawn = {ident: c for ident, c in whole.charts.items() if ident.startswith(PICTURES)}

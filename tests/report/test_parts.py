@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -654,3 +655,23 @@ def test_hints_are_of_use() -> None:
     assert rates.endswith("`erasurehead recommend 'my run/config.yaml'`.")
     assert len(hints({"problem": {"loss": "x"}, "target_loss": 0.5})) == 3
     assert len(hints({"problem": {"loss": "x"}}, "live")) == 1
+
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+def test_names_are_no_html_and_no_links_in_markdown() -> None:
+    """Wherever a text from outside can stand, the config among them: its fence is longer than any
+    row of backticks in it."""
+    table = Table("t.csv", EVIL, ["a", EVIL], [["1", f"{EVIL}[x](http://x)"]], EVIL)
+    answer = Answer(
+        "kind", EVIL, f"{EVIL}.", [EVIL], [EVIL], [EVIL], read=(f"</b>{EVIL}<!-- ", "2 < 3")
+    )
+    page = Page(answer, [("what", EVIL)], [Section("one", EVIL, [table], EVIL)], [])
+    page = replace(page, config=f"a: |\n  ```\n  {EVIL}\n")
+    text = as_markdown(page, {})
+    outside = re.sub(r"(?ms)^(````+)yaml\n.*?^\1$", "", text)
+    assert outside.count("&lt;img") == 12
+    assert not re.search(r"<[A-Za-z/!?]|\]\(", outside)
+    assert "2 < 3" in outside
+    assert "````yaml\na: |\n  ```\n" in text
