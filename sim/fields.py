@@ -17,6 +17,7 @@ from pydantic import AllowInfNan, BeforeValidator, ConfigDict, ValidationError
 
 from .errors import ConfigError, InvalidParameter, one_of, quoted
 
+MOST_NUMBERS = 10**7  # of a scheme: a code's entries, the messages of a round, rounds remembered
 STRICT = ConfigDict(extra="forbid")
 """Every class of a config is a pydantic dataclass with this: an unknown field is an error."""
 
@@ -150,6 +151,15 @@ def require_at_most(field: str, value: int, most: int, called: str = "") -> None
     """Refuse a count above a limit; it may be ``called`` something, such as ``"load = "``."""
     if value > most:
         raise InvalidParameter(field, value, f"must be between 1 and {called}{most}", {field: most})
+
+
+def require_size(field: str, value: int, each: int, called: str = "workers") -> None:
+    """Refuse a count that each worker has (or each of what is ``called`` so), before anything of
+    that size is made: messages of a round, rounds remembered, partitions in a code."""
+    if value > (most := max(1, MOST_NUMBERS // each)):
+        valid = f"must be at most {most} with {called} = {each}"
+        text = f"{valid}: a scheme holds at most {MOST_NUMBERS:,} numbers a round"
+        raise InvalidParameter(field, value, text, {field: most})
 
 
 def refuse_naming(

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Count, Seconds
+from ..fields import STRICT, Count, Seconds, require_at_most
 from ..types import BoolArray, FloatArray, IntArray
 from .base import Claims, OfWorkers, RandomOrder, Round, RoundOutcome, SchemeFamily, State
 from .stopping import FirstK
@@ -63,6 +63,7 @@ class Balanced(SchemeFamily):
 
     def build(self, workers: int) -> Dealt:
         """Any number of micro-batches; speeds of all workers or of none."""
+        require_at_most("micro_batches", self.micro_batches, 10**9)
         if self.seconds is not None and len(self.seconds) != workers:
             valid = f"must be {workers} numbers, one for each worker"
             raise InvalidParameter("seconds", list(self.seconds), valid)

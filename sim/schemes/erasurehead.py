@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Seconds, Share, require_at_most_workers, require_divisor
+from ..fields import STRICT, Seconds, Share, require_at_most_workers, require_divisor, require_size
 from ..numerics import row_max
 from ..types import BoolArray, FloatArray
 from .assignments import Encoded, Groups
@@ -225,6 +225,7 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
     @override
     def build(self, workers: int) -> Fixed:
         require_at_most_workers("load", self.load, workers)
+        require_size("load", self.load, workers)
         rows = []
         for j in range(workers):
             place, size = j // self.load, len(range(j % self.load, workers, self.load))

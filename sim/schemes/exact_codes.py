@@ -12,7 +12,7 @@ from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Count, Positive, require_at_most, require_at_most_workers
+from ..fields import STRICT, Count, Positive, require_at_most, require_at_most_workers, require_size
 from ..numerics import LeastSquares
 from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Encoded, UniformLoad, cyclic_support
@@ -176,6 +176,7 @@ class HeterogeneityAware(Stopped, Seeded, Loaded):
             valid = f"must have one entry for each of the workers = {workers}"
             raise InvalidParameter("speeds", [*self.speeds], f"{valid}, not {len(self.speeds)}")
         partitions = self.partitions or workers
+        require_size("partitions", partitions, self.load, "load")
         counts = portions(np.array(self.speeds), partitions * self.load, partitions)
         gaussian = np.random.default_rng(self.code_seed).standard_normal((self.load, workers))
         code = _code(counts, gaussian, partitions)

@@ -12,7 +12,7 @@ from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, refuse_naming, require_at_most_workers
+from ..fields import STRICT, refuse_naming, require_at_most_workers, require_size
 from ..types import IntArray
 from .assignments import Encoded, sparse_rows
 from .base import Fixed, SchemeFamily
@@ -111,6 +111,7 @@ class Expander(Seeded, Decoded, Loaded):
                 code = _paley(self.load, workers)
             case "circulant":
                 require_at_most_workers("load", self.load, workers)
+                require_size("load", self.load, workers)
                 code = shifted(np.array(circulant_offsets(self.load, workers)), workers)
         return self.coded(code, self.load, {"fixed": unbiased(code, self.load)}, copies=self.load)
 
@@ -123,6 +124,7 @@ def regular_graph(field: str, degree: int, vertices: int, seed: int) -> nx.Graph
             valid = f"one vertex has no edges; needs at least {degree + 1} workers"
             raise InvalidParameter(field, degree, valid, {"workers": degree + 1})
         refuse_naming(field, degree, fit, f"no graph has {vertices} vertices and this degree", 4)
+    require_size(field, degree, vertices)
     import networkx as nx  # a tenth of a second that listing saves
 
     return nx.random_regular_graph(degree, vertices, seed=seed)

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from ..fields import STRICT, require_at_most_workers, require_divisor
+from ..fields import STRICT, require_at_most_workers, require_divisor, require_size
 from ..types import BoolArray, FloatArray
 from .assignments import Assignment, Groups
 from .base import Claims, Fixed, RandomOrder, SchemeFamily
@@ -56,6 +56,7 @@ class IgnoreArbitrary(Counted, Loaded):
     @override
     def build(self, workers: int) -> Fixed:
         require_at_most_workers("load", self.load, workers)
+        require_size("load", self.load, workers)
         code: Assignment
         if self.assignment == "fractional":
             require_divisor(self.load, workers)

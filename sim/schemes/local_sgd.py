@@ -23,6 +23,7 @@ from ..fields import (
     not_bool,
     require_at_most_workers,
     require_divisor,
+    require_size,
 )
 from ..steps import DecodedRounds, Local, Measured, Steps
 from ..types import BoolArray, FloatArray, IntArray, Trace
@@ -125,6 +126,7 @@ class LocalSgd(SchemeFamily):
 
     @override
     def build(self, workers: int) -> LocalRounds:
+        require_size("steps", self.steps, workers)
         require_divisor(self.load, workers)
         outer = self.outer or Outer(rule="average")
         if outer.rule == "average":

@@ -13,7 +13,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Load, WaitFor, require_at_most, require_divisor
+from ..fields import STRICT, Load, WaitFor, require_at_most, require_divisor, require_size
 from ..types import BoolArray, FloatArray
 from .assignments import Pieces
 from .base import Assigned, Claims, Fixed, Round, RoundScheme, SchemeFamily, Sees, State
@@ -153,6 +153,7 @@ class PartialStragglers(SchemeFamily):
 
 def _pieces(family: MultiMessage | PartialStragglers, workers: int) -> Pieces:
     require_at_most("load", family.load, workers, "workers = ")
+    require_size("load", family.load, workers)
     fractional = family.assignment == "fractional"
     if fractional:
         require_divisor(family.load, workers)

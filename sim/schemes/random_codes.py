@@ -23,6 +23,7 @@ from ..fields import (
     not_bool,
     require_at_most_workers,
     require_divisor,
+    require_size,
 )
 from ..types import BoolArray, FloatArray, IntArray, Loads
 from .assignments import Assignment, Encoded
@@ -77,6 +78,7 @@ class Bernoulli(Seeded, Decoded, Loaded):
     @override
     def build(self, workers: int) -> Fixed:
         require_at_most_workers("load", self.load, workers)
+        require_size("load", self.load, workers)
         rng = np.random.default_rng(self.code_seed)
         counts = rng.binomial(workers, self.load / workers, workers)
         if self.pruned:
@@ -132,6 +134,7 @@ class StochasticBlock(Seeded, Decoded, Loaded):
     @override
     def build(self, workers: int) -> Fixed:
         require_at_most_workers("load", self.load, workers)
+        require_size("load", self.load, workers)
         require_divisor(self.community, workers, "community")
         n, d, b, p = workers, self.load, self.community, self.inside
         low, high = max(0.0, (d - (n - b)) / b), min(1.0, d / b)
@@ -210,6 +213,7 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
     @override
     def build(self, workers: int) -> Fixed:
         require_at_most_workers("load", self.load, workers)
+        require_size("load", self.load, workers)
         rng = np.random.default_rng(self.code_seed)
         holders = [rng.choice(workers, self.load, replace=False) for _ in range(workers)]
         columns = np.repeat(np.arange(workers), self.load)

@@ -14,7 +14,16 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Count, Number, Tolerance, not_bool, refuse_naming, require_at_most
+from ..fields import (
+    STRICT,
+    Count,
+    Number,
+    Tolerance,
+    not_bool,
+    refuse_naming,
+    require_at_most,
+    require_size,
+)
 from ..numerics import row_max
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, IntArray, Trace
@@ -282,6 +291,7 @@ class Sequential(SchemeFamily):
 
     @override
     def build(self, workers: int) -> SelectiveRepeat | Multiplexed:
+        require_size("W", self.W, workers)
         if self.variant == "multiplexed":
             require_at_most("stragglers", self.stragglers, workers, "workers = ")
             require_at_most("B", self.B, self.W - 1, "W - 1 = ")

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Count, Seconds
+from ..fields import STRICT, Count, Seconds, require_size
 from ..numerics import generator
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, Trace
@@ -113,6 +113,7 @@ class DropCompute(SchemeFamily):
 
     @override
     def build(self, workers: int) -> TimeLimited:
+        require_size("pieces", self.pieces, workers)
         sharp = self.cut == "at"
         exact = self.patience is None or (self.pieces == 1 and not sharp)
         patience = np.inf if self.patience is None else self.patience
@@ -225,6 +226,7 @@ class MindFlayer(ForesightedFamily):
 
     @override
     def build_for(self, workers: int, foresight: Foresight) -> Clipped:
+        require_size("trials", self.trials, workers)
         chances = foresight.chances(workers, self.patience)
         if not chances.min() > 0:
             worker = int(chances.argmin())

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -14,7 +17,9 @@ import pytest
 
 import erasurehead
 from erasurehead.experiments.config import build
+from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import Cell, cells
+from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import VerifyRequest
 from erasurehead.experiments.run import estimate
@@ -545,3 +550,31 @@ def test_weights_of_a_large_cluster_by_hand(workers: int, kept: int, at_once: in
     block = 64 * (2**15 // workers) * workers
     expected = TABLES + 450 * workers + ROUNDS * workers + 8 * (kept + 3 * at_once)
     assert found.memory == expected + min(10 * block, CACHED)
+
+
+def sized(kind: str) -> Iterator[tuple[str, Any]]:
+    """Each field of each class of a kind at two numbers that nobody can build, also of classes and
+    fields that are added later; what takes no whole number refuses it."""
+    tag, classes = BUILT_IN[kind].tag, BUILT_IN[kind].classes
+    for name, family in classes.items():
+        for example in getattr(family, "examples", lambda: [None])()[:2]:
+            section = {tag: name} if example is None else plain(example, BUILT_IN)
+            for each in fields(family):
+                for number in (10**9, 2**63):
+                    yield f"{name}.{each.name} = {number}", section | {each.name: number}
+
+
+@pytest.mark.parametrize("kind", ["schemes", "delays", "data"])
+def test_no_field_sizes_work_before_it_is_estimated(kind: str) -> None:
+    """Refused or estimated, in two seconds of computing. Catches what is built first: it ends in an
+    error of memory, or never."""
+    for what, section in sized(kind):
+        change = {
+            "schemes": {"schemes": [section]},
+            "delays": {"delay": section},
+            "data": PROBLEM | {"problem": {"loss": "logistic", **section}},
+        }[kind]
+        began = process_time()
+        with suppress(ConfigError):
+            check(cells(SMALL | change), Room.here(Path()))
+        assert process_time() - began < 2, what
