@@ -29,6 +29,7 @@ from erasurehead.sim.schemes.stop import CoverPartitions
 from erasurehead.sim.schemes.stopping import FirstK
 from tests.contracts.wrong import Exactly, Wrong
 from tests.engines.agreement import arrays, both_finish
+from tests.golden.records import require_recorded
 from tests.tools import LatticeTape
 
 # Every registered scheme passes the conformance suite: its line in the registry is enough.
@@ -100,6 +101,17 @@ def test_dear_checks_of_further_examples(family: SchemeFamily) -> None:
 def test_exact_codes_of_thirty_workers(family: SchemeFamily) -> None:
     """2,000 random patterns of stragglers, or all of them where they are few."""
     assert "stragglers" in CHECKS["exactness"](SchemeUnderTest(family, 30))
+
+
+@pytest.mark.golden
+def test_no_scheme_claims_less_than_before() -> None:
+    """A claim that is withdrawn is no longer checked by anything: what each example promises is
+    recorded, so that a promise can be given up on purpose only."""
+    promised = {}
+    for name, family in SCHEMES.items():
+        built = [example.build(12) for example in family.examples()]
+        promised[name] = [f"exact={scheme.exact}, {scheme.claims}" for scheme in built]
+    require_recorded("claims/registry", {"promised": promised})
 
 
 def test_every_kind_of_claim_is_checked() -> None:

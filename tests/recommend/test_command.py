@@ -60,6 +60,20 @@ def config(tmp_path: Path) -> Path:
 ONLY = ("--only", "uncoded,fractional_repetition")
 
 
+def test_the_dearest_of_the_given_schemes_decides_what_is_affordable() -> None:
+    """Catches the last one that decides alone."""
+    dear: dict[str, Any] = {"name": "mindflayer", "trials": 100, "patience": 1.0}
+    plain = {"name": "uncoded"}
+    delay = {"model": "exponential", "rate": 1.0}
+    document = {"workers": 8, "iterations": 200, "delay": delay}
+    alone, cheap, first, last = (
+        read_scenario(document | {"schemes": chosen}, None).affordable
+        for chosen in ([dear], [plain], [dear, plain], [plain, dear])
+    )
+    assert alone < cheap / 2
+    assert first == last == alone
+
+
 def test_the_answer_and_its_files(config: Path, tmp_path: Path) -> None:
     """Catches a config that run does not accept, and a rate that is not the winner's."""
     folder = tmp_path / "one"

@@ -383,6 +383,17 @@ def test_many_trials_are_in_the_estimate(tmp_path: Path) -> None:
     assert 0.1 < expected.seconds * pace() / (process_time() - began) < 10
 
 
+def test_trials_of_a_replay_begin_no_streams() -> None:
+    """A table is the same in all streams, so none is begun; catches a replay counted as drawn."""
+    drawn, replayed = (
+        estimate._rows(build.timing(cell))
+        for delay in (SMALL["delay"], {"model": "authors_stream", "scale": 0.5})
+        for cell in cells(SMALL | {"delay": delay, "schemes": [TRIALS]})
+    )
+    assert drawn > 2000 * 1e-5
+    assert replayed == pytest.approx(SMALL["iterations"] * 5e-5)
+
+
 # Bytes and seconds against a count by hand: 10 replications of 1000 iterations of 12 workers.
 
 ROUNDS, CELLS = 10 * 1000, 10 * 1000 * 12

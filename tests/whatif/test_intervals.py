@@ -234,6 +234,15 @@ def test_the_states_of_a_worker_are_those_of_viterbi_training() -> None:
     np.testing.assert_array_equal(likely_states(steps, steps == 0), steps > 0)
 
 
+def test_a_path_has_both_states_whatever_the_rounds() -> None:
+    """Of heavy tails without a spell the likeliest path may be all fast or all slow, here in 3 of
+    60: the last one with both states stays. Catches a mean of no rounds, and states of NaN."""
+    rng = np.random.default_rng(2)
+    for _ in range(60):
+        logs, slow = rng.laplace(size=100), rng.random(100) < 0.15
+        assert 0 < np.count_nonzero(likely_states(logs, slow)) < 100
+
+
 def test_correlations_of_successive_rounds_have_fishers_interval() -> None:
     """Of both tables together, each about its own mean; catches a pair across two tables."""
     rng = np.random.default_rng(0)
