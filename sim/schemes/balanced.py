@@ -26,8 +26,8 @@ class Balanced(SchemeFamily):
     that gets none keeps its last estimate.
 
     Where workers are alike and only chance makes them slow, learned speeds chase noise: with equal
-    exponential workers, n = 30, a round takes 4.26 s where ``uncoded`` takes 3.995 s. It pays where
-    workers differ for good.
+    exponential workers, n = 30, M = 120, the first 400 rounds take 4.26 s each where ``uncoded``
+    takes 3.995 s. It pays where workers differ for good.
 
     Cost: the plan changes from round to round, so rounds come one after the other; n small steps
     over ``(R, n)`` a round to deal.

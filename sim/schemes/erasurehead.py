@@ -45,7 +45,7 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
     Facts:
         load: d partitions a worker; share + (1 - share) d with ``partial``.
         stop: when every group has a member that arrived (with ``partial`` also when all first parts
-            are in), or by ``stop``.
+            are in); with a ``stop`` by that alone.
         decoding: one message of each group, or by ``decoder``.
         error: 0; with r random arrivals as ``stop`` n C(n-d, r) / C(n, r) on average
             (``eh.theory.group_erasure``), and n (n - d)(n - r) / (r d (n - 1)) with ``one_step``.
@@ -110,8 +110,8 @@ class ErasureHead(Decoded, Loaded):
         deadline: seconds after which a round ends in any case; the scheme is then never exact.
 
     Facts:
-        stop: at the r-th arrival or when every group is covered, at ``deadline`` if that is first,
-            or by ``stop``.
+        stop: when every group is covered, also with a ``stop``; else at the r-th arrival, or by
+            ``stop`` in its place; at ``deadline`` if that is first.
         decoding: one message of each group heard, divided by p with ``rescale``; or by ``decoder``.
         error: n C(n-d, r) / C(n, r) on average (``eh.theory.group_erasure``, which knows
             ``rescale`` too); d floor((n - r) / d) in the worst case.
