@@ -98,10 +98,6 @@ def _partial(found: Recommendation) -> str:
     return f" ({text})"
 
 
-def _less(ratio: float) -> str:
-    return f"{percent(abs(1 - ratio))} {'less' if ratio <= 1 else 'more'}"
-
-
 def _unheard(found: Recommendation) -> Iterator[str]:
     winner, share = found.winner, f"{found.winner.least_heard:.2g} of the updates"
     if not winner.covered:
@@ -171,12 +167,11 @@ def _beside_today(found: Recommendation) -> str:
 
 
 def _next_best(found: Recommendation) -> str:
-    for row in [row for row in found.finalists[1:] if row.index in found.may][:1]:
-        middle, low, high = found.ratio(row, found.winner)
-        if not np.isnan(middle):
-            more = percent(middle - 1, low - 1, high - 1)
-            return f"; {row.label}, the next, takes {more} more"
-    return ""
+    row = next((row for row in found.finalists[1:] if row.index in found.may), found.winner)
+    middle, low, high = found.ratio(row, found.winner)
+    if row is found.winner or np.isnan(middle):
+        return ""
+    return f"; {row.label}, the next, takes {percent(middle - 1, low - 1, high - 1)} more"
 
 
 def why(found: Recommendation) -> list[str]:
@@ -300,7 +295,8 @@ def _no_coding(found: Recommendation) -> str:
     text += f" ({low:.2f} to {high:.2f})"
     if (than_today := found.ratio(best, found.today)[0]) < 1:
         text += (
-            f", {_less(than_today)} than {found.today.label} in the same {best.replications} runs"
+            f", {percent(1 - than_today)} less than {found.today.label} in the same "
+            f"{best.replications} runs"
         )
     return text
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError
@@ -124,11 +123,6 @@ class Evaluation:
     def __or__(self, newer: Evaluation) -> Evaluation:
         """This one, and what is newer in place of what was known."""
         return Evaluation({**self.rows, **newer.rows}, {**self.runs, **newer.runs})
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """A row for each candidate, with the fields of ``Row`` as columns."""
-        return pd.DataFrame([vars(row) for row in self.rows.values()], [*self.rows])
 
     def values(self, row: Row, rate: float | None = None) -> FloatArray:
         """What a candidate takes at its own rate, or at another one, ``(R,)``."""

@@ -12,7 +12,6 @@ from ..config.errors import ConfigError
 from .candidates import (
     SearchSpace,
     Section,
-    Tried,
     alike,
     brief,
     far_beyond,
@@ -185,7 +184,12 @@ def promoted(rung: Rung, found: Evaluation, question: Question) -> list[int]:
     contest = ranked(row for row in rows if row.index in may and row.order < ANYTHING)
     if question.goal.criterion == "mean":
         exact = min((row.iteration_time for row in contest if row.exact), default=np.nan)
-        contest = [row for row in contest if not _dominated(row, rung.dominated * exact)]
+        longest = rung.dominated * exact  # for who has a barrier and fresh gradients
+        contest = [
+            row
+            for row in contest
+            if row.barrierless or row.staleness != 0 or not row.iteration_time > longest
+        ]
     slow, goes_on, catalogue = 0, 0, question.scenario.catalogue
     variants = Counter[str]()
     for row in contest:
@@ -204,11 +208,6 @@ def promoted(rung: Rung, found: Evaluation, question: Question) -> list[int]:
         flat = {row.index: order(found.values(row, common), criterion) for row in contest}
         kept.add(min(flat, key=lambda index: flat[index]))
     return sorted(kept)
-
-
-def _dominated(row: Row, longest: float) -> bool:
-    """Whether its iterations take longer than an exact scheme's, and its gradients are fresh."""
-    return bool(not row.barrierless and row.staleness == 0 and row.iteration_time > longest)
 
 
 def _surely_behind(rung: Rung, found: Evaluation, row: Row, best: Row, question: Question) -> bool:
@@ -254,7 +253,8 @@ def _refined(
         tried = [(seen[i], fit[i].order[1] if i in fit else np.inf) for i in seen]
         new: dict[Candidate, Row] = {}
         for row in best:
-            for section in _beside(seen[row.index], tried, first, question):
+            near = neighbours(seen[row.index], tried, question.scenario.workers, FLAT)
+            for section in (each for each in near if not far_beyond(each, first)):
                 one = Candidate(len(seen), brief(section, catalogue), listed=False)
                 seen[one.index], new[one] = section, row
                 tried.append((section, np.inf))
@@ -280,14 +280,6 @@ def _best_of_each(
             best.setdefault(alike(seen[row.index], not row.replications), row)
     rows = [*best.values()]
     return [row for row in rows if row.value <= rung.within * rows[0].value][: rung.beside]
-
-
-def _beside(
-    section: Section, tried: Sequence[Tried], first: Sequence[Section], question: Question
-) -> Iterator[Section]:
-    for other in neighbours(section, tried, question.scenario.workers, FLAT):
-        if not far_beyond(other, first):
-            yield other
 
 
 def _tried_beside(

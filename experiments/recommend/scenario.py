@@ -68,7 +68,9 @@ class MeasuredConfig:
         document: dict[str, Any] = {"name": name, "workers": n, **MADE}
         several = len(measured.tables) > 1 and self.reading.load is None
         if job.replay:
-            self._refuse_replay(n, several)
+            if job.law or several or n > measured.workers:
+                text = "with --law, at several loads (give --load), or for more workers than it has"
+                raise ConfigError(f"--replay: cannot draw the rounds of a table {text}")
             notes.append("--replay is the default with --trace, and will go: leave it out")
         if not (job.law or several or n > measured.workers):
             document["delay"] = self._rounds(n)
@@ -102,17 +104,6 @@ class MeasuredConfig:
         elif job.dataset is not None:
             raise at("--dataset", job.dataset, "needs --loss as well")
         return document, notes
-
-    def _refuse_replay(self, workers: int, several: bool) -> None:
-        measured, path = self.table[0], self.job.trace
-        if self.job.law:
-            raise ConfigError("--replay: draws the measured rounds, which --law does not; give one")
-        if several:
-            loads = ", ".join(f"{key:g}" for key in measured.tables if key is not None)
-            text = f"{path} has several loads; choose one of {loads} (--load)"
-            raise ConfigError(f"--replay: {text}")
-        if workers > measured.workers:
-            raise at("--workers", workers, f"must be at most the {measured.workers} of the table")
 
     def _rounds(self, workers: int) -> dict[str, Any]:
         """A section that draws stretches of whole rounds of the table."""

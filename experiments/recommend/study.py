@@ -253,7 +253,10 @@ def _ranking(answer: Recommendation) -> Iterator[dict[str, Any]]:
     flat = {row.index: np.nan for row in raced}
     if question.trains:
         criterion, common = question.goal.criterion, question.common_rate
-        flat = {r.index: _typical(answer.values(r, common), criterion) for r in raced}
+        for row in raced:  # infinite where a replication misses the goal
+            values = answer.values(row, common)
+            there = np.isfinite(values).all()
+            flat[row.index] = float(typical(values, criterion)) if there else np.inf
     places = {i: place for place, i in enumerate(sorted(flat, key=lambda i: flat[i]), 1)}
     for rank, row in enumerate(raced, 1):
         values, run = answer.values(row), found.all.runs[row.index]
@@ -285,11 +288,6 @@ def _ranking(answer: Recommendation) -> Iterator[dict[str, Any]]:
             "unheard": _unheard(answer, row),
             "left": "" if row.rung == last else f"after {row.replications} runs",
         }
-
-
-def _typical(values: FloatArray, criterion: Any) -> float:
-    """What is compared; infinite where a replication misses the goal."""
-    return float(typical(values, criterion)) if np.isfinite(values).all() else np.inf
 
 
 def _costs(row: Row) -> dict[str, Any]:
