@@ -154,6 +154,8 @@ def test_each_load_has_its_own_answer(tmp_path: Path, undrawn: None) -> None:
     assert "Load 1: replacing host b " in done.stdout
     assert "Load 2: replacing host d " in done.stdout
     assert {path.name for path in out.iterdir()} == TABLES | {"report.md", "answer.json", MARK}
+    assert {"heat_map_load_1.png", "timeline_load_2.svg"} <= {*command.file_names([1.0, 2.0])}
+    assert {"heat_map.png", "timeline.svg"} <= {*command.file_names([2.0])}
     assert "(heat_map_load_2.png)" in (out / "report.md").read_text()
     done = inside("whatif", tmp_path / "long.csv", "--load", "2", "--output", out)
     assert "\nReplacing host d " in done.stdout

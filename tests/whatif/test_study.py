@@ -235,6 +235,7 @@ def test_one_slow_host() -> None:
     assert said.startswith("replacing host gpu-07 by a median one saves 1")
     assert "waiting for" not in said
     assert "largest cause: workers (" in said
+    assert any(line.startswith("only gpu-07 stands out: to replace") for line in facts(found))
 
 
 def test_one_host_with_long_spells() -> None:
@@ -267,6 +268,7 @@ def test_two_slow_hosts_hide_each_other() -> None:
         assert f"{host['host']} {100 * host['alone_share']:.1f} %" in said
     other = next(line for line in facts(found) if line.startswith("if gpu-"))
     assert " are dropped, and the others share their work" in other
+    assert any(" stand out: to replace or drop more adds" in line for line in facts(found))
 
 
 def test_twins_cost_nothing_alone_and_share_the_blame() -> None:
