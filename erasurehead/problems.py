@@ -11,9 +11,14 @@ from erasurehead.sim.problems.datasets import BreastCancer as BreastCancer
 from erasurehead.sim.problems.datasets import Covertype as Covertype
 from erasurehead.sim.problems.datasets import DatasetFamily as DatasetFamily
 from erasurehead.sim.problems.datasets import Diabetes as Diabetes
+from erasurehead.sim.problems.datasets import Digits as Digits
 from erasurehead.sim.problems.datasets import File as File
 from erasurehead.sim.problems.datasets import KcHousing as KcHousing
 from erasurehead.sim.problems.datasets import Synthetic as Synthetic
 from erasurehead.sim.problems.losses import LeastSquares as LeastSquares
 from erasurehead.sim.problems.losses import Logistic as Logistic
 from erasurehead.sim.problems.losses import from_dataset as from_dataset
+from erasurehead.sim.problems.network import Mlp as Mlp
+from erasurehead.sim.problems.network import Softmax as Softmax
+from erasurehead.sim.problems.objective import Objective as Objective
+from erasurehead.sim.problems.own_model import OwnModel as OwnModel

@@ -28,7 +28,7 @@ from erasurehead.experiments.run.outputs import EVENTS
 from erasurehead.experiments.text import number_of
 from erasurehead.result import Result, face
 from erasurehead.sim.fields import Configurable
-from erasurehead.sim.problems import DatasetFamily, Problem
+from erasurehead.sim.problems import DatasetFamily, Objective
 
 # ``None``: a bar in a terminal or notebook. ``False``: no bar. A function: it is called instead,
 # with what is done and what there is in all.
@@ -172,7 +172,7 @@ def plainly(value: Any) -> Any:
     for objects."""
     if isinstance(value, np.ndarray | np.generic):
         return plainly(value.tolist())
-    if isinstance(value, Problem):
+    if isinstance(value, Objective):
         raise ConfigError(f"problem: {type(value).__name__} holds arrays: {ARRAYS}")
     if isinstance(type(value), Configurable):
         return plain(value, BUILT_IN)

@@ -24,7 +24,7 @@ from erasurehead.sim.learner import Learned
 from erasurehead.sim.load_laws import LoadLaw
 from erasurehead.sim.numerics import one_thread
 from erasurehead.sim.optimizers import Optimizer
-from erasurehead.sim.problems import Problem
+from erasurehead.sim.problems import Objective
 from erasurehead.sim.schemes import SchemeFamily
 from erasurehead.sim.schemes.base import RoundScheme, Sees
 from erasurehead.sim.steps import Steps, weights_of
@@ -202,7 +202,7 @@ def simulate(
 @face
 def train(
     simulation: Simulation,
-    problem: Problem,
+    problem: Objective,
     optimizer: Optimizer,
     *,
     initial: FloatArray | None = None,
@@ -216,14 +216,18 @@ def train(
         problem: of ``erasurehead.problems``, such as ``Logistic(X, y)``; its rows are cut into the
             scheme's k partitions.
         optimizer: of ``erasurehead.optimizers``.
-        initial: ``(p,)`` the start; zeros unless given.
+        initial: ``(P,)`` the start; zeros unless given, or a network's own draws.
 
     Raises:
         ConfigError: the data do not fit the scheme or each other, or are not finite.
     """
     wanted = {
         "simulation": (simulation, Simulation, "what eh.simulate returned"),
-        "problem": (problem, Problem, "a problem, such as Logistic(X, y) of erasurehead.problems"),
+        "problem": (
+            problem,
+            Objective,
+            "a problem, such as Logistic(X, y) of erasurehead.problems",
+        ),
         "optimizer": (optimizer, Optimizer, "an optimizer, such as GradientDescent(...)"),
     }
     for name, (value, kind, valid) in wanted.items():
@@ -232,8 +236,10 @@ def train(
     run = simulation._run
     cut = replace(problem, partitions=run.scheme.partitions)
     cut.require_finite()
-    start = np.zeros(cut.features) if initial is None else np.asarray(initial, dtype=np.float64)
-    if start.shape != (cut.features,) or not np.isfinite(start).all():
-        raise at("initial", initial, f"must be {cut.features} finite numbers, one a feature")
+    start = cut.start(np.random.default_rng(run.seed)) if initial is None else initial
+    start, size = np.asarray(start, dtype=np.float64), cut.parameters
+    if start.shape != (size,) or not np.isfinite(start).all():
+        what = "one a feature" if size == cut.features else "one a parameter"
+        raise at("initial", initial, f"must be {size} finite numbers, {what}")
     with one_thread():
         return learn(Training(cut, start, optimizer), simulation._steps, run.iterations)

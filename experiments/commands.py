@@ -103,7 +103,7 @@ def init(
     name: Annotated[
         str,
         argument(
-            "demo, example, asynchronous, cluster, live, lambda_cnn or authors_measured.",
+            "demo, example, network, asynchronous, cluster, live, lambda_cnn or authors_measured.",
             complete=completed("examples"),
         ),
     ] = "demo",

@@ -144,7 +144,8 @@ def _show_section(console: Console, kind: str, entries: Entries) -> None:
     console.print(Text.assemble((kind, "bold underline"), "  in a config: ", place, more))
     for entry, family in entries.items():
         _show_entry(console, entry, first_sentence(family))
-        rows = [] if kind == "losses" else field_rows(family)  # a loss's fields are the data
+        own = getattr(family, "fields", None) if kind == "losses" else family
+        rows = [] if own is None else field_rows(own)  # the others of a loss are the data
         if not rows:
             continue
         known = [each.name for each in fields(FieldRow)]

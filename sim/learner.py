@@ -18,44 +18,16 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import final
 
 import numpy as np
 
 from .errors import InvalidParameter
 from .numerics import GradientTables, one_thread
 from .optimizers import Optimizer, Together
-from .problems.base import Problem, product
+from .problems.base import product
+from .problems.objective import Objective
 from .steps import EXACT, Dense, Held, Local, Renewal, Sparse, Step, Steps
 from .types import FloatArray, IntArray
-
-
-@final
-class HeldGradients:
-    """d gradients of every partition, for L sets of ``width`` replications side by side; all zero
-    at first. A row's part of a gradient is its features times its slope. So the slopes are kept,
-    which are mixed row by row before the one product with ``X^T``."""
-
-    def __init__(self, problem: Problem, held: int, rates: int, width: int) -> None:
-        self._problem = problem
-        self._slopes = np.zeros((held, rates, problem.rows, width))
-
-    def mixed(self, step: Held, margins: FloatArray) -> FloatArray:
-        """Renew some gradients and decode the weighted sum of all: ``(L, p, width)``, from the
-        ``(L, N, width)`` margins of the newest models. Cost: one product, and two passes over N
-        numbers for each of the d and each model."""
-        problem, slopes = self._problem, self._problem.slopes(margins)
-        renewed = np.ascontiguousarray(step.fresh.transpose(1, 2, 0))
-        scaled = np.ascontiguousarray(step.weights.transpose(1, 2, 0)) / problem.rows
-        for rows, owner in problem.pieces(slopes.size // problem.rows):
-            newest = slopes[:, rows]
-            mixed = np.zeros(newest.shape)
-            for held, renew, weight in zip(self._slopes, renewed, scaled, strict=True):
-                np.copyto(held[:, rows], newest, where=renew[owner])
-                mixed += held[:, rows] * weight[owner]
-            slopes[:, rows] = mixed
-        return problem.gradient_from_slopes(slopes)
-
 
 # A fixed width, because a matrix product rounds differently at another shape: so the losses are a
 # function of the arguments alone, not of the machine.
@@ -76,10 +48,12 @@ class Learned:
     test_loss: FloatArray | None
     final_beta: FloatArray  # ``(p, R)`` the models after the last iteration
     final_auc: FloatArray | None  # ``(R,)`` area under the ROC curve on the test rows, or ``None``
+    # ``(R, T + 1)`` share of the test rows whose class is right, or ``None`` without classes.
+    test_accuracy: FloatArray | None = None
 
 
 def train(
-    problem: Problem,
+    problem: Objective,
     optimizer: Optimizer,
     initial: FloatArray,
     steps: Steps,
@@ -95,7 +69,7 @@ def train(
 
 
 def train_each(
-    problem: Problem,
+    problem: Objective,
     optimizers: Sequence[Optimizer],
     initial: FloatArray,
     steps: Steps,
@@ -109,7 +83,10 @@ def train_each(
     with training_context():
         exact, alike = steps.exact, steps.alike
         width = 1 if alike else replications
-        together = min(fit_into_memory(problem, steps), max(1, TOGETHER // (problem.rows * width)))
+        together = min(
+            fit_into_memory(problem, steps),
+            max(1, TOGETHER // (max(problem.rows, problem.kept) * width)),
+        )
         for first in range(0, len(optimizers), together):
             rules = optimizers[first : first + together]
             learner = Learner(problem, rules, initial, width, steps)
@@ -138,7 +115,7 @@ class Learner:
 
     def __init__(
         self,
-        problem: Problem,
+        problem: Objective,
         optimizers: Sequence[Optimizer],
         initial: FloatArray,
         replications: int,
@@ -177,14 +154,16 @@ class Learner:
 
     def learned(self) -> list[Learned]:
         """The losses at every evaluation so far, and the current models, of each optimizer."""
-        train_loss, test_loss = np.stack(self._losses, axis=-1)
+        train_loss, test_loss, accuracy = np.stack(self._losses, axis=-1)
         tested = self._problem.X_test is not None
         found = []
         for each, last in enumerate(np.concatenate([m.beta for _, m in self._blocks], axis=-1)):
             final = last if self._basis is None else product(self._basis, last)
             test = np.ascontiguousarray(test_loss[each]) if tested else None
             auc = self._problem.test_auc(last)
-            found.append(Learned(np.ascontiguousarray(train_loss[each]), test, final, auc))
+            classes = self._problem.test_accuracy(last) is not None
+            right = np.ascontiguousarray(accuracy[each]) if classes else None
+            found.append(Learned(np.ascontiguousarray(train_loss[each]), test, final, auc, right))
         return found
 
 
@@ -201,7 +180,7 @@ class Models:
     ``start``, ``(p, width)``; ``steps`` are as for ``Learner``."""
 
     def __init__(
-        self, problem: Problem, rules: Together, start: FloatArray, steps: Steps | None
+        self, problem: Objective, rules: Together, start: FloatArray, steps: Steps | None
     ) -> None:
         self._problem, self._rules = problem, rules
         depth, table, held, singles = 0, 0, 0, False
@@ -210,7 +189,7 @@ class Models:
         self._states = rules.init(start)
         self.beta = rules.models(self._states)  # ``(L, p, width)`` the current models
         rates, features, width = self.beta.shape
-        margins = problem.margins(self.beta)
+        margins = problem.at(self.beta)
         self._margins: deque[FloatArray | None] = deque([margins, margins], maxlen=2)
         self._margins_at: deque[FloatArray | None] = deque(maxlen=depth + 1)
         # The rows of one partition are few: to pick the model from arrays of all replications
@@ -218,18 +197,21 @@ class Models:
         self._points = np.empty((singles * (depth + 1), width, rates, features))
         self._gradient: FloatArray | None = None
         self._tables = GradientTables(width, table, (rates, features))
-        self._held = HeldGradients(problem, held, rates, width)
+        self._held = problem.held(held, rates, width)
         self.alignment = np.zeros((rates, width))  # inner products of the last two gradients
         self._velocity = np.zeros(())  # of outer steps, (L, p, width) after the first
         self.updates = 0  # each local step counted
         self._remember()
 
     def losses(self) -> FloatArray:
-        """Training and test losses, ``(2, L, width)``; the second NaN without a test set."""
+        """Training and test losses, and the share of test rows that are right, ``(3, L, width)``;
+        NaN without a test set, and without classes."""
         if (margins := self._margins[-1]) is None:
-            margins = self._margins[-1] = self._problem.margins(self.beta)
-        loss, test = self._problem.loss_from_margins(margins), self._problem.test_loss(self.beta)
-        return np.stack([loss, np.full_like(loss, np.nan) if test is None else test])
+            margins = self._margins[-1] = self._problem.at(self.beta)
+        loss, problem = self._problem.loss_at(margins), self._problem
+        tested = problem.test_loss(self.beta), problem.test_accuracy(self.beta)
+        missing = np.full_like(loss, np.nan)
+        return np.stack([loss, *(missing if each is None else each for each in tested)])
 
     def update(self, step: Step | None, align: bool = False) -> None:
         """Apply one update; with ``align`` also compute ``alignment``. ``None``: every partition
@@ -248,7 +230,7 @@ class Models:
         self._states = self._rules.step(self._states, gradient, t)
         self.beta = self._rules.models(self._states)
         dense = not isinstance(step, Sparse | Renewal)
-        self._margins.append(problem.margins(self.beta) if dense else None)
+        self._margins.append(problem.at(self.beta) if dense else None)
         self.updates = t
         self._remember()
 
@@ -262,7 +244,7 @@ class Models:
             for state, each, more in zip(before, differences, beyond, strict=True)
         ]
         self.beta = self._rules.models(self._states)
-        self._margins.append(self._problem.margins(self.beta))
+        self._margins.append(self._problem.at(self.beta))
         self.updates += step.steps
         self._remember()
 
@@ -311,19 +293,19 @@ class Models:
 
     def _dense(self, step: Dense | None) -> FloatArray:
         if step is None:
-            return self._problem.gradient_from_margins(self._margins_of(0))
+            return self._problem.gradient_at(self._margins_of(0))
         weights = np.where(np.abs(step.weights - 1) <= EXACT, 1.0, step.weights)
         lags = [0] if step.version is None else (self.updates - step.version).tolist()
         margins = self._margins_of(lags[0])
         if len(set(lags)) > 1:
             each = [self._margins_of(lag)[..., column] for column, lag in enumerate(lags)]
             margins = np.stack(each, axis=-1)
-        return self._problem.gradient_from_margins(margins, weights)
+        return self._problem.gradient_at(margins, weights)
 
     def _margins_of(self, lag: int) -> FloatArray:
         if (margins := self._margins_at[-1 - lag]) is None:  # after a step with single gradients
             point = self._points[(self.updates - lag) % len(self._points)].transpose(1, 2, 0)
-            margins = self._margins_at[-1 - lag] = self._problem.margins(point)
+            margins = self._margins_at[-1 - lag] = self._problem.at(point)
         return margins
 
     def _sparse(self, step: Sparse) -> FloatArray:
@@ -360,12 +342,12 @@ class Models:
                 yield each, column[part], found[part]
 
 
-def fit_into_memory(problem: Problem, steps: Steps) -> int:
+def fit_into_memory(problem: Objective, steps: Steps) -> int:
     """For how many optimizers past models and gradients fit into memory: at least for one. Raises
     ``InvalidParameter``: naming the number of replications."""
     depth, replications = steps.depth, len(steps.times)
-    numbers = depth * (problem.features + (0 if steps.sparse else problem.rows))
-    numbers += steps.table_size * problem.features + steps.held * problem.rows
+    numbers = depth * (problem.parameters + (0 if steps.sparse else problem.kept))
+    numbers += steps.table_size * problem.parameters + steps.held * problem.held_size
     size = numbers * replications * 8
     if size > REMEMBERED:
         past = f"past models and gradients (up to {depth} updates old)"
@@ -383,4 +365,5 @@ def _shared(one: Learned, replications: int) -> Learned:
 
     test = None if one.test_loss is None else rows(one.test_loss)
     auc = None if one.final_auc is None else rows(one.final_auc)
-    return Learned(rows(one.train_loss), test, rows(one.final_beta.T).T, auc)
+    right = None if one.test_accuracy is None else rows(one.test_accuracy)
+    return Learned(rows(one.train_loss), test, rows(one.final_beta.T).T, auc, right)

@@ -127,6 +127,10 @@ METRICS: Mapping[str, Metric] = registry(
     Metric("final_test_loss", "final test loss", "", _final("test_loss"),
         "test loss after the last iteration",
         heading="test loss"),
+    Metric("final_test_accuracy", "final test accuracy", "", _final("test_accuracy"),
+        "share of the test rows whose class is right, after the last iteration; only where a loss "
+        "has classes",
+        heading="test accuracy"),
     Metric("elapsed", "elapsed time", "s", _whole("elapsed"),
         "clock when the last iteration ended"),
     Metric("utilisation", "utilisation", "", _whole("utilisation"),

@@ -31,6 +31,7 @@ from erasurehead.sim.steps import (
     SingleGradients,
     Steps,
 )
+from tests.tools import LINEAR
 
 # The learner against a plain loop over replications, and its promises on cost and bytes.
 
@@ -49,7 +50,7 @@ def make(
     y = rng.choice([-1.0, 1.0], N + 8)
     convert = sparse.csr_array if sparse_data else np.asarray
     tests = {"X_test": convert(X_test), "y_test": y[N:]} if test else {}
-    return LOSSES[loss](convert(X), y[:N], partitions=K, l2=l2, **tests), rng.standard_normal(P)
+    return LINEAR[loss](convert(X), y[:N], partitions=K, l2=l2, **tests), rng.standard_normal(P)
 
 
 def random_weights(replications: int = R) -> np.ndarray:
@@ -100,7 +101,7 @@ def plain(
 
 
 @pytest.mark.parametrize("rule", OPTIMIZERS)
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", LINEAR)
 @pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
 @pytest.mark.parametrize("block", [1, 2, 64])
 def test_learner_agrees_with_one_plain_loop_per_replication(
@@ -278,7 +279,7 @@ def test_no_iterations_give_the_start() -> None:
     np.testing.assert_allclose(training.final_beta[:, 2], initial)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", LINEAR)
 @pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
 def test_divergence_is_a_result_not_a_warning(loss: str, sparse_data: bool) -> None:
     """The suite turns every warning into an error."""
@@ -620,7 +621,7 @@ def test_how_many_optimizers_fit_into_memory(
 ) -> None:
     """Past models, and margins unless updates are sparse; a table of gradients; held margins. Of
     each replication, eight bytes a number: one optimizer must fit to the byte."""
-    problem: Any = SimpleNamespace(features=3, rows=10)
+    problem: Any = SimpleNamespace(parameters=3, kept=10, held_size=10)
     past: Any = SimpleNamespace(
         depth=2, times=np.zeros((5, 1)), sparse=single, table_size=4, held=1
     )

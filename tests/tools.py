@@ -40,6 +40,7 @@ from erasurehead.experiments.pictures.picture import (
     mantissas,
 )
 from erasurehead.sim import types
+from erasurehead.sim.problems import LOSSES, Problem
 from erasurehead.sim.reading import Reading
 from erasurehead.sim.types import FloatArray
 
@@ -62,6 +63,10 @@ SMALL: dict[str, Any] = {
 
 
 ROOT = Path(__file__).parent.parent
+
+
+# losses of linear models
+LINEAR = {name: loss for name, loss in LOSSES.items() if issubclass(loss, Problem)}
 
 
 def process(*arguments: object) -> subprocess.CompletedProcess[str]:

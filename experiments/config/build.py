@@ -22,7 +22,7 @@ from ...sim.engines.run import Run
 from ...sim.errors import DataNotFound, InvalidParameter
 from ...sim.numerics import one_thread
 from ...sim.optimizers import Optimizer
-from ...sim.problems import Problem, ProblemConfig
+from ...sim.problems import Objective, ProblemConfig
 from ...sim.schemes import Scheme, SchemeFamily
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import ForesightedFamily, RoundScheme, Sees
@@ -46,7 +46,7 @@ class ImpossibleCell(ConfigError):
 class Training:
     """Everything that decides the losses of a given trace."""
 
-    problem: Problem
+    problem: Objective
     initial: FloatArray
     optimizer: Optimizer
 
@@ -152,7 +152,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
 def both(cell: Cell) -> tuple[Run, Training | None]:
     """What ``timing`` and ``training`` build, and raise; messages are as large as gradients."""
     learning = training(cell)
-    return timing(cell, None if learning is None else learning.problem.features), learning
+    return timing(cell, None if learning is None else learning.problem.parameters), learning
 
 
 def training(cell: Cell) -> Training | None:
@@ -192,7 +192,7 @@ class _Wanted:
 
 
 @lru_cache(maxsize=2)
-def _problem(wanted: _Wanted) -> tuple[Problem, FloatArray]:
+def _problem(wanted: _Wanted) -> tuple[Objective, FloatArray]:
     """Load a problem; remembered, since the cells of a run share theirs."""
     try:
         with one_thread():

@@ -25,7 +25,7 @@ from ...sim.fields import Configurable
 from ...sim.files import UnusableFile, require_regular
 from ...sim.load_laws import LOAD_LAWS, LoadLaw
 from ...sim.optimizers import OPTIMIZERS, Optimizer
-from ...sim.problems import DATASETS, LOSSES, DatasetFamily, Problem
+from ...sim.problems import DATASETS, LOSSES, DatasetFamily, Objective
 from ...sim.schemes import SCHEMES, SchemeFamily
 from .document import is_file
 from .errors import ConfigError
@@ -88,7 +88,7 @@ BUILT_IN = Catalogue(
         "load_laws": Kind("kind", LoadLaw, LOAD_LAWS, attribute="kind"),
         "schemes": Kind("name", SchemeFamily, SCHEMES),
         "data": Kind("dataset", DatasetFamily, DATASETS),
-        "losses": Kind("loss", Problem, LOSSES),
+        "losses": Kind("loss", Objective, LOSSES),
         "optimizers": Kind("rule", Optimizer, OPTIMIZERS, attribute="rule"),
     }
 )

@@ -18,6 +18,7 @@ from typing import Any
 from ...delay_models import DelayModel
 from ...sim.errors import DataNotFound
 from ...sim.problems import ProblemConfig
+from ...sim.problems.own_model import ModelFields
 from .catalogue import Catalogue, Plugin, blamed, with_plugins
 from .codec import classes_in, filled, plain
 from .document import MOST_POINTS, anchored, range_values, set_dotted
@@ -65,8 +66,10 @@ def _by_content(section: Any, digests: Mapping[str, str]) -> Any:
         return [_by_content(entry, digests) for entry in section]
     if isinstance(section, dict):
         found = {name: _by_content(entry, digests) for name, entry in section.items()}
-        path = section.get("path")
-        return found | ({"path": digests.get(path, path)} if isinstance(path, str) else {})
+        named = {
+            key: each for key in ("path", "model") if isinstance(each := section.get(key), str)
+        }
+        return found | {key: digests.get(path, path) for key, path in named.items()}
     return section
 
 
@@ -91,6 +94,8 @@ def _named(section: Any) -> Iterator[Path]:
 def _data(value: Any, data_dir: Path | None) -> Iterator[Path]:
     """The file of a problem's data set; one that is missing is reported elsewhere."""
     if isinstance(value, ProblemConfig):
+        if (model := getattr(value.own, "file", None)) is not None:
+            yield model
         with suppress(DataNotFound):
             if (path := value.family.file(data_dir)) is not None:
                 yield path
@@ -339,6 +344,8 @@ class _Grid:
         used = self._used(name, written)
         files = self._files([*_named(section), *_data(value, self._data_dir)])
         code = sorted(plugin.digest for plugin in used)
+        if isinstance(value, ProblemConfig) and isinstance(value.own, ModelFields):
+            code += value.own.versions()
         text = hashed_text({name: code if name == "plugins" else [section, code]}, files)
         if name == "plugins":
             files = self._files(Path(plugin.name) for plugin in used)

@@ -77,15 +77,20 @@ class Reader:
         """A ``problem`` section: the fields of every problem and, beside them, of its data set."""
         if isinstance(value, ProblemConfig):
             return value
-        family = self._family("data", value)
-        shared = {key: entry for key, entry in value.items() if key in names(ProblemSettings)}
-        own = {key: entry for key, entry in value.items() if key not in shared}
-        require_known(value, [*names(ProblemSettings), *names(family)])
-        settings = self.build(ProblemSettings, shared)
-        losses = self.catalogue["losses"].classes
+        _require_section(value)
+        if "model" in value:  # a file in place of the name of a loss
+            value = {"loss": "model", **value}
+        family, losses = self._family("data", value), self.catalogue["losses"].classes
+        name = value.get("loss")
+        kinds = [ProblemSettings, family]
+        if isinstance(name, str) and (fields := getattr(losses.get(name), "fields", None)):
+            kinds.append(fields)
+        require_known(value, [key for kind in kinds for key in names(kind)])
+        parts = [{key: each for key, each in value.items() if key in names(kind)} for kind in kinds]
+        settings, data, *own = (self.build(*pair) for pair in zip(kinds, parts, strict=True))
         if settings.loss not in losses:
             raise fault(["loss"], settings.loss, one_of(losses, settings.loss))
-        return ProblemConfig(settings, self.build(family, own), losses)
+        return ProblemConfig(settings, data, own[0] if own else None, losses)
 
     def build(self, family: Any, section: Any) -> Any:
         """Make a dataclass from a section that holds its fields.
@@ -134,7 +139,8 @@ def plain(value: Any, catalogue: Catalogue) -> Any:
     """What ``Reader`` reads back as ``value``: mappings, lists, numbers, texts, every field.
     Two ways to say one thing have one plain form."""
     if isinstance(value, ProblemConfig):
-        return plain(value.family, catalogue) | plain(value.settings, catalogue)
+        parts = (value.family, *([] if value.own is None else [value.own]), value.settings)
+        return {key: each for part in parts for key, each in plain(part, catalogue).items()}
     if is_dataclass(value):
         family: Any = type(value)
         tag, name = catalogue.name_of(family)

@@ -242,7 +242,7 @@ def _table(path: Path) -> str:
 
 def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     """A copy whose relative paths start from ``folder``.
-    Paths are the values of keys called ``path``, and files among ``plugins``.
+    Paths are the values of keys called ``path``, and files among ``plugins`` or as a ``model``.
     Raises ConfigError: it is nested too deep or too large; in YAML, few lines can say that."""
     room = itertools.count()
 
@@ -262,7 +262,8 @@ def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             return value
         if not value.isprintable() and any("\ud800" <= each <= "\udfff" for each in value):
             raise at(key, value, "half a character; must be text")
-        named = str(key).rpartition(".")[2] == "path"
+        last = str(key).rpartition(".")[2]
+        named = last == "path" or (last == "model" and value.endswith(".py"))
         listed = key == "plugins" and depth == 2 and is_file(value)
         return str(Path.absolute(folder / value)) if named or listed else value
 

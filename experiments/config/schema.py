@@ -215,6 +215,9 @@ def _named(catalogue: Catalogue, key: str, name: str) -> Schema:
         shared = _object(ProblemSettings)
         properties |= shared["properties"]
         section["required"] += shared["required"]
+        for family in catalogue["losses"].classes.values():  # a loss may have fields of its own
+            if fields := getattr(family, "fields", None):
+                properties |= _object(fields)["properties"]
         properties["loss"] |= {"enum": [*catalogue["losses"].classes]}
     if key == "schemes":
         for field, value in properties.items():  # a list of values: one scheme for each

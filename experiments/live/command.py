@@ -18,7 +18,7 @@ from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
 from ...sim.engines.updates import Trajectory
 from ...sim.learner import Learned, training_context
-from ...sim.problems.base import Problem
+from ...sim.problems.objective import Objective
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import Fixed
 from ...sim.steps import SingleGradients, Steps
@@ -66,14 +66,16 @@ def steps_of(run: Run, trace: Trace, masters: Sequence[LiveMaster]) -> Steps:
     return replace(steps, partition=np.stack(drawn))
 
 
-def learned(problem: Problem, masters: Sequence[LiveMaster]) -> Learned:
+def learned(problem: Objective, masters: Sequence[LiveMaster]) -> Learned:
     """Losses of the models that the workers found."""
     models = np.array([master.descent.visited for master in masters])
     r, t, p = models.shape
     columns = np.ascontiguousarray(models.reshape(r * t, p).T)
     final, test = np.ascontiguousarray(models[:, -1].T), problem.test_loss(columns)
-    test = None if test is None else test.reshape(r, t)
-    return Learned(problem.loss(columns).reshape(r, t), test, final, problem.test_auc(final))
+    right = problem.test_accuracy(columns)
+    test, right = (None if each is None else each.reshape(r, t) for each in (test, right))
+    loss = problem.loss(columns).reshape(r, t)
+    return Learned(loss, test, final, problem.test_auc(final), right)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from typing_extensions import override
 from ...sim.engines.cluster import Policy
 from ...sim.engines.run import Run
 from ...sim.numerics import one_thread
-from ...sim.problems.base import Problem
+from ...sim.problems.objective import Objective
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import Fixed, Scheme
 from ...sim.schemes.ringleader import InCycles, OneOfEach
@@ -112,14 +112,14 @@ class Nothing(Computation):
 class HeldPartitions(Computation):
     """Partitions that a worker holds; abstract."""
 
-    parts: Mapping[int, Sequence[Problem]]  # rows of each partition, as small problems
+    parts: Mapping[int, Sequence[Objective]]  # rows of each partition, as small problems
     rows: int  # N, of all the data
 
     def gradient(self, partition: int, beta: FloatArray, wanted: Wanted) -> FloatArray:
         """``(1/N) g_i(beta)``, without L2: ``(p,) -> (p,)``; listens after some of the rows."""
         total: FloatArray = np.zeros(beta.shape)
         for rows in self.parts[partition]:
-            total += rows.gradient_from_slopes(rows.slopes(rows.margins(beta[:, None])))[:, 0]
+            total += rows.summed_gradient(rows.X, rows.y, beta[:, None])[:, 0]
             wanted.listen()
         return total / self.rows
 
@@ -193,7 +193,7 @@ def supported(scheme: Scheme) -> bool:
     return whole or type(scheme) in (Barrierless, OneOfEach, InCycles)
 
 
-def computations(scheme: Scheme, problem: Problem | None) -> list[Computation]:
+def computations(scheme: Scheme, problem: Objective | None) -> list[Computation]:
     """What each worker computes; it holds all the data where partitions are drawn at random."""
     if problem is None:
         return [Nothing()] * scheme.workers
@@ -209,10 +209,10 @@ def computations(scheme: Scheme, problem: Problem | None) -> list[Computation]:
     return [SingleGradient(dict(enumerate(parts)), problem.rows)] * scheme.workers
 
 
-def parts_of(problem: Problem, entries: int = ENTRIES) -> list[list[Problem]]:
+def parts_of(problem: Objective, entries: int = ENTRIES) -> list[list[Objective]]:
     """Each partition as problems of a few rows each, without test rows: so many entries of X (at
     least p, as each piece costs a sum of p numbers) are read before a worker listens."""
-    most = max(1, max(entries, problem.features) * problem.rows // max(1, problem.X.size))
+    most = max(1, max(entries, problem.parameters) * problem.rows // max(1, problem.X.size))
     ends = np.cumsum(problem.partition_sizes).tolist()
     whole = replace(problem, partitions=1, X_test=None, y_test=None)
     pieces = [

@@ -267,7 +267,7 @@ def performance(simulation: Simulation, share: Share = lambda done: None) -> Kno
         cell = simulation.cell()
         data = replace(simulation, other_delays=0).cell() if simulation.other_delays else cell
         learning = build.training(data)
-        run = build.timing(cell, None if learning is None else learning.problem.features)
+        run = build.timing(cell, None if learning is None else learning.problem.parameters)
         known = profile(run, cell)
         if known["load"] > simulation.most_load:
             return known, None

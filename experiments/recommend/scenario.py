@@ -242,7 +242,7 @@ def read_scenario(
         base={k: v for k, v in first.document.items() if k not in ("schemes", "sweep")},
         given=tuple({**cell.scheme, "label": cell.label} for cell in grid),
         catalogue=catalogue_of(whole),
-        features=0 if learning is None else learning.problem.features,
+        features=0 if learning is None else learning.problem.parameters,
         unit_delay=float(unit),
         worker_time=(float(one), float(two), float(waits[waits > 0].mean())),
         tail_allowance=allowance,

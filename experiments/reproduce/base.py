@@ -148,6 +148,7 @@ class Effort:
         """The problem of a config document. Raises ConfigError: its data are missing."""
         parts = build.training(self.cells(document)[0])
         assert parts is not None
+        assert isinstance(parts.problem, Problem)
         return parts.problem
 
     def results(self, document: Mapping[str, Any]) -> list[Finished]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ...sim.engines.simulate import simulate
+from ...sim.problems import Problem
 from ...sim.steps import DecodedRounds
 from ...sim.theory import least_squares_spectrum
 from ...sim.theory.convergence import ErasureBound, LeastSquaresSpectrum, gradient_descent_rate
@@ -63,6 +64,7 @@ class LossIterationFloor(RunsFigure):
         run, parts = build.both(cell)
         steps = run.scheme.steps(simulate(run))
         assert parts is not None
+        assert isinstance(parts.problem, Problem)
         assert isinstance(steps, DecodedRounds)
         gaps = learn(parts, steps, run.iterations).train_loss - spectrum.minimum
         # Not above, because it makes graphs: a tenth of a second that listing saves.

@@ -243,6 +243,8 @@ def _iterations(
         frame["train_loss"] = losses.train_loss.flatten()
         if losses.test_loss is not None:
             frame["test_loss"] = losses.test_loss.flatten()
+        if losses.test_accuracy is not None:
+            frame["test_accuracy"] = losses.test_accuracy.flatten()
     return frame
 
 

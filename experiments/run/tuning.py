@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ...sim.engines.run import Run
 from ...sim.metrics import time_to_target
-from ...sim.problems import Problem
+from ...sim.problems import Objective
 from ...sim.steps import Steps
 from ...sim.types import FloatArray
 from ..config.build import Training
@@ -47,7 +47,7 @@ class Runs:
         return np.where(self.losses[:, -1] <= goal, first, np.nan)
 
 
-def target_loss(problem: Problem, share: float = SHARE) -> float:
+def target_loss(problem: Objective, share: float = SHARE) -> float:
     """The data loss that lies this share of the way from the zero model to the best one.
     The best model minimises the objective, data loss and L2 term; no scheme has a part in it."""
 
@@ -57,7 +57,7 @@ def target_loss(problem: Problem, share: float = SHARE) -> float:
     def gradient(beta: FloatArray) -> FloatArray:
         return problem.gradient(beta[:, None])[:, 0] + problem.l2_gradient(beta)
 
-    zero = np.zeros(problem.features)
+    zero = problem.start(np.random.default_rng(0))
     from scipy.optimize import minimize  # a sixth of a second that other commands save
 
     until: Any = {"ftol": 1e-15, "gtol": 1e-10, "maxiter": 10_000}

@@ -4,5 +4,14 @@ from .base import Problem
 from .datasets import DATASETS
 from .datasets.base import DatasetFamily
 from .losses import LOSSES, ProblemConfig, ProblemSettings
+from .objective import Objective
 
-__all__ = ["DATASETS", "LOSSES", "DatasetFamily", "Problem", "ProblemConfig", "ProblemSettings"]
+__all__ = [
+    "DATASETS",
+    "LOSSES",
+    "DatasetFamily",
+    "Objective",
+    "Problem",
+    "ProblemConfig",
+    "ProblemSettings",
+]

@@ -1,25 +1,26 @@
-"""A problem: training data in partitions, a loss, and its gradient for many models at once.
+"""A linear problem: training data in partitions, and a loss of the margins ``X beta``.
 
 Every model is a column: ``beta`` is ``(p, R)``, so one matrix product serves all R replications.
-With an axis in front, ``(L, p, R)``, it holds L sets of models, each with the bits it has alone.
 The margins ``X beta`` are handed from the loss to the gradient, so an iteration costs two products
 with the training data, whatever n and k are."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
 from itertools import pairwise
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 import numpy as np
 from scipy import sparse
+from typing_extensions import override
 
-from ..errors import InvalidParameter
+from ..steps import Held
 from ..types import FloatArray, IntArray
+from .objective import Csr, HeldGradients, Matrix, Objective
 
 # Equal features are merged into one.
 #
@@ -30,9 +31,6 @@ from ..types import FloatArray, IntArray
 # (X S) b``, ``||beta|| = ||b||``, and each update of beta is the same update of b.
 #
 # Amazon Employee Access: 59,010 classes for 241,915 features, and half of the non-zeros are left.
-
-Csr: TypeAlias = "sparse.csr_array[np.float64]"
-Matrix: TypeAlias = "FloatArray | Csr"
 
 
 def product(matrix: Any, columns: FloatArray) -> FloatArray:
@@ -96,66 +94,24 @@ NUMBERS_AT_ONCE = 2**15  # numbers of a temporary, 256 KiB: several fit in the s
 RowWise: TypeAlias = Callable[[FloatArray, FloatArray], FloatArray]
 """Margins ``(N, R)`` and targets ``(N,)`` -> ``(N, R)``."""
 
-Task: TypeAlias = Literal["classification", "regression"]
-
 
 @dataclass(frozen=True, eq=False)
-class Problem(ABC):
-    """Training data and a loss; abstract. Final subclasses say what the loss of one row is. Memory:
-    the data once. ``X^T`` is a view: for sparse rows it is column-compressed, and its product
-    scatters each row into the result. Raises ``InvalidParameter``: fewer rows than partitions, or
-    arrays that do not fit each other."""
-
-    task: ClassVar[Task]  # what kind of target the loss is for
-    X: Matrix  # ``(N, p)`` training rows, a dense C-order array or ``scipy.sparse.csr_array``
-    y: FloatArray  # ``(N,)`` targets
-    _: KW_ONLY
-    # k; partition i is the i-th of k contiguous blocks of rows, cut as ``numpy.array_split`` does.
-    partitions: int = 1
-    l2: float = 0.0  # the coefficient of ``||beta||^2`` in the objective, >= 0
-    X_test: Matrix | None = None  # ``(M, p)`` test rows, or ``None``
-    y_test: FloatArray | None = None  # ``(M,)`` test targets, or ``None``
-
-    def __post_init__(self) -> None:
-        for name, axes in (("X", 2), ("y", 1), ("X_test", 2), ("y_test", 1)):
-            object.__setattr__(self, name, _numbers(name, getattr(self, name), axes))
-        if self.partitions > self.rows:
-            valid = f"must be at least the number of partitions, {self.partitions}"
-            raise InvalidParameter("rows", self.rows, valid)
-        if self.y.shape != (self.rows,):
-            raise InvalidParameter("y", self.y.shape, f"its shape must be ({self.rows},)")
-        if self.X_test is None or self.y_test is None:
-            if self.X_test is not None or self.y_test is not None:
-                raise InvalidParameter("X_test", None, "give both X_test and y_test, or neither")
-            return
-        if self.X_test.shape != (self.y_test.size, self.features):
-            valid = f"its shape must be ({self.y_test.size}, {self.features}): y_test by features"
-            raise InvalidParameter("X_test", self.X_test.shape, valid)
-
-    def require_finite(self) -> None:
-        """Refuse data with NaN or infinity. Raises InvalidParameter. Cost: one pass over them."""
-        for name in ("X", "y", "X_test", "y_test"):
-            values: Any = getattr(self, name)
-            numbers = values.data if isinstance(values, sparse.csr_array) else values
-            if numbers is not None and not np.isfinite(numbers).all():
-                wrong = float(numbers[~np.isfinite(numbers)][0])
-                raise InvalidParameter(name, wrong, "every number must be finite")
+class Problem(Objective):
+    """A linear model and a loss of its margins; abstract. Final subclasses say what the loss of one
+    row is. ``X^T`` is a view: for sparse rows it is column-compressed, and its product scatters
+    each row into the result."""
 
     @property
-    def rows(self) -> int:
-        """Number of training rows N."""
-        return int(self.X.shape[0])
+    @override
+    def parameters(self) -> int:
+        """One a feature."""
+        return self.features
 
     @property
-    def features(self) -> int:
-        """Number of features p."""
-        return int(self.X.shape[1])
-
-    @cached_property
-    def partition_sizes(self) -> IntArray:
-        """Rows of each partition: ``(k,)``; the first N mod k have one row more."""
-        size, larger = divmod(self.rows, self.partitions)
-        return size + (np.arange(self.partitions) < larger).astype(np.int64)
+    @override
+    def kept(self) -> int:
+        """The margins."""
+        return self.rows
 
     @abstractmethod
     def row_losses(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
@@ -165,30 +121,42 @@ class Problem(ABC):
     def row_slopes(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
         """The derivative of each row's loss by its margin: -> a new ``(N, R)``."""
 
-    def test_auc(self, beta: FloatArray) -> FloatArray | None:
-        """Area under the ROC curve on the test rows: ``(p, R) -> (R,)``, or ``None``."""
-        return None
-
     def margins(self, beta: FloatArray) -> FloatArray:
         """``X beta``: ``(..., p, R) -> (..., N, R)``. Cost: one product."""
         return product(self.X, beta)
 
-    def loss_from_margins(self, margins: FloatArray) -> FloatArray:
-        """Mean data loss over the training rows, without L2: ``(..., N, R) -> (..., R)``."""
-        return self._mean_loss(margins, self.y)
+    @override
+    def at(self, beta: FloatArray) -> FloatArray:
+        """The margins."""
+        return self.margins(beta)
 
-    def gradient_from_margins(
-        self, margins: FloatArray, partition_weights: FloatArray | None = None
+    @override
+    def mean_loss(self, X: Matrix, y: FloatArray, beta: FloatArray) -> FloatArray:
+        return self._mean_loss(product(X, beta), y)
+
+    @override
+    def loss_at(self, at: FloatArray) -> FloatArray:
+        """Of ``(..., N, R)`` margins."""
+        return self._mean_loss(at, self.y)
+
+    @override
+    def summed_gradient(
+        self, X: Matrix, y: FloatArray, beta: FloatArray, weights: FloatArray | None = None
     ) -> FloatArray:
-        """``(1/N) sum_i w_i g_i``, without L2: ``(..., N, R)``, ``(R, k)`` -> ``(..., p, R)``;
-        without weights all are 1. Cost: one product with ``X^T``."""
-        if margins.ndim > 2 and len(margins) == 1:  # NumPy walks faster over two axes
-            return self.gradient_from_margins(margins[0], partition_weights)[None]
-        slopes = self.slopes(margins)
-        if partition_weights is None:
+        """Cost: two products."""
+        slopes = _row_by_row(self.row_slopes, product(X, beta), y)
+        return product(X.T, slopes if weights is None else slopes * weights.T)
+
+    @override
+    def gradient_at(self, at: FloatArray, weights: FloatArray | None = None) -> FloatArray:
+        """Of ``(..., N, R)`` margins. Cost: one product with ``X^T``."""
+        if at.ndim > 2 and len(at) == 1:  # NumPy walks faster over two axes
+            return self.gradient_at(at[0], weights)[None]
+        slopes = self.slopes(at)
+        if weights is None:
             slopes /= self.rows
         else:
-            scaled = partition_weights.T / self.rows
+            scaled = weights.T / self.rows
             for rows, owner in self.pieces(slopes.size // self.rows):
                 slopes[..., rows, :] *= scaled[owner]
         return product(self.X.T, slopes)
@@ -206,6 +174,7 @@ class Problem(ABC):
         owner = np.repeat(np.arange(self.partitions), self.partition_sizes)
         return ((rows, owner[rows]) for rows in _in_cache((self.rows, width)))
 
+    @override
     def gradient_of(self, partition: int, beta: FloatArray) -> FloatArray:
         """``(1/N) g_i(beta)`` of partition i, without L2, at R models: ``(..., p, R)``. Cost: two
         products."""
@@ -214,6 +183,7 @@ class Problem(ABC):
         slopes /= self.rows
         return product(X.T, slopes)
 
+    @override
     def single_gradients(self, partition: IntArray, beta: FloatArray) -> FloatArray:
         """``gradient_of`` for ``(G,)`` partitions, with its bits, each at L models of its
         own: ``(G, L, p) -> (G, L, p)``. Cost: two products with each partition's rows. Small dense
@@ -248,24 +218,15 @@ class Problem(ABC):
             (larger, X[cut:].reshape(-1, size, self.features), self.y[cut:].reshape(-1, size)),
         ]
 
-    @cached_property
-    def _blocks(self) -> list[tuple[slice, Matrix]]:
-        ends = [0, *np.cumsum(self.partition_sizes).tolist()]
-        return [(slice(start, end), self.X[start:end]) for start, end in pairwise(ends)]
+    @override
+    def held(self, held: int, rates: int, width: int) -> HeldGradients:
+        return HeldSlopes(self, held, rates, width)
 
-    def loss(self, beta: FloatArray) -> FloatArray:
-        """Mean data loss, without L2: ``(p, R) -> (R,)``."""
-        return self.loss_from_margins(self.margins(beta))
-
-    def gradient(self, beta: FloatArray, partition_weights: FloatArray | None = None) -> FloatArray:
-        """``(1/N) sum_i w_i g_i(beta)``, without L2: ``(p, R)``, ``(R, k)`` -> ``(p, R)``."""
-        return self.gradient_from_margins(self.margins(beta), partition_weights)
-
-    def test_loss(self, beta: FloatArray) -> FloatArray | None:
-        """Mean loss over the test rows: ``(..., p, R) -> (..., R)``; ``None`` without any."""
-        if self.X_test is None or self.y_test is None:
-            return None
-        return self._mean_loss(product(self.X_test, beta), self.y_test)
+    @property
+    @override
+    def held_size(self) -> int:
+        """A slope a row."""
+        return self.rows
 
     def _mean_loss(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
         if margins.ndim > 2 and len(margins) == 1:
@@ -276,20 +237,13 @@ class Problem(ABC):
             total += _row_by_row(self.row_losses, part, targets[rows]).sum(axis=-2)
         return total / len(targets)
 
-    def objective(self, beta: FloatArray) -> FloatArray:
-        """``loss + l2 ||beta||^2``: ``(p, R) -> (R,)``."""
-        return np.asarray(self.loss(beta) + self.l2 * np.square(beta).sum(axis=0))
-
-    def l2_gradient(self, beta: FloatArray) -> FloatArray:
-        """``2 l2 beta``, of any shape."""
-        return np.asarray(2 * self.l2 * beta)
-
     def partition_gradients(self, beta: FloatArray) -> FloatArray:
         """Each partition's own gradient g_i, a sum over its rows: ``(p,) -> (p, k)``. For the
         theory; a run does not need them. Cost: two passes over the data, p x k memory."""
         slopes = self.slopes(self.margins(beta[:, None]))
         return np.hstack([product(X.T, slopes[rows]) for rows, X in self._blocks])
 
+    @override
     def merged(self, initial: FloatArray) -> tuple[Self, FloatArray, Csr | None]:
         """The same problem with equal features of sparse data merged (``class_basis``), its start
         ``(q,)``, and S: a model is ``S`` times a merged model. Dense data come back as they are,
@@ -319,24 +273,30 @@ class Problem(ABC):
         return basis, merge(self.X, basis), X_test
 
 
-def _numbers(name: str, values: Any, axes: int) -> Any:
-    """A dense C-order array of floats, or a sparse one; what is one already is not copied.
-    Raises InvalidParameter: these are no numbers, or have another number of axes."""
-    if values is None:
-        return None
-    if isinstance(values, sparse.csr_array) and values.dtype == np.float64:
-        return values
-    if sparse.issparse(values):
-        whole: Any = values
-        return sparse.csr_array(whole).astype(np.float64)
-    try:
-        array = np.ascontiguousarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InvalidParameter(name, values, "must be numbers") from None
-    if np.ndim(values) != axes:
-        shape = "(rows, features)" if axes == 2 else "(rows,)"
-        raise InvalidParameter(name, np.shape(values), f"its shape must be {shape}")
-    return array
+class HeldSlopes(HeldGradients):
+    """The same of a linear problem. A row's part of a gradient is its features times its slope. So
+    the slopes are kept, which are mixed row by row before the one product with ``X^T``."""
+
+    def __init__(self, problem: Problem, held: int, rates: int, width: int) -> None:
+        self._problem = problem
+        self._slopes = np.zeros((held, rates, problem.rows, width))
+
+    @override
+    def mixed(self, step: Held, at: FloatArray) -> FloatArray:
+        """Renew some gradients and decode the weighted sum of all: ``(L, p, width)``, from the
+        ``(L, N, width)`` margins of the newest models. Cost: one product, and two passes over N
+        numbers for each of the d and each model."""
+        problem, slopes = self._problem, self._problem.slopes(at)
+        renewed = np.ascontiguousarray(step.fresh.transpose(1, 2, 0))
+        scaled = np.ascontiguousarray(step.weights.transpose(1, 2, 0)) / problem.rows
+        for rows, owner in problem.pieces(slopes.size // problem.rows):
+            newest = slopes[:, rows]
+            mixed = np.zeros(newest.shape)
+            for held, renew, weight in zip(self._slopes, renewed, scaled, strict=True):
+                np.copyto(held[:, rows], newest, where=renew[owner])
+                mixed += held[:, rows] * weight[owner]
+            slopes[:, rows] = mixed
+        return problem.gradient_from_slopes(slopes)
 
 
 def _row_by_row(of: RowWise, margins: FloatArray, targets: FloatArray) -> FloatArray:

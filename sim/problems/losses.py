@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, TypeVar, final
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, final
 
 import numpy as np
 from annotated_types import Ge
@@ -18,10 +18,13 @@ from ..errors import InvalidParameter
 from ..fields import STRICT
 from ..numerics import generator
 from ..types import BoolArray, FloatArray
-from .base import Problem, Task, product
+from .base import Problem, product
 from .datasets.base import DatasetFamily
+from .network import Mlp, Softmax, Start
+from .objective import Objective, Task
+from .own_model import OwnModel
 
-LossT = TypeVar("LossT", bound=Problem)
+LossT = TypeVar("LossT", bound=Objective)
 
 
 # To add a loss: a final subclass of ``Problem`` and a line in ``LOSSES``.
@@ -109,7 +112,13 @@ def area_under_curve(positive: BoolArray, scores: FloatArray) -> float:
     return float((width * (height[1:] + height[:-1]) / 2.0).sum())
 
 
-LOSSES: dict[str, type[Problem]] = {"logistic": Logistic, "least_squares": LeastSquares}
+LOSSES: dict[str, type[Objective]] = {
+    "logistic": Logistic,
+    "least_squares": LeastSquares,
+    "softmax": Softmax,
+    "mlp": Mlp,
+    "model": OwnModel,
+}
 
 
 # Data, start and shuffle draw from ``SeedSequence(seed, spawn_key=(2**32 - 1, s))`` with s = 0, 1,
@@ -147,26 +156,28 @@ class ProblemConfig:
 
     settings: ProblemSettings  # what every problem has
     family: DatasetFamily  # the data set with its own fields
-    losses: Mapping[str, type[Problem]] = dataclasses.field(
+    own: Any = None  # the loss's own fields, if it has any
+    losses: Mapping[str, type[Objective]] = dataclasses.field(
         default_factory=lambda: LOSSES, compare=False
     )
 
     def build(
         self, partitions: int, seed: int, data_dir: Path | None = None
-    ) -> tuple[Problem, FloatArray]:
+    ) -> tuple[Objective, FloatArray]:
         """Load the data, from ``data_dir`` where the user keeps files; return the problem and the
         start ``(p,)``. Raises ``DataNotFound``: a file that users bring themselves is not there;
         ``InvalidParameter``: fields, data and number of partitions do not fit each other."""
-        settings = self.settings
+        settings, own = self.settings, {} if self.own is None else dict(vars(self.own))
         return from_dataset(
             self.losses[settings.loss],
             self.family,
             l2=settings.l2,
-            start=settings.initial,
+            start=own.pop("start", None) or settings.initial,
             shuffle=settings.shuffle,
             partitions=partitions,
             seed=seed,
             data_dir=data_dir,
+            **own,
         )
 
 
@@ -175,20 +186,27 @@ def from_dataset(
     dataset: DatasetFamily,
     *,
     l2: float | Literal["1/rows"] = 0.0,
-    start: Literal["zeros", "normal"] = "zeros",
+    start: Literal["zeros", "normal"] | Start = "zeros",
     shuffle: bool = False,
     partitions: int = 1,
     seed: int = 0,
     data_dir: Path | None = None,
+    **own: Any,
 ) -> tuple[LossT, FloatArray]:
     """Load a data set, from ``data_dir`` where the user keeps files: the problem, and the start
-    ``(p,)``. The other arguments are those of a config's ``problem`` section (``start`` is its
-    ``initial``), and the seed is the run's. Raises ``DataNotFound``: a file that users bring
-    themselves is not there; ``InvalidParameter``: what is given does not fit together."""
+    ``(P,)``. The other arguments are those of a config's ``problem`` section (``start`` is its
+    ``initial``, and a network begins at its own draws in place of zeros), ``own`` are the loss's
+    fields, and the seed is the run's. Raises ``DataNotFound``: a file that users bring themselves
+    is not there; ``InvalidParameter``: what is given does not fit together."""
     draws = partial(generator, seed, 2**32 - 1)
-    data = dataset.load(loss.task, draws(DATA_STREAM), data_dir)
-    if data.task != loss.task:
-        fits = [name for name, other in LOSSES.items() if other.task == data.task]
+    task: Task = "regression" if own.get("targets") == "numbers" else loss.task
+    data = dataset.load(task, draws(DATA_STREAM), data_dir)
+    if data.task == "classification" and task == "classes":
+        y_test = None if data.y_test is None else (data.y_test + 1) / 2
+        data = dataclasses.replace(data, task="classes", y=(data.y + 1) / 2, y_test=y_test)
+    if data.task != task:
+        alike = (data.task, "classes" if data.task == "classification" else data.task)
+        fits = [name for name, other in LOSSES.items() if other.task in alike]
         valid = f"dataset {dataset.name} is for {data.task}: {', '.join(fits)}"
         names = (name for name, other in LOSSES.items() if other is loss)
         raise InvalidParameter("loss", next(names, getattr(loss, "name", loss.__name__)), valid)
@@ -202,12 +220,17 @@ def from_dataset(
         l2=1 / len(data.y) if l2 == "1/rows" else l2,
         X_test=data.X_test,
         y_test=data.y_test,
+        **own,
     )
     if data.initial is not None:
         if start != "zeros":
             valid = f"leave it out: dataset {dataset.name} brings its own start"
             raise InvalidParameter("initial", start, valid)
+        if data.initial.shape != (problem.parameters,):
+            valid = f"its shape must be ({problem.parameters},), a number for each parameter"
+            raise InvalidParameter("initial", data.initial.shape, valid)
         return problem, data.initial
     if start == "normal":
-        return problem, draws(START_STREAM).standard_normal(problem.features)
-    return problem, np.zeros(problem.features)
+        return problem, draws(START_STREAM).standard_normal(problem.parameters)
+    rng = generator(start.seed, START_STREAM) if isinstance(start, Start) else draws(START_STREAM)
+    return problem, problem.start(rng)

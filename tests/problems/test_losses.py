@@ -11,16 +11,17 @@ from scipy.optimize import check_grad
 from sklearn.metrics import roc_auc_score
 
 from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.problems import LOSSES, Problem, base
+from erasurehead.sim.problems import Problem, base
 from erasurehead.sim.problems.base import class_basis
 from erasurehead.sim.problems.losses import LeastSquares, Logistic, area_under_curve
+from tests.tools import LINEAR
 
 # Losses and gradients against finite differences, explicit sums and the other storage.
 
 
 ROWS, FEATURES, PARTITIONS = 23, 5, 4
 
-every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
+every_loss = pytest.mark.parametrize("loss", LINEAR.values(), ids=LINEAR.keys())
 
 
 def make(loss: type[Problem], l2: float = 0.3, sparse_data: bool = False, seed: int = 0) -> Problem:

@@ -32,7 +32,7 @@ from erasurehead.sim.load_laws import (
     Proportional,
 )
 from erasurehead.sim.optimizers import OPTIMIZERS
-from erasurehead.sim.problems import LOSSES, Problem
+from erasurehead.sim.problems import Problem
 from erasurehead.sim.problems.losses import LeastSquares
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.deadlines import Deadline
@@ -44,7 +44,7 @@ from tests.engines.agreement import both, both_finish, laws, policies
 from tests.engines.agreement import lattice as lattices
 from tests.statistics import assert_z
 from tests.test_learner import dense, make
-from tests.tools import TableTape, examples
+from tests.tools import LINEAR, TableTape, examples
 
 NESTEROV = Outer(rule="nesterov")
 UNIT = MODELS["exponential"](rate=1.0)
@@ -157,7 +157,7 @@ FAMILIES = [
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=repr)
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", LINEAR)
 def test_the_learner_is_a_plain_loop(family: LocalSgd, loss: str) -> None:
     """Partitions of different sizes, dense and sparse data, L2, every optimizer, k of n, groups,
     and a last round that is shorter."""

@@ -3,14 +3,14 @@
 To add one: write one frozen dataclass and add its name to ``DATASETS``."""
 
 from ...types import registry
-from .base import BreastCancer, DatasetFamily, Diabetes, Synthetic
+from .base import BreastCancer, DatasetFamily, Diabetes, Digits, Synthetic
 from .brought import Amazon, Covertype, File, KcHousing
 
 __all__ = [
-    "DATASETS", "Amazon", "BreastCancer", "Covertype", "DatasetFamily", "Diabetes", "File",
-    "KcHousing", "Synthetic",
+    "DATASETS", "Amazon", "BreastCancer", "Covertype", "DatasetFamily", "Diabetes", "Digits",
+    "File", "KcHousing", "Synthetic",
 ]  # fmt: skip
 
 DATASETS: dict[str, type[DatasetFamily]] = registry(
-    "name", Synthetic, BreastCancer, Diabetes, Amazon, Covertype, KcHousing, File
+    "name", Synthetic, BreastCancer, Diabetes, Digits, Amazon, Covertype, KcHousing, File
 )

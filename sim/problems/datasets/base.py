@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from ...fields import STRICT, Configurable
 from ...types import FloatArray, IntArray
-from ..base import Matrix, Task
+from ..objective import Matrix, Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,10 +25,10 @@ class Dataset:
 
     task: Task  # what kind of target ``y`` is
     X: Matrix  # ``(N, p)`` training rows, in the order that partitions are cut from
-    y: FloatArray  # ``(N,)`` targets; -1 and +1 for classification
+    y: FloatArray  # ``(N,)`` targets; -1 and +1 for classification, and numbers of classes from 0
     X_test: Matrix | None = None  # ``(M, p)`` test rows, or ``None``
     y_test: FloatArray | None = None  # ``(M,)`` test targets, or ``None``
-    # ``(p,)`` the start that the data set brings with it, or ``None``.
+    # ``(P,)`` the start that the data set brings with it, or ``None``.
     initial: FloatArray | None = None
 
 
@@ -48,10 +48,11 @@ class DatasetFamily(metaclass=Configurable):
 
     @abstractmethod
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
-        """Return the arrays. A family that has data for only the other task ignores it, and the
-        caller refuses the pair; one that draws its data does so from ``rng``, a function of the
-        run's seed alone; the user's files are in ``data_dir``. Raises ``DataNotFound``: a file that
-        users bring themselves is not there; ``InvalidParameter``: a file or a field cannot be used.
+        """Return the arrays. A family that has data for only another task ignores it, and the
+        caller refuses the pair (-1 and +1 serve for two classes); one that draws its data does so
+        from ``rng``, a function of the run's seed alone; the user's files are in ``data_dir``.
+        Raises ``DataNotFound``: a file that users bring themselves is not there;
+        ``InvalidParameter``: a file or a field cannot be used.
         """
 
 
@@ -133,10 +134,11 @@ class Synthetic(DatasetFamily):
         X += side * (1.5 / p * model)
         X *= 10 / np.sqrt(p)
         margins = X @ model
-        if task == "classification":
-            y = np.where(rng.random(rows + test_rows) < expit(margins), 1.0, -1.0)
-        else:
+        if task == "regression":
             y = margins + rng.standard_normal(rows + test_rows)
+        else:
+            task = "classification"
+            y = np.where(rng.random(rows + test_rows) < expit(margins), 1.0, -1.0)
         if test_rows == 0:
             return Dataset(task, X, y)
         return Dataset(task, X[:rows], y[:rows], X[rows:], y[rows:])
@@ -144,8 +146,8 @@ class Synthetic(DatasetFamily):
 
 # Small real data sets that come with scikit-learn; to import it, when one is loaded, takes 0.5 s.
 #
-# Both are split 80/20 with seed 0, their features are standardised with the training rows' mean
-# and standard deviation, and a constant column is appended.
+# They are split 80/20 with seed 0. Features of the first two are standardised with the training
+# rows' mean and standard deviation, and a constant column is appended.
 
 
 @final
@@ -182,6 +184,23 @@ class Diabetes(DatasetFamily):
         centre, spread = data.y.mean(), data.y.std()
         assert data.y_test is not None
         return replace(data, y=(data.y - centre) / spread, y_test=(data.y_test - centre) / spread)
+
+
+@final
+@checked_dataclass(frozen=True, config=STRICT, kw_only=True)
+class Digits(DatasetFamily):
+    """Handwritten digits: 1,437 x 64 training rows in ten classes, features from 0 to 1.
+
+    Split 80/20 with seed 0; nothing is standardised."""
+
+    name: ClassVar[str] = "digits"
+
+    @override
+    def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
+        from sklearn.datasets import load_digits
+
+        X, y = load_digits(return_X_y=True)
+        return split("classes", X / 16.0, y.astype(np.float64))
 
 
 def _standardised(data: Dataset) -> Dataset:

@@ -19,7 +19,7 @@ from ...errors import DataNotFound, InvalidParameter
 from ...fields import STRICT
 from ...files import MOST_CELLS, UnusableFile, floats, read_npz, sha256
 from ...types import FloatArray
-from ..base import Task
+from ..objective import Task
 from .base import Dataset, DatasetFamily, interactions, one_hot, split
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 DATA_VARIABLE = "ERASUREHEAD_DATA"  # names the user's data directory; read when data are loaded
 
 
+MOST_CLASSES = 10_000  # more different labels are rather numbers
 ARRAYS = {"X": 2, "y": 1, "X_test": 2, "y_test": 1, "initial": 1}
 """The arrays that a file may hold and their number of dimensions; X and y are required."""
 
@@ -38,7 +39,8 @@ ARRAYS = {"X": 2, "y": 1, "X_test": 2, "y_test": 1, "initial": 1}
 class File(DatasetFamily):
     """Arrays X, y and optionally X_test, y_test, initial (the start) of an NPZ file.
 
-    For classification, labels are -1 and +1; 0 and 1 are read as -1 and +1.
+    For classification, labels are -1 and +1; 0 and 1 are read as -1 and +1. For several classes
+    they are any whole numbers, which are numbered in their order.
 
     Args:
         path: the file. It is read without pickle.
@@ -65,7 +67,9 @@ class File(DatasetFamily):
         if X_test is not None and y_test is not None:
             self._require_shape("X_test", X_test, (len(X_test), X.shape[1]))
             self._require_shape("y_test", y_test, (len(X_test),))
-        if initial is not None:
+        if task == "classes":
+            y, y_test = self._classes(y, y_test)
+        elif initial is not None:
             self._require_shape("initial", initial, (X.shape[1],))
         if task == "classification":
             y, y_test = self._signs(y, y_test)
@@ -108,6 +112,18 @@ class File(DatasetFamily):
             return 2 * y - 1, None if y_test is None else 2 * y_test - 1
         valid = "valid for logistic loss: -1 and +1, or 0 and 1"
         raise self._invalid(f"labels are {labels[:5].tolist()}; {valid}")
+
+    def _classes(
+        self, y: FloatArray, y_test: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray | None]:
+        labels = np.unique(y if y_test is None else np.concatenate([y, y_test]))
+        if np.any(labels % 1) or len(labels) > MOST_CLASSES:
+            text = f"labels are {labels[:5].tolist()}"
+            raise self._invalid(f"{text}; valid: at most {MOST_CLASSES} different whole numbers")
+        numbered = [None if each is None else np.searchsorted(labels, each) for each in (y, y_test)]
+        first, second = (None if n is None else n.astype(np.float64) for n in numbered)
+        assert first is not None
+        return first, second
 
     def _invalid(self, defect: str) -> InvalidParameter:
         return InvalidParameter("path", self.path, defect)

@@ -1,0 +1,207 @@
+"""Networks with several classes, in NumPy: softmax regression, and layers of ReLU units before it.
+
+A model's parameters are, layer after layer, the weights row by row and then the biases. All
+replications are computed side by side, each by matrix products of its own, so that its bits do not
+depend on who stands beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import pairwise
+from typing import Annotated, Any, ClassVar, final
+
+import numpy as np
+from annotated_types import MinLen
+from pydantic.dataclasses import dataclass
+from scipy import sparse
+from typing_extensions import override
+
+from ..errors import InvalidParameter
+from ..fields import STRICT, Count, Seed
+from ..types import FloatArray
+from .objective import Objective, Task
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Start:
+    """The start of a network.
+
+    Args:
+        seed: of the draws; without it the run's.
+    """
+
+    seed: Seed
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class MlpFields:
+    """What a config says of a network beside its data.
+
+    Args:
+        hidden: units of each hidden layer.
+        start: ``{seed: ...}``: draws of the start, the same for every scheme and replication;
+            default from the run's seed.
+    """
+
+    hidden: Annotated[tuple[Count, ...], MinLen(1)]
+    start: Start | None = None
+
+
+AT_ONCE = 2**17  # numbers of a layer that are computed together, 1 MiB: a few fit in the cache
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Network(Objective):
+    """Mean cross-entropy of softmax over C classes, after fully connected layers; abstract.
+    Raises ``InvalidParameter``: labels are not whole numbers from 0, or the data are sparse."""
+
+    task: ClassVar[Task] = "classes"
+    _: dataclasses.KW_ONLY
+    hidden: tuple[int, ...] = ()  # units of each hidden layer
+    classes: int = 0  # C; 0: as many as the largest label says, at least two
+
+    @override
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if sparse.issparse(self.X):
+            raise InvalidParameter("dataset", "sparse", "a network needs dense features")
+        labels = self.y if self.y_test is None else np.concatenate([self.y, self.y_test])
+        most = int(labels.max()) + 1 if np.isfinite(labels).all() else 0
+        object.__setattr__(self, "classes", self.classes or max(2, most))
+        if not np.isin(labels, np.arange(self.classes)).all():
+            seen = np.unique(labels)[:5].tolist()
+            raise InvalidParameter("y", seen, f"labels must be whole numbers below {self.classes}")
+
+    @cached_property
+    def layers(self) -> list[tuple[int, int]]:
+        """Inputs and outputs of each layer."""
+        return [*pairwise([self.features, *self.hidden, self.classes])]
+
+    @property
+    @override
+    def parameters(self) -> int:
+        """Weights and biases of all layers."""
+        return sum((inputs + 1) * outputs for inputs, outputs in self.layers)
+
+    @override
+    def mean_loss(self, X: Any, y: FloatArray, beta: FloatArray) -> FloatArray:
+        """Cost: a product for each layer."""
+        models, label = _as_rows(beta), y.astype(np.intp)
+        total = np.zeros(len(models))
+        for rows, some in self._parts(len(y), len(models)):
+            scores = self._forward(X[rows], models[some])[-1]
+            top = scores.max(axis=-1, keepdims=True)
+            scores -= top
+            right = np.take_along_axis(scores, label[None, rows, None], axis=-1)[..., 0]
+            total[some] += (np.log(np.exp(scores, out=scores).sum(axis=-1)) - right).sum(axis=-1)
+        return (total / len(y)).reshape(beta.shape[:-2] + beta.shape[-1:])
+
+    @override
+    def test_accuracy(self, beta: FloatArray) -> FloatArray | None:
+        """NaN for a model that has diverged."""
+        X_test: Any = self.X_test
+        if X_test is None or self.y_test is None:
+            return None
+        models, size = _as_rows(beta), len(self.y_test)
+        right = np.zeros(len(models))
+        for rows, some in self._parts(size, len(models)):
+            scores = self._forward(X_test[rows], models[some])[-1]
+            right[some] += (scores.argmax(axis=-1) == self.y_test[rows]).sum(axis=-1)
+            right[some] += np.where(np.isfinite(scores).all(axis=(-1, -2)), 0.0, np.nan)
+        return (right / size).reshape(beta.shape[:-2] + beta.shape[-1:])
+
+    @override
+    def summed_gradient(
+        self, X: Any, y: FloatArray, beta: FloatArray, weights: FloatArray | None = None
+    ) -> FloatArray:
+        """Cost: three products for each layer."""
+        models, label = _as_rows(beta), y.astype(np.intp)
+        found, lead = np.zeros(models.shape), beta.shape[:-2]
+        every = None if weights is None else np.tile(weights, (int(np.prod(lead)), 1))
+        for rows, some in self._parts(len(y), len(models)):
+            values = self._forward(X[rows], models[some])
+            slopes = values[-1]
+            slopes -= slopes.max(axis=-1, keepdims=True)
+            np.exp(slopes, out=slopes)
+            slopes /= slopes.sum(axis=-1, keepdims=True)
+            slopes[:, np.arange(slopes.shape[1]), label[rows]] -= 1.0
+            if every is not None:
+                slopes *= every[some, rows, None]
+            self._backward(values, slopes, models[some], found[some])
+        return np.ascontiguousarray(found.reshape(*lead, -1, self.parameters).swapaxes(-1, -2))
+
+    def _parts(self, rows: int, models: int) -> Iterator[tuple[slice, slice]]:
+        """Some rows and some models at a time. How many rows depends on the layers alone, so that
+        a model's sums do not depend on those beside it."""
+        widest = max(outputs for _, outputs in self.layers)
+        step = min(rows, max(1, AT_ONCE // widest))
+        together = max(1, AT_ONCE // (step * widest))
+        for first in range(0, rows, step):
+            for model in range(0, models, together):
+                yield slice(first, first + step), slice(model, model + together)
+
+    def _unpacked(self, models: FloatArray) -> Iterator[tuple[FloatArray, FloatArray]]:
+        """Weights ``(M, inputs, outputs)`` and biases ``(M, 1, outputs)`` of each layer; views."""
+        first = 0
+        for inputs, outputs in self.layers:
+            end = first + inputs * outputs
+            matrix = models[:, first:end].reshape(-1, inputs, outputs)
+            yield matrix, models[:, None, end : end + outputs]
+            first = end + outputs
+
+    def _forward(self, X: FloatArray, models: FloatArray) -> list[FloatArray]:
+        """What enters each layer, and last the scores, ``(M, m, C)``."""
+        values = [X]
+        for layer, (matrix, bias) in enumerate(self._unpacked(models)):
+            value = values[-1] @ matrix
+            value += bias
+            if layer < len(self.hidden):
+                np.maximum(value, 0.0, out=value)
+            values.append(value)
+        return values
+
+    def _backward(
+        self, values: list[FloatArray], slopes: FloatArray, models: FloatArray, found: FloatArray
+    ) -> None:
+        """Add the gradients of M models, from the slopes ``(M, m, C)`` of their scores."""
+        parts = [*zip(self._unpacked(models), self._unpacked(found), strict=True)]
+        for layer in reversed(range(len(parts))):
+            (matrix, _), (into, bias) = parts[layer]
+            into += values[layer].swapaxes(-1, -2) @ slopes
+            bias += slopes.sum(axis=-2, keepdims=True)
+            if layer:
+                slopes = slopes @ matrix.swapaxes(-1, -2)
+                slopes *= values[layer] > 0
+
+
+def _as_rows(beta: FloatArray) -> FloatArray:
+    """``(..., P, R)`` models as rows, ``(M, P)``."""
+    return np.ascontiguousarray(beta.swapaxes(-1, -2)).reshape(-1, beta.shape[-2])
+
+
+# To add a loss: a final subclass of ``Objective`` and a line in ``LOSSES``.
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class Softmax(Network):
+    """Mean cross-entropy of a linear model with a score for each class."""
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class Mlp(Network):
+    """Mean cross-entropy of a network of ReLU units. It starts with weights of variance 2 over a
+    layer's inputs (1 over them in the last layer) and biases of zero.
+
+    Source: He, Zhang, Ren and Sun, "Delving deep into rectifiers" (2015), section 2.2."""
+
+    fields: ClassVar[type[MlpFields]] = MlpFields  # what a config says of it
+
+    @override
+    def start(self, rng: np.random.Generator) -> FloatArray:
+        parts = []
+        for layer, (inputs, outputs) in enumerate(self.layers):
+            scale = np.sqrt((2.0 if layer < len(self.hidden) else 1.0) / inputs)
+            parts += [scale * rng.standard_normal(inputs * outputs), np.zeros(outputs)]
+        return np.concatenate(parts)

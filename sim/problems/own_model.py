@@ -1,0 +1,276 @@
+"""A user's own model: a Python file with functions of JAX, or a module of PyTorch.
+
+    def init(seed, features, classes): ...         # parameters, any tree of arrays
+    def row_losses(parameters, X, y): ...          # (rows,), differentiable
+    def accuracy(parameters, X, y): ...            # (rows,) of 0 and 1; optional
+
+or, with PyTorch, ``module(features, classes)``, ``row_losses(outputs, y)`` and perhaps
+``accuracy(outputs, y)``. Weighted sums, gradients, replications side by side, float64 and the order
+of the parameters are ours: a model is a vector of P numbers, as the learner knows it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+from collections.abc import Callable, Iterator
+from functools import cached_property, lru_cache
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any, ClassVar, Literal, Protocol, final
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+from scipy import sparse
+from typing_extensions import override
+
+from ..errors import InvalidParameter
+from ..fields import STRICT
+from ..types import FloatArray
+from .network import Start
+from .objective import Objective, Task
+
+AT_ONCE = 2**20  # rows of models that are computed together
+MOST_PARAMETERS = 10**8  # of a model: 0.8 GB
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class ModelFields:
+    """What a config says of a model of the user's own, in place of a loss.
+
+    Args:
+        model: a Python file: ``init`` and ``row_losses`` of JAX, or ``module`` and ``row_losses``
+            of PyTorch.
+        targets: what ``y`` is: the numbers of ``classes`` from 0, or ``numbers``.
+        start: ``{seed: ...}``: of ``init``, the same for every scheme and replication; default from
+            the run's seed.
+    """
+
+    model: str
+    targets: Literal["classes", "numbers"] = "classes"
+    start: Start | None = None
+
+    @property
+    def file(self) -> Path:
+        """The file, whose bytes are part of a cell's key."""
+        return Path(self.model)
+
+    def versions(self) -> list[str]:
+        """Of the libraries that compute it, which are part of a cell's key, too."""
+        found = []
+        for name in ("jax", "jaxlib", "torch"):
+            try:
+                found.append(f"{name} {importlib.metadata.version(name)}")
+            except importlib.metadata.PackageNotFoundError:
+                continue
+        return found
+
+
+class Functions(Protocol):
+    """A model as plain functions of M models ``(M, P)`` and m rows."""
+
+    parameters: int  # P
+    judges: bool  # whether ``right`` says how many are right
+
+    def start(self, seed: int) -> FloatArray:
+        """``(P,)`` parameters."""
+
+    def losses(self, models: FloatArray, X: FloatArray, y: Any) -> FloatArray:
+        """Summed losses of the rows: ``(M,)``."""
+
+    def gradients(self, models: FloatArray, X: FloatArray, y: Any, w: FloatArray) -> FloatArray:
+        """Gradients of the losses weighted by ``w``, ``(M, m)``: ``(M, P)``."""
+
+    def right(self, models: FloatArray, X: FloatArray, y: Any) -> FloatArray:
+        """How many rows are right: ``(M,)``."""
+
+    def tried(self, model: FloatArray, X: FloatArray, y: Any) -> tuple[float, FloatArray]:
+        """The summed loss and gradient of one model ``(P,)``, without compiling anything."""
+
+
+# To add a framework: a class with these functions, and a line in ``functions_of``.
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class OwnModel(Objective):
+    """A model that a Python file defines, and its loss.
+
+    Raises ``InvalidParameter``: the file, or what its functions return, cannot be used."""
+
+    task: ClassVar[Task] = "classes"
+    fields: ClassVar[type[ModelFields]] = ModelFields  # what a config says of it
+    _: dataclasses.KW_ONLY
+    model: str
+    targets: Literal["classes", "numbers"] = "classes"
+    classes: int = 0  # 0: as many as the largest label says; none for numbers
+
+    @override
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if sparse.issparse(self.X):
+            raise InvalidParameter("dataset", "sparse", "a model needs dense features")
+        if self.targets == "classes" and not self.classes:
+            labels = self.y if self.y_test is None else np.concatenate([self.y, self.y_test])
+            object.__setattr__(self, "classes", int(labels.max()) + 1)
+        self._functions  # noqa: B018  so that a bad model is refused before anything runs
+
+    @cached_property
+    def _functions(self) -> Functions:
+        content = _content(self.model)
+        rows = min(self.rows, 8)
+        X, y = np.asarray(self.X[:rows]), self._labels(self.y[:rows])
+        found, start = functions_of(self.model, content, self.features, self.classes)
+        _require_good(self.model, found, start, X, y)
+        return found
+
+    @cached_property
+    def _parameters(self) -> int:
+        return int(functions_of(self.model, _content(self.model), self.features, self.classes)[1])
+
+    @property
+    @override
+    def parameters(self) -> int:
+        """Numbers in what ``init`` returns."""
+        return self._parameters
+
+    @override
+    def start(self, rng: np.random.Generator) -> FloatArray:
+        return self._functions.start(int(rng.integers(2**31)))
+
+    @override
+    def mean_loss(self, X: Any, y: FloatArray, beta: FloatArray) -> FloatArray:
+        def of(models: FloatArray, _: slice) -> FloatArray:
+            return self._functions.losses(models, X, self._labels(y))
+
+        return self._each(of, beta, len(y)) / len(y)
+
+    @override
+    def test_accuracy(self, beta: FloatArray) -> FloatArray | None:
+        if self.X_test is None or self.y_test is None:
+            return None
+        X, y = self.X_test, self._labels(self.y_test)
+        if not self._functions.judges:
+            return None
+
+        def of(models: FloatArray, _: slice) -> FloatArray:
+            return self._functions.right(models, np.asarray(X), y)
+
+        return self._each(of, beta, len(y)) / len(y)
+
+    @override
+    def summed_gradient(
+        self, X: Any, y: FloatArray, beta: FloatArray, weights: FloatArray | None = None
+    ) -> FloatArray:
+        lead, count = beta.shape[:-2], beta.shape[-1]
+        every = np.ones((count, len(y))) if weights is None else weights
+        every = np.tile(every, (int(np.prod(lead)), 1))
+
+        def of(models: FloatArray, some: slice) -> FloatArray:
+            w = np.resize(every[some], (len(models), len(y)))
+            return self._functions.gradients(models, X, self._labels(y), w)
+
+        flat = self._each(of, beta, len(y), self.parameters)
+        return np.ascontiguousarray(flat.swapaxes(-1, -2))
+
+    def _labels(self, y: FloatArray) -> Any:
+        return y.astype(np.int64) if self.targets == "classes" else y
+
+    def _each(
+        self, of: Callable[[FloatArray, slice], FloatArray], beta: FloatArray, rows: int, *more: int
+    ) -> FloatArray:
+        """A function of some models at a time. A library compiles it for each number of models: so
+        there are powers of two alone, and the last model stands in for those that lack."""
+        models = _as_rows(beta)
+        found = np.empty((len(models), *more))
+        for some in _groups(len(models), max(1, AT_ONCE // rows)):
+            part = models[some]
+            size = 2 ** (len(part) - 1).bit_length()
+            padded = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
+            found[some] = of(padded, some)[: len(part)]
+        return found.reshape(*beta.shape[:-2], beta.shape[-1], *more)
+
+
+def _as_rows(beta: FloatArray) -> FloatArray:
+    return np.ascontiguousarray(beta.swapaxes(-1, -2)).reshape(-1, beta.shape[-2])
+
+
+def _groups(models: int, most: int) -> Iterator[slice]:
+    step = 2 ** (most.bit_length() - 1)
+    return (slice(first, min(first + step, models)) for first in range(0, models, step))
+
+
+def _content(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise wrong(path, f"cannot be read: {error.strerror}") from None
+
+
+@lru_cache(maxsize=8)
+def functions_of(path: str, content: bytes, features: int, classes: int) -> tuple[Functions, int]:
+    """The functions of a file with this content, and P; remembered, since the cells of a run share
+    what was compiled. Raises InvalidParameter: it cannot be run, or lacks a function."""
+    module = ModuleType(f"erasurehead_model_{hashlib.sha256(content).hexdigest()[:16]}")
+    module.__file__ = path
+    try:
+        exec(compile(content, path, "exec", dont_inherit=True), module.__dict__)
+    except Exception as error:
+        raise wrong(path, f"raises {type(error).__name__}: {error}") from None
+    if not callable(getattr(module, "row_losses", None)):
+        raise wrong(path, "defines no function row_losses; valid: row_losses(parameters, X, y)")
+    with_jax, with_torch = (callable(getattr(module, name, None)) for name in ("init", "module"))
+    if with_jax == with_torch:
+        text = "defines both init and module" if with_jax else "defines neither init nor module"
+        raise wrong(path, f"{text}; valid: init(seed, features, classes), or module of PyTorch")
+    library = "jax" if with_jax else "torch"
+    try:
+        made = _made("of_jax.JaxFunctions" if with_jax else "of_torch.TorchFunctions")
+    except ImportError:
+        extra = 'pip install "erasurehead[jax]"' if with_jax else "pip install torch"
+        raise wrong(path, f"needs {library}, which is not installed: {extra}") from None
+    found: Functions = made(path, module, features, classes)
+    return found, found.parameters
+
+
+def _made(name: str) -> Callable[..., Functions]:
+    """A class of a module that imports a framework. Raises ImportError: it is not installed."""
+    file, kind = name.split(".")
+    made: Callable[..., Functions] = getattr(import_module(f".{file}", __package__), kind)
+    return made
+
+
+def called(path: str, function: str, of: Callable[..., Any], *given: Any) -> Any:
+    """What a function of the file returns. Raises InvalidParameter: it raised something."""
+    try:
+        return of(*given)
+    except InvalidParameter:
+        raise
+    except Exception as error:
+        first = str(error).strip().partition("\n")[0]
+        raise wrong(path, f"{function} raises {type(error).__name__}: {first}") from None
+
+
+def _require_good(path: str, found: Functions, size: int, X: FloatArray, y: Any) -> None:
+    """Refuse (InvalidParameter) a model whose start is not finite, or whose calls differ."""
+    if not 1 <= size <= MOST_PARAMETERS:
+        raise wrong(path, f"init returns {size:,} numbers; must be 1 to {MOST_PARAMETERS:,}")
+    start, again = found.start(1), found.start(1)
+    if not np.array_equal(start, again, equal_nan=True):
+        raise wrong(path, "init returns other numbers when it is called again with one seed")
+    if not np.isfinite(start).all():
+        raise wrong(path, "init returns NaN or infinite numbers")
+    before = X.copy(), y.copy()
+    (loss, gradient), (other, _) = (found.tried(start, X, y) for _ in range(2))
+    if not (np.array_equal(X, before[0]) and np.array_equal(y, before[1])):
+        raise wrong(path, "row_losses writes to its inputs; it must leave them as they are")
+    if not np.isfinite(loss):
+        raise wrong(path, f"row_losses returns {loss} at the start; must be finite")
+    if loss != other:
+        raise wrong(path, "row_losses returns other numbers when it is called again: randomness")
+    if not np.isfinite(gradient).all():
+        raise wrong(path, "the gradient of row_losses is not finite at the start")
+
+
+def wrong(path: str, defect: str) -> InvalidParameter:
+    """The error of a file that cannot be used."""
+    return InvalidParameter("model", Path(path).name, defect)
