@@ -289,6 +289,9 @@ def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:
         scenario = read_scenario(document, None)
         assert scenario.workers == workers
         assert scenario.worker_time[0] == pytest.approx(np.median(seconds), rel=0.25)
+    trained, notes = MeasuredConfig(MeasuredJob(path, 2, "logistic"), reading).document()
+    assert trained["problem"].items() >= {"loss": "logistic", "dataset": "synthetic"}.items()
+    assert any(note.startswith("the problem is synthetic") for note in notes)
     with pytest.raises(ConfigError, match="--dataset = 'iris': needs --loss"):
         MeasuredConfig(MeasuredJob(path, 2, None, "iris"), reading).document()
 

@@ -303,6 +303,17 @@ def test_the_best_exact_scheme_comes_back_beside_a_winner_by_count(simulated: An
         assert len(exact) == there
 
 
+def test_the_winner_and_two_others_run_on_changed_delays_at_their_own_rates(simulated: Any) -> None:
+    """Of many that take the same; their own rate is half of the exact gradient's best."""
+    evaluator = small(trains=True, only="ignore_stragglers")
+    own = evaluator.question.exact_rate / 2
+    asked = simulated(lambda section: 1.0, own)
+    found = recommended(evaluator.question, evaluator)
+    assert len(found.finalists) > 3
+    assert len({each.row.index for each in found.changed}) == 3
+    assert {job.rates for job in asked if not job.work} == {(own,)}
+
+
 def test_every_listed_candidate_is_another_one() -> None:
     """The config's own first; none is listed twice."""
     schemes = [{"name": "uncoded"}, {"name": "fractional_repetition", "load": 2, "label": "mine"}]
