@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..sim.errors import shell_word
 from ..sim.reading import Reading
 from . import options
 from .options import AllowLarge, GivenConfig, Set, argument, completed, given_words, option, whole
@@ -301,7 +301,7 @@ def fit(
     target = output or Path("results/fit") / trace.name.split(".")[0]
     with output_folder(target, command.FILES, [trace]), terminal.progress("fits") as progress:
         findings = study_for(workers, measured, ks, reading.load, progress)
-        words = shlex.join([str(trace), *given_words(reading)])
+        words = " ".join(map(shell_word, [str(trace), *given_words(reading)]))
         said = replace(fit_answer(findings, trace.name, words), command=_said())
         page = command.write_fit(findings, said, target)
     for line in findings.warnings:
@@ -348,7 +348,7 @@ def whatif(
     with output_folder(target, command.file_names(measured.tables), [trace]):
         with terminal.progress("loads") as progress:
             studies = command.investigate(measured, tried, progress)
-        again = shlex.join([str(trace), *given_words(reading)])
+        again = " ".join(map(shell_word, [str(trace), *given_words(reading)]))
         said = whatif_answer(studies, trace.name, measured, again)
         page = command.write_whatif(measured, studies, replace(said, command=_said()), target)
     terminal.show(page)

@@ -8,7 +8,9 @@ Nothing here imports a large library, so that errors can be told while nothing e
 from __future__ import annotations
 
 import difflib
+import os
 import re
+import shlex
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -45,6 +47,17 @@ def escaped(text: str) -> str:
 def in_ascii(character: str) -> str:
     """A character as it can be written in a Python string."""
     return character.encode("unicode_escape").decode("ascii")
+
+
+def shell_word(text: str) -> str:
+    """A text as one word of a command line. What acts on a terminal, and bytes that are no text,
+    are written as ``$'\\xe9'``, which bash, zsh and ksh read."""
+    if is_plain(text):
+        return shlex.quote(text)
+    safe = (
+        chr(b) if 32 <= b < 127 and b not in b"'\\" else f"\\x{b:02x}" for b in os.fsencode(text)
+    )
+    return f"$'{''.join(safe)}'"
 
 
 def _acts(character: str) -> bool:

@@ -25,6 +25,7 @@ def pytest_configure() -> None:
     several processes, whose terminals have 80 columns, as with one."""
     gc.set_threshold(50_000, 20, 100)
     os.environ["COLUMNS"] = "80"
+    os.environ["no_proxy"] = "*"  # pages of this machine are asked of nobody else
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -586,3 +589,36 @@ def test_a_next_command_may_be_longer_than_a_line(capsys: pytest.CaptureFixture[
         said = capsys.readouterr().out.rstrip("\n")
         assert len(said) == 10 * terminal.LONGEST_LINE
         assert (said == f"next: erasurehead run {'x' * many}") == (many == whole)
+
+
+ODD_FOLDERS = [
+    b"r\xe9sum\xe9", b"a b", b"it's", b"$HOME", b"a\nb", "zoë".encode(), b"\x1b[31m",
+    b"back\\slash\xff", b"-x", b"\xe91", b"'\xe9\"",
+]  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="sh need not read $'...'")
+@pytest.mark.parametrize("name", ODD_FOLDERS, ids=repr)
+def test_the_next_command_names_any_folder_for_a_shell(
+    name: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it is printed, escaped for the terminal. Catches words that a shell cuts or reads as
+    something else, and bytes that are no text."""
+    terminal.follow("report", Path(os.fsdecode(name)))
+    printed = capsys.readouterr().out.removeprefix("next: erasurehead ").rstrip("\n")
+    assert printed.isprintable()
+    command = ["bash", "-c", f"printf '%s\\0' {printed}"]
+    read = subprocess.run(command, capture_output=True, check=True).stdout
+    assert read == b"report\0" + name + b"\0"
+
+
+def test_off_a_terminal_a_line_says_every_minute_how_far_it_is(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By its clock, however often it is told."""
+    now = iter([0.0, 30.0, 59.0, 61.0, 100.0, 120.0, 121.0, 200.0])
+    with terminal.progress("cells", lambda: next(now)) as progress:
+        for done in range(7):
+            progress(done / 2, 10)
+    said = ["1 of 10 cells after 1 min", "2.5 of 10 cells after 2 min", "3 of 10 cells after 3 min"]
+    assert capsys.readouterr().out.splitlines() == said

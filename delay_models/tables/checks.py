@@ -5,6 +5,7 @@ column is."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +36,12 @@ def require_no_index(names: Sequence[str], table: FloatArray) -> None:
     """Refuse (UnusableFile) a column of ``(rounds, n)`` numbers that counts up."""
     found = counting(table)
     if found.any():
-        name = short(names[int(np.argmax(found))])
+        name = names[int(np.argmax(found))]
         head = ", ".join(f"{number:.15g}" for number in table[:3, int(np.argmax(found))])
-        text = f"column {name} counts up ({head}, ...), as the number of a round does"
-        raise UnusableFile(f"{text}: say --columns round={name}; or --keep {name} if not")
+        text = f"column {short(name)} counts up ({head}, ...), as the number of a round does"
+        raise UnusableFile(
+            f"{text}: say --columns {quote(f'round={name}')}; or --keep {quote(name)} if not"
+        )
 
 
 def require_durations(name: str, table: FloatArray) -> None:

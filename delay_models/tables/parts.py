@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from shlex import quote
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ def require_stages(reading: Reading) -> None:
     for name in reading.stages:
         if ROLES.get(parse(name).base.removesuffix("_time")) == "round":
             text = f"column {short(name)} is a whole step by its name, and no stage"
-            raise UnusableFile(f"{text}: say --columns seconds={short(name)},stages=...")
+            raise UnusableFile(f"{text}: say --columns {quote(f'seconds={name},stages=...')}")
 
 
 def with_sum(held: Held, role: Roles, reading: Reading) -> tuple[Held, Roles]:

@@ -8,11 +8,11 @@ import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import yaml
 
+from ...sim.errors import shell_word
 from ...sim.files import UnusableFile, require_regular
 from .errors import ConfigError, at, one_of
 
@@ -236,7 +236,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
 
 
 def _table(path: Path) -> str:
-    name = quote(str(path))
+    name = shell_word(str(path))
     return f"a table (try `erasurehead whatif {name}`, or `recommend --trace {name}`)"
 
 

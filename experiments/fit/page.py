@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...sim.errors import shell_word
 from ..page.answer import Answer, read_answer, table_at, text_at
 from ..page.content import Chart, Command, Page, Section, Table, capped, plain_cell
 from ..pictures import style
@@ -138,7 +138,7 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
         f"{findings.measured.workers}{unseen}.{misses}",
         tuple(map(sentence, why)),
         (
-            f"`erasurehead whatif {again or shlex.quote(source)}` says which hosts to blame, and "
+            f"`erasurehead whatif {again or shell_word(source)}` says which hosts to blame, and "
             "what fixing them would save.",
         ),
         notes=(*findings.measured.notes, *refused),

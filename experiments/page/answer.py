@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from ...sim.errors import shell_word
 from ...sim.tables import read_csv
 from ..config.errors import ConfigError
 from ..run import files
@@ -63,7 +63,7 @@ def command_line(arguments: Sequence[str]) -> str:
             next(each, None)
         elif not word.startswith(tuple(f"{option}=" for option in WHERE)) and word != "--debug":
             words.append(word)
-    return shlex.join(words)
+    return " ".join(map(shell_word, words))
 
 
 def table_at(path: Path, columns: Sequence[str], may_be_empty: bool = False) -> pd.DataFrame:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shlex
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from ...sim.errors import shell_word
 from ..text import LONGEST_LINE, line, number_of
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 WIDEST = 80  # characters of a text from outside in a table
 GAP = 2  # characters between two columns
+MINUTE = 60.0  # seconds
 FACTS = 5  # sentences below a verdict; the report has all
 
 
@@ -47,7 +49,8 @@ def say_read(lines: Sequence[str]) -> None:
 
 def follow(*words: object) -> None:
     """Name the next command, ready for a shell; it may be longer than a line."""
-    print(line(f"next: erasurehead {shlex.join(map(str, words))}", 10 * LONGEST_LINE), flush=True)
+    command = " ".join(shell_word(str(word)) for word in words)
+    print(line(f"next: erasurehead {command}", 10 * LONGEST_LINE), flush=True)
 
 
 def tell(text: str, most: int = LONGEST_LINE) -> None:
@@ -79,10 +82,21 @@ def says(character: str) -> bool:
 
 
 @contextlib.contextmanager
-def progress(unit: str) -> Iterator[Callable[[float, int], None]]:
-    """A progress bar on stderr, moved by things done and things in all; quiet in a pipe."""
+def progress(
+    unit: str, clock: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[float, int], None]]:
+    """A progress bar on stderr, moved by things done and things in all; in a pipe a line on stdout
+    every minute, of the clock's seconds."""
     if not sys.stderr.isatty():  # not Progress(disable=True): before rich 14 that prints a line
-        yield lambda done, total: None
+        began = told = clock()
+
+        def each_minute(done: float, total: int) -> None:
+            nonlocal told
+            if (now := clock()) >= told + MINUTE:
+                told = now
+                say(f"{done:.4g} of {total} {unit} after {(now - began) / MINUTE:.0f} min")
+
+        yield each_minute
         return
     from rich import progress as rich
 

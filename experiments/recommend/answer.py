@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from shlex import quote
 
 import numpy as np
 
+from ...sim.errors import shell_word
 from ...sim.metrics import METRICS
 from ..config.schema import first_sentence, meanings_of
 from ..page.answer import Answer
@@ -385,7 +385,7 @@ def next_steps(found: Recommendation, config: str) -> list[str]:
     """What to do next, a sentence each; commands stand between backticks."""
     if not found.reached:
         return ["give more iterations, or an easier --target, and ask again"]
-    steps = [f"run it: `erasurehead run {quote(config)}`"]
+    steps = [f"run it: `erasurehead run {shell_word(config)}`"]
     if found.tied:
         best = [found.winner, *found.tied]
         costs = {row.label: row.worker_seconds for row in best}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import numpy as np
 
+from ...sim.errors import shell_word
 from ...sim.metrics import METRICS
 from ..config.document import write_yaml
 from ..page import content
@@ -178,8 +178,8 @@ def _commands(kind: str, name: str) -> list[Command]:
     words = f"Save the config above as config.yaml; then {again}:"
     jobs = " --jobs 2" if kind == "sweep" else ""
     return [
-        Command(words, f"erasurehead {kind} config.yaml{jobs} --output {quote(folder)}"),
-        Command("Make this page again:", f"erasurehead report {quote(folder)}"),
+        Command(words, f"erasurehead {kind} config.yaml{jobs} --output {shell_word(folder)}"),
+        Command("Make this page again:", f"erasurehead report {shell_word(folder)}"),
     ]
 
 
@@ -188,8 +188,8 @@ NO_DIALS = ("load", "most_cells")  # numbers that say which delays a model reads
 
 def _next(records: Records, kind: str, found: Verdict, directory: Path) -> list[str]:
     """Commands that read the config of the result, with all options that it was made with."""
-    folder, path = directory.as_posix(), quote((directory / outputs.CONFIG).as_posix())
-    same, lines = f"{path} --output {quote(folder)}", []
+    folder, path = directory.as_posix(), shell_word((directory / outputs.CONFIG).as_posix())
+    same, lines = f"{path} --output {shell_word(folder)}", []
     if found.tied:
         more = 4 * int(records.summary["replications"].max())
         again = f"`erasurehead {kind} {same} --set replications={more}`"
@@ -203,12 +203,12 @@ def _next(records: Records, kind: str, found: Verdict, directory: Path) -> list[
             values = ",".join(f"{f * fields[key]:g}" for f in (0.5, 1, 2))
             lines.append(
                 f"How far the delays may move before the answer changes: `erasurehead sweep {path} "
-                f"--set delay.{key}={values} --output {quote(f'{folder}-{key}')}`."
+                f"--set delay.{key}={values} --output {shell_word(f'{folder}-{key}')}`."
             )
         known = " --set engine=auto" if by_law else ""
         lines.append(
             f"Whether it holds where stragglers cannot be cancelled: `erasurehead run {path} --set "
-            f"policy=queue{known} --output {quote(f'{folder}-queue')}`."
+            f"policy=queue{known} --output {shell_word(f'{folder}-queue')}`."
         )
     if records.timeline is None and kind == "run" and not by_law:
         traced = f"`erasurehead run {same} --timeline timeline.json`"

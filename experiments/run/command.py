@@ -88,6 +88,12 @@ class Plan:
             jobs = self.options.jobs if self.options.scheduler is None else 0
             require_fits(needs, Room.here(self.output), jobs)
 
+    @property
+    def seconds(self) -> float:
+        """About how long what is left takes; the longest cells come first."""
+        needs = [self.checked.estimates[cell.key].seconds for cell in self.todo]
+        return max(sum(needs) / self.options.jobs, needs[0]) if needs else 0.0
+
     def lanes(self) -> AbstractContextManager[Pool | None]:
         """Where to compute; no more lanes than would have something to do."""
         if not self.todo:
@@ -156,6 +162,9 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
         if outputs.make_way(output, config):
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
         files.write_bytes(output / outputs.CONFIG, write_yaml(config).encode())
+        if planned.seconds >= terminal.MINUTE:
+            count = number_of(len(planned.todo), "cell")
+            options.tell(f"{count} to compute: about {_duration(planned.seconds)}")
         progress(0)
         for cell, done in map_unordered(compute_cell, planned.todo, lanes, progress):
             if isinstance(done, Died):
@@ -302,10 +311,9 @@ def show_plan(planned: Plan) -> None:
     for text in planned.checked.warnings:
         terminal.say(f"warning: {text}")
     if needs := [known[cell.key] for cell in planned.todo]:
-        seconds = max(sum(need.seconds for need in needs) / jobs, needs[0].seconds)
         memory = sum(sorted((need.memory for need in needs), reverse=True)[:jobs])
         shared = f" with {jobs} jobs" if jobs > 1 else ""
-        cost = f"about {_duration(seconds)}{shared}, {_size(memory)} beside the program"
+        cost = f"about {_duration(planned.seconds)}{shared}, {_size(memory)} beside the program"
     else:
         cost = "all are finished"
     terminal.say(f"{len(needs)} of {number_of(len(rows), 'cell')} to compute: {cost}")

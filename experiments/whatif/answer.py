@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from shlex import quote
 
 import numpy as np
 import pandas as pd
 
 from ...delay_models.tables.measured import Measured, Names, name_at
+from ...sim.errors import shell_word
 from ..page.answer import Answer
 from ..statistics.intervals import DRAWS
 from ..statistics.job import FEWEST
@@ -345,7 +345,7 @@ def whatif_answer(studies: Sequence[Study], source: str, measured: Measured, aga
         "number of workers to wait for.",
     )
     if measured.allreduce and any(one.waits for one in studies) and "--columns" not in again:
-        column = quote(f"allreduce={measured.allreduce}")
+        column = shell_word(f"allreduce={measured.allreduce}")
         own = f"`erasurehead whatif {again} --columns {column}` takes off what each host waits."
         steps = own, steps[0]
     return Answer(

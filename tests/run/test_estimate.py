@@ -589,3 +589,15 @@ def test_no_field_sizes_work_before_it_is_estimated(kind: str) -> None:
         with suppress(ConfigError):
             check(cells(SMALL | change), Room.here(Path()))
         assert process_time() - began < 2, what
+
+
+def test_a_run_of_minutes_says_so_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a shorter one does not."""
+    told = list[str]()
+    run(SMALL, tmp_path / "short", RunOptions(tell=told.append))
+    assert told == []
+    monkeypatch.setattr("erasurehead.experiments.page.terminal.MINUTE", 0.001)
+    run(SMALL, tmp_path / "long", RunOptions(tell=told.append))
+    assert told == ["1 cell to compute: about 0.01 s"]

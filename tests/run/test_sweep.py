@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +43,7 @@ from tests.run.commands import (
 )
 from tests.tools import inside
 
+TRIES = 20  # sweeps that may be quicker than who stops them
 GRID: dict[str, Any] = {
     "name": "grid",
     "workers": 12,
@@ -96,7 +96,7 @@ def test_killed_at_any_moment_and_resumed(
     """The command's processes end with it, without a word, and nothing half-written is left.
     Catches processes that wait for the next cell."""
     config, reference = whole
-    for out in (tmp_path / str(attempt) for attempt in count()):
+    for out in (tmp_path / str(attempt) for attempt in range(TRIES)):
         process = sweep(config, out, "--jobs", 2)
         until_cells(process, out, 2)
         assert len(workers_of(process)) == 2 or cells_of(out) == 20
@@ -106,6 +106,8 @@ def test_killed_at_any_moment_and_resumed(
         until(lambda process=process: session_of(process) == {})
         if process.returncode == -number and cells_of(out) < 20:
             break  # otherwise the sweep was quicker: once more
+    else:
+        pytest.fail("each time the sweep was quicker")
     finish_here(config, out)
     assert_same_tables(out, reference)
     assert {p.name for p in out.iterdir()} == {p.name for p in reference.iterdir()}
@@ -137,7 +139,7 @@ def test_interrupted_says_so_and_goes_on_later(
 ) -> None:
     """Ctrl-C reaches every process of the group, as in a terminal."""
     config, reference = whole
-    outputs = (tmp_path / str(attempt) for attempt in count())
+    outputs = (tmp_path / str(attempt) for attempt in range(TRIES))
     for out in outputs:
         process = sweep(config, out, "--jobs", jobs)
         until_cells(process, out, 2)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
+from ....sim.errors import shell_word
 from ....sim.types import FloatArray
 from ...page.content import Chart
 from ...text import left_out, number_of
@@ -56,7 +57,7 @@ class GanttKind(PictureKind):
             return "engine: law drew how long iterations took, and no worker's time"
         return (
             "there is no timeline of this run; run its config.yaml again with "
-            f"--output {records.directory} --timeline timeline.json"
+            f"--output {shell_word(str(records.directory))} --timeline timeline.json"
         )
 
     @override
