@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -38,7 +39,8 @@ ONLY = "uncoded,ignore_stragglers"
 
 def asked(rounds: Rounds, folder: Path, only: str = ONLY) -> Evaluator:
     """A question about a table of these rounds."""
-    path = folder / "t.csv"
+    # Of another name for other rounds: what was read of a path is remembered in a process.
+    path = folder / f"t{crc32(rounds.tobytes())}.csv"
     names = ",".join(f"h{host}" for host in range(rounds.shape[1]))
     path.write_text("\n".join([names, *(",".join(map(repr, row)) for row in rounds.tolist())]))
     measured = MeasuredConfig(MeasuredJob(path), Reading(unit="s", rows=":"))
