@@ -97,6 +97,11 @@ def _settings(base: str) -> Settings:
     return validate(document, with_plugins(document.get("plugins", [])))
 
 
+def forget() -> None:
+    """Read a config's files again, when it is next asked for."""
+    _settings.cache_clear()
+
+
 def hearing(steps: Steps, evidence: Evidence = LAW) -> tuple[float, float, bool]:
     """``least_heard``, ``balance`` and ``unheard`` of a performance: whether some partition is
     hardly ever part of an update, in many of the replications or in all of them together."""

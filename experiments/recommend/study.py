@@ -19,7 +19,7 @@ from ..whatif.study import Study, study_load
 from .compare import NO_DIFFERENCE, estimate, optimism, ratio
 from .evaluate import Budget, Candidate, Evaluator, Row, allowed
 from .halving import Found, search
-from .measure import Performance
+from .measure import Performance, forget
 from .question import Question, order, typical
 from .scenario import SHUFFLED, UNCHANGED, Perturbation, perturbations
 
@@ -172,6 +172,7 @@ class Recommendation:
 
 def recommended(question: Question, evaluate: Evaluator) -> Recommendation:
     """Search, and ask how far the answer holds. Raises ConfigError: nothing can be recommended."""
+    forget()  # a file of the same name may have changed since the last search of this process
     answer = Recommendation(search(question, evaluate))
     if answer.reached:
         answer = replace(answer, changed=tuple(_on_changed_delays(answer, evaluate)))

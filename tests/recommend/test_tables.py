@@ -116,6 +116,19 @@ def test_intervals_of_two_hundred_tables_hold_the_truth(tmp_path: Path) -> None:
     assert sum(each["holds_value"] for each in found) >= 182
 
 
+def test_a_table_that_changes_is_read_again(tmp_path: Path) -> None:
+    """In one process, as from a notebook: the same rounds, five times as long."""
+    rounds, path = 1 + np.random.default_rng(0).random((40, 4)), tmp_path / "t.csv"
+    found = list[float]()
+    for times in (1, 5):
+        lines = (",".join(map(str, row)) for row in times * rounds)
+        path.write_text("\n".join(["a,b,c,d", *lines]))
+        measured = MeasuredConfig(MeasuredJob(path), Reading(unit="s", rows=":"))
+        question = read_question(None, [], measured, SearchRequest(only="uncoded"), None)
+        found.append(recommended(question, Evaluator(question)).winner.value)
+    assert found[1] == pytest.approx(5 * found[0])
+
+
 def test_the_answer_has_what_whatif_says_of_the_same_rounds(tmp_path: Path) -> None:
     """The slow host, what waiting saves, and how often each host is heard: one that is slow by far
     in the share of the rounds in which it is not."""
