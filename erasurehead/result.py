@@ -150,7 +150,11 @@ class Result:
         for metric in METRICS.values():
             if metric.heading and f"{metric.name}_mean" in summary:
                 rows = summary.to_dict("records")
-                means = [metric.late(row) or _estimate(*metric.estimate(row)) for row in rows]
+                said = [metric.late(row) or metric.without_mean(row) for row in rows]
+                means = [
+                    text or _estimate(*metric.estimate(row))
+                    for text, row in zip(said, rows, strict=True)
+                ]
                 both = zip(means, map(metric.median, rows), strict=True)
                 shown[metric.heading] = [mean + median for mean, median in both]
         return shown.set_axis(summary["label"].rename("scheme"))

@@ -68,9 +68,15 @@ class Metric:
         seconds = "not" if above is None else f"> {above:.4g}"  # tables of 0.2 do not say when
         return f"{seconds} in {missed} of {row['replications']}" if missed else ""
 
+    def without_mean(self, row: Mapping[Any, Any]) -> str:
+        """In place of the mean where iteration times have none: ``median 2.7, no mean``; or ""."""
+        if self.name != "iteration_time" or np.isnan(row.get("iteration_time_median", np.nan)):
+            return ""
+        return f"median {row['iteration_time_median']:.4g}, no mean"
+
     def median(self, row: Mapping[Any, Any]) -> str:
         """The median over all runs, in parentheses; empty where the row has none."""
-        median = row.get(f"{self.name}_median")
+        median = row.get(f"{self.name}_median") if self.name == "time_to_target" else None
         return "" if median is None else f" ({median:.4g})" if median < np.inf else " (not reached)"
 
     def shown(self, mean: float) -> float:

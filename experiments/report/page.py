@@ -105,13 +105,14 @@ def _table(records: Records) -> Table:
         cells = list(zip(("scheme", *keys), names, strict=True))
         for metric in metrics:
             cell = number(*metric.estimate(row))
-            order = cell.order
-            if (middle := f"{metric.name}_median") in summary:
+            order, middle = cell.order, f"{metric.name}_median"
+            if f"{middle}_low" in summary:
                 value, low, high = (row[f"{middle}{end}"] for end in ("", "_low", "_high"))
                 median = interval(value, low, high, 4, "not reached")
                 cells.append((f"median {metric.label}", median))
                 order = median.order
-            cells.append((metric.label, TableCell(metric.late(row) or cell.text, order)))
+            said = metric.late(row) or metric.without_mean(row)
+            cells.append((metric.label, TableCell(said or cell.text, order)))
             if f"{metric.name}_ratio" in summary:
                 ends = (row[f"{metric.name}_ratio{end}"] for end in ("", "_low", "_high"))
                 cells.append((f"{metric.title}, ratio", interval(*ends)))

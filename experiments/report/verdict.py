@@ -110,6 +110,8 @@ def _alone(records: Records, values: Mapping[str, FloatArray]) -> Verdict:
         return Verdict(f"{label}: nothing was measured.", [], tied=False)
     seconds = float(np.mean(values[label]))
     verdict = f"{label} takes {seconds:.3g} s per iteration on average."
+    if endless := METRICS["iteration_time"].without_mean(records.summary.iloc[0].to_dict()):
+        verdict = f"{label}, seconds per iteration: {endless}."
     return Verdict(verdict, _of_scheme(records, label) + _least(records), tied=False)
 
 
@@ -128,7 +130,7 @@ def _why(
     if name == "time_to_target" and best != first:
         a, b = table["iteration_time_mean"].astype(float)[[best, first]]
         each = f"An iteration of {best} takes {a:.3g} s on average"
-        lines.append(f"{each}, one of {first} {b:.3g} s.")
+        lines += [f"{each}, one of {first} {b:.3g} s."] if np.isfinite(a + b) else []
     lines += _of_scheme(records, best) + _least(records)
     above = table.get("time_to_target_above", pd.Series(np.nan, table.index))[best]
     if name == "time_to_target" and not np.isnan(above):

@@ -260,7 +260,9 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
         for name, title in HEADINGS.items():
             if f"{name}_mean" in summary:
                 rank, metric = 1 + order.index(name), METRICS[name]
-                means = [metric.late(row) or _estimate(*metric.estimate(row)) for row in rows]
+                said = [metric.late(row) or metric.without_mean(row) for row in rows]
+                both = zip(said, rows, strict=True)
+                means = [text or _estimate(*metric.estimate(row)) for text, row in both]
                 cells = [mean + metric.median(row) for mean, row in zip(means, rows, strict=True)]
                 columns.append(Column(title, cells, rank, stays=name in STAYING))
             if f"{name}_theory" in summary:

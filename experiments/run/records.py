@@ -18,7 +18,8 @@ from ...sim.load_laws import OfOneDraw, PerPartition
 from ...sim.metrics import METRICS, ROUNDING, per_replication
 from ...sim.problems.losses import LeastSquares
 from ...sim.schemes.barrierless import Barrierless, Stops
-from ...sim.schemes.base import Scheme
+from ...sim.schemes.base import Fixed, Scheme
+from ...sim.schemes.stopping import FirstK
 from ...sim.types import FloatArray
 from ..config.build import scheme_of, training
 from ..config.cells import Cell
@@ -36,6 +37,7 @@ MOST_KNOWN = 1000  # closed forms, some hundredths of a second each; a summary w
 TIMING = ("workers", "delay", "load_law", "policy", "schemes", "network", "failures")
 SMALL = 2**22  # numbers of training data up to which the end of biased descent is computed
 Finished = tuple[Cell, CellResult]
+NO_DIFFERENCE = {f"iteration_time_difference{end}": np.nan for end in ("", "_low", "_high")}
 
 
 def mean_and_error(values: FloatArray) -> tuple[float, float]:
@@ -151,6 +153,8 @@ class ClosedForm:
     # begins; known only of schemes without a barrier, which come near it
     least: float = np.nan
     partitions: int = 1
+    # whether the iteration time has no mean; lost messages and networks, which only add, count
+    endless: bool = False
 
     def z(self, metric: str, far: float, error: float, replications: int) -> float:
         """How far a mean that is ``far`` from a closed form is, as a normal deviate."""
@@ -195,16 +199,35 @@ def _looked_up(asked: _Asked) -> ClosedForm:
         scheme = scheme_of(cell)
         known = theory.round_theory(scheme, settings.delay, settings.load_law, cancels, ideal)
         error = np.nan if isinstance(known.error, theory.NoFormula) else known.error
+        times = known if ideal else theory.round_theory(scheme, settings.delay, settings.load_law)
+        endless = _endless(scheme, settings, times.time)
         if isinstance(known.time, theory.NoFormula):
             means = _means(scheme, settings)  # a network only adds to them
             least = np.nan if means is None else theory.least_seconds(means)
-            return ClosedForm(error=error, least=least, partitions=scheme.partitions)
-        settled = known.time.tail_index() > 3.0
-        return ClosedForm(known.time.mean(), error, settled, partitions=scheme.partitions)
+            k = scheme.partitions
+            return ClosedForm(error=error, least=least, partitions=k, endless=endless)
+        mean, settled = known.time.mean(), known.time.tail_index() > 3.0
+        return ClosedForm(mean, error, settled, partitions=scheme.partitions, endless=endless)
     except Exception:
         if not cell.code:
             raise
         return ClosedForm()  # a plugin's own CDF may be anything, and the run does not need it
+
+
+def _endless(
+    scheme: Scheme, settings: Settings, time: theory.IterationTimeLaw | theory.NoFormula
+) -> bool:
+    """Whether a round's time is known to have no mean: by its law in an ideal cluster, or since
+    everybody is waited for, and some worker's time has none. A crash cuts a task off, so that with
+    failures there may be one."""
+    if settings.failures is not None:
+        return False
+    if not isinstance(time, theory.NoFormula):
+        return bool(np.isinf(time.mean()))
+    if not isinstance(scheme, Fixed) or scheme.stopping != FirstK(scheme.workers):
+        return False
+    means = settings.delay.worker_means(scheme.workers)
+    return means is not None and bool(np.isinf(means[scheme.assignment.loads > 0]).any())
 
 
 def _means(scheme: Scheme, settings: Settings) -> FloatArray | None:
@@ -289,6 +312,8 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
     metrics = metrics_of(_alike(finished))
     known = simulated and len({_asked(cell) for cell, _ in finished}) <= MOST_KNOWN
     first = {cell.point: cell.key for cell, _ in reversed(finished)}
+    endless = [one for one in finished if known and closed_form(one[0]).endless]
+    medians = {cell.key: _without_mean(result) for cell, result in endless}
     rows = [
         {
             **_identity(cell),
@@ -296,11 +321,12 @@ def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.Da
             "workers": cell.settings.workers,
             "iterations": int(result.per_iteration["iteration"].max()),
             "replications": result.per_replication["elapsed"].size,
-            **(statistics := _statistics(metrics[cell.key])),
+            **(statistics := _statistics(metrics[cell.key]) | medians.get(cell.key, {})),
             **(_theory(cell, statistics) if known else {}),
             **_costliest(result.per_worker),
             **({f"code_{k}": v for k, v in vars(c).items()} if (c := result.conditioning) else {}),
             **comparison(metrics[cell.key], metrics[first[cell.point]]),
+            **(NO_DIFFERENCE if medians.keys() & {cell.key, first[cell.point]} else {}),
         }
         for (cell, result), swept in zip(finished, _swept(finished), strict=True)
     ]
@@ -398,6 +424,13 @@ def _costliest(workers: Columns) -> dict[str, float]:
     worst = int(np.argmax(workers["cost"]))
     found = {f"costliest_worker_{name}": float(workers[name][worst]) for name in ("last", "cost")}
     return {"costliest_worker": int(workers["worker"][worst]), **found}
+
+
+def _without_mean(result: CellResult) -> dict[str, float]:
+    """In place of a mean that iteration times do not have: that of a sample grows with its size."""
+    median = float(np.nanmedian(result.per_iteration["iteration_time"]))
+    names = ("iteration_time_mean", "iteration_time_se", "iteration_time_median")
+    return dict(zip(names, (np.nan, np.nan, median), strict=True))
 
 
 def _statistics(metrics: Mapping[str, FloatArray]) -> dict[str, float]:

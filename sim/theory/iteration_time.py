@@ -65,6 +65,7 @@ LEVELS = np.concatenate((_LARGE, 10.0 ** -np.arange(1.0, 101.0)))
 """Values of ``sf`` at which the integrals are cut into panels."""
 
 
+FARTHEST = 1e300  # seconds; beyond, a law's arguments overflow, and its values are nonsense
 HALF, FAR = 8, [49, 69]  # places in LEVELS of 0.5; and of 1e-40 and 1e-60, for the tail's slope
 
 
@@ -134,6 +135,8 @@ class IterationTimeLaw:
     def mean(self) -> float:
         """E[T]; infinite for a tail that is heavy enough."""
         centre, tail = self._centre, self._tail_beyond(1)
+        if not np.isfinite(centre + tail):
+            return np.inf
         return centre + integrate(self.sf, self._above) + tail - integrate(self.cdf, self._below)
 
     def variance(self) -> float:
@@ -151,6 +154,8 @@ class IterationTimeLaw:
         """Moments of an order below this are finite: the slope of the tail far out, to a tenth.
         Exact for a power law, large for lighter tails, infinite for a bounded one."""
         near, far = self._passed[FAR]
+        if far > FARTHEST:
+            return 0.0  # it falls by less than 1e60 in 300 powers of ten
         return np.inf if near == far else round(float(np.log(1e20) / np.log(far / near)), 1)
 
     @cached_property
@@ -161,15 +166,15 @@ class IterationTimeLaw:
     @cached_property
     def _knots(self) -> FloatArray:
         """These instants, as far as the law's values are accurate."""
-        t = np.unique(self._passed[np.isfinite(self._passed)])
+        t = np.unique(self._passed[self._passed <= FARTHEST])
         return t[: int(np.count_nonzero(self.worker.sf(t) >= self.worker.resolution)) + 1]
 
     @cached_property
     def _centre(self) -> float:
         """The knot nearest to the median, where the integrals below and above must meet."""
         median = float(self._passed[HALF])
-        if not np.isfinite(median):
-            return median
+        if not median <= FARTHEST:
+            return np.inf
         return float(self._knots[np.abs(self._knots - median).argmin()])
 
     @property

@@ -944,3 +944,58 @@ def test_closed_forms_of_plugins_may_fail(monkeypatch: pytest.MonkeyPatch) -> No
     asked = replace(records_module._asked(cell), cell=plugin)
     found = records_module._looked_up.__wrapped__(asked)
     np.testing.assert_equal(asdict(found), asdict(ClosedForm()))
+
+
+@pytest.mark.parametrize(
+    ("delay", "change", "endless"),
+    [
+        ({"model": "pareto", "alpha": 0.9, "scale": 0.4}, {}, True),
+        ({"model": "pareto", "alpha": 1.1, "scale": 0.4}, {}, False),
+        (
+            {
+                "model": "heterogeneous",
+                "base": {"model": "pareto", "alpha": 0.9, "scale": 0.4},
+                "factors": [1.0, 2.0, 3.0, 4.0],
+            },
+            {"policy": "queue"},
+            True,
+        ),
+        (
+            {"model": "pareto", "alpha": 0.9, "scale": 0.4},
+            {"network": {"uplink_latency": 0.1}},
+            True,
+        ),
+        (
+            {"model": "pareto", "alpha": 0.9, "scale": 0.4},
+            {"failures": {"time_to_failure": {"model": "exponential", "rate": 0.1}}
+             | {"time_to_repair": {"model": "exponential", "rate": 1.0}}},
+            False,
+        ),
+    ],
+    ids=["law", "light", "one_worker", "network", "crashes"],
+)  # fmt: skip
+def test_what_has_no_mean_says_its_median(
+    delay: dict[str, Any], change: dict[str, Any], endless: bool
+) -> None:
+    """Everybody is waited for; the third of four Pareto times has a mean. Catches a mean of a law
+    without one, with an error that is none, and a crash that cuts long tasks off taken for one."""
+    document = {
+        "workers": 4,
+        "iterations": 50,
+        "replications": 4,
+        "delay": delay,
+        "schemes": [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 3}],
+        **change,
+    }
+    finished = [(cell, compute(cell)) for cell in cells(document)]
+    summary = summary_table(finished)
+    assert summary["iteration_time_mean"].isna().tolist() == [endless, False]
+    assert ("iteration_time_median" in summary) == endless
+    if endless:
+        first = summary.iloc[0]
+        assert first[["iteration_time_se", "iteration_time_difference"]].isna().all()
+        seconds = finished[0][1].iterations["iteration_time"].dropna()
+        assert first["iteration_time_median"] == seconds.median()
+        said = METRICS["iteration_time"].without_mean(first.to_dict())
+        assert said == f"median {seconds.median():.4g}, no mean"
+        assert METRICS["iteration_time"].without_mean(summary.iloc[1].to_dict()) == ""

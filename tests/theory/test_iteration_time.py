@@ -12,7 +12,7 @@ import pytest
 from scipy import special, stats
 
 from erasurehead.delay_models import MODELS
-from erasurehead.sim.load_laws import PerPartition, Proportional
+from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.deadlines import Deadline, Later
 from erasurehead.sim.schemes.stopping import AllOf, AnyOf, CoverGroups, FirstK
@@ -400,3 +400,24 @@ def test_loads_that_differ_have_no_closed_form():
     assert isinstance(found, NoFormula)
     assert found.reason == f"loads differ, from {min(loads)} to {max(loads)}"
     assert min(loads) < max(loads)
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.2, 0.3, 0.5, 0.9, 1.0, 1.1, 2.5])
+@pytest.mark.parametrize("scale", [1e-3, 0.4, 1.0, 50.0])
+@pytest.mark.parametrize(
+    "load_law", [Proportional(), Additive(seconds_per_partition=0.3)], ids=["proportional", "add"]
+)
+def test_a_mean_is_infinite_where_there_is_none(alpha, scale, load_law):
+    """The k-th of n Pareto times has a tail of index alpha (n - k + 1), whatever the scale, and so
+    has a mixture with one. Catches a tail that ends where times overflow, or a mean that a worker
+    does not have taken for one that no round has."""
+    heavy = MODELS["pareto"](alpha=alpha, scale=scale)
+    light = MODELS["exponential"](rate=1.0)
+    mixed = MODELS["mixture"](weights=(0.6, 0.4), components=(light, heavy))
+    for delay, k in itertools.product((heavy, mixed), (1, 5, 8, 9)):
+        scheme = SCHEMES["ignore_stragglers"](wait_for=k).build(9)
+        law = scheme_iteration_time(scheme, delay, load_law)
+        index = alpha * (10 - k)
+        assert (law.mean() < inf) == (index > 1), (delay, k)
+        assert (law.variance() < inf) == (index > 2), (delay, k)
+        assert index > 3 or law.tail_index() <= index + 0.1

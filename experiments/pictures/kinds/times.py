@@ -245,7 +245,7 @@ def _middles(summary: pd.DataFrame, y: str) -> tuple[pd.DataFrame, bool]:
     """The table with medians and their intervals in place of means, where these are medians: those
     of times to a target that not all runs reach."""
     median = f"{y}_median"
-    if median not in summary or (summary[REACHED] == 1).all():
+    if f"{median}_low" not in summary or (summary[REACHED] == 1).all():
         return summary, False
     low, high = summary[f"{median}_low"], summary[f"{median}_high"]
     own = {f"{y}_mean": summary[median], f"{y}_low": low, f"{y}_high": high}
@@ -288,7 +288,8 @@ def _series_marks(
         if metric:
             middle = np.array([*map(metric.shown, middle)])
         if np.isnan(middle).all() and not any(late):
-            look = replace(look, title=f"{look.title} (no run)")
+            endless = metric is not None and any(map(metric.without_mean, rows))
+            look = replace(look, title=f"{look.title} ({'no mean' if endless else 'no run'})")
         if level.any():  # the same whatever is on the axis
             at, height = np.array(ends), np.full(2, (middle if np.isnan(theory[0]) else theory)[0])
             if late[0]:
