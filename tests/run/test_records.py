@@ -416,7 +416,7 @@ def test_every_recorded_number_of_a_run_is_a_metric() -> None:
     ((cell, result),) = finished(**learning)
     assert set(result.replications) <= set(METRICS)
     values = per_replication(result)
-    assert set(METRICS) - set(values) == {"exact", "staleness"}
+    assert set(METRICS) - set(values) == {"exact", "staleness", "final_test_accuracy"}
     assert {value.shape for value in values.values()} == {(3,)}
     summary = summary_table([(cell, result)])
     assert {f"{name}_mean" for name in values} <= set(summary)
