@@ -17,7 +17,9 @@ from pydantic import AllowInfNan, BeforeValidator, ConfigDict, ValidationError
 
 from .errors import ConfigError, InvalidParameter, one_of, quoted
 
-MOST_NUMBERS = 10**7  # of a scheme: a code's entries, the messages of a round, rounds remembered
+MOST_NUMBERS = (
+    5 * 10**7
+)  # of a scheme: a code's entries, the messages of a round, rounds remembered
 STRICT = ConfigDict(extra="forbid")
 """Every class of a config is a pydantic dataclass with this: an unknown field is an error."""
 

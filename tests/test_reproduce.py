@@ -99,6 +99,13 @@ SMALL: dict[str, dict[str, object]] = {
         "replications": 2,
         "trials": 1,
     },
+    "network_digits": {
+        "hidden": (4,),
+        "workers": 12,
+        "wait_for": 6,
+        "iterations": 20,
+        "replications": 2,
+    },
     "measured_curve": {"iterations": 500, "replications": 8},
     "atlas": {"schemes": ("uncoded", "erasurehead"), "iterations": 20, "replications": 4},
     "time_to_target": {
@@ -690,6 +697,25 @@ def test_a_round_of_local_steps_pays_the_network_once(frames: Frames) -> None:
     assert "| H = 8 |" in small("local_steps").text(frame)
 
 
+def test_exact_codes_train_a_network_as_uncoded_descent_does(frames: Frames) -> None:
+    """Iteration by iteration; without a partition the gradient is another one. Both asynchronous
+    lines have the times of one tape."""
+    frame = frames["network_digits"]
+    losses = {
+        key: rows.sort_values(["replication", "iteration"])
+        for key, rows in frame.groupby(["scheme", "rate"])
+    }
+    uncoded = losses["uncoded", 0.5]["train_loss"].to_numpy()
+    exact, coded = (
+        losses[name, 0.5]["train_loss"] for name in ("fractional_repetition", "erasurehead")
+    )
+    np.testing.assert_allclose(exact, uncoded, rtol=1e-12)
+    assert np.abs(coded / uncoded - 1).max() > 1e-3
+    old, slow = (losses["asynchronous", rate] for rate in (0.5, 0.05))
+    np.testing.assert_array_equal(old["time"], slow["time"])
+    assert "| asynchronous, rate 0.05 |" in small("network_digits").text(frame)
+
+
 def test_times_on_the_measured_curve(frames: Frames) -> None:
     """Means of order statistics, integrated here over chances instead of seconds: E[T] is the
     integral of Q(p) over the law of the chance p at which the round ends."""
@@ -1078,4 +1104,4 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong = inside("reproduce", "nothing", "--output", out)
     assert wrong.returncode == 2
     assert wrong.stderr.count("\n") == 1
-    assert "policies" in wrong.stderr
+    assert "ranking" in wrong.stderr
