@@ -108,10 +108,16 @@ def _whole(column: str) -> Of:
     return of
 
 
+def _iteration_time(records: CellRecords) -> FloatArray | None:
+    whole = _whole("iteration_time")(records)
+    return _mean("iteration_time")(records) if whole is None else whole
+
+
 METRICS: Mapping[str, Metric] = registry(
     "name",
-    Metric("iteration_time", "mean iteration time", "s", _mean("iteration_time"),
-        "mean time between the ends of two iterations",
+    Metric("iteration_time", "mean iteration time", "s", _iteration_time,
+        "mean time of n gradients: between the ends of two iterations, or where an update is of "
+        "another number of gradients, the elapsed time over all that were used",
         heading="s / iteration", compared=True),
     Metric("decoding_error", "mean decoding error", "", _mean("decoding_error"),
         "mean over iterations of the squared norm of w - 1, w the partition weights",

@@ -145,6 +145,12 @@ class Steps(ABC):
     def arrived(self, together: int = 1) -> IntArray:
         """``(R, U / together)`` how many workers' messages each group of updates was made of."""
 
+    def arrived_by(self, iterations: int) -> IntArray:
+        """``(R, T)`` the same of iterations."""
+        if self.local_steps > 1:
+            return np.repeat(self.arrived(), self.local_steps, axis=1)[:, :iterations]
+        return self.arrived(self.times.shape[1] // iterations)
+
     @abstractmethod
     def measure(self) -> Measured:
         """See ``Measured``; asked once."""
@@ -183,22 +189,42 @@ class Steps(ABC):
         """Whether all replications train one and the same model: where every update is exact."""
         return self.exact
 
+    def ends(self, iterations: int) -> IntArray:
+        """``(T,)`` updates made when each iteration has ended: as many in each, unless an update is
+        of another number of gradients than an iteration."""
+        return np.asarray(np.arange(1, iterations + 1) * (self.times.shape[1] // iterations))
+
     def clock(self, iterations: int) -> FloatArray:
         """``(R, T)`` seconds at which each iteration ended; see ``iteration_ends``."""
-        return iteration_ends(self.times, iterations, self.local_steps)
+        if self.local_steps > 1:
+            return iteration_ends(self.times, iterations, self.local_steps)
+        return np.asarray(self.times[:, self.ends(iterations) - 1])
 
     def at(self, values: FloatArray, iterations: int) -> FloatArray:
         """``(R, U)`` values of updates as those of iterations, ``(R, T)``: an iteration of several
         updates has their mean, one of several local steps that of its update."""
         if self.local_steps > 1:
             return np.repeat(values, self.local_steps, axis=1)[:, :iterations]
-        return np.asarray(values.reshape(len(values), iterations, -1).mean(axis=2))
+        ends = self.ends(iterations)
+        counts = np.diff(ends, prepend=0)
+        if (counts == counts[0]).all():
+            return np.asarray(values.reshape(len(values), iterations, -1).mean(axis=2))
+        sums = np.cumsum(np.pad(values, ((0, 0), (1, 0))), axis=1)
+        means = (sums[:, ends] - sums[:, ends - counts]) / np.maximum(counts, 1)
+        return np.where(counts > 0, means, values[:, ends - 1])
 
     def updates_by(self, iteration: int, iterations: int) -> int:
         """Updates made when so many of T iterations have ended."""
         if self.local_steps > 1 and iteration < iterations:
             return iteration // self.local_steps
-        return int(iteration * self.times.shape[1] // iterations)
+        if self.local_steps > 1:
+            return int(self.times.shape[1])
+        return int(self.ends(iterations)[iteration - 1]) if iteration else 0
+
+
+def ends_of(iterations: int, workers: int, gradients: int) -> IntArray:
+    """``(T,)`` the first update, from 1, by which t n gradients were used, K in each."""
+    return np.asarray(-(-np.arange(1, iterations + 1) * workers // gradients))
 
 
 def iteration_ends(times: FloatArray, iterations: int, local_steps: int = 1) -> FloatArray:
@@ -371,9 +397,26 @@ class SingleGradients(Steps):
         return Sparse(self.partition[:, u], self.weight[:, u], self.version[:, u])
 
     @override
+    def ends(self, iterations: int) -> IntArray:
+        """An iteration of n gradients ends with the first update by which so many were used."""
+        ends = ends_of(iterations, self.partitions, self.worker.shape[2])
+        return ends if ends[-1] == self.times.shape[1] else super().ends(iterations)
+
+    @override
     def arrived(self, together: int = 1) -> IntArray:
         r, u, _ = self.worker.shape
         return count_distinct(self.worker.reshape(r, u // together, -1))
+
+    @override
+    def arrived_by(self, iterations: int) -> IntArray:
+        ends = self.ends(iterations)
+        counts = np.diff(ends, prepend=0)
+        if (counts == counts[0]).all():
+            return self.arrived(int(counts[0]))
+        own = np.arange(counts.max())
+        updates = np.where(own < counts[:, None], ends[:, None] - counts[:, None] + own, -1)
+        worker = np.pad(self.worker, ((0, 0), (0, 1), (0, 0)), constant_values=-1)
+        return count_distinct(worker[:, updates].reshape(len(worker), iterations, -1))
 
     @override
     def measure(self) -> Measured:

@@ -365,7 +365,6 @@ def test_a_plain_loop_with_every_old_model(
     steps = steps_of(name, 6, **fields)
     found = train(data, OPTIMIZERS["gd"](learning_rate=rate), start, steps, 6)
     replications, updates = steps.times.shape
-    together = updates // 6
     gradients = steps.partition.shape[2]
     for r in range(replications):
         models = [start]
@@ -380,7 +379,8 @@ def test_a_plain_loop_with_every_old_model(
             step = STALE_K / STALE_N * total / gradients + 2 * l2 * models[-1]
             models.append(models[-1] - rate * step)
         np.testing.assert_allclose(found.final_beta[:, r], models[-1], rtol=0, atol=1e-12)
-        losses = [data.loss(beta[:, None])[0] for beta in models[::together]]
+        ends = [-(-t * STALE_K // gradients) for t in range(7)]
+        losses = [data.loss(beta[:, None])[0] for beta in (models[u] for u in ends)]
         np.testing.assert_allclose(found.train_loss[r], losses, rtol=0, atol=1e-12)
 
 

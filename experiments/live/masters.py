@@ -272,7 +272,7 @@ class LiveBarrierlessMaster(LiveMaster):
         super().__init__(session)
         run, self._scheme = session.run, scheme
         self.decisions = Decisions(scheme, run.iterations)
-        self._together = run.updates // run.iterations
+        self._ended = 0  # iterations
         sequence = np.random.SeedSequence(run.seed, spawn_key=(PARTITIONS, replication))
         self._rng = np.random.Generator(np.random.PCG64(sequence))
         tape, waits = run.tapes[replication], list[TapeColumn]()
@@ -355,9 +355,12 @@ class LiveBarrierlessMaster(LiveMaster):
         self.dead.append(len(self._session.died))
         self._opened = now
         self.descent.update(gradient)
-        if version % self._together == 0:
+        run = self._session.run
+        ended = min(self._scheme.iteration(version) - 1, run.iterations)
+        for _ in range(ended - self._ended):
             self.descent.keep()
             self._session.progress()
+        self._ended = ended
 
     def _require_hope(self) -> None:
         """Raises CannotEnd: no update can come any more, or none has come for ``max_wait``."""

@@ -215,7 +215,7 @@ def _performance(
         digest.update(np.ascontiguousarray(part).tobytes())
     facts = {
         "effective_time": float(yardstick.mean()),
-        "iteration_time": float((elapsed / run.iterations).mean()),
+        "iteration_time": float((elapsed / run.used).mean()),
         "error": float(np.nanmean(steps.error)) * scheme.workers / scheme.partitions,
         "staleness": 0.0 if stale is None else float(stale.mean()),
         "busy": float(busy.mean()),

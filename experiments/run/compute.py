@@ -24,9 +24,10 @@ from ...sim.learner import Learned, Learner, Progress, train_each, training_cont
 from ...sim.metrics import time_to_target
 from ...sim.numerics import one_thread
 from ...sim.optimizers import Optimizer
+from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import RoundScheme, Sees
 from ...sim.schemes.decoders import Conditioning
-from ...sim.steps import EXACT, Dense, Steps, iteration_ends
+from ...sim.steps import EXACT, Dense, Steps, ends_of, iteration_ends
 from ...sim.types import FloatArray, Trace, Work
 from ..config import build
 from ..config.catalogue import streams_kept
@@ -138,6 +139,7 @@ def result(
     ``target_loss`` is the training loss whose time is of interest."""
     iterations = _iterations(run, trace, steps, losses)
     replications = _replications(iterations["time"], trace, losses, target_loss)
+    replications |= _exact_time(run, trace)
     if run.scheme.exact is None:
         replications["exact"] = (steps.error <= run.scheme.partitions * EXACT**2).mean(axis=1)
     if steps.shares is not None:
@@ -152,7 +154,10 @@ def clock_alone(run: Run, trace: Trace) -> CellResult:
     # An iteration without a barrier has several updates; a sequential code runs some rounds first.
     steps = run.scheme.local_steps
     first = max(run.updates - t, 0) if isinstance(run.scheme, RoundScheme) else 0
-    times = iteration_ends(trace.times[:, first:], t, steps)
+    if isinstance(run.scheme, Barrierless):
+        times = trace.times[:, ends_of(t, run.scheme.workers, run.scheme.gradients) - 1]
+    else:
+        times = iteration_ends(trace.times[:, first:], t, steps)
     start = np.zeros((replications, 1))
     frame = {
         "replication": np.repeat(np.arange(replications), t + 1),
@@ -160,7 +165,13 @@ def clock_alone(run: Run, trace: Trace) -> CellResult:
         "time": np.hstack([start, times]).ravel(),
         "iteration_time": np.hstack([start * np.nan, np.diff(times, axis=1, prepend=0.0)]).ravel(),
     }
-    return CellResult(frame, {"elapsed": trace.times[:, -1].copy()}, NO_WORKERS, trace.engine, None)
+    whole = {"elapsed": trace.times[:, -1].copy()} | _exact_time(run, trace)
+    return CellResult(frame, whole, NO_WORKERS, trace.engine, None)
+
+
+def _exact_time(run: Run, trace: Trace) -> dict[str, np.ndarray]:
+    """Mean seconds of an iteration, where the last update used more gradients than iterations."""
+    return {} if run.used == run.iterations else {"iteration_time": trace.times[:, -1] / run.used}
 
 
 def learn(
@@ -216,7 +227,7 @@ def _iterations(
 ) -> dict[str, np.ndarray]:
     """One row per replication and iteration; an iteration ends with its last update."""
     (r, updates), t = steps.times.shape, run.iterations
-    together = max(1, updates // t)
+    ends = steps.ends(t) if steps.local_steps == 1 else np.arange(t) // steps.local_steps + 1
 
     def column(values: FloatArray, start: float) -> FloatArray:
         return np.concatenate([np.full((r, 1), start), values], axis=1).ravel()
@@ -230,15 +241,17 @@ def _iterations(
         "iteration": np.tile(np.arange(t + 1), r),
         "time": column(times, 0.0),
         "iteration_time": column(np.diff(times, axis=1, prepend=0.0), np.nan),
-        "arrived": mean(steps.arrived(together)),
+        "arrived": column(steps.arrived_by(t).astype(np.float64), np.nan),
         "recovered": mean(steps.recovered),
         "decoding_error": mean(steps.error),
     }
     if steps.staleness is not None:
         frame["staleness"] = mean(steps.staleness)
-        frame["updates"] = mean(np.full((r, t), together))
+        made = np.maximum(np.diff(ends, prepend=0), int(steps.local_steps > 1))
+        frame["updates"] = column(np.tile(made.astype(np.float64), (r, 1)), np.nan)
     if trace.fails:
-        frame["dead"] = mean(_work(trace).dead[:, -updates:][:, together - 1 :: together])
+        dead = _work(trace).dead[:, -updates:][:, ends - 1]
+        frame["dead"] = column(dead.astype(np.float64), np.nan)
     if losses is not None:
         frame["train_loss"] = losses.train_loss.flatten()
         if losses.test_loss is not None:

@@ -49,6 +49,13 @@ class Run:
         return self.scheme.updates(self.iterations)
 
     @property
+    def used(self) -> float:
+        """Iterations of n gradients that are used: T, or up to an update more without rounds."""
+        if isinstance(self.scheme, Barrierless):
+            return self.updates * self.scheme.gradients / self.scheme.workers
+        return float(self.iterations)
+
+    @property
     def rounds(self) -> RoundScheme:
         """The scheme, if it has rounds; ``TypeError`` if not."""
         if not isinstance(self.scheme, RoundScheme):
@@ -64,7 +71,7 @@ class Run:
 
     def iteration(self, update: int) -> int:
         """The iteration, from 1, that an update without a barrier belongs to."""
-        return update // (self.updates // self.iterations) + 1
+        return self.barrierless.iteration(update)
 
     def refusal(self) -> str | None:
         """Why the batch engine cannot simulate this, or ``None``."""

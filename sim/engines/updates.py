@@ -189,7 +189,6 @@ class Decisions:
         self.ends: list[int] = []  # messages of ``heard`` up to each update
         self.endless: int | None = None  # a worker that delivers in vain while time stands still
         self._updates = scheme.updates(iterations)
-        self._per_iteration = self._updates // iterations
         self._missing = scheme.gradients
         self._senders: set[int] | None = set() if scheme.distinct else None
         self._cycle = Cycle(scheme.workers) if scheme.cycles else None
@@ -258,7 +257,7 @@ class Decisions:
     @property
     def iteration(self) -> int:
         """The iteration that the next update belongs to, from 1."""
-        return self.version // self._per_iteration + 1
+        return self.scheme.iteration(self.version)
 
     @property
     def resting(self) -> list[int]:

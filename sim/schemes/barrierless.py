@@ -142,8 +142,12 @@ class Barrierless(Scheme):
 
     @override
     def updates(self, iterations: int) -> int:
-        """An iteration is n gradients: ``ceil(n / K)`` updates."""
-        return iterations * -(-self.n // self.gradients)
+        """An iteration is n gradients: ``ceil(T n / K)`` updates of K use T of them."""
+        return -(-iterations * self.n // self.gradients)
+
+    def iteration(self, update: int) -> int:
+        """The iteration, from 1, that an update, from 0, belongs to: of its first gradient."""
+        return update * self.gradients // self.n + 1
 
     @property
     def independent(self) -> bool:

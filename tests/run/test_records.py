@@ -999,3 +999,46 @@ def test_what_has_no_mean_says_its_median(
         said = METRICS["iteration_time"].without_mean(first.to_dict())
         assert said == f"median {seconds.median():.4g}, no mean"
         assert METRICS["iteration_time"].without_mean(summary.iloc[1].to_dict()) == ""
+
+
+@pytest.mark.parametrize("engine", ["batch", "event"])
+@pytest.mark.parametrize(
+    ("name", "fields", "gradients"),
+    [
+        ("k_batch_async", {"wait_for": 4}, 4),
+        ("k_batch_async", {"wait_for": 7}, 7),
+        ("k_async", {"wait_for": 5}, 5),
+        ("k_batch_sync", {"wait_for": 3}, 3),
+        ("ssp", {"wait_for": 2, "ahead": 3}, 2),
+        ("rennala", {"batch": 20}, 20),
+        ("asynchronous", {}, 1),
+    ],
+)
+@pytest.mark.parametrize("iterations", [1, 3, 10])
+def test_an_iteration_is_n_gradients(
+    engine: str, name: str, fields: dict[str, Any], gradients: int, iterations: int
+) -> None:
+    """Rows by their definition, from the updates alone: row t is the first update by which 7 t
+    gradients were used. Catches whole updates for an iteration."""
+    document = {
+        "workers": 7,
+        "iterations": iterations,
+        "replications": 2,
+        "engine": engine,
+        "delay": {"model": "shifted_exponential", "shift": 1.0, "rate": 3.0},
+        "schemes": [{"name": name, **fields}],
+    }
+    (cell,) = cells(document)
+    found = compute(cell)
+    updates = simulate(build.timing(cell)).times
+    rows = found.iterations[found.iterations["iteration"] > 0]
+    made = [next(u for u in range(1, 99) if u * gradients >= 7 * t) for t in range(iterations + 1)]
+    made[0] = 0
+    assert updates.shape[1] == made[-1]
+    for r, own in rows.groupby("replication"):
+        np.testing.assert_array_equal(own["time"], updates[r, np.array(made[1:]) - 1])
+        np.testing.assert_array_equal(own["updates"], np.diff(made))
+        np.testing.assert_array_equal(own["iteration_time"] == 0, np.diff(made) == 0)
+        np.testing.assert_array_equal(own["arrived"] == 0, np.diff(made) == 0)
+    seconds = per_replication(found)["iteration_time"]
+    np.testing.assert_allclose(seconds, updates[:, -1] * 7 / (gradients * made[-1]), rtol=1e-12)

@@ -53,10 +53,13 @@ class IterationTimeKind(PanelKind):
         longest, marks = 0.0, list[Mark]()
         for label, _ in records.labels():
             seconds = records.runs(label, "iteration_time")[:, 1:]
-            quantiles = np.quantile(seconds, LEVELS)
+            if "updates" in records.iterations:  # rows of an update that used several iterations
+                seconds = np.where(records.runs(label, "updates")[:, 1:] == 0, np.nan, seconds)
+            quantile = np.nanquantile if np.isnan(seconds).any() else np.quantile
+            quantiles = quantile(seconds, LEVELS)
             longest = max(longest, float(quantiles[-2] / max(quantiles[200], 1e-300)))
             if len(seconds) > 1:
-                ends = spread(np.quantile(seconds, LEVELS, axis=1).T, band)
+                ends = spread(quantile(seconds, LEVELS, axis=1).T, band)
                 bounds = (np.maximum(ends.low, quantiles[0]), ends.high)
                 marks.append(Curve(looks[label], quantiles, LEVELS, *bounds, across="x"))
             else:
