@@ -53,8 +53,13 @@ class IterationTimeKind(PanelKind):
         longest, marks = 0.0, list[Mark]()
         for label, _ in records.labels():
             seconds = records.runs(label, "iteration_time")[:, 1:]
-            if "updates" in records.iterations:  # rows of an update that used several iterations
-                seconds = np.where(records.runs(label, "updates")[:, 1:] == 0, np.nan, seconds)
+            if "updates" in records.iterations:
+                made = records.runs(label, "updates")[:, 1:]
+                if np.ptp(made) > 0:  # rows are of other numbers of gradients than n
+                    mean = METRICS["iteration_time"].of(records.cell(label))
+                    assert mean is not None
+                    used = (seconds.sum(axis=1) / mean / made.sum(axis=1))[:, None] * made
+                    seconds = np.where(made > 0, seconds / np.where(made > 0, used, 1.0), np.nan)
             quantile = np.nanquantile if np.isnan(seconds).any() else np.quantile
             quantiles = quantile(seconds, LEVELS)
             longest = max(longest, float(quantiles[-2] / max(quantiles[200], 1e-300)))
