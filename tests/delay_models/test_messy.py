@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 
 from erasurehead.delay_models.formats.files import cells_of
-from erasurehead.delay_models.tables.long import _gaps
 from erasurehead.delay_models.tables.measured import TableError
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.experiments.understood import as_read
@@ -72,12 +71,6 @@ def holding(cells: dict[tuple[int, int], float]) -> np.ndarray:
     return table
 
 
-def counted_by(*numbers: int) -> Cells:
-    """The first rounds of the long table, with these numbers."""
-    rows = LONG[1 : 1 + len(numbers) * N]
-    return [LONG[0], *([row[0], str(numbers[int(row[1])]), row[2]] for row in rows)]
-
-
 SPENT = [1.5] * R * N
 TRANSPOSED = wide([f"round_{t}" for t in ROUNDS], table=MILLISECONDS.T)
 GLUED = [*LONG, *LONG[1:]]
@@ -116,16 +109,8 @@ INDEX: dict[str, tuple[Cells, str | Read]] = {
     "ISO time stamps": (with_column(wide(), map(iso, range(R)), "date"), WHOLE),
     "ISO time stamps, any name": (with_column(wide(), map(iso, range(R)), "when"), WHOLE),
     "any name, falling": (with_column(wide(), range(R, 0, -1), "x"), "--drop x, or --keep x"),
-    "any name, begun again": (
-        with_column(wide(), [*range(6), *range(6)], "x"),
-        "--drop x, or --keep x",
-    ),
     "any name, a clock": (
         with_column(wide(), [f"{t:.3f}" for t in CLOCK], "x"),
-        "--drop x, or --keep x",
-    ),
-    "any name, milliseconds since 1970": (
-        with_column(wide(), [MS_EPOCH + int(1000 * t) for t in CLOCK], "x"),
         "--drop x, or --keep x",
     ),
     "any name, beside milliseconds": (
@@ -133,10 +118,6 @@ INDEX: dict[str, tuple[Cells, str | Read]] = {
         "--drop x, or --keep x",
     ),
     "any name, two rounds": (with_column(wide()[:3], range(2), "x"), "--drop x, or --keep x"),
-    "any name, two rounds of milliseconds": (
-        with_column(wide(show=millis)[:3], (41, 42), "x"),
-        "--drop x, or --keep x",
-    ),
     "no header": (with_column(wide(None), ROUNDS), ASK_INDEX),
     "no header, floats": (with_column(wide(None), [f"{t}.0" for t in ROUNDS]), ASK_INDEX),
     "epochs": (with_column(wide(), [t // 4 for t in ROUNDS], "epoch"), "--drop"),
@@ -155,11 +136,6 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
         text(wide(["1", "2", "3", "4"])),
         Reading(),
         Read(SECONDS, ("1", "2", "3", "4")),
-    ),
-    "wide, index named": (
-        text(with_column(wide(), ROUNDS, "step")),
-        Reading(columns={"round": "step"}),
-        WHOLE,
     ),
     "wide, index named, rows in the other order": (
         text(with_column([wide()[0], *wide()[:0:-1]], range(R, 0, -1), "step")),
@@ -180,11 +156,6 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
         text(with_column(wide(), ROUNDS, "x")),
         Reading(columns={"round": ""}),
         Read(np.column_stack([ROUNDS, SECONDS]), ("x", *HOSTS)),
-    ),
-    "wide, two runs of an index": (
-        text(with_column([*wide(), *wide()[1:]], [*ROUNDS, *ROUNDS], "step")),
-        Reading(columns={"round": "step"}),
-        "split it there",
     ),
     "wide, ms in one name": (text(wide(["a_ms", "b", "c", "d"], millis)), Reading(), "rename"),
     "wide, regions": (text(wide(["a_us", "b_us", "c_us", "d_us"])), Reading(), "--unit us"),
@@ -247,11 +218,6 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
         text(changed(wide(), {(3, 1): "", (5, 0): "NA"})),
         Reading(missing="drop-rounds"),
         Read(np.delete(SECONDS, [2, 4], axis=0), counted=(("missing", 2), ("dropped", 2))),
-    ),
-    "wide, gap is never": (
-        text(changed(wide(), {(3, 1): ""})),
-        Reading(missing="never"),
-        Read(holding({(2, 1): np.inf}), counted=(("missing", 1), ("never", 1))),
     ),
     "wide, timeout": (text(changed(wide(), {(3, 1): "timeout"})), Reading(), "--missing"),
     "wide, timeout is never": (
@@ -335,11 +301,7 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
         WHOLE,
     ),
     "long, start and end since 1970, what?": (text(stamped(since=MS_EPOCH)), Reading(), "--unit"),
-    "long, start and end since 1970": (
-        text(stamped(since=MS_EPOCH)),
-        Reading(unit="ms"),
-        WHOLE,
-    ),
+    "long, start and end since 1970": (text(stamped(since=MS_EPOCH)), Reading(unit="ms"), WHOLE),
     "long, nanoseconds since 1970": (
         text(stamped(show=lambda ms: str(10**6 * (MS_EPOCH + int(ms)) + 1))),
         Reading(unit="ns"),
@@ -403,12 +365,6 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
         Reading(),
         Read(np.delete(SECONDS, [3, 4], axis=0), counted=(("gap", 2),)),
     ),
-    "long, a step is missing where half of the others are the usual ones": (
-        text(counted_by(0, 1, 3, 5, 9)),
-        Reading(),
-        Read(SECONDS[:5], counted=(("gap", 1),)),
-    ),
-    "long, steps of all lengths": (text(counted_by(0, 1, 3, 6, 11)), Reading(), Read(SECONDS[:5])),
     "long, a call twice": (text(RETRIED), Reading(), "say which counts with --retries"),
     "long, the last call": (
         text(RETRIED),
@@ -434,6 +390,11 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
         text(tried("failed")),
         Reading(retries="sum", missing="never"),
         Read(holding({(1, 0): np.inf}), counted=(("retry", 1), ("timeout", 1))),
+    ),
+    "long, a worker that waits through its step": (
+        b"worker,round,step_s,reduce_s\na,0,1.5,1.5\nb,0,1.5,0\n",
+        Reading(columns={"allreduce": "reduce_s"}),
+        Read(np.array([[0.0, 1.5]]), ("a", "b")),
     ),
     "long, two runs": (text(GLUED), Reading(), "split it there"),
     "long, two runs are no retries": (text(GLUED), Reading(retries="last"), "split it there"),
@@ -632,17 +593,6 @@ def test_durations_have_no_other_unit(tmp_path: Path) -> None:
         read_measured(str(tmp_path / "t.csv"), Reading(unit="ms"))
     table = read_measured(str(tmp_path / "t.csv"), Reading(unit="s")).tables[None]
     np.testing.assert_array_equal(table, [[1.0, 2.5], [4.5, 3.0]])
-
-
-@pytest.mark.parametrize(
-    ("lost", "said"),
-    [(1, "1 round is"), (10**9 - 1, "999999999 rounds are"), (10**9, "1e+09 rounds are")],
-)
-def test_rounds_that_are_missing_are_counted(lost: int, said: str) -> None:
-    numbers = np.array([4.0, 5.0, 6.0, 7.0, 8.0 + lost])
-    (found,) = _gaps(numbers)
-    assert found.text.startswith(f"{said} missing for all workers (first: 8);")
-    assert _gaps(numbers[:4]) == []
 
 
 @pytest.mark.parametrize(
