@@ -344,9 +344,10 @@ class _Grid:
         used = self._used(name, written)
         files = self._files([*_named(section), *_data(value, self._data_dir)])
         code = sorted(plugin.digest for plugin in used)
-        if isinstance(value, ProblemConfig) and isinstance(value.own, ModelFields):
-            code += value.own.versions()
-        text = hashed_text({name: code if name == "plugins" else [section, code]}, files)
+        own = value.own if isinstance(value, ProblemConfig) else None
+        versions = own.versions() if isinstance(own, ModelFields) else []
+        depends = code if name == "plugins" else [section, [*code, *versions]]
+        text = hashed_text({name: depends}, files)
         if name == "plugins":
             files = self._files(Path(plugin.name) for plugin in used)
         if isinstance(value, SchemeEntry):

@@ -17,6 +17,7 @@ from ...sim.engines.cluster import IDEAL, Policy
 from ...sim.engines.run import Engine, Run
 from ...sim.learner import BLOCK
 from ...sim.load_laws import PerPartition
+from ...sim.problems import Problem
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import DECODING as DECODING_AT_MOST
 from ...sim.schemes.base import Fixed, RoundScheme, Sees
@@ -129,9 +130,10 @@ class Estimate:
 class Data:
     """How large a problem is."""
 
-    entries: int  # of the training data that a product reads
-    rows: int  # training rows
-    features: int  # p
+    entries: int  # of the training data
+    work: int  # multiplications of a product: the entries, or rows by parameters of a network
+    kept: int  # numbers that the learner keeps of a model to take gradients there later
+    parameters: int  # of a model
 
 
 def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = False) -> Estimate:
@@ -164,11 +166,11 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
     if data is not None:
         late = run.scheme.updates(run.iterations) > run.iterations  # each trains its own models
         models = 1 if run.scheme.exact and not late else replications
-        product = data.entries * (READING + models * PRODUCT)
+        product = data.work * (READING + models * PRODUCT)
         parts = run.scheme.partitions / 2 if run.scheme.local_steps > 1 else 1.0  # of a product
         seconds += run.iterations * (LEARNING * parts + 2 * product)
         memory += DATA * data.entries * FLOAT
-        memory += MARGINS * FLOAT * (data.rows * min(models, BLOCK) + data.features * models)
+        memory += MARGINS * FLOAT * (data.kept * min(models, BLOCK) + data.parameters * models)
     rows = replications * (run.iterations + 1)
     disk = DISK * rows + DISK_RUN * replications + DISK_WORKER * workers + DISK_CELL
     return Estimate(chosen, reason, seconds, int(memory), disk, rows)
@@ -364,7 +366,7 @@ def _estimated(cell: Cell, room: Room, sizes: dict[tuple[int, int, int], Data | 
         sizes[problem] = _size(cell, room)
     data = sizes[problem]
     try:
-        run = build.timing(cell, None if data is None else data.features)
+        run = build.timing(cell, None if data is None else data.parameters)
         return estimate(run, settings.engine, data, settings.clock_alone)
     except (Exception, SystemExit) as error:
         if isinstance(error, ConfigError) or build.ours(settings):
@@ -382,4 +384,6 @@ def _size(cell: Cell, room: Room) -> Data | None:
     if (learning := build.training(cell)) is None:
         return None
     problem = learning.problem
-    return Data(int(problem.X.size), problem.rows, problem.features)
+    entries, linear = int(problem.X.size), isinstance(problem, Problem)
+    work = entries if linear else problem.rows * problem.parameters
+    return Data(entries, work, problem.kept, problem.parameters)

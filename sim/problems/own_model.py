@@ -114,6 +114,10 @@ class OwnModel(Objective):
             object.__setattr__(self, "classes", int(labels.max()) + 1)
         self._functions  # noqa: B018  so that a bad model is refused before anything runs
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Its fields: another process reads the file again."""
+        return {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+
     @cached_property
     def _functions(self) -> Functions:
         content = _content(self.model)

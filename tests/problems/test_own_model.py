@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -207,3 +208,10 @@ def test_a_missing_model_and_a_wrong_target_are_lines(tmp_path: Path) -> None:
             config() | {"problem": {"model": written(tmp_path), "dataset": "diabetes"}},
             output=None,
         )
+
+
+def test_processes_train_the_same_models(tmp_path: Path) -> None:
+    """Each reads the file again."""
+    document = config(model=written(tmp_path)) | {"iterations": 5}
+    alone, apart = (eh.run(document, output=None, jobs=jobs).iterations for jobs in (1, 2))
+    pd.testing.assert_frame_equal(alone, apart, check_exact=True)

@@ -232,6 +232,14 @@ def test_the_front_is_not_squeezed_by_schemes_that_take_far_longer() -> None:
     drawn = [m for m in far.panels[0].marks if isinstance(m, Points) and len(m.x)]
     assert [mark.y[0] for mark in drawn] == [2.0, 6.0]
     assert not chart("front", candidates=CANDIDATES).heading
+    # Those that are left out are not counted among the first that have a look of their own.
+    rows = [CANDIDATES.iloc[0].to_dict() | {"label": f"scheme {i}"} for i in range(12)]
+    values = [1.0, *([9.0] * 6), *np.linspace(1.1, 1.5, 5)]
+    many = pd.DataFrame(rows).assign(value=values, front=[True] * 7 + [False] * 5)
+    shown = chart("front", candidates=many).panels[0].marks
+    titles = [m.look.title for m in shown if isinstance(m, Points) and len(m.x)]
+    assert len(titles) == 6
+    assert sum(title.startswith("scheme") for title in titles) <= page.MOST_NAMED
 
 
 def test_changes_stand_in_their_order() -> None:
