@@ -109,14 +109,6 @@ INDEX: dict[str, tuple[Cells, str | Read]] = {
     "ISO time stamps": (with_column(wide(), map(iso, range(R)), "date"), WHOLE),
     "ISO time stamps, any name": (with_column(wide(), map(iso, range(R)), "when"), WHOLE),
     "any name, falling": (with_column(wide(), range(R, 0, -1), "x"), "--drop x, or --keep x"),
-    "any name, a clock": (
-        with_column(wide(), [f"{t:.3f}" for t in CLOCK], "x"),
-        "--drop x, or --keep x",
-    ),
-    "any name, beside milliseconds": (
-        with_column(wide(show=millis), ROUNDS, "x"),
-        "--drop x, or --keep x",
-    ),
     "any name, two rounds": (with_column(wide()[:3], range(2), "x"), "--drop x, or --keep x"),
     "no header": (with_column(wide(None), ROUNDS), ASK_INDEX),
     "no header, floats": (with_column(wide(None), [f"{t}.0" for t in ROUNDS]), ASK_INDEX),
