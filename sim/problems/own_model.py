@@ -32,6 +32,7 @@ from .network import Start
 from .objective import Objective, Task
 
 AT_ONCE = 2**20  # rows of models that are computed together
+EXTRAS = {"jax": 'pip install "erasurehead[jax]"', "torch": "pip install torch"}
 MOST_PARAMETERS = 10**8  # of a model: 0.8 GB
 
 
@@ -219,6 +220,8 @@ def functions_of(path: str, content: bytes, features: int, classes: int) -> tupl
     try:
         exec(compile(content, path, "exec", dont_inherit=True), module.__dict__)
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+            raise _lacking(path, error.name) from None
         raise wrong(path, f"raises {type(error).__name__}: {error}") from None
     if not callable(getattr(module, "row_losses", None)):
         raise wrong(path, "defines no function row_losses; valid: row_losses(parameters, X, y)")
@@ -226,14 +229,16 @@ def functions_of(path: str, content: bytes, features: int, classes: int) -> tupl
     if with_jax == with_torch:
         text = "defines both init and module" if with_jax else "defines neither init nor module"
         raise wrong(path, f"{text}; valid: init(seed, features, classes), or module of PyTorch")
-    library = "jax" if with_jax else "torch"
     try:
         made = _made("of_jax.JaxFunctions" if with_jax else "of_torch.TorchFunctions")
     except ImportError:
-        extra = 'pip install "erasurehead[jax]"' if with_jax else "pip install torch"
-        raise wrong(path, f"needs {library}, which is not installed: {extra}") from None
+        raise _lacking(path, "jax" if with_jax else "torch") from None
     found: Functions = made(path, module, features, classes)
     return found, found.parameters
+
+
+def _lacking(path: str, library: str) -> InvalidParameter:
+    return wrong(path, f"needs {library}, which is not installed: {EXTRAS[library]}")
 
 
 def _made(name: str) -> Callable[..., Functions]:

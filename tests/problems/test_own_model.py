@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -196,6 +197,14 @@ def test_a_model_that_cannot_be_trained_is_refused_in_one_line(
     assert line.startswith("problem.model = 'my_model.py': ")
     assert says in line
     assert "\n" not in line
+
+
+def test_a_library_that_is_missing_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(eh.ConfigError, match="needs torch, which is not installed: pip install to"):
+        eh.run(config(model=written(tmp_path, "import torch\n" + GOOD)), output=None)
 
 
 def test_a_missing_model_and_a_wrong_target_are_lines(tmp_path: Path) -> None:
