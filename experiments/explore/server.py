@@ -50,7 +50,7 @@ def document(chosen: Mapping[str, Any]) -> dict[str, Any]:
             {"name": "cyclic_mds", "load": d, "decoder": "lagrange", "label": "cyclic MDS"},
             {"name": "erasurehead", "load": d, "wait_for": r, "label": "ErasureHead"},
         ],
-        "problem": {"loss": "least_squares", "dataset": "synthetic", "rows": 240, "features": 8},
+        "problem": {"dataset": "synthetic", "rows": 240, "features": 8} | LOSSES[chosen["loss"]],
         "optimizer": {"rule": "gd", "learning_rate": chosen["rate"]},
     }
 
@@ -149,6 +149,11 @@ POLICIES = {
     "queue": "queue: finish every model",
     "drain": "drain: the master waits for all",
 }
+MODELS = {"linear": "least squares", "network": "a small network of ReLU units"}
+LOSSES: dict[str, dict[str, Any]] = {
+    "linear": {"loss": "least_squares"},
+    "network": {"loss": "mlp", "hidden": [4], "rows": 120, "test_rows": 0},
+}
 VIEWS = {"first": "the first part, logarithmic loss", "whole": "the whole run, plain axes"}
 ENDS = "that end a round of ErasureHead (at the latest) and of ignore stragglers"
 CONTROLS: tuple[Slider | Choice, ...] = (
@@ -164,6 +169,7 @@ CONTROLS: tuple[Slider | Choice, ...] = (
     Slider("share", "share of slow workers", 0.02, 0.5, 0.02, 0.1),
     Slider("persistence", "persistence of being slow", 0, 0.98, 0.02, 0, "0: anew each round"),
     Choice("policy", "straggler policy", POLICIES, "cancel"),
+    Choice("loss", "what is trained", MODELS, "linear"),
     Slider("rate", "learning rate", 0.01, 0.5, 0.01, 0.05),
     Choice("view", "loss against time", VIEWS, "first"),
 )
