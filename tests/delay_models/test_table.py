@@ -141,7 +141,7 @@ def test_the_only_other_column_with_a_unit_is_the_seconds(name: str, tmp_path: P
         ("x,a,b\nnode1,2,3\nnode2,5,7\n", "names the rows (node1), as workers are named"),
         ("step,a,b\n1,2,3\nsum,5,7\n2,3,4\n", "row 2 is labelled sum, which is no round: le"),
         ("step,a,b\n1,2,3\nsum,5,7\n", "row 2 is labelled sum, which is no round: --rows 1:1 t"),
-        ("step,a,b\nsum,2,3\nmean,5,7\n", "row 1 is labelled sum, which is no round: leave such"),
+        ("step,a,b\nstd,2,3\nmean,5,7\n", "row 1 is labelled std, which is no round: leave such"),
         ("x,1\nfoo,2\nbar,5\n", "column x names the rows (foo), as workers are named"),
         ("host,step,tier,colour\na,0,x,red\nb,0,y,blue\n", "name; valid: rounds x workers"),
         ("a_ms,b_ms\n1,9\n2,9\n3,9\n", "column a_ms counts up (1, 2, 3, ...)"),
@@ -152,6 +152,7 @@ def test_the_only_other_column_with_a_unit_is_the_seconds(name: str, tmp_path: P
         (LONG + "a,0,1\na,0,2\nb,0,1\n", "last or sum, if calls were tried again."),
         (LONG[:-1] + ",job\n0,0,1,7\n0,1,2,8\n", "several job: 7 (1), 8 (1): say --rows job=7."),
         ("host,step,took,elapsed\na,0,1,3\n", "each be the seconds: say --columns seconds=..."),
+        ("host,step,loss,fps,lr,acc\na,0,1,2,3,4\n", "lr (another quantity); else say --columns"),
         ("host,step,took_m\na,0,1\n", "column took_m is in min by its name: give seconds"),
         ("host,step,loss_ms_per_step\na,0,7\n", "there are loss_ms_per_step (another quantity)"),
         (LONG + "a,0,1\na,0,2\nb,1,1\n", "; and since a delay is missing, --missing drop-rounds"),
@@ -283,6 +284,7 @@ def test_damage_anywhere_is_refused(form: str, tmp_path: Path) -> None:
         (EVENT + "a,0,step_s,1.5\n", [[1.5]]),
         ("host,step,train_ms_per_step\na,0,1500\n", [[1.5]]),
         ("a_s,b_s\n1e150,2\n", [[1e150, 2.0]]),
+        ("host,step,msec_taken\na,0,1500\n", [[1.5]]),
         (LONG[:-1] + ",job\n0,0,1.5,7\n1,0,2.5,7\n", [[1.5, 2.5]]),
         ("a1,a2,b,c\n1.5,2,3,4\n", [[1.5, 2.0, 3.0, 4.0]]),
         ("p94,p95\n1.5,2.5\n", [[1.5, 2.5]]),
@@ -710,10 +712,9 @@ def test_stages_of_workers_rounds_and_loads_that_are_left_out(
     )
     two = pd.concat([frame.assign(load=1), frame[frame["rank"] < 3].assign(load=2)])
     found = read_stages(two, tmp_path)
-    assert {load: part["nccl"].shape for load, part in found.stages.items()} == {
-        1.0: (40, 3),
-        2.0: (40, 3),
-    }
+    shapes = {1.0: (40, 3), 2.0: (40, 3)}
+    assert {load: part["nccl"].shape for load, part in found.stages.items()} == shapes
+    assert {load: table.shape for load, table in found.tables.items()} == shapes
 
 
 @pytest.mark.parametrize(
@@ -778,6 +779,7 @@ def test_numbers_that_no_round_has(rounds: list[float], said: str | None) -> Non
         ({"exit_code": [1, 137, 0]}, [0, 1]),
         ({"status": [200, 200, 503]}, [2]),
         ({"status": [200, 399, 200]}, None),
+        ({"status": [0, 100, 0]}, None),
         ({"status": [200, 400, 200]}, [1]),
         ({"state": ["done", "Timeout ", "done"]}, [1]),
         ({"state": ["done", "-", "done"]}, None),  # a sign alone says nothing
