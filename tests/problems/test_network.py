@@ -141,15 +141,15 @@ class Plain(Objective):
 
 
 NAMED = [cls.examples()[0] for cls in SCHEMES.values()]
+BLIND = [each for each in NAMED if getattr(each.build(12), "sees", None) is not Sees.LOSSES]
 
 
-@pytest.mark.parametrize("scheme", NAMED, ids=lambda made: made.name)
+@pytest.mark.parametrize("scheme", BLIND, ids=lambda made: made.name)
 def test_every_scheme_trains_any_objective_as_a_linear_one(scheme: Any) -> None:
-    """Every kind of update: dense, of old models, sparse, renewed, held and local."""
+    """Every kind of update: dense, of old models, sparse, renewed, held and local. Schemes that
+    decide by the losses are in the next test."""
     rng = np.random.default_rng(5)
     X, y = rng.standard_normal((72, 3)), rng.standard_normal(72)
-    if getattr(scheme.build(12), "sees", None) is Sees.LOSSES:
-        pytest.skip("decides by the losses: see the next test")
     run = eh.simulate(scheme, Exponential(rate=1.0), workers=12, iterations=8, replications=2)
     rule = GradientDescent(learning_rate=0.05)
     with np.errstate(all="ignore"):  # some codes diverge: so must both
