@@ -204,9 +204,13 @@ def from_dataset(
     if data.task == "classification" and task == "classes":
         y_test = None if data.y_test is None else (data.y_test + 1) / 2
         data = dataclasses.replace(data, task="classes", y=(data.y + 1) / 2, y_test=y_test)
+    if data.task != task and "targets" in own:
+        wanted = "numbers" if data.task == "regression" else "classes"
+        valid = f"must be {wanted}: dataset {dataset.name} is for {data.task}"
+        raise InvalidParameter("targets", own["targets"], valid)
     if data.task != task:
         alike = (data.task, "classes" if data.task == "classification" else data.task)
-        fits = [name for name, other in LOSSES.items() if other.task in alike]
+        fits = [n for n, other in LOSSES.items() if other.task in alike and n != "model"]
         valid = f"dataset {dataset.name} is for {data.task}: {', '.join(fits)}"
         names = (name for name, other in LOSSES.items() if other is loss)
         raise InvalidParameter("loss", next(names, getattr(loss, "name", loss.__name__)), valid)

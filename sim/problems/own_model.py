@@ -160,7 +160,8 @@ class OwnModel(Objective):
         def of(models: FloatArray, _: slice) -> FloatArray:
             return self._functions.right(models, np.asarray(X), y)
 
-        return self._each(of, beta, len(y)) / len(y)
+        share, loss = self._each(of, beta, len(y)) / len(y), self.test_loss(beta)
+        return np.where(np.isfinite(np.asarray(loss, dtype=float)), share, np.nan)
 
     @override
     def summed_gradient(
@@ -262,7 +263,8 @@ def called(path: str, function: str, of: Callable[..., Any], *given: Any) -> Any
 def _require_good(path: str, found: Functions, size: int, X: FloatArray, y: Any) -> None:
     """Refuse (InvalidParameter) a model whose start is not finite, or whose calls differ."""
     if not 1 <= size <= MOST_PARAMETERS:
-        raise wrong(path, f"init returns {size:,} numbers; must be 1 to {MOST_PARAMETERS:,}")
+        text = f"init returns {size:,} numbers; must be 1 to {MOST_PARAMETERS:,}"
+        raise wrong(path, f"{text} (classes is 0 where targets are numbers)")
     start, again = found.start(1), found.start(1)
     if not np.array_equal(start, again, equal_nan=True):
         raise wrong(path, "init returns other numbers when it is called again with one seed")
@@ -276,6 +278,11 @@ def _require_good(path: str, found: Functions, size: int, X: FloatArray, y: Any)
         raise wrong(path, f"row_losses returns {loss} at the start; must be finite")
     if loss != other:
         raise wrong(path, "row_losses returns other numbers when it is called again: randomness")
+    half = len(X) // 2
+    parts = [found.tried(start, X[some], y[some])[0] for some in (slice(half), slice(half, None))]
+    if half and abs(sum(parts) - loss) > 1e-6 * max(abs(loss), 1.0):
+        text = "row_losses of a row depends on the rows beside it, as batch normalisation does"
+        raise wrong(path, f"{text}: a worker that has some of the rows could not compute it")
     if not np.isfinite(gradient).all():
         raise wrong(path, "the gradient of row_losses is not finite at the start")
 

@@ -98,6 +98,9 @@ def test_the_same_network_in_another_framework_has_the_same_numbers(
     gradients = ours.gradient_at(beta, weights)
     expected = turned(gradients) if text == IN_TORCH else gradients
     assert_allclose(own.gradient_at(there, weights), expected, rtol=1e-9, atol=1e-15)
+    lost = there.copy()
+    lost[1, 0, 2] = np.nan  # a model that has diverged is not right by chance
+    assert np.isnan(own.test_accuracy(lost)).sum() == 1
     each = np.stack([own.gradient_of(i, there) for i in range(4)])
     found = np.einsum("klpr,rk->lpr", each, weights)
     assert np.abs(found - own.gradient_at(there, weights)).max() < 1e-12 * np.abs(found).max()
@@ -181,6 +184,10 @@ INIT = "import jax.numpy as jnp\ndef init(seed, features, classes): return jnp.o
             "row_losses returns other numbers when it is called again: randomness",
         ),
         (
+            INIT + "def row_losses(p, X, y): return ((X - X.mean(0)) @ p - y) ** 2\n",
+            "row_losses of a row depends on the rows beside it, as batch normalisation does",
+        ),
+        (
             INIT + "def row_losses(p, X, y): return jnp.sqrt((X * 0) @ p)\n",
             "the gradient of row_losses is not finite at the start",
         ),
@@ -212,7 +219,8 @@ def test_a_missing_model_and_a_wrong_target_are_lines(tmp_path: Path) -> None:
         eh.run(config(model=str(tmp_path / "none.py")), output=None)
     with pytest.raises(eh.ConfigError, match="targets = 'labels': must be 'classes' or 'numbers'"):
         eh.run(config(model=written(tmp_path), targets="labels"), output=None)
-    with pytest.raises(eh.ConfigError, match="dataset diabetes is for regression: least_squares"):
+    says = "targets = 'classes': must be numbers: dataset diabetes is for regression"
+    with pytest.raises(eh.ConfigError, match=says):
         eh.run(
             config() | {"problem": {"model": written(tmp_path), "dataset": "diabetes"}},
             output=None,

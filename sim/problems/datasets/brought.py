@@ -119,7 +119,10 @@ class File(DatasetFamily):
         labels = np.unique(y if y_test is None else np.concatenate([y, y_test]))
         if np.any(labels % 1) or len(labels) > MOST_CLASSES:
             text = f"labels are {labels[:5].tolist()}"
-            raise self._invalid(f"{text}; valid: at most {MOST_CLASSES} different whole numbers")
+            valid = f"valid for classes: at most {MOST_CLASSES} different whole numbers"
+            raise self._invalid(
+                f"{text}; {valid}; a model of your own takes others: targets: numbers"
+            )
         numbered = [None if each is None else np.searchsorted(labels, each) for each in (y, y_test)]
         first, second = (None if n is None else n.astype(np.float64) for n in numbered)
         assert first is not None
