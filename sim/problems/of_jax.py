@@ -30,7 +30,8 @@ class JaxFunctions:
 
     def __init__(self, path: str, module: ModuleType, features: int, classes: int) -> None:
         self._path, self._module, self._size = path, module, (features, classes)
-        self.parameters = len(self._flat(0)[0])
+        numbers, self._unravel = self._flat(0)  # before anything is traced
+        self.parameters = len(numbers)
         self.judges = hasattr(module, "accuracy")
 
     def _flat(self, seed: int) -> tuple[FloatArray, Any]:
@@ -46,10 +47,6 @@ class JaxFunctions:
     def start(self, seed: int) -> FloatArray:
         """See ``Functions``."""
         return self._flat(seed)[0]
-
-    @cached_property
-    def _unravel(self) -> Any:
-        return self._flat(0)[1]
 
     def _rows(self, name: str, flat: Any, X: Any, y: Any) -> Any:
         """What a function says of each row. Raises InvalidParameter: it says something else."""

@@ -113,7 +113,7 @@ class OwnModel(Objective):
         if self.targets == "classes" and not self.classes:
             labels = self.y if self.y_test is None else np.concatenate([self.y, self.y_test])
             object.__setattr__(self, "classes", int(labels.max()) + 1)
-        self._functions  # noqa: B018  so that a bad model is refused before anything runs
+        self._functions  # noqa: B018  so that a bad file is refused before anything runs
 
     def __getstate__(self) -> dict[str, Any]:
         """Its fields: another process reads the file again."""
@@ -121,25 +121,20 @@ class OwnModel(Objective):
 
     @cached_property
     def _functions(self) -> Functions:
-        content = _content(self.model)
-        rows = min(self.rows, 8)
-        X, y = np.asarray(self.X[:rows]), self._labels(self.y[:rows])
-        found, start = functions_of(self.model, content, self.features, self.classes)
-        _require_good(self.model, found, start, X, y)
-        return found
-
-    @cached_property
-    def _parameters(self) -> int:
-        return int(functions_of(self.model, _content(self.model), self.features, self.classes)[1])
+        return functions_of(self.model, _content(self.model), self.features, self.classes)
 
     @property
     @override
     def parameters(self) -> int:
         """Numbers in what ``init`` returns."""
-        return self._parameters
+        return self._functions.parameters
 
     @override
     def start(self, rng: np.random.Generator) -> FloatArray:
+        """Raises InvalidParameter: what the functions return there cannot be trained."""
+        rows = min(self.rows, 8)
+        X, y = np.asarray(self.X[:rows]), self._labels(self.y[:rows])
+        _require_good(self.model, self._functions, X, y)
         return self._functions.start(int(rng.integers(2**31)))
 
     @override
@@ -213,8 +208,8 @@ def _content(path: str) -> bytes:
 
 
 @lru_cache(maxsize=8)
-def functions_of(path: str, content: bytes, features: int, classes: int) -> tuple[Functions, int]:
-    """The functions of a file with this content, and P; remembered, since the cells of a run share
+def functions_of(path: str, content: bytes, features: int, classes: int) -> Functions:
+    """The functions of a file with this content; remembered, since the cells of a run share
     what was compiled. Raises InvalidParameter: it cannot be run, or lacks a function."""
     module = ModuleType(f"erasurehead_model_{hashlib.sha256(content).hexdigest()[:16]}")
     module.__file__ = path
@@ -234,8 +229,7 @@ def functions_of(path: str, content: bytes, features: int, classes: int) -> tupl
         made = _made("of_jax.JaxFunctions" if with_jax else "of_torch.TorchFunctions")
     except ImportError:
         raise _lacking(path, "jax" if with_jax else "torch") from None
-    found: Functions = made(path, module, features, classes)
-    return found, found.parameters
+    return made(path, module, features, classes)
 
 
 def _lacking(path: str, library: str) -> InvalidParameter:
@@ -260,9 +254,9 @@ def called(path: str, function: str, of: Callable[..., Any], *given: Any) -> Any
         raise wrong(path, f"{function} raises {type(error).__name__}: {first}") from None
 
 
-def _require_good(path: str, found: Functions, size: int, X: FloatArray, y: Any) -> None:
+def _require_good(path: str, found: Functions, X: FloatArray, y: Any) -> None:
     """Refuse (InvalidParameter) a model whose start is not finite, or whose calls differ."""
-    if not 1 <= size <= MOST_PARAMETERS:
+    if not 1 <= (size := found.parameters) <= MOST_PARAMETERS:
         text = f"init returns {size:,} numbers; must be 1 to {MOST_PARAMETERS:,}"
         raise wrong(path, f"{text} (classes is 0 where targets are numbers)")
     start, again = found.start(1), found.start(1)
