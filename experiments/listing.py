@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..sim.engines.cluster import Network
+from ..sim.problems import Objective
 from ..sim.problems.losses import ProblemSettings
 from .config.catalogue import with_plugins
 from .config.cells import plugins_of
@@ -144,7 +145,7 @@ def _show_section(console: Console, kind: str, entries: Entries) -> None:
     console.print(Text.assemble((kind, "bold underline"), "  in a config: ", place, more))
     for entry, family in entries.items():
         _show_entry(console, entry, first_sentence(family))
-        own = getattr(family, "fields", None) if kind == "losses" else family
+        own = family.fields if issubclass(family, Objective) else family
         rows = [] if own is None else field_rows(own)  # the others of a loss are the data
         if not rows:
             continue

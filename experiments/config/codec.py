@@ -83,8 +83,8 @@ class Reader:
         family, losses = self._family("data", value), self.catalogue["losses"].classes
         name = value.get("loss")
         kinds = [ProblemSettings, family]
-        if isinstance(name, str) and (fields := getattr(losses.get(name), "fields", None)):
-            kinds.append(fields)
+        if isinstance(name, str) and name in losses and losses[name].fields is not None:
+            kinds.append(losses[name].fields)
         require_known(value, [key for kind in kinds for key in names(kind)])
         parts = [{key: each for key, each in value.items() if key in names(kind)} for kind in kinds]
         settings, data, *own = (self.build(*pair) for pair in zip(kinds, parts, strict=True))

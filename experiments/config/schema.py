@@ -216,8 +216,8 @@ def _named(catalogue: Catalogue, key: str, name: str) -> Schema:
         properties |= shared["properties"]
         section["required"] += shared["required"]
         for family in catalogue["losses"].classes.values():  # a loss may have fields of its own
-            if fields := getattr(family, "fields", None):
-                properties |= _object(fields)["properties"]
+            if family.fields is not None:
+                properties |= _object(family.fields)["properties"]
         properties["loss"] |= {"enum": [*catalogue["losses"].classes]}
     if key == "schemes":
         for field, value in properties.items():  # a list of values: one scheme for each

@@ -21,7 +21,7 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, Count, Seed
 from ..types import FloatArray
-from .objective import Objective, Task
+from .objective import Objective, Task, as_rows
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -88,7 +88,7 @@ class Network(Objective):
     @override
     def mean_loss(self, X: Any, y: FloatArray, beta: FloatArray) -> FloatArray:
         """Cost: a product for each layer."""
-        models, label = _as_rows(beta), y.astype(np.intp)
+        models, label = as_rows(beta), y.astype(np.intp)
         total = np.zeros(len(models))
         for rows, some in self._parts(len(y), len(models)):
             scores = self._forward(X[rows], models[some])[-1]
@@ -104,7 +104,7 @@ class Network(Objective):
         X_test: Any = self.X_test
         if X_test is None or self.y_test is None:
             return None
-        models, size = _as_rows(beta), len(self.y_test)
+        models, size = as_rows(beta), len(self.y_test)
         right = np.zeros(len(models))
         for rows, some in self._parts(size, len(models)):
             scores = self._forward(X_test[rows], models[some])[-1]
@@ -117,7 +117,7 @@ class Network(Objective):
         self, X: Any, y: FloatArray, beta: FloatArray, weights: FloatArray | None = None
     ) -> FloatArray:
         """Cost: three products for each layer."""
-        models, label = _as_rows(beta), y.astype(np.intp)
+        models, label = as_rows(beta), y.astype(np.intp)
         found, lead = np.zeros(models.shape), beta.shape[:-2]
         every = None if weights is None else np.tile(weights, (int(np.prod(lead)), 1))
         for rows, some in self._parts(len(y), len(models)):
@@ -176,11 +176,6 @@ class Network(Objective):
                 slopes *= values[layer] > 0
 
 
-def _as_rows(beta: FloatArray) -> FloatArray:
-    """``(..., P, R)`` models as rows, ``(M, P)``."""
-    return np.ascontiguousarray(beta.swapaxes(-1, -2)).reshape(-1, beta.shape[-2])
-
-
 # To add a loss: a final subclass of ``Objective`` and a line in ``LOSSES``.
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -196,7 +191,7 @@ class Mlp(Network):
 
     Source: He, Zhang, Ren and Sun, "Delving deep into rectifiers" (2015), section 2.2."""
 
-    fields: ClassVar[type[MlpFields]] = MlpFields  # what a config says of it
+    fields: ClassVar[type[Any] | None] = MlpFields
 
     @override
     def start(self, rng: np.random.Generator) -> FloatArray:

@@ -59,6 +59,7 @@ class Objective(ABC):
     """
 
     task: ClassVar[Task]  # what kind of target the loss is for
+    fields: ClassVar[type[Any] | None] = None  # what a config says of it, if anything
     X: Matrix  # ``(N, p)`` training rows, a dense C-order array or ``scipy.sparse.csr_array``
     y: FloatArray  # ``(N,)`` targets
     _: KW_ONLY
@@ -213,6 +214,11 @@ class Objective(ABC):
     def _blocks(self) -> list[tuple[slice, Matrix]]:
         ends = [0, *np.cumsum(self.partition_sizes).tolist()]
         return [(slice(start, end), self.X[start:end]) for start, end in pairwise(ends)]
+
+
+def as_rows(beta: FloatArray) -> FloatArray:
+    """``(..., P, R)`` models as rows, ``(M, P)``."""
+    return np.ascontiguousarray(beta.swapaxes(-1, -2)).reshape(-1, beta.shape[-2])
 
 
 def _numbers(name: str, values: Any, axes: int) -> Any:

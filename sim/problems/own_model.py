@@ -29,7 +29,7 @@ from ..errors import InvalidParameter
 from ..fields import STRICT
 from ..types import FloatArray
 from .network import Start
-from .objective import Objective, Task
+from .objective import Objective, Task, as_rows
 
 AT_ONCE = 2**20  # rows of models that are computed together
 EXTRAS = {"jax": 'pip install "erasurehead[jax]"', "torch": "pip install torch"}
@@ -99,7 +99,7 @@ class OwnModel(Objective):
     Raises ``InvalidParameter``: the file, or what its functions return, cannot be used."""
 
     task: ClassVar[Task] = "classes"
-    fields: ClassVar[type[ModelFields]] = ModelFields  # what a config says of it
+    fields: ClassVar[type[Any] | None] = ModelFields
     _: dataclasses.KW_ONLY
     model: str
     targets: Literal["classes", "numbers"] = "classes"
@@ -181,7 +181,7 @@ class OwnModel(Objective):
     ) -> FloatArray:
         """A function of some models at a time. A library compiles it for each number of models: so
         there are powers of two alone, and the last model stands in for those that lack."""
-        models = _as_rows(beta)
+        models = as_rows(beta)
         found = np.empty((len(models), *more))
         for some in _groups(len(models), max(1, AT_ONCE // rows)):
             part = models[some]
@@ -189,10 +189,6 @@ class OwnModel(Objective):
             padded = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
             found[some] = of(padded, some)[: len(part)]
         return found.reshape(*beta.shape[:-2], beta.shape[-1], *more)
-
-
-def _as_rows(beta: FloatArray) -> FloatArray:
-    return np.ascontiguousarray(beta.swapaxes(-1, -2)).reshape(-1, beta.shape[-2])
 
 
 def _groups(models: int, most: int) -> Iterator[slice]:
