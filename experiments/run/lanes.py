@@ -1,6 +1,7 @@
 """Tasks on several processes of this machine; ``dask.py`` has those of a cluster.
 
-A pool knows which task each process has. So when one dies, that task alone is tried once more."""
+When a process dies, its task is tried once more at the end, alone: several may have been too much
+for the memory, and Dask blames all tasks of a worker that dies."""
 
 from __future__ import annotations
 
@@ -110,7 +111,9 @@ def map_unordered(
     found: list[tuple[Attempt[Item], Result | Died]] = []
     while waiting or suspects or running or found:
         for _ in range(pool.room()):  # before the caller looks at results: nobody waits for it
-            if not (waiting or suspects):
+            # A suspect has the pool to itself: the memory, and, where a pool can only say that a
+            # worker died which had several tasks, the blame.
+            if not (waiting or (suspects and not running)):
                 break
             pool.submit(task, (waiting or suspects).popleft())
             running += 1

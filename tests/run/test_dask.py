@@ -220,7 +220,8 @@ def test_without_workers_it_waits_and_says_so(tmp_path: Path) -> None:
 
 
 def test_a_task_that_kills_workers_fails_and_no_other(tmp_path: Path) -> None:
-    """It is tried twice. Catches blame for tasks that were at the same worker."""
+    """It is tried twice, with no other beside it the second time: Dask blames each task of a worker
+    that dies. Catches blame for tasks that were at the same worker."""
     bad = (5,)
     with (
         dask_cluster(tmp_path / "dask", 3, deaths=0) as cluster,

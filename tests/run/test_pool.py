@@ -272,11 +272,27 @@ class Still(Pool):
         return [(first, Died("it died") if first.item in self.fatal else first.item**2)]
 
 
+class BlamesAll(Still):
+    """Loses all tasks with the fatal one, like a Dask worker that had them to come next."""
+
+    def completed(self, seconds: float) -> list[tuple[Any, Any]]:
+        if all(attempt.item not in self.fatal for attempt in self.running):
+            return super().completed(seconds)
+        lost, self.running = self.running, []
+        return [(attempt, Died("it died")) for attempt in lost]
+
+
 def test_a_lost_task_is_tried_once_more_when_all_others_are_done() -> None:
     pool = Still(2, fatal=[1])
     found = dict(map_unordered(square, range(4), pool))
     assert found == {0: 0, 1: Died("it died"), 2: 4, 3: 9}
     assert pool.started == [0, 1, 2, 3, 1]
+
+
+def test_a_task_that_was_lost_with_another_is_not_blamed_for_it() -> None:
+    """Two fatal ones could take it with them twice. Catches suspects that are tried side by side."""
+    found = dict(map_unordered(square, range(6), BlamesAll(3, fatal=[1, 4])))
+    assert found == {i: Died("it died") if i in (1, 4) else i**2 for i in range(6)}
 
 
 def test_no_more_tasks_are_handed_out_than_there_is_room() -> None:
