@@ -143,21 +143,21 @@ def run(
     ] = None,
 ) -> None:
     """Run every scheme of a config and write the tables."""
-    _run(given, where, options.LaneOptions(), timeline)
+    _run(given, where, options.PoolOptions(), timeline)
 
 
 @as_command("sweep demo.yaml --set delay.rate=0.5,1,2 --jobs 2")
-def sweep(given: GivenConfig, lanes: options.LaneOptions, where: options.OutputOptions) -> None:
+def sweep(given: GivenConfig, pool: options.PoolOptions, where: options.OutputOptions) -> None:
     """Run a config's grid in parallel; repeat the command to resume an interrupted one."""
-    if lanes.scheduler is None and not where.dry_run:
-        _prepare(lanes.jobs)
-    _run(given, where, lanes)
+    if pool.scheduler is None and not where.dry_run:
+        _prepare(pool.jobs)
+    _run(given, where, pool)
 
 
 def _prepare(jobs: int) -> None:
     """Before a command's imports: the processes that it will need make them at the same time."""
     if jobs > 1:
-        from .run.lanes import prepare
+        from .run.pools import prepare
 
         prepare()
 
@@ -165,7 +165,7 @@ def _prepare(jobs: int) -> None:
 def _run(
     given: GivenConfig,
     where: options.OutputOptions,
-    lanes: options.LaneOptions,
+    pool: options.PoolOptions,
     timeline: Path | None = None,
 ) -> None:
     from .run import command, files
@@ -173,8 +173,8 @@ def _run(
     document = given.document()
     target = where.output or Path("results") / str(document.get("name", "run"))
     how = command.RunOptions(
-        jobs=lanes.jobs,
-        scheduler=lanes.scheduler,
+        jobs=pool.jobs,
+        scheduler=pool.scheduler,
         data_dir=where.data_dir,
         timeline=timeline,
         # The resolved config of a result is written again as it is, unless --set changes it.
@@ -187,9 +187,9 @@ def _run(
         planned = command.plan(document, target, how)
         command.show_plan(planned)
         planned.require_room()
-        again = given_words(given, lanes, replace(where, dry_run=False))
+        again = given_words(given, pool, replace(where, dry_run=False))
         traced = [] if timeline is None else ["--timeline", str(timeline)]
-        terminal.follow("run" if lanes == options.LaneOptions() else "sweep", *again, *traced)
+        terminal.follow("run" if pool == options.PoolOptions() else "sweep", *again, *traced)
         return
     if timeline is not None:
         files.require_file(timeline)

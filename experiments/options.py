@@ -166,7 +166,7 @@ class OutputOptions:
 
 
 @dataclass(frozen=True)
-class LaneOptions:
+class PoolOptions:
     """Where a sweep computes its cells."""
 
     jobs: Annotated[int, whole(1, MOST_JOBS, "Cells computed at the same time.")] = 1

@@ -658,7 +658,7 @@ def test_a_unit_is_a_name_or_some_seconds(given: str | None, unit: object) -> No
 def test_processes_start_while_a_command_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
     """If it will need any."""
     prepared: list[None] = []
-    monkeypatch.setattr("erasurehead.experiments.run.lanes.prepare", lambda: prepared.append(None))
+    monkeypatch.setattr("erasurehead.experiments.run.pools.prepare", lambda: prepared.append(None))
     commands._prepare(1)
     assert not prepared
     commands._prepare(2)

@@ -28,7 +28,7 @@ from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import Fixed, Scheme
 from ...sim.schemes.ringleader import InCycles, OneOfEach
 from ...sim.types import ComplexArray, FloatArray
-from ..run.lanes import end_with_the_command
+from ..run.pools import end_with_the_command
 
 # A worker gets its ``Setup`` once, and then one ``Task`` after another; for each message of a task
 # it answers with a ``Reply``. Instants and waits here are real seconds.

@@ -22,7 +22,7 @@ import numpy as np
 
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError, at
-from ..run import lanes
+from ..run import pools
 from ..run.dask import connected
 from .worker import Drop, Idle, Order, Reply, Setup, Task, process, serve
 
@@ -163,12 +163,12 @@ def hired(workers: int, scheduler: str | None) -> Iterator[ConnectedWorkers]:
 @contextmanager
 def _local(workers: int) -> Iterator[ConnectedWorkers]:
     """One process each, forked from the server that has imported the libraries."""
-    lanes.prepare()
-    context: Any = multiprocessing.get_context("forkserver" if lanes.SERVER else "spawn")
+    pools.prepare()
+    context: Any = multiprocessing.get_context("forkserver" if pools.SERVER else "spawn")
     lines, started = [], []
     try:
         for worker in range(workers):
-            with lanes.without_main(), lanes.undisturbed(), lanes.served():
+            with pools.without_main(), pools.undisturbed(), pools.served():
                 line, far = context.Pipe()
                 lines.append(line)
                 each = context.Process(target=process, args=(far,), name=f"worker {worker}")

@@ -24,8 +24,8 @@ from ..pictures import paint, style
 from ..run import files
 from ..run.command import Progress
 from ..run.compute import code_fingerprint
-from ..run.lanes import open_lanes
 from ..run.outputs import MANIFEST, origin_of, provenance, to_json
+from ..run.pools import open_pool
 from .answer import answered, method
 from .evaluate import Evaluator
 from .page import WINNER, recommendation_page
@@ -99,8 +99,8 @@ def answer_in(
     """Search, write the answer into a folder, and return the page. Raises ConfigError: as above."""
     began = time.monotonic()
     with files.output_folder(folder, FILES, reads):
-        with open_lanes(jobs) as lanes:
-            found = recommended(question, Evaluator(question, lanes, progress))
+        with open_pool(jobs) as pool:
+            found = recommended(question, Evaluator(question, pool, progress))
         return write_recommendation(found, folder, command, time.monotonic() - began)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError
-from ..run.lanes import Died, Pool, map_unordered
+from ..run.pools import Died, Pool, map_unordered
 from .measure import Known, Performance, Simulation, performance
 from .question import ANYTHING, Order, Question, order
 from .scenario import UNCHANGED, Perturbation
@@ -131,10 +131,10 @@ class Evaluation:
 
 @dataclass
 class Evaluator:
-    """Evaluates candidates of a question, in lanes if there are any."""
+    """Evaluates candidates of a question, in a pool if there is one."""
 
     question: Question
-    lanes: Pool | None = None
+    pool: Pool | None = None
     progress: Callable[[float, int], None] = lambda done, total: None
     horizon: float = np.nan  # seconds of uncoded's iterations; NaN before its clock ran
     part: tuple[float, float, int] = (0.0, 1.0, 1)  # of the bar: start, length, and all
@@ -159,7 +159,7 @@ class Evaluator:
             self.done = max(self.done, start + length * done / max(1, len(asked)))
             self.progress(self.done, steps)
 
-        for job, result in map_unordered(performance, asked, self.lanes, tell):
+        for job, result in map_unordered(performance, asked, self.pool, tell):
             found[job.index] = result.reason if isinstance(result, Died) else result
         rows, runs = dict[int, Row](), dict[int, Performance]()
         for one in candidates:

@@ -33,7 +33,7 @@ from ..config.settings import Settings, section, validate
 from ..options import Criterion
 from ..run.compute import learn_along
 from ..run.estimate import estimate, size
-from ..run.lanes import Share
+from ..run.pools import Share
 from ..run.tuning import clock
 from ..statistics.job import RARELY
 from .closed_forms import closed_forms

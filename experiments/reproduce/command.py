@@ -21,8 +21,8 @@ from ..options import ReproduceRequest, csv_wanted
 from ..page.html import as_html
 from ..pictures import paint, style
 from ..run.files import all_or_none, output_folder, remove, write_bytes, write_table
-from ..run.lanes import Died, Share, map_unordered, open_lanes, tell_nobody
 from ..run.outputs import INDEX
+from ..run.pools import Died, Share, map_unordered, open_pool, tell_nobody
 from . import FIGURES, facts_of, figure_with
 from .base import Effort, PaperFigure
 from .claims import PAPER
@@ -62,9 +62,9 @@ def make_figures(
 
     figures_done(0)
     with output_folder(output, SUMMARIES):
-        with open_lanes(asked.jobs or 1) as lanes:
+        with open_pool(asked.jobs or 1) as pool:
             task = partial(make, Effort(0, asked.full, asked.data_dir), asked)
-            for made, result in map_unordered(task, wanted, lanes, figures_done):
+            for made, result in map_unordered(task, wanted, pool, figures_done):
                 if isinstance(result, Died):
                     raise ConfigError(f"figure {made.name}: {result.reason}")
         claims, page = judged(output, kept_figures(output)), read_reproduction(output)

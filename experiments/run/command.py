@@ -25,7 +25,7 @@ from . import files, outputs, timeline
 from .compute import CellResult, Done, code_fingerprint, compute_cell, read_cell, write_cell
 from .estimate import Checked, Room, check, require_fits, size
 from .files import cells_there, remove_leftovers
-from .lanes import Died, Pool, map_unordered, open_lanes, tell_nobody
+from .pools import Died, Pool, map_unordered, open_pool, tell_nobody
 from .records import Finished, biased, diverged, iterations_table, summary_table, workers_table
 
 # called with cells done, parts of running ones included, and cells in all
@@ -94,15 +94,15 @@ class Plan:
         needs = [self.checked.estimates[cell.key].seconds for cell in self.todo]
         return max(sum(needs) / self.options.jobs, needs[0]) if needs else 0.0
 
-    def lanes(self) -> AbstractContextManager[Pool | None]:
-        """Where to compute; no more lanes than would have something to do."""
+    def pool(self) -> AbstractContextManager[Pool | None]:
+        """Where to compute; no more processes than would have something to do."""
         if not self.todo:
             return nullcontext()
         if self.options.scheduler is not None:
             from .dask import cluster
 
             return cluster(self.options.scheduler, self.options.tell)
-        return open_lanes(min(self.options.jobs, max(len(self.todo), 2)))
+        return open_pool(min(self.options.jobs, max(len(self.todo), 2)))
 
 
 @contextmanager
@@ -155,7 +155,7 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
     with (
         files.output_folder(output, outputs.FILES, options.reads),
         files.folder_made(place),
-        planned.lanes() as lanes,
+        planned.pool() as pool,
         one_thread(),
     ):
         files.require_writable(place)
@@ -166,7 +166,7 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
             count = number_of(len(planned.todo), "cell")
             options.tell(f"{count} to compute: about {_duration(planned.seconds)}")
         progress(0)
-        for cell, done in map_unordered(compute_cell, planned.todo, lanes, progress):
+        for cell, done in map_unordered(compute_cell, planned.todo, pool, progress):
             if isinstance(done, Died):
                 failed[cell.key] = done.reason
             elif isinstance(result := _trusted(cell, done), CellResult):

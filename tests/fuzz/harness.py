@@ -43,7 +43,7 @@ PRELOADED = (
     ),
     *(
         "erasurehead.experiments.run.compute",
-        "erasurehead.experiments.run.lanes",
+        "erasurehead.experiments.run.pools",
         "erasurehead.experiments.config.schema",
     ),
     *(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # a worker of a cluster imports this module, and should start at once
-    from erasurehead.experiments.run.lanes import Share
+    from erasurehead.experiments.run.pools import Share
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120

@@ -24,7 +24,7 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run import dask
 from erasurehead.experiments.run.dask import ClusterPool
 from erasurehead.experiments.run.dask import cluster as on_cluster
-from erasurehead.experiments.run.lanes import Attempt, Died, map_unordered
+from erasurehead.experiments.run.pools import Attempt, Died, map_unordered
 from tests.run.commands import (
     PATIENCE,
     ROOT,
@@ -168,8 +168,8 @@ def test_a_single_thread_computes_everything(whole: tuple[Path, Path], tmp_path:
     config, reference = whole
     told: list[str] = []
     with dask_cluster(tmp_path / "dask", 1) as cluster:
-        with on_cluster(cluster.address, told.append) as lanes:
-            found = {pid for _, pid in map_unordered(process_of, range(20), lanes)}
+        with on_cluster(cluster.address, told.append) as pool:
+            found = {pid for _, pid in map_unordered(process_of, range(20), pool)}
             assert found == {cluster.workers[0].pid}
         assert told[0].startswith("Dask dashboard: http://")
         out = tmp_path / "out"
@@ -182,8 +182,8 @@ def test_a_single_thread_computes_everything(whole: tuple[Path, Path], tmp_path:
                 cluster.scheduler.kill()
 
         line = f"^--scheduler = {cluster.address!r}: {GONE}$"
-        with pytest.raises(ConfigError, match=line), on_cluster(cluster.address) as lanes:
-            list(map_unordered(partial(held, tmp_path), range(4), lanes, report))
+        with pytest.raises(ConfigError, match=line), on_cluster(cluster.address) as pool:
+            list(map_unordered(partial(held, tmp_path), range(4), pool, report))
 
 
 @pytest.mark.slow
@@ -210,11 +210,11 @@ def test_without_workers_it_waits_and_says_so(tmp_path: Path) -> None:
 
         def report(done: float) -> None:
             if (tmp_path / "started").exists():
-                lanes.room()  # it must have known of the worker to miss it
+                pool.room()  # it must have known of the worker to miss it
                 cluster.workers[0].kill()
 
-        with on_cluster(cluster.address, tell) as lanes:
-            found = sorted(map_unordered(partial(held, tmp_path), range(4), lanes, report))
+        with on_cluster(cluster.address, tell) as pool:
+            found = sorted(map_unordered(partial(held, tmp_path), range(4), pool, report))
     assert found == [(item, item) for item in range(4)]
     assert told == 2 * [f"{cluster.address}: {WAITING}"]
 
@@ -225,21 +225,21 @@ def test_a_task_that_kills_workers_fails_and_no_other(tmp_path: Path) -> None:
     bad = (5,)
     with (
         dask_cluster(tmp_path / "dask", 3, deaths=0) as cluster,
-        on_cluster(cluster.address) as lanes,
+        on_cluster(cluster.address) as pool,
     ):
-        found = dict(map_unordered(partial(fatal_at, bad, tmp_path), range(8), lanes))
+        found = dict(map_unordered(partial(fatal_at, bad, tmp_path), range(8), pool))
     died = Died("the worker processes of the cluster died that computed it: out of memory?")
     assert found == {item: died if item in bad else item * item for item in range(8)}
     assert [len((tmp_path / str(item)).read_text().splitlines()) for item in bad] == [2]
 
 
-# The lane of a cluster, with a client that is no cluster's.
+# The pool of a cluster, with a client that is no cluster's.
 
 
-def lane(
+def pool_of(
     threads: Callable[[], dict[str, int]] = dict, status: str = "running", **executor: Any
 ) -> tuple[ClusterPool, list[str]]:
-    """A lane of a client whose workers have so many threads; and what it tells the user."""
+    """A pool of a client whose workers have so many threads; and what it tells the user."""
     said: list[str] = []
     made = SimpleNamespace(**executor)
     client = SimpleNamespace(status=status, nthreads=threads, get_executor=lambda pure: made)
@@ -272,7 +272,7 @@ def test_dask_is_silent_while_it_is_connected(monkeypatch: pytest.MonkeyPatch) -
 def test_slots_are_the_threads_of_all_workers_at_the_moment() -> None:
     """Without any one task waits, so that a cluster can grow; that is said each time, once."""
     now: dict[str, int] = {}
-    own, said = lane(lambda: now)
+    own, said = pool_of(lambda: now)
     waits = "tcp://here:1: waiting for workers: there are none at the moment"
     assert [own.room(), own.room()] == [2, 2]
     assert said == [waits]
@@ -293,7 +293,7 @@ def test_a_scheduler_that_does_not_answer_keeps_its_slots(monkeypatch: pytest.Mo
         return threads
 
     release = threading.Event()
-    own, said = lane(answer)
+    own, said = pool_of(answer)
     monkeypatch.setattr(dask, "PATIENCE", 30)
     assert own.room() == 4
     silent.set()
@@ -310,7 +310,7 @@ def broken() -> dict[str, int]:
 @pytest.mark.parametrize(("threads", "status"), [(broken, "running"), (dict, "closed")])
 def test_a_scheduler_that_is_gone_ends_the_run(threads: Any, status: str) -> None:
     """Also one that came back: it knows nothing of the tasks."""
-    own, _ = lane(threads, status)
+    own, _ = pool_of(threads, status)
     with pytest.raises(ConfigError, match="'tcp://here:1': the scheduler is gone; run the same"):
         own.room()
 
@@ -320,7 +320,7 @@ def test_a_client_that_gave_up_takes_no_task() -> None:
         raise RuntimeError("closed")
 
     with pytest.raises(ConfigError, match="the scheduler is gone"):
-        lane(submit=closed)[0].submit(lambda item, tell: item, Attempt(1))
+        pool_of(submit=closed)[0].submit(lambda item, tell: item, Attempt(1))
 
 
 def test_an_answer_of_the_scheduler_is_one_line() -> None:

@@ -47,8 +47,8 @@ from erasurehead.experiments.run.command import (
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.estimate import Checked, Estimate
 from erasurehead.experiments.run.files import MARK
-from erasurehead.experiments.run.lanes import Died
 from erasurehead.experiments.run.outputs import origin_of
+from erasurehead.experiments.run.pools import Died
 from erasurehead.experiments.run.records import summary_table
 from tests.tools import inside
 

@@ -1,4 +1,4 @@
-"""Tasks in lanes: every result once, also when processes die; and one thread in each."""
+"""Tasks in a pool: every result once, also when processes die; and one thread in each."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from erasurehead.experiments.run import lanes
-from erasurehead.experiments.run.lanes import Died, Pool, Share, map_unordered, open_lanes
+from erasurehead.experiments.run import pools
+from erasurehead.experiments.run.pools import Died, Pool, Share, map_unordered, open_pool
 from erasurehead.sim.numerics import one_thread
 from tests.run.commands import PATIENCE, ROOT, fatal_at, process_of, session_of, until
 
@@ -69,8 +69,8 @@ def wrong_at_3(item: int, share: Share) -> int:
 @pytest.mark.parametrize("jobs", [1, 2, 3])
 def test_every_result_once(jobs: int) -> None:
     reported: list[float] = []
-    with open_lanes(jobs) as lanes:
-        found = list(map_unordered(square, range(20), lanes, reported.append))
+    with open_pool(jobs) as pool:
+        found = list(map_unordered(square, range(20), pool, reported.append))
     assert sorted(found) == [(item, item * item) for item in range(20)]
     assert reported[-1] == 20
 
@@ -90,8 +90,8 @@ def test_shares_come_from_other_processes_too(tmp_path: Path) -> None:
         if done == 0.5:
             (tmp_path / "noticed").touch()
 
-    with open_lanes(2) as lanes:
-        list(map_unordered(partial(waits_for_a_look, tmp_path), [1], lanes, report))
+    with open_pool(2) as pool:
+        list(map_unordered(partial(waits_for_a_look, tmp_path), [1], pool, report))
     assert reported[-1] == 1
     assert reported == sorted(reported)
 
@@ -99,9 +99,9 @@ def test_shares_come_from_other_processes_too(tmp_path: Path) -> None:
 def test_a_process_that_dies_takes_nothing_but_its_task_with_it(tmp_path: Path) -> None:
     """Tried twice is the task at which it died, and not the one that was to come next."""
     bad = (0, 7, 11)
-    with open_lanes(2) as lanes:
+    with open_pool(2) as pool:
         task = partial(fatal_at, bad, tmp_path)
-        found = dict(map_unordered(task, range(12), lanes))
+        found = dict(map_unordered(task, range(12), pool))
     died = Died("the worker process died (signal 9): out of memory?")
     assert found == {item: died if item in bad else item * item for item in range(12)}
     starts = {item: len((tmp_path / str(item)).read_text().splitlines()) for item in range(12)}
@@ -109,21 +109,21 @@ def test_a_process_that_dies_takes_nothing_but_its_task_with_it(tmp_path: Path) 
 
 
 def test_a_task_whose_process_was_killed_once_is_computed_after_all(tmp_path: Path) -> None:
-    with open_lanes(2) as lanes:
-        found = dict(map_unordered(partial(fatal_once, tmp_path), range(8), lanes))
+    with open_pool(2) as pool:
+        found = dict(map_unordered(partial(fatal_once, tmp_path), range(8), pool))
     assert found == {item: item for item in range(8)}
 
 
 def test_a_process_that_dies_in_the_middle_of_its_answer(tmp_path: Path) -> None:
     """Catches a command that waits for the rest for ever."""
-    with open_lanes(2) as lanes:
-        found = list(map_unordered(partial(dies_in_its_answer, tmp_path), [7], lanes))
+    with open_pool(2) as pool:
+        found = list(map_unordered(partial(dies_in_its_answer, tmp_path), [7], pool))
     assert (tmp_path / "died").exists()
     assert found == [(7, bytes(10**6))]
 
 
 def test_a_process_that_dies_idle_is_replaced() -> None:
-    with open_lanes(2) as pool:
+    with open_pool(2) as pool:
         [(_, first)] = map_unordered(process_of, [0], pool)
         assert isinstance(first, int)
         os.kill(first, signal.SIGKILL)
@@ -133,16 +133,16 @@ def test_a_process_that_dies_idle_is_replaced() -> None:
 
 
 def test_an_error_of_a_task_is_raised_here() -> None:
-    with open_lanes(2) as lanes, pytest.raises(ArithmeticError, match="three"):
-        list(map_unordered(wrong_at_3, range(100), lanes))
+    with open_pool(2) as pool, pytest.raises(ArithmeticError, match="three"):
+        list(map_unordered(wrong_at_3, range(100), pool))
 
 
 SCRIPT = """
-from erasurehead.experiments.run.lanes import map_unordered, open_lanes
+from erasurehead.experiments.run.pools import map_unordered, open_pool
 from tests.run.test_pool import square
 print("once")
-with open_lanes(2) as lanes:
-    print(sorted(map_unordered(square, range(3), lanes)))
+with open_pool(2) as pool:
+    print(sorted(map_unordered(square, range(3), pool)))
 """
 
 
@@ -167,10 +167,10 @@ DEAF = """
 import sys
 from functools import partial
 from pathlib import Path
-from erasurehead.experiments.run.lanes import map_unordered, open_lanes
+from erasurehead.experiments.run.pools import map_unordered, open_pool
 from tests.run.commands import deaf
-with open_lanes(2) as lanes:
-    list(map_unordered(partial(deaf, Path(sys.argv[1])), range(2), lanes))
+with open_pool(2) as pool:
+    list(map_unordered(partial(deaf, Path(sys.argv[1])), range(2), pool))
 """
 
 
@@ -190,7 +190,7 @@ def test_processes_end_with_a_killed_command_whatever_they_compute(
     assert [*temporary.iterdir()] == []
 
 
-class Doomed(lanes.Worker):
+class Doomed(pools.Worker):
     """A process that ends before it has read a task."""
 
     def __init__(self) -> None:
@@ -201,8 +201,8 @@ class Doomed(lanes.Worker):
 
 def test_processes_that_never_come_to_a_task_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a command that starts them for ever."""
-    monkeypatch.setattr(lanes, "Worker", Doomed)
-    with open_lanes(2) as pool, pytest.raises(lanes.Failed, match="die as soon as they are"):
+    monkeypatch.setattr(pools, "Worker", Doomed)
+    with open_pool(2) as pool, pytest.raises(pools.Failed, match="die as soon as they are"):
         list(map_unordered(square, range(3), pool))
 
 
@@ -248,8 +248,8 @@ def killed(item: int, share: Share) -> int:
 
 @pytest.mark.parametrize(("signals", "hint"), [(9, ": out of memory?"), (10, "")])
 def test_how_a_process_died_is_said(signals: int, hint: str) -> None:
-    assert lanes.why_died(-signals) == f"the worker process died (signal {signals}){hint}"
-    assert lanes.why_died(None) == lanes.why_died(1) == "the worker process died"
+    assert pools.why_died(-signals) == f"the worker process died (signal {signals}){hint}"
+    assert pools.why_died(None) == pools.why_died(1) == "the worker process died"
 
 
 class Still(Pool):
@@ -290,7 +290,7 @@ def test_a_lost_task_is_tried_once_more_when_all_others_are_done() -> None:
 
 
 def test_a_task_that_was_lost_with_another_is_not_blamed_for_it() -> None:
-    """Two fatal ones could take it with them twice. Catches suspects that are tried side by side."""
+    """Two fatal ones could take it with them twice. Catches suspects tried side by side."""
     found = dict(map_unordered(square, range(6), BlamesAll(3, fatal=[1, 4])))
     assert found == {i: Died("it died") if i in (1, 4) else i**2 for i in range(6)}
 
@@ -316,11 +316,11 @@ def test_a_server_is_started_where_there_can_be_one(
 ) -> None:
     """With what it shall import, and before anybody asks for a process."""
     done: list[object] = []
-    monkeypatch.setattr(lanes, "SERVER", server)
-    monkeypatch.setattr(lanes.forkserver, "ensure_running", lambda: done.append("running"))
-    monkeypatch.setattr(lanes.multiprocessing, "set_forkserver_preload", done.append)
-    lanes.prepare()
-    assert done == ([lanes.PRELOADED, "running"] if server else [])
+    monkeypatch.setattr(pools, "SERVER", server)
+    monkeypatch.setattr(pools.forkserver, "ensure_running", lambda: done.append("running"))
+    monkeypatch.setattr(pools.multiprocessing, "set_forkserver_preload", done.append)
+    pools.prepare()
+    assert done == ([pools.PRELOADED, "running"] if server else [])
 
 
 @pytest.mark.parametrize("warnings", [None, "error"])
@@ -334,10 +334,10 @@ def test_ctrl_c_is_kept_from_what_starts_and_not_from_the_command(
     blocked = partial(signal.pthread_sigmask, signal.SIG_BLOCK, ())
     before = blocked()
     assert signal.SIGINT not in before
-    tracker = lanes.resource_tracker  # to start it unblocks Ctrl-C, so it comes first
+    tracker = pools.resource_tracker  # to start it unblocks Ctrl-C, so it comes first
     monkeypatch.setattr(tracker, "ensure_running", lambda: during.append(blocked()))
     during: list[object] = []
-    with suppress(OSError), lanes.undisturbed():
+    with suppress(OSError), pools.undisturbed():
         during += [blocked(), os.environ["PYTHONWARNINGS"]]
         raise OSError
     assert during == [before, before | {signal.SIGINT}, "ignore:resource_tracker"]

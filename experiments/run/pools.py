@@ -46,7 +46,7 @@ FILES_OF_A_START = 12  # that are open while a process starts, and some to spare
 SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 PRELOADED = [  # what a process needs for its first cell
     "erasurehead.experiments.run.compute",
-    "erasurehead.experiments.run.lanes",
+    "erasurehead.experiments.run.pools",
     "sklearn.model_selection",
 ]
 
@@ -133,7 +133,7 @@ def map_unordered(
 
 
 @contextmanager
-def open_lanes(jobs: int) -> Iterator[Pool | None]:
+def open_pool(jobs: int) -> Iterator[Pool | None]:
     """Until this context ends, a pool of so many processes; for one job none: compute here."""
     if jobs == 1:
         yield None
