@@ -6,7 +6,7 @@
         testing.check_scheme(MyCode(load=3, wait_for=20), workers=30)
 
 ``CHECKS`` has the checks. They also test what a scheme says of itself: ``exact``, and its
-``claims`` (``sim.schemes.base``)."""
+``guarantees`` (``sim.schemes.base``)."""
 
 from __future__ import annotations
 

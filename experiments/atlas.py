@@ -150,15 +150,17 @@ def _section(entry: AtlasEntry, family: type[SchemeFamily], names: Catalogue) ->
 
 def promised(scheme: Scheme) -> str:
     """What the conformance tests hold a scheme to, beyond what every scheme must keep."""
-    claims = scheme.claims
+    guarantees = scheme.guarantees
     exact = {True: "exact", False: "not exact", None: "exact or not, depending on who arrives"}
     words = [exact[scheme.exact]]
-    if claims.copies is not None:
-        words.append(f"{number_of(claims.copies, 'worker holds', 'workers hold')} each partition")
-    if claims.tolerates:
-        any_ = number_of(claims.tolerates, "straggler is", "stragglers are")
+    if guarantees.copies is not None:
+        words.append(
+            f"{number_of(guarantees.copies, 'worker holds', 'workers hold')} each partition"
+        )
+    if guarantees.tolerates:
+        any_ = number_of(guarantees.tolerates, "straggler is", "stragglers are")
         words.append(f"any {any_} tolerated")
-    match claims.unbiased:
+    match guarantees.unbiased:
         case RandomOrder():
             words.append("unbiased if workers are alike")
         case Independent():

@@ -23,7 +23,7 @@ LAYERS = [
     line.split()
     for line in """
   sim.errors sim.reading sim.types sim.files
-  sim.fields sim.metrics sim.numerics sim.steps sim.tables
+  sim.fields sim.metrics sim.numerics sim.renamed sim.steps sim.tables
   sim.load_laws
   delay_models sim.optimizers sim.problems sim.schemes
   sim.attack sim.engines sim.learner sim.theory experiments.text experiments.statistics

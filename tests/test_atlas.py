@@ -32,7 +32,7 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Bars, Heat
 from erasurehead.sim import theory
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import Claims, Fixed, Scheme, SchemeFamily
+from erasurehead.sim.schemes.base import Fixed, Guarantees, Scheme, SchemeFamily
 from tests.golden.records import require_recorded
 
 ROOT = Path(__file__).parent.parent
@@ -92,7 +92,7 @@ def test_what_an_entry_names_exists(name: str) -> None:
 
 def test_promises_are_those_that_are_tested() -> None:
     """One of each kind; catches a claim that the page does not know."""
-    known = {field.name for field in fields(Claims)}
+    known = {field.name for field in fields(Guarantees)}
     assert known == {"copies", "tolerates", "unbiased", "mean_error", "largest_error"}
     cyclic = SCHEMES["cyclic_mds"](load=4).build(12)  # type: ignore[call-arg]
     assert (

@@ -419,10 +419,10 @@ def test_wrong_code_fails_in_the_right_rows(monkeypatch, tmp_path, name):
 
 
 def test_a_wrong_event_engine_fails(monkeypatch, tmp_path):
-    """The event engine counts arrivals by a tally of its own."""
-    right = FirstK.tally
+    """The event engine counts arrivals by a state of its own."""
+    right = FirstK.stopping_state
     early = lambda self, n, opened: right(FirstK(self.first - 1), n, opened)  # noqa: E731
-    monkeypatch.setattr(FirstK, "tally", early)
+    monkeypatch.setattr(FirstK, "stopping_state", early)
     options = "--replications", "1000", "--engine", "event"
     schemes = "uncoded", "fractional_repetition load=3"
     code, _, frame = run(monkeypatch, tmp_path, only(settings(12), *schemes), *options)

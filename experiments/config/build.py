@@ -25,7 +25,7 @@ from ...sim.optimizers import Optimizer
 from ...sim.problems import Objective, ProblemConfig
 from ...sim.schemes import Scheme, SchemeFamily
 from ...sim.schemes.barrierless import Barrierless
-from ...sim.schemes.base import ForesightedFamily, RoundScheme, Sees
+from ...sim.schemes.base import KnownDelaysFamily, RoundScheme, Sees
 from ...sim.types import FloatArray
 from ..text import number_of, raised
 from .cells import Cell
@@ -205,10 +205,10 @@ def _problem(wanted: _Wanted) -> tuple[Objective, FloatArray]:
 
 def _scheme(settings: Settings) -> Scheme:
     family, workers = settings.schemes[0].family, settings.workers
-    if isinstance(family, ForesightedFamily):
-        from ...sim.theory.worker_time import DelayForesight  # only where it is needed
+    if isinstance(family, KnownDelaysFamily):
+        from ...sim.theory.worker_time import KnownDelayLaw  # only where it is needed
 
-        return family.build_for(workers, DelayForesight(settings.delay, settings.load_law))
+        return family.build_for(workers, KnownDelayLaw(settings.delay, settings.load_law))
     if "path" in names(type(family)):  # what it reads may change
         return family.build(workers)
     try:

@@ -45,7 +45,7 @@ def _held(scheme: Fixed) -> str:
     text = f"worker {j} declares a load of {declared[j]:g}; its rows of B hold"
     ensure(not wrong[j], f"{text} {held[j]:g} of {k} partitions, a load of {held[j] * n / k:g}")
     said = f"mean load {declared.mean():.4g}"
-    if (claimed := scheme.claims.copies) is None:
+    if (claimed := scheme.guarantees.copies) is None:
         return said
     copies = np.count_nonzero(support, axis=0)
     i = int(np.argmax(copies != claimed))
@@ -85,8 +85,8 @@ EXACT = 1e-8  # partition weights this close to 1 are exact but for round-off
 def check_exactness(tested: SchemeUnderTest) -> str:
     """Every set of arrivals that ends a round decodes to ones, where the scheme says so. All sets
     up to 2^12, else 4,000 random ones; rounds of a simulation where the plan changes. With
-    ``claims.tolerates`` of s, a round ends without any s workers, each of C(n, s) patterns up to
-    5,000, else 2,000 random ones. A scheme that says it is not exact must not be."""
+    ``guarantees.tolerates`` of s, a round ends without any s workers, each of C(n, s) patterns up
+    to 5,000, else 2,000 random ones. A scheme that says it is not exact must not be."""
     scheme = tested.scheme
     found = []
     if (fixed := tested.fixed) is not None:
@@ -98,8 +98,8 @@ def check_exactness(tested: SchemeUnderTest) -> str:
         error = float(tested.steps(replications=2, iterations=60).error.max())
         ensure(error <= EXACT, f"claims to be exact; a round's decoding error is {error:.3g}")
         found.append("exact in 120 rounds")
-    if scheme.claims.tolerates is not None:
-        found.append(_without_any(tested, scheme.claims.tolerates))
+    if scheme.guarantees.tolerates is not None:
+        found.append(_without_any(tested, scheme.guarantees.tolerates))
     return ", ".join(found)
 
 
@@ -158,8 +158,13 @@ def check_error(tested: SchemeUnderTest) -> str:
     if scheme is None or scheme.messages > 1 or scheme.patience is not None:
         return ""
     known, cases = expected_decoding_error(scheme), worst_cases(scheme)
-    claims, bounded = scheme.claims, not isinstance(cases, NoFormula)
-    if known is None and claims.mean_error is None and claims.largest_error is None and not bounded:
+    guarantees, bounded = scheme.guarantees, not isinstance(cases, NoFormula)
+    if (
+        known is None
+        and guarantees.mean_error is None
+        and guarantees.largest_error is None
+        and not bounded
+    ):
         return ""
     ranks = np.tile(np.arange(1.0, scheme.workers + 1), (ORDERS, 1))
     ranks = np.random.default_rng(9).permuted(ranks, axis=1)  # taken for seconds by time limits
@@ -170,13 +175,13 @@ def check_error(tested: SchemeUnderTest) -> str:
     said = []
     mean, spread = float(found.mean()), float(found.std(ddof=1) / np.sqrt(len(found)))
     text = f"mean decoding error {mean:.5g} +- {spread:.2g}"
-    for source, value in (("formula", known), ("claim", claims.mean_error)):
+    for source, value in (("formula", known), ("claim", guarantees.mean_error)):
         if value is not None:
             near = abs(mean - value) <= max(BOUND * spread, 1e-9 * (1 + value))
             ensure(near, f"{text}; its {source} says {value:.5g}")
             said.append(f"{text}, {source} {value:.5g}")
-    if claims.largest_error is not None:
-        said.append(_largest(found, claims.largest_error, "claim"))
+    if guarantees.largest_error is not None:
+        said.append(_largest(found, guarantees.largest_error, "claim"))
     if not isinstance(cases, NoFormula):
         stragglers = tested.workers - np.count_nonzero(arrived, axis=1)
         bounds = {s: worst_bound(cases, s) for s in np.unique(stragglers).tolist()}
@@ -204,7 +209,7 @@ def check_unbiased(tested: SchemeUnderTest) -> str:
     """Every partition's mean weight is 1 within 4.9 standard errors. Under ``RandomOrder`` over 400
     independent runs of 25 updates; with chances of one's own over 20,000 sets of arrivals."""
     scheme = tested.scheme
-    if (claimed := scheme.claims.unbiased) is None:
+    if (claimed := scheme.guarantees.unbiased) is None:
         return ""
     if isinstance(claimed, Independent):
         ensure(len(claimed.chances) == tested.workers, f"claims {len(claimed.chances)} chances")

@@ -21,31 +21,31 @@ from ...sim.engines.simulate import simulate
 from ...sim.errors import ConfigError, InvalidParameter
 from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from ...sim.schemes import SchemeFamily
-from ...sim.schemes.stopping import StoppingRule, Tally, stopping_delay_by_bisection
+from ...sim.schemes.stopping import StoppingRule, StoppingState, stopping_delay_by_bisection
 from ...sim.types import BoolArray, FloatArray, Trace
 from .tested import Nonconforming, SchemeUnderTest, ensure
 
 
-def tally_end(tally: Tally, delays: FloatArray, opened: float = 0.0) -> float:
-    """When the tally of a stopping rule ends a round, told of arrivals (finite delays, before
+def end_by_state(state: StoppingState, delays: FloatArray, opened: float = 0.0) -> float:
+    """When the state of a stopping rule ends a round, told of arrivals (finite delays, before
     alarms of their instant) as a master tells it. Raises Nonconforming: a yes is taken back."""
     events = [(float(t), 0, j) for j, t in enumerate(delays) if np.isfinite(t)]
     heapq.heapify(events)
     ended = np.inf
 
     def set_alarms(now: float) -> None:
-        for seconds in tally.alarms:
+        for seconds in state.alarms:
             heapq.heappush(events, (now + seconds, 1, -1))
-        tally.alarms.clear()
+        state.alarms.clear()
 
     set_alarms(opened)
     while events:
         now, _, message = heapq.heappop(events)
-        yes = tally.ring(now) if message < 0 else tally.arrive(message, now)
+        yes = state.ring(now) if message < 0 else state.arrive(message, now)
         set_alarms(now)
         if yes:
             ended = min(ended, now)
-        ensure(yes == (ended <= now), "the tally of the stopping rule takes back a yes")
+        ensure(yes == (ended <= now), "the state of the stopping rule takes back a yes")
     return ended
 
 
@@ -53,7 +53,7 @@ def check_stopping(tested: SchemeUnderTest) -> str:
     """More arrivals, or earlier ones, never end a round later; delays full of ties. Whatever is
     enough stays enough with more arrivals, and everybody is enough unless time decides. Earlier
     messages never end a round later, unless the rule says that it is not ``monotone``. The rule's
-    own ``stopping_delay`` is the bisection of ``enough``, and its tally says the same."""
+    own ``stopping_delay`` is the bisection of ``enough``, and its state says the same."""
     if tested.rounds is None:
         return ""
     rule = tested.first_round().stopping.of(0)
@@ -74,8 +74,8 @@ def check_stopping(tested: SchemeUnderTest) -> str:
         expected = stopping_delay_by_bisection(rule, delays)
         ensure(np.array_equal(found, expected), "stopping_delay differs from what enough says")
     for row, ended in zip(delays, found, strict=True):
-        said = tally_end(rule.tally(messages), row)
-        ensure(said == ended, f"its tally stops at {said:g} s, stopping_delay says {ended:g} s")
+        said = end_by_state(rule.stopping_state(messages), row)
+        ensure(said == ended, f"its state stops at {said:g} s, stopping_delay says {ended:g} s")
     if not rule.monotone:
         return "not monotone, as it says"
     _earlier(rule, np.random.default_rng(7).random((400, messages)))

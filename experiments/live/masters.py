@@ -169,16 +169,16 @@ class LiveRoundMaster(LiveMaster):
         CannotEnd: nobody who may still be heard can end the round, or ``max_wait`` is over."""
         opened, rule = self._workers.now(), self._rule
         values: list[Vector | None] = [None] * self._offsets.shape[1]
-        tally = rule.tally(len(values), opened)
+        state = rule.stopping_state(len(values), opened)
         alarms: list[float] = []
         point, m = self.descent.point, self._m
         for worker in np.flatnonzero(self._finished < t).tolist():
             waits = tuple(self._offsets[t, worker * m : (worker + 1) * m].tolist())
             self._workers.give(worker, Task(self._first + t, waits, point))
         before, decided = opened, inf
-        for seconds in tally.alarms:
+        for seconds in state.alarms:
             heappush(alarms, opened + seconds)
-        tally.alarms.clear()
+        state.alarms.clear()
         while True:
             until = min(alarms[0] if alarms else inf, opened + self._max_wait)
             for event in self._workers.hear(until):
@@ -191,16 +191,16 @@ class LiveRoundMaster(LiveMaster):
                 values[message] = event.value
                 self.masks[t, message] = True
                 self.useful[event.worker] += event.seconds
-                if tally.arrive(message, event.now):
+                if state.arrive(message, event.now):
                     decided = event.now
                     self.last[t], self.margin[t] = event.worker, decided - before
-                for seconds in tally.alarms:
+                for seconds in state.alarms:
                     heappush(alarms, event.now + seconds)
-                tally.alarms.clear()
+                state.alarms.clear()
                 before = event.now
             now = self._workers.now()
             while decided == inf and alarms and alarms[0] <= now:
-                if tally.ring(heappop(alarms)):
+                if state.ring(heappop(alarms)):
                     decided = now
             if decided < inf:
                 self.times[t] = decided

@@ -12,7 +12,7 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, Number, Tolerance, WaitFor, require_at_most_workers
 from ..types import FloatArray, IntArray
-from .base import Claims, RandomOrder, Round, RoundOutcome, SchemeFamily, Sees, SumOfWorkers
+from .base import Guarantees, RandomOrder, Round, RoundOutcome, SchemeFamily, Sees, SumOfWorkers
 from .deadlines import DeadlineEach
 from .stopping import FirstK, FirstKEach
 
@@ -180,7 +180,7 @@ class RobustDeadline(SumOfWorkers):
     family: AdaptiveDeadline
     exact: bool | None = False
     name = "adaptive_deadline"
-    claims = Claims(copies=1, unbiased=RandomOrder())
+    guarantees = Guarantees(copies=1, unbiased=RandomOrder())
 
     @override
     def start(self, replications: int) -> FloatArray:

@@ -12,7 +12,7 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, Count, Seconds, require_at_most
 from ..types import BoolArray, FloatArray, IntArray
-from .base import Claims, OfWorkers, RandomOrder, Round, RoundOutcome, SchemeFamily, State
+from .base import Guarantees, OfWorkers, RandomOrder, Round, RoundOutcome, SchemeFamily, State
 from .stopping import FirstK
 
 
@@ -90,7 +90,7 @@ class Dealt(OfWorkers):
     seconds: tuple[float, ...] | None
     name = "balanced"
     exact = True
-    claims = Claims(copies=1, tolerates=0, unbiased=RandomOrder())
+    guarantees = Guarantees(copies=1, tolerates=0, unbiased=RandomOrder())
 
     @override
     def start(self, replications: int) -> Known:

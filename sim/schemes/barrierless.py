@@ -37,7 +37,7 @@ from ..fields import STRICT, Configurable, NotNegative, not_bool
 from ..numerics import generator
 from ..steps import SingleGradients, Steps
 from ..types import FloatArray, IntArray, Messages, Trace
-from .base import Claims, RandomOrder, Scheme
+from .base import Guarantees, RandomOrder, Scheme
 
 
 class Stops(Enum):
@@ -130,10 +130,10 @@ class Barrierless(Scheme):
 
     @property
     @override
-    def claims(self) -> Claims:
+    def guarantees(self) -> Guarantees:
         """Partitions drawn at random weigh 1 on average, at whatever model they are taken."""
         drawn = not self.own_data and self.discount is None
-        return Claims(unbiased=RandomOrder() if drawn else None)
+        return Guarantees(unbiased=RandomOrder() if drawn else None)
 
     @property
     @override

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from ..fields import Configurable
 from ..load_laws import LoadLaw
+from ..renamed import renamed_argument, renamed_names, warn_renamed
 from ..steps import DecodedRounds, Steps
 from ..types import BoolArray, FloatArray, IntArray, Loads, TapeLike, Trace
 from .assignments import Assignment
@@ -37,7 +38,7 @@ Stragglers: TypeAlias = RandomOrder | Independent  # who straggles
 
 
 @dataclass(frozen=True)
-class Claims:
+class Guarantees:
     """What a scheme promises beyond being exact, for the conformance tests; ``None``: nothing.
 
     Attributes:
@@ -181,10 +182,21 @@ class Scheme(ABC):
     exact: bool | None = False
     local_steps: int = 1
 
+    def __init_subclass__(cls) -> None:
+        if "claims" in vars(cls):
+            warn_renamed(f"{cls.__name__}.claims", "guarantees")
+            cls.guarantees = property(lambda self: self.claims)  # type: ignore[assignment]
+
     @property
-    def claims(self) -> Claims:
+    def claims(self) -> Guarantees:
+        """The old name of ``guarantees``."""
+        warn_renamed("claims", "guarantees")
+        return self.guarantees
+
+    @property
+    def guarantees(self) -> Guarantees:
         """What else it promises; nothing unless overridden."""
-        return Claims()
+        return Guarantees()
 
     @property
     @abstractmethod
@@ -327,6 +339,7 @@ class Assigned(RoundScheme):
         return self.assignment.message_size
 
 
+@renamed_argument("claims", "guarantees")
 @dataclass(frozen=True)
 class Fixed(Assigned):
     """An assignment (who computes what and how messages are encoded) x a stopping rule x a decoder,
@@ -338,7 +351,7 @@ class Fixed(Assigned):
     decoder: Decoder
     exact: bool | None  # ``conditioning`` says what rounding leaves of it
     patience: Patience | None = None
-    claims: Claims = Claims()
+    guarantees: Guarantees = Guarantees()
 
     @override
     def plan(self, state: State = None) -> Round:
@@ -401,9 +414,9 @@ class SchemeFamily(metaclass=Configurable):
 
 
 # What a scheme may know of the workers' times before a run, where its plan depends on them.
-class Foresight(Protocol):
+class KnownDelays(Protocol):
     """The law of the seconds that a worker needs for one partition, as far as schemes ask for it.
-    ``eh.theory.foresight`` has it for a delay model and a load law."""
+    ``sim.theory.worker_time`` has it for a delay model and a load law."""
 
     def order_statistics(self, workers: int) -> FloatArray:
         """``(n,)`` mean seconds until the first, second, ... of n workers has done a partition."""
@@ -425,7 +438,7 @@ class UnitExponential:
         return np.full(workers, -np.expm1(-seconds))
 
 
-class ForesightedFamily(SchemeFamily):
+class KnownDelaysFamily(SchemeFamily):
     """A family whose scheme depends on the law of the delays; abstract. A run gives it the law of
     its config; ``build`` alone takes that of ``UnitExponential``."""
 
@@ -434,6 +447,16 @@ class ForesightedFamily(SchemeFamily):
         return self.build_for(workers, UnitExponential())
 
     @abstractmethod
-    def build_for(self, workers: int, foresight: Foresight) -> Scheme:
+    def build_for(self, workers: int, known_delays: KnownDelays) -> Scheme:
         """Return the scheme for ``workers`` workers whose times are known. Raises
         ``InvalidParameter``: the family's fields cannot work with these workers."""
+
+
+__getattr__ = renamed_names(
+    __name__,
+    {
+        "Claims": ("Guarantees", Guarantees),
+        "Foresight": ("KnownDelays", KnownDelays),
+        "ForesightedFamily": ("KnownDelaysFamily", KnownDelaysFamily),
+    },
+)

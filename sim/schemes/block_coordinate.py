@@ -15,13 +15,22 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, NotNegative
 from ..types import BoolArray, FloatArray
-from .base import Claims, Foresight, ForesightedFamily, OfWorkers, Round, SchemeFamily, Sees, State
+from .base import (
+    Guarantees,
+    KnownDelays,
+    KnownDelaysFamily,
+    OfWorkers,
+    Round,
+    SchemeFamily,
+    Sees,
+    State,
+)
 from .stopping import PerPlace
 
 
 @final
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class BlockCoordinate(ForesightedFamily):
+class BlockCoordinate(KnownDelaysFamily):
     """The gradient's coordinates in levels s = 0, 1, ...; level s is coded against s stragglers.
 
     A share x_s of the coordinates is level s; a worker computes it for s + 1 partitions, which
@@ -67,9 +76,9 @@ class BlockCoordinate(ForesightedFamily):
         return cls(), *(cls(split=split) for split in given)
 
     @override
-    def build_for(self, workers: int, foresight: Foresight) -> Levels:
+    def build_for(self, workers: int, known_delays: KnownDelays) -> Levels:
         if self.split == "optimal":
-            times = foresight.order_statistics(workers)
+            times = known_delays.order_statistics(workers)
             if not times[0] > 0:
                 valid = "must be a list of numbers where workers need no time at all"
                 raise InvalidParameter("split", self.split, valid)
@@ -103,9 +112,9 @@ class Levels(OfWorkers):
 
     @property
     @override
-    def claims(self) -> Claims:
+    def guarantees(self) -> Guarantees:
         """The first level that has coordinates needs the most workers."""
-        return Claims(tolerates=self.levels[0])
+        return Guarantees(tolerates=self.levels[0])
 
     @property
     def levels(self) -> tuple[int, ...]:

@@ -15,7 +15,7 @@ from pydantic.dataclasses import dataclass
 from ..errors import InvalidParameter
 from ..fields import STRICT, Load, Seed, WaitFor, require_at_most_workers
 from .assignments import Assignment
-from .base import Claims, Fixed, RandomOrder, SchemeFamily
+from .base import Fixed, Guarantees, RandomOrder, SchemeFamily
 from .decoders import CommonWeight, Decoder, Optimal, least_error, unbiased
 from .stop import Stop, ending, refuse_beside_stop
 from .stopping import FirstK, StoppingRule
@@ -52,10 +52,10 @@ class Stopped(Loaded):
         """A code of d copies that is exact with its own rule, after so many stragglers. Raises
         ``InvalidParameter``: the choice cannot work with the code."""
         if self.stop is not None:
-            rule, claims = ending(self.stop, code), Claims(copies=self.load)
-            return Fixed(self.name, code, rule, decoder, exact=None, claims=claims)
-        claims = Claims(copies=self.load, tolerates=late)
-        return Fixed(self.name, code, own, decoder, exact=True, claims=claims)
+            rule, guarantees = ending(self.stop, code), Guarantees(copies=self.load)
+            return Fixed(self.name, code, rule, decoder, exact=None, guarantees=guarantees)
+        guarantees = Guarantees(copies=self.load, tolerates=late)
+        return Fixed(self.name, code, own, decoder, exact=True, guarantees=guarantees)
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -140,8 +140,8 @@ class Decoded(Choosing, Counted):
         choices cannot work with the code."""
         decoder = self.decoder_of(code, load, own)
         fair = copies and self.stop is None and decoder == unbiased(code, load)
-        claims = Claims(copies=copies, unbiased=RandomOrder() if fair else None)
-        return Fixed(self.name, code, self.rule(code), decoder, exact=None, claims=claims)
+        guarantees = Guarantees(copies=copies, unbiased=RandomOrder() if fair else None)
+        return Fixed(self.name, code, self.rule(code), decoder, exact=None, guarantees=guarantees)
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -11,7 +11,7 @@ from typing_extensions import override
 from ..fields import Seconds, Tolerance, WaitFor, require_at_most
 from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Assignment
-from .stopping import FirstK, Opened, StoppingRule, Tally
+from .stopping import FirstK, Opened, StoppingRule, StoppingState
 
 
 class Clocked(StoppingRule):
@@ -46,11 +46,11 @@ class Deadline(_TimedAlone):
         return np.full(delays.shape[:-1], np.asarray(opened) + self.deadline)
 
     @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        tally = _TimeTally(opened + self.deadline)
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        state = _TimeState(opened + self.deadline)
         if self.deadline < np.inf:
-            tally.alarms.append(self.deadline)
-        return tally
+            state.alarms.append(self.deadline)
+        return state
 
 
 @final
@@ -69,7 +69,7 @@ class DeadlineEach(_TimedAlone):
         return np.asarray(opened) + self.seconds
 
 
-class _TimeTally(Tally):
+class _TimeState(StoppingState):
     def __init__(self, over: float) -> None:
         self.alarms = []
         self.over = over
@@ -125,11 +125,11 @@ class Window(Clocked):
         return np.maximum(closed, FirstK(self.at_least).stopping_delay(delays, opened))
 
     @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return WindowTally(self, opened)
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        return WindowState(self, opened)
 
 
-class WindowTally(Tally):
+class WindowState(StoppingState):
     """Rings as the window closes; a subclass says what is ``enough`` then in ``ring``."""
 
     def __init__(self, rule: Window, opened: float) -> None:
@@ -182,12 +182,12 @@ class Later(Clocked):
         return self.rule.stopping_delay(delays, opened) + self.seconds
 
     @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _LaterTally(self.rule.tally(messages, opened), self.seconds)
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        return _LaterState(self.rule.stopping_state(messages, opened), self.seconds)
 
 
-class _LaterTally(Tally):
-    def __init__(self, inner: Tally, seconds: float) -> None:
+class _LaterState(StoppingState):
+    def __init__(self, inner: StoppingState, seconds: float) -> None:
         self._inner, self._seconds, self._over = inner, seconds, np.inf
         self.alarms = inner.alarms
 

@@ -20,13 +20,13 @@ from ..fields import STRICT, Seconds, Share, require_at_most_workers, require_di
 from ..numerics import row_max
 from ..types import BoolArray, FloatArray
 from .assignments import Encoded, Groups
-from .base import Claims, Fixed, RandomOrder, SchemeFamily
+from .base import Fixed, Guarantees, RandomOrder, SchemeFamily
 from .codes import Choosing, Decoded, Loaded, Stopped
 from .deadlines import Deadline, Window
 from .decoders import OfCode, OnePerGroup
 from .partial_work import PartlyUncoded, partly_uncoded
 from .random_codes import plain_code
-from .stopping import Countdown, CoverGroups, FirstK, Opened, StoppingRule, Tally
+from .stopping import Countdown, CoverGroups, FirstK, Opened, StoppingRule, StoppingState
 
 
 @final
@@ -81,7 +81,9 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
         if self.decoder != "optimal":
             # Groups are alike and one_step weighs partitions by 1 in all, whoever arrived.
             fair = RandomOrder() if self.decoder == "one_step" and self.stop is None else None
-            coded = replace(coded, exact=None, claims=Claims(copies=self.load, unbiased=fair))
+            coded = replace(
+                coded, exact=None, guarantees=Guarantees(copies=self.load, unbiased=fair)
+            )
         return partly_uncoded(coded, self.partial) if self.partial else coded
 
 
@@ -170,9 +172,9 @@ class ErasureHead(Decoded, Loaded):
         tolerates = None
         if exact and self.wait_for is not None:
             tolerates = max(workers - self.wait_for, self.load - 1)
-        claims = Claims(self.load, tolerates, RandomOrder() if fair else None)
+        guarantees = Guarantees(self.load, tolerates, RandomOrder() if fair else None)
         decoder = self.decoder_of(code, self.load, {"optimal": OnePerGroup(self.load, scale)})
-        return Fixed(self.name, code, rule, decoder, exact, claims=claims)
+        return Fixed(self.name, code, rule, decoder, exact, guarantees=guarantees)
 
 
 def chance_heard(workers: int, load: int, arrivals: int) -> float:
@@ -256,11 +258,11 @@ class CompleteClass(StoppingRule):
         return earliest
 
     @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _ClassTally([len(range(c, messages, self.classes)) for c in range(self.classes)])
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        return _ClassState([len(range(c, messages, self.classes)) for c in range(self.classes)])
 
 
-class _ClassTally(Countdown):
+class _ClassState(Countdown):
     """Counts down the workers missing in each class, and in the one that misses the fewest."""
 
     def __init__(self, sizes: list[int]) -> None:

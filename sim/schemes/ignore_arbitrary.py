@@ -15,7 +15,7 @@ from typing_extensions import override
 from ..fields import STRICT, require_at_most_workers, require_divisor, require_size
 from ..types import BoolArray, FloatArray
 from .assignments import Assignment, Groups
-from .base import Claims, Fixed, RandomOrder, SchemeFamily
+from .base import Fixed, Guarantees, RandomOrder, SchemeFamily
 from .codes import Counted, Loaded
 from .decoders import Decoder, OfCode, OnePerGroup
 from .graph_codes import shifted
@@ -67,9 +67,9 @@ class IgnoreArbitrary(Counted, Loaded):
             apart = Apart(code, self.load)
         # Which of several largest sets is taken depends on the workers' numbers; groups are alike.
         alike = self.stop is None and self.assignment == "fractional"
-        claims = Claims(copies=self.load, unbiased=RandomOrder() if alike else None)
+        guarantees = Guarantees(copies=self.load, unbiased=RandomOrder() if alike else None)
         decoder = Rescaled(apart, self.load)
-        return Fixed(self.name, code, self.rule(code), decoder, exact=None, claims=claims)
+        return Fixed(self.name, code, self.rule(code), decoder, exact=None, guarantees=guarantees)
 
 
 @final

@@ -28,7 +28,7 @@ from ..fields import (
 from ..steps import DecodedRounds, Local, Measured, Steps
 from ..types import BoolArray, FloatArray, IntArray, Trace
 from .assignments import Groups
-from .base import Assigned, Claims, RandomOrder, Round, SchemeFamily, State
+from .base import Assigned, Guarantees, RandomOrder, Round, SchemeFamily, State
 from .decoders import OnePerGroup
 from .stop import Stop, ending, refuse_beside_stop
 from .stopping import CoverGroups, FirstK, StoppingRule
@@ -170,13 +170,13 @@ class LocalRounds(Assigned):
 
     @property
     @override
-    def claims(self) -> Claims:
+    def guarantees(self) -> Guarantees:
         """Of the weights of partitions, whatever steps are taken on them. Groups are alike."""
         load, tolerates = self.assignment.load, None
         if self.covers and self.waits_for is not None:
             tolerates = max(load - 1, self.workers - self.waits_for)
         fair = RandomOrder() if self.waits_for is not None else None
-        return Claims(copies=load, tolerates=tolerates, unbiased=fair)
+        return Guarantees(copies=load, tolerates=tolerates, unbiased=fair)
 
     @override
     def within(self, iterations: int) -> LocalRounds:

@@ -16,10 +16,10 @@ from ..errors import InvalidParameter
 from ..fields import STRICT, Load, WaitFor, require_at_most, require_divisor, require_size
 from ..types import BoolArray, FloatArray
 from .assignments import Pieces
-from .base import Assigned, Claims, Fixed, Round, RoundScheme, SchemeFamily, Sees, State
+from .base import Assigned, Fixed, Guarantees, Round, RoundScheme, SchemeFamily, Sees, State
 from .decoders import Conditioning, OnePerPartition
 from .stop import CoverPartitions, Stop, ending, refuse_beside_stop
-from .stopping import FirstK, Opened, PerPlace, StoppingRule, Tally
+from .stopping import FirstK, Opened, PerPlace, StoppingRule, StoppingState
 
 
 @final
@@ -96,8 +96,8 @@ class MultiMessage(SchemeFamily):
                 require_at_most("wait_for", self.wait_for, workers * self.load, called)
                 rule = rule | FirstK(self.wait_for)
             exact = self.wait_for is None or self.wait_for > (workers - 1) * self.load
-        claims = Claims(copies=self.load, tolerates=self.load - 1 if exact else None)
-        return Fixed(self.name, pieces, rule, OnePerPartition(pieces), exact, claims=claims)
+        guarantees = Guarantees(copies=self.load, tolerates=self.load - 1 if exact else None)
+        return Fixed(self.name, pieces, rule, OnePerPartition(pieces), exact, guarantees=guarantees)
 
 
 @final
@@ -171,9 +171,9 @@ class Reporting(Assigned):
 
     @property
     @override
-    def claims(self) -> Claims:
+    def guarantees(self) -> Guarantees:
         """Whatever one copy's worker does not report, the others do."""
-        return Claims(copies=self.assignment.load, tolerates=self.assignment.load - 1)
+        return Guarantees(copies=self.assignment.load, tolerates=self.assignment.load - 1)
 
     @property
     @override
@@ -211,12 +211,12 @@ class AtPlace(StoppingRule):
         return self.rule.stopping_delay(delays[..., self.place :: self.places], opened)
 
     @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _AtPlaceTally(self, self.rule.tally(messages // self.places, opened))
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        return _AtPlaceState(self, self.rule.stopping_state(messages // self.places, opened))
 
 
-class _AtPlaceTally(Tally):
-    def __init__(self, rule: AtPlace, inner: Tally) -> None:
+class _AtPlaceState(StoppingState):
+    def __init__(self, rule: AtPlace, inner: StoppingState) -> None:
         self._at, self._inner = rule, inner
         self.alarms = inner.alarms
 
@@ -246,7 +246,7 @@ class PartlyUncoded(RoundScheme):
     code: Fixed  # an exact code with n partitions and equal loads
     share: float  # of the data that is not coded, in (0, 1]
     exact = True
-    claims = Claims(tolerates=0)
+    guarantees = Guarantees(tolerates=0)
 
     @property
     def name(self) -> str:  # type: ignore[override]

@@ -27,7 +27,7 @@ from ..fields import (
 )
 from ..types import BoolArray, FloatArray, IntArray, Loads
 from .assignments import Assignment, Encoded
-from .base import Claims, Fixed, Independent, SchemeFamily
+from .base import Fixed, Guarantees, Independent, SchemeFamily
 from .codes import Counted, Decoded, Loaded, Seeded
 from .deadlines import Deadline
 from .decoders import CommonWeight, OfCode
@@ -226,8 +226,8 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
                 raise InvalidParameter("straggle_probability", None, valid)
             chance = 1 - self.wait_for / workers
         decoder = CommonWeight(code, (1 / (self.load * (1 - chance)),) * (workers + 1))
-        claims = Claims(copies=self.load, unbiased=Independent((chance,) * workers))
-        return Fixed(self.name, code, rule, decoder, exact=None, claims=claims)
+        guarantees = Guarantees(copies=self.load, unbiased=Independent((chance,) * workers))
+        return Fixed(self.name, code, rule, decoder, exact=None, guarantees=guarantees)
 
 
 @final
@@ -277,8 +277,8 @@ class HeterogeneousSplit(SchemeFamily):
         code = Shares(tuple((workers * odds / odds.sum()).tolist()))
         decoder = OwnWeight(code, tuple((1 / (1 - chances)).tolist()))
         rule = FirstK(workers) | Deadline(self.deadline)
-        claims = Claims(unbiased=Independent(self.straggle_probabilities))
-        return Fixed(self.name, code, rule, decoder, exact=False, claims=claims)
+        guarantees = Guarantees(unbiased=Independent(self.straggle_probabilities))
+        return Fixed(self.name, code, rule, decoder, exact=False, guarantees=guarantees)
 
 
 @final

@@ -28,8 +28,8 @@ from ..numerics import row_max
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, IntArray, Trace
 from .base import OfWorkers, Round, RoundOutcome, SchemeFamily
-from .deadlines import Clocked, Window, WindowTally
-from .stopping import Opened, Tally
+from .deadlines import Clocked, Window, WindowState
+from .stopping import Opened, StoppingState
 
 Exempt = Literal["past", "current"]
 
@@ -76,11 +76,11 @@ class BurstWindow(Clocked):
         return np.where(self.idle, opened, ended)
 
     @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _BurstTally(self, messages, opened)
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        return _BurstState(self, messages, opened)
 
 
-class _BurstTally(WindowTally):
+class _BurstState(WindowState):
     def __init__(self, rule: BurstWindow, messages: int, opened: float) -> None:
         super().__init__(Window(rule.code.tolerance), opened)
         self._burst, self._late = rule, np.ones(messages, dtype=np.bool_)

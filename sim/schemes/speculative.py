@@ -14,7 +14,7 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, NotNegative, WaitFor, require_at_most_workers
 from ..types import BoolArray, FloatArray
-from .base import Claims, OfWorkers, RandomOrder, Round, SchemeFamily, Sees, State
+from .base import Guarantees, OfWorkers, RandomOrder, Round, SchemeFamily, Sees, State
 from .stopping import FirstK
 
 SPARK = {"before 4.0": (0.75, 1.5), "4.0": (0.9, 3.0)}
@@ -98,7 +98,7 @@ class Copies(OfWorkers):
     multiplier: float
     name = "speculative"
     exact = True
-    claims = Claims(copies=1, tolerates=0, unbiased=RandomOrder())
+    guarantees = Guarantees(copies=1, tolerates=0, unbiased=RandomOrder())
 
     @property
     def simple(self) -> bool:

@@ -25,7 +25,7 @@ from ..types import BoolArray, FloatArray
 from .assignments import Assignment, Groups
 from .deadlines import Deadline, Later, Window
 from .decoders import Optimal, decoding_error
-from .stopping import CoverGroups, CoverTally, FirstK, Opened, StoppingRule, Tally
+from .stopping import CoverGroups, CoverState, FirstK, Opened, StoppingRule, StoppingState
 
 
 def _yes(value: Any) -> Any:
@@ -66,8 +66,8 @@ class CoverPartitions(StoppingRule):
         return row_max(earliest)
 
     @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return CoverTally(self.code.partitions, self.carried)
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        return CoverState(self.code.partitions, self.carried)
 
 
 @final

@@ -4,7 +4,7 @@
 
 A rule says ``enough(arrived)`` for any set of arrivals, and that is all a new rule has to say. It
 is monotone: more arrivals never turn a yes into a no. Engines ask ``stopping_delay`` and a
-``Tally``, which have defaults made from it (``docs/design.md``)."""
+``StoppingState``, which have defaults made from it (``docs/design.md``)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from typing_extensions import override
 
 from ..fields import STRICT, WaitFor, require_at_most
 from ..numerics import row_max
+from ..renamed import renamed_names, warn_renamed
 from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Assignment
 
 Opened = FloatArray | float  # ``(...)`` when each round started, in seconds on the arrivals' clock
 
 
-class Tally:
+class StoppingState:
     """What has arrived in one round, as far as a rule cares; this one keeps a mask and asks it.
 
     Life cycle: made when a round starts, told of each arrival and of each alarm, dropped when the
@@ -33,7 +34,7 @@ class Tally:
     instant are still noted, and combined rules rely on it.
 
     Attributes:
-        alarms: seconds from now after which the tally wants to be asked again. The master looks
+        alarms: seconds from now after which the state wants to be asked again. The master looks
             here when the round opens and after each message, sets the alarms and empties the list.
     """
 
@@ -62,6 +63,11 @@ class StoppingRule(ABC):
     the fields are keys, checked by pydantic."""
 
     __pydantic_config__ = STRICT
+
+    def __init_subclass__(cls) -> None:
+        if "tally" in vars(cls):
+            warn_renamed(f"{cls.__name__}.tally", "stopping_state")
+            cls.stopping_state = cls.tally  # type: ignore[method-assign]
 
     def on(self, code: Assignment) -> StoppingRule:
         """This rule, adapted to a code that the config asks it of (``sim.schemes.stop``). Raises
@@ -113,9 +119,14 @@ class StoppingRule(ABC):
         once and asks ``enough`` log2(n) times."""
         return stopping_delay_by_bisection(self, delays, opened)
 
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        """A fresh tally for one round of n = ``messages`` that opened at an instant."""
-        return Tally(self, messages)
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        """A fresh state for one round of n = ``messages`` that opened at an instant."""
+        return StoppingState(self, messages)
+
+    def tally(self, messages: int, opened: float = 0.0) -> StoppingState:
+        """The old name of ``stopping_state``."""
+        warn_renamed("tally", "stopping_state")
+        return self.stopping_state(messages, opened)
 
     @final
     def __or__(self, other: StoppingRule) -> AnyOf:
@@ -176,8 +187,10 @@ class _Pair(StoppingRule):
         return np.asarray(pick(left, self.right.stopping_delay(delays, opened)))
 
     @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _PairTally([part.tally(messages, opened) for part in self._parts], self.needed)
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        return _PairState(
+            [part.stopping_state(messages, opened) for part in self._parts], self.needed
+        )
 
 
 @final
@@ -206,8 +219,8 @@ class AllOf(_Pair):
         return np.asarray(np.all([part.enough(arrived) for part in parts or [self.left]], axis=0))
 
 
-class _PairTally(Tally):
-    def __init__(self, parts: Sequence[Tally], needed: int) -> None:
+class _PairState(StoppingState):
+    def __init__(self, parts: Sequence[StoppingState], needed: int) -> None:
         self.alarms = []
         (self._left, self._right), self._needed = parts, needed
         self._collect()
@@ -268,7 +281,7 @@ class FirstK(StoppingRule):
         return np.asarray(ranked[..., self.first - 1])
 
     @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
         return Countdown(self.first)
 
 
@@ -298,7 +311,7 @@ class FirstKEach(StoppingRule):
         return np.where(self.k == 0, opened, found)
 
 
-class Countdown(Tally):
+class Countdown(StoppingState):
     """Counts arrivals down; a subclass counts down something else in ``arrive``."""
 
     def __init__(self, missing: int) -> None:
@@ -345,8 +358,8 @@ class CoverGroups(StoppingRule):
         return row_max(earliest.reshape(*delays.shape[:-1], groups))
 
     @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return CoverTally(messages // self.size, _groups(messages, self.size))
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        return CoverState(messages // self.size, _groups(messages, self.size))
 
 
 SMALL = 2**11  # delays for which the number of NumPy calls matters more than their kind
@@ -362,7 +375,7 @@ def _groups(messages: int, size: int) -> tuple[tuple[int], ...]:
     return tuple((message // size,) for message in range(messages))
 
 
-class CoverTally(Countdown):
+class CoverState(Countdown):
     """Counts down the parts not yet covered; ``carried`` gives the parts in each message."""
 
     def __init__(self, parts: int, carried: Sequence[Sequence[int]]) -> None:
@@ -401,11 +414,11 @@ class PerPlace(StoppingRule):
         return ended[0] if len(ended) == 1 else row_max(np.stack(ended, axis=-1))
 
     @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _PlaceTally(self.needed)
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        return _PlaceState(self.needed)
 
 
-class _PlaceTally(Countdown):
+class _PlaceState(Countdown):
     def __init__(self, needed: tuple[int, ...]) -> None:
         super().__init__(sum(count > 0 for count in needed))
         self._at_place = list(needed)
@@ -416,3 +429,6 @@ class _PlaceTally(Countdown):
         self._at_place[place] -= 1
         self.missing -= self._at_place[place] == 0
         return self.missing <= 0
+
+
+__getattr__ = renamed_names(__name__, {"Tally": ("StoppingState", StoppingState)})

@@ -15,9 +15,9 @@ from ..numerics import generator
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, Trace
 from .base import (
-    Claims,
-    Foresight,
-    ForesightedFamily,
+    Guarantees,
+    KnownDelays,
+    KnownDelaysFamily,
     OfWorkers,
     RandomOrder,
     Round,
@@ -94,7 +94,7 @@ class DropCompute(SchemeFamily):
         source: Giladi, Gottlieb, Shkolnik, Karnieli, Banner, Hoffer, Levy, Soudry, DropCompute:
             simple and more robust distributed synchronous training via compute variance reduction
             (NeurIPS 2023).
-        confirmed: ``schemes/test_foresight.py``: ``test_rounds_by_hand``,
+        confirmed: ``schemes/test_known_delays.py``: ``test_rounds_by_hand``,
             ``test_published_numbers``, ``test_pieces_and_steps_against_theory``,
             ``test_the_gradient_is_unbiased``.
         ours: a worker begins at a random micro-batch and goes on cyclically.
@@ -133,9 +133,9 @@ class TimeLimited(SelfStopping):
 
     @property
     @override
-    def claims(self) -> Claims:
+    def guarantees(self) -> Guarantees:
         """Sharply cut, a round may be without any piece, and then its gradient is 0."""
-        return Claims(copies=1, unbiased=None if self.sharp else RandomOrder())
+        return Guarantees(copies=1, unbiased=None if self.sharp else RandomOrder())
 
     @property
     @override
@@ -180,7 +180,7 @@ FIRST = 2**32 - 3  # key of the random first pieces; tapes, data sets and other 
 
 @final
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class MindFlayer(ForesightedFamily):
+class MindFlayer(KnownDelaysFamily):
     """Every worker tries ``trials`` times, each time for at most ``patience`` seconds.
 
     A trial is the gradient of the worker's partition. One that takes longer than the patience is
@@ -209,7 +209,7 @@ class MindFlayer(ForesightedFamily):
         time: E[max_j sum of B min(X, t)], at most B t; measured.
         source: Maranjyan, Shaikh Omar, Richtárik, MindFlayer: Efficient Asynchronous Parallel SGD
             in the Presence of Heterogeneous and Random Worker Compute Times (arXiv 2410.04285).
-        confirmed: ``schemes/test_foresight.py``: ``test_rounds_by_hand``,
+        confirmed: ``schemes/test_known_delays.py``: ``test_rounds_by_hand``,
             ``test_one_second_or_never``, ``test_the_gradient_is_unbiased_under_every_law``;
             ``test_comparison.py``: ``test_the_error_of_clipped_trials``.
         ours: each worker has data of its own; in the source all draw from the same data.
@@ -225,9 +225,9 @@ class MindFlayer(ForesightedFamily):
         return cls(trials=3, patience=0.8), cls(trials=1, patience=0.5), cls(trials=2, patience=9.0)
 
     @override
-    def build_for(self, workers: int, foresight: Foresight) -> Clipped:
+    def build_for(self, workers: int, known_delays: KnownDelays) -> Clipped:
         require_size("trials", self.trials, workers)
-        chances = foresight.chances(workers, self.patience)
+        chances = known_delays.chances(workers, self.patience)
         if not chances.min() > 0:
             worker = int(chances.argmin())
             valid = f"must be long enough for a partition; worker {worker} never needs so little"
@@ -243,7 +243,7 @@ class Clipped(SelfStopping):
 
     chances: tuple[float, ...]
     name = "mindflayer"
-    claims = Claims(copies=1, unbiased=RandomOrder())
+    guarantees = Guarantees(copies=1, unbiased=RandomOrder())
 
     @override
     def plan(self, state: State = None) -> Round:

@@ -10,7 +10,7 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, Grace, Seconds, Tolerance, WaitFor, require_at_most_workers
 from .assignments import Groups
-from .base import Claims, Fixed, RandomOrder, SchemeFamily
+from .base import Fixed, Guarantees, RandomOrder, SchemeFamily
 from .deadlines import Deadline, Window
 from .decoders import SumArrived
 from .stop import Latest, Quorum, Stop, ending, refuse_beside_stop
@@ -46,8 +46,10 @@ class Uncoded(SchemeFamily):
 
     def build(self, workers: int) -> Fixed:
         """One partition a worker, stop at n."""
-        rule, claims = FirstK(workers), Claims(copies=1, tolerates=0)
-        return Fixed(self.name, Groups(workers, 1), rule, SumArrived(), exact=True, claims=claims)
+        rule, guarantees = FirstK(workers), Guarantees(copies=1, tolerates=0)
+        return Fixed(
+            self.name, Groups(workers, 1), rule, SumArrived(), exact=True, guarantees=guarantees
+        )
 
 
 @final
@@ -122,8 +124,8 @@ class IgnoreStragglers(SchemeFamily):
             raise InvalidParameter("wait_for", None, f"give 1 to {workers}, or a deadline")
         exact = self.wait_for == workers and self.deadline is None
         unbiased = RandomOrder() if self.rescale and self.deadline is None else None
-        claims = Claims(copies=1, tolerates=0 if exact else None, unbiased=unbiased)
-        return Fixed(self.name, code, rule, SumArrived(self.rescale), exact, claims=claims)
+        guarantees = Guarantees(copies=1, tolerates=0 if exact else None, unbiased=unbiased)
+        return Fixed(self.name, code, rule, SumArrived(self.rescale), exact, guarantees=guarantees)
 
 
 @final
@@ -187,6 +189,6 @@ class TimeWindow(SchemeFamily):
         exact = self.at_least == workers
         rule = everybody if exact else everybody | (closed & FirstK(self.at_least))
         unbiased = RandomOrder() if self.rescale else None  # somebody has always arrived
-        claims = Claims(copies=1, tolerates=0 if exact else None, unbiased=unbiased)
+        guarantees = Guarantees(copies=1, tolerates=0 if exact else None, unbiased=unbiased)
         decoder = SumArrived(self.rescale)
-        return Fixed(self.name, Groups(workers, 1), rule, decoder, exact, claims=claims)
+        return Fixed(self.name, Groups(workers, 1), rule, decoder, exact, guarantees=guarantees)

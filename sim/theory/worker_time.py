@@ -187,7 +187,7 @@ REACH, STEP = 4.0, 1 / 64  # of the quadrature: where the sum is cut off, distan
 
 @final
 @dataclass(frozen=True)
-class DelayForesight:
+class KnownDelayLaw:
     """Seconds for one partition, under a delay model and a load law."""
 
     delay: DelayLaw

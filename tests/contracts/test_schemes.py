@@ -47,7 +47,7 @@ EXAMPLES = FIRST + OTHERS
 def thirty(family: SchemeFamily) -> bool:
     """Whether it is an exact code for 30 workers as well."""
     try:
-        return bool(family.build(30).claims.tolerates)
+        return bool(family.build(30).guarantees.tolerates)
     except InvalidParameter:
         return False
 
@@ -104,21 +104,21 @@ def test_exact_codes_of_thirty_workers(family: SchemeFamily) -> None:
 
 
 @pytest.mark.golden
-def test_no_scheme_claims_less_than_before() -> None:
-    """A claim that is withdrawn is no longer checked by anything: what each example promises is
+def test_no_scheme_guarantees_less_than_before() -> None:
+    """A guarantee that is withdrawn is no longer checked by anything: what each example promises is
     recorded, so that a promise can be given up on purpose only."""
     promised = {}
     for name, family in SCHEMES.items():
         built = [example.build(12) for example in family.examples()]
-        promised[name] = [f"exact={scheme.exact}, {scheme.claims}" for scheme in built]
-    require_recorded("claims/registry", {"promised": promised})
+        promised[name] = [f"exact={scheme.exact}, {scheme.guarantees}" for scheme in built]
+    require_recorded("guarantees/registry", {"promised": promised})
 
 
-def test_every_kind_of_claim_is_checked() -> None:
-    """Catches a suite that passes because nobody claims anything."""
-    claims = [family.build(WORKERS).claims for family in EXAMPLES]
+def test_every_kind_of_guarantee_is_checked() -> None:
+    """Catches a suite that passes because nobody guarantees anything."""
+    guarantees = [family.build(WORKERS).guarantees for family in EXAMPLES]
     for field in ("copies", "tolerates", "unbiased"):
-        assert sum(getattr(each, field) is not None for each in claims) >= 20, field
+        assert sum(getattr(each, field) is not None for each in guarantees) >= 20, field
     assert len(LARGE) >= 10
 
 
@@ -171,8 +171,8 @@ def test_what_is_right_passes() -> None:
         ("timed", "exactness", "claims to be exact, but a deadline can end its rounds$"),
         ("never", "stopping", "does not stop when all have arrived$"),
         ("column", "stopping", r"stopping_delay has shape \(200, 1\)$"),
-        ("late", "stopping", r"its tally stops at \S+ s, stopping_delay says \S+ s$"),
-        ("fickle", "stopping", "the tally of the stopping rule takes back a yes$"),
+        ("late", "stopping", r"its state stops at \S+ s, stopping_delay says \S+ s$"),
+        ("fickle", "stopping", "the state of the stopping rule takes back a yes$"),
         ("short", "decoding", r"decoding_vector has shape \(300, 11\)$"),
         ("narrow", "decoding", r"partition_weights has shape \(300, 11\), not \(300, 12\)$"),
         ("deaf", "decoding", "the decoder weighs a message that has not arrived$"),
@@ -249,8 +249,10 @@ def test_what_a_refusal_must_name(
 def test_claims_of_unbiased_sums_need_sums() -> None:
     """One chance for each worker, and rounds to which the chances belong."""
     for chances, says in ((11, "claims 11 chances"), (12, "of rounds, but has none")):
-        claims = SimpleNamespace(unbiased=Independent((0.5,) * chances))
-        tested = SimpleNamespace(scheme=SimpleNamespace(claims=claims), workers=12, rounds=None)
+        guarantees = SimpleNamespace(unbiased=Independent((0.5,) * chances))
+        tested = SimpleNamespace(
+            scheme=SimpleNamespace(guarantees=guarantees), workers=12, rounds=None
+        )
         with pytest.raises(testing.Nonconforming, match=says):
             CHECKS["unbiased"](cast(Any, tested))
 

@@ -12,7 +12,7 @@ from scipy import sparse
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.fields import STRICT, Load
 from erasurehead.sim.schemes.assignments import Encoded, Groups
-from erasurehead.sim.schemes.base import Claims, Fixed, RandomOrder, SchemeFamily
+from erasurehead.sim.schemes.base import Fixed, Guarantees, RandomOrder, SchemeFamily
 from erasurehead.sim.schemes.decoders import Decoder, OnePerGroup
 from erasurehead.sim.schemes.stopping import CoverGroups, FirstK, StoppingRule
 from erasurehead.sim.types import BoolArray, FloatArray
@@ -51,7 +51,7 @@ class Flat(Decoder):
 
 @dataclasses.dataclass(frozen=True)
 class Told(FirstK):
-    """The first r arrivals, with a tally or a table of ends that says something else."""
+    """The first r arrivals, with a state or a table of ends that says something else."""
 
     how: str = ""
 
@@ -64,13 +64,13 @@ class Told(FirstK):
             ended = np.where(ended > 0, ended, 0.1)
         return ended[..., None] if self.how == "column" else ended
 
-    def tally(self, messages: int, opened: float = 0.0) -> object:  # type: ignore[override]
+    def stopping_state(self, messages: int, opened: float = 0.0) -> object:  # type: ignore[override]
         return Counted(self.first + (self.how == "late"), self.how == "fickle")
 
 
 @dataclasses.dataclass
 class Counted:
-    """The tally of ``Told``."""
+    """The stopping state of ``Told``."""
 
     left: int
     fickle: bool
@@ -174,12 +174,12 @@ class Contrary(StoppingRule):
         last = delays.max(axis=-1)
         return np.where(delays.min(axis=-1) < 0.05, 2 * last, last)
 
-    def tally(self, messages: int, opened: float = 0.0) -> object:  # type: ignore[override]
+    def stopping_state(self, messages: int, opened: float = 0.0) -> object:  # type: ignore[override]
         return Patient(messages)
 
 
 class Patient:
-    """The tally of ``Contrary``."""
+    """The stopping state of ``Contrary``."""
 
     def __init__(self, messages: int) -> None:
         self.alarms: list[float] = []
@@ -240,8 +240,10 @@ class Wrong(SchemeFamily):
             raise InvalidParameter("load", d, valid, named.get(self.how, {"load": near}))
         if workers % d == 0 and self.how == "hidden" and d > 1:
             raise InvalidParameter("load", d, "must be the least", {"load": 1})
-        code, claims = Groups(workers, d), Claims(copies=d, tolerates=d - 1)
-        right = Fixed(self.name, code, CoverGroups(d), OnePerGroup(d), exact=True, claims=claims)
+        code, guarantees = Groups(workers, d), Guarantees(copies=d, tolerates=d - 1)
+        right = Fixed(
+            self.name, code, CoverGroups(d), OnePerGroup(d), exact=True, guarantees=guarantees
+        )
 
         def but(**changes: object) -> Fixed:
             return dataclasses.replace(right, **changes)
@@ -250,11 +252,13 @@ class Wrong(SchemeFamily):
         few = {"stopping": FirstK(6), "exact": None}
         match self.how:
             case "mutable":
-                return but(assignment=Groups(workers, 1), decoder=Mutable(), claims=Claims())
+                return but(
+                    assignment=Groups(workers, 1), decoder=Mutable(), guarantees=Guarantees()
+                )
             case "underpaid":
                 return but(assignment=Underpaid(matrix))
             case "copies":
-                return but(claims=Claims(copies=d + 1))
+                return but(guarantees=Guarantees(copies=d + 1))
             case "doubling":
                 return but(decoder=Doubling(d))
             case "lost":
@@ -270,11 +274,11 @@ class Wrong(SchemeFamily):
             case "timed":
                 return but(stopping=Contrary())
             case "zero":
-                return but(stopping=Told(2, how="zero"), exact=None, claims=Claims())
+                return but(stopping=Told(2, how="zero"), exact=None, guarantees=Guarantees())
             case "claimant":
-                return but(stopping=FirstK(9), exact=None, claims=Claims(tolerates=3))
+                return but(stopping=FirstK(9), exact=None, guarantees=Guarantees(tolerates=3))
             case "never" | "column" | "late" | "fickle":
-                return but(stopping=Told(6, how=self.how), exact=None, claims=Claims())
+                return but(stopping=Told(6, how=self.how), exact=None, guarantees=Guarantees())
             case "short" | "narrow" | "deaf":
                 return but(decoder=Reshaped(d, self.how))
             case "inexact":
@@ -282,35 +286,37 @@ class Wrong(SchemeFamily):
             case "modest":
                 return but(exact=False)
             case "tolerant":
-                return but(claims=Claims(tolerates=d))
+                return but(guarantees=Guarantees(tolerates=d))
             case "lossy":
                 lossy = matrix.copy()
                 lossy[0, 0] = 1.0 + 1e-6
                 lossy[0, 1] = 2.0
                 return but(assignment=Encoded(sparse.csr_array(lossy)), decoder=_First(d, lossy))
             case "biased":
-                return but(**few, claims=Claims(unbiased=RandomOrder()))
+                return but(**few, guarantees=Guarantees(unbiased=RandomOrder()))
             case "mean":
-                return but(**few, claims=Claims(mean_error=1.5))
+                return but(**few, guarantees=Guarantees(mean_error=1.5))
             case "least":
-                return but(**few, claims=Claims(largest_error=6.0))
+                return but(**few, guarantees=Guarantees(largest_error=6.0))
             case "bound":
-                return but(**few, claims=Claims(largest_error=2.5))
+                return but(**few, guarantees=Guarantees(largest_error=2.5))
             case "exactly":
-                return but(stopping=Exactly(6), exact=None, claims=Claims())
+                return but(stopping=Exactly(6), exact=None, guarantees=Guarantees())
             case "scalar":
-                return but(stopping=Scalar(), exact=None, claims=Claims())
+                return but(stopping=Scalar(), exact=None, guarantees=Guarantees())
             case "failing":
-                return but(stopping=Failing(), exact=None, claims=Claims())
+                return but(stopping=Failing(), exact=None, guarantees=Guarantees())
             case "unseeded":
                 b = np.eye(workers) * np.random.default_rng().random(workers)
-                return but(assignment=Encoded(sparse.csr_array(b)), exact=None, claims=Claims())
+                return but(
+                    assignment=Encoded(sparse.csr_array(b)), exact=None, guarantees=Guarantees()
+                )
             case "unbuilt":
                 return but(**{}["missing"])
             case "hasty":
-                return but(stopping=Hasty(6), exact=None, claims=Claims())
+                return but(stopping=Hasty(6), exact=None, guarantees=Guarantees())
             case "contrary":
-                return but(stopping=Contrary(), exact=None, claims=Claims())
+                return but(stopping=Contrary(), exact=None, guarantees=Guarantees())
         return right
 
 

@@ -78,7 +78,7 @@ from erasurehead.sim.optimizers import Nesterov
 from erasurehead.sim.problems.losses import Logistic
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.barrierless import Barrierless
-from erasurehead.sim.schemes.base import Fixed, ForesightedFamily, Scheme
+from erasurehead.sim.schemes.base import Fixed, KnownDelaysFamily, Scheme
 from erasurehead.sim.schemes.stopping import StoppingRule
 from erasurehead.sim.schemes.uncoded import Uncoded
 from erasurehead.sim.types import BoolArray, Rounds, Stream
@@ -104,7 +104,7 @@ def problem(partitions: int) -> Training:
 
 def built(family: SchemeFamily) -> Scheme | None:
     """The scheme for 12 workers, if live runs it."""
-    if isinstance(family, ForesightedFamily):
+    if isinstance(family, KnownDelaysFamily):
         return None
     scheme = family.build(WORKERS)
     return scheme if supported(scheme) else None

@@ -15,7 +15,7 @@ from erasurehead.sim.schemes.base import UnitExponential
 from erasurehead.sim.schemes.block_coordinate import BlockCoordinate, Levels, optimal_split
 from erasurehead.sim.schemes.cyclic import CyclicRepetition
 from erasurehead.sim.theory import iteration_time_law, worker_time_at
-from erasurehead.sim.theory.worker_time import DelayForesight
+from erasurehead.sim.theory.worker_time import KnownDelayLaw
 from tests.engines.agreement import LAWS, batch, both_finish, lattice
 from tests.statistics import BOUND, assert_z
 from tests.tools import TableTape
@@ -68,8 +68,8 @@ def test_published_split() -> None:
 )
 def test_published_times(workers: int, delay: object, split: object, published: float) -> None:
     """Proportional: the mean of max_s c_s T_(n-s), drawn here again; within z of what is known."""
-    foresight = DelayForesight(delay, Proportional())  # type: ignore[arg-type]
-    scheme = BlockCoordinate(split=split).build_for(workers, foresight)  # type: ignore[arg-type]
+    known = KnownDelayLaw(delay, Proportional())  # type: ignore[arg-type]
+    scheme = BlockCoordinate(split=split).build_for(workers, known)  # type: ignore[arg-type]
     tapes = [Tape(delay, workers, 8, r) for r in range(8)]  # type: ignore[arg-type]
     seconds = batch.simulate(scheme, tapes, Proportional(), 2500).intervals.ravel()
     assert_z(seconds, published, "published") if split != "optimal" else None
@@ -85,7 +85,7 @@ def test_published_times(workers: int, delay: object, split: object, published: 
 def test_better_than_the_best_single_level() -> None:
     """30 workers, shift 1 and rate 1: 4.14 s against 4.99 s."""
     delay = MODELS["shifted_exponential"](shift=1.0, rate=1.0)
-    times = DelayForesight(delay, Proportional()).order_statistics(30)
+    times = KnownDelayLaw(delay, Proportional()).order_statistics(30)
     single = (1 + np.arange(30)) * times[::-1]
     assert single.min() == pytest.approx(4.99, abs=0.006)
     assert int(single.argmin()) == 0
@@ -126,7 +126,7 @@ def test_order_statistics_in_closed_form(delay: object, tolerance: float) -> Non
     from erasurehead.sim.schemes.stopping import FirstK
 
     law = Additive(seconds_per_partition=0.25)
-    found = DelayForesight(delay, law).order_statistics(6)  # type: ignore[arg-type]
+    found = KnownDelayLaw(delay, law).order_statistics(6)  # type: ignore[arg-type]
     worker = worker_time_at(delay, law, 1)  # type: ignore[arg-type]
     assert worker is not None
     for j in (1, 4, 6):
@@ -142,14 +142,14 @@ def test_order_statistics_from_a_sample() -> None:
         fast=MODELS["deterministic"](value=1.0),
         slow=MODELS["deterministic"](value=3.0),
     )
-    known = DelayForesight(delay, Proportional())
+    known = KnownDelayLaw(delay, Proportional())
     first = known.order_statistics(4)
     np.testing.assert_array_equal(first, known.order_statistics(4))
     # Half are slow: the fastest of four is unless all are, 1/16.
     assert first[0] == pytest.approx(1 + 2 / 16, abs=0.05)
     np.testing.assert_allclose(known.chances(4, 2.0), 0.5, atol=0.05)
     np.testing.assert_allclose(UnitExponential().order_statistics(2), [0.5, 1.5])
-    exact = DelayForesight(UNIT, Proportional()).order_statistics(30)
+    exact = KnownDelayLaw(UNIT, Proportional()).order_statistics(30)
     np.testing.assert_allclose(UnitExponential().order_statistics(30), exact, rtol=1e-10)
 
 

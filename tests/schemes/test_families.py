@@ -101,7 +101,7 @@ def test_who_claims_to_be_unbiased_is_so_over_every_order(
 ) -> None:
     """The decoders that are not exact: one step weighs partitions by 1 until groups are covered."""
     scheme = SCHEMES["fractional_repetition"](load=2, decoder=decoder, stop=rule).build(6)
-    assert (scheme.claims.unbiased is not None) == claimed
+    assert (scheme.guarantees.unbiased is not None) == claimed
     if claimed:
         weights = scheme.weights(stop(scheme, np.array([*itertools.permutations(range(6))], float)))
         np.testing.assert_allclose(weights.mean(axis=0), 1, rtol=1e-12)
@@ -330,7 +330,7 @@ def test_nobody_always_straggles(wrong: object) -> None:
 @pytest.mark.parametrize("name", ["erasurehead", "ignore_stragglers"])
 def test_deadlines_are_positive_seconds(name: str) -> None:
     others = {"load": 3, "wait_for": 6} if name == "erasurehead" else {}
-    assert SCHEMES[name](**others, deadline=1).build(12).stopping.tally(12).alarms == [1.0]
+    assert SCHEMES[name](**others, deadline=1).build(12).stopping.stopping_state(12).alarms == [1.0]
     for wrong in (True, 0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ConfigError):
             SCHEMES[name](**others, deadline=wrong)

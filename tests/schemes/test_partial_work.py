@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import quad
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.experiments.conformance.rounds import tally_end
+from erasurehead.experiments.conformance.rounds import end_by_state
 from erasurehead.sim.engines.cluster import Cluster, Network, Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import LoadLaw, Proportional
@@ -180,7 +180,7 @@ def test_on_an_ideal_cluster_it_is_multi_message(assignment: str, order: str) ->
         np.testing.assert_array_equal(traces[0].times, traces[1].times)
     scheme = PartialStragglers(**fields).build(12)  # type: ignore[arg-type]
     np.testing.assert_array_equal(scheme.steps(traces[1]).error, 0)
-    assert scheme.claims.tolerates == 2, "of three copies of each partition"
+    assert scheme.guarantees.tolerates == 2, "of three copies of each partition"
 
 
 @pytest.mark.parametrize("policy", Policy)
@@ -266,7 +266,7 @@ def test_every_end_is_exact_and_nothing_less(
     np.testing.assert_array_equal(exact[enough], True)
     assert not exact[~masks[:, 0::2].all(axis=1)].any(), "a first part that nobody else has"
     assert not enough[~masks.reshape(-1, 4, 2).any(axis=2).all(axis=1)].any()
-    assert scheme.claims.tolerates == 0, "no round ends without somebody"
+    assert scheme.guarantees.tolerates == 0, "no round ends without somebody"
 
 
 def test_no_uncoded_part_is_the_plain_code() -> None:
@@ -288,11 +288,11 @@ def test_no_uncoded_part_is_the_plain_code() -> None:
     ids=repr,
 )
 def test_rules_of_places_agree_with_their_definition(rule: StoppingRule) -> None:
-    """Stopping delay and tally against ``enough``, on tables full of ties."""
+    """Stopping delay and state against ``enough``, on tables full of ties."""
     delays = np.random.default_rng(6).integers(0, 5, (200, 8)) * 0.1
     expected = stopping_delay_by_bisection(rule, delays)
     np.testing.assert_array_equal(rule.stopping_delay(delays), expected)
     for row, ended in zip(delays, expected, strict=True):
-        assert tally_end(rule.tally(8), row) == ended
-        assert tally_end(Later(rule, 0.25).tally(8), row) == ended + 0.25
+        assert end_by_state(rule.stopping_state(8), row) == ended
+        assert end_by_state(Later(rule, 0.25).stopping_state(8), row) == ended + 0.25
     np.testing.assert_array_equal(Later(rule, 0.25).stopping_delay(delays), expected + 0.25)

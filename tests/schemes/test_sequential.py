@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.conformance.rounds import tally_end
+from erasurehead.experiments.conformance.rounds import end_by_state
 from erasurehead.sim.engines.cluster import Policy
 from erasurehead.sim.errors import ConfigError, InvalidParameter
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
@@ -267,7 +267,7 @@ masks = st.lists(st.booleans(), min_size=6, max_size=6).map(np.array)
     opened=st.sampled_from([0.0, 0.3]),
 )
 @examples(250)
-def test_the_tally_says_the_same_as_the_rule(
+def test_the_state_says_the_same_as_the_rule(
     row: FloatArray,
     dead: np.ndarray,
     tolerance: float,
@@ -289,7 +289,7 @@ def test_the_tally_says_the_same_as_the_rule(
     delays = opened + np.where(dead, np.inf, row)
     (ended,) = rule.stopping_delay(delays[None], np.array([opened]))
     assert rule.of(0).stopping_delay(delays, opened) == ended
-    assert tally_end(rule.of(0).tally(6, opened), delays, opened) == ended
+    assert end_by_state(rule.of(0).stopping_state(6, opened), delays, opened) == ended
     assert rule.enough(np.isfinite(delays)[None])[0] == (idle or not dead.any())
 
 

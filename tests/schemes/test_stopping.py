@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from scipy import sparse
 
-from erasurehead.experiments.conformance.rounds import tally_end
+from erasurehead.experiments.conformance.rounds import end_by_state
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.numerics import row_max
 from erasurehead.sim.schemes import SCHEMES
@@ -29,13 +29,13 @@ from erasurehead.sim.schemes.stopping import (
     FirstK,
     FirstKEach,
     StoppingRule,
-    Tally,
+    StoppingState,
     stopping_delay_by_bisection,
 )
 from erasurehead.sim.types import BoolArray
 from tests.tools import examples
 
-# Stopping rules against their definition: instants, ties, dead workers, tallies, clocks.
+# Stopping rules against their definition: instants, ties, dead workers, states, clocks.
 
 
 MESSAGES = 12
@@ -101,14 +101,14 @@ def test_stopping_delay_with_dead_workers(rule: StoppingRule) -> None:
 @pytest.mark.parametrize("rule", RULES + WITH_DEADLINE, ids=repr)
 @given(delays=delays_with_ties)
 @examples(60)
-def test_tally_says_the_same_as_stopping_delay(rule: StoppingRule, delays: np.ndarray) -> None:
-    """On the round's own clock and on another, the rule's own tally and the default one."""
-    assert tally_end(rule.tally(MESSAGES), delays) == rule.stopping_delay(delays)
+def test_the_state_says_the_same_as_stopping_delay(rule: StoppingRule, delays: np.ndarray) -> None:
+    """On the round's own clock and on another, the rule's own state and the default one."""
+    assert end_by_state(rule.stopping_state(MESSAGES), delays) == rule.stopping_delay(delays)
     opened = 0.3
     ended = rule.stopping_delay(opened + delays, opened)
-    assert tally_end(rule.tally(MESSAGES, opened), opened + delays, opened) == ended
+    assert end_by_state(rule.stopping_state(MESSAGES, opened), opened + delays, opened) == ended
     if not rule.timed:
-        assert tally_end(Tally(rule, MESSAGES), delays) == rule.stopping_delay(delays)
+        assert end_by_state(StoppingState(rule, MESSAGES), delays) == rule.stopping_delay(delays)
 
 
 def at_least_seven(arrived: np.ndarray) -> bool:
@@ -185,8 +185,8 @@ def test_ties_between_a_count_and_a_cover(delays: list[float], either: float, bo
         assert rule.stopping_delay(row + 5.0, np.array(5.0)) == ended + 5.0
         order = np.argsort(row, kind="stable")
         for ties in (order, order[np.lexsort((-order, row[order]))]):  # either way round in a tie
-            tally = rule.tally(4)
-            assert next(row[j] for j in ties if tally.arrive(int(j), row[j])) == ended
+            state = rule.stopping_state(4)
+            assert next(row[j] for j in ties if state.arrive(int(j), row[j])) == ended
 
 
 @pytest.mark.parametrize(
@@ -219,9 +219,9 @@ def test_deadlines_count_from_the_opening_of_each_round(
 
 
 def test_alarms_of_all_parts_are_asked_for() -> None:
-    """The event engine wakes a tally at each of them."""
+    """The event engine wakes the state at each of them."""
     rule = (FirstK(2) & Deadline(1.0)) | (CoverGroups(2) & Deadline(2.0)) | Deadline(4.0)
-    assert sorted(rule.tally(MESSAGES).alarms) == [1.0, 2.0, 4.0]
+    assert sorted(rule.stopping_state(MESSAGES).alarms) == [1.0, 2.0, 4.0]
 
 
 def test_a_window_follows_the_first_arrival() -> None:
@@ -239,8 +239,8 @@ def test_no_arrivals_can_be_enough() -> None:
     rule = FirstKEach(np.array([0, 1, 2]))
     np.testing.assert_array_equal(rule.stopping_delay(np.tile(row, (3, 1)) + 5, 5.0), [5, 6, 7])
     for r, ended in enumerate((5.0, 6.0, 7.0)):
-        assert tally_end(rule.of(r).tally(2, 5.0), row + 5, 5.0) == ended
-        assert tally_end(Tally(rule.of(r), 2), row + 5, 5.0) == ended
+        assert end_by_state(rule.of(r).stopping_state(2, 5.0), row + 5, 5.0) == ended
+        assert end_by_state(StoppingState(rule.of(r), 2), row + 5, 5.0) == ended
         assert stopping_delay_by_bisection(rule.of(r), row + 5, 5.0) == ended
 
 

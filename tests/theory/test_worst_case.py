@@ -120,7 +120,7 @@ def test_an_exact_code_is_exact_with_as_many_stragglers_as_it_tolerates(
     assert isinstance(scheme, Fixed)
     cases = worst_cases(scheme)
     assert not isinstance(cases, NoFormula)
-    tolerated = scheme.claims.tolerates
+    tolerated = scheme.guarantees.tolerates
     assert tolerated is not None
     for stragglers in range(tolerated + 1):
         bound = worst_bound(cases, stragglers)

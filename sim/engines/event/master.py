@@ -14,7 +14,7 @@ from typing_extensions import override
 
 from ...errors import NeverEnough
 from ...schemes.base import Round
-from ...schemes.stopping import StoppingRule, Tally
+from ...schemes.stopping import StoppingRule, StoppingState
 from ...types import BoolArray
 from ..run import Run
 from ..tapes import CheckedTape, RetryTape
@@ -67,7 +67,7 @@ class Master:
         self._alarm = -inf
         self._ready = self._decided = False
         self._enough, self._all_rest = Event(self.env), Event(self.env)
-        self._tally: Tally
+        self._stopping_state: StoppingState
         self._arrived = bytearray(self.n * self.messages)
         self.instants: list[float] = []  # of the round's messages; infinite where none has come
         self._latest, self._before, self._last = -1.0, 0.0, -1
@@ -128,11 +128,11 @@ class Master:
         self._enough = Event(self.env)
         if self._drains:
             self._all_rest = Event(self.env)
-        self._tally = stopping.tally(self.n * self.messages, self.opened)
+        self._stopping_state = stopping.stopping_state(self.n * self.messages, self.opened)
         self._arrived = bytearray(self.n * self.messages)
         self.instants = [inf] * (self.n * self.messages)
         self._latest, self._before, self._last = -1.0, self.opened, -1
-        if self._tally.alarms:
+        if self._stopping_state.alarms:
             self._set_alarms()
         if self._max_wait is not None:
             self._alarm = max(self._alarm, self.opened + self._max_wait)
@@ -162,11 +162,11 @@ class Master:
                 self._latest, self._last = now, worker
             elif worker < self._last:
                 self._last = worker
-            enough = self._tally.arrive(message, now)
+            enough = self._stopping_state.arrive(message, now)
             if not self._decided:
                 if enough:
                     self._decide_now()
-                elif self._tally.alarms:
+                elif self._stopping_state.alarms:
                     self._set_alarms()
 
     def rested(self) -> None:
@@ -200,18 +200,19 @@ class Master:
         raise NeverEnough(self.round + 1, self.missing())
 
     def _set_alarms(self) -> None:
-        """Ask the tally again later; messages of that instant come first."""
+        """Ask the stopping state again later; messages of that instant come first."""
         of_round = self.round
 
         def ring(_: Event) -> None:
-            if of_round == self.round and not self._decided and self._tally.ring(self.env.now):
+            late = self._decided or of_round != self.round
+            if not late and self._stopping_state.ring(self.env.now):
                 self._decide_now()
 
-        for seconds in self._tally.alarms:
+        for seconds in self._stopping_state.alarms:
             Call(self.env, DECISION, ring, seconds)
             if seconds < inf:
                 self._alarm = max(self._alarm, self.env.now + seconds)
-        self._tally.alarms.clear()
+        self._stopping_state.alarms.clear()
 
     def _decide_now(self) -> None:
         self._decided = True

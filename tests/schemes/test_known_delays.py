@@ -27,7 +27,7 @@ from erasurehead.sim.theory import (
     normal_pieces_done,
     scheme_iteration_time,
 )
-from erasurehead.sim.theory.worker_time import DelayForesight
+from erasurehead.sim.theory.worker_time import KnownDelayLaw
 from erasurehead.sim.types import FloatArray
 from tests.engines.agreement import LAWS, batch, both_finish, lattice
 from tests.statistics import assert_z
@@ -85,7 +85,7 @@ def test_one_second_or_never() -> None:
 def test_the_gradient_is_unbiased_under_every_law(law: LoadLaw) -> None:
     """With the chances of the delay model; trials of one worker are independent."""
     delay = MODELS["exponential"](rate=1.0)
-    scheme = MindFlayer(trials=3, patience=0.8).build_for(4, DelayForesight(delay, law))
+    scheme = MindFlayer(trials=3, patience=0.8).build_for(4, KnownDelayLaw(delay, law))
     trace = batch.simulate(scheme, [Tape(delay, 4, 6, 0)], law, 8000)
     weights = scheme.weights(trace.heard.arrived)[0]  # type: ignore[union-attr]
     assert_z(weights, np.ones(4), "partition weight")
@@ -333,14 +333,14 @@ def test_a_fixed_table_is_looked_at_twice() -> None:
 
     fixed, law = (Counted(MODELS[name]()) for name in ("authors_stream", "llm_ranks"))
     for each in (fixed, law):
-        DelayForesight(each, Proportional()).order_statistics(3)  # type: ignore[arg-type]
+        KnownDelayLaw(each, Proportional()).order_statistics(3)  # type: ignore[arg-type]
     assert (fixed.draws, law.draws) == (2, 64)
 
 
 def test_a_short_trace_is_foreseen_from_the_rounds_that_it_has(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("1,5,2\n4,3,2\n")
     delay = MODELS["trace"](path=str(tmp_path / "t.csv"), unit="s", header="no")
-    found = DelayForesight(delay, Proportional()).order_statistics(3)
+    found = KnownDelayLaw(delay, Proportional()).order_statistics(3)
     np.testing.assert_allclose(found, [(1 + 2) / 2, (2 + 3) / 2, (5 + 4) / 2])
 
 
@@ -350,5 +350,5 @@ def test_the_chance_to_be_done_counts_the_last_instant(seconds: float) -> None:
     second = MODELS["deterministic"](value=1.0)
     chain = MODELS["markov"](slow_to_slow=0.5, fast_to_slow=0.5, fast=second, slow=second)
     for delay in (second, chain):
-        found = DelayForesight(delay, Proportional()).chances(3, seconds)
+        found = KnownDelayLaw(delay, Proportional()).chances(3, seconds)
         assert found.tolist() == [float(seconds >= 1.0)] * 3
