@@ -18,8 +18,6 @@ from typing import Any
 
 from typing_extensions import override
 
-LONGEST = 190  # letters of a list of names; of a longer one the likely ones are shown
-LIKELY = 6
 # what papers and other programs call a key, where no letters are alike
 MEANT = {
     "n": "workers", "N": "workers", "d": "load", "r": "wait_for", "T": "iterations",
@@ -41,7 +39,7 @@ def escaped(text: str) -> str:
     """The text with everything else than visible characters and spaces written in ASCII."""
     if is_plain(text):
         return text
-    return "".join(in_ascii(each) if _acts(each) else each for each in text)
+    return "".join(in_ascii(character) if _acts(character) else character for character in text)
 
 
 def in_ascii(character: str) -> str:
@@ -74,9 +72,9 @@ class ConfigError(ValueError):
         super().__init__(escaped(line))
 
 
-def at(place: str, value: Any, valid: str) -> ConfigError:
+def at(path: str, value: Any, valid: str) -> ConfigError:
     """Make the one line: ``delay.rate = -1: must be greater than 0``."""
-    return ConfigError(f"{place} = {quoted(value)}: {valid}")
+    return ConfigError(f"{path} = {quoted(value)}: {valid}")
 
 
 def one_of(valid: Iterable[str], given: Any, likely: Iterable[str] | None = None) -> str:
@@ -88,9 +86,9 @@ def one_of(valid: Iterable[str], given: Any, likely: Iterable[str] | None = None
     close = close or difflib.get_close_matches(text, names, n=1, cutoff=0.8)
     close = [meant] if (meant := MEANT.get(text)) in names else close
     hint = f" (did you mean {close[0]}?)" if close else ""
-    if len(", ".join(names)) > LONGEST:
-        shown = sorted(difflib.get_close_matches(text, names, n=LIKELY, cutoff=0.0))
-        return f"must be one of {len(names)} names: {', '.join(shown)}, ...{hint}"
+    if len(", ".join(names)) > 190:  # letters: more than fit in a line or two
+        nearest = sorted(difflib.get_close_matches(text, names, n=6, cutoff=0.0))
+        return f"must be one of {len(names)} names: {', '.join(nearest)}, ...{hint}"
     return f"must be one of: {', '.join(names)}{hint}"
 
 
@@ -169,9 +167,11 @@ class NeverEnough(RuntimeError):
             began, (workers, rule) = reason.partition(":")[0], self.unmet
             all_in = f"all {workers} workers have arrived, and the stopping rule {rule}"
             return f"iteration {self.iteration} {began}: {all_in} still says not enough"
-        shown = ", ".join(map(str, self.missing[:10])) + (", ..." if len(self.missing) > 10 else "")
+        unheard = ", ".join(map(str, self.missing[:10])) + (
+            ", ..." if len(self.missing) > 10 else ""
+        )
         count = f"{len(self.missing)} worker{'' if len(self.missing) == 1 else 's'}"
-        return f"iteration {self.iteration} {reason} from {count}: {shown}"
+        return f"iteration {self.iteration} {reason} from {count}: {unheard}"
 
 
 class InvalidDelay(ValueError):
@@ -201,10 +201,10 @@ class DataNotFound(FileNotFoundError):
     def __init__(
         self, dataset: str, names: Sequence[str], looked: Sequence[Path], origin: str
     ) -> None:
-        places = ", ".join(map(str, looked)) or "nowhere: no data directory is known"
+        folders = ", ".join(map(str, looked)) or "nowhere: no data directory is known"
         super().__init__(
             f"dataset {dataset} needs one of these files: {', '.join(names)} (or .gz); "
-            f"looked in {places}. Fetch it by: erasurehead data {dataset}, or get it from "
+            f"looked in {folders}. Fetch it by: erasurehead data {dataset}, or get it from "
             f"{origin}, and name its directory in --data-dir or the environment variable "
             "ERASUREHEAD_DATA"
         )

@@ -17,17 +17,12 @@ from pydantic import AllowInfNan, BeforeValidator, ConfigDict, ValidationError
 
 from .errors import ConfigError, InvalidParameter, one_of, quoted
 
-MOST_NUMBERS = (
-    5 * 10**7
-)  # of a scheme: a code's entries, the messages of a round, rounds remembered
 STRICT = ConfigDict(extra="forbid")
 """Every class of a config is a pydantic dataclass with this: an unknown field is an error."""
 
 Problem = Mapping[str, Any]  # one of the errors that pydantic reports
-# what pydantic adds to a place to say which of several allowed types it tried
-TRIED = re.compile(r"(choice|constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*")
-# what pydantic means, by the type of its error
-WORDS = {
+# what a value must do or be, by the type of pydantic's error
+REQUIREMENTS = {
     "unexpected_keyword_argument": "not be given: there is no such field",
     **dict.fromkeys(
         ("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "be an integer"
@@ -49,13 +44,13 @@ WORDS = {
 
 
 def one_line(
-    error: ValidationError, place: str, more: Callable[[str, Problem], str] = lambda path, _: ""
+    error: ValidationError, section: str, more: Callable[[str, Problem], str] = lambda path, _: ""
 ) -> ConfigError:
-    """Pydantic's report as one line; ``place`` is where the fields stand. ``more`` adds to what is
-    valid, of a field's path and the first problem."""
+    """Pydantic's report as one line; ``section`` is where the fields stand. ``more`` adds to what
+    is valid, of a field's path and the first problem."""
     first, *_ = problems = error.errors(include_url=False)
-    path = _path(place, first["loc"])
-    tried = [other for other in problems if _path(place, other["loc"]) == path]
+    path = _path(section, first["loc"])
+    tried = [other for other in problems if _path(section, other["loc"]) == path]
     rest = len(problems) - len(tried)
     end = more(path, first) + (f" (and {rest} more)" if rest else "")
     match first["type"]:
@@ -76,19 +71,21 @@ def one_line(
 
 def _valid(problem: Mapping[str, Any]) -> str:
     """What a value must do or be, as the end of a sentence that begins with ``must``."""
-    if problem["type"] in WORDS:
-        return WORDS[problem["type"]].format_map(problem.get("ctx", {}))
+    if problem["type"] in REQUIREMENTS:
+        return REQUIREMENTS[problem["type"]].format_map(problem.get("ctx", {}))
     text: str = problem["msg"]
     return text.replace("Input should ", "").replace("Value error, ", "")
 
 
-def _path(place: str, loc: Iterable[int | str]) -> str:
-    for part in loc:
-        if isinstance(part, int):
-            place += f"[{part}]"
-        elif not TRIED.fullmatch(part):
-            place += f".{part}" if place else part
-    return place
+def _path(path: str, loc: Iterable[int | str]) -> str:
+    # What pydantic adds to a path to say which of several allowed types it tried.
+    tried = r"(choice|constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*"
+    for key in loc:
+        if isinstance(key, int):
+            path += f"[{key}]"
+        elif not re.fullmatch(tried, key):
+            path += f".{key}" if path else key
+    return path
 
 
 class Configurable(ABCMeta):
@@ -103,10 +100,10 @@ class Configurable(ABCMeta):
             try:
                 return super().__call__(*given, **named)
             except ValidationError as error:
-                known = [each.name for each in fields(cls)] if is_dataclass(cls) else []
+                known = [field.name for field in fields(cls)] if is_dataclass(cls) else []
                 for name in named:
                     if name not in known:
-                        free = [each for each in known if each not in named]
+                        free = [field for field in known if field not in named]
                         valid = one_of(known, name, free) if known else "there are no fields to set"
                         raise ConfigError(f"{cls.__name__}: no field {name}; {valid}") from None
                 if given:
@@ -155,22 +152,28 @@ def require_at_most(field: str, value: int, most: int, called: str = "") -> None
         raise InvalidParameter(field, value, f"must be between 1 and {called}{most}", {field: most})
 
 
-def require_size(field: str, value: int, each: int, called: str = "workers") -> None:
-    """Refuse a count that each worker has (or each of what is ``called`` so), before anything of
-    that size is made: messages of a round, rounds remembered, partitions in a code."""
-    if value > (most := max(1, MOST_NUMBERS // each)):
-        valid = f"must be at most {most} with {called} = {each}"
-        text = f"{valid}: a scheme holds at most {MOST_NUMBERS:,} numbers a round"
+def require_size(
+    field: str,
+    value: int,
+    owners: int,
+    called: str = "workers",
+    most_numbers: int = 5 * 10**7,
+) -> None:
+    """Refuse a count that each worker has (or each of the ``owners``, ``called`` so), before
+    anything of that size is made: messages of a round, rounds remembered, partitions in a code."""
+    if value > (most := max(1, most_numbers // owners)):
+        valid = f"must be at most {most} with {called} = {owners}"
+        text = f"{valid}: a scheme holds at most {most_numbers:,} numbers a round"
         raise InvalidParameter(field, value, text, {field: most})
 
 
 def refuse_naming(
-    field: str, value: int, allowed: Sequence[int], rule: str, shown: int = 12
+    field: str, value: int, allowed: Sequence[int], rule: str, most_named: int = 12
 ) -> NoReturn:
     """Refuse a number for a reason, a clause; all that are allowed are named, or the nearest."""
     near = sorted(allowed, key=lambda other: abs(other - value))
-    named = ", ".join(map(str, sorted(near[:shown])))
-    valid = f"{rule}{'; nearest' if len(near) > shown else ''}: {named}"
+    named = ", ".join(map(str, sorted(near[:most_named])))
+    valid = f"{rule}{'; nearest' if len(near) > most_named else ''}: {named}"
     raise InvalidParameter(field, value, valid, {field: near[0]})
 
 

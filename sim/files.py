@@ -62,16 +62,13 @@ def reading(form: str) -> Iterator[None]:
         raise UnusableFile(f"cannot be read as {form}: {_reason(error)}") from error
 
 
-RAGGED = re.compile(r"Expected (\d+) fields in line (\d+), saw (\d+)")
-"""What pandas says of a line that is longer than the others."""
-
-
 def _reason(error: Exception) -> str:
     """The first line of an error, without the file's name, in at most 200 letters."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     line = (text.strip() or type(error).__name__).splitlines()[0]
-    if found := RAGGED.search(line):
-        before, number, cells = found.groups()
+    # What pandas says of a line that is longer than the others.
+    if ragged := re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", line):
+        before, number, cells = ragged.groups()
         return f"line {number} has {cells} cells, and the lines before it have {before}"
     return line if len(line) <= 200 else f"{line[:197]}..."
 
@@ -92,8 +89,8 @@ def short(value: object) -> str:
 def require_cells(cells: int, most: int | None = MOST_CELLS) -> None:
     """Raises ``UnusableFile``: a file has at least so many cells, and ``most`` is less."""
     if most is not None and cells > most:
-        shown = f"{cells:,} numbers or more" if cells < 10**15 else "10^15 numbers or more"
-        raise UnusableFile(f"holds {shown}; must be at most {most:,}, {HOW_TO_ALLOW}")
+        count = f"{cells:,} numbers or more" if cells < 10**15 else "10^15 numbers or more"
+        raise UnusableFile(f"holds {count}; must be at most {most:,}, {HOW_TO_ALLOW}")
 
 
 def read_npz(
@@ -114,11 +111,11 @@ def read_npz(
                 with archive.open(members[name].filename) as member:
                     cells += _promised(member, name, members[name].file_size)
             require_cells(cells, most)
-            found = dict[str, np.ndarray]()
+            numbers = dict[str, np.ndarray]()
             for name in wanted:
                 with archive.open(members[name]) as member:
-                    found[name] = np.lib.format.read_array(member, allow_pickle=False)
-            return found
+                    numbers[name] = np.lib.format.read_array(member, allow_pickle=False)
+            return numbers
 
 
 def read_npy(path: Path, most: int | None = MOST_CELLS) -> np.ndarray:

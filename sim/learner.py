@@ -26,15 +26,15 @@ from .numerics import GradientTables, one_thread
 from .optimizers import Optimizer, Together
 from .problems.base import product
 from .problems.objective import Objective
-from .steps import EXACT, Dense, Held, Local, Renewal, Sparse, Step, Steps
+from .steps import WEIGHT_TOLERANCE, Dense, Held, Local, Renewal, Sparse, Step, Steps
 from .types import FloatArray, IntArray
 
 # A fixed width, because a matrix product rounds differently at another shape: so the losses are a
 # function of the arguments alone, not of the machine.
-BLOCK = 128  # columns trained together: wide enough for matrix products at nearly full speed
-TOGETHER = 2**16  # margins of learning rates side by side, 512 KiB: more would leave the cache
-REMEMBERED = 2 * 2**30  # bytes of past models and gradients that may be kept
-SINGLES_AT_ONCE = 2**20  # numbers of single gradients that are taken together: 8 MiB
+BLOCK_WIDTH = 128  # columns: wide enough for matrix products at nearly full speed
+MARGINS_AT_ONCE = 2**16  # of learning rates side by side, 512 KiB: more would leave the cache
+MOST_BYTES_OF_PAST = 2 * 2**30  # models and gradients that may be kept
+SINGLES_AT_ONCE = 2**20  # numbers of single gradients: 8 MiB
 Progress = Callable[[int, int], None]  # called with iterations done and iterations in all
 
 
@@ -85,7 +85,7 @@ def train_each(
         width = 1 if alike else replications
         together = min(
             fit_into_memory(problem, steps),
-            max(1, TOGETHER // (max(problem.rows, problem.kept) * width)),
+            max(1, MARGINS_AT_ONCE // (max(problem.rows, problem.kept) * width)),
         )
         for first in range(0, len(optimizers), together):
             rules = optimizers[first : first + together]
@@ -98,7 +98,7 @@ def train_each(
                     done = first * iterations + (t + 1) * len(rules)
                     progress(done // len(optimizers), iterations)
             learned += learner.learned()
-    return [_shared(one, replications) for one in learned] if alike else learned
+    return [_shared(model, replications) for model in learned] if alike else learned
 
 
 def updates_in(steps: Steps, t: int, iterations: int) -> range:
@@ -123,10 +123,11 @@ class Learner:
     ) -> None:
         self._problem, start, self._basis = problem.merged(initial)
         everybody = np.repeat(start[:, None], replications, axis=1)
-        parts = [slice(first, first + BLOCK) for first in range(0, replications, BLOCK)]
+        starts = range(0, replications, BLOCK_WIDTH)
+        blocks = [slice(first, first + BLOCK_WIDTH) for first in starts]
         rules = Together(optimizers)
-        models = (Models(self._problem, rules, everybody[:, part], steps) for part in parts)
-        self._blocks = list(zip(parts, models, strict=True))
+        models = (Models(self._problem, rules, everybody[:, block], steps) for block in blocks)
+        self._blocks = list(zip(blocks, models, strict=True))
         self._losses: list[FloatArray] = []
         self._moved = True  # since the last evaluation
         self.evaluate()
@@ -134,8 +135,8 @@ class Learner:
     def update(self, step: Step | None, align: bool = False) -> None:
         """Apply one update to every replication; see ``Models.update``."""
         self._moved = True
-        for part, models in self._blocks:
-            models.update(None if step is None else step.columns(part), align)
+        for block, models in self._blocks:
+            models.update(None if step is None else step.columns(block), align)
 
     @property
     def alignment(self) -> FloatArray:
@@ -145,8 +146,8 @@ class Learner:
     def evaluate(self) -> FloatArray:
         """Record the losses of the current models; returns the training losses, ``(L, R)``."""
         if self._moved:
-            found = [models.losses() for _, models in self._blocks]
-            self._losses.append(np.concatenate(found, axis=-1))
+            losses = [models.losses() for _, models in self._blocks]
+            self._losses.append(np.concatenate(losses, axis=-1))
         else:
             self._losses.append(self._losses[-1])
         self._moved = False
@@ -156,15 +157,16 @@ class Learner:
         """The losses at every evaluation so far, and the current models, of each optimizer."""
         train_loss, test_loss, accuracy = np.stack(self._losses, axis=-1)
         tested = self._problem.X_test is not None
-        found = []
-        for each, last in enumerate(np.concatenate([m.beta for _, m in self._blocks], axis=-1)):
+        results = []
+        for index, last in enumerate(np.concatenate([m.beta for _, m in self._blocks], axis=-1)):
             final = last if self._basis is None else product(self._basis, last)
-            test = np.ascontiguousarray(test_loss[each]) if tested else None
+            test = np.ascontiguousarray(test_loss[index]) if tested else None
             auc = self._problem.test_auc(last)
             classes = self._problem.test_accuracy(last) is not None
-            right = np.ascontiguousarray(accuracy[each]) if classes else None
-            found.append(Learned(np.ascontiguousarray(train_loss[each]), test, final, auc, right))
-        return found
+            right = np.ascontiguousarray(accuracy[index]) if classes else None
+            train = np.ascontiguousarray(train_loss[index])
+            results.append(Learned(train, test, final, auc, right))
+        return results
 
 
 @contextmanager
@@ -211,7 +213,7 @@ class Models:
         loss, problem = self._problem.loss_at(margins), self._problem
         tested = problem.test_loss(self.beta), problem.test_accuracy(self.beta)
         missing = np.full_like(loss, np.nan)
-        return np.stack([loss, *(missing if each is None else each for each in tested)])
+        return np.stack([loss, *(missing if values is None else values for values in tested)])
 
     def update(self, step: Step | None, align: bool = False) -> None:
         """Apply one update; with ``align`` also compute ``alignment``. ``None``: every partition
@@ -240,8 +242,8 @@ class Models:
         self._velocity = step.momentum * self._velocity + mean
         beyond = step.rate * (mean + step.momentum * self._velocity) - mean
         self._states = [
-            tuple(old + (new + more) for old, new in zip(state, each, strict=True))
-            for state, each, more in zip(before, differences, beyond, strict=True)
+            tuple(old + (new + more) for old, new in zip(state, change, strict=True))
+            for state, change, more in zip(before, differences, beyond, strict=True)
         ]
         self.beta = self._rules.models(self._states)
         self._margins.append(self._problem.at(self.beta))
@@ -252,7 +254,7 @@ class Models:
         """``(L, S, p, width)`` by how much the optimizer's S arrays change, on weighted average."""
         problem, rules, before = self._problem, self._rules, self._states
         partitions = problem.partitions
-        weights = np.where(np.abs(step.weights - 1) <= EXACT, 1.0, step.weights) / partitions
+        weights = _without_round_off(step.weights) / partitions
         total = np.zeros((len(before), *np.shape(before[0])))
         for partition in np.flatnonzero(weights.any(axis=0)).tolist():
             states, weight = before, weights[:, partition]
@@ -263,9 +265,9 @@ class Models:
                     gradient += problem.l2_gradient(point)
                 states = rules.step(states, gradient, t)
             for sums, ends, starts in zip(total, states, before, strict=True):
-                for each, end, start in zip(sums, ends, starts, strict=True):
+                for difference, end, start in zip(sums, ends, starts, strict=True):
                     # Not weight times difference: a trajectory without weight may have diverged.
-                    np.add(each, weight * (end - start), out=each, where=weight != 0)
+                    np.add(difference, weight * (end - start), out=difference, where=weight != 0)
         return total
 
     def _remember(self) -> None:
@@ -294,12 +296,12 @@ class Models:
     def _dense(self, step: Dense | None) -> FloatArray:
         if step is None:
             return self._problem.gradient_at(self._margins_of(0))
-        weights = np.where(np.abs(step.weights - 1) <= EXACT, 1.0, step.weights)
+        weights = _without_round_off(step.weights)
         lags = [0] if step.version is None else (self.updates - step.version).tolist()
         margins = self._margins_of(lags[0])
         if len(set(lags)) > 1:
-            each = [self._margins_of(lag)[..., column] for column, lag in enumerate(lags)]
-            margins = np.stack(each, axis=-1)
+            columns = [self._margins_of(lag)[..., column] for column, lag in enumerate(lags)]
+            margins = np.stack(columns, axis=-1)
         return self._problem.gradient_at(margins, weights)
 
     def _margins_of(self, lag: int) -> FloatArray:
@@ -309,37 +311,41 @@ class Models:
         return margins
 
     def _sparse(self, step: Sparse) -> FloatArray:
-        """The weighted sum of each replication's gradients, in the order of their places."""
+        """The weighted sum of each replication's gradients, in the order of their slots."""
         total = np.zeros((len(step.partition), *self.beta.shape[:2]))
-        for place, column, part in self._singles(step, step.partition):
-            part *= step.weight[column, place, None, None]
-            total[column] += part
+        for slot, column, gradients in self._singles(step, step.partition):
+            gradients *= step.weight[column, slot, None, None]
+            total[column] += gradients
         return np.ascontiguousarray(total.transpose(1, 2, 0))
 
     def _renewed(self, step: Renewal) -> FloatArray:
         if step.clear:
             self._tables.clear()
-        for place, column, part in self._singles(step, step.entry):
-            share = None if step.share is None else step.share[column, place]
-            self._tables.renew(column, step.entry[column, place], part, share)
+        for slot, column, gradients in self._singles(step, step.entry):
+            share = None if step.share is None else step.share[column, slot]
+            self._tables.renew(column, step.entry[column, slot], gradients, share)
         return self._tables.total * step.scale
 
     def _singles(
         self, step: Sparse | Renewal, named: IntArray
     ) -> Iterator[tuple[int, IntArray, FloatArray]]:
-        """Gradients of single partitions, those at one place of all replications together: yields a
-        place, the c replications that have a gradient there, and ``(c, L, p)`` gradients.
-        ``named``: ``(width, K)``, -1 where a replication has no gradient at a place."""
-        together, places = max(1, SINGLES_AT_ONCE // self.beta.size), named.shape[1]
-        for first in range(0, places, together):
-            place, column = (named[:, first : first + together] >= 0).T.nonzero()
-            place += first
-            points = self._points[step.version[column, place] % len(self._points), column]
-            found = self._problem.single_gradients(step.partition[column, place], points)
-            ends = [0, *np.bincount(place, minlength=places).cumsum().tolist()]
-            for each in range(first, min(first + together, places)):
-                part = slice(ends[each], ends[each + 1])
-                yield each, column[part], found[part]
+        """Gradients of single partitions, those in one slot of all replications together: yields a
+        slot, the c replications that have a gradient there, and ``(c, L, p)`` gradients.
+        ``named``: ``(width, K)``, -1 where a replication has no gradient in a slot."""
+        together, count = max(1, SINGLES_AT_ONCE // self.beta.size), named.shape[1]
+        for first in range(0, count, together):
+            slots, column = (named[:, first : first + together] >= 0).T.nonzero()
+            slots += first
+            points = self._points[step.version[column, slots] % len(self._points), column]
+            gradients = self._problem.single_gradients(step.partition[column, slots], points)
+            ends = [0, *np.bincount(slots, minlength=count).cumsum().tolist()]
+            for slot in range(first, min(first + together, count)):
+                rows = slice(ends[slot], ends[slot + 1])
+                yield slot, column[rows], gradients[rows]
+
+
+def _without_round_off(weights: FloatArray) -> FloatArray:
+    return np.where(np.abs(weights - 1) <= WEIGHT_TOLERANCE, 1.0, weights)
 
 
 def fit_into_memory(problem: Objective, steps: Steps) -> int:
@@ -349,21 +355,21 @@ def fit_into_memory(problem: Objective, steps: Steps) -> int:
     numbers = depth * (problem.parameters + (0 if steps.sparse else problem.kept))
     numbers += steps.table_size * problem.parameters + steps.held * problem.held_size
     size = numbers * replications * 8
-    if size > REMEMBERED:
+    if size > MOST_BYTES_OF_PAST:
         past = f"past models and gradients (up to {depth} updates old)"
-        room = f"{REMEMBERED / 2**30:.0f} GiB: fewer replications or iterations"
+        room = f"{MOST_BYTES_OF_PAST / 2**30:.0f} GiB: fewer replications or iterations"
         valid = f"{past} take {size / 2**30:.1f} GiB; must fit into {room}"
         raise InvalidParameter("replications", replications, valid)
-    return REMEMBERED // max(size, 1)
+    return MOST_BYTES_OF_PAST // max(size, 1)
 
 
-def _shared(one: Learned, replications: int) -> Learned:
+def _shared(learned: Learned, replications: int) -> Learned:
     """What one model learned, as that of every replication; nothing is copied."""
 
     def rows(values: FloatArray) -> FloatArray:
         return np.broadcast_to(values, (replications, *values.shape[1:]))
 
-    test = None if one.test_loss is None else rows(one.test_loss)
-    auc = None if one.final_auc is None else rows(one.final_auc)
-    right = None if one.test_accuracy is None else rows(one.test_accuracy)
-    return Learned(rows(one.train_loss), test, rows(one.final_beta.T).T, auc, right)
+    test = None if learned.test_loss is None else rows(learned.test_loss)
+    auc = None if learned.final_auc is None else rows(learned.final_auc)
+    right = None if learned.test_accuracy is None else rows(learned.test_accuracy)
+    return Learned(rows(learned.train_loss), test, rows(learned.final_beta.T).T, auc, right)

@@ -42,15 +42,17 @@ class LoadLaw(metaclass=Configurable):
         if messages == 1:
             return self.worker_times(tape, loads, start, stop)
         if shares is None:  # product first: a whole partition stays a whole number
-            parts = loads[:, None] * np.arange(1, messages + 1) / messages
+            done = loads[:, None] * np.arange(1, messages + 1) / messages
         else:
-            parts = loads[:, None] * shares
-        return self._times_of(tape, np.asarray(parts), start, stop).reshape(stop - start, -1)
+            done = loads[:, None] * shares
+        return self._times_of(tape, np.asarray(done), start, stop).reshape(stop - start, -1)
 
-    def _times_of(self, tape: TapeLike, parts: FloatArray, start: int, stop: int) -> FloatArray:
+    def _times_of(self, tape: TapeLike, done: FloatArray, start: int, stop: int) -> FloatArray:
         """``(stop - start, n, m)`` seconds until ``(n, m)`` partitions of each worker are done."""
         once = _Streams(tape)
-        return np.stack([self.worker_times(once, part, start, stop) for part in parts.T], axis=-1)
+        return np.stack(
+            [self.worker_times(once, partitions, start, stop) for partitions in done.T], axis=-1
+        )
 
     def task_times(
         self, tape: TapeLike, loads: Loads, tasks: int, start: int, stop: int
@@ -96,9 +98,9 @@ class OfOneDraw(LoadLaw):
         return times + cost if cost.any() else times
 
     @override
-    def _times_of(self, tape: TapeLike, parts: FloatArray, start: int, stop: int) -> FloatArray:
-        times = tape.rows(start, stop)[:, :, None] * self.growth(parts)
-        times += self.cost(parts)
+    def _times_of(self, tape: TapeLike, done: FloatArray, start: int, stop: int) -> FloatArray:
+        times = tape.rows(start, stop)[:, :, None] * self.growth(done)
+        times += self.cost(done)
         return times
 
 
@@ -177,8 +179,8 @@ class StepCosts(OfOneDraw):
 
     @override
     def cost(self, loads: Loads | float) -> FloatArray:
-        place = np.searchsorted(self.loads, loads, side="right")
-        return np.asarray(np.array((0.0, *self.seconds))[place])
+        step = np.searchsorted(self.loads, loads, side="right")
+        return np.asarray(np.array((0.0, *self.seconds))[step])
 
 
 @final
@@ -197,8 +199,8 @@ class PerPartition(LoadLaw):
         """max(d) draws and sums per cell."""
         whole = np.asarray(loads, dtype=np.float64)
         count = max(1, int(np.ceil(whole.max())))
-        parts = [np.clip(whole - piece, 0.0, 1.0) for piece in range(count)]
-        return _sum(tape, parts, start, stop)[-1]
+        shares = [np.clip(whole - piece, 0.0, 1.0) for piece in range(count)]
+        return _sum(tape, shares, start, stop)[-1]
 
     @override
     def message_times(
@@ -214,20 +216,20 @@ class PerPartition(LoadLaw):
         if messages == 1:
             return self.worker_times(tape, loads, start, stop)
         if shares is None:
-            parts = [np.asarray(loads / messages)] * messages
+            pieces = [np.asarray(loads / messages)] * messages
         else:
-            parts = [np.asarray(loads * share) for share in np.diff(shares, prepend=0.0)]
-        return np.stack(_sum(tape, parts, start, stop), axis=-1).reshape(stop - start, -1)
+            pieces = [np.asarray(loads * share) for share in np.diff(shares, prepend=0.0)]
+        return np.stack(_sum(tape, pieces, start, stop), axis=-1).reshape(stop - start, -1)
 
 
-def _sum(tape: TapeLike, parts: Sequence[FloatArray], start: int, stop: int) -> list[FloatArray]:
-    """Running sums over streams i of ``parts[i]`` draws; a part of 0 takes no time."""
+def _sum(tape: TapeLike, shares: Sequence[FloatArray], start: int, stop: int) -> list[FloatArray]:
+    """Running sums over streams i of ``shares[i]`` of a draw; a share of 0 takes no time."""
     total, sums = np.zeros((stop - start, tape.workers)), list[FloatArray]()
-    for stream, part in enumerate(parts):
-        if np.any(part > 0):
+    for stream, share in enumerate(shares):
+        if np.any(share > 0):
             draws = tape.rows(start, stop, stream)
-            if not np.all(part == 1):
-                draws = np.where(part > 0, draws, 0.0) * part
+            if not np.all(share == 1):
+                draws = np.where(share > 0, draws, 0.0) * share
             total = total + draws
         sums.append(total)
     return sums

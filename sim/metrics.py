@@ -28,7 +28,7 @@ class CellRecords(Protocol):
         """One row per replication, with numbers of the whole run."""
 
 
-ROUNDING = 1e-12  # Round-off of a zero that is the difference of two sums of the order of 1
+ZERO_TOLERANCE = 1e-12  # Round-off of a zero that is the difference of two sums of the order of 1
 
 Of = Callable[[CellRecords], FloatArray | None]
 
@@ -58,7 +58,7 @@ class Metric:
         mean, error = float(row[f"{self.name}_mean"]), float(row[f"{self.name}_se"])
         if abs(mean) < self.rounding:
             return 0.0, error if np.isnan(error) else 0.0
-        return mean, 0.0 if error < ROUNDING * abs(mean) else error
+        return mean, 0.0 if error < ZERO_TOLERANCE * abs(mean) else error
 
     def late(self, row: Mapping[Any, Any]) -> str:
         """In place of a mean where some runs do not reach the target: ``> 117 in 2 of 16``, the
@@ -121,7 +121,7 @@ METRICS: Mapping[str, Metric] = registry(
         heading="s / iteration", compared=True),
     Metric("decoding_error", "mean decoding error", "", _mean("decoding_error"),
         "mean over iterations of the squared norm of w - 1, w the partition weights",
-        heading="decoding error", rounding=ROUNDING),
+        heading="decoding error", rounding=ZERO_TOLERANCE),
     Metric("exact", "exact gradients", "", _whole("exact"),
         "share of the updates whose gradient was decoded exactly; only for codes whose "
         "exactness depends on who arrives"),
@@ -150,7 +150,7 @@ METRICS: Mapping[str, Metric] = registry(
         heading="utilisation"),
     Metric("wasted", "wasted work", "", _whole("wasted"),
         "share of the computing time spent on messages that missed their round",
-        heading="wasted", rounding=ROUNDING),
+        heading="wasted", rounding=ZERO_TOLERANCE),
     Metric("dead", "time down", "", _whole("dead"),
         "share of the elapsed time that a worker is down; only with failures"),
     Metric("test_auc", "test AUC", "", _whole("test_auc"),
@@ -173,5 +173,5 @@ def time_to_target(times: FloatArray, losses: FloatArray, target: float) -> Floa
     """Seconds until the loss is first at or below ``target``: ``(R, T + 1)`` times and losses, the
     start first, -> ``(R,)``; NaN where it never is."""
     reached = losses <= target
-    found = np.take_along_axis(times, reached.argmax(axis=1)[:, None], axis=1)[:, 0]
-    return np.where(reached.any(axis=1), found, np.nan)
+    seconds = np.take_along_axis(times, reached.argmax(axis=1)[:, None], axis=1)[:, 0]
+    return np.where(reached.any(axis=1), seconds, np.nan)

@@ -14,14 +14,12 @@ from threadpoolctl import ThreadpoolController
 
 from .types import BoolArray, ComplexArray, FloatArray, IntArray
 
-SHORT = 256  # rows shorter than this are reduced faster column by column
-
 
 def row_max(table: FloatArray) -> FloatArray:
     """The largest entry of each row: ``(..., n) -> (...)``. Cost: one pass; for short rows a
     transposed copy and one vectorised pass, a third of the time."""
     n = table.shape[-1]
-    if n >= SHORT:
+    if n >= 256:  # entries; shorter rows are reduced faster column by column
         return np.asarray(table.max(axis=-1))
     columns = np.ascontiguousarray(table.reshape(-1, n).T)
     return np.asarray(columns.max(axis=0).reshape(table.shape[:-1]))
@@ -57,10 +55,7 @@ def _libraries(modules: int) -> ThreadpoolController:
 
 # Least squares with a large sparse matrix, for many sets of its rows at a time.
 
-STEPS = 300  # of the iterative method: enough for a code with a condition number of some hundred
-SMALLEST = 1e-14  # a set is solved once ``||A^T r||`` has shrunk by this factor
-WIDTH = 32  # sets that are solved together
-CELLS = 2**20  # numbers of one array: a code of 100,000 workers takes 10 sets at a time
+MOST_CG_STEPS = 300  # enough for a code with a condition number of some hundred
 
 
 def sparse_least_squares(encoding: sparse.csr_array, masks: BoolArray) -> FloatArray | ComplexArray:
@@ -74,10 +69,10 @@ def sparse_least_squares(encoding: sparse.csr_array, masks: BoolArray) -> FloatA
     Source: Hestenes, Stiefel, Methods of Conjugate Gradients (1952); as CGLS in Björck, Numerical
     Methods for Least Squares Problems (1996), section 7.4.
 
-    Cost: at most ``STEPS`` times two products with B and six passes over n numbers for each set;
-    for 1000 workers of load 5 at most 4 ms a set."""
+    Cost: at most ``MOST_CG_STEPS`` times two products with B and six passes over n numbers for each
+    set; for 1000 workers of load 5 at most 4 ms a set."""
     n = encoding.shape[0]
-    width = max(1, min(WIDTH, CELLS // n))
+    width = max(1, min(32, 2**20 // n))  # at most 2^20 numbers in an array
     forth, back = encoding.T.tocsr(), encoding.conj().tocsr()
     vectors = np.zeros(masks.shape, dtype=encoding.dtype)
     for first in range(0, len(masks), width):
@@ -97,8 +92,8 @@ def _together(
     slope = (back @ rest) * arrived
     way = slope.copy()
     steep = _squares(slope)
-    small = SMALLEST**2 * steep
-    for _ in range(STEPS):
+    small = 1e-14**2 * steep  # a set is solved once ``||A^T r||`` has shrunk by 1e-14
+    for _ in range(MOST_CG_STEPS):
         going = steep > small
         if not going.any():
             break
@@ -124,16 +119,7 @@ def _squares(columns: FloatArray | ComplexArray) -> FloatArray:
 
 # Least squares with a small matrix, for many sets of its rows.
 
-SHIFTS = (1e-7, 1e-10)
-"""What is added to the diagonal, relative to its largest entry: then every system has an answer.
-The smaller one is for sets with a large condition number."""
-
-SOLVED = 1e-13  # once the slope has shrunk by this factor, one more turn leaves but rounding
-EQUAL = 1e-8  # the same where a combination takes rows out: large weights round to a large slope
-TURNS = 5  # of the refinement: enough for condition numbers to 70, with the smaller shift to 2000
-STACKED = 32  # systems up to this size are inverted in one call; larger ones factored one by one
-AT_ONCE = 2**22  # entries of matrices of the size of G that sets may take together
-BLOCK = 8  # rows multiplied together: a row's bits depend on its place in much larger products
+ROWS_PER_PRODUCT = 8  # a row's bits depend on its place in much larger products
 
 
 @final
@@ -162,7 +148,9 @@ class LeastSquares:
         self._rows, self._target = rows, target
         self._n = len(rows)
         self._kept: dict[float, tuple[np.ndarray, np.ndarray]] = {}
-        self._together = max(BLOCK, AT_ONCE // max(rows.shape) ** 2 // BLOCK * BLOCK)
+        # Sets may take 2^22 entries together, of matrices of the size of G.
+        products = 2**22 // max(rows.shape) ** 2 // ROWS_PER_PRODUCT
+        self._together = max(1, products) * ROWS_PER_PRODUCT
 
     def solve(self, masks: BoolArray) -> np.ndarray:
         """``(N, n)`` which rows are in each set -> ``(N, n)``, 0 for rows that are not in it."""
@@ -171,8 +159,8 @@ class LeastSquares:
         for count in np.unique(counts):
             sets = np.flatnonzero(counts == count)
             for start in range(0, len(sets), self._together):
-                part = sets[start : start + self._together]
-                vectors[part] = self._of_one_size(masks[part], int(count))
+                batch = sets[start : start + self._together]
+                vectors[batch] = self._of_one_size(masks[batch], int(count))
         return vectors
 
     def _of_one_size(self, masks: BoolArray, count: int) -> np.ndarray:
@@ -180,13 +168,15 @@ class LeastSquares:
         left = np.ones(len(masks), dtype=np.bool_)
         if self._n - count <= self._spare[0].shape[1]:
             vectors, left = self._without(masks)
-        for shift in SHIFTS:
+        # Added to the diagonal, relative to its largest entry, so that every system has an answer;
+        # the smaller one is for sets with a large condition number.
+        for shift in (1e-7, 1e-10):
             if left.any():
                 vectors[left], left[left] = self._refined(masks[left], count, shift)
-        for place in np.flatnonzero(left):
-            mask = masks[place]
-            vectors[place] = 0.0
-            vectors[place, mask] = np.linalg.lstsq(self._rows[mask].T, self._target, rcond=None)[0]
+        for index in np.flatnonzero(left):
+            mask = masks[index]
+            vectors[index] = 0.0
+            vectors[index, mask] = np.linalg.lstsq(self._rows[mask].T, self._target, rcond=None)[0]
         return vectors
 
     def _shifted(self, shift: float) -> tuple[np.ndarray, np.ndarray]:
@@ -205,8 +195,8 @@ class LeastSquares:
         left, sizes, right = np.linalg.svd(rows, full_matrices=rows.shape[0] > rows.shape[1])
         smallest = max(rows.shape) * float(np.finfo(np.float64).eps) * sizes.max(initial=0.0)
         rank = int(np.count_nonzero(sizes > smallest))
-        parts = (right[:rank].conj() @ self._target) / sizes[:rank]
-        return left[:, rank:].conj(), left[:, :rank].conj() @ parts
+        coordinates = (right[:rank].conj() @ self._target) / sizes[:rank]
+        return left[:, rank:].conj(), left[:, :rank].conj() @ coordinates
 
     @cached_property
     def _first(self) -> np.ndarray:
@@ -232,31 +222,33 @@ class LeastSquares:
                 vectors -= _in_blocks(shares[:, 0, :], spare.T)
             vectors[~masks] = 0.0
             steep = np.abs(self._slopes(vectors)).max(axis=1)
-        return vectors, ~(steep <= EQUAL * np.abs(self._first).max())
+        # Less than ``_refined`` asks for: where rows are taken out, large weights round to a large
+        # slope.
+        return vectors, ~(steep <= 1e-8 * np.abs(self._first).max())
 
     def _refined(self, masks: BoolArray, count: int, shift: float) -> tuple[np.ndarray, BoolArray]:
         """Answers by repetition, and which of them have not been reached."""
         gram, inverse = self._shifted(shift)
         few = 2 * count <= self._n
-        matrix, places = (gram, _places(masks)) if few else (inverse, _places(~masks))
+        matrix, columns = (gram, _places(masks)) if few else (inverse, _places(~masks))
         every = np.arange(len(masks))[:, None]
-        solve = _positive_definite(matrix[places[:, :, None], places[:, None, :]])
+        solve = _positive_definite(matrix[columns[:, :, None], columns[:, None, :]])
         vectors = np.zeros(masks.shape, dtype=self._rows.dtype)
         slopes = self._first * masks
         steep = first = np.abs(slopes).max(axis=1)
         going = first > 0
-        for _ in range(TURNS):
+        for _ in range(5):  # enough for condition numbers to 70, with the smaller shift to 2000
             if not going.any():
                 break
             if few:
                 steps = np.zeros_like(vectors)
-                steps[every, places] = solve(slopes[every, places])
+                steps[every, columns] = solve(slopes[every, columns])
             else:
                 ahead = _in_blocks(slopes, inverse.T)
-                slopes[every, places] = -solve(ahead[every, places])
+                slopes[every, columns] = -solve(ahead[every, columns])
                 steps = _in_blocks(slopes, inverse.T) * masks
             vectors += steps * going[:, None]
-            going &= steep > SOLVED * first
+            going &= steep > 1e-13 * first  # then one more turn leaves but rounding
             slopes = self._slopes(vectors) * masks
             steep = np.abs(slopes).max(axis=1)
         return vectors, going
@@ -269,16 +261,16 @@ def _places(masks: BoolArray) -> IntArray:
 
 def _in_blocks(sides: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """``sides @ matrix``, each row with the same bits wherever it stands."""
-    count = -(-len(sides) // BLOCK)
-    every = np.zeros((count * BLOCK, sides.shape[1]), dtype=sides.dtype)
+    count = -(-len(sides) // ROWS_PER_PRODUCT)
+    every = np.zeros((count * ROWS_PER_PRODUCT, sides.shape[1]), dtype=sides.dtype)
     every[: len(sides)] = sides
-    found = every.reshape(count, BLOCK, -1) @ matrix
-    return np.asarray(found.reshape(count * BLOCK, -1)[: len(sides)])
+    products = every.reshape(count, ROWS_PER_PRODUCT, -1) @ matrix
+    return np.asarray(products.reshape(count * ROWS_PER_PRODUCT, -1)[: len(sides)])
 
 
 def _positive_definite(systems: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     """Solves ``(N, s, s)`` systems for ``(N, s)`` right sides, as often as wanted."""
-    if systems.shape[1] <= STACKED:
+    if systems.shape[1] <= 32:  # in one call; larger ones are factored one by one
         inverse = np.linalg.inv(systems)
         return lambda sides: np.asarray((inverse @ sides[:, :, None])[:, :, 0])
     from scipy.linalg import lapack

@@ -166,13 +166,13 @@ class Together:
 
     def points(self, states: Sequence[State], t: int) -> FloatArray:
         """The points at which iteration t takes its gradients: ``(L, *beta.shape)``."""
-        each = zip(self._optimizers, states, strict=True)
-        return _joined([rule.point(state, t) for rule, state in each])
+        pairs = zip(self._optimizers, states, strict=True)
+        return _joined([rule.point(state, t) for rule, state in pairs])
 
     def step(self, states: Sequence[State], gradients: FloatArray, t: int) -> list[State]:
         """The states after iteration t, along ``(L, *beta.shape)`` gradients."""
-        each = zip(self._optimizers, states, gradients, strict=True)
-        return [rule.step(state, gradient, t) for rule, state, gradient in each]
+        triples = zip(self._optimizers, states, gradients, strict=True)
+        return [rule.step(state, gradient, t) for rule, state, gradient in triples]
 
 
 def _joined(arrays: Sequence[FloatArray]) -> FloatArray:

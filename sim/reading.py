@@ -74,10 +74,10 @@ class Reading:
 
 
 def parse_columns(text: str) -> dict[Role, str]:
-    """``worker=host,seconds=duration_ms`` as a mapping. Raises ValueError: naming a bad part."""
+    """``worker=host,seconds=duration_ms`` as a mapping. Raises ValueError: no such mapping."""
     columns: dict[Role, str] = {}
-    for part in text.split(","):
-        role, equals, name = (piece.strip() for piece in part.partition("="))
+    for item in text.split(","):
+        role, equals, name = (piece.strip() for piece in item.partition("="))
         if not equals or role not in ROLES or role in columns:
             form = "must be role=column with commas between, each role once"
             raise ValueError(f"{form}; roles: {', '.join(ROLES)}")

@@ -16,7 +16,9 @@ from typing_extensions import override
 
 from .types import BoolArray, FloatArray, IntArray
 
-EXACT = 1e-9  # a partition weight this close to 1 counts as 1: the rest is a decoder's round-off
+WEIGHT_TOLERANCE = (
+    1e-9  # a partition weight this close to 1 counts as 1: the rest is a decoder's round-off
+)
 WEIGHTS_AT_ONCE = 2**22  # partition weights that are decoded together: 32 MiB
 WEIGHTS_KEPT = 2**26  # and kept for the learner: 512 MiB; a larger run decodes them again
 
@@ -25,10 +27,12 @@ WEIGHTS_KEPT = 2**26  # and kept for the learner: 512 MiB; a larger run decodes 
 class Update:
     """One update of R replications; abstract. Its arrays have the axis R in front."""
 
-    def columns(self, part: slice) -> Self:
+    def columns(self, replications: slice) -> Self:
         """The same update of some of the replications."""
-        arrays = {name: each for name, each in vars(self).items() if isinstance(each, np.ndarray)}
-        return replace(self, **{name: each[part] for name, each in arrays.items()})
+        arrays = {
+            name: array for name, array in vars(self).items() if isinstance(array, np.ndarray)
+        }
+        return replace(self, **{name: array[replications] for name, array in arrays.items()})
 
 
 @final
@@ -321,27 +325,27 @@ class DecodedRounds(Steps):
         exact, rounds = True, max(1, WEIGHTS_AT_ONCE // (r * max(k, nm)))
         for start in range(0, u, rounds):
             taken = slice(start, start + rounds)
-            part = self._decode(self._arrived[:, taken])
-            used, recovered[:, taken], error[:, taken] = _measured_of(part)
+            weights = self._decode(self._arrived[:, taken])
+            used, recovered[:, taken], error[:, taken] = _measured_of(weights)
             heard += np.count_nonzero(used, axis=1)
-            exact = exact and bool(np.all(np.abs(part - 1) <= EXACT))
+            exact = exact and bool(np.all(np.abs(weights - 1) <= WEIGHT_TOLERANCE))
             if kept is not None:
-                kept[:, taken] = part
+                kept[:, taken] = weights
         return Measured(recovered, error, heard / u, self.staleness), kept, exact
 
     def _some(self, checked: int) -> Measured:
         (r, u, nm), k = self._arrived.shape, self._partitions
-        places = np.linspace(0, r * u - 1, checked).astype(np.int64)
+        sampled = np.linspace(0, r * u - 1, checked).astype(np.int64)
         recovered, error = np.full(r * u, np.nan), np.full(r * u, np.nan)
         heard = np.zeros((r, k))
         rounds = max(1, WEIGHTS_AT_ONCE // max(k, nm))
         for start in range(0, checked, rounds):
-            taken = places[start : start + rounds]
-            part = self._decode(self._arrived.reshape(-1, nm)[taken])
-            used, recovered[taken], error[taken] = _measured_of(part)
+            taken = sampled[start : start + rounds]
+            weights = self._decode(self._arrived.reshape(-1, nm)[taken])
+            used, recovered[taken], error[taken] = _measured_of(weights)
             np.add.at(heard, taken // u, used)
         with np.errstate(invalid="ignore"):
-            shares = heard / np.bincount(places // u, minlength=r)[:, None]
+            shares = heard / np.bincount(sampled // u, minlength=r)[:, None]
         return Measured(recovered.reshape(r, u), error.reshape(r, u), shares, self.staleness)
 
 
@@ -376,7 +380,7 @@ class GivenWeights(Steps):
     @cached_property
     def exact(self) -> bool:
         """Whether all weights are 1."""
-        return bool(np.all(np.abs(self.weights - 1) <= EXACT))
+        return bool(np.all(np.abs(self.weights - 1) <= WEIGHT_TOLERANCE))
 
 
 @final
@@ -426,8 +430,8 @@ class SingleGradients(Steps):
         recovered = count_distinct(used) / k
         used.sort(axis=-1)
         used[..., 1:][used[..., 1:] == used[..., :-1]] = -1  # a partition counts once an update
-        places = (used + np.arange(r)[:, None, None] * k)[used >= 0]
-        shares = np.bincount(places, minlength=r * k).reshape(r, -1) / u
+        cells = (used + np.arange(r)[:, None, None] * k)[used >= 0]
+        shares = np.bincount(cells, minlength=r * k).reshape(r, -1) / u
         heard = np.maximum(np.count_nonzero(self.worker >= 0, axis=-1), 1)
         staleness = self._lag.sum(axis=-1) / heard
         return Measured(recovered, self._error(), np.asarray(shares), np.asarray(staleness))

@@ -29,19 +29,15 @@ from .files import (
     short,
 )
 
-BYTES_PER_CELL = 20  # most bytes of a number of a CSV, on average: its longest form and a comma
-LONGEST_LINE = 2**25  # the most bytes in a line of a CSV
-MOST_COLUMNS = 200_000  # the most columns of a CSV: pandas takes some 50 microseconds for each
+MOST_BYTES_PER_CELL = 20  # of a CSV, on average: a number's longest form and a comma
+MOST_LINE_BYTES = 2**25  # of a CSV
+MOST_COLUMNS = 200_000  # of a CSV: pandas takes some 50 microseconds for each
 MOST_PARTS = 50_000  # columns times row groups of a Parquet file: each takes some 10 kB to read
-LARGEST_FOOTER = 2**24  # bytes of a Parquet file's metadata, which takes twenty times as many
-LONGEST_TEXT = 10_000  # the most characters of a text in a Parquet file
-BLOCK = 2**20  # bytes that are read at a time
+MOST_FOOTER_BYTES = 2**24  # of a Parquet file's metadata, which takes twenty times as many
+MOST_LETTERS = 10_000  # of a text in a Parquet file
+BYTES_AT_ONCE = 2**20  # of a CSV
 FORMULA = re.compile(r"'*[=+\-@\t]")  # how a text begins that a spreadsheet computes, once marked
 BLANKS = r"\s+"  # as pandas says that any number of blanks separates two cells
-
-# Types that a Parquet file can store as indices into a dictionary; and those of bytes.
-TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary)
-BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
 
 
 def read_csv(path: Path, most: int | None = MOST_CELLS, **options: Any) -> pd.DataFrame:
@@ -68,12 +64,12 @@ def csv_of(frame: pd.DataFrame) -> bytes:
 def _texts_changed(frame: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
     """Apply ``change`` to the names of columns and to all texts."""
     frame = frame.rename(columns=lambda name: change(name) if isinstance(name, str) else name)
-    for place, kind in enumerate(frame.dtypes):
+    for index, kind in enumerate(frame.dtypes):
         if not (is_numeric_dtype(kind) or is_datetime64_any_dtype(kind)):
-            column = frame.iloc[:, place]
+            column = frame.iloc[:, index]
             new = {text: change(text) for text in column.unique() if isinstance(text, str)}
             if any(text != other for text, other in new.items()):
-                frame.isetitem(place, [new.get(value, value) for value in column])
+                frame.isetitem(index, [new.get(value, value) for value in column])
     return frame
 
 
@@ -105,7 +101,7 @@ def _require_size(path: Path, most: int | None, separator: bytes) -> bool:
         file: Any = stack.enter_context(path.open("rb"))
         if path.suffix == ".gz":
             file = stack.enter_context(gzip.open(file))
-        while block := file.read(BLOCK):
+        while block := file.read(BYTES_AT_ONCE):
             total += len(block)
             quoted = quoted or b"'" in block
             ends = max(block.count(b"\n"), block.count(b"\r"))
@@ -118,11 +114,11 @@ def _require_size(path: Path, most: int | None, separator: bytes) -> bool:
                 if columns >= MOST_COLUMNS:
                     raise UnusableFile(f"has more than {MOST_COLUMNS:,} columns")
             require_cells(separators, most)
-            if total > BYTES_PER_CELL * most:
-                size = f"{BYTES_PER_CELL * most:,} bytes"
+            if total > MOST_BYTES_PER_CELL * most:
+                size = f"{MOST_BYTES_PER_CELL * most:,} bytes"
                 raise UnusableFile(f"is longer than {size}, {HOW_TO_ALLOW}")
-            if line > LONGEST_LINE:
-                raise UnusableFile(f"has a line of more than {LONGEST_LINE:,} bytes")
+            if line > MOST_LINE_BYTES:
+                raise UnusableFile(f"has a line of more than {MOST_LINE_BYTES:,} bytes")
     return quoted
 
 
@@ -142,7 +138,9 @@ def read_parquet(
             if pa.types.is_nested(field.type) and (columns is None or field.name in columns):
                 held = f"column {short(field.name)} holds {short(field.type)}"
                 raise UnusableFile(f"{held}; valid: numbers")
-        texts = [field.name for field in schema if any(fits(field.type) for fits in TEXTS)]
+        # Types that a file can store as indices into a dictionary.
+        indexed = pa.types.is_string, pa.types.is_large_string, pa.types.is_binary
+        texts = [field.name for field in schema if any(fits(field.type) for fits in indexed)]
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             facts = file.metadata
             if most is not None and facts.num_columns * facts.num_row_groups > MOST_PARTS:
@@ -162,8 +160,8 @@ def _require_footer(path: Path) -> None:
         end = file.seek(0, 2)
         file.seek(max(end - 8, 0))
         size = int.from_bytes(file.read(4), "little")
-    if LARGEST_FOOTER < size <= end:
-        text = f"has {size:,} bytes of metadata; must be at most {LARGEST_FOOTER:,}"
+    if MOST_FOOTER_BYTES < size <= end:
+        text = f"has {size:,} bytes of metadata; must be at most {MOST_FOOTER_BYTES:,}"
         raise UnusableFile(f"{text}: fewer columns or row groups")
 
 
@@ -182,14 +180,15 @@ def _rows_of(file: pq.ParquetFile, columns: list[str] | None, most: int | None) 
 def _with_plain_texts(table: pa.Table) -> pa.Table:
     """Decode texts, from bytes and from their dictionary; it can repeat a text cheaply, so that a
     long one is refused."""
+    kinds = pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary
     for index, field in enumerate(table.schema):
         column, name = table.column(index), short(field.name)
         if pa.types.is_dictionary(field.type):
             texts = (text.as_py() or "" for chunk in column.chunks for text in chunk.dictionary)
-            if (longest := max(map(len, texts), default=0)) > LONGEST_TEXT:
+            if (longest := max(map(len, texts), default=0)) > MOST_LETTERS:
                 raise UnusableFile(f"column {name} holds a text of {longest} letters")
             column = column.cast(field.type.value_type)
-        if any(fits(column.type) for fits in BYTES):
+        if any(fits(column.type) for fits in kinds):
             try:
                 column = column.cast(pa.large_string())
             except pa.ArrowException:

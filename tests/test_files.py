@@ -24,7 +24,14 @@ from erasurehead.delay_models.tables.measured import TableError
 from erasurehead.experiments.page.answer import table_at
 from erasurehead.sim import files, tables
 from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.files import UnusableFile, read_npy, read_npz, require_cells, require_regular
+from erasurehead.sim.files import (
+    UnusableFile,
+    read_npy,
+    read_npz,
+    reading,
+    require_cells,
+    require_regular,
+)
 from erasurehead.sim.problems.datasets.brought import File
 from erasurehead.sim.tables import MOST_COLUMNS, csv_of, read_csv, read_parquet
 from tests.tools import read_all_loads, read_delays
@@ -311,7 +318,7 @@ def test_parquet_files_of_many_parts(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("erasurehead.sim.tables.MOST_PARTS", 199)
     with pytest.raises(UnusableFile, match=r"has 100 columns in 2 row groups.*at most 199"):
         read_parquet(path)
-    monkeypatch.setattr("erasurehead.sim.tables.LARGEST_FOOTER", 1000)
+    monkeypatch.setattr("erasurehead.sim.tables.MOST_FOOTER_BYTES", 1000)
     with pytest.raises(UnusableFile, match=r"bytes of metadata; must be at most 1,000"):
         read_parquet(path)
     assert read_parquet(path, None).shape == (2, 100)
@@ -363,10 +370,15 @@ def test_a_count_of_numbers_is_said_up_to_16_digits() -> None:
         ({}, 5, "1,2\n3,4\n5,6\n", "holds 6 numbers or more; must be at most 5, unless most_cells"),
         ({}, 5, "1,2\r3,4\r5,6\r", "holds 6 numbers or more"),
         ({}, 6, "1,2\r\n3,4\r\n5,6\r\n", None),  # an end of a line is one
-        ({"BYTES_PER_CELL": 2}, 6, "1,2\n3,4\n5,67", None),
-        ({"BYTES_PER_CELL": 2}, 6, "1,2\n3,4\n56,78", "is longer than 12 bytes, unless most_cells"),
-        ({"LONGEST_LINE": 3}, 99, "123\n12\n123", None),
-        ({"LONGEST_LINE": 3}, 99, "12\n1234", "has a line of more than 3 bytes"),
+        ({"MOST_BYTES_PER_CELL": 2}, 6, "1,2\n3,4\n5,67", None),
+        (
+            {"MOST_BYTES_PER_CELL": 2},
+            6,
+            "1,2\n3,4\n56,78",
+            "is longer than 12 bytes, unless most_cells",
+        ),
+        ({"MOST_LINE_BYTES": 3}, 99, "123\n12\n123", None),
+        ({"MOST_LINE_BYTES": 3}, 99, "12\n1234", "has a line of more than 3 bytes"),
     ],
 )
 @pytest.mark.parametrize("block", [1, 2, 5])
@@ -384,16 +396,16 @@ def test_a_csv_of_just_as_much_as_is_allowed(
     """However it is cut into blocks, where these do not part the two bytes of an end."""
     if "\r\n" in text:
         block = 5
-    for name, value in {"BLOCK": block, **limits}.items():
+    for name, value in {"BYTES_AT_ONCE": block, **limits}.items():
         monkeypatch.setattr(tables, name, value)
     path = tmp_path / f"t.csv{ending}"
     path.write_bytes(gzip.compress(text.encode()) if ending else text.encode())
-    tables._require_size(path, None, b",")
+    assert read_csv(path, None).size
     if says is None:
-        tables._require_size(path, most, b",")
+        assert read_csv(path, most).size
     else:
         with pytest.raises(UnusableFile, match=f"^{says}"):
-            tables._require_size(path, most, b",")
+            read_csv(path, most)
 
 
 @pytest.mark.parametrize(
@@ -401,9 +413,9 @@ def test_a_csv_of_just_as_much_as_is_allowed(
     [
         ("MOST_PARTS", 4, None),
         ("MOST_PARTS", 3, "has 2 columns in 2 row groups; their product must be at most 3"),
-        ("LONGEST_TEXT", 4, None),
-        ("LONGEST_TEXT", 3, "column b holds a text of 4 letters"),
-        ("LARGEST_FOOTER", 10, "bytes of metadata; must be at most 10: fewer columns or row gr"),
+        ("MOST_LETTERS", 4, None),
+        ("MOST_LETTERS", 3, "column b holds a text of 4 letters"),
+        ("MOST_FOOTER_BYTES", 10, "bytes of metadata; must be at most 10: fewer columns or row gr"),
     ],
 )
 def test_a_parquet_file_of_just_as_much_as_is_allowed(
@@ -417,7 +429,7 @@ def test_a_parquet_file_of_just_as_much_as_is_allowed(
         return
     with pytest.raises(UnusableFile, match=says):
         read_parquet(path)
-    if name != "LONGEST_TEXT":
+    if name != "MOST_LETTERS":
         assert read_parquet(path, most=None).shape == (2, 2)
 
 
@@ -428,11 +440,13 @@ def test_the_cells_of_a_parquet_file_are_counted(tmp_path: Path) -> None:
     assert [*read_parquet(path, columns=["b", "c"])] == ["b"]
     with pytest.raises(UnusableFile, match="holds 4 numbers or more; must be at most 3"):
         read_parquet(path, most=3)
-    with pq.ParquetFile(path) as file:  # whatever the metadata say
-        assert tables._rows_of(file, None, 4).num_rows == 2
-        with pytest.raises(UnusableFile, match="holds 4 numbers or more; must be at most 3"):
-            tables._rows_of(file, None, 3)
-        assert tables._rows_of(file, ["a"], 2).num_rows == 2
+    whole, count, none = path.read_bytes(), b"\x16\x04\x19", b"\x16\x00\x19"
+    assert whole.count(count) == 1
+    path.write_bytes(whole.replace(count, none))  # whatever the metadata say: no rows
+    assert read_parquet(path, most=4).shape == (2, 2)
+    assert read_parquet(path, most=2, columns=["a"]).shape == (2, 1)
+    with pytest.raises(UnusableFile, match="holds 4 numbers or more; must be at most 3"):
+        read_parquet(path, most=3)
     pq.write_table(pa.table({"a": pa.array([], pa.float64())}), path)
     assert [*read_parquet(path)] == ["a"]
 
@@ -441,12 +455,17 @@ def test_a_word_and_a_reason_have_so_many_letters() -> None:
     assert files.short("x" * 60) == "x" * 60
     assert files.short("x" * 61) == "x" * 57 + "..."
     assert files.short("\n") == "\\n"
-    assert files._reason(ValueError("y" * 200)) == "y" * 200
-    assert files._reason(ValueError("y" * 201)) == "y" * 197 + "..."
-    assert files._reason(ValueError("")) == "ValueError"
-    assert files._reason(OSError(2, "No such file", "a name")) == "No such file"
-    said = "C error: Expected 2 fields in line 4, saw 3"
-    assert files._reason(ValueError(said)) == "line 4 has 3 cells, and the lines before it have 2"
+    longer = ValueError("C error: Expected 2 fields in line 4, saw 3")
+    for error, reason in (
+        (ValueError("y" * 200), "y" * 200),
+        (ValueError("y" * 201), "y" * 197 + "..."),
+        (ValueError(""), "ValueError"),
+        (OSError(2, "No such file", "a name"), "No such file"),
+        (longer, "line 4 has 3 cells, and the lines before it have 2"),
+    ):
+        with pytest.raises(UnusableFile) as refused, reading("csv"):
+            raise error
+        assert str(refused.value) == f"cannot be read as csv: {reason}"
 
 
 def test_an_array_that_promises_what_its_bytes_hold(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from erasurehead.sim.problems import LOSSES, Problem
 from erasurehead.sim.problems import base as problem_base
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.steps import (
-    EXACT,
+    WEIGHT_TOLERANCE,
     DecodedRounds,
     Dense,
     GivenWeights,
@@ -107,7 +107,7 @@ def plain(
 def test_learner_agrees_with_one_plain_loop_per_replication(
     rule: str, loss: str, sparse_data: bool, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(learner, "BLOCK", block)
+    monkeypatch.setattr(learner, "BLOCK_WIDTH", block)
     problem, initial = make(loss, sparse_data)
     weights = random_weights()
     optimizer = OPTIMIZERS[rule](learning_rate=0.2)
@@ -177,7 +177,7 @@ def test_round_off_of_a_decoder_counts_as_exact() -> None:
     def trained(value: float) -> bytes:
         return outcome(train(problem, optimizer, initial, given(value * every_one(T), T), T))
 
-    assert EXACT == 1e-9
+    assert WEIGHT_TOLERANCE == 1e-9
     assert trained(1 + 0.9e-9) == trained(1 - 0.9e-9) == trained(1.0)
     assert trained(1 + 1.1e-9) != trained(1.0)
 
@@ -193,7 +193,7 @@ def test_a_weight_of_two_counts_twice() -> None:
 
 
 def test_weights_are_asked_for_once_an_iteration_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learner, "BLOCK", 2)
+    monkeypatch.setattr(learner, "BLOCK_WIDTH", 2)
     problem, initial = make("logistic")
     asked: list[int] = []
     steps = Asked(every_one(T), T, asked.append)
@@ -359,7 +359,7 @@ def test_a_plain_loop_with_every_old_model(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """beta <- beta - rate (k / N) mean of g_j(beta at its version), one gradient at a time."""
-    monkeypatch.setattr(learner, "BLOCK", block)
+    monkeypatch.setattr(learner, "BLOCK_WIDTH", block)
     l2, rate = 0.01, 0.05
     data, start = problem(sparse_data, l2)
     steps = steps_of(name, 6, **fields)
@@ -445,8 +445,8 @@ def test_learning_rates_side_by_side_have_the_bits_of_each_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Catches a rate that moves another's models, and a group of rates left out."""
-    monkeypatch.setattr(learner, "BLOCK", 2)
-    monkeypatch.setattr(learner, "TOGETHER", 3 * 3 * STALE_N)
+    monkeypatch.setattr(learner, "BLOCK_WIDTH", 2)
+    monkeypatch.setattr(learner, "MARGINS_AT_ONCE", 3 * 3 * STALE_N)
     data, start = problem(sparse_data, 0.01)
     steps = some_steps(name, 5, range(3), **fields)
     iterations = 5 if steps.times.shape[1] % 5 == 0 else steps.times.shape[1]
@@ -473,7 +473,7 @@ def test_as_many_rates_side_by_side_as_fit_in_the_cache(
     """One at least; ``cells`` is how often the margins of three replications fit."""
     data, start = problem()
     steps = some_steps("asynchronous", 2, range(3))
-    monkeypatch.setattr(learner, "TOGETHER", int(cells * 3 * data.rows) if cells > 1 else 0)
+    monkeypatch.setattr(learner, "MARGINS_AT_ONCE", int(cells * 3 * data.rows) if cells > 1 else 0)
     seen: list[int] = []
     make = learner.Learner.__init__
 
@@ -553,7 +553,7 @@ def test_random_partitions_are_fair_and_a_stream_of_each_replication() -> None:
 def test_too_many_past_models_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data, start = problem()
     steps = steps_of("asynchronous", 6)
-    monkeypatch.setattr(learner, "REMEMBERED", 1000)
+    monkeypatch.setattr(learner, "MOST_BYTES_OF_PAST", 1000)
     with pytest.raises(InvalidParameter, match="past models"):
         train(data, OPTIMIZERS["gd"](learning_rate=0.1), start, steps, 6)
 
@@ -569,7 +569,7 @@ def test_margins_that_are_remembered_count_as_memory(
         np.zeros((2, 9)), arrived, lambda mask: mask.astype(np.float64), STALE_K, STALE_K, lag=3
     )
     one = 2 * 3 * (STALE_P + STALE_N) * 8
-    monkeypatch.setattr(learner, "REMEMBERED", together * one - (not fits))
+    monkeypatch.setattr(learner, "MOST_BYTES_OF_PAST", together * one - (not fits))
     if not fits and together == 1:
         with pytest.raises(InvalidParameter, match="past models and gradients"):
             train(data, OPTIMIZERS["gd"](learning_rate=0.1), start, steps, 9)
@@ -627,17 +627,17 @@ def test_how_many_optimizers_fit_into_memory(
     )
     size = numbers * 5 * 8
     for room, optimizers in ((size, 1), (2 * size - 1, 1), (2 * size, 2), (7 * size + 3, 7)):
-        monkeypatch.setattr(learner, "REMEMBERED", room)
+        monkeypatch.setattr(learner, "MOST_BYTES_OF_PAST", room)
         assert learner.fit_into_memory(problem, past) == optimizers
-    monkeypatch.setattr(learner, "REMEMBERED", size - 1)
+    monkeypatch.setattr(learner, "MOST_BYTES_OF_PAST", size - 1)
     with pytest.raises(InvalidParameter, match=r"^replications = 5: past models and gradients"):
         learner.fit_into_memory(problem, past)
-    monkeypatch.setattr(learner, "REMEMBERED", 50)
+    monkeypatch.setattr(learner, "MOST_BYTES_OF_PAST", 50)
     nothing: Any = SimpleNamespace(
         depth=0, times=np.zeros((5, 1)), sparse=single, table_size=0, held=0
     )
     assert learner.fit_into_memory(problem, nothing) == 50
-    monkeypatch.setattr(learner, "REMEMBERED", 2**31)
+    monkeypatch.setattr(learner, "MOST_BYTES_OF_PAST", 2**31)
     nothing.table_size = 2**28
     with pytest.raises(InvalidParameter, match=r"take 30\.0 GiB; must fit into 2 GiB: fewer"):
         learner.fit_into_memory(problem, nothing)

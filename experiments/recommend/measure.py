@@ -22,7 +22,7 @@ from ...sim.load_laws import PerPartition
 from ...sim.numerics import one_thread
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import RoundScheme, Sees
-from ...sim.steps import EXACT, Steps, weights_of
+from ...sim.steps import WEIGHT_TOLERANCE, Steps, weights_of
 from ...sim.types import BoolArray, FloatArray, Messages, Rounds, Stream, Trace
 from ..config import build
 from ..config.catalogue import with_plugins
@@ -183,7 +183,7 @@ def _performance(
 ) -> tuple[Facts, Performance]:
     goal, rates = simulation.goal, simulation.rates
     scheme, elapsed = run.scheme, steps.times[:, -1]
-    stale, within = steps.staleness, scheme.partitions * EXACT**2
+    stale, within = steps.staleness, scheme.partitions * WEIGHT_TOLERANCE**2
     # Local steps are taken at other models, whatever their weights.
     fresh = stale is None and steps.local_steps == 1
     exact = fresh and (bool(scheme.exact) or float(np.nanmax(steps.error)) <= within)

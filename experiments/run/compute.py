@@ -27,7 +27,7 @@ from ...sim.optimizers import Optimizer
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import RoundScheme, Sees
 from ...sim.schemes.decoders import Conditioning
-from ...sim.steps import EXACT, Dense, Steps, ends_of, iteration_ends
+from ...sim.steps import WEIGHT_TOLERANCE, Dense, Steps, ends_of, iteration_ends
 from ...sim.types import FloatArray, Trace, Work
 from ..config import build
 from ..config.catalogue import streams_kept
@@ -141,7 +141,8 @@ def result(
     replications = _replications(iterations["time"], trace, losses, target_loss)
     replications |= _exact_time(run, trace)
     if run.scheme.exact is None:
-        replications["exact"] = (steps.error <= run.scheme.partitions * EXACT**2).mean(axis=1)
+        within = run.scheme.partitions * WEIGHT_TOLERANCE**2
+        replications["exact"] = (steps.error <= within).mean(axis=1)
     if steps.shares is not None:
         replications["least_heard"] = steps.shares.min(axis=1)
     conditioning = run.scheme.conditioning()

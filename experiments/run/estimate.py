@@ -15,7 +15,7 @@ from ...sim.engines.batch.ahead import TOGETHER
 from ...sim.engines.batch.rounds import BUDGET, BYTES_PER_CELL, CACHED
 from ...sim.engines.cluster import IDEAL, Policy
 from ...sim.engines.run import Engine, Run
-from ...sim.learner import BLOCK
+from ...sim.learner import BLOCK_WIDTH
 from ...sim.load_laws import PerPartition
 from ...sim.problems import Problem
 from ...sim.schemes.barrierless import Barrierless
@@ -170,7 +170,8 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
         parts = run.scheme.partitions / 2 if run.scheme.local_steps > 1 else 1.0  # of a product
         seconds += run.iterations * (LEARNING * parts + 2 * product)
         memory += DATA * data.entries * FLOAT
-        memory += MARGINS * FLOAT * (data.kept * min(models, BLOCK) + data.parameters * models)
+        kept = data.kept * min(models, BLOCK_WIDTH)
+        memory += MARGINS * FLOAT * (kept + data.parameters * models)
     rows = replications * (run.iterations + 1)
     disk = DISK * rows + DISK_RUN * replications + DISK_WORKER * workers + DISK_CELL
     return Estimate(chosen, reason, seconds, int(memory), disk, rows)

@@ -15,7 +15,7 @@ from scipy.special import bdtr, ndtri, stdtr, stdtrit
 from ...sim import theory
 from ...sim.engines.cluster import Policy
 from ...sim.load_laws import OfOneDraw, PerPartition
-from ...sim.metrics import METRICS, ROUNDING, per_replication
+from ...sim.metrics import METRICS, ZERO_TOLERANCE, per_replication
 from ...sim.problems.losses import LeastSquares
 from ...sim.schemes.barrierless import Barrierless, Stops
 from ...sim.schemes.base import Fixed, Scheme
@@ -161,7 +161,7 @@ class ClosedForm:
         value = self.error if metric == "decoding_error" else self.seconds
         if metric == "decoding_error" and value == 0.0 and far <= DECODED * self.partitions:
             return 0.0
-        least = max(ROUNDING * abs(value), METRICS[metric].rounding)
+        least = max(ZERO_TOLERANCE * abs(value), METRICS[metric].rounding)
         if error > least:
             settled = self.settled or metric == "decoding_error"
             return normal_deviate(far / error, replications - 1) if settled else np.nan

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import override
 
-from ..numerics import STEPS, LeastSquares, sparse_least_squares
+from ..numerics import MOST_CG_STEPS, LeastSquares, sparse_least_squares
 from ..types import BoolArray, ComplexArray, FloatArray
 from .assignments import Assignment
 
@@ -190,7 +190,7 @@ class Optimal(OfCode):
     def operations(self) -> float:
         rows, columns = self._shape
         if self.large:
-            return 4.0 * STEPS * (float(self.assignment.loads.sum()) + rows + columns)
+            return 4.0 * MOST_CG_STEPS * (float(self.assignment.loads.sum()) + rows + columns)
         return 5e3 + 6.0 * rows * columns + 0.02 * rows * columns**2
 
     @property

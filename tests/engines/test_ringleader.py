@@ -251,7 +251,7 @@ def test_the_mean_of_the_means(
     rule: str, block: int, sparse_data: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every gradient of every table by itself, at the point that its worker had."""
-    monkeypatch.setattr(learner, "BLOCK", block)
+    monkeypatch.setattr(learner, "BLOCK_WIDTH", block)
     data, start = problem(sparse_data, l2=0.01)
     iterations = 5
     delay = MODELS["heterogeneous"](base=MODELS["exponential"](rate=2.0), spread=1.0)

@@ -33,7 +33,7 @@ from erasurehead.sim.schemes.decoders import (
     SumArrived,
     decoding_error,
 )
-from erasurehead.sim.steps import EXACT
+from erasurehead.sim.steps import WEIGHT_TOLERANCE
 from erasurehead.sim.types import BoolArray, Rounds, Trace
 
 # Decoders: which messages are taken, with which weight, and how well.
@@ -355,7 +355,7 @@ def test_rounding_of_the_random_cyclic_code_counts_as_exact(load: int) -> None:
     arrived = some(30, 30 - load + 1, 1000)
     scheme = SCHEMES["cyclic_repetition"](load=load).build(30)
     assert isinstance(scheme, Fixed)
-    assert np.abs(scheme.weights(arrived) - 1).max() < EXACT
+    assert np.abs(scheme.weights(arrived) - 1).max() < WEIGHT_TOLERANCE
 
 
 # Decoders of large cyclic codes: exact from every set of arrivals, without least squares.

@@ -102,7 +102,7 @@ def test_the_mean_of_everybodys_latest(
     block: int, sparse_data: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The mean over those who have arrived so far, each at the model that its worker had."""
-    monkeypatch.setattr(learner, "BLOCK", block)
+    monkeypatch.setattr(learner, "BLOCK_WIDTH", block)
     data, start = problem(sparse_data, L2)
     iterations = 8
     trace, steps = run_of("gradient_table", iterations)
@@ -244,7 +244,7 @@ def test_the_sum_stays_exact_in_a_long_run() -> None:
 def test_a_table_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data, start = problem()
     _, steps = run_of("gradient_table", 2)
-    monkeypatch.setattr(learner, "REMEMBERED", 3 * STALE_K * STALE_P * 8 - 1)
+    monkeypatch.setattr(learner, "MOST_BYTES_OF_PAST", 3 * STALE_K * STALE_P * 8 - 1)
     with pytest.raises(InvalidParameter, match="past models and gradients"):
         train(data, OPTIMIZERS["gd"](learning_rate=RATE), start, steps, 2)
 
@@ -301,7 +301,7 @@ def test_a_plain_loop_with_every_gradient(
     load: int, wait_for: int, block: int, sparse_data: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each worker keeps its latest d gradients itself, and nobody knows of layers."""
-    monkeypatch.setattr(learner, "BLOCK", block)
+    monkeypatch.setattr(learner, "BLOCK_WIDTH", block)
     data, start = problem(sparse_data, l2=0.01)
     trace, steps = pipelined_run_of(load, wait_for, 15)
     assert isinstance(trace.heard, Rounds)
