@@ -17,22 +17,20 @@ from erasurehead.experiments.options import ReproduceRequest
 from erasurehead.experiments.reproduce import figure_named, figure_with
 from erasurehead.experiments.reproduce.base import Effort
 from erasurehead.experiments.reproduce.claims import (
+    CLAIM_FIGURES,
     CLAIMS,
-    ITERATIONS,
-    LACKS,
-    PAPER,
-    SOONER,
     Claim,
-    Code,
+    ClaimVerdict,
     Finding,
-    Verdict,
+    Outcome,
+    Quantity,
     crossing,
     mean_ratio,
-    places,
+    shared_settings,
     verdicts,
 )
 from erasurehead.experiments.reproduce.command import make, make_figures
-from erasurehead.experiments.reproduce.page import judged, kept_figures, read_reproduction
+from erasurehead.experiments.reproduce.page import judged_claims, kept_figures, read_reproduction
 from tests.report.results import Reader
 from tests.tools import ROOT, inside, undrawn
 
@@ -100,44 +98,45 @@ def settings(ratio: float) -> pd.DataFrame:
 
 
 NEVER, ALWAYS = [0.0] * 3, [0.0, 1.0, 1.0]
-PLANTED: dict[str, tuple[str, Code, dict[str, pd.DataFrame], str]] = {
-    "a": ("a", Code.HOLDS, {"delay_tolerance": tolerance(NEVER, ALWAYS, ALWAYS)},
+PLANTED: dict[str, tuple[str, Outcome, dict[str, pd.DataFrame], str]] = {
+    "a": ("a", Outcome.HOLDS, {"delay_tolerance": tolerance(NEVER, ALWAYS, ALWAYS)},
           "With 4 of 8 workers 10 s late, ErasureHead waits for one of them in 0 % of the rounds"),
-    "a fails": ("a", Code.FAILS, {"delay_tolerance": tolerance(ALWAYS, NEVER, NEVER)},
+    "a fails": ("a", Outcome.FAILS, {"delay_tolerance": tolerance(ALWAYS, NEVER, NEVER)},
                 "against cyclic repetition in 2 of 3 settings, all with stragglers = 2, 4: -1"),
-    "a as late": ("a", Code.OPEN, {"delay_tolerance": tolerance(NEVER, NEVER, NEVER)},
+    "a as late": ("a", Outcome.OPEN, {"delay_tolerance": tolerance(NEVER, NEVER, NEVER)},
                   "It waits as often as both with 0, 2, 4 stragglers"),
-    "a in part": ("a", Code.PARTLY, {"delay_tolerance": tolerance([0, 0, 1], [0, 1, 1], NEVER)},
+    "a in part": ("a", Outcome.PARTLY, {"delay_tolerance": tolerance([0, 0, 1], [0, 1, 1], NEVER)},
                   "fractional repetition in 1 of 3 settings, all with stragglers = 4: -1"),
-    "b": ("b", Code.HOLDS, {"loss_iteration_floor": floor(0.5, 1e-6, 2.0)},
+    "b": ("b", Outcome.HOLDS, {"loss_iteration_floor": floor(0.5, 1e-6, 2.0)},
           "With r = 4 of 8 arrivals it needs 1.0"),
-    "b slow": ("b", Code.FAILS, {"loss_iteration_floor": floor(0.7, 1e-4, 2.0)},
+    "b slow": ("b", Outcome.FAILS, {"loss_iteration_floor": floor(0.7, 1e-4, 2.0)},
                "Fails in 1 of 1 settings: 1.9"),
-    "b high floor": ("b", Code.PARTLY, {"loss_iteration_floor": floor(0.5, 0.02, 2.0)},
+    "b high floor": ("b", Outcome.PARTLY, {"loss_iteration_floor": floor(0.5, 0.02, 2.0)},
                      "1 of 1 settings: 0.0196 of the loss at the start is the noise floor"),
-    "b above its bound": ("b", Code.PARTLY, {"loss_iteration_floor": floor(0.5, 1e-6, 0.8)},
+    "b above its bound": ("b", Outcome.PARTLY, {"loss_iteration_floor": floor(0.5, 1e-6, 0.8)},
                           "1 of 1 settings: 1.25 times its bound is the mean loss"),
-    "c": ("c", Code.HOLDS, {"iteration_time_workers": runtime(additive=1.0)},
+    "c": ("c", Outcome.HOLDS, {"iteration_time_workers": runtime(additive=1.0)},
           "With 8 workers, 2.00 [1.95, 2.06] (additive law) times as fast as uncoded."),
-    "c fails": ("c", Code.FAILS, {"iteration_time_workers": runtime(additive=4.0)},
+    "c fails": ("c", Outcome.FAILS, {"iteration_time_workers": runtime(additive=4.0)},
                 "Fails in 1 of 1 settings: 0.5 times as fast as uncoded"),
-    "c in part": ("c", Code.PARTLY,
+    "c in part": ("c", Outcome.PARTLY,
                   {"iteration_time_workers": runtime(proportional=3.0, additive=1.0)},
                   "1 of 2 settings, all with proportional law: 0.667 times as fast as uncoded"),
-    "c as fast": ("c", Code.OPEN, {"iteration_time_workers": runtime(additive=2.0)}, "1.00 [0.97"),
-    "c by iterations": ("c", Code.FAILS,
+    "c as fast": ("c", Outcome.OPEN,
+                  {"iteration_time_workers": runtime(additive=2.0)}, "1.00 [0.97"),
+    "c by iterations": ("c", Outcome.FAILS,
                         {"iteration_time_workers": runtime(additive=1.6),
                          "loss_iteration_floor": floor(0.7, 1e-4, 2.0)},
                         "7 times the iterations charged to it"),
-    "d": ("d", Code.HOLDS, {"loss_time": races(1.0), "speedup": settings(1.5)},
+    "d": ("d", Outcome.HOLDS, {"loss_time": races(1.0), "speedup": settings(1.5)},
           "Diabetes (least squares), times as fast to the target loss: 2.00 [2.00, 2.00] as"),
-    "d fails": ("d", Code.FAILS, {"loss_time": races(4.0)},
+    "d fails": ("d", Outcome.FAILS, {"loss_time": races(4.0)},
                 "Fails against uncoded in 1 of 1 settings: 0.5 times as fast"),
-    "d in part": ("d", Code.PARTLY, {"loss_time": races(1.0), "speedup": settings(0.9)},
+    "d in part": ("d", Outcome.PARTLY, {"loss_time": races(1.0), "speedup": settings(0.9)},
                   "against fractional repetition in 1 of 2 settings, all with d = 6: 0.9 times"),
-    "d misses": ("d", Code.OPEN, {"loss_time": races(1.0, reach=5)},
+    "d misses": ("d", Outcome.OPEN, {"loss_time": races(1.0, reach=5)},
                  "2.00 [0.00, 2.00] as fractional repetition; 3 runs of ErasureHead without it"),
-    "d never": ("d", Code.FAILS, {"loss_time": races(1.0, reach=0)},
+    "d never": ("d", Outcome.FAILS, {"loss_time": races(1.0, reach=0)},
                 "1 of 1 settings: 0 times as fast to the target loss"),
 }  # fmt: skip
 
@@ -151,7 +150,9 @@ def test_a_verdict_is_what_the_table_says(case: str) -> None:
     claim, verdict = found[letter]
     assert claim.heading(verdict).endswith(f": {code}")
     assert said in " ".join(claim.sentences(verdict))
-    assert ("Fails" in " ".join(claim.sentences(verdict))) == (code in (Code.FAILS, Code.PARTLY))
+    assert ("Fails" in " ".join(claim.sentences(verdict))) == (
+        code in (Outcome.FAILS, Outcome.PARTLY)
+    )
     plain = json.loads(json.dumps(claim.as_plain(verdict), allow_nan=False))
     assert plain["verdict"] == code
     assert {each["verdict"] for each in plain["findings"]} == {f.code for f in verdict.findings}
@@ -159,25 +160,25 @@ def test_a_verdict_is_what_the_table_says(case: str) -> None:
 
 def test_an_interval_is_on_one_side_or_not_decided() -> None:
     for low, high, above, below in (
-        (1.1, 1.2, Code.HOLDS, Code.FAILS),
-        (0.8, 0.9, Code.FAILS, Code.HOLDS),
-        (0.9, 1.1, Code.OPEN, Code.OPEN),
-        (1.0, 1.1, Code.OPEN, Code.OPEN),
-        (np.nan, np.nan, Code.OPEN, Code.OPEN),
+        (1.1, 1.2, Outcome.HOLDS, Outcome.FAILS),
+        (0.8, 0.9, Outcome.FAILS, Outcome.HOLDS),
+        (0.9, 1.1, Outcome.OPEN, Outcome.OPEN),
+        (1.0, 1.1, Outcome.OPEN, Outcome.OPEN),
+        (np.nan, np.nan, Outcome.OPEN, Outcome.OPEN),
     ):
         interval = ((low + high) / 2, low, high)
-        assert Finding("", {}, interval, 1.0).code is above
-        assert Finding("", {}, interval, 1.0, above=False).code is below
+        assert Finding(Quantity.WAITS, {}, interval, 1.0).code is above
+        assert Finding(Quantity.WAITS, {}, interval, 1.0, above=False).code is below
 
 
 def test_settings_are_named_by_what_sets_them_apart() -> None:
     every = [
-        Finding("", {"law": law, "n": n}, (1, 1, 1), 1)
+        Finding(Quantity.WAITS, {"law": law, "n": n}, (1, 1, 1), 1)
         for law, n in product(("a law", "b law"), (100.0, 20.0, 3.0))
     ]
-    assert places(every, every) == ""
-    assert places(every[4:], every) == ", all with b law, n = 3, 20"
-    assert places([every[0], every[3]], every) == ", all with n = 100"
+    assert shared_settings(every, every) == ""
+    assert shared_settings(every[4:], every) == ", all with b law, n = 3, 20"
+    assert shared_settings([every[0], every[3]], every) == ", all with n = 100"
 
 
 def test_when_a_curve_is_first_at_a_level() -> None:
@@ -205,7 +206,7 @@ def test_page_summary_and_terminal_begin_with_the_claims(tmp_path: Path) -> None
     """All say the verdicts of the tables; a table in which a claim fails changes all of them. Real
     workers stand beside their simulation, unless they ran another config."""
     asked = ReproduceRequest(output=tmp_path, format_="svg")
-    for name in PAPER:
+    for name in CLAIM_FIGURES:
         changed = ReproduceRequest(output=tmp_path, format_="svg", set_=FEW[name])
         make(Effort(), changed, figure_with(name, FEW[name]))
     file = tmp_path / "iteration_time_workers.parquet"
@@ -214,7 +215,7 @@ def test_page_summary_and_terminal_begin_with_the_claims(tmp_path: Path) -> None
     frame.assign(simulated=frame["simulated"].where(~slow, 99.0)).to_parquet(file)
     (tmp_path / ".erasurehead").touch()
     index, lines = make_figures(["delay_tolerance"], asked)
-    claims = judged(tmp_path, kept_figures(tmp_path))
+    claims = judged_claims(tmp_path, kept_figures(tmp_path))
     headings = [claim.heading(verdict) for claim, verdict in claims]
     assert [line for line in lines if line.startswith("(")] == headings
     assert headings[2] == "(c) Faster overall runtime: fails"
@@ -234,12 +235,12 @@ def test_page_summary_and_terminal_begin_with_the_claims(tmp_path: Path) -> None
     ids = [each.get("id") for each in page.all("h2")]
     assert [each for each in ids if each and each.startswith("claim-")] == ids[-6:-2]
     live = measured(tmp_path)
-    [_, _, _, (claim, verdict)] = judged(tmp_path, kept_figures(tmp_path))
+    [_, _, _, (claim, verdict)] = judged_claims(tmp_path, kept_figures(tmp_path))
     [said] = [each for each in claim.sentences(verdict) if each.startswith("Real workers")]
     assert "times as fast in 20 rounds: 4.00 [" in said
     assert "as uncoded (simulated " in said
     pd.read_parquet(live).assign(cell="another").to_parquet(live)
-    [_, _, _, (claim, verdict)] = judged(tmp_path, kept_figures(tmp_path))
+    [_, _, _, (claim, verdict)] = judged_claims(tmp_path, kept_figures(tmp_path))
     assert not any(each.startswith("Real workers") for each in claim.sentences(verdict))
 
 
@@ -270,24 +271,24 @@ def test_only_the_papers_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(f"{place}.make", lambda effort, asked, figure, share: made.append(figure))
     with pytest.raises(Exception, match="holds no figure"):
         make_figures([], ReproduceRequest(output=tmp_path / "out", only_paper=True))
-    assert {figure.name for figure in made} == {*PAPER}
-    assert {claim.figures[0] for claim in CLAIMS} < {*PAPER}
+    assert {figure.name for figure in made} == {*CLAIM_FIGURES}
+    assert {claim.figures[0] for claim in CLAIMS} < {*CLAIM_FIGURES}
     assert isinstance(CLAIMS[0], Claim)
-    assert Verdict([]).code is Code.OPEN
+    assert ClaimVerdict([]).code is Outcome.OPEN
 
 
 @pytest.mark.slow
 def test_the_readme_has_the_verdicts() -> None:
     """Of the figures at their default sizes: each claim's line, and the numbers in it."""
-    frames = {name: figure_named(name).compute(Effort()) for name in PAPER}
+    frames = {name: figure_named(name).compute(Effort()) for name in CLAIM_FIGURES}
     readme = (ROOT / "README.md").read_text()
     lines = [line for line in readme.splitlines() if line.startswith("- *")][:4]
     a, b, c, d = (verdict for _, verdict in verdicts(frames))
-    [lost] = a.of(LACKS)
-    quick = b.of(ITERATIONS, r=15.0)[0].interval[0]
-    slow = [each.where["n"] for each in c.findings if each.code is Code.FAILS]
+    [lost] = a.of(Quantity.LACKS)
+    quick = b.of(Quantity.ITERATIONS, r=15.0)[0].interval[0]
+    slow = [each.where["n"] for each in c.findings if each.code is Outcome.FAILS]
     (one, *codes), (other, *more) = (
-        [each.interval[0] for each in d.of(SOONER, data=data)] for data in d.facts["data"]
+        [each.interval[0] for each in d.of(Quantity.SOONER, data=data)] for data in d.facts["data"]
     )
     told = (
         (f"{a.facts['most']} stragglers of 30 and loses {100 * lost.interval[0]:.0f} %", a),
@@ -297,4 +298,4 @@ def test_the_readme_has_the_verdicts() -> None:
     )
     for line, (text, verdict) in zip(lines, told, strict=True):
         assert text in line
-        assert (verdict.code is Code.PARTLY) == (verdict in (c, d))
+        assert (verdict.code is Outcome.PARTLY) == (verdict in (c, d))

@@ -40,25 +40,20 @@ from erasurehead.experiments.reproduce import (
     tradeoff_load_arrivals,
 )
 from erasurehead.experiments.reproduce.atlas import (
-    DELAYS,
-    FRONT,
-    GAP,
-    GRID,
-    LEFT_OUT,
-    STRIP,
+    ATLAS_DELAYS,
+    FRONT_LOOK,
+    MEMBER_FIELDS,
+    REASONS_LEFT_OUT,
+    STRIP_DECADES,
     Atlas,
-    _findings,
-    _names,
-    _panel,
-    _point,
     apart,
     height_of,
     members,
     not_compared,
     title,
 )
-from erasurehead.experiments.reproduce.base import WORKERS, Effort
-from erasurehead.experiments.reproduce.clusters import WORK, additive
+from erasurehead.experiments.reproduce.base import FIGURE_WORKERS, Effort
+from erasurehead.experiments.reproduce.clusters import CLUSTER_WORK, additive
 from erasurehead.sim.engines.tapes import RememberedTape
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import RoundScheme
@@ -75,7 +70,7 @@ def frame() -> pd.DataFrame:
     return Atlas(schemes=KNOWN + OTHERS, iterations=40, replications=24).compute(Effort())
 
 
-@pytest.mark.parametrize("delays", [name for name in DELAYS if "speeds" not in name])
+@pytest.mark.parametrize("delays", [name for name in ATLAS_DELAYS if "speeds" not in name])
 def test_times_are_those_of_the_theory(frame: pd.DataFrame, delays: str) -> None:
     """Catches a member under another's name, another delay or load law, and seconds of all rounds.
 
@@ -83,9 +78,16 @@ def test_times_are_those_of_the_theory(frame: pd.DataFrame, delays: str) -> None
     """
     part = frame[frame["delays"] == delays].set_index("member")
     chosen = [member for member in members() if member["name"] in KNOWN]
-    document = {"workers": WORKERS, "iterations": 1, "delay": DELAYS[delays], "schemes": chosen}
+    document = {
+        "workers": FIGURE_WORKERS,
+        "iterations": 1,
+        "delay": ATLAS_DELAYS[delays],
+        "schemes": chosen,
+    }
     compared = 0
-    for member, cell in zip(chosen, cells(document | {"load_law": additive(WORK)}), strict=True):
+    for member, cell in zip(
+        chosen, cells(document | {"load_law": additive(CLUSTER_WORK)}), strict=True
+    ):
         settings, row = cell.settings, part.loc[title(member)]
         theory = scheme_iteration_time(build.scheme_of(cell), settings.delay, settings.load_law)
         heavy = "Pareto" in delays and member["name"] == "uncoded"
@@ -111,10 +113,10 @@ def test_the_error_of_clipped_trials(frame: pd.DataFrame) -> None:
     """sum_j (1 - p) / (p B) over n, at shifted exponential delays."""
     delays = "shifted exponential"
     part = frame[frame["delays"] == delays].set_index("member")
-    delay = build.delay_model(DELAYS[delays])
+    delay = build.delay_model(ATLAS_DELAYS[delays])
     for member in members():
         if member["name"] == "mindflayer":
-            p = 1 - float(np.asarray(delay.sf(member["patience"] - WORK)))
+            p = 1 - float(np.asarray(delay.sf(member["patience"] - CLUSTER_WORK)))
             row = part.loc[title(member)]
             expected = (1 - p) / (p * member["trials"])
             assert abs(row["measured_error"] - expected) < BOUND * row["measured_error_se"]
@@ -164,18 +166,25 @@ def test_names_keep_apart() -> None:
     np.testing.assert_array_equal(apart(np.array([0.9, 0.5, 0.2]), 0.085), [0.9, 0.5, 0.2])
 
 
+def front_of(**columns: object) -> pd.DataFrame:
+    """Members on the front under one delay law."""
+    known = {"delays": "law", "scheme": "uncoded", "member": "name", "on_front": True}
+    known |= {"late": False, "formula": True, "iteration_time_se": 0.25, "measured_error_se": 0.2}
+    return pd.DataFrame(columns).assign(**known | columns)
+
+
 def test_names_keep_off_the_edge_of_the_strip_of_exact_schemes() -> None:
     """A line through a name cannot be read; names of exact schemes stand within the strip."""
     count = 10
     error = np.append(np.geomspace(1.0, 0.1, count), 0.0)
-    front = pd.DataFrame(
-        {"iteration_time": np.arange(1.0, count + 2), "error": error, "member": "name"}
-    )
-    [texts] = [mark for mark in _names(front, 4.3) if isinstance(mark, Texts)]
-    half = GAP / 2 * (4.3 + STRIP)
-    assert np.all(texts.y[:-1] >= STRIP + half - 1e-9)
-    assert abs(texts.y[-1]) <= STRIP
-    [others] = [mark for mark in _names(front[:-1], 4.3) if isinstance(mark, Texts)]
+    front = front_of(iteration_time=np.arange(1.0, count + 2), error=error)
+    [panel] = Atlas().picture(front).panels
+    [texts] = drawn(panel, Texts)
+    assert panel.y.high is not None
+    half = 0.04 * (panel.y.high + STRIP_DECADES)  # names are 8 % of the axis apart
+    assert np.all(texts.y[:-1] >= STRIP_DECADES + half - 1e-9)
+    assert abs(texts.y[-1]) <= STRIP_DECADES
+    [others] = drawn(Atlas().picture(front[:-1]).panels[0], Texts)
     np.testing.assert_array_equal(texts.y[:-1], others.y)
 
 
@@ -185,10 +194,10 @@ def test_every_synchronous_scheme_is_compared_or_left_out_for_a_reason() -> None
         for name, family in SCHEMES.items()
         if isinstance(family.examples()[0].build(12), RoundScheme)
     }
-    compared = set(GRID)
+    compared = set(MEMBER_FIELDS)
     assert compared | set(not_compared()) == with_rounds
     assert not compared & set(not_compared())
-    assert set(not_compared()) >= set(LEFT_OUT)
+    assert set(not_compared()) >= set(REASONS_LEFT_OUT)
 
 
 def test_titles_tell_members_apart() -> None:
@@ -200,10 +209,11 @@ def test_where_errors_are_drawn() -> None:
     """A decade is one apart above 0.001; below that heights are linear down to 0."""
     errors = np.array([0.0, 5e-4, 1e-3, 0.1, 10.0])
     np.testing.assert_allclose(height_of(errors), [0.0, 0.35, 0.7, 2.7, 4.7])
-    known = {"error": 0.1, "measured_error_se": 0.2, "iteration_time": 3.0}
     for formula, ends in ((True, (0.1, 0.1)), (False, (0.0, 0.3))):
-        row = pd.Series({**known, "iteration_time_se": 0.25, "formula": formula}, dtype=object)
-        point = _point(row, FRONT)
+        [panel] = (
+            Atlas().picture(front_of(iteration_time=[3.0], error=[0.1], formula=formula)).panels
+        )
+        point = drawn(panel, Points)[-1]
         assert (point.x[0], point.y[0]) == (3.0, pytest.approx(2.7))
         np.testing.assert_array_equal(point.dx, [[0.25], [0.25]])
         middle, low, high = height_of(np.array([0.1, *ends]))
@@ -212,8 +222,9 @@ def test_where_errors_are_drawn() -> None:
 
 def test_a_panel_has_every_member(frame: pd.DataFrame) -> None:
     """In grey those off the front, late ones apart; the front as stairs; uncoded always."""
-    for delays, part in frame.groupby("delays", sort=False):
-        panel = _panel(str(delays), part)
+    by_delays = frame.groupby("delays", sort=False)
+    for (delays, part), panel in zip(by_delays, Atlas().picture(frame).panels, strict=True):
+        assert panel.title == delays
         strip, others, late, stairs, *rest = panel.marks
         assert isinstance(strip, Bars)
         assert (strip.start[0], strip.end[0]) == (panel.x.low, panel.x.high)
@@ -244,11 +255,13 @@ def test_who_is_the_fastest_exact_scheme() -> None:
 
     def member(delays: str, scheme: str, seconds: float, front: bool, **more: bool) -> Any:
         known = {"delays": delays, "scheme": scheme, "member": f"{scheme}!", "on_front": front}
-        return {**known, "iteration_time": seconds, "exact": True, "late": False, **more}
+        errors = {"error": 0.5, "measured_error_se": 0.1, "formula": True, "iteration_time_se": 0.1}
+        sizes = {"replications": 8, "iterations": 100, "exact": True, "late": False}
+        return {**known, **errors, **sizes, "iteration_time": seconds, **more}
 
     rows = [
         each
-        for place, delays in enumerate(DELAYS)
+        for place, delays in enumerate(ATLAS_DELAYS)
         for each in (
             member(delays, "uncoded", 4.0, False),
             member(delays, "multi_message", 2.0, place < 2),
@@ -257,10 +270,10 @@ def test_who_is_the_fastest_exact_scheme() -> None:
             member(delays, "erasurehead", 0.5, False, exact=False),
         )
     ]
-    said = _findings(pd.DataFrame(rows))
+    said = Atlas().text(pd.DataFrame(rows))
     first = "in 2 s (with one message a worker fractional_repetition!, in 3 s; uncoded in 4 s)"
-    assert said.count(f"multi_message!, {first}") == len(DELAYS)
-    assert said.endswith("On the front under all 3 laws: fractional repetition.")
+    assert said.count(f"multi_message!, {first}") == len(ATLAS_DELAYS)
+    assert "On the front under all 3 laws: fractional repetition.\n\n" in said
 
 
 # What figures share: numbers as text, curves of tables, settings of clusters.
@@ -293,19 +306,19 @@ def test_tables_and_curves_are_those_of_the_frame() -> None:
     assert base.markdown_table(["a", "b"], []) == "| a | b |\n| --- | ---: |\n"
     frame = pd.DataFrame({"x": [3.0, 1.0, 3.0], "y": [1.0, 2.0, 4.0], "se": [0.5, 0.0, 1.0]})
     assert base.placed(frame, "x")["place"].tolist() == [1.0, 0.0, 1.0]
-    assert base.rows_of(frame, x=3.0, y=4.0)["se"].tolist() == [1.0]
-    line = base.curve_of(frame, "x", "y", FRONT, "se")
+    assert base.rows_at(frame, x=3.0, y=4.0)["se"].tolist() == [1.0]
+    line = base.curve_of(frame, "x", "y", FRONT_LOOK, "se")
     assert line.low is not None
     assert line.high is not None
     assert (line.x.tolist(), line.y.tolist()) == ([3.0, 1.0, 3.0], [1.0, 2.0, 4.0])
     np.testing.assert_allclose(line.high - line.low, 2 * 1.96 * frame["se"])
     np.testing.assert_allclose((line.high + line.low) / 2, line.y)
-    assert base.curve_of(frame, "x", "y", FRONT).low is None
-    points = base.points_of(frame, "x", "y", FRONT, "se")
+    assert base.curve_of(frame, "x", "y", FRONT_LOOK).low is None
+    points = base.points_of(frame, "x", "y", FRONT_LOOK, "se")
     np.testing.assert_allclose(points.dy, [1.96 * frame["se"]] * 2)  # type: ignore[arg-type]
-    assert base.points_of(frame, "x", "y", FRONT).dy is None
+    assert base.points_of(frame, "x", "y", FRONT_LOOK).dy is None
     ends = frame.assign(y_low=frame["y"] - 1, y_high=frame["y"] + 2)
-    barred = base.barred_curve_of(ends, "x", "y", FRONT)
+    barred = base.interval_curve_of(ends, "x", "y", FRONT_LOOK)
     assert barred.bars
     assert barred.low is not None
     assert barred.high is not None
@@ -342,11 +355,11 @@ def test_mean_times_of_the_five_schemes(law: str, delays: float) -> None:
     assert waits == [None, 10, None, None, 6]
 
 
-def test_tapes_are_remembered_as_long_as_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tapes_are_remembered_as_long_as_there_is_room() -> None:
     """The latest stay; what is too large for all of it is drawn anew."""
-    assert 8 * base.REMEMBERED == 128 * 2**20, "128 MiB"
-    monkeypatch.setattr(base, "REMEMBERED", 2 * 9 * 3)  # two of 8 rounds and an eighth, 3 workers
-    effort = Effort()
+    assert 8 * Effort().max_remembered_delays == 128 * 2**20, "128 MiB"
+    two_tapes = 2 * 9 * 3  # of 8 rounds and an eighth, 3 workers
+    effort = Effort(max_remembered_delays=two_tapes)
 
     def tapes(seed: int, workers: int = 3, scheme: str = "uncoded") -> object:
         document = {"workers": workers, "iterations": 8, "replications": 1, "seed": seed}
@@ -387,22 +400,26 @@ def test_figures_are_of_the_sizes_that_they_tell() -> None:
     assert all(4 * one == more for one, more in pairwise(steps))
     assert known["local_steps"].iterations % steps[-1] == 0
     rates = [grid.rates for grid in known["time_to_target"].grids + known["time_to_target"].more]
-    for grid in (*rates, sequential_members.RATES, local_steps.RATES):
+    for grid in (*rates, sequential_members.RATES, local_steps.LOCAL_RATES):
         assert all(2 * rate == more for rate, more in pairwise(grid))
     assert [(1 / one[0], one[-1]) for one in rates] == [(64, 8), (2048, 0.5)]
     assert (1 / sequential_members.RATES[0], sequential_members.RATES[-1]) == (128, 16)
-    assert (1 / local_steps.RATES[0], local_steps.RATES[-1]) == (512, 0.5)
-    codes = sequential_members.MEMORYLESS | sequential_members.INEXACT
+    assert (1 / local_steps.LOCAL_RATES[0], local_steps.LOCAL_RATES[-1]) == (512, 0.5)
+    codes = sequential_members.MEMORYLESS | sequential_members.INEXACT_FAMILIES
     assert {30 % each.get("load", 1) for each in codes["fractional_repetition"]} == {0}
     assert {30 % each.get("load", 1) for each in codes["erasurehead"]} == {0}
 
 
 def theory_lines(**schemes: list[float]) -> pd.DataFrame:
+    """Lines of theory over decades of workers, with simulations on them by both engines."""
     rows = [
-        {"scheme": name, "workers": 10**k, "theory": seconds}
+        {"load_law": law, "scheme": name, "workers": 10**k, "theory": seconds, "engine": engine,
+         "simulated": seconds, "standard_error": 0.5, "rounds": 100}
+        for law in base.LAW_TITLES
         for name, times in schemes.items()
         for k, seconds in enumerate(times, start=1)
-    ]
+        for engine in ("batch", "law")
+    ]  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -418,14 +435,17 @@ def theory_lines(**schemes: list[float]) -> pd.DataFrame:
 )
 def test_from_where_on_a_code_is_faster(ours: list[float], scale: str) -> None:
     """As fast is not faster."""
-    frame = theory_lines(uncoded=[2.0] * len(ours), erasurehead=ours)
-    assert iteration_time_scale._crossing(frame).startswith(scale)
+    others = dict.fromkeys(
+        ("uncoded", "ignore_stragglers", "fractional_repetition"), [2.0] * len(ours)
+    )
+    text = iteration_time_scale.IterationTimeScale().text(theory_lines(**others, erasurehead=ours))
+    assert f"under the additive law {scale}" in text
 
 
 def test_what_a_doubling_costs() -> None:
     """From the smallest to the largest size that was simulated; sizes between have theory alone."""
     rows = []
-    for law in base.LAWS:
+    for law in base.LAW_TITLES:
         for scheme, each in (("uncoded", 1.0), ("erasurehead", 0.25)):
             for power, simulated in enumerate((True, False, True)):
                 theory = 1.0 + each * power
@@ -445,7 +465,7 @@ def test_what_a_doubling_costs() -> None:
     table = [line for line in text.splitlines() if line.startswith("| ")]
     assert len(table) == 2 + 4
     assert table[4] == "| additive | 8 | 1.00 ± 0.50 | 1.00 ± 0.50 |"
-    panel = iteration_time_workers._panel("additive", frame[frame["load_law"] == "additive"])
+    _, panel = iteration_time_workers.IterationTimeWorkers().picture(frame).panels
     assert (panel.x.names, panel.x.places) == (("8", "32"), (8, 32))
     line, points, *_ = panel.marks
     assert isinstance(line, Curve)
@@ -458,7 +478,7 @@ def test_what_a_doubling_costs() -> None:
 def test_what_ten_times_the_workers_cost() -> None:
     """By the law engine, and over as many decades as there are."""
     rows = []
-    for law in base.LAWS:
+    for law in base.LAW_TITLES:
         for scheme in ("uncoded", "ignore_stragglers", "fractional_repetition", "erasurehead"):
             for power in (1, 3):
                 for engine in ("law", "batch") if power == 1 else ("law",):
@@ -478,8 +498,8 @@ def test_what_ten_times_the_workers_cost() -> None:
 
 def test_half_of_the_growth() -> None:
     rows = pd.DataFrame({"iteration_time": [1.0, 1.9, 2.0, 3.0], "middle": [1.0, 2.5, 6.0, 20.0]})
-    assert backlog._half_way(rows) == 6.0
-    assert backlog._half_way(rows.assign(iteration_time=[1.0, 2.0, 2.5, 3.0])) == 2.5
+    assert backlog.half_way(rows) == 6.0
+    assert backlog.half_way(rows.assign(iteration_time=[1.0, 2.0, 2.5, 3.0])) == 2.5
     found = backlog.spans(np.arange(1.0, 101.0)[None].repeat(2, axis=0))
     assert [one["rounds"] for one in found[:3]] == [1, 1, 2], "nearly doubling"
     assert sum(one["rounds"] for one in found) == found[-1]["last_round"] == 100
@@ -488,54 +508,91 @@ def test_half_of_the_growth() -> None:
 
 
 def test_the_cheapest_scheme_that_is_nearly_exact() -> None:
-    """Within a part of the loss of the exact gradient; the exact one itself if no other is."""
-    close = tradeoff_load_arrivals.CLOSE
+    """Within a part of the loss of the exact gradient; the exact one itself if no other is. Points
+    are called by what makes them."""
+    close = tradeoff_load_arrivals.NEARLY_EXACT_FACTOR
     names = ("uncoded", "erasurehead", "erasurehead", "fractional_repetition")
     frame = pd.DataFrame({"scheme": names, "load": [1, 2, 3, 3], "arrivals": [30, 10, 15, 30]})
     frame = frame.assign(work=0.5, load_law="additive", iteration_time=[4.0, 1.0, 2.0, 3.0])
-    frame = frame.assign(loss_above_minimum=[1.0, close + 1e-9, close, 1.0])
-    said = tradeoff_load_arrivals._bargains(frame)
-    assert said == (
-        "2 s with ErasureHead, d = 3, r = 15 (additive law, 0.5 s of work; uncoded 4 s)"
+    frame = frame.assign(loss_above_minimum=[1.0, close + 1e-9, close, 1.0], loss_se=0.0)
+    frame = frame.assign(iteration_time_se=0.0, replications=8, on_front=True)
+    figure = tradeoff_load_arrivals.TradeoffLoadArrivals()
+    text = figure.text(frame)
+    assert (
+        "is 2 s with ErasureHead, d = 3, r = 15 (additive law, 0.5 s of work; uncoded 4 s)." in text
     )
-    alone = tradeoff_load_arrivals._bargains(frame[:2])
-    assert alone.startswith("4 s with uncoded (")
+    assert "is 4 s with uncoded (" in figure.text(frame[:2])
+    assert "| fractional repetition, d = 3 | 3 |" in text
+
+
+def ranked_frame(ratios: list[dict[str, float]], **columns: object) -> pd.DataFrame:
+    """A row of the ranking's table for each cluster, of the schemes' ratios to uncoded."""
+    rows = [
+        {"group": "additive law: d work + delay", "cluster": f"cluster {i}", "scheme": scheme,
+         "ratio": of_cluster.get(scheme, 1.0), "ratio_low": of_cluster.get(scheme, 1.0),
+         "ratio_high": of_cluster.get(scheme, 1.0), "iteration_time": 1.234, "replications": 8,
+         "standard_error": 0.05, "share_lost": 0.0, "fastest": False, "fastest_exact": False}
+        for i, of_cluster in enumerate(ratios)
+        for scheme in ranking.RANKED
+    ]  # fmt: skip
+    return pd.DataFrame(rows).assign(**columns)
+
+
+def marks_of_cell(panel: Panel, scheme: str, row: int = 0) -> list[Any]:
+    """Shade and box, number and half of the interval."""
+    x = ranking.RANKED.index(scheme)
+    bars = [
+        mark
+        for mark in drawn_bars(panel)
+        if mark.rows[0] == row and abs(mark.start[0] + 0.5 - x) < 0.1
+    ]
+    return bars + [
+        mark for mark in drawn(panel, Texts) if mark.y[0] == row and abs(mark.x[0] - x) < 0.1
+    ]
+
+
+def drawn_bars(panel: Panel) -> list[Bars]:
+    return [mark for mark in panel.marks if isinstance(mark, Bars) and len(mark.rows)]
 
 
 def test_a_cell_of_the_ranking() -> None:
     """Its number, bold for the fastest, with half of the interval unless that rounds to nothing."""
-    known = {"scheme": "erasurehead", "iteration_time": 1.234, "standard_error": 0.05}
-    row = pd.Series({**known, "fastest": True, "fastest_exact": False}, dtype=object)
-    row["ratio"], row["ratio_low"], row["ratio_high"] = 0.5, 0.4, 0.62
-    assert ranking._cell(row) == "**0.500 ± 0.110**"
-    shade, number, half = ranking._cell_marks(3, np.array([2.0]), row)
-    assert isinstance(shade, Bars)
-    assert isinstance(number, Texts)
-    assert isinstance(half, Texts)
-    assert (shade.start[0], shade.end[0], shade.rows[0]) == (2.5, 3.5, 2.0)
+    figure, frame = ranking.Ranking(), ranked_frame([{"erasurehead": 0.5}])
+    ours, uncoded = (frame["scheme"] == name for name in ("erasurehead", "uncoded"))
+    frame.loc[ours, ["ratio_low", "ratio_high", "fastest"]] = [0.4, 0.62, True]
+    frame.loc[uncoded, "fastest_exact"] = True
+    assert "| **0.500 ± 0.110** |" in figure.text(frame)
+    assert "| 1.234 ± 0.050 |" in figure.text(frame)
+    [panel] = figure.picture(frame).panels
+    shade, number, half = marks_of_cell(panel, "erasurehead")
+    assert (shade.start[0], shade.end[0]) == (5.5, 6.5)
     assert (number.words, number.bold, half.words) == (["0.50"], True, ["±.11"])
-    row["ratio_low"], row["ratio_high"], row["fastest"] = 0.497, 0.503, False
-    assert len([*ranking._cell_marks(3, np.array([2.0]), row)]) == 2
-    assert ranking._cell(row) == "0.500 ± 0.003"
-    row["scheme"], row["fastest_exact"], row["ratio"] = "uncoded", True, 1.0
-    assert ranking._cell(row) == "1.234 ± 0.050"
-    _, box, number = ranking._cell_marks(0, np.array([0.0]), row)
-    assert isinstance(box, Bars)
-    assert isinstance(number, Texts)
+    _, box, number = marks_of_cell(panel, "uncoded")
     assert (box.start[0] > -0.5, box.end[0] < 0.5, box.fill.outline) == (True, True, True)
     assert number.words == ["1.23 s"]
-    red, white, blue = (ranking._colour(ratio) for ratio in (3.0, 1.0, 1 / 3))
+    frame.loc[ours, ["ratio_low", "ratio_high", "fastest"]] = [0.497, 0.503, False]
+    assert "| 0.500 ± 0.003 |" in figure.text(frame)
+    assert len(marks_of_cell(figure.picture(frame).panels[0], "erasurehead")) == 2
+
+
+def test_cells_are_blue_where_a_scheme_is_faster_and_red_where_it_is_slower() -> None:
+    """From three times on as dark as it gets; equal is white."""
+    names = ("cyclic_repetition", "uncoded", "erasurehead", "multi_message", "drop_compute")
+    ratios = dict(zip(names, (3.0, 1.0, 1 / 3, 9.0, 1 / 9), strict=True))
+    [panel] = ranking.Ranking().picture(ranked_frame([ratios])).panels
+    red, white, blue, *darker = (marks_of_cell(panel, name)[0].fill.colour for name in names)
     assert int(red[1:3], 16) > int(red[5:7], 16)
     assert int(blue[5:7], 16) > int(blue[1:3], 16)
     assert min(int(white[i : i + 2], 16) for i in (1, 3, 5)) > 240
-    assert (ranking._colour(9.0), ranking._colour(1 / 9)) == (red, blue)
+    assert darker == [red, blue]
 
 
 def test_a_speed_up_has_a_line_for_each_work() -> None:
     known = {"speedup": 1.5, "speedup_low": 1.25, "speedup_high": 2.0}
-    pairs = [(work, scheme) for work in base.WORKS for scheme in speedup.EXACT]
+    pairs = [(work, scheme) for work in base.WORKS for scheme in speedup.EXACT_SCHEMES]
     part = pd.DataFrame([{"work": w, "scheme": s, "load": 2, **known} for w, s in pairs])
-    one, *lines = speedup._marks(part)
+    frame = pd.concat([part.assign(load_law=law) for law in base.LAW_TITLES])
+    one, *lines = speedup.Speedup().picture(frame).panels[0].marks
     titles = [mark.title for mark in lines if isinstance(mark, Curve)]
     assert (
         titles
@@ -549,7 +606,7 @@ def test_a_speed_up_has_a_line_for_each_work() -> None:
 
 def test_panels_of_data_sets_stand_two_in_a_row() -> None:
     """Each from the third iteration of the fastest scheme on, as far as every replication goes."""
-    figure = loss_time.LossTimeFigure(iterations=6, replications=2)
+    figure = loss_time.LossTime(iterations=6, replications=2)
     times = {"uncoded": 2.0, "erasurehead": 1.0}
     rows = [
         {"dataset": name, "delays": "exponential", "scheme": scheme, "replication": r,
@@ -580,7 +637,7 @@ def test_panels_of_data_sets_stand_two_in_a_row() -> None:
 
 def test_who_is_soonest_over_each_network() -> None:
     """The best two that arrive in every run, by name."""
-    figure = local_steps.LocalStepsFigure()
+    figure = local_steps.LocalSteps()
     schemes = (("local_sgd", 1, 4.0), ("local_sgd", 4, 2.0), ("erasurehead", 0, 1.0))
     schemes += (("asynchronous", 0, np.inf),)
     rows = [
@@ -621,7 +678,7 @@ def test_runs_under_the_four_policies() -> None:
          "iteration_time": factor * (step + 1) * (1 + r), "time_to_target": 8.0 * factor * (1 + r),
          "final_train_loss": 0.5, "wasted": 0.125, "iterations": 40}
         for scheme, factor in (("uncoded", 2.0), ("erasurehead", 1.0))
-        for step, policy in enumerate(policies.POLICIES)
+        for step, policy in enumerate(policies.POLICY_MEANINGS)
         for r in (1, 0)
     ]  # fmt: skip
     frame, figure = pd.DataFrame(rows), policies.Policies()
@@ -684,10 +741,10 @@ def test_a_picture_of_speed_ups() -> None:
     rows = [
         {"load_law": law, "work": work, "load": load, "scheme": scheme, "speedup": 2.0 / load,
          "speedup_low": 1.5 / load, "speedup_high": 3.0 / load}
-        for law in base.LAWS
+        for law in base.LAW_TITLES
         for work in base.WORKS
         for load in (2, 6)
-        for scheme in speedup.EXACT
+        for scheme in speedup.EXACT_SCHEMES
     ]  # fmt: skip
     frame = pd.DataFrame(rows)
     for least, low in ((2.0 / 6, 0.3), (0.6, 0.45)):
@@ -738,7 +795,7 @@ def test_a_picture_of_times_in_large_clusters() -> None:
     rows = [
         {"load_law": law, "scheme": scheme, "workers": n, "engine": engine,
          "theory": place + n / 10, "simulated": place + n / 9, "standard_error": 0.125}
-        for law in base.LAWS
+        for law in base.LAW_TITLES
         for place, scheme in enumerate(("uncoded", "erasurehead"))
         for n, engine in ((10, "batch"), (10, "law"), (20, ""), (100, "law"))
     ]  # fmt: skip
@@ -791,13 +848,13 @@ def test_panels_of_sequential_codes_have_their_law_above_the_first_row() -> None
         {"measure": measure, "load_law": law, "persistence": persistence, "family": family,
          "seconds": 1.0 + persistence, "seconds_low": 0.5, "seconds_high": 3.0}
         for measure in sequential_persistence.MEASURES
-        for law in sequential_persistence.LOAD_LAWS
+        for law in sequential_persistence.SEQUENTIAL_LAWS
         for persistence in (0.0, 0.9)
-        for family in sequential_persistence.LOOKS
+        for family in sequential_persistence.FAMILY_LOOKS
     ]  # fmt: skip
     figure = sequential_persistence.SequentialPersistence(persistences=(0.0, 0.9))
     picture = figure.picture(pd.DataFrame(rows))
-    laws = len(sequential_persistence.LOAD_LAWS)
+    laws = len(sequential_persistence.SEQUENTIAL_LAWS)
     assert picture.columns == laws
     titles = [panel.title for panel in picture.panels]
     assert all(titles[:laws])
@@ -813,19 +870,16 @@ def test_panels_of_sequential_codes_have_their_law_above_the_first_row() -> None
 def test_panels_of_all_schemes_stand_below_each_other(frame: pd.DataFrame) -> None:
     """Names need the whole width."""
     picture = Atlas(schemes=KNOWN + OTHERS).picture(frame)
-    assert (len(picture.panels), picture.columns) == (len(DELAYS), 1)
+    assert (len(picture.panels), picture.columns) == (len(ATLAS_DELAYS), 1)
     assert picture.names_left
 
 
 def test_numbers_are_white_on_dark_cells() -> None:
     """Where the luma of the shade is below one half, by the weights of television."""
-    known = {"scheme": "erasurehead", "fastest": False, "fastest_exact": False}
-    inks = set()
-    for ratio in np.geomspace(1 / 3, 3, 41):
-        row = pd.Series({**known, "ratio": ratio, "ratio_low": ratio, "ratio_high": ratio + 1})
-        shade, number, _ = ranking._cell_marks(0, np.array([0.0]), row)
-        assert isinstance(shade, Bars)
-        assert isinstance(number, Texts)
+    inks, ratios = set(), np.geomspace(1 / 3, 3, 41)
+    [panel] = ranking.Ranking().picture(ranked_frame([{"erasurehead": r} for r in ratios])).panels
+    for row, ratio in enumerate(ratios):
+        shade, number = marks_of_cell(panel, "erasurehead", row)
         red, green, blue = bytes.fromhex(shade.fill.colour[1:])
         dark = 0.3 * red + 0.59 * green + 0.11 * blue < 127.5
         assert (number.colour == "#FFFFFF") == dark, ratio

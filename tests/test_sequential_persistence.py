@@ -6,29 +6,27 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.experiments.pictures.picture import Heat, Picture, Points, Texts
+from erasurehead.experiments.pictures.picture import Heat, Points, Texts
 from erasurehead.experiments.reproduce import (
     measured_curve,
     sequential_members,
     time_to_target,
 )
-from erasurehead.experiments.reproduce import sequential_persistence as persistence_module
-from erasurehead.experiments.reproduce.base import Effort
-from erasurehead.experiments.reproduce.clusters import MEAN, WORK, additive
+from erasurehead.experiments.reproduce.base import LAW_TITLES, MEAN_DELAY, Effort
+from erasurehead.experiments.reproduce.clusters import CLUSTER_WORK, additive
 from erasurehead.experiments.reproduce.loss_time import EXPERIMENTS
 from erasurehead.experiments.reproduce.sequential_members import (
-    EXACT,
+    EXACT_FAMILIES,
     ITERATION,
     MULTIPLEXED,
     REPEAT,
-    SEQUENTIAL,
     TARGET,
     load_of,
     members_text,
     timed_members,
     until,
 )
-from erasurehead.experiments.reproduce.sequential_persistence import _verdict
+from erasurehead.experiments.reproduce.sequential_persistence import SequentialPersistence
 from erasurehead.experiments.reproduce.time_to_target import TimeToTarget
 from erasurehead.experiments.run.tuning import SHARE, Runs, best, target_loss
 from erasurehead.sim.problems.losses import LeastSquares
@@ -38,7 +36,7 @@ from tests.tools import assert_readable
 CONSTANT_DELAYS = {
     "iterations": 20,
     "replications": 2,
-    "delay": {"model": "deterministic", "value": MEAN},
+    "delay": {"model": "deterministic", "value": MEAN_DELAY},
 }
 
 ROUNDS = 11
@@ -46,7 +44,7 @@ ROUNDS = 11
 
 
 @pytest.mark.parametrize(
-    ("load_law", "work"), [({"kind": "proportional"}, None), (additive(WORK), WORK)]
+    ("load_law", "work"), [({"kind": "proportional"}, None), (additive(CLUSTER_WORK), CLUSTER_WORK)]
 )
 def test_without_stragglers_a_code_costs_its_load(
     load_law: dict[str, object], work: float | None
@@ -57,12 +55,12 @@ def test_without_stragglers_a_code_costs_its_load(
     a round, of 1/(1 + 1/5) partitions each, and one round more for every run.
     """
     members = [
-        EXACT["uncoded"][0],
-        EXACT["fractional_repetition"][0],
+        EXACT_FAMILIES["uncoded"][0],
+        EXACT_FAMILIES["fractional_repetition"][0],
         *(
             one
             for family in (REPEAT, MULTIPLEXED)
-            for one in EXACT[family]
+            for one in EXACT_FAMILIES[family]
             if (one["B"], one["W"], one["stragglers"]) == (1, 2, 4)
         ),
     ]
@@ -70,7 +68,7 @@ def test_without_stragglers_a_code_costs_its_load(
     found = timed_members(document, members, lambda member, staleness: (1.0, ROUNDS), Effort())
     extra = (0, 0, 0, 1)
     for one, load, rounds, lag in zip(found, (1, 2, 3, 10 / 6), extra, (0, 0, 1, 1), strict=True):
-        second = load * MEAN if work is None else load * work + MEAN
+        second = load * MEAN_DELAY if work is None else load * work + MEAN_DELAY
         assert one.load == pytest.approx(load)
         assert one.staleness == lag
         np.testing.assert_allclose(one.seconds[ITERATION], second * (20 + rounds) / 20)
@@ -89,27 +87,6 @@ def test_the_text_names_every_family_and_its_choices() -> None:
         "selective repeat: λ = 2, 4, 8 or 15, (B, W) = (1, 2), (1, 4), (2, 3) or (4, 5)"
         in members_text()
     )
-
-
-@pytest.mark.parametrize(("groups", "said"), [(0.9, "At 1 of the 2"), (1.1, "At none of the 2")])
-def test_the_first_line_says_where_sequential_codes_pay(groups: float, said: str) -> None:
-    """Faster than each code without memory: one that beats two of three does not pay."""
-    rows = [
-        {
-            "measure": "seconds",
-            "load_law": "additive",
-            "persistence": persistence,
-            "family": family,
-            "to_uncoded_high": high,
-            "to_fractional_repetition_high": high * groups,
-            "to_cyclic_repetition_high": high,
-        }
-        for persistence, high in ((0.0, 0.99), (0.9, 1.5))
-        for family in (*SEQUENTIAL, "uncoded")
-    ]
-    text = _verdict(pd.DataFrame(rows))
-    assert said in text
-    assert "than uncoded at 1, " in text
 
 
 # Time to the target and tuned rates: by hand, and against the problem's own minimum.
@@ -160,7 +137,7 @@ def test_runs_at_a_rate_are_those_of_a_config() -> None:
     for scheme in ({"name": "uncoded"}, {"name": "asynchronous"}):
         _, several = sequential_members.training_runs(DATA, scheme, rates, Effort())
         for rate, runs in zip(rates, several, strict=True):
-            optimizer = sequential_members.ANY_RATE["optimizer"] | {"learning_rate": rate}
+            optimizer = sequential_members.GRADIENT_DESCENT["optimizer"] | {"learning_rate": rate}
             document = DATA | {"schemes": [scheme], "optimizer": optimizer}
             [(_, result)] = Effort().results(document)
             for column, found in (("time", runs.times), ("train_loss", runs.losses)):
@@ -174,7 +151,7 @@ def test_every_scheme_suits_every_data_set() -> None:
     for grid in figure.grids + figure.more:
         loss = EXPERIMENTS[grid.dataset].loss
         document = DATA | {"problem": {"loss": loss, "dataset": grid.dataset, "l2": "1/rows"}}
-        for one in figure.contestants().values():
+        for one in figure.tuned_schemes().values():
             run, _ = sequential_members.training_runs(
                 document, dict(one.section), grid.rates, Effort()
             )
@@ -182,10 +159,10 @@ def test_every_scheme_suits_every_data_set() -> None:
 
 
 @pytest.mark.parametrize("load", [2, 3, 5])
-def test_contestants_have_the_load_of_the_figure(load: int) -> None:
+def test_tuned_schemes_have_the_load_of_the_figure(load: int) -> None:
     """B = 1 and W = 2 make a load of 1 + lambda / 2; who leaves out few waits for n - d + 1."""
     figure = TimeToTarget(load=load, wait_for=12)
-    known = figure.contestants()
+    known = figure.tuned_schemes()
     repeat = SCHEMES["sequential"](
         **{k: v for k, v in known[REPEAT].section.items() if k != "name"}
     )
@@ -202,29 +179,21 @@ def test_where_some_runs_do_not_arrive_there_is_no_mean() -> None:
     """Runs of an update each second; the last loss of the second is above the target again."""
     losses = np.array([[4.0, 2.0, 1.0], [4.0, 1.0, 3.0]])
     runs = Runs(np.array([[0.0, 1.0, 2.0], [0.0, 2.0, 4.0]]), losses)
-    found = time_to_target._numbers(runs, 2.0)
+    found = time_to_target.numbers_at_target(runs, 2.0)
     assert (found["reached"], found["replications"], found["elapsed"]) == (1, 2, 3.0)
     assert np.isnan(found["seconds"])
     assert "ratio" not in found
-    whole = time_to_target._numbers(runs, 3.0, np.array([2.0, 1.0]))
+    whole = time_to_target.numbers_at_target(runs, 3.0, np.array([2.0, 1.0]))
     assert (whole["reached"], whole["seconds"]) == (2, 1.5)
     assert whole["iterations"] == 1.0
     assert whole["ratio"] == pytest.approx(1.0), "1 s of 2 s, and 2 s of 1 s"
-    late = pd.Series({"reached": 1, "replications": 2, "elapsed": 3.0}, dtype=object)
-    assert time_to_target._timed(late, "seconds", " in 3.0 s") == "1 of 2 arrive in 3.0 s"
-    there = pd.Series({"reached": 2, "replications": 2, "seconds": 1.5})
-    there["seconds_low"], there["seconds_high"] = 1.25, 2.0
-    assert time_to_target._timed(there, "seconds", " in 3.0 s") == "1.50 [1.25, 2.00]"
-    assert [time_to_target._power(rate) for rate in (2.0, 1.0, 0.5)] == ["2", "1", "1/2"]
-    rows = pd.DataFrame({"scheme": [*"abcd"], "seconds": [2.0, 1.0, np.nan, 2.0]})
-    assert time_to_target._ranks(rows) == {"a": "2", "b": "1", "c": "–", "d": "2"}
 
 
 def tuned_frame() -> pd.DataFrame:
     """Uncoded, two that are as fast for all one knows, one that only tuning makes faster, and
     others of which some runs never arrive; three rates are tried."""
     figure, rows = TimeToTarget(), []
-    for place, scheme in enumerate(figure.contestants()):
+    for place, scheme in enumerate(figure.tuned_schemes()):
         seconds = {"uncoded": 4.0, "erasurehead": 1.0, "ringleader": 1.25, "k_async": 3.0}
         mean, arrive = seconds.get(scheme, np.nan), 8 if scheme in seconds else 6
         own = {"erasurehead": 2.0, "ringleader": 0.5, "k_async": 0.5}.get(scheme, 1.0)
@@ -239,45 +208,65 @@ def tuned_frame() -> pd.DataFrame:
             known = {"scheme": scheme, "kind": "grid", "rate": rate, "target": 0.25}
             slow = 1.0 if rate == own else 2.0
             rows.append({**known, "seconds": mean * slow, "reached": 4, "replications": 4})
-    return pd.DataFrame(rows).assign(dataset="breast_cancer", load_law="additive")
+    frame = pd.DataFrame(rows).assign(dataset="breast_cancer")
+    return pd.concat([frame.assign(load_law=law) for law in LAW_TITLES], ignore_index=True)
+
+
+def report(frame: pd.DataFrame) -> str:
+    """What the text says of the additive law."""
+    return TimeToTarget().text(frame).partition(", additive law**")[2]
 
 
 def test_who_is_first_and_who_gains_by_tuning() -> None:
     """Everybody within the first one's interval; best rates at an end of the grid are told."""
     frame = tuned_frame()
-    said = TimeToTarget()._cluster_report("breast_cancer", "additive", frame)
-    titles = {one.section["name"]: one.look.title for one in TimeToTarget().contestants().values()}
+    said = report(frame)
+    titles = {key: known.look.title for key, known in TimeToTarget().tuned_schemes().items()}
     uncoded, ours, leader, batch = (
         titles[name] for name in ("uncoded", "erasurehead", "ringleader", "k_async")
     )
     assert len({uncoded, ours, leader, batch}) == 4
     assert f"each at its own best rate {ours}; at uncoded's best rate, 1, {ours}." in said
     assert f"Faster than uncoded only when tuned: {batch}." in said
-    assert said.count(titles["ringmaster"]) >= 2, "some of its runs do not arrive"
+    arrive = {ours, uncoded, leader, batch}
+    missed = ", ".join(title for title in titles.values() if title not in arrive)
     assert f"that one beyond may be better: {ours}, {batch}, {leader}." in said
     wide = frame.assign(seconds_high=frame["seconds_high"] * 1.1)
-    both = TimeToTarget()._cluster_report("breast_cancer", "additive", wide)
-    assert f"each at its own best rate {ours}, {leader}; at" in both
+    assert f"each at its own best rate {ours}, {leader}; at" in report(wide)
+    assert f"at the common rate: {missed}; at their own: {missed}. Best rate at" in said
+    some = frame.assign(
+        rate=frame["rate"].where(
+            frame["kind"] != "grid", frame["rate"].replace({0.5: 0.25, 2.0: 4.0})
+        )
+    )
+    assert "that one beyond may be better: none." in report(some), (
+        "no end of the grid is a best one"
+    )
     rows = [line.split(" | ") for line in said.splitlines() if line.startswith(f"| {ours} ")]
     assert [cell.strip(" |") for cell in rows[0]] == [
         *(ours, "approximate code", "d = 3, r = 15", "2", "1.00 [0.90, 1.10]"),
         *("0.25 [0.23, 0.28]", "1", "0.25 [0.23, 0.28]", "1"),
     ]
+    [middle] = [line for line in said.splitlines() if line.startswith(f"| {leader} ")]
+    assert middle.split(" | ")[3] == "1/2"
+    assert middle.split(" | ")[6] == "2", "the rank"
     [late] = [line for line in said.splitlines() if line.startswith(f"| {titles['ringmaster']} ")]
     assert late.count("6 of 8 arrive") == 4 - 1
     assert "6 of 8 arrive in " in late
+    assert late.split(" | ")[6] == "–", "the rank"
 
 
 def test_marks_of_a_tuned_scheme() -> None:
     """Its own rate in its colour, the common one as a ring, runs that do not arrive as an arrow."""
     figure, frame = TimeToTarget(), tuned_frame()
-    panel = figure._ratios(frame, "additive")
-    assert_readable(Picture([panel], 1, 5.0, 5.0))
-    schemes = [*figure.contestants()]
+    picture = figure.picture(frame)
+    assert_readable(picture)
+    _, panel, _, rates = picture.panels
+    schemes = [*figure.tuned_schemes()]
     points = [m for m in panel.marks if isinstance(m, Points) and len(m.x)]
     at = {name: [m for m in points if m.y[0] == place] for place, name in enumerate(schemes)}
     assert [(m.look.marker, m.x[0], m.hollow) for m in at["uncoded"]] == [
-        (figure.contestants()["uncoded"].look.marker, 1.0, False)
+        (figure.tuned_schemes()["uncoded"].look.marker, 1.0, False)
     ]
     bars, ring, own = at["k_async"]
     assert [m.x[0] for m in (bars, ring, own)] == [1.5, 1.5, 0.75]
@@ -291,7 +280,7 @@ def test_marks_of_a_tuned_scheme() -> None:
     assert words.words[:2] == ("rate", "1")
     assert words.words[1 + schemes.index("erasurehead")] == "2"
     assert words.y.tolist() == [float(i) for i in range(-1, len(schemes))]
-    heat, best = figure._rates(frame[frame["kind"] == "grid"], "title").marks
+    heat, best = rates.marks
     assert isinstance(heat, Heat)
     assert isinstance(best, Texts)
     np.testing.assert_array_equal(heat.values[schemes.index("k_async")], [1.0, 2.0, 2.0])
@@ -302,12 +291,16 @@ def test_marks_of_a_tuned_scheme() -> None:
 
 def settings(**columns: object) -> pd.DataFrame:
     """Both sequential codes, uncoded and a code without memory at two persistences."""
+    ratios = {
+        f"{name}{end}": 1.0 for name in ("seconds", "to_uncoded") for end in ("", "_low", "_high")
+    }
     rows = [
-        {"measure": measure, "load_law": law, "persistence": persistence, "family": family,
-         "rate": 0.5, "iterations": 40.0, "staleness": 1, "reached": 8, "replications": 8,
-         "waits": 0.25 + persistence / 2, "load": 1.5 + persistence,
+        {**ratios, "measure": measure, "load_law": law, "persistence": persistence,
+         "family": family, "rate": 0.5, "iterations": 40.0, "staleness": 1, "reached": 8,
+         "replications": 8, "waits": 0.25 + persistence / 2, "load": 1.5 + persistence,
          "to_uncoded_high": 0.9 if persistence else 1.0, "to_cyclic_repetition_high": 1.0,
-         "to_fractional_repetition_high": 0.999 if law == "additive" else 1.5}
+         "to_fractional_repetition_high": 0.999 if law == "additive" else 1.5,
+         "target": 0.25, "trials": 4, "parameters": ""}
         for measure in (ITERATION, TARGET)
         for law in ("proportional", "additive")
         for persistence in (0.0, 0.5)
@@ -316,9 +309,22 @@ def settings(**columns: object) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(**columns)
 
 
+def said_of(frame: pd.DataFrame) -> str:
+    return SequentialPersistence().text(frame)
+
+
+@pytest.mark.parametrize(("cyclic", "said"), [(0.9, "At 2 of the 8"), (1.1, "At none of the 8")])
+def test_the_first_line_says_where_sequential_codes_pay(cyclic: float, said: str) -> None:
+    """Faster than each code without memory: one that beats two of three does not pay."""
+    text = said_of(settings(to_cyclic_repetition_high=cyclic))
+    assert text.startswith(said)
+    assert "than uncoded at 4, " in text
+
+
 def test_at_which_persistences_a_sequential_code_is_faster() -> None:
     """Where the interval ends below 1, and as fast is not faster."""
-    lines = persistence_module._pays(settings()).splitlines()[2:]
+    table = said_of(settings()).partition("| measure | load law | code |")[2]
+    lines = table.partition("\nWhy: ")[0].splitlines()[2:]
     assert len(lines) == 2 * 2 * 2
     for line in lines:
         _, law, _, *than = (cell.strip() for cell in line.strip("|").split("|"))
@@ -328,20 +334,18 @@ def test_at_which_persistences_a_sequential_code_is_faster() -> None:
 
 def test_why_sequential_codes_pay_is_told_with_their_numbers() -> None:
     """Spells of 1 / ((1 - 0.05) (1 - p)) rounds; nobody of 30 is slow in 0.95^30 of the rounds."""
-    told = persistence_module._why(
-        settings(measure=ITERATION).drop_duplicates(["load_law", "persistence", "family"])
-    )
-    assert "a worker stays slow for 1.05, 2.11 rounds on average" in told
-    each = "25% of its rounds at persistence 0 (load 1.50) and in 50% at 0.5 (load 2.00)"
-    assert told.count(each) == 2
-    assert "nobody is slow in 21% of all rounds" in told
+    text = said_of(settings())
+    assert "a worker stays slow for 1.05, 2.11 rounds on average" in text
+    shares = "25% of its rounds at persistence 0 (load 1.50) and in 50% at 0.5 (load 2.00)"
+    assert text.count(shares) == 2
+    assert "nobody is slow in 21% of all rounds" in text
 
 
 def test_rates_at_an_end_and_targets_that_are_missed_are_named() -> None:
     """Not of who has no rate, since it never arrives."""
     first, last = sequential_members.RATES[0], sequential_members.RATES[-1]
-    assert persistence_module._ends(settings()) == (
-        "Chosen at an end of that grid: none. Does not reach the target: none."
+    assert "Chosen at an end of that grid: none. Does not reach the target: none." in said_of(
+        settings()
     )
     frame = settings()
     frame.loc[0, "rate"], frame.loc[1, "rate"], frame.loc[2, "rate"] = first, last, last
@@ -349,15 +353,15 @@ def test_rates_at_an_end_and_targets_that_are_missed_are_named() -> None:
     late = frame.index[(frame["measure"] == TARGET) & (frame["family"] == "erasurehead")][:1]
     frame.loc[late, "reached"] = 7
     frame.loc[frame["measure"] == ITERATION, "reached"] = 6
-    titles = [sequential_members.LOOKS[name].title for name in (REPEAT, MULTIPLEXED)]
-    assert persistence_module._ends(frame) == (
+    titles = [sequential_members.FAMILY_LOOKS[name].title for name in (REPEAT, MULTIPLEXED)]
+    assert (
         f"Chosen at an end of that grid: {titles[0]}, {titles[1]}. Does not reach the target: "
-        "ErasureHead at persistence 0, proportional law (7 of 8 replications do)."
-    )
+        "ErasureHead at persistence 0, proportional law (7 of 8 replications do).\n"
+    ) in said_of(frame)
     frame = settings()
     frame.loc[frame["family"] == "uncoded", ["staleness", "iterations"]] = [0, 30.0]
-    told = persistence_module._staleness(frame)
-    assert told.endswith("0 updates late: 30 (rate 0.5), 1 updates late: 40 (rate 0.5).")
+    counts = "rate: 0 updates late: 30 (rate 0.5), 1 updates late: 40 (rate 0.5).\n"
+    assert counts in said_of(frame)
 
 
 def test_what_the_measured_curve_says() -> None:
@@ -371,15 +375,21 @@ def test_what_the_measured_curve_says() -> None:
         ("ignore_stragglers", 0, 15, 2.0, 30.0),
     ]
     columns = ["scheme", "load", "wait_for", "integrated", "decoding_error"]
-    frame = pd.DataFrame(rows, columns=columns)
-    assert measured_curve._verdict(frame, "additive") == (
+    known = pd.DataFrame(rows, columns=columns).assign(standard_error=0.5, rounds=100)
+
+    def said(**columns: object) -> str:
+        frame = known.assign(**columns)
+        frame = frame.assign(simulated=frame["integrated"])
+        laws = [frame.assign(load_law=law) for law in measured_curve.CURVE_LAWS]
+        return measured_curve.MeasuredCurve().text(pd.concat(laws))
+
+    assert (
         "Under the additive law uncoded takes 10.0 s an iteration. The fastest exact code, "
         "fractional repetition, d = 3, takes 5.0 s, 2 times as fast. The better ErasureHead, "
         "d = 3, r = 15, takes 3.0 s, 3.3 times as fast, with a decoding error of 1.2. The shortest "
         "time of all is that of ignore stragglers, r = 15: 2.0 s, with a decoding error of 30."
-    )
-    slow = frame.assign(integrated=[10.0, 20.0, 25.0, 40.0, 30.0, 12.0])
-    told = measured_curve._verdict(slow, "additive")
-    assert "cyclic repetition, d = 2, takes 20.0 s, 2 times as long" in told
-    assert "d = 3, r = 15, takes 30.0 s, 3 times as long" in told
-    assert "that of uncoded: 10.0 s" in told
+    ) in said()
+    slow = said(integrated=[10.0, 20.0, 25.0, 40.0, 30.0, 12.0])
+    assert "cyclic repetition, d = 2, takes 20.0 s, 2 times as long" in slow
+    assert "d = 3, r = 15, takes 30.0 s, 3 times as long" in slow
+    assert "that of uncoded: 10.0 s" in slow

@@ -1,6 +1,6 @@
 """The delay analysis and the loss-versus-time comparison: one file per figure.
 
-To add a figure: write one file that ends with ``FIGURE = TheClass()``, and add its name here."""
+To add a figure: write one file with its class, and add both names to ``FIGURES``."""
 
 from __future__ import annotations
 
@@ -15,26 +15,43 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from .base import PaperFigure
 
-# every figure, named as its file
-FIGURES = (
-    "delay_tolerance", "loss_iteration_floor", "iteration_time_workers", "loss_time", "speedup",
-    "iteration_time_scale", "tradeoff_load_arrivals", "policies", "backlog",
-    "ranking", "sequential_persistence", "time_to_target", "local_steps", "network_digits",
-    "measured_curve", "atlas",
-)  # fmt: skip
+# every figure, named as its file, and its class there
+FIGURES = {
+    "delay_tolerance": "DelayTolerance",
+    "loss_iteration_floor": "LossIterationFloor",
+    "iteration_time_workers": "IterationTimeWorkers",
+    "loss_time": "LossTime",
+    "speedup": "Speedup",
+    "iteration_time_scale": "IterationTimeScale",
+    "tradeoff_load_arrivals": "TradeoffLoadArrivals",
+    "policies": "Policies",
+    "backlog": "Backlog",
+    "ranking": "Ranking",
+    "sequential_persistence": "SequentialPersistence",
+    "time_to_target": "TimeToTarget",
+    "local_steps": "LocalSteps",
+    "network_digits": "NetworkDigits",
+    "measured_curve": "MeasuredCurve",
+    "atlas": "Atlas",
+}
 
 
 def figure_named(name: str) -> PaperFigure:
-    """The figure of one of ``FIGURES``; its file is imported now."""
-    made: PaperFigure = import_module(f"{__name__}.{name}").FIGURE
+    """One of ``FIGURES`` at its default sizes; its file is imported now."""
+    made: PaperFigure = getattr(import_module(f"{__name__}.{name}"), FIGURES[name])()
     return made
 
 
 # What ``--set`` changes in a figure: its fields. The figure's Parquet file says so in its metadata,
 # for whoever draws it again from that file; at the default sizes it says nothing.
 
-SET: Final = b"erasurehead.set"
-PLAIN: Final = (int, float, tuple[int, ...], tuple[float, ...])  # kinds of fields that can be set
+CHANGES_KEY: Final = b"erasurehead.set"
+SETTABLE_TYPES: Final = (
+    int,
+    float,
+    tuple[int, ...],
+    tuple[float, ...],
+)  # kinds of fields that can be set
 
 
 def settable(made: PaperFigure) -> dict[str, Any]:
@@ -45,7 +62,7 @@ def settable(made: PaperFigure) -> dict[str, Any]:
     every: Any = made
     hints, held = get_type_hints(type(made)), made.held
     named = sorted(field.name for field in fields(every) if field.name not in held)
-    return {name: hints[name] for name in named if hints[name] in PLAIN}
+    return {name: hints[name] for name in named if hints[name] in SETTABLE_TYPES}
 
 
 def figure_with(name: str, changes: Sequence[str]) -> PaperFigure:
@@ -66,18 +83,18 @@ def figure_with(name: str, changes: Sequence[str]) -> PaperFigure:
         [(key, value)] = (document.get("sweep") or document).items()
         if key not in own:
             raise at(f"--set of {name}", key, one_of(own, key))
-        many = own[key] in PLAIN[2:]
+        many = own[key] in SETTABLE_TYPES[2:]
         if many:  # each value once, in the order given
             value = [*dict.fromkeys(value)] if isinstance(value, list) else [value]
         try:
             good = TypeAdapter(own[key]).validate_python(value)
         except ValidationError:
-            kind = "whole numbers" if own[key] in PLAIN[::2] else "numbers"
+            kind = "whole numbers" if own[key] in SETTABLE_TYPES[::2] else "numbers"
             valid = f"must be {kind}" if many else "must be one number"
             raise at(f"--set {key}", value, valid) from None
         zero = key in ("persistences", "stragglers")  # these can be 0, and no other field
-        for each in good if many else (good,):
-            if not (0 < each < inf or (zero and each == 0)):
+        for number in good if many else (good,):
+            if not (0 < number < inf or (zero and number == 0)):
                 raise at(f"--set {key}", value, "must be positive")
         made = replace(made, **{key: good})  # type: ignore[type-var]
     return made
@@ -85,8 +102,8 @@ def figure_with(name: str, changes: Sequence[str]) -> PaperFigure:
 
 def facts_of(changes: Sequence[str], full: bool) -> dict[bytes, bytes]:
     """As metadata of a figure's Parquet file; nothing for a quick figure at its default sizes."""
-    said = [*changes, *(["--full"] if full else [])]
-    return {SET: json.dumps(said).encode()} if said else {}
+    options = [*changes, *(["--full"] if full else [])]
+    return {CHANGES_KEY: json.dumps(options).encode()} if options else {}
 
 
 def changes_in(file: Path) -> tuple[list[str], bool]:
@@ -95,11 +112,11 @@ def changes_in(file: Path) -> tuple[list[str], bool]:
     import pyarrow.parquet as pq
 
     try:
-        said = json.loads((pq.read_schema(file).metadata or {}).get(SET, b"[]"))
+        options = json.loads((pq.read_schema(file).metadata or {}).get(CHANGES_KEY, b"[]"))
     except (OSError, ValueError, RecursionError, pa.ArrowException):
-        said = []
-    texts = [str(each) for each in said] if isinstance(said, list) else []
-    return [each for each in texts if each != "--full"], "--full" in texts
+        options = []
+    words = [str(option) for option in options] if isinstance(options, list) else []
+    return [option for option in words if option != "--full"], "--full" in words
 
 
 def line_of(name: str, changes: Sequence[str], full: bool) -> str:

@@ -20,20 +20,28 @@ from ..pictures.kinds.losses import pareto
 from ..pictures.looks import MUTED, SOLID, Look, look
 from ..pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts
 from ..run.records import mean_and_error
-from .base import Effort, RunsFigure, Section, bars, estimate_text, markdown_table, rows_of
-from .clusters import MEAN, SLOW_SHARE, SLOWER, TAILS, WORK, additive, persistent
+from .base import (
+    MEAN_DELAY,
+    Effort,
+    RunsFigure,
+    Section,
+    bars,
+    estimate_text,
+    markdown_table,
+    rows_at,
+)
+from .clusters import CLUSTER_WORK, SLOW_FACTOR, SLOW_SHARE, TAILS, additive, persistent
 
-# What is compared. A scheme has as many members as its fields have choices in ``GRID``. One without
-# a line there is left out, with its reason in ``LEFT_OUT`` if there is one.
+# What is compared. A scheme has as many members as its fields have choices in ``MEMBER_FIELDS``.
+# One without a line there is left out, with its reason in ``REASONS_LEFT_OUT`` if there is one.
 
-LOADS = (2, 3, 5)
-ARRIVALS = (15, 20, 25)
-PIECES = 12  # micro-batches of ``drop_compute``
 # seconds: multiples of the mean time of a partition
-PATIENCE = tuple(round(factor * (MEAN + WORK), 6) for factor in (0.75, 1.0, 1.25, 1.5))
+PATIENCES = tuple(
+    round(factor * (MEAN_DELAY + CLUSTER_WORK), 6) for factor in (0.75, 1.0, 1.25, 1.5)
+)
 
 # why some schemes with rounds are not compared
-LEFT_OUT = {
+REASONS_LEFT_OUT = {
     "heterogeneity_aware": "for workers of different speeds",
     "heterogeneous_split": "for workers of different speeds",
     "block_design": "no design with 30 workers",
@@ -42,37 +50,42 @@ LEFT_OUT = {
 }
 
 # fields of each scheme, all combinations
-GRID: dict[str, dict[str, tuple[Any, ...]]] = {
+MEMBER_FIELDS: dict[str, dict[str, tuple[Any, ...]]] = {
     "uncoded": {},
     "ignore_stragglers": {"wait_for": (10, 15, 20, 25, 28), "rescale": (False, True)},
     "window": {"tolerance": (0.5, 1.0, 2.0, 4.0), "rescale": (False, True)},
-    "fractional_repetition": {"load": LOADS},
-    "cyclic_repetition": {"load": LOADS},
-    "cyclic_mds": {"load": LOADS},
+    "fractional_repetition": {"load": (2, 3, 5)},
+    "cyclic_repetition": {"load": (2, 3, 5)},
+    "cyclic_mds": {"load": (2, 3, 5)},
     "generalized_fractional_repetition": {"load": (2, 3, 4, 5)},
-    "communication_efficient": {"load": LOADS, "share": (2,)},
-    "erasurehead": {"load": LOADS, "wait_for": ARRIVALS, "rescale": (False, True)},
-    "bernoulli": {"load": LOADS, "wait_for": ARRIVALS},
-    "stochastic_block": {"load": LOADS, "wait_for": ARRIVALS, "community": (6,), "inside": (0.3,)},
-    "regular_graph": {"load": LOADS, "wait_for": ARRIVALS},
-    "expander": {"load": LOADS, "wait_for": ARRIVALS, "graph": ("circulant",)},
-    "graph_assignment": {"degree": (3, 4, 5), "wait_for": ARRIVALS},
-    "stochastic_gradient_coding": {"load": LOADS, "wait_for": ARRIVALS},
-    "ignore_arbitrary": {"load": LOADS, "wait_for": ARRIVALS},
-    "multi_message": {"load": LOADS, "assignment": ("fractional", "cyclic")},
-    "partial_stragglers": {"load": LOADS},
-    "pipelined": {"load": LOADS, "wait_for": ARRIVALS},
+    "communication_efficient": {"load": (2, 3, 5), "share": (2,)},
+    "erasurehead": {"load": (2, 3, 5), "wait_for": (15, 20, 25), "rescale": (False, True)},
+    "bernoulli": {"load": (2, 3, 5), "wait_for": (15, 20, 25)},
+    "stochastic_block": {
+        "load": (2, 3, 5),
+        "wait_for": (15, 20, 25),
+        "community": (6,),
+        "inside": (0.3,),
+    },
+    "regular_graph": {"load": (2, 3, 5), "wait_for": (15, 20, 25)},
+    "expander": {"load": (2, 3, 5), "wait_for": (15, 20, 25), "graph": ("circulant",)},
+    "graph_assignment": {"degree": (3, 4, 5), "wait_for": (15, 20, 25)},
+    "stochastic_gradient_coding": {"load": (2, 3, 5), "wait_for": (15, 20, 25)},
+    "ignore_arbitrary": {"load": (2, 3, 5), "wait_for": (15, 20, 25)},
+    "multi_message": {"load": (2, 3, 5), "assignment": ("fractional", "cyclic")},
+    "partial_stragglers": {"load": (2, 3, 5)},
+    "pipelined": {"load": (2, 3, 5), "wait_for": (15, 20, 25)},
     "block_coordinate": {},
     "adaptive_deadline": {"kappa": (1.0, 2.0, 4.0)},
     "sequential": {"B": (1,), "W": (2,), "stragglers": (4, 8), "tolerance": (1.0,)},
-    "drop_compute": {"pieces": (PIECES,), "patience": PATIENCE, "cut": ("after", "at")},
-    "mindflayer": {"trials": (1, 2), "patience": PATIENCE},
+    "drop_compute": {"pieces": (12,), "patience": PATIENCES, "cut": ("after", "at")},
+    "mindflayer": {"trials": (1, 2), "patience": PATIENCES},
 }
 
 
 def members() -> Iterator[Section]:
     """The ``schemes`` of a config."""
-    for name, choices in GRID.items():
+    for name, choices in MEMBER_FIELDS.items():
         for values in product(*choices.values()):
             yield {"name": name, **dict(zip(choices, values, strict=True))}
 
@@ -82,13 +95,14 @@ def not_compared() -> dict[str, str]:
     others = {
         name: "not part of this comparison"
         for name, family in SCHEMES.items()
-        if name not in GRID | LEFT_OUT and isinstance(family.examples()[0].build(12), RoundScheme)
+        if name not in MEMBER_FIELDS | REASONS_LEFT_OUT
+        and isinstance(family.examples()[0].build(12), RoundScheme)
     }
-    return LEFT_OUT | others
+    return REASONS_LEFT_OUT | others
 
 
 # how a title says a field; others have one value here
-SHORT = {
+TITLE_FORMATS = {
     "load": "d = {}",
     "degree": "d = {}",
     "wait_for": "r = {}",
@@ -104,33 +118,27 @@ SHORT = {
 
 def title(member: Section) -> str:
     """A scheme's name for people, with what tells its members apart."""
-    fields = [SHORT[key].format(value) for key, value in member.items() if key in SHORT]
+    known = (key for key in member if key in TITLE_FORMATS)
+    fields = [TITLE_FORMATS[key].format(member[key]) for key in known]
     fields += ["rescaled"] if member.get("rescale") else []
     return ", ".join([look(str(member["name"])).title, *fields])
 
 
 PERSISTENCE = 0.9
 # three delay laws of one mean
-DELAYS: dict[str, Section] = {
+ATLAS_DELAYS: dict[str, Section] = {
     "shifted exponential": TAILS["shifted exponential"],
     "Pareto (α = 2.2)": TAILS["Pareto (α = 2.2)"],
     f"two speeds, persistence {PERSISTENCE:g}": persistent(PERSISTENCE),
 }
-EXACT = "exact"
-GREY = "#9A9A9A"
-FRONT = Look(MUTED, "", SOLID, "Pareto front")
-OTHERS = Look(GREY, "o", "none", "others")
-LATE = Look(GREY, "x", "none", "others, with late gradients")
+FRONT_LOOK = Look(MUTED, "", SOLID, "Pareto front")
+OTHERS_LOOK = Look("#9A9A9A", "o", "none", "others")
+LATE_LOOK = replace(OTHERS_LOOK, marker="x", title="others, with late gradients")
 # exact schemes whose workers send several messages a round
-SEVERAL = ("multi_message", "partial_stragglers", "block_coordinate")
-LEADER = Look(MUTED, "", SOLID, "")  # the line from a name to its point
-UNSEEN = 1e-12  # a measured error that is 0 but for rounding
+MULTI_MESSAGE = ("multi_message", "partial_stragglers", "block_coordinate")
 # errors below the first are on a linear axis, on which it is so high, in decades; half the height
 # of the strip of exact schemes
-LINEAR, LOW, STRIP = 1e-3, 0.7, 0.4
-# where the axis begins, in times of the fastest member; where a name ends, in times of its point;
-# from one name to the next, as a share of the axis
-ROOM, NAME, GAP = 0.33, 0.94, 0.08
+LINEAR_ERROR, LINEAR_DECADES, STRIP_DECADES = 1e-3, 0.7, 0.4
 
 
 @final
@@ -146,9 +154,9 @@ class Atlas(RunsFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per delay law and member."""
-        own = [each for each in members() if each["name"] in self.schemes]
-        sections = {"load_law": additive(WORK), "schemes": own}
-        laws = [self.document(effort, delay=delay, **sections) for delay in DELAYS.values()]
+        own = [member for member in members() if member["name"] in self.schemes]
+        sections = {"load_law": additive(CLUSTER_WORK), "schemes": own}
+        laws = [self.document(effort, delay=delay, **sections) for delay in ATLAS_DELAYS.values()]
         # member by member, so that what is made once for a scheme serves all laws
         runs = zip(own, *(effort.clocks(law, heard=True) for law in laws), strict=True)
         rows = [
@@ -159,8 +167,8 @@ class Atlas(RunsFigure):
             for member, *of in runs
         ]
         frames = []
-        for delays, part in zip(DELAYS, zip(*rows, strict=True), strict=True):
-            frame = pd.DataFrame(part)
+        for delays, measured in zip(ATLAS_DELAYS, zip(*rows, strict=True), strict=True):
+            frame = pd.DataFrame(measured)
             frame.insert(0, "delays", delays)
             seconds = frame["iteration_time"].where(~frame["late"])
             front = pareto(seconds.to_numpy(), frame["error"].to_numpy(dtype=float))
@@ -169,18 +177,18 @@ class Atlas(RunsFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One panel per delay law."""
-        panels = [_panel(str(law), part) for law, part in frame.groupby("delays", sort=False)]
-        last = [OTHERS.title, LATE.title]
+        panels = [_panel(str(law), rows) for law, rows in frame.groupby("delays", sort=False)]
+        last = [OTHERS_LOOK.title, LATE_LOOK.title]
         return Picture(panels, 1, style.TWO_PANELS, 9.2, "rows", last=last, names_left=True)
 
     def text(self, frame: pd.DataFrame) -> str:
         """The fronts, who is fastest among the exact, and what is left out."""
         rows = []
-        for delays, part in frame[frame["on_front"]].groupby("delays", sort=False):
-            for _, row in part.sort_values(["iteration_time", "error"]).iterrows():
+        for delays, front in frame[frame["on_front"]].groupby("delays", sort=False):
+            for _, row in front.sort_values(["iteration_time", "error"]).iterrows():
                 spread = 0.0 if row["formula"] or row["exact"] else row["measured_error_se"]
                 seconds = estimate_text(row["iteration_time"], row["iteration_time_se"])
-                error = EXACT if row["exact"] else estimate_text(row["error"], spread)
+                error = "exact" if row["exact"] else estimate_text(row["error"], spread)
                 rows.append([str(delays), str(row["member"]), seconds, error])
         by_reason: dict[str, list[str]] = {}
         for name, why in not_compared().items():
@@ -189,15 +197,16 @@ class Atlas(RunsFigure):
         late = ", ".join(looks.look(name).title for name in frame["scheme"][frame["late"]].unique())
         return (
             f"{frame['scheme'].nunique()} synchronous schemes with several loads and waits, "
-            f"{len(frame) // len(DELAYS)} members in all. {self.workers} workers; delays have "
-            f"mean {MEAN:g} s whatever their law, and a partition takes {WORK:g} s of work under "
-            "the additive law: a task of d partitions takes d times the work and one delay. At two "
-            f"speeds {SLOW_SHARE:.0%} of the workers are {SLOWER:g} times slower than the others, "
-            f"and stay so with a correlation of {PERSISTENCE:g} from round to round. Unfinished "
-            "work is cancelled. Messages take no time, so several messages a worker cost nothing. "
-            f"Means over {int(frame['replications'].max())} replications of "
-            f"{int(frame['iterations'].max())} iterations on common delays, with their standard "
-            "errors (smaller than most markers).\n\n"
+            f"{len(frame) // len(ATLAS_DELAYS)} members in all. {self.workers} workers; delays "
+            f"have mean {MEAN_DELAY:g} s whatever their law, and a partition takes "
+            f"{CLUSTER_WORK:g} s of work under the additive law: a task of d partitions takes d "
+            f"times the work and one delay. At two speeds {SLOW_SHARE:.0%} of the workers "
+            f"are {SLOW_FACTOR:g} times slower than the others, and stay so with a correlation of "
+            f"{PERSISTENCE:g} from round to round. Unfinished work is cancelled. Messages take no "
+            "time, so several messages a worker cost nothing. Means over "
+            f"{int(frame['replications'].max())} replications of {int(frame['iterations'].max())} "
+            "iterations on common delays, with their standard errors (smaller than most "
+            "markers).\n\n"
             "The decoding error is ‖w − 1‖² over the number of partitions: the closed form where "
             "there is one, else measured. It counts bias and spread alike: a plain sum, which is "
             "too short on average, has less of it than one that is rescaled to be unbiased. A "
@@ -214,38 +223,35 @@ class Atlas(RunsFigure):
 
 
 def _findings(frame: pd.DataFrame) -> str:
-    parts = []
-    for delays, part in frame.groupby("delays", sort=False):
-        exact = part[part["exact"] & ~part["late"]]
-        one = exact[~exact["scheme"].isin(SEVERAL)]
-        kinds = (exact, one, rows_of(part, scheme="uncoded"))
+    sentences = []
+    for delays, under_law in frame.groupby("delays", sort=False):
+        exact = under_law[under_law["exact"] & ~under_law["late"]]
+        single_message = exact[~exact["scheme"].isin(MULTI_MESSAGE)]
+        kinds = (exact, single_message, rows_at(under_law, scheme="uncoded"))
         best, plain, uncoded = (rows.nsmallest(1, "iteration_time").iloc[0] for rows in kinds)
-        parts.append(
+        sentences.append(
             f"{delays}: {best['member']}, in {best['iteration_time']:.3g} s (with one message a "
             f"worker {plain['member']}, in {plain['iteration_time']:.3g} s; uncoded in "
             f"{uncoded['iteration_time']:.3g} s)"
         )
     fronts = frame[frame["on_front"]].groupby("scheme")["delays"].nunique()
-    always = [looks.look(str(name)).title for name in fronts.index[fronts == len(DELAYS)]]
+    always = [looks.look(str(name)).title for name in fronts.index[fronts == len(ATLAS_DELAYS)]]
     return (
-        f"The fastest exact schemes: {'; '.join(parts)}. On the front under all {len(DELAYS)} "
-        f"laws: {', '.join(always)}."
+        f"The fastest exact schemes: {'; '.join(sentences)}. On the front under all "
+        f"{len(ATLAS_DELAYS)} laws: {', '.join(always)}."
     )
 
 
 def _measured(run: Run, trace: Trace) -> dict[str, Any]:
-    """Seconds and error of one member; errors are shares of the number of partitions.
-    Where there is a closed form, it is the error: what is too rare to be seen in so few rounds is
-    not 0. Without one, an inexact scheme in which nothing was seen has no error."""
+    """Seconds and error of one member; errors are shares of the number of partitions."""
     seconds = mean_and_error(trace.intervals.mean(axis=1))
     steps, k, exact = run.scheme.steps(trace), run.scheme.partitions, bool(run.scheme.exact)
     measured = (0.0, 0.0) if exact else mean_and_error(steps.error.mean(axis=1) / k)
     formula = expected_decoding_error(run.scheme)
-    unseen = not exact and measured[0] < UNSEEN
     return {
         "iteration_time": seconds[0],
         "iteration_time_se": seconds[1],
-        "error": formula / k if formula is not None else np.nan if unseen else measured[0],
+        "error": error_or_nan(exact, None if formula is None else formula / k, measured[0]),
         "measured_error": measured[0],
         "measured_error_se": measured[1],
         "exact": exact,
@@ -255,34 +261,48 @@ def _measured(run: Run, trace: Trace) -> dict[str, Any]:
     }
 
 
-def _panel(delays: str, part: pd.DataFrame) -> Panel:
+def error_or_nan(exact: bool, formula: float | None, measured: float) -> float:
+    """The error of a member. Where there is a closed form, it is the error: what is too rare to be
+    seen in so few rounds is not 0. Without one, an inexact scheme in which nothing was seen but
+    rounding has no error: NaN."""
+    if formula is not None:
+        return formula
+    return np.nan if not exact and measured < 1e-12 else measured
+
+
+def _panel(delays: str, frame: pd.DataFrame) -> Panel:
     """All members under one delay law, in grey, and the front in colour with its names."""
     columns = ["iteration_time", "error"]
-    left, right = ROOM * part["iteration_time"].min(), 1.1 * part["iteration_time"].max()
-    x, most = Axis("mean iteration time (s)", True, (1, 2, 3, 5), left, right), part["error"].max()
-    ticks = [tick for tick in (LINEAR, 0.01, 0.1, 1.0, 10.0) if tick < most]
+    # a third of the fastest member's time leaves room for the names
+    left, right = 0.33 * frame["iteration_time"].min(), 1.1 * frame["iteration_time"].max()
+    x, most = Axis("mean iteration time (s)", True, (1, 2, 3, 5), left, right), frame["error"].max()
+    ticks = [tick for tick in (LINEAR_ERROR, 0.01, 0.1, 1.0, 10.0) if tick < most]
     high = float(height_of(np.array([2 * most]))[0])
-    names, places = (EXACT, *(f"{tick:g}" for tick in ticks)), (0.0, *height_of(np.array(ticks)))
-    y = Axis("decoding error\nper partition", low=-STRIP, high=high, names=names, places=places)
-    strip = Fill(looks.shade(looks.GRID, 0.4), "", "", height=2 * STRIP)
+    names, heights = ("exact", *(f"{tick:g}" for tick in ticks)), (0.0, *height_of(np.array(ticks)))
+    y = Axis(
+        "decoding error\nper partition", low=-STRIP_DECADES, high=high, names=names, places=heights
+    )
+    strip = Fill(looks.shade(looks.GRID, 0.4), "", "", height=2 * STRIP_DECADES)
     marks: list[Mark] = [Bars(strip, np.zeros(1), np.array([left]), np.array([right]))]
-    for late, grey in ((False, OTHERS), (True, LATE)):
-        seconds, error = rows_of(part, on_front=False, late=late)[columns].to_numpy(dtype=float).T
+    for late, grey in ((False, OTHERS_LOOK), (True, LATE_LOOK)):
+        seconds, error = rows_at(frame, on_front=False, late=late)[columns].to_numpy(dtype=float).T
         marks.append(Points(grey, seconds, height_of(error), size=3.5))
-    front = part[part["on_front"]].sort_values(columns)
+    front = frame[frame["on_front"]].sort_values(columns)
     seconds, error = front[columns].to_numpy(dtype=float).T
-    marks.append(Curve(FRONT, seconds, height_of(error), steps=True, width=1.2))
+    marks.append(Curve(FRONT_LOOK, seconds, height_of(error), steps=True, width=1.2))
     marks += _names(front, high)
-    own = {name: looks.look(name) for name in part["scheme"]}
+    own = {name: looks.look(name) for name in frame["scheme"]}
     marks += [_point(row, replace(own[row["scheme"]], title="")) for _, row in front.iterrows()]
-    marks += [_point(row, own["uncoded"]) for _, row in rows_of(part, scheme="uncoded").iterrows()]
+    marks += [_point(row, own["uncoded"]) for _, row in rows_at(frame, scheme="uncoded").iterrows()]
     return Panel(x, y, marks, delays)
 
 
 def height_of(error: FloatArray) -> FloatArray:
-    """Where errors are drawn: powers of ten one apart above ``LINEAR``, linear below, 0 at 0."""
+    """Where errors are drawn: powers of ten one apart above ``LINEAR_ERROR``, linear below, from 0
+    on."""
+    share = error / LINEAR_ERROR
     with np.errstate(divide="ignore"):
-        return np.where(error < LINEAR, LOW * error / LINEAR, LOW + np.log10(error / LINEAR))
+        return np.where(share < 1, LINEAR_DECADES * share, LINEAR_DECADES + np.log10(share))
 
 
 def _point(row: pd.Series, look: Look) -> Points:
@@ -293,31 +313,32 @@ def _point(row: pd.Series, look: Look) -> Points:
     return Points(look, seconds, middle, dx, bars(middle, low, high), size=7.0)
 
 
-def _names(front: pd.DataFrame, high: float) -> Iterator[Mark]:
+def _names(
+    front: pd.DataFrame, high: float, name_end: float = 0.94, gap: float = 0.08
+) -> Iterator[Mark]:
     """Names left of their points, where nothing is: what is there would be on the front itself.
     Equal points share a name. Names that would touch each other or the edge of the strip of exact
-    schemes are moved apart, with lines to their points."""
+    schemes are moved apart, with lines to their points. A name ends at ``name_end`` times the time
+    of its point; ``gap`` is from one name to the next, as a share of the axis."""
     points = [same for _, same in front.groupby(["iteration_time", "error"], sort=False)]
     firsts = pd.DataFrame([same.iloc[0] for same in points])
     seconds, error = firsts[["iteration_time", "error"]].to_numpy(dtype=float).T
-    heights, span = height_of(error), high + STRIP
-    places = heights.copy()
-    for own, floor in ((error > 0, STRIP), (error == 0, -STRIP)):
-        places[own] = floor + span * apart((heights[own] - floor) / span, GAP)
-    for x, at, place in zip(seconds, heights, places, strict=True):
-        yield Curve(LEADER, np.array([x * NAME, x]), np.array([place, at]), width=0.6)
+    heights, span = height_of(error), high + STRIP_DECADES
+    text_heights = heights.copy()
+    for own, floor in ((error > 0, STRIP_DECADES), (error == 0, -STRIP_DECADES)):
+        text_heights[own] = floor + span * apart((heights[own] - floor) / span, gap)
+    for x, height, text_height in zip(seconds, heights, text_heights, strict=True):
+        ends = np.array([x * name_end, x]), np.array([text_height, height])
+        yield Curve(Look(MUTED, "", SOLID, ""), *ends, width=0.6)
     words = ["\n".join(same["member"]) for same in points]
-    yield Texts(0.985 * NAME * seconds, places, words, align="right")
+    yield Texts(0.985 * name_end * seconds, text_heights, words, align="right")
 
 
 def apart(wanted: FloatArray, gap: float) -> FloatArray:
     """``(P,)`` descending places, at least ``gap`` apart and half of it above 0."""
-    places = wanted.copy()
-    for i in range(1, len(places)):
-        places[i] = min(places[i], places[i - 1] - gap)
-    for i in reversed(range(len(places))):
-        places[i] = max(places[i], gap / 2 if i == len(places) - 1 else places[i + 1] + gap)
-    return np.asarray(places)
-
-
-FIGURE = Atlas()
+    heights = wanted.copy()
+    for i in range(1, len(heights)):
+        heights[i] = min(heights[i], heights[i - 1] - gap)
+    for i in reversed(range(len(heights))):
+        heights[i] = max(heights[i], gap / 2 if i == len(heights) - 1 else heights[i + 1] + gap)
+    return np.asarray(heights)

@@ -17,12 +17,14 @@ from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, LineStyle, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Rules
 from ..run.records import mean_and_error
 from . import base
-from .base import CodedFigure, Effort, curve_of, estimate_text, markdown_table, placed, rows_of
-from .clusters import MEAN, SLOW_SHARE, SLOWER, WORK, additive, persistent
+from .base import CodedFigure, Effort, curve_of, estimate_text, markdown_table, placed, rows_at
+from .clusters import CLUSTER_WORK, SLOW_FACTOR, SLOW_SHARE, additive, persistent
 
-SHOWN = (Policy.CANCEL, Policy.FINISH, Policy.QUEUE)
-LINES: dict[Policy, LineStyle] = dict(zip(SHOWN, (SOLID, DASHED, DOTTED), strict=True))
-OWN_WORK = "a worker's own work per round"
+POLICY_LINES: dict[Policy, LineStyle] = {
+    Policy.CANCEL: SOLID,
+    Policy.FINISH: DASHED,
+    Policy.QUEUE: DOTTED,
+}
 
 
 @final
@@ -42,12 +44,14 @@ class Backlog(CodedFigure):
         rows: list[dict[str, Any]] = []
         uncoded, _, _, *repeated = base.five_schemes(self.load, self.wait_for)
         schemes = [uncoded, *repeated]
-        for persistence, policy in product(self.persistences, SHOWN):
-            law = {"delay": persistent(persistence), "load_law": additive(WORK)}
+        for persistence, policy in product(self.persistences, POLICY_LINES):
+            law = {"delay": persistent(persistence), "load_law": additive(CLUSTER_WORK)}
             document = self.document(effort, policy=policy.value, schemes=schemes, **law)
             for cell, run, trace in effort.clocks(document):
                 assert isinstance(run.scheme, Fixed)
-                own_work = float(run.scheme.assignment.loads.mean()) * WORK + MEAN
+                own_work = (
+                    float(run.scheme.assignment.loads.mean()) * CLUSTER_WORK + base.MEAN_DELAY
+                )
                 names = {"policy": policy.value, "scheme": cell.scheme["name"]}
                 facts = {"persistence": persistence, **names, "own_work": own_work}
                 rows += [facts | span for span in spans(trace.intervals)]
@@ -61,15 +65,16 @@ class Backlog(CodedFigure):
 
     def _over_rounds(self, frame: pd.DataFrame) -> Panel:
         colours = looks.ramp(len(self.persistences))
-        queued = rows_of(frame, policy="queue").groupby("persistence")
+        queued = rows_at(frame, policy="queue").groupby("persistence")
         marks: list[Mark] = [
             _curve(rows, "middle", Look(colour, "", SOLID, f"queue, persistence {persistence:g}"))
             for colour, (persistence, rows) in zip(colours, queued, strict=True)
         ]
-        cancelled = rows_of(frame, policy="cancel", persistence=0)
+        cancelled = rows_at(frame, policy="cancel", persistence=0)
         dashed = Look(MUTED, "", "--", "cancel, persistence 0")
         marks.append(curve_of(cancelled, "middle", "iteration_time", dashed, width=1.4))
-        marks.append(Rules(OWN_WORK, y=frame["own_work"].to_numpy(dtype=float)[:1], line=":"))
+        own_work = frame["own_work"].to_numpy(dtype=float)[:1]
+        marks.append(Rules("a worker's own work per round", y=own_work, line=":"))
         x, y = Axis("iteration", True), Axis("mean iteration time (s)", low=0.0)
         return Panel(x, y, marks, "ErasureHead, over the rounds")
 
@@ -78,14 +83,14 @@ class Backlog(CodedFigure):
         ranked = placed(frame, "persistence")
         marks: list[Mark] = []
         for scheme, look in own.items():
-            for policy in SHOWN[:1] if scheme == "uncoded" else SHOWN:
-                rows = rows_of(ranked, scheme=scheme, policy=policy.value)
-                line = Look(look.colour, base.POLICY_MARKERS[policy], LINES[policy], "")
+            for policy in (Policy.CANCEL,) if scheme == "uncoded" else POLICY_LINES:
+                rows = rows_at(ranked, scheme=scheme, policy=policy.value)
+                line = Look(look.colour, base.POLICY_MARKERS[policy], POLICY_LINES[policy], "")
                 marks.append(_curve(rows, "place", line))
         marks += [Curve(replace(look, marker="", line=SOLID), width=3.0) for look in own.values()]
-        for policy in SHOWN:
+        for policy, dashes in POLICY_LINES.items():
             title = f"{policy.value} unfinished work"
-            marks.append(Curve(Look(MUTED, base.POLICY_MARKERS[policy], LINES[policy], title)))
+            marks.append(Curve(Look(MUTED, base.POLICY_MARKERS[policy], dashes, title)))
         x = Axis("persistence of slow workers", names=tuple(f"{p:g}" for p in self.persistences))
         y = Axis("mean iteration time (s)", True, (1, 2, 3, 5))
         return Panel(x, y, marks, "last rounds, by policy")
@@ -100,12 +105,12 @@ class Backlog(CodedFigure):
                 pairs = own[["iteration_time", "standard_error"]].to_numpy(dtype=float)
                 title = looks.look(str(scheme)).title
                 rows.append([title, str(policy), *starmap(estimate_text, pairs)])
-        queued = rows_of(frame, scheme="erasurehead", policy="queue")
-        cancel = _last(rows_of(frame, scheme="erasurehead", policy="cancel"))["iteration_time"]
+        queued = rows_at(frame, scheme="erasurehead", policy="queue")
+        cancel = _last(rows_at(frame, scheme="erasurehead", policy="cancel"))["iteration_time"]
         moving = queued[queued["persistence"] < 1]
         end, start = _last(moving)["iteration_time"], moving[moving["last_round"] == 1]
-        half_way = ", ".join(
-            f"{_half_way(rows):.0f} at {persistence:g}"
+        half_ways = ", ".join(
+            f"{half_way(rows):.0f} at {persistence:g}"
             for persistence, rows in moving.groupby("persistence")
         )
         fixed = _last(queued[queued["persistence"] == 1])["iteration_time"]
@@ -115,23 +120,24 @@ class Backlog(CodedFigure):
         )
         seconds = f": {fixed.mean():.2f} s" if fixed.size else ""
         return (
-            f"{self.workers} workers, of which {SLOW_SHARE:.0%} are {SLOWER:g} times slower than "
-            f"the others at any moment; exponential delays of mean {MEAN:g} s over all, {WORK:g} s "
-            f"of work per partition, additive law, d = {self.load}, r = {self.wait_for}. The "
-            "persistence is the correlation of a worker's state in successive rounds: 0 decides "
-            "anew in each round who is slow, 1 never; a single round has the same law at every "
-            f"persistence. Left: mean over {int(frame['replications'].max())} replications and a "
-            "growing span of rounds, with 95 % intervals. Right: the last "
-            f"{int(last['rounds'].iloc[0])} of {int(last['last_round'].max())} rounds; circles and "
-            "solid lines are cancel, squares and dashes finish, triangles and dots queue, in the "
-            "schemes' colours (black: uncoded, where nobody is ever left behind).\n\n"
+            f"{self.workers} workers, of which {SLOW_SHARE:.0%} are {SLOW_FACTOR:g} times "
+            f"slower than the others at any moment; exponential delays of mean {base.MEAN_DELAY:g} "
+            f"s over all, {CLUSTER_WORK:g} s of work per partition, additive law, d = {self.load}, "
+            f"r = {self.wait_for}. The persistence is the correlation of a worker's state in "
+            "successive rounds: 0 decides anew in each round who is slow, 1 never; a single round "
+            "has the same law at every persistence. Left: mean over "
+            f"{int(frame['replications'].max())} replications and a growing span of rounds, with "
+            f"95 % intervals. Right: the last {int(last['rounds'].iloc[0])} of "
+            f"{int(last['last_round'].max())} rounds; circles and solid lines are cancel, squares "
+            "and dashes finish, triangles and dots queue, in the schemes' colours (black: uncoded, "
+            "where nobody is ever left behind).\n\n"
             f"When unfinished work is cancelled, ErasureHead takes {cancel.min():.3f} to "
             f"{cancel.max():.3f} s per round, whatever the persistence. When every round is worked "
             "off, a worker is a queue: once slow, it is late in the rounds "
-            f"after.{grown if half_way else ''} In the long run the mean round cannot be shorter "
+            f"after.{grown if half_ways else ''} In the long run the mean round cannot be shorter "
             f"than a worker's own work per round (dotted, {queued['own_work'].iloc[0]:.2f} s), "
             "however few workers are waited for. Persistence decides how soon that "
-            f"shows{f': half of the growth is done by round {half_way}' if half_way else ''}; "
+            f"shows{f': half of the growth is done by round {half_ways}' if half_ways else ''}; "
             "shorter runs underestimate the time. If the slow workers are always the same "
             f"(persistence 1{seconds}), the others carry on without them. Closed forms for "
             "independent rounds do not show this.\n\n"
@@ -144,13 +150,13 @@ def spans(seconds: FloatArray) -> list[dict[str, float]]:
     """Means over spans of rounds that double in length: ``seconds`` is ``(R, T)``."""
     replications, rounds = seconds.shape
     edges = np.unique(np.append(np.geomspace(1, rounds + 1, 21).astype(int)[:-1], rounds + 1)) - 1
-    found = []
+    rows = []
     for start, stop in pairwise(edges.tolist()):
         mean, error = mean_and_error(seconds[:, start:stop].mean(axis=1))
         span = {"middle": float(np.sqrt((start + 1) * stop)), "last_round": stop}
         known = {"iteration_time": mean, "standard_error": error, "replications": replications}
-        found.append(span | {"rounds": stop - start} | known)
-    return found
+        rows.append(span | {"rounds": stop - start} | known)
+    return rows
 
 
 def _curve(rows: pd.DataFrame, along: str, look: Look) -> Curve:
@@ -161,9 +167,7 @@ def _last(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.query("last_round == last_round.max()")
 
 
-def _half_way(rows: pd.DataFrame) -> float:
+def half_way(rows: pd.DataFrame) -> float:
+    """The round by which half of the growth of the iteration time is done."""
     seconds = rows["iteration_time"].to_numpy(dtype=float)
     return float(rows["middle"].iloc[int(np.argmax(seconds >= (seconds[0] + seconds[-1]) / 2))])
-
-
-FIGURE = Backlog()

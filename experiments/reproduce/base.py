@@ -21,6 +21,7 @@ from ...sim.theory import mean_times
 from ...sim.types import FloatArray, Trace
 from ..config import build
 from ..config.cells import Cell, cells
+from ..pictures.kinds.losses import loss_at, spread
 from ..pictures.looks import Look, look
 from ..pictures.picture import Curve, Picture, Points
 from ..run.compute import compute
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
 
 Section = dict[str, Any]
 Tapes = dict[str, tuple[int, list[RememberedTape]]]  # by their delays: their size, and themselves
-REMEMBERED = 2**24  # delays that are kept for the next scheme, 128 MiB
-MORE = 8  # a tape is drawn for an eighth more rounds than its first scheme has
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:
@@ -56,8 +55,8 @@ def estimate_text(mean: float, error: float) -> str:
 def times_table(frame: pd.DataFrame, sizes: Iterable[int]) -> str:
     """Simulated iteration times: a row for each load law and number of workers."""
     schemes, rows = list(frame["scheme"].unique()), []
-    for law, n in product(LAWS, sizes):
-        own = rows_of(frame, load_law=law, workers=n).set_index("scheme")
+    for law, n in product(LAW_TITLES, sizes):
+        own = rows_at(frame, load_law=law, workers=n).set_index("scheme")
         pairs = (own.loc[scheme, ["simulated", "standard_error"]] for scheme in schemes)
         rows.append([law, f"{n:,}", *starmap(estimate_text, pairs)])
     return markdown_table(["load law", "n", *(look(scheme).title for scheme in schemes)], rows)
@@ -78,7 +77,7 @@ def interval_text(row: pd.Series, column: str) -> str:
     return ratio_text(*(row[f"{column}{end}"] for end in ("", "_low", "_high")))
 
 
-def rows_of(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
+def rows_at(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
     """The rows that have a value in each of these columns."""
     for column, value in values.items():
         frame = frame[frame[column] == value]
@@ -100,10 +99,23 @@ def curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, error: str = "", **
     return Curve(look, across, up, up - half, up + half, **how)
 
 
-def barred_curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, **how: Any) -> Curve:
+def interval_curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, **how: Any) -> Curve:
     """The same with bars from column ``<y>_low`` to ``<y>_high``."""
     across, up, low, high = rows[[x, y, f"{y}_low", f"{y}_high"]].to_numpy(dtype=float).T
     return Curve(look, across, up, low, high, bars=True, **how)
+
+
+def by_replication(rows: pd.DataFrame, *columns: str) -> list[FloatArray]:
+    """Each column, ``(R, T + 1)``, of rows that are sorted by replication and iteration."""
+    shape = rows["replication"].nunique(), -1
+    return [rows[column].to_numpy(dtype=float).reshape(shape) for column in columns]
+
+
+def median_curve(look: Look, times: FloatArray, values: FloatArray, **how: Any) -> Curve:
+    """The median of ``(R, T + 1)`` values against time, in a band from the 10th to the 90th
+    percentile, up to where the fastest replication ends."""
+    instants = np.geomspace(times[:, 1].min(), times[:, -1].min(), 201)
+    return Curve(look, instants, *spread(loss_at(times, values, instants), "quantiles"), **how)
 
 
 def points_of(
@@ -120,8 +132,7 @@ def bars(middle: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     return np.maximum([middle - low, high - middle], 0.0)
 
 
-WORKERS = 30  # unless a figure says otherwise
-FULL = 8  # how many times more replications or rounds a full reproduction has than a quick one
+FIGURE_WORKERS = 30  # unless a figure says otherwise
 
 
 @final
@@ -132,24 +143,26 @@ class Effort:
     seed: int = 0  # of all tapes
     full: bool = False  # more replications, and the public data sets whose files the user has
     data_dir: Path | None = None  # where those files lie
+    max_remembered_delays: int = 2**24  # kept for the next scheme: 128 MiB
     _tapes: Tapes = field(default_factory=dict, compare=False, repr=False)
     # what was trained already, by all that it depends on; see ``training_runs``
     losses: dict[str, list[FloatArray]] = field(default_factory=dict, compare=False, repr=False)
 
     def times(self, count: int) -> int:
-        """Replications or rounds, given those of a quick reproduction."""
-        return FULL * count if self.full else count
+        """Replications or rounds, given those of a quick reproduction: a full one has eight times
+        as many."""
+        return 8 * count if self.full else count
 
     def cells(self, document: Mapping[str, Any]) -> Sequence[Cell]:
         """The cells of a config document; it has the common workers and this seed."""
-        return cells({"workers": WORKERS, "seed": self.seed, **document}, self.data_dir)
+        return cells({"workers": FIGURE_WORKERS, "seed": self.seed, **document}, self.data_dir)
 
     def problem(self, document: Mapping[str, Any]) -> Problem:
         """The problem of a config document. Raises ConfigError: its data are missing."""
-        parts = build.training(self.cells(document)[0])
-        assert parts is not None
-        assert isinstance(parts.problem, Problem)
-        return parts.problem
+        learning = build.training(self.cells(document)[0])
+        assert learning is not None
+        assert isinstance(learning.problem, Problem)
+        return learning.problem
 
     def results(self, document: Mapping[str, Any]) -> list[Finished]:
         """Compute every cell of a config document in this process."""
@@ -170,17 +183,17 @@ class Effort:
 
     def remembering(self, cell: Cell, run: Run) -> Run:
         """The run on tapes that other cells with these delays read, too; drawn once if not large.
-        The latest are kept: as many as have ``REMEMBERED`` delays together."""
+        The latest are kept: as many as have ``max_remembered_delays`` together."""
         known, keys = self._tapes, ("delay", "workers", "replications", "seed")
         delays = json.dumps([cell.document[key] for key in keys])
-        if delays not in known:  # some schemes begin some rounds earlier
-            rounds = max(run.updates + run.updates // MORE, run.iterations)
+        if delays not in known:  # some schemes begin some rounds earlier: an eighth more is drawn
+            rounds = max(run.updates + run.updates // 8, run.iterations)
             size = len(run.tapes) * rounds * run.scheme.workers
-            if size > REMEMBERED:
+            if size > self.max_remembered_delays:
                 return run
             known[delays] = size, [RememberedTape(tape, rounds) for tape in run.tapes]
         known[delays] = known.pop(delays)  # the latest is the last
-        while sum(size for size, _ in known.values()) > REMEMBERED:
+        while sum(size for size, _ in known.values()) > self.max_remembered_delays:
             known.pop(next(iter(known)))
         return replace(run, tapes=known[delays][1])
 
@@ -189,8 +202,7 @@ class PaperFigure(ABC):
     """One figure; abstract. Subclasses are frozen dataclasses whose fields are its sizes. Picture
     and text are made from the table alone, so that both can be made anew.
 
-    The class's docstring begins with what ``erasurehead list figures`` says, and the module ends
-    with ``FIGURE``, the figure at its default sizes."""
+    The class's docstring begins with what ``erasurehead list figures`` says."""
 
     title: ClassVar[str]  # the heading of its part of the summary
     # fields that cannot be set: much of the figure is made for their value
@@ -224,7 +236,7 @@ class RunsFigure(PaperFigure):
 
     iterations: int = 100  # T
     replications: int = 64  # R of a quick reproduction
-    workers: int = WORKERS  # n
+    workers: int = FIGURE_WORKERS  # n
 
     def document(self, effort: Effort, **sections: Any) -> dict[str, Any]:
         """A config document with so many workers, iterations and replications."""
@@ -246,9 +258,8 @@ class CodedFigure(RunsFigure):
 # on a partition) and ``EVEN_WORK`` (they are equally long). The two load laws agree at load 1: a
 # worker then needs the work plus the delay under both.
 
-DELAY = 0.5  # seconds, the mean of the exponential delays
+MEAN_DELAY = 0.5  # seconds, the mean of the exponential delays
 QUICK_WORK, EVEN_WORK = WORKS = (0.02, 0.5)  # seconds of work per partition
-LAWS = ("proportional", "additive")
 LAW_TITLES = {
     "proportional": "proportional law: d (work + delay)",
     "additive": "additive law: d work + delay",
@@ -262,7 +273,7 @@ BREAST_CANCER: Section = {
 POLICY_MARKERS = {Policy.CANCEL: "o", Policy.FINISH: "s", Policy.QUEUE: "^", Policy.DRAIN: "X"}
 
 
-def delays_and_law(law: str, work: float, delay: float = DELAY) -> dict[str, Section]:
+def delays_and_law(law: str, work: float, delay: float = MEAN_DELAY) -> dict[str, Section]:
     """The ``delay`` and ``load_law`` sections: seconds of work a partition, and the mean delay."""
     if law == "additive":
         random: Section = {"model": "exponential", "rate": 1 / delay}
@@ -271,7 +282,7 @@ def delays_and_law(law: str, work: float, delay: float = DELAY) -> dict[str, Sec
     return {"delay": random, "load_law": {"kind": "proportional"}}
 
 
-def five_schemes(load: int, wait_for: int, workers: int = WORKERS) -> list[Section]:
+def five_schemes(load: int, wait_for: int, workers: int = FIGURE_WORKERS) -> list[Section]:
     """The schemes of the authors' experiments; two of them wait for all but load - 1 workers."""
     return [
         {"name": "uncoded"},
@@ -282,22 +293,24 @@ def five_schemes(load: int, wait_for: int, workers: int = WORKERS) -> list[Secti
     ]
 
 
-def worker_time(law: str, load: int, delay: float = DELAY) -> mean_times.ExponentialTime:
+def worker_time(law: str, load: int, delay: float = MEAN_DELAY) -> mean_times.ExponentialTime:
     """A worker's time with ``EVEN_WORK`` and these delays."""
     if law == "additive":
         return mean_times.additive_time(0.0, 1 / delay, load, EVEN_WORK)
     return mean_times.proportional_time(EVEN_WORK, 1 / delay, load)
 
 
-def mean_time(law: str, scheme: str, n: int, load: int, heard: int, delay: float = DELAY) -> float:
+def mean_time(
+    law: str, scheme: str, n: int, load: int, heard: int, delay: float = MEAN_DELAY
+) -> float:
     """Mean seconds of an iteration in closed form, with ``EVEN_WORK``.
     Ignoring stragglers waits for ``heard`` arrivals, and ErasureHead for n / 2."""
-    one, loaded = worker_time(law, 1, delay), worker_time(law, load, delay)
+    single, loaded = worker_time(law, 1, delay), worker_time(law, load, delay)
     match scheme:
         case "uncoded":
-            return mean_times.mean_uncoded(one, n)
+            return mean_times.mean_uncoded(single, n)
         case "ignore_stragglers":
-            return mean_times.mean_first_k(one, n, heard)
+            return mean_times.mean_first_k(single, n, heard)
         case "cyclic_repetition":
             return mean_times.mean_first_k(loaded, n, n - load + 1)
         case "fractional_repetition":

@@ -20,23 +20,37 @@ from ...sim.types import FloatArray
 from ..pictures.looks import look
 from ..run.records import compared_times
 from ..text import number_of, sentence
-from .base import ratio_text, rows_of
-from .loss_time import DRAWN, EXACT_STREAM, EXPERIMENTS, reached
-from .speedup import EXACT
+from .base import ratio_text, rows_at
+from .loss_time import AUTHORS, EXPERIMENTS, EXPONENTIAL, reached
+from .speedup import EXACT_SCHEMES
 
 Frames = Mapping[str, pd.DataFrame]  # the tables that a folder holds, by figure
 Interval = tuple[float, float, float]  # a number and the ends of its 95 % interval
-WIDE = 1.96  # standard errors of a mean on either side
-LIVE = "live"  # the table of a run on real workers, with these columns of a round's seconds
-MEASURED = ("measured", "standard_error")
+Z_95 = 1.96  # standard errors of a mean on either side
+LIVE_TABLE = "live"  # the table of a run on real workers, with these columns of a round's seconds
+LIVE_COLUMNS = ("measured", "standard_error")
 
 # What the abstract leaves open is decided here, once: "as quickly" is at most a tenth more
 # iterations until the loss is within ten noise floors, and a "small" floor is below a hundredth of
 # the loss at the start.
-AS_QUICKLY, FLOORS, SMALL = 1.1, 10.0, 0.01
+MAX_ITERATIONS_RATIO, NOISE_FLOORS, MAX_FLOOR_SHARE = 1.1, 10.0, 0.01
 
 
-class Code(StrEnum):
+class Quantity(StrEnum):
+    """What is measured, as it is said behind its number."""
+
+    WAITS = "more of the rounds wait for a straggler than with ErasureHead (share)"
+    LACKS = "of the partitions lacks ErasureHead's gradient (share)"
+    ITERATIONS = "times the iterations of full descent to ten noise floors"
+    FLOOR = "of the loss at the start is the noise floor (share)"
+    BOUND = "times its bound is the mean loss, at most"
+    RUNTIME = "times as fast as uncoded"
+    SOONER = "times as fast to the target loss"
+    OTHERS = "times as fast to the target loss, over loads, load laws and work (breast cancer)"
+    ROUNDS = "times as fast a round of real workers"
+
+
+class Outcome(StrEnum):
     """What the numbers say, of a finding or of all findings of a claim."""
 
     HOLDS = "holds"
@@ -50,55 +64,58 @@ class Code(StrEnum):
 class Finding:
     """One number in one setting, and the limit that it must be above, or below."""
 
-    what: str  # the quantity, as it is said behind its number
+    what: Quantity
     where: Mapping[str, str | float]  # the setting: what is varied, and its value
     interval: Interval
     limit: float
     above: bool = True  # which side of the limit is the paper's
 
     @property
-    def code(self) -> Code:
+    def code(self) -> Outcome:
         """Whether the whole interval is on one side of the limit."""
         _, low, high = self.interval
-        over, under = (Code.HOLDS, Code.FAILS) if self.above else (Code.FAILS, Code.HOLDS)
-        return over if low > self.limit else under if high < self.limit else Code.OPEN
+        if not (low > self.limit or high < self.limit):
+            return Outcome.OPEN
+        return Outcome.HOLDS if self.above == (low > self.limit) else Outcome.FAILS
 
 
 @final
 @dataclass(frozen=True)
-class Verdict:
+class ClaimVerdict:
     """What the tables say of a claim."""
 
     findings: Sequence[Finding]
     facts: Mapping[str, Any] = field(default_factory=dict)  # other numbers that are told
 
     @property
-    def code(self) -> Code:
+    def code(self) -> Outcome:
         """Of all findings that are decided; the first quantity is the claim's own."""
-        every = {finding.code for finding in self.findings} - {Code.OPEN}
-        own = {f.code for f in self.findings if f.what == self.findings[0].what} - {Code.OPEN}
-        if Code.FAILS in every:
-            return Code.FAILS if {Code.FAILS} in (own, every) else Code.PARTLY
-        return Code.HOLDS if own else Code.OPEN
+        every = {f.code for f in self.findings} - {Outcome.OPEN}
+        own = {f.code for f in self.findings if f.what == self.findings[0].what} - {Outcome.OPEN}
+        if Outcome.FAILS in every:
+            return Outcome.FAILS if {Outcome.FAILS} in (own, every) else Outcome.PARTLY
+        return Outcome.HOLDS if own else Outcome.OPEN
 
-    def of(self, what: str = "", **where: object) -> list[Finding]:
+    def of(self, what: Quantity | None = None, **where: object) -> list[Finding]:
         """The findings of a quantity, of all if none is named, in settings with these values."""
-        found = (each for each in self.findings if what in ("", each.what))
-        return [each for each in found if where.items() <= each.where.items()]
+        own = (f for f in self.findings if what in (None, f.what))
+        return [f for f in own if where.items() <= f.where.items()]
 
     @property
     def exceptions(self) -> list[str]:
         """Where it fails: in how many settings of each quantity, what they share, and how far."""
-        said = []
+        sentences = []
         for what, over in dict.fromkeys((f.what, f.where.get("over")) for f in self.findings):
             every = self.of(what, **({"over": over} if over else {}))
-            if failed := [each for each in every if each.code is Code.FAILS]:
-                far = sorted(each.interval[0] for each in failed)
-                range_ = " to ".join(dict.fromkeys(f"{each:.3g}" for each in (far[0], far[-1])))
+            if failed := [f for f in every if f.code is Outcome.FAILS]:
+                far = sorted(f.interval[0] for f in failed)
+                range_ = " to ".join(dict.fromkeys(f"{number:.3g}" for number in (far[0], far[-1])))
                 many = f"in {len(failed)} of {len(every)} settings"
                 against = f"against {over} " if over else ""
-                said.append(f"fails {against}{many}{places(failed, every)}: {range_} {what}")
-        return said
+                sentences.append(
+                    f"fails {against}{many}{shared_settings(failed, every)}: {range_} {what}"
+                )
+        return sentences
 
 
 @final
@@ -110,55 +127,55 @@ class Claim:
     title: str
     quote: str  # the abstract's words
     figures: tuple[str, ...]  # whose tables it reads; the first has its picture, and must be there
-    judge: Callable[[Frames], Verdict]
-    words: Callable[[Verdict], list[str]]  # without what the title and the exceptions say
+    judge: Callable[[Frames], ClaimVerdict]
+    words: Callable[[ClaimVerdict], list[str]]  # without what the title and the exceptions say
 
-    def heading(self, verdict: Verdict) -> str:
+    def heading(self, verdict: ClaimVerdict) -> str:
         """Name and verdict in a line."""
         return f"({self.letter}) {self.title}: {verdict.code}"
 
-    def sentences(self, verdict: Verdict) -> list[str]:
+    def sentences(self, verdict: ClaimVerdict) -> list[str]:
         """All that is said of a verdict, the exceptions last."""
         return [*map(sentence, self.words(verdict) + verdict.exceptions)]
 
-    def as_plain(self, verdict: Verdict) -> dict[str, Any]:
+    def as_plain(self, verdict: ClaimVerdict) -> dict[str, Any]:
         """A verdict as it stands in ``claims.json``; a number that is not known is ``null``."""
         ends, findings = ("value", "low", "high"), []
-        for each in verdict.findings:
-            known = (float(value) if np.isfinite(value) else None for value in each.interval)
-            row = {"what": each.what, "where": dict(each.where), "limit": each.limit}
-            row |= {"above": each.above, "verdict": str(each.code)}
+        for finding in verdict.findings:
+            known = (float(value) if np.isfinite(value) else None for value in finding.interval)
+            row = {"what": finding.what, "where": dict(finding.where), "limit": finding.limit}
+            row |= {"above": finding.above, "verdict": str(finding.code)}
             findings.append(row | dict(zip(ends, known, strict=True)))
         named = {"claim": self.letter, "title": self.title, "quote": self.quote}
-        said = {"verdict": str(verdict.code), "says": self.sentences(verdict)}
-        return named | said | {"figures": list(self.figures), "findings": findings}
+        judged = {"verdict": str(verdict.code), "says": self.sentences(verdict)}
+        return named | judged | {"figures": list(self.figures), "findings": findings}
 
 
-def places(some: Sequence[Finding], every: Sequence[Finding]) -> str:
+def shared_settings(some: Sequence[Finding], every: Sequence[Finding]) -> str:
     """Behind a number of settings, what they have in common and some of the others have not."""
-    parts = []
+    phrases = []
     for key, value in some[0].where.items():
-        own = sorted({each.where[key] for each in some}, key=lambda v: (isinstance(v, str), v))
-        if len(own) < len({each.where[key] for each in every}):
-            named = ", ".join(each if isinstance(each, str) else f"{each:g}" for each in own)
-            parts.append(named if isinstance(value, str) else f"{key} = {named}")
-    return f", all with {', '.join(parts)}" if parts else ""
+        own = sorted({f.where[key] for f in some}, key=lambda v: (isinstance(v, str), v))
+        if len(own) < len({f.where[key] for f in every}):
+            named = ", ".join(v if isinstance(v, str) else f"{v:g}" for v in own)
+            phrases.append(named if isinstance(value, str) else f"{key} = {named}")
+    return f", all with {', '.join(phrases)}" if phrases else ""
 
 
 def around(mean: float, error: float) -> Interval:
     """A mean and its interval, from its standard error."""
-    return mean, mean - WIDE * error, mean + WIDE * error
+    return mean, mean - Z_95 * error, mean + Z_95 * error
 
 
 def mean_ratio(over: Sequence[float], under: Sequence[float]) -> Interval:
     """The ratio of two means, each with its standard error, as if they were independent."""
     ratio = over[0] / under[0]
-    spread = float(np.exp(WIDE * np.hypot(over[1] / over[0], under[1] / under[0])))
+    spread = float(np.exp(Z_95 * np.hypot(over[1] / over[0], under[1] / under[0])))
     return ratio, ratio / spread, ratio * spread
 
 
 def _percent(interval: Interval) -> str:
-    middle, low, high = (f"{100 * each:.3g}" for each in interval)
+    middle, low, high = (f"{100 * number:.3g}" for number in interval)
     return f"{middle} %" if low == high else f"{middle} % [{low}, {high}]"
 
 
@@ -173,48 +190,53 @@ def _by(frame: pd.DataFrame, key: str) -> dict[Any, dict[Any, Any]]:
 
 # (a) An inexact gradient, with higher delay tolerance.
 
-WAITS = "more of the rounds wait for a straggler than with ErasureHead (share)"
-LACKS = "of the partitions lacks ErasureHead's gradient (share)"
 
-
-def judge_tolerance(frames: Frames) -> Verdict:
+def judge_tolerance(frames: Frames) -> ClaimVerdict:
     """Each exact code against ErasureHead: in how many more rounds it waits for a straggler."""
     frame = frames["delay_tolerance"]
     seen: dict[Any, dict[Any, Any]] = {
         s: _by(rows, "scheme") for s, rows in frame[frame["rounds"] > 0].groupby("stragglers")
     }
     findings = []
-    for code, (s, row) in product(EXACT[1:], seen.items()):
+    for code, (s, row) in product(EXACT_SCHEMES[1:], seen.items()):
         theirs, ours, rounds = row[code]["waits"], row["erasurehead"]["waits"], row[code]["rounds"]
         error = float(np.sqrt((theirs * (1 - theirs) + ours * (1 - ours)) / rounds))
         where: dict[str, str | float] = {"over": _title(code), "stragglers": float(s)}
-        findings.append(Finding(WAITS, where, around(theirs - ours, error), 0.0))
+        findings.append(Finding(Quantity.WAITS, where, around(theirs - ours, error), 0.0))
     waiting = [s for s, row in seen.items() if row["erasurehead"]["waits"] > 0]
     never = [s for s in seen if not waiting or s < waiting[0]]
     most = (never or [*seen])[-1]
     ours = seen[most]["erasurehead"]
-    findings.append(Finding(LACKS, {}, around(ours["error"], ours["error_se"]), 1.0, above=False))
-    return Verdict(findings, {"most": most, "there": seen[most]})
+    findings.append(
+        Finding(Quantity.LACKS, {}, around(ours["error"], ours["error_se"]), 1.0, above=False)
+    )
+    return ClaimVerdict(findings, {"most": most, "there": seen[most]})
 
 
-def say_tolerance(verdict: Verdict) -> list[str]:
+def say_tolerance(verdict: ClaimVerdict) -> list[str]:
     """Who waits how often with as many stragglers as ErasureHead tolerates, and its price."""
     there, most = verdict.facts["there"], verdict.facts["most"]
-    shares, named = [], ("erasurehead", *reversed(EXACT[1:]))
+    shares, named = [], ("erasurehead", *reversed(EXACT_SCHEMES[1:]))
     for row in (there[scheme] for scheme in named):
         p = row["waits"]
         shares.append(_percent(around(p, np.sqrt(p * (1 - p) / row["rounds"]))))
-    codes = [f"{_title(each)} in {share}" for each, share in zip(named, shares, strict=True)][1:]
+    pairs = zip(named[1:], shares[1:], strict=True)
+    codes = [f"{_title(scheme)} in {share}" for scheme, share in pairs]
     first, *more, last = (f"{there[scheme]['simulated']:.3g} s" for scheme in named)
     ours = there["erasurehead"]
-    some = dict.fromkeys(each.where["stragglers"] for each in verdict.of(WAITS))
-    same = [s for s in some if {f.code for f in verdict.of(WAITS, stragglers=s)} == {Code.OPEN}]
+    some = dict.fromkeys(f.where["stragglers"] for f in verdict.of(Quantity.WAITS))
+    same = [
+        s
+        for s in some
+        if {f.code for f in verdict.of(Quantity.WAITS, stragglers=s)} == {Outcome.OPEN}
+    ]
     numbers = ", ".join(f"{s:g}" for s in same)
     return [
         f"with {most} of {ours['workers']} workers {ours['late']:g} s late, ErasureHead waits for "
         f"one of them in {shares[0]} of the rounds, {' and '.join(codes)}; their rounds take "
         f"{', '.join([first, *more])} and {last}",
-        f"its price: {_percent(verdict.of(LACKS)[0].interval)} of the partitions are missing from "
+        f"its price: {_percent(verdict.of(Quantity.LACKS)[0].interval)} of the partitions are "
+        "missing from "
         "the gradient, however few workers straggle",
         *(
             [f"it waits as often as both with {numbers} stragglers: never, or always"]
@@ -226,10 +248,6 @@ def say_tolerance(verdict: Verdict) -> list[str]:
 
 # (b) Down to a small noise floor, as quickly as distributed GD.
 
-ITERATIONS = "times the iterations of full descent to ten noise floors"
-FLOOR = "of the loss at the start is the noise floor (share)"
-BOUND = "times its bound is the mean loss, at most"
-
 
 def crossing(losses: FloatArray, level: float) -> float:
     """The iteration, interpolated, at which ``(T + 1,)`` losses are first at this level; or inf."""
@@ -240,43 +258,47 @@ def crossing(losses: FloatArray, level: float) -> float:
     return float(below[0] - (np.log(level) - after) / (before - after))
 
 
-def judge_floor(frames: Frames) -> Verdict:
+def judge_floor(frames: Frames) -> ClaimVerdict:
     """Each r against full gradient descent: iterations, noise floor, and the bound."""
     frame, findings = frames["loss_iteration_floor"], list[Finding]()
     n, *asked = sorted({*map(int, frame["arrivals"])}, reverse=True)
-    exact = rows_of(frame, arrivals=n)["mean_gap"].to_numpy(float)
+    exact = rows_at(frame, arrivals=n)["mean_gap"].to_numpy(float)
     for r in asked:
-        own = rows_of(frame, arrivals=r)[["mean_gap", "standard_error", "bound"]]
+        own = rows_at(frame, arrivals=r)[["mean_gap", "standard_error", "bound"]]
         mean, error, bound = own.to_numpy(float).T
         last = slice(-max(1, len(mean) // 4), None)  # where the loss falls no more
-        floor, bands = mean[last].mean(), [mean + sign * WIDE * error for sign in (0, -1, 1)]
+        floor, bands = mean[last].mean(), [mean + sign * Z_95 * error for sign in (0, -1, 1)]
         with np.errstate(divide="ignore", invalid="ignore"):  # where a level is not reached
-            quick = [crossing(each, FLOORS * floor) for each in bands]
-            quick = list(np.array(quick) / crossing(exact, FLOORS * floor))
+            quick = [crossing(losses, NOISE_FLOORS * floor) for losses in bands]
+            quick = list(np.array(quick) / crossing(exact, NOISE_FLOORS * floor))
         small = np.array(around(floor, error[last].mean())) / mean[0]
-        highest = [np.max(each[1:] / bound[1:]) for each in bands]
-        limits = (ITERATIONS, quick, AS_QUICKLY), (FLOOR, small, SMALL), (BOUND, highest, 1.0)
+        highest = [np.max(losses[1:] / bound[1:]) for losses in bands]
+        limits = (
+            (Quantity.ITERATIONS, quick, MAX_ITERATIONS_RATIO),
+            (Quantity.FLOOR, small, MAX_FLOOR_SHARE),
+            (Quantity.BOUND, highest, 1.0),
+        )
         for what, (middle, low, high), limit in limits:
             interval = float(middle), float(low), float(high)
             findings.append(Finding(what, {"r": float(r)}, interval, limit, above=False))
     r = int(frame["arrivals"][frame["arrivals"] != n].iloc[0])  # the first is told first
-    heard = float(rows_of(frame, arrivals=r)["heard"].iloc[0])
-    return Verdict(findings, {"r": r, "n": n, "heard": heard})
+    heard = float(rows_at(frame, arrivals=r)["heard"].iloc[0])
+    return ClaimVerdict(findings, {"r": r, "n": n, "heard": heard})
 
 
-def say_floor(verdict: Verdict) -> list[str]:
+def say_floor(verdict: ClaimVerdict) -> list[str]:
     """The first r, the others in short, and what another step does."""
     r, n, heard = (verdict.facts[key] for key in ("r", "n", "heard"))
-    [quick], [floor] = (verdict.of(what, r=r) for what in (ITERATIONS, FLOOR))
+    [quick], [floor] = (verdict.of(what, r=r) for what in (Quantity.ITERATIONS, Quantity.FLOOR))
     others = ", ".join(
-        f"{ratio_text(*each.interval)} with r = {each.where['r']:g}"
-        for each in verdict.of(ITERATIONS)
-        if each is not quick
+        f"{ratio_text(*f.interval)} with r = {f.where['r']:g}"
+        for f in verdict.of(Quantity.ITERATIONS)
+        if f is not quick
     )
-    highest = max(each.interval[0] for each in verdict.of(BOUND))
+    highest = max(f.interval[0] for f in verdict.of(Quantity.BOUND))
     return [
         f"with r = {r} of {n} arrivals it needs {ratio_text(*quick.interval)} times the iterations "
-        f"of full gradient descent to come within {FLOORS:g} noise floors",
+        f"of full gradient descent to come within {NOISE_FLOORS:g} noise floors",
         *([f"the same needs {others}"] if others else []),
         f"the floor is {_percent(floor.interval)} of the initial excess loss (above the minimum)",
         f"over all r, the loss is at most {highest:.2f} times its bound (our derivation)",
@@ -287,79 +309,82 @@ def say_floor(verdict: Verdict) -> list[str]:
 
 # (c) Faster overall runtime under a probabilistic delay model.
 
-RUNTIME = "times as fast as uncoded"
 
-
-def judge_runtime(frames: Frames) -> Verdict:
+def judge_runtime(frames: Frames) -> ClaimVerdict:
     """Seconds of an iteration times the iterations of claim (b), over n and both load laws.
     Independent rounds: the mean runtime is the product (Wald)."""
     frame, more, findings = frames["iteration_time_workers"], (1.0, 1.0, 1.0), list[Finding]()
     if "loss_iteration_floor" in frames:
         floor = judge_floor(frames)
-        more = floor.of(ITERATIONS, r=floor.facts["r"])[0].interval
+        more = floor.of(Quantity.ITERATIONS, r=floor.facts["r"])[0].interval
     largest = float(frame["workers"].max())
     for (law, _), rows in frame[frame["rounds"] > 0].groupby(["load_law", "workers"], sort=False):
         own, n = _by(rows, "scheme"), float(rows["workers"].iloc[0])
-        a, b = ([own[s]["simulated"], own[s]["standard_error"]] for s in (EXACT[0], "erasurehead"))
+        a, b = (
+            [own[s]["simulated"], own[s]["standard_error"]]
+            for s in (EXACT_SCHEMES[0], "erasurehead")
+        )
         ratio, low, high = mean_ratio(a, b)
         spread = float(np.exp(np.hypot(np.log(high / low), np.log(more[2] / more[1])) / 2))
         interval = ratio / more[0], ratio / more[0] / spread, ratio / more[0] * spread
-        findings.append(Finding(RUNTIME, {"law": f"{law} law", "n": n}, interval, 1.0))
-    return Verdict(findings, {"more": more[0], "n": largest})
+        findings.append(Finding(Quantity.RUNTIME, {"law": f"{law} law", "n": n}, interval, 1.0))
+    return ClaimVerdict(findings, {"more": more[0], "n": largest})
 
 
-def say_runtime(verdict: Verdict) -> list[str]:
+def say_runtime(verdict: ClaimVerdict) -> list[str]:
     """The largest n under each law."""
     n, more = verdict.facts["n"], verdict.facts["more"]
-    ratios = (f"{ratio_text(*f.interval)} ({f.where['law']})" for f in verdict.of(RUNTIME, n=n))
+    ratios = (
+        f"{ratio_text(*f.interval)} ({f.where['law']})" for f in verdict.of(Quantity.RUNTIME, n=n)
+    )
     counted = f", with {more:.2f} times the iterations charged to it, as in (b)" * (more != 1)
     return [f"with {n:g} workers, {' and '.join(ratios)} times as fast as uncoded{counted}"]
 
 
 # (d) Significant speedups on real data and clusters.
 
-SOONER = "times as fast to the target loss"
-OTHERS = "times as fast to the target loss, over loads, load laws and work (breast cancer)"
-ROUNDS = "times as fast a round of real workers"
 
-
-def judge_speedup(frames: Frames) -> Verdict:
+def judge_speedup(frames: Frames) -> ClaimVerdict:
     """Paired runs on each data set, then over loads, load laws and work, then on real workers."""
     frame, findings = frames["loss_time"], list[Finding]()
-    drawn = rows_of(frame, left_out="", delays=DRAWN)
+    drawn = rows_at(frame, left_out="", delays=EXPONENTIAL)
     data = [*map(str, drawn["dataset"].unique())]
     facts: dict[str, Any] = {"data": {}, "replayed": {}}
-    replay = rows_of(frame, left_out="", delays=EXACT_STREAM)
+    replay = rows_at(frame, left_out="", delays=AUTHORS)
     for name in data:
         seconds, title = reached(drawn, name), EXPERIMENTS[name].title
         facts["data"][title] = int(np.isnan(seconds["erasurehead"]).sum())  # runs that miss it
         if (replay["dataset"] == name).any():
-            once = {scheme: float(each[0]) for scheme, each in reached(replay, name).items()}
-            facts["replayed"][title] = [once[each] / once["erasurehead"] for each in EXACT]
-        for scheme in EXACT:
+            once = {scheme: float(times[0]) for scheme, times in reached(replay, name).items()}
+            facts["replayed"][title] = [
+                once[exact] / once["erasurehead"] for exact in EXACT_SCHEMES
+            ]
+        for scheme in EXACT_SCHEMES:
             _, interval = compared_times(seconds[scheme], seconds["erasurehead"])
-            findings.append(Finding(SOONER, {"over": _title(scheme), "data": title}, interval, 1.0))
+            findings.append(
+                Finding(Quantity.SOONER, {"over": _title(scheme), "data": title}, interval, 1.0)
+            )
     for row in frames["speedup"].to_dict("records") if "speedup" in frames else ():
         interval = (row["speedup"], row["speedup_low"], row["speedup_high"])
         where = {"over": _title(row["scheme"]), "law": f"{row['load_law']} law"}
         where |= {"work": f"{row['work']:g} s of work a partition", "d": row["load"]}
-        findings.append(Finding(OTHERS, where, interval, 1.0))
-    if LIVE in frames:
-        own = _by(frames[LIVE], "scheme")
-        mine = [own["erasurehead"][name] for name in MEASURED]
-        for scheme in (each for each in EXACT if each in own):
-            interval = mean_ratio([own[scheme][name] for name in MEASURED], mine)
-            findings.append(Finding(ROUNDS, {"over": _title(scheme)}, interval, 1.0))
+        findings.append(Finding(Quantity.OTHERS, where, interval, 1.0))
+    if LIVE_TABLE in frames:
+        own = _by(frames[LIVE_TABLE], "scheme")
+        mine = [own["erasurehead"][name] for name in LIVE_COLUMNS]
+        for scheme in (exact for exact in EXACT_SCHEMES if exact in own):
+            interval = mean_ratio([own[scheme][name] for name in LIVE_COLUMNS], mine)
+            findings.append(Finding(Quantity.ROUNDS, {"over": _title(scheme)}, interval, 1.0))
             ratio = own[scheme]["simulated"] / own["erasurehead"]["simulated"]
             facts[_title(scheme)] = ratio, own[scheme]["rounds"]
-    return Verdict(findings, facts)
+    return ClaimVerdict(findings, facts)
 
 
-def say_speedup(verdict: Verdict) -> list[str]:
+def say_speedup(verdict: ClaimVerdict) -> list[str]:
     """Each data set, and real workers beside their simulation."""
-    said = []
+    sentences = []
     for data, missed in verdict.facts["data"].items():
-        every = verdict.of(SOONER, data=data)
+        every = verdict.of(Quantity.SOONER, data=data)
         ratios = ", ".join(f"{ratio_text(*f.interval)} as {f.where['over']}" for f in every)
         late = f"; {number_of(missed, 'run')} of ErasureHead without it" if missed else ""
         once = [f"{ratio:.2f}" for ratio in verdict.facts["replayed"].get(data, ())]
@@ -368,17 +393,17 @@ def say_speedup(verdict: Verdict) -> list[str]:
             if once
             else ""
         )
-        said.append(f"{data}, times as fast to the target loss: {ratios}{own}{late}")
-    if live := verdict.of(ROUNDS):
+        sentences.append(f"{data}, times as fast to the target loss: {ratios}{own}{late}")
+    if live := verdict.of(Quantity.ROUNDS):
         known = [(f, *verdict.facts[str(f.where["over"])]) for f in live]
         ratios = ", ".join(
             f"{ratio_text(*f.interval)} as {f.where['over']} (simulated {simulated:.2f})"
             for f, simulated, _ in known
         )
-        said.append(f"real workers, times as fast in {known[0][2]} rounds: {ratios}")
+        sentences.append(f"real workers, times as fast in {known[0][2]} rounds: {ratios}")
     else:
-        said.append("the clock is simulated, and no cluster was run")
-    return said
+        sentences.append("the clock is simulated, and no cluster was run")
+    return sentences
 
 
 CLAIMS = (
@@ -398,9 +423,9 @@ CLAIMS = (
           "GD",
           ("loss_time", "speedup"), judge_speedup, say_speedup),
 )  # fmt: skip
-PAPER = tuple(dict.fromkeys(name for claim in CLAIMS for name in claim.figures))
+CLAIM_FIGURES = tuple(dict.fromkeys(name for claim in CLAIMS for name in claim.figures))
 
 
-def verdicts(frames: Frames) -> list[tuple[Claim, Verdict]]:
+def verdicts(frames: Frames) -> list[tuple[Claim, ClaimVerdict]]:
     """The claims whose first figure is there, judged."""
     return [(claim, claim.judge(frames)) for claim in CLAIMS if claim.figures[0] in frames]

@@ -1,29 +1,49 @@
 """Kinds of clusters, as parts of config documents: tails, load laws, persistence, measured ones.
 
-All parametric delays have the mean ``MEAN``, so they differ in their tails alone."""
+All parametric delays have the mean ``MEAN_DELAY``, so they differ in their tails alone."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import final
 
 from ...sim.engines.cluster import Policy
 from ..config import build
-from .base import Section
+from .base import MEAN_DELAY, Section
 
-MEAN = 0.5  # seconds, of the random delay
-WORK = 0.1  # seconds of work per partition
+CLUSTER_WORK = 0.1  # seconds of work per partition
+DROP_COMPUTE_PATIENCE = 1.25  # in mean times of a partition
 # share of workers that are slow at any moment, and how many times slower they are
-SLOW_SHARE, SLOWER = 0.2, 5.0
+SLOW_SHARE, SLOW_FACTOR = 0.2, 5.0
 
 # from light to heavy
 TAILS: dict[str, Section] = {
-    "shifted exponential": {"model": "shifted_exponential", "shift": MEAN / 2, "rate": 2 / MEAN},
-    "log-normal (σ = 1)": {"model": "lognormal", "median": MEAN * math.exp(-0.5), "sigma": 1.0},
-    "Pareto (α = 2.2)": {"model": "pareto", "alpha": 2.2, "scale": MEAN * 1.2 / 2.2},
+    "shifted exponential": {
+        "model": "shifted_exponential",
+        "shift": MEAN_DELAY / 2,
+        "rate": 2 / MEAN_DELAY,
+    },
+    "log-normal (σ = 1)": {
+        "model": "lognormal",
+        "median": MEAN_DELAY * math.exp(-0.5),
+        "sigma": 1.0,
+    },
+    "Pareto (α = 2.2)": {"model": "pareto", "alpha": 2.2, "scale": MEAN_DELAY * 1.2 / 2.2},
 }
+
+
+class Group(StrEnum):
+    """What is varied in rows of the ranking."""
+
+    ADDITIVE = "additive law: d work + delay"
+    PER_PARTITION = "law per partition: d draws of (work + delay)"
+    PROPORTIONAL = "proportional law: d (work + delay)"
+    CANCEL = "additive law, stragglers that stay slow; unfinished work: cancel"
+    QUEUE = "additive law, stragglers that stay slow; unfinished work: queue"
+    MEASURED = "measured clusters"
 
 
 @final
@@ -31,7 +51,7 @@ TAILS: dict[str, Section] = {
 class RankedCluster:
     """One row of the ranking."""
 
-    group: str  # what is varied
+    group: Group
     title: str  # the value
     # delay, load_law: sections of a config
     delay: Section
@@ -57,7 +77,7 @@ def persistent(persistence: float, slow_share: float = SLOW_SHARE, constant: flo
     same; in between a worker's state has this correlation from round to round. The law of a single
     round is the same at every persistence. The share ``constant`` of a state's mean delay is always
     the same, the rest is exponential."""
-    fast = MEAN / (1 - slow_share + slow_share * SLOWER)
+    fast = MEAN_DELAY / (1 - slow_share + slow_share * SLOW_FACTOR)
     changing = persistence < 1
     return {
         "model": "markov",
@@ -65,7 +85,7 @@ def persistent(persistence: float, slow_share: float = SLOW_SHARE, constant: flo
         "fast_to_slow": slow_share * (1 - persistence),
         "slow_share": slow_share,
         "fast": _delay(fast, constant),
-        "slow": _delay(SLOWER * fast, constant),
+        "slow": _delay(SLOW_FACTOR * fast, constant),
     }
 
 
@@ -80,22 +100,26 @@ def clusters() -> Iterator[RankedCluster]:
     """The rows of the ranking, group by group."""
     proportional, per_partition = {"kind": "proportional"}, {"kind": "per_partition"}
     for group, law, work in (  # the same tails under three load laws, which agree at load 1
-        ("additive law: d work + delay", additive(WORK), 0.0),
-        ("law per partition: d draws of (work + delay)", per_partition, WORK),
-        ("proportional law: d (work + delay)", proportional, WORK),
+        (Group.ADDITIVE, additive(CLUSTER_WORK), 0.0),
+        (Group.PER_PARTITION, per_partition, CLUSTER_WORK),
+        (Group.PROPORTIONAL, proportional, CLUSTER_WORK),
     ):
         for tail, delay in TAILS.items():
             shifted = {"model": "shifted", "by": work, "base": delay}
             yield RankedCluster(group, tail, shifted if work else delay, law)
-    for policy, values in ((Policy.CANCEL, (0.0, 1.0)), (Policy.QUEUE, (0.0, 0.5, 0.9, 1.0))):
-        group = f"additive law, stragglers that stay slow; unfinished work: {policy.value}"
-        for persistence in values:
+    for group, policy, persistences in (
+        (Group.CANCEL, Policy.CANCEL, (0.0, 1.0)),
+        (Group.QUEUE, Policy.QUEUE, (0.0, 0.5, 0.9, 1.0)),
+    ):
+        for persistence in persistences:
             title = f"persistence {persistence:g}"
-            yield RankedCluster(group, title, persistent(persistence), additive(WORK), policy)
+            yield RankedCluster(
+                group, title, persistent(persistence), additive(CLUSTER_WORK), policy
+            )
     for title, delay, law in (
         ("lambda_cnn, additive", {"model": "lambda_cnn", "load": 0}, additive(1.127)),
         ("lambda_cnn, proportional", {"model": "lambda_cnn", "load": 1}, proportional),
         ("llm_ranks, per partition", {"model": "llm_ranks"}, per_partition),
         ("llm_ranks, proportional", {"model": "llm_ranks"}, proportional),
     ):
-        yield RankedCluster("measured clusters", title, delay, law)
+        yield RankedCluster(Group.MEASURED, title, delay, law)

@@ -25,15 +25,19 @@ from ..run.outputs import INDEX
 from ..run.pools import Died, Share, map_unordered, open_pool, tell_nobody
 from . import FIGURES, facts_of, figure_with
 from .base import Effort, PaperFigure
-from .claims import PAPER
-from .page import claim_lines, claims_json, judged, kept_figures, read_reproduction, summary
+from .claims import CLAIM_FIGURES
+from .page import (
+    claim_lines,
+    claims_json,
+    judged_claims,
+    kept_figures,
+    read_reproduction,
+    reproduction_summary,
+)
 
 Progress = Callable[[float, int], None]  # called with figures done and figures in all
-# figures that are begun first, so that no core is left alone with the longest one
-SLOW = ("sequential_persistence", "time_to_target", "ranking", "atlas")
 # of all figures in the folder: gone before the first figure is written, made after the last
-CLAIMS = "claims.json"
-SUMMARIES = ("summary.md", CLAIMS, INDEX)
+SUMMARY_FILES = ("summary.md", "claims.json", INDEX)
 
 
 def make_figures(
@@ -48,29 +52,31 @@ def make_figures(
     if asked.only_paper:
         if names:
             raise ConfigError("--only-paper: names the figures itself; leave them out")
-        names = PAPER
+        names = CLAIM_FIGURES
     if changes and not names:
         raise ConfigError("--set: name the figures that it is for (see: erasurehead list figures)")
     for name in names:
         if name not in FIGURES:
             raise at("figure", name, one_of(FIGURES, name))
-    slow_first = dict.fromkeys((*SLOW, *FIGURES))
-    wanted = [figure_with(name, changes) for name in slow_first if not names or name in names]
+    # so that no core is left alone with the longest one
+    longest = ("sequential_persistence", "time_to_target", "ranking", "atlas")
+    in_order = dict.fromkeys((*longest, *FIGURES))
+    wanted = [figure_with(name, changes) for name in in_order if not names or name in names]
 
     def figures_done(done: float) -> None:
         progress(done, len(wanted))
 
     figures_done(0)
-    with output_folder(output, SUMMARIES):
+    with output_folder(output, SUMMARY_FILES):
         with open_pool(asked.jobs or 1) as pool:
             task = partial(make, Effort(0, asked.full, asked.data_dir), asked)
             for made, result in map_unordered(task, wanted, pool, figures_done):
                 if isinstance(result, Died):
                     raise ConfigError(f"figure {made.name}: {result.reason}")
-        claims, page = judged(output, kept_figures(output)), read_reproduction(output)
-        write_bytes(output / SUMMARIES[0], summary(output, page).encode())
-        write_bytes(output / CLAIMS, claims_json(claims))
-        write_bytes(output / INDEX, as_html(page).encode())
+        claims, page = judged_claims(output, kept_figures(output)), read_reproduction(output)
+        contents = reproduction_summary(output, page).encode(), claims_json(claims)
+        for name, content in zip(SUMMARY_FILES, (*contents, as_html(page).encode()), strict=True):
+            write_bytes(output / name, content)
     return output / INDEX, claim_lines(claims)
 
 
@@ -92,7 +98,7 @@ def make(
     words, text, data, *_ = files = [output / f"{figure.name}.{end}" for end in ends]
     config = figure.config()
     files += [output / name for name in config]
-    remove([output / name for name in SUMMARIES] + files)
+    remove([output / name for name in SUMMARY_FILES] + files)
     with all_or_none(files):
         write_table(data, frame, facts_of(asked.set_ or [], asked.full))
         if csv_wanted(asked.tables):

@@ -24,14 +24,11 @@ from .base import (
     estimate_text,
     markdown_table,
     points_of,
-    rows_of,
+    rows_at,
 )
 
 # How much later a straggler is, in mean delays: at 20, no other worker is ever as late.
-LATE = 20.0
-# Rounds that wait, and rounds that do not, which a point needs: of fewer, its error is not known.
-LEAST_ROUNDS = 50
-ROUNDING = 1e-9
+LATE_DELAYS = 20.0
 CODES = ("cyclic_repetition", "fractional_repetition", "erasurehead")
 
 
@@ -48,7 +45,7 @@ class DelayTolerance(PaperFigure):
     # s, how many workers straggle in every round, drawn anew in each
     stragglers: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 18, 21, 24)
     rounds: int = 4000  # rounds simulated for each point
-    delay: float = base.DELAY  # mean of the exponential delays, seconds
+    delay: float = base.MEAN_DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per code and s; between the simulated values of s, theory alone.
@@ -64,14 +61,16 @@ class DelayTolerance(PaperFigure):
         known = {scheme: self._theory(scheme, late) for scheme in CODES}
         measured = self._simulated(late, effort) if late in self.stragglers else {}
         sizes = {"workers": self.workers, "load": self.load, "wait_for": self.wait_for}
-        sizes["stragglers"], seconds_late = late, LATE * self.delay
+        sizes["stragglers"], seconds_late = late, LATE_DELAYS * self.delay
         nothing = (np.nan, np.nan)
         rows = []
         for scheme in CODES:
             seconds, error = measured.get(scheme, (np.empty(0), np.empty(0)))
             waits = float(np.mean(seconds > seconds_late)) if seconds.size else np.nan
             row = {"scheme": scheme, **sizes, "late": seconds_late, **known[scheme]}
-            means = [mean_and_error(each) if each.size else nothing for each in (seconds, error)]
+            means = [
+                mean_and_error(values) if values.size else nothing for values in (seconds, error)
+            ]
             names = ("simulated", "standard_error", "error", "error_se")
             row |= {"rounds": seconds.size, "waits": waits}
             rows.append(row | dict(zip(names, sum(means, ()), strict=True)))
@@ -81,18 +80,20 @@ class DelayTolerance(PaperFigure):
         """Seconds of each round, and the error of what is decoded before a straggler answers."""
         clock = base.delays_and_law("additive", base.QUICK_WORK, self.delay)
         if late:
-            held_up: Section = {"model": "deterministic", "value": LATE * self.delay}
+            held_up: Section = {"model": "deterministic", "value": LATE_DELAYS * self.delay}
             hit = {"probability": 1.0, "sizes": [late], "delay": held_up}
             clock["delay"] = {"model": "cold_starts", "base": clock["delay"], **hit}
         schemes = base.five_schemes(self.load, self.wait_for, self.workers)[2:]
         sizes = {"workers": self.workers, "iterations": effort.times(self.rounds)}
-        found = {}
+        by_scheme = {}
         for cell, run, trace in effort.clocks({**sizes, "schemes": schemes, **clock}):
             seconds = np.asarray(trace.intervals[0])
             lost = 0.0 if run.scheme.exact else run.scheme.steps(trace).error[0] / self.workers
-            error = np.where(seconds > LATE * self.delay, 1.0, lost)  # nothing is decoded yet
-            found[cell.scheme["name"]] = seconds, error
-        return found
+            error = np.where(
+                seconds > LATE_DELAYS * self.delay, 1.0, lost
+            )  # nothing is decoded yet
+            by_scheme[cell.scheme["name"]] = seconds, error
+        return by_scheme
 
     def _theory(self, scheme: str, late: int) -> dict[str, float]:
         """Mean seconds, the chance that a straggler is waited for, and the mean error before.
@@ -114,7 +115,9 @@ class DelayTolerance(PaperFigure):
         after = unmet[prompt:n] / out[prompt:]
         offset = self.load * base.QUICK_WORK
         mean = (
-            offset + self.delay * (before.sum() + after.sum()) + unmet[prompt] * LATE * self.delay
+            offset
+            + self.delay * (before.sum() + after.sum())
+            + unmet[prompt] * LATE_DELAYS * self.delay
         )
         lost = GroupErasure(n, self.load, r).one_erased
         early = lost if scheme == "erasurehead" and prompt >= r else 0.0
@@ -137,15 +140,15 @@ class DelayTolerance(PaperFigure):
 
     def text(self, frame: pd.DataFrame) -> str:
         """What straggles, how it is read, and both quantities of each code."""
-        one, seen = frame.iloc[0], frame[frame["rounds"] > 0]
+        sizes, seen = frame.iloc[0], frame[frame["rounds"] > 0]
         known = settled(seen)
         z = ((known["simulated"] - known["theory"]) / known["standard_error"]).abs()
         pairs = (("error", "error_se"), ("simulated", "standard_error"))
         rows = []
         for s in seen["stragglers"].unique():
-            own = rows_of(seen, stragglers=s).set_index("scheme")
-            each = [estimate_text(*own.loc[c, [*pair]]) for pair in pairs for c in CODES]
-            rows.append([str(s), *each])
+            own = rows_at(seen, stragglers=s).set_index("scheme")
+            texts = [estimate_text(*own.loc[c, [*pair]]) for pair in pairs for c in CODES]
+            rows.append([str(s), *texts])
         names = [looks.look(scheme).title for scheme in CODES]
         header = [
             "stragglers",
@@ -153,12 +156,12 @@ class DelayTolerance(PaperFigure):
             *(f"s, {name}" for name in names),
         ]
         return (
-            f"{int(one['workers'])} workers, load d = {int(one['load'])}. In every round as many "
-            f"workers straggle as the axis says: drawn anew, and {one['late']:g} s late. All have "
-            f"an exponential delay of mean {self.delay:g} s, and a partition takes "
+            f"{int(sizes['workers'])} workers, load d = {int(sizes['load'])}. In every round as "
+            f"many workers straggle as the axis says: drawn anew, and {sizes['late']:g} s late. "
+            f"All have an exponential delay of mean {self.delay:g} s, and a partition takes "
             f"{base.QUICK_WORK:g} s. ErasureHead "
-            f"stops at r = {int(one['wait_for'])} arrivals or full cover, fractional repetition at "
-            f"full cover, cyclic repetition at all but {int(one['load']) - 1} arrivals. Left: "
+            f"stops at r = {int(sizes['wait_for'])} arrivals or full cover, fractional repetition "
+            f"at full cover, cyclic repetition at all but {int(sizes['load']) - 1} arrivals. Left: "
             "‖w − 1‖² / n of the gradient that is decoded before a straggler answers; a master "
             "that has to wait has none yet, which counts 1. Right: mean seconds until it stops. "
             f"Points are means of {int(seen['rounds'].max())} rounds with 95 % intervals, lines "
@@ -168,23 +171,20 @@ class DelayTolerance(PaperFigure):
         )
 
 
-def settled(frame: pd.DataFrame) -> pd.DataFrame:
+def settled(frame: pd.DataFrame, min_rounds: int = 50) -> pd.DataFrame:
     """The rows whose mean time is nearly normal: rounds that wait are expected never, always, or
-    often enough."""
+    often enough. Of fewer than ``min_rounds`` that wait, or that do not, no error is known."""
     waits, rounds = frame["waits_theory"], frame["rounds"]
     rare = np.minimum(waits, 1 - waits) * rounds
-    known: pd.DataFrame = frame[(rounds > 0) & ((rare < ROUNDING) | (rare >= LEAST_ROUNDS))]
+    known: pd.DataFrame = frame[(rounds > 0) & ((rare < 1e-9) | (rare >= min_rounds))]
     return known
 
 
 def _marks(frame: pd.DataFrame, theory: str, simulated: str, error: str) -> list[Mark]:
     marks: list[Mark] = []
     for scheme in CODES:
-        own, look = rows_of(frame, scheme=scheme), looks.look(scheme)
+        own, look = rows_at(frame, scheme=scheme), looks.look(scheme)
         line = replace(look, marker="", title="")
         marks.append(curve_of(own, "stragglers", theory, line))
         marks.append(points_of(own[own["rounds"] > 0], "stragglers", simulated, look, error))
     return [*marks, Curve(looks.THEORY)]
-
-
-FIGURE = DelayTolerance()

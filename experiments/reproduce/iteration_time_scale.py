@@ -23,13 +23,10 @@ from ..pictures.looks import INK, THEORY, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, PaperFigure, curve_of, points_of, rows_of
+from .base import Effort, PaperFigure, curve_of, points_of, rows_at
 
-# what the batch engine may simulate for a point; where fewer rounds would be left, it does not
-WORKER_ROUNDS, MOST_ROUNDS, LEAST_ROUNDS = 4_000_000, 4000, 40
-COUNTED = 10_000  # workers beyond which nobody looks for a cover by half of them; see ``_theory``
-BATCH = Look(INK, "o", "none", "rings: batch engine, every worker")
-BY_LAW = Look(INK, "o", "none", "dots: law engine")
+BATCH_LOOK = Look(INK, "o", "none", "rings: batch engine, every worker")
+LAW_LOOK = Look(INK, "o", "none", "dots: law engine")
 
 
 @final
@@ -43,21 +40,23 @@ class IterationTimeScale(PaperFigure):
     decades: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
     rounds: int = law_engine.BLOCK  # rounds that the law engine draws for each point
     load: int = 5  # d
-    delay: float = base.DELAY  # mean of the exponential delays, seconds
+    delay: float = base.MEAN_DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, scheme, size and source; sizes between have theory alone."""
         rows = []
         # Beyond a thousand workers the lines are straight.
         between = [m * 10**k for k, m in product(self.decades, (2, 5)) if k < 3]
-        for name, n in product(base.LAWS, sorted([*between, *(10**k for k in self.decades)])):
+        for name, n in product(base.LAW_TITLES, sorted([*between, *(10**k for k in self.decades)])):
             for family in self._families(n):
                 theory = self._theory(name, n, family.name)
                 row = {"load_law": name, "scheme": family.name, "workers": n, "theory": theory}
                 drawn = 0 if n in between else effort.times(self.rounds)
                 rounds: dict[Engine, int] = {"law": drawn}
-                affordable = min(MOST_ROUNDS, WORKER_ROUNDS // n)
-                if n not in between and affordable >= LEAST_ROUNDS:
+                # the batch engine simulates 4 million worker-rounds of a point, or not at all
+                # where that would be fewer than 40 rounds
+                affordable = min(4000, 4_000_000 // n)
+                if n not in between and affordable >= 40:
                     rounds["batch"] = effort.times(affordable)
                 for engine, count in rounds.items():
                     mean, error = np.nan, np.nan
@@ -79,13 +78,13 @@ class IterationTimeScale(PaperFigure):
         self, name: str, n: int, family: SchemeFamily, engine: Engine, rounds: int, effort: Effort
     ) -> tuple[float, float]:
         """Without a config, which has at most a million workers."""
-        said = base.delays_and_law(name, base.EVEN_WORK, self.delay)
-        delays, load_law = (section(*item) for item in said.items())
+        sections = base.delays_and_law(name, base.EVEN_WORK, self.delay)
+        delays, load_law = (section(*item) for item in sections.items())
         run = Run(family.build(n), [Tape(delays, n, effort.seed, 0)], load_law, rounds)
         return mean_and_error(simulate(run, engine, heard=False, work=False).intervals[0])
 
     def _theory(self, name: str, n: int, scheme: str) -> float:
-        if scheme != "erasurehead" or n <= COUNTED:
+        if scheme != "erasurehead" or n <= 10_000:
             return base.mean_time(name, scheme, n, self.load, n - n // 10, self.delay)
         # Half of the workers cover all n / d groups with a chance of about (1 - 2^-d)^(n / d),
         # 1e-27 at d = 5 here, so the count decides; the exact sum takes n^2 / (2 d) steps.
@@ -93,17 +92,17 @@ class IterationTimeScale(PaperFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Rings and dots on lines, one panel per load law."""
-        panels = [_panel(name, rows_of(frame, load_law=name)) for name in base.LAWS]
-        last = [THEORY.title, BY_LAW.title, BATCH.title]
+        panels = [_panel(name, rows_at(frame, load_law=name)) for name in base.LAW_TITLES]
+        last = [THEORY.title, LAW_LOOK.title, BATCH_LOOK.title]
         return Picture(panels, 2, style.TWO_PANELS, 4.1, last=last)
 
     def text(self, frame: pd.DataFrame) -> str:
         """What grows, from where on coding pays, and the largest z of either engine."""
         z = ((frame["simulated"] - frame["theory"]) / frame["standard_error"]).abs()
         worst = dict(iter(z.groupby(frame["engine"])))
-        by_law = rows_of(frame, engine="law")
+        by_law = rows_at(frame, engine="law")
         sizes = sorted(by_law["workers"].unique())
-        largest = rows_of(frame, engine="batch")["workers"].max()
+        largest = rows_at(frame, engine="batch")["workers"].max()
         wide = by_law.pivot(index=["load_law", "workers"], columns="scheme", values="simulated")
         grown = ""
         if len(sizes) > 1:
@@ -118,7 +117,8 @@ class IterationTimeScale(PaperFigure):
                 f"{growth['erasurehead']:+.3f} s for ErasureHead. "
             )
         faster = "; ".join(
-            f"under the {name} law {_crossing(rows_of(frame, load_law=name))}" for name in base.LAWS
+            f"under the {name} law {_crossing(rows_at(frame, load_law=name))}"
+            for name in base.LAW_TITLES
         )
         return (
             f"Each partition takes {base.EVEN_WORK:g} s of work and each worker has an exponential "
@@ -138,9 +138,9 @@ class IterationTimeScale(PaperFigure):
         )
 
 
-def _panel(name: str, part: pd.DataFrame) -> Panel:
+def _panel(name: str, frame: pd.DataFrame) -> Panel:
     lines, marks = list[Mark](), list[Mark]()
-    for scheme, rows in part.groupby("scheme", sort=False):
+    for scheme, rows in frame.groupby("scheme", sort=False):
         look = replace(looks.look(str(scheme)), marker="")
         lines.append(curve_of(rows.drop_duplicates("workers"), "workers", "theory", look))
         dot = replace(look, marker="o", title="")
@@ -148,20 +148,21 @@ def _panel(name: str, part: pd.DataFrame) -> Panel:
             ("batch", {"hollow": True, "beneath": True, "size": 8.0}),
             ("law", {"size": 3.0}),
         ):
-            own = rows_of(rows, engine=engine)
+            own = rows_at(rows, engine=engine)
             marks.append(points_of(own, "workers", "simulated", dot, "standard_error", **how))
-    entries: list[Mark] = [Curve(THEORY), Points(BY_LAW, size=3.0), Points(BATCH, hollow=True)]
+    entries: list[Mark] = [
+        Curve(THEORY),
+        Points(LAW_LOOK, size=3.0),
+        Points(BATCH_LOOK, hollow=True),
+    ]
     x, y = Axis("workers n", log=True), Axis("mean iteration time (s)", low=0.0)
     return Panel(x, y, [*lines, *marks, *entries], base.LAW_TITLES[name])
 
 
-def _crossing(part: pd.DataFrame) -> str:
-    once = part.drop_duplicates(["scheme", "workers"])
+def _crossing(frame: pd.DataFrame) -> str:
+    once = frame.drop_duplicates(["scheme", "workers"])
     wide = once.pivot(index="workers", columns="scheme", values="theory")
     faster = wide.index[wide["erasurehead"] < wide["uncoded"]]
     if faster.empty:
         return "nowhere on this axis"
     return f"at n = {faster[0]:,} and more (of the sizes computed)"
-
-
-FIGURE = IterationTimeScale()

@@ -16,7 +16,9 @@ from ..pictures import looks, style
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, PaperFigure, curve_of, points_of, rows_of
+from .base import Effort, PaperFigure, curve_of, points_of, rows_at
+
+MAX_NAMED_SIZES = 6  # of which the axis and the table name each
 
 
 @final
@@ -30,7 +32,7 @@ class IterationTimeWorkers(PaperFigure):
     workers: tuple[int, ...] = (12, 24, 48, 96, 192, 384, 768)
     rounds: int = 4000  # rounds simulated for each point
     load: int = 3  # d
-    delay: float = base.DELAY  # mean of the exponential delays, seconds
+    delay: float = base.MEAN_DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, scheme and cluster size; sizes between have theory alone."""
@@ -40,7 +42,7 @@ class IterationTimeWorkers(PaperFigure):
         sizes = {int(n) * 2 * self.load for n in np.round(between) if n >= 1} | set(self.workers)
         rounds = effort.times(self.rounds)
         rows = []
-        for law, n in product(base.LAWS, sorted(sizes)):
+        for law, n in product(base.LAW_TITLES, sorted(sizes)):
             schemes = {"schemes": base.five_schemes(self.load, n // 2, n)}
             clock = base.delays_and_law(law, base.EVEN_WORK, self.delay)
             for cell in effort.cells({"workers": n, **schemes, **clock}):
@@ -58,7 +60,7 @@ class IterationTimeWorkers(PaperFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Points on lines, one panel per load law."""
-        panels = [_panel(law, rows_of(frame, load_law=law)) for law in base.LAWS]
+        panels = [_panel(law, rows_at(frame, load_law=law)) for law in base.LAW_TITLES]
         return Picture(panels, 2, style.TWO_PANELS, 3.9, last=[looks.THEORY.title])
 
     def text(self, frame: pd.DataFrame) -> str:
@@ -66,13 +68,13 @@ class IterationTimeWorkers(PaperFigure):
         seen = frame[frame["rounds"] > 0]
         z = ((seen["simulated"] - seen["theory"]) / seen["standard_error"]).abs()
         first, last = int(seen["workers"].min()), int(seen["workers"].max())
-        each = ""
+        growth = ""
         if first < last:
-            known = rows_of(seen, load_law="additive").pivot(
+            known = rows_at(seen, load_law="additive").pivot(
                 index="workers", columns="scheme", values=["simulated", "theory"]
             )
             slope = (known.loc[last] - known.loc[first]) / np.log2(last / first)
-            each = (
+            growth = (
                 f"Every doubling of n costs uncoded {slope['simulated', 'uncoded']:.3f} s (theory: "
                 f"{slope['theory', 'uncoded']:.3f} s, in the limit ln 2 / rate = "
                 f"{np.log(2) * self.delay:.3f} s) and ErasureHead, under the additive law, "
@@ -86,25 +88,21 @@ class IterationTimeWorkers(PaperFigure):
             f"Points are means of {int(seen['rounds'].max())} simulated rounds with 95 % "
             "intervals (mostly smaller than the points), lines are the closed forms; "
             f"the largest difference is {z.max():.1f} standard errors over {len(z)} points.\n\n"
-            f"{each}"
+            f"{growth}"
             "Mean iteration time in seconds, simulated ± standard error:\n\n"
-            + base.times_table(seen, sizes if len(sizes) <= FEW else (first, last))
+            + base.times_table(seen, sizes if len(sizes) <= MAX_NAMED_SIZES else (first, last))
         )
 
 
-def _panel(law: str, part: pd.DataFrame) -> Panel:
+def _panel(law: str, frame: pd.DataFrame) -> Panel:
     marks: list[Mark] = []
-    for scheme, rows in part.groupby("scheme", sort=False):
+    for scheme, rows in frame.groupby("scheme", sort=False):
         look = looks.look(str(scheme))
         marks.append(curve_of(rows, "workers", "theory", replace(look, marker="", title="")))
         seen = rows[rows["rounds"] > 0]
         marks.append(points_of(seen, "workers", "simulated", look, "standard_error"))
-    sizes = part.loc[part["rounds"] > 0, "workers"].unique()
-    ticks = sizes if len(sizes) <= FEW else sizes[::2]
+    sizes = frame.loc[frame["rounds"] > 0, "workers"].unique()
+    ticks = sizes if len(sizes) <= MAX_NAMED_SIZES else sizes[::2]
     x = Axis("workers n", True, names=tuple(map(str, ticks)), places=tuple(ticks))
     y = Axis("mean iteration time (s)", low=0.0)
     return Panel(x, y, [*marks, Curve(looks.THEORY)], base.LAW_TITLES[law])
-
-
-FEW = 6  # sizes of which the axis and the table name each
-FIGURE = IterationTimeWorkers()

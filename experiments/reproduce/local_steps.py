@@ -10,24 +10,32 @@ import numpy as np
 import pandas as pd
 
 from ..pictures import style
-from ..pictures.kinds.losses import loss_at, spread
 from ..pictures.looks import SOLID, Look, look, ramp
-from ..pictures.picture import Axis, Curve, Panel, Picture, Rules
+from ..pictures.picture import Axis, Panel, Picture, Rules
 from ..run.tuning import Runs, best, target_loss
 from . import base
-from .base import CodedFigure, Effort, Section, markdown_table, mean_text, rows_of
+from .base import (
+    CodedFigure,
+    Effort,
+    Section,
+    by_replication,
+    markdown_table,
+    mean_text,
+    median_curve,
+    rows_at,
+)
 from .sequential_members import problem_alone, training_runs
 
 # the target is this share of the way from the zero model's loss to that of the best model: what
 # many local steps reach although they settle beside the optimum
-SHARE = 0.95
-RATES = tuple(2.0**k for k in range(-9, 0))  # learning rates from which every line has its own
-INSTANTS = 201  # of a line
+LOCAL_SHARE = 0.95
+# learning rates from which every line has its own
+LOCAL_RATES = tuple(2.0**k for k in range(-9, 0))
 
 
 @final
 @dataclass(frozen=True)
-class LocalStepsFigure(CodedFigure):
+class LocalSteps(CodedFigure):
     """Loss against time of local steps, ErasureHead and asynchronous updates, over two networks."""
 
     title: ClassVar[str] = "Local steps, where a round is cheap and where it is dear"
@@ -37,30 +45,30 @@ class LocalStepsFigure(CodedFigure):
     iterations: int = 192
     replications: int = 8
     trials: int = 4  # replications, on other delays, on which rates are chosen
-    delay: float = base.DELAY  # mean of the exponential delays, seconds
+    delay: float = base.MEAN_DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per network, scheme, replication and iteration."""
-        parts = [part for trip in self.round_trips for part in self._network(trip, effort)]
-        return pd.concat(parts, ignore_index=True)
+        frames = [frame for trip in self.round_trips for frame in self._network(trip, effort)]
+        return pd.concat(frames, ignore_index=True)
 
     def _network(self, trip: float, effort: Effort) -> Iterator[pd.DataFrame]:
-        shown = self.document(
+        document = self.document(
             effort,
             problem={"loss": "least_squares", "dataset": "diabetes", "l2": "1/rows"},
             network={"broadcast_latency": trip / 2, "uplink_latency": trip / 2},
             **base.delays_and_law("additive", base.QUICK_WORK, self.delay),
         )
-        trial = {**shown, "replications": effort.times(self.trials)}
+        trial = {**document, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
-        problem = problem_alone(shown, effort)
-        target, least = target_loss(problem, SHARE), target_loss(problem, 1.0)
+        problem = problem_alone(document, effort)
+        target, least = target_loss(problem, LOCAL_SHARE), target_loss(problem, 1.0)
         local: list[Section] = [{"name": "local_sgd", "steps": steps} for steps in self.steps]
         coded = {"name": "erasurehead", "load": self.load, "wait_for": self.wait_for}
         for section in [*local, coded, {"name": "asynchronous"}]:
-            _, tried = training_runs(trial, section, RATES, other)
-            rate = RATES[best([runs.seconds(target) for runs in tried])]
-            _, [runs] = training_runs(shown, section, [rate], effort)
+            _, tried = training_runs(trial, section, LOCAL_RATES, other)
+            rate = LOCAL_RATES[best([runs.seconds(target) for runs in tried])]
+            _, [runs] = training_runs(document, section, [rate], effort)
             names = {"scheme": section["name"], "steps": section.get("steps", 0)}
             facts = {"rate": rate, "target": target, "least": least}
             yield _table(runs).assign(round_trip=trip, **names, **facts)
@@ -68,31 +76,31 @@ class LocalStepsFigure(CodedFigure):
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One panel per network."""
         trips = frame["round_trip"].unique()
-        parts = [(trip, rows_of(frame, round_trip=trip), trip == trips[0]) for trip in trips]
-        panels = [self._panel(*part) for part in parts]
+        panels = [
+            self._panel(trip, rows_at(frame, round_trip=trip), trip == trips[0]) for trip in trips
+        ]
         return Picture(panels, 2, style.TWO_PANELS, 3.9, share="rows")
 
-    def _panel(self, trip: float, part: pd.DataFrame, named: bool) -> Panel:
-        curves, least = [], float(part["least"].iloc[0])
-        for drawn, rows in _lines(part):
-            runs = _runs(rows)
-            instants = np.geomspace(runs.times[:, 1].min(), runs.times[:, -1].min(), INSTANTS)
-            above = np.maximum(runs.losses - least, 1e-12)
-            quantiles = spread(loss_at(runs.times, above, instants), "quantiles")
-            title = drawn.title if named else ""
-            curves.append(Curve(replace(drawn, title=title), instants, *quantiles, marked=(-1,)))
-        target = Rules("target" if named else "", y=part["target"].unique() - least)
+    def _panel(self, trip: float, frame: pd.DataFrame, named: bool) -> Panel:
+        curves, least = [], float(frame["least"].iloc[0])
+        for drawn, rows in _lines(frame):
+            times, losses = by_replication(rows, "time", "train_loss")
+            own = drawn if named else replace(drawn, title="")
+            above = np.maximum(losses - least, 1e-12)
+            curves.append(median_curve(own, times, above, marked=(-1,)))
+        target = Rules("target" if named else "", y=frame["target"].unique() - least)
         seconds = Axis("simulated time (s)", log=True, ticks=(1,))
-        losses = Axis("training loss above\nthe best model's", log=True)
-        return Panel(seconds, losses, [*curves, target], f"round trip {trip:g} s")
+        loss = Axis("training loss above\nthe best model's", log=True)
+        return Panel(seconds, loss, [*curves, target], f"round trip {trip:g} s")
 
     def text(self, frame: pd.DataFrame) -> str:
         """Rates, seconds per iteration, time to the target, final loss, for each network."""
-        parts, first = [], []
-        for trip, part in frame.groupby("round_trip", sort=False):
+        tables, first = [], []
+        for trip, over_network in frame.groupby("round_trip", sort=False):
             rows, soonest = [], {}
-            for drawn, own in _lines(part):
-                runs, target = _runs(own), float(own["target"].iloc[0])
+            for drawn, own in _lines(over_network):
+                runs = Runs(*by_replication(own, "time", "train_loss"))
+                target = float(own["target"].iloc[0])
                 soonest[drawn.title] = float(np.nan_to_num(runs.seconds(target), nan=np.inf).mean())
                 seconds = runs.times[:, -1] / (runs.times.shape[1] - 1)
                 texts = map(mean_text, (seconds, runs.seconds(target), runs.losses[:, -1]))
@@ -102,7 +110,7 @@ class LocalStepsFigure(CodedFigure):
             order = sorted((s, title) for title, s in soonest.items() if np.isfinite(s))
             names = " and ".join(title for _, title in order[:2]) or "none"
             first.append(f"Over a round trip of {trip:g} s soonest on average: {names}.")
-            parts.append(f"**Round trip of {trip:g} s**, target {target:.4g}:\n\n{table}")
+            tables.append(f"**Round trip of {trip:g} s**, target {target:.4g}:\n\n{table}")
         replications, last = frame["replication"].nunique(), int(frame["iteration"].max())
         return (
             f"{self.workers} workers, diabetes data (least squares), plain gradient descent from "
@@ -113,16 +121,16 @@ class LocalStepsFigure(CodedFigure):
             f"{last} iterations: local steps, decoded gradients, or n single gradients of "
             "asynchronous updates. With H local steps, a worker takes H on its own partition, and "
             "then all models are averaged; H = 1 is plain synchronous descent. Each line has its "
-            f"own best learning rate of {RATES[0]:g} to {RATES[-1]:g} (powers of 2): that at which "
-            f"the target, {SHARE:.0%} of the way from the zero model's loss to the best model's, "
-            "is reached soonest on other delays. A dash says that a replication does not reach "
-            f"it.\n\n{' '.join(first)}\n\n"
+            f"own best learning rate of {LOCAL_RATES[0]:g} to {LOCAL_RATES[-1]:g} (powers of 2): "
+            f"that at which the target, {LOCAL_SHARE:.0%} of the way from the zero model's "
+            "loss to the best model's, is reached soonest on other delays. A dash says that a "
+            f"replication does not reach it.\n\n{' '.join(first)}\n\n"
             "Local steps save what a round costs: the network, and a part of the waiting for the "
             "slowest, since the sum of H delays varies less than one delay. They pay in progress: "
             "each worker moves towards the optimum of its own data, so with more steps the loss "
             "levels off earlier and higher. A code saves the waiting alone, but its gradients are "
             "those of nearly all data. Asynchronous updates pay the network once a gradient.\n\n"
-            + "\n".join(parts)
+            + "\n".join(tables)
         )
 
 
@@ -132,19 +140,9 @@ def _table(runs: Runs) -> pd.DataFrame:
     return pd.DataFrame({"replication": replication, "iteration": iteration, **columns})
 
 
-def _runs(rows: pd.DataFrame) -> Runs:
-    """What ``_table`` was made from."""
-    shape = rows["replication"].nunique(), -1
-    times, losses = (rows[name].to_numpy(dtype=float) for name in ("time", "train_loss"))
-    return Runs(times.reshape(shape), losses.reshape(shape))
-
-
-def _lines(part: pd.DataFrame) -> Iterator[tuple[Look, pd.DataFrame]]:
-    several = sorted(set(part["steps"]) - {0})
+def _lines(frame: pd.DataFrame) -> Iterator[tuple[Look, pd.DataFrame]]:
+    several = sorted(set(frame["steps"]) - {0})
     colours = dict(zip(several, ramp(len(several)), strict=True))
-    for (scheme, steps), rows in part.groupby(["scheme", "steps"], sort=False):
+    for (scheme, steps), rows in frame.groupby(["scheme", "steps"], sort=False):
         own = Look(colours[steps], "", SOLID, f"H = {steps}") if steps else look(str(scheme))
         yield own, rows
-
-
-FIGURE = LocalStepsFigure()

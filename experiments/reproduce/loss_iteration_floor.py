@@ -20,10 +20,10 @@ from ..pictures import style
 from ..pictures.looks import MUTED, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.compute import learn
-from .base import QUICK_WORK, Effort, RunsFigure, curve_of, delays_and_law, markdown_table, rows_of
+from .base import QUICK_WORK, Effort, RunsFigure, curve_of, delays_and_law, markdown_table, rows_at
 
-BOUND = Look(MUTED, "", (0, (1, 1)), "bound with E[V] of each step")
-CONSTANT = Look(MUTED, "", (0, (4, 1.5)), "bound with the largest V")
+BOUND_LOOK = Look(MUTED, "", (0, (1, 1)), "bound with E[V] of each step")
+CONSTANT_BOUND_LOOK = Look(MUTED, "", (0, (4, 1.5)), "bound with the largest V")
 
 
 @final
@@ -61,16 +61,16 @@ class LossIterationFloor(RunsFigure):
         erasure = GroupErasure(self.workers, self.load, arrivals)
         step = 1.0 / (spectrum.smoothness * erasure.heard)
         [cell] = effort.cells(self._document(arrivals, step, effort))
-        run, parts = build.both(cell)
+        run, learning = build.both(cell)
         steps = run.scheme.steps(simulate(run))
-        assert parts is not None
-        assert isinstance(parts.problem, Problem)
+        assert learning is not None
+        assert isinstance(learning.problem, Problem)
         assert isinstance(steps, DecodedRounds)
-        gaps = learn(parts, steps, run.iterations).train_loss - spectrum.minimum
+        gaps = learn(learning, steps, run.iterations).train_loss - spectrum.minimum
         # Not above, because it makes graphs: a tenth of a second that listing saves.
         from ..verify.grid import group_spreads
 
-        spreads = group_spreads(parts.problem, parts.initial, steps.weights, step, self.load)
+        spreads = group_spreads(learning.problem, learning.initial, steps.weights, step, self.load)
         smooth, convex = spectrum.smoothness, spectrum.pl_constant
         largest, start = float(spreads.max()), float(gaps[0, 0])
         bound = ErasureBound(smooth, convex, erasure, step, largest, start)
@@ -94,19 +94,23 @@ class LossIterationFloor(RunsFigure):
         """Left: one r with both bounds. Right: several r, each with the close bound."""
         full = int(frame["arrivals"].max())
         first = next(int(r) for r in frame["arrivals"].unique() if r != full)
-        rows = rows_of(frame, arrivals=first)
-        constant = curve_of(rows, "iteration", "bound_constant", CONSTANT, width=1.4)
+        rows = rows_at(frame, arrivals=first)
+        constant = curve_of(rows, "iteration", "bound_constant", CONSTANT_BOUND_LOOK, width=1.4)
         several = _arrivals(frame)
         pairs = [(_label(r, full), "erasurehead") for r in reversed(several)]
         own = variants([*pairs, (_label(full, full), "uncoded")])
         low = float(frame.loc[frame["arrivals"] != full, "mean_gap"].min()) / 30
         x, y = Axis("iteration"), Axis("mean loss above its minimum", True, low=low)
-        left = [*_lines(frame, [first], own), constant, Curve(BOUND, width=1.4)]
+        left = [*_lines(frame, [first], own), constant, Curve(BOUND_LOOK, width=1.4)]
         panels = [
             Panel(x, y, left, f"r = {first}, with both bounds"),
             Panel(x, y, _lines(frame, several, own), "several r"),
         ]
-        last = [*(_label(r, full) for r in (*several, full)), BOUND.title, CONSTANT.title]
+        last = [
+            *(_label(r, full) for r in (*several, full)),
+            BOUND_LOOK.title,
+            CONSTANT_BOUND_LOOK.title,
+        ]
         return Picture(panels, 2, style.TWO_PANELS, 4.1, share="y", last=last)
 
     def text(self, frame: pd.DataFrame) -> str:
@@ -115,11 +119,11 @@ class LossIterationFloor(RunsFigure):
         ours = frame[frame["arrivals"] != n]
         rows = []
         for r in _arrivals(frame):
-            final = rows_of(ours, arrivals=r).iloc[-1]
+            final = rows_at(ours, arrivals=r).iloc[-1]
             gap = f"{final['mean_gap']:.3g} ± {final['standard_error']:.1g}"
             bounds = (f"{final[column]:.3g}" for column in ("bound", "bound_constant"))
             rows.append([str(r), f"{final['heard']:.3f}", f"{final['step']:.4g}", gap, *bounds])
-        full = rows_of(frame, arrivals=n)
+        full = rows_at(frame, arrivals=n)
         start, *_, end = full["mean_gap"]
         header = ["r", "p", "step 1/(βp)", "loss above minimum", "bound", "bound, largest V"]
         last = int(full["iteration"].max())
@@ -147,10 +151,10 @@ def _lines(frame: pd.DataFrame, arrivals: Sequence[int], own: Mapping[str, Look]
     marks: list[Mark] = []
     full = int(frame["arrivals"].max())
     for r in (*arrivals, full):
-        rows, look = rows_of(frame, arrivals=r), own[_label(r, full)]
+        rows, look = rows_at(frame, arrivals=r), own[_label(r, full)]
         marks.append(curve_of(rows, "iteration", "mean_gap", look, "standard_error"))
         if r != full:
-            dotted = replace(BOUND, colour=look.colour, title="")
+            dotted = replace(BOUND_LOOK, colour=look.colour, title="")
             marks.append(curve_of(rows, "iteration", "bound", dotted, width=1.4))
     return marks
 
@@ -161,6 +165,3 @@ def _arrivals(frame: pd.DataFrame) -> list[int]:
 
 def _label(arrivals: int, full: int) -> str:
     return "full gradient" if arrivals == full else f"ErasureHead, r = {arrivals}"
-
-
-FIGURE = LossIterationFloor()

@@ -6,23 +6,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
-import numpy as np
 import pandas as pd
 
 from ...sim.metrics import time_to_target
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError
 from ..pictures import looks, style
-from ..pictures.kinds.losses import loss_at, loss_axis, spread
-from ..pictures.picture import Axis, Curve, Panel, Picture, Points
+from ..pictures.kinds.losses import loss_axis
+from ..pictures.picture import Axis, Panel, Picture, Points
 from . import base
-from .base import CodedFigure, Effort, markdown_table, mean_text, rows_of
+from .base import (
+    CodedFigure,
+    Effort,
+    by_replication,
+    markdown_table,
+    mean_text,
+    median_curve,
+    rows_at,
+)
 
 # delay models: random draws for bands, and the one table that the authors' program draws
-DRAWN, EXACT_STREAM = "exponential", "authors_stream"
+EXPONENTIAL, AUTHORS = "exponential", "authors_stream"
 # what real workers run, to stand beside the simulations: a config in the folder
-LIVE_CONFIG, LIVE_DATA, LIVE_ROUNDS = "live.yaml", "breast_cancer", 20
-FIRST_SHOWN = 3  # the time axis begins where the fastest scheme has ended this many iterations
+LIVE_CONFIG, LIVE_DATASET = "live.yaml", "breast_cancer"
 
 
 @final
@@ -49,7 +55,7 @@ EXPERIMENTS = {
 
 @final
 @dataclass(frozen=True)
-class LossTimeFigure(CodedFigure):
+class LossTime(CodedFigure):
     """Loss against simulated time on real data, five schemes, delays of the authors' experiments.
 
     ``replications`` are those on the embedded data sets, which are small."""
@@ -57,7 +63,7 @@ class LossTimeFigure(CodedFigure):
     title: ClassVar[str] = "Loss against time on real data"
 
     replications_public: int = 16  # R on the public ones, in a full reproduction
-    delay: float = base.DELAY  # mean of the exponential delays, seconds
+    delay: float = base.MEAN_DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per data set, delays, scheme, replication and iteration.
@@ -66,7 +72,7 @@ class LossTimeFigure(CodedFigure):
         frames = []
         for dataset in wanted:
             try:
-                frames += [self._runs(dataset, delays, effort) for delays in (DRAWN, EXACT_STREAM)]
+                frames += [self._runs(dataset, delays, effort) for delays in (EXPONENTIAL, AUTHORS)]
             except ConfigError as error:
                 if not EXPERIMENTS[dataset].public:
                     raise
@@ -75,21 +81,21 @@ class LossTimeFigure(CodedFigure):
         return pd.concat(frames, ignore_index=True)
 
     def config(self) -> Mapping[str, Mapping[str, Any]]:
-        """Some rounds of the authors' delays, for ``erasurehead live``."""
-        document = self._document(LIVE_DATA, EXACT_STREAM, Effort())
-        short = {"iterations": min(LIVE_ROUNDS, self.iterations), "seed": 0}
+        """Twenty rounds of the authors' delays, for ``erasurehead live``."""
+        document = self._document(LIVE_DATASET, AUTHORS, Effort())
+        short = {"iterations": min(20, self.iterations), "seed": 0}
         return {LIVE_CONFIG: {"name": "paper"} | document | short}
 
     def _document(self, dataset: str, delays: str, effort: Effort) -> dict[str, Any]:
         experiment = EXPERIMENTS[dataset]
         many = self.replications_public if experiment.public else effort.times(self.replications)
         clock = base.delays_and_law("additive", base.QUICK_WORK, self.delay)
-        if delays == EXACT_STREAM:
+        if delays == AUTHORS:
             clock["delay"] = {"model": "authors_stream", "scale": self.delay}
         rate = {"learning_rate": experiment.learning_rate, "decay": experiment.decay}
         return self.document(
             effort,
-            replications=many if delays == DRAWN else 1,
+            replications=many if delays == EXPONENTIAL else 1,
             schemes=base.five_schemes(self.load, self.wait_for, self.workers),
             problem={"loss": experiment.loss, "dataset": dataset, "l2": "1/rows"},
             optimizer={"rule": "accelerated", **rate},
@@ -109,21 +115,21 @@ class LossTimeFigure(CodedFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One panel per data set."""
-        parts = rows_of(frame, left_out="", delays=DRAWN).groupby("dataset", sort=False)
-        panels = [self._panel(str(dataset), part) for dataset, part in parts]
+        by_dataset = rows_at(frame, left_out="", delays=EXPONENTIAL).groupby("dataset", sort=False)
+        panels = [self._panel(str(dataset), rows) for dataset, rows in by_dataset]
         columns = min(2, len(panels))
         return Picture(panels, columns, style.TWO_PANELS, 3.1 * -(-len(panels) // columns) + 0.8)
 
-    def _panel(self, dataset: str, part: pd.DataFrame) -> Panel:
+    def _panel(self, dataset: str, frame: pd.DataFrame) -> Panel:
         curves, ends = [], []
-        for scheme in part["scheme"].unique():
-            times, losses = runs_of(part, scheme)
-            instants = np.geomspace(times[:, 1].min(), times[:, -1].min(), 201)
-            quantiles = spread(loss_at(times, losses, instants), "quantiles")
-            curves.append(Curve(looks.look(scheme), instants, *quantiles))
-            end = replace(looks.look(scheme), marker="|", title="")
-            ends.append(Points(end, instants[-1:], quantiles.middle[-1:], size=11))
-        first = part.loc[part["iteration"] == FIRST_SHOWN, "time"].min()
+        for scheme in frame["scheme"].unique():
+            look = looks.look(scheme)
+            curve = median_curve(look, *_runs_of(frame, scheme))
+            curves.append(curve)
+            end = replace(look, marker="|", title="")
+            ends.append(Points(end, curve.x[-1:], curve.y[-1:], size=11))
+        # from where the fastest scheme has ended three iterations
+        first = frame.loc[frame["iteration"] == 3, "time"].min()
         x = Axis("simulated time (s)", log=True, ticks=(1,), low=first)
         y = loss_axis(curves, "training loss")
         return Panel(x, y, [*curves, *ends], EXPERIMENTS[dataset].title)
@@ -131,12 +137,14 @@ class LossTimeFigure(CodedFigure):
     def text(self, frame: pd.DataFrame) -> str:
         """Seconds per iteration, time to the loss of half a run, final loss; what was left out."""
         drawn = frame[frame["left_out"] == ""]
-        parts = [self._table(drawn, dataset) for dataset in drawn["dataset"].unique()]
+        tables = [self._table(drawn, dataset) for dataset in drawn["dataset"].unique()]
         notes = [
             f"{EXPERIMENTS[row['dataset']].title} was left out: {row['left_out']}.\n"
             for _, row in frame[frame["left_out"] != ""].iterrows()
         ]
-        many = sorted(set(rows_of(drawn, delays=DRAWN).groupby("dataset")["replication"].nunique()))
+        many = sorted(
+            set(rows_at(drawn, delays=EXPONENTIAL).groupby("dataset")["replication"].nunique())
+        )
         return (
             f"{self.workers} workers, load d = {self.load} for the coded schemes, ErasureHead "
             f"stopping at r = {self.wait_for} arrivals or full cover, ignore stragglers at "
@@ -152,17 +160,17 @@ class LossTimeFigure(CodedFigure):
             "the iterations. Exact schemes take the same path and differ in the clock alone. "
             "`authors_stream` is the one sequence of delays that the authors' program draws, "
             "replayed exactly; the others are means ± standard errors over random delays, with a "
-            "dash where a replication does not reach the target.\n\n" + "\n".join(parts + notes)
+            "dash where a replication does not reach the target.\n\n" + "\n".join(tables + notes)
         )
 
     def _table(self, drawn: pd.DataFrame, dataset: str) -> str:
-        own = rows_of(drawn, dataset=dataset)
-        random, exact = (rows_of(own, delays=delays) for delays in (DRAWN, EXACT_STREAM))
+        own = rows_at(drawn, dataset=dataset)
+        random, exact = (rows_at(own, delays=delays) for delays in (EXPONENTIAL, AUTHORS))
         target, seconds = target_of(random), reached(random, dataset)
         rows = []
         for scheme in random["scheme"].unique():
-            times, losses = runs_of(random, scheme)
-            stream_times, stream_losses = runs_of(exact, scheme)
+            times, losses = _runs_of(random, scheme)
+            stream_times, stream_losses = _runs_of(exact, scheme)
             rounds = times.shape[1] - 1
             texts = map(mean_text, (times[:, -1] / rounds, seconds[scheme], losses[:, -1]))
             in_stream = mean_text(time_to_target(stream_times, stream_losses, target))
@@ -175,24 +183,20 @@ class LossTimeFigure(CodedFigure):
         return title + markdown_table([*header, *stream], rows)
 
 
-def runs_of(part: pd.DataFrame, scheme: str) -> tuple[FloatArray, FloatArray]:
+def _runs_of(frame: pd.DataFrame, scheme: str) -> tuple[FloatArray, FloatArray]:
     """Times and losses of a scheme, ``(R, T + 1)`` each."""
-    rows = rows_of(part, scheme=scheme)
-    wide = rows.pivot(index="replication", columns="iteration", values=["time", "train_loss"])
-    return wide["time"].to_numpy(dtype=float), wide["train_loss"].to_numpy(dtype=float)
+    times, losses = by_replication(rows_at(frame, scheme=scheme), "time", "train_loss")
+    return times, losses
 
 
 def target_of(runs: pd.DataFrame) -> float:
     """The loss that the exact gradient reaches after half of the iterations."""
-    _, losses = runs_of(runs, "uncoded")
+    _, losses = _runs_of(runs, "uncoded")
     return float(losses[0, losses.shape[1] // 2])
 
 
 def reached(drawn: pd.DataFrame, dataset: str) -> dict[str, FloatArray]:
     """Seconds to the target loss of each scheme's runs, ``(R,)``; NaN if a run misses it."""
-    own = rows_of(drawn, dataset=dataset)
+    own = rows_at(drawn, dataset=dataset)
     target, schemes = target_of(own), own["scheme"].unique()
-    return {scheme: time_to_target(*runs_of(own, scheme), target) for scheme in schemes}
-
-
-FIGURE = LossTimeFigure()
+    return {scheme: time_to_target(*_runs_of(own, scheme), target) for scheme in schemes}

@@ -16,14 +16,14 @@ from ..pictures import looks, style
 from ..pictures.looks import INK, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run.records import mean_and_error
-from .base import Effort, RunsFigure, Section, estimate_text, markdown_table, rows_of
+from .base import Effort, RunsFigure, Section, estimate_text, markdown_table, rows_at
 
 # the two ends of what the curve leaves open: none of the time is computing, or all of it
-LAWS: dict[str, Section] = {
+CURVE_LAWS: dict[str, Section] = {
     "additive": {"kind": "additive", "seconds_per_partition": 0.0},
     "proportional": {"kind": "proportional"},
 }
-SCHEMES: tuple[Section, ...] = (
+CURVE_SCHEMES: tuple[Section, ...] = (
     {"name": "uncoded"},
     {"name": "ignore_stragglers", "wait_for": 28},
     {"name": "ignore_stragglers", "wait_for": 15},
@@ -35,11 +35,9 @@ SCHEMES: tuple[Section, ...] = (
     {"name": "erasurehead", "load": 3, "wait_for": 15},
 )
 
-FIELDS = {"d": "load", "r": "wait_for"}  # what labels say beside the name, where it is not 0
-SAME = 1e-9  # decoding errors below this are none
-FREE = Look(MUTED, "o", "none", "filled: additive law, no computing")
-DEAR = Look(MUTED, "o", "none", "open: proportional law, all computing")
-INTEGRAL = Look(INK, "|", "none", "bars: by integration")
+ADDITIVE_LOOK = Look(MUTED, "o", "none", "filled: additive law, no computing")
+PROPORTIONAL_LOOK = Look(MUTED, "o", "none", "open: proportional law, all computing")
+INTEGRAL_LOOK = Look(INK, "|", "none", "bars: by integration")
 
 
 @final
@@ -58,9 +56,12 @@ class MeasuredCurve(RunsFigure):
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law and scheme: seconds an iteration, simulated and by integration."""
         rows = []
-        for kind, law in LAWS.items():
+        for kind, law in CURVE_LAWS.items():
             document = self.document(
-                effort, delay={"model": "authors_measured"}, load_law=law, schemes=list(SCHEMES)
+                effort,
+                delay={"model": "authors_measured"},
+                load_law=law,
+                schemes=list(CURVE_SCHEMES),
             )
             for cell, run, trace in effort.clocks(document):
                 exactly = scheme_iteration_time(run.scheme, AuthorsMeasured(), run.load_law)
@@ -84,34 +85,38 @@ class MeasuredCurve(RunsFigure):
         kinds = frame.drop_duplicates(["scheme", "load", "wait_for"])
         names = tuple(_label(row) for _, row in kinds.iterrows())
         marks: list[Mark] = []
-        for law, part in frame.groupby("load_law", sort=False):
-            for place, (_, row) in enumerate(part.iterrows()):
+        for law, rows in frame.groupby("load_law", sort=False):
+            for height, (_, row) in enumerate(rows.iterrows()):
                 look = replace(looks.look(str(row["scheme"])), title="")
-                at, mean = np.array([float(place)]), np.array([row["simulated"]])
+                at, mean = np.array([float(height)]), np.array([row["simulated"]])
                 half = np.full((2, 1), 1.96 * row["standard_error"])
                 hollow = law == "proportional"
                 marks.append(Points(look, mean, at, dx=half, hollow=hollow, size=8.0))
-                exactly = replace(INTEGRAL, title="")
+                exactly = replace(INTEGRAL_LOOK, title="")
                 marks.append(Points(exactly, np.array([row["integrated"]]), at, size=13.0))
-        marks += [Points(FREE), Points(DEAR, hollow=True), Points(INTEGRAL)]
+        marks += [
+            Points(ADDITIVE_LOOK),
+            Points(PROPORTIONAL_LOOK, hollow=True),
+            Points(INTEGRAL_LOOK),
+        ]
         x = Axis("mean iteration time (s)", True, (1, 2, 3, 5))
         y = Axis("", low=len(names) - 0.5, high=-0.5, names=names)
         schemes = Panel(x, y, marks, f"what {self.workers} workers wait for")
-        last = [FREE.title, DEAR.title, INTEGRAL.title]
+        last = [ADDITIVE_LOOK.title, PROPORTIONAL_LOOK.title, INTEGRAL_LOOK.title]
         return Picture([curve, schemes], 2, style.TWO_PANELS, 4.4, last=last)
 
     def text(self, frame: pd.DataFrame) -> str:
         """The times, and whether codes pay on this curve."""
         z = ((frame["simulated"] - frame["integrated"]) / frame["standard_error"]).abs()
         rows = []
-        for _, row in rows_of(frame, load_law="additive").iterrows():
-            same = rows_of(frame, scheme=row["scheme"], load=row["load"], wait_for=row["wait_for"])
+        for _, row in rows_at(frame, load_law="additive").iterrows():
+            same = rows_at(frame, scheme=row["scheme"], load=row["load"], wait_for=row["wait_for"])
             rows.append([_label(row), f"{row['decoding_error']:.3g}"])
             for _, own in same.iterrows():
                 simulated = estimate_text(own["simulated"], own["standard_error"])
                 rows[-1] += [f"{own['integrated']:.2f}", simulated]
         header, took = ["scheme", "decoding error"], dict(CURVE)
-        header += [f"{law}, {how} (s)" for law in LAWS for how in ("integrated", "simulated")]
+        header += [f"{law}, {how} (s)" for law in CURVE_LAWS for how in ("integrated", "simulated")]
         return (
             "The authors' program shows a measured curve of completion times: half of the tasks "
             f"take {took[0.5]:g} s or less, and the slowest {took[1.0]:g} s. The "
@@ -122,34 +127,32 @@ class MeasuredCurve(RunsFigure):
             "law all of it is, and d partitions take d times as long. Bars are means by "
             f"integration, points are {int(frame['rounds'].max())} simulated rounds; "
             f"the largest difference is {z.max():.1f} standard errors over {len(z)} points.\n\n"
-            + " ".join(_verdict(rows_of(frame, load_law=law), law) for law in LAWS)
+            + " ".join(_verdict(rows_at(frame, load_law=law), law) for law in CURVE_LAWS)
             + "\n\n"
             + markdown_table(header, rows)
         )
 
 
 def _label(row: pd.Series) -> str:
-    given = [f"{key} = {row[column]}" for key, column in FIELDS.items() if row[column] > 0]
+    fields = {"d": "load", "r": "wait_for"}
+    given = [f"{key} = {row[column]}" for key, column in fields.items() if row[column] > 0]
     return ", ".join([looks.look(str(row["scheme"])).title, *given])
 
 
-def _verdict(part: pd.DataFrame, law: str) -> str:
-    part = part.assign(label=part.apply(_label, axis=1)).sort_values("integrated")
-    (uncoded,) = rows_of(part, scheme="uncoded")["integrated"]
+def _verdict(frame: pd.DataFrame, law: str) -> str:
+    frame = frame.assign(label=frame.apply(_label, axis=1)).sort_values("integrated")
+    (uncoded,) = rows_at(frame, scheme="uncoded")["integrated"]
 
     def compared(row: pd.Series) -> str:
         ahead = "fast" if row["integrated"] < uncoded else "long"
         ratio = max(uncoded / row["integrated"], row["integrated"] / uncoded)
         return f"{row['label']}, takes {row['integrated']:.1f} s, {ratio:.2g} times as {ahead}"
 
-    coded = part[(part["decoding_error"] < SAME) & (part["scheme"] != "uncoded")].iloc[0]
-    ours, best = rows_of(part, scheme="erasurehead").iloc[0], part.iloc[0]
+    coded = frame[(frame["decoding_error"] < 1e-9) & (frame["scheme"] != "uncoded")].iloc[0]
+    ours, best = rows_at(frame, scheme="erasurehead").iloc[0], frame.iloc[0]
     return (
         f"Under the {law} law uncoded takes {uncoded:.1f} s an iteration. The fastest exact code, "
         f"{compared(coded)}. The better {compared(ours)}, with a decoding error of "
         f"{ours['decoding_error']:.2g}. The shortest time of all is that of {best['label']}: "
         f"{best['integrated']:.1f} s, with a decoding error of {best['decoding_error']:.2g}."
     )
-
-
-FIGURE = MeasuredCurve()

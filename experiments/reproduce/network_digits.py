@@ -10,19 +10,23 @@ import numpy as np
 import pandas as pd
 
 from ..pictures import style
-from ..pictures.kinds.losses import loss_at, spread
 from ..pictures.looks import DASHED, Look, look
 from ..pictures.picture import Axis, Curve, Panel, Picture, Rules
 from . import base
-from .base import CodedFigure, Effort, Section, markdown_table, mean_text
-
-CLASSES = 10  # of the digits; chance is one over them
-INSTANTS = 201  # of a line
+from .base import (
+    CodedFigure,
+    Effort,
+    Section,
+    by_replication,
+    markdown_table,
+    mean_text,
+    median_curve,
+)
 
 
 @final
 @dataclass(frozen=True)
-class NetworkDigitsFigure(CodedFigure):
+class NetworkDigits(CodedFigure):
     """A network on digits: training loss and test accuracy against time."""
 
     title: ClassVar[str] = "A network on handwritten digits"
@@ -32,7 +36,7 @@ class NetworkDigitsFigure(CodedFigure):
     hidden: tuple[int, ...] = (32,)  # units of each hidden layer
     rate: float = 0.5  # learning rate
     small_rate: float = 0.05  # that of the second asynchronous line
-    delay: float = base.DELAY  # mean of the exponential delays, seconds
+    delay: float = base.MEAN_DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per line, replication and iteration."""
@@ -42,7 +46,7 @@ class NetworkDigitsFigure(CodedFigure):
             {"name": "fractional_repetition", "load": self.load},
             {"name": "erasurehead", "load": self.load, "wait_for": self.wait_for},
         ]
-        parts = []
+        frames = []
         for rate, schemes in (
             (self.rate, [*synchronous, {"name": "asynchronous"}]),
             (self.small_rate, [{"name": "asynchronous"}]),
@@ -57,15 +61,15 @@ class NetworkDigitsFigure(CodedFigure):
             for cell, result in effort.results(document):
                 columns = ["replication", "iteration", "time", "train_loss", "test_accuracy"]
                 names = {"scheme": cell.scheme["name"], "rate": rate}
-                parts.append(result.iterations[columns].assign(**names))
-        return pd.concat(parts, ignore_index=True)
+                frames.append(result.iterations[columns].assign(**names))
+        return pd.concat(frames, ignore_index=True)
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """The loss, and the accuracy beside it."""
         loss = Axis("training loss", log=True)
         seconds = Axis("simulated time (s)", log=True, ticks=(1,))
         accuracy = Axis("test accuracy")
-        chance = Rules("chance", y=np.array([1 / CLASSES]))
+        chance = Rules("chance", y=np.array([0.1]))  # one of ten digits
         panels = [
             Panel(seconds, loss, [*self._curves(frame, "train_loss", True)]),
             Panel(seconds, accuracy, [*self._curves(frame, "test_accuracy", False), chance]),
@@ -74,10 +78,8 @@ class NetworkDigitsFigure(CodedFigure):
 
     def _curves(self, frame: pd.DataFrame, column: str, named: bool) -> Iterator[Curve]:
         for drawn, times, values in self._lines(frame, column):
-            instants = np.geomspace(times[:, 1].min(), times[:, -1].min(), INSTANTS)
-            quantiles = spread(loss_at(times, values, instants), "quantiles")
-            shown = drawn if named else replace(drawn, title="")
-            yield Curve(shown, instants, *quantiles, marked=(-1,))
+            own = drawn if named else replace(drawn, title="")
+            yield median_curve(own, times, values, marked=(-1,))
 
     def _lines(
         self, frame: pd.DataFrame, column: str
@@ -88,8 +90,7 @@ class NetworkDigitsFigure(CodedFigure):
             if scheme == "asynchronous":
                 line = drawn.line if rate == self.rate else DASHED
                 drawn = replace(drawn, line=line, title=f"{drawn.title}, rate {rate:g}")
-            shape = rows["replication"].nunique(), -1
-            times, values = (rows[each].to_numpy(float).reshape(shape) for each in ("time", column))
+            times, values = by_replication(rows, "time", column)
             yield drawn, times, values
 
     def text(self, frame: pd.DataFrame) -> str:
@@ -116,6 +117,3 @@ class NetworkDigitsFigure(CodedFigure):
             "all data, whatever the model is. Asynchronous gradients are old, and a learning rate "
             f"that serves the others may be too large for them.\n\n{table}"
         )
-
-
-FIGURE = NetworkDigitsFigure()

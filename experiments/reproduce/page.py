@@ -26,12 +26,12 @@ from ..text import TableCell, number_of, sentence
 from ..verify.compare import bound
 from ..verify.table import CHANCE
 from . import FIGURES, changes_in, figure_with, line_of
-from .base import PaperFigure, rows_of
-from .claims import LIVE, MEASURED, Claim, Code, Verdict, verdicts
-from .delay_tolerance import ROUNDING, settled
-from .loss_time import EXACT_STREAM, LIVE_CONFIG, LIVE_DATA
+from .base import PaperFigure, rows_at
+from .claims import LIVE_COLUMNS, LIVE_TABLE, Claim, ClaimVerdict, Outcome, verdicts
+from .delay_tolerance import settled
+from .loss_time import AUTHORS, LIVE_CONFIG, LIVE_DATASET
 
-WHOSE = (
+ORIGINS = (
     (
         "the paper's",
         "the claims, in the words of its abstract (arXiv 1901.09671); from its authors' public "
@@ -45,7 +45,6 @@ WHOSE = (
     ),
     ("unknown", "the figures and constants of the paper's body: nothing is compared with them"),
 )
-BEYOND = "Beyond the paper"
 
 
 @dataclass(frozen=True)
@@ -59,55 +58,55 @@ class Kept:
 
 def kept_figures(directory: Path) -> dict[str, Kept]:
     """The figures of a folder, by name. Raises ConfigError: a table cannot be read, or none is."""
-    found = {}
+    figures = {}
     for name in FIGURES:
         file = directory / f"{name}.parquet"
         if (directory / f"{name}.md").is_file() and file.is_file():
             changes, full = changes_in(file)
             line = line_of(name, changes, full)
-            found[name] = Kept(figure_with(name, changes), table_at(file, ()), line)
-    if not found:
+            figures[name] = Kept(figure_with(name, changes), table_at(file, ()), line)
+    if not figures:
         raise ConfigError(f"{directory}: holds no figure; run: erasurehead reproduce")
-    return found
+    return figures
 
 
-def judged(directory: Path, kept: Mapping[str, Kept]) -> list[tuple[Claim, Verdict]]:
+def judged_claims(directory: Path, kept: Mapping[str, Kept]) -> list[tuple[Claim, ClaimVerdict]]:
     """The claims whose tables are there, with their verdicts.
     Raises ConfigError: a table is not what this version writes."""
-    frames = {name: each.frame for name, each in kept.items()}
+    frames = {name: figure.frame for name, figure in kept.items()}
     try:
         if (live := _live(directory, frames)) is not None:
-            frames[LIVE] = live
+            frames[LIVE_TABLE] = live
         return verdicts(frames)
     except (KeyError, ValueError, IndexError, TypeError, AttributeError):
         raise ConfigError(_not_ours(directory)) from None
 
 
-def _not_ours(place: Path) -> str:
-    return f"{place}: is not what this version writes; run the same command again"
+def _not_ours(path: Path) -> str:
+    return f"{path}: is not what this version writes; run the same command again"
 
 
 def _live(directory: Path, frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
     """Rounds of ``live`` of the config in the folder beside the same rounds of the simulator: a row
     per scheme, seconds. ``None`` where it was not run, or of another config."""
-    config, file = directory / LIVE_CONFIG, directory / LIVE / "iterations.parquet"
+    config, file = directory / LIVE_CONFIG, directory / LIVE_TABLE / "iterations.parquet"
     if not (config.is_file() and file.is_file() and "loss_time" in frames):
         return None
     keys = {cell.key for cell in cells(read_mapping(config))}
-    found = table_at(file, ("cell", "scheme", "iteration", "iteration_time"))
-    if not {*found["cell"]} <= keys:
+    live = table_at(file, ("cell", "scheme", "iteration", "iteration_time"))
+    if not {*live["cell"]} <= keys:
         return None
-    stream = rows_of(frames["loss_time"], dataset=LIVE_DATA, delays=EXACT_STREAM)
+    stream = rows_at(frames["loss_time"], dataset=LIVE_DATASET, delays=AUTHORS)
     rows = []
-    for scheme, own in found[found["iteration"] > 0].groupby("scheme", sort=False):
-        last = rows_of(stream, scheme=scheme, iteration=own["iteration"].max())
-        row = dict(zip(MEASURED, mean_and_error(own["iteration_time"].to_numpy()), strict=True))
+    for scheme, own in live[live["iteration"] > 0].groupby("scheme", sort=False):
+        last = rows_at(stream, scheme=scheme, iteration=own["iteration"].max())
+        row = dict(zip(LIVE_COLUMNS, mean_and_error(own["iteration_time"].to_numpy()), strict=True))
         seconds = float(last["time"].iloc[0]) / len(own)
         rows.append({"scheme": scheme, "rounds": len(own), "simulated": seconds, **row})
     return pd.DataFrame(rows)
 
 
-def claim_lines(claims: Sequence[tuple[Claim, Verdict]]) -> list[str]:
+def claim_lines(claims: Sequence[tuple[Claim, ClaimVerdict]]) -> list[str]:
     """The claims for the terminal: each with its verdict, the paper's words, and ours."""
     lines = []
     for claim, verdict in claims:
@@ -116,13 +115,13 @@ def claim_lines(claims: Sequence[tuple[Claim, Verdict]]) -> list[str]:
     return lines
 
 
-def claims_json(claims: Sequence[tuple[Claim, Verdict]]) -> bytes:
+def claims_json(claims: Sequence[tuple[Claim, ClaimVerdict]]) -> bytes:
     """The verdicts as ``claims.json``, for programs."""
     plain = [claim.as_plain(verdict) for claim, verdict in claims]
     return (json.dumps(plain, indent=1) + "\n").encode()
 
 
-def summary(directory: Path, page: Page) -> str:
+def reproduction_summary(directory: Path, page: Page) -> str:
     """``summary.md``: the page, with the pictures that lie beside it."""
     kinds = [kind for kind in style.FORMATS if kind != "pdf"]
     files = [f"{name}.{kind}" for name in FIGURES for kind in reversed(kinds)]
@@ -134,10 +133,10 @@ def read_reproduction(directory: Path) -> Page:
     """The page of a folder that ``reproduce`` has written; of the figures that are in it.
     Raises ConfigError: it holds none, or one that cannot be read."""
     kept = kept_figures(directory)
-    claims, drawn = judged(directory, kept), dict[str, Section]()
-    for name, each in kept.items():
+    claims, drawn = judged_claims(directory, kept), dict[str, Section]()
+    for name, figure in kept.items():
         try:
-            drawn[name] = _section(each)
+            drawn[name] = figure_section(figure)
         except (KeyError, ValueError, IndexError, TypeError, AttributeError):
             raise ConfigError(_not_ours(directory / f"{name}.parquet")) from None
     sections, first = list[Section](), {claim.figures[0] for claim, _ in claims}
@@ -146,24 +145,24 @@ def read_reproduction(directory: Path) -> Page:
         more = [drawn.pop(other) for other in others if other in drawn and other not in first]
         sections.append(_claimed(claim, verdict, drawn.pop(name), more))
     if drawn:
-        sections.append(Section("beyond", BEYOND, [], "", None, [*drawn.values()]))
-    frames = {name: each.frame for name, each in kept.items()}
+        sections.append(Section("beyond", "Beyond the paper", [], "", None, [*drawn.values()]))
+    frames = {name: figure.frame for name, figure in kept.items()}
     why = [" ".join([f"{c.heading(v)}.", *map(sentence, v.exceptions)]) for c, v in claims]
     live = f"Real workers beside (d), in this folder: `erasurehead live {LIVE_CONFIG} --output "
     answer = Answer(
         "reproduce",
         "ErasureHead's claims, one by one",
         _verdict(claims, len(kept)),
-        (*why, *_agreement(frames)),
+        (*why, *agreement(frames)),
         (
             "More replications, and the public data sets: `erasurehead reproduce --full`.",
-            f"{live}{LIVE}`, then `erasurehead report .`.",
+            f"{live}{LIVE_TABLE}`, then `erasurehead report .`.",
             "Another cluster in a figure: `erasurehead reproduce iteration_time_workers --set "
             "load=2 --set delay=1.5`.",
         ),
     )
     missing = ", ".join(name for name in FIGURES if name not in frames)
-    question = [*WHOSE, ("figures", f"{len(frames)} of {len(FIGURES)}")]
+    question = [*ORIGINS, ("figures", f"{len(frames)} of {len(FIGURES)}")]
     question += [("not here", missing)] if missing else []
     again = [Command("Make all figures again:", "erasurehead reproduce")]
     again += [Command("The claims alone:", "erasurehead reproduce --only-paper")]
@@ -179,26 +178,26 @@ def distances(frame: pd.DataFrame) -> FloatArray:
     if "waits_theory" in frame:
         frame = settled(frame)
     simulated, theory, error = frame[["simulated", expected, "standard_error"]].to_numpy(float).T
-    varies = error > ROUNDING * np.abs(theory)  # an error that never varies has rounding alone
+    varies = error > 1e-9 * np.abs(theory)  # an error that never varies has rounding alone
     return np.asarray(np.abs(simulated - theory)[varies] / error[varies])
 
 
-def _verdict(claims: Sequence[tuple[Claim, Verdict]], figures: int) -> str:
+def _verdict(claims: Sequence[tuple[Claim, ClaimVerdict]], figures: int) -> str:
     """How many claims there are of each code."""
-    verbs = {Code.HOLDS: "hold", Code.PARTLY: "hold in part", Code.FAILS: "fail"}
-    parts = []
-    for code in Code:
+    verbs = {Outcome.HOLDS: "hold", Outcome.PARTLY: "hold in part", Outcome.FAILS: "fail"}
+    phrases = []
+    for code in Outcome:
         letters = [f"({claim.letter})" for claim, verdict in claims if verdict.code is code]
         verb = str(code) if len(letters) == 1 else verbs.get(code, "are not decided")
-        parts += [f"{' and '.join(letters)} {verb}"] if letters else []
-    if not parts:
+        phrases += [f"{' and '.join(letters)} {verb}"] if letters else []
+    if not phrases:
         return f"{number_of(figures, 'figure')}, each with its numbers and its command."
-    return f"Of the claims of the paper's abstract, {', '.join(parts)}."
+    return f"Of the claims of the paper's abstract, {', '.join(phrases)}."
 
 
-def _agreement(frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+def agreement(frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     """Simulated means against closed forms, all figures together."""
-    far = {name: each for name, frame in frames.items() if len(each := distances(frame))}
+    far = {name: z_scores for name, frame in frames.items() if len(z_scores := distances(frame))}
     if far:
         z, worst = np.concatenate([*far.values()]), max(far, key=lambda name: far[name].max())
         most = bound(len(z), CHANCE)
@@ -209,17 +208,19 @@ def _agreement(frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
         )
 
 
-def _claimed(claim: Claim, verdict: Verdict, figure: Section, more: Sequence[Section]) -> Section:
+def _claimed(
+    claim: Claim, verdict: ClaimVerdict, figure: Section, more: Sequence[Section]
+) -> Section:
     """The section of a claim: its picture is the figure's, whose words and tables are folded."""
     rows = [
         [
-            TableCell(each.what),
-            TableCell(", ".join(_setting(*item) for item in each.where.items())),
-            TableCell("{:.3g} [{:.3g}, {:.3g}]".format(*each.interval), each.interval[0]),
-            TableCell(f"{'above' if each.above else 'below'} {each.limit:g}"),
-            TableCell(str(each.code)),
+            TableCell(finding.what),
+            TableCell(", ".join(_setting(*item) for item in finding.where.items())),
+            TableCell("{:.3g} [{:.3g}, {:.3g}]".format(*finding.interval), finding.interval[0]),
+            TableCell(f"{'above' if finding.above else 'below'} {finding.limit:g}"),
+            TableCell(str(finding.code)),
         ]
-        for each in verdict.findings
+        for finding in verdict.findings
     ]
     ident, file = f"claim-{claim.letter}", f"{claim.figures[0]}.parquet"
     columns = ["what", "setting", "number [95 % interval]", "claimed", "verdict"]
@@ -237,7 +238,8 @@ def _setting(key: str, value: str | float) -> str:
     return f"{key} = {value:g}"
 
 
-def _section(kept: Kept) -> Section:
+def figure_section(kept: Kept) -> Section:
+    """The section of a figure: its picture, its words, and its tables with what leads to each."""
     figure, words, tables = kept.figure, list[str](), list[Table]()
     name = figure.name
     for paragraphs, rows in _blocks(figure.text(kept.frame)):
@@ -253,9 +255,6 @@ def _section(kept: Kept) -> Section:
     chart = Chart(f"{name}-picture", title, "", figure.picture(kept.frame))
     command = Command("Make it again:", kept.line)
     return Section(name, figure.title, [chart, *tables], "\n".join(words), command)
-
-
-NUMBER = re.compile(r"[-+−]?\d[\d,]*\.?\d*(e[-+]?\d+)?")
 
 
 def _blocks(text: str) -> Iterator[tuple[list[str], list[list[str]]]]:
@@ -274,5 +273,5 @@ def _blocks(text: str) -> Iterator[tuple[list[str], list[list[str]]]]:
 
 def _cell(text: str, numeric: bool) -> TableCell:
     plain = text.replace("**", "")
-    found = NUMBER.match(plain) if numeric else None
-    return TableCell(plain, float(found[0].replace(",", "").replace("−", "-")) if found else None)
+    number = re.match(r"[-+−]?\d[\d,]*\.?\d*(e[-+]?\d+)?", plain) if numeric else None
+    return TableCell(plain, float(number[0].replace(",", "").replace("−", "-")) if number else None)

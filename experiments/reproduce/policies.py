@@ -15,16 +15,15 @@ from ..pictures import looks, style
 from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
 from ..run.records import compared_times
 from . import base
-from .base import CodedFigure, Effort, bars, markdown_table, mean_text, ratio_text, rows_of
+from .base import CodedFigure, Effort, bars, markdown_table, mean_text, ratio_text, rows_at
 
 # what becomes of a straggler's unfinished work
-MEANING = {
+POLICY_MEANINGS = {
     Policy.CANCEL: "cancel: drop the old task at once",
     Policy.FINISH: "finish: end the old task, then the newest",
     Policy.QUEUE: "queue: do every task in order",
     Policy.DRAIN: "drain: all wait for the old task",
 }
-POLICIES = tuple(MEANING)
 
 Runs = dict[tuple[Policy, str], FloatArray]  # of each replication, ``(R,)``, by policy and scheme
 
@@ -38,7 +37,7 @@ class Policies(CodedFigure):
 
     title: ClassVar[str] = "What becomes of unfinished work"
 
-    delay: float = base.DELAY  # mean of the exponential delays, seconds
+    delay: float = base.MEAN_DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per policy, scheme and replication."""
@@ -50,7 +49,7 @@ class Policies(CodedFigure):
         )
         target = effort.half_way_loss(document)
         frames = []
-        for policy in POLICIES:
+        for policy in POLICY_MEANINGS:
             chosen = document | {"policy": policy.value, "target_loss": target}
             for cell, result in effort.results(chosen):
                 runs = pd.DataFrame(per_replication(result)).reset_index(names="replication")
@@ -63,9 +62,9 @@ class Policies(CodedFigure):
         schemes = list(frame["scheme"].unique())
         runs = _runs(frame)
         seconds, speedups, markers = list[Mark](), list[Mark](), base.POLICY_MARKERS
-        for place, scheme in enumerate(schemes):
-            for step, policy in enumerate(POLICIES):
-                y = place + 0.18 * (step - 1.5)
+        for row, scheme in enumerate(schemes):
+            for step, policy in enumerate(POLICY_MEANINGS):
+                y = row + 0.18 * (step - 1.5)
                 look = looks.Look(looks.look(scheme).colour, markers[policy], "none", "")
                 own = runs["iteration_time"][policy, scheme]
                 drawn = [(seconds, (own.mean(), own.min(), own.max()))]
@@ -74,14 +73,17 @@ class Policies(CodedFigure):
                 for marks, interval in drawn:
                     middle, low, high = np.array(interval)[:, None]
                     marks.append(Points(look, middle, np.array([y]), dx=bars(middle, low, high)))
-        keys = [Points(looks.Look(looks.MUTED, markers[p], "none", MEANING[p])) for p in POLICIES]
+        keys = [
+            Points(looks.Look(looks.MUTED, markers[policy], "none", meaning))
+            for policy, meaning in POLICY_MEANINGS.items()
+        ]
         names = tuple(looks.look(scheme).title.replace(" ", "\n") for scheme in schemes)
         rows = Axis("", low=len(schemes) - 0.5, high=-0.5, names=names)
-        one = Rules("", x=np.ones(1))
+        equal = Rules("", x=np.ones(1))
         faster = "times faster to the target\nthan uncoded, same policy"
         panels = [
             Panel(Axis("mean iteration time (s)", low=0.0), rows, [*seconds, *keys]),
-            Panel(Axis(faster, True, (1, 2, 5), low=0.8), rows, [one, *speedups]),
+            Panel(Axis(faster, True, (1, 2, 5), low=0.8), rows, [equal, *speedups]),
         ]
         return Picture(panels, 2, style.TWO_PANELS, 4.2, share="rows", legend=2)
 
@@ -89,7 +91,7 @@ class Policies(CodedFigure):
         """Seconds per iteration and speed-up for each scheme and policy."""
         runs, rows, speedups = _runs(frame), [], {}
         for scheme in frame["scheme"].unique():
-            for policy in POLICIES:
+            for policy in POLICY_MEANINGS:
                 own = {column: values[policy, scheme] for column, values in runs.items()}
                 speedups[scheme, policy] = _speedup(runs["time_to_target"], policy, scheme)
                 names = ("iteration_time", "time_to_target", "final_train_loss")
@@ -100,7 +102,8 @@ class Policies(CodedFigure):
         header = ["scheme", "policy", "s / iteration", "speed-up to target over uncoded"]
         header += ["s to target", "final loss", "work wasted"]
         gains = ", ".join(
-            f"{speedups['erasurehead', policy][0]:.2f} under {policy.value}" for policy in POLICIES
+            f"{speedups['erasurehead', policy][0]:.2f} under {policy.value}"
+            for policy in POLICY_MEANINGS
         )
         return (
             f"The runs of the loss-versus-time figure on breast cancer data ({self.workers} "
@@ -126,8 +129,8 @@ class Policies(CodedFigure):
 
 def _runs(frame: pd.DataFrame) -> dict[str, Runs]:
     rows = {
-        (policy, scheme): rows_of(frame, policy=policy.value, scheme=scheme)
-        for policy in POLICIES
+        (policy, scheme): rows_at(frame, policy=policy.value, scheme=scheme)
+        for policy in POLICY_MEANINGS
         for scheme in frame["scheme"].unique()
     }
     return {
@@ -138,6 +141,3 @@ def _runs(frame: pd.DataFrame) -> dict[str, Runs]:
 
 def _speedup(times: Runs, policy: Policy, scheme: str) -> tuple[float, float, float]:
     return compared_times(times[policy, "uncoded"], times[policy, scheme])[1]
-
-
-FIGURE = Policies()

@@ -13,31 +13,37 @@ from ...sim.types import FloatArray
 from ..pictures import looks, style
 from ..pictures.picture import Axis, Bars, Fill, Mark, Panel, Picture, Points, Rules, Texts
 from ..run.records import interval_columns, mean_and_error, ratio_interval
-from .base import CodedFigure, Effort, Section, estimate_text, markdown_table, rows_of
-from .clusters import MEAN, SLOW_SHARE, SLOWER, WORK, RankedCluster, clusters
+from .base import MEAN_DELAY, CodedFigure, Effort, Section, estimate_text, markdown_table, rows_at
+from .clusters import (
+    CLUSTER_WORK,
+    DROP_COMPUTE_PATIENCE,
+    SLOW_FACTOR,
+    SLOW_SHARE,
+    Group,
+    RankedCluster,
+    clusters,
+)
 
-EXACT = ("uncoded", "fractional_repetition", "cyclic_repetition", "multi_message")
-INEXACT = ("ignore_stragglers", "drop_compute", "erasurehead")
-RANKED = (*EXACT, *INEXACT)
-# of ``drop_compute``: micro-batches, and patience in mean times of a partition
-PIECES, PATIENCE = 12, 1.25
-DARKEST = 3.0  # times faster or slower from which a cell is as dark as it gets
-CLOSE = 1.01  # schemes are equally fast when they differ by less than this factor
-FASTER, SLOWER_THAN = "faster than uncoded", "slower than uncoded"
-HEAD = 1.6  # rows above the first cluster, for the names of the schemes
+EXACT_RANKED = ("uncoded", "fractional_repetition", "cyclic_repetition", "multi_message")
+INEXACT_RANKED = ("ignore_stragglers", "drop_compute", "erasurehead")
+DROP_COMPUTE_PIECES = 12  # micro-batches
+RANKED = (*EXACT_RANKED, *INEXACT_RANKED)
+TIE_FACTOR = 1.01  # schemes are equally fast when they differ by less than this factor
+FASTER_TITLE, SLOWER_TITLE = "faster than uncoded", "slower than uncoded"
 
 
-def _colour(ratio: float) -> str:
-    """Blue for faster, red for slower, white for equal; told apart by the numbers in grey."""
+def _colour(ratio: float, darkest: float = 3.0) -> str:
+    """Blue for faster, red for slower, white for equal; told apart by the numbers in grey.
+    From ``darkest`` times faster or slower on, a cell is as dark as it gets."""
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
-    share = np.log(ratio) / np.log(DARKEST)
+    share = np.log(ratio) / np.log(darkest)
     return to_hex(colormaps["RdBu_r"](0.5 + 0.36 * float(np.clip(share, -1, 1))))
 
 
-BEST = Fill(looks.INK, "", "box: fastest exact scheme", height=0.84, outline=True)
-BOLD = looks.Look(looks.INK, "", "none", "bold: fastest of all")
+FASTEST_EXACT_FILL = Fill(looks.INK, "", "box: fastest exact scheme", height=0.84, outline=True)
+FASTEST_LOOK = looks.Look(looks.INK, "", "none", "bold: fastest of all")
 
 
 @final
@@ -52,7 +58,9 @@ class Ranking(CodedFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per cluster and scheme."""
-        return pd.DataFrame([row for each in clusters() for row in self._cluster(each, effort)])
+        return pd.DataFrame(
+            [row for cluster in clusters() for row in self._cluster(cluster, effort)]
+        )
 
     def _cluster(self, cluster: RankedCluster, effort: Effort) -> list[dict[str, Any]]:
         laws = {"delay": cluster.delay, "load_law": cluster.load_law}
@@ -66,18 +74,20 @@ class Ranking(CodedFigure):
             if not run.scheme.exact:
                 steps = run.scheme.steps(trace)
                 inexact[name] = float(steps.error.mean()), float(1 - steps.recovered.mean())
-        fastest, best = (min(own, key=lambda n: seconds[n].mean()) for own in (EXACT, seconds))
+        fastest, best = (
+            min(own, key=lambda n: seconds[n].mean()) for own in (EXACT_RANKED, seconds)
+        )
         return [
             {
-                "group": cluster.group,
+                "group": cluster.group.value,
                 "cluster": cluster.title,
                 "scheme": name,
                 **dict(zip(("iteration_time", "standard_error"), mean_and_error(own), strict=True)),
                 **interval_columns("ratio", ratio_interval(own, seconds["uncoded"])),
                 # as fast as the fastest, as far as the paired interval can tell
-                "fastest_exact": name in EXACT
-                and ratio_interval(own, seconds[fastest])[1] <= CLOSE,
-                "fastest": ratio_interval(own, seconds[best])[1] <= CLOSE,
+                "fastest_exact": name in EXACT_RANKED
+                and ratio_interval(own, seconds[fastest])[1] <= TIE_FACTOR,
+                "fastest": ratio_interval(own, seconds[best])[1] <= TIE_FACTOR,
                 "decoding_error": inexact.get(name, (0.0, 0.0))[0],
                 "share_lost": inexact.get(name, (0.0, 0.0))[1],
                 "replications": own.size,
@@ -86,11 +96,11 @@ class Ranking(CodedFigure):
         ]
 
     def _schemes(self, cluster: RankedCluster) -> list[Section]:
-        patience = round(PATIENCE * cluster.mean_time(), 6)
+        patience = round(DROP_COMPUTE_PATIENCE * cluster.mean_time(), 6)
         extra: dict[str, Section] = {
             "uncoded": {},
             "ignore_stragglers": {"wait_for": self.workers - self.load + 1},
-            "drop_compute": {"pieces": PIECES, "patience": patience},
+            "drop_compute": {"pieces": DROP_COMPUTE_PIECES, "patience": patience},
             "erasurehead": {"load": self.load, "wait_for": self.wait_for},
         }
         return [{"name": name, **extra.get(name, {"load": self.load})} for name in RANKED]
@@ -98,41 +108,46 @@ class Ranking(CodedFigure):
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One block of rows per group of clusters, one column per scheme."""
         groups = dict(list(frame.groupby("group", sort=False)))
-        named = list(zip(groups.items(), [HEAD, *[0.0] * (len(groups) - 1)], strict=True))
-        heights = [part["cluster"].nunique() + head for (_, part), head in named]
-        panels = [_block(str(group), part, head) for (group, part), head in named]
+        # rows above the first cluster, for the names of the schemes
+        heads = [1.6, *[0.0] * (len(groups) - 1)]
+        named = list(zip(groups.items(), heads, strict=True))
+        heights = [rows["cluster"].nunique() + head for (_, rows), head in named]
+        panels = [_block(str(group), rows, head) for (group, rows), head in named]
         how: Any = {"share": "x", "legend": 2, "names_left": True, "heights": heights}
-        last = [FASTER, SLOWER_THAN, BEST.title, BOLD.title]
+        last = [FASTER_TITLE, SLOWER_TITLE, FASTEST_EXACT_FILL.title, FASTEST_LOOK.title]
         return Picture(panels, 1, style.TWO_PANELS, 8.9, last=last, **how)
 
     def text(self, frame: pd.DataFrame) -> str:
         """All numbers, and who is fastest where."""
         rows = []
-        for (group, cluster), part in frame.groupby(["group", "cluster"], sort=False):
-            cells = [_cell(_row(part, scheme)) for scheme in RANKED]
-            lost = [float(_row(part, scheme)["share_lost"]) for scheme in INEXACT[1:]]
+        for (group, cluster), rows_of_cluster in frame.groupby(["group", "cluster"], sort=False):
+            cells = [_cell(_row(rows_of_cluster, scheme)) for scheme in RANKED]
+            lost = [
+                float(_row(rows_of_cluster, scheme)["share_lost"]) for scheme in INEXACT_RANKED[1:]
+            ]
             rows.append([str(group), str(cluster), *cells, " / ".join(f"{x:.1%}" for x in lost)])
         titles = [looks.look(scheme).title for scheme in RANKED]
         header = ["what is varied", "cluster", f"{titles[0]} (s)", *titles[1:], "error"]
         return (
             f"{self.workers} workers, load d = {self.load} for the coded schemes; ErasureHead "
             f"waits for r = {self.wait_for}, ignore stragglers for "
-            f"{self.workers - self.load + 1}; drop compute has {PIECES} micro-batches and a "
-            f"patience of {PATIENCE:g} times the mean time of a partition. Mean iteration time: of "
-            "uncoded in seconds, of the others relative to it (geometric mean of the paired ratio "
-            f"over {int(frame['replications'].max())} replications of {self.iterations} iterations "
-            "on common delays, with half of its 95 % interval). A box marks the fastest scheme "
-            "whose gradient is exact, bold the fastest of all; several where they are less than "
-            f"{CLOSE - 1:.0%} apart or the interval cannot tell. The last three buy their "
-            "time with an inexact gradient: ignore stragglers loses "
+            f"{self.workers - self.load + 1}; drop compute has {DROP_COMPUTE_PIECES} micro-batches "
+            f"and a patience of {DROP_COMPUTE_PATIENCE:g} times the mean time of a partition. Mean "
+            "iteration time: of uncoded in seconds, of the others relative to it (geometric mean "
+            f"of the paired ratio over {int(frame['replications'].max())} replications of "
+            f"{self.iterations} iterations on common delays, with half of its 95 % interval). A "
+            "box marks the fastest scheme whose gradient is exact, bold the fastest of all; "
+            f"several where they are less than {TIE_FACTOR - 1:.0%} apart or the interval cannot "
+            "tell. The last three buy their time with an inexact gradient: ignore stragglers loses "
             f"{self.load - 1} of {self.workers} partitions in each round, drop compute and "
             "ErasureHead the shares under “error” on average.\n\n"
-            f"The parametric delays all have mean {MEAN:g} s, and a partition takes {WORK:g} s. "
-            f"“Stragglers that stay slow”: {SLOW_SHARE:.0%} of the workers are {SLOWER:g} times "
-            "slower than the others, with exponential delays; the persistence is the correlation "
-            "of a worker's state from round to round. lambda_cnn and llm_ranks are presets: "
-            "serverless calls with cold starts (additive is what was measured, 1.127 s for each "
-            "partition) and ranks of a language model's training.\n\n"
+            f"The parametric delays all have mean {MEAN_DELAY:g} s, and a partition takes "
+            f"{CLUSTER_WORK:g} s. “Stragglers that stay slow”: {SLOW_SHARE:.0%} of the "
+            f"workers are {SLOW_FACTOR:g} times slower than the others, with exponential delays; "
+            "the persistence is the correlation of a worker's state from round to round. "
+            "lambda_cnn and llm_ranks are presets: serverless calls with cold starts (additive is "
+            "what was measured, 1.127 s for each partition) and ranks of a language model's "
+            "training.\n\n"
             f"{_findings(frame)}\n\n" + markdown_table(header, rows, names=2)
         )
 
@@ -140,26 +155,26 @@ class Ranking(CodedFigure):
 def _findings(frame: pd.DataFrame) -> str:
     ratio = frame.pivot(index=["group", "cluster"], columns="scheme", values="ratio")
     winners = frame[frame["fastest_exact"]].groupby("scheme")["cluster"].count()
-    wins = ", ".join(f"{looks.look(name).title} {winners.get(name, 0)}" for name in EXACT)
+    wins = ", ".join(f"{looks.look(name).title} {winners.get(name, 0)}" for name in EXACT_RANKED)
     coded = ratio[["fractional_repetition", "cyclic_repetition"]]
-    ours = rows_of(frame, scheme="erasurehead")
-    additive, proportional = (
-        ours.loc[ours["group"].str.startswith(word), "ratio"]
-        for word in ("additive law: d", "proportional law")
+    ours = rows_at(frame, scheme="erasurehead")
+    additive, proportional, cancel, queue = (
+        rows_at(ours, group=group)
+        for group in (Group.ADDITIVE, Group.PROPORTIONAL, Group.CANCEL, Group.QUEUE)
     )
-    cancel, queue = (ours[ours["group"].str.endswith(word)] for word in ("cancel", "queue"))
+    fast, slow = additive["ratio"], proportional["ratio"]
     return (
         "No scheme wins everywhere. Times that an exact scheme is the fastest exact one, of "
         f"{len(ratio)} clusters (ties count for each): {wins}. Fractional repetition is slower "
         f"than uncoded in {int((coded['fractional_repetition'] > 1).sum())} of them, cyclic "
         f"repetition in {int((coded['cyclic_repetition'] > 1).sum())}. The load law matters much: "
-        f"from additive to proportional, ErasureHead goes from {additive.min():.2f} to "
-        f"{additive.max():.2f} of uncoded's time to {proportional.min():.2f} to "
-        f"{proportional.max():.2f}. Longer tails (log-normal, Pareto) help schemes that do not "
-        "wait for all. Persistence alone changes no mean while unfinished work can be cancelled "
-        f"(ErasureHead: {_listed(cancel)}), since each round has the same law; when work queues "
-        f"up, a worker that was slow is late long after (ErasureHead: {_listed(queue)} at growing "
-        "persistence), except where the slow ones are always the same and nobody needs them."
+        f"from additive to proportional, ErasureHead goes from {fast.min():.2f} to "
+        f"{fast.max():.2f} of uncoded's time to {slow.min():.2f} to {slow.max():.2f}. Longer tails "
+        "(log-normal, Pareto) help schemes that do not wait for all. Persistence alone changes no "
+        f"mean while unfinished work can be cancelled (ErasureHead: {_listed(cancel)}), since each "
+        "round has the same law; when work queues up, a worker that was slow is late long after "
+        f"(ErasureHead: {_listed(queue)} at growing persistence), except where the slow ones are "
+        "always the same and nobody needs them."
     )
 
 
@@ -175,7 +190,7 @@ def _cell(row: pd.Series) -> str:
 
 
 def _row(frame: pd.DataFrame, scheme: str) -> pd.Series:
-    return rows_of(frame, scheme=scheme).iloc[0]
+    return rows_at(frame, scheme=scheme).iloc[0]
 
 
 def _block(group: str, frame: pd.DataFrame, head: float) -> Panel:
@@ -185,15 +200,18 @@ def _block(group: str, frame: pd.DataFrame, head: float) -> Panel:
     columns = tuple(title.replace(" ", "\n").replace("-", "-\n") for title in titles)
     marks: list[Mark] = []
     for y, name in enumerate(names):
-        own = rows_of(frame, cluster=name)
+        own = rows_at(frame, cluster=name)
         for x, scheme in enumerate(RANKED):
             marks += _cell_marks(x, np.array([float(y)]), _row(own, scheme))
-    marks.append(Rules("", x=np.array([len(EXACT) - 0.5])))
+    marks.append(Rules("", x=np.array([len(EXACT_RANKED) - 0.5])))
     if head:
         above = np.full(len(columns), -0.5 - head / 2)
         marks.append(Texts(np.arange(0.0, len(columns)), above, columns, "center", size=9.0))
-    marks += [Bars(Fill(_colour(0.5), "", FASTER)), Bars(Fill(_colour(2.0), "", SLOWER_THAN))]
-    marks += [Bars(BEST), Points(BOLD)]
+    marks += [
+        Bars(Fill(_colour(0.5), "", FASTER_TITLE)),
+        Bars(Fill(_colour(2.0), "", SLOWER_TITLE)),
+    ]
+    marks += [Bars(FASTEST_EXACT_FILL), Points(FASTEST_LOOK)]
     label = "mean iteration time: uncoded in s, others relative to it"
     across = Axis(label, low=-0.5, high=len(RANKED) - 0.5, names=columns)
     down = Axis("", low=len(names) - 0.5, high=-0.5 - head, names=names)
@@ -206,7 +224,7 @@ def _cell_marks(x: int, at: FloatArray, row: pd.Series) -> Iterator[Mark]:
     start = np.array([x - 0.5])
     yield Bars(Fill(colour, "", "", height=1.0), at, start, start + 1.0)
     if row["fastest_exact"]:
-        yield Bars(replace(BEST, title=""), at, start + 0.03, start + 0.97)
+        yield Bars(replace(FASTEST_EXACT_FILL, title=""), at, start + 0.03, start + 0.97)
     red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     ink = "#FFFFFF" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else looks.INK
     number: Any = {"bold": bool(row["fastest"]), "colour": ink, "size": 10.0}
@@ -218,6 +236,3 @@ def _cell_marks(x: int, at: FloatArray, row: pd.Series) -> Iterator[Mark]:
     half = f"{(row['ratio_high'] - row['ratio_low']) / 2:.2f}".removeprefix("0")
     if half != ".00":
         yield Texts(np.array([x + 0.07]), at, [f"±{half}"], "left", colour=ink, size=7.5)
-
-
-FIGURE = Ranking()

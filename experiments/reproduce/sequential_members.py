@@ -23,20 +23,20 @@ from ..run.tuning import Runs, clock, replayed
 from .base import Effort, Section
 
 # plain gradient descent with a constant rate, which is replaced by those that are tried
-ANY_RATE: Section = {"optimizer": {"rule": "gd", "learning_rate": 1.0}}
+GRADIENT_DESCENT: Section = {"optimizer": {"rule": "gd", "learning_rate": 1.0}}
 RATES = tuple(2.0**k for k in range(-7, 5))  # the grid of learning rates
 
 
 def problem_alone(document: Mapping[str, Any], effort: Effort) -> Problem:
     """The problem of a document without schemes and optimizer."""
-    return effort.problem({**document, "schemes": [{"name": "uncoded"}], **ANY_RATE})
+    return effort.problem({**document, "schemes": [{"name": "uncoded"}], **GRADIENT_DESCENT})
 
 
 def training_runs(
     document: Mapping[str, Any], scheme: Section, rates: Sequence[float], effort: Effort
 ) -> tuple[Run, list[Runs]]:
     """One scheme on the delays and the problem of a document, at each rate."""
-    [cell] = effort.cells({**document, **ANY_RATE, "schemes": [scheme]})
+    [cell] = effort.cells({**document, **GRADIENT_DESCENT, "schemes": [scheme]})
     run, learning = build.both(cell)
     assert learning is not None
     run = effort.remembering(cell, run)
@@ -57,14 +57,14 @@ def training_runs(
 
 # The families of codes that are compared. Each has several members; a figure shows the best one.
 
-TOLERANCE = 0.5  # mu: whoever takes 1.5 times as long as the fastest is a straggler
+STRAGGLER_TOLERANCE = 0.5  # mu: whoever takes 1.5 times as long as the fastest is a straggler
 REPEAT, MULTIPLEXED = "selective_repeat", "multiplexed"
 
 
 def _sequential(
     variant: str, tolerated: Sequence[int], windows: Sequence[tuple[int, int]]
 ) -> list[Section]:
-    common = {"name": "sequential", "variant": variant, "tolerance": TOLERANCE}
+    common = {"name": "sequential", "variant": variant, "tolerance": STRAGGLER_TOLERANCE}
     return [
         common | {"B": burst, "W": window, "stragglers": stragglers}
         for stragglers in tolerated
@@ -83,19 +83,19 @@ SEQUENTIAL = {
         MULTIPLEXED, (2, 4, 8, 15, 30), ((1, 2), (1, 4), (1, 8), (2, 8), (4, 8))
     ),
 }
-EXACT = MEMORYLESS | SEQUENTIAL  # families whose gradients are exact, and their members
-INEXACT: dict[str, list[Section]] = {
+EXACT_FAMILIES = MEMORYLESS | SEQUENTIAL  # families whose gradients are exact, and their members
+INEXACT_FAMILIES: dict[str, list[Section]] = {
     "ignore_stragglers": [{"name": "ignore_stragglers", "wait_for": r} for r in (28, 25)],
     "erasurehead": [{"name": "erasurehead", "load": d, "wait_for": 15} for d in (2, 3)],
 }
 
-LOOKS = {
+FAMILY_LOOKS = {
     **{name: looks.look(name) for name in MEMORYLESS},
     REPEAT: replace(looks.look("sequential"), title="sequential: selective repeat"),
     MULTIPLEXED: replace(
         looks.look("sequential"), title="sequential: multiplexed", marker="X", line=looks.SOLID
     ),
-    **{name: looks.look(name) for name in INEXACT},
+    **{name: looks.look(name) for name in INEXACT_FAMILIES},
 }
 
 ITERATION, TARGET = MEASURES = ("mean iteration time", "time to the target loss")  # both in seconds
@@ -127,9 +127,9 @@ def timed_members(
     heard: bool = False,
 ) -> list[Timed]:
     """Exact schemes: their clocks are enough, and for ``waits`` arrivals, ``heard``."""
-    labelled = [{**member, "label": str(place)} for place, member in enumerate(members)]
+    labelled = [{**member, "label": str(number)} for number, member in enumerate(members)]
     clocks = effort.clocks({**document, "schemes": labelled}, heard)
-    found = []
+    timed = []
     for member, (_, run, trace) in zip(members, clocks, strict=True):
         staleness = trace.times.shape[1] - run.iterations
         times = trace.times[:, staleness:]
@@ -139,8 +139,8 @@ def timed_members(
         if isinstance(trace.heard, Rounds):
             waits = float(trace.heard.arrived.all(axis=-1).mean())
         load = load_of(run.scheme)
-        found.append(Timed(member, load, staleness, rate, iterations, seconds, waits))
-    return found
+        timed.append(Timed(member, load, staleness, rate, iterations, seconds, waits))
+    return timed
 
 
 def trained_inexact(
@@ -148,12 +148,12 @@ def trained_inexact(
 ) -> list[Timed]:
     """An inexact scheme at each rate, which has to be trained on the delays."""
     run, several = training_runs(document, member, rates, effort)
-    found = []
+    timed = []
     for rate, runs in zip(rates, several, strict=True):
         seconds = {ITERATION: runs.times[:, -1] / run.iterations, TARGET: runs.seconds(target)}
         iterations = float(runs.iterations(target).mean())
-        found.append(Timed(member, load_of(run.scheme), 0, rate, iterations, seconds))
-    return found
+        timed.append(Timed(member, load_of(run.scheme), 0, rate, iterations, seconds))
+    return timed
 
 
 def until(times: FloatArray, iterations: float) -> FloatArray:
@@ -171,28 +171,36 @@ def load_of(scheme: Scheme) -> float:
     return float(scheme.assignment.loads.max())
 
 
-NAMES = {"load": "d", "wait_for": "r", "stragglers": "λ", "B": "B", "W": "W"}  # as they are written
+SYMBOLS = {
+    "load": "d",
+    "wait_for": "r",
+    "stragglers": "λ",
+    "B": "B",
+    "W": "W",
+}  # as they are written
 
 
 def parameters(section: Section) -> str:
     """Those of a member, as a text."""
-    shown = {NAMES[key]: value for key, value in section.items() if key in NAMES}
-    return ", ".join(f"{name} = {value}" for name, value in shown.items())
+    named = {SYMBOLS[key]: value for key, value in section.items() if key in SYMBOLS}
+    return ", ".join(f"{name} = {value}" for name, value in named.items())
 
 
 def members_text() -> str:
     """The members that a family has to choose from, as a text."""
     texts = []
-    for family, members in (EXACT | INEXACT).items():
-        windows = dict.fromkeys(f"({one['B']}, {one['W']})" for one in members if "B" in one)
-        parts = [
-            f"{name} = {either(str(one[key]) for one in members)}"
-            for key, name in NAMES.items()
+    for family, members in (EXACT_FAMILIES | INEXACT_FAMILIES).items():
+        windows = dict.fromkeys(
+            f"({member['B']}, {member['W']})" for member in members if "B" in member
+        )
+        choices = [
+            f"{name} = {either(str(member[key]) for member in members)}"
+            for key, name in SYMBOLS.items()
             if key in members[0] and key not in {"B", "W"}
         ]
-        parts += [f"(B, W) = {either(windows)}"] if windows else []
-        if parts:
-            texts.append(f"{LOOKS[family].title}: {', '.join(parts)}")
+        choices += [f"(B, W) = {either(windows)}"] if windows else []
+        if choices:
+            texts.append(f"{FAMILY_LOOKS[family].title}: {', '.join(choices)}")
     return "; ".join(texts)
 
 

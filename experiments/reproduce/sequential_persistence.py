@@ -17,21 +17,20 @@ from ..run.tuning import SHARE, target_loss
 from ..run.tuning import best as best_of
 from . import base
 from . import sequential_members as codes
-from .base import Effort, RunsFigure, Section, markdown_table, placed, rows_of
-from .clusters import MEAN, SLOWER, WORK, additive, persistent
-from .sequential_members import ITERATION, LOOKS, MEASURES, MEMORYLESS, SEQUENTIAL, TARGET
+from .base import Effort, RunsFigure, Section, markdown_table, placed, rows_at
+from .clusters import CLUSTER_WORK, SLOW_FACTOR, additive, persistent
+from .sequential_members import FAMILY_LOOKS, ITERATION, MEASURES, MEMORYLESS, SEQUENTIAL, TARGET
 
 # share of workers that are slow at any moment; share of a delay that does not vary
-SLOW, CONSTANT = 0.05, 0.9
-LOAD_LAWS: dict[str, Section] = {
+RARE_SHARE, CONSTANT_SHARE = 0.05, 0.9
+SEQUENTIAL_LAWS: dict[str, Section] = {
     "proportional": {"kind": "proportional"},
-    "additive": additive(WORK),
+    "additive": additive(CLUSTER_WORK),
 }
-TITLES = {
+SEQUENTIAL_TITLES = {
     "proportional": "proportional law: d × delay",
-    "additive": f"additive law: {WORK:g} s × d + delay",
+    "additive": f"additive law: {CLUSTER_WORK:g} s × d + delay",
 }
-SETTING = ("measure", "load_law", "persistence")
 
 
 @final
@@ -65,36 +64,42 @@ class SequentialPersistence(RunsFigure):
             return known[staleness]
 
         rows = []
-        for (law, load_law), persistence in product(LOAD_LAWS.items(), self.persistences):
-            delay = persistent(persistence, SLOW, CONSTANT)
+        for (law, load_law), persistence in product(SEQUENTIAL_LAWS.items(), self.persistences):
+            delay = persistent(persistence, RARE_SHARE, CONSTANT_SHARE)
             document = self.document(effort, delay=delay, load_law=load_law)
             facts = {"load_law": law, "persistence": persistence, "target": target}
             rows += [facts | row for row in self._cluster(document, training, target, path, effort)]
         return pd.DataFrame(rows)
 
     def _cluster(
-        self, shown: Section, training: Section, target: float, path: codes.BestRate, effort: Effort
+        self,
+        document: Section,
+        training: Section,
+        target: float,
+        path: codes.BestRate,
+        effort: Effort,
     ) -> Iterator[dict[str, Any]]:
-        trial = {**shown, "replications": effort.times(self.trials)}
+        trial = {**document, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
         chosen: dict[str, dict[str, codes.Timed]] = {measure: {} for measure in MEASURES}
-        for family, members in codes.EXACT.items():
+        for family, members in codes.EXACT_FAMILIES.items():
             tried = codes.timed_members(trial, members, path, other)
-            best = {m: best_of([one.seconds[m] for one in tried]) for m in MEASURES}
-            places = sorted(set(best.values()))
-            sections = [members[place] for place in places]
-            found = codes.timed_members(shown, sections, path, effort, heard=True)
-            for measure, place in best.items():
-                chosen[measure][family] = found[places.index(place)]
-        shown, trial = shown | training, trial | training
-        for family, members in codes.INEXACT.items():
+            best = {m: best_of([member.seconds[m] for member in tried]) for m in MEASURES}
+            numbers = sorted(set(best.values()))
+            sections = [members[number] for number in numbers]
+            timed = codes.timed_members(document, sections, path, effort, heard=True)
+            for measure, number in best.items():
+                chosen[measure][family] = timed[numbers.index(number)]
+        document, trial = document | training, trial | training
+        for family, members in codes.INEXACT_FAMILIES.items():
             tried = list[codes.Timed]()
             for member in members:
                 tried += codes.trained_inexact(trial, member, codes.RATES, target, other)
-            one = tried[best_of([one.seconds[TARGET] for one in tried])]
-            [again] = codes.trained_inexact(shown, one.section, [one.rate], target, effort)
+            best_of_tried = tried[best_of([member.seconds[TARGET] for member in tried])]
+            section, rates = best_of_tried.section, [best_of_tried.rate]
+            [trained] = codes.trained_inexact(document, section, rates, target, effort)
             for measure in MEASURES:
-                chosen[measure][family] = again
+                chosen[measure][family] = trained
         for measure, families in chosen.items():
             for row in _rows(measure, families):
                 yield {**row, "trials": trial["replications"]}
@@ -102,72 +107,77 @@ class SequentialPersistence(RunsFigure):
     def picture(self, frame: pd.DataFrame) -> Picture:
         """A row of panels for each measure, a column for each load law."""
         panels = [
-            self._panel(measure, law, rows_of(frame, measure=measure, load_law=law))
-            for measure, law in product(MEASURES, LOAD_LAWS)
+            self._panel(measure, law, rows_at(frame, measure=measure, load_law=law))
+            for measure, law in product(MEASURES, SEQUENTIAL_LAWS)
         ]
-        return Picture(panels, len(LOAD_LAWS), style.TWO_PANELS, 7.2, share="rows")
+        return Picture(panels, len(SEQUENTIAL_LAWS), style.TWO_PANELS, 7.2, share="rows")
 
-    def _panel(self, measure: str, law: str, part: pd.DataFrame) -> Panel:
-        ranked = placed(part, "persistence")
+    def _panel(self, measure: str, law: str, frame: pd.DataFrame) -> Panel:
+        ranked = placed(frame, "persistence")
         curves = [
-            base.barred_curve_of(rows, "place", "seconds", look, width=1.4)
-            for rows, look in ((rows_of(ranked, family=key), look) for key, look in LOOKS.items())
+            base.interval_curve_of(rows, "place", "seconds", look, width=1.4)
+            for rows, look in (
+                (rows_at(ranked, family=key), look) for key, look in FAMILY_LOOKS.items()
+            )
         ]
         x = Axis("persistence of slow workers", names=tuple(f"{p:g}" for p in self.persistences))
         y = Axis(f"{measure} (s)", True, (1, 2, 5))
-        return Panel(x, y, curves, TITLES[law] if measure == MEASURES[0] else "")
+        return Panel(x, y, curves, SEQUENTIAL_TITLES[law] if measure == MEASURES[0] else "")
 
     def text(self, frame: pd.DataFrame) -> str:
         """Whether sequential codes pay, why, and all numbers."""
-        by_time = rows_of(frame, measure=ITERATION)
+        by_time = rows_at(frame, measure=ITERATION)
         tables = [
             f"{measure.capitalize()} relative to uncoded (uncoded: in seconds), by persistence:\n\n"
-            + _by_persistence(rows_of(frame, measure=measure), LOOKS, _ratio)
+            + _by_persistence(rows_at(frame, measure=measure), FAMILY_LOOKS, _ratio)
             for measure in MEASURES
         ]
         return (
             f"{_verdict(frame)}\n\n"
-            f"{self.workers} workers, of which {SLOW:.0%} are {SLOWER:g} times slower than the "
-            f"others at any moment; delays of mean {MEAN:g} s over all, {CONSTANT:.0%} of them "
-            "constant and the rest exponential, so that stragglers stand out. The persistence is "
-            "the correlation of a worker's state in successive rounds; a single round has the same "
-            "law at every persistence, so the mean of a code without memory does not depend on it. "
-            f"Unfinished work is cancelled. Means over {int(frame['replications'].max())} "
-            f"replications of {self.iterations} iterations on common delays, with 95 % intervals; "
-            "the rounds that a sequential code needs after its last job count.\n\n"
+            f"{self.workers} workers, of which {RARE_SHARE:.0%} are {SLOW_FACTOR:g} times slower "
+            f"than the others at any moment; delays of mean {base.MEAN_DELAY:g} s over all, "
+            f"{CONSTANT_SHARE:.0%} of them constant and the rest exponential, so that stragglers "
+            "stand out. The persistence is the correlation of a worker's state in successive "
+            "rounds; a single round has the same law at every persistence, so the mean of a code "
+            "without memory does not depend on it. Unfinished work is cancelled. Means over "
+            f"{int(frame['replications'].max())} replications of {self.iterations} iterations on "
+            "common delays, with 95 % intervals; the rounds that a sequential code needs after its "
+            "last job count.\n\n"
             "Each family is shown by its best member, chosen by one rule on other delays "
             f"({int(frame['trials'].max())} replications): the least {ITERATION} (above) or "
             f"{TARGET} (below; inexact schemes in both). There is {codes.members_text()}; μ = "
-            f"{codes.TOLERANCE:g}. The target, {frame['target'].iloc[0]:.4g}, lies {SHARE:.0%} of "
-            "the way from the zero model's loss to that of the best model (breast cancer data, "
-            "logistic, gradient descent); each scheme has the best of the learning rates "
-            f"{codes.RATES[0]:.3g} to {codes.RATES[-1]:g} in steps of a factor 2. {_ends(frame)}"
-            "\n\nPersistences at which a sequential code is faster, by the 95 % interval of the "
-            f"paired ratio:\n\n{_pays(frame)}\n{_why(by_time)}\n\n{_staleness(frame)}\n\n"
+            f"{codes.STRAGGLER_TOLERANCE:g}. The target, {frame['target'].iloc[0]:.4g}, lies "
+            f"{SHARE:.0%} of the way from the zero model's loss to that of the best model (breast "
+            "cancer data, logistic, gradient descent); each scheme has the best of the learning "
+            f"rates {codes.RATES[0]:.3g} to {codes.RATES[-1]:g} in steps of a "
+            f"factor 2. {_ends(frame)}\n\nPersistences at which a sequential code is faster, by "
+            "the 95 % interval of the paired "
+            f"ratio:\n\n{_pays(frame)}\n{_why(by_time)}\n\n{_staleness(frame)}\n\n"
             + "\n".join(tables)
-            + f"\nMembers with the least {ITERATION}, their load, and the share of rounds in which "
-            "everybody is heard:\n\n" + _by_persistence(by_time, codes.EXACT, _member)
+            + f"\nMembers with the least {ITERATION}, their load, and the share of rounds in "
+            "which everybody is heard:\n\n"
+            + _by_persistence(by_time, codes.EXACT_FAMILIES, _member)
         )
 
 
 def _rows(measure: str, families: dict[str, codes.Timed]) -> Iterator[dict[str, Any]]:
     """Each family, beside each of the codes without memory. A mean over those replications that
     reach the target would flatter, so there is none where some do not."""
-    reached = {family: np.isfinite(one.seconds[measure]) for family, one in families.items()}
+    reached = {family: np.isfinite(member.seconds[measure]) for family, member in families.items()}
     seconds = {
-        family: one.seconds[measure] if reached[family].all() else reached[family] * np.nan
-        for family, one in families.items()
+        family: member.seconds[measure] if reached[family].all() else reached[family] * np.nan
+        for family, member in families.items()
     }
-    for family, one in families.items():
+    for family, member in families.items():
         row = {
             "measure": measure,
             "family": family,
-            "parameters": codes.parameters(one.section),
-            "load": one.load,
-            "waits": one.waits if measure == ITERATION else np.nan,
-            "staleness": one.staleness,
-            "rate": one.rate,
-            "iterations": one.iterations,
+            "parameters": codes.parameters(member.section),
+            "load": member.load,
+            "waits": member.waits if measure == ITERATION else np.nan,
+            "staleness": member.staleness,
+            "rate": member.rate,
+            "iterations": member.iterations,
             **interval_columns("seconds", mean_interval(seconds[family])),
         }
         for other in MEMORYLESS:
@@ -177,41 +187,48 @@ def _rows(measure: str, families: dict[str, codes.Timed]) -> Iterator[dict[str, 
 
 def _verdict(frame: pd.DataFrame) -> str:
     """At how many settings a sequential code is faster than every code without memory."""
-    own = frame[frame["family"].isin([*SEQUENTIAL])]
-    faster = own[[*SETTING]].assign(**{one: own[f"to_{one}_high"] < 1 for one in MEMORYLESS})
+    own, setting = (
+        frame[frame["family"].isin([*SEQUENTIAL])],
+        ["measure", "load_law", "persistence"],
+    )
+    faster = own[setting].assign(**{other: own[f"to_{other}_high"] < 1 for other in MEMORYLESS})
     faster["every"] = faster[[*MEMORYLESS]].all(axis=1)
-    counts = faster.groupby([*SETTING]).any()
-    found, total = int(counts["every"].sum()), len(counts)
-    each = ", ".join(f"than {LOOKS[one].title} at {counts[one].sum()}" for one in MEMORYLESS)
+    counts = faster.groupby(setting).any()
+    faster_everywhere, total = int(counts["every"].sum()), len(counts)
+    than = ", ".join(
+        f"than {FAMILY_LOOKS[other].title} at {counts[other].sum()}" for other in MEMORYLESS
+    )
     return (
-        f"At {found or 'none'} of the {total} settings of measure, load law and persistence a "
-        "sequential code is faster than every code without memory (95 % intervals of paired "
-        f"ratios): {each}."
+        f"At {faster_everywhere or 'none'} of the {total} settings of measure, load law and "
+        "persistence a sequential code is faster than every code without memory (95 % intervals of "
+        f"paired ratios): {than}."
     )
 
 
 def _pays(frame: pd.DataFrame) -> str:
     rows = []
-    for measure, law, family in product(MEASURES, LOAD_LAWS, SEQUENTIAL):
-        own = rows_of(frame, measure=measure, load_law=law, family=family)
+    for measure, law, family in product(MEASURES, SEQUENTIAL_LAWS, SEQUENTIAL):
+        own = rows_at(frame, measure=measure, load_law=law, family=family)
         faster = [own.loc[own[f"to_{other}_high"] < 1, "persistence"] for other in MEMORYLESS]
         texts = (", ".join(f"{p:g}" for p in where) or "none" for where in faster)
-        rows.append([measure, law, LOOKS[family].title, *texts])
-    header = ["measure", "load law", "code", *(f"than {LOOKS[f].title}" for f in MEMORYLESS)]
+        rows.append([measure, law, FAMILY_LOOKS[family].title, *texts])
+    header = ["measure", "load law", "code", *(f"than {FAMILY_LOOKS[f].title}" for f in MEMORYLESS)]
     return markdown_table(header, rows, names=len(header))
 
 
 def _why(frame: pd.DataFrame) -> str:
     first, last = frame["persistence"].min(), frame["persistence"].max()
     shares = []
-    for law in LOAD_LAWS:
-        own = rows_of(frame, load_law=law, family=codes.MULTIPLEXED).set_index("persistence")
+    for law in SEQUENTIAL_LAWS:
+        own = rows_at(frame, load_law=law, family=codes.MULTIPLEXED).set_index("persistence")
         early, late = own.loc[first], own.loc[last]
         shares.append(
             f"{early['waits']:.0%} of its rounds at persistence {first:g} (load "
             f"{early['load']:.2f}) and in {late['waits']:.0%} at {last:g} (load {late['load']:.2f})"
         )
-    spells = ", ".join(f"{1 / ((1 - SLOW) * (1 - p)):.3g}" for p in frame["persistence"].unique())
+    spells = ", ".join(
+        f"{1 / ((1 - RARE_SHARE) * (1 - p)):.3g}" for p in frame["persistence"].unique()
+    )
     return (
         "Why: a code without memory that tolerates any λ stragglers in every round has load λ + 1; "
         "sequential codes have less. That is worth more the dearer work is, so more under the "
@@ -219,14 +236,14 @@ def _why(frame: pd.DataFrame) -> str:
         f"rounds, and a worker stays slow for {spells} rounds on average, by persistence. A round "
         "that does not fit the model waits for everybody. The multiplexed code waits for everybody "
         f"in {', and under the additive law in '.join(shares)}; nobody is slow in "
-        f"{(1 - SLOW) ** base.WORKERS:.0%} of all rounds. Fractional repetition needs no such "
-        "model, and decodes from one worker of each group, which is most patterns of few "
+        f"{(1 - RARE_SHARE) ** base.FIGURE_WORKERS:.0%} of all rounds. Fractional repetition needs "
+        "no such model, and decodes from one worker of each group, which is most patterns of few "
         "stragglers even at a small load."
     )
 
 
 def _staleness(frame: pd.DataFrame) -> str:
-    exact = frame[frame["family"].isin(codes.EXACT)].sort_values("staleness")
+    exact = frame[frame["family"].isin(codes.EXACT_FAMILIES)].sort_values("staleness")
     pairs = exact[["staleness", "iterations", "rate"]].drop_duplicates()
     counts = ", ".join(
         f"{row['staleness']:.0f} updates late: {row['iterations']:.0f} (rate {row['rate']:g})"
@@ -243,12 +260,12 @@ def _staleness(frame: pd.DataFrame) -> str:
 def _ends(frame: pd.DataFrame) -> str:
     """Which choices lie at an end of the grid, and who does not reach the target."""
     ends = frame["rate"].isin([codes.RATES[0], codes.RATES[-1]]) & frame["iterations"].notna()
-    at_end = ", ".join(dict.fromkeys(LOOKS[f].title for f in frame.loc[ends, "family"]))
+    at_end = ", ".join(dict.fromkeys(FAMILY_LOOKS[f].title for f in frame.loc[ends, "family"]))
     text = f"Chosen at an end of that grid: {at_end or 'none'}."
     short = frame[(frame["measure"] == TARGET) & (frame["reached"] < frame["replications"])]
     cases = [
-        f"{LOOKS[row['family']].title} at persistence {row['persistence']:g}, {row['load_law']} "
-        f"law ({row['reached']} of {row['replications']} replications do)"
+        f"{FAMILY_LOOKS[row['family']].title} at persistence {row['persistence']:g}, "
+        f"{row['load_law']} law ({row['reached']} of {row['replications']} replications do)"
         for _, row in short.iterrows()
     ]
     return f"{text} Does not reach the target: {'; '.join(cases) or 'none'}."
@@ -258,10 +275,10 @@ def _by_persistence(
     frame: pd.DataFrame, families: Iterable[str], cell: Callable[[pd.Series], str]
 ) -> str:
     rows = []
-    for law in LOAD_LAWS:
+    for law in SEQUENTIAL_LAWS:
         for family in families:
-            cells = [cell(row) for _, row in rows_of(frame, load_law=law, family=family).iterrows()]
-            rows.append([law, LOOKS[family].title, *cells])
+            cells = [cell(row) for _, row in rows_at(frame, load_law=law, family=family).iterrows()]
+            rows.append([law, FAMILY_LOOKS[family].title, *cells])
     header = ["load law", "scheme", *(f"{p:g}" for p in frame["persistence"].unique())]
     return markdown_table(header, rows, names=2)
 
@@ -272,6 +289,3 @@ def _ratio(row: pd.Series) -> str:
 
 def _member(row: pd.Series) -> str:
     return f"{row['parameters'] or 'd = 1'}: {row['load']:.2f}, {row['waits']:.0%}"
-
-
-FIGURE = SequentialPersistence()

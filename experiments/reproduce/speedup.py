@@ -14,11 +14,11 @@ from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
 from ..run.compute import CellResult
 from ..run.records import compared_times, interval_columns, ratio_interval
 from . import base
-from .base import Effort, RunsFigure, interval_text, markdown_table, points_of, rows_of
+from .base import Effort, RunsFigure, interval_text, markdown_table, points_of, rows_at
 
-EXACT = ("uncoded", "cyclic_repetition", "fractional_repetition")
-FILLED = looks.Look(looks.MUTED, "o", "none", f"filled: work {base.WORKS[0]:g} s")
-OPEN = looks.Look(looks.MUTED, "o", "none", f"open: work {base.WORKS[1]:g} s")
+EXACT_SCHEMES = ("uncoded", "cyclic_repetition", "fractional_repetition")
+QUICK_LOOK = looks.Look(looks.MUTED, "o", "none", f"filled: work {base.WORKS[0]:g} s")
+EVEN_LOOK = looks.Look(looks.MUTED, "o", "none", f"open: work {base.WORKS[1]:g} s")
 
 
 @final
@@ -33,13 +33,13 @@ class Speedup(RunsFigure):
 
     loads: tuple[int, ...] = (2, 3, 5, 6)  # the values of d
     wait_for: int = 15  # r
-    delay: float = base.DELAY  # mean of the exponential delays, seconds
+    delay: float = base.MEAN_DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, work, load and exact scheme that ErasureHead is compared with."""
         sections = base.BREAST_CANCER | base.delays_and_law("additive", base.QUICK_WORK, self.delay)
         target = effort.half_way_loss(self.document(effort, **sections))
-        grid = product(base.LAWS, base.WORKS, self.loads)
+        grid = product(base.LAW_TITLES, base.WORKS, self.loads)
         rows = [row for setting in grid for row in self._compare(*setting, target, effort)]
         return pd.DataFrame(rows)
 
@@ -53,7 +53,7 @@ class Speedup(RunsFigure):
         results = {cell.scheme["name"]: result for cell, result in effort.results(document)}
         seconds = {n: r.replications["time_to_target"].to_numpy(float) for n, r in results.items()}
         runs = {name: result.iterations.groupby("replication") for name, result in results.items()}
-        each = {n: own["iteration_time"].mean().to_numpy(dtype=float) for n, own in runs.items()}
+        rounds = {n: own["iteration_time"].mean().to_numpy(dtype=float) for n, own in runs.items()}
         ours, setting = "erasurehead", {"load_law": law, "work": work, "load": load}
         return [
             {
@@ -62,12 +62,12 @@ class Speedup(RunsFigure):
                 "target": target,
                 "replications": seconds[ours].size,
                 **interval_columns("speedup", compared_times(seconds[scheme], seconds[ours])[1]),
-                **interval_columns("per_iteration", ratio_interval(each[scheme], each[ours])),
+                **interval_columns("per_iteration", ratio_interval(rounds[scheme], rounds[ours])),
                 "iterations_to_target": _rounds(results[scheme], target),
                 "iterations_to_target_erasurehead": _rounds(results[ours], target),
                 "reached": float(np.isfinite(seconds[ours]).mean()),
             }
-            for scheme in EXACT
+            for scheme in EXACT_SCHEMES
         ]
 
     def picture(self, frame: pd.DataFrame) -> Picture:
@@ -78,21 +78,28 @@ class Speedup(RunsFigure):
         low, high = 0.9 * min(0.5, known.min()), 1.15 * known.max()
         y = Axis("times faster to the target loss", True, (1, 2, 5), low, high)
         panels = [
-            Panel(x, y, _marks(rows_of(frame, load_law=law)), base.LAW_TITLES[law])
-            for law in base.LAWS
+            Panel(x, y, _marks(rows_at(frame, load_law=law)), base.LAW_TITLES[law])
+            for law in base.LAW_TITLES
         ]
-        return Picture(panels, 2, style.TWO_PANELS, 4.2, share="y", last=[FILLED.title, OPEN.title])
+        return Picture(
+            panels, 2, style.TWO_PANELS, 4.2, share="y", last=[QUICK_LOOK.title, EVEN_LOOK.title]
+        )
 
     def text(self, frame: pd.DataFrame) -> str:
         """The speed-ups with their intervals, and what they are made of."""
         rows = []
-        for (law, work, load), part in frame.groupby(["load_law", "work", "load"], sort=False):
-            ratios = [interval_text(row, "speedup") for _, row in part.iterrows()]
+        for (law, work, load), own in frame.groupby(["load_law", "work", "load"], sort=False):
+            ratios = [interval_text(row, "speedup") for _, row in own.iterrows()]
             both = ("iterations_to_target_erasurehead", "iterations_to_target")
-            found = (part[column].iloc[0] for column in both)
-            counts = ("–" if np.isnan(count) else f"{count:.1f}" for count in found)
+            iterations = (own[column].iloc[0] for column in both)
+            counts = ("–" if np.isnan(count) else f"{count:.1f}" for count in iterations)
             rows.append([str(law), f"{work:g}", str(load), *ratios, *counts])
-        header = ["load law", "work (s)", "d", *(f"over {looks.look(n).title}" for n in EXACT)]
+        header = [
+            "load law",
+            "work (s)",
+            "d",
+            *(f"over {looks.look(n).title}" for n in EXACT_SCHEMES),
+        ]
         header += ["iterations, ErasureHead", "iterations, exact"]
         return (
             f"How many times sooner ErasureHead (r = {self.wait_for}, not rescaled) reaches a "
@@ -116,20 +123,17 @@ def _rounds(result: CellResult, target: float) -> float:
     return float(first.mean()) if len(first) == len(result.replications) else np.nan
 
 
-def _marks(part: pd.DataFrame) -> list[Mark]:
+def _marks(frame: pd.DataFrame) -> list[Mark]:
     """A line for each work and exact scheme: with filled markers where work is quick, else open."""
     marks: list[Mark] = [Rules("", y=np.ones(1))]
-    for (work, scheme), rows in part.groupby(["work", "scheme"], sort=False):
+    for (work, scheme), rows in frame.groupby(["work", "scheme"], sort=False):
         own = looks.look(str(scheme))
         quick = work == base.WORKS[0]
         line = (
             replace(own, title=f"over {own.title}") if quick else replace(own, title="", marker="")
         )
-        marks.append(base.barred_curve_of(rows, "load", "speedup", line, width=1.4))
+        marks.append(base.interval_curve_of(rows, "load", "speedup", line, width=1.4))
         if not quick:
             own = replace(own, title="")
             marks.append(points_of(rows, "load", "speedup", own, hollow=True))
-    return [*marks, Points(FILLED), Points(OPEN, hollow=True)]
-
-
-FIGURE = Speedup()
+    return [*marks, Points(QUICK_LOOK), Points(EVEN_LOOK, hollow=True)]

@@ -16,17 +16,22 @@ from ..pictures.picture import Axis, Heat, Mark, Panel, Picture, Points, Rules, 
 from ..run.records import interval_columns, mean_interval, ratio_interval
 from ..run.tuning import SHARE, Runs, best, target_loss
 from . import base
-from .base import CodedFigure, Effort, Section, bars, interval_text, markdown_table, rows_of
+from .base import CodedFigure, Effort, Section, bars, interval_text, markdown_table, rows_at
+from .clusters import DROP_COMPUTE_PATIENCE
 from .loss_time import EXPERIMENTS
-from .ranking import PATIENCE
-from .sequential_members import LOOKS, MULTIPLEXED, REPEAT, TOLERANCE, problem_alone, training_runs
-
-PIECES = 10  # of ``drop_compute``: the smallest data set has 353 rows for 30 workers' micro-batches
+from .sequential_members import (
+    FAMILY_LOOKS,
+    MULTIPLEXED,
+    REPEAT,
+    STRAGGLER_TOLERANCE,
+    problem_alone,
+    training_runs,
+)
 
 
 @final
 @dataclass(frozen=True)
-class Contestant:
+class TunedScheme:
     """A scheme of a family, as a section of a config."""
 
     family: str
@@ -42,11 +47,9 @@ class Contestant:
 
 
 # kinds of rows: a rate that was tried on other delays; rates on the delays that are shown
-GRID, OWN, COMMON = "grid", "own best rate", "uncoded's best rate"
-AT_OWN, AT_COMMON = f"at its {OWN}, written beside", f"at {COMMON}"
-TIMES = "times as long as at its best rate"
-LIGHTEST = 0.8  # of the lightest shade: less than 1, so that no cell is as white as the paper
-NEVER = "some replications do not reach it in these runs"
+TRIED, OWN, UNCODED_RATE = "grid", "own best rate", "uncoded's best rate"
+OWN_TITLE, UNCODED_TITLE = f"at its {OWN}, written beside", f"at {UNCODED_RATE}"
+MISSED_TITLE = "some replications do not reach it in these runs"
 
 
 @final
@@ -71,25 +74,25 @@ class TimeToTarget(CodedFigure):
     iterations: int = 40
     replications: int = 16
     trials: int = 4  # replications, on other delays, on which rates are chosen
-    delay: float = base.DELAY  # mean of the exponential delays, seconds
+    delay: float = base.MEAN_DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per data set, load law, scheme and rate that was tried, and two for the shown."""
         rows = [
             {"dataset": grid.dataset, "load_law": law, **row}
             for grid in self.grids + (self.more if effort.full else ())
-            for law in base.LAWS
+            for law in base.LAW_TITLES
             for row in self._cluster(grid, law, effort)
         ]
         return pd.DataFrame(rows)
 
-    def contestants(self) -> dict[str, Contestant]:
+    def tuned_schemes(self) -> dict[str, TunedScheme]:
         """Every code has load d; who may leave out few waits for n - d + 1, who may many for r.
         Of updates that are made of several gradients, r is their number."""
         load, wait_for = self.load, self.wait_for
         fewer = self.workers - load + 1
-        patience = round(PATIENCE * (base.QUICK_WORK + self.delay), 6)
-        burst = {"B": 1, "W": 2, "stragglers": 2 * (load - 1), "tolerance": TOLERANCE}
+        patience = round(DROP_COMPUTE_PATIENCE * (base.QUICK_WORK + self.delay), 6)
+        burst = {"B": 1, "W": 2, "stragglers": 2 * (load - 1), "tolerance": STRAGGLER_TOLERANCE}
         rows: list[tuple[str, str, Section]] = [
             ("synchronous", "uncoded", {}),
             ("synchronous", "ignore_stragglers", {"wait_for": fewer}),
@@ -97,7 +100,8 @@ class TimeToTarget(CodedFigure):
             ("exact code", "cyclic_repetition", {"load": load}),
             ("approximate code", "erasurehead", {"load": load, "wait_for": wait_for}),
             ("partial work", "multi_message", {"load": load}),
-            ("partial work", "drop_compute", {"pieces": PIECES, "patience": patience}),
+            # the smallest data set has 353 rows for 30 workers' micro-batches
+            ("partial work", "drop_compute", {"pieces": 10, "patience": patience}),
             ("sequential", REPEAT, {"variant": REPEAT, **burst}),
             ("sequential", MULTIPLEXED, {"variant": MULTIPLEXED, **burst}),
             ("stale sums", "pipelined", {"load": load, "wait_for": fewer}),
@@ -109,74 +113,79 @@ class TimeToTarget(CodedFigure):
             ("asynchronous", "gradient_table", {}),
         ]
         return {
-            key: Contestant(
+            key: TunedScheme(
                 family,
                 {"name": "sequential" if key in (REPEAT, MULTIPLEXED) else key, **fields},
-                LOOKS[key] if key in LOOKS else look(key),
+                FAMILY_LOOKS[key] if key in FAMILY_LOOKS else look(key),
             )
             for family, key, fields in rows
         }
 
     def _cluster(self, grid: Grid, law: str, effort: Effort) -> Iterator[dict[str, Any]]:
         loss, rates = EXPERIMENTS[grid.dataset].loss, grid.rates
-        shown = self.document(
+        document = self.document(
             effort,
             problem={"loss": loss, "dataset": grid.dataset, "l2": "1/rows"},
             **base.delays_and_law(law, base.QUICK_WORK, self.delay),
         )
-        trial = {**shown, "replications": effort.times(self.trials)}
+        trial = {**document, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
-        target = target_loss(problem_alone(shown, effort))
+        target = target_loss(problem_alone(document, effort))
         common, exact = np.nan, np.empty(0)
-        for scheme, one in self.contestants().items():
+        for scheme, member in self.tuned_schemes().items():
             facts = {"scheme": scheme, "target": target}
-            _, tried = training_runs(trial, one.section, rates, other)
+            _, tried = training_runs(trial, member.section, rates, other)
             for rate, runs in zip(rates, tried, strict=True):
-                yield {**facts, "kind": GRID, "rate": rate, **_numbers(runs, target)}
+                yield {**facts, "kind": TRIED, "rate": rate, **numbers_at_target(runs, target)}
             own = rates[best([runs.seconds(target) for runs in tried])]
             common = own if scheme == "uncoded" else common
             both = sorted({own, common})
-            _, several = training_runs(shown, one.section, both, effort)
-            found = dict(zip(both, several, strict=True))
-            exact = found[own].seconds(target) if scheme == "uncoded" else exact
-            for kind, rate in ((OWN, own), (COMMON, common)):
-                yield {**facts, "kind": kind, "rate": rate, **_numbers(found[rate], target, exact)}
+            _, several = training_runs(document, member.section, both, effort)
+            by_rate = dict(zip(both, several, strict=True))
+            exact = by_rate[own].seconds(target) if scheme == "uncoded" else exact
+            for kind, rate in ((OWN, own), (UNCODED_RATE, common)):
+                yield {
+                    **facts,
+                    "kind": kind,
+                    "rate": rate,
+                    **numbers_at_target(by_rate[rate], target, exact),
+                }
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """A column for each load law: ratios to uncoded above, what other rates cost below."""
         datasets = list(dict.fromkeys(frame["dataset"]))
         panels = []
         for dataset in datasets:
-            parts = {law: rows_of(frame, dataset=dataset, load_law=law) for law in base.LAWS}
-            panels += [self._ratios(part, law) for law, part in parts.items()]
+            by_law = {law: rows_at(frame, dataset=dataset, load_law=law) for law in base.LAW_TITLES}
+            panels += [self._ratios(rows, law) for law, rows in by_law.items()]
             title = EXPERIMENTS[dataset].title
             panels += [
-                self._rates(rows_of(part, kind=GRID), f"{title},\n{law} law")
-                for law, part in parts.items()
+                self._rates(rows_at(rows, kind=TRIED), f"{title},\n{law} law")
+                for law, rows in by_law.items()
             ]
-        size = len(base.LAWS), style.TWO_PANELS, 7.6 * len(datasets) + 0.9
-        last, heights = [AT_OWN, AT_COMMON, NEVER], (1.5, 1.3) * len(datasets)
+        size = len(base.LAW_TITLES), style.TWO_PANELS, 7.6 * len(datasets) + 0.9
+        last, heights = ([OWN_TITLE, UNCODED_TITLE, MISSED_TITLE], (1.5, 1.3) * len(datasets))
         return Picture(panels, *size, share="rows", legend=1, last=last, heights=heights)
 
     def _ratios(self, frame: pd.DataFrame, law: str) -> Panel:
-        schemes = self.contestants()
-        own, common = (rows_of(frame, kind=kind) for kind in (OWN, COMMON))
-        exact = rows_of(own, scheme="uncoded")["seconds"].iloc[0]
+        schemes = self.tuned_schemes()
+        own, common = (rows_at(frame, kind=kind) for kind in (OWN, UNCODED_RATE))
+        exact = rows_at(own, scheme="uncoded")["seconds"].iloc[0]
         marks: list[Mark] = [Rules("", x=np.ones(1))]
         rates = []
-        for place, (scheme, one) in enumerate(schemes.items()):
-            y = np.array([float(place)])
-            tuned_row, other = (rows_of(rows, scheme=scheme).iloc[0] for rows in (own, common))
+        for at, (scheme, member) in enumerate(schemes.items()):
+            y = np.array([float(at)])
+            tuned_row, other = (rows_at(rows, scheme=scheme).iloc[0] for rows in (own, common))
             for tuned, row in ((False, other), (True, tuned_row)):
                 if not tuned and row["rate"] == tuned_row["rate"]:
                     continue  # it is the same mark
                 if row["reached"] < row["replications"]:
-                    late = Look(one.look.colour, ">", "none", "")
+                    late = Look(member.look.colour, ">", "none", "")
                     x = np.array([row["elapsed"] / exact])
                     marks.append(Points(late, x, y, hollow=True))
                     continue
                 x, *ends = (np.array([row[f"ratio{end}"]]) for end in ("", "_low", "_high"))
-                drawn = Look(one.look.colour, one.look.marker if tuned else "", "none", "")
+                drawn = Look(member.look.colour, member.look.marker if tuned else "", "none", "")
                 marks.append(Points(drawn, x, y, dx=bars(x, *ends)))
                 if not tuned:
                     ring = replace(drawn, marker="o")
@@ -186,9 +195,9 @@ class TimeToTarget(CodedFigure):
         low, high = float(np.nanmin(every)), float(np.nanmax(every))
         right = high * (high / low) ** 0.22
         words = Texts(np.full(len(rates) + 1, right), np.arange(-1.0, len(rates)), ("rate", *rates))
-        entries = ("o", AT_OWN, False), ("o", AT_COMMON, True), (">", NEVER, True)
+        entries = (("o", OWN_TITLE, False), ("o", UNCODED_TITLE, True), (">", MISSED_TITLE, True))
         keys = [Points(Look(MUTED, m, "none", text), hollow=open_) for m, text, open_ in entries]
-        names = tuple(one.look.title for one in schemes.values())
+        names = tuple(member.look.title for member in schemes.values())
         label = "time to target\nrelative to uncoded"
         across = Axis(label, True, (1, 2, 5), 0.8 * low, 1.02 * right)
         down = Axis("", low=len(schemes) - 0.4, high=-1.6, names=names)
@@ -197,7 +206,7 @@ class TimeToTarget(CodedFigure):
 
     def _rates(self, frame: pd.DataFrame, title: str) -> Panel:
         """Rows of schemes, columns of rates: how many times as long as at the best rate."""
-        rates, schemes = sorted(frame["rate"].unique()), self.contestants()
+        rates, schemes = sorted(frame["rate"].unique()), self.tuned_schemes()
         wide = frame.pivot_table(index="scheme", columns="rate", values="seconds", dropna=False)
         seconds = wide.reindex(index=[*schemes], columns=rates).to_numpy(dtype=float)
         known = np.isfinite(seconds)
@@ -205,20 +214,21 @@ class TimeToTarget(CodedFigure):
         times = np.where(known, seconds / least, np.nan)
         rows, columns = np.nonzero(times == 1.0)
         words = Texts(columns.astype(float), rows.astype(float), ["best"] * len(rows), "center")
-        places = range(0, len(rates), 3)
-        names = tuple(_power(rates[place]) for place in places)
-        x = Axis("learning rate of every iteration", names=names, places=tuple(map(float, places)))
-        y = Axis("", names=tuple(one.look.title for one in schemes.values()))
-        marks: list[Mark] = [Heat(times, TIMES, log=True, low=LIGHTEST), replace(words, size=6.5)]
-        return Panel(x, y, marks, title, grid=False)
+        at = range(0, len(rates), 3)
+        names = tuple(_power(rates[column]) for column in at)
+        x = Axis("learning rate of every iteration", names=names, places=tuple(map(float, at)))
+        y = Axis("", names=tuple(scheme.look.title for scheme in schemes.values()))
+        # the lightest shade is below 1, so that no cell is as white as the paper
+        heatmap = Heat(times, "times as long as at its best rate", log=True, low=0.8)
+        return Panel(x, y, [heatmap, replace(words, size=6.5)], title, grid=False)
 
     def text(self, frame: pd.DataFrame) -> str:
         """The rule, who wins, what one common rate would have said, and all numbers."""
-        parts = [
-            self._cluster_report(str(dataset), str(law), part)
-            for (dataset, law), part in frame.groupby(["dataset", "load_law"], sort=False)
+        reports = [
+            self._cluster_report(str(dataset), str(law), rows)
+            for (dataset, law), rows in frame.groupby(["dataset", "load_law"], sort=False)
         ]
-        tried, shown = frame[frame["kind"] == GRID], frame[frame["kind"] != GRID]
+        tried, compared = frame[frame["kind"] == TRIED], frame[frame["kind"] != TRIED]
         grids = "; ".join(
             f"{EXPERIMENTS[str(dataset)].title}: {_power(rates.min())} to {_power(rates.max())}"
             for dataset, rates in tried.groupby("dataset", sort=False)["rate"]
@@ -228,7 +238,7 @@ class TimeToTarget(CodedFigure):
             f"{self.workers} workers, exponential delays of mean {self.delay:g} s, "
             f"{base.QUICK_WORK:g} s of work per partition, unfinished work cancelled. Plain "
             f"gradient descent from the zero model with a constant rate; {self.iterations} "
-            f"iterations (n gradients each, without rounds), {int(shown['replications'].max())} "
+            f"iterations (n gradients each, without rounds), {int(compared['replications'].max())} "
             "replications on common delays.\n\n"
             f"The target was set before any run: {SHARE:.0%} of the way from the zero model's loss "
             "to that of the best model. The time to it is that of the first iteration at or below "
@@ -245,28 +255,28 @@ class TimeToTarget(CodedFigure):
             "is best for uncoded, as in comparisons in which only one scheme is tuned; bars are 95 "
             "% intervals of the paired ratio to uncoded. Arrows stand at the mean length of the "
             "runs where not all replications arrive in it; the tables say how many do.\n\n"
-            + "\n".join(parts)
+            + "\n".join(reports)
         )
 
     def _cluster_report(self, dataset: str, law: str, frame: pd.DataFrame) -> str:
-        own, common = (rows_of(frame, kind=kind) for kind in (OWN, COMMON))
+        own, common = (rows_at(frame, kind=kind) for kind in (OWN, UNCODED_RATE))
         rank, rank_common = _ranks(own), _ranks(common)
         rows = []
-        for scheme, one in self.contestants().items():
-            tuned, untuned = (rows_of(each, scheme=scheme).iloc[0] for each in (own, common))
+        for scheme, member in self.tuned_schemes().items():
+            tuned, untuned = (rows_at(rows, scheme=scheme).iloc[0] for rows in (own, common))
             rate = _power(tuned["rate"]) if tuned["reached"] else "–"
             seconds = _timed(tuned, "seconds", f" in {tuned['elapsed']:.1f} s")
-            row = [one.look.title, one.family, one.parameters, rate, seconds]
+            row = [member.look.title, member.family, member.parameters, rate, seconds]
             row += [_timed(tuned, "ratio"), rank[scheme], _timed(untuned, "ratio")]
             rows.append([*row, rank_common[scheme]])
         header = ["scheme", "family", "parameters", "best rate", "s to target"]
-        header += ["relative to uncoded", "rank", f"relative, at {COMMON}", "rank"]
+        header += ["relative to uncoded", "rank", f"relative, at {UNCODED_RATE}", "rank"]
         title = f"**{EXPERIMENTS[dataset].title}, {law} law**, target {own['target'].iloc[0]:.4g}. "
-        found = self._findings(own, common, rows_of(frame, kind=GRID)["rate"])
-        return f"{title}{found}\n\n{markdown_table(header, rows, names=3)}"
+        findings = self._findings(own, common, rows_at(frame, kind=TRIED)["rate"])
+        return f"{title}{findings}\n\n{markdown_table(header, rows, names=3)}"
 
     def _findings(self, own: pd.DataFrame, common: pd.DataFrame, rates: pd.Series) -> str:
-        schemes = self.contestants()
+        schemes = self.tuned_schemes()
 
         def names(rows: pd.DataFrame) -> str:
             return ", ".join(schemes[scheme].look.title for scheme in rows["scheme"]) or "none"
@@ -277,18 +287,19 @@ class TimeToTarget(CodedFigure):
         ends = own[own["rate"].isin((rates.min(), rates.max())) & (own["reached"] > 0)]
         first, first_common = (
             names(rows[rows["seconds_low"] <= rows["seconds_high"].iloc[0]])
-            for rows in (each.sort_values("seconds") for each in (own, common))
+            for rows in (kind.sort_values("seconds") for kind in (own, common))
         )
         return (
             "First, together with those whose 95 % intervals of the mean overlap: each at its own "
-            f"best rate {first}; at {COMMON}, {_power(common['rate'].iloc[0])}, {first_common}. "
-            f"Faster than uncoded only when tuned: {names(gained)}. Not there in all replications "
-            f"at the common rate: {names(late_common)}; at their own: {names(late)}. Best rate at "
-            f"an end of the grid, so that one beyond may be better: {names(ends)}."
+            f"best rate {first}; at {UNCODED_RATE}, {_power(common['rate'].iloc[0])}, "
+            f"{first_common}. Faster than uncoded only when tuned: {names(gained)}. Not there in "
+            f"all replications at the common rate: {names(late_common)}; at their own: "
+            f"{names(late)}. Best rate at an end of the grid, so that one beyond may be better: "
+            f"{names(ends)}."
         )
 
 
-def _numbers(runs: Runs, target: float, exact: FloatArray | None = None) -> dict[str, Any]:
+def numbers_at_target(runs: Runs, target: float, exact: FloatArray | None = None) -> dict[str, Any]:
     """Seconds and, beside those of uncoded, their ratio; empty where a replication is not there.
     A mean over those that are would flatter."""
     seconds = runs.seconds(target)
@@ -319,9 +330,6 @@ def _timed(row: pd.Series, column: str, late: str = "") -> str:
 
 def _ranks(rows: pd.DataFrame) -> dict[str, str]:
     """The place of each scheme; a dash for one that does not arrive."""
-    places = rows["seconds"].rank(method="min")
-    texts = ["–" if np.isnan(place) else f"{place:.0f}" for place in places]
+    ranks = rows["seconds"].rank(method="min")
+    texts = ["–" if np.isnan(rank) else f"{rank:.0f}" for rank in ranks]
     return dict(zip(rows["scheme"], texts, strict=True))
-
-
-FIGURE = TimeToTarget()

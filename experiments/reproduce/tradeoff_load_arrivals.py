@@ -17,11 +17,13 @@ from ..pictures.looks import INK, MUTED, SOLID, Look, look, variants
 from ..pictures.picture import Axis, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, RunsFigure, curve_of, estimate_text, markdown_table, points_of, rows_of
+from .base import Effort, RunsFigure, curve_of, estimate_text, markdown_table, points_of, rows_at
 
-FRONT = Look(INK, "o", "none", "Pareto front")
-STAIRS = Look(MUTED, "", SOLID, "")
-CLOSE = 1.2  # the text names the fastest scheme whose loss is at most this many times the exact one
+FRONT_CIRCLE_LOOK = Look(INK, "o", "none", "Pareto front")
+FRONT_LINE_LOOK = Look(MUTED, "", SOLID, "")
+NEARLY_EXACT_FACTOR = (
+    1.2  # the text names the fastest scheme whose loss is at most this many times the exact one
+)
 
 
 @final
@@ -34,12 +36,12 @@ class TradeoffLoadArrivals(RunsFigure):
     loads: tuple[int, ...] = (1, 2, 3, 5, 6)  # the values of d; 1 is the rule of ignore stragglers
     arrivals: tuple[int, ...] = (6, 10, 15, 20, 25)  # the values of r
     replications: int = 32
-    delay: float = base.DELAY  # mean of the exponential delays, seconds
+    delay: float = base.MEAN_DELAY  # mean of the exponential delays, seconds
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, work and scheme."""
         frames = []
-        for work, law in product(base.WORKS, base.LAWS):
+        for work, law in product(base.WORKS, base.LAW_TITLES):
             document = self.document(
                 effort,
                 schemes=self._schemes(),
@@ -79,24 +81,26 @@ class TradeoffLoadArrivals(RunsFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One line per load along r, one panel per load law and work."""
-        loads = sorted(rows_of(frame, scheme="erasurehead")["load"].unique())
+        loads = sorted(rows_at(frame, scheme="erasurehead")["load"].unique())
         own = variants([(_label(load), "erasurehead") for load in loads])
-        panels = [self._panel(law, work, frame, own) for work in base.WORKS for law in base.LAWS]
-        size = len(base.LAWS), style.TWO_PANELS, 6.8
-        return Picture(panels, *size, share="y", last=[FRONT.title])
+        panels = [
+            self._panel(law, work, frame, own) for work in base.WORKS for law in base.LAW_TITLES
+        ]
+        size = len(base.LAW_TITLES), style.TWO_PANELS, 6.8
+        return Picture(panels, *size, share="y", last=[FRONT_CIRCLE_LOOK.title])
 
     def _panel(self, law: str, work: float, frame: pd.DataFrame, own: dict[str, Look]) -> Panel:
-        part = rows_of(frame, load_law=law, work=work)
+        panel_rows = rows_at(frame, load_law=law, work=work)
         x, y = "iteration_time", "loss_above_minimum"
-        front = part[part["on_front"]].sort_values("iteration_time")
+        front = panel_rows[panel_rows["on_front"]].sort_values("iteration_time")
         marks: list[Mark] = [
-            points_of(front, x, y, FRONT, hollow=True, beneath=True, size=10.0),
-            curve_of(front, x, y, STAIRS, steps=True, width=1.0),
+            points_of(front, x, y, FRONT_CIRCLE_LOOK, hollow=True, beneath=True, size=10.0),
+            curve_of(front, x, y, FRONT_LINE_LOOK, steps=True, width=1.0),
         ]
-        ours = part["scheme"] == "erasurehead"
-        for load, rows in part[ours].groupby("load"):
+        ours = panel_rows["scheme"] == "erasurehead"
+        for load, rows in panel_rows[ours].groupby("load"):
             marks.append(curve_of(rows, x, y, own[_label(load)], width=1.2))
-        for scheme, rows in part[~ours].groupby("scheme", sort=False):
+        for scheme, rows in panel_rows[~ours].groupby("scheme", sort=False):
             marks.append(points_of(rows, x, y, look(str(scheme))))
         title = base.LAW_TITLES[law] if work == base.WORKS[0] else ""
         label = f"loss above its minimum\nafter {self.iterations} iterations"
@@ -112,7 +116,7 @@ class TradeoffLoadArrivals(RunsFigure):
                 seconds = estimate_text(row["iteration_time"], row["iteration_time_se"])
                 loss = estimate_text(row["loss_above_minimum"], row["loss_se"])
                 rows.append([f"{law}, {work:g} s", _name(row), seconds, loss])
-        arrivals = sorted(set(rows_of(frame, scheme="erasurehead")["arrivals"]))
+        arrivals = sorted(set(rows_at(frame, scheme="erasurehead")["arrivals"]))
         header = ["law, work", "scheme", "s / iteration", "loss above minimum"]
         return (
             "Diabetes data (least squares), plain gradient descent, "
@@ -122,25 +126,27 @@ class TradeoffLoadArrivals(RunsFigure):
             "steps are equally long on average; load 1 is the rule of ignore stragglers. Circles "
             "mark what no point beats in both time and loss (to three digits); the grey line is "
             "the front.\n\n"
-            f"To come within {CLOSE - 1:.0%} of the exact gradient's loss, the least time per "
-            f"iteration is {_bargains(frame)}. Redundancy pays where computing is cheap beside the "
-            "delays and the delay does not grow with the load; else light loads that wait for more "
-            "workers do as well or better.\n\n"
+            f"To come within {NEARLY_EXACT_FACTOR - 1:.0%} of the exact gradient's loss, the least "
+            f"time per iteration is {_bargains(frame)}. Redundancy pays where computing is cheap "
+            "beside the delays and the delay does not grow with the load; else light loads that "
+            "wait for more workers do as well or better.\n\n"
             "The fronts:\n\n" + markdown_table(header, rows, names=2)
         )
 
 
 def _bargains(frame: pd.DataFrame) -> str:
-    parts = []
+    sentences = []
     for (work, law), rows in frame.groupby(["work", "load_law"], sort=False):
-        exact = rows_of(rows, scheme="uncoded").iloc[0]
-        close = rows[rows["loss_above_minimum"] <= CLOSE * exact["loss_above_minimum"]]
+        exact = rows_at(rows, scheme="uncoded").iloc[0]
+        close = rows[
+            rows["loss_above_minimum"] <= NEARLY_EXACT_FACTOR * exact["loss_above_minimum"]
+        ]
         best = close.sort_values("iteration_time", kind="stable").iloc[0]
-        parts.append(
+        sentences.append(
             f"{best['iteration_time']:.3g} s with {_name(best)} ({law} law, {work:g} s of work; "
             f"uncoded {exact['iteration_time']:.3g} s)"
         )
-    return "; ".join(parts)
+    return "; ".join(sentences)
 
 
 def _label(load: object) -> str:
@@ -151,6 +157,3 @@ def _name(row: pd.Series) -> str:
     load = "" if row["scheme"] == "uncoded" else f", d = {row['load']}"
     arrivals = f", r = {row['arrivals']}" if row["scheme"] == "erasurehead" else ""
     return f"{look(row['scheme']).title}{load}{arrivals}"
-
-
-FIGURE = TradeoffLoadArrivals()
