@@ -16,10 +16,10 @@ from ..statistics.job import waiting_saves
 from ..text import enumerated, number, percent, sentence
 from ..whatif.answer import hosts_to_name, whatif_verdict
 from .candidates import LEFT_OUT, far_beyond, whole
-from .compare import decided_by
-from .evaluate import Row
+from .compare import decided_by, order
+from .evaluate import Candidate
 from .halving import PARTIAL
-from .question import LIMITED, order
+from .question import LIMITED
 from .scenario import SHUFFLED
 from .study import Changed, Recommendation
 
@@ -92,7 +92,7 @@ def _partial(found: Recommendation) -> str:
     if found.question.trains or not (counts := found.winner.progress) < PARTIAL:
         return ""
     text = f"an update of it counts as {counts:.2g} of an exact iteration"
-    exact = next((row for row in found.finalists if row.exact and row.index in found.may), None)
+    exact = next((row for row in found.finalists if row.exact and row.allowed), None)
     if exact is not None:
         text += f"; the best with exact updates is {exact.label}, {number(exact.value)} s"
     return f" ({text})"
@@ -106,7 +106,7 @@ def _unheard(found: Recommendation) -> Iterator[str]:
     if winner.coverage < UNEVEN:
         yield f"the partition that it hears least is in {share}"
     for row in _faster(found):
-        middle, low, high = found.ratio(row, winner)
+        middle, low, high = row.ratio(winner)
         less, share = percent(1 - middle, 1 - high, 1 - low), f"{row.least_heard:.2g}"
         yield (
             f"{row.label} takes {less} less than that, but some partition is in {share} of the "
@@ -114,21 +114,21 @@ def _unheard(found: Recommendation) -> Iterator[str]:
         )
 
 
-def _faster(found: Recommendation) -> list[Row]:
+def _faster(found: Recommendation) -> list[Candidate]:
     """The best of those that are not recommended since they leave data out, if it is faster."""
     if not found.winner.covered:
         return []
-    others = [row for row in found.finalists if row.feasible and row.index not in found.may]
-    return [row for row in others[:1] if found.ratio(row, found.winner)[2] < 1]
+    others = [row for row in found.finalists if row.feasible and not row.allowed]
+    return [row for row in others[:1] if row.ratio(found.winner)[2] < 1]
 
 
 def _by_chance(found: Recommendation) -> Iterator[str]:
     if found.question.goal.criterion != "mean":
         return
-    total, few = found.winner.replications, decided_by(found.values(found.winner))
+    total, few = found.winner.replications, decided_by(found.winner.values())
     for row in found.finalists:  # or those of a scheme that would be better without
-        values = found.values(row)
-        count = decided_by(values) if row.index in found.may else 0
+        values = row.values()
+        count = decided_by(values) if row.allowed else 0
         if count and float(np.median(values)) <= found.winner.value:
             few = min(few or count, count)
     if few:
@@ -156,19 +156,19 @@ def _beside_today(found: Recommendation) -> str:
     today = found.today
     if today in (found.winner, *found.tied):
         return ""
-    middle, low, high = found.ratio(found.winner, today)
+    middle, low, high = found.winner.ratio(today)
     if np.isnan(middle):
         return f"; {today.label}, the scheme of today, does not reach it in every run"
     less = f"{percent(1 - middle, 1 - high, 1 - low)} less than {today.label}, the scheme of today"
-    if today.index in found.may:
+    if today.allowed:
         return f", {less}"
     limit = f"breaks a limit ({LIMITED[today.violates]})" if today.violates else ""
     return f"; {less}, which {limit or 'hardly ever hears some partition'}"
 
 
 def _next_best(found: Recommendation) -> str:
-    row = next((row for row in found.finalists[1:] if row.index in found.may), found.winner)
-    middle, low, high = found.ratio(row, found.winner)
+    row = next((row for row in found.finalists[1:] if row.allowed), found.winner)
+    middle, low, high = row.ratio(found.winner)
     if row is found.winner or np.isnan(middle):
         return ""
     return f"; {row.label}, the next, takes {percent(middle - 1, low - 1, high - 1)} more"
@@ -208,7 +208,7 @@ def _what_it_does(found: Recommendation) -> Iterator[str]:
 
 
 def _clocks(found: Recommendation) -> Iterator[str]:
-    winner, needed = found.winner, found.iterations(found.winner)
+    winner, needed = found.winner, found.winner.iterations
     text = f"an iteration of {winner.label} takes {number(winner.iteration_time)} s"
     text += f", mean decoding error {METRICS['decoding_error'].shown(winner.error):.3g}"
     if winner.staleness:
@@ -217,7 +217,7 @@ def _clocks(found: Recommendation) -> Iterator[str]:
     if (today := found.today) is not winner:
         text += f"; one of {today.label} {number(today.iteration_time)} s"
         text += f", error {METRICS['decoding_error'].shown(today.error):.3g}"
-        iterations = found.iterations(today)
+        iterations = today.iterations
         text += f", {_iterations(iterations)}" if iterations > 0 else ""
     yield text
     if needed < FEW_ITERATIONS:
@@ -259,8 +259,8 @@ def _by_the_table(found: Recommendation) -> Iterator[str]:
 def _where_search_ended(found: Recommendation) -> Iterator[str]:
     """Numbers of the winner that are as far from those listed as the search goes."""
     catalogue, section = found.question.scenario.catalogue, found.winner.section
-    some = [row.candidate for row in found.everybody if row.candidate.listed]
-    listed, mine = [whole(one.section, catalogue) for one in some], whole(section, catalogue)
+    some = [row for row in found.everybody if row.listed]
+    listed, mine = [whole(row.section, catalogue) for row in some], whole(section, catalogue)
     for key, value in section.items():
         steps = (value / 2, value * 2) if isinstance(value, int | float) else ()
         beyond = [step for step in steps if far_beyond({**mine, key: step}, listed)]
@@ -288,12 +288,12 @@ def _no_coding(found: Recommendation) -> str:
     )
     if (best := found.best(coded=True)) is None:
         return text
-    middle, low, high = found.ratio(best, found.winner)
+    middle, low, high = best.ratio(found.winner)
     if np.isnan(middle):
         return f"{text}; the best code, {best.label}, left after rung {best.rung + 1}"
     text += f"; the best code, {best.label}, takes {middle:.2f} times as long"
     text += f" ({low:.2f} to {high:.2f})"
-    if (than_today := found.ratio(best, found.today)[0]) < 1:
+    if (than_today := best.ratio(found.today)[0]) < 1:
         text += (
             f", {percent(1 - than_today)} less than {found.today.label} in the same "
             f"{best.replications} runs"
@@ -303,7 +303,7 @@ def _no_coding(found: Recommendation) -> str:
 
 def _by_count(found: Recommendation) -> Iterator[str]:
     """Which scheme would be best if iterations were counted, where training says another one."""
-    known = [row for row in found.everybody if row.index in found.may and row.counted > 0]
+    known = [row for row in found.everybody if row.allowed and row.counted > 0]
     if not found.question.trains or not known:
         return
     best = min(known, key=lambda row: (row.counted, row.index))
@@ -324,7 +324,7 @@ def _tuning(found: Recommendation) -> str:
         )
     winner, common = found.winner, question.common_rate
     criterion = question.goal.criterion
-    flat = {row: order(found.values(row, common), criterion) for row in found.finalists}
+    flat = {row: order(row.values(common), criterion) for row in found.finalists}
     untuned = sorted(flat, key=lambda row: flat[row])
     names = ", ".join(row.label for row in untuned[:NAMED])
     grid = "every scheme has its own best learning rate of one grid of powers of 2"
@@ -416,8 +416,8 @@ def method(found: Recommendation) -> list[str]:
         f"{count} with {rung.replications}{' on tuning delays' if rung.factors else ''}"
         for count, rung in zip(counts, rungs, strict=True)
     )
-    theory = ", or a closed form on the first rung" if any(not r.replications for r in rows) else ""
-    bad = sum(row.index not in found.may for row in rows)
+    theory = ", or a closed form on the first rung" if any(row.run is None for row in rows) else ""
+    bad = sum(not row.allowed for row in rows)
     what = QUANTITIES[found.question.goal.criterion]
     text = (
         f"{len(rows)} candidates, {bad} of them infeasible. Successive halving over "

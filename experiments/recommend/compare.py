@@ -1,30 +1,94 @@
-"""How two candidates are compared: what they take, with intervals, and whether one is behind."""
+"""What runs take: what is compared of them, how good it is, and how sure, with the error of the
+table from which they were drawn."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 from ...sim.types import FloatArray, IntArray
 from ..options import Criterion
 from ..run.records import CONFIDENCE, mean_interval
-from .question import typical
-from .scenario import LAW, Evidence
 
-SURE = 0.999  # confidence with which a candidate is dropped early: it is looked at several times
+Order = tuple[float, float]  # how good values are, as ``order`` has it
+ANYTHING: Order = (np.inf, np.inf)  # what every trial can match
+Interval = tuple[float, float, float]  # a number and the ends of its interval
 NO_DIFFERENCE = 1e-12  # relative: two means this close are equal, but for rounding
-SAMPLES = 400  # bootstrap samples of the replications, always the same ones
-FEW = 16  # so few runs decide a mean by chance
-# A mean that is this many times the median is decided by rare runs, if they are such a share; of
-# exponential values, it would be an eighth.
-ABOVE, RARE = 1.05, 0.04
+
+
+def typical(values: FloatArray, criterion: Criterion) -> Any:
+    """What is compared of ``(..., R)`` values: ``(...)``."""
+    if criterion == "mean":
+        return values.mean(axis=-1)
+    return np.quantile(values, 0.5 if criterion == "median" else 0.95, axis=-1)
+
+
+def order(values: FloatArray, criterion: Criterion = "mean") -> Order:
+    """A key that sorts by what ``(R,)`` runs take, where a run that misses the goal (NaN) counts as
+    later than all: by the criterion of all runs; after those of which it is not finite, by the
+    median of all; and at last by how many miss, and what the others take."""
+    # A number and not infinity, since quantiles multiply by 0 what they do not need.
+    all_runs = np.where(np.isfinite(values), values, 1e200)
+    for step, of in enumerate((criterion, "median")):
+        if (value := float(typical(all_runs, of))) < 1e100:
+            return float(step), float(f"{value:.12g}")  # without the digits of rounding
+    reached = values[np.isfinite(values)]
+    missed = float(values.size - reached.size)
+    return 1 + missed, float(typical(reached, criterion)) if reached.size else np.inf
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What runs are drawn from: a law, or the rounds of a table. Runs of a table's rounds vary as
+    tables of their length do, so they also say how far the table itself may be off, which no number
+    of runs makes less."""
+
+    rounds: int = 0  # measured; 0: runs are drawn from a law
+    stretch: float = 1.0  # mean length of the stretches in which they are drawn
+    length: float = 1.0  # rounds of a run
+
+    @property
+    def scale(self) -> float:
+        """How many times as much the table's mean varies as the mean of a run; 0 for a law. A mean
+        of R rounds has T / R times the variance of one of T, or more where what lasts is cut at the
+        ends of a run: at most, every stretch is one value. The cut is our derivation."""
+        if not self.rounds:
+            return 0.0
+        stays = 1 - 1 / self.stretch
+        cut = 2 * stays * (1 - stays**self.length) / (self.length * (1 - stays**2))
+        return float(np.sqrt(self.length / self.rounds / (1 - cut)))
+
+    def half(self, error: float, count: int, sure: float) -> float:
+        """Half of the interval of ``count`` runs' mean, which is known to a standard ``error``. Of
+        B stretches it is Student's quantile and B / (B - 1): few vary less than what they were
+        drawn from. Source: Hesterberg, The American Statistician 69 (2015)."""
+        degrees = count - 1.0
+        if self.rounds:
+            stretches = max(2.0, self.rounds / self.stretch)
+            error *= float(np.sqrt((1 + count * self.scale**2) * stretches / (stretches - 1)))
+            degrees = min(degrees, stretches - 1)
+        return float(stdtrit(degrees, (1 + sure) / 2)) * error
+
+    def spread(self, shares: FloatArray) -> FloatArray:
+        """Shares of rounds in each run, ``(R, ...)``, as those of runs of fresh rounds would
+        vary: by the table's error, too."""
+        if not self.rounds:
+            return shares
+        middle = shares.mean(axis=0)
+        wider = np.sqrt(1 + self.length / self.rounds)
+        return np.asarray(np.clip(middle + (shares - middle) * wider, 0.0, 1.0))
+
+
+LAW = Evidence()
 
 
 @lru_cache(maxsize=8)
-def _samples(replications: int) -> IntArray:
-    return np.random.default_rng(0).integers(0, replications, (SAMPLES, replications))
+def _bootstrap(replications: int, samples: int = 400) -> IntArray:
+    return np.random.default_rng(0).integers(0, replications, (samples, replications))
 
 
 def ratio(
@@ -33,7 +97,7 @@ def ratio(
     criterion: Criterion = "mean",
     sure: float = CONFIDENCE,
     evidence: Evidence = LAW,
-) -> tuple[float, float, float]:
+) -> Interval:
     """The criterion of mine over that of best with a paired interval, over the replications that
     both have; NaN where one misses the goal in any of them. The standard error is of the ratio's
     logarithm: of means by the first order of their errors, of quantiles by the bootstrap.
@@ -48,15 +112,13 @@ def ratio(
     if criterion == "mean":
         error = (mine / mine.mean() - best / best.mean()).std(ddof=1) / np.sqrt(count)
     else:
-        logs = (np.log(typical(values[_samples(count)], criterion)) for values in (mine, best))
+        logs = (np.log(typical(values[_bootstrap(count)], criterion)) for values in (mine, best))
         error = np.subtract(*logs).std(ddof=1)
     half = evidence.half(float(error), count, sure)
     return middle, middle * np.exp(-half), middle * np.exp(half)
 
 
-def estimate(
-    values: FloatArray, criterion: Criterion, evidence: Evidence = LAW
-) -> tuple[float, float, float]:
+def estimate(values: FloatArray, criterion: Criterion, evidence: Evidence = LAW) -> Interval:
     """The criterion of ``(R,)`` with a 95 % interval; NaN values are left out. Of a table's mean,
     the upper end is as much higher as the runs are skewed: where few rounds are slow, a table that
     has too few of them looks both quick and sure. Source: Johnson, JASA 73 (1978), as in Hall, JRSS
@@ -72,7 +134,7 @@ def estimate(
             skewed = float(np.mean((known - known.mean()) ** 3)) / known.std() ** 3 * evidence.scale
             more = max(0.0, skewed) * (1 + 2 * z**2) / 6 * spread
     else:
-        error = float(typical(known[_samples(known.size)], criterion).std(ddof=1))
+        error = float(typical(known[_bootstrap(known.size)], criterion).std(ddof=1))
     middle, half = float(typical(known, criterion)), evidence.half(error, known.size, CONFIDENCE)
     return middle, middle - half, middle + half + more
 
@@ -93,26 +155,29 @@ def behind(
     criterion: Criterion = "mean",
     tail: float = 0.0,
     evidence: Evidence = LAW,
+    sure: float = 0.999,
 ) -> bool:
     """Whether a scheme is surely worse than the best: the paired interval of their ratio lies above
     1, or one misses the goal in over half of the replications that both have. ``tail``: seconds by
     which the best may be worse in a run too rare to be sure of having been seen; a mean counts that
-    in. ``evidence``: what the runs are drawn from."""
+    in. ``evidence``: what the runs are drawn from. ``sure``: high, as one looks several times."""
     best = best[: len(mine)]
-    there = np.isfinite(mine) & np.isfinite(best)
-    if there.sum() < mine.size / 2:
+    both = np.isfinite(mine) & np.isfinite(best)
+    if both.sum() < mine.size / 2:
         return True
-    low = ratio(mine[there], best[there], criterion, SURE, evidence)[1]
-    unseen = tail * -np.log1p(-SURE) / len(mine) if criterion == "mean" else 0.0
-    ahead = float(typical(mine[there], criterion) - typical(best[there], criterion))
+    low = ratio(mine[both], best[both], criterion, sure, evidence)[1]
+    unseen = tail * -np.log1p(-sure) / len(mine) if criterion == "mean" else 0.0
+    ahead = float(typical(mine[both], criterion) - typical(best[both], criterion))
     return bool(low > 1 + NO_DIFFERENCE and ahead > unseen)
 
 
 def decided_by(values: FloatArray) -> int:
-    """How many runs make half of what the mean exceeds the median of ``(R,)`` by; 0: many do."""
+    """How many runs make half of what the mean exceeds the median of ``(R,)`` by, if that is over
+    5 % of it, and they are 4 % of the runs and 16 at most; 0: more do. Of exponential values, an
+    eighth of the runs would."""
     middle = float(np.median(values))
-    if not np.isfinite(values).all() or values.mean() <= ABOVE * middle:
+    if not np.isfinite(values).all() or values.mean() <= 1.05 * middle:
         return 0
     beyond = np.sort(np.maximum(values - middle, 0))[::-1]
     count = 1 + int(np.searchsorted(np.cumsum(beyond), beyond.sum() / 2))
-    return count if count <= min(FEW, max(1, RARE * len(values))) else 0
+    return count if count <= min(16, max(1, 0.04 * len(values))) else 0

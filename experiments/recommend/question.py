@@ -20,13 +20,9 @@ from ..config.cells import cells
 from ..config.errors import at, one_of
 from ..options import Criterion, SearchRequest
 from ..run.tuning import ROUND_OFF
+from .compare import ANYTHING, Order, order
 from .scenario import TODAY, Scenario, read_scenario
 
-Order = tuple[float, float]  # how good values are, as ``order`` has it
-ANYTHING: Order = (np.inf, np.inf)  # what every trial can match
-NEVER = 1e200  # seconds, or loss, of a run that misses the goal
-STAYS = 10  # iterations that a loss must stay at or below the target, at least
-DIGITS = 12  # values that agree to so many digits are equal, but for rounding
 # What can be limited, with its name in sentences: partitions that a worker holds; until the goal,
 # what workers compute and what the master hears; ``||w - 1||^2 n / k`` of an update.
 LIMITED = {
@@ -35,7 +31,6 @@ LIMITED = {
     "bytes": "message bytes",
     "error": "mean decoding error",
 }
-DOUBLINGS = 40  # doublings, either way, in which the best rate is looked for
 
 
 @dataclass(frozen=True)
@@ -72,68 +67,45 @@ class Goal:
                 return f"for the progress of {self.value:g} exact iterations{of}"
 
 
-@dataclass(frozen=True, eq=False)
-class Trial:
-    """A training at one learning rate, as far as it went."""
-
-    values: FloatArray  # ``(R,)`` what the goal makes small; NaN where it is not reached
-    iterations: FloatArray  # ``(R,)`` to the target; NaN where it is not reached, or there is none
-
-
-def typical(values: FloatArray, criterion: Criterion) -> Any:
-    """What is compared of ``(..., R)`` values: ``(...)``."""
-    if criterion == "mean":
-        return values.mean(axis=-1)
-    return np.quantile(values, 0.5 if criterion == "median" else 0.95, axis=-1)
-
-
-def order(values: FloatArray, criterion: Criterion = "mean") -> Order:
-    """A key that sorts by what ``(R,)`` runs take, where a run that misses the goal (NaN) counts as
-    later than all: by the criterion of all runs; after those of which it is not finite, by the
-    median of all; and at last by how many miss, and what the others take."""
-    # A number and not infinity, since quantiles multiply by 0 what they do not need.
-    all_runs = np.where(np.isfinite(values), values, NEVER)
-    for step, of in enumerate((criterion, "median")):
-        if (value := float(typical(all_runs, of))) < NEVER**0.5:
-            return float(step), float(f"{value:.{DIGITS}g}")
-    there = values[np.isfinite(values)]
-    missed = float(values.size - there.size)
-    return 1 + missed, float(typical(there, criterion)) if there.size else np.inf
-
-
 def trial(
-    goal: Goal, times: FloatArray, losses: Iterable[FloatArray], best: Order = ANYTHING
-) -> Trial:
-    """Look at losses, ``(R,)`` at the start and after each iteration, until what a target or a
-    budget asks for is known, or until the values can no longer be as good as ``best``. ``times``:
-    ``(R, T + 1)`` seconds at the end of each iteration; 0 at first. A target is reached when the
-    loss is first at or below it and then stays there once as long as that took, ten iterations at
-    least, or to the end of the run: a rate that is too large may pass the target by chance."""
+    goal: Goal,
+    times: FloatArray,
+    losses: Iterable[FloatArray],
+    best: Order = ANYTHING,
+    least_stay: int = 10,
+) -> FloatArray:
+    """What the goal makes small, and the iterations to a target, ``(2, R)``; NaN where it is not
+    reached. Looks at losses, ``(R,)`` at the start and after each iteration, until that is known,
+    or until the values can no longer be as good as ``best``. ``times``: ``(R, T + 1)`` seconds at
+    the end of each iteration; 0 at first. A target is reached when the loss is first at or below
+    it and then stays there once as long as that took, ``least_stay`` iterations at least, or to the
+    end of the run: a rate that is too large may pass the target by chance."""
     replications, end = len(times), times.shape[1] - 1
     if goal.kind == "budget":
         last = np.maximum((times <= goal.value).sum(axis=1) - 1, 0)
         values = _taken(np.stack([*islice(losses, int(last.max()) + 1)], axis=1), last)
-        return Trial(np.where(np.isfinite(values), values, np.nan), np.full(replications, np.nan))
+        values = np.where(np.isfinite(values), values, np.nan)
+        return np.array([values, np.full(replications, np.nan)])
     target = goal.value * (1 + ROUND_OFF)
     first, stay = np.full(replications, -1), np.zeros(replications, dtype=np.int64)
-    there, lost = np.zeros(replications, dtype=bool), np.zeros(replications, dtype=bool)
+    reached, lost = np.zeros(replications, dtype=bool), np.zeros(replications, dtype=bool)
     for t, loss in enumerate(losses):
         below = loss <= target
         first[below & (first < 0)] = t
         stay = np.where(below, stay + 1, 0)
-        there |= below & ((stay > np.maximum(first, STAYS)) | (t == end))
-        lost |= ~np.isfinite(loss) & ~there
+        reached |= below & ((stay > np.maximum(first, least_stay)) | (t == end))
+        lost |= ~np.isfinite(loss) & ~reached
         # At best, who has not been there yet gets there in the next iteration.
         soonest = _taken(times, np.where(first < 0, min(t + 1, end), first))
         ends = np.where(lost, np.nan, soonest)
-        if (there | lost).all() or order(ends, goal.criterion) > best:
+        if (reached | lost).all() or order(ends, goal.criterion) > best:
             break
-    seconds = _taken(times, np.where(there, first, 0))
-    return Trial(np.where(there, seconds, np.nan), np.where(there, first, np.nan))
+    seconds = _taken(times, np.where(reached, first, 0))
+    return np.where(reached, [seconds, first], np.nan)
 
 
-def _taken(rows: FloatArray, places: IntArray) -> FloatArray:
-    return np.take_along_axis(rows, places[:, None], axis=1)[:, 0]
+def _taken(rows: FloatArray, columns: IntArray) -> FloatArray:
+    return np.take_along_axis(rows, columns[:, None], axis=1)[:, 0]
 
 
 def read_limits(request: SearchRequest, features: int) -> dict[str, float]:
@@ -194,9 +166,10 @@ class ExactDescent:
 
 
 def exact_descent(
-    learning: build.Training, iterations: int, target: float | None = None
+    learning: build.Training, iterations: int, target: float | None = None, doublings: int = 40
 ) -> ExactDescent:
-    """Walk from the config's rate while it gets better: to ``target``, or the loss half-way."""
+    """Walk from the config's rate while it gets better, so many doublings at most, either way: to
+    ``target``, or the loss half-way."""
 
     @cache
     def descent(power: int) -> ExactDescent:
@@ -217,7 +190,7 @@ def exact_descent(
 
     best = 0
     for way in (1, -1):
-        for _ in range(DOUBLINGS):
+        for _ in range(doublings):
             if quality(best + way) >= quality(best):
                 break
             best += way

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from scipy.special import stdtrit
 from typing_extensions import override
 
 from ...delay_models import Tape
@@ -30,6 +29,7 @@ from ..fit import command
 from ..fit.study import study_for
 from ..options import MeasuredJob
 from ..run.estimate import Room, check, size
+from .compare import LAW, Evidence
 
 MADE = {"iterations": 100, "replications": 32}  # settings of a config that is made from a table
 ROWS_A_WORKER, FEATURES = 40, 20  # size of the synthetic problem that stands for the user's own
@@ -122,51 +122,6 @@ class MeasuredConfig:
         notes = [note for note in scenario.notes if not note.startswith(f"{path}: ")]
         times = scenario.workers / measured.workers
         return replace(scenario, read=measured.read, times=times, notes=tuple(notes))
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What runs are drawn from: a law, or the rounds of a table. Runs of a table's rounds vary as
-    tables of their length do, so they also say how far the table itself may be off, which no number
-    of runs makes less."""
-
-    rounds: int = 0  # measured; 0: runs are drawn from a law
-    stretch: float = 1.0  # mean length of the stretches in which they are drawn
-    length: float = 1.0  # rounds of a run
-
-    @property
-    def scale(self) -> float:
-        """How many times as much the table's mean varies as the mean of a run; 0 for a law. A mean
-        of R rounds has T / R times the variance of one of T, or more where what lasts is cut at the
-        ends of a run: at most, every stretch is one value. The cut is our derivation."""
-        if not self.rounds:
-            return 0.0
-        stays = 1 - 1 / self.stretch
-        cut = 2 * stays * (1 - stays**self.length) / (self.length * (1 - stays**2))
-        return float(np.sqrt(self.length / self.rounds / (1 - cut)))
-
-    def half(self, error: float, count: int, sure: float) -> float:
-        """Half of the interval of ``count`` runs' mean, which is known to a standard ``error``. Of
-        B stretches it is Student's quantile and B / (B - 1): few vary less than what they were
-        drawn from. Source: Hesterberg, The American Statistician 69 (2015)."""
-        degrees = count - 1.0
-        if self.rounds:
-            stretches = max(2.0, self.rounds / self.stretch)
-            error *= float(np.sqrt((1 + count * self.scale**2) * stretches / (stretches - 1)))
-            degrees = min(degrees, stretches - 1)
-        return float(stdtrit(degrees, (1 + sure) / 2)) * error
-
-    def spread(self, shares: FloatArray) -> FloatArray:
-        """Shares of rounds in each run, ``(R, ...)``, as those of runs of fresh rounds would
-        vary: by the table's error, too."""
-        if not self.rounds:
-            return shares
-        middle = shares.mean(axis=0)
-        wider = np.sqrt(1 + self.length / self.rounds)
-        return np.asarray(np.clip(middle + (shares - middle) * wider, 0.0, 1.0))
-
-
-LAW = Evidence()
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 
 from erasurehead.experiments.options import SearchRequest
-from erasurehead.experiments.recommend.evaluate import Candidate, Evaluation, Row
+from erasurehead.experiments.recommend.compare import Evidence, order
+from erasurehead.experiments.recommend.evaluate import Candidate
 from erasurehead.experiments.recommend.halving import Found, Rung
 from erasurehead.experiments.recommend.measure import Performance
-from erasurehead.experiments.recommend.question import Goal, Question, ask, order
-from erasurehead.experiments.recommend.scenario import Evidence, Perturbation
+from erasurehead.experiments.recommend.question import Goal, Question, ask
+from erasurehead.experiments.recommend.scenario import Perturbation
 from erasurehead.experiments.recommend.study import Changed, Recommendation
 
 RUNGS = (Rung(4, 9), Rung(4, 9))
 # One for each candidate, unless its section is given.
 SCHEMES = ("uncoded", "ignore_stragglers", "window", "balanced", "drop_compute", "speculative")
-OWN = ("section", "listed")  # said of a candidate, not of its row
 RUNS = np.array([0.98, 1.02, 0.99, 1.01])  # what four runs take, times their mean
 
 
@@ -35,7 +35,7 @@ def asked() -> Question:
 
 @dataclass
 class Made:
-    """A candidate: its name, what it takes, and whatever else is known of it."""
+    """A candidate: its name, what it takes, and what else is known of it."""
 
     label: str
     seconds: Any = 1.0  # one number, or what each run takes
@@ -44,8 +44,8 @@ class Made:
 
 
 def one(label: str, seconds: Any = 1.0, **more: Any) -> Made:
-    """A candidate; what is not a field of ``Row`` is one of ``Performance``."""
-    of_run = {key: more.pop(key) for key in {*more} - {*Row.__dataclass_fields__, *OWN}}
+    """A candidate; what is no field of it is one of its ``Performance``."""
+    of_run = {key: more.pop(key) for key in {*more} - {*Candidate.__dataclass_fields__}}
     return Made(label, seconds, more, of_run)
 
 
@@ -60,7 +60,7 @@ def recommendation(
     *made: Made,
     trains: bool = False,
     changed: Sequence[Changed] = (),
-    tuned: dict[int, Performance] | None = None,
+    tuned: dict[int, Candidate] | None = None,
     **scenario: Any,
 ) -> Recommendation:
     """Of candidates of which the first is the scheme of today."""
@@ -68,29 +68,25 @@ def recommendation(
     if trains:
         goal = Goal("target", 0.5, "median")
         question = replace(question, goal=goal, common_rate=0.5, exact_rate=0.5)
-    rows, runs = dict[int, Row](), dict[int, Performance]()
-    for index, each in enumerate(made):
-        taken = each.seconds * RUNS if np.ndim(each.seconds) == 0 else np.asarray(each.seconds)
-        run = {"rates": (0.25, 0.5), "values": np.array([taken, taken])} if trains else {}
-        runs[index] = performance(**({"values": taken} | run | each.run))
-        of = order(taken, runs[index].criterion)
+    rows = dict[int, Candidate]()
+    for index, one in enumerate(made):
+        taken = one.seconds * RUNS if np.ndim(one.seconds) == 0 else np.asarray(one.seconds)
+        rates = {"rates": (0.25, 0.5), "values": np.array([taken, taken])} if trains else {}
+        run = performance(**({"values": taken} | rates | one.run))
+        of = order(taken, run.criterion)
         known: dict[str, Any] = {
-            "rung": 1, "order": of, "value": of[1] if of[0] == 0 else np.nan, "trained": trains,
-            "reached": int(np.isfinite(taken).sum()), "replications": len(taken), "load": 1.0,
+            "section": {"name": SCHEMES[index]}, "run": run, "rung": 1, "order": of,
+            "value": of[1] if of[0] == 0 else np.nan, "load": 1.0,
             "rate": 0.25 if trains else np.nan, "iteration_time": 2.0, "clocked": 1.0,
             "counted": 1.0, "error": 0.0, "staleness": 0.0, "least_heard": 1.0, "coverage": 1.0,
             "worker_seconds": 1.0,
         }  # fmt: skip
-        section = each.more.pop("section", {"name": SCHEMES[index]})
-        listed = each.more.pop("listed", True)
-        candidate = Candidate(index, section, index == 0, listed)
-        rows[index] = Row(candidate, each.label, **(known | each.more))
-    found = Found(question, Evaluation(rows, runs), tuned or {}, RUNGS)
-    return Recommendation(found, tuple(changed))
+        rows[index] = Candidate(index, given=index == 0, label=one.label, **(known | one.more))
+    return Recommendation(Found(question, rows, tuned or {}, RUNGS), tuple(changed))
 
 
-def row_of(found: Recommendation, label: str) -> Row:
-    """The row of that name."""
+def row_of(found: Recommendation, label: str) -> Candidate:
+    """The candidate of that name."""
     return next(row for row in found.everybody if row.label == label)
 
 
@@ -99,15 +95,10 @@ def changed(
 ) -> list[Changed]:
     """What candidates take on changed delays, times what the winner takes, which may miss."""
     change, here = Perturbation(name, value, median=1.0), found.winner.label
-    rows = {here: 1.0} | times
-    nothing = (np.nan,) * 3
-    return [
-        Changed(
-            change, row_of(found, label), often, nothing if misses else (often,) * 3, 4,
-            np.isfinite(often) and not (misses and label == here), not misses,
-        )
-        for label, often in rows.items()
-    ]  # fmt: skip
+    often = {here: np.nan if misses else 1.0} | times
+    usual = {label: row_of(found, label) for label in often}
+    rows = {k: replace(row, run=performance(often[k] * RUNS)) for k, row in usual.items()}
+    return [Changed(change, usual[label], rows[label], rows[here]) for label in often]
 
 
 TABLE = Evidence(100, 10.0, 10.0)

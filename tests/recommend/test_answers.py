@@ -13,6 +13,7 @@ import pytest
 from erasurehead.experiments.recommend.answer import next_steps, verdict, why
 from erasurehead.experiments.recommend.command import winner_config
 from erasurehead.experiments.recommend.compare import ratio
+from erasurehead.experiments.recommend.evaluate import Candidate
 from erasurehead.experiments.recommend.scenario import SHUFFLED
 from erasurehead.experiments.recommend.study import Recommendation, recommendation_tables
 from tests.recommend.made import RUNS, TABLE, changed, one, performance, recommendation, row_of
@@ -126,7 +127,6 @@ def test_few_runs_that_decide_are_told() -> None:
 
 def test_a_goal_that_is_not_reached_in_every_run() -> None:
     """By a mean; most runs have a median whatever the others do."""
-    late = performance(LATE, criterion="mean")
     found = recommendation(one("a", LATE, criterion="mean"))
     assert verdict(found) == (
         "No scheme reaches the goal in every run: a does in 3 of 4; give more iterations or an "
@@ -134,7 +134,6 @@ def test_a_goal_that_is_not_reached_in_every_run() -> None:
     )
     assert why(found) == []
     assert len(next_steps(found, "x")) == 1
-    assert late.order(np.nan) == (1.0, 1.0)
     assert verdict(recommendation(one("a", LATE))).startswith("Keep a, nothing is better: 1 s")
 
 
@@ -169,7 +168,7 @@ def test_why_coding_does_not_pay() -> None:
     assert reason(found, "a worker") == f"{told}, 37.5 % less than a usual in the same 4 runs."
     slower = recommendation(one("a usual", 1.1), best, code)
     assert reason(slower, "a worker") == f"{told}."
-    gone = one("c code", 1.25, coded=True, rung=0, replications=0)
+    gone = one("c code", 1.25, coded=True, rung=0, run=None)
     assert reason(recommendation(usual, best, gone), "a worker") == (
         f"{text}; the best code, c code, left after rung 1."
     )
@@ -183,7 +182,7 @@ def test_what_a_count_of_iterations_would_say() -> None:
     best, lost = one("a", counted=3.0), one("c", counted=1.0, covered=False)
     begin = "If iterations were counted, b would be best; trained, it "
     for more, said in (
-        ({"rung": 0, "trained": False}, "left after rung 1"),
+        ({"rung": 0, "rates": ()}, "left after rung 1"),
         ({"seconds": LATE * np.nan}, "reaches the goal in 0 of 4 runs"),
         ({"seconds": 2.0}, "takes 2 s"),
     ):
@@ -291,7 +290,7 @@ def test_what_does_not_arrive_is_no_answer() -> None:
     found = recommendation(one("a here"), one("b other", 2.0))
     for taken, said in (
         (2.0, "b other always reaches the goal and a here does not."),
-        (np.inf, "a here does not always reach the goal."),
+        (np.nan, "a here does not always reach the goal."),
     ):
         late = changed(found, "tail", 2.0, {"b other": taken}, misses=True)
         rows = (*changed(found, "tail", 0.5, {"b other": 2.0}), *late)
@@ -373,7 +372,7 @@ def test_what_to_do_next() -> None:
 def test_tables_have_a_row_for_everybody() -> None:
     """The winner first, then by time; whoever left, what breaks a limit, and each rate that was
     tried, with the mean over the runs that reach the goal."""
-    tuned = performance([[4.0, np.nan], [1.0, 2.0]], rates=(0.5, 0.25))
+    tuned = Candidate(1, {}, run=performance([[4.0, np.nan], [1.0, 2.0]], rates=(0.5, 0.25)))
     found = recommendation(
         one("a", 3.0, violates="load"), one("b", 2.0), one("c", 1.0, rung=0),
         one("d", 0.5, covered=False, least_heard=0.05),

@@ -20,12 +20,13 @@ from erasurehead.experiments.options import MeasuredJob, SearchRequest
 from erasurehead.experiments.recommend import measure, study
 from erasurehead.experiments.recommend.answer import answered, method
 from erasurehead.experiments.recommend.command import FILES
-from erasurehead.experiments.recommend.evaluate import Budget, Candidate, Evaluator, Row
+from erasurehead.experiments.recommend.compare import Evidence
+from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator
 from erasurehead.experiments.recommend.halving import candidates
+from erasurehead.experiments.recommend.measure import Budget
 from erasurehead.experiments.recommend.page import recommendation_page
 from erasurehead.experiments.recommend.question import ask
 from erasurehead.experiments.recommend.scenario import (
-    Evidence,
     MeasuredConfig,
     Perturbation,
     read_scenario,
@@ -176,11 +177,10 @@ def test_rates_are_tried_on_the_problem_of_the_config(config: Path) -> None:
     """Other delays and the same data: catches a trial whose target belongs to another problem."""
     question = ask(yaml.safe_load(config.read_text()), SearchRequest(), None)
     rates = {Candidate(0, {"name": "uncoded"}): (question.exact_rate,)}
-    budgets = Budget(3), Budget(3, tuning=True)
-    race, trial = (Evaluator(question)(rates, budget).runs[0] for budget in budgets)
-    assert np.isfinite(race.to_target).all()
-    np.testing.assert_array_equal(race.to_target, trial.to_target)
-    assert (race.values != trial.values).all()
+    budgets = Budget(3), Budget(3, other_delays=1)
+    last, tuning = (Evaluator(question)(rates, budget)[0] for budget in budgets)
+    assert last.iterations == tuning.iterations > 0
+    assert (last.values() != tuning.values()).all()
 
 
 def test_schemes_with_exact_gradients_are_trained_once(
@@ -192,8 +192,7 @@ def test_schemes_with_exact_gradients_are_trained_once(
     monkeypatch.setattr(measure, "Learner", None)
     sections = ({"name": "uncoded"}, {"name": "cyclic_mds", "load": 3})
     some = [Candidate(i, section) for i, section in enumerate(sections)]
-    plain, coded = evaluate(dict.fromkeys(some, (rate,)), Budget(3)).runs.values()
-    np.testing.assert_array_equal(plain.to_target, coded.to_target)
+    coded = evaluate(dict.fromkeys(some, (rate,)), Budget(3))[1]
     simulation = evaluate.simulation(some[1], (rate,), Budget(3))
     cell = simulation.cell()
     learning = build.training(cell)
@@ -204,7 +203,7 @@ def test_schemes_with_exact_gradients_are_trained_once(
         (runs,) = replayed(run, steps, learning, (rate,))
     path = [*measure._exact_paths(simulation.base)[rate]._losses]
     np.testing.assert_array_equal(runs.losses[0, : len(path)], path)
-    np.testing.assert_array_equal(coded.values[0], runs.seconds(question.goal.value))
+    np.testing.assert_array_equal(coded.values(), runs.seconds(question.goal.value))
 
 
 EFFECTS: dict[str, Any] = {  # delays that are drawn a block at a time, however short the run is
@@ -221,7 +220,7 @@ def bare(**changed: Any) -> Evaluator:
 def digest(simulation: measure.Simulation) -> str:
     found = measure.performance(simulation)
     assert not isinstance(found, str)
-    return str(found[0]["digest"])
+    return str(found["digest"])
 
 
 def test_delays_that_others_drew_are_those_of_a_scheme_alone(
@@ -237,8 +236,8 @@ def test_delays_that_others_drew_are_those_of_a_scheme_alone(
         for name, runs, rounds in (("uncoded", 2, 5), ("asynchronous", 3, 9), ("uncoded", 3, 20))
     ]
     together = [digest(one) for one in (*asked, asked[0])]
-    assert 8 * measure.REMEMBERED == 8 * 2**20, "8 MiB"
-    monkeypatch.setattr(measure, "REMEMBERED", 0)
+    assert 8 * measure.REMEMBERED_DELAYS == 8 * 2**20, "8 MiB"
+    monkeypatch.setattr(measure, "REMEMBERED_DELAYS", 0)
     for one, found in zip((*asked, asked[0]), together, strict=True):
         assert found == digest(one)
     assert len({*together}) == len(asked)
@@ -250,12 +249,12 @@ def test_what_further_partitions_cost_is_nothing_to_those_who_have_none() -> Non
     for a second partition in a later round, as balanced does."""
     evaluate = bare()
     known = evaluate(dict.fromkeys(candidates(evaluate.question), ()), Budget(2))
-    single = [row for row in known.rows.values() if row.alone and not row.refused]
+    single = [row for row in known.values() if row.alone and not row.refused]
     assert {"uncoded", "drop_compute", "k_async"} <= {row.scheme for row in single}
     for row in single:
-        plain = evaluate.simulation(row.candidate, (), Budget(2))
+        plain = evaluate.simulation(row, (), Budget(2))
         cheap, dear = (
-            digest(replace(plain, perturbation=Perturbation("load", times)))
+            digest(replace(plain, budget=Budget(2, perturbation=Perturbation("load", times))))
             for times in (0.25, 4.0)
         )
         assert cheap == dear, row.label
@@ -471,8 +470,8 @@ def test_what_is_known_of_a_scheme_without_rounds() -> None:
     own: (n - 1) / K updates old, and as much more noise. Of whatever is more than that, nothing."""
     evaluate = bare(delay={"model": "exponential", "rate": 0.5}, load_law={"kind": "proportional"})
 
-    def known(**section: Any) -> Row:
-        return evaluate({Candidate(0, section): ()}, Budget(2, theory=True)).rows[0]
+    def known(**section: Any) -> Candidate:
+        return evaluate({Candidate(0, section): ()}, Budget(2, theory=True))[0]
 
     for k in (2, 4):
         found, others = known(name="k_batch_async", wait_for=k), 5 / k
@@ -501,7 +500,7 @@ def test_errors_are_of_as_many_partitions_as_workers(theory: bool) -> None:
     evaluate = bare(delay={"model": "deterministic", "value": 1.0}, load_law=law)
     cut = [{"name": "drop_compute", "pieces": k, "patience": 0.45} for k in (2, 10)]
     some = [Candidate(k, each) for k, each in enumerate((*cut, {"name": "uncoded"}))]
-    rows = evaluate(dict.fromkeys(some, ()), Budget(2, theory=theory)).rows
+    rows = evaluate(dict.fromkeys(some, ()), Budget(2, theory=theory))
     assert [rows[k].error for k in range(3)] == pytest.approx([6.0, 6.0, 0.0])
 
 

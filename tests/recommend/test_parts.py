@@ -26,14 +26,20 @@ from erasurehead.experiments.recommend.candidates import (
     far_beyond,
     neighbours,
 )
-from erasurehead.experiments.recommend.compare import behind, decided_by, estimate, ratio
+from erasurehead.experiments.recommend.compare import (
+    behind,
+    decided_by,
+    estimate,
+    order,
+    ratio,
+)
 from erasurehead.experiments.recommend.halving import rungs_of
-from erasurehead.experiments.recommend.measure import _heard, exact_iterations, hearing
+from erasurehead.experiments.recommend.measure import _heard
+from erasurehead.experiments.recommend.progress import exact_iterations, hearing
 from erasurehead.experiments.recommend.question import (
     ExactDescent,
     Goal,
     Question,
-    order,
     read_limits,
     trial,
 )
@@ -184,8 +190,7 @@ def test_a_target_is_reached_by_who_stays_as_long_again(
     """And nothing is trained beyond that. Catches the end of the run as the only judge."""
     seen: list[int] = []
     found = trial(TARGET, 2 * TIMES, course([losses], seen))
-    np.testing.assert_array_equal(found.iterations, [iterations])
-    np.testing.assert_array_equal(found.values, [2 * iterations])
+    np.testing.assert_array_equal(found, [[2 * iterations], [iterations]])
     assert seen[-1] == read
 
 
@@ -196,9 +201,9 @@ def test_a_trial_ends_where_it_can_no_longer_match_the_best() -> None:
     times = np.repeat(TIMES, 2, axis=0)
     found = trial(TARGET, times, course(losses, seen), best=(0.0, 10.0))
     assert seen[-1] == 16
-    assert order(found.values) > (0.0, 10.0)
+    assert order(found[0]) > (0.0, 10.0)
     whole = trial(TARGET, times, course(losses, seen), best=(1.0, 3.0))
-    np.testing.assert_array_equal(whole.values, [4.0, 40.0])
+    np.testing.assert_array_equal(whole[0], [4.0, 40.0])
 
 
 def test_a_budget_reads_no_loss_beyond_it() -> None:
@@ -206,7 +211,7 @@ def test_a_budget_reads_no_loss_beyond_it() -> None:
     losses = [[1.0, 0.9, 0.8, 0.7, 0.6], [1.0, 0.5, 0.4, 0.3, 0.2]]
     times = np.array([[0.0, 1.0, 2.0, 3.0, 4.0], [0.0, 2.0, 4.0, 6.0, 8.0]])
     found = trial(Goal("budget", 2.5), times, course(losses, seen))
-    np.testing.assert_array_equal(found.values, [0.8, 0.5])
+    np.testing.assert_array_equal(found[0], [0.8, 0.5])
     assert seen[-1] == 2
 
 
@@ -571,7 +576,8 @@ def test_an_interval_needs_two_values(criterion: Criterion) -> None:
 def heard(shares: Any, updates: int) -> tuple[float, float, bool]:
     shares = None if shares is None else np.asarray(shares, dtype=np.float64)
     times = np.empty((1 if shares is None else len(shares), updates))
-    return hearing(cast(Any, SimpleNamespace(times=times, shares=shares)))
+    found = hearing(cast(Any, SimpleNamespace(times=times, shares=shares)))
+    return found["least_heard"], found["coverage"], not found["covered"]
 
 
 def test_who_is_hardly_ever_part_of_an_update() -> None:

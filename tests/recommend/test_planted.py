@@ -16,9 +16,10 @@ from erasurehead.experiments.config import build
 from erasurehead.experiments.options import SearchRequest
 from erasurehead.experiments.recommend import question
 from erasurehead.experiments.recommend.answer import verdict, why
-from erasurehead.experiments.recommend.evaluate import Budget, Candidate, Evaluator
+from erasurehead.experiments.recommend.compare import Order, order
+from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator
 from erasurehead.experiments.recommend.halving import search
-from erasurehead.experiments.recommend.measure import Simulation, performance
+from erasurehead.experiments.recommend.measure import Budget, Simulation, performance
 from erasurehead.experiments.recommend.study import (
     Recommendation,
     recommendation_tables,
@@ -222,9 +223,10 @@ def reached(losses: FloatArray, target: float) -> int | None:
     return first if any(whole) or below[-1] else None
 
 
-def to_the_end(simulation: Simulation) -> dict[float, question.Order]:
+def to_the_end(simulation: Simulation) -> dict[float, Order]:
     """How good each learning rate of a scheme is."""
-    data, cell = replace(simulation, other_delays=0).cell(), simulation.cell()
+    there = replace(simulation.budget, other_delays=0)
+    data, cell = replace(simulation, budget=there).cell(), simulation.cell()
     learning = build.training(data)
     assert learning is not None
     run = build.timing(cell, learning.problem.features)
@@ -236,9 +238,7 @@ def to_the_end(simulation: Simulation) -> dict[float, question.Order]:
         goal = simulation.goal.value * (1 + ROUND_OFF)
         ends = [reached(losses, goal) for losses in runs.losses]
         pairs = zip(runs.times, ends, strict=True)
-        found[rate] = question.order(
-            np.array([np.nan if end is None else row[end] for row, end in pairs])
-        )
+        found[rate] = order(np.array([np.nan if end is None else row[end] for row, end in pairs]))
     return found
 
 
@@ -247,15 +247,15 @@ def best_rate_is_found(seed: int) -> None:
     that ends a trial of the winner."""
     asked = question.ask(planted(seed), SearchRequest(only=SCHEMES[seed % len(SCHEMES)]), None)
     evaluate = Evaluator(asked)
-    found = search(asked, evaluate)
+    found = search(evaluate)
     (replications,) = {r.replications for r in found.rungs if len(r.factors) == 3}
     known, tuned = {}, {}
-    for index, run in found.tuned.items():
-        if len(run.values[0]) == replications:
-            row, budget = found.all.rows[index], Budget(replications, tuning=True)
-            simulation = evaluate.simulation(row.candidate, run.rates, budget, row)
-            known |= {(order, index, rate): row for rate, order in to_the_end(simulation).items()}
-            tuned |= {(run.order(rate), index, rate): row for rate in run.rates}
+    for index, row in found.tuned.items():
+        if row.run and row.replications == replications:
+            rates, budget = row.run.rates, Budget(replications, other_delays=1)
+            simulation = evaluate.simulation(found.rows[index], rates, budget)
+            known |= {(at, index, rate): row for rate, at in to_the_end(simulation).items()}
+            tuned |= {(order(row.values(rate)), index, rate): row for rate in rates}
     assert min(known)[0][0] == 0, "nothing is planted"
     assert min(known)[1:] == min(tuned)[1:]
     np.testing.assert_allclose(min(known)[0], min(tuned)[0], rtol=5e-12)  # to twelve digits
@@ -383,10 +383,9 @@ def brute(
 
     def seconds(section: Fields) -> float:
         there = Evaluator(found.question)
-        job = there.simulation(Candidate(0, section), (), Budget(replications))
-        result = performance(replace(job, other_delays=delays))
-        assert isinstance(result, str) or result[1] is not None
-        return np.inf if isinstance(result, str) else float(result[1].values.mean())
+        budget = Budget(replications, other_delays=delays)
+        result = performance(there.simulation(Candidate(0, section), (), budget))
+        return np.inf if isinstance(result, str) else float(result["run"].values.mean())
 
     best = min(map(seconds, sections))
     assert seconds(dict(found.winner.section)) <= WITHIN * best, verdict(found)

@@ -15,9 +15,9 @@ import pytest
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import SearchRequest
 from erasurehead.experiments.recommend import evaluate
-from erasurehead.experiments.recommend.evaluate import Budget, Candidate, Evaluator, allowed
+from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator, allowed
 from erasurehead.experiments.recommend.halving import Found, Rung, candidates, promoted, search
-from erasurehead.experiments.recommend.measure import Known, Simulation
+from erasurehead.experiments.recommend.measure import Budget, Facts, Simulation
 from erasurehead.experiments.recommend.question import ask
 from erasurehead.experiments.recommend.study import recommended
 from tests.recommend.made import one, performance, recommendation
@@ -45,13 +45,13 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Simulation]
     ) -> list[Simulation]:
         asked = list[Simulation]()
 
-        def result(job: Simulation, share: object) -> Known | str:
+        def result(job: Simulation, share: object) -> Facts | str:
             asked.append(job)
             section = json.loads(job.scheme)
-            told = section | {"runs": job.replications}
+            told = section | {"runs": job.budget.replications}
             if isinstance(taken := takes(told), str):
                 return taken
-            noise = np.random.default_rng(1).normal(1.0, 0.01, job.replications)
+            noise = np.random.default_rng(1).normal(1.0, 0.01, job.budget.replications)
             rates = job.rates or (np.nan,)
             nearer = [1 + abs(np.log(rate / best_rate)) if rate > 0 else 1.0 for rate in rates]
             values = np.array([taken * each * noise for each in nearer])
@@ -65,9 +65,9 @@ def simulated(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Simulation]
                 "staleness": 0.0,
                 "digest": job.scheme,
             }
-            needed = np.full((len(job.rates), job.replications), np.nan)
+            needed = np.full((len(job.rates), job.budget.replications), np.nan)
             run = {"rates": job.rates, "criterion": job.goal.criterion, "to_target": needed}
-            return facts | of, performance(values, **run)
+            return facts | of | {"run": performance(values, **run)}
 
         monkeypatch.setattr(evaluate, "performance", result)
         return asked
@@ -85,11 +85,11 @@ def test_one_goes_on_until_the_best_has_neighbours_on_both_sides(simulated: Any)
     candidate is asked once on a rung."""
     asked = simulated(bowl)
     question = small(only="drop_compute")
-    found = search(question.question, question)
+    found = search(question)
     best = found.last[0]
     assert bowl(dict(best.section)) < 1.012 * 10
-    assert not best.candidate.listed
-    times = Counter((job.scheme, job.replications) for job in asked)
+    assert not best.listed
+    times = Counter((job.scheme, job.budget.replications) for job in asked)
     assert max(times.values()) == 1
     assert {row.rung for row in found.last} == {len(found.rungs) - 1}
 
@@ -116,9 +116,8 @@ def test_the_slow_leave_and_the_last_of_many(simulated: Any) -> None:
 def promotes(*made: Any, rung: Rung | None = None, trains: bool = False) -> set[str]:
     """The labels of those that go on."""
     found = recommendation(*made, trains=trains)
-    rows = found.found.all
-    kept = promoted(rung or Rung(4, 9), rows, found.question)
-    return {rows.rows[index].label for index in kept}
+    kept = promoted(rung or Rung(4, 9), found.found.rows, found.question)
+    return {row.label for row in kept}
 
 
 def test_who_is_promoted() -> None:
@@ -138,13 +137,14 @@ def test_who_is_promoted() -> None:
     rung = Rung(4, 9, dominated=1.1, **tuning)
     found = recommendation(today, exact, longer, trains=True)
     mean = replace(found.question, goal=replace(found.question.goal, criterion="mean"))
-    kept = promoted(rung, found.found.all, mean)
+    kept = [row.index for row in promoted(rung, found.found.rows, mean)]
     assert kept == [0, 1], "the iterations of l are longer than those of an exact scheme"
-    assert promoted(rung, found.found.all, found.question) == [0, 1, 2], "of a median, who knows"
+    kept = [row.index for row in promoted(rung, found.found.rows, found.question)]
+    assert kept == [0, 1, 2], "of a median, who knows"
 
 
 def test_by_closed_forms_two_percent_decide() -> None:
-    some = [one(name, s, replications=0) for name, s in (("b", 1.0), ("c", 1.019), ("d", 1.03))]
+    some = [one(name, s, run=None) for name, s in (("b", 1.0), ("c", 1.019), ("d", 1.03))]
     assert promotes(one("t", 9.0), *some, rung=Rung(4, 9, theory=True)) == {"t", "b", "c"}
 
 
@@ -162,7 +162,7 @@ def test_who_may_be_recommended() -> None:
     is not asked for."""
     rows = recommendation(
         one("a", violates="load"), one("b", covered=False), one("c"), one("d", refused="no")
-    ).found.all.rows.values()
+    ).found.rows.values()
     question = small().question
     free = replace(question, request=SearchRequest(allow_unheard=True))
     assert allowed(rows, question) == {2}
@@ -174,17 +174,17 @@ def test_limits_that_nobody_keeps_are_told(simulated: Any) -> None:
     simulated(lambda section: 1.0)
     evaluator = small(only="uncoded", request=SearchRequest(max_worker_seconds=1e-6))
     with pytest.raises(ConfigError, match=r"no scheme keeps the limits \(.*: worker_seconds"):
-        search(evaluator.question, evaluator)
+        search(evaluator)
 
 
 def test_what_cannot_be_simulated_leaves_unless_the_config_names_it(simulated: Any) -> None:
     simulated(lambda section: "too long" if section["name"] == "window" else 1.0)
     evaluator = small(only="window")
-    rows = search(evaluator.question, evaluator).all.rows.values()
+    rows = search(evaluator).rows.values()
     assert {row.refused for row in rows if row.scheme == "window"} == {"too long"}
     given = small(only="uncoded", schemes=[{"name": "window", "tolerance": 1.0, "at_least": 2}])
     with pytest.raises(ConfigError, match="too long"):
-        search(given.question, given)
+        search(given)
 
 
 def test_what_a_candidate_costs_until_the_goal(simulated: Any) -> None:
@@ -195,14 +195,14 @@ def test_what_a_candidate_costs_until_the_goal(simulated: Any) -> None:
     some = {Candidate(place, section): (0.5,) for place, section in enumerate(sections)}
     limits = SearchRequest(max_load=3, max_bytes=330.0, target=0.95)
     evaluator = small(trains=True, request=limits)
-    rows = evaluator(some, Budget(4)).rows
+    rows = evaluator(some, Budget(4))
     assert rows[0].worker_seconds == pytest.approx(3 * rows[0].value)
     assert rows[0].bytes == pytest.approx(2 * 8 * 4 * rows[0].value)
     assert (rows[0].violates, rows[1].violates) == ("", "load")
-    clock = evaluator(dict.fromkeys(some, ()), Budget(4)).rows
+    clock = evaluator(dict.fromkeys(some, ()), Budget(4))
     assert np.isnan(clock[0].bytes), "until something is trained"
     tight = replace(evaluator.question, limits={"bytes": 300.0})
-    assert Evaluator(tight)(some, Budget(4)).rows[0].violates == "bytes"
+    assert Evaluator(tight)(some, Budget(4))[0].violates == "bytes"
 
 
 @pytest.mark.parametrize(
@@ -222,16 +222,16 @@ def test_a_faster_scheme_has_more_iterations(
     of 50 s, as many as it needs."""
     evaluator = small(trains=True)
     evaluator.horizon = horizon
-    known = next(iter(recommendation(one("a", clocked=each)).found.all.rows.values()))
-    asked = evaluator.simulation(known.candidate, (0.5,), Budget(4), known)
+    known = recommendation(one("a", clocked=each)).winner
+    asked = evaluator.simulation(known, (0.5,), Budget(4))
     assert asked.iterations == target
     assert asked.reported == (0.5,)
-    assert evaluator.simulation(known.candidate, (), Budget(4), known).iterations == 20
-    tuning = evaluator.simulation(known.candidate, (0.5,), Budget(4, tuning=True), known)
+    assert evaluator.simulation(known, (), Budget(4)).iterations == 20
+    tuning = evaluator.simulation(known, (0.5,), Budget(4, other_delays=1))
     assert tuning.reported == (evaluator.question.common_rate,)
     goal = replace(evaluator.question.goal, kind="budget", value=50.0)
     evaluator.question = replace(evaluator.question, goal=goal)
-    assert evaluator.simulation(known.candidate, (0.5,), Budget(4), known).iterations == budget
+    assert evaluator.simulation(known, (0.5,), Budget(4)).iterations == budget
 
 
 def test_tuning_is_on_other_delays_and_ends_what_is_far_behind(simulated: Any) -> None:
@@ -243,14 +243,18 @@ def test_tuning_is_on_other_delays_and_ends_what_is_far_behind(simulated: Any) -
         rate,
         exact=lambda s: s["name"] == "uncoded",
     )
-    found: Found = search(evaluator.question, evaluator)
-    tuned = [job for job in asked if job.other_delays]
+    found: Found = search(evaluator)
+    tuned = [job for job in asked if job.budget.other_delays]
     assert tuned
     assert all(job.rates for job in tuned)
-    bars = {json.loads(job.scheme)["name"]: job.bar for job in tuned if job.replications == 4}
+    bars = {
+        json.loads(job.scheme)["name"]: job.budget.bar
+        for job in tuned
+        if job.budget.replications == 4
+    }
     assert bars["uncoded"] == (np.inf, np.inf)
     assert bars["ignore_stragglers"][1] == pytest.approx(2.0, rel=0.03)
-    own = {rate for run in found.tuned.values() for rate in run.rates}
+    own = {rate for row in found.tuned.values() for rate in row.run.rates}
     assert len(own) > 5
     assert found.last[0].rate == rate, "the best that was planted"
     assert not any(row.tuned for row in found.last)
@@ -262,7 +266,7 @@ def test_who_does_the_same_goes_on_once(simulated: Any, exact: bool) -> None:
     simulated(lambda s: 1.0, digest=lambda s: s["name"], exact=lambda s: exact)
     for trains, once in ((False, True), (True, exact)):
         evaluator = small(trains, only="fractional_repetition")
-        rows = search(evaluator.question, evaluator).all.rows.values()
+        rows = search(evaluator).rows.values()
         codes = [row for row in rows if row.scheme == "fractional_repetition" and not row.refused]
         loads = {row.section.get("load") for row in codes if not row.same}
         assert (len(loads) == 1) == once, loads
@@ -298,7 +302,7 @@ def test_the_best_exact_scheme_comes_back_beside_a_winner_by_count(simulated: An
             error=lambda s: 0.0 if s["name"] == "fractional_repetition" else 1.0,
         )
         evaluator = small(only="ignore_stragglers,fractional_repetition")
-        last = search(evaluator.question, evaluator).last
+        last = search(evaluator).last
         exact = [row for row in last if row.scheme == "fractional_repetition"]
         assert len(exact) == there
 
@@ -310,8 +314,8 @@ def test_the_winner_and_two_others_run_on_changed_delays_at_their_own_rates(simu
     asked = simulated(lambda section: 1.0, own)
     found = recommended(evaluator.question, evaluator)
     assert len(found.finalists) > 3
-    assert len({each.row.index for each in found.changed}) == 3
-    assert {job.rates for job in asked if not job.work} == {(own,)}
+    assert len({each.usual.index for each in found.changed}) == 3
+    assert {job.rates for job in asked if not job.budget.work} == {(own,)}
 
 
 def test_every_listed_candidate_is_another_one() -> None:

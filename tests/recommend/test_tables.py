@@ -16,11 +16,12 @@ from erasurehead.experiments.page.answer import read_answer, write_answer
 from erasurehead.experiments.recommend.answer import answered
 from erasurehead.experiments.recommend.candidates import frozen
 from erasurehead.experiments.recommend.command import read_question
-from erasurehead.experiments.recommend.compare import estimate, optimism, ratio
-from erasurehead.experiments.recommend.evaluate import Budget, Candidate, Evaluator
+from erasurehead.experiments.recommend.compare import Evidence, estimate, optimism, ratio
+from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator
 from erasurehead.experiments.recommend.halving import candidates
+from erasurehead.experiments.recommend.measure import Budget
 from erasurehead.experiments.recommend.question import ask
-from erasurehead.experiments.recommend.scenario import Evidence, MeasuredConfig
+from erasurehead.experiments.recommend.scenario import MeasuredConfig
 from erasurehead.experiments.recommend.study import (
     Recommendation,
     recommendation_tables,
@@ -62,14 +63,14 @@ def shown(rounds: int) -> float:
 def on_fresh_rounds(found: Recommendation, cluster: Cluster, folder: Path) -> dict[str, Any]:
     """What the winner, today's scheme and all candidates take in rounds that were not measured."""
     there = asked(cluster.rounds(FRESH, 1), folder)
-    tried = [row.candidate for row in found.everybody]
-    some = {frozen(one.section): one.section for one in (*tried, *candidates(there.question))}
+    tried = (*found.everybody, *candidates(there.question))
+    some = {frozen(one.section): one.section for one in tried}
     listed = [Candidate(place, section) for place, section in enumerate(some.values())]
-    known = there(dict.fromkeys(listed, ()), Budget(64)).rows.values()
-    rows = {frozen(row.candidate.section): row for row in known}
+    known = there(dict.fromkeys(listed, ()), Budget(64)).values()
+    rows = {frozen(row.section): row for row in known}
     enough = shown(len(cluster.table))
     best = min(row.value for row in known if row.coverage >= enough)
-    winner, today = (rows[frozen(row.candidate.section)] for row in (found.winner, found.today))
+    winner, today = (rows[frozen(row.section)] for row in (found.winner, found.today))
     return {
         "loss": winner.value / best - 1,
         "heard": winner.coverage >= RARELY,
