@@ -12,9 +12,9 @@ from benchmarks.timing import Row, paired
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim.engines.batch.fused import (
     Fuse,
-    book_in_one_pass,
     compiled,
     play_in_one_pass,
+    record_in_one_pass,
 )
 from erasurehead.sim.engines.batch.rounds import batch_rounds
 from erasurehead.sim.engines.cluster import Policy
@@ -41,7 +41,7 @@ def _against_primitives() -> list[Row]:
             ", compiled": (True, compiled, in_one_pass),
             ", arrivals alone": (False, None, 0.6),
         }
-        if compiled(book_in_one_pass) is None:  # that row would be the first one again
+        if compiled(record_in_one_pass) is None:  # that row would be the first one again
             del kinds[", compiled"]
         rounds = CELLS // n
         families = {

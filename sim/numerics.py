@@ -123,7 +123,7 @@ ROWS_PER_PRODUCT = 8  # a row's bits depend on its place in much larger products
 
 
 @final
-class LeastSquares:
+class SubsetLeastSquares:
     """The a of smallest norm that minimises ``||B_F^T a - t||``, for many sets F of the rows of B,
     ``(n, q)``.
 

@@ -38,7 +38,7 @@ class IterationTimeScale(PaperFigure):
 
     # powers of ten, the numbers of workers that are simulated; the load divides each
     decades: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
-    rounds: int = law_engine.BLOCK  # rounds that the law engine draws for each point
+    rounds: int = law_engine.ROUNDS_DRAWN  # rounds that the law engine draws for each point
     load: int = 5  # d
     delay: float = base.MEAN_DELAY  # mean of the exponential delays, seconds
 

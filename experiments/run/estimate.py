@@ -11,8 +11,8 @@ from operator import attrgetter
 from pathlib import Path
 
 from ...delay_models.base import BLOCK_CELLS, DelayModel, ReplayedDelays
-from ...sim.engines.batch.ahead import TOGETHER
-from ...sim.engines.batch.rounds import BUDGET, BYTES_PER_CELL, CACHED
+from ...sim.engines.batch.ahead import TASKS_AT_ONCE
+from ...sim.engines.batch.rounds import BYTES_PER_CELL, CELLS_IN_CACHE, MOST_WORKING_BYTES
 from ...sim.engines.cluster import IDEAL, Policy
 from ...sim.engines.run import Engine, Run
 from ...sim.learner import BLOCK_WIDTH
@@ -224,7 +224,7 @@ def _working(run: Run, engine: str) -> int:
     if isinstance(scheme, Barrierless) and scheme.ahead < inf:
         sent = run.updates * scheme.gradients
         tasks = sent + scheme.n * int(min(scheme.ahead, sent))
-        return AHEAD * tasks * min(len(run.tapes), max(1, TOGETHER // tasks))
+        return AHEAD * tasks * min(len(run.tapes), max(1, TASKS_AT_ONCE // tasks))
     if not isinstance(scheme, RoundScheme):
         return 0
     block = max(1, BLOCK_CELLS // scheme.workers)
@@ -232,7 +232,8 @@ def _working(run: Run, engine: str) -> int:
     one = BYTES_PER_CELL * rounds * scheme.workers * scheme.messages
     if scheme.sees is not Sees.NOTHING:
         return len(run.tapes) * one // 4
-    most = BUDGET if run.policy.couples_rounds or not run.cluster.ideal else CACHED * BYTES_PER_CELL
+    coupled = run.policy.couples_rounds or not run.cluster.ideal
+    most = MOST_WORKING_BYTES if coupled else CELLS_IN_CACHE * BYTES_PER_CELL
     return max(one, min(len(run.tapes) * one, most))
 
 

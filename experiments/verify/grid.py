@@ -12,7 +12,7 @@ import numpy as np
 
 from ...delay_models import MODELS, DelayModel, Tape, parametric
 from ...sim.engines.cluster import Policy
-from ...sim.engines.law import BLOCK
+from ...sim.engines.law import ROUNDS_DRAWN
 from ...sim.engines.run import Engine, Run
 from ...sim.engines.simulate import simulate
 from ...sim.engines.tapes import RememberedTape
@@ -301,10 +301,10 @@ def _by_law(setting: Setting, scheme: RoundScheme, asked: VerifyRequest) -> ByLa
     """A quarter of the rounds asked for, rounded up to whole blocks; ``None`` in other settings."""
     if not setting.by_law:
         return None
-    tapes = setting.tapes(asked, 4 * BLOCK)
+    tapes = setting.tapes(asked, 4 * ROUNDS_DRAWN)
 
     def lengths(policy: Policy, engine: Engine) -> FloatArray:
-        run = Run(scheme, tapes, setting.law, BLOCK, policy)
+        run = Run(scheme, tapes, setting.law, ROUNDS_DRAWN, policy)
         return simulate(run, engine, heard=False, work=False).intervals
 
     cancelled, drained = lengths(Policy.CANCEL, "law"), lengths(Policy.DRAIN, "law")[:, 1::2]

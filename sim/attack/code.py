@@ -24,9 +24,9 @@ MASK_CELLS = 2**20  # numbers in the masks that are made at once
 
 def mask(members: IntArray, workers: int) -> BoolArray:
     """``(N, s)`` or ``(s,)`` members -> ``(N, n)`` or ``(n,)``."""
-    found = np.zeros((*members.shape[:-1], workers), dtype=np.bool_)
-    np.put_along_axis(found, members, True, axis=-1)
-    return found
+    masks = np.zeros((*members.shape[:-1], workers), dtype=np.bool_)
+    np.put_along_axis(masks, members, True, axis=-1)
+    return masks
 
 
 def every_set(workers: int, stragglers: int) -> Iterator[BoolArray]:
@@ -85,11 +85,11 @@ class Code:
         scheme's own decoder finds w, in batches. NaN where it finds none."""
         messages = self.assignment.messages
         step = max(1, DECODED_CELLS // max(self.workers * messages, self.partitions))
-        found = np.empty(len(stragglers))
+        errors = np.empty(len(stragglers))
         for start in range(0, len(stragglers), step):
             arrived = np.repeat(~stragglers[start : start + step], messages, axis=1)
-            found[start : start + step] = decoding_error(self.decoder.partition_weights(arrived))
-        return found
+            errors[start : start + step] = decoding_error(self.decoder.partition_weights(arrived))
+        return errors
 
     def same(self, other: Code) -> bool:
         """Whether both decode every set of stragglers alike, by construction."""
@@ -119,8 +119,7 @@ def code_of(scheme: Scheme) -> Code | NoCode:
 
 # Sets that theory suggests: all holders of some partitions, and extremes of singular vectors.
 
-DENSE = 2000  # workers, or partitions, up to which all singular vectors are computed
-VECTORS = 4  # singular vectors that are tried, from the second on
+MOST_DENSE_SIZE = 2000  # workers, or partitions, up to which all singular vectors are computed
 
 
 def partition_orders(code: Code, ties: Sequence[Generator | None]) -> list[IntArray]:
@@ -151,19 +150,19 @@ def _partition_after_partition(held: sparse.csr_array, rng: Generator | None) ->
     return np.array([*order, *np.flatnonzero(~gone)], dtype=np.int64)
 
 
-def singular_vectors(code: Code) -> FloatArray:
-    """``(n, v)``: where workers stand in the left singular vectors of B, from the second on. Cost:
-    O(n^3), or some hundred products with B above ``DENSE``."""
+def singular_vectors(code: Code, count: int = 4) -> FloatArray:
+    """``(n, count)``: where workers stand in the left singular vectors of B, from the second on.
+    Cost: O(n^3), or some hundred products with B above ``MOST_DENSE_SIZE``."""
     b = _per_worker(code.matrix, code.workers)
     if min(b.shape) < 2:
         return np.empty((code.workers, 0))
-    if max(b.shape) <= DENSE:
-        found = np.linalg.svd(b.toarray(), full_matrices=False)[0]
+    if max(b.shape) <= MOST_DENSE_SIZE:
+        left = np.linalg.svd(b.toarray(), full_matrices=False)[0]
     else:
         start = np.random.default_rng(0).standard_normal(min(b.shape))
-        vectors, values, _ = svds(b, k=min(1 + VECTORS, min(b.shape) - 1), v0=start)
-        found = vectors[:, np.argsort(values)[::-1]]
-    return np.asarray(found[:, 1 : 1 + VECTORS].real)
+        vectors, values, _ = svds(b, k=min(1 + count, min(b.shape) - 1), v0=start)
+        left = vectors[:, np.argsort(values)[::-1]]
+    return np.asarray(left[:, 1 : 1 + count].real)
 
 
 def extremes(vectors: FloatArray, stragglers: int) -> Iterator[BoolArray]:

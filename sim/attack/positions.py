@@ -1,5 +1,5 @@
 """A set of stragglers, and what one change of it would do to the error. ``CommonWeights`` and
-``LeastSquares`` foresee thousands of changes at the cost of a few decodings, up to rounding, and
+``ByLeastSquares`` foresee thousands of changes at the cost of a few decodings, up to rounding, and
 only roughly for a complex code, whose imaginary part the master drops. A search goes by what they
 foresee; what it reports, it has decoded."""
 
@@ -159,7 +159,7 @@ RIDGE = 1e-8  # the ridge e, in units of the mean square of a row
 
 @final
 @dataclass(frozen=True, eq=False)
-class LeastSquares(Position):
+class ByLeastSquares(Position):
     """A set of stragglers of a code that is decoded by least squares. Cost: O(n^3) to begin with a
     set, O(n^2) for ``losing``, ``lost`` and each who returns."""
 
@@ -179,7 +179,7 @@ class LeastSquares(Position):
         return cls(gram, sums, matrix.shape[1], _inverse(gram, stragglers), stragglers)
 
     @override
-    def at(self, stragglers: BoolArray) -> LeastSquares:
+    def at(self, stragglers: BoolArray) -> ByLeastSquares:
         return replace(self, inverse=_inverse(self.gram, stragglers), stragglers=stragglers)
 
     @cached_property
@@ -194,20 +194,20 @@ class LeastSquares(Position):
         return allowed(errors, self.stragglers)
 
     @override
-    def lost(self, worker: int) -> LeastSquares:
+    def lost(self, worker: int) -> ByLeastSquares:
         column = self.inverse[:, worker]
         inverse = self.inverse - np.outer(column / column[worker].real, column.conj())
         inverse[worker], inverse[:, worker] = 0.0, 0.0
         return self._changed(inverse, worker, True)
 
     @override
-    def swapped(self, returning: int, losing: int) -> LeastSquares:
+    def swapped(self, returning: int, losing: int) -> ByLeastSquares:
         steps, rest = self._steps(np.array([returning]))
         step = steps[:, 0]
         inverse = self.inverse + np.outer(step / rest[0], step.conj())
         return self._changed(inverse, returning, False).lost(losing)
 
-    def _changed(self, inverse: np.ndarray, worker: int, straggles: bool) -> LeastSquares:
+    def _changed(self, inverse: np.ndarray, worker: int, straggles: bool) -> ByLeastSquares:
         stragglers = self.stragglers.copy()
         stragglers[worker] = straggles
         return replace(self, inverse=inverse, stragglers=stragglers)
@@ -244,7 +244,7 @@ def _inverse(gram: np.ndarray, stragglers: BoolArray) -> np.ndarray:
     return inverse
 
 
-LARGEST = 2**24  # numbers in the largest n x n table: 128 MiB, 4096 workers
+MOST_GRAM_CELLS = 2**24  # numbers in an n x n table: 128 MiB, 4096 workers
 
 
 def nobody_straggles(code: Code) -> Position:
@@ -255,6 +255,6 @@ def nobody_straggles(code: Code) -> Position:
     match code.decoder:
         case CommonWeight(weights=weights):
             return CommonWeights(code.matrix, np.array(weights), nobody)
-        case Optimal() | ByComponent() | Cyclic() if code.workers**2 <= LARGEST:
-            return LeastSquares.of(code.matrix, nobody)
+        case Optimal() | ByComponent() | Cyclic() if code.workers**2 <= MOST_GRAM_CELLS:
+            return ByLeastSquares.of(code.matrix, nobody)
     return ByDecoding(code, nobody)

@@ -16,7 +16,7 @@ from ..types import BoolArray, FloatArray, IntArray
 from .code import Code, every_set, extremes, mask, partition_orders, random_sets, singular_vectors
 from .positions import Position, nobody_straggles
 
-SAME = 1e-9  # errors that differ by less than this times k are the same up to rounding
+ERROR_TOLERANCE = 1e-9  # errors that differ by less than this times k are the same up to rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +30,17 @@ class Survey:
     sets: int  # number of sets in the mean
 
 
-def survey(code: Code, parts: Iterable[BoolArray], keep: int = 1) -> Survey:
+def survey(code: Code, batches: Iterable[BoolArray], keep: int = 1) -> Survey:
     """Decode ``(N, n)`` sets of stragglers, at least one in all, and remember the worst; sets that
     cannot be decoded are left out. Cost: one decoding of each set; 8 bytes of memory for each."""
     worst, errors, everything = None, np.empty(0), list[FloatArray]()
-    for masks in parts:
-        found = code.errors(masks)
-        everything.append(found)
-        first = worst_first(found, SAME * code.partitions)[:keep]
+    for masks in batches:
+        decoded = code.errors(masks)
+        everything.append(decoded)
+        first = worst_first(decoded, ERROR_TOLERANCE * code.partitions)[:keep]
         joint = masks[first] if worst is None else np.concatenate([worst, masks[first]])
-        errors = np.concatenate([errors, found[first]])
-        order = worst_first(errors, SAME * code.partitions)[:keep]
+        errors = np.concatenate([errors, decoded[first]])
+        order = worst_first(errors, ERROR_TOLERANCE * code.partitions)[:keep]
         worst, errors = joint[order], errors[order]
     assert worst is not None
     known = np.concatenate(everything)
@@ -57,9 +57,6 @@ def worst_first(errors: FloatArray, same: float) -> np.ndarray:
 
 
 # A local search: from a set of stragglers to a worse one, by changing one worker at a time.
-
-GAIN = 1e-6  # a gain below this times k is rounding
-LEAST_STEPS = 10  # a search by swaps divides its tries among at least this many steps
 
 
 def extended(position: Position, stragglers: int, tries: int) -> Position:
@@ -83,7 +80,7 @@ def climbed(position: Position, k: int, tries: int, rng: Generator) -> tuple[Pos
     least one worker straggles, and one does not; k partitions are the scale of the error."""
     n = len(position.stragglers)
     others = n - int(np.count_nonzero(position.stragglers))
-    most, left = max(1, tries // LEAST_STEPS // others), tries
+    most, left = max(1, tries // 10 // others), tries  # enough for at least ten steps
     while left >= others:
         members = np.flatnonzero(position.stragglers)
         count = min(len(members), most, left // others)
@@ -92,28 +89,11 @@ def climbed(position: Position, k: int, tries: int, rng: Generator) -> tuple[Pos
         errors = position.swapping(some)
         left -= count * others
         row, worker = divmod(int(np.argmax(errors)), n)
-        if errors[row, worker] > position.error + GAIN * k:
+        if errors[row, worker] > position.error + 1e-6 * k:  # a smaller gain is rounding
             position = position.swapped(int(some[row]), worker)
         elif whole:
             break
     return position, tries - left
-
-
-# The values of ``found_by``.
-ENUMERATION = "enumeration"
-HOLDERS = "all holders"
-ONE_BY_ONE = "one by one"
-SINGULAR = "singular vectors"
-RANDOM = "random"
-SWAPS = " + swaps"
-
-ORDERS = 8
-"""Orders of losing all holders of partition after partition: one breaks ties by number, the others
-at random."""
-
-LUCKY = 8  # the search by swaps starts from this many of the worst random sets
-FORESIGHT = 50  # swaps per decoding of the budget, where the error after one is foreseen
-MOST_SETS, LEAST_SETS = 50_000, 500  # limits of the default budget: sets decoded for each s
 
 
 @dataclass(frozen=True)
@@ -121,7 +101,7 @@ class SearchBudget:
     """How much to search."""
 
     # Sets that are decoded for each s, besides the sample. If there are no more sets, all are
-    # decoded. ``None``: as many as take about ten seconds, at most ``MOST_SETS``.
+    # decoded. ``None``: as many as take about ten seconds, 500 to 50,000.
     budget: int | None = None
     samples: int = 400  # random sets for the mean
     seed: int = 0  # seed of the random sets, which are the same for all codes of n workers
@@ -130,7 +110,7 @@ class SearchBudget:
         """How many sets of a code may be decoded for each s."""
         if self.budget is not None:
             return self.budget
-        return int(min(MOST_SETS, max(LEAST_SETS, DECODING / max(code.decoder.operations, 1.0))))
+        return int(min(50_000, max(500, DECODING / max(code.decoder.operations, 1.0))))
 
 
 @dataclass(frozen=True)
@@ -141,7 +121,9 @@ class Worst:
     error: float  # ``||w - 1||^2``
     members: tuple[int, ...]  # the workers, from 0
     exact: bool  # whether no set of s stragglers is worse
-    found_by: str  # how it was found
+    # ``enumeration``, ``all holders``, ``one by one``, ``singular vectors`` or ``random``; with
+    # `` + swaps`` where the search by swaps made it worse.
+    found_by: str
     mean: float  # the mean error over random sets of s stragglers, or over all sets
     mean_error: float  # standard error of the mean; 0 over all sets
     sets: int  # number of sets in the mean
@@ -157,10 +139,10 @@ def worst_sets(
     ``ceiling``, an upper bound of the error for s stragglers, ends the search.
 
     Cost of a number of stragglers: up to ``budget`` decodings where all sets are enumerated. Else
-    ``samples`` decodings for the mean, some thirty for the starts, and the search by swaps: with
-    foresight ``FORESIGHT * budget`` swaps at most, of O(n) operations each, otherwise ``budget``
-    decodings. Least squares add O(n^3) operations for each start. About ten seconds with n = 1000,
-    d = 5 and optimal decoding, 0.1 s with n = 30."""
+    ``samples`` decodings for the mean, some thirty for the starts, and the search by swaps: fifty
+    times ``budget`` swaps at most, of O(n) operations each, where the error after one is foreseen,
+    otherwise ``budget`` decodings. Least squares add O(n^3) operations for each start. About ten
+    seconds with n = 1000, d = 5 and optimal decoding, 0.1 s with n = 30."""
     search = _Search(code, budget)
     for count in counts:
         yield search.worst(count, ceiling(count))
@@ -184,7 +166,8 @@ class _Search:
     def _hints(self) -> tuple[list[IntArray], FloatArray]:
         """Orders of all workers that lose partition after partition, and singular vectors."""
         rng = np.random.default_rng([self._budget.seed, self._code.workers])
-        orders = partition_orders(self._code, [None, *[rng] * (ORDERS - 1)])
+        # One order breaks ties by number, the others at random.
+        orders = partition_orders(self._code, [None, *[rng] * 7])
         return orders, singular_vectors(self._code)
 
     @cached_property
@@ -195,32 +178,32 @@ class _Search:
         n = self._code.workers
         if comb(n, count) <= max(1, self._sets):
             seen = replace(survey(self._code, every_set(n, count)), spread=0.0)
-            worst, exact = _Start(seen.worst[0], float(seen.errors[0]), ENUMERATION), True
+            worst, exact = _Start(seen.worst[0], float(seen.errors[0]), "enumeration"), True
         else:
             rng = np.random.default_rng([self._budget.seed, count])
-            seen = survey(self._code, random_sets(n, count, self._budget.samples, rng), LUCKY)
+            seen = survey(self._code, random_sets(n, count, self._budget.samples, rng), keep=8)
             orders, vectors = self._hints
-            holders_lost = [(mask(order[:count], n), HOLDERS) for order in orders]
-            singular = ((masks, SINGULAR) for masks in extremes(vectors, count))
-            found = self._certified([*holders_lost, *singular])
+            holders_lost = [(mask(order[:count], n), "all holders") for order in orders]
+            singular = ((masks, "singular vectors") for masks in extremes(vectors, count))
+            starts = self._certified([*holders_lost, *singular])
             lucky = zip(seen.worst, seen.errors, strict=True)
-            found += [_Start(masks, float(error), RANDOM) for masks, error in lucky]
+            starts += [_Start(masks, float(error), "random") for masks, error in lucky]
             affordable = self._nobody.foresees or n <= self._sets
-            if affordable and not self._reaches(found, ceiling):
+            if affordable and not self._reaches(starts, ceiling):
                 position = extended(self._nobody.at(self._before), count, self._sets)
-                found += self._certified([(position.stragglers, ONE_BY_ONE)])
-            if not self._reaches(found, ceiling):
-                found += self._improved(found, rng)
-            worst, exact = self._largest(found), self._reaches(found, ceiling)
+                starts += self._certified([(position.stragglers, "one by one")])
+            if not self._reaches(starts, ceiling):
+                starts += self._improved(starts, rng)
+            worst, exact = self._largest(starts), self._reaches(starts, ceiling)
         self._before = worst.stragglers
         members, by = tuple(np.flatnonzero(worst.stragglers).tolist()), worst.found_by
         return Worst(count, worst.error, members, exact, by, seen.mean, seen.spread, seen.sets)
 
-    def _improved(self, found: Sequence[_Start], rng: Generator) -> list[_Start]:
+    def _improved(self, starts: Sequence[_Start], rng: Generator) -> list[_Start]:
         """Searches by swaps, from the worst start on, until the tries are used up."""
         nobody, k = self._nobody, self._code.partitions
-        tries = self._sets * (FORESIGHT if nobody.foresees else 1)
-        distinct = {start.stragglers.tobytes(): start for start in reversed(found)}
+        tries = self._sets * (50 if nobody.foresees else 1)  # swaps per decoding of the budget
+        distinct = {start.stragglers.tobytes(): start for start in reversed(starts)}
         better = list[tuple[BoolArray, str]]()
         for start in sorted(distinct.values(), key=lambda start: -start.error):
             if tries <= 0:
@@ -229,22 +212,22 @@ class _Search:
             reached, used = climbed(begun, k, tries, rng)
             tries -= max(used, 1)
             if reached is not begun:
-                better.append((reached.stragglers, start.found_by + SWAPS))
+                better.append((reached.stragglers, f"{start.found_by} + swaps"))
         return self._certified(better)
 
-    def _certified(self, found: Sequence[tuple[BoolArray, str]]) -> list[_Start]:
+    def _certified(self, sets: Sequence[tuple[BoolArray, str]]) -> list[_Start]:
         """The sets with their errors, found by the scheme's own decoder; undecodable sets drop."""
-        if not found:
+        if not sets:
             return []
-        pairs = zip(found, self._code.errors(np.array([masks for masks, _ in found])), strict=True)
+        pairs = zip(sets, self._code.errors(np.array([masks for masks, _ in sets])), strict=True)
         return [_Start(m, float(error), by) for (m, by), error in pairs if not np.isnan(error)]
 
-    def _largest(self, found: Sequence[_Start]) -> _Start:
-        errors = np.array([start.error for start in found])
-        return found[int(worst_first(errors, SAME * self._code.partitions)[0])]
+    def _largest(self, starts: Sequence[_Start]) -> _Start:
+        errors = np.array([start.error for start in starts])
+        return starts[int(worst_first(errors, ERROR_TOLERANCE * self._code.partitions)[0])]
 
-    def _reaches(self, found: Sequence[_Start], ceiling: float | None) -> bool:
+    def _reaches(self, starts: Sequence[_Start], ceiling: float | None) -> bool:
         """Whether the worst reaches the bound, up to the digits that a decoder loses."""
         if ceiling is None:
             return False
-        return abs(self._largest(found).error - ceiling) <= SAME * self._code.partitions
+        return abs(self._largest(starts).error - ceiling) <= ERROR_TOLERANCE * self._code.partitions

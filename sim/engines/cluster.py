@@ -108,9 +108,9 @@ class Policy(StrEnum):
         """When workers begin a round, given when they receive the model and become free."""
         return received if self.interrupts else np.maximum(received, free)
 
-    def skips(self, begun: FloatArray, told: FloatArray) -> BoolArray | None:
+    def skips(self, begun: FloatArray, next_model: FloatArray) -> BoolArray | None:
         """Who is still busy when the next model comes and so skips it; ``None``: nobody."""
-        return begun > told if self is Policy.FINISH else None
+        return begun > next_model if self is Policy.FINISH else None
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,13 @@ import numpy as np
 from scipy import special
 
 from ..load_laws import PerPartition
+from ..numerics import generator
 from ..schemes.arrivals import Arrivals, Demand, NoFormula, demand
 from ..schemes.base import RoundScheme, Sees
 from ..types import DelayLaw, FloatArray, IntArray, TableTape, Trace
 from .run import Run
 
-BLOCK = 2**13  # rounds that are drawn together; so a run's first rounds do not depend on its length
-CELLS = 2**20  # chances of groups that are held in memory at once
-STREAM = 2**32 - 2  # the stream of these draws, which no tape reads
+ROUNDS_DRAWN = 2**13  # drawn together: a run's first rounds do not depend on its length
 
 
 @dataclass(frozen=True)
@@ -69,21 +68,22 @@ def law_rounds(run: Run, law: RoundLaw) -> Trace:
     times, tapes = np.empty((len(run.tapes), run.updates)), cast("Sequence[Any]", run.tapes)
     for row, tape in zip(times, tapes, strict=True):  # only the seeds of tapes are used
         now = 0.0
-        for block, first in enumerate(range(0, run.updates, BLOCK)):
-            seeds = np.random.SeedSequence(tape.seed, spawn_key=(tape.replication, STREAM, block))
-            ended, ready = _lengths(run, law, np.random.Generator(np.random.PCG64(seeds)))
-            part = row[first : first + BLOCK]
+        for block, first in enumerate(range(0, run.updates, ROUNDS_DRAWN)):
+            rng = generator(tape.seed, tape.replication, 2**32 - 2, block)  # no tape reads these
+            ended, ready = _lengths(run, law, rng)
+            block_times = row[first : first + ROUNDS_DRAWN]
             opened = np.add.accumulate(np.concatenate([[now], ready]))
-            np.add(opened[: len(part)], ended[: len(part)], out=part)
+            np.add(opened[: len(block_times)], ended[: len(block_times)], out=block_times)
             now = opened[-1]
     return Trace(times, None, None, "law", run.seed)
 
 
 def _lengths(run: Run, law: RoundLaw, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """``(BLOCK,)`` seconds until each round ends, and until the next one opens."""
+    """``(ROUNDS_DRAWN,)`` seconds until each round ends, and until the next one opens."""
     wanted, n = law.demand, run.scheme.workers
     asked, grace = wanted.quorum or (wanted.arrivals, 0.0)
-    count, reached, ended = np.zeros(BLOCK, dtype=np.int64), np.zeros(BLOCK), np.zeros(BLOCK)
+    count = np.zeros(ROUNDS_DRAWN, dtype=np.int64)
+    reached = ended = np.zeros(ROUNDS_DRAWN)
     if asked is not None:
         count = arrivals_at_the_end(asked, rng)
         reached = rng.beta(count, n - count + 1)
@@ -92,7 +92,7 @@ def _lengths(run: Run, law: RoundLaw, rng: np.random.Generator) -> tuple[FloatAr
     all_in = ended
     if run.policy.drains or all_end_it:
         # Given the M-th, the others are n - M draws of the law beyond it.
-        beyond = -np.expm1(np.log(rng.random(BLOCK)) / np.maximum(n - count, 1))
+        beyond = -np.expm1(np.log(rng.random(ROUNDS_DRAWN)) / np.maximum(n - count, 1))
         all_in = _seconds(run, law, np.where(count < n, 1 - (1 - reached) * beyond, reached))
     if all_end_it:
         ended = np.minimum(ended, all_in)
@@ -101,25 +101,25 @@ def _lengths(run: Run, law: RoundLaw, rng: np.random.Generator) -> tuple[FloatAr
 
 
 def _seconds(run: Run, law: RoundLaw, probability: FloatArray) -> FloatArray:
-    """A worker's time of which so much of the law lies below: ``(BLOCK,)``."""
+    """A worker's time of which so much of the law lies below: ``(ROUNDS_DRAWN,)``."""
     unit: Any = law.delay.ppf(probability)
-    one = TableTape(np.asarray(unit, dtype=np.float64)[:, None])
-    return run.load_law.worker_times(one, np.array([law.load]), 0, BLOCK)[:, 0]
+    draws = TableTape(np.asarray(unit, dtype=np.float64)[:, None])
+    return run.load_law.worker_times(draws, np.array([law.load]), 0, ROUNDS_DRAWN)[:, 0]
 
 
 def arrivals_at_the_end(arrivals: Arrivals, rng: np.random.Generator) -> IntArray:
-    """M, the arrivals after which a round has enough: ``(BLOCK,)``. Cost: nothing to draw where a
-    count decides. With g groups of d workers, a draw a round, and a multinomial of d classes, or
-    the quantiles of g binomials where groups are few and large."""
+    """M, the arrivals after which a round has enough: ``(ROUNDS_DRAWN,)``. Cost: nothing to draw
+    where a count decides. With g groups of d workers, a draw a round, and a multinomial of d
+    classes, or the quantiles of g binomials where groups are few and large."""
     if arrivals.size is None:
-        return np.full(BLOCK, arrivals.high)
+        return np.full(ROUNDS_DRAWN, arrivals.high)
     d, groups = arrivals.size, arrivals.workers // arrivals.size
-    late = -np.expm1(np.log(rng.random(BLOCK)) / groups)  # P(a group is first heard after v)
+    late = -np.expm1(np.log(rng.random(ROUNDS_DRAWN)) / groups)  # P(a group is first heard after v)
     heard = -np.expm1(np.log(late) / d)  # v
     few = 8 * groups < d
-    rows = max(1, CELLS // (groups if few else d))
-    covered = np.ones(BLOCK, dtype=np.int64)
-    for first in range(0, BLOCK, rows if groups > 1 else BLOCK):
+    rows = max(1, 2**20 // (groups if few else d))  # at most 2^20 chances of groups at once
+    covered = np.ones(ROUNDS_DRAWN, dtype=np.int64)
+    for first in range(0, ROUNDS_DRAWN, rows if groups > 1 else ROUNDS_DRAWN):
         some = slice(first, first + rows)
         v = heard[some, None]
         if few:

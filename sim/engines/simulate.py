@@ -74,7 +74,7 @@ def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) 
 
 
 def _with_labour(run: Run, trace: Trace) -> Trace:
-    """Book what workers did for each other, where a scheme says it. Cost: another draw of tapes."""
+    """Fill in what workers did for each other, where a scheme says it. Cost: a draw of tapes."""
     scheme = run.rounds
     if trace.work is None or type(scheme).labour is RoundScheme.labour:
         return trace
@@ -83,10 +83,10 @@ def _with_labour(run: Run, trace: Trace) -> Trace:
     for r, tape in enumerate(run.tapes):
         for start in range(0, run.updates, rows):
             stop = min(start + rows, run.updates)
-            found = scheme.labour(plan.times(run.load_law, tape, scheme.messages, start, stop))
-            assert found is not None
-            busy[r] += found[0].sum(axis=0)
-            useful[r] += found[1].sum(axis=0)
+            seconds = scheme.labour(plan.times(run.load_law, tape, scheme.messages, start, stop))
+            assert seconds is not None
+            busy[r] += seconds[0].sum(axis=0)
+            useful[r] += seconds[1].sum(axis=0)
     return replace(trace, work=replace(trace.work, busy=busy, useful=useful))
 
 

@@ -165,7 +165,7 @@ class Tasks:
         return (np.arange(r) * (rows * n))[:, None]
 
     def ahead(self, depth: int, workers: IntArray) -> FloatArray:
-        """``(depth, ...)`` seconds of the next tasks of some workers, places in ``(R, n)``."""
+        """``(depth, ...)`` seconds of the next tasks of some workers, cells of ``(R, n)``."""
         self._reserve(depth)
         cells = np.empty((depth, *workers.shape), dtype=np.int64)
         cells[0] = self._next.ravel().take(workers)
@@ -179,7 +179,7 @@ class Tasks:
         self._left -= most
 
     def begin(self, workers: IntArray) -> FloatArray:
-        """The next task of some workers, which are places in ``(R, n)``; no two are the same."""
+        """The next task of some workers, which are cells of ``(R, n)``; no two are the same."""
         self._reserve(1)
         cells = self._next.ravel()[workers]
         self._next.ravel()[workers] = cells + self._n

@@ -40,7 +40,7 @@ class Accepted:
         when = np.empty(shape if work else (*shape[:2], 1))
         return cls(when, short if heard or work else None, np.empty(shape) if work else None)
 
-    def part(self, *where: int | slice) -> Accepted:
+    def view(self, *where: int | slice) -> Accepted:
         """Views of some replications, or also of some of their updates."""
         heard = self.heard and Messages(self.heard.message[where], self.heard.version[where])
         seconds = None if self.seconds is None else self.seconds[where]
@@ -92,7 +92,7 @@ class Accepted:
         return last, times - before
 
 
-STANDSTILL = 100_000  # messages of a worker at one instant, all in vain: nothing more is expected
+MOST_VAIN_MESSAGES = 100_000  # of a worker at one instant: nothing more is expected
 
 
 @final
@@ -108,7 +108,7 @@ class Standstill:
         instant, times = self._again.get(worker, (now, 0))
         times = times + 1 if instant == now else 0
         self._again[worker] = now, times
-        if times > STANDSTILL and self.endless is None:
+        if times > MOST_VAIN_MESSAGES and self.endless is None:
             self.endless = worker
 
     def clear(self) -> None:
@@ -309,7 +309,7 @@ class Trajectory:
     def add(self, made: Decisions, busy: FloatArray, dead: list[int], down: FloatArray) -> None:
         """The next replication: what was decided, to the last update, ``(n,)`` seconds, and
         ``(U,)`` workers that were down at each update."""
-        self._accepted.part(len(self._workers)).fill(made.accepted)
+        self._accepted.view(len(self._workers)).fill(made.accepted)
         if self._streams:
             worker, version, seconds, _ = np.array(made.heard).T
             self._streams.add(worker.astype(np.int64), version, seconds, np.array(made.ends))

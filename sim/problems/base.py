@@ -68,10 +68,10 @@ def class_basis(X: Csr) -> Csr:
     heads = np.array(representative, dtype=np.int64)
     first_rows = columns.indices[columns.indptr[heads]]
     order = np.lexsort((first_rows, -np.diff(columns.indptr)[heads]))
-    place = np.empty_like(order)
-    place[order] = np.arange(order.size)
+    rank = np.empty_like(order)
+    rank[order] = np.arange(order.size)
     members = np.flatnonzero(label >= 0)
-    targets = place[label[members]]
+    targets = rank[label[members]]
     values = 1 / np.sqrt(np.bincount(targets, minlength=order.size)[targets])
     return sparse.csr_array((values, (members, targets)), shape=(X.shape[1], order.size))
 
@@ -88,7 +88,6 @@ def append_column(X: Csr, column: FloatArray) -> Csr:
     return sparse.csr_array(sparse.hstack([X, sparse.csr_array(column[:, None])], format="csr"))
 
 
-ROUND_OFF = 1e-12  # a vector this much shorter than the one it was computed from counts as zero
 NUMBERS_AT_ONCE = 2**15  # numbers of a temporary, 256 KiB: several fit in the second-level cache
 
 RowWise: TypeAlias = Callable[[FloatArray, FloatArray], FloatArray]
@@ -192,21 +191,22 @@ class Problem(Objective):
         at_once = NUMBERS_AT_ONCE * self.partitions // (self.rows * self.features)
         if at_once < 2 or gradients * models < 3 or not isinstance(self.X, np.ndarray):
             pairs = zip(partition.tolist(), beta, strict=True)
-            each = [self.gradient_of(i, one[:, None]) for i, several in pairs for one in several]
-            return np.array(each).reshape(beta.shape)
-        found = np.empty_like(beta)
+            columns = ((i, model[:, None]) for i, several in pairs for model in several)
+            singles = [self.gradient_of(i, column) for i, column in columns]
+            return np.array(singles).reshape(beta.shape)
+        result = np.empty_like(beta)
         larger = partition < self.rows % self.partitions
         for (first, X, y), there in zip(self._stacks, (larger, ~larger), strict=True):
             own = there.nonzero()[0]
             for start in range(0, own.size, at_once):
-                part = own[start : start + at_once]
-                place = partition[part] - first
-                rows, targets = X[place][:, None], y[place].repeat(models, axis=0)
-                margins = rows @ beta[part, ..., None]
+                batch = own[start : start + at_once]
+                index = partition[batch] - first
+                rows, targets = X[index][:, None], y[index].repeat(models, axis=0)
+                margins = rows @ beta[batch, ..., None]
                 slopes = self.row_slopes(margins.reshape(-1, 1), targets.reshape(-1))
                 slopes /= self.rows
-                found[part] = (rows.swapaxes(2, 3) @ slopes.reshape(margins.shape))[..., 0]
-        return found
+                result[batch] = (rows.swapaxes(2, 3) @ slopes.reshape(margins.shape))[..., 0]
+        return result
 
     @cached_property
     def _stacks(self) -> list[tuple[int, FloatArray, FloatArray]]:
@@ -233,8 +233,8 @@ class Problem(Objective):
             return self._mean_loss(margins[0], targets)[None]
         total = np.zeros(margins.shape[:-2] + margins.shape[-1:])
         for rows in _in_cache(margins.shape[-2:]):
-            part = margins[..., rows, :]
-            total += _row_by_row(self.row_losses, part, targets[rows]).sum(axis=-2)
+            block = margins[..., rows, :]
+            total += _row_by_row(self.row_losses, block, targets[rows]).sum(axis=-2)
         return total / len(targets)
 
     def partition_gradients(self, beta: FloatArray) -> FloatArray:
@@ -256,7 +256,7 @@ class Problem(Objective):
         rest = initial - product(basis, start)
         rest -= product(basis, product(basis.T, rest))  # once more: exactly orthogonal to S
         length = float(np.linalg.norm(rest))
-        if length > ROUND_OFF * float(np.linalg.norm(initial)):
+        if length > 1e-12 * float(np.linalg.norm(initial)):  # else it is round-off
             rest /= length
             X = append_column(X, np.zeros(self.rows))
             if X_test is not None:

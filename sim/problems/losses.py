@@ -60,8 +60,8 @@ class Logistic(Problem):
         super().__post_init__()
         for name, labels in (("y", self.y), ("y_test", self.y_test)):
             if labels is not None and not np.isin(labels, (-1.0, 1.0)).all():
-                found = np.unique(labels)[:5].tolist()
-                raise InvalidParameter(name, found, "logistic loss needs labels -1 and +1")
+                examples = np.unique(labels)[:5].tolist()
+                raise InvalidParameter(name, examples, "logistic loss needs labels -1 and +1")
 
     @override
     def row_losses(self, margins: FloatArray, targets: FloatArray) -> FloatArray:

@@ -49,11 +49,11 @@ class MlpFields:
     start: Start | None = None
 
 
-AT_ONCE = 2**17  # numbers of a layer that are computed together, 1 MiB: a few fit in the cache
+LAYER_NUMBERS_AT_ONCE = 2**17  # 1 MiB: a few fit in the cache
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Network(Objective):
+class NeuralNetwork(Objective):
     """Mean cross-entropy of softmax over C classes, after fully connected layers; abstract.
     Raises ``InvalidParameter``: labels are not whole numbers from 0, or the data are sparse."""
 
@@ -90,7 +90,7 @@ class Network(Objective):
         """Cost: a product for each layer."""
         models, label = as_rows(beta), y.astype(np.intp)
         total = np.zeros(len(models))
-        for rows, some in self._parts(len(y), len(models)):
+        for rows, some in self._batches(len(y), len(models)):
             scores = self._forward(X[rows], models[some])[-1]
             top = scores.max(axis=-1, keepdims=True)
             scores -= top
@@ -106,7 +106,7 @@ class Network(Objective):
             return None
         models, size = as_rows(beta), len(self.y_test)
         right = np.zeros(len(models))
-        for rows, some in self._parts(size, len(models)):
+        for rows, some in self._batches(size, len(models)):
             scores = self._forward(X_test[rows], models[some])[-1]
             right[some] += (scores.argmax(axis=-1) == self.y_test[rows]).sum(axis=-1)
             right[some] += np.where(np.isfinite(scores).all(axis=(-1, -2)), 0.0, np.nan)
@@ -118,9 +118,9 @@ class Network(Objective):
     ) -> FloatArray:
         """Cost: three products for each layer."""
         models, label = as_rows(beta), y.astype(np.intp)
-        found, lead = np.zeros(models.shape), beta.shape[:-2]
+        gradients, lead = np.zeros(models.shape), beta.shape[:-2]
         every = None if weights is None else np.tile(weights, (int(np.prod(lead)), 1))
-        for rows, some in self._parts(len(y), len(models)):
+        for rows, some in self._batches(len(y), len(models)):
             values = self._forward(X[rows], models[some])
             slopes = values[-1]
             slopes -= slopes.max(axis=-1, keepdims=True)
@@ -129,15 +129,15 @@ class Network(Objective):
             slopes[:, np.arange(slopes.shape[1]), label[rows]] -= 1.0
             if every is not None:
                 slopes *= every[some, rows, None]
-            self._backward(values, slopes, models[some], found[some])
-        return np.ascontiguousarray(found.reshape(*lead, -1, self.parameters).swapaxes(-1, -2))
+            self._backward(values, slopes, models[some], gradients[some])
+        return np.ascontiguousarray(gradients.reshape(*lead, -1, self.parameters).swapaxes(-1, -2))
 
-    def _parts(self, rows: int, models: int) -> Iterator[tuple[slice, slice]]:
+    def _batches(self, rows: int, models: int) -> Iterator[tuple[slice, slice]]:
         """Some rows and some models at a time. How many rows depends on the layers alone, so that
         a model's sums do not depend on those beside it."""
         widest = max(outputs for _, outputs in self.layers)
-        step = min(rows, max(1, AT_ONCE // widest))
-        together = max(1, AT_ONCE // (step * widest))
+        step = min(rows, max(1, LAYER_NUMBERS_AT_ONCE // widest))
+        together = max(1, LAYER_NUMBERS_AT_ONCE // (step * widest))
         for first in range(0, rows, step):
             for model in range(0, models, together):
                 yield slice(first, first + step), slice(model, model + together)
@@ -163,12 +163,16 @@ class Network(Objective):
         return values
 
     def _backward(
-        self, values: list[FloatArray], slopes: FloatArray, models: FloatArray, found: FloatArray
+        self,
+        values: list[FloatArray],
+        slopes: FloatArray,
+        models: FloatArray,
+        gradients: FloatArray,
     ) -> None:
         """Add the gradients of M models, from the slopes ``(M, m, C)`` of their scores."""
-        parts = [*zip(self._unpacked(models), self._unpacked(found), strict=True)]
-        for layer in reversed(range(len(parts))):
-            (matrix, _), (into, bias) = parts[layer]
+        layers = [*zip(self._unpacked(models), self._unpacked(gradients), strict=True)]
+        for layer in reversed(range(len(layers))):
+            (matrix, _), (into, bias) = layers[layer]
             into += values[layer].swapaxes(-1, -2) @ slopes
             bias += slopes.sum(axis=-2, keepdims=True)
             if layer:
@@ -179,13 +183,13 @@ class Network(Objective):
 # To add a loss: a final subclass of ``Objective`` and a line in ``LOSSES``.
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
-class Softmax(Network):
+class Softmax(NeuralNetwork):
     """Mean cross-entropy of a linear model with a score for each class."""
 
 
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
-class Mlp(Network):
+class Mlp(NeuralNetwork):
     """Mean cross-entropy of a network of ReLU units. It starts with weights of variance 2 over a
     layer's inputs (1 over them in the last layer) and biases of zero.
 
@@ -195,8 +199,8 @@ class Mlp(Network):
 
     @override
     def start(self, rng: np.random.Generator) -> FloatArray:
-        parts = []
+        numbers = []
         for layer, (inputs, outputs) in enumerate(self.layers):
             scale = np.sqrt((2.0 if layer < len(self.hidden) else 1.0) / inputs)
-            parts += [scale * rng.standard_normal(inputs * outputs), np.zeros(outputs)]
-        return np.concatenate(parts)
+            numbers += [scale * rng.standard_normal(inputs * outputs), np.zeros(outputs)]
+        return np.concatenate(numbers)

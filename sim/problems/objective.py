@@ -4,7 +4,7 @@ once. Every model is a column of P parameters: ``beta`` is ``(P, R)``, one for e
 
 A gradient that was decoded with partition weights w is that of ``sum_i w_i L_i``: one weighted pass
 over the rows serves every scheme, whatever the model is. ``Problem`` is the linear case, in which
-the learner keeps margins; ``network.Network`` and a user's own model are others."""
+the learner keeps margins; ``network.NeuralNetwork`` and a user's own model are others."""
 
 from __future__ import annotations
 
@@ -162,12 +162,12 @@ class Objective(ABC):
     def single_gradients(self, partition: IntArray, beta: FloatArray) -> FloatArray:
         """``gradient_of`` for ``(G,)`` partitions, each at L models of its own: ``(G, L, P) -> (G,
         L, P)``. Cost: a call for each different partition."""
-        found = np.empty_like(beta)
-        for each in np.unique(partition).tolist():
-            own = partition == each
+        gradients = np.empty_like(beta)
+        for i in np.unique(partition).tolist():
+            own = partition == i
             models = beta[own].reshape(-1, self.parameters)
-            found[own] = self.gradient_of(each, models.T).T.reshape(found[own].shape)
-        return found
+            gradients[own] = self.gradient_of(i, models.T).T.reshape(gradients[own].shape)
+        return gradients
 
     def held(self, held: int, rates: int, width: int) -> HeldGradients:
         """Storage of gradients of every partition, for ``steps.Held``."""

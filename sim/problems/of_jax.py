@@ -12,9 +12,10 @@ import jax
 import numpy as np
 from jax import numpy as jnp
 from jax.flatten_util import ravel_pytree
+from typing_extensions import override
 
 from ..types import FloatArray
-from .own_model import called, wrong
+from .own_model import Functions, called, wrong
 
 
 @contextmanager
@@ -24,7 +25,7 @@ def in_float64() -> Iterator[None]:
         yield
 
 
-class JaxFunctions:
+class JaxFunctions(Functions):
     """``init``, ``row_losses`` and perhaps ``accuracy`` of a file. Each is compiled once for each
     number of rows and models."""
 
@@ -44,17 +45,17 @@ class JaxFunctions:
                 raise wrong(self._path, f"init returns a {kind} that holds no numbers") from None
             return np.asarray(numbers, dtype=np.float64), unravel
 
+    @override
     def start(self, seed: int) -> FloatArray:
-        """See ``Functions``."""
         return self._flat(seed)[0]
 
     def _rows(self, name: str, flat: Any, X: Any, y: Any) -> Any:
         """What a function says of each row. Raises InvalidParameter: it says something else."""
-        found = called(self._path, name, getattr(self._module, name), self._unravel(flat), X, y)
-        if jnp.shape(found) != (len(y),):
-            shape = f"shape {jnp.shape(found)} for {len(y)} rows"
+        values = called(self._path, name, getattr(self._module, name), self._unravel(flat), X, y)
+        if jnp.shape(values) != (len(y),):
+            shape = f"shape {jnp.shape(values)} for {len(y)} rows"
             raise wrong(self._path, f"{name} returns {shape}; must be ({len(y)},)")
-        return found
+        return values
 
     def _losses(self, flat: Any, X: Any, y: Any) -> Any:
         return self._rows("row_losses", flat, X, y).sum()
@@ -72,23 +73,23 @@ class JaxFunctions:
         gradients = jax.vmap(jax.grad(self._weighted), (0, None, None, 0))
         return jax.jit(losses), jax.jit(gradients), jax.jit(right)
 
+    @override
     def losses(self, models: FloatArray, X: FloatArray, y: Any) -> FloatArray:
-        """See ``Functions``."""
         with in_float64():
             return np.asarray(self._compiled[0](models, X, y))
 
+    @override
     def gradients(self, models: FloatArray, X: FloatArray, y: Any, w: FloatArray) -> FloatArray:
-        """See ``Functions``."""
         with in_float64():
             return np.asarray(self._compiled[1](models, X, y, w))
 
+    @override
     def right(self, models: FloatArray, X: FloatArray, y: Any) -> FloatArray:
-        """See ``Functions``."""
         with in_float64():
             return np.asarray(self._compiled[2](models, X, y))
 
+    @override
     def tried(self, model: FloatArray, X: FloatArray, y: Any) -> tuple[float, FloatArray]:
-        """See ``Functions``."""
         with in_float64():
             if self.judges:
                 self._judged(model, X, y)

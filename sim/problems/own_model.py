@@ -31,7 +31,6 @@ from ..types import FloatArray
 from .network import Start
 from .objective import Objective, Task, as_rows
 
-AT_ONCE = 2**20  # rows of models that are computed together
 EXTRAS = {"jax": 'pip install "erasurehead[jax]"', "torch": "pip install torch"}
 MOST_PARAMETERS = 10**8  # of a model: 0.8 GB
 
@@ -59,13 +58,13 @@ class ModelFields:
 
     def versions(self) -> list[str]:
         """Of the libraries that compute it, which are part of a cell's key, too."""
-        found = []
+        versions = []
         for name in ("jax", "jaxlib", "torch"):
             try:
-                found.append(f"{name} {importlib.metadata.version(name)}")
+                versions.append(f"{name} {importlib.metadata.version(name)}")
             except importlib.metadata.PackageNotFoundError:
                 continue
-        return found
+        return versions
 
 
 class Functions(Protocol):
@@ -117,7 +116,7 @@ class OwnModel(Objective):
 
     def __getstate__(self) -> dict[str, Any]:
         """Its fields: another process reads the file again."""
-        return {each.name: getattr(self, each.name) for each in dataclasses.fields(self)}
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     @cached_property
     def _functions(self) -> Functions:
@@ -182,13 +181,13 @@ class OwnModel(Objective):
         """A function of some models at a time. A library compiles it for each number of models: so
         there are powers of two alone, and the last model stands in for those that lack."""
         models = as_rows(beta)
-        found = np.empty((len(models), *more))
-        for some in _groups(len(models), max(1, AT_ONCE // rows)):
-            part = models[some]
-            size = 2 ** (len(part) - 1).bit_length()
-            padded = np.concatenate([part, np.repeat(part[-1:], size - len(part), axis=0)])
-            found[some] = of(padded, some)[: len(part)]
-        return found.reshape(*beta.shape[:-2], beta.shape[-1], *more)
+        results = np.empty((len(models), *more))
+        for some in _groups(len(models), max(1, 2**20 // rows)):  # so many rows of models at once
+            group = models[some]
+            size = 2 ** (len(group) - 1).bit_length()
+            padded = np.concatenate([group, np.repeat(group[-1:], size - len(group), axis=0)])
+            results[some] = of(padded, some)[: len(group)]
+        return results.reshape(*beta.shape[:-2], beta.shape[-1], *more)
 
 
 def _groups(models: int, most: int) -> Iterator[slice]:
@@ -250,18 +249,18 @@ def called(path: str, function: str, of: Callable[..., Any], *given: Any) -> Any
         raise wrong(path, f"{function} raises {type(error).__name__}: {first}") from None
 
 
-def _require_good(path: str, found: Functions, X: FloatArray, y: Any) -> None:
+def _require_good(path: str, functions: Functions, X: FloatArray, y: Any) -> None:
     """Refuse (InvalidParameter) a model whose start is not finite, or whose calls differ."""
-    if not 1 <= (size := found.parameters) <= MOST_PARAMETERS:
+    if not 1 <= (size := functions.parameters) <= MOST_PARAMETERS:
         text = f"init returns {size:,} numbers; must be 1 to {MOST_PARAMETERS:,}"
         raise wrong(path, f"{text} (classes is 0 where targets are numbers)")
-    start, again = found.start(1), found.start(1)
-    if not np.array_equal(start, again, equal_nan=True):
+    start, repeated = functions.start(1), functions.start(1)
+    if not np.array_equal(start, repeated, equal_nan=True):
         raise wrong(path, "init returns other numbers when it is called again with one seed")
     if not np.isfinite(start).all():
         raise wrong(path, "init returns NaN or infinite numbers")
     before = X.copy(), y.copy()
-    (loss, gradient), (other, _) = (found.tried(start, X, y) for _ in range(2))
+    (loss, gradient), (other, _) = (functions.tried(start, X, y) for _ in range(2))
     if not (np.array_equal(X, before[0]) and np.array_equal(y, before[1])):
         raise wrong(path, "row_losses writes to its inputs; it must leave them as they are")
     if not np.isfinite(loss):
@@ -269,8 +268,9 @@ def _require_good(path: str, found: Functions, X: FloatArray, y: Any) -> None:
     if loss != other:
         raise wrong(path, "row_losses returns other numbers when it is called again: randomness")
     half = len(X) // 2
-    parts = [found.tried(start, X[some], y[some])[0] for some in (slice(half), slice(half, None))]
-    if half and abs(sum(parts) - loss) > 1e-6 * max(abs(loss), 1.0):
+    cut = slice(half), slice(half, None)
+    apart = sum(functions.tried(start, X[rows], y[rows])[0] for rows in cut)
+    if half and abs(apart - loss) > 1e-6 * max(abs(loss), 1.0):
         text = "row_losses of a row depends on the rows beside it, as batch normalisation does"
         raise wrong(path, f"{text}: a worker that has some of the rows could not compute it")
     if not np.isfinite(gradient).all():

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import override
 
-from ..numerics import MOST_CG_STEPS, LeastSquares, sparse_least_squares
+from ..numerics import MOST_CG_STEPS, SubsetLeastSquares, sparse_least_squares
 from ..types import BoolArray, ComplexArray, FloatArray
 from .assignments import Assignment
 
@@ -179,9 +179,9 @@ class Optimal(OfCode):
     """The a that minimises ``||B_F^T a - 1||`` over the arrived rows F, of smallest norm. Source:
     Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random Graphs (arXiv
     1711.06771), optimal decoding. Cost: for each distinct set of r arrivals one system of size
-    min(r, n - r) and some products with n x n matrices (``LeastSquares``), O(n k^2) where the set
-    is badly conditioned; of matrices with more than ``DENSE`` entries some hundred products with
-    the sparse B, so that large codes that are badly conditioned are not solved exactly."""
+    min(r, n - r) and some products with n x n matrices (``SubsetLeastSquares``), O(n k^2) where the
+    set is badly conditioned; of matrices with more than ``DENSE`` entries some hundred products
+    with the sparse B, so that large codes that are badly conditioned are not solved exactly."""
 
     solves: ClassVar[bool] = True
 
@@ -204,9 +204,9 @@ class Optimal(OfCode):
         return rows * columns > DENSE
 
     @cached_property
-    def _dense(self) -> LeastSquares:
+    def _dense(self) -> SubsetLeastSquares:
         encoding = np.asarray(self.assignment.encoding.toarray())
-        return LeastSquares(encoding, np.ones(self.assignment.partitions))
+        return SubsetLeastSquares(encoding, np.ones(self.assignment.partitions))
 
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray | ComplexArray:

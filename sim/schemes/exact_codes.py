@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import STRICT, Count, Positive, require_at_most, require_at_most_workers, require_size
-from ..numerics import LeastSquares
+from ..numerics import SubsetLeastSquares
 from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Encoded, UniformLoad, cyclic_support
 from .base import Fixed, SchemeFamily
@@ -105,7 +105,7 @@ class ShortMessages(UniformLoad):
 class FirstPart(OfCode):
     """The weights that decode the first part of the gradient, and nothing of the others. These have
     weights of their own, which decode just as well. Cost: for each distinct set of arrivals some
-    products with matrices of n x k m (``LeastSquares``)."""
+    products with matrices of n x k m (``SubsetLeastSquares``)."""
 
     solves: ClassVar[bool] = True
     assignment: ShortMessages
@@ -117,10 +117,10 @@ class FirstPart(OfCode):
         return 5e3 + 6.0 * m * n**2
 
     @cached_property
-    def _least_squares(self) -> LeastSquares:
+    def _least_squares(self) -> SubsetLeastSquares:
         n, m = self.assignment.n, self.assignment.share
         every = self.assignment.parts.transpose(1, 0, 2).reshape(n, m * n)
-        return LeastSquares(every, np.concatenate([np.ones(n), np.zeros(n * (m - 1))]))
+        return SubsetLeastSquares(every, np.concatenate([np.ones(n), np.zeros(n * (m - 1))]))
 
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray:

@@ -129,7 +129,7 @@ def test_positions_follow_each_other(name: str, fields: dict[str, object]) -> No
 
 
 def test_large_tables_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("erasurehead.sim.attack.positions.LARGEST", 100)
+    monkeypatch.setattr("erasurehead.sim.attack.positions.MOST_GRAM_CELLS", 100)
     code = code_of(SCHEMES["regular_graph"](load=3, wait_for=6).build(12))
     assert isinstance(code, Code)
     assert isinstance(nobody_straggles(code), ByDecoding)
@@ -259,7 +259,7 @@ class Counted(Code):
 
 def test_a_search_by_decoding_ends_with_its_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of all starts together: the next one has what the one before has left."""
-    monkeypatch.setattr("erasurehead.sim.attack.positions.LARGEST", 100)
+    monkeypatch.setattr("erasurehead.sim.attack.positions.MOST_GRAM_CELLS", 100)
     plain = code("bernoulli", 20, load=3, wait_for=9)
     counted = Counted(plain.assignment, plain.decoder, [])
     worst(counted, 6, SearchBudget(budget=400, samples=20))
@@ -584,7 +584,7 @@ def test_singular_vectors_of_large_codes_are_those_of_small_ones(
     matrix = sparse.csr_array(rng.random((9, 12)))
     any_code: Any = SimpleNamespace(matrix=matrix, workers=9)
     dense = singular_vectors(any_code)
-    monkeypatch.setattr("erasurehead.sim.attack.code.DENSE", 5)
+    monkeypatch.setattr("erasurehead.sim.attack.code.MOST_DENSE_SIZE", 5)
     found = singular_vectors(any_code)
     assert found.shape == dense.shape
     np.testing.assert_allclose(np.abs((found * dense).sum(axis=0)), 1.0)
@@ -600,7 +600,7 @@ def test_a_table_of_all_pairs_has_128_mebibytes_at_most(
 ) -> None:
     """Beyond, and where workers send several messages, every set is decoded."""
     table = object()
-    monkeypatch.setattr(positions.LeastSquares, "of", lambda matrix, nobody: table)
+    monkeypatch.setattr(positions.ByLeastSquares, "of", lambda matrix, nobody: table)
     decoder = Optimal(Groups(4, 2))
     one = SimpleNamespace(messages=messages)
     large: Any = SimpleNamespace(workers=workers, assignment=one, decoder=decoder, matrix=None)

@@ -92,8 +92,8 @@ fuses = pytest.mark.parametrize("fuse", [plain, fused.compiled])
 
 
 def as_numpy_does(run: Run, fuse: fused.Fuse) -> None:
-    """Rounds are booked by tens, so that one stretch of them ends amid another."""
-    with patch.object(rounds, "CELLS", 10 * run.scheme.workers):
+    """Rounds are recorded by tens, so that one stretch of them ends amid another."""
+    with patch.object(rounds, "MESSAGES_AT_ONCE", 10 * run.scheme.workers):
         alike(lambda: rounds.batch_rounds(run), lambda: rounds.batch_rounds(run, fuse=fuse))
 
 
@@ -108,7 +108,7 @@ def as_numpy_does(run: Run, fuse: fused.Fuse) -> None:
     dead=dead_shares,
 )
 @examples(100)
-def test_one_pass_books_the_same_bits(
+def test_one_pass_records_the_same_bits(
     fuse: fused.Fuse,
     scheme: Scheme,
     length: int,
@@ -119,7 +119,7 @@ def test_one_pass_books_the_same_bits(
     dead: float,
 ) -> None:
     """Catches a maximum or a sum that vector instructions take in another order."""
-    assert fuse(fused.book_in_one_pass) is not None
+    assert fuse(fused.record_in_one_pass) is not None
     tapes = lattice(seed, scheme.workers, replications, levels, step, dead)
     run = Run(scheme, tapes, Proportional(), length)
     if run.chosen("auto") == "batch" and scheme.sees is Sees.NOTHING:
@@ -186,8 +186,8 @@ def test_the_kth_of_some_instants(times: list[float], k: int, bound: float) -> N
 def test_large_runs_alone_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     """And NumPy plays them where numba is not there."""
     asked: list[fused.Kernel] = []
-    monkeypatch.setitem(fused.LARGE, fused.book_in_one_pass, 240)
-    monkeypatch.setitem(fused.LARGE, fused.play_in_one_pass, 20)
+    monkeypatch.setitem(fused.LEAST_SIZE, fused.record_in_one_pass, 240)
+    monkeypatch.setitem(fused.LEAST_SIZE, fused.play_in_one_pass, 20)
     monkeypatch.setattr(fused, "compiled", asked.append)
     scheme = SCHEMES["uncoded"]().build(6)
     tapes = [Tape(MODELS["exponential"](rate=2.0), 6, 1, r) for r in range(2)]
@@ -197,12 +197,12 @@ def test_large_runs_alone_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20), work=False)
     assert asked == []
     rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20))
-    assert asked == [fused.book_in_one_pass], "2 x 20 x 6 messages"
+    assert asked == [fused.record_in_one_pass], "2 x 20 x 6 messages"
     rounds.batch_rounds(Run(scheme, tapes, Proportional(), 20, Policy.QUEUE), work=False)
     assert asked[1:] == [fused.play_in_one_pass], "20 rounds"
     monkeypatch.undo()
     monkeypatch.setitem(sys.modules, "numba", None)
-    assert fused.compiled.__wrapped__(fused.book_in_one_pass) is None
+    assert fused.compiled.__wrapped__(fused.record_in_one_pass) is None
 
 
 @given(

@@ -17,7 +17,6 @@ from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.build import ImpossibleCell, timing
 from erasurehead.experiments.config.cells import cells
 from erasurehead.sim.engines import updates
-from erasurehead.sim.engines.batch.interrupted import _updates_that_stop
 from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
 from erasurehead.sim.engines.recording import Recorder, Span
 from erasurehead.sim.engines.run import Engine, Run
@@ -222,7 +221,7 @@ def test_which_messages_are_too_old_is_found_for_many_at_once(
     monkeypatch: pytest.MonkeyPatch, oldest: int, few: int
 ) -> None:
     """Uncertain messages are decided together while they are many, the last few in turn."""
-    monkeypatch.setattr("erasurehead.sim.engines.batch.barrierless.FEW", few)
+    monkeypatch.setattr("erasurehead.sim.engines.batch.barrierless.MOST_IN_TURN", few)
     for delay in (MODELS["pareto"](scale=0.1, alpha=1.1), MODELS["exponential"](rate=2.0)):
         tapes = [Tape(delay, 12, 5, r) for r in range(2)]
         scheme = SCHEMES["ringmaster"](oldest=oldest).build(12)
@@ -355,11 +354,14 @@ def test_k_batch_sync_starts_everybody_anew(engine: object) -> None:
 def test_who_is_heard_in_the_wave_that_ends_an_update_has_not_begun_anew() -> None:
     """Two messages an update. Workers 0 and 1 come together at 1.5 s; the five seconds that worker
     0 takes next are still to come when the update stops everybody, not behind it."""
-    columns = [1.5, 5.0, 7.0], [1.5, 2.0, 3.0, 1.0, 9.0], [10.0, 4.0, 2.0]
-    updates = _updates_that_stop([iter(column) for column in columns], 2)
-    assert next(updates) == [(1.5, 0, 0, 1.5, 0), (1.5, 0, 1, 1.5, 0)]
-    assert next(updates) == [(3.5, 0, 1, 2.0, 1), (5.5, 0, 2, 4.0, 1)]
-    assert next(updates) == [(6.5, 0, 1, 1.0, 2), (7.5, 0, 2, 2.0, 2)]
+    rows = [[1.5, 1.5, 10.0], [5.0, 2.0, 4.0], [7.0, 3.0, 2.0], [9.0, 1.0, 9.0], [9.0, 9.0, 9.0]]
+    scheme = SCHEMES["k_batch_sync"](wait_for=2).build(3)
+    for engine in (batch, event):
+        trace = engine.simulate(scheme, [TableTape(np.array(rows))], Proportional(), 2)
+        assert trace.times.tolist() == [[1.5, 5.5, 7.5]]
+        assert isinstance(trace.heard, Messages)
+        assert trace.heard.message.tolist() == [[[0, 1], [1, 2], [1, 2]]]
+        assert trace.heard.version.tolist() == [[[0, 0], [1, 1], [2, 2]]]
 
 
 # One scheme as a special case of another, to the bit.
@@ -661,7 +663,7 @@ def test_what_the_batch_engine_refuses() -> None:
 
 def test_an_update_counts_as_headway(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of two different workers; one that delivers in vain four times at one instant is endless."""
-    monkeypatch.setattr(updates, "STANDSTILL", 3)
+    monkeypatch.setattr(updates, "MOST_VAIN_MESSAGES", 3)
     made = updates.Decisions(Barrierless("drawn", 2, 2, distinct=True), 9)
 
     def hear(worker: int) -> int | None:
@@ -767,7 +769,7 @@ def test_crashes_cost_tasks_and_time() -> None:
 
 
 def test_workers_that_only_crash_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("erasurehead.sim.engines.event.barrierless.TOO_OFTEN", 50)
+    monkeypatch.setattr("erasurehead.sim.engines.event.barrierless.MOST_CRASHES", 50)
     scheme = SCHEMES["asynchronous"]().build(2)
     lives = TableTape(np.full((400, 2), 0.5))
     cluster = Cluster(failures=[Failures(lives, lives)])

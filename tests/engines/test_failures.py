@@ -72,7 +72,7 @@ def forever(*row: float) -> Forever:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lose hope soon: what is tested is when, not how often."""
-    monkeypatch.setattr(networked, "TOO_OFTEN", 50)
+    monkeypatch.setattr(networked, "MOST_CRASHES", 50)
 
 
 def run(

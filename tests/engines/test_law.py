@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim import theory
@@ -76,7 +75,13 @@ def test_drained_rounds_open_as_in_the_batch_engine(family):
 
 @pytest.mark.parametrize(
     "arrivals",
-    [Arrivals(12, 0, 12, 3), Arrivals(12, 5, 8, 3), Arrivals(40, 0, 40, 20), Arrivals(6, 0, 6, 1)],
+    [
+        Arrivals(12, 0, 12, 3),
+        Arrivals(12, 5, 8, 3),
+        Arrivals(40, 0, 40, 20),
+        Arrivals(6, 0, 6, 1),
+        Arrivals(4800, 0, 4800, 240),  # most chances of a group are too small for numbers
+    ],
     ids=str,
 )
 def test_arrivals_at_the_end_have_the_exact_chances(arrivals):
@@ -101,11 +106,11 @@ def test_a_million_workers_are_as_cheap_as_ten():
 def test_a_longer_run_begins_with_the_shorter_one():
     scheme = SCHEMES["erasurehead"](load=3, wait_for=6).build(12)
     tapes = [Tape(UNIT, 12, 3, r) for r in range(2)]
-    long = simulate(Run(scheme, tapes, Proportional(), law.BLOCK + 100), "law").times
-    short = simulate(Run(scheme, tapes[:1], Proportional(), law.BLOCK + 7), "law").times
-    assert np.array_equal(long[:1, : law.BLOCK + 7], short)
+    long = simulate(Run(scheme, tapes, Proportional(), law.ROUNDS_DRAWN + 100), "law").times
+    short = simulate(Run(scheme, tapes[:1], Proportional(), law.ROUNDS_DRAWN + 7), "law").times
+    assert np.array_equal(long[:1, : law.ROUNDS_DRAWN + 7], short)
     assert not np.array_equal(long[0], long[1])
-    assert len(np.unique(np.diff(long[0]))) > law.BLOCK  # no block is drawn twice
+    assert len(np.unique(np.diff(long[0]))) > law.ROUNDS_DRAWN  # no block is drawn twice
 
 
 @pytest.mark.parametrize(
@@ -188,12 +193,3 @@ def test_the_law_of_a_worker_in_a_round(scheme, own, load):
     assert found.load == load
     mean = GAMMA.mean() * (3 if isinstance(own, PerPartition) else 1)
     assert found.delay.mean() == pytest.approx(mean)
-
-
-@pytest.mark.parametrize(("d", "v"), [(1, 0.3), (4, 0.0001), (4, 0.999), (2000, 0.5)])
-def test_how_many_of_a_group_are_there_once_one_is(d: int, v: float) -> None:
-    """Binomial, given that it is not 0; also where most chances are too small for numbers."""
-    j = np.arange(1, d + 1)
-    given_one = stats.binom.pmf(j, d, v) / stats.binom.sf(0, d, v)
-    (found,) = law._group_arrivals(d, np.array([[v]]))
-    np.testing.assert_allclose(found, given_one, rtol=1e-9, atol=1e-300)

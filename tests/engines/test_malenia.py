@@ -148,7 +148,7 @@ def test_a_task_that_never_ends_is_stopped_by_an_update() -> None:
 def test_a_worker_whose_tasks_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time would stand still for ever: worker 0 delivers again and again at 0 s."""
     for engine in ("erasurehead.sim.engines.updates", "erasurehead.sim.engines.batch.interrupted"):
-        monkeypatch.setattr(f"{engine}.STANDSTILL", 1_000)
+        monkeypatch.setattr(f"{engine}.MOST_VAIN_MESSAGES", 1_000)
     with pytest.raises(NeverEnough, match="worker 0 finishes task after task in no time") as one:
         simulate(Run(malenia(3), [TableTape(table(0, 1, 2, rows=2_100))], Proportional(), 2))
     long = TableTape(table(0, 1, 2, rows=2_100))

@@ -339,7 +339,7 @@ def test_a_worker_that_dies_before_its_update() -> None:
 
 def test_a_worker_whose_tasks_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time would stand still for ever: worker 0 delivers again and again at 0 s."""
-    monkeypatch.setattr("erasurehead.sim.engines.updates.STANDSTILL", 1_000)
+    monkeypatch.setattr("erasurehead.sim.engines.updates.MOST_VAIN_MESSAGES", 1_000)
     tape = steady(0, 1, 2, rows=2_100)
     error = both(ringleader(3), [tape], Proportional(), 2, Policy.CANCEL)
     assert isinstance(error, NeverEnough)

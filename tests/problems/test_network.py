@@ -42,7 +42,9 @@ def test_gradients_are_the_slopes_of_the_loss(kind: type[Any]) -> None:
     beta, weights = models(problem), rng.uniform(-1, 2, (R, K))
 
     def loss(at: FloatArray) -> FloatArray:
-        parts = [problem.mean_loss(X, problem.y[rows], at) for rows, X in problem._blocks]
+        ends = np.cumsum(problem.partition_sizes)[:-1]
+        partitions = zip(np.split(problem.X, ends), np.split(problem.y, ends), strict=True)
+        parts = [problem.mean_loss(X, y, at) for X, y in partitions]
         shares = weights * problem.partition_sizes / problem.rows
         return np.asarray((np.array(parts).T * shares).sum(axis=1))
 
@@ -72,7 +74,7 @@ def test_a_weighted_pass_is_the_sum_of_partition_gradients(kind: type[Any]) -> N
 def test_a_model_has_the_bits_that_it_has_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever stands beside it."""
     problem = network()
-    monkeypatch.setattr("erasurehead.sim.problems.network.AT_ONCE", 60)
+    monkeypatch.setattr("erasurehead.sim.problems.network.LAYER_NUMBERS_AT_ONCE", 60)
     beta, weights = models(problem, 2), np.random.default_rng(2).uniform(0, 2, (R, K))
     gradient, loss = problem.gradient_at(beta, weights), problem.loss_at(beta)
     for which in range(R):

@@ -466,7 +466,7 @@ def test_who_may_not_be_too_far_ahead_is_worked_out_for_some_runs_together(
     document["schemes"] = [{"name": "ssp", "ahead": 2}]
     tasks = 12 * 1000 + 12 * 2
     for together, runs in ((tasks - 1, 1), (2 * tasks - 1, 1), (3 * tasks, 3), (99 * tasks, 10)):
-        monkeypatch.setattr(estimate, "TOGETHER", together)
+        monkeypatch.setattr(estimate, "TASKS_AT_ONCE", together)
         (found,) = check(cells(document)).estimates.values()
         assert found.memory == TABLES + 5400 + 120 * 12 * ROUNDS + 64 * tasks * runs
 
@@ -476,16 +476,16 @@ def test_a_long_run_works_in_blocks_of_its_tape(monkeypatch: pytest.MonkeyPatch)
     document = SMALL | {"iterations": 1000, "replications": 10}
     monkeypatch.setattr(estimate, "BLOCK_CELLS", 12 * 40 + 11)
     assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 10 * 64 * 40 * 12
-    monkeypatch.setattr(estimate, "CACHED", 40 * 12 - 1)
+    monkeypatch.setattr(estimate, "CELLS_IN_CACHE", 40 * 12 - 1)
     assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 64 * 40 * 12
-    monkeypatch.setattr(estimate, "CACHED", 15 * 40)
+    monkeypatch.setattr(estimate, "CELLS_IN_CACHE", 15 * 40)
     assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 64 * 15 * 40
     monkeypatch.setattr(estimate, "BLOCK_CELLS", 11)  # one round at least
     assert check(cells(document)).estimates.popitem()[1].memory == PLAIN + 10 * 64 * 12
-    monkeypatch.setattr(estimate, "BUDGET", BLOCK + 1)
+    monkeypatch.setattr(estimate, "MOST_WORKING_BYTES", BLOCK + 1)
     far = document | {"network": {"uplink_latency": 1.0}}
     assert check(cells(far)).estimates.popitem()[1].memory == PLAIN + BLOCK + 1
-    monkeypatch.setattr(estimate, "BUDGET", BLOCK - 1)  # one replication at least
+    monkeypatch.setattr(estimate, "MOST_WORKING_BYTES", BLOCK - 1)  # one replication at least
     assert check(cells(far)).estimates.popitem()[1].memory == PLAIN + BLOCK
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from erasurehead.sim.numerics import (
-    LeastSquares,
+    SubsetLeastSquares,
     one_thread,
     solve_each,
     sparse_least_squares,
@@ -276,7 +276,7 @@ def test_many_sets_get_numpys_least_squares(name: str, n: int) -> None:
     target = np.ones(code.shape[1])
     counts = {0, 1, n // 3, n // 2, 2 * n // 3, n - 5, enough, enough + 1, n - 1, n}
     masks = np.concatenate([some(n, min(r, n), 12) for r in sorted(counts)])
-    vectors = LeastSquares(code, target).solve(masks)
+    vectors = SubsetLeastSquares(code, target).solve(masks)
     assert not vectors[~masks].any()
     for mask, vector in zip(masks, vectors, strict=True):
         expected = np.zeros_like(vector)
@@ -292,7 +292,7 @@ def test_many_sets_get_numpys_least_squares(name: str, n: int) -> None:
 def test_a_set_gets_the_same_bits_in_any_company(name: str, n: int) -> None:
     """So that neither the engines, nor replications, nor blocks of rounds change a result."""
     code, enough = small_code(name, n)
-    solver = LeastSquares(code, np.ones(code.shape[1]))
+    solver = SubsetLeastSquares(code, np.ones(code.shape[1]))
     sizes = (2, n // 3, n // 2, 2 * n // 3, n - 5, enough, n)
     masks = np.concatenate([some(n, min(r, n), 11) for r in sizes])
     order = np.random.default_rng(1).permutation(len(masks))
@@ -300,7 +300,7 @@ def test_a_set_gets_the_same_bits_in_any_company(name: str, n: int) -> None:
         together = solver.solve(masks)
         mixed = solver.solve(masks[order])
         alone = np.concatenate([solver.solve(mask[None]) for mask in masks])
-        fresh = LeastSquares(code, np.ones(code.shape[1])).solve(masks[-3:])
+        fresh = SubsetLeastSquares(code, np.ones(code.shape[1])).solve(masks[-3:])
     np.testing.assert_array_equal(together, alone)
     np.testing.assert_array_equal(together[order], mixed)
     np.testing.assert_array_equal(together[-3:], fresh)
@@ -327,7 +327,7 @@ def test_a_badly_conditioned_set_is_left_to_numpy() -> None:
     code = np.array([[1.0, 1.0, 0.0], [1.0, 1.0 + 1e-7, 0.0], [0.0, 0.0, 1.0], [2.0, 1.0, 1.0]])
     target = np.array([1.0, 2.0, 0.5])
     mask = np.array([[True, True, False, False]])
-    found = LeastSquares(code, target).solve(mask)[0]
+    found = SubsetLeastSquares(code, target).solve(mask)[0]
     expected = np.linalg.lstsq(code[:2].T, target, rcond=None)[0]
     np.testing.assert_array_equal(found, [*expected, 0.0, 0.0])
 
@@ -338,7 +338,7 @@ def test_a_well_conditioned_set_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     masks = np.concatenate([some(12, r, 5) for r in (3, 9)])
     expected = [np.linalg.lstsq(code[mask].T, np.ones(40), rcond=None)[0] for mask in masks]
     monkeypatch.delattr(np.linalg, "lstsq")
-    found = LeastSquares(code, np.ones(40)).solve(masks)
+    found = SubsetLeastSquares(code, np.ones(40)).solve(masks)
     np.testing.assert_allclose(found[masks], np.concatenate(expected), atol=1e-12)
 
 
@@ -410,7 +410,7 @@ def test_a_large_code_is_never_dense(name: str, monkeypatch: pytest.MonkeyPatch)
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("least squares of a dense matrix")
 
-    monkeypatch.setattr("erasurehead.sim.schemes.decoders.LeastSquares", refuse)
+    monkeypatch.setattr("erasurehead.sim.schemes.decoders.SubsetLeastSquares", refuse)
     scheme = SCHEMES[name](load=10).build(20_000)
     found = scheme.conditioning()
     assert found is not None

@@ -19,7 +19,7 @@ from ..run import Run
 from ..tapes import Tasks
 from ..updates import Accepted
 
-TOGETHER = 2**21  # tasks that a group of replications holds at once: 16 MiB an array
+TASKS_AT_ONCE = 2**21  # held at once by a group of replications: 16 MiB an array
 
 
 def bounded(run: Run, accepted: Accepted) -> FloatArray | None:
@@ -32,13 +32,13 @@ def bounded(run: Run, accepted: Accepted) -> FloatArray | None:
     busy = None if accepted.seconds is None else np.empty((len(run.tapes), n))
     # When so many messages have come, the slowest has sent at most their n-th part of them.
     rows = min(-(-wanted // n) + int(min(scheme.ahead, wanted)) + 1, wanted)
-    size = max(1, TOGETHER // (rows * n))
+    size = max(1, TASKS_AT_ONCE // (rows * n))
     for start in range(0, len(run.tapes), size):
         mine = slice(start, min(start + size, len(run.tapes)))
         tasks = Tasks(run.tapes[mine], run.load_law, min(rows, run.tapes[0].block_rounds))
         table = _Messages(tasks, mine.stop - mine.start, n, rows, scheme.ahead)
         for r in range(mine.start, mine.stop):
-            end = _decide(run, table, r - start, accepted.part(r))
+            end = _decide(run, table, r - start, accepted.view(r))
             if busy is not None:
                 busy[r] = table.busy(r - start, end)
     return busy
@@ -72,7 +72,7 @@ class _Messages:
         """``(n,)`` seconds that each worker of a replication computed until an instant. A worker
         that goes on at once computes without a pause, so whole stretches are added up."""
         tables = self.since, self.after, self.when, self.wave
-        since, after, when, wave = (each[:, r] for each in tables)
+        since, after, when, wave = (table[:, r] for table in tables)
         paused = (since[1:] > when[:-1]) | ((since[1:] == when[:-1]) & (after[1:] > wave[:-1]))
         paused &= since[1:] <= end
         total, began, left = np.zeros(since.shape[1]), since[0], when[0]
@@ -111,9 +111,9 @@ def _decided(when: FloatArray, wave: IntArray, since: FloatArray, after: IntArra
     if not tied.any():
         return np.where((count > 0) & (after >= 0), count, 0)
     instants = np.unique(when)
-    place = np.searchsorted(instants, since, side="right") - 1
+    rank = np.searchsorted(instants, since, side="right") - 1
     most = int(wave.max()) + 2
     keys = np.searchsorted(instants, when) * most + wave
-    wanted = place * most + np.minimum(after, most - 2)
-    same = (place >= 0) & (instants[np.maximum(place, 0)] == since)
+    wanted = rank * most + np.minimum(after, most - 2)
+    same = (rank >= 0) & (instants[np.maximum(rank, 0)] == since)
     return np.where(same, np.searchsorted(keys, wanted, side="right"), count)

@@ -22,14 +22,14 @@ from ..tapes import CheckedTape
 class Block:
     """Messages that follow those of the block before; its arrays are good until the next block."""
 
-    order: IntArray  # places in the other arrays, in the order in which messages are decided
+    order: IntArray  # positions in the other arrays, in the order in which messages are decided
     # Instants of arrival, and who sent them.
     when: FloatArray
     worker: IntArray
     before: IntArray  # how many messages of the run had been decided when the worker got its model
     # How long they took to compute, or ``None`` where that was not asked for.
     seconds: FloatArray | None
-    last: IntArray  # for each place of ``order``, the last one of its wave
+    last: IntArray  # for each position in ``order``, the last one of its wave
     lost: BoolArray  # ``(n,)`` of which workers nothing more comes
 
 
@@ -49,9 +49,9 @@ def arrival_blocks(run: Run, replication: int, seconds: bool) -> Iterator[Block]
     loads, size = np.ones(n, dtype=np.int64), tape.block_rounds
     # Of the tape's first block a short run needs only a part; if it was too short, twice of it.
     piece = min(size, rows_needed(run))
-    parts = takewhile(lambda stop: stop <= size // 2, (piece << i for i in count()))
+    shorter = takewhile(lambda stop: stop <= size // 2, (piece << i for i in count()))
     queues, done = _Queues(n, seconds), 0
-    for stop in chain(parts, count(size, size)):
+    for stop in chain(shorter, count(size, size)):
         start = done // size * size
         table = run.load_law.worker_times(tape, loads, start, stop)
         for row in range(done - start, stop - start, piece):
@@ -62,21 +62,17 @@ def arrival_blocks(run: Run, replication: int, seconds: bool) -> Iterator[Block]
         done = stop
 
 
-AT_ONCE = 2**13  # tasks of a replication that are few: sorted together with those of others
-GROUP = 2**17  # tasks that are sorted together
-
-
 def first_blocks(run: Run, seconds: bool) -> Iterator[Block | None]:
     """The first messages of each replication, if the run is short and no two of them tie. They are
     found for many replications at once, since a block of few messages costs as much as one of a
     thousand. Cost: per task of the tables that are read a draw, a sort, and ten passes."""
     n, rows, replications = run.scheme.workers, rows_needed(run), len(run.tapes)
-    if rows * n > AT_ONCE or replications == 1:
+    if rows * n > 2**13 or replications == 1:  # enough tasks for a sort of their own
         yield from repeat(None, replications)
         return
-    loads, each = np.ones(n, dtype=np.int64), max(1, GROUP // (rows * n))
-    for start in range(0, replications, each):
-        tapes = [CheckedTape(tape) for tape in run.tapes[start : start + each]]
+    loads, together = np.ones(n, dtype=np.int64), max(1, 2**17 // (rows * n))
+    for start in range(0, replications, together):
+        tapes = [CheckedTape(tape) for tape in run.tapes[start : start + together]]
         tables = np.stack([run.load_law.worker_times(tape, loads, 0, rows) for tape in tapes])
         yield from _blocks_of(tables, seconds)
 
@@ -92,14 +88,14 @@ def _blocks_of(tables: FloatArray, seconds: bool) -> Iterator[Block | None]:
     order = np.argsort(flat, axis=1)
     when = np.take_along_axis(flat, order, axis=1)
     strange = (when[:, 1:] == when[:, :-1]).any(axis=1) | np.isinf(when[:, -1])
-    places, before = np.empty_like(order), np.zeros((r, rows, n), dtype=np.int64)
-    np.put_along_axis(places, order, np.arange(cells)[None], axis=1)
-    before[:, 1:] = places.reshape(r, rows, n)[:, :-1] + 1
+    ranks, before = np.empty_like(order), np.zeros((r, rows, n), dtype=np.int64)
+    np.put_along_axis(ranks, order, np.arange(cells)[None], axis=1)
+    before[:, 1:] = ranks.reshape(r, rows, n)[:, :-1] + 1
     worker, nobody = np.tile(np.arange(n), rows), np.zeros(n, dtype=np.bool_)
     for i, total in enumerate(np.count_nonzero(flat < horizon[:, None], axis=1).tolist()):
         spent = tables[i].ravel() if seconds else None
-        place = np.arange(total)
-        block = Block(order[i, :total], flat[i], worker, before[i].ravel(), spent, place, nobody)
+        last = np.arange(total)
+        block = Block(order[i, :total], flat[i], worker, before[i].ravel(), spent, last, nobody)
         yield None if strange[i] else block
 
 
@@ -157,18 +153,18 @@ class _Queues:
         counts = stop - self._head
         ends = np.cumsum(counts)
         starts, total = ends - counts, int(ends[-1])
-        if total > len(self._buffers.place):
+        if total > len(self._buffers.positions):
             self._buffers = _Buffers(total * 5 // 4)
-        places = self._buffers.place[:total]
+        positions = self._buffers.positions[:total]
         cells = np.repeat(self._workers * self._room + self._head - starts, counts)
-        cells += places
+        cells += positions
         self._head = stop
         when = self._finish.ravel().take(cells, out=self._buffers.when[:total], mode="clip")
         if (order := self._buffers.order(total)) is None:
-            order, places = self._order_of_waves(when, cells)
+            order, positions = self._order_of_waves(when, cells)
         # What a worker computes next, it computes on the model after its message.
         before = self._buffers.before[: total + 1]
-        before[1:][order] = places
+        before[1:][order] = positions
         some = counts > 0
         latest = before[ends[some]] + 1
         before += self._decided + 1
@@ -177,7 +173,7 @@ class _Queues:
         self._decided += total
         worker = np.repeat(self._numbers, counts)
         seconds = None if self._seconds is None else self._seconds.ravel().take(cells)
-        return Block(order, when, worker, before[:-1], seconds, places, np.isinf(self._upcoming))
+        return Block(order, when, worker, before[:-1], seconds, positions, np.isinf(self._upcoming))
 
     @property
     def _upcoming(self) -> FloatArray:
@@ -206,17 +202,17 @@ class _Queues:
             late = self._finish[:, head : self._tail] >= horizon
             return np.where(late[:, -1], head + late.argmax(axis=1), self._tail)
         finish, offset = self._finish.ravel(), self._workers * self._room
-        found, limit = offset + self._head, offset + self._tail
+        stop, limit = offset + self._head, offset + self._tail
         step = 1 << (self._tail - head).bit_length()
         while step := step // 2:
-            beyond = found + step
+            beyond = stop + step
             due = finish.take(beyond - 1, mode="clip") < horizon
             due &= beyond <= limit
-            np.copyto(found, beyond, where=due)
-        return found - offset
+            np.copyto(stop, beyond, where=due)
+        return stop - offset
 
     def _order_of_waves(self, when: FloatArray, cells: IntArray) -> tuple[IntArray, IntArray]:
-        """The order where messages tie, and the place of the last of each message's wave."""
+        """The order where messages tie, and the position of the last of each message's wave."""
         waves = np.zeros_like(cells) if self._wave is None else self._wave.ravel()[cells]
         order = np.lexsort((waves, when))  # stable, so by worker last
         changes = (np.diff(when[order]) > 0) | (np.diff(waves[order]) != 0)
@@ -250,15 +246,15 @@ class _Buffers:
     """Arrays of a block that are used again: fresh memory costs as much as what is done in it."""
 
     def __init__(self, size: int) -> None:
-        self.place = np.arange(size)
+        self.positions = np.arange(size)
         self.when, self.scaled = np.empty(size), np.empty(size)
         self.key, self.before = np.empty(size, dtype=np.int64), np.empty(size + 1, dtype=np.int64)
 
     def order(self, total: int) -> IntArray | None:
         """The order of the first ``when``, or ``None`` where two messages (nearly) tie. NumPy sorts
-        numbers faster than it finds their order. So instants become whole numbers, with places in
-        their low bits. Rounding never swaps two instants: what differs after it is in order. Cost:
-        a sort and eight passes, two thirds of an argsort."""
+        numbers faster than it finds their order. So instants become whole numbers, with positions
+        in their low bits. Rounding never swaps two instants: what differs after it is in order.
+        Cost: a sort and eight passes, two thirds of an argsort."""
         when, scaled, key = self.when[:total], self.scaled[:total], self.key[:total]
         latest = when.max(initial=0.0)
         if not 1e-290 < latest < np.inf:
@@ -267,7 +263,7 @@ class _Buffers:
         np.multiply(when, 2.0 ** (62 - bits) / latest, out=scaled)
         np.copyto(key, scaled, casting="unsafe")
         np.left_shift(key, bits, out=key)
-        np.bitwise_or(key, self.place[:total], out=key)
+        np.bitwise_or(key, self.positions[:total], out=key)
         key.sort()
         gaps = np.subtract(key[1:], key[:-1], out=scaled.view(np.int64)[1:])
         if gaps.min(initial=1 << bits) < 1 << bits:

@@ -17,12 +17,12 @@ from ..run import Run
 from ..updates import Accepted, Standstill, Streams
 from .ahead import bounded
 from .arrivals import Block, arrival_blocks, first_blocks
-from .booking import resting, unresting
 from .interrupted import dependent
+from .traces import resting, unresting
 
 D = TypeVar("D", "_CycleDecisions", "_Decisions")
 
-FEW = 300  # messages that are decided faster in turn than together
+MOST_IN_TURN = 300  # messages; more are decided faster together
 
 
 @final
@@ -41,28 +41,28 @@ class Fresh:
 
     def take(self, before: IntArray, most: int) -> tuple[IntArray, IntArray]:
         """The messages of a block that are accepted, so many at most, those after them are left:
-        their places, and updates of their models; ``before``: for each message, how many had been
-        decided when its worker got its model. Cost: where each message makes an update, some thirty
-        passes; else a turn of a Python loop for each, about 40 ns."""
+        their positions, and updates of their models; ``before``: for each message, how many had
+        been decided when its worker got its model. Cost: where each message makes an update, some
+        thirty passes; else a turn of a Python loop for each, about 40 ns."""
         start, size = len(self._updates) - 1, len(before)
         first = self._decided - start
         updates = np.concatenate([self._updates, np.empty(size, dtype=np.int32)])
         # What is older than the latest instants is stale as of the first of them, too.
         if self._k == 1:
-            places = self._sieve(np.maximum(before - first, 0), updates)[:most]
+            positions = self._sieve(np.maximum(before - first, 0), updates)[:most]
         else:
-            places = self._in_turn(before, most)
+            positions = self._in_turn(before, most)
         made = np.zeros(size, dtype=np.bool_)
-        made[places[self._k - self._begun - 1 :: self._k]] = True
+        made[positions[self._k - self._begun - 1 :: self._k]] = True
         updates[start:] = _counted(made) + updates[start]
-        self._begun = (self._begun + len(places)) % self._k
+        self._begun = (self._begun + len(positions)) % self._k
         self._decided += size
         latest = np.searchsorted(updates, updates[-1] - self._oldest, side="right")
         self._updates = updates[max(0, int(latest) - 1) :].copy()
-        return places, updates.take(before.take(places) - first)
+        return positions, updates.take(before.take(positions) - first)
 
     def _sieve(self, since: IntArray, updates: IntArray) -> IntArray:
-        """Places of the messages that are accepted, where each of them makes an update. What is
+        """Positions of the messages that are accepted, where each of them makes an update. What is
         fresh even if all others are accepted is certain. Each of the rest is accepted if enough of
         those since its worker got its model are dropped: see ``_dropped``."""
         start = len(updates) - len(since) - 1
@@ -84,9 +84,9 @@ class Fresh:
                     break
             else:
                 break
-        places = np.array(self._accepted[earlier:], dtype=np.int64) - (self._decided + 1)
-        del self._accepted[: (self._begun + len(places)) // self._k * self._k]
-        return places
+        positions = np.array(self._accepted[earlier:], dtype=np.int64) - (self._decided + 1)
+        del self._accepted[: (self._begun + len(positions)) // self._k * self._k]
+        return positions
 
     def _limits(self) -> Iterator[int]:
         """When the update happened that makes the next message fresh; then for those after it. Read
@@ -97,7 +97,7 @@ class Fresh:
 
 
 def _counted(marked: BoolArray) -> IntArray:
-    """``(M + 1,)`` how many of M are marked before each place, and in all."""
+    """``(M + 1,)`` how many of M are marked before each position, and in all."""
     count = np.zeros(len(marked) + 1, dtype=np.int32)
     np.cumsum(marked, dtype=np.int32, out=count[1:])
     return count
@@ -110,7 +110,7 @@ def _dropped(first: IntArray, needed: IntArray) -> BoolArray:
     The last few, or all where that goes slowly, are decided in turn."""
     size = len(first)
     dropped, open_, before = np.zeros(size, dtype=np.bool_), np.arange(size), 2 * size
-    while max(FEW, size // 20) < len(open_) < 0.8 * before:
+    while max(MOST_IN_TURN, size // 20) < len(open_) < 0.8 * before:
         before = len(open_)
         for at_most in (True, False):
             dropped[open_] = at_most
@@ -120,9 +120,9 @@ def _dropped(first: IntArray, needed: IntArray) -> BoolArray:
     count, then = _counted(dropped), first.take(open_)
     left = needed.take(open_) - (count.take(open_) - count.take(then))
     more: list[int] = []
-    for place, since, few in zip(open_.tolist(), then.tolist(), left.tolist(), strict=True):
+    for position, since, few in zip(open_.tolist(), then.tolist(), left.tolist(), strict=True):
         if few > 0 and (few > len(more) or more[-few] < since):
-            more.append(place)
+            more.append(position)
     dropped[more] = True
     return dropped
 
@@ -136,7 +136,7 @@ def cycles(run: Run, heard: bool, work: bool) -> Trace:
     for r, first in enumerate(first_blocks(run, work)):
         anew = partial(_CycleDecisions, run, heard or work)
         made = _decided(first, arrival_blocks(run, r, work), anew)
-        made.finish(accepted.part(r), streams)
+        made.finish(accepted.view(r), streams)
     noted = unresting(accepted, streams.useful) if work else None
     return Trace(accepted.times, streams.heard if heard else None, noted, "batch", run.seed)
 
@@ -169,9 +169,9 @@ class _CycleDecisions:
         cycle, standstill = self._cycle, self._standstill
         leaving = self._leaving(workers, block) if block.lost.any() else None
         ends: list[int] = []
-        for place, (worker, now) in enumerate(zip(workers.tolist(), when.tolist(), strict=True)):
+        for position, (worker, now) in enumerate(zip(workers.tolist(), when.tolist(), strict=True)):
             if cycle.hear(worker):
-                ends.append(place)
+                ends.append(position)
                 self.missing -= 1
                 standstill.clear()
                 if not self.missing:
@@ -180,7 +180,7 @@ class _CycleDecisions:
                 standstill.note(worker, now)
                 if standstill.endless is not None:
                     raise NeverEnough(self._iteration, sorted(cycle.needed), endless=worker)
-            lost = leaving and leaving[place]
+            lost = leaving and leaving[position]
             if lost and (never := cycle.hopeless(lost)):
                 raise NeverEnough(self._iteration, never)
         updates = np.array(ends, dtype=np.int64)
@@ -198,14 +198,14 @@ class _CycleDecisions:
     def _leaving(self, workers: IntArray, block: Block) -> list[set[int] | None]:
         """Who is lost after each message; ``None`` within a wave, which is decided as a whole."""
         lost = set(np.flatnonzero(block.lost).tolist())
-        last = {worker: place for place, worker in enumerate(workers.tolist()) if worker in lost}
+        last = {worker: i for i, worker in enumerate(workers.tolist()) if worker in lost}
         gone = lost - last.keys()
         after: list[set[int] | None] = []
         messages = zip(workers.tolist(), block.last.tolist(), strict=True)
-        for place, (worker, end) in enumerate(messages):
-            if last.get(worker) == place:
+        for position, (worker, end) in enumerate(messages):
+            if last.get(worker) == position:
                 gone = gone | {worker}
-            after.append(gone if end == place else None)
+            after.append(gone if end == position else None)
         return after
 
     @property
@@ -245,7 +245,7 @@ def batch_barrierless(run: Run, heard: bool = True, work: bool = True) -> Trace:
         busy = bounded(run, accepted)
     elif scheme.independent:
         for r, first in enumerate(first_blocks(run, work)):
-            anew = partial(_Decisions, scheme, accepted.part(r))
+            anew = partial(_Decisions, scheme, accepted.view(r))
             made = _decided(first, arrival_blocks(run, r, work), anew)
             if made.missing:
                 missing = [worker for worker in range(scheme.workers) if worker not in made.heard]

@@ -1,5 +1,5 @@
 """Loops of the batch engine over single messages, compiled; ``rounds`` asks for them alone, where
-numba is installed: ``booking.book`` in one pass, and rounds that carry work on, many at a call.
+numba is installed: ``traces.record`` in one pass, and rounds that carry work on, many at a call.
 
 The extra ``fast`` installs numba. The bits are those of NumPy. Importing numba and loading what it
 compiled takes a second or two, so only large runs do it."""
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...types import BoolArray, FloatArray, IntArray
-from .booking import TraceArrays
+from .traces import TraceArrays
 
 Kernel = Callable[..., None]
 Fuse = Callable[[Kernel], Kernel | None]
@@ -24,7 +24,7 @@ def kernel(loop: Kernel, size: int, fuse: Fuse | None = None) -> Kernel | None:
     because the run is too small for numba to pay, or numba is not there. ``fuse`` decides
     otherwise."""
     if fuse is None:
-        return compiled(loop) if size >= LARGE[loop] else None
+        return compiled(loop) if size >= LEAST_SIZE[loop] else None
     return fuse(loop)
 
 
@@ -37,26 +37,33 @@ def compiled(loop: Kernel) -> Kernel | None:
     try:
         import numba
 
+        cube, table, strided = "f8[:,:,::1]", "f8[:,::1]", "f8[:,:]"
+        filled = f"f8[:],{table},{table},{strided},{cube},{cube}"
+        work = f"{table},{table},i8[:,:],{strided}"
+        types = {
+            record_in_one_pass: f"void({cube},{strided},{strided},b1[:,:,::1],{work})",
+            play_in_one_pass: f"void(f8[:,:,:],UniTuple(i8,3),b1,{filled},i8)",
+        }
         numba.extending.register_jitable(**options)(nth)
-        kernel: Kernel = numba.njit(TYPES[loop], cache=True, nogil=True, **options)(loop)
+        kernel: Kernel = numba.njit(types[loop], cache=True, nogil=True, **options)(loop)
     except (ImportError, OSError, RuntimeError):
         return None
     return kernel
 
 
-def book_with(kernel: Kernel, part: TraceArrays, opened: FloatArray, offsets: FloatArray) -> None:
-    """``booking.book`` of rounds that opened at ``(r, t)``, messages ``(r, t, n)`` later."""
-    arrived, work = part.arrived, part.work
+def record_with(kernel: Kernel, view: TraceArrays, opened: FloatArray, offsets: FloatArray) -> None:
+    """``traces.record`` of rounds that opened at ``(r, t)``, messages ``(r, t, n)`` later."""
+    arrived, work = view.arrived, view.work
     assert arrived is not None
     assert work is not None
     room = arrived if arrived.flags.c_contiguous else np.empty(arrived.shape, dtype=np.bool_)
     offsets = np.ascontiguousarray(offsets)
-    kernel(offsets, opened, part.times, room, work.busy, work.useful, work.last, work.margin)
+    kernel(offsets, opened, view.times, room, work.busy, work.useful, work.last, work.margin)
     if room is not arrived:
         arrived[:] = room
 
 
-def book_in_one_pass(
+def record_in_one_pass(
     offsets: FloatArray,
     opened: FloatArray,
     ended: FloatArray,
@@ -159,10 +166,4 @@ def nth(times: FloatArray, k: int, bound: float) -> float:
 
 
 # With fewer messages, or rounds, starting numba takes longer than it saves.
-LARGE = {book_in_one_pass: 3 * 10**8, play_in_one_pass: 10**5}
-CUBE, TABLE, ANY = "f8[:,:,::1]", "f8[:,::1]", "f8[:,:]"
-FILLED = f"f8[:],{TABLE},{TABLE},{ANY},{CUBE},{CUBE}"
-TYPES = {
-    book_in_one_pass: f"void({CUBE},{ANY},{ANY},b1[:,:,::1],{TABLE},{TABLE},i8[:,:],{ANY})",
-    play_in_one_pass: f"void(f8[:,:,:],UniTuple(i8,3),b1,{FILLED},i8)",
-}
+LEAST_SIZE = {record_in_one_pass: 3 * 10**8, play_in_one_pass: 10**5}

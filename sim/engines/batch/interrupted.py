@@ -16,10 +16,9 @@ from ...schemes.barrierless import Barrierless
 from ...types import BoolArray, FloatArray, IntArray
 from ..run import Run
 from ..tapes import Tasks, task_columns
-from ..updates import STANDSTILL, Accepted
-from .booking import run_together
-
-ROWS_AHEAD = 16  # tasks of each worker that a short run reads beside those that it needs on average
+from ..updates import MOST_VAIN_MESSAGES, Accepted
+from .ahead import TASKS_AT_ONCE
+from .traces import run_together
 
 
 def rows_at_once(run: Run) -> int:
@@ -27,7 +26,7 @@ def rows_at_once(run: Run) -> int:
     scheme = run.barrierless
     stopped = scheme.n if scheme.restarts_at_once else 0
     needed = run.updates * (scheme.gradients + stopped) * 5 // (4 * scheme.n)
-    return min(run.tapes[0].block_rounds, needed + ROWS_AHEAD)
+    return min(run.tapes[0].block_rounds, needed + 16)  # some workers need more than others
 
 
 def _tasks(run: Run, group: range) -> Tasks:
@@ -36,8 +35,6 @@ def _tasks(run: Run, group: range) -> Tasks:
 
 # With distinct workers an update comes with the K-th of the workers' first messages. What a worker
 # sends after its own is dropped, and all that matters of it is how many rows of the tape it uses.
-
-AT_ONCE = 8  # tasks of a worker that are looked at together
 
 
 def distinct(run: Run, group: range, accepted: Accepted) -> None:
@@ -52,7 +49,7 @@ def distinct(run: Run, group: range, accepted: Accepted) -> None:
         first = now[:, None] + seconds
         workers = np.argsort(first, axis=1, kind="stable")[:, :k]
         when, spent = (np.take_along_axis(table, workers, axis=1) for table in (first, seconds))
-        accepted.part(mine, update).note(when, workers, update, spent)
+        accepted.view(mine, update).note(when, workers, update, spent)
         end = when[:, -1]
         iteration = run.iteration(update)
         if np.isinf(end).any():
@@ -63,58 +60,57 @@ def distinct(run: Run, group: range, accepted: Accepted) -> None:
 
 
 def _use_until(
-    end: FloatArray, now: FloatArray, first: FloatArray, tasks: Tasks, iteration: int
+    end: FloatArray,
+    now: FloatArray,
+    first: FloatArray,
+    tasks: Tasks,
+    iteration: int,
+    depth: int = 8,
 ) -> None:
     """Use the rows of all tasks that have begun by an update at ``(R,)`` instants, after the one
     before it; ``first``, ``(R, n)``, is when each worker's first task ends. A worker has begun one
     task more than have ended before the update: a message of its instant is decided with it, and
-    its worker begins nothing before that."""
+    its worker begins nothing before that. ``depth`` tasks of a worker are looked at together."""
     r, n = first.shape
     reached, going = np.repeat(now[:, None], n, axis=1), np.ones((r, n), dtype=np.bool_)
     idle = np.zeros((r, n), dtype=np.int64)
     while going.any():
-        finish = tasks.ahead(AT_ONCE, np.arange(r * n).reshape(r, n))
+        finish = tasks.ahead(depth, np.arange(r * n).reshape(r, n))
         finish[0] += reached
-        for task in range(1, AT_ONCE):
+        for task in range(1, depth):
             finish[task] += finish[task - 1]
         ended = np.count_nonzero(finish < end[:, None], axis=0)
-        on = going & (ended == AT_ONCE)
-        tasks.use(np.where(going, ended + ~on, 0), AT_ONCE)
-        idle = np.where(on & (finish[-1] == reached), idle + AT_ONCE, 0)
-        if idle.max() > STANDSTILL:
-            one, worker = (int(i) for i in np.argwhere(idle > STANDSTILL)[0])
-            missing = np.flatnonzero(first[one] > reached[one, worker]).tolist()
+        on = going & (ended == depth)
+        tasks.use(np.where(going, ended + ~on, 0), depth)
+        idle = np.where(on & (finish[-1] == reached), idle + depth, 0)
+        if idle.max() > MOST_VAIN_MESSAGES:
+            stuck, worker = (int(i) for i in np.argwhere(idle > MOST_VAIN_MESSAGES)[0])
+            missing = np.flatnonzero(first[stuck] > reached[stuck, worker]).tolist()
             raise NeverEnough(iteration, missing, endless=worker)
         reached, going = finish[-1], on
 
 
-TOGETHER = 2**21  # tasks that a group of replications holds at once: 16 MiB
-FEW = 6  # replications that are faster one after the other
-
-
-def dependent(run: Run, accepted: Accepted) -> None:
+def dependent(run: Run, accepted: Accepted, few: int = 6) -> None:
     """Fill in the messages of each update. Cost: that of ``distinct``, ``_stopped`` or
-    ``_waiting``; that of ``_alone`` for fewer than ``FEW`` replications, and for those in which
+    ``_waiting``; that of ``_alone`` for fewer than ``few`` replications, and for those in which
     messages tie. Raises ``NeverEnough``: as if the replications ran one after the other."""
     scheme, replications = run.barrierless, len(run.tapes)
-    size = max(FEW, TOGETHER // (rows_at_once(run) * scheme.n))
+    size = max(few, TASKS_AT_ONCE // (rows_at_once(run) * scheme.n))
     for start in range(0, replications, size):
         group = range(start, min(start + size, replications))
         if scheme.distinct:
             run_together(lambda some: distinct(run, some, accepted), group)
             continue
         alone = np.ones(len(group), dtype=np.bool_)
-        if len(group) >= FEW:
+        if len(group) >= few:
             together = _stopped if scheme.restarts_at_once else _waiting
-            part = accepted.part(slice(group.start, group.stop))
-            alone = together(scheme, _tasks(run, group), part)
+            view = accepted.view(slice(group.start, group.stop))
+            alone = together(scheme, _tasks(run, group), view)
         for r in start + np.flatnonzero(alone):
-            _alone(run, int(r), accepted.part(int(r)))
+            _alone(run, int(r), accepted.view(int(r)))
 
 
 # An update is a fresh start for all: only which rows of the tape are next passes on.
-
-A_CALL = 5000  # cells that cost as much as looking once more at some replications
 
 
 def _stopped(scheme: Barrierless, tasks: Tasks, accepted: Accepted) -> BoolArray:
@@ -125,27 +121,28 @@ def _stopped(scheme: Barrierless, tasks: Tasks, accepted: Accepted) -> BoolArray
     (r, updates, _), n, k = accepted.when.shape, scheme.n, scheme.gradients
     everyone, now = np.arange(r * n).reshape(r, n), np.zeros(r)
     strange = np.zeros(r, dtype=np.bool_)
-    depth, again, since = -(-k // n) + 2, 0, 0
+    depth, deepened, since = -(-k // n) + 2, 0, 0
     for update in range(updates):
-        found, more = _first(tasks, everyone, now, k, depth), depth
-        open_ = np.flatnonzero(found.short)
-        since, again = since + 1, again + (len(open_) > 0)
+        first, more = _first(tasks, everyone, now, k, depth), depth
+        open_ = np.flatnonzero(first.short)
+        since, deepened = since + 1, deepened + (len(open_) > 0)
         while len(open_):
             more *= 2
             deeper = _first(tasks, everyone[open_], now[open_], k, more)
             for name, better in vars(deeper).items():
-                getattr(found, name)[open_] = better
+                getattr(first, name)[open_] = better
             open_ = open_[deeper.short]
-        strange |= found.strange
+        strange |= first.strange
         if strange.all():
             break
-        accepted.part(slice(None), update).note(found.when, found.place % n, update, found.seconds)
-        now = found.when[:, -1]
-        begun = np.bincount(found.place.ravel(), minlength=r * n) + 1  # what ended, and the next
-        begun[found.place[:, -1]] -= 1  # who sent the last is not under way
+        accepted.view(slice(None), update).note(first.when, first.cell % n, update, first.seconds)
+        now = first.when[:, -1]
+        begun = np.bincount(first.cell.ravel(), minlength=r * n) + 1  # what ended, and the next
+        begun[first.cell[:, -1]] -= 1  # who sent the last is not under way
         tasks.use(begun.reshape(r, n), more)
-        if again * A_CALL > (since + 10) * r * min(n, k):
-            depth, again, since = depth + 1, 0, 0
+        # Looking once more at some replications costs as much as 5000 cells.
+        if deepened * 5000 > (since + 10) * r * min(n, k):
+            depth, deepened, since = depth + 1, 0, 0
     return strange
 
 
@@ -154,14 +151,14 @@ class First:
     """The first K messages after an update, in order."""
 
     when: FloatArray  # ``(R, K)`` when they arrive
-    place: IntArray  # ``(R, K)`` their workers, places in ``(R, n)``
+    cell: IntArray  # ``(R, K)`` their workers, cells of ``(R, n)``
     seconds: FloatArray  # ``(R, K)`` how long they take
     strange: BoolArray  # ``(R,)`` where messages tie or never come: there the others mean nothing
     short: BoolArray  # ``(R,)`` where more tasks must be known
 
 
 def _first(tasks: Tasks, workers: IntArray, now: FloatArray, k: int, depth: int) -> First:
-    """The first K messages after an update of ``(R, n)`` workers, by place, that begin at ``(R,)``
+    """The first K messages after an update of ``(R, n)`` workers, by cell, that begin at ``(R,)``
     instants; so many tasks of each are looked at. Of more than K workers only those of the K
     earliest first messages can have one among them. Cost: two partitions, a sort, ten passes."""
     strange = np.zeros(len(now), dtype=np.bool_)
@@ -219,7 +216,7 @@ def _waiting(scheme: Barrierless, tasks: Tasks, accepted: Accepted) -> BoolArray
         cells, ties = _earliest(finish, k)
         cells, when = _in_order(cells, finish)
         taken = cells % n, version.take(cells), seconds.take(cells)
-        accepted.part(slice(None), update).note(when, *taken)
+        accepted.view(slice(None), update).note(when, *taken)
         begun, end = tasks.begin(cells), when[:, -1:]
         seconds[cells], version[cells] = begun, update + 1
         begun = begun + end
@@ -233,8 +230,6 @@ def _waiting(scheme: Barrierless, tasks: Tasks, accepted: Accepted) -> BoolArray
 
 Task = tuple[float, int, int, float, int]
 """When it ends, in which wave of that instant, its worker, its seconds, and its model's version."""
-
-CHUNK = 256  # updates that are written down together
 
 
 def _alone(run: Run, replication: int, accepted: Accepted) -> None:
@@ -252,8 +247,8 @@ def _alone(run: Run, replication: int, accepted: Accepted) -> None:
             raise NeverEnough(run.iteration(update), missing)
         noted += [(worker, version, spent, when) for when, _, worker, spent, version in messages]
         done = update + 1
-        if done % CHUNK == 0 or done == run.updates:
-            accepted.part(slice(done - len(noted) // k, done)).fill(noted)
+        if done % 256 == 0 or done == run.updates:  # written down together
+            accepted.view(slice(done - len(noted) // k, done)).fill(noted)
             noted.clear()
 
 

@@ -13,38 +13,38 @@ from ...types import FloatArray, Trace
 from ..cluster import Policy
 from ..run import Course, Run, plan_of, play_rounds, to_the_end
 from ..tapes import CheckedTape
-from .booking import (
+from .fused import Fuse, Kernel, kernel, play_in_one_pass, record_in_one_pass, record_with
+from .traces import (
     TraceArrays,
     all_in,
     blame,
-    book,
     idle_of,
+    record,
     require_enough,
     run_together,
     steps_ahead,
     useful_pieces,
 )
-from .fused import Fuse, Kernel, book_in_one_pass, book_with, kernel, play_in_one_pass
 
 # Rounds one after the other on an ideal cluster: for policies that carry a worker's backlog from
 # round to round, for stopping rules that need the clock, and for schemes whose plan changes. Only
 # what the next round depends on is done round by round; the rest is done for many rounds at once.
 
-CELLS = 2**15  # messages that are booked together: few enough to stay in the cache
+MESSAGES_AT_ONCE = 2**15  # that are recorded together: few enough to stay in the cache
 
 
 @final
 class CoupledRounds:
     """A group of replications on their way through the rounds. Life cycle: ``advance`` or ``round``
     for t = 0, 1, ... in order, then ``finish``. Cost: per round some eight NumPy calls and the
-    stopping rule; per message the seven passes of ``book``."""
+    stopping rule; per message the seven passes of ``record``."""
 
     def __init__(self, result: TraceArrays, run: Run) -> None:
         (r, rounds), n, m = result.times.shape, run.scheme.workers, result.messages
         self._result, self._policy = result, run.policy
         self._now, self._free = np.zeros((r, 1)), np.zeros((r, n))
-        block = max(1, min(rounds, CELLS // (r * n * m)))
-        # Of the rounds that are not booked yet.
+        block = max(1, min(rounds, MESSAGES_AT_ONCE // (r * n * m)))
+        # Of the rounds that are not recorded yet.
         self._first, self._count = 0, 0
         self._opened, self._ready = np.empty((r, block)), np.empty((r, block))
         self._begun, self._arrive = np.empty((r, block, n)), np.empty((r, block, n * m))
@@ -52,10 +52,10 @@ class CoupledRounds:
 
     def advance(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> None:
         """Play round t; ``offsets (r, n m)`` seconds from beginning to each message. Raises
-        ``NeverEnough``: naming the first round, of those not booked yet, that never ends."""
+        ``NeverEnough``: naming the first round, of those not recorded yet, that never ends."""
         policy, now, i = self._policy, self._now, self._count
         if i == self._opened.shape[1]:
-            self._book()
+            self._record()
             i = 0
         self._count = i + 1
         begun, arrive = self._begun[:, i], self._arrive[:, i]
@@ -85,14 +85,14 @@ class CoupledRounds:
         done = 0
         while done < offsets.shape[1]:
             if (i := self._count) == self._opened.shape[1]:
-                self._book()
+                self._record()
                 i = 0
-            part = offsets[:, done : done + self._opened.shape[1] - i]
-            ended = self._result.times[:, first + done : first + done + part.shape[1]]
+            table = offsets[:, done : done + self._opened.shape[1] - i]
+            ended = self._result.times[:, first + done : first + done + table.shape[1]]
             clock = self._now[:, 0], self._free
             room = self._opened, ended, self._begun, self._arrive
-            play(part, asked, self._policy is Policy.FINISH, *clock, *room, i)
-            self._count, done = i + part.shape[1], done + part.shape[1]
+            play(table, asked, self._policy is Policy.FINISH, *clock, *room, i)
+            self._count, done = i + table.shape[1], done + table.shape[1]
 
     def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:
         """Play round t, and say how it came out. Raises ``NeverEnough``: the round never ends."""
@@ -102,26 +102,26 @@ class CoupledRounds:
         arrived, max_wait = arrive <= ended[:, None], self._result.max_wait
         late = ended > opened + (np.inf if max_wait is None else max_wait)
         if late.any() or not np.isfinite(self._now).all():
-            self._book()
+            self._record()
         arrival = np.where(arrived, arrive - opened[:, None], np.inf)
         return RoundOutcome(ended - opened, arrived, arrival=arrival)
 
     def finish(self) -> None:
-        """Book what is left."""
+        """Record what is left."""
         if self._count:
-            self._book()
+            self._record()
 
-    def _book(self) -> None:
+    def _record(self) -> None:
         rounds = slice(self._count)
         opened, ready = self._opened[:, rounds], self._ready[:, rounds]
         begun, arrive = self._begun[:, rounds], self._arrive[:, rounds]
-        part = self._result.rounds(self._first, self._first + self._count)
+        view = self._result.rounds(self._first, self._first + self._count)
         drained = ready if self._policy.drains else None
         idle = self._idle[:, rounds]
-        asked = np.where(np.repeat(idle, part.messages, axis=2), np.nan, arrive)
-        require_enough(part, opened, drained, lambda r, t: asked[r, t])
+        asked = np.where(np.repeat(idle, view.messages, axis=2), np.nan, arrive)
+        require_enough(view, opened, drained, lambda r, t: asked[r, t])
         since = begun if self._policy.couples_rounds else None
-        book(part, opened, since, arrive, drained, idle if idle.any() else None)
+        record(view, opened, since, arrive, drained, idle if idle.any() else None)
         self._first, self._count = self._first + self._count, 0
 
 
@@ -130,7 +130,7 @@ class NetworkedRounds:
     """The same on a network without contention, and with lost messages, for all policies: under
     ``cancel`` a worker goes on until the next model reaches it, so rounds are coupled here. A
     message arrives at ``begun + (computed + sent)``; the event engine adds the same numbers. Life
-    cycle: ``round`` for t = 0, 1, ... in order, then ``finish``, which books the work."""
+    cycle: ``round`` for t = 0, 1, ... in order, then ``finish``, which records the work."""
 
     def __init__(self, result: TraceArrays, run: Run, group: range) -> None:
         (r, rounds), n, m = result.times.shape, run.scheme.workers, result.messages
@@ -152,7 +152,7 @@ class NetworkedRounds:
     def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:
         """Play round t, ``offsets (r, n m)`` seconds from beginning to computing each message.
         Raises ``NeverEnough``: the round never ends."""
-        policy, m, one = self._policy, self._result.messages, self._result.rounds(t, t + 1)
+        policy, m, view = self._policy, self._result.messages, self._result.rounds(t, t + 1)
         opened = self._now[:, None]
         self._begun[:, t] = policy.begins(opened + self._downlink, self._free)
         sent = np.tile(self._fixed, self._begun.shape[2])
@@ -160,27 +160,27 @@ class NetworkedRounds:
             sent = sent + np.repeat(self._resent[:, t], m, axis=1)
         asked = arrive = np.repeat(self._begun[:, t], m, axis=1) + (offsets + sent)
         all_sent = arrive
-        if idle_of(offsets, m) is not None:  # they are free as soon as they are told
+        if idle_of(offsets, m) is not None:  # they are free as soon as they have the model
             offsets = np.where(np.isnan(offsets), 0.0, offsets)
             all_sent, arrive = (np.where(np.isnan(asked), x, asked) for x in (0.0, np.inf))
-        one.times[:, 0] = ended = stopping.stopping_delay(arrive, self._now)
+        view.times[:, 0] = ended = stopping.stopping_delay(arrive, self._now)
         ready = np.maximum(ended, all_in(all_sent, m)) if policy.drains else ended
         drained = ready[:, None] if policy.drains else None
-        require_enough(one, opened, drained, lambda r, _: asked[r])
-        arrived = arrive <= one.times
-        if one.arrived is not None:
-            one.arrived[:, 0] = arrived
-        if one.work is not None:
-            blame(steps_ahead(arrive[:, None], one.times), opened, one.times, one.work)
+        require_enough(view, opened, drained, lambda r, _: asked[r])
+        arrived = arrive <= view.times
+        if view.arrived is not None:
+            view.arrived[:, 0] = arrived
+        if view.work is not None:
+            blame(steps_ahead(arrive[:, None], view.times), opened, view.times, view.work)
         self._done[:, t] = self._begun[:, t] + offsets[:, m - 1 :: m]
         nothing = np.zeros((len(offsets), 1, 1))
         self._useful[:, t] = useful_pieces(offsets[:, None], nothing, arrived[:, None], m)[:, 1:]
         arrival = np.where(arrived, arrive - opened, np.inf)
         outcome = RoundOutcome(ended - self._now, arrived, arrival=arrival)
         self._now = ready
-        told = ready[:, None] + self._downlink
-        self._until[:, t] = told if policy.interrupts else np.inf
-        if (skips := policy.skips(self._begun[:, t], told)) is None:
+        reached = ready[:, None] + self._downlink
+        self._until[:, t] = reached if policy.interrupts else np.inf
+        if (skips := policy.skips(self._begun[:, t], reached)) is None:
             self._free = self._done[:, t].copy()
         else:
             np.copyto(self._free, self._done[:, t], where=~skips)
@@ -207,20 +207,20 @@ class NetworkedRounds:
 # and ``drain``) there is no loop over them: stopping delays come first, a cumulative sum gives the
 # clock, and absolute times give the masks. Elsewhere one loop carries what passes between rounds.
 #
-# Memory: the result plus a working set under ``BUDGET`` bytes, whatever R, T and n are. On a
+# Memory: the result plus a working set under ``MOST_WORKING_BYTES``, whatever R, T and n are. On a
 # network the working set holds at least one replication's whole run, 64 bytes per worker and
-# round, since a worker's last task is booked when it is known when the run ends.
+# round, since a worker's last task is recorded when it is known when the run ends.
 
-BUDGET = 512 * 2**20  # bytes of working memory
+MOST_WORKING_BYTES = 512 * 2**20
 BYTES_PER_CELL = 64  # of one worker in one round: its time, and eight-byte temporaries of it
-CACHED = 2**15  # cells of independent rounds that are worked on together: 256 KiB stay in the cache
+CELLS_IN_CACHE = 2**15  # of independent rounds that are worked on together: 256 KiB
 
 
 def batch_rounds(
     run: Run,
     heard: bool = True,
     work: bool = True,
-    budget: int = BUDGET,
+    budget: int = MOST_WORKING_BYTES,
     fuse: Fuse | None = None,
 ) -> Trace:
     """Run all replications; see ``engines.simulate.simulate``. The result does not depend on the
@@ -238,16 +238,16 @@ def batch_rounds(
     cells = min(block, rounds) * scheme.workers * scheme.messages
     most = budget // BYTES_PER_CELL
     if independent:
-        most = min(most, CACHED)
+        most = min(most, CELLS_IN_CACHE)
     together = max(1, most // cells)
     one_pass = None
     if independent and heard and work and scheme.messages == 1 and not policy.drains and all_send:
-        one_pass = kernel(book_in_one_pass, len(run.tapes) * rounds * scheme.workers, fuse)
+        one_pass = kernel(record_in_one_pass, len(run.tapes) * rounds * scheme.workers, fuse)
     carried = _carried(run, fuse) if all_send else None
 
     def run_group(group: range) -> None:
         tapes = [CheckedTape(tape) for tape in run.tapes[group.start : group.stop]]
-        loop = None if independent else _loop(run, result.part(group, 0, rounds), group)
+        loop = None if independent else _loop(run, result.view(group, 0, rounds), group)
         now = np.zeros(len(group))
         for start in range(0, rounds, block):
             stop = min(start + block, rounds)
@@ -255,8 +255,8 @@ def batch_rounds(
             tables = [plan.message_times(run.load_law, tape, *span) for tape in tapes]
             table = np.stack(tables) if len(tables) > 1 else tables[0][None]
             if loop is None:
-                part = result.part(group, start, stop)
-                now = _independent_rounds(plan, table, now, part, policy.drains, one_pass)
+                view = result.view(group, start, stop)
+                now = _independent_rounds(plan, table, now, view, policy.drains, one_pass)
             elif carried is not None and isinstance(loop, CoupledRounds):
                 loop.advance_by(*carried, start, table)
             else:
@@ -303,24 +303,24 @@ def _independent_rounds(
     plan: Round,
     offsets: FloatArray,
     now: FloatArray,
-    part: TraceArrays,
+    view: TraceArrays,
     drains: bool,
     one_pass: Kernel | None,
 ) -> FloatArray:
     """Rounds that start anew: ``offsets (r, t, n m)``; returns ``(r,)`` when the next one opens."""
-    asked, sent, idle = offsets, offsets, idle_of(offsets, part.messages)
+    asked, sent, idle = offsets, offsets, idle_of(offsets, view.messages)
     if idle is not None:
         sent, offsets = (np.where(np.isnan(asked), x, asked) for x in (0.0, np.inf))
     delay = plan.stopping.stopping_delay(offsets)
     # A deadline can be later than the last message.
-    length = np.maximum(all_in(sent, part.messages), delay) if drains else delay
+    length = np.maximum(all_in(sent, view.messages), delay) if drains else delay
     instants = np.add.accumulate(np.concatenate([now[:, None], length], axis=1), axis=1)
     opened, after = instants[:, :-1], instants[:, 1:]
-    np.add(opened, delay, out=part.times)
+    np.add(opened, delay, out=view.times)
     drained = after if drains else None
-    require_enough(part, opened, drained, lambda r, t: opened[r, t] + asked[r, t])
+    require_enough(view, opened, drained, lambda r, t: opened[r, t] + asked[r, t])
     if one_pass is not None:
-        book_with(one_pass, part, opened, offsets)
-    elif part.arrived is not None or part.work is not None:
-        book(part, opened, None, opened[:, :, None] + offsets, drained, idle)
+        record_with(one_pass, view, opened, offsets)
+    elif view.arrived is not None or view.work is not None:
+        record(view, opened, None, opened[:, :, None] + offsets, drained, idle)
     return np.asarray(after[:, -1].copy())

@@ -19,7 +19,7 @@ from ..run import Run
 from ..tapes import task_columns
 from ..updates import Decisions, Message, Trajectory
 from .crew import DECISION, END_OF_TIME, GIVING_UP, RECEPTION, Call, Crew
-from .networked import TOO_OFTEN, Uplink
+from .networked import MOST_CRASHES, Uplink
 
 Hear = Callable[[int, int, float], None]
 """Tells the master of a message that arrives now: its worker, version, and seconds to compute."""
@@ -50,7 +50,7 @@ class BarrierlessWorkers(Crew):
 
     @abstractmethod
     def settle(self) -> None:
-        """Book what is unfinished; the run ends now."""
+        """Record what is unfinished; the run ends now."""
 
 
 @final
@@ -84,8 +84,8 @@ class IdealBarrierlessWorkers(BarrierlessWorkers):
             task.callbacks.append(self._arrive)
 
     def _arrive(self, task: Event) -> None:
-        told: Any = task.value
-        worker, seconds = told
+        values: Any = task.value
+        worker, seconds = values
         if task is self._under_way[worker]:
             if self.recorder is not None:
                 self._ends(worker, "computing")
@@ -98,7 +98,7 @@ class IdealBarrierlessWorkers(BarrierlessWorkers):
 
     @override
     def settle(self) -> None:
-        """A worker computes without a pause until it rests, so whole stretches are booked."""
+        """A worker computes without a pause until it rests, so whole stretches are recorded."""
         for worker, resting in enumerate(self._resting):
             if not resting:
                 self.busy[worker] += self._env.now - self._since[worker]
@@ -194,12 +194,12 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
         for worker, crashed_at in enumerate(self._crashed_at):
             self._stop(worker, "cancelled")
             if crashed_at is not None:
-                self.book(worker, "dead", crashed_at, self._env.now, -1)
+                self.record(worker, "dead", crashed_at, self._env.now, -1)
 
     def _stop(self, worker: int, kind: str) -> None:
         if (began := self._began[worker]) is not None:
             self._began[worker] = None
-            self.book(worker, kind, began, self._env.now, self.versions[worker])
+            self.record(worker, kind, began, self._env.now, self.versions[worker])
 
     @override
     def lives(self, worker: int, seconds: float) -> None:
@@ -223,7 +223,7 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
     def repair(self, worker: int) -> None:
         crashed_at, self._crashed_at[worker] = self._crashed_at[worker], None
         assert crashed_at is not None
-        self.book(worker, "dead", crashed_at, self._env.now, -1)
+        self.record(worker, "dead", crashed_at, self._env.now, -1)
         self.dead -= 1
         if not self._resting[worker]:
             self.versions[worker] = self._decisions.version
@@ -237,9 +237,9 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
         if self._crashes_of[worker] != version:
             self._crashes[worker], self._crashes_of[worker] = 0, version
         self._crashes[worker] += 1
-        if self._crashes[worker] % TOO_OFTEN == 0:
-            each = zip(self._crashes, self._crashes_of, strict=True)
-            often = [crashes >= TOO_OFTEN and of == version for crashes, of in each]
+        if self._crashes[worker] % MOST_CRASHES == 0:
+            pairs = zip(self._crashes, self._crashes_of, strict=True)
+            often = [crashes >= MOST_CRASHES and of == version for crashes, of in pairs]
             if all(often[j] or self._endless[j] for j in range(len(often))):
                 crashes = self._crashes[worker]
                 raise NeverEnough(decisions.iteration, decisions.missing(), crashes=crashes)

@@ -59,8 +59,8 @@ class Crew(ABC):
     def set_up(self) -> None:
         """The rest of ``__init__``."""
 
-    def book(self, worker: int, kind: str, began: float, now: float, of_round: int) -> None:
-        """Book a task, or with the kind ``dead`` the time that a worker was down."""
+    def record(self, worker: int, kind: str, began: float, now: float, of_round: int) -> None:
+        """Record a task, or with the kind ``dead`` the time that a worker was down."""
         (self.down if kind == "dead" else self.busy)[worker] += now - began
         if self.recorder is not None:
             self.recorder.span(worker, kind, began, now, of_round)

@@ -35,7 +35,7 @@ class RoundWorkers(Crew):
 
     @abstractmethod
     def settle(self, opened: float, now: float, over: bool) -> None:
-        """Book the seconds since the round opened; ``over`` when the run ends now."""
+        """Record the seconds since the round opened; ``over`` when the run ends now."""
 
     @abstractmethod
     def unfinished(self) -> BoolArray:
@@ -111,8 +111,8 @@ class Master:
             plan = replace(plan, loads=plan.loads[replication])
         tape = RetryTape(CheckedTape(run.tapes[replication]), retry)
         span = self.messages, of_round, of_round + 1
-        found: list[float] = plan.message_times(run.load_law, tape, *span)[0].tolist()
-        return found
+        offsets: list[float] = plan.message_times(run.load_law, tape, *span)[0].tolist()
+        return offsets
 
     def _advance(self) -> None:
         """Let time pass until the next round can open, or the run is over."""

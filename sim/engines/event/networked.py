@@ -36,25 +36,25 @@ class Uplink:
             assert network.channels is not None
             self._channels = simpy.Resource(env, capacity=network.channels)
         else:
-            each = zip(self._sent, self._transfer, strict=True)
-            self._sent = [sent + more for sent, more in each]
+            pairs = zip(self._sent, self._transfer, strict=True)
+            self._sent = [sent + more for sent, more in pairs]
 
     def carry(
         self,
         worker: int,
-        place: int,
+        index: int,
         of_round: int,
         computed: float,
         wanted: Callable[[], bool],
         arrive: Callable[[Event], None],
     ) -> None:
         """Call ``arrive``, a SimPy callback, when a worker's message has reached the master: the
-        one at a ``place``, from 0, which is ``computed`` so many seconds from now, and still
+        one of an ``index``, from 0, which is ``computed`` so many seconds from now, and still
         ``wanted`` when a channel becomes free."""
-        sent = self._sent[place]
+        sent = self._sent[index]
         if self._resends is not None:
             sent += self._resends[worker][of_round]
-        channels, transfer, ready = self._channels, self._transfer[place], computed + sent
+        channels, transfer, ready = self._channels, self._transfer[index], computed + sent
         if channels is None or transfer == 0:
             Timeout(self._env, ready).callbacks.append(arrive)
             return
@@ -84,7 +84,7 @@ class Uplink:
 # for p = 1/500. With exponential tasks, and exponential lives u times as long on average, it is
 # one task in 10,000^u / Gamma(1 + u): fifty million for u = 2. Until then the simulation has
 # spent about a tenth of a second on each such worker.
-TOO_OFTEN = 10_000
+MOST_CRASHES = 10_000
 
 
 @final
@@ -140,23 +140,23 @@ class Worker:
 
     def repair(self) -> None:
         """Be up again, with the newest model."""
-        self._book("dead", self.crashed_at)
+        self._record("dead", self.crashed_at)
         self.is_down = False
         self.host.dead -= 1
         self.newest = self.master.round
         self._begin_next()
 
     def end_of_run(self) -> None:
-        """Book what is unfinished."""
+        """Record what is unfinished."""
         if self.began is not None:
-            self._book("cancelled", self.began)
+            self._record("cancelled", self.began)
         if self.is_down:
-            self._book("dead", self.crashed_at)
+            self._record("dead", self.crashed_at)
 
     @property
     def hopeless(self) -> bool:
         """Whether nothing is to be expected of it in this round."""
-        if self.crashes_in == self.master.round and self.crashes >= TOO_OFTEN:
+        if self.crashes_in == self.master.round and self.crashes >= MOST_CRASHES:
             return True
         if self.is_down:
             return self.for_good
@@ -168,7 +168,7 @@ class Worker:
         if self.crashes_in != this_round:
             self.crashes, self.crashes_in, self.counted_from = 0, this_round, now
         self.crashes += 1
-        if self.crashes % TOO_OFTEN == 0:
+        if self.crashes % MOST_CRASHES == 0:
             frozen, self.counted_from = now == self.counted_from, now
             if frozen or self.host.hopeless(self.master.waits_for()):
                 raise NeverEnough(this_round + 1, self.master.missing(), crashes=self.crashes)
@@ -200,7 +200,7 @@ class Worker:
 
     def _finish(self, attempt: int) -> None:
         if attempt == self.attempt and self.began is not None:
-            self._book("computing", self.began)
+            self._record("computing", self.began)
             self.began = None
             self._begin_next()
             self.under_way_changes(-1)
@@ -224,12 +224,12 @@ class Worker:
 
         self.sending += 1
         self.under_way_changes(+1)
-        place = message % self.master.messages
-        self.host.uplink.carry(self.index, place, of_round, computed, valid, deliver)
+        index = message % self.master.messages
+        self.host.uplink.carry(self.index, index, of_round, computed, valid, deliver)
 
     def _drop(self) -> None:
         if self.began is not None:
-            self._book("cancelled", self.began)
+            self._record("cancelled", self.began)
             self.began = None
             self.under_way_changes(-1)
         dropped, self.sending = self.sending, 0
@@ -237,8 +237,8 @@ class Worker:
         if dropped:
             self.under_way_changes(-dropped)
 
-    def _book(self, kind: str, since: float) -> None:
-        self.host.book(self.index, kind, since, self.env.now, -1 if kind == "dead" else self.last)
+    def _record(self, kind: str, since: float) -> None:
+        self.host.record(self.index, kind, since, self.env.now, -1 if kind == "dead" else self.last)
 
 
 @final
@@ -273,7 +273,7 @@ class NetworkedRoundWorkers(RoundWorkers):
 
     @override
     def settle(self, opened: float, now: float, over: bool) -> None:
-        """Tasks are booked when they end; at the end of the run the rest is."""
+        """Tasks are recorded when they end; at the end of the run the rest is."""
         if over:
             for worker in self.workers:
                 worker.end_of_run()

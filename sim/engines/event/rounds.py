@@ -67,13 +67,13 @@ def _offsets(run: Run, replication: int) -> Iterator[list[float]]:
 
 
 def _numbers(master: Master) -> tuple[np.ndarray, ...]:
-    """Times, masks and the parts of ``Work`` of a replication."""
+    """Times, masks and the arrays of ``Work`` of a replication."""
     workers = master.workers
-    parts = (workers.busy, master.useful, master.last, master.margin, master.dead, workers.down)
-    return tuple(map(np.array, (master.times, master.masks, *parts)))
+    work = (workers.busy, master.useful, master.last, master.margin, master.dead, workers.down)
+    return tuple(map(np.array, (master.times, master.masks, *work)))
 
 
 def _trace(run: Run, played: Sequence[tuple[np.ndarray, ...]]) -> Trace:
-    times, masks, *parts = (np.stack(each) for each in zip(*played, strict=True))
+    times, masks, *work = (np.stack(arrays) for arrays in zip(*played, strict=True))
     fails = run.cluster.failures is not None
-    return Trace(times, Rounds(masks), Work(*parts), "event", run.seed, fails, run.iterations)
+    return Trace(times, Rounds(masks), Work(*work), "event", run.seed, fails, run.iterations)

@@ -91,7 +91,7 @@ def cancelling_worker(workers: IdealRoundWorkers, master: Master, worker: int) -
 class IdealRoundWorkers(RoundWorkers):
     """What the processes share, as the master sees them. Between two openings of rounds an ideal
     worker computes without a pause from the first instant on, until it rests: its busy seconds are
-    booked by round."""
+    recorded by round."""
 
     @override
     def set_up(self) -> None:

@@ -27,10 +27,7 @@ if TYPE_CHECKING:
 
 
 DATA_VARIABLE = "ERASUREHEAD_DATA"  # names the user's data directory; read when data are loaded
-
-
-MOST_CLASSES = 10_000  # more different labels are rather numbers
-ARRAYS = {"X": 2, "y": 1, "X_test": 2, "y_test": 1, "initial": 1}
+DIMENSIONS = {"X": 2, "y": 1, "X_test": 2, "y_test": 1, "initial": 1}
 """The arrays that a file may hold and their number of dimensions; X and y are required."""
 
 
@@ -77,21 +74,22 @@ class File(DatasetFamily):
 
     def _read(self) -> dict[str, FloatArray]:
         def choose(names: list[str]) -> list[str]:
-            return [name for name in ARRAYS if name in names]
+            return [name for name in DIMENSIONS if name in names]
 
         try:
-            found = read_npz(Path(self.path), choose, self.most_cells)
+            arrays = read_npz(Path(self.path), choose, self.most_cells)
         except UnusableFile as error:
             raise self._invalid(str(error)) from error
         for name in ("X", "y"):
-            if name not in found:
+            if name not in arrays:
                 raise self._invalid(f"holds no array {name}")
-        return {name: self._numbers(name, array) for name, array in found.items()}
+        return {name: self._numbers(name, array) for name, array in arrays.items()}
 
     def _numbers(self, name: str, array: np.ndarray) -> FloatArray:
-        if array.ndim != ARRAYS[name] or array.dtype.kind not in "fiub" or array.size == 0:
+        if array.ndim != DIMENSIONS[name] or array.dtype.kind not in "fiub" or array.size == 0:
             text = f"array {name} has shape {array.shape} and type {array.dtype}; valid: "
-            raise self._invalid(f"{text}a {ARRAYS[name]}-dimensional array of numbers, not empty")
+            valid = f"a {DIMENSIONS[name]}-dimensional array of numbers, not empty"
+            raise self._invalid(f"{text}{valid}")
         numbers = np.ascontiguousarray(floats(array))
         if not np.isfinite(numbers).all():
             where = tuple(int(i) for i in np.argwhere(~np.isfinite(numbers))[0])
@@ -114,19 +112,19 @@ class File(DatasetFamily):
         raise self._invalid(f"labels are {labels[:5].tolist()}; {valid}")
 
     def _classes(
-        self, y: FloatArray, y_test: FloatArray | None
+        self, y: FloatArray, y_test: FloatArray | None, most: int = 10_000
     ) -> tuple[FloatArray, FloatArray | None]:
         labels = np.unique(y if y_test is None else np.concatenate([y, y_test]))
-        if np.any(labels % 1) or len(labels) > MOST_CLASSES:
+        if np.any(labels % 1) or len(labels) > most:  # rather numbers
             text = f"labels are {labels[:5].tolist()}"
-            valid = f"valid for classes: at most {MOST_CLASSES} different whole numbers"
+            valid = f"valid for classes: at most {most} different whole numbers"
             raise self._invalid(
                 f"{text}; {valid}; a model of your own takes others: targets: numbers"
             )
-        numbered = [None if each is None else np.searchsorted(labels, each) for each in (y, y_test)]
-        first, second = (None if n is None else n.astype(np.float64) for n in numbered)
-        assert first is not None
-        return first, second
+        numbered = np.searchsorted(labels, y).astype(np.float64)
+        if y_test is None:
+            return numbered, None
+        return numbered, np.searchsorted(labels, y_test).astype(np.float64)
 
     def _invalid(self, defect: str) -> InvalidParameter:
         return InvalidParameter("path", self.path, defect)
@@ -191,13 +189,13 @@ class PublicDataset(DatasetFamily):
         given = os.environ.get(DATA_VARIABLE)
         roots = [data_dir] if data_dir is not None else []
         roots += [Path(given)] if given else []
-        places = [place for root in roots for place in (root, root / "datasets")]
-        for place in places:
+        folders = [folder for root in roots for folder in (root, root / "datasets")]
+        for folder in folders:
             for name in self.files:
                 for pattern in (name, name + ".gz"):
-                    if matches := sorted(path for path in place.glob(pattern) if path.is_file()):
+                    if matches := sorted(path for path in folder.glob(pattern) if path.is_file()):
                         return matches[0]
-        raise DataNotFound(self.name, self.files, places, self.origin)
+        raise DataNotFound(self.name, self.files, folders, self.origin)
 
     def read(self, file: Path, header: bool = True) -> pd.DataFrame:
         """Read a CSV (possibly gzipped) or Parquet file. Raises ``InvalidParameter``: it is not
@@ -229,20 +227,17 @@ class PublicDataset(DatasetFamily):
         def few(names: Sequence[str | int]) -> str:
             return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
 
+        other = "is it the right file?"
         if missing := [name for name in needed if name not in table.columns]:
-            raise self.unusable(file, f"has no column {few(missing)}; {WRONG_FILE}")
+            raise self.unusable(file, f"has no column {few(missing)}; {other}")
         if empty := [name for name in needed if table[name].isna().any()]:
             row = int(np.flatnonzero(table[empty[0]].isna())[0]) + 1
-            defect = f"has empty cells in {few(empty)}, the first in row {row}; {CUT_SHORT}"
-            raise self.unusable(file, defect)
+            defect = f"has empty cells in {few(empty)}, the first in row {row}"
+            raise self.unusable(file, f"{defect}; was the download cut short?")
         for name in numbers:
             if table[name].dtype.kind not in "fiu" or not np.isfinite(table[name]).all():
-                defect = f"holds other things than numbers in column {name}; {WRONG_FILE}"
+                defect = f"holds other things than numbers in column {name}; {other}"
                 raise self.unusable(file, defect)
-
-
-WRONG_FILE = "is it the right file?"
-CUT_SHORT = "was the download cut short?"
 
 
 @final
@@ -283,8 +278,8 @@ class Covertype(PublicDataset):
         has_header = ".csv" in file.name
         table = self.read(file, has_header)
         if table.shape[1] != 55:
-            found = f"has {table.shape[1]} columns; valid: 54 features and the cover type"
-            raise self.unusable(file, found)
+            defect = f"has {table.shape[1]} columns; valid: 54 features and the cover type"
+            raise self.unusable(file, defect)
         if has_header:
             self.require_columns(file, table, ["Cover_Type"])
         else:

@@ -34,7 +34,7 @@ class TraceArrays:
         noted = no_work((r, t, n)) if work else None
         return cls(np.empty((r, t)), arrived, noted, m, max_wait=run.cluster.max_wait)
 
-    def part(self, group: range, start: int, stop: int) -> TraceArrays:
+    def view(self, group: range, start: int, stop: int) -> TraceArrays:
         """Views of rounds ``start <= t < stop`` of a group of replications."""
         rows = slice(group.start, group.stop)
         cells = rows, slice(start, stop)
@@ -47,7 +47,7 @@ class TraceArrays:
 
     def rounds(self, start: int, stop: int) -> TraceArrays:
         """Views of rounds ``start <= t < stop`` of a part that has all rounds."""
-        return self.part(range(len(self.times)), start, stop)
+        return self.view(range(len(self.times)), start, stop)
 
     def trace(self, run: Run) -> Trace:
         """The trace, once every round is filled."""
@@ -98,7 +98,7 @@ def resting(accepted: Accepted, useful: FloatArray) -> Work:
 
 
 def require_enough(
-    part: TraceArrays,
+    view: TraceArrays,
     opened: FloatArray,
     drained: FloatArray | None,
     arrive: Callable[[int, int], FloatArray],
@@ -108,26 +108,26 @@ def require_enough(
     ``max_wait``: what counts is the instant ``opened + max_wait``, at which the event engine's
     alarm rings. Draining may take any time; ``drained``, ``(r, t)``, is when the next round can
     open. ``arrive`` gives the ``(n m,)`` arrivals of a replication's round."""
-    ended = part.times
+    ended = view.times
     late = trouble = np.isinf(ended)
-    if part.max_wait is not None:
-        late = trouble = late | (ended > opened + part.max_wait)
+    if view.max_wait is not None:
+        late = trouble = late | (ended > opened + view.max_wait)
     if drained is not None:
         trouble = late | np.isinf(drained)
-        if part.ends_run:  # nothing comes after the last round
+        if view.ends_run:  # nothing comes after the last round
             trouble[:, -1] = late[:, -1]
     if not trouble.any():
         return
     r, t = (int(i) for i in np.argwhere(trouble)[0])
-    bound = np.inf if part.max_wait is None or not late[r, t] else opened[r, t] + part.max_wait
-    last = arrive(r, t)[part.messages - 1 :: part.messages]
+    bound = np.inf if view.max_wait is None or not late[r, t] else opened[r, t] + view.max_wait
+    last = arrive(r, t)[view.messages - 1 :: view.messages]
     unheard = np.isinf(last) | (last > bound)  # of NaN, which is not sent, neither
-    waited = None if np.isinf(bound) else part.max_wait
-    raise NeverEnough(part.first + t + 1, np.flatnonzero(unheard).tolist(), waited)
+    waited = None if np.isinf(bound) else view.max_wait
+    raise NeverEnough(view.first + t + 1, np.flatnonzero(unheard).tolist(), waited)
 
 
-def book(
-    part: TraceArrays,
+def record(
+    view: TraceArrays,
     opened: FloatArray,
     begun: FloatArray | None,
     arrive: FloatArray,
@@ -138,14 +138,14 @@ def book(
     ``(r, t, n)`` (``None``: as the round opened), messages arrive, ``(r, t, n m)``, and the next
     round opened, ``(r, t)``, where workers go on until then; who had nothing to do, ``(r, t, n)``.
     Cost: seven passes over messages."""
-    ended, m, work = part.times[:, :, None], part.messages, part.work
+    ended, m, work = view.times[:, :, None], view.messages, view.work
     if work is None:
-        np.less_equal(arrive, ended, out=part.arrived)
+        np.less_equal(arrive, ended, out=view.arrived)
         return
-    ahead = steps_ahead(arrive, part.times)
-    blame(ahead, opened, part.times, work)
-    arrived = np.greater_equal(ahead, -1, out=part.arrived)
-    (r, t), n = part.times.shape, work.busy.shape[1]
+    ahead = steps_ahead(arrive, view.times)
+    blame(ahead, opened, view.times, work)
+    arrived = np.greater_equal(ahead, -1, out=view.arrived)
+    (r, t), n = view.times.shape, work.busy.shape[1]
     spent, last = np.empty((r, 1 + t, n)), arrive[:, :, m - 1 :: m]
     if idle is not None:
         last = np.where(idle, opened[:, :, None] if begun is None else begun, last)
@@ -153,7 +153,7 @@ def book(
         np.minimum(last, ended, out=spent[:, 1:])
     else:
         spent[:, 1:] = last
-        if part.ends_run:  # only the run's end cuts off work that is drained
+        if view.ends_run:  # only the run's end cuts off work that is drained
             np.minimum(last[:, -1], ended[:, -1], out=spent[:, -1])
     spent[:, 1:] -= opened[:, :, None]
     accumulate(work.busy, spent)
