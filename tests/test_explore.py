@@ -44,8 +44,9 @@ from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.records import ClosedForm, mean_interval, summary_table
 from erasurehead.experiments.text import theory_text
-from tests.golden.records import html_of, require_recorded
-from tests.golden.tables import hash_of
+from tests.golden.kept import html_of
+from tests.golden.machine import hash_of
+from tests.golden.records import require_recorded
 from tests.report.results import Reader
 from tests.run.commands import PATIENCE, until
 from tests.tools import ROOT, pace

@@ -28,7 +28,8 @@ from erasurehead.experiments.fit.study import Findings, _quantiles, study
 from erasurehead.experiments.page.content import Table
 from erasurehead.experiments.text import percent
 from tests.fit.walled import fit_told
-from tests.golden.records import folder_of, require_recorded
+from tests.golden.kept import folder_of
+from tests.golden.records import require_recorded
 from tests.tools import inside, numbered, undrawn
 
 TRACES = os.environ.get("ERASUREHEAD_TRACES")

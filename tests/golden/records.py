@@ -1,106 +1,121 @@
-"""Records of what commands say, draw and write: tests compare them where they have the results.
+"""Records of what commands compute, say, draw and write: tests compare them where they have the
+results. Each part of a record has a name, so a difference has one, and an old and a new value.
 
-A record is plain data in a few lines, so that a difference has a name, an old and a new value.
+``python -m tests.golden NAME`` runs the tests that call ``require_recorded`` with that name, and
+writes what moved. Texts are equal to the letter, and numbers to the last digit on the machine that
+wrote the part; elsewhere a number may be a unit of that away, or ``near`` of itself.
 """
 
 from __future__ import annotations
 
-import itertools
+import difflib
 import json
 import os
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields, replace
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 
-from erasurehead.experiments.page import markdown
-from erasurehead.experiments.page.content import Page
-from erasurehead.experiments.pictures.looks import Look
-from erasurehead.experiments.pictures.picture import Fill, Picture
-from tests.golden.tables import ROUNDING, hash_of, machine
+from tests.golden.kept import NUMBER, clean, kept_of
+from tests.golden.machine import machine
 
 RECORDS = Path(__file__).parent / "records"
-WHOLE = 160  # cells of a table that are kept all; of a larger one some rows at equal distances
-KEPT_ROWS = 5
-LONG, LINES, ROWS = 600, 60, 5  # letters of a line, lines, and rows in them, that are kept
-LISTED = 12  # entries of a list that are kept all
-NUMBER = re.compile(r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)")
-FOLDERS = re.compile(r"(?<![\w<.)])/(?:[\w.+-]+/)+")
-PICTURE = re.compile(r"<svg[^>]*><desc.*?</svg>", flags=re.DOTALL)
-ELEMENT = re.compile(r"<(\w+)([^<>]*)>")
-
-
-def libraries() -> dict[str, str]:
-    """What the digits of fits and the places of texts depend on besides."""
-    return machine() | {name: version(name) for name in ("scipy", "matplotlib", "typer", "rich")}
+ROUNDING = 1e-11
+"""``code_residual`` is rounding and nothing else: 4e-12 on one processor, 5e-12 on another."""
+NEAR = {"fit": 1e-2}  # searches end at other last digits on another machine
+LINE = 150  # characters of a line of a record, about
+LONG_TEXT = "…"  # the first entry of a list of pieces that are one text
+BITS = re.compile(r"#[0-9a-f]{12} ")  # a hash of numbers' bits, before their mean
 
 
 def require_recorded(name: str, found: Mapping[str, Any], drawn: bool = False) -> None:
-    """Each part is what the record has, numbers on another machine nearly.
-
-    ``python -m tests.golden`` runs the tests that call this with RECORD in the environment.
+    """Each part is what the record has.
 
     Args:
         name: of the record; its first part is the file's.
         found: tables, pictures, pages, figures or texts, by what they are.
-        drawn: whether they are compared on the machine alone that wrote them.
+        drawn: whether they are compared only on the machine that wrote them.
     """
     file, _, rest = name.partition("/")
-    path = RECORDS / f"{file}.json"
-    made = {
-        f"{rest} {part}".strip(): RECORDED.get(type(value), lambda plain: plain)(value)
-        for part, value in found.items()
-    }
-    kept = json.loads(path.read_text()) if path.exists() else {"machine": libraries()}
-    if os.environ.get("RECORD") == "all" or file in os.environ.get("RECORD", "").split():
-        assert not kept.keys() & made.keys(), "two records of one name"
-        lines = [f"{json.dumps(key)}: {_json(value)}" for key, value in (kept | made).items()]
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("{" + ",\n".join(lines) + "}\n")
+    names = os.environ.get("RECORD_NAMES")
+    writing = names is not None and (not names or file in names.split())
+    if names is not None and not writing:
         return
-    same = kept["machine"] == libraries()
-    if drawn and not same:
+    kept = _read((Path(os.environ["RECORD_BEFORE"]) if writing else RECORDS) / f"{file}.json")
+    moved, parts = list[str](), dict[str, Any]()
+    for part, value in found.items():
+        key = f"{rest} {part}".strip()
+        new = json.loads(clean(json.dumps(kept_of(value), ensure_ascii=False)))
+        old = kept.get(key)
+        if old is None:
+            lines = [f"came: {key}"]
+        elif drawn and old["on"] != machine():
+            lines = []
+        else:
+            near = 0.0 if old["on"] == machine() else NEAR.get(file, 1e-6)
+            lines = [*differences(old["is"], new, key, near)]
+        moved += lines
+        parts[key] = {"on": machine(), "is": new} if old is None or lines else old
+    if not writing:
+        assert not moved, failure(file, moved)
         return
-    near = 0.0 if same else 1e-2 if file == "fit" else 1e-6  # searches end at other last digits
-    moved = [
-        line
-        for part, new in made.items()
-        for line in differences(kept.get(part), json.loads(_json(new)), part, near)
-    ]
-    assert not moved, "\n".join([f"{file}: {len(moved)} values moved", *moved[:20]])
+    written = _read(RECORDS / f"{file}.json")
+    assert not written.keys() & parts.keys(), "two records of one name"
+    every = sorted((written | parts).items())
+    lines = [f"{json.dumps(key, ensure_ascii=False)}: {_lines(part, 1)}" for key, part in every]
+    (RECORDS / f"{file}.json").write_text("{\n" + ",\n".join(lines) + "\n}\n")
+
+
+def failure(file: str, moved: list[str]) -> str:
+    """What came, went or moved, and how the record is renewed."""
+    more = [f"... and {len(moved) - 20} more"] if len(moved) > 20 else []
+    meant = f"If that is meant, say why in CHANGELOG.md and run: python -m tests.golden {file}"
+    return "\n".join([f"tests/golden/records/{file}.json:", *moved[:20], *more, meant])
 
 
 def differences(old: Any, new: Any, where: str, near: float) -> Iterator[str]:
-    """A line for each value that moved: where it is, old and new.
-
-    Texts are equal to the letter, numbers in them to the last digit; on another machine a number
-    may be a unit of that away, or ``near`` of itself.
-    """
+    """A line for each value that came, went or moved."""
     if isinstance(old, dict) and isinstance(new, dict):
-        if [*old] != [*new]:
-            yield f"{where}: {[*old]} is {[*new]}"
-        for key in old.keys() & new.keys():
+        yield from (f"went: {where}, {key}" for key in old if key not in new)
+        yield from (f"came: {where}, {key}: {_short(new[key])}" for key in new if key not in old)
+        same = [key for key in old if key in new]
+        if same != [key for key in new if key in old]:
+            yield f"moved: {where}: the order is now {[*new]}"
+        for key in same:
             yield from differences(old[key], new[key], f"{where}, {key}", near)
     elif isinstance(old, list) and isinstance(new, list):
-        if len(old) != len(new):
-            yield f"{where}: {len(old)} entries are {len(new)}"
-        for place, pair in enumerate(zip(old, new, strict=False)):
-            yield from differences(*pair, f"{where}, {place}", near)
+        for a, b, c, d in _changed(old, new):
+            for n, pair in enumerate(zip(old[a:b], new[c:d], strict=False)):
+                yield from differences(*pair, f"{where}, {a + n}", near)
+            yield from (f"went: {where}: {_short(entry)}" for entry in old[a + d - c : b])
+            yield from (f"came: {where}: {_short(entry)}" for entry in new[c + b - a : d])
     elif old != new and not (near and _near(str(old), str(new), near)):
-        yield f"{where}: {old!r} is {new!r}"
+        yield f"moved: {where}: {_short(old)} is now {_short(new)}"
+
+
+def _changed(old: list[Any], new: list[Any]) -> Iterator[tuple[int, int, int, int]]:
+    """Stretches of two lists that differ. Of equally long ones all: entries keep their places."""
+    if len(old) == len(new):
+        yield 0, len(old), 0, len(new)
+        return
+    texts = [[json.dumps(entry) for entry in entries] for entries in (old, new)]
+    for kind, *places in difflib.SequenceMatcher(None, *texts, autojunk=False).get_opcodes():
+        if kind != "equal":
+            yield tuple(places)  # type: ignore[misc]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) < 300 else f"{text[:200]} ... {text[-90:]}"
 
 
 def _near(old: str, new: str, near: float) -> bool:
+    if BITS.match(old) and BITS.match(new):  # bits differ between machines, means hardly
+        means = [text.split()[1] for text in (old, new)]
+        a, b = (float(mean) if mean != "None" else np.nan for mean in means)
+        return bool(np.isclose(a, b, rtol=near, atol=ROUNDING, equal_nan=True))
     ours, theirs = NUMBER.split(old), NUMBER.split(new)
     if ours[::2] != theirs[::2]:
         return False
@@ -117,184 +132,34 @@ def _unit(text: str) -> float:
     return 1.01 * 10.0 ** (int(power or 0) - decimals) if decimals else 0.0
 
 
-def folder_of(directory: Path, *others: str) -> dict[str, Any]:
-    """Tables of a folder of results, and these files of it, without paths."""
-    found = dict[str, Any]()
-    for path in sorted(directory.iterdir()):
-        if path.suffix == ".parquet":
-            found[path.name] = pd.read_parquet(path)
-        elif path.suffix == ".csv" and not path.with_suffix(".parquet").exists():
-            found[path.name] = pd.read_csv(path)
-        elif path.name in others:
-            found[path.name] = clean(path.read_text())
-    return found
+def _read(path: Path) -> dict[str, Any]:
+    return dict(_whole(json.loads(path.read_text()))) if path.exists() else {}
 
 
-def clean(text: str) -> str:
-    """Without the folders of absolute paths."""
-    return FOLDERS.sub("~/", text)
+def _whole(value: Any) -> Any:
+    """With long texts in one piece again."""
+    if isinstance(value, dict):
+        return {key: _whole(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        pieces = value[:1] == [LONG_TEXT]
+        return "".join(value[1:]) if pieces else [_whole(entry) for entry in value]
+    return value
 
 
-def html_of(page: str) -> dict[str, str]:
-    """Of each picture its elements and their numbers; of the rest how often each element is."""
-    found = {}
-    for place, text in enumerate(re.findall(PICTURE, page)):
-        of: dict[str, list[str]] = {"words": re.split(r"<[^<>]*>", text)}
-        for tag, attributes in ELEMENT.findall(text):
-            of.setdefault(tag, []).append(attributes)
-        sums = (f"{tag}{_sums(each)}" for tag, each in of.items() if len(each) > 1)
-        found[f"svg {place}"] = f"{hash_of(text)} {'; '.join(sums)}"
-    count = Counter(tag for tag, _ in ELEMENT.findall(re.sub(PICTURE, "", page)))
-    return {**found, "others": " ".join(f"{tag}:{number}" for tag, number in count.items())}
-
-
-def _sums(texts: list[str]) -> str:
-    return _some("", [float(each) for text in texts for each in NUMBER.findall(text)])
-
-
-def _json(value: Any) -> str:
-    return clean(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
-
-
-def _table(frame: pd.DataFrame) -> dict[str, Any]:
-    """Of each column the values, or the sum and some of them."""
-    chosen: Any = range(len(frame))
-    if frame.size > WHOLE and len(frame) > KEPT_ROWS:
-        chosen = np.unique(np.linspace(0, len(frame) - 1, KEPT_ROWS).astype(int))
-    found: dict[str, Any] = {"": len(frame)}
-    for name, column in frame.drop(columns="cell", errors="ignore").items():
-        if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-            values = column.to_numpy(np.float64, na_value=np.nan)
-            kept = [_digits(values[row], 10) for row in chosen]
-            whole = _digits(values[np.isfinite(values)].sum(), 10)
-        else:
-            kept = ["" if pd.isna(value) else str(value) for value in column.iloc[[*chosen]]]
-            whole = f"{column.astype(str).nunique()} different"
-        same = len({*kept}) == 1 and len(kept) > 2
-        short: Any = f"all {kept[0]}" if same else kept
-        found[str(name)] = short if len(chosen) == len(frame) else {"sum": whole, "rows": short}
-    return found
-
-
-def _digits(value: float, digits: int = 6) -> str:
-    return f"{value + 0.0:.{digits}g}"
-
-
-def _some(name: str, values: Any) -> str:
-    """Of many numbers how many, the first, the last, the sum, and the sum weighed by place."""
-    flat = np.asarray(values, dtype=float).ravel()
-    if len(flat) < 5:
-        return f"{name}=[{' '.join(map(_digits, flat))}]"
-    known = np.where(np.isfinite(flat), flat, 0.0)
-    told = (flat[0], flat[-1], known.sum(), known @ np.linspace(0, 1, len(flat)))
-    return f"{name}=[{len(flat)}: {' '.join(map(_digits, told))}]"
-
-
-def _picture(picture: Picture) -> dict[str, Any]:
-    """The picture's own settings, and of each panel its axes, and a line for each mark."""
-    found: dict[str, Any] = {"": _settings(picture, "panels")}
-    for place in {0: 0, len(picture.panels) - 1: 0}:  # those between are made as these are
-        panel = picture.panels[place]
-        axes = [f"{side}: {_settings(getattr(panel, side))}" for side in "xy"]
-        marks = [f"{type(mark).__name__} {_settings(mark)}" for mark in panel.marks]
-        found[f"panel {place}"] = [_settings(panel, "x", "y", "marks"), *axes, *marks]
-    return found
-
-
-def _settings(of: Any, *without: str) -> str:
-    """Fields of a dataclass that are not what they are by default, nor empty."""
-    told = []
-    for one in fields(of):
-        value = getattr(of, one.name)
-        usual = np.ndim(value) == 0 and value == one.default
-        if one.name not in without and not usual and not (np.ndim(value) and not np.size(value)):
-            told.append(_setting(one.name, value))
-    return " ".join(told)
-
-
-def _setting(name: str, value: Any) -> str:
-    """Numbers in short; of many texts four, and a hash of all."""
-    match value:
-        case np.ndarray():
-            return _some(name, value)
-        case Look() | Fill():
-            return f"{name}=({' '.join(str(each) for each in vars(value).values())})"
-        case frozenset():
-            return _setting(name, sorted(value))
-        case tuple() | list():
-            if all(isinstance(each, float | int) for each in value):
-                return _some(name, value)
-            texts = [str(each) for each in value]
-            if len(texts) > LISTED:
-                texts = [*texts[:3], f"... {len(texts)} {hash_of(_json(texts))}", texts[-1]]
-            return f"{name}={_json(texts)}"
-        case float():
-            return f"{name}={_digits(value)}"
-    return f"{name}={value}"
-
-
-def _page(page: Page) -> dict[str, Any]:
-    """Words and tables as Markdown has them, a paragraph a line; charts as pictures."""
-    with mock.patch.object(markdown, "WIDTH", 100_000):
-        short = replace(page, config="", method=())
-        said = markdown.as_markdown(short, {name: name for name in page.charts})
-    found: dict[str, Any] = {"words": _told(said)}
-    found["again"] = [f"{each.words} {each.line}" for each in page.again]
-    return found | {ident: _picture(chart.picture) for ident, chart in page.charts.items()}
-
-
-def _told(text: str) -> list[str]:
-    """Lines without the blanks of columns; of a long one, and of many, the beginning; of the rows
-    of a table their numbers."""
-    lines = [re.sub(r" +", " ", line).strip() for line in clean(text).splitlines()]
-    found = list[str]()
-    for is_row, each in itertools.groupby(lines, lambda line: line.startswith("|")):
-        part = [line for line in each if line.strip("|- ")]
-        found += part if not is_row or len(part) < ROWS else [*part[:2], f"...{_sums(part)}"]
-    cut = [line if len(line) < LONG else f"{line[: LONG // 4]}...{_sums([line])}" for line in found]
-    return cut if len(cut) < LINES else [*cut[:ROWS], f"...{_sums(cut)}"]
-
-
-def _figure(figure: Figure) -> dict[str, Any]:
-    """Its size, the boxes and ticks of axes, and each text with its place and size."""
-    figure.draw_without_rendering()  # type: ignore[no-untyped-call]
-    found: dict[str, Any] = {"size": _some("size", figure.get_size_inches())}
-    for place, axes in enumerate(figure.axes):
-        box = _some("box", axes.get_position().bounds)
-        ticks = [_some("x", axes.get_xticks()), _some("y", axes.get_yticks())]
-        limits = _some("limits", [*axes.get_xlim(), *axes.get_ylim()])
-        found[f"axes {place}"] = [box, *ticks, limits, *_artists(axes)]
-    shown = [text for text in figure.findobj(Text) if isinstance(text, Text)]
-    boxes = [(text.get_fontsize(), text.get_window_extent()) for text in shown if text.get_text()]
-    for name, numbers in {
-        "from left": [round(box.x0, 1) for _, box in boxes],
-        "from below": [round(box.y0, 1) for _, box in boxes],
-        "sizes": [size for size, _ in boxes],
-    }.items():
-        found[f"texts {name}"] = _some("", numbers)
-    return found
-
-
-def _artists(axes: Axes) -> Iterator[str]:
-    """Of each kind how many, with the sums of their orders of drawing and widths of lines."""
-    of: dict[str, list[Any]] = {}
-    for artist in axes.get_children():
-        of.setdefault(type(artist).__name__, []).append(artist)
-    for kind, artists in of.items():
-        if kind in ("Spine", "XAxis", "YAxis", "Rectangle"):
-            continue
-        order = sum(artist.get_zorder() for artist in artists)
-        width = sum(
-            np.sum(artist.get_linewidth()) for artist in artists if hasattr(artist, "get_linewidth")
-        )
-        yield f"{kind} {len(artists)} {_some('order', [order, width])}"
-
-
-RECORDED: dict[type, Callable[[Any], Any]] = {
-    pd.DataFrame: _table,
-    Picture: _picture,
-    Page: _page,
-    Figure: _figure,
-    str: _told,
-}
-"""What is kept of a value of each kind; of another one the value."""
+def _lines(value: Any, depth: int) -> str:
+    """JSON, an entry a line where all are too long for one."""
+    text = json.dumps(value, ensure_ascii=False)
+    if len(text) + depth <= LINE or not value or isinstance(value, int | float):
+        return text
+    if isinstance(value, str):
+        size = LINE * len(value) // (2 * len(text)) if text.count("\\") else LINE - 20
+        pieces = re.findall(rf".{{1,{size}}}(?:\s|$)|.{{1,{size}}}", value, flags=re.DOTALL)
+        return _lines([LONG_TEXT, *pieces], depth)
+    start, end = "{}" if isinstance(value, dict) else "[]"
+    entries = (
+        [f"{json.dumps(k, ensure_ascii=False)}: {_lines(v, depth + 1)}" for k, v in value.items()]
+        if isinstance(value, dict)
+        else [_lines(entry, depth + 1) for entry in value]
+    )
+    separator = ",\n" + " " * depth
+    return f"{start}\n{' ' * depth}{separator.join(entries)}{end}"

@@ -1,29 +1,22 @@
-"""What is kept of a golden run: for each column of each table a hash, and its mean.
+"""What is kept of runs, names of columns, schemes, laws and pictures, as plain data of a record.
 
-Bits of logarithms and matrix products differ between processors and library versions. So hashes
-are compared where both are those of the machine that wrote them; elsewhere the means are, to a
-relative 1e-6.
+Bits of logarithms and matrix products differ between processors and library versions. So where
+another machine wrote a record, means of columns are compared, not hashes of their bits.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import platform
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 import pandas as pd
-import pytest
-import sklearn  # loads the libraries that threadpoolctl looks at
-from threadpoolctl import threadpool_info
 
 from erasurehead.delay_models import Exponential, Tape
 from erasurehead.delay_models.tables.names import parse, role_of, without_unit
@@ -65,35 +58,14 @@ from erasurehead.sim.reading import Reading
 from erasurehead.sim.schemes.base import Fixed, RoundScheme
 from erasurehead.sim.theory import NoFormula, round_theory, worst_bound, worst_cases
 from tests.golden.configs import Document
+from tests.golden.machine import hash_of
 from tests.tools import TableTape
 
 ROOT = Path(__file__).parents[2]
-FILE = Path(__file__).parent / "golden.json"
-ROUNDING = 1e-11
-"""``code_residual`` is rounding and nothing else: 4e-12 on one processor, 5e-12 on another."""
-
 TABLES = ("iterations", "summary", "workers")
 
-Kept = dict[str, dict[str, dict[str, Any]]]
-"""Table -> column -> {"hash": ..., "mean": ...}."""
 
-
-def machine() -> dict[str, str]:
-    """What the last bit of a number can depend on besides the code."""
-    from numpy._core._multiarray_umath import __cpu_features__ as features
-
-    kernels = {str(info.get("architecture")) for info in threadpool_info()}
-    return {
-        "python": ".".join(platform.python_version_tuple()[:2]),
-        "numpy": np.__version__,
-        "pandas": pd.__version__,
-        "sklearn": sklearn.__version__,
-        "blas": " ".join(sorted(kernels)),
-        "cpu": hash_of(json.dumps(features, sort_keys=True)),
-    }
-
-
-def tables(document: Document, folder: Path) -> Kept:
+def tables(document: Document, folder: Path) -> dict[str, dict[str, str]]:
     """Run a config and describe its tables, the cells' names left out."""
     output = folder / str(document["name"])
     outcome = run(document, output, RunOptions())
@@ -101,8 +73,8 @@ def tables(document: Document, folder: Path) -> Kept:
     return {table: columns(pd.read_parquet(output / f"{table}.parquet")) for table in TABLES}
 
 
-def columns(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
-    """What is kept of each column, the cells' names left out."""
+def columns(frame: pd.DataFrame) -> dict[str, str]:
+    """Of each column a hash of its bits, and its mean; the cells' names left out."""
     return {name: _kept(frame[name]) for name in frame.columns if name != "cell"}
 
 
@@ -118,38 +90,12 @@ def examples() -> dict[str, list[str]]:
     return found
 
 
-def require_same(expected: Kept, found: Kept, bits: bool) -> None:
-    """Every column of a golden table is there, in its order and to the bit; others may be added.
-
-    Args:
-        expected: the golden tables.
-        found: those of today.
-        bits: whether hashes are compared; otherwise means are, where there are any.
-    """
-    for table, columns in expected.items():
-        assert [name for name in found[table] if name in columns] == list(columns), table
-        for column, kept in columns.items():
-            if bits or kept["mean"] is None:
-                assert found[table][column]["hash"] == kept["hash"], f"{table}.{column}"
-            else:
-                mean = pytest.approx(kept["mean"], rel=1e-6, abs=ROUNDING)
-                assert found[table][column]["mean"] == mean, f"{table}.{column}"
-
-
-def _kept(column: pd.Series) -> dict[str, Any]:
+def _kept(column: pd.Series) -> str:
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         values = column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0  # -0 is 0
         known = values[np.isfinite(values)]
-        mean = float(np.mean(known)) if known.size else None
-        return {"hash": hash_of(values.tobytes()), "mean": mean}
-    return {"hash": hash_of("\0".join(map(str, column))), "mean": None}
-
-
-def hash_of(content: str | bytes) -> str:
-    """Twelve letters."""
-    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[
-        :12
-    ]
+        return f"#{hash_of(values.tobytes())} {float(np.mean(known)) if known.size else None}"
+    return hash_of("\0".join(map(str, column)))
 
 
 # What names and random files are taken for: what was said of them yesterday is said today
@@ -163,21 +109,17 @@ WORDS = (
 UNITS = ("", "s", "sec", "ms", "us", "µs", "ns", "min", "h", "days", "cs", "ds", "ps", "ticks")
 
 
-def said_of_names() -> list[Any]:
-    """What a column's name is taken for, in several spellings."""
-    found = []
-    for word in WORDS:
-        for unit in UNITS:
-            for name in (
-                f"{word}_{unit}",
-                f"{word} ({unit})",
-                f"{word}{unit.title()}",
-                f"{word}_id",
-            ):
-                parts = parse(name)
-                found.append([name, parts.whole, parts.base, parts.unit, parts.wrong])
-                found[-1] += [role_of(name), without_unit(name)]
-    return [*found, *map(said_of_columns, range(400))]
+def named() -> dict[str, str]:
+    """What a column's name is taken for in several spellings: of each word a hash."""
+    return {word: hash_of(in_words([*_spelled(word)])) for word in WORDS}
+
+
+def _spelled(word: str) -> Iterator[list[Any]]:
+    for unit in UNITS:
+        for name in (f"{word}_{unit}", f"{word} ({unit})", f"{word}{unit.title()}", f"{word}_id"):
+            parts = parse(name)
+            yield [name, parts.whole, parts.base, parts.unit, parts.wrong]
+            yield [role_of(name), without_unit(name)]
 
 
 POOL = (
@@ -206,58 +148,74 @@ def said_of_columns(seed: int) -> list[Any]:
         return [names, said, str(error)]
 
 
-def told() -> list[str]:
-    """What is told of names of columns; a hash of ten at a time."""
-    names = said_of_names()
-    return [hash_of(in_words(names[n : n + 10])) for n in range(0, len(names), 10)]
+def in_roles() -> dict[str, str]:
+    """Which columns of a few have which role: of ten random choices a hash."""
+    seeds = [range(n, n + 10) for n in range(0, 400, 10)]
+    return {
+        f"{ten[0]} to {ten[-1]}": hash_of(in_words([*map(said_of_columns, ten)])) for ten in seeds
+    }
 
 
-def simulated(kind: str, name: str) -> str:
-    """Of a scheme, under every policy, or a delay model: what comes out, as a hash; and for how
-    many workers it is refused, in which words."""
-    examples = BUILT_IN[kind].classes[name].examples()
-    said = [_of_scheme(each, place) if kind == "schemes" else _of_law(each)
-            for place, each in enumerate(examples)]  # fmt: skip
-    return hash_of(in_words(said))
+def simulated(kind: str, name: str) -> dict[str, str]:
+    """Of each example of a scheme, under every policy, or of a delay model: hashes of what comes
+    out, and for how many workers it is refused, in which words."""
+    facts = _of_scheme if kind == "schemes" else _of_law
+    return {
+        f"example {number}, {fact}": hash_of(in_words(value))
+        for number, example in enumerate(BUILT_IN[kind].classes[name].examples())
+        for fact, value in facts(example, number).items()
+    }
 
 
 NAMES = [(kind, name) for kind in ("schemes", "delays") for name in BUILT_IN[kind].classes]
 
 
-def _of_scheme(family: Any, place: int) -> list[Any]:
-    said: list[Any] = [_refusal(family.build, workers) for workers in (1, 2, 5, 7, 11, 13, 24)]
+def _of_scheme(family: Any, number: int) -> dict[str, Any]:
+    refused = [_refusal(family.build, workers) for workers in (1, 2, 5, 7, 11, 13, 24)]
     scheme, policies = family.build(12), [Policy.CANCEL]
-    said += [scheme.exact, scheme.partitions, scheme.message_size, scheme.updates(7)]
+    facts = [scheme.exact, scheme.partitions, scheme.message_size, scheme.updates(7)]
+    said: dict[str, Any] = {"refused": refused, "facts": facts}
     if isinstance(scheme, RoundScheme):
-        said += scheme.message_sizes
-        policies = policies if place else list(Policy)
-    for cancels in (True, False)[: 1 if place else 2]:
+        facts += scheme.message_sizes
+        policies = policies if number else list(Policy)
+    for cancels in (True, False)[: 1 if number else 2]:
         known = round_theory(scheme, Exponential(rate=2.0), Proportional(), cancels, True)
-        said += [known.error, known.time]
-        if not isinstance(known.time, NoFormula):
-            said[-1] = [known.time.mean(), known.time.variance(), known.time.tail_index()]
+        time: Any = known.time
+        if not isinstance(time, NoFormula):
+            time = [time.mean(), time.variance(), time.tail_index()]
+        said[f"theory{'' if cancels else ' without cancelling'}"] = [known.error, time]
     if isinstance(scheme, Fixed):
-        said += [scheme.assignment.loads, scheme.assignment.operations, scheme.decoder.operations]
+        facts += [scheme.assignment.loads, scheme.assignment.operations, scheme.decoder.operations]
     code, cases = code_of(scheme), worst_cases(scheme)
-    if isinstance(code, Code) and not place:
-        said += [[*worst_sets(code, [2, 5], SearchBudget(7, 5, 1))]]
-    said += [cases if isinstance(cases, NoFormula) else [worst_bound(cases, s) for s in range(13)]]
-    return said + [_played(scheme, policy) for policy in policies]
+    if isinstance(code, Code) and not number:
+        said["attacked"] = [*worst_sets(code, [2, 5], SearchBudget(7, 5, 1))]
+    bounded = cases if isinstance(cases, NoFormula) else [worst_bound(cases, s) for s in range(13)]
+    return said | {"worst": bounded} | {str(p): _played(scheme, p) for p in policies}
 
 
-def offered() -> dict[str, str]:
-    """Of each section of a config a hash of types, ranges and defaults, as its schema has them."""
+def offered() -> dict[str, dict[str, str]]:
+    """Of each section of a config the fields: types, ranges and defaults, as its schema has them,
+    and a hash of the words beside them."""
     whole = schema()
-
-    def bare(node: Any) -> Any:
-        if isinstance(node, list):
-            return [bare(each) for each in node]
-        if not isinstance(node, dict):
-            return node
-        return {key: bare(each) for key, each in node.items() if key != "description"}
-
     sections = {**whole["$defs"], "a config": {k: v for k, v in whole.items() if k != "$defs"}}
-    return {name: hash_of(json.dumps(bare(each))) for name, each in sections.items()}
+    found = {}
+    for name, section in sections.items():
+        rest = {key: value for key, value in section.items() if key != "properties"}
+        fields_of = {"": rest} | section.get("properties", {})
+        found[name] = {
+            field: f"{json.dumps(_bare(value))} {hash_of(json.dumps(value))}"
+            for field, value in fields_of.items()
+        }
+    return found
+
+
+def _bare(node: Any) -> Any:
+    """Of a schema without its words."""
+    if isinstance(node, list):
+        return [_bare(entry) for entry in node]
+    if not isinstance(node, dict):
+        return node
+    return {key: _bare(value) for key, value in node.items() if key != "description"}
 
 
 def _refusal(build: Callable[[int], object], workers: int) -> str:
@@ -286,15 +244,23 @@ def _played(scheme: Any, policy: Policy) -> list[Any]:
     return [np.round(x * 1.0, 9) + 0.0 if isinstance(x, np.ndarray) else x for x in parts]
 
 
-def _of_law(model: Any) -> list[Any]:
+def _of_law(model: Any, number: int) -> dict[str, Any]:
     """Draws of a delay model, and what it knows of them."""
     tape, seconds = Tape(model, 5, 3, 1), np.array([-1.0, 0.0, 0.3, 1.0, 2.5, 40.0])
-    facts = [model.mean(), model.longest(), model.warnings(), model.independent, model.row_by_row]
-    facts += [model.cdf(seconds), model.sf(seconds), model.ppf([-0.1, 0.0, 0.2, 0.9, 1.0, 1.1])]
-    facts += [model.rounds_available(), model.workers_available(), model.workers_required()]
-    facts += [tape.rows(0, 3), tape.rows(1, 2, 4), tape.block_rounds, model.worker_means(5)]
     both = model.sum_of(3)
-    return [*facts, None if both is None else both.cdf(seconds)]
+    return {
+        "facts": [
+            *(model.mean(), model.longest(), model.warnings(), model.independent),
+            *(model.row_by_row, model.rounds_available(), model.workers_available()),
+            *(model.workers_required(), model.worker_means(5), tape.block_rounds),
+        ],
+        "distribution": [
+            *(model.cdf(seconds), model.sf(seconds)),
+            model.ppf([-0.1, 0.0, 0.2, 0.9, 1.0, 1.1]),
+        ],
+        "draws": [tape.rows(0, 3), tape.rows(1, 2, 4)],
+        "sum of three": None if both is None else both.cdf(seconds),
+    }
 
 
 def in_words(value: Any) -> str:
@@ -342,12 +308,15 @@ ASKED = (
 """Properties of artists that somebody can see."""
 
 
+def paintings() -> dict[str, str]:
+    """Of pictures of every mark, what matplotlib paints."""
+    hand = _by_hand()
+    return {f"by hand {n}": painted(hand[n]) for n in (0, 2, 4, 5)}
+
+
 def pictures(folder: Path) -> dict[str, list[str]]:
     """Of each kind of picture of some runs, and of pictures of every mark, what is drawn."""
-    hand = _by_hand()
-    found = {f"by hand {n}": [drawn(picture)] for n, picture in enumerate(hand)}
-    some = hand[0], hand[2], hand[4], hand[5]
-    found["painted"] = [matplotlib.__version__, *map(painted, some)]
+    found = {f"by hand {n}": [drawn(picture)] for n, picture in enumerate(_by_hand())}
     found["settings"] = [f"{key}: {value}" for key, value in SETTINGS.items()]
     for name, document in PICTURED.items():
         output = folder / f"pictured_{name}"

@@ -55,7 +55,8 @@ from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.steps import DecodedRounds
 from erasurehead.sim.types import BoolArray, FloatArray, Messages, Stream
-from tests.golden.records import hash_of, require_recorded
+from tests.golden.machine import hash_of
+from tests.golden.records import require_recorded
 
 
 class Table:

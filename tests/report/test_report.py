@@ -41,7 +41,8 @@ from erasurehead.experiments.report.page import _next, heat_maps, read_run
 from erasurehead.experiments.report.verdict import Verdict, judged
 from erasurehead.experiments.reproduce import FIGURES
 from erasurehead.experiments.text import TableCell
-from tests.golden.records import html_of, require_recorded
+from tests.golden.kept import html_of
+from tests.golden.records import require_recorded
 from tests.report.results import EVIL, MADE, Reader, config, done, make_run, make_sweep, page_of
 from tests.tools import assert_readable, inside
 

@@ -29,7 +29,8 @@ from erasurehead.experiments.whatif.page import (
 )
 from erasurehead.experiments.whatif.study import Study, change_name, study_load
 from erasurehead.sim.reading import Reading
-from tests.golden.records import folder_of, require_recorded
+from tests.golden.kept import folder_of
+from tests.golden.records import require_recorded
 from tests.tools import inside
 
 CSV = ("whatif", "hosts", "slowdown")
