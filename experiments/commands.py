@@ -249,16 +249,14 @@ def reproduce(
 
 @as_command("atlas --output atlas", SHARE)
 def atlas(
-    output: Annotated[Path, option("Where atlas.md and the folder of pictures go.")] = Path(
-        "results/atlas"
-    ),
+    output: Annotated[Path, option("Folder of the pictures.")] = Path("results/atlas"),
 ) -> None:
-    """Write a reference page of every scheme: what it does, what is known, sources."""
+    """Draw every scheme, and all of them on one clock: the pictures of docs/atlas.md."""
     from .atlas import write_atlas
 
     with terminal.progress("pictures") as progress:
-        page = write_atlas(output, progress)
-    terminal.say(str(page))
+        picture = write_atlas(output, progress)
+    terminal.say(str(picture))
     terminal.follow("list", "schemes")
 
 

@@ -170,16 +170,7 @@ def with_a_delay_law(folder: Path) -> None:
 class Majority(SchemeFamily):
     """Take what more than half of the workers send.
 
-    Facts:
-        load: 1 partition a worker.
-        stop: at the arrival after the n/2-th.
-        decoding: the sum.
-        error: as for ``ignore_stragglers``.
-        time: E[T_(n/2 + 1)].
-        source: this test.
-        confirmed: ``test_additions.py``: ``test_what_is_added_is_found_everywhere``.
-        ours: everything.
-    """
+    Source: this test."""
 
     name: ClassVar[str] = "majority"
 
@@ -211,11 +202,9 @@ def with_a_scheme(folder: Path) -> None:
     assert "majority" in text_of(output / "report.html")
     assert "majority" not in LOOKS, "a scheme needs no look of its own"
     assert look("majority").colour in (output / "plots" / "iteration_time.svg").read_text().upper()
-    test_atlas.test_an_entry_is_complete("majority")
-    test_atlas.test_what_an_entry_names_exists("majority")
-    assert "## majority\n\nTake what more than half of the workers send.\n" in atlas.atlas_page(
-        SCHEMES, BUILT_IN
-    )
+    test_atlas.test_a_docstring_names_its_source("majority")
+    with pytest.raises(AssertionError, match="has no entry of majority"):
+        test_atlas.test_every_scheme_has_its_entry_and_its_picture()
     assert atlas.portrait(*Majority.portrait(), BUILT_IN).panels
     test_comparison.test_every_synchronous_scheme_is_compared_or_left_out_for_a_reason()
     test_parts.test_every_scheme_is_searched_or_left_out_with_a_reason()

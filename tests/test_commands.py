@@ -257,8 +257,8 @@ def test_what_commands_say_that_make_pictures(
     ]  # fmt: skip
     directory, kind, formats, _, *axes = pictures.call_args.args
     assert (directory, kind, formats, axes) == (Path("r d"), "a", ["png", "svg"], [None, None])
-    monkeypatch.setattr(atlas, "write_atlas", lambda output, progress: output / "atlas.md")
-    assert said_by("atlas") == ["results/atlas/atlas.md", "next: erasurehead list schemes"]
+    monkeypatch.setattr(atlas, "write_atlas", lambda output, progress: output / "all.png")
+    assert said_by("atlas") == ["results/atlas/all.png", "next: erasurehead list schemes"]
     made = Mock(return_value=(Path("x/index.html"), ["(a) holds"]))
     monkeypatch.setattr(reproduce, "make_figures", made)
     monkeypatch.setattr(options, "cores", lambda: 3)

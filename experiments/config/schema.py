@@ -44,6 +44,7 @@ SECTIONS = {
 }
 PLAIN = {int: "integer", float: "number", bool: "true or false", str: "text"}
 SIGNS: dict[type, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
+ARGS = re.compile(r"^Args:\n(?P<lines>(?:[ ]{4}.*\n?|\n)*)", re.MULTILINE)
 ENTRY = re.compile(r"^ {4}(?P<name>\w+): (?P<text>.*(?:\n {8}.*)*)", re.MULTILINE)
 
 
@@ -120,20 +121,14 @@ def _value(hint: Any) -> tuple[str, str]:
 
 
 def meanings_of(family: type) -> dict[str, str]:
-    """What the ``Args`` of a class say of each field."""
-    return {name: text.replace("``", "") for name, text in section_of(family, "Args").items()}
-
-
-def section_of(family: type, title: str) -> dict[str, str]:
-    """The entries of a section of a class's docstring, each as one line.
+    """What the ``Args`` of a class say of each field, as one line.
     What the class does not say, those that it inherits from say."""
-    begins = re.compile(rf"^{title}:\n(?P<lines>(?:[ ]{{4}}.*\n?|\n)*)", re.MULTILINE)
     found: dict[str, str] = {}
     for base in reversed(family.__mro__):
-        if (section := begins.search(cleandoc(base.__doc__ or ""))) is not None:
+        if (section := ARGS.search(cleandoc(base.__doc__ or ""))) is not None:
             entries = ENTRY.finditer(section["lines"])
             found |= {entry["name"]: " ".join(entry["text"].split()) for entry in entries}
-    return found
+    return {name: text.replace("``", "") for name, text in found.items()}
 
 
 def prose_of(entry: object) -> list[str]:

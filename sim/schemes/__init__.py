@@ -1,8 +1,8 @@
 """Schemes: who computes what, when the master stops, how it decodes.
 
 To add a scheme: write one frozen dataclass that composes known parts (``base`` shows how), and name
-it in ``SCHEMES``; or leave the package as it is and write a plugin. What its docstring says under
-``Facts`` goes into the atlas."""
+it in ``SCHEMES``; or leave the package as it is and write a plugin. What is known of each scheme is
+in ``docs/atlas.md``; its docstring says what it does, its fields and the source."""
 
 from ..types import registry
 from .adaptive import AdaptiveDeadline, AdaptiveK

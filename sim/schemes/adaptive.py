@@ -22,13 +22,10 @@ from .stopping import FirstK, FirstKEach
 class AdaptiveK(SchemeFamily):
     """``ignore_stragglers`` that waits for ``step`` workers more whenever training stalls.
 
-    While models improve, successive gradients point the same way; near the error that r arrivals
-    leave, noise turns them round. So the master counts +1 when a decoded gradient has a negative
-    inner product with the one before, and -1 otherwise. Once the count is above ``threshold``, and
-    more than ``burn_in`` rounds have passed since the start or the last increase, r grows and both
-    counts restart at 0. Needs a problem. The defaults are ours.
-
-    Cost: rounds are planned one after the other, and each is trained before the next.
+    The master counts +1 when a decoded gradient has a negative inner product with the one before,
+    and -1 otherwise. Once the count is above ``threshold``, and more than ``burn_in`` rounds have
+    passed since the start or the last increase, r grows and both counts restart at 0. Needs a
+    problem. The defaults are ours.
 
     Args:
         wait_for: r at the start, arrivals that end a round.
@@ -37,20 +34,9 @@ class AdaptiveK(SchemeFamily):
         threshold: the count that must be exceeded.
         most: the largest r; the number of workers unless given.
 
-    Facts:
-        load: 1 partition a worker.
-        stop: at the r-th arrival; r grows when training stalls.
-        decoding: the sum of the m arrivals, times n / m.
-        error: n (n - r) / r at the r of the round.
-        time: E[T_(r)] at the r of each round: ``eh.theory.mean_first_k`` for exponential times;
-            which r, the run decides.
-        source: Kas Hanna, Bitar, Parag, Dasari, El Rouayheb, Adaptive Stochastic Gradient Descent
-            for Fast and Communication-Efficient Distributed Learning (arXiv 2208.03134), the
-            statistical heuristic.
-        confirmed: ``schemes/test_adaptive.py``: ``test_arrivals_by_hand``,
-            ``test_one_that_never_grows_ignores_stragglers``.
-        ours: the defaults, and r up to ``most``.
-    """
+    Source: Kas Hanna, Bitar, Parag, Dasari, El Rouayheb, Adaptive Stochastic Gradient Descent for
+    Fast and Communication-Efficient Distributed Learning (arXiv 2208.03134), the statistical
+    heuristic."""
 
     name: ClassVar[str] = "adaptive_k"
     wait_for: WaitFor
@@ -125,32 +111,15 @@ class AdaptiveDeadline(SchemeFamily):
 
     A round ends when everybody has arrived, or at the deadline if at least ``at_least`` have. The
     deadline is median + kappa * MAD of all times to arrival in the last ``rounds`` rounds, where
-    MAD is the median distance from the median. Who has not arrived counts as later than everybody:
-    else the deadline would learn from those whom it let through, and tighten from round to round.
-    So both numbers know what became of the fastest half, whatever was cut off, and while half of
-    the workers or more are too late there is no deadline. Nor is there in the first round.
-
-    For a normal law kappa = 1.4826 z is z standard deviations above the mean.
-
-    Cost: a plan for each round, some forty NumPy calls, and a median of ``rounds`` n numbers.
+    MAD is the median distance from the median. Who has not arrived counts as later than everybody;
+    while half of the workers or more are too late, and in the first round, there is no deadline.
 
     Args:
         kappa: how many MADs above the median.
         at_least: arrivals before which a round never ends.
         rounds: how many past rounds count.
 
-    Facts:
-        load: 1 partition a worker.
-        stop: when all have arrived, or at median + kappa MAD of past arrivals if ``at_least`` have.
-        decoding: the sum of the m arrivals, times n / m.
-        error: n (n - m) / m; m is random, so its mean is measured.
-        time: depends on past arrivals; measured.
-        source: none: the scheme is ours, in the manner of robust statistics.
-        confirmed: ``schemes/test_adaptive.py``: ``test_rounds_by_hand``,
-            ``test_who_is_cut_off_counts_as_late``, ``test_of_a_normal_law``,
-            ``test_the_gradient_is_unbiased``.
-        ours: all of it; who did not arrive counts as later than everybody.
-    """
+    Source: none: the scheme is ours, in the manner of robust statistics."""
 
     name: ClassVar[str] = "adaptive_deadline"
     kappa: Tolerance

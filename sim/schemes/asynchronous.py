@@ -26,12 +26,7 @@ class AsynchronousFamily(SchemeFamily):
     Args:
         data: as for ``asynchronous``.
         delay_adaptive: as for ``asynchronous``.
-        staleness: as for ``asynchronous``.
-
-    Facts:
-        load: 1 partition a gradient.
-        ours: none but those of ``asynchronous``.
-    """
+        staleness: as for ``asynchronous``."""
 
     data: Data
     delay_adaptive: bool
@@ -67,9 +62,6 @@ class Batched(AsynchronousFamily):
 class Asynchronous(AsynchronousFamily):
     """Every gradient is an update of its own; nobody waits.
 
-    Cost: a gradient takes the batch engine four times as long as a worker-round of ``erasurehead``,
-    since the messages of a run are sorted.
-
     Args:
         data: ``sampled``: each gradient is that of a random partition; ``own``: worker j's is that
             of partition j, scaled to all data, which favours fast workers' data: with mean times
@@ -81,21 +73,9 @@ class Asynchronous(AsynchronousFamily):
         rescale: with ``data: own``, worker j's i-th gradient of u counts u / (n i) times as much,
             which makes all data count alike without knowing the speeds.
 
-    Facts:
-        stop: an update at every gradient.
-        decoding: k times the gradient (times n / max(n, staleness) with ``delay_adaptive``).
-        error: k (k - 1) for one update, before staleness and ``rescale``; unbiased with ``data:
-            sampled``.
-        time: E[X] / n between updates for any delay X (``eh.theory.mean_asynchronous``); an
-            iteration is n updates.
-        source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
-            (arXiv 1803.01113); ``delay_adaptive``: Koloskova, Stich, Jaggi (arXiv 2206.08307);
-            ``staleness``: Xie, Koyejo, Gupta (arXiv 1903.03934); ``rescale``: arXiv 2605.13434.
-        confirmed: ``engines/test_barrierless.py``: ``test_mean_time_without_waiting``,
-            ``test_mean_error_of_an_update``, ``test_the_event_engine_does_what_a_plain_loop_does``.
-        ours: an iteration is n gradients; the step that shrinks with staleness is the factor n /
-            max(n, staleness).
-    """
+    Source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race (arXiv
+    1803.01113); ``delay_adaptive``: Koloskova, Stich, Jaggi (arXiv 2206.08307); ``staleness``: Xie,
+    Koyejo, Gupta (arXiv 1903.03934); ``rescale``: arXiv 2605.13434."""
 
     name: ClassVar[str] = "asynchronous"
     data: Data = "sampled"
@@ -122,28 +102,11 @@ class Asynchronous(AsynchronousFamily):
 class KAsync(Batched):
     """An update for every ``wait_for`` gradients of different workers, which wait for it.
 
-    Cost: a gradient takes the batch engine some ten times as long as a worker-round of
-    ``erasurehead``: when a worker begins depends on every update before, so only replications can
-    be simulated together, from six on. A single one takes up to eight times as long.
-
     Args:
         wait_for: K, gradients in an update, at most workers.
 
-    Facts:
-        stop: an update at K gradients of different workers.
-        decoding: k / K times their sum.
-        error: k (k - 1) / K on average with ``data: sampled``, k (k - K) / K with ``own``, before
-            staleness.
-        time: (H_n - H_(n-K)) / rate for exponential times (``eh.theory.mean_k_async``); at most
-            E[X_(K:n)] for new-longer-than-used times (``eh.theory.bound_k_async``).
-        source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
-            (arXiv 1803.01113), K-async.
-        confirmed: ``engines/test_barrierless.py``: ``test_k_async_workers_wait_for_the_update``,
-            ``test_mean_time_of_k_async``, ``test_mean_error_of_an_update``;
-            ``schemes/test_arrivals.py``:
-            ``test_k_async_is_k_sync_for_exponential_delays``,
-            ``test_k_async_bound_is_an_order_statistic_and_holds``.
-    """
+    Source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race (arXiv
+    1803.01113), K-async."""
 
     name: ClassVar[str] = "k_async"
 
@@ -163,22 +126,11 @@ class KAsync(Batched):
 class KBatchAsync(Batched):
     """An update for every ``wait_for`` gradients of any workers; nobody waits.
 
-    Cost: that of ``asynchronous`` for each gradient.
-
     Args:
         wait_for: K, gradients in an update; may exceed workers.
 
-    Facts:
-        stop: an update at K gradients of any workers.
-        decoding: k / K times their sum.
-        error: k (k - 1) / K on average with ``data: sampled``, before staleness.
-        time: K E[X] / n for any delay X (``eh.theory.mean_k_batch_async``).
-        source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
-            (arXiv 1803.01113), K-batch-async; known as buffered (FedBuff).
-        confirmed: ``engines/test_barrierless.py``: ``test_mean_time_without_waiting``,
-            ``test_mean_error_of_an_update``; ``schemes/test_arrivals.py``:
-            ``test_k_batch_async_is_a_renewal_rate_for_any_delay``.
-    """
+    Source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race (arXiv
+    1803.01113), K-batch-async; known as buffered (FedBuff)."""
 
     name: ClassVar[str] = "k_batch_async"
 
@@ -204,27 +156,12 @@ class StaleSynchronous(Batched):
     ``uncoded``; with ``ahead: inf`` it is ``k_batch_async``, and with one gradient an update
     ``asynchronous``.
 
-    Cost: a gradient takes the batch engine some three times as long as one of ``asynchronous``:
-    when a worker begins depends on all others, row by row.
-
     Args:
         ahead: s, gradients; ``inf``, or left out: nobody waits for slower workers.
         wait_for: K, gradients in an update; may exceed workers.
 
-    Facts:
-        stop: an update at every K gradients; a worker may be s gradients ahead of the slowest.
-        decoding: k / K times their sum.
-        error: k (k - 1) / K on average with ``data: sampled``, before staleness, which is at most
-            (n - 1) (2 s + 1) updates where K = 1.
-        time: two workers with exponential times make rate (4 s + 4) / (2 s + 3) gradients a second;
-            measured for more, between those of ``uncoded`` and ``asynchronous``.
-        source: Ho, Cipar, Cui, Kim, Lee, Gibbons, Gibson, Ganger, Xing, More Effective Distributed
-            ML via a Stale Synchronous Parallel Parameter Server (NIPS 2013).
-        confirmed: ``engines/test_barrierless.py``: ``test_ssp_by_hand``,
-            ``test_ssp_lies_between_uncoded_and_asynchronous``, ``test_mean_time_of_ssp``,
-            ``test_the_event_engine_does_what_a_plain_loop_does``.
-        ours: the rate of two workers.
-    """
+    Source: Ho, Cipar, Cui, Kim, Lee, Gibbons, Gibson, Ganger, Xing, More Effective Distributed ML
+    via a Stale Synchronous Parallel Parameter Server (NIPS 2013)."""
 
     name: ClassVar[str] = "ssp"
     ahead: Ahead = None
@@ -250,23 +187,12 @@ class StaleSynchronous(Batched):
 class KBatchSync(Batched):
     """An update for every ``wait_for`` gradients at the current model; then all start anew.
 
-    Cost: a gradient takes the batch engine some twenty times as long as a worker-round of
-    ``erasurehead``: every update breaks all tasks off, so updates are decided one after the other.
-
     Args:
         wait_for: K, gradients in an update; may exceed workers.
         delay_adaptive, staleness: of no effect, since no gradient is stale; for comparison.
 
-    Facts:
-        stop: an update at K gradients at the current model; then all start anew.
-        decoding: k / K times their sum.
-        error: k (k - 1) / K on average with ``data: sampled``.
-        time: K / (n rate) for exponential times (``eh.theory.mean_k_batch_sync``).
-        source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
-            (arXiv 1803.01113), K-batch-sync.
-        confirmed: ``engines/test_barrierless.py``: ``test_k_batch_sync_starts_everybody_anew``,
-            ``test_mean_time_of_k_batch_sync``, ``test_mean_error_of_an_update``.
-    """
+    Source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race (arXiv
+    1803.01113), K-batch-sync."""
 
     name: ClassVar[str] = "k_batch_sync"
 
@@ -281,27 +207,14 @@ class KBatchSync(Batched):
 class Rennala(AsynchronousFamily):
     """An update for every ``batch`` gradients that were all taken at the current model.
 
-    Cost: a gradient takes the batch engine some ten times as long as a worker-round of
-    ``erasurehead``: which messages are stale depends on every update before.
-
     Args:
         batch: S, gradients in an update; may exceed workers.
         on_stale: ``ignore``: a worker finishes what it has begun, and a stale gradient is dropped;
             ``interrupt``: an update stops everybody, as in ``k_batch_sync``.
         delay_adaptive, staleness: of no effect, since no gradient is stale; for comparison.
 
-    Facts:
-        stop: an update at S gradients that were all taken at the current model.
-        decoding: k / S times their sum; stale gradients are dropped.
-        error: k (k - 1) / S on average with ``data: sampled``.
-        time: with ``interrupt`` that of ``k_batch_sync`` (``eh.theory.mean_k_batch_sync``); with
-            ``ignore`` measured.
-        source: Tyurin, Richtárik, Optimal Time Complexities of Parallel Stochastic Optimization
-            Methods Under a Fixed Computation Model (arXiv 2305.12387), Rennala SGD.
-        confirmed: ``engines/test_barrierless.py``:
-            ``test_rennala_counts_gradients_of_the_current_model``,
-            ``test_rennala_that_interrupts_is_k_batch_sync``, ``test_mean_error_of_an_update``.
-    """
+    Source: Tyurin, Richtárik, Optimal Time Complexities of Parallel Stochastic Optimization Methods
+    Under a Fixed Computation Model (arXiv 2305.12387), Rennala SGD."""
 
     name: ClassVar[str] = "rennala"
     batch: WaitFor
@@ -326,24 +239,11 @@ class Rennala(AsynchronousFamily):
 class Ringmaster(AsynchronousFamily):
     """Every gradient is an update, unless its staleness has reached ``oldest``: then it is dropped.
 
-    Cost: a gradient takes the batch engine some eight times as long as a worker-round of
-    ``erasurehead``: each message may make others too old.
-
     Args:
         oldest: R, updates; unless given no gradient is too old, as in ``asynchronous``.
         stops: after each update, workers whose staleness has reached R start anew.
 
-    Facts:
-        stop: an update at every gradient that is less than R updates old.
-        decoding: k times the gradient; older ones are dropped.
-        error: k (k - 1) for one update, before staleness.
-        time: with R = infinity E[X] / n (``eh.theory.mean_asynchronous``); else measured.
-        source: Maranjyan, Tyurin, Richtárik, Ringmaster ASGD (arXiv 2501.16168).
-        confirmed: ``engines/test_barrierless.py``:
-            ``test_ringmaster_refuses_gradients_that_are_too_old``,
-            ``test_ringmaster_stops_workers_that_have_grown_too_old``,
-            ``test_ringmaster_that_refuses_nothing_is_asynchronous``.
-    """
+    Source: Maranjyan, Tyurin, Richtárik, Ringmaster ASGD (arXiv 2501.16168)."""
 
     name: ClassVar[str] = "ringmaster"
     oldest: Count | None = None

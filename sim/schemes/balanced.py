@@ -25,31 +25,13 @@ class Balanced(SchemeFamily):
     all its seconds so far over all its micro-batches so far, equal in the first round. A worker
     that gets none keeps its last estimate.
 
-    Where workers are alike and only chance makes them slow, learned speeds chase noise: with equal
-    exponential workers, n = 30, M = 120, the first 400 rounds take 4.26 s each where ``uncoded``
-    takes 3.995 s. It pays where workers differ for good.
-
-    Cost: the plan changes from round to round, so rounds come one after the other; n small steps
-    over ``(R, n)`` a round to deal.
-
     Args:
         micro_batches: M, in all of a round.
         seconds: each worker's for one micro-batch, n of them; only ratios count. Learned unless
             given.
 
-    Facts:
-        load: m n / M partitions a worker, as many as its speed allows.
-        stop: when all that were dealt any have arrived.
-        decoding: the sum.
-        error: 0.
-        time: measured. 15 workers at 1 s and 15 at 2 s: 4/3 s with M = 90, where uncoded takes 2.
-        source: dealing by measured speeds, as in arXiv 2305.12213; largest remaining time by a heap
-            is scheduling's textbook greedy, optimal here.
-        confirmed: ``schemes/test_deployed.py``: ``test_dealing_is_optimal``,
-            ``test_balanced_by_hand``, ``test_equal_speeds_are_uncoded_to_the_bit``,
-            ``test_learned_speeds_lose_where_only_chance_is_slow``.
-        ours: how speeds are learned.
-    """
+    Source: dealing by measured speeds, as in arXiv 2305.12213; largest remaining time by a heap is
+    scheduling's textbook greedy, optimal here."""
 
     name: ClassVar[str] = "balanced"
     micro_batches: Count

@@ -28,11 +28,7 @@ class Loaded(SchemeFamily):
     """A code whose workers have a load; abstract.
 
     Args:
-        load: d, partitions per worker.
-
-    Facts:
-        load: d partitions a worker.
-    """
+        load: d, partitions per worker."""
 
     load: Load
 
@@ -64,13 +60,7 @@ class Counted(SchemeFamily):
 
     Args:
         wait_for: r, arrivals that end a round.
-        stop: when a round ends, in place of ``wait_for``.
-
-    Facts:
-        stop: at the r-th arrival, or by ``stop``.
-        time: E[T_(r)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
-            (``eh.theory.scheme_iteration_time``).
-    """
+        stop: when a round ends, in place of ``wait_for``."""
 
     wait_for: WaitFor | None = None
     stop: Stop | None = None
@@ -96,12 +86,7 @@ class Choosing(SchemeFamily):
             the sum, times k / (m d) for m arrivals, which is unbiased where they come in random
             order, as with equal loads. ``least_error``: the sum, times the weight of least mean
             error over all sets of m arrivals. ``fixed``: the sum, times the weight that the code's
-            paper has for m arrivals, or else that of ``least_error``. ``sum``: as it is.
-
-    Facts:
-        decoding: ``optimal``: least squares over the arrived rows. Else the sum of what arrived,
-            times one weight.
-    """
+            paper has for m arrivals, or else that of ``least_error``. ``sum``: as it is."""
 
     decoder: DecoderName = "optimal"
 

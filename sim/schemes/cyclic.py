@@ -227,25 +227,8 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
         decoder: ``elimination`` within the band unless given, or ``least_squares``, which rounds a
             little worse.
 
-    Facts:
-        load: d partitions a worker; share + (1 - share) d with ``partial``.
-        stop: at the arrival n - d + 1 (with ``partial`` also when all first parts are in), or by
-            ``stop``.
-        decoding: elimination within the band of n - d + 1 arrived rows; least squares where fewer
-            or more have arrived, or by ``decoder``.
-        error: 0 on paper; with n = 30 the coefficients and so the rounding grow fast with d:
-            ``Scheme.conditioning`` measures both.
-        time: E[T_(n-d+1)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
-            (``eh.theory.scheme_iteration_time``).
-        source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301), the cyclic
-            repetition scheme and the partial straggler schemes.
-        confirmed: ``schemes/test_assignment.py``:
-            ``test_cyclic_code_solves_the_null_space_identity``; ``contracts/test_schemes.py``:
-            ``test_exact_codes_of_thirty_workers``; ``schemes/test_assignment.py``:
-            ``test_of_a_code_that_is_exact_on_paper_only``; ``schemes/test_decoding.py``:
-            ``test_large_random_codes_decode``.
-        ours: how the decoding vector is computed.
-    """
+    Source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301), the cyclic
+    repetition scheme and the partial straggler schemes."""
 
     name: ClassVar[str] = "cyclic_repetition"
     partial: Share = 0.0
@@ -282,25 +265,8 @@ class CyclicMdsCode(Stopped, Loaded):
         decoder: ``least_squares``, or ``lagrange`` interpolation as for Reed-Solomon codes; by the
             number of workers unless given.
 
-    Facts:
-        load: d partitions a worker; messages are twice as large where n - d is odd.
-        stop: at the arrival n - d + 1, or by ``stop``.
-        decoding: least squares over the arrived rows; interpolation for more than 512 workers.
-        error: 0, with n = 30 to 1e-10 for d up to 16; in 99 of 100 sets all weights are below 20.
-        time: E[T_(n-d+1)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
-            (``eh.theory.scheme_iteration_time``).
-        source: Raviv, Tandon, Dimakis, Tamo, Gradient Coding from Cyclic MDS Codes and Expander
-            Graphs (arXiv 1707.03858).
-        confirmed: ``schemes/test_assignment.py``: ``test_cyclic_mds_codes_worked_out_by_hand``,
-            ``test_cyclic_mds_rows_are_the_product_over_consecutive_exponents``;
-            ``schemes/test_decoding.py``: ``test_cyclic_mds_codes_tolerate_any_stragglers``,
-            ``test_cyclic_mds_codes_of_thirty_are_well_conditioned``,
-            ``test_few_sets_of_cyclic_mds_codes_have_large_weights``;
-            ``schemes/test_decoding.py``:
-            ``test_interpolation_is_as_exact_as_least_squares``.
-        ours: a complex message counts as two real ones; the roots are those that make B real where
-            n - s is odd.
-    """
+    Source: Raviv, Tandon, Dimakis, Tamo, Gradient Coding from Cyclic MDS Codes and Expander Graphs
+    (arXiv 1707.03858)."""
 
     name: ClassVar[str] = "cyclic_mds"
     decoder: Literal["least_squares", "lagrange"] | None = None

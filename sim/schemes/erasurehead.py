@@ -42,25 +42,8 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
         partial: share of the data that is not coded: each worker first computes that share of its
             own partition, and everybody must deliver it.
 
-    Facts:
-        load: d partitions a worker; share + (1 - share) d with ``partial``.
-        stop: when every group has a member that arrived (with ``partial`` also when all first parts
-            are in); with a ``stop`` by that alone.
-        decoding: one message of each group, or by ``decoder``.
-        error: 0; with r random arrivals as ``stop`` n C(n-d, r) / C(n, r) on average
-            (``eh.theory.group_erasure``), and n (n - d)(n - r) / (r d (n - 1)) with ``one_step``.
-        time: the slowest of n/d groups, each as fast as its fastest member: offset + scale H_(n/d)
-            / d for exponential times (``eh.theory.mean_cover``), any law with a CDF
-            (``eh.theory.scheme_iteration_time``).
-        source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301), the
-            fractional repetition scheme and the partial straggler schemes.
-        confirmed: ``schemes/test_assignment.py``: ``test_groups_of_fractional_repetition``;
-            ``theory/test_iteration_time.py``:
-            ``test_reference_values_additive_law_thirty_workers``;
-            ``schemes/test_partial_work.py``: ``test_an_uncoded_part_by_hand``.
-        ours: none. Ending a round before n - d + 1 arrivals, once all groups are covered, is what
-            the program of the authors of ErasureHead does.
-    """
+    Source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301), the fractional
+    repetition scheme and the partial straggler schemes."""
 
     name: ClassVar[str] = "fractional_repetition"
     partial: Share = 0.0
@@ -96,13 +79,9 @@ class ErasureHead(Decoded, Loaded):
     unless ``wait_for > workers - load``: then no group can be missing and the scheme is exact.
 
     ``rescale`` divides the sum by p = 1 - C(n-d, r)/C(n, r), the chance that a group is heard among
-    the first r arrivals. A round that stops early has heard every group, as it would have after r
-    arrivals, so the groups heard at the stop are those heard after r arrivals, and every partition
-    weight is exactly 1 on average: the decoded gradient is unbiased. The price is that a round with
-    a full cover, exact without ``rescale``, decodes to 1/p times the gradient. This requires
-    arrivals in uniformly random order (independent delays of one law, no ties). If some workers
-    stay slow, their groups weigh less than 1 and the others more. With a deadline or a ``stop`` the
-    number of arrivals would be random and p too large, so ``rescale`` is refused beside them.
+    the first r arrivals, so that every partition weighs 1 on average where arrivals come in
+    uniformly random order (independent delays of one law, no ties). With a deadline or a ``stop``
+    the number of arrivals would be random and p too large, so it is refused beside them.
 
     Args:
         load: d, partitions per worker; must divide the number of workers.
@@ -111,24 +90,9 @@ class ErasureHead(Decoded, Loaded):
         rescale: divide by p. The authors' code does not.
         deadline: seconds after which a round ends in any case; the scheme is then never exact.
 
-    Facts:
-        stop: when every group is covered, also with a ``stop``; else at the r-th arrival, or by
-            ``stop`` in its place; at ``deadline`` if that is first.
-        decoding: one message of each group heard, divided by p with ``rescale``; or by ``decoder``.
-        error: n C(n-d, r) / C(n, r) on average (``eh.theory.group_erasure``, which knows
-            ``rescale`` too); d floor((n - r) / d) in the worst case.
-        time: ``eh.theory.mean_erasurehead`` for exponential times, any law with a CDF, deadlines
-            too (``eh.theory.scheme_iteration_time``).
-        source: Wang, Charles, Papailiopoulos, ErasureHead: Distributed Gradient Descent without
-            Delays Using Approximate Gradient Coding (arXiv 1901.09671); the early stop at a full
-            cover is that of the authors' code.
-        confirmed: ``theory/test_iteration_time.py``: ``test_erasurehead_cdf_in_exact_fractions``,
-            ``test_reference_values_additive_law_thirty_workers``;
-            ``theory/test_decoding_error.py``: ``test_moments_over_every_set_of_arrivals``;
-            ``schemes/test_families.py``:
-            ``test_rescaled_erasurehead_is_unbiased_over_every_order``.
-        ours: the factor of ``rescale``, the deadline.
-    """
+    Source: Wang, Charles, Papailiopoulos, ErasureHead: Distributed Gradient Descent without Delays
+    Using Approximate Gradient Coding (arXiv 1901.09671); the early stop at a full cover is that of
+    the authors' code."""
 
     name: ClassVar[str] = "erasurehead"
     rescale: bool = False
@@ -198,23 +162,9 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
     Args:
         load: d, the number of classes, and partitions per worker on average.
 
-    Facts:
-        load: about d partitions a worker: n divided by the size of its class, which is n/d rounded
-            down or up.
-        stop: when a class is complete, or by ``stop``.
-        decoding: the sum of the complete class; with a ``stop``, of the class of which most
-            partitions arrived.
-        error: 0.
-        time: the fastest of d classes, each as slow as its slowest member; measured.
-        source: Charalambides, Mahdavifar, Hero, Generalized Fractional Repetition Codes for Binary
-            Coded Computations (arXiv 2109.10484). Class c holds the workers c, c + d, c + 2 d, ...;
-            each class splits all the data among its workers, and the first complete class is
-            enough.
-        confirmed: ``schemes/test_codes.py``: ``test_classes_of_any_number_of_workers``,
-            ``test_classes_are_as_even_as_can_be``,
-            ``test_classes_of_equal_size_are_fractional_repetition``.
-        ours: which class is added where ``stop`` ends a round before one is complete.
-    """
+    Source: Charalambides, Mahdavifar, Hero, Generalized Fractional Repetition Codes for Binary
+    Coded Computations (arXiv 2109.10484). Class c holds the workers c, c + d, c + 2 d, ...; each
+    class splits all the data among its workers, and the first complete class is enough."""
 
     name: ClassVar[str] = "generalized_fractional_repetition"
 

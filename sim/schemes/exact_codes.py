@@ -35,17 +35,7 @@ class CommunicationEfficient(Stopped, Seeded, Loaded):
         load: d, partitions per worker: j, ..., j+d-1 (mod n).
         share: m, parts of a gradient, 1 to load.
 
-    Facts:
-        load: d partitions a worker; a message is 1/m of a gradient.
-        stop: at the arrival n - d + m, or by ``stop``.
-        decoding: least squares for each part of the gradient.
-        error: 0, measured on the first part.
-        time: E[T_(n-d+m)] without a network: ``eh.theory.mean_first_k`` for exponential times, any
-            law with a CDF (``eh.theory.scheme_iteration_time``). A network adds 1/m of a message.
-        source: Ye, Abbe, Communication-Computation Efficient Gradient Coding (arXiv 1802.03475).
-        confirmed: ``schemes/test_codes.py``: ``test_short_messages_decode_every_part``.
-        ours: V is Gaussian, from ``code_seed``.
-    """
+    Source: Ye, Abbe, Communication-Computation Efficient Gradient Coding (arXiv 1802.03475)."""
 
     name: ClassVar[str] = "communication_efficient"
     share: Count
@@ -142,19 +132,8 @@ class HeterogeneityAware(Stopped, Seeded, Loaded):
         speeds: c_1, ..., c_n, up to a common factor.
         partitions: k; as many as workers unless given. Many follow the speeds more closely.
 
-    Facts:
-        load: about k d c_j / sum(c) partitions for worker j, at most k of them.
-        stop: at the arrival n - d + 1, or by ``stop``.
-        decoding: least squares over the arrived rows.
-        error: 0.
-        time: d k / sum(c) where worker j computes exactly c_j partitions a second; with random
-            delays measured.
-        source: Wang, Guo, Tang, Li, Li, Heterogeneity-aware Gradient Coding for Straggler Tolerance
-            (2019).
-        confirmed: ``schemes/test_codes.py``: ``test_speeds_decide_loads``,
-            ``test_portions_respect_the_most_that_fits``.
-        ours: loads are rounded by largest remainder, and least squares find the decoding vector.
-    """
+    Source: Wang, Guo, Tang, Li, Li, Heterogeneity-aware Gradient Coding for Straggler Tolerance
+    (2019)."""
 
     name: ClassVar[str] = "heterogeneity_aware"
     speeds: tuple[Positive, ...]

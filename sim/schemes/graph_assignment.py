@@ -41,18 +41,7 @@ class GraphAssignment(Seeded, Decoded):
     The data are in k = 2 n / d blocks, so a worker computes d/n of the data.
 
     Args:
-        degree: d, workers that hold a block; 2 n must be a multiple of it.
-
-    Facts:
-        load: 2 of the k = 2 n / d blocks a worker: d/n of the data.
-        decoding: ``optimal``: by connected components, in linear time. Else the sum of what
-            arrived, times one weight.
-        error: (L - R)^2 / (L + R) for each bipartite component, 1 for a block on its own; relative
-            to k, at n = 30, d = 3: 0.135, 0.035, 0.0025 with r = 15, 20, 25 (measured).
-        confirmed: ``schemes/test_codes.py``: ``test_component_decoding_is_least_squares``,
-            ``test_graph_assignments_at_30_workers``.
-        ours: a random regular graph, from ``code_seed``.
-    """
+        degree: d, workers that hold a block; 2 n must be a multiple of it."""
 
     name: ClassVar[str] = "graph_assignment"
     degree: Count

@@ -42,15 +42,8 @@ class RegularGraph(Seeded, Decoded, Loaded):
     Args:
         load: d, partitions per worker, below workers; load times workers must be even.
 
-    Facts:
-        error: k (k - d) (n - r) / (r d (n - 1)) on average with ``one_step``
-            (``eh.theory.one_step_error``); less with ``optimal``, measured.
-        source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random
-            Graphs (arXiv 1711.06771), regular graphs with optimal decoding.
-        confirmed: ``theory/test_decoding_error.py``:
-            ``test_one_step_decoding_depends_on_row_and_column_sums_only``.
-        ours: how a graph is drawn (networkx).
-    """
+    Source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random Graphs
+    (arXiv 1711.06771), regular graphs with optimal decoding."""
 
     name: ClassVar[str] = "regular_graph"
 
@@ -78,19 +71,8 @@ class Expander(Seeded, Decoded, Loaded):
             remainder 1 when divided by 4. ``circulant``: worker j holds the partitions j + o for d
             offsets o with a small second eigenvalue, found by search.
 
-    Facts:
-        decoding: ``fixed``: the sum of the m arrivals, times n / (m d), unless ``decoder`` says
-            otherwise.
-        error: at most (lambda / d)^2 n s / (n - s) whoever the s stragglers are
-            (``eh.theory.expander_bound``); on average k (k - d) (n - r) / (r d (n - 1))
-            (``eh.theory.one_step_error``).
-        source: Raviv, Tandon, Dimakis, Tamo, Gradient Coding from Cyclic MDS Codes and Expander
-            Graphs (arXiv 1707.03858).
-        confirmed: ``schemes/test_codes.py``: ``test_paley_13``,
-            ``test_expanders_keep_their_bound_for_any_stragglers``,
-            ``test_circulants_are_found_by_search``.
-        ours: the search for a circulant; Paley graphs for primes only.
-    """
+    Source: Raviv, Tandon, Dimakis, Tamo, Gradient Coding from Cyclic MDS Codes and Expander Graphs
+    (arXiv 1707.03858)."""
 
     name: ClassVar[str] = "expander"
     graph: Literal["random", "paley", "circulant"] = "random"
@@ -212,17 +194,9 @@ class BlockDesign(Decoded, Loaded):
         load: d, partitions per worker. Not every pair of workers and load has a design; the error
             of a pair without one names the nearest.
 
-    Facts:
-        decoding: ``fixed``: the sum of the m arrivals, times d / (d + lambda (m - 1)), which is
-            least squares, unless ``decoder`` says otherwise.
-        error: n - d^2 r / (d + lambda (r - 1)), whoever arrives (``eh.theory.design_error``).
-        source: Kadhe, Koyluoglu, Ramchandran, Gradient Coding Based on Block Designs for Mitigating
-            Adversarial Stragglers (2019). The designs are difference sets of cyclic groups, as in
-            any handbook of combinatorial designs; a test checks every one.
-        confirmed: ``schemes/test_codes.py``: ``test_every_difference_appears_equally_often``,
-            ``test_block_designs_do_not_care_who_arrived``.
-        ours: only designs that are difference sets of a cyclic group, and their complements.
-    """
+    Source: Kadhe, Koyluoglu, Ramchandran, Gradient Coding Based on Block Designs for Mitigating
+    Adversarial Stragglers (2019). The designs are difference sets of cyclic groups, as in any
+    handbook of combinatorial designs; a test checks every one."""
 
     name: ClassVar[str] = "block_design"
     decoder: DecoderName = "fixed"

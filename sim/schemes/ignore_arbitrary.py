@@ -30,17 +30,6 @@ class IgnoreArbitrary(Counted, Loaded):
         load: d, partitions per worker.
         assignment: ``cyclic``: worker j holds partitions j, ..., j+d-1 (mod n). ``fractional``:
             groups of d workers hold the same d partitions, and d must divide the number of workers.
-
-    Facts:
-        decoding: the sum of a largest set of arrivals that share no partition, times k over the
-            number of partitions that they hold.
-        error: k (k - h) / h where h of k partitions are held; measured, since h is random. Mean h
-            at n = 30, d = 3, r = 10, 15, 20: 18.3, 22.7, 25.8 (cyclic), 21.6, 26.6, 29.1
-            (fractional).
-        confirmed: ``schemes/test_codes.py``: ``test_a_largest_set_is_found``,
-            ``test_workers_that_share_nothing_are_counted``.
-        ours: the search begins at 2 d - 1 places and takes the first largest set that it finds, so
-            with cyclic supports some partitions weigh more than others on average.
     """
 
     name: ClassVar[str] = "ignore_arbitrary"

@@ -65,18 +65,14 @@ class LocalSgd(SchemeFamily):
     """Workers take ``steps`` local steps on their own partitions; then their models are averaged.
 
     In a round each worker needs the sum of its steps' times. Each step has a row of the tape of its
-    own, so fast steps make up for slow ones; and the network is crossed once. The price is that
-    local models drift apart: if the partitions differ, they do not settle at the optimum.
+    own, and the network is crossed once.
 
     An iteration is one local step, so that tables compare like with like. The last round is shorter
     if ``steps`` does not divide the iterations. Within a round the loss is that of the model at
     its opening, and iterations divide its time equally.
 
     With a load d, groups of d workers hold the same d partitions, and take the local steps of each
-    of them: the master needs one answer of a group. That costs d gradients a step.
-
-    Cost: the learner takes one gradient of every partition for each step, as many passes over the
-    data as an exact code, but partition by partition: with small data a few times the time.
+    of them: the master needs one answer of a group.
 
     Args:
         steps: H, local steps in a round.
@@ -85,29 +81,10 @@ class LocalSgd(SchemeFamily):
         stop: when a round ends, in place of ``wait_for``.
         outer: how the model moves at the end of a round; it is averaged unless this is given.
 
-    Facts:
-        load: d partitions a worker and step, H steps a round.
-        stop: when every group has a member that arrived, at the r-th arrival if that is first, or
-            by ``stop``.
-        decoding: the mean of the differences to the model at the opening, over the partitions of
-            all groups that were heard.
-        error: that of the weights of the differences: n (n - m) / m for m partitions that were
-            heard, 0 for all. How far local steps lead from those of plain descent comes on top.
-        time: E[(sum of H times)_(r)] / H an iteration, for delays whose sums have a law
-            (``eh.theory.scheme_iteration_time``). Exponential times of 1 s, n = 30,
-            all waited for, H = 1, 4, 10, 32, 100: 3.995, 2.286, 1.755, 1.396, 1.216 s; with d = 3
-            (proportional law) 2.929, 3.181, 3.165, 3.113, 3.070 s.
-        source: McMahan, Moore, Ramage, Hampson, Agüera y Arcas, Communication-Efficient Learning of
-            Deep Networks from Decentralized Data (arXiv 1602.05629), federated averaging; Douillard
-            et al., DiLoCo (arXiv 2311.08105), the outer step with Nesterov's momentum; 0.7 and 0.9
-            are those of public implementations.
-        confirmed: ``schemes/test_local_sgd.py``: ``test_two_workers_by_hand``,
-            ``test_the_learner_is_a_plain_loop``, ``test_mean_seconds_of_a_step``,
-            ``test_a_replayed_trace_gives_a_row_to_each_step``.
-        ours: the inner optimizer is the config's, its further state is averaged too; a local loss
-            is n times its partition's part of the mean loss, so one step and averaging is plain
-            gradient descent; coded rounds with a mean over what was heard.
-    """
+    Source: McMahan, Moore, Ramage, Hampson, Agüera y Arcas, Communication-Efficient Learning of
+    Deep Networks from Decentralized Data (arXiv 1602.05629), federated averaging; Douillard et al.,
+    DiLoCo (arXiv 2311.08105), the outer step with Nesterov's momentum; 0.7 and 0.9 are those of
+    public implementations."""
 
     name: ClassVar[str] = "local_sgd"
     steps: Count

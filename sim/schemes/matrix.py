@@ -42,17 +42,7 @@ class Matrix(Decoded):
     Args:
         path: a CSV of numbers, an NPZ or a Matrix Market file (.mtx); one row per worker.
 
-    Facts:
-        load: the entries of worker j's row that are not 0, times n / k.
-        error: measured; ``eh.theory.one_step_error`` where the code has 0 and 1 with equal row and
-            column sums.
-        time: E[T_(r)] where loads are equal; else measured.
-        source: none: any code that you bring.
-        confirmed: ``schemes/test_assignment.py``: ``test_every_format_gives_the_same_code``,
-            ``test_one_step_needs_coefficients_with_a_positive_sum``.
-        ours: loads are counted in n-th parts of the data, whatever k is; a worker with an empty row
-            sends nothing, and wait_for is at most the number of the others.
-    """
+    Source: none: any code that you bring."""
 
     name: ClassVar[str] = "matrix"
     path: str

@@ -27,14 +27,6 @@ from .stopping import FirstK, Opened, PerPlace, StoppingRule, StoppingState
 class MultiMessage(SchemeFamily):
     """A message per finished partition; stop when every partition is covered.
 
-    The order matters as much as the code. If the workers of a group compute the same partitions in
-    the same order, the round waits until one of them comes to the last partition; with identically
-    distributed proportional times this gains nothing over one message a worker. If each begins with
-    a different partition, every partition is early in some worker's list: ``rotated`` groups do
-    that, and cyclic assignment does it by itself.
-
-    Cost: d messages a worker and round.
-
     Args:
         load: d, partitions per worker.
         wait_for: r, messages (not workers) that end a round in any case, 1 to n d. The scheme is
@@ -46,24 +38,10 @@ class MultiMessage(SchemeFamily):
         stop: when a round ends that does not cover every partition, in place of ``wait_for``; it
             counts messages, not workers.
 
-    Facts:
-        load: at most d partitions a worker, as many as it finishes.
-        stop: when every partition has arrived from somebody, or earlier, at the r-th message or by
-            ``stop``.
-        decoding: one message of each partition.
-        error: 0; with ``wait_for`` or ``stop`` the number of partitions that did not come.
-        time: measured. Exponential times, proportional law, n = 30, d = 3: fractional natural 2.929
-            s (H_10, as one message a worker), fractional rotated 2.042 s, cyclic 2.106 s, uncoded
-            3.995 s.
-        source: the multi-message scheme of Ozfatura, Gündüz, Ulukus (2018), with plain
-            partitions and the cyclic schedule of Mohammadi Amiri, Gündüz (arXiv
-            1810.09992). A worker's i-th of d pieces is done when the load law says that i
-            partitions are: at i X, or at X + i tau under ``additive``.
-        confirmed: ``schemes/test_partial_work.py``: ``test_order_by_hand``,
-            ``test_what_the_order_is_worth``,
-            ``test_in_the_same_order_several_messages_gain_nothing``.
-        ours: the ``rotated`` order within groups.
-    """
+    Source: the multi-message scheme of Ozfatura, Gündüz, Ulukus (2018), with plain partitions and
+    the cyclic schedule of Mohammadi Amiri, Gündüz (arXiv 1810.09992). A worker's i-th of d pieces
+    is done when the load law says that i partitions are: at i X, or at X + i tau under
+    ``additive``."""
 
     name: ClassVar[str] = "multi_message"
     load: Load
@@ -110,8 +88,6 @@ class PartialStragglers(SchemeFamily):
     latencies, and the transfer of one message a worker. On an ideal cluster, rounds equal those of
     ``multi_message`` to the bit. The gradient is exact.
 
-    Cost: d messages a worker and round.
-
     Args:
         load: d, partitions per worker.
         assignment: ``cyclic``: worker j holds partitions j, ..., j+d-1 (mod n). ``fractional``:
@@ -119,22 +95,8 @@ class PartialStragglers(SchemeFamily):
         order: ``natural``: a worker begins with the first of its partitions. ``rotated``: worker j
             begins with the (j mod d)-th and goes on cyclically.
 
-    Facts:
-        load: at most d partitions a worker, as many as it finishes.
-        stop: one round trip after every partition was reported by somebody.
-        decoding: one combination of each worker: every partition once.
-        error: 0.
-        time: that of ``multi_message`` and, on a network, of one more round trip; measured. No more
-            than Q_max finished partitions are ever needed: 85, 88, 85 at n = 30, d = 3 (cyclic,
-            fractional natural, rotated).
-        source: Ramamoorthy, Meng, Girimaji, Leveraging partial stragglers within gradient
-            coding (arXiv 2405.19509).
-        confirmed: ``schemes/test_partial_work.py``:
-            ``test_published_numbers_of_finished_partitions``,
-            ``test_the_number_is_the_worst_case``, ``test_on_an_ideal_cluster_it_is_multi_message``,
-            ``test_the_round_trip_by_hand``.
-        ours: a report takes the latency and no bandwidth; the order of a worker's partitions.
-    """
+    Source: Ramamoorthy, Meng, Girimaji, Leveraging partial stragglers within gradient coding (arXiv
+    2405.19509)."""
 
     name: ClassVar[str] = "partial_stragglers"
     load: Load

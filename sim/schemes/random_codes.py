@@ -48,21 +48,8 @@ class Bernoulli(Seeded, Decoded, Loaded):
         load: d, partitions per worker on average.
         pruned: workers that drew more than 2 d partitions drop random ones until they have 2 d.
 
-    Facts:
-        load: d partitions a worker on average, a binomial number.
-        error: k (k - d) / (r d) on average over codes with ``one_step``
-            (``eh.theory.bernoulli_error``; 18.0 at n = 30, d = 3, r = 15); less with ``optimal``
-            (8.05 there, measured).
-        time: E[T_(r)] of workers with unequal loads; measured.
-        source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random
-            Graphs (arXiv 1711.06771), Bernoulli gradient codes.
-        confirmed: ``schemes/test_codes.py``:
-            ``test_bernoulli_codes_have_the_error_of_the_formula``,
-            ``test_optimal_decoding_of_random_codes``,
-            ``test_pruned_rows_have_at_most_twice_the_load``.
-        ours: which entries of too long a row are dropped; a worker with an empty row sends
-            nothing, and wait_for is at most the number of the others.
-    """
+    Source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random Graphs
+    (arXiv 1711.06771), Bernoulli gradient codes."""
 
     name: ClassVar[str] = "bernoulli"
     pruned: bool = False
@@ -102,21 +89,8 @@ class StochasticBlock(Seeded, Decoded, Loaded):
         community: b, workers in a community; must divide the number of workers.
         inside: p, the probability within a community; p b must not exceed d.
 
-    Facts:
-        load: d partitions a worker on average, a random number.
-        error: with ``one_step`` ``eh.theory.stochastic_block_error`` (at n = 30, d = 3, r = 15,
-            communities of 3: 9.31 with p = 1, 12.74 with p = 0.8); less with ``optimal`` (3.36 with
-            p = 1).
-        time: E[T_(r)] of workers with unequal loads; measured.
-        source: Charles, Papailiopoulos, Gradient Coding Using the Stochastic Block Model (arXiv
-            1805.10378).
-        confirmed: ``schemes/test_codes.py``:
-            ``test_stochastic_block_codes_have_the_error_of_the_formula``,
-            ``test_a_block_code_with_equal_probabilities_is_bernoulli``,
-            ``test_optimal_decoding_of_random_codes``, ``test_optimal_decoding_of_block_codes``.
-        ours: the closed form of the error is our derivation; a worker with an empty row sends
-            nothing, and wait_for is at most the number of the others.
-    """
+    Source: Charles, Papailiopoulos, Gradient Coding Using the Stochastic Block Model (arXiv
+    1805.10378)."""
 
     name: ClassVar[str] = "stochastic_block"
     community: Count
@@ -186,19 +160,8 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
         load: d, workers that hold a partition, and partitions per worker on average.
         straggle_probability: p; 1 - wait_for / workers unless given.
 
-    Facts:
-        load: d partitions a worker on average, a random number.
-        decoding: the sum of what arrived, times 1 / (d (1 - p)): unbiased.
-        error: variance p / (1 - p) sum_ij |N_i and N_j| / d^2 <g_i, g_j> where workers straggle
-            independently.
-        time: E[T_(r)] of workers with unequal loads; measured.
-        source: Bitar, Wootters, El Rouayheb, Stochastic Gradient Coding for Straggler Mitigation in
-            Distributed Learning (arXiv 1905.05383).
-        confirmed: ``schemes/test_codes.py``: ``test_stochastic_sums_are_unbiased``,
-            ``test_a_probability_follows_from_wait_for``.
-        ours: every partition has the same number of holders, drawn at random: the pairs of
-            partitions are balanced on average, not exactly.
-    """
+    Source: Bitar, Wootters, El Rouayheb, Stochastic Gradient Coding for Straggler Mitigation in
+    Distributed Learning (arXiv 1905.05383)."""
 
     name: ClassVar[str] = "stochastic_gradient_coding"
     straggle_probability: Chance | None = None
@@ -243,17 +206,7 @@ class HeterogeneousSplit(SchemeFamily):
         straggle_probabilities: p_1, ..., p_n, the chance that each worker is late.
         deadline: seconds after which a round ends; it also ends when all have arrived.
 
-    Facts:
-        load: n partitions in proportion to (1 - p_j) / p_j, in fractions of a partition.
-        stop: at ``deadline``, or when all have arrived.
-        decoding: the sum of what arrived, worker j's times 1 / (1 - p_j): unbiased.
-        error: variance sum_j p_j / (1 - p_j) Y_j^2 with shares Y_j of one common gradient.
-        time: at most the deadline: E[min(T_(n), deadline)]; measured, since loads differ.
-        source: Song, Choi (2025).
-        confirmed: ``schemes/test_codes.py``: ``test_uneven_shares``.
-        ours: shares are cut from the data in order. As in the source, gradients are taken to point
-            in one direction.
-    """
+    Source: Song, Choi (2025)."""
 
     name: ClassVar[str] = "heterogeneous_split"
     straggle_probabilities: tuple[OwnChance, ...]

@@ -28,23 +28,8 @@ class Malenia(SchemeFamily):
     exact gradient. We therefore drop all but a worker's first (they use rows of its tape and are
     not useful work). In law, updates come when those of ``uncoded`` do: with the slowest worker.
 
-    A worker-round takes the batch engine some ten times as long as one of ``erasurehead``: workers
-    begin several tasks in it (H_n = 4 for exponential times and n = 30), each at its own row.
-
-    Facts:
-        load: 1 partition a gradient.
-        stop: an update when everybody has a gradient at the current model.
-        decoding: the mean of the workers' means, scaled to all data.
-        error: 0.
-        time: E[T_(n)], as ``uncoded`` (``eh.theory.mean_uncoded``).
-        source: Tyurin, Richtárik, Optimal Time Complexities of Parallel Stochastic
-            Optimization Methods Under a Fixed Computation Model (arXiv 2305.12387), Malenia
-            SGD.
-        confirmed: ``engines/test_malenia.py``: ``test_malenia_by_hand``,
-            ``test_mean_time_is_that_of_the_slowest_of_n``, ``test_training_is_gradient_descent``.
-        ours: gradients are those of whole partitions, without noise, so only a worker's first
-            counts.
-    """
+    Source: Tyurin, Richtárik, Optimal Time Complexities of Parallel Stochastic Optimization Methods
+    Under a Fixed Computation Model (arXiv 2305.12387), Malenia SGD."""
 
     name: ClassVar[str] = "malenia"
 
@@ -82,30 +67,10 @@ class Ringleader(SchemeFamily):
     cycle's table, so no gradient is lost and none is used more than 2n - 2 updates late.
 
     Worker j's gradient is that of partition j, scaled to all data. In a worker's mean all its
-    gradients of the cycle count alike, whatever models they were taken at, as in the paper, where
-    the mean also takes away noise. Our own choices: messages of one instant are decided in the
-    order of workers, and ``staleness`` is the mean over workers of their gradients' mean.
+    gradients of the cycle count alike, whatever models they were taken at.
 
-    A worker-round (an iteration is a cycle) takes the batch engine longer than half of
-    ``erasurehead``'s: it has several messages of each worker, each decided by a turn of a loop.
-    Everybody goes on delivering while a cycle waits for its slowest worker, and every message is
-    kept, some 40 bytes each: with very heavy tails (Pareto with alpha near 1) and 1,000 workers
-    that is gigabytes.
-
-    Facts:
-        load: 1 partition a gradient.
-        stop: n updates a cycle, one for each worker, after everybody has been heard.
-        decoding: k times the mean of the workers' mean gradients of the cycle.
-        error: 0, before staleness: every partition weighs 1.
-        time: a cycle takes at most as long as two tasks of the slowest worker; measured.
-        source: Maranjyan, Richtárik, Ringleader ASGD: The First Asynchronous SGD with
-            Optimal Time Complexity under Data Heterogeneity (arXiv 2509.22860).
-        confirmed: ``engines/test_ringleader.py``: ``test_two_cycles_by_hand``,
-            ``test_the_mean_of_the_means``, ``test_each_gradient_is_taken_once``,
-            ``test_a_cycle_takes_at_most_two_of_the_slowest_workers_tasks``.
-        ours: messages of one instant are decided in the order of workers; staleness is the mean
-            over workers.
-    """
+    Source: Maranjyan, Richtárik, Ringleader ASGD: The First Asynchronous SGD with Optimal Time
+    Complexity under Data Heterogeneity (arXiv 2509.22860)."""
 
     name: ClassVar[str] = "ringleader"
 

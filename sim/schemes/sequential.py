@@ -222,16 +222,10 @@ class Multiplexed(SequentialCode):
 class Sequential(SchemeFamily):
     """A code for bursts of stragglers: a missing result is computed again ``B`` rounds later.
 
-    It needs less than a code that must tolerate ``stragglers`` in every round. ``multiplexed`` has
-    shorter rounds than cyclic repetition where times grow in proportion to the load, but
-    fractional repetition is faster at every setting of ``reproduce sequential_persistence``.
     ``selective_repeat`` computes a job in one round and computes what is missing again B rounds
-    later; its load is s + 1 with s = ceil(B stragglers / (W - 1 + B)).
-    ``multiplexed`` spreads each job over W - 1 + B rounds, in mini-tasks; its load, a fraction of
-    partitions, is (lambda + 1)(W - 1 + B) / (B + (W - 1)(lambda + 1)), below 2 for lambda < n.
-
-    Cost: a worker-round takes the batch engine some thirty times as long as one of ``erasurehead``:
-    who straggled decides what is computed next, so rounds are planned one after the other.
+    later; its load is s + 1 with s = ceil(B stragglers / (W - 1 + B)). ``multiplexed`` spreads each
+    job over W - 1 + B rounds, in mini-tasks; its load, a fraction of partitions, is (lambda + 1)(W
+    - 1 + B) / (B + (W - 1)(lambda + 1)).
 
     Args:
         variant: ``selective_repeat`` or ``multiplexed``.
@@ -245,28 +239,10 @@ class Sequential(SchemeFamily):
             ``current``: nor does this one, so it ends early whoever is late. All jobs can still be
             decoded, and rounds are never longer. For ``selective_repeat``.
 
-    Facts:
-        load: ``selective_repeat``: s + 1 partitions a worker and round, s = ceil(B lambda / (W - 1
-            + B)). ``multiplexed``: (lambda + 1) (W - 1 + B) / (B + (W - 1) (lambda + 1)), and (W -
-            1 + B) / (W - 1) for lambda = n.
-        stop: at min((1 + mu) T_(1), T_(n)) if the stragglers of the window fit the model, else when
-            all have arrived.
-        decoding: job t from n - s of its results, of rounds t and t + B; ``multiplexed``: from all
-            pieces and n - lambda results of each group.
-        error: 0, but the gradient is applied B (or W - 2 + B) updates late.
-        time: depends on the run so far; measured.
-        source: Krishnan, Ebrahimi, Khisti, Sequential Gradient Coding for Straggler Mitigation
-            (ICLR 2023), the selective-repeat and the multiplexed code with the rounds of its
-            authors' program. There several models are trained in turn; here one model is, and its
-            gradients are applied B (or W - 2 + B) updates late.
-        confirmed: ``schemes/test_sequential.py``: ``test_a_burst_by_hand``,
-            ``test_the_load_is_that_of_the_source``, ``test_every_admitted_pattern_can_be_decoded``,
-            ``test_engines_agree_and_jobs_are_exact``; ``schemes/test_sequential.py``:
-            ``test_what_is_lacking_by_hand``.
-        ours: ``exempt: current``; one model is trained with late gradients, where the source trains
-            T + 1 models in turn; every round of ``multiplexed`` takes time, also those before the
-            first and after the last job.
-    """
+    Source: Krishnan, Ebrahimi, Khisti, Sequential Gradient Coding for Straggler Mitigation (ICLR
+    2023), the selective-repeat and the multiplexed code with the rounds of its authors' program.
+    There several models are trained in turn; here one model is, and its gradients are applied B (or
+    W - 2 + B) updates late."""
 
     name: ClassVar[str] = "sequential"
     B: Count

@@ -35,30 +35,14 @@ class Speculative(SchemeFamily):
 
     Needs an ideal cluster: who copies what depends on everybody's clock.
 
-    Cost: with q of at least half of the workers, and without multiplier, two draws a worker-round
-    and a sort; else n - q + 1 draws, and some 2 us for each task.
-
     Args:
         copy_after: q, tasks that are done before any is copied.
         multiplier: copy only what has taken more than this many times the median of what is done.
         spark: both as in Spark, by its version: q = floor(0.75 n) and 1.5 before 4.0, floor(0.9 n)
             and 3 since.
 
-    Facts:
-        load: 1 partition a worker, and copies.
-        stop: when all tasks are done.
-        decoding: the sum.
-        error: 0.
-        time: exponential times: (H_n - H_(n-q) + sum_(m <= n-q) 1 / min(2 m, n)) /
-            rate (``eh.theory.mean_speculative``); measured with a multiplier.
-        source: Dean, Ghemawat, MapReduce (OSDI 2004), backup tasks; Wang, Joshi, Wornell (arXiv
-            1404.1328); Apache Spark's ``TaskSetManager``, pull request 45858 for the defaults.
-        confirmed: ``schemes/test_deployed.py``: ``test_copies_by_hand``,
-            ``test_mean_time_of_copies``, ``test_what_spark_copies``,
-            ``test_busy_and_useful_seconds_of_copies``.
-        ours: which idle worker takes which task; the median is watched continuously, while Spark
-            looks every 100 ms.
-    """
+    Source: Dean, Ghemawat, MapReduce (OSDI 2004), backup tasks; Wang, Joshi, Wornell (arXiv
+    1404.1328); Apache Spark's ``TaskSetManager``, pull request 45858 for the defaults."""
 
     name: ClassVar[str] = "speculative"
     copy_after: WaitFor | None = None

@@ -25,33 +25,16 @@ class Pipelined(SchemeFamily):
 
     Worker j has partitions j, ..., j + load - 1 (cyclically) and takes them in turn. With m
     arrivals, a message of c gradients weighs n / (m c), so on average every partition weighs 1. c
-    is ``load``, but smaller until a worker has been heard that often (our own choice). Where all n
-    are waited for, gradients are 0 to load - 1 rounds old.
+    is ``load``, but smaller until a worker has been heard that often.
 
-    A worker that is not heard in a round loses its gradient, as it does under ``cancel``. In its
-    next round it takes the same partition again, so its latest gradients are those of the last
-    rounds in which it was heard: with stragglers they are older. This too is our own choice, and it
-    is kept under the other policies, where a late gradient could still be used later.
+    A worker that is not heard in a round loses its gradient, as it does under ``cancel``, and takes
+    the same partition again in its next round, under every policy.
 
     Args:
         load: d, partitions of each worker, at most workers; it computes one a round.
         wait_for: r, arrivals that end a round.
 
-    Facts:
-        load: 1 partition a worker and round.
-        stop: at the r-th arrival.
-        decoding: sums of latest gradients, c in a message, each message times n / (m c).
-        error: the mean weight is 1; its spread is measured, and so is the staleness (0 to d - 1
-            rounds where all are waited for).
-        time: E[T_(r)] of ``ignore_stragglers``: ``eh.theory.mean_first_k`` for exponential times.
-        source: pipelined gradient coding, in our own wording.
-        confirmed: ``schemes/test_stale_gradients.py``: ``test_three_rounds_by_hand``,
-            ``test_a_partition_weighs_1_on_average``,
-            ``test_where_all_are_heard_gradients_are_0_to_load_less_1_rounds_old``,
-            ``test_its_time_is_that_of_ignore_stragglers``.
-        ours: who is not heard takes the same partition again; the smaller c at the beginning of a
-            run.
-    """
+    Source: pipelined gradient coding, in our own wording."""
 
     name: ClassVar[str] = "pipelined"
     load: Load
@@ -162,31 +145,15 @@ class PipelinedSteps(Steps):
 class GradientTable(SchemeFamily):
     """Every arrival is an update, along the mean of everybody's latest gradient; nobody waits.
 
-    Worker j's gradient is that of partition j, scaled to all data, so the slow workers' data count
-    as much as the fast ones', though their gradients are staler. Before all have arrived, the mean
-    is over those that have: our own choice among the published ones (zeros for the others, or no
-    update before all have arrived).
+    Worker j's gradient is that of partition j, scaled to all data. Before all have arrived, the
+    mean is over those that have. Updates come when those of ``asynchronous`` do.
 
-    Updates come when those of ``asynchronous`` do. An update costs the learner one new gradient.
-    A worker-round takes the batch engine three times as long as one of ``erasurehead``, since the
-    messages of a run are sorted.
-
-    Facts:
-        load: 1 partition a gradient.
-        stop: an update at every gradient.
-        decoding: k times the mean of everybody's latest gradient.
-        error: k (k / m - 1) with m workers heard so far, then 0, before staleness.
-        time: E[X] / n between updates for any delay X (``eh.theory.mean_asynchronous``).
-        source: Blatt, Hero, Gauchman, A Convergent Incremental Gradient Method with a Constant Step
-            Size (SIAM J. Optim. 18, 2007), the incremental aggregated gradient; Gürbüzbalaban,
-            Ozdaglar, Parrilo, On the Convergence Rate of Incremental Aggregated Gradient Algorithms
-            (arXiv 1506.02081), for any order of arrivals; Schmidt, Le Roux, Bach, Minimizing Finite
-            Sums with the Stochastic Average Gradient (arXiv 1309.2388), which draws that order at
-            random and averages over the gradients seen so far.
-        confirmed: ``schemes/test_stale_gradients.py``: ``test_a_gradient_table_by_hand``,
-            ``test_the_mean_of_everybodys_latest``, ``test_mean_time_of_an_update_along_the_table``.
-        ours: before all have arrived, the mean is over those that have.
-    """
+    Source: Blatt, Hero, Gauchman, A Convergent Incremental Gradient Method with a Constant Step
+    Size (SIAM J. Optim. 18, 2007), the incremental aggregated gradient; Gürbüzbalaban, Ozdaglar,
+    Parrilo, On the Convergence Rate of Incremental Aggregated Gradient Algorithms (arXiv
+    1506.02081), for any order of arrivals; Schmidt, Le Roux, Bach, Minimizing Finite Sums with the
+    Stochastic Average Gradient (arXiv 1309.2388), which draws that order at random and averages
+    over the gradients seen so far."""
 
     name: ClassVar[str] = "gradient_table"
 

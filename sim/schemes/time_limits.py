@@ -71,12 +71,7 @@ class DropCompute(SchemeFamily):
     and the gradient is unbiased if workers are alike.
 
     A micro-batch takes an M-th of its partition's time; under the load law ``per_partition`` an
-    M-th of a draw of its own, so that the partition takes the mean of M draws. The time of the
-    synchronisation itself (T_c of the paper) is the network's latency. Where the delay comes before
-    the work (load law ``additive``), the first micro-batch ends late, and ``after`` gains little.
-
-    Cost: a round has M + 1 messages a worker, each a time, a comparison and an entry of the trace:
-    for M = 12 about twenty times a round with one message.
+    M-th of a draw of its own, so that the partition takes the mean of M draws.
 
     Args:
         pieces: M, micro-batches in a worker's partition.
@@ -84,20 +79,8 @@ class DropCompute(SchemeFamily):
         cut: ``after``: it finishes the micro-batch under way, and does at least one. ``at``: it
             drops it.
 
-    Facts:
-        load: at most 1 partition a worker, in M micro-batches.
-        stop: when everybody has stopped by itself.
-        decoding: the sum of what is done, times all micro-batches over those done.
-        error: M n (M n / h - 1) with h of M n micro-batches done, so it is measured; how many one
-            worker does: ``eh.theory.mean_pieces_done``, ``eh.theory.normal_pieces_done``.
-        time: the slowest of n that stop by themselves (``eh.theory.scheme_iteration_time``).
-        source: Giladi, Gottlieb, Shkolnik, Karnieli, Banner, Hoffer, Levy, Soudry, DropCompute:
-            simple and more robust distributed synchronous training via compute variance reduction
-            (NeurIPS 2023).
-        confirmed: ``schemes/test_known_delays.py``: ``test_rounds_by_hand``,
-            ``test_published_numbers``, ``test_pieces_and_steps_against_theory``,
-            ``test_the_gradient_is_unbiased``.
-        ours: a worker begins at a random micro-batch and goes on cyclically.
+    Source: Giladi, Gottlieb, Shkolnik, Karnieli, Banner, Hoffer, Levy, Soudry, DropCompute: simple
+    and more robust distributed synchronous training via compute variance reduction (NeurIPS 2023).
     """
 
     name: ClassVar[str] = "drop_compute"
@@ -184,36 +167,19 @@ class MindFlayer(KnownDelaysFamily):
     """Every worker tries ``trials`` times, each time for at most ``patience`` seconds.
 
     A trial is the gradient of the worker's partition. One that takes longer than the patience is
-    dropped and the next one begins, with a new delay; the round ends when everybody has made all of
-    its trials. It pays where one attempt may take for ever while a new one need not. Under every
-    load law each trial has a draw of its own (a stream of the tape), but a worker that is slow for
-    a while is slow in all its trials.
+    dropped and the next one begins, with a new delay (a stream of the tape) under every load law;
+    the round ends when everybody has made all of its trials.
 
     With p_j the chance that a trial of worker j succeeds, its S_j gradients weigh S_j/(p_j trials)
-    in all, so the decoded gradient is unbiased. (In the source all workers draw from the same
-    data, and all gradients are divided by the sum of p_j trials: the same where workers are alike.)
-    The chances are known from the delay model, in closed form or from a simulated sample; a worker
-    that can never succeed is refused.
-
-    Cost: B draws and B + 1 messages a worker and round, for B = 3 six times a round with one.
+    in all, so the decoded gradient is unbiased. The chances are known from the delay model, in
+    closed form or from a simulated sample; a worker that can never succeed is refused.
 
     Args:
         trials: B, of each worker in a round.
         patience: t, seconds of a trial.
 
-    Facts:
-        load: B trials of 1 partition a worker, each of at most t seconds.
-        stop: when everybody has made all of its trials.
-        decoding: worker j's S_j gradients, times 1 / (p_j B) each.
-        error: sum_j (1 - p_j) / (p_j B) on average; the decoded gradient is unbiased.
-        time: E[max_j sum of B min(X, t)], at most B t; measured.
-        source: Maranjyan, Shaikh Omar, Richtárik, MindFlayer: Efficient Asynchronous Parallel SGD
-            in the Presence of Heterogeneous and Random Worker Compute Times (arXiv 2410.04285).
-        confirmed: ``schemes/test_known_delays.py``: ``test_rounds_by_hand``,
-            ``test_one_second_or_never``, ``test_the_gradient_is_unbiased_under_every_law``;
-            ``test_comparison.py``: ``test_the_error_of_clipped_trials``.
-        ours: each worker has data of its own; in the source all draw from the same data.
-    """
+    Source: Maranjyan, Shaikh Omar, Richtárik, MindFlayer: Efficient Asynchronous Parallel SGD in
+    the Presence of Heterogeneous and Random Worker Compute Times (arXiv 2410.04285)."""
 
     name: ClassVar[str] = "mindflayer"
     trials: Count

@@ -22,20 +22,7 @@ from .stopping import FirstK, StoppingRule
 class Uncoded(SchemeFamily):
     """Wait for all n workers; exact.
 
-    Facts:
-        load: 1 partition a worker.
-        stop: when all n have arrived.
-        decoding: the sum.
-        error: 0.
-        time: the slowest of n, E[T_(n)]: shift + H_n / rate for exponential times
-            (``eh.theory.mean_uncoded``), any law with a CDF
-            (``eh.theory.scheme_iteration_time``).
-        source: plain synchronous gradient descent.
-        confirmed: ``theory/test_iteration_time.py``: ``test_elementary_means_by_hand``,
-            ``test_variance_and_quantiles_of_the_slowest_of_n``,
-            ``test_mean_of_the_slowest_of_n_pareto_delays``.
-        ours: none.
-    """
+    Source: plain synchronous gradient descent."""
 
     name: ClassVar[str] = "uncoded"
 
@@ -69,24 +56,9 @@ class IgnoreStragglers(SchemeFamily):
             all have arrived (``wait_for: n`` beside it ends the round then).
         stop: when a round ends, in place of ``wait_for``, ``grace`` and ``deadline``.
 
-    Facts:
-        load: 1 partition a worker.
-        stop: at the r-th arrival (with a grace, so many seconds later) or at ``deadline``,
-            whichever is first; or by ``stop``.
-        decoding: the sum of the m arrivals, times n / m unless ``rescale`` is off.
-        error: n (n - m) / m, or n - m without ``rescale`` (``eh.theory.expected_decoding_error``).
-        time: E[T_(r)]: shift + (H_n - H_(n-r)) / rate for exponential times
-            (``eh.theory.mean_first_k``, with a grace ``mean_quorum``), any law with a CDF
-            (``eh.theory.scheme_iteration_time``).
-        source: backup workers, Chen, Pan, Monga, Bengio, Jozefowicz (arXiv 1604.00981); K-sync,
-            Dutta et al. (arXiv 1803.01113); a quorum with grace: arXiv 2604.21428, whose grace
-            adapts. The factor n / m is that of the authors of ErasureHead.
-        confirmed: ``theory/test_decoding_error.py``: ``test_ignoring_stragglers_in_closed_form``;
-            ``schemes/test_families.py``: ``test_rescaled_sum_is_unbiased_with_a_deadline``;
-            ``schemes/test_arrivals.py``: ``test_k_sync_and_k_batch_sync``;
-            ``theory/test_iteration_time.py``: ``test_a_quorum_with_grace``.
-        ours: the deadline; a grace that stays the same.
-    """
+    Source: backup workers, Chen, Pan, Monga, Bengio, Jozefowicz (arXiv 1604.00981); K-sync, Dutta
+    et al. (arXiv 1803.01113); a quorum with grace: arXiv 2604.21428, whose grace adapts. The factor
+    n / m is that of the authors of ErasureHead."""
 
     name: ClassVar[str] = "ignore_stragglers"
     wait_for: WaitFor | None = None
@@ -134,11 +106,7 @@ class TimeWindow(SchemeFamily):
     """Take what arrives by (1 + ``tolerance``) times the first arrival, drop the rest.
 
     With X_(1) the first arrival and X_(n) the last, and all times from the opening, a round ends at
-    ``min(X_(n), max(X_(at_least), min((1 + tolerance) X_(1), deadline)))``. So the window moves
-    with the fastest worker: where a few calls are very fast, one lucky worker closes it early.
-
-    Cost: a worker-round takes the batch engine six times as long as one of ``erasurehead``: the
-    window is measured from the opening of its round, so rounds are decided one after the other.
+    ``min(X_(n), max(X_(at_least), min((1 + tolerance) X_(1), deadline)))``.
 
     Args:
         tolerance: how much longer than the fastest worker a worker may take; 0.5 is half as long
@@ -147,17 +115,7 @@ class TimeWindow(SchemeFamily):
         at_least: arrivals before which a round never ends.
         rescale: as in ``ignore_stragglers``.
 
-    Facts:
-        load: 1 partition a worker.
-        stop: at min(T_(n), max(T_(at_least), min((1 + tolerance) T_(1), deadline))).
-        decoding: the sum of the m arrivals, times n / m unless ``rescale`` is off.
-        error: n (n - m) / m, or n - m without ``rescale``; m is random, so its mean is measured.
-        time: the mean of what ends the round; measured.
-        source: the barrier of several simulators of straggling workers.
-        confirmed: ``schemes/test_families.py``: ``test_a_window_worked_out_by_hand``;
-            ``schemes/test_stopping.py``: ``test_a_window_follows_the_first_arrival``.
-        ours: the names of the fields, and that a deadline and a window may be combined.
-    """
+    Source: the barrier of several simulators of straggling workers."""
 
     name: ClassVar[str] = "window"
     tolerance: Tolerance | None = None
