@@ -66,7 +66,7 @@ def draw(frame: pd.DataFrame, path: Path) -> None:
     """Errors of the fit against those of replaying, both logarithmic."""
     good = int((frame["fit"] <= np.maximum(frame["replay"], ALLOWED)).sum())
     with style.applied():
-        figure = style.blank(style.ONE_PANEL, 4.4)
+        figure = style.blank_figure(style.ONE_PANEL, 4.4)
         axes = figure.subplots()
         top = 1.3 * float(frame[["fit", "replay"]].to_numpy().max())
         x = np.geomspace(SMALLEST * 0.8, top, 200)

@@ -20,7 +20,7 @@ from erasurehead.experiments.pictures.base import PictureKind
 from erasurehead.experiments.pictures.kinds import KINDS
 from erasurehead.experiments.pictures.kinds.times import AgainstKind
 from erasurehead.experiments.pictures.picture import Band
-from erasurehead.experiments.pictures.records import Records, read_records, read_table
+from erasurehead.experiments.pictures.records import Records, read_records, read_run_table
 from erasurehead.experiments.run.outputs import CONFIG, SUMMARY, Origin, failed_cells, origin_of
 from erasurehead.experiments.text import number_of
 from erasurehead.sim.metrics import METRICS
@@ -85,7 +85,7 @@ class Result:
         """One row per cell: means over replications, standard errors, paired comparisons."""
         if self.directory is None:
             return self._records.summary
-        return read_table(self.directory / SUMMARY)
+        return read_run_table(self.directory / SUMMARY)
 
     @property
     def iterations(self) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from .pictures import paint, style
 from .pictures.kinds.losses import loss_axis
 from .pictures.looks import DASHED, MUTED, Look, variants
 from .pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
-from .pictures.records import LIVE, Records, read_records
+from .pictures.records import Records, read_records
 from .run import files
 from .run.records import CONFIDENCE, interval_columns
 from .text import enumerated, interval, left_out, number
@@ -316,7 +316,7 @@ def differences(one: Records, two: Records, first: str, second: str) -> tuple[st
 
 def _names(one: Records, two: Records) -> tuple[str, str]:
     """What pictures call them: the folders' names, unless one of them is measured."""
-    live = [records.title == LIVE for records in (one, two)]
+    live = [records.live for records in (one, two)]
     if live[0] != live[1]:
         return ("measured", "simulated") if live[0] else ("simulated", "measured")
     names = one.directory.resolve().name, two.directory.resolve().name

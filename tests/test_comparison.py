@@ -11,7 +11,7 @@ import pytest
 
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
-from erasurehead.experiments.pictures.kinds.losses import pareto
+from erasurehead.experiments.pictures.kinds.losses import FRONT_LOOK, pareto
 from erasurehead.experiments.pictures.picture import (
     Bars,
     Curve,
@@ -41,7 +41,6 @@ from erasurehead.experiments.reproduce import (
 )
 from erasurehead.experiments.reproduce.atlas import (
     ATLAS_DELAYS,
-    FRONT_LOOK,
     MEMBER_FIELDS,
     REASONS_LEFT_OUT,
     STRIP_DECADES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from erasurehead.experiments.config.schema import prose_of
-from erasurehead.experiments.pictures.kinds import ranked
+from erasurehead.experiments.pictures.kinds import kinds_by_rank
 from erasurehead.experiments.reproduce import FIGURES, figure_named
 from website.markdown import code, plain, table
 
@@ -47,6 +47,6 @@ def page(pictures: Path, address: str) -> str:
             parts.append(f"![{drawn.title}]({address}/{name}.png)")
         elif name in ELSEWHERE:
             parts.append(f"![{drawn.title}]({ELSEWHERE[name]})")
-    rows = [(code(kind.name), kind.title, plain(kind.caption)) for kind in ranked()]
+    rows = [(code(kind.name), kind.title, plain(kind.caption)) for kind in kinds_by_rank()]
     parts += [KINDS_HEAD, table(["kind", "picture", "how to read it"], rows)]
     return "\n\n".join(parts) + "\n"

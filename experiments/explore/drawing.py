@@ -18,13 +18,13 @@ from ..config.document import write_yaml
 from ..page.content import Chart, Section, Table, capped, plain_cell
 from ..page.html import drawn, environment, values_of
 from ..pictures.kinds.losses import (
-    BANDS,
-    DIVERGED,
+    DIVERGED_FACTOR,
+    LOSS_BAND_NOTES,
     band_key,
+    band_of,
     cut,
     instants_of,
     loss_at,
-    spread,
     student,
 )
 from ..pictures.looks import INK, Look, look
@@ -135,9 +135,9 @@ def loss_time(runs: Sequence[Simulated], whole: bool = False) -> Picture:
     curves = []
     for run in runs:
         instants = instants_of(np.minimum(run.times, last))
-        losses = spread(loss_at(run.times, run.losses, instants), "quantiles")
-        curves.append(Curve(_look(run), instants, *cut(losses, DIVERGED * start)))
-    key = BANDS["quantiles"]
+        losses = band_of(loss_at(run.times, run.losses, instants), "quantiles")
+        curves.append(Curve(_look(run), instants, *cut(losses, DIVERGED_FACTOR * start)))
+    key = LOSS_BAND_NOTES["quantiles"]
     loss = Axis(LOSS)
     ends = [float(curve.y[-1]) for curve in curves if curve.y[-1] < start]
     if not whole:

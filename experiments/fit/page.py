@@ -16,7 +16,7 @@ from ...sim.errors import shell_word
 from ..page.answer import Answer, read_answer, table_at, text_at
 from ..page.content import Chart, Command, Page, Section, Table, capped, plain_cell
 from ..pictures import style
-from ..pictures.looks import DASHED, DOTTED, GRID, LONG, MUTED, SOLID, Look
+from ..pictures.looks import DASHED, DOTTED, GRID_COLOUR, LONG_DASHED, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..statistics.job import waiting_saves
 from ..statistics.spells import MEMORY
@@ -59,7 +59,7 @@ FAMILY_LOOKS = {  # how a family is drawn in every picture
     "mixture": Look("#D55E00", "P", SOLID, "mixture"),
     "lognormal": Look("#0072B2", "s", DASHED, "lognormal"),
     "gamma": Look("#009E73", "^", DOTTED, "gamma"),
-    "weibull": Look("#CC79A7", "v", LONG, "weibull"),
+    "weibull": Look("#CC79A7", "v", LONG_DASHED, "weibull"),
     "shifted_exponential": Look("#E69F00", "D", SOLID, "shifted_exponential"),
     "exponential": Look("#56B4E9", "X", DASHED, "exponential"),
     "pareto": Look("#A89A00", "<", DOTTED, "pareto"),
@@ -67,7 +67,7 @@ FAMILY_LOOKS = {  # how a family is drawn in every picture
 }
 
 MEASURED = Look(MUTED, "", SOLID, "measured")
-WITHOUT_COLD_STARTS = Look(GRID, "", SOLID, "measured, no cold starts")
+WITHOUT_COLD_STARTS = Look(GRID_COLOUR, "", SOLID, "measured, no cold starts")
 DIAGONAL = Look(MUTED, "", SOLID, "")
 REACH = 1.5  # how far fitted quantiles are shown beyond the measured ones
 SMALLEST = 1e-12  # seconds that stand for 0 on a logarithmic axis

@@ -96,16 +96,16 @@ class PanelKind(PictureKind):
     def picture(self, records: Records, band: Band | None = None) -> Picture:
         """All panels share the vertical axis, so that they can be compared."""
         chosen = band or self.band
-        parts = records.points()
-        columns = min(len(parts), 3) if len(parts) != 4 else 2
-        rows = -(-len(parts) // columns)
-        titles = max(part.title.count("\n") for part in parts) * 0.18 * rows
-        looks = variants(list(dict.fromkeys(pair for part in parts for pair in part.labels())))
+        points = records.points()
+        columns = min(len(points), 3) if len(points) != 4 else 2
+        rows = -(-len(points) // columns)
+        titles = max(point.title.count("\n") for point in points) * 0.18 * rows
+        looks = variants(list(dict.fromkeys(pair for point in points for pair in point.labels())))
         width = style.ONE_PANEL if columns == 1 else max(style.TWO_PANELS, 3.0 * columns)
         notes = self.last(chosen)
         entries = [*(own.title for own in looks.values()), *notes]
         lines = -(-len(entries) // style.entries_in_a_row(entries, columns, width))
-        panels = [self.panel(part, looks, chosen) for part in parts]
+        panels = [self.panel(point, looks, chosen) for point in points]
         height = 3.0 * rows + titles + 0.22 * lines + 0.4
-        heading = left_out(parts[0].left_out, "point", "of the sweep")
+        heading = left_out(points[0].left_out, "point", "of the sweep")
         return Picture(panels, columns, width, height, "y", heading, legend=columns, last=notes)

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from zlib import crc32
 
-INK, GRID, MUTED = "#222222", "#dddddd", "#888888"
+INK, GRID_COLOUR, MUTED = "#222222", "#dddddd", "#888888"
 LineStyle = str | tuple[int, tuple[float, ...]]
-SOLID, DASHED, DOTTED, LONG = "-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5))
+SOLID, DASHED, DOTTED, LONG_DASHED = "-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5))
 DOT_DOT = (0, (3, 1, 1, 1, 1, 1))
 
 
@@ -27,34 +27,34 @@ class Look:
 
 LOOKS: dict[str, Look] = {
     "uncoded": Look("#000000", "o", SOLID, "uncoded"),
-    "ignore_stragglers": Look("#E69F00", "D", LONG, "ignore stragglers"),
+    "ignore_stragglers": Look("#E69F00", "D", LONG_DASHED, "ignore stragglers"),
     "fractional_repetition": Look("#0072B2", "s", DASHED, "fractional repetition"),
     "cyclic_repetition": Look("#009E73", "^", DOTTED, "cyclic repetition"),
     "erasurehead": Look("#D55E00", "P", SOLID, "ErasureHead"),
     "multi_message": Look("#CC79A7", "v", DOT_DOT, "multi-message"),
     "drop_compute": Look("#0DCFBF", "1", DASHED, "drop compute"),
     "mindflayer": Look("#D5D70D", "$M$", DOT_DOT, "MindFlayer"),
-    "speculative": Look("#C35A56", "$2$", LONG, "speculative"),
+    "speculative": Look("#C35A56", "$2$", LONG_DASHED, "speculative"),
     "balanced": Look("#58B782", "$=$", DASHED, "balanced"),
     "block_coordinate": Look("#801B06", "$B$", SOLID, "block coordinate"),
     "partial_stragglers": Look("#500406", "$P$", DOTTED, "partial stragglers"),
     "window": Look("#56B4E9", "X", SOLID, "window"),
-    "adaptive_deadline": Look("#A43BD5", "2", LONG, "adaptive deadline"),
-    "adaptive_k": Look("#882255", "d", LONG, "adaptive k"),
+    "adaptive_deadline": Look("#A43BD5", "2", LONG_DASHED, "adaptive deadline"),
+    "adaptive_k": Look("#882255", "d", LONG_DASHED, "adaptive k"),
     "sequential": Look("#999933", "h", DASHED, "sequential"),
     "local_sgd": Look("#0F0456", "$L$", DASHED, "local SGD"),
     "cyclic_mds": Look("#117733", "<", DASHED, "cyclic MDS"),
     "generalized_fractional_repetition": Look("#710E0D", "$F$", DOT_DOT, "generalized repetition"),
     "heterogeneity_aware": Look("#6D21D3", "$A$", DOT_DOT, "heterogeneity-aware"),
-    "communication_efficient": Look("#CCB2A1", "$C$", LONG, "communication-efficient"),
+    "communication_efficient": Look("#CCB2A1", "$C$", LONG_DASHED, "communication-efficient"),
     "bernoulli": Look("#4F2D45", "$R$", DASHED, "Bernoulli"),
     "stochastic_block": Look("#A4B578", "$K$", DOT_DOT, "stochastic block"),
-    "regular_graph": Look("#D57CCE", "$G$", LONG, "regular graph"),
+    "regular_graph": Look("#D57CCE", "$G$", LONG_DASHED, "regular graph"),
     "expander": Look("#55254B", "$E$", DOT_DOT, "expander"),
     "block_design": Look("#4331D0", "$D$", DOTTED, "block design"),
     "graph_assignment": Look("#52CE79", "$V$", SOLID, "graph assignment"),
-    "stochastic_gradient_coding": Look("#702F11", "$S$", LONG, "stochastic gradient coding"),
-    "heterogeneous_split": Look("#3A2478", "$H$", LONG, "heterogeneous split"),
+    "stochastic_gradient_coding": Look("#702F11", "$S$", LONG_DASHED, "stochastic gradient coding"),
+    "heterogeneous_split": Look("#3A2478", "$H$", LONG_DASHED, "heterogeneous split"),
     "ignore_arbitrary": Look("#A55A0F", "$I$", DOT_DOT, "ignore arbitrary"),
     "matrix": Look("#5F3B40", "$X$", SOLID, "own matrix"),
     "asynchronous": Look("#332288", "*", SOLID, "asynchronous"),
@@ -62,14 +62,14 @@ LOOKS: dict[str, Look] = {
     "k_batch_async": Look("#7570B3", ">", DOT_DOT, "K-batch-async"),
     "k_batch_sync": Look("#66A61E", "8", DOTTED, "K-batch-sync"),
     "ssp": Look("#5A7B87", "$T$", DASHED, "SSP"),
-    "rennala": Look("#A6761D", "H", LONG, "Rennala"),
+    "rennala": Look("#A6761D", "H", LONG_DASHED, "Rennala"),
     "ringmaster": Look("#E7298A", "x", SOLID, "Ringmaster"),
     "ringleader": Look("#B4B103", "|", DOT_DOT, "Ringleader"),
-    "malenia": Look("#0B18C7", "3", LONG, "Malenia"),
+    "malenia": Look("#0B18C7", "3", LONG_DASHED, "Malenia"),
     "pipelined": Look("#4A1A7F", "4", DOTTED, "pipelined"),
     "gradient_table": Look("#3E0DC7", "+", DASHED, "gradient table"),
 }
-THEORY = Look(MUTED, "", SOLID, "lines: theory")  # of the lines under simulated points
+THEORY_LOOK = Look(MUTED, "", SOLID, "lines: theory")  # of the lines under simulated points
 OTHER_COLOURS = ("#A89A00", "#661100", "#2CA6A4", "#3B4CC0", "#C04F3B", "#6B7F00", "#8C564B")
 OTHER_MARKERS = ("v", "X", "<", ">", "p", "h")
 OTHER_LINES: tuple[LineStyle, ...] = (SOLID, DASHED, DOTTED)
@@ -90,9 +90,9 @@ def variants(pairs: Sequence[tuple[str, str]]) -> dict[str, Look]:
     looks = {}
     for label, scheme in pairs:
         own, base = [name for name, other in pairs if other == scheme], look(scheme)
-        place = own.index(label)
-        marker = base.marker if place == 0 else OTHER_MARKERS[(place - 1) % len(OTHER_MARKERS)]
-        lighter = 0.62 * place / max(2, len(own) - 1)
+        number = own.index(label)
+        marker = base.marker if number == 0 else OTHER_MARKERS[(number - 1) % len(OTHER_MARKERS)]
+        lighter = 0.62 * number / max(2, len(own) - 1)
         looks[label] = Look(shade(base.colour, lighter), marker, base.line, label)
     return looks
 

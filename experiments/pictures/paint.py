@@ -16,25 +16,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-STRONG = "#D55E00"  # of names that stand out
-SEPARATE = 32  # rows of a heat map that white lines keep apart; of more, the lines would cover them
-ALPHA = 0.18  # of bands: several may lie over each other
-# markers without a face: their strokes are drawn thicker, and in the scheme's colour
-STROKES = ("x", "+", "|")
+STRONG_COLOUR = "#D55E00"  # of names that stand out
 
 
 def figure(picture: Picture, known: dict[Any, Figure] | None = None) -> Figure:
     """The whole picture as a new figure; or as one of those ``known``, which are kept by all but
     the shades of a single linear heat map, if only these differ."""
-    if known is not None and isinstance(heat := picture.panels[0].marks[0], Heat):
+    if known is not None and isinstance(heatmap := picture.panels[0].marks[0], Heat):
         size, axes = (picture.width, picture.height), (picture.panels[0].x, picture.panels[0].y)
-        key = (*size, *axes, heat.label, heat.limits, heat.values.shape)
+        key = (*size, *axes, heatmap.label, heatmap.limits, heatmap.values.shape)
         if key not in known:
             known[key] = figure(picture)
-        known[key].axes[0].images[0].set_data(heat.values)
+        known[key].axes[0].images[0].set_data(heatmap.values)
         return known[key]
     with style.applied():
-        drawn = style.blank(picture.width, picture.height)
+        drawn = style.blank_figure(picture.width, picture.height)
         rows = -(-len(picture.panels) // picture.columns)
         shared: Any = "row" if picture.share == "rows" else picture.share == "y"
         shape: Any = {"squeeze": False, "height_ratios": picture.heights or None}
@@ -87,8 +83,8 @@ def add_mark(axes: Axes, mark: Mark) -> None:
             _bars(axes, mark)
         case Rules():
             look: Any = {"color": INK, "lw": 0.9, "ls": mark.line, "label": entry(mark.title)}
-            for draw, places in ((axes.axvline, mark.x), (axes.axhline, mark.y)):
-                for at in places:
+            for draw, values in ((axes.axvline, mark.x), (axes.axhline, mark.y)):
+                for at in values:
                     draw(at, **look)
         case Texts():
             font: Any = {"weight": "bold" if mark.bold else "normal", "fontsize": mark.size}
@@ -96,7 +92,7 @@ def add_mark(axes: Axes, mark: Mark) -> None:
             for x, y, words in zip(mark.x, mark.y, mark.words, strict=True):
                 axes.text(x, y, drawable(words), **font)
         case Heat():
-            _heat(axes, mark)
+            _heatmap(axes, mark)
 
 
 def _curve(axes: Axes, mark: Curve) -> None:
@@ -111,7 +107,9 @@ def _curve(axes: Axes, mark: Curve) -> None:
             return
         fill = axes.fill_between if mark.across == "y" else axes.fill_betweenx
         along = mark.x if mark.across == "y" else mark.y
-        fill(along, mark.low, mark.high, color=look.colour, alpha=ALPHA, linewidth=0)
+        fill(
+            along, mark.low, mark.high, color=look.colour, alpha=0.18, linewidth=0
+        )  # several may overlap
     every = max(1, len(mark.x) // 8)
     marked = [*mark.marked] or (every // 2, every)
     steps = "steps-post" if mark.steps else "default"
@@ -127,7 +125,8 @@ def _points(axes: Axes, mark: Points) -> None:
         # no points without clipping would spoil the layout
         axes.plot(mark.x, mark.y, clip_on=not len(mark.x), **drawn)
         return
-    strokes = look.marker in STROKES
+    # markers without a face: their strokes are drawn thicker, and in the scheme's colour
+    strokes = look.marker in ("x", "+", "|")
     drawn["markersize"] = mark.size + 2 * mark.ringed
     drawn["markeredgecolor"] = INK if mark.ringed and not strokes else look.colour
     drawn["markeredgewidth"] = min(2.2, 0.4 * mark.size) if strokes else None
@@ -149,7 +148,7 @@ def _bars(axes: Axes, mark: Bars) -> None:
     axes.add_collection(PolyCollection(boxes, hatch=fill.hatch, label=label, **drawn))
 
 
-def _heat(axes: Axes, mark: Heat) -> None:
+def _heatmap(axes: Axes, mark: Heat) -> None:
     from matplotlib.colors import LogNorm, Normalize
     from matplotlib.ticker import MaxNLocator
 
@@ -159,7 +158,7 @@ def _heat(axes: Axes, mark: Heat) -> None:
     drawn: Any = {"cmap": "Blues", "norm": norm, "aspect": "auto", "interpolation": "nearest"}
     image = axes.imshow(values, extent=(*mark.sides, len(values) - 0.5, -0.5), **drawn)
     axes.grid(visible=False)
-    if len(mark.values) <= SEPARATE:
+    if len(mark.values) <= 32:  # white lines between more rows would cover them
         axes.hlines(np.arange(1, len(mark.values)) - 0.5, *mark.sides, color="white", linewidth=2)
     bar = axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, label=drawable(mark.label))
     if not (mark.log or top <= 1 or np.mod(mark.values[np.isfinite(mark.values)], 1).any()):
@@ -179,15 +178,15 @@ def _scale(axis: Any, asked: Axis) -> None:
     if asked.low is not None or asked.high is not None:
         ends(asked.low, asked.high)
     if asked.names is not None:
-        places = range(len(asked.names)) if asked.places is None else asked.places
-        ticks = axis.set_ticks(list(places), [*map(drawable, asked.names)], fontsize=8.5)
+        positions = range(len(asked.names)) if asked.places is None else asked.places
+        ticks = axis.set_ticks(list(positions), [*map(drawable, asked.names)], fontsize=8.5)
         if all(map(str.isdigit, asked.names)):  # which ascend: the last is as wide as any
             for tick in ticks[1:-1]:
                 tick.label1.set_in_layout(False)
         if asked.strong:
-            for place, label in zip(places, axis.get_ticklabels(), strict=True):
-                if place in asked.strong:
-                    label.set(color=STRONG, fontweight="bold")
+            for position, label in zip(positions, axis.get_ticklabels(), strict=True):
+                if position in asked.strong:
+                    label.set(color=STRONG_COLOUR, fontweight="bold")
 
 
 def _same_limits(axes: Axes, panels: Sequence[Panel]) -> None:
@@ -212,9 +211,9 @@ def _one_scale(panels: list[Axes]) -> None:
 
 def _label_once(panels: list[Axes], picture: Picture) -> None:
     """A shared vertical axis is named in the first column, a horizontal one under each column."""
-    for place, axes in enumerate(panels):
-        if place % picture.columns and picture.share in ("y", "rows"):
+    for number, axes in enumerate(panels):
+        if number % picture.columns and picture.share in ("y", "rows"):
             axes.set_ylabel("")
-        below = picture.panels[place + picture.columns :][:1]
-        if below and below[0].x.label == picture.panels[place].x.label:
+        below = picture.panels[number + picture.columns :][:1]
+        if below and below[0].x.label == picture.panels[number].x.label:
             axes.set_xlabel("")

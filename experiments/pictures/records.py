@@ -21,15 +21,6 @@ from ..run import outputs
 from ..run.files import read_arrow
 
 IDENTITY = ("cell", "scheme", "label")
-# columns that ``iterations.parquet``, ``summary.parquet`` and ``timeline.parquet`` have at least
-RUN = (*IDENTITY, "replication", "iteration", "time")
-MEANS = (*IDENTITY, "workers", "replications", "iteration_time_mean")
-SPAN = ("label", "worker", "kind", "start", "end", "iteration", "ended_by")
-# columns of text, in each row; all others are numbers, but for what is swept
-TEXTS = frozenset((*IDENTITY, "kind"))
-TABLES = ("iterations", "summary", "workers", "timeline")
-LIVE = "measured on real workers"  # the title of pictures of a live run
-MOST_PANELS = 9  # points of a sweep that are drawn; a picture of more would not be readable
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +44,7 @@ class Records:
     timeline: pd.DataFrame | None = None  # one row per span of the sweep's first point, if written
     config: Mapping[str, Any] | None = None  # the resolved config, if written
     directory: Path = Path()  # where all of it lies, for messages
+    live: bool = False  # measured on real workers
 
     def only(self, schemes: Sequence[str] | None) -> Records:
         """The part of some schemes, named by label or by registry name; all for ``None``.
@@ -60,21 +52,22 @@ class Records:
         if schemes is None:
             return self
         known = self.labels()
-        names = {each for pair in known for each in pair}
+        names = {name for pair in known for name in pair}
         if not len(schemes):
             raise at("schemes", schemes, f"must name one or more of: {', '.join(sorted(names))}")
         for name in schemes:
             if name not in names:
                 raise at("schemes", name, one_of(names, name))
         labels = [label for label, scheme in known if label in schemes or scheme in schemes]
-        tables = {name: getattr(self, name) for name in TABLES}
+        names_of_tables = ("iterations", "summary", "workers", "timeline")
+        tables = {name: getattr(self, name) for name in names_of_tables}
         own = {n: t[t["label"].isin(labels)] for n, t in tables.items() if t is not None}
         return replace(self, **own)
 
     @property
     def clock(self) -> str:
         """What times are called on an axis."""
-        return "measured time (s)" if self.title.startswith(LIVE) else "simulated time (s)"
+        return "measured time (s)" if self.live else "simulated time (s)"
 
     @property
     def target(self) -> float | None:
@@ -101,25 +94,25 @@ class Records:
         wide = table.pivot(index="replication", columns="iteration", values=column)
         return wide.to_numpy(dtype=float)
 
-    def points(self) -> list[Records]:
-        """One part for each point of the sweep's grid, at most ``MOST_PANELS``.
+    def points(self, most: int = 9) -> list[Records]:
+        """One part for each point of the sweep's grid, at most as many as can be read in a picture.
         Fields of a scheme (``scheme.load``) make no points: they are in its label."""
         keys = [key for key in self.swept() if self.summary[key].nunique(dropna=False) > 1]
         if not keys:
             return [self]
         points = names_of(self.summary, keys)
         names = list(dict.fromkeys(points))
-        shown = names[:MOST_PANELS]
-        return [self._point(points == name, name, len(names) - len(shown)) for name in shown]
+        drawn = names[:most]
+        return [self._point(points == name, name, len(names) - len(drawn)) for name in drawn]
 
     def _point(self, rows: pd.Series[bool], title: str, left_out: int) -> Records:
         """The part with these rows of the summary; the other tables are matched by cell."""
         own, workers = self.summary[rows], self.workers
         title = f"{self.title}\n{title}" if self.title else title
-        part = replace(self, summary=own, left_out=left_out, title=title)
+        of_point = replace(self, summary=own, left_out=left_out, title=title)
         iterations = _of_cells(self.iterations, own, ["cell", "replication", "iteration"])
         workers = None if workers is None else _of_cells(workers, own, ["cell", "worker"])
-        return replace(part, iterations=iterations, workers=workers)
+        return replace(of_point, iterations=iterations, workers=workers)
 
     def swept(self) -> list[str]:
         """Swept keys that make points of the grid, columns of both tables; not schemes' fields."""
@@ -129,8 +122,8 @@ class Records:
 
 def names_of(table: pd.DataFrame, keys: list[str]) -> pd.Series[str]:
     """What each row has of these keys, ``key = value`` a line."""
-    said = table[keys].map(short_text).rename(columns=lambda key: key.removeprefix("schemes."))
-    return said.apply(lambda row: "\n".join(f"{k} = {v}" for k, v in row.items()), axis=1)
+    texts = table[keys].map(short_text).rename(columns=lambda key: key.removeprefix("schemes."))
+    return texts.apply(lambda row: "\n".join(f"{k} = {v}" for k, v in row.items()), axis=1)
 
 
 def _of_cells(table: pd.DataFrame, summary: pd.DataFrame, unique: list[str]) -> pd.DataFrame:
@@ -158,33 +151,41 @@ def read_records(directory: Path) -> Records:
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory")
     origin = outputs.origin_of(directory)
-    wanted: dict[str, Sequence[str]] = {outputs.ITERATIONS: RUN, outputs.SUMMARY: MEANS}
+    wanted: dict[str, Sequence[str]] = {  # columns that the tables have at least
+        outputs.ITERATIONS: (*IDENTITY, "replication", "iteration", "time"),
+        outputs.SUMMARY: (*IDENTITY, "workers", "replications", "iteration_time_mean"),
+    }
     if (directory / outputs.WORKERS).is_file():
         wanted[outputs.WORKERS] = (*IDENTITY, "worker")
     if outputs.has_rows(directory / outputs.TIMELINE):
-        wanted[outputs.TIMELINE] = SPAN
-    tables = {name: read_table(directory / name, needs, origin) for name, needs in wanted.items()}
+        columns = ("label", "worker", "kind", "start", "end", "iteration", "ended_by")
+        wanted[outputs.TIMELINE] = columns
+    tables = {
+        name: read_run_table(directory / name, needs, origin) for name, needs in wanted.items()
+    }
     iterations, summary = tables[outputs.ITERATIONS], tables[outputs.SUMMARY]
     if "final_train_loss_mean" in summary and "train_loss" not in iterations:
         file = directory / outputs.ITERATIONS
         raise ConfigError(f"{file} has no column train_loss; is it the output of a run?")
     config = directory / outputs.CONFIG
+    live = "live" in summary and bool(summary["live"].all())
     records = Records(
         iterations,
         summary,
-        title=LIVE if "live" in summary and bool(summary["live"].all()) else "",
+        title="measured on real workers" if live else "",
         workers=tables.get(outputs.WORKERS),
         timeline=tables.get(outputs.TIMELINE),
         config=read_mapping(config) if config.is_file() else None,
         directory=directory,
+        live=live,
     )
     swept = {*iterations.columns} & {*summary.columns} - {*IDENTITY}
     for name, table in tables.items():
         _require_kinds(directory / name, table, swept)
         shared = [column for column in ("cell", "label") if column in table]
         mine, every = (
-            {*each[shared].itertuples(index=False, name=None)}
-            for each in (table.drop_duplicates(shared), summary)
+            {*rows[shared].itertuples(index=False, name=None)}
+            for rows in (table.drop_duplicates(shared), summary)
         )
         if not mine <= every or (name == outputs.ITERATIONS and mine != every):
             others = f"has other cells than {outputs.SUMMARY}; run the same command again"
@@ -195,7 +196,7 @@ def read_records(directory: Path) -> Records:
 
 
 # endings of columns of a summary, and of those that each has beside it
-BESIDE = (
+COLUMN_PAIRS = (
     ("_mean", "_se"),
     ("_ratio", "_ratio_low"),
     ("_ratio", "_ratio_high"),
@@ -205,7 +206,7 @@ BESIDE = (
 )
 
 
-def read_table(
+def read_run_table(
     path: Path, columns: Sequence[str] = IDENTITY, origin: outputs.Origin | None = None
 ) -> pd.DataFrame:
     """Read one table of a run, which must have these columns. ``origin`` is what it must be made
@@ -222,7 +223,7 @@ def read_table(
     others = [
         name.removesuffix(ending) + beside
         for name in table.columns
-        for ending, beside in BESIDE
+        for ending, beside in COLUMN_PAIRS
         if name.endswith(ending) and "." not in name
     ]
     if "target_reached" in table and "time_to_target_median" not in table:  # made by version 0.2
@@ -240,7 +241,7 @@ def read_table(
 def _require_kinds(path: Path, table: pd.DataFrame, swept: Container[str]) -> None:
     """Raises ConfigError: a column holds a text among numbers, or no text where one must be."""
     for name, column in table.items():
-        if name in TEXTS:
+        if name in (*IDENTITY, "kind"):  # all others are numbers, but for what is swept
             good, what = is_string_dtype(column) and not column.isna().any(), "text"
         else:
             good, what = is_numeric_dtype(column) or bool(column.isna().all()), "numbers"

@@ -21,7 +21,7 @@ from ...sim.errors import escaped, in_ascii
 from ..config.errors import at, one_of
 from ..run.files import write_bytes
 from ..text import shortened
-from .looks import GRID, INK
+from .looks import GRID_COLOUR, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,8 +38,6 @@ MORE_FONTS = (
     "Malgun Gothic", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Emoji",
     "Symbola", "Unifont",
 )  # fmt: skip
-WIDEST = 60  # characters of a line; longer ones are broken
-MOST = 240  # characters that are shown of a longer text
 
 # Texts come from outside. matplotlib takes what stands between two dollar signs for mathematics,
 # leaves entries of a legend out that begin with an underscore, and draws a box for a character
@@ -48,22 +46,23 @@ MOST = 240  # characters that are shown of a longer text
 
 def drawable(words: str) -> str:
     """What matplotlib is told so that it draws these words; their lines stay lines."""
-    return "\n".join(_line(part) for part in words.split("\n"))
+    return "\n".join(_line(line) for line in words.split("\n"))
 
 
 def entry(words: str) -> str:
     """The same, for an entry of a legend."""
-    found = drawable(words)
-    return f" {found}" if found.startswith("_") else found
+    text = drawable(words)
+    return f" {text}" if text.startswith("_") else text
 
 
-def _line(words: str) -> str:
-    plain = shortened(escaped(words), MOST)
+def _line(words: str, width: int = 60, most: int = 240) -> str:
+    """At most so many characters of a text, in lines that are so wide."""
+    plain = shortened(escaped(words), most)
     if not plain.isascii():
         known = characters()
         plain = "".join(c if c.isascii() or ord(c) in known else in_ascii(c) for c in plain)
-    if len(plain) > WIDEST:
-        plain = "\n".join(textwrap.wrap(plain, WIDEST, break_on_hyphens=False)) or plain
+    if len(plain) > width:
+        plain = "\n".join(textwrap.wrap(plain, width, break_on_hyphens=False)) or plain
     return plain.replace("$", r"\$")
 
 
@@ -90,7 +89,7 @@ ONE_PANEL = 4.8
 TWO_PANELS = 7.2  # inches that a picture of several panels in a row is wide
 DOTS_PER_INCH = 200
 
-SETTINGS: Any = {
+MATPLOTLIB_SETTINGS: Any = {
     "axes.axisbelow": True,
     "axes.edgecolor": INK,
     "axes.grid": True,
@@ -101,7 +100,7 @@ SETTINGS: Any = {
     "axes.titley": 1.0,
     "figure.constrained_layout.use": True,
     "font.size": 10.5,
-    "grid.color": GRID,
+    "grid.color": GRID_COLOUR,
     "grid.linewidth": 0.6,
     "hatch.linewidth": 0.6,
     "legend.fontsize": 10,
@@ -119,17 +118,17 @@ SETTINGS: Any = {
 
 @contextmanager
 def applied() -> Iterator[None]:
-    """matplotlib's defaults with ``SETTINGS``, whatever the user's own settings are."""
+    """matplotlib's defaults with ``MATPLOTLIB_SETTINGS``, whatever the user's own settings are."""
     import matplotlib
 
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(SETTINGS)
+        matplotlib.rcParams.update(MATPLOTLIB_SETTINGS)
         matplotlib.rcParams["font.family"] = list(fonts())
         yield
 
 
-def blank(width: float, height: float) -> Figure:
+def blank_figure(width: float, height: float) -> Figure:
     """An empty figure, inches. Call it, and paint, inside ``applied()``."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -179,17 +178,14 @@ def legend_under(axes: Axes, last: Sequence[str] = ()) -> None:
     box, whole, most = axes.get_window_extent(), axes.get_tightbbox() or axes.bbox, 3
     words = 0.05 + (box.y0 - whole.y0) / figure.dpi  # inches of ticks and their label
     down = axes.transAxes + ScaledTranslation(0, -words, figure.dpi_scale_trans)
-    place: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": down}
-    place |= {"borderaxespad": 0, "borderpad": 0, "columnspacing": 1, "labelspacing": 0.3}
+    settings: Any = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "bbox_transform": down}
+    settings |= {"borderaxespad": 0, "borderpad": 0, "columnspacing": 1, "labelspacing": 0.3}
     entries = _entries([axes], last)  # two pictures on these axes share some
-    place |= {"fontsize": 8, "handles": [*entries.values()], "labels": [*entries]}
-    while axes.legend(ncols=most, **place).get_window_extent().width > box.width and most > 1:
+    settings |= {"fontsize": 8, "handles": [*entries.values()], "labels": [*entries]}
+    while axes.legend(ncols=most, **settings).get_window_extent().width > box.width and most > 1:
         most -= 1
     if figure.get_layout_engine() is None and all(own.get_subplotspec() for own in figure.axes):
         figure.set_layout_engine("tight")
-
-
-CHARACTER, HANDLE = 0.075, 0.65  # inches of a character of a legend, and of what stands beside it
 
 
 def entries_in_a_row(labels: Sequence[str], columns: int, width: float) -> int:
@@ -197,7 +193,8 @@ def entries_in_a_row(labels: Sequence[str], columns: int, width: float) -> int:
     widths = [max(map(len, label.split("\n"))) for label in labels]
     for count in range(min(columns, len(labels)), 1, -1):
         lengths = np.array_split(widths, count)
-        if sum(HANDLE + CHARACTER * column.max() for column in lengths) <= width:
+        # inches of what stands beside an entry, and of a character of it
+        if sum(0.65 + 0.075 * column.max() for column in lengths) <= width:
             return count
     return 1
 
@@ -208,14 +205,14 @@ METADATA: dict[str, dict[str, None]] = {
     "svg": {"Date": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
-FORMATS = tuple(METADATA)
+PICTURE_FORMATS = tuple(METADATA)
 
 
 def check_formats(formats: Sequence[str]) -> None:
-    """Raises ConfigError: one of these is none of ``FORMATS``."""
+    """Raises ConfigError: one of these is none of ``PICTURE_FORMATS``."""
     for name in formats:
-        if name not in FORMATS:
-            raise at("--format", name, one_of(FORMATS, name))
+        if name not in PICTURE_FORMATS:
+            raise at("--format", name, one_of(PICTURE_FORMATS, name))
 
 
 def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
@@ -226,14 +223,14 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
     return paths
 
 
-SPOT, NEAR = 40, 40  # pixels of a colour that counts, and by how much a channel may differ from it
-MANY = 1000  # pixels of a colour: of more, no more are looked at when a palette is chosen
-
-
-def _packed(pixels: bytes, size: tuple[int, int]) -> Image.Image:
+def packed(
+    pixels: bytes, size: tuple[int, int], seen: int = 40, near: int = 40, counted: int = 1000
+) -> Image.Image:
     """The same picture in 256 colours is a third of the size; only edges are rounded.
-    In all its colours, if one of some size would be lost: many shades may drive it out. Most pixels
-    are like their neighbour, so colours are found among runs of equal pixels."""
+    In all its colours, if one of ``seen`` pixels or more would be lost, changed by more than
+    ``near`` in a channel: many shades may drive it out. Most pixels are like their neighbour, so
+    colours are found among runs of equal pixels; ``counted`` pixels of a colour are enough to
+    choose a palette."""
     from PIL import Image
 
     dots = np.frombuffer(pixels, dtype=np.uint32)
@@ -241,17 +238,17 @@ def _packed(pixels: bytes, size: tuple[int, int]) -> Image.Image:
     lengths = np.diff(starts, append=dots.size)
     of, colours = pd.factorize(dots[starts])
     counts = np.bincount(of, lengths).astype(np.int64)
-    looked = np.minimum(counts, MANY)
+    looked = np.minimum(counts, counted)
     row = Image.frombytes("RGBA", (looked.sum(), 1), np.repeat(colours, looked)).convert("RGB")
-    found = row.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    palette = np.array(found.getpalette(), dtype=np.int16).reshape(-1, 3)
-    chosen = np.frombuffer(found.tobytes(), dtype=np.uint8)[looked.cumsum() - 1]
-    away = np.abs(palette[chosen] - colours.view(np.uint8).reshape(-1, 4)[:, :3]).max(axis=1) > NEAR
-    if (counts[away] >= SPOT).any():
+    quantized = row.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    palette = np.array(quantized.getpalette(), dtype=np.int16).reshape(-1, 3)
+    chosen = np.frombuffer(quantized.tobytes(), dtype=np.uint8)[looked.cumsum() - 1]
+    away = np.abs(palette[chosen] - colours.view(np.uint8).reshape(-1, 4)[:, :3]).max(axis=1) > near
+    if (counts[away] >= seen).any():
         return Image.frombytes("RGBA", size, pixels).convert("RGB")
-    packed = Image.frombytes("P", size, np.repeat(chosen[of], lengths))
-    packed.putpalette(palette.astype(np.uint8).tobytes())
-    return packed
+    image = Image.frombytes("P", size, np.repeat(chosen[of], lengths))
+    image.putpalette(palette.astype(np.uint8).tobytes())
+    return image
 
 
 def _guessed(axes: Axes, *_: Any, **__: Any) -> Bbox:
@@ -287,5 +284,5 @@ def rendered(figure: Figure, kind: str) -> bytes:
         return sink.getvalue()
     smaller, dots = BytesIO(), (DOTS_PER_INCH, DOTS_PER_INCH)
     # Level 6 packs in a seventh of the time of ``optimize``, which saves a tenth more.
-    _packed(sink.getvalue(), size).save(smaller, "png", compress_level=6, dpi=dots)
+    packed(sink.getvalue(), size).save(smaller, "png", compress_level=6, dpi=dots)
     return smaller.getvalue()

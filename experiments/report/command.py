@@ -9,7 +9,7 @@ from pathlib import Path
 from ..config.errors import ConfigError, at, one_of
 from ..options import REPORTED
 from ..page.content import Page
-from ..pictures.kinds import KINDS, ranked
+from ..pictures.kinds import KINDS, kinds_by_rank
 from ..pictures.kinds.times import AgainstKind
 from ..pictures.records import read_records
 from ..run import files, outputs
@@ -84,7 +84,7 @@ def write_pictures(
         raise ConfigError(f"{directory}: no such directory")
     with files.locked(directory):  # no run may clear the folder while its tables are read
         records = read_records(directory)
-        kinds = (against if each.name == against.name else each for each in ranked())
+        kinds = (against if each.name == against.name else each for each in kinds_by_rank())
         wanted = {each.name: each for each in kinds if kind in (None, each.name)}
         obstacles = {name: reason for name, k in wanted.items() if (reason := k.obstacle(records))}
         if len(obstacles) == len(wanted):

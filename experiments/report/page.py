@@ -17,7 +17,7 @@ from ..page.answer import Answer, json_at
 from ..page.content import Chart, Command, Page, Section, Table, capped
 from ..pictures import style
 from ..pictures.base import ReportSection
-from ..pictures.kinds import ranked
+from ..pictures.kinds import kinds_by_rank
 from ..pictures.kinds.gantt import without_rounds
 from ..pictures.picture import Axis, Heat, Panel, Picture
 from ..pictures.records import Records, read_records, short_text
@@ -67,7 +67,7 @@ SECTIONS: dict[ReportSection, str] = {
 
 def _sections(records: Records) -> Iterator[Section]:
     charts: defaultdict[ReportSection, list[Chart]] = defaultdict(list)
-    for kind in ranked():
+    for kind in kinds_by_rank():
         if kind.obstacle(records) is None:
             charts[kind.section] += kind.charts(records)
     yield Section("pictures", "Schemes compared", charts["pictures"])

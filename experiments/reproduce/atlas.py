@@ -16,7 +16,7 @@ from ...sim.schemes.base import RoundScheme
 from ...sim.theory import expected_decoding_error
 from ...sim.types import FloatArray, Trace
 from ..pictures import looks, style
-from ..pictures.kinds.losses import pareto
+from ..pictures.kinds.losses import FRONT_LOOK, pareto
 from ..pictures.looks import MUTED, SOLID, Look, look
 from ..pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts
 from ..run.records import mean_and_error
@@ -131,7 +131,6 @@ ATLAS_DELAYS: dict[str, Section] = {
     "Pareto (α = 2.2)": TAILS["Pareto (α = 2.2)"],
     f"two speeds, persistence {PERSISTENCE:g}": persistent(PERSISTENCE),
 }
-FRONT_LOOK = Look(MUTED, "", SOLID, "Pareto front")
 OTHERS_LOOK = Look("#9A9A9A", "o", "none", "others")
 LATE_LOOK = replace(OTHERS_LOOK, marker="x", title="others, with late gradients")
 # exact schemes whose workers send several messages a round
@@ -282,7 +281,7 @@ def _panel(delays: str, frame: pd.DataFrame) -> Panel:
     y = Axis(
         "decoding error\nper partition", low=-STRIP_DECADES, high=high, names=names, places=heights
     )
-    strip = Fill(looks.shade(looks.GRID, 0.4), "", "", height=2 * STRIP_DECADES)
+    strip = Fill(looks.shade(looks.GRID_COLOUR, 0.4), "", "", height=2 * STRIP_DECADES)
     marks: list[Mark] = [Bars(strip, np.zeros(1), np.array([left]), np.array([right]))]
     for late, grey in ((False, OTHERS_LOOK), (True, LATE_LOOK)):
         seconds, error = rows_at(frame, on_front=False, late=late)[columns].to_numpy(dtype=float).T

@@ -21,7 +21,7 @@ from ...sim.theory import mean_times
 from ...sim.types import FloatArray, Trace
 from ..config import build
 from ..config.cells import Cell, cells
-from ..pictures.kinds.losses import loss_at, spread
+from ..pictures.kinds.losses import band_of, loss_at
 from ..pictures.looks import Look, look
 from ..pictures.picture import Curve, Picture, Points
 from ..run.compute import compute
@@ -115,7 +115,7 @@ def median_curve(look: Look, times: FloatArray, values: FloatArray, **how: Any) 
     """The median of ``(R, T + 1)`` values against time, in a band from the 10th to the 90th
     percentile, up to where the fastest replication ends."""
     instants = np.geomspace(times[:, 1].min(), times[:, -1].min(), 201)
-    return Curve(look, instants, *spread(loss_at(times, values, instants), "quantiles"), **how)
+    return Curve(look, instants, *band_of(loss_at(times, values, instants), "quantiles"), **how)
 
 
 def points_of(

@@ -94,7 +94,7 @@ def make(
             frame = figure.compute(effort)
     except InvalidParameter as error:  # values of ``--set`` that do not go together
         raise ConfigError(f"--set of {figure.name}: {error}") from None
-    ends = ("md", "csv", "parquet", *style.FORMATS)
+    ends = ("md", "csv", "parquet", *style.PICTURE_FORMATS)
     words, text, data, *_ = files = [output / f"{figure.name}.{end}" for end in ends]
     config = figure.config()
     files += [output / name for name in config]

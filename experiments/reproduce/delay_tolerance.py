@@ -136,7 +136,7 @@ class DelayTolerance(PaperFigure):
             Panel(x, error, left, "before a straggler answers (1: no gradient)"),
             Panel(x, seconds, right, "when the master stops"),
         ]
-        return Picture(panels, 2, style.TWO_PANELS, 4.0, last=[looks.THEORY.title])
+        return Picture(panels, 2, style.TWO_PANELS, 4.0, last=[looks.THEORY_LOOK.title])
 
     def text(self, frame: pd.DataFrame) -> str:
         """What straggles, how it is read, and both quantities of each code."""
@@ -187,4 +187,4 @@ def _marks(frame: pd.DataFrame, theory: str, simulated: str, error: str) -> list
         line = replace(look, marker="", title="")
         marks.append(curve_of(own, "stragglers", theory, line))
         marks.append(points_of(own[own["rounds"] > 0], "stragglers", simulated, look, error))
-    return [*marks, Curve(looks.THEORY)]
+    return [*marks, Curve(looks.THEORY_LOOK)]

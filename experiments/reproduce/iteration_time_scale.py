@@ -19,7 +19,7 @@ from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
 from ...sim.theory.mean_times import mean_first_k
 from ..config.settings import section
 from ..pictures import looks, style
-from ..pictures.looks import INK, THEORY, Look
+from ..pictures.looks import INK, THEORY_LOOK, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run.records import mean_and_error
 from . import base
@@ -93,7 +93,7 @@ class IterationTimeScale(PaperFigure):
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Rings and dots on lines, one panel per load law."""
         panels = [_panel(name, rows_at(frame, load_law=name)) for name in base.LAW_TITLES]
-        last = [THEORY.title, LAW_LOOK.title, BATCH_LOOK.title]
+        last = [THEORY_LOOK.title, LAW_LOOK.title, BATCH_LOOK.title]
         return Picture(panels, 2, style.TWO_PANELS, 4.1, last=last)
 
     def text(self, frame: pd.DataFrame) -> str:
@@ -151,7 +151,7 @@ def _panel(name: str, frame: pd.DataFrame) -> Panel:
             own = rows_at(rows, engine=engine)
             marks.append(points_of(own, "workers", "simulated", dot, "standard_error", **how))
     entries: list[Mark] = [
-        Curve(THEORY),
+        Curve(THEORY_LOOK),
         Points(LAW_LOOK, size=3.0),
         Points(BATCH_LOOK, hollow=True),
     ]

@@ -61,7 +61,7 @@ class IterationTimeWorkers(PaperFigure):
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Points on lines, one panel per load law."""
         panels = [_panel(law, rows_at(frame, load_law=law)) for law in base.LAW_TITLES]
-        return Picture(panels, 2, style.TWO_PANELS, 3.9, last=[looks.THEORY.title])
+        return Picture(panels, 2, style.TWO_PANELS, 3.9, last=[looks.THEORY_LOOK.title])
 
     def text(self, frame: pd.DataFrame) -> str:
         """Growth per doubling, and the largest z."""
@@ -105,4 +105,4 @@ def _panel(law: str, frame: pd.DataFrame) -> Panel:
     ticks = sizes if len(sizes) <= MAX_NAMED_SIZES else sizes[::2]
     x = Axis("workers n", True, names=tuple(map(str, ticks)), places=tuple(ticks))
     y = Axis("mean iteration time (s)", low=0.0)
-    return Panel(x, y, [*marks, Curve(looks.THEORY)], base.LAW_TITLES[law])
+    return Panel(x, y, [*marks, Curve(looks.THEORY_LOOK)], base.LAW_TITLES[law])

@@ -123,7 +123,7 @@ def claims_json(claims: Sequence[tuple[Claim, ClaimVerdict]]) -> bytes:
 
 def reproduction_summary(directory: Path, page: Page) -> str:
     """``summary.md``: the page, with the pictures that lie beside it."""
-    kinds = [kind for kind in style.FORMATS if kind != "pdf"]
+    kinds = [kind for kind in style.PICTURE_FORMATS if kind != "pdf"]
     files = [f"{name}.{kind}" for name in FIGURES for kind in reversed(kinds)]
     there = [file for file in files if (directory / file).is_file()]
     return as_markdown(page, {f"{Path(file).stem}-picture": file for file in there})

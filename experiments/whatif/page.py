@@ -14,7 +14,7 @@ from ...sim.types import FloatArray
 from ..page.answer import Answer, read_answer, table_at
 from ..page.content import Chart, Page, Section, Table, capped, plain_cell
 from ..pictures import style
-from ..pictures.looks import GRID, SOLID, Look, shade
+from ..pictures.looks import GRID_COLOUR, SOLID, Look, shade
 from ..pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules
 from ..text import TableCell, interval, number_of, percent, shortened
 from . import rounds
@@ -42,7 +42,7 @@ LABELLED = 8  # rounds that are named below it
 
 Part = Chart | Table
 SAVES = Look("#0072B2", "o", SOLID, "share of a step that it saves, with its 95 % interval")
-SPANS = {"computing": "#0072B2", "the slowest of the round": "#D55E00", "waiting": GRID}
+SPANS = {"computing": "#0072B2", "the slowest of the round": "#D55E00", "waiting": GRID_COLOUR}
 MOST_CHANGES, MOST_LOADS = 8, 4  # changes in a picture, and loads that have pictures
 # Options that ask for changes; of these the terminal prints so many, else one of each kind.
 ASKED, MOST_ASKED = ("--stragglers", "--timeout"), 40

@@ -41,7 +41,7 @@ from erasurehead.experiments.pictures.picture import (
     Texts,
 )
 from erasurehead.experiments.pictures.records import read_records
-from erasurehead.experiments.pictures.style import SETTINGS
+from erasurehead.experiments.pictures.style import MATPLOTLIB_SETTINGS
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.run.command import RunOptions, run
@@ -317,7 +317,7 @@ def paintings() -> dict[str, str]:
 def pictures(folder: Path) -> dict[str, list[str]]:
     """Of each kind of picture of some runs, and of pictures of every mark, what is drawn."""
     found = {f"by hand {n}": [drawn(picture)] for n, picture in enumerate(_by_hand())}
-    found["settings"] = [f"{key}: {value}" for key, value in SETTINGS.items()]
+    found["settings"] = [f"{key}: {value}" for key, value in MATPLOTLIB_SETTINGS.items()]
     for name, document in PICTURED.items():
         output = folder / f"pictured_{name}"
         run(document, output, RunOptions())

@@ -35,7 +35,7 @@ from erasurehead.experiments.live.worker import Setup, Wanted, computations
 from erasurehead.experiments.live.workers import hired
 from erasurehead.experiments.measure import Gradients, Products, gradients
 from erasurehead.experiments.pictures.picture import Points
-from erasurehead.experiments.pictures.records import LIVE, read_records
+from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.run.compute import learn
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.load_laws import Proportional
@@ -94,7 +94,7 @@ def test_live_writes_the_tables_of_a_run(tmp_path: Path) -> None:
         assert said["replayed"]["model"] <= 1e-9
         assert said["message"] > 0
         assert said["round"] > 0
-    assert measured.title == LIVE
+    assert measured.live
     assert simulated.title == ""
     assert not (live / "cells").exists(), "what was measured is no simulated cell"
 

@@ -29,8 +29,15 @@ from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.base import PanelKind, PictureKind
-from erasurehead.experiments.pictures.kinds import KINDS, delays, gantt, losses, ranked, times
-from erasurehead.experiments.pictures.kinds.losses import loss_at, pareto, spread
+from erasurehead.experiments.pictures.kinds import (
+    KINDS,
+    delays,
+    gantt,
+    kinds_by_rank,
+    losses,
+    times,
+)
+from erasurehead.experiments.pictures.kinds.losses import band_of, loss_at, pareto
 from erasurehead.experiments.pictures.kinds.times import AgainstKind
 from erasurehead.experiments.pictures.looks import LOOKS, Look, look, shade, variants
 from erasurehead.experiments.pictures.picture import (
@@ -47,7 +54,7 @@ from erasurehead.experiments.pictures.picture import (
     axis_of,
     mantissas,
 )
-from erasurehead.experiments.pictures.records import MOST_PANELS, Records, read_records, short_text
+from erasurehead.experiments.pictures.records import Records, read_records, short_text
 from erasurehead.experiments.report.command import write_pictures, write_report
 from erasurehead.experiments.run import timeline
 from erasurehead.experiments.run.command import RunOptions, run
@@ -223,7 +230,7 @@ def test_the_lowest_line_of_losses_is_that_of_workers_that_never_wait(
     """The best loss after each iteration of the schemes that have a least time, at that time.
     Catches losses of schemes that have none, and times of another point."""
     kind, records = KINDS["loss_time"], read(directories["sweep"])
-    title = losses.LOWEST.title
+    title = losses.LOWEST_LOOK.title
     assert title not in [m.title for p in kind.picture(records).panels for m in p.marks]
     least = 1 / records.summary["delay.rate"].where(records.summary["scheme"] != "uncoded")
     some = replace(records, summary=records.summary.assign(least_iteration_time=least))
@@ -246,20 +253,24 @@ def test_a_dotted_line_where_no_method_is_faster(directories: dict[str, Path]) -
     """In each panel that of its point, and only beside a scheme that can come near it."""
     kind = KINDS["iteration_time"]
     records = read(directories["sweep"])
-    assert times.LEAST.title not in [m.title for p in kind.picture(records).panels for m in p.marks]
+    assert times.LEAST_TIME_LOOK.title not in [
+        m.title for p in kind.picture(records).panels for m in p.marks
+    ]
     least = 1 / records.summary["delay.rate"].where(records.summary["scheme"] != "uncoded")
     some = replace(records, summary=records.summary.assign(least_iteration_time=least))
     for part, panel in zip(some.points(), kind.picture(some).panels, strict=True):
-        [line] = [mark for mark in panel.marks if mark.title == times.LEAST.title]
+        [line] = [mark for mark in panel.marks if mark.title == times.LEAST_TIME_LOOK.title]
         assert isinstance(line, Curve)
         np.testing.assert_array_equal(line.x, 1 / part.summary["delay.rate"].iloc[0])
     for panel in AgainstKind("delay.rate", "iteration_time").picture(some).panels:
-        [line] = [mark for mark in panel.marks if mark.title == times.LEAST.title]
+        [line] = [mark for mark in panel.marks if mark.title == times.LEAST_TIME_LOOK.title]
         assert isinstance(line, Curve)
         np.testing.assert_array_equal(line.x, [0.5, 2.0])
         np.testing.assert_array_equal(line.y, [2.0, 0.5])
     over_errors = AgainstKind("delay.rate", "decoding_error").picture(some).panels
-    assert times.LEAST.title not in [mark.title for panel in over_errors for mark in panel.marks]
+    assert times.LEAST_TIME_LOOK.title not in [
+        mark.title for panel in over_errors for mark in panel.marks
+    ]
 
 
 class Stranger(PictureKind):
@@ -283,7 +294,7 @@ def test_a_new_kind_appears_everywhere_by_rank(
 ) -> None:
     """Catches a list of kinds beside the registry."""
     monkeypatch.setitem(KINDS, "stranger", Stranger())
-    assert [kind.name for kind in ranked()][1:4] == ["loss_time", "stranger", "tradeoff"]
+    assert [kind.name for kind in kinds_by_rank()][1:4] == ["loss_time", "stranger", "tradeoff"]
     folder = tmp_path / "run"
     shutil.copytree(directories["training"], folder)
     assert write_pictures(folder, "stranger", VECTOR)[0] == [folder / "plots" / "stranger.svg"]
@@ -353,13 +364,13 @@ def test_command_line_errors(directories: dict[str, Path], tmp_path: Path) -> No
 
 def test_a_sweep_of_many_points_is_cut_and_says_so(directories: dict[str, Path]) -> None:
     whole = read(directories["training"])
-    many = MOST_PANELS + 3
+    many = 9 + 3
     iterations, summary = (
         pd.concat([table.assign(seed=i) for i in range(many)], ignore_index=True)
         for table in (whole.iterations, whole.summary)
     )
     parts = Records(iterations, summary).points()
-    assert [part.title for part in parts] == [f"seed = {i}" for i in range(MOST_PANELS)]
+    assert [part.title for part in parts] == [f"seed = {i}" for i in range(9)]
     assert {part.left_out for part in parts} == {3}
     pd.testing.assert_frame_equal(
         parts[2].iterations.drop(columns="seed").reset_index(drop=True), whole.iterations
@@ -406,8 +417,8 @@ def test_gantt_shows_every_scheme_round_and_worker(directories: dict[str, Path])
         assert titles == [
             "computing, in time",
             "computing, broken off",
-            gantt.ENDS,
-            gantt.ENDER.title,
+            gantt.ROUND_END_TITLE,
+            gantt.ENDER_LOOK.title,
         ]
         assert ("first point of the sweep" in figure.get_suptitle()) == (name == "sweep")
         end = figure.axes[0].get_xlim()[1]
@@ -415,7 +426,7 @@ def test_gantt_shows_every_scheme_round_and_worker(directories: dict[str, Path])
             spans = records.timeline[records.timeline["label"] == label]
             rounds = spans[(spans["worker"] < 0) & (spans["end"] <= end)]
             assert f": {len(rounds)} round" in axes.get_title(loc="left")
-            [marks] = [line for line in axes.lines if line.get_label() == gantt.ENDER.title]
+            [marks] = [line for line in axes.lines if line.get_label() == gantt.ENDER_LOOK.title]
             np.testing.assert_array_equal(marks.get_xdata(), rounds["end"])
             np.testing.assert_array_equal(marks.get_ydata(), rounds["ended_by"])
             bars = sum(len(collection.get_paths()) for collection in axes.collections)
@@ -455,7 +466,7 @@ def test_gantt_calls_no_message_late_where_there_are_no_rounds(tmp_path: Path) -
     ):
         assert word in panel.title
         fills = [mark.fill for mark in panel.marks if isinstance(mark, Bars)]
-        assert (gantt.FILLS["late"] in fills) == late
+        assert (gantt.SPAN_FILLS["late"] in fills) == late
 
 
 def test_gantt_shows_a_few_rounds_and_who_ended_them() -> None:
@@ -467,11 +478,11 @@ def test_gantt_shows_a_few_rounds_and_who_ended_them() -> None:
     slowest = [("s", -1, "waiting", 0.0, 99.0, 1, 3)]
     assert gantt.horizon(spans(fast + slowest)) == 99
     shown = gantt.shown_workers(spans(fast + slow + work), 15.0)
-    assert len(shown) == gantt.MOST_WORKERS
+    assert len(shown) == 48
     assert {3, *range(76, 91)} < set(shown)
-    assert {*range(gantt.MOST_WORKERS - 16)} < set(shown)
+    assert {*range(48 - 16)} < set(shown)
     first = [("f", -1, "waiting", i, i + 1.0, i + 1, 40 + i if i else 0) for i in range(60)]
-    ended = [0, *range(41, 40 + gantt.MOST_WORKERS)]  # more than there is room for, in their order
+    ended = [0, *range(41, 40 + 48)]  # more than there is room for, in their order
     assert gantt.shown_workers(spans(first + work), 60.0) == ended
 
 
@@ -512,7 +523,7 @@ def test_delays_are_those_of_the_run(section: dict[str, Any], directories: dict[
     records = replace(read(directories["training"]), config=document)
     [sample], left_out = delays.samples(records)
     assert left_out == 0
-    assert sample.seconds.size >= delays.CELLS
+    assert sample.seconds.size >= 2**17
     assert isinstance(sample.model, MODELS[section["model"]])
     for replication in (0,) if sample.model.independent else (0, 1):
         tape = Tape(sample.model, 12, 0, replication)
@@ -539,10 +550,10 @@ def test_delays_of_no_time_have_no_place_on_a_logarithmic_axis() -> None:
         (delays.Sample("", MODELS["deterministic"](value=value), np.full(shape, value)), look)
         for value, shape in ((0.0, (5, 2)), (2.0, (25, 2)))
     )
-    alone, both = delays._survival([never]), delays._survival([never, always])
+    alone, both = delays.survival([never]), delays.survival([never, always])
     once = delays.Sample("", never[0].model, np.diag([0.0, 2.0]))
     assert not alone.marks
-    assert len(delays._survival([(once, look)]).marks) == 2, "the longest decides"
+    assert len(delays.survival([(once, look)]).marks) == 2, "the longest decides"
     assert (alone.x.low, alone.x.high) == (0.9, 1.1)
     assert [curve.x.min() for curve in both.marks if isinstance(curve, Curve)] == [2.0, 2.0]
     assert (both.x.low, both.x.high) == (1.8, pytest.approx(2.2))
@@ -658,7 +669,7 @@ def test_a_diverged_run_is_drawn_as_far_as_it_goes(
     [axes] = figure.axes
     assert axes.get_ylim()[1] < 1e4
     said = [text.get_text() for text in axes.texts]
-    assert said == ([] if name == "one replication" else [losses.ENDS])
+    assert said == ([] if name == "one replication" else ["a line that ends at the top: diverged"])
     drawn = [line for line in axes.lines if line.get_label() != "target"]
     tops = [np.nanmax(np.asarray(line.get_ydata(), dtype=float)) for line in drawn]
     most = losses.ceiling(diverged)
@@ -722,7 +733,7 @@ def test_delays_has_a_line_for_each_swept_model(directories: dict[str, Path]) ->
     assert left_out == 0
     figure = figure_of("delays", records)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == [*titles, delays.CLOSED.title]
+    assert labels == [*titles, delays.CLOSED_FORM_LOOK.title]
     units = [axes.get_xlabel() for axes in figure.axes] + [a.get_ylabel() for a in figure.axes]
     assert all(any(u in text for u in ("(s)", "(1/s)", "$k/n$", "share")) for text in units)
     for sample, line in zip(drawn, figure.axes[1].lines[::2], strict=True):
@@ -797,7 +808,7 @@ def test_legends_fit_their_width() -> None:
 def test_a_legend_lies_close_under_axes_of_ones_own(letters: tuple[int, ...], columns: int) -> None:
     """A twentieth of an inch below the label, without a margin of its own; columns that do not fit
     into the width of the axes are one less."""
-    axes = style.blank(6.0, 4.0).subplots()
+    axes = style.blank_figure(6.0, 4.0).subplots()
     for place, count in enumerate(letters):
         axes.plot([0, 1], [0, place], label=f"{place}".ljust(count, "a"))
     axes.set_xlabel("seconds")
@@ -850,7 +861,7 @@ def packed(colours: Any, counts: Any) -> tuple[str, Any]:
     modes, away = set(), np.zeros(len(dots), dtype=np.int64)
     for places in (np.arange(len(dots)), order):
         pixels = np.column_stack([dots[places], np.full(len(dots), 255)]).astype(np.uint8)
-        found = style._packed(pixels.tobytes(), (len(dots), 1))
+        found = style.packed(pixels.tobytes(), (len(dots), 1))
         modes.add(found.mode)
         off = np.abs(np.asarray(found.convert("RGB"), dtype=np.int64)[0] - dots[places])
         away[places] = np.maximum(away[places], off.max(axis=1))
@@ -915,12 +926,12 @@ def test_any_format_repeats_to_the_byte(directories: dict[str, Path]) -> None:
     """Catches a date in a PDF, formats that move the next ones' panels, a bar that never ends."""
     seen: list[tuple[int, int]] = []
     report = lambda done, total: seen.append((done, total))  # noqa: E731
-    written, _ = write_pictures(directories["training"], "tradeoff", style.FORMATS, report)
+    written, _ = write_pictures(directories["training"], "tradeoff", style.PICTURE_FORMATS, report)
     assert [path.name for path in written] == ["tradeoff.png", "tradeoff.svg", "tradeoff.pdf"]
     assert written[2].read_bytes().startswith(b"%PDF")
     assert seen == [(0, 1), (1, 1)]
     before = [path.read_bytes() for path in written]
-    again, _ = write_pictures(directories["training"], "tradeoff", style.FORMATS[::-1])
+    again, _ = write_pictures(directories["training"], "tradeoff", style.PICTURE_FORMATS[::-1])
     assert [path.read_bytes() for path in again[::-1]] == before
     assert b"CreationDate" not in before[2]
     with pytest.raises(ConfigError, match=r"--format = 'jpg': must be one of: pdf, png, svg"):
@@ -1066,7 +1077,7 @@ def test_loss_at_takes_the_newest_model() -> None:
 def test_a_band_holds_diverged_runs_above() -> None:
     values = np.arange(11.0)[:, None] * np.ones((1, 2))
     values[10, 1] = np.nan
-    result = spread(values, "quantiles")
+    result = band_of(values, "quantiles")
     np.testing.assert_array_equal(result.middle, [5, 5])
     np.testing.assert_array_equal(result.low, [1, 1])
     np.testing.assert_array_equal(result.high, [9, 9])
@@ -1076,11 +1087,11 @@ def test_a_band_holds_diverged_runs_above() -> None:
 def test_the_line_is_the_median_of_the_runs(runs: int) -> None:
     """Of an even number the mean of the two in the middle; where one of them diverged, infinite."""
     values = np.random.default_rng(runs).random((runs, 5))
-    result = spread(values, "quantiles")
+    result = band_of(values, "quantiles")
     for line, quantile in ((result.low, 0.1), (result.middle, 0.5), (result.high, 0.9)):
         np.testing.assert_allclose(line, np.quantile(values, quantile, axis=0), rtol=1e-14)
     values[: runs - runs // 2] = np.inf  # a half of them, or one more
-    np.testing.assert_array_equal(spread(values, "quantiles").middle, np.inf)
+    np.testing.assert_array_equal(band_of(values, "quantiles").middle, np.inf)
 
 
 @pytest.mark.parametrize(
@@ -1116,7 +1127,7 @@ def test_no_others_of_a_logarithmic_axis_have_labels(
     ticks: tuple[int, ...], labels: list[str]
 ) -> None:
     """Where matplotlib would write them between: less than a power of ten is shown."""
-    axes = style.blank(4.8, 3.0).subplots()
+    axes = style.blank_figure(4.8, 3.0).subplots()
     axes.set_xlim(0.9, 5.0)
     style.log_axis(axes.xaxis, ticks)
     assert {label.get_text() for label in axes.get_xticklabels(minor=True)} <= {""}
@@ -1142,7 +1153,7 @@ def test_delays_of_a_tiny_run_draw_few_tapes() -> None:
         "schemes": [{"name": "uncoded"}],
     }
     (sample,), _ = delays.samples(Records(pd.DataFrame(), pd.DataFrame(), config=document))
-    assert sample.seconds.shape == (delays.MOST_TAPES, 1)
+    assert sample.seconds.shape == (delays.MAX_TAPES, 1)
 
 
 @pytest.mark.parametrize(
@@ -1356,11 +1367,21 @@ def test_lines_of_theory_where_they_are_known_and_thin_ones_elsewhere() -> None:
     assert by_scheme["b"].width < 1 < by_scheme["a"].width
     assert (by_scheme["c"].x.tolist(), by_scheme["c"].y.tolist()) == ([1.0, 3.0], [7.0, 7.0])
     titles = [mark.title for mark in panel.marks]
-    assert titles[-3:] == [times.MEANS.title, times.AT_POINTS.title, times.JOINED.title]
+    assert titles[-3:] == [
+        times.MEANS_LOOK.title,
+        times.THEORY_AT_POINTS_LOOK.title,
+        times.JOINED_LOOK.title,
+    ]
     simulated = against(swept({"scheme.load": [1, 2, 3]}))
-    assert [mark.title for mark in simulated.marks][-2:] == [times.MEANS.title, times.JOINED.title]
+    assert [mark.title for mark in simulated.marks][-2:] == [
+        times.MEANS_LOOK.title,
+        times.JOINED_LOOK.title,
+    ]
     known = against(swept({"delay.rate": [1, 2]}, iteration_time_theory=lambda *_: 1.0))
-    assert [mark.title for mark in known.marks][-2:] == [times.MEANS.title, times.AT_POINTS.title]
+    assert [mark.title for mark in known.marks][-2:] == [
+        times.MEANS_LOOK.title,
+        times.THEORY_AT_POINTS_LOOK.title,
+    ]
 
 
 def test_a_time_that_some_runs_reach_does_not_look_like_one_that_all_reach() -> None:
@@ -1402,8 +1423,8 @@ def test_a_time_that_some_runs_reach_does_not_look_like_one_that_all_reach() -> 
     assert panel.y.label == "median time to the target loss (s)"
     titles = [mark.title for mark in panel.marks]
     assert "b (> 9 in 2 of 8 runs)" in titles
-    assert {times.MEDIANS.title, times.SOME.title, times.NEVER.title} <= {*titles}
-    assert times.MEANS.title not in titles
+    assert {times.MEDIANS_LOOK.title, times.SOME_LOOK.title, times.NEVER_LOOK.title} <= {*titles}
+    assert times.MEANS_LOOK.title not in titles
 
 
 def test_where_nobody_reaches_the_target_one_line_says_so() -> None:
@@ -1444,7 +1465,7 @@ def test_a_dotted_line_over_what_was_swept_needs_two_points() -> None:
             time_to_target_mean=lambda place, _: 5.0,
         )
         marks = against(records, y=y or "iteration_time").marks
-        return [m for m in marks if isinstance(m, Curve) and m.title == times.LEAST.title]
+        return [m for m in marks if isinstance(m, Curve) and m.title == times.LEAST_TIME_LOOK.title]
 
     [line] = dotted({0: 0.5, 1: 0.4})
     assert (line.x.tolist(), line.y.tolist()) == ([2.0, 4.0], [0.4, 0.5])
@@ -1588,7 +1609,7 @@ def test_an_axis_around_bars(
     middle: list[float], bars: list[list[float]], least: float, ends: tuple[float | None, ...]
 ) -> None:
     """A margin of 12 % on both sides, and at least a tenth of the values where that is asked."""
-    axis = losses._axis("x", np.array(middle), np.array(bars, dtype=float), least)
+    axis = losses.axis_around("x", np.array(middle), np.array(bars, dtype=float), least)
     assert (axis.low, axis.high) == pytest.approx(ends)
 
 
@@ -1639,11 +1660,11 @@ def test_a_line_that_diverges_ends_at_the_top() -> None:
 
 def test_a_band_of_means_is_students_and_of_one_run_nothing() -> None:
     values = np.array([[1.0, np.inf], [2.0, 1.0], [3.0, 1.0]])
-    made = spread(values, "ci")
+    made = band_of(values, "ci")
     half = stats.t.ppf(0.975, 2) / np.sqrt(3)
     assert (made.middle[0], made.low[0], made.high[0]) == pytest.approx((2.0, 2 - half, 2 + half))
     assert np.isinf(made.middle[1])
-    for end in spread(values[:1], "ci"):
+    for end in band_of(values[:1], "ci"):
         np.testing.assert_array_equal(end, values[0])
 
 
@@ -1804,23 +1825,23 @@ def test_a_density_has_the_area_of_the_delays_that_it_shows() -> None:
     seconds = np.linspace(1.0, 3.0, 4001).reshape(-1, 1)
     model = MODELS["exponential"](rate=1.0)
     drawn = [(delays.Sample("a", model, k * seconds), look("a")) for k in (1.0, 2.0)]
-    panel = delays._density(drawn)
+    panel = delays.density(drawn)
     high = 2.0 * (1.0 + 2 * 0.95)
     assert panel.x.low == pytest.approx(1.0 - 0.02 * (high - 1.0))
     assert panel.x.high == pytest.approx(high + 0.02 * (high - 1.0))
     for curve, area in zip(panel.marks, (1.0, 0.95), strict=True):
         assert isinstance(curve, Curve)
-        assert len(curve.x) == delays.BINS + 2
+        assert len(curve.x) == 60 + 2
         assert (curve.y[0], curve.y[-1]) == (0.0, 0.0)
         assert float(np.sum(curve.y[1:-1] * np.diff(curve.x)[1:])) == pytest.approx(area, abs=0.025)
-    same = delays._density([(delays.Sample("a", model, np.full((4, 2), 2.0)), look("a"))])
+    same = delays.density([(delays.Sample("a", model, np.full((4, 2), 2.0)), look("a"))])
     assert (same.x.low, same.x.high) == pytest.approx((1.9, 2.1)), "one value has room around it"
 
 
 def test_the_share_of_delays_that_are_longer() -> None:
     seconds = np.arange(1.0, 1001.0).reshape(-1, 10)
     model = MODELS["exponential"](rate=0.01)
-    panel = delays._survival([(delays.Sample("a", model, seconds), look("a"))])
+    panel = delays.survival([(delays.Sample("a", model, seconds), look("a"))])
     seen, closed = panel.marks
     assert isinstance(seen, Curve)
     assert isinstance(closed, Curve)
@@ -1830,7 +1851,7 @@ def test_the_share_of_delays_that_are_longer() -> None:
     assert seen.x[middle] == pytest.approx(500, abs=15)
     np.testing.assert_allclose(closed.y, np.exp(-0.01 * closed.x))
     assert (panel.y.low, panel.x.log, panel.y.log) == (1 / 1000, True, True)
-    near = delays._survival([(delays.Sample("a", model, 1000 + seconds), look("a"))])
+    near = delays.survival([(delays.Sample("a", model, 1000 + seconds), look("a"))])
     assert (panel.x.ticks, near.x.ticks) == ((), (1, 2, 5)), "less than a factor of twenty"
     assert (panel.x.low, panel.x.high) == pytest.approx((0.9 * 1.999, 1100.0))
     assert panel.x.ticks == (), "three decades need no more than powers of ten"
@@ -1839,7 +1860,7 @@ def test_the_share_of_delays_that_are_longer() -> None:
 @pytest.mark.parametrize(("spread_of", "log"), [(30.0, False), (31.0, True)])
 def test_waiting_for_k_of_n_by_hand(spread_of: float, log: bool) -> None:
     rows = np.array([[3.0, 1.0], [1.0, 2 * spread_of - 3.0]])
-    panel = delays._order_statistics(
+    panel = delays.order_statistics(
         [(delays.Sample("a", MODELS["exponential"](rate=1.0), rows), look("a"))]
     )
     [curve] = panel.marks
@@ -1856,7 +1877,7 @@ def test_waiting_for_k_of_n_if_workers_were_not_slow_together(slow: float, log: 
     rows = np.tile(np.repeat([[1.0], [slow]], 20, axis=1), (25, 1))
     model = MODELS["markov"].examples()[0]
     assert not model.independent
-    panel = delays._order_statistics([(delays.Sample("a", model, rows), look("a"))])
+    panel = delays.order_statistics([(delays.Sample("a", model, rows), look("a"))])
     together, apart = panel.marks
     assert isinstance(together, Curve)
     assert isinstance(apart, Curve)
@@ -2005,7 +2026,10 @@ def test_names_on_an_axis_and_the_strong_ones_in_red() -> None:
     assert [text.get_text() for text in axes.get_yticklabels()] == ["a", "b"]
     assert axes.get_yticks().tolist() == [1.0, 3.0]
     assert axes.get_ylim() == (0.0, 4.0)
-    assert [text.get_color() == paint.STRONG for text in axes.get_yticklabels()] == [False, True]
+    assert [text.get_color() == paint.STRONG_COLOUR for text in axes.get_yticklabels()] == [
+        False,
+        True,
+    ]
     assert [text.get_text() for text in axes.texts] == ["mind"]
     counted = painted(Curve(RED, np.arange(3.0), np.arange(3.0)), y=Axis("y", names=("a", "b")))
     assert counted.get_yticks().tolist() == [0, 1]
@@ -2053,7 +2077,7 @@ def test_nine_points_of_a_sweep_are_shown(points: int, shown: int, left_out: int
     for rate, part in enumerate(parts):
         assert part.summary["delay.rate"].tolist() == [rate, rate]
         assert part.iterations["cell"].tolist() == [f"{rate}a", f"{rate}b"]
-    titled = replace(records, title="measured on real workers").points()
+    titled = replace(records, title="measured on real workers", live=True).points()
     assert titled[0].title == "\n".join(["measured on real workers", *titles[: points > 1]])
     assert titled[0].clock == "measured time (s)"
     assert parts[0].clock == "simulated time (s)"
@@ -2114,7 +2138,7 @@ def test_a_value_of_a_config_in_a_title(value: Any, text: str) -> None:
 def test_a_legend_under_axes_has_as_many_columns_as_fit(letters: int, columns: int) -> None:
     """Three at most, and at least one, however long its entries are."""
     with style.applied():
-        figure = style.blank(4.0, 3.0)
+        figure = style.blank_figure(4.0, 3.0)
         axes = figure.add_subplot()
         for place in range(4):
             axes.plot([0, 1], [0, 1], label=f"{place}".ljust(letters, "x"))

@@ -31,16 +31,16 @@ from erasurehead.experiments.pictures.picture import (
     Texts,
 )
 from erasurehead.experiments.pictures.svg.marks import (
-    DARK,
-    LEAST,
-    LINE,
+    DARK_BACKGROUND,
+    LINE_UNITS,
+    MIN_CONTRAST,
     PageStyle,
     contrast,
     dashed,
     on_dark,
     shades,
 )
-from erasurehead.experiments.pictures.svg.picture import _rows, draw_picture
+from erasurehead.experiments.pictures.svg.picture import draw_picture, row_count
 from erasurehead.experiments.pictures.svg.scale import (
     Scale,
     kept,
@@ -129,7 +129,7 @@ def test_a_straight_line_is_two_points_and_a_gap_stays() -> None:
 
 @pytest.mark.parametrize("look", LOOKS.values(), ids=list(LOOKS))
 def test_a_scheme_is_legible_in_the_dark(look: Look) -> None:
-    assert contrast(on_dark(look.colour), DARK) >= LEAST
+    assert contrast(on_dark(look.colour), DARK_BACKGROUND) >= MIN_CONTRAST
 
 
 def test_contrasts_are_those_of_the_standard() -> None:
@@ -164,7 +164,7 @@ def test_shades_span_what_is_known() -> None:
     assert 0 < low < high == 5.0
     assert Heat(np.full((1, 2), np.nan)).limits == (0.0, 1.0)
     assert Heat(values).sides == (-0.5, 2.5)
-    assert on_dark("#FFFFFF") == DARK
+    assert on_dark("#FFFFFF") == DARK_BACKGROUND
 
 
 def whole(*marks: object, **axes: Axis) -> Picture:
@@ -297,7 +297,7 @@ def test_names_of_several_lines_have_room_up_to_forty_rows(rows: int, lines: int
     picture = Picture([Panel(Axis("x"), y, [bars])], 1, 7.2, 7.0)
     svg = draw_picture(picture, "p", "p", PageStyle()).panels[0].svg
     height = float(re.search(r'viewBox="0 0 \S+ ([\d.]+)"', svg)[1])  # type: ignore[index]
-    assert (height > rows * 2 * LINE) == (lines == 2)
+    assert (height > rows * 2 * LINE_UNITS) == (lines == 2)
 
 
 # Texts in pictures are drawn as they are: no formulas, no missing glyphs, well-formed XML.
@@ -823,7 +823,7 @@ def test_entries_of_a_legend_are_short_and_numbered_but_for_the_last() -> None:
     ],
 )
 def test_rows_of_a_panel(y: Axis, marks: list[Heat], rows: int) -> None:
-    assert _rows(Panel(Axis("x"), y, marks)) == rows
+    assert row_count(Panel(Axis("x"), y, marks)) == rows
 
 
 @pytest.mark.parametrize(

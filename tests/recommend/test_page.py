@@ -13,7 +13,7 @@ from erasurehead.experiments.page import content
 from erasurehead.experiments.page.answer import Answer
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures.picture import Curve, Picture, Points
-from erasurehead.experiments.pictures.svg.marks import UNIT, PageStyle
+from erasurehead.experiments.pictures.svg.marks import UNITS_PER_POINT, PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.recommend import page
 from erasurehead.experiments.recommend.scenario import SHUFFLED
@@ -100,7 +100,7 @@ def test_costs_are_sizes_and_unknown_ones_small() -> None:
     assert keys == ["size: 10 worker-seconds", "size: 90 worker-seconds"]
     entries = draw_picture(picture("front"), "", "p", PageStyle()).entries
     drawn = [re.findall(r"scale\((.*?)\)", entry.swatch)[-1] for entry in entries[-2:]]
-    ends = (page.SMALLEST * UNIT, page.LARGEST * UNIT)
+    ends = (page.SMALLEST * UNITS_PER_POINT, page.LARGEST * UNITS_PER_POINT)
     assert [float(size) for size in drawn] == pytest.approx(ends, abs=0.1)
 
 

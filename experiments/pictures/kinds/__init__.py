@@ -26,6 +26,6 @@ KINDS: dict[str, PictureKind] = registry(
 )
 
 
-def ranked() -> list[PictureKind]:
+def kinds_by_rank() -> list[PictureKind]:
     """Every kind, in the order of ``rank``."""
     return sorted(KINDS.values(), key=lambda kind: kind.rank)

@@ -8,6 +8,7 @@ the same law."""
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import cycle
 from typing import TYPE_CHECKING, final
@@ -21,22 +22,17 @@ from ....sim.types import FloatArray
 from ...config.errors import ConfigError
 from ...text import left_out
 from ..base import PictureKind
-from ..looks import DASHED, DOTTED, INK, LONG, SOLID, LineStyle, Look, ramp
+from ..looks import DASHED, DOTTED, INK, LONG_DASHED, SOLID, LineStyle, Look, ramp
 from ..picture import Axis, Band, Curve, Panel, Picture
 from ..records import Records, short_text
 
 if TYPE_CHECKING:
     from ...config.cells import Cell
 
-MOST_LINES = 6  # delay models that stay legible in one picture
-CELLS = 2**17  # delays drawn for each model, if ``MOST_TAPES`` replications have so many
-MOST_TAPES = 64  # replications at most, however short the run: each tape draws a whole block
-BULK = 0.95  # share of the delays that the density shows; the survival function shows the rest
-BINS = 60
-CLOSED = Look(INK, "", "--", "dashed: closed form")
-SHUFFLED = Look(INK, "", ":", "dotted: the same delays, shuffled")
-LINES: tuple[LineStyle, ...] = (SOLID, DASHED, DOTTED, LONG)
-THIN = 1.6  # points that a line is wide; the closed form over it stays visible
+MAX_TAPES = 64  # replications at most, however short the run: each tape draws a whole block
+CLOSED_FORM_LOOK = Look(INK, "", "--", "dashed: closed form")
+SHUFFLED_LOOK = Look(INK, "", ":", "dotted: the same delays, shuffled")
+SAMPLE_WIDTH = 1.6  # points that a line is wide; the closed form over it stays visible
 
 
 @final
@@ -74,20 +70,29 @@ class DelaysKind(PictureKind):
     def picture(self, records: Records, band: Band | None = None) -> Picture:
         """Three panels side by side; with so many delays a spread would not be visible."""
         drawn, hidden = samples(records)
-        ways = zip(drawn, ramp(len(drawn)), cycle(LINES), strict=False)
-        shown = [(sample, Look(colour, "", line, sample.title)) for sample, colour, line in ways]
-        later = [(sample, replace(look, title="")) for sample, look in shown]
-        panels = [_density(shown), _survival(later), _order_statistics(later)]
+        lines: Iterator[LineStyle] = cycle((SOLID, DASHED, DOTTED, LONG_DASHED))
+        ways = zip(drawn, ramp(len(drawn)), lines, strict=False)
+        with_looks = [
+            (sample, Look(colour, "", line, sample.title)) for sample, colour, line in ways
+        ]
+        later = [(sample, replace(look, title="")) for sample, look in with_looks]
+        panels = [density(with_looks), survival(later), order_statistics(later)]
         height = 3.5 + 0.12 * len(drawn) + 0.25 * (hidden > 0)
         heading = left_out(hidden, "delay model", "of the sweep")
-        return Picture(panels, 3, 9.4, height, heading=heading, last=[CLOSED.title, SHUFFLED.title])
+        return Picture(
+            panels,
+            3,
+            9.4,
+            height,
+            heading=heading,
+            last=[CLOSED_FORM_LOOK.title, SHUFFLED_LOOK.title],
+        )
 
 
-def samples(
-    records: Records, most: int = MOST_LINES, delays: int = CELLS
-) -> tuple[list[Sample], int]:
-    """Delays of each model (and number of workers) of the config, and how many are left out.
-    Raises ConfigError: the config or its delay model cannot be built."""
+def samples(records: Records, most: int = 6, delays: int = 2**17) -> tuple[list[Sample], int]:
+    """Delays of each model (and number of workers) of the config, and how many are left out: more
+    than six lines are not legible. ``delays`` are drawn for each model, if ``MAX_TAPES``
+    replications have so many. Raises ConfigError: the config or its delay model cannot be built."""
     from ...config.cells import cells  # only here: a config names engines and learners
 
     assert records.config is not None
@@ -104,7 +109,7 @@ def _sample(cell: Cell, alone: bool, delays: int) -> Sample:
     settings, model, n = cell.settings, cell.settings.delay, cell.settings.workers
     enough = -(-delays // n)
     rounds = min(settings.iterations, model.rounds_available() or settings.iterations, enough)
-    replications = min(MOST_TAPES, -(-enough // rounds))
+    replications = min(MAX_TAPES, -(-enough // rounds))
     if model.independent:
         rounds, replications = enough, 1
     elif isinstance(model, ReplayedDelays):
@@ -118,24 +123,25 @@ def _sample(cell: Cell, alone: bool, delays: int) -> Sample:
     return Sample(short_text(cell.document["delay"]) if alone else swept, model, seconds)
 
 
-def _density(drawn: list[tuple[Sample, Look]]) -> Panel:
-    """Histograms over common bins; their areas are the shares of the delays shown."""
+def density(drawn: list[tuple[Sample, Look]], share: float = 0.95) -> Panel:
+    """Histograms over 60 common bins; their areas are the shares of the delays shown: ``share`` of
+    them. The survival function shows the rest."""
     low = min(float(sample.seconds.min()) for sample, _ in drawn)
-    high = max(float(np.quantile(sample.seconds, BULK)) for sample, _ in drawn)
+    high = max(float(np.quantile(sample.seconds, share)) for sample, _ in drawn)
     spread = high - low
     margin = 0.02 * spread if spread > 1e-9 * high else 0.05 * high or 1.0
-    edges = np.linspace(max(0.0, low - margin), high + margin, BINS + 1)
+    edges = np.linspace(max(0.0, low - margin), high + margin, 61)
     curves = []
     for sample, look in drawn:
         counts, _ = np.histogram(sample.seconds, edges)
         height = counts / (sample.seconds.size * np.diff(edges))
         x, y = np.append(edges[0], edges), np.concatenate([[0.0], height, [0.0]])
-        curves.append(Curve(look, x, y, steps=True, width=THIN))
-    seconds = Axis(f"delay (s), up to the {BULK:.0%} quantile", low=edges[0], high=edges[-1])
+        curves.append(Curve(look, x, y, steps=True, width=SAMPLE_WIDTH))
+    seconds = Axis(f"delay (s), up to the {share:.0%} quantile", low=edges[0], high=edges[-1])
     return Panel(seconds, Axis("density (1/s)", low=0.0), curves, "density")
 
 
-def _survival(drawn: list[tuple[Sample, Look]]) -> Panel:
+def survival(drawn: list[tuple[Sample, Look]]) -> Panel:
     """Share of delays that are longer, with the closed form where there is one."""
     longest, shortest, curves = 0.0, np.inf, []
     for sample, look in drawn:
@@ -145,12 +151,12 @@ def _survival(drawn: list[tuple[Sample, Look]]) -> Panel:
         share = np.geomspace(1, 1 / ordered.size, 400)
         seconds = ordered[np.minimum(((1 - share) * ordered.size).astype(int), ordered.size - 1)]
         seconds, share = np.append(seconds[0], seconds), np.append(1.0, share)
-        curves.append(Curve(look, seconds, share, width=THIN))
+        curves.append(Curve(look, seconds, share, width=SAMPLE_WIDTH))
         longest = max(longest, float(seconds[-1]))
         shortest = min(shortest, float(np.quantile(ordered, 0.001)))
         at = np.geomspace(max(seconds[0], 1e-6 * seconds[-1]), seconds[-1], 200)
         if (longer := sample.model.survival(at)) is not None:
-            curves.append(Curve(CLOSED, at, longer, width=0.9))
+            curves.append(Curve(CLOSED_FORM_LOOK, at, longer, width=0.9))
     if longest == 0:
         longest = shortest = 1.0
     shortest = max(shortest, 1e-4 * longest)
@@ -161,7 +167,7 @@ def _survival(drawn: list[tuple[Sample, Look]]) -> Panel:
     return Panel(x, y, curves, "survival")
 
 
-def _order_statistics(drawn: list[tuple[Sample, Look]]) -> Panel:
+def order_statistics(drawn: list[tuple[Sample, Look]]) -> Panel:
     """Mean time until k of n workers are done, and what it would be if cells were independent."""
     wide, curves = False, []
     for sample, look in drawn:
@@ -169,10 +175,10 @@ def _order_statistics(drawn: list[tuple[Sample, Look]]) -> Panel:
         heard = np.arange(1, n + 1) / n
         means = mean_order_statistics(sample.seconds)
         alone = replace(look, marker="o") if n == 1 else look
-        curves.append(Curve(alone, heard, means, width=THIN))
+        curves.append(Curve(alone, heard, means, width=SAMPLE_WIDTH))
         if not sample.model.independent:
             apart = mean_order_statistics(shuffled(sample.seconds))
-            curves.append(Curve(SHUFFLED, heard, apart, width=1.0))
+            curves.append(Curve(SHUFFLED_LOOK, heard, apart, width=1.0))
             wide |= bool(apart[-1] > 30 * apart[0])
         wide |= bool(means[-1] > 30 * means[0])
     x = Axis("share of workers done, k/n", low=0.0, high=1.02)

@@ -21,21 +21,16 @@ from ..looks import INK, Look
 from ..picture import Axis, Band, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules
 from ..records import Records
 
-# the picture ends when the slowest scheme has done the second number of rounds or the fastest the
-# third, but not before each has done the first
-ROUNDS = (2, 4, 10)
-MOST_SCHEMES, MOST_WORKERS = 6, 48  # panels and rows that stay legible
 # in the order in which they are painted; sending may overlap with computing
-FILLS = {
+SPAN_FILLS = {
     "computing": Fill("#56B4E9", "", "computing, in time"),
     "late": Fill("#CC79A7", "\\\\\\\\", "computing, too late"),
     "cancelled": Fill("#F0C878", "////", "computing, broken off"),
     "sending": Fill("#009E73", "......", "sending", height=0.4),
     "dead": Fill("#777777", "xxxx", "dead"),
 }
-ENDS = "a round or update ends"
-ENDER = Look(INK, "D", "none", "whose message ended it")
-LEAST_HEIGHT, ROW = 0.7, 0.036  # inches of a panel, and of a row in it where there are many
+ROUND_END_TITLE = "a round or update ends"
+ENDER_LOOK = Look(INK, "D", "none", "whose message ended it")
 
 
 @final
@@ -66,21 +61,21 @@ class GanttKind(PictureKind):
         free = without_rounds(records.iterations)
         spans = classified(records.timeline, free)
         labels = list(dict.fromkeys(spans["label"]))
-        shown = labels[:MOST_SCHEMES]
-        spans = spans[spans["label"].isin(shown)]
+        drawn = labels[:6]  # more panels are not legible
+        spans = spans[spans["label"].isin(drawn)]
         end = horizon(spans)
         workers = shown_workers(spans, end)
         point = records.points()[0].title.replace("\n", ", ")
         every = spans.loc[spans["worker"] >= 0, "worker"].nunique()
         some = f"{len(workers)} of {every} workers are shown, those that ended rounds among them"
-        hidden = left_out(len(labels) - len(shown), "scheme"), some if len(workers) < every else ""
+        hidden = left_out(len(labels) - len(drawn), "scheme"), some if len(workers) < every else ""
         notes = [*filter(None, (f"first point of the sweep: {point}" if point else "", *hidden))]
-        height = len(shown) * (0.3 + max(LEAST_HEIGHT, ROW * len(workers)))
-        names = {label: "update" if label in free else "round" for label in shown}
-        parts = [(spans[spans["label"] == label], name) for label, name in names.items()]
-        panels = [panel(own, workers, end, name) for own, name in parts]
+        height = len(drawn) * (0.3 + max(0.7, 0.036 * len(workers)))  # inches
+        names = {label: "update" if label in free else "round" for label in drawn}
+        by_scheme = [(spans[spans["label"] == label], name) for label, name in names.items()]
+        panels = [panel(own, workers, end, name) for own, name in by_scheme]
         size = 1, style.ONE_PANEL, height + 1.3 + 0.22 * len(notes)
-        last = [*(fill.title for fill in FILLS.values()), ENDS, ENDER.title]
+        last = [*(fill.title for fill in SPAN_FILLS.values()), ROUND_END_TITLE, ENDER_LOOK.title]
         return Picture(panels, *size, "x", "\n".join(notes), legend=2, last=last, names_left=True)
 
 
@@ -106,25 +101,26 @@ def classified(timeline: pd.DataFrame, free: Collection[str] = ()) -> pd.DataFra
 
 
 def horizon(spans: pd.DataFrame) -> float:
-    """Seconds that are drawn: a few rounds of the slowest scheme, not too many of the fastest."""
+    """Seconds that are drawn: until the slowest scheme has done four rounds or the fastest ten, but
+    not before each has done two."""
     rounds = spans[spans["worker"] < 0]
     if rounds.empty:
         return float(spans["end"].max()) or 1.0
     instants = []
     for _, own in rounds.groupby("label", sort=False):
         ends = np.sort(own["end"].to_numpy(dtype=float))
-        instants.append([ends[min(count, len(ends)) - 1] for count in ROUNDS])
+        instants.append([ends[min(count, len(ends)) - 1] for count in (2, 4, 10)])
     first, slow, fast = np.array(instants).T
     return float(max(min(slow.max(), fast.min()), first.max())) or 1.0
 
 
-def shown_workers(spans: pd.DataFrame, end: float) -> list[int]:
-    """At most ``MOST_WORKERS``: those that ended a round by ``end``, then the first ones."""
+def shown_workers(spans: pd.DataFrame, end: float, most: int = 48) -> list[int]:
+    """At most so many as stay legible: those that ended a round by ``end``, then the first ones."""
     everyone = sorted({int(worker) for worker in spans["worker"] if worker >= 0})
     seen = spans[(spans["worker"] < 0) & (spans["end"] <= end) & (spans["ended_by"] >= 0)]
     enders = [int(worker) for worker in dict.fromkeys(seen["ended_by"])]
     others = [worker for worker in everyone if worker not in enders]
-    return sorted((enders + others)[:MOST_WORKERS])
+    return sorted((enders + others)[:most])
 
 
 def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str) -> Panel:
@@ -132,28 +128,26 @@ def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str) -> Pan
     row_of = {worker: row for row, worker in enumerate(workers)}
     begun = spans[(spans["start"] < end) & spans["worker"].isin(workers)]
     marks: list[Mark] = []
-    for kind, fill in FILLS.items():
+    for kind, fill in SPAN_FILLS.items():
         own = begun[begun["kind"] == kind]
         if not own.empty:
             rows = np.array([row_of[worker] for worker in own["worker"]], dtype=np.float64)
             left, right = (own[c].to_numpy(dtype=float) for c in ("start", "end"))
             marks.append(Bars(fill, rows, left, np.minimum(right, end)))
     rounds = spans[(spans["worker"] < 0) & (spans["end"] <= end)]
-    marks.append(Rules(ENDS, rounds["end"].to_numpy(dtype=float)))
+    marks.append(Rules(ROUND_END_TITLE, rounds["end"].to_numpy(dtype=float)))
     ended = rounds[rounds["ended_by"].isin(workers)]
     enders = np.array([row_of[worker] for worker in ended["ended_by"]], dtype=np.float64)
-    marks.append(Points(ENDER, ended["end"].to_numpy(dtype=float), enders, hollow=True, size=3.6))
-    places = range(0, len(workers), 1 if len(workers) <= 10 else 5)
-    x, names = Axis("simulated time (s)", low=0.0, high=end), tuple(str(workers[i]) for i in places)
-    y = Axis("worker", low=len(workers) - 0.4, high=-0.6, names=names, places=tuple(places))
+    marks.append(
+        Points(ENDER_LOOK, ended["end"].to_numpy(dtype=float), enders, hollow=True, size=3.6)
+    )
+    ticks = range(0, len(workers), 1 if len(workers) <= 10 else 5)
+    x, names = Axis("simulated time (s)", low=0.0, high=end), tuple(str(workers[i]) for i in ticks)
+    y = Axis("worker", low=len(workers) - 0.4, high=-0.6, names=names, places=tuple(ticks))
     title = f"{spans['label'].iloc[0]}: {number_of(len(rounds), what)}"
     return Panel(x, y, marks, title, grid=False)
 
 
-MOST_ROWS = 12  # schemes at points of the sweep that stay legible
-WRAP = 37  # characters in a line of a row's name
-ENDED = "share of the rounds (or updates) that its message ended"
-WAITED = "share of the seconds waited for it alone (left: of all, per run)"
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -203,9 +197,13 @@ class WorkersKind(PictureKind):
         more = len(records.summary) - len(rows)
         ended = Heat(_shares([row.last for row in rows]))
         waited = Heat(_shares([row.cost for row in rows]))
+        titles = (
+            "share of the rounds (or updates) that its message ended",
+            "share of the seconds waited for it alone (left: of all, per run)",
+        )
         panels = [
-            Panel(Axis("worker"), Axis("", names=names), [ended], ENDED, grid=False),
-            Panel(Axis("worker"), Axis("", names=costs), [waited], WAITED, grid=False),
+            Panel(Axis("worker"), Axis("", names=names), [ended], titles[0], grid=False),
+            Panel(Axis("worker"), Axis("", names=costs), [waited], titles[1], grid=False),
         ]
         size = 1, style.TWO_PANELS, 2 * (0.5 + height * len(rows)) + 0.5
         return Picture(panels, *size, "x", left_out(more, "row"), names_left=True)
@@ -213,17 +211,17 @@ class WorkersKind(PictureKind):
 
 def _rows(records: Records) -> list[WorkersRow]:
     rows = []
-    for part in records.points():
-        assert part.workers is not None
-        for label, own in part.workers.groupby("label", sort=False):
+    for point in records.points():
+        assert point.workers is not None
+        for label, own in point.workers.groupby("label", sort=False):
             last, cost = own.sort_values("worker")[["last", "cost"]].to_numpy(dtype=float).T
-            rows.append(WorkersRow(str(label), part.title.replace("delay.", ""), last, cost))
-    return rows[:MOST_ROWS]
+            rows.append(WorkersRow(str(label), point.title.replace("delay.", ""), last, cost))
+    return rows[:12]  # more are not legible
 
 
-def _wrapped(row: WorkersRow, suffix: str) -> str:
+def _wrapped(row: WorkersRow, suffix: str, width: int = 37) -> str:
     point = row.point.replace(" = ", f"{NO_BREAK}={NO_BREAK}").replace("\n", ", ")
-    return "\n".join(textwrap.wrap(row.name + suffix, WRAP) + textwrap.wrap(point, WRAP))
+    return "\n".join(textwrap.wrap(row.name + suffix, width) + textwrap.wrap(point, width))
 
 
 def _shares(rows: list[FloatArray]) -> FloatArray:

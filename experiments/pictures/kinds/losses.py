@@ -22,10 +22,9 @@ from ..picture import Axis, Band, Bars, Curve, Fill, Mark, Panel, Picture, Point
 from ..records import Records
 
 # Many replications become one curve: losses at common instants, the middle and a band.
-LOW, HIGH = 10, 90  # the band of quantiles holds four of five replications
-CONFIDENCE = 0.95
+BAND_PERCENTILES = (10, 90)  # the band of quantiles holds four of five replications
 # what a legend says of lines and bands
-BANDS: dict[Band, str] = {
+LOSS_BAND_NOTES: dict[Band, str] = {
     "quantiles": "line: median; band: 10th to 90th percentile",
     "ci": "line: mean; band: 95 % confidence interval",
 }
@@ -44,20 +43,20 @@ class Spread(NamedTuple):
     high: FloatArray
 
 
-def spread(values: FloatArray, band: Band) -> Spread:
+def band_of(values: FloatArray, band: Band) -> Spread:
     """Over the first axis of ``(R, G)``; a value that is not finite counts as infinite."""
     known = np.where(np.isfinite(values), values, np.inf)
     if band == "quantiles":
-        ordered, places = np.sort(known, axis=0), np.array((LOW, 50, HIGH)) * (len(known) - 1) / 100
-        share = (places % 1)[:, None]
-        low, high = (ordered[end(places).astype(int)] for end in (np.floor, np.ceil))
+        ordered, positions = np.sort(known, axis=0), np.array((10, 50, 90)) * (len(known) - 1) / 100
+        share = (positions % 1)[:, None]
+        low, high = (ordered[end(positions).astype(int)] for end in (np.floor, np.ceil))
         with np.errstate(invalid="ignore"):  # infinity less infinity, or times 0
             ends = np.where((share > 0) & (low < high), low + share * (high - low), low)
         return Spread(ends[1], ends[0], ends[2])
     count, middle = len(known), known.mean(axis=0)
     if count == 1:
         return Spread(middle, middle, middle)
-    with np.errstate(invalid="ignore"):  # a spread around an infinite mean
+    with np.errstate(invalid="ignore"):  # a band_of around an infinite mean
         error = known.std(axis=0, ddof=1) / np.sqrt(count)
     half = student(np.where(np.isfinite(error), error, 0.0), count)
     return Spread(middle, middle - half, middle + half)
@@ -71,10 +70,10 @@ def half_interval(summary: pd.DataFrame, name: str) -> FloatArray:
 
 
 def student(error: ArrayLike, runs: FloatArray | int) -> FloatArray:
-    """Half of Student's confidence interval of means of so many runs, from standard errors."""
+    """Half of Student's 95 % confidence interval of means of so many runs, from standard errors."""
     from scipy.special import stdtrit  # a tenth of a second that few pictures need
 
-    return np.asarray(stdtrit(np.maximum(runs - 1, 1), (1 + CONFIDENCE) / 2) * np.asarray(error))
+    return np.asarray(stdtrit(np.maximum(runs - 1, 1), 0.975) * np.asarray(error))
 
 
 def instants_of(times: FloatArray) -> FloatArray:
@@ -100,20 +99,18 @@ def pareto(*costs: FloatArray) -> BoolArray:
 
 # A run diverges where its step is too long: losses grow without bound, then they are not numbers
 # any more. One such scheme must not take the room of the others, so a line ends where the loss is
-# ``DIVERGED`` times what it was at the start, at the top of the picture.
+# ``DIVERGED_FACTOR`` times what it was at the start, at the top of the picture.
 
-DECADES_FOR_LOG = 0.7  # from this many powers of ten on, losses are drawn on a logarithmic axis
-DIVERGED = 1e3  # times the largest loss at the start: what is beyond has diverged
-NUMBERS = (1e-100, 1e100)  # what an axis can show; beyond, it could not compute its own margins
-ENDS = "a line that ends at the top: diverged"
+DIVERGED_FACTOR = 1e3  # times the largest loss at the start: what is beyond has diverged
+AXIS_RANGE = (1e-100, 1e100)  # what an axis can show; beyond, it could not compute its own margins
 
 
 def ceiling(records: Records) -> float:
     """The largest loss that is drawn; 0 where no run begins with a number."""
     losses = records.iterations.loc[records.iterations["iteration"] == 0, "train_loss"]
     start = losses.to_numpy(dtype=float)
-    start = start[np.abs(start) <= NUMBERS[1]]
-    return DIVERGED * max(float(start.max()), NUMBERS[0]) if start.size else 0.0
+    start = start[np.abs(start) <= AXIS_RANGE[1]]
+    return DIVERGED_FACTOR * max(float(start.max()), AXIS_RANGE[0]) if start.size else 0.0
 
 
 class LossKind(PanelKind):
@@ -137,24 +134,25 @@ class LossKind(PanelKind):
         curves, diverged = [], False
         for label, _ in records.labels():
             x, runs = self.losses(records, label)
-            losses = spread(runs, band)
+            losses = band_of(runs, band)
             curves.append(Curve(looks[label], x, *cut(losses, most)))
             diverged |= bool(np.any(losses.middle > most))
-        keys = [band_key(BANDS[band])] if records.replicated() else []
-        x_axis, remark = Axis(self.along or records.clock), ENDS if diverged else ""
+        keys = [band_key(LOSS_BAND_NOTES[band])] if records.replicated() else []
+        x_axis = Axis(self.along or records.clock)
+        remark = "a line that ends at the top: diverged" if diverged else ""
         least = [] if self.along else least_losses(records, band)
         marks: list[Mark] = [*curves, *least, *target_line(records, curves), *keys]
         return Panel(x_axis, loss_axis(curves), marks, records.title, remark)
 
     @override
     def last(self, band: Band) -> tuple[str, ...]:
-        return (BANDS[band],)
+        return (LOSS_BAND_NOTES[band],)
 
     @override
     def picture(self, records: Records, band: Band | None = None) -> Picture:
         """With a line of the legend more for the lowest line, and one for the target."""
         made = super().picture(records, band)
-        known = not self.along and LEAST_TIME in records.summary
+        known = not self.along and LEAST_TIME_COLUMN in records.summary
         return replace(made, height=made.height + 0.22 * (known + (records.target is not None)))
 
 
@@ -165,8 +163,10 @@ def target_line(records: Records, curves: Sequence[Curve]) -> Iterator[Rules]:
         yield Rules("target", y=np.array([target]))
 
 
-LEAST_TIME = "least_iteration_time"  # its column; a scheme without a barrier can come near it
-LOWEST = Look(INK, "", DOTTED, "dotted: the best without a barrier, if nobody ever waited")
+LEAST_TIME_COLUMN = (
+    "least_iteration_time"  # its column; a scheme without a barrier can come near it
+)
+LOWEST_LOOK = Look(INK, "", DOTTED, "dotted: the best without a barrier, if nobody ever waited")
 
 
 def least_losses(records: Records, band: Band) -> list[Curve]:
@@ -174,19 +174,21 @@ def least_losses(records: Records, band: Band) -> list[Curve]:
     After i iterations it has the lowest loss that one of them has, and it has that after i times
     the least seconds in which all workers together can do an iteration's n gradients."""
     table = records.summary.drop_duplicates("label").set_index("label")
-    known = table[LEAST_TIME].dropna() if LEAST_TIME in table else pd.Series(dtype=float)
+    known = (
+        table[LEAST_TIME_COLUMN].dropna() if LEAST_TIME_COLUMN in table else pd.Series(dtype=float)
+    )
     if known.nunique() != 1:
         return []
-    runs = [spread(records.runs(str(label), "train_loss"), band).middle for label in known.index]
+    runs = [band_of(records.runs(str(label), "train_loss"), band).middle for label in known.index]
     losses = np.min(runs, axis=0)
     lowest = cut(Spread(losses, losses, losses), ceiling(records)).middle
     times = np.arange(len(losses), dtype=np.float64) * known.iloc[0]
-    return [Curve(LOWEST, times, lowest, width=1.2)]
+    return [Curve(LOWEST_LOOK, times, lowest, width=1.2)]
 
 
 def cut(losses: Spread, most: float) -> Spread:
     """The part below ``most``; a line that goes beyond ends there."""
-    middle, low, high = (np.clip(each, -NUMBERS[1], None) for each in losses)
+    middle, low, high = (np.clip(values, -AXIS_RANGE[1], None) for values in losses)
     beyond = middle > most
     leaves = beyond & ~np.append(True, beyond[:-1])
     return Spread(
@@ -197,10 +199,10 @@ def cut(losses: Spread, most: float) -> Spread:
 
 
 def loss_axis(curves: Sequence[Curve], label: str = "training loss (mean over rows)") -> Axis:
-    """The axis of some curves, logarithmic where they span orders of magnitude."""
+    """The axis of some curves, logarithmic where they span 0.7 powers of ten or more."""
     values = np.concatenate([curve.y for curve in curves])
-    too_small = bool(np.any(values < NUMBERS[0]))
-    return Axis(label) if too_small else axis_of(label, values, 10**DECADES_FOR_LOG)
+    too_small = bool(np.any(values < AXIS_RANGE[0]))
+    return Axis(label) if too_small else axis_of(label, values, 10**0.7)
 
 
 @final
@@ -237,14 +239,11 @@ class LossIterationKind(LossKind):
 
 
 COST = METRICS["iteration_time"]
-ACCURACY = (METRICS["final_train_loss"], METRICS["decoding_error"])  # the first that there is
-FRONT = Look(MUTED, "", SOLID, "Pareto front")
-BARS: dict[Band, str] = {
+FRONT_LOOK = Look(MUTED, "", SOLID, "Pareto front")
+BAR_NOTES: dict[Band, str] = {
     "quantiles": "bars: 10th to 90th percentile of replications",
     "ci": "bars: 95 % confidence interval of the mean",
 }
-LEAST_SPAN = 0.02  # share of its values that the vertical axis spans at least: round-off looks flat
-MARGIN = 0.12
 
 
 @final
@@ -290,25 +289,26 @@ class TradeoffKind(PanelKind):
         order = np.flatnonzero(front)[np.argsort(x[front])]
         points = []
         for i, (label, _) in enumerate(records.labels()):
-            one, ringed = slice(i, i + 1), bool(front[i])
-            ends = dx[:, one], dy[:, one]
-            points.append(Points(looks[label], x[one], y[one], *ends, ringed=ringed))
+            own, ringed = slice(i, i + 1), bool(front[i])
+            ends = dx[:, own], dy[:, own]
+            points.append(Points(looks[label], x[own], y[own], *ends, ringed=ringed))
         if records.replicated():
             bars = np.empty((2, 0))
-            points.append(Points(Look(INK, "", "none", BARS[band]), dx=bars, dy=bars))
-        line = Curve(FRONT, x[order], y[order], steps=True, width=1.0)
+            points.append(Points(Look(INK, "", "none", BAR_NOTES[band]), dx=bars, dy=bars))
+        line = Curve(FRONT_LOOK, x[order], y[order], steps=True, width=1.0)
         gone = int((~drawn).sum())
-        axes = _axis(COST.label, x, dx, 0.0), _axis(METRICS[name].label, y, dy, LEAST_SPAN)
+        # the vertical axis spans at least 2 % of its values: round-off looks flat
+        axes = axis_around(COST.label, x, dx, 0.0), axis_around(METRICS[name].label, y, dy, 0.02)
         remark = f"not shown: {gone} that diverged" if gone else ""
         return Panel(*axes, [line, *points], records.title, remark)
 
     @override
     def last(self, band: Band) -> tuple[str, ...]:
-        return (FRONT.title, BARS[band])
+        return (FRONT_LOOK.title, BAR_NOTES[band])
 
 
 def _accuracy(records: Records) -> str | None:
-    names = (metric.name for metric in ACCURACY)
+    names = ("final_train_loss", "decoding_error")
     return next((name for name in names if f"{name}_mean" in records.summary), None)
 
 
@@ -331,19 +331,19 @@ def _bars(records: Records, name: str, middle: FloatArray, band: Band) -> FloatA
         ends = np.stack([half, half])
     else:
         runs = [METRICS[name].of(records.cell(label)) for label, _ in records.labels()]
-        found = [np.percentile(run, (LOW, HIGH)) for run in runs if run is not None]
-        low, high = np.stack(found, axis=1)
+        quantiles = [np.percentile(run, BAND_PERCENTILES) for run in runs if run is not None]
+        low, high = np.stack(quantiles, axis=1)
         ends = np.stack([middle - low, high - middle])
     return np.where(np.isfinite(ends), np.maximum(ends, 0.0), 0.0)
 
 
-def _axis(label: str, middle: FloatArray, bars: FloatArray, least: float) -> Axis:
+def axis_around(label: str, middle: FloatArray, bars: FloatArray, least: float) -> Axis:
     """Around all bars, with a margin, and not below a share of the values themselves."""
     known = np.isfinite(middle)
     if not known.any():
         return Axis(label)
     low, high = (middle - bars[0])[known].min(), (middle + bars[1])[known].max()
-    low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
+    low, high = low - 0.12 * (high - low), high + 0.12 * (high - low)
     missing = least * float(np.abs(middle[known]).mean()) - (high - low)
     if missing > 0:
         low, high = low - missing / 2, high + missing / 2

@@ -18,18 +18,17 @@ from ...page.content import Chart
 from ...text import left_out
 from .. import style
 from ..base import PanelKind, PictureKind
-from ..looks import DOTTED, GRID, INK, MUTED, SOLID, THEORY, Look, shade, variants
+from ..looks import DOTTED, GRID_COLOUR, INK, MUTED, SOLID, THEORY_LOOK, Look, shade, variants
 from ..picture import Axis, Band, Bars, Curve, Fill, Mark, Panel, Picture, Points, axis_of
 from ..records import Records, names_of, short_text
-from .losses import LEAST_TIME, band_key, half_interval, spread
+from .losses import LEAST_TIME_COLUMN, band_key, band_of, half_interval
 
-LEVELS = np.linspace(0.0, 1.0, 401)
-LONG_TAIL = 30.0  # above this ratio of the 99.75 % quantile to the median the axis is logarithmic
-BANDS: dict[Band, str] = {
+QUANTILE_LEVELS = np.linspace(0.0, 1.0, 401)
+TIME_BAND_NOTES: dict[Band, str] = {
     "quantiles": "band: 10th to 90th percentile of runs",
     "ci": "band: 95 % confidence interval over runs",
 }
-LEAST = Look(INK, "", DOTTED, "dotted: n gradients take at least this long on average")
+LEAST_TIME_LOOK = Look(INK, "", DOTTED, "dotted: n gradients take at least this long on average")
 
 
 @final
@@ -61,44 +60,41 @@ class IterationTimeKind(PanelKind):
                     used = (seconds.sum(axis=1) / mean / made.sum(axis=1))[:, None] * made
                     seconds = np.where(made > 0, seconds / np.where(made > 0, used, 1.0), np.nan)
             quantile = np.nanquantile if np.isnan(seconds).any() else np.quantile
-            quantiles = quantile(seconds, LEVELS)
+            quantiles = quantile(seconds, QUANTILE_LEVELS)
             longest = max(longest, float(quantiles[-2] / max(quantiles[200], 1e-300)))
             if len(seconds) > 1:
-                ends = spread(quantile(seconds, LEVELS, axis=1).T, band)
+                ends = band_of(quantile(seconds, QUANTILE_LEVELS, axis=1).T, band)
                 bounds = (np.maximum(ends.low, quantiles[0]), ends.high)
-                marks.append(Curve(looks[label], quantiles, LEVELS, *bounds, across="x"))
+                marks.append(Curve(looks[label], quantiles, QUANTILE_LEVELS, *bounds, across="x"))
             else:
-                marks.append(Curve(looks[label], quantiles, LEVELS))
+                marks.append(Curve(looks[label], quantiles, QUANTILE_LEVELS))
         if records.replicated():
-            marks.append(band_key(BANDS[band]))
-        least = records.summary.get(LEAST_TIME, pd.Series()).dropna().unique()
+            marks.append(band_key(TIME_BAND_NOTES[band]))
+        least = records.summary.get(LEAST_TIME_COLUMN, pd.Series()).dropna().unique()
         whole = np.array([0.0, 1.02])
-        marks += [Curve(LEAST, np.full(2, seconds), whole, width=1.2) for seconds in least]
-        tail = longest > LONG_TAIL
+        marks += [
+            Curve(LEAST_TIME_LOOK, np.full(2, seconds), whole, width=1.2) for seconds in least
+        ]
+        tail = longest > 30.0  # times the median, the 99.75 % quantile
         x = Axis("iteration time (s)", log=tail, low=None if tail else 0.0)
         y = Axis("share of iterations done by then", low=0.0, high=1.02)
         return Panel(x, y, marks, records.title)
 
     @override
     def last(self, band: Band) -> tuple[str, ...]:
-        return (BANDS[band], LEAST.title)
+        return (TIME_BAND_NOTES[band], LEAST_TIME_LOOK.title)
 
 
 # metrics over what was swept that a report shows, those that the summary has
-OVERVIEW = ("time_to_target", "iteration_time", "final_train_loss", "decoding_error")
-MOST_PANELS = 6
-# from this ratio of swept values on, and from this one of what is measured, an axis is logarithmic
-LONG, WIDE = 10, 30
-JOINED = Look(MUTED, "", SOLID, "thin lines: means without a closed form")
-THIN = 0.7
-REACHED = "target_reached"
-NOBODY = "no scheme reaches the target loss in more than half of its runs"
-TICKS = 8  # swept values of which each has a tick
-AT_POINTS = replace(THEORY, title="lines: theory, at the points")
-MEANS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
-SOME = Look(MUTED, "o", "none", "hollow: not all runs reach it")
-NEVER = Look(MUTED, "^", "none", "at the top: half of them or more do not")
-MEDIANS = replace(MEANS, title=MEANS.title.replace("mean", "median"))
+OVERVIEW_METRICS = ("time_to_target", "iteration_time", "final_train_loss", "decoding_error")
+JOINED_LOOK = Look(MUTED, "", SOLID, "thin lines: means without a closed form")
+JOINED_WIDTH = 0.7
+NOT_REACHED_NOTE = "no scheme reaches the target loss in more than half of its runs"
+THEORY_AT_POINTS_LOOK = replace(THEORY_LOOK, title="lines: theory, at the points")
+MEANS_LOOK = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
+SOME_LOOK = Look(MUTED, "o", "none", "hollow: not all runs reach it")
+NEVER_LOOK = Look(MUTED, "^", "none", "at the top: half of them or more do not")
+MEDIANS_LOOK = replace(MEANS_LOOK, title=MEANS_LOOK.title.replace("mean", "median"))
 
 
 @final
@@ -112,7 +108,7 @@ class AgainstKind(PictureKind):
     Args:
         x: a swept key; by default the one with the most values, numbers first.
         y: a metric, such as ``decoding_error``, or a column of the summary; by default the first of
-            ``OVERVIEW`` that is there."""
+            ``OVERVIEW_METRICS`` that is there."""
 
     name = "against"
     title = "Against what was swept"
@@ -141,8 +137,8 @@ class AgainstKind(PictureKind):
             return f"{self.x} was not swept; --x {one_of(keys, self.x)}"
         columns = _columns(records)
         if self.y and self.y not in columns:
-            missed = self.y == "time_to_target" and REACHED in records.summary
-            lack = NOBODY if missed else f"the summary has no numbers {self.y}"
+            missed = self.y == "time_to_target" and "target_reached" in records.summary
+            lack = NOT_REACHED_NOTE if missed else f"the summary has no numbers {self.y}"
             return f"{lack}; --y {one_of(columns, self.y)}"
         return None if columns else "the summary holds no means"
 
@@ -154,22 +150,22 @@ class AgainstKind(PictureKind):
         several = [key for key in lengths if lengths[key] > 1]
         x = self.x or max(several, key=lambda key: (numeric[key], lengths[key]))
         columns = _columns(records)
-        y = self.y or next(name for name in (*OVERVIEW, *columns) if name in columns)
+        y = self.y or next(name for name in (*OVERVIEW_METRICS, *columns) if name in columns)
         summary, median = _middles(records.summary, y)
         summary = summary.assign(label=_series(summary, x))
         looks = variants(replace(records, summary=summary).labels())
         values = [value for value in dict.fromkeys(summary[x]) if pd.notna(value)]
         axis = Axis(x, names=tuple(map(short_text, values)))
-        where = {value: float(place) for place, value in enumerate(values)}
+        where = {value: float(number) for number, value in enumerate(values)}
         if numeric[x]:
             where = {value: float(value) for value in values}
             numbers = np.sort([*where.values()])
             # whether they are as 12, 24, 48
             even = len(numbers) > 2 and numbers[0] > 0 and np.ptp(np.diff(np.log(numbers))) < 1e-6
-            axis = axis_of(x, numbers, 1 if even else LONG)
-            if len(where) <= TICKS:
-                places = tuple(sorted(where.values()))
-                axis = replace(axis, names=tuple(f"{at:.4g}" for at in places), places=places)
+            axis = axis_of(x, numbers, 1 if even else 10)
+            if len(where) <= 8:  # each has a tick
+                ticks = tuple(sorted(where.values()))
+                axis = replace(axis, names=tuple(f"{at:.4g}" for at in ticks), places=ticks)
         finite = summary.reindex(columns=[f"{y}_mean", f"{y}_high"]).to_numpy(dtype=float)
         top = 1.1 * float(np.max(finite, where=np.isfinite(finite), initial=0.0))
         others = [k for k in records.swept() if k != x and lengths[k] > 1]
@@ -177,31 +173,33 @@ class AgainstKind(PictureKind):
         if others:
             names = names_of(summary, others)
             groups = [(str(name), summary[names == name]) for name in dict.fromkeys(names)]
-        shown = [
+        titled = [
             (title, [*_series_marks(own, x, y, where, looks, top), *_least(own, x, y, where)])
-            for title, own in groups[:MOST_PANELS]
+            for title, own in groups[:6]
         ]
-        drawn = [mark for _, marks in shown for mark in marks]
+        drawn = [mark for _, marks in titled for mark in marks]
         heights = [mark.y for mark in drawn if isinstance(mark, Curve | Points)]
         title = METRICS[y].label if y in METRICS else y
         title = f"median {title}" if median else title
         numbers = np.concatenate([np.empty(0), *heights])
-        scale = axis_of(title, numbers, WIDE)
+        scale = axis_of(title, numbers, 30)
         if (
             not scale.log
             and 0 <= np.nanmin(numbers, initial=1) <= np.nanmax(numbers, initial=0) / 2
         ):
             scale = replace(scale, low=0.0)  # else differences would look like multiples
-        bars = MEDIANS if median else MEANS
+        bars = MEDIANS_LOOK if median else MEANS_LOOK
         keys: list[Mark] = [Points(bars, dy=np.empty((2, 0)))]
-        keys += [Points(key, hollow=True) for key in (SOME, NEVER)] if median else []
+        keys += [Points(key, hollow=True) for key in (SOME_LOOK, NEVER_LOOK)] if median else []
         known = summary.get(f"{y}_theory", pd.Series(np.nan, summary.index)).notna()
-        keys += [Curve(AT_POINTS)] if known.any() else []
+        keys += [Curve(THEORY_AT_POINTS_LOOK)] if known.any() else []
         every = known.groupby(summary["label"]).any().all()
-        joined = replace(JOINED, title="thin lines: medians") if median else JOINED
-        keys += [] if every else [Curve(joined, width=THIN)]
-        remark = NOBODY * bool(not self.y and y != "time_to_target" and REACHED in summary)
-        panels = [Panel(axis, scale, [*marks, *keys], title, remark) for title, marks in shown]
+        joined = replace(JOINED_LOOK, title="thin lines: medians") if median else JOINED_LOOK
+        keys += [] if every else [Curve(joined, width=JOINED_WIDTH)]
+        remark = NOT_REACHED_NOTE * bool(
+            not self.y and y != "time_to_target" and "target_reached" in summary
+        )
+        panels = [Panel(axis, scale, [*marks, *keys], title, remark) for title, marks in titled]
         in_a_row = min(3, len(panels))
         width = style.ONE_PANEL if in_a_row == 1 else style.TWO_PANELS
         entries = [*(look.title for look in looks.values()), *(key.title for key in keys)]
@@ -209,7 +207,7 @@ class AgainstKind(PictureKind):
         height = 3.2 * -(-len(panels) // in_a_row) + 0.22 * -(-len(entries) // beside)
         heading = left_out(len(groups) - len(panels), "point", "of the sweep")
         share: Literal["y", ""] = "y" if len(panels) > 1 else ""
-        last = (*(key.title for key in keys), LEAST.title)
+        last = (*(key.title for key in keys), LEAST_TIME_LOOK.title)
         return Picture(panels, in_a_row, width, height, share, heading, last=last)
 
     @override
@@ -221,7 +219,7 @@ class AgainstKind(PictureKind):
         if not records.swept() and several.to_numpy().max() < 3:
             return
         columns = _columns(records)
-        for y in OVERVIEW:
+        for y in OVERVIEW_METRICS:
             seen = _middles(records.summary, y)[0].get(f"{y}_mean", pd.Series(np.nan))
             if y in columns and bool((seen.abs() > METRICS[y].rounding).any()):
                 picture = replace(self, y=y).picture(records)
@@ -253,7 +251,7 @@ def _middles(summary: pd.DataFrame, y: str) -> tuple[pd.DataFrame, bool]:
     """The table with medians and their intervals in place of means, where these are medians: those
     of times to a target that not all runs reach."""
     median = f"{y}_median"
-    if f"{median}_low" not in summary or (summary[REACHED] == 1).all():
+    if f"{median}_low" not in summary or (summary["target_reached"] == 1).all():
         return summary, False
     low, high = summary[f"{median}_low"], summary[f"{median}_high"]
     own = {f"{y}_mean": summary[median], f"{y}_low": low, f"{y}_high": high}
@@ -311,37 +309,39 @@ def _series_marks(
         far = np.stack([middle - low, high - middle])
         far[:, np.isnan(far).any(axis=0)] = np.nan  # an interval without an end has no bar
         dy = np.maximum(np.nan_to_num(np.where(np.isnan(half), far, half)), 0.0)
-        height, width = (middle, THIN) if np.isnan(theory).all() else (theory, 1.6)
+        height, width = (middle, JOINED_WIDTH) if np.isnan(theory).all() else (theory, 1.6)
         line = replace(look, title="")
         marks.append(Curve(replace(line, marker=""), at[order], height[order], width=width))
         some = np.array([*map(bool, late)])  # where not all runs reach the target
         marks.append(
             Points(look, at[order], np.where(some, np.nan, middle)[order], dy=dy[:, order])
         )
-        highest = replace(line, marker=NEVER.marker), np.full(len(at), top)
-        for places, drawn, height in ((some & ~never, line, middle), (never, *highest)):
-            if places.any():
-                spread = dy[:, places]
-                marks.append(Points(drawn, at[places], height[places], dy=spread, hollow=True))
+        highest = replace(line, marker=NEVER_LOOK.marker), np.full(len(at), top)
+        for chosen, drawn, height in ((some & ~never, line, middle), (never, *highest)):
+            if chosen.any():
+                band_of = dy[:, chosen]
+                marks.append(Points(drawn, at[chosen], height[chosen], dy=band_of, hollow=True))
     return marks
 
 
 def _least(table: pd.DataFrame, x: str, y: str, where: Mapping[Any, float]) -> Iterator[Curve]:
     """The dotted line under iteration times, where it is known."""
-    if y != "iteration_time" or LEAST_TIME not in table:
+    if y != "iteration_time" or LEAST_TIME_COLUMN not in table:
         return
-    known = table.dropna(subset=[LEAST_TIME, x]).drop_duplicates(x)
-    places = np.array([where[value] for value in known[x]])
-    if len(places) > 1:
-        order = np.argsort(places, kind="stable")
-        yield Curve(LEAST, places[order], known[LEAST_TIME].to_numpy(float)[order], width=1.2)
+    known = table.dropna(subset=[LEAST_TIME_COLUMN, x]).drop_duplicates(x)
+    at = np.array([where[value] for value in known[x]])
+    if len(at) > 1:
+        order = np.argsort(at, kind="stable")
+        yield Curve(
+            LEAST_TIME_LOOK, at[order], known[LEAST_TIME_COLUMN].to_numpy(float)[order], width=1.2
+        )
 
 
-HEIGHT = 0.7
-HATCH = "///"
-WASTED = Fill(GRID, HATCH, "hatched: wasted")
-IDLE = Fill("#FFFFFF", "", "blank: idle", HEIGHT)
-ERROR = "bars: 95 % confidence interval"
+BAR_HEIGHT = 0.7
+WASTED_HATCH = "///"
+WASTED_FILL = Fill(GRID_COLOUR, WASTED_HATCH, "hatched: wasted")
+IDLE_FILL = Fill("#FFFFFF", "", "blank: idle", BAR_HEIGHT)
+INTERVAL_TITLE = "bars: 95 % confidence interval"
 
 
 @final
@@ -370,21 +370,26 @@ class UtilisationKind(PanelKind):
             look, row = looks[label], rows[y : y + 1]
             ends = (used[y : y + 1], busy[y : y + 1])
             marks += [
-                Bars(Fill(look.colour, "", look.title, HEIGHT), row, np.zeros(1), ends[0]),
-                Bars(Fill(shade(look.colour, 0.6), HATCH, "", HEIGHT), row, *ends),
-                Bars(Fill(IDLE.colour, "", "", HEIGHT), row, ends[1], np.maximum(ends[1], 1.0)),
+                Bars(Fill(look.colour, "", look.title, BAR_HEIGHT), row, np.zeros(1), ends[0]),
+                Bars(Fill(shade(look.colour, 0.6), WASTED_HATCH, "", BAR_HEIGHT), row, *ends),
+                Bars(
+                    Fill(IDLE_FILL.colour, "", "", BAR_HEIGHT),
+                    row,
+                    ends[1],
+                    np.maximum(ends[1], 1.0),
+                ),
             ]
-        marks += [Bars(WASTED), Bars(IDLE)]
+        marks += [Bars(WASTED_FILL), Bars(IDLE_FILL)]
         if np.isfinite(half).any():
             both = np.nan_to_num(np.stack([half, half]))
-            marks.append(Points(Look(INK, "", "none", ERROR), busy, rows, dx=both))
+            marks.append(Points(Look(INK, "", "none", INTERVAL_TITLE), busy, rows, dx=both))
         shares = Axis("share of the workers' time", low=0.0, high=1.0)
         schemes = Axis("scheme", low=len(rows) - 0.5, high=-0.5, names=())
         return Panel(shares, schemes, marks, records.title)
 
     @override
     def last(self, band: Band) -> tuple[str, ...]:
-        return (WASTED.title, IDLE.title, ERROR)
+        return (WASTED_FILL.title, IDLE_FILL.title, INTERVAL_TITLE)
 
     @override
     def page_picture(self, records: Records) -> Picture:

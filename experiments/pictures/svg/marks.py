@@ -32,7 +32,7 @@ HATCHES = {
 def dashed(line: LineStyle, width: float) -> Markup:
     """The attribute of a dashed line; empty for a solid one."""
     pattern = PLAIN_DASHES.get(line, ()) if isinstance(line, str) else line[1]
-    lengths = " ".join(f"{part * width:.3g}" for part in pattern)
+    lengths = " ".join(f"{dash * width:.3g}" for dash in pattern)
     return piece(' stroke-dasharray="{}"', lengths) if pattern else Markup("")
 
 
@@ -53,8 +53,7 @@ def hatched(fill: Fill, d: str, page_style: PageStyle) -> Markup:
 
 
 # one line of text, of a class of the style sheet: class, anchor, x, y, words
-WORDS = '<text class="{}" text-anchor="{}" x="{}" y="{}">{}</text>'
-CLOSE = 79  # matplotlib's code for the end of a closed path
+TEXT_TEMPLATE = '<text class="{}" text-anchor="{}" x="{}" y="{}">{}</text>'
 
 
 def _marker(code: str, name: str) -> str:
@@ -62,33 +61,37 @@ def _marker(code: str, name: str) -> str:
 
     style = MarkerStyle(code)
     path = style.get_path().transformed(style.get_transform())
-    steps, signs = [], {1: "M", 2: "L", 3: "Q", 4: "C", CLOSE: "Z"}
+    close = 79  # matplotlib's code for the end of a closed path
+    steps, signs = [], {1: "M", 2: "L", 3: "Q", 4: "C", close: "Z"}
     for points, step in path.iter_segments(curves=True, simplify=False):
         pairs = np.asarray(points).reshape(-1, 2)
         numbers = " ".join(f"{x:.3g} {-y:.3g}" for x, y in pairs)
-        steps.append(signs[int(step)] + (numbers if int(step) != CLOSE else ""))
+        steps.append(signs[int(step)] + (numbers if int(step) != close else ""))
     kind = "letter" if code.startswith("$") else "face" if style.is_filled() else "stroke"
     return f'<path id="{name}" class="{kind}" d="{"".join(steps)}"/>'
 
 
 # Colours are classes of the style sheet, so that a page has a light and a dark form.
 
-DARK = "#15181d"  # the page's background in dark mode; the style sheet has the same
-LEAST = 3.5  # contrast of a line with a dark background; WCAG 2.2 asks for 3
-GREY = 16  # channels that differ by less make a grey
+DARK_BACKGROUND = "#15181d"  # the page's background in dark mode; the style sheet has the same
+MIN_CONTRAST = 3.5  # contrast of a line with a dark background; WCAG 2.2 asks for 3
 
 
 def on_dark(colour: str) -> str:
-    """The colour, mixed with as little white as makes it legible on ``DARK``.
+    """The colour, mixed with as little white as makes it legible on ``DARK_BACKGROUND``.
     White itself, which stands for nothing, becomes the background; black and dark greys turn
     around, since what is drawn in ink stays the strongest."""
     if colour.upper() == "#FFFFFF":
-        return DARK
+        return DARK_BACKGROUND
     channels = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    if max(channels) - min(channels) < GREY and max(channels) < 128:
+    if max(channels) - min(channels) < 16 and max(channels) < 128:  # a dark grey
         return "#" + "".join(f"{232 - channel // 2:02X}" for channel in channels)
     shares = (step / 50 for step in range(51))
-    return next(found for share in shares if contrast(found := shade(colour, share), DARK) >= LEAST)
+    return next(
+        lighter
+        for share in shares
+        if contrast(lighter := shade(colour, share), DARK_BACKGROUND) >= MIN_CONTRAST
+    )
 
 
 def contrast(first: str, second: str) -> float:
@@ -132,13 +135,13 @@ class PageStyle:
 
     def definitions(self) -> Markup:
         """Markers and hatches, which stand once in the page."""
-        parts = [_marker(code, name) for code, name in self.markers.items()]
-        parts += [
+        definitions = [_marker(code, name) for code, name in self.markers.items()]
+        definitions += [
             f'<pattern id="{name}" class="hatch" width="6" height="6" '
             f'patternUnits="userSpaceOnUse">{HATCHES.get(sign, HATCHES["/"])}</pattern>'
             for sign, name in self.hatches.items()
         ]
-        return Markup("".join(parts))
+        return Markup("".join(definitions))
 
     def css(self) -> tuple[str, str]:
         """Rules for a light page, and for a dark one."""
@@ -149,24 +152,23 @@ class PageStyle:
 
 # A table of values is a small image, a pixel for each value, which the browser stretches.
 STRETCHED = Markup('preserveAspectRatio="none"')
-MOST_READ = 60_000  # values that a pointer can read; a larger table is a picture alone
 
 
-def heat_image(mark: Heat, x: Scale, y: Scale) -> tuple[Markup, dict[str, Any]]:
+def heatmap_image(mark: Heat, x: Scale, y: Scale) -> tuple[Markup, dict[str, Any]]:
     """The image, and its values row by row."""
     rows = len(mark.values)
     left, right = x(np.array(mark.sides, dtype=np.float64))
     top, bottom = y(np.array([-0.5, rows - 0.5], dtype=np.float64))
     box = min(left, right), min(top, bottom), abs(right - left), abs(bottom - top)
     template = '<image class="heat" x="{}" y="{}" width="{}" height="{}" {} href="{}"/>'
-    parts = piece(template, *box, STRETCHED, shades(mark.values, mark))
+    svg = piece(template, *box, STRETCHED, shades(mark.values, mark))
     for at in y(np.arange(1, rows, dtype=np.float64) - 0.5) if rows <= 24 else ():
-        parts += piece('<path class="gap" d="M{} {}H{}"/>', left, at, right)
-    if mark.values.size > MOST_READ:
-        return parts, {}
+        svg += piece('<path class="gap" d="M{} {}H{}"/>', left, at, right)
+    if mark.values.size > 60_000:  # too many for a pointer to read
+        return svg, {}
     read = [readable(row) for row in mark.values]
     data = {"kind": "heat", "v": read, "label": mark.label, "sides": mark.sides}
-    return parts, data | ({"names": mark.names} if mark.names else {})
+    return svg, data | ({"names": mark.names} if mark.names else {})
 
 
 def shades(values: FloatArray, mark: Heat) -> str:
@@ -194,12 +196,11 @@ def colour_bar(mark: Heat, right: float, y: float) -> Markup:
     left = right - 78 - 8.2 * len(most)
     template = '<image x="{}" y="{}" width="72" height="9" {} href="{}"/>'
     bar = piece(template, left, y - 8.5, STRETCHED, shades(steps[None, :], mark))
-    least = piece(WORDS, "tk", "end", left - 5, y, f"{low:.3g}")
-    return piece(WORDS, "tk", "end", right, y, most) + bar + least
+    least = piece(TEXT_TEMPLATE, "tk", "end", left - 5, y, f"{low:.3g}")
+    return piece(TEXT_TEMPLATE, "tk", "end", right, y, most) + bar + least
 
 
-UNIT = 1.25  # units of a drawing in a point of matplotlib's
-MARKED = 8  # markers on a line
+UNITS_PER_POINT = 1.25  # units of a drawing in a point of matplotlib's
 Values = dict[str, Any]  # what a pointer reads at a mark, ``{}`` for nothing; ``kind`` says how
 
 
@@ -218,67 +219,67 @@ def draw_mark(mark: Mark, at: PanelScales, title: str) -> tuple[Markup, Values]:
     key = piece(' data-k="{}"', number) if title else ""
     match mark:
         case Curve():
-            parts, values = _curve(mark, at)
+            svg, values = _curve(mark, at)
         case Points():
-            parts, values = _points(mark, at)
+            svg, values = _points(mark, at)
         case Bars():
-            parts, values = _bars(mark, at)
+            svg, values = _bars(mark, at)
         case Rules():
-            parts, values = _rules(mark, at), {}
+            svg, values = _rules(mark, at), {}
         case Texts():
-            parts, values = _texts(mark, at), {}
+            svg, values = _texts(mark, at), {}
         case Heat():
-            parts, values = heat_image(mark, at.x, at.y)
+            svg, values = heatmap_image(mark, at.x, at.y)
     ink = at.page_style.ink(mark.colour) if mark.colour else ""
     if values:
         values |= {"t": title, "k": number, "i": ink}
-    return piece('<g class="mark {}"{}>{}</g>', ink, key, parts), values
+    return piece('<g class="mark {}"{}>{}</g>', ink, key, svg), values
 
 
 def _curve(mark: Curve, at: PanelScales) -> tuple[Markup, Values]:
     x, y = at.x(mark.x), at.y(mark.y)
     scale, along, middle = (at.y, x, y) if mark.across == "y" else (at.x, y, x)
     band = [scale(end) for end in (mark.low, mark.high) if end is not None]
-    places = [*range(len(x))] if mark.steps or mark.bars else kept(along, [middle, *band])
-    parts = Markup("")
+    chosen = [*range(len(x))] if mark.steps or mark.bars else kept(along, [middle, *band])
+    svg = Markup("")
     if band and mark.bars:
-        parts += _bars_at("M{0} {1}V{2}", x, *band)
+        svg += _bars_at("M{0} {1}V{2}", x, *band)
     elif band:
         low, high = band
-        parts += _band(along[places], low[places], high[places], mark.across)
-    d = _line(zip(x[places], y[places], strict=True), mark.steps)
-    parts += stroke(mark.look, mark.width * UNIT, d)
+        svg += _band(along[chosen], low[chosen], high[chosen], mark.across)
+    d = _line(zip(x[chosen], y[chosen], strict=True), mark.steps)
+    svg += stroke(mark.look, mark.width * UNITS_PER_POINT, d)
     if mark.look.marker:
-        every = 1 if mark.bars else max(1, len(x) // MARKED)
+        every = 1 if mark.bars else max(1, len(x) // 8)  # eight markers on a line
         marked = [*mark.marked] or slice(every // 2, None, every)
-        parts += _uses(mark.look, x[marked], y[marked], 5.5, at.page_style)
-    values: Values = {"kind": "curve", "x": readable(mark.x[places]), "y": readable(mark.y[places])}
+        svg += _uses(mark.look, x[marked], y[marked], 5.5, at.page_style)
+    values: Values = {"kind": "curve", "x": readable(mark.x[chosen]), "y": readable(mark.y[chosen])}
     if mark.steps:
         values["steps"] = 1
     for name, ends in (("low", mark.low), ("high", mark.high)):
         if ends is not None:
-            values[name] = readable(ends[places])
+            values[name] = readable(ends[chosen])
     if band and mark.across == "x":
         values["across"] = 1
-    return parts, values if len(mark.x) else {}
+    return svg, values if len(mark.x) else {}
 
 
-def _line(places: Iterable[tuple[float, float]], steps: bool) -> str:
+def _line(points: Iterable[tuple[float, float]], steps: bool) -> str:
     """The commands of a path; a gap where a place is NaN."""
-    parts, pen, last = [], False, ""
-    for px, py in places:
+    commands, pen, last = [], False, ""
+    for px, py in points:
         if not (np.isfinite(px) and np.isfinite(py)):
             pen = False
             continue
         here = f"{tenth(px)} {tenth(py)}"
         if not pen:
-            parts.append(f"M{here}")
+            commands.append(f"M{here}")
         elif steps:
-            parts.append(f"H{tenth(px)}V{tenth(py)}")
+            commands.append(f"H{tenth(px)}V{tenth(py)}")
         elif here != last:
-            parts.append(f"L{here}")
+            commands.append(f"L{here}")
         pen, last = True, here
-    return "".join(parts)
+    return "".join(commands)
 
 
 def _band(along: FloatArray, low: FloatArray, high: FloatArray, across: str) -> Markup:
@@ -303,16 +304,16 @@ def _bars_at(command: str, at: FloatArray, low: FloatArray, high: FloatArray) ->
 
 
 def _uses(look: Look, x: FloatArray, y: FloatArray, size: float, page_style: PageStyle) -> Markup:
-    name, scale = page_style.marker(look.marker), tenth(size * UNIT)
+    name, scale = page_style.marker(look.marker), tenth(size * UNITS_PER_POINT)
     use = '<use href="#{}" transform="translate({} {})scale({})"/>'
     known = np.isfinite(x) & np.isfinite(y)
-    places = zip(x[known], y[known], strict=True)
-    return Markup("").join(piece(use, name, px, py, scale) for px, py in places)
+    points = zip(x[known], y[known], strict=True)
+    return Markup("").join(piece(use, name, px, py, scale) for px, py in points)
 
 
 def _points(mark: Points, at: PanelScales) -> tuple[Markup, Values]:
     x, y = at.x(mark.x), at.y(mark.y)
-    parts = Markup("")
+    svg = Markup("")
     values: Values = {"kind": "points", "x": readable(mark.x), "y": readable(mark.y)}
     for name, lengths, middle, scale, command, other in (
         ("dx", mark.dx, mark.x, at.x, "M{1} {0}H{2}", y),
@@ -321,12 +322,12 @@ def _points(mark: Points, at: PanelScales) -> tuple[Markup, Values]:
         if lengths is not None and lengths.size:
             low, high = middle - lengths[0], middle + lengths[1]
             values[name] = [readable(low), readable(high)]
-            parts += _bars_at(command, other, scale(low), scale(high))
+            svg += _bars_at(command, other, scale(low), scale(high))
     if mark.look.marker:
         uses = _uses(mark.look, x, y, mark.size + 2 * mark.ringed, at.page_style)
         kind = "hollow" if mark.hollow else "ringed" if mark.ringed else ""
-        parts += piece('<g class="{}">{}</g>', kind, uses) if kind else uses
-    return parts, values if len(mark.x) else {}
+        svg += piece('<g class="{}">{}</g>', kind, uses) if kind else uses
+    return svg, values if len(mark.x) else {}
 
 
 def _bars(mark: Bars, at: PanelScales) -> tuple[Markup, Values]:
@@ -353,15 +354,15 @@ def _rules(mark: Rules, at: PanelScales) -> Markup:
 
 
 ANCHORS = {"left": "start", "center": "middle", "right": "end"}  # of matplotlib's alignments
-LINE = 15.0  # units between the lines of a text
+LINE_UNITS = 15.0  # units between the lines of a text
 
 
 def _texts(mark: Texts, at: PanelScales) -> Markup:
     template = '<text class="tx" text-anchor="{}" font-weight="{}" x="{}" y="{}">{}</text>'
-    style, parts = (ANCHORS[mark.align], "bold" if mark.bold else "normal"), Markup("")
+    style, svg = (ANCHORS[mark.align], "bold" if mark.bold else "normal"), Markup("")
     for x, y, words in zip(at.x(mark.x), at.y(mark.y), mark.words, strict=True):
         lines = [*map(escaped, words.split("\n"))]
-        for number, part in enumerate(lines):
-            middle = y + 4 + LINE * (number - (len(lines) - 1) / 2)
-            parts += piece(template, *style, x, middle, part)
-    return parts
+        for number, line in enumerate(lines):
+            middle = y + 4 + LINE_UNITS * (number - (len(lines) - 1) / 2)
+            svg += piece(template, *style, x, middle, line)
+    return svg

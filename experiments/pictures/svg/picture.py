@@ -16,27 +16,37 @@ from ...text import shortened, unbroken
 from ..looks import INK, MUTED
 from ..picture import Axis, Bars, Curve, Heat, Looked, Mark, Panel, Picture, Points, Rules, Texts
 from ..style import TWO_PANELS
-from .marks import LINE, UNIT, WORDS, PageStyle, PanelScales, colour_bar, draw_mark, hatched, stroke
+from .marks import (
+    LINE_UNITS,
+    TEXT_TEMPLATE,
+    UNITS_PER_POINT,
+    PageStyle,
+    PanelScales,
+    colour_bar,
+    draw_mark,
+    hatched,
+    stroke,
+)
 from .scale import (
     Limits,
     Scale,
+    finite_values,
     limits,
     linear_ticks,
     log_ticks,
+    number_text,
     piece,
     readable,
-    said,
-    shown,
     tick_text,
     whole_ticks,
 )
 
-CHARACTER = 8.2  # units that a character of a tick is wide, in the larger type of a narrow window
-BOLD = 1.2  # times that a bold character is wider
-MOST_SAID = 12  # schemes of which a description gives numbers
+CHARACTER_UNITS = (
+    8.2  # units that a character of a tick is wide, in the larger type of a narrow window
+)
 # share of the width that names beside the axis take at most; units that they are away from it
-MOST_LEFT, BESIDE = 0.42, 16
-LONGEST = 160  # characters of a name on an axis
+MAX_LEFT_SHARE, NAME_GAP_UNITS = 0.42, 16
+MAX_NAME_CHARACTERS = 160  # characters of a name on an axis
 TOP, BOTTOM, RIGHT = 26.0, 42.0, 14.0
 
 
@@ -78,8 +88,11 @@ def draw_panel(
     y = Scale(*layout.y, layout.height - BOTTOM, TOP, layout.y_log)
     ticks = [(at, _folded(lines, layout.width)) for at, lines in _ticks(panel.y, y)]
     strong = panel.y.strong
-    wide = (len(line) * (BOLD if at in strong else 1) for at, lines in ticks for line in lines)
-    left = min(BESIDE + CHARACTER * max(wide, default=0), MOST_LEFT * layout.width)
+    bold = 1.2  # times that a bold character is wider
+    wide = (len(line) * (bold if at in strong else 1) for at, lines in ticks for line in lines)
+    left = min(
+        NAME_GAP_UNITS + CHARACTER_UNITS * max(wide, default=0), MAX_LEFT_SHARE * layout.width
+    )
     x = Scale(*layout.x, left, layout.width - RIGHT, layout.x_log)
     at = PanelScales(x, y, page_style)
     drawn = [draw_mark(mark, at, title) for mark, title in _titled(panel.marks, owner)]
@@ -87,31 +100,31 @@ def draw_panel(
     label = ": ".join([name, ", ".join(title)] if title else [name])
     clip, inside = f"{ident}-clip", (left - 1, TOP - 1, x.end - left + 2, y.start - TOP + 2)
     rectangle = '<clipPath id="{}"><rect x="{}" y="{}" width="{}" height="{}"/></clipPath>'
-    parts = [
+    pieces = [
         piece('<desc id="{}-desc">{}</desc>', ident, alt_text(panel, at)),
         piece(rectangle, clip, *inside),
         *_axes(panel, at, ticks),
         piece('<g clip-path="url(#{})">{}</g>', clip, Markup("").join(svg for svg, _ in drawn)),
     ]
-    heat = next((mark for mark in panel.marks if isinstance(mark, Heat)), None)
-    if heat is not None:
-        parts.append(colour_bar(heat, x.end, TOP - 9))
+    heatmap = next((mark for mark in panel.marks if isinstance(mark, Heat)), None)
+    if heatmap is not None:
+        pieces.append(colour_bar(heatmap, x.end, TOP - 9))
     if panel.remark:
-        parts.append(piece(WORDS, "rm", "end", x.end - 4, TOP + 12, escaped(panel.remark)))
+        pieces.append(piece(TEXT_TEMPLATE, "rm", "end", x.end - 4, TOP + 12, escaped(panel.remark)))
     svg = piece(
         '<svg id="{0}" class="panel{5}" viewBox="0 0 {1} {2}" role="img" aria-label="{3}" '
         'aria-describedby="{0}-desc">{4}</svg>',
-        *(ident, layout.width, layout.height, shortened(label), Markup("").join(parts)),
-        "" if layout.width < WIDE else " broad" if layout.narrow else " labelled",
+        *(ident, layout.width, layout.height, shortened(label), Markup("").join(pieces)),
+        "" if layout.width < ROWS_WIDTH else " broad" if layout.narrow else " labelled",
     )
     read = [values for _, values in drawn if values]
     values = {"x": _axis_values(panel.x, x), "y": _axis_values(panel.y, y), "marks": read}
     if not layout.narrow:
         return DrawnPanel(ident, title, svg, values, layout.width)
-    small = replace(layout, width=ONE, height=layout.narrow, narrow=0.0)
-    again = draw_panel(panel, name, f"{ident}-narrow", small, page_style, owner)
-    values["narrow"] = {side: again.values[side] for side in "xy"}
-    return DrawnPanel(ident, title, svg, values, layout.width, again.svg)
+    small = replace(layout, width=ALONE_WIDTH, height=layout.narrow, narrow=0.0)
+    small_panel = draw_panel(panel, name, f"{ident}-narrow", small, page_style, owner)
+    values["narrow"] = {side: small_panel.values[side] for side in "xy"}
+    return DrawnPanel(ident, title, svg, values, layout.width, small_panel.svg)
 
 
 def _titled(marks: Sequence[Mark], owner: Mapping[str, str]) -> Iterator[tuple[Mark, str]]:
@@ -133,56 +146,58 @@ def _ticks(
 ) -> list[tuple[float, list[str]]]:
     """Places and names of ticks; whole numbers where all that is ``counted`` are."""
     if axis.names is not None:
-        places = axis.places if axis.places is not None else range(len(axis.names))
-        return [(float(at), _lines(name)) for at, name in zip(places, axis.names, strict=False)]
+        positions = axis.places if axis.places is not None else range(len(axis.names))
+        return [(float(at), _lines(name)) for at, name in zip(positions, axis.names, strict=False)]
     reach = (scale.low, scale.high)
     fitted = log_ticks(*reach, axis.ticks) if scale.log else linear_ticks(*reach)
     if not (counted is None or scale.log or np.any(counted % 1)) and len(np.unique(counted)) > 2:
         fitted = whole_ticks(*reach, min(float(counted.max()), scale.high))
-    found = fitted if axis.places is None else axis.places
-    return [(float(at), [tick_text(float(at), scale.log)]) for at in found]
+    values = fitted if axis.places is None else axis.places
+    return [(float(at), [tick_text(float(at), scale.log)]) for at in values]
 
 
 def _lines(name: str) -> list[str]:
-    return [unbroken(shortened(escaped(line), LONGEST)) for line in name.split("\n")]
+    return [unbroken(shortened(escaped(line), MAX_NAME_CHARACTERS)) for line in name.split("\n")]
 
 
 def _folded(lines: Sequence[str], width: float) -> list[str]:
     """The lines of a name beside a panel that is so wide; those of one are about as long."""
-    room = int((MOST_LEFT * width - BESIDE) / CHARACTER)
-    found = list[str]()
+    room = int((MAX_LEFT_SHARE * width - NAME_GAP_UNITS) / CHARACTER_UNITS)
+    folded_lines = list[str]()
     for line in lines:
         folded = textwrap.wrap(line, room, break_on_hyphens=False)
         least = max(len(line) // max(1, len(folded)), min(room, max(map(len, line.split(" ")))))
         tried = (textwrap.wrap(line, m, break_on_hyphens=False) for m in range(least, room))
-        found += next((each for each in tried if len(each) == len(folded)), folded) or [""]
-    return found
+        folded_lines += next(
+            (wrapped for wrapped in tried if len(wrapped) == len(folded)), folded
+        ) or [""]
+    return folded_lines
 
 
 def _axes(panel: Panel, at: PanelScales, ticks: list[tuple[float, list[str]]]) -> Iterator[Markup]:
     x, y, lines = at.x, at.y, Markup("")
     bottom, right = y.start, x.end
-    counted = shown(panel.marks, "x")
-    for place, name in _fitting(_ticks(panel.x, x, counted), x):
-        lines += piece("M{} {}V{}", place, bottom, y.end)
-        yield piece(WORDS, "tk", "middle", place, bottom + 15, name)
+    counted = finite_values(panel.marks, "x")
+    for position, name in _fitting(_ticks(panel.x, x, counted), x):
+        lines += piece("M{} {}V{}", position, bottom, y.end)
+        yield piece(TEXT_TEMPLATE, "tk", "middle", position, bottom + 15, name)
     for value, names in ticks:
-        place = float(y(np.array([value]))[0])
-        if not (y.end - 1 <= place <= y.start + 1):
+        height = float(y(np.array([value]))[0])
+        if not (y.end - 1 <= height <= y.start + 1):
             continue
-        lines += piece("M{} {}H{}", x.start, place, right)
-        for number, part in enumerate(names):
-            shift = 4 + LINE * (number - (len(names) - 1) / 2)
+        lines += piece("M{} {}H{}", x.start, height, right)
+        for number, line in enumerate(names):
+            shift = 4 + LINE_UNITS * (number - (len(names) - 1) / 2)
             kind = "tk strong" if value in panel.y.strong else "tk"
-            yield piece(WORDS, kind, "end", x.start - 6, place + shift, part)
+            yield piece(TEXT_TEMPLATE, kind, "end", x.start - 6, height + shift, line)
     if panel.grid:
         yield piece('<path class="grid" d="{}"/>', lines)
     yield piece('<path class="axis" d="M{} {}V{}H{}"/>', x.start, y.end, bottom, right)
     label = _label(panel.x)
-    middle = min((x.start + right) / 2, right + RIGHT - CHARACTER * len(label) / 2)
-    yield piece(WORDS, "al", "middle", middle, bottom + 34, label)
+    middle = min((x.start + right) / 2, right + RIGHT - CHARACTER_UNITS * len(label) / 2)
+    yield piece(TEXT_TEMPLATE, "al", "middle", middle, bottom + 34, label)
     if panel.y.label:
-        yield piece(WORDS, "al", "start", 6.0, TOP - 11, _label(panel.y))
+        yield piece(TEXT_TEMPLATE, "al", "start", 6.0, TOP - 11, _label(panel.y))
 
 
 def _label(axis: Axis) -> str:
@@ -194,11 +209,11 @@ def _fitting(ticks: list[tuple[float, list[str]]], x: Scale) -> Iterator[tuple[f
     """Where the names stand that do not run into each other."""
     last = -np.inf
     for value, lines in ticks:
-        place, name = float(x(np.array([value]))[0]), " ".join(lines)
-        half = CHARACTER * len(name) / 2
-        if x.start - 1 <= place <= x.end + 1 and place - half > last + 4:
-            last = place + half
-            yield place, name
+        position, name = float(x(np.array([value]))[0]), " ".join(lines)
+        half = CHARACTER_UNITS * len(name) / 2
+        if x.start - 1 <= position <= x.end + 1 and position - half > last + 4:
+            last = position + half
+            yield position, name
 
 
 def _axis_values(axis: Axis, scale: Scale) -> dict[str, Any]:
@@ -211,22 +226,27 @@ def _axis_values(axis: Axis, scale: Scale) -> dict[str, Any]:
         values["log"] = 1
     if axis.names:
         names = [escaped(name).replace("\n", " ") for name in axis.names]
-        values["names"] = [shortened(name, LONGEST) for name in names]
+        values["names"] = [shortened(name, MAX_NAME_CHARACTERS) for name in names]
         if axis.places is not None:
             values["places"] = readable(np.array(axis.places, dtype=np.float64))
     return values
 
 
-def alt_text(panel: Panel, at: PanelScales) -> str:
-    """The panel in words, for who cannot see it: axes, and where every scheme begins and ends."""
+def alt_text(panel: Panel, at: PanelScales, most: int = 12) -> str:
+    """The panel in words, for who cannot see it: axes, and where schemes begin and end, at most
+    so many."""
     sentences = []
     for which, axis, scale in (("Horizontal", panel.x, at.x), ("Vertical", panel.y, at.y)):
         log = ", logarithmic" if scale.log else ""
-        ends = "" if axis.names is not None else f", from {said(scale.low)} to {said(scale.high)}"
+        ends = (
+            ""
+            if axis.names is not None
+            else f", from {number_text(scale.low)} to {number_text(scale.high)}"
+        )
         sentences.append(f"{which}: {_label(axis) or 'rows'}{ends}{log if ends else ''}.")
     spoken = [text for mark in panel.marks if (text := _said_mark(mark))]
-    sentences += spoken[:MOST_SAID]
-    more = len(spoken) - MOST_SAID
+    sentences += spoken[:most]
+    more = len(spoken) - most
     sentences += [f"And {more} more."] if more > 0 else []
     sentences += [f"{escaped(panel.remark)}."] if panel.remark else []
     return " ".join(sentences)
@@ -238,29 +258,28 @@ def _said_mark(mark: Mark) -> str:
         case Curve():
             known = np.flatnonzero(np.isfinite(mark.x) & np.isfinite(mark.y))
             ends = (*known[:1], *known[-1:])
-            words = ", ".join(f"{said(mark.y[end])} at {said(mark.x[end])}" for end in ends)
+            words = ", ".join(
+                f"{number_text(mark.y[end])} at {number_text(mark.x[end])}" for end in ends
+            )
         case Points() if len(mark.x) == 1:
-            words = f"{said(mark.y[0])} at {said(mark.x[0])}"
+            words = f"{number_text(mark.y[0])} at {number_text(mark.x[0])}"
         case Points() if len(mark.x):
             words = f"{len(mark.x)} points"
         case Bars() if len(mark.rows) == 1:
-            words = f"{said(mark.start[0])} to {said(mark.end[0])}"
+            words = f"{number_text(mark.start[0])} to {number_text(mark.end[0])}"
         case Bars() if len(mark.rows):
             words = f"{len(mark.rows)} bars"
         case Heat():
             rows, columns = mark.values.shape
             low, high = mark.limits
-            return f"{rows} rows of {columns} shades, from {said(low)} to {said(high)}."
+            return (
+                f"{rows} rows of {columns} shades, from {number_text(low)} to {number_text(high)}."
+            )
     return f"{escaped(mark.title)}: {words}." if mark.title and words else ""
 
 
-# units that a panel is wide: alone, beside others, or of many rows
-ONE, SEVERAL, WIDE = 480.0, 400.0, 880.0
-TALL, LOW = 310.0, 268.0  # units that a panel is high: alone, or beside others
-ROW = (8.0, 24.0)  # units that a row of bars or shades is high, least and most, where there is room
-CROWDED = 15.0  # units that a row is high at most where there are three panels or more
-ROWS = 330.0  # units for rows that ``ROW`` does not bound
-MOST_TITLE = 120  # characters of an entry of a legend
+# units that a panel is wide: alone, or of many rows
+ALONE_WIDTH, ROWS_WIDTH = 480.0, 880.0
 
 
 @dataclass(frozen=True)
@@ -287,7 +306,7 @@ def draw_picture(picture: Picture, name: str, ident: str, page_style: PageStyle)
     # the panels in which there is something to see; all if there is nothing anywhere
     seen = [panel for panel in picture.panels if any(map(_seen, panel.marks))]
     picture = replace(picture, panels=seen or picture.panels)
-    several = len(picture.panels) > 1 and not any(map(_rows, picture.panels))
+    several = len(picture.panels) > 1 and not any(map(row_count, picture.panels))
     wide = picture.columns == 1 and (several or picture.width >= TWO_PANELS)
     how = several and not wide, len(picture.panels) < 3, wide
     layouts = [_frame(panel, *how) for panel in picture.panels]
@@ -298,10 +317,10 @@ def draw_picture(picture: Picture, name: str, ident: str, page_style: PageStyle)
             owner.setdefault(mark.colour, mark.title)
     pairs = enumerate(zip(picture.panels, layouts, strict=True), start=1)
     panels = [
-        draw_panel(panel, name, f"{ident}-{place}", layout, page_style, owner)
-        for place, (panel, layout) in pairs
+        draw_panel(panel, name, f"{ident}-{number}", layout, page_style, owner)
+        for number, (panel, layout) in pairs
     ]
-    wide = len(picture.panels) > 1 or any(layout.width == WIDE for layout in layouts)
+    wide = len(picture.panels) > 1 or any(layout.width == ROWS_WIDTH for layout in layouts)
     return DrawnPicture(panels, _entries(picture, page_style), escaped(picture.heading), wide)
 
 
@@ -318,41 +337,39 @@ def _seen(mark: Mark) -> bool:
     return False
 
 
-def _rows(panel: Panel) -> int:
+def row_count(panel: Panel) -> int:
     """Rows of a panel that has names instead of numbers on its vertical axis; 0 for others."""
-    if heats := [len(mark.values) for mark in panel.marks if isinstance(mark, Heat)]:
-        return heats[0]
-    if panel.y.log or any(place % 1 for place in panel.y.places or ()):  # names of numbers
+    if heatmap_rows := [len(mark.values) for mark in panel.marks if isinstance(mark, Heat)]:
+        return heatmap_rows[0]
+    if panel.y.log or any(position % 1 for position in panel.y.places or ()):  # names of numbers
         return 0
     if panel.y.names is None or panel.y.low is None or panel.y.high is None:
         return len(panel.y.names or ())
     return round(abs(panel.y.low - panel.y.high))
 
 
-MOST_NAMED = 40  # rows whose names have room for several lines each
-
-
 def _high(panel: Panel, rows: int, alone: bool, width: float) -> float:
-    """The height of a panel of rows that is so wide."""
-    most = ROW[1] if alone else CROWDED
+    """The height of a panel of rows that is so wide: 330 units for all rows, 8 to 24 for each (15
+    where there are three panels or more). Up to 40 rows have room for names of several lines."""
+    most = 24.0 if alone else 15.0
     names = [_folded(_lines(name), width) for name in panel.y.names or ()]
     lines = max(map(len, names), default=1) if len(names) == rows else 1
-    least = max(ROW[0], ROWS / rows)
-    high = min(most, least) if lines == 1 or rows > MOST_NAMED else max(least, LINE * lines + 4)
-    return max(70 + rows * min(max(most, LINE * lines + 4), high), 130.0)
+    least = max(8.0, 330.0 / rows)
+    high = min(most, least) if lines == 1 or rows > 40 else max(least, LINE_UNITS * lines + 4)
+    return max(70 + rows * min(max(most, LINE_UNITS * lines + 4), high), 130.0)
 
 
 def _frame(panel: Panel, several: bool, alone: bool, wide: bool) -> PanelLayout:
     """The size of a panel that shares no axis, and the ends of its axes."""
-    width, height = (SEVERAL, LOW) if several else (WIDE if wide else ONE, TALL)
+    width, height = (400.0, 268.0) if several else (ROWS_WIDTH if wide else ALONE_WIDTH, 310.0)
     narrow = height
-    if rows := _rows(panel):
+    if rows := row_count(panel):
         few = rows <= 12 and not any(isinstance(mark, Heat) for mark in panel.marks)
         bars = sum(len(mark.rows) for mark in panel.marks if isinstance(mark, Bars))
-        width = ONE if few and bars <= max(3 * rows, 6) and not wide else WIDE
-        height, narrow = (_high(panel, rows, alone, of) for of in (width, ONE))
+        width = ALONE_WIDTH if few and bars <= max(3 * rows, 6) and not wide else ROWS_WIDTH
+        height, narrow = (_high(panel, rows, alone, of) for of in (width, ALONE_WIDTH))
     x, y = limits(panel.x, panel.marks, "x"), limits(panel.y, panel.marks, "y")
-    if width < WIDE or any(isinstance(mark, Texts) for mark in panel.marks):
+    if width < ROWS_WIDTH or any(isinstance(mark, Texts) for mark in panel.marks):
         narrow = 0.0  # words in a panel would not fit
     return PanelLayout(width, height, x, y, panel.x.log, panel.y.log, narrow)
 
@@ -362,11 +379,11 @@ def _shared(picture: Picture, layouts: list[PanelLayout]) -> list[PanelLayout]:
     if len(layouts) < 2:
         return layouts
     if picture.share == "rows":
-        found, size = [], picture.columns
+        in_rows, size = [], picture.columns
         for start in range(0, len(layouts), size):
             row = replace(picture, panels=picture.panels[start : start + size], share="y")
-            found += _shared(row, layouts[start : start + size])
-        return found
+            in_rows += _shared(row, layouts[start : start + size])
+        return in_rows
     if picture.share == "y":
         turned = layouts[0].y[0] > layouts[0].y[1]
         low, high = (pick(end for f in layouts for end in f.y) for pick in (min, max))
@@ -375,10 +392,10 @@ def _shared(picture: Picture, layouts: list[PanelLayout]) -> list[PanelLayout]:
         log = logs == {True} or (True in logs and low > 0)
         layouts = [replace(layout, y=reach, y_log=log) for layout in layouts]
         if any(layout.x_log for layout in layouts):
-            for place, panel in enumerate(picture.panels):
+            for number, panel in enumerate(picture.panels):
                 axis = replace(panel.x, log=True, low=None, high=None)
                 reach = limits(axis, panel.marks, "x")
-                layouts[place] = replace(layouts[place], x=reach, x_log=True)
+                layouts[number] = replace(layouts[number], x=reach, x_log=True)
     if picture.share == "x":
         low, high = (pick(end for f in layouts for end in f.x) for pick in (min, max))
         layouts = [replace(layout, x=(low, high)) for layout in layouts]
@@ -394,7 +411,7 @@ def _entries(picture: Picture, page_style: PageStyle) -> list[LegendEntry]:
     last = [title for title in picture.last if title in marks]
     return [
         LegendEntry(
-            shortened(escaped(title), MOST_TITLE),
+            shortened(escaped(title), 120),
             swatch(marks[title], page_style),
             -1 if title in last or isinstance(marks[title], Rules) else page_style.key(title),
         )
@@ -409,20 +426,20 @@ def swatch(mark: Mark, page_style: PageStyle) -> Markup:
             name = page_style.marker(mark.look.marker)
             size = 6.0 if isinstance(mark, Curve) or len(mark.x) else mark.size
             template = '<use href="#{}" transform="translate(14 8)scale({})"/>'
-            parts = piece(template, name, size * UNIT)
+            drawing = piece(template, name, size * UNITS_PER_POINT)
             if isinstance(mark, Curve):
-                parts = stroke(mark.look, mark.width * UNIT, "M1 8H27") + parts
+                drawing = stroke(mark.look, mark.width * UNITS_PER_POINT, "M1 8H27") + drawing
             elif mark.hollow:
-                parts = piece('<g class="hollow">{}</g>', parts)
+                drawing = piece('<g class="hollow">{}</g>', drawing)
         case Curve():
-            parts = stroke(mark.look, mark.width * UNIT, "M1 8H27")
+            drawing = stroke(mark.look, mark.width * UNITS_PER_POINT, "M1 8H27")
         case Points():
-            parts = Markup('<path class="ln" stroke-width="1.8" d="M4 8H24"/>')
+            drawing = Markup('<path class="ln" stroke-width="1.8" d="M4 8H24"/>')
         case Bars():
-            parts = hatched(mark.fill, "M3 2H25V14H3Z", page_style)
+            drawing = hatched(mark.fill, "M3 2H25V14H3Z", page_style)
         case Rules() if len(mark.y):
-            parts = Markup('<path class="rule" d="M1 8H27"/>')
+            drawing = Markup('<path class="rule" d="M1 8H27"/>')
         case _:
-            parts = Markup('<path class="rule" d="M14 1V15"/>')
+            drawing = Markup('<path class="rule" d="M14 1V15"/>')
     template = '<svg class="swatch {}" viewBox="0 0 28 16" aria-hidden="true">{}</svg>'
-    return piece(template, page_style.ink(mark.colour), parts)
+    return piece(template, page_style.ink(mark.colour), drawing)

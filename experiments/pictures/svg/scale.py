@@ -13,7 +13,7 @@ from ....sim.types import FloatArray
 from ..picture import Axis, Bars, Curve, Heat, Mark, Points, Rules, Texts
 
 # Numbers are written short, so that pages are small and the same on every machine.
-DIGITS = 4  # of the values that a pointer reads
+READ_DIGITS = 4  # of the values that a pointer reads
 
 
 def tenth(value: float) -> str:
@@ -28,22 +28,19 @@ def piece(template: str, *values: object) -> Markup:
 
 
 def readable(values: Iterable[float] | FloatArray) -> list[float | int | None]:
-    """Values for JSON, rounded to ``DIGITS`` digits; what is not finite is null."""
-    short = [float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None for value in values]
+    """Values for JSON, rounded to ``READ_DIGITS`` digits; what is not finite is null."""
+    short = [float(f"{value:.{READ_DIGITS}g}") if np.isfinite(value) else None for value in values]
     return [int(v) if v is not None and v % 1 == 0 and abs(v) < 1e15 else v for v in short]
 
 
-def said(value: float) -> str:
+def number_text(value: float) -> str:
     """A value for a reader."""
-    return f"{value:.{DIGITS}g}" if np.isfinite(value) else "none"
+    return f"{value:.{READ_DIGITS}g}" if np.isfinite(value) else "none"
 
 
-# A line of a thousand points looks the same with fifty.
-TOLERANCE = 0.25  # units of the drawing that a line may move: not visible
-
-
-def kept(x: FloatArray, lines: list[FloatArray], tolerance: float = TOLERANCE) -> list[int]:
-    """Which points to keep so that none of several lines moves by more than the tolerance. All are
+def kept(x: FloatArray, lines: list[FloatArray], tolerance: float = 0.25) -> list[int]:
+    """Which points to keep so that none of several lines moves by more than the tolerance, units of
+    the drawing: a line of a thousand points looks the same with fifty. All are
     ``(G,)``; NaN interrupts a line, and the points around a gap are kept.
     Source: Ramer (1972); Douglas and Peucker (1973). Cost: about G log G a line."""
     if len(x) < 3:
@@ -76,10 +73,6 @@ def _of_run(x: FloatArray, y: FloatArray, first: int, last: int, tolerance: floa
     return chosen
 
 
-SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-FARTHEST = 1e4  # units of the drawing: what lies beyond is clipped in any case
-
-
 @dataclass(frozen=True)
 class Scale:
     """An axis: values from ``low`` to ``high`` lie at places from ``start`` to ``end``."""
@@ -96,18 +89,18 @@ class Scale:
         """Places of values; NaN for those that the axis cannot show."""
         low, high = self._of(np.array([self.low, self.high]))
         with np.errstate(invalid="ignore", over="ignore"):
-            places = self.start + (self._of(values) - low) / (high - low) * (self.end - self.start)
-        places = np.where(np.isfinite(places), places, np.nan)
-        return np.asarray(np.clip(places, -FARTHEST, FARTHEST))
+            positions = self.start + (self._of(values) - low) / (high - low) * (
+                self.end - self.start
+            )
+        positions = np.where(np.isfinite(positions), positions, np.nan)
+        # what lies beyond 10,000 units is clipped in any case
+        return np.asarray(np.clip(positions, -1e4, 1e4))
 
     def _of(self, values: FloatArray) -> FloatArray:
         if not self.log:
             return np.asarray(values, dtype=np.float64)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(np.where(values > 0, np.log10(values), np.nan))
-
-
-POWERS = 7  # of ten that a logarithmic axis names, about
 
 
 def linear_ticks(low: float, high: float, most: int = 6) -> FloatArray:
@@ -129,19 +122,21 @@ def whole_ticks(low: float, high: float, last: float) -> FloatArray:
     return np.sort(np.append(ticks[np.abs(ticks - last) >= 0.75 * step], last))
 
 
-def log_ticks(low: float, high: float, mantissas: Sequence[float] = ()) -> FloatArray:
-    """Powers of ten, or these multiples of them; some of them where there are too many."""
+def log_ticks(
+    low: float, high: float, mantissas: Sequence[float] = (), most: int = 7
+) -> FloatArray:
+    """Powers of ten, or these multiples of them: about ``most`` where there are too many."""
     low, high = min(low, high), max(low, high)
     first, last = int(np.floor(np.log10(low))), int(np.ceil(np.log10(high)))
     for chosen in ((1.0,), mantissas, (1, 2, 5), (1, 1.5, 2, 3, 5, 7)):
-        powers = 10.0 ** np.arange(first, last + 1, max(1, -(-(last - first) // POWERS)))
-        found = np.sort(np.outer(powers, chosen or (1.0,)).ravel())
-        found = found[(found >= low * (1 - 1e-9)) & (found <= high * (1 + 1e-9))]
-        if len(found) >= (3 if not mantissas or chosen == mantissas else 99):
+        powers = 10.0 ** np.arange(first, last + 1, max(1, -(-(last - first) // most)))
+        ticks = np.sort(np.outer(powers, chosen or (1.0,)).ravel())
+        ticks = ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
+        if len(ticks) >= (3 if not mantissas or chosen == mantissas else 99):
             break
-    if len(found) < 2:
+    if len(ticks) < 2:
         return linear_ticks(low, high, 4)
-    return found[:: max(1, -(-len(found) // (POWERS + 2)))]
+    return ticks[:: max(1, -(-len(ticks) // (most + 2)))]
 
 
 def tick_text(value: float, log: bool = False) -> str:
@@ -150,11 +145,11 @@ def tick_text(value: float, log: bool = False) -> str:
         return f"{value + 0.0:g}".replace("-", "\N{MINUS SIGN}")
     mantissa, _, power = f"{value:.3e}".partition("e")
     number = float(mantissa)
-    ten = f"10{str(int(power)).translate(SUPERSCRIPTS)}"
+    superscripts = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+    ten = f"10{str(int(power)).translate(superscripts)}"
     return ten if number == 1 else f"{number:g}·{ten}".replace("-", "\N{MINUS SIGN}")
 
 
-MARGIN = 0.05
 Limits = tuple[float, float]
 
 
@@ -167,26 +162,26 @@ def limits(axis: Axis, marks: Sequence[Mark], along: Literal["x", "y"]) -> Limit
     for mark in marks:
         if isinstance(mark, Heat):  # without a margin, the first row on top
             return mark.sides if along == "x" else (len(mark.values) - 0.5, -0.5)
-    found = shown(marks, along)
-    found = found[found > 0] if axis.log else found
-    least, most = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
+    values = finite_values(marks, along)
+    values = values[values > 0] if axis.log else values
+    least, most = (float(values.min()), float(values.max())) if values.size else (0.0, 1.0)
     fitted = _around(least, most, axis.log)
     return (fitted[0] if low is None else float(low), fitted[1] if high is None else float(high))
 
 
-def shown(marks: Sequence[Mark], along: Literal["x", "y"]) -> FloatArray:
+def finite_values(marks: Sequence[Mark], along: Literal["x", "y"]) -> FloatArray:
     """All finite values of marks along an axis."""
-    found = np.concatenate([np.empty(0), *(values.ravel() for values in _values(marks, along))])
-    return np.asarray(found[np.isfinite(found)])
+    values = np.concatenate([np.empty(0), *(values.ravel() for values in _values(marks, along))])
+    return np.asarray(values[np.isfinite(values)])
 
 
-def _around(least: float, most: float, log: bool) -> Limits:
+def _around(least: float, most: float, log: bool, margin: float = 0.05) -> Limits:
     if log:
         if least <= 0:
             return 0.1, 1.0
-        share = (most / least) ** MARGIN if most > least else 1.5
+        share = (most / least) ** margin if most > least else 1.5
         return least / share, most * share
-    gap = MARGIN * (most - least) or 0.05 * abs(most) or 0.5
+    gap = margin * (most - least) or 0.05 * abs(most) or 0.5
     return least - gap, most + gap
 
 
