@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import pkgutil
+import re
 from collections.abc import Iterator
 from functools import cache
 from graphlib import TopologicalSorter
@@ -116,6 +117,47 @@ def test_imports_go_one_way(folder: str) -> None:
                 if within(module, package) and not any(within(target, each) for each in SHARED):
                     assert not any(within(target, each) for each in refused), (module, target)
             assert within(module, "sim.engines") or not within(target, "simpy"), module
+
+
+ADVICE = (
+    *("delay_models.formats", "delay_models.tables", "delay_models.signs"),
+    *("experiments.fit", "experiments.whatif", "experiments.recommend", "experiments.statistics"),
+    *("experiments.live", "experiments.measure", "experiments.understood"),
+)
+DOORS = {
+    ("simulator", "advice"): {"delay_models.trace"},
+    ("laboratory", "advice"): {"experiments.commands", "experiments.options"},
+}
+"""Modules of one wing that may import from another; the advice imports from both others."""
+
+
+def wing(module: str) -> str:
+    if any(within(module, package) for package in ADVICE):
+        return "advice"
+    folder = module.partition(".")[0]
+    return {"experiments": "laboratory", "erasurehead": "face"}.get(folder, "simulator")
+
+
+def test_the_wings_of_the_design_have_thin_doors() -> None:
+    """Catches a simulator that cannot be read without the rest of the house."""
+    order = ("simulator", "laboratory", "advice", "face")
+    crossed: dict[tuple[str, str], set[str]] = {}
+    for module, targets in imports().items():
+        for target in targets:
+            ours, theirs = wing(module), wing(target)
+            known = target.partition(".")[0] in FOLDERS
+            if known and order.index(theirs) > order.index(ours):
+                crossed.setdefault((ours, theirs), set()).add(module)
+    assert crossed == DOORS
+
+
+def test_files_that_the_design_names_are_there() -> None:
+    """Those of the lists in reading order with their lines."""
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    lists = re.findall(r"^\*\*The (\w+)\*\*.*?\n\n", text, flags=re.DOTALL | re.MULTILINE)
+    assert lists == ["simulator", "laboratory", "advice"]
+    for path in re.findall(r"`((?:sim|delay_models|experiments)/[\w/]+\.py)`", text):
+        assert path in trees(), path
 
 
 def test_no_module_imports_itself_through_others() -> None:
