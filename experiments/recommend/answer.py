@@ -13,7 +13,7 @@ from ...sim.metrics import METRICS
 from ..config.schema import first_sentence, meanings_of
 from ..page.answer import Answer
 from ..statistics.job import waiting_saves
-from ..text import enumerated, number, percent, sentence
+from ..text import TableCell, enumerated, number, percent, sentence
 from ..whatif.answer import hosts_to_name, whatif_verdict
 from .candidates import LEFT_OUT, far_beyond, whole
 from .compare import decided_by, order
@@ -23,10 +23,7 @@ from .question import LIMITED
 from .scenario import SHUFFLED
 from .study import Changed, Recommendation
 
-FEW_ITERATIONS = 5  # so few say little of a long training
-UNEVEN = 0.5  # a partition in less than this share of a mean one's updates is worth a word
-NAMED = 3  # schemes that are named in a sentence
-CHEAPER = 0.01  # share of worker-seconds from which on one scheme is cheaper than another
+NAMED_SCHEMES = 3  # in a sentence
 # What is compared, in words.
 QUANTITIES = {"mean": "means", "median": "medians", "p95": "95 % quantiles"}
 # A scheme that is no code may have a code's name: ``erasurehead`` with a load of 1.
@@ -41,12 +38,9 @@ CHANGES = {  # what is changed about the delays, in words
 
 def answered(found: Recommendation, config: str) -> Answer:
     """The answer of ``answer.json``; ``config`` is the path of the ready config."""
-    scenario, reasons = found.question.scenario, tuple(why(found))
-    steps = tuple(next_steps(found, config))
-    notes, read = scenario.notes, scenario.read
-    said, heard = verdict(found), found.coverage
-    subject = scenario.name
-    return Answer("recommend", subject, said, reasons, steps, "", notes, read, heard)
+    scenario, steps = found.question.scenario, tuple(next_steps(found, config))
+    words = scenario.name, verdict(found), tuple(why(found)), steps
+    return Answer("recommend", *words, "", scenario.notes, scenario.read, found.coverage)
 
 
 def verdict(found: Recommendation) -> str:
@@ -60,15 +54,16 @@ def verdict(found: Recommendation) -> str:
     best = [winner, *found.tied]
     pays = any(row.coded for row in best) or not _codes_searched(found)
     if found.tied and today in best:
-        others = [row.label for row in best if row is not today]
+        others = enumerated([row.label for row in best if row is not today], NAMED_SCHEMES)
         text = (
-            f"keep {today.label}, nothing is surely better: "
-            f"{enumerated(others, NAMED)} cannot be told apart from it, about {value}"
+            f"keep {today.label}, nothing is surely better: {others} cannot be told apart from it"
         )
+        text += f", about {value}"
     elif found.tied:
         labels = [row.label for row in best]
-        last = f"{len(labels) - NAMED} more" if len(labels) > NAMED else labels.pop()
-        names = f"{', '.join(labels[:NAMED])} and {last}"
+        more = len(labels) - NAMED_SCHEMES
+        last = f"{more} more" if more > 0 else labels.pop()
+        names = f"{', '.join(labels[:NAMED_SCHEMES])} and {last}"
         end = f"about {value}{_beside_today(found)}"
         text = f"the best cannot be told apart: {names}, {end}"
         text = text if pays else f"{NO_CODE} among the best: {names} cannot be told apart, {end}"
@@ -78,13 +73,14 @@ def verdict(found: Recommendation) -> str:
     else:
         partial = _partial(found)
         by = " by count alone" if partial else ""
-        named = f"the best{by} is {winner.label}"
-        named = named if pays else f"{NO_CODE} best:{by} {winner.label} is"
-        text = f"{named}{partial}, {value}{_beside_today(found)}"
+        text = (
+            f"the best{by} is {winner.label}" if pays else f"{NO_CODE} best:{by} {winner.label} is"
+        )
+        text += f"{partial}, {value}{_beside_today(found)}"
     if not pays and today in best:
         text = f"{NO_CODING}: {text}"
-    more = (_unheard, _by_chance, _counted)
-    return sentence("; ".join([text, *(part for parts in more for part in parts(found))]))
+    more_of_it = (*_unheard(found), *_by_chance(found), *_counted(found))
+    return sentence("; ".join([text, *more_of_it]))
 
 
 def _partial(found: Recommendation) -> str:
@@ -92,8 +88,7 @@ def _partial(found: Recommendation) -> str:
     if found.question.trains or not (counts := found.winner.progress) < PARTIAL:
         return ""
     text = f"an update of it counts as {counts:.2g} of an exact iteration"
-    exact = next((row for row in found.finalists if row.exact and row.allowed), None)
-    if exact is not None:
+    if exact := next((row for row in found.finalists if row.exact and row.allowed), None):
         text += f"; the best with exact updates is {exact.label}, {number(exact.value)} s"
     return f" ({text})"
 
@@ -103,23 +98,24 @@ def _unheard(found: Recommendation) -> Iterator[str]:
     if not winner.covered:
         yield f"{winner.label} hardly ever hears some partition (in {share})"
         return
-    if winner.coverage < UNEVEN:
+    if winner.coverage < 0.5:
         yield f"the partition that it hears least is in {share}"
     for row in _faster(found):
-        middle, low, high = row.ratio(winner)
-        less, share = percent(1 - middle, 1 - high, 1 - low), f"{row.least_heard:.2g}"
         yield (
-            f"{row.label} takes {less} less than that, but some partition is in {share} of the "
-            "updates, in some runs in hardly any (--allow-unheard)"
+            f"{row.label} takes {_less(row, winner)} less than that, but some partition is in "
+            f"{row.least_heard:.2g} of the updates, in some runs in hardly any (--allow-unheard)"
         )
+
+
+def _less(row: Candidate, other: Candidate) -> TableCell:
+    middle, low, high = row.ratio(other)
+    return percent(1 - middle, 1 - high, 1 - low)
 
 
 def _faster(found: Recommendation) -> list[Candidate]:
     """The best of those that are not recommended since they leave data out, if it is faster."""
-    if not found.winner.covered:
-        return []
-    others = [row for row in found.finalists if row.feasible and not row.allowed]
-    return [row for row in others[:1] if row.ratio(found.winner)[2] < 1]
+    others = [row for row in found.finalists if row.feasible and not row.allowed][:1]
+    return [row for row in others if found.winner.covered and row.ratio(found.winner)[2] < 1]
 
 
 def _by_chance(found: Recommendation) -> Iterator[str]:
@@ -153,13 +149,12 @@ def _codes_searched(found: Recommendation) -> bool:
 
 
 def _beside_today(found: Recommendation) -> str:
-    today = found.today
-    if today in (found.winner, *found.tied):
+    winner, today = found.winner, found.today
+    if today in (winner, *found.tied):
         return ""
-    middle, low, high = found.winner.ratio(today)
-    if np.isnan(middle):
+    if np.isnan(winner.ratio(today)[0]):
         return f"; {today.label}, the scheme of today, does not reach it in every run"
-    less = f"{percent(1 - middle, 1 - high, 1 - low)} less than {today.label}, the scheme of today"
+    less = f"{_less(winner, today)} less than {today.label}, the scheme of today"
     if today.allowed:
         return f", {less}"
     limit = f"breaks a limit ({LIMITED[today.violates]})" if today.violates else ""
@@ -167,11 +162,10 @@ def _beside_today(found: Recommendation) -> str:
 
 
 def _next_best(found: Recommendation) -> str:
-    row = next((row for row in found.finalists[1:] if row.allowed), found.winner)
-    middle, low, high = row.ratio(found.winner)
-    if row is found.winner or np.isnan(middle):
+    row = next((row for row in found.finalists[1:] if row.allowed), None)
+    if row is None or np.isnan((of := row.ratio(found.winner))[0]):
         return ""
-    return f"; {row.label}, the next, takes {percent(middle - 1, low - 1, high - 1)} more"
+    return f"; {row.label}, the next, takes {percent(*(end - 1 for end in of))} more"
 
 
 def why(found: Recommendation) -> list[str]:
@@ -191,8 +185,8 @@ def why(found: Recommendation) -> list[str]:
     elif found.question.scenario.read:
         reasons.append("intervals cover the randomness of the simulation, not of the measurements")
     holds = {name: _holds(found, name) for name in CHANGES}
-    told = sorted(CHANGES, key=lambda name: holds[name] == UNASKED)  # what says nothing comes last
-    reasons += [*_what_it_does(found), *(f"{CHANGES[name]}: {holds[name]}" for name in told)]
+    names = sorted(CHANGES, key=lambda name: holds[name] == UNASKED)  # what says nothing comes last
+    reasons += [*_what_it_does(found), *(f"{CHANGES[name]}: {holds[name]}" for name in names)]
     return [*map(sentence, reasons)]
 
 
@@ -208,21 +202,26 @@ def _what_it_does(found: Recommendation) -> Iterator[str]:
 
 
 def _clocks(found: Recommendation) -> Iterator[str]:
-    winner, needed = found.winner, found.winner.iterations
-    text = f"an iteration of {winner.label} takes {number(winner.iteration_time)} s"
-    text += f", mean decoding error {METRICS['decoding_error'].shown(winner.error):.3g}"
-    if winner.staleness:
-        text += f", gradients {winner.staleness:.3g} updates old"
-    text += f", {_iterations(needed)}" if needed > 0 else ""
-    if (today := found.today) is not winner:
-        text += f"; one of {today.label} {number(today.iteration_time)} s"
-        text += f", error {METRICS['decoding_error'].shown(today.error):.3g}"
-        iterations = today.iterations
-        text += f", {_iterations(iterations)}" if iterations > 0 else ""
+    winner, today = found.winner, found.today
+    old = f", gradients {winner.staleness:.3g} updates old" if winner.staleness else ""
+    text = f"an iteration of {winner.label} takes {number(winner.iteration_time)} s, mean decoding "
+    text += f"{_error(winner)}{old}{_iterations(winner)}"
+    if today is not winner:
+        text += f"; one of {today.label} {number(today.iteration_time)} s, {_error(today)}"
+        text += _iterations(today)
     yield text
-    if needed < FEW_ITERATIONS:
-        few = f"{_iterations(needed)}, too few to say much"
-        yield f"the target is reached in {few}; give a lower --target"
+    if winner.iterations < 5:
+        reached = _iterations(winner).removeprefix(", ")
+        yield f"the target is reached in {reached}, too few to say much; give a lower --target"
+
+
+def _error(row: Candidate) -> str:
+    return f"error {METRICS['decoding_error'].shown(row.error):.3g}"
+
+
+def _iterations(row: Candidate) -> str:
+    text = f"{row.iterations:.3g}"
+    return f", {text} iteration{'' if text == '1' else 's'}" if row.iterations >= 0 else ""
 
 
 def _who_is_heard(found: Recommendation) -> Iterator[str]:
@@ -259,8 +258,8 @@ def _by_the_table(found: Recommendation) -> Iterator[str]:
 def _where_search_ended(found: Recommendation) -> Iterator[str]:
     """Numbers of the winner that are as far from those listed as the search goes."""
     catalogue, section = found.question.scenario.catalogue, found.winner.section
-    some = [row for row in found.everybody if row.listed]
-    listed, mine = [whole(row.section, catalogue) for row in some], whole(section, catalogue)
+    listed = [whole(row.section, catalogue) for row in found.everybody if row.listed]
+    mine = whole(section, catalogue)
     for key, value in section.items():
         steps = (value / 2, value * 2) if isinstance(value, int | float) else ()
         beyond = [step for step in steps if far_beyond({**mine, key: step}, listed)]
@@ -270,11 +269,6 @@ def _where_search_ended(found: Recommendation) -> Iterator[str]:
                 f"no {more} than {key}={value} was tried: {more} may gain a little still, and may "
                 "cost time that is not simulated"
             )
-
-
-def _iterations(mean: float) -> str:
-    text = f"{mean:.3g}"
-    return f"{text} iteration{'' if text == '1' else 's'}"
 
 
 def _no_coding(found: Recommendation) -> str:
@@ -288,16 +282,14 @@ def _no_coding(found: Recommendation) -> str:
     )
     if (best := found.best(coded=True)) is None:
         return text
+    text += f"; the best code, {best.label}, "
     middle, low, high = best.ratio(found.winner)
     if np.isnan(middle):
-        return f"{text}; the best code, {best.label}, left after rung {best.rung + 1}"
-    text += f"; the best code, {best.label}, takes {middle:.2f} times as long"
-    text += f" ({low:.2f} to {high:.2f})"
+        return f"{text}left after rung {best.rung + 1}"
+    text += f"takes {middle:.2f} times as long ({low:.2f} to {high:.2f})"
     if (than_today := best.ratio(found.today)[0]) < 1:
-        text += (
-            f", {percent(1 - than_today)} less than {found.today.label} in the same "
-            f"{best.replications} runs"
-        )
+        less = f"{percent(1 - than_today)} less than {found.today.label}"
+        text += f", {less} in the same {best.replications} runs"
     return text
 
 
@@ -316,69 +308,63 @@ def _by_count(found: Recommendation) -> Iterator[str]:
 
 
 def _tuning(found: Recommendation) -> str:
-    question = found.question
+    question, winner = found.question, found.winner
     if not question.trains:
         return (
             "an update counts as a share of an exact iteration: r / n where r of n workers are "
             "heard, less where decoding weights are uneven or gradients are old"
         )
-    winner, common = found.winner, question.common_rate
-    criterion = question.goal.criterion
-    flat = {row: order(row.values(common), criterion) for row in found.finalists}
-    untuned = sorted(flat, key=lambda row: flat[row])
-    names = ", ".join(row.label for row in untuned[:NAMED])
-    grid = "every scheme has its own best learning rate of one grid of powers of 2"
-    text = f"{grid}; at the common rate {common:.4g}"
-    if flat[untuned[0]][0]:
+    common, criterion = question.common_rate, question.goal.criterion
+    orders = {row: order(row.values(common), criterion) for row in found.finalists}
+    untuned = sorted(orders, key=lambda row: orders[row])
+    names = ", ".join(row.label for row in untuned[:NAMED_SCHEMES])
+    text = "every scheme has its own best learning rate of one grid of powers of 2; at the common "
+    text += f"rate {common:.4g}"
+    if orders[untuned[0]][0]:
         return f"{text} none of them reaches the goal in every run"
     if untuned[0] is winner:
         return f"{text} the same would be first ({names})"
-    rest = ", where the best does not always arrive" if flat[winner][0] else ""
-    return f"{text} the ranking would be {names}{rest}"
+    late = ", where the best does not always arrive" if orders[winner][0] else ""
+    return f"{text} the ranking would be {names}{late}"
 
 
 def _holds(found: Recommendation, name: str) -> str:
-    rows = [each for each in found.changed if each.change.name == name]
-    if not rows and name == "load" and found.changed:
-        return UNASKED
-    if not rows:
-        return "not tried"
-    changed = _changed(found, rows)
+    tried = [changed for changed in found.changed if changed.change.name == name]
+    if not tried:
+        return UNASKED if name == "load" and found.changed else "not tried"
+    better = _better(found, tried)
     if name == "persistence":
-        named = {value: f"kept with probability {value:g}" for value in changed}
+        named = {value: f"kept with probability {value:g}" for value in better}
         named |= {SHUFFLED: "shuffled each round"}
-        texts = [f"{named[value]}: {text}" for value, text in changed.items()]
-        held = (
+        return "; ".join(f"{named[value]}: {text}" for value, text in better.items()) or (
             "the answer holds if the delays of a round are shuffled among the workers, and if a "
             "worker keeps its delay of the round before with probability 0.5 or 0.9"
         )
-        return "; ".join(texts) or held
-    values = sorted({each.change.value for each in rows})
-    if not changed:
-        return f"the answer holds from {values[0]:g} to {values[-1]:g} times"
-    below = [value for value in changed if value < 1]
-    above = [value for value in changed if value > 1]
-    down = f"the answer holds down to {values[0]:g} times"
-    up = f"the answer holds up to {values[-1]:g} times"
-    if below:
-        down = f"at {max(below):g} times {changed[max(below)]}"
-    if above:
-        up = f"at {min(above):g} times {changed[min(above)]}"
+    values = [changed.change.value for changed in tried]
+    if not better:
+        return f"the answer holds from {min(values):g} to {max(values):g} times"
+    down = f"the answer holds down to {min(values):g} times"
+    up = f"the answer holds up to {max(values):g} times"
+    if below := [value for value in better if value < 1]:
+        down = f"at {max(below):g} times {better[max(below)]}"
+    if above := [value for value in better if value > 1]:
+        up = f"at {min(above):g} times {better[min(above)]}"
     return f"{down}, {up}"
 
 
-def _changed(found: Recommendation, rows: Sequence[Changed]) -> dict[float, str]:
+def _better(found: Recommendation, tried: Sequence[Changed]) -> dict[float, str]:
     """Who is better on changed delays, by the change."""
-    here, changed = found.winner.label, dict[float, str]()
-    for each in rows:
-        if each.change.value not in changed and found.turns(each):
-            alone = f"{each.row.label} always reaches the goal and {here} does not"
-            better = f"{each.row.label} is better"
-            changed[each.change.value] = better if each.best_reaches else alone
-    for each in rows:
-        if not each.best_reaches:
-            changed.setdefault(each.change.value, f"{here} does not always reach the goal")
-    return dict(sorted(changed.items()))
+    here, better = found.winner.label, dict[float, str]()
+    for changed in tried:
+        if found.turns(changed):
+            label = changed.usual.label
+            alone = f"{label} always reaches the goal and {here} does not"
+            text = f"{label} is better" if changed.best_reaches else alone
+            better.setdefault(changed.change.value, text)
+    for changed in tried:
+        if not changed.best_reaches:
+            better.setdefault(changed.change.value, f"{here} does not always reach the goal")
+    return dict(sorted(better.items()))
 
 
 def next_steps(found: Recommendation, config: str) -> list[str]:
@@ -387,12 +373,11 @@ def next_steps(found: Recommendation, config: str) -> list[str]:
         return ["give more iterations, or an easier --target, and ask again"]
     steps = [f"run it: `erasurehead run {shell_word(config)}`"]
     if found.tied:
-        best = [found.winner, *found.tied]
-        costs = {row.label: row.worker_seconds for row in best}
-        if min(costs.values()) < (1 - CHEAPER) * max(costs.values()):
+        costs = {row.label: row.worker_seconds for row in (found.winner, *found.tied)}
+        if min(costs.values()) < 0.99 * max(costs.values()):
             cheapest = min(costs, key=lambda label: costs[label])
             steps.insert(0, f"take the cheaper one: {cheapest} costs fewest worker-seconds")
-    if any(found.turns(each) for each in found.changed if each.change.name == "load"):
+    if any(found.turns(changed) for changed in found.changed if changed.change.name == "load"):
         steps.append(
             "measure how a worker's time grows with its load, since the answer depends on it: "
             "`erasurehead measure --loads 1,2,3 --output measured.csv`, then "
@@ -409,22 +394,20 @@ def next_steps(found: Recommendation, config: str) -> list[str]:
 def method(found: Recommendation) -> list[str]:
     """How it was found, a paragraph each."""
     rows, rungs = found.everybody, found.found.rungs
-    counts = [
-        sum(not row.refused and row.rung >= place for row in rows) for place in range(len(rungs))
-    ]
-    told = ", ".join(
-        f"{count} with {rung.replications}{' on tuning delays' if rung.factors else ''}"
-        for count, rung in zip(counts, rungs, strict=True)
+    simulated = [row for row in rows if not row.refused]
+    counts = ", ".join(
+        f"{sum(row.rung >= rung.number for row in simulated)} with {rung.replications}"
+        f"{' on tuning delays' if rung.factors else ''}"
+        for rung in rungs
     )
     theory = ", or a closed form on the first rung" if any(row.run is None for row in rows) else ""
-    bad = sum(not row.allowed for row in rows)
     what = QUANTITIES[found.question.goal.criterion]
     text = (
-        f"{len(rows)} candidates, {bad} of them infeasible. Successive halving over "
-        f"replications{theory}, all on the same delays: {told}. After a rung, candidates that are "
-        "surely behind the best (99.9 % paired interval of the ratio) leave, and so do the slowest "
-        f"if too many remain. Intervals are 95 %, of the paired ratio of {what}; the best of "
-        "several schemes looks slightly better than it is. Cannot be told apart: the interval does "
-        "not exclude 1."
+        f"{len(rows)} candidates, {sum(not row.allowed for row in rows)} of them infeasible. "
+        f"Successive halving over replications{theory}, all on the same delays: {counts}. After a "
+        "rung, candidates that are surely behind the best (99.9 % paired interval of the ratio) "
+        "leave, and so do the slowest if too many remain. Intervals are 95 %, of the paired ratio "
+        f"of {what}; the best of several schemes looks slightly better than it is. Cannot be told "
+        "apart: the interval does not exclude 1."
     )
     return [text, *(f"{name} was not searched: {reason}." for name, reason in LEFT_OUT.items())]

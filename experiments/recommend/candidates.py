@@ -14,15 +14,7 @@ from ..config.catalogue import Catalogue
 from ..config.codec import plain
 
 Section = dict[str, Any]  # a section of a config: a scheme's name and its fields
-MOST_LOADS = 7
-FINE = 64  # workers up to which every number of arrivals is listed
-# How many times beyond what was listed at first one goes on. Where messages cost nothing, ever more
-# and ever smaller pieces gain a little without end, and take twice as long to simulate.
-FARTHEST = 16
 Tried = tuple[Mapping[str, Any], float]  # a section, and what it takes: infinite if unknown
-NO_CHOICE = ("code_seed",)  # numbers of which none is better than another
-FINEST = 1.1  # numbers that differ by less than this factor are close enough
-HOLDS = ("load", "degree")  # numbers of partitions that a worker holds
 
 
 @dataclass(frozen=True)
@@ -40,30 +32,28 @@ class SearchSpace:
         for name, family in catalogue["schemes"].classes.items():
             if (only and name not in only) or name in LEFT_OUT:
                 continue
-            if recipe := RECIPES.get(name):
-                found = recipe(self)
-            else:
-                known = {"load": self.few_loads, "wait_for": self.few_arrivals}
-                mine = fields(family)
-                named = {f.name: known[f.name] for f in mine if f.name in known}
-                required = {f.name for f in mine if f.default is f.default_factory is MISSING}
-                if required <= {*known}:
-                    found = _every(**named)
-                else:
-                    found = [plain(example, catalogue) for example in family.examples()]
-            for section in found:
-                rest = {key: value for key, value in section.items() if key != "name"}
-                yield {"name": name, **rest}
+            for section in (
+                RECIPES[name](self) if name in RECIPES else self._unknown(family, catalogue)
+            ):
+                yield {"name": name, **section}
+
+    def _unknown(self, family: Any, catalogue: Catalogue) -> Iterable[Section]:
+        """Of a scheme without a recipe: what its fields' names say, or its own examples."""
+        known = {"load": self.few_loads, "wait_for": self.few_arrivals}
+        required = {f.name for f in fields(family) if f.default is f.default_factory is MISSING}
+        if required <= {*known}:
+            return _every(**{f.name: known[f.name] for f in fields(family) if f.name in known})
+        examples = (plain(example, catalogue) for example in family.examples())
+        return ({k: v for k, v in example.items() if k != "name"} for example in examples)
 
     @property
     def loads(self) -> list[int]:
-        """2, 3, 4, 6 and divisors of n up to half of it; of many, some."""
+        """2, 3, 4, 6 and divisors of n up to half of it; of many, the first five, the one half-way
+        to the last, and the last."""
         n = self.workers
         some = {d for d in range(2, n // 2 + 1) if n % d == 0} | {2, 3, 4, 6}
-        fit = sorted(d for d in some if 2 <= d <= min(n, self.most_load))
-        if len(fit) <= MOST_LOADS:
-            return fit
-        return [*fit[: MOST_LOADS - 2], fit[(len(fit) + MOST_LOADS - 2) // 2], fit[-1]]
+        fit = sorted(d for d in some if d <= min(n, self.most_load))
+        return fit if len(fit) <= 7 else [*fit[:5], fit[(len(fit) + 5) // 2], fit[-1]]
 
     @property
     def few_loads(self) -> list[int]:
@@ -71,11 +61,9 @@ class SearchSpace:
         return self.loads[:2]
 
     def arrivals(self, most: int | None = None) -> list[int]:
-        """Numbers of arrivals, up to ``most`` (default n - 1); all where ``fine``."""
+        """Numbers of arrivals, up to ``most`` (default n - 1); all of up to 64 where ``fine``."""
         n, last = self.workers, self.workers - 1 if most is None else most
-        if last < 1:
-            return []
-        if self.fine and n <= FINE:
+        if last < 1 or (self.fine and n <= 64):
             return [*range(1, last + 1)]
         shares = (0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
         return sorted({min(last, max(1, round(share * n))) for share in shares} | {last})
@@ -121,10 +109,8 @@ def _own_or_sampled(**choices: Sequence[Any]) -> Iterator[Section]:
 
 
 # A recipe lists sections of a scheme for a cluster; those that do not suit the number of workers
-# drop out when they are built. A scheme without a recipe, such as a plugin's, is tried with what
-# its fields' names say (load, wait_for), or with its own examples.
+# drop out when they are built.
 RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
-    "uncoded": lambda space: [{}],
     "ignore_stragglers": lambda space: [
         *_every(wait_for=space.arrivals()),
         *_every(deadline=space.seconds(1.1, 1.5, 2.0)),
@@ -141,12 +127,9 @@ RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
         _every(load=space.loads, share=(2, 3)) if space.network else []
     ),
     "erasurehead": lambda space: _every(load=space.loads, wait_for=space.arrivals()),
-    "bernoulli": _codes,
     "stochastic_block": lambda space: [
         {**code, "community": code["load"], "inside": 0.8} for code in _codes(space)
     ],
-    "regular_graph": _codes,
-    "expander": _codes,
     "block_design": lambda space: _every(
         load=[d for d in (3, 4, 5, 6, 8, 9, 10, 13) if d <= space.most_load],
         wait_for=space.few_arrivals,
@@ -155,7 +138,6 @@ RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
     "stochastic_gradient_coding": lambda space: [
         {**code, "straggle_probability": 0.1} for code in _codes(space)
     ],
-    "ignore_arbitrary": _codes,
     "multi_message": lambda space: _every(load=space.loads[:3]),
     "partial_stragglers": lambda space: _every(load=space.loads[:3]),
     "drop_compute": lambda space: _every(pieces=[10], patience=space.seconds(1.1, 1.5, 2.0, 3.0)),
@@ -169,7 +151,6 @@ RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
         load=space.few_loads, wait_for=sorted({*space.few_arrivals, max(1, space.workers - 1)})
     ),
     "mindflayer": lambda space: _every(trials=(1, 2), patience=space.seconds(1.1, 1.5, 2.0)),
-    "block_coordinate": lambda space: [{}],
     "sequential": _sequential,
     "adaptive_k": lambda space: _every(wait_for=[space.half], step=[2]),
     "adaptive_deadline": lambda space: _every(kappa=(1.0, 3.0), at_least=[space.half]),
@@ -186,9 +167,6 @@ RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
     "ssp": lambda space: _own_or_sampled(ahead=(1, 4), wait_for=(1, space.workers)),
     "rennala": lambda space: _own_or_sampled(batch=space.batches),
     "ringmaster": lambda space: _own_or_sampled(oldest=[space.workers, 2 * space.workers]),
-    "ringleader": lambda space: [{}],
-    "malenia": lambda space: [{}],
-    "gradient_table": lambda space: [{}],
 }
 
 LEFT_OUT: Mapping[str, str] = {  # schemes that are not searched, and why
@@ -215,8 +193,7 @@ def brief(section: Mapping[str, Any], catalogue: Catalogue) -> Section:
 
 def frozen(section: Mapping[str, Any]) -> str:
     """A section without its label, as text."""
-    rest = {k: v for k, v in section.items() if k != "label"}
-    return json.dumps(rest, sort_keys=True, default=str)
+    return json.dumps(_without(section, "label"), sort_keys=True, default=str)
 
 
 def alike(section: Mapping[str, Any], zero: bool = False) -> str:
@@ -225,22 +202,23 @@ def alike(section: Mapping[str, Any], zero: bool = False) -> str:
 
 
 def _is_number(key: str, value: Any, zero: bool = False) -> bool:
-    """Whether a field is gone on from; a 0 leaves a part of a scheme out, which is a choice."""
+    """Whether a field is gone on from. A 0 leaves a part of a scheme out, which is a choice; and of
+    the seeds of a code none is better than another."""
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and (zero or value != 0) and key not in NO_CHOICE
+    return number and (zero or value != 0) and key != "code_seed"
 
 
-def far_beyond(section: Section, listed: Iterable[Section]) -> bool:
-    """Whether a number lies ``FARTHEST`` times beyond those of the sections that are alike."""
+def far_beyond(section: Section, listed: Iterable[Section], times: float = 16) -> bool:
+    """Whether a number lies so many times beyond those of the sections that are alike. Where
+    messages cost nothing, ever more and ever smaller pieces gain a little without end, and take
+    twice as long to simulate."""
     mine = alike(section)
     like = [other for other in listed if alike(other) == mine]
-    return any(
-        not min(other[key] for other in like) / FARTHEST
-        <= value
-        <= max(other[key] for other in like) * FARTHEST
-        for key, value in section.items()
-        if like and _is_number(key, value)
-    )
+    for key in (k for k, v in section.items() if like and _is_number(k, v)):
+        values = [other[key] for other in like]
+        if not min(values) / times <= section[key] <= max(values) * times:
+            return True
+    return False
 
 
 def neighbours(
@@ -252,12 +230,11 @@ def neighbours(
     steep, the best may lie on the other side, and be lower than both."""
     mine = next(worth for other, worth in tried if frozen(other) == frozen(section))
     for key in (k for k, v in section.items() if _is_number(k, v)):
-        value, rest = section[key], {k: v for k, v in section.items() if k not in (key, "label")}
+        value, rest = section[key], _without(section, key)
         line = {
             other[key]: worth
             for other, worth in tried
-            if _is_number(key, other.get(key))
-            and {k: v for k, v in other.items() if k not in (key, "label")} == rest
+            if _is_number(key, other.get(key)) and _without(other, key) == rest
         }
         below = max((v for v in line if v < value), default=None)
         above = min((v for v in line if v > value), default=None)
@@ -271,20 +248,28 @@ def neighbours(
                     yield {**section, key: step}
 
 
-def _steps(key: str, value: float, near: float | None, edge: float, n: int) -> Iterator[float]:
+def _without(section: Mapping[str, Any], key: str) -> Section:
+    return {k: v for k, v in section.items() if k not in (key, "label")}
+
+
+def _steps(
+    key: str, value: float, near: float | None, edge: float, n: int, finest: float = 1.1
+) -> Iterator[float]:
+    """Half-way to ``near``, or ``edge`` times as far if there is none. Numbers that differ by less
+    than the factor ``finest`` are close enough."""
+    wide = near is None or max(value, near) > finest * min(value, near)
     if isinstance(value, float):
         step = value * edge if near is None else float(np.sqrt(max(value * near, 0.0)))
-        step = float(f"{step:.3g}")
-        if value > 0 and (near is None or max(value, near) > FINEST * min(value, near)):
-            yield step
+        if value > 0 and wide:
+            yield float(f"{step:.3g}")
         return
     end = int(value * edge) if near is None else int(near)
     step = end if near is None else (int(value) + end) // 2
     inside = range(min(int(value), end) + 1, max(int(value), end))
-    wide = near is None or (inside and max(value, near) > FINEST * min(value, near))
+    wide = wide and (near is None or len(inside) > 0)
     if step >= 1 and step != value and wide:
         yield step
-    if key in HOLDS and wide:  # most codes need a divisor of the workers
+    if key in ("load", "degree") and wide:  # most codes need a divisor of the workers
         fit = [d for d in (inside if near is not None else range(1, n + 1)) if n % d == 0]
         fit = [d for d in fit if (d > value) == (edge > 1) and d != value]
         yield from sorted(fit, key=lambda d: abs(d - step))[:1]

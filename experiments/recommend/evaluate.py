@@ -16,8 +16,7 @@ from .compare import ANYTHING, Interval, Order, order, ratio
 from .measure import Budget, Facts, Performance, Simulation, performance
 from .question import Question
 
-MOST_ITERATIONS = 2000  # of uncoded, in the longest budget; others run ``LONGER`` as many
-LONGER = 3  # runs are up to so many times as long as the config's, where iterations are short
+MOST_ITERATIONS = 2000  # of uncoded, in the longest budget; others run three times as many
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,13 +148,14 @@ class Evaluator:
     def simulation(
         self, candidate: Candidate, rates: tuple[float, ...], budget: Budget
     ) -> Simulation:
-        """A run of a candidate; where losses are looked at, it is long enough for the goal."""
+        """A run of a candidate; where losses are looked at, it is long enough for the goal: up to
+        three times as long as the config's, where iterations are short."""
         scenario, goal = self.question.scenario, self.question.goal
         iterations, seconds = scenario.iterations, candidate.clocked
         if rates and goal.kind == "budget" and 0 < seconds < np.inf:
-            iterations = min(int(1.3 * goal.value / seconds) + 5, LONGER * MOST_ITERATIONS)
+            iterations = min(int(1.3 * goal.value / seconds) + 5, 3 * MOST_ITERATIONS)
         elif rates and 0 < seconds < np.inf:
-            iterations = min(max(iterations, int(self.horizon / seconds)), LONGER * iterations)
+            iterations = min(max(iterations, int(self.horizon / seconds)), 3 * iterations)
         most_load = self.question.limits.get("load", np.inf)
         if candidate.given:
             budget, most_load = replace(budget, bar=ANYTHING), np.inf
@@ -191,17 +191,17 @@ class Evaluator:
                 raise ConfigError(facts)
             return replace(row, refused=facts)
         row = replace(row, **facts)
-        value = self.question.goal.value * row.effective_time
-        of = (0.0, value) if value < np.inf else ANYTHING
         clock = candidate if candidate.clocked > 0 else None
         row = replace(
             row,
-            order=of,
-            value=value,
             clocked=row.iteration_time if clock is None else clock.clocked,
             counted=row.effective_time if clock is None else clock.counted,
         )
-        return self._costed(row if row.run is None else _measured(row, row.run))
+        if row.run is not None:
+            return self._costed(_at_its_rate(row, row.run))
+        value = self.question.goal.value * row.effective_time
+        of = (0.0, value) if value < np.inf else ANYTHING
+        return self._costed(replace(row, order=of, value=value))
 
     def _costed(self, row: Candidate) -> Candidate:
         """With what it costs until the goal, and the first limit that it does not keep."""
@@ -217,17 +217,17 @@ class Evaluator:
         return replace(row, violates=next(over, ""))
 
 
-def _measured(row: Candidate, run: Performance) -> Candidate:
-    """From its replications. A rate is chosen on the tuning delays; else the first is its own."""
+def _at_its_rate(row: Candidate, run: Performance) -> Candidate:
+    """What it takes. A rate is chosen on the tuning delays; else the first is its own."""
     rates = run.rates or (np.nan,)
     orders = {rate: order(run.at(rate), run.criterion) for rate in rates}
     rate = min(orders, key=lambda rate: (orders[rate], rate)) if row.tuned else rates[0]
-    of, iteration_time = orders[rate], row.iteration_time
+    iteration_time, (tier, value) = row.iteration_time, orders[rate]
     needed = run.to_target[run.rates.index(rate)] if run.rates else np.array([np.nan])
     if np.isfinite(needed).all():  # of the iterations that were needed
         iteration_time = float(run.at(rate).mean() / needed.mean())
-    value = of[1] if of[0] == 0 else np.nan
-    return replace(row, order=of, value=value, rate=rate, iteration_time=iteration_time)
+    value = value if tier == 0 else np.nan
+    return replace(row, order=orders[rate], value=value, rate=rate, iteration_time=iteration_time)
 
 
 def allowed(rows: Iterable[Candidate], question: Question) -> set[int]:

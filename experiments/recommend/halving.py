@@ -9,16 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..config.errors import ConfigError
-from .candidates import (
-    SearchSpace,
-    Section,
-    alike,
-    brief,
-    far_beyond,
-    frozen,
-    neighbours,
-    whole,
-)
+from .candidates import SearchSpace, Section, alike, brief, far_beyond, frozen, neighbours, whole
 from .compare import ANYTHING, behind, order
 from .evaluate import MOST_ITERATIONS, Candidate, Evaluator, Rows, allowed, ranked
 from .measure import Budget
@@ -170,23 +161,19 @@ def promoted(rung: Rung, on_rung: Rows, question: Question) -> list[Candidate]:
     if question.goal.criterion == "mean":
         exact = min((row.iteration_time for row in rivals if row.exact), default=np.nan)
         longest = rung.dominated * exact  # for who has a barrier and fresh gradients
-        rivals = [
-            row
-            for row in rivals
-            if row.barrierless or row.staleness != 0 or not row.iteration_time > longest
-        ]
-    slow, goes_on, catalogue = 0, 0, question.scenario.catalogue
-    variants = Counter[str]()
+        stale = {row for row in rivals if row.barrierless or row.staleness != 0}
+        rivals = [row for row in rivals if row in stale or not row.iteration_time > longest]
+    barrierless, variants = 0, Counter[str]()
     for row in rivals:
-        slow += row.barrierless
+        barrierless += row.barrierless
         tier, value = rivals[0].order
-        kind = alike(whole(row.section, catalogue))
-        near = row.order <= (tier, rung.near * value) and variants[kind] < rung.alike
-        if not near or goes_on >= rung.keep or (row.barrierless and slow > rung.barrierless):
+        kind = alike(whole(row.section, question.scenario.catalogue))
+        if row.order > (tier, rung.near * value) or variants[kind] >= rung.alike:
+            continue
+        if variants.total() >= rung.keep or (row.barrierless and barrierless > rung.barrierless):
             continue
         if row is rivals[0] or not _surely_behind(rung, row, rivals[0], question):
             kept.add(row.index)
-            goes_on += 1
             variants[kind] += 1
     if rung.factors and rivals:  # whoever would be first without tuning is compared as well
         common, criterion = question.common_rate, question.goal.criterion
@@ -234,8 +221,8 @@ def _refined(rung: Rung, on_rung: Rows, known: Rows, evaluate: Evaluator) -> Row
             near = neighbours(seen[row.index], tried, question.scenario.workers, flat=0.01)
             for section in near:
                 if not far_beyond(section, first):
-                    one = Candidate(len(seen), brief(section, catalogue), listed=False)
-                    seen[one.index], new[one] = section, row
+                    beside = Candidate(len(seen), brief(section, catalogue), listed=False)
+                    seen[beside.index], new[beside] = section, row
                     tried.append((section, np.inf))
         if not new:
             break
@@ -316,21 +303,14 @@ def _completed(found: Found, evaluate: Evaluator, at_a_time: int = 4) -> Found:
         may = allowed(rows, question)
         if not (leaders := [row for row in found.last if row.index in may]):
             return found
-        others = [
-            row
-            for row in rows
-            if row.index in may and row.rung < number and row.trained == question.trains
-            if not row.same
-        ]
+        others = [row for row in rows if row.index in may and row.rung < number and not row.same]
+        others = [row for row in others if row.trained == question.trains]
         # Of earlier rungs only who was clearly better, as where the best turned out to hear too
         # little after those that hear more had left.
         lead = leaders[0].order
         clearly = (lead[0], lead[1] / MARGIN)
-        better = (
-            row
-            for row in others
-            if not row.tuned and row.order < (lead if row.rung == number - 1 else clearly)
-        )
+        bars = {number - 1: lead}
+        better = (r for r in others if not r.tuned and r.order < bars.get(r.rung, clearly))
         more = ranked(better)[:at_a_time]
         if not question.trains and leaders[0].progress < PARTIAL:
             exact = [row for row in (*leaders, *others) if row.error <= 1e-9 and not row.staleness]

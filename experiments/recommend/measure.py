@@ -39,6 +39,7 @@ from .progress import closed_forms, exact_iterations, hearing
 from .question import ExactPath, Goal, trial
 from .scenario import UNCHANGED, Perturbation
 
+REMEMBERED_DELAYS = 2**20  # of a simulation, for the next scheme: 8 MiB
 # What says that a scheme does not suit the cluster.
 REFUSALS = (ConfigError, EngineRefused, InvalidParameter, NeverEnough)
 
@@ -240,12 +241,8 @@ def profile(run: Run, cell: Cell) -> Facts:
     load = max(int(np.ceil(computes)), named if isinstance(named, int) else 1)
     if isinstance(scheme, Barrierless):
         load = 1 if scheme.own_data else scheme.partitions
-    coded = load > 1 and not free
-    known = {"load": float(load), "alone": alone, "barrierless": free, "coded": coded}
-    return {"label": cell.label, **known}
-
-
-REMEMBERED_DELAYS = 2**20  # of a simulation, for the next scheme: 8 MiB
+    known = {"load": float(load), "alone": alone, "barrierless": free}
+    return {"label": cell.label, **known, "coded": load > 1 and not free}
 
 
 def _remembering(simulation: Simulation, run: Run) -> Run:

@@ -181,12 +181,9 @@ def exact_descent(
 
     def quality(power: int) -> tuple[float, float]:
         losses, half = descent(power).losses, descent(power).halfway
-        half = half if np.isfinite(half) else np.inf
-        if target is None:
-            return 0.0, half
-        first = np.flatnonzero(losses <= target)
-        there = first.size > 0 and losses[-1] <= target
-        return float(first[0]) if there else np.inf, half
+        first = np.flatnonzero(losses <= target) if target is not None else np.zeros(1)
+        stays = first.size > 0 and (target is None or losses[-1] <= target)
+        return float(first[0]) if stays else np.inf, half if np.isfinite(half) else np.inf
 
     best = 0
     for way in (1, -1):

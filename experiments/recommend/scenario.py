@@ -31,18 +31,8 @@ from ..options import MeasuredJob
 from ..run.estimate import Room, check, size
 from .compare import LAW, Evidence
 
-MADE = {"iterations": 100, "replications": 32}  # settings of a config that is made from a table
-ROWS_A_WORKER, FEATURES = 40, 20  # size of the synthetic problem that stands for the user's own
-MOST_WORKERS = 2000
-# Replications of a run of the search, and the seconds and bytes that one may take.
-SEARCHED, LONGEST, LARGEST = 64, 20.0, 2**30
 TODAY = {"name": "uncoded", "label": "uncoded"}  # the scheme of today where a config names none
-MANY, RUNS = 20_000, 16  # rounds that are drawn to see what is rare, and of so many replications
-ROUNDS = 200  # of each, at least, say what is typical; spells may last as long
-MOST_RUNS = 256  # replications of the last heat of a race
-FEWEST, NOISE = 8, 0.05  # a mean round of so many runs shall be known to this relative error
-# The most that replications are multiplied by, alone and times the worker-rounds of a run.
-MOST_REPEATS, MOST_CELLS = 16, 2**14
+MOST_RUNS = 256  # replications of the last rung
 
 
 @dataclass(frozen=True)
@@ -63,42 +53,43 @@ class MeasuredConfig:
         assert path is not None
         measured, notes = self.table[0], [*self.table[1]]
         n = measured.workers if job.workers is None else job.workers
-        name = path.name.split(".")[0] or "trace"
-        name += f"-{n}" if n > measured.workers else ""
-        document: dict[str, Any] = {"name": name, "workers": n, **MADE}
+        more = n > measured.workers
+        name = (path.name.split(".")[0] or "trace") + (f"-{n}" if more else "")
+        document: dict[str, Any] = {"name": name, "workers": n}
+        document |= {"iterations": 100, "replications": 32}
         several = len(measured.tables) > 1 and self.reading.load is None
+        law = job.law or several or more
         if job.replay:
-            if job.law or several or n > measured.workers:
+            if law:
                 text = "with --law, at several loads (give --load), or for more workers than it has"
                 raise ConfigError(f"--replay: cannot draw the rounds of a table {text}")
             notes.append("--replay is the default with --trace, and will go: leave it out")
-        if not (job.law or several or n > measured.workers):
+        if not law:
             document["delay"] = self._rounds(n)
         else:
             ks = command.k_range(None, measured.workers)
-            more = n if n > measured.workers else None
-            found = study_for(more, measured, ks, self.reading.load, lambda done, total: None)
-            document |= {"delay": found.chosen.section, "load_law": found.load_law}
-            notes.append(f"delays fitted to {path.name}: {', '.join(found.chosen.why)}")
-            notes += found.warnings
-            if found.warnings:
+            size, load = n if more else None, self.reading.load
+            fitted = study_for(size, measured, ks, load, lambda done, total: None)
+            document |= {"delay": fitted.chosen.section, "load_law": fitted.load_law}
+            notes.append(f"delays fitted to {path.name}: {', '.join(fitted.chosen.why)}")
+            notes += fitted.warnings
+            if fitted.warnings:
                 instead = "--load D takes the measured rounds of load D"
-                if n > measured.workers:
+                if more:
                     instead = f"for {measured.workers} workers or fewer the measured rounds decide"
                 elif job.law:
                     instead = "without --law the measured rounds decide"
-                notes.append(
-                    f"so who is hardly heard, and what that costs, is not known: {instead}"
-                )
-        law_said = any(each.startswith("load_law") for each in overrides)
-        if len(measured.tables) == 1 and not law_said:
+                lacking = "who is hardly heard, and what that costs, is not known"
+                notes.append(f"so {lacking}: {instead}")
+        load_law_given = any(override.startswith("load_law") for override in overrides)
+        if len(measured.tables) == 1 and not load_law_given:
             notes.append(f"{path.name} has one load, so the load law is assumed: proportional")
         if job.loss is not None:
             data: dict[str, Any] = {"dataset": job.dataset or "synthetic"}
-            if job.dataset is None:
-                data |= {"rows": ROWS_A_WORKER * n, "features": FEATURES}
-                said = "times to its target rank the schemes, and are not those of your training"
-                notes.append(f"the problem is synthetic: {said}")
+            if job.dataset is None:  # its size stands for that of the user's own
+                data |= {"rows": 40 * n, "features": 20}
+                times = "times to its target rank the schemes, and are not those of your training"
+                notes.append(f"the problem is synthetic: {times}")
             document["problem"] = {"loss": job.loss, **data}
             document["optimizer"] = {"rule": "gd", "learning_rate": 1.0}
         elif job.dataset is not None:
@@ -111,8 +102,8 @@ class MeasuredConfig:
         measured = self.table[0]
         read["hosts"] = "first" if workers < measured.workers else None
         read = {key: value for key, value in read.items() if value not in (None, [], {})}
-        rounds = min(map(len, measured.tables.values()))
-        drawn = {"resample": "rounds", "stretch": round(max(1.0, rounds**0.5), 3)}
+        stretch = round(max(1.0, min(map(len, measured.tables.values())) ** 0.5), 3)
+        drawn = {"resample": "rounds", "stretch": stretch}
         return {"model": "trace", "path": str(self.job.trace), **drawn, **read}
 
     def of(self, scenario: Scenario) -> Scenario:
@@ -169,15 +160,15 @@ def read_scenario(
         raise ConfigError(f"sweep: must be empty; choose one value with --set for {keys}")
     whole = {"schemes": None, **document}
     whole["schemes"] = whole["schemes"] or [TODAY]
-    asked = cells(whole, data_dir)
-    build.require_delays(asked[0], "a recommendation")
-    grid, left_out, affordable = _possible(asked)
-    first = grid[0]
-    settings = first.settings
-    _, learning = build.both(first)
+    grid = cells(whole, data_dir)
+    build.require_delays(grid[0], "a recommendation")
+    grid, left_out, affordable = _possible(grid)
+    settings = grid[0].settings
+    _, learning = build.both(grid[0])
     drawn = _drawn(settings)
     drawn[~np.isfinite(drawn)] = np.nan
-    usual = drawn[:, :, : max(ROUNDS, settings.iterations)]  # later ones may be slower
+    # Later rounds may be slower; spells may last for 200.
+    usual = drawn[:, :, : max(200, settings.iterations)]
     if np.isnan(usual[:, 1]).all():
         raise ConfigError("delay: no worker ever arrives in the first rounds")
     unit, one, two = np.nanmedian(usual, axis=(0, 2, 3))
@@ -194,7 +185,7 @@ def read_scenario(
     waits = slowest[:, : usual.shape[2]]
     return Scenario(
         name=settings.name,
-        base={k: v for k, v in first.document.items() if k not in ("schemes", "sweep")},
+        base={k: v for k, v in grid[0].document.items() if k not in ("schemes", "sweep")},
         given=tuple({**cell.scheme, "label": cell.label} for cell in grid),
         catalogue=catalogue_of(whole),
         features=0 if learning is None else learning.problem.parameters,
@@ -221,13 +212,13 @@ def _measured(settings: Settings) -> dict[str, Any]:
     return {"evidence": evidence, "table": delay.table[:, :n], "hosts": hosts}
 
 
-def _drawn(settings: Settings) -> FloatArray:
-    """Many rounds of some runs: unit delays, and what a worker takes with one partition and with
-    two, ``(runs, 3, rounds, n)`` seconds."""
+def _drawn(settings: Settings, runs: int = 16, most: int = 20_000) -> FloatArray:
+    """Many rounds of some runs, to see what is rare: unit delays, and what a worker takes with one
+    partition and with two, ``(runs, 3, rounds, n)`` seconds."""
     model, law, n = settings.delay, settings.load_law, settings.workers
-    most = min(MANY, 2**21 // n, RUNS * (model.rounds_available() or MANY))
-    rounds, drawn = most // RUNS, []
-    for r in range(1 if isinstance(model, ReplayedDelays) else RUNS):
+    rounds = min(most, 2**21 // n, runs * (model.rounds_available() or most)) // runs
+    drawn = []
+    for r in range(1 if isinstance(model, ReplayedDelays) else runs):
         tape = RememberedTape(Tape(model, n, settings.seed, r), rounds)
         times = (law.worker_times(tape, np.full(n, load), 0, rounds) for load in (1, 2))
         drawn.append([tape.rows(0, rounds), *times])
@@ -236,41 +227,48 @@ def _drawn(settings: Settings) -> FloatArray:
 
 def _rare(slowest: FloatArray, settings: Settings, affordable: int) -> tuple[float, int]:
     """What rare rounds do: ``tail_allowance`` and ``repeats`` of a scenario, from the slowest
-    worker's seconds in many rounds."""
+    worker's seconds in many rounds. The mean round of eight runs shall be known to 5 %, with up to
+    16 times the replications, and 2^14 delays of a run times them."""
     n, length = settings.workers, settings.iterations
     runs = slowest[: len(slowest) // length * length].reshape(-1, length)
     allowance = float(slowest.max() - runs.max(axis=1).mean()) if len(runs) else 0.0
-    noise = float(slowest.std() / slowest.mean()) / NOISE
-    needed, most = noise**2 / (FEWEST * length), MOST_CELLS / (length * n)
+    noise = float(slowest.std() / slowest.mean()) / 0.05
+    needed, most = noise**2 / (8 * length), 2**14 / (length * n)
     repeats = 1
-    while repeats < min(needed, most / 4, affordable / MOST_RUNS / 4, MOST_REPEATS):
+    while repeats < min(needed, most / 4, affordable / MOST_RUNS / 4, 16):
         repeats *= 4
     return allowance, repeats
 
 
-def _possible(grid: Sequence[Cell]) -> tuple[list[Cell], list[str], int]:
+def _possible(
+    grid: Sequence[Cell],
+    replications: int = 64,
+    most_seconds: float = 20.0,
+    most_bytes: int = 2**30,
+) -> tuple[list[Cell], list[str], int]:
     """The cells that can be built, a line for each other one, and the replications that each can
-    have: of a list of values, some may not suit the rest. Raises ConfigError: there is none, one
-    takes too long for a search of some hundred schemes, or data are missing."""
+    have: of a list of values, some may not suit the rest. Raises ConfigError: there is none, a run
+    of so many replications takes too long for a search of some hundred schemes, or data are
+    missing."""
     settings = grid[0].settings
-    if settings.workers > MOST_WORKERS:
-        raise at("workers", settings.workers, f"must be at most {MOST_WORKERS} for a search")
-    found = check(grid, Room.here(Path()))
-    possible = [cell for cell in grid if cell.key in found.estimates]
+    if settings.workers > 2000:
+        raise at("workers", settings.workers, "must be at most 2000 for a search")
+    checked = check(grid, Room.here(Path()))
+    possible = [cell for cell in grid if cell.key in checked.estimates]
     affordable = np.inf
     for cell in possible:
-        need = found.estimates[cell.key]
-        share = SEARCHED / cell.settings.replications
+        need = checked.estimates[cell.key]
+        share = replications / cell.settings.replications
         seconds, memory = need.seconds * share, need.memory * share
-        room = min(LONGEST / max(seconds, 1e-9), LARGEST / max(memory, 1))
-        affordable = min(affordable, SEARCHED * room)
-        if seconds > LONGEST or memory > LARGEST:
+        room = min(most_seconds / max(seconds, 1e-9), most_bytes / max(memory, 1))
+        affordable = min(affordable, replications * room)
+        if room < 1:
             takes = f"about {seconds:.3g} s and {size(memory)} for one of many runs"
-            valid = f"at most {LONGEST:g} s and {size(LARGEST)} for a search"
+            valid = f"at most {most_seconds:g} s and {size(most_bytes)} for a search"
             text = f"{cell.label} takes {takes}; must be {valid}: take fewer"
             raise at("iterations", settings.iterations, text)
-    lost = [cell for cell in grid if cell.key in found.impossible]
-    left_out = [f"{cell.label} is left out: {found.impossible[cell.key]}" for cell in lost]
+    lost = [cell for cell in grid if cell.key in checked.impossible]
+    left_out = [f"{cell.label} is left out: {checked.impossible[cell.key]}" for cell in lost]
     return possible, left_out, int(affordable)
 
 

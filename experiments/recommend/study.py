@@ -3,7 +3,6 @@ no sentences; ``answer`` makes them from it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,6 +14,7 @@ import pandas as pd
 from ..pictures.kinds.losses import pareto
 from ..run.records import interval_columns
 from ..whatif.study import Study, study_load
+from .candidates import frozen
 from .compare import NO_DIFFERENCE, Interval, estimate, optimism, typical
 from .evaluate import Candidate, Evaluator, allowed
 from .halving import Found, search
@@ -219,11 +219,11 @@ def _ranking(answer: Recommendation) -> Iterator[dict[str, Any]]:
     tied = {answer.winner.index, *(row.index for row in answer.tied)}
     untuned = dict.fromkeys((row.index for row in rows), np.nan)
     if question.trains:
-        criterion, common = question.goal.criterion, question.common_rate
         for row in rows:  # infinite where a replication misses the goal
-            values = row.values(common)
+            values = row.values(question.common_rate)
             always = np.isfinite(values).all()
-            untuned[row.index] = float(typical(values, criterion)) if always else np.inf
+            value = typical(values, question.goal.criterion) if always else np.inf
+            untuned[row.index] = float(value)
     ranks = {i: rank for rank, i in enumerate(sorted(untuned, key=lambda i: untuned[i]), 1)}
     for rank, row in enumerate(rows, 1):
         assert row.run is not None
@@ -233,22 +233,17 @@ def _ranking(answer: Recommendation) -> Iterator[dict[str, Any]]:
             value = (*value[:2], value[2] + answer.optimism)
         yield {
             "rank": rank,
-            "scheme": row.scheme,
-            "label": row.label,
+            **_fields(row, "scheme", "label"),
             "goal": question.goal.column,
             **interval_columns("value", value),
             **interval_columns("ratio", row.ratio(answer.winner)),
             **interval_columns("to_today", row.ratio(answer.today)),
-            "reached": row.reached,
-            "replications": row.replications,
+            **_fields(row, "reached", "replications"),
             "tied": row.index in tied,
             "rate": row.rate,
             "value_at_common_rate": untuned[row.index],
             "rank_at_common_rate": ranks[row.index] if question.trains else np.nan,
-            "iteration_time": row.iteration_time,
-            "iterations": row.iterations,
-            **_costs(row),
-            "staleness": row.staleness,
+            **_fields(row, "iteration_time", "iterations", *COSTS, "staleness"),
             "today": row is answer.today,
             "breaks": row.violates,
             "least_heard": row.least_heard,
@@ -257,8 +252,10 @@ def _ranking(answer: Recommendation) -> Iterator[dict[str, Any]]:
         }
 
 
-def _costs(row: Candidate) -> dict[str, Any]:
-    names = ("load", "worker_seconds", "bytes", "error", "coverage", "coded")
+COSTS = ("load", "worker_seconds", "bytes", "error", "coverage", "coded")
+
+
+def _fields(row: Candidate, *names: str) -> dict[str, Any]:
     return {name: getattr(row, name) for name in names}
 
 
@@ -269,20 +266,17 @@ def _unheard(row: Candidate) -> str:
 
 
 def _candidate(answer: Recommendation, row: Candidate) -> dict[str, Any]:
-    section = {key: field for key, field in row.section.items() if key != "label"}
     stage = "stayed" if row.rung == len(answer.found.rungs) - 1 else f"rung {row.rung + 1}"
     infeasible = row.refused or row.violates or _unheard(row)
     return {
-        "scheme": row.scheme,
-        "label": row.label,
-        "section": json.dumps(section, sort_keys=True),
+        **_fields(row, "scheme", "label"),
+        "section": frozen(row.section),
         "stage": "infeasible" if infeasible and not row.given else stage,
         "reason": infeasible or (f"does the same as {row.same}" if row.same else ""),
         "value": row.value if row.trained == answer.question.trains else np.nan,
-        "rate": row.rate,
-        "iteration_time": row.iteration_time,
+        **_fields(row, "rate", "iteration_time"),
         "known_by": f"{row.replications} runs" if row.run else "closed form",
-        **_costs(row),
+        **_fields(row, *COSTS),
     }
 
 

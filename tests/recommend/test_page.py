@@ -90,8 +90,8 @@ def test_costs_are_sizes_and_unknown_ones_small() -> None:
     cheap, dear, theory = (known[f"erasurehead load={load}"] for load in (3, 2, 4))
     assert cheap.ringed
     assert not dear.ringed
-    assert cheap.size == theory.size == page.SMALLEST
-    assert dear.size == page.LARGEST
+    assert cheap.size == theory.size == page.SMALLEST_MARKER
+    assert dear.size == page.LARGEST_MARKER
     looks = {mark.look.title: mark.look for mark in points("ranking")}
     for one in (cheap, dear):
         look = looks[one.look.title]
@@ -100,7 +100,7 @@ def test_costs_are_sizes_and_unknown_ones_small() -> None:
     assert keys == ["size: 10 worker-seconds", "size: 90 worker-seconds"]
     entries = draw_picture(picture("front"), "", "p", PageStyle()).entries
     drawn = [re.findall(r"scale\((.*?)\)", entry.swatch)[-1] for entry in entries[-2:]]
-    ends = (page.SMALLEST * UNITS_PER_POINT, page.LARGEST * UNITS_PER_POINT)
+    ends = (page.SMALLEST_MARKER * UNITS_PER_POINT, page.LARGEST_MARKER * UNITS_PER_POINT)
     assert [float(size) for size in drawn] == pytest.approx(ends, abs=0.1)
 
 
@@ -219,10 +219,16 @@ def test_keys_of_sizes_are_the_least_and_the_most() -> None:
         titles = [m.look.title for m in panel.marks if isinstance(m, Points) and not len(m.x)]
         assert titles == [f"size: {key} worker-seconds" for key in dict.fromkeys(keys)]
         points = [mark for mark in panel.marks if isinstance(mark, Points) and len(mark.x)]
-        assert [mark.x[0] for mark in points] == [1.0, 2.0, page.FLOOR]
+        assert [mark.x[0] for mark in points] == [1.0, 2.0, page.LEAST_ERROR]
         sizes = dict(zip(costs, (mark.size for mark in points), strict=True))
         if keys == [10, 90]:
-            assert sizes[10.0] == page.SMALLEST < sizes[30.0] < sizes[90.0] == page.LARGEST
+            assert (
+                sizes[10.0]
+                == page.SMALLEST_MARKER
+                < sizes[30.0]
+                < sizes[90.0]
+                == page.LARGEST_MARKER
+            )
 
 
 def test_the_front_is_not_squeezed_by_schemes_that_take_far_longer() -> None:
