@@ -1,4 +1,4 @@
-"""The answer in sentences: verdict, reasons, what to do next, and how it was found. It reads the
+"""The answer in sentences: verdict, reasons, what to do next, and how it was answer. It reads the
 whole search. The page reads tables alone, so that a report need not load the search."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from ..page.answer import Answer
 from ..statistics.job import waiting_saves
 from ..text import TableCell, enumerated, number, percent, sentence
 from ..whatif.answer import hosts_to_name, whatif_verdict
-from .candidates import LEFT_OUT, far_beyond, whole
+from .candidates import NOT_SEARCHED, far_beyond, whole
 from .compare import decided_by, order
 from .evaluate import Candidate
 from .halving import PARTIAL
@@ -28,79 +28,79 @@ NAMED_SCHEMES = 3  # in a sentence
 QUANTITIES = {"mean": "means", "median": "medians", "p95": "95 % quantiles"}
 # A scheme that is no code may have a code's name: ``erasurehead`` with a load of 1.
 NO_CODING, NO_CODE = "coding does not pay", "redundancy is not"
-UNASKED = "the answer does not depend on it, since no compared scheme has a load above 1"
-CHANGES = {  # what is changed about the delays, in words
+NOT_ASKED = "the answer does not depend on it, since no compared scheme has a load above 1"
+CHANGE_WORDS = {  # what is changed about the delays, in words
     "load": "cost of partitions beyond the first",
     "tail": "tail, delays beyond the median",
     "persistence": "persistence",
 }
 
 
-def answered(found: Recommendation, config: str) -> Answer:
+def answered(answer: Recommendation, config: str) -> Answer:
     """The answer of ``answer.json``; ``config`` is the path of the ready config."""
-    scenario, steps = found.question.scenario, tuple(next_steps(found, config))
-    words = scenario.name, verdict(found), tuple(why(found)), steps
-    return Answer("recommend", *words, "", scenario.notes, scenario.read, found.coverage)
+    scenario, steps = answer.question.scenario, tuple(next_steps(answer, config))
+    words = scenario.name, verdict(answer), tuple(why(answer)), steps
+    return Answer("recommend", *words, "", scenario.notes, scenario.read, answer.coverage)
 
 
-def verdict(found: Recommendation) -> str:
+def verdict(answer: Recommendation) -> str:
     """The answer in one sentence, which begins with no scheme's name: that has no capital."""
-    winner, today, goal = found.winner, found.today, found.question.goal
-    if not found.reached:
+    winner, today, goal = answer.winner, answer.today, answer.question.goal
+    if not answer.reached:
         most = f"{winner.label} does in {winner.reached} of {winner.replications}"
         text = f"no scheme reaches the goal in every run: {most}"
         return sentence(f"{text}; give more iterations or an easier target")
     value = f"{number(winner.value)}{goal.unit} {goal.phrase}"
-    best = [winner, *found.tied]
-    pays = any(row.coded for row in best) or not _codes_searched(found)
-    if found.tied and today in best:
+    best = [winner, *answer.tied]
+    pays = any(row.coded for row in best) or not _codes_searched(answer)
+    if answer.tied and today in best:
         others = enumerated([row.label for row in best if row is not today], NAMED_SCHEMES)
         text = (
             f"keep {today.label}, nothing is surely better: {others} cannot be told apart from it"
         )
         text += f", about {value}"
-    elif found.tied:
+    elif answer.tied:
         labels = [row.label for row in best]
         more = len(labels) - NAMED_SCHEMES
         last = f"{more} more" if more > 0 else labels.pop()
         names = f"{', '.join(labels[:NAMED_SCHEMES])} and {last}"
-        end = f"about {value}{_beside_today(found)}"
+        end = f"about {value}{_beside_today(answer)}"
         text = f"the best cannot be told apart: {names}, {end}"
         text = text if pays else f"{NO_CODE} among the best: {names} cannot be told apart, {end}"
     elif winner is today:
-        none = "nothing that hears every partition" if _faster(found) else "nothing"
-        text = f"keep {winner.label}, {none} is better: {value}{_next_best(found)}"
+        none = "nothing that hears every partition" if _faster(answer) else "nothing"
+        text = f"keep {winner.label}, {none} is better: {value}{_next_best(answer)}"
     else:
-        partial = _partial(found)
+        partial = _partial(answer)
         by = " by count alone" if partial else ""
         text = (
             f"the best{by} is {winner.label}" if pays else f"{NO_CODE} best:{by} {winner.label} is"
         )
-        text += f"{partial}, {value}{_beside_today(found)}"
+        text += f"{partial}, {value}{_beside_today(answer)}"
     if not pays and today in best:
         text = f"{NO_CODING}: {text}"
-    more_of_it = (*_unheard(found), *_by_chance(found), *_counted(found))
+    more_of_it = (*_unheard(answer), *_by_chance(answer), *_counted(answer))
     return sentence("; ".join([text, *more_of_it]))
 
 
-def _partial(found: Recommendation) -> str:
+def _partial(answer: Recommendation) -> str:
     """What a winner by count leaves out, where that is much."""
-    if found.question.trains or not (counts := found.winner.progress) < PARTIAL:
+    if answer.question.trains or not (counts := answer.winner.progress) < PARTIAL:
         return ""
     text = f"an update of it counts as {counts:.2g} of an exact iteration"
-    if exact := next((row for row in found.finalists if row.exact and row.allowed), None):
+    if exact := next((row for row in answer.finalists if row.exact and row.allowed), None):
         text += f"; the best with exact updates is {exact.label}, {number(exact.value)} s"
     return f" ({text})"
 
 
-def _unheard(found: Recommendation) -> Iterator[str]:
-    winner, share = found.winner, f"{found.winner.least_heard:.2g} of the updates"
+def _unheard(answer: Recommendation) -> Iterator[str]:
+    winner, share = answer.winner, f"{answer.winner.least_heard:.2g} of the updates"
     if not winner.covered:
         yield f"{winner.label} hardly ever hears some partition (in {share})"
         return
     if winner.coverage < 0.5:
         yield f"the partition that it hears least is in {share}"
-    for row in _faster(found):
+    for row in _faster(answer):
         yield (
             f"{row.label} takes {_less(row, winner)} less than that, but some partition is in "
             f"{row.least_heard:.2g} of the updates, in some runs in hardly any (--allow-unheard)"
@@ -112,45 +112,45 @@ def _less(row: Candidate, other: Candidate) -> TableCell:
     return percent(1 - middle, 1 - high, 1 - low)
 
 
-def _faster(found: Recommendation) -> list[Candidate]:
+def _faster(answer: Recommendation) -> list[Candidate]:
     """The best of those that are not recommended since they leave data out, if it is faster."""
-    others = [row for row in found.finalists if row.feasible and not row.allowed][:1]
-    return [row for row in others if found.winner.covered and row.ratio(found.winner)[2] < 1]
+    others = [row for row in answer.finalists if row.feasible and not row.allowed][:1]
+    return [row for row in others if answer.winner.covered and row.ratio(answer.winner)[2] < 1]
 
 
-def _by_chance(found: Recommendation) -> Iterator[str]:
-    if found.question.goal.criterion != "mean":
+def _by_chance(answer: Recommendation) -> Iterator[str]:
+    if answer.question.goal.criterion != "mean":
         return
-    total, few = found.winner.replications, decided_by(found.winner.values())
-    for row in found.finalists:  # or those of a scheme that would be better without
+    total, few = answer.winner.replications, decided_by(answer.winner.values())
+    for row in answer.finalists:  # or those of a scheme that would be better without
         values = row.values()
         count = decided_by(values) if row.allowed else 0
-        if count and float(np.median(values)) <= found.winner.value:
+        if count and float(np.median(values)) <= answer.winner.value:
             few = min(few or count, count)
     if few:
         decide = "decides" if few == 1 else "decide"
         yield f"{few} of {total} runs {decide} that: more replications are needed"
 
 
-def _counted(found: Recommendation) -> Iterator[str]:
-    if (times := found.question.scenario.times) != 1:
+def _counted(answer: Recommendation) -> Iterator[str]:
+    if (times := answer.question.scenario.times) != 1:
         yield (
             f"every worker keeps its task, so an iteration computes {times:.3g} times the data of "
             "the table (if a task's time is proportional to its data, the same data take "
             f"1 / {times:.3g} of the seconds)"
         )
-    if not found.question.trains:
-        free = "" if found.question.scenario.base.get("network") else ", and messages take no time"
+    if not answer.question.trains:
+        free = "" if answer.question.scenario.base.get("network") else ", and messages take no time"
         yield f"iterations were counted, not trained{free}"
 
 
-def _codes_searched(found: Recommendation) -> bool:
-    return any(row.coded for row in found.everybody)
+def _codes_searched(answer: Recommendation) -> bool:
+    return any(row.coded for row in answer.everybody)
 
 
-def _beside_today(found: Recommendation) -> str:
-    winner, today = found.winner, found.today
-    if today in (winner, *found.tied):
+def _beside_today(answer: Recommendation) -> str:
+    winner, today = answer.winner, answer.today
+    if today in (winner, *answer.tied):
         return ""
     if np.isnan(winner.ratio(today)[0]):
         return f"; {today.label}, the scheme of today, does not reach it in every run"
@@ -161,39 +161,41 @@ def _beside_today(found: Recommendation) -> str:
     return f"; {less}, which {limit or 'hardly ever hears some partition'}"
 
 
-def _next_best(found: Recommendation) -> str:
-    row = next((row for row in found.finalists[1:] if row.allowed), None)
-    if row is None or np.isnan((of := row.ratio(found.winner))[0]):
+def _next_best(answer: Recommendation) -> str:
+    row = next((row for row in answer.finalists[1:] if row.allowed), None)
+    if row is None or np.isnan((of := row.ratio(answer.winner))[0]):
         return ""
     return f"; {row.label}, the next, takes {percent(*(end - 1 for end in of))} more"
 
 
-def why(found: Recommendation) -> list[str]:
+def why(answer: Recommendation) -> list[str]:
     """What the answer rests on, a sentence each."""
-    if not found.reached:
+    if not answer.reached:
         return []
-    reasons = [*_clocks(found), *_where_search_ended(found)]
-    if _codes_searched(found) and not found.winner.coded:
-        reasons.append(_no_coding(found))
-    reasons += [*_by_count(found), _tuning(found)]
-    reasons += [*_who_is_heard(found), *_by_the_table(found)]
-    if (evidence := found.question.scenario.evidence).rounds:
+    reasons = [*_clocks(answer), *_where_search_ended(answer)]
+    if _codes_searched(answer) and not answer.winner.coded:
+        reasons.append(_no_coding(answer))
+    reasons += [*_by_count(answer), _tuning(answer)]
+    reasons += [*_who_is_heard(answer), *_by_the_table(answer)]
+    if (evidence := answer.question.scenario.evidence).rounds:
         reasons.append(
             f"intervals cover how far the {evidence.rounds} measured rounds may be off, which are "
             f"drawn in stretches of {evidence.stretch:.3g}"
         )
-    elif found.question.scenario.read:
+    elif answer.question.scenario.read:
         reasons.append("intervals cover the randomness of the simulation, not of the measurements")
-    holds = {name: _holds(found, name) for name in CHANGES}
-    names = sorted(CHANGES, key=lambda name: holds[name] == UNASKED)  # what says nothing comes last
-    reasons += [*_what_it_does(found), *(f"{CHANGES[name]}: {holds[name]}" for name in names)]
+    holds = {name: _holds(answer, name) for name in CHANGE_WORDS}
+    names = sorted(
+        CHANGE_WORDS, key=lambda name: holds[name] == NOT_ASKED
+    )  # what says nothing comes last
+    reasons += [*_what_it_does(answer), *(f"{CHANGE_WORDS[name]}: {holds[name]}" for name in names)]
     return [*map(sentence, reasons)]
 
 
-def _what_it_does(found: Recommendation) -> Iterator[str]:
+def _what_it_does(answer: Recommendation) -> Iterator[str]:
     """The winner in the words of its docstring, with the meanings of the fields that it names."""
-    section = found.winner.section
-    family = found.question.scenario.catalogue["schemes"].classes[section["name"]]
+    section = answer.winner.section
+    family = answer.question.scenario.catalogue["schemes"].classes[section["name"]]
     meanings = meanings_of(family)
     named = [f"{key}: {re.split('[;:.]', meanings[key])[0]}" for key in section if key in meanings]
     if does := first_sentence(family).rstrip("."):
@@ -201,8 +203,8 @@ def _what_it_does(found: Recommendation) -> Iterator[str]:
         yield "; ".join([f"what it does: {does}", *named])
 
 
-def _clocks(found: Recommendation) -> Iterator[str]:
-    winner, today = found.winner, found.today
+def _clocks(answer: Recommendation) -> Iterator[str]:
+    winner, today = answer.winner, answer.today
     old = f", gradients {winner.staleness:.3g} updates old" if winner.staleness else ""
     text = f"an iteration of {winner.label} takes {number(winner.iteration_time)} s, mean decoding "
     text += f"{_error(winner)}{old}{_iterations(winner)}"
@@ -224,10 +226,10 @@ def _iterations(row: Candidate) -> str:
     return f", {text} iteration{'' if text == '1' else 's'}" if row.iterations >= 0 else ""
 
 
-def _who_is_heard(found: Recommendation) -> Iterator[str]:
+def _who_is_heard(answer: Recommendation) -> Iterator[str]:
     """Of a table, since a worker that is slow there is so in the next run, too."""
-    winner, share = found.winner, found.winner.least_heard
-    if found.question.scenario.evidence.rounds and not np.isnan(share):
+    winner, share = answer.winner, answer.winner.least_heard
+    if answer.question.scenario.evidence.rounds and not np.isnan(share):
         text = f"by the measured rounds, {winner.label} hears every partition in every update"
         if share < 1:
             text = (
@@ -237,15 +239,15 @@ def _who_is_heard(found: Recommendation) -> Iterator[str]:
         yield text
 
 
-def _by_the_table(found: Recommendation) -> Iterator[str]:
+def _by_the_table(answer: Recommendation) -> Iterator[str]:
     """What the measured rounds say by themselves, in the numbers and words of ``whatif``."""
-    study, section = found.of_table, found.winner.section
+    study, section = answer.of_table, answer.winner.section
     if study is None:
         return
     if study.waits or hosts_to_name(study):
         yield f"by `whatif`, {whatif_verdict(study)}"
     if {*section} - {"label"} == {"name", "wait_for"} and section["name"] == "ignore_stragglers":
-        k, n, table = int(section["wait_for"]), study.workers, found.question.scenario.table
+        k, n, table = int(section["wait_for"]), study.workers, answer.question.scenario.table
         assert table is not None
         saves = waiting_saves(table[np.isfinite(table).all(axis=1)], k)
         parts = 1 - (1 - saves) * n / k
@@ -255,10 +257,10 @@ def _by_the_table(found: Recommendation) -> Iterator[str]:
         )
 
 
-def _where_search_ended(found: Recommendation) -> Iterator[str]:
+def _where_search_ended(answer: Recommendation) -> Iterator[str]:
     """Numbers of the winner that are as far from those listed as the search goes."""
-    catalogue, section = found.question.scenario.catalogue, found.winner.section
-    listed = [whole(row.section, catalogue) for row in found.everybody if row.listed]
+    catalogue, section = answer.question.scenario.catalogue, answer.winner.section
+    listed = [whole(row.section, catalogue) for row in answer.everybody if row.listed]
     mine = whole(section, catalogue)
     for key, value in section.items():
         steps = (value / 2, value * 2) if isinstance(value, int | float) else ()
@@ -271,35 +273,35 @@ def _where_search_ended(found: Recommendation) -> Iterator[str]:
             )
 
 
-def _no_coding(found: Recommendation) -> str:
-    scenario = found.question.scenario
-    one, two, slowest = scenario.worker_time
+def _no_coding(answer: Recommendation) -> str:
+    scenario = answer.question.scenario
+    single, double, slowest = scenario.worker_time
     assumed = "assumed" if any("law is assumed" in note for note in scenario.notes) else "medians"
-    wait = f"waiting for the slowest of {scenario.workers} takes {slowest / one:.2f} times"
+    wait = f"waiting for the slowest of {scenario.workers} takes {slowest / single:.2f} times"
     text = (
-        f"a worker with two partitions takes {two / one:.2f} times as long as with one "
+        f"a worker with two partitions takes {double / single:.2f} times as long as with one "
         f"({assumed}), while {wait} a typical worker: redundancy can save no more than that wait"
     )
-    if (best := found.best(coded=True)) is None:
+    if (best := answer.best(coded=True)) is None:
         return text
     text += f"; the best code, {best.label}, "
-    middle, low, high = best.ratio(found.winner)
+    middle, low, high = best.ratio(answer.winner)
     if np.isnan(middle):
         return f"{text}left after rung {best.rung + 1}"
     text += f"takes {middle:.2f} times as long ({low:.2f} to {high:.2f})"
-    if (than_today := best.ratio(found.today)[0]) < 1:
-        less = f"{percent(1 - than_today)} less than {found.today.label}"
+    if (than_today := best.ratio(answer.today)[0]) < 1:
+        less = f"{percent(1 - than_today)} less than {answer.today.label}"
         text += f", {less} in the same {best.replications} runs"
     return text
 
 
-def _by_count(found: Recommendation) -> Iterator[str]:
+def _by_count(answer: Recommendation) -> Iterator[str]:
     """Which scheme would be best if iterations were counted, where training says another one."""
-    known = [row for row in found.everybody if row.allowed and row.counted > 0]
-    if not found.question.trains or not known:
+    known = [row for row in answer.everybody if row.allowed and row.counted > 0]
+    if not answer.question.trains or not known:
         return
     best = min(known, key=lambda row: (row.counted, row.index))
-    if best not in (found.winner, *found.tied):
+    if best not in (answer.winner, *answer.tied):
         why = f"it left after rung {best.rung + 1}"
         if best.trained and not best.tuned:
             why = f"it reaches the goal in {best.reached} of {best.replications} runs"
@@ -307,15 +309,15 @@ def _by_count(found: Recommendation) -> Iterator[str]:
         yield f"if iterations were counted, {best.label} would be best; trained, {why}"
 
 
-def _tuning(found: Recommendation) -> str:
-    question, winner = found.question, found.winner
+def _tuning(answer: Recommendation) -> str:
+    question, winner = answer.question, answer.winner
     if not question.trains:
         return (
             "an update counts as a share of an exact iteration: r / n where r of n workers are "
             "heard, less where decoding weights are uneven or gradients are old"
         )
     common, criterion = question.common_rate, question.goal.criterion
-    orders = {row: order(row.values(common), criterion) for row in found.finalists}
+    orders = {row: order(row.values(common), criterion) for row in answer.finalists}
     untuned = sorted(orders, key=lambda row: orders[row])
     names = ", ".join(row.label for row in untuned[:NAMED_SCHEMES])
     text = "every scheme has its own best learning rate of one grid of powers of 2; at the common "
@@ -328,11 +330,11 @@ def _tuning(found: Recommendation) -> str:
     return f"{text} the ranking would be {names}{late}"
 
 
-def _holds(found: Recommendation, name: str) -> str:
-    tried = [changed for changed in found.changed if changed.change.name == name]
+def _holds(answer: Recommendation, name: str) -> str:
+    tried = [changed for changed in answer.changed if changed.change.name == name]
     if not tried:
-        return UNASKED if name == "load" and found.changed else "not tried"
-    better = _better(found, tried)
+        return NOT_ASKED if name == "load" and answer.changed else "not tried"
+    better = _better(answer, tried)
     if name == "persistence":
         named = {value: f"kept with probability {value:g}" for value in better}
         named |= {SHUFFLED: "shuffled each round"}
@@ -352,11 +354,11 @@ def _holds(found: Recommendation, name: str) -> str:
     return f"{down}, {up}"
 
 
-def _better(found: Recommendation, tried: Sequence[Changed]) -> dict[float, str]:
+def _better(answer: Recommendation, tried: Sequence[Changed]) -> dict[float, str]:
     """Who is better on changed delays, by the change."""
-    here, better = found.winner.label, dict[float, str]()
+    here, better = answer.winner.label, dict[float, str]()
     for changed in tried:
-        if found.turns(changed):
+        if answer.turns(changed):
             label = changed.usual.label
             alone = f"{label} always reaches the goal and {here} does not"
             text = f"{label} is better" if changed.best_reaches else alone
@@ -367,33 +369,33 @@ def _better(found: Recommendation, tried: Sequence[Changed]) -> dict[float, str]
     return dict(sorted(better.items()))
 
 
-def next_steps(found: Recommendation, config: str) -> list[str]:
+def next_steps(answer: Recommendation, config: str) -> list[str]:
     """What to do next, a sentence each; commands stand between backticks."""
-    if not found.reached:
+    if not answer.reached:
         return ["give more iterations, or an easier --target, and ask again"]
     steps = [f"run it: `erasurehead run {shell_word(config)}`"]
-    if found.tied:
-        costs = {row.label: row.worker_seconds for row in (found.winner, *found.tied)}
+    if answer.tied:
+        costs = {row.label: row.worker_seconds for row in (answer.winner, *answer.tied)}
         if min(costs.values()) < 0.99 * max(costs.values()):
             cheapest = min(costs, key=lambda label: costs[label])
             steps.insert(0, f"take the cheaper one: {cheapest} costs fewest worker-seconds")
-    if any(found.turns(changed) for changed in found.changed if changed.change.name == "load"):
+    if any(answer.turns(changed) for changed in answer.changed if changed.change.name == "load"):
         steps.append(
             "measure how a worker's time grows with its load, since the answer depends on it: "
             "`erasurehead measure --loads 1,2,3 --output measured.csv`, then "
             "`erasurehead fit measured.csv`"
         )
-    if not found.question.trains:
+    if not answer.question.trains:
         add = "add problem and optimizer to the config"
-        if found.question.scenario.read:
+        if answer.question.scenario.read:
             add = "give --loss, and --dataset if it is not to be synthetic"
         steps.append(f"{add}: losses decide better than a count")
     return steps
 
 
-def method(found: Recommendation) -> list[str]:
+def method(answer: Recommendation) -> list[str]:
     """How it was found, a paragraph each."""
-    rows, rungs = found.everybody, found.found.rungs
+    rows, rungs = answer.everybody, answer.search.rungs
     simulated = [row for row in rows if not row.refused]
     counts = ", ".join(
         f"{sum(row.rung >= rung.number for row in simulated)} with {rung.replications}"
@@ -401,7 +403,7 @@ def method(found: Recommendation) -> list[str]:
         for rung in rungs
     )
     theory = ", or a closed form on the first rung" if any(row.run is None for row in rows) else ""
-    what = QUANTITIES[found.question.goal.criterion]
+    what = QUANTITIES[answer.question.goal.criterion]
     text = (
         f"{len(rows)} candidates, {sum(not row.allowed for row in rows)} of them infeasible. "
         f"Successive halving over replications{theory}, all on the same delays: {counts}. After a "
@@ -410,4 +412,4 @@ def method(found: Recommendation) -> list[str]:
         f"of {what}; the best of several schemes looks slightly better than it is. Cannot be told "
         "apart: the interval does not exclude 1."
     )
-    return [text, *(f"{name} was not searched: {reason}." for name, reason in LEFT_OUT.items())]
+    return [text, *(f"{name} was not searched: {reason}." for name, reason in NOT_SEARCHED.items())]

@@ -30,7 +30,7 @@ class SearchSpace:
     def sections(self, catalogue: Catalogue, only: Sequence[str] = ()) -> Iterator[Section]:
         """Everything that is tried, scheme by scheme as registered; ``only`` these, if any."""
         for name, family in catalogue["schemes"].classes.items():
-            if (only and name not in only) or name in LEFT_OUT:
+            if (only and name not in only) or name in NOT_SEARCHED:
                 continue
             for section in (
                 RECIPES[name](self) if name in RECIPES else self._unknown(family, catalogue)
@@ -169,7 +169,7 @@ RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
     "ringmaster": lambda space: _own_or_sampled(oldest=[space.workers, 2 * space.workers]),
 }
 
-LEFT_OUT: Mapping[str, str] = {  # schemes that are not searched, and why
+NOT_SEARCHED: Mapping[str, str] = {  # schemes that are not searched, and why
     "cyclic_repetition": "as fast as cyclic_mds, whose code is better conditioned",
     "heterogeneity_aware": "needs the workers' speeds; name it in the config to have it compared",
     "heterogeneous_split": "needs the workers' chances to straggle; name it in the config",

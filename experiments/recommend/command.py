@@ -100,26 +100,28 @@ def answer_in(
     began = time.monotonic()
     with files.output_folder(folder, FILES, reads):
         with open_pool(jobs) as pool:
-            found = recommended(question, Evaluator(question, pool, progress))
-        return write_recommendation(found, folder, command, time.monotonic() - began)
+            recommendation = recommended(question, Evaluator(question, pool, progress))
+        return write_recommendation(recommendation, folder, command, time.monotonic() - began)
 
 
-def write_recommendation(found: Recommendation, output: Path, command: str, seconds: float) -> Page:
+def write_recommendation(
+    recommendation: Recommendation, output: Path, command: str, seconds: float
+) -> Page:
     """Write everything under ``output``, in place of an earlier answer; returns the page."""
-    scenario = found.question.scenario
-    mark = _mark(found.question)
-    winner = write_yaml(winner_config(found))
-    kept = recommendation_tables(found)
+    scenario = recommendation.question.scenario
+    mark = _mark(recommendation.question)
+    winner = write_yaml(winner_config(recommendation))
+    kept = recommendation_tables(recommendation)
     manifest = {
         **provenance(),
         "command": "recommend",
-        "question": {**asdict(found.question.request), "mark": mark},
+        "question": {**asdict(recommendation.question.request), "mark": mark},
         "seed": scenario.base["seed"],
         "wall_seconds": round(seconds, 3),
         "warnings": list(scenario.notes),
     }
-    answer = replace(answered(found, str(output / WINNER)), command=command)
-    whole = recommendation_page(kept, answer, manifest, winner, method(found))
+    answer = replace(answered(recommendation, str(output / WINNER)), command=command)
+    whole = recommendation_page(kept, answer, manifest, winner, method(recommendation))
     content = {f"{name}.csv": csv_of(table) for name, table in kept.items()}
     for name, chart in whole.charts.items():
         figure = paint.figure(chart.picture)
@@ -146,9 +148,9 @@ def _mark(question: Question) -> str:
     return sha256(f"{text}\n{code_fingerprint()}".encode()).hexdigest()[:16]
 
 
-def winner_config(found: Recommendation) -> dict[str, Any]:
+def winner_config(recommendation: Recommendation) -> dict[str, Any]:
     """A whole config with the recommended scheme, its learning rate and its goal."""
-    question, winner = found.question, found.winner
+    question, winner = recommendation.question, recommendation.winner
     base = dict(question.scenario.base)
     if not base.get("plugins"):
         base.pop("plugins", None)

@@ -83,7 +83,7 @@ class Evidence:
         return np.asarray(np.clip(middle + (shares - middle) * wider, 0.0, 1.0))
 
 
-LAW = Evidence()
+BY_LAW = Evidence()
 
 
 @lru_cache(maxsize=8)
@@ -96,7 +96,7 @@ def ratio(
     best: FloatArray,
     criterion: Criterion = "mean",
     sure: float = CONFIDENCE,
-    evidence: Evidence = LAW,
+    evidence: Evidence = BY_LAW,
 ) -> Interval:
     """The criterion of mine over that of best with a paired interval, over the replications that
     both have; NaN where one misses the goal in any of them. The standard error is of the ratio's
@@ -118,7 +118,7 @@ def ratio(
     return middle, middle * np.exp(-half), middle * np.exp(half)
 
 
-def estimate(values: FloatArray, criterion: Criterion, evidence: Evidence = LAW) -> Interval:
+def estimate(values: FloatArray, criterion: Criterion, evidence: Evidence = BY_LAW) -> Interval:
     """The criterion of ``(R,)`` with a 95 % interval; NaN values are left out. Of a table's mean,
     the upper end is as much higher as the runs are skewed: where few rounds are slow, a table that
     has too few of them looks both quick and sure. Source: Johnson, JASA 73 (1978), as in Hall, JRSS
@@ -154,7 +154,7 @@ def behind(
     best: FloatArray,
     criterion: Criterion = "mean",
     tail: float = 0.0,
-    evidence: Evidence = LAW,
+    evidence: Evidence = BY_LAW,
     sure: float = 0.999,
 ) -> bool:
     """Whether a scheme is surely worse than the best: the paired interval of their ratio lies above

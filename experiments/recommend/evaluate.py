@@ -132,7 +132,7 @@ class Evaluator:
     def __call__(self, candidates: Mapping[Candidate, tuple[float, ...]], budget: Budget) -> Rows:
         """Each candidate at its learning rates (none: its clock alone). Raises ConfigError: one
         that the config names cannot be simulated."""
-        asked = [self.simulation(one, rates, budget) for one, rates in candidates.items()]
+        asked = [self.simulation(row, rates, budget) for row, rates in candidates.items()]
         results: dict[int, Facts | str] = {}
         start = self.done
 
@@ -143,7 +143,7 @@ class Evaluator:
 
         for job, result in map_unordered(performance, asked, self.pool, tell):
             results[job.index] = result.reason if isinstance(result, Died) else result
-        return {one.index: self._known(one, results[one.index], budget) for one in candidates}
+        return {row.index: self._known(row, results[row.index], budget) for row in candidates}
 
     def simulation(
         self, candidate: Candidate, rates: tuple[float, ...], budget: Budget

@@ -17,7 +17,7 @@ from .question import Question
 from .scenario import MOST_RUNS
 
 PARTIAL = 0.8  # of an exact iteration: an update that counts less leaves much of the data out
-MARGIN = 1.02  # who is slower by this factor by a closed form cannot win, beside another one
+SLOWER_RATIO = 1.02  # who is slower by this factor by a closed form cannot win, beside another one
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ TIMED = (
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
-    """What a search found."""
+class SearchResult:
+    """What a search result."""
 
     question: Question
     rows: Rows  # every candidate, as the last rung that it was on found it
@@ -90,12 +90,12 @@ def candidates(question: Question) -> Iterator[Candidate]:
     catalogue, given = scenario.catalogue, scenario.given
     theirs = {frozen(whole(section, catalogue)) for section in given}
     listed = space.sections(catalogue, question.only)
-    others = (each for each in listed if frozen(whole(each, catalogue)) not in theirs)
+    others = (section for section in listed if frozen(whole(section, catalogue)) not in theirs)
     for index, section in enumerate((*given, *others)):
         yield Candidate(index, section, index < len(given))
 
 
-def search(evaluate: Evaluator) -> Found:
+def search(evaluate: Evaluator) -> SearchResult:
     """Successive halving. Raises ConfigError: nothing keeps the limits, or a scheme of the config
     cannot be simulated."""
     question = evaluate.question
@@ -112,7 +112,7 @@ def search(evaluate: Evaluator) -> Found:
             tuned |= {index: row for index, row in on_rung.items() if row.run}
         _require_some(on_rung.values())
         pool = promoted(rung, on_rung, question)
-    return _completed(Found(question, rows, tuned, rungs), evaluate)
+    return _completed(SearchResult(question, rows, tuned, rungs), evaluate)
 
 
 def rungs_of(question: Question, most_times: int = 4) -> tuple[Rung, ...]:
@@ -186,7 +186,7 @@ def _surely_behind(rung: Rung, row: Candidate, best: Candidate, question: Questi
     if rung.factors or row.trained != question.trains:
         return False
     if row.run is None or best.run is None:  # drawn runs err, closed forms do not
-        return row.run is best.run and row.value > MARGIN * best.value
+        return row.run is best.run and row.value > SLOWER_RATIO * best.value
     tail, evidence = question.tail_allowance, row.run.evidence
     return behind(row.values(), best.values(), question.goal.criterion, tail, evidence)
 
@@ -277,7 +277,7 @@ def _set_horizon(evaluate: Evaluator, first: Candidate) -> None:
     if not question.trains:
         return
     uncoded = Candidate(-1, {"name": "uncoded"})
-    clocked = (evaluate({one: ()}, Budget(8))[one.index] for one in (uncoded, first))
+    clocked = (evaluate({row: ()}, Budget(8))[row.index] for row in (uncoded, first))
     seconds = next(row.iteration_time for row in clocked if not row.refused)
     evaluate.horizon = seconds * question.scenario.iterations
     goal, most = question.goal, MOST_ITERATIONS * seconds
@@ -294,21 +294,21 @@ def _require_some(rows: Iterable[Candidate]) -> None:
         raise ConfigError(f"no scheme keeps the limits ({'; '.join(over)}, ...)")
 
 
-def _completed(found: Found, evaluate: Evaluator, at_a_time: int = 4) -> Found:
+def _completed(result: SearchResult, evaluate: Evaluator, at_a_time: int = 4) -> SearchResult:
     """On the last rung as well: who did better on an earlier one than the best does in all runs;
     and beside a winner whose updates leave much out, the best whose updates are exact."""
-    question, number = found.question, len(found.rungs) - 1
+    question, number = result.question, len(result.rungs) - 1
     while True:
-        rows = found.rows.values()
+        rows = result.rows.values()
         may = allowed(rows, question)
-        if not (leaders := [row for row in found.last if row.index in may]):
-            return found
+        if not (leaders := [row for row in result.last if row.index in may]):
+            return result
         others = [row for row in rows if row.index in may and row.rung < number and not row.same]
         others = [row for row in others if row.trained == question.trains]
         # Of earlier rungs only who was clearly better, as where the best turned out to hear too
         # little after those that hear more had left.
         lead = leaders[0].order
-        clearly = (lead[0], lead[1] / MARGIN)
+        clearly = (lead[0], lead[1] / SLOWER_RATIO)
         bars = {number - 1: lead}
         better = (r for r in others if not r.tuned and r.order < bars.get(r.rung, clearly))
         more = ranked(better)[:at_a_time]
@@ -316,6 +316,6 @@ def _completed(found: Found, evaluate: Evaluator, at_a_time: int = 4) -> Found:
             exact = [row for row in (*leaders, *others) if row.error <= 1e-9 and not row.staleness]
             more += [row for row in ranked(exact)[:1] if row.rung < number and row not in more]
         if not more:
-            return found
-        new = _on_rung(found.rungs[-1], more, evaluate)
-        found = replace(found, rows={**found.rows, **new})
+            return result
+        new = _on_rung(result.rungs[-1], more, evaluate)
+        result = replace(result, rows={**result.rows, **new})

@@ -29,7 +29,7 @@ from ..fit import command
 from ..fit.study import study_for
 from ..options import MeasuredJob
 from ..run.estimate import Room, check, size
-from .compare import LAW, Evidence
+from .compare import BY_LAW, Evidence
 
 TODAY = {"name": "uncoded", "label": "uncoded"}  # the scheme of today where a config names none
 MOST_RUNS = 256  # replications of the last rung
@@ -133,7 +133,7 @@ class Scenario:
     notes: tuple[str, ...]  # what should be known of the input, a line each
     data_dir: Path | None  # where the public data sets lie
     read: tuple[str, ...] = ()  # how the table that the config was made from was read, a line each
-    evidence: Evidence = LAW  # what the runs are drawn from
+    evidence: Evidence = BY_LAW  # what the runs are drawn from
     # Measured rounds that runs are drawn from, ``(R, n)`` seconds, and what their hosts are called.
     table: FloatArray | None = None
     hosts: tuple[str, ...] = ()
@@ -171,8 +171,8 @@ def read_scenario(
     usual = drawn[:, :, : max(200, settings.iterations)]
     if np.isnan(usual[:, 1]).all():
         raise ConfigError("delay: no worker ever arrives in the first rounds")
-    unit, one, two = np.nanmedian(usual, axis=(0, 2, 3))
-    if one <= 0:
+    unit, single, double = np.nanmedian(usual, axis=(0, 2, 3))
+    if single <= 0:
         raise ConfigError("delay: half or more of the delays are 0 s; nothing to compare")
     slowest = np.nan_to_num(drawn[:, 1]).max(axis=-1)
     allowance, repeats = _rare(slowest.ravel(), settings, affordable)
@@ -190,7 +190,7 @@ def read_scenario(
         catalogue=catalogue_of(whole),
         features=0 if learning is None else learning.problem.parameters,
         unit_delay=float(unit),
-        worker_time=(float(one), float(two), float(waits[waits > 0].mean())),
+        worker_time=(float(single), float(double), float(waits[waits > 0].mean())),
         tail_allowance=allowance,
         repeats=repeats,
         affordable=affordable,

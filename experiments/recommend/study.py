@@ -17,7 +17,7 @@ from ..whatif.study import Study, study_load
 from .candidates import frozen
 from .compare import NO_DIFFERENCE, Interval, estimate, optimism, typical
 from .evaluate import Candidate, Evaluator, allowed
-from .halving import Found, search
+from .halving import SearchResult, search
 from .measure import Budget, forget
 from .question import Question
 from .scenario import SHUFFLED, UNCHANGED, Perturbation, perturbations
@@ -53,25 +53,25 @@ class Changed:
 class Recommendation:
     """The best candidate, and how sure that is."""
 
-    found: Found  # the search
+    search: SearchResult
     changed: tuple[Changed, ...] = ()  # the best few on changed delays
 
     @property
     def question(self) -> Question:
         """The question that was asked."""
-        return self.found.question
+        return self.search.question
 
     @cached_property
     def everybody(self) -> list[Candidate]:
         """All candidates, the best of the furthest rung first."""
-        may = allowed(self.found.rows.values(), self.question)
-        rows = [replace(row, allowed=row.index in may) for row in self.found.rows.values()]
+        may = allowed(self.search.rows.values(), self.question)
+        rows = [replace(row, allowed=row.index in may) for row in self.search.rows.values()]
         return sorted(rows, key=lambda row: (-row.rung, row.order, row.index))
 
     @cached_property
     def finalists(self) -> list[Candidate]:
         """Those of the last rung, the winner first."""
-        last = len(self.found.rungs) - 1
+        last = len(self.search.rungs) - 1
         rows = [row for row in self.everybody if row.rung == last and row.run]
         first = next((row for row in rows if row.allowed), rows[0])
         return [first, *(row for row in rows if row is not first)]
@@ -176,7 +176,7 @@ def _on_changed_delays(answer: Recommendation, evaluate: Evaluator) -> Iterator[
     if all(row.load <= 1 for row in chosen):
         changes = [change for change in changes if change.name != "load"]
     rates = {row: row.rate if row.rate > 0 else question.exact_rate for row in chosen}
-    rungs, unchanged = len(answer.found.rungs), dict[int, Candidate]()
+    rungs, unchanged = len(answer.search.rungs), dict[int, Candidate]()
     for number, change in enumerate(changes, 1):
         evaluate.until = rungs + number / len(changes)
         budget = Budget(16 if question.trains else 64, work=False, perturbation=change)
@@ -213,7 +213,7 @@ def recommendation_tables(answer: Recommendation) -> dict[str, pd.DataFrame]:
 
 def _ranking(answer: Recommendation) -> Iterator[dict[str, Any]]:
     """Those of the last two rungs, which are on the same delays."""
-    question, last = answer.question, len(answer.found.rungs) - 1
+    question, last = answer.question, len(answer.search.rungs) - 1
     before = (row for row in answer.everybody if row.rung == last - 1 and row.run)
     rows = [*answer.finalists, *(row for row in before if not row.tuned)]
     tied = {answer.winner.index, *(row.index for row in answer.tied)}
@@ -266,7 +266,7 @@ def _unheard(row: Candidate) -> str:
 
 
 def _candidate(answer: Recommendation, row: Candidate) -> dict[str, Any]:
-    stage = "stayed" if row.rung == len(answer.found.rungs) - 1 else f"rung {row.rung + 1}"
+    stage = "stayed" if row.rung == len(answer.search.rungs) - 1 else f"rung {row.rung + 1}"
     infeasible = row.refused or row.violates or _unheard(row)
     return {
         **_fields(row, "scheme", "label"),
@@ -281,8 +281,8 @@ def _candidate(answer: Recommendation, row: Candidate) -> dict[str, Any]:
 
 
 def _rates(answer: Recommendation) -> Iterator[list[Any]]:
-    for index, row in sorted(answer.found.tuned.items()):
-        now = answer.found.rows[index]
+    for index, row in sorted(answer.search.tuned.items()):
+        now = answer.search.rows[index]
         for rate in sorted(row.run.rates if row.run else ()):
             values = row.values(rate)
             reached = values[np.isfinite(values)]

@@ -12,7 +12,7 @@ import numpy as np
 from erasurehead.experiments.options import SearchRequest
 from erasurehead.experiments.recommend.compare import Evidence, order
 from erasurehead.experiments.recommend.evaluate import Candidate
-from erasurehead.experiments.recommend.halving import Found, Rung
+from erasurehead.experiments.recommend.halving import Rung, SearchResult
 from erasurehead.experiments.recommend.measure import Performance
 from erasurehead.experiments.recommend.question import Goal, Question, ask
 from erasurehead.experiments.recommend.scenario import Perturbation
@@ -82,7 +82,7 @@ def recommendation(
             "worker_seconds": 1.0,
         }  # fmt: skip
         rows[index] = Candidate(index, given=index == 0, label=one.label, **(known | one.more))
-    return Recommendation(Found(question, rows, tuned or {}, RUNGS), tuple(changed))
+    return Recommendation(SearchResult(question, rows, tuned or {}, RUNGS), tuple(changed))
 
 
 def row_of(found: Recommendation, label: str) -> Candidate:

@@ -121,7 +121,7 @@ def test_few_runs_that_decide_are_told() -> None:
     found = recommendation(one("a", 6.0 * np.ones(100)), one("b", rare), one("c", rare, rung=0))
     question = replace(found.question, goal=replace(found.question.goal, criterion="mean"))
     told = "1 of 100 runs decides that: more replications are needed"
-    assert told in verdict(replace(found, found=replace(found.found, question=question)))
+    assert told in verdict(replace(found, search=replace(found.search, question=question)))
     assert "decide" not in verdict(found), "of a median"
 
 

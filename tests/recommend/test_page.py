@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -65,15 +64,26 @@ CHANGED = pd.DataFrame(
 TABLES = {"ranking": RANKING, "candidates": CANDIDATES, "sensitivity": CHANGED}
 
 
-def picture(name: str) -> Picture:
+def made(said: str = "Yes.", **tables: pd.DataFrame) -> content.Page:
+    """The page of these tables, and of the usual ones in place of others."""
+    return page.recommendation_page({**TABLES, **tables}, Answer("recommend", "demo", said), {}, "")
+
+
+def chart(name: str, **tables: pd.DataFrame) -> Picture:
     """A picture of the page."""
-    whole = page.recommendation_page(TABLES, Answer("recommend", "demo", "Yes."), {}, "")
-    return whole.charts[name].picture
+    return made(**tables).charts[name].picture
 
 
-def points(name: str) -> list[Points]:
-    """Its points."""
-    return [mark for mark in picture(name).panels[0].marks if isinstance(mark, Points)]
+def points(name: str, **tables: pd.DataFrame) -> list[Points]:
+    """Its points in the first panel, those of the legend's sizes last."""
+    return [mark for mark in chart(name, **tables).panels[0].marks if isinstance(mark, Points)]
+
+
+def ranked(table: pd.DataFrame, said: str = "Yes.") -> content.Table:
+    """The ranking of the page, beside an answer."""
+    sections = made(said, ranking=table, sensitivity=CHANGED[:0]).sections
+    [found] = [part for part in sections[0].parts if isinstance(part, content.Table)]
+    return found
 
 
 def test_the_common_rate_is_a_hollow_marker_beside_the_own_one() -> None:
@@ -98,18 +108,10 @@ def test_costs_are_sizes_and_unknown_ones_small() -> None:
         assert (one.look.colour, one.look.marker) == (look.colour, look.marker)
     keys = [mark.look.title for mark in points("front") if not len(mark.x)]
     assert keys == ["size: 10 worker-seconds", "size: 90 worker-seconds"]
-    entries = draw_picture(picture("front"), "", "p", PageStyle()).entries
+    entries = draw_picture(chart("front"), "", "p", PageStyle()).entries
     drawn = [re.findall(r"scale\((.*?)\)", entry.swatch)[-1] for entry in entries[-2:]]
     ends = (page.SMALLEST_MARKER * UNITS_PER_POINT, page.LARGEST_MARKER * UNITS_PER_POINT)
     assert [float(size) for size in drawn] == pytest.approx(ends, abs=0.1)
-
-
-def ranked(table: pd.DataFrame, said: str = "Yes.") -> content.Table:
-    """The ranking of the page, beside an answer."""
-    tables = {**TABLES, "ranking": table, "sensitivity": CHANGED[:0]}
-    whole = page.recommendation_page(tables, Answer("recommend", "demo", said), {}, "")
-    [found] = [part for part in whole.sections[0].parts if isinstance(part, content.Table)]
-    return found
 
 
 def test_rows_are_in_order_of_time_and_those_that_a_sentence_names_are_printed() -> None:
@@ -144,43 +146,52 @@ def test_who_misses_the_goal_comes_after_who_reaches_it() -> None:
     assert [str(row[0]) for row in ranked(table).rows] == ["best", "always", "often", "never"]
 
 
-def test_who_left_has_no_ratio_to_all_runs_of_today() -> None:
-    """Its few runs, beside the many of others, would seem to contradict the ranking."""
-    found = ranked(RANKING.assign(left=["", "race", ""], replications=[4, 2, 4]))
-    column = found.columns.index("to today's (95 %)")
-    assert [str(row[column]) == "-" for row in found.rows[:2]] == [False, True]
-    assert str(found.rows[1][1]) == "left after 2 runs"
-    assert (
-        found.note == "Relative: to the recommended scheme, over the replications that both have."
+def column(table: content.Table, title: str) -> list[str]:
+    """What stands in a column."""
+    return [str(row[table.columns.index(title)]) for row in table.rows]
+
+
+def test_the_status_of_a_scheme() -> None:
+    """In few words; what is infeasible may still be the best, where all are. Who left has no ratio
+    to all runs of today: its few, beside the many of others, would seem to contradict the rank."""
+    rows = (
+        ({"tied": True, "today": True}, "recommended, today's"),
+        ({"tied": True, "today": True}, "today's, tied"),
+        ({"left": "race", "tied": True, "replications": 2}, "left after 2 runs"),
+        ({"breaks": np.nan, "unheard": np.nan}, "-"),
+        ({"breaks": "max load"}, "not recommended"),
+        ({"unheard": "a", "left": "race", "replications": 2}, "not recommended, left after 2 runs"),
     )
+    usual = RANKING.iloc[0].to_dict() | {"today": False, "unheard": ""}
+    table = pd.DataFrame([usual | row | {"value": k} for k, (row, _) in enumerate(rows, 1)])
+    found = ranked(table)
+    assert column(found, "status") == [status for _, status in rows]
+    assert column(found, "remark")[-2:] == ["breaks a limit: max load", "unheard: a"]
+    none = [cell == "-" for cell in column(found, "to today's (95 %)")]
+    assert none == [False, False, True, False, False, True]
+    alone = ranked(table[4:5].assign(tied=True))
+    assert column(alone, "status") == ["recommended"]
+    assert found.note.startswith("Relative: to the recommended scheme, over the replications")
 
 
 def test_the_report_says_who_misses_the_goal_and_what_holds_as_is() -> None:
-    whole = page.recommendation_page(TABLES, Answer("recommend", "demo", "Yes."), {}, "")
+    whole = made()
     text = as_markdown(whole, {name: f"{name}.png" for name in whole.charts})
     assert "in 3 of 4 runs" in text
     assert "inf" not in text
     assert "unchanged: in 16 runs like all rows here" in " ".join(text.split())
     assert [*whole.charts] == ["ranking", "front", "sensitivity"]
-    unknown = {**TABLES, "candidates": CANDIDATES.assign(value=np.nan)}
-    bare = page.recommendation_page(unknown, Answer("recommend", "demo", "Yes."), {}, "")
+    bare = made(candidates=CANDIDATES.assign(value=np.nan))
     assert [*bare.charts] == ["ranking", "sensitivity"], "no axes without a scheme on them"
     load, persistence = whole.charts["sensitivity"].picture.panels
     assert load.x.names == ("0.5", "1")
     assert persistence.x.names == ("shuffled", "as is")
 
 
-def chart(name: str, ranking: Any = RANKING, candidates: Any = CANDIDATES) -> Any:
-    tables = {"ranking": ranking, "candidates": candidates, "sensitivity": CHANGED}
-    said = Answer("recommend", "demo", "Yes.")
-    return page.recommendation_page(tables, said, {}, "").charts[name].picture
-
-
 def test_bars_of_the_ranking_are_intervals() -> None:
     [panel] = chart("ranking").panels
-    filled = [mark for mark in panel.marks if isinstance(mark, Points) and not mark.hollow]
-    for place, mark in enumerate(filled):
-        row = RANKING.iloc[place]
+    filled = [mark for mark in points("ranking") if not mark.hollow]
+    for mark, (_, row) in zip(filled, RANKING.iterrows(), strict=False):
         assert mark.dx is not None
         low, high = row["ratio"] - row["ratio_low"], row["ratio_high"] - row["ratio"]
         np.testing.assert_allclose(mark.dx, [[low], [high]])
@@ -201,11 +212,9 @@ def test_what_hollow_markers_are_is_said_where_there_are_any() -> None:
         (RANKING.head(2).assign(value_at_common_rate=np.nan), [], False),
         (many, [own, "1 more scheme is in the table"], True),
     ):
-        tables = {"ranking": ranking, "candidates": CANDIDATES, "sensitivity": CHANGED}
-        whole = page.recommendation_page(tables, Answer("recommend", "demo", "Yes."), {}, "")
-        shown = whole.charts["ranking"]
-        assert shown.picture.heading == "; ".join(headings)
-        assert shown.words.endswith(common if told else "with its 95 % interval.")
+        drawn = made(ranking=ranking).charts["ranking"]
+        assert drawn.picture.heading == "; ".join(headings)
+        assert drawn.words.endswith(common if told else "with its 95 % interval.")
 
 
 def test_keys_of_sizes_are_the_least_and_the_most() -> None:
@@ -215,12 +224,12 @@ def test_keys_of_sizes_are_the_least_and_the_most() -> None:
         ([np.nan] * 3, []),
         ([5.0, 5.0, 5.0], [5, 5]),
     ):
-        [panel] = chart("front", candidates=CANDIDATES.assign(worker_seconds=costs)).panels
-        titles = [m.look.title for m in panel.marks if isinstance(m, Points) and not len(m.x)]
+        marks = points("front", candidates=CANDIDATES.assign(worker_seconds=costs))
+        titles = [mark.look.title for mark in marks if not len(mark.x)]
         assert titles == [f"size: {key} worker-seconds" for key in dict.fromkeys(keys)]
-        points = [mark for mark in panel.marks if isinstance(mark, Points) and len(mark.x)]
-        assert [mark.x[0] for mark in points] == [1.0, 2.0, page.LEAST_ERROR]
-        sizes = dict(zip(costs, (mark.size for mark in points), strict=True))
+        drawn = [mark for mark in marks if len(mark.x)]
+        assert [mark.x[0] for mark in drawn] == [1.0, 2.0, page.LEAST_ERROR]
+        sizes = dict(zip(costs, (mark.size for mark in drawn), strict=True))
         if keys == [10, 90]:
             assert (
                 sizes[10.0]
@@ -233,17 +242,17 @@ def test_keys_of_sizes_are_the_least_and_the_most() -> None:
 
 def test_the_front_is_not_squeezed_by_schemes_that_take_far_longer() -> None:
     """At 3 times the best a scheme is still drawn; what is not is counted."""
-    far = chart("front", candidates=CANDIDATES.assign(value=[2.0, 6.0, 6.01]))
-    assert far.heading == "1 more scheme beyond 3 times the best is not shown"
-    drawn = [m for m in far.panels[0].marks if isinstance(m, Points) and len(m.x)]
-    assert [mark.y[0] for mark in drawn] == [2.0, 6.0]
-    assert not chart("front", candidates=CANDIDATES).heading
+    far = CANDIDATES.assign(value=[2.0, 6.0, 6.01])
+    heading = chart("front", candidates=far).heading
+    assert heading == "1 more scheme beyond 3 times the best is not shown"
+    drawn = [mark.y[0] for mark in points("front", candidates=far) if len(mark.x)]
+    assert drawn == [2.0, 6.0]
+    assert not chart("front").heading
     # Those that are left out are not counted among the first that have a look of their own.
     rows = [CANDIDATES.iloc[0].to_dict() | {"label": f"scheme {i}"} for i in range(12)]
     values = [1.0, *([9.0] * 6), *np.linspace(1.1, 1.5, 5)]
     many = pd.DataFrame(rows).assign(value=values, front=[True] * 7 + [False] * 5)
-    shown = chart("front", candidates=many).panels[0].marks
-    titles = [m.look.title for m in shown if isinstance(m, Points) and len(m.x)]
+    titles = [mark.look.title for mark in points("front", candidates=many) if len(mark.x)]
     assert len(titles) == 6
     assert sum(title.startswith("scheme") for title in titles) <= page.MOST_NAMED
 
@@ -261,33 +270,11 @@ def test_changes_stand_in_their_order() -> None:
 
 
 def test_numbers_of_a_row() -> None:
-    """A decoding error that is round-off is 0; a value below that is itself."""
-    row = {"error": 1e-20, "value": 1e-20, "load": np.inf, "reached": 3, "replications": 4}
-    error, value, load, lacking = page._numbers(row, "error", "value", "load", "nothing")
-    assert error.order == 0
-    assert value.order == 1e-20
-    assert all(
-        str(cell) == str(lacking) and not str(cell)[:1].isdigit() for cell in (load, lacking)
-    )
-    assert str(page._value(row)) == "in 3 of 4 runs"
+    """A decoding error that is round-off is 0; a value below that is itself; what is not finite is
+    no number."""
+    rows = {"error": [1e-20, 1.0, 1.0], "value": [1e-20, 1.0, 1.0], "load": [np.inf, 2.0, 3.0]}
     ratio = {"ratio": 1.23456, "ratio_low": 1.1, "ratio_high": 1.4}
-    assert str(page._ratio(ratio)).startswith("1.235 ")
-    assert page._value({**row, "reached": 4}).order == 1e-20
-
-
-@pytest.mark.parametrize(
-    ("row", "best", "status"),
-    [
-        ({}, True, ["recommended"]),
-        ({"today": True, "tied": True}, True, ["recommended", "today's"]),
-        ({"today": True, "tied": True}, False, ["today's", "tied"]),
-        ({"breaks": "load 3"}, False, ["not recommended"]),
-        ({"unheard": "a", "left": "race"}, False, ["not recommended", "left after 8 runs"]),
-        ({"left": "race", "tied": True}, False, ["left after 8 runs"]),
-        ({"unheard": "some"}, True, ["recommended"]),
-        ({"breaks": np.nan, "unheard": np.nan}, False, []),
-    ],
-)  # fmt: skip
-def test_the_status_of_a_scheme(row: dict[str, Any], best: bool, status: list[str]) -> None:
-    """In few words; what is barred may still be the best, where all are."""
-    assert [*page._status({"replications": 8, **row}, best)] == status
+    found = ranked(RANKING.assign(**rows, **ratio, reached=4))
+    titles = ("error", "s to the goal", "load", "relative (95 %)")
+    first = [column(found, title)[0] for title in titles]
+    assert first == ["0", "1e-20", "-", "1.235 (1.1 to 1.4)"]

@@ -18,9 +18,9 @@ from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import Criterion, SearchRequest
 from erasurehead.experiments.pictures.kinds.losses import pareto
-from erasurehead.experiments.recommend import question, scenario
+from erasurehead.experiments.recommend import question
 from erasurehead.experiments.recommend.candidates import (
-    LEFT_OUT,
+    NOT_SEARCHED,
     SearchSpace,
     Tried,
     far_beyond,
@@ -124,19 +124,6 @@ def test_a_change_of_nothing_leaves_every_stream(name: str, value: float) -> Non
     changed = PerturbedTape(tape, Perturbation(name, value, median=0.7), (0, 0))
     np.testing.assert_allclose(changed.rows(2, 6), tape.rows(2, 6), rtol=1e-12)
     np.testing.assert_allclose(changed.rows(2, 6, 3), tape.rows(2, 6, 3), rtol=1e-12)
-
-
-def test_everything_is_changed_by_twice_and_four_times_either_way() -> None:
-    """A tail is what exceeds the median of the delays; they are shuffled, or kept for a while."""
-    factors, chances = (0.25, 0.5, 2.0, 4.0), (SHUFFLED, 0.5, 0.9)
-    tried = [(each.name, each.value) for each in scenario.perturbations(1.5)]
-    assert tried == [
-        *(("load", factor) for factor in factors),
-        *(("tail", factor) for factor in factors),
-        *(("persistence", chance) for chance in chances),
-    ]
-    tails = [each.median for each in scenario.perturbations(1.5) if each.name == "tail"]
-    assert tails == [1.5] * 4
 
 
 def test_persistence_repeats_and_dealing_anew_permutes() -> None:
@@ -258,12 +245,15 @@ def test_the_interval_of_a_ratio_of_means_is_students(count: int) -> None:
     assert np.isnan(ratio(mine, np.zeros(count))[0])
 
 
-def test_the_interval_of_a_ratio_of_medians_is_that_of_their_errors() -> None:
-    """Each is sqrt(pi / 2) of that of the mean, for normal values."""
+@pytest.mark.parametrize(("criterion", "wider"), [("median", np.sqrt(np.pi / 2)), ("p95", 2.113)])
+def test_the_interval_of_a_ratio_of_quantiles_is_that_of_their_errors(
+    criterion: Criterion, wider: float
+) -> None:
+    """Of normal values, each is sqrt(p (1 - p)) / density times that of the mean."""
     mine, best = np.random.default_rng(0).normal(10.0, 1.0, (2, 2000))
-    _, low, high = ratio(mine, best, "median")
-    error = np.sqrt(np.pi / 2) * np.sqrt(2) / 10 / np.sqrt(2000)
-    assert np.log(high / low) == pytest.approx(2 * 1.96 * error, rel=0.25)
+    _, low, high = ratio(mine, best, criterion)
+    error = wider * np.sqrt(2) / np.quantile(mine, 0.95 if criterion == "p95" else 0.5)
+    assert np.log(high / low) == pytest.approx(2 * 1.96 * error / np.sqrt(2000), rel=0.25)
 
 
 def test_who_is_behind_by_hand() -> None:
@@ -294,23 +284,6 @@ def test_what_is_asked_in_numbers() -> None:
         assert of_goal.tail_allowance == tail
         assert of_goal.trains == (goal.kind != "iterations")
         assert of_goal.rates((0.25, 1.0, 4.0), 0.5) == (0.5, 0.125, 2.0, 3.0)
-
-
-@pytest.mark.parametrize("criterion", ["mean", "median", "p95"])
-def test_intervals_of_a_ratio_cover_it(criterion: Criterion) -> None:
-    """Of 200 paired samples whose ratio is known, at least 178 (a 95 % interval that covers 93 % of
-    the time does so but for one in a thousand)."""
-    rng = np.random.default_rng(1)
-    covered = 0
-    for _ in range(200):
-        shared = rng.gamma(4.0, size=(2, 128))
-        mine, best = 1.25 * (shared[0] + rng.gamma(2.0, size=128)), shared[0] + shared[1]
-        truth = (
-            1.25 * {"mean": 6 / 8, "median": 5.6702 / 7.6693, "p95": 10.5130 / 13.1481}[criterion]
-        )
-        low, high = ratio(mine, best, criterion)[1:]
-        covered += low <= truth <= high
-    assert covered >= 178
 
 
 @pytest.mark.parametrize(
@@ -379,7 +352,7 @@ def test_every_scheme_is_searched_or_left_out_with_a_reason() -> None:
                     continue
                 searched.add(section["name"])
     searched.add("block_coordinate")  # its split is that of known delays
-    assert searched == set(SCHEMES) - set(LEFT_OUT)
+    assert searched == set(SCHEMES) - set(NOT_SEARCHED)
 
 
 @pytest.mark.golden
@@ -439,6 +412,9 @@ def test_neighbours_lie_half_way() -> None:
     found = [(s["load"], s["wait_for"]) for s in neighbours(some[1][0], some, 30)]
     assert found == [(1, 12), (6, 12), (3, 9), (3, 15)]
     assert not list(neighbours({"name": "uncoded"}, [({"name": "uncoded"}, 1.0)], 30))
+    least = {"name": "erasurehead", "load": 1, "wait_for": 1}
+    found = [(s["load"], s["wait_for"]) for s in neighbours(least, [(least, 1.0)], 30)]
+    assert found == [(2, 1), (1, 2)], "none has no load, and waits for nobody"
 
 
 def test_values_that_differ_by_rounding_are_equal() -> None:
@@ -563,17 +539,6 @@ def test_so_many_rounds_are_drawn(workers: int, drawn: int) -> None:
     np.testing.assert_array_equal(found[:, :, 0, 0], [[2.0, 2.0, 4.0]] * 16)
 
 
-@pytest.mark.parametrize("criterion", ["mean", "median", "p95"])
-def test_an_interval_needs_two_values(criterion: Criterion) -> None:
-    """One is no measure of spread, and what is not a number does not count."""
-    middle, low, high = estimate(np.array([2.0, np.nan]), criterion)
-    assert middle == 2.0
-    assert np.isnan([low, high]).all()
-    middle, low, high = estimate(np.array([2.0, np.nan, 4.0]), criterion)
-    assert low < middle < high
-    assert 2.0 <= middle <= 4.0
-
-
 def heard(shares: Any, updates: int) -> tuple[float, float, bool]:
     shares = None if shares is None else np.asarray(shares, dtype=np.float64)
     times = np.empty((1 if shares is None else len(shares), updates))
@@ -675,7 +640,14 @@ def test_the_best_rate_ends_at_its_target_or_below(
 
 @pytest.mark.parametrize("criterion", ["mean", "median", "p95"])
 def test_an_interval_is_as_wide_as_the_runs_differ(criterion: Criterion) -> None:
-    """In the unit of the runs, around the middle; runs that are the same leave nothing open."""
+    """In the unit of the runs, around the middle; runs that are the same leave nothing open, and of
+    one nothing is known. What is not a number does not count."""
+    one, *ends = estimate(np.array([2.0, np.nan]), criterion)
+    assert one == 2.0
+    assert np.isnan(ends).all()
+    assert estimate(np.array([2.0, np.nan, 4.0]), criterion) == estimate(
+        np.array([2.0, 4.0]), criterion
+    )
     values = np.random.default_rng(0).lognormal(0.0, 0.5, 40)
     middle, low, high = estimate(values, criterion)
     assert high - middle == pytest.approx(middle - low)

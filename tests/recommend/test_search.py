@@ -16,7 +16,13 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import SearchRequest
 from erasurehead.experiments.recommend import evaluate
 from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator, allowed
-from erasurehead.experiments.recommend.halving import Found, Rung, candidates, promoted, search
+from erasurehead.experiments.recommend.halving import (
+    Rung,
+    SearchResult,
+    candidates,
+    promoted,
+    search,
+)
 from erasurehead.experiments.recommend.measure import Budget, Facts, Simulation
 from erasurehead.experiments.recommend.question import ask
 from erasurehead.experiments.recommend.study import recommended
@@ -116,7 +122,7 @@ def test_the_slow_leave_and_the_last_of_many(simulated: Any) -> None:
 def promotes(*made: Any, rung: Rung | None = None, trains: bool = False) -> set[str]:
     """The labels of those that go on."""
     found = recommendation(*made, trains=trains)
-    kept = promoted(rung or Rung(4, 9), found.found.rows, found.question)
+    kept = promoted(rung or Rung(4, 9), found.search.rows, found.question)
     return {row.label for row in kept}
 
 
@@ -137,9 +143,9 @@ def test_who_is_promoted() -> None:
     rung = Rung(4, 9, dominated=1.1, **tuning)
     found = recommendation(today, exact, longer, trains=True)
     mean = replace(found.question, goal=replace(found.question.goal, criterion="mean"))
-    kept = [row.index for row in promoted(rung, found.found.rows, mean)]
+    kept = [row.index for row in promoted(rung, found.search.rows, mean)]
     assert kept == [0, 1], "the iterations of l are longer than those of an exact scheme"
-    kept = [row.index for row in promoted(rung, found.found.rows, found.question)]
+    kept = [row.index for row in promoted(rung, found.search.rows, found.question)]
     assert kept == [0, 1, 2], "of a median, who knows"
 
 
@@ -162,7 +168,7 @@ def test_who_may_be_recommended() -> None:
     is not asked for."""
     rows = recommendation(
         one("a", violates="load"), one("b", covered=False), one("c"), one("d", refused="no")
-    ).found.rows.values()
+    ).search.rows.values()
     question = small().question
     free = replace(question, request=SearchRequest(allow_unheard=True))
     assert allowed(rows, question) == {2}
@@ -243,7 +249,7 @@ def test_tuning_is_on_other_delays_and_ends_what_is_far_behind(simulated: Any) -
         rate,
         exact=lambda s: s["name"] == "uncoded",
     )
-    found: Found = search(evaluator)
+    found: SearchResult = search(evaluator)
     tuned = [job for job in asked if job.budget.other_delays]
     assert tuned
     assert all(job.rates for job in tuned)
