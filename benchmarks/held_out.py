@@ -18,7 +18,7 @@ import pandas as pd
 import erasurehead as eh
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.tables.read import read_measured
-from erasurehead.experiments.fit.goodness import halves, observed_order_statistics
+from erasurehead.experiments.fit.goodness import folds, observed_order_statistics
 from erasurehead.experiments.fit.study import CONFIG
 from erasurehead.experiments.pictures import style
 
@@ -47,7 +47,7 @@ def errors(path: str) -> pd.DataFrame:
 def _of_table(load: float | None, table: FloatArray) -> Iterator[tuple[object, ...]]:
     n = table.shape[1]
     ks = [max(1, round(share * n)) for share in SHARES]
-    for number, half in enumerate(halves([table])):
+    for number, half in enumerate(folds([table])):
         (seen,) = half.seen
         fitted = eh.fit(seen, k_range=(ks[0], n)).order_statistics
         chosen = fitted[fitted["family"] == CONFIG].set_index("k")["predicted"]

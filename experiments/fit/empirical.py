@@ -15,8 +15,9 @@ from typing_extensions import override
 
 from ...delay_models.base import FloatArray
 from ...delay_models.empirical import Empirical
+from ..statistics.spells import fading
 from .law import CannotFit, Family, Law, require_spread, rounded
-from .variance import Parts, components, trust
+from .variance import Effects, components, lag_products, pooled, trust
 
 # *Quantiles.* The sorted delays are a noisy quantile function. It is smoothed by the line of up to
 # ``PIECES`` straight pieces that is nearest to it by least squares, so that the mean of each piece
@@ -32,14 +33,12 @@ from .variance import Parts, components, trust
 # distribution, Technometrics 29 (1987); the rest is our own.
 
 PIECES = 64  # straight pieces of the quantile function of a long sample
-PER_PIECE = 8  # delays that a piece needs
-FEWEST_PIECES = 5  # with fewer, two pieces are not a tail
+DELAYS_PER_PIECE = 8  # that a piece needs
 # Shapes of a tail that are taken. Heavier ones have no variance: at the same mean excess they
 # predict mean arrivals no better, in samples of 480 to 12,000 delays of six laws, and means over
 # thousands of simulated rounds differ by 10 % from run to run, where these differ by 3 %.
-LIGHTEST, HEAVIEST = -0.95, 0.45
-WINDOW = 1e-6  # width of the cell whose chance is a delay's density, in standard deviations
-ROUNDING = 2e-5  # or as a share of the longest delay: quantiles are rounded to six digits
+LIGHTEST_SHAPE, HEAVIEST_SHAPE = -0.95, 0.45
+ROUNDING = 2e-5  # share of the longest delay: quantiles are rounded to six digits
 TAIL = ("tail", "tail_scale", "tail_shape")
 
 
@@ -82,12 +81,13 @@ class EmpiricalFamily(Family):
         require_spread(sample)
         ordered = np.sort(sample)
         size = len(ordered)
-        if size < 2 * PER_PIECE:
-            raise CannotFit(f"fewer than {2 * PER_PIECE} delays show no shape")
-        pieces = min(PIECES, size // PER_PIECE)
+        if size < 2 * DELAYS_PER_PIECE:
+            raise CannotFit(f"fewer than {2 * DELAYS_PER_PIECE} delays show no shape")
+        pieces = min(PIECES, size // DELAYS_PER_PIECE)
         if (model := _with_tail(ordered, pieces)) is None:
             model = Empirical(quantiles=tuple(map(rounded, smoothed(ordered, pieces))))
-        window = max(WINDOW * float(np.std(sample)), ROUNDING * float(ordered[-1]))
+        # The cell whose chance is a delay's density.
+        window = max(1e-6 * float(np.std(sample)), ROUNDING * float(ordered[-1]))
         return EmpiricalLaw(model, window)
 
 
@@ -95,7 +95,7 @@ def _with_tail(ordered: FloatArray, pieces: int) -> Empirical | None:
     """The tail reaches as far as two pieces; ``None`` where it would have no extent."""
     size = len(ordered)
     beyond = int(2 * size / pieces)
-    if pieces < FEWEST_PIECES:
+    if pieces < 5:  # two of them are no tail then
         return None
     quantiles = tuple(map(rounded, smoothed(ordered[: size - beyond], pieces)))
     excess = np.maximum(ordered[size - beyond :] - quantiles[-1], 0.0)
@@ -108,9 +108,9 @@ def _with_tail(ordered: FloatArray, pieces: int) -> Empirical | None:
 
 def smoothed(ordered: FloatArray, pieces: int) -> FloatArray:
     """Ends of the straight pieces nearest to sorted delays ``(N,)``: ``(pieces + 1,)`` seconds."""
-    place = (np.arange(len(ordered)) + 0.5) / len(ordered) * pieces
-    piece = np.minimum(place.astype(np.int64), pieces - 1)
-    right = place - piece
+    at = (np.arange(len(ordered)) + 0.5) / len(ordered) * pieces
+    piece = np.minimum(at.astype(np.int64), pieces - 1)
+    right = at - piece
     left = 1 - right
     sums = partial(np.bincount, minlength=pieces + 1)
     diagonals = np.zeros((2, pieces + 1))
@@ -128,10 +128,10 @@ def fit_tail(excess: FloatArray) -> tuple[float, float]:
     mean = float(excess.mean())
     weighted = float(excess @ (1 - (np.arange(size) + 0.65) / size)) / size
     shape = 2 - mean / max(mean - 2 * weighted, 1e-12 * mean)
-    shape = float(np.clip(shape, LIGHTEST, HEAVIEST))
+    shape = float(np.clip(shape, LIGHTEST_SHAPE, HEAVIEST_SHAPE))
     end = float(excess[-1]) * (1 + 1 / size)
     if shape < 0 and mean * (1 - shape) / -shape < end:
-        shape = max(LIGHTEST, -mean / (end - mean)) if end > 2 * mean else LIGHTEST
+        shape = max(LIGHTEST_SHAPE, -mean / (end - mean)) if end > 2 * mean else LIGHTEST_SHAPE
         return rounded(max(mean * (1 - shape), -shape * end)), rounded(shape)
     return rounded(mean * (1 - shape)), rounded(shape)
 
@@ -142,69 +142,50 @@ def fit_tail(excess: FloatArray) -> tuple[float, float]:
 # these numbers is split as that of delays is. So a wall stays where it is, however much workers
 # differ, and a delay that is a hundred times too long counts as the longest one.
 
-DECAYS = np.linspace(0.0, 0.99, 100)  # correlations of successive rounds that are tried
-MOST_LAGS = 50
-
 
 def latent(tables: Sequence[FloatArray]) -> list[FloatArray]:
     """Normal numbers in the order of the delays, of all ``(rounds, n)`` tables together."""
     values = np.concatenate([table.ravel() for table in tables])
     numbers = special.ndtri((stats.rankdata(values) - 0.5) / len(values))
-    parts = np.split(numbers, np.cumsum([table.size for table in tables])[:-1])
-    return [part.reshape(table.shape) for part, table in zip(parts, tables, strict=True)]
+    split = np.split(numbers, np.cumsum([table.size for table in tables])[:-1])
+    return [own.reshape(table.shape) for own, table in zip(split, tables, strict=True)]
 
 
-def rank_effects(tables: Sequence[FloatArray], parts: Parts, spells: bool) -> dict[str, Any]:
+def rank_effects(tables: Sequence[FloatArray], effects: Effects, spells: bool) -> dict[str, Any]:
     """Fields of the model ``empirical``: ``ranks``, ``round``, ``spells`` and ``persistence``. The
     mean of each worker is shrunk towards 0 by the part of it that is noise, and counted in standard
     deviations of what a worker varies by itself; so are the shares, where there are ranks.
     ``(rounds, n)`` tables have at least 2 rounds of 2 workers."""
     numbers = latent(tables)
     of_worker, of_round, rest = components(numbers)
-    own = max(of_round + rest if parts.worker else of_worker + of_round + rest, 1e-12)
+    own = max(of_round + rest if effects.worker else of_worker + of_round + rest, 1e-12)
     fields: dict[str, Any] = {}
-    if parts.worker:
+    if effects.worker:
         means = np.mean([n.mean(axis=0) - n.mean() for n in numbers], axis=0)
         means = trust(of_worker, rest / sum(map(len, numbers))) * means
         fields["ranks"] = [rounded(rank, 4) for rank in means / np.sqrt(own)]
     left = 1.0
-    if parts.round:
+    if effects.round:
         fields["round"] = rounded(min(of_round / own, 0.9999), 4)
         left -= fields["round"]
     if spells:
-        share, persistence = _spells(numbers)
+        share, persistence = what_stays(numbers)
         fields["spells"] = float(np.floor(min(share / own, left) * 1e4) / 1e4)
         fields["persistence"] = rounded(persistence, 4)
     return fields
 
 
-def _spells(numbers: Sequence[FloatArray]) -> tuple[float, float]:
+def what_stays(numbers: Sequence[FloatArray]) -> tuple[float, float]:
     """Variance of what stays with a worker for a while, and its correlation from round to round.
     The covariance of a worker's numbers l rounds apart is V + S r**l, with V of lasting
     differences; for each r on a grid, V >= 0 and S >= 0 follow by least squares."""
-    centred = [n - n.mean(axis=1, keepdims=True) for n in numbers]
-    lags = min(max(len(n) for n in numbers) * 2 // 3, MOST_LAGS)
+    lags = min(max(len(n) for n in numbers) * 2 // 3, 50)
     if lags < 2:
         return 0.0, 0.0
-    sums, pairs = np.zeros(lags), np.zeros(lags)
-    for table in centred:
-        for lag in range(1, min(lags, len(table) - 1) + 1):
-            sums[lag - 1] += np.einsum("tj,tj->", table[:-lag], table[lag:])
-            pairs[lag - 1] += table[lag:].size
-    covariance = sums / np.maximum(pairs, 1)
-    weights = pairs / pairs.sum()
-    best = (np.inf, 0.0, 0.0)
-    for decay in DECAYS:
-        curve = decay ** np.arange(1, lags + 1)
-        bend = curve - curve @ weights
-        spread = float((weights * bend) @ bend)
-        share = max(0.0, float((weights * bend) @ covariance) / spread) if spread > 1e-12 else 0.0
-        lasting = float((covariance - share * curve) @ weights)
-        if lasting < 0:
-            lasting = 0.0
-            whole = float((weights * curve) @ curve)
-            share = max(0.0, float((weights * curve) @ covariance) / whole) if whole > 0 else 0.0
-        loss = float((covariance - share * curve - lasting) ** 2 @ weights)
-        if loss < best[0] - 1e-15:
-            best = (loss, share, float(decay))
-    return best[1], best[2]
+    centred = [n - n.mean(axis=1, keepdims=True) for n in numbers]
+    covariance, pairs = pooled([lag_products(n, lags) for n in centred])
+    decays = np.linspace(0.0, 0.99, 100)
+    curves = decays[:, None] ** np.arange(1, lags + 1)
+    shares, _, misfits = fading(covariance, pairs / pairs.sum(), curves)
+    best = int(np.argmin(misfits.round(15)))
+    return float(shares[best]), float(decays[best])

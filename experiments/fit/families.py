@@ -122,6 +122,7 @@ class ShiftedFamily(Family):
         # The smallest value is moved to the middle of its cell.
         least = float(sample.min())
         middle = (least + float(sample[sample > least].min())) / 2
+        middle = max(middle, float(np.nextafter(least, np.inf)))  # between neighbours there is none
         every = np.where(sample > least, sample, middle)
         gap, cells = float(every.min()) - least, Weighed.of(every)
 

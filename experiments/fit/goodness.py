@@ -24,12 +24,9 @@ from .law import CannotFit, Family, Law, ScipyLaw, Section, fitted
 # other way round; so do every second round and the rounds between them. The former shows what has
 # changed during the measurement, the latter what is left if nothing has.
 
-FEWEST_ROUNDS = 6  # rounds that a table must have to be cut into halves of three
-MOST_CELLS = 10_000  # delays of a half that are fitted; of more, so many at equal distances
-
 
 @dataclass(frozen=True, eq=False)
-class Half:
+class Fold:
     """One direction of a split: ``(rounds, n)`` tables that predict ``(R, n)`` held-out rounds."""
 
     seen: tuple[FloatArray, ...]
@@ -41,28 +38,27 @@ class Half:
         return thinned(np.concatenate([table.ravel() for table in self.seen]))
 
 
-def thinned(sample: FloatArray) -> FloatArray:
-    """At most ``MOST_CELLS`` of ``(N,)``, at equal distances."""
-    return sample[:: -(-len(sample) // MOST_CELLS)]
+def thinned(sample: FloatArray, most: int = 10_000) -> FloatArray:
+    """At most so many of ``(N,)``, at equal distances."""
+    return sample[:: -(-len(sample) // most)]
 
 
-def halves(tables: Sequence[FloatArray]) -> list[Half]:
-    """Two splits of ``(rounds, n)`` tables, each by itself, both ways; none of too few rounds."""
-    if sum(map(len, tables)) < FEWEST_ROUNDS or min(map(len, tables)) < 2:
+def folds(tables: Sequence[FloatArray]) -> list[Fold]:
+    """Two splits of ``(rounds, n)`` tables into halves, each by itself, both ways; none of fewer
+    than six rounds."""
+    if sum(map(len, tables)) < 6 or min(map(len, tables)) < 2:
         return []
     early, late = [t[: len(t) // 2] for t in tables], [t[len(t) // 2 :] for t in tables]
     even, odd = [t[::2] for t in tables], [t[1::2] for t in tables]
-    return [
-        Half(tuple(seen), np.concatenate(held_out))
-        for seen, held_out in ((early, late), (late, early), (even, odd), (odd, even))
-    ]
+    ways = ((early, late), (late, early), (even, odd), (odd, even))
+    return [Fold(tuple(seen), np.concatenate(held_out)) for seen, held_out in ways]
 
 
 @dataclass(frozen=True)
 class Score:
     """How well held-out rounds were predicted; smaller is better, without unit."""
 
-    # mean over k of ``|log(predicted / measured)|``, each half from the other, and as they differ
+    # mean over k of ``|log(predicted / measured)|``, each half from the other
     apart: tuple[float, ...]
     # the same of both halves of a split taken as one, each still predicted from the other, for each
     # split. What the halves differ by cancels out, and what is left is wrong with the law.
@@ -87,7 +83,7 @@ def order_error(predicted: FloatArray, observed: FloatArray, of: Any = np.mean) 
 
 
 def score(predicted: Sequence[FloatArray], measured: Sequence[FloatArray]) -> Score:
-    """Of the ``(K,)`` seconds of each half, in the order of ``halves``, by ``order_error``."""
+    """Of the ``(K,)`` seconds of each half, in the order of ``folds``, by ``order_error``."""
     apart = [order_error(p, m) for p, m in zip(predicted, measured, strict=True)]
     together = [
         order_error(predicted[i] + predicted[i + 1], measured[i] + measured[i + 1])
@@ -105,8 +101,8 @@ def waited_for(workers: int) -> tuple[int, ...]:
 # have a small Kolmogorov-Smirnov distance and still be wrong by a factor there, since what decides
 # lies in its tail; so laws are ranked by the mean over k of |log(predicted / observed)|.
 
-AT_ONCE = 2**23  # points of the integrals that are computed together: temporaries of 64 MiB
-REMEMBERED = 2**22  # points of integrals whose weights are kept: at most 32 MiB, twice
+POINTS_AT_ONCE = 2**23  # of the integrals that are computed together: temporaries of 64 MiB
+POINTS_REMEMBERED = 2**22  # of integrals whose weights are kept: at most 32 MiB, twice
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,13 +133,13 @@ def fit_families(
     sample: FloatArray,
     rounds: FloatArray,
     ks: Sequence[int],
-    held_out: Sequence[Half] = (),
+    held_out: Sequence[Fold] = (),
 ) -> tuple[list[Fit], dict[str, str]]:
     """Fit families to a sample, ``(N,)`` seconds, and compare their order statistics ``ks`` (1 is
     the smallest) with those of whole rounds, ``(rounds, n)``, and of held-out halves. Returns the
     fits, the best for held-out rounds first, and for each family that cannot fit the reason."""
     observed = observed_order_statistics(rounds, ks)
-    measured = [observed_order_statistics(h.held_out, ks) for h in held_out] or [observed]
+    measured = [observed_order_statistics(f.held_out, ks) for f in held_out] or [observed]
     ordered, size = np.sort(sample), len(sample)
     below, upto = (np.searchsorted(ordered, ordered, side) / size for side in ("left", "right"))
     fits: list[Fit] = []
@@ -156,21 +152,22 @@ def fit_families(
             continue
         likelihood = float(law.logpdf(sample).sum())
         predicted = expected_order_statistics(law, rounds.shape[1], ks)
-        halves = [_of_half(family, law, half, ks) for half in held_out] or [predicted]
-        found = score(halves, measured)
+        of_folds = [_of_fold(family, law, fold, ks) for fold in held_out] or [predicted]
         cdf = law.cdf(ordered)
         apart = float(max(np.max(cdf - below), np.max(upto - cdf)))  # Kolmogorov-Smirnov
-        fits.append(Fit(family, law, likelihood, apart, predicted, observed, found))
+        fits.append(
+            Fit(family, law, likelihood, apart, predicted, observed, score(of_folds, measured))
+        )
     return sorted(fits, key=lambda fit: (fit.held_out.error, fit.aic)), refused
 
 
-def _of_half(family: Family, near: Law, half: Half, ks: Sequence[int]) -> FloatArray:
-    """Order statistics predicted from the half that is seen; infinite where it cannot be fitted."""
+def _of_fold(family: Family, near: Law, fold: Fold, ks: Sequence[int]) -> FloatArray:
+    """Order statistics predicted from what is seen; infinite where it cannot be fitted."""
     try:
-        law = fitted(family, half.sample, near)
+        law = fitted(family, fold.sample, near)
     except CannotFit:
         return np.full(len(ks), np.inf)
-    return expected_order_statistics(law, half.held_out.shape[1], ks)
+    return expected_order_statistics(law, fold.held_out.shape[1], ks)
 
 
 def arrivals(rounds: FloatArray, ks: Sequence[int]) -> FloatArray:
@@ -194,11 +191,11 @@ def expected_order_statistics(law: Law, workers: int, ks: Sequence[int]) -> Floa
     y, step = _points(workers)
     begin = int(np.argmax(_weights(workers, [min(ks)]) > 1e-30))  # what is before changes no digit
     quantiles = np.append(np.zeros(begin), law.isf(np.exp(-np.logaddexp(0, y[begin:]))))
-    together = max(1, AT_ONCE // len(y))
-    if len(k) * len(y) <= REMEMBERED:
+    together = max(1, POINTS_AT_ONCE // len(y))
+    if len(k) * len(y) <= POINTS_REMEMBERED:
         return np.asarray(_remembered_weights(workers, tuple(ks)) @ quantiles * step)
     some = (ks[start : start + together] for start in range(0, len(k), together))
-    return np.concatenate([_weights(workers, each) @ quantiles for each in some]) * step
+    return np.concatenate([_weights(workers, chunk) @ quantiles for chunk in some]) * step
 
 
 def _points(workers: int) -> tuple[FloatArray, float]:
@@ -215,7 +212,7 @@ def _weights(workers: int, ks: Sequence[int]) -> FloatArray:
     return np.asarray(np.exp(logs + np.outer(above, -np.logaddexp(0, y))))
 
 
-_remembered_weights = lru_cache(maxsize=2)(_weights)  # those of each family and half are alike
+_remembered_weights = lru_cache(maxsize=2)(_weights)  # those of each family and fold are alike
 
 
 def _pareto(model: Pareto, workers: int, above: FloatArray) -> FloatArray:
@@ -238,61 +235,29 @@ def _pareto(model: Pareto, workers: int, above: FloatArray) -> FloatArray:
 # has vary from one simulated table to the next, whatever makes them vary (tails, memory, rare
 # events, slow rounds). Where the measured mean is outside of nearly all, the model makes no such.
 
-CELLS, LEAST = 400_000, 200  # simulated delays of a load, and rounds at least
 ITERATIONS = 100  # rounds of a run of the config, of as many as the table has
-REPLICATIONS = 20  # runs in which they are simulated: a model with a memory has so many starts
-SEED = 20190406
-OFF = 1.1  # a model misses its table where the measured mean is outside by more than this factor
-DEPARTS = 1.015  # ... and departs from it, beyond chance, by more than this one
-OUTSIDE = 0.01  # share of simulated tables at either end that count as the next ones
-UNLIKE = 0.05  # difference of two shares of rounds that matters
+OFF_FACTOR = 1.1  # a model misses its table where the measured mean is outside by more than this
+DEPARTS_FACTOR = 1.015  # ... and departs from it, beyond chance, by more than this
+UNLIKE_SHARE = 0.05  # difference of two shares of rounds that matters
 
 
 @dataclass(frozen=True, eq=False)
-class LeastHeard:
-    """Who is late: in how many rounds the worker that is heard least is among the first k. A law
-    may have the right time of every arrival and still be wrong about whose it is."""
+class Comparison:
+    """Numbers of a table beside those of simulated tables of its length, one for each k."""
 
-    ks: tuple[int, ...]  # which arrivals: where masters wait for fewer than all
-    measured: FloatArray  # share of the table's rounds, ``(K,)``; of parts as long as the simulated
-    simulated: FloatArray  # mean share of simulated tables, ``(K,)``
-    low: FloatArray  # to ``high`` are the shares of nearly all simulated tables, ``(K,)``
+    ks: tuple[int, ...]  # which arrivals of a round
+    measured: FloatArray  # ``(K,)``
+    simulated: FloatArray  # in the mean of simulated tables, ``(K,)``
+    low: FloatArray  # to ``high`` are those of nearly all simulated tables, ``(K,)``
     high: FloatArray
 
-    @property
-    def missed(self) -> int | None:
-        """The place of the k of which the model is most wrong; ``None``: it makes such rounds."""
-        apart = np.abs(self.simulated - self.measured)
-        inside = (self.low <= self.measured) & (self.measured <= self.high)
-        apart[inside | (apart <= UNLIKE)] = 0.0
-        return int(np.argmax(apart)) if apart.any() else None
-
-
-def least_heard(rounds: FloatArray, ks: Sequence[int], length: int) -> list[FloatArray]:
-    """The smallest share of so many rounds in which a worker is among the first k, ``(K,)``: of
-    each such part of ``(rounds, n)``, since the smallest of many is smaller in fewer rounds."""
-    parts = np.split(rounds, range(length, len(rounds), length)) if ks else []
-    found = []
-    for part in (each for each in parts if len(each) == length):
-        ends = arrivals(part, ks)
-        found.append(np.array([(part <= end[:, None]).mean(axis=0).min() for end in ends.T]))
-    return found
-
-
-@dataclass(frozen=True, eq=False)
-class Resimulated:
-    """Rounds of one load."""
-
-    load: float | None  # ``None`` where the table has no loads
-    ks: tuple[int, ...]  # which arrivals
-    measured: FloatArray  # mean k-th smallest delay of a round, ``(K,)`` seconds
-    simulated: FloatArray  # by the fitted sections, ``(K,)`` seconds
-    low: FloatArray  # to ``high`` are the means of nearly all simulated tables, ``(K,)`` seconds
-    high: FloatArray
-    # how much the mean of ``ITERATIONS`` rounds that end with the last worker varies from run to
-    # run: standard deviation over mean
-    varies: float = 0.0
-    heard: LeastHeard | None = None  # ``None`` of one worker, or of the table's own rounds
+    @classmethod
+    def of(
+        cls, ks: tuple[int, ...], measured: FloatArray, simulated: Sequence[FloatArray]
+    ) -> Comparison:
+        """Nearly all: 1 % of the ``(K,)`` simulated ones at either end count as the next ones."""
+        low, high = np.quantile(simulated, [0.01, 0.99], axis=0)
+        return cls(ks, measured, np.mean(simulated, axis=0), low, high)
 
     @property
     def ratios(self) -> FloatArray:
@@ -302,58 +267,84 @@ class Resimulated:
 
     @property
     def outside(self) -> FloatArray:
-        """How many times too short or too long the nearest simulated mean is, ``(K,)``, >= 1."""
+        """How many times too small or too large the nearest simulated one is, ``(K,)``, >= 1."""
         with np.errstate(divide="ignore", invalid="ignore"):
             factors = np.maximum(self.low / self.measured, self.measured / self.high)
         return np.asarray(np.nan_to_num(np.maximum(factors, 1.0), nan=1.0))
 
     @property
+    def most_unlike(self) -> int | None:
+        """The index of the k whose share of rounds is most wrong; ``None``: none is beyond chance
+        and by more than matters."""
+        apart = np.abs(self.simulated - self.measured)
+        inside = (self.low <= self.measured) & (self.measured <= self.high)
+        apart[inside | (apart <= UNLIKE_SHARE)] = 0.0
+        return int(np.argmax(apart)) if apart.any() else None
+
+
+@dataclass(frozen=True, eq=False)
+class Resimulated:
+    """Rounds of one load."""
+
+    load: float | None  # ``None`` where the table has no loads
+    times: Comparison  # mean k-th smallest delay of a round, seconds
+    # how much the mean of ``ITERATIONS`` rounds that end with the last worker varies from run to
+    # run: standard deviation over mean
+    varies: float = 0.0
+    # In how many rounds the worker that is heard least is among the first k, where masters wait for
+    # fewer than all: a law may have the right time of every arrival and still be wrong about whose
+    # it is. ``None`` of one worker, or of the table's own rounds.
+    heard: Comparison | None = None
+
+    @property
     def departs(self) -> bool:
         """Whether when workers arrive, or who does, is beyond what chance makes of the model."""
-        unheard = self.heard is not None and self.heard.missed is not None
-        return unheard or bool(self.outside.max() > DEPARTS)
+        unheard = self.heard is not None and self.heard.most_unlike is not None
+        return unheard or bool(self.times.outside.max() > DEPARTS_FACTOR)
 
     @property
     def missed(self) -> bool:
         """Whether the model does not make such rounds."""
-        return bool(self.outside.max() > OFF)
+        return bool(self.times.outside.max() > OFF_FACTOR)
+
+
+def least_heard(rounds: FloatArray, ks: Sequence[int], length: int) -> list[FloatArray]:
+    """The smallest share of so many rounds in which a worker is among the first k, ``(K,)``: of
+    each such stretch of ``(rounds, n)``, since the smallest of many is smaller in fewer rounds."""
+    shares = []
+    for stretch in rounds[: len(rounds) // length * length].reshape(-1, length, rounds.shape[1]):
+        ends = arrivals(stretch, ks)
+        shares.append(np.array([(stretch <= end[:, None]).mean(axis=0).min() for end in ends.T]))
+    return shares
 
 
 def resimulated(delay: Section, law: Mapping[str, Any], tables: ByLoad) -> list[Resimulated]:
     """Simulate sections of a config at each load of ``{load: (rounds, n) seconds}``."""
     model, grows = delay_model(delay), section("load_law", dict(law))
-    found = []
+    replications, checked = 20, []  # runs: a model with a memory has so many starts
     for load, table in tables.items():
         n = table.shape[1]
         ks = waited_for(n)
-        rounds = -(-max(LEAST, CELLS // n) // REPLICATIONS)
+        rounds = -(-max(200, 400_000 // n) // replications)
         length = min(rounds, len(table))
         # Of empty tasks alone no load law is known: their times are those of a task.
         unknown = load is None or (load == 0 and len(tables) == 1)
         loads = np.full(n, 1.0 if unknown else load)
-        means, runs, shares = [], list[FloatArray](), list[FloatArray]()
+        means, ends, shares = list[FloatArray](), list[FloatArray](), list[FloatArray]()
         some, fewer = min(ITERATIONS, length), tuple(sorted({*ks[:-1], n - 1} - {0, n}))
         if isinstance(model, MeasuredRounds):  # the table's own: drawn again, chance counts twice
             fewer = ()
-        for replication in range(REPLICATIONS):
-            tape = Tape(model, n, SEED, replication)
-            drawn = grows.worker_times(tape, loads, 0, rounds)
+        for replication in range(replications):
+            drawn = grows.worker_times(Tape(model, n, 20190406, replication), loads, 0, rounds)
             times, whole = arrivals(drawn, ks), rounds // length * length
-            shares += least_heard(drawn, fewer, length)
-            means.append(times[:whole].reshape(-1, length, len(ks)).mean(axis=1))
-            runs.append(times[: rounds // some * some, -1].reshape(-1, some).mean(axis=1))
-        of_tables = np.concatenate(means)
-        low, high = np.quantile(of_tables, [OUTSIDE, 1 - OUTSIDE], axis=0)
-        measured = observed_order_statistics(table, ks)
-        steps = np.concatenate(runs)
-        varies = float(steps.std(ddof=1) / steps.mean()) if steps.mean() > 0 else 0.0
+            means += [*times[:whole].reshape(-1, length, len(ks)).mean(axis=1)]
+            ends += [*times[: rounds // some * some, -1].reshape(-1, some).mean(axis=1)]
+            shares += least_heard(drawn, fewer, length) if fewer else []
+        varies = float(np.std(ends, ddof=1) / np.mean(ends)) if np.mean(ends) > 0 else 0.0
+        compared = Comparison.of(ks, observed_order_statistics(table, ks), means)
         heard = None
         if fewer:
-            ends = np.quantile(shares, [OUTSIDE, 1 - OUTSIDE], axis=0)
             own = np.mean(least_heard(table, fewer, length), axis=0)
-            seen = own, np.mean(shares, axis=0)
-            heard = LeastHeard(fewer, *seen, *ends)
-        found.append(
-            Resimulated(load, ks, measured, of_tables.mean(axis=0), low, high, varies, heard)
-        )
-    return found
+            heard = Comparison.of(fewer, own, shares)
+        checked.append(Resimulated(load, compared, varies, heard))
+    return checked

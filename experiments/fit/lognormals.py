@@ -22,7 +22,7 @@ from .law import (
     require_spread,
     rounded,
 )
-from .variance import Parts, components, trust
+from .variance import Effects, components, trust
 
 # Two lognormals are fitted by expectation-maximisation from several seeded starts. These are split
 # points of the sorted sample and random splits; each runs on a subsample, the best goes on with the
@@ -202,12 +202,12 @@ class Split:
         return section
 
 
-def split_factors(sample: FloatArray, tables: Sequence[FloatArray], parts: Parts) -> Split:
+def split_factors(sample: FloatArray, tables: Sequence[FloatArray], effects: Effects) -> Split:
     """Divide ``(rounds, n)`` tables by their factors; the ``(N,)`` sample stays without any. A
     factor is the exponential of a mean of logarithms, shrunk towards 1 by the part of it that is
     noise (the best linear unbiased prediction of a random effect): unshrunk, the factors of a few
     workers in a round would count what is chance in them twice, also in the base law."""
-    if not parts or min(min(table.shape) for table in tables) < 2:
+    if not effects or min(min(table.shape) for table in tables) < 2:
         return Split(sample)
     logs = [np.log(np.maximum(table, 1e-12)) for table in tables]
     of_worker, of_round, rest = components(logs)
@@ -216,9 +216,9 @@ def split_factors(sample: FloatArray, tables: Sequence[FloatArray], parts: Parts
     rows = trust(of_round, rest / workers) * (together.mean(axis=1) - together.mean())
     columns = trust(of_worker, rest / rounds) * (together.mean(axis=0) - together.mean())
     left, by_worker, by_round = together, None, None
-    if parts.round:
+    if effects.round:
         left, by_round = left - rows[:, None], np.exp(rows)
-    if parts.worker:
+    if effects.worker:
         left, by_worker = left - columns, np.exp(columns)
     return Split(np.exp(left).ravel(), by_worker, by_round)
 

@@ -19,7 +19,7 @@ from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID_COLOUR, LONG_DASHED, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..statistics.job import waiting_saves
-from ..statistics.spells import MEMORY
+from ..statistics.spells import SPELL_CORRELATION
 from ..text import (
     NOTHING,
     TableCell,
@@ -32,7 +32,7 @@ from ..text import (
     sentence,
 )
 from .load import LoadFit
-from .study import CONFIG, ESTIMATES, MARKED, Findings
+from .study import CONFIG, ESTIMATES, MARKED_LEVELS, Findings
 from .variance import Memory
 from .workers import Workers
 
@@ -96,7 +96,7 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
     if len(chosen.taken.held_out.apart) > 1:
         unseen = f", and by {percent(chosen.taken.held_out.error)} where rounds were held out"
     parts = [*chosen.why]
-    parts += ["a worker's factor is against the mean of all"] * chosen.taken.recipe.parts.worker
+    parts += ["a worker's factor is against the mean of all"] * chosen.taken.recipe.effects.worker
     parts += ["all loads are pooled"] * (len(main.delays.tables) > 1)
     if findings.load is None:
         assumed = f"the load law is assumed: {findings.load_law['kind']}"
@@ -147,34 +147,35 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
 
 
 def _checked_sentence(findings: Findings) -> str:
-    farthest = sorted(findings.checked, key=lambda each: -float(np.abs(np.log(each.ratios)).max()))
-    shown = [each for each in findings.checked if each in farthest[:MOST_CHECKED]]
-    parts = []
-    for each in shown:
-        place = "" if each.load is None else f" at load {each.load:g}"
-        parts.append(", ".join(f"{ratio:.2f}" for ratio in each.ratios) + place)
-    if more := left_out(len(farthest) - len(shown), "load"):
-        parts.append(more)
-    ks = enumerated([str(k) for k in shown[0].ks], len(shown[0].ks))
+    checked = findings.checked
+    farthest = sorted(checked, key=lambda check: -float(np.abs(np.log(check.times.ratios)).max()))
+    named = [check for check in checked if check in farthest[:MOST_CHECKED]]
+    lines = []
+    for check in named:
+        at = "" if check.load is None else f" at load {check.load:g}"
+        lines.append(", ".join(f"{ratio:.2f}" for ratio in check.times.ratios) + at)
+    if more := left_out(len(checked) - len(named), "load"):
+        lines.append(more)
+    ks = enumerated([str(k) for k in named[0].times.ks], len(named[0].times.ks))
     arrivals = f"simulated over measured mean arrivals k = {ks}"
-    return f"against its own table, {arrivals} are {'; '.join(parts)}"
+    return f"against its own table, {arrivals} are {'; '.join(lines)}"
 
 
 def _waiting_sentence(findings: Findings) -> Iterator[str]:
     """What waiting for fewer saves: in the measured rounds, as ``whatif`` says, and by the model;
     and why these differ."""
-    each = findings.checked[0]
-    table, several = findings.measured.tables[each.load], len(findings.checked) > 1
-    place = f" at load {each.load:g}" if several else ""
-    for k, last in pairwise(each.ks[-2:]):
+    times, load = findings.checked[0].times, findings.checked[0].load
+    table, several = findings.measured.tables[load], len(findings.checked) > 1
+    at = f" at load {load:g}" if several else ""
+    for k, last in pairwise(times.ks[-2:]):
         measured = waiting_saves(table, k)
-        by_model = 1 - float(each.simulated[-2]) / max(float(each.simulated[-1]), 1e-300)
+        by_model = 1 - float(times.simulated[-2]) / max(float(times.simulated[-1]), 1e-300)
         why = ""
         if abs(by_model - measured) >= APART:
             chance = f"so far apart are tables of {number_of(len(table), 'round')} by chance"
-            why = f" ({chance if each.outside.max() <= 1 else 'which misses these rounds'})"
+            why = f" ({chance if times.outside.max() <= 1 else 'which misses these rounds'})"
         yield (
-            f"waiting for {k} of {last} saves {percent(measured)} in the measured rounds{place}, "
+            f"waiting for {k} of {last} saves {percent(measured)} in the measured rounds{at}, "
             f"and {percent(by_model)} by this model{why}"
         )
 
@@ -392,7 +393,9 @@ def _workers_table(table: pd.DataFrame) -> Table:
 def _lasts(row: Mapping[Any, Any]) -> bool:
     """Whether a worker that stands out is slower for good: it has no spells, though some of its
     rounds are slow and some are not."""
-    return bool(row["stands_out"] and row["slower_low"] > 1 and row["correlation_low"] < MEMORY)
+    return bool(
+        row["stands_out"] and row["slower_low"] > 1 and row["correlation_low"] < SPELL_CORRELATION
+    )
 
 
 def _estimate(row: Mapping[Any, Any], name: str) -> TableCell:
@@ -478,7 +481,8 @@ def _quantiles(tables: Mapping[str, pd.DataFrame]) -> Chart:
     fitted = Axis("quantile of the fitted law (s)", True, (1, 2, 5), low / 1.15, high * REACH)
     what = f"measured quantile of {_what(tables)} (s)"
     measured = Axis(what, True, (1, 2, 5), low / 1.15, high * 1.15)
-    title = f"best on the grey diagonal; markers at levels\n{', '.join(f'{m:g}' for m in MARKED)}"
+    levels = ", ".join(f"{level:g}" for level in MARKED_LEVELS)
+    title = f"best on the grey diagonal; markers at levels\n{levels}"
     panel = Panel(fitted, measured, marks, title)
     picture = Picture([panel], columns=1, width=style.ONE_PANEL, height=4.9, legend=2)
     how_to_read = (

@@ -1,76 +1,65 @@
 """Ways to build a delay section from measured rounds; ``candidates`` chooses between them. A recipe
-is fitted to halves of the table, to see what it predicts of the others, and, if chosen, to all."""
+is fitted to folds of the table, to see what it predicts of the others, and, if chosen, to all."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isqrt
-from typing import ClassVar
 
 import numpy as np
-from typing_extensions import override
 
 from ...delay_models.base import FloatArray
 from .empirical import rank_effects
-from .families import EMPIRICAL
-from .goodness import thinned
+from .families import EMPIRICAL, FAMILIES
+from .goodness import Score, thinned
 from .law import CannotFit, Family, Law, Section, TwoLogNormals, fitted, lognormal_section, rounded
 from .lognormals import split_factors
-from .variance import Memory, Parts
+from .variance import NO_EFFECTS, Effects, Memory
 
 FEWEST_OF_ONE = 64  # delays of one worker that show more of a law than its middle and its width
 
 
 @dataclass(frozen=True)
-class Recipe(ABC):
-    """From rounds to a delay section, with effects of workers and rounds; abstract."""
+class Recipe:
+    """From rounds to a delay section, with effects of workers and rounds."""
 
-    parts: Parts
-    each: ClassVar[str] = "a factor for each"
-
-    @abstractmethod
-    def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
-        """The ``delay:`` section, from all delays, ``(N,)``, and whole rounds, ``(rounds, n)``."""
-
-    @property
-    @abstractmethod
-    def base(self) -> str:
-        """What the effects go around, in words."""
+    base: str  # what the effects go around, in words
+    # the ``delay:`` section, from all delays, ``(N,)``, and whole rounds, ``(rounds, n)`` each
+    section: Callable[[FloatArray, Sequence[FloatArray]], Section]
+    effects: Effects = NO_EFFECTS
+    effect: str = "factor"  # as what these act
+    own_laws: bool = False  # each worker has a law of its own
+    known: Score | None = None  # how well it predicts, where that is known already
 
     @property
     def words(self) -> list[str]:
         """What it is made of."""
-        effects = (part for part in ("worker", "round") if getattr(self.parts, part))
-        return [self.base, *(f"{self.each} {part}" for part in effects)]
+        there = (of for of in ("worker", "round") if getattr(self.effects, of))
+        return [self.base, *(f"a {self.effect} for each {of}" for of in there)]
 
 
-@dataclass(frozen=True)
-class Factors(Recipe):
+def factors(
+    effects: Effects, family: Family, near: Law | None, known: Score | None = None
+) -> Recipe:
     """A family's law, times a factor for each worker or round or both."""
 
-    family: Family
-    near: Law | None
-
-    @override
-    def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
-        rest = split_factors(sample, tables, self.parts)
+    def section(sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
+        rest = split_factors(sample, tables, effects)
         try:
-            section = fitted(self.family, rest.sample, self.near).section()
+            law = fitted(family, rest.sample, near).section()
         except CannotFit:  # the factors explain everything
-            section = {"model": "deterministic", "value": rounded(float(rest.sample.mean()))}
-        return rest.around(section)
+            law = _constant(rest.sample)
+        return rest.around(law)
 
-    @property
-    @override
-    def base(self) -> str:
-        return f"base law: {self.family.name}"
+    return Recipe(f"base law: {family.name}", section, effects, known=known)
 
 
-def factors_of(families: Sequence[Family], tables: Sequence[FloatArray], parts: Parts) -> Factors:
+def factors_of(
+    families: Sequence[Family], tables: Sequence[FloatArray], effects: Effects
+) -> Recipe:
     """A recipe with factors, and the family with the best AIC for what they leave of tables."""
-    rest = split_factors(np.empty(0), tables, parts).sample
+    rest = split_factors(np.empty(0), tables, effects).sample
     best: tuple[float, Family, Law | None] = (np.inf, families[0], None)
     sample = thinned(rest) if rest.size else rest
     for family in families if rest.size else ():
@@ -79,104 +68,77 @@ def factors_of(families: Sequence[Family], tables: Sequence[FloatArray], parts: 
         except CannotFit:
             continue
         aic = 2 * len(family.parameters) - 2 * float(law.logpdf(sample).sum())
-        best = min(best, (aic, family, law), key=lambda each: each[0])
-    return Factors(parts, *best[1:])
+        best = min(best, (aic, family, law), key=lambda fit: fit[0])
+    return factors(effects, *best[1:])
 
 
-@dataclass(frozen=True)
-class States(Recipe):
+def states(effects: Effects, mixture: TwoLogNormals, memory: Memory) -> Recipe:
     """Workers that are slow for a while: two lognormals with a memory, and factors around them."""
 
-    mixture: TwoLogNormals
-    family: Family
-    memory: Memory
-
-    @override
-    def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
-        rest = split_factors(sample, tables, self.parts)
+    def section(sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
+        rest = split_factors(sample, tables, effects)
         try:
-            law = fitted(self.family, rest.sample, self.mixture)
+            law = fitted(FAMILIES["mixture"], rest.sample, mixture)
         except CannotFit:
-            law = self.mixture
+            law = mixture
         fast, slow = law.section()["components"]
-        section: Section = {
-            "model": "markov",
-            "slow_to_slow": rounded(self.memory.slow_to_slow, 4),
-            "fast_to_slow": rounded(self.memory.fast_to_slow, 4),
-            "fast": fast,
-            "slow": slow,
-        }
-        return rest.around(section)
+        stays, begins = rounded(memory.slow_to_slow, 4), rounded(memory.fast_to_slow, 4)
+        chain: Section = {"model": "markov", "slow_to_slow": stays, "fast_to_slow": begins}
+        return rest.around(chain | {"fast": fast, "slow": slow})
 
-    @property
-    @override
-    def base(self) -> str:
-        return f"memory: persistence {self.memory.persistence:.2f}"
+    return Recipe(f"memory: persistence {memory.persistence:.2f}", section, effects)
 
 
-@dataclass(frozen=True)
-class Ranked(Recipe):
+def ranked(effects: Effects, spells: bool = False) -> Recipe:
     """The measured law as it is, with effects on ranks."""
 
-    spells: bool = False
-    each = "a rank for each"
-
-    @override
-    def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
+    def section(sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
         try:
-            section = fitted(EMPIRICAL, sample).section()
+            law = fitted(EMPIRICAL, sample).section()
         except CannotFit:
-            return {"model": "deterministic", "value": rounded(float(sample.mean()))}
-        if min(min(table.shape) for table in tables) < 2:
-            return section
-        return section | rank_effects(tables, self.parts, self.spells)
+            return _constant(sample)
+        few = min(min(table.shape) for table in tables) < 2
+        return law if few else law | rank_effects(tables, effects, spells)
 
-    @property
-    @override
-    def base(self) -> str:
-        return "base law: empirical" + (", spells on ranks" if self.spells else "")
+    base = "base law: empirical" + (", spells on ranks" if spells else "")
+    return Recipe(base, section, effects, "rank")
 
 
-@dataclass(frozen=True)
-class LawsOfWorkers(Recipe):
+def laws_of_workers(effects: Effects) -> Recipe:
     """A law for each worker, and perhaps a factor for each round. Where workers differ more than a
     worker does from round to round, they may also differ in how much they vary, which one law
     around factors or ranks does not show."""
 
-    base = "a law for each worker"
-
-    @override
-    def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
+    def section(sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
         table = np.concatenate(tables)
-        rest = split_factors(table.ravel(), tables, self.parts)
-        models = [_of_one(mine) for mine in rest.sample.reshape(table.shape).T]
-        workers = [*range(len(models))]
-        section = {"model": "own_laws", "workers": workers, "models": models, "base": models[0]}
-        return rest.around(section | {"complete": True})
+        rest = split_factors(table.ravel(), tables, effects)
+        models = [law_of_one(own) for own in rest.sample.reshape(table.shape).T]
+        laws = {"workers": [*range(len(models))], "models": models, "base": models[0]}
+        return rest.around({"model": "own_laws", **laws, "complete": True})
+
+    return Recipe("a law for each worker", section, effects, own_laws=True)
 
 
-def _of_one(sample: FloatArray) -> Section:
+def law_of_one(sample: FloatArray) -> Section:
     """The law of one worker's delays, ``(R,)`` seconds: a lognormal one, or as it was measured."""
     if np.ptp(sample) <= 0:
-        return {"model": "deterministic", "value": rounded(float(sample[0]))}
+        return _constant(sample[:1])
     if len(sample) >= FEWEST_OF_ONE:
         return fitted(EMPIRICAL, sample).section()
     logs = np.log(np.maximum(sample, 1e-12))
     return lognormal_section(logs, float(logs.std(ddof=1)))
 
 
-@dataclass(frozen=True)
-class Again(Recipe):
-    """The measured rounds, drawn again: no law of single delays holds. Workers may be slow
-    together, or each in its own way; nothing is longer than what was measured."""
+def _constant(sample: FloatArray) -> Section:
+    return {"model": "deterministic", "value": rounded(float(sample.mean()))}
 
-    base = "the measured rounds, drawn again"
 
-    @override
-    def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
-        rounds = np.concatenate(tables)
-        return {
-            "model": "measured_rounds",
-            "stretch": isqrt(len(rounds)),
-            "seconds": [[rounded(seconds, 4) for seconds in row] for row in rounds.tolist()],
-        }
+def _listed(sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
+    rounds = np.concatenate(tables)
+    seconds = [[rounded(delay, 4) for delay in row] for row in rounds.tolist()]
+    return {"model": "measured_rounds", "stretch": isqrt(len(rounds)), "seconds": seconds}
+
+
+# No law of single delays holds. Workers may be slow together, or each in its own way; nothing is
+# longer than what was measured.
+MEASURED_ROUNDS = Recipe("the measured rounds, drawn again", _listed)

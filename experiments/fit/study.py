@@ -16,7 +16,7 @@ from ...sim.numerics import one_thread
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
 from .candidates import (
-    Candidate,
+    Chosen,
     LoadFindings,
     choose,
     drawn_again,
@@ -29,7 +29,7 @@ from .goodness import (
     ITERATIONS,
     Resimulated,
     fit_families,
-    halves,
+    folds,
     observed_order_statistics,
     resimulated,
 )
@@ -38,15 +38,15 @@ from .variance import measure_memory, split_variance
 from .workers import Workers, in_turn, judge_workers, without
 
 CONFIG = "config"  # what tables call the whole ``delay:`` section, beside the families
+LOAD_COLUMNS = ["load", "rounds", "median", "spread", "delays", "worker", "round", "rest"]
+LOAD_COLUMNS += ["worker_chance", "round_chance", "persistence", "persistence_low"]
+LOAD_COLUMNS += ["persistence_high", "persistence_chance", "cold_rounds", "cold_beyond"]
+LOAD_COLUMNS += ["cold_at_once"]
 ESTIMATES = ("slower", "slow", "spell", "correlation", "cost")  # with intervals
-OFF = 1.05  # a law that is further off in its own table gives way to the rounds of that table
-HANDFUL = 8  # rounds, or fewer, that show no law: they are drawn again, whatever fits them
+OFF_FACTOR = 1.05  # a law that is further off in its own table gives way to that table's rounds
+HANDFUL_ROUNDS = 8  # so many, or fewer, show no law: they are drawn again, whatever fits them
 MOST_WORKERS = 100_000  # that a section may list
-# Replications of the config: a power of two with which the mean step is known to this share of it
-# (a standard error), without more delays than ``MOST_DELAYS``.
-FEWEST, MOST, KNOWN, MOST_DELAYS = 32, 1024, 0.01, 100_000_000
-LEVELS = 400  # quantiles on each side of the median that are compared
-MARKED = (0.01, 0.1, 0.5, 0.9, 0.99, 0.999)  # levels that carry a marker in the picture
+MARKED_LEVELS = (0.01, 0.1, 0.5, 0.9, 0.99, 0.999)  # that carry a marker in the picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ class Findings:
     load: LoadFit | None  # how delays grow with the load; ``None`` where there is one load
     load_law: dict[str, Any]  # the ``load_law:`` section
     loads: list[LoadFindings]  # of each load and of all; the config is made from the first
-    chosen: Candidate  # the ``delay:`` section
+    chosen: Chosen  # the ``delay:`` section
     workers: Workers | None  # each by itself; ``None`` where too little was measured
     shorter: dict[float | None, int]  # per load, how many calls took less than the load costs
     checked: list[Resimulated]  # the sections against the rounds of their loads
@@ -68,23 +68,22 @@ class Findings:
     def warnings(self) -> list[str]:
         """What the fitted sections get wrong of the table they came from, at most a line of when
         workers arrive and one of who is late."""
-        lines, each = list[str](), max(self.checked, key=lambda one: float(one.outside.max()))
-        if each.missed:
-            worst = int(np.argmax(each.outside))
-            place = "" if each.load is None else f"at load {each.load:g} "
+        lines, of = list[str](), self.measured.workers
+        farthest = max(self.checked, key=lambda check: float(check.times.outside.max()))
+        if farthest.missed:
+            times, worst = farthest.times, int(np.argmax(farthest.times.outside))
             lines.append(
-                f"the fitted model misses its own table: {place}arrival {each.ks[worst]} of "
-                f"{self.measured.workers} is at {each.simulated[worst]:.3g} s in the mean, where "
-                f"{each.measured[worst]:.3g} s were measured"
+                f"the fitted model misses its own table: {_at(farthest)}arrival {times.ks[worst]} "
+                f"of {of} is at {times.simulated[worst]:.3g} s in the mean, where "
+                f"{times.measured[worst]:.3g} s were measured"
             )
-        for load, heard in ((one.load, one.heard) for one in self.checked):
-            if heard is not None and (worst_k := heard.missed) is not None:
-                place = "" if load is None else f"at load {load:g} "
+        for check in self.checked:
+            if (heard := check.heard) is not None and (unlike := heard.most_unlike) is not None:
                 lines.append(
-                    f"the fitted model misses who is late: {place}the worker that is heard least "
-                    f"is among the first {heard.ks[worst_k]} of {self.measured.workers} in "
-                    f"{heard.simulated[worst_k]:.2f} of its rounds, and in "
-                    f"{heard.measured[worst_k]:.2f} of the measured ones"
+                    f"the fitted model misses who is late: {_at(check)}the worker that is heard "
+                    f"least is among the first {heard.ks[unlike]} of {of} in "
+                    f"{heard.simulated[unlike]:.2f} of its rounds, and in "
+                    f"{heard.measured[unlike]:.2f} of the measured ones"
                 )
                 break
         return lines
@@ -105,10 +104,14 @@ class Findings:
         n = self.size or self.measured.workers
         most = max(1, min(n - 1, round(0.9 * n)))
         iterations = max(1, min(ITERATIONS, len(self.main.delays.rounds)))
-        varies, replications = max(one.varies for one in self.checked), FEWEST
-        while replications < MOST and varies > KNOWN * replications**0.5:
-            if 2 * replications * iterations * n > MOST_DELAYS:
-                break
+        # A power of two with which the mean step is known to 1 % (a standard error), without more
+        # delays than a run takes in a few seconds.
+        varies, replications = max(check.varies for check in self.checked), 32
+        while (
+            replications < 1024
+            and varies > 0.01 * replications**0.5
+            and 2 * replications * iterations * n <= 100_000_000
+        ):
             replications *= 2
         return {
             "name": "fitted",
@@ -120,6 +123,10 @@ class Findings:
             "load_law": dict(self.load_law),
             "schemes": [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": most}],
         }
+
+
+def _at(check: Resimulated) -> str:
+    return "" if check.load is None else f"at load {check.load:g} "
 
 
 @one_thread()
@@ -142,18 +149,18 @@ def study(
     workers = judge_workers(wanted[0].tables)
     spells = () if workers is None else workers.spelled
     steps = 2 * len(wanted) + 1
-    found: list[LoadFindings] = []
+    every: list[LoadFindings] = []
     for index, delays in enumerate(wanted):
         progress(2 * index, steps)
         whole = delays.bulk_tables
-        held_out = halves(whole)
+        held_out = folds(whole)
         families = [*FAMILIES.values(), *([EMPIRICAL] if held_out else [])]
         fits, refused = fit_families(families, delays.bulk, np.concatenate(whole), ks, held_out)
         progress(2 * index + 1, steps)
         mixture = mixture_of(fits)
         memory = None if mixture is None else measure_memory(without(whole, spells), mixture)
-        found.append(LoadFindings(delays, fits, refused, split_variance(whole), memory))
-    first = found[0]
+        every.append(LoadFindings(delays, fits, refused, split_variance(whole), memory))
+    first = every[0]
     if not first.fits:
         raise ConfigError(f"no family can be fitted: {next(iter(first.refused.values()))}")
     progress(steps - 1, steps)
@@ -163,14 +170,17 @@ def study(
     asked = {key: table for key, table in tables.items() if load is None or key == load}
     checked = resimulated(chosen.section, law, asked)
     if drawable and may_be_drawn_again(first.delays):
-        drawn, few = drawn_again(chosen, first.delays, ks), len(first.delays.rounds) <= HANDFUL
+        drawn, few = (
+            drawn_again(chosen, first.delays, ks),
+            len(first.delays.rounds) <= HANDFUL_ROUNDS,
+        )
         chosen = replace(chosen, tried=drawn.tried)
-        if few or chosen.off > np.log(OFF) or any(each.departs for each in checked):
+        if few or chosen.off > np.log(OFF_FACTOR) or any(check.departs for check in checked):
             mended = resimulated(drawn.section, law, asked)
-            if few or not any(each.departs for each in mended):  # as those of pooled loads may
+            if few or not any(check.departs for check in mended):  # as those of pooled loads may
                 chosen, checked = drawn, mended
     progress(steps, steps)
-    return Findings(measured, ks, growth, law, found, chosen, workers, shorter, checked)
+    return Findings(measured, ks, growth, law, every, chosen, workers, shorter, checked)
 
 
 def study_for(
@@ -187,13 +197,14 @@ def study_for(
     if not 1 <= count <= MOST_WORKERS:
         raise at("--workers", count, f"must be 1 to {MOST_WORKERS}")
     workers = measured.workers
-    found = study(measured, ks, load, progress, again=count <= workers)
+    findings = study(measured, ks, load, progress, again=count <= workers)
+    chosen = findings.chosen
     text = (
         f"{count} workers: the {workers} of the table in turn, each with as large a task as it had"
     )
-    why = (*found.chosen.why, text)
-    chosen = replace(found.chosen, section=in_turn(found.chosen.section, workers, count), why=why)
-    return replace(found, size=count, chosen=chosen)
+    section = in_turn(chosen.section, workers, count)
+    chosen = replace(chosen, section=section, why=(*chosen.why, text))
+    return replace(findings, size=count, chosen=chosen)
 
 
 def tables(findings: Findings) -> dict[str, pd.DataFrame]:
@@ -204,7 +215,7 @@ def tables(findings: Findings) -> dict[str, pd.DataFrame]:
     simple to full. ``loads``: a row per load. ``load_laws``: a row per law. ``workers``: a row per
     worker, those that stand out first."""
     growth, chosen = findings.load, findings.chosen
-    tried = [
+    rows = [
         (
             "; ".join(each.recipe.words),
             each.held_out.error,
@@ -216,92 +227,89 @@ def tables(findings: Findings) -> dict[str, pd.DataFrame]:
     misfits = {} if growth is None else growth.misfits
     laws = [(law, misfit, growth and law == growth.kind) for law, misfit in sorted(misfits.items())]
     return {
-        "fit": pd.DataFrame([row for one in findings.loads for row in _fit_rows(one)]),
+        "fit": pd.DataFrame([row for of in findings.loads for row in _fit_rows(of)]),
         "order_statistics": _order_statistics(findings),
         "quantiles": _quantiles(findings.main),
-        "candidates": pd.DataFrame(tried, columns=["candidate", "held_out", "bias", "taken"]),
-        "loads": pd.DataFrame([*_load_rows(findings)]),
+        "candidates": pd.DataFrame(rows, columns=["candidate", "held_out", "bias", "taken"]),
+        "loads": _loads(findings),
         "load_laws": pd.DataFrame(laws, columns=["law", "misfit", "holds"]),
         "workers": worker_table(findings.workers, findings.measured.hosts),
     }
 
 
-def _fit_rows(found: LoadFindings) -> Iterator[dict[str, object]]:
-    aics = sorted(fit.aic for fit in found.fits)
-    for rank, fit in enumerate(found.fits, start=1):
+def _fit_rows(findings: LoadFindings) -> Iterator[dict[str, object]]:
+    for rank, fit in enumerate(findings.fits, start=1):
         yield {
-            "load": found.delays.label,
+            "load": findings.delays.label,
             "family": fit.family.name,
             "delay": json.dumps(fit.law.section()),
             "parameters": len(fit.family.parameters),
-            "delays": len(found.delays.bulk),
+            "delays": len(findings.delays.bulk),
             "log_likelihood": fit.log_likelihood,
             "aic": fit.aic,
             "ks": fit.ks,
             "order_error": fit.order_error,
             "held_out": fit.held_out.error,
             "rank_order": rank,
-            "rank_aic": 1 + aics.index(fit.aic),
+            "rank_aic": 1 + sum(other.aic < fit.aic for other in findings.fits),
         }
 
 
 def _order_statistics(findings: Findings) -> pd.DataFrame:
     """The config's against those of all rounds, families' against rounds without cold starts."""
-    whole = observed_order_statistics(findings.main.delays.rounds, findings.ks)
-    parts = [(findings.main.delays.label, CONFIG, whole, findings.chosen.predicted)]
-    for one in findings.loads:
-        parts += [(one.delays.label, f.family.name, f.observed, f.predicted) for f in one.fits]
+    main, ks = findings.main.delays, findings.ks
+    whole = observed_order_statistics(main.rounds, ks)
+    series = [(main.label, CONFIG, whole, findings.chosen.predicted)]
+    for of in findings.loads:
+        series += [(of.delays.label, f.family.name, f.observed, f.predicted) for f in of.fits]
     frames = []
     with np.errstate(divide="ignore", invalid="ignore"):  # a delay of 0 s has no ratio
-        for load, family, observed, predicted in parts:
-            row = {"load": load, "family": family, "k": np.array(findings.ks)}
+        for load, family, observed, predicted in series:
+            row = {"load": load, "family": family, "k": np.array(ks)}
             row |= {"observed": observed, "predicted": predicted, "ratio": predicted / observed}
             frames.append(pd.DataFrame(row))
     return pd.concat(frames, ignore_index=True)
 
 
-def _quantiles(found: LoadFindings) -> pd.DataFrame:
+def _quantiles(findings: LoadFindings) -> pd.DataFrame:
     """Fitted and measured ones at levels that are dense at both ends; ``marked`` in the picture."""
-    sample = np.sort(found.delays.bulk)
-    edge = 0.5 / len(sample)
-    marks = [level for level in MARKED if edge < level < 1 - edge]
-    low, high = np.geomspace(edge, 0.5, LEVELS), 1 - np.geomspace(0.5, edge, LEVELS)
+    sample = np.sort(findings.delays.bulk)
+    edge, count = 0.5 / len(sample), 400  # levels on each side of the median
+    marks = [level for level in MARKED_LEVELS if edge < level < 1 - edge]
+    low, high = np.geomspace(edge, 0.5, count), 1 - np.geomspace(0.5, edge, count)
     levels = np.unique(np.concatenate([low, high, marks]))
     known = {"measured": np.quantile(sample, levels, method="hazen")}
     known["marked"] = np.isin(levels, marks)
     frames = []
-    for fit in found.fits:
+    for fit in findings.fits:
         own = {"family": fit.family.name, "level": levels, "fitted": fit.law.isf(1 - levels)}
         frames.append(pd.DataFrame({**own, **known}))
     return pd.concat(frames, ignore_index=True)
 
 
-def _load_rows(findings: Findings) -> Iterator[dict[str, object]]:
+def _loads(findings: Findings) -> pd.DataFrame:
     """What was found at each load; of loads that were not fitted only what was measured."""
-    growth, tables = findings.load, findings.measured.tables
-    known: dict[str, dict[str, object]] = {}
+    growth, rows = findings.load, dict[str, dict[str, object]]()
+    for of in findings.loads:
+        row: dict[str, object] = {"load": of.delays.label, "rounds": len(of.delays.rounds)}
+        row |= {"delays": len(of.delays.bulk), "cold_rounds": 0}
+        if (split := of.variance) is not None:
+            row |= {name: split.share(name) for name in ("worker", "round", "rest")}
+            row |= {"worker_chance": split.worker_chance, "round_chance": split.round_chance}
+        if (memory := of.memory) is not None:
+            row |= dict(zip(("persistence_low", "persistence_high"), memory.interval, strict=True))
+            row |= {"persistence": memory.persistence, "persistence_chance": memory.chance}
+        if (cold := of.delays.cold) is not None:
+            row |= {"cold_rounds": cold.hit, "cold_beyond": cold.beyond, "cold_at_once": cold.clump}
+        rows[of.delays.label] = row
     if growth is not None:
-        located = zip(growth.loads, growth.locations, growth.spreads, strict=True)
-        for load, median, spread in located:
-            measured = {"rounds": len(tables[load]), "median": median, "spread": spread}
-            known[f"{load:g}"] = {"delays": 0, **measured, "cold_rounds": 0}
-    for one in findings.loads:
-        label, variance, memory, cold = one.delays.label, one.variance, one.memory, one.delays.cold
-        row: dict[str, object] = {"load": label, "rounds": len(one.delays.rounds)}
-        row |= {"median": np.nan, "spread": np.nan} | known.pop(label, {})
-        row["delays"] = len(one.delays.bulk)
-        for part in ("worker", "round", "rest"):
-            row[part] = np.nan if variance is None else variance.share(part)
-        for part in ("worker_chance", "round_chance"):
-            row[part] = getattr(variance, part, np.nan)
-        ends = getattr(memory, "interval", (np.nan, np.nan))
-        row["persistence"] = getattr(memory, "persistence", np.nan)
-        row["persistence_low"], row["persistence_high"] = ends
-        row["persistence_chance"] = getattr(memory, "chance", np.nan)
-        hit = (0, np.nan, np.nan) if cold is None else (cold.hit, cold.beyond, cold.clump)
-        row["cold_rounds"], row["cold_beyond"], row["cold_at_once"] = hit
-        yield row
-    yield from ({"load": label} | row for label, row in known.items())
+        for load, median, spread in zip(
+            growth.loads, growth.locations, growth.spreads, strict=True
+        ):
+            bare = {"load": f"{load:g}", "rounds": len(findings.measured.tables[load])}
+            row = rows.setdefault(f"{load:g}", {**bare, "delays": 0, "cold_rounds": 0})
+            row |= {"median": median, "spread": spread}
+    return pd.DataFrame([*rows.values()], columns=LOAD_COLUMNS)
 
 
 def worker_table(workers: Workers | None, hosts: Sequence[str]) -> pd.DataFrame:
@@ -316,7 +324,7 @@ def worker_table(workers: Workers | None, hosts: Sequence[str]) -> pd.DataFrame:
         "stands_out": np.isin(order, () if workers is None else workers.standing),
     }
     for name in ESTIMATES:
-        found = getattr(workers, name, None)
+        estimates = getattr(workers, name, None)
         for field, end in (("value", ""), ("low", "_low"), ("high", "_high")):
-            columns[name + end] = getattr(found, field, np.empty(0))[order]
+            columns[name + end] = getattr(estimates, field, np.empty(0))[order]
     return pd.DataFrame(columns)

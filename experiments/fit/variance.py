@@ -43,16 +43,10 @@ from .law import TwoLogNormals
 #
 # Source: own derivation.
 
-GRID = np.linspace(0.0, 0.995, 200)  # persistences that are tried
-FEWEST_ROUNDS = 8
-NORMAL = 1.96
-MUCH = 0.5  # a persistence that decides which code is best
-PERMUTATIONS = 199
-LARGE = 100_000  # cells of a table above which its shuffles move many cells together
-FEWEST_GROUPS = 25  # so many groups of rounds, or of workers, are shuffled at least
-BOOTSTRAPS = 100
-SEED = 20190404
-SEED_OF_VARIANCE = 20190403
+FEWEST_ROUNDS = 8  # of a table in which a memory can be seen
+SHUFFLES = 199  # of a permutation test
+MOST_SHUFFLED = 100_000  # delays of a table above which its shuffles move many of them together
+SEED, VARIANCE_SEED = 20190404, 20190403
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,14 +68,15 @@ class Memory:
     @property
     def interval(self) -> tuple[float, float]:
         """95 %, within 0 and 1."""
-        reach = NORMAL * self.standard_error
+        reach = 1.96 * self.standard_error
         return max(0.0, self.persistence - reach), min(1.0, self.persistence + reach)
 
     @property
     def unknown(self) -> bool:
-        """The interval holds no memory and a lot of it: nothing can be told."""
+        """Nothing can be told: the interval holds no memory, and so much that it would decide which
+        code is best."""
         low, high = self.interval
-        return not self.significant and low <= 0 and high >= MUCH
+        return not self.significant and low <= 0 and high >= 0.5
 
     @property
     def slow_to_slow(self) -> float:
@@ -98,7 +93,7 @@ def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memo
     """Persistence in ``(rounds, n)`` tables of seconds > 0; lags never cross from one table to the
     next. The parts of the mixture, fitted to their delays, are the two states. ``None`` where no
     table has ``FEWEST_ROUNDS`` rounds and 2 workers. Cost: L products of the tables,
-    ``PERMUTATIONS`` shuffles; of tables above ``LARGE`` cells, of whole rounds."""
+    ``SHUFFLES`` shuffles; of tables above ``MOST_SHUFFLED`` delays, of whole rounds."""
     tables = [t for t in tables if len(t) >= FEWEST_ROUNDS and t.shape[1] >= 2]
     if not tables:
         return None
@@ -121,17 +116,17 @@ def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memo
     if variance <= 1e-20:  # all workers are slow together, or never
         return None
     lags = min(max(len(t) for t in tables) * 2 // 3, 100)
-    products = [_products(score, lags) for score in centred]
-    covariance, pairs = _pooled(products)
-    rho, static = _decay(covariance, pairs, known)
-    rng, again = np.random.default_rng(SEED), []
-    for _ in range(BOOTSTRAPS):
+    products = [lag_products(score, lags) for score in centred]
+    covariance, pairs = pooled(products)
+    rho, static = decay_of(covariance, pairs, known)
+    rng, bootstrap = np.random.default_rng(SEED), []
+    for _ in range(100):
         drawn = (rng.integers(0, sums.shape[1], sums.shape[1]) for sums, _ in products)
-        resampled = [(s[:, d], each) for (s, each), d in zip(products, drawn, strict=True)]
-        again.append(_decay(*_pooled(resampled), known)[0])
+        resampled = [(sums[:, d], each) for (sums, each), d in zip(products, drawn, strict=True)]
+        bootstrap.append(decay_of(*pooled(resampled), known)[0])
     return Memory(
         persistence=rho,
-        standard_error=float(np.std(again, ddof=1)),
+        standard_error=float(np.std(bootstrap, ddof=1)),
         chance=_chance(centred, covariance[0]),
         slow_share=share,
         correlation=covariance / variance,
@@ -139,7 +134,10 @@ def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memo
     )
 
 
-def _products(score: FloatArray, lags: int) -> tuple[FloatArray, FloatArray]:
+Products = tuple[FloatArray, FloatArray]
+
+
+def lag_products(score: FloatArray, lags: int) -> Products:
     """Per lag and worker the sum of products, ``(L, n)``, and the number of pairs, ``(L,)``."""
     rounds, workers = score.shape
     sums = np.zeros((lags, workers))
@@ -148,39 +146,40 @@ def _products(score: FloatArray, lags: int) -> tuple[FloatArray, FloatArray]:
     return sums, np.maximum(rounds - np.arange(1, lags + 1), 0.0)
 
 
-def _pooled(products: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray, FloatArray]:
+def pooled(products: Sequence[Products]) -> tuple[FloatArray, FloatArray]:
     """Covariance at each lag over all workers and tables, and the pairs behind it."""
-    pairs = np.sum([each * sums.shape[1] for sums, each in products], axis=0)
+    pairs = np.sum([count * sums.shape[1] for sums, count in products], axis=0)
     return np.sum([sums.sum(axis=1) for sums, _ in products], axis=0) / pairs, pairs
 
 
-def _decay(covariance: FloatArray, pairs: FloatArray, known: float) -> tuple[float, float]:
+def decay_of(covariance: FloatArray, pairs: FloatArray, known: float) -> tuple[float, float]:
     """rho and V that fit ``known * rho**lag + V`` best: a grid of rho, V >= 0 in closed form."""
-    curves = known * GRID[:, None] ** np.arange(1, len(covariance) + 1)
+    grid = np.linspace(0.0, 0.995, 200)
+    curves = known * grid[:, None] ** np.arange(1, len(covariance) + 1)
     weights = pairs / pairs.sum()
     static = np.maximum((covariance - curves) @ weights, 0.0)
     losses = ((covariance - curves - static[:, None]) ** 2) @ weights
     best = int(np.argmin(losses))
     move = 0.0
-    if 0 < best < len(GRID) - 1:  # the vertex of the parabola through three points
+    if 0 < best < len(grid) - 1:  # the vertex of the parabola through three points
         left, middle, right = losses[best - 1 : best + 2]
         bend = left - 2 * middle + right
         move = 0.5 * (left - right) / bend if bend > 0 else 0.0
-    return float(GRID[best] + move * (GRID[1] - GRID[0])), float(static[best])
+    return float(grid[best] + move * (grid[1] - grid[0])), float(static[best])
 
 
 def _chance(centred: Sequence[FloatArray], observed: float) -> float:
     rng = np.random.default_rng(SEED)
     pairs = sum((len(s) - 1) * s.shape[1] for s in centred)
     as_large = 0
-    for _ in range(PERMUTATIONS):
+    for _ in range(SHUFFLES):
         shuffled = [
-            rng.permuted(s, axis=0) if s.size <= LARGE else s[rng.permutation(len(s))]
+            rng.permuted(s, axis=0) if s.size <= MOST_SHUFFLED else s[rng.permutation(len(s))]
             for s in centred
         ]
         total = sum(float(np.einsum("tj,tj->", s[:-1], s[1:])) for s in shuffled)
         as_large += int(total / pairs >= observed * (1 - 1e-9))  # equal but for rounding
-    return (1 + as_large) / (1 + PERMUTATIONS)
+    return (1 + as_large) / (1 + SHUFFLES)
 
 
 # Where the variance of delays comes from: the worker, the round, or the cell itself.
@@ -223,31 +222,33 @@ class Variance:
 
 def split_variance(tables: Sequence[FloatArray]) -> Variance | None:
     """Split the variance of ``(rounds, n)`` tables; ``None`` where none has 2 rounds of 2 workers.
-    Cost: ``2 * PERMUTATIONS`` shuffles of the tables, or of sums beyond ``LARGE`` cells."""
+    Cost: ``2 * SHUFFLES`` shuffles of the tables, or of sums beyond ``MOST_SHUFFLED`` delays."""
     tables = [table for table in tables if min(table.shape) >= 2]
     if not tables:
         return None
     worker, by_round, rest = components(tables)
-    rng = np.random.default_rng(SEED_OF_VARIANCE)
+    rng = np.random.default_rng(VARIANCE_SEED)
     chances = []
     for axis in (1, 0):
-        grouped = [_grouped(t, 1 - axis) for t in tables]
-        observed = _squares(grouped, 1 - axis)
+        groups = [grouped(t, 1 - axis) for t in tables]
+        observed = _squares(groups, 1 - axis)
         as_large = 0
-        for _ in range(PERMUTATIONS):
-            shuffled = [rng.permuted(t, axis=axis) for t in grouped]
+        for _ in range(SHUFFLES):
+            shuffled = [rng.permuted(t, axis=axis) for t in groups]
             as_large += int(_squares(shuffled, 1 - axis) >= observed)
-        chances.append((1 + as_large) / (1 + PERMUTATIONS))
+        chances.append((1 + as_large) / (1 + SHUFFLES))
     return Variance(worker, by_round, rest, *chances)
 
 
-def _grouped(table: FloatArray, axis: int) -> FloatArray:
+def grouped(
+    table: FloatArray, axis: int, most: int = MOST_SHUFFLED, fewest: int = 25
+) -> FloatArray:
     """Sums of a large table's rounds (axis 0) or workers (axis 1), with its sum of squares there.
-    They have at most ``LARGE`` cells, or ``FEWEST_GROUPS`` groups."""
-    if table.size <= LARGE:
+    They are as ``most`` delays, or ``fewest`` groups."""
+    if table.size <= most:
         return table
     rows = np.moveaxis(table - table.mean(), axis, 0)
-    count = min(len(rows), max(FEWEST_GROUPS, LARGE // rows.shape[1]))
+    count = min(len(rows), max(fewest, most // rows.shape[1]))
     whole = len(rows) // count * count
     sums = rows[:whole].reshape(-1, count, rows.shape[1]).sum(axis=0)
     sums[: len(rows) - whole] += rows[whole:]
@@ -265,7 +266,7 @@ def _squares(tables: Sequence[FloatArray], axis: int | None) -> float:
 
 
 @dataclass(frozen=True)
-class Parts:
+class Effects:
     """Which effects go around the base law."""
 
     worker: bool = False
@@ -273,6 +274,9 @@ class Parts:
 
     def __bool__(self) -> bool:
         return self.worker or self.round
+
+
+NO_EFFECTS = Effects()
 
 
 def trust(effect: float, noise: float) -> float:

@@ -15,10 +15,8 @@ from ..statistics.job import RUNS, Job, round_medians
 from ..statistics.spells import FEWEST_ROUNDS, Runs, likely_states
 from .law import Section, lognormal_section, rounded
 
-JUDGED = 50  # workers for which intervals are told: those that cost most
-FEWEST_SPELLS = 3  # of fewer, nothing is known about how long they are
-LISTS = {"factors": 1.0, "ranks": 0.0}  # fields that list workers, and a neutral number
-SMALLEST_SIGMA = 1e-3
+JUDGED_WORKERS = 50  # for which intervals are computed: those that cost most
+NEUTRAL = {"factors": 1.0, "ranks": 0.0}  # fields that list workers, and a number without effect
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +43,7 @@ class Workers:
 
 def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
     """Of ``(rounds, n)`` tables; ``None`` with few rounds or workers, or a round's median of 0 s.
-    Cost: a sort of every round, and a thousand means for each of ``JUDGED`` workers."""
+    Cost: a sort of every round, and a thousand means for each of ``JUDGED_WORKERS`` workers."""
     rounds = np.concatenate(tables)
     job = Job(rounds)
     medians = job.medians
@@ -53,18 +51,18 @@ def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
         return None
     cost, _ = job.slowest.alone
     costly, due_to = np.argsort(-cost, kind="stable"), job.slowest.due_to
-    grouped = blocks([rounds.max(axis=1), medians, *map(due_to, costly[:3])])
+    resampled = blocks([rounds.max(axis=1), medians, *map(due_to, costly[:3])])
     ratios = rounds / medians[:, None]
     ends = np.cumsum([len(table) for table in tables])[:-1].tolist()
     standing, slow, spelled = job.judged(ends)
     order = [*standing, *(int(j) for j in costly if j not in standing)]
-    judged, share = order[:JUDGED], slow.cells.mean(axis=0)
-    slow_ends = grouped.intervals(share, judged, lambda j: slow.cells[:, j].astype(np.float64))
-    low, high = grouped.intervals(cost, judged, due_to)
+    judged, share = order[:JUDGED_WORKERS], slow.cells.mean(axis=0)
+    slow_ends = resampled.intervals(share, judged, lambda j: slow.cells[:, j].astype(np.float64))
+    low, high = resampled.intervals(cost, judged, due_to)
     return Workers(
         _slower(ratios),
         Estimates(share, *np.clip(slow_ends, 0.0, 1.0)),
-        _spells(slow.runs),
+        spell_lengths(slow.runs),
         correlations(np.split(np.log(np.maximum(ratios, 1e-12)), ends)),
         Estimates(cost, np.maximum(low, 0.0), high),
         spelled,
@@ -77,24 +75,27 @@ def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
 def _slower(ratios: FloatArray) -> Estimates:
     """Medians over rounds; intervals from the medians of ``RUNS`` runs of rounds."""
     whole = np.median(ratios, axis=0)
-    parts = min(RUNS, len(ratios))
-    split = [np.median(part, axis=0) for part in np.array_split(ratios, parts)]
-    errors = np.std(split, axis=0, ddof=1) / np.sqrt(parts)
-    reach = float(stats.t.isf((1 - CONFIDENCE) / 2, parts - 1)) * errors
+    count = min(RUNS, len(ratios))
+    split = [np.median(run, axis=0) for run in np.array_split(ratios, count)]
+    errors = np.std(split, axis=0, ddof=1) / np.sqrt(count)
+    reach = _student(count) * errors
     centre = float(np.median(whole)) or 1.0
     return Estimates(whole / centre, (whole - reach) / centre, (whole + reach) / centre)
 
 
-def _spells(every: Sequence[Runs]) -> Estimates:
-    """Mean length of runs of slow rounds, by Student's interval of their lengths."""
+def _student(count: int) -> float:
+    """How many standard errors the mean of so many numbers may be off."""
+    return float(stats.t.isf((1 - CONFIDENCE) / 2, count - 1))
+
+
+def spell_lengths(every: Sequence[Runs]) -> Estimates:
+    """Mean length of runs of slow rounds, by Student's interval of their lengths from three on."""
     value, low, high = (np.full(len(every), np.nan) for _ in range(3))
-    for j, runs in enumerate(lengths for _, lengths in every):
-        if not len(runs):
-            continue
-        value[j] = runs.mean()
-        if len(runs) >= FEWEST_SPELLS:
-            error = float(runs.std(ddof=1)) / np.sqrt(len(runs))
-            reach = float(stats.t.isf((1 - CONFIDENCE) / 2, len(runs) - 1)) * error
+    for j, lengths in enumerate(lengths for _, lengths in every):
+        if len(lengths):
+            value[j] = lengths.mean()
+        if len(lengths) >= 3:
+            reach = _student(len(lengths)) * (float(lengths.std(ddof=1)) / np.sqrt(len(lengths)))
             low[j], high[j] = max(1.0, value[j] - reach), value[j] + reach
     return Estimates(value, low, high)
 
@@ -112,55 +113,47 @@ def with_own_laws(section: Section, tables: Sequence[FloatArray], workers: Worke
         medians = round_medians(rounds)
         typical = rounds / (medians / np.median(medians))[:, None]
         return section | {"base": with_own_laws(section["base"], [typical], workers)}
-    for worker in sorted(workers.spelled):
-        section = _widened(section, worker)
+    others = iter(range(tables[0].shape[1]))
+    origins = [None if j in workers.spelled else next(others) for j in range(tables[0].shape[1])]
     return {
         "model": "own_laws",
         "workers": [*workers.spelled],
         "models": [_spells_of(tables, worker, workers) for worker in workers.spelled],
-        "base": section,
+        "base": _arranged(section, origins),
         **({"complete": True} if "complete" in section else {}),
     }
-
-
-def _widened(section: Section, worker: int) -> Section:
-    """Room for one more worker: a number in every list of them, and the later ones count on."""
-    wider = dict(section)
-    for field, neutral in LISTS.items():
-        if field in section:
-            numbers = [*section[field]]
-            wider[field] = [*numbers[:worker], neutral, *numbers[worker:]]
-    if section["model"] == "own_laws":
-        wider["workers"] = [each + (each >= worker) for each in section["workers"]]
-    if isinstance(section.get("base"), dict):
-        wider["base"] = _widened(section["base"], worker)
-    return wider
 
 
 def in_turn(section: Section, workers: int, count: int) -> Section:
     """A section of so many ``workers`` for a ``count`` of them: these again and again, in their
     order. Measured rounds have no more."""
-    wider = dict(section)
-    for field in LISTS.keys() & section.keys():
-        wider[field] = [section[field][j % workers] for j in range(count)]
+    return _arranged(section, [j % workers for j in range(count)])
+
+
+def _arranged(section: Section, origins: Sequence[int | None]) -> Section:
+    """A section for workers each of whom is like the one of the section that is its origin;
+    ``None``: like none, which has neutral numbers."""
+    arranged = dict(section)
+    for field in NEUTRAL.keys() & section.keys():
+        arranged[field] = [NEUTRAL[field] if j is None else section[field][j] for j in origins]
     if isinstance(section.get("base"), dict):
-        wider["base"] = in_turn(section["base"], workers, count)
+        arranged["base"] = _arranged(section["base"], origins)
     if section["model"] == "own_laws":
         laws = dict(zip(section["workers"], section["models"], strict=True))
-        wider["workers"] = [j for j in range(count) if j % workers in laws]
-        wider["models"] = [laws[j % workers] for j in wider["workers"]]
-        return wider if wider["workers"] else dict(wider["base"])
-    return wider
+        arranged["workers"] = [j for j, origin in enumerate(origins) if origin in laws]
+        arranged["models"] = [laws[origin] for origin in origins if origin in laws]
+        return arranged if arranged["workers"] else dict(arranged["base"])
+    return arranged
 
 
 def _spells_of(tables: Sequence[FloatArray], worker: int, workers: Workers) -> Section:
     """Two states with the mean length of its spells and its share of slow rounds."""
-    mine = np.concatenate([table[:, worker] for table in tables])
+    own = np.concatenate([table[:, worker] for table in tables])
     medians = np.concatenate([round_medians(table) for table in tables])
-    slow, logs = mine > workers.level * medians, np.log(np.maximum(mine, 1e-12))
-    if slow.all() or not slow.any():  # of a half of the rounds, say
+    slow, logs = own > workers.level * medians, np.log(np.maximum(own, 1e-12))
+    if slow.all() or not slow.any():  # of a fold, say
         return _lognormal(logs)
-    slow = likely_states(np.log(np.maximum(mine / medians, 1e-12)), slow)
+    slow = likely_states(np.log(np.maximum(own / medians, 1e-12)), slow)
     leaves = 1 / float(workers.spell.value[worker])
     share = float(slow.mean())
     return {
@@ -173,4 +166,4 @@ def _spells_of(tables: Sequence[FloatArray], worker: int, workers: Workers) -> S
 
 
 def _lognormal(logs: FloatArray) -> Section:
-    return lognormal_section(logs, max(SMALLEST_SIGMA, float(logs.std())))
+    return lognormal_section(logs, max(1e-3, float(logs.std())))

@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 
 from ...delay_models.base import FloatArray
 from .job import Job
-from .spells import CHANCE, likely_states, runs_of
+from .spells import SPELL_CHANCE, likely_states, runs_of
 
 # A group has so many hosts at least and half of all at most. It is slow in so many rounds at least
 # and in half of all at most.
@@ -119,14 +119,14 @@ def _if_slow(
 
 def _slower(ratios: FloatArray, hosts: NDArray[np.int64], tried: int) -> int:
     """Whether most of some hosts of ``(R, n)`` logarithms are slower (1) or faster (-1) than the
-    others by more than hosts differ on either side, as chance has it in ``CHANCE`` of tables."""
+    others by more than hosts differ on either side, as chance has it in 1 of 1000 tables."""
     means, n = ratios.mean(axis=0), ratios.shape[1]
     inside = np.isin(np.arange(n), hosts)
     middles = [float(np.median(means[side])) for side in (inside, ~inside)]
     apart = np.abs(means - np.where(inside, *middles))
     spread = 1.4826 * float(np.median(apart)) * np.sqrt(n / (n - 2))
     error = 1.2533 * spread * np.sqrt(1 / len(hosts) + 1 / (n - len(hosts)))  # of medians
-    reach = max(LEAST, float(stats.t.isf(CHANCE / tried, n - 2)) * error)
+    reach = max(LEAST, float(stats.t.isf(SPELL_CHANCE / tried, n - 2)) * error)
     ends = (_lower(sign * (means[inside] - middles[1]), axis=0) for sign in (1, -1))
     return next((sign for sign, end in zip((1, -1), ends, strict=True) if end > reach), 0)
 

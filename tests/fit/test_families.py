@@ -13,11 +13,11 @@ from erasurehead.delay_models import MODELS, DelayModel, Tape
 from erasurehead.experiments.fit import goodness
 from erasurehead.experiments.fit.empirical import (
     EmpiricalLaw,
-    _spells,
     fit_tail,
     latent,
     rank_effects,
     smoothed,
+    what_stays,
 )
 from erasurehead.experiments.fit.families import EMPIRICAL, FAMILIES
 from erasurehead.experiments.fit.goodness import (
@@ -28,7 +28,7 @@ from erasurehead.experiments.fit.goodness import (
 )
 from erasurehead.experiments.fit.law import CannotFit, Weighed
 from erasurehead.experiments.fit.lognormals import Climb
-from erasurehead.experiments.fit.variance import Parts
+from erasurehead.experiments.fit.variance import Effects
 from tests.statistics import BOUND
 
 # Fits recover known parameters, and tell the families apart.
@@ -310,7 +310,7 @@ def test_ranks_do_not_see_the_margin() -> None:
     rng = np.random.default_rng(0)
     numbers = rng.normal(size=30) * 0.5 + rng.normal(size=(200, 1)) * 0.4
     numbers = numbers + rng.normal(size=(200, 30))
-    both = Parts(worker=True, round=True)
+    both = Effects(worker=True, round=True)
     effects = rank_effects([numbers], both, spells=False)
     assert rank_effects([np.exp(5 * numbers)], both, spells=False) == effects
     assert np.ptp(latent([numbers])[0]) == np.ptp(latent([np.arctan(numbers)])[0])
@@ -323,7 +323,7 @@ def test_effects_on_ranks_are_recovered() -> None:
     quantiles = tuple(17 - 15 * (1 - np.linspace(0, 1, 40)) ** 3)
     model = MODELS["empirical"](quantiles=quantiles, ranks=ranks, **truth)
     table = model.sample(np.random.default_rng(0), 2000, len(ranks))
-    found = rank_effects([table], Parts(worker=True, round=True), spells=True)
+    found = rank_effects([table], Effects(worker=True, round=True), spells=True)
     np.testing.assert_allclose(found.pop("ranks"), ranks, atol=0.15)
     assert found == {key: pytest.approx(value, abs=0.06) for key, value in truth.items()}
 
@@ -332,8 +332,15 @@ def test_what_lasts_is_no_spell() -> None:
     """Workers that are always early or late correlate alike at every lag, in short tables, too;
     and so do tables of other lengths together. Catches pairs of another lag."""
     alike = [np.tile([1.0, -1.0, 0.0], (rounds, 1)) for rounds in (9, 6)]
-    assert _spells(alike)[0] == pytest.approx(0.0, abs=1e-12)
-    assert _spells([alike[0][:2]]) == (0.0, 0.0), "two rounds have one lag, which tells nothing"
+    assert what_stays(alike)[0] == pytest.approx(0.0, abs=1e-12)
+    assert what_stays([alike[0][:2]]) == (0.0, 0.0), "two rounds have one lag, which tells nothing"
+
+
+def test_two_smallest_delays_may_be_neighbouring_numbers() -> None:
+    """0.1 s and the next number: nothing lies between them, where the smallest one's cell was."""
+    sample = np.append(np.linspace(0.2, 1.0, 60), [0.1, np.nextafter(0.1, 1)])
+    for name in ("lognormal", "gamma", "weibull"):
+        assert 0 <= FAMILIES[name].fit(sample).isf(1 - 1e-9) <= 0.1 + 1e-9
 
 
 # Long samples are searched by groups of neighbours.
@@ -396,7 +403,7 @@ def test_a_model_is_resimulated_in_twenty_runs(
     for load, known in ((None, 1.0), (3.0, 3.0), (0.0, 1.0)):
         [found] = resimulated({}, {}, {load: np.ones((7, workers))})
         assert asked == [(known, rounds)] * 20
-        assert (found.simulated == found.low).all()
+        assert (found.times.simulated == found.times.low).all()
         asked.clear()
         assert found.varies == 0.0
     resimulated({}, {}, {0.0: np.ones((7, workers)), 1.0: np.ones((7, workers))})

@@ -14,19 +14,19 @@ from erasurehead.delay_models import MODELS
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.fit.candidates import (
+    Heard,
     LoadFindings,
     Tried,
-    _parts,
-    _Places,
-    _recipes,
+    effects_of,
     may_be_drawn_again,
+    recipes_of,
     simulated_order_statistics,
 )
 from erasurehead.experiments.fit.cold import UnitDelays
 from erasurehead.experiments.fit.families import EMPIRICAL, FAMILIES
 from erasurehead.experiments.fit.goodness import (
     Score,
-    halves,
+    folds,
     observed_order_statistics,
     order_error,
     score,
@@ -34,9 +34,9 @@ from erasurehead.experiments.fit.goodness import (
     waited_for,
 )
 from erasurehead.experiments.fit.lognormals import Split, factor_law, split_factors
-from erasurehead.experiments.fit.recipes import Factors, LawsOfWorkers, _of_one, factors_of
+from erasurehead.experiments.fit.recipes import factors_of, law_of_one, laws_of_workers, ranked
 from erasurehead.experiments.fit.study import Findings, study
-from erasurehead.experiments.fit.variance import Parts, Variance
+from erasurehead.experiments.fit.variance import Effects, Variance
 from tests.fit.walled import KINDS, fit_told, in_launches, walled
 from tests.golden.records import require_recorded
 from tests.statistics import BOUND
@@ -55,7 +55,7 @@ def test_every_round_is_held_out_once_in_each_split() -> None:
     """And none is predicted from itself; loads are split one by one."""
     tables = [np.arange(14.0).reshape(7, 2), 100 + np.arange(12.0).reshape(6, 2)]
     everything = sorted(np.concatenate(tables)[:, 0])
-    for first, second in zip(halves(tables)[::2], halves(tables)[1::2], strict=True):
+    for first, second in zip(folds(tables)[::2], folds(tables)[1::2], strict=True):
         assert sorted([*first.held_out[:, 0], *second.held_out[:, 0]]) == everything
         for half in (first, second):
             assert sorted([*half.sample, *half.held_out.ravel()]) == sorted(
@@ -63,8 +63,8 @@ def test_every_round_is_held_out_once_in_each_split() -> None:
             )
     assert len(thinned(np.arange(20_000.0))) == 10_000
     assert len(thinned(np.arange(20_001.0))) == 6_667
-    assert halves([np.ones((5, 3))]) == halves([np.ones((6, 3)), np.ones((1, 3))]) == []
-    assert len(halves([np.ones((6, 3))])) == len(halves([np.ones((4, 3)), np.ones((2, 3))])) == 4
+    assert folds([np.ones((5, 3))]) == folds([np.ones((6, 3)), np.ones((1, 3))]) == []
+    assert len(folds([np.ones((6, 3))])) == len(folds([np.ones((4, 3)), np.ones((2, 3))])) == 4
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def test_a_parameter_must_gain_a_unit_of_log_likelihood(more: float, best: str) 
     families = cast(Any, [Known("one", 1, -40.0), Known("two", 2, -40.0 + more)])
     tables = [np.random.default_rng(0).lognormal(0, 0.3, (20, 4))]
     for several in (families, families[::-1]):
-        assert factors_of(several, tables, Parts(worker=True)).family.name == best
+        assert factors_of(several, tables, ONE).base == f"base law: {best}"
 
 
 def test_what_predicts_best_competes_beside_the_best_aic() -> None:
@@ -106,8 +106,8 @@ def test_what_predicts_best_competes_beside_the_best_aic() -> None:
         delays = UnitDelays("", (table,))
         known: list[Any] = [Mock(family=family, law=None, aic=aic) for family, aic in fits]
         found = LoadFindings(delays, known, {}, None, None)
-        recipes = [*_recipes(found, [Parts()], held_out=True)]
-        return [each.family.name for each in recipes if isinstance(each, Factors)]
+        recipes = [*recipes_of(found, [NONE], held_out=True)]
+        return [recipe.base.removeprefix("base law: ") for recipe in recipes]
 
     gamma, weibull, pareto = (FAMILIES[name] for name in ("gamma", "weibull", "pareto"))
     assert base_laws((gamma, 3.0), (weibull, 2.0), (pareto, 1.0)) == ["pareto", "gamma"]
@@ -115,8 +115,8 @@ def test_what_predicts_best_competes_beside_the_best_aic() -> None:
     assert base_laws((EMPIRICAL, 0.0)) == ["empirical"]
 
 
-NONE, ONE, BOTH = Parts(), Parts(worker=True), Parts(worker=True, round=True)
-ROUND = Parts(round=True)
+NONE, ONE, BOTH = Effects(), Effects(worker=True), Effects(worker=True, round=True)
+ROUND = Effects(round=True)
 
 
 @pytest.mark.parametrize(
@@ -140,13 +140,13 @@ def test_large_effects_are_in_every_candidate(
     chances: tuple[float, float],
     differ: bool,
     unlike: bool,
-    competing: list[Parts],
+    competing: list[Effects],
 ) -> None:
     """From a fifth of the variance on; smaller ones compete from 2 % on, if chance makes them in at
     most 1 % of tables. Workers must be in if some are slower for good, or arrive in their order."""
     split = Variance(*shares, 1 - sum(shares), *chances)
-    assert _parts(split, differ, unlike) == competing
-    assert _parts(None, True, True) == [NONE]
+    assert effects_of(split, differ, unlike) == competing
+    assert effects_of(None, True, True) == [NONE]
 
 
 @pytest.mark.parametrize(
@@ -166,8 +166,8 @@ def test_a_worker_is_misplaced_by_a_tenth_beyond_noise(
     """Of rounds that differ by chance, or more where successive ones are alike."""
     one = np.array([1])
     measured, errors = np.array([[0.5, 0.5]]), np.array([[error, error]])
-    places = _Places(one, measured, rounds, errors, np.array([judged, True]))
-    assert places.off(np.array([[share, 0.5]])) == off
+    heard = Heard(one, measured, rounds, errors, np.array([judged, True]))
+    assert heard.misplaced(np.array([[share, 0.5]])) == off
 
 
 @pytest.mark.parametrize(
@@ -194,25 +194,25 @@ def test_places_of_workers_by_hand() -> None:
     table = np.ones((16, 2))
     table[:8, 0] = 0.5
     table[8:, 0] = 2.0
-    places = _Places.of([table[:6], table[6:]], (1,))
-    np.testing.assert_array_equal(places.shares, [[0.5, 0.5]])
-    np.testing.assert_allclose(places.errors, np.sqrt(1 / 3) / 2)
-    assert (places.ks.tolist(), places.rounds) == ([1], 16)
-    assert places.judged.tolist() == [True, False]
-    np.testing.assert_array_equal(_Places.of([table[:3]], ()).errors, 0.0)
-    four = _Places.of([table[[0, 0, 15, 15]]], ())
+    heard = Heard.of([table[:6], table[6:]], (1,))
+    np.testing.assert_array_equal(heard.shares, [[0.5, 0.5]])
+    np.testing.assert_allclose(heard.errors, np.sqrt(1 / 3) / 2)
+    assert (heard.ks.tolist(), heard.rounds) == ([1], 16)
+    assert heard.judged.tolist() == [True, False]
+    np.testing.assert_array_equal(Heard.of([table[:3]], ()).errors, 0.0)
+    four = Heard.of([table[[0, 0, 15, 15]]], ())
     np.testing.assert_allclose(four.errors, np.sqrt(0.5) / np.sqrt(2))
 
 
 def test_places_are_judged_where_one_worker_is_not_waited_for() -> None:
     """The last of 16 is always the last: no share among the first 8 or 14 shows how surely."""
     table = np.tile(np.arange(16.0), (100, 1))
-    places = _Places.of([table], ())
-    assert places.ks.tolist() == [8, 14, 15]
-    shares = places.shares.copy()
-    assert not places.off(shares)
+    heard = Heard.of([table], ())
+    assert heard.ks.tolist() == [8, 14, 15]
+    shares = heard.shares.copy()
+    assert not heard.misplaced(shares)
     shares[-1, 15] = 0.25
-    assert places.off(shares)
+    assert heard.misplaced(shares)
 
 
 def test_factors_stand_around_what_they_leave() -> None:
@@ -325,7 +325,7 @@ def test_factors_of_rounds_are_shrunk() -> None:
     rng = np.random.default_rng(0)
     rounds = rng.normal(0, 0.05, (4000, 1))
     cells = rng.normal(0, 0.2, (4000, 4))
-    split = split_factors(np.empty(0), [np.exp(rounds + cells)], Parts(round=True))
+    split = split_factors(np.empty(0), [np.exp(rounds + cells)], Effects(round=True))
     assert split.by_round is not None
     factors = np.log(split.by_round)
     expected = 0.05**2 / (0.05**2 + 0.2**2 / 4)  # what a best linear prediction trusts
@@ -442,8 +442,8 @@ def test_no_config_is_worse_on_its_own_table_than_its_rounds(kind: Generator, se
     table is long, or because fuller ones misplace a worker."""
     table = kind(np.random.default_rng([seed, 3]), 400, 16)
     [checked] = found(table).checked
-    assert checked.outside.max() <= 1.015
-    assert checked.heard is None or checked.heard.missed is None
+    assert checked.times.outside.max() <= 1.015
+    assert checked.heard is None or checked.heard.most_unlike is None
 
 
 @pytest.mark.parametrize("rounds", [3, 5, 8])
@@ -503,7 +503,7 @@ def test_who_is_always_late_is_so_in_the_model(rounds: int, tail: float, seed: i
 def test_the_law_of_one_worker_is_its_own_from_64_delays_on(rounds: int, model: str) -> None:
     """Of fewer there is a middle and a width; of equal ones nothing varies."""
     sample = np.random.default_rng(0).lognormal(0.0, 0.3, rounds)
-    section = _of_one(sample)
+    section = law_of_one(sample)
     assert section["model"] == model
     if model == "lognormal":
         assert section["median"] == pytest.approx(np.exp(np.log(sample).mean()), rel=1e-5)
@@ -513,7 +513,7 @@ def test_the_law_of_one_worker_is_its_own_from_64_delays_on(rounds: int, model: 
 @pytest.mark.parametrize(("rounds", "workers"), [(2, 1), (1, 2)])
 def test_one_worker_or_one_round_has_no_factors(rounds: int, workers: int) -> None:
     table = np.random.default_rng(0).lognormal(0.0, 0.3, (rounds, workers))
-    both = Parts(worker=True, round=True)
+    both = Effects(worker=True, round=True)
     for tables in ([table], [np.ones((2, 2)), table]):
         left = split_factors(table.ravel(), tables, both)
         assert (left.by_worker, left.by_round) == (None, None)
@@ -524,12 +524,11 @@ def test_one_worker_or_one_round_has_no_factors(rounds: int, workers: int) -> No
 def test_places_are_those_of_many_simulated_rounds(workers: int, rounds: int) -> None:
     """Of 250,000 delays, and of 200 rounds at least; both halves have their model."""
     table = np.random.default_rng(0).random((20, workers))
-    places = _Places.of([table], ())
+    heard = Heard.of([table], ())
     model = Mock(sample=Mock(side_effect=lambda rng, count, n: rng.random((20, n))))
-    places.misses(LawsOfWorkers(Parts()), [model, model])
+    heard.misses(laws_of_workers(Effects()), [model, model])
     assert [call.args[1:] for call in model.sample.call_args_list] == [(rounds, workers)] * 2
-    alike = Factors(Parts(), cast(Any, None), cast(Any, None))
-    assert places.misses(alike, [model]) == places.off(places.alike)
+    assert heard.misses(ranked(NONE), [model]) == heard.misplaced(heard.alike)
     assert model.sample.call_count == 2, "without effects of workers nothing is simulated"
 
 

@@ -15,7 +15,7 @@ import pytest
 import erasurehead as eh
 from erasurehead.experiments.config.settings import section
 from erasurehead.experiments.fit.cold import by_load
-from erasurehead.experiments.fit.goodness import Resimulated, resimulated
+from erasurehead.experiments.fit.goodness import Comparison, Resimulated, resimulated
 from erasurehead.experiments.fit.load import (
     _Arrivals,
     _error,
@@ -328,7 +328,7 @@ def test_a_call_that_failed_at_once_does_not_change_what_a_load_costs() -> None:
     assert said[1].startswith("Against its own table, simulated over measured mean arrivals")
     assert any(line.startswith("1 call at load 3 took less") for line in said)
     for each in found.checked:
-        np.testing.assert_allclose(each.ratios, 1.0, atol=0.03)
+        np.testing.assert_allclose(each.times.ratios, 1.0, atol=0.03)
 
 
 BENT = {1.0: 0.9, 2.0: 0.9, 4.0: 2.9}
@@ -342,8 +342,8 @@ def test_a_law_that_misses_its_own_table_is_told() -> None:
     delay = {"model": "weibull", "shape": 4.03603, "scale": 3.12949, "shift": 0.0}
     law = {"kind": "additive", "seconds_per_partition": 0.0999}
     first = resimulated(delay, law, tables)[0]
-    assert first.ks == (4, 7, 8)
-    assert first.ratios[-1] == pytest.approx(4.03 / 2.55, abs=0.02)
+    assert first.times.ks == (4, 7, 8)
+    assert first.times.ratios[-1] == pytest.approx(4.03 / 2.55, abs=0.02)
     assert first.missed
 
 
@@ -356,14 +356,14 @@ def test_a_law_that_is_wrong_about_who_is_late_is_told() -> None:
     (found,) = resimulated(equals, {"kind": "proportional"}, {None: table})
     assert found.heard is not None
     assert found.heard.ks == (3, 5)
-    assert found.heard.missed == 1
+    assert found.heard.most_unlike == 1
     assert found.heard.measured[1] == 0
     assert found.heard.simulated[1] == pytest.approx(5 / 6 - 0.08, abs=0.03)
     own = {"model": "heterogeneous", "factors": [1, 1, 1, 3, 1, 1]}
     own["base"] = {"model": "gamma", "shape": 40.0, "scale": 0.025}
     (found,) = resimulated(own, {"kind": "proportional"}, {None: table})
     assert found.heard is not None
-    assert found.heard.missed is None
+    assert found.heard.most_unlike is None
     (alone,) = resimulated(equals, {"kind": "proportional"}, {None: table[:, :1]})
     assert alone.heard is None
 
@@ -372,7 +372,8 @@ def resimulation(load: float | None, *ratios: float, apart: float = 0.0) -> Resi
     """Means that are so many times too long; nearly all tables have them ``apart`` around that."""
     ones, simulated = np.ones(len(ratios)), np.array(ratios)
     ends = simulated * (1 - apart), simulated * (1 + apart)
-    return Resimulated(load, tuple(range(1, len(ratios) + 1)), ones, simulated, *ends)
+    ks = tuple(range(1, len(ratios) + 1))
+    return Resimulated(load, Comparison(ks, ones, simulated, *ends))
 
 
 def test_the_load_that_is_missed_most_is_warned_of() -> None:
@@ -450,9 +451,9 @@ def test_a_model_misses_its_table_beyond_a_tenth(low: float, high: float, missed
     """Of the nearest of nearly all simulated means, too short or too long."""
     ones = np.ones(2)
     ends = np.array([1.0, low]), np.array([1.0, high])
-    found = Resimulated(None, (1, 2), ones, ones, *ends)
+    found = Resimulated(None, Comparison((1, 2), ones, ones, *ends))
     assert found.missed == missed
-    assert found.outside[0] == 1.0
+    assert found.times.outside[0] == 1.0
 
 
 def test_a_line_through_loads_by_hand() -> None:

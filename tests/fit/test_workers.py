@@ -18,18 +18,18 @@ from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit import page
 from erasurehead.experiments.fit import workers as workers_module
-from erasurehead.experiments.fit.goodness import Resimulated
+from erasurehead.experiments.fit.goodness import Comparison, Resimulated
 from erasurehead.experiments.fit.load import LoadFit
 from erasurehead.experiments.fit.page import fit_answer, fit_page, worker_sentences
-from erasurehead.experiments.fit.recipes import LawsOfWorkers
+from erasurehead.experiments.fit.recipes import laws_of_workers
 from erasurehead.experiments.fit.study import study, tables, worker_table
-from erasurehead.experiments.fit.variance import Memory, Parts, Variance
+from erasurehead.experiments.fit.variance import Effects, Memory, Variance
 from erasurehead.experiments.fit.workers import (
     Estimates,
     Workers,
-    _spells,
     in_turn,
     judge_workers,
+    spell_lengths,
     with_own_laws,
 )
 from erasurehead.experiments.page.content import Answer
@@ -121,7 +121,7 @@ def test_what_was_planted_is_told() -> None:
 def test_spells_have_an_interval_from_three_on() -> None:
     """Student's, of two degrees: 4.303 standard errors; no spell is shorter than a round."""
     runs = [(np.arange(len(each)), np.array(each)) for each in ([], [2, 4], [2, 4, 6], [1, 1, 7])]
-    found = _spells(runs)
+    found = spell_lengths(runs)
     np.testing.assert_allclose(found.value, [np.nan, 3.0, 4.0, 3.0])
     half = 4.302653 * np.array([2.0, np.sqrt(12.0)]) / np.sqrt(3)
     np.testing.assert_allclose(found.low, [np.nan, np.nan, 1.0, 1.0])
@@ -384,7 +384,7 @@ def test_a_worker_with_spells_takes_its_place_among_laws_of_their_own() -> None:
     workers = judge_workers([table])
     assert workers is not None
     others = [np.delete(table, 1, axis=1)]
-    recipe = LawsOfWorkers(Parts())
+    recipe = laws_of_workers(Effects())
     section = with_own_laws(recipe.section(others[0], others), [table], workers)
     assert [*workers.spelled] == [1]
     simulated = delay_model(section).sample(np.random.default_rng(0), 20_000, 4)
@@ -506,12 +506,12 @@ def finding(**changes: Any) -> Any:
     main = SimpleNamespace(fits=[recipe], variance=None, memory=None, delays=delays, refused={})
     chosen = SimpleNamespace(
         section={"model": "gamma"}, why=("base law: gamma",), error=0.0125,
-        taken=SimpleNamespace(held_out=held_out, recipe=SimpleNamespace(parts=Parts())),
+        taken=SimpleNamespace(held_out=held_out, recipe=SimpleNamespace(effects=Effects())),
     )  # fmt: skip
     found = SimpleNamespace(
         main=main, chosen=chosen, ks=[3, 4, 5], warnings=[], load=None,
         load_law={"kind": "proportional"}, shorter={}, workers=None,
-        checked=[Resimulated(None, (4, 5), ones, ones, ones, ones)],
+        checked=[Resimulated(None, Comparison((4, 5), ones, ones, ones, ones))],
         measured=SimpleNamespace(
             workers=5, hosts=(), notes=("a note",), read=("as read",),
             tables={None: np.array([[1.0, 1.0, 3.0, 1.0, 2.0], [2.0, 1.0, 1.0, 1.0, 1.0]])},
@@ -548,18 +548,18 @@ def test_what_is_said_of_a_fit() -> None:
     assert (said.notes, said.read) == (("a note",), ("as read",))
     bare = SimpleNamespace(
         held_out=SimpleNamespace(apart=[0.03], error=0.03),
-        recipe=SimpleNamespace(parts=Parts()),
+        recipe=SimpleNamespace(effects=Effects()),
     )
     assert fit_answer(finding(chosen__taken=bare), "t").verdict.endswith("k = 3 to 5 of 5.")
     ones = np.ones(2)
-    low = Resimulated(None, (4, 5), ones * 2, ones, ones, ones)
+    low = Resimulated(None, Comparison((4, 5), ones * 2, ones, ones, ones))
     [_, wrong, *_] = fit_answer(finding(checked=[low]), "t").why
     assert wrong.endswith("and 0.0 % by this model (which misses these rounds).")
-    near = Resimulated(None, (4, 5), ones, np.array([0.605, 1.0]), ones, ones)
+    near = Resimulated(None, Comparison((4, 5), ones, np.array([0.605, 1.0]), ones, ones))
     assert fit_answer(finding(checked=[near]), "t").why[1].endswith("and 39.5 % by this model.")
     warned = fit_answer(finding(warnings=["the model misses"]), "t").verdict
     assert warned.endswith(f"of 5{unseen}. The model misses.")
-    bare.recipe.parts = Parts(worker=True)
+    bare.recipe.effects = Effects(worker=True)
     pooled = finding(
         chosen__why=("a factor for each worker", "memory"),
         chosen__taken=bare,

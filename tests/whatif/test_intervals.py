@@ -73,21 +73,20 @@ def test_how_long_hosts_wander_is_the_best_fit_to_their_places(
     assert wandering(common * more, (0, 2)) == pytest.approx(expected, rel=1e-9)
 
 
-def test_too_few_rounds_or_hosts_do_not_wander(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_few_rounds_or_hosts_do_not_wander() -> None:
     """Of long tables means of runs are looked at, and a span is at least a run; of many hosts
     some, from the first to the last."""
     table = np.exp(ar1(1, (200, 9), 0.95))
     assert wandering(table[:3], ()) == wandering(table[:, :1], ()) == 0.0
     few, span = wandering(table[:, [0, 4, 8]], ()), wandering(table, ())
     assert few != span > 0
-    monkeypatch.setattr(spells, "FINEST", 201)
     means = (table[:, None] * [[0.5], [1.0], [1.5]]).reshape(600, 9)
     longer = np.vstack([means, table[:2]])  # what is left over at the end does not count
-    assert wandering(longer, ()) == pytest.approx(3 * span)
-    assert wandering(longer[:, :1], ()) == 3.0
-    assert wandering(np.ones((602, 9)) * np.arange(1, 10), ()) == 3.0, "nobody wanders"
-    monkeypatch.setattr(spells, "HOSTS", 3)
-    assert wandering(table, ()) == few
+    assert wandering(longer, (), finest=201) == pytest.approx(3 * span)
+    assert wandering(longer[:, :1], (), finest=201) == 3.0
+    steady = np.ones((602, 9)) * np.arange(1, 10)
+    assert wandering(steady, (), finest=201) == 3.0, "nobody wanders"
+    assert wandering(table, (), most_hosts=3) == few
 
 
 def test_blocks_are_drawn_with_replacement_and_weigh_what_they_hold() -> None:
