@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +15,12 @@ from ...delay_models.base import FloatArray
 from .intervals import SEED
 from .spells import SlowRounds, in_and_out, in_spells, slow_rounds, wandering
 
-PIECE = 2_000_000  # cells of a piece, 16 MB: a large table needs little memory beside it
-RUNS = 10  # runs of consecutive rounds from whose medians the error of a worker's factor is told
-CHANCE = 0.01  # that any worker without a lasting difference keeps its factor as measured
-# Times that the rounds' slowest workers are dealt out at random; two numbers are compared, so
-# chance makes somebody stand out in 1 % of the tables in which nobody does.
-DRAWS = 199
-# A block is so many times as long as workers stay slow, but there are so many blocks; fewer rounds
-# than ``FEWEST`` do not show how long that is.
-SPANS, FEWEST_BLOCKS, FEWEST = 4.0, 4, 30
-MOST = 20  # hosts that are looked for
+PIECE_CELLS = 2_000_000  # 16 MB: a large table needs little memory beside such a piece
+RUNS = 10  # runs of consecutive rounds whose medians give the error of a worker's factor
+DRAWS = 199  # times that the rounds' slowest workers are dealt out at random
+SPANS_PER_BLOCK = 4.0  # a block is so many times as long as workers stay slow
+FEWEST_ROUNDS = 30  # fewer do not show how long workers stay slow
+MOST_REPLACED = 20  # hosts that are looked for
 # The data of a host that is in fewer steps than this share of what a mean one is in is hardly
 # learned; ``recommend`` asks so of partitions.
 RARELY = 0.1
@@ -31,7 +28,7 @@ RARELY = 0.1
 
 def pieces(count: int, across: int) -> Iterator[slice]:
     """Slices of ``count`` rows with ``across`` cells each, or of columns."""
-    step = max(1, PIECE // max(1, across))
+    step = max(1, PIECE_CELLS // max(1, across))
     for start in range(0, count, step):
         yield slice(start, min(count, start + step))
 
@@ -68,8 +65,8 @@ class Slowest:
         rounds = np.arange(len(there))
         first = there.argmax(axis=1)
         there[rounds, first] = False
-        ends, after = (self.seconds[rounds, place] for place in (first, there.argmax(axis=1)))
-        return ends, self.workers[rounds, first], after
+        after = self.seconds[rounds, there.argmax(axis=1)]
+        return self.seconds[rounds, first], self.workers[rounds, first], after
 
     @cached_property
     def ended(self) -> tuple[NDArray[np.int64], FloatArray]:
@@ -99,12 +96,11 @@ def slowest(table: FloatArray, count: int) -> Slowest:
     seconds = np.empty((rounds, count))
     workers = np.empty((rounds, count), dtype=np.int64)
     for rows in pieces(rounds, n):
-        part = table[rows]
-        places = np.sort(np.argpartition(part, n - count, axis=1)[:, n - count :], axis=1)
-        values = np.take_along_axis(part, places, axis=1)
+        columns = np.sort(np.argpartition(table[rows], n - count, axis=1)[:, n - count :], axis=1)
+        values = np.take_along_axis(table[rows], columns, axis=1)
         order = np.argsort(-values, axis=1, kind="stable")
         seconds[rows] = np.take_along_axis(values, order, axis=1)
-        workers[rows] = np.take_along_axis(places, order, axis=1)
+        workers[rows] = np.take_along_axis(columns, order, axis=1)
     return Slowest(seconds, workers, n)
 
 
@@ -113,7 +109,7 @@ class Job:
     """The rounds of a job, ``(R, n)`` seconds, of which at most so many workers are left out."""
 
     table: FloatArray
-    most: int = MOST
+    most: int = MOST_REPLACED
 
     @cached_property
     def medians(self) -> FloatArray:
@@ -135,19 +131,19 @@ class Job:
         the errors explain; those beyond it stay. Source: James and Stein's estimator with positive
         part; keeping what is far off is Efron and Morris's limited translation (JASA 67, 1972)."""
         rounds, n = self.table.shape
-        parts = min(RUNS, rounds)
-        if parts < 2 or n < 2:
+        runs = min(RUNS, rounds)
+        if runs < 2 or n < 2:
             return np.ones(n)
-        edges = np.linspace(0, rounds, parts + 1).astype(int)
-        whole, split = np.empty(n), np.empty((parts, n))
+        edges = np.linspace(0, rounds, runs + 1).astype(int)
+        whole, split = np.empty(n), np.empty((runs, n))
         for columns in pieces(n, rounds):
             ratios = self.table[:, columns] / self.medians[:, None]
             whole[columns] = np.median(ratios, axis=0)
-            for part in range(parts):
-                split[part, columns] = np.median(ratios[edges[part] : edges[part + 1]], axis=0)
+            for run, (start, stop) in enumerate(pairwise(edges)):
+                split[run, columns] = np.median(ratios[start:stop], axis=0)
         if (centre := float(np.median(whole))) <= 0:
             return np.ones(n)
-        return shrunk(whole / centre, split.var(axis=0, ddof=1) / parts / centre**2, parts - 1)
+        return shrunk(whole / centre, split.var(axis=0, ddof=1) / runs / centre**2, runs - 1)
 
     @cached_property
     def blame(self) -> FloatArray:
@@ -159,9 +155,8 @@ class Job:
         rounds, n = self.table.shape
         total = np.zeros(n)
         for rows in pieces(rounds, n):
-            part = self.table[rows]
-            order = np.argsort(part, axis=1, kind="stable")
-            beyond = np.take_along_axis(part, order, axis=1) - self.medians[rows, None]
+            order = np.argsort(self.table[rows], axis=1, kind="stable")
+            beyond = np.take_along_axis(self.table[rows], order, axis=1) - self.medians[rows, None]
             steps = np.diff(np.maximum(beyond, 0.0), axis=1, prepend=0.0)
             steps /= np.arange(n, 0, -1)
             np.cumsum(steps, axis=1, out=steps)
@@ -177,9 +172,9 @@ class Job:
         also be further from the others than they differ among themselves. The one with most blame
         among those who stand out is taken away, and the question is asked again of the others: of
         two slow hosts, one may hide the other. Those who are ``known`` to stand out are taken away
-        before. At most ``MOST``, in the order of being taken."""
+        before. At most ``MOST_REPLACED``, in the order of being taken."""
         gone = [*known]
-        (rounds, n), blame, found = self.table.shape, self.blame, self.slowest
+        (rounds, n), blame, last = self.table.shape, self.blame, self.slowest
         logs = np.zeros(n)  # each worker's mean logarithm of delay over round's median
         for rows in pieces(rounds, n):
             ratios = self.table[rows] / self.medians[rows, None]
@@ -187,26 +182,29 @@ class Job:
         logs /= rounds
         rng = np.random.default_rng(SEED)
         # Clocks that tick coarsely make ties; the first worker is not to end all of these rounds.
-        order = np.lexsort((rng.random(found.seconds.shape), -found.seconds), axis=-1)
-        found = replace(found, workers=np.take_along_axis(found.workers, order, axis=1))
-        while len(gone) < MOST and n - len(gone) > 2:
+        order = np.lexsort((rng.random(last.seconds.shape), -last.seconds), axis=-1)
+        last = replace(last, workers=np.take_along_axis(last.workers, order, axis=1))
+        while len(gone) < MOST_REPLACED and n - len(gone) > 2:
             left = np.delete(np.arange(n), gone)
             span = wandering(self.table, [*gone, int(left[np.argmax(blame[left])])])
-            length = max(1, min(int(np.ceil(SPANS * span)), rounds // FEWEST_BLOCKS))
-            first, worker, second = found.without(gone)
-            cells = np.arange(rounds) // length * n + worker
-            places, inverse = np.unique(cells, return_inverse=True)
+            length = max(1, min(int(np.ceil(SPANS_PER_BLOCK * span)), rounds // 4))
+            first, worker, second = last.without(gone)
+            blocks, inverse = np.unique(
+                np.arange(rounds) // length * n + worker, return_inverse=True
+            )
             out = np.zeros(n, dtype=bool)
+            # Two numbers are compared with the most of ``DRAWS`` deals, so chance makes somebody
+            # stand out in 1 % of the tables in which nobody does.
             for weights in (first - second, np.ones(rounds)):
                 sums = np.bincount(inverse, weights=weights).astype(np.float64)
-                seen = np.bincount(places % n, weights=sums, minlength=n)
+                seen = np.bincount(blocks % n, weights=sums, minlength=n)
                 dealt = (rng.integers(0, len(left), len(sums)) for _ in range(DRAWS))
                 chance = max(np.bincount(deal, sums, len(left)).max() for deal in dealt)
                 out |= seen > float(chance) * (1 + 1e-9)
-            if out.any() and (span > 0 or rounds < FEWEST):
+            if out.any() and (span > 0 or rounds < FEWEST_ROUNDS):
                 deals = (rng.standard_normal(len(left)) for _ in range(DRAWS))
-                reach = max(float(_beyond(deal).max()) for deal in deals)
-                out[left] &= _beyond(logs[left]) > reach
+                reach = max(float(beyond(deal).max()) for deal in deals)
+                out[left] &= beyond(logs[left]) > reach
             if not out.any():
                 break
             gone.append(int(np.argmax(np.where(out, blame, -1.0))))
@@ -214,10 +212,10 @@ class Job:
 
     def standing(self, slow: SlowRounds) -> list[int]:
         """The workers that have a spell longer than chance makes any, and those that stand out
-        among the others, those to blame most first; at most ``MOST``, and all but two. A spell in
-        a table is a stretch in which nobody else ends the rounds, and would hide who is always
-        slow."""
-        blame, most = self.blame, max(0, min(MOST, self.table.shape[1] - 2))
+        among the others, those to blame most first; at most ``MOST_REPLACED``, and all but two. A
+        spell in a table is a stretch in which nobody else ends the rounds, and would hide who is
+        always slow."""
+        blame, most = self.blame, max(0, min(MOST_REPLACED, self.table.shape[1] - 2))
         long = slow.long  # asked once: it looks at all spells of all workers
         first = [int(j) for j in np.argsort(-blame, kind="stable") if long[j]][:most]
         return sorted(self.standing_out(first), key=lambda j: -blame[j])
@@ -231,21 +229,22 @@ class Job:
         ratios = self.table / self.medians[:, None]
         slow = slow_rounds(ratios, ends)
         standing = self.standing(slow)
-        slow, found = in_spells(ratios, slow, standing, ends)
-        return standing, slow, {host: in_and_out(ratios, slow.cells, host) for host in found}
+        slow, spelled = in_spells(ratios, slow, standing, ends)
+        return standing, slow, {host: in_and_out(ratios, slow.cells, host) for host in spelled}
 
 
-def _beyond(values: FloatArray) -> FloatArray:
+def beyond(values: FloatArray) -> FloatArray:
     """How far values lie above their median, in robust standard deviations."""
     above = values - np.median(values)
     return np.asarray(above / max(1.4826 * float(np.median(np.abs(above))), 1e-12))
 
 
 def shrunk(factors: FloatArray, errors: FloatArray, freedom: int) -> FloatArray:
-    """Take back what chance explains of ``(n,)`` factors around 1, by their squared errors."""
+    """Take back what chance explains of ``(n,)`` factors around 1, by their squared errors; any
+    worker without a lasting difference keeps its factor as measured in 1 % of tables."""
     typical = float(np.median(errors)) * freedom / float(stats.chi2.median(freedom))
     deviations = np.sqrt(np.maximum(errors, typical))
-    reach = float(stats.norm.isf(CHANCE / 2 / len(factors)))
+    reach = float(stats.norm.isf(0.01 / 2 / len(factors)))
     far = np.abs(factors - 1) > reach * deviations
     near = factors[~far]
     spread = float(np.mean((near - 1) ** 2)) if len(near) else 0.0

@@ -12,27 +12,22 @@ from ...delay_models.tables.measured import Measured, Names, name_at
 from ...sim.errors import shell_word
 from ..page.answer import Answer
 from ..statistics.intervals import DRAWS
-from ..statistics.job import FEWEST
+from ..statistics.job import FEWEST_ROUNDS
 from ..text import enumerated, number_of, percent, sentence
 from . import rounds
-from .study import SLOW, Group, Study, as_hosts
+from .study import SLOW_FACTOR, Group, Study, as_hosts
 
 SHARE = ["share", "share_low", "share_high"]  # of a saving, with its interval
-FACTORS = ["spell_factor", "fast_factor"]  # of a host in its spells, and in its other rounds
-SLOWEST = 12  # slow rounds, or hosts that are slow together, that are named
 MATTERS = 0.02  # share of the job's time from which a saving is worth a word
-MOSTLY = 0.2  # share of the rounds up to which slow ones are exceptions that are worth naming
-NEARLY = 0.9  # name the fewest hosts that save this share of what all that stand out save
-LITTLE = 0.1  # or after which others save less than this share, each, of what one of them saves
 NAMED = 4  # hosts that are named in a sentence
-SPELLED, SPELLS = 3, 6  # hosts that are slow in spells, or groups, and spells of each, named
-ALIKE = 0.05  # causes that differ by less than this share of the larger one are alike
+NAMED_IN_LIST = 12  # slow rounds, or hosts that are slow together, that are named
+SPELLED_HOSTS, NAMED_SPELLS = 3, 6  # hosts or groups that are slow in spells, and spells of each
 
-PARTS = {  # what a step is made of, in the order in which it adds up
-    "typical": ("#0072B2", "a typical task: median worker, median round"),
-    "workers": ("#D55E00", "workers: hosts that are lastingly slower"),
-    "rounds": ("#E69F00", "rounds: slow for all workers"),
-    "rest": ("#CC79A7", "the rest: chance, spells, spikes"),
+PARTS = {  # what a step is made of, in the order in which it adds up: a colour, a name, what it is
+    "typical": ("#0072B2", "a typical task", "median worker, median round"),
+    "workers": ("#D55E00", "workers", "hosts that are lastingly slower"),
+    "rounds": ("#E69F00", "rounds", "slow for all workers"),
+    "rest": ("#CC79A7", "the rest", "chance, spells, spikes"),
 }
 
 
@@ -42,7 +37,8 @@ def whatif_verdict(study: Study) -> str:
         unless = ", unless the hosts are equal" if study.waits == "alike" else ""
         step = f"a step takes {study.seconds():.4g} s"
         if len(study.stages):
-            return f"{_late(study)}; {step}; these times include waiting for the slowest{unless}"
+            waits = f"these times include waiting for the slowest{unless}"
+            return f"{late_in_stages(study)}; {step}; {waits}"
         who, prove = "who is slow cannot be told: ", "own times need"
         if study.waited_for is not None:
             host, share = study.waited_for
@@ -66,19 +62,18 @@ def whatif_verdict(study: Study) -> str:
 
 
 def hosts_to_name(study: Study) -> int:
-    """How many hosts the verdict names; 0 if none stands out whose replacement matters."""
+    """How many hosts the verdict names; 0 if none stands out whose replacement matters. The fewest
+    that save 90 % of what all that stand out save, or whose replacement matters and after which
+    more of them, however many, add less than a tenth each of what one of them saves."""
     saved = [study.change(rounds.REPLACE, m + 1)["share"] for m in range(len(study.standing))]
     if not saved or max(saved) < MATTERS:
         return 0
-    enough = next(i for i, share in enumerate(saved, 1) if share >= NEARLY * saved[-1])
-    return next((m for m in range(1, enough) if _all_but(saved, m)), enough)
-
-
-def _all_but(saved: Sequence[float], m: int) -> bool:
-    """Whether replacing m hosts matters and more of them, however many, add little each."""
-    first = saved[m - 1]
-    each = [(saved[k - 1] - first) / (k - m) for k in range(m + 1, len(saved) + 1)]
-    return first >= MATTERS and max(each) < LITTLE * first / m
+    for m, share in enumerate(saved, 1):
+        added = [(more - share) / count for count, more in enumerate(saved[m:], 1)]
+        little = share >= MATTERS and max(added, default=0.0) < 0.1 * share / m
+        if share >= 0.9 * saved[-1] or little:
+            return m
+    return len(saved)
 
 
 def _culprits(study: Study, m: int) -> str:
@@ -88,8 +83,8 @@ def _culprits(study: Study, m: int) -> str:
     text = replaced = f"replacing {hosts} by {some} saves {percent(*saving[SHARE])}"
     alone = study.hosts.set_index("host")["alone_share"]
     if m > 1:
-        each = (f"{as_hosts([host], 1)} {percent(alone[host])}" for host in study.order[:m])
-        replaced = f"{text} (each alone: {enumerated([*each], NAMED)})"
+        savings = [f"{as_hosts([host], 1)} {percent(alone[host])}" for host in study.order[:m]]
+        replaced = f"{text} (each alone: {enumerated(savings, NAMED)})"
     best = _most(study, saving["share"])
     if best is None and m > 1:  # they may be slow for one reason
         shared = (row for (group, *_), row in _mended(study) if {*study.order[:m]} <= {*group})
@@ -99,14 +94,15 @@ def _culprits(study: Study, m: int) -> str:
     step = f"{saving['saved']:.3g} of {study.seconds():.3g} s a step"
     day = f"{saving['hours_a_day']:.1f} hours a day"
     also = f"; {replaced}" if best is not None else replaced.removeprefix(text)
-    cause, share = _cause(study)
-    name, what = PARTS[cause][1].split(": ")
+    cause, share = largest_cause(study)
+    _, name, what = PARTS[cause]
     if cause == rounds.REST:
         what = _rest(study) or what
     return f"{text}: {step}, {day}{also}; largest cause: {name} ({what}), {share}"
 
 
-def _other_ways(study: Study, m: int) -> str:
+def other_ways(study: Study, m: int) -> str:
+    """What dropping m hosts would save."""
     dropped = study.change(rounds.DROP, m)["share"]
     kept = percent(dropped) if dropped >= 0.0005 else "nothing"
     are, their = ("is", "its") if m == 1 else ("are", "their")
@@ -133,9 +129,8 @@ def _waiting(study: Study, m: int) -> Iterator[str]:
 def _most(study: Study, share: float) -> pd.Series | None:
     """What saves most for as many parts of the gradient without a change of hosts, and without a
     host that is hardly learned, if that is clearly more than this share."""
-    found = study.changes[~study.changes["hardly_learned"]]
-    some = found[found["change"].isin([rounds.WAIT, rounds.BACKUP, rounds.GROUP])]
-    best = some.nlargest(1, "share_per_part")
+    kinds = study.changes["change"].isin([rounds.WAIT, rounds.BACKUP, rounds.GROUP])
+    best = study.changes[kinds & ~study.changes["hardly_learned"]].nlargest(1, "share_per_part")
     clear = len(best) and best.iloc[0]["share_per_part"] >= share + MATTERS
     return best.iloc[0] if clear else None
 
@@ -148,10 +143,10 @@ def _saves(best: pd.Series) -> str:
     return f"waiting {text} {saves}, {percent(best['share_per_part'])} for as many parts"
 
 
-def _late(study: Study) -> str:
+def late_in_stages(study: Study) -> str:
     """Who is slow in which stage, if that matters; ``blame`` is what the others wait for it."""
-    found = study.stages
-    slow = found[found["stands_out"] & (found["blame"] >= MATTERS * study.seconds())]
+    matters = study.stages["blame"] >= MATTERS * study.seconds()
+    slow = study.stages[study.stages["stands_out"] & matters]
     named = [
         f"{as_hosts([*map(str, rows['host'])], NAMED, always=True)} in {stage} "
         f"({rows['blame'].sum():.3g} s a step)"
@@ -160,12 +155,13 @@ def _late(study: Study) -> str:
     return f"slow: {enumerated(named, NAMED)}" if named else "no host is clearly slow in a stage"
 
 
-def _cause(study: Study) -> tuple[str, str]:
-    """The largest cause; and its share of the slowdown, with causes that are about as large."""
+def largest_cause(study: Study) -> tuple[str, str]:
+    """The largest cause; and its share of the slowdown, with causes that are about as large: within
+    5 % of it."""
     cause = max(rounds.CAUSES, key=study.seconds)
     share = study.seconds(cause) / (study.seconds() - study.seconds("typical"))
-    near = (1 - ALIKE) * study.seconds(cause)
-    alike = [each for each in rounds.CAUSES if each != cause and study.seconds(each) >= near > 0]
+    near = 0.95 * study.seconds(cause)
+    alike = [also for also in rounds.CAUSES if also != cause and study.seconds(also) >= near > 0]
     also = f"; about alike: {' and '.join(alike)}" if alike else ""
     return cause, f"{100 * min(share, 1.0):.0f} % of the slowdown{also}"
 
@@ -193,7 +189,7 @@ def _nobody(study: Study) -> str:
         chance = "one round cannot tell a host from chance"
     else:
         chance = "none stands out from chance"
-    cause, share = _cause(study)
+    cause, share = largest_cause(study)
     why = {
         rounds.WORKERS: "many hosts differ lastingly",
         rounds.ROUNDS: "rounds are slow as a whole",
@@ -208,38 +204,38 @@ def _nobody(study: Study) -> str:
     )
 
 
-def _slow_rounds(study: Study, names: Names) -> Iterator[str]:
-    """Which rounds are slow for all, and whether they come at equal distances."""
+def slow_rounds(study: Study, names: Names) -> Iterator[str]:
+    """Which rounds are slow for all, and whether they come at equal distances; of exceptions alone,
+    a fifth of the rounds at most."""
     slow, whole = study.slow_rounds, sum(study.rounds)
-    if not 0 < len(slow) <= MOSTLY * whole:
+    if not 0 < len(slow) <= 0.2 * whole:
         return
     apart = set(np.diff(slow).tolist())
     every = f", one in {apart.pop()}" if len(slow) > 2 and len(apart) == 1 else ""
-    texts = [name_at(names, place) for place in slow]
+    texts = [name_at(names, index) for index in slow]
     many = f"{number_of(len(slow), 'round')} of {whole} {'is' if len(slow) == 1 else 'are'}"
-    beyond = f"{SLOW:g} times the typical median or more"
-    yield f"{many} slow for all workers ({beyond}): {enumerated(texts, SLOWEST)}{every}"
+    beyond = f"{SLOW_FACTOR:g} times the typical median or more"
+    yield f"{many} slow for all workers ({beyond}): {enumerated(texts, NAMED_IN_LIST)}{every}"
 
 
 def _when(spans: Sequence[list[int]], names: Names) -> str:
     """The longest of some spells, in their order, and how many there are beside them."""
     if not spans:
         return "all rounds"
-    longest = sorted(sorted(spans, key=lambda span: span[0] - span[1])[:SPELLS])
+    longest = sorted(sorted(spans, key=lambda span: span[0] - span[1])[:NAMED_SPELLS])
     texts = [" to ".join(name_at(names, at) for at in dict.fromkeys(span)) for span in longest]
-    more = f" and {len(spans) - SPELLS} more" if len(spans) > SPELLS else ""
+    more = f" and {len(spans) - NAMED_SPELLS} more" if len(spans) > NAMED_SPELLS else ""
     return f"rounds {', '.join(texts)}{more}"
 
 
 def _spells(study: Study, names: Names) -> Iterator[str]:
     """Which hosts are slow in spells of their own, and when."""
-    own = _own_spells(study)
-    hosts = [(host, spans) for host, spans in study.spells.items() if host in own]
-    for host, spans in hosts[:SPELLED]:
-        slow, fast = study.hosts.loc[study.hosts["host"] == host, FACTORS].iloc[0]
+    hosts, factors = _own_spells(study), study.hosts.set_index("host")
+    for host in hosts[:SPELLED_HOSTS]:
+        slow, fast = factors.loc[host, ["spell_factor", "fast_factor"]]
         times = f"{slow:.3g} times the round's median, {fast:.3g} times outside them"
-        yield f"host {host} is slow in spells ({times}): {_when(spans, names)}"
-    if others := [host for host, _ in hosts[SPELLED:]]:
+        yield f"host {host} is slow in spells ({times}): {_when(study.spells[host], names)}"
+    if others := hosts[SPELLED_HOSTS:]:
         yield f"slow in spells, too: {enumerated(others, NAMED)}"
 
 
@@ -251,12 +247,12 @@ def _mended(study: Study) -> Iterator[tuple[Group, pd.Series]]:
 
 def _groups(study: Study, names: Names) -> Iterator[str]:
     """Which hosts are slow together, when, and what is saved without what they share."""
-    for (hosts, spans, name), saving in [*_mended(study)][:SPELLED]:
-        many = f"{number_of(len(hosts), 'host')}, {enumerated(hosts, SLOWEST)}"
+    for (hosts, spans, name), saving in [*_mended(study)][:SPELLED_HOSTS]:
+        many = f"{number_of(len(hosts), 'host')}, {enumerated(hosts, NAMED_IN_LIST)}"
         many = f"{name} ({many})" if name else many
         saved = f"to mend what they share saves {percent(*saving[SHARE])}"
         yield f"slow together in {_when(spans, names)}: {many}; {saved}"
-    if (more := len(study.groups) - SPELLED) > 0:
+    if (more := len(study.groups) - SPELLED_HOSTS) > 0:
         yield f"{number_of(more, 'other group')} of hosts that are slow together"
 
 
@@ -266,9 +262,9 @@ def facts(study: Study, names: Names | None = None) -> list[str]:
     lines = [*_caveats(study)]
     if len(study.stages):
         adds = study.stages.drop_duplicates("stage").set_index("stage")["seconds"]
-        each = ", ".join(f"{name} {seconds:.3g} s" for name, seconds in adds.items())
-        late = "" if study.waits else f"; {_late(study)}"
-        lines.append(f"stages add up to the step: {each}{late}")
+        added = ", ".join(f"{name} {seconds:.3g} s" for name, seconds in adds.items())
+        late = "" if study.waits else f"; {late_in_stages(study)}"
+        lines.append(f"stages add up to the step: {added}{late}")
     if study.waits:
         return [*lines, "what each change saves is then not known either"]
     known = np.arange(sum(study.rounds)) if names is None else names
@@ -283,7 +279,7 @@ def facts(study: Study, names: Names | None = None) -> list[str]:
         ],
         [*_spells(study, known)],
         [*_groups(study, known)],
-        [*_slow_rounds(study, known)],
+        [*slow_rounds(study, known)],
         *([line] for line in _of_culprits(study)),
         [f"workers wait {percent(waiting)} of their time for the slowest of the round"],
     ]
@@ -295,7 +291,7 @@ def _of_culprits(study: Study) -> Iterator[str]:
     """What else there is to say of the hosts that the verdict names."""
     if not (culprits := hosts_to_name(study)):
         return
-    yield _other_ways(study, culprits)
+    yield other_ways(study, culprits)
     best = _most(study, study.change(rounds.REPLACE, culprits)["share"])
     if best is not None and best["change"] == rounds.WAIT:
         yield from _waiting(study, culprits)
@@ -315,11 +311,11 @@ def _caveats(study: Study) -> Iterator[str]:
         end = "ends" if lost == 1 else "end"
         text = f"{lost} of {whole + lost} rounds never {end}, since somebody never arrives ({who})"
         yield f"{text}; times are those of the others"
-    if whole < FEWEST and study.workers > 1:
+    if whole < FEWEST_ROUNDS and study.workers > 1:
         yield (
             f"{number_of(whole, 'round')} {'is' if whole == 1 else 'are'} few: where delays vary "
             "by 30 %, a host stands out in 8 rounds if it takes twice as long as the others, in "
-            f"{FEWEST} rounds if it takes 1.6 times as long, and in 100 rounds 1.3 times"
+            f"{FEWEST_ROUNDS} rounds if it takes 1.6 times as long, and in 100 rounds 1.3 times"
         )
 
 
@@ -327,32 +323,35 @@ def whatif_answer(studies: Sequence[Study], source: str, measured: Measured, aga
     """The findings at each load in a few sentences; ``source`` is what the table is called.
     ``again`` is the table with the options that read it, for a shell."""
 
-    def said(study: Study, text: str) -> str:
+    def of_load(study: Study, text: str) -> str:
         return sentence(text if len(studies) == 1 else f"load {study.load:g}: {text}")
 
-    def names_of(study: Study) -> Names:
-        return measured.names_of_rounds(study.load)
-
-    grouped = [one.blocks for one in studies if one.blocks is not None]
+    why = [
+        of_load(study, fact)
+        for study in studies
+        for fact in facts(study, measured.names_of_rounds(study.load))
+    ]
+    resampled = [study.blocks for study in studies if study.blocks is not None]
     made = [
-        f"Intervals are made from {number_of(each.count, 'block')} of "
-        f"{number_of(each.length, 'consecutive round')}, drawn {DRAWS} times with a fixed seed."
-        for each in grouped[:1]
+        f"Intervals are made from {number_of(blocks.count, 'block')} of "
+        f"{number_of(blocks.length, 'consecutive round')}, drawn {DRAWS} times with a fixed seed."
+        for blocks in resampled[:1]
     ]
     steps = (
         f"`erasurehead fit {again}` fits a delay model to this table, which a config can simulate.",
         f"`erasurehead recommend --trace {again} --only uncoded,ignore_stragglers` looks for the "
         "number of workers to wait for.",
     )
-    if measured.allreduce and any(one.waits for one in studies) and "--columns" not in again:
+    waits = any(study.waits for study in studies)
+    if measured.allreduce and waits and "--columns" not in again:
         column = shell_word(f"allreduce={measured.allreduce}")
         own = f"`erasurehead whatif {again} --columns {column}` takes off what each host waits."
         steps = own, steps[0]
     return Answer(
         "whatif",
         source,
-        " ".join(said(study, whatif_verdict(study)) for study in studies),
-        tuple(said(study, fact) for study in studies for fact in facts(study, names_of(study))),
+        " ".join(of_load(study, whatif_verdict(study)) for study in studies),
+        tuple(why),
         steps,
         notes=(*measured.notes, *made),
         read=measured.read,

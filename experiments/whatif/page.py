@@ -199,7 +199,7 @@ def _tables(study: Study, asked: bool) -> Iterator[Table]:
     header = ["part of a step", "s a step (95 %)", "share"]
     rows = [
         [
-            plain_cell(PARTS.get(row["part"], ("", "a step"))[1]),
+            plain_cell(": ".join(PARTS.get(row["part"], ("", "a step"))[1:])),
             interval(row["seconds"], row["seconds_low"], row["seconds_high"], 4),
             percent(row["share"]),
         ]
@@ -280,9 +280,9 @@ def _bars(study: Study) -> Iterator[Chart]:
 def _parts(study: Study) -> Picture:
     marks: list[Mark] = []
     at = 0.0
-    for part, (colour, title) in PARTS.items():
+    for part, (colour, name, what) in PARTS.items():
         value = study.seconds(part)
-        fill = Fill(colour, "", title, 0.6)
+        fill = Fill(colour, "", f"{name}: {what}", 0.6)
         marks.append(Bars(fill, np.zeros(1), np.array([at]), np.array([at + value])))
         at += value
     x = Axis("seconds of a step", low=min(0.0, at), high=1.02 * max(study.seconds(), at) or 1.0)

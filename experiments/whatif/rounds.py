@@ -3,7 +3,7 @@ when it ends: a change is one pass over them (``Slowest``)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -29,46 +29,43 @@ class Slowdown:
     times the factor b_t = (median of round t) / m of its round, times what is left. A cause is
     taken out by setting its factors to 1: eight jobs, down to the ideal, whose tasks all take m."""
 
-    real: FloatArray  # ``(R,)`` seconds that the slowest worker takes
-    medians: FloatArray  # ``(R,)`` seconds, m b_t
-    alike: FloatArray  # ``(R,)`` seconds that the slowest takes if worker j is a_j times as fast
     typical: float  # m, the median over rounds of the round's median
-    largest: float  # the largest a_j
+    jobs: Mapping[frozenset[str], FloatArray]  # ``(R,)`` seconds a round, by the causes left in
 
-    def with_causes(self, *causes: str) -> FloatArray:
-        """``(R,)`` seconds a round takes if these causes are there and the others are not."""
-        m, a, b = self.typical, self.largest, self.medians / self.typical
-        jobs = {
-            (): np.full(len(b), m),
-            (WORKERS,): np.full(len(b), m * a),
-            (ROUNDS,): self.medians,
-            (REST,): self.alike / b,
-            (WORKERS, ROUNDS): a * self.medians,
-            (WORKERS, REST): self.real / b,
-            (ROUNDS, REST): self.alike,
-            CAUSES: self.real,
-        }
-        return np.asarray(jobs[tuple(cause for cause in CAUSES if cause in causes)])
+    @property
+    def real(self) -> FloatArray:
+        """``(R,)`` seconds that the slowest worker takes."""
+        return self.jobs[frozenset(CAUSES)]
 
     def parts(self) -> dict[str, FloatArray]:
         """``(R,)`` seconds a round owes to each cause; together, real - m. Causes that are taken
         out later find less to save or more, so each part is the mean over the six orders of adding
         the three: their Shapley value, the one division that adds up and treats them alike."""
-        found = {cause: np.zeros(len(self.real)) for cause in CAUSES}
-        orders = [*permutations(CAUSES)]
-        for order in orders:
-            for place, cause in enumerate(order):
-                before = self.with_causes(*order[:place])
-                found[cause] += (self.with_causes(*order[: place + 1]) - before) / len(orders)
-        return found
+        parts = {cause: np.zeros(len(self.real)) for cause in CAUSES}
+        for order in permutations(CAUSES):
+            for index, cause in enumerate(order):
+                before, after = (self.jobs[frozenset(order[:end])] for end in (index, index + 1))
+                parts[cause] += (after - before) / 6
+        return parts
 
 
 def slowdown(table: FloatArray, medians: FloatArray, factors: FloatArray) -> Slowdown:
     """Of ``(R, n)`` seconds, with ``(R,)`` medians of the rounds and ``(n,)`` workers' factors."""
-    alike = [(table[rows] / factors).max(axis=1) for rows in pieces(*table.shape)]
-    real = table.max(axis=1)
-    typical = float(np.median(medians))
-    return Slowdown(real, medians, np.concatenate(alike), typical, float(factors.max()))
+    pieces_alike = [(table[rows] / factors).max(axis=1) for rows in pieces(*table.shape)]
+    real, alike, largest = table.max(axis=1), np.concatenate(pieces_alike), float(factors.max())
+    m = float(np.median(medians))
+    b = medians / m
+    jobs = {
+        (): np.full(len(b), m),
+        (WORKERS,): np.full(len(b), m * largest),
+        (ROUNDS,): medians,
+        (REST,): alike / b,
+        (WORKERS, ROUNDS): largest * medians,
+        (WORKERS, REST): real / b,
+        (ROUNDS, REST): alike,
+        CAUSES: real,
+    }
+    return Slowdown(m, {frozenset(causes): seconds for causes, seconds in jobs.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,41 +97,40 @@ class Change:
 
 def of_causes(slow: Slowdown) -> Iterator[Change]:
     """The ideal, and the job without one of the three causes."""
-    yield Change(IDEAL, np.full(len(slow.real), slow.typical))
-    yield Change(MEDIAN_WORKER, slow.medians)
+    yield Change(IDEAL, slow.jobs[frozenset()])
+    yield Change(MEDIAN_WORKER, slow.jobs[frozenset([ROUNDS])])
     for cause in CAUSES:
-        others = [other for other in CAUSES if other != cause]
-        yield Change(f"{WITHOUT} {cause}", slow.with_causes(*others))
+        yield Change(f"{WITHOUT} {cause}", slow.jobs[frozenset(CAUSES) - {cause}])
 
 
 def of_groups(job: Job, groups: Sequence[Group]) -> Iterator[Change]:
     """Each group of hosts without what they share."""
-    for each in groups:
-        hosts = tuple(each.hosts.tolist())
-        yield Change(GROUP, each.without(job), len(hosts), hosts, name=each.name)
+    for group in groups:
+        hosts = tuple(group.hosts.tolist())
+        yield Change(GROUP, group.without(job), len(hosts), hosts, name=group.name)
 
 
 def of_hosts(
-    found: Slowest, order: Sequence[int], counts: Sequence[int], standing: int
+    slowest: Slowest, order: Sequence[int], counts: Sequence[int], standing: int
 ) -> Iterator[Change]:
     """The first m hosts of an order replaced, and dropped; the slowest m of each round not awaited;
     the first ``standing``, who stand out, replaced, some each alone, or m and then n - 1 awaited.
     A median host in place of one is as fast as the median of the others in every round, so it is
     never the slowest: a round then ends with the slowest of the others. Dropped hosts leave their
     work to the others, whose times grow by n / (n - m), as under a proportional load law."""
-    n = found.of
+    n = slowest.of
     for m in counts:
         gone = tuple(order[:m])
-        longest, _, _ = found.without(gone)
+        longest, _, _ = slowest.without(gone)
         yield Change(REPLACE, longest, m, gone)
         yield Change(DROP, longest * (n / (n - m)), m, gone)
         for host in order[1 : min(standing, ALONE)] if m == 1 else ():
-            yield Change(REPLACE, found.without((host,))[0], 1, (host,))
+            yield Change(REPLACE, slowest.without((host,))[0], 1, (host,))
     for m in counts:
-        yield Change(WAIT, found.seconds[:, m], m, late=found.workers[:, :m])
+        yield Change(WAIT, slowest.seconds[:, m], m, late=slowest.workers[:, :m])
     for m in range(1, min(standing, n - 3) + 1):
         gone = tuple(order[:m])
-        _, late, seconds = found.without(gone)
+        _, late, seconds = slowest.without(gone)
         yield Change(REPLACE_AND_WAIT, seconds, m, gone, late=late[:, None])
 
 

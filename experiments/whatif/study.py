@@ -16,22 +16,16 @@ from ...delay_models.signs import Sign, awaited, waiting
 from ..run.records import interval_columns
 from ..statistics import groups
 from ..statistics.intervals import Blocks, blocks
-from ..statistics.job import MOST, RARELY, Job, saved_share
+from ..statistics.job import MOST_REPLACED, RARELY, Job, saved_share
 from ..statistics.spells import FEWEST_ROUNDS, Runs
 from ..text import percent
 from . import rounds
 from .rounds import Change
 
-HOURS, QUANTILES = 24.0, (0.95, 0.99)
-SLOW = 1.5  # times the typical round's median from which on a round is slow as a whole
-OFTEN = 0.25  # share of the steps that leave a host out from which on that is said
-JUDGED = 50  # hosts, the costliest, that have an interval; it takes a thousand means each
-LISTED = 100  # hosts that a cell of a table names; ``hosts`` has the order of all
-ALL, SOME = 128, 64  # hosts with a row in a heat map; of more, those to blame most
-COLUMNS = 400  # rounds that have a column each in a heat map; of more, means of consecutive ones
-ROUNDS, LINES = 20, 16  # rounds and hosts of a timeline
-TOGETHER = 0.5  # a stage that leaves this share of how far apart workers were holds the wait
-
+QUANTILES = (0.95, 0.99)
+SLOW_FACTOR = 1.5  # times the typical round's median from which on a round is slow as a whole
+JUDGED_HOSTS = 50  # the costliest, that have an interval; it takes a thousand means each
+LISTED_HOSTS = 100  # that a cell of a table names; ``hosts`` has the order of all
 
 # Hosts, the first and last round of each spell (none: they are always slow), and the name that the
 # table gives them, or "".
@@ -50,7 +44,7 @@ class Study:
     timeline: pd.DataFrame  # seconds of some hosts and rounds, and of the round, ``step``
     stages: pd.DataFrame = field(default_factory=pd.DataFrame)  # a row per stage and host
     blocks: Blocks | None = field(default=None, kw_only=True)  # ``None`` of tables read again
-    # Rounds of ``SLOW`` times the typical median or more, from 0; none of tables read again.
+    # Rounds of ``SLOW_FACTOR`` times the typical median or more, from 0; none of tables read again.
     slow_rounds: tuple[int, ...] = field(default=(), kw_only=True)
     # Hosts that are slow in spells, with the first and last round of each of two rounds or more.
     spells: Mapping[str, list[list[int]]] = field(default_factory=dict, kw_only=True)
@@ -100,8 +94,8 @@ class Study:
 
     def change(self, kind: str, count: int = 0) -> pd.Series:
         """The first change of a kind and count."""
-        found = self.changes
-        return found[(found["change"] == kind) & (found["count"] == count)].iloc[0]
+        rows = (self.changes["change"] == kind) & (self.changes["count"] == count)
+        return self.changes[rows].iloc[0]
 
 
 def study_load(
@@ -120,57 +114,59 @@ def study_load(
     which it is asked instead of looking for some. Cost: a sort of every round, and
     four times the table's memory at most."""
     asked = rounds.default_counts(table.shape[1]) if counts is None else counts
-    found = _Load(table, names, max([MOST, *asked]), named or {})
-    numbers = sorted({*asked, *range(1, len(found.standing) + 1)})
+    job = _Load(table, names, max([MOST_REPLACED, *asked]), named or {})
+    numbers = sorted({*asked, *range(1, len(job.standing) + 1)})
     tried = chain(
-        rounds.of_causes(found.slow),
-        rounds.of_groups(found.job, found.groups),
-        rounds.of_speeds(found.table),
-        rounds.of_hosts(found.job.slowest, found.order, numbers, len(found.standing)),
-        rounds.of_timeouts(found.job, quantiles),
+        rounds.of_causes(job.slow),
+        rounds.of_groups(job.job, job.groups),
+        rounds.of_speeds(job.table),
+        rounds.of_hosts(job.job.slowest, job.order, numbers, len(job.standing)),
+        rounds.of_timeouts(job.job, quantiles),
     )
-    tables = (
-        found.slowdown(),
-        found.hosts(),
-        pd.DataFrame([found.change(each) for each in tried]),
-        found.heat_map(),
-        found.timeline(),
-        found.stages({name: part[found.whole] for name, part in (stages or {}).items()}),
+    by_stage = job.stages({name: added[job.whole] for name, added in (stages or {}).items()})
+    together = bool(stages) and by_stage["ends"].isna().any()
+    sign: Sign = "carried" if together else waiting(job.table)
+    late = awaited(job.table) if sign else None
+    hosts = job.hosts()
+    frames = (
+        job.slowdown().assign(waits=sign),
+        hosts.assign(waited_for=hosts["worker"] == (-1 if late is None else late)),
+        pd.DataFrame([job.change(each) for each in tried]),
+        job.heat_map(),
+        job.timeline(),
+        by_stage,
     )
-    for one in tables[: 6 if stages else 5]:
-        one.insert(0, "load", np.nan if load is None else float(load))
-    together = bool(stages) and tables[-1]["ends"].isna().any()
-    tables[0]["waits"] = sign = "carried" if together else waiting(found.table)
-    late = awaited(found.table) if sign else None
-    tables[1]["waited_for"] = tables[1]["worker"] == (-1 if late is None else late)
-    kept = np.flatnonzero(found.whole)
-    slow = tuple(kept[found.job.medians >= SLOW * found.slow.typical].tolist())
+    for frame in frames[: 6 if stages else 5]:
+        frame.insert(0, "load", np.nan if load is None else float(load))
+    kept = np.flatnonzero(job.whole)
     spells = {
         names[host]: kept[np.stack([first, first + rows - 1], axis=1)[rows > 1]].tolist()
-        for host, (first, rows) in found.spells.items()
+        for host, (first, rows) in job.spells.items()
     }
-    shared = [
+    together_slow = [
         (
-            [names[host] for host in each.hosts],
-            [] if each.slow.all() else kept[each.spans].tolist(),
-            each.name,
+            [names[host] for host in group.hosts],
+            [] if group.slow.all() else kept[group.spans].tolist(),
+            group.name,
         )
-        for each in found.groups
+        for group in job.groups
     ]
+    slow = kept[job.job.medians >= SLOW_FACTOR * job.slow.typical]
     return Study(
         load,
-        *tables,
-        blocks=found.blocks,
-        slow_rounds=slow,
+        *frames,
+        blocks=job.blocks,
+        slow_rounds=tuple(slow.tolist()),
         spells=spells,
-        groups=shared,
+        groups=together_slow,
     )
 
 
 def _left_out(change: Change, names: Sequence[str]) -> str:
-    """Whom waiting for fewer leaves out of most steps, and whether its data is hardly learned."""
+    """Whom waiting for fewer leaves out of a quarter of the steps or more, and whether its data is
+    hardly learned."""
     host, heard = change.least_heard(len(names))
-    if heard > 1 - OFTEN:
+    if heard > 0.75:
         return ""
     hardly = ": hardly learned" if hardly_learned(change, len(names)) else ""
     return f" (without {as_hosts([names[host]], 1)} in {percent(1 - heard)} of steps{hardly})"
@@ -212,35 +208,29 @@ def change_name(change: Change, names: Sequence[str], typical: float) -> str:
     }[change.kind]
 
 
-@dataclass(frozen=True, eq=False)
-class Stage:
-    """What a stage of a step adds to every round, and who ends it."""
-
-    name: str  # of the stage
-    added: FloatArray  # ``(R,)`` seconds from the last end of the stage before to this one's
-    # ``(n,)``, the share of rounds in which each worker is the last; who are equally late share a
-    # round. NaN where the stage holds the wait for all: they end it together.
-    ends: FloatArray
-
-
-def stages_of(parts: Mapping[str, FloatArray], table: FloatArray) -> Iterator[Stage]:
+def stages_of(
+    seconds: Mapping[str, FloatArray], table: FloatArray
+) -> Iterator[tuple[FloatArray, FloatArray]]:
     """What each stage, ``(R, n)`` seconds >= 0 in the order in which a worker does them, adds to
-    the rounds; ``table`` is their sum. Our derivation. All workers begin a round together and wait
-    at its end alone. Worker j has done its first s stages after C_js = x_j1 + ... + x_js seconds,
-    so the last worker has after E_s = max_j C_js. Stage s adds D_s = E_s - E_(s-1). No x is
-    negative, so no D is; and D_1 + ... + D_S = E_S = max_j C_jS, the step. Who is late in a stage
-    is late in those that follow, and may end them all, but adds to that one alone. If a stage holds
-    a wait for the slowest, as an all-reduce does, all have about the same C_js after it, and it
-    adds what it takes the last worker."""
+    the rounds, ``(R,)`` seconds; and the share of rounds in which each worker is the last to end
+    it, ``(n,)`` (those who are equally late share a round; NaN where the stage holds the wait for
+    all: they end it together). ``table`` is their sum. Our derivation. All workers begin a round
+    together and wait at its end alone. Worker j has done its first s stages after C_js = x_j1 + ...
+    + x_js seconds, so the last worker has after E_s = max_j C_js. Stage s adds D_s = E_s - E_(s-1).
+    No x is negative, so no D is; and D_1 + ... + D_S = E_S = max_j C_jS, the step. Who is late in a
+    stage is late in those that follow, and may end them all, but adds to that one alone. If a stage
+    holds a wait for the slowest, as an all-reduce does, all have about the same C_js after it, and
+    it adds what it takes the last worker."""
     done, before = np.zeros_like(table), np.zeros(len(table))
     apart = 0.0
-    for place, (name, part) in enumerate(parts.items(), 1):
-        done = np.minimum(done + part, table) if place < len(parts) else table
+    for count, stage in enumerate(seconds.values(), 1):
+        done = np.minimum(done + stage, table) if count < len(seconds) else table
         end, was = done.max(axis=1), apart
         apart = float(np.median(done.std(axis=1)))
         last = done == end[:, None]
         ends = (last / last.sum(axis=1, keepdims=True)).mean(axis=0)
-        yield Stage(name, end - before, ends * np.nan if apart < TOGETHER * was else ends)
+        # A stage that leaves less than half of how far apart workers were holds the wait.
+        yield end - before, ends * np.nan if apart < 0.5 * was else ends
         before = end
 
 
@@ -264,8 +254,8 @@ class _Load:
         self.spells, self.factors = dict[int, Runs](), job.factors
         self.spell_factors = np.full((2, len(names)), np.nan)  # in spells, and in other rounds
         if len(self.table) >= FEWEST_ROUNDS and len(names) >= 3:
-            self.standing, slow, found = job.judged()
-            for host, (inside, outside) in found.items():  # whose spells do not last
+            self.standing, slow, spelled = job.judged()
+            for host, (inside, outside) in spelled.items():  # whose spells do not last
                 self.spells[host], self.spell_factors[:, host] = slow.runs[host], (inside, outside)
                 self.factors[host] = min(self.factors[host], outside)
             known = {name: j for j, name in enumerate(names)}
@@ -274,11 +264,11 @@ class _Load:
         self.slow = rounds.slowdown(self.table, job.medians, self.factors)
         self.seconds = float(self.slow.real.mean())
         longest, others = self.slow.real, np.argsort(-job.blame, kind="stable")
-        self.groups.sort(key=lambda each: float(each.without(job).mean()))
+        self.groups.sort(key=lambda group: float(group.without(job).mean()))
         # Blocks are long enough for rounds as a whole, and for spells of worst hosts and groups.
         spells = [
             *map(job.slowest.due_to, others[:3]),
-            *(longest - each.without(job) for each in self.groups[:3]),
+            *(longest - group.without(job) for group in self.groups[:3]),
         ]
         self.blocks = blocks((longest, job.medians, job.slowest.ended[1], *spells))
         self.order = [*self.standing, *others[~np.isin(others, self.standing)].tolist()]
@@ -291,44 +281,38 @@ class _Load:
     def slowdown(self) -> pd.DataFrame:
         """The seconds of a mean step, a row per cause."""
         rows: list[dict[str, Any]] = [{"part": "typical", "seconds": self.slow.typical}]
-        for name, part in self.slow.parts().items():
-            rows.append({"part": name, **self._estimate("seconds", part)})
+        for cause, owed in self.slow.parts().items():
+            rows.append({"part": cause, **self._estimate("seconds", owed)})
         rows.append({"part": "step", "seconds": self.seconds})
         table = pd.DataFrame(rows, columns=["part", "seconds", "seconds_low", "seconds_high"])
         return table.assign(share=table["seconds"] / self.seconds)
 
     def change(self, change: Change) -> dict[str, Any]:
         """A row of the table of changes; what one saves is seconds, a share, and hours of a day."""
-        seconds, typical, missing = float(change.seconds.mean()), self.slow.typical, self.missing
-        saved, n = self.slow.real - change.seconds, len(self.names)
-        found = self._estimate("saved", saved)
+        seconds, typical, n = float(change.seconds.mean()), self.slow.typical, len(self.names)
+        saved = self.slow.real - change.seconds
         share = saved_share(self.slow.real, change.seconds)
         # a ratio of means, each of the same resampled rounds
         ratios = self.blocks.means(saved) / self.blocks.means(self.slow.real)
         low, high = self.blocks.interval(share, ratios)
         ended = 0  # of the rounds that never end, those that end after the change
-        match change.kind:
-            case rounds.REPLACE | rounds.DROP:
-                ended = int((~np.delete(missing, change.hosts, axis=1).any(axis=1)).sum())
-            case rounds.REPLACE_AND_WAIT:
-                late = np.delete(missing, change.hosts, axis=1).sum(axis=1)
-                ended = int((late <= 1).sum())
-            case rounds.WAIT:
-                ended = int((missing.sum(axis=1) <= change.count).sum())
-            case rounds.BACKUP | rounds.IDEAL | rounds.MEDIAN_WORKER:
-                ended = len(missing)
+        if change.kind in (rounds.BACKUP, rounds.IDEAL, rounds.MEDIAN_WORKER):
+            ended = len(self.missing)
+        elif change.kind in (rounds.REPLACE, rounds.DROP, rounds.WAIT, rounds.REPLACE_AND_WAIT):
+            late = np.delete(self.missing, change.hosts, axis=1).sum(axis=1)
+            ended = int((late <= change.missed).sum())
         return {
             "change": change.kind,
             "count": change.count,
-            "hosts": ", ".join(self.names[host] for host in change.hosts[:LISTED]),
+            "hosts": ", ".join(self.names[host] for host in change.hosts[:LISTED_HOSTS]),
             "quantile": change.quantile,
             "timeout": change.timeout,
             "seconds": seconds,
-            **found,
+            **self._estimate("saved", saved),
             **interval_columns("share", (share, low, high)),
             "share_per_part": 1 - (1 - share) * n / (n - change.missed),
             "hardly_learned": hardly_learned(change, n),
-            **interval_columns("hours_a_day", (HOURS * share, HOURS * low, HOURS * high)),
+            **interval_columns("hours_a_day", (24.0 * share, 24.0 * low, 24.0 * high)),
             "slowdown": seconds / typical,
             "rounds_ended": len(self.table) + ended,
             "text": change_name(change, self.names, typical),
@@ -338,10 +322,8 @@ class _Load:
         """The hosts, a row each, the one that costs most alone first."""
         n = len(self.names)
         alone, ended = self.job.slowest.alone
-        judged = np.argsort(-alone, kind="stable")[:JUDGED] if n > 1 else ()
+        judged = np.argsort(-alone, kind="stable")[:JUDGED_HOSTS] if n > 1 else ()
         low, high = self.blocks.intervals(alone, judged, self.job.slowest.due_to)
-        place = np.empty(n, dtype=np.int64)
-        place[self.order] = np.arange(1, n + 1)
         columns = {
             "host": [*self.names],
             "worker": np.arange(n),
@@ -358,55 +340,56 @@ class _Load:
             "in_spells": np.isin(np.arange(n), [*self.spells]),
             "spell_factor": self.spell_factors[0],
             "fast_factor": self.spell_factors[1],
-            "order": place,
+            "order": np.argsort(self.order) + 1,
         }
         table = pd.DataFrame(columns)
         return table.sort_values(["alone", "blame"], ascending=False, kind="stable")
 
-    def heat_map(self) -> pd.DataFrame:
-        """Means of the hosts' seconds over runs of rounds; of many hosts, those most to blame."""
+    def heat_map(self, most: int = 128, some: int = 64, columns: int = 400) -> pd.DataFrame:
+        """Means of the hosts' seconds over runs of rounds, at most so many ``columns``; of more
+        than ``most`` hosts, ``some`` that are most to blame."""
         count, n = self.table.shape
-        hosts = list(range(n)) if n <= ALL else self.order[:SOME]
-        first = np.arange(0, count, -(-count // COLUMNS))
+        hosts = list(range(n)) if n <= most else self.order[:some]
+        first = np.arange(0, count, -(-count // columns))
         sums = np.add.reduceat(self.table[:, hosts].T, first, axis=1)
         return self._rows(hosts, first, sums / np.diff(first, append=count))
 
-    def timeline(self) -> pd.DataFrame:
-        """``ROUNDS`` consecutive rounds whose slowdown is nearest to that of all. Of more than
-        ``LINES`` hosts, half are those to blame most and half any others."""
-        real, n, half = self.slow.real, len(self.names), LINES // 2
+    def timeline(self, length: int = 20, lines: int = 16) -> pd.DataFrame:
+        """Consecutive rounds whose slowdown is nearest to that of all. Of more hosts than
+        ``lines``, half are those to blame most and half any others."""
+        real, n, half = self.slow.real, len(self.names), lines // 2
         start = 0
-        if len(real) > ROUNDS:
+        if len(real) > length:
             sums = np.cumsum(np.concatenate([[0.0], real]))
-            means = (sums[ROUNDS:] - sums[:-ROUNDS]) / ROUNDS
+            means = (sums[length:] - sums[:-length]) / length
             start = int(np.argmin(np.abs(means - self.seconds)))
         hosts = list(range(n))
-        if n > LINES:
+        if n > lines:
             others = sorted(self.order[half:])
-            some = [others[int(i)] for i in np.linspace(0, len(others) - 1, LINES - half)]
+            some = [others[int(i)] for i in np.linspace(0, len(others) - 1, lines - half)]
             hosts = sorted([*self.order[:half], *some])
-        window = self.table[start : start + ROUNDS, hosts].T
+        window = self.table[start : start + length, hosts].T
         table = self._rows(hosts, np.arange(start, start + window.shape[1]), window)
         return table.assign(step=real[table["round"]])
 
-    def stages(self, parts: Mapping[str, FloatArray]) -> pd.DataFrame:
+    def stages(self, seconds: Mapping[str, FloatArray]) -> pd.DataFrame:
         """What each stage adds to a step, and who ends it: a row for each stage and host. Whether a
         host is slow in a stage is asked of its seconds there, beside a typical task."""
         n, tables = len(self.names), list[pd.DataFrame]()
-        for stage in stages_of(parts, self.table):
-            job = Job(parts[stage.name] + self.slow.typical)
-            slow = [] if np.isnan(stage.ends).any() else job.standing_out()
-            added = self._estimate("seconds", stage.added)
+        for name, (added, ends) in zip(seconds, stages_of(seconds, self.table), strict=True):
+            job = Job(seconds[name] + self.slow.typical)
+            slow = [] if np.isnan(ends).any() else job.standing_out()
+            adds = self._estimate("seconds", added)
             hosts = {
                 "host": [*self.names],
                 "worker": np.arange(n),
-                "ends": stage.ends,
-                "mean": parts[stage.name].mean(axis=0),
+                "ends": ends,
+                "mean": seconds[name].mean(axis=0),
                 "blame": job.blame,
                 "stands_out": np.isin(np.arange(n), slow),
             }
-            share = added["seconds"] / self.seconds
-            tables.append(pd.DataFrame({"stage": stage.name, **added, "share": share, **hosts}))
+            share = adds["seconds"] / self.seconds
+            tables.append(pd.DataFrame({"stage": name, **adds, "share": share, **hosts}))
         return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 
     def _rows(

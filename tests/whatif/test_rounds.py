@@ -147,7 +147,7 @@ def test_where_most_hosts_typically_take_no_time_none_has_a_factor() -> None:
 
 
 def test_robust_deviations_above_the_median() -> None:
-    found = job._beyond(np.array([1.0, 2.0, 4.0, 5.0, 9.0]))
+    found = job.beyond(np.array([1.0, 2.0, 4.0, 5.0, 9.0]))
     np.testing.assert_allclose(found * 1.4826 * 2, [-3, -2, 0, 1, 5])
 
 
@@ -159,7 +159,7 @@ def test_two_hosts_are_always_left_and_so_many_are_looked_for(
     assert Job(table[:, :3]).standing_out() == [0]
     assert Job(table[:, :4]).standing_out() == [0, 1]
     assert Job(table).standing_out() == [0, 1, 2]
-    monkeypatch.setattr(job, "MOST", 2)
+    monkeypatch.setattr(job, "MOST_REPLACED", 2)
     assert Job(table, 2).standing_out() == [0, 1]
 
 

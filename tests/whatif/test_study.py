@@ -30,12 +30,12 @@ from erasurehead.experiments.text import percent
 from erasurehead.experiments.whatif import answer, rounds
 from erasurehead.experiments.whatif import study as study_module
 from erasurehead.experiments.whatif.answer import (
-    _cause,
-    _late,
-    _other_ways,
-    _slow_rounds,
     facts,
     hosts_to_name,
+    largest_cause,
+    late_in_stages,
+    other_ways,
+    slow_rounds,
     whatif_verdict,
 )
 from erasurehead.experiments.whatif.page import proposed, whatif_page
@@ -170,8 +170,8 @@ def test_a_large_table_is_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) -
     table = np.random.default_rng(0).lognormal(0, 0.3, (23, 5))
     whole = Job(table, 2)
     expected = (whole.medians, whole.blame, whole.slowest.seconds, whole.factors)
-    expected += (rounds.slowdown(table, whole.medians, whole.factors).alike,)
-    monkeypatch.setattr(job, "PIECE", 10)
+    rest = rounds.slowdown(table, whole.medians, whole.factors).jobs[frozenset(["rest"])]
+    monkeypatch.setattr(job, "PIECE_CELLS", 10)
     assert [(each.start, each.stop) for each in job.pieces(7, 5)] == [
         *((0, 2), (2, 4), (4, 6), (6, 7))
     ]
@@ -179,8 +179,8 @@ def test_a_large_table_is_looked_at_in_pieces(monkeypatch: pytest.MonkeyPatch) -
     assert [each.stop for each in job.pieces(20, 0)] == [10, 20]
     parts = Job(table, 2)
     found = (parts.medians, parts.blame, parts.slowest.seconds, parts.factors)
-    found += (rounds.slowdown(table, parts.medians, parts.factors).alike,)
-    for one, other in zip(found, expected, strict=True):
+    same = rounds.slowdown(table, parts.medians, parts.factors).jobs[frozenset(["rest"])]
+    for one, other in zip((*found, same), (*expected, rest), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12)
     np.testing.assert_array_equal(found[2], np.sort(table, axis=1)[:, :0:-1])
     assert job.slowest(table, 99).seconds.shape == (23, 5)
@@ -497,7 +497,7 @@ def test_the_fewest_hosts_that_save_nine_tenths_are_named(
 def test_rounds_that_are_slow_for_all_are_named(slow: tuple[int, ...], said: str | None) -> None:
     """Where they are a fifth at most, and at which distance, if there is one."""
     study: Any = SimpleNamespace(slow_rounds=slow, rounds=(20, 0))
-    lines = [*_slow_rounds(study, [f"r{t}" for t in range(20)])]
+    lines = [*slow_rounds(study, [f"r{t}" for t in range(20)])]
     assert len(lines) == (said is not None)
     assert all(said is not None and said in line for line in lines)
     assert not any(line.endswith(("r11, one in 5", "r0, r5, one in 5")) for line in lines)
@@ -523,11 +523,11 @@ def test_who_is_late_in_which_stage() -> None:
     ]
     stages = pd.DataFrame(rows, columns=columns)
     study: Any = SimpleNamespace(stages=stages, seconds=lambda: 10.0)
-    assert _late(study) == (
+    assert late_in_stages(study) == (
         "slow: hosts a, b in load (0.5 s a step), host b in compute (0.25 s a step)"
     )
     study.stages = stages[2:4]
-    assert _late(study) == "no host is clearly slow in a stage"
+    assert late_in_stages(study) == "no host is clearly slow in a stage"
 
 
 @pytest.mark.parametrize(("kept", "said"), [(0.0, "nothing"), (-0.1, "nothing"), (0.125, "12.5 %")])
@@ -536,7 +536,7 @@ def test_hosts_that_are_dropped_save_something_or_nothing(kept: float, said: str
         return {"share": kept if kind == rounds.DROP else 0.25}
 
     study: Any = SimpleNamespace(order=["a", "b", "c"], change=change)
-    one, two = _other_ways(study, 1), _other_ways(study, 2)
+    one, two = other_ways(study, 1), other_ways(study, 2)
     assert one.startswith(f"if a is dropped, and the others share its work, that saves {said}; ")
     assert two.startswith(
         f"if a, b are dropped, and the others share their work, that saves {said}; "
@@ -827,7 +827,7 @@ def test_a_table_that_includes_waiting_has_no_culprit() -> None:
 
 @pytest.mark.parametrize(
     ("length", "workers", "few"),
-    [(8, 4, "8 rounds are"), (job.FEWEST, 4, ""), (1, 2, "1 round is"), (8, 1, "")],
+    [(8, 4, "8 rounds are"), (job.FEWEST_ROUNDS, 4, ""), (1, 2, "1 round is"), (8, 1, "")],
 )
 def test_few_rounds_are_said_to_be_few(length: int, workers: int, few: str) -> None:
     """Of two workers, too; one worker waits for nobody."""
@@ -899,7 +899,7 @@ def test_causes_that_are_about_as_large_are_named_together() -> None:
     found = study_load(TABLE, ("a", "b", "c"))
     parts = {"typical": 1.0, "workers": 2.0, "rounds": 1.91, "rest": 1.89, "step": 6.8}
     made = pd.DataFrame({"part": [*parts], "seconds": [*parts.values()]})
-    assert _cause(replace(found, slowdown=made)) == (
+    assert largest_cause(replace(found, slowdown=made)) == (
         "workers",
         "34 % of the slowdown; about alike: rounds",
     )
@@ -930,11 +930,10 @@ def test_who_ends_each_stage_by_hand() -> None:
         "back": np.array([[3.0, 1.0], [0.0, 3.0]]),
         "tail": np.array([[2.0, 1.0], [1.0, 1.0]]),
     }
-    one, two, three = stages_of(parts, np.array([[6.0, 5.0], [3.0, 5.0]]))
-    np.testing.assert_array_equal([one.added, two.added, three.added], [[3, 2], [1, 2], [2, 1]])
-    np.testing.assert_array_equal(one.ends, [0.5, 0.5])
-    np.testing.assert_array_equal(two.ends, [0.25, 0.75])  # a tie is half a round of each
-    np.testing.assert_array_equal(three.ends, [0.5, 0.5])
+    added, ends = zip(*stages_of(parts, np.array([[6.0, 5.0], [3.0, 5.0]])), strict=True)
+    np.testing.assert_array_equal(added, [[3, 2], [1, 2], [2, 1]])
+    # a tie is half a round of each
+    np.testing.assert_array_equal(ends, [[0.5, 0.5], [0.25, 0.75], [0.5, 0.5]])
     (table,) = [stages_found(parts).stages]
     assert table["stage"].tolist() == ["load", "load", "back", "back", "tail", "tail"]
     assert table["seconds"].tolist() == [2.5, 2.5, 1.5, 1.5, 1.5, 1.5]
@@ -953,14 +952,12 @@ def test_who_ends_each_stage_by_hand() -> None:
 def test_what_stages_add_is_the_step_in_every_round(numbers: FloatArray) -> None:
     """Also with ties, stages of no time, and numbers of very different size."""
     parts = {f"stage {place}": part for place, part in enumerate(numbers)}
-    found = [*stages_of(parts, np.add.reduce(numbers))]
+    added, ends = zip(*stages_of(parts, np.add.reduce(numbers)), strict=True)
     step = np.add.reduce(numbers).max(axis=1)
-    added = np.array([stage.added for stage in found])
-    assert [stage.name for stage in found] == [*parts]
-    assert (added >= 0).all()
-    np.testing.assert_allclose(added.sum(axis=0), step, rtol=1e-12, atol=0)
-    for stage in found:
-        assert np.isnan(stage.ends).all() or stage.ends.sum() == pytest.approx(1.0)
+    assert (np.array(added) >= 0).all()
+    np.testing.assert_allclose(np.sum(added, axis=0), step, rtol=1e-12, atol=0)
+    for last in ends:
+        assert np.isnan(last).all() or last.sum() == pytest.approx(1.0)
 
 
 def planted(
@@ -1026,12 +1023,12 @@ def test_stages_tell_who_is_slow_where_steps_include_waiting(tail: float) -> Non
 def test_the_numbers_of_a_study_are_those_that_the_docs_promise() -> None:
     assert_told(
         "whatif.md",
-        f"`hosts` (the first {study_module.LISTED})",
-        f"`_low` and `_high` (the first {study_module.JUDGED})",
-        f"in tables of fewer than {job.FEWEST} rounds",
+        f"`hosts` (the first {study_module.LISTED_HOSTS})",
+        f"`_low` and `_high` (the first {study_module.JUDGED_HOSTS})",
+        f"in tables of fewer than {job.FEWEST_ROUNDS} rounds",
         f"if that is at least {answer.MATTERS:.0%}".replace("%", " %"),
         f"whose blame in a stage is at least {answer.MATTERS:.0%}".replace("%", " %"),
-        f"makes blocks {({4.0: 'four'})[job.SPANS]} times as long",
+        f"makes blocks {({4.0: 'four'})[job.SPANS_PER_BLOCK]} times as long",
         "default 1, 2, 3, 5, and 1, 2, 5, 10 %",
     )
     assert rounds.default_counts(200) == [1, 2, 3, 4, 5, 10, 20]
