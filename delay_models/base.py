@@ -14,7 +14,7 @@ task's own draw.
 
 The tape holds the unit delays of one replication, drawn once and read by every scheme: common
 random numbers (``docs/design.md``). The conditions of workers and rounds are drawn from a stream
-that no task reads, ``SHARED``, so they are the same for all streams of a replication."""
+that no task reads, ``SHARED_STREAM``, so they are the same for all streams of a replication."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from ..sim.fields import Configurable
 # a draw is made from finitely many random bits, so every law has a longest one. Code that makes a
 # model from a user's numbers calls ``refuse_endless``; a tape does not, so drawing costs nothing.
 
-LONGEST = 1e150  # seconds: sums and squares of delays up to here do not overflow
+MAX_DELAY_SECONDS = 1e150  # sums and squares of delays up to here do not overflow
 EXPONENTIAL_END = 45.0  # no exponential draw of NumPy is larger: its tail's begin, 7.7, + 53 log 2
 NORMAL_END = 14.0  # no normal draw of NumPy is larger: its tail's begin, 3.65, + 53 log 2 / 3.65
 
 
 class EndlessDelays(ValueError):
-    """A delay model, or its part, whose longest draw in seconds is beyond ``LONGEST``."""
+    """A delay model, or its part, whose longest draw in seconds is beyond ``MAX_DELAY_SECONDS``."""
 
     def __init__(self, model: DelayModel, longest: float) -> None:
         super().__init__(model, longest)
@@ -54,15 +54,16 @@ class EndlessDelays(ValueError):
     def __str__(self) -> str:
         seconds = "infinity" if np.isinf(self.longest) else f"{self.longest:.2g} s"
         model = " ".join(repr(self.model).split())
-        return f"{model} can give delays up to {seconds}; must be at most {LONGEST:.0e} s"
+        return f"{model} can give delays up to {seconds}; must be at most {MAX_DELAY_SECONDS:.0e} s"
 
 
 def refuse_endless(model: DelayModel) -> None:
-    """Refuse a model with delays beyond ``LONGEST``. Raises EndlessDelays: the innermost such."""
-    for part in model.parts():
-        refuse_endless(part)
+    """Refuse a model with delays beyond ``MAX_DELAY_SECONDS``. Raises EndlessDelays: the innermost
+    such."""
+    for inner in model.parts():
+        refuse_endless(inner)
     longest = model.longest()
-    if not longest <= LONGEST:
+    if not longest <= MAX_DELAY_SECONDS:
         raise EndlessDelays(model, longest)
 
 
@@ -160,13 +161,13 @@ class DelayModel(metaclass=Configurable):
         """The models that this one is made of: those in its fields."""
         values = (getattr(self, field.name) for field in dataclasses.fields(self))  # type: ignore[arg-type]
         entries = [value if isinstance(value, tuple) else (value,) for value in values]
-        kinds = {kind for each in entries for kind in set(map(type, each))}
+        kinds = {kind for entry in entries for kind in set(map(type, entry))}
         models = tuple(kind for kind in kinds if issubclass(kind, DelayModel))  # few: quick to ask
-        return tuple(part for part in chain.from_iterable(entries) if isinstance(part, models))
+        return tuple(value for value in chain.from_iterable(entries) if isinstance(value, models))
 
     def warnings(self) -> tuple[str, ...]:
         """What a user should look at before believing a run: one line each, those of the parts."""
-        return tuple(line for part in self.parts() for line in part.warnings())
+        return tuple(line for model in self.parts() for line in model.warnings())
 
     def survival(self, seconds: ArrayLike) -> FloatArray | None:
         """P(X > seconds), elementwise: ``sf``, or ``1 - cdf`` for a model without one."""
@@ -192,7 +193,7 @@ class DelayModel(metaclass=Configurable):
 
     def workers_required(self) -> int | None:
         """How many workers the model must have: a column each; ``None`` means up to as many."""
-        wanted = (part.workers_required() for part in self.parts())
+        wanted = (model.workers_required() for model in self.parts())
         return next((number for number in wanted if number is not None), None)
 
 
@@ -265,10 +266,8 @@ class ReplayedDelays(DelayModel):
 
 
 BLOCK_CELLS = 2**15  # cells in one block: 256 KiB stay in the cache while they are used
-SHARED = 2**32 - 1  # the stream of the conditions that all tasks share
-# Rows by which a drawn part of a block grows, as vector instructions see whole vectors.
-ROWS_AT_ONCE = 16
-START = 2**32 - 1  # the block of ``SHARED`` from which the start is drawn; no run is that long
+SHARED_STREAM = 2**32 - 1  # the stream of the conditions that all tasks share
+START_BLOCK = 2**32 - 1  # of that stream, from which the start is drawn; no run is that long
 
 
 @dataclasses.dataclass(frozen=True)
@@ -299,7 +298,8 @@ class Tape:
         for b in range(first, last + 1):
             drawn, own = length, self._generator(stream, b)
             if by_row:
-                drawn = min(-(-(stop - b * length) // ROWS_AT_ONCE) * ROWS_AT_ONCE, length)
+                # In sixteens of rows, as vector instructions see whole vectors.
+                drawn = min(-(-(stop - b * length) // 16) * 16, length)
             conditions = None if self.model.independent else self._conditions(b, drawn)
             blocks.append(self.model.delays(conditions, own, drawn, self.workers))
         table = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
@@ -309,10 +309,11 @@ class Tape:
         """Conditions in a block, found by walking from the last state that is remembered."""
         known = next((b for b in range(block, 0, -1) if b in self._states), 0)
         if known not in self._states:
-            self._states[0] = self.model.start(self._generator(SHARED, START), self.workers)
+            first = self._generator(SHARED_STREAM, START_BLOCK)
+            self._states[0] = self.model.start(first, self.workers)
         conditions = None
         for b in range(known, block + 1):
-            shared = self._generator(SHARED, b)
+            shared = self._generator(SHARED_STREAM, b)
             conditions, after = self.model.evolve(self._states[b], shared, length, self.workers)
             self._states[b + 1] = after
         return conditions

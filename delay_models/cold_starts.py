@@ -103,9 +103,9 @@ class ColdStarts(Around):
         runs: NDArray[np.int64] = np.cumsum(begins, axis=1) - begins[:, :1]
         order = np.argsort(np.take_along_axis(lots, runs, axis=1), axis=1, kind="stable")
         turned = (order + shared.integers(0, workers, (hits, 1))) % workers
-        places = np.empty((hits, workers), dtype=np.int64)
-        np.put_along_axis(places, turned, np.broadcast_to(np.arange(workers), turned.shape), axis=1)
-        return places
+        ranks = np.empty((hits, workers), dtype=np.int64)
+        np.put_along_axis(ranks, turned, np.broadcast_to(np.arange(workers), turned.shape), axis=1)
+        return ranks
 
     @override
     def delays(self, conditions: Any, own: Generator, rounds: int, workers: int) -> FloatArray:

@@ -202,14 +202,14 @@ class OwnLaws(Around):
         conditions, base = self.base.evolve(base, shared, rounds, workers)
         there = zip(states, self._there(workers), strict=True)
         own = [model.evolve(mine, shared, rounds, 1) for mine, (_, model) in there]
-        return (conditions, [each for each, _ in own]), (base, [after for _, after in own])
+        return (conditions, [mine for mine, _ in own]), (base, [after for _, after in own])
 
     @override
     def delays(self, conditions: Any, own: Generator, rounds: int, workers: int) -> FloatArray:
         base, mine = conditions
         table = np.array(self.base.delays(base, own, rounds, workers))
-        for each, (worker, model) in zip(mine, self._there(workers), strict=True):
-            table[:, worker] = model.delays(each, own, rounds, 1)[:, 0]
+        for condition, (worker, model) in zip(mine, self._there(workers), strict=True):
+            table[:, worker] = model.delays(condition, own, rounds, 1)[:, 0]
         return table
 
     @override
@@ -224,11 +224,11 @@ class OwnLaws(Around):
 
     @override
     def longest(self) -> float:
-        return max(part.longest() for part in self.parts())
+        return max(model.longest() for model in self.parts())
 
     @override
     def rounds_available(self) -> int | None:
-        limits = (part.rounds_available() for part in self.parts())
+        limits = (model.rounds_available() for model in self.parts())
         return min((limit for limit in limits if limit is not None), default=None)
 
     @classmethod

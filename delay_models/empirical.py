@@ -27,23 +27,19 @@ from typing_extensions import override
 from .base import STRICT, DelayModel, Finite, FloatArray, Probability, Seconds
 from .parametric import special
 
-FURTHEST = 2.0**-53  # the smallest chance to be exceeded that is drawn, as of one uniform number
-REACH = 9.0  # standard deviations around ranks within which latent numbers are told apart
-STEPS = 8001  # latent numbers at which delays are tabulated, for workers with given ranks
-MANY = 200  # ranks, of which more are taken together in cells
-CELL, TERMS = 1 / 8, 10  # width of a cell of ranks, and terms of the series around its middle
 
-
-def _above(ranks: FloatArray, latent: FloatArray) -> FloatArray:
+def _above(
+    ranks: FloatArray, latent: FloatArray, width: float = 1 / 8, terms: int = 10
+) -> FloatArray:
     """Sum over workers of the chance to be above each latent number; right to twelve digits. Each
-    cell of ranks costs one normal integral and its Taylor series."""
-    cells = np.round(ranks / CELL)
+    cell of ranks, of this width, costs one normal integral and the terms of its Taylor series."""
+    cells = np.round(ranks / width)
     total = np.zeros(len(latent))
     for cell in np.unique(cells):
-        away, x = ranks[cells == cell] - cell * CELL, cell * CELL - latent
+        away, x = ranks[cells == cell] - cell * width, cell * width - latent
         total += len(away) * special().ndtr(x)
         last, slope = np.zeros(len(x)), np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)
-        for k in range(1, TERMS):
+        for k in range(1, terms):
             total += float((away**k).sum()) / factorial(k) * slope
             last, slope = slope, -x * slope - (k - 1) * last
     return total
@@ -148,11 +144,12 @@ class Empirical(DelayModel):
     def _of_latent(self) -> tuple[FloatArray, FloatArray]:
         """Latent numbers and their delays, so that all workers together have the quantiles."""
         assert self.ranks is not None
-        latent = np.linspace(min(self.ranks) - REACH, max(self.ranks) + REACH, STEPS)
+        # Up to nine standard deviations around the ranks.
+        latent = np.linspace(min(self.ranks) - 9.0, max(self.ranks) + 9.0, 8001)
         means, counts = np.unique(self.ranks, return_counts=True)
-        if len(means) > MANY:
+        if len(means) > 200:  # faster together, in cells
             return latent, self.isf(_above(np.array(self.ranks), latent) / len(self.ranks))
-        above = np.zeros(STEPS)
+        above = np.zeros(len(latent))
         for mean, count in zip(means, counts, strict=True):
             above += count * special().ndtr(mean - latent)
         return latent, self.isf(above / len(self.ranks))
@@ -164,7 +161,8 @@ class Empirical(DelayModel):
 
     def isf(self, above: ArrayLike) -> FloatArray:
         """Seconds that are exceeded with probability ``above``, elementwise; precise near 0."""
-        s = np.maximum(np.asarray(above, dtype=np.float64), FURTHEST)
+        # Nothing smaller is drawn, as of one uniform number.
+        s = np.maximum(np.asarray(above, dtype=np.float64), 2.0**-53)
         seconds = np.asarray(np.interp(1 - s, *self._curve))
         if self.tail > 0:
             beyond = s < self.tail
@@ -176,11 +174,11 @@ class Empirical(DelayModel):
     def sf(self, seconds: ArrayLike) -> FloatArray:
         x, q = np.asarray(seconds, dtype=np.float64), np.asarray(self.quantiles)
         last = len(q) - 1
-        place = np.clip(np.searchsorted(q, x, side="right") - 1, 0, last - 1)
-        width = q[place + 1] - q[place]
-        part = np.clip((x - q[place]) / np.where(width > 0, width, 1.0), 0.0, 1.0)
-        part = np.where(x >= q[place + 1], 1.0, part)
-        above = 1 - (1 - self.tail) * (place + part) / last
+        step = np.clip(np.searchsorted(q, x, side="right") - 1, 0, last - 1)
+        width = q[step + 1] - q[step]
+        share = np.clip((x - q[step]) / np.where(width > 0, width, 1.0), 0.0, 1.0)
+        share = np.where(x >= q[step + 1], 1.0, share)
+        above = 1 - (1 - self.tail) * (step + share) / last
         if self.tail > 0:
             excess = np.maximum(x - q[-1], 0.0) / self.tail_scale
             shape = self.tail_shape  # of a generalized Pareto law

@@ -120,8 +120,8 @@ class Heterogeneous(Multiplied, Mixed):
         if self.factors is None:
             return None
         values, counts = np.unique(self.factors, return_counts=True)
-        parts = [Scaled(by=float(value), base=self.base) for value in values]
-        return [float(count) for count in counts], parts
+        laws = [Scaled(by=float(value), base=self.base) for value in values]
+        return [float(count) for count in counts], laws
 
     @override
     def mean(self) -> float | None:

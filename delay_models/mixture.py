@@ -24,7 +24,6 @@ from .base import (
 )
 from .parametric import Gamma, LogNormal, ShiftedExponential
 
-SUM_TOLERANCE = 1e-6  # how far from 1 weights may sum; they are then divided by their sum
 Law: TypeAlias = "tuple[Sequence[float], Sequence[DelayModel]]"  # weights of any sum, and laws
 
 
@@ -41,16 +40,16 @@ class Mixed(DelayModel):
 
     @override
     def cdf(self, seconds: ArrayLike) -> FloatArray | None:
-        return self._weighted([part.cdf(seconds) for part in self._laws])
+        return self._weighted([law.cdf(seconds) for law in self._laws])
 
     @override
     def sf(self, seconds: ArrayLike) -> FloatArray | None:
         """As precise as the parts' own, or as ``1 - cdf`` where a part has none."""
-        return self._weighted([part.survival(seconds) for part in self._laws])
+        return self._weighted([law.survival(seconds) for law in self._laws])
 
     @override
     def mean(self) -> float | None:
-        means = [part.mean() for part in self._laws]
+        means = [law.mean() for law in self._laws]
         if self.mixed is None or any(mean is None for mean in means):
             return None
         weights = self.mixed[0]
@@ -59,7 +58,7 @@ class Mixed(DelayModel):
 
     @override
     def longest(self) -> float:
-        return max(part.longest() for part in self.parts())
+        return max(law.longest() for law in self.parts())
 
     @override
     def ppf(self, probability: ArrayLike) -> FloatArray | None:
@@ -67,7 +66,7 @@ class Mixed(DelayModel):
         if self.mixed is None:
             return None
         q = np.asarray(probability, dtype=np.float64)
-        quantiles = [part.ppf(q) for w, part in zip(*self.mixed, strict=True) if w > 0]
+        quantiles = [law.ppf(q) for w, law in zip(*self.mixed, strict=True) if w > 0]
         if any(quantile is None for quantile in quantiles):
             return None
         table = np.stack([x for x in quantiles if x is not None])
@@ -120,7 +119,7 @@ class Mixture(Mixed, IndependentDelays):
             text = f"{len(self.weights)} weights for {len(self.components)} components"
             raise ValueError(f"{text}; must be one weight for each component")
         total = sum(self.weights)
-        if abs(total - 1) > SUM_TOLERANCE:
+        if abs(total - 1) > 1e-6:  # else they are divided by their sum
             raise ValueError(f"weights sum to {total:g}; must sum to 1")
 
     @override

@@ -40,8 +40,6 @@ CALLS = {
     1.0: (0.889, (1.780, 0.037), (2.208, 0.134)),
 }
 
-START_UP = (0.65, (25.1, 0.01), (36.7, 0.01))  # of two lengths; with the call 26 to 40 s
-
 
 def _two_lognormals(share: float, *two: tuple[float, float]) -> Mixture:
     components = tuple(LogNormal(median=median, sigma=sigma) for median, sigma in two)
@@ -76,7 +74,8 @@ class LambdaCnn(Preset):
     @cached_property
     @override
     def base(self) -> ColdStarts:
-        calls, start_up = _two_lognormals(*CALLS[self.load]), _two_lognormals(*START_UP)
+        calls = _two_lognormals(*CALLS[self.load])
+        start_up = _two_lognormals(0.65, (25.1, 0.01), (36.7, 0.01))  # with the call 26 to 40 s
         return ColdStarts(base=calls, probability=0.09, share=5 / 256, delay=start_up)
 
     @classmethod
@@ -121,8 +120,6 @@ CURVE = (  # chance that a completion time is shorter, and seconds, read off the
     (0.993, 170.0), (1.0, 287.0),
 )  # fmt: skip
 
-LEVELS = 1001  # equal steps in probability that meet every point of ``CURVE``: thousandths
-
 
 @final
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -142,7 +139,8 @@ class AuthorsMeasured(Preset):
     @override
     def base(self) -> Empirical:
         chances, seconds = zip(*CURVE, strict=True)
-        quantiles = np.interp(np.linspace(0.0, 1.0, LEVELS), chances, seconds)
+        levels = np.linspace(0.0, 1.0, 1001)  # thousandths, which meet every point of the curve
+        quantiles = np.interp(levels, chances, seconds)
         return Empirical(quantiles=tuple(quantiles.tolist()))
 
     @classmethod

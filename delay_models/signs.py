@@ -11,65 +11,68 @@ import numpy as np
 
 from .base import FloatArray
 
-# Standard deviation among the workers of a typical round, over their median, up to which they look
-# alike; and of nine rounds in ten, for a coarse clock hides what is less than a tick. Ranks that
-# wait for each other may differ by ``OFFSET`` for good, by clocks and by what waiting takes. Beside
-# that, they look alike up to ``NOISE`` of a coarse clock, if rounds differ by ``COMMON`` times what
-# independent workers would make of it: own times of equal machines come as near as 3e-3.
-ALIKE, NEARLY = 1e-3, 1e-2
-OFFSET, NOISE, COMMON = 0.03, 2.5e-3, 9.0
-UNLIKE = 0.03  # that chance gives some rank offset far below all others
-BLOCK = 10  # rounds whose differences are added up
-CHANCE, LARGEST = 1e-3, 0.5  # that chance makes sums so small; and the largest ratio that counts
-# Correlation with the round before up to which a wait ends there, and with some rounds ago from
-# which on workers take turns at being slow: that cancels in sums as well.
-NEXT, RHYTHM = -0.25, 0.4
-FEWEST = 20  # differences of workers, (n - 1) times rounds, from which on it can be told
-# Rounds, and workers, looked at: of more, the first rounds, and workers at equal distances.
-MOST = 1000
+ROUNDS_PER_SUM = 10  # whose differences are added up
 Sign = Literal["alike", "carried", ""]
 
 
-def waiting(table: FloatArray) -> Sign:
+def waiting(
+    table: FloatArray,
+    most: int = 1000,
+    fewest: int = 20,
+    next_round: float = -0.25,
+    rhythm: float = 0.4,
+) -> Sign:
     """Whether ``(T, n)`` seconds include the wait for the slowest worker of each round: ``alike``
-    (or equal workers), ``carried``; empty: they need not. Only rounds with all workers count."""
-    part = table[:MOST, :: -(-table.shape[1] // MOST)]
-    part = part[np.isfinite(part).all(axis=1)]
-    part = part[np.median(part, axis=1) > 0]
-    if (part.shape[1] - 1) * len(part) < FEWEST:
+    (or equal workers), ``carried``; empty: they need not. Only rounds with all workers count.
+    ``most`` rounds, and workers, are looked at: of more, the first rounds, and workers at equal
+    distances. ``fewest`` differences of workers, (n - 1) times rounds, can tell. Up to a
+    correlation with the ``next_round`` a wait ends there; from one with rounds further on, workers
+    take turns at being slow, in a ``rhythm``, which cancels in sums as well."""
+    sample = table[:most, :: -(-table.shape[1] // most)]
+    sample = sample[np.isfinite(sample).all(axis=1)]
+    sample = sample[np.median(sample, axis=1) > 0]
+    if (sample.shape[1] - 1) * len(sample) < fewest:
         return ""
-    if alike(part):
+    if alike(sample):
         return "alike"
-    ratio, most = carried(part)
-    if ratio > most:
+    ratio, largest = carried(sample)
+    if ratio > largest:
         return ""
-    # Correlations of differences from the round's mean with those 1 to ``BLOCK`` rounds before.
-    beyond = part - part.mean(axis=1, keepdims=True)
+    # Correlations of differences from the round's mean with those 1 to ``ROUNDS_PER_SUM``
+    # rounds before.
+    beyond = sample - sample.mean(axis=1, keepdims=True)
     square = float(np.square(beyond).mean())
-    lags = range(1, BLOCK + 1)
+    lags = range(1, ROUNDS_PER_SUM + 1)
     before, *earlier = (float(np.mean(beyond[lag:] * beyond[:-lag])) / square for lag in lags)
-    return "carried" if before <= NEXT and max(earlier) < RHYTHM else ""
+    return "carried" if before <= next_round and max(earlier) < rhythm else ""
 
 
-def alike(table: FloatArray) -> bool:
+def alike(
+    table: FloatArray, offset: float = 0.03, equal: float = 1e-3, nearly: float = 1e-2
+) -> bool:
     """Whether the workers of ``(T, n)`` seconds > 0 take equally long in each round, but for a
-    factor of each that is near 1 in all rounds. What that factor hides is at most ``OFFSET``."""
+    factor of each that is near 1 in all rounds: ranks that wait for each other may differ by this
+    ``offset`` for good, by clocks and by what waiting takes. They are ``equal`` up to this
+    ``spread`` in a typical round, and ``nearly`` so in nine of ten: a coarse clock hides what is
+    less than a tick."""
     factors = np.median(table / np.median(table, axis=1, keepdims=True), axis=0)
-    if np.abs(factors - 1).max() > OFFSET:
+    if np.abs(factors - 1).max() > offset:
         return False
     own = table / factors
     apart, (rounds, n) = spread(own), table.shape
-    if apart > NOISE or spread(own, 0.9) > NEARLY:
+    if apart > 2.5e-3 or spread(own, 0.9) > nearly:
         return False
     means = own.mean(axis=1)
     within = float(np.square(own - means[:, None]).sum()) / max((rounds - 1) * (n - 1), 1)
-    return apart <= ALIKE or n * float(means.var(ddof=1)) > COMMON * within
+    # With a coarse clock they are alike if rounds differ by nine times what independent workers
+    # would make of it: own times of equal machines come as near as 3e-3.
+    return apart <= equal or n * float(means.var(ddof=1)) > 9.0 * within
 
 
-def awaited(table: FloatArray) -> int | None:
+def awaited(table: FloatArray, chance: float = 0.03) -> int | None:
     """The worker whom the others of ``(T, n)`` seconds > 0, which include waiting, probably wait
     for: it alone does not have what waiting costs, so its times are the shortest, by more than the
-    others differ. ``None``: chance would give some worker such an offset in ``UNLIKE`` of tables.
+    others differ. ``None``: some worker would have such an offset by ``chance``.
     Source: Grubbs, Ann. Math. Statist. 21 (1950), the outlier of a normal sample."""
     from scipy import special  # slow to import, and only tables need it
 
@@ -79,7 +82,7 @@ def awaited(table: FloatArray) -> int | None:
     if n < 4 or (deviation := float(others.std(ddof=1))) <= 0:
         return None
     beyond = (others.mean() - offsets[first]) / (deviation * np.sqrt(1 + 1 / (n - 1)))
-    return first if n * special.stdtr(n - 2, -beyond) <= UNLIKE else None
+    return first if n * special.stdtr(n - 2, -beyond) <= chance else None
 
 
 def spread(table: FloatArray, share: float = 0.5) -> float:
@@ -88,23 +91,25 @@ def spread(table: FloatArray, share: float = 0.5) -> float:
     return float(np.quantile(table.std(axis=1, ddof=1) / np.median(table, axis=1), share))
 
 
-def carried(table: FloatArray) -> tuple[float, float]:
+def carried(table: FloatArray, largest: float = 0.5) -> tuple[float, float]:
     """How far differences of ``(T, n)`` seconds from the round's mean are made up for within blocks
-    of rounds, and the largest ratio that chance does not make; 0 for fewer than two blocks. The
-    squared sums over blocks, over the sum of squares: 1 for independent times, more for lasting
-    differences, and about 1 / ``BLOCK`` where a wait that begins late ends as much earlier."""
+    of rounds, and the largest ratio that chance does not make, at most ``largest``; 0 for fewer
+    than two blocks. The squared sums over blocks, over the sum of squares: 1 for independent times,
+    more for lasting differences, and about 1 / ``ROUNDS_PER_SUM`` where a wait that begins late
+    ends as much earlier."""
     from scipy import special  # slow to import, and only tables need it
 
-    blocks, n = len(table) // BLOCK, table.shape[1]
+    blocks, n = len(table) // ROUNDS_PER_SUM, table.shape[1]
     if blocks < 2:
         return 1.0, 0.0
-    beyond = table[: blocks * BLOCK] - table[: blocks * BLOCK].mean(axis=1, keepdims=True)
+    whole = table[: blocks * ROUNDS_PER_SUM]
+    beyond = whole - whole.mean(axis=1, keepdims=True)
     squares = float(np.square(beyond).sum())
-    sums = beyond.reshape(blocks, BLOCK, n).sum(axis=1)
+    sums = beyond.reshape(blocks, ROUNDS_PER_SUM, n).sum(axis=1)
     freedom = (n - 1) * blocks
-    by_chance = 2 * float(special.gammaincinv(freedom / 2, CHANCE)) / freedom
+    by_chance = 2 * float(special.gammaincinv(freedom / 2, 1e-3)) / freedom
     ratio = float(np.square(sums).sum()) / squares if squares > 0 else 1.0
-    return ratio, min(LARGEST, by_chance)
+    return ratio, min(largest, by_chance)
 
 
 def known_above(rounds: int, workers: int) -> float:
@@ -134,8 +139,7 @@ def waiting_note(table: FloatArray, column: str = "", by_stage: bool = False) ->
 # Signs that a table is not in seconds throughout are warnings, not errors: a worker may really be
 # 300 times slower than another.
 
-IMPLAUSIBLE = 200.0  # medians further apart look like two units: ms are 1000 to the second
-LONG = 60.0  # a median delay of more seconds than this may be of milliseconds
+MAX_MEDIAN_RATIO = 200.0  # more looks like two units: ms are 1000 to the second
 MIXED = "mixed units (milliseconds among seconds)?"
 
 
@@ -146,15 +150,15 @@ def unit_warnings(
     do not count. Without hosts, workers are named by their numbers."""
     lines: list[str] = []
     for load, table in tables.items():
-        place = "" if load is None else f" at load {load:g}"
+        where = "" if load is None else f" at load {load:g}"
         before = len(lines)
         for axis, what in ((0, "worker"), (1, "round")):
-            lines += _apart(median_of(table, axis), what, place, hosts if axis == 0 else None)
+            lines += _apart(median_of(table, axis), what, where, hosts if axis == 0 else None)
         middle = float(median_of(table))
         if len(lines) == before and middle > 0:
-            lines += _cells(table, middle, place)
+            lines += _cells(table, middle, where)
         if zeros := int(np.count_nonzero(table == 0)):
-            lines.append(f"{zeros} delays{place} are exactly 0 s: were they measured?")
+            lines.append(f"{zeros} delays{where} are exactly 0 s: were they measured?")
     located = [load for load in tables if load is not None]
     if len(located) > 1:
         medians = np.array([median_of(tables[load]) for load in located])
@@ -174,21 +178,21 @@ def median_of(table: FloatArray, axis: int | None = None) -> FloatArray:
     return np.asarray(medians[0] if axis is None else medians)
 
 
-def _apart(medians: FloatArray, what: str, place: str, names: Sequence[str] | None) -> list[str]:
+def _apart(medians: FloatArray, what: str, where: str, names: Sequence[str] | None) -> list[str]:
     medians = np.where(np.isfinite(medians), medians, 0.0)
     low, high = int(np.argmin(medians)), int(np.argmax(medians))
-    if medians[low] <= 0 or medians[high] / medians[low] <= IMPLAUSIBLE:
+    if medians[low] <= 0 or medians[high] / medians[low] <= MAX_MEDIAN_RATIO:
         return []
     label, times = names or [str(i) for i in range(len(medians))], medians[high] / medians[low]
-    text = f"the median of {what} {label[high]}{place} is {times:.0f} times that of {what}"
+    text = f"the median of {what} {label[high]}{where} is {times:.0f} times that of {what}"
     return [f"{text} {label[low]}: {MIXED}"]
 
 
-def _cells(table: FloatArray, middle: float, place: str) -> Iterator[str]:
-    over = (table > IMPLAUSIBLE * middle) & np.isfinite(table)
-    under = (table > 0) & (table < middle / IMPLAUSIBLE)
+def _cells(table: FloatArray, middle: float, where: str) -> Iterator[str]:
+    over = (table > MAX_MEDIAN_RATIO * middle) & np.isfinite(table)
+    under = (table > 0) & (table < middle / MAX_MEDIAN_RATIO)
     for far, text in ((over, "over "), (under, "under 1/")):
         if far.any():
             ratio = float(np.median(table[far])) / middle
-            many = f"{int(far.sum())} delays{place} are {text}{IMPLAUSIBLE:.0f} times the median"
-            yield f"{many} (typically {ratio:.3g} times): {MIXED}"
+            many = f"{int(far.sum())} delays{where} are {text}{MAX_MEDIAN_RATIO:.0f} times"
+            yield f"{many} the median (typically {ratio:.3g} times): {MIXED}"

@@ -45,9 +45,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-YAML = (".yaml", ".yml")
-
-
 @face
 @final
 @dataclass(frozen=True, eq=False, repr=False)
@@ -83,8 +80,8 @@ class Advice:
     @property
     def config(self) -> Mapping[str, Any]:
         """Of ``recommend``: the config of the recommended scheme, for ``run``; else empty."""
-        found: Any = read_yaml(self._page.config)
-        return found or {}
+        config: Any = read_yaml(self._page.config)
+        return config or {}
 
     @property
     def report(self) -> str:
@@ -137,16 +134,18 @@ def whatif(
     with arguments():
         counts = None if stragglers is None else ",".join(map(str, stragglers))
         tried = asking.trials(counts, ",".join(map(str, timeout)), measured.workers)
-    with reporting(progress, "loads") as told:
-        studies = asking.investigate(measured, tried, told)
+    with reporting(progress, "loads") as update:
+        studies = asking.investigate(measured, tried, update)
     with _kept(output) as folder, output_folder(folder, asking.file_names(measured.tables)):
-        said = whatif_answer(studies, source, measured, source)
-        asking.write_whatif(measured, studies, said, folder)
-        found = _tables(folder)
+        answer = whatif_answer(studies, source, measured, source)
+        asking.write_whatif(measured, studies, answer, folder)
+        advice_tables = _tables(folder)
         lines = tuple(map(as_arguments, warnings))
         page = read_whatif(folder)
-        page = page if output is not None else _in_python(page, NEXT_OF_WHATIF)
-        return Advice(page, found, "whatif", lines)
+        if output is None:
+            then = "`eh.fit(table)` is a delay model of this job; `eh.recommend(table)` searches."
+            page = _in_python(page, then)
+        return Advice(page, advice_tables, "whatif", lines)
 
 
 class SearchOptions(ReadingOptions, total=False):
@@ -196,51 +195,49 @@ def recommend(
     if not isinstance(given.get("only"), str | None):
         given["only"] = ",".join(given["only"])
     fields_of = {
-        kind: {each.name for each in fields(kind)} for kind in (SearchRequest, MeasuredJob)
+        kind: {field.name for field in fields(kind)} for kind in (SearchRequest, MeasuredJob)
     }
     asked, made = ({k: given.pop(k) for k in [*given] if k in own} for own in fields_of.values())
-    config = isinstance(config_or_table, Mapping) or str(config_or_table).endswith(YAML)
+    in_yaml = str(config_or_table).endswith((".yaml", ".yml"))
+    config = isinstance(config_or_table, Mapping) or in_yaml
     if config and (made or given):
         raise ConfigError(f"{next(iter(made | given))}: says something of a measured table")
     request = SearchRequest(**asked)
     folder_of_data = None if data_dir is None else Path(data_dir)
-    with _kept(output) as folder, arguments(), reporting(progress, "stages") as told:
+    with _kept(output) as folder, arguments(), reporting(progress, "stages") as update:
         if config:
             source: Any = config_or_table
             question = ask(document_of(source, set or {}), request, folder_of_data)
-            page = recommending.answer_in(folder, question, jobs, told)
+            page = recommending.answer_in(folder, question, jobs, update)
             return Advice(page, _tables(folder), "ranking", question.scenario.notes)
         table: Any = config_or_table
         with as_file(table, reading_of(given)) as (path, how):
             measured = MeasuredConfig(MeasuredJob(trace=Path(path), **made), how)
             changed = [f"{key}={json.dumps(plainly(value))}" for key, value in (set or {}).items()]
             question = recommending.read_question(None, changed, measured, request, folder_of_data)
-            page = recommending.answer_in(folder, question, jobs, told)
+            page = recommending.answer_in(folder, question, jobs, update)
             notes = (
                 as_arguments(note.replace(path, IN_MEMORY)) for note in question.scenario.notes
             )
-            found = Advice(page, _tables(folder), "ranking", tuple(notes))
+            advice = Advice(page, _tables(folder), "ranking", tuple(notes))
             if output is None:
-                found = replace(found, _page=_in_python(page, NEXT_OF_RECOMMEND))
-            if isinstance(table, str | os.PathLike) or "path" not in found.config["delay"]:
-                return found
+                then = "`eh.run(advice.config)` runs the recommended scheme."
+                advice = replace(advice, _page=_in_python(page, then))
+            if isinstance(table, str | os.PathLike) or "path" not in advice.config["delay"]:
+                return advice
             # the file of a table in memory is gone: its rounds stand in the config itself
             tables = measured.table[0].tables
             rounds = tables[how.load if how.load in tables else next(iter(tables))].tolist()
-            drawn = {"stretch": found.config["delay"]["stretch"], "seconds": rounds}
-            own = {**found.config, "delay": {"model": "measured_rounds", **drawn}}
-            return replace(found, _page=replace(found._page, config=write_yaml(own)))
+            drawn = {"stretch": advice.config["delay"]["stretch"], "seconds": rounds}
+            own = {**advice.config, "delay": {"model": "measured_rounds", **drawn}}
+            return replace(advice, _page=replace(advice._page, config=write_yaml(own)))
 
 
-# What to do next from Python, where no folder is kept.
-NEXT_OF_WHATIF = ("`eh.fit(table)` is a delay model of this job; `eh.recommend(table)` searches.",)
-NEXT_OF_RECOMMEND = ("`eh.run(advice.config)` runs the recommended scheme.",)
-
-
-def _in_python(page: Page, then: tuple[str, ...]) -> Page:
-    """A page whose answer names what Python has in place of commands and options."""
+def _in_python(page: Page, then: str) -> Page:
+    """A page whose answer names what Python has in place of commands and options, and what to do
+    next where no folder is kept."""
     read = (as_arguments(text.replace(", as --unit says", "")) for text in page.answer.read)
-    return replace(page, answer=replace(page.answer, next=then, read=tuple(read)))
+    return replace(page, answer=replace(page.answer, next=(then,), read=tuple(read)))
 
 
 @contextmanager

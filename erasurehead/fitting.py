@@ -28,8 +28,8 @@ import pandas as pd
 from pydantic import TypeAdapter, ValidationError
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.delay_models.tables.checks import SECONDS_AT_MOST
-from erasurehead.delay_models.tables.measured import REMEDIES, Measured
+from erasurehead.delay_models.tables.checks import MAX_SECONDS_WITHOUT_UNIT
+from erasurehead.delay_models.tables.measured import OPTION_NAMES, Measured
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.config.errors import ConfigError, at, one_of
@@ -50,7 +50,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 IN_MEMORY = "the table"  # what errors call a table that is not in a file
-IN_PYTHON = ("`eh.run(fitted.config)` simulates these workers: put your schemes into it.",)
 
 
 @face
@@ -92,7 +91,10 @@ class Fitted:
     @cached_property
     def _answer(self) -> Answer:
         answer = page.fit_answer(self.findings, self.source)
-        return answer if self.source != IN_MEMORY else replace(answer, next=IN_PYTHON)
+        if self.source != IN_MEMORY:
+            return answer
+        then = "`eh.run(fitted.config)` simulates these workers: put your schemes into it."
+        return replace(answer, next=(then,))
 
     @cached_property
     def _page(self) -> Page:
@@ -134,9 +136,9 @@ class Fitted:
         return f"<{self._title()}>"
 
     def _repr_html_(self) -> str:
-        shown = self.table[["family", "parameters", "aic", "ks", "order_error", "held_out"]]
+        columns = self.table[["family", "parameters", "aic", "ks", "order_error", "held_out"]]
         delay = escape(self.findings.sections)
-        return f"<p>{escape(self._title())}</p><pre>{delay}</pre>{shown.to_html(border=0)}"
+        return f"<p>{escape(self._title())}</p><pre>{delay}</pre>{columns.to_html(border=0)}"
 
     def _title(self) -> str:
         rounds, workers = self.findings.main.delays.rounds.shape
@@ -214,8 +216,8 @@ def read_table(
     Args: as those of ``fit``."""
 
     def read(path: str, how: Reading) -> tuple[Measured, list[str]]:
-        found = measured_delays(path, how, MOST_CELLS)
-        return found, [*found.assumed, *found.warnings]
+        delays = measured_delays(path, how, MOST_CELLS)
+        return delays, [*delays.assumed, *delays.warnings]
 
     measured, notes = from_table(table, reading_of(reading), read)
     frames = {
@@ -224,8 +226,8 @@ def read_table(
         if reading.get("load") in (None, key)
     }
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
-    said = (as_arguments(line) for line in notes)
-    return TableRead(frames, tuple(map(sentence, said)), measured.read, source)
+    sentences = (sentence(as_arguments(line)) for line in notes)
+    return TableRead(frames, tuple(sentences), measured.read, source)
 
 
 @face
@@ -254,17 +256,17 @@ def fit(
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
     with arguments():
         ks = command.k_range(text, measured.workers)
-    with reporting(progress, "fits") as told, arguments():
-        findings = study_for(workers, measured, ks, reading.get("load"), told)
+    with reporting(progress, "fits") as update, arguments():
+        findings = study_for(workers, measured, ks, reading.get("load"), update)
     lines = [*measured.assumed, *findings.warnings]
     if findings.load is None:
         lines.append(f"one load, so the load law is assumed: {findings.load_law['kind']}")
-    told_of = [*warnings, *(f"{source}: {line}" for line in lines)]
-    return Fitted(findings, source, tuple(map(as_arguments, told_of)))
+    warnings += [f"{source}: {line}" for line in lines]
+    return Fitted(findings, source, tuple(map(as_arguments, warnings)))
 
 
 # what the arguments of a reading may be: its fields, as a config checks them
-KINDS: Mapping[str, TypeAdapter[Any]] = {
+READING_TYPES: Mapping[str, TypeAdapter[Any]] = {
     field.name: TypeAdapter(get_type_hints(MeasuredTrace, include_extras=True)[field.name])
     for field in fields(Reading)
 }
@@ -274,17 +276,18 @@ def reading_of(options: Mapping[str, Any]) -> Reading:
     """How a table is read. Raises ConfigError: there is no such option, or no such value."""
     checked: dict[str, Any] = {}
     for name, value in options.items():
-        if name not in KINDS:
-            raise ConfigError(f"{name}: no such argument; {one_of(KINDS, name)}")
+        if name not in READING_TYPES:
+            raise ConfigError(f"{name}: no such argument; {one_of(READING_TYPES, name)}")
         try:
-            checked[name] = KINDS[name].validate_python(value)
+            checked[name] = READING_TYPES[name].validate_python(value)
         except ValidationError as error:
             every = error.errors(include_url=False)
-            first = next((each for each in every if each["type"] == "literal_error"), every[0])
-            said = first["msg"].removeprefix("Input should be ")
-            said = said.replace("a valid tuple", "a list of names")
+            literal = (problem for problem in every if problem["type"] == "literal_error")
+            first = next(literal, every[0])
+            valid = first["msg"].removeprefix("Input should be ")
+            valid = valid.replace("a valid tuple", "a list of names")
             more = ", or how many seconds one is" if name == "unit" else ""
-            raise at(name, value, f"must be {said}{more}") from None
+            raise at(name, value, f"must be {valid}{more}") from None
     return Reading(**checked)
 
 
@@ -305,34 +308,32 @@ def arguments() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        said = as_arguments(str(error).replace("--k-range", "k_range"))
-        raise ConfigError(said.removeprefix("--")) from None
-
-
-WORD = r"""(?:[^\s'"]|'[^']*'|"[^"]*")+?"""
-END = r"(?:[,;:)]|(?<!\.)\.)?(?:\s|$)"  # of a word: ``...`` is no full stop
-OPTION = re.compile(rf"--({REMEDIES}) ({WORD})(?={END})")
-CHOICES = {each for kind in (Unit, Missing, Retries, Header, Decimal) for each in get_args(kind)}
+        text = as_arguments(str(error).replace("--k-range", "k_range"))
+        raise ConfigError(text.removeprefix("--")) from None
 
 
 def as_arguments(text: str) -> str:
     """An error's remedies as arguments: ``unit="ms"``, ``drop=["loss"]``."""
-    return OPTION.sub(_argument, text)
+    word = r"""(?:[^\s'"]|'[^']*'|"[^"]*")+?"""
+    end = r"(?:[,;:)]|(?<!\.)\.)?(?:\s|$)"  # of a word: ``...`` is no full stop
+    return re.sub(rf"--({OPTION_NAMES}) ({word})(?={end})", _argument, text)
 
 
-def _argument(found: re.Match[str]) -> str:
-    name, value = found.groups()
+def _argument(match: re.Match[str]) -> str:
+    name, value = match.groups()
     with suppress(ValueError):
         [value] = shlex.split(value)
     given: Any = value
     if name == "columns" and "=" in value:
-        given = dict(each.split("=", 1) for each in value.split(",") if "=" in each)
+        given = dict(pair.split("=", 1) for pair in value.split(",") if "=" in pair)
     elif name in ("drop", "keep"):
         given = value.split(",")
     elif name == "unit" and re.fullmatch(r"[\d.e-]+", value):
         given = float(value)
-    elif name != "rows" and value not in CHOICES:
-        return f"{name} {value}"  # no value: a word of the sentence
+    elif name != "rows":
+        kinds = Unit, Missing, Retries, Header, Decimal
+        if not any(value in get_args(kind) for kind in kinds):
+            return f"{name} {value}"  # no value: a word of the sentence
     return f"{name}={json.dumps(given, ensure_ascii=False)}"
 
 
@@ -360,7 +361,8 @@ def as_file(table: Table, reading: Reading) -> Iterator[tuple[str, Reading]]:
                 if reading.unit is None and array.dtype.kind in "fiu":
                     known = array[~np.isnan(array)]
                     seconds = np.median(known) if known.size else 0.0
-                    reading = replace(reading, unit="s" if seconds < SECONDS_AT_MOST else None)
+                    plausible = seconds < MAX_SECONDS_WITHOUT_UNIT
+                    reading = replace(reading, unit="s" if plausible else None)
                 np.savez(path, delays=array)
         except (ValueError, TypeError) as error:
             raise at(IN_MEMORY, type(table).__name__, f"cannot be used: {error}") from None
@@ -376,6 +378,6 @@ def from_table(table: Table, reading: Reading, read: Read) -> tuple[Measured, li
         measured, warnings = read(path, how)
         if isinstance(table, str | os.PathLike):
             return measured, warnings
-        shown = (as_arguments(line.replace(", as --unit says", "")) for line in measured.read)
+        lines = (as_arguments(line.replace(", as --unit says", "")) for line in measured.read)
         warnings = [line.replace(path, IN_MEMORY) for line in warnings]
-        return replace(measured, read=tuple(shown)), warnings
+        return replace(measured, read=tuple(lines)), warnings

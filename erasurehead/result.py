@@ -146,18 +146,16 @@ class Result:
     def _overview(self) -> pd.DataFrame:
         """What a person looks at first: swept keys, mean and standard error of each metric."""
         summary = self.summary
-        shown = summary[[key for key in self.config.get("sweep") or {} if key in summary]].copy()
+        overview = summary[[key for key in self.config.get("sweep") or {} if key in summary]].copy()
         for metric in METRICS.values():
             if metric.heading and f"{metric.name}_mean" in summary:
                 rows = summary.to_dict("records")
-                said = [metric.late(row) or metric.without_mean(row) for row in rows]
-                means = [
-                    text or _estimate(*metric.estimate(row))
-                    for text, row in zip(said, rows, strict=True)
-                ]
+                without_mean = [metric.late(row) or metric.without_mean(row) for row in rows]
+                estimates = (_estimate(*metric.estimate(row)) for row in rows)
+                means = [a or b for a, b in zip(without_mean, estimates, strict=True)]
                 both = zip(means, map(metric.median, rows), strict=True)
-                shown[metric.heading] = [mean + median for mean, median in both]
-        return shown.set_axis(summary["label"].rename("scheme"))
+                overview[metric.heading] = [mean + median for mean, median in both]
+        return overview.set_axis(summary["label"].rename("scheme"))
 
 
 def _span(summary: pd.DataFrame, key: str) -> str:

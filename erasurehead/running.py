@@ -33,12 +33,6 @@ from erasurehead.sim.problems import DatasetFamily, Objective
 # ``None``: a bar in a terminal or notebook. ``False``: no bar. A function: it is called instead,
 # with what is done and what there is in all.
 ShowProgress = bool | Progress | None
-# where the arrays of a problem go, since a config names files
-ARRAYS = (
-    'use eh.simulate and eh.train; or write them with numpy.savez("data.npz", X=X, y=y), and give '
-    '{"loss": ..., "dataset": "file", "path": "data.npz", "l2": ...}'
-)
-PAUSE = 0.1  # seconds between two updates of a notebook's bar
 Config = str | os.PathLike[str] | Mapping[str, Any]  # a YAML file, or what would stand in it
 Folder = str | os.PathLike[str] | None
 
@@ -98,9 +92,9 @@ def sweep(
     """
     values = {key: plainly(value) for key, value in _changes(set).items()}
     axes = {key: value for key, value in values.items() if isinstance(value, list)}
-    found = document_of(config, {key: value for key, value in values.items() if key not in axes})
-    found["sweep"] = {**(found.get("sweep") or {}), **axes}
-    return _run(found, output, _options(jobs, data_dir, allow_large), progress)
+    changed = document_of(config, {key: value for key, value in values.items() if key not in axes})
+    changed["sweep"] = {**(changed.get("sweep") or {}), **axes}
+    return _run(changed, output, _options(jobs, data_dir, allow_large), progress)
 
 
 @face
@@ -130,7 +124,7 @@ def _changes(values: Any) -> Mapping[str, Any]:
 
 
 def _run(
-    found: dict[str, Any],
+    config: dict[str, Any],
     output: Folder,
     options: RunOptions,
     progress: ShowProgress,
@@ -140,8 +134,9 @@ def _run(
     with nullcontext(kept) if kept else TemporaryDirectory(prefix="erasurehead-") as name:
         folder = Path(name)
         events = folder / EVENTS if timeline else None
-        with reporting(progress, "cells") as shown:
-            outcome = run_document(found, folder, replace(options, timeline=events, progress=shown))
+        with reporting(progress, "cells") as update:
+            options = replace(options, timeline=events, progress=update)
+            outcome = run_document(config, folder, options)
         if failed := {cell.named: reason for cell, reason in outcome.failed}:
             first = ": ".join(next(iter(failed.items())))
             if not outcome.finished:
@@ -157,14 +152,14 @@ def document_of(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:
     """The config with its changes; relative paths in a mapping start from the working directory."""
     if not isinstance(config, str | os.PathLike | Mapping):
         raise at("config", config, "must be the path of a YAML file, or a mapping")
-    found = plainly(config) if isinstance(config, Mapping) else document.load(Path(config))
+    merged = plainly(config) if isinstance(config, Mapping) else document.load(Path(config))
     if own := plugins_of_objects([config, *values.values()]):
-        found["plugins"] = [*dict.fromkeys([*(found.get("plugins") or []), *own])]
+        merged["plugins"] = [*dict.fromkeys([*(merged.get("plugins") or []), *own])]
     for key, value in values.items():
-        if isinstance(found.get("sweep"), dict):
-            found["sweep"].pop(key, None)  # a set value replaces an axis, as on the command line
-        document.set_dotted(found, key, plainly(value))
-    return document.anchored(found, Path.cwd())
+        if isinstance(merged.get("sweep"), dict):
+            merged["sweep"].pop(key, None)  # a set value replaces an axis, as on the command line
+        document.set_dotted(merged, key, plainly(value))
+    return document.anchored(merged, Path.cwd())
 
 
 def plainly(value: Any) -> Any:
@@ -173,14 +168,16 @@ def plainly(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return plainly(value.tolist())
     if isinstance(value, Objective):
-        raise ConfigError(f"problem: {type(value).__name__} holds arrays: {ARRAYS}")
+        use = 'use eh.simulate and eh.train; or write them with numpy.savez("data.npz", X=X, y=y)'
+        form = '{"loss": ..., "dataset": "file", "path": "data.npz", "l2": ...}'
+        raise ConfigError(f"problem: {type(value).__name__} holds arrays: {use}, and give {form}")
     if isinstance(type(value), Configurable):
         return plain(value, BUILT_IN)
     if isinstance(value, Mapping):
-        found = {key: plainly(inner) for key, inner in value.items()}
+        section = {key: plainly(inner) for key, inner in value.items()}
         if isinstance(data := value.get("dataset"), DatasetFamily):  # a section is flat
-            return found | {"dataset": BUILT_IN.name_of(type(data))[1]} | found["dataset"]
-        return found
+            return section | {"dataset": BUILT_IN.name_of(type(data))[1]} | section["dataset"]
+        return section
     if isinstance(value, list | tuple | range):
         return [plainly(inner) for inner in value]
     return str(value) if isinstance(value, os.PathLike) else value
@@ -217,17 +214,17 @@ def _notebook_bar(unit: str) -> Iterator[Progress]:
     """One line of HTML, replaced as work goes on; it appears with the first report."""
     display = import_module("IPython.display")
     began = time.monotonic()
-    place, shown = None, began
+    handle, updated = None, began
 
     def show(done: float, total: int) -> None:
-        nonlocal place, shown
+        nonlocal handle, updated
         now = time.monotonic()
         html = display.HTML(bar(unit, done, total, now - began))
-        if place is None:
-            place = display.display(html, display_id=True)
-        elif done >= total or now > shown + PAUSE:
-            shown = now
-            place.update(html)
+        if handle is None:
+            handle = display.display(html, display_id=True)
+        elif done >= total or now > updated + 0.1:
+            updated = now
+            handle.update(html)
 
     yield show
 

@@ -78,11 +78,11 @@ class Simulation:
         Raises ConfigError: updates mix gradients of several rounds, or the engine was ``law``."""
         steps, k = self._steps, self._run.scheme.partitions
         with one_thread():
-            each = [weights_of(steps.step(u), k) for u in range(steps.times.shape[1])]
-        found = [weights for weights in each if weights is not None]
-        if len(found) < len(each):
+            of_updates = [weights_of(steps.step(u), k) for u in range(steps.times.shape[1])]
+        known = [weights for weights in of_updates if weights is not None]
+        if len(known) < len(of_updates):
             raise ConfigError(f"weights: updates of {self._name} mix gradients of several rounds")
-        return np.stack(found, axis=1)
+        return np.stack(known, axis=1)
 
     @property
     def decoding_error(self) -> FloatArray:
@@ -172,7 +172,7 @@ def simulate(
         valid = "must be a delay law, such as Exponential(rate=1.0) of erasurehead.delays"
         raise at("delay", delay, valid)
     name = type(scheme).__name__
-    said: dict[str, Any] = {
+    config: dict[str, Any] = {
         "workers": workers,
         "iterations": iterations,
         "replications": replications,
@@ -185,9 +185,9 @@ def simulate(
         "schemes": [SchemeEntry(scheme, name, {}, place=name)],
     }
     if load_law is not None:
-        said["load_law"] = load_law
+        config["load_law"] = load_law
     with located(""):
-        settings = Settings.model_validate(said, context=Reader(BUILT_IN, workers))
+        settings = Settings.model_validate(config, context=Reader(BUILT_IN, workers))
     built = built_scheme(settings)
     if isinstance(built, RoundScheme) and built.sees is Sees.LOSSES:
         raise ConfigError(f"{name} decides by the losses: eh.run takes it, with a problem")

@@ -69,17 +69,17 @@ def check_scheme(
         require_count("workers", workers)
         tested.scheme  # noqa: B018 - an invalid parameter is no finding
     except InvalidParameter as error:
-        place = "" if error.field == "workers" else f"{family.name}."
-        raise ConfigError(f"{place}{error}") from None
+        section = "" if error.field == "workers" else f"{family.name}."
+        raise ConfigError(f"{section}{error}") from None
     except Exception as error:
         what = f"{type(family).__name__} cannot be built for {number_of(workers, 'worker')}"
         raise Nonconforming(f"{family.name}: {what}: {raised(error)}") from error
-    found = {}
+    outcomes = {}
     for name in only:
         try:
-            found[name] = CHECKS[name](tested) or "nothing claimed"
+            outcomes[name] = CHECKS[name](tested) or "nothing claimed"
         except Nonconforming as error:
             raise Nonconforming(f"{family.name}, {name}: {error}") from None
         except Exception as error:
             raise Nonconforming(f"{family.name}, {name}: {raised(error)}") from error
-    return found
+    return outcomes

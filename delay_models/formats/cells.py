@@ -14,44 +14,44 @@ from numpy.typing import NDArray
 from ...sim.files import UnusableFile, reading, short
 from ..base import FloatArray
 from ..tables.checks import typical
-from ..tables.measured import REMEDY
-from ..tables.names import A_SECOND, CALLED, DURATIONS, LASTS, SPELLINGS, parse
+from ..tables.measured import REMEDY_FOR_MISSING
+from ..tables.names import DURATION_WORDS, PER_SECOND, SPELLINGS, UNIT_NAMES, UNIT_SECONDS, parse
 
-NUMBERS = "fiu"  # kinds of numbers in NumPy: floats, integers, without a sign
-GAPS: Set[str] = {  # texts that stand where a delay is missing, in small letters
+NUMBER_KINDS = "fiu"  # kinds of numbers in NumPy: floats, integers, without a sign
+WORDS_FOR_MISSING: Set[str] = {  # texts that stand where a delay is missing, in small letters
     *("timeout", "timedout", "timed out", "time out", "time-out", "timed-out", "expired"),
     *("failed", "fail", "error", "err", "killed", "dead", "crashed", "oom", "cancelled"),
     *("canceled", "aborted", "lost", "missing", "-", "--", "---", "?", "x"),
 }
-NONE = np.empty(0, np.int64)
-GROUPED = re.compile(r"\d{1,3}([,.' \u00a0\u202f]\d{3})*([.,]\d+)?")
-# A pandas duration, D-HH:MM:SS, HH:MM:SS, MM:SS; ISO 8601; a number with its unit.
+NO_ROWS = np.empty(0, np.int64)
+# A pandas duration, D-HH:MM:SS, HH:MM:SS, MM:SS; and one of ISO 8601.
 CLOCK = re.compile(
     r"(?:(-?\d+)(?: days?,? \+?|-))?(?:(\d{1,3}):)?(\d{1,3}):(\d\d(?:\.\d+)?)", re.IGNORECASE
 )
 PERIOD = re.compile(r"P(?:(\d+)D)?T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?")
-WITH_UNIT = re.compile(r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*([A-Za-zµμ]+)")
 
 
 def failed(cell: object) -> bool:
     """Whether a cell says that its delay is missing."""
-    return isinstance(cell, str) and cell.strip().lower() in GAPS
+    return isinstance(cell, str) and cell.strip().lower() in WORDS_FOR_MISSING
 
 
 def lasting(cell: object) -> tuple[float, bool] | None:
     """The seconds that a text says as a duration, and whether it may be a time of day; ``None``: it
     says none."""
     text = str(cell).strip()
-    if found := CLOCK.fullmatch(text) or PERIOD.fullmatch(text):
-        days, hours, minutes, seconds = found.groups()
+    if match := CLOCK.fullmatch(text) or PERIOD.fullmatch(text):
+        days, hours, minutes, seconds = match.groups()
         whole = 86400 * int(days or 0) + 3600 * int(hours or 0) + 60 * int(minutes or 0)
-        clock = found.re is CLOCK and days is None and int(hours or minutes) > 0
+        clock = match.re is CLOCK and days is None and int(hours or minutes) > 0
         exact = hours is None and "." in seconds
         return (10**9 * whole + round(1e9 * float(seconds or 0))) / 1e9, clock and not exact
-    if (found := WITH_UNIT.fullmatch(text)) and (unit := SPELLINGS.get(found[2].lower())):
-        if unit in A_SECOND:
-            return float(found[1]) / A_SECOND[unit], False
-        return (float(found[1]) * float(LASTS[unit]), False) if unit in LASTS else None
+    with_unit = r"([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)\s*([A-Za-zµμ]+)"
+    if (match := re.fullmatch(with_unit, text)) and (unit := SPELLINGS.get(match[2].lower())):
+        if unit in PER_SECOND:
+            return float(match[1]) / PER_SECOND[unit], False
+        if unit in UNIT_SECONDS:
+            return float(match[1]) * float(UNIT_SECONDS[unit]), False
     return None
 
 
@@ -67,14 +67,14 @@ def durations(column: pd.Series, unit: str | float | None) -> pd.Series | None:
     if lasting(texts.iloc[0]) is None and not failed(texts.iloc[0]):
         return None
     known = {cell: lasting(cell) for cell in texts.unique()}
-    if not any(known.values()) or not all(found or failed(cell) for cell, found in known.items()):
+    if not any(known.values()) or not all(known[cell] or failed(cell) for cell in known):
         return None
-    clocks = [cell for cell, found in known.items() if found and found[1]]
+    clocks = [cell for cell, duration in known.items() if duration and duration[1]]
     words = {*parse(str(column.name)).words}
-    if clocks and unit is None and (words == {"time"} or not words & DURATIONS):
+    if clocks and unit is None and (words == {"time"} or not words & DURATION_WORDS):
         text = f"column {short(column.name)} holds {short(clocks[0])}, a duration or a time of day"
         raise UnusableFile(f"{text}: --unit says with s that it is a duration; or drop the column")
-    return column.map(lambda cell: found[0] if (found := known.get(cell)) else cell)
+    return column.map(lambda cell: duration[0] if (duration := known.get(cell)) else cell)
 
 
 def numbers(
@@ -83,8 +83,8 @@ def numbers(
     """The column as numbers of ``what``, and the places of cells that say that something failed:
     with ``gaps``, "timeout" and the like are NaN. Raises UnusableFile: naming the place of the
     first cell that is no number, and a remedy; Booleans and dates are none."""
-    if column.dtype.kind in NUMBERS:
-        return column.to_numpy(dtype=np.float64, na_value=np.nan), NONE
+    if column.dtype.kind in NUMBER_KINDS:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan), NO_ROWS
     if column.dtype.kind == "O":
         try:
             with reading("numbers"):
@@ -92,26 +92,26 @@ def numbers(
         except UnusableFile as error:
             raise UnusableFile(f"column {short(column.name)}: {error}") from error
         bad = np.flatnonzero(values.isna())
-        gone = [place for place in bad if gaps and failed(column.iloc[place])]
-        empty = [place for place in bad if gaps and pd.isna(column.iloc[place])]
+        gone = [row for row in bad if gaps and failed(column.iloc[row])]
+        empty = [row for row in bad if gaps and pd.isna(column.iloc[row])]
         if len(bad := np.setdiff1d(bad, [*gone, *empty])):
             raise UnusableFile(_no_number(column, int(bad[0]), what, remedy))
-        if gaps and values.dtype.kind in NUMBERS and not values.isna().all():
+        if gaps and values.dtype.kind in NUMBER_KINDS and not values.isna().all():
             return values.to_numpy(dtype=np.float64, na_value=np.nan), np.array(gone, np.int64)
     kind = f"column {short(column.name)} holds {short(column.dtype)}"
     raise UnusableFile(f"{kind}; valid: numbers of {what}")
 
 
-def _no_number(column: pd.Series, place: int, what: str, remedy: str) -> str:
-    value = str(column.iloc[place])
-    shown = value if len(value) <= 40 else f"{value[:40]}..."
+def _no_number(column: pd.Series, row: int, what: str, remedy: str) -> str:
+    value = str(column.iloc[row])
+    excerpt = value if len(value) <= 40 else f"{value[:40]}..."
     if value == str(column.name):
         remedy = "the header again: two files in one? split it there"
     elif failed(value):
-        remedy = REMEDY
-    elif GROUPED.fullmatch(value.strip()):
+        remedy = REMEDY_FOR_MISSING
+    elif re.fullmatch(r"\d{1,3}([,.' \u00a0\u202f]\d{3})*([.,]\d+)?", value.strip()):
         remedy = "write it without separators of thousands, or say with --decimal what a comma is"
-    text = f"row {place + 1}, column {short(column.name)}: {shown!r} is not a number of {what}"
+    text = f"row {row + 1}, column {short(column.name)}: {excerpt!r} is not a number of {what}"
     return f"{text}; {remedy}" if remedy else text
 
 
@@ -119,7 +119,7 @@ def _no_number(column: pd.Series, place: int, what: str, remedy: str) -> str:
 class Times:
     """The unit of a file's times."""
 
-    unit: str | float  # of ``A_SECOND``, or how many seconds one is
+    unit: str | float  # of ``PER_SECOND``, or how many seconds one is
     why: str  # the unit in words, and who says so
     assumed: str = ""  # nobody says so: a sentence that does, else empty
 
@@ -127,38 +127,39 @@ class Times:
         """Such values in seconds."""
         if isinstance(self.unit, float):
             return values * self.unit
-        return values if self.unit == "s" else values / A_SECOND[self.unit]
+        return values if self.unit == "s" else values / PER_SECOND[self.unit]
 
 
 def settle(
-    said: str | float | None,
+    option: str | float | None,
     named: str | None,
     where: str,
     seen: FloatArray | None,
     hint: str = "",
     also: str = "",
 ) -> Times:
-    """The unit of times: what was ``said`` (a number is how many seconds one is, and counts
+    """The unit of times: what the ``option`` says (a number is how many seconds one is, and counts
     whatever a name says), what ``where`` names it, or else seconds, unless that would be absurd for
     what was ``seen`` (perhaps with NaN or infinities). Only the file's name says ``hint``; ``also``
     ends a line that asks for a unit. Raises UnusableFile: they contradict each other, the unit is
     unknown, or none is said and needed."""
-    if isinstance(said, float):
-        return Times(said, f"units of {said:g} s, as --unit says")
-    if named is not None and named not in A_SECOND:
-        how = f"say --unit {LASTS[named]}" if named in LASTS else "with --unit how many one is"
+    if isinstance(option, float):
+        return Times(option, f"units of {option:g} s, as --unit says")
+    if named is not None and named not in PER_SECOND:
+        seconds = UNIT_SECONDS.get(named)
+        how = f"say --unit {seconds}" if seconds else "with --unit how many one is"
         raise UnusableFile(f"{where} is in {named} by its name: give seconds, or {how}")
-    if named is not None and said not in (None, named):
-        text = f"{where} says {named}, but --unit {said} was given; rename it, leave --unit out"
-        raise UnusableFile(f"{text}, or give --unit in seconds: {1 / A_SECOND[said or 's']:g}")
+    if named is not None and option not in (None, named):
+        text = f"{where} says {named}, but --unit {option} was given; rename it, leave --unit out"
+        raise UnusableFile(f"{text}, or give --unit in seconds: {1 / PER_SECOND[option or 's']:g}")
     if named is not None:
-        return Times(named, f"{CALLED[named]}, as {where} says")
-    if said is not None:
-        return Times(said, f"{CALLED[said]}, as --unit says")
+        return Times(named, f"{UNIT_NAMES[named]}, as {where} says")
+    if option is not None:
+        return Times(option, f"{UNIT_NAMES[option]}, as --unit says")
     if seen is None:
-        return Times("s", CALLED["s"])
+        return Times("s", UNIT_NAMES["s"])
     if hint and hint != "s":
-        unit = hint if hint in A_SECOND else LASTS.get(hint, "...")
+        unit = hint if hint in PER_SECOND else UNIT_SECONDS.get(hint, "...")
         raise UnusableFile(f"the file's name alone says {hint}: say --unit {unit} if so{also}")
     middle = typical(where, seen, also)
     assumed = f"no unit is said: read as seconds, typically {middle:.4g} s; --unit ms if not"

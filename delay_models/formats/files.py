@@ -22,20 +22,16 @@ from ..base import FloatArray
 from ..tables.names import SPELLINGS, parse, role_of
 from .cells import durations, failed, lasting
 
-HEAD = 2**16  # bytes that are looked at
-LINES = 50  # lines that are looked at
-SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars |", BLANKS: "spaces"}
-QUOTED = re.compile(r'"[^"]*"')
-PIECE = re.compile(r'"[^"]*"|\S+')
-NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(inf|nan)", re.IGNORECASE)
+HEAD_BYTES, HEAD_LINES = 2**16, 50  # that are looked at
+SEPARATOR_NAMES = {";": "semicolons", "\t": "tabs", "|": "bars |", BLANKS: "spaces"}
+NUMBER_FORM = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?(inf|nan)", re.IGNORECASE)
 COMMA_NUMBER = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
-GROUPED = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
-ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:.*")
-TEXTS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".psv", ".txt")
+ISO_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:.*")
+TEXT_ENDINGS = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".psv", ".txt")
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
+class FileContents:
     """What a file holds."""
 
     frame: pd.DataFrame  # its columns; of an array they are ``"0"``, ``"1"``, ...
@@ -53,43 +49,43 @@ class Held:
         return self.units.get(name) or parse(name).unit
 
 
-def read_file(path: str, most: int | None, said: Reading) -> Held:
-    """Read the file as it is. It may have ``most`` cells; ``None``: any number. ``said`` has what a
-    text does not say of its first row and its numbers. Raises UnusableFile: the file is missing,
-    empty, of an unknown kind, too large, or not what its ending says."""
+def read_file(path: str, most: int | None, options: Reading) -> FileContents:
+    """Read the file as it is. It may have ``most`` cells; ``None``: any number. ``options`` say
+    what a text does not say of its first row and its numbers. Raises UnusableFile: the file is
+    missing, empty, of an unknown kind, too large, or not what its ending says."""
     file = Path(path)
     require_regular(file)
     if file.stat().st_size == 0:
         raise UnusableFile("the file is empty")
     if path.endswith(".npz"):
-        held = _read_npz(file, most)
+        contents = _read_npz(file, most)
     elif path.endswith(".npy"):
-        held = Held(pd.DataFrame(_numbers_of("the file", read_npy(file, most))))
+        contents = FileContents(pd.DataFrame(_numbers_of("the file", read_npy(file, most))))
     elif path.endswith(".parquet"):
-        held = _read_parquet(file, most)
-    elif path.endswith(TEXTS):
-        held = _read_text(file, most, said)
+        contents = _read_parquet(file, most)
+    elif path.endswith(TEXT_ENDINGS):
+        contents = _read_text(file, most, options)
     else:
-        ways = f"{', '.join((*TEXTS, '.parquet', '.npz', '.npy'))}, .json, .jsonl"
+        ways = f"{', '.join((*TEXT_ENDINGS, '.parquet', '.npz', '.npy'))}, .json, .jsonl"
         raise UnusableFile(f"unknown ending; valid: {ways}: export CSV, Parquet or JSON")
-    held.frame.columns = held.frame.columns.map(str)
+    contents.frame.columns = contents.frame.columns.map(str)
     stem = file.name.split(".")[0]
-    return replace(held, hint=parse(stem).unit or "") if len(stem) > 2 else held
+    return replace(contents, hint=parse(stem).unit or "") if len(stem) > 2 else contents
 
 
-def with_durations(held: Held, said: Reading) -> Held:
+def with_durations(contents: FileContents, options: Reading) -> FileContents:
     """With durations as seconds, but for columns whose names say that they are something else."""
-    columns, frame, notes = dict[str, pd.Series](), held.frame, list[str]()
+    columns, frame, notes = dict[str, pd.Series](), contents.frame, list[str]()
     for name in frame.columns[[dtype.kind in "mO" for dtype in frame.dtypes]]:
         other = role_of(name) not in (None, "seconds", "value")
-        if other or (found := durations(frame[name], said.unit)) is None:
+        if other or (seconds := durations(frame[name], options.unit)) is None:
             continue
-        shown = f"column {short(name)} holds durations ({short(frame[name].iloc[0])})"
-        if said.unit not in (None, "s"):
-            raise UnusableFile(f"{shown}, which say their unit: --unit s, or leave it out")
-        columns[name], notes = found, notes or [shown]
-    units, assumed = {**held.units, **dict.fromkeys(columns, "s")}, (*held.assumed, *notes)
-    return replace(held, frame=frame.assign(**columns), units=units, assumed=assumed)
+        text = f"column {short(name)} holds durations ({short(frame[name].iloc[0])})"
+        if options.unit not in (None, "s"):
+            raise UnusableFile(f"{text}, which say their unit: --unit s, or leave it out")
+        columns[name], notes = seconds, notes or [text]
+    units, assumed = {**contents.units, **dict.fromkeys(columns, "s")}, (*contents.assumed, *notes)
+    return replace(contents, frame=frame.assign(**columns), units=units, assumed=assumed)
 
 
 def retyped(frame: pd.DataFrame) -> pd.DataFrame:
@@ -97,13 +93,13 @@ def retyped(frame: pd.DataFrame) -> pd.DataFrame:
     columns = dict[str, pd.Series]()
     for name in frame.columns[[dtype.kind == "O" for dtype in frame.dtypes]]:
         with reading("numbers"):
-            found = pd.to_numeric(frame[name], errors="coerce")
-        if found.notna().any() and found.isna().equals(frame[name].isna()):
-            columns[name] = found
+            numbers = pd.to_numeric(frame[name], errors="coerce")
+        if numbers.notna().any() and numbers.isna().equals(frame[name].isna()):
+            columns[name] = numbers
     return frame.assign(**columns)
 
 
-def _read_npz(file: Path, most: int | None) -> Held:
+def _read_npz(file: Path, most: int | None) -> FileContents:
     def choose(names: list[str]) -> list[str]:
         wanted = [name for name in names if name == "seconds"] or names
         if len(wanted) != 1:
@@ -115,7 +111,7 @@ def _read_npz(file: Path, most: int | None) -> Held:
     if wrong := parse(name).wrong:
         raise UnusableFile(f"array {short(name)} says {wrong} by its name; valid: seconds of calls")
     frame = pd.DataFrame(_numbers_of(f"array {name}", array))
-    return Held(frame, unit=parse(name).unit, where=f"array {short(name)}")
+    return FileContents(frame, unit=parse(name).unit, where=f"array {short(name)}")
 
 
 def _numbers_of(what: str, array: np.ndarray) -> FloatArray:
@@ -125,7 +121,7 @@ def _numbers_of(what: str, array: np.ndarray) -> FloatArray:
     return floats(array)
 
 
-def _read_parquet(file: Path, most: int | None) -> Held:
+def _read_parquet(file: Path, most: int | None) -> FileContents:
     """An index with a name is a column, and one of texts is as well."""
     frame = read_parquet(file, most)
     if frame.index.nlevels == 1 and frame.index.name is None and frame.index.dtype.kind == "O":
@@ -140,12 +136,12 @@ def _read_parquet(file: Path, most: int | None) -> Held:
     free = [column for column in schema if parse(column.name).unit is None]
     units = {column.name: u for column in free if (u := _unit_in(column.metadata))}
     unit = _unit_in(schema.metadata) or SPELLINGS.get(str(frame.attrs.get("unit", "")).lower())
-    return Held(frame, units, unit, "its metadata", index=index)
+    return FileContents(frame, units, unit, "its metadata", index=index)
 
 
 def _unit_in(metadata: Mapping[bytes, bytes] | None) -> str | None:
-    found = (metadata or {}).get(b"unit") or (metadata or {}).get(b"units") or b""
-    return SPELLINGS.get(found.decode("utf-8", "replace").strip().lower())
+    unit = (metadata or {}).get(b"unit") or (metadata or {}).get(b"units") or b""
+    return SPELLINGS.get(unit.decode("utf-8", "replace").strip().lower())
 
 
 def _head(path: Path) -> tuple[list[str], int, str]:
@@ -155,16 +151,16 @@ def _head(path: Path) -> tuple[list[str], int, str]:
         reading("csv.gz" if packed else "csv"),
         (gzip.open if packed else open)(path, "rb") as file,
     ):
-        block = file.read(HEAD)
+        block = file.read(HEAD_BYTES)
     encoding = "utf-16"
     if not block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         # Without a mark it is UTF-16 if every second byte is 0, or nearly.
-        first, second = (3 * block[place::2].count(0) > len(block) for place in (0, 1))
+        first, second = (3 * block[offset::2].count(0) > len(block) for offset in (0, 1))
         encoding = "utf-8" if first == second else "utf-16-be" if first else "utf-16-le"
     text = block.decode(encoding, "replace").removeprefix("\ufeff")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    lines = lines if len(block) < HEAD else lines[:-1]
-    filled = [line for line in lines if line.strip()][:LINES]
+    lines = lines if len(block) < HEAD_BYTES else lines[:-1]
+    filled = [line for line in lines if line.strip()][:HEAD_LINES]
     return filled, lines.index(filled[0]) if filled else 0, encoding
 
 
@@ -173,17 +169,18 @@ def cells_of(lines: list[str]) -> tuple[str, list[list[str]]]:
     commas, unless every line has as many semicolons, tabs or bars as the others, or as many pieces
     between spaces, with numbers among them. Raises UnusableFile: spaces separate several numbers
     of cells."""
-    bare = [QUOTED.sub("", line) for line in lines]
+    bare = [re.sub(r'"[^"]*"', "", line) for line in lines]
     for separator in (";", "\t", "|"):
         if len(counts := {line.count(separator) for line in bare}) == 1 and counts != {0}:
             return separator, [*csv.reader(lines, delimiter=separator)]
-    rows = [[piece.strip('"') for piece in PIECE.findall(line)] for line in lines]
+    rows = [[piece.strip('"') for piece in re.findall(r'"[^"]*"|\S+', line)] for line in lines]
     commas = [*csv.reader(lines)]
     if not rows or not all(COMMA_NUMBER.fullmatch(c) for row in rows for c in row if "," in c):
         return ",", commas
     body, head = rows[1:] or rows, rows[0][rows[0][0] == "#" :]
-    width, last = len(body[-1]), [bool(NUMBER.fullmatch(c.replace(",", "."))) for c in body[-1]]
-    index = len(head) == width - 1 and (counted(head) or not any(map(NUMBER.fullmatch, head)))
+    width = len(body[-1])
+    last = [bool(NUMBER_FORM.fullmatch(cell.replace(",", "."))) for cell in body[-1]]
+    index = len(head) == width - 1 and (counted(head) or not any(map(NUMBER_FORM.fullmatch, head)))
     alike = {*map(len, body)} == {width} and (len(head) == width or index)
     if width > 1 and all(last) and not alike:
         odd = next((n for n, row in enumerate(rows, 1) if len(row) != width), 1)
@@ -196,7 +193,7 @@ def mark_of(cells: list[str]) -> str:
     """What stands before a fraction: a comma, if every number with a comma is a fraction, a point,
     if there is none. Raises UnusableFile: 1,234 could be 1.234 or 1234."""
     commas = [cell for cell in cells if COMMA_NUMBER.fullmatch(cell)]
-    if commas and all(GROUPED.fullmatch(cell) for cell in commas):
+    if commas and all(re.fullmatch(r"[-+]?[1-9]\d{0,2},\d{3}", cell) for cell in commas):
         number = short(commas[0])
         meant = f"{number.replace(',', '.')} or {number.replace(',', '')}"
         remedy = "write a decimal point, or say with --decimal which it is, point or comma"
@@ -213,7 +210,8 @@ def counted(cells: Sequence[str]) -> bool:
 def _names_columns(cells: list[str], header: str | None) -> tuple[bool, str]:
     """Whether a first row names the columns, and what that assumes: not if it holds numbers alone
     and does not count. Raises UnusableFile: it mixes names and numbers, or names one twice."""
-    values = [bool(NUMBER.fullmatch(c) or ISO.fullmatch(c) or lasting(c)) for c in cells]
+    forms = NUMBER_FORM.fullmatch, ISO_MOMENT.fullmatch, lasting
+    values = [any(of(cell) for of in forms) for cell in cells]
     numbered = len(cells) > 1 and counted(cells)
     below = len(cells) > 1 and not values[0] and counted(cells[1:])  # a name for the rounds
     named, pairs = numbered or below or not any(values), zip(cells, values, strict=True)
@@ -230,17 +228,17 @@ def _names_columns(cells: list[str], header: str | None) -> tuple[bool, str]:
     return named, row if named else "no header: the first row is a round"
 
 
-def _read_text(file: Path, most: int | None, said: Reading) -> Held:
+def _read_text(file: Path, most: int | None, options: Reading) -> FileContents:
     lines, empty, encoding = _head(file)
     sep, rows = cells_of(lines)
     rows = [[cell.strip() for cell in row] for row in rows] or [[]]
-    mark = {"point": ".", "comma": ",", None: "."}[said.decimal]
-    if said.decimal is None and sep != ",":
+    mark = {"point": ".", "comma": ",", None: "."}[options.decimal]
+    if options.decimal is None and sep != ",":
         mark = mark_of([cell for row in rows for cell in row])
     form: dict[str, Any] = {"sep": sep, "encoding": encoding, "decimal": mark}
-    form |= {"thousands": {".": ",", ",": "."}[mark]} if said.decimal else {}
+    form |= {"thousands": {".": ",", ",": "."}[mark]} if options.decimal else {}
     form |= {"skiprows": [*range(empty)], "skip_blank_lines": sep == BLANKS}
-    notes, known, named = list[str](), dict[str, str](), said.header == "yes"
+    notes, known, named = list[str](), dict[str, str](), options.header == "yes"
     if sep == BLANKS and rows[0][0] == "#":  # as NumPy writes it
         form |= {"names": rows[0][1:], "comment": "#"}
         named = False
@@ -248,7 +246,7 @@ def _read_text(file: Path, most: int | None, said: Reading) -> Held:
         form["names"], named = ["Unnamed: 0", *rows[0]], True
     else:
         named, note = _names_columns(
-            [c.replace(",", ".") if mark == "," else c for c in rows[0]], said.header
+            [c.replace(",", ".") if mark == "," else c for c in rows[0]], options.header
         )
         notes += [note] if note else []
         units = [
@@ -263,5 +261,5 @@ def _read_text(file: Path, most: int | None, said: Reading) -> Held:
     ends = [name for name in frame.columns if name.startswith("Unnamed: ") and len(frame)]
     frame = frame.drop(columns=[name for name in ends if frame[name].isna().all()])
     if sep != "," and not str(file).removesuffix(".gz").endswith(".tsv"):
-        notes.append(f"{SEPARATORS[sep]} separate the cells")
-    return Held(frame, known, assumed=tuple(notes))
+        notes.append(f"{SEPARATOR_NAMES[sep]} separate the cells")
+    return FileContents(frame, known, assumed=tuple(notes))

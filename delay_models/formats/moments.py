@@ -9,11 +9,7 @@ import pandas as pd
 
 from ...sim.files import UnusableFile, reading, short
 from ..base import FloatArray
-from .cells import NUMBERS
-
-LATEST = 1e11  # seconds since 1970: a larger number is another unit
-ZONE = re.compile(r":\d.*?([Zz]|[+-]\d\d(?::?\d\d)?)$")
-UTC = ("", "Z", "z", "UTC", "+00:00", "+0000", "+00")  # a stamp without a zone is read as UTC
+from .cells import NUMBER_KINDS
 
 
 def between(start: pd.Series, end: pd.Series, unit: str | float | None) -> tuple[FloatArray, bool]:
@@ -21,12 +17,13 @@ def between(start: pd.Series, end: pd.Series, unit: str | float | None) -> tuple
     where one is missing. And whether they are stamps. The difference is taken before anything is
     rounded: nanoseconds since 1970 are no doubles. Raises UnusableFile: they are no times, of two
     kinds, in an unknown unit, end before they start, or have a zone at one end alone."""
-    numeric = [column.dtype.kind in NUMBERS for column in (start, end)]
+    numeric = [column.dtype.kind in NUMBER_KINDS for column in (start, end)]
     names = f"{short(start.name)} and {short(end.name)}"
     if any(numeric) and not all(numeric):
         raise UnusableFile(f"columns {names}: one holds numbers and one does not")
     if all(numeric):
-        if unit is None and max(float(start.max()), float(end.max())) > LATEST:
+        latest = max(float(start.max()), float(end.max()))
+        if unit is None and latest > 1e11:  # seconds since 1970: in the year 5138
             text = f"column {short(start.name)} holds {start.max():.15g}, too large for seconds"
             raise UnusableFile(f"{text} since 1970: say with --unit what they are, ms, us or ns")
         taken = (end - start).to_numpy(dtype=np.float64, na_value=np.nan)
@@ -34,7 +31,8 @@ def between(start: pd.Series, end: pd.Series, unit: str | float | None) -> tuple
         first, last = (_stamps(column) for column in (start, end))
         zones = [_zone(column) for column in (start, end)]
         taken = (last - first).to_numpy() / np.timedelta64(1, "s")
-        if "" in zones and {*zones} != {""} and ({*zones} - {*UTC} or np.any(taken < 0)):
+        utc = {"", "Z", "z", "UTC", "+00:00", "+0000", "+00"}  # without a zone it is read as UTC
+        if "" in zones and {*zones} != {""} and ({*zones} - utc or np.any(taken < 0)):
             zoned, other = (end, start) if zones[0] == "" else (start, end)
             text = f"{short(zoned.name)} has a zone, {''.join(zones)}, and {short(other.name)} has"
             raise UnusableFile(f"{text} none, which is UTC: write a zone at both ends, or at none")
@@ -59,5 +57,6 @@ def _zone(column: pd.Series) -> str:
     if column.dtype.kind == "M":
         return str(getattr(column.dtype, "tz", None) or "")
     known = column.dropna()
-    found = ZONE.search(str(known.iloc[0])) if len(known) else None
-    return found[1] if found else ""
+    zone = r":\d.*?([Zz]|[+-]\d\d(?::?\d\d)?)$"
+    match = re.search(zone, str(known.iloc[0])) if len(known) else None
+    return match[1] if match else ""

@@ -29,11 +29,10 @@ from ..tables.measured import TableError
 from ..tables.names import role_of
 
 TRACE_ENDINGS = (".json", ".json.gz")
-STEP = re.compile(r"ProfilerStep#(\d{1,15})")
-RANK = re.compile(r"rank[-_ ]?(\d{1,9})", re.IGNORECASE)
-HANDLER = re.compile(r"(.+?)\.\d{9,}(\.\d+)?\.pt\.trace\.json(\.gz)?")
+STEP_NAME = re.compile(r"ProfilerStep#(\d{1,15})")
+RANK_IN_NAME = re.compile(r"rank[-_ ]?(\d{1,9})", re.IGNORECASE)
 MOST_FILES = 100_000
-LARGEST = 2**28  # bytes of a file when unpacked; its text takes about five times as many in memory
+MOST_BYTES = 2**28  # of a file when unpacked; its text takes about five times as many in memory
 
 
 def are_profiles(path: str) -> bool:
@@ -57,8 +56,9 @@ def read_profiles(path: str, most: int | None) -> tuple[pd.DataFrame, tuple[str,
             if str(file) == path:
                 raise
             raise TableError(str(file), str(error)) from error
-        columns = {"worker": worker, "round": [*steps], "dur_us": [*steps.values()]}
-        frames.append(pd.DataFrame(columns | {f"{name}_us": each for name, each in spans.items()}))
+        columns: dict[str, Any] = {"worker": worker, "round": [*steps], "dur_us": [*steps.values()]}
+        columns |= {f"{name}_us": seconds for name, seconds in spans.items()}
+        frames.append(pd.DataFrame(columns))
     frame = pd.concat(frames, ignore_index=True, join="inner")
     if frame["worker"].str.fullmatch(r"[0-9]{1,9}").all():
         frame["worker"] = frame["worker"].astype("int64")
@@ -72,19 +72,19 @@ def read_profiles(path: str, most: int | None) -> tuple[pd.DataFrame, tuple[str,
 def _files(path: str) -> list[Path]:
     folder = Path(path)
     if folder.is_dir():
-        found = sorted(file for file in folder.iterdir() if file.name.endswith(TRACE_ENDINGS))
-        if not found:
+        files = sorted(file for file in folder.iterdir() if file.name.endswith(TRACE_ENDINGS))
+        if not files:
             text = "is a folder without *.json: valid: PyTorch profiler traces, one a rank"
             raise UnusableFile(text)
     elif folder.exists() or not any(c in path for c in "*?["):
         return [folder]
     else:
-        found = sorted(Path(file) for file in glob.iglob(path))
-        if not found:
+        files = sorted(Path(file) for file in glob.iglob(path))
+        if not files:
             raise UnusableFile("no file has such a name")
-    if len(found) > MOST_FILES:
-        raise UnusableFile(f"{len(found)} files; must be at most {MOST_FILES}")
-    return found
+    if len(files) > MOST_FILES:
+        raise UnusableFile(f"{len(files)} files; must be at most {MOST_FILES}")
+    return files
 
 
 def _steps(file: Path, most: int | None) -> tuple[str, dict[int, float], dict[str, list[float]]]:
@@ -127,30 +127,30 @@ def _spans(events: list[Any], begin: FloatArray, end: FloatArray) -> dict[str, l
     for event in events:
         if (kind := _kind(event)) in ("collective", "stage"):
             named.setdefault("" if kind == "collective" else event["name"], []).append(event)
-    calls, found = named.pop("", []), dict[str, list[float]]()
+    calls, seconds = named.pop("", []), dict[str, list[float]]()
     for sure in COLLECTIVES:
         if times := _in_steps([call for call in calls if sure.match(call["name"])], begin, end):
-            found["allreduce"] = times
+            seconds["allreduce"] = times
             break
     for name, spans in named.items():
         times = _in_steps(spans, begin, end) if role_of(f"{name}_us") is None else []
         if 2 * sum(time > 0 for time in times) > len(begin):
-            found.setdefault(name, times)
-    return found
+            seconds.setdefault(name, times)
+    return seconds
 
 
 def _in_steps(spans: list[Any], begin: FloatArray, end: FloatArray) -> list[float]:
     """Microseconds in which a span runs that began in each of the steps; empty: none began."""
-    found = [(_microseconds(span, "ts"), _microseconds(span, "dur")) for span in spans]
-    starts, lasts = np.array(found).reshape(-1, 2).T
+    pairs = [(_microseconds(span, "ts"), _microseconds(span, "dur")) for span in spans]
+    starts, lasts = np.array(pairs).reshape(-1, 2).T
     steps = np.argsort(begin)
-    place = steps[np.searchsorted(begin[steps], starts, side="right") - 1]
-    inside = (begin[place] <= starts) & (starts < end[place])
+    step = steps[np.searchsorted(begin[steps], starts, side="right") - 1]
+    inside = (begin[step] <= starts) & (starts < end[step])
     if not inside.any():
         return []
-    place, starts, lasts = place[inside], starts[inside], lasts[inside]
-    order = np.argsort(place, kind="stable")
-    edges = np.searchsorted(place[order], np.arange(1, len(begin)))
+    step, starts, lasts = step[inside], starts[inside], lasts[inside]
+    order = np.argsort(step, kind="stable")
+    edges = np.searchsorted(step[order], np.arange(1, len(begin)))
     return [_covered(starts[some], lasts[some]) for some in np.split(order, edges)]
 
 
@@ -180,32 +180,32 @@ def _kind(event: Any) -> Literal["collective", "step", "stage", ""]:
         return ""
     if any(kind.match(name) for kind in COLLECTIVES):
         return "collective"
-    if STEP.fullmatch(name):
+    if STEP_NAME.fullmatch(name):
         return "" if str(event.get("cat", "")).startswith("gpu") else "step"
     return "stage" if event.get("cat") == "user_annotation" else ""
 
 
 def _rank(file: Path, trace: Any) -> str:
-    told = trace.get("distributedInfo") if isinstance(trace, dict) else None
-    rank = told.get("rank") if isinstance(told, dict) else None
+    info = trace.get("distributedInfo") if isinstance(trace, dict) else None
+    rank = info.get("rank") if isinstance(info, dict) else None
     if isinstance(rank, int) and not isinstance(rank, bool) and 0 <= rank < 10**9:
         return str(rank)
-    if named := RANK.search(file.name):
+    if named := RANK_IN_NAME.search(file.name):
         return str(int(named[1]))
-    if handled := HANDLER.fullmatch(file.name):
-        return handled[1]
+    if handler := re.fullmatch(r"(.+?)\.\d{9,}(\.\d+)?\.pt\.trace\.json(\.gz)?", file.name):
+        return handler[1]
     raise UnusableFile("no distributedInfo.rank, and no rank in its name; valid: rank3.json")
 
 
 def values_of(file: Path, most: int | None, **hook: Any) -> Any:
     """What a JSON file holds; of one with a value on each line, these values. ``most``: ``None``
-    allows more than ``LARGEST`` bytes. Raises UnusableFile: it is larger, or damaged."""
+    allows more than ``MOST_BYTES``. Raises UnusableFile: it is larger, or damaged."""
     require_regular(file)
     with reading("json"):
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-            content = stream.read() if most is None else stream.read(LARGEST + 1)
-        if most is not None and len(content) > LARGEST:
-            text = f"is longer than {LARGEST:,} bytes; --allow-large of fit, or fewer steps"
+            content = stream.read() if most is None else stream.read(MOST_BYTES + 1)
+        if most is not None and len(content) > MOST_BYTES:
+            text = f"is longer than {MOST_BYTES:,} bytes; --allow-large of fit, or fewer steps"
             raise UnusableFile(text)
         try:
             return json.loads(content, **hook)
@@ -223,6 +223,6 @@ def _value(number: int, line: bytes, hook: dict[str, Any]) -> Any:
         raise UnusableFile(f"line {number} is not a JSON value: {error.msg}") from None
 
 
-def _wanted(part: dict[str, Any]) -> dict[str, Any] | None:
-    whole = "traceEvents" in part or "rank" in part or "distributedInfo" in part
-    return part if whole or _kind(part) else None
+def _wanted(entry: dict[str, Any]) -> dict[str, Any] | None:
+    whole = "traceEvents" in entry or "rank" in entry or "distributedInfo" in entry
+    return entry if whole or _kind(entry) else None

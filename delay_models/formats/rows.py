@@ -19,9 +19,6 @@ def no_such(name: str, columns: Sequence[str]) -> None:
     )
 
 
-RANGE = re.compile(r"(\d{0,15}):(\d{0,15})(?::([1-9]\d{0,8}))?")
-
-
 def rows_of(frame: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
     """The rows that count. Raises UnusableFile: there are none, or more follow after an empty one
     and nothing was said."""
@@ -41,15 +38,16 @@ def rows_of(frame: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
         exact = column.map(lambda cell: str(cell).strip().removesuffix(".0")) == value.strip()
         if exact.any():
             return frame[exact].reset_index(drop=True)
-    if (matched := RANGE.fullmatch(value.strip())) is None:
+    bounds = r"(\d{0,15}):(\d{0,15})(?::([1-9]\d{0,8}))?"
+    if (matched := re.fullmatch(bounds, value.strip())) is None:
         if equals:
             raise UnusableFile(f"--rows {short(wanted)}: no cell of column {short(name)} is that")
         form = "A:B or A:B:STEP (from 1, both included), COLUMN=VALUE, or COLUMN=A:B"
         raise UnusableFile(f"--rows {short(wanted)}: must be {form}")
-    places = np.arange(1, len(frame) + 1) if column is None else numbers(column, "rows")[0]
-    first = float(matched[1] or (1 if column is None else np.nanmin(places)))
-    chosen = (places >= first) & (places <= float(matched[2] or "inf"))
-    chosen &= np.mod(places - first, float(matched[3] or 1)) == 0
+    labels = np.arange(1, len(frame) + 1) if column is None else numbers(column, "rows")[0]
+    first = float(matched[1] or (1 if column is None else np.nanmin(labels)))
+    chosen = (labels >= first) & (labels <= float(matched[2] or "inf"))
+    chosen &= np.mod(labels - first, float(matched[3] or 1)) == 0
     if not chosen.any():
         raise UnusableFile(f"--rows {short(wanted)}: no row of {len(frame)} is there")
     return frame[chosen].reset_index(drop=True)

@@ -13,10 +13,8 @@ from numpy.typing import NDArray
 from ...sim.files import UnusableFile, short
 from ..base import FloatArray
 
-SECONDS_AT_MOST = 100.0  # times without a unit that are typically larger are rather ms
-FEW = 8  # so few small whole numbers may be seconds, and so may be equal ones
-GROWS = 10  # rounds from which on times that only grow are moments
-MOMENT = 1e8  # seconds: no call takes three years, and since 1970 there have been more
+MAX_SECONDS_WITHOUT_UNIT = 100.0  # times that are typically larger are rather ms
+MIN_ROUNDS_OF_CLOCK = 10  # from which on times that only grow are moments
 
 
 def counting(table: FloatArray) -> NDArray[np.bool_]:
@@ -29,15 +27,15 @@ def counting(table: FloatArray) -> NDArray[np.bool_]:
         fractions = np.any(table != np.round(table), axis=0)
         up = np.all(steps > 0, axis=0) & ~fractions
         even = np.all(steps == steps[:1], axis=0)
-    return np.asarray(up & (even | bool(fractions.any()) | (len(table) >= GROWS)))
+    return np.asarray(up & (even | bool(fractions.any()) | (len(table) >= MIN_ROUNDS_OF_CLOCK)))
 
 
 def require_no_index(names: Sequence[str], table: FloatArray) -> None:
     """Refuse (UnusableFile) a column of ``(rounds, n)`` numbers that counts up."""
-    found = counting(table)
-    if found.any():
-        name = names[int(np.argmax(found))]
-        head = ", ".join(f"{number:.15g}" for number in table[:3, int(np.argmax(found))])
+    counts = counting(table)
+    if counts.any():
+        name = names[int(np.argmax(counts))]
+        head = ", ".join(f"{number:.15g}" for number in table[:3, int(np.argmax(counts))])
         text = f"column {short(name)} counts up ({head}, ...), as the number of a round does"
         raise UnusableFile(
             f"{text}: say --columns {quote(f'round={name}')}; or --keep {quote(name)} if not"
@@ -49,8 +47,9 @@ def require_durations(name: str, table: FloatArray) -> None:
     all durations, or grow in each of ten rounds or more for all of several workers."""
     with np.errstate(invalid="ignore"):
         steps = np.diff(table, axis=0)
-        late = (table > MOMENT).all(axis=0) & (steps >= 0).all(axis=0) & (len(table) > 1)
-    grow = len(table) >= GROWS and table.shape[1] > 1 and bool((steps > 0).all())
+        # No call takes 1e8 seconds, three years, and since 1970 there have been more.
+        late = (table > 1e8).all(axis=0) & (steps >= 0).all(axis=0) & (len(table) > 1)
+    grow = len(table) >= MIN_ROUNDS_OF_CLOCK and table.shape[1] > 1 and bool((steps > 0).all())
     if grow or late.any():
         how = "grows from round to round for every worker" if grow else "holds dates"
         text = f"{name} {how}: a clock? Give a start and an end (--columns start=...,end=...)"
@@ -63,8 +62,9 @@ def typical(where: str, seen: FloatArray, also: str = "") -> float:
     finite = seen[np.isfinite(seen)]
     middle = float(np.median(finite)) if finite.size else 0.0
     whole = bool(np.any(finite) and not np.any(np.mod(finite, 1)))
-    whole = whole and (bool(finite.size >= FEW and np.ptp(finite) > 0) or middle >= 10)
-    if middle >= SECONDS_AT_MOST or whole:
+    # A few small whole numbers may be seconds, and so may be equal ones.
+    whole = whole and (bool(finite.size >= 8 and np.ptp(finite) > 0) or middle >= 10)
+    if middle >= MAX_SECONDS_WITHOUT_UNIT or whole:
         numbers = "all whole numbers, " if whole else ""
         text = f"{where} says no unit and is {numbers}typically {middle:.6g}"
         raise UnusableFile(f"{text}: say with --unit what they are, s, ms, us or ns{also}")

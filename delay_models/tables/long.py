@@ -14,43 +14,43 @@ from numpy.typing import NDArray
 from ...sim.files import UnusableFile, require_cells, short
 from ...sim.reading import Reading
 from ..base import FloatArray
-from ..formats.cells import GAPS, NONE, Times, numbers, settle
-from ..formats.files import Held
+from ..formats.cells import NO_ROWS, WORDS_FOR_MISSING, Times, numbers, settle
+from ..formats.files import FileContents
 from ..formats.moments import between
 from .checks import require_durations
-from .measured import REMEDY, RawTable, Repair, Roles, also_needed
+from .measured import REMEDY_FOR_MISSING, RawTable, Repair, Roles, also_needed
 from .names import parse, role_of, summary_word
 from .parts import allreduce_of, own_seconds, part_of_step, stage_seconds, with_sum
 
-MOST_LISTED = 6  # columns that are listed
-MOST_LOADS = 1000  # loads that a table may have: with more, the column is something else
 Calls = pd.DataFrame  # ``worker`` and ``round`` (numbers from 0), ``seconds``; a row per row
 
 
 class LongTable:
-    """A long table, of which each load becomes a part, of ``most`` cells, when it is asked for;
+    """A long table, of which each load becomes a table, of ``most`` cells, when it is asked for;
     ``role``: role to column. Raises UnusableFile: naming the first defect."""
 
-    def __init__(self, held: Held, role: Roles, said: Reading, most: int | None) -> None:
-        held, role = with_sum(held, role, said)
-        self._said, self._most, frame = said, most, held.frame
-        self._own = reduced = said.asked.get("allreduce", "")
-        others = frame.drop(columns=list({*role.values(), *said.stages}))
+    def __init__(
+        self, contents: FileContents, role: Roles, options: Reading, most: int | None
+    ) -> None:
+        contents, role = with_sum(contents, role, options)
+        self._options, self._most, frame = options, most, contents.frame
+        self._own = reduced = options.asked.get("allreduce", "")
+        others = frame.drop(columns=list({*role.values(), *options.stages}))
         self._reduced = reduced or allreduce_of(others)
-        named = said.asked.get("rack")
+        named = options.asked.get("rack")
         racks = [n for n in map(str, others.columns) if n == named or (not named and of_racks(n))]
         unused = [short(name) for name in others.columns if name not in (reduced, *racks)]
-        more = f", ... ({len(unused)})" if len(unused) > MOST_LISTED else ""
-        listed = f"columns not used: {', '.join(unused[:MOST_LISTED])}{more}"
-        self._assumed = (*held.assumed, listed) if unused else held.assumed
-        if (wrong := parse(name := role.get("seconds", "")).wrong) and not said.stages:
+        more = f", ... ({len(unused)})" if len(unused) > 6 else ""
+        listed = f"columns not used: {', '.join(unused[:6])}{more}"
+        self._assumed = (*contents.assumed, listed) if unused else contents.assumed
+        if (wrong := parse(name := role.get("seconds", "")).wrong) and not options.stages:
             why = (
                 f"column {short(name)} is read as seconds, as --columns says; its name says {wrong}"
             )
             self._assumed = (*self._assumed, why)
         roles = {**role, "rack": " and ".join(racks)} if racks else role
-        self._roles = {each: f"column {short(name)}" for each, name in roles.items()}
-        seconds, self._failed, times, where = _seconds(held, role, said)
+        self._roles = {key: f"column {short(name)}" for key, name in roles.items()}
+        seconds, self._failed, times, where = _seconds(contents, role, options)
         text = f"{where} says no unit: {times.assumed.partition(': ')[2]}"
         self._unit = times.why
         self._repairs = [Repair("unit", len(seconds), text)] if times.assumed else []
@@ -61,12 +61,13 @@ class LongTable:
             self._failed = np.union1d(self._failed, self._status[1])
         self._tried = any(role_of(str(name)) == "attempt" for name in others.columns)
         self._hosts, self._calls["worker"] = _workers(frame[role["worker"]])
-        for name in held.others:
+        for name in contents.others:
             if name not in self._hosts:
                 listed = short(", ".join([*map(str, frame.columns), *self._hosts[:20]]))
                 text = f"no column and no worker is named {short(name)!r}; there are {listed}"
                 raise UnusableFile(text)
-        if bad := [h for h in self._hosts if summary_word(h) and h not in (*said.keep, *said.drop)]:
+        free = [host for host in self._hosts if host not in (*options.keep, *options.drop)]
+        if bad := [host for host in free if summary_word(host)]:
             text = f"worker {short(bad[0])} is a summary of others by its name"
             raise UnusableFile(f"{text}: --drop {quote(','.join(bad))}")
         self._racks = {
@@ -76,48 +77,48 @@ class LongTable:
         }
         self._rounds, self._calls["round"] = _numbered(frame[role["round"]], "round")
         if reduced:
-            self._calls["allreduce"] = part_of_step(held, role, said, reduced, "allreduce")
-        for place, name in enumerate(said.stages):
-            self._calls[place] = part_of_step(held, role, said, name, "stages")
-            self._calls.loc[self._calls[place].isna(), "seconds"] = np.nan
+            self._calls["allreduce"] = part_of_step(contents, role, options, reduced, "allreduce")
+        for stage, name in enumerate(options.stages):
+            self._calls[stage] = part_of_step(contents, role, options, name, "stages")
+            self._calls.loc[self._calls[stage].isna(), "seconds"] = np.nan
         # By load, ascending; ``{None: None}`` without a column load.
         self.rows: dict[float | None, NDArray[np.int64] | None] = {None: None}
         if "load" in role:
             values, codes = _numbered(frame[role["load"]], "load")
             if (values < 0).any():
                 raise UnusableFile("a load is negative")
-            if len(values) > MOST_LOADS:
-                text = f"holds {len(values)} different loads; must be at most {MOST_LOADS}"
+            if len(values) > 1000:  # the column is something else
+                text = f"holds {len(values)} different loads; must be at most 1000"
                 raise UnusableFile(text)
             self.rows = {float(v): np.flatnonzero(codes == k) for k, v in enumerate(values)}
 
-    def part(self, load: float | None) -> RawTable:
+    def at_load(self, load: float | None) -> RawTable:
         """The calls at a load. Raises UnusableFile: rows are repeated or missing."""
-        rows, said, assumed = self.rows[load], self._said, [*self._assumed]
+        rows, options, assumed = self.rows[load], self._options, [*self._assumed]
         calls = self._calls if rows is None else self._calls.iloc[rows]
         if self._own:
-            calls = own_seconds(calls, self._own, said.retries)
+            calls = own_seconds(calls, self._own, options.retries)
             waited = f"what each worker waited in {short(self._own)}"
             assumed.append(f"own times: without {waited}, beyond the shortest of its round")
-        if dropped := [place for place, host in enumerate(self._hosts) if host in said.drop]:
+        if dropped := [worker for worker, host in enumerate(self._hosts) if host in options.drop]:
             calls = calls[~calls["worker"].isin(dropped)]
         calls, retried = self._one_each(calls)
         failed = int(np.isin(self._failed, calls.index).sum())
         workers, w = np.unique(calls["worker"].to_numpy(), return_inverse=True)
         rounds, r = np.unique(calls["round"].to_numpy(), return_inverse=True)
-        lacking, refuses = len(workers) * len(rounds) - len(calls), said.missing == "refuse"
+        lacking, refuses = len(workers) * len(rounds) - len(calls), options.missing == "refuse"
         if lacking and refuses:
             text = f"{len(calls)} rows for {len(rounds)} rounds of {len(workers)} workers"
-            raise UnusableFile(f"{text}: {lacking} delays are missing; {REMEDY}")
+            raise UnusableFile(f"{text}: {lacking} delays are missing; {REMEDY_FOR_MISSING}")
         require_cells(len(workers) * len(rounds), self._most)
         table = np.full((len(rounds), len(workers)), np.nan)
         table[r, w] = calls["seconds"].to_numpy()
-        stages = stage_seconds(calls, said.stages, table, (r, w))
+        stages = stage_seconds(calls, options.stages, table, (r, w))
         if self._status is not None and refuses and np.isnan(table).any():
             name, bad = self._status
             failures = f"{len(bad)} call{'s' * (len(bad) != 1)} failed (first: row {bad[0] + 1})"
-            raise UnusableFile(f"column {short(name)} says that {failures}; {REMEDY}")
-        if "seconds" not in said.asked and "seconds" in self._roles:
+            raise UnusableFile(f"column {short(name)} says that {failures}; {REMEDY_FOR_MISSING}")
+        if "seconds" not in options.asked and "seconds" in self._roles:
             require_durations(self._roles["seconds"], table)
         names = self._rounds[rounds]
         repairs = (*self._repairs, *retried, *_gaps(names))
@@ -138,11 +139,11 @@ class LongTable:
         ordered, workers = calls.sort_values("worker", kind="stable"), calls["worker"].nunique()
         falls = ordered[ordered["worker"].diff().eq(0) & ordered["round"].diff().lt(0)]
         if 2 * falls["worker"].nunique() >= workers and count >= 2 * max(len(falls), workers):
-            again = int(falls.index.min())
-            text = f"round numbers begin again at row {again + 1}: two runs in one file, or rows "
-            first = f"out of order? --rows 1:{again} takes the first; or split it there, or sort it"
-            raise UnusableFile(f"{text}{first} by worker and round")
-        if self._said.retries == "refuse":
+            restart = int(falls.index.min())
+            text = f"round numbers begin again at row {restart + 1}: two runs in one file, or rows "
+            first = f"out of order? --rows 1:{restart} takes the first; or split it there, or sort"
+            raise UnusableFile(f"{text}{first} it by worker and round")
+        if self._options.retries == "refuse":
             row = calls[twice].iloc[0]
             worker, number = self._hosts[int(row["worker"])], self._rounds[int(row["round"])]
             text = f"two rows for worker {short(worker)}, round {number:g}"
@@ -150,9 +151,9 @@ class LongTable:
             gaps = workers * calls["round"].nunique() > len(calls) - count
             how = "say which counts with --retries, last or sum, if calls were tried again"
             how = "--retries last, or sum (of all)" if self._tried else how
-            raise UnusableFile(f"{text}: {how}{also_needed(gaps, self._said)}")
+            raise UnusableFile(f"{text}: {how}{also_needed(gaps, self._options)}")
         kept, text = calls, "the last of each counts"
-        if self._said.retries == "sum":
+        if self._options.retries == "sum":
             # a try that failed took its time, too, if a later one did not fail
             spent, text = calls["seconds"].fillna(self._spent), "their seconds are added"
             tries = spent.groupby([calls["worker"], calls["round"]])
@@ -164,30 +165,31 @@ class LongTable:
 
 
 def _seconds(
-    held: Held, role: Roles, said: Reading
+    contents: FileContents, role: Roles, options: Reading
 ) -> tuple[FloatArray, NDArray[np.int64], Times, str]:
     """The seconds of each row, the places of calls that failed, and whose unit it is."""
-    frame, gaps = held.frame, said.missing != "refuse"
+    frame, gaps = contents.frame, options.missing != "refuse"
     name = role.get("seconds") or role["start"]
-    unit, where, failed = held.unit_of(name), f"column {short(name)}", NONE
+    unit, where, failed = contents.unit_of(name), f"column {short(name)}", NO_ROWS
     if "seconds" in role:
         what = "seconds" if unit in (None, "s") else str(unit)
         values, failed = numbers(frame[name], what, "say --columns seconds=...", gaps)
     else:
         start, end = frame[name], frame[role["end"]]
         where = f"{short(name)} and {short(end.name)}"
-        if held.unit_of(role["end"]) != unit:
+        if contents.unit_of(role["end"]) != unit:
             raise UnusableFile(f"columns {where} are in different units")
-        values, stamps = between(start, end, unit or said.unit)
+        values, stamps = between(start, end, unit or options.unit)
         if stamps:
             return values, failed, Times("s", f"seconds from {where.replace('and', 'to')}"), where
         where = f"the difference of {where}"
-    if unit is not None and held.unit not in (None, unit):
-        raise UnusableFile(f"{where} says {unit}, and {held.where} says {held.unit}: rename one")
-    if unit is None and held.unit is not None:
-        unit, where = held.unit, held.where
-    also = also_needed(not np.isfinite(values).all(), said)
-    times = settle(said.unit, unit, where, values, held.hint, also)
+    if unit is not None and contents.unit not in (None, unit):
+        other = f"{contents.where} says {contents.unit}"
+        raise UnusableFile(f"{where} says {unit}, and {other}: rename one")
+    if unit is None and contents.unit is not None:
+        unit, where = contents.unit, contents.where
+    also = also_needed(not np.isfinite(values).all(), options)
+    times = settle(options.unit, unit, where, values, contents.hint, also)
     return times.seconds(values), failed, times, where
 
 
@@ -233,8 +235,8 @@ def _groups(
         )
     members = known.sort_values("worker").groupby("rack", sort=False)["worker"]
     groups = {str(value): tuple(hosts[j] for j in group) for value, group in members}
-    said = {value: value.lower().startswith(str(column.name).lower()) for value in groups}  # rack7
-    names = {value: value if said[value] else f"{column.name} {value}" for value in groups}
+    start = str(column.name).lower()
+    names = {v: v if v.lower().startswith(start) else f"{column.name} {v}" for v in groups}  # rack7
     return {names[value]: groups[value] for value in sorted(groups, key=natural)}
 
 
@@ -263,22 +265,21 @@ def _gaps(rounds: NDArray[np.float64]) -> list[Repair]:
     return [Repair("gap", lost, text)]
 
 
-BAD = ("failed", "failure", "error", "timed_out", "killed", "crashed")  # true: it failed
-REASONS = ("error", "exception", "error_message", "failure_reason", "traceback")
-WORDS = (GAPS - {"-", "--", "---", "?", "x"}) | {"out_of_memory", "node_fail", "preempted"}
-
-
 def _failures(others: pd.DataFrame) -> tuple[str, NDArray[np.int64]] | None:
     """The first column that says by its name how calls ended, and the rows of those that failed."""
+    failures = "failed", "failure", "error", "timed_out", "killed", "crashed"  # true: it failed
+    reasons = "error", "exception", "error_message", "failure_reason", "traceback"
+    texts = WORDS_FOR_MISSING - {"-", "--", "---", "?", "x"}
+    texts |= {"out_of_memory", "node_fail", "preempted"}
     for name in map(str, others.columns):
         column, whole = others[name], parse(name).whole
         if role_of(name) != "status":
             continue
         if column.dtype.kind == "O":
-            words = column.map(lambda cell: str(cell).strip().lower() in WORDS)
-            bad = column.notna() if whole in REASONS and column.isna().any() else words
+            words = column.map(lambda cell: str(cell).strip().lower() in texts)
+            bad = column.notna() if whole in reasons and column.isna().any() else words
         elif {*column.dropna().unique()} <= {0, 1} and not re.search("code|exit", whole):
-            bad = column.astype(float) == (whole in BAD)
+            bad = column.astype(float) == (whole in failures)
         else:
             http = column.max() >= 100 and not re.search("exit|return|rc|error", whole)
             bad = column >= 400 if http else column != 0

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 # How many of each unit. Dividing by it is exact to the last bit, multiplying by 1e-3 is not.
-A_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
-CALLED = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 # Seconds of units that are refused with ``--unit``.
-LASTS = {"min": "60", "h": "3600", "days": "86400", "cs": "0.01", "ds": "0.1", "ps": "1e-12"}
+UNIT_SECONDS = {"min": "60", "h": "3600", "days": "86400", "cs": "0.01", "ds": "0.1", "ps": "1e-12"}
 
 
 def _keyed(**lists: str) -> dict[str, str]:
@@ -38,7 +38,7 @@ SPELLINGS = _keyed(
 # Spellings that are a unit wherever they stand in a name.
 ANYWHERE = {word for word in SPELLINGS if len(word) > 3} | {"ms", "sec", "secs", "µs", "μs", "ns"}
 
-ROLES = _keyed(
+ROLE_WORDS = _keyed(
     worker="worker host hostname host_name node nodename node_name nodelist node_list rank "
     "world_rank dp_rank global_rank machine instance pod pod_name device server executor",
     round="round step iteration iter global_step train_step training_step batch minibatch "
@@ -56,17 +56,23 @@ ROLES = _keyed(
     label="label index idx row id unnamed level timestamp time_stamp ts date datetime wall_time "
     "time_utc created_at logged_at",
 )
-EDGES = _keyed(start="start begin started began", end="end stop finish ended stopped finished")
-BESIDE = {"t", "ts", "time", "at", "timestamp"}  # words that may stand beside a start or an end
+EDGE_WORDS = _keyed(start="start begin started began", end="end stop finish ended stopped finished")
+CLOCK_WORDS = {
+    "t",
+    "ts",
+    "time",
+    "at",
+    "timestamp",
+}  # words that may stand beside a start or an end
 ENDINGS = re.compile(r"_(id|name|index|idx|number|no|num|\d+)$")
 
-DURATIONS = _words("duration dur time elapsed latency delay runtime walltime took seconds")
+DURATION_WORDS = _words("duration dur time elapsed latency delay runtime walltime took seconds")
 # Words that may stand beside one of these in the name of how long a call took.
 OF_A_CALL = _words(
     "run step iteration iter it round batch minibatch compute task train training execution exec "
     "processing response completion call worker job per"
 )
-REASONS = _keyed(  # what a word says that is not how long something took
+WRONG_WORDS = _keyed(  # what a word says that is not how long something took
     a_rate="rate throughput speed bandwidth fps ips qps rps tps sps bps kbps mbps gbps hz khz mhz "
     "ghz flops gflops tflops mfu freq frequency rpm",
     a_logarithm="log log2 log10 ln logarithm",
@@ -87,13 +93,15 @@ REASONS = _keyed(  # what a word says that is not how long something took
     a_clock="timestamp stamp date datetime clock wall epoch utc uptime age since relative offset",
 )
 # Words that a machine may be called by, alone before a number: log-7. But loss_1 is a loss.
-HOSTS_TOO = {"log", "max"}
-SUMMARIES = {word for word, reason in REASONS.items() if reason == "a summary"} - {"le", "bucket"}
-SUMMARIES |= _words("count std stddev var variance totals sums averages grand subtotal")
-SHARE = re.compile(r"(p|q|pct)\d{2,4}|\d{1,3}%")
-HOSTS = _words("worker host node gpu cpu tpu rank machine server executor instance pod device")
-LEAST = re.compile(r"(__|[./ -])min$", re.IGNORECASE)  # no minutes, which follow a single _
-SPLIT = re.compile(r"[^0-9a-zA-Zµμ/]+")
+HOST_WORDS_ALONE = {"log", "max"}
+SUMMARY_WORDS = {word for word, reason in WRONG_WORDS.items() if reason == "a summary"} - {
+    "le",
+    "bucket",
+}
+SUMMARY_WORDS |= _words("count std stddev var variance totals sums averages grand subtotal")
+QUANTILE_NAME = re.compile(r"(p|q|pct)\d{2,4}|\d{1,3}%")
+HOST_WORDS = _words("worker host node gpu cpu tpu rank machine server executor instance pod device")
+WORD_BREAK = re.compile(r"[^0-9a-zA-Zµμ/]+")
 
 
 @dataclass(frozen=True)
@@ -116,13 +124,12 @@ def parse(name: str) -> Name:
     """Take a column's name apart. Of ``seconds{host="a"}`` the labels' names count as words."""
     metric, _, labels = name.strip().partition("{")
     text = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", metric)
-    pieces = [piece.lower() for piece in SPLIT.split(text.replace("%", "_percent_"))]
+    pieces = [piece.lower() for piece in WORD_BREAK.split(text.replace("%", "_percent_"))]
     words = [word for piece in pieces for word in _slashed(piece) if word]
-    rest, unit, wrong = (
-        _per(words) if "per" in words[1:] else _unit(words, bool(LEAST.search(name)))
-    )
+    least_of = re.search(r"(__|[./ -])min$", name.lower())  # no minutes, which follow a single _
+    rest, unit, wrong = _per(words) if "per" in words[1:] else _unit(words, least_of is not None)
     for word in (*rest, *re.findall(r"(\w+)\s*=", labels)) if not wrong else ():
-        wrong = wrong or REASONS.get(word, "a summary" if SHARE.fullmatch(word) else "")
+        wrong = wrong or WRONG_WORDS.get(word, "a summary" if QUANTILE_NAME.fullmatch(word) else "")
     return Name("_".join(words), "_".join(rest), unit, wrong)
 
 
@@ -138,14 +145,14 @@ def _slashed(piece: str) -> list[str]:
 
 def _unit(words: list[str], minimum: bool = False) -> tuple[list[str], str | None, str]:
     """The words without a unit, the unit, and what is wrong with it."""
-    last, timed = words[-1] if words else "", bool({*words[:-1]} & DURATIONS)
+    last, timed = words[-1] if words else "", bool({*words[:-1]} & DURATION_WORDS)
     least = last == "min" and (minimum or not timed)  # not minutes
     if len(words) > 1 and not least and (last in SPELLINGS or (last == "m" and timed)):
         return words[: -2 if words[-2] == "in" else -1], SPELLINGS.get(last, "min"), ""
     if len(words) == 1:
         return (
             words,
-            SPELLINGS[last] if last in ANYWHERE and SPELLINGS[last] in A_SECOND else None,
+            SPELLINGS[last] if last in ANYWHERE and SPELLINGS[last] in PER_SECOND else None,
             "",
         )
     inside = {SPELLINGS[word] for word in words if word in ANYWHERE}
@@ -155,12 +162,12 @@ def _unit(words: list[str], minimum: bool = False) -> tuple[list[str], str | Non
 def _per(words: list[str]) -> tuple[list[str], str | None, str]:
     """Of ``ms_per_batch`` and ``time_per_iteration_ms``, which last; other names with a per are
     rates, as ``samples_per_s`` is."""
-    place = words.index("per", 1)
-    left, right = words[:place], words[place + 1 :]
+    index = words.index("per", 1)
+    left, right = words[:index], words[index + 1 :]
     if right and right[0] not in SPELLINGS and left[-1] in {*SPELLINGS} - {"min"}:
         return [*left[:-1], "time", *right], SPELLINGS[left[-1]], ""
     rest, unit, wrong = _unit(["per", *right])
-    timed = right and right[0] not in SPELLINGS and {*left} & DURATIONS
+    timed = right and right[0] not in SPELLINGS and {*left} & DURATION_WORDS
     return ([*left, *rest], unit, wrong) if timed else (words, None, "a rate")
 
 
@@ -172,39 +179,38 @@ def role_of(name: str) -> str | None:
     if "{" in name:
         return None
     plain = ENDINGS.sub("", parsed.whole)
-    if parsed.whole in ROLES or (plain in ROLES and not parsed.whole[-1].isdigit()):
-        return ROLES.get(parsed.whole) or ROLES[plain]
+    if parsed.whole in ROLE_WORDS or (plain in ROLE_WORDS and not parsed.whole[-1].isdigit()):
+        return ROLE_WORDS.get(parsed.whole) or ROLE_WORDS[plain]
     if plain in ("unnamed", "level"):
         return "label"
-    words = [word for word in parsed.words if word not in BESIDE]
-    if len(words) == 1 and words[0] in EDGES:
-        return EDGES[words[0]]
+    words = [word for word in parsed.words if word not in CLOCK_WORDS]
+    if len(words) == 1 and words[0] in EDGE_WORDS:
+        return EDGE_WORDS[words[0]]
     return "seconds" if is_call(parsed) else None
 
 
 def is_call(name: Name) -> bool:
     """Whether a name is that of how long a call took."""
-    of_round = name.unit and ROLES.get(ENDINGS.sub("", name.base)) == "round"
-    timed = {*name.words} & DURATIONS or name.base in ANYWHERE
+    of_round = name.unit and ROLE_WORDS.get(ENDINGS.sub("", name.base)) == "round"
+    timed = {*name.words} & DURATION_WORDS or name.base in ANYWHERE
     return not name.wrong and bool(
-        of_round or (timed and not {*name.words} - DURATIONS - OF_A_CALL - ANYWHERE)
+        of_round or (timed and not {*name.words} - DURATION_WORDS - OF_A_CALL - ANYWHERE)
     )
-
-
-UNIT_AT_END = re.compile(r"([\s_]in)?[\s_\-./(\[]*[A-Za-zµμ]+[)\]]?\s*$")
 
 
 @lru_cache(maxsize=2**16)
 def without_unit(name: str) -> str:
     """A column's name as it stands, but for a unit at its end."""
-    last = SPLIT.split(re.sub(r"[)\]\s]+$", "", name))[-1].lower()
-    return (parse(name).unit and last in SPELLINGS and UNIT_AT_END.sub("", name)) or name
+    last = WORD_BREAK.split(re.sub(r"[)\]\s]+$", "", name))[-1].lower()
+    if not parse(name).unit or last not in SPELLINGS:
+        return name
+    return re.sub(r"([\s_]in)?[\s_\-./(\[]*[A-Za-zµμ]+[)\]]?\s*$", "", name) or name
 
 
 def summary_word(label: object) -> bool:
     """Whether a row's or a worker's label is that of a summary of others: ``Total:``, ``p95``."""
     word = re.sub(r"[^a-z0-9%]+", " ", str(label).lower()).strip()
-    return bool(word) and ({*word.split()} <= SUMMARIES or bool(SHARE.fullmatch(word)))
+    return bool(word) and ({*word.split()} <= SUMMARY_WORDS or bool(QUANTILE_NAME.fullmatch(word)))
 
 
 def least(name: str, names: Iterable[str]) -> bool:

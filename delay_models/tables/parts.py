@@ -15,17 +15,16 @@ from ...sim.files import UnusableFile, short
 from ...sim.reading import Reading, Retries
 from ..base import FloatArray
 from ..formats.cells import numbers, settle
-from ..formats.files import Held
+from ..formats.files import FileContents
 from .measured import Roles
-from .names import ROLES, parse, without_unit
-
-ALLREDUCE = re.compile(r"all_?reduce|nccl|collective|(^|_)comm(unication)?(_|$)")
+from .names import ROLE_WORDS, parse, without_unit
 
 
 def allreduce_of(others: pd.DataFrame) -> str:
     """The first column of times that says by its name that it is of an all-reduce, or ``""``."""
     kinds = ((str(name), column.dtype.kind) for name, column in others.items())
-    return next((n for n, kind in kinds if kind in "fi" and ALLREDUCE.search(parse(n).whole)), "")
+    named = re.compile(r"all_?reduce|nccl|collective|(^|_)comm(unication)?(_|$)")
+    return next((n for n, kind in kinds if kind in "fi" and named.search(parse(n).whole)), "")
 
 
 def own_seconds(calls: pd.DataFrame, column: str, retries: Retries) -> pd.DataFrame:
@@ -45,40 +44,39 @@ def own_seconds(calls: pd.DataFrame, column: str, retries: Retries) -> pd.DataFr
     return calls.assign(seconds=own)
 
 
-def require_stages(reading: Reading) -> None:
+def require_stages(options: Reading) -> None:
     """Refuse a column that is named twice, and a whole step as a stage (UnusableFile)."""
-    if twice := [n for place, n in enumerate(reading.named) if n in reading.named[:place]]:
+    if twice := [n for index, n in enumerate(options.named) if n in options.named[:index]]:
         raise UnusableFile(f"--columns names {short(twice[0])} twice; valid: each column once")
-    for name in reading.stages:
-        if ROLES.get(parse(name).base.removesuffix("_time")) == "round":
+    for name in options.stages:
+        if ROLE_WORDS.get(parse(name).base.removesuffix("_time")) == "round":
             text = f"column {short(name)} is a whole step by its name, and no stage"
             raise UnusableFile(f"{text}: say --columns {quote(f'seconds={name},stages=...')}")
 
 
-def with_sum(held: Held, role: Roles, reading: Reading) -> tuple[Held, Roles]:
+def with_sum(contents: FileContents, role: Roles, options: Reading) -> tuple[FileContents, Roles]:
     """With a column that adds up the stages of a step, where no other is its seconds. Raises
     UnusableFile: the stages cannot be added, or cannot be told apart."""
-    stages = reading.stages
+    stages = options.stages
     if not stages:
-        return held, role
-    if reading.asked.get("allreduce") or reading.retries == "sum":
-        no = "allreduce=" if reading.asked.get("allreduce") else "--retries sum"
+        return contents, role
+    if options.asked.get("allreduce") or options.retries == "sum":
+        no = "allreduce=" if options.asked.get("allreduce") else "--retries sum"
         raise UnusableFile(f"{no} cannot stand beside stages=: who ends a stage needs neither")
     if "seconds" in role or "start" in role:
-        return held, role
-    units = [held.unit_of(name) for name in stages]
+        return contents, role
+    units = [contents.unit_of(name) for name in stages]
     if odd := [name for name, unit in zip(stages, units, strict=True) if unit != units[0]]:
         text = f"stages {short(stages[0])} and {short(odd[0])} are in different units"
         remedy = "rename one, or name the column of the whole step"
         raise UnusableFile(f"{text} by their names: {remedy}")
-    gaps = reading.missing != "refuse"
-    total = sum(numbers(held.frame[name], "a stage", "", gaps)[0] for name in stages)
+    gaps = options.missing != "refuse"
+    total = sum(numbers(contents.frame[name], "a stage", "", gaps)[0] for name in stages)
     name = "+".join(stages)
-    return replace(held, frame=held.frame.assign(**{name: total})), {**role, "seconds": name}
-
-
-OVERLAP = 0.01  # share of a step by which its stages may be longer: their digits are rounded
-NO_STAGE = "no stage"
+    return replace(contents, frame=contents.frame.assign(**{name: total})), {
+        **role,
+        "seconds": name,
+    }
 
 
 def stage_seconds(
@@ -86,32 +84,38 @@ def stage_seconds(
 ) -> dict[str, FloatArray]:
     """Seconds of each stage, ``(rounds, n)``, and of what no stage names; they add up to the table.
     Raises UnusableFile: stages take longer than their step."""
-    found: dict[str, FloatArray] = {}
+    stages: dict[str, FloatArray] = {}
     if not named:
-        return found
+        return stages
     total = calls[[*range(len(named))]].sum(axis=1, skipna=False)
-    over = (total > (1 + OVERLAP) * calls["seconds"]).to_numpy()
+    over = (total > 1.01 * calls["seconds"]).to_numpy()  # their digits are rounded
     if over.any():
         row = int(calls.index[over][0]) + 1
         text = f"row {row}: stages {short('+'.join(named))} take longer than their step"
         raise UnusableFile(f"{text}: do they overlap? name those alone that follow each other")
     left = table
-    for place, name in enumerate(named):
-        part = np.full(table.shape, np.nan)
-        part[at] = calls[place].to_numpy()
-        part = np.minimum(part, left)
+    for index, name in enumerate(named):
+        seconds = np.full(table.shape, np.nan)
+        seconds[at] = calls[index].to_numpy()
+        seconds = np.minimum(seconds, left)
         plain = without_unit(name)
-        found[name if plain in found else plain] = part
-        left = left - part
+        stages[name if plain in stages else plain] = seconds
+        left = left - seconds
     if (left > 1e-9 * table).any():
-        found[NO_STAGE if NO_STAGE not in found else f"{NO_STAGE} named"] = left
-    return found
+        stages["no stage named" if "no stage" in stages else "no stage"] = left
+    return stages
 
 
-def part_of_step(held: Held, role: Roles, reading: Reading, name: str, kind: str) -> FloatArray:
+def part_of_step(
+    contents: FileContents, role: Roles, options: Reading, name: str, kind: str
+) -> FloatArray:
     """Seconds of a column beside that of the step, whose unit it has if nothing else is said."""
-    values, _ = numbers(held.frame[name], "a part of a step", "", reading.missing != "refuse")
+    values, _ = numbers(contents.frame[name], "a part of a step", "", options.missing != "refuse")
     if np.any(values < 0):
         raise UnusableFile(f"column {short(name)} is negative; --columns {kind}=... names another")
-    unit = held.unit_of(name) or held.unit_of(role.get("seconds") or role["start"]) or held.unit
-    return settle(reading.unit, unit, f"column {short(name)}", None).seconds(values)
+    unit = (
+        contents.unit_of(name)
+        or contents.unit_of(role.get("seconds") or role["start"])
+        or contents.unit
+    )
+    return settle(options.unit, unit, f"column {short(name)}", None).seconds(values)

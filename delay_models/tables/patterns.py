@@ -11,16 +11,22 @@ from shlex import quote
 
 from ...sim.files import UnusableFile, short
 from ...sim.reading import Reading
-from .names import HOSTS, HOSTS_TOO, REASONS, SHARE, least, parse, role_of, without_unit
-
-ROUND_COLUMN = re.compile(r"(round|step|iteration|iter|epoch|t)_?\d+")
-MANGLED = re.compile(r"(.*[^\d.].*)\.\d+")  # what pandas makes of a name that comes again
-QUANTILE = re.compile(r"([pq])(50|75|90|95|99|999)")
+from .names import (
+    HOST_WORDS,
+    HOST_WORDS_ALONE,
+    QUANTILE_NAME,
+    WRONG_WORDS,
+    least,
+    parse,
+    role_of,
+    without_unit,
+)
 
 
 def of_rounds(names: list[str]) -> bool:
     """Whether columns are named after rounds, not workers: the table is transposed."""
-    return len(names) > 1 and sum(bool(ROUND_COLUMN.fullmatch(parse(n).base)) for n in names) > 1
+    named = re.compile(r"(round|step|iteration|iter|epoch|t)_?\d+")
+    return len(names) > 1 and sum(bool(named.fullmatch(parse(n).base)) for n in names) > 1
 
 
 @lru_cache(maxsize=2**16)
@@ -43,45 +49,48 @@ def wrong_of(name: str, unit: object = None) -> str:
     pieces = [piece for piece in pieces if re.search("[A-Za-z%]", piece)]
     for piece in pieces:
         raw = parse(piece).whole.split("_")
-        words = [word for each in raw if (word := re.sub(r"\d+", "", each))]
+        words = [word for token in raw if (word := re.sub(r"\d+", "", token))]
         numbered = bool(re.search(r"\d", piece))
-        if numbered and "-" in piece and len(words) > 1 and not {*words} & HOSTS:
+        if numbered and "-" in piece and len(words) > 1 and not {*words} & HOST_WORDS:
             continue  # a host's
         alone = len(pieces) == len(words) == 1 and bool(re.search(r"\d", name))
-        allowed = HOSTS_TOO if alone else {"min"} if isinstance(unit, float) else set()
-        if bad := [REASONS[word] for word in words if word in REASONS and word not in allowed]:
+        allowed = HOST_WORDS_ALONE if alone else {"min"} if isinstance(unit, float) else set()
+        if bad := [
+            WRONG_WORDS[word] for word in words if word in WRONG_WORDS and word not in allowed
+        ]:
             return bad[0]
-        if not alone and any(map(SHARE.fullmatch, raw)):
+        if not alone and any(map(QUANTILE_NAME.fullmatch, raw)):
             return "a summary"
     return ""
 
 
-def workers_of(found: list[str], said: Reading) -> tuple[list[str], list[str]]:
+def workers_of(columns: list[str], options: Reading) -> tuple[list[str], list[str]]:
     """The workers' columns, and what that assumes. Raises UnusableFile: a name says something else,
     is outside the others' pattern, or comes again; or there are two patterns."""
-    if globs := said.asked.get("workers"):
+    if globs := options.asked.get("workers"):
         ways = globs.split("+")
-        if none := [way for way in ways if not any(fnmatchcase(name, way) for name in found)]:
+        if none := [way for way in ways if not any(fnmatchcase(name, way) for name in columns)]:
             raise UnusableFile(f"--columns workers={short(none[0])}: no column is named like that")
-        chosen = [name for name in found if any(fnmatchcase(name, way) for way in ways)]
-        left = [name for name in found if name not in chosen]
+        chosen = [name for name in columns if any(fnmatchcase(name, way) for way in ways)]
+        left = [name for name in columns if name not in chosen]
         return chosen, [f"columns not used: {short(', '.join(left))}"] if left else []
-    hosts = [without_unit(name) for name in found]
-    again = [each[1] for name in found if (each := MANGLED.fullmatch(name))]
-    twice = [name for name in again if name in found and role_of(name) is None]
+    hosts = [without_unit(name) for name in columns]
+    mangled = r"(.*[^\d.].*)\.\d+"  # what pandas makes of a name that comes again
+    repeated = [match[1] for name in columns if (match := re.fullmatch(mangled, name))]
+    twice = [name for name in repeated if name in columns and role_of(name) is None]
     if twice := twice + [host for host, count in Counter(hosts).items() if count > 1]:
         raise UnusableFile(f"several columns are of worker {short(twice[0])}: leave one of them")
-    free = [name for name in found if name not in said.keep]
+    free = [name for name in columns if name not in options.keep]
     if of_rounds(free):
         text = f"columns are named after rounds ({short(free[0])}): write a row per round and a "
         text += "column per worker (transpose the table), or say --columns worker= where a row is a"
         raise UnusableFile(f"{text} worker's; worker=NAME where that column names them")
     if all(re.fullmatch(r"\d+(\.0)?", name) for name in free):
-        return found, []
+        return columns, []
     shapes = Counter(map(shape_of, free))
-    wrong = {n: wrong_of(n, said.unit) or ("a summary" if least(n, free) else "") for n in free}
+    wrong = {n: wrong_of(n, options.unit) or ("a summary" if least(n, free) else "") for n in free}
     for name in free:  # p95 is a quantile, unless p94 stands beside it
-        share = QUANTILE.fullmatch(without_unit(name))
+        share = re.fullmatch(r"([pq])(50|75|90|95|99|999)", without_unit(name))
         if share and f"{share[1]}{int(share[2]) - 1}" not in hosts:
             wrong[name] = "a summary"
     bad = [name for name in free if wrong[name]]
@@ -97,8 +106,8 @@ def workers_of(found: list[str], said: Reading) -> tuple[list[str], list[str]]:
         listed, usual = quote(",".join(other)), short(shapes.most_common(1)[0][0])
         text = f"column {short(other[0])} is not named as others are ({usual})"
         raise UnusableFile(f"{text}: --drop {listed}, or --keep {listed} if it is a worker's")
-    shown = f"all columns are workers', by no common pattern: {short(', '.join(free))}"
-    return found, [shown] if len(shapes) > 1 else []
+    text = f"all columns are workers', by no common pattern: {short(', '.join(free))}"
+    return columns, [text] if len(shapes) > 1 else []
 
 
 def _require_one_pattern(free: list[str], wrong: dict[str, str], shapes: Counter[str]) -> None:
@@ -109,7 +118,7 @@ def _require_one_pattern(free: list[str], wrong: dict[str, str], shapes: Counter
     good = [shape for shape in patterns if not wrong[of[shape][0]]]
     ends = {s: r"[A-Za-z]$" if s.endswith("@") else r"[0-9]+" for s in good}
     keys = [{tuple(re.findall(ends[s], without_unit(n))) for n in of[s]} for s in good]
-    hosts = all({*re.findall(r"[a-z]+", shape.lower())} & HOSTS for shape in good)
+    hosts = all({*re.findall(r"[a-z]+", shape.lower())} & HOST_WORDS for shape in good)
     apart = hosts and len(good) == len(patterns) and not (keys and set.intersection(*keys))
     if len(patterns) < 2 or not good or apart:
         return

@@ -15,46 +15,48 @@ from numpy.typing import NDArray
 from ...sim.files import UnusableFile, reading, short
 from ...sim.reading import Reading
 from ..base import FloatArray
-from ..formats.cells import NUMBERS, Times, failed, numbers, settle
-from ..formats.files import Held
+from ..formats.cells import NUMBER_KINDS, Times, failed, numbers, settle
+from ..formats.files import FileContents
 from .checks import counting, require_durations, require_no_index
 from .measured import RawTable, also_needed
-from .names import HOSTS, parse, role_of, summary_word, without_unit
+from .names import HOST_WORDS, parse, role_of, summary_word, without_unit
 from .patterns import of_rounds, workers_of
 
-MOMENT = r"\d{4}-\d\d-\d\d"  # how a moment of ISO 8601 begins
-WIDER = 4  # so many times as many workers without names as rounds: perhaps they are rounds
+ISO_DATE = r"\d{4}-\d\d-\d\d"
 
 
-def read_wide(held: Held, said: Reading) -> RawTable:
+def read_wide(contents: FileContents, options: Reading) -> RawTable:
     """Read a wide table, perhaps with a column of labels. Raises UnusableFile: a column is no
     worker's by its name, or counts."""
-    every, column, notes = said.asked.get("round") == "", None, list[str]()
+    every, column, notes = options.asked.get("round") == "", None, list[str]()
     if not every:
-        held, column = _labelled(held, said)
-        chosen, notes = workers_of([*map(str, held.frame.columns)], said)
-        held = replace(held, frame=held.frame[chosen])
-    frame, found = held.frame, [*map(str, held.frame.columns)]
-    if not found:
+        contents, column = _labelled(contents, options)
+        chosen, notes = workers_of([*map(str, contents.frame.columns)], options)
+        contents = replace(contents, frame=contents.frame[chosen])
+    frame, columns = contents.frame, [*map(str, contents.frame.columns)]
+    if not columns:
         raise UnusableFile("the table has no cells")
     if column is not None and column.dtype.kind == "b":
         numbers(column, "the round")
-    if all(dtype.kind in NUMBERS for dtype in frame.dtypes):  # at once: pandas is slow by column
+    if all(
+        dtype.kind in NUMBER_KINDS for dtype in frame.dtypes
+    ):  # at once: pandas is slow by column
         table, lost = np.ascontiguousarray(frame.to_numpy(np.float64, na_value=np.nan)), 0
     else:
-        how = "seconds", "--drop leaves a column out", said.missing != "refuse"
-        cells = [numbers(each, *how) for _, each in frame.items()]
+        how = "seconds", "--drop leaves a column out", options.missing != "refuse"
+        cells = [numbers(values, *how) for _, values in frame.items()]
         table, lost = np.column_stack([v for v, _ in cells]), sum(len(f) for _, f in cells)
     rounds, source = None, "rows, counted from 0"
     if column is not None:
         order, rounds, source = _order(column), column.to_numpy(), f"column {short(column.name)}"
         table, rounds = (table, rounds) if order is None else (table[order], rounds[order])
     if not every:
-        free = [place for place, name in enumerate(found) if name not in said.keep]
-        require_no_index([found[place] for place in free], table[:, free])
-    hosts, times = _unit(found, table, held, said)
-    notes = [*held.assumed, *notes, *([times.assumed] if times.assumed else [])]
-    if rounds is None and 1 < len(table) <= len(hosts) / WIDER and all(map(str.isdecimal, hosts)):
+        free = [index for index, name in enumerate(columns) if name not in options.keep]
+        require_no_index([columns[index] for index in free], table[:, free])
+    hosts, times = _unit(columns, table, contents, options)
+    notes = [*contents.assumed, *notes, *([times.assumed] if times.assumed else [])]
+    # Four times as many workers without names as rounds: perhaps they are rounds.
+    if rounds is None and 1 < len(table) <= len(hosts) / 4 and all(map(str.isdecimal, hosts)):
         turned = "if rows are workers, transpose the table, or say --columns worker="
         notes.append(f"{len(table)} rounds of {len(hosts)} workers: {turned}")
     seconds = times.seconds(table)
@@ -63,40 +65,40 @@ def read_wide(held: Held, said: Reading) -> RawTable:
     return RawTable(hosts, seconds, lost, (), times.why, rounds, tuple(notes), roles=roles)
 
 
-def _labelled(held: Held, said: Reading) -> tuple[Held, pd.Series | None]:
+def _labelled(contents: FileContents, options: Reading) -> tuple[FileContents, pd.Series | None]:
     """The column of labels, apart from the others: the one that was said, or is named after rounds,
     or is the index of a Parquet file, or is the first and has no name, or says when, or is text.
     Further columns that only say when or which are left out."""
-    frame, asked = held.frame, said.asked.get("round")
-    free = [name for name in map(str, frame.columns) if name not in said.keep]
+    frame, asked = contents.frame, options.asked.get("round")
+    free = [name for name in map(str, frame.columns) if name not in options.keep]
     kinds = {str(name): dtype.kind for name, dtype in frame.dtypes.items()}
     texts = [name for name in free if kinds[name] in "OM" and _is_text(frame[name])]
-    ours = {*free[:1], *held.index}
+    ours = {*free[:1], *contents.index}
     texts = [n for n in texts if n in ours or role_of(n) or frame[n].nunique() < 2]
     rounds = [name for name in free if role_of(name) == "round"]
     first = [name for name in free[:1] if name.startswith("Unnamed: ")]
     when = [n for n in free if role_of(n) in ("label", "group") or parse(n).whole == "time"]
-    found = [*rounds, *(name for name in held.index if name in free), *first, *when, *texts]
+    columns = [*rounds, *(name for name in contents.index if name in free), *first, *when, *texts]
     if len(rounds) > 1 and not asked:
         text = f"columns {short(' and '.join(rounds))} could each number the rounds"
         raise UnusableFile(f"{text}: say --columns round={quote(rounds[0])}")
-    if not (name := asked or (found[0] if found else "")):
-        return held, None
+    if not (name := asked or (columns[0] if columns else "")):
+        return contents, None
     column, constant = frame[name], [n for n in texts if frame[n].nunique() < 2]
     if first == [name] and name not in texts and not asked:
         values, _ = numbers(column, "the round", gaps=True)
         if not counting(values[:, None])[0]:
             text = f"the first column has no name and does not count: --drop {quote(name)}"
             raise UnusableFile(f"{text}, or --keep {quote(name)} if a worker's")
-    unused = [each for each in dict.fromkeys([*when, *constant]) if each != name]
-    rest = [each for each in map(str, frame.columns) if each != name and each not in unused]
+    unused = [other for other in dict.fromkeys([*when, *constant]) if other != name]
+    rest = [other for other in map(str, frame.columns) if other != name and other not in unused]
     if (name in texts or role_of(name) == "worker") and not asked:
         _require_labels(column, rest)
     notes = [f"columns not used: {short(', '.join(unused))}"] if unused else []
     ends = [f"{v:.15g}" if isinstance(v, float) else str(v) for v in column.iloc[[0, -1]]]
     call = "the first column, without a name," if name == "Unnamed: 0" else f"column {short(name)}"
     notes.append(f"{call} numbers the rounds, {short(ends[0])} to {short(ends[1])}")
-    return replace(held, frame=frame[rest], assumed=(*held.assumed, *notes)), column
+    return replace(contents, frame=frame[rest], assumed=(*contents.assumed, *notes)), column
 
 
 def _is_text(column: pd.Series) -> bool:
@@ -105,7 +107,7 @@ def _is_text(column: pd.Series) -> bool:
     if column.dtype.kind != "O" or known.empty:
         return column.dtype.kind == "M"
     texts = known.map(str)
-    words = texts.str.contains("[A-Za-z]") | texts.str.match(MOMENT)
+    words = texts.str.contains("[A-Za-z]") | texts.str.match(ISO_DATE)
     labels = words.all() and not known.map(failed).all()
     return bool(labels or known.map(summary_word).any())
 
@@ -113,7 +115,7 @@ def _is_text(column: pd.Series) -> bool:
 def _moments(column: pd.Series) -> bool:
     """Whether a column says when: as moments, or texts of ISO 8601."""
     first = str(column.dropna().iloc[0]) if column.notna().any() else ""
-    return column.dtype.kind == "M" or bool(re.match(MOMENT, first))
+    return column.dtype.kind == "M" or bool(re.match(ISO_DATE, first))
 
 
 def _require_labels(column: pd.Series, others: Sequence[str]) -> None:
@@ -129,7 +131,7 @@ def _require_labels(column: pd.Series, others: Sequence[str]) -> None:
         return
     stems = {re.split(r"[^a-z]+", label.lower())[0] for label in labels}
     numbered = (len(others) > 0 and all(map(str.isdecimal, others))) or of_rounds([*others])
-    if numbered or role_of(str(column.name)) == "worker" or stems <= HOSTS:
+    if numbered or role_of(str(column.name)) == "worker" or stems <= HOST_WORDS:
         text = f"column {name} names the rows ({short(labels[0])}), as workers are named"
         raise UnusableFile(f"{text}: say --columns worker={quote(str(column.name))}")
     if len({*labels}) < len(labels):
@@ -149,29 +151,29 @@ def _order(column: pd.Series) -> NDArray[np.int64] | None:
     if column.isna().any() or (values.is_monotonic_increasing and values.is_unique):
         return None
     if not moments and not values.is_unique:
-        again = int(np.flatnonzero(values.diff() <= 0)[0])
-        text = f"round numbers of column {short(column.name)} begin again at row {again + 1}"
-        first = f"--rows 1:{again} takes the first"
+        restart = int(np.flatnonzero(values.diff() <= 0)[0])
+        text = f"round numbers of column {short(column.name)} begin again at row {restart + 1}"
+        first = f"--rows 1:{restart} takes the first"
         raise UnusableFile(f"{text}: two runs in one file? {first}; or split it there")
     return np.asarray(values.argsort(kind="stable"), dtype=np.int64)
 
 
 def _unit(
-    found: list[str], table: FloatArray, held: Held, said: Reading
+    columns: list[str], table: FloatArray, contents: FileContents, options: Reading
 ) -> tuple[tuple[str, ...], Times]:
     """The workers' names, without a unit that all have, and the unit of their times."""
-    units = [held.unit_of(name) for name in found]
-    first, where = units[0], f"column {short(found[0])}"
+    units = [contents.unit_of(name) for name in columns]
+    first, where = units[0], f"column {short(columns[0])}"
     if first is not None and all(unit == first for unit in units):
-        if said.unit is None and first == "us" and all(name.endswith("_us") for name in found):
+        if options.unit is None and first == "us" and all(name.endswith("_us") for name in columns):
             raise UnusableFile(f"{where} ends in us: if microseconds, say --unit us")
-        return tuple(map(without_unit, found)), settle(said.unit, first, where, table)
+        return tuple(map(without_unit, columns)), settle(options.unit, first, where, table)
     usual, count = Counter(units).most_common(1)[0]
     alone = usual is not None and 1 < count == len(units) - 1
-    if (alone or {*units} - {"s", None}) and not isinstance(said.unit, float):
-        odd = next(name for name, unit in zip(found, units, strict=True) if unit != usual)
-        text = f"columns {short(odd)} and {short(found[units.index(usual)])} say different units"
+    if (alone or {*units} - {"s", None}) and not isinstance(options.unit, float):
+        odd = next(name for name, unit in zip(columns, units, strict=True) if unit != usual)
+        text = f"columns {short(odd)} and {short(columns[units.index(usual)])} say different units"
         raise UnusableFile(f"{text}: rename them, or leave out what is no worker's")
-    also = also_needed(not np.isfinite(table).all(), said)
-    where = held.where if held.unit else "the table"
-    return tuple(found), settle(said.unit, held.unit, where, table, held.hint, also)
+    also = also_needed(not np.isfinite(table).all(), options)
+    where = contents.where if contents.unit else "the table"
+    return tuple(columns), settle(options.unit, contents.unit, where, table, contents.hint, also)

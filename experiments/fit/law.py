@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 from typing_extensions import override
 
-from ...delay_models.base import LONGEST, FloatArray
+from ...delay_models.base import MAX_DELAY_SECONDS, FloatArray
 from ...delay_models.parametric import LogNormal, ScipyDelays
 from ...sim.errors import ConfigError
 
@@ -205,7 +205,7 @@ def fitted(family: Family, sample: FloatArray, near: Law | None = None) -> Law:
         law = family.fit(sample) if near is None else family.refit(sample, near)
     except (ConfigError, ArithmeticError) as error:
         raise CannotFit("the delays are too small or too large: a parameter overflows") from error
-    if law.longest() > LONGEST:
+    if law.longest() > MAX_DELAY_SECONDS:
         raise CannotFit("the tail is too heavy to simulate: it can give infinite delays")
     return law
 

@@ -10,7 +10,7 @@ import pytest
 from erasurehead.delay_models import MODELS, DelayModel, Tape
 from erasurehead.delay_models.base import (
     EXPONENTIAL_END,
-    LONGEST,
+    MAX_DELAY_SECONDS,
     NORMAL_END,
     EndlessDelays,
     FloatArray,
@@ -52,7 +52,7 @@ ENDLESS = {
 @pytest.mark.parametrize("name", ENDLESS)
 def test_an_endless_model_is_refused_by_name(name: str) -> None:
     """In one line, without drawing."""
-    refuse_endless(MODELS["deterministic"](value=LONGEST))
+    refuse_endless(MODELS["deterministic"](value=MAX_DELAY_SECONDS))
     with pytest.raises(EndlessDelays) as caught:
         refuse_endless(ENDLESS[name])
     line = str(caught.value)

@@ -291,7 +291,7 @@ TOOK: tuple[tuple[str, float], ...] = (
         ("compute_ms", 1e3),
     ),
 )
-BESIDE: dict[str, Callable[[Table, Rng], Any]] = {
+CLOCK_WORDS: dict[str, Callable[[Table, Rng], Any]] = {
     "loss": lambda t, r: 3 / (1 + np.arange(t.size)),
     "lr": lambda t, r: np.full(t.size, 0.1),
     "samples_per_s": lambda t, r: 512 / t.ravel(),
@@ -315,8 +315,8 @@ def calls(table: Table, worker: str, round_: str, style: str = "node{j}") -> dic
 
 
 def beside(rng: Rng, table: Table, most: int = 3) -> dict[str, Any]:
-    names = rng.choice([*BESIDE], int(rng.integers(most + 1)), replace=False)
-    return {str(name): BESIDE[name](table, rng) for name in names}
+    names = rng.choice([*CLOCK_WORDS], int(rng.integers(most + 1)), replace=False)
+    return {str(name): CLOCK_WORDS[name](table, rng) for name in names}
 
 
 def shuffled(rng: Rng, columns: dict[str, Any]) -> pd.DataFrame:

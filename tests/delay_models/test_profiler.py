@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.delay_models.formats.profiler import _covered, _in_steps, read_profiles
+from erasurehead.delay_models.formats.profiler import read_profiles
 from erasurehead.delay_models.tables.measured import TableError
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.experiments.fit.command import read_tables
@@ -39,6 +39,16 @@ def event(name: str = "ProfilerStep#4", **more: Any) -> dict[str, Any]:
 
 def trace(*events: dict[str, Any], **more: Any) -> str:
     return json.dumps({"schemaVersion": 1, **more, "traceEvents": [*events]})
+
+
+def in_collectives(
+    steps: list[dict[str, Any]], spans: list[tuple[float, float]], folder: Path
+) -> list[float]:
+    """Microseconds of each step; none where no span began in one."""
+    calls = [event("nccl:all_reduce", cat="cpu_op", ts=ts, dur=dur) for ts, dur in spans]
+    file = folder / "rank0.json"
+    file.write_text(trace(*steps, *calls))
+    return [*read_profiles(str(file), None)[0].get("allreduce_us", ())]
 
 
 def test_steps_of_every_rank(ranks: Path) -> None:
@@ -167,7 +177,7 @@ def test_a_fit_reads_a_folder(ranks: Path) -> None:
 def test_a_large_trace_takes_little_memory_and_a_larger_one_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("erasurehead.delay_models.formats.profiler.LARGEST", 1000)
+    monkeypatch.setattr("erasurehead.delay_models.formats.profiler.MOST_BYTES", 1000)
     (tmp_path / "t.json.gz").write_bytes(gzip.compress(b" " * 10_000))
     with pytest.raises(TableError, match="longer than 1,000 bytes"):
         read_measured(str(tmp_path / "t.json.gz"))
@@ -256,7 +266,6 @@ def test_spans_that_have_a_name_are_stages(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spans", "covered"),
     [
-        ([], 0),
         ([(0, 10)], 10),
         ([(0, 10), (5, 2)], 10),  # within another
         ([(5, 2), (0, 6)], 7),  # in any order
@@ -265,9 +274,12 @@ def test_spans_that_have_a_name_are_stages(tmp_path: Path) -> None:
         ([(1e12, 0.5), (1e12 + 0.25, 0.5)], 0.75),
     ],
 )
-def test_spans_that_overlap_count_once(spans: list[tuple[float, float]], covered: float) -> None:
-    starts, lasts = np.array(spans, dtype=float).reshape(-1, 2).T
-    assert _covered(starts, lasts) == pytest.approx(covered)
+def test_spans_that_overlap_count_once(
+    spans: list[tuple[float, float]], covered: float, tmp_path: Path
+) -> None:
+    begin = min(ts for ts, _ in spans) - 1.0
+    steps = [event("ProfilerStep#1", ts=begin, dur=100.0)]
+    assert in_collectives(steps, spans, tmp_path) == [pytest.approx(covered)]
 
 
 @pytest.mark.parametrize(
@@ -282,13 +294,11 @@ def test_spans_that_overlap_count_once(spans: list[tuple[float, float]], covered
     ],
 )
 def test_a_span_belongs_to_the_step_in_which_it_begins(
-    spans: list[tuple[float, float]], found: list[float]
+    spans: list[tuple[float, float]], found: list[float], tmp_path: Path
 ) -> None:
-    events = [{"ts": ts, "dur": dur} for ts, dur in spans]
-    for order in ([0, 1], [1, 0]):
-        begin = np.array([0.0, 100.0])[order]
-        times = _in_steps(events, begin, begin + 50.0) if events else []
-        assert times == ([found[place] for place in order] if found else [])
+    steps = [event(f"ProfilerStep#{i}", ts=100.0 * i, dur=50.0) for i in range(2)]
+    for order in (1, -1):
+        assert in_collectives(steps[::order], spans, tmp_path) == found[::order]
 
 
 @pytest.mark.parametrize(("steps", "said"), [(3, 0), (4, 1)])

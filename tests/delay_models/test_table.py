@@ -23,12 +23,12 @@ import pytest
 from scipy.stats import chi2
 
 import erasurehead as eh
-import erasurehead.delay_models.signs as parts
 from erasurehead.delay_models.formats import files
 from erasurehead.delay_models.formats.cells import Times, settle
 from erasurehead.delay_models.formats.moments import between
 from erasurehead.delay_models.formats.rows import rows_of
 from erasurehead.delay_models.signs import (
+    alike,
     carried,
     known_above,
     median_of,
@@ -36,10 +36,8 @@ from erasurehead.delay_models.signs import (
     unit_warnings,
     waiting,
 )
-from erasurehead.delay_models.tables.long import _failures, _gaps
 from erasurehead.delay_models.tables.measured import Measured, TableError
 from erasurehead.delay_models.tables.read import read_measured
-from erasurehead.delay_models.tables.wide import _order
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.options import MeasuredJob
 from erasurehead.experiments.recommend.scenario import MeasuredConfig
@@ -492,8 +490,8 @@ def test_detection_and_false_alarms_over_sizes_and_laws() -> None:
     sizes = [*itertools.product((4, 8, 64), (20, 50, 100, 500))]
     found = detection(sizes, 100) + detection([*itertools.product((512,), (20, 100, 500))], 8)
     assert sum(round(100 * false) for *_, (false, _, _) in found) <= 2
-    for workers, rounds, law, (_, alike, told) in found:
-        assert alike == 1, (workers, rounds, law)
+    for workers, rounds, law, (_, as_equal, told) in found:
+        assert as_equal == 1, (workers, rounds, law)
         enough = workers >= 8 or rounds >= 50
         assert told >= (0.93 if enough else 0.15), (workers, rounds, law)
     few = detection([(4, 20), (2, 50)], 200)
@@ -764,9 +762,11 @@ def test_stages_that_cannot_be_told(
         ([4, 5, 6, 7, 8 + 10**9], "1e+09 rounds are missing for all workers (first: 8);"),
     ],
 )
-def test_numbers_that_no_round_has(rounds: list[float], said: str | None) -> None:
-    found = _gaps(np.array(rounds, dtype=float))
-    assert [repair.kind for repair in found] == ["gap"] * (said is not None)
+def test_numbers_that_no_round_has(rounds: list[float], said: str | None, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    pd.DataFrame({"worker": "a", "round": rounds, "seconds": 1.5}).to_csv(path, index=False)
+    found = [repair for repair in read_measured(str(path)).repairs if repair.kind == "gap"]
+    assert len(found) == (said is not None)
     assert said is None or found[0].text.startswith(said)
 
 
@@ -792,12 +792,19 @@ def test_numbers_that_no_round_has(rounds: list[float], said: str | None) -> Non
     ],
     ids=str,
 )
-def test_columns_that_say_which_calls_failed(columns: dict[str, Any], failed: Any) -> None:
-    frame = pd.DataFrame({"worker": ["a", "b", "c"], **columns})
-    found = _failures(frame)
-    assert (found is None) == (failed is None)
-    if found is not None:
-        assert (found[0], found[1].tolist()) == (*columns, failed)
+def test_columns_that_say_which_calls_failed(
+    columns: dict[str, Any], failed: list[int] | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.csv"
+    calls = {"worker": ["a", "b", "c"], "round": 1, "seconds": [1.5, 2.5, 3.5]}
+    pd.DataFrame({**calls, **columns}).to_csv(path, index=False)
+    if failed is None:
+        assert read_measured(str(path)).tables[None].tolist() == [[1.5, 2.5, 3.5]]
+        return
+    (name,) = columns
+    many = f"{len(failed)} call{'s' * (len(failed) != 1)} failed (first: row {failed[0] + 1})"
+    with pytest.raises(TableError, match=re.escape(f"column {name} says that {many}")):
+        read_measured(str(path))
 
 
 def test_a_comma_before_three_digits_may_be_of_either_kind() -> None:
@@ -906,15 +913,17 @@ def test_the_row_to_look_at_is_named(
     ],
 )
 def test_rounds_in_the_order_of_their_numbers(
-    numbers: list[int], order: list[int] | None, said: str | None
+    numbers: list[int], order: list[int] | None, said: str | None, tmp_path: Path
 ) -> None:
+    path = tmp_path / "t.csv"
+    seconds = np.arange(len(numbers)) + 0.5
+    pd.DataFrame({"step": numbers, "a": seconds, "b": seconds + 9}).to_csv(path, index=False)
     if said is None:
-        found = _order(pd.Series(numbers))
-        assert (found is None) == (order is None)
-        assert found is None or found.tolist() == order
+        table = read_measured(str(path)).tables[None]
+        assert table[:, 0].tolist() == [seconds[i] for i in order or range(len(numbers))]
         return
-    with pytest.raises(UnusableFile, match=re.escape(said)):
-        _order(pd.Series(numbers, name="step"))
+    with pytest.raises(TableError, match=re.escape(said)):
+        read_measured(str(path))
 
 
 def test_columns_that_are_all_kept_are_all_workers(tmp_path: Path) -> None:
@@ -934,15 +943,18 @@ def test_the_form_of_a_text_is_seen_in_its_first_lines(
     """In so many bytes, a line that is cut left out, and in so many lines of these."""
     path = tmp_path / "a.csv"
     path.write_text("a;b\n1;2\n\n3;4\n5;6;7\n")
-    assert files._head(path) == (["a;b", "1;2", "3;4", "5;6;7"], 0, "utf-8")
     size = path.stat().st_size
-    for head, lines in ((size + 1, 4), (size, 4), (size - 1, 3), (10, 2), (12, 2), (13, 3)):
-        monkeypatch.setattr(files, "HEAD", head)
-        assert len(files._head(path)[0]) == lines, head
-    monkeypatch.setattr(files, "HEAD", 2**16)
-    assert files.cells_of(files._head(path)[0])[0] == ","
-    monkeypatch.setattr(files, "LINES", 3)
-    assert files.cells_of(files._head(path)[0])[0] == ";"
+
+    def separator(head_bytes: int = 2**16, head_lines: int = 50) -> str:
+        """Semicolons, where the last line, of three cells, is not among those that are seen."""
+        monkeypatch.setattr(files, "HEAD_BYTES", head_bytes)
+        monkeypatch.setattr(files, "HEAD_LINES", head_lines)
+        with suppress(UnusableFile):
+            return "," if [*files.read_file(str(path), None, Reading()).frame] == ["a;b"] else "?"
+        return ";"
+
+    assert [separator(head) for head in (size + 1, size, size - 1, 12)] == [",", ",", ";", ";"]
+    assert [separator(head_lines=lines) for lines in (50, 4, 3)] == [",", ",", ";"]
 
 
 NOBODY = "no unit is said: read as seconds, typically {} s; --unit ms if not"
@@ -1065,7 +1077,7 @@ def test_stages_may_be_longer_than_their_step_by_a_hundredth(tmp_path: Path) -> 
             read_measured(str(path), Reading(columns=columns, **also, drop=(), rows=":"))  # type: ignore[arg-type]
 
 
-def test_signs_of_waiting_at_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signs_of_waiting_at_their_limits() -> None:
     """Of times that include the wait of the round before: each limit set to just what there is."""
     own = np.random.default_rng(3).exponential(1.0, (121, 3))
     table = own[1:] + own[:-1].max(axis=1, keepdims=True) - own[:-1]
@@ -1079,45 +1091,38 @@ def test_signs_of_waiting_at_their_limits(monkeypatch: pytest.MonkeyPatch) -> No
     blocks = np.add.reduceat(beyond, range(0, 120, 10), axis=0)
     ratio, most = carried(table)
     assert ratio == pytest.approx((blocks**2).sum() / (beyond**2).sum())
-    for name, limit, at, past in (
-        ("NEXT", before, "carried", np.nextafter(before, -1)),
-        ("RHYTHM", max(earlier), "", np.nextafter(max(earlier), 1)),
-        ("LARGEST", ratio, "carried", np.nextafter(ratio, 0)),
-        ("FEWEST", 240, "carried", 241),
-    ):
-        with monkeypatch.context() as changed:
-            changed.setattr(parts, name, limit)
-            assert waiting(table) == at, name
-            changed.setattr(parts, name, past)
-            assert waiting(table) == ("" if at else "carried"), name
-    assert most < parts.LARGEST
+    limits: dict[str, tuple[Any, Any]] = {  # what carries, and the next number, which does not
+        "next_round": (before, np.nextafter(before, -1)),
+        "rhythm": (np.nextafter(max(earlier), 1), max(earlier)),
+        "fewest": (240, 241),
+    }
+    for name, (within, past) in limits.items():
+        assert (waiting(table, **{name: within}), waiting(table, **{name: past})) == ("carried", "")
+    assert most < 0.5
+    assert carried(table, largest=ratio / 2) == (ratio, ratio / 2)
     assert carried(table[:19]) == (1.0, 0.0)
     assert carried(table[:20])[0] < 1.0
-    alike = 1.0 + 1e-4 * np.random.default_rng(4).random((40, 3))
-    assert waiting(alike) == "alike"
-    for name, limit in (("ALIKE", spread(alike)), ("NEARLY", spread(alike, 0.9))):
-        with monkeypatch.context() as changed:
-            changed.setattr(parts, name, limit)
-            assert waiting(alike) == "alike"
-            changed.setattr(parts, name, np.nextafter(limit, 0))
-            assert waiting(alike) == ""
+    equal = 1.0 + 1e-4 * np.random.default_rng(4).random((40, 3))
+    factors = np.median(equal / np.median(equal, axis=1, keepdims=True), axis=0)
+    own = equal / factors
+    assert waiting(equal) == "alike"
+    for name, limit in (("equal", spread(own)), ("nearly", spread(own, 0.9))):
+        assert alike(equal, **{name: limit})
+        assert not alike(equal, **{name: np.nextafter(limit, 0)})
 
 
-def test_whole_rounds_tell_whether_they_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_whole_rounds_tell_whether_they_wait() -> None:
     """Those with all workers, above 0 s; of many, the first rounds and some workers."""
-    alike = 1.0 + 1e-4 * np.random.default_rng(4).random((40, 6))
-    holes = alike.copy()
+    equal = 1.0 + 1e-4 * np.random.default_rng(4).random((40, 6))
+    holes = equal.copy()
     holes[36:, 0] = np.inf, np.nan, np.inf, np.inf
     holes[35] = 0.0
     assert waiting(holes) == "alike"
     assert waiting(holes[33:]) == "", "two rounds of six are too few"
-    other = alike.copy()
+    other = equal.copy()
     other[20:] *= np.random.default_rng(5).random((20, 6))
     assert waiting(other) == ""
-    monkeypatch.setattr(parts, "MOST", 20)
-    assert waiting(other) == "alike"
-    monkeypatch.setattr(parts, "MOST", 3)
-    monkeypatch.setattr(parts, "FEWEST", 6)
-    wide = alike.copy()
+    assert waiting(other, most=20) == "alike"
+    wide = equal.copy()
     wide[:, 1::2] *= 9.0
-    assert waiting(wide) == "alike", "each second worker"
+    assert waiting(wide, most=3, fewest=6) == "alike", "each second worker"

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import ArrayLike
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
-from erasurehead.delay_models.base import SHARED, START, FloatArray
+from erasurehead.delay_models.base import SHARED_STREAM, START_BLOCK, FloatArray
 from tests.statistics import BOUND
 
 
@@ -149,10 +149,10 @@ def test_a_short_run_draws_what_it_reads() -> None:
 
 
 def test_start_and_conditions_are_drawn_from_the_documented_keys() -> None:
-    model, state = Staircase(), Staircase().start(keyed(3, 2, SHARED, START), WORKERS)
+    model, state = Staircase(), Staircase().start(keyed(3, 2, SHARED_STREAM, START_BLOCK), WORKERS)
     rows = Tape(model, WORKERS, seed=3, replication=2).rows(0, 24, stream=1)
     for block in range(3):
-        conditions, state = model.evolve(state, keyed(3, 2, SHARED, block), 8, WORKERS)
+        conditions, state = model.evolve(state, keyed(3, 2, SHARED_STREAM, block), 8, WORKERS)
         own = keyed(3, 2, 1, block)
         expected = model.delays(conditions, own, 8, WORKERS)
         np.testing.assert_array_equal(rows[8 * block : 8 * block + 8], expected)
