@@ -33,7 +33,7 @@ def waiting(
     sample = sample[np.median(sample, axis=1) > 0]
     if (sample.shape[1] - 1) * len(sample) < fewest:
         return ""
-    if alike(sample):
+    if look_alike(sample):
         return "alike"
     ratio, largest = carried(sample)
     if ratio > largest:
@@ -47,20 +47,20 @@ def waiting(
     return "carried" if before <= next_round and max(earlier) < rhythm else ""
 
 
-def alike(
+def look_alike(
     table: FloatArray, offset: float = 0.03, equal: float = 1e-3, nearly: float = 1e-2
 ) -> bool:
     """Whether the workers of ``(T, n)`` seconds > 0 take equally long in each round, but for a
     factor of each that is near 1 in all rounds: ranks that wait for each other may differ by this
     ``offset`` for good, by clocks and by what waiting takes. They are ``equal`` up to this
-    ``spread`` in a typical round, and ``nearly`` so in nine of ten: a coarse clock hides what is
-    less than a tick."""
+    ``relative_spread`` in a typical round, and ``nearly`` so in nine of ten: a coarse clock hides
+    what is less than a tick."""
     factors = np.median(table / np.median(table, axis=1, keepdims=True), axis=0)
     if np.abs(factors - 1).max() > offset:
         return False
     own = table / factors
-    apart, (rounds, n) = spread(own), table.shape
-    if apart > 2.5e-3 or spread(own, 0.9) > nearly:
+    apart, (rounds, n) = relative_spread(own), table.shape
+    if apart > 2.5e-3 or relative_spread(own, 0.9) > nearly:
         return False
     means = own.mean(axis=1)
     within = float(np.square(own - means[:, None]).sum()) / max((rounds - 1) * (n - 1), 1)
@@ -85,7 +85,7 @@ def awaited(table: FloatArray, chance: float = 0.03) -> int | None:
     return first if n * special.stdtr(n - 2, -beyond) <= chance else None
 
 
-def spread(table: FloatArray, share: float = 0.5) -> float:
+def relative_spread(table: FloatArray, share: float = 0.5) -> float:
     """Standard deviation over median of a round's workers, of ``(T, n)`` seconds > 0: as large as
     in the typical round, or as this share of them has at most."""
     return float(np.quantile(table.std(axis=1, ddof=1) / np.median(table, axis=1), share))

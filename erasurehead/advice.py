@@ -36,7 +36,7 @@ from erasurehead.fitting import (
     as_arguments,
     as_file,
     from_table,
-    reading_of,
+    reading_from,
 )
 from erasurehead.result import face, managed
 from erasurehead.running import Config, Folder, ShowProgress, document_of, plainly, reporting
@@ -128,7 +128,7 @@ def whatif(
         reading: how the table is read, as for ``fit``.
     """
     measured, warnings = from_table(
-        table, reading_of(reading), lambda path, how: asking.read_usable(path, how, False)
+        table, reading_from(reading), lambda path, how: asking.read_usable(path, how, False)
     )
     source = IN_MEMORY if not isinstance(table, str | os.PathLike) else Path(table).name
     with arguments():
@@ -211,7 +211,7 @@ def recommend(
             page = recommending.answer_in(folder, question, jobs, update)
             return Advice(page, _tables(folder), "ranking", question.scenario.notes)
         table: Any = config_or_table
-        with as_file(table, reading_of(given)) as (path, how):
+        with as_file(table, reading_from(given)) as (path, how):
             measured = MeasuredConfig(MeasuredJob(trace=Path(path), **made), how)
             changed = [f"{key}={json.dumps(plainly(value))}" for key, value in (set or {}).items()]
             question = recommending.read_question(None, changed, measured, request, folder_of_data)

@@ -219,7 +219,7 @@ def read_table(
         delays = measured_delays(path, how, MOST_CELLS)
         return delays, [*delays.assumed, *delays.warnings]
 
-    measured, notes = from_table(table, reading_of(reading), read)
+    measured, notes = from_table(table, reading_from(reading), read)
     frames = {
         key: pd.DataFrame(delays, measured.names_of_rounds(key), [*measured.hosts])
         for key, delays in measured.tables.items()
@@ -252,7 +252,7 @@ def fit(
         reading: how the table is read: ``ReadingOptions``. An array is in seconds.
     """
     text = _range_text(k_range)
-    measured, warnings = from_table(table, reading_of(reading), command.read_tables)
+    measured, warnings = from_table(table, reading_from(reading), command.read_tables)
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
     with arguments():
         ks = command.k_range(text, measured.workers)
@@ -272,7 +272,7 @@ READING_TYPES: Mapping[str, TypeAdapter[Any]] = {
 }
 
 
-def reading_of(options: Mapping[str, Any]) -> Reading:
+def reading_from(options: Mapping[str, Any]) -> Reading:
     """How a table is read. Raises ConfigError: there is no such option, or no such value."""
     checked: dict[str, Any] = {}
     for name, value in options.items():

@@ -79,8 +79,8 @@ class Metric:
         median = row.get(f"{self.name}_median") if self.name == "time_to_target" else None
         return "" if median is None else f" ({median:.4g})" if median < np.inf else " (not reached)"
 
-    def shown(self, mean: float) -> float:
-        """A mean as it is shown: round-off is zero."""
+    def rounded(self, mean: float) -> float:
+        """A mean without round-off: it is zero."""
         return 0.0 if abs(mean) < self.rounding else mean
 
 

@@ -117,7 +117,7 @@ def weights_of(step: Step, partitions: int) -> FloatArray | None:
 
 
 @dataclass(frozen=True, eq=False)
-class UpdateMeasures:
+class Measured:
     """What can be said of all updates without a model."""
 
     recovered: FloatArray  # ``(R, U)`` share of partitions with non-zero weight
@@ -156,31 +156,31 @@ class Steps(ABC):
         return self.arrived(self.times.shape[1] // iterations)
 
     @abstractmethod
-    def measure(self) -> UpdateMeasures:
-        """See ``UpdateMeasures``; asked once."""
+    def measure(self) -> Measured:
+        """See ``Measured``; asked once."""
 
     @cached_property
-    def _measured(self) -> UpdateMeasures:
+    def _measured(self) -> Measured:
         return self.measure()
 
     @property
     def recovered(self) -> FloatArray:
-        """``(R, U)`` share of the partitions; see ``UpdateMeasures``."""
+        """``(R, U)`` share of the partitions; see ``Measured``."""
         return self._measured.recovered
 
     @property
     def error(self) -> FloatArray:
-        """``(R, U)`` decoding errors; see ``UpdateMeasures``."""
+        """``(R, U)`` decoding errors; see ``Measured``."""
         return self._measured.error
 
     @property
     def shares(self) -> FloatArray | None:
-        """``(R, k)`` shares of the updates; see ``UpdateMeasures``."""
+        """``(R, k)`` shares of the updates; see ``Measured``."""
         return self._measured.shares
 
     @property
     def staleness(self) -> FloatArray | None:
-        """``(R, U)`` updates; see ``UpdateMeasures``."""
+        """``(R, U)`` updates; see ``Measured``."""
         return self._measured.staleness
 
     @property
@@ -292,7 +292,7 @@ class DecodedRounds(Steps):
         return heard
 
     @override
-    def measure(self) -> UpdateMeasures:
+    def measure(self) -> Measured:
         return self._decoded[0]
 
     @property
@@ -315,7 +315,7 @@ class DecodedRounds(Steps):
         return self._decode(self._arrived) if kept is None else kept
 
     @cached_property
-    def _decoded(self) -> tuple[UpdateMeasures, FloatArray | None, bool]:
+    def _decoded(self) -> tuple[Measured, FloatArray | None, bool]:
         """What was measured, the weights if there is room for them, and whether all are 1."""
         (r, u, nm), k = self._arrived.shape, self._partitions
         if self._checked is not None:
@@ -331,9 +331,9 @@ class DecodedRounds(Steps):
             exact = exact and bool(np.all(np.abs(weights - 1) <= WEIGHT_TOLERANCE))
             if kept is not None:
                 kept[:, taken] = weights
-        return UpdateMeasures(recovered, error, heard / u, self.staleness), kept, exact
+        return Measured(recovered, error, heard / u, self.staleness), kept, exact
 
-    def _some(self, checked: int) -> UpdateMeasures:
+    def _some(self, checked: int) -> Measured:
         (r, u, nm), k = self._arrived.shape, self._partitions
         sampled = np.linspace(0, r * u - 1, checked).astype(np.int64)
         recovered, error = np.full(r * u, np.nan), np.full(r * u, np.nan)
@@ -346,7 +346,7 @@ class DecodedRounds(Steps):
             np.add.at(heard, taken // u, used)
         with np.errstate(invalid="ignore"):
             shares = heard / np.bincount(sampled // u, minlength=r)[:, None]
-        return UpdateMeasures(recovered.reshape(r, u), error.reshape(r, u), shares, self.staleness)
+        return Measured(recovered.reshape(r, u), error.reshape(r, u), shares, self.staleness)
 
 
 def _measured_of(weights: FloatArray) -> tuple[BoolArray, FloatArray, FloatArray]:
@@ -373,9 +373,9 @@ class GivenWeights(Steps):
         return np.zeros((r, u // together), dtype=np.int64)
 
     @override
-    def measure(self) -> UpdateMeasures:
+    def measure(self) -> Measured:
         used, recovered, error = _measured_of(self.weights)
-        return UpdateMeasures(recovered, error, used.mean(axis=1))
+        return Measured(recovered, error, used.mean(axis=1))
 
     @cached_property
     def exact(self) -> bool:
@@ -423,7 +423,7 @@ class SingleGradients(Steps):
         return count_distinct(worker[:, updates].reshape(len(worker), iterations, -1))
 
     @override
-    def measure(self) -> UpdateMeasures:
+    def measure(self) -> Measured:
         """Cost: three sorts of each update's K gradients."""
         (r, u, _), k = self.partition.shape, self.partitions
         used = np.where(self.weight != 0, self.partition, -1)
@@ -434,7 +434,7 @@ class SingleGradients(Steps):
         shares = np.bincount(cells, minlength=r * k).reshape(r, -1) / u
         heard = np.maximum(np.count_nonzero(self.worker >= 0, axis=-1), 1)
         staleness = self._lag.sum(axis=-1) / heard
-        return UpdateMeasures(recovered, self._error(), np.asarray(shares), np.asarray(staleness))
+        return Measured(recovered, self._error(), np.asarray(shares), np.asarray(staleness))
 
     def _error(self) -> FloatArray:
         """``sum_i (w_i - 1)^2``, the weights of one partition added up."""

@@ -232,7 +232,7 @@ def test_a_mean_below_its_round_off_is_zero_and_another_stays(name: str) -> None
     for mean, shown in ((least, least), (-least, -least), (0.9 * least, 0.0), (0.0, 0.0)):
         shown = mean if not metric.rounding else shown
         row = {f"{name}_mean": mean, f"{name}_se": 7.0}
-        assert metric.shown(mean) == shown
+        assert metric.rounded(mean) == shown
         assert metric.estimate(row) == (shown, 7.0 if shown or not metric.rounding else 0.0)
     for mean in (0.0, 1.0):
         found = metric.estimate({f"{name}_mean": mean, f"{name}_se": np.nan})

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, reading, short
 from ..base import FloatArray
-from ..tables.checks import typical
+from ..tables.checks import typical_seconds
 from ..tables.measured import REMEDY_FOR_MISSING
 from ..tables.names import DURATION_WORDS, PER_SECOND, SPELLINGS, UNIT_NAMES, UNIT_SECONDS, parse
 
@@ -161,6 +161,6 @@ def settle(
     if hint and hint != "s":
         unit = hint if hint in PER_SECOND else UNIT_SECONDS.get(hint, "...")
         raise UnusableFile(f"the file's name alone says {hint}: say --unit {unit} if so{also}")
-    middle = typical(where, seen, also)
+    middle = typical_seconds(where, seen, also)
     assumed = f"no unit is said: read as seconds, typically {middle:.4g} s; --unit ms if not"
     return Times("s", "seconds, which is assumed", assumed)

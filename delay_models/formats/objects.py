@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...sim.files import UnusableFile, reading, require_cells, short
 from .files import FileContents, counted
-from .profiler import TRACE_ENDINGS, read_profiles, values_of
+from .profiler import TRACE_ENDINGS, json_values, read_profiles
 
 JSON_ENDINGS = (*TRACE_ENDINGS, ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz")
 
@@ -20,7 +20,7 @@ def read_json(path: str, most: int | None) -> FileContents:
     try:
         return read_traces(path, most)
     except UnusableFile as error:
-        values = values_of(Path(path), most, object_pairs_hook=_unique)
+        values = json_values(Path(path), most, object_pairs_hook=_unique)
         if (contents := _table(values, most)) is None:
             no = str(error)
             raise UnusableFile(f"{no}; or a table: a list of rounds, or of calls") from error

@@ -89,7 +89,7 @@ def _files(path: str) -> list[Path]:
 
 def _steps(file: Path, most: int | None) -> tuple[str, dict[int, float], dict[str, list[float]]]:
     """The rank, and microseconds of each step and of the spans in it that have a name."""
-    trace = values_of(file, most, object_hook=_wanted)
+    trace = json_values(file, most, object_hook=_wanted)
     events = trace.get("traceEvents") if isinstance(trace, dict) else trace
     if not isinstance(events, list):
         text = "has no traceEvents; valid: a trace of PyTorch's profiler, one a rank"
@@ -197,7 +197,7 @@ def _rank(file: Path, trace: Any) -> str:
     raise UnusableFile("no distributedInfo.rank, and no rank in its name; valid: rank3.json")
 
 
-def values_of(file: Path, most: int | None, **hook: Any) -> Any:
+def json_values(file: Path, most: int | None, **hook: Any) -> Any:
     """What a JSON file holds; of one with a value on each line, these values. ``most``: ``None``
     allows more than ``MOST_BYTES``. Raises UnusableFile: it is larger, or damaged."""
     require_regular(file)

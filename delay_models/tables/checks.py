@@ -56,7 +56,7 @@ def require_durations(name: str, table: FloatArray) -> None:
         raise UnusableFile(f"{text}, or --columns seconds=... if it is how long each call took")
 
 
-def typical(where: str, seen: FloatArray, also: str = "") -> float:
+def typical_seconds(where: str, seen: FloatArray, also: str = "") -> float:
     """The typical one of times without a unit, perhaps with NaN or infinities. Raises UnusableFile:
     as seconds they would be absurd for training; ``also`` ends the line."""
     finite = seen[np.isfinite(seen)]

@@ -44,10 +44,8 @@ class LongTable:
         listed = f"columns not used: {', '.join(unused[:6])}{more}"
         self._assumed = (*contents.assumed, listed) if unused else contents.assumed
         if (wrong := parse(name := role.get("seconds", "")).wrong) and not options.stages:
-            why = (
-                f"column {short(name)} is read as seconds, as --columns says; its name says {wrong}"
-            )
-            self._assumed = (*self._assumed, why)
+            why = f"column {short(name)} is read as seconds, as --columns says; its name says"
+            self._assumed = (*self._assumed, f"{why} {wrong}")
         roles = {**role, "rack": " and ".join(racks)} if racks else role
         self._roles = {key: f"column {short(name)}" for key, name in roles.items()}
         seconds, self._failed, times, where = _seconds(contents, role, options)

@@ -218,7 +218,7 @@ def _clocks(answer: Recommendation) -> Iterator[str]:
 
 
 def _error(row: Candidate) -> str:
-    return f"error {METRICS['decoding_error'].shown(row.error):.3g}"
+    return f"error {METRICS['decoding_error'].rounded(row.error):.3g}"
 
 
 def _iterations(row: Candidate) -> str:

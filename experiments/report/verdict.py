@@ -155,7 +155,7 @@ def _of_scheme(records: Records, label: str) -> list[str]:
     error = row.get("decoding_error_mean", np.nan)
     if not pd.isna(error):
         how = f"approximate: its mean decoding error is {error:.3g}"
-        exact = METRICS["decoding_error"].shown(error) == 0
+        exact = METRICS["decoding_error"].rounded(error) == 0
         lines.append(f"The gradient of {label} is {'exact in every update' if exact else how}.")
     heard = row.get("least_heard_mean", np.nan)
     if heard < HARDLY / row["workers"]:

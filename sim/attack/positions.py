@@ -58,7 +58,7 @@ class Position(ABC):
         return self.at(stragglers)
 
 
-def allowed(errors: FloatArray, stragglers: BoolArray) -> FloatArray:
+def possible(errors: FloatArray, stragglers: BoolArray) -> FloatArray:
     """``(..., n)`` errors where a change is possible and its error is a number; else -inf."""
     return np.where(stragglers | np.isnan(errors), -np.inf, errors)
 
@@ -89,7 +89,7 @@ class ByDecoding(Position):
     def swapping(self, returning: IntArray) -> FloatArray:
         everybody = np.arange(len(self.stragglers))
         others = [self.stragglers & (everybody != worker) for worker in returning]
-        return allowed(np.array([self._with_one_more(some) for some in others]), self.stragglers)
+        return possible(np.array([self._with_one_more(some) for some in others]), self.stragglers)
 
     def _with_one_more(self, stragglers: BoolArray) -> FloatArray:
         free = np.flatnonzero(~stragglers)
@@ -97,7 +97,7 @@ class ByDecoding(Position):
         sets[np.arange(len(free)), free] = True
         errors = np.full(len(stragglers), -np.inf)
         errors[free] = self._code.errors(sets)
-        return allowed(errors, stragglers)
+        return possible(errors, stragglers)
 
 
 @final
@@ -127,7 +127,7 @@ class CommonWeights(Position):
     def losing(self) -> FloatArray:
         square = self._u @ self._u - 2.0 * (self._matrix @ self._u) + self._squares
         total = self._u.sum() - self._sums
-        return allowed(self._error(square, total, self._arrived - 1), self.stragglers)
+        return possible(self._error(square, total, self._arrived - 1), self.stragglers)
 
     @override
     def swapping(self, returning: IntArray) -> FloatArray:
@@ -137,7 +137,7 @@ class CommonWeights(Position):
         shared = (rows @ self._matrix.T).toarray()
         square = returned[:, None] - 2.0 * (products + shared) + self._squares
         total = self._u.sum() + self._sums[returning, None] - self._sums
-        return allowed(self._error(square, total, self._arrived), self.stragglers)
+        return possible(self._error(square, total, self._arrived), self.stragglers)
 
     @property
     def _arrived(self) -> int:
@@ -191,7 +191,7 @@ class ByLeastSquares(Position):
     def losing(self) -> FloatArray:
         diagonal = self.inverse.diagonal().real
         errors = self.error + np.abs(self._vector) ** 2 / np.where(self.stragglers, 1, diagonal)
-        return allowed(errors, self.stragglers)
+        return possible(errors, self.stragglers)
 
     @override
     def lost(self, worker: int) -> ByLeastSquares:
@@ -221,7 +221,7 @@ class ByLeastSquares(Position):
         error = self.error - np.abs(gains) ** 2 / rest
         with np.errstate(divide="ignore", invalid="ignore"):
             errors = error + np.abs(vectors) ** 2 / diagonals
-        return allowed(errors.T, self.stragglers)
+        return possible(errors.T, self.stragglers)
 
     def _steps(self, returning: IntArray) -> tuple[np.ndarray, FloatArray]:
         """``(n, I)`` and ``(I,)``: a return adds step step^H / rest to the inverse."""

@@ -60,17 +60,18 @@ class JaxFunctions(Functions):
     def _losses(self, flat: Any, X: Any, y: Any) -> Any:
         return self._rows("row_losses", flat, X, y).sum()
 
-    def _weighted(self, flat: Any, X: Any, y: Any, w: Any) -> Any:
-        return (self._rows("row_losses", flat, X, y) * w).sum()
-
     def _judged(self, flat: Any, X: Any, y: Any) -> Any:
         return self._rows("accuracy", flat, X, y).sum()
 
     @cached_property
     def _compiled(self) -> tuple[Any, Any, Any]:
         """Of several models: losses, gradients, and how many rows are right."""
+
+        def weighted(flat: Any, X: Any, y: Any, w: Any) -> Any:
+            return (self._rows("row_losses", flat, X, y) * w).sum()
+
         losses, right = (jax.vmap(of, (0, None, None)) for of in (self._losses, self._judged))
-        gradients = jax.vmap(jax.grad(self._weighted), (0, None, None, 0))
+        gradients = jax.vmap(jax.grad(weighted), (0, None, None, 0))
         return jax.jit(losses), jax.jit(gradients), jax.jit(right)
 
     @override

@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property, lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -182,17 +182,14 @@ class OwnModel(Objective):
         there are powers of two alone, and the last model stands in for those that lack."""
         models = as_rows(beta)
         results = np.empty((len(models), *more))
-        for some in _groups(len(models), max(1, 2**20 // rows)):  # so many rows of models at once
+        step = 2 ** (max(1, 2**20 // rows).bit_length() - 1)  # so many rows of models at once
+        for first in range(0, len(models), step):
+            some = slice(first, min(first + step, len(models)))
             group = models[some]
             size = 2 ** (len(group) - 1).bit_length()
             padded = np.concatenate([group, np.repeat(group[-1:], size - len(group), axis=0)])
             results[some] = of(padded, some)[: len(group)]
         return results.reshape(*beta.shape[:-2], beta.shape[-1], *more)
-
-
-def _groups(models: int, most: int) -> Iterator[slice]:
-    step = 2 ** (most.bit_length() - 1)
-    return (slice(first, min(first + step, models)) for first in range(0, models, step))
 
 
 def _content(path: str) -> bytes:

@@ -25,7 +25,7 @@ from ..fields import (
     require_divisor,
     require_size,
 )
-from ..steps import DecodedRounds, Local, Steps, UpdateMeasures
+from ..steps import DecodedRounds, Local, Measured, Steps
 from ..types import BoolArray, FloatArray, IntArray, Trace
 from .assignments import Groups
 from .base import Assigned, Guarantees, RandomOrder, Round, SchemeFamily, State
@@ -196,7 +196,7 @@ class OuterSteps(Steps):
         return self.rounds.arrived(together)
 
     @override
-    def measure(self) -> UpdateMeasures:
+    def measure(self) -> Measured:
         return self.rounds.measure()
 
     @property

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..fields import STRICT
-from ..steps import DecodedRounds, Renewal, Steps, UpdateMeasures, count_distinct
+from ..steps import DecodedRounds, Measured, Renewal, Steps, count_distinct
 from ..types import FloatArray, IntArray, Stream, Trace
 from .barrierless import Barrierless, Stops
 from .base import SchemeFamily
@@ -165,7 +165,7 @@ class CycleSteps(Steps):
         return count_distinct(self._makers.reshape(r, u // together, together))
 
     @override
-    def measure(self) -> UpdateMeasures:
+    def measure(self) -> Measured:
         """Everybody is in the table before the first update of a cycle."""
         (r, u), n = self.times.shape, self.table_size
-        return UpdateMeasures(np.ones((r, u)), np.zeros((r, u)), np.ones((r, n)), self._staleness)
+        return Measured(np.ones((r, u)), np.zeros((r, u)), np.ones((r, n)), self._staleness)

@@ -11,7 +11,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..fields import STRICT, Load, WaitFor, require_at_most_workers
-from ..steps import WEIGHTS_AT_ONCE, Held, Renewal, Steps, UpdateMeasures, count_distinct
+from ..steps import WEIGHTS_AT_ONCE, Held, Measured, Renewal, Steps, count_distinct
 from ..types import BoolArray, FloatArray, IntArray, Messages, Trace
 from .barrierless import Barrierless
 from .base import Round, SchemeFamily, Sees, State, SumOfWorkers
@@ -118,7 +118,7 @@ class PipelinedSteps(Steps):
         return self.held == 1 and bool(self._arrived.all())
 
     @override
-    def measure(self) -> UpdateMeasures:
+    def measure(self) -> Measured:
         r, u, n = self._arrived.shape
         recovered, error, staleness = (np.empty((r, u)) for _ in range(3))
         version = np.zeros((r, 1, self.held, n), dtype=np.int32)
@@ -137,7 +137,7 @@ class PipelinedSteps(Steps):
             heard += np.count_nonzero(whole, axis=1)
             recovered[:, rounds] = np.count_nonzero(whole, axis=2) / n
             error[:, rounds] = np.square(whole - 1.0).sum(axis=2)
-        return UpdateMeasures(recovered, error, heard / u, staleness)
+        return Measured(recovered, error, heard / u, staleness)
 
 
 @final
@@ -206,7 +206,7 @@ class TableSteps(Steps):
         return count_distinct(self._worker.reshape(r, u // together, together))
 
     @override
-    def measure(self) -> UpdateMeasures:
+    def measure(self) -> Measured:
         (r, u), k, filled = self.times.shape, self.table_size, self._filled
         error = k * (k / filled - 1.0)  # m weights of k / m for m entries filled, and k - m of 0
         shares = np.zeros((r, k))  # from its first arrival on a gradient is in the table
@@ -214,7 +214,7 @@ class TableSteps(Steps):
         shares[row, self._worker[row, first]] = (u - first) / u
         # Of all gradients in the table, those of earlier arrivals among them.
         versions = np.cumsum(self._version - np.maximum(self._before, 0), axis=1, dtype=np.int64)
-        return UpdateMeasures(filled / k, error, shares, np.arange(u) - versions / filled)
+        return Measured(filled / k, error, shares, np.arange(u) - versions / filled)
 
 
 def _replaced(worker: IntArray, version: IntArray) -> IntArray:

@@ -28,11 +28,11 @@ from erasurehead.delay_models.formats.cells import Times, settle
 from erasurehead.delay_models.formats.moments import between
 from erasurehead.delay_models.formats.rows import rows_of
 from erasurehead.delay_models.signs import (
-    alike,
     carried,
     known_above,
+    look_alike,
     median_of,
-    spread,
+    relative_spread,
     unit_warnings,
     waiting,
 )
@@ -509,7 +509,7 @@ def test_the_statistics_of_waiting() -> None:
     assert ratio == pytest.approx(0.1, abs=0.02)
     assert most == 0.5
     assert carried(own[:20])[1] == pytest.approx(chi2.ppf(1e-3, 14) / 14)
-    assert spread(all_reduced(own, rng)[0]) < 1e-3 < spread(own)
+    assert relative_spread(all_reduced(own, rng)[0]) < 1e-3 < relative_spread(own)
     assert known_above(100, 30) == pytest.approx(0.858, abs=5e-4)
 
 
@@ -1106,9 +1106,9 @@ def test_signs_of_waiting_at_their_limits() -> None:
     factors = np.median(equal / np.median(equal, axis=1, keepdims=True), axis=0)
     own = equal / factors
     assert waiting(equal) == "alike"
-    for name, limit in (("equal", spread(own)), ("nearly", spread(own, 0.9))):
-        assert alike(equal, **{name: limit})
-        assert not alike(equal, **{name: np.nextafter(limit, 0)})
+    for name, limit in (("equal", relative_spread(own)), ("nearly", relative_spread(own, 0.9))):
+        assert look_alike(equal, **{name: limit})
+        assert not look_alike(equal, **{name: np.nextafter(limit, 0)})
 
 
 def test_whole_rounds_tell_whether_they_wait() -> None:

@@ -44,7 +44,7 @@ def faults(case: Case, endings: Sequence[Ending], folder: Path) -> list[str]:
         found += _folder(endings[-1], folder)
         if case.again:
             pairs = [pair for pair in pairwise(endings) if pair[1].command[0] in RUNS]
-            found += [fault for pair in pairs for fault in _again(*pair)]
+            found += [fault for pair in pairs for fault in repeated_faults(*pair)]
     return found
 
 
@@ -114,7 +114,7 @@ def _changed(before: Snapshot, after: Snapshot) -> Iterator[str]:
             yield path
 
 
-def _again(first: Ending, second: Ending) -> Iterator[str]:
+def repeated_faults(first: Ending, second: Ending) -> Iterator[str]:
     """The same command once more finds everything done."""
     if first.code != second.code:
         last = second.err.decode("utf-8", "replace").strip().splitlines()[-1:]

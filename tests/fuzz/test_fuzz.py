@@ -111,14 +111,14 @@ def test_a_repeated_command_must_find_everything_done() -> None:
     first = replace(
         GOOD, code=0, after={"room/out/cells/a.parquet": "1", "room/out/t.parquet": "1"}
     )
-    assert [*judge._again(first, first)] == []
+    assert [*judge.repeated_faults(first, first)] == []
     for after in (
         {**first.after, "room/out/t.parquet": "2"},
         {**first.after, "room/out/cells/b.parquet": "1"},
         {},
     ):
-        assert [*judge._again(first, replace(first, after=after))] != []
-    assert [*judge._again(first, replace(first, code=2))] != []
+        assert [*judge.repeated_faults(first, replace(first, after=after))] != []
+    assert [*judge.repeated_faults(first, replace(first, code=2))] != []
 
 
 def test_what_the_writer_of_yaml_writes_is_what_the_reader_reads(tmp_path: Path) -> None:

@@ -25,9 +25,10 @@ from pandas.testing import assert_frame_equal
 import erasurehead as eh
 from erasurehead import fitting, running
 from erasurehead.experiments.config.document import write_yaml
+from erasurehead.experiments.pictures.records import Records
 from erasurehead.experiments.report.page import read_run
 from erasurehead.fitting import as_arguments
-from erasurehead.result import _estimate, _span, face
+from erasurehead.result import face
 from erasurehead.running import bar, in_notebook
 from tests.golden.records import require_recorded
 from tests.tools import SMALL, agg, inside
@@ -683,11 +684,18 @@ def test_an_array_is_in_seconds_unless_that_is_absurd(seconds: float, refused: b
 
 def test_a_result_is_told_with_its_sizes_and_errors() -> None:
     """One number where all cells have it, else from the least to the most."""
-    frame = pd.DataFrame({"workers": [48, 12, 24], "iterations": 100})
-    assert _span(frame, "workers") == "12 to 48 workers"
-    assert _span(frame, "iterations") == "100 iterations"
     known = [(1.23456, 0.01234, "1.235 ± 0.01"), (1.23456, np.nan, "1.235"), (np.nan, 0.1, "-")]
-    assert [_estimate(mean, error) for mean, error, _ in known] == [text for *_, text in known]
+    means, errors, texts = zip(*known, strict=True)
+    columns = {
+        "label": ["a", "b", "c"],
+        "workers": [48, 12, 24],
+        "iterations": 100,
+        "replications": 2,
+    }
+    summary = pd.DataFrame({**columns, "staleness_mean": means, "staleness_se": errors})
+    result = eh.Result(None, {}, Records(pd.DataFrame(), summary, config={}))
+    assert "; 12 to 48 workers, 100 iterations, " in repr(result)
+    assert all(f"<td>{text}</td>" in result._repr_html_() for text in texts)
 
 
 def test_a_notebooks_bar_is_updated_ten_times_a_second(

@@ -283,7 +283,7 @@ class TradeoffKind(PanelKind):
         table = records.summary.drop_duplicates("label").set_index("label")
         drawn = _drawn(replace(records, summary=table))
         x = _finite(table[f"{COST.name}_mean"])
-        y = np.where(drawn, _finite(table[f"{name}_mean"].map(METRICS[name].shown)), np.nan)
+        y = np.where(drawn, _finite(table[f"{name}_mean"].map(METRICS[name].rounded)), np.nan)
         dx, dy = _bars(records, COST.name, x, band), _bars(records, name, y, band)
         front = pareto(x, y)
         order = np.flatnonzero(front)[np.argsort(x[front])]

@@ -292,7 +292,7 @@ def _series_marks(
         middle, theory, low, high = np.where(np.isfinite(columns), columns, np.nan).T
         never = np.isposinf(columns[:, 0]) & np.array([*map(bool, late)])
         if metric:
-            middle = np.array([*map(metric.shown, middle)])
+            middle = np.array([*map(metric.rounded, middle)])
         if np.isnan(middle).all() and not any(late):
             endless = metric is not None and any(map(metric.without_mean, rows))
             look = replace(look, title=f"{look.title} ({'no mean' if endless else 'no run'})")

@@ -1,5 +1,6 @@
 """Loops of the batch engine over single messages, compiled; ``rounds`` asks for them alone, where
-numba is installed: ``traces.record`` in one pass, and rounds that carry work on, many at a call.
+numba is installed: ``traces.record_rounds`` in one pass, and rounds that carry work on, many at
+a call.
 
 The extra ``fast`` installs numba. The bits are those of NumPy. Importing numba and loading what it
 compiled takes a second or two, so only large runs do it."""
@@ -52,7 +53,7 @@ def compiled(loop: Kernel) -> Kernel | None:
 
 
 def record_with(kernel: Kernel, view: TraceArrays, opened: FloatArray, offsets: FloatArray) -> None:
-    """``traces.record`` of rounds that opened at ``(r, t)``, messages ``(r, t, n)`` later."""
+    """``record_rounds`` for rounds that opened at ``(r, t)``, messages ``(r, t, n)`` later."""
     arrived, work = view.arrived, view.work
     assert arrived is not None
     assert work is not None

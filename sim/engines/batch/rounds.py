@@ -19,7 +19,7 @@ from .traces import (
     all_in,
     blame,
     idle_of,
-    record,
+    record_rounds,
     require_enough,
     run_together,
     steps_ahead,
@@ -37,7 +37,7 @@ MESSAGES_AT_ONCE = 2**15  # that are recorded together: few enough to stay in th
 class CoupledRounds:
     """A group of replications on their way through the rounds. Life cycle: ``advance`` or ``round``
     for t = 0, 1, ... in order, then ``finish``. Cost: per round some eight NumPy calls and the
-    stopping rule; per message the seven passes of ``record``."""
+    stopping rule; per message the seven passes of ``record_rounds``."""
 
     def __init__(self, result: TraceArrays, run: Run) -> None:
         (r, rounds), n, m = result.times.shape, run.scheme.workers, result.messages
@@ -121,7 +121,7 @@ class CoupledRounds:
         asked = np.where(np.repeat(idle, view.messages, axis=2), np.nan, arrive)
         require_enough(view, opened, drained, lambda r, t: asked[r, t])
         since = begun if self._policy.couples_rounds else None
-        record(view, opened, since, arrive, drained, idle if idle.any() else None)
+        record_rounds(view, opened, since, arrive, drained, idle if idle.any() else None)
         self._first, self._count = self._first + self._count, 0
 
 
@@ -322,5 +322,5 @@ def _independent_rounds(
     if one_pass is not None:
         record_with(one_pass, view, opened, offsets)
     elif view.arrived is not None or view.work is not None:
-        record(view, opened, None, opened[:, :, None] + offsets, drained, idle)
+        record_rounds(view, opened, None, opened[:, :, None] + offsets, drained, idle)
     return np.asarray(after[:, -1].copy())

@@ -126,7 +126,7 @@ def require_enough(
     raise NeverEnough(view.first + t + 1, np.flatnonzero(unheard).tolist(), waited)
 
 
-def record(
+def record_rounds(
     view: TraceArrays,
     opened: FloatArray,
     begun: FloatArray | None,

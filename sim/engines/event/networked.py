@@ -88,7 +88,7 @@ MOST_CRASHES = 10_000
 
 
 @final
-class Worker:
+class NetworkedWorker:
     """One worker. Life cycle: ``receive`` a model -> begin a task -> finish it (or drop it) -> the
     next one; ``crash`` and ``repair`` at any time."""
 
@@ -249,7 +249,7 @@ class NetworkedRoundWorkers(RoundWorkers):
 
     @override
     def employ(self, master: Master) -> None:
-        self.workers = [Worker(self, master, j) for j in range(master.n)]
+        self.workers = [NetworkedWorker(self, master, j) for j in range(master.n)]
         self.uplink = Uplink(master.env, self, self.run.rounds.message_sizes)
         master.env.process(self._courier(master))
         self.let_fail(master.env)
