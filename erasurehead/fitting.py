@@ -29,7 +29,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.tables.checks import MAX_SECONDS_WITHOUT_UNIT
-from erasurehead.delay_models.tables.measured import OPTION_NAMES, Measured
+from erasurehead.delay_models.tables.measured import OPTION_NAMES, MeasuredDelays
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.config.errors import ConfigError, at, one_of
@@ -215,7 +215,7 @@ def read_table(
 
     Args: as those of ``fit``."""
 
-    def read(path: str, how: Reading) -> tuple[Measured, list[str]]:
+    def read(path: str, how: Reading) -> tuple[MeasuredDelays, list[str]]:
         delays = measured_delays(path, how, MOST_CELLS)
         return delays, [*delays.assumed, *delays.warnings]
 
@@ -337,7 +337,7 @@ def _argument(match: re.Match[str]) -> str:
     return f"{name}={json.dumps(given, ensure_ascii=False)}"
 
 
-Read = Callable[[str, Reading], tuple[Measured, list[str]]]
+Read = Callable[[str, Reading], tuple[MeasuredDelays, list[str]]]
 
 
 @contextmanager
@@ -372,7 +372,7 @@ def as_file(table: Table, reading: Reading) -> Iterator[tuple[str, Reading]]:
             raise ConfigError(str(error).replace(path, IN_MEMORY)) from None
 
 
-def from_table(table: Table, reading: Reading, read: Read) -> tuple[Measured, list[str]]:
+def from_table(table: Table, reading: Reading, read: Read) -> tuple[MeasuredDelays, list[str]]:
     """What a table holds, and warnings. Raises ConfigError: it cannot be used."""
     with arguments(), as_file(table, reading) as (path, how):
         measured, warnings = read(path, how)

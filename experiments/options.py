@@ -19,7 +19,7 @@ from ..sim.reading import UNITS, Reading, parse_columns
 from .config.errors import ConfigError, at
 
 if TYPE_CHECKING:
-    from ..delay_models.tables.measured import Measured
+    from ..delay_models.tables.measured import MeasuredDelays
 
 
 # what is compared of many runs; ``p95``: what 95 % of them do not exceed
@@ -283,7 +283,7 @@ def reading_of(drop: list[str] | None, keep: list[str] | None, **given: Any) -> 
     return Reading(**given)
 
 
-def measured_delays(path: str, reading: Reading, most: int | None) -> Measured:
+def measured_delays(path: str, reading: Reading, most: int | None) -> MeasuredDelays:
     """Read a table of at most so many delays; it has the load that ``reading`` names, if any.
     Raises ConfigError: the table cannot be used, or has no such load."""
     from ..delay_models.tables.measured import TableError

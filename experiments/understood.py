@@ -8,7 +8,7 @@ import numpy as np
 
 from ..delay_models.base import FloatArray
 from ..delay_models.signs import median_of
-from ..delay_models.tables.measured import Measured, name_at
+from ..delay_models.tables.measured import MeasuredDelays, name_at
 from ..sim.files import short
 
 SHOWN = 6  # workers whose names and delays are shown
@@ -16,7 +16,7 @@ ROWS = 3  # rounds that are shown
 LISTED = 8  # loads that are listed
 
 
-def as_read(measured: Measured, chosen: float | None = None) -> Iterator[str]:
+def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[str]:
     """Size, loads, unit and why; an indented table of what is the worker, the round and the
     seconds, the first rounds, and who is slowest and fastest; and what was assumed. A line each;
     rounds and workers are those at the load that was ``chosen``, or at the first one."""

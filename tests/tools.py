@@ -22,7 +22,7 @@ import typer
 from matplotlib import pyplot
 from typer.main import get_command as build_parser
 
-from erasurehead.delay_models.tables.measured import Measured
+from erasurehead.delay_models.tables.measured import MeasuredDelays
 from erasurehead.delay_models.tables.read import read_measured, read_one_load
 from erasurehead.experiments.cli import main
 from erasurehead.experiments.pictures import style
@@ -254,10 +254,10 @@ class TableTape(types.TableTape):
     block_rounds: int = 5
 
 
-def numbered(tables: Mapping[Any, np.ndarray]) -> Measured:
+def numbered(tables: Mapping[Any, np.ndarray]) -> MeasuredDelays:
     """Tables of delays of workers without names, by load."""
     (n,) = {table.shape[1] for table in tables.values()}
-    return Measured(tuple(map(str, range(n))), tables)
+    return MeasuredDelays(tuple(map(str, range(n))), tables)
 
 
 def read_delays(path: str, load: float | None = None) -> FloatArray:

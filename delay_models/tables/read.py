@@ -22,17 +22,17 @@ from ..formats.rows import no_such, rows_of
 from ..formats.samples import is_pai, new_measurements
 from ..signs import waiting_note
 from .long import LongTable
-from .measured import AS_IT_IS, Measured, RawTable, Repair, TableError, complete
+from .measured import AS_IT_IS, MeasuredDelays, RawTable, Repair, TableError, complete
 from .names import ROLE_WORDS, SPELLINGS, is_call, parse, role_of
 from .roles import roles_of
 from .wide import read_wide
 
-Load = float | None  # a key of ``Measured.tables``.
+Load = float | None  # a key of ``MeasuredDelays.tables``.
 
 
 def read_measured(
     path: str, options: Reading = AS_IT_IS, most: int | None = MOST_CELLS
-) -> Measured:
+) -> MeasuredDelays:
     """Read a table of delays: every load, the workers' names, and what was repaired. ``path`` is a
     file (its ending says the format), or a folder or pattern of profiler traces; ``most``: cells
     that it may have, or ``None``. Raises TableError: it is damaged, or ambiguous."""
@@ -42,7 +42,7 @@ def read_measured(
 
 def read_one_load(
     path: str, options: Reading = AS_IT_IS, most: int | None = MOST_CELLS
-) -> Measured:
+) -> MeasuredDelays:
     """Read the load that the options name, or the only one, whatever is wrong with the others.
     Raises TableError: as ``read_measured``; or there is no such load."""
     with _opened(path, options, most) as (loads, table_at, repairs):
@@ -166,7 +166,7 @@ def _require_one(frame: pd.DataFrame, options: Reading, role: str, labels: int =
         raise UnusableFile(f"{text}: say --rows {quote(f'{name}={first}')}")
 
 
-def _together(by_load: Mapping[Load, RawTable], repairs: list[Repair]) -> Measured:
+def _together(by_load: Mapping[Load, RawTable], repairs: list[Repair]) -> MeasuredDelays:
     """The tables, each with the workers that every load has; what is so of all is said once."""
     first = next(iter(by_load.values()))
     shared = set(first.hosts).intersection(*(raw.hosts for raw in by_load.values()))
@@ -178,7 +178,7 @@ def _together(by_load: Mapping[Load, RawTable], repairs: list[Repair]) -> Measur
     stages = {load: raw.stages for load, raw in by_load.items() if raw.stages}
     rounds = {load: raw.rounds for load, raw in by_load.items() if raw.rounds is not None}
     assumed = tuple(dict.fromkeys(line for raw in by_load.values() for line in raw.assumed))
-    measured = Measured(first.hosts, tables, unit=first.unit, rounds=rounds, assumed=assumed)
+    measured = MeasuredDelays(first.hosts, tables, unit=first.unit, rounds=rounds, assumed=assumed)
     measured = replace(
         measured, allreduce=first.allreduce, stages=stages, roles=first.roles, groups=first.groups
     )
@@ -187,7 +187,7 @@ def _together(by_load: Mapping[Load, RawTable], repairs: list[Repair]) -> Measur
         text = f"loads have {widths} workers; the {len(hosts)} that all have are used"
         repairs.append(Repair("unused", left, text))
         for load, raw in by_load.items():
-            whole = Measured(raw.hosts, {load: raw.table}, stages={load: raw.stages})
+            whole = MeasuredDelays(raw.hosts, {load: raw.table}, stages={load: raw.stages})
             cut = whole.only(hosts)
             tables |= cut.tables
             stages |= {key: kept for key, kept in cut.stages.items() if kept}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...delay_models.tables.measured import AS_IT_IS, Measured
+from ...delay_models.tables.measured import AS_IT_IS, MeasuredDelays
 from ...sim.reading import Reading
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
@@ -39,7 +39,7 @@ FILES = (
 
 def read_tables(
     path: str, reading: Reading = AS_IT_IS, allow_large: bool = False
-) -> tuple[Measured, list[str]]:
+) -> tuple[MeasuredDelays, list[str]]:
     """Read a table of delays that can be fitted, however large if that is allowed: without the
     rounds in which a worker never arrived, for no law of this program gives infinite delays; and
     warnings. Raises ConfigError: the table cannot be used, or has no such load."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...delay_models.tables.measured import Measured
+from ...delay_models.tables.measured import MeasuredDelays
 from ...sim.numerics import one_thread
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
@@ -53,7 +53,7 @@ MARKED_LEVELS = (0.01, 0.1, 0.5, 0.9, 0.99, 0.999)  # that carry a marker in the
 class Findings:
     """What was found in a table."""
 
-    measured: Measured  # the table
+    measured: MeasuredDelays  # the table
     ks: Sequence[int]  # the order statistics that families are ranked by
     load: LoadFit | None  # how delays grow with the load; ``None`` where there is one load
     load_law: dict[str, Any]  # the ``load_law:`` section
@@ -131,7 +131,7 @@ def _at(check: Resimulated) -> str:
 
 @one_thread()
 def study(
-    measured: Measured,
+    measured: MeasuredDelays,
     ks: Sequence[int],
     load: float | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
@@ -185,7 +185,7 @@ def study(
 
 def study_for(
     count: int | None,
-    measured: Measured,
+    measured: MeasuredDelays,
     ks: Sequence[int],
     load: float | None,
     progress: Callable[[int, int], None],

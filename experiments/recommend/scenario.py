@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from ...delay_models import Tape
 from ...delay_models.base import ReplayedDelays
-from ...delay_models.tables.measured import AS_IT_IS, Measured
+from ...delay_models.tables.measured import AS_IT_IS, MeasuredDelays
 from ...delay_models.trace import MeasuredRounds, MeasuredTrace
 from ...sim.engines.run import Run
 from ...sim.engines.tapes import RememberedTape
@@ -43,7 +43,7 @@ class MeasuredConfig:
     reading: Reading = AS_IT_IS  # what the table does not say of itself
 
     @cached_property
-    def table(self) -> tuple[Measured, list[str]]:
+    def table(self) -> tuple[MeasuredDelays, list[str]]:
         """What was measured, and what to know of it. Raises ConfigError: it cannot be used."""
         return command.read_tables(str(self.job.trace), self.reading)
 

@@ -8,7 +8,7 @@ from itertools import zip_longest
 import numpy as np
 import pandas as pd
 
-from ...delay_models.tables.measured import Measured, Names, name_at
+from ...delay_models.tables.measured import MeasuredDelays, Names, name_at
 from ...sim.errors import shell_word
 from ..page.answer import Answer
 from ..statistics.intervals import DRAWS
@@ -319,7 +319,9 @@ def _caveats(study: Study) -> Iterator[str]:
         )
 
 
-def whatif_answer(studies: Sequence[Study], source: str, measured: Measured, again: str) -> Answer:
+def whatif_answer(
+    studies: Sequence[Study], source: str, measured: MeasuredDelays, again: str
+) -> Answer:
     """The findings at each load in a few sentences; ``source`` is what the table is called.
     ``again`` is the table with the options that read it, for a shell."""
 

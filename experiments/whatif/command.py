@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from ...delay_models.tables.measured import Measured, name_at
+from ...delay_models.tables.measured import MeasuredDelays, name_at
 from ...sim.files import MOST_CELLS, short
 from ...sim.reading import Reading
 from ...sim.tables import csv_of
@@ -35,7 +35,7 @@ PICTURES, FORMATS = ("heat_map", "timeline"), ("png", "svg")
 CSV = (page.SLOWDOWN, page.HOSTS, page.CHANGES, page.STAGES)  # are written as CSV, too
 
 
-def read_usable(path: str, reading: Reading, allow_large: bool) -> tuple[Measured, list[str]]:
+def read_usable(path: str, reading: Reading, allow_large: bool) -> tuple[MeasuredDelays, list[str]]:
     """Read a table of delays, and warnings. Raises ConfigError: it cannot be used."""
     measured = measured_delays(path, reading, None if allow_large else MOST_CELLS)
     if reading.load is not None:
@@ -45,7 +45,7 @@ def read_usable(path: str, reading: Reading, allow_large: bool) -> tuple[Measure
     return measured, [f"{path}: {line}" for line in measured.warnings]
 
 
-def _require_usable(path: str, measured: Measured, load: float | None) -> None:
+def _require_usable(path: str, measured: MeasuredDelays, load: float | None) -> None:
     """Refuse a table in which no round ends, or whose medians are nothing to divide by."""
     table, hosts = measured.tables[load], measured.hosts
     finite = np.isfinite(table)
@@ -92,7 +92,7 @@ def trials(stragglers: str | None, timeout: str | None, workers: int) -> Trials:
     return found, quantiles
 
 
-def investigate(measured: Measured, tried: Trials, progress: Progress) -> list[Study]:
+def investigate(measured: MeasuredDelays, tried: Trials, progress: Progress) -> list[Study]:
     """Ask everything at every load; ``progress`` is told of loads done, and of all loads."""
     found = list[Study]()
     for load, table in measured.tables.items():
@@ -116,7 +116,9 @@ def file_names(loads: Iterable[float | None]) -> list[str]:
 
 
 @files.postponed()
-def write_whatif(measured: Measured, studies: Sequence[Study], said: Answer, output: Path) -> Page:
+def write_whatif(
+    measured: MeasuredDelays, studies: Sequence[Study], said: Answer, output: Path
+) -> Page:
     """Write tables, pictures, report and answer under ``output``; returns what they say. The answer
     goes first and comes last: what lies beside it is of one table; Parquet files hold its hash."""
     names = file_names(measured.tables)
@@ -142,7 +144,7 @@ def write_whatif(measured: Measured, studies: Sequence[Study], said: Answer, out
     return whole
 
 
-def _hash(measured: Measured) -> str:
+def _hash(measured: MeasuredDelays) -> str:
     """Of the rounds in which all workers arrive."""
     digest = sha256()
     for load, table in measured.tables.items():

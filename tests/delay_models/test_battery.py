@@ -17,7 +17,7 @@ from erasurehead.delay_models.formats.cells import durations as lasting
 from erasurehead.delay_models.formats.cells import settle
 from erasurehead.delay_models.formats.files import counted
 from erasurehead.delay_models.formats.objects import by_keys
-from erasurehead.delay_models.tables.measured import Measured, TableError
+from erasurehead.delay_models.tables.measured import MeasuredDelays, TableError
 from erasurehead.delay_models.tables.names import parse, role_of
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.experiments.understood import as_read
@@ -54,7 +54,7 @@ def test_options_say_what_counts(tmp_path: Path) -> None:
     """Rows by number and by value, workers of a long table, and the first row."""
     frame = measured()
 
-    def read(frame: pd.DataFrame, **said: Any) -> Measured:
+    def read(frame: pd.DataFrame, **said: Any) -> MeasuredDelays:
         return read_measured(str(text(frame, tmp_path / "t")), Reading(**said))
 
     table = frame.to_numpy()

@@ -36,7 +36,7 @@ from erasurehead.delay_models.signs import (
     unit_warnings,
     waiting,
 )
-from erasurehead.delay_models.tables.measured import Measured, TableError
+from erasurehead.delay_models.tables.measured import MeasuredDelays, TableError
 from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.delay_models.trace import MeasuredTrace
 from erasurehead.experiments.options import MeasuredJob
@@ -661,7 +661,7 @@ def staged() -> tuple[dict[str, np.ndarray], pd.DataFrame]:
     return parts, frame.sample(frac=1, random_state=2)
 
 
-def read_stages(frame: pd.DataFrame, folder: Path, **how: Any) -> Measured:
+def read_stages(frame: pd.DataFrame, folder: Path, **how: Any) -> MeasuredDelays:
     frame.to_csv(folder / "t.csv", index=False)
     columns = how.pop("columns", {"stages": STAGES})
     return read_measured(str(folder / "t.csv"), Reading(columns=columns, **how))

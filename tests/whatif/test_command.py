@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models.tables.measured import Measured
+from erasurehead.delay_models.tables.measured import MeasuredDelays
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Axis, Heat
 from erasurehead.experiments.run.files import MARK
@@ -449,7 +449,7 @@ def test_delays_of_nothing_are_few(zeros: tuple[tuple[int, int], ...], said: str
     table[tuple(np.array(zeros).T)] = 0.0
     table = np.insert(table, 1, [np.inf, 0, 0, 0], axis=0)
     names = ("h0", "h1", "h2", "h3")
-    measured = Measured(names, {None: table}, rounds={None: np.arange(100, 150, 10)})
+    measured = MeasuredDelays(names, {None: table}, rounds={None: np.arange(100, 150, 10)})
     with pytest.raises(ConfigError, match=said) if said else nullcontext():
         command._require_usable("t.csv", measured, None)
 
@@ -575,11 +575,14 @@ def test_a_table_is_known_by_its_loads_hosts_rounds_and_delays() -> None:
     nothing."""
     rounds_, names = np.arange(1.0, 13.0).reshape(4, 3), ("a", "b", "c")
     never = np.insert(rounds_, 2, [1.0, np.inf, 1.0], axis=0)
-    some = [Measured(names, {None: rounds_}), Measured(names, {2.0: rounds_})]
-    some += [Measured(("a", "b", "d"), {None: rounds_}), Measured(names, {None: rounds_ + 1})]
-    some += [Measured(names, {None: rounds_.reshape(3, 4)})]
+    some = [MeasuredDelays(names, {None: rounds_}), MeasuredDelays(names, {2.0: rounds_})]
+    some += [
+        MeasuredDelays(("a", "b", "d"), {None: rounds_}),
+        MeasuredDelays(names, {None: rounds_ + 1}),
+    ]
+    some += [MeasuredDelays(names, {None: rounds_.reshape(3, 4)})]
     assert len({command._hash(each) for each in some}) == len(some)
-    assert command._hash(Measured(names, {None: never})) == command._hash(some[0])
+    assert command._hash(MeasuredDelays(names, {None: never})) == command._hash(some[0])
 
 
 def test_a_page_made_again_withholds_what_the_report_withholds(
