@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.delay_models.signs import alike, awaited, waiting
+from erasurehead.delay_models.signs import awaited, look_alike, waiting
 from erasurehead.experiments.whatif.answer import whatif_verdict
 from erasurehead.experiments.whatif.study import study_load
 
@@ -88,12 +88,12 @@ def test_independent_workers_are_not_said_to_wait() -> None:
     rng = np.random.default_rng(6)
     assert not any(waiting(own_times(rng)) for _ in range(200))
     steady = 1 + rng.normal(0.0, 1e-4, (50, 6))
-    assert alike(steady * np.where(np.arange(6) == 2, 1.029, 1.0))
-    assert not alike(steady * np.where(np.arange(6) == 2, 1.031, 1.0))
+    assert look_alike(steady * np.where(np.arange(6) == 2, 1.029, 1.0))
+    assert not look_alike(steady * np.where(np.arange(6) == 2, 1.031, 1.0))
     noisy = 1 + rng.normal(0.0, 2e-3, (50, 6))
-    assert not alike(noisy), "rounds that differ by no more than chance"
-    assert alike(noisy * rng.lognormal(0.0, 0.05, (50, 1)))
-    assert not alike(noisy**2 * rng.lognormal(0.0, 0.05, (50, 1)))
+    assert not look_alike(noisy), "rounds that differ by no more than chance"
+    assert look_alike(noisy * rng.lognormal(0.0, 0.05, (50, 1)))
+    assert not look_alike(noisy**2 * rng.lognormal(0.0, 0.05, (50, 1)))
 
 
 def test_who_is_waited_for_stands_far_below_all_others() -> None:
