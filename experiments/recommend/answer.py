@@ -15,12 +15,12 @@ from ..page.answer import Answer
 from ..statistics.job import waiting_saves
 from ..text import TableCell, enumerated, number, percent, sentence
 from ..whatif.answer import hosts_to_name, whatif_verdict
-from .candidates import NOT_SEARCHED, far_beyond, whole
+from .candidates import NOT_SEARCHED, expanded, far_beyond
 from .compare import decided_by, order
 from .evaluate import Candidate
 from .halving import PARTIAL
 from .question import LIMITED
-from .scenario import SHUFFLED
+from .scenario import SHUFFLED_ROUNDS
 from .study import Changed, Recommendation
 
 NAMED_SCHEMES = 3  # in a sentence
@@ -260,8 +260,8 @@ def _by_the_table(answer: Recommendation) -> Iterator[str]:
 def _where_search_ended(answer: Recommendation) -> Iterator[str]:
     """Numbers of the winner that are as far from those listed as the search goes."""
     catalogue, section = answer.question.scenario.catalogue, answer.winner.section
-    listed = [whole(row.section, catalogue) for row in answer.everybody if row.listed]
-    mine = whole(section, catalogue)
+    listed = [expanded(row.section, catalogue) for row in answer.everybody if row.listed]
+    mine = expanded(section, catalogue)
     for key, value in section.items():
         steps = (value / 2, value * 2) if isinstance(value, int | float) else ()
         beyond = [step for step in steps if far_beyond({**mine, key: step}, listed)]
@@ -337,7 +337,7 @@ def _holds(answer: Recommendation, name: str) -> str:
     better = _better(answer, tried)
     if name == "persistence":
         named = {value: f"kept with probability {value:g}" for value in better}
-        named |= {SHUFFLED: "shuffled each round"}
+        named |= {SHUFFLED_ROUNDS: "shuffled each round"}
         return "; ".join(f"{named[value]}: {text}" for value, text in better.items()) or (
             "the answer holds if the delays of a round are shuffled among the workers, and if a "
             "worker keeps its delay of the round before with probability 0.5 or 0.9"

@@ -178,7 +178,7 @@ NOT_SEARCHED: Mapping[str, str] = {  # schemes that are not searched, and why
 }
 
 
-def whole(section: Mapping[str, Any], catalogue: Catalogue) -> Section:
+def expanded(section: Mapping[str, Any], catalogue: Catalogue) -> Section:
     """A section without its label and with every default, to be compared."""
     mine = fields(catalogue["schemes"].classes[section["name"]])
     known = {f.name: f.default for f in mine if f.default is not MISSING} | {**section}
@@ -196,7 +196,7 @@ def frozen(section: Mapping[str, Any]) -> str:
     return json.dumps(_without(section, "label"), sort_keys=True, default=str)
 
 
-def alike(section: Mapping[str, Any], zero: bool = False) -> str:
+def choices(section: Mapping[str, Any], zero: bool = False) -> str:
     """What is not a number in a section; ``zero``: or is left out by a 0."""
     return frozen({k: v for k, v in section.items() if not _is_number(k, v, zero)})
 
@@ -212,8 +212,8 @@ def far_beyond(section: Section, listed: Iterable[Section], times: float = 16) -
     """Whether a number lies so many times beyond those of the sections that are alike. Where
     messages cost nothing, ever more and ever smaller pieces gain a little without end, and take
     twice as long to simulate."""
-    mine = alike(section)
-    like = [other for other in listed if alike(other) == mine]
+    mine = choices(section)
+    like = [other for other in listed if choices(other) == mine]
     for key in (k for k, v in section.items() if like and _is_number(k, v)):
         values = [other[key] for other in like]
         if not min(values) / times <= section[key] <= max(values) * times:

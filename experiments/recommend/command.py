@@ -34,14 +34,14 @@ from .scenario import MeasuredConfig
 from .study import Recommendation, recommendation_tables, recommended
 
 REPORT = "report.md"
-TABLES = ("ranking", "candidates", "sensitivity", "rates")
-CHARTS = ("ranking", "front", "sensitivity")
+TABLE_NAMES = ("ranking", "candidates", "sensitivity", "rates")
+CHART_NAMES = ("ranking", "front", "sensitivity")
 FORMATS = ("png", "svg")
 
 FILES = (
     *(REPORT, WINNER, ANSWER, MANIFEST),
-    *(f"{name}.{kind}" for name in TABLES for kind in ("csv", "parquet")),
-    *(f"{name}.{kind}" for name in CHARTS for kind in FORMATS),
+    *(f"{name}.{kind}" for name in TABLE_NAMES for kind in ("csv", "parquet")),
+    *(f"{name}.{kind}" for name in CHART_NAMES for kind in FORMATS),
 )
 
 

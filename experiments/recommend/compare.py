@@ -17,10 +17,10 @@ from ..run.records import CONFIDENCE, mean_interval
 Order = tuple[float, float]  # how good values are, as ``order`` has it
 ANYTHING: Order = (np.inf, np.inf)  # what every trial can match
 Interval = tuple[float, float, float]  # a number and the ends of its interval
-NO_DIFFERENCE = 1e-12  # relative: two means this close are equal, but for rounding
+EQUAL_WITHIN = 1e-12  # relative: two means this close are equal, but for rounding
 
 
-def typical(values: FloatArray, criterion: Criterion) -> Any:
+def statistic(values: FloatArray, criterion: Criterion) -> Any:
     """What is compared of ``(..., R)`` values: ``(...)``."""
     if criterion == "mean":
         return values.mean(axis=-1)
@@ -34,11 +34,11 @@ def order(values: FloatArray, criterion: Criterion = "mean") -> Order:
     # A number and not infinity, since quantiles multiply by 0 what they do not need.
     all_runs = np.where(np.isfinite(values), values, 1e200)
     for step, of in enumerate((criterion, "median")):
-        if (value := float(typical(all_runs, of))) < 1e100:
+        if (value := float(statistic(all_runs, of))) < 1e100:
             return float(step), float(f"{value:.12g}")  # without the digits of rounding
     reached = values[np.isfinite(values)]
     missed = float(values.size - reached.size)
-    return 1 + missed, float(typical(reached, criterion)) if reached.size else np.inf
+    return 1 + missed, float(statistic(reached, criterion)) if reached.size else np.inf
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Evidence:
         return np.asarray(np.clip(middle + (shares - middle) * wider, 0.0, 1.0))
 
 
-BY_LAW = Evidence()
+LAW = Evidence()
 
 
 @lru_cache(maxsize=8)
@@ -96,7 +96,7 @@ def ratio(
     best: FloatArray,
     criterion: Criterion = "mean",
     sure: float = CONFIDENCE,
-    evidence: Evidence = BY_LAW,
+    evidence: Evidence = LAW,
 ) -> Interval:
     """The criterion of mine over that of best with a paired interval, over the replications that
     both have; NaN where one misses the goal in any of them. The standard error is of the ratio's
@@ -106,19 +106,19 @@ def ratio(
     mine, best = mine[:count], best[:count]
     if not ((mine > 0) & (best > 0) & np.isfinite(mine) & np.isfinite(best)).all():
         return np.nan, np.nan, np.nan
-    middle = float(typical(mine, criterion) / typical(best, criterion))
+    middle = float(statistic(mine, criterion) / statistic(best, criterion))
     if count < 2:
         return middle, np.nan, np.nan
     if criterion == "mean":
         error = (mine / mine.mean() - best / best.mean()).std(ddof=1) / np.sqrt(count)
     else:
-        logs = (np.log(typical(values[_bootstrap(count)], criterion)) for values in (mine, best))
+        logs = (np.log(statistic(values[_bootstrap(count)], criterion)) for values in (mine, best))
         error = np.subtract(*logs).std(ddof=1)
     half = evidence.half(float(error), count, sure)
     return middle, middle * np.exp(-half), middle * np.exp(half)
 
 
-def estimate(values: FloatArray, criterion: Criterion, evidence: Evidence = BY_LAW) -> Interval:
+def interval_of(values: FloatArray, criterion: Criterion, evidence: Evidence = LAW) -> Interval:
     """The criterion of ``(R,)`` with a 95 % interval; NaN values are left out. Of a table's mean,
     the upper end is as much higher as the runs are skewed: where few rounds are slow, a table that
     has too few of them looks both quick and sure. Source: Johnson, JASA 73 (1978), as in Hall, JRSS
@@ -134,8 +134,8 @@ def estimate(values: FloatArray, criterion: Criterion, evidence: Evidence = BY_L
             skewed = float(np.mean((known - known.mean()) ** 3)) / known.std() ** 3 * evidence.scale
             more = max(0.0, skewed) * (1 + 2 * z**2) / 6 * spread
     else:
-        error = float(typical(known[_bootstrap(known.size)], criterion).std(ddof=1))
-    middle, half = float(typical(known, criterion)), evidence.half(error, known.size, CONFIDENCE)
+        error = float(statistic(known[_bootstrap(known.size)], criterion).std(ddof=1))
+    middle, half = float(statistic(known, criterion)), evidence.half(error, known.size, CONFIDENCE)
     return middle, middle - half, middle + half + more
 
 
@@ -154,7 +154,7 @@ def behind(
     best: FloatArray,
     criterion: Criterion = "mean",
     tail: float = 0.0,
-    evidence: Evidence = BY_LAW,
+    evidence: Evidence = LAW,
     sure: float = 0.999,
 ) -> bool:
     """Whether a scheme is surely worse than the best: the paired interval of their ratio lies above
@@ -167,8 +167,8 @@ def behind(
         return True
     low = ratio(mine[both], best[both], criterion, sure, evidence)[1]
     unseen = tail * -np.log1p(-sure) / len(mine) if criterion == "mean" else 0.0
-    ahead = float(typical(mine[both], criterion) - typical(best[both], criterion))
-    return bool(low > 1 + NO_DIFFERENCE and ahead > unseen)
+    ahead = float(statistic(mine[both], criterion) - statistic(best[both], criterion))
+    return bool(low > 1 + EQUAL_WITHIN and ahead > unseen)
 
 
 def decided_by(values: FloatArray) -> int:

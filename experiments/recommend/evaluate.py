@@ -34,7 +34,7 @@ class Candidate:
     same: str = ""  # who does the same and needs no larger load
     violates: str = ""  # which of ``LIMITED`` it does not keep
     covered: bool = True  # whether every partition is heard often enough
-    allowed: bool = False  # whether it may be recommended, as ``allowed`` has it
+    allowed: bool = False  # whether it may be recommended, see ``recommendable``
     run: Performance | None = None  # what it did; None: nothing, or a closed form is known
     tuned: bool = False  # whether that is on the delays that choose rates
     order: Order = ANYTHING  # sorts by what it takes
@@ -230,7 +230,7 @@ def _at_its_rate(row: Candidate, run: Performance) -> Candidate:
     return replace(row, order=orders[rate], value=value, rate=rate, iteration_time=iteration_time)
 
 
-def allowed(rows: Iterable[Candidate], question: Question) -> set[int]:
+def recommendable(rows: Iterable[Candidate], question: Question) -> set[int]:
     """Who may be recommended: everybody that keeps the limits and covers the data. If nobody covers
     them, or that is not asked for, it is no constraint."""
     within = [row for row in rows if row.feasible]
@@ -239,6 +239,6 @@ def allowed(rows: Iterable[Candidate], question: Question) -> set[int]:
     return all_of_them if question.request.allow_unheard or not covers else covers
 
 
-def ranked(rows: Iterable[Candidate]) -> list[Candidate]:
+def best_first(rows: Iterable[Candidate]) -> list[Candidate]:
     """The best first."""
     return sorted(rows, key=lambda row: (row.order, row.index))

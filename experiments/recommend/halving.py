@@ -9,9 +9,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..config.errors import ConfigError
-from .candidates import SearchSpace, Section, alike, brief, far_beyond, frozen, neighbours, whole
+from .candidates import (
+    SearchSpace,
+    Section,
+    brief,
+    choices,
+    expanded,
+    far_beyond,
+    frozen,
+    neighbours,
+)
 from .compare import ANYTHING, behind, order
-from .evaluate import MOST_ITERATIONS, Candidate, Evaluator, Rows, allowed, ranked
+from .evaluate import MOST_ITERATIONS, Candidate, Evaluator, Rows, best_first, recommendable
 from .measure import Budget
 from .question import Question
 from .scenario import MOST_RUNS
@@ -74,7 +83,7 @@ class SearchResult:
     def last(self) -> list[Candidate]:
         """Those of the last rung that could be simulated, the best first."""
         number = len(self.rungs) - 1
-        return ranked(row for row in self.rows.values() if row.rung == number and row.run)
+        return best_first(row for row in self.rows.values() if row.rung == number and row.run)
 
 
 def candidates(question: Question) -> Iterator[Candidate]:
@@ -88,9 +97,9 @@ def candidates(question: Question) -> Iterator[Candidate]:
         network=scenario.base.get("network") is not None or "bytes" in limits,
     )
     catalogue, given = scenario.catalogue, scenario.given
-    theirs = {frozen(whole(section, catalogue)) for section in given}
+    theirs = {frozen(expanded(section, catalogue)) for section in given}
     listed = space.sections(catalogue, question.only)
-    others = (section for section in listed if frozen(whole(section, catalogue)) not in theirs)
+    others = (section for section in listed if frozen(expanded(section, catalogue)) not in theirs)
     for index, section in enumerate((*given, *others)):
         yield Candidate(index, section, index < len(given))
 
@@ -145,7 +154,7 @@ def _on_rung(rung: Rung, pool: Sequence[Candidate], evaluate: Evaluator) -> Rows
     for amount in sorted({*effort.values()}):
         rows = (row for row in pool if effort[row] == amount)
         on_rung |= evaluate({r: question.rates(rung.factors, own[r]) for r in rows}, budget)
-        tier, value = ranked(on_rung.values())[0].order
+        tier, value = best_first(on_rung.values())[0].order
         budget = replace(budget, bar=(tier, rung.near * value))
     return on_rung
 
@@ -154,10 +163,10 @@ def promoted(rung: Rung, on_rung: Rows, question: Question) -> list[Candidate]:
     """Who goes on to the next rung: the config's own, the best that does not cover the data, and of
     the allowed those that are not surely behind the best, within what the rung keeps."""
     rows = [row for row in on_rung.values() if not row.same]
-    may = allowed(rows, question)
-    uncovered = ranked(row for row in rows if row.feasible and row.index not in may)
+    may = recommendable(rows, question)
+    uncovered = best_first(row for row in rows if row.feasible and row.index not in may)
     kept = {row.index for row in (*uncovered[:1], *(row for row in rows if row.given))}
-    rivals = ranked(row for row in rows if row.index in may and row.order < ANYTHING)
+    rivals = best_first(row for row in rows if row.index in may and row.order < ANYTHING)
     if question.goal.criterion == "mean":
         exact = min((row.iteration_time for row in rivals if row.exact), default=np.nan)
         longest = rung.dominated * exact  # for who has a barrier and fresh gradients
@@ -167,7 +176,7 @@ def promoted(rung: Rung, on_rung: Rows, question: Question) -> list[Candidate]:
     for row in rivals:
         barrierless += row.barrierless
         tier, value = rivals[0].order
-        kind = alike(whole(row.section, question.scenario.catalogue))
+        kind = choices(expanded(row.section, question.scenario.catalogue))
         if row.order > (tier, rung.near * value) or variants[kind] >= rung.alike:
             continue
         if variants.total() >= rung.keep or (row.barrierless and barrierless > rung.barrierless):
@@ -209,10 +218,10 @@ def _refined(rung: Rung, on_rung: Rows, known: Rows, evaluate: Evaluator) -> Row
     step gains 1 %."""
     question, catalogue = evaluate.question, evaluate.question.scenario.catalogue
     everybody = {**known, **on_rung}
-    seen = {i: whole(everybody[i].section, catalogue) for i in sorted(everybody)}
+    seen = {i: expanded(everybody[i].section, catalogue) for i in sorted(everybody)}
     first = [seen[i] for i, row in everybody.items() if row.listed]
     for _ in range(rung.steps):
-        may = allowed(on_rung.values(), question)
+        may = recommendable(on_rung.values(), question)
         fit = {i: row for i, row in on_rung.items() if i in may and row.order[0] == 0}
         best = _best_of_each(rung, [*fit.values()], seen, question)
         tried = [(seen[i], fit[i].order[1] if i in fit else np.inf) for i in seen]
@@ -238,11 +247,11 @@ def _best_of_each(
 ) -> list[Candidate]:
     """The best of each scheme and of its choices that are no numbers, the best first."""
     best: dict[str, Candidate] = {}
-    for row in ranked(fit):
+    for row in best_first(fit):
         if not question.only or row.scheme in question.only:
             # A closed form is of independent delays, among which it gains little to wait for more
             # once some have come: there a grace and none are one choice.
-            best.setdefault(alike(seen[row.index], row.run is None), row)
+            best.setdefault(choices(seen[row.index], row.run is None), row)
     rows = [*best.values()]
     return [row for row in rows if row.value <= rung.within * rows[0].value][: rung.beside]
 
@@ -300,7 +309,7 @@ def _completed(result: SearchResult, evaluate: Evaluator, at_a_time: int = 4) ->
     question, number = result.question, len(result.rungs) - 1
     while True:
         rows = result.rows.values()
-        may = allowed(rows, question)
+        may = recommendable(rows, question)
         if not (leaders := [row for row in result.last if row.index in may]):
             return result
         others = [row for row in rows if row.index in may and row.rung < number and not row.same]
@@ -311,10 +320,10 @@ def _completed(result: SearchResult, evaluate: Evaluator, at_a_time: int = 4) ->
         clearly = (lead[0], lead[1] / SLOWER_RATIO)
         bars = {number - 1: lead}
         better = (r for r in others if not r.tuned and r.order < bars.get(r.rung, clearly))
-        more = ranked(better)[:at_a_time]
+        more = best_first(better)[:at_a_time]
         if not question.trains and leaders[0].progress < PARTIAL:
             exact = [row for row in (*leaders, *others) if row.error <= 1e-9 and not row.staleness]
-            more += [row for row in ranked(exact)[:1] if row.rung < number and row not in more]
+            more += [row for row in best_first(exact)[:1] if row.rung < number and row not in more]
         if not more:
             return result
         new = _on_rung(result.rungs[-1], more, evaluate)

@@ -34,7 +34,7 @@ from ..run.compute import learn_along
 from ..run.estimate import estimate, size
 from ..run.pools import Share
 from ..run.tuning import clock
-from .compare import ANYTHING, BY_LAW, Evidence, Order, order
+from .compare import ANYTHING, LAW, Evidence, Order, order
 from .progress import closed_forms, exact_iterations, hearing
 from .question import ExactPath, Goal, trial
 from .scenario import UNCHANGED, Perturbation
@@ -73,7 +73,7 @@ class Simulation:
     # rates whose values are of interest; others compete, and end once they cannot be the best
     reported: tuple[float, ...] = ()
     data_dir: Path | None = None  # where the public data sets lie
-    evidence: Evidence = BY_LAW  # what the delays are drawn from
+    evidence: Evidence = LAW  # what the delays are drawn from
     most_load: float = np.inf  # a scheme that needs more is not simulated
 
     def cell(self) -> Cell:
@@ -115,7 +115,7 @@ class Performance:
     # ``(len(rates) or 1, R)``, made small; NaN: not reached; by a count without rates
     values: FloatArray
     to_target: FloatArray  # ``(len(rates), R)`` iterations to the target, or NaN
-    evidence: Evidence = BY_LAW  # what the delays were drawn from
+    evidence: Evidence = LAW  # what the delays were drawn from
     shares: FloatArray | None = None  # of the updates that hold each partition, ``(k,)``
 
     def at(self, rate: float) -> FloatArray:

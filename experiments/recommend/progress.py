@@ -18,11 +18,11 @@ from ...sim.steps import Steps, weights_of
 from ...sim.theory.iteration_time import IterationTimeLaw
 from ...sim.types import BoolArray, FloatArray
 from ..statistics.job import RARELY
-from .compare import BY_LAW, Evidence
+from .compare import LAW, Evidence
 from .question import Goal
 
 
-def hearing(steps: Steps, evidence: Evidence = BY_LAW, by_chance: float = 1e-3) -> dict[str, Any]:
+def hearing(steps: Steps, evidence: Evidence = LAW, by_chance: float = 1e-3) -> dict[str, Any]:
     """``least_heard``, ``coverage`` and ``covered`` of a candidate. Not covered: some partition is
     in fewer updates than ``RARELY`` of what a mean one is in, unless chance does that to one of
     them with more than the probability ``by_chance``; in all replications together, or in more than

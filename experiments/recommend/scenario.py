@@ -29,7 +29,7 @@ from ..fit import command
 from ..fit.study import study_for
 from ..options import MeasuredJob
 from ..run.estimate import Room, check, size
-from .compare import BY_LAW, Evidence
+from .compare import LAW, Evidence
 
 TODAY = {"name": "uncoded", "label": "uncoded"}  # the scheme of today where a config names none
 MOST_RUNS = 256  # replications of the last rung
@@ -133,7 +133,7 @@ class Scenario:
     notes: tuple[str, ...]  # what should be known of the input, a line each
     data_dir: Path | None  # where the public data sets lie
     read: tuple[str, ...] = ()  # how the table that the config was made from was read, a line each
-    evidence: Evidence = BY_LAW  # what the runs are drawn from
+    evidence: Evidence = LAW  # what the runs are drawn from
     # Measured rounds that runs are drawn from, ``(R, n)`` seconds, and what their hosts are called.
     table: FloatArray | None = None
     hosts: tuple[str, ...] = ()
@@ -294,7 +294,7 @@ class Perturbation:
 
 
 UNCHANGED = Perturbation()
-SHUFFLED = -1.0
+SHUFFLED_ROUNDS = -1.0
 
 
 def perturbations(median: float) -> list[Perturbation]:
@@ -303,7 +303,7 @@ def perturbations(median: float) -> list[Perturbation]:
     return [
         *(Perturbation("load", value) for value in factors),
         *(Perturbation("tail", value, median) for value in factors),
-        *(Perturbation("persistence", value) for value in (SHUFFLED, 0.5, 0.9)),
+        *(Perturbation("persistence", value) for value in (SHUFFLED_ROUNDS, 0.5, 0.9)),
     ]
 
 

@@ -15,12 +15,12 @@ from ..pictures.kinds.losses import pareto
 from ..run.records import interval_columns
 from ..whatif.study import Study, study_load
 from .candidates import frozen
-from .compare import NO_DIFFERENCE, Interval, estimate, optimism, typical
-from .evaluate import Candidate, Evaluator, allowed
+from .compare import EQUAL_WITHIN, Interval, interval_of, optimism, statistic
+from .evaluate import Candidate, Evaluator, recommendable
 from .halving import SearchResult, search
 from .measure import Budget, forget
 from .question import Question
-from .scenario import SHUFFLED, UNCHANGED, Perturbation, perturbations
+from .scenario import SHUFFLED_ROUNDS, UNCHANGED, Perturbation, perturbations
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +64,7 @@ class Recommendation:
     @cached_property
     def everybody(self) -> list[Candidate]:
         """All candidates, the best of the furthest rung first."""
-        may = allowed(self.search.rows.values(), self.question)
+        may = recommendable(self.search.rows.values(), self.question)
         rows = [replace(row, allowed=row.index in may) for row in self.search.rows.values()]
         return sorted(rows, key=lambda row: (-row.rung, row.order, row.index))
 
@@ -90,7 +90,7 @@ class Recommendation:
     def tied(self) -> list[Candidate]:
         """Others that may be recommended and cannot be told apart from the winner."""
         others = [row for row in self.finalists[1:] if row.allowed]
-        return [row for row in others if row.ratio(self.winner)[1] <= 1 + NO_DIFFERENCE]
+        return [row for row in others if row.ratio(self.winner)[1] <= 1 + EQUAL_WITHIN]
 
     @cached_property
     def of_table(self) -> Study | None:
@@ -138,7 +138,7 @@ class Recommendation:
     def turns(self, changed: Changed) -> bool:
         """Whether on changed delays another scheme, and not just another number of arrivals, is
         better, and so because of the change."""
-        row, winner, shuffled = changed.usual, self.winner, changed.change.value == SHUFFLED
+        row, winner, shuffled = changed.usual, self.winner, changed.change.value == SHUFFLED_ROUNDS
         if row.violates or (not row.covered and winner.covered and not shuffled):
             return False  # as little as on the delays as they are; where shuffled, all count
         if row.trained and not row.tuned and row.order[0]:
@@ -222,13 +222,13 @@ def _ranking(answer: Recommendation) -> Iterator[dict[str, Any]]:
         for row in rows:  # infinite where a replication misses the goal
             values = row.values(question.common_rate)
             always = np.isfinite(values).all()
-            value = typical(values, question.goal.criterion) if always else np.inf
+            value = statistic(values, question.goal.criterion) if always else np.inf
             untuned[row.index] = float(value)
     ranks = {i: rank for rank, i in enumerate(sorted(untuned, key=lambda i: untuned[i]), 1)}
     for rank, row in enumerate(rows, 1):
         assert row.run is not None
         known = row.values() if row.order[0] == 0 else np.full(row.replications, np.nan)
-        value = estimate(known, row.run.criterion, row.run.evidence)
+        value = interval_of(known, row.run.criterion, row.run.evidence)
         if row is answer.winner:
             value = (*value[:2], value[2] + answer.optimism)
         yield {

@@ -14,7 +14,7 @@ from erasurehead.experiments.recommend.answer import next_steps, verdict, why
 from erasurehead.experiments.recommend.command import winner_config
 from erasurehead.experiments.recommend.compare import ratio
 from erasurehead.experiments.recommend.evaluate import Candidate
-from erasurehead.experiments.recommend.scenario import SHUFFLED
+from erasurehead.experiments.recommend.scenario import SHUFFLED_ROUNDS
 from erasurehead.experiments.recommend.study import Recommendation, recommendation_tables
 from tests.recommend.made import RUNS, TABLE, changed, one, performance, recommendation, row_of
 
@@ -305,13 +305,13 @@ def test_what_does_not_arrive_is_no_answer() -> None:
 def test_persistence_in_words() -> None:
     """Where delays are shuffled, those count whose data would be unheard."""
     slow = {"b other": 2.0}
-    both = held("persistence", {SHUFFLED: slow, 0.9: slow})
+    both = held("persistence", {SHUFFLED_ROUNDS: slow, 0.9: slow})
     assert both.startswith("the answer holds if the delays of a round are")
     fast = {"b other": 0.5}
-    assert held("persistence", {SHUFFLED: fast, 0.9: fast}, covered=False) == (
+    assert held("persistence", {SHUFFLED_ROUNDS: fast, 0.9: fast}, covered=False) == (
         "shuffled each round: b other is better."
     )
-    assert held("persistence", {SHUFFLED: slow, 0.9: fast}) == (
+    assert held("persistence", {SHUFFLED_ROUNDS: slow, 0.9: fast}) == (
         "kept with probability 0.9: b other is better."
     )
 

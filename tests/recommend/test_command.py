@@ -188,21 +188,19 @@ def test_schemes_with_exact_gradients_are_trained_once(
 ) -> None:
     """One path serves them all and is that of ``run``; catches a learner for each of them."""
     question = ask(yaml.safe_load(config.read_text()), SearchRequest(), None)
-    evaluate, rate = Evaluator(question), question.exact_rate / 2
+    evaluate, rate = Evaluator(question), question.exact_rate
     monkeypatch.setattr(measure, "Learner", None)
     sections = ({"name": "uncoded"}, {"name": "cyclic_mds", "load": 3})
     some = [Candidate(i, section) for i, section in enumerate(sections)]
     coded = evaluate(dict.fromkeys(some, (rate,)), Budget(3))[1]
-    simulation = evaluate.simulation(some[1], (rate,), Budget(3))
-    cell = simulation.cell()
+    cell = evaluate.simulation(some[1], (rate,), Budget(3)).cell()
     learning = build.training(cell)
     assert learning is not None
     run = build.timing(cell, learning.problem.features)
     steps = run.scheme.steps(simulate(run, work=False))
     with one_thread():
         (runs,) = replayed(run, steps, learning, (rate,))
-    path = [*measure._exact_paths(simulation.base)[rate]._losses]
-    np.testing.assert_array_equal(runs.losses[0, : len(path)], path)
+    assert coded.reached == 3
     np.testing.assert_array_equal(coded.values(), runs.seconds(question.goal.value))
 
 
@@ -502,6 +500,23 @@ def test_errors_are_of_as_many_partitions_as_workers(theory: bool) -> None:
     some = [Candidate(k, each) for k, each in enumerate((*cut, {"name": "uncoded"}))]
     rows = evaluate(dict.fromkeys(some, ()), Budget(2, theory=theory))
     assert [rows[k].error for k in range(3)] == pytest.approx([6.0, 6.0, 0.0])
+
+
+def test_messages_that_are_heard_in_a_second() -> None:
+    """In gradients, of six workers that take 1 s for a partition: one of each in a round; half of
+    one, or a third, where three are coded together; and those of a batch alone."""
+    law = {"kind": "proportional"}
+    evaluate = bare(delay={"model": "deterministic", "value": 1.0}, load_law=law)
+    for heard, section in (
+        (6.0, {"name": "uncoded"}),
+        (6 / 2 / 3, {"name": "communication_efficient", "load": 3, "share": 2}),
+        (6 / 3 / 3, {"name": "communication_efficient", "load": 3, "share": 3}),
+        (6.0, {"name": "asynchronous", "data": "own"}),
+        (3.0, {"name": "k_batch_sync", "wait_for": 3}),
+        (4.0, {"name": "rennala", "batch": 4}),
+    ):
+        row = evaluate({Candidate(0, section): ()}, Budget(2))[0]
+        assert row.heard == pytest.approx(heard), section
 
 
 def test_of_a_list_of_values_those_that_suit_are_compared() -> None:

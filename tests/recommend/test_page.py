@@ -15,7 +15,7 @@ from erasurehead.experiments.pictures.picture import Curve, Picture, Points
 from erasurehead.experiments.pictures.svg.marks import UNITS_PER_POINT, PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.recommend import page
-from erasurehead.experiments.recommend.scenario import SHUFFLED
+from erasurehead.experiments.recommend.scenario import SHUFFLED_ROUNDS
 
 
 def ends(name: str, value: float) -> dict[str, float]:
@@ -55,7 +55,7 @@ CHANGED = pd.DataFrame(
     [
         {"dial": dial, "times": times, "scheme": "erasurehead", "label": label, "value": 1.0,
          **ends("ratio", ratio), "replications": 16}
-        for dial, times in (("unchanged", 1.0), ("load", 0.5), ("persistence", SHUFFLED))
+        for dial, times in (("unchanged", 1.0), ("load", 0.5), ("persistence", SHUFFLED_ROUNDS))
         for label, ratio in (("erasurehead load=3", 1.0), ("erasurehead load=2", 1.5))
     ]
 )  # fmt: skip

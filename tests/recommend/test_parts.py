@@ -29,12 +29,11 @@ from erasurehead.experiments.recommend.candidates import (
 from erasurehead.experiments.recommend.compare import (
     behind,
     decided_by,
-    estimate,
+    interval_of,
     order,
     ratio,
 )
 from erasurehead.experiments.recommend.halving import rungs_of
-from erasurehead.experiments.recommend.measure import _heard
 from erasurehead.experiments.recommend.progress import exact_iterations, hearing
 from erasurehead.experiments.recommend.question import (
     ExactDescent,
@@ -44,7 +43,7 @@ from erasurehead.experiments.recommend.question import (
     trial,
 )
 from erasurehead.experiments.recommend.scenario import (
-    SHUFFLED,
+    SHUFFLED_ROUNDS,
     Perturbation,
     PerturbedTape,
     ScaledLoad,
@@ -54,7 +53,7 @@ from erasurehead.experiments.recommend.scenario import (
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.steps import DecodedRounds
-from erasurehead.sim.types import BoolArray, FloatArray, Messages, Stream
+from erasurehead.sim.types import BoolArray, FloatArray
 from tests.golden.machine import hash_of
 from tests.golden.records import require_recorded
 
@@ -136,7 +135,9 @@ def test_persistence_repeats_and_dealing_anew_permutes() -> None:
         for j in range(3):
             assert whole[t, j] in (whole[t - 1, j], DRAWN[t, j])
     assert (whole != DRAWN).any()
-    dealt = PerturbedTape(Table(DRAWN), Perturbation("persistence", SHUFFLED), (0, 0)).rows(0, 4)
+    dealt = PerturbedTape(Table(DRAWN), Perturbation("persistence", SHUFFLED_ROUNDS), (0, 0)).rows(
+        0, 4
+    )
     np.testing.assert_array_equal(np.sort(dealt, axis=1), np.sort(DRAWN, axis=1))
 
 
@@ -222,7 +223,7 @@ def test_a_ratio_is_of_what_is_compared() -> None:
         middle, low, high = ratio(rare, steady, criterion)  # type: ignore[arg-type]
         assert middle == pytest.approx(seconds / 2, rel=0.02)
         assert low < middle < high
-        assert estimate(rare, criterion)[0] == pytest.approx(2 * middle)  # type: ignore[arg-type]
+        assert interval_of(rare, criterion)[0] == pytest.approx(2 * middle)  # type: ignore[arg-type]
     assert behind(steady, rare, "median")
     assert not behind(steady, rare, "mean")
     assert decided_by(rare) == 5  # half of 8 x 99 s, and of 10 s that the others take beyond 1
@@ -446,18 +447,6 @@ def test_the_loss_half_way_is_one_that_the_end_keeps() -> None:
     assert ExactDescent(1.0, np.array([4.0, 3.0, 1.0, 2.5])).halfway == 2.5
 
 
-def test_messages_that_were_heard() -> None:
-    """In gradients: each message of a size; -1 pads, and streams lie one after the other."""
-    run = cast(Any, SimpleNamespace(scheme=SimpleNamespace(message_size=3.0)))
-    message = np.array([[[0, 1], [2, -1]], [[-1, -1], [0, -1]]])
-    heard = Messages(message, np.zeros_like(message))
-    assert _heard(run, cast(Any, SimpleNamespace(heard=heard))).tolist() == [9.0, 3.0]
-    stream = Stream(np.zeros(7, int), np.zeros(7, int), np.array([[2, 5], [6, 7]]))
-    assert _heard(run, cast(Any, SimpleNamespace(heard=stream))).tolist() == [15.0, 6.0]
-    with pytest.raises(ValueError, match="did not record"):
-        _heard(run, cast(Any, SimpleNamespace(heard=None)))
-
-
 PARETO = MODELS["pareto"](alpha=1.2, scale=1.0)
 
 
@@ -642,22 +631,22 @@ def test_the_best_rate_ends_at_its_target_or_below(
 def test_an_interval_is_as_wide_as_the_runs_differ(criterion: Criterion) -> None:
     """In the unit of the runs, around the middle; runs that are the same leave nothing open, and of
     one nothing is known. What is not a number does not count."""
-    one, *ends = estimate(np.array([2.0, np.nan]), criterion)
+    one, *ends = interval_of(np.array([2.0, np.nan]), criterion)
     assert one == 2.0
     assert np.isnan(ends).all()
-    assert estimate(np.array([2.0, np.nan, 4.0]), criterion) == estimate(
+    assert interval_of(np.array([2.0, np.nan, 4.0]), criterion) == interval_of(
         np.array([2.0, 4.0]), criterion
     )
     values = np.random.default_rng(0).lognormal(0.0, 0.5, 40)
-    middle, low, high = estimate(values, criterion)
+    middle, low, high = interval_of(values, criterion)
     assert high - middle == pytest.approx(middle - low)
     assert 0 < high - low < 2 * np.ptp(values)
     np.testing.assert_allclose(
-        estimate(1e-3 * values, criterion), 1e-3 * np.array([middle, low, high])
+        interval_of(1e-3 * values, criterion), 1e-3 * np.array([middle, low, high])
     )
-    np.testing.assert_allclose(estimate(np.full(9, 5.0), criterion), 5.0)
+    np.testing.assert_allclose(interval_of(np.full(9, 5.0), criterion), 5.0)
     if criterion != "p95":  # the error of a median of normal values is sqrt(pi / 2) as large
         normal = np.random.default_rng(1).normal(7.0, 2.0, 1000)
-        middle, low, high = estimate(normal, criterion)
+        middle, low, high = interval_of(normal, criterion)
         error = normal.std() * {"mean": 1.0, "median": np.sqrt(np.pi / 2)}[criterion]
         assert high - low == pytest.approx(2 * 1.96 * error / np.sqrt(1000), rel=0.15)

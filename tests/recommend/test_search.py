@@ -15,7 +15,7 @@ import pytest
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import SearchRequest
 from erasurehead.experiments.recommend import evaluate
-from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator, allowed
+from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator, recommendable
 from erasurehead.experiments.recommend.halving import (
     Rung,
     SearchResult,
@@ -171,9 +171,9 @@ def test_who_may_be_recommended() -> None:
     ).search.rows.values()
     question = small().question
     free = replace(question, request=SearchRequest(allow_unheard=True))
-    assert allowed(rows, question) == {2}
-    assert allowed(rows, free) == {1, 2}
-    assert allowed([row for row in rows if row.index != 2], question) == {1}
+    assert recommendable(rows, question) == {2}
+    assert recommendable(rows, free) == {1, 2}
+    assert recommendable([row for row in rows if row.index != 2], question) == {1}
 
 
 def test_limits_that_nobody_keeps_are_told(simulated: Any) -> None:

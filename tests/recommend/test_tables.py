@@ -16,7 +16,7 @@ from erasurehead.experiments.page.answer import read_answer, write_answer
 from erasurehead.experiments.recommend.answer import answered
 from erasurehead.experiments.recommend.candidates import frozen
 from erasurehead.experiments.recommend.command import read_question
-from erasurehead.experiments.recommend.compare import Evidence, estimate, optimism, ratio
+from erasurehead.experiments.recommend.compare import Evidence, interval_of, optimism, ratio
 from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator
 from erasurehead.experiments.recommend.halving import candidates
 from erasurehead.experiments.recommend.measure import Budget
@@ -202,7 +202,7 @@ def test_intervals_cover_the_error_of_the_table(
         table = 1.0 + late * [1.0, 0.5]
         runs = drawn(table, evidence, 128, seed)
         for place, (low, high, truth) in enumerate((
-            (*estimate(runs[:, 0], criterion, evidence)[1:], 5.0),
+            (*interval_of(runs[:, 0], criterion, evidence)[1:], 5.0),
             (*ratio(runs[:, 0], runs[:, 1], criterion, evidence=evidence)[1:], 5.0 / 3.0),
         )):  # fmt: skip
             held[place, seed] = low <= truth <= high
@@ -217,7 +217,7 @@ def test_intervals_hold_where_few_rounds_are_slow() -> None:
     for seed in range(400):
         rng = np.random.default_rng((seed, 3))
         table = np.where(rng.random((144, 1)) < 0.03, 20.0, 1.0) * rng.gamma(16, 1 / 16, (144, 1))
-        low, high = estimate(drawn(table, evidence, 128, seed)[:, 0], "mean", evidence)[1:]
+        low, high = interval_of(drawn(table, evidence, 128, seed)[:, 0], "mean", evidence)[1:]
         held += low <= 1 + 0.03 * 19 <= high
     assert held / 400 > 0.95 - 2 * np.sqrt(0.95 * 0.05 / 400)
 
