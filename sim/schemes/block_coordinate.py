@@ -25,7 +25,7 @@ from .base import (
     Sees,
     State,
 )
-from .stopping import PerPlace
+from .stopping import FirstK, PerPlace
 
 
 @final
@@ -113,7 +113,7 @@ class Levels(OfWorkers):
     @override
     def plan(self, state: State = None) -> Round:
         done = np.cumsum([(s + 1) * self.split[s] for s in self.levels])
-        needed = PerPlace(tuple(self.n - s for s in self.levels))
+        needed = PerPlace(tuple(FirstK(self.n - s) for s in self.levels))
         return Round(np.full(self.n, done[-1]), needed, shares=done / done[-1])
 
     @override

@@ -14,12 +14,6 @@ from .assignments import Assignment
 from .stopping import FirstK, Opened, StoppingRule, StoppingState
 
 
-class Clocked(StoppingRule):
-    """A rule of arrivals and of absolute instants; abstract."""
-
-    timed = needs_clock = True
-
-
 class _TimedAlone(StoppingRule):
     """A rule of time alone; abstract."""
 
@@ -85,7 +79,7 @@ class _TimeState(StoppingState):
 
 @final
 @dataclass(frozen=True)
-class Window(Clocked):
+class Window(StoppingRule):
     """At (1 + window) times the first arrival, both counted from the opening.
 
     So the deadline moves with the fastest worker, lucky or not.
@@ -95,6 +89,7 @@ class Window(Clocked):
         at_least: arrivals before which the round never ends.
     """
 
+    timed = needs_clock = True
     window: Tolerance
     at_least: WaitFor = 1
 
@@ -153,9 +148,10 @@ class WindowState(StoppingState):
 
 @final
 @dataclass(frozen=True)
-class Later(Clocked):
+class Later(StoppingRule):
     """Stop some seconds after another rule would: the master has enough, and asks for it."""
 
+    timed = needs_clock = True
     only_timed = False  # also a deadline's
     rule: StoppingRule
     seconds: float

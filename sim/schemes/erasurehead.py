@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
+from functools import lru_cache
 from math import expm1, fsum, log1p
 from typing import ClassVar, final
 
@@ -26,7 +27,7 @@ from .deadlines import Deadline, Window
 from .decoders import OfCode, OnePerGroup
 from .partial_work import PartlyUncoded, partly_uncoded
 from .random_codes import plain_code
-from .stopping import Countdown, CoverGroups, FirstK, Opened, StoppingRule, StoppingState
+from .stopping import CoverGroups, FirstK, Opened, PartsState, StoppingRule, StoppingState
 
 
 @final
@@ -209,22 +210,13 @@ class CompleteClass(StoppingRule):
 
     @override
     def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
-        return _ClassState([len(range(c, messages, self.classes)) for c in range(self.classes)])
+        sizes = [len(range(c, messages, self.classes)) for c in range(self.classes)]
+        return PartsState(1, sizes, _classes(messages, self.classes))
 
 
-class _ClassState(Countdown):
-    """Counts down the workers missing in each class, and in the one that misses the fewest."""
-
-    def __init__(self, sizes: list[int]) -> None:
-        super().__init__(min(sizes))
-        self._missing_in = sizes
-
-    @override
-    def arrive(self, message: int, now: float) -> bool:
-        c = message % len(self._missing_in)
-        self._missing_in[c] -= 1
-        self.missing = min(self.missing, self._missing_in[c])
-        return self.missing <= 0
+@lru_cache(maxsize=32)  # every round asks
+def _classes(messages: int, classes: int) -> tuple[tuple[int], ...]:
+    return tuple((message % classes,) for message in range(messages))
 
 
 @final

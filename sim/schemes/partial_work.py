@@ -19,7 +19,7 @@ from .assignments import Pieces
 from .base import Assigned, Fixed, Guarantees, Round, RoundScheme, SchemeFamily, Sees, State
 from .decoders import Conditioning, OnePerPartition
 from .stop import CoverPartitions, Stop, ending, refuse_beside_stop
-from .stopping import FirstK, Opened, PerPlace, StoppingRule, StoppingState
+from .stopping import FirstK, PerPlace, StoppingRule
 
 
 @final
@@ -157,45 +157,6 @@ class Reporting(Assigned):
 
 @final
 @plain_dataclass(frozen=True)
-class AtPlace(StoppingRule):
-    """A rule for one message a worker, time aside, for those at one of m ``places``."""
-
-    rule: StoppingRule
-    place: int
-    places: int
-
-    @override
-    def enough(self, arrived: BoolArray) -> BoolArray:
-        return self.rule.enough(arrived[..., self.place :: self.places])
-
-    @override
-    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        return self.rule.stopping_delay(delays[..., self.place :: self.places], opened)
-
-    @override
-    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
-        return _AtPlaceState(self, self.rule.stopping_state(messages // self.places, opened))
-
-
-class _AtPlaceState(StoppingState):
-    def __init__(self, rule: AtPlace, inner: StoppingState) -> None:
-        self._at, self._inner = rule, inner
-        self.alarms = inner.alarms
-
-    @override
-    def arrive(self, message: int, now: float) -> bool:
-        worker, place = divmod(message, self._at.places)
-        if place == self._at.place:
-            return self._inner.arrive(worker, now)
-        return self._inner.ring(now)
-
-    @override
-    def ring(self, now: float) -> bool:
-        return self._inner.ring(now)
-
-
-@final
-@plain_dataclass(frozen=True)
 class PartlyUncoded(RoundScheme):
     """Each worker first computes a share of its own partition, then its part of a code. A share of
     every partition is not coded. A worker sends two messages: the gradient of the share of its own
@@ -229,9 +190,9 @@ class PartlyUncoded(RoundScheme):
 
     @override
     def plan(self, state: State = None) -> Round:
-        uncoded, coded = PerPlace((self.workers, 0)), AtPlace(self.code.stopping, 1, 2)
+        both = PerPlace((FirstK(self.workers), self.code.stopping))
         shares = np.array([self.share / self.load, 1.0])
-        return Round(np.full(self.workers, self.load), uncoded & coded, shares=shares)
+        return Round(np.full(self.workers, self.load), both, shares=shares)
 
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:

@@ -28,15 +28,15 @@ from ..numerics import row_max
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, IntArray, Trace
 from .base import OfWorkers, Round, RoundOutcome, SchemeFamily
-from .deadlines import Clocked, Window, WindowState
-from .stopping import Opened, StoppingState
+from .deadlines import Window, WindowState
+from .stopping import Opened, StoppingRule, StoppingState
 
 Exempt = Literal["past", "current"]
 
 
 @final
 @plain_dataclass(frozen=True, eq=False)
-class BurstWindow(Clocked):
+class BurstWindow(StoppingRule):
     """Stop at (1 + tolerance) times the first arrival if the model allows for who is late then. The
     model counts stragglers of the last W rounds, this one included: at most lambda different ones,
     and nobody now who straggled B to W - 1 rounds ago. Past rounds in which nobody repeated a job
@@ -47,6 +47,7 @@ class BurstWindow(Clocked):
     counted: BoolArray  # ``(R, W - 1, n)`` who straggled in the rounds before, the newest first
     strict: BoolArray  # ``(R,)`` whether somebody repeats a job
     idle: BoolArray  # ``(R,)`` where the round ends as it opens. Without the axis R, after ``of``
+    timed = needs_clock = True
     monotone = False  # an early first arrival can make more workers late than the model allows
 
     @override

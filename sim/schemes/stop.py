@@ -25,7 +25,7 @@ from ..types import BoolArray, FloatArray
 from .assignments import Assignment, Groups
 from .deadlines import Deadline, Later, Window
 from .decoders import Optimal, decoding_error
-from .stopping import CoverGroups, CoverState, FirstK, Opened, StoppingRule, StoppingState
+from .stopping import CoverGroups, FirstK, Opened, PartsState, StoppingRule, StoppingState
 
 
 def _yes(value: Any) -> Any:
@@ -67,7 +67,8 @@ class CoverPartitions(StoppingRule):
 
     @override
     def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
-        return CoverState(self.code.partitions, self.carried)
+        partitions = self.code.partitions
+        return PartsState(partitions, [1] * partitions, self.carried)
 
 
 @final

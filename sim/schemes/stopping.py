@@ -9,10 +9,10 @@ is monotone: more arrivals never turn a yes into a no. Engines ask ``stopping_de
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import ClassVar, final
+from functools import lru_cache, reduce
+from typing import ClassVar, TypeVar, final
 
 import numpy as np
 from typing_extensions import override
@@ -23,6 +23,7 @@ from ..renamed import renamed_names, warn_renamed
 from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Assignment
 
+AnyArray = TypeVar("AnyArray", BoolArray, FloatArray)
 Opened = FloatArray | float  # ``(...)`` when each round started, in seconds on the arrivals' clock
 
 
@@ -359,7 +360,8 @@ class CoverGroups(StoppingRule):
 
     @override
     def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
-        return CoverState(messages // self.size, _groups(messages, self.size))
+        groups = messages // self.size
+        return PartsState(groups, [1] * groups, _groups(messages, self.size))
 
 
 SMALL = 2**11  # delays for which the number of NumPy calls matters more than their kind
@@ -375,18 +377,24 @@ def _groups(messages: int, size: int) -> tuple[tuple[int], ...]:
     return tuple((message // size,) for message in range(messages))
 
 
-class CoverState(Countdown):
-    """Counts down the parts not yet covered; ``carried`` gives the parts in each message."""
+class PartsState(Countdown):
+    """Counts down parts, each done after some of its messages.
 
-    def __init__(self, parts: int, carried: Sequence[Sequence[int]]) -> None:
-        super().__init__(parts)
-        self._carried, self._covered = carried, bytearray(parts)
+    Args:
+        missing: parts that must be done.
+        needed: of each part, how many of its messages.
+        parts: of each message, the parts that it is in.
+    """
+
+    def __init__(self, missing: int, needed: Iterable[int], parts: Sequence[Sequence[int]]) -> None:
+        super().__init__(missing)
+        self._needed, self._parts = list(needed), parts
 
     @override
     def arrive(self, message: int, now: float) -> bool:
-        for part in self._carried[message]:
-            if not self._covered[part]:
-                self._covered[part] = 1
+        for part in self._parts[message]:
+            self._needed[part] -= 1
+            if not self._needed[part]:
                 self.missing -= 1
         return self.missing <= 0
 
@@ -394,40 +402,49 @@ class CoverState(Countdown):
 @final
 @dataclass(frozen=True)
 class PerPlace(StoppingRule):
-    """Stop when ``needed[p]`` (0 to n) workers' messages at each place p have arrived."""
+    """Stop when the rule of each place of m is met by the workers' messages at that place; ``None``
+    asks for none. The rules know no time."""
 
-    needed: tuple[int, ...]
+    rules: tuple[StoppingRule | None, ...]
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
-        by_place = arrived.reshape(*arrived.shape[:-1], -1, len(self.needed))
-        return np.asarray((np.count_nonzero(by_place, axis=-2) >= self.needed).all(axis=-1))
+        answers = [rule.enough(at_place) for rule, at_place in self._asked(arrived)]
+        return np.asarray(np.all(answers or [np.ones(arrived.shape[:-1], np.bool_)], axis=0))
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        """The latest of the places' instants. Cost: one partial sort."""
-        m = len(self.needed)
-        asked = [(place, FirstK(count)) for place, count in enumerate(self.needed) if count]
-        ended = [rule.stopping_delay(delays[..., place::m], opened) for place, rule in asked]
+        """The latest of the places' instants."""
+        ended = [rule.stopping_delay(at_place, opened) for rule, at_place in self._asked(delays)]
         if not ended:
             return FirstK(0).stopping_delay(delays, opened)
-        return ended[0] if len(ended) == 1 else row_max(np.stack(ended, axis=-1))
+        return np.asarray(reduce(np.maximum, ended))
 
     @override
     def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
-        return _PlaceState(self.needed)
+        return _PlacesState(self.rules, messages // len(self.rules))
+
+    def _asked(self, values: AnyArray) -> list[tuple[StoppingRule, AnyArray]]:
+        """The rules, each with the columns of its place."""
+        m = len(self.rules)
+        return [(rule, values[..., p::m]) for p, rule in enumerate(self.rules) if rule is not None]
 
 
-class _PlaceState(Countdown):
-    def __init__(self, needed: tuple[int, ...]) -> None:
-        super().__init__(sum(count > 0 for count in needed))
-        self._at_place = list(needed)
+class _PlacesState(Countdown):
+    def __init__(self, rules: Sequence[StoppingRule | None], workers: int) -> None:
+        states = [None if rule is None else rule.stopping_state(workers) for rule in rules]
+        unmet = [None if state is None or state.ring(0.0) else state for state in states]
+        super().__init__(len(unmet) - unmet.count(None))
+        self._unmet = unmet
 
     @override
     def arrive(self, message: int, now: float) -> bool:
-        place = message % len(self._at_place)
-        self._at_place[place] -= 1
-        self.missing -= self._at_place[place] == 0
+        places = len(self._unmet)
+        place = message % places
+        state = self._unmet[place]
+        if state is not None and state.arrive(message // places, now):
+            self._unmet[place] = None
+            self.missing -= 1
         return self.missing <= 0
 
 

@@ -25,7 +25,7 @@ from .base import (
     Sees,
     State,
 )
-from .stopping import PerPlace
+from .stopping import FirstK, PerPlace
 
 Cut = Literal["after", "at"]
 
@@ -53,7 +53,7 @@ class SelfStopping(OfWorkers):
     @property
     def stopping(self) -> PerPlace:
         """Every worker's last message, after which it is done, whatever it has left out before."""
-        return PerPlace((0,) * self.pieces + (self.n,))
+        return PerPlace((None,) * self.pieces + (FirstK(self.n),))
 
     def done(self, messages: BoolArray) -> BoolArray:
         """Which pieces of each worker arrived: ``(..., n m)`` -> ``(..., n, pieces)``."""

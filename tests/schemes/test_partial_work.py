@@ -19,7 +19,6 @@ from erasurehead.sim.schemes.cyclic import CyclicRepetition
 from erasurehead.sim.schemes.deadlines import Later
 from erasurehead.sim.schemes.erasurehead import FractionalRepetition
 from erasurehead.sim.schemes.partial_work import (
-    AtPlace,
     MultiMessage,
     PartialStragglers,
     PartlyUncoded,
@@ -278,12 +277,13 @@ def test_no_uncoded_part_is_the_plain_code() -> None:
 @pytest.mark.parametrize(
     "rule",
     [
-        PerPlace((4, 0)),
-        PerPlace((1, 3)),
-        PerPlace((0, 0)),
-        AtPlace(CoverGroups(2), 1, 2),
-        AtPlace(FirstK(0), 0, 2),
-        PerPlace((4, 0)) & AtPlace(CoverGroups(2), 1, 2),
+        PerPlace((FirstK(4), None)),
+        PerPlace((FirstK(1), FirstK(3))),
+        PerPlace((None, None)),
+        PerPlace((None, CoverGroups(2))),
+        PerPlace((FirstK(0), None)),
+        PerPlace((FirstK(0), CoverGroups(2))),
+        PerPlace((FirstK(4), CoverGroups(2))),
     ],
     ids=repr,
 )
