@@ -26,7 +26,7 @@ from ...sim.numerics import one_thread
 from ...sim.problems.objective import Objective
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import Fixed, Scheme
-from ...sim.schemes.ringleader import InCycles, OneOfEach
+from ...sim.schemes.stale_gradients import latest_of_each
 from ...sim.types import ComplexArray, FloatArray
 from ..run.pools import end_with_the_command
 
@@ -190,7 +190,7 @@ def refusal(run: Run, injected: bool) -> str | None:
 def supported(scheme: Scheme) -> bool:
     """Whether a message is a sum of whole gradients, and a live master knows the updates."""
     whole = type(scheme) is Fixed and scheme.message_size >= 1
-    return whole or type(scheme) in (Barrierless, OneOfEach, InCycles)
+    return whole or (type(scheme) is Barrierless and scheme.updates_of is not latest_of_each)
 
 
 def computations(scheme: Scheme, problem: Objective | None) -> list[Computation]:

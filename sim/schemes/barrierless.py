@@ -21,8 +21,8 @@ choices, and every published algorithm is one row::
 
 from __future__ import annotations
 
-from collections.abc import Set
-from dataclasses import dataclass
+from collections.abc import Callable, Set
+from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
 from typing import Annotated, final
@@ -112,6 +112,8 @@ class Barrierless(Scheme):
         cycles: updates come in cycles, one of each worker, after everybody has been heard
             (``Cycle``); needs K = 1, no ``oldest``, and nobody stopped or kept waiting.
         exact: False where K gradients are not those of all data at the newest model.
+        updates_of: what the updates of a trace are made of, among n workers; K gradients each
+            unless given.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Barrierless(Scheme):
     ahead: float = inf
     cycles: bool = False
     exact: bool | None = False
+    updates_of: Callable[[Trace, int], Steps] | None = field(default=None, repr=False)
 
     @property
     @override
@@ -196,6 +199,8 @@ class Barrierless(Scheme):
     @override
     def steps(self, trace: Trace) -> Steps:
         """K gradients an update, each with weight k / K: along their mean, scaled to all data."""
+        if self.updates_of is not None:
+            return self.updates_of(trace, self.n)
         assert isinstance(trace.heard, Messages)
         worker, version = trace.heard.message, trace.heard.version
         partition = worker

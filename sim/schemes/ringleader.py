@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from typing import ClassVar, final
 
@@ -39,21 +38,15 @@ class Malenia(SchemeFamily):
         return (cls(),)
 
     @override
-    def build(self, workers: int) -> OneOfEach:
-        each = OneOfEach(self.name, workers, workers, oldest=1, stops=Stops.EVERYBODY, exact=True)
-        return replace(each, own_data=True, distinct=True)
+    def build(self, workers: int) -> Barrierless:
+        each = Barrierless(self.name, workers, workers, oldest=1, stops=Stops.EVERYBODY, exact=True)
+        return replace(each, own_data=True, distinct=True, updates_of=one_of_each)
 
 
-@final
-@plain_dataclass(frozen=True)
-class OneOfEach(Barrierless):
-    """A gradient of each worker at the newest model makes an update."""
-
-    @override
-    def steps(self, trace: Trace) -> Steps:
-        """Every partition weighs 1 in every update."""
-        everybody = np.broadcast_to(True, (*trace.times.shape, self.n))
-        return DecodedRounds(trace.times, everybody, lambda who: who.astype(float), self.n, self.n)
+def one_of_each(trace: Trace, workers: int) -> Steps:
+    """A gradient of each worker at the newest model: every partition weighs 1 in every update."""
+    everybody = np.broadcast_to(True, (*trace.times.shape, workers))
+    return DecodedRounds(trace.times, everybody, lambda who: who.astype(float), workers, workers)
 
 
 @final
@@ -80,19 +73,16 @@ class Ringleader(SchemeFamily):
         return (cls(),)
 
     @override
-    def build(self, workers: int) -> InCycles:
-        return InCycles(self.name, workers, 1, own_data=True, cycles=True)
+    def build(self, workers: int) -> Barrierless:
+        return Barrierless(
+            self.name, workers, 1, own_data=True, cycles=True, updates_of=means_of_the_cycle
+        )
 
 
-@final
-@plain_dataclass(frozen=True)
-class InCycles(Barrierless):
+def means_of_the_cycle(trace: Trace, workers: int) -> Steps:
     """Each update moves along the mean of the means of everybody's gradients of the cycle."""
-
-    @override
-    def steps(self, trace: Trace) -> Steps:
-        assert isinstance(trace.heard, Stream)
-        return CycleSteps(trace.times, trace.heard, self.n)
+    assert isinstance(trace.heard, Stream)
+    return CycleSteps(trace.times, trace.heard, workers)
 
 
 @final

@@ -163,20 +163,15 @@ class GradientTable(SchemeFamily):
         return (cls(),)
 
     @override
-    def build(self, workers: int) -> LatestOfEach:
-        return LatestOfEach(self.name, workers, 1, own_data=True)
+    def build(self, workers: int) -> Barrierless:
+        return Barrierless(self.name, workers, 1, own_data=True, updates_of=latest_of_each)
 
 
-@final
-@plain_dataclass(frozen=True)
-class LatestOfEach(Barrierless):
-    """``asynchronous`` in time; each update moves along the mean of the latest gradients."""
-
-    @override
-    def steps(self, trace: Trace) -> TableSteps:
-        assert isinstance(trace.heard, Messages)
-        heard = trace.heard
-        return TableSteps(trace.times, heard.message[:, :, 0], heard.version[:, :, 0], self.n)
+def latest_of_each(trace: Trace, workers: int) -> TableSteps:
+    """Each update moves along the mean of everybody's latest gradient."""
+    assert isinstance(trace.heard, Messages)
+    heard = trace.heard
+    return TableSteps(trace.times, heard.message[:, :, 0], heard.version[:, :, 0], workers)
 
 
 @final
