@@ -22,9 +22,9 @@ from ...sim.problems.losses import LeastSquares
 from ...sim.schemes import SCHEMES, SchemeFamily
 from ...sim.schemes.base import Fixed, RoundScheme
 from ...sim.schemes.cyclic import CyclicRepetition
+from ...sim.schemes.deployed import Copies
 from ...sim.schemes.erasurehead import ErasureHead, FractionalRepetition
 from ...sim.schemes.local_sgd import LocalRounds, OuterSteps
-from ...sim.schemes.speculative import Copies
 from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
 from ...sim.steps import DecodedRounds
 from ...sim.theory import IterationTimeLaw, NoFormula, round_theory, scheme_iteration_time

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from ..schemes.cyclic import Cyclic
 from ..schemes.decoders import CommonWeight, Optimal
-from ..schemes.graph_assignment import ByComponent
+from ..schemes.graph_codes import ByComponent
 from ..types import BoolArray, FloatArray, IntArray
 from .code import Code
 

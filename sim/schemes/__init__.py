@@ -5,7 +5,6 @@ it in ``SCHEMES``; or leave the package as it is and write a plugin. What is kno
 in ``docs/atlas.md``; its docstring says what it does, its fields and the source."""
 
 from ..types import registry
-from .adaptive import AdaptiveDeadline, AdaptiveK
 from .asynchronous import (
     Asynchronous,
     KAsync,
@@ -15,26 +14,23 @@ from .asynchronous import (
     Ringmaster,
     StaleSynchronous,
 )
-from .balanced import Balanced
 from .barrierless import Discount
 from .base import Scheme, SchemeFamily
-from .block_coordinate import BlockCoordinate
 from .cyclic import CyclicMdsCode, CyclicRepetition
+from .deployed import Balanced, Speculative
 from .erasurehead import ErasureHead, FractionalRepetition, GeneralizedFractionalRepetition
 from .exact_codes import CommunicationEfficient, HeterogeneityAware
-from .graph_assignment import GraphAssignment
-from .graph_codes import BlockDesign, Expander, RegularGraph
+from .graph_codes import BlockDesign, Expander, GraphAssignment, RegularGraph
 from .ignore_arbitrary import IgnoreArbitrary
 from .local_sgd import LocalSgd, Outer
 from .matrix import Matrix
-from .partial_work import MultiMessage, PartialStragglers
+from .partial_work import BlockCoordinate, MultiMessage, PartialStragglers
 from .random_codes import Bernoulli, HeterogeneousSplit, StochasticBlock, StochasticGradientCoding
 from .ringleader import Malenia, Ringleader
 from .sequential import Sequential
-from .speculative import Speculative
 from .stale_gradients import GradientTable, Pipelined
 from .time_limits import DropCompute, MindFlayer
-from .uncoded import IgnoreStragglers, TimeWindow, Uncoded
+from .uncoded import AdaptiveDeadline, AdaptiveK, IgnoreStragglers, TimeWindow, Uncoded
 
 SCHEMES: dict[str, type[SchemeFamily]] = registry(
     "name",

@@ -21,8 +21,8 @@ from ..load_laws import LoadLaw
 from ..schemes.arrivals import Arrivals, Demand, NoFormula, demand, same_every_round
 from ..schemes.base import Fixed, Scheme
 from ..schemes.deadlines import Deadline
+from ..schemes.deployed import Copies
 from ..schemes.local_sgd import LocalRounds
-from ..schemes.speculative import Copies
 from ..schemes.stopping import FirstK, StoppingRule
 from ..schemes.time_limits import TimeLimited
 from ..types import DelayLaw, FloatArray

@@ -28,7 +28,7 @@ from ..schemes.base import Fixed, Scheme
 from ..schemes.cyclic import Cyclic
 from ..schemes.decoders import CommonWeight, Decoder, OnePerGroup, Optimal, SumArrived
 from ..schemes.erasurehead import BestClass
-from ..schemes.graph_assignment import ByComponent
+from ..schemes.graph_codes import ByComponent
 from ..schemes.ignore_arbitrary import Rescaled
 from ..types import FloatArray
 

@@ -16,7 +16,7 @@ from erasurehead.sim.engines.run import Engine, Run
 from erasurehead.sim.engines.simulate import rounds
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.schemes.adaptive import AdaptiveDeadline, AdaptiveK, robust_deadline
+from erasurehead.sim.schemes.uncoded import AdaptiveDeadline, AdaptiveK, robust_deadline
 from erasurehead.sim.types import FloatArray, Trace
 from tests.engines.agreement import arrays, batch, both_finish, lattice
 from tests.statistics import assert_z

@@ -12,8 +12,8 @@ from erasurehead.sim.engines.cluster import Cluster, Network, Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
 from erasurehead.sim.schemes.base import UnitExponential
-from erasurehead.sim.schemes.block_coordinate import BlockCoordinate, Levels, optimal_split
 from erasurehead.sim.schemes.cyclic import CyclicRepetition
+from erasurehead.sim.schemes.partial_work import BlockCoordinate, Levels, optimal_split
 from erasurehead.sim.theory import iteration_time_law, worker_time_at
 from erasurehead.sim.theory.worker_time import KnownDelayLaw
 from tests.engines.agreement import LAWS, batch, both_finish, lattice

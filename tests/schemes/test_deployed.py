@@ -16,8 +16,7 @@ from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import EngineRefused, InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.balanced import deal
-from erasurehead.sim.schemes.speculative import Copies
+from erasurehead.sim.schemes.deployed import Copies, deal
 from erasurehead.sim.theory import (
     ExponentialTime,
     IterationTimeLaw,

@@ -284,6 +284,7 @@ def test_no_uncoded_part_is_the_plain_code() -> None:
         PerPlace((FirstK(0), None)),
         PerPlace((FirstK(0), CoverGroups(2))),
         PerPlace((FirstK(4), CoverGroups(2))),
+        PerPlace((None, CoverGroups(1), FirstK(1), None)),
     ],
     ids=repr,
 )
