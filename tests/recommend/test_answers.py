@@ -276,8 +276,8 @@ def test_what_a_change_makes_better_is_not_so_without_it() -> None:
     is one that breaks a limit, or hears less."""
     better = f"at 0.5 times b other is better, {UP}"
     times = {0.5: {"b other": 0.5}, 2.0: {"b other": 2.0}}
-    for barred in ({"violates": "load"}, {"covered": False}):
-        assert held("load", times, **barred) == BOTH
+    for infeasible in ({"violates": "load"}, {"covered": False}):
+        assert held("load", times, **infeasible) == BOTH
     for usual, said in ((0.9, BOTH), (1.0, better), (2.0, better)):
         found = recommendation(one("a here"), one("b other", 2.0))
         rows = [*changed(found, "", 1.0, {"b other": usual})]

@@ -157,10 +157,13 @@ def test_the_status_of_a_scheme() -> None:
     rows = (
         ({"tied": True, "today": True}, "recommended, today's"),
         ({"tied": True, "today": True}, "today's, tied"),
-        ({"left": "race", "tied": True, "replications": 2}, "left after 2 runs"),
+        ({"left": "runs", "tied": True, "replications": 2}, "left after 2 runs"),
         ({"breaks": np.nan, "unheard": np.nan}, "-"),
         ({"breaks": "max load"}, "not recommended"),
-        ({"unheard": "a", "left": "race", "replications": 2}, "not recommended, left after 2 runs"),
+        (
+            {"unheard": "a", "left": "runs", "replications": 2},
+            "not recommended, left after 2 runs",
+        ),
     )
     usual = RANKING.iloc[0].to_dict() | {"today": False, "unheard": ""}
     table = pd.DataFrame([usual | row | {"value": k} for k, (row, _) in enumerate(rows, 1)])

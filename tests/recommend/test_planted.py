@@ -81,7 +81,7 @@ def random_partitions_error(wait_for: int) -> float:
 #
 # How the best is known: nothing is trained, so a scheme's value is the mean time of an update over
 # the exact iterations that it counts, and both have closed forms for these three schemes under
-# shifted exponential delays (``sim.theory``; the yardstick of progress is our own definition). The
+# shifted exponential delays (``sim.theory``; the measure of progress is our own definition). The
 # closed form also judges what is recommended, so the sampling error of the search cannot hide.
 
 
@@ -477,7 +477,7 @@ def test_who_is_unheard_is_no_better_answer_below_the_verdict() -> None:
     document = {**TRY, "iterations": 40, "delay": slower(8, 1, 12.0), "seed": 0}
     found = ask(only="ignore_stragglers", **document)
     assert verdict(found).startswith("Keep uncoded, nothing that hears every partition is better")
-    better = [line for line in why(found) if "is better" in line and "yardstick" not in line]
+    better = [line for line in why(found) if "is better" in line]
     assert better == ["Persistence: shuffled each round: ignore_stragglers wait_for=7 is better."]
 
 
