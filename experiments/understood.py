@@ -29,18 +29,18 @@ def as_read(measured: MeasuredDelays, chosen: float | None = None) -> Iterator[s
     yield f"read as {size} of {_many(len(hosts), 'worker')}{at}; times in {measured.unit}"
     load = chosen if chosen in tables else next(iter(tables))
     table, names = tables[load], measured.names_of_rounds(load)
-    place = "" if load is None else f", load {load:g}"
+    at_load = "" if load is None else f", load {load:g}"
     typical = median_of(table, axis=0)
     source = {role: measured.roles.get(role, "") for role in ("worker", "round", "seconds")}
     source["seconds"] = source["seconds"] or measured.roles.get("start", "")
     rows = [("worker", source["worker"], _some(hosts, SHOWN))]
     rows += [("round", source["round"], f"{name_at(names, 0)} to {name_at(names, -1)}")]
-    rows += [("seconds", source["seconds"], f"typically {float(median_of(table)):.4g}{place}")]
+    rows += [("seconds", source["seconds"], f"typically {float(median_of(table)):.4g}{at_load}")]
     if measured.groups:
         rows.append(("groups", measured.roles.get("rack", ""), _some([*measured.groups], SHOWN)))
     for row in range(min(ROWS, len(table))):
         cells = _some([f"{seconds:.4g}" for seconds in table[row]], SHOWN)
-        rows.append((f"round {name_at(names, row)}{place}", "", cells))
+        rows.append((f"round {name_at(names, row)}{at_load}", "", cells))
     if len(hosts) > 1:
         slow, fast = int(np.argmax(typical)), int(np.argmin(typical))
         slower = _slower(table)[slow]
@@ -67,10 +67,10 @@ def _slower(table: FloatArray) -> FloatArray:
 
 
 def _some(texts: Sequence[str], most: int) -> str:
-    shown = [short(text) for text in texts]
-    if len(shown) <= most + 1:
-        return ", ".join(shown)
-    return f"{', '.join(shown[:most])}, ..., {shown[-1]}"
+    names = [short(text) for text in texts]
+    if len(names) <= most + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])}, ..., {names[-1]}"
 
 
 def _many(count: int, noun: str) -> str:

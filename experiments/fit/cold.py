@@ -17,15 +17,13 @@ from .law import Section, lognormal_section, rounded
 
 # How many workers a cold start hits at once is binomial, or nearly always the same. Both laws have
 # one parameter, the mean size, so the one under which the observed sizes are more likely is taken;
-# but where sizes vary so much more that a binomial law makes it in ``CHANCE`` of tables, they are
-# kept as they were seen. The difference matters to a master that waits for nearly all other
+# but where sizes vary so much more that a binomial law makes it in 1 % of tables, they are kept as
+# they were seen. The difference matters to a master that waits for nearly all other
 # workers: when always 9 of 256 are cold, the 247th arrival is warm, but with a binomial clump of
 # mean 9 it is cold every second time.
 
-FEWEST = 0.2  # smallest mean size of a clump: single cold starts say only that it is small
+SMALLEST_CLUMP = 0.2  # smallest mean size: single cold starts say only that it is small
 CLUMP_CHANCE = 0.01
-MOST_SIZES = 100  # observed sizes that are kept; of more, so many at equal distances in their order
-SMALLEST_FIXED = 2  # at least; rare single slow calls look like clumps of size 1
 FEWEST_ROUNDS = 3  # rounds without a cold start that are needed to compare order statistics with
 
 
@@ -39,14 +37,14 @@ def fit_clumps(sizes: NDArray[np.int64], rounds: int, workers: int) -> Section:
     expected = mean * (1 - mean / workers)
     index = float(((sizes - mean) ** 2).sum()) / expected if expected > 0 else 0.0
     if hit > 1 and special.chdtrc(hit - 1, index) <= CLUMP_CHANCE:
-        kept = np.sort(sizes)
-        if len(kept) > MOST_SIZES:
-            kept = kept[np.linspace(0, len(kept) - 1, MOST_SIZES).round().astype(int)]
+        # at most a hundred, at equal distances in their order
+        kept = np.sort(sizes)[np.linspace(0, hit - 1, min(hit, 100)).round().astype(int)]
         return {"probability": rounded(hit / rounds), "sizes": [*map(int, kept)]}
     share, probability, binomial = _binomial(sizes, rounds, workers)
     larger = float(np.mean(sizes - sizes.min()))
     likely = -hit * float(special.entr(larger) + special.entr(1 - larger))  # of neighbouring sizes
-    neighbouring = sizes.max() - sizes.min() <= 1 and sizes.min() >= SMALLEST_FIXED
+    # Rare single slow calls look like clumps that are always of size 1.
+    neighbouring = sizes.max() - sizes.min() <= 1 and sizes.min() >= 2
     if neighbouring and likely > binomial:
         fields = {"probability": rounded(hit / rounds), "share": rounded(mean / workers)}
         return fields | {"clump": "fixed"}
@@ -57,7 +55,7 @@ def fit_neighbours(cells: Sequence[NDArray[np.bool_]]) -> float:
     """Chance that the worker after a member of a clump is in it, too, from which delays are cold
     starts, ``(rounds, n)`` each; 0 where chance explains it. A clump of c of n workers that is
     scattered has c (c - 1) / n members that follow another one on average; that many more than this
-    is a Poisson event with a chance of at most ``CHANCE``."""
+    is a Poisson event with a chance of at most ``CLUMP_CHANCE``."""
     rounds = np.concatenate(cells)
     sizes = rounds.sum(axis=1)
     follows = int((rounds & np.roll(rounds, 1, axis=1)).sum())
@@ -78,7 +76,7 @@ def _binomial(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[floa
     size = mean
     for _ in range(200):
         size = mean * -float(np.expm1(-size))
-    least = max(FEWEST, -float(np.log1p(-min(hit, 1 - 1e-9))))
+    least = max(SMALLEST_CLUMP, -float(np.log1p(-min(hit, 1 - 1e-9))))
     share = min(1.0, max(size, least) / workers)
     seen = -float(np.expm1(workers * np.log1p(-share))) if share < 1 else 1.0
     logs = stats.binom.logpmf(sizes, workers, share) - np.log(seen)
@@ -90,27 +88,22 @@ def _binomial(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[floa
 # draws with one mean, and those of a lighter tail shrink outwards. So if c log(Xc / X(c+1)) is far
 # larger than the mean H of the next m spacings, the c largest delays are another kind of event.
 # Under a power tail its ratio to H has the F(2, 2m) distribution: P(ratio > q) = (1 + q/m)**-m.
-# Every c up to ``MOST`` of all delays is tried, the best is kept, and its chance is multiplied by
+# Every c up to a tenth of all delays is tried, the best is kept, and its chance is multiplied by
 # how many were tried. A lone outlier in a Pareto sample is therefore never taken for a cold start.
 #
 # *In clumps.* c delays thrown at random into R rounds would hit R (1 - (1 - 1/R)**c) of them. Four
 # or more that hit about as many are the slow part of a mixture, and stay in, like workers that are
-# always slow; fewer must be far out (``FAR``). If most of a round, it is a slow round.
+# always slow; fewer must be far out (``FAR_FACTOR``). If most of a round, it is a slow round.
 #
 # Source: own, from Renyi's representation of exponential spacings (1953); H is Hill's estimator.
 
-MOST = 0.1  # largest share of delays that may be cold starts; more are a part of the bulk
-SMALLEST_GAP = 1.15  # a cold start takes at least so many times the longest other delay
-FAR = 2.0  # fewer than ``FEWEST_IN_CLUMPS`` must be this many times as long
+LARGEST_SHARE = 0.1  # of the delays that may be cold starts; more are a part of the bulk
+GAP_CHANCE = 1e-4  # that a tail has such a gap
+LEAST_GAP = 1.15  # a cold start takes at least so many times the longest other delay
+FAR_FACTOR = 2.0  # fewer than ``FEWEST_IN_CLUMPS`` must be this many times as long
 FEWEST_IN_CLUMPS = 4
 SMALLEST_SIGMA = 0.01  # start-ups that differ by less are one number
 MOST_WITHIN = 0.2  # start-ups that differ by more in a round have no tail that a few of them show
-NEXT_SPACINGS, FEWEST_SPACINGS = 50, 15
-CHANCE = 1e-4
-BY_CHANCE = 0.005
-PERMUTATIONS = 1999
-MANY = 300  # so many cold starts fall into rounds by a normal law
-SEED = 20190402
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,14 +152,14 @@ class Cold:
 def find_cold_starts(tables: Sequence[FloatArray]) -> Cold | None:
     """Look for cold starts in ``(rounds, n)`` tables of seconds; ``None`` if there are none."""
     values = np.concatenate([table.ravel() for table in tables])
-    if (threshold := _gap(values)) is None:
+    if (threshold := gap_of(values)) is None:
         return None
     cells = tuple(table > threshold for table in tables)
     counts = np.concatenate([cell.sum(axis=1) for cell in cells])
     total, hit, rounds = int(counts.sum()), int((counts > 0).sum()), len(counts)
     workers = tables[0].shape[1]
     times = float(values[values > threshold].min() / values[values <= threshold].max())
-    if counts.max() > workers / 2 or not _clumped(total, hit, rounds, times):
+    if counts.max() > workers / 2 or not clumped(total, hit, rounds, times):
         return None
     start_ups, squares = [], 0.0
     for row, cold in zip(np.concatenate(tables), np.concatenate(cells), strict=True):
@@ -180,11 +173,12 @@ def find_cold_starts(tables: Sequence[FloatArray]) -> Cold | None:
     return Cold(cells, threshold, rounds, counts[counts > 0], workers, np.array(start_ups), within)
 
 
-def _gap(values: FloatArray) -> float | None:
+def gap_of(values: FloatArray) -> float | None:
+    """Where ``(N,)`` seconds have a gap that no tail has; ``None``: nowhere."""
     largest = np.sort(values[values > 0])[::-1]
-    tries = max(1, int(MOST * len(values)))
-    following = min(NEXT_SPACINGS, len(largest) - tries - 2)
-    if following < FEWEST_SPACINGS:
+    tries = max(1, int(LARGEST_SHARE * len(values)))
+    following = min(50, len(largest) - tries - 2)  # spacings whose mean is compared
+    if following < 15:
         return None
     logs = np.log(largest[: tries + following + 1])
     spacings = np.arange(1, len(logs)) * (logs[:-1] - logs[1:])
@@ -192,29 +186,29 @@ def _gap(values: FloatArray) -> float | None:
     hill = (sums[following + 1 :] - sums[1:-following]) / following
     ratio = spacings[: len(hill)] / np.maximum(hill, 1e-12)
     log_chance = -following * np.log1p(ratio / following)
-    wide = logs[: len(hill)] - logs[1 : len(hill) + 1] >= np.log(SMALLEST_GAP)
+    wide = logs[: len(hill)] - logs[1 : len(hill) + 1] >= np.log(LEAST_GAP)
     log_chance = np.where(wide, log_chance, 0.0)
     best = int(np.argmin(log_chance))
-    if log_chance[best] + np.log(tries) > np.log(CHANCE):
+    if log_chance[best] + np.log(tries) > np.log(GAP_CHANCE):
         return None
     return float(np.sqrt(largest[best] * largest[best + 1]))
 
 
-def _clumped(total: int, hit: int, rounds: int, times: float) -> bool:
+def clumped(total: int, hit: int, rounds: int, times: float) -> bool:
     """Whether so few rounds are hit in few random placements only; the shortest cold start takes so
     many times as long as the longest other delay."""
     if total < FEWEST_IN_CLUMPS:
-        return times >= FAR
-    if total > MANY:
+        return times >= FAR_FACTOR
+    if total > 300:  # by a normal law
         free = (1 - 1 / rounds) ** total
         both = (1 - 2 / rounds) ** total if rounds > 1 else 0.0
         mean = rounds * (1 - free)
         variance = rounds * free + rounds * (rounds - 1) * both - (rounds * free) ** 2
         return bool(hit < mean - 3 * np.sqrt(max(variance, 0.0)) - 0.5)
-    thrown = np.random.default_rng(SEED).integers(0, rounds, (PERMUTATIONS, total))
+    thrown = np.random.default_rng(20190402).integers(0, rounds, (1999, total))
     thrown.sort(axis=1)
     distinct = 1 + np.count_nonzero(np.diff(thrown, axis=1), axis=1)
-    return float(np.mean(distinct <= hit)) <= BY_CHANCE
+    return float(np.mean(distinct <= hit)) <= 0.005
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,11 +254,12 @@ class UnitDelays:
 def by_load(units: ByLoad, law: Mapping[str, Any], load: float | None) -> list[UnitDelays]:
     """The unit delays of each load; first those that the config is made from. Units are ``{load:
     (rounds, n) seconds}``. One load is fitted alone; ``None`` pools all."""
-    each = [UnitDelays("" if key is None else f"{key:g}", (t,)) for key, t in units.items()]
-    if len(each) == 1:
-        return each
-    if load is None and law["kind"] != "per_partition":
-        return [UnitDelays("all", tuple(units.values())), *each]
-    wanted = load if load is not None else min(key for key in units if key)
-    first = each[[*units].index(wanted)]
-    return [first, *(one for one in each if one is not first)] if load is None else [first]
+    of = {key: UnitDelays("" if key is None else f"{key:g}", (t,)) for key, t in units.items()}
+    if len(of) == 1:
+        return [*of.values()]
+    if load is not None:
+        return [of[load]]
+    if law["kind"] != "per_partition":
+        return [UnitDelays("all", tuple(units.values())), *of.values()]
+    first = of.pop(min(key for key in units if key))
+    return [first, *of.values()]

@@ -85,18 +85,18 @@ def k_range(text: str | None, workers: int) -> Sequence[int]:
 
 
 @files.postponed()
-def write_fit(findings: Findings, said: Answer, output: Path) -> Page:
+def write_fit(findings: Findings, answer: Answer, output: Path) -> Page:
     """Write tables, pictures, report, config and answer under ``output``; returns the page."""
-    config, found = write_yaml(findings.config), tables_of(findings)
-    whole = fit_page(found, said, config)
+    config, tables = write_yaml(findings.config), tables_of(findings)
+    whole = fit_page(tables, answer, config)
     report = as_markdown(whole, {name: f"{name}.png" for name in CHARTS})
     # The answer goes first and comes last: what lies beside it is of one table.
     files.remove(output / name for name in FILES)
-    for name, table in found.items():
+    for name, table in tables.items():
         files.write_table(output / f"{name}.parquet", table)
     for name in CHARTS:
         style.save(paint.figure(whole.charts[name].picture), output / name)
     files.write_bytes(output / DELAY, config.encode())
     files.write_bytes(output / REPORT, report.encode())
-    write_answer(said, output)
+    write_answer(answer, output)
     return whole

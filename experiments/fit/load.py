@@ -29,23 +29,21 @@ from .law import rounded
 # regression, each load weighing the same), less its first number.
 #
 # A number of a law's own makes any table look better. So for each of them the misfit must be
-# smaller by ``PRICE`` of the noise: the standard error of a mean arrival, relative to it. Some
-# rounds are slow for everybody, and some stretches of rounds are, so it is that of the means of
+# smaller by half of the noise: the standard error of a mean arrival, relative to it. Some rounds
+# are slow for everybody, and some stretches of rounds are, so it is that of the means of
 # about sqrt(T) batches of successive rounds. In long tables there is hardly any noise, and the law
 # that is nearest holds. Times spent on a load of 0 exclude ``proportional`` and ``per_partition``.
 #
 # A line is also fitted to the medians, by ordinary least squares, and reported with R squared.
 #
-# An odd call, which failed at once or hung, must not decide. So the outermost ``ODD`` of the calls
-# at each load, and one at least, count as the next ones; and a load costs no more than leaves all
+# An odd call, which failed at once or hung, must not decide. So the outermost 2 % of the calls at
+# each load, and one at least, count as the next ones; and a load costs no more than leaves all
 # other calls at it a delay above 0.
 
-ODD = 0.02  # share of a load's calls, at either end, that show nothing
-SOON = 1e-4  # a call whose load leaves less than this share of it is shorter than its load costs
-WORST = 1e6
-PRICE = 0.5  # of the noise, for each number: as often right as can be in simulated tables
-LEAST_NOISE = 0.005  # errors of predicted arrivals that are this small are none
-CELLS, SEED = 200_000, 20190407  # delays of the rounds that ``per_partition`` adds up
+ODD_SHARE = 0.02  # of a load's calls, at either end, that show nothing
+WORST = 1e6  # misfit of a law that is excluded
+# of the noise, for each number of a law's own: as often right as can be in simulated tables
+PRICE_IN_NOISE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +72,7 @@ def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
     loads = np.array(sorted(tables))
     kept = []
     for table in (tables[load] for load in loads):
-        odd = min(max(1, int(ODD * table.size)), (table.size - 1) // 2)
+        odd = min(max(1, int(ODD_SHARE * table.size)), (table.size - 1) // 2)
         ordered = np.partition(table, (odd, table.size - 1 - odd), axis=None)
         kept.append(np.clip(table, ordered[odd], ordered[-1 - odd]))
     locations = np.array([np.median(table) for table in kept])
@@ -83,15 +81,15 @@ def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
     total = float(np.sum((locations - locations.mean()) ** 2))
     apart = locations - intercept - slope * loads
     r_squared = 1 - float(np.sum(apart**2)) / total if total > 0 else 0.0
-    arrivals = _Arrivals(loads, kept)
+    means = MeanArrivals(loads, kept)
     ascending = isotonic_regression(locations).x
-    laws = arrivals.laws(ascending - ascending[0])
+    laws = means.laws(ascending - ascending[0])
     misfits = {law["kind"]: misfit for law, misfit, _ in laws}
-    law, _, _ = min(laws, key=lambda law: round(law[1] + PRICE * arrivals.noise * law[2], 6))
+    law, _, _ = min(laws, key=lambda law: round(law[1] + PRICE_IN_NOISE * means.noise * law[2], 6))
     return LoadFit(loads, locations, spreads, intercept, slope, r_squared, misfits, law)
 
 
-class _Arrivals:
+class MeanArrivals:
     """The mean k-th arrivals of rounds of ``(D,)`` loads, and what laws make of them."""
 
     def __init__(self, loads: FloatArray, tables: Sequence[FloatArray]) -> None:
@@ -99,12 +97,13 @@ class _Arrivals:
         self._loads, self._tables = loads, tables
         self._ks = sorted({max(1, workers // 10), *waited_for(workers)})
         ordered = [arrivals(table, self._ks) for table in tables]
-        self._measured = np.array([each.mean(axis=0) for each in ordered])
+        self._measured = np.array([seconds.mean(axis=0) for seconds in ordered])
         rounds = np.array([[float(len(table))] for table in tables])
         self._weights = rounds / rounds.sum()
-        errors = [_error(table, each) for table, each in zip(tables, ordered, strict=True)]
+        errors = [*map(standard_errors, tables, ordered)]
         ratios = np.divide(errors, self._measured, where=self._measured > 0, out=0 * self._measured)
-        self.noise = float(np.hypot(np.sqrt(np.mean(ratios**2)), LEAST_NOISE))
+        # Errors of predicted arrivals of half a percent are none.
+        self.noise = float(np.hypot(np.sqrt(np.mean(ratios**2)), 0.005))
 
     def laws(self, costs: FloatArray) -> list[tuple[dict[str, Any], float, int]]:
         """Sections, misfits, and how many numbers each has of its own; ``costs`` of steps."""
@@ -115,7 +114,7 @@ class _Arrivals:
         fixed, partly = _least(
             lambda f: self._of_one_draw(PartlyProportional(fixed=f).growth(loads), none), 1.0
         )
-        found: list[tuple[dict[str, Any], float, int]] = [
+        laws: list[tuple[dict[str, Any], float, int]] = [
             ({"kind": "proportional"}, self._of_one_draw(loads, none), 0),
             ({"kind": "per_partition"}, self._of_sums(), 0),
             ({"kind": "additive", "seconds_per_partition": rounded(tau)}, added, 1),
@@ -128,8 +127,8 @@ class _Arrivals:
             jumps = np.flatnonzero(np.diff(steps, prepend=-1.0) > 0)
             section = {"kind": "steps", "loads": [rounded(float(loads[i])) for i in jumps]}
             section |= {"seconds": [rounded(float(steps[i])) for i in jumps]}
-            found.append((section, self._of_one_draw(once, steps), len(loads) - 1))
-        return found
+            laws.append((section, self._of_one_draw(once, steps), len(loads) - 1))
+        return laws
 
     def _of_one_draw(self, growth: FloatArray, cost: FloatArray) -> float:
         """The misfit of T = growth X + cost."""
@@ -143,8 +142,8 @@ class _Arrivals:
         loads = self._loads
         if loads[0] <= 0 or np.any(loads != np.round(loads)):
             return WORST
-        units, rng = self._tables[0] / loads[0], np.random.default_rng(SEED)
-        rounds = max(200, CELLS // units.shape[1])
+        units, rng = self._tables[0] / loads[0], np.random.default_rng(20190407)
+        rounds = max(200, 200_000 // units.shape[1])
         total, predicted = np.zeros((rounds, units.shape[1])), {}
         for load in range(1, int(loads[-1]) + 1):
             total += units[rng.integers(len(units), size=rounds)]
@@ -159,7 +158,7 @@ class _Arrivals:
         return min(misfit, WORST) if np.isfinite(misfit) else WORST
 
 
-def _error(table: FloatArray, ordered: FloatArray) -> FloatArray:
+def standard_errors(table: FloatArray, ordered: FloatArray) -> FloatArray:
     """Standard errors of mean arrivals; of one round by the errors of its mean delay."""
     if len(table) == 1:
         return np.full(ordered.shape[1], table.std() / np.sqrt(table.size))
@@ -173,7 +172,7 @@ def _least(misfit: Callable[[float], float], most: float) -> tuple[float, float]
     inside = minimize_scalar(
         misfit, bounds=(0.0, most), method="bounded", options={"xatol": 1e-8 * most}
     )
-    return min(((x, misfit(x)) for x in (0.0, float(inside.x), most)), key=lambda each: each[1])
+    return min(((x, misfit(x)) for x in (0.0, float(inside.x), most)), key=lambda fit: fit[1])
 
 
 def positive_units(
@@ -185,7 +184,7 @@ def positive_units(
     for load, table in tables.items():
         if load is not None:
             unit = unit_delays(table, load, law)
-            none_left = (unit <= SOON * table) & (table > 0)
+            none_left = (unit <= 1e-4 * table) & (table > 0)
             short[load] = int(none_left.sum())
             units[load] = np.where(none_left, unit.min(where=~none_left, initial=np.inf), unit)
     return units, {load: count for load, count in short.items() if count}

@@ -159,9 +159,9 @@ class Climb:
 
         def loss(x: FloatArray) -> tuple[float, FloatArray]:
             normals = unpack(x)
-            parts = normals.log_parts(self.logs)
-            total = np.logaddexp(*parts)
-            second = np.exp(parts[1] - total)
+            log_parts = normals.log_parts(self.logs)
+            total = np.logaddexp(*log_parts)
+            second = np.exp(log_parts[1] - total)
             shares = np.stack([1 - second, second])
             z = (self.logs - np.array(normals.means)[:, None]) / np.array(normals.sigmas)[:, None]
             by_share, by_mean = mean(second) - normals.share, mean(shares * z) / normals.sigmas
@@ -172,7 +172,7 @@ class Climb:
         width = self.sample.std(self.logs)
         reach = np.array([3.0, width, width, np.log(2), np.log(2)])
         lowest = np.minimum(np.maximum((x - reach)[3:], np.log(self.floor)), x[3:])
-        found = optimize.minimize(
+        end = optimize.minimize(
             loss,
             x,
             jac=True,
@@ -180,7 +180,7 @@ class Climb:
             bounds=optimize.Bounds(np.append((x - reach)[:3], lowest), x + reach),
             options={"ftol": 1e-14, "gtol": 1e-9, "maxiter": search},
         )
-        return max(start, unpack(np.asarray(found.x)), key=self.log_likelihood)
+        return max(start, unpack(np.asarray(end.x)), key=self.log_likelihood)
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,11 +232,11 @@ def factor_law(factors: FloatArray) -> Section:
     factors = factors / np.median(factors)
     logs = np.log(factors)
     sigma = float(logs.std())
-    one = lognormal_section(logs, sigma)
+    single_law = lognormal_section(logs, sigma)
     if len(factors) < FEWEST_FACTORS or sigma <= 0:
-        return one
+        return single_law
     two = fit_two_lognormals(factors, narrowest=NARROWEST_FACTORS)
     single = LogNormal(median=float(np.exp(float(logs.mean()))), sigma=sigma)
     gain = float(two.logpdf(factors).sum() - single.law.logpdf(factors).sum())
     both = 1e-3 < two.slow_share < 1 - 1e-3  # each part holds at least about one round
-    return two.section() if gain > 1.5 * np.log(len(factors)) and both else one
+    return two.section() if gain > 1.5 * np.log(len(factors)) and both else single_law

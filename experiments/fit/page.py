@@ -95,16 +95,16 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
     unseen = ""
     if len(chosen.taken.held_out.apart) > 1:
         unseen = f", and by {percent(chosen.taken.held_out.error)} where rounds were held out"
-    parts = [*chosen.why]
-    parts += ["a worker's factor is against the mean of all"] * chosen.taken.recipe.effects.worker
-    parts += ["all loads are pooled"] * (len(main.delays.tables) > 1)
+    made_of = [*chosen.why]
+    made_of += ["a worker's factor is against the mean of all"] * chosen.taken.recipe.effects.worker
+    made_of += ["all loads are pooled"] * (len(main.delays.tables) > 1)
     if findings.load is None:
         assumed = f"the load law is assumed: {findings.load_law['kind']}"
         load = f"the table has one, so {assumed}; measure several to know it"
     else:
         load = _load_sentence(findings.load)
-    found, hosts = findings.workers, findings.measured.hosts
-    why = ["; ".join(parts), f"load: {load}", *worker_sentences(found, hosts)]
+    workers, hosts = findings.workers, findings.measured.hosts
+    why = ["; ".join(made_of), f"load: {load}", *worker_sentences(workers, hosts)]
     why[1:1] = _waiting_sentence(findings)
     if findings.load is not None:  # of one load, the ranking's row of the config says it
         why.insert(1, _checked_sentence(findings))
@@ -118,14 +118,14 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
         rounds = number_of(cold.rounds, "round has", "rounds have")
         beyond = f"beyond {cold.beyond:.3g} s, {cold.clump:.1f} at once"
         why.append(f"cold starts: {cold.hit} of {rounds} delays {beyond}")
-    rows = [] if found is None else [(hosts[j], found.spell.value[j]) for j in found.spelled]
+    rows = [] if workers is None else [(hosts[j], workers.spell.value[j]) for j in workers.spelled]
     spells = [f"{host} has spells ({many:.1f} rounds in a row)" for host, many in rows]
     why.append(f"memory: {_memory_sentence(main.memory, spells)}")
     law = f"{best.family.name}{f' ({numbers})' if numbers else ''}"
     error = percent(best.order_error)
     why.append(f"of one law for all delays, {law} predicts arrivals best: off by {error}")
     if (split := main.variance) is not None:
-        shares = (f"{part} {percent(split.share(part))}" for part in ("worker", "round", "rest"))
+        shares = (f"{of} {percent(split.share(of))}" for of in ("worker", "round", "rest"))
         chance = f"{split.worker_chance:.3f}, of a round part: {split.round_chance:.3f}"
         text = f"variance of single delays, not of steps: {', '.join(shares)}"
         why.append(f"{text} (chance of a worker part so large: {chance})")
@@ -244,11 +244,11 @@ def worker_sentences(workers: Workers | None, hosts: tuple[str, ...]) -> list[st
 def read_fit(directory: Path) -> Page:
     """The page again, from what ``fit`` left. Raises ConfigError: the result is not whole."""
     answer = read_answer(directory)
-    found = {
+    tables = {
         name: table_at(directory / f"{name}.parquet", columns, name in MAY_BE_EMPTY)
         for name, columns in NEEDED.items()
     }
-    return fit_page(found, answer, text_at(directory / DELAY))
+    return fit_page(tables, answer, text_at(directory / DELAY))
 
 
 def fit_page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) -> Page:
@@ -282,10 +282,10 @@ def fit_page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) ->
 def _families(tables: Mapping[str, pd.DataFrame]) -> Table:
     fits, orders = tables["fit"], tables["order_statistics"]
     ks = orders["k"].unique()
-    places = [*np.linspace(0, max(0, len(ks) - 2), MOST_KS - 1).round(), len(ks) - 1]  # n - 1 and n
-    some = ks[np.unique(places).astype(int)]
-    shown = orders[orders["k"].isin(some)]
-    of = {key: rows["ratio"][::-1] for key, rows in shown.groupby(["load", "family"])}
+    chosen = [*np.linspace(0, max(0, len(ks) - 2), MOST_KS - 1).round(), len(ks) - 1]  # n - 1 and n
+    some = ks[np.unique(chosen).astype(int)]
+    own = orders[orders["k"].isin(some)]
+    of = {key: rows["ratio"][::-1] for key, rows in own.groupby(["load", "family"])}
     best = fits.groupby("load")["aic"].transform("min")
     rows = [
         [

@@ -122,7 +122,9 @@ def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memo
     rng, bootstrap = np.random.default_rng(SEED), []
     for _ in range(100):
         drawn = (rng.integers(0, sums.shape[1], sums.shape[1]) for sums, _ in products)
-        resampled = [(sums[:, d], each) for (sums, each), d in zip(products, drawn, strict=True)]
+        resampled = [
+            (sums[:, d], pairs_of) for (sums, pairs_of), d in zip(products, drawn, strict=True)
+        ]
         bootstrap.append(decay_of(*pooled(resampled), known)[0])
     return Memory(
         persistence=rho,
@@ -214,10 +216,10 @@ class Variance:
     worker_chance: float  # P(worker component this large | workers are alike)
     round_chance: float  # P(round component this large | rounds are alike)
 
-    def share(self, part: str) -> float:
+    def share(self, component: str) -> float:
         """A component's share of the whole, 0 to 1."""
         whole = self.worker + self.round + self.rest
-        return float(getattr(self, part)) / whole if whole > 0 else 0.0
+        return float(getattr(self, component)) / whole if whole > 0 else 0.0
 
 
 def split_variance(tables: Sequence[FloatArray]) -> Variance | None:

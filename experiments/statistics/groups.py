@@ -81,19 +81,19 @@ def named_groups(job: Job, named: Mapping[str, Sequence[int]]) -> list[Group]:
     hosts of a group and the others differ among themselves, or in spells, in which most of its
     hosts are slow with the others. The one that costs most is taken away, and the question is asked
     again of the others, which would seem to be fast whenever it is slow."""
-    n, found, left = job.table.shape[1], list[Group](), job
+    n, groups, left = job.table.shape[1], list[Group](), job
     free = {name: np.array(hosts) for name, hosts in named.items() if 2 <= len(hosts) <= n - 2}
     while free:
         logs = np.log(np.maximum(left.table, 1e-12))
         slow = (_if_slow(left, logs, name, hosts, len(named)) for name, hosts in free.items())
-        ends = [(float(each.without(left).mean()), each) for each in slow if each is not None]
+        ends = [(float(group.without(left).mean()), group) for group in slow if group is not None]
         least, most = min(ends, key=lambda end: end[0], default=(np.inf, None))
         if most is None or least >= left.table.max(axis=1).mean():
             break
-        found.append(most)
+        groups.append(most)
         del free[most.name]
         left = Job(most.mended(left.table, np.arange(len(logs))), job.most)
-    return found
+    return groups
 
 
 def _if_slow(
@@ -199,8 +199,8 @@ def _correlated(job: Job, logs: FloatArray) -> Iterator[NDArray[np.int64]]:
     chosen = np.sort(np.argsort(-job.blame, kind="stable")[:MOST_HOSTS])
     correlation, errors = _correlations(job, logs[:, chosen])
     count, sets = connected_components(correlation > CLEAR * errors, directed=False)
-    for each in range(count):
-        yield chosen[sets == each]
+    for label in range(count):
+        yield chosen[sets == label]
 
 
 def _correlations(job: Job, logs: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -209,17 +209,17 @@ def _correlations(job: Job, logs: FloatArray) -> tuple[FloatArray, FloatArray]:
     independent hosts overlap by chance, the more the longer they are: the error is that of two
     series with these autocorrelations. Source: Bartlett, J. R. Stat. Soc. Suppl. 8 (1946)."""
     run = -(-len(logs) // MOST_ROUNDS)
-    part = (logs - np.log(job.medians)[:, None])[: len(logs) // run * run]
-    part = part.reshape(-1, run, logs.shape[1]).mean(axis=1)
-    part -= np.median(part, axis=0)
-    part /= np.maximum(1.4826 * np.median(np.abs(part), axis=0), 1e-9)
-    part = np.clip(part, -FAR, FAR)
-    part -= part.mean(axis=0)
-    part /= np.maximum(part.std(axis=0), 1e-12)
-    rounds, lags = len(part), max(1, int(REACH * len(part)))
-    spectrum = np.fft.rfft(part, 1 << (2 * rounds - 1).bit_length(), axis=0)
+    values = (logs - np.log(job.medians)[:, None])[: len(logs) // run * run]
+    values = values.reshape(-1, run, logs.shape[1]).mean(axis=1)
+    values -= np.median(values, axis=0)
+    values /= np.maximum(1.4826 * np.median(np.abs(values), axis=0), 1e-9)
+    values = np.clip(values, -FAR, FAR)
+    values -= values.mean(axis=0)
+    values /= np.maximum(values.std(axis=0), 1e-12)
+    rounds, lags = len(values), max(1, int(REACH * len(values)))
+    spectrum = np.fft.rfft(values, 1 << (2 * rounds - 1).bit_length(), axis=0)
     before = np.fft.irfft(np.abs(spectrum) ** 2, axis=0)[:lags] / rounds
     weights = 2 * (1 - np.arange(lags) / lags)
     weights[0] = 1.0
     errors = np.sqrt(np.maximum((before * weights[:, None]).T @ before, 1.0) / rounds)
-    return part.T @ part / rounds, errors
+    return values.T @ values / rounds, errors

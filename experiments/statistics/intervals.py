@@ -65,14 +65,14 @@ class Blocks:
 def blocks(series: Iterable[FloatArray]) -> Blocks:
     """Blocks that suit ``(R,)`` series: block bootstrap, Carlstein, Ann. Statist. 14 (1986)."""
     lengths, rounds = [1], 1
-    for one in series:
-        rounds = len(one)
-        lengths.append(block_length(one))
+    for values in series:
+        rounds = len(values)
+        lengths.append(block_length(values))
     length = max(min(max(lengths), rounds // FEWEST_BLOCKS), -(-rounds // MOST_BLOCKS))
     count = -(-rounds // length)
     rng = np.random.default_rng(SEED)
-    places = rng.integers(0, count, (DRAWS, count)) + count * np.arange(DRAWS)[:, None]
-    drawn = np.bincount(places.ravel(), minlength=DRAWS * count).reshape(DRAWS, count)
+    chosen = rng.integers(0, count, (DRAWS, count)) + count * np.arange(DRAWS)[:, None]
+    drawn = np.bincount(chosen.ravel(), minlength=DRAWS * count).reshape(DRAWS, count)
     return Blocks(length, rounds, drawn.astype(np.float64))
 
 

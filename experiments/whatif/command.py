@@ -77,39 +77,39 @@ def trials(stragglers: str | None, timeout: str | None, workers: int) -> Trials:
     quantiles: Sequence[float] = QUANTILES
     if timeout is not None:
         try:
-            quantiles = tuple(dict.fromkeys(float(part) for part in timeout.split(",")))
+            quantiles = tuple(dict.fromkeys(float(quantile) for quantile in timeout.split(",")))
         except ValueError:
             quantiles = ()
         if not 0 < len(quantiles) <= MOST_COUNTS or not all(0 < q < 1 for q in quantiles):
             raise at("--timeout", timeout, "must be numbers between 0 and 1, with commas between")
     if stragglers is None:
         return None, quantiles
-    found = straggler_numbers(stragglers, workers)
-    if not 1 <= found[0] <= found[-1] < workers:
+    counts = straggler_numbers(stragglers, workers)
+    if not 1 <= counts[0] <= counts[-1] < workers:
         raise at("--stragglers", stragglers, f"must be from 1 to {workers - 1} (workers - 1)")
-    if len(found) > MOST_COUNTS:
+    if len(counts) > MOST_COUNTS:
         raise at("--stragglers", stragglers, f"must be at most {MOST_COUNTS} numbers")
-    return found, quantiles
+    return counts, quantiles
 
 
 def investigate(measured: MeasuredDelays, tried: Trials, progress: Progress) -> list[Study]:
     """Ask everything at every load; ``progress`` is told of loads done, and of all loads."""
-    found = list[Study]()
+    studies = list[Study]()
     for load, table in measured.tables.items():
-        progress(len(found), len(measured.tables))
+        progress(len(studies), len(measured.tables))
         more = measured.stages.get(load), measured.groups
-        found.append(study_load(table, measured.hosts, load, *tried, *more))
+        studies.append(study_load(table, measured.hosts, load, *tried, *more))
         names = measured.names_of_rounds(load)[np.isfinite(table).all(axis=1)]
-        for frame in (found[-1].heat_map, found[-1].timeline):
-            frame["name"] = [name_at(names, place) for place in frame["round"]]
-    progress(len(found), len(found))
-    return found
+        for frame in (studies[-1].heat_map, studies[-1].timeline):
+            frame["name"] = [name_at(names, index) for index in frame["round"]]
+    progress(len(studies), len(studies))
+    return studies
 
 
 def file_names(loads: Iterable[float | None]) -> list[str]:
     """All that is written for these loads."""
-    each = [*loads]
-    ends = [page.mark(load) for load in each] if len(each) > 1 else [""]
+    every = [*loads]
+    ends = [page.mark(load) for load in every] if len(every) > 1 else [""]
     drawn = [f"{name}{end}.{kind}" for end in ends for name in PICTURES for kind in FORMATS]
     csv = [str(Path(name).with_suffix(".csv")) for name in CSV]
     return [ANSWER, *CSV, *csv, page.HEAT_MAP, page.TIMELINE, *drawn, REPORT]
@@ -117,7 +117,7 @@ def file_names(loads: Iterable[float | None]) -> list[str]:
 
 @files.postponed()
 def write_whatif(
-    measured: MeasuredDelays, studies: Sequence[Study], said: Answer, output: Path
+    measured: MeasuredDelays, studies: Sequence[Study], answer: Answer, output: Path
 ) -> Page:
     """Write tables, pictures, report and answer under ``output``; returns what they say. The answer
     goes first and comes last: what lies beside it is of one table; Parquet files hold its hash."""
@@ -127,20 +127,20 @@ def write_whatif(
     files.remove(output / name for name in reversed(names))
     facts = {b"erasurehead.table": _hash(measured).encode()}
     for name, (field, _) in page.TABLES.items():
-        frame = pd.concat([getattr(one, field) for one in studies], ignore_index=True)
+        frame = pd.concat([getattr(study, field) for study in studies], ignore_index=True)
         if frame.empty:  # no stages are named
             continue
         files.write_table(output / name, frame, facts)
         if name in CSV:
             csv = csv_of(frame)
             files.write_bytes((output / name).with_suffix(".csv"), csv)
-    whole = page.whatif_page(studies, said)
+    whole = page.whatif_page(studies, answer)
     drawn = {ident: c for ident, c in whole.charts.items() if ident.startswith(PICTURES)}
     for ident, chart in drawn.items():
         style.save(paint.figure(chart.picture), output / ident)
     text = as_markdown(whole, {ident: f"{ident}.png" for ident in drawn})
     files.write_bytes(output / REPORT, text.encode())
-    write_answer(said, output)
+    write_answer(answer, output)
     return whole
 
 

@@ -80,7 +80,7 @@ BY_STAGE = (
 
 def read_whatif(directory: Path) -> Page:
     """The page again, from what ``whatif`` left. Raises ConfigError: the result is not whole."""
-    found = read_answer(directory)
+    answer = read_answer(directory)
     there = [name for name in TABLES if name != STAGES or (directory / name).exists()]
     frames = [table_at(directory / name, TABLES[name][1]) for name in there]
     loads = [None if load != load else float(load) for load in frames[0]["load"].unique()]
@@ -88,23 +88,23 @@ def read_whatif(directory: Path) -> Page:
         Study(load, *(frame if load is None else frame[frame["load"] == load] for frame in frames))
         for load in loads
     ]
-    return whatif_page(studies, found)
+    return whatif_page(studies, answer)
 
 
-def whatif_page(studies: Sequence[Study], found: Answer) -> Page:
+def whatif_page(studies: Sequence[Study], answer: Answer) -> Page:
     """The page, made from the saved tables alone, so that ``report`` can make it again."""
 
-    def parts(make: Callable[[Study], Iterable[Part]], some: Sequence[Study]) -> list[Part]:
+    def of_loads(make: Callable[[Study], Iterable[Part]], some: Sequence[Study]) -> list[Part]:
         """Of each load, which is in names and titles where there are several."""
         if len(studies) == 1:
             return [*make(studies[0])]
-        made = [(part, one.load) for one in some for part in make(one)]
+        items = [(item, study.load) for study in some for item in make(study)]
         return [
-            replace(part, ident=part.ident + mark(load), title=f"{part.title}, load {load:g}")
-            for part, load in made
+            replace(item, ident=item.ident + mark(load), title=f"{item.title}, load {load:g}")
+            for item, load in items
         ]
 
-    asked = any(option in found.command for option in ASKED)
+    asked = any(option in answer.command for option in ASKED)
 
     def tables(study: Study) -> Iterator[Table]:
         return _tables(study, asked)
@@ -115,26 +115,28 @@ def whatif_page(studies: Sequence[Study], found: Answer) -> Page:
 
     most = studies[:MOST_LOADS]
     few = f"The first {MOST_LOADS} of {len(studies)} loads." if len(most) < len(studies) else ""
-    loads = [f"{one.load:g}" for one in studies if one.load is not None]
+    loads = [f"{study.load:g}" for study in studies if study.load is not None]
     return Page(
-        found,
+        answer,
         question=[
-            ("table", found.subject),
+            ("table", answer.subject),
             ("workers", str(studies[0].workers)),
-            ("rounds", ", ".join(str(sum(one.rounds)) for one in studies)),
+            ("rounds", ", ".join(str(sum(study.rounds)) for study in studies)),
             ("loads", ", ".join(loads) or "one"),
         ],
         sections=[
-            Section("pictures", "What would change it", parts(_bars, most), few),
-            Section("heat", "Workers over rounds", parts(lambda one: [_heat(one)], most), few),
-            Section("ideal", "Measured and ideal", parts(timelines, most), few),
-            Section("table", "All numbers", parts(tables, studies)),
+            Section("pictures", "What would change it", of_loads(_bars, most), few),
+            Section(
+                "heat", "Workers over rounds", of_loads(lambda study: [_heat(study)], most), few
+            ),
+            Section("ideal", "Measured and ideal", of_loads(timelines, most), few),
+            Section("table", "All numbers", of_loads(tables, studies)),
         ],
         provenance=[
             ("made by", "erasurehead whatif"),
-            ("changes tried", str(sum(len(one.changes) for one in studies))),
+            ("changes tried", str(sum(len(study.changes) for study in studies))),
         ],
-        method=(*METHOD, BY_STAGE) if any(len(one.stages) for one in studies) else METHOD,
+        method=(*METHOD, BY_STAGE) if any(len(study.stages) for study in studies) else METHOD,
     )
 
 
@@ -271,17 +273,17 @@ def _bars(study: Study) -> Iterator[Chart]:
     yield Chart("parts", "Where a step's time goes", words, _parts(study))
     if not study.waits:
         words = "Of a step's time. An interval that touches 0 may be chance."
-        found = study.changes
-        alone = np.flatnonzero((found["change"] == rounds.REPLACE) & (found["count"] == 1))
-        picture = _savings(found, dict.fromkeys([*proposed(study), *alone.tolist()]))
+        changes = study.changes
+        alone = np.flatnonzero((changes["change"] == rounds.REPLACE) & (changes["count"] == 1))
+        picture = _savings(changes, dict.fromkeys([*proposed(study), *alone.tolist()]))
         yield Chart("savings", "What each change saves", words, picture)
 
 
 def _parts(study: Study) -> Picture:
     marks: list[Mark] = []
     at = 0.0
-    for part, (colour, name, what) in PARTS.items():
-        value = study.seconds(part)
+    for cause, (colour, name, what) in PARTS.items():
+        value = study.seconds(cause)
         fill = Fill(colour, "", f"{name}: {what}", 0.6)
         marks.append(Bars(fill, np.zeros(1), np.array([at]), np.array([at + value])))
         at += value
@@ -290,9 +292,9 @@ def _parts(study: Study) -> Picture:
     return Picture([Panel(x, y, marks)], 1, style.TWO_PANELS, 1.6, legend=2)
 
 
-def _savings(changes: pd.DataFrame, shown: Iterable[int]) -> Picture:
+def _savings(changes: pd.DataFrame, indexes: Iterable[int]) -> Picture:
     """Of the changes at these places, those that save most."""
-    rows = changes.iloc[[*shown]].nlargest(MOST_CHANGES, "share", keep="first")
+    rows = changes.iloc[[*indexes]].nlargest(MOST_CHANGES, "share", keep="first")
     x, low, high = 100 * rows[["share", "share_low", "share_high"]].to_numpy(dtype=float).T
     beyond = np.nan_to_num(np.stack([np.maximum(x - low, 0), np.maximum(high - x, 0)]))
     names = tuple(map(str, rows["text"]))
@@ -322,8 +324,8 @@ def _heat(study: Study) -> Chart:
     if standing:
         above.append(f"stand out from chance: {as_hosts(standing, NAMED)}")
     label = "round" if run == 1 else f"round (means of {run})"
-    labels, places = _round_ticks(named, first)
-    x = Axis(label, names=labels, places=places)
+    labels, at = _round_ticks(named, first)
+    x = Axis(label, names=labels, places=at)
     panel = Panel(x, _hosts_axis(study, study.heat_map), [heat], "\n".join(above), grid=False)
     words = (
         "Delay of each host in each round; shades are equal steps of the logarithm. A dark row "
@@ -342,16 +344,16 @@ def _round_ticks(
         span = numbers[-1] - numbers[0]
         step = next(m * 10**p for p in count() for m in (1, 2, 5) if span < LABELLED * m * 10**p)
         marks = range(-(-numbers[0] // step) * step, numbers[-1] + 1, step)
-        places = np.interp(marks, numbers, first).tolist()
-        return tuple(map(str, marks)), tuple(places)
+        at = np.interp(marks, numbers, first).tolist()
+        return tuple(map(str, marks)), tuple(at)
     chosen = range(0, len(named), -(-len(named) // LABELLED))
     return tuple(shortened(named[i], TICKS) for i in chosen), tuple(float(first[i]) for i in chosen)
 
 
 def _names(table: pd.DataFrame) -> tuple[str, ...]:
     """What the table calls its rounds; an older version counted those that were kept."""
-    each = table.drop_duplicates("round")
-    return tuple(map(str, each["name" if "name" in each else "round"]))
+    rounds_of = table.drop_duplicates("round")
+    return tuple(map(str, rounds_of["name" if "name" in rounds_of else "round"]))
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:
@@ -367,10 +369,10 @@ def _hosts_axis(study: Study, table: pd.DataFrame) -> Axis:
         if all(abs(row - other) >= apart for other in chosen):
             chosen.append(row)
     chosen.sort()
-    labels, places = tuple(shortened(names[r], TICKS) for r in chosen), tuple(map(float, chosen))
+    labels, at = tuple(shortened(names[r], TICKS) for r in chosen), tuple(map(float, chosen))
     strong = frozenset(float(row) for row in chosen if names[row] in standing)
     low = len(names) - 0.5
-    return Axis("", low=low, high=-0.5, names=labels, places=places, strong=strong)
+    return Axis("", low=low, high=-0.5, names=labels, places=at, strong=strong)
 
 
 def _timeline(study: Study) -> Chart:
@@ -403,9 +405,9 @@ def _spans(delays: FloatArray, steps: FloatArray) -> list[Mark]:
     # where all are equal, nobody waits for anybody
     late = last & ~last.all(axis=1, keepdims=True)
     rows = np.broadcast_to(np.arange(delays.shape[1], dtype=float), delays.shape)
-    parts = (~late, begin, finish), (late, begin, finish), (~late, finish, close)
+    spans = (~late, begin, finish), (late, begin, finish), (~late, finish, close)
     marks: list[Mark] = [
         Bars(Fill(colour, "", name, 0.8), rows[where], start[where], end[where])
-        for (name, colour), (where, start, end) in zip(SPANS.items(), parts, strict=True)
+        for (name, colour), (where, start, end) in zip(SPANS.items(), spans, strict=True)
     ]
     return [*marks, Rules("", ends[-1:])]

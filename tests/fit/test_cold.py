@@ -11,11 +11,11 @@ from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.fit.cold import (
     Cold,
     UnitDelays,
-    _clumped,
-    _gap,
+    clumped,
     find_cold_starts,
     fit_clumps,
     fit_neighbours,
+    gap_of,
 )
 from tests.fit.walled import walled
 
@@ -195,7 +195,7 @@ def test_the_section_has_what_was_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("total", "hit", "rounds", "times", "clumped"),
+    ("total", "hit", "rounds", "times", "in_clumps"),
     [
         (3, 3, 20, 2.0, True),  # fewer than four must be twice as long as all others
         (3, 1, 20, 1.99, False),
@@ -207,10 +207,10 @@ def test_the_section_has_what_was_seen() -> None:
     ],
 )
 def test_few_rounds_are_hit_by_many(
-    total: int, hit: int, rounds: int, times: float, clumped: bool
+    total: int, hit: int, rounds: int, times: float, in_clumps: bool
 ) -> None:
     """Fewer than random placements hit in 1 of 200 tables."""
-    assert _clumped(total, hit, rounds, times) == clumped
+    assert clumped(total, hit, rounds, times) == in_clumps
 
 
 @pytest.mark.parametrize("total", [300, 301, 900])
@@ -219,9 +219,9 @@ def test_many_cold_starts_fall_into_rounds_by_a_normal_law(total: int) -> None:
     rng = np.random.default_rng(0)
     drawn = [len(np.unique(rng.integers(0, 400, total))) for _ in range(4000)]
     rare, usual = np.quantile(drawn, [0.0005, 0.02])
-    assert _clumped(total, int(rare) - 2, 400, 1.2)
-    assert not _clumped(total, int(np.ceil(usual)), 400, 1.2)
-    assert not _clumped(total, 1, 1, 1.2), "a single round is hit whatever happens"
+    assert clumped(total, int(rare) - 2, 400, 1.2)
+    assert not clumped(total, int(np.ceil(usual)), 400, 1.2)
+    assert not clumped(total, 1, 1, 1.2), "a single round is hit whatever happens"
 
 
 def test_cold_starts_by_hand() -> None:
@@ -264,7 +264,7 @@ def test_rounds_without_a_cold_start_are_the_bulk_if_there_are_three(whole: int,
 def test_a_gap_needs_fifteen_delays_to_be_compared_with(count: int, found: bool) -> None:
     """It lies half-way between the delays on its sides, in logarithms."""
     values = np.append(np.linspace(1.0, 1.1, count - 1), 44.0)
-    gap = _gap(values)
+    gap = gap_of(values)
     assert (gap is not None) == found
     assert gap is None or gap == pytest.approx(np.sqrt(1.1 * 44.0))
-    assert _gap(np.append(values[:-1], 1.26)) is None, "less than 1.15 times as long"
+    assert gap_of(np.append(values[:-1], 1.26)) is None, "less than 1.15 times as long"

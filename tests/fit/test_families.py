@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
-from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from erasurehead.delay_models import MODELS, DelayModel, Tape
-from erasurehead.experiments.fit import goodness
+from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.fit.empirical import (
     EmpiricalLaw,
     fit_tail,
@@ -223,12 +221,6 @@ def test_mixture_is_a_distribution() -> None:
     assert stats.kstest(sample, law.cdf).pvalue > 1e-6
 
 
-def test_the_same_sample_gives_the_same_fit() -> None:
-    sample = model("mixture").sample(np.random.default_rng(0), ROUNDS, WORKERS).ravel()
-    for family in FAMILIES.values():
-        assert family.fit(sample).section() == family.fit(sample).section()
-
-
 # The empirical law: its pieces, its tail, and effects on ranks.
 
 
@@ -385,26 +377,16 @@ def test_how_much_runs_of_a_hundred_rounds_vary_is_that_of_a_markov_chain(
     assert found.varies == pytest.approx(deviation / (1 + 2 * slow), rel=0.06)
 
 
-@pytest.mark.parametrize(("workers", "rounds"), [(10, 2000), (4000, 10)])
-def test_a_model_is_resimulated_in_twenty_runs(
-    workers: int, rounds: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of 400,000 delays together, or 200 rounds; in tables as long as the measured one. At a load
-    that is not known a task is whatever was measured."""
-    asked: list[tuple[float, int]] = []
-
-    def worker_times(tape: Tape, loads: np.ndarray, start: int, stop: int) -> np.ndarray:
-        asked.append((float(loads[0]), stop - start))
-        return np.ones((stop - start, workers))
-
-    law = Mock(worker_times=worker_times)
-    monkeypatch.setattr(goodness, "section", lambda *given: law)
-    monkeypatch.setattr(goodness, "delay_model", lambda given: MODELS["exponential"](rate=1.0))
-    for load, known in ((None, 1.0), (3.0, 3.0), (0.0, 1.0)):
-        [found] = resimulated({}, {}, {load: np.ones((7, workers))})
-        assert asked == [(known, rounds)] * 20
-        assert (found.times.simulated == found.times.low).all()
-        asked.clear()
-        assert found.varies == 0.0
-    resimulated({}, {}, {0.0: np.ones((7, workers)), 1.0: np.ones((7, workers))})
-    assert [load for load, _ in asked] == [0.0] * 20 + [1.0] * 20
+def test_a_model_is_resimulated_at_the_load_of_its_table() -> None:
+    """Of constant tasks every simulated table is alike. At a load that is not known a task is
+    whatever was measured; a load of 0 is one beside another."""
+    delay, law = {"model": "deterministic", "value": 2.0}, {"kind": "proportional"}
+    one, several = np.ones((7, 10)), {0.0: np.ones((7, 10)), 3.0: np.ones((7, 10))}
+    for tables, seconds in (({None: one}, [2.0]), ({0.0: one}, [2.0]), (several, [0.0, 6.0])):
+        checked = resimulated(delay, law, tables)
+        assert [check.load for check in checked] == [*tables]
+        for check, expected in zip(checked, seconds, strict=True):
+            assert check.times.ks == (5, 9, 10)
+            for made in (check.times.simulated, check.times.low, check.times.high):
+                np.testing.assert_array_equal(made, expected)
+            assert check.varies == 0.0

@@ -34,7 +34,7 @@ from erasurehead.experiments.fit.goodness import (
     waited_for,
 )
 from erasurehead.experiments.fit.lognormals import Split, factor_law, split_factors
-from erasurehead.experiments.fit.recipes import factors_of, law_of_one, laws_of_workers, ranked
+from erasurehead.experiments.fit.recipes import factors_of, law_of_one
 from erasurehead.experiments.fit.study import Findings, study
 from erasurehead.experiments.fit.variance import Effects, Variance
 from tests.fit.walled import KINDS, fit_told, in_launches, walled
@@ -389,20 +389,6 @@ def test_short_tables_of_every_kind_predict_what_follows(kind: str) -> None:
     assert held >= 88
 
 
-def test_rounds_are_drawn_in_stretches() -> None:
-    """The same rounds, each as often; the next one follows as often as the stretches say."""
-    rows = tuple((float(t), 10.0 + t) for t in range(40))
-    model = MODELS["measured_rounds"](seconds=rows, stretch=5.0)
-    table = model.sample(np.random.default_rng(0), 20_000, 2)
-    np.testing.assert_array_equal(table[:, 1], table[:, 0] + 10)
-    follows = (np.diff(table[:, 0]) % 40) == 1
-    chance = 0.8 + 0.2 / 40
-    assert abs(follows.mean() - chance) < BOUND * np.sqrt(chance * (1 - chance) / len(follows))
-    counts = np.bincount(table[:, 0].astype(int), minlength=40)
-    assert counts.min() > 250
-    assert counts.max() < 800
-
-
 def test_long_tables_have_laws() -> None:
     """More than 120 rounds are not listed, where chance explains what a law gets wrong of them."""
     table = KINDS["two_states"](np.random.default_rng(0), 130, 10)
@@ -518,28 +504,6 @@ def test_one_worker_or_one_round_has_no_factors(rounds: int, workers: int) -> No
         left = split_factors(table.ravel(), tables, both)
         assert (left.by_worker, left.by_round) == (None, None)
         np.testing.assert_array_equal(left.sample, table.ravel())
-
-
-@pytest.mark.parametrize(("workers", "rounds"), [(10, 25_000), (2000, 200)])
-def test_places_are_those_of_many_simulated_rounds(workers: int, rounds: int) -> None:
-    """Of 250,000 delays, and of 200 rounds at least; both halves have their model."""
-    table = np.random.default_rng(0).random((20, workers))
-    heard = Heard.of([table], ())
-    model = Mock(sample=Mock(side_effect=lambda rng, count, n: rng.random((20, n))))
-    heard.misses(laws_of_workers(Effects()), [model, model])
-    assert [call.args[1:] for call in model.sample.call_args_list] == [(rounds, workers)] * 2
-    assert heard.misses(ranked(NONE), [model]) == heard.misplaced(heard.alike)
-    assert model.sample.call_count == 2, "without effects of workers nothing is simulated"
-
-
-def test_order_statistics_come_from_many_independent_runs() -> None:
-    """20 runs, of 5,000,000 delays together, and of 200 to 20,000 rounds."""
-    for workers, rounds in ((100, 20_000), (1000, 5000), (50_000, 200)):
-        model = Mock(sample=Mock(side_effect=lambda rng, count, n: rng.random((1, 4))))
-        simulated_order_statistics(model, workers, [1, 4])
-        calls = [call.args for call in model.sample.call_args_list]
-        assert [each[1:] for each in calls] == [(rounds // 20, workers)] * 20
-        assert len({float(rng.random()) for rng, *_ in calls}) == 20
 
 
 @pytest.mark.parametrize(("apart", "runs"), [(0.08, 20), (0.1, 100)])

@@ -17,10 +17,10 @@ from erasurehead.experiments.config.settings import section
 from erasurehead.experiments.fit.cold import by_load
 from erasurehead.experiments.fit.goodness import Comparison, Resimulated, resimulated
 from erasurehead.experiments.fit.load import (
-    _Arrivals,
-    _error,
+    MeanArrivals,
     measure_load,
     positive_units,
+    standard_errors,
     unit_delays,
 )
 from erasurehead.experiments.fit.page import fit_answer
@@ -205,7 +205,7 @@ def test_a_step_costs_no_more_than_any_delay_of_a_larger_load() -> None:
     more. The first load costs nothing, and loads that cost alike are one step."""
     tables = [np.full((20, 4), seconds) for seconds in (1.0, 2.5, 2.6)]
     tables[2][3, 1] = 0.5
-    arrivals = _Arrivals(np.array([1.0, 2.0, 3.0]), tables)
+    arrivals = MeanArrivals(np.array([1.0, 2.0, 3.0]), tables)
     *others, (law, _, numbers) = arrivals.laws(np.array([0.0, 1.5, 1.6]))
     assert law == {"kind": "steps", "loads": [1.0, 2.0], "seconds": [0.0, 0.5]}
     assert [of_law["kind"] for of_law, _, _ in others] == [
@@ -219,10 +219,10 @@ def test_standard_errors_are_those_of_batches() -> None:
     """Of sqrt(T) batches of successive rounds, two at least; of one round from its delays."""
     rounds = np.arange(9.0)[:, None]
     table = np.hstack([rounds, rounds])
-    np.testing.assert_allclose(_error(table, rounds), [3 / np.sqrt(3)])
-    np.testing.assert_allclose(_error(table[:2], rounds[:2]), [np.sqrt(0.5) / np.sqrt(2)])
+    np.testing.assert_allclose(standard_errors(table, rounds), [3 / np.sqrt(3)])
+    np.testing.assert_allclose(standard_errors(table[:2], rounds[:2]), [np.sqrt(0.5) / np.sqrt(2)])
     one = np.array([[1.0, 3.0, 1.0, 3.0]])
-    np.testing.assert_allclose(_error(one, one[:, :2]), [0.5, 0.5])
+    np.testing.assert_allclose(standard_errors(one, one[:, :2]), [0.5, 0.5])
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,6 @@ from erasurehead.experiments.fit.workers import (
 )
 from erasurehead.experiments.page.content import Answer
 from erasurehead.experiments.page.markdown import as_markdown
-from erasurehead.experiments.statistics.spells import has_spells
 from tests.fit.walled import fit_told
 from tests.golden.records import require_recorded
 from tests.tools import inside, numbered
@@ -128,13 +127,6 @@ def test_spells_have_an_interval_from_three_on() -> None:
     np.testing.assert_allclose(
         found.high, [np.nan, np.nan, 4.0 + half[0], 3.0 + half[1]], rtol=1e-6
     )
-
-
-def test_a_round_that_half_of_the_workers_end_at_once_has_no_median_to_compare_with() -> None:
-    table = planted(0, 40)[:, :5]
-    assert judge_workers([table]) is not None
-    table[7, :3] = 0.0
-    assert judge_workers([table]) is None
 
 
 def test_by_hand() -> None:
@@ -241,15 +233,6 @@ def memory(persistence: float, error: float, chance: float = 0.005) -> Memory:
     return Memory(persistence, error, chance, 0.1, np.array([0.2, 0.1]), 0.0)
 
 
-def test_an_interval_that_holds_everything_is_no_memory() -> None:
-    """0.133 +- 0.349, with a small chance by permutation, used to become a model."""
-    assert not memory(0.133, 0.349).significant
-    assert memory(0.133, 0.349).unknown
-    assert memory(0.133, 0.02).significant
-    assert not memory(0.02, 0.01, 0.5).unknown
-    assert memory(0.9, 0.05).interval == (pytest.approx(0.802), pytest.approx(0.998))
-
-
 @pytest.mark.parametrize(
     ("found", "significant", "unknown"),
     [
@@ -292,25 +275,6 @@ def test_an_interval_as_wide_as_can_be_tells_nothing(
     row = {name: 0.2, f"{name}_low": ends[0], f"{name}_high": ends[1]}
     assert str(page._estimate(row, name)) == told
     assert str(page._estimate({**row, name: np.nan}, name)) == "cannot tell"
-
-
-@pytest.mark.parametrize(
-    ("correlation", "slow", "spell", "lasting"),
-    [
-        (0.2, 0.5, 2.0, True),
-        (0.19, 0.5, 2.0, False),
-        (0.2, 0.01, 2.0, True),
-        (0.2, 0.009, 2.0, False),
-        (0.2, 0.99, 2.0, True),
-        (0.2, 0.991, 2.0, False),
-        (0.2, 0.5, 1.0, False),
-    ],
-)
-def test_who_is_slow_for_a_while(
-    correlation: float, slow: float, spell: float, lasting: bool
-) -> None:
-    """Successive rounds are alike, both states are seen, and a slow round follows another one."""
-    assert has_spells(correlation, slow, spell) is lasting
 
 
 def test_who_differs_for_good() -> None:
