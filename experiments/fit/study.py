@@ -217,12 +217,12 @@ def tables(findings: Findings) -> dict[str, pd.DataFrame]:
     growth, chosen = findings.load, findings.chosen
     rows = [
         (
-            "; ".join(each.recipe.words),
-            each.held_out.error,
-            each.held_out.bias,
-            each is chosen.taken,
+            "; ".join(candidate.recipe.words),
+            candidate.held_out.error,
+            candidate.held_out.bias,
+            candidate is chosen.taken,
         )
-        for each in chosen.tried
+        for candidate in chosen.tried
     ]
     misfits = {} if growth is None else growth.misfits
     laws = [(law, misfit, growth and law == growth.kind) for law, misfit in sorted(misfits.items())]

@@ -14,18 +14,11 @@ from ...delay_models.base import FloatArray
 from .job import Job
 from .spells import SPELL_CHANCE, likely_states, runs_of
 
-# A group has so many hosts at least and half of all at most. It is slow in so many rounds at least
-# and in half of all at most.
-FEWEST, LASTS, MOSTLY = 3, 3, 0.5
-FAR = 5.0  # robust standard deviations from which on a delay is as far off as any
+FEWEST_HOSTS = 3  # of a group; half of all at most
+FEWEST_SLOW = 3  # rounds in which a group is slow
 # Correlations of hosts count that are so many standard errors above 0, and hosts of a group that
 # are slower in its rounds by so many.
-CLEAR = 4.0
-LEAST = 0.01  # by so much, of a logarithm, a group that has a name is slower at least
-REACH = 0.25  # share of the rounds up to which hosts are compared with themselves, some rounds ago
-MOST_HOSTS, MOST_ROUNDS = 1000, 5000  # compared: those to blame most; of more rounds, means of runs
-SHORT = 5  # spells of fewer rounds have one factor together
-TRIES = 4  # to find a group's hosts by its rounds, and its rounds by its hosts
+CLEAR_ERRORS = 4.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,11 +56,11 @@ def _spans(slow: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 def shared(slow: NDArray[np.bool_], beyond: FloatArray) -> FloatArray:
     """What hosts share, ``(R,)`` logarithms >= 0: the median of a run of slow rounds, or of all
-    short ones together, of how far their own median is ``beyond`` in each round."""
+    those of fewer than five together, of how far their own median is ``beyond`` in each round."""
     times, short = np.zeros(len(slow)), np.zeros(len(slow), dtype=bool)
     for first, last in _spans(slow):
         run = slice(first, last + 1)
-        if last - first + 1 < SHORT:
+        if last - first + 1 < 5:
             short[run] = True
         else:
             times[run] = np.median(beyond[run])
@@ -105,9 +98,9 @@ def _if_slow(
     np.fill_diagonal(correlation, 0.0)
     np.fill_diagonal(errors, 0.0)
     slow = np.zeros(len(own), dtype=bool)
-    if _lower(correlation.sum(axis=0) / np.sqrt((errors**2).sum(axis=0)), axis=0) > CLEAR:
+    if _lower(correlation.sum(axis=0) / np.sqrt((errors**2).sum(axis=0)), axis=0) > CLEAR_ERRORS:
         state = _slow_state(own)
-        slow = state if LASTS <= state.sum() <= len(own) - LASTS else slow
+        slow = state if FEWEST_SLOW <= state.sum() <= len(own) - FEWEST_SLOW else slow
     usual = _slower(ratios[~slow], hosts, tried)
     always = float(np.median(own[~slow]))
     if usual > 0:
@@ -119,14 +112,15 @@ def _if_slow(
 
 def _slower(ratios: FloatArray, hosts: NDArray[np.int64], tried: int) -> int:
     """Whether most of some hosts of ``(R, n)`` logarithms are slower (1) or faster (-1) than the
-    others by more than hosts differ on either side, as chance has it in 1 of 1000 tables."""
+    others by more than 1 %, and than hosts differ on either side, as chance has it in 1 of 1000
+    tables."""
     means, n = ratios.mean(axis=0), ratios.shape[1]
     inside = np.isin(np.arange(n), hosts)
     middles = [float(np.median(means[side])) for side in (inside, ~inside)]
     apart = np.abs(means - np.where(inside, *middles))
     spread = 1.4826 * float(np.median(apart)) * np.sqrt(n / (n - 2))
     error = 1.2533 * spread * np.sqrt(1 / len(hosts) + 1 / (n - len(hosts)))  # of medians
-    reach = max(LEAST, float(stats.t.isf(SPELL_CHANCE / tried, n - 2)) * error)
+    reach = max(0.01, float(stats.t.isf(SPELL_CHANCE / tried, n - 2)) * error)
     ends = (_lower(sign * (means[inside] - middles[1]), axis=0) for sign in (1, -1))
     return next((sign for sign, end in zip((1, -1), ends, strict=True) if end > reach), 0)
 
@@ -154,69 +148,64 @@ def groups(job: Job) -> list[Group]:
     state of its hosts' median over that of the others. So neither depends on how clearly a single
     host is slow in a single round."""
     logs = np.log(np.maximum(job.table, 1e-12))
-    found = list[Group]()
+    settled = list[Group]()
     for hosts in _correlated(job, logs):
-        if not any(_alike(hosts, each.hosts) for each in found):
+        if not any(_alike(hosts, group.hosts) for group in settled):
             group = _settled(logs, hosts)
-            if group is not None and not any(_alike(group.hosts, each.hosts) for each in found):
-                found.append(group)
-    return found
+            if group is not None and not any(_alike(group.hosts, g.hosts) for g in settled):
+                settled.append(group)
+    return settled
 
 
-def _alike(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
-    return 2 * len(np.intersect1d(one, other)) >= len(np.union1d(one, other))
-
-
-def _few(hosts: NDArray[np.int64], workers: int) -> bool:
-    return FEWEST <= len(hosts) <= workers / 2
+def _alike(some: NDArray[np.int64], others: NDArray[np.int64]) -> bool:
+    return 2 * len(np.intersect1d(some, others)) >= len(np.union1d(some, others))
 
 
 def _settled(logs: FloatArray, hosts: NDArray[np.int64]) -> Group | None:
-    """The group that these hosts of ``(R, n)`` logarithms are in, by turns its rounds and hosts."""
-    n = logs.shape[1]
-    for _ in range(TRIES):
-        if not _few(hosts, n):
+    """The group that these hosts of ``(R, n)`` logarithms are in: four times by turns its rounds by
+    its hosts, and its hosts by its rounds, of which it is slow in half at most."""
+    before = hosts[:0]
+    for turn in range(5):
+        if not FEWEST_HOSTS <= len(hosts) <= logs.shape[1] / 2:
             return None
+        if turn == 4 or np.array_equal(hosts, before):
+            break
         ratios, own = _beside(logs, hosts)
         slow = _slow_state(own)
         many = int(np.count_nonzero(slow))
-        if not LASTS <= many <= MOSTLY * len(slow):
+        if not FEWEST_SLOW <= many <= 0.5 * len(slow):
             return None
         more = ratios[slow].mean(axis=0) - ratios[~slow].mean(axis=0)
         errors = ratios[slow].var(axis=0) / many + ratios[~slow].var(axis=0) / (len(slow) - many)
-        before = hosts
-        typical = float(np.median(more[hosts]))
-        hosts = np.flatnonzero((more > typical / 2) & (more > CLEAR * np.sqrt(errors)))
-        if np.array_equal(hosts, before):
-            break
-    if not _few(hosts, n):
-        return None
+        before, typical = hosts, float(np.median(more[hosts]))
+        hosts = np.flatnonzero((more > typical / 2) & (more > CLEAR_ERRORS * np.sqrt(errors)))
     return Group(hosts, slow, shared(slow, own - np.median(own[~slow])))
 
 
 def _correlated(job: Job, logs: FloatArray) -> Iterator[NDArray[np.int64]]:
-    """Sets of hosts that are linked by clear correlations."""
-    chosen = np.sort(np.argsort(-job.blame, kind="stable")[:MOST_HOSTS])
+    """Sets of hosts that are linked by clear correlations, of the thousand most to blame."""
+    chosen = np.sort(np.argsort(-job.blame, kind="stable")[:1000])
     correlation, errors = _correlations(job, logs[:, chosen])
-    count, sets = connected_components(correlation > CLEAR * errors, directed=False)
+    count, sets = connected_components(correlation > CLEAR_ERRORS * errors, directed=False)
     for label in range(count):
         yield chosen[sets == label]
 
 
 def _correlations(job: Job, logs: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Correlations of ``(R, m)`` logarithms of delays and their errors, ``(m, m)`` each. What is
-    common to a round is taken out first, and no single delay counts for much. Slow spells of
+    common to a round is taken out first, and no single delay counts for much; of more than 5000
+    rounds, means of runs are compared. Slow spells of
     independent hosts overlap by chance, the more the longer they are: the error is that of two
     series with these autocorrelations. Source: Bartlett, J. R. Stat. Soc. Suppl. 8 (1946)."""
-    run = -(-len(logs) // MOST_ROUNDS)
+    run = -(-len(logs) // 5000)
     values = (logs - np.log(job.medians)[:, None])[: len(logs) // run * run]
     values = values.reshape(-1, run, logs.shape[1]).mean(axis=1)
     values -= np.median(values, axis=0)
     values /= np.maximum(1.4826 * np.median(np.abs(values), axis=0), 1e-9)
-    values = np.clip(values, -FAR, FAR)
+    values = np.clip(values, -5.0, 5.0)
     values -= values.mean(axis=0)
     values /= np.maximum(values.std(axis=0), 1e-12)
-    rounds, lags = len(values), max(1, int(REACH * len(values)))
+    rounds, lags = len(values), max(1, int(0.25 * len(values)))
     spectrum = np.fft.rfft(values, 1 << (2 * rounds - 1).bit_length(), axis=0)
     before = np.fft.irfft(np.abs(spectrum) ** 2, axis=0)[:lags] / rounds
     weights = 2 * (1 - np.arange(lags) / lags)

@@ -143,11 +143,11 @@ def of_speeds(table: FloatArray) -> Iterator[Change]:
     if n < 2 or not half:
         return
     seconds = np.empty(rounds)
-    for part, other in ((slice(half), slice(half, None)), (slice(half, None), slice(half))):
+    for own, other in ((slice(half), slice(half, None)), (slice(half, None), slice(half))):
         speeds = 1 / table[other].mean(axis=0)
         work = n * speeds / speeds.sum()
-        for rows in pieces(len(table[part]), n):
-            seconds[part][rows] = (table[part][rows] * work).max(axis=1)
+        for rows in pieces(len(table[own]), n):
+            seconds[own][rows] = (table[own][rows] * work).max(axis=1)
     yield Change(REBALANCE, seconds)
 
 

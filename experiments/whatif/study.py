@@ -131,7 +131,7 @@ def study_load(
     frames = (
         job.slowdown().assign(waits=sign),
         hosts.assign(waited_for=hosts["worker"] == (-1 if late is None else late)),
-        pd.DataFrame([job.change(each) for each in tried]),
+        pd.DataFrame([job.change(change) for change in tried]),
         job.heat_map(),
         job.timeline(),
         by_stage,

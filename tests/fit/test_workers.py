@@ -177,8 +177,6 @@ def test_intervals_are_told_of_the_fifty_costliest() -> None:
 
 
 def test_too_little_is_no_table() -> None:
-    for table in (np.ones((5, 9)), np.ones((20, 2)), np.zeros((20, 5))):
-        assert judge_workers([table]) is None
     assert len(worker_table(None, ())) == 0
     assert "cannot be told" in worker_sentences(None, ())[0]
 
@@ -354,6 +352,7 @@ def test_a_worker_with_spells_takes_its_place_among_laws_of_their_own() -> None:
     simulated = delay_model(section).sample(np.random.default_rng(0), 20_000, 4)
     assert np.median(simulated, axis=0) == pytest.approx(middles, rel=0.06)
     assert section["base"]["workers"] == [0, 2, 3]
+    assert section["complete"], "the base has a law for nobody else"
 
 
 def test_twice_as_many_workers_are_those_of_the_table_twice() -> None:
@@ -521,6 +520,9 @@ def test_what_is_said_of_a_fit() -> None:
     assert wrong.endswith("and 0.0 % by this model (which misses these rounds).")
     near = Resimulated(None, Comparison((4, 5), ones, np.array([0.605, 1.0]), ones, ones))
     assert fit_answer(finding(checked=[near]), "t").why[1].endswith("and 39.5 % by this model.")
+    two = finding(checked=[replace(near, load=load) for load in (1.0, 2.0)])
+    two.measured.tables = {1.0: two.measured.tables[None]}
+    assert "40.0 % in the measured rounds at load 1, and 39.5 %" in fit_answer(two, "t").why[1]
     warned = fit_answer(finding(warnings=["the model misses"]), "t").verdict
     assert warned.endswith(f"of 5{unseen}. The model misses.")
     bare.recipe.effects = Effects(worker=True)
