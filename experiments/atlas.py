@@ -29,24 +29,27 @@ from .run.files import all_or_none, locked
 
 COMPARISON = "all-schemes"  # the name of the picture of all; no scheme can have it
 
-DELAY = {"model": "shifted_exponential", "shift": 0.5, "rate": 2.0}  # seconds; mean 1
-TRAINING = {  # for schemes that look at losses
+PORTRAIT_DELAY = {"model": "shifted_exponential", "shift": 0.5, "rate": 2.0}  # seconds; mean 1
+PORTRAIT_TRAINING = {  # for schemes that look at losses
     "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 480, "features": 10},
     "optimizer": {"rule": "gd", "learning_rate": 0.1},
 }
-WIDTH = 3.4  # inches of a matrix
-ROUNDS, CYCLES = 4, 1  # rounds in a picture; without rounds, iterations of n gradients
+MATRIX_INCHES = 3.4  # inches of a matrix
+PORTRAIT_ROUNDS, PORTRAIT_CYCLES = (
+    4,
+    1,
+)  # rounds in a picture; without rounds, iterations of n gradients
 
 
 def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Picture:
     """A scheme's picture, among n workers. Raises ConfigError, ImpossibleCell: it cannot work."""
     scheme = family.build(workers)
     rounds = not isinstance(scheme, Barrierless)
-    iterations = (ROUNDS if rounds else CYCLES) * scheme.local_steps
+    iterations = (PORTRAIT_ROUNDS if rounds else PORTRAIT_CYCLES) * scheme.local_steps
     document: dict[str, Any] = {"workers": workers, "iterations": iterations, "replications": 1}
-    document |= {"seed": 0, "delay": DELAY, "schemes": [plain(family, catalogue)]}
+    document |= {"seed": 0, "delay": PORTRAIT_DELAY, "schemes": [plain(family, catalogue)]}
     if isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:
-        document |= TRAINING
+        document |= PORTRAIT_TRAINING
     [cell] = cells(document)
     if (encoding := encoding_of(build.scheme_of(cell))) is not None:
         return _matrix(encoding, workers)
@@ -83,13 +86,13 @@ def _matrix(encoding: sparse.csr_array, workers: int) -> Picture:
     rows, columns = shades.shape
     axes = (_numbered("partition", columns), _numbered("worker", rows))
     panel = Panel(*axes, [Heat(np.where(shades > 0, shades, np.nan), label)], grid=False)
-    height = 0.75 + 0.7 * WIDTH * rows / columns
-    return Picture([panel], columns=1, width=WIDTH, height=max(1.9, height))
+    height = 0.75 + 0.7 * MATRIX_INCHES * rows / columns
+    return Picture([panel], columns=1, width=MATRIX_INCHES, height=max(1.9, height))
 
 
 def _numbered(label: str, count: int) -> Axis:
-    places = tuple(range(0, count, max(1, -(-count // 12))))
-    return Axis(label, names=tuple(map(str, places)), places=places)
+    ticks = tuple(range(0, count, max(1, -(-count // 12))))
+    return Axis(label, names=tuple(map(str, ticks)), places=ticks)
 
 
 def write_atlas(output: Path, progress: Callable[[int, int], None]) -> Path:

@@ -19,9 +19,8 @@ from ...sim.learner import BLOCK_WIDTH
 from ...sim.load_laws import PerPartition
 from ...sim.problems import Problem
 from ...sim.schemes.barrierless import Barrierless
-from ...sim.schemes.base import DECODING as DECODING_AT_MOST
-from ...sim.schemes.base import Fixed, RoundScheme, Sees
-from ...sim.schemes.decoders import PROBES
+from ...sim.schemes.base import MAX_DECODING_OPERATIONS, Fixed, RoundScheme, Sees
+from ...sim.schemes.decoders import PROBED_ORDERS
 from ...sim.steps import WEIGHTS_AT_ONCE, WEIGHTS_KEPT
 from ..config import build
 from ..config.cells import NO_NUMBERS, Cell
@@ -242,9 +241,11 @@ def _decoding(run: Run, data: Data | None) -> float:
     scheme = run.scheme
     if not isinstance(scheme, Fixed) or not scheme.decoder.operations:
         return 0.0
-    decoding = (PROBES + run.updates * len(run.tapes)) * scheme.decoder.operations
+    decoding = (PROBED_ORDERS + run.updates * len(run.tapes)) * scheme.decoder.operations
     if data is None and scheme.exact:
-        decoding = min(decoding, DECODING_AT_MOST + 2 * PROBES * scheme.decoder.operations)
+        decoding = min(
+            decoding, MAX_DECODING_OPERATIONS + 2 * PROBED_ORDERS * scheme.decoder.operations
+        )
     return decoding + scheme.assignment.operations
 
 

@@ -11,7 +11,7 @@ from math import ceil, comb, sqrt
 import numpy as np
 from numpy.random import Generator
 
-from ..schemes.base import DECODING
+from ..schemes.base import MAX_DECODING_OPERATIONS
 from ..types import BoolArray, FloatArray, IntArray
 from .code import Code, every_set, extremes, mask, partition_orders, random_sets, singular_vectors
 from .positions import Position, nobody_straggles
@@ -110,7 +110,8 @@ class SearchBudget:
         """How many sets of a code may be decoded for each s."""
         if self.budget is not None:
             return self.budget
-        return int(min(50_000, max(500, DECODING / max(code.decoder.operations, 1.0))))
+        fitting = MAX_DECODING_OPERATIONS / max(code.decoder.operations, 1.0)
+        return int(min(50_000, max(500, fitting)))
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,6 @@ from .base import Fixed, Scheme
 from .deadlines import Deadline, Later
 from .stopping import AllOf, AnyOf, CoverGroups, FirstK, StoppingRule
 
-CELLS = 2**20  # terms of the sum over m that are held in memory at once
-
-
 Pick: TypeAlias = Callable[[float, float], Any]  # ``min``: the earlier of two rules; or ``max``
 
 
@@ -95,11 +92,11 @@ class Arrivals:
         choose = special.gammaln(n + 1) - special.gammaln(m + 1) - special.gammaln(n - m + 1)
         done, gone = np.ravel(reached())[:, None], np.ravel(missing)[:, None]
         rest = np.empty(len(done))
-        step = max(1, CELLS // (self.high - split))
+        step = max(1, 2**20 // (self.high - split))  # terms in memory at once: 8 MiB
         for start in range(0, len(done), step):
-            part = slice(start, start + step)
-            log = choose + special.xlogy(m, done[part]) + special.xlogy(n - m, gone[part])
-            rest[part] = np.exp(log) @ self.not_enough[split : self.high]
+            rows = slice(start, start + step)
+            log = choose + special.xlogy(m, done[rows]) + special.xlogy(n - m, gone[rows])
+            rest[rows] = np.exp(log) @ self.not_enough[split : self.high]
         return head + rest.reshape(head.shape)
 
 

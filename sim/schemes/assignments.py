@@ -17,7 +17,7 @@ from typing_extensions import override
 from ..fields import require_count
 from ..types import IntArray, Loads
 
-AT_ONCE = 2**22  # entries of the systems that are solved together: 32 MiB
+SYSTEM_ENTRIES_AT_ONCE = 2**22  # entries of the systems that are solved together: 32 MiB
 
 
 class Assignment(ABC):
@@ -51,9 +51,9 @@ class Assignment(ABC):
         counts = np.diff(by_partition.indptr)
         if not counts.all():
             return None
-        place = np.arange(counts.max())
-        place = np.where(place < counts[:, None], place, 0)
-        return np.asarray(by_partition.indices[by_partition.indptr[:-1, None] + place])
+        copy = np.arange(counts.max())
+        copy = np.where(copy < counts[:, None], copy, 0)
+        return np.asarray(by_partition.indices[by_partition.indptr[:-1, None] + copy])
 
     @property
     def message_size(self) -> float:
@@ -128,7 +128,8 @@ class CyclicCode(UniformLoad):
 
     @cached_property
     def encoding(self) -> sparse.csr_array:
-        """Cost: n solves of size s, as many at a time as fit into ``AT_ONCE`` entries."""
+        """Cost: n solves of size s, as many at a time as fit into ``SYSTEM_ENTRIES_AT_ONCE``
+        entries."""
         n, s = self.n, self.load - 1
         columns = cyclic_support(n, self.load)
         values = np.ones((n, s + 1))
@@ -136,10 +137,10 @@ class CyclicCode(UniformLoad):
             h = np.random.default_rng(self.code_seed).standard_normal((s, n))
             h[:, -1] = -h[:, :-1].sum(axis=1)
             h = h.T
-            rows = max(1, AT_ONCE // s**2)
+            rows = max(1, SYSTEM_ENTRIES_AT_ONCE // s**2)
             for start in range(0, n, rows):
-                part = columns[start : start + rows]
-                rest, own = h[part[:, 1:]].transpose(0, 2, 1), -h[part[:, 0]][:, :, None]
+                supports = columns[start : start + rows]
+                rest, own = h[supports[:, 1:]].transpose(0, 2, 1), -h[supports[:, 0]][:, :, None]
                 values[start : start + rows, 1:] = np.linalg.solve(rest, own)[:, :, 0]
         return sparse_rows(columns, values)
 
@@ -175,12 +176,12 @@ class CyclicMds(UniformLoad):
     @cached_property
     def encoding(self) -> sparse.csr_array:
         """Cost: O(n d)."""
-        s, place = self.load - 1, np.arange(self.load)
+        s, offset = self.load - 1, np.arange(self.load)
         step = np.pi / self.n
-        ratios = np.sin(step * (s + 1 - place[1:])) / np.sin(step * place[1:])
+        ratios = np.sin(step * (s + 1 - offset[1:])) / np.sin(step * offset[1:])
         row = np.concatenate([[1.0], np.cumprod(ratios)])
         if not self.real:
-            row = row * np.exp(1j * step * (place - s))
+            row = row * np.exp(1j * step * (offset - s))
         columns = cyclic_support(self.n, self.load)
         return sparse_rows(columns, np.broadcast_to(row, columns.shape))
 
@@ -215,11 +216,11 @@ class Pieces(UniformLoad):
     @cached_property
     def carried(self) -> tuple[int, ...]:
         """``(n d,)`` the partition that each message carries."""
-        worker, place = np.arange(self.n)[:, None], np.arange(self.load)
+        worker, offset = np.arange(self.n)[:, None], np.arange(self.load)
         if self.rotated:
-            place = (place + worker) % self.load
+            offset = (offset + worker) % self.load
         first = worker // self.load * self.load if self.fractional else worker
-        return tuple(((first + place) % self.n).ravel().tolist())
+        return tuple(((first + offset) % self.n).ravel().tolist())
 
 
 @final

@@ -207,7 +207,7 @@ class Barrierless(Scheme):
         if not self.own_data:  # drawn at random; each replication has a stream of its own
             partition = np.full(worker.shape, -1, dtype=np.int64)
             for r, drawn in enumerate(partition):
-                rng = generator(trace.seed, SAMPLES, r)
+                rng = generator(trace.seed, PARTITION_DRAWS_KEY, r)
                 drawn[:] = rng.integers(0, self.partitions, drawn.shape)
             partition[worker < 0] = -1
         staleness = np.arange(worker.shape[1])[:, None] - version
@@ -215,7 +215,7 @@ class Barrierless(Scheme):
         return SingleGradients(trace.times, worker, partition, weight, version, self.partitions)
 
 
-SAMPLES = 2**32 - 2  # key of the random partitions; tapes and data sets use others
+PARTITION_DRAWS_KEY = 2**32 - 2  # key of the random partitions; tapes and data sets use others
 
 
 @final

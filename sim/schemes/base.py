@@ -18,7 +18,7 @@ from ..renamed import renamed_argument, renamed_names, warn_renamed
 from ..steps import DecodedRounds, Steps
 from ..types import BoolArray, FloatArray, IntArray, Loads, TapeLike, Trace
 from .assignments import Assignment
-from .decoders import PROBES, Conditioning, Decoder, SumArrived
+from .decoders import PROBED_ORDERS, Conditioning, Decoder, SumArrived
 from .stopping import StoppingRule, stopping_delay_by_bisection
 
 
@@ -65,8 +65,8 @@ State: TypeAlias = Any  # what a scheme remembers, for all replications; never c
 # others that are sent. Both engines call it, so it may compute anything.
 Patience: TypeAlias = Callable[[FloatArray], FloatArray]
 
-DECODING = 2e10  # operations, in all, for which every round of an exact code is decoded
-MOST_BLOCKS = 16  # blocks of a tape that are read together for rounds of several steps: 4 MiB
+MAX_DECODING_OPERATIONS = 2e10  # in all, for which every round of an exact code is decoded
+MAX_TAPE_BLOCKS = 16  # blocks of a tape that are read together for rounds of several steps: 4 MiB
 
 
 class Sees(Enum):
@@ -135,16 +135,17 @@ class Round:
         if self.steps == 1:
             return law.message_times(tape, self.loads, messages, start, stop, self.shares)
         first, end = start * self.steps, stop * self.steps
-        each = law.worker_times(tape, self.loads, first, min(end, self.rows or end))
-        padded = np.zeros((end - first, each.shape[1]))
-        padded[: len(each)] = each
+        seconds = law.worker_times(tape, self.loads, first, min(end, self.rows or end))
+        padded = np.zeros((end - first, seconds.shape[1]))
+        padded[: len(seconds)] = seconds
         by_round = padded.reshape(stop - start, self.steps, -1)
         return np.asarray(np.add.accumulate(by_round, axis=1)[:, -1])  # in their order
 
     def together(self, tape: TapeLike) -> int:
-        """Rounds that are cheapest to read together: their steps fill ``MOST_BLOCKS`` blocks of the
-        tape, or fewer. Blocks that two readings share are drawn twice: at most one in sixteen."""
-        return max(1, tape.block_rounds * min(self.steps, MOST_BLOCKS) // self.steps)
+        """Rounds that are cheapest to read together: their steps fill ``MAX_TAPE_BLOCKS`` blocks of
+        the tape, or fewer. Blocks that two readings share are drawn twice: at most one in
+        sixteen."""
+        return max(1, tape.block_rounds * min(self.steps, MAX_TAPE_BLOCKS) // self.steps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -363,18 +364,19 @@ class Fixed(Assigned):
 
     @override
     def outline(self, trace: Trace) -> Steps:
-        """An exact code needs no decoding for its times: beyond ``DECODING`` operations (about ten
-        seconds) a sample of its rounds is decoded, ``PROBES`` or as many as that allows."""
+        """An exact code needs no decoding for its times: beyond ``MAX_DECODING_OPERATIONS``
+        operations (about ten seconds) a sample of its rounds is decoded, ``PROBED_ORDERS`` or as
+        many as that allows."""
         checked = None
         if self.exact and self.decoder.operations:
-            checked = max(PROBES, int(DECODING / self.decoder.operations))
+            checked = max(PROBED_ORDERS, int(MAX_DECODING_OPERATIONS / self.decoder.operations))
         return self.decoded(trace.times, trace.arrived, checked=checked)
 
     @override
     def conditioning(self) -> Conditioning | None:
-        """Measured on ``PROBES`` random orders of arrival, always the same ones; deadlines aside.
-        ``None`` for a decoder that solves no equations (plain sums and choices). Cost: as much as
-        decoding ``PROBES`` rounds: 0.05 s for ``Optimal`` and n = 300, 0.7 s for
+        """Measured on ``PROBED_ORDERS`` random orders of arrival, always the same ones; deadlines
+        aside. ``None`` for a decoder that solves no equations (plain sums and choices). Cost: as
+        much as decoding ``PROBED_ORDERS`` rounds: 0.05 s for ``Optimal`` and n = 300, 0.7 s for
         ``cyclic_repetition`` with load 10 and n = 20,000."""
         return self._conditioning
 
@@ -383,7 +385,7 @@ class Fixed(Assigned):
         if not self.decoder.solves:
             return None
         encoding = self.assignment.encoding
-        ranks = np.tile(np.arange(float(encoding.shape[0])), (PROBES, 1))
+        ranks = np.tile(np.arange(float(encoding.shape[0])), (PROBED_ORDERS, 1))
         ranks = np.random.default_rng(0).permuted(ranks, axis=1)
         arrived = ranks <= stopping_delay_by_bisection(self.stopping, ranks)[:, None]
         vectors = self.decoder.decoding_vector(arrived)

@@ -29,11 +29,11 @@ from .decoders import Decoder, OfCode, Optimal, SumArrived, of_distinct
 from .partial_work import PartlyUncoded, partly_uncoded
 from .stopping import FirstK
 
-LEAST_SQUARES = 512  # workers up to which cyclic MDS codes are decoded so; its memory is O(n^2)
-AT_ONCE = 64  # factors of a product that are multiplied together
-SMALL = 64  # workers up to which systems are solved densely, many in one call
-ROUNDED = 1e-10  # weights of a small code further than this from 1 are corrected
-CELLS = 2**22  # entries of the dense systems that are solved together: 32 MiB
+MAX_LEAST_SQUARES_WORKERS = 512  # of cyclic MDS codes: its memory is O(n^2)
+FACTORS_AT_ONCE = 64  # factors of a product that are multiplied together
+MAX_DENSE_WORKERS = 64  # workers up to which systems are solved densely, many in one call
+WEIGHT_TOLERANCE = 1e-10  # weights of a small code further than this from 1 are corrected
+DENSE_ENTRIES_AT_ONCE = 2**22  # entries of the dense systems that are solved together: 32 MiB
 
 
 @plain_dataclass(frozen=True, eq=False)
@@ -81,9 +81,10 @@ class Banded(Cyclic):
     put first, B_F is square and banded: row p has its entries within s places of p. For the random
     code of Tandon et al. it rounds less than least squares.
 
-    Up to ``SMALL`` workers the systems are solved as dense ones, many in one call. Where rounding
-    leaves the s columns that elimination does not see further than ``ROUNDED`` from 1, least
-    squares correct the answer once: for n = 30 and the first code seed in one of a hundred sets.
+    Up to ``MAX_DENSE_WORKERS`` workers the systems are solved as dense ones, many in one call.
+    Where rounding leaves the s columns that elimination does not see further than
+    ``WEIGHT_TOLERANCE`` from 1, least squares correct the answer once: for n = 30 and the first
+    code seed in one of a hundred sets.
 
     Cost: O(n d^2) for each distinct set of arrivals: n = 1000, d = 10: 1 ms; small n: n^3."""
 
@@ -91,7 +92,7 @@ class Banded(Cyclic):
     @override
     def operations(self) -> float:
         n, d = self.assignment.n, self.assignment.load
-        return n**3 + 5e3 if n <= SMALL else 3e5 + 20.0 * n * d * (d + 10)
+        return n**3 + 5e3 if n <= MAX_DENSE_WORKERS else 3e5 + 20.0 * n * d * (d + 10)
 
     @cached_property
     def _encoding(self) -> np.ndarray:
@@ -106,10 +107,10 @@ class Banded(Cyclic):
             vectors[surplus] = self._optimal.decoding_vector(masks[surplus])
             vectors[~surplus] = self.solve_all(masks[~surplus])
             return vectors
-        if n > SMALL:
+        if n > MAX_DENSE_WORKERS:
             return super().solve_all(masks)
         order = np.arange(kept - n, kept) % n
-        together = CELLS // kept**2
+        together = DENSE_ENTRIES_AT_ONCE // kept**2
         for start in range(0, len(masks), together):
             some = masks[start : start + together, order]
             rows = order[np.nonzero(some)[1].reshape(-1, kept)]
@@ -117,7 +118,7 @@ class Banded(Cyclic):
             answers = solve_each(systems, np.ones(rows.shape, dtype=vectors.dtype))
             np.put_along_axis(vectors[start : start + together], rows, answers, axis=1)
         rest = 1.0 - (self.assignment.encoding.T @ vectors.T).T
-        for place in np.flatnonzero(np.abs(rest).max(axis=1) > ROUNDED):
+        for place in np.flatnonzero(np.abs(rest).max(axis=1) > WEIGHT_TOLERANCE):
             mask = masks[place]
             own = self._encoding[mask].T
             vectors[place, mask] += np.linalg.lstsq(own, rest[place], rcond=None)[0]
@@ -186,9 +187,9 @@ class Interpolated(Cyclic):
         first = (n - load + 1) // 2
         logs = _log_products(x[missing], x[missing])
         least = logs.real.min(initial=0.0)  # sizes of Q' go beyond those of floats
-        parts = np.zeros(n, dtype=np.complex128)
-        parts[missing] = -np.exp(least - logs) / x[missing]
-        series = np.fft.fft(parts)[: first + 1]  # of 1/Q
+        residues = np.zeros(n, dtype=np.complex128)
+        residues[missing] = -np.exp(least - logs) / x[missing]
+        series = np.fft.fft(residues)[: first + 1]  # of 1/Q
         if not missing.size:
             series[0] = 1.0
         backwards = np.zeros(n, dtype=np.complex128)
@@ -204,8 +205,8 @@ class Interpolated(Cyclic):
 def _log_products(at: ComplexArray, roots: ComplexArray) -> ComplexArray:
     """Logarithms of ``prod_j (x - root_j)`` at each x, without the factor that is 0."""
     logs = np.zeros(at.shape, dtype=np.complex128)
-    for start in range(0, len(roots), AT_ONCE):
-        factors = at[:, None] - roots[start : start + AT_ONCE]
+    for start in range(0, len(roots), FACTORS_AT_ONCE):
+        factors = at[:, None] - roots[start : start + FACTORS_AT_ONCE]
         factors[factors == 0] = 1.0
         logs += np.log(factors).sum(axis=1)
     return logs
@@ -258,7 +259,8 @@ class CyclicMdsCode(Stopped, Loaded):
     Row i of B is g(x) = prod_j (x - w^j) over load - 1 consecutive exponents (``CyclicMds``). With
     workers - load odd, B is complex and messages are twice as large, which matters on a network
     with a bandwidth. The master stops at n - load + 1 arrivals and solves a_F B_F = 1, by least
-    squares or, with more than ``LEAST_SQUARES`` workers, by interpolation (``Interpolated``).
+    squares or, with more than ``MAX_LEAST_SQUARES_WORKERS`` workers, by interpolation
+    (``Interpolated``).
 
     Args:
         load: d, partitions per worker, up to workers - 1; any d - 1 stragglers are tolerated.
@@ -281,7 +283,11 @@ class CyclicMdsCode(Stopped, Loaded):
     def build(self, workers: int) -> Fixed:
         require_at_most("load", self.load, max(workers - 1, 1))
         code, late = CyclicMds(workers, self.load), self.load - 1
-        plain = workers <= LEAST_SQUARES if self.decoder is None else self.decoder != "lagrange"
+        plain = (
+            workers <= MAX_LEAST_SQUARES_WORKERS
+            if self.decoder is None
+            else self.decoder != "lagrange"
+        )
         decoder = _of_cyclic(Interpolated(code), plain)
         return self.scheme(code, FirstK(workers - late), decoder, late)
 

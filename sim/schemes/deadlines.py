@@ -158,7 +158,7 @@ class Later(StoppingRule):
 
     @property
     @override
-    def _parts(self) -> tuple[StoppingRule, ...]:
+    def _rules(self) -> tuple[StoppingRule, ...]:
         return (self.rule,)
 
     @override

@@ -20,7 +20,8 @@ from .assignments import Assignment
 # a, one per partition: the decoded gradient is sum_i w_i g_i, exact when every w_i is 1. With a
 # complex code a is complex, and w is the real part of B^T a.
 
-DENSE = 2**18  # entries of the largest B that is made dense: 512 workers, 1 ms a set of arrivals
+# Of the largest B that is made dense: 512 workers, 1 ms a set of arrivals.
+MAX_DENSE_ENTRIES = 2**18
 
 
 class Decoder(ABC):
@@ -160,8 +161,8 @@ class OnePerPartition(Decoder):
         vector, carriers = np.zeros(arrived.shape), self.code.carriers
         assert carriers is not None
         first = _first(arrived[..., carriers])
-        for place, messages in enumerate(carriers.T):  # no message is twice in one of them
-            vector[..., messages] += first[..., place]
+        for copy, messages in enumerate(carriers.T):  # no message is twice in one of them
+            vector[..., messages] += first[..., copy]
         return vector
 
     @override
@@ -180,8 +181,9 @@ class Optimal(OfCode):
     Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random Graphs (arXiv
     1711.06771), optimal decoding. Cost: for each distinct set of r arrivals one system of size
     min(r, n - r) and some products with n x n matrices (``SubsetLeastSquares``), O(n k^2) where the
-    set is badly conditioned; of matrices with more than ``DENSE`` entries some hundred products
-    with the sparse B, so that large codes that are badly conditioned are not solved exactly."""
+    set is badly conditioned; of matrices with more than ``MAX_DENSE_ENTRIES`` entries some hundred
+    products with the sparse B, so that large codes that are badly conditioned are not solved
+    exactly."""
 
     solves: ClassVar[bool] = True
 
@@ -201,7 +203,7 @@ class Optimal(OfCode):
     def large(self) -> bool:
         """Whether B is too large to be made dense."""
         rows, columns = self._shape
-        return rows * columns > DENSE
+        return rows * columns > MAX_DENSE_ENTRIES
 
     @cached_property
     def _dense(self) -> SubsetLeastSquares:
@@ -234,7 +236,7 @@ def products(vectors: FloatArray | ComplexArray, encoding: sparse.csr_array) -> 
 # What rounding makes of a code. Random real coefficients can be badly conditioned: then large
 # multiples of gradients cancel in the decoded sum, and rounding decides how well.
 
-PROBES = 16  # random orders of arrival that are decoded
+PROBED_ORDERS = 16  # random orders of arrival that are decoded
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from ..types import BoolArray, FloatArray, IntArray
 from .base import Guarantees, OfWorkers, RandomOrder, Round, RoundOutcome, SchemeFamily, Sees, State
 from .stopping import FirstK
 
-SPARK = {"before 4.0": (0.75, 1.5), "4.0": (0.9, 3.0)}
+SPARK_DEFAULTS = {"before 4.0": (0.75, 1.5), "4.0": (0.9, 3.0)}
 """Spark's ``spark.speculation.quantile`` and ``.multiplier``, with the defaults of its versions."""
 
 
@@ -70,7 +70,7 @@ class Speculative(SchemeFamily):
                 if getattr(self, field) is not None:
                     valid = "must be left out, since spark is given"
                     raise InvalidParameter(field, getattr(self, field), valid)
-            quantile, multiplier = SPARK[self.spark]
+            quantile, multiplier = SPARK_DEFAULTS[self.spark]
             return Copies(workers, max(1, floor(quantile * workers)), multiplier)
         if self.copy_after is None:
             raise InvalidParameter("copy_after", None, f"give 1 to {workers}, or spark")
@@ -110,9 +110,9 @@ class Copies(OfWorkers):
         """When each task is done, and each worker's busy and useful seconds, ``(..., n)`` each,
         from the ``(..., n tasks)`` seconds of each worker's task and of its copies in turn."""
         own = times.reshape(-1, self.n, times.shape[-1] // self.n)
-        found = self._at_once(own) if self.simple else self._in_turn(own)
+        settled = self._at_once(own) if self.simple else self._in_turn(own)
         shape = (*times.shape[:-1], self.n)
-        done, busy, useful = (part.reshape(shape) for part in found)
+        done, busy, useful = (values.reshape(shape) for values in settled)
         return done, busy, useful
 
     def _at_once(self, own: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -160,12 +160,14 @@ class Copies(OfWorkers):
                     continue
                 done[task] = now
                 uncopied.discard(task)
-                for each, since in sorted(attempts[task], key=lambda one: one[0] != worker):
-                    busy[each] += now - since
-                    if each == worker:
-                        useful[each] += now - since
+                for tried, since in sorted(
+                    attempts[task], key=lambda attempt: attempt[0] != worker
+                ):
+                    busy[tried] += now - since
+                    if tried == worker:
+                        useful[tried] += now - since
                         spent.append(now - since)
-                    idle.append(each)
+                    idle.append(tried)
             if len(spent) < self.q or not uncopied:
                 continue
             wanted = self.multiplier * float(np.median(spent)) if self.multiplier else 0.0
@@ -245,8 +247,8 @@ class Dealt(OfWorkers):
 
     @override
     def start(self, replications: int) -> Known:
-        each = np.ones(self.n) if self.seconds is None else np.array(self.seconds)
-        dealt = np.tile(deal(each[None], self.micro_batches), (replications, 1))
+        speeds = np.ones(self.n) if self.seconds is None else np.array(self.seconds)
+        dealt = np.tile(deal(speeds[None], self.micro_batches), (replications, 1))
         return Known(np.zeros(dealt.shape), np.zeros_like(dealt), dealt)
 
     @override
@@ -263,8 +265,8 @@ class Dealt(OfWorkers):
         done = state.done + state.dealt
         # Nobody knows who has had nothing yet: as fast as the mean of the others.
         usual = seconds.sum(axis=1, keepdims=True) / done.sum(axis=1, keepdims=True)
-        each = np.where(done > 0, seconds / np.maximum(done, 1), usual)
-        return Known(seconds, done, deal(each, self.micro_batches))
+        estimates = np.where(done > 0, seconds / np.maximum(done, 1), usual)
+        return Known(seconds, done, deal(estimates, self.micro_batches))
 
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:

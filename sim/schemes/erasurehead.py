@@ -27,7 +27,7 @@ from .deadlines import Deadline, Window
 from .decoders import OfCode, OnePerGroup
 from .partial_work import PartlyUncoded, partly_uncoded
 from .random_codes import plain_code
-from .stopping import CoverGroups, FirstK, Opened, PartsState, StoppingRule, StoppingState
+from .stopping import CoverGroups, FirstK, GroupsState, Opened, StoppingRule, StoppingState
 
 
 @final
@@ -181,8 +181,8 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
         require_size("load", self.load, workers)
         rows = []
         for j in range(workers):
-            place, size = j // self.load, len(range(j % self.load, workers, self.load))
-            rows.append(np.arange(place * workers // size, (place + 1) * workers // size))
+            rank, size = j // self.load, len(range(j % self.load, workers, self.load))
+            rows.append(np.arange(rank * workers // size, (rank + 1) * workers // size))
         code = plain_code(rows, workers)
         rule, decoder = CompleteClass(self.load), BestClass(code, self.load)
         return self.scheme(code, rule, decoder, self.load - 1)
@@ -211,7 +211,7 @@ class CompleteClass(StoppingRule):
     @override
     def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
         sizes = [len(range(c, messages, self.classes)) for c in range(self.classes)]
-        return PartsState(1, sizes, _classes(messages, self.classes))
+        return GroupsState(1, sizes, _classes(messages, self.classes))
 
 
 @lru_cache(maxsize=32)  # every round asks

@@ -76,13 +76,13 @@ class ShortMessages(UniformLoad):
         v = np.random.default_rng(self.code_seed).standard_normal((n - d + m, n))
         top, bottom = v[: n - d], v[n - d :]
         support = cyclic_support(n, d)  # symmetric: partition i is held by workers i-d+1, ..., i
-        found = np.zeros((m, n, n))
+        shares = np.zeros((m, n, n))
         for i in range(n):
             holders = support[(i - d + 1) % n]
             others = np.setdiff1d(np.arange(n), holders)
             x = np.linalg.solve(top[:, others].T, -bottom[:, others].T).T  # (m, n - d)
-            found[:, holders, i] = x @ top[:, holders] + bottom[:, holders]
-        return found
+            shares[:, holders, i] = x @ top[:, holders] + bottom[:, holders]
+        return shares
 
     @cached_property
     def encoding(self) -> sparse.csr_array:
@@ -166,14 +166,14 @@ class HeterogeneityAware(Stopped, Seeded, Loaded):
 def portions(speeds: FloatArray, total: int, most: int) -> IntArray:
     """Split ``total`` in proportion to speeds, no part above ``most``: largest remainders. What a
     worker cannot take goes to the others, in proportion to their speeds."""
-    parts = np.zeros(len(speeds), dtype=np.int64)
-    while (left := total - int(parts.sum())) > 0:
-        free = parts < most
+    counts = np.zeros(len(speeds), dtype=np.int64)
+    while (left := total - int(counts.sum())) > 0:
+        free = counts < most
         ideal = np.where(free, left * speeds / speeds[free].sum(), 0.0)
         whole = np.floor(ideal).astype(np.int64)
         whole[np.argsort(whole - ideal, kind="stable")[: left - int(whole.sum())]] += 1
-        parts = np.minimum(parts + whole, most)
-    return parts
+        counts = np.minimum(counts + whole, most)
+    return counts
 
 
 def _code(counts: IntArray, gaussian: FloatArray, partitions: int) -> Encoded:

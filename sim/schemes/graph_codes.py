@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 # lambda the second largest size of an eigenvalue, the weight n / (m d) for each of m = n - s
 # arrivals leaves an error of at most (lambda / d)^2 n s / (n - s), whoever the s stragglers are.
 
-MOST_SETS = 20_000  # sets of offsets that are tried for a circulant, before it goes one by one
+# Sets of offsets that are tried for a circulant, before it goes one by one.
+MAX_OFFSET_SETS = 20_000
 
 
 @final
@@ -145,13 +146,13 @@ def shifted(offsets: IntArray, workers: int) -> Encoded:
 
 def circulant_offsets(load: int, workers: int) -> tuple[int, ...]:
     """d offsets, 0 among them, whose circulant has a small second eigenvalue. The least of all
-    where there are at most ``MOST_SETS`` sets; beyond that one offset is added after the other,
-    each the best of its turn. Cost: O(n) for each set that is tried; n d one by one."""
+    where there are at most ``MAX_OFFSET_SETS`` sets; beyond that one offset is added after the
+    other, each the best of its turn. Cost: O(n) for each set that is tried; n d one by one."""
     roots = np.exp(2j * np.pi * np.arange(workers) / workers)
     waves = roots[np.outer(np.arange(1, workers // 2 + 1), np.arange(workers)) % workers]
     if load == workers or workers == 1:
         return tuple(range(load))
-    if comb(workers - 1, load - 1) <= MOST_SETS:
+    if comb(workers - 1, load - 1) <= MAX_OFFSET_SETS:
         sets = np.array([(0, *rest) for rest in combinations(range(1, workers), load - 1)])
         largest = np.abs(waves[:, sets].sum(axis=2)).max(axis=0)
         return tuple(sets[int(np.argmin(largest.round(9)))].tolist())
@@ -174,7 +175,7 @@ def is_prime(number: int) -> bool:
 # Then any m arrivals are worth the same: with the weight d / (d + lambda (m - 1)) for each, the
 # error is v - d^2 m / (d + lambda (m - 1)), the least possible, whoever arrived.
 
-BLOCKS: dict[int, tuple[int, ...]] = {
+DIFFERENCE_SETS: dict[int, tuple[int, ...]] = {
     7: (0, 1, 3),
     13: (0, 1, 3, 9),
     21: (3, 6, 7, 12, 14),
@@ -225,16 +226,16 @@ class BlockDesign(Decoded, Loaded):
 
 def designs(v: int) -> dict[int, tuple[int, ...]]:
     """Known sets of residues mod v, by load, in which all differences but 0 are as frequent."""
-    found = [(0,), tuple(range(v))]
-    if v in BLOCKS:
-        found.append(BLOCKS[v])
+    blocks = [(0,), tuple(range(v))]
+    if v in DIFFERENCE_SETS:
+        blocks.append(DIFFERENCE_SETS[v])
     if is_prime(v) and v % 4 == 3:
-        found.append(tuple(sorted({x * x % v for x in range(1, v)})))
+        blocks.append(tuple(sorted({x * x % v for x in range(1, v)})))
     twin = next((p for p in range(3, v) if p * (p + 2) == v), None)
     if twin is not None and is_prime(twin) and is_prime(twin + 2):
-        found.append(_twin_primes(twin))
-    rest = [tuple(x for x in range(v) if x not in block) for block in map(set, found)]
-    return {len(block): block for block in (*rest, *found) if block}
+        blocks.append(_twin_primes(twin))
+    rest = [tuple(x for x in range(v) if x not in block) for block in map(set, blocks)]
+    return {len(block): block for block in (*rest, *blocks) if block}
 
 
 def _twin_primes(p: int) -> tuple[int, ...]:
@@ -265,7 +266,7 @@ def _without_design(workers: int, load: int) -> InvalidParameter:
     raise AssertionError("there is a design with 7 workers")
 
 
-AT_ONCE = 2**17  # edges of all rounds together that are decoded at once, to bound the memory
+EDGES_AT_ONCE = 2**17  # edges of all rounds together that are decoded at once, to bound the memory
 
 
 @final
@@ -338,11 +339,11 @@ class ByComponent(Decoder):
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
         flat = arrived.reshape(-1, arrived.shape[-1])
         weights = np.empty((len(flat), self.code.partitions))
-        rounds = max(1, AT_ONCE // max(1, self.code.workers))
+        rounds = max(1, EDGES_AT_ONCE // max(1, self.code.workers))
         ends = self.code.matrix.indices.reshape(-1, 2).astype(np.int32)
         for start in range(0, len(flat), rounds):
-            part = slice(start, start + rounds)
-            weights[part] = _weights(flat[part], ends, self.code.partitions)
+            rows = slice(start, start + rounds)
+            weights[rows] = _weights(flat[rows], ends, self.code.partitions)
         return weights.reshape(*arrived.shape[:-1], self.code.partitions)
 
 

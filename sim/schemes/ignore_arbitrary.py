@@ -85,8 +85,8 @@ class Apart(OfCode):
         rows = np.arange(len(flat))[:, None]
         gone, taken = np.zeros_like(starts), np.ones_like(starts)
         for _ in range(n // d):
-            place = (starts + gone + d) % n
-            step = d + (following[rows, place] - place) % n
+            next_start = (starts + gone + d) % n
+            step = d + (following[rows, next_start] - next_start) % n
             fits = gone + step <= n - d
             gone, taken = np.where(fits, gone + step, n), taken + fits
         start = np.take_along_axis(starts, taken.argmax(axis=1)[:, None], axis=1)[:, 0]
@@ -99,8 +99,8 @@ class Apart(OfCode):
         while rows.size:
             here = (start[rows] + gone[rows]) % n
             vector[rows, here] = 1.0
-            place = (here + d) % n
-            gone[rows] += d + (following[rows, place] - place) % n
+            next_start = (here + d) % n
+            gone[rows] += d + (following[rows, next_start] - next_start) % n
             rows = rows[gone[rows] <= n - d]
         return vector
 

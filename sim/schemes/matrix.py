@@ -27,8 +27,8 @@ from .base import Fixed, SchemeFamily
 from .codes import Decoded
 from .stop import Covered, DecodableWithin
 
-EXAMPLE = Path(__file__).with_name("example_matrix.csv")  # 12 workers, 12 partitions, load 3
-SPARSE = ("data", "indices", "indptr", "shape")  # the arrays of a sparse matrix in an NPZ file
+EXAMPLE_MATRIX = Path(__file__).with_name("example_matrix.csv")  # 12 workers, 12 partitions, load 3
+NPZ_ARRAYS = ("data", "indices", "indptr", "shape")  # the arrays of a sparse matrix in an NPZ file
 
 
 @final
@@ -50,7 +50,7 @@ class Matrix(Decoded):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        path = str(EXAMPLE)
+        path = str(EXAMPLE_MATRIX)
         covered = cls(path=path, stop=Covered(cover=True), decoder="one_step")
         decodable = cls(path=path, stop=DecodableWithin(decodable=1e-6))
         return cls(path=path, wait_for=8), covered, decodable
@@ -103,29 +103,29 @@ def _from_csv(path: Path) -> sparse.csr_array:
     rows, columns = np.nonzero(numbers.isna().to_numpy())
     if rows.size:
         cell = frame.iat[rows[0], columns[0]]
-        place = f"row {rows[0] + 1}, column {columns[0] + 1}"
+        where = f"row {rows[0] + 1}, column {columns[0] + 1}"
         if frame.isna().iat[rows[0], columns[0]]:
-            raise UnusableFile(f"{place}: is empty; all rows must have the same number of columns")
-        raise UnusableFile(f"{place}: {short(cell)} is not a number; there must be no header")
+            raise UnusableFile(f"{where}: is empty; all rows must have the same number of columns")
+        raise UnusableFile(f"{where}: {short(cell)} is not a number; there must be no header")
     return sparse.csr_array(numbers.to_numpy(dtype=np.float64))
 
 
 def _from_npz(path: Path) -> sparse.csr_array:
     def choose(names: list[str]) -> list[str]:
-        if set(SPARSE) <= set(names):
-            return [*SPARSE]
+        if set(NPZ_ARRAYS) <= set(names):
+            return [*NPZ_ARRAYS]
         if len(names) != 1:
             raise UnusableFile(f"holds {short(sorted(names))}; valid: one array, or a CSR matrix")
         return names
 
-    found = read_npz(path, choose)
-    if len(found) == 1:
-        (array,) = found.values()
+    arrays = read_npz(path, choose)
+    if len(arrays) == 1:
+        (array,) = arrays.values()
         if array.ndim != 2 or array.dtype.kind not in "fiub":
             text = f"array has shape {array.shape} and type {array.dtype}"
             raise UnusableFile(f"{text}; valid: numbers in rows and columns")
         return sparse.csr_array(array.astype(np.float64))
-    data, indices, indptr, shape = (found[name] for name in SPARSE)
+    data, indices, indptr, shape = (arrays[name] for name in NPZ_ARRAYS)
     with reading("sparse"):
         rows, columns = (int(size) for size in shape)
         matrix = sparse.csr_array((data, indices, indptr), shape=(rows, columns))

@@ -39,8 +39,10 @@ class Malenia(SchemeFamily):
 
     @override
     def build(self, workers: int) -> Barrierless:
-        each = Barrierless(self.name, workers, workers, oldest=1, stops=Stops.EVERYBODY, exact=True)
-        return replace(each, own_data=True, distinct=True, updates_of=one_of_each)
+        scheme = Barrierless(
+            self.name, workers, workers, oldest=1, stops=Stops.EVERYBODY, exact=True
+        )
+        return replace(scheme, own_data=True, distinct=True, updates_of=one_of_each)
 
 
 def one_of_each(trace: Trace, workers: int) -> Steps:
@@ -109,13 +111,13 @@ class CycleSteps(Steps):
         key = ((replication * u + used) * n + stream.message)[within] * (u + 1)
         rows, counts = np.unique(key + stream.version[within], return_counts=True)
         rows, self._version = np.divmod(rows, u + 1)
-        place, self._worker = np.divmod(rows, n)
-        self._bounds = np.searchsorted(place, np.arange(r * u + 1))
-        self._share, means = self._averages(place // n * n + self._worker, counts)
-        whole = np.bincount(place, means, minlength=r * u).reshape(r, -1, n)
+        updates, self._worker = np.divmod(rows, n)
+        self._bounds = np.searchsorted(updates, np.arange(r * u + 1))
+        self._share, means = self._averages(updates // n * n + self._worker, counts)
+        whole = np.bincount(updates, means, minlength=r * u).reshape(r, -1, n)
         mean = np.cumsum(whole, axis=2).reshape(r, u) / n
         self._staleness: FloatArray = np.arange(u) - mean
-        self.depth = int((place % u - self._version).max(initial=0))
+        self.depth = int((updates % u - self._version).max(initial=0))
 
     def _averages(self, group: IntArray, counts: IntArray) -> tuple[FloatArray, FloatArray]:
         """Each gradient's share in its worker's mean when it comes, and how the mean version moves.

@@ -215,10 +215,10 @@ class TableSteps(Steps):
 def _replaced(worker: IntArray, version: IntArray) -> IntArray:
     """``(R, U)`` the version that each renewal replaces; -1 where the entry was empty."""
     order = np.argsort(worker, axis=1, kind="stable")
-    worker, version = (np.take_along_axis(each, order, axis=1) for each in (worker, version))
+    worker, version = (np.take_along_axis(values, order, axis=1) for values in (worker, version))
     ranked = np.full(version.shape, -1, dtype=np.int64)
-    again = worker[:, 1:] == worker[:, :-1]
-    ranked[:, 1:][again] = version[:, :-1][again]
+    renewed = worker[:, 1:] == worker[:, :-1]
+    ranked[:, 1:][renewed] = version[:, :-1][renewed]
     before = np.empty_like(ranked)
     np.put_along_axis(before, order, ranked, axis=1)
     return before

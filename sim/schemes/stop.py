@@ -25,7 +25,7 @@ from ..types import BoolArray, FloatArray
 from .assignments import Assignment, Groups
 from .deadlines import Deadline, Later, Window
 from .decoders import Optimal, decoding_error
-from .stopping import CoverGroups, FirstK, Opened, PartsState, StoppingRule, StoppingState
+from .stopping import CoverGroups, FirstK, GroupsState, Opened, StoppingRule, StoppingState
 
 
 def _yes(value: Any) -> Any:
@@ -68,7 +68,7 @@ class CoverPartitions(StoppingRule):
     @override
     def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
         partitions = self.code.partitions
-        return PartsState(partitions, [1] * partitions, self.carried)
+        return GroupsState(partitions, [1] * partitions, self.carried)
 
 
 @final
@@ -200,21 +200,24 @@ KINDS: dict[str, type[StoppingRule | ForCode]] = {
 }
 """The key that tells which choice a section is."""
 
-WORDS: dict[str, Mapping[str, Any]] = {"cover": {"cover": True}, "decodable": {"decodable": 1e-6}}
+STOPS_BY_WORD: dict[str, Mapping[str, Any]] = {
+    "cover": {"cover": True},
+    "decodable": {"decodable": 1e-6},
+}
 
 
 def _written(value: Any) -> Any:
     """A choice as a section: a word's, and those of rules that check nothing when they are made."""
     if isinstance(value, FirstK | Deadline | Window):
         return {field.name: getattr(value, field.name) for field in fields(value)}
-    return WORDS.get(value, value) if isinstance(value, str) else value
+    return STOPS_BY_WORD.get(value, value) if isinstance(value, str) else value
 
 
 def _kind(value: Any) -> str | None:
-    found = [name for name, kind in KINDS.items() if isinstance(value, kind)]
+    kinds = [name for name, kind in KINDS.items() if isinstance(value, kind)]
     if isinstance(value, Mapping):
-        found = [name for name in KINDS if name in value]
-    return f"choice-{found[0]}" if found else None
+        kinds = [name for name in KINDS if name in value]
+    return f"choice-{kinds[0]}" if kinds else None
 
 
 Stop = Annotated[

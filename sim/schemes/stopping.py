@@ -80,29 +80,29 @@ class StoppingRule(ABC):
         """Whether these arrivals suffice, time aside: ``(..., n)`` bool -> ``(...)`` bool."""
 
     @property
-    def _parts(self) -> tuple[StoppingRule, ...]:
+    def _rules(self) -> tuple[StoppingRule, ...]:
         """The rules that it is made of, which decide the following unless they are overridden."""
         return ()
 
     @property
     def timed(self) -> bool:
         """Whether the answer depends on time as well as on arrivals."""
-        return any(part.timed for part in self._parts)
+        return any(rule.timed for rule in self._rules)
 
     @property
     def only_timed(self) -> bool:
         """Whether it depends on time alone."""
-        return bool(self._parts) and all(part.only_timed for part in self._parts)
+        return bool(self._rules) and all(rule.only_timed for rule in self._rules)
 
     @property
     def needs_clock(self) -> bool:
         """Whether the delay depends on absolute instants, so that rounds cannot be solved alone."""
-        return any(part.needs_clock for part in self._parts)
+        return any(rule.needs_clock for rule in self._rules)
 
     @property
     def monotone(self) -> bool:
         """Whether earlier messages never end a round later."""
-        return all(part.monotone for part in self._parts)
+        return all(rule.monotone for rule in self._rules)
 
     def of(self, replication: int) -> StoppingRule:
         """The rule of one replication, where its numbers differ between replications."""
@@ -157,9 +157,9 @@ def stopping_delay_by_bisection(
         yes = rule.enough((delays <= bound) & np.isfinite(delays))
         high = np.where(yes & (low < high), middle, high)
         low = np.where(~yes & (low < high), middle + 1, low)
-    found = np.take_along_axis(ranked, np.minimum(low, n - 1)[..., None], axis=-1)[..., 0]
-    found = np.where(low < n, found, np.inf)
-    return np.where(none, opened, found)
+    ended = np.take_along_axis(ranked, np.minimum(low, n - 1)[..., None], axis=-1)[..., 0]
+    ended = np.where(low < n, ended, np.inf)
+    return np.where(none, opened, ended)
 
 
 @dataclass(frozen=True)
@@ -170,16 +170,16 @@ class _Pair(StoppingRule):
 
     @property
     @override
-    def _parts(self) -> tuple[StoppingRule, ...]:
+    def _rules(self) -> tuple[StoppingRule, ...]:
         return self.left, self.right
 
     @override
     def of(self, replication: int) -> StoppingRule:
-        return type(self)(*(part.of(replication) for part in self._parts))
+        return type(self)(*(rule.of(replication) for rule in self._rules))
 
     @override
     def among(self, messages: IntArray) -> StoppingRule:
-        return type(self)(*(part.among(messages) for part in self._parts))
+        return type(self)(*(rule.among(messages) for rule in self._rules))
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
@@ -190,7 +190,7 @@ class _Pair(StoppingRule):
     @override
     def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
         return _PairState(
-            [part.stopping_state(messages, opened) for part in self._parts], self.needed
+            [rule.stopping_state(messages, opened) for rule in self._rules], self.needed
         )
 
 
@@ -216,14 +216,14 @@ class AllOf(_Pair):
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
         """Both; a deadline alone is ignored, since no arrival satisfies it."""
-        parts = [part for part in self._parts if not part.only_timed]
-        return np.asarray(np.all([part.enough(arrived) for part in parts or [self.left]], axis=0))
+        untimed = [rule for rule in self._rules if not rule.only_timed]
+        return np.asarray(np.all([rule.enough(arrived) for rule in untimed or [self.left]], axis=0))
 
 
 class _PairState(StoppingState):
-    def __init__(self, parts: Sequence[StoppingState], needed: int) -> None:
+    def __init__(self, states: Sequence[StoppingState], needed: int) -> None:
         self.alarms = []
-        (self._left, self._right), self._needed = parts, needed
+        (self._left, self._right), self._needed = states, needed
         self._collect()
 
     @override
@@ -237,10 +237,10 @@ class _PairState(StoppingState):
         return self._left.ring(now) + self._right.ring(now) >= self._needed
 
     def _collect(self) -> None:
-        for part in (self._left, self._right):
-            if part.alarms:
-                self.alarms += part.alarms
-                part.alarms.clear()
+        for state in (self._left, self._right):
+            if state.alarms:
+                self.alarms += state.alarms
+                state.alarms.clear()
 
 
 @final
@@ -307,9 +307,9 @@ class FirstKEach(StoppingRule):
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        place = np.maximum(self.k - 1, 0)[:, None]
-        found = np.take_along_axis(np.sort(delays, axis=-1), place, axis=-1)[:, 0]
-        return np.where(self.k == 0, opened, found)
+        rank = np.maximum(self.k - 1, 0)[:, None]
+        kth = np.take_along_axis(np.sort(delays, axis=-1), rank, axis=-1)[:, 0]
+        return np.where(self.k == 0, opened, kth)
 
 
 class Countdown(StoppingState):
@@ -347,7 +347,7 @@ class CoverGroups(StoppingRule):
         """The latest of the groups' earliest delays. Cost: one pass. NumPy reduces a short last
         axis slowly, so short groups of many rounds are compared member by member."""
         size, groups = self.size, delays.shape[-1] // self.size
-        if delays.size <= SMALL:
+        if delays.size <= 2**11:  # so few that the number of NumPy calls matters most
             earliest = np.minimum.reduceat(delays, _starts(groups, size), axis=-1)
             return np.asarray(np.maximum.reduce(earliest, axis=-1))
         if size > groups:
@@ -361,10 +361,7 @@ class CoverGroups(StoppingRule):
     @override
     def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
         groups = messages // self.size
-        return PartsState(groups, [1] * groups, _groups(messages, self.size))
-
-
-SMALL = 2**11  # delays for which the number of NumPy calls matters more than their kind
+        return GroupsState(groups, [1] * groups, _groups(messages, self.size))
 
 
 @lru_cache(maxsize=32)  # every round asks
@@ -377,24 +374,26 @@ def _groups(messages: int, size: int) -> tuple[tuple[int], ...]:
     return tuple((message // size,) for message in range(messages))
 
 
-class PartsState(Countdown):
-    """Counts down parts, each done after some of its messages.
+class GroupsState(Countdown):
+    """Counts down groups of messages, each done after some of them.
 
     Args:
-        missing: parts that must be done.
-        needed: of each part, how many of its messages.
-        parts: of each message, the parts that it is in.
+        missing: groups that must be done.
+        needed: of each group, how many messages.
+        groups: of each message, the groups that it is in.
     """
 
-    def __init__(self, missing: int, needed: Iterable[int], parts: Sequence[Sequence[int]]) -> None:
+    def __init__(
+        self, missing: int, needed: Iterable[int], groups: Sequence[Sequence[int]]
+    ) -> None:
         super().__init__(missing)
-        self._needed, self._parts = list(needed), parts
+        self._needed, self._groups = list(needed), groups
 
     @override
     def arrive(self, message: int, now: float) -> bool:
-        for part in self._parts[message]:
-            self._needed[part] -= 1
-            if not self._needed[part]:
+        for group in self._groups[message]:
+            self._needed[group] -= 1
+            if not self._needed[group]:
                 self.missing -= 1
         return self.missing <= 0
 
@@ -439,11 +438,11 @@ class _PlacesState(Countdown):
 
     @override
     def arrive(self, message: int, now: float) -> bool:
-        places = len(self._unmet)
-        place = message % places
-        state = self._unmet[place]
-        if state is not None and state.arrive(message // places, now):
-            self._unmet[place] = None
+        m = len(self._unmet)
+        p = message % m
+        state = self._unmet[p]
+        if state is not None and state.arrive(message // m, now):
+            self._unmet[p] = None
             self.missing -= 1
         return self.missing <= 0
 

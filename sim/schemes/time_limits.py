@@ -152,13 +152,16 @@ class TimeLimited(SelfStopping):
         """Each worker begins with a random one of its micro-batches."""
         arrived = trace.arrived.copy()
         for r, mine in enumerate(self.done(arrived)):  # a view
-            first = generator(trace.seed, FIRST, r).integers(0, self.pieces, mine.shape[:2])
-            place = (np.arange(self.pieces) - first[..., None]) % self.pieces
-            mine[:] = np.take_along_axis(mine, place, axis=-1)
+            first = generator(trace.seed, FIRST_PIECES_KEY, r).integers(
+                0, self.pieces, mine.shape[:2]
+            )
+            offset = (np.arange(self.pieces) - first[..., None]) % self.pieces
+            mine[:] = np.take_along_axis(mine, offset, axis=-1)
         return self.decoded(trace.times, arrived)
 
 
-FIRST = 2**32 - 3  # key of the random first pieces; tapes, data sets and other schemes use others
+# Of the random first pieces; tapes, data sets and other schemes use other keys.
+FIRST_PIECES_KEY = 2**32 - 3
 
 
 @final

@@ -24,7 +24,8 @@ from ..fields import require_count, require_non_negative, require_positive
 from ..types import FloatArray
 from .decoding_error import GroupErasure
 
-ROUNDING = 1e-12  # relative slack on the largest step, for a step computed from the same formula
+# Relative slack on the largest step, for a step computed from the same formula.
+STEP_TOLERANCE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class ErasureBound:
         for field in ("spread", "gap", "l2"):
             require_non_negative(field, getattr(self, field))
         bias = self.erasure.scale * self.erasure.heard
-        if self.l2 > 0.0 and abs(bias - 1.0) > ROUNDING:
+        if self.l2 > 0.0 and abs(bias - 1.0) > STEP_TOLERANCE:
             raise InvalidParameter("l2", self.l2, "the bound needs l2 = 0, or rescale: true")
         _check_step(self.step, 1.0 / (self.smoothness * bias))
 
@@ -146,11 +147,11 @@ def expected_total_time(iterations: float, iteration_time: float) -> float:
 def _check_curvature(smoothness: float, pl_constant: float) -> None:
     require_positive("smoothness", smoothness)
     require_positive("pl_constant", pl_constant)
-    if pl_constant > smoothness * (1.0 + ROUNDING):
+    if pl_constant > smoothness * (1.0 + STEP_TOLERANCE):
         valid = f"must be at most smoothness = {smoothness:.6g}"
         raise InvalidParameter("pl_constant", pl_constant, valid)
 
 
 def _check_step(step: float, longest: float) -> None:
-    if not 0.0 < step <= longest * (1.0 + ROUNDING):
+    if not 0.0 < step <= longest * (1.0 + STEP_TOLERANCE):
         raise InvalidParameter("learning_rate", step, f"must be in (0, {longest:.6g}]")

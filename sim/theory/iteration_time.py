@@ -29,8 +29,8 @@ from ..types import DelayLaw, FloatArray
 from .decoding_error import expected_decoding_error, group_erasure
 from .worker_time import WorkerTime, piece_time_at, smallest, step_time_at, worker_time_at
 
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(12)  # on a panel
-MOST_PANELS = 4096  # refinement ends here: the rest is rounding, or a law with thousands of jumps
+GAUSS_NODES, GAUSS_WEIGHTS = np.polynomial.legendre.leggauss(12)  # on a panel
+MAX_PANELS = 4096  # refinement ends here: the rest is rounding, or a law with thousands of jumps
 
 
 def integrate(
@@ -42,7 +42,7 @@ def integrate(
     left, right = knots[:-1], knots[1:]
     coarse = _panels(function, left, right)
     scale, total = tolerance * float(np.abs(coarse).sum()), 0.0
-    while 0 < left.size <= MOST_PANELS:
+    while 0 < left.size <= MAX_PANELS:
         middle = 0.5 * (left + right)
         first, second = _panels(function, left, middle), _panels(function, middle, right)
         split = (np.abs(first + second - coarse) > scale) & (left < middle) & (middle < right)
@@ -57,16 +57,19 @@ def _panels(
     function: Callable[[FloatArray], FloatArray], left: FloatArray, right: FloatArray
 ) -> FloatArray:
     half = 0.5 * (right - left)[:, None]
-    return np.asarray((half * function(left[:, None] + half * (1.0 + NODES))) @ WEIGHTS)
+    return np.asarray((half * function(left[:, None] + half * (1.0 + GAUSS_NODES))) @ GAUSS_WEIGHTS)
 
 
 _LARGE = [1 - 1e-15, 1 - 1e-12, 1 - 1e-9, 1 - 1e-6, 0.999, 0.99, 0.9, 0.75, 0.5, 0.25]
-LEVELS = np.concatenate((_LARGE, 10.0 ** -np.arange(1.0, 101.0)))
+SURVIVAL_LEVELS = np.concatenate((_LARGE, 10.0 ** -np.arange(1.0, 101.0)))
 """Values of ``sf`` at which the integrals are cut into panels."""
 
 
-FARTHEST = 1e300  # seconds; beyond, a law's arguments overflow, and its values are nonsense
-HALF, FAR = 8, [49, 69]  # places in LEVELS of 0.5; and of 1e-40 and 1e-60, for the tail's slope
+MAX_SECONDS = 1e300  # seconds; beyond, a law's arguments overflow, and its values are nonsense
+MEDIAN_LEVEL, TAIL_LEVELS = (
+    8,
+    [49, 69],
+)  # places in SURVIVAL_LEVELS of 0.5; and of 1e-40 and 1e-60, for the tail's slope
 
 
 @dataclass(frozen=True)
@@ -112,11 +115,12 @@ class IterationTimeLaw:
             apart = np.where(reached > 0, missing * (1.0 - early) / reached, 0.0)
             steep = apart * ((a - 1) / given + (b - 1) / (1.0 - early)) > 1.0
         direct = special.betainc(a, b, early) - special.betainc(a, b, given)
-        x = given[..., None] + apart[..., None] * (0.5 * (1.0 + NODES))
+        x = given[..., None] + apart[..., None] * (0.5 * (1.0 + GAUSS_NODES))
         density = np.exp(
             special.xlogy(a - 1, x) + special.xlog1py(b - 1, -x) - special.betaln(a, b)
         )
-        close = 0.5 * apart * (density @ WEIGHTS)  # the difference of two numbers that are close
+        # The difference of two numbers that are close.
+        close = 0.5 * apart * (density @ GAUSS_WEIGHTS)
         rest = np.where(steep | (apart == 0.0), np.maximum(direct, 0.0), close)
         return np.asarray(some_missing * special.betainc(a, b, given) + rest)
 
@@ -153,27 +157,27 @@ class IterationTimeLaw:
     def tail_index(self) -> float:
         """Moments of an order below this are finite: the slope of the tail far out, to a tenth.
         Exact for a power law, large for lighter tails, infinite for a bounded one."""
-        near, far = self._passed[FAR]
-        if far > FARTHEST:
+        near, far = self._passed[TAIL_LEVELS]
+        if far > MAX_SECONDS:
             return 0.0  # it falls by less than 1e60 in 300 powers of ten
         return np.inf if near == far else round(float(np.log(1e20) / np.log(far / near)), 1)
 
     @cached_property
     def _passed(self) -> FloatArray:
         """When ``sf`` passes each of the levels."""
-        return smallest(lambda t: self.sf(t) <= LEVELS, LEVELS.size)
+        return smallest(lambda t: self.sf(t) <= SURVIVAL_LEVELS, SURVIVAL_LEVELS.size)
 
     @cached_property
     def _knots(self) -> FloatArray:
         """These instants, as far as the law's values are accurate."""
-        t = np.unique(self._passed[self._passed <= FARTHEST])
+        t = np.unique(self._passed[self._passed <= MAX_SECONDS])
         return t[: int(np.count_nonzero(self.worker.sf(t) >= self.worker.resolution)) + 1]
 
     @cached_property
     def _centre(self) -> float:
         """The knot nearest to the median, where the integrals below and above must meet."""
-        median = float(self._passed[HALF])
-        if not median <= FARTHEST:
+        median = float(self._passed[MEDIAN_LEVEL])
+        if not median <= MAX_SECONDS:
             return np.inf
         return float(self._knots[np.abs(self._knots - median).argmin()])
 
@@ -216,11 +220,11 @@ class StagesLaw(IterationTimeLaw):
         # By then each wait is over with a chance that no double tells from 1.
         end = sum(800.0 / rate for rate in self.rates)
         generator = np.diag(self.rates[:-1], 1) - np.diag(self.rates)
-        found = [
+        values = [
             1.0 if x <= 0 else 0.0 if x >= end else float(expm(generator * x)[0].sum())
             for x in t.ravel()
         ]
-        return np.asarray(np.clip(np.reshape(found, t.shape), 0.0, 1.0))
+        return np.asarray(np.clip(np.reshape(values, t.shape), 0.0, 1.0))
 
     @override
     def mean(self) -> float:
@@ -327,12 +331,12 @@ def _unequal(scheme: Fixed) -> NoFormula | None:
 
 # What is known of a run: of its scheme, in its cluster.
 
-CANCELLED = "closed forms are for the policy cancel, or schemes that wait for everybody"
-UNALIKE = "closed forms are for delays that are independent draws from one law"
-BESET = "networks and failures have no closed form"
+NOT_CANCELLED = "closed forms are for the policy cancel, or schemes that wait for everybody"
+NOT_INDEPENDENT = "closed forms are for delays that are independent draws from one law"
+NOT_IDEAL = "networks and failures have no closed form"
 TIED = "ties: all who arrive at the stopping instant count"
 
-ATOM, LEVELS_TRIED = 1e-6, np.linspace(0.0, 1.0, 66)[1:-1]
+MIN_TIE_PROBABILITY, TIE_LEVELS = 1e-6, np.linspace(0.0, 1.0, 66)[1:-1]
 """A chance of one exact time from which ties count, and where times are looked at."""
 
 
@@ -352,11 +356,13 @@ def round_theory(
     which messages take no time and nothing fails, or another."""
     known = 0.0 if scheme.exact else None
     if not ideal or not delay.independent:
-        why = NoFormula(UNALIKE if ideal else BESET)
+        why = NoFormula(NOT_INDEPENDENT if ideal else NOT_IDEAL)
         return RoundTheory(why, why if known is None or not ideal else known)
     time = scheme_iteration_time(scheme, delay, law)
     if not cancels and not (isinstance(time, IterationTimeLaw) and _waits_for_all(time.demand)):
-        return RoundTheory(NoFormula(CANCELLED), NoFormula(CANCELLED) if known is None else known)
+        return RoundTheory(
+            NoFormula(NOT_CANCELLED), NoFormula(NOT_CANCELLED) if known is None else known
+        )
     if known is not None:
         return RoundTheory(time, known)
     if (error := expected_decoding_error(scheme)) is None:
@@ -377,5 +383,7 @@ def _waits_for_all(asked: Demand) -> bool:
 
 def _tied(worker: WorkerTime) -> bool:
     """Whether some exact time has a chance of its own, so that workers arrive together."""
-    times = smallest(lambda t: worker.sf(t) <= LEVELS_TRIED, LEVELS_TRIED.size)
-    return bool(np.any(worker.sf(np.nextafter(times, 0.0)) - worker.sf(times) > ATOM))
+    times = smallest(lambda t: worker.sf(t) <= TIE_LEVELS, TIE_LEVELS.size)
+    return bool(
+        np.any(worker.sf(np.nextafter(times, 0.0)) - worker.sf(times) > MIN_TIE_PROBABILITY)
+    )

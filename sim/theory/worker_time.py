@@ -24,7 +24,7 @@ UnitLaw = Callable[[FloatArray], FloatArray | None]
 """Seconds -> probability, elementwise; ``None`` if there is no closed form."""
 
 
-COARSEST = 1e-10  # the smallest P(T > t) that ``1 - cdf`` gives to about six digits
+CDF_RESOLUTION = 1e-10  # the smallest P(T > t) that ``1 - cdf`` gives to about six digits
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class WorkerTime:
     @property
     def resolution(self) -> float:
         """The smallest value of ``sf`` that is accurate."""
-        return COARSEST if self.unit_sf is None else 0.0
+        return CDF_RESOLUTION if self.unit_sf is None else 0.0
 
     def _at(self, law: UnitLaw, seconds: ArrayLike, before: float) -> FloatArray:
         unit = (np.asarray(seconds, dtype=np.float64) - self.offset) / self.scale
@@ -181,8 +181,8 @@ def normal_pieces_done(pieces: int, patience: float, mean: float, deviation: flo
 # What is known of workers' times before a run, in closed form or else from a sample. The sample
 # always has the same seed, so that a scheme is a function of the config alone.
 
-REPETITIONS, ROUNDS = 64, 256  # of the sample: independent runs, and rounds of each
-REACH, STEP = 4.0, 1 / 64  # of the quadrature: where the sum is cut off, distance of its nodes
+SAMPLE_RUNS, SAMPLE_ROUNDS = 64, 256  # of the sample: independent runs, and rounds of each
+NODE_REACH, NODE_STEP = 4.0, 1 / 64  # where the sum is cut off; distance of its nodes
 
 
 @final
@@ -215,18 +215,19 @@ class KnownDelayLaw:
         """log u, log(1 - u), du and the time of that quantile, at the nodes."""
         if not self.delay.independent:
             return None
-        x = np.arange(-REACH, REACH + STEP / 2, STEP)
+        x = np.arange(-NODE_REACH, NODE_REACH + NODE_STEP / 2, NODE_STEP)
         z = np.pi * np.sinh(x)
         log_u, log_rest = -np.logaddexp(0.0, -z), -np.logaddexp(0.0, z)
         if (unit := self.delay.ppf(np.minimum(np.exp(log_u), 1.0 - 2.0**-53))) is None:
             return None
         seconds = self.law.worker_times(TableTape(unit[:, None]), np.ones(1), 0, len(x))[:, 0]
-        return log_u, log_rest, np.exp(log_u + log_rest) * np.pi * np.cosh(x) * STEP, seconds
+        weights = np.exp(log_u + log_rest) * np.pi * np.cosh(x) * NODE_STEP
+        return log_u, log_rest, weights, seconds
 
     def _sample(self, workers: int) -> FloatArray:
-        rounds = min(ROUNDS, self.delay.rounds_available() or ROUNDS)
+        rounds = min(SAMPLE_ROUNDS, self.delay.rounds_available() or SAMPLE_ROUNDS)
         drawn = list[FloatArray]()
-        for repetition in range(REPETITIONS):
+        for repetition in range(SAMPLE_RUNS):
             rng = np.random.default_rng([workers, repetition])
             drawn.append(self.delay.sample(rng, rounds, workers))
             if repetition == 1 and np.array_equal(drawn[0], drawn[1]):

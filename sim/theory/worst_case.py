@@ -32,8 +32,8 @@ from ..schemes.graph_codes import ByComponent
 from ..schemes.ignore_arbitrary import Rescaled
 from ..types import FloatArray
 
-SAME = 1e-9  # relative difference of numbers that are equal but for rounding
-DENSE = 2000  # workers, or partitions, up to which all singular values are computed
+RELATIVE_TOLERANCE = 1e-9  # relative difference of numbers that are equal but for rounding
+MAX_DENSE_SIZE = 2000  # workers, or partitions, up to which all singular values are computed
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,7 @@ def spectral_bound(
 
 def worst_cases(scheme: Scheme) -> tuple[WorstCase, ...] | NoFormula:
     """What is known of a scheme's worst case. Cost: the singular values of B, O(n^3), or its
-    largest two by a sparse method above ``DENSE``."""
+    largest two by a sparse method above ``MAX_DENSE_SIZE``."""
     if not isinstance(scheme, Fixed) or scheme.patience is not None:
         return NoFormula("its rounds do not all decode by one encoding matrix")
     known = [*_tolerant(scheme), *_groups(scheme), *_spectral(scheme)]
@@ -176,8 +176,8 @@ def worst_cases(scheme: Scheme) -> tuple[WorstCase, ...] | NoFormula:
 
 def worst_bound(cases: Iterable[WorstCase], stragglers: int) -> Bound | None:
     """The least bound for s stragglers; ``None`` where nothing is known."""
-    found = [bound for case in cases if (bound := case.bound(stragglers)) is not None]
-    return min(found, key=lambda bound: bound.value, default=None)
+    bounds = [bound for case in cases if (bound := case.bound(stragglers)) is not None]
+    return min(bounds, key=lambda bound: bound.value, default=None)
 
 
 def _tolerant(scheme: Fixed) -> list[Tolerant]:
@@ -221,12 +221,12 @@ def _spectral(scheme: Fixed) -> list[Spectral]:
     rows, columns = (np.asarray(b.sum(axis=axis)) for axis in (1, 0))
     d = complex(rows.mean())  # to which all rows shall add up, and all columns to one number, too
     apart = max(np.abs(rows - d).max(), np.abs(columns - columns.mean()).max())
-    if d == 0 or apart > SAME * abs(d) or (weights is not None and d.real < 0):
+    if d == 0 or apart > RELATIVE_TOLERANCE * abs(d) or (weights is not None and d.real < 0):
         return []
     values = singular_values(b)
     # That of the all-ones vector need not be the largest.
     others = np.delete(values, int(np.argmin(np.abs(values - abs(d) * sqrt(n / k)))))
-    alike = n == k and len(others) == n - 1 and np.ptp(others) <= SAME * abs(d)
+    alike = n == k and len(others) == n - 1 and np.ptp(others) <= RELATIVE_TOLERANCE * abs(d)
     return [Spectral(n, k, abs(d), float(others.max()), bool(alike), weights)]
 
 
@@ -245,9 +245,9 @@ def singular_values(b: sparse.csr_array) -> FloatArray:
     ``InvalidParameter``: B has fewer than two rows or columns."""
     if min(b.shape) < 2:
         raise InvalidParameter("encoding", b.shape, "must have at least two rows and columns")
-    if max(b.shape) <= DENSE:
+    if max(b.shape) <= MAX_DENSE_SIZE:
         return np.asarray(np.linalg.svd(b.toarray(), compute_uv=False))
     square = b @ b.T
     start = np.random.default_rng(0).standard_normal(b.shape[0])  # ARPACK's own is random
-    found = eigsh(square, k=2, which="LA", return_eigenvectors=False, v0=start)
-    return np.array([sqrt(max(0.0, value)) for value in sorted(found, reverse=True)])
+    squares = eigsh(square, k=2, which="LA", return_eigenvectors=False, v0=start)
+    return np.array([sqrt(max(0.0, value)) for value in sorted(squares, reverse=True)])

@@ -28,7 +28,7 @@ from erasurehead.sim.schemes.assignments import (
 )
 from erasurehead.sim.schemes.base import Fixed
 from erasurehead.sim.schemes.deadlines import Deadline
-from erasurehead.sim.schemes.decoders import PROBES, Decoder, Optimal
+from erasurehead.sim.schemes.decoders import PROBED_ORDERS, Decoder, Optimal
 from erasurehead.sim.schemes.matrix import Matrix, read_matrix
 from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
 from erasurehead.sim.types import BoolArray, FloatArray
@@ -96,7 +96,7 @@ def test_cyclic_code_solves_the_null_space_identity(
 ) -> None:
     """H B^T = 0 with H as the source draws it: catches coefficients on the wrong partitions. The
     nine systems of nine entries are solved one by one, in pairs, or all together."""
-    monkeypatch.setattr("erasurehead.sim.schemes.assignments.AT_ONCE", at_once)
+    monkeypatch.setattr("erasurehead.sim.schemes.assignments.SYSTEM_ENTRIES_AT_ONCE", at_once)
     n, d = 9, 4
     code = CyclicCode(n, d, code_seed=3).encoding.toarray()
     h = np.random.default_rng(3).standard_normal((d - 1, n))
@@ -232,7 +232,7 @@ def test_of_a_usable_code(n: int, load: int) -> None:
     assert found == SCHEMES["cyclic_repetition"](load=load).build(n).conditioning()
     assert found.largest_coefficient >= 1
     assert found.residual < 1e-9
-    orders = np.tile(np.arange(float(n)), (PROBES, 1))
+    orders = np.tile(np.arange(float(n)), (PROBED_ORDERS, 1))
     heard = np.random.default_rng(0).permuted(orders, axis=1) <= n - load
     largest = np.abs(scheme.decoder.decoding_vector(heard)).max()
     assert found.largest_weight == largest, "the orders are those of the releases before"
@@ -327,9 +327,9 @@ def test_cost_is_that_of_a_few_rounds() -> None:
     rule = (FirstK(9) & CoverGroups(3)) | Deadline(1e-6)
     Fixed("probe", Multiples(12, 1, (2.0,) * 12), rule, decoder, exact=False).conditioning()
     (arrived,) = decoder.asked
-    assert arrived.shape == (PROBES, 12)
+    assert arrived.shape == (PROBED_ORDERS, 12)
     assert np.all(np.count_nonzero(arrived, axis=1) >= 9)
-    assert len(np.unique(arrived, axis=0)) > PROBES // 2
+    assert len(np.unique(arrived, axis=0)) > PROBED_ORDERS // 2
     decoder.solves = False
     Fixed("plain", Groups(12, 1), FirstK(9), decoder, exact=False).conditioning()
     assert len(decoder.asked) == 1, "a decoder that solves nothing is not asked at all"

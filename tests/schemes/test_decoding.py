@@ -23,10 +23,10 @@ from erasurehead.sim.schemes.assignments import (
     Groups,
     Pieces,
 )
-from erasurehead.sim.schemes.base import DECODING, Fixed
-from erasurehead.sim.schemes.cyclic import LEAST_SQUARES, Banded, Cyclic, Interpolated
+from erasurehead.sim.schemes.base import MAX_DECODING_OPERATIONS, Fixed
+from erasurehead.sim.schemes.cyclic import MAX_LEAST_SQUARES_WORKERS, Banded, Cyclic, Interpolated
 from erasurehead.sim.schemes.decoders import (
-    PROBES,
+    PROBED_ORDERS,
     OnePerGroup,
     OnePerPartition,
     Optimal,
@@ -415,7 +415,7 @@ def test_a_large_code_is_never_dense(name: str, monkeypatch: pytest.MonkeyPatch)
     found = scheme.conditioning()
     assert found is not None
     assert np.isfinite(found.residual)
-    small = SCHEMES[name](load=10, decoder="least_squares").build(LEAST_SQUARES)
+    small = SCHEMES[name](load=10, decoder="least_squares").build(MAX_LEAST_SQUARES_WORKERS)
     with pytest.raises(AssertionError, match="least squares"):
         small.conditioning()
 
@@ -472,7 +472,9 @@ def test_missing_neighbours_leave_a_code_with_many_missing_finite_numbers() -> N
 
 def test_least_squares_of_a_large_code_take_bounded_work() -> None:
     """By products with a sparse B: here each partition is the mean of those who sent it."""
-    code = SCHEMES["fractional_repetition"](load=2).build(1024).assignment  # more than DENSE
+    code = (
+        SCHEMES["fractional_repetition"](load=2).build(1024).assignment
+    )  # too large for a dense B
     decoder = Optimal(code)
     arrived = np.ones(1024, dtype=bool)
     arrived[0] = False
@@ -498,7 +500,7 @@ def test_an_exact_code_is_decoded_on_a_sample_where_only_times_are_asked_for() -
     scheme = SCHEMES["cyclic_repetition"](load=100).build(2000)
     assert isinstance(scheme, Fixed)
     trace = heard(scheme, 5, 10)
-    sample = max(PROBES, int(DECODING / scheme.decoder.operations))
+    sample = max(PROBED_ORDERS, int(MAX_DECODING_OPERATIONS / scheme.decoder.operations))
     assert sample < 50
     outline = scheme.outline(trace)
     seen = np.isfinite(outline.error)
@@ -521,7 +523,7 @@ def test_large_complex_codes_are_decoded_from_too_few_arrivals(
     arrived = np.ones((1, 30), dtype=np.bool_)
     arrived[0, [0, 1, 2, 9, 10, 17]] = False
     solved = Optimal(code).decoding_vector(arrived)
-    monkeypatch.setattr("erasurehead.sim.schemes.decoders.DENSE", 100)
+    monkeypatch.setattr("erasurehead.sim.schemes.decoders.MAX_DENSE_ENTRIES", 100)
     assert Interpolated(code).decoding_vector(arrived) == pytest.approx(solved, abs=1e-6)
 
 

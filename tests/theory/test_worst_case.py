@@ -183,7 +183,7 @@ def test_large_matrices_have_the_same_second_singular_value(
     scheme = SCHEMES["regular_graph"](load=4, wait_for=9).build(60)
     assert isinstance(scheme, Fixed)
     whole = singular_values(scheme.assignment.encoding)
-    monkeypatch.setattr("erasurehead.sim.theory.worst_case.DENSE", 10)
+    monkeypatch.setattr("erasurehead.sim.theory.worst_case.MAX_DENSE_SIZE", 10)
     assert singular_values(scheme.assignment.encoding) == pytest.approx(whole[:2], rel=1e-9)
 
 
