@@ -42,9 +42,9 @@ class Command(options.PlainCommand):
 
             return FIGURES
         if what == "data":
-            from .data import SOURCES
+            from .data import DATA_SOURCES
 
-            return SOURCES
+            return DATA_SOURCES
         if what == "kinds":
             from .pictures.kinds import KINDS
 
@@ -409,7 +409,7 @@ def attack(
     name = str(document.get("name", "run"))
     target = output or Path("results/attack") / name
     command.require_own(target, planned.config)
-    with output_folder(target, command.FILES, [given.config]):
+    with output_folder(target, command.ATTACK_FILES, [given.config]):
         with terminal.progress("stragglers") as progress:
             frame = command.attack_codes(planned, progress)
         command.write_attack(planned, frame, target)
@@ -500,7 +500,7 @@ def measure(
 
     document = None if config is None else load(config, set_ or [])
     with terminal.progress("rounds") as progress:
-        table = measure.measure(document, asked, progress)
+        table = measure.measure_tasks(document, asked, progress)
     for each, seconds in table.groupby("load")["seconds"].mean().items():
         terminal.say(f"load {each}: {seconds:.4g} s on average")
     terminal.say(f"{len(table)} tasks in {asked.output}")

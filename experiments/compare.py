@@ -26,15 +26,9 @@ from .run import files
 from .run.records import CONFIDENCE, interval_columns
 from .text import enumerated, interval, left_out, number
 
-TABLE = "comparison.csv"
+COMPARISON_CSV = "comparison.csv"
 PICTURE = "comparison"
-FILES = (ANSWER, TABLE, f"{PICTURE}.png", f"{PICTURE}.svg")
-NUMBERS = ("first", "second", "difference", "ratio", "ratio_low", "ratio_high", "correlation")
 CAPTION = "Iterations", "Each iteration of both results, and their losses on the clock."
-MOST_RATIOS = 30  # rows of the picture of ratios
-MOST_POINTS = 300  # iterations of a scheme that are drawn; of more, so many at equal distances
-MARKS = 12  # points along a curve
-COLUMNS = ("time", "iteration_time", "train_loss")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +48,12 @@ def pairs(first: Records, second: Records) -> list[Pair]:
     keys = first.swept()
     others = dict(_cells(second, keys))
     known = ((name, rows) for name, rows in _cells(first, keys) if name in others)
-    found = [_pair(name, keys, rows, others[name]) for name, rows in known]
-    if not found:
+    matched = [_pair(name, keys, rows, others[name]) for name, rows in known]
+    if not matched:
         labels = ", ".join(label for label, _ in second.labels())
         lack = f"has no scheme and point of a sweep that {second.directory} has"
         raise ConfigError(f"{first.directory}: {lack}: {labels}")
-    return found
+    return matched
 
 
 def _cells(records: Records, keys: list[str]) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
@@ -71,10 +65,11 @@ def _cells(records: Records, keys: list[str]) -> Iterator[tuple[tuple[str, ...],
         yield tuple(map(str, rows[names.columns].iloc[0])), rows
 
 
-def _pair(name: tuple[str, ...], keys: list[str], one: pd.DataFrame, two: pd.DataFrame) -> Pair:
-    columns = [c for c in COLUMNS if c in one and c in two]
+def _pair(name: tuple[str, ...], keys: list[str], left: pd.DataFrame, right: pd.DataFrame) -> Pair:
+    known = ("time", "iteration_time", "train_loss")
+    columns = [c for c in known if c in left and c in right]
     wide = []
-    for rows in (one, two):
+    for rows in (left, right):
         once = rows.drop_duplicates(["replication", "iteration"])
         tables = {
             c: once.pivot(index="replication", columns="iteration", values=c) for c in columns
@@ -156,14 +151,16 @@ def comparison_answer(table: pd.DataFrame, first: str, second: str) -> Answer:
     return Answer("compare", f"{first}, {second}", verdict, tuple(why))
 
 
-def comparison_page(table: pd.DataFrame, said: Answer, iterations: Sequence[Chart | Image]) -> Page:
+def comparison_page(
+    table: pd.DataFrame, answer: Answer, iterations: Sequence[Chart | Image]
+) -> Page:
     """What is said of two results; the picture of iterations needs more than the table."""
     words = "Ratio of mean iteration times, with its 95 % interval."
     ratios = Chart("ratios", "Second over first", words, ratio_picture(table))
     return Page(
-        said,
+        answer,
         question=[
-            ("results", said.subject),
+            ("results", answer.subject),
             ("iterations", str(int(table["iterations"].max()))),
             ("replications", str(int(table["replications"].max()))),
         ],
@@ -177,22 +174,24 @@ def comparison_page(table: pd.DataFrame, said: Answer, iterations: Sequence[Char
 
 def read_comparison(directory: Path) -> Page:
     """The page again, from what ``compare`` left. Raises ConfigError: the result is not whole."""
-    said = read_answer(directory)
-    table, drawn = table_at(directory / TABLE, ("label", "scheme", *NUMBERS)), list[Image]()
+    answer = read_answer(directory)
+    numbers = ("first", "second", "difference", "ratio", "ratio_low", "ratio_high", "correlation")
+    table = table_at(directory / COMPARISON_CSV, ("label", "scheme", *numbers))
+    drawn = list[Image]()
     with suppress(OSError):  # the folder need not have the picture
         png = (directory / f"{PICTURE}.png").read_bytes()
         drawn += [Image(PICTURE, *CAPTION, png)] if png.startswith(b"\x89PNG") else []
-    return comparison_page(table, said, drawn)
+    return comparison_page(table, answer, drawn)
 
 
 def ratio_picture(table: pd.DataFrame) -> Picture:
     """A row for each scheme (and point), its ratio with an interval."""
-    rows = table.head(MOST_RATIOS)
+    rows = table.head(30)
     pairs = rows[["label", "scheme"]].drop_duplicates("label")
     looks = variants([(str(a), str(b)) for a, b in pairs.itertuples(index=False)])
     marks: list[Mark] = []
-    for place, row in enumerate(rows.to_dict("records")):
-        x, at = np.array([row["ratio"]], dtype=float), np.array([float(place)])
+    for i, row in enumerate(rows.to_dict("records")):
+        x, at = np.array([row["ratio"]], dtype=float), np.array([float(i)])
         ends = np.array([[row["ratio"] - row["ratio_low"]], [row["ratio_high"] - row["ratio"]]])
         marks.append(Points(looks[str(row["label"])], x, at, dx=np.nan_to_num(ends)))
     line = Look(MUTED, "", DASHED, "no difference")
@@ -224,18 +223,20 @@ def _numbers(table: pd.DataFrame) -> Table:
         cells += [number(row["loss_difference"])] if losses else []
         rows.append([*(plain_cell(row[key]) for key in ("label", *swept)), *cells])
     columns += ["largest loss difference"] if losses else []
-    return capped("comparison-table", "", columns, rows, TABLE, "", range(40), 1 + len(swept))
+    return capped(
+        "comparison-table", "", columns, rows, COMPARISON_CSV, "", range(40), 1 + len(swept)
+    )
 
 
 def comparison_picture(pairs: Sequence[Pair], first: str, second: str) -> Picture:
     """Two panels, of the first point of a sweep, of results that are called first and second."""
-    shown = [pair for pair in pairs if pair.swept == pairs[0].swept]
-    looks = variants([(pair.label, pair.scheme) for pair in shown])
-    panels = [_times(shown, looks, first, second)]
-    if all("train_loss" in pair.first for pair in shown):
-        panels.append(_losses(shown, looks, first, second))
+    drawn = [pair for pair in pairs if pair.swept == pairs[0].swept]
+    looks = variants([(pair.label, pair.scheme) for pair in drawn])
+    panels = [_times(drawn, looks, first, second)]
+    if all("train_loss" in pair.first for pair in drawn):
+        panels.append(_losses(drawn, looks, first, second))
     width = style.TWO_PANELS if len(panels) == 2 else style.ONE_PANEL
-    height = 3.2 + 0.22 * -(-(len(shown) + 1) // 3)
+    height = 3.2 + 0.22 * -(-(len(drawn) + 1) // 3)
     heading = ", ".join(f"{key} = {value}" for key, value in pairs[0].swept.items())
     return Picture(panels, len(panels), width, height, heading=heading)
 
@@ -244,7 +245,8 @@ def _times(pairs: Sequence[Pair], looks: dict[str, Look], first: str, second: st
     marks, ends = list[Mark](), [np.inf, 0.0]
     for pair in pairs:
         a, b = (side["iteration_time"][:, 1:].ravel() for side in (pair.first, pair.second))
-        taken = np.unique(np.linspace(0, a.size - 1, min(a.size, MOST_POINTS)).astype(int))
+        # of more than 300 iterations, so many at equal distances
+        taken = np.unique(np.linspace(0, a.size - 1, min(a.size, 300)).astype(int))
         x, y = a[taken], b[taken]
         low, high = min(x.min(), y.min()), max(x.max(), y.max())
         ends = [min(ends[0], float(low)), max(ends[1], float(high))]
@@ -267,7 +269,7 @@ def _losses(pairs: Sequence[Pair], looks: dict[str, Look], first: str, second: s
         t, loss = (pair.first[name].mean(axis=0) for name in ("time", "train_loss"))
         curves.append(Curve(replace(look, marker=""), t, loss))
         t, loss = (pair.second[name].mean(axis=0) for name in ("time", "train_loss"))
-        taken = np.unique(np.linspace(0, len(t) - 1, MARKS).astype(int))
+        taken = np.unique(np.linspace(0, len(t) - 1, 12).astype(int))
         marks.append(Points(look, t[taken], loss[taken], size=4.5, hollow=True))
     title = f"line: {first}; marks: {second}"
     return Panel(Axis("time (s)"), loss_axis(curves), [*curves, *marks], title)
@@ -279,45 +281,45 @@ def compare_results(first: Path, second: Path, output: Path, command: str = "") 
     for directory in (first, second):
         if output.resolve() == directory.resolve():
             raise ConfigError(f"--output = {str(output)!r}: must not be one of the two results")
-    one, two = read_records(first), read_records(second)
-    together, names = pairs(one, two), _names(one, two)
+    left, right = read_records(first), read_records(second)
+    together, names = pairs(left, right), _names(left, right)
     table = comparison_table(together)
-    notes = differences(one, two, *names)
-    said = replace(comparison_answer(table, *names), command=command, notes=notes)
+    notes = differences(left, right, *names)
+    answer = replace(comparison_answer(table, *names), command=command, notes=notes)
     chart = Chart(PICTURE, *CAPTION, comparison_picture(together, *names))
-    with files.postponed(), files.output_folder(output, FILES):
+    written = (ANSWER, COMPARISON_CSV, f"{PICTURE}.png", f"{PICTURE}.svg")
+    with files.postponed(), files.output_folder(output, written):
         files.remove([output / ANSWER])
-        files.write_bytes(output / TABLE, csv_of(table))
+        files.write_bytes(output / COMPARISON_CSV, csv_of(table))
         style.save(paint.figure(chart.picture), output / PICTURE)
-        write_answer(said, output)
-    return comparison_page(table, said, [chart])
+        write_answer(answer, output)
+    return comparison_page(table, answer, [chart])
 
 
-# Settings in which results of like schemes should not differ without a word.
-SETTINGS = ("workers", "iterations", "seed", "delay", "load_law", "policy", "network", "failures")
-
-
-def differences(one: Records, two: Records, first: str, second: str) -> tuple[str, ...]:
+def differences(left: Records, right: Records, first: str, second: str) -> tuple[str, ...]:
     """In which settings the two results differ, and which schemes one of them has alone."""
     notes = list[str]()
-    configs = one.config or {}, two.config or {}
-    for key in SETTINGS if all(configs) else ():
+    configs = left.config or {}, right.config or {}
+    # settings in which results of like schemes should not differ without a word
+    settings = ["workers", "iterations", "seed", "delay", "load_law", "policy"]
+    settings += ["network", "failures"]
+    for key in settings if all(configs) else ():
         a, b = (config.get(key) for config in configs)
         if a != b:
             plain = all(isinstance(value, int | float | str) for value in (a, b))
             which = f": {a} in {first}, {b} in {second}" if plain else ""
             notes.append(f"They differ in {key}{which}, so ratios are not of schemes alone.")
-    labels = [[label for label, _ in records.labels()] for records in (one, two)]
+    labels = [[label for label, _ in records.labels()] for records in (left, right)]
     for name, mine, theirs in ((first, *labels), (second, *labels[::-1])):
         if alone := [label for label in mine if label not in theirs]:
             notes.append(f"Only {name} has {enumerated(alone, 4)}.")
     return tuple(notes)
 
 
-def _names(one: Records, two: Records) -> tuple[str, str]:
+def _names(first: Records, second: Records) -> tuple[str, str]:
     """What pictures call them: the folders' names, unless one of them is measured."""
-    live = [records.live for records in (one, two)]
+    live = [records.live for records in (first, second)]
     if live[0] != live[1]:
         return ("measured", "simulated") if live[0] else ("simulated", "measured")
-    names = one.directory.resolve().name, two.directory.resolve().name
-    return names if names[0] != names[1] else (str(one.directory), str(two.directory))
+    names = first.directory.resolve().name, second.directory.resolve().name
+    return names if names[0] != names[1] else (str(first.directory), str(second.directory))

@@ -42,7 +42,7 @@ class Source:
 
 
 # Sizes: the authors' tables (2019), and the same encoding of the files that users have brought.
-SOURCES = {
+DATA_SOURCES = {
     "covertype": Source(
         "covtype.data.gz", "archive.ics.uci.edu/dataset/31/covertype", 581_012, (396_112, 15_509)
     ),
@@ -66,7 +66,6 @@ SOURCES = {
         "price",
     ),
 }
-ALSO = {"kc_house": "kc_housing"}  # other names
 
 
 def bring(name: str, folder: Path) -> list[str]:
@@ -74,10 +73,10 @@ def bring(name: str, folder: Path) -> list[str]:
     a whole file, after its loader has read it, and its SHA-256 beside it, or nothing.
     Raises ConfigError: there is no such set, it cannot be fetched or is another one, or the file
     that is there has changed since it was fetched."""
-    name = ALSO.get(name, name)
-    if name not in SOURCES:
-        raise at("data", name, one_of(SOURCES, name))
-    source = SOURCES[name]
+    name = {"kc_house": "kc_housing"}.get(name, name)  # another name of it
+    if name not in DATA_SOURCES:
+        raise at("data", name, one_of(DATA_SOURCES, name))
+    source = DATA_SOURCES[name]
     file = folder / source.file
     if file.exists():
         try:
@@ -87,16 +86,16 @@ def bring(name: str, folder: Path) -> list[str]:
         return [f"{file} is there already"]
     with TemporaryDirectory() as cache:
         table, stated = _fetched(name, source, Path(cache))
-        part = Path(cache) / source.file
+        table_file = Path(cache) / source.file
         table.to_csv(
-            part,
+            table_file,
             index=False,
             header=source.openml is not None,
             float_format="%.15g",
             compression={"method": "gzip", "mtime": 0},
         )
-        _require_it(name, source, len(table), part)
-        digest, content = sha256(part), part.read_bytes()
+        _require_it(name, source, len(table), table_file)
+        digest, content = sha256(table_file), table_file.read_bytes()
     write_bytes(recorded_as(file), f"{digest}  {file.name}\n".encode())
     write_bytes(file, content)
     rows, features = source.training
@@ -118,9 +117,11 @@ def _fetched(name: str, source: Source, cache: Path) -> tuple[pd.DataFrame, str]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of attempts that are repeated
             if source.openml is None:
-                found = datasets.fetch_covtype(data_home=cache, as_frame=True)
+                fetched = datasets.fetch_covtype(data_home=cache, as_frame=True)
             else:
-                found = datasets.fetch_openml(data_id=source.openml, data_home=cache, as_frame=True)
+                fetched = datasets.fetch_openml(
+                    data_id=source.openml, data_home=cache, as_frame=True
+                )
     except (OSError, HTTPException, ValueError) as error:
         if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
             raise
@@ -128,13 +129,13 @@ def _fetched(name: str, source: Source, cache: Path) -> tuple[pd.DataFrame, str]
         raise ConfigError(
             f"data {name}: cannot be fetched, which needs a network ({why}); see {source.page}"
         ) from error
-    table = found.frame
+    table = fetched.frame
     if source.columns:
         table = table.rename(columns={source.target: source.columns[0]})
         if missing := [column for column in source.columns if column not in table]:
             raise ConfigError(f"data {name}: {source.page} has no column {', '.join(missing)}")
         table = table[[*source.columns]]
-    return table, str(found.get("details", {}).get("licence") or "")
+    return table, str(fetched.get("details", {}).get("licence") or "")
 
 
 def _require_it(name: str, source: Source, rows: int, file: Path) -> None:
@@ -147,6 +148,6 @@ def _require_it(name: str, source: Source, rows: int, file: Path) -> None:
         raise ConfigError(str(error).replace(str(file), source.page)) from None
     if loaded.X.shape != source.training:
         has, needs = (
-            " x ".join(f"{n:,}" for n in each) for each in (loaded.X.shape, source.training)
+            " x ".join(f"{n:,}" for n in shape) for shape in (loaded.X.shape, source.training)
         )
         raise ConfigError(f"data {name}: {source.page} is encoded as {has}; must be {needs}")

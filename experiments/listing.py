@@ -28,13 +28,13 @@ from .config.settings import FailureSettings
 from .page import terminal
 from .reproduce import FIGURES, figure_named, settable
 
-FOLDER = resources.files("erasurehead.experiments") / "configs"
+EXAMPLES_FOLDER = resources.files("erasurehead.experiments") / "configs"
 SUFFIX = ".yaml"
 
 
 def example_names() -> list[str]:
     """The examples there are."""
-    names = (file.name for file in FOLDER.iterdir())
+    names = (file.name for file in EXAMPLES_FOLDER.iterdir())
     return sorted(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
 
 
@@ -47,7 +47,7 @@ def write_example(name: str, folder: Path) -> Path:
     path = folder / f"{name}{SUFFIX}"
     try:
         with path.open("xb") as file:
-            file.write((FOLDER / path.name).read_bytes())
+            file.write((EXAMPLES_FOLDER / path.name).read_bytes())
     except FileExistsError:
         raise ConfigError(f"{path}: exists already, and init overwrites nothing") from None
     except OSError as error:
@@ -68,7 +68,6 @@ PLACES = {  # each list, and where in a config its entries stand
 }
 
 TOPICS = (*PLACES, "figures")
-OTHER = {"problem": "data", "problems": "data", "loss": "losses"}  # and each without its last s
 
 
 def sections(plugins: Sequence[str] = ()) -> dict[str, Entries]:
@@ -93,29 +92,34 @@ def keys_of(config: Path | None) -> list[str]:
         document = load(config) if config else {}
     for key, value in document.items():
         listed = value if key == "schemes" and isinstance(value, list) else [value]
-        for section in (each for each in listed if isinstance(each, Mapping)):
-            place = f"{key}.{section.get('name')}" if key == "schemes" else key
-            keys |= dict.fromkeys(f"{place}.{field}" for field in section if field != "name")
+        for section in (value_ for value_ in listed if isinstance(value_, Mapping)):
+            prefix = f"{key}.{section.get('name')}" if key == "schemes" else key
+            keys |= dict.fromkeys(f"{prefix}.{field}" for field in section if field != "name")
     return [*keys]
 
 
 def show_list(what: str | None, config: Path | None = None) -> None:
     """Print the names that a config can have (``None``), or one list or entry with type, unit,
     range and default of every field. Raises ConfigError: there is none, or a bad plugin."""
-    topic = OTHER.get(what or "", what)
+    others = {
+        "problem": "data",
+        "problems": "data",
+        "loss": "losses",
+    }  # each without its last s, too
+    topic = others.get(what or "", what)
     topic = f"{topic}s" if f"{topic}s" in TOPICS else topic
     console = terminal.console()
     entries = sections([] if config is None else plugins_of(load(config)))
     if what is None:
         _show_names(console, entries)
         return
-    found: dict[str, Entries] = {k: {what: own[what]} for k, own in entries.items() if what in own}
+    listed: dict[str, Entries] = {k: {what: own[what]} for k, own in entries.items() if what in own}
     if topic in entries:
-        found = {topic: entries[topic]}
+        listed = {topic: entries[topic]}
     figures = FIGURES if topic == "figures" else [name for name in FIGURES if name == what]
-    if not (found or figures):
+    if not (listed or figures):
         raise at("list", what, one_of(known_names(entries), what))
-    for kind, own in found.items():
+    for kind, own in listed.items():
         _show_section(console, kind, own)
     if figures:
         title = ("figures", "bold underline"), "  erasurehead reproduce NAME ..."
@@ -139,24 +143,24 @@ def _show_names(console: Console, entries: Mapping[str, Entries]) -> None:
 
 
 def _show_section(console: Console, kind: str, entries: Entries) -> None:
-    place = (PLACES[kind], "italic")
+    where = (PLACES[kind], "italic")
     more = f"; a count can be {FOLLOWING}" if kind == "schemes" else ""
     more = "; the public ones: erasurehead data NAME" if kind == "data" else more
-    console.print(Text.assemble((kind, "bold underline"), "  in a config: ", place, more))
+    console.print(Text.assemble((kind, "bold underline"), "  in a config: ", where, more))
     for entry, family in entries.items():
         _show_entry(console, entry, first_sentence(family))
         own = family.fields if issubclass(family, Objective) else family
         rows = [] if own is None else field_rows(own)  # the others of a loss are the data
         if not rows:
             continue
-        known = [each.name for each in fields(FieldRow)]
-        shown = [name for name in known if any(getattr(row, name) for row in rows)]
+        known = [field.name for field in fields(FieldRow)]
+        used = [name for name in known if any(getattr(row, name) for row in rows)]
         table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
-        for name in shown:
+        for name in used:
             whole, title = name in ("name", "unit", "default"), "field" if name == "name" else name
             table.add_column(title, no_wrap=whole, min_width=14 if name == "value" else None)
         for row in rows:
-            table.add_row(*(Text(getattr(row, name)) for name in shown))
+            table.add_row(*(Text(getattr(row, name)) for name in used))
         console.print(Padding(table, (0, 0, 0, 4)))
     console.print()
 

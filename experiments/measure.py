@@ -18,8 +18,8 @@ from ..sim.types import FloatArray
 from .config import build
 from .config.cells import cells
 from .config.errors import ConfigError, at
-from .live.command import LONGEST, slowed
-from .live.masters import arrivals
+from .live.command import MAX_LIVE_SECONDS, slowed
+from .live.masters import received
 from .live.worker import Computation, HeldPartitions, Setup, Task, Vector, Wanted, parts_of
 from .live.workers import hired
 from .options import MeasureRequest, cores
@@ -27,12 +27,9 @@ from .page import terminal
 from .run import files
 from .run.command import Progress
 
-COLUMNS = ("worker", "host", "round", "load", "start", "end", "busy", "seconds")
+MEASURE_COLUMNS = ("worker", "host", "round", "load", "start", "end", "busy", "seconds")
 STRETCH = 5  # rounds of a load in a row
-LONG = 60.0  # seconds from which on it is said how long it takes
 USUAL = MeasureRequest()
-MOST_LOADS = 1000
-LARGEST = 20_000  # rows of the matrices: three of them take 10 GB
 
 
 @final
@@ -61,7 +58,7 @@ class Gradients(HeldPartitions):
     @override
     def compute(self, wanted: Wanted) -> Vector:
         load, beta = wanted.argument
-        chosen = [(self.own + i) % len(self.parts) for i in range(load)]
+        chosen = [(self.own + i) % len(self.partitions) for i in range(load)]
         return np.asarray(np.sum([self.gradient(i, beta, wanted) for i in chosen], axis=0))
 
 
@@ -77,8 +74,8 @@ class Workload:
 def gradients(learning: build.Training, workers: int) -> Workload:
     """Gradients of k = n partitions, of which each worker begins with its own."""
     problem = replace(learning.problem, partitions=workers)
-    parts = dict(enumerate(parts_of(problem)))
-    tasks = [Gradients(parts, problem.rows, worker) for worker in range(workers)]
+    by_partition = dict(enumerate(parts_of(problem)))
+    tasks = [Gradients(by_partition, problem.rows, worker) for worker in range(workers)]
     return Workload(tasks, learning.initial)
 
 
@@ -86,8 +83,8 @@ def read_workload(document: Mapping[str, Any] | None, asked: MeasureRequest) -> 
     """What to measure: gradients of the config's problem; without a config, products of matrices.
     Raises ConfigError: the config is bad or has no problem, or other workers."""
     if document is None:
-        if not 1 <= asked.size <= LARGEST:
-            raise at("--size", asked.size, f"must be from 1 to {LARGEST}")
+        if not 1 <= asked.size <= 20_000:  # rows: three such matrices take 10 GB
+            raise at("--size", asked.size, "must be from 1 to 20000")
         return Workload([Products(asked.size)] * (asked.workers or 4), np.empty(0))
     cell = cells(document, asked.data_dir)[0]
     own = cell.settings.workers
@@ -102,15 +99,15 @@ def read_loads(text: str) -> list[int]:
     """Loads from ``1,2,3``. Raises ConfigError: it is not that."""
     valid = "must be whole numbers from 1 on with commas between, such as 1,2,3, none twice"
     try:
-        loads = [int(part) for part in text.split(",")]
+        loads = [int(word) for word in text.split(",")]
     except ValueError:
         raise at("--loads", text, valid) from None
-    if min(loads) < 1 or len(set(loads)) < len(loads) or len(loads) > MOST_LOADS:
+    if min(loads) < 1 or len(set(loads)) < len(loads) or len(loads) > 1000:
         raise at("--loads", text, valid)
     return loads
 
 
-def _turns(loads: Sequence[int], rounds: int) -> Iterator[tuple[int, int]]:
+def turns_of(loads: Sequence[int], rounds: int) -> Iterator[tuple[int, int]]:
     """Round and load of each turn; round -1 is not recorded. The loads take turns, so that a
     machine that becomes slower does not look like a load law; in stretches, so that a round follows
     one of its own kind, as in training."""
@@ -121,7 +118,7 @@ def _turns(loads: Sequence[int], rounds: int) -> Iterator[tuple[int, int]]:
                 yield turn, load
 
 
-def _require_short(workload: Workload, asked: MeasureRequest) -> None:
+def require_short(workload: Workload, asked: MeasureRequest) -> None:
     """Say how long it takes, by a task that is tried out here, where that is long. Raises
     ConfigError: it takes more than a day; the option that makes it so long is named."""
     task, size = workload.tasks[0], 1.0
@@ -134,9 +131,9 @@ def _require_short(workload: Workload, asked: MeasureRequest) -> None:
             task.compute(Wanted(0, (1, workload.model), {}, lambda: None))
             spent.append(time.perf_counter() - began)
     waits = len(workload.tasks) / cores() if asked.scheduler is None else 1.0  # for a processor
-    each = min(spent) * max(waits, 1.0)
+    task_seconds = min(spent) * max(waits, 1.0)
     slow = max([1.0, *dict(slowed(asked.slow)).values()])
-    turns, usually = (each + -(-each // STRETCH) for each in (asked.rounds, USUAL.rounds))
+    turns, usually = (rounds + -(-rounds // STRETCH) for rounds in (asked.rounds, USUAL.rounds))
     load, usual_load = (sum(read_loads(text)) for text in (asked.loads, USUAL.loads))
     usual = {
         "--slow": (asked.slow, slow, 1.0),
@@ -144,26 +141,26 @@ def _require_short(workload: Workload, asked: MeasureRequest) -> None:
         "--rounds": (asked.rounds, turns, usually),
         "--size": (asked.size, size**3, 1.0),
     }
-    expected = each * prod(mine for _, mine, _ in usual.values())
-    if not expected <= LONGEST:
+    expected = task_seconds * prod(mine for _, mine, _ in usual.values())
+    if not expected <= MAX_LIVE_SECONDS:
         # The first one that makes it short enough alone, or the one that is the furthest off.
         times = {name: mine / other for name, (_, mine, other) in usual.items()}
-        alone = [name for name in times if expected / times[name] <= LONGEST]
+        alone = [name for name in times if expected / times[name] <= MAX_LIVE_SECONDS]
         name = alone[0] if alone else max(times, key=times.__getitem__)
         text = f"takes about {expected / 86400:.3g} days; must take one at most"
         raise at(name, usual[name][0], text)
-    if expected > LONG:
+    if expected > 60:
         terminal.say(f"the tasks take about {expected:.3g} s")
 
 
-def measure(
+def measure_tasks(
     document: Mapping[str, Any] | None, asked: MeasureRequest, progress: Progress
 ) -> pd.DataFrame:
     """Measure and write the table; ``progress`` is told of rounds done, and in all. Every worker
     does the same task at the same time, round after round.
 
-    Returns one row per task with the columns ``COLUMNS``. All instants are the master's: ``start``
-    is the broadcast of the round and ``end`` the arrival of the answer, in seconds since 1970;
+    Returns one row per task with ``MEASURE_COLUMNS``. All instants are the master's: ``start`` is
+    the broadcast of the round and ``end`` the arrival of the answer, in seconds since 1970;
     ``seconds`` lie between them, as does the delay that a simulation draws. The worker itself
     worked for ``busy`` of these seconds; the rest is messages, and waiting for a processor.
 
@@ -177,24 +174,24 @@ def measure(
         if worker >= len(tasks):
             raise at("--slow", worker, f"must be a worker from 0 to {len(tasks) - 1}")
     files.require_file(output)
-    _require_short(workload, asked)
+    require_short(workload, asked)
     rows: list[tuple[object, ...]] = []
     with hired(len(tasks), asked.scheduler) as workers:
         workers.set_up([Setup(task, slow=slow.get(j, 1.0)) for j, task in enumerate(tasks)])
         workers.start_clock()
         zero, done = time.time(), 0
-        for number, (turn, load) in enumerate(_turns(loads, asked.rounds)):
+        for number, (turn, load) in enumerate(turns_of(loads, asked.rounds)):
             start = workers.now()
             for worker in range(len(tasks)):
                 workers.give(worker, Task(number, (0.0,), (load, workload.model)))
-            for arrival in arrivals(workers, len(tasks), done + 1):
-                place = arrival.worker, workers.hosts[arrival.worker], turn, load
+            for arrival in received(workers, len(tasks), done + 1):
+                origin = arrival.worker, workers.hosts[arrival.worker], turn, load
                 times = zero + start, zero + arrival.now, arrival.seconds, arrival.now - start
-                rows.append((*place, *times))
+                rows.append((*origin, *times))
             if turn >= 0:
                 done += 1
                 progress(done, asked.rounds * len(loads))
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(MEASURE_COLUMNS))
     table = table[table["round"] >= 0].sort_values(["round", "load", "worker"], ignore_index=True)
     files.write_bytes(output, csv_of(table))
     return table

@@ -17,15 +17,15 @@ from math import isinf, isnan, nan
 from ..sim.errors import escaped
 
 LONGEST_LINE = 300  # characters of a line in the terminal
-GAP = " ... "  # in place of what is left out of a long text
 
 
 def shortened(text: str, most: int = LONGEST_LINE) -> str:
     """The text, without its middle if it is longer than ``most``: its end often says the most."""
     if len(text) <= most:
         return text
-    last = 2 * (most - len(GAP)) // 5
-    return f"{text[: most - len(GAP) - last]}{GAP}{text[-last:]}"
+    gap = " ... "
+    last = 2 * (most - len(gap)) // 5
+    return f"{text[: most - len(gap) - last]}{gap}{text[-last:]}"
 
 
 def line(text: str, most: int = LONGEST_LINE) -> str:
@@ -46,9 +46,9 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def number_of(number: int, one: str, more: str = "") -> str:
+def number_of(number: int, noun: str, more: str = "") -> str:
     """The number and its noun: ``1 cell``, ``3 cells``; ``more`` is a plural of its own."""
-    return f"{number} {one if number == 1 else more or one + 's'}"
+    return f"{number} {noun if number == 1 else more or noun + 's'}"
 
 
 def raised(error: BaseException) -> str:

@@ -22,7 +22,7 @@ from erasurehead.experiments.reproduce.claims import (
     Claim,
     ClaimVerdict,
     Finding,
-    Outcome,
+    Judgement,
     Quantity,
     crossing,
     mean_ratio,
@@ -98,45 +98,46 @@ def settings(ratio: float) -> pd.DataFrame:
 
 
 NEVER, ALWAYS = [0.0] * 3, [0.0, 1.0, 1.0]
-PLANTED: dict[str, tuple[str, Outcome, dict[str, pd.DataFrame], str]] = {
-    "a": ("a", Outcome.HOLDS, {"delay_tolerance": tolerance(NEVER, ALWAYS, ALWAYS)},
+PLANTED: dict[str, tuple[str, Judgement, dict[str, pd.DataFrame], str]] = {
+    "a": ("a", Judgement.HOLDS, {"delay_tolerance": tolerance(NEVER, ALWAYS, ALWAYS)},
           "With 4 of 8 workers 10 s late, ErasureHead waits for one of them in 0 % of the rounds"),
-    "a fails": ("a", Outcome.FAILS, {"delay_tolerance": tolerance(ALWAYS, NEVER, NEVER)},
+    "a fails": ("a", Judgement.FAILS, {"delay_tolerance": tolerance(ALWAYS, NEVER, NEVER)},
                 "against cyclic repetition in 2 of 3 settings, all with stragglers = 2, 4: -1"),
-    "a as late": ("a", Outcome.OPEN, {"delay_tolerance": tolerance(NEVER, NEVER, NEVER)},
+    "a as late": ("a", Judgement.OPEN, {"delay_tolerance": tolerance(NEVER, NEVER, NEVER)},
                   "It waits as often as both with 0, 2, 4 stragglers"),
-    "a in part": ("a", Outcome.PARTLY, {"delay_tolerance": tolerance([0, 0, 1], [0, 1, 1], NEVER)},
+    "a in part": ("a", Judgement.PARTLY,
+                  {"delay_tolerance": tolerance([0, 0, 1], [0, 1, 1], NEVER)},
                   "fractional repetition in 1 of 3 settings, all with stragglers = 4: -1"),
-    "b": ("b", Outcome.HOLDS, {"loss_iteration_floor": floor(0.5, 1e-6, 2.0)},
+    "b": ("b", Judgement.HOLDS, {"loss_iteration_floor": floor(0.5, 1e-6, 2.0)},
           "With r = 4 of 8 arrivals it needs 1.0"),
-    "b slow": ("b", Outcome.FAILS, {"loss_iteration_floor": floor(0.7, 1e-4, 2.0)},
+    "b slow": ("b", Judgement.FAILS, {"loss_iteration_floor": floor(0.7, 1e-4, 2.0)},
                "Fails in 1 of 1 settings: 1.9"),
-    "b high floor": ("b", Outcome.PARTLY, {"loss_iteration_floor": floor(0.5, 0.02, 2.0)},
+    "b high floor": ("b", Judgement.PARTLY, {"loss_iteration_floor": floor(0.5, 0.02, 2.0)},
                      "1 of 1 settings: 0.0196 of the loss at the start is the noise floor"),
-    "b above its bound": ("b", Outcome.PARTLY, {"loss_iteration_floor": floor(0.5, 1e-6, 0.8)},
+    "b above its bound": ("b", Judgement.PARTLY, {"loss_iteration_floor": floor(0.5, 1e-6, 0.8)},
                           "1 of 1 settings: 1.25 times its bound is the mean loss"),
-    "c": ("c", Outcome.HOLDS, {"iteration_time_workers": runtime(additive=1.0)},
+    "c": ("c", Judgement.HOLDS, {"iteration_time_workers": runtime(additive=1.0)},
           "With 8 workers, 2.00 [1.95, 2.06] (additive law) times as fast as uncoded."),
-    "c fails": ("c", Outcome.FAILS, {"iteration_time_workers": runtime(additive=4.0)},
+    "c fails": ("c", Judgement.FAILS, {"iteration_time_workers": runtime(additive=4.0)},
                 "Fails in 1 of 1 settings: 0.5 times as fast as uncoded"),
-    "c in part": ("c", Outcome.PARTLY,
+    "c in part": ("c", Judgement.PARTLY,
                   {"iteration_time_workers": runtime(proportional=3.0, additive=1.0)},
                   "1 of 2 settings, all with proportional law: 0.667 times as fast as uncoded"),
-    "c as fast": ("c", Outcome.OPEN,
+    "c as fast": ("c", Judgement.OPEN,
                   {"iteration_time_workers": runtime(additive=2.0)}, "1.00 [0.97"),
-    "c by iterations": ("c", Outcome.FAILS,
+    "c by iterations": ("c", Judgement.FAILS,
                         {"iteration_time_workers": runtime(additive=1.6),
                          "loss_iteration_floor": floor(0.7, 1e-4, 2.0)},
                         "7 times the iterations charged to it"),
-    "d": ("d", Outcome.HOLDS, {"loss_time": races(1.0), "speedup": settings(1.5)},
+    "d": ("d", Judgement.HOLDS, {"loss_time": races(1.0), "speedup": settings(1.5)},
           "Diabetes (least squares), times as fast to the target loss: 2.00 [2.00, 2.00] as"),
-    "d fails": ("d", Outcome.FAILS, {"loss_time": races(4.0)},
+    "d fails": ("d", Judgement.FAILS, {"loss_time": races(4.0)},
                 "Fails against uncoded in 1 of 1 settings: 0.5 times as fast"),
-    "d in part": ("d", Outcome.PARTLY, {"loss_time": races(1.0), "speedup": settings(0.9)},
+    "d in part": ("d", Judgement.PARTLY, {"loss_time": races(1.0), "speedup": settings(0.9)},
                   "against fractional repetition in 1 of 2 settings, all with d = 6: 0.9 times"),
-    "d misses": ("d", Outcome.OPEN, {"loss_time": races(1.0, reach=5)},
+    "d misses": ("d", Judgement.OPEN, {"loss_time": races(1.0, reach=5)},
                  "2.00 [0.00, 2.00] as fractional repetition; 3 runs of ErasureHead without it"),
-    "d never": ("d", Outcome.FAILS, {"loss_time": races(1.0, reach=0)},
+    "d never": ("d", Judgement.FAILS, {"loss_time": races(1.0, reach=0)},
                 "1 of 1 settings: 0 times as fast to the target loss"),
 }  # fmt: skip
 
@@ -151,7 +152,7 @@ def test_a_verdict_is_what_the_table_says(case: str) -> None:
     assert claim.heading(verdict).endswith(f": {code}")
     assert said in " ".join(claim.sentences(verdict))
     assert ("Fails" in " ".join(claim.sentences(verdict))) == (
-        code in (Outcome.FAILS, Outcome.PARTLY)
+        code in (Judgement.FAILS, Judgement.PARTLY)
     )
     plain = json.loads(json.dumps(claim.as_plain(verdict), allow_nan=False))
     assert plain["verdict"] == code
@@ -160,11 +161,11 @@ def test_a_verdict_is_what_the_table_says(case: str) -> None:
 
 def test_an_interval_is_on_one_side_or_not_decided() -> None:
     for low, high, above, below in (
-        (1.1, 1.2, Outcome.HOLDS, Outcome.FAILS),
-        (0.8, 0.9, Outcome.FAILS, Outcome.HOLDS),
-        (0.9, 1.1, Outcome.OPEN, Outcome.OPEN),
-        (1.0, 1.1, Outcome.OPEN, Outcome.OPEN),
-        (np.nan, np.nan, Outcome.OPEN, Outcome.OPEN),
+        (1.1, 1.2, Judgement.HOLDS, Judgement.FAILS),
+        (0.8, 0.9, Judgement.FAILS, Judgement.HOLDS),
+        (0.9, 1.1, Judgement.OPEN, Judgement.OPEN),
+        (1.0, 1.1, Judgement.OPEN, Judgement.OPEN),
+        (np.nan, np.nan, Judgement.OPEN, Judgement.OPEN),
     ):
         interval = ((low + high) / 2, low, high)
         assert Finding(Quantity.WAITS, {}, interval, 1.0).code is above
@@ -274,7 +275,7 @@ def test_only_the_papers_claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert {figure.name for figure in made} == {*CLAIM_FIGURES}
     assert {claim.figures[0] for claim in CLAIMS} < {*CLAIM_FIGURES}
     assert isinstance(CLAIMS[0], Claim)
-    assert ClaimVerdict([]).code is Outcome.OPEN
+    assert ClaimVerdict([]).code is Judgement.OPEN
 
 
 @pytest.mark.slow
@@ -286,7 +287,7 @@ def test_the_readme_has_the_verdicts() -> None:
     a, b, c, d = (verdict for _, verdict in verdicts(frames))
     [lost] = a.of(Quantity.LACKS)
     quick = b.of(Quantity.ITERATIONS, r=15.0)[0].interval[0]
-    slow = [each.where["n"] for each in c.findings if each.code is Outcome.FAILS]
+    slow = [each.where["n"] for each in c.findings if each.code is Judgement.FAILS]
     (one, *codes), (other, *more) = (
         [each.interval[0] for each in d.of(Quantity.SOONER, data=data)] for data in d.facts["data"]
     )
@@ -298,4 +299,4 @@ def test_the_readme_has_the_verdicts() -> None:
     )
     for line, (text, verdict) in zip(lines, told, strict=True):
         assert text in line
-        assert (verdict.code is Outcome.PARTLY) == (verdict in (c, d))
+        assert (verdict.code is Judgement.PARTLY) == (verdict in (c, d))

@@ -285,7 +285,7 @@ def test_what_measure_says(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mean of each load, and how many tasks there are; a config is read where one is given."""
     table = pd.DataFrame({"load": [1, 1, 2, 2], "seconds": [0.25, 0.5, 1.0, 1.5]})
     made = Mock(return_value=table)
-    monkeypatch.setattr(measure, "measure", made)
+    monkeypatch.setattr(measure, "measure_tasks", made)
     said = ["load 1: 0.375 s on average", "load 2: 1.25 s on average", "4 tasks in m.csv"]
     assert said_by("measure", "--output", "m.csv") == [*said, "next: erasurehead fit m.csv"]
     document, asked, _ = made.call_args.args

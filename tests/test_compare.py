@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 from unittest.mock import Mock
 
 import numpy as np
@@ -16,15 +14,13 @@ import pytest
 import erasurehead as eh
 from erasurehead.experiments.compare import (
     Pair,
-    _cells,
-    _named,
-    _pair,
     compare_results,
     comparison_answer,
     comparison_page,
     comparison_picture,
     comparison_table,
     differences,
+    pairs,
     ratio_of_means,
     ratio_picture,
     read_comparison,
@@ -51,13 +47,15 @@ def ratios(rows: Sequence[Ratio], **more: list[float]) -> pd.DataFrame:
 def test_results_of_other_sweeps_have_nothing_to_compare() -> None:
     """A result without the swept key has no cell of that name; before, a KeyError."""
 
-    def result(**columns: object) -> Any:
+    def result(**columns: object) -> Records:
         table = pd.DataFrame({"label": ["a"], "scheme": ["uncoded"], **columns})
-        return SimpleNamespace(iterations=table)
+        rounds = table.assign(replication=0, iteration=0, time=0.0)
+        return Records(rounds, table, directory=Path("there"))
 
-    assert [*_cells(result(), ["workers"])] == []
-    [(name, _)] = _cells(result(workers=[12]), ["workers"])
-    assert name == ("a", "uncoded", "12")
+    with pytest.raises(ConfigError, match="has no scheme and point of a sweep that there has: a"):
+        pairs(result(workers=[12]), result())
+    [pair] = pairs(result(workers=[12]), result(workers=[12]))
+    assert (pair.label, pair.scheme, pair.swept) == ("a", "uncoded", {"workers": "12"})
 
 
 NAN = float("nan")
@@ -118,10 +116,14 @@ def test_the_picture_of_ratios_has_a_row_each() -> None:
 
 
 def test_a_row_is_named_by_its_point_of_the_sweep() -> None:
-    row = {"label": "a", "scheme": "uncoded", "delay.rate": 2.0, "seed": 1, "replications": 3}
-    assert _named(row) == "a (2.0, 1)"
-    assert _named({"label": "a", "scheme": "uncoded", "replications": 3}) == "a"
-    assert _named({"label": "a", "scheme": "uncoded", "first": 3}) == "a"
+    known = {"ratio": 1.0, "ratio_low": 0.9, "ratio_high": 1.1}
+    for columns, name in (
+        ({"delay.rate": 2.0, "seed": 1, "replications": 3}, "a (2.0, 1)"),
+        ({"replications": 3}, "a"),
+        ({}, "a"),
+    ):
+        table = pd.DataFrame([{"label": "a", "scheme": "uncoded", **columns, **known}])
+        assert ratio_picture(table).panels[0].y.names == (name,)
 
 
 def test_the_table_has_the_points_of_a_sweep_and_losses_if_there_are_any() -> None:
@@ -184,13 +186,14 @@ def test_what_varies_correlates_and_what_does_not_is_unknown() -> None:
 
 
 def test_what_only_one_result_has_of_a_cell_is_left_out() -> None:
-    def table(replications: int, iterations: int) -> pd.DataFrame:
+    def result(replications: int, iterations: int) -> Records:
         index = [(r, t) for r in range(replications) for t in range(iterations + 1)]
         frame = pd.DataFrame(index, columns=["replication", "iteration"])
         seconds = 10.0 * frame["replication"] + frame["iteration"]
-        return frame.assign(time=seconds, iteration_time=seconds)
+        frame = frame.assign(time=seconds, iteration_time=seconds, label="a", scheme="uncoded")
+        return Records(frame.assign(seed=2), pd.DataFrame({"seed": [2]}))
 
-    found = _pair(("a", "uncoded", "2"), ["seed"], table(3, 4), table(2, 6))
+    [found] = pairs(result(3, 4), result(2, 6))
     assert found.swept == {"seed": "2"}
     expected = [[0.0, 1.0, 2.0, 3.0, 4.0], [10.0, 11.0, 12.0, 13.0, 14.0]]
     for columns in (found.first, found.second):

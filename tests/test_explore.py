@@ -29,7 +29,7 @@ from erasurehead.experiments.explore.drawing import (
 )
 from erasurehead.experiments.explore.server import (
     CONTROLS,
-    LAWS,
+    DELAY_LAWS,
     Choice,
     Server,
     Turns,
@@ -56,7 +56,7 @@ def settings_of(**query: str) -> Any:
     return cells(document(chosen(query)))[0].settings
 
 
-@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("law", DELAY_LAWS)
 def test_a_law_has_the_mean_that_is_chosen(law: str) -> None:
     """Shift and mean of the random part are the same for all laws."""
     model = settings_of(law=law, shift="0.5", mean="0.8").delay
@@ -146,15 +146,14 @@ def test_sliders_begin_as_the_lecture_says() -> None:
     assert delay(chosen({})) == {"model": "shifted_exponential", "shift": 0.5, "rate": 1.0}
 
 
-def test_so_many_closed_forms_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_so_many_closed_forms_are_kept() -> None:
     """A server that runs for days does not grow; the last one is always there."""
-    monkeypatch.setattr(drawing, "MOST_KNOWN", 2)
-    theory = ClosedForms()
+    theory = ClosedForms(most=2)
     for workers in ("10", "12", "14"):
         *_, last = cells(document(chosen({"n": workers, "r": "5", "d": "2"})))
         assert theory.of(last, patient=True) is not None
         assert theory.of(last, patient=False) is not None
-        assert len(theory._known) <= 2
+        assert len(theory) <= 2
 
 
 @pytest.mark.parametrize(
@@ -386,29 +385,29 @@ def test_the_newest_request_of_a_page_takes_the_place_of_the_older() -> None:
 
     threads = [started("a", "first")]
     assert began.wait(PATIENCE)
-    first = turns._newest["a"]
+    first = turns.newest["a"]
     threads.append(started("a", "a0"))
-    until(lambda: turns._newest["a"] is not first)
+    until(lambda: turns.newest["a"] is not first)
     for place in range(1, 100):  # each is there before the next one comes
         threads.append(started("a", f"a{place}"))
         threads[-2].join(PATIENCE)
     threads.append(started("b", "b"))
-    until(lambda: len(turns._newest) == 2)
+    until(lambda: len(turns.newest) == 2)
     go_on.set()
     for thread in threads:
         thread.join(PATIENCE)
     assert sorted(drawn) == ["a99", "b", "first"]
     assert len(refused) == 99
-    assert not turns._newest
+    assert not turns.newest
 
 
 def test_a_backlog_of_pages_does_not_grow() -> None:
     """Of 64 pages; those that wait may still ask for something else."""
     turns = Turns()
-    turns._newest |= {f"{page}": object() for page in range(63)}
+    turns.newest |= {f"{page}": object() for page in range(63)}
     with turns.turn("a") as first, turns.turn("b") as second:
         assert (first, second) == (True, False)
-    turns._newest["63"] = object()
+    turns.newest["63"] = object()
     with turns.turn("0") as known:
         assert known
 
@@ -513,7 +512,7 @@ def test_a_law_is_what_its_title_says(law: str, said: dict[str, Any]) -> None:
     found = delay(chosen({"law": law, "shift": "0.75"}))
     assert said.items() <= found.items()
     assert found["shift"] == 0.75
-    number_said = re.search(r"[\d.]+$", LAWS[law])
+    number_said = re.search(r"[\d.]+$", DELAY_LAWS[law])
     assert number_said is not None
     assert float(number_said[0]) == said.get("shape", said.get("sigma"))
     pareto = delay(chosen({"law": "pareto", "shift": "0.75", "mean": "3"}))
@@ -584,9 +583,9 @@ def test_closed_forms_are_hollow_rings_where_there_are_any() -> None:
         if rings:
             assert (hollow[0].x[0], hollow[0].y[0], hollow[0].title) == (1.5, 0.1, "")
             assert hollow[0].colour == next(mark for mark in marks if mark.title == "a").colour
-        assert {mark.title for mark in marks} >= {"a", "b", drawing.BARS.title}
-        assert ({drawing.THEORY.title} <= {mark.title for mark in marks}) == bool(rings)
-        assert picture.last == (drawing.THEORY.title, drawing.BARS.title)
+        assert {mark.title for mark in marks} >= {"a", "b", drawing.BARS_LOOK.title}
+        assert ({drawing.RING_LOOK.title} <= {mark.title for mark in marks}) == bool(rings)
+        assert picture.last == (drawing.RING_LOOK.title, drawing.BARS_LOOK.title)
 
 
 def test_bars_do_not_reach_below_the_axis() -> None:
@@ -637,7 +636,7 @@ def test_runs_that_end_close_to_each_other_have_room_around_them() -> None:
 
 def test_the_table_beside_the_pictures() -> None:
     known = {"a": ClosedForm(1.25, 0.0), "b": ClosedForm(2.0)}
-    table = drawing._table(two_runs(0.0, 0.5), known)
+    table = drawing.closed_form_table(two_runs(0.0, 0.5), known)
     assert [*table.columns] == [
         *("scheme", "s / iteration", "closed form (z)"),
         *("decoding error", "its closed form (z)", "final loss"),
@@ -659,10 +658,10 @@ def test_answers_of_the_server_are_of_their_kind(server: Server) -> None:
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert int(headers["Content-Length"]) == len(body)
         assert headers["Server"].strip() == "erasurehead"
-    server.turns._newest.update((f"page {i}", object()) for i in range(64))
+    server.turns.newest.update((f"page {i}", object()) for i in range(64))
     with pytest.raises(HTTPError, match="409"):
         asked(server, "/draw?n=1&page=mine")
-    del server.turns._newest["page 0"]
+    del server.turns.newest["page 0"]
     assert "error" in json.loads(asked(server, "/draw?n=1&page=mine"))
 
 

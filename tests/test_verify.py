@@ -18,7 +18,7 @@ from erasurehead.experiments.commands import app
 from erasurehead.experiments.options import VerifyRequest
 from erasurehead.experiments.verify import compare, compare_settings, grid
 from erasurehead.experiments.verify.compare import (
-    ROUNDING,
+    ROUND_OFF,
     Comparison,
     at_most,
     binomial_z,
@@ -467,11 +467,11 @@ def test_rounds_that_never_vary_are_compared_as_they_are():
     for variance, mean, z in ((0.0, 2.0, 0.0), (0.0, 2.5, np.inf), (4.0, 2.5, -2.5)):
         law = SimpleNamespace(tail_index=lambda: np.inf)
         law.mean, law.variance = lambda at=mean: at, lambda at=variance: at
-        found = compare._mean(seconds, law)
+        found = compare.mean_outcome(seconds, law)
         assert (found.z, found.expected, found.varies) == (z, mean, variance > 0)
     for index, known in ((2.0, False), (2.1, False), (3.0, False), (3.1, True)):
         law.tail_index = lambda at=index: at
-        assert isinstance(compare._mean(seconds, law), Comparison) == known
+        assert isinstance(compare.mean_outcome(seconds, law), Comparison) == known
 
 
 def test_scores_have_the_law_that_the_bound_assumes():
@@ -500,7 +500,7 @@ def test_what_does_not_vary_must_agree():
     assert same(np.append(fives, 5.1), 5.0).z == np.inf
     assert at_most(fives, np.full(10, 6.0), 5.0).z == 0.0
     assert at_most(fives, np.full(10, 4.0), 5.0).z == np.inf
-    above = np.full(4, ROUNDING)
+    above = np.full(4, ROUND_OFF)
     assert at_most(above, np.zeros(4), 1.0).z == 0.0, "rounding itself is none"
     assert binomial_z(10, 10, 1.0) == 0.0
     assert binomial_z(9, 10, 1.0) == np.inf
@@ -592,7 +592,7 @@ def exact_schemes(workers, loads):
 
 def failures_of_exact_schemes(monkeypatch, workers, loads, rounds):
     """Labels of exact schemes whose decoding error is not the 0 of their closed form."""
-    monkeypatch.setattr(grid, "RUN", rounds)
+    monkeypatch.setattr(grid, "RUN_ROUNDS", rounds)
     given = tuple(exact_schemes(workers, loads).items())
     one = grid.Setting(0, workers, Exponential(rate=1.0), Proportional(), (), False, given=given)
     asked, compared = VerifyRequest(rounds), (compare.compare_decoding_error,)

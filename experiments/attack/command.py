@@ -32,8 +32,6 @@ from ..run.compute import code_fingerprint
 from ..run.outputs import ATTACK, CONFIG, Origin, holds_another
 from ..text import TableCell, number, number_of
 
-MOST_WORKERS = 20_000
-
 
 @dataclass(frozen=True, eq=False)
 class AttackedCode:
@@ -62,27 +60,29 @@ class AttackedCodes:
 
 def codes_of(document: Mapping[str, Any]) -> AttackedCodes:
     """The codes of a config; equal ones once. Raises ConfigError: it is bad, or holds no code."""
-    found, lines, known, grid = list[AttackedCode](), list[str](), set[str](), cells(document)
+    codes, lines, known, grid = list[AttackedCode](), list[str](), set[str](), cells(document)
     for cell in grid:
-        said = json.dumps([cell.settings.workers, cell.settings.seed, cell.scheme], sort_keys=True)
-        if said in known:
+        identity = json.dumps(
+            [cell.settings.workers, cell.settings.seed, cell.scheme], sort_keys=True
+        )
+        if identity in known:
             continue
-        known.add(said)
-        attacked = _attacked(cell, found)
+        known.add(identity)
+        attacked = _attacked(cell, codes)
         if isinstance(attacked, AttackedCode):
-            found.append(attacked)
+            codes.append(attacked)
         else:
             lines.append(f"{cell.label}: {attacked}")
-    if not found:
+    if not codes:
         reasons = "; ".join(dict.fromkeys(lines))
         raise ConfigError(f"schemes: none is a code with an encoding matrix: {reasons}")
-    return AttackedCodes(found, [*dict.fromkeys(lines)], [cell.key for cell in grid])
+    return AttackedCodes(codes, [*dict.fromkeys(lines)], [cell.key for cell in grid])
 
 
 def _attacked(cell: Cell, before: Sequence[AttackedCode]) -> AttackedCode | str:
     workers, name = cell.settings.workers, str(cell.scheme["name"])
-    if workers > MOST_WORKERS:
-        raise at("workers", workers, f"must be at most {MOST_WORKERS} for an attack")
+    if workers > 20_000:
+        raise at("workers", workers, "must be at most 20000 for an attack")
     try:
         scheme = build.scheme_of(cell)
     except build.ImpossibleCell as error:
@@ -125,34 +125,31 @@ def attack_row(attacked: AttackedCode, worst: Worst) -> dict[str, object]:
     }
 
 
-RANGE = re.compile(r"0*([0-9]{1,9})(?::0*([0-9]{1,9}))?")
-VALID = "must be numbers or ranges A:B (both included), with commas between"
-SMALL, MOST = 10, 30  # by default every number up to ``SMALL``, some ``MOST`` in all
-
-
-def straggler_numbers(text: str | None, workers: int) -> Sequence[int]:
-    """Numbers of stragglers, ascending; by default from 0 to half of the workers. Raises
-    ConfigError: not numbers and ranges, or more stragglers than workers."""
+def straggler_numbers(text: str | None, workers: int, most: int = 30) -> Sequence[int]:
+    """Numbers of stragglers, ascending; by default from 0 to half of the workers, some ``most`` in
+    all, but every number up to 10. Raises ConfigError: not numbers and ranges, or more stragglers
+    than workers."""
     if text is None:
         last = max(1, workers // 2)
-        if last <= MOST:
+        if last <= most:
             return range(last + 1)
-        rest = np.linspace(SMALL, last, MOST - SMALL).round().astype(int)
-        return sorted({*range(SMALL), *rest.tolist()})
-    found = set[int]()
-    for part in text.split(","):
-        if (match := RANGE.fullmatch(part.strip())) is None:
-            raise at("--stragglers", text, VALID)
+        rest = np.linspace(10, last, most - 10).round().astype(int)
+        return sorted({*range(10), *rest.tolist()})
+    chosen = set[int]()
+    for word in text.split(","):
+        match = re.fullmatch(r"0*([0-9]{1,9})(?::0*([0-9]{1,9}))?", word.strip())
+        if match is None:
+            valid = "must be numbers or ranges A:B (both included), with commas between"
+            raise at("--stragglers", text, valid)
         first, last = int(match[1]), int(match[2] or match[1])
         if not first <= last <= workers:
             valid = f"must be from 0 to workers = {workers}, the smaller number first"
             raise at("--stragglers", text, valid)
-        found |= {*range(first, last + 1)}
-    return sorted(found)
+        chosen |= {*range(first, last + 1)}
+    return sorted(chosen)
 
 
-PARQUET, CSV, *PICTURES = ATTACK
-FILES = (CONFIG, *ATTACK)
+ATTACK_FILES = (CONFIG, *ATTACK)
 
 
 @dataclass(frozen=True)
@@ -175,7 +172,7 @@ def plan_attack(document: Mapping[str, Any], asked: str | None, effort: SearchBu
     """Read a config and find its codes; what is asked are numbers as ``--stragglers`` has them.
     Raises ConfigError: the config or an option is bad, or there is no code."""
     config, attacked = resolved(document), codes_of(document)
-    wanted = [[*straggler_numbers(asked, one.code.workers)] for one in attacked.codes]
+    wanted = [[*straggler_numbers(asked, code.code.workers)] for code in attacked.codes]
     return AttackPlan(config, attacked, wanted, effort)
 
 
@@ -203,20 +200,19 @@ def require_own(output: Path, config: Mapping[str, Any]) -> None:
 def write_attack(planned: AttackPlan, frame: pd.DataFrame, output: Path) -> list[Path]:
     """Write config, table and pictures under ``output``; returns the files. The CSV goes first and
     comes last: what lies beside it is of one config."""
-    files.remove(output / name for name in (CSV, *PICTURES, PARQUET))
+    parquet, csv, *pictures = (output / name for name in ATTACK)
+    files.remove((csv, *pictures, parquet))
     files.write_bytes(output / CONFIG, write_yaml(planned.config).encode())
-    files.write_table(output / PARQUET, frame, planned.origin.facts)
-    style.save(paint.figure(picture(frame)), output / Path(PICTURES[0]).stem)
-    files.write_bytes(output / CSV, csv_of(frame))
-    return [output / name for name in FILES]
+    files.write_table(parquet, frame, planned.origin.facts)
+    style.save(paint.figure(picture(frame)), pictures[0].with_suffix(""))
+    files.write_bytes(csv, csv_of(frame))
+    return [output / name for name in ATTACK_FILES]
 
 
-LOSS = 1e-6  # an error up to here is rounding
-MEMBERS = 8  # stragglers that are named
-WORST = Look(MUTED, "", SOLID, "worst set (hollow: lower bound)")
-RANDOM = Look(MUTED, "", DASHED, "mean of random sets")
-BOUND = Look(MUTED, "", DOTTED, "upper bound")
-PANEL, LINE = 3.3, 0.22  # inches: a panel, and a line of the legend
+MAX_ROUNDING_ERROR = 1e-6  # an error up to here is rounding
+WORST_SET_LOOK = Look(MUTED, "", SOLID, "worst set (hollow: lower bound)")
+RANDOM_SETS_LOOK = Look(MUTED, "", DASHED, "mean of random sets")
+UPPER_BOUND_LOOK = Look(MUTED, "", DOTTED, "upper bound")
 THIN, THICK = 1.6, 3.2  # points: of codes that decode alike, the first is the widest line
 
 
@@ -225,7 +221,7 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
     # Codes that decode alike, such as fractional repetition and ErasureHead, share a table.
     alike = dict[tuple[Any, ...], tuple[list[str], pd.DataFrame]]()
     for (label, workers), rows in frame.groupby(["label", "workers"], sort=False):
-        key = (workers, *map(str, _cells(rows)))
+        key = (workers, *map(str, code_cells(rows)))
         alike.setdefault(key, ([], rows))[0].append(str(label))
     codes = {f"{', '.join(every)} ({key[0]} workers)": rows for key, (every, rows) in alike.items()}
     many = sum(len(labels) for labels, _ in alike.values())
@@ -236,7 +232,7 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
     chart = Chart("attack", "Decoding errors", words, picture(frame))
     columns = ["stragglers", "worst error", "random sets", "which is", "upper bound", "found by"]
     columns += ["the worst stragglers"]
-    cells = {title: _cells(rows) for title, rows in codes.items()}
+    cells = {title: code_cells(rows) for title, rows in codes.items()}
     tables = [capped(t, t, columns, rows, "attack.csv", "", range(40)) for t, rows in cells.items()]
     return Page(
         Answer("attack", name, verdict, (*why, *left_out), command=command),
@@ -247,18 +243,18 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
 
 def rounding(rows: pd.DataFrame) -> str | None:
     """From how many stragglers on a code's rounding costs more than its bound allows, in words."""
-    above = rows.loc[rows["worst_error"] > rows["bound"] + LOSS, "stragglers"]
+    above = rows.loc[rows["worst_error"] > rows["bound"] + MAX_ROUNDING_ERROR, "stragglers"]
     text = "from s = {} on the decoder loses so many digits that errors exceed the upper bound"
     return None if above.empty else text.format(above.iloc[0])
 
 
 def beginning(rows: pd.DataFrame) -> str:
     """From how many stragglers on a code loses something, in words, from the rows of this code."""
-    lost = rows[rows["worst_error"] > LOSS]
+    lost = rows[rows["worst_error"] > MAX_ROUNDING_ERROR]
     if lost.empty:
         most, proven = rows["stragglers"].max(), bool(rows["exact"].all())
-        found = f"{'with' if proven else 'was found with'} up to {number_of(most, 'straggler')}"
-        return f"no error {found}"
+        known = f"{'with' if proven else 'was found with'} up to {number_of(most, 'straggler')}"
+        return f"no error {known}"
     first = lost.iloc[0]
     error = f"{first['worst_error']:.4g} of {first['partitions']}"
     if first["stragglers"] == 0:
@@ -274,7 +270,8 @@ def beginning(rows: pd.DataFrame) -> str:
     return f"{none} {few}{gap}; the worst {worst} an error of {error}"
 
 
-def _cells(rows: pd.DataFrame) -> list[list[TableCell]]:
+def code_cells(rows: pd.DataFrame) -> list[list[TableCell]]:
+    """The table of a code on the page, a row for each number of stragglers."""
     return [
         [
             plain_cell(row["stragglers"]),
@@ -283,7 +280,7 @@ def _cells(rows: pd.DataFrame) -> list[list[TableCell]]:
             plain_cell("exact" if row["exact"] else "a lower bound"),
             _error(row["bound"]),
             plain_cell(row["found_by"]),
-            plain_cell(" ".join(members[:MEMBERS] + ["..."] * (len(members) > MEMBERS))),
+            plain_cell(" ".join(members[:8] + ["..."] * (len(members) > 8))),
         ]
         for row in rows.to_dict("records")
         for members in [row["worst_set"].split()]
@@ -292,7 +289,7 @@ def _cells(rows: pd.DataFrame) -> list[list[TableCell]]:
 
 def _error(value: float, error: float = np.nan) -> TableCell:
     """A decoding error; what is rounding is 0."""
-    return number(0.0 if abs(value) <= LOSS else value, error)
+    return number(0.0 if abs(value) <= MAX_ROUNDING_ERROR else value, error)
 
 
 def picture(frame: pd.DataFrame) -> Picture:
@@ -304,20 +301,23 @@ def picture(frame: pd.DataFrame) -> Picture:
     columns = min(2, len(panels))
     rows = -(-len(panels) // columns)
     width = style.ONE_PANEL if columns == 1 else style.TWO_PANELS
-    abreast, last = columns + 1, (WORST.title, RANDOM.title, BOUND.title)
+    abreast, last = (
+        columns + 1,
+        (WORST_SET_LOOK.title, RANDOM_SETS_LOOK.title, UPPER_BOUND_LOOK.title),
+    )
     titles = [*(look.title for look in looks.values()), *last]
     lines = ceil(len(titles) / style.entries_in_a_row(titles, abreast, width))
-    height = PANEL * rows + LINE * lines
+    height = 3.3 * rows + 0.22 * lines  # inches: of a panel, and of a line of the legend
     return Picture(panels, columns, width, height, "y", legend=abreast, last=last)
 
 
 def _panel(frame: pd.DataFrame, workers: int, looks: Mapping[str, Look], titled: bool) -> Panel:
     own = {label: look for label, look in looks.items() if label in set(frame["label"])}
     marks = list[Mark]()
-    for place, (label, look) in enumerate(own.items()):
-        share = place / max(1, len(own) - 1)
+    for i, (label, look) in enumerate(own.items()):
+        share = i / max(1, len(own) - 1)
         marks += _marks(frame[frame["label"] == label], look, THICK + (THIN - THICK) * share)
-    marks += map(Curve, (WORST, RANDOM, BOUND))
+    marks += map(Curve, (WORST_SET_LOOK, RANDOM_SETS_LOOK, UPPER_BOUND_LOOK))
     top = 1.04 * max(float(frame["worst_relative"].max()), float(_random(frame).max()))
     return Panel(
         Axis("stragglers s" if titled else f"stragglers s of {workers} workers"),

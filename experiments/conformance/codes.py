@@ -13,7 +13,7 @@ from ...sim.steps import weights_of
 from ...sim.theory import NoFormula, expected_decoding_error, worst_bound, worst_cases
 from ...sim.types import BoolArray, FloatArray
 from ..text import number_of
-from .tested import BOUND, Nonconforming, SchemeUnderTest, ensure
+from .tested import Z_BOUND, Nonconforming, SchemeUnderTest, ensure
 
 
 def check_loads(tested: SchemeUnderTest) -> str:
@@ -44,14 +44,14 @@ def _held(scheme: Fixed) -> str:
     j = int(np.argmax(wrong))
     text = f"worker {j} declares a load of {declared[j]:g}; its rows of B hold"
     ensure(not wrong[j], f"{text} {held[j]:g} of {k} partitions, a load of {held[j] * n / k:g}")
-    said = f"mean load {declared.mean():.4g}"
+    summary = f"mean load {declared.mean():.4g}"
     if (claimed := scheme.guarantees.copies) is None:
-        return said
+        return summary
     copies = np.count_nonzero(support, axis=0)
     i = int(np.argmax(copies != claimed))
     text = f"claims {claimed} copies; partition {i} is held by {copies[i]} workers"
     ensure(copies[i] == claimed, text)
-    return f"{said}, {claimed} copies of each partition"
+    return f"{summary}, {claimed} copies of each partition"
 
 
 def check_decoding(tested: SchemeUnderTest) -> str:
@@ -71,15 +71,20 @@ def check_decoding(tested: SchemeUnderTest) -> str:
     away = float(np.abs(weights - expected).max())
     ensure(away <= 1e-9 * scale, f"partition_weights is {away:.3g} away from decoding_vector @ B")
     few, tall = arrived[:30], arrived[:30].reshape(2, 5, 3, -1)
-    for answer, found in ((decoder.decoding_vector, vector), (decoder.partition_weights, weights)):
-        each = np.array([answer(row) for row in few])
-        together = answer(tall).reshape(each.shape)
-        away = float(max(np.abs(each - found[:30]).max(), np.abs(together - each).max()))
+    for answer, answers in (
+        (decoder.decoding_vector, vector),
+        (decoder.partition_weights, weights),
+    ):
+        row_by_row = np.array([answer(row) for row in few])
+        together = answer(tall).reshape(row_by_row.shape)
+        away = float(
+            max(np.abs(row_by_row - answers[:30]).max(), np.abs(together - row_by_row).max())
+        )
         ensure(away <= 1e-9 * scale, f"{answer.__name__} of a table is {away:.3g} off its rows'")
     return "both answers agree"
 
 
-EXACT = 1e-8  # partition weights this close to 1 are exact but for round-off
+EXACT_TOLERANCE = 1e-8  # partition weights this close to 1 are exact but for round-off
 
 
 def check_exactness(tested: SchemeUnderTest) -> str:
@@ -88,19 +93,21 @@ def check_exactness(tested: SchemeUnderTest) -> str:
     ``guarantees.tolerates`` of s, a round ends without any s workers, each of C(n, s) patterns up
     to 5,000, else 2,000 random ones. A scheme that says it is not exact must not be."""
     scheme = tested.scheme
-    found = []
+    findings = []
     if (fixed := tested.fixed) is not None:
         if fixed.stopping.timed:
             ensure(not fixed.exact, "claims to be exact, but a deadline can end its rounds")
         elif fixed.exact is not None:
-            found.append(_at_every_stop(tested, fixed))
+            findings.append(_at_every_stop(tested, fixed))
     elif scheme.exact and not tested.sees_losses:
         error = float(tested.steps(replications=2, iterations=60).error.max())
-        ensure(error <= EXACT, f"claims to be exact; a round's decoding error is {error:.3g}")
-        found.append("exact in 120 rounds")
+        ensure(
+            error <= EXACT_TOLERANCE, f"claims to be exact; a round's decoding error is {error:.3g}"
+        )
+        findings.append("exact in 120 rounds")
     if scheme.guarantees.tolerates is not None:
-        found.append(_without_any(tested, scheme.guarantees.tolerates))
-    return ", ".join(found)
+        findings.append(_without_any(tested, scheme.guarantees.tolerates))
+    return ", ".join(findings)
 
 
 def _at_every_stop(tested: SchemeUnderTest, scheme: Fixed) -> str:
@@ -113,9 +120,9 @@ def _at_every_stop(tested: SchemeUnderTest, scheme: Fixed) -> str:
     away = np.abs(scheme.weights(enough) - 1).max(axis=1)
     if not scheme.exact:
         text = "says that it is not exact, but every set of arrivals that ends a round decodes so"
-        ensure(messages > 12 or away.max() > EXACT, text)
+        ensure(messages > 12 or away.max() > EXACT_TOLERANCE, text)
         return "not exact, as it says" if messages <= 12 else "says that it is not exact"
-    ensure(away.max() <= EXACT, f"claims to be exact; {_number(scheme, enough, away)}")
+    ensure(away.max() <= EXACT_TOLERANCE, f"claims to be exact; {_number(scheme, enough, away)}")
     return f"exact at {len(enough)} stops"
 
 
@@ -128,7 +135,7 @@ def _without_any(tested: SchemeUnderTest, stragglers: int) -> str:
     ensure(np.all(ends), f"claims to tolerate {stragglers} stragglers, but waits for {lost}")
     away = np.abs(scheme.weights(arrived) - 1).max(axis=1)
     text = f"claims to tolerate {stragglers} stragglers; {_number(scheme, arrived, away)}"
-    ensure(away.max() <= EXACT, text)
+    ensure(away.max() <= EXACT_TOLERANCE, text)
     return f"{len(arrived)} patterns of {stragglers} stragglers: {_number(scheme, arrived, away)}"
 
 
@@ -147,9 +154,6 @@ def _number(scheme: object, arrived: BoolArray, away: np.ndarray) -> str:
     return f"{text}, max |a| {largest:.3g}, condition number {number:.3g}"
 
 
-ORDERS = 4000  # random orders of arrival in which the decoding error is measured
-
-
 def check_error(tested: SchemeUnderTest) -> str:
     """Mean and largest ``||w - 1||^2`` over 4,000 random orders of arrival. The mean is within 4.9
     standard errors of the closed form (``sim.theory``) and of the scheme's own claim; no set of
@@ -166,43 +170,39 @@ def check_error(tested: SchemeUnderTest) -> str:
         and not bounded
     ):
         return ""
-    ranks = np.tile(np.arange(1.0, scheme.workers + 1), (ORDERS, 1))
+    ranks = np.tile(np.arange(1.0, scheme.workers + 1), (4000, 1))
     ranks = np.random.default_rng(9).permuted(ranks, axis=1)  # taken for seconds by time limits
     ranks[:, scheme.assignment.loads == 0] = np.inf  # they send nothing
     rule = scheme.plan().among_senders(1).stopping
     arrived = np.asarray(ranks <= rule.stopping_delay(ranks)[:, None]) & np.isfinite(ranks)
-    found = decoding_error(scheme.weights(arrived))
-    said = []
-    mean, spread = float(found.mean()), float(found.std(ddof=1) / np.sqrt(len(found)))
+    errors = decoding_error(scheme.weights(arrived))
+    findings = []
+    mean, spread = float(errors.mean()), float(errors.std(ddof=1) / np.sqrt(len(errors)))
     text = f"mean decoding error {mean:.5g} +- {spread:.2g}"
     for source, value in (("formula", known), ("claim", guarantees.mean_error)):
         if value is not None:
-            near = abs(mean - value) <= max(BOUND * spread, 1e-9 * (1 + value))
+            near = abs(mean - value) <= max(Z_BOUND * spread, 1e-9 * (1 + value))
             ensure(near, f"{text}; its {source} says {value:.5g}")
-            said.append(f"{text}, {source} {value:.5g}")
+            findings.append(f"{text}, {source} {value:.5g}")
     if guarantees.largest_error is not None:
-        said.append(_largest(found, guarantees.largest_error, "claim"))
+        findings.append(_largest(errors, guarantees.largest_error, "claim"))
     if not isinstance(cases, NoFormula):
         stragglers = tested.workers - np.count_nonzero(arrived, axis=1)
         bounds = {s: worst_bound(cases, s) for s in np.unique(stragglers).tolist()}
-        said += [
-            _largest(found[stragglers == s], bound.value, f"{bound.source} bound", s)
+        findings += [
+            _largest(errors[stragglers == s], bound.value, f"{bound.source} bound", s)
             for s, bound in bounds.items()
             if bound is not None
         ]
-    return "; ".join(said)
+    return "; ".join(findings)
 
 
-def _largest(found: FloatArray, value: float, source: str, stragglers: int | None = None) -> str:
-    most = float(found.max())
+def _largest(errors: FloatArray, value: float, source: str, stragglers: int | None = None) -> str:
+    most = float(errors.max())
     of = "" if stragglers is None else f"{number_of(stragglers, 'straggler')}: "
     text = f"{of}a decoding error of {most:.5g} is above its {source} {value:.5g}"
     ensure(most <= value + 1e-9 * (1 + value), text)
     return f"{of}largest {most:.5g}, {source} {value:.5g}"
-
-
-SETS = 20_000
-REPLICATIONS, UPDATES = 400, 25
 
 
 def check_unbiased(tested: SchemeUnderTest) -> str:
@@ -215,24 +215,24 @@ def check_unbiased(tested: SchemeUnderTest) -> str:
         ensure(len(claimed.chances) == tested.workers, f"claims {len(claimed.chances)} chances")
         if tested.rounds is None:
             raise Nonconforming("claims unbiased sums of rounds, but has none")
-        draws = np.random.default_rng(3).random((SETS, tested.workers))
+        draws = np.random.default_rng(3).random((20_000, tested.workers))
         heard = np.repeat(draws >= np.array(claimed.chances), tested.rounds.messages, axis=1)
         samples = np.asarray(tested.rounds.weights(heard))
     else:
         if tested.sees_losses:
             return ""
-        steps = tested.steps(REPLICATIONS, max(2, UPDATES // scheme.updates(1)))
+        steps = tested.steps(400, max(2, 25 // scheme.updates(1)))
         updates = list[FloatArray]()
         for step in map(steps.step, range(steps.times.shape[1])):
-            if (found := weights_of(step, scheme.partitions)) is None:
+            if (decoded := weights_of(step, scheme.partitions)) is None:
                 kind = type(step).__name__
                 raise Nonconforming(f"claims unbiased sums, but an update is a {kind}")
-            updates.append(found)
+            updates.append(decoded)
         samples = np.mean(updates, axis=0)  # mean weights of each run's updates: (R, k)
     z, mean = _z(samples), samples.mean(axis=0)
     i = int(np.argmax(np.abs(z)))
     text = f"claims to be unbiased; partition {i} weighs {mean[i]:.4g} on average (z = {z[i]:.1f})"
-    ensure(abs(z[i]) <= BOUND, text)
+    ensure(abs(z[i]) <= Z_BOUND, text)
     return f"unbiased: largest |z| {abs(z[i]):.2f} of {len(z)} partitions"
 
 

@@ -69,13 +69,15 @@ def check_stopping(tested: SchemeUnderTest) -> str:
         ensure(np.all(rule.enough(np.ones_like(arrived))), "does not stop when all have arrived")
     messages = arrived.shape[1]
     delays = np.random.default_rng(6).integers(0, 5, (200, messages)).astype(np.float64) * 0.1
-    found = _ends(rule, delays)
+    ends = _ends(rule, delays)
     if not rule.timed:
         expected = stopping_delay_by_bisection(rule, delays)
-        ensure(np.array_equal(found, expected), "stopping_delay differs from what enough says")
-    for row, ended in zip(delays, found, strict=True):
-        said = end_by_state(rule.stopping_state(messages), row)
-        ensure(said == ended, f"its state stops at {said:g} s, stopping_delay says {ended:g} s")
+        ensure(np.array_equal(ends, expected), "stopping_delay differs from what enough says")
+    for row, ended in zip(delays, ends, strict=True):
+        by_state = end_by_state(rule.stopping_state(messages), row)
+        ensure(
+            by_state == ended, f"its state stops at {by_state:g} s, stopping_delay says {ended:g} s"
+        )
     if not rule.monotone:
         return "not monotone, as it says"
     _earlier(rule, np.random.default_rng(7).random((400, messages)))
@@ -104,8 +106,8 @@ def _earlier(rule: StoppingRule, delays: FloatArray) -> None:
     """Some messages come earlier: in half of the rows one of them, in the others about half."""
     rng = np.random.default_rng(8)
     some = rng.random(delays.shape) < 0.5
-    one = rng.integers(0, delays.shape[1], len(delays))
-    some[::2] = np.arange(delays.shape[1]) == one[::2, None]
+    chosen = rng.integers(0, delays.shape[1], len(delays))
+    some[::2] = np.arange(delays.shape[1]) == chosen[::2, None]
     earlier = np.where(some, delays * rng.random(delays.shape), delays)
     before, after = _ends(rule, delays), _ends(rule, earlier)
     r = int(np.argmax(after > before))
@@ -113,7 +115,11 @@ def _earlier(rule: StoppingRule, delays: FloatArray) -> None:
     ensure(after[r] <= before[r], text)
 
 
-LAWS: tuple[LoadLaw, ...] = (Proportional(), Additive(seconds_per_partition=0.25), PerPartition())
+TESTED_LAWS: tuple[LoadLaw, ...] = (
+    Proportional(),
+    Additive(seconds_per_partition=0.25),
+    PerPartition(),
+)
 
 
 def check_engines(tested: SchemeUnderTest) -> str:
@@ -125,28 +131,29 @@ def check_engines(tested: SchemeUnderTest) -> str:
     pairs = [
         (policy, law)
         for p, policy in enumerate(Policy)
-        for i, law in enumerate(LAWS)
-        if p == 0 or i == p % len(LAWS)  # all laws under the first policy, one under each other
+        for i, law in enumerate(TESTED_LAWS)
+        if p == 0
+        or i == p % len(TESTED_LAWS)  # all laws under the first policy, one under each other
     ]
     for policy, law in pairs:
         run = Run(tested.scheme, tapes, law, 40, policy)
         slow = simulate(run, "event")
         if (refused := run.refusal()) is not None:
             return f"event engine alone: {refused}"
-        one, two = trace_arrays(slow), trace_arrays(simulate(run, "batch"))
-        for name in one:
+        by_event, by_batch = trace_arrays(slow), trace_arrays(simulate(run, "batch"))
+        for name in by_event:
             text = f"engines differ in {name} under {policy.value}, {law.kind}"
-            ensure(np.array_equal(one[name], two[name]), text)
+            ensure(np.array_equal(by_event[name], by_batch[name]), text)
     return "equal to the bit"
 
 
 def trace_arrays(trace: Trace) -> dict[str, Any]:
     """Everything that a trace says, by name."""
-    found: dict[str, Any] = {"times": trace.times}
-    for part in (trace.heard, trace.work):
-        if part is not None:
-            found |= {field.name: getattr(part, field.name) for field in fields(part)}
-    return found
+    arrays: dict[str, Any] = {"times": trace.times}
+    for record in (trace.heard, trace.work):
+        if record is not None:
+            arrays |= {field.name: getattr(record, field.name) for field in fields(record)}
+    return arrays
 
 
 # Engines, processes and tables share schemes.
@@ -155,27 +162,24 @@ def check_values(tested: SchemeUnderTest) -> str:
     that is built again has the same encoding matrix."""
     scheme, family = tested.scheme, tested.family
     ensure(family.name == scheme.name, f"the scheme is called {scheme.name}, not {family.name}")
-    parts: list[Any] = [family, scheme]
+    values: list[Any] = [family, scheme]
     if (fixed := tested.fixed) is not None:
-        parts += [fixed.assignment, fixed.stopping, fixed.decoder]
+        values += [fixed.assignment, fixed.stopping, fixed.decoder]
         fresh = SchemeUnderTest(dataclasses.replace(family), tested.workers)  # type: ignore[type-var]
-        b, again = (each.assignment.encoding.toarray() for each in (fixed, fresh.fixed) if each)
-        ensure(np.array_equal(b, again), "build() gives another code each time: draw from a seed")
-    for part in parts:
-        kind = type(part).__name__
-        hash(part)
+        b, rebuilt = (own.assignment.encoding.toarray() for own in (fixed, fresh.fixed) if own)
+        ensure(np.array_equal(b, rebuilt), "build() gives another code each time: draw from a seed")
+    for value in values:
+        kind = type(value).__name__
+        hash(value)
         with suppress(dataclasses.FrozenInstanceError):
-            part.anything = 1
+            value.anything = 1
             raise Nonconforming(f"{kind} can be changed; make it a frozen dataclass")
-        ensure(type(pickle.loads(pickle.dumps(part))) is type(part), f"{kind} cannot be pickled")
+        ensure(type(pickle.loads(pickle.dumps(value))) is type(value), f"{kind} cannot be pickled")
     ensure(pickle.loads(pickle.dumps(family)) == family, "a pickled family is another one")
     travelled = pickle.loads(pickle.dumps(scheme))
     ensure(travelled.workers == tested.workers, f"has {scheme.workers} workers when pickled")
     ensure(scheme.updates(7) * scheme.local_steps >= 7, "fewer updates than iterations")
     return "frozen values"
-
-
-CLUSTERS = (*range(1, 34), 64)  # numbers of workers that the family is built for as it is
 
 
 def check_refusals(tested: SchemeUnderTest) -> str:
@@ -194,7 +198,7 @@ def check_refusals(tested: SchemeUnderTest) -> str:
 
 def _variations(tested: SchemeUnderTest) -> Iterator[tuple[SchemeFamily, int]]:
     n, family = tested.workers, tested.family
-    for workers in (*CLUSTERS, n):
+    for workers in (*range(1, 34), 64, n):
         yield family, workers
     for field in dataclasses.fields(family):  # type: ignore[arg-type]
         given = getattr(family, field.name)
@@ -226,8 +230,8 @@ def _named(family: SchemeFamily, workers: int, error: InvalidParameter) -> None:
         ensure(error.field not in seen, f"{where} again, with the value that it has named")
         seen.add(error.field)
         for name, value in error.nearest.items():
-            shown = re.search(rf"(?<![\w.]){re.escape(_written(value))}(?![\w.]*\w)", error.valid)
-            ensure(shown, f"{where}; its message does not name {name} = {_written(value)}")
+            written = re.search(rf"(?<![\w.]){re.escape(_written(value))}(?![\w.]*\w)", error.valid)
+            ensure(written, f"{where}; its message does not name {name} = {_written(value)}")
         # No whole number between the refused and the named one is accepted.
         value, named = error.value, error.nearest.get(error.field)
         whole = isinstance(value, int) and isinstance(named, int)
@@ -237,15 +241,15 @@ def _named(family: SchemeFamily, workers: int, error: InvalidParameter) -> None:
                 near = dataclasses.replace(family, **{error.field: other})  # type: ignore[type-var]
             except ConfigError:
                 continue
-            found = _refusal(near, workers)
-            nearer = found is None or found.field != error.field
+            refused = _refusal(near, workers)
+            nearer = refused is None or refused.field != error.field
             ensure(not nearer, f"{where} and names {named}; {other} is nearer and accepted")
         nearest = dict(error.nearest)
         workers = nearest.pop("workers", workers)
         family = dataclasses.replace(family, **nearest)  # type: ignore[type-var]
-        if (found := _refusal(family, workers)) is None:
+        if (refused := _refusal(family, workers)) is None:
             return
-        error = found
+        error = refused
 
 
 def _written(value: Any) -> str:

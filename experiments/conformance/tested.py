@@ -19,9 +19,9 @@ from ...sim.schemes.base import Fixed, Round, RoundScheme, Sees
 from ...sim.steps import Steps
 from ...sim.types import BoolArray
 
-BOUND = 4.9  # a standard normal is beyond this, on either side, with probability 1e-6
-PATTERNS, DRAWN = 5000, 2000  # so many patterns of stragglers are tried, or random ones
-SEED = 11  # of the run that ``steps`` simulates
+Z_BOUND = 4.9  # a standard normal is beyond this, on either side, with probability 1e-6
+# so many patterns of stragglers are tried, or random ones
+MAX_PATTERNS, RANDOM_PATTERNS = 5000, 2000
 
 
 class Nonconforming(AssertionError):
@@ -74,19 +74,21 @@ class SchemeUnderTest:
 
     def without(self, stragglers: int) -> BoolArray:
         """``(rows, n m)`` bool: everything has arrived but the messages of so many workers. Every
-        pattern where there are at most ``PATTERNS``, else ``DRAWN`` random ones."""
+        pattern where there are at most ``MAX_PATTERNS``, else ``RANDOM_PATTERNS`` random ones."""
         assert self.rounds is not None
         n = self.workers
-        if comb(n, stragglers) <= PATTERNS:
+        if comb(n, stragglers) <= MAX_PATTERNS:
             lost = np.array([*combinations(range(n), stragglers)], dtype=np.int64)
         else:
-            lost = np.random.default_rng(5).random((DRAWN, n)).argsort(axis=1)[:, :stragglers]
+            draws = np.random.default_rng(5).random((RANDOM_PATTERNS, n))
+            lost = draws.argsort(axis=1)[:, :stragglers]
         heard = np.ones((len(lost), n), dtype=np.bool_)
         np.put_along_axis(heard, lost, False, axis=1)
         return np.repeat(heard, self.rounds.messages, axis=1)
 
     def steps(self, replications: int, iterations: int) -> Steps:
         """The updates of a run on an ideal cluster: exponential times, mean 1 s a partition."""
-        tapes = [Tape(Exponential(rate=1.0), self.workers, SEED, r) for r in range(replications)]
-        run = Run(self.scheme, tapes, Proportional(), iterations, seed=SEED)
+        seed, delay = 11, Exponential(rate=1.0)
+        tapes = [Tape(delay, self.workers, seed, r) for r in range(replications)]
+        run = Run(self.scheme, tapes, Proportional(), iterations, seed=seed)
         return self.scheme.steps(simulate(run, work=False))

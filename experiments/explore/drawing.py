@@ -16,7 +16,7 @@ from ..config import build
 from ..config.cells import Cell, cells
 from ..config.document import write_yaml
 from ..page.content import Chart, Section, Table, capped, plain_cell
-from ..page.html import drawn, environment, values_of
+from ..page.html import drawn, environment, panel_values
 from ..pictures.kinds.losses import (
     DIVERGED_FACTOR,
     LOSS_BAND_NOTES,
@@ -58,8 +58,8 @@ class Simulated:
     def error(self) -> Estimate:
         """The mean decoding error."""
         mean, error = mean_and_error(self.errors)
-        found = {"decoding_error_mean": mean, "decoding_error_se": error}
-        return METRICS["decoding_error"].estimate(found)
+        row = {"decoding_error_mean": mean, "decoding_error_se": error}
+        return METRICS["decoding_error"].estimate(row)
 
     @property
     def final(self) -> Estimate:
@@ -77,9 +77,8 @@ def run_cell(cell: Cell) -> Simulated:
     return Simulated(cell.label, cell.scheme["name"], times, losses, steps.error.mean(axis=1))
 
 
-THEORY = Look(INK, "o", "none", "hollow: closed form")
-BARS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
-MOST_KNOWN = 2000  # closed forms that are kept
+RING_LOOK = Look(INK, "o", "none", "hollow: closed form")
+BARS_LOOK = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
 
 
 def drawn_page(
@@ -91,37 +90,43 @@ def drawn_page(
     ConfigError: the config cannot be run. Cost: 0.1 s, and with ``patient`` up to 0.3 s more."""
     made = cells(config)
     runs = [run_cell(cell) for cell in made]
-    found = {cell.label: theory.of(cell, patient) for cell in made}
-    known = {label: one or ClosedForm() for label, one in found.items()}
+    forms = {cell.label: theory.of(cell, patient) for cell in made}
+    known = {label: form or ClosedForm() for label, form in forms.items()}
     charts = [
         Chart("loss-time", "Loss against time", "", loss_time(runs, whole)),
         Chart("time-error", "Time against error", "", time_error(runs, known, whole)),
     ]
     page_style = PageStyle()
-    section = drawn(Section("explored", "Pictures", [*charts, _table(runs, known)]), page_style)
+    section = drawn(
+        Section("explored", "Pictures", [*charts, closed_form_table(runs, known)]), page_style
+    )
     light, dark = page_style.css()
-    parts: Any = environment().get_template("parts.html.j2").module
+    templates: Any = environment().get_template("parts.html.j2").module
     return {
-        "html": str(parts.section(section)),
+        "html": str(templates.section(section)),
         "definitions": str(page_style.definitions()),
         "inks": f"{light}@media screen and (prefers-color-scheme:dark){{{dark}}}",
-        "values": values_of([section]),
+        "values": panel_values([section]),
         "config": write_yaml(config),
-        "more": None in found.values(),
+        "more": None in forms.values(),
     }
 
 
 class ClosedForms:
-    """The closed forms that were asked for, each worked out once."""
+    """The closed forms that were asked for, each worked out once; at most so many are kept."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 2000) -> None:
         self._known: dict[str, ClosedForm] = {}
+        self._most = most
+
+    def __len__(self) -> int:
+        return len(self._known)
 
     def of(self, cell: Cell, patient: bool) -> ClosedForm | None:
         """Those of a cell; ``None`` where they would have to be worked out now."""
         text = json.dumps([cell.document.get(key) for key in TIMING], sort_keys=True)
         if text not in self._known and patient:
-            if len(self._known) >= MOST_KNOWN:
+            if len(self._known) >= self._most:
                 self._known.clear()
             self._known[text] = closed_form(cell)
         return self._known.get(text)
@@ -138,13 +143,13 @@ def loss_time(runs: Sequence[Simulated], whole: bool = False) -> Picture:
         losses = band_of(loss_at(run.times, run.losses, instants), "quantiles")
         curves.append(Curve(_look(run), instants, *cut(losses, DIVERGED_FACTOR * start)))
     key = LOSS_BAND_NOTES["quantiles"]
-    loss = Axis(LOSS)
+    loss = Axis(LOSS_LABEL)
     ends = [float(curve.y[-1]) for curve in curves if curve.y[-1] < start]
     if not whole:
-        loss = axis_of(LOSS, np.concatenate([curve.y for curve in curves]), 1.0)
+        loss = axis_of(LOSS_LABEL, np.concatenate([curve.y for curve in curves]), 1.0)
     elif ends:  # the lower half of the axis is what the runs end at
         step = max(max(ends) - min(ends), 0.05 * max(ends))
-        loss = Axis(LOSS, low=min(ends) - 0.3 * step, high=min(max(ends) + 1.5 * step, start))
+        loss = Axis(LOSS_LABEL, low=min(ends) - 0.3 * step, high=min(max(ends) + 1.5 * step, start))
     above = "" if loss.high is None else f"all begin above, at {start:.3g}"
     panel = Panel(Axis("simulated time (s)"), loss, [*curves, band_key(key)], remark=above)
     return Picture([panel], 1, 4.8, 3.4, last=(key,))
@@ -152,14 +157,14 @@ def loss_time(runs: Sequence[Simulated], whole: bool = False) -> Picture:
 
 def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole: bool) -> Picture:
     """Mean iteration time against mean decoding error; closed forms as hollow rings around. Errors
-    that span ``WIDE`` have a logarithmic axis that says so, unless ``whole``; exact schemes then
-    stand at the bottom, at a tick that is no number."""
+    of a ratio of 5 or more have a logarithmic axis that says so, unless ``whole``; exact schemes
+    then stand at the bottom, at a tick that is no number."""
     seconds = Axis("mean iteration time (s)", low=0.0)
     errors = np.array([run.error[0] for run in runs])
-    error = axis_of(ERROR, errors[errors > 0], np.inf if whole else WIDE)
+    error = axis_of(ERROR_LABEL, errors[errors > 0], np.inf if whole else 5.0)
     floor = errors[errors > 0].min() / 3 if error.log else 0.0
     if error.log:
-        error = replace(error, label=f"{ERROR} (logarithmic)")
+        error = replace(error, label=f"{ERROR_LABEL} (logarithmic)")
     if error.log and not errors.all():
         above = [float(at) for at in log_ticks(2 * floor, errors.max(), error.ticks)]
         names = ("exact", *(tick_text(at, log=True) for at in above))
@@ -167,8 +172,8 @@ def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole
     marks, theory = list[Mark](), list[Mark]()
     for run in runs:
         (x, dx), (y, dy) = run.seconds, run.error
-        halves = np.nan_to_num(student([dx, dy], run.errors.size))
-        across, along = (np.full((2, 1), half) for half in halves)
+        half_widths = np.nan_to_num(student([dx, dy], run.errors.size))
+        across, along = (np.full((2, 1), half) for half in half_widths)
         along = np.minimum(along, [[max(0.0, y - floor)], [np.inf]])
         marks.append(Points(_look(run), np.array([x]), np.maximum([y], floor), across, along))
         closed = known[run.label]
@@ -176,20 +181,26 @@ def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm], whole
             ring = Look(look(run.scheme).colour, "o", "none", "")
             at = np.array([closed.seconds]), np.maximum([closed.error], floor)
             theory.append(Points(ring, *at, hollow=True, size=11.0))
-    marks = [*theory, *marks, *([Points(THEORY, hollow=True)] if theory else []), Points(BARS)]
-    return Picture([Panel(seconds, error, marks)], 1, 4.8, 3.4, last=(THEORY.title, BARS.title))
+    marks = [
+        *theory,
+        *marks,
+        *([Points(RING_LOOK, hollow=True)] if theory else []),
+        Points(BARS_LOOK),
+    ]
+    return Picture(
+        [Panel(seconds, error, marks)], 1, 4.8, 3.4, last=(RING_LOOK.title, BARS_LOOK.title)
+    )
 
 
-LOSS, ERROR = "training loss (mean over rows)", "mean decoding error"
-WIDE = 5.0  # from this ratio on, errors have a logarithmic axis
-TABLE = "Simulated (± standard error) and in closed form (z: standard errors between)"
+LOSS_LABEL, ERROR_LABEL = "training loss (mean over rows)", "mean decoding error"
 
 
 def _look(run: Simulated) -> Look:
     return replace(look(run.scheme), title=run.label)
 
 
-def _table(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Table:
+def closed_form_table(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Table:
+    """What was simulated beside the closed forms, a row for each scheme."""
     columns = ["scheme", "s / iteration", "closed form (z)", "decoding error"]
     columns += ["its closed form (z)", "final loss"]
     rows = []
@@ -202,4 +213,5 @@ def _table(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Table:
             z = closed.z(metric, mean - value, error, run.errors.size)
             row += [number(mean, error), theory_text(value, z)]
         rows.append([*row, number(*run.final)])
-    return capped("numbers", TABLE, columns, rows, "")
+    title = "Simulated (± standard error) and in closed form (z: standard errors between)"
+    return capped("numbers", title, columns, rows, "")

@@ -24,9 +24,6 @@ from ..page.html import environment, script_hash, text
 from ..text import line
 from .drawing import ClosedForms, drawn_page
 
-WEIBULL, SIGMA, ALPHA, SHAPE = 0.6, 1.0, 2.5, 4.0
-REPLICATIONS, ITERATIONS = 8, 40  # few enough to follow the hand, and enough for a band
-
 
 def document(chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The config that the sliders choose; ``erasurehead run`` takes it, too."""
@@ -34,11 +31,16 @@ def document(chosen: Mapping[str, Any]) -> dict[str, Any]:
     law: dict[str, Any] = {"kind": chosen["load_law"]}
     if law["kind"] == "additive":
         law["seconds_per_partition"] = chosen["tau"]
+    losses: dict[str, dict[str, Any]] = {
+        "linear": {"loss": "least_squares"},
+        "network": {"loss": "mlp", "hidden": [4], "rows": 120, "test_rows": 0},
+    }
     return {
         "name": "explored",
         "workers": int(chosen["n"]),
-        "iterations": ITERATIONS,
-        "replications": REPLICATIONS,
+        # few enough to follow the hand, and enough for a band
+        "iterations": 40,
+        "replications": 8,
         "seed": 0,
         "policy": chosen["policy"],
         "delay": delay(chosen),
@@ -50,7 +52,7 @@ def document(chosen: Mapping[str, Any]) -> dict[str, Any]:
             {"name": "cyclic_mds", "load": d, "decoder": "lagrange", "label": "cyclic MDS"},
             {"name": "erasurehead", "load": d, "wait_for": r, "label": "ErasureHead"},
         ],
-        "problem": {"dataset": "synthetic", "rows": 240, "features": 8} | LOSSES[chosen["loss"]],
+        "problem": {"dataset": "synthetic", "rows": 240, "features": 8} | losses[chosen["loss"]],
         "optimizer": {"rule": "gd", "learning_rate": chosen["rate"]},
     }
 
@@ -74,16 +76,16 @@ def delay(chosen: Mapping[str, Any]) -> dict[str, Any]:
 def _law(law: str, shift: float, mean: float) -> dict[str, Any]:
     match law:
         case "weibull":
-            scale = mean / gamma(1 + 1 / WEIBULL)
-            return {"model": "weibull", "shape": WEIBULL, "scale": scale, "shift": shift}
+            scale = mean / gamma(1 + 1 / 0.6)
+            return {"model": "weibull", "shape": 0.6, "scale": scale, "shift": shift}
         case "lognormal":
-            median = mean / exp(SIGMA**2 / 2)
-            return {"model": "lognormal", "median": median, "sigma": SIGMA, "shift": shift}
+            median = mean / exp(0.5)
+            return {"model": "lognormal", "median": median, "sigma": 1.0, "shift": shift}
         case "pareto":
-            base = {"model": "pareto", "alpha": ALPHA, "scale": mean * (ALPHA - 1) / ALPHA}
+            base = {"model": "pareto", "alpha": 2.5, "scale": mean * 1.5 / 2.5}
             return {"model": "shifted", "by": shift, "base": base}
         case "gamma":
-            return {"model": "gamma", "shape": SHAPE, "scale": mean / SHAPE, "shift": shift}
+            return {"model": "gamma", "shape": 4.0, "scale": mean / 4.0, "shift": shift}
         case _:
             return {"model": "shifted_exponential", "shift": shift, "rate": 1 / mean}
 
@@ -104,7 +106,7 @@ class Slider:
     def read(self, text: str) -> float:
         """What was chosen. Raises ConfigError: it is no number between the ends."""
         try:
-            value = float(text) if len(text) <= LONGEST else float("nan")
+            value = float(text) if len(text) <= MAX_WORD_CHARACTERS else float("nan")
         except ValueError:
             value = float("nan")
         if not self.low <= value <= self.high:
@@ -130,48 +132,62 @@ class Choice:
         return text
 
 
-LONGEST = 32  # characters of a number
-LAWS = {
+MAX_WORD_CHARACTERS = 32  # characters of a number
+DELAY_LAWS = {
     "exponential": "exponential",
     "weibull": "Weibull, shape 0.6",
     "lognormal": "lognormal, sigma 1",
     "pareto": "Pareto, alpha 2.5",
     "gamma": "gamma, shape 4",
 }
-LOAD_LAWS = {
-    "additive": "additive: computing is predictable",
-    "proportional": "proportional: slow at every partition",
-    "per_partition": "per partition: a draw for each",
-}
-POLICIES = {
-    "cancel": "cancel: stragglers stop at once",
-    "finish": "finish, then the newest model",
-    "queue": "queue: finish every model",
-    "drain": "drain: the master waits for all",
-}
-MODELS = {"linear": "least squares", "network": "a small network of ReLU units"}
-LOSSES: dict[str, dict[str, Any]] = {
-    "linear": {"loss": "least_squares"},
-    "network": {"loss": "mlp", "hidden": [4], "rows": 120, "test_rows": 0},
-}
-VIEWS = {"first": "the first part, logarithmic loss", "whole": "the whole run, plain axes"}
-ENDS = "that end a round of ErasureHead (at the latest) and of ignore stragglers"
 CONTROLS: tuple[Slider | Choice, ...] = (
     Slider("n", "workers n", 4, 60, 1, 30),
     Slider("d", "load d", 1, 10, 1, 3, "partitions of a worker of a code; must divide n"),
-    Slider("r", "arrivals r", 1, 60, 1, 15, ENDS),
-    Choice("law", "law of the random delay", LAWS, "exponential"),
+    Slider(
+        *("r", "arrivals r", 1, 60, 1, 15),
+        "that end a round of ErasureHead (at the latest) and of ignore stragglers",
+    ),
+    Choice("law", "law of the random delay", DELAY_LAWS, "exponential"),
     Slider("shift", "least delay (s)", 0, 3, 0.05, 0.5),
     Slider("mean", "mean of the random delay (s)", 0.05, 3, 0.05, 1.0),
-    Choice("load_law", "load law", LOAD_LAWS, "additive"),
+    Choice(
+        "load_law",
+        "load law",
+        {
+            "additive": "additive: computing is predictable",
+            "proportional": "proportional: slow at every partition",
+            "per_partition": "per partition: a draw for each",
+        },
+        "additive",
+    ),
     Slider("tau", "seconds a partition (additive)", 0, 1, 0.02, 0.1),
     Slider("slow", "slow workers take ... times as long", 1, 8, 0.5, 1),
     Slider("share", "share of slow workers", 0.02, 0.5, 0.02, 0.1),
     Slider("persistence", "persistence of being slow", 0, 0.98, 0.02, 0, "0: anew each round"),
-    Choice("policy", "straggler policy", POLICIES, "cancel"),
-    Choice("loss", "what is trained", MODELS, "linear"),
+    Choice(
+        "policy",
+        "straggler policy",
+        {
+            "cancel": "cancel: stragglers stop at once",
+            "finish": "finish, then the newest model",
+            "queue": "queue: finish every model",
+            "drain": "drain: the master waits for all",
+        },
+        "cancel",
+    ),
+    Choice(
+        "loss",
+        "what is trained",
+        {"linear": "least squares", "network": "a small network of ReLU units"},
+        "linear",
+    ),
     Slider("rate", "learning rate", 0.01, 0.5, 0.01, 0.05),
-    Choice("view", "loss against time", VIEWS, "first"),
+    Choice(
+        "view",
+        "loss against time",
+        {"first": "the first part, logarithmic loss", "whole": "the whole run, plain axes"},
+        "first",
+    ),
 )
 
 
@@ -180,14 +196,14 @@ def chosen(query: Mapping[str, str]) -> dict[str, float | str]:
     known = {control.name for control in CONTROLS}
     for name in query:
         if name not in known:
-            raise ConfigError(f"{name[:LONGEST]}: {one_of(known, name)}")
-    return {each.name: each.read(query.get(each.name, str(each.start))) for each in CONTROLS}
+            raise ConfigError(f"{name[:MAX_WORD_CHARACTERS]}: {one_of(known, name)}")
+    return {
+        control.name: control.read(query.get(control.name, str(control.start)))
+        for control in CONTROLS
+    }
 
 
-HOST = "127.0.0.1"
-HTTP = 80  # the port that browsers leave out of a name
-MOST_PAGES = 64  # pages whose requests wait; others are told to come back
-MOST_TEXT = 2000  # characters of an address
+LOCALHOST = "127.0.0.1"
 
 
 def start_page() -> str:
@@ -217,25 +233,27 @@ def respond(query: str, theory: ClosedForms) -> dict[str, object]:
 
 
 class Turns:
-    """Who may draw: one request at a time, and of each page the newest."""
+    """Who may draw: one request at a time, and of each page the newest. At most ``most`` pages
+    wait; others are told to come back."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = 64) -> None:
         self._changed = threading.Condition()
-        self._newest: dict[str, object] = {}
         self._drawing = False
+        self._most = most
+        self.newest: dict[str, object] = {}  # of each page, a token of its newest request
 
     @contextmanager
     def turn(self, page: str) -> Iterator[bool]:
         """Wait for it; False if a newer request of the page came, or too many pages wait."""
         mine = object()
         with self._changed:
-            if page not in self._newest and len(self._newest) >= MOST_PAGES:
+            if page not in self.newest and len(self.newest) >= self._most:
                 yield False
                 return
-            self._newest[page] = mine
+            self.newest[page] = mine
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._drawing or self._newest[page] is not mine)
-            newest = self._newest[page] is mine
+            self._changed.wait_for(lambda: not self._drawing or self.newest[page] is not mine)
+            newest = self.newest[page] is mine
             self._drawing = self._drawing or newest
         if not newest:
             yield False
@@ -245,8 +263,8 @@ class Turns:
         finally:
             with self._changed:
                 self._drawing = False
-                if self._newest[page] is mine:
-                    del self._newest[page]
+                if self.newest[page] is mine:
+                    del self.newest[page]
                 self._changed.notify_all()
 
 
@@ -258,14 +276,14 @@ class Server(ThreadingHTTPServer):
     allow_reuse_address = True
     request_queue_size = 128
 
-    def __init__(self, port: int, host: str = HOST) -> None:
+    def __init__(self, port: int, host: str = LOCALHOST) -> None:
         try:
             super().__init__((host, port), Handler)
         except OSError as error:
             valid = f"cannot be used ({error.strerror}); give another, or 0 for any"
-            name, value = ("--port", port) if host == HOST else ("--host", f"{host}:{port}")
+            name, value = ("--port", port) if host == LOCALHOST else ("--host", f"{host}:{port}")
             raise at(name, value, valid) from None
-        self.open = host != HOST
+        self.open = host != LOCALHOST
         self.root = f"/{secrets.token_urlsafe(9)}/" if self.open else "/"
         self.turns = Turns()
         self.theory = ClosedForms()
@@ -294,27 +312,27 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer one request, or refuse it with a status and one line."""
-        found = urlsplit(self.path[:MOST_TEXT])
+        address = urlsplit(self.path[:2000])
         if not self._may_ask():
             self._send(HTTPStatus.FORBIDDEN, "text/plain", b"this machine and this page alone")
-        elif found.path == self.server.root:
+        elif address.path == self.server.root:
             self._send(HTTPStatus.OK, "text/html; charset=utf-8", self.server.front)
-        elif found.path == f"{self.server.root}draw":
-            page = dict(parse_qsl(found.query)).get("page", "")
-            with self.server.turns.turn(page[:LONGEST]) as mine:
-                said = respond(found.query, self.server.theory) if mine else None
-            if said is None:
+        elif address.path == f"{self.server.root}draw":
+            page = dict(parse_qsl(address.query)).get("page", "")
+            with self.server.turns.turn(page[:MAX_WORD_CHARACTERS]) as mine:
+                answer = respond(address.query, self.server.theory) if mine else None
+            if answer is None:
                 self._send(HTTPStatus.CONFLICT, "text/plain", b"a newer request took its place")
             else:
-                self._send(HTTPStatus.OK, "application/json", json.dumps(said).encode())
+                self._send(HTTPStatus.OK, "application/json", json.dumps(answer).encode())
         else:
             self._send(HTTPStatus.NOT_FOUND, "text/plain", b"no such page")
 
     def _may_ask(self) -> bool:
         """Not a page elsewhere: one that points its name here, or that sends its readers here."""
         host, port = self.headers.get("Host", ""), self.server.server_address[1]
-        names = {f"{name}:{port}" for name in (HOST, "localhost")}
-        names |= {HOST, "localhost"} if port == HTTP else set()
+        names = {f"{name}:{port}" for name in (LOCALHOST, "localhost")}
+        names |= {LOCALHOST, "localhost"} if port == 80 else set()  # browsers leave 80 out
         if not self.server.open and host not in names:
             return False
         site, here = self.headers.get("Sec-Fetch-Site", "none"), f"http://{host}"
@@ -341,7 +359,7 @@ def serve_pages(server: Server, ready: Callable[[], None]) -> None:
     """Serve until Ctrl-C, or a polite request to end; ``ready`` is called once that has begun."""
     ended = threading.Event()
     asked = signal.SIGINT, signal.SIGTERM
-    before = {each: signal.signal(each, lambda number, frame: ended.set()) for each in asked}
+    before = {sign: signal.signal(sign, lambda number, frame: ended.set()) for sign in asked}
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -351,5 +369,5 @@ def serve_pages(server: Server, ready: Callable[[], None]) -> None:
         server.shutdown()
         server.server_close()
         thread.join()
-        for each, handler in before.items():
-            signal.signal(each, handler)
+        for sign, handler in before.items():
+            signal.signal(sign, handler)

@@ -14,7 +14,7 @@ import pandas as pd
 
 from ...sim.errors import shell_word
 from ..page.answer import Answer, read_answer, table_at, text_at
-from ..page.content import Chart, Command, Page, Section, Table, capped, plain_cell
+from ..page.content import Chart, CommandLine, Page, Section, Table, capped, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID_COLOUR, LONG_DASHED, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
@@ -37,7 +37,7 @@ from .variance import Memory
 from .workers import Workers
 
 DELAY = "delay.yaml"
-RUN_IT = Command(
+RUN_IT = CommandLine(
     "Simulate these workers, in the folder of this result; the config takes your schemes:",
     f"erasurehead run {DELAY}",
 )
@@ -274,7 +274,7 @@ def fit_page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) ->
             Section("each-load", "Each load", [_each_load(loads, fits)] if len(loads) > 1 else []),
         ],
         provenance=[("made by", "erasurehead fit"), ("fitted", f"{len(fits)} laws")],
-        commands=[Command("Ask again:", answer.command), RUN_IT] if answer.command else (),
+        commands=[CommandLine("Ask again:", answer.command), RUN_IT] if answer.command else (),
         config=config,
     )
 

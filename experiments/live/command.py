@@ -35,7 +35,7 @@ from ..run.compute import CellResult, learn, result
 from ..run.estimate import Room, check
 from ..run.outputs import CONFIG, FILES, make_way
 from ..run.records import diverged, summary_table
-from .masters import LiveBarrierlessMaster, LiveMaster, LiveRoundMaster, Session, arrivals
+from .masters import LiveBarrierlessMaster, LiveMaster, LiveRoundMaster, Session, received
 from .worker import Setup, Task, computations, refusal
 from .workers import ConnectedWorkers, hired
 
@@ -62,7 +62,7 @@ def steps_of(run: Run, trace: Trace, masters: Sequence[LiveMaster]) -> Steps:
     steps = run.scheme.steps(trace)
     if not isinstance(steps, SingleGradients):
         return steps
-    drawn = [each.partitions for each in masters if isinstance(each, LiveBarrierlessMaster)]
+    drawn = [master.partitions for master in masters if isinstance(master, LiveBarrierlessMaster)]
     return replace(steps, partition=np.stack(drawn))
 
 
@@ -73,7 +73,7 @@ def learned(problem: Objective, masters: Sequence[LiveMaster]) -> Learned:
     columns = np.ascontiguousarray(models.reshape(r * t, p).T)
     final, test = np.ascontiguousarray(models[:, -1].T), problem.test_loss(columns)
     right = problem.test_accuracy(columns)
-    test, right = (None if each is None else each.reshape(r, t) for each in (test, right))
+    test, right = (None if values is None else values.reshape(r, t) for values in (test, right))
     loss = problem.loss(columns).reshape(r, t)
     return Learned(loss, test, final, problem.test_auc(final), right)
 
@@ -86,16 +86,16 @@ class Difference:
     model: float  # largest distance of two last models, of the longer one's length
 
 
-def difference(found: Learned, simulated: Learned) -> Difference:
+def difference(measured: Learned, simulated: Learned) -> Difference:
     """Compare the workers' models with those of the simulator."""
-    first = np.abs(found.train_loss[:, 0]).max()
-    losses = np.abs(simulated.train_loss - found.train_loss).max() / first
-    apart = np.linalg.norm(simulated.final_beta - found.final_beta, axis=0)
+    first = np.abs(measured.train_loss[:, 0]).max()
+    losses = np.abs(simulated.train_loss - measured.train_loss).max() / first
+    apart = np.linalg.norm(simulated.final_beta - measured.final_beta, axis=0)
     length = np.linalg.norm(simulated.final_beta, axis=0)
     return Difference(float(losses), float((apart / np.maximum(length, 1e-300)).max()))
 
 
-EMPTY = 20  # rounds of empty tasks that measure what messages cost
+EMPTY_ROUNDS = 20  # rounds of empty tasks that measure what messages cost
 
 
 @dataclass(frozen=True)
@@ -129,21 +129,23 @@ def play(
     with hired(run.scheme.workers, how.scheduler) as workers, training_context():
         workers.scale = how.scale
         held = computations(run.scheme, None if learning is None else learning.problem)
-        workers.set_up([Setup(each, run.policy, slow.get(j, 1.0)) for j, each in enumerate(held)])
+        workers.set_up([Setup(work, run.policy, slow.get(j, 1.0)) for j, work in enumerate(held)])
         model = np.empty(0) if learning is None else learning.initial
-        message, everybody = _cost(workers, len(held), model)
-        session = Session(run, workers, learning, how.injected, progress, next_task=2 * EMPTY + 2)
+        message, everybody = message_costs(workers, len(held), model)
+        session = Session(
+            run, workers, learning, how.injected, progress, next_task=2 * EMPTY_ROUNDS + 2
+        )
         masters = play_all(session)
     trace = trace_of(run, masters)
     steps = steps_of(run, trace, masters)
-    found = replayed = None
+    trained = replayed = None
     if learning is not None:
         # Given the same arrivals, the simulator must find the models that the workers found.
-        found = learned(learning.problem, masters)
-        replayed = difference(found, learn(learning, steps, run.iterations))
-    late = sum(each.late for each in masters) / max(1, sum(each.messages for each in masters))
+        trained = learned(learning.problem, masters)
+        replayed = difference(trained, learn(learning, steps, run.iterations))
+    late = sum(m.late for m in masters) / max(1, sum(m.messages for m in masters))
     facts = Facts(message, everybody, late if how.injected else None, replayed)
-    return result(run, trace, steps, found, cell.settings.target_loss), facts
+    return result(run, trace, steps, trained, cell.settings.target_loss), facts
 
 
 def play_all(session: Session) -> list[LiveMaster]:
@@ -159,7 +161,7 @@ def play_all(session: Session) -> list[LiveMaster]:
     return masters
 
 
-def _cost(workers: ConnectedWorkers, n: int, model: FloatArray) -> tuple[float, float]:
+def message_costs(workers: ConnectedWorkers, n: int, model: FloatArray) -> tuple[float, float]:
     """Seconds of an empty task there and back: of one worker, and of all in a round."""
     numbers = itertools.count()
 
@@ -167,36 +169,32 @@ def _cost(workers: ConnectedWorkers, n: int, model: FloatArray) -> tuple[float, 
         number, began = next(numbers), workers.now()
         for worker in asked:
             workers.give(worker, Task(number, (0.0,), model, empty=True))
-        list(arrivals(workers, len(asked), 1))
+        list(received(workers, len(asked), 1))
         return workers.now() - began
 
-    single = [seconds([turn % n]) for turn in range(EMPTY)]
-    rounds = [seconds(range(n)) for _ in range(EMPTY)]
+    single = [seconds([turn % n]) for turn in range(EMPTY_ROUNDS)]
+    rounds = [seconds(range(n)) for _ in range(EMPTY_ROUNDS)]
     return float(np.median(single)), float(np.mean(rounds))
-
-
-SAME = 1e-9  # models this close, of their length, are the same up to round-off
 
 
 def show_live(outcome: Outcome, facts: Sequence[Facts]) -> None:
     """What messages cost, and whether the simulator finds the same models."""
     if not facts:
         return
-    message = f"{max(each.message for each in facts):.2g} s of the config"
-    everybody = f"an empty round of all workers {max(each.round for each in facts):.2g} s"
+    message = f"{max(own.message for own in facts):.2g} s of the config"
+    everybody = f"an empty round of all workers {max(own.round for own in facts):.2g} s"
     terminal.say(f"an empty message there and back takes {message}, {everybody}")
-    for (cell, _), each in zip(outcome.finished, facts, strict=True):
-        if each.replayed is not None and not each.replayed.model <= SAME:
-            away = f"the models are {each.replayed.model:.1g} of their length from those"
+    for (cell, _), own in zip(outcome.finished, facts, strict=True):
+        if own.replayed is not None and not own.replayed.model <= 1e-9:  # round-off
+            away = f"the models are {own.replayed.model:.1g} of their length from those"
             same = "that the simulator finds for the same arrivals"
             terminal.tell(f"warning: {cell.label}: {away} {same}")
-    if known := [each.replayed.model for each in facts if each.replayed is not None]:
+    if known := [own.replayed.model for own in facts if own.replayed is not None]:
         same = f"the same models, to {max(known):.1g} of their length"
         terminal.say(f"from the same arrivals the simulator finds {same}")
 
 
-LONGEST = 86_400.0  # seconds that a live run may take unless the caller allows more
-SLOW = re.compile(r"([0-9]{1,6})=([0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?)")
+MAX_LIVE_SECONDS = 86_400.0  # seconds that a live run may take unless the caller allows more
 
 
 def read_how(asked: LiveRequest) -> How:
@@ -213,7 +211,7 @@ def slowed(given: list[str] | None) -> tuple[tuple[int, float], ...]:
     """``WORKER=FACTOR``, as pairs. Raises ConfigError: it is not that, or the factor is below 1."""
     pairs = []
     for text in given or []:
-        match = SLOW.fullmatch(text)
+        match = re.fullmatch(r"([0-9]{1,6})=([0-9]+\.?[0-9]*(?:e[+-]?[0-9]+)?)", text)
         if match is None or not 1 <= float(match[2]) < inf:
             raise at("--slow", text, "must be WORKER=FACTOR, such as 3=2.5, the factor at least 1")
         pairs.append((int(match[1]), float(match[2])))
@@ -236,7 +234,7 @@ def run_live(
     grid = cells(document, asked.data_dir)
     checked = check(grid, Room() if asked.allow_large else Room.here(output))
     possible = [cell for cell in grid if cell.key not in checked.impossible]
-    total = _check(possible, how, asked.allow_large)
+    total = require_live(possible, how, asked.allow_large)
     config = resolved(document)
     failed = [(cell, checked.impossible[cell.key]) for cell in grid if cell not in possible]
     finished, facts, seconds = list[tuple[Cell, CellResult]](), list[Facts](), dict[str, float]()
@@ -255,7 +253,7 @@ def run_live(
         summary = summary_table(finished, simulated=False)
         summary["live"] = True
         warnings = [*checked.warnings, *diverged(finished)]
-        late = max((each.late or 0.0 for each in facts), default=0.0)
+        late = max((own.late or 0.0 for own in facts), default=0.0)
         if late > 0.01:
             warnings.append(
                 f"up to {late:.0%} of a scheme's messages were late, since computing took longer "
@@ -268,7 +266,7 @@ def run_live(
             "time_scale": how.scale,
             "injected": how.injected,
             "slow": {str(worker): factor for worker, factor in how.slow},
-            "cells": {c.key: asdict(said) for (c, _), said in zip(finished, facts, strict=True)},
+            "cells": {c.key: asdict(own) for (c, _), own in zip(finished, facts, strict=True)},
         }
         write_result(config, output, outcome, time.monotonic() - began, live)
     return outcome, facts
@@ -296,7 +294,7 @@ def _played(
         yield cell, became, round(time.monotonic() - started, 3)
 
 
-def _check(grid: list[Cell], how: How, allow_large: bool) -> int:
+def require_live(grid: list[Cell], how: How, allow_large: bool) -> int:
     """Refuse what cannot run (ConfigError), and say how long the rest takes; returns iterations."""
     total, expected = 0, 0.0
     for cell in grid:
@@ -311,7 +309,7 @@ def _check(grid: list[Cell], how: How, allow_large: bool) -> int:
         if how.injected:
             times = simulate(timed, cell.settings.engine, heard=False, work=False).times
             expected += float(times[:, -1].sum()) * how.scale
-    if not expected <= LONGEST and not allow_large:
+    if not expected <= MAX_LIVE_SECONDS and not allow_large:
         less = "take fewer replications or iterations or a smaller --time-scale"
         text = f"the delays take {expected / 3600:.3g} h in real time"
         raise ConfigError(f"{text}; {less}, or allow it with --allow-large")

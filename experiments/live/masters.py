@@ -34,7 +34,7 @@ class CannotEnd(Failed):
         super().__init__(f"{began}: {', '.join(dead)} died" if dead else str(never))
 
 
-def arrivals(workers: ConnectedWorkers, messages: int, iteration: int) -> Iterator[Arrival]:
+def received(workers: ConnectedWorkers, messages: int, iteration: int) -> Iterator[Arrival]:
     """So many messages, as they come. Raises CannotEnd: a worker has died."""
     while messages > 0:
         for event in workers.hear(inf):
@@ -223,9 +223,9 @@ class LiveRoundMaster(LiveMaster):
         of_round = event.number - self._first
         self.late += event.late
         self.messages += 1
-        if event.place == self._m - 1:
+        if event.message == self._m - 1:
             self._finished[event.worker] = of_round
-        return event.worker * self._m + event.place if of_round == t else None
+        return event.worker * self._m + event.message if of_round == t else None
 
     def _drain(self, t: int) -> None:
         """Wait until every living worker has finished. Raises CannotEnd: one of them never will."""
@@ -261,7 +261,7 @@ class LiveRoundMaster(LiveMaster):
         return gradient
 
 
-PARTITIONS = 2**32 - 3  # key of the random partitions of live runs; nothing else uses it
+PARTITIONS_KEY = 2**32 - 3  # key of the random partitions of live runs; nothing else uses it
 
 
 @final
@@ -273,7 +273,7 @@ class LiveBarrierlessMaster(LiveMaster):
         run, self._scheme = session.run, scheme
         self.decisions = Decisions(scheme, run.iterations)
         self._ended = 0  # iterations
-        sequence = np.random.SeedSequence(run.seed, spawn_key=(PARTITIONS, replication))
+        sequence = np.random.SeedSequence(run.seed, spawn_key=(PARTITIONS_KEY, replication))
         self._rng = np.random.Generator(np.random.PCG64(sequence))
         tape, waits = run.tapes[replication], list[TapeColumn]()
         if session.injected:
@@ -335,8 +335,8 @@ class LiveBarrierlessMaster(LiveMaster):
             self._means.add(worker, event.value, update, decisions.version)
         if decisions.version > update:
             self._update(event.now)
-        for each in starting:
-            self._start(each)
+        for starter in starting:
+            self._start(starter)
 
     def _update(self, now: float) -> None:
         version, accepted = self.decisions.version, self.decisions.accepted
@@ -345,7 +345,7 @@ class LiveBarrierlessMaster(LiveMaster):
             gradient = self._means.mean(version)
         else:
             last, counts = accepted[-self._scheme.gradients :], None
-            versions = np.array([each for _, each, *_ in last])
+            versions = np.array([read for _, read, *_ in last])
             if self._scheme.rescale:
                 counts = np.array([[len(accepted)], [self._sent[accepted[-1][0]]]])
             weights = self._scheme.weight(version - 1 - versions, counts)

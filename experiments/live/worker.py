@@ -61,7 +61,7 @@ class Reply:
     """A message of a worker."""
 
     number: int  # of the task
-    place: int  # which of the task's messages, from 0
+    message: int  # which of the task's messages, from 0
     value: Vector  # what was computed
     seconds: float  # since the message before it, or since the task began
     late: bool  # whether computing took longer than the task's wait
@@ -84,7 +84,7 @@ class Ended(Exception):
 class Wanted:
     """The message that a worker is to compute."""
 
-    place: int  # which of the task's messages
+    message: int  # which of the task's messages
     argument: Any  # the task's
     done: dict[int, FloatArray]  # gradients that the task has computed, by partition
     listen: Callable[[], None]  # called between pieces of the work; raises ``Ended`` to stop it
@@ -112,13 +112,13 @@ class Nothing(Computation):
 class HeldPartitions(Computation):
     """Partitions that a worker holds; abstract."""
 
-    parts: Mapping[int, Sequence[Objective]]  # rows of each partition, as small problems
+    partitions: Mapping[int, Sequence[Objective]]  # rows of each partition, as small problems
     rows: int  # N, of all the data
 
     def gradient(self, partition: int, beta: FloatArray, wanted: Wanted) -> FloatArray:
         """``(1/N) g_i(beta)``, without L2: ``(p,) -> (p,)``; listens after some of the rows."""
         total: FloatArray = np.zeros(beta.shape)
-        for rows in self.parts[partition]:
+        for rows in self.partitions[partition]:
             total += rows.summed_gradient(rows.X, rows.y, beta[:, None])[:, 0]
             wanted.listen()
         return total / self.rows
@@ -136,8 +136,8 @@ class EncodedSum(HeldPartitions):
         """A partition that several of a task's messages carry is computed once."""
         beta, done = wanted.argument, wanted.done
         message: Vector = np.zeros(beta.shape, dtype=self.code.dtype)
-        places = slice(*self.code.indptr[wanted.place : wanted.place + 2])
-        row = zip(self.code.indices[places].tolist(), self.code.data[places], strict=True)
+        span = slice(*self.code.indptr[wanted.message : wanted.message + 2])
+        row = zip(self.code.indices[span].tolist(), self.code.data[span], strict=True)
         for partition, weight in row:
             if partition not in done:
                 done[partition] = self.gradient(partition, beta, wanted)
@@ -197,16 +197,16 @@ def computations(scheme: Scheme, problem: Objective | None) -> list[Computation]
     """What each worker computes; it holds all the data where partitions are drawn at random."""
     if problem is None:
         return [Nothing()] * scheme.workers
-    parts = parts_of(problem)
+    by_partition = parts_of(problem)
     if isinstance(scheme, Fixed):
         code, m = sparse.csr_array(scheme.assignment.encoding), scheme.messages
         rows = [code[worker * m : (worker + 1) * m] for worker in range(scheme.workers)]
-        held = [{int(i): parts[i] for i in np.unique(own.indices)} for own in rows]
+        held = [{int(i): by_partition[i] for i in np.unique(own.indices)} for own in rows]
         return [EncodedSum(h, problem.rows, own) for h, own in zip(held, rows, strict=True)]
     assert isinstance(scheme, Barrierless)
     if scheme.own_data:
-        return [SingleGradient({i: part}, problem.rows) for i, part in enumerate(parts)]
-    return [SingleGradient(dict(enumerate(parts)), problem.rows)] * scheme.workers
+        return [SingleGradient({i: rows}, problem.rows) for i, rows in enumerate(by_partition)]
+    return [SingleGradient(dict(enumerate(by_partition)), problem.rows)] * scheme.workers
 
 
 def parts_of(problem: Objective, entries: int = ENTRIES) -> list[list[Objective]]:
@@ -219,7 +219,7 @@ def parts_of(problem: Objective, entries: int = ENTRIES) -> list[list[Objective]
         [slice(first, min(first + most, end)) for first in range(start, end, most)]
         for start, end in zip([0, *ends], ends, strict=False)
     ]
-    return [[replace(whole, X=problem.X[i], y=problem.y[i]) for i in part] for part in pieces]
+    return [[replace(whole, X=problem.X[i], y=problem.y[i]) for i in slices] for slices in pieces]
 
 
 def process(line: Connection) -> None:
@@ -303,8 +303,8 @@ class LiveWorker:
     def _perform(self, task: Task, began: float) -> None:
         """Send the task's messages. Raises Ended: another order has ended the task."""
         done, since = dict[int, FloatArray](), began
-        for place, wait in enumerate(task.waits):
-            if wait == inf and place + 1 < len(task.waits):
+        for message, wait in enumerate(task.waits):
+            if wait == inf and message + 1 < len(task.waits):
                 continue  # it gives up this message, and goes on to the next
             value: Vector = np.empty(0)
             if task.empty:
@@ -312,14 +312,14 @@ class LiveWorker:
             elif wait < inf:
                 computing = time.perf_counter()
                 # While it computes, it reads what has come.
-                wanted = Wanted(place, task.argument, done, lambda: self._sleep(-inf))
+                wanted = Wanted(message, task.argument, done, lambda: self._sleep(-inf))
                 value = self._setup.computation.compute(wanted)
                 if self._setup.slow > 1:
                     self._sleep(computing + self._setup.slow * (time.perf_counter() - computing))
             late = time.perf_counter() > began + wait
             self._sleep(began + wait)
             now = time.perf_counter()
-            self._line.send(Reply(task.number, place, value, now - since, late))
+            self._line.send(Reply(task.number, message, value, now - since, late))
             since = now
 
     def _sleep(self, until: float) -> None:

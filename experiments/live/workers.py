@@ -111,19 +111,21 @@ class ConnectedWorkers:
 
     def _read(self, worker: int) -> Event | None:
         try:
-            told: Reply | Idle = self._lines[worker].recv()
+            reply: Reply | Idle = self._lines[worker].recv()
         except (EOFError, OSError):
             self._close(worker)
             if worker in self._dropping:
                 self._dropping.remove(worker)
             return Death(worker, self.now())
-        if isinstance(told, Idle):
-            self._busy[worker] = told.busy / self.scale
+        if isinstance(reply, Idle):
+            self._busy[worker] = reply.busy / self.scale
             self._dropping.remove(worker)
             return None
-        seconds = told.seconds / self.scale
+        seconds = reply.seconds / self.scale
         self._busy[worker] += seconds
-        return Arrival(told.number, told.place, told.value, seconds, told.late, worker, self.now())
+        return Arrival(
+            reply.number, reply.message, reply.value, seconds, reply.late, worker, self.now()
+        )
 
     def _tell(self, worker: int, what: Order | Setup) -> None:
         with suppress(OSError):  # what it had sent before is still read; then its line ends
@@ -143,9 +145,9 @@ class ConnectedWorkers:
         self._selector.close()
 
 
-PATIENCE = 60.0  # seconds that a worker of a cluster has to call the master
-GREETING = 10.0  # seconds that a caller has to say who it is
-LOOK = 0.02  # seconds between two looks at who has said who it is, while nobody calls
+CALL_SECONDS = 60.0  # seconds that a worker of a cluster has to call the master
+GREETING_SECONDS = 10.0  # seconds that a caller has to say who it is
+POLL_SECONDS = 0.02  # seconds between two looks at who has said who it is, while nobody calls
 
 
 @contextmanager
@@ -171,26 +173,26 @@ def _local(workers: int) -> Iterator[ConnectedWorkers]:
             with pools.without_main(), pools.undisturbed(), pools.served():
                 line, far = context.Pipe()
                 lines.append(line)
-                each = context.Process(target=process, args=(far,), name=f"worker {worker}")
-                each.daemon = True
-                each.start()
+                child = context.Process(target=process, args=(far,), name=f"worker {worker}")
+                child.daemon = True
+                child.start()
                 far.close()
-                started.append(each)
-        names = [f"{each.name} (process {each.pid})" for each in started]
+                started.append(child)
+        names = [f"{child.name} (process {child.pid})" for child in started]
         yield ConnectedWorkers(lines, names, [platform.node()] * workers)
     finally:
         for line in lines:
             with suppress(OSError):
                 line.close()
-        for each in started:
-            each.join()
+        for child in started:
+            child.join()
 
 
 @contextmanager
 def _on_cluster(workers: int, scheduler: str) -> Iterator[ConnectedWorkers]:
     """One long task each, that calls the master by itself: Dask's own way takes milliseconds."""
     with connected(scheduler) as client:
-        addresses = _addresses(client, workers, scheduler)
+        addresses = worker_addresses(client, workers, scheduler)
         host = client.scheduler.address.split("://")[-1].rpartition(":")[0].strip("[]")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.connect((host, 9))  # sends nothing: it finds this machine's address towards host
@@ -202,11 +204,11 @@ def _on_cluster(workers: int, scheduler: str) -> Iterator[ConnectedWorkers]:
                 client.submit(call, listener.getsockname(), key, worker, workers=[address], **once)
                 for worker, address in enumerate(addresses)
             ]
-            accepted = _accepted(listener, key, futures, workers, scheduler)
+            accepted = accepted_workers(listener, key, futures, workers, scheduler)
         yield accepted
 
 
-def _addresses(client: Any, workers: int, scheduler: str) -> list[str]:
+def worker_addresses(client: Any, workers: int, scheduler: str) -> list[str]:
     """The address of the Dask worker of each worker: different ones as far as there are any."""
     threads: dict[str, int] = client.nthreads()
     pairs = ((turn, address) for address, number in threads.items() for turn in range(number))
@@ -217,23 +219,23 @@ def _addresses(client: Any, workers: int, scheduler: str) -> list[str]:
     return addresses[:workers]
 
 
-def _accepted(
+def accepted_workers(
     listener: socket.socket, key: bytes, futures: Sequence[Any], workers: int, scheduler: str
 ) -> ConnectedWorkers:
     """The workers, whoever else may call meanwhile."""
     calls: SimpleQueue[tuple[Connection, int, str, int]] = SimpleQueue()
     lines: dict[int, tuple[Connection, str, str]] = {}
-    listener.settimeout(LOOK)
+    listener.settimeout(POLL_SECONDS)
     heard = time.monotonic()
     while len(lines) < workers:
         with suppress(OSError, RuntimeError):  # nobody; or too few files or threads for a moment
             wire, _ = listener.accept()
             threading.Thread(target=_greet, args=(wire, key, calls), daemon=True).start()
         with suppress(Empty):
-            line, worker, host, number = calls.get(timeout=LOOK / 20)
+            line, worker, host, number = calls.get(timeout=POLL_SECONDS / 20)
             lines[worker] = line, f"worker {worker} (process {number} on {host})", host
             heard = time.monotonic()
-        if time.monotonic() > heard + PATIENCE:
+        if time.monotonic() > heard + CALL_SECONDS:
             failed = next((future for future in futures if future.status == "error"), None)
             reason = "" if failed is None else f": {failed.exception()}".splitlines()[0]
             missing, address = workers - len(lines), listener.getsockname()
@@ -245,7 +247,7 @@ def _accepted(
 
 def _greet(wire: socket.socket, key: bytes, calls: SimpleQueue[Any]) -> None:
     """Hand on who knows the key and says who it is in time; any other call ends here."""
-    limit = threading.Timer(GREETING, _hang_up, (wire,))
+    limit = threading.Timer(GREETING_SECONDS, _hang_up, (wire,))
     limit.daemon = True
     with wire, suppress(Exception):  # whatever a stranger sends
         limit.start()

@@ -18,11 +18,8 @@ from ...sim.errors import shell_word
 from ...sim.tables import read_csv
 from ..config.errors import ConfigError
 from ..run import files
+from ..run.files import ANSWER as ANSWER
 from .content import Answer as Answer
-
-ANSWER = files.ANSWER
-# options that say where results go and how they are computed, and not what they are
-WHERE = ("--output", "--jobs")
 
 
 def write_answer(answer: Answer, output: Path) -> None:
@@ -38,10 +35,10 @@ def read_answer(output: Path) -> Answer:
     path = output / ANSWER
     texts, lists = ("kind", "subject", "verdict", "command"), ("why", "next", "notes", "read")
     try:
-        found = {"read": ()} | json.loads(path.read_bytes())
-        fields: dict[str, Any] = {key: _text(found[key]) for key in texts}
-        fields |= {key: tuple(map(_text, found[key])) for key in lists}
-        fields["coverage"] = found.get("coverage")
+        document = {"read": ()} | json.loads(path.read_bytes())
+        fields: dict[str, Any] = {key: _text(document[key]) for key in texts}
+        fields |= {key: tuple(map(_text, document[key])) for key in lists}
+        fields["coverage"] = document.get("coverage")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -56,12 +53,14 @@ def _text(value: object) -> str:
 
 
 def command_line(arguments: Sequence[str]) -> str:
-    """The command that was given, ready for a shell, without ``WHERE``."""
-    words, each = ["erasurehead"], iter(arguments)
-    for word in each:
-        if word in WHERE:
-            next(each, None)
-        elif not word.startswith(tuple(f"{option}=" for option in WHERE)) and word != "--debug":
+    """The command that was given, ready for a shell, without the options that say where results go
+    and how they are computed, and not what they are."""
+    where = ("--output", "--jobs")
+    words, words_left = ["erasurehead"], iter(arguments)
+    for word in words_left:
+        if word in where:
+            next(words_left, None)
+        elif not word.startswith(tuple(f"{option}=" for option in where)) and word != "--debug":
             words.append(word)
     return " ".join(map(shell_word, words))
 
@@ -90,14 +89,14 @@ def table_at(path: Path, columns: Sequence[str], may_be_empty: bool = False) -> 
 def json_at(path: Path) -> Mapping[str, Any]:
     """Read a file of facts. Raises ConfigError: it is not there, or damaged."""
     try:
-        found = json.loads(path.read_bytes())
+        document = json.loads(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
+        document = None
+    if not isinstance(document, dict):
         raise ConfigError(f"{path}: is damaged; run the same command again")
-    return found
+    return document
 
 
 def text_at(path: Path) -> str:

@@ -14,7 +14,7 @@ from ..text import TableCell, number
 if TYPE_CHECKING:
     from ..pictures.picture import Picture
 
-MOST_ROWS = 400  # rows of a table that a page shows; the tables on disk have all
+MAX_TABLE_ROWS = 400  # rows of a table that a page shows; the tables on disk have all
 
 
 def plain_cell(value: object) -> TableCell:
@@ -52,17 +52,17 @@ def capped(
     keys: int = 1,
     total: int = 0,
 ) -> Table:
-    """A table of at most ``MOST_ROWS`` rows that says so; columns without a value are left out.
+    """A table of at most ``MAX_TABLE_ROWS`` rows that says so, without empty columns.
     ``total``: how many rows there are, where not all of them are given."""
-    if (total := max(total, len(rows))) > MOST_ROWS:
-        more = f"The first {MOST_ROWS} of {total} rows; `{file}` has all."
+    if (total := max(total, len(rows))) > MAX_TABLE_ROWS:
+        more = f"The first {MAX_TABLE_ROWS} of {total} rows; `{file}` has all."
         note = f"{note} {more}" if note else more
     used = [
         column
         for column in range(len(columns))
         if column == 0 or any(row[column].text not in ("-", "") for row in rows)
     ]
-    kept = [[row[column] for column in used] for row in rows[:MOST_ROWS]]
+    kept = [[row[column] for column in used] for row in rows[:MAX_TABLE_ROWS]]
     titles, keys = [columns[column] for column in used], sum(column < keys for column in used)
     numbers = {i for row in kept for i, cell in enumerate(row) if cell.order is not None}
     return Table(ident, title, titles, kept, note, frozenset(numbers), file, brief, keys)
@@ -89,7 +89,7 @@ class Image:
 
 
 @dataclass(frozen=True)
-class Command:
+class CommandLine:
     """A command that can be copied, and what it does."""
 
     words: str
@@ -104,7 +104,7 @@ class Section:
     title: str
     parts: Sequence[Chart | Image | Table]
     words: str = ""
-    command: Command | None = None
+    command: CommandLine | None = None
     folded: Sequence[Section] = ()  # what a reader opens, beneath all else
 
     @property
@@ -115,7 +115,7 @@ class Section:
     @property
     def shown(self) -> Sequence[Chart | Image | Table]:
         """The parts but for tables without rows."""
-        return [part for part in self.parts if not isinstance(part, Table) or part.rows]
+        return [content for content in self.parts if not isinstance(content, Table) or content.rows]
 
 
 @dataclass(frozen=True)
@@ -143,24 +143,24 @@ class Page:
     question: Sequence[tuple[str, str]]  # what was asked, as terms and values
     sections: Sequence[Section]  # pictures and tables
     provenance: Sequence[tuple[str, str]] = ()  # where it comes from, as terms and values
-    commands: Sequence[Command] = ()  # how to make it again, if not by the answer's own command
+    commands: Sequence[CommandLine] = ()  # how to make it again, if not by the answer's own command
     config: str = ""  # the config as YAML; empty without one
     method: Sequence[str] = ()  # how the numbers were made, paragraphs
 
     @property
-    def again(self) -> Sequence[Command]:
+    def repeats(self) -> Sequence[CommandLine]:
         """How to make it again."""
         line = self.answer.command
-        return self.commands or ([Command("Ask again:", line)] if line else [])
+        return self.commands or ([CommandLine("Ask again:", line)] if line else [])
 
     @property
     def charts(self) -> Mapping[str, Chart]:
         """All charts, by their identifiers."""
-        parts = [part for each in self.sections for one in each.every for part in one.parts]
-        return {part.ident: part for part in parts if isinstance(part, Chart)}
+        items = [item for top in self.sections for own in top.every for item in own.parts]
+        return {item.ident: item for item in items if isinstance(item, Chart)}
 
     @property
     def tables(self) -> Sequence[Table]:
         """All tables that have rows."""
-        parts = [part for each in self.sections for one in each.every for part in one.shown]
-        return [part for part in parts if isinstance(part, Table)]
+        items = [item for top in self.sections for own in top.every for item in own.shown]
+        return [item for item in items if isinstance(item, Table)]

@@ -23,7 +23,6 @@ from .content import Chart, Image, Page, Section, Table
 
 TEMPLATES = "templates"
 CODE = re.compile(r"`([^`\n]+)`")
-OPTION = re.compile(r"--\w[\w-]*")
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def as_html(page: Page) -> str:
     page_text = template.render(
         page=page,
         sections=sections,
-        values=json_text(values_of(sections)),
+        values=json_text(panel_values(sections)),
         definitions=page_style.definitions(),
         style=Markup(text("page.css")),
         light=Markup(light),
@@ -77,55 +76,56 @@ def as_html(page: Page) -> str:
     return page_text if page_text.endswith("\n") else f"{page_text}\n"
 
 
-def values_of(sections: Sequence[DrawnSection]) -> dict[str, Mapping[str, Any]]:
+def panel_values(sections: Sequence[DrawnSection]) -> dict[str, Mapping[str, Any]]:
     """What a pointer reads in each panel, by the panel's identifier."""
     return {
         panel.ident: panel.values
-        for each in sections
-        for section in each.every
-        for part in section.parts
-        if part.drawn is not None
-        for panel in part.drawn.panels
+        for outer in sections
+        for section in outer.every
+        for drawn_part in section.parts
+        if drawn_part.drawn is not None
+        for panel in drawn_part.drawn.panels
     }
 
 
 def drawn(section: Section, page_style: PageStyle) -> DrawnSection:
     """One legend for all pictures that name the same schemes, above them; notes stay below each."""
-    parts = []
+    drawn_parts = []
     for of in section.shown:
         match of:
             case Chart():
                 picture = draw_picture(of.picture, of.title, of.ident, page_style)
-                parts.append(Part("chart", of, picture))
+                drawn_parts.append(Part("chart", of, picture))
             case Image():
                 data = base64.b64encode(of.png).decode("ascii")
-                parts.append(Part("image", of, source=f"data:image/png;base64,{data}"))
+                drawn_parts.append(Part("image", of, source=f"data:image/png;base64,{data}"))
             case Table():
-                parts.append(Part("table", of))
-    pictures = [part.drawn for part in parts if part.drawn is not None]
-    every = ({entry.key for entry in each.entries if entry.key >= 0} for each in pictures)
+                drawn_parts.append(Part("table", of))
+    pictures = [drawn_part.drawn for drawn_part in drawn_parts if drawn_part.drawn is not None]
+    every = ({entry.key for entry in picture_.entries if entry.key >= 0} for picture_ in pictures)
     named = [keys for keys in every if keys]
     common = set.union(*named) if len(named) > 1 and set.intersection(*named) else set()
     legend: dict[int, LegendEntry] = {}
-    for entry in (entry for each in pictures for entry in each.entries if entry.key in common):
+    for entry in (
+        entry for picture_ in pictures for entry in picture_.entries if entry.key in common
+    ):
         legend.setdefault(entry.key, entry)
-    for place, part in enumerate(parts):
-        if part.drawn is not None:
-            own = [entry for entry in part.drawn.entries if entry.key not in common]
+    for number, drawn_part in enumerate(drawn_parts):
+        if drawn_part.drawn is not None:
+            own = [entry for entry in drawn_part.drawn.entries if entry.key not in common]
             entries, muted = legible(own)
-            parts[place] = replace(part, entries=entries, muted=muted)
+            drawn_parts[number] = replace(drawn_part, entries=entries, muted=muted)
     folded = [drawn(inner, page_style) for inner in section.folded]
-    return DrawnSection(section, parts, *legible([*legend.values()]), folded)
+    return DrawnSection(section, drawn_parts, *legible([*legend.values()]), folded)
 
 
-# Schemes of a legend: eyes tell no more colours apart. Others are grey, and named under a pointer.
-MOST_ENTRIES = 8
-
-
-def legible(entries: Sequence[LegendEntry]) -> tuple[tuple[LegendEntry, ...], tuple[int, ...]]:
-    """The entries of a legend, and the keys of those for which it has no room."""
+def legible(
+    entries: Sequence[LegendEntry], most: int = 8
+) -> tuple[tuple[LegendEntry, ...], tuple[int, ...]]:
+    """The entries of a legend, and the keys of those for which it has no room: eyes tell no more
+    schemes' colours apart. The others are grey, and named under a pointer."""
     keys = [entry.key for entry in entries if entry.key >= 0]
-    muted = tuple(keys[MOST_ENTRIES:])
+    muted = tuple(keys[most:])
     return tuple(entry for entry in entries if entry.key not in muted), muted
 
 
@@ -146,8 +146,8 @@ def with_code(text: str) -> Markup:
     """A sentence in which backticks mark commands."""
     pieces = CODE.split(escaped(text))
     return Markup("").join(
-        as_code(piece) if place % 2 else with_options(unbroken(piece))
-        for place, piece in enumerate(pieces)
+        as_code(piece) if number % 2 else with_options(unbroken(piece))
+        for number, piece in enumerate(pieces)
     )
 
 
@@ -158,12 +158,14 @@ def as_code(command: str) -> Markup:
 
 def with_options(text: str) -> Markup:
     """The text, in which no line ends between the dashes and the name of an option."""
-    return Markup(OPTION.sub(r'<span class="option">\g<0></span>', str(escape(text))))
+    return Markup(re.sub(r"--\w[\w-]*", r'<span class="option">\g<0></span>', str(escape(text))))
 
 
 def commands_in(text: str) -> list[str]:
     """The commands that stand between backticks."""
-    return [found for found in CODE.findall(escaped(text)) if found.startswith("erasurehead ")]
+    return [
+        command for command in CODE.findall(escaped(text)) if command.startswith("erasurehead ")
+    ]
 
 
 @cache

@@ -25,10 +25,8 @@ if TYPE_CHECKING:
     from .content import Page
     from .content import Table as PageTable
 
-WIDEST = 80  # characters of a text from outside in a table
-GAP = 2  # characters between two columns
-MINUTE = 60.0  # seconds
-FACTS = 5  # sentences below a verdict; the report has all
+MAX_CELL_CHARACTERS = 80  # characters of a text from outside in a table
+COLUMN_GAP = 2  # characters between two columns
 
 
 def say(text: str) -> None:
@@ -38,8 +36,8 @@ def say(text: str) -> None:
 
 def say_all(lines: Iterable[str]) -> None:
     """Write several lines to stdout."""
-    for each in lines:
-        say(each)
+    for text in lines:
+        say(text)
 
 
 def say_read(lines: Sequence[str]) -> None:
@@ -88,13 +86,13 @@ def progress(
     """A progress bar on stderr, moved by things done and things in all; in a pipe a line on stdout
     every minute, of the clock's seconds."""
     if not sys.stderr.isatty():  # not Progress(disable=True): before rich 14 that prints a line
-        began = told = clock()
+        began = last = clock()
 
         def each_minute(done: float, total: int) -> None:
-            nonlocal told
-            if (now := clock()) >= told + MINUTE:
-                told = now
-                say(f"{done:.4g} of {total} {unit} after {(now - began) / MINUTE:.0f} min")
+            nonlocal last
+            if (now := clock()) >= last + 60:
+                last = now
+                say(f"{done:.4g} of {total} {unit} after {(now - began) / 60:.0f} min")
 
         yield each_minute
         return
@@ -120,7 +118,9 @@ class Column:
     @classmethod
     def of(cls, title: str, cells: Sequence[str]) -> Column:
         """A column of texts from outside."""
-        return cls(line(title, WIDEST), [line(cell, WIDEST) for cell in cells])
+        return cls(
+            line(title, MAX_CELL_CHARACTERS), [line(cell, MAX_CELL_CHARACTERS) for cell in cells]
+        )
 
     @cached_property
     def width(self) -> int:
@@ -141,15 +141,15 @@ def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[C
     """The columns that fit into a line, and those that are left out, the least important first. A
     wide one gives way to narrower ones after it."""
     always = [column for column in columns if column.stays or column.rank == 0]
-    room = width - sum(column.width + GAP for column in always) + GAP
+    room = width - sum(column.width + COLUMN_GAP for column in always) + COLUMN_GAP
     left_out = list[Column]()
     for column in sorted(columns, key=lambda column: column.rank):
         if column in always:
             continue
-        if column.width + GAP > room:
+        if column.width + COLUMN_GAP > room:
             left_out.insert(0, column)
         else:
-            room -= column.width + GAP
+            room -= column.width + COLUMN_GAP
     return [column for column in columns if column not in left_out], left_out
 
 
@@ -157,21 +157,21 @@ def show_columns(columns: Sequence[Column]) -> list[Column]:
     """Print a table; returns the columns for which a line has no room."""
     out = console()
     kept, left_out = fitting(columns, width(out))
-    lines = [(" " * GAP).join(row) for row in zip(*map(Column.filled, kept), strict=True)]
+    lines = [(" " * COLUMN_GAP).join(row) for row in zip(*map(Column.filled, kept), strict=True)]
     out.out(lines[0], style="table.header", highlight=False)  # a Table of rich takes 2 ms a row
     if lines[1:]:
         out.out("\n".join(lines[1:]), highlight=False)
     return left_out
 
 
-def show(page: Page, facts: int | None = FACTS) -> None:
-    """Print the verdict, what it rests on, of that so many sentences (``None``: all), some rows of
-    the tables, and what to do next."""
+def show(page: Page, facts: int | None = 5) -> None:
+    """Print the verdict, what it rests on, of that so many sentences (``None``: all; the report has
+    them), some rows of the tables, and what to do next."""
     answer = page.answer
-    shown = answer.why[:facts]
-    for text in (*re.split(r"(?<=\.) (?=[A-Z])", answer.verdict), *shown):
+    why = answer.why[:facts]
+    for text in (*re.split(r"(?<=\.) (?=[A-Z])", answer.verdict), *why):
         say_all(_in_lines(text))
-    if more := len(answer.why) - len(shown):
+    if more := len(answer.why) - len(why):
         say(f"{number_of(more, 'more finding')} in the report")
     say("")
     for table in page.tables:
@@ -200,7 +200,9 @@ def _show_table(table: PageTable) -> None:
     columns = [
         Column.of(title, [str(row[i]) for row in rows])
         if i < table.keys
-        else Column(title, [line(str(row[i]).replace("±", sign), WIDEST) for row in rows], i)
+        else Column(
+            title, [line(str(row[i]).replace("±", sign), MAX_CELL_CHARACTERS) for row in rows], i
+        )
         for i, title in enumerate(table.columns)
     ]
     left_out = [column.title for column in show_columns(columns)]
@@ -209,7 +211,7 @@ def _show_table(table: PageTable) -> None:
 
 def not_shown(file: str, columns: Sequence[str], rows: int = 0) -> Iterator[str]:
     """Which columns of a file the terminal has no room for, and how many rows it leaves out."""
-    parts = [number_of(rows, "more row")] if rows else []
-    parts += [f"column{'s' * (len(columns) > 1)} {', '.join(columns)}"] if columns else []
-    if parts:
-        yield f"see {file} for {' and '.join(parts)}"
+    phrases = [number_of(rows, "more row")] if rows else []
+    phrases += [f"column{'s' * (len(columns) > 1)} {', '.join(columns)}"] if columns else []
+    if phrases:
+        yield f"see {file} for {' and '.join(phrases)}"

@@ -84,8 +84,8 @@ def write_pictures(
         raise ConfigError(f"{directory}: no such directory")
     with files.locked(directory):  # no run may clear the folder while its tables are read
         records = read_records(directory)
-        kinds = (against if each.name == against.name else each for each in kinds_by_rank())
-        wanted = {each.name: each for each in kinds if kind in (None, each.name)}
+        kinds = (against if known.name == against.name else known for known in kinds_by_rank())
+        wanted = {known.name: known for known in kinds if kind in (None, known.name)}
         obstacles = {name: reason for name, k in wanted.items() if (reason := k.obstacle(records))}
         if len(obstacles) == len(wanted):
             name, reason = next(iter(obstacles.items()))

@@ -14,7 +14,7 @@ from ...sim.metrics import METRICS
 from ..config.document import write_yaml
 from ..page import content
 from ..page.answer import Answer, json_at
-from ..page.content import Chart, Command, Page, Section, Table, capped
+from ..page.content import Chart, CommandLine, Page, Section, Table, capped
 from ..pictures import style
 from ..pictures.base import ReportSection
 from ..pictures.kinds import kinds_by_rank
@@ -25,12 +25,7 @@ from ..run import outputs
 from ..text import TableCell, enumerated, interval, number, number_of, theory_text
 from .verdict import Verdict, judged
 
-NAMED = 8  # schemes, and values of a sweep, that the question names
-# sections of a config that are told in words
-TOLD = (
-    "workers", "iterations", "replications", "delay", "load_law", "policy", "problem", "optimizer",
-    "network", "failures", "target_loss",
-)  # fmt: skip
+NAMED_IN_QUESTION = 8  # schemes, and values of a sweep, that the question names
 
 
 def read_run(directory: Path) -> Page:
@@ -39,26 +34,30 @@ def read_run(directory: Path) -> Page:
     manifest = json_at(directory / outputs.MANIFEST)
     config = dict(records.config or {})
     kind = "live" if "live" in manifest else "sweep" if config.get("sweep") else "run"
-    found = judged(records)
+    verdict = judged(records)
     title = str(config.get("name", directory.resolve().name))
-    steps = tuple(_next(records, kind, found, directory))
+    steps = tuple(next_steps(records, kind, verdict, directory))
     failed = manifest.get("failed") or {}
     notes = [*map(str, manifest.get("warnings", []))]
-    notes += [f"not computed: {name}: {reason}" for name, reason in [*failed.items()][:NAMED]]
-    notes += [f"not computed: {len(failed) - NAMED} more"] * (len(failed) > NAMED)
-    answer = Answer(kind, title, found.verdict, tuple(found.why), steps, notes=tuple(notes))
+    notes += [
+        f"not computed: {name}: {reason}" for name, reason in [*failed.items()][:NAMED_IN_QUESTION]
+    ]
+    notes += [f"not computed: {len(failed) - NAMED_IN_QUESTION} more"] * (
+        len(failed) > NAMED_IN_QUESTION
+    )
+    answer = Answer(kind, title, verdict.verdict, tuple(verdict.why), steps, notes=tuple(notes))
     return Page(
         answer,
-        question=_question(config, records),
+        question=question_of(config, records),
         sections=[*_sections(records)],
-        provenance=_provenance(manifest, records),
-        commands=_commands(kind, title),
+        provenance=provenance_of(manifest, records),
+        commands=commands_of(kind, title),
         config=write_yaml(config) if config else "",
     )
 
 
 # titles of the sections below the table, in this order
-SECTIONS: dict[ReportSection, str] = {
+CHART_SECTIONS: dict[ReportSection, str] = {
     "timeline": "Timeline of one run",
     "workers-and-rounds": "Workers and rounds",
     "delays-drawn": "Delays",
@@ -72,9 +71,9 @@ def _sections(records: Records) -> Iterator[Section]:
             charts[kind.section] += kind.charts(records)
     yield Section("pictures", "Schemes compared", charts["pictures"])
     aimed = _TARGET_WORDS if "time_to_target_median" in records.summary else ""
-    yield Section("table", "All numbers", [_table(records)], _TABLE_WORDS + aimed)
-    charts["workers-and-rounds"][:0] = heat_maps(records)
-    for section, title in SECTIONS.items():
+    yield Section("table", "All numbers", [numbers_table(records)], _TABLE_WORDS + aimed)
+    charts["workers-and-rounds"][:0] = heatmap_charts(records)
+    for section, title in CHART_SECTIONS.items():
         if charts[section]:
             yield Section(section, title, charts[section])
 
@@ -92,13 +91,14 @@ _TARGET_WORDS = (
 )
 
 
-def _table(records: Records) -> Table:
+def numbers_table(records: Records) -> Table:
+    """All numbers of the summary, a row for each cell."""
     summary = records.summary
     keys = records.swept()
-    shown = [m for m in METRICS.values() if m.heading or m.reported]
-    metrics = [m for m in shown if f"{m.name}_mean" in summary]
+    reported = [m for m in METRICS.values() if m.heading or m.reported]
+    metrics = [m for m in reported if f"{m.name}_mean" in summary]
     rows = []
-    for row in summary.head(content.MOST_ROWS).to_dict("records"):
+    for row in summary.head(content.MAX_TABLE_ROWS).to_dict("records"):
         point = (row[key] for key in keys)
         shorter = (short_text(value) if isinstance(value, str) else value for value in point)
         names = map(content.plain_cell, (row["label"], *shorter))
@@ -111,30 +111,33 @@ def _table(records: Records) -> Table:
                 median = interval(value, low, high, 4, "not reached")
                 cells.append((f"median {metric.label}", median))
                 order = median.order
-            said = metric.late(row) or metric.without_mean(row)
-            cells.append((metric.label, TableCell(said or cell.text, order)))
+            late = metric.late(row) or metric.without_mean(row)
+            cells.append((metric.label, TableCell(late or cell.text, order)))
             if f"{metric.name}_ratio" in summary:
                 ends = (row[f"{metric.name}_ratio{end}"] for end in ("", "_low", "_high"))
                 cells.append((f"{metric.title}, ratio", interval(*ends)))
             if f"{metric.name}_theory" in summary:
-                found = theory_text(row[f"{metric.name}_theory"], row[f"{metric.name}_z"])
-                cells.append((f"{metric.title}, closed form (z)", found))
+                closed_form = theory_text(row[f"{metric.name}_theory"], row[f"{metric.name}_z"])
+                cells.append((f"{metric.title}, closed form (z)", closed_form))
         rows.append(cells)
     columns = [title for title, _ in rows[0]]
     cells_of = [[cell for _, cell in row] for row in rows]
     return capped("summary", "", columns, cells_of, outputs.SUMMARY, total=len(summary))
 
 
-def _question(config: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
+def question_of(config: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
+    """What was asked: schemes, settings and what was swept."""
     sweep = config.get("sweep") or {}
-    facts = [("schemes", enumerated([label for label, _ in records.labels()], NAMED))]
+    facts = [("schemes", enumerated([label for label, _ in records.labels()], NAMED_IN_QUESTION))]
     trains = config.get("problem") is not None or "problem" in sweep
-    used = [key for key in TOLD if trains or key not in ("optimizer", "target_loss")]
-    told = (key for key in used if config.get(key) is not None and key not in sweep)
-    facts += [(key.replace("_", " "), _section(config[key])) for key in told]
+    sections = ["workers", "iterations", "replications", "delay", "load_law", "policy", "problem"]
+    sections += ["optimizer", "network", "failures", "target_loss"]
+    used = [key for key in sections if trains or key not in ("optimizer", "target_loss")]
+    named = (key for key in used if config.get(key) is not None and key not in sweep)
+    facts += [(key.replace("_", " "), _section(config[key])) for key in named]
     for key, values in sweep.items():
         texts = map(short_text, values) if isinstance(values, list) else [str(values)]
-        facts.append((f"swept: {key}", enumerated([*texts], NAMED)))
+        facts.append((f"swept: {key}", enumerated([*texts], NAMED_IN_QUESTION)))
     return facts
 
 
@@ -150,7 +153,8 @@ def _section(value: Any) -> str:
     return short_text(value)
 
 
-def _provenance(manifest: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
+def provenance_of(manifest: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
+    """Where the result comes from, by its manifest."""
     cells = manifest.get("cells") or {}
     engines = dict.fromkeys(str(c.get("engine")) for c in cells.values() if isinstance(c, dict))
     versions = manifest.get("versions") or {}
@@ -173,33 +177,32 @@ def _provenance(manifest: Mapping[str, Any], records: Records) -> list[tuple[str
     return facts
 
 
-def _commands(kind: str, name: str) -> list[Command]:
+def commands_of(kind: str, name: str) -> list[CommandLine]:
+    """How to make the result and the page again."""
     folder = f"results/{name}" + ("-live" if kind == "live" else "")
-    again = "measure again" if kind == "live" else f"{kind} it again, to the same bytes"
-    words = f"Save the config above as config.yaml; then {again}:"
+    repeat = "measure again" if kind == "live" else f"{kind} it again, to the same bytes"
+    words = f"Save the config above as config.yaml; then {repeat}:"
     jobs = " --jobs 2" if kind == "sweep" else ""
     return [
-        Command(words, f"erasurehead {kind} config.yaml{jobs} --output {shell_word(folder)}"),
-        Command("Make this page again:", f"erasurehead report {shell_word(folder)}"),
+        CommandLine(words, f"erasurehead {kind} config.yaml{jobs} --output {shell_word(folder)}"),
+        CommandLine("Make this page again:", f"erasurehead report {shell_word(folder)}"),
     ]
 
 
-NO_DIALS = ("load", "most_cells")  # numbers that say which delays a model reads, not how long
-
-
-def _next(records: Records, kind: str, found: Verdict, directory: Path) -> list[str]:
+def next_steps(records: Records, kind: str, verdict: Verdict, directory: Path) -> list[str]:
     """Commands that read the config of the result, with all options that it was made with."""
     folder, path = directory.as_posix(), shell_word((directory / outputs.CONFIG).as_posix())
     same, lines = f"{path} --output {shell_word(folder)}", []
-    if found.tied:
+    if verdict.tied:
         more = 4 * int(records.summary["replications"].max())
-        again = f"`erasurehead {kind} {same} --set replications={more}`"
-        lines.append(f"Four times the replications halve the intervals: {again}.")
+        repeat = f"`erasurehead {kind} {same} --set replications={more}`"
+        lines.append(f"Four times the replications halve the intervals: {repeat}.")
     config = records.config or {}
     delay, by_law = config.get("delay"), config.get("engine") == "law"
     if not config.get("sweep") and kind != "live":
         fields = delay if isinstance(delay, Mapping) else {}
-        dials = [k for k, v in fields.items() if type(v) in (int, float) and k not in NO_DIALS]
+        which = ("load", "most_cells")  # numbers that say which delays a model reads, not how long
+        dials = [k for k, v in fields.items() if type(v) in (int, float) and k not in which]
         for key in dials[:1]:
             values = ",".join(f"{f * fields[key]:g}" for f in (0.5, 1, 2))
             lines.append(
@@ -224,10 +227,9 @@ def _next(records: Records, kind: str, found: Verdict, directory: Path) -> list[
     return lines
 
 
-MOST_SCHEMES, MOST_WORKERS, MOST_ROUNDS = 3, 100, 200
-
-
-def heat_maps(records: Records) -> Iterator[Chart]:
+def heatmap_charts(
+    records: Records, schemes: int = 3, workers: int = 100, rounds: int = 200
+) -> Iterator[Chart]:
     """A picture with a panel for each of the first schemes with rounds; none without a timeline."""
     if (spans := records.timeline) is None:
         return
@@ -236,16 +238,16 @@ def heat_maps(records: Records) -> Iterator[Chart]:
     free = without_rounds(records.iterations)
     labels = [label for label in dict.fromkeys(spans["label"]) if label not in free]
     panels, cut = [], False
-    for label in labels[:MOST_SCHEMES]:
+    for label in labels[:schemes]:
         own = spans[spans["label"] == label]
         table = own.pivot_table("seconds", "worker", "iteration", aggfunc="sum")
-        cut |= table.shape[0] > MOST_WORKERS or table.shape[1] > MOST_ROUNDS
-        table = table.iloc[:MOST_WORKERS, :MOST_ROUNDS]
-        rounds = (float(table.columns[0]) - 0.5, float(table.columns[-1]) + 0.5)
-        places = tuple(range(0, len(table), max(1, len(table) // 12)))
-        axis = Axis("worker", names=tuple(str(table.index[i]) for i in places), places=places)
-        heat = Heat(table.to_numpy(dtype=np.float64), "s", extent=rounds)
-        panels.append(Panel(Axis("round"), axis, [heat], str(label), grid=False))
+        cut |= table.shape[0] > workers or table.shape[1] > rounds
+        table = table.iloc[:workers, :rounds]
+        extent = (float(table.columns[0]) - 0.5, float(table.columns[-1]) + 0.5)
+        ticks = tuple(range(0, len(table), max(1, len(table) // 12)))
+        axis = Axis("worker", names=tuple(str(table.index[i]) for i in ticks), places=ticks)
+        heatmap = Heat(table.to_numpy(dtype=np.float64), "s", extent=extent)
+        panels.append(Panel(Axis("round"), axis, [heatmap], str(label), grid=False))
     if not panels:
         return
     words = (
@@ -253,7 +255,7 @@ def heat_maps(records: Records) -> Iterator[Chart]:
         "done or cancelled. A dark row is a slow worker, a dark column a slow round."
     )
     if cut:
-        words += f" The first {MOST_WORKERS} workers and {MOST_ROUNDS} rounds."
+        words += f" The first {workers} workers and {rounds} rounds."
     if len(labels) > len(panels):
         words += f" The first {len(panels)} of {len(labels)} schemes with rounds."
     picture = Picture(panels, 1, style.TWO_PANELS, 3.0 * len(panels), names_left=True)

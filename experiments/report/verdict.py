@@ -17,18 +17,11 @@ from ..pictures.records import Records
 from ..run.records import compared_times, median_interval
 from ..text import enumerated, number_of
 
-NAMED = 3  # schemes that a sentence names
-# a partition is hardly heard that is in fewer updates than this share of 1 / n, which is what it
-# has if each worker in turn makes an update of one gradient
-HARDLY = 0.1
+NAMED_IN_VERDICT = 3  # schemes that a sentence names
 DOES = {
     "time_to_target": "reaches the target loss {target:g} first",
     "iteration_time": "has the shortest iterations",
 }
-
-
-MIDDLES = ("median", "mean")  # of times to a target, the first that a table has
-MISSES = "does not reach it in half of its runs or more"
 
 
 @dataclass(frozen=True)
@@ -68,20 +61,21 @@ def _run(records: Records) -> Verdict:
         )
     other, named = (second, f"the next, {second},") if best == first else (first, first)
     takes = f"takes {_times(against[other])}"
-    verdict += f"; {named} {takes if seconds[other] < np.inf else MISSES}."
+    misses = "does not reach it in half of its runs or more"
+    verdict += f"; {named} {takes if seconds[other] < np.inf else misses}."
     if best == first and dict(records.labels())[best] == "uncoded":
         verdict += " Redundancy does not pay here."
     if name == "iteration_time":
         cell = records.summary.loc[records.summary["label"] == best, "cell"].iloc[0]
-        verdict += _few([(best, _heard(records).get(cell, np.nan))])
+        verdict += few_parts_used([(best, _heard(records).get(cell, np.nan))])
     single = runs < 2
     if single:
         verdict += " One replication does not show how sure that is."
     elif tied:
-        verdict += f" {enumerated(tied, NAMED)} may be as fast."
+        verdict += f" {enumerated(tied, NAMED_IN_VERDICT)} may be as fast."
     late = [label for label, v in values.items() if label != best and np.isnan(v).any()]
     if late and aimed:
-        verdict += f" Not every run of {enumerated(late, NAMED)} reaches it."
+        verdict += f" Not every run of {enumerated(late, NAMED_IN_VERDICT)} reaches it."
     return Verdict(verdict, _why(records, values, name, best, first), bool(tied) and not single)
 
 
@@ -95,8 +89,8 @@ def _measured(records: Records, labels: list[str]) -> tuple[str, Mapping[str, Fl
         timed = {label: v for label, v in reached.items() if not (v == 0).any()}
         if len(timed) > 1 and min(map(_middle, timed.values())) < np.inf:
             return "time_to_target", timed
-    found = {label: METRICS["iteration_time"].of(records.cell(label)) for label in labels}
-    return "iteration_time", {label: v for label, v in found.items() if v is not None}
+    seconds = {label: METRICS["iteration_time"].of(records.cell(label)) for label in labels}
+    return "iteration_time", {label: v for label, v in seconds.items() if v is not None}
 
 
 def _middle(seconds: FloatArray) -> float:
@@ -112,7 +106,7 @@ def _alone(records: Records, values: Mapping[str, FloatArray]) -> Verdict:
     verdict = f"{label} takes {seconds:.3g} s per iteration on average."
     if endless := METRICS["iteration_time"].without_mean(records.summary.iloc[0].to_dict()):
         verdict = f"{label}, seconds per iteration: {endless}."
-    return Verdict(verdict, _of_scheme(records, label) + _least(records), tied=False)
+    return Verdict(verdict, lines_of_scheme(records, label) + least_time_line(records), tied=False)
 
 
 def _times(interval: tuple[float, float, float]) -> str:
@@ -129,9 +123,9 @@ def _why(
     table = records.summary.drop_duplicates("label").set_index("label")
     if name == "time_to_target" and best != first:
         a, b = table["iteration_time_mean"].astype(float)[[best, first]]
-        each = f"An iteration of {best} takes {a:.3g} s on average"
-        lines += [f"{each}, one of {first} {b:.3g} s."] if np.isfinite(a + b) else []
-    lines += _of_scheme(records, best) + _least(records)
+        beginning = f"An iteration of {best} takes {a:.3g} s on average"
+        lines += [f"{beginning}, one of {first} {b:.3g} s."] if np.isfinite(a + b) else []
+    lines += lines_of_scheme(records, best) + least_time_line(records)
     above = table.get("time_to_target_above", pd.Series(np.nan, table.index))[best]
     if name == "time_to_target" and not np.isnan(above):
         lines.append(
@@ -149,7 +143,8 @@ def _why(
     return lines
 
 
-def _of_scheme(records: Records, label: str) -> list[str]:
+def lines_of_scheme(records: Records, label: str) -> list[str]:
+    """What is notable of a scheme: its gradient, its workers' time, who delays it."""
     row = records.summary[records.summary["label"] == label].iloc[0]
     lines = []
     error = row.get("decoding_error_mean", np.nan)
@@ -158,7 +153,8 @@ def _of_scheme(records: Records, label: str) -> list[str]:
         exact = METRICS["decoding_error"].rounded(error) == 0
         lines.append(f"The gradient of {label} is {'exact in every update' if exact else how}.")
     heard = row.get("least_heard_mean", np.nan)
-    if heard < HARDLY / row["workers"]:
+    # 1 / n is what a partition has if each worker in turn makes an update of one gradient
+    if heard < 0.1 / row["workers"]:
         lines.append(
             f"Some partition is part of {heard:.1%} of the updates of {label}: the data of some "
             "worker count for nothing, or nearly."
@@ -169,7 +165,7 @@ def _of_scheme(records: Records, label: str) -> list[str]:
             f"Its workers compute {busy:.0%} of the time; {max(wasted, 0.0):.0%} of that is for "
             "messages that come too late."
         )
-    if "costliest_worker" in row and row["costliest_worker_cost"] > 0 and _stands_out(row):
+    if "costliest_worker" in row and row["costliest_worker_cost"] > 0 and stands_out(row):
         rounds = f"{row['costliest_worker_last']:.0%} of the rounds"
         lines.append(
             f"Worker {int(row['costliest_worker'])} delays it most: its message ends {rounds} (by "
@@ -178,17 +174,15 @@ def _of_scheme(records: Records, label: str) -> list[str]:
     return lines
 
 
-CHANCE = 0.01  # of runs of equal workers, so many name one that delays a scheme
-
-
-def _stands_out(row: pd.Series[Any]) -> bool:
-    """Whether the costliest of the workers ends more rounds than chance explains."""
+def stands_out(row: pd.Series[Any]) -> bool:
+    """Whether the costliest of the workers ends more rounds than chance explains; of runs of equal
+    workers, a hundredth has one that does."""
     rounds, workers = row["iterations"] * row["replications"], row["workers"]
     ended = np.rint(row["costliest_worker_last"] * rounds)
-    return bool(workers * bdtrc(ended - 1, rounds, 1 / workers) < CHANCE)
+    return bool(workers * bdtrc(ended - 1, rounds, 1 / workers) < 0.01)
 
 
-def _least(records: Records) -> list[str]:
+def least_time_line(records: Records) -> list[str]:
     """What no method can be below, beside the fastest scheme without a barrier."""
     if "least_iteration_time" not in records.summary:
         return []
@@ -204,9 +198,6 @@ def _least(records: Records) -> list[str]:
     ]
 
 
-FEW = 0.5  # who uses less of the gradient than this share is fast since it leaves most of it out
-
-
 def _heard(records: Records) -> dict[str, float]:
     """The mean share of the partitions in an update of each cell; nothing where it is not known."""
     if "recovered" not in records.iterations:
@@ -215,13 +206,13 @@ def _heard(records: Records) -> dict[str, float]:
     return {str(cell): float(share) for cell, share in shares.items()}
 
 
-def _few(used: Sequence[tuple[str, float]]) -> str:
+def few_parts_used(used: Sequence[tuple[str, float]]) -> str:
     """A sentence for each winner that leaves most of the gradient out, with its shares."""
-    found, text = dict[str, list[float]](), ""
+    by_label, text = dict[str, list[float]](), ""
     for label, share in used:
-        if share < FEW:
-            found.setdefault(label, []).append(share)
-    for label, shares in found.items():
+        if share < 0.5:
+            by_label.setdefault(label, []).append(share)
+    for label, shares in by_label.items():
         low, high = f"{min(shares):.0%}", f"{max(shares):.0%}"
         some = low if low == high else f"{low} to {high}"
         text += f" {label} is that fast since it uses only {some} of the gradient's parts."
@@ -231,7 +222,8 @@ def _few(used: Sequence[tuple[str, float]]) -> str:
 def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
     """Who is first at how many points; who may be as fast by intervals that are not paired."""
     summary = records.summary
-    middle = next((f"time_to_target_{n}" for n in MIDDLES if f"time_to_target_{n}" in summary), "")
+    middles = ("time_to_target_median", "time_to_target_mean")  # the first that the table has
+    middle = next((name for name in middles if name in summary), "")
     aimed = bool(middle) and bool(np.isfinite(summary[middle].astype(float)).any())
     name = "time_to_target" if aimed else "iteration_time"
     mean, error = f"{name}_mean", f"{name}_se"
@@ -264,16 +256,16 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
         what = "to the target loss" if aimed else "per iteration"
         span = f"{min(seconds):.3g} to {max(seconds):.3g} s {what}"
         text = f"{leader} takes {span} at {number_of(total, 'point')} of the sweep."
-        return Verdict(text + ("" if aimed else _few(used)), [], tied=False)
+        return Verdict(text + ("" if aimed else few_parts_used(used)), [], tied=False)
     if count == total:
         where = f"all {total} points" if total > 1 else "1 point"
         verdict = f"{leader} {does} at {where} of the sweep."
     else:
-        others = ", ".join(f"{label} at {n}" for label, n in ranked[:NAMED])
-        rest = sum(n for _, n in ranked[NAMED:])
+        others = ", ".join(f"{label} at {n}" for label, n in ranked[:NAMED_IN_VERDICT])
+        rest = sum(n for _, n in ranked[NAMED_IN_VERDICT:])
         more = f" and others at {rest}" if rest else ""
         verdict = f"{leader} {does} at {count} of {total} points; {others}{more}."
-    verdict += "" if aimed else _few(used)
+    verdict += "" if aimed else few_parts_used(used)
     why = []
     if gains and max(gains) > 1:
         base_label = str(summary.iloc[0]["label"])

@@ -50,7 +50,7 @@ class Quantity(StrEnum):
     ROUNDS = "times as fast a round of real workers"
 
 
-class Outcome(StrEnum):
+class Judgement(StrEnum):
     """What the numbers say, of a finding or of all findings of a claim."""
 
     HOLDS = "holds"
@@ -71,12 +71,12 @@ class Finding:
     above: bool = True  # which side of the limit is the paper's
 
     @property
-    def code(self) -> Outcome:
+    def code(self) -> Judgement:
         """Whether the whole interval is on one side of the limit."""
         _, low, high = self.interval
         if not (low > self.limit or high < self.limit):
-            return Outcome.OPEN
-        return Outcome.HOLDS if self.above == (low > self.limit) else Outcome.FAILS
+            return Judgement.OPEN
+        return Judgement.HOLDS if self.above == (low > self.limit) else Judgement.FAILS
 
 
 @final
@@ -88,13 +88,13 @@ class ClaimVerdict:
     facts: Mapping[str, Any] = field(default_factory=dict)  # other numbers that are told
 
     @property
-    def code(self) -> Outcome:
+    def code(self) -> Judgement:
         """Of all findings that are decided; the first quantity is the claim's own."""
-        every = {f.code for f in self.findings} - {Outcome.OPEN}
-        own = {f.code for f in self.findings if f.what == self.findings[0].what} - {Outcome.OPEN}
-        if Outcome.FAILS in every:
-            return Outcome.FAILS if {Outcome.FAILS} in (own, every) else Outcome.PARTLY
-        return Outcome.HOLDS if own else Outcome.OPEN
+        every = {f.code for f in self.findings} - {Judgement.OPEN}
+        own = {f.code for f in self.findings if f.what == self.findings[0].what} - {Judgement.OPEN}
+        if Judgement.FAILS in every:
+            return Judgement.FAILS if {Judgement.FAILS} in (own, every) else Judgement.PARTLY
+        return Judgement.HOLDS if own else Judgement.OPEN
 
     def of(self, what: Quantity | None = None, **where: object) -> list[Finding]:
         """The findings of a quantity, of all if none is named, in settings with these values."""
@@ -107,7 +107,7 @@ class ClaimVerdict:
         sentences = []
         for what, over in dict.fromkeys((f.what, f.where.get("over")) for f in self.findings):
             every = self.of(what, **({"over": over} if over else {}))
-            if failed := [f for f in every if f.code is Outcome.FAILS]:
+            if failed := [f for f in every if f.code is Judgement.FAILS]:
                 far = sorted(f.interval[0] for f in failed)
                 range_ = " to ".join(dict.fromkeys(f"{number:.3g}" for number in (far[0], far[-1])))
                 many = f"in {len(failed)} of {len(every)} settings"
@@ -228,7 +228,7 @@ def say_tolerance(verdict: ClaimVerdict) -> list[str]:
     same = [
         s
         for s in some
-        if {f.code for f in verdict.of(Quantity.WAITS, stragglers=s)} == {Outcome.OPEN}
+        if {f.code for f in verdict.of(Quantity.WAITS, stragglers=s)} == {Judgement.OPEN}
     ]
     numbers = ", ".join(f"{s:g}" for s in same)
     return [

@@ -35,7 +35,7 @@ TAILS: dict[str, Section] = {
 }
 
 
-class Group(StrEnum):
+class Varied(StrEnum):
     """What is varied in rows of the ranking."""
 
     ADDITIVE = "additive law: d work + delay"
@@ -51,7 +51,7 @@ class Group(StrEnum):
 class RankedCluster:
     """One row of the ranking."""
 
-    group: Group
+    group: Varied
     title: str  # the value
     # delay, load_law: sections of a config
     delay: Section
@@ -100,16 +100,16 @@ def clusters() -> Iterator[RankedCluster]:
     """The rows of the ranking, group by group."""
     proportional, per_partition = {"kind": "proportional"}, {"kind": "per_partition"}
     for group, law, work in (  # the same tails under three load laws, which agree at load 1
-        (Group.ADDITIVE, additive(CLUSTER_WORK), 0.0),
-        (Group.PER_PARTITION, per_partition, CLUSTER_WORK),
-        (Group.PROPORTIONAL, proportional, CLUSTER_WORK),
+        (Varied.ADDITIVE, additive(CLUSTER_WORK), 0.0),
+        (Varied.PER_PARTITION, per_partition, CLUSTER_WORK),
+        (Varied.PROPORTIONAL, proportional, CLUSTER_WORK),
     ):
         for tail, delay in TAILS.items():
             shifted = {"model": "shifted", "by": work, "base": delay}
             yield RankedCluster(group, tail, shifted if work else delay, law)
     for group, policy, persistences in (
-        (Group.CANCEL, Policy.CANCEL, (0.0, 1.0)),
-        (Group.QUEUE, Policy.QUEUE, (0.0, 0.5, 0.9, 1.0)),
+        (Varied.CANCEL, Policy.CANCEL, (0.0, 1.0)),
+        (Varied.QUEUE, Policy.QUEUE, (0.0, 0.5, 0.9, 1.0)),
     ):
         for persistence in persistences:
             title = f"persistence {persistence:g}"
@@ -122,4 +122,4 @@ def clusters() -> Iterator[RankedCluster]:
         ("llm_ranks, per partition", {"model": "llm_ranks"}, per_partition),
         ("llm_ranks, proportional", {"model": "llm_ranks"}, proportional),
     ):
-        yield RankedCluster(Group.MEASURED, title, delay, law)
+        yield RankedCluster(Varied.MEASURED, title, delay, law)

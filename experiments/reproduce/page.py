@@ -18,16 +18,16 @@ from ..config.document import read_mapping
 from ..config.errors import ConfigError
 from ..config.schema import first_sentence
 from ..page.answer import Answer, table_at
-from ..page.content import Chart, Command, Page, Section, Table, capped
+from ..page.content import Chart, CommandLine, Page, Section, Table, capped
 from ..page.markdown import as_markdown
 from ..pictures import style
 from ..run.records import mean_and_error
 from ..text import TableCell, number_of, sentence
 from ..verify.compare import bound
-from ..verify.table import CHANCE
+from ..verify.table import FALSE_ALARM_CHANCE
 from . import FIGURES, changes_in, figure_with, line_of
 from .base import PaperFigure, rows_at
-from .claims import LIVE_COLUMNS, LIVE_TABLE, Claim, ClaimVerdict, Outcome, verdicts
+from .claims import LIVE_COLUMNS, LIVE_TABLE, Claim, ClaimVerdict, Judgement, verdicts
 from .delay_tolerance import settled
 from .loss_time import AUTHORS, LIVE_CONFIG, LIVE_DATASET
 
@@ -164,10 +164,10 @@ def read_reproduction(directory: Path) -> Page:
     missing = ", ".join(name for name in FIGURES if name not in frames)
     question = [*ORIGINS, ("figures", f"{len(frames)} of {len(FIGURES)}")]
     question += [("not here", missing)] if missing else []
-    again = [Command("Make all figures again:", "erasurehead reproduce")]
-    again += [Command("The claims alone:", "erasurehead reproduce --only-paper")]
+    commands = [CommandLine("Make all figures again:", "erasurehead reproduce")]
+    commands += [CommandLine("The claims alone:", "erasurehead reproduce --only-paper")]
     rows = [(f"{name}.parquet", number_of(len(frame), "row")) for name, frame in frames.items()]
-    return Page(answer, question, sections, rows, commands=again)
+    return Page(answer, question, sections, rows, commands=commands)
 
 
 def distances(frame: pd.DataFrame) -> FloatArray:
@@ -184,9 +184,9 @@ def distances(frame: pd.DataFrame) -> FloatArray:
 
 def _verdict(claims: Sequence[tuple[Claim, ClaimVerdict]], figures: int) -> str:
     """How many claims there are of each code."""
-    verbs = {Outcome.HOLDS: "hold", Outcome.PARTLY: "hold in part", Outcome.FAILS: "fail"}
+    verbs = {Judgement.HOLDS: "hold", Judgement.PARTLY: "hold in part", Judgement.FAILS: "fail"}
     phrases = []
-    for code in Outcome:
+    for code in Judgement:
         letters = [f"({claim.letter})" for claim, verdict in claims if verdict.code is code]
         verb = str(code) if len(letters) == 1 else verbs.get(code, "are not decided")
         phrases += [f"{' and '.join(letters)} {verb}"] if letters else []
@@ -200,7 +200,7 @@ def agreement(frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     far = {name: z_scores for name, frame in frames.items() if len(z_scores := distances(frame))}
     if far:
         z, worst = np.concatenate([*far.values()]), max(far, key=lambda name: far[name].max())
-        most = bound(len(z), CHANCE)
+        most = bound(len(z), FALSE_ALARM_CHANCE)
         yield (
             f"Simulator and closed forms {'agree' if z.max() <= most else 'do NOT agree'}: the "
             f"farthest of {number_of(len(z), 'point')} ({worst}) is {z.max():.1f} standard errors "
@@ -253,7 +253,7 @@ def figure_section(kept: Kept) -> Section:
             tables.append(capped(ident, "", rows[0], body, file, " ".join(leads), keys=names))
     title = first_sentence(figure).rstrip(".")
     chart = Chart(f"{name}-picture", title, "", figure.picture(kept.frame))
-    command = Command("Make it again:", kept.line)
+    command = CommandLine("Make it again:", kept.line)
     return Section(name, figure.title, [chart, *tables], "\n".join(words), command)
 
 

@@ -19,8 +19,8 @@ from .clusters import (
     DROP_COMPUTE_PATIENCE,
     SLOW_FACTOR,
     SLOW_SHARE,
-    Group,
     RankedCluster,
+    Varied,
     clusters,
 )
 
@@ -160,7 +160,7 @@ def _findings(frame: pd.DataFrame) -> str:
     ours = rows_at(frame, scheme="erasurehead")
     additive, proportional, cancel, queue = (
         rows_at(ours, group=group)
-        for group in (Group.ADDITIVE, Group.PROPORTIONAL, Group.CANCEL, Group.QUEUE)
+        for group in (Varied.ADDITIVE, Varied.PROPORTIONAL, Varied.CANCEL, Varied.QUEUE)
     )
     fast, slow = additive["ratio"], proportional["ratio"]
     return (

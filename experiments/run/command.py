@@ -162,7 +162,7 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
         if outputs.make_way(output, config):
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
         files.write_bytes(output / outputs.CONFIG, write_yaml(config).encode())
-        if planned.seconds >= terminal.MINUTE:
+        if planned.seconds >= 60:
             count = number_of(len(planned.todo), "cell")
             options.tell(f"{count} to compute: about {_duration(planned.seconds)}")
         progress(0)

@@ -34,7 +34,6 @@ COMPARISONS: tuple[Compared, ...] = (
 )
 
 Progress = Callable[[int, int], None]  # called with schemes done and schemes in all
-MEMORY, PER_WORKER = 1500, 50  # bytes of a round of one scheme, at least, and a worker
 # What is compared of a user's own schemes: what the tables of a run have closed forms of.
 OF_A_CONFIG = (compare.compare_iteration_time, compare.compare_decoding_error)
 
@@ -72,18 +71,19 @@ def verify_grid(asked: VerifyRequest, document: Mapping[str, Any] | None = None)
     replications do not fit into memory, unless ``allow_large``."""
     settings, others, compared = grid.whole_grid(), list[tuple[Cell, str]](), COMPARISONS
     if document is not None:
-        found, others = grid.of_config(cells(document))
-        settings, compared = tuple(found), OF_A_CONFIG
+        of_config, others = grid.of_config(cells(document))
+        settings, compared = tuple(of_config), OF_A_CONFIG
     room = Room() if asked.allow_large else Room(free_memory())
     what = f"--replications {asked.replications}"
-    most = max([MEMORY, *(PER_WORKER * setting.workers for setting in settings)])
+    # bytes of a round of one scheme: 1500 at least, and 50 a worker
+    most = max([1500, *(50 * setting.workers for setting in settings)])
     require_memory(most * asked.replications, room, what, "take fewer")
     if document is None:
         count = number_of(sum(len(setting.labels) for setting in settings), "scheme")
         alone = "the schemes of a config alone: verify CONFIG.yaml"
         terminal.say(f"{count}, {asked.replications} rounds each: one to five minutes; {alone}")
     began, output = time.monotonic(), asked.output
-    with nullcontext() if output is None else output_folder(output, table.FILES):
+    with nullcontext() if output is None else output_folder(output, table.VERIFY_FILES):
         with terminal.progress("schemes") as progress:
             result = compare_settings(settings, asked, progress, compared)
         for cell, why in others:

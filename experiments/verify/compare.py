@@ -23,9 +23,9 @@ from ...sim.theory.iteration_time import TIED
 from ...sim.types import FloatArray
 from ..run.records import DECODED, mean_and_error
 from . import grid
-from .grid import RUN, Case
+from .grid import RUN_ROUNDS, Case
 
-ROUNDING = 1e-12  # relative tolerance for numbers that are the same in every round
+ROUND_OFF = 1e-12  # relative tolerance for numbers that are the same in every round
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def compare_mean(samples: FloatArray, expected: float) -> Comparison:
     """A sample mean, by its standard error: ``(N,)`` independent samples. Needs a third moment: the
     limit is normal with any finite variance, but far from it for heavy tails at every usable N."""
     simulated, error = _mean_and_error(samples)
-    if error * np.sqrt(samples.size) <= ROUNDING * max(abs(expected), abs(simulated)):
+    if error * np.sqrt(samples.size) <= ROUND_OFF * max(abs(expected), abs(simulated)):
         return same(samples, expected)
     return Comparison(simulated, expected, (simulated - expected) / error, error)
 
@@ -72,7 +72,7 @@ def at_most(samples: FloatArray, bounds: FloatArray, scale: float) -> Comparison
     """A sample mean, ``(R,)`` independent samples, against the mean of upper bounds, one for each
     sample, on which it may depend; one-sided. Rounding is measured against ``scale``."""
     over, error = _mean_and_error(samples - bounds)
-    rounding = ROUNDING * scale
+    rounding = ROUND_OFF * scale
     varies = error * np.sqrt(samples.size) > rounding
     still = 0.0 if over <= rounding else np.inf
     z, means = over / error if varies else still, (float(samples.mean()), float(bounds.mean()))
@@ -92,7 +92,7 @@ def binomial_z(hits: int, rounds: int, probability: float) -> float:
 
 
 def same(
-    values: FloatArray, expected: float, tolerance: float = ROUNDING, scale: float | None = None
+    values: FloatArray, expected: float, tolerance: float = ROUND_OFF, scale: float | None = None
 ) -> Comparison:
     """Numbers that must all be the expected one, to ``tolerance * scale`` (else ``|expected|``)."""
     size = abs(expected) if scale is None else scale
@@ -106,7 +106,8 @@ def bound(comparisons: int, chance: float) -> float:
     return float(-special.ndtri(chance / (2 * max(1, comparisons))))
 
 
-EXACT = 1e-9  # relative tolerance of a gradient that is exact but for the decoder's round-off
+# relative tolerance of a gradient that is exact but for the decoder's round-off
+GRADIENT_TOLERANCE = 1e-9
 TIES = NotComparable(f"{TIED}, here everyone")
 
 
@@ -123,7 +124,7 @@ def compare_decoding_error(case: Case) -> Quantities:
         outcome = compare_mean(errors, known)
         erased = group_erasure(case.scheme)
         if not outcome.varies:
-            outcome = same(errors, known, EXACT)
+            outcome = same(errors, known, GRADIENT_TOLERANCE)
             if outcome.z and isinstance(erased, GroupErasure) and erased.error_variance > 0:
                 outcome = _of_rare(errors, known, erased.error_variance)
     return [("decoding error, mean", outcome)]
@@ -136,44 +137,47 @@ def _of_rare(samples: FloatArray, expected: float, variance: float) -> Compariso
     return Comparison(simulated, expected, (simulated - expected) / error)
 
 
-LEVEL = 0.9  # the quantile of the iteration time that is compared
+TIME_LEVEL = 0.9  # the quantile of the iteration time that is compared
 # Relative width of equal times: differences of absolute ones are rounded; deadlines make many.
 INSTANT = 1e-9
 
 
 def compare_iteration_time(case: Case) -> Quantities:
     """Mean and quantile of the round's duration."""
-    law, seconds, names = case.time, case.seconds, ("mean", f"{LEVEL:.0%} quantile")
+    law, seconds, names = case.time, case.seconds, ("mean", f"{TIME_LEVEL:.0%} quantile")
     outcomes: list[Outcome]
     if isinstance(law, NoFormula):
         outcomes = [law, law]
     elif isinstance(case.setting.delay, Deterministic):
-        outcomes = [same(seconds, law.mean()), same(seconds, float(law.quantile(LEVEL)))]
+        outcomes = [same(seconds, law.mean()), same(seconds, float(law.quantile(TIME_LEVEL)))]
     else:
-        outcomes = [_mean(seconds, law), _quantile(seconds, law)]
-    return [(f"iteration time, {each}", got) for each, got in zip(names, outcomes, strict=True)]
+        outcomes = [mean_outcome(seconds, law), _quantile(seconds, law)]
+    return [(f"iteration time, {name}", got) for name, got in zip(names, outcomes, strict=True)]
 
 
-def _mean(seconds: FloatArray, law: IterationTimeLaw) -> Outcome:
+def mean_outcome(seconds: FloatArray, law: IterationTimeLaw) -> Outcome:
+    """The mean of independent rounds, where its law has three moments."""
     if law.tail_index() <= 2.0:
         return NotComparable("the variance is infinite: a mean has no standard error")
     if law.tail_index() <= 3.0:
         return NotComparable("the third moment is infinite: a mean is far from normal")
-    found = compare_mean(seconds, law.mean())
+    outcome = compare_mean(seconds, law.mean())
     variance = law.variance()
-    if found.varies or not variance > 0.0:
-        return found
-    return _of_rare(seconds, found.expected, variance)
+    if outcome.varies or not variance > 0.0:
+        return outcome
+    return _of_rare(seconds, outcome.expected, variance)
 
 
 def _quantile(seconds: FloatArray, law: IterationTimeLaw) -> Comparison:
     """The count of rounds up to the closed form's quantile is binomial: no density needed."""
-    expected = float(law.quantile(LEVEL))
+    expected = float(law.quantile(TIME_LEVEL))
     instant = expected * (1.0 + INSTANT)
     chance = float(law.cdf(instant))
     z = binomial_z(int(np.count_nonzero(seconds <= instant)), seconds.size, chance)
     # More rounds below the expected quantile than expected: the simulated one is smaller.
-    return Comparison(float(np.quantile(seconds, LEVEL)), expected, 0.0 - z, varies=chance < 1.0)
+    return Comparison(
+        float(np.quantile(seconds, TIME_LEVEL)), expected, 0.0 - z, varies=chance < 1.0
+    )
 
 
 BY_LAW = (
@@ -203,9 +207,9 @@ def compare_law_engine(case: Case) -> Quantities:
     later = np.quantile(drawn.simulated, POINTS) * (1.0 + INSTANT)
     share = (drawn.simulated[:, None] <= later).mean(axis=0)
     outcomes = (
-        _mean(drawn.cancelled, law),
+        mean_outcome(drawn.cancelled, law),
         distance(drawn.cancelled, points, law.cdf(points)),
-        _mean(drawn.drained, slowest),
+        mean_outcome(drawn.drained, slowest),
         distance(drawn.drained, later, share, drawn.simulated.size),
     )
     return list(zip(BY_LAW, outcomes, strict=True))
@@ -219,17 +223,17 @@ def distance(
     ``others`` samples. The result's ``expected`` is the median of that distance, z the normal score
     of its chance; both are of the distance anywhere, which is never smaller. One-sided."""
     scale = np.sqrt(samples.size / (1.0 + samples.size / others))
-    found = float(np.abs((samples[:, None] <= points).mean(axis=0) - expected).max())
-    chance = min(float(special.kolmogorov(scale * found)), 1.0 - ROUNDING)
+    largest = float(np.abs((samples[:, None] <= points).mean(axis=0) - expected).max())
+    chance = min(float(special.kolmogorov(scale * largest)), 1.0 - ROUND_OFF)
     z = -float(special.ndtri(chance))
-    return Comparison(found, float(special.kolmogi(0.5)) / scale, z, one_sided=True)
+    return Comparison(largest, float(special.kolmogi(0.5)) / scale, z, one_sided=True)
 
 
 # First and second moment of the decoded gradient u, for fixed partition gradients. The first is a
 # vector. It is compared along the gradient, where a wrong scale shows, and along a random
 # direction, where a partition that is heard too often shows.
 
-NAMES = (
+MOMENT_NAMES = (
     "u along grad f, mean",
     "u along a random direction, mean",
     "|u|^2, mean",
@@ -240,19 +244,21 @@ NAMES = (
 def compare_moments(case: Case) -> Quantities:
     """Four moments; for an exact scheme that u is the gradient in every round."""
     fixed = grid.least_squares(case.scheme.partitions)
-    parts = fixed.partition_gradients(grid.start()).T / fixed.rows  # (k, p)
-    gradient = parts.sum(axis=0)
+    gradients = fixed.partition_gradients(grid.start()).T / fixed.rows  # (k, p)
+    gradient = gradients.sum(axis=0)
     length = float(np.linalg.norm(gradient))
     if case.scheme.exact:
-        worst = np.linalg.norm(case.weights @ parts - gradient, axis=1)
-        return [("|u - grad f|, in every round", same(worst, 0.0, EXACT, scale=length))]
+        worst = np.linalg.norm(case.weights @ gradients - gradient, axis=1)
+        return [
+            ("|u - grad f|, in every round", same(worst, 0.0, GRADIENT_TOLERANCE, scale=length))
+        ]
     closed = group_erasure(case.scheme)
     if isinstance(closed, NoFormula):
-        return [(name, closed) for name in NAMES]
+        return [(name, closed) for name in MOMENT_NAMES]
     if isinstance(case.setting.delay, Deterministic):
-        return [(name, TIES) for name in NAMES]
-    groups = parts.reshape(-1, closed.size, parts.shape[1]).sum(axis=1)
-    decoded, along, across = case.weights @ parts, gradient / length, grid.direction()
+        return [(name, TIES) for name in MOMENT_NAMES]
+    groups = gradients.reshape(-1, closed.size, gradients.shape[1]).sum(axis=1)
+    decoded, along, across = case.weights @ gradients, gradient / length, grid.direction()
     expected = closed.mean_gradient(groups)
     outcomes = (
         compare_mean(decoded @ along, float(expected @ along)),
@@ -260,7 +266,7 @@ def compare_moments(case: Case) -> Quantities:
         compare_mean(np.square(decoded).sum(axis=1), closed.mean_square(groups)),
         compare_mean(np.square(decoded - gradient).sum(axis=1), closed.mean_square_error(groups)),
     )
-    return list(zip(NAMES, outcomes, strict=True))
+    return list(zip(MOMENT_NAMES, outcomes, strict=True))
 
 
 # The loss of gradient descent stays below its bound, on a problem whose spectrum is known. The
@@ -268,10 +274,9 @@ def compare_moments(case: Case) -> Quantities:
 # does not keep: the path is walked again here, in three lines of its own, so that a wrong step of
 # the learner does not move the bound with it. Runs are pieces of the simulated rounds.
 
-STEPS = (1, 20)  # iterations after which the loss is held to the bound
-CONDITIONS = (1.0, 3.0)  # condition numbers of the problems; at 1 the bound is close to the loss
-HORIZON = STEPS[-1]
-assert RUN % HORIZON == 0
+BOUND_STEPS = (1, 20)  # iterations after which the loss is held to the bound
+HORIZON = BOUND_STEPS[-1]
+assert RUN_ROUNDS % HORIZON == 0
 
 
 def compare_losses(case: Case) -> Quantities:
@@ -280,8 +285,8 @@ def compare_losses(case: Case) -> Quantities:
         return []
     erased = group_erasure(case.scheme)
     quantities: Quantities = []
-    for condition in CONDITIONS:
-        names = [f"f - f* after {t}, condition {condition:g}" for t in STEPS]
+    for condition in (1.0, 3.0):  # at 1 the bound is close to the loss
+        names = [f"f - f* after {t}, condition {condition:g}" for t in BOUND_STEPS]
         if isinstance(erased, NoFormula):
             quantities += [(name, erased) for name in names]
             continue
@@ -296,7 +301,7 @@ def compare_losses(case: Case) -> Quantities:
         gap = float(fixed.loss(grid.start()[:, None])[0]) - spectrum.minimum
         known = spectrum.smoothness, spectrum.pl_constant, erased, step, float(spreads.max()), gap
         gaps, bounds = losses - spectrum.minimum, bound_of_each(ErasureBound(*known), spreads)
-        outcomes = [at_most(gaps[:, t], bounds[:, t], scale=gap) for t in STEPS]
+        outcomes = [at_most(gaps[:, t], bounds[:, t], scale=gap) for t in BOUND_STEPS]
         quantities += zip(names, outcomes, strict=True)
     return quantities
 

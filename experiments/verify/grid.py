@@ -41,30 +41,29 @@ from ..options import VerifyRequest
 # erasing it makes a difference. The spectrum of the Hessian is chosen: where all eigenvalues are
 # equal the convergence bound is almost an equality, and where they differ its rate matters.
 
-ROWS = 10  # rows in each partition of the problem
-FEATURES = 8
+GRID_FEATURES = 8
 
 
 @cache
 def least_squares(partitions: int, condition: float = 1.0) -> LeastSquares:
-    """``ROWS`` rows in each of k partitions, ``FEATURES`` features, a hidden model and unit noise;
-    eigenvalues of the Hessian lie evenly between the largest and that over ``condition``."""
+    """Ten rows in each of k partitions, eight features, a hidden model and unit noise; eigenvalues
+    of the Hessian lie evenly between the largest and that over ``condition``."""
     rng = np.random.default_rng(partitions)
-    centres = np.repeat(rng.standard_normal((partitions, FEATURES)), ROWS, axis=0)
+    centres = np.repeat(rng.standard_normal((partitions, GRID_FEATURES)), 10, axis=0)
     orthonormal = np.linalg.qr(centres + rng.standard_normal(centres.shape))[0]
-    x = orthonormal * np.sqrt(len(centres) * np.linspace(1.0 / condition, 1.0, FEATURES))
-    y = x @ rng.standard_normal(FEATURES) + rng.standard_normal(len(x))
+    x = orthonormal * np.sqrt(len(centres) * np.linspace(1.0 / condition, 1.0, GRID_FEATURES))
+    y = x @ rng.standard_normal(GRID_FEATURES) + rng.standard_normal(len(x))
     return LeastSquares(x, y, partitions=partitions)
 
 
 def start() -> FloatArray:
     """The model at which gradients are taken and from which training starts: ``(FEATURES,)``."""
-    return np.zeros(FEATURES)
+    return np.zeros(GRID_FEATURES)
 
 
 def direction() -> FloatArray:
     """A random direction of length 1, used nowhere else: ``(FEATURES,)``."""
-    v = np.random.default_rng(2**20).standard_normal(FEATURES)
+    v = np.random.default_rng(2**20).standard_normal(GRID_FEATURES)
     return np.asarray(v / np.linalg.norm(v))
 
 
@@ -83,13 +82,14 @@ def group_spreads(
     spreads = np.empty((replications, iterations))
     for t in range(iterations):
         slopes = fixed.row_slopes(X @ beta, fixed.y) / fixed.rows
-        parts = np.stack([X[block].T @ slopes[block] for block in blocks])
-        spreads[:, t] = np.square(parts).sum(axis=(0, 1))
+        gradients = np.stack([X[block].T @ slopes[block] for block in blocks])
+        spreads[:, t] = np.square(gradients).sum(axis=(0, 1))
         beta = beta - step * fixed.gradient(beta, weights[:, t])
     return spreads
 
 
-DELAYS: tuple[DelayModel, ...] = (  # some one second on average; the second Pareto: no variance
+# some one second on average; the second Pareto: no variance
+GRID_DELAYS: tuple[DelayModel, ...] = (
     parametric.Exponential(rate=1.0),
     parametric.ShiftedExponential(shift=0.5, rate=2.0),
     parametric.Weibull(shape=0.6, scale=0.66),
@@ -99,9 +99,13 @@ DELAYS: tuple[DelayModel, ...] = (  # some one second on average; the second Par
     parametric.Pareto(alpha=1.5, scale=1 / 3),
     parametric.Deterministic(value=0.7),
 )
-LAWS: tuple[LoadLaw, ...] = (Proportional(), Additive(seconds_per_partition=0.1), PerPartition())
+GRID_LAWS: tuple[LoadLaw, ...] = (
+    Proportional(),
+    Additive(seconds_per_partition=0.1),
+    PerPartition(),
+)
 
-THIRTY: tuple[SchemeFamily, ...] = (
+FOR_30: tuple[SchemeFamily, ...] = (
     Uncoded(),
     IgnoreStragglers(wait_for=25),
     IgnoreStragglers(wait_for=25, rescale=False),
@@ -116,7 +120,8 @@ THIRTY: tuple[SchemeFamily, ...] = (
     IgnoreStragglers(wait_for=15, grace=0.5),
 )
 
-TWELVE: tuple[SchemeFamily, ...] = tuple(  # all whose plan never changes, as contract tests have it
+# all whose plan never changes, as contract tests have it
+FOR_12: tuple[SchemeFamily, ...] = tuple(
     example
     for family in SCHEMES.values()
     for example in family.examples()
@@ -168,18 +173,18 @@ class Setting:
 
 def whole_grid() -> tuple[Setting, ...]:
     """Every setting, in the table's order."""
-    found = list[Setting]()
-    for n, families, delays in ((30, THIRTY, DELAYS), (12, TWELVE, DELAYS[::4])):
+    settings = list[Setting]()
+    for n, families, delays in ((30, FOR_30, GRID_DELAYS), (12, FOR_12, GRID_DELAYS[::4])):
         # At load 1 a sum of draws is a single draw: there is nothing new to verify.
         loaded = tuple(f for f in families if np.max(fixed(f, n).plan(None).loads) > 1)
         for delay in delays:
-            for law in LAWS:
+            for law in GRID_LAWS:
                 chosen = loaded if isinstance(law, PerPartition) else families
                 # Decoding depends on the order of arrivals only: one setting a cluster is enough.
                 learns = isinstance(delay, parametric.Exponential) and isinstance(law, Proportional)
                 by_law = n == 30 and isinstance(law, Proportional)
-                found.append(Setting(len(found), n, delay, law, chosen, learns, by_law))
-    return tuple(found)
+                settings.append(Setting(len(settings), n, delay, law, chosen, learns, by_law))
+    return tuple(settings)
 
 
 def delay_label(delay: DelayModel) -> str:
@@ -190,7 +195,7 @@ def delay_label(delay: DelayModel) -> str:
 
 def of_config(grid: Sequence[Cell]) -> tuple[list[Setting], list[tuple[Cell, str]]]:
     """A config's cells as settings, once where rounds are alike; the others, with the reason."""
-    found, others = dict[str, Setting](), list[tuple[Cell, str]]()
+    made, others = dict[str, Setting](), list[tuple[Cell, str]]()
     for cell in grid:
         settings, scheme = cell.settings, scheme_of(cell)
         n, delay, law = settings.workers, settings.delay, settings.load_law
@@ -203,11 +208,11 @@ def of_config(grid: Sequence[Cell]) -> tuple[list[Setting], list[tuple[Cell, str
         elif not isinstance(scheme, RoundScheme):
             others.append((cell, "its updates have no rounds"))
         else:
-            place = json.dumps([cell.document[key] for key in ("workers", "delay", "load_law")])
-            setting = found.setdefault(place, Setting(len(found), n, delay, law, (), learns=False))
+            identity = json.dumps([cell.document[key] for key in ("workers", "delay", "load_law")])
+            setting = made.setdefault(identity, Setting(len(made), n, delay, law, (), learns=False))
             if cell.label not in setting.labels:
-                found[place] = replace(setting, given=(*setting.given, (cell.label, scheme)))
-    return [*found.values()], others
+                made[identity] = replace(setting, given=(*setting.given, (cell.label, scheme)))
+    return [*made.values()], others
 
 
 def fixed(family: SchemeFamily, workers: int) -> Fixed | LocalRounds | Copies:
@@ -219,11 +224,11 @@ def fixed(family: SchemeFamily, workers: int) -> Fixed | LocalRounds | Copies:
 
 def name_and_fields(name: str, instance: object) -> str:
     """A name and the fields that are not defaults: ``erasurehead load=3 wait_for=15``."""
-    for each in fields(instance):  # type: ignore[arg-type]
-        value = getattr(instance, each.name)
-        if each.default is MISSING or each.default != value:
-            number = f"{each.name}={value:.3g}" if isinstance(value, float) else ""
-            name += f" {number or shown_field(each.name, plain(value, BUILT_IN))}"
+    for field in fields(instance):  # type: ignore[arg-type]
+        value = getattr(instance, field.name)
+        if field.default is MISSING or field.default != value:
+            number = f"{field.name}={value:.3g}" if isinstance(value, float) else ""
+            name += f" {number or shown_field(field.name, plain(value, BUILT_IN))}"
     return name
 
 
@@ -231,7 +236,8 @@ def name_and_fields(name: str, instance: object) -> str:
 # independent delays every round is an independent repetition of the same experiment, so a few long
 # runs hold as many replications as rounds.
 
-RUN = 1000  # rounds in one run: few enough that the clock's rounding stays below 1e-12 of a round
+# rounds in one run: few enough that the clock's rounding stays below 1e-12 of a round
+RUN_ROUNDS = 1000
 TAPES_AT_ONCE = 8  # tapes that are kept in memory together: 2 MiB a stream for 30 workers
 SETTINGS_APART = 2**24  # replication numbers of a setting: no two settings share a tape
 
@@ -248,7 +254,7 @@ class ByLaw:
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One row of the grid, simulated in R runs of ``RUN`` rounds, and what the master decoded."""
+    """One row of the grid, simulated in R runs of ``RUN_ROUNDS`` rounds, and what was decoded."""
 
     setting: Setting
     scheme: RoundScheme
@@ -277,22 +283,22 @@ def cases(setting: Setting, asked: VerifyRequest) -> Iterator[Case]:
     schemes that stop alike are simulated once; memory is about 50 n bytes a round."""
     schemes = setting.schemes
     traces: dict[object, list[Trace]] = {_timing(scheme): [] for scheme in schemes}
-    all_tapes = setting.tapes(asked, RUN)
+    all_tapes = setting.tapes(asked, RUN_ROUNDS)
     for start in range(0, len(all_tapes), TAPES_AT_ONCE):
         drawn = all_tapes[start : start + TAPES_AT_ONCE]
-        tapes = [RememberedTape(tape, RUN) for tape in drawn]
-        for timing, parts in traces.items():
+        tapes = [RememberedTape(tape, RUN_ROUNDS) for tape in drawn]
+        for timing, pieces in traces.items():
             scheme = next(s for s in schemes if _timing(s) == timing)
             steps = scheme.local_steps  # each round reads as many rows: too many to remember
-            one = Run(scheme, tapes if steps == 1 else drawn, setting.law, RUN * steps)
-            parts.append(simulate(one, asked.engine, work=False))
+            run = Run(scheme, tapes if steps == 1 else drawn, setting.law, RUN_ROUNDS * steps)
+            pieces.append(simulate(run, asked.engine, work=False))
     for scheme in schemes:
-        parts = traces[_timing(scheme)]
-        times = np.concatenate([part.times for part in parts])
-        arrived = [part.heard.arrived for part in parts if isinstance(part.heard, Rounds)]
-        trace = Trace(times, Rounds(np.concatenate(arrived)), None, parts[0].engine)
-        found = scheme.steps(trace)
-        decoded = found.rounds if isinstance(found, OuterSteps) else found
+        pieces = traces[_timing(scheme)]
+        times = np.concatenate([piece.times for piece in pieces])
+        arrived = [piece.heard.arrived for piece in pieces if isinstance(piece.heard, Rounds)]
+        trace = Trace(times, Rounds(np.concatenate(arrived)), None, pieces[0].engine)
+        updates = scheme.steps(trace)
+        decoded = updates.rounds if isinstance(updates, OuterSteps) else updates
         assert isinstance(decoded, DecodedRounds)
         yield Case(setting, scheme, trace, decoded, _by_law(setting, scheme, asked))
 

@@ -22,8 +22,9 @@ from .compare import Comparison, NotComparable, Outcome, bound
 if TYPE_CHECKING:
     from rich.console import Console
 
-ROUNDING = 1e-20
-CHANCE = 1e-4  # that any row of the whole table fails although simulator and theory are right
+FALSE_ALARM_CHANCE = (
+    1e-4  # that any row of the whole table fails although simulator and theory are right
+)
 Verdict: TypeAlias = Literal["pass", "FAIL", "no formula", "not comparable"]
 
 
@@ -54,7 +55,7 @@ class Verification:
     def bound(self) -> float:
         """The largest |z| that passes."""
         random = [o for o in (row.outcome for row in self.rows) if isinstance(o, Comparison)]
-        return bound(sum(found.varies for found in random), CHANCE)
+        return bound(sum(compared.varies for compared in random), FALSE_ALARM_CHANCE)
 
     def verdict(self, row: TableRow) -> Verdict:
         """Pass or fail, or why neither."""
@@ -74,7 +75,7 @@ class Verification:
     def worst(self) -> tuple[TableRow, float] | None:
         """The row farthest from its closed form, or farthest above its bound, and its z."""
         both = ((row, row.outcome) for row in self.rows)
-        scored = [(row, found) for row, found in both if isinstance(found, Comparison)]
+        scored = [(row, compared) for row, compared in both if isinstance(compared, Comparison)]
         top = max(scored, key=lambda score: score[1].excess, default=None)
         return None if top is None else (top[0], top[1].z)
 
@@ -84,27 +85,27 @@ class Verification:
 
     def _record(self, row: TableRow) -> dict[str, object]:
         unknown = Comparison(np.nan, np.nan, np.nan)
-        found = row.outcome if isinstance(row.outcome, Comparison) else unknown
+        compared = row.outcome if isinstance(row.outcome, Comparison) else unknown
         return {
             **{name: value for name, value in vars(row).items() if name != "outcome"},
-            "simulated": found.simulated,
-            "standard_error": found.error,
-            "expected": found.expected,
-            "z": found.z,
-            "one_sided": found.one_sided,
+            "simulated": compared.simulated,
+            "standard_error": compared.error,
+            "expected": compared.expected,
+            "z": compared.z,
+            "one_sided": compared.one_sided,
             "verdict": self.verdict(row),
             "reason": "" if isinstance(row.outcome, Comparison) else row.outcome.reason,
         }
 
 
-FILES = ("verify.parquet", "verify.csv")
+VERIFY_FILES = ("verify.parquet", "verify.csv")
 
 
 @files.postponed()
 def write_verification(result: Verification, output: Path) -> None:
     """Write both files, after removing those of an earlier run."""
     frame = result.frame()
-    parquet, csv = (output / name for name in FILES)
+    parquet, csv = (output / name for name in VERIFY_FILES)
     files.remove([csv, parquet])
     files.write_table(parquet, frame)
     files.write_bytes(csv, csv_of(frame))
@@ -127,15 +128,15 @@ def _show_rows(console: Console, result: Verification, rows: list[TableRow]) -> 
         for scheme, quantities in groupby(of_setting, key=lambda row: row.scheme):
             console.print(f"  {scheme}")
             for row in quantities:
-                found, verdict = row.outcome, result.verdict(row)
-                if isinstance(found, Comparison):
-                    closed = f"{'<= ' if found.one_sided else ''}{found.expected:.6g}"
-                    z = "exact" if found.z == 0.0 and not found.varies else f"{found.z:+.2f}"
+                outcome, verdict = row.outcome, result.verdict(row)
+                if isinstance(outcome, Comparison):
+                    closed = f"{'<= ' if outcome.one_sided else ''}{outcome.expected:.6g}"
+                    z = "exact" if outcome.z == 0.0 and not outcome.varies else f"{outcome.z:+.2f}"
                     # what rounding leaves of 0
-                    simulated = 0.0 if abs(found.simulated) < ROUNDING else found.simulated
+                    simulated = 0.0 if abs(outcome.simulated) < 1e-20 else outcome.simulated
                     line = _line(row.quantity, f"{simulated:.6g}", closed, z, verdict)
                 else:
-                    line = f"    {row.quantity:<34} {verdict}: {found.reason}"
+                    line = f"    {row.quantity:<34} {verdict}: {outcome.reason}"
                 console.print(line, style={"pass": None, "FAIL": "bold red"}.get(verdict, "dim"))
 
 
@@ -155,7 +156,7 @@ def summary(result: Verification, seconds: float) -> list[str]:
         row, z = worst
         lines += [
             f"bound on |z|: {result.bound:.2f}; a table without errors has a row beyond it with a "
-            f"chance of at most {CHANCE:g}",
+            f"chance of at most {FALSE_ALARM_CHANCE:g}",
             f"worst |z|: {abs(z):.2f}, {row.quantity}, {row.scheme}",
             f"  ({row.setting})",
         ]

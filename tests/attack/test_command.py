@@ -13,11 +13,11 @@ import yaml
 
 from erasurehead.experiments.attack import command
 from erasurehead.experiments.attack.command import (
-    BOUND,
-    RANDOM,
+    RANDOM_SETS_LOOK,
     THICK,
     THIN,
-    WORST,
+    UPPER_BOUND_LOOK,
+    WORST_SET_LOOK,
     beginning,
     codes_of,
     picture,
@@ -91,7 +91,7 @@ def test_the_same_bytes_twice(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
         command.write_attack(*attacked(), tmp_path / name)
-    for name in command.FILES:
+    for name in command.ATTACK_FILES:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
 
@@ -140,8 +140,8 @@ def test_a_result_that_is_half_written_has_no_table_of_the_one_before(
     with pytest.raises(KeyError):
         command.write_attack(planned, frame, tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == {command.CONFIG, command.PARQUET}
-    assert b"of the one before" not in (tmp_path / command.PARQUET).read_bytes()
+    assert left == {command.CONFIG, command.ATTACK[0]}
+    assert b"of the one before" not in (tmp_path / command.ATTACK[0]).read_bytes()
 
 
 def write(folder: Path, document: dict[str, Any]) -> Path:
@@ -201,9 +201,14 @@ def test_a_picture_shows_worst_random_and_bound() -> None:
     assert bound.y.tolist() == (rows["bound"] / 12).tolist()
     assert [curve.width for curve in (*curves[2::3],)] == [THICK, THIN], "both can be seen"
     titles = [mark.look.title for mark in panel.marks if isinstance(mark, Curve) and mark.title]
-    assert titles == [*frame["label"].unique(), WORST.title, RANDOM.title, BOUND.title]
+    assert titles == [
+        *frame["label"].unique(),
+        WORST_SET_LOOK.title,
+        RANDOM_SETS_LOOK.title,
+        UPPER_BOUND_LOOK.title,
+    ]
     styles = [curve.look.line for curve in (worst, mean, bound)]
-    assert styles == [WORST.line, RANDOM.line, BOUND.line]
+    assert styles == [WORST_SET_LOOK.line, RANDOM_SETS_LOOK.line, UPPER_BOUND_LOOK.line]
     points = [mark for mark in panel.marks if isinstance(mark, Points)]
     hollow = sum(len(mark.x) for mark in points if mark.hollow)
     assert hollow == (~frame["exact"]).sum() > 0
@@ -305,7 +310,10 @@ def test_where_rounding_begins_to_count() -> None:
     columns = {"stragglers": range(3), "worst_error": [0, 2e-3, 5], "bound": [0, 0, np.nan]}
     assert str(rounding(pd.DataFrame(columns))).startswith("from s = 1 on the decoder loses")
     assert rounding(pd.DataFrame(columns | {"worst_error": [0, 1e-9, 5]})) is None
-    assert rounding(pd.DataFrame(columns | {"worst_error": [0, command.LOSS, 5]})) is None
+    assert (
+        rounding(pd.DataFrame(columns | {"worst_error": [0, command.MAX_ROUNDING_ERROR, 5]}))
+        is None
+    )
 
 
 def test_lines_of_codes_are_thinner_one_after_the_other() -> None:
@@ -322,7 +330,7 @@ def test_eight_of_the_worst_stragglers_are_named() -> None:
     _, frame = attacked("0")
     row, names = frame[:1], [*map(str, range(9))]
     for many, said in ((8, "0 1 2 3 4 5 6 7"), (9, "0 1 2 3 4 5 6 7 ...")):
-        [cells] = command._cells(row.assign(worst_set=" ".join(names[:many])))
+        [cells] = command.code_cells(row.assign(worst_set=" ".join(names[:many])))
         assert cells[-1].text == said
 
 

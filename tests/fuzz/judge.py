@@ -42,7 +42,7 @@ def faults(case: Case, endings: Sequence[Ending], folder: Path) -> list[str]:
     found = [f"{' '.join(e.command)[:80]!r}: {fault}" for e in endings for fault in _one(e)]
     if not found:
         found += _folder(endings[-1], folder)
-        if case.again:
+        if case.repeats:
             pairs = [pair for pair in pairwise(endings) if pair[1].command[0] in RUNS]
             found += [fault for pair in pairs for fault in repeated_faults(*pair)]
     return found

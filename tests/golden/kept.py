@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import numpy as np
 import pandas as pd
@@ -166,11 +165,10 @@ def _setting(name: str, value: Any) -> str:
 
 def _page(page: Page) -> dict[str, Any]:
     """Words and tables as Markdown has them, a paragraph a line; charts as pictures."""
-    with mock.patch.object(markdown, "WIDTH", 100_000):
-        short = replace(page, config="", method=())
-        said = markdown.as_markdown(short, {name: name for name in page.charts})
+    short = replace(page, config="", method=())
+    said = markdown.as_markdown(short, {name: name for name in page.charts}, width=100_000)
     found: dict[str, Any] = {"words": _told(said)}
-    found["again"] = [f"{each.words} {each.line}" for each in page.again]
+    found["again"] = [f"{each.words} {each.line}" for each in page.repeats]
     return found | {ident: _picture(chart.picture) for ident, chart in page.charts.items()}
 
 

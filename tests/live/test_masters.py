@@ -25,16 +25,15 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.live import command as live_command
 from erasurehead.experiments.live import worker as worker_module
 from erasurehead.experiments.live.command import (
-    SAME,
     Difference,
     Facts,
     How,
-    _check,
-    _cost,
     difference,
     learned,
+    message_costs,
     play_all,
     read_how,
+    require_live,
     run_live,
     show_live,
     slowed,
@@ -358,7 +357,7 @@ def test_the_largest_difference_is_said(capsys: pytest.CaptureFixture[str]) -> N
     """And each cell above round-off has a warning; without a problem nothing is compared."""
     facts = [
         Facts(message, 2 * message, None, None if model is None else Difference(0.0, model))
-        for message, model in ((0.001, 3e-12), (0.004, 2e-8), (0.002, None), (0.003, SAME))
+        for message, model in ((0.001, 3e-12), (0.004, 2e-8), (0.002, None), (0.003, 1e-9))
     ]
     cells = [(SimpleNamespace(label=name), None) for name in ("a", "b", "c", "d")]
     show_live(cast(Any, SimpleNamespace(finished=cells)), facts)
@@ -392,11 +391,11 @@ def test_a_day_is_allowed(
     grid = cells({**document, "schemes": [{"name": "uncoded"}]})
     if said is None:
         with pytest.raises(ConfigError, match="the delays take 24 h in real time; take fewer"):
-            _check(grid, how, False)
+            require_live(grid, how, False)
     else:
-        assert _check(grid, how, False) == 5
+        assert require_live(grid, how, False) == 5
         assert capsys.readouterr().out == said
-    assert _check(grid, how, True) == 5
+    assert require_live(grid, how, True) == 5
 
 
 # One worker without a process: its rows, a few at a time, and what ends its tasks.
@@ -521,7 +520,7 @@ class OneSecond(Computation):
         for _ in range(2):
             self.clock.now += 0.5
             wanted.listen()
-        return np.array([float(wanted.place)])
+        return np.array([float(wanted.message)])
 
 
 def served(
@@ -581,8 +580,8 @@ def test_when_messages_of_a_task_are_sent(
     seconds since the one before; what is given up takes no time, unless it is the last."""
     heard = served(monkeypatch, [(0.0, Task(0, waits, 0)), (20.0, Drop())], slow=slow)
     replies = [(at, told) for at, told in heard if isinstance(told, Reply)]
-    assert [(at, told.place, told.seconds, told.late) for at, told in replies] == said
-    assert all(told.value.tolist() == [told.place] for _, told in replies)
+    assert [(at, told.message, told.seconds, told.late) for at, told in replies] == said
+    assert all(told.value.tolist() == [told.message] for _, told in replies)
     assert heard[-1] == (20.0, Idle(20.0 if waits[-1] == inf else said[-1][0]))
 
 
@@ -712,7 +711,7 @@ def test_what_empty_messages_cost_by_hand() -> None:
     """The median of 20 to one worker after the other, and the mean of 20 rounds of all: 2 s of 1, 2
     and 3 s, and 19 times 3 s and once 23. Each has a number of its own."""
     echo = Echo()
-    assert _cost(cast(Any, echo), 3, cast(Any, "model")) == (2.0, 4.0)
+    assert message_costs(cast(Any, echo), 3, cast(Any, "model")) == (2.0, 4.0)
     assert echo.given[:20] == [(turn, turn % 3) for turn in range(20)]
     assert echo.given[20:] == [(turn, worker) for turn in range(20, 40) for worker in range(3)]
     assert echo.coming == []
@@ -732,7 +731,7 @@ def test_workers_hold_no_more_than_they_may_be_asked_for() -> None:
     learning = problem(WORKERS).problem
     for family, scheme in FREE:
         assert isinstance(scheme, Barrierless)
-        held = [sorted(cast(Any, each).parts) for each in computations(scheme, learning)]
+        held = [sorted(cast(Any, each).partitions) for each in computations(scheme, learning)]
         every = [[j] if scheme.own_data else [*range(WORKERS)] for j in range(WORKERS)]
         assert held == every, family
 

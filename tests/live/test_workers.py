@@ -37,16 +37,16 @@ from erasurehead.experiments.live.workers import (
     ConnectedWorkers,
     Death,
     Event,
-    _accepted,
-    _addresses,
+    accepted_workers,
     call,
+    worker_addresses,
 )
 from erasurehead.experiments.measure import (
     Products,
-    _require_short,
-    _turns,
     read_loads,
     read_workload,
+    require_short,
+    turns_of,
 )
 from erasurehead.experiments.options import MeasureRequest
 from tests.run.commands import PATIENCE
@@ -59,7 +59,7 @@ KEY, COUNT = b"a key", 3
 @pytest.fixture
 def called(monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectedWorkers]:
     """Three workers of which the last called first; their threads end when their lines do."""
-    monkeypatch.setattr(module, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(module, "CALL_SECONDS", PATIENCE)
     monkeypatch.setattr(worker_module, "one_thread", nullcontext)  # for a process each
     threads: list[threading.Thread] = []
     with socket.create_server(("127.0.0.1", 0), backlog=COUNT) as listener:
@@ -67,7 +67,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectedWorkers]:
             arguments = (listener.getsockname(), KEY, worker)
             threads.append(threading.Thread(target=call, args=arguments, daemon=True))
             threads[-1].start()
-        accepted = _accepted(listener, KEY, [], COUNT, "tcp://here:1")
+        accepted = accepted_workers(listener, KEY, [], COUNT, "tcp://here:1")
     accepted.set_up([Setup()] * COUNT)
     accepted.start_clock()
     yield accepted
@@ -107,8 +107,8 @@ def test_a_stranger_costs_nothing_but_itself(
 ) -> None:
     """More of them than workers, all before these: catches who waits for one, counts it as a
     worker, or ends with it. Who says nothing is not waited for, and its line ends."""
-    monkeypatch.setattr(module, "PATIENCE", PATIENCE)
-    monkeypatch.setattr(module, "GREETING", 0.1)
+    monkeypatch.setattr(module, "CALL_SECONDS", PATIENCE)
+    monkeypatch.setattr(module, "GREETING_SECONDS", 0.1)
     monkeypatch.setattr(worker_module, "one_thread", nullcontext)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = listener.getsockname()
@@ -117,7 +117,7 @@ def test_a_stranger_costs_nothing_but_itself(
         callers += [threading.Thread(target=call, args=(address, KEY, j)) for j in range(COUNT)]
         for thread in callers:
             thread.start()
-        workers = _accepted(listener, KEY, [], COUNT, "tcp://here:1")
+        workers = accepted_workers(listener, KEY, [], COUNT, "tcp://here:1")
         for wire in wires:
             with suppress(OSError):  # reset, or closed on this side
                 wire.settimeout(PATIENCE)
@@ -154,7 +154,7 @@ def test_each_worker_has_its_line(called: ConnectedWorkers) -> None:
     answers = {}
     for event in events:
         assert isinstance(event, Arrival)
-        answers[event.worker] = event.number, event.place, event.value
+        answers[event.worker] = event.number, event.message, event.value
     assert answers == {j: (10 + j, 0, f"model {j}") for j in range(COUNT)}
 
 
@@ -222,23 +222,23 @@ def test_who_does_not_call_is_missed(
     futures: list[Any], reason: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In one line, with the reason where one is known."""
-    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    monkeypatch.setattr(module, "CALL_SECONDS", 0.01)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         said = rf"^--scheduler = 'tcp://here:1': 3 of 3 workers did not call .*{reason}"
         with pytest.raises(ConfigError, match=said) as caught:
-            _accepted(listener, KEY, futures, COUNT, "tcp://here:1")
+            accepted_workers(listener, KEY, futures, COUNT, "tcp://here:1")
     assert "\n" not in str(caught.value)
 
 
 def test_threads_of_a_cluster_are_shared_out() -> None:
     """A worker on each Dask worker first, and then on their further threads."""
     client = SimpleNamespace(nthreads=lambda: {"a": 3, "b": 1, "c": 2})
-    assert _addresses(client, 2, "x") == ["a", "b"]
-    assert _addresses(client, 6, "x") == ["a", "b", "c", "a", "c", "a"]
+    assert worker_addresses(client, 2, "x") == ["a", "b"]
+    assert worker_addresses(client, 6, "x") == ["a", "b", "c", "a", "c", "a"]
     with pytest.raises(ConfigError, match="cluster has 6 threads, and 7 workers need one each"):
-        _addresses(client, 7, "x")
+        worker_addresses(client, 7, "x")
     with pytest.raises(ConfigError, match="cluster has 0 threads, and 1 workers need"):
-        _addresses(SimpleNamespace(nthreads=dict), 1, "x")
+        worker_addresses(SimpleNamespace(nthreads=dict), 1, "x")
 
 
 # What ``measure`` measures, in which order, and how long it says that it takes.
@@ -252,8 +252,8 @@ def test_loads_take_turns_in_stretches() -> None:
         for load in (3, 1)
         for turn in (-1, *stretch)
     ]
-    assert [*_turns([3, 1], 7)] == expected
-    assert {turn for turn, _ in _turns([1], 10)} == {-1, *range(10)}
+    assert [*turns_of([3, 1], 7)] == expected
+    assert {turn for turn, _ in turns_of([1], 10)} == {-1, *range(10)}
 
 
 def test_loads_are_whole_numbers_from_1_on() -> None:
@@ -290,7 +290,7 @@ def expected(monkeypatch: pytest.MonkeyPatch, **asked: object) -> None:
     tried: list[int] = []
     monkeypatch.setattr(Products, "compute", lambda self, wanted: tried.append(wanted.argument[0]))
     given = MeasureRequest(**({"workers": 4, "loads": "1"} | asked))  # type: ignore[arg-type]
-    _require_short(read_workload(None, given), given)
+    require_short(read_workload(None, given), given)
     assert tried == [1, 1], "twice, since the first one starts libraries"
 
 
@@ -359,11 +359,11 @@ def test_turns_that_are_not_recorded_do_not_count_as_measured(
             yield SimpleNamespace(worker=worker, now=float(next(clock)), seconds=0.5)
 
     monkeypatch.setattr(measure, "hired", lambda number, scheduler: nullcontext(idle))
-    monkeypatch.setattr(measure, "arrivals", come)
-    monkeypatch.setattr(measure, "_require_short", Mock())
+    monkeypatch.setattr(measure, "received", come)
+    monkeypatch.setattr(measure, "require_short", Mock())
     told: list[tuple[int, int]] = []
     asked = MeasureRequest(rounds=3, loads="1,2", size=2, workers=2, output=tmp_path / "m.csv")
-    table = measure.measure(None, asked, lambda *at: told.append(at))
+    table = measure.measure_tasks(None, asked, lambda *at: told.append(at))
     assert told == [(done, 6) for done in range(1, 7)]
     assert [*zip(table["round"], table["load"], table["worker"], strict=True)] == [
         (turn, load, worker) for turn in range(3) for load in (1, 2) for worker in (0, 1)
@@ -371,7 +371,7 @@ def test_turns_that_are_not_recorded_do_not_count_as_measured(
     assert {*zip(table["worker"], table["host"], strict=True)} == {(0, "here"), (1, "there")}
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(ConfigError, match=r"folder\.csv"):
-        measure.measure(None, replace(asked, output=tmp_path / "folder.csv"), Mock())
+        measure.measure_tasks(None, replace(asked, output=tmp_path / "folder.csv"), Mock())
     assert idle.set_up.call_count == 1, "nobody is asked for a table that cannot be written"
 
 
@@ -407,7 +407,7 @@ def test_workers_of_a_cluster_call_the_address_that_its_scheduler_sees(
     )
     accepted = Mock(return_value="workers")
     monkeypatch.setattr(module, "connected", lambda scheduler: nullcontext(client))
-    monkeypatch.setattr(module, "_accepted", accepted)
+    monkeypatch.setattr(module, "accepted_workers", accepted)
     with module._on_cluster(3, "there") as found:
         assert found == "workers"
     _, _, futures, workers, scheduler = accepted.call_args.args

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from sklearn.utils import Bunch
 
-from erasurehead.experiments.data import SOURCES
+from erasurehead.experiments.data import DATA_SOURCES
 from erasurehead.sim.errors import InvalidParameter
 from tests.problems.test_datasets import TASKS, amazon_table, covertype_table, kc_table, load
 from tests.tools import inside
@@ -38,16 +38,18 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any
 
     def fetch(**asked: Any) -> Bunch:
         calls.append(asked)
-        numbers = {source.openml: name for name, source in SOURCES.items()}
+        numbers = {source.openml: name for name, source in DATA_SOURCES.items()}
         table = small(numbers[asked.get("data_id")])
         return Bunch(frame=table, details={"licence": "Public"} if "data_id" in asked else {})
 
     monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
     monkeypatch.setattr("sklearn.datasets.fetch_openml", fetch)
     monkeypatch.setattr("sklearn.datasets.fetch_covtype", lambda **asked: fetch(**asked))
-    for name in SOURCES:
+    for name in DATA_SOURCES:
         rows, shape = len(small(name)), own(name, tmp_path / "own").X.shape
-        monkeypatch.setitem(SOURCES, name, replace(SOURCES[name], rows=rows, training=shape))
+        monkeypatch.setitem(
+            DATA_SOURCES, name, replace(DATA_SOURCES[name], rows=rows, training=shape)
+        )
     return calls
 
 
@@ -75,7 +77,7 @@ def test_what_is_fetched_is_what_a_user_would_bring(
     mine, theirs = load(name, folder), own(name, tmp_path / "own")
     np.testing.assert_array_equal(mine.X.toarray(), theirs.X.toarray())
     np.testing.assert_array_equal(mine.y, theirs.y)
-    file = folder / SOURCES[name].file
+    file = folder / DATA_SOURCES[name].file
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     assert (folder / f"{file.name}.sha256").read_text() == f"{digest}  {file.name}\n"
     assert digest in done.stdout
@@ -90,7 +92,7 @@ def test_a_set_is_fetched_once_and_a_changed_file_is_refused(
     for _ in range(2):
         assert inside("data", "kc_house", "--data-dir", tmp_path).returncode == 0
     assert len(asked) == 1
-    file = tmp_path / SOURCES["kc_housing"].file
+    file = tmp_path / DATA_SOURCES["kc_housing"].file
     file.write_bytes(file.read_bytes() + b" ")
     with pytest.raises(InvalidParameter, match="has changed since it was fetched"):
         load("kc_housing", tmp_path)

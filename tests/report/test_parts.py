@@ -24,20 +24,20 @@ from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import LegendEntry
 from erasurehead.experiments.report import page as page_module
 from erasurehead.experiments.report.page import (
-    _commands,
-    _next,
-    _provenance,
-    _question,
-    heat_maps,
+    commands_of,
+    heatmap_charts,
+    next_steps,
+    provenance_of,
+    question_of,
     read_run,
 )
 from erasurehead.experiments.report.verdict import (
     Verdict,
-    _few,
-    _least,
-    _of_scheme,
-    _stands_out,
+    few_parts_used,
     judged,
+    least_time_line,
+    lines_of_scheme,
+    stands_out,
 )
 from erasurehead.experiments.text import enumerated, left_out, number_of, sentence
 from tests.tools import inside
@@ -62,7 +62,7 @@ def records(*spans: pd.DataFrame) -> Records:
 
 
 def test_a_heat_map_has_the_seconds_that_workers_computed() -> None:
-    [chart] = heat_maps(records(timeline("a", 3, 4)))
+    [chart] = heatmap_charts(records(timeline("a", 3, 4)))
     [panel] = chart.picture.panels
     [heat] = panel.marks
     assert isinstance(heat, Heat)
@@ -71,7 +71,7 @@ def test_a_heat_map_has_the_seconds_that_workers_computed() -> None:
     assert tuple(heat.extent)[:2] == (0.5, 4.5)
     assert panel.y.names == ("0", "1", "2")
     assert "The first" not in chart.words
-    assert [*heat_maps(replace(records(timeline("a", 3, 4)), timeline=None))] == []
+    assert [*heatmap_charts(replace(records(timeline("a", 3, 4)), timeline=None))] == []
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_heat_map_has_the_seconds_that_workers_computed() -> None:
     ],
 )
 def test_a_heat_map_says_what_it_leaves_out(workers: int, rounds: int, cut: bool) -> None:
-    [chart] = heat_maps(records(timeline("a", workers, rounds)))
+    [chart] = heatmap_charts(records(timeline("a", workers, rounds)))
     [heat] = chart.picture.panels[0].marks
     assert isinstance(heat, Heat)
     assert heat.values.shape == (min(workers, 100), min(rounds, 200))
@@ -98,10 +98,10 @@ def test_a_heat_map_says_what_it_leaves_out(workers: int, rounds: int, cut: bool
 def test_heat_maps_are_of_the_first_schemes() -> None:
     several = [timeline(name, 2, 2) for name in "abcd"]
     assert len(several) == 4
-    [chart] = heat_maps(records(*several[:-1]))
+    [chart] = heatmap_charts(records(*several[:-1]))
     assert [panel.title for panel in chart.picture.panels] == ["a", "b", "c"]
     assert "schemes with rounds" not in chart.words
-    [chart] = heat_maps(records(*several))
+    [chart] = heatmap_charts(records(*several))
     assert [panel.title for panel in chart.picture.panels] == ["a", "b", "c"]
     assert "The first 3 of 4 schemes with rounds." in chart.words
 
@@ -208,7 +208,7 @@ PLAIN = {
 )  # fmt: skip
 def test_what_is_said_of_the_fastest_scheme(more: dict[str, float], said: list[str]) -> None:
     """Whose gradients, data and workers these are; nothing where it is not known."""
-    found = _of_scheme(Records(pd.DataFrame(), pd.DataFrame([PLAIN | more])), "a")
+    found = lines_of_scheme(Records(pd.DataFrame(), pd.DataFrame([PLAIN | more])), "a")
     assert len(found) == len(said)
     assert all(line.startswith(known) for line, known in zip(found, said, strict=True))
 
@@ -219,11 +219,11 @@ def test_what_no_method_can_be_below() -> None:
         PLAIN | {"label": name, "iteration_time_mean": seconds, "least_iteration_time": least}
         for name, seconds, least in (("a", 3.0, 1.0), ("b", 2.0, 0.5), ("c", 1.0, np.nan))
     ]
-    [line] = _least(Records(pd.DataFrame(), pd.DataFrame(rows)))
+    [line] = least_time_line(Records(pd.DataFrame(), pd.DataFrame(rows)))
     assert "faster per gradient than 0.5 s for 10 gradients" in line
     assert line.endswith("b takes 4 times that.")
-    assert _least(Records(pd.DataFrame(), pd.DataFrame(rows[2:]))) == []
-    assert _least(Records(pd.DataFrame(), pd.DataFrame([PLAIN]))) == []
+    assert least_time_line(Records(pd.DataFrame(), pd.DataFrame(rows[2:]))) == []
+    assert least_time_line(Records(pd.DataFrame(), pd.DataFrame([PLAIN]))) == []
 
 
 def iterations(label: str, seconds: list[float], losses: list[list[float]]) -> pd.DataFrame:
@@ -348,7 +348,7 @@ def test_the_worker_that_delays_a_scheme_costs_something() -> None:
     """It ends more rounds than chance explains, and they would be shorter without it."""
     row = PLAIN | {"costliest_worker": 3, "costliest_worker_last": 0.5}
     for cost, said in ((0.1, True), (0.0, False)):
-        lines = _of_scheme(
+        lines = lines_of_scheme(
             Records(pd.DataFrame(), pd.DataFrame([row | {"costliest_worker_cost": cost}])), "a"
         )
         assert any("Worker 3 delays it most: its message ends 50%" in x for x in lines) == said
@@ -359,7 +359,7 @@ def test_a_worker_stands_out_that_chance_would_not_name(ended: int, said: bool) 
     """One of two that ends all of ten rounds, by chance in 2 runs of 1,024; nine or more of them
     in 22."""
     row = {"iterations": 5, "replications": 2, "workers": 2, "costliest_worker_last": ended / 10}
-    assert _stands_out(pd.Series(row, dtype=object)) is said
+    assert stands_out(pd.Series(row, dtype=object)) is said
 
 
 def test_a_lower_loss_elsewhere_is_said() -> None:
@@ -446,11 +446,13 @@ def test_a_table_is_cut_and_empty_columns_go() -> None:
 
 def test_who_leaves_out_half_of_the_gradient_is_named() -> None:
     """Less than half is heard, and not half; what is not known is nothing to say."""
-    assert _few([("a", 0.5), ("b", np.nan), ("c", 1.0)]) == ""
-    said = _few([("a", 0.5), ("b", 0.49)])
+    assert few_parts_used([("a", 0.5), ("b", np.nan), ("c", 1.0)]) == ""
+    said = few_parts_used([("a", 0.5), ("b", 0.49)])
     assert "b" in said
     assert "49" in said
-    assert "only 12% to 49% of the" in _few([("b", 0.12), ("a", 1.0), ("b", 0.49), ("b", 0.25)])
+    assert "only 12% to 49% of the" in few_parts_used(
+        [("b", 0.12), ("a", 1.0), ("b", 0.49), ("b", 0.25)]
+    )
 
 
 def swept(times: dict[str, list[float]], **columns: dict[str, list[float]]) -> Verdict:
@@ -523,7 +525,7 @@ def test_a_table_of_many_cells_says_how_many_there_are() -> None:
     means = {"iteration_time_mean": 1.5, "iteration_time_se": 0.1, "replications": 4}
     summary = pd.DataFrame({"label": ["a"] * 12_345, **means})
     records: Any = SimpleNamespace(summary=summary, swept=list)
-    table = page_module._table(records)
+    table = page_module.numbers_table(records)
     assert table.note == "The first 400 of 12345 rows; `summary.parquet` has all."
     assert len(table.rows) == 400
 
@@ -576,7 +578,7 @@ def test_the_question_is_told_in_words() -> None:
         "sweep": {"workers": [4, 8], "delay.alpha": [float(i) for i in range(10)], "seed": "1:3"},
     }  # fmt: skip
     rows = [PLAIN | {"label": f"s{i}", "scheme": f"s{i}"} for i in range(10)]
-    assert _question(config, told(config, rows)) == [
+    assert question_of(config, told(config, rows)) == [
         ("schemes", "s0, s1, s2, s3, s4, s5, s6, s7 and 2 more"),
         ("iterations", "5"),
         ("replications", "4"),
@@ -586,7 +588,7 @@ def test_the_question_is_told_in_words() -> None:
         ("swept: delay.alpha", "0, 1, 2, 3, 4, 5, 6, 7 and 2 more"),
         ("swept: seed", "1:3"),
     ]
-    trained = dict(_question({**config, "problem": {"loss": "logistic"}}, told(config)))
+    trained = dict(question_of({**config, "problem": {"loss": "logistic"}}, told(config)))
     assert (trained["problem"], trained["target loss"]) == ("logistic", "0.25")
     assert trained["optimizer"] == "gd, learning_rate = 0.5"
 
@@ -598,14 +600,14 @@ def test_where_a_result_comes_from() -> None:
         "origin": {"config": "abc", "cells": "def"},
         "live": {"workers": "processes", "time_scale": 2.0, "cells": {}},
     }  # fmt: skip
-    assert _provenance(manifest, told({})) == [
+    assert provenance_of(manifest, told({})) == [
         ("cells", "3"), ("engine", "batch, event"), ("seed", "7"),
         ("commit", "unknown: not run from a Git repository"), ("host", "h"),
         ("computed in", "1.5 s"), ("versions", "numpy 2, scipy 1"),
         ("origin", "config abc, cells def"), ("rows", "1 iteration, 1 cell"),
         ("live", "workers: processes, time_scale: 2.0"),
     ]  # fmt: skip
-    bare = dict(_provenance({"commit": "123"}, told({})))
+    bare = dict(provenance_of({"commit": "123"}, told({})))
     assert (bare["cells"], bare["commit"], "live" in bare) == ("0", "123", False)
 
 
@@ -622,7 +624,7 @@ def test_where_a_result_comes_from() -> None:
     ],
 )
 def test_how_a_result_is_made_again(kind: str, line: str, again: str) -> None:
-    first, second = _commands(kind, "my run")
+    first, second = commands_of(kind, "my run")
     assert first.line == line
     assert again in first.words
     assert second.line == f"erasurehead report {line.partition('--output ')[2]}"
@@ -630,7 +632,7 @@ def test_how_a_result_is_made_again(kind: str, line: str, again: str) -> None:
 
 def hints(config: dict[str, Any], kind: str = "run", tied: bool = False, **more: Any) -> list[str]:
     records = replace(told(config, [PLAIN, PLAIN | {"replications": 8}]), **more)
-    return _next(records, kind, Verdict("", [], tied), Path("my run"))
+    return next_steps(records, kind, Verdict("", [], tied), Path("my run"))
 
 
 def test_hints_are_of_use() -> None:

@@ -37,7 +37,7 @@ from erasurehead.experiments.pictures.records import Records, read_records
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.report.command import PAGES, reader_of
-from erasurehead.experiments.report.page import _next, heat_maps, read_run
+from erasurehead.experiments.report.page import heatmap_charts, next_steps, read_run
 from erasurehead.experiments.report.verdict import Verdict, judged
 from erasurehead.experiments.reproduce import FIGURES
 from erasurehead.experiments.text import TableCell
@@ -262,7 +262,7 @@ def test_the_delays_that_a_page_would_vary_are_delays(
     """Neither which load of a table is read, nor how large it may be."""
     records: Any = SimpleNamespace(config={"delay": delay}, timeline=1)
     untied: Any = SimpleNamespace(tied=())
-    lines = _next(records, "run", untied, Path("there"))
+    lines = next_steps(records, "run", untied, Path("there"))
     found = [line for line in lines if line.startswith("How far the delays may move")]
     assert [command is not None and command in line for line in found] == [True] * len(found)
     assert len(found) == (command is not None)
@@ -308,7 +308,7 @@ def test_a_heat_map_has_the_seconds_of_each_worker_and_round(run: Path) -> None:
     records = read_records(run)
     spans = records.timeline
     assert spans is not None
-    [chart] = heat_maps(records)
+    [chart] = heatmap_charts(records)
     assert isinstance(chart.picture, Picture)
     assert len(chart.picture.panels) == 3
     for panel in chart.picture.panels:
@@ -361,7 +361,7 @@ def test_pictures_of_the_same_schemes_have_one_legend() -> None:
 
 
 def test_a_long_table_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(content, "MOST_ROWS", 5)
+    monkeypatch.setattr(content, "MAX_TABLE_ROWS", 5)
     out = make_sweep(tmp_path)
     done("report", out)
     page = Reader((out / "report.html").read_text())
