@@ -17,7 +17,7 @@ from erasurehead.experiments.config.document import read_mapping
 from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.base import PictureKind
-from erasurehead.experiments.pictures.kinds import KINDS
+from erasurehead.experiments.pictures.kinds import PICTURE_KINDS
 from erasurehead.experiments.pictures.kinds.times import AgainstKind
 from erasurehead.experiments.pictures.picture import Band
 from erasurehead.experiments.pictures.records import Records, read_records, read_run_table
@@ -195,29 +195,29 @@ class Plots:
         self, ax: Ax = None, schemes: Schemes = None, band: Spread = None, legend: bool = True
     ) -> Axes:
         """Training loss against simulated seconds."""
-        return self._draw(KINDS["loss_time"], ax, schemes, band, legend)
+        return self._draw(PICTURE_KINDS["loss_time"], ax, schemes, band, legend)
 
     def loss_iteration(
         self, ax: Ax = None, schemes: Schemes = None, band: Spread = None, legend: bool = True
     ) -> Axes:
         """Training loss against iterations."""
-        return self._draw(KINDS["loss_iteration"], ax, schemes, band, legend)
+        return self._draw(PICTURE_KINDS["loss_iteration"], ax, schemes, band, legend)
 
     def iteration_time(
         self, ax: Ax = None, schemes: Schemes = None, band: Spread = None, legend: bool = True
     ) -> Axes:
         """How long iterations last: their distribution."""
-        return self._draw(KINDS["iteration_time"], ax, schemes, band, legend)
+        return self._draw(PICTURE_KINDS["iteration_time"], ax, schemes, band, legend)
 
     def tradeoff(
         self, ax: Ax = None, schemes: Schemes = None, band: Spread = None, legend: bool = True
     ) -> Axes:
         """Final loss (or decoding error) against mean iteration time, a point for each scheme."""
-        return self._draw(KINDS["tradeoff"], ax, schemes, band, legend)
+        return self._draw(PICTURE_KINDS["tradeoff"], ax, schemes, band, legend)
 
     def utilisation(self, ax: Ax = None, schemes: Schemes = None, legend: bool = True) -> Axes:
         """What the workers' time was spent on."""
-        return self._draw(KINDS["utilisation"], ax, schemes, legend=legend)
+        return self._draw(PICTURE_KINDS["utilisation"], ax, schemes, legend=legend)
 
     def against(
         self, x: str = "", y: str = "", ax: Ax = None, schemes: Schemes = None, legend: bool = True
@@ -237,18 +237,18 @@ class Plots:
 
     def workers(self, schemes: Schemes = None) -> Axes:
         """Which worker everybody waited for, and what that cost; two panels."""
-        return self._draw(KINDS["workers"], None, schemes)
+        return self._draw(PICTURE_KINDS["workers"], None, schemes)
 
     def delays(self) -> Axes:
         """Density, survival function and order statistics of the delays; three panels."""
-        return self._draw(KINDS["delays"], None, None)
+        return self._draw(PICTURE_KINDS["delays"], None, None)
 
     def gantt(self, schemes: Schemes = None) -> Axes:
         """What every worker did in the first seconds; needs ``run(..., timeline=True)``."""
         records = self._records
         if records.timeline is None and (records.config or {}).get("engine") != "law":
             raise ConfigError("this result has no timeline: make it with run(..., timeline=True)")
-        return self._draw(KINDS["gantt"], None, schemes)
+        return self._draw(PICTURE_KINDS["gantt"], None, schemes)
 
     def _draw(
         self, kind: PictureKind, ax: Ax, schemes: Schemes, band: Spread = None, legend: bool = True

@@ -46,9 +46,9 @@ class Command(options.PlainCommand):
 
             return DATA_SOURCES
         if what == "kinds":
-            from .pictures.kinds import KINDS
+            from .pictures.kinds import PICTURE_KINDS
 
-            return KINDS
+            return PICTURE_KINDS
         from . import listing
 
         if what == "keys":

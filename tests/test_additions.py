@@ -192,7 +192,7 @@ def with_a_scheme(folder: Path) -> None:
     from erasurehead import testing
     from erasurehead.experiments import atlas
     from erasurehead.experiments.config.catalogue import BUILT_IN
-    from erasurehead.experiments.pictures.looks import LOOKS, look
+    from erasurehead.experiments.pictures.looks import SCHEME_LOOKS, look
     from tests import test_atlas, test_comparison
     from tests.recommend import test_parts
 
@@ -200,7 +200,7 @@ def with_a_scheme(folder: Path) -> None:
     assert "Take what more than half of the workers send." in said("list", "schemes")
     output = folder / "out"
     assert "majority" in text_of(output / "report.html")
-    assert "majority" not in LOOKS, "a scheme needs no look of its own"
+    assert "majority" not in SCHEME_LOOKS, "a scheme needs no look of its own"
     assert look("majority").colour in (output / "plots" / "iteration_time.svg").read_text().upper()
     test_atlas.test_a_docstring_names_its_source("majority")
     with pytest.raises(AssertionError, match="has no entry of majority"):
@@ -259,7 +259,7 @@ def with_a_column(folder: Path) -> None:
 
 def kind_of_picture() -> None:
     from erasurehead.experiments.pictures.base import PictureKind
-    from erasurehead.experiments.pictures.kinds import KINDS
+    from erasurehead.experiments.pictures.kinds import PICTURE_KINDS
     from erasurehead.experiments.pictures.looks import look
     from erasurehead.experiments.pictures.picture import Axis, Curve, Panel, Picture
 
@@ -278,7 +278,7 @@ def kind_of_picture() -> None:
             line = Curve(look("uncoded"), np.arange(3.0), np.arange(3.0))
             return Picture([Panel(Axis("x"), Axis("y"), [line])], 1, 4.8, 3.0)
 
-    KINDS["straight"] = Straight()
+    PICTURE_KINDS["straight"] = Straight()
 
 
 @added

@@ -849,7 +849,7 @@ def test_panels_of_sequential_codes_have_their_law_above_the_first_row() -> None
         for measure in sequential_persistence.MEASURES
         for law in sequential_persistence.SEQUENTIAL_LAWS
         for persistence in (0.0, 0.9)
-        for family in sequential_persistence.FAMILY_LOOKS
+        for family in sequential_persistence.CODE_LOOKS
     ]  # fmt: skip
     figure = sequential_persistence.SequentialPersistence(persistences=(0.0, 0.9))
     picture = figure.picture(pd.DataFrame(rows))

@@ -353,7 +353,7 @@ def test_rates_at_an_end_and_targets_that_are_missed_are_named() -> None:
     late = frame.index[(frame["measure"] == TARGET) & (frame["family"] == "erasurehead")][:1]
     frame.loc[late, "reached"] = 7
     frame.loc[frame["measure"] == ITERATION, "reached"] = 6
-    titles = [sequential_members.FAMILY_LOOKS[name].title for name in (REPEAT, MULTIPLEXED)]
+    titles = [sequential_members.CODE_LOOKS[name].title for name in (REPEAT, MULTIPLEXED)]
     assert (
         f"Chosen at an end of that grid: {titles[0]}, {titles[1]}. Does not reach the target: "
         "ErasureHead at persistence 0, proportional law (7 of 8 replications do).\n"

@@ -18,7 +18,7 @@ from erasurehead.experiments.commands import app
 from erasurehead.experiments.options import VerifyRequest
 from erasurehead.experiments.verify import compare, compare_settings, grid
 from erasurehead.experiments.verify.compare import (
-    ROUND_OFF,
+    EQUAL_TOLERANCE,
     Comparison,
     at_most,
     binomial_z,
@@ -500,7 +500,7 @@ def test_what_does_not_vary_must_agree():
     assert same(np.append(fives, 5.1), 5.0).z == np.inf
     assert at_most(fives, np.full(10, 6.0), 5.0).z == 0.0
     assert at_most(fives, np.full(10, 4.0), 5.0).z == np.inf
-    above = np.full(4, ROUND_OFF)
+    above = np.full(4, EQUAL_TOLERANCE)
     assert at_most(above, np.zeros(4), 1.0).z == 0.0, "rounding itself is none"
     assert binomial_z(10, 10, 1.0) == 0.0
     assert binomial_z(9, 10, 1.0) == np.inf

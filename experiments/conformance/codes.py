@@ -71,15 +71,11 @@ def check_decoding(tested: SchemeUnderTest) -> str:
     away = float(np.abs(weights - expected).max())
     ensure(away <= 1e-9 * scale, f"partition_weights is {away:.3g} away from decoding_vector @ B")
     few, tall = arrived[:30], arrived[:30].reshape(2, 5, 3, -1)
-    for answer, answers in (
-        (decoder.decoding_vector, vector),
-        (decoder.partition_weights, weights),
-    ):
-        row_by_row = np.array([answer(row) for row in few])
-        together = answer(tall).reshape(row_by_row.shape)
-        away = float(
-            max(np.abs(row_by_row - answers[:30]).max(), np.abs(together - row_by_row).max())
-        )
+    pairs = (decoder.decoding_vector, vector), (decoder.partition_weights, weights)
+    for answer, answers in pairs:
+        by_row = np.array([answer(row) for row in few])
+        together = answer(tall).reshape(by_row.shape)
+        away = float(max(np.abs(by_row - answers[:30]).max(), np.abs(together - by_row).max()))
         ensure(away <= 1e-9 * scale, f"{answer.__name__} of a table is {away:.3g} off its rows'")
     return "both answers agree"
 

@@ -25,7 +25,7 @@ class Look:
     title: str  # the scheme's name for people
 
 
-LOOKS: dict[str, Look] = {
+SCHEME_LOOKS: dict[str, Look] = {
     "uncoded": Look("#000000", "o", SOLID, "uncoded"),
     "ignore_stragglers": Look("#E69F00", "D", LONG_DASHED, "ignore stragglers"),
     "fractional_repetition": Look("#0072B2", "s", DASHED, "fractional repetition"),
@@ -76,9 +76,9 @@ OTHER_LINES: tuple[LineStyle, ...] = (SOLID, DASHED, DOTTED)
 
 
 def look(scheme: str) -> Look:
-    """The look of a scheme; one that is not in ``LOOKS`` gets a look from its name's checksum."""
-    if scheme in LOOKS:
-        return LOOKS[scheme]
+    """The look of a scheme; without a line in ``SCHEME_LOOKS``, one from its name's checksum."""
+    if scheme in SCHEME_LOOKS:
+        return SCHEME_LOOKS[scheme]
     code, colour = divmod(crc32(scheme.encode()), len(OTHER_COLOURS))
     code, marker = divmod(code, len(OTHER_MARKERS))
     line = OTHER_LINES[code % len(OTHER_LINES)]

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..config.errors import ConfigError, at, one_of
 from ..options import REPORTED
 from ..page.content import Page
-from ..pictures.kinds import KINDS, kinds_by_rank
+from ..pictures.kinds import PICTURE_KINDS, kinds_by_rank
 from ..pictures.kinds.times import AgainstKind
 from ..pictures.records import read_records
 from ..run import files, outputs
@@ -73,8 +73,8 @@ def write_pictures(
     no records, an unknown kind or format, or one that these cannot give."""
     from ..pictures import paint, style  # here, since a page needs no matplotlib
 
-    if kind is not None and kind not in KINDS:
-        raise at("--kind", kind, one_of(KINDS, kind))
+    if kind is not None and kind not in PICTURE_KINDS:
+        raise at("--kind", kind, one_of(PICTURE_KINDS, kind))
     against = AgainstKind(x or "", y or "")
     if against.file != against.name and kind not in (None, against.name):
         raise at("--kind", kind, f"has axes of its own: --x and --y are for {against.name}")

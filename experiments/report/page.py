@@ -36,7 +36,7 @@ def read_run(directory: Path) -> Page:
     kind = "live" if "live" in manifest else "sweep" if config.get("sweep") else "run"
     verdict = judged(records)
     title = str(config.get("name", directory.resolve().name))
-    steps = tuple(next_steps(records, kind, verdict, directory))
+    steps = tuple(next_commands(records, kind, verdict, directory))
     failed = manifest.get("failed") or {}
     notes = [*map(str, manifest.get("warnings", []))]
     notes += [
@@ -189,7 +189,7 @@ def commands_of(kind: str, name: str) -> list[CommandLine]:
     ]
 
 
-def next_steps(records: Records, kind: str, verdict: Verdict, directory: Path) -> list[str]:
+def next_commands(records: Records, kind: str, verdict: Verdict, directory: Path) -> list[str]:
     """Commands that read the config of the result, with all options that it was made with."""
     folder, path = directory.as_posix(), shell_word((directory / outputs.CONFIG).as_posix())
     same, lines = f"{path} --output {shell_word(folder)}", []

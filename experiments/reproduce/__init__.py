@@ -1,6 +1,6 @@
 """The delay analysis and the loss-versus-time comparison: one file per figure.
 
-To add a figure: write one file with its class, and add both names to ``FIGURES``."""
+To add a figure: write one file, with a class of the same name, and add its name to ``FIGURES``."""
 
 from __future__ import annotations
 
@@ -15,30 +15,19 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from .base import PaperFigure
 
-# every figure, named as its file, and its class there
-FIGURES = {
-    "delay_tolerance": "DelayTolerance",
-    "loss_iteration_floor": "LossIterationFloor",
-    "iteration_time_workers": "IterationTimeWorkers",
-    "loss_time": "LossTime",
-    "speedup": "Speedup",
-    "iteration_time_scale": "IterationTimeScale",
-    "tradeoff_load_arrivals": "TradeoffLoadArrivals",
-    "policies": "Policies",
-    "backlog": "Backlog",
-    "ranking": "Ranking",
-    "sequential_persistence": "SequentialPersistence",
-    "time_to_target": "TimeToTarget",
-    "local_steps": "LocalSteps",
-    "network_digits": "NetworkDigits",
-    "measured_curve": "MeasuredCurve",
-    "atlas": "Atlas",
-}
+# every figure, named as its file
+FIGURES = (
+    "delay_tolerance", "loss_iteration_floor", "iteration_time_workers", "loss_time", "speedup",
+    "iteration_time_scale", "tradeoff_load_arrivals", "policies", "backlog",
+    "ranking", "sequential_persistence", "time_to_target", "local_steps", "network_digits",
+    "measured_curve", "atlas"
+)  # fmt: skip
 
 
 def figure_named(name: str) -> PaperFigure:
     """One of ``FIGURES`` at its default sizes; its file is imported now."""
-    made: PaperFigure = getattr(import_module(f"{__name__}.{name}"), FIGURES[name])()
+    module = import_module(f"{__name__}.{name}")
+    made: PaperFigure = getattr(module, name.title().replace("_", ""))()
     return made
 
 

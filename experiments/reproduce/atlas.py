@@ -20,16 +20,8 @@ from ..pictures.kinds.losses import FRONT_LOOK, pareto
 from ..pictures.looks import MUTED, SOLID, Look, look
 from ..pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts
 from ..run.records import mean_and_error
-from .base import (
-    MEAN_DELAY,
-    Effort,
-    RunsFigure,
-    Section,
-    bars,
-    estimate_text,
-    markdown_table,
-    rows_at,
-)
+from . import base
+from .base import MEAN_DELAY, Effort, RunsFigure, Section, bars, estimate_text, rows_at
 from .clusters import CLUSTER_WORK, SLOW_FACTOR, SLOW_SHARE, TAILS, additive, persistent
 
 # What is compared. A scheme has as many members as its fields have choices in ``MEMBER_FIELDS``.
@@ -217,7 +209,7 @@ class Atlas(RunsFigure):
             "Names: d load or degree, r arrivals waited for, μ tolerance, κ of the adaptive "
             "deadline, τ patience, B trials, λ stragglers of a sequential code.\n\n"
             "The fronts:\n\n"
-            + markdown_table(["delays", "scheme", "s / iteration", "error"], rows, names=2)
+            + base.markdown_table(["delays", "scheme", "s / iteration", "error"], rows, names=2)
         )
 
 

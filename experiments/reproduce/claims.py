@@ -207,9 +207,8 @@ def judge_tolerance(frames: Frames) -> ClaimVerdict:
     never = [s for s in seen if not waiting or s < waiting[0]]
     most = (never or [*seen])[-1]
     ours = seen[most]["erasurehead"]
-    findings.append(
-        Finding(Quantity.LACKS, {}, around(ours["error"], ours["error_se"]), 1.0, above=False)
-    )
+    lacks = around(ours["error"], ours["error_se"])
+    findings.append(Finding(Quantity.LACKS, {}, lacks, 1.0, above=False))
     return ClaimVerdict(findings, {"most": most, "there": seen[most]})
 
 
@@ -225,19 +224,15 @@ def say_tolerance(verdict: ClaimVerdict) -> list[str]:
     first, *more, last = (f"{there[scheme]['simulated']:.3g} s" for scheme in named)
     ours = there["erasurehead"]
     some = dict.fromkeys(f.where["stragglers"] for f in verdict.of(Quantity.WAITS))
-    same = [
-        s
-        for s in some
-        if {f.code for f in verdict.of(Quantity.WAITS, stragglers=s)} == {Judgement.OPEN}
-    ]
+    judged = {s: {f.code for f in verdict.of(Quantity.WAITS, stragglers=s)} for s in some}
+    same = [s for s, outcomes in judged.items() if outcomes == {Judgement.OPEN}]
     numbers = ", ".join(f"{s:g}" for s in same)
     return [
         f"with {most} of {ours['workers']} workers {ours['late']:g} s late, ErasureHead waits for "
         f"one of them in {shares[0]} of the rounds, {' and '.join(codes)}; their rounds take "
         f"{', '.join([first, *more])} and {last}",
         f"its price: {_percent(verdict.of(Quantity.LACKS)[0].interval)} of the partitions are "
-        "missing from "
-        "the gradient, however few workers straggle",
+        "missing from the gradient, however few workers straggle",
         *(
             [f"it waits as often as both with {numbers} stragglers: never, or always"]
             if same
@@ -320,10 +315,8 @@ def judge_runtime(frames: Frames) -> ClaimVerdict:
     largest = float(frame["workers"].max())
     for (law, _), rows in frame[frame["rounds"] > 0].groupby(["load_law", "workers"], sort=False):
         own, n = _by(rows, "scheme"), float(rows["workers"].iloc[0])
-        a, b = (
-            [own[s]["simulated"], own[s]["standard_error"]]
-            for s in (EXACT_SCHEMES[0], "erasurehead")
-        )
+        pair = own[EXACT_SCHEMES[0]], own["erasurehead"]
+        a, b = ([row["simulated"], row["standard_error"]] for row in pair)
         ratio, low, high = mean_ratio(a, b)
         spread = float(np.exp(np.hypot(np.log(high / low), np.log(more[2] / more[1])) / 2))
         interval = ratio / more[0], ratio / more[0] / spread, ratio / more[0] * spread
@@ -356,14 +349,11 @@ def judge_speedup(frames: Frames) -> ClaimVerdict:
         facts["data"][title] = int(np.isnan(seconds["erasurehead"]).sum())  # runs that miss it
         if (replay["dataset"] == name).any():
             once = {scheme: float(times[0]) for scheme, times in reached(replay, name).items()}
-            facts["replayed"][title] = [
-                once[exact] / once["erasurehead"] for exact in EXACT_SCHEMES
-            ]
+            facts["replayed"][title] = [once[name] / once["erasurehead"] for name in EXACT_SCHEMES]
         for scheme in EXACT_SCHEMES:
             _, interval = compared_times(seconds[scheme], seconds["erasurehead"])
-            findings.append(
-                Finding(Quantity.SOONER, {"over": _title(scheme), "data": title}, interval, 1.0)
-            )
+            where = {"over": _title(scheme), "data": title}
+            findings.append(Finding(Quantity.SOONER, where, interval, 1.0))
     for row in frames["speedup"].to_dict("records") if "speedup" in frames else ():
         interval = (row["speedup"], row["speedup_low"], row["speedup_high"])
         where = {"over": _title(row["scheme"]), "law": f"{row['load_law']} law"}

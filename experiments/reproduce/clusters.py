@@ -113,9 +113,8 @@ def clusters() -> Iterator[RankedCluster]:
     ):
         for persistence in persistences:
             title = f"persistence {persistence:g}"
-            yield RankedCluster(
-                group, title, persistent(persistence), additive(CLUSTER_WORK), policy
-            )
+            delay, law = persistent(persistence), additive(CLUSTER_WORK)
+            yield RankedCluster(group, title, delay, law, policy)
     for title, delay, law in (
         ("lambda_cnn, additive", {"model": "lambda_cnn", "load": 0}, additive(1.127)),
         ("lambda_cnn, proportional", {"model": "lambda_cnn", "load": 1}, proportional),

@@ -32,7 +32,7 @@ from .page import (
     judged_claims,
     kept_figures,
     read_reproduction,
-    reproduction_summary,
+    summary_of,
 )
 
 Progress = Callable[[float, int], None]  # called with figures done and figures in all
@@ -74,7 +74,7 @@ def make_figures(
                 if isinstance(result, Died):
                     raise ConfigError(f"figure {made.name}: {result.reason}")
         claims, page = judged_claims(output, kept_figures(output)), read_reproduction(output)
-        contents = reproduction_summary(output, page).encode(), claims_json(claims)
+        contents = summary_of(output, page).encode(), claims_json(claims)
         for name, content in zip(SUMMARY_FILES, (*contents, as_html(page).encode()), strict=True):
             write_bytes(output / name, content)
     return output / INDEX, claim_lines(claims)

@@ -14,16 +14,7 @@ from ..pictures.looks import SOLID, Look, look, ramp
 from ..pictures.picture import Axis, Panel, Picture, Rules
 from ..run.tuning import Runs, best, target_loss
 from . import base
-from .base import (
-    CodedFigure,
-    Effort,
-    Section,
-    by_replication,
-    markdown_table,
-    mean_text,
-    median_curve,
-    rows_at,
-)
+from .base import CodedFigure, Effort, Section, by_replication, mean_text, median_curve, rows_at
 from .sequential_members import problem_alone, training_runs
 
 # the target is this share of the way from the zero model's loss to that of the best model: what
@@ -106,7 +97,7 @@ class LocalSteps(CodedFigure):
                 texts = map(mean_text, (seconds, runs.seconds(target), runs.losses[:, -1]))
                 rows.append([drawn.title, f"{own['rate'].iloc[0]:g}", *texts])
             header = ["scheme", "learning rate", "s / iteration", "s to target", "final loss"]
-            table = markdown_table(header, rows)
+            table = base.markdown_table(header, rows)
             order = sorted((s, title) for title, s in soonest.items() if np.isfinite(s))
             names = " and ".join(title for _, title in order[:2]) or "none"
             first.append(f"Over a round trip of {trip:g} s soonest on average: {names}.")

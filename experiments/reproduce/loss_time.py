@@ -15,15 +15,7 @@ from ..pictures import looks, style
 from ..pictures.kinds.losses import loss_axis
 from ..pictures.picture import Axis, Panel, Picture, Points
 from . import base
-from .base import (
-    CodedFigure,
-    Effort,
-    by_replication,
-    markdown_table,
-    mean_text,
-    median_curve,
-    rows_at,
-)
+from .base import CodedFigure, Effort, markdown_table, mean_text, median_curve, rows_at
 
 # delay models: random draws for bands, and the one table that the authors' program draws
 EXPONENTIAL, AUTHORS = "exponential", "authors_stream"
@@ -185,7 +177,7 @@ class LossTime(CodedFigure):
 
 def _runs_of(frame: pd.DataFrame, scheme: str) -> tuple[FloatArray, FloatArray]:
     """Times and losses of a scheme, ``(R, T + 1)`` each."""
-    times, losses = by_replication(rows_at(frame, scheme=scheme), "time", "train_loss")
+    times, losses = base.by_replication(rows_at(frame, scheme=scheme), "time", "train_loss")
     return times, losses
 
 

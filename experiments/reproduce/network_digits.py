@@ -13,15 +13,7 @@ from ..pictures import style
 from ..pictures.looks import DASHED, Look, look
 from ..pictures.picture import Axis, Curve, Panel, Picture, Rules
 from . import base
-from .base import (
-    CodedFigure,
-    Effort,
-    Section,
-    by_replication,
-    markdown_table,
-    mean_text,
-    median_curve,
-)
+from .base import CodedFigure, Effort, Section, markdown_table, mean_text, median_curve
 
 
 @final
@@ -90,7 +82,7 @@ class NetworkDigits(CodedFigure):
             if scheme == "asynchronous":
                 line = drawn.line if rate == self.rate else DASHED
                 drawn = replace(drawn, line=line, title=f"{drawn.title}, rate {rate:g}")
-            times, values = by_replication(rows, "time", column)
+            times, values = base.by_replication(rows, "time", column)
             yield drawn, times, values
 
     def text(self, frame: pd.DataFrame) -> str:

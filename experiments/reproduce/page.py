@@ -121,7 +121,7 @@ def claims_json(claims: Sequence[tuple[Claim, ClaimVerdict]]) -> bytes:
     return (json.dumps(plain, indent=1) + "\n").encode()
 
 
-def reproduction_summary(directory: Path, page: Page) -> str:
+def summary_of(directory: Path, page: Page) -> str:
     """``summary.md``: the page, with the pictures that lie beside it."""
     kinds = [kind for kind in style.PICTURE_FORMATS if kind != "pdf"]
     files = [f"{name}.{kind}" for name in FIGURES for kind in reversed(kinds)]

@@ -89,7 +89,7 @@ INEXACT_FAMILIES: dict[str, list[Section]] = {
     "erasurehead": [{"name": "erasurehead", "load": d, "wait_for": 15} for d in (2, 3)],
 }
 
-FAMILY_LOOKS = {
+CODE_LOOKS = {
     **{name: looks.look(name) for name in MEMORYLESS},
     REPEAT: replace(looks.look("sequential"), title="sequential: selective repeat"),
     MULTIPLEXED: replace(
@@ -200,7 +200,7 @@ def members_text() -> str:
         ]
         choices += [f"(B, W) = {either(windows)}"] if windows else []
         if choices:
-            texts.append(f"{FAMILY_LOOKS[family].title}: {', '.join(choices)}")
+            texts.append(f"{CODE_LOOKS[family].title}: {', '.join(choices)}")
     return "; ".join(texts)
 
 

@@ -19,7 +19,7 @@ from . import base
 from . import sequential_members as codes
 from .base import Effort, RunsFigure, Section, markdown_table, placed, rows_at
 from .clusters import CLUSTER_WORK, SLOW_FACTOR, additive, persistent
-from .sequential_members import FAMILY_LOOKS, ITERATION, MEASURES, MEMORYLESS, SEQUENTIAL, TARGET
+from .sequential_members import CODE_LOOKS, ITERATION, MEASURES, MEMORYLESS, SEQUENTIAL, TARGET
 
 # share of workers that are slow at any moment; share of a delay that does not vary
 RARE_SHARE, CONSTANT_SHARE = 0.05, 0.9
@@ -48,9 +48,9 @@ class SequentialPersistence(RunsFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, persistence, measure and family."""
-        training = {"problem": base.BREAST_CANCER["problem"]}
-        always = {"delay": {"model": "deterministic", "value": 1.0}, **training}
-        alone = {**self.document(effort, **always), "replications": 1}
+        always: Section = {"model": "deterministic", "value": 1.0}
+        problem = base.BREAST_CANCER["problem"]
+        alone = {**self.document(effort, delay=always, problem=problem), "replications": 1}
         target = target_loss(codes.problem_alone(alone, effort))
         known: dict[int, tuple[float, float]] = {}
 
@@ -68,16 +68,11 @@ class SequentialPersistence(RunsFigure):
             delay = persistent(persistence, RARE_SHARE, CONSTANT_SHARE)
             document = self.document(effort, delay=delay, load_law=load_law)
             facts = {"load_law": law, "persistence": persistence, "target": target}
-            rows += [facts | row for row in self._cluster(document, training, target, path, effort)]
+            rows += [facts | row for row in self._cluster(document, target, path, effort)]
         return pd.DataFrame(rows)
 
     def _cluster(
-        self,
-        document: Section,
-        training: Section,
-        target: float,
-        path: codes.BestRate,
-        effort: Effort,
+        self, document: Section, target: float, path: codes.BestRate, effort: Effort
     ) -> Iterator[dict[str, Any]]:
         trial = {**document, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
@@ -90,6 +85,7 @@ class SequentialPersistence(RunsFigure):
             timed = codes.timed_members(document, sections, path, effort, heard=True)
             for measure, number in best.items():
                 chosen[measure][family] = timed[numbers.index(number)]
+        training = {"problem": base.BREAST_CANCER["problem"]}
         document, trial = document | training, trial | training
         for family, members in codes.INEXACT_FAMILIES.items():
             tried = list[codes.Timed]()
@@ -115,10 +111,8 @@ class SequentialPersistence(RunsFigure):
     def _panel(self, measure: str, law: str, frame: pd.DataFrame) -> Panel:
         ranked = placed(frame, "persistence")
         curves = [
-            base.interval_curve_of(rows, "place", "seconds", look, width=1.4)
-            for rows, look in (
-                (rows_at(ranked, family=key), look) for key, look in FAMILY_LOOKS.items()
-            )
+            base.interval_curve_of(rows_at(ranked, family=key), "place", "seconds", look, width=1.4)
+            for key, look in CODE_LOOKS.items()
         ]
         x = Axis("persistence of slow workers", names=tuple(f"{p:g}" for p in self.persistences))
         y = Axis(f"{measure} (s)", True, (1, 2, 5))
@@ -129,7 +123,7 @@ class SequentialPersistence(RunsFigure):
         by_time = rows_at(frame, measure=ITERATION)
         tables = [
             f"{measure.capitalize()} relative to uncoded (uncoded: in seconds), by persistence:\n\n"
-            + _by_persistence(rows_at(frame, measure=measure), FAMILY_LOOKS, _ratio)
+            + _by_persistence(rows_at(frame, measure=measure), CODE_LOOKS, _ratio)
             for measure in MEASURES
         ]
         return (
@@ -196,7 +190,7 @@ def _verdict(frame: pd.DataFrame) -> str:
     counts = faster.groupby(setting).any()
     faster_everywhere, total = int(counts["every"].sum()), len(counts)
     than = ", ".join(
-        f"than {FAMILY_LOOKS[other].title} at {counts[other].sum()}" for other in MEMORYLESS
+        f"than {CODE_LOOKS[other].title} at {counts[other].sum()}" for other in MEMORYLESS
     )
     return (
         f"At {faster_everywhere or 'none'} of the {total} settings of measure, load law and "
@@ -211,8 +205,8 @@ def _pays(frame: pd.DataFrame) -> str:
         own = rows_at(frame, measure=measure, load_law=law, family=family)
         faster = [own.loc[own[f"to_{other}_high"] < 1, "persistence"] for other in MEMORYLESS]
         texts = (", ".join(f"{p:g}" for p in where) or "none" for where in faster)
-        rows.append([measure, law, FAMILY_LOOKS[family].title, *texts])
-    header = ["measure", "load law", "code", *(f"than {FAMILY_LOOKS[f].title}" for f in MEMORYLESS)]
+        rows.append([measure, law, CODE_LOOKS[family].title, *texts])
+    header = ["measure", "load law", "code", *(f"than {CODE_LOOKS[f].title}" for f in MEMORYLESS)]
     return markdown_table(header, rows, names=len(header))
 
 
@@ -260,11 +254,11 @@ def _staleness(frame: pd.DataFrame) -> str:
 def _ends(frame: pd.DataFrame) -> str:
     """Which choices lie at an end of the grid, and who does not reach the target."""
     ends = frame["rate"].isin([codes.RATES[0], codes.RATES[-1]]) & frame["iterations"].notna()
-    at_end = ", ".join(dict.fromkeys(FAMILY_LOOKS[f].title for f in frame.loc[ends, "family"]))
+    at_end = ", ".join(dict.fromkeys(CODE_LOOKS[f].title for f in frame.loc[ends, "family"]))
     text = f"Chosen at an end of that grid: {at_end or 'none'}."
     short = frame[(frame["measure"] == TARGET) & (frame["reached"] < frame["replications"])]
     cases = [
-        f"{FAMILY_LOOKS[row['family']].title} at persistence {row['persistence']:g}, "
+        f"{CODE_LOOKS[row['family']].title} at persistence {row['persistence']:g}, "
         f"{row['load_law']} law ({row['reached']} of {row['replications']} replications do)"
         for _, row in short.iterrows()
     ]
@@ -278,7 +272,7 @@ def _by_persistence(
     for law in SEQUENTIAL_LAWS:
         for family in families:
             cells = [cell(row) for _, row in rows_at(frame, load_law=law, family=family).iterrows()]
-            rows.append([law, FAMILY_LOOKS[family].title, *cells])
+            rows.append([law, CODE_LOOKS[family].title, *cells])
     header = ["load law", "scheme", *(f"{p:g}" for p in frame["persistence"].unique())]
     return markdown_table(header, rows, names=2)
 

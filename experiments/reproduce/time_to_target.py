@@ -20,7 +20,7 @@ from .base import CodedFigure, Effort, Section, bars, interval_text, markdown_ta
 from .clusters import DROP_COMPUTE_PATIENCE
 from .loss_time import EXPERIMENTS
 from .sequential_members import (
-    FAMILY_LOOKS,
+    CODE_LOOKS,
     MULTIPLEXED,
     REPEAT,
     STRAGGLER_TOLERANCE,
@@ -116,7 +116,7 @@ class TimeToTarget(CodedFigure):
             key: TunedScheme(
                 family,
                 {"name": "sequential" if key in (REPEAT, MULTIPLEXED) else key, **fields},
-                FAMILY_LOOKS[key] if key in FAMILY_LOOKS else look(key),
+                CODE_LOOKS[key] if key in CODE_LOOKS else look(key),
             )
             for family, key, fields in rows
         }

@@ -25,7 +25,7 @@ from ..run.records import DECODED, mean_and_error
 from . import grid
 from .grid import RUN_ROUNDS, Case
 
-ROUND_OFF = 1e-12  # relative tolerance for numbers that are the same in every round
+EQUAL_TOLERANCE = 1e-12  # relative tolerance for numbers that are the same in every round
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def compare_mean(samples: FloatArray, expected: float) -> Comparison:
     """A sample mean, by its standard error: ``(N,)`` independent samples. Needs a third moment: the
     limit is normal with any finite variance, but far from it for heavy tails at every usable N."""
     simulated, error = _mean_and_error(samples)
-    if error * np.sqrt(samples.size) <= ROUND_OFF * max(abs(expected), abs(simulated)):
+    if error * np.sqrt(samples.size) <= EQUAL_TOLERANCE * max(abs(expected), abs(simulated)):
         return same(samples, expected)
     return Comparison(simulated, expected, (simulated - expected) / error, error)
 
@@ -72,7 +72,7 @@ def at_most(samples: FloatArray, bounds: FloatArray, scale: float) -> Comparison
     """A sample mean, ``(R,)`` independent samples, against the mean of upper bounds, one for each
     sample, on which it may depend; one-sided. Rounding is measured against ``scale``."""
     over, error = _mean_and_error(samples - bounds)
-    rounding = ROUND_OFF * scale
+    rounding = EQUAL_TOLERANCE * scale
     varies = error * np.sqrt(samples.size) > rounding
     still = 0.0 if over <= rounding else np.inf
     z, means = over / error if varies else still, (float(samples.mean()), float(bounds.mean()))
@@ -92,7 +92,10 @@ def binomial_z(hits: int, rounds: int, probability: float) -> float:
 
 
 def same(
-    values: FloatArray, expected: float, tolerance: float = ROUND_OFF, scale: float | None = None
+    values: FloatArray,
+    expected: float,
+    tolerance: float = EQUAL_TOLERANCE,
+    scale: float | None = None,
 ) -> Comparison:
     """Numbers that must all be the expected one, to ``tolerance * scale`` (else ``|expected|``)."""
     size = abs(expected) if scale is None else scale
@@ -224,7 +227,7 @@ def distance(
     of its chance; both are of the distance anywhere, which is never smaller. One-sided."""
     scale = np.sqrt(samples.size / (1.0 + samples.size / others))
     largest = float(np.abs((samples[:, None] <= points).mean(axis=0) - expected).max())
-    chance = min(float(special.kolmogorov(scale * largest)), 1.0 - ROUND_OFF)
+    chance = min(float(special.kolmogorov(scale * largest)), 1.0 - EQUAL_TOLERANCE)
     z = -float(special.ndtri(chance))
     return Comparison(largest, float(special.kolmogi(0.5)) / scale, z, one_sided=True)
 

@@ -26,7 +26,7 @@ from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.schema import schema
 from erasurehead.experiments.pictures import paint
-from erasurehead.experiments.pictures.kinds import KINDS
+from erasurehead.experiments.pictures.kinds import PICTURE_KINDS
 from erasurehead.experiments.pictures.looks import DASHED, SOLID, Look
 from erasurehead.experiments.pictures.picture import (
     Axis,
@@ -324,7 +324,7 @@ def pictures(folder: Path) -> dict[str, list[str]]:
         if name != "sweep":
             write_timeline(cells(document), output / "t.json", output)
         records = read_records(output)
-        for kind in KINDS.values():
+        for kind in PICTURE_KINDS.values():
             if (why := kind.obstacle(records)) is not None:
                 found[f"{name}.{kind.name}"] = [re.sub(r"/\S*/", "", why)]
                 continue

@@ -30,7 +30,7 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.base import PanelKind, PictureKind
 from erasurehead.experiments.pictures.kinds import (
-    KINDS,
+    PICTURE_KINDS,
     delays,
     gantt,
     kinds_by_rank,
@@ -39,7 +39,7 @@ from erasurehead.experiments.pictures.kinds import (
 )
 from erasurehead.experiments.pictures.kinds.losses import band_of, loss_at, pareto
 from erasurehead.experiments.pictures.kinds.times import AgainstKind
-from erasurehead.experiments.pictures.looks import LOOKS, Look, look, shade, variants
+from erasurehead.experiments.pictures.looks import SCHEME_LOOKS, Look, look, shade, variants
 from erasurehead.experiments.pictures.picture import (
     Axis,
     Band,
@@ -71,7 +71,7 @@ QUIET = RunOptions(1, None)
 VECTOR = ("svg",)
 """One format, where the question is whether a picture can be drawn at all."""
 
-PANELS = [name for name, kind in KINDS.items() if isinstance(kind, PanelKind)]
+PANELS = [name for name, kind in PICTURE_KINDS.items() if isinstance(kind, PanelKind)]
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def read(directory: Path) -> Records:
 
 
 def figure_of(kind: str, records: Records) -> Figure:
-    return paint.figure(KINDS[kind].picture(records))
+    return paint.figure(PICTURE_KINDS[kind].picture(records))
 
 
 @pytest.mark.golden
@@ -128,11 +128,11 @@ def test_every_kind_has_labels_and_a_legend(
 
 
 @pytest.mark.golden
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PICTURE_KINDS)
 @pytest.mark.parametrize("name", ["training", "timing", "sweep"])
 def test_a_picture_is_the_recorded_one(kind: str, name: str, directories: dict[str, Path]) -> None:
     """As plain data; or why there is none."""
-    made, records = KINDS[kind], read(directories[name])
+    made, records = PICTURE_KINDS[kind], read(directories[name])
     obstacle = made.obstacle(records)
     require_recorded(f"pictures/{name}", {kind: obstacle or made.picture(records)})
 
@@ -142,7 +142,7 @@ def test_all_kinds_are_written_and_repeat_to_the_byte(
 ) -> None:
     """Catches dates, random identifiers, and settings that leak from one picture to the next."""
     written, left_out = drawn
-    kinds = [kind for kind in KINDS if kind != "against"]
+    kinds = [kind for kind in PICTURE_KINDS if kind != "against"]
     assert {path.name for path in written} == {k + e for k in kinds for e in (".png", ".svg")}
     assert left_out == ["against left out: nothing was swept; it needs a key with several values"]
     before = {path: path.read_bytes() for path in written}
@@ -220,7 +220,7 @@ def test_rounding_of_exact_schemes_takes_no_room(directories: dict[str, Path]) -
     timing = read(directories["timing"])
     errors = timing.summary["decoding_error_mean"] * 0 + 2.59e-25
     timing = replace(timing, summary=timing.summary.assign(decoding_error_mean=errors))
-    [panel] = KINDS["tradeoff"].picture(timing).panels
+    [panel] = PICTURE_KINDS["tradeoff"].picture(timing).panels
     assert not any(m.y.any() for m in panel.marks if isinstance(m, Points))
 
 
@@ -229,7 +229,7 @@ def test_the_lowest_line_of_losses_is_that_of_workers_that_never_wait(
 ) -> None:
     """The best loss after each iteration of the schemes that have a least time, at that time.
     Catches losses of schemes that have none, and times of another point."""
-    kind, records = KINDS["loss_time"], read(directories["sweep"])
+    kind, records = PICTURE_KINDS["loss_time"], read(directories["sweep"])
     title = losses.LOWEST_LOOK.title
     assert title not in [m.title for p in kind.picture(records).panels for m in p.marks]
     least = 1 / records.summary["delay.rate"].where(records.summary["scheme"] != "uncoded")
@@ -245,13 +245,13 @@ def test_the_lowest_line_of_losses_is_that_of_workers_that_never_wait(
         step = 1 / part.summary["delay.rate"].iloc[0]
         np.testing.assert_allclose(line.x, step * np.arange(len(line.x)))
         np.testing.assert_array_equal(line.y, np.min(runs, axis=0))
-    other = KINDS["loss_iteration"].picture(some).panels
+    other = PICTURE_KINDS["loss_iteration"].picture(some).panels
     assert title not in [mark.title for panel in other for mark in panel.marks]
 
 
 def test_a_dotted_line_where_no_method_is_faster(directories: dict[str, Path]) -> None:
     """In each panel that of its point, and only beside a scheme that can come near it."""
-    kind = KINDS["iteration_time"]
+    kind = PICTURE_KINDS["iteration_time"]
     records = read(directories["sweep"])
     assert times.LEAST_TIME_LOOK.title not in [
         m.title for p in kind.picture(records).panels for m in p.marks
@@ -293,7 +293,7 @@ def test_a_new_kind_appears_everywhere_by_rank(
     directories: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches a list of kinds beside the registry."""
-    monkeypatch.setitem(KINDS, "stranger", Stranger())
+    monkeypatch.setitem(PICTURE_KINDS, "stranger", Stranger())
     assert [kind.name for kind in kinds_by_rank()][1:4] == ["loss_time", "stranger", "tradeoff"]
     folder = tmp_path / "run"
     shutil.copytree(directories["training"], folder)
@@ -408,7 +408,7 @@ def test_gantt_shows_every_scheme_round_and_worker(directories: dict[str, Path])
         records = read(directories[name])
         assert records.timeline is not None
         figure = figure_of("gantt", records)
-        assert KINDS["gantt"].picture(records).columns == 1
+        assert PICTURE_KINDS["gantt"].picture(records).columns == 1
         labels = list(dict.fromkeys(records.timeline["label"]))
         assert [a.get_title(loc="left").split(":")[0] for a in figure.axes] == labels
         assert figure.axes[-1].get_xlabel() == "simulated time (s)"
@@ -462,7 +462,10 @@ def test_gantt_calls_no_message_late_where_there_are_no_rounds(tmp_path: Path) -
     records = read_records(tmp_path)
     assert gantt.without_rounds(records.iterations) == {"asynchronous"}
     for panel, word, late in zip(
-        KINDS["gantt"].picture(records).panels, (" round", " update"), (True, False), strict=True
+        PICTURE_KINDS["gantt"].picture(records).panels,
+        (" round", " update"),
+        (True, False),
+        strict=True,
     ):
         assert word in panel.title
         fills = [mark.fill for mark in panel.marks if isinstance(mark, Bars)]
@@ -615,7 +618,7 @@ def test_the_smallest_runs_can_be_drawn(change: dict[str, Any], tmp_path: Path) 
     expected |= {"tradeoff"} if len(document["schemes"]) == 1 else set()
     expected |= {"against"}
     assert {line.split()[0] for line in left_out} == expected
-    assert {path.stem for path in written} == set(KINDS) - expected
+    assert {path.stem for path in written} == set(PICTURE_KINDS) - expected
 
 
 def with_losses(records: Records, losses: pd.Series[float], at_end: float | None) -> Records:
@@ -663,7 +666,7 @@ def test_a_diverged_run_is_drawn_as_far_as_it_goes(
     """Lines end at the top, and the others keep their room; no axis or dot overflows."""
     records = read(directories["training"])
     diverged = with_losses(records, DIVERGING[name](records.iterations), np.inf)
-    assert KINDS[kind].obstacle(diverged) is None
+    assert PICTURE_KINDS[kind].obstacle(diverged) is None
     figure = figure_of(kind, diverged)
     style.save(figure, tmp_path / kind, ["png"])
     [axes] = figure.axes
@@ -695,7 +698,7 @@ def test_diverged_schemes_have_no_point_in_the_tradeoff(
         low, high = axes.get_ylim()
         assert high - low < 1
     none = with_losses(records, records.iterations.train_loss, np.inf)
-    assert KINDS["tradeoff"].obstacle(none) == (
+    assert PICTURE_KINDS["tradeoff"].obstacle(none) == (
         "1 scheme ends with a loss that can be drawn; the others diverged"
     )
 
@@ -705,7 +708,7 @@ def test_no_number_at_the_start_is_left_out_with_a_line(directories: dict[str, P
     for loss in (np.inf, np.nan, 1e308):
         bad = with_losses(records, records.iterations.train_loss * 0 + loss, np.inf)
         for kind in ("loss_time", "loss_iteration"):
-            assert KINDS[kind].obstacle(bad) == "no run begins with a loss that is a number"
+            assert PICTURE_KINDS[kind].obstacle(bad) == "no run begins with a loss that is a number"
 
 
 def test_panels_of_a_sweep_may_diverge(directories: dict[str, Path], tmp_path: Path) -> None:
@@ -718,7 +721,7 @@ def test_panels_of_a_sweep_may_diverge(directories: dict[str, Path], tmp_path: P
     summary.loc[summary["delay.rate"] == 2.0, "final_train_loss_mean"] = np.nan
     part = replace(records, iterations=table, summary=summary)
     for kind in ("loss_time", "tradeoff"):
-        assert KINDS[kind].obstacle(part) is None
+        assert PICTURE_KINDS[kind].obstacle(part) is None
         figure = figure_of(kind, part)
         style.save(figure, tmp_path / kind, VECTOR)
         assert [len(axes.texts) for axes in figure.axes] == [0, 0, 1, 1]
@@ -897,7 +900,7 @@ ENGINES = (
 )
 
 
-@pytest.mark.parametrize("name", LOOKS)
+@pytest.mark.parametrize("name", SCHEME_LOOKS)
 @pytest.mark.parametrize("hollow", [False, True])
 def test_every_marker_can_be_drawn(name: str, hollow: bool) -> None:
     """Letters are markers in another way than symbols are."""
@@ -943,14 +946,14 @@ def test_a_picture_on_axes_of_ones_own(kind: str, directories: dict[str, Path]) 
     records = read(directories["training"])
     axes = Figure().subplots()
     chosen = records.only(["uncoded", "erasurehead"])
-    assert KINDS[kind].draw_on(axes, chosen, "ci") is axes
+    assert PICTURE_KINDS[kind].draw_on(axes, chosen, "ci") is axes
     legend = axes.get_legend()
     assert legend is not None
     assert "uncoded" in [text.get_text() for text in legend.get_texts()]
     with pytest.raises(ConfigError, match=r"schemes = 'uncode': .*did you mean uncoded"):
         records.only(["uncode"])
     with pytest.raises(ConfigError, match="this picture has 4 panels"):
-        KINDS[kind].draw_on(axes, read(directories["sweep"]))
+        PICTURE_KINDS[kind].draw_on(axes, read(directories["sweep"]))
 
 
 @pytest.mark.one_in(2)
@@ -965,7 +968,7 @@ def test_the_legend_on_axes_of_ones_own_covers_nothing(
     records = read(directories["training"])
     panels = [*zip(kinds, figure.subplots(1, 2), strict=True)]
     for kind, axes in [*panels, panels[0]]:
-        KINDS[kind].draw_on(axes, records)
+        PICTURE_KINDS[kind].draw_on(axes, records)
     figure.draw_without_rendering()
     for _, axes in panels:
         names = [text.get_text() for text in axes.get_legend().get_texts()]
@@ -980,7 +983,7 @@ def test_the_legend_on_axes_of_ones_own_covers_nothing(
 def test_a_picture_says_what_it_shows(directories: dict[str, Path]) -> None:
     """The data of a picture are the numbers of the tables: catches another column or scheme."""
     records = read(directories["training"]).only(["erasurehead"])
-    [panel] = KINDS["loss_iteration"].picture(records, "ci").panels
+    [panel] = PICTURE_KINDS["loss_iteration"].picture(records, "ci").panels
     [curve] = [mark for mark in panel.marks if isinstance(mark, Curve)]
     [(label, _)] = records.labels()
     losses = records.runs(label, "train_loss")
@@ -989,7 +992,7 @@ def test_a_picture_says_what_it_shows(directories: dict[str, Path]) -> None:
     assert curve.low is not None
     assert curve.high is not None
     np.testing.assert_allclose([curve.y[-1], curve.low[-1], curve.high[-1]], [middle, low, high])
-    [panel] = KINDS["loss_iteration"].picture(records, "quantiles").panels
+    [panel] = PICTURE_KINDS["loss_iteration"].picture(records, "quantiles").panels
     [curve] = [mark for mark in panel.marks if isinstance(mark, Curve)]
     np.testing.assert_allclose(curve.y, np.percentile(losses, 50, axis=0, method="nearest"))
 
@@ -1005,7 +1008,7 @@ def test_bars_of_a_tradeoff_are_quantiles_or_intervals(directories: dict[str, Pa
         "ci": np.repeat(mean_interval(times)[2] - row["iteration_time_mean"], 2),
     }
     for band, bars in expected.items():
-        [panel] = KINDS["tradeoff"].picture(records, band).panels  # type: ignore[arg-type]
+        [panel] = PICTURE_KINDS["tradeoff"].picture(records, band).panels  # type: ignore[arg-type]
         points = [mark for mark in panel.marks if isinstance(mark, Points)][1]
         assert points.dx is not None
         np.testing.assert_allclose(points.dx[:, 0], bars)
@@ -1046,15 +1049,15 @@ def seen(colour: str, matrix: Any) -> Any:
 @pytest.mark.parametrize("matrix", [np.eye(3), *DICHROMATS.values()], ids=["all", *DICHROMATS])
 def test_schemes_with_the_same_line_differ_in_colour_for_everybody(matrix: Any) -> None:
     """10 units of CIELAB are about four times what an eye can just tell apart."""
-    for one, other in itertools.combinations(LOOKS.values(), 2):
+    for one, other in itertools.combinations(SCHEME_LOOKS.values(), 2):
         if one.line == other.line:
             assert np.linalg.norm(seen(one.colour, matrix) - seen(other.colour, matrix)) > 10
 
 
 def test_looks_are_distinct_and_stable() -> None:
     """Catches two schemes that look alike, also in grey."""
-    assert set(LOOKS) <= set(SCHEMES), "a look of a scheme that is gone"
-    looks = list(LOOKS.values())
+    assert set(SCHEME_LOOKS) <= set(SCHEMES), "a look of a scheme that is gone"
+    looks = list(SCHEME_LOOKS.values())
     assert len({look.colour for look in looks}) == len(looks)
     assert len({look.marker for look in looks}) == len(looks)
     broken = [look.line for look in looks if not isinstance(look.line, str)]
@@ -1227,7 +1230,7 @@ def test_a_line_lies_at_the_target_loss(target: float | None, drawn: bool) -> No
     summary = swept({}).summary.iloc[:1]
     records = Records(pd.concat(rows), summary, config={"target_loss": target})
     for name in ("loss_time", "loss_iteration"):
-        marks = KINDS[name].picture(records).panels[0].marks
+        marks = PICTURE_KINDS[name].picture(records).panels[0].marks
         lines = [(mark.title, mark.y.tolist()) for mark in marks if isinstance(mark, Rules)]
         assert lines == ([("target", [target])] if drawn else [])
 
@@ -1540,7 +1543,7 @@ def run_of(**columns: Any) -> Records:
 def test_iteration_times_as_shares_of_all_iterations() -> None:
     """By hand: of the times 1, 2, 3 and 4 a quarter took at most 1.75, all took at most 4."""
     seconds = {"a": [[np.nan, 1, 2], [np.nan, 3, 4]], "b": [[np.nan, 1, 1], [np.nan, 1, 50]]}
-    [panel] = KINDS["iteration_time"].picture(run_of(iteration_time=seconds)).panels
+    [panel] = PICTURE_KINDS["iteration_time"].picture(run_of(iteration_time=seconds)).panels
     a, *_ = [m for m in panel.marks if isinstance(m, Curve)]
     assert np.interp([0.0, 0.25, 1.0], a.y, a.x) == pytest.approx([1.0, 1.75, 4.0])
     assert a.across == "x"
@@ -1550,15 +1553,17 @@ def test_iteration_times_as_shares_of_all_iterations() -> None:
     assert (a.low[-1], a.high[-1]) == pytest.approx((2.2, 3.8)), (
         "a tenth of the way between two runs"
     )
-    [sure] = KINDS["iteration_time"].picture(run_of(iteration_time=seconds), "ci").panels
+    [sure] = PICTURE_KINDS["iteration_time"].picture(run_of(iteration_time=seconds), "ci").panels
     ci, *_ = [m for m in sure.marks if isinstance(m, Curve)]
     assert ci.low is not None
     assert ci.low[0] == 1.0, "what an interval of two runs reaches below is not shown"
     assert (panel.x.log, panel.x.low) == (True, None), "50 is more than thirty times the median"
-    [plain] = KINDS["iteration_time"].picture(run_of(iteration_time={"a": seconds["a"]})).panels
+    [plain] = (
+        PICTURE_KINDS["iteration_time"].picture(run_of(iteration_time={"a": seconds["a"]})).panels
+    )
     assert (plain.x.log, plain.x.low) == (False, 0.0)
     single = run_of(iteration_time={"a": [[np.nan, 1, 2, 3]]})
-    [panel] = KINDS["iteration_time"].picture(single).panels
+    [panel] = PICTURE_KINDS["iteration_time"].picture(single).panels
     [curve] = panel.marks
     assert isinstance(curve, Curve)
     assert curve.low is None, "of one run there is no spread, and no entry that explains it"
@@ -1569,7 +1574,7 @@ def test_an_axis_of_iteration_times_shows_a_long_tail(long: float, log: bool) ->
     """Of 401 times each is a quantile: the last but one to the one in the middle decides."""
     seconds = [1.0] * 201 + [long] * 199 + [1e6]
     single = run_of(iteration_time={"a": [[np.nan, *seconds]]})
-    [panel] = KINDS["iteration_time"].picture(single).panels
+    [panel] = PICTURE_KINDS["iteration_time"].picture(single).panels
     assert panel.x.log == log
 
 
@@ -1578,7 +1583,7 @@ def test_the_workers_time_by_hand() -> None:
     columns = {"utilisation_mean": 0.6, "wasted_mean": 0.25, "utilisation_se": [0.01, np.nan]}
     records = swept({"seed": [1]}, "ab")
     records = replace(records, summary=records.summary.assign(**columns))
-    kind = KINDS["utilisation"]
+    kind = PICTURE_KINDS["utilisation"]
     [panel] = kind.picture(records).panels
     bars = [m for m in panel.marks if isinstance(m, Bars) and len(m.rows)]
     found = [(*m.rows, *m.start.round(9), *m.end.round(9)) for m in bars]
@@ -1614,7 +1619,7 @@ def test_an_axis_around_bars(
 
 
 def test_a_trade_off_of_two_schemes_and_of_fewer() -> None:
-    kind = KINDS["tradeoff"]
+    kind = PICTURE_KINDS["tradeoff"]
     both = swept({"seed": [1]}, "ab", iteration_time_mean=lambda _, label: 1.0 + (label == "b"),
                  final_train_loss_mean=lambda _, label: 0.5 - 0.2 * (label == "b"))  # fmt: skip
     [panel] = kind.possible(both).panels
@@ -1684,10 +1689,10 @@ def test_losses_that_no_axis_can_show() -> None:
         train_loss={"a": [[2.0, 1.0]], "b": [[np.nan, 1.0]]}, time={"a": [[0, 1]], "b": [[0, 1]]}
     )
     assert losses.ceiling(records) == 2000.0
-    assert KINDS["loss_time"].obstacle(records) is None
+    assert PICTURE_KINDS["loss_time"].obstacle(records) is None
     nobody = run_of(train_loss={"a": [[np.inf, 1.0]]}, time={"a": [[0, 1]]})
     assert losses.ceiling(nobody) == 0.0
-    assert "no run begins with a loss" in str(KINDS["loss_time"].obstacle(nobody))
+    assert "no run begins with a loss" in str(PICTURE_KINDS["loss_time"].obstacle(nobody))
     curve = Curve(look("a"), np.arange(2.0), np.array([1e-3, 1.0]))
     assert losses.loss_axis([curve]).log
     for least in (1e-101, 0.3):
@@ -1735,7 +1740,7 @@ def test_a_timeline_says_what_it_leaves_out(schemes: int, workers: int, notes: i
         ]
     )
     run_once = run_of(time={str(label): [[0.0, 1.0]] for label in range(schemes)})
-    made = KINDS["gantt"].picture(replace(run_once, timeline=table))
+    made = PICTURE_KINDS["gantt"].picture(replace(run_once, timeline=table))
     assert len(made.panels) == 6
     assert len([*filter(None, made.heading.split("\n"))]) == notes
     assert made.height == pytest.approx(6 * (0.3 + 0.036 * 48) + 1.3 + 0.22 * notes)
@@ -1755,13 +1760,15 @@ def test_who_caused_delays_as_shares_of_a_row() -> None:
     )
     start = summary.drop(columns="workers").assign(replication=0, iteration=0)
     records = Records(start, summary, workers=workers)
-    ended, waited = KINDS["workers"].possible(records).panels
+    ended, waited = PICTURE_KINDS["workers"].possible(records).panels
     np.testing.assert_array_equal(ended.marks[0].values, [[0.25, 0.25, 0.5], [0, 0, np.nan]])  # type: ignore[union-attr]
     np.testing.assert_array_equal(waited.marks[0].values, [[0.125, 0.125, 0.75], [0, 1, np.nan]])  # type: ignore[union-attr]
     assert waited.y.names == ("a: 8\N{NO-BREAK SPACE}s", "b: 3\N{NO-BREAK SPACE}s")
-    [chart] = KINDS["workers"].charts(records)
+    [chart] = PICTURE_KINDS["workers"].charts(records)
     assert "50.0% (of 2 workers), 33.3% (of 3 workers)" in chart.words
-    assert "workers.parquet" in str(KINDS["workers"].obstacle(replace(records, workers=None)))
+    assert "workers.parquet" in str(
+        PICTURE_KINDS["workers"].obstacle(replace(records, workers=None))
+    )
 
 
 @pytest.mark.parametrize(
@@ -1784,8 +1791,8 @@ def test_so_many_entries_of_a_legend_fit(
 
 def test_further_variants_of_a_scheme_are_lighter_and_have_other_markers() -> None:
     made = variants([("a", "uncoded"), ("b", "uncoded"), ("c", "uncoded"), ("d", "erasurehead")])
-    assert made["a"] == replace(LOOKS["uncoded"], title="a")
-    assert made["d"].colour == LOOKS["erasurehead"].colour
+    assert made["a"] == replace(SCHEME_LOOKS["uncoded"], title="a")
+    assert made["d"].colour == SCHEME_LOOKS["erasurehead"].colour
     assert [made[label].colour for label in "bc"] == [
         shade("#000000", 0.31),
         shade("#000000", 0.62),
@@ -2171,7 +2178,7 @@ def test_axes_that_become_logarithmic_are_labelled_between_powers_where_they_are
 
 def test_delays_that_cannot_be_built_are_no_picture() -> None:
     """Nor those of nobody knows which config; the others are drawn."""
-    kind, none = KINDS["delays"], Records(pd.DataFrame(), pd.DataFrame())
+    kind, none = PICTURE_KINDS["delays"], Records(pd.DataFrame(), pd.DataFrame())
     assert kind.obstacle(none) == "there is no config.yaml"
     own = {"workers": 3, "iterations": 2, "replications": 1, "schemes": [{"name": "uncoded"}]}
     bad = replace(none, config={**own, "delay": {"model": "trace", "path": "gone.csv"}})

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from erasurehead.experiments.pictures import paint, style
-from erasurehead.experiments.pictures.looks import LOOKS, SOLID, Look
+from erasurehead.experiments.pictures.looks import SCHEME_LOOKS, SOLID, Look
 from erasurehead.experiments.pictures.picture import (
     Axis,
     Bars,
@@ -127,7 +127,7 @@ def test_a_straight_line_is_two_points_and_a_gap_stays() -> None:
     assert kept(x, [y]) == [0, 39, 40, 49, 50, 99]
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=list(LOOKS))
+@pytest.mark.parametrize("look", SCHEME_LOOKS.values(), ids=list(SCHEME_LOOKS))
 def test_a_scheme_is_legible_in_the_dark(look: Look) -> None:
     assert contrast(on_dark(look.colour), DARK_BACKGROUND) >= MIN_CONTRAST
 

@@ -26,7 +26,7 @@ from erasurehead.experiments.report import page as page_module
 from erasurehead.experiments.report.page import (
     commands_of,
     heatmap_charts,
-    next_steps,
+    next_commands,
     provenance_of,
     question_of,
     read_run,
@@ -632,7 +632,7 @@ def test_how_a_result_is_made_again(kind: str, line: str, again: str) -> None:
 
 def hints(config: dict[str, Any], kind: str = "run", tied: bool = False, **more: Any) -> list[str]:
     records = replace(told(config, [PLAIN, PLAIN | {"replications": 8}]), **more)
-    return next_steps(records, kind, Verdict("", [], tied), Path("my run"))
+    return next_commands(records, kind, Verdict("", [], tied), Path("my run"))
 
 
 def test_hints_are_of_use() -> None:

@@ -37,7 +37,7 @@ from erasurehead.experiments.pictures.records import Records, read_records
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.report.command import PAGES, reader_of
-from erasurehead.experiments.report.page import heatmap_charts, next_steps, read_run
+from erasurehead.experiments.report.page import heatmap_charts, next_commands, read_run
 from erasurehead.experiments.report.verdict import Verdict, judged
 from erasurehead.experiments.reproduce import FIGURES
 from erasurehead.experiments.text import TableCell
@@ -262,7 +262,7 @@ def test_the_delays_that_a_page_would_vary_are_delays(
     """Neither which load of a table is read, nor how large it may be."""
     records: Any = SimpleNamespace(config={"delay": delay}, timeline=1)
     untied: Any = SimpleNamespace(tied=())
-    lines = next_steps(records, "run", untied, Path("there"))
+    lines = next_commands(records, "run", untied, Path("there"))
     found = [line for line in lines if line.startswith("How far the delays may move")]
     assert [command is not None and command in line for line in found] == [True] * len(found)
     assert len(found) == (command is not None)

@@ -1,7 +1,7 @@
 """Pictures of any run or sweep, drawn from its tables alone.
 
-To add a kind: write a ``PictureKind`` in a file of this folder and add a line to ``KINDS``, which
-``plot``, ``report`` and the gallery of the docs read."""
+To add a kind: write a ``PictureKind`` in a file of this folder and add a line to
+``PICTURE_KINDS``, which ``plot``, ``report`` and the gallery of the docs read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .gantt import GanttKind, WorkersKind
 from .losses import LossIterationKind, LossTimeKind, TradeoffKind
 from .times import AgainstKind, IterationTimeKind, UtilisationKind
 
-KINDS: dict[str, PictureKind] = registry(
+PICTURE_KINDS: dict[str, PictureKind] = registry(
     "name",
     AgainstKind(),
     LossTimeKind(),
@@ -28,4 +28,4 @@ KINDS: dict[str, PictureKind] = registry(
 
 def kinds_by_rank() -> list[PictureKind]:
     """Every kind, in the order of ``rank``."""
-    return sorted(KINDS.values(), key=lambda kind: kind.rank)
+    return sorted(PICTURE_KINDS.values(), key=lambda kind: kind.rank)

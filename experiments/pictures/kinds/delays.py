@@ -72,21 +72,13 @@ class DelaysKind(PictureKind):
         drawn, hidden = samples(records)
         lines: Iterator[LineStyle] = cycle((SOLID, DASHED, DOTTED, LONG_DASHED))
         ways = zip(drawn, ramp(len(drawn)), lines, strict=False)
-        with_looks = [
-            (sample, Look(colour, "", line, sample.title)) for sample, colour, line in ways
-        ]
-        later = [(sample, replace(look, title="")) for sample, look in with_looks]
-        panels = [density(with_looks), survival(later), order_statistics(later)]
+        first = [(sample, Look(colour, "", line, sample.title)) for sample, colour, line in ways]
+        later = [(sample, replace(look, title="")) for sample, look in first]
+        panels = [density(first), survival(later), order_statistics(later)]
         height = 3.5 + 0.12 * len(drawn) + 0.25 * (hidden > 0)
         heading = left_out(hidden, "delay model", "of the sweep")
-        return Picture(
-            panels,
-            3,
-            9.4,
-            height,
-            heading=heading,
-            last=[CLOSED_FORM_LOOK.title, SHUFFLED_LOOK.title],
-        )
+        last = [CLOSED_FORM_LOOK.title, SHUFFLED_LOOK.title]
+        return Picture(panels, 3, 9.4, height, heading=heading, last=last)
 
 
 def samples(records: Records, most: int = 6, delays: int = 2**17) -> tuple[list[Sample], int]:

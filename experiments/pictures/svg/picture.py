@@ -30,20 +30,19 @@ from .marks import (
 from .scale import (
     Limits,
     Scale,
+    digits,
     finite_values,
     limits,
     linear_ticks,
     log_ticks,
-    number_text,
     piece,
     readable,
     tick_text,
     whole_ticks,
 )
 
-CHARACTER_UNITS = (
-    8.2  # units that a character of a tick is wide, in the larger type of a narrow window
-)
+# units that a character of a tick is wide, in the larger type of a narrow window
+CHARACTER_UNITS = 8.2
 # share of the width that names beside the axis take at most; units that they are away from it
 MAX_LEFT_SHARE, NAME_GAP_UNITS = 0.42, 16
 MAX_NAME_CHARACTERS = 160  # characters of a name on an axis
@@ -168,9 +167,8 @@ def _folded(lines: Sequence[str], width: float) -> list[str]:
         folded = textwrap.wrap(line, room, break_on_hyphens=False)
         least = max(len(line) // max(1, len(folded)), min(room, max(map(len, line.split(" ")))))
         tried = (textwrap.wrap(line, m, break_on_hyphens=False) for m in range(least, room))
-        folded_lines += next(
-            (wrapped for wrapped in tried if len(wrapped) == len(folded)), folded
-        ) or [""]
+        alike = (some for some in tried if len(some) == len(folded))
+        folded_lines += next(alike, folded) or [""]
     return folded_lines
 
 
@@ -238,11 +236,8 @@ def alt_text(panel: Panel, at: PanelScales, most: int = 12) -> str:
     sentences = []
     for which, axis, scale in (("Horizontal", panel.x, at.x), ("Vertical", panel.y, at.y)):
         log = ", logarithmic" if scale.log else ""
-        ends = (
-            ""
-            if axis.names is not None
-            else f", from {number_text(scale.low)} to {number_text(scale.high)}"
-        )
+        span = f", from {digits(scale.low)} to {digits(scale.high)}"
+        ends = span if axis.names is None else ""
         sentences.append(f"{which}: {_label(axis) or 'rows'}{ends}{log if ends else ''}.")
     spoken = [text for mark in panel.marks if (text := _said_mark(mark))]
     sentences += spoken[:most]
@@ -258,23 +253,19 @@ def _said_mark(mark: Mark) -> str:
         case Curve():
             known = np.flatnonzero(np.isfinite(mark.x) & np.isfinite(mark.y))
             ends = (*known[:1], *known[-1:])
-            words = ", ".join(
-                f"{number_text(mark.y[end])} at {number_text(mark.x[end])}" for end in ends
-            )
+            words = ", ".join(f"{digits(mark.y[end])} at {digits(mark.x[end])}" for end in ends)
         case Points() if len(mark.x) == 1:
-            words = f"{number_text(mark.y[0])} at {number_text(mark.x[0])}"
+            words = f"{digits(mark.y[0])} at {digits(mark.x[0])}"
         case Points() if len(mark.x):
             words = f"{len(mark.x)} points"
         case Bars() if len(mark.rows) == 1:
-            words = f"{number_text(mark.start[0])} to {number_text(mark.end[0])}"
+            words = f"{digits(mark.start[0])} to {digits(mark.end[0])}"
         case Bars() if len(mark.rows):
             words = f"{len(mark.rows)} bars"
         case Heat():
             rows, columns = mark.values.shape
             low, high = mark.limits
-            return (
-                f"{rows} rows of {columns} shades, from {number_text(low)} to {number_text(high)}."
-            )
+            return f"{rows} rows of {columns} shades, from {digits(low)} to {digits(high)}."
     return f"{escaped(mark.title)}: {words}." if mark.title and words else ""
 
 

@@ -33,7 +33,7 @@ def readable(values: Iterable[float] | FloatArray) -> list[float | int | None]:
     return [int(v) if v is not None and v % 1 == 0 and abs(v) < 1e15 else v for v in short]
 
 
-def number_text(value: float) -> str:
+def digits(value: float) -> str:
     """A value for a reader."""
     return f"{value:.{READ_DIGITS}g}" if np.isfinite(value) else "none"
 
