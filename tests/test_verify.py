@@ -19,7 +19,7 @@ from erasurehead.experiments.options import VerifyRequest
 from erasurehead.experiments.verify import compare, compare_settings, grid
 from erasurehead.experiments.verify.compare import (
     EQUAL_TOLERANCE,
-    Comparison,
+    Scored,
     at_most,
     binomial_z,
     bound,
@@ -471,7 +471,7 @@ def test_rounds_that_never_vary_are_compared_as_they_are():
         assert (found.z, found.expected, found.varies) == (z, mean, variance > 0)
     for index, known in ((2.0, False), (2.1, False), (3.0, False), (3.1, True)):
         law.tail_index = lambda at=index: at
-        assert isinstance(compare.mean_outcome(seconds, law), Comparison) == known
+        assert isinstance(compare.mean_outcome(seconds, law), Scored) == known
 
 
 def test_scores_have_the_law_that_the_bound_assumes():
@@ -519,10 +519,10 @@ def test_the_distance_of_distributions_by_hand():
 
 def test_nothing_that_is_not_a_number_passes():
     """Catches NaN, which compares false with any bound, and a one-sided |z|."""
-    assert Comparison(np.nan, 1.0, np.nan).excess == np.inf
+    assert Scored(np.nan, 1.0, np.nan).excess == np.inf
     assert compare_mean(np.array([1.0, np.nan, 2.0]), 1.5).excess == np.inf
-    assert Comparison(1.0, 2.0, -50.0, one_sided=True).excess == -50.0
-    assert Comparison(1.0, 2.0, -50.0).excess == 50.0
+    assert Scored(1.0, 2.0, -50.0, one_sided=True).excess == -50.0
+    assert Scored(1.0, 2.0, -50.0).excess == 50.0
 
 
 def test_bound_of_each_run_is_the_theory_s():
@@ -535,8 +535,8 @@ def test_bound_of_each_run_is_the_theory_s():
 
 def test_failed_rows_are_printed_once_more(capsys):
     outcomes = {
-        "good": Comparison(1.5, 1, 0.5),
-        "bad": Comparison(2, 1, 99.0),
+        "good": Scored(1.5, 1, 0.5),
+        "bad": Scored(2, 1, 99.0),
         "none": NoFormula("?"),
     }
     rows = [
@@ -556,7 +556,7 @@ def test_summary_names_the_worst_row():
     """Catches a worst |z| that forgets negative scores or counts one-sided ones as two-sided."""
     scores = {"high": (1.0, False), "low": (-3.0, False), "far below a bound": (-100.0, True)}
     rows = [
-        TableRow(12, "exponential", "additive", name, "mean", Comparison(1, 1, z, one_sided=side))
+        TableRow(12, "exponential", "additive", name, "mean", Scored(1, 1, z, one_sided=side))
         for name, (z, side) in scores.items()
     ]
     result = Verification(rows)

@@ -97,9 +97,8 @@ def drawn_page(
         Chart("time-error", "Time against error", "", time_error(runs, known, whole)),
     ]
     page_style = PageStyle()
-    section = drawn(
-        Section("explored", "Pictures", [*charts, closed_form_table(runs, known)]), page_style
-    )
+    table = closed_form_table(runs, known)
+    section = drawn(Section("explored", "Pictures", [*charts, table]), page_style)
     light, dark = page_style.css()
     templates: Any = environment().get_template("parts.html.j2").module
     return {

@@ -22,7 +22,7 @@ from ..pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Po
 from ..run.records import mean_and_error
 from . import base
 from .base import MEAN_DELAY, Effort, RunsFigure, Section, bars, estimate_text, rows_at
-from .clusters import CLUSTER_WORK, SLOW_FACTOR, SLOW_SHARE, TAILS, additive, persistent
+from .clusters import CLUSTER_WORK, SLOW_SHARE, SPEED_RATIO, TAILS, additive, persistent
 
 # What is compared. A scheme has as many members as its fields have choices in ``MEMBER_FIELDS``.
 # One without a line there is left out, with its reason in ``REASONS_LEFT_OUT`` if there is one.
@@ -192,7 +192,7 @@ class Atlas(RunsFigure):
             f"have mean {MEAN_DELAY:g} s whatever their law, and a partition takes "
             f"{CLUSTER_WORK:g} s of work under the additive law: a task of d partitions takes d "
             f"times the work and one delay. At two speeds {SLOW_SHARE:.0%} of the workers "
-            f"are {SLOW_FACTOR:g} times slower than the others, and stay so with a correlation of "
+            f"are {SPEED_RATIO:g} times slower than the others, and stay so with a correlation of "
             f"{PERSISTENCE:g} from round to round. Unfinished work is cancelled. Messages take no "
             "time, so several messages a worker cost nothing. Means over "
             f"{int(frame['replications'].max())} replications of {int(frame['iterations'].max())} "

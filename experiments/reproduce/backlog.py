@@ -18,7 +18,7 @@ from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Rules
 from ..run.records import mean_and_error
 from . import base
 from .base import CodedFigure, Effort, curve_of, estimate_text, markdown_table, placed, rows_at
-from .clusters import CLUSTER_WORK, SLOW_FACTOR, SLOW_SHARE, additive, persistent
+from .clusters import CLUSTER_WORK, SLOW_SHARE, SPEED_RATIO, additive, persistent
 
 POLICY_LINES: dict[Policy, LineStyle] = {
     Policy.CANCEL: SOLID,
@@ -120,7 +120,7 @@ class Backlog(CodedFigure):
         )
         seconds = f": {fixed.mean():.2f} s" if fixed.size else ""
         return (
-            f"{self.workers} workers, of which {SLOW_SHARE:.0%} are {SLOW_FACTOR:g} times "
+            f"{self.workers} workers, of which {SLOW_SHARE:.0%} are {SPEED_RATIO:g} times "
             f"slower than the others at any moment; exponential delays of mean {base.MEAN_DELAY:g} "
             f"s over all, {CLUSTER_WORK:g} s of work per partition, additive law, d = {self.load}, "
             f"r = {self.wait_for}. The persistence is the correlation of a worker's state in "

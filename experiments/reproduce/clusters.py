@@ -17,7 +17,7 @@ from .base import MEAN_DELAY, Section
 CLUSTER_WORK = 0.1  # seconds of work per partition
 DROP_COMPUTE_PATIENCE = 1.25  # in mean times of a partition
 # share of workers that are slow at any moment, and how many times slower they are
-SLOW_SHARE, SLOW_FACTOR = 0.2, 5.0
+SLOW_SHARE, SPEED_RATIO = 0.2, 5.0
 
 # from light to heavy
 TAILS: dict[str, Section] = {
@@ -77,7 +77,7 @@ def persistent(persistence: float, slow_share: float = SLOW_SHARE, constant: flo
     same; in between a worker's state has this correlation from round to round. The law of a single
     round is the same at every persistence. The share ``constant`` of a state's mean delay is always
     the same, the rest is exponential."""
-    fast = MEAN_DELAY / (1 - slow_share + slow_share * SLOW_FACTOR)
+    fast = MEAN_DELAY / (1 - slow_share + slow_share * SPEED_RATIO)
     changing = persistence < 1
     return {
         "model": "markov",
@@ -85,7 +85,7 @@ def persistent(persistence: float, slow_share: float = SLOW_SHARE, constant: flo
         "fast_to_slow": slow_share * (1 - persistence),
         "slow_share": slow_share,
         "fast": _delay(fast, constant),
-        "slow": _delay(SLOW_FACTOR * fast, constant),
+        "slow": _delay(SPEED_RATIO * fast, constant),
     }
 
 

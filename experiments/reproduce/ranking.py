@@ -17,8 +17,8 @@ from .base import MEAN_DELAY, CodedFigure, Effort, Section, estimate_text, markd
 from .clusters import (
     CLUSTER_WORK,
     DROP_COMPUTE_PATIENCE,
-    SLOW_FACTOR,
     SLOW_SHARE,
+    SPEED_RATIO,
     RankedCluster,
     Varied,
     clusters,
@@ -58,9 +58,8 @@ class Ranking(CodedFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per cluster and scheme."""
-        return pd.DataFrame(
-            [row for cluster in clusters() for row in self._cluster(cluster, effort)]
-        )
+        rows = [row for cluster in clusters() for row in self._cluster(cluster, effort)]
+        return pd.DataFrame(rows)
 
     def _cluster(self, cluster: RankedCluster, effort: Effort) -> list[dict[str, Any]]:
         laws = {"delay": cluster.delay, "load_law": cluster.load_law}
@@ -74,9 +73,8 @@ class Ranking(CodedFigure):
             if not run.scheme.exact:
                 steps = run.scheme.steps(trace)
                 inexact[name] = float(steps.error.mean()), float(1 - steps.recovered.mean())
-        fastest, best = (
-            min(own, key=lambda n: seconds[n].mean()) for own in (EXACT_RANKED, seconds)
-        )
+        means = {name: own.mean() for name, own in seconds.items()}
+        fastest, best = (min(own, key=means.__getitem__) for own in (EXACT_RANKED, means))
         return [
             {
                 "group": cluster.group.value,
@@ -120,11 +118,9 @@ class Ranking(CodedFigure):
     def text(self, frame: pd.DataFrame) -> str:
         """All numbers, and who is fastest where."""
         rows = []
-        for (group, cluster), rows_of_cluster in frame.groupby(["group", "cluster"], sort=False):
-            cells = [_cell(_row(rows_of_cluster, scheme)) for scheme in RANKED]
-            lost = [
-                float(_row(rows_of_cluster, scheme)["share_lost"]) for scheme in INEXACT_RANKED[1:]
-            ]
+        for (group, cluster), own in frame.groupby(["group", "cluster"], sort=False):
+            cells = [_cell(_row(own, scheme)) for scheme in RANKED]
+            lost = [float(_row(own, scheme)["share_lost"]) for scheme in INEXACT_RANKED[1:]]
             rows.append([str(group), str(cluster), *cells, " / ".join(f"{x:.1%}" for x in lost)])
         titles = [looks.look(scheme).title for scheme in RANKED]
         header = ["what is varied", "cluster", f"{titles[0]} (s)", *titles[1:], "error"]
@@ -143,7 +139,7 @@ class Ranking(CodedFigure):
             "ErasureHead the shares under “error” on average.\n\n"
             f"The parametric delays all have mean {MEAN_DELAY:g} s, and a partition takes "
             f"{CLUSTER_WORK:g} s. “Stragglers that stay slow”: {SLOW_SHARE:.0%} of the "
-            f"workers are {SLOW_FACTOR:g} times slower than the others, with exponential delays; "
+            f"workers are {SPEED_RATIO:g} times slower than the others, with exponential delays; "
             "the persistence is the correlation of a worker's state from round to round. "
             "lambda_cnn and llm_ranks are presets: serverless calls with cold starts (additive is "
             "what was measured, 1.127 s for each partition) and ranks of a language model's "

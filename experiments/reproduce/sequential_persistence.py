@@ -18,7 +18,7 @@ from ..run.tuning import best as best_of
 from . import base
 from . import sequential_members as codes
 from .base import Effort, RunsFigure, Section, markdown_table, placed, rows_at
-from .clusters import CLUSTER_WORK, SLOW_FACTOR, additive, persistent
+from .clusters import CLUSTER_WORK, SPEED_RATIO, additive, persistent
 from .sequential_members import CODE_LOOKS, ITERATION, MEASURES, MEMORYLESS, SEQUENTIAL, TARGET
 
 # share of workers that are slow at any moment; share of a delay that does not vary
@@ -128,7 +128,7 @@ class SequentialPersistence(RunsFigure):
         ]
         return (
             f"{_verdict(frame)}\n\n"
-            f"{self.workers} workers, of which {RARE_SHARE:.0%} are {SLOW_FACTOR:g} times slower "
+            f"{self.workers} workers, of which {RARE_SHARE:.0%} are {SPEED_RATIO:g} times slower "
             f"than the others at any moment; delays of mean {base.MEAN_DELAY:g} s over all, "
             f"{CONSTANT_SHARE:.0%} of them constant and the rest exponential, so that stragglers "
             "stand out. The persistence is the correlation of a worker's state in successive "

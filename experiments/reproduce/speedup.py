@@ -81,9 +81,8 @@ class Speedup(RunsFigure):
             Panel(x, y, _marks(rows_at(frame, load_law=law)), base.LAW_TITLES[law])
             for law in base.LAW_TITLES
         ]
-        return Picture(
-            panels, 2, style.TWO_PANELS, 4.2, share="y", last=[QUICK_LOOK.title, EVEN_LOOK.title]
-        )
+        last = [QUICK_LOOK.title, EVEN_LOOK.title]
+        return Picture(panels, 2, style.TWO_PANELS, 4.2, share="y", last=last)
 
     def text(self, frame: pd.DataFrame) -> str:
         """The speed-ups with their intervals, and what they are made of."""
@@ -94,12 +93,8 @@ class Speedup(RunsFigure):
             iterations = (own[column].iloc[0] for column in both)
             counts = ("–" if np.isnan(count) else f"{count:.1f}" for count in iterations)
             rows.append([str(law), f"{work:g}", str(load), *ratios, *counts])
-        header = [
-            "load law",
-            "work (s)",
-            "d",
-            *(f"over {looks.look(n).title}" for n in EXACT_SCHEMES),
-        ]
+        over = (f"over {looks.look(name).title}" for name in EXACT_SCHEMES)
+        header = ["load law", "work (s)", "d", *over]
         header += ["iterations, ErasureHead", "iterations, exact"]
         return (
             f"How many times sooner ErasureHead (r = {self.wait_for}, not rescaled) reaches a "

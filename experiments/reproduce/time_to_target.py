@@ -144,12 +144,8 @@ class TimeToTarget(CodedFigure):
             by_rate = dict(zip(both, several, strict=True))
             exact = by_rate[own].seconds(target) if scheme == "uncoded" else exact
             for kind, rate in ((OWN, own), (UNCODED_RATE, common)):
-                yield {
-                    **facts,
-                    "kind": kind,
-                    "rate": rate,
-                    **numbers_at_target(by_rate[rate], target, exact),
-                }
+                numbers = numbers_at_target(by_rate[rate], target, exact)
+                yield {**facts, "kind": kind, "rate": rate, **numbers}
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """A column for each load law: ratios to uncoded above, what other rates cost below."""

@@ -29,7 +29,7 @@ EQUAL_TOLERANCE = 1e-12  # relative tolerance for numbers that are the same in e
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Scored:
     """A simulated number beside the closed form."""
 
     simulated: float  # what the simulator gave
@@ -54,21 +54,21 @@ class NotComparable:
     reason: str
 
 
-Outcome: TypeAlias = Comparison | NoFormula | NotComparable
+Outcome: TypeAlias = Scored | NoFormula | NotComparable
 # The names of the compared quantities, each with its outcome.
 Quantities: TypeAlias = "list[tuple[str, Outcome]]"
 
 
-def compare_mean(samples: FloatArray, expected: float) -> Comparison:
+def compare_mean(samples: FloatArray, expected: float) -> Scored:
     """A sample mean, by its standard error: ``(N,)`` independent samples. Needs a third moment: the
     limit is normal with any finite variance, but far from it for heavy tails at every usable N."""
     simulated, error = _mean_and_error(samples)
     if error * np.sqrt(samples.size) <= EQUAL_TOLERANCE * max(abs(expected), abs(simulated)):
         return same(samples, expected)
-    return Comparison(simulated, expected, (simulated - expected) / error, error)
+    return Scored(simulated, expected, (simulated - expected) / error, error)
 
 
-def at_most(samples: FloatArray, bounds: FloatArray, scale: float) -> Comparison:
+def at_most(samples: FloatArray, bounds: FloatArray, scale: float) -> Scored:
     """A sample mean, ``(R,)`` independent samples, against the mean of upper bounds, one for each
     sample, on which it may depend; one-sided. Rounding is measured against ``scale``."""
     over, error = _mean_and_error(samples - bounds)
@@ -76,7 +76,7 @@ def at_most(samples: FloatArray, bounds: FloatArray, scale: float) -> Comparison
     varies = error * np.sqrt(samples.size) > rounding
     still = 0.0 if over <= rounding else np.inf
     z, means = over / error if varies else still, (float(samples.mean()), float(bounds.mean()))
-    return Comparison(*means, z, error, one_sided=True, varies=varies)
+    return Scored(*means, z, error, one_sided=True, varies=varies)
 
 
 def _mean_and_error(samples: FloatArray) -> tuple[float, float]:
@@ -96,11 +96,11 @@ def same(
     expected: float,
     tolerance: float = EQUAL_TOLERANCE,
     scale: float | None = None,
-) -> Comparison:
+) -> Scored:
     """Numbers that must all be the expected one, to ``tolerance * scale`` (else ``|expected|``)."""
     size = abs(expected) if scale is None else scale
     agree = bool(np.all(np.abs(values - expected) <= tolerance * size))
-    return Comparison(float(values.mean()), expected, 0.0 if agree else np.inf, varies=False)
+    return Scored(float(values.mean()), expected, 0.0 if agree else np.inf, varies=False)
 
 
 def bound(comparisons: int, chance: float) -> float:
@@ -133,11 +133,11 @@ def compare_decoding_error(case: Case) -> Quantities:
     return [("decoding error, mean", outcome)]
 
 
-def _of_rare(samples: FloatArray, expected: float, variance: float) -> Comparison:
+def _of_rare(samples: FloatArray, expected: float, variance: float) -> Scored:
     """A mean of rounds that were all the same: others are rare, and the closed form's variance says
     how rare."""
     simulated, error = float(samples.mean()), float(np.sqrt(variance / samples.size))
-    return Comparison(simulated, expected, (simulated - expected) / error)
+    return Scored(simulated, expected, (simulated - expected) / error)
 
 
 TIME_LEVEL = 0.9  # the quantile of the iteration time that is compared
@@ -171,19 +171,17 @@ def mean_outcome(seconds: FloatArray, law: IterationTimeLaw) -> Outcome:
     return _of_rare(seconds, outcome.expected, variance)
 
 
-def _quantile(seconds: FloatArray, law: IterationTimeLaw) -> Comparison:
+def _quantile(seconds: FloatArray, law: IterationTimeLaw) -> Scored:
     """The count of rounds up to the closed form's quantile is binomial: no density needed."""
     expected = float(law.quantile(TIME_LEVEL))
     instant = expected * (1.0 + INSTANT)
     chance = float(law.cdf(instant))
     z = binomial_z(int(np.count_nonzero(seconds <= instant)), seconds.size, chance)
     # More rounds below the expected quantile than expected: the simulated one is smaller.
-    return Comparison(
-        float(np.quantile(seconds, TIME_LEVEL)), expected, 0.0 - z, varies=chance < 1.0
-    )
+    return Scored(float(np.quantile(seconds, TIME_LEVEL)), expected, 0.0 - z, varies=chance < 1.0)
 
 
-BY_LAW = (
+LAW_QUANTITIES = (
     "law engine: mean",
     "law engine: distance of the CDF",
     "law engine, drain: mean",
@@ -205,7 +203,10 @@ def compare_law_engine(case: Case) -> Quantities:
     assert isinstance(slowest, IterationTimeLaw)
     if isinstance(delay, Deterministic):
         cancelled = same(drawn.cancelled, law.mean(), INSTANT)
-        return [(BY_LAW[0], cancelled), (BY_LAW[2], same(drawn.drained, slowest.mean(), INSTANT))]
+        return [
+            (LAW_QUANTITIES[0], cancelled),
+            (LAW_QUANTITIES[2], same(drawn.drained, slowest.mean(), INSTANT)),
+        ]
     points = law.quantile(POINTS) * (1.0 + INSTANT)
     later = np.quantile(drawn.simulated, POINTS) * (1.0 + INSTANT)
     share = (drawn.simulated[:, None] <= later).mean(axis=0)
@@ -215,12 +216,12 @@ def compare_law_engine(case: Case) -> Quantities:
         mean_outcome(drawn.drained, slowest),
         distance(drawn.drained, later, share, drawn.simulated.size),
     )
-    return list(zip(BY_LAW, outcomes, strict=True))
+    return list(zip(LAW_QUANTITIES, outcomes, strict=True))
 
 
 def distance(
     samples: FloatArray, points: FloatArray, expected: FloatArray, others: float = np.inf
-) -> Comparison:
+) -> Scored:
     """Kolmogorov-Smirnov: the largest distance between two distributions, at some points: of
     ``(N,)`` independent samples, and of one whose values there are ``expected``, measured with
     ``others`` samples. The result's ``expected`` is the median of that distance, z the normal score
@@ -229,7 +230,7 @@ def distance(
     largest = float(np.abs((samples[:, None] <= points).mean(axis=0) - expected).max())
     chance = min(float(special.kolmogorov(scale * largest)), 1.0 - EQUAL_TOLERANCE)
     z = -float(special.ndtri(chance))
-    return Comparison(largest, float(special.kolmogi(0.5)) / scale, z, one_sided=True)
+    return Scored(largest, float(special.kolmogi(0.5)) / scale, z, one_sided=True)
 
 
 # First and second moment of the decoded gradient u, for fixed partition gradients. The first is a

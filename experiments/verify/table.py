@@ -17,7 +17,7 @@ from ...sim.theory import NoFormula
 from ..page import terminal
 from ..run import files
 from ..text import number_of
-from .compare import Comparison, NotComparable, Outcome, bound
+from .compare import NotComparable, Outcome, Scored, bound
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,13 +54,13 @@ class Verification:
     @cached_property
     def bound(self) -> float:
         """The largest |z| that passes."""
-        random = [o for o in (row.outcome for row in self.rows) if isinstance(o, Comparison)]
+        random = [o for o in (row.outcome for row in self.rows) if isinstance(o, Scored)]
         return bound(sum(compared.varies for compared in random), FALSE_ALARM_CHANCE)
 
     def verdict(self, row: TableRow) -> Verdict:
         """Pass or fail, or why neither."""
         match row.outcome:
-            case Comparison() as found:
+            case Scored() as found:
                 return "pass" if found.excess <= self.bound else "FAIL"
             case NoFormula():
                 return "no formula"
@@ -75,7 +75,7 @@ class Verification:
     def worst(self) -> tuple[TableRow, float] | None:
         """The row farthest from its closed form, or farthest above its bound, and its z."""
         both = ((row, row.outcome) for row in self.rows)
-        scored = [(row, compared) for row, compared in both if isinstance(compared, Comparison)]
+        scored = [(row, compared) for row, compared in both if isinstance(compared, Scored)]
         top = max(scored, key=lambda score: score[1].excess, default=None)
         return None if top is None else (top[0], top[1].z)
 
@@ -84,8 +84,8 @@ class Verification:
         return pd.DataFrame([self._record(row) for row in self.rows])
 
     def _record(self, row: TableRow) -> dict[str, object]:
-        unknown = Comparison(np.nan, np.nan, np.nan)
-        compared = row.outcome if isinstance(row.outcome, Comparison) else unknown
+        unknown = Scored(np.nan, np.nan, np.nan)
+        compared = row.outcome if isinstance(row.outcome, Scored) else unknown
         return {
             **{name: value for name, value in vars(row).items() if name != "outcome"},
             "simulated": compared.simulated,
@@ -94,7 +94,7 @@ class Verification:
             "z": compared.z,
             "one_sided": compared.one_sided,
             "verdict": self.verdict(row),
-            "reason": "" if isinstance(row.outcome, Comparison) else row.outcome.reason,
+            "reason": "" if isinstance(row.outcome, Scored) else row.outcome.reason,
         }
 
 
@@ -129,7 +129,7 @@ def _show_rows(console: Console, result: Verification, rows: list[TableRow]) -> 
             console.print(f"  {scheme}")
             for row in quantities:
                 outcome, verdict = row.outcome, result.verdict(row)
-                if isinstance(outcome, Comparison):
+                if isinstance(outcome, Scored):
                     closed = f"{'<= ' if outcome.one_sided else ''}{outcome.expected:.6g}"
                     z = "exact" if outcome.z == 0.0 and not outcome.varies else f"{outcome.z:+.2f}"
                     # what rounding leaves of 0
