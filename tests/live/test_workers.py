@@ -78,8 +78,8 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Iterator[ConnectedWorkers]:
 
 
 def knows_the_key(wire: socket.socket) -> None:
-    """And says what no worker says."""
-    with Connection(os.dup(wire.fileno())) as line:
+    """And says what no worker says; a slow machine may have cut it off before."""
+    with Connection(os.dup(wire.fileno())) as line, suppress(EOFError, OSError):
         answer_challenge(line, KEY)
         deliver_challenge(line, KEY)
         line.send("a worker?")
