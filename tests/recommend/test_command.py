@@ -512,6 +512,8 @@ def test_messages_that_are_heard_in_a_second() -> None:
         (6 / 2 / 3, {"name": "communication_efficient", "load": 3, "share": 2}),
         (6 / 3 / 3, {"name": "communication_efficient", "load": 3, "share": 3}),
         (6.0, {"name": "asynchronous", "data": "own"}),
+        # what a worker reports of its pieces, before it sends their sum, is no gradient
+        (6.0, {"name": "drop_compute", "pieces": 4, "patience": 2.0}),
         (3.0, {"name": "k_batch_sync", "wait_for": 3}),
         (4.0, {"name": "rennala", "batch": 4}),
     ):
