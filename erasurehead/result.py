@@ -21,7 +21,13 @@ from erasurehead.experiments.pictures.kinds import PICTURE_KINDS
 from erasurehead.experiments.pictures.kinds.times import AgainstKind
 from erasurehead.experiments.pictures.picture import Band
 from erasurehead.experiments.pictures.records import Records, read_records, read_run_table
-from erasurehead.experiments.run.outputs import CONFIG, SUMMARY, Origin, failed_cells, origin_of
+from erasurehead.experiments.run.outputs import (
+    CONFIG,
+    SUMMARY,
+    Origin,
+    failed_cells,
+    origin_of,
+)
 from erasurehead.experiments.text import number_of
 from erasurehead.sim.metrics import METRICS
 

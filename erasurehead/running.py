@@ -24,7 +24,7 @@ from erasurehead.experiments.config.errors import ConfigError, at
 from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.run.command import Progress, RunOptions
 from erasurehead.experiments.run.command import run as run_document
-from erasurehead.experiments.run.outputs import EVENTS
+from erasurehead.experiments.run.outputs import TIMELINE_EVENTS
 from erasurehead.experiments.text import number_of
 from erasurehead.result import Result, face
 from erasurehead.sim.fields import Configurable
@@ -133,7 +133,7 @@ def _run(
     kept = None if output is None else _folder("output", output)
     with nullcontext(kept) if kept else TemporaryDirectory(prefix="erasurehead-") as name:
         folder = Path(name)
-        events = folder / EVENTS if timeline else None
+        events = folder / TIMELINE_EVENTS if timeline else None
         with reporting(progress, "cells") as update:
             options = replace(options, timeline=events, progress=update)
             outcome = run_document(config, folder, options)

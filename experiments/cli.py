@@ -29,7 +29,7 @@ BAD_INPUT, INTERNAL, NOBODY_READS, FAILED = 2, 70, 1, 1
 
 def main() -> None:
     """Run the command line; every error is one line on stderr."""
-    arguments = [each for each in sys.argv[1:] if each != DEBUG]
+    arguments = [argument for argument in sys.argv[1:] if argument != DEBUG]
 
     def command() -> Any:
         from . import commands  # takes a while, and may fail
@@ -67,7 +67,7 @@ STDERR = 2
 @contextmanager
 def stopped_by_ctrl_c(arguments: Sequence[str]) -> Iterator[None]:
     """Within this context Ctrl-C stops the command; not where someone else decides about Ctrl-C."""
-    command = next((each for each in arguments if not each.startswith("-")), "")
+    command = next((argument for argument in arguments if not argument.startswith("-")), "")
     words = GOES_ON if command in RESUMED else STARTS_OVER
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -129,8 +129,8 @@ def _report(error: BaseException, debug: bool) -> int:
     if kind.__name__ == "NoArgsIsHelpError":  # the help has been shown, or is the message
         return BAD_INPUT
     if debug:
-        for each in _details(error).splitlines():
-            tell(each, len(each) * 10)
+        for detail in _details(error).splitlines():
+            tell(detail, len(detail) * 10)
     if isinstance(error, Failed):
         tell(f"failed: {error}")
         return FAILED
@@ -157,9 +157,9 @@ def _kept(details: str) -> Path | None:
     """Write the details where the user's programs keep such things; returns the file, if any."""
     for folder in (_state, tempfile.gettempdir):
         with contextlib.suppress(OSError, RuntimeError, ValueError):
-            place = Path(folder())
-            place.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(".txt", "error-", place)
+            crashes = Path(folder())
+            crashes.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(".txt", "error-", crashes)
             with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
                 file.write(details)
             return Path(name)

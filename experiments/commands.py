@@ -17,7 +17,7 @@ from .options import AllowLarge, GivenConfig, Set, argument, completed, given_wo
 from .page import terminal
 
 SIMULATE, CLUSTER = "Simulate", "Your cluster"
-SHARE, CHECK = "Look and share", "Check"
+LOOK_AND_SHARE, CHECK = "Look and share", "Check"
 
 app = typer.Typer(
     cls=options.PlainGroup,
@@ -29,7 +29,7 @@ app = typer.Typer(
     epilog="Begin with: [bold]erasurehead init && erasurehead run demo.yaml[/bold]",
 )
 IN_A_BROWSER = "next: open it in a browser, or send it: it needs no other file"
-MOST_PRINTED = 30  # lines of a config in the terminal; a longer one is in its file alone
+MAX_CONFIG_LINES = 30  # lines of a config in the terminal; a longer one is in its file alone
 
 
 class Command(options.PlainCommand):
@@ -54,7 +54,7 @@ class Command(options.PlainCommand):
         if what == "keys":
             # An option that still lacks its value leaves the arguments unread.
             given = [ctx.params.get("config"), *ctx.args]
-            config = next((Path(each) for each in given if each), None)
+            config = next((Path(value) for value in given if value), None)
             return [f"{key}=" for key in listing.keys_of(config)]
         if what == "examples":
             return listing.example_names()
@@ -221,7 +221,7 @@ def live(given: GivenConfig, asked: options.LiveRequest) -> None:
         raise typer.Exit(1)
 
 
-@as_command("reproduce loss_time --jobs 2", SHARE)
+@as_command("reproduce loss_time --jobs 2", LOOK_AND_SHARE)
 def reproduce(
     figures: Annotated[
         list[str] | None,
@@ -247,7 +247,7 @@ def reproduce(
     terminal.say(IN_A_BROWSER)
 
 
-@as_command("atlas --output atlas", SHARE)
+@as_command("atlas --output atlas", LOOK_AND_SHARE)
 def atlas(
     output: Annotated[Path, option("Folder of the pictures.")] = Path("results/atlas"),
 ) -> None:
@@ -300,12 +300,12 @@ def fit(
     with output_folder(target, command.FILES, [trace]), terminal.progress("fits") as progress:
         findings = study_for(workers, measured, ks, reading.load, progress)
         words = " ".join(map(shell_word, [str(trace), *given_words(reading)]))
-        said = replace(fit_answer(findings, trace.name, words), command=_said())
-        page = command.write_fit(findings, said, target)
+        answer = replace(fit_answer(findings, trace.name, words), command=_said())
+        page = command.write_fit(findings, answer, target)
     for line in findings.warnings:
         terminal.tell(f"warning: {trace}: {line}")
     terminal.show(page)
-    if len(lines := findings.sections.splitlines()) <= MOST_PRINTED:
+    if len(lines := findings.sections.splitlines()) <= MAX_CONFIG_LINES:
         terminal.say_all(lines)
     terminal.say(f"report, pictures and config in {target}/")
     terminal.follow("run", target / DELAY)
@@ -347,8 +347,8 @@ def whatif(
         with terminal.progress("loads") as progress:
             studies = command.investigate(measured, tried, progress)
         again = " ".join(map(shell_word, [str(trace), *given_words(reading)]))
-        said = whatif_answer(studies, trace.name, measured, again)
-        page = command.write_whatif(measured, studies, replace(said, command=_said()), target)
+        answer = whatif_answer(studies, trace.name, measured, again)
+        page = command.write_whatif(measured, studies, replace(answer, command=_said()), target)
     terminal.show(page)
     terminal.say(f"report, tables and pictures in {target}/")
     terminal.follow("report", target)
@@ -420,7 +420,7 @@ def attack(
     terminal.follow(*(("report", ran) if done else ("run", *given_words(given))))
 
 
-@as_command("plot results/demo --kind loss_time --format png,pdf", SHARE)
+@as_command("plot results/demo --kind loss_time --format png,pdf", LOOK_AND_SHARE)
 def plot(
     directory: Annotated[Path, argument("Output of a run or sweep.", "DIR")],
     kind: Annotated[
@@ -443,7 +443,7 @@ def plot(
     terminal.follow("report", directory)
 
 
-@as_command("report results/demo", SHARE)
+@as_command("report results/demo", LOOK_AND_SHARE)
 def report(
     directory: Annotated[Path, argument(f"Output of {options.REPORTED}.", "DIR")],
     output: Annotated[Path | None, option("The file; default DIR/report.html.")] = None,
@@ -456,7 +456,7 @@ def report(
     terminal.say(IN_A_BROWSER)
 
 
-@as_command("explore --port 8080 --no-browser", SHARE)
+@as_command("explore --port 8080 --no-browser", LOOK_AND_SHARE)
 def explore(
     port: Annotated[int, whole(0, 65535, "Port on this machine; 0 for any free one.")] = 0,
     no_browser: Annotated[
@@ -501,13 +501,13 @@ def measure(
     document = None if config is None else load(config, set_ or [])
     with terminal.progress("rounds") as progress:
         table = measure.measure_tasks(document, asked, progress)
-    for each, seconds in table.groupby("load")["seconds"].mean().items():
-        terminal.say(f"load {each}: {seconds:.4g} s on average")
+    for partitions, seconds in table.groupby("load")["seconds"].mean().items():
+        terminal.say(f"load {partitions}: {seconds:.4g} s on average")
     terminal.say(f"{len(table)} tasks in {asked.output}")
     terminal.follow("fit", asked.output)
 
 
-@as_command("compare results/demo results/demo-live", SHARE)
+@as_command("compare results/demo results/demo-live", LOOK_AND_SHARE)
 def compare(
     first: Annotated[Path, argument("The reference, such as a run.", "DIR")],
     second: Annotated[Path, argument("The result to compare with it.", "DIR")],

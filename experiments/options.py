@@ -74,11 +74,11 @@ class _Plain:
     """A command whose help shows no type beside a flag: it takes no value."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
-        for each in found:
-            if getattr(each, "is_flag", False) and each.metavar is None:
-                each.metavar = ""
-        return found
+        parameters: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for parameter in parameters:
+            if getattr(parameter, "is_flag", False) and parameter.metavar is None:
+                parameter.metavar = ""
+        return parameters
 
 
 class PlainCommand(_Plain, TyperCommand):
@@ -252,18 +252,18 @@ class ReproduceRequest:
 
 def reading_options() -> list[inspect.Parameter]:
     """The options of a command that reads a measured table: a field of ``Reading`` each."""
-    found = []
+    parameters = []
     for field in inspect.signature(Reading, eval_str=True).parameters.values():
         kind, doc = get_args(field.annotation)
         several, plain = kind == tuple[str, ...], field.name in ("columns", "unit")
         given = list[str] | None if several else str | None if plain else kind
-        shown = option(doc.documentation, metavar="NAME,..." if several else None)
-        found.append(
+        info = option(doc.documentation, metavar="NAME,..." if several else None)
+        parameters.append(
             field.replace(
-                annotation=Annotated[given, shown], default=None if several else field.default
+                annotation=Annotated[given, info], default=None if several else field.default
             )
         )
-    return found
+    return parameters
 
 
 def reading_of(drop: list[str] | None, keep: list[str] | None, **given: Any) -> Reading:
@@ -343,24 +343,26 @@ def given_words(*groups: Any) -> list[str]:
     """Words of a command line that give these options again; defaults are left out."""
     words = []
     for group in groups:
-        for name, each in inspect.signature(type(group), eval_str=True).parameters.items():
-            value, [info] = getattr(group, name), each.annotation.__metadata__
+        for name, parameter in inspect.signature(type(group), eval_str=True).parameters.items():
+            value, [info] = getattr(group, name), parameter.annotation.__metadata__
             if isinstance(info, ArgumentInfo):
                 words.append(str(value))
-            elif value != each.default:
+            elif value != parameter.default:
                 names = getattr(info, "param_decls", None) or ()
-                said = next(iter(names), f"--{name.strip('_').replace('_', '-')}")
+                flag = next(iter(names), f"--{name.strip('_').replace('_', '-')}")
                 if isinstance(value, dict):
                     value = ",".join(f"{role}={column}" for role, column in value.items())
                 several = value if isinstance(value, list | tuple) else [value]
-                words += [word for one in several for word in (said, str(one))[: 2 - (one is True)]]
+                words += [
+                    word for entry in several for word in (flag, str(entry))[: 2 - (entry is True)]
+                ]
     return words
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """Make a parameter whose type is a dataclass into an option for each of its fields."""
     signature = inspect.signature(command, eval_str=True)
-    kinds = {name: each.annotation for name, each in signature.parameters.items()}
+    kinds = {name: parameter.annotation for name, parameter in signature.parameters.items()}
     groups: dict[str, Any] = {name: kind for name, kind in kinds.items() if is_dataclass(kind)}
 
     @wraps(command)
@@ -383,5 +385,5 @@ def grouped(command: Callable[..., None]) -> Callable[..., None]:
             parameters.append(parameter)
     # Typer reads both the signature and the annotations.
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return run

@@ -28,7 +28,7 @@ from erasurehead.experiments.reproduce.sequential_members import (
 )
 from erasurehead.experiments.reproduce.sequential_persistence import SequentialPersistence
 from erasurehead.experiments.reproduce.time_to_target import TimeToTarget
-from erasurehead.experiments.run.tuning import SHARE, Runs, best, target_loss
+from erasurehead.experiments.run.tuning import TARGET_SHARE, Runs, best, target_loss
 from erasurehead.sim.problems.losses import LeastSquares
 from erasurehead.sim.schemes import SCHEMES
 from tests.tools import assert_readable
@@ -127,7 +127,7 @@ def test_the_target_of_least_squares_from_the_normal_equations() -> None:
     problem = LeastSquares(X, y, partitions=4, l2=0.1)
     model = np.linalg.solve(X.T @ X / 40 + 0.1 * np.eye(3), X.T @ y / 40)
     start, end = np.mean(y**2), np.mean((y - X @ model) ** 2)
-    expected = end + (1 - SHARE) * (start - end)
+    expected = end + (1 - TARGET_SHARE) * (start - end)
     assert target_loss(problem) == pytest.approx(expected, rel=1e-9)
 
 

@@ -35,7 +35,7 @@ from .settings import FailureSettings, Settings, section
 
 T = TypeVar("T")
 # replication numbers of the tapes of failures, repairs and losses; no run has so many
-UP, DOWN, LOSSES = 2**30, 2**30 + 2**29, 2**31
+FAILURE_TAPES, REPAIR_TAPES, RESEND_TAPES = 2**30, 2**30 + 2**29, 2**31
 
 
 class ImpossibleCell(ConfigError):
@@ -112,17 +112,17 @@ def scheme_of(cell: Cell) -> Scheme:
 def built_scheme(settings: Settings) -> Scheme:
     """The scheme of settings that have one. Raises ImpossibleCell: as ``scheme_of``."""
     family = settings.schemes[0].family
-    place = settings.schemes[0].place or f"schemes.{family.name}"
+    section = settings.schemes[0].place or f"schemes.{family.name}"
     try:
         return _scheme(settings)
     except InvalidParameter as error:
-        where = f"{place}.{error.field}"
+        where = f"{section}.{error.field}"
         raise ImpossibleCell(str(at(where, error.value, error.valid))) from None
     except Exception as error:
         if ours(settings):
             raise
         what = f"cannot be built for {number_of(settings.workers, 'worker')}: {raised(error)}"
-        raise ImpossibleCell(f"{place}: {what}") from None
+        raise ImpossibleCell(f"{section}: {what}") from None
 
 
 def ours(settings: Settings) -> bool:
@@ -143,8 +143,8 @@ def warnings(settings: Settings) -> tuple[str, ...]:
         end = f"the trace ends after {number_of(rounds, 'round')}, so {asked} become as many"
         lines += (f"iterations = {asked}: {end}; end: cyclic begins again",)
     delay, n = settings.delay, settings.workers
-    known, parts = delay.workers_available() or 0, (delay, *delay.parts())
-    if known > n and all(getattr(part, "hosts", "") != "first" for part in parts):
+    known, laws = delay.workers_available() or 0, (delay, *delay.parts())
+    if known > n and all(getattr(law, "hosts", "") != "first" for law in laws):
         lines += (f"delay: the first {n} of {known} hosts; workers = {known} has them all",)
     return lines
 
@@ -271,13 +271,14 @@ def _cluster(settings: Settings, features: int | None, gradients: float) -> Clus
 
     lives = None
     if trouble.time_to_failure is not None:
-        up = tapes(trouble.time_to_failure, UP)
+        up = tapes(trouble.time_to_failure, FAILURE_TAPES)
         repair = trouble.time_to_repair
-        down = None if repair is None else tapes(repair, DOWN)
+        down = None if repair is None else tapes(repair, REPAIR_TAPES)
         lives = Lazily(lambda r: Failures(up[r], None if down is None else down[r]), replications)
     resends = None
     if trouble.message_loss > 0:
-        resends = tapes(Resends(loss=trouble.message_loss, retry_after=trouble.retry_after), LOSSES)
+        lost = Resends(loss=trouble.message_loss, retry_after=trouble.retry_after)
+        resends = tapes(lost, RESEND_TAPES)
     return Cluster(net, resends, lives, trouble.max_wait)
 
 
@@ -295,5 +296,5 @@ class Lazily(Sequence[T]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[T]: ...
     def __getitem__(self, index: int | slice) -> T | Sequence[T]:
-        places = range(self._length)[index]
-        return self._make(places) if isinstance(places, int) else [self._make(i) for i in places]
+        indices = range(self._length)[index]
+        return self._make(indices) if isinstance(indices, int) else [self._make(i) for i in indices]

@@ -100,7 +100,7 @@ BUILT_IN = Catalogue(
 # abstract and has no leading underscore. A file is run once for each content that it has had, under
 # a module name made from path and content, so that two versions of it can stand in one process.
 
-GROUP = "erasurehead.plugins"
+ENTRY_POINTS = "erasurehead.plugins"
 # parts of erasurehead that plugins of version 0.2 imported by these names
 OURS = ("sim", "delay_models", "experiments")
 
@@ -136,30 +136,30 @@ def plugins_of_objects(value: Any) -> list[str]:
         value = list(value.values())
     own = type(value)
     if not isinstance(own, Configurable):
-        parts = value if isinstance(value, list | tuple) else ()
-        return [name for part in parts for name in plugins_of_objects(part)]
-    found = plugins_of_objects([getattr(value, field.name) for field in fields(value)])
+        entries = value if isinstance(value, list | tuple) else ()
+        return [name for entry in entries for name in plugins_of_objects(entry)]
+    plugins = plugins_of_objects([getattr(value, field.name) for field in fields(value)])
     if BUILT_IN.name_of(own)[0] is None or own in BUILT_IN.names:
-        return found
+        return plugins
     module = sys.modules[own.__module__]
     file = getattr(module, "__file__", None)
     if module.__name__ == "__main__" or file is None:
         text = "is defined in the running script or notebook; import it from a file of its own, "
         raise _wrong(own.__name__, f"{text}or use eh.simulate, which takes it as it is")
-    return [*found, module.__name__ if module.__package__ else str(Path(file).resolve())]
+    return [*plugins, module.__name__ if module.__package__ else str(Path(file).resolve())]
 
 
 def load_plugin(name: str) -> Plugin:
     """A plugin by path or module name. Raises ConfigError: it is not there, or of no use."""
     module, files, digest = _file(Path(name)) if is_file(name) else _module(name)
     own = tuple(_defined(module))
-    classes = tuple(each for each in own if not inspect.isabstract(each))
-    bases = {base for each in own for base in each.__mro__[1:]}
+    classes = tuple(family for family in own if not inspect.isabstract(family))
+    bases = {base for family in own for base in family.__mro__[1:]}
     lacking = [
-        f"{each.__name__} lacks {', '.join(f'{method}()' for method in sorted(methods))}, which it "
-        "must define"
-        for each in own
-        if (methods := each.__abstractmethods__) and each not in bases
+        f"{family.__name__} lacks {', '.join(f'{method}()' for method in sorted(methods))}, which "
+        "it must define"
+        for family in own
+        if (methods := family.__abstractmethods__) and family not in bases
     ]
     if not classes:
         families = ", ".join(kind.family.__name__ for kind in BUILT_IN.kinds.values())
@@ -175,8 +175,8 @@ def load_plugin(name: str) -> Plugin:
 @lru_cache(maxsize=4)
 def _installed(path: tuple[str, ...]) -> tuple[Plugin, ...]:
     """The entry points of what is installed on ``path``, which is ``sys.path``."""
-    found = sorted(importlib.metadata.entry_points(group=GROUP), key=str)
-    return tuple(replace(load_plugin(entry.module), listed=False) for entry in found)
+    entries = sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=str)
+    return tuple(replace(load_plugin(entry.module), listed=False) for entry in entries)
 
 
 def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
@@ -188,9 +188,9 @@ def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
     except OSError as error:
         raise _wrong(str(path), f"cannot be read: {error.strerror}") from None
     digest = hashlib.sha256(source).hexdigest()
-    place = hashlib.sha256(str(path).encode()).hexdigest()
+    location = hashlib.sha256(str(path).encode()).hexdigest()
     stem = re.sub(r"\W", "_", path.stem)
-    name = f"erasurehead_plugin_{stem}_{place[:8]}_{digest[:16]}"
+    name = f"erasurehead_plugin_{stem}_{location[:8]}_{digest[:16]}"
     if name not in sys.modules:
         module = ModuleType(name)
         module.__file__ = str(path)
@@ -217,9 +217,9 @@ def _module(name: str) -> tuple[ModuleType, tuple[Path, ...], str]:
     except BaseException as error:
         raise _wrong(name, _reason(error, ())) from None
     folders = [Path(folder) for folder in getattr(top, "__path__", ())]
-    found = tuple(file for folder in folders for file in sorted(folder.rglob("*.py")))
+    files = tuple(file for folder in folders for file in sorted(folder.rglob("*.py")))
     own = getattr(top, "__file__", None)  # what is built into Python has none
-    files = found or ((Path(own),) if own else ())
+    files = files or ((Path(own),) if own else ())
     return module, files, _digest(files)
 
 

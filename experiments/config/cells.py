@@ -65,11 +65,11 @@ def _by_content(section: Any, digests: Mapping[str, str]) -> Any:
     if isinstance(section, list):
         return [_by_content(entry, digests) for entry in section]
     if isinstance(section, dict):
-        found = {name: _by_content(entry, digests) for name, entry in section.items()}
+        contents = {name: _by_content(entry, digests) for name, entry in section.items()}
         named = {
-            key: each for key in ("path", "model") if isinstance(each := section.get(key), str)
+            key: path for key in ("path", "model") if isinstance(path := section.get(key), str)
         }
-        return found | {key: digests.get(path, path) for key, path in named.items()}
+        return contents | {key: digests.get(path, path) for key, path in named.items()}
     return section
 
 
@@ -180,8 +180,8 @@ def catalogue_of(document: Mapping[str, Any]) -> Catalogue:
 
 def plugins_of(document: Mapping[str, Any]) -> list[str]:
     """The plugins that a document names."""
-    found: list[str] = section("plugins", document.get("plugins", []))
-    return found
+    names: list[str] = section("plugins", document.get("plugins", []))
+    return names
 
 
 def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -204,8 +204,8 @@ def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
         section = plain(first.family, catalogue)
         if isinstance(scheme, Mapping):  # fields that list several values keep their list
             follow = (key for key, value in scheme.items() if follows_workers(value))
-            said = (*first.swept, *follow, "label")
-            section |= {key: scheme[key] for key in said if key in scheme}
+            keys = (*first.swept, *follow, "label")
+            section |= {key: scheme[key] for key in keys if key in scheme}
         schemes.append(filled(scheme, section))
     full["schemes"] = schemes
     if not full["plugins"]:
@@ -266,11 +266,11 @@ class _Grid:
     def _workers(self) -> int:
         """As many as the delays have; where delays are swept, those of the first point count.
         Raises ConfigError: the delays cannot be read, or serve any number of workers."""
-        part = {"delay": copy.deepcopy(self.base.get("delay"))}
+        first = {"delay": copy.deepcopy(self.base.get("delay"))}
         for key, values in self.sweep.items():
             if key.split(".")[0] == "delay":
-                set_dotted(part, key, copy.deepcopy(values[0]))
-        delay: DelayModel = section("delay", part["delay"], self._catalogue)
+                set_dotted(first, key, copy.deepcopy(values[0]))
+        delay: DelayModel = section("delay", first["delay"], self._catalogue)
         if (number := delay.workers_available()) is None:
             valid = "these delays serve any number of workers; must be a whole number >= 1"
             raise at("workers", AUTO, valid)
@@ -284,20 +284,25 @@ class _Grid:
             pairs = zip(self.sweep.items(), choice, strict=True)
             swept = {key: values[index] for (key, values), index in pairs}
             touched = self._touched.items()
-            parts = {name: (name, tuple([choice[i] for i in places])) for name, places in touched}
+            chosen = {
+                name: (name, tuple([choice[i] for i in positions])) for name, positions in touched
+            }
             if reads is None:
-                changed = {name: self._raw(name, swept) for name in parts}
+                changed = {name: self._raw(name, swept) for name in chosen}
                 settings = validate({**self.base, **changed}, self._catalogue)
                 names = [name for name in FIELDS if name != "sweep"]
                 reads = {name: self._read(name, getattr(settings, name)) for name in names}
-                known = {part: reads[name] for name, part in parts.items()}
-            for name, part in parts.items():
-                if part not in known:
+                known = {point: reads[name] for name, point in chosen.items()}
+            for name, point in chosen.items():
+                if point not in known:
                     raw = self._raw(name, swept)
                     # The workers of this point, which are read before its schemes.
-                    (n,) = known.get(parts.get("workers", part), reads["workers"])
-                    known[part] = self._read(name, section(name, raw, self._catalogue, n.value))
-            yield swept, {**reads, **{name: known[part] for name, part in parts.items()}}
+                    (n,) = known.get(chosen.get("workers", point), reads["workers"])
+                    known[point] = self._read(name, section(name, raw, self._catalogue, n.value))
+            yield (
+                swept,
+                {**reads, **{name: known[point] for name, point in chosen.items()}},
+            )
 
     def cells(self, index: int, swept: dict[str, Any], reads: Reads) -> Iterator[Cell]:
         """The cells of a point."""
@@ -327,12 +332,12 @@ class _Grid:
 
     def _raw(self, name: str, swept: Mapping[str, Any]) -> Any:
         """A setting as the document would give it at a point."""
-        part = {name: copy.deepcopy(self.base[name])} if name in self.base else {}
+        section = {name: copy.deepcopy(self.base[name])} if name in self.base else {}
         for position in self._touched[name]:
             key = list(self.sweep)[position]
             if key.split(".")[0] == name:
-                set_dotted(part, key, copy.deepcopy(swept[key]))
-        return part[name]
+                set_dotted(section, key, copy.deepcopy(swept[key]))
+        return section[name]
 
     def _read(self, name: str, value: Any) -> tuple[Read, ...]:
         if name == "schemes":

@@ -27,15 +27,15 @@ from .catalogue import Catalogue
 from .errors import ConfigError, one_of
 
 _adapter: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
-DEEPEST = 20  # how deep delay models may be nested; a YAML file can even hold itself
-LISTS = (list, tuple, set, frozenset, Collection, typing.Sequence)
+MAX_NESTED_MODELS = 20  # how deep delay models may be nested; a YAML file can even hold itself
+LIST_TYPES = (list, tuple, set, frozenset, Collection, typing.Sequence)
 FOLLOWING = "n/2 (rounded up) or n-2, where n is the number of workers"
 OF_SCHEME = re.compile(r"schemes\.[^.]+\.[^.]+")  # the place of a field that can follow the workers
 ONE_VALUE = ("int_type", "float_type", "enum")  # errors that a list of values makes
 
 
 class NestedTooDeep(Exception):
-    """Delay models are nested more than ``DEEPEST`` deep. Pydantic lets it through as it is."""
+    """Delay models are nested too deep. Pydantic lets it through as it is."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Reader:
         rest = {key: entry for key, entry in value.items() if key != tag}
         if kind != "delays":
             return self.build(family, rest)
-        if self.depth > DEEPEST:
+        if self.depth > MAX_NESTED_MODELS:
             raise NestedTooDeep
         model: DelayModel = replace(self, depth=self.depth + 1).build(family, rest)
         refuse_endless(model)
@@ -86,8 +86,10 @@ class Reader:
         if isinstance(name, str) and name in losses and losses[name].fields is not None:
             kinds.append(losses[name].fields)
         require_known(value, [key for kind in kinds for key in names(kind)])
-        parts = [{key: each for key, each in value.items() if key in names(kind)} for kind in kinds]
-        settings, data, *own = (self.build(*pair) for pair in zip(kinds, parts, strict=True))
+        sections = [
+            {key: entry for key, entry in value.items() if key in names(kind)} for kind in kinds
+        ]
+        settings, data, *own = (self.build(*pair) for pair in zip(kinds, sections, strict=True))
         if settings.loss not in losses:
             raise fault(["loss"], settings.loss, one_of(losses, settings.loss))
         return ProblemConfig(settings, data, own[0] if own else None, losses)
@@ -101,10 +103,10 @@ class Reader:
         tag, _ = self.catalogue.name_of(family)
         require_known(section, names(family), "" if tag in (None, "name") else tag)
         for key, value in section.items():
-            for place, entry in _truth_values(value):
+            for inner, entry in _truth_values(value):
                 if not mentions(_types(family)[key], (bool,)):
-                    what = "a delay model" if place and issubclass(family, DelayModel) else "a name"
-                    raise fault([key, *place], entry, f"must be a number or {what}")
+                    what = "a delay model" if inner and issubclass(family, DelayModel) else "a name"
+                    raise fault([key, *inner], entry, f"must be a number or {what}")
         return _adapter(family).validate_python(dict(section), context=self)
 
     def _family(self, kind: str, section: Any) -> Any:
@@ -130,7 +132,9 @@ def located(place: str) -> Iterator[None]:
         raise one_line(error, place, _more_valid) from None
     except NestedTooDeep:
         place = place or "delay"
-        raise ConfigError(f"{place}: models are nested more than {DEEPEST} deep") from None
+        raise ConfigError(
+            f"{place}: models are nested more than {MAX_NESTED_MODELS} deep"
+        ) from None
     except EndlessDelays as error:
         raise ConfigError(f"{place or 'delay'}: {error}") from None
 
@@ -139,8 +143,10 @@ def plain(value: Any, catalogue: Catalogue) -> Any:
     """What ``Reader`` reads back as ``value``: mappings, lists, numbers, texts, every field.
     Two ways to say one thing have one plain form."""
     if isinstance(value, ProblemConfig):
-        parts = (value.family, *([] if value.own is None else [value.own]), value.settings)
-        return {key: each for part in parts for key, each in plain(part, catalogue).items()}
+        values = (value.family, *([] if value.own is None else [value.own]), value.settings)
+        return {
+            key: entry for settings in values for key, entry in plain(settings, catalogue).items()
+        }
     if is_dataclass(value):
         family: Any = type(value)
         tag, name = catalogue.name_of(family)
@@ -176,8 +182,8 @@ def classes_in(value: Any) -> Iterator[type[Any]]:
 def filled(given: Any, full: Any) -> Any:
     """``given`` in its own order and wording, with what it leaves unsaid taken from ``full``."""
     if isinstance(given, Mapping) and isinstance(full, Mapping):
-        said = {key: filled(value, full[key]) for key, value in given.items() if key in full}
-        return said | {key: value for key, value in full.items() if key not in said}
+        known = {key: filled(value, full[key]) for key, value in given.items() if key in full}
+        return known | {key: value for key, value in full.items() if key not in known}
     if isinstance(given, list) and isinstance(full, list) and len(given) == len(full):
         return [filled(*pair) for pair in zip(given, full, strict=True)]
     return given if type(given) in (int, float) and given == full else full
@@ -191,7 +197,7 @@ def names(family: Any) -> tuple[str, ...]:
 
 def takes_list(family: Any, field: str) -> bool:
     """Whether a field's value may itself be a list."""
-    return field in names(family) and mentions(_types(family)[field], LISTS)
+    return field in names(family) and mentions(_types(family)[field], LIST_TYPES)
 
 
 def mentions(annotation: Any, wanted: tuple[Any, ...]) -> bool:
@@ -199,7 +205,7 @@ def mentions(annotation: Any, wanted: tuple[Any, ...]) -> bool:
     origin = typing.get_origin(annotation) or annotation
     if annotation is Any or (origin in wanted if isinstance(origin, type) else False):
         return True
-    return any(mentions(each, wanted) for each in typing.get_args(annotation))
+    return any(mentions(argument, wanted) for argument in typing.get_args(annotation))
 
 
 @cache
@@ -248,9 +254,9 @@ def faulty_keys(texts: Mapping[str, str]) -> ValidationError:
     return _faults("fault_of_place", [((key,), None, text) for key, text in texts.items()])
 
 
-def _faults(kind: LiteralString, found: Iterable[tuple[Any, Any, str]]) -> ValidationError:
+def _faults(kind: LiteralString, faults: Iterable[tuple[Any, Any, str]]) -> ValidationError:
     details = []
-    for loc, value, text in found:
+    for loc, value, text in faults:
         error = PydanticCustomError(kind, "{text}", {"text": text})
         details.append(InitErrorDetails(type=error, loc=tuple(loc), input=value))
     return ValidationError.from_exception_data("config", details)

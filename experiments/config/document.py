@@ -19,17 +19,19 @@ from .errors import ConfigError, at, one_of
 # YAML is read as version 1.2 has it: PyYAML follows version 1.1, in which ``1e-4`` is a text,
 # ``yes`` is true, ``010`` is eight and of two equal keys the last one silently wins.
 
-DEEPEST, MOST_VALUES = 100, 300_000  # bounds on a document with all its repetitions written out
-DEEP = f"nested more than {DEEPEST} deep"
-LARGEST = 2**25  # bytes of a config's file
+MAX_DEPTH, MOST_VALUES = 100, 300_000  # bounds on a document with all its repetitions written out
+DEEP = f"nested more than {MAX_DEPTH} deep"
+MAX_BYTES = 2**25  # bytes of a config's file
 # bounds on a document from Python, which can contain itself; a text has been counted before
 DEEPEST_GIVEN, MOST_GIVEN = 100, 1_000_000
 MOST_DIGITS = 400  # of a whole number: more than the largest float has
-FLOAT = r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+YAML_FLOAT = (
+    r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+)
 TAG = "tag:yaml.org,2002:"
 CORE = ("null", "bool", "int", "float", "str", "seq", "map")
 MOST_POINTS = 100_000  # points of a grid, and values of a range: more are a mistake
-VALID = "must be range(a, b[, step]), linspace(a, b, m) or logspace(a, b, m), with numbers"
+RANGE_FORMS = "must be range(a, b[, step]), linspace(a, b, m) or logspace(a, b, m), with numbers"
 _CALL = re.compile(r"\s*(range|linspace|logspace)\s*\((.*)\)\s*", re.DOTALL)
 _WHOLE = re.compile(r"[-+]?[0-9]{1,15}")
 _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
@@ -47,7 +49,7 @@ class _Reader(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event: yaml.Event = self.peek_event()  # type: ignore[no-untyped-call]
-        if self._open == DEEPEST:
+        if self._open == MAX_DEPTH:
             raise _error(DEEP, event)
         self._open += 1
         node = super().compose_node(parent, index)
@@ -55,14 +57,16 @@ class _Reader(yaml.SafeLoader):
         if node is None:
             return None
         if not isinstance(event, yaml.AliasEvent):
-            parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+            children = node.value if isinstance(node, yaml.CollectionNode) else ()
             if isinstance(node, yaml.MappingNode):
-                parts = [part for pair in node.value for part in pair]
-            self._sizes[id(node)] = 1 + sum(self._sizes[id(part)] for part in parts)
-            self._depths[id(node)] = 1 + max((self._depths[id(part)] for part in parts), default=0)
+                children = [child for pair in node.value for child in pair]
+            self._sizes[id(node)] = 1 + sum(self._sizes[id(child)] for child in children)
+            self._depths[id(node)] = 1 + max(
+                (self._depths[id(child)] for child in children), default=0
+            )
         if id(node) not in self._sizes:
             raise _error("a value contains itself", event)
-        if self._open + self._depths[id(node)] > DEEPEST:
+        if self._open + self._depths[id(node)] > MAX_DEPTH:
             raise _error(DEEP, event)
         if self._sizes[id(node)] > MOST_VALUES:
             raise _error(f"holds more than {MOST_VALUES:,} values", event)
@@ -130,7 +134,7 @@ for name, pattern, first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
     ("int", r"[-+]?[0-9]+", list("-+0123456789")),
-    ("float", FLOAT, list("-+.0123456789")),
+    ("float", YAML_FLOAT, list("-+.0123456789")),
     ("merge", r"<<", ["<"]),
 ):
     for either in (_Reader, _Writer):
@@ -143,8 +147,8 @@ def read_yaml(text: str) -> Any:
         return yaml.load(text, Loader=_Reader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        place = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
-        raise ValueError(f"{place}{error.problem}") from None
+        position = "" if mark is None else f"line {mark.line + 1}, column {mark.column + 1}: "
+        raise ValueError(f"{position}{error.problem}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(" ".join(str(error).split())) from None
 
@@ -166,12 +170,17 @@ def range_values(text: object, place: str) -> list[int] | list[float] | None:
     call = _CALL.fullmatch(text) if isinstance(text, str) else None
     if call is None:
         return None
-    name, arguments = call[1], [part.strip() for part in call[2].split(",")]
-    known = all(_NUMBER.fullmatch(each) and math.isfinite(float(each)) for each in arguments)
+    name, arguments = call[1], [argument.strip() for argument in call[2].split(",")]
+    known = all(
+        _NUMBER.fullmatch(argument) and math.isfinite(float(argument)) for argument in arguments
+    )
     if not known or len(arguments) not in ((2, 3) if name == "range" else (3,)):
-        raise at(place, text, VALID)
+        raise at(place, text, RANGE_FORMS)
     # What is meant: of a fraction the shortest decimal of the nearest float.
-    texts = [each if _WHOLE.fullmatch(each) else repr(float(each)) for each in [*arguments, "1"]]
+    texts = [
+        argument if _WHOLE.fullmatch(argument) else repr(float(argument))
+        for argument in [*arguments, "1"]
+    ]
     first, last, third = map(Fraction, texts[:3])
     if name == "range":
         count, step = Fraction(math.ceil((last - first) / third) if third else 0), third
@@ -186,12 +195,12 @@ def range_values(text: object, place: str) -> list[int] | list[float] | None:
     if not 1 <= count <= MOST_POINTS:
         raise at(place, text, f"must have 1 to {MOST_POINTS} values")
     numbers = [first + i * step for i in range(int(count))]
-    if name == "range" and all(_WHOLE.fullmatch(each) for each in arguments):
+    if name == "range" and all(_WHOLE.fullmatch(argument) for argument in arguments):
         return [int(number) for number in numbers]
-    found = [_power(number) if name == "logspace" else float(number) for number in numbers]
-    if not all(math.isfinite(number) for number in found):
+    values = [_power(number) if name == "logspace" else float(number) for number in numbers]
+    if not all(math.isfinite(number) for number in values):
         raise at(place, text, "the powers of ten must be at most 308")
-    return found
+    return values
 
 
 def _power(exponent: Fraction) -> float:
@@ -214,9 +223,9 @@ def read_mapping(path: Path) -> dict[str, Any]:
     try:
         require_regular(path)
         with path.open("rb") as file:
-            content = file.read(LARGEST + 1)
-        if len(content) > LARGEST:
-            raise UnusableFile(f"is no config: larger than {LARGEST // 2**20} MiB")
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise UnusableFile(f"is no config: larger than {MAX_BYTES // 2**20} MiB")
         document = read_yaml(content.decode("utf-8-sig"))
     except UnusableFile as error:
         raise ConfigError(f"{path}: {error}") from None
@@ -260,7 +269,7 @@ def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             return [copied(entry, key, depth + 1) for entry in value]
         if not isinstance(value, str):
             return value
-        if not value.isprintable() and any("\ud800" <= each <= "\udfff" for each in value):
+        if not value.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in value):
             raise at(key, value, "half a character; must be text")
         last = str(key).rpartition(".")[2]
         named = last == "path" or (last == "model" and value.endswith(".py"))
@@ -278,17 +287,17 @@ def is_file(plugin: str) -> bool:
 
 def override(document: dict[str, Any], overrides: Sequence[str]) -> None:
     """Apply ``--set`` overrides in place. Raises ConfigError: one is malformed."""
-    for each in overrides:
-        key, equals, text = each.partition("=")
+    for setting in overrides:
+        key, equals, text = setting.partition("=")
         if not equals or not key:
-            raise ConfigError(f"--set {each}: must be dotted.key=value or dotted.key=v1,v2,...")
+            raise ConfigError(f"--set {setting}: must be dotted.key=value or dotted.key=v1,v2,...")
         key = re.sub(r"\[(\d+)\]", r".\1", key)  # schemes[0].load is schemes.0.load
-        parts = _split(text)
-        ranges = [range_values(part, f"--set {key}") for part in parts]
+        texts = _split(text)
+        ranges = [range_values(text, f"--set {key}") for text in texts]
         try:
-            both = zip(parts, ranges, strict=True)
-            lists = [[read_yaml(part)] if many is None else many for part, many in both]
-            values = [value for each in lists for value in each]
+            both = zip(texts, ranges, strict=True)
+            lists = [[read_yaml(text)] if many is None else many for text, many in both]
+            values = [value for many in lists for value in many]
         except ValueError:
             raise at(f"--set {key}", text, "must be YAML values separated by commas") from None
         sweep = document.get("sweep")
@@ -304,15 +313,15 @@ def override(document: dict[str, Any], overrides: Sequence[str]) -> None:
 
 def _split(text: str) -> list[str]:
     """Split at commas outside brackets, so that ``[1,2]`` and ``range(1,2)`` stay whole."""
-    parts, depth = [""], 0
+    pieces, depth = [""], 0
     for character in text:
         depth += character in "[{("
         depth -= character in "]})"
         if character == "," and depth == 0:
-            parts.append("")
+            pieces.append("")
         else:
-            parts[-1] += character
-    return parts
+            pieces[-1] += character
+    return pieces
 
 
 def set_dotted(document: dict[str, Any], key: str, value: Any) -> None:
@@ -321,29 +330,29 @@ def set_dotted(document: dict[str, Any], key: str, value: Any) -> None:
     name that no entry, or more than one, has."""
     node: Any = document
     *path, last = key.split(".")
-    for part in path:
-        if isinstance(node, dict) and node.get(part) is None:
-            node[part] = {}
-        node = node[_place(node, part, key)]
+    for step in path:
+        if isinstance(node, dict) and node.get(step) is None:
+            node[step] = {}
+        node = node[_place(node, step, key)]
     node[_place(node, last, key)] = value
 
 
-def _place(entries: Any, part: str, key: str) -> str | int:
-    """Where ``part`` leads: a key, or of a list an index, a label, or a name if no other has it."""
+def _place(entries: Any, step: str, key: str) -> str | int:
+    """Where ``step`` leads: a key, or of a list an index, a label, or a name if no other has it."""
     if isinstance(entries, dict):
-        return part
+        return step
     if not isinstance(entries, list):
-        raise at(f"key {key}", part, "leads into a plain value")
-    if part in map(str, range(len(entries))):
-        return int(part)
+        raise at(f"key {key}", step, "leads into a plain value")
+    if step in map(str, range(len(entries))):
+        return int(step)
     for tag in ("label", "name"):
-        where = [i for i, e in enumerate(entries) if isinstance(e, dict) and e.get(tag) == part]
+        where = [i for i, e in enumerate(entries) if isinstance(e, dict) and e.get(tag) == step]
         if len(where) == 1:
             return where[0]
         if where:
-            raise at(f"key {key}", part, f"several entries have this {tag}; say which: {where}")
+            raise at(f"key {key}", step, f"several entries have this {tag}; say which: {where}")
     sections = [entry for entry in entries if isinstance(entry, dict)]
     named = {str(entry[tag]) for entry in sections for tag in ("label", "name") if tag in entry}
     valid = f"must be 0 to {len(entries) - 1}"
-    names = f", or {one_of(named, part).removeprefix('must be ')}" if named else ""
-    raise at(f"key {key}", part, valid + names)
+    names = f", or {one_of(named, step).removeprefix('must be ')}" if named else ""
+    raise at(f"key {key}", step, valid + names)

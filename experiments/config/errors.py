@@ -25,7 +25,7 @@ SHORT_OF_MEMORY = (
     "can't start new thread",
     "failed to launch worker thread",
 )
-REMEDY = (
+MEMORY_REMEDY = (
     "take smaller data, fewer replications, workers or jobs, or more memory (is there a limit, "
     "as by ulimit -v?)"
 )
@@ -57,8 +57,8 @@ def of_the_user(error: BaseException) -> str | None:
             path = os.fsdecode(name) if isinstance(name, str | bytes) else name
             return f"{path}: {error.strerror}"
         if error.errno in OF_THE_MACHINE:
-            places = f"where results, this text and temporary files go (TMPDIR = {_temporary()})"
-            return f"{error.strerror} {places}"
+            hint = f"where results, this text and temporary files go (TMPDIR = {_temporary()})"
+            return f"{error.strerror} {hint}"
     return None
 
 
@@ -71,8 +71,8 @@ def is_memory(error: BaseException) -> bool:
 
 def out_of_memory(error: BaseException) -> str:
     """The one line, with what a library says about the amount."""
-    said = shortened(str(error).strip(), 100) if isinstance(error, MemoryError) else ""
-    return f"not enough memory{f' ({said})' if said else ''}: {REMEDY}"
+    reason = shortened(str(error).strip(), 100) if isinstance(error, MemoryError) else ""
+    return f"not enough memory{f' ({reason})' if reason else ''}: {MEMORY_REMEDY}"
 
 
 def _temporary() -> str:

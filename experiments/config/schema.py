@@ -28,13 +28,13 @@ Schema = dict[str, Any]
 DELAY_MODEL = "x-delay-model"  # stands for a nested delay model until all definitions are there
 # pydantic's words for bounds that it cannot place, and those of JSON Schema
 BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
-RANGE = {
+RANGE_SCHEMA = {
     "type": "string",
     "pattern": r"^\s*(range|linspace|logspace)\s*\(.*\)\s*$",
     "description": "range(a, b[, step]), linspace(a, b, m) or logspace(a, b, m)",
 }
 # settings that are a section, and where its schema is defined
-SECTIONS = {
+SECTION_KINDS = {
     "delay": "delays",
     "load_law": "load_laws",
     "problem": "data",
@@ -43,7 +43,7 @@ SECTIONS = {
     "failures": "failures",
 }
 PLAIN = {int: "integer", float: "number", bool: "true or false", str: "text"}
-SIGNS: dict[type, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
+BOUND_SIGNS: dict[type, str] = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 ARGS = re.compile(r"^Args:\n(?P<lines>(?:[ ]{4}.*\n?|\n)*)", re.MULTILINE)
 ENTRY = re.compile(r"^ {4}(?P<name>\w+): (?P<text>.*(?:\n {8}.*)*)", re.MULTILINE)
 
@@ -65,9 +65,9 @@ def field_rows(family: type) -> list[FieldRow]:
     meaning from the ``Args`` of the class or of those that it inherits from, or from a ``Doc``."""
     hints = typing.get_type_hints(family, include_extras=True)
     meanings = meanings_of(family)
-    found = []
-    last = {each.name for each in fields(Reading)} if issubclass(family, Reading) else set()
-    for field in sorted(fields(family), key=lambda each: each.name in last):
+    rows = []
+    last = {field.name for field in fields(Reading)} if issubclass(family, Reading) else set()
+    for field in sorted(fields(family), key=lambda field: field.name in last):
         if field.init:
             value, unit = _value(hints[field.name])
             default = "required" if field.default is MISSING else str(field.default)
@@ -75,11 +75,11 @@ def field_rows(family: type) -> list[FieldRow]:
                 default = default.lower()
             if field.default == ():
                 default = "none"
-            said = [m.documentation for m in get_args(hints[field.name]) if isinstance(m, Doc)]
-            said = [text[0].lower() + text[1:] for text in said]
-            meaning = meanings.get(field.name, *said or [""])
-            found.append(FieldRow(field.name, value, unit, default, meaning))
-    return found
+            sentences = [m.documentation for m in get_args(hints[field.name]) if isinstance(m, Doc)]
+            sentences = [text[0].lower() + text[1:] for text in sentences]
+            meaning = meanings.get(field.name, *sentences or [""])
+            rows.append(FieldRow(field.name, value, unit, default, meaning))
+    return rows
 
 
 def first_sentence(entry: object) -> str:
@@ -96,16 +96,18 @@ def _value(hint: Any) -> tuple[str, str]:
         (text, unit), bounds = _value(inner[0]), list[str]()
         for mark in inner[1:]:
             unit = mark.unit if isinstance(mark, Unit) else unit
-            if sign := SIGNS.get(type(mark)):
+            if sign := BOUND_SIGNS.get(type(mark)):
                 bounds.append(f"{sign} {getattr(mark, type(mark).__name__.lower())}")
-        bounds = [each for each in bounds if "=" not in each or each.replace("=", "") not in bounds]
+        bounds = [
+            bound for bound in bounds if "=" not in bound or bound.replace("=", "") not in bounds
+        ]
         return " ".join(filter(None, [text, " and ".join(bounds)])), unit
     if origin in (typing.Union, UnionType):
-        parts = [_value(part) for part in inner if part is not NoneType]
-        marks = [mark for part in inner for mark in get_args(part)[1:]]
+        kinds = [_value(kind) for kind in inner if kind is not NoneType]
+        marks = [mark for kind in inner for mark in get_args(kind)[1:]]
         if tags := [mark.tag for mark in marks if isinstance(mark, Tag)]:
             return "section with " + " or ".join(tag.removeprefix("choice-") for tag in tags), ""
-        return " or ".join(text for text, _ in parts), next((u for _, u in parts if u), "")
+        return " or ".join(text for text, _ in kinds), next((u for _, u in kinds if u), "")
     if origin is Literal:
         return " | ".join(map(str, inner)), ""
     if origin in (tuple, list):
@@ -123,12 +125,12 @@ def _value(hint: Any) -> tuple[str, str]:
 def meanings_of(family: type) -> dict[str, str]:
     """What the ``Args`` of a class say of each field, as one line.
     What the class does not say, those that it inherits from say."""
-    found: dict[str, str] = {}
+    meanings: dict[str, str] = {}
     for base in reversed(family.__mro__):
         if (section := ARGS.search(cleandoc(base.__doc__ or ""))) is not None:
             entries = ENTRY.finditer(section["lines"])
-            found |= {entry["name"]: " ".join(entry["text"].split()) for entry in entries}
-    return {name: text.replace("``", "") for name, text in found.items()}
+            meanings |= {entry["name"]: " ".join(entry["text"].split()) for entry in entries}
+    return {name: text.replace("``", "") for name, text in meanings.items()}
 
 
 def prose_of(entry: object) -> list[str]:
@@ -148,12 +150,12 @@ def schema(catalogue: Catalogue = BUILT_IN) -> Schema:
     """The JSON Schema of a config document, made from the classes and plugins that it can name.
     With it an editor completes keys and names, shows what a field means, and marks what is wrong.
     It knows types, ranges and names; whether fields go together, the simulator says."""
-    found: Schema = {}
+    definitions: Schema = {}
     for key, kind in catalogue.kinds.items():
         if key != "losses":
             sections = {f"{key}.{name}": _named(catalogue, key, name) for name in kind.classes}
-            found |= sections | {key: {"oneOf": [_ref(name) for name in sections]}}
-    found |= {"network": _object(Network), "failures": _object(FailureSettings)}
+            definitions |= sections | {key: {"oneOf": [_ref(name) for name in sections]}}
+    definitions |= {"network": _object(Network), "failures": _object(FailureSettings)}
     meanings = meanings_of(Settings)
     settings = {name: _setting(name) | {"description": meanings[name]} for name in FIELDS}
     document = {
@@ -180,7 +182,7 @@ def schema(catalogue: Catalogue = BUILT_IN) -> Schema:
         return {bounds.get(key, key): walk(entry) for key, entry in node.items() if key != "$defs"}
 
     whole: Schema = walk(document)
-    definitions = walk(found)
+    definitions = walk(definitions)
     return whole | {"$defs": gathered | definitions}
 
 
@@ -189,14 +191,14 @@ def _setting(name: str) -> Schema:
     if name == "schemes":
         return {"type": "array", "items": _ref("schemes"), "minItems": 1}
     if name == "sweep":
-        values = {"anyOf": [{"type": "array", "minItems": 1}, RANGE]}
+        values = {"anyOf": [{"type": "array", "minItems": 1}, RANGE_SCHEMA]}
         return {"type": "object", "additionalProperties": values}
-    value = _ref(SECTIONS[name]) if name in SECTIONS else _json_schema(ADAPTERS[name])
+    value = _ref(SECTION_KINDS[name]) if name in SECTION_KINDS else _json_schema(ADAPTERS[name])
     if name == "workers":
         return {"anyOf": [value, {"const": AUTO}]}
     if field.is_required():
         return value
-    if name in SECTIONS and field.default is None:
+    if name in SECTION_KINDS and field.default is None:
         value = {"anyOf": [value, {"type": "null"}]}
     return value | {"default": plain(field.default, BUILT_IN)}
 
@@ -218,17 +220,17 @@ def _named(catalogue: Catalogue, key: str, name: str) -> Schema:
         for field, value in properties.items():  # a list of values: one scheme for each
             if not takes_list(family, field):
                 about = ("title", "description", "default")
-                one = {key: entry for key, entry in value.items() if key not in about}
-                kinds = [one]
-                if '"integer"' in json.dumps(one):
+                bare = {key: entry for key, entry in value.items() if key not in about}
+                kinds = [bare]
+                if '"integer"' in json.dumps(bare):
                     kinds.append({"type": "string", "pattern": f"^{OF_WORKERS.pattern}$"})
-                item = {"anyOf": kinds} if len(kinds) > 1 else one
+                item = {"anyOf": kinds} if len(kinds) > 1 else bare
                 several = {"anyOf": [*kinds, {"type": "array", "items": item, "minItems": 1}]}
                 properties[field] = {key: value[key] for key in about if key in value} | several
         label = "how tables and pictures name the scheme"
         properties["label"] = {"type": ["string", "number", "null"], "description": label}
     section["properties"] = {kind.tag: {"const": name}} | properties | {kind.tag: {"const": name}}
-    section["required"] = [kind.tag, *(each for each in section["required"] if each != kind.tag)]
+    section["required"] = [kind.tag, *(key for key in section["required"] if key != kind.tag)]
     return section | {"title": name}
 
 

@@ -31,7 +31,7 @@ from .catalogue import BUILT_IN, Catalogue
 from .codec import Reader, fault, located, no_section, plain, require_known, takes_list
 from .document import MOST_POINTS
 
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 LONGEST_LABEL, MOST_SHOWN = 100, 4  # characters of a label, and entries of a list in it
 OF_WORKERS = re.compile(r"n *([-/]) *([1-9][0-9]{0,6})")  # a count that follows the workers
 AUTO = "auto"  # instead of a number of workers: as many as the delays have columns
@@ -66,10 +66,10 @@ def _entries(reader: Reader, section: Any) -> tuple[SchemeEntry, ...]:
         return (SchemeEntry(family, _label(reader, family), {}),)
     entries = []
     for single, swept in _singles(reader, section):
-        said = {key: value for key, value in single.items() if key != "label"}
-        counted = {key: _counted(value, reader.workers) for key, value in said.items()}
+        own = {key: value for key, value in single.items() if key != "label"}
+        counted = {key: _counted(value, reader.workers) for key, value in own.items()}
         family, label = reader.named("schemes", counted), single.get("label")
-        label = _label(reader, family, said, swept) if label is None else _given(label)
+        label = _label(reader, family, own, swept) if label is None else _given(label)
         entries.append(SchemeEntry(family, label, swept))
     return tuple(entries)
 
@@ -81,11 +81,11 @@ def follows_workers(value: Any) -> re.Match[str] | None:
 
 def _counted(value: Any, workers: Any) -> Any:
     """``n/2``, rounded up, and ``n-3`` as numbers for n workers; any other value as it is."""
-    found = follows_workers(value)
-    if found is None or not isinstance(workers, int | float) or workers % 1 != 0:
+    fraction = follows_workers(value)
+    if fraction is None or not isinstance(workers, int | float) or workers % 1 != 0:
         return value
-    n, number = int(workers), int(found[2])
-    return n - number if found[1] == "-" else -(-n // number)
+    n, number = int(workers), int(fraction[2])
+    return n - number if fraction[1] == "-" else -(-n // number)
 
 
 def _given(label: Any) -> str:
@@ -143,8 +143,8 @@ def _label(
 def shown_field(key: str, value: Any) -> str:
     """A field as a label has it; a section is ``stop(window=1, at_least=4)``, of what it says."""
     if isinstance(value, Mapping):
-        said = [shown_field(*field) for field in value.items() if field[1] is not None]
-        return f"{key}({', '.join(said)})"
+        entries = [shown_field(*field) for field in value.items() if field[1] is not None]
+        return f"{key}({', '.join(entries)})"
     if isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value):
         choices = [shown_field(*field) for entry in value for field in entry.items()]
         return f"{key}({', '.join(choices)})"
@@ -156,8 +156,8 @@ def shown_field(key: str, value: Any) -> str:
 def _shown(value: Any) -> Any:
     """A load of 3.0 is a load of 3; of a long list its ends."""
     if isinstance(value, list):
-        shown = [str(_shown(entry)) for entry in value]
-        ends = shown if len(shown) <= MOST_SHOWN else [*shown[:2], "...", shown[-1]]
+        entries = [str(_shown(entry)) for entry in value]
+        ends = entries if len(entries) <= MOST_SHOWN else [*entries[:2], "...", entries[-1]]
         return f"[{', '.join(ends)}]"
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -254,7 +254,7 @@ class Settings(BaseModel):
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    name: Annotated[str, Field(pattern=NAME, max_length=100)] = "run"
+    name: Annotated[str, Field(pattern=NAME_PATTERN, max_length=100)] = "run"
     workers: Annotated[Count, Le(10**6)]
     iterations: Annotated[Count, Le(10**9)] = 100
     replications: Annotated[Count, Le(2**30)] = 1

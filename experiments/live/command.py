@@ -33,7 +33,7 @@ from ..run import files
 from ..run.command import Outcome, Progress, write_result
 from ..run.compute import CellResult, learn, result
 from ..run.estimate import Room, check
-from ..run.outputs import CONFIG, FILES, make_way
+from ..run.outputs import CONFIG, RUN_FILES, make_way
 from ..run.records import diverged, summary_table
 from .masters import LiveBarrierlessMaster, LiveMaster, LiveRoundMaster, Session, received
 from .worker import Setup, Task, computations, refusal
@@ -238,7 +238,7 @@ def run_live(
     config = resolved(document)
     failed = [(cell, checked.impossible[cell.key]) for cell in grid if cell not in possible]
     finished, facts, seconds = list[tuple[Cell, CellResult]](), list[Facts](), dict[str, float]()
-    with files.output_folder(output, FILES, reads), files.folder_made(output):
+    with files.output_folder(output, RUN_FILES, reads), files.folder_made(output):
         files.require_writable(output)
         if make_way(output, config):
             terminal.say(f"{output} held another run: its tables and pictures go, its cells stay")

@@ -166,7 +166,7 @@ def hired(workers: int, scheduler: str | None) -> Iterator[ConnectedWorkers]:
 def _local(workers: int) -> Iterator[ConnectedWorkers]:
     """One process each, forked from the server that has imported the libraries."""
     pools.prepare()
-    context: Any = multiprocessing.get_context("forkserver" if pools.SERVER else "spawn")
+    context: Any = multiprocessing.get_context("forkserver" if pools.HAS_FORKSERVER else "spawn")
     lines, started = [], []
     try:
         for worker in range(workers):

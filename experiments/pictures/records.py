@@ -157,9 +157,9 @@ def read_records(directory: Path) -> Records:
     }
     if (directory / outputs.WORKERS).is_file():
         wanted[outputs.WORKERS] = (*IDENTITY, "worker")
-    if outputs.has_rows(directory / outputs.TIMELINE):
+    if outputs.has_rows(directory / outputs.TIMELINE_TABLE):
         columns = ("label", "worker", "kind", "start", "end", "iteration", "ended_by")
-        wanted[outputs.TIMELINE] = columns
+        wanted[outputs.TIMELINE_TABLE] = columns
     tables = {
         name: read_run_table(directory / name, needs, origin) for name, needs in wanted.items()
     }
@@ -174,7 +174,7 @@ def read_records(directory: Path) -> Records:
         summary,
         title="measured on real workers" if live else "",
         workers=tables.get(outputs.WORKERS),
-        timeline=tables.get(outputs.TIMELINE),
+        timeline=tables.get(outputs.TIMELINE_TABLE),
         config=read_mapping(config) if config.is_file() else None,
         directory=directory,
         live=live,

@@ -21,7 +21,7 @@ PAGES = {
     "whatif": (("whatif.parquet",), "whatif.page", "read_whatif"),
     "compare": (("comparison.csv",), "compare", "read_comparison"),
     "recommend": (("candidates.parquet",), "recommend.page", "read_recommendation"),
-    "run": ((*outputs.FILES, "cells"), "report.page", "read_run"),
+    "run": ((*outputs.RUN_FILES, "cells"), "report.page", "read_run"),
     "reproduce": (("summary.md",), "reproduce.page", "read_reproduction"),
 }
 
@@ -47,7 +47,7 @@ def write_report(directory: Path, output: Path | None = None) -> Path:
     from ..page.html import as_html  # here, since a picture needs no template
 
     read = reader_of(directory)
-    name = outputs.INDEX if read.__name__ == PAGES["reproduce"][2] else files.REPORT
+    name = outputs.INDEX if read.__name__ == PAGES["reproduce"][2] else files.REPORT_FILE
     file = directory / name if output is None else output
     if file.is_dir():
         file = file / name

@@ -13,7 +13,7 @@ import pandas as pd
 from ..pictures import style
 from ..pictures.picture import Axis, Panel, Picture
 from ..run.records import interval_columns, mean_interval, ratio_interval
-from ..run.tuning import SHARE, target_loss
+from ..run.tuning import TARGET_SHARE, target_loss
 from ..run.tuning import best as best_of
 from . import base
 from . import sequential_members as codes
@@ -141,9 +141,9 @@ class SequentialPersistence(RunsFigure):
             f"({int(frame['trials'].max())} replications): the least {ITERATION} (above) or "
             f"{TARGET} (below; inexact schemes in both). There is {codes.members_text()}; μ = "
             f"{codes.STRAGGLER_TOLERANCE:g}. The target, {frame['target'].iloc[0]:.4g}, lies "
-            f"{SHARE:.0%} of the way from the zero model's loss to that of the best model (breast "
-            "cancer data, logistic, gradient descent); each scheme has the best of the learning "
-            f"rates {codes.RATES[0]:.3g} to {codes.RATES[-1]:g} in steps of a "
+            f"{TARGET_SHARE:.0%} of the way from the zero model's loss to that of the best model "
+            "(breast cancer data, logistic, gradient descent); each scheme has the best of the "
+            f"learning rates {codes.RATES[0]:.3g} to {codes.RATES[-1]:g} in steps of a "
             f"factor 2. {_ends(frame)}\n\nPersistences at which a sequential code is faster, by "
             "the 95 % interval of the paired "
             f"ratio:\n\n{_pays(frame)}\n{_why(by_time)}\n\n{_staleness(frame)}\n\n"

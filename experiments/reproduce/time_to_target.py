@@ -14,7 +14,7 @@ from ..pictures import style
 from ..pictures.looks import MUTED, Look, look
 from ..pictures.picture import Axis, Heat, Mark, Panel, Picture, Points, Rules, Texts
 from ..run.records import interval_columns, mean_interval, ratio_interval
-from ..run.tuning import SHARE, Runs, best, target_loss
+from ..run.tuning import TARGET_SHARE, Runs, best, target_loss
 from . import base
 from .base import CodedFigure, Effort, Section, bars, interval_text, markdown_table, rows_at
 from .clusters import DROP_COMPUTE_PATIENCE
@@ -236,12 +236,12 @@ class TimeToTarget(CodedFigure):
             f"gradient descent from the zero model with a constant rate; {self.iterations} "
             f"iterations (n gradients each, without rounds), {int(compared['replications'].max())} "
             "replications on common delays.\n\n"
-            f"The target was set before any run: {SHARE:.0%} of the way from the zero model's loss "
-            "to that of the best model. The time to it is that of the first iteration at or below "
-            "it, in a run that also ends there, so that a rate that is too large does not arrive "
-            "by chance. **Every scheme has its own best rate of one grid**, powers of 2 "
-            f"({grids}): the one at which most replications arrive, and of these the soonest on "
-            f"average, over {trials} replications of other delays than those shown. The lower "
+            f"The target was set before any run: {TARGET_SHARE:.0%} of the way from the zero "
+            "model's loss to that of the best model. The time to it is that of the first iteration "
+            "at or below it, in a run that also ends there, so that a rate that is too large "
+            "does not arrive by chance. **Every scheme has its own best rate of one grid**, powers "
+            f"of 2 ({grids}): the one at which most replications arrive, and of these the soonest "
+            f"on average, over {trials} replications of other delays than those shown. The lower "
             "panels are these trials: mean seconds where all arrive, over those at the scheme's "
             "best rate. Parameters come from one rule, not from tuning: every code has load "
             f"{self.load}, those that may miss few workers wait for "

@@ -38,8 +38,8 @@ TIMES, ERRORS = "theory (z)", "error in theory (z)"
 IN_THEORY = dict(zip(STAYING, (TIMES, ERRORS), strict=True))
 # what is left when there is little space, the most important first
 IMPORTANT = (*STAYING, TIMES, "time_to_target", "final_train_loss", ERRORS)
-MOST_ROWS = 40  # rows of a plan that are shown
-LONGEST = 24  # characters of a swept value that are shown: a whole section can be one
+MAX_PLAN_ROWS = 40  # rows of a plan that are shown
+MAX_SHOWN_LETTERS = 24  # characters of a swept value that are shown: a whole section can be one
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,8 @@ def plan(document: Mapping[str, Any], output: Path, options: RunOptions) -> Plan
     checked = check(grid, room)
     possible = {cell.key: cell for cell in grid if cell.key not in checked.impossible}
     there = cells_there(output)
-    found = ((key, read_cell(output, key)) for key in possible if key in there)
-    kept = {key: result for key, result in found if result is not None}
+    results = ((key, read_cell(output, key)) for key in possible if key in there)
+    kept = {key: result for key, result in results if result is not None}
     todo = [cell for key, cell in possible.items() if key not in kept]
     todo.sort(key=lambda cell: checked.estimates[cell.key].seconds, reverse=True)
     return Plan(output, options, grid, checked, todo, kept)
@@ -146,19 +146,19 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
     config, known = resolved(document), planned.checked
     failed, seconds = dict(known.impossible), dict[str, float]()
     results = dict(planned.kept)
-    place = output / "cells"
+    folder = output / "cells"
     before = len(known.estimates) - len(planned.todo)
 
     def progress(done: float) -> None:
         options.progress(before + done, len(known.estimates))
 
     with (
-        files.output_folder(output, outputs.FILES, options.reads),
-        files.folder_made(place),
+        files.output_folder(output, outputs.RUN_FILES, options.reads),
+        files.folder_made(folder),
         planned.pool() as pool,
         one_thread(),
     ):
-        files.require_writable(place)
+        files.require_writable(folder)
         if outputs.make_way(output, config):
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
         files.write_bytes(output / outputs.CONFIG, write_yaml(config).encode())
@@ -178,8 +178,8 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
         finished = [(cell, results[cell.key]) for cell in planned.cells if cell.key not in failed]
         reasons = {c.key: (c, failed[c.key]) for c in planned.cells if c.key in failed}
         summary = summary_table(finished)
-        said = (*known.warnings, *diverged(finished), *biased(finished))
-        outcome = Outcome(finished, [*reasons.values()], seconds, summary, said)
+        warnings = (*known.warnings, *diverged(finished), *biased(finished))
+        outcome = Outcome(finished, [*reasons.values()], seconds, summary, warnings)
         write_result(config, output, outcome, time.monotonic() - began, csv=options.csv)
         if options.timeline is not None:
             timeline.write_timeline([cell for cell, _ in finished], options.timeline, output)
@@ -260,8 +260,8 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
         for name, title in HEADINGS.items():
             if f"{name}_mean" in summary:
                 rank, metric = 1 + order.index(name), METRICS[name]
-                said = [metric.late(row) or metric.without_mean(row) for row in rows]
-                both = zip(said, rows, strict=True)
+                remarks = [metric.late(row) or metric.without_mean(row) for row in rows]
+                both = zip(remarks, rows, strict=True)
                 means = [text or _estimate(*metric.estimate(row)) for text, row in both]
                 cells = [mean + metric.median(row) for mean, row in zip(means, rows, strict=True)]
                 columns.append(Column(title, cells, rank, stays=name in STAYING))
@@ -291,7 +291,7 @@ def show_plan(planned: Plan) -> None:
     known, jobs = planned.checked.estimates, planned.options.jobs
     rows = [(cell, known[cell.key]) for cell in planned.cells if cell.key in known]
     todo = {cell.key for cell in planned.todo}
-    some = rows[:MOST_ROWS]
+    some = rows[:MAX_PLAN_ROWS]
     keys = _swept([cell for cell, _ in some])
     columns = [Column.of(key, [_short(c.swept.get(key, "")) for c, _ in some]) for key in keys]
     columns += [
@@ -322,15 +322,15 @@ def show_plan(planned: Plan) -> None:
     terminal.say(f"nothing was computed or written; results would be in {planned.output}/")
 
 
-def _swept(shown: Sequence[Cell]) -> list[str]:
+def _swept(cells: Sequence[Cell]) -> list[str]:
     """The keys of the grid; what one scheme sweeps stands in its label."""
-    keys = dict.fromkeys(key for cell in shown for key in cell.swept)
+    keys = dict.fromkeys(key for cell in cells for key in cell.swept)
     return [key for key in keys if not key.startswith("scheme.")]
 
 
 def _short(value: object) -> str:
     text = str(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return text if len(text) <= MAX_SHOWN_LETTERS else f"{text[: MAX_SHOWN_LETTERS - 3]}..."
 
 
 def _estimate(mean: float, error: float) -> str:

@@ -44,11 +44,12 @@ EXPECTED = (ConfigError, NeverEnough, EngineRefused, InvalidParameter)
 # the table of workers of whom nothing was recorded
 NO_WORKERS = dict.fromkeys(("worker", "utilisation", "wasted", "last", "cost"), np.empty(0))
 # folders whose code a cell's numbers can come from; a test compares them with what is imported
-SOURCES = ("sim", "delay_models", "experiments/config", "experiments/run")
+CODE_FOLDERS = ("sim", "delay_models", "experiments/config", "experiments/run")
 # packages whose version can change a number
 LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn")
 CHECKSUM = b"checksum"
-SMALL = 1000  # rows of a file that compression makes no smaller; it takes two thirds of the time
+# rows of a file that compression makes no smaller; it takes two thirds of the time
+UNCOMPRESSED_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -325,7 +326,7 @@ def code_fingerprint() -> str:
     digest = hashlib.sha256()
     for library in LIBRARIES:
         digest.update(f"{library} {importlib.metadata.version(library)}\n".encode())
-    for source in SOURCES:
+    for source in CODE_FOLDERS:
         for file in sorted(root.joinpath(source).rglob("*.py")):
             digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()[:16]
@@ -349,7 +350,9 @@ def write_cell(output: Path, key: str, result: CellResult) -> None:
         [values.cast(kind) for values, kind in zip(arrays, schema.types, strict=True)],
         schema=schema.with_metadata(metadata),
     )
-    write_arrow(cell_path(output, key), table, "zstd" if table.num_rows > SMALL else "none")
+    write_arrow(
+        cell_path(output, key), table, "zstd" if table.num_rows > UNCOMPRESSED_ROWS else "none"
+    )
 
 
 @cache
@@ -373,14 +376,14 @@ def read_cell(output: Path, key: str) -> CellResult | None:
         facts = {k.decode(): v.decode() for k, v in metadata.items()}
         if not sound or (facts["key"], facts["code"]) != (key, code_fingerprint()):
             return None
-        found = json.loads(facts["conditioning"])
+        conditioning = json.loads(facts["conditioning"])
         return CellResult(
             # what is missing becomes NaN, among whole numbers too
             {name: np.asarray(table[name].to_numpy()) for name in table.column_names},
             _from_json(facts["replications"]),
             _from_json(facts["workers"]),
             facts["engine"],
-            None if found is None else Conditioning(**found),
+            None if conditioning is None else Conditioning(**conditioning),
         )
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         if is_memory(error):

@@ -73,9 +73,9 @@ def _address_space() -> int | None:
 
 def free_disk(folder: Path) -> int | None:
     """Bytes that are free where a folder is or will be; ``None`` if nobody knows."""
-    for place in (folder.absolute(), *folder.absolute().parents):
+    for parent in (folder.absolute(), *folder.absolute().parents):
         try:
-            return shutil.disk_usage(place).free
+            return shutil.disk_usage(parent).free
         except OSError:
             continue
     return None
@@ -85,32 +85,32 @@ def free_disk(folder: Path) -> int | None:
 # within a factor of three or so, of odd cells ten: good enough to start the long cells first.
 # Memory is at least half of the measured peak (eighteen kinds of cells, ``test_estimate.py``).
 
-START = 0.01  # seconds that a cell takes however small it is
+START_SECONDS = 0.01  # seconds that a cell takes however small it is
 # seconds of the event engine for a worker's round; with a network or failures
-EVENTS, EVENTS_AROUND = 2e-6, 1.5e-5
+EVENT_SECONDS, EVENTS_AROUND = 2e-6, 1.5e-5
 # seconds of the batch engine for a worker's round, also as policies look back, and a gradient
-TABLE, TABLES, GRADIENT = 1.5e-8, {Policy.FINISH: 5e-8, Policy.QUEUE: 5e-8}, 3e-7
+ROUND_SECONDS, POLICY_SECONDS, GRADIENT = 1.5e-8, {Policy.FINISH: 5e-8, Policy.QUEUE: 5e-8}, 3e-7
 # seconds of the law engine for a round, and its bytes; bytes of a worker in the event engine
-LAW, LAW_WORKING, PROCESS = 2e-6, 64 * 2**20, 10_000
+LAW_SECONDS, LAW_WORKING, PROCESS = 2e-6, 64 * 2**20, 10_000
 AHEAD = 64  # bytes of a gradient where nobody may be too far ahead
 TABLED, BEGUN = 3e-6, 3e-5  # seconds for a row of the table of workers, and to begin a replication
-DECODING = 5e-8  # seconds to decode and to record a worker's round
-PIECE = 3e-7  # seconds for each further message of a worker's round
+DECODING_SECONDS = 5e-8  # seconds to decode and to record a worker's round
+MESSAGE_SECONDS = 3e-7  # seconds for each further message of a worker's round
 # seconds to begin a block of one stream of a tape; each of a worker's tasks has a stream
 STREAM = 4e-5
 # seconds of a product with the data: to read an entry, to multiply it for a model, for an iteration
 READING, PRODUCT, LEARNING = 1e-9, 2e-10, 1e-4
 OPERATIONS = 2e9  # floating-point operations of a decoder in a second
-FLOAT = 8  # bytes
+FLOAT_BYTES = 8  # bytes
 # bytes of memory for a row of the table of iterations, for a replication, for a row of the table of
 # workers (without it, for a worker's load), and for a gradient without rounds; measured
-ROW, RUN, WORKER, LOADS, MESSAGE = 270, 350, 450, 32, 120
+ROW_BYTES, RUN_BYTES, WORKER, LOADS, MESSAGE = 270, 350, 450, 32, 120
 # bytes on disk for the same, and for a cell however small it is
 DISK, DISK_RUN, DISK_WORKER, DISK_CELL = 40, 80, 120, 60_000
 DATA = 2  # how often the data are in memory while they are made
 MARGINS = 4  # arrays with a number for each row and model of the learner
-REMEDY = "or allow it with --allow-large (in Python allow_large=True)"
-LONGEST = 24 * 3600.0  # seconds that a cell may take
+HOW_TO_ALLOW = "or allow it with --allow-large (in Python allow_large=True)"
+MAX_CELL_SECONDS = 24 * 3600.0  # seconds that a cell may take
 
 
 @dataclass(frozen=True)
@@ -141,22 +141,24 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
     reason = "asked for" if engine == "event" else run.refusal() or ""
     replications, workers = len(run.tapes), run.scheme.workers
     rounds = run.updates * replications
-    heard, each = workers, TABLES.get(run.policy, TABLE)
+    heard, cost = workers, POLICY_SECONDS.get(run.policy, ROUND_SECONDS)
     if isinstance(run.scheme, Barrierless):
-        heard, each = run.scheme.gradients, GRADIENT
+        heard, cost = run.scheme.gradients, GRADIENT
     if chosen == "event":
-        each = EVENTS if run.cluster is IDEAL else EVENTS_AROUND
+        cost = EVENT_SECONDS if run.cluster is IDEAL else EVENTS_AROUND
     draws = 1.0  # of a worker in a round
     if isinstance(run.load_law, PerPartition) and isinstance(run.scheme, Fixed):
         draws = float(run.scheme.assignment.loads.max())
     draws *= run.scheme.local_steps
     if clock:
-        seconds = START + rounds * (LAW if chosen == "law" else heard * draws * each)
-        memory = _tables(run, LOADS) + FLOAT * rounds + _working(run, chosen)
+        seconds = START_SECONDS + rounds * (
+            LAW_SECONDS if chosen == "law" else heard * draws * cost
+        )
+        memory = _tables(run, LOADS) + FLOAT_BYTES * rounds + _working(run, chosen)
     else:
         pieces = run.scheme.messages - 1 if isinstance(run.scheme, RoundScheme) else 0
-        seconds = START + TABLED * workers
-        seconds += rounds * heard * (draws * each + DECODING + pieces * PIECE)
+        seconds = START_SECONDS + TABLED * workers
+        seconds += rounds * heard * (draws * cost + DECODING_SECONDS + pieces * MESSAGE_SECONDS)
         seconds += _decoding(run, data) / OPERATIONS
         memory = _recorded(run) + _working(run, chosen)
     seconds += BEGUN * replications
@@ -166,11 +168,11 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
         late = run.scheme.updates(run.iterations) > run.iterations  # each trains its own models
         models = 1 if run.scheme.exact and not late else replications
         product = data.work * (READING + models * PRODUCT)
-        parts = run.scheme.partitions / 2 if run.scheme.local_steps > 1 else 1.0  # of a product
-        seconds += run.iterations * (LEARNING * parts + 2 * product)
-        memory += DATA * data.entries * FLOAT
+        share = run.scheme.partitions / 2 if run.scheme.local_steps > 1 else 1.0  # of a product
+        seconds += run.iterations * (LEARNING * share + 2 * product)
+        memory += DATA * data.entries * FLOAT_BYTES
         kept = data.kept * min(models, BLOCK_WIDTH)
-        memory += MARGINS * FLOAT * (kept + data.parameters * models)
+        memory += MARGINS * FLOAT_BYTES * (kept + data.parameters * models)
     rows = replications * (run.iterations + 1)
     disk = DISK * rows + DISK_RUN * replications + DISK_WORKER * workers + DISK_CELL
     return Estimate(chosen, reason, seconds, int(memory), disk, rows)
@@ -190,14 +192,14 @@ def _rows(run: Run) -> float:
 
 
 def _row_cost(model: DelayModel) -> float:
-    parts = (part for part in vars(model).values() if isinstance(part, DelayModel))
-    return max(model.row_cost, *map(_row_cost, parts), 0.0)
+    laws = (law for law in vars(model).values() if isinstance(law, DelayModel))
+    return max(model.row_cost, *map(_row_cost, laws), 0.0)
 
 
 def _tables(run: Run, worker: int = WORKER) -> int:
     replications = len(run.tapes)
     rows = replications * (run.iterations + 1)
-    return ROW * rows + RUN * replications + worker * run.scheme.workers
+    return ROW_BYTES * rows + RUN_BYTES * replications + worker * run.scheme.workers
 
 
 def _recorded(run: Run) -> int:
@@ -210,7 +212,7 @@ def _recorded(run: Run) -> int:
     kept = weights if weights <= WEIGHTS_KEPT else 0
     at_once = min(weights, max(WEIGHTS_AT_ONCE, replications * scheme.partitions))
     messages = scheme.messages if isinstance(scheme, RoundScheme) else 1
-    return tables + rounds * scheme.workers * messages + FLOAT * (kept + 3 * at_once)
+    return tables + rounds * scheme.workers * messages + FLOAT_BYTES * (kept + 3 * at_once)
 
 
 def _working(run: Run, engine: str) -> int:
@@ -228,12 +230,12 @@ def _working(run: Run, engine: str) -> int:
         return 0
     block = max(1, BLOCK_CELLS // scheme.workers)
     rounds = run.updates if not run.cluster.ideal else min(run.updates, block)
-    one = BYTES_PER_CELL * rounds * scheme.workers * scheme.messages
+    trace = BYTES_PER_CELL * rounds * scheme.workers * scheme.messages
     if scheme.sees is not Sees.NOTHING:
-        return len(run.tapes) * one // 4
+        return len(run.tapes) * trace // 4
     coupled = run.policy.couples_rounds or not run.cluster.ideal
     most = MOST_WORKING_BYTES if coupled else CELLS_IN_CACHE * BYTES_PER_CELL
-    return max(one, min(len(run.tapes) * one, most))
+    return max(trace, min(len(run.tapes) * trace, most))
 
 
 def _decoding(run: Run, data: Data | None) -> float:
@@ -260,7 +262,7 @@ class Room:
     @classmethod
     def here(cls, output: Path) -> Room:
         """That of this machine, with results going to ``output``."""
-        return cls(free_memory(), free_disk(output), LONGEST)
+        return cls(free_memory(), free_disk(output), MAX_CELL_SECONDS)
 
 
 def require_memory(needed: float, room: Room, what: str, remedy: str) -> None:
@@ -268,7 +270,7 @@ def require_memory(needed: float, room: Room, what: str, remedy: str) -> None:
     if room.memory is not None and needed > room.memory:
         raise ConfigError(
             f"{what} takes about {size(needed)} of memory, and {size(room.memory)} are free: "
-            f"{remedy}, {REMEDY}"
+            f"{remedy}, {HOW_TO_ALLOW}"
         )
 
 
@@ -277,26 +279,27 @@ def require_fits(cells: Sequence[tuple[Cell, Estimate]], room: Room, jobs: int =
     on this machine; 0 on a cluster. Raises ConfigError: the largest, with its number."""
     if not cells:
         return
-    cell, need = max(cells, key=lambda each: each[1].memory)
+    cell, need = max(cells, key=lambda pair: pair[1].memory)
     if jobs > 0:
         remedy = "take fewer workers, iterations or replications"
         require_memory(need.memory, room, _named(cell), remedy)
-        together = sum(sorted((each.memory for _, each in cells), reverse=True)[:jobs])
+        together = sum(sorted((need.memory for _, need in cells), reverse=True)[:jobs])
         if len(cells) > 1 and jobs > 1:
             require_memory(together, room, f"{jobs} cells at a time", "take fewer --jobs")
-    tables = ROW * sum(each.rows for _, each in cells)
+    tables = ROW_BYTES * sum(need.rows for _, need in cells)
     require_memory(tables, room, f"the tables of {len(cells)} cells", "take fewer of them")
-    disk = sum(each.disk for _, each in cells)
+    disk = sum(need.disk for _, need in cells)
     if room.disk is not None and disk > room.disk:
         raise ConfigError(
             f"the results take about {size(disk)} of disk, and {size(room.disk)} are free: "
-            f"take fewer cells, iterations or replications, {REMEDY}"
+            f"take fewer cells, iterations or replications, {HOW_TO_ALLOW}"
         )
-    cell, need = max(cells, key=lambda each: each[1].seconds)
+    cell, need = max(cells, key=lambda pair: pair[1].seconds)
     if room.seconds is not None and need.seconds > room.seconds:
         days = need.seconds / 86400
         raise ConfigError(
-            f"{_named(cell)} takes about {days:.3g} days on one core: take a smaller one, {REMEDY}"
+            f"{_named(cell)} takes about {days:.3g} days on one core: take a smaller one, "
+            f"{HOW_TO_ALLOW}"
         )
 
 
@@ -343,17 +346,17 @@ def check(grid: Sequence[Cell], room: Room | None = None) -> Checked:
                 if not cell.swept:
                     raise
                 known[alike] = str(error)
-        found = known[alike]
-        if isinstance(found, str):
-            impossible[cell.key] = found
+        estimate = known[alike]
+        if isinstance(estimate, str):
+            impossible[cell.key] = estimate
             continue
         delay = (id(settings.delay), settings.iterations, settings.workers)
         if delay not in warnings:
             warnings[delay] = build.warnings(settings)
-        estimates[cell.key] = found
+        estimates[cell.key] = estimate
     if all(cell.key in impossible for cell in grid):
         raise ConfigError(next(iter(impossible.values())))
-    lines = dict.fromkeys(line for each in warnings.values() for line in each)
+    lines = dict.fromkeys(line for texts in warnings.values() for line in texts)
     return Checked(impossible, tuple(lines), estimates)
 
 
@@ -374,16 +377,16 @@ def _estimated(cell: Cell, room: Room, sizes: dict[tuple[int, int, int], Data | 
     except (Exception, SystemExit) as error:
         if isinstance(error, ConfigError) or build.ours(settings):
             raise
-        return Estimate("event", "", START, 0)  # its cell fails, and says so
+        return Estimate("event", "", START_SECONDS, 0)  # its cell fails, and says so
 
 
 def _size(cell: Cell, room: Room) -> Data | None:
     """How large a cell's problem is; one that says so before it is made may be refused."""
     config = cell.settings.problem
-    said = None if config is None else config.family.entries
-    if config is not None and said is not None:
-        what = f"problem.dataset = {config.family.name} ({said:.3g} numbers)"
-        require_memory(DATA * FLOAT * said, room, what, "take fewer rows or features")
+    entries = None if config is None else config.family.entries
+    if config is not None and entries is not None:
+        what = f"problem.dataset = {config.family.name} ({entries:.3g} numbers)"
+        require_memory(DATA * FLOAT_BYTES * entries, room, what, "take fewer rows or features")
     if (learning := build.training(cell)) is None:
         return None
     problem = learning.problem

@@ -18,10 +18,12 @@ import pyarrow.parquet as pq
 
 from ..config.errors import ConfigError
 
-ANSWER, REPORT = "answer.json", "report.html"  # what a command found, and the page made of it
+# what a command found, and the page made of it
+ANSWER_FILE, REPORT_FILE = "answer.json", "report.html"
 TEMPORARY = ".part"  # ending of files that are being written: ``.<name>.<process>.<random>.part``
-LONGEST = 40  # characters of a file's name that stand in its temporary one: names cannot be long
-KINDS = {
+# characters of a file's name that stand in its temporary one: names cannot be long
+MAX_NAME_LETTERS = 40
+FILE_TYPES = {
     stat.S_IFDIR: "a directory",
     stat.S_IFLNK: "a symbolic link",
     stat.S_IFIFO: "a FIFO",
@@ -30,24 +32,26 @@ KINDS = {
     stat.S_IFSOCK: "a socket",
 }
 MARK = ".erasurehead"  # a file in each folder of results, also after a command that was killed
-MARKED = b"The files beside this one are results of erasurehead, which replaces them.\n"
+MARK_TEXT = b"The files beside this one are results of erasurehead, which replaces them.\n"
 # files with these facts are in folders that were made before there was a mark
-SIGNS = {"manifest.json": "versions", "answer.json": "verdict"}
+FACT_OF_FILE = {"manifest.json": "versions", "answer.json": "verdict"}
 
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file at once or not at all; survives ``kill -9`` at any moment.
     Raises ConfigError: it cannot be written there, or something else than a file is there."""
-    part = path.with_name(f".{path.name[:LONGEST]}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}")
+    partial = path.with_name(
+        f".{path.name[:MAX_NAME_LETTERS]}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}"
+    )
     with _reported(path):
         require_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.touch(exist_ok=False)  # with the permissions that the umask leaves
+        partial.touch(exist_ok=False)  # with the permissions that the umask leaves
         try:
-            part.write_bytes(content)
-            part.replace(path)
+            partial.write_bytes(content)
+            partial.replace(path)
         except BaseException:
-            part.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
             raise
 
 
@@ -70,7 +74,9 @@ def require_replaceable(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISREG(mode):
-        raise ConfigError(f"{path}: is {KINDS.get(stat.S_IFMT(mode), 'no file')}; must be a file")
+        raise ConfigError(
+            f"{path}: is {FILE_TYPES.get(stat.S_IFMT(mode), 'no file')}; must be a file"
+        )
 
 
 @contextmanager
@@ -79,18 +85,18 @@ def folder_made(folder: Path) -> Iterator[None]:
     new: list[Path] = []
     try:
         with _reported(folder):
-            for place in (*reversed(folder.parents), folder):
-                if not place.is_dir():
+            for parent in (*reversed(folder.parents), folder):
+                if not parent.is_dir():
                     with suppress(FileExistsError):
-                        place.mkdir()
-                        new.append(place)
+                        parent.mkdir()
+                        new.append(parent)
             if not folder.is_dir():
                 raise NotADirectoryError(20, "Not a directory")
         yield
     finally:
-        for place in reversed(new):
+        for parent in reversed(new):
             with suppress(OSError):  # not empty
-                place.rmdir()
+                parent.rmdir()
 
 
 def require_writable(folder: Path) -> None:
@@ -188,9 +194,9 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-NAME = ".lock"
+LOCK_NAME = ".lock"
 # how often a lock is looked at whose owner has not yet said who it is, and seconds in between
-LOOKS, PAUSE = 50, 0.02
+LOCK_CHECKS, LOCK_PAUSE = 50, 0.02
 
 
 @contextmanager
@@ -198,7 +204,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Within this context no other command writes to ``folder``, which is made if need be.
     Raises ConfigError: another command does at the moment, or the folder cannot be written."""
     with folder_made(folder):
-        path = folder / NAME
+        path = folder / LOCK_NAME
         with _reported(folder):
             handle = _acquired(path)
         try:
@@ -219,10 +225,10 @@ def all_or_none(paths: Sequence[Path]) -> Iterator[None]:
 
     def known(path: Path) -> tuple[int, int] | None:
         try:
-            found = path.lstat()
+            status = path.lstat()
         except (OSError, ValueError):
             return None
-        return found.st_ino, found.st_mtime_ns
+        return status.st_ino, status.st_mtime_ns
 
     before = {path: known(path) for path in paths}
     try:
@@ -266,19 +272,19 @@ def output_folder(
         )
     with locked(folder):
         remove_leftovers(folder)
-        mark, answer = folder / MARK, folder / ANSWER
+        mark, answer = folder / MARK, folder / ANSWER_FILE
         with _reported(answer):
             before = answer.read_bytes() if answer.is_file() else None
         try:
             if not mark.exists():
-                write_bytes(mark, MARKED)
+                write_bytes(mark, MARK_TEXT)
             with all_or_none(paths):
                 yield
             same = before is None or (answer.is_file() and answer.read_bytes() == before)
-            if not same and (folder / REPORT).is_file():
-                remove([folder / REPORT])  # the page of another answer
+            if not same and (folder / REPORT_FILE).is_file():
+                remove([folder / REPORT_FILE])  # the page of another answer
         finally:
-            if {path.name for path in folder.iterdir()} <= {MARK, NAME}:
+            if {path.name for path in folder.iterdir()} <= {MARK, LOCK_NAME}:
                 mark.unlink(missing_ok=True)
 
 
@@ -288,17 +294,17 @@ def is_ours(folder: Path) -> bool:
         return True  # what else is there is refused when the folder is made
     if (folder / MARK).is_file() or all(p.name.startswith(".") for p in folder.iterdir()):
         return True
-    for name, fact in SIGNS.items():
+    for name, fact in FACT_OF_FILE.items():
         with suppress(OSError, ValueError, RecursionError):
-            found = json.loads((folder / name).read_bytes())
-            if isinstance(found, dict) and fact in found:
+            facts = json.loads((folder / name).read_bytes())
+            if isinstance(facts, dict) and fact in facts:
                 return True
     return False
 
 
 def writer_of(folder: Path) -> int | None:
     """The process that writes to ``folder`` at the moment, if there is one."""
-    path = folder / NAME
+    path = folder / LOCK_NAME
     try:
         if fcntl is None or not path.is_file():
             return None
@@ -311,7 +317,7 @@ def writer_of(folder: Path) -> int | None:
 def _acquired(path: Path) -> int:
     """An open file with the lock on it; closing it gives the lock back."""
     who = "another process"
-    for _ in range(LOOKS):
+    for _ in range(LOCK_CHECKS):
         handle = _opened(path)
         taken = False
         try:
@@ -319,7 +325,7 @@ def _acquired(path: Path) -> int:
                 if (owner := _process(os.read(handle, 32))) is not None and alive(owner):
                     who = f"process {owner}"
                     break
-                time.sleep(PAUSE)
+                time.sleep(LOCK_PAUSE)
             elif _same(handle, path):  # otherwise its last owner has just removed it
                 try:
                     os.ftruncate(handle, 0)

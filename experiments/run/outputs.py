@@ -18,20 +18,33 @@ import pyarrow.parquet as pq
 
 from ..config.document import read_yaml
 from ..config.errors import ConfigError
-from .files import MARK, REPORT, remove, write_arrow, write_bytes, writer_of
+from .files import MARK, REPORT_FILE, remove, write_arrow, write_bytes, writer_of
 
 # What stays of another config, and what its tables' origin is for: docs/design.md, cells.
 
 CONFIG = "config.yaml"
 MANIFEST = "manifest.json"
-ITERATIONS, SUMMARY, WORKERS = "iterations.parquet", "summary.parquet", "workers.parquet"
+ITERATIONS, SUMMARY, WORKERS = (
+    "iterations.parquet",
+    "summary.parquet",
+    "workers.parquet",
+)
 # with ``--tables csv``: the tables once more
-CSV = tuple(str(Path(name).with_suffix(".csv")) for name in (ITERATIONS, SUMMARY, WORKERS))
-CELLS = b"cell,scheme,label,"  # how each of them begins
-TIMELINE, EVENTS = "timeline.parquet", "timeline.json"
+CSV_TABLES = tuple(str(Path(name).with_suffix(".csv")) for name in (ITERATIONS, SUMMARY, WORKERS))
+CSV_HEADER = b"cell,scheme,label,"  # how each of them begins
+TIMELINE_TABLE, TIMELINE_EVENTS = "timeline.parquet", "timeline.json"
 INDEX = "index.html"
 ATTACK = ("attack.parquet", "attack.csv", "attack.png", "attack.svg")  # of ``erasurehead attack``
-FILES = (CONFIG, MANIFEST, ITERATIONS, SUMMARY, WORKERS, TIMELINE, EVENTS, *CSV)
+RUN_FILES = (
+    CONFIG,
+    MANIFEST,
+    ITERATIONS,
+    SUMMARY,
+    WORKERS,
+    TIMELINE_TABLE,
+    TIMELINE_EVENTS,
+    *CSV_TABLES,
+)
 PLOTS = "plots"
 FACT: Final = b"erasurehead.origin"  # where a Parquet file's metadata hold its origin
 PACKAGES = ("numpy", "scipy", "simpy", "pandas", "pyarrow", "scikit-learn", "erasurehead-simulator")
@@ -75,8 +88,8 @@ def origin_in(metadata: Mapping[bytes, bytes] | None) -> Origin | None:
 
 def _origin(read: Callable[[], Any]) -> Origin | None:
     try:
-        found = read()
-        return Origin(str(found["config"]), str(found["cells"]))
+        facts = read()
+        return Origin(str(facts["config"]), str(facts["cells"]))
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
@@ -84,8 +97,8 @@ def _origin(read: Callable[[], Any]) -> Origin | None:
 def failed_cells(output: Path) -> dict[str, str]:
     """The cells that could not be computed, with the reasons."""
     try:
-        found = json.loads((output / MANIFEST).read_bytes())["failed"]
-        return {str(name): str(reason) for name, reason in found.items()}
+        failed = json.loads((output / MANIFEST).read_bytes())["failed"]
+        return {str(name): str(reason) for name, reason in failed.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}  # results of before had none
 
@@ -144,10 +157,10 @@ def nothing_at(path: Path) -> ConfigError:
 def make_way(output: Path, config: Mapping[str, Any]) -> bool:
     """Remove what another config has left in ``output``, and say whether there was such a result.
     The finished cells of the resolved config stay. Raises ConfigError: it cannot be removed."""
-    origin, said = origin_of(output), _said(config)
-    if origin is not None and origin.config == said:
+    origin, wanted = origin_of(output), _said(config)
+    if origin is not None and origin.config == wanted:
         return False
-    another = origin is not None or _said_in(output) != said
+    another = origin is not None or _said_in(output) != wanted
     return clear(output) and another
 
 
@@ -161,14 +174,22 @@ def clear(output: Path) -> bool:
     """Remove everything that is made of one config, the manifest first, and say whether there was
     something. A timeline is emptied instead: a program that reads it by name finds its columns and
     no rows. Raises ConfigError: it cannot be removed."""
-    tables = (MANIFEST, ITERATIONS, SUMMARY, WORKERS, EVENTS, REPORT, *ATTACK)
+    tables = (
+        MANIFEST,
+        ITERATIONS,
+        SUMMARY,
+        WORKERS,
+        TIMELINE_EVENTS,
+        REPORT_FILE,
+        *ATTACK,
+    )
     old = [output / name for name in tables if (output / name).is_file()]
-    old += [output / name for name in CSV if _is_table(output / name)]
+    old += [output / name for name in CSV_TABLES if _is_table(output / name)]
     drawn = output / PLOTS / MARK
     if drawn.is_file():
         old += [output / PLOTS / Path(name).name for name in drawn.read_text().splitlines()]
     remove([*old, drawn])
-    timeline = output / TIMELINE
+    timeline = output / TIMELINE_TABLE
     if not has_rows(timeline):
         return bool(old)
     try:
@@ -181,10 +202,10 @@ def clear(output: Path) -> bool:
 
 
 def _is_table(csv: Path) -> bool:
-    """Whether a CSV file is a table of ours: a file of the user's may have its name."""
+    """Whether a CSV_TABLES file is a table of ours: a file of the user's may have its name."""
     try:
         with csv.open("rb") as file:
-            return file.read(len(CELLS)) == CELLS
+            return file.read(len(CSV_HEADER)) == CSV_HEADER
     except OSError:
         return False
 
@@ -235,7 +256,7 @@ def _commit() -> str | None:
     try:
         command, quiet = ["git", "rev-parse", "HEAD"], subprocess.DEVNULL
         here = Path(__file__).parent
-        said = subprocess.check_output(command, cwd=here, stderr=quiet, text=True, timeout=10)
-        return said.strip()
+        version = subprocess.check_output(command, cwd=here, stderr=quiet, text=True, timeout=10)
+        return version.strip()
     except (OSError, subprocess.SubprocessError):
         return None

@@ -36,14 +36,14 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 Share = Callable[[float], None]  # called by a task with the share of its work that is done, 0 to 1
 Task = Callable[[Item, Share], Result]
-TRIES = 2  # how often a task is started whose process dies
-POLL = 0.5  # seconds between two looks at how far the running tasks are
+TASK_TRIES = 2  # how often a task is started whose process dies
+POLL_SECONDS = 0.5  # seconds between two looks at how far the running tasks are
 SHARE_EVERY = 0.2  # seconds between two messages of a process about its share
 START_TRIES, START_PAUSE = 5, 0.2  # starts of a process whose server dies, seconds between them
 EXIT_TIMEOUT = 60.0  # seconds that a killed process may take to end on a busy machine
 LONGEST_BASE = 60  # characters of the temporary folder: a socket's path adds 44, of 104 on macOS
 FILES_OF_A_START = 12  # that are open while a process starts, and some to spare
-SERVER = "forkserver" in multiprocessing.get_all_start_methods()
+HAS_FORKSERVER = "forkserver" in multiprocessing.get_all_start_methods()
 PRELOADED = [  # what a process needs for its first cell
     "erasurehead.experiments.run.compute",
     "erasurehead.experiments.run.pools",
@@ -99,7 +99,7 @@ def map_unordered(
     """Compute ``task``, a function of a module, for every item, started in this order; each is
     given when it is there. Without a pool all is computed here. ``progress`` is called with the
     tasks done, parts of running ones too. Raises as tasks do."""
-    done, told = 0, 0.0
+    done, reported = 0, 0.0
     if pool is None:
         for item in items:
             yield item, task(item, lambda share, done=done: progress(done + share))  # type: ignore[misc]
@@ -108,8 +108,8 @@ def map_unordered(
         return
     waiting = deque(Attempt(item) for item in items)
     suspects, running = deque[Attempt[Item]](), 0
-    found: list[tuple[Attempt[Item], Result | Died]] = []
-    while waiting or suspects or running or found:
+    ended: list[tuple[Attempt[Item], Result | Died]] = []
+    while waiting or suspects or running or ended:
         for _ in range(pool.room()):  # before the caller looks at results: nobody waits for it
             # A suspect has the pool to itself: the memory, and, where a pool can only say that a
             # worker died which had several tasks, the blame.
@@ -117,19 +117,20 @@ def map_unordered(
                 break
             pool.submit(task, (waiting or suspects).popleft())
             running += 1
-        for attempt, result in found:
+        for attempt, result in ended:
             yield attempt.item, result
-        done += len(found)
-        found = []
-        for attempt, result in pool.completed(POLL) if running else ():
+        done += len(ended)
+        ended = []
+        for attempt, result in pool.completed(POLL_SECONDS) if running else ():
             running -= 1
             attempt.deaths += isinstance(result, Died)
-            if isinstance(result, Died) and attempt.deaths < TRIES:
+            if isinstance(result, Died) and attempt.deaths < TASK_TRIES:
                 suspects.append(attempt)
             else:
-                found.append((attempt, result))
-        told = max(told, done + len(found) + pool.share())  # a lost task has no share: never back
-        progress(told)
+                ended.append((attempt, result))
+        # Never back, though a lost task has no share any more.
+        reported = max(reported, done + len(ended) + pool.share())
+        progress(reported)
 
 
 @contextmanager
@@ -152,9 +153,9 @@ class Worker:
     def __init__(self) -> None:
         self.attempt: Attempt[Any] | None = None  # what it computes
         self.share = 0.0
-        context: Any = multiprocessing.get_context("forkserver" if SERVER else "spawn")
+        context: Any = multiprocessing.get_context("forkserver" if HAS_FORKSERVER else "spawn")
         self.pipe, far_end = multiprocessing.Pipe()
-        with without_main(), undisturbed() if SERVER else nullcontext(), served():
+        with without_main(), undisturbed() if HAS_FORKSERVER else nullcontext(), served():
             self.process = context.Process(target=_work, args=(far_end,), daemon=True)
             self.process.start()
         far_end.close()  # the process has its own
@@ -205,7 +206,7 @@ class ProcessPool(Pool):
     @override
     def completed(self, seconds: float) -> list[tuple[Attempt[Any], Any]]:
         busy = {worker.pipe: worker for worker in self._workers if worker.attempt is not None}
-        found: list[tuple[Attempt[Any], Any]] = []
+        ended: list[tuple[Attempt[Any], Any]] = []
         for pipe in connection.wait([*busy], seconds):
             worker = busy[pipe]  # type: ignore[index]
             attempt = worker.attempt
@@ -215,15 +216,15 @@ class ProcessPool(Pool):
             except (EOFError, OSError):
                 self._workers.remove(worker)
                 worker.close()
-                found.append((attempt, Died(why_died(worker.process.exitcode))))
+                ended.append((attempt, Died(why_died(worker.process.exitcode))))
                 continue
             if kind == "error":
                 raise value
             worker.share = value if kind == "share" else 0.0
             if kind == "result":
                 worker.attempt = None
-                found.append((attempt, value))
-        return found
+                ended.append((attempt, value))
+        return ended
 
     @override
     def share(self) -> float:
@@ -265,13 +266,13 @@ def _work(pipe: connection.Connection) -> None:
             os._exit(1)
 
     threading.Thread(target=receive, daemon=True).start()
-    told = 0.0
+    sent = 0.0  # when the last share was
 
     def tell(share: float) -> None:
-        nonlocal told
-        if time.monotonic() > told + SHARE_EVERY:
+        nonlocal sent
+        if time.monotonic() > sent + SHARE_EVERY:
             pipe.send(("share", share))
-            told = time.monotonic()
+            sent = time.monotonic()
 
     while True:
         given = tasks.get()
@@ -288,7 +289,7 @@ def _work(pipe: connection.Connection) -> None:
 
 def prepare() -> None:
     """Start the server, if this system can have one, and return at once: it imports meanwhile."""
-    if not SERVER:
+    if not HAS_FORKSERVER:
         return
     multiprocessing.set_forkserver_preload(PRELOADED)
     with undisturbed(), postponed():

@@ -30,12 +30,15 @@ CONFIDENCE = 0.95
 # times the loss at the start: noisy models end above it, but none this far comes back
 DIVERGED = 1000.0
 DECODED = 1e-9  # decoding error, per partition, up to which it is what rounding leaves of 0
-SOME = 3  # cells that are named
+NAMED_CELLS = 3  # cells that are named
 COMPARED = sorted((m for m in METRICS.values() if m.compared), key=lambda m: m.unit != "s")
-MOST_KNOWN = 1000  # closed forms, some hundredths of a second each; a summary with more has none
+# closed forms, some hundredths of a second each; a summary with more has none
+MAX_CLOSED_FORMS = 1000
 # sections of a config on which iteration times and decoding errors depend
 TIMING = ("workers", "delay", "load_law", "policy", "schemes", "network", "failures")
-SMALL = 2**22  # numbers of training data up to which the end of biased descent is computed
+MAX_BIAS_NUMBERS = (
+    2**22
+)  # numbers of training data up to which the end of biased descent is computed
 Finished = tuple[Cell, CellResult]
 NO_DIFFERENCE = {f"iteration_time_difference{end}": np.nan for end in ("", "_low", "_high")}
 
@@ -113,10 +116,10 @@ def diverged(finished: Sequence[Finished]) -> tuple[str, ...]:
                 labels.append(cell.label)
     if not labels:
         return ()
-    more = f", and {len(labels) - SOME} more" if len(labels) > SOME else ""
+    more = f", and {len(labels) - NAMED_CELLS} more" if len(labels) > NAMED_CELLS else ""
     return (
-        f"diverged: {', '.join(labels[:SOME])}{more}: the training loss ends over {DIVERGED:g} "
-        "times where it began; take a smaller learning rate",
+        f"diverged: {', '.join(labels[:NAMED_CELLS])}{more}: the training loss ends over "
+        f"{DIVERGED:g} times where it began; take a smaller learning rate",
     )
 
 
@@ -190,7 +193,7 @@ def _asked(cell: Cell) -> _Asked:
     return _Asked(text, tuple(map(type, objects)), cell)
 
 
-@lru_cache(maxsize=4 * MOST_KNOWN)
+@lru_cache(maxsize=4 * MAX_CLOSED_FORMS)
 def _looked_up(asked: _Asked) -> ClosedForm:
     cell, settings = asked.cell, asked.cell.settings
     ideal = settings.network is None and settings.failures is None
@@ -243,19 +246,19 @@ def _means(scheme: Scheme, settings: Settings) -> FloatArray | None:
 
 
 def biased(finished: Sequence[Finished]) -> tuple[str, ...]:
-    """A line for each cell (``SOME`` of them) whose workers' own data count unequally, if known."""
-    found = []
+    """A line for some cells whose workers' own data count unequally, if known."""
+    rows = []
     for cell, result in finished:
         settings, scheme = cell.settings, scheme_of(cell)
         plain = scheme == Barrierless(scheme.name, scheme.workers, 1, own_data=True)
         means = _means(scheme, settings) if plain and settings.network is None else None
         if means is not None and np.ptp(means) > 0 and "train_loss" in result.per_iteration:
-            found.append((cell, theory.asynchronous_weights(means)))
+            rows.append((cell, theory.asynchronous_weights(means)))
     return tuple(
         f"{cell.label}: own data are biased: those of the fastest worker count "
         f"{weights.max():.3g} times, of the slowest {weights.min():.3g} times as much as is fair; "
         f"descent tends to {_tends(cell, weights)}; rescale: true removes this bias"
-        for cell, weights in found[:SOME]
+        for cell, weights in rows[:NAMED_CELLS]
     )
 
 
@@ -263,13 +266,13 @@ def _tends(cell: Cell, weights: FloatArray) -> str:
     """Where small steps end if partitions have these weights; known of small least squares."""
     learning = None if cell.data_stamps() else training(cell)
     problem = learning.problem if learning is not None else None
-    if not isinstance(problem, LeastSquares) or problem.rows * problem.features > SMALL:
+    if not isinstance(problem, LeastSquares) or problem.rows * problem.features > MAX_BIAS_NUMBERS:
         return "another model than the optimum"
     X = problem.X if isinstance(problem.X, np.ndarray) else problem.X.toarray()
     root = np.sqrt(np.repeat(weights, problem.partition_sizes))
     ends = [
-        theory.least_squares_spectrum(X * each[:, None], problem.y * each, problem.l2).minimiser
-        for each in (root, np.ones_like(root))
+        theory.least_squares_spectrum(X * weight[:, None], problem.y * weight, problem.l2).minimiser
+        for weight in (root, np.ones_like(root))
     ]
     there, best = problem.loss(np.array(ends).T)
     return f"a training loss of {there:.4g}, and the optimum has {best:.4g}"
@@ -281,14 +284,14 @@ def normal_deviate(t: float, degrees: int) -> float:
     return float(np.copysign(-ndtri(beyond), t)) if beyond > 0 else t
 
 
-def _theory(cell: Cell, found: Mapping[str, float]) -> dict[str, float]:
+def _theory(cell: Cell, means: Mapping[str, float]) -> dict[str, float]:
     """The closed forms of a cell, and how far its means are away, as a normal deviate."""
     known = closed_form(cell)
     row: dict[str, float] = {}
     for name, value in (("iteration_time", known.seconds), ("decoding_error", known.error)):
-        if f"{name}_mean" not in found or np.isnan(value):
+        if f"{name}_mean" not in means or np.isnan(value):
             continue
-        far, error = found[f"{name}_mean"] - value, found[f"{name}_se"]
+        far, error = means[f"{name}_mean"] - value, means[f"{name}_se"]
         z = known.z(name, far, error, cell.settings.replications)
         row |= {f"{name}_theory": value, f"{name}_z": z}
     return row if np.isnan(known.least) else row | {"least_iteration_time": known.least}
@@ -308,11 +311,11 @@ def workers_table(finished: Sequence[Finished]) -> pd.DataFrame:
 def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.DataFrame:
     """One row per cell: means and standard errors over replications, and paired comparisons with
     the first scheme of the same point of the grid; see docs/results.md. There are closed forms
-    unless it was not ``simulated``, or there are more than ``MOST_KNOWN`` to look up."""
+    unless it was not ``simulated``, or there are more than ``MAX_CLOSED_FORMS`` to look up."""
     metrics = metrics_of(_alike(finished))
-    known = simulated and len({_asked(cell) for cell, _ in finished}) <= MOST_KNOWN
+    known = simulated and len({_asked(cell) for cell, _ in finished}) <= MAX_CLOSED_FORMS
     first = {cell.point: cell.key for cell, _ in reversed(finished)}
-    endless = [one for one in finished if known and closed_form(one[0]).endless]
+    endless = [pair for pair in finished if known and closed_form(pair[0]).endless]
     medians = {cell.key: _without_mean(result) for cell, result in endless}
     rows = [
         {
@@ -347,9 +350,9 @@ def metrics_of(finished: Sequence[Finished]) -> dict[str, dict[str, FloatArray]]
         runs = [result.per_iteration["replication"] + start for (_, result), start in pairs]
         together["replication"] = np.concatenate(runs)
         whole = _concatenated([result.per_replication for _, result in same])
-        found = per_replication(replace(same[0][1], per_iteration=together, per_replication=whole))
+        values = per_replication(replace(same[0][1], per_iteration=together, per_replication=whole))
         for (cell, _), start, end in zip(same, starts, starts[1:], strict=False):
-            metrics[cell.key] = {name: values[start:end] for name, values in found.items()}
+            metrics[cell.key] = {name: of_runs[start:end] for name, of_runs in values.items()}
     return metrics
 
 
@@ -393,8 +396,8 @@ def _labelled(
     rows = np.repeat(cells.index, [len(next(iter(table.values()))) for table in tables])
     kinds = {tuple((name, values.dtype) for name, values in table.items()) for table in tables}
     middle = frame(_concatenated(tables)) if len(kinds) == 1 else pd.concat(map(frame, tables))
-    parts = [cells.take(rows), middle, swept.take(rows)]
-    return pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
+    frames = [cells.take(rows), middle, swept.take(rows)]
+    return pd.concat([frame.reset_index(drop=True) for frame in frames], axis=1)
 
 
 def _swept(finished: Sequence[Finished]) -> list[dict[str, Any]]:
@@ -422,8 +425,8 @@ def _costliest(workers: Columns) -> dict[str, float]:
     if not workers["worker"].size:
         return {}
     worst = int(np.argmax(workers["cost"]))
-    found = {f"costliest_worker_{name}": float(workers[name][worst]) for name in ("last", "cost")}
-    return {"costliest_worker": int(workers["worker"][worst]), **found}
+    columns = {f"costliest_worker_{name}": float(workers[name][worst]) for name in ("last", "cost")}
+    return {"costliest_worker": int(workers["worker"][worst]), **columns}
 
 
 def _without_mean(result: CellResult) -> dict[str, float]:

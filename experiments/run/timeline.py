@@ -23,7 +23,7 @@ from .compute import learn_along
 
 Event = dict[str, Any]
 Timelines = dict[str, list[Span]]  # spans by the label of the scheme
-COLUMNS = ["label", "worker", "kind", "start", "end", "iteration", "ended_by"]
+SPAN_COLUMNS = ["label", "worker", "kind", "start", "end", "iteration", "ended_by"]
 MICROSECONDS = 1e6
 
 
@@ -49,8 +49,10 @@ def shown(grid: Iterable[Cell]) -> list[Cell]:
 
 def timeline_table(timelines: Timelines) -> pd.DataFrame:
     """One row per span, with the scheme's ``label`` and the fields of ``Span``."""
-    rows = [{"label": label, **asdict(one)} for label, spans in timelines.items() for one in spans]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    rows = [
+        {"label": label, **asdict(span)} for label, spans in timelines.items() for span in spans
+    ]
+    return pd.DataFrame(rows, columns=SPAN_COLUMNS)
 
 
 def trace_events(timelines: Timelines, origin: outputs.Origin | None = None) -> bytes:
@@ -77,25 +79,25 @@ def _names(process: int, label: str, spans: list[Span]) -> Iterator[Event]:
     for worker, uplink in sorted({(span.worker, span.kind == "sending") for span in spans}):
         name = "master" if worker < 0 else f"worker {worker}" + (" uplink" if uplink else "")
         row = _row(worker, "sending" if uplink else "")
-        place = {"ph": "M", "pid": process, "tid": row}
-        yield place | {"name": "thread_name", "args": {"name": name}}
-        yield place | {"name": "thread_sort_index", "args": {"sort_index": row}}
+        track = {"ph": "M", "pid": process, "tid": row}
+        yield track | {"name": "thread_name", "args": {"name": name}}
+        yield track | {"name": "thread_sort_index", "args": {"sort_index": row}}
 
 
 def _events(process: int, span: Span, source: str) -> Iterator[Event]:
     """A span; for the master also its update, and an arrow from the message that ended it."""
     start, end = round(span.start * MICROSECONDS, 3), round(span.end * MICROSECONDS, 3)
-    place: Event = {"pid": process, "tid": _row(span.worker, span.kind)}
+    event: Event = {"pid": process, "tid": _row(span.worker, span.kind)}
     args = {"iteration": span.iteration}
     length = round(end - start, 3)
-    yield place | {"ph": "X", "name": span.kind, "ts": start, "dur": length, "args": args}
+    yield event | {"ph": "X", "name": span.kind, "ts": start, "dur": length, "args": args}
     if span.worker < 0:
-        yield place | {"ph": "i", "name": "update", "ts": end, "s": "t", "args": args}
+        yield event | {"ph": "i", "name": "update", "ts": end, "s": "t", "args": args}
         if span.ended_by >= 0:
             arrow: Event = {"name": "ends the round", "cat": "round", "id": span.iteration}
             origin = {"pid": process, "tid": _row(span.ended_by, source)}
             yield arrow | origin | {"ph": "s", "ts": end}
-            yield arrow | place | {"ph": "f", "bp": "e", "ts": end}
+            yield arrow | event | {"ph": "f", "bp": "e", "ts": end}
 
 
 def write_timeline(finished: Iterable[Cell], file: Path, output: Path) -> None:
@@ -105,4 +107,4 @@ def write_timeline(finished: Iterable[Cell], file: Path, output: Path) -> None:
     origin = outputs.origin_of(output)
     files.write_bytes(file, trace_events(timelines, origin))
     facts = {} if origin is None else origin.facts
-    files.write_table(output / outputs.TIMELINE, timeline_table(timelines), facts)
+    files.write_table(output / outputs.TIMELINE_TABLE, timeline_table(timelines), facts)

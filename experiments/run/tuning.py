@@ -18,7 +18,8 @@ from ...sim.types import FloatArray
 from ..config.build import Training
 from .compute import learn_each
 
-SHARE = 0.99  # of the way from the zero model's loss to the best model's, where the target lies
+# of the way from the zero model's loss to the best model's, where the target lies
+TARGET_SHARE = 0.99
 # relative: so close to the target is there, or rounding would tell exact schemes apart
 ROUND_OFF = 1e-9
 
@@ -47,7 +48,7 @@ class Runs:
         return np.where(self.losses[:, -1] <= goal, first, np.nan)
 
 
-def target_loss(problem: Objective, share: float = SHARE) -> float:
+def target_loss(problem: Objective, share: float = TARGET_SHARE) -> float:
     """The data loss that lies this share of the way from the zero model to the best one.
     The best model minimises the objective, data loss and L2 term; no scheme has a part in it."""
 
@@ -74,7 +75,7 @@ def replayed(run: Run, steps: Steps, learning: Training, rates: Sequence[float])
     optimizers = [replace(learning.optimizer, learning_rate=rate) for rate in rates]
     learned = learn_each(bare, optimizers, steps, run.iterations)
     times = clock(steps, run.iterations)
-    return [Runs(times, one.train_loss) for one in learned]
+    return [Runs(times, losses.train_loss) for losses in learned]
 
 
 def clock(steps: Steps, iterations: int) -> FloatArray:
@@ -86,5 +87,5 @@ def clock(steps: Steps, iterations: int) -> FloatArray:
 def best(tried: Sequence[FloatArray]) -> int:
     """Which of ``(R,)`` is best: most often reached, then soonest; if never reached, the first."""
     reached = [seconds[np.isfinite(seconds)] for seconds in tried]
-    ranks = [(-each.size, float(each.mean()) if each.size else np.inf) for each in reached]
+    ranks = [(-times.size, float(times.mean()) if times.size else np.inf) for times in reached]
     return ranks.index(min(ranks))

@@ -14,7 +14,7 @@ from erasurehead.experiments.config import document
 from erasurehead.experiments.config.cells import cells, resolved
 from erasurehead.experiments.config.codec import filled
 from erasurehead.experiments.config.document import (
-    LARGEST,
+    MAX_BYTES,
     anchored,
     load,
     override,
@@ -327,7 +327,7 @@ def test_a_config_is_a_regular_file_of_some_size(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is a device"):
         load(Path("/dev/zero"))
     with (tmp_path / "large").open("wb") as file:
-        file.truncate(LARGEST + 1)
+        file.truncate(MAX_BYTES + 1)
     with pytest.raises(ConfigError, match="larger than 32 MiB"):
         load(tmp_path / "large")
     (tmp_path / "latin").write_bytes("name: é".encode("latin-1"))
@@ -378,7 +378,7 @@ def test_as_deep_and_as_many_as_a_mapping_from_python_may_be(
 
 
 def test_a_config_may_have_so_many_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document, "LARGEST", 64)
+    monkeypatch.setattr(document, "MAX_BYTES", 64)
     text = "name: run\n# "
     for more, said in ((0, None), (1, "larger than")):
         (tmp_path / "c.yaml").write_text(text + "x" * (64 - len(text) + more))

@@ -198,5 +198,5 @@ def test_a_diverged_run_has_no_final_loss() -> None:
 
 def test_streams_of_failures_are_those_of_no_run() -> None:
     """Delays have the numbers of the replications; half a thousand million are left for each."""
-    streams = [0, *sorted((build.UP, build.DOWN, build.LOSSES))]
+    streams = [0, *sorted((build.FAILURE_TAPES, build.REPAIR_TAPES, build.RESEND_TAPES))]
     assert min(b - a for a, b in pairwise(streams)) >= 2**29

@@ -222,7 +222,7 @@ def _refusal(build: Callable[[int], object], workers: int) -> str:
     try:
         build(workers)
     except InvalidParameter as error:
-        return re.sub(r"/[^'\" ]*/", "", str(error))  # wherever a file of ours lies
+        return re.sub(r"/[^'\" ]*", "~", str(error))  # wherever a file of ours lies
     return "built"
 
 

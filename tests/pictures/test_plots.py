@@ -434,7 +434,7 @@ def test_gantt_shows_every_scheme_round_and_worker(directories: dict[str, Path])
 
 
 def spans(rows: Sequence[tuple[str, int, str, float, float, int, int]]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=timeline.COLUMNS)
+    return pd.DataFrame(rows, columns=timeline.SPAN_COLUMNS)
 
 
 def test_gantt_tells_work_that_came_too_late() -> None:

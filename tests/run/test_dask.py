@@ -85,7 +85,7 @@ def dask_cluster(folder: Path, workers: int, deaths: int = 3) -> Iterator[Cluste
     try:
         for _ in range(workers):
             cluster.add_worker()
-        with mock.patch.object(dask, "PATIENCE", PATIENCE):
+        with mock.patch.object(dask, "ANSWER_TIMEOUT", PATIENCE):
             yield cluster
     finally:
         cluster.close()
@@ -119,7 +119,7 @@ CONNECT = """
 import sys
 from erasurehead.experiments.run import dask
 from erasurehead.experiments.config.errors import ConfigError
-dask.PATIENCE = 0.5
+dask.ANSWER_TIMEOUT = 0.5
 for address in sys.argv[1:]:
     try:
         with dask.cluster(address):
@@ -253,7 +253,7 @@ def test_dask_is_silent_while_it_is_connected(monkeypatch: pytest.MonkeyPatch) -
     class Known:
         def __init__(self, address: str, timeout: float, set_as_default: bool) -> None:
             assert (address, set_as_default) == ("tcp://here:1", False)
-            assert 0 < timeout < dask.PATIENCE, "the reason is Dask's own"
+            assert 0 < timeout < dask.ANSWER_TIMEOUT, "the reason is Dask's own"
             levels.append(logging.root.manager.disable)
 
         def close(self, seconds: float) -> None:
@@ -266,7 +266,7 @@ def test_dask_is_silent_while_it_is_connected(monkeypatch: pytest.MonkeyPatch) -
     assert isinstance(client, Known)
     levels.append(logging.root.manager.disable)
     assert levels == [logging.CRITICAL, logging.CRITICAL, logging.NOTSET]
-    assert closed == [dask.FAREWELL]
+    assert closed == [dask.CLOSE_TIMEOUT]
 
 
 def test_slots_are_the_threads_of_all_workers_at_the_moment() -> None:
@@ -294,10 +294,10 @@ def test_a_scheduler_that_does_not_answer_keeps_its_slots(monkeypatch: pytest.Mo
 
     release = threading.Event()
     own, said = pool_of(answer)
-    monkeypatch.setattr(dask, "PATIENCE", 30)
+    monkeypatch.setattr(dask, "ANSWER_TIMEOUT", 30)
     assert own.room() == 4
     silent.set()
-    monkeypatch.setattr(dask, "PATIENCE", 0.01)
+    monkeypatch.setattr(dask, "ANSWER_TIMEOUT", 0.01)
     assert [own.room(), own.room()] == [4, 4]
     assert said == ["tcp://here:1: waiting for an answer of the scheduler"]
     release.set()

@@ -18,7 +18,7 @@ import yaml
 
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run import files
-from erasurehead.experiments.run.files import NAME, locked, output_folder, writer_of
+from erasurehead.experiments.run.files import LOCK_NAME, locked, output_folder, writer_of
 from erasurehead.experiments.run.outputs import unfinished
 from tests.run.commands import ROOT
 from tests.tools import inside
@@ -70,11 +70,11 @@ def test_a_lock_of_a_dead_process_is_no_obstacle(
     out = tmp_path / "out"
     holder.send_signal(signal.SIGKILL)
     holder.wait()
-    assert (out / NAME).read_text() == f"{holder.pid}\n"
+    assert (out / LOCK_NAME).read_text() == f"{holder.pid}\n"
     assert writer_of(out) is None
     with locked(out):
         assert writer_of(out) == os.getpid()
-    assert not (out / NAME).exists()
+    assert not (out / LOCK_NAME).exists()
 
 
 def test_threads_of_one_process_are_told_apart(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_commands_look_before_they_compute(
 
 @pytest.mark.parametrize("odd", ["link", "fifo", "folder", "text"])
 def test_whatever_is_in_the_lock_s_place(odd: str, tmp_path: Path) -> None:
-    path, target = tmp_path / NAME, tmp_path / "target"
+    path, target = tmp_path / LOCK_NAME, tmp_path / "target"
     target.write_text("of the user")
     if odd == "text":
         path.write_text("not a process\n" * 100)
@@ -217,7 +217,7 @@ def test_a_lock_leaves_no_file_open(
 ) -> None:
     """A sweep in one process takes it a thousand times, also where it is refused."""
     if how == "a FIFO":
-        os.mkfifo(tmp_path / NAME)
+        os.mkfifo(tmp_path / LOCK_NAME)
     if how == "full":
 
         def full(handle: int, content: bytes) -> int:
@@ -233,7 +233,7 @@ def test_a_lock_leaves_no_file_open(
         if how == "an error":
             raise KeyError
     assert open_below(tmp_path) == []
-    assert (tmp_path / NAME).exists() == (how == "a FIFO")
+    assert (tmp_path / LOCK_NAME).exists() == (how == "a FIFO")
 
 
 # Files by hand, in this process.
@@ -264,10 +264,10 @@ def test_a_lock_of_nobody_is_waited_for(
     monkeypatch.setattr(files, "time", SimpleNamespace(sleep=seconds.append))
     monkeypatch.setattr(files, "_taken", lambda file: len(seconds) >= looks and taken(file))
     if looks < 50:
-        os.close(files._acquired(tmp_path / NAME))
+        os.close(files._acquired(tmp_path / LOCK_NAME))
     else:
         with pytest.raises(ConfigError, match=f"^{tmp_path}: another process is writing to it"):
-            files._acquired(tmp_path / NAME)
+            files._acquired(tmp_path / LOCK_NAME)
     assert sum(seconds) == pytest.approx(looks / 50)
 
 
@@ -444,4 +444,4 @@ def test_a_folder_of_ours_has_a_mark_from_the_first_file_on(tmp_path: Path) -> N
     assert not (folder / files.MARK).exists()
     with output_folder(folder, ["a"]):
         (folder / "a").write_text("1")
-    assert (folder / files.MARK).read_bytes() == files.MARKED
+    assert (folder / files.MARK).read_bytes() == files.MARK_TEXT

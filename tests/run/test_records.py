@@ -21,7 +21,7 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run import records as records_module
 from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.compute import result as numbers_of
-from erasurehead.experiments.run.estimate import START, Estimate, Room, check
+from erasurehead.experiments.run.estimate import START_SECONDS, Estimate, Room, check
 from erasurehead.experiments.run.records import (
     ClosedForm,
     Finished,
@@ -226,7 +226,7 @@ def test_measured_times_and_large_sweeps_have_no_closed_forms(
     some = finished(sweep={"delay.rate": [1.0, 2.0]})
     assert summary_table(some)["iteration_time_theory"].notna().all()
     assert "iteration_time_theory" not in summary_table(some, simulated=False)
-    monkeypatch.setattr("erasurehead.experiments.run.records.MOST_KNOWN", 1)
+    monkeypatch.setattr("erasurehead.experiments.run.records.MAX_CLOSED_FORMS", 1)
     assert "iteration_time_theory" not in summary_table(some)
 
 
@@ -670,7 +670,7 @@ def test_a_mean_of_one_run_has_no_interval() -> None:
 
 def test_closed_forms_are_looked_up_for_so_many_cells(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seeds do not matter to them, so four cells of two rates are two."""
-    monkeypatch.setattr("erasurehead.experiments.run.records.MOST_KNOWN", 2)
+    monkeypatch.setattr("erasurehead.experiments.run.records.MAX_CLOSED_FORMS", 2)
     two = finished(sweep={"delay.rate": [1.0, 2.0], "seed": [1, 2]})
     assert "iteration_time_theory" in summary_table(two)
     three = finished(sweep={"delay.rate": [1.0, 2.0, 3.0]})
@@ -767,7 +767,7 @@ TRAINED = {
 def test_what_makes_a_cell_take_longer(
     one: dict[str, Any], other: dict[str, Any], least: float, most: float
 ) -> None:
-    ratio = (needed(**other).seconds - START) / (needed(**one).seconds - START)
+    ratio = (needed(**other).seconds - START_SECONDS) / (needed(**one).seconds - START_SECONDS)
     assert least < ratio < most
 
 

@@ -19,7 +19,7 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run import compute as compute_module
 from erasurehead.experiments.run import files
 from erasurehead.experiments.run.compute import (
-    SOURCES,
+    CODE_FOLDERS,
     CellResult,
     compute,
     read_cell,
@@ -135,7 +135,7 @@ def test_the_fingerprint_covers_every_module_that_computes() -> None:
     ours = [f.relative_to(root).as_posix() for f in files if f.is_relative_to(root)]
     assert len(ours) > 50
     idle = ("__init__.py", "experiments/__init__.py", "experiments/text.py")  # compute nothing
-    uncovered = [f for f in ours if not f.startswith(SOURCES) and f not in idle]
+    uncovered = [f for f in ours if not f.startswith(CODE_FOLDERS) and f not in idle]
     assert uncovered == []
 
 

@@ -159,7 +159,7 @@ def test_command_writes_both_files(tmp_path: Path) -> None:
     timeline.write_timeline(cells(document()), tmp_path / "t.json", tmp_path / "out")
     assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
     frame = pd.read_parquet(tmp_path / "out" / "timeline.parquet")
-    assert list(frame.columns) == timeline.COLUMNS
+    assert list(frame.columns) == timeline.SPAN_COLUMNS
 
 
 def test_messages_have_the_size_of_the_data() -> None:
