@@ -18,7 +18,7 @@ from ...sim.errors import shell_word
 from ...sim.tables import read_csv
 from ..config.errors import ConfigError
 from ..run import files
-from ..run.files import ANSWER_FILE as ANSWER
+from ..run.files import ANSWER as ANSWER
 from .content import Answer as Answer
 
 

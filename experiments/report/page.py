@@ -106,7 +106,7 @@ def numbers_table(records: Records) -> Table:
         for metric in metrics:
             cell = number(*metric.estimate(row))
             order, middle = cell.order, f"{metric.name}_median"
-            if f"{middle}_low" in summary:
+            if {middle, f"{middle}_low", f"{middle}_high"} <= {*summary}:
                 value, low, high = (row[f"{middle}{end}"] for end in ("", "_low", "_high"))
                 median = interval(value, low, high, 4, "not reached")
                 cells.append((f"median {metric.label}", median))

@@ -165,7 +165,9 @@ def lines_of_scheme(records: Records, label: str) -> list[str]:
             f"Its workers compute {busy:.0%} of the time; {max(wasted, 0.0):.0%} of that is for "
             "messages that come too late."
         )
-    if "costliest_worker" in row and row["costliest_worker_cost"] > 0 and stands_out(row):
+    costliest = ("costliest_worker", "costliest_worker_cost", "costliest_worker_last")
+    known = all(name in row for name in (*costliest, "iterations", "replications", "workers"))
+    if known and row["costliest_worker_cost"] > 0 and stands_out(row):
         rounds = f"{row['costliest_worker_last']:.0%} of the rounds"
         lines.append(
             f"Worker {int(row['costliest_worker'])} delays it most: its message ends {rounds} (by "

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from ..config.errors import ConfigError
 
 # what a command found, and the page made of it
-ANSWER_FILE, REPORT_FILE = "answer.json", "report.html"
+ANSWER, REPORT_FILE = "answer.json", "report.html"
 TEMPORARY = ".part"  # ending of files that are being written: ``.<name>.<process>.<random>.part``
 # characters of a file's name that stand in its temporary one: names cannot be long
 MAX_NAME_LETTERS = 40
@@ -272,7 +272,7 @@ def output_folder(
         )
     with locked(folder):
         remove_leftovers(folder)
-        mark, answer = folder / MARK, folder / ANSWER_FILE
+        mark, answer = folder / MARK, folder / ANSWER
         with _reported(answer):
             before = answer.read_bytes() if answer.is_file() else None
         try:

@@ -598,6 +598,6 @@ def test_a_run_of_minutes_says_so_before_it_begins(
     told = list[str]()
     run(SMALL, tmp_path / "short", RunOptions(tell=told.append))
     assert told == []
-    monkeypatch.setattr("erasurehead.experiments.page.terminal.MINUTE", 0.001)
+    monkeypatch.setattr("erasurehead.experiments.run.estimate.START_SECONDS", 120.0)
     run(SMALL, tmp_path / "long", RunOptions(tell=told.append))
-    assert told == ["1 cell to compute: about 0.01 s"]
+    assert told == ["1 cell to compute: about 2 min"]

@@ -310,17 +310,15 @@ def test_progress_never_goes_back() -> None:
     assert reported == [1.5, 2.0, 2.0]
 
 
-@pytest.mark.parametrize("server", [True, False])
-def test_a_server_is_started_where_there_can_be_one(
-    server: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With what it shall import, and before anybody asks for a process."""
-    done: list[object] = []
-    monkeypatch.setattr(pools, "SERVER", server)
-    monkeypatch.setattr(pools.forkserver, "ensure_running", lambda: done.append("running"))
-    monkeypatch.setattr(pools.multiprocessing, "set_forkserver_preload", done.append)
-    pools.prepare()
-    assert done == ([pools.PRELOADED, "running"] if server else [])
+def imported(item: int, share: Share) -> bool:
+    return "erasurehead.experiments.run.compute" in sys.modules
+
+
+def test_processes_have_imported_what_cells_need() -> None:
+    """Catches a second of imports in each process: they are forked from a server that has done
+    it."""
+    with open_pool(2) as pool:
+        assert list(map_unordered(imported, [1], pool)) == [(1, pools.HAS_FORKSERVER)]
 
 
 @pytest.mark.parametrize("warnings", [None, "error"])
