@@ -68,7 +68,7 @@ def as_command(
     ``group`` is the part of ``--help`` that lists it."""
     name, epilog = example.split()[0], f"Example: [bold]erasurehead {example}[/bold]"
     kind = app.command(name, cls=Command, epilog=epilog, rich_help_panel=group)
-    return lambda function: kind(options.grouped(function))
+    return lambda function: kind(options.with_option_groups(function))
 
 
 def _said() -> str:
@@ -187,9 +187,9 @@ def _run(
         planned = command.plan(document, target, how)
         command.show_plan(planned)
         planned.require_room()
-        again = given_words(given, pool, replace(where, dry_run=False))
+        repeated = given_words(given, pool, replace(where, dry_run=False))
         traced = [] if timeline is None else ["--timeline", str(timeline)]
-        terminal.follow("run" if pool == options.PoolOptions() else "sweep", *again, *traced)
+        terminal.follow("run" if pool == options.PoolOptions() else "sweep", *repeated, *traced)
         return
     if timeline is not None:
         files.require_file(timeline)
@@ -346,8 +346,8 @@ def whatif(
     with output_folder(target, command.file_names(measured.tables), [trace]):
         with terminal.progress("loads") as progress:
             studies = command.investigate(measured, tried, progress)
-        again = " ".join(map(shell_word, [str(trace), *given_words(reading)]))
-        answer = whatif_answer(studies, trace.name, measured, again)
+        words = " ".join(map(shell_word, [str(trace), *given_words(reading)]))
+        answer = whatif_answer(studies, trace.name, measured, words)
         page = command.write_whatif(measured, studies, replace(answer, command=_said()), target)
     terminal.show(page)
     terminal.say(f"report, tables and pictures in {target}/")

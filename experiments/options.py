@@ -359,7 +359,7 @@ def given_words(*groups: Any) -> list[str]:
     return words
 
 
-def grouped(command: Callable[..., None]) -> Callable[..., None]:
+def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
     """Make a parameter whose type is a dataclass into an option for each of its fields."""
     signature = inspect.signature(command, eval_str=True)
     kinds = {name: parameter.annotation for name, parameter in signature.parameters.items()}

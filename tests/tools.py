@@ -93,6 +93,11 @@ def parser_of(app: typer.Typer) -> Any:
     return build_parser(app)
 
 
+def notebook_html(value: Any) -> str:
+    """The HTML that a notebook shows of a value."""
+    return str(value._repr_html_())
+
+
 def inside(*arguments: object, pictures: bool = False) -> subprocess.CompletedProcess[str]:
     """The same command line, output and exit code, in this process; every warning is an error.
 

@@ -251,12 +251,12 @@ def streams_kept() -> Iterator[None]:
             os.dup2(copy, number)
         for copy in spare.values():
             os.close(copy)
-        sys.stdout, sys.stderr = map(_open_again, before, (1, 2))
+        sys.stdout, sys.stderr = map(_reopened, before, (1, 2))
         if lost:  # whatever that has led to
             raise OSError("it closes the standard output or error, which are the program's")
 
 
-def _open_again(stream: TextIO, number: int) -> TextIO:
+def _reopened(stream: TextIO, number: int) -> TextIO:
     if stream is None or not stream.closed:
         return stream
     return open(number, "w", encoding=stream.encoding, errors=stream.errors, closefd=False)

@@ -138,7 +138,7 @@ def choose(findings: LoadFindings, ks: Sequence[int], workers: Workers | None) -
     return Chosen(section, predicted[of_ks], error, off, why, tuple(tried), taken)
 
 
-def drawn_again(chosen: Chosen, delays: UnitDelays, ks: Sequence[int]) -> Chosen:
+def bootstrapped(chosen: Chosen, delays: UnitDelays, ks: Sequence[int]) -> Chosen:
     """The measured rounds, drawn again, in place of what was chosen."""
     tables = delays.bulk_tables
     every = folds(tables) or [Fold(tuple(tables), np.concatenate(tables))]
@@ -150,7 +150,7 @@ def drawn_again(chosen: Chosen, delays: UnitDelays, ks: Sequence[int]) -> Chosen
     return Chosen(section, own, 0.0, 0.0, why, (*chosen.tried, taken), taken)
 
 
-def may_be_drawn_again(delays: UnitDelays) -> bool:
+def may_be_bootstrapped(delays: UnitDelays) -> bool:
     """Whether a table is small enough, and its loads so alike, that its rounds may be drawn."""
     if len(delays.rounds) < FEWEST_DRAWN_ROUNDS or delays.rounds.size > MOST_DRAWN_DELAYS:
         return False

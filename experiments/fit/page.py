@@ -85,8 +85,8 @@ WIDEST = {"slow": 0.5, "correlation": 1.0}  # half of what is possible: so wide,
 UNKNOWN, LASTING = "cannot tell", TableCell("lasting", np.inf)
 
 
-def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
-    """Which model simulates the workers of ``source``; ``again`` has also the options it took."""
+def fit_answer(findings: Findings, source: str, words: str = "") -> Answer:
+    """Which model simulates the workers of ``source``; ``words`` has also the options it took."""
     main, chosen, ks = findings.main, findings.chosen, findings.ks
     best = main.fits[0]
     fields = best.law.section().items()
@@ -138,7 +138,7 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
         f"{findings.measured.workers}{unseen}.{misses}",
         tuple(map(sentence, why)),
         (
-            f"`erasurehead whatif {again or shell_word(source)}` says which hosts to blame, and "
+            f"`erasurehead whatif {words or shell_word(source)}` says which hosts to blame, and "
             "what fixing them would save.",
         ),
         notes=(*findings.measured.notes, *refused),

@@ -18,9 +18,9 @@ from ..config.errors import ConfigError, at
 from .candidates import (
     Chosen,
     LoadFindings,
+    bootstrapped,
     choose,
-    drawn_again,
-    may_be_drawn_again,
+    may_be_bootstrapped,
     mixture_of,
 )
 from .cold import by_load
@@ -135,12 +135,13 @@ def study(
     ks: Sequence[int],
     load: float | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
-    again: bool = True,
+    bootstrap: bool = True,
 ) -> Findings:
     """Fit load law, workers, families and memory to a table without missing delays, and choose the
     ``delay:`` section, by the order statistics ``ks``, and from one load alone if that is given.
-    Only if they may be drawn ``again``, for no more workers, are measured rounds the section.
-    ``progress`` is told of steps done, and in all. Raises ConfigError: nothing can be fitted."""
+    Measured rounds are the section only if they may be drawn again (``bootstrap``), for no more
+    workers. ``progress`` is told of steps done, and in all. Raises ConfigError: nothing can be
+    fitted."""
     tables = measured.tables
     growth = measure_load({key: t for key, t in tables.items() if key is not None})
     law = {"kind": "proportional"} if growth is None else growth.law
@@ -165,13 +166,13 @@ def study(
         raise ConfigError(f"no family can be fitted: {next(iter(first.refused.values()))}")
     progress(steps - 1, steps)
     # Under per_partition a task draws for each partition, and a measured round is one draw.
-    drawable = again and law["kind"] != "per_partition"
+    drawable = bootstrap and law["kind"] != "per_partition"
     chosen = choose(first, ks, workers)
     asked = {key: table for key, table in tables.items() if load is None or key == load}
     checked = resimulated(chosen.section, law, asked)
-    if drawable and may_be_drawn_again(first.delays):
+    if drawable and may_be_bootstrapped(first.delays):
         drawn, few = (
-            drawn_again(chosen, first.delays, ks),
+            bootstrapped(chosen, first.delays, ks),
             len(first.delays.rounds) <= HANDFUL_ROUNDS,
         )
         chosen = replace(chosen, tried=drawn.tried)
@@ -197,7 +198,7 @@ def study_for(
     if not 1 <= count <= MOST_WORKERS:
         raise at("--workers", count, f"must be 1 to {MOST_WORKERS}")
     workers = measured.workers
-    findings = study(measured, ks, load, progress, again=count <= workers)
+    findings = study(measured, ks, load, progress, bootstrap=count <= workers)
     chosen = findings.chosen
     text = (
         f"{count} workers: the {workers} of the table in turn, each with as large a task as it had"

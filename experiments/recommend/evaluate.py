@@ -13,7 +13,7 @@ from ...sim.types import FloatArray
 from ..config.errors import ConfigError
 from ..run.pools import Died, Pool, map_unordered
 from .compare import ANYTHING, Interval, Order, order, ratio
-from .measure import Budget, Facts, Performance, Simulation, performance
+from .measure import Budget, CandidateRuns, Facts, Performance, performance
 from .question import Question
 
 MOST_ITERATIONS = 2000  # of uncoded, in the longest budget; others run three times as many
@@ -147,7 +147,7 @@ class Evaluator:
 
     def simulation(
         self, candidate: Candidate, rates: tuple[float, ...], budget: Budget
-    ) -> Simulation:
+    ) -> CandidateRuns:
         """A run of a candidate; where losses are looked at, it is long enough for the goal: up to
         three times as long as the config's, where iterations are short."""
         scenario, goal = self.question.scenario, self.question.goal
@@ -159,7 +159,7 @@ class Evaluator:
         most_load = self.question.limits.get("load", np.inf)
         if candidate.given:
             budget, most_load = replace(budget, bar=ANYTHING), np.inf
-        return Simulation(
+        return CandidateRuns(
             index=candidate.index,
             base=json.dumps(scenario.base),
             scheme=json.dumps(dict(candidate.section)),

@@ -60,7 +60,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Simulation:
+class CandidateRuns:
     """One scheme on one set of delays, as plain values that any process can take."""
 
     index: int  # tells simulations apart
@@ -124,7 +124,7 @@ class Performance:
 
 
 def _performance(
-    simulation: Simulation, run: Run, trace: Trace, steps: Steps, trials: Sequence[FloatArray]
+    simulation: CandidateRuns, run: Run, trace: Trace, steps: Steps, trials: Sequence[FloatArray]
 ) -> Facts:
     goal, rates = simulation.goal, simulation.rates
     scheme, elapsed = run.scheme, steps.times[:, -1]
@@ -204,7 +204,7 @@ def too_much(run: Run, cell: Cell, seconds: float = 60.0, memory: int = 2**30) -
     return f"would take {needs} to simulate once; run it alone"
 
 
-def performance(simulation: Simulation, share: Share = lambda done: None) -> Facts | str:
+def performance(simulation: CandidateRuns, share: Share = lambda done: None) -> Facts | str:
     """Run one simulation: the engine once, the learner for each rate; or why that cannot be. Of a
     scheme that was only built, or of which a closed form is known, there is no ``run``."""
     budget = simulation.budget
@@ -245,7 +245,7 @@ def profile(run: Run, cell: Cell) -> Facts:
     return {"label": cell.label, **known, "coded": load > 1 and not free}
 
 
-def _remembering(simulation: Simulation, run: Run) -> Run:
+def _remembering(simulation: CandidateRuns, run: Run) -> Run:
     """The run on tapes that other schemes read, too, if they are not large."""
     delays = len(run.tapes) * run.updates * run.scheme.workers
     if delays > REMEMBERED_DELAYS or isinstance(run.load_law, PerPartition):  # several streams
@@ -264,7 +264,7 @@ def _known_tapes(base: str, seed: int) -> list[RememberedTape]:
 
 
 def _simulated(
-    simulation: Simulation, cell: Cell, run: Run, learning: build.Training | None, share: Share
+    simulation: CandidateRuns, cell: Cell, run: Run, learning: build.Training | None, share: Share
 ) -> Facts:
     engine, scheme, goal = fast_engine(cell), run.scheme, simulation.goal
     trials: list[FloatArray] = []
@@ -302,7 +302,7 @@ def _at_rate(learning: build.Training, rate: float) -> build.Training:
 
 
 def _losses(
-    simulation: Simulation, run: Run, steps: Steps, learning: build.Training
+    simulation: CandidateRuns, run: Run, steps: Steps, learning: build.Training
 ) -> Iterator[FloatArray]:
     """Training losses ``(R,)`` at the start and after each iteration; trained as they are read."""
     replications = len(steps.times)

@@ -23,7 +23,7 @@ from ..page.terminal import Column, show_columns
 from ..text import number_of, theory_text
 from . import files, outputs, timeline
 from .compute import CellResult, Done, code_fingerprint, compute_cell, read_cell, write_cell
-from .estimate import Checked, Room, check, require_fits, size
+from .estimate import Checked, Room, at_least_a_mebibyte, check, duration, require_fits
 from .files import cells_there, remove_leftovers
 from .pools import Died, Pool, map_unordered, open_pool, tell_nobody
 from .records import Finished, biased, diverged, iterations_table, summary_table, workers_table
@@ -164,7 +164,7 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
         files.write_bytes(output / outputs.CONFIG, write_yaml(config).encode())
         if planned.seconds >= 60:
             count = number_of(len(planned.todo), "cell")
-            options.tell(f"{count} to compute: about {_duration(planned.seconds)}")
+            options.tell(f"{count} to compute: about {duration(planned.seconds)}")
         progress(0)
         for cell, done in map_unordered(compute_cell, planned.todo, pool, progress):
             if isinstance(done, Died):
@@ -297,8 +297,8 @@ def show_plan(planned: Plan) -> None:
     columns += [
         Column.of("scheme", [cell.label for cell, _ in some]),
         Column("engine", [need.engine for _, need in some], 2),
-        Column("about", [_duration(need.seconds) for _, need in some], 1),
-        Column("memory", [_size(need.memory) for _, need in some], 3),
+        Column("about", [duration(need.seconds) for _, need in some], 1),
+        Column("memory", [at_least_a_mebibyte(need.memory) for _, need in some], 3),
     ]
     if len(todo) < len(rows):
         columns.append(Column("", ["" if c.key in todo else "finished" for c, _ in some], 4))
@@ -315,7 +315,8 @@ def show_plan(planned: Plan) -> None:
     if needs := [known[cell.key] for cell in planned.todo]:
         memory = sum(sorted((need.memory for need in needs), reverse=True)[:jobs])
         shared = f" with {jobs} jobs" if jobs > 1 else ""
-        cost = f"about {_duration(planned.seconds)}{shared}, {_size(memory)} beside the program"
+        beside = f"{at_least_a_mebibyte(memory)} beside the program"
+        cost = f"about {duration(planned.seconds)}{shared}, {beside}"
     else:
         cost = "all are finished"
     terminal.say(f"{len(needs)} of {number_of(len(rows), 'cell')} to compute: {cost}")
@@ -338,14 +339,3 @@ def _estimate(mean: float, error: float) -> str:
         return "-"
     sign = "±" if terminal.says("±") else "+-"
     return f"{mean:.4g}" + ("" if pd.isna(error) else f" {sign}{error:.1g}")
-
-
-def _duration(seconds: float) -> str:
-    """To one digit or two: an estimate is no better."""
-    if seconds < 120:
-        return f"{seconds:.1g} s" if seconds < 9.5 else f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
-
-
-def _size(memory: int) -> str:
-    return "< 1 MiB" if memory < 2**20 else size(memory)

@@ -309,6 +309,18 @@ def _named(cell: Cell) -> str:
     return f"{cell.label} ({sizes}{settings.replications} replications)"
 
 
+def duration(seconds: float) -> str:
+    """To one digit or two: an estimate is no better."""
+    if seconds < 120:
+        return f"{seconds:.1g} s" if seconds < 9.5 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def at_least_a_mebibyte(memory: float) -> str:
+    """Bytes beside those of the program: less than a mebibyte is nothing."""
+    return "< 1 MiB" if memory < 2**20 else size(memory)
+
+
 def size(number: float) -> str:
     """Bytes for a reader."""
     units = ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))

@@ -204,7 +204,7 @@ def _nobody(study: Study) -> str:
     )
 
 
-def slow_rounds(study: Study, names: Names) -> Iterator[str]:
+def slow_round_lines(study: Study, names: Names) -> Iterator[str]:
     """Which rounds are slow for all, and whether they come at equal distances; of exceptions alone,
     a fifth of the rounds at most."""
     slow, whole = study.slow_rounds, sum(study.rounds)
@@ -279,7 +279,7 @@ def facts(study: Study, names: Names | None = None) -> list[str]:
         ],
         [*_spells(study, known)],
         [*_groups(study, known)],
-        [*slow_rounds(study, known)],
+        [*slow_round_lines(study, known)],
         *([line] for line in _of_culprits(study)),
         [f"workers wait {percent(waiting)} of their time for the slowest of the round"],
     ]
@@ -320,7 +320,7 @@ def _caveats(study: Study) -> Iterator[str]:
 
 
 def whatif_answer(
-    studies: Sequence[Study], source: str, measured: MeasuredDelays, again: str
+    studies: Sequence[Study], source: str, measured: MeasuredDelays, words: str
 ) -> Answer:
     """The findings at each load in a few sentences; ``source`` is what the table is called.
     ``again`` is the table with the options that read it, for a shell."""
@@ -340,14 +340,14 @@ def whatif_answer(
         for blocks in resampled[:1]
     ]
     steps = (
-        f"`erasurehead fit {again}` fits a delay model to this table, which a config can simulate.",
-        f"`erasurehead recommend --trace {again} --only uncoded,ignore_stragglers` looks for the "
+        f"`erasurehead fit {words}` fits a delay model to this table, which a config can simulate.",
+        f"`erasurehead recommend --trace {words} --only uncoded,ignore_stragglers` looks for the "
         "number of workers to wait for.",
     )
     waits = any(study.waits for study in studies)
-    if measured.allreduce and waits and "--columns" not in again:
+    if measured.allreduce and waits and "--columns" not in words:
         column = shell_word(f"allreduce={measured.allreduce}")
-        own = f"`erasurehead whatif {again} --columns {column}` takes off what each host waits."
+        own = f"`erasurehead whatif {words} --columns {column}` takes off what each host waits."
         steps = own, steps[0]
     return Answer(
         "whatif",

@@ -127,7 +127,7 @@ def whatif_page(studies: Sequence[Study], answer: Answer) -> Page:
         sections=[
             Section("pictures", "What would change it", of_loads(_bars, most), few),
             Section(
-                "heat", "Workers over rounds", of_loads(lambda study: [_heat(study)], most), few
+                "heat", "Workers over rounds", of_loads(lambda study: [_heat_map(study)], most), few
             ),
             Section("ideal", "Measured and ideal", of_loads(timelines, most), few),
             Section("table", "All numbers", of_loads(tables, studies)),
@@ -310,7 +310,7 @@ def _savings(changes: pd.DataFrame, indexes: Iterable[int]) -> Picture:
     return Picture([panel], 1, style.TWO_PANELS, height, heading=heading, last=(SAVES.title,))
 
 
-def _heat(study: Study) -> Chart:
+def _heat_map(study: Study) -> Chart:
     table, standing = _wide(study.heat_map), study.standing
     first, named = table.columns.to_numpy(dtype=float), _names(study.heat_map)
     run = int(first[1] - first[0]) if len(first) > 1 else 1

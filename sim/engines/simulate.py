@@ -60,7 +60,7 @@ def simulate(
             why = error.waited, error.crashes, error.endless
             unmet = run.scheme.workers, type(rule).__name__
             raise NeverEnough(first, error.missing, *why, unmet) from None
-        return _with_labour(run, trace)
+        return _with_work_time(run, trace)
 
 
 def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) -> Course:
@@ -73,17 +73,17 @@ def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) 
     return event_course(run, recorder)
 
 
-def _with_labour(run: Run, trace: Trace) -> Trace:
+def _with_work_time(run: Run, trace: Trace) -> Trace:
     """Fill in what workers did for each other, where a scheme says it. Cost: a draw of tapes."""
     scheme = run.rounds
-    if trace.work is None or type(scheme).labour is RoundScheme.labour:
+    if trace.work is None or type(scheme).work_time is RoundScheme.work_time:
         return trace
     plan, rows = scheme.plan(scheme.start(1)), run.tapes[0].block_rounds
     busy, useful = np.zeros_like(trace.work.busy), np.zeros_like(trace.work.useful)
     for r, tape in enumerate(run.tapes):
         for start in range(0, run.updates, rows):
             stop = min(start + rows, run.updates)
-            seconds = scheme.labour(plan.times(run.load_law, tape, scheme.messages, start, stop))
+            seconds = scheme.work_time(plan.times(run.load_law, tape, scheme.messages, start, stop))
             assert seconds is not None
             busy[r] += seconds[0].sum(axis=0)
             useful[r] += seconds[1].sum(axis=0)

@@ -187,6 +187,9 @@ class Scheme(ABC):
         if "claims" in vars(cls):
             warn_renamed(f"{cls.__name__}.claims", "guarantees")
             cls.guarantees = property(lambda self: self.claims)  # type: ignore[assignment]
+        if "labour" in vars(cls):
+            warn_renamed(f"{cls.__name__}.labour", "work_time")
+            cls.work_time = cls.labour  # type: ignore[attr-defined]
 
     @property
     def claims(self) -> Guarantees:
@@ -264,7 +267,7 @@ class RoundScheme(Scheme):
         """The state after a round."""
         return state
 
-    def labour(self, times: FloatArray) -> tuple[FloatArray, FloatArray] | None:
+    def work_time(self, times: FloatArray) -> tuple[FloatArray, FloatArray] | None:
         """Busy and useful seconds of each worker, ``(..., n)`` each, in a round that ends when all
         is done, from the ``(..., n tasks)`` seconds that ``Round.patience`` gets. ``None``: each is
         busy until its last message. For schemes of one plan whose workers do each other's tasks."""

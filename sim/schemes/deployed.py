@@ -103,7 +103,7 @@ class Copies(OfWorkers):
         return Round(self.ones, FirstK(self.n), lambda times: self.settle(times)[0], tasks=tasks)
 
     @override
-    def labour(self, times: FloatArray) -> tuple[FloatArray, FloatArray]:
+    def work_time(self, times: FloatArray) -> tuple[FloatArray, FloatArray]:
         return self.settle(times)[1:]
 
     def settle(self, times: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -18,7 +18,7 @@ from erasurehead.experiments.fit.candidates import (
     LoadFindings,
     Tried,
     effects_of,
-    may_be_drawn_again,
+    may_be_bootstrapped,
     recipes_of,
     simulated_order_statistics,
 )
@@ -45,10 +45,10 @@ from tests.tools import numbered
 Generator = Callable[[np.random.Generator, int, int], np.ndarray]
 
 
-def found(table: np.ndarray, first: int = 0, again: bool = True) -> Findings:
+def found(table: np.ndarray, first: int = 0, bootstrap: bool = True) -> Findings:
     workers = table.shape[1]
     ks = range(first or workers // 2, workers + 1)
-    return study(numbered({None: table}), ks, again=again)
+    return study(numbered({None: table}), ks, bootstrap=bootstrap)
 
 
 def test_every_round_is_held_out_once_in_each_split() -> None:
@@ -186,7 +186,7 @@ def test_rounds_may_be_drawn_again_where_they_are_not_many_and_loads_alike(
 ) -> None:
     """Of two loads together 3 rounds or more and 50,000 delays at most, no load 10 % off."""
     table = np.ones(shape)
-    assert may_be_drawn_again(UnitDelays("all", (table, longer * table))) == no_law
+    assert may_be_bootstrapped(UnitDelays("all", (table, longer * table))) == no_law
 
 
 def test_places_of_workers_by_hand() -> None:
@@ -282,7 +282,7 @@ def test_a_wall_is_not_run_through() -> None:
     for each; two lognormals put the slowest of 256 at 1.8 times the truth.
     """
     table = walled(np.random.default_rng(0), 2020, 256)
-    findings = found(table[:20], again=False)
+    findings = found(table[:20], bootstrap=False)
     require_recorded("fit/wall", fit_told(findings))
     assert worst(findings, table[20:], range(1, 257)) < 0.10
     assert "base law: empirical" in findings.chosen.why

@@ -31,7 +31,7 @@ from erasurehead.fitting import as_arguments
 from erasurehead.result import face
 from erasurehead.running import bar, in_notebook
 from tests.golden.records import require_recorded
-from tests.tools import SMALL, agg, inside
+from tests.tools import SMALL, agg, inside, notebook_html
 
 # ``run``, ``sweep`` and ``load`` from Python.
 
@@ -220,7 +220,7 @@ def test_a_result_says_what_it_is(result: eh.Result) -> None:
 
 def test_html_shows_the_main_columns_and_is_escaped() -> None:
     schemes: list[Any] = [{"name": "uncoded", "label": "<b>all & sundry</b>"}]
-    html = eh.run(SMALL | {"schemes": schemes}, progress=False)._repr_html_()
+    html = notebook_html(eh.run(SMALL | {"schemes": schemes}, progress=False))
     assert "&lt;b&gt;all &amp; sundry&lt;/b&gt;" in html
     assert "<b>" not in html
     assert "border=" not in html
@@ -233,12 +233,12 @@ def test_html_shows_no_rounding() -> None:
     schemes: list[Any] = [{"name": "cyclic_repetition", "load": 3}]
     found = eh.run(SMALL | {"schemes": schemes}, progress=False)
     assert 0 < found.summary["decoding_error_mean"].iloc[0] < 1e-12
-    assert "e-" not in re.sub(r"± [0-9.e-]+", "", found._repr_html_())
+    assert "e-" not in re.sub(r"± [0-9.e-]+", "", notebook_html(found))
 
 
 def test_html_of_a_sweep_shows_the_points() -> None:
     found = eh.sweep(SMALL, set={"workers": [4, 6], "delay.rate": [1.0, 2.0]}, progress=False)
-    html = found._repr_html_()
+    html = notebook_html(found)
     assert "<th>workers</th>" in html
     assert "<th>delay.rate</th>" in html
     assert "8 cells; 4 to 6 workers, 8 iterations" in html
@@ -407,8 +407,8 @@ def test_a_bad_table_is_one_line() -> None:
 @pytest.mark.golden
 def test_it_says_what_it_is(fitted: eh.Fitted) -> None:
     assert repr(fitted).startswith("<Fitted the table: 40 rounds of 6 workers, delay model ")
-    assert "<pre>delay:" in fitted._repr_html_()
-    require_recorded("fit/api", {"text": repr(fitted), "html": fitted._repr_html_()})
+    assert "<pre>delay:" in notebook_html(fitted)
+    require_recorded("fit/api", {"text": repr(fitted), "html": notebook_html(fitted)})
 
 
 # The bar in a notebook.
@@ -695,7 +695,7 @@ def test_a_result_is_told_with_its_sizes_and_errors() -> None:
     summary = pd.DataFrame({**columns, "staleness_mean": means, "staleness_se": errors})
     result = eh.Result(None, {}, Records(pd.DataFrame(), summary, config={}))
     assert "; 12 to 48 workers, 100 iterations, " in repr(result)
-    assert all(f"<td>{text}</td>" in result._repr_html_() for text in texts)
+    assert all(f"<td>{text}</td>" in notebook_html(result) for text in texts)
 
 
 def test_a_notebooks_bar_is_updated_ten_times_a_second(

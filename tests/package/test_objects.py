@@ -23,7 +23,7 @@ from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.run.compute import compute
 from erasurehead.running import document_of
 from erasurehead.sim.schemes.base import Sees
-from tests.tools import agg, inside
+from tests.tools import agg, inside, notebook_html
 
 DELAY = delays.ShiftedExponential(shift=0.5, rate=1.0)
 LAW = load_laws.Additive(seconds_per_partition=0.1)
@@ -281,7 +281,7 @@ def test_whatif_says_what_the_command_says(tmp_path: Path) -> None:
             found = eh.whatif(table, unit="s", progress=False)
             assert_frame_equal(found.table, shell)
             assert "host 5" in found.verdict
-            assert found.verdict in found._repr_html_()
+            assert found.verdict in notebook_html(found)
             labels = [found.plot(*name).get_xlabel() for name in ((), ("heat_map",))]
             assert labels == ["seconds of a step", "round"]
     kept = eh.whatif(seconds, output=tmp_path / "python", progress=False)

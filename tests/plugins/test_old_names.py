@@ -10,7 +10,7 @@ import pytest
 from erasurehead.sim.schemes import Uncoded, base, stopping
 from erasurehead.sim.schemes.assignments import Groups
 from erasurehead.sim.schemes.decoders import SumArrived
-from erasurehead.sim.types import BoolArray
+from erasurehead.sim.types import BoolArray, FloatArray
 
 
 def test_old_names_name_the_new_classes() -> None:
@@ -45,6 +45,14 @@ def test_promises_under_their_old_name() -> None:
                 return base.Round(self.ones, stopping.FirstK(self.n))
 
     assert Old(6).guarantees == sound
+
+    with pytest.warns(DeprecationWarning, match=r"Older\.labour is now called work_time"):
+
+        class Older(Old):
+            def labour(self, times: FloatArray) -> tuple[FloatArray, FloatArray]:
+                return times, times
+
+    assert Older.work_time is Older.labour
 
 
 def test_a_rule_that_overrides_the_old_method() -> None:

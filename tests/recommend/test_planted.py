@@ -19,7 +19,7 @@ from erasurehead.experiments.recommend.answer import verdict, why
 from erasurehead.experiments.recommend.compare import Order, order
 from erasurehead.experiments.recommend.evaluate import Candidate, Evaluator
 from erasurehead.experiments.recommend.halving import search
-from erasurehead.experiments.recommend.measure import Budget, Simulation, performance
+from erasurehead.experiments.recommend.measure import Budget, CandidateRuns, performance
 from erasurehead.experiments.recommend.study import (
     Recommendation,
     recommendation_tables,
@@ -186,7 +186,7 @@ def reached(losses: FloatArray, target: float) -> int | None:
     return first if any(whole) or below[-1] else None
 
 
-def to_the_end(simulation: Simulation) -> dict[float, Order]:
+def to_the_end(simulation: CandidateRuns) -> dict[float, Order]:
     """How good each learning rate of a scheme is."""
     there = replace(simulation.budget, other_delays=0)
     data, cell = replace(simulation, budget=there).cell(), simulation.cell()

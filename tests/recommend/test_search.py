@@ -23,7 +23,7 @@ from erasurehead.experiments.recommend.halving import (
     promoted,
     search,
 )
-from erasurehead.experiments.recommend.measure import Budget, Facts, Simulation
+from erasurehead.experiments.recommend.measure import Budget, CandidateRuns, Facts
 from erasurehead.experiments.recommend.question import ask
 from erasurehead.experiments.recommend.study import recommended
 from tests.recommend.made import one, performance, recommendation
@@ -42,16 +42,16 @@ def small(trains: bool = False, **changed: Any) -> Evaluator:
 
 
 @pytest.fixture
-def simulated(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Simulation]]:
+def simulated(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[CandidateRuns]]:
     """In place of simulations: what each section takes in so many ``runs``, by a function; returns
     what was asked."""
 
     def made_up(
         takes: Callable[[Fields], Any], best_rate: float = 0.5, **more: Any
-    ) -> list[Simulation]:
-        asked = list[Simulation]()
+    ) -> list[CandidateRuns]:
+        asked = list[CandidateRuns]()
 
-        def result(job: Simulation, share: object) -> Facts | str:
+        def result(job: CandidateRuns, share: object) -> Facts | str:
             asked.append(job)
             section = json.loads(job.scheme)
             told = section | {"runs": job.budget.replications}

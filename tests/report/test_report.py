@@ -44,7 +44,7 @@ from erasurehead.experiments.text import TableCell
 from tests.golden.kept import html_of
 from tests.golden.records import require_recorded
 from tests.report.results import EVIL, MADE, Reader, config, done, make_run, make_sweep, page_of
-from tests.tools import assert_readable, inside
+from tests.tools import assert_readable, inside, notebook_html
 
 # ``erasurehead report`` as a person uses it.
 
@@ -182,7 +182,7 @@ def test_a_mean_over_some_of_the_runs_says_so_everywhere(
     above = ends["time"].max()[ends["train_loss"].min() > target].min()
     said = f"> {above:.4g} in 2 of 4"
     assert f"{said} (not reached)" in ended.stdout
-    assert f"{said} (not reached)".replace(">", "&gt;") in eh.load(out)._repr_html_()
+    assert f"{said} (not reached)".replace(">", "&gt;") in notebook_html(eh.load(out))
     for page in (as_html(read_run(out)), as_markdown(read_run(out), {})):
         assert said in page.replace("&gt;", ">")
         assert "later than all others" in page

@@ -323,20 +323,32 @@ def test_a_client_that_gave_up_takes_no_task() -> None:
         pool_of(submit=closed)[0].submit(lambda item, tell: item, Attempt(1))
 
 
-def test_an_answer_of_the_scheduler_is_one_line() -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (KeyError("\n first \nsecond"), "'"),
+        (EOFError(" one\ntwo"), "one"),
+        (EOFError(), "EOFError"),
+        (None, "no answer after 0.01 s"),
+    ],
+)
+def test_an_answer_of_the_scheduler_is_one_line(
+    error: Exception | None, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whatever error its protocol has; an error without words is named."""
 
-    def fails(error: Exception) -> Callable[[], object]:
-        def call() -> object:
-            raise error
+    class Failing:
+        def __init__(self, *_: object, **__: object) -> None:
+            if error is not None:
+                raise error
+            threading.Event().wait()
 
-        return call
+        def close(self, seconds: float) -> None:
+            raise OSError
 
-    assert dask._answer(lambda: 5, 30) == 5
-    for error, said in ((KeyError("\n first \nsecond"), "'"), (EOFError(" one\ntwo"), "one")):
-        with pytest.raises(ConnectionError, match=f"^{said}"):
-            dask._answer(fails(error), 30)
-    with pytest.raises(ConnectionError, match=r"^EOFError$"):
-        dask._answer(fails(EOFError()), 30)
-    with pytest.raises(TimeoutError, match=r"^no answer after 0.01 s$"):
-        dask._answer(threading.Event().wait, 0.01)
+    monkeypatch.setattr("distributed.Client", Failing)
+    monkeypatch.setattr(dask, "ANSWER_TIMEOUT", 30 if error else 0.01)
+    with pytest.raises(ConfigError) as failed, dask.connected("tcp://here:1"):
+        pass
+    assert f"no scheduler answers there ({reason}" in str(failed.value)
+    assert "\n" not in str(failed.value)

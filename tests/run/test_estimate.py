@@ -23,11 +23,12 @@ from erasurehead.experiments.config.codec import plain
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import VerifyRequest
 from erasurehead.experiments.run import estimate
-from erasurehead.experiments.run.command import RunOptions, _duration, run
+from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.estimate import (
     Estimate,
     Room,
     check,
+    duration,
     free_disk,
     free_memory,
     require_fits,
@@ -180,7 +181,7 @@ def test_bytes_have_three_digits_and_the_largest_unit(number: float, said: str) 
     ],
 )
 def test_a_plan_says_how_long_it_takes_to_a_digit_or_two(seconds: float, said: str) -> None:
-    assert _duration(seconds) == said
+    assert duration(seconds) == said
 
 
 def files(texts: dict[str, str]) -> Any:

@@ -38,14 +38,13 @@ from erasurehead.experiments.run.command import (
     Plan,
     RunOptions,
     _estimate,
-    _size,
     plan,
     run,
     show_outcome,
     show_plan,
 )
 from erasurehead.experiments.run.compute import compute
-from erasurehead.experiments.run.estimate import Checked, Estimate
+from erasurehead.experiments.run.estimate import Checked, Estimate, at_least_a_mebibyte
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.outputs import origin_of
 from erasurehead.experiments.run.pools import Died
@@ -664,7 +663,7 @@ def test_a_mean_with_its_error(mean: float, error: float, text: str) -> None:
     ("memory", "text"), [(0, "< 1 MiB"), (2**20 - 1, "< 1 MiB"), (2**20, "1 MiB"), (2**31, "2 GiB")]
 )
 def test_a_size_below_a_mebibyte_is_nothing(memory: int, text: str) -> None:
-    assert _size(memory) == text
+    assert at_least_a_mebibyte(memory) == text
 
 
 def made_plan(tmp_path: Path, jobs: int, todo: int, **changes: Any) -> Plan:
@@ -827,9 +826,12 @@ def test_what_is_said_of_a_table_that_is_not_there(tmp_path: Path) -> None:
 
 def test_where_results_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without git, or a package, there is nothing instead of an error."""
-    assert outputs._version("numpy") == np.__version__
-    assert outputs._version("a-package-of-nobody") is None
-    commit = outputs._commit()
+    monkeypatch.setattr(outputs, "PACKAGES", ("numpy", "a-package-of-nobody"))
+    known = outputs.provenance()
+    assert [*known] == ["versions", "commit", "host"]
+    assert known["versions"]["numpy"] == np.__version__
+    assert known["versions"]["a-package-of-nobody"] is None
+    commit = known["commit"]
     assert commit is None or len(commit) == 40
     waits: list[float] = []
 
@@ -838,12 +840,11 @@ def test_where_results_came_from(monkeypatch: pytest.MonkeyPatch) -> None:
         return " abc \n"
 
     monkeypatch.setattr(outputs.subprocess, "check_output", says)
-    assert outputs._commit() == "abc"
+    assert outputs.provenance()["commit"] == "abc"
     assert waits == [10], "git of a folder on a network may never answer"
 
     def fails(*_: object, **__: object) -> None:
         raise OSError
 
     monkeypatch.setattr(outputs.subprocess, "check_output", fails)
-    assert outputs._commit() is None
-    assert [*outputs.provenance()] == ["versions", "commit", "host"]
+    assert outputs.provenance()["commit"] is None

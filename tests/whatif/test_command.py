@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import chdir, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -15,18 +16,12 @@ import pytest
 
 from erasurehead.delay_models.tables.measured import MeasuredDelays
 from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.page.content import Answer, Chart
 from erasurehead.experiments.pictures.picture import Axis, Heat
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.whatif import command, rounds
 from erasurehead.experiments.whatif.answer import _saves, whatif_answer
-from erasurehead.experiments.whatif.page import (
-    _heat,
-    _hosts_axis,
-    _round_ticks,
-    _stages,
-    _timeline,
-    read_whatif,
-)
+from erasurehead.experiments.whatif.page import _round_ticks, _stages, read_whatif, whatif_page
 from erasurehead.experiments.whatif.study import Study, change_name, study_load
 from erasurehead.sim.reading import Reading
 from tests.golden.kept import folder_of
@@ -332,8 +327,12 @@ def alike(hosts: int = HOSTS) -> np.ndarray:
     return np.random.default_rng(0).uniform(0.9, 1.1, (ROUNDS, hosts))
 
 
+def charts(study: Study) -> Mapping[str, Chart]:
+    return whatif_page([study], Answer("whatif", "t.csv", "")).charts
+
+
 def heat(study: Study) -> tuple[Heat, Axis]:
-    [panel] = _heat(study).picture.panels
+    [panel] = charts(study)["heat_map"].picture.panels
     [found] = panel.marks
     assert isinstance(found, Heat)
     return found, panel.y
@@ -359,18 +358,18 @@ def test_a_heat_map_has_the_rounds_and_the_hosts() -> None:
     assert found.extent[1] - found.extent[0] == ROUNDS
     assert axis.names == tuple(f"h{j}" for j in range(HOSTS))
     assert axis.strong == {4.0}
-    [panel] = _heat(study).picture.panels
+    [panel] = charts(study)["heat_map"].picture.panels
     assert panel.x.label == "round"
-    [alone] = _heat(studied(table[:1])).picture.panels
+    [alone] = charts(studied(table[:1]))["heat_map"].picture.panels
     [one] = alone.marks
     assert isinstance(one, Heat)
     assert (alone.x.label, one.extent) == ("round", (-0.5, 0.5))
     long = np.repeat(table, 800 // ROUNDS + 1, axis=0)
-    [panel] = _heat(study := studied(long)).picture.panels
+    [panel] = charts(study := studied(long))["heat_map"].picture.panels
     assert panel.x.label == "round (means of 3)"
     assert study.heat_map["round"].nunique() <= 400
     many = alike(50)
-    axis = _hosts_axis(study := studied(many), study.heat_map)
+    _, axis = heat(studied(many))
     assert axis.places is not None
     assert len(axis.places) <= 24
     assert not axis.strong
@@ -391,18 +390,18 @@ def test_pictures_name_rounds_as_the_table_does(tmp_path: Path, prefix: str) -> 
     [study] = command.investigate(measured, (None, (0.99,)), lambda *at: told.append(at))
     assert told == [(0, 1), (1, 1)]
     kept = tuple(steps[:12] + steps[13:])
-    [panel] = _heat(study).picture.panels
+    [panel] = charts(study)["heat_map"].picture.panels
     [found] = panel.marks
     assert isinstance(found, Heat)
     assert found.names == kept
     named = [kept[int(place)] for place in panel.x.places or ()]
     assert [*(panel.x.names or ())] == named
     assert named == ([f"{48200 + 50 * i}" for i in range(6)] if not prefix else [*kept[::38]])
-    made, start = _timeline(study), int(study.timeline["round"].iloc[0])
+    made, start = charts(study)["timeline"], int(study.timeline["round"].iloc[0])
     assert made.picture.panels[0].title.startswith(f"measured, rounds {kept[start]} to ")
     assert "16 of 20 hosts" in made.words
     older = replace(study, heat_map=study.heat_map.drop(columns="name"))
-    [panel] = _heat(older).picture.panels
+    [panel] = charts(older)["heat_map"].picture.panels
     assert (panel.x.names or ())[:2] == ("0", "50")
 
 
@@ -528,12 +527,13 @@ def test_of_many_hosts_those_to_blame_most_are_drawn(hosts: int, rows: int, line
     for place, host in enumerate(blamed):
         table[:, host] += 3.0 - place / 4
     study = studied(table)
-    found = {"timeline": study.timeline, "heat": _heat(study).picture}
-    require_recorded(f"whatif/{hosts} hosts", found | {"drawn": _timeline(study).picture})
+    drawn = charts(study)
+    found = {"timeline": study.timeline, "heat": drawn["heat_map"].picture}
+    require_recorded(f"whatif/{hosts} hosts", found | {"drawn": drawn["timeline"].picture})
     assert study.heat_map["worker"].nunique() == rows
-    drawn = study.timeline["worker"].unique()
-    assert len(drawn) == lines
-    assert {*blamed} <= {*drawn}
+    in_timeline = study.timeline["worker"].unique()
+    assert len(in_timeline) == lines
+    assert {*blamed} <= {*in_timeline}
     assert study.timeline["round"].nunique() == 20
     steps = table.max(axis=1)
     means = [abs(steps[i : i + 20].mean() - steps.mean()) for i in range(11)]

@@ -35,7 +35,7 @@ from erasurehead.experiments.whatif.answer import (
     largest_cause,
     late_in_stages,
     other_ways,
-    slow_rounds,
+    slow_round_lines,
     whatif_verdict,
 )
 from erasurehead.experiments.whatif.page import proposed, whatif_page
@@ -498,7 +498,7 @@ def test_the_fewest_hosts_that_save_nine_tenths_are_named(
 def test_rounds_that_are_slow_for_all_are_named(slow: tuple[int, ...], said: str | None) -> None:
     """Where they are a fifth at most, and at which distance, if there is one."""
     study: Any = SimpleNamespace(slow_rounds=slow, rounds=(20, 0))
-    lines = [*slow_rounds(study, [f"r{t}" for t in range(20)])]
+    lines = [*slow_round_lines(study, [f"r{t}" for t in range(20)])]
     assert len(lines) == (said is not None)
     assert all(said is not None and said in line for line in lines)
     assert not any(line.endswith(("r11, one in 5", "r0, r5, one in 5")) for line in lines)
