@@ -25,7 +25,7 @@ from .pictures.picture import Axis, Heat, Panel, Picture
 from .reproduce.atlas import Atlas
 from .reproduce.base import Effort
 from .run import timeline
-from .run.files import all_or_none, locked
+from .run.files import all_or_none, locked, remove_leftovers
 
 COMPARISON = "all-schemes"  # the name of the picture of all; no scheme can have it
 
@@ -108,6 +108,7 @@ def write_atlas(output: Path, progress: Callable[[int, int], None]) -> Path:
         text = f"holds {theirs[0]} and no {first.name}; give another --output"
         raise ConfigError(f"{output}: {text}")
     with locked(output), all_or_none(pictures):
+        remove_leftovers(output)
         progress(0, len(pictures))
         with one_thread():
             frame = comparison.compute(Effort())
