@@ -7,6 +7,7 @@ The words ``"cover"`` and ``"decodable"`` stand for ``Covered(cover=True)`` and
 
 from erasurehead.sim.schemes.deadlines import Deadline as Deadline
 from erasurehead.sim.schemes.deadlines import Window as Window
+from erasurehead.sim.schemes.stop import Barrier as Barrier
 from erasurehead.sim.schemes.stop import Covered as Covered
 from erasurehead.sim.schemes.stop import DecodableWithin as DecodableWithin
 from erasurehead.sim.schemes.stop import Earliest as Earliest

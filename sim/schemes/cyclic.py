@@ -27,6 +27,7 @@ from .codes import Loaded, Seeded, Stopped
 from .deadlines import Deadline
 from .decoders import Decoder, OfCode, Optimal, SumArrived, of_distinct
 from .partial_work import PartlyUncoded, partly_uncoded
+from .stop import Barrier
 from .stopping import FirstK
 
 MAX_LEAST_SQUARES_WORKERS = 512  # of cyclic MDS codes: its memory is O(n^2)
@@ -237,10 +238,11 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """Coded, uncoded, everything everywhere, another code, partly uncoded, another stop."""
+        """Coded, uncoded, everything everywhere, another code, partly uncoded, other stops."""
         plain = cls(load=4), cls(load=1), cls(load=12), cls(load=3, code_seed=5)
         late = cls(load=3, stop=Deadline(deadline=0.9))
-        return *plain, cls(load=3, partial=0.4), late, cls(load=4, decoder="elimination")
+        barrier = cls(load=4, stop=Barrier(window=1.0, tolerates=3))
+        return *plain, cls(load=3, partial=0.4), late, cls(load=4, decoder="elimination"), barrier
 
     def build(self, workers: int) -> Fixed | PartlyUncoded:
         """Any load up to workers."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import final
 
@@ -9,6 +10,7 @@ import numpy as np
 from typing_extensions import override
 
 from ..fields import Seconds, Tolerance, WaitFor, require_at_most
+from ..numerics import row_max
 from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Assignment
 from .stopping import FirstK, Opened, StoppingRule, StoppingState
@@ -138,12 +140,93 @@ class WindowState(StoppingState):
         if self.closes == np.inf:
             extra = self._window * (now - self._opened)
             self.closes = now + extra
-            self.alarms.append(extra)
+            if extra < np.inf:
+                self.alarms.append(extra)
         return self.ring(now)
 
     @override
     def ring(self, now: float) -> bool:
         return now >= self.closes and self._missing <= 0
+
+
+class WindowOrAll(StoppingRule):
+    """At the end of a window, never earlier, if those who are late then may be: else once everybody
+    has arrived; abstract."""
+
+    timed = needs_clock = True
+    monotone = False  # an early first arrival can make more workers late than may be
+
+    @property
+    @abstractmethod
+    def closing(self) -> Window:
+        """The window."""
+
+    @abstractmethod
+    def allows(self, late: BoolArray) -> BoolArray:
+        """Whether these may be late: ``(..., n)`` bool -> ``(...)`` bool."""
+
+    def everybody(self, delays: FloatArray) -> FloatArray:
+        """When all have arrived who send something: ``(..., n)`` -> ``(...)``."""
+        return row_max(delays)
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        closes = self.closing.closes(np.asarray(delays.min(axis=-1)), opened)
+        everybody = self.everybody(delays)
+        allowed = self.allows(delays > closes[..., None])
+        return np.where(allowed, np.minimum(closes, everybody), everybody)
+
+    @override
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        return _WindowOrAllState(self, messages, opened)
+
+
+class _WindowOrAllState(WindowState):
+    def __init__(self, rule: WindowOrAll, messages: int, opened: float) -> None:
+        super().__init__(rule.closing, opened)
+        self._barrier, self._late = rule, np.ones(messages, dtype=np.bool_)
+        self._over = bool(rule.enough(~self._late))
+        if self._over:
+            self.alarms.append(0.0)
+
+    @override
+    def arrive(self, message: int, now: float) -> bool:
+        self._late[message] = False
+        return super().arrive(message, now)
+
+    @override
+    def ring(self, now: float) -> bool:
+        allowed = now == self.closes and bool(self._barrier.allows(self._late))
+        self._over = self._over or allowed or bool(self._barrier.enough(~self._late))
+        return self._over
+
+
+@final
+@dataclass(frozen=True)
+class WindowIfFew(WindowOrAll):
+    """At the end of a window if few are late then, else once everybody has arrived."""
+
+    window: float  # how much longer than the first message another may take
+    late: int  # messages that may be late; -1: the round always waits for everybody
+    messages: int  # that are sent in a round; the others are not late
+
+    @property
+    @override
+    def closing(self) -> Window:
+        return Window(self.window)
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return FirstK(self.messages).enough(arrived)
+
+    @override
+    def allows(self, late: BoolArray) -> BoolArray:
+        never_sent = late.shape[-1] - self.messages
+        return np.asarray(np.count_nonzero(late, axis=-1) - never_sent <= self.late)
+
+    @override
+    def everybody(self, delays: FloatArray) -> FloatArray:
+        return FirstK(self.messages).stopping_delay(delays)
 
 
 @final

@@ -24,19 +24,18 @@ from ..fields import (
     require_at_most,
     require_size,
 )
-from ..numerics import row_max
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, IntArray, Trace
 from .base import OfWorkers, Round, RoundOutcome, SchemeFamily
-from .deadlines import Window, WindowState
-from .stopping import Opened, StoppingRule, StoppingState
+from .deadlines import Window, WindowOrAll
+from .stopping import Opened
 
 Exempt = Literal["past", "current"]
 
 
 @final
 @plain_dataclass(frozen=True, eq=False)
-class BurstWindow(StoppingRule):
+class BurstWindow(WindowOrAll):
     """Stop at (1 + tolerance) times the first arrival if the model allows for who is late then. The
     model counts stragglers of the last W rounds, this one included: at most lambda different ones,
     and nobody now who straggled B to W - 1 rounds ago. Past rounds in which nobody repeated a job
@@ -47,8 +46,11 @@ class BurstWindow(StoppingRule):
     counted: BoolArray  # ``(R, W - 1, n)`` who straggled in the rounds before, the newest first
     strict: BoolArray  # ``(R,)`` whether somebody repeats a job
     idle: BoolArray  # ``(R,)`` where the round ends as it opens. Without the axis R, after ``of``
-    timed = needs_clock = True
-    monotone = False  # an early first arrival can make more workers late than the model allows
+
+    @property
+    @override
+    def closing(self) -> Window:
+        return Window(self.code.tolerance)
 
     @override
     def of(self, replication: int) -> BurstWindow:
@@ -59,8 +61,8 @@ class BurstWindow(StoppingRule):
     def enough(self, arrived: BoolArray) -> BoolArray:
         return np.asarray(arrived.all(axis=-1) | self.idle)
 
+    @override
     def allows(self, late: BoolArray) -> BoolArray:
-        """Whether these may be late: ``(..., n)`` bool -> ``(...)`` bool."""
         few = np.count_nonzero(late | self.counted.any(axis=-2), axis=-1) <= self.code.stragglers
         banned = self.counted[..., self.code.burst - 1 :, :].any(axis=-2)
         allowed = few & ~(late & banned).any(axis=-1)
@@ -70,35 +72,7 @@ class BurstWindow(StoppingRule):
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        closes = Window(self.code.tolerance).closes(np.asarray(delays.min(axis=-1)), opened)
-        everybody = row_max(delays)
-        allowed = self.allows(delays > closes[..., None])
-        ended = np.where(allowed, np.minimum(closes, everybody), everybody)
-        return np.where(self.idle, opened, ended)
-
-    @override
-    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
-        return _BurstState(self, messages, opened)
-
-
-class _BurstState(WindowState):
-    def __init__(self, rule: BurstWindow, messages: int, opened: float) -> None:
-        super().__init__(Window(rule.code.tolerance), opened)
-        self._burst, self._late = rule, np.ones(messages, dtype=np.bool_)
-        self._over = bool(rule.idle)
-        if self._over:
-            self.alarms.append(0.0)
-
-    @override
-    def arrive(self, message: int, now: float) -> bool:
-        self._late[message] = False
-        return super().arrive(message, now)
-
-    @override
-    def ring(self, now: float) -> bool:
-        allowed = now == self.closes and bool(self._burst.allows(self._late))
-        self._over = self._over or allowed or not self._late.any()
-        return self._over
+        return np.where(self.idle, opened, super().stopping_delay(delays, opened))
 
 
 @plain_dataclass(frozen=True)

@@ -19,11 +19,19 @@ from pydantic.dataclasses import dataclass, rebuild_dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Configurable, Grace, Positive, WaitFor
+from ..fields import (
+    STRICT,
+    Configurable,
+    Grace,
+    Number,
+    Positive,
+    Tolerance,
+    WaitFor,
+)
 from ..numerics import row_max
 from ..types import BoolArray, FloatArray
 from .assignments import Assignment, Groups
-from .deadlines import Deadline, Later, Window
+from .deadlines import Deadline, Later, Window, WindowIfFew
 from .decoders import Optimal, decoding_error
 from .stopping import CoverGroups, FirstK, GroupsState, Opened, StoppingRule, StoppingState
 
@@ -120,6 +128,42 @@ class Quorum(ForCode):
 
 @final
 @dataclass(frozen=True, config=STRICT, kw_only=True)
+class Barrier(ForCode):
+    """At (1 + window) times the first arrival, never earlier, if few are late then.
+
+    The master looks at the end of the window: whoever has not arrived is late. If few are, it goes
+    on without them; else it waits on. A round also ends when everybody has arrived.
+
+    Args:
+        window: how much longer than the first message another may take.
+        tolerates: s, messages that may be late.
+        strict: fewer than s may be late, as in the authors' program, else s: a code of load s + 1
+            then wastes one straggler.
+        otherwise: where more are late, ``all``: the round ends when everybody has arrived.
+            ``decodable``: with all but s, whom a code that tolerates s does without.
+
+    Source: Krishnan, Ebrahimi, Khisti, Sequential Gradient Coding for Straggler Mitigation (ICLR
+    2023), the barrier under which their program runs gradient coding."""
+
+    window: Tolerance
+    tolerates: Number
+    strict: bool = True
+    otherwise: Literal["all", "decodable"] = "all"
+
+    @override
+    def on(self, code: Assignment) -> StoppingRule:
+        most = code.workers * code.messages
+        if self.tolerates > most:
+            valid = f"must be between 0 and {most}"
+            raise InvalidParameter("stop.tolerates", self.tolerates, valid, {"tolerates": most})
+        sent = int(np.count_nonzero(code.loads)) * code.messages
+        if self.otherwise == "decodable":
+            return FirstK(max(1, sent - self.tolerates)) & Window(self.window)
+        return WindowIfFew(self.window, self.tolerates - self.strict, sent)
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
 class Covered(ForCode):
     """Every partition is held by somebody who arrived.
 
@@ -194,6 +238,7 @@ KINDS: dict[str, type[StoppingRule | ForCode]] = {
     "cover": Covered,
     "decodable": DecodableWithin,
     "deadline": Deadline,
+    "tolerates": Barrier,  # asked before "window", which it also has
     "window": Window,
     "any": Earliest,
     "all": Latest,
@@ -226,6 +271,7 @@ Stop = Annotated[
     | Annotated[Covered, Tag("choice-cover")]
     | Annotated[DecodableWithin, Tag("choice-decodable")]
     | Annotated[Deadline, Tag("choice-deadline")]
+    | Annotated[Barrier, Tag("choice-tolerates")]
     | Annotated[Window, Tag("choice-window")]
     | Annotated[Earliest, Tag("choice-any")]
     | Annotated[Latest, Tag("choice-all")],
