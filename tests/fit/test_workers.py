@@ -16,11 +16,16 @@ import erasurehead as eh
 from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.fit import page
 from erasurehead.experiments.fit import workers as workers_module
 from erasurehead.experiments.fit.goodness import Comparison, Resimulated
 from erasurehead.experiments.fit.load import LoadFit
-from erasurehead.experiments.fit.page import fit_answer, fit_page, worker_sentences
+from erasurehead.experiments.fit.page import (
+    _estimate,
+    _memory_sentence,
+    fit_answer,
+    fit_page,
+    worker_sentences,
+)
 from erasurehead.experiments.fit.recipes import laws_of_workers
 from erasurehead.experiments.fit.study import study, tables, worker_table
 from erasurehead.experiments.fit.variance import Effects, Memory, Variance
@@ -248,11 +253,11 @@ def test_what_is_a_memory(found: Memory, significant: bool, unknown: bool) -> No
     """Chance makes it in 1 % of tables at most, it is 0.05 at least, and its interval lies above 0.
     Nothing can be told where that holds 0 and a half."""
     assert (found.significant, found.unknown) == (significant, unknown)
-    told = page._memory_sentence(found)
+    told = _memory_sentence(found)
     start = "slow workers stay slow" if significant else "none that matters"
     assert told.startswith("too few rounds to tell: " if unknown else start)
-    assert "levelling off" not in page._memory_sentence(replace(found, static=0.05))
-    lasting = page._memory_sentence(replace(found, static=0.06))
+    assert "levelling off" not in _memory_sentence(replace(found, static=0.05))
+    lasting = _memory_sentence(replace(found, static=0.06))
     assert ("levelling off at 0.060: some workers are always slower" in lasting) != unknown
 
 
@@ -271,8 +276,8 @@ def test_an_interval_as_wide_as_can_be_tells_nothing(
     name: str, ends: tuple[float, float], told: str
 ) -> None:
     row = {name: 0.2, f"{name}_low": ends[0], f"{name}_high": ends[1]}
-    assert str(page._estimate(row, name)) == told
-    assert str(page._estimate({**row, name: np.nan}, name)) == "cannot tell"
+    assert str(_estimate(row, name)) == told
+    assert str(_estimate({**row, name: np.nan}, name)) == "cannot tell"
 
 
 def test_who_differs_for_good() -> None:
@@ -291,9 +296,9 @@ def test_who_differs_for_good() -> None:
 def test_a_correlation_is_told_with_its_lag() -> None:
     """As far as it was measured; catches the value of the next lag."""
     found = replace(memory(0.133, 0.02), correlation=np.arange(10, 0, -1) / 20)
-    told = page._memory_sentence(found)
+    told = _memory_sentence(found)
     assert told.endswith("being slow 0.500, 0.450, 0.300, 0.050 at lags 1, 2, 5, 10")
-    told = page._memory_sentence(replace(found, correlation=found.correlation[:2]))
+    told = _memory_sentence(replace(found, correlation=found.correlation[:2]))
     assert told.endswith("being slow 0.500, 0.450 at lags 1, 2")
 
 

@@ -21,6 +21,7 @@ from erasurehead.experiments.pictures.picture import Axis, Heat
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.whatif import command, rounds
 from erasurehead.experiments.whatif.answer import _saves, whatif_answer
+from erasurehead.experiments.whatif.command import _hash
 from erasurehead.experiments.whatif.page import _round_ticks, _stages, read_whatif, whatif_page
 from erasurehead.experiments.whatif.study import Study, change_name, study_load
 from erasurehead.sim.reading import Reading
@@ -581,8 +582,8 @@ def test_a_table_is_known_by_its_loads_hosts_rounds_and_delays() -> None:
         MeasuredDelays(names, {None: rounds_ + 1}),
     ]
     some += [MeasuredDelays(names, {None: rounds_.reshape(3, 4)})]
-    assert len({command._hash(each) for each in some}) == len(some)
-    assert command._hash(MeasuredDelays(names, {None: never})) == command._hash(some[0])
+    assert len({_hash(each) for each in some}) == len(some)
+    assert _hash(MeasuredDelays(names, {None: never})) == _hash(some[0])
 
 
 def test_a_page_made_again_withholds_what_the_report_withholds(
