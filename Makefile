@@ -11,7 +11,7 @@ PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BI
 # A file's tests share what one of them made, so a file stays with one process. Those that take
 # the longest begin, so that both processes end together.
 BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
-LONGEST := $(addprefix tests/,pictures/test_plots.py test_reproduce.py run/test_sweep.py \
+LONGEST := $(addprefix tests/,pictures/test_plots.py reproduce/test_figures.py run/test_sweep.py \
 	fit/test_cli.py fit/test_load.py contracts/test_schemes.py package/test_api.py \
 	run/test_dask.py engines/test_barrierless.py docs/test_pages.py report/test_report.py \
 	test_verify.py fit/test_heldout.py fit/test_workers.py test_additions.py test_learner.py \
