@@ -11,7 +11,7 @@ import pandas as pd
 from ...delay_models.presets import CURVE, AuthorsMeasured
 from ...sim.schemes.arrivals import NoFormula
 from ...sim.theory.decoding_error import expected_decoding_error
-from ...sim.theory.iteration_time import scheme_iteration_time
+from ...sim.theory.scheme_time import scheme_iteration_time
 from ..pictures import looks, style
 from ..pictures.looks import INK, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points

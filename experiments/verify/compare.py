@@ -19,7 +19,7 @@ from ...sim.steps import GivenWeights
 from ...sim.theory import IterationTimeLaw, NoFormula, round_theory, scheme_iteration_time
 from ...sim.theory.convergence import ErasureBound, least_squares_spectrum
 from ...sim.theory.decoding_error import GroupErasure, group_erasure
-from ...sim.theory.iteration_time import TIED
+from ...sim.theory.scheme_time import TIED
 from ...sim.types import FloatArray
 from ..run.records import DECODED, mean_and_error
 from . import grid

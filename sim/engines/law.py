@@ -59,7 +59,11 @@ def round_law(run: Run) -> RoundLaw | str:
     if unit is None or not unit.independent or unit.ppf(0.5) is None:
         return "the law of a round is known for independent delays with quantiles"
     wanted = demand(plan.stopping, scheme.workers)
-    return wanted.reason if isinstance(wanted, NoFormula) else RoundLaw(wanted, unit, load)
+    if isinstance(wanted, NoFormula):
+        return wanted.reason
+    if wanted.window is not None:
+        return "a window that ends a round if few are late is not drawn from its law"
+    return RoundLaw(wanted, unit, load)
 
 
 def law_rounds(run: Run, law: RoundLaw) -> Trace:

@@ -19,7 +19,7 @@ from ..errors import InvalidParameter
 from ..fields import require_count, require_group
 from ..types import FloatArray
 from .base import Fixed, Scheme
-from .deadlines import Deadline, Later
+from .deadlines import Deadline, Later, WindowIfFew
 from .stopping import AllOf, AnyOf, CoverGroups, FirstK, StoppingRule
 
 Pick: TypeAlias = Callable[[float, float], Any]  # ``min``: the earlier of two rules; or ``max``
@@ -135,18 +135,23 @@ class Demand:
     latest: float = np.inf  # seconds at which it always ends
     # The number of arrivals, and the grace after them in seconds, that make Q; A is then the last.
     quorum: tuple[Arrivals, float] | None = None
+    # How much longer than the first arrival others may take, and how many may be late, where a
+    # round in which no more are ends with that window; A is then the last.
+    window: tuple[float, int] | None = None
 
     @property
     def timeless(self) -> bool:
         """Whether the rule counts arrivals alone."""
-        return self.earliest == 0.0 and self.latest == np.inf and self.quorum is None
+        timed = self.quorum is not None or self.window is not None
+        return self.earliest == 0.0 and self.latest == np.inf and not timed
 
 
 def demand(rule: StoppingRule, workers: int) -> Demand | NoFormula:
     """Bring a rule into the form of ``Demand``. Knows ``FirstK``, ``CoverGroups``, ``Deadline`` and
     their combinations, as long as groups have one size and a deadline is not bound to one of two
     random parts; and a grace after a number of arrivals, or else all of them, perhaps with a
-    deadline. Raises ``InvalidParameter``: it waits for too many, or groups do not divide them."""
+    deadline; and a window that ends a round alone, if few are late. Raises ``InvalidParameter``: it
+    waits for too many, or groups do not divide them."""
     match rule:
         case FirstK(k):
             require_count("wait_for", k, workers=workers)
@@ -158,6 +163,8 @@ def demand(rule: StoppingRule, workers: int) -> Demand | NoFormula:
         case Later(FirstK(k), seconds):
             require_count("wait_for", k, workers=workers)
             return Demand(None, quorum=(Arrivals(workers, k, k), seconds))
+        case WindowIfFew(window, late, messages) if messages == workers and late < workers - 1:
+            return Demand(Arrivals(workers, workers, workers), window=(window, late))
         case AnyOf(left, right) | AllOf(left, right):
             a, b = demand(left, workers), demand(right, workers)
             if isinstance(a, NoFormula):
@@ -169,6 +176,11 @@ def demand(rule: StoppingRule, workers: int) -> Demand | NoFormula:
 
 
 def _joined(a: Demand, b: Demand, pick: Pick) -> Demand | NoFormula:
+    for barrier, other in ((a, b), (b, a)):
+        if barrier.window is not None:  # a round also ends when everybody has arrived
+            alone = pick is min and other == Demand(barrier.arrivals)
+            why = "a window for few late ones is bound to another part than the last arrival"
+            return barrier if alone else NoFormula(why)
     earliest, latest = pick(a.earliest, b.earliest), pick(a.latest, b.latest)
     if a.quorum or b.quorum:
         every = [d.arrivals for d in (a, b) if d.arrivals]

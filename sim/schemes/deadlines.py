@@ -207,7 +207,7 @@ class WindowIfFew(WindowOrAll):
     """At the end of a window if few are late then, else once everybody has arrived."""
 
     window: float  # how much longer than the first message another may take
-    late: int  # messages that may be late; -1: the round always waits for everybody
+    late: int  # messages that may be late
     messages: int  # that are sent in a round; the others are not late
 
     @property

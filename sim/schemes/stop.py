@@ -159,7 +159,8 @@ class Barrier(ForCode):
         sent = int(np.count_nonzero(code.loads)) * code.messages
         if self.otherwise == "decodable":
             return FirstK(max(1, sent - self.tolerates)) & Window(self.window)
-        return WindowIfFew(self.window, self.tolerates - self.strict, sent)
+        late = self.tolerates - self.strict
+        return WindowIfFew(self.window, late, sent) if late > 0 else FirstK(most)
 
 
 @final

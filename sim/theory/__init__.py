@@ -26,13 +26,7 @@ from .decoding_error import (
     quorum_error,
     stochastic_block_error,
 )
-from .iteration_time import (
-    IterationTimeLaw,
-    RoundTheory,
-    iteration_time_law,
-    round_theory,
-    scheme_iteration_time,
-)
+from .iteration_time import IterationTimeLaw
 from .mean_times import (
     ExponentialTime,
     additive_time,
@@ -54,6 +48,7 @@ from .mean_times import (
     mean_uncoded,
     proportional_time,
 )
+from .scheme_time import RoundTheory, iteration_time_law, round_theory, scheme_iteration_time
 from .worker_time import (
     WorkerTime,
     additive_worker_time,

@@ -12,7 +12,8 @@ from ..errors import InvalidParameter
 from ..fields import require_count, require_group, require_non_negative, require_positive
 from ..schemes.arrivals import Arrivals, Demand, uncovered_after
 from ..types import FloatArray
-from .iteration_time import IterationTimeLaw, speculative_rates
+from .iteration_time import IterationTimeLaw
+from .scheme_time import speculative_rates
 from .worker_time import WorkerTime
 
 # Exponential and shifted exponential delays.

@@ -16,16 +16,17 @@ from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.conformance.rounds import end_by_state
 from erasurehead.sim.engines.cluster import Cluster, Network, Policy
 from erasurehead.sim.errors import ConfigError, InvalidParameter
-from erasurehead.sim.load_laws import Additive
+from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import RoundOutcome
 from erasurehead.sim.schemes.sequential import BurstWindow, Multiplexed, Sequential
 from erasurehead.sim.schemes.stop import Stop, ending
 from erasurehead.sim.schemes.stopping import StoppingRule
+from erasurehead.sim.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
 from erasurehead.sim.types import BoolArray, FloatArray
 from tests.engines.agreement import both, both_finish, dead_shares, lattice, laws, policies, steps
 from tests.engines.test_idle import SENDERS, sparse
-from tests.statistics import assert_z
+from tests.statistics import BOUND, assert_z
 from tests.tools import LatticeTape, examples
 
 READ = TypeAdapter(Stop)
@@ -186,6 +187,91 @@ def test_n_minus_s_arrivals_are_far_sooner() -> None:
         assert_z(durations({"first": k}, table), mean)
 
 
+SMALL: dict[str, Any] = {
+    "name": "barrier",
+    "workers": 6,
+    "iterations": 12,
+    "replications": 2,
+    "delay": {"model": "lognormal", "median": 1.0, "sigma": 0.5},
+}
+
+
+# Its law.
+
+
+def law_of(stop: Any, delay: Any, workers: int = WORKERS) -> IterationTimeLaw | NoFormula:
+    scheme = SCHEMES["ignore_stragglers"](stop=READ.validate_python(stop)).build(workers)
+    return scheme_iteration_time(scheme, delay, Proportional())
+
+
+@pytest.mark.parametrize("kappa", [2.0, 3.0])
+def test_the_closed_form_is_the_integral(kappa: float) -> None:
+    law = law_of(
+        {"window": kappa - 1.0, "tolerates": S}, MODELS["lognormal"](median=1, sigma=SIGMA)
+    )
+    assert isinstance(law, IterationTimeLaw)
+    assert law.mean() == pytest.approx(integral(kappa)[0], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("delay", "draw"),
+    [
+        (MODELS["lognormal"](median=1, sigma=0.3), lambda rng, n: rng.lognormal(0, 0.3, n)),
+        (
+            MODELS["shifted_exponential"](shift=1, rate=2),
+            lambda rng, n: 1 + rng.exponential(0.5, n),
+        ),
+        (MODELS["pareto"](scale=1, alpha=4.5), lambda rng, n: 1 + rng.pareto(4.5, n)),
+    ],
+    ids=["lognormal", "shifted_exponential", "pareto"],
+)
+@pytest.mark.parametrize(("window", "late", "workers"), [(0.5, 2, 9), (1.0, 6, 30), (0.2, 5, 7)])
+def test_the_closed_form_is_that_of_simulated_rounds(
+    delay: Any, draw: Any, window: float, late: int, workers: int
+) -> None:
+    """Mean, spread and CDF; catches a law of the last arrival, and one straggler more or less."""
+    keys = {"window": window, "tolerates": late, "strict": False}
+    law = law_of(keys, delay, workers)
+    assert isinstance(law, IterationTimeLaw)
+    rounds = durations(keys, draw(np.random.default_rng(4), (100_000, workers)))
+    mean = law.mean()
+    assert_z(rounds, mean)
+    assert_z((rounds - mean) ** 2, law.variance(), "variance")
+    for share in (0.05, 0.3, 0.5, 0.7, 0.95):
+        seconds = float(law.quantile(share))
+        reached = float(law.cdf(seconds))
+        assert reached == pytest.approx(share, abs=1e-9)
+        spread = np.sqrt(share * (1 - share) / len(rounds))
+        assert abs(np.mean(rounds <= seconds) - share) < BOUND * spread + 1e-4
+
+
+def test_a_run_has_the_closed_form_beside_it() -> None:
+    """30 workers that wait alike under ``cancel``; under ``finish`` nothing is known."""
+    scheme = {"name": "ignore_stragglers", "stop": {"window": 1.0, "tolerates": S}}
+    delay = {"model": "lognormal", "median": 1.0, "sigma": SIGMA}
+    document = SMALL | {"workers": WORKERS, "delay": delay, "schemes": [scheme]}
+    known = eh.run(document).summary["iteration_time_theory"]
+    assert known.tolist() == pytest.approx([integral(2.0)[0]], rel=1e-6)
+    assert "iteration_time_theory" not in eh.run(document | {"policy": "finish"}).summary
+
+
+def test_what_has_no_closed_form_says_why() -> None:
+    keys = {"window": 1.0, "tolerates": 3}
+    exponential = MODELS["exponential"](rate=1.0)
+    beside = law_of({"any": [keys, {"deadline": 2.0}]}, exponential)
+    assert isinstance(beside, NoFormula)
+    assert "another part" in beside.reason
+    tied = law_of(keys, MODELS["deterministic"](value=1.0))
+    assert isinstance(tied, NoFormula)
+    assert "ties" in tied.reason
+    everybody = law_of({"window": 1.0, "tolerates": 1}, exponential)  # nobody may be late
+    assert isinstance(everybody, IterationTimeLaw)
+    assert everybody.mean() == pytest.approx(np.sum(1 / np.arange(1, WORKERS + 1)), rel=1e-9)
+    with pytest.raises(ConfigError, match="few are late"):
+        eh.run(SMALL | {"engine": "law", "record": "clock", "schemes": [
+            {"name": "ignore_stragglers", "stop": keys | {"tolerates": 4}}]})  # fmt: skip
+
+
 # In both engines.
 
 CODES = st.sampled_from(
@@ -243,15 +329,6 @@ def test_who_sends_nothing_is_not_late(otherwise: str, policy: Policy) -> None:
             seconds = law.worker_times(tape, code.loads, 0, 40)[:, SENDERS]
             expected = [ended(row, 0.5, 1, False, otherwise == "decodable") for row in seconds]
             np.testing.assert_array_equal(intervals, expected)
-
-
-SMALL: dict[str, Any] = {
-    "name": "barrier",
-    "workers": 6,
-    "iterations": 12,
-    "replications": 2,
-    "delay": {"model": "lognormal", "median": 1.0, "sigma": 0.5},
-}
 
 
 @pytest.mark.parametrize("number", range(24))

@@ -26,7 +26,7 @@ from erasurehead.sim.theory.decoding_error import (
     one_step_error,
     stochastic_block_error,
 )
-from erasurehead.sim.theory.iteration_time import scheme_iteration_time
+from erasurehead.sim.theory.scheme_time import scheme_iteration_time
 from tests.statistics import assert_z
 
 
