@@ -10,7 +10,6 @@ import numpy as np
 from typing_extensions import override
 
 from ..fields import Seconds, Tolerance, WaitFor, require_at_most
-from ..numerics import row_max
 from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Assignment
 from .stopping import FirstK, Opened, StoppingRule, StoppingState
@@ -165,14 +164,18 @@ class WindowOrAll(StoppingRule):
     def allows(self, late: BoolArray) -> BoolArray:
         """Whether these may be late: ``(..., n)`` bool -> ``(...)`` bool."""
 
-    def everybody(self, delays: FloatArray) -> FloatArray:
-        """When all have arrived who send something: ``(..., n)`` -> ``(...)``."""
-        return row_max(delays)
+    def everybody(self, messages: int) -> FirstK:
+        """The rule that waits for all, in a round of n = ``messages``."""
+        return FirstK(messages)
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return self.everybody(arrived.shape[-1]).enough(arrived)
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         closes = self.closing.closes(np.asarray(delays.min(axis=-1)), opened)
-        everybody = self.everybody(delays)
+        everybody = self.everybody(delays.shape[-1]).stopping_delay(delays)
         allowed = self.allows(delays > closes[..., None])
         return np.where(allowed, np.minimum(closes, everybody), everybody)
 
@@ -185,19 +188,18 @@ class _WindowOrAllState(WindowState):
     def __init__(self, rule: WindowOrAll, messages: int, opened: float) -> None:
         super().__init__(rule.closing, opened)
         self._barrier, self._late = rule, np.ones(messages, dtype=np.bool_)
-        self._over = bool(rule.enough(~self._late))
-        if self._over:
-            self.alarms.append(0.0)
+        self._over, self._still_out = False, rule.everybody(messages).first
 
     @override
     def arrive(self, message: int, now: float) -> bool:
         self._late[message] = False
+        self._still_out -= 1
         return super().arrive(message, now)
 
     @override
     def ring(self, now: float) -> bool:
         allowed = now == self.closes and bool(self._barrier.allows(self._late))
-        self._over = self._over or allowed or bool(self._barrier.enough(~self._late))
+        self._over = self._over or allowed or self._still_out <= 0
         return self._over
 
 
@@ -216,17 +218,13 @@ class WindowIfFew(WindowOrAll):
         return Window(self.window)
 
     @override
-    def enough(self, arrived: BoolArray) -> BoolArray:
-        return FirstK(self.messages).enough(arrived)
-
-    @override
     def allows(self, late: BoolArray) -> BoolArray:
         never_sent = late.shape[-1] - self.messages
         return np.asarray(np.count_nonzero(late, axis=-1) - never_sent <= self.late)
 
     @override
-    def everybody(self, delays: FloatArray) -> FloatArray:
-        return FirstK(self.messages).stopping_delay(delays)
+    def everybody(self, messages: int) -> FirstK:
+        return FirstK(self.messages)
 
 
 @final

@@ -28,7 +28,7 @@ from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, IntArray, Trace
 from .base import OfWorkers, Round, RoundOutcome, SchemeFamily
 from .deadlines import Window, WindowOrAll
-from .stopping import Opened
+from .stopping import Countdown, Opened, StoppingState
 
 Exempt = Literal["past", "current"]
 
@@ -73,6 +73,10 @@ class BurstWindow(WindowOrAll):
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         return np.where(self.idle, opened, super().stopping_delay(delays, opened))
+
+    @override
+    def stopping_state(self, messages: int, opened: float = 0.0) -> StoppingState:
+        return Countdown(0) if self.idle else super().stopping_state(messages, opened)
 
 
 @plain_dataclass(frozen=True)

@@ -368,6 +368,23 @@ def test_random_configs_run_in_both_engines(number: int) -> None:
     np.testing.assert_array_equal(batch.time, event.time)
 
 
+@pytest.mark.parametrize("otherwise", ["all", "decodable"])
+def test_a_code_decodes_what_it_tolerates(otherwise: str) -> None:
+    """Load 4 does without three; a barrier that lets six be late leaves an error in some rounds."""
+    errors = []
+    for tolerates in (3, 6):
+        stop = {"window": 0.2, "tolerates": tolerates, "strict": False, "otherwise": otherwise}
+        scheme = {"name": "cyclic_repetition", "load": 4, "stop": stop}
+        alike = {"model": "lognormal", "median": 1.0, "sigma": 0.1}
+        size = {"workers": 12, "iterations": 100, "delay": alike}
+        run = eh.run(SMALL | size | {"schemes": [scheme]})
+        rounds = run.iterations[run.iterations.iteration > 0]
+        assert (rounds.arrived >= 12 - tolerates).all()
+        assert rounds.arrived.min() == 12 - tolerates
+        errors.append(rounds.decoding_error.max())
+    assert errors[0] < 1e-12 < 0.1 < errors[1]
+
+
 # Refusals.
 
 
