@@ -277,11 +277,12 @@ class BarrierLaw(IterationTimeLaw):
             missing = np.where(late > 0, np.minimum(self.worker.sf(t) / beyond / late, 1.0), 0.0)
             some_missing = np.log1p(-missing)
         saved = np.zeros(missing.shape)
-        for j in range(1, most + 1):
-            choose = special.gammaln(others + 1) - special.gammaln(j + 1)
-            log = choose - special.gammaln(others - j + 1) + special.xlogy(j, late)
-            chance = np.exp(log + special.xlog1py(others - j, -late))
-            saved -= chance * np.expm1(j * some_missing)
+        number = np.arange(1, most + 1)[:, None]
+        choose = special.gammaln(others + 1) - special.gammaln(number + 1)
+        log = choose - special.gammaln(others - number + 1) + special.xlogy(number, late)
+        chances = np.exp(log + special.xlog1py(others - number, -late))  # so many are late
+        for i in np.flatnonzero(chances.max(axis=1) > 1e-18):  # of thousands most are nothing
+            saved -= chances[i] * np.expm1((i + 1) * some_missing)
         return saved
 
     @override
