@@ -93,7 +93,7 @@ def train_each(
             for t in range(iterations):
                 for u in updates_in(steps, t, iterations):
                     learner.update(None if exact else steps.step(u).columns(slice(width)))
-                learner.evaluate()
+                learner.evaluate_later()
                 if progress is not None:
                     done = first * iterations + (t + 1) * len(rules)
                     progress(done // len(optimizers), iterations)
@@ -128,13 +128,10 @@ class Learner:
         rules = Together(optimizers)
         models = (Models(self._problem, rules, everybody[:, block], steps) for block in blocks)
         self._blocks = list(zip(blocks, models, strict=True))
-        self._losses: list[FloatArray] = []
-        self._moved = True  # since the last evaluation
-        self.evaluate()
+        self.evaluate_later()
 
     def update(self, step: Step | None, align: bool = False) -> None:
         """Apply one update to every replication; see ``Models.update``."""
-        self._moved = True
         for block, models in self._blocks:
             models.update(None if step is None else step.columns(block), align)
 
@@ -143,19 +140,20 @@ class Learner:
         """``(L, R)`` inner product of the last two decoded gradients; 0 at first."""
         return np.concatenate([models.alignment for _, models in self._blocks], axis=-1)
 
+    def evaluate_later(self) -> None:
+        """Record the losses of the current models, if not now then with their next gradient."""
+        for _, models in self._blocks:
+            models.due += 1
+
     def evaluate(self) -> FloatArray:
         """Record the losses of the current models; returns the training losses, ``(L, R)``."""
-        if self._moved:
-            losses = [models.losses() for _, models in self._blocks]
-            self._losses.append(np.concatenate(losses, axis=-1))
-        else:
-            self._losses.append(self._losses[-1])
-        self._moved = False
-        return np.asarray(self._losses[-1][0])
+        self.evaluate_later()
+        return np.concatenate([models.recorded()[-1][0] for _, models in self._blocks], axis=-1)
 
     def learned(self) -> list[Learned]:
         """The losses at every evaluation so far, and the current models, of each optimizer."""
-        train_loss, test_loss, accuracy = np.stack(self._losses, axis=-1)
+        losses = [np.stack(models.recorded(), axis=-1) for _, models in self._blocks]
+        train_loss, test_loss, accuracy = np.concatenate(losses, axis=-2)
         tested = self._problem.X_test is not None
         results = []
         for index, last in enumerate(np.concatenate([m.beta for _, m in self._blocks], axis=-1)):
@@ -178,7 +176,7 @@ def training_context() -> Iterator[None]:
 
 class Models:
     """The models of a few replications, side by side, once for each of L optimizers. Life cycle:
-    ``losses`` and ``update`` in any order; each update moves on by one. The replications begin at
+    ``recorded`` and ``update`` in any order; each update moves on by one. The replications begin at
     ``start``, ``(p, width)``; ``steps`` are as for ``Learner``."""
 
     def __init__(
@@ -203,26 +201,39 @@ class Models:
         self.alignment = np.zeros((rates, width))  # inner products of the last two gradients
         self._velocity = np.zeros(())  # of outer steps, (L, p, width) after the first
         self.updates = 0  # each local step counted
+        self.due = 0  # evaluations of the current models that were asked for, and are to be made
+        self._losses: list[FloatArray] = []
+        self._loss: FloatArray | None = None  # of the current models, if a gradient has given it
+        self._shared = False  # whether gradients give losses
         self._remember()
 
-    def losses(self) -> FloatArray:
-        """Training and test losses, and the share of test rows that are right, ``(3, L, width)``;
-        NaN without a test set, and without classes."""
-        if (margins := self._margins[-1]) is None:
-            margins = self._margins[-1] = self._problem.at(self.beta)
-        loss, problem = self._problem.loss_at(margins), self._problem
-        tested = problem.test_loss(self.beta), problem.test_accuracy(self.beta)
-        missing = np.full_like(loss, np.nan)
-        return np.stack([loss, *(missing if values is None else values for values in tested)])
+    def recorded(self) -> list[FloatArray]:
+        """Of each evaluation so far, training and test losses, and the share of test rows that are
+        right, ``(3, L, width)``; NaN without a test set, and without classes."""
+        if self.due:
+            problem = self._problem
+            if (margins := self._margins[-1]) is None:
+                margins = self._margins[-1] = problem.at(self.beta)
+            loss = self._loss
+            if loss is None and self._shared:  # the last one: what it takes is compiled already
+                loss, _ = problem.loss_and_gradient_at(margins)
+            loss = problem.loss_at(margins) if loss is None else loss
+            missing, tested = np.full_like(loss, np.nan), problem.tested(self.beta)
+            losses = [loss, *(missing if values is None else values for values in tested)]
+            self._losses += [np.stack(losses)] * self.due
+            self.due, self._loss = 0, None
+        return self._losses
 
     def update(self, step: Step | None, align: bool = False) -> None:
         """Apply one update; with ``align`` also compute ``alignment``. ``None``: every partition
         has weight 1 and its gradient is taken at the newest model."""
         if isinstance(step, Local):
+            self.recorded()
             self._move_outwards(step)
             return
         problem, t = self._problem, self.updates + 1
         gradient = self._decoded(step)
+        self.recorded()
         if align:
             before, self._gradient = self._gradient, gradient.copy()
             if before is not None:
@@ -295,13 +306,20 @@ class Models:
 
     def _dense(self, step: Dense | None) -> FloatArray:
         if step is None:
-            return self._problem.gradient_at(self._margins_of(0))
+            return self._gradient_at(self._margins_of(0), None)
         weights = _without_round_off(step.weights)
         lags = [0] if step.version is None else (self.updates - step.version).tolist()
         margins = self._margins_of(lags[0])
         if len(set(lags)) > 1:
             columns = [self._margins_of(lag)[..., column] for column, lag in enumerate(lags)]
             margins = np.stack(columns, axis=-1)
+        return self._gradient_at(margins, weights)
+
+    def _gradient_at(self, margins: FloatArray, weights: FloatArray | None) -> FloatArray:
+        if self.due and margins is self._margins[-1]:
+            self._loss, gradient = self._problem.loss_and_gradient_at(margins, weights)
+            self._shared = self._loss is not None
+            return gradient
         return self._problem.gradient_at(margins, weights)
 
     def _margins_of(self, lag: int) -> FloatArray:

@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import STRICT, Count, Seed
-from ..types import FloatArray
+from ..types import FloatArray, IntArray
 from .objective import Objective, Task, as_rows
 
 
@@ -88,44 +88,67 @@ class NeuralNetwork(Objective):
     @override
     def mean_loss(self, X: Any, y: FloatArray, beta: FloatArray) -> FloatArray:
         """Cost: a product for each layer."""
+        return self._scored(X, y, beta)
+
+    @override
+    def test_accuracy(self, beta: FloatArray) -> FloatArray | None:
+        return self.tested(beta)[1]
+
+    @override
+    def tested(self, beta: FloatArray) -> tuple[FloatArray | None, FloatArray | None]:
+        """The share of the right is NaN for a model that has diverged."""
+        if self.X_test is None or self.y_test is None:
+            return None, None
+        right = np.zeros(beta.shape[:-2] + beta.shape[-1:])
+        loss = self._scored(self.X_test, self.y_test, beta, right.reshape(-1))
+        return loss, right / len(self.y_test)
+
+    def _scored(
+        self, X: Any, y: FloatArray, beta: FloatArray, right: FloatArray | None = None
+    ) -> FloatArray:
+        """Mean losses ``(..., R)``; to ``right``, ``(M,)``, is added how many rows are right."""
         models, label = as_rows(beta), y.astype(np.intp)
         total = np.zeros(len(models))
         for rows, some in self._batches(len(y), len(models)):
             scores = self._forward(X[rows], models[some])[-1]
-            top = scores.max(axis=-1, keepdims=True)
-            scores -= top
-            right = np.take_along_axis(scores, label[None, rows, None], axis=-1)[..., 0]
-            total[some] += (np.log(np.exp(scores, out=scores).sum(axis=-1)) - right).sum(axis=-1)
+            if right is not None:
+                right[some] += (scores.argmax(axis=-1) == label[rows]).sum(axis=-1)
+                right[some] += np.where(np.isfinite(scores).all(axis=(-1, -2)), 0.0, np.nan)
+            _exponentials(scores, label[rows], total[some])
         return (total / len(y)).reshape(beta.shape[:-2] + beta.shape[-1:])
-
-    @override
-    def test_accuracy(self, beta: FloatArray) -> FloatArray | None:
-        """NaN for a model that has diverged."""
-        X_test: Any = self.X_test
-        if X_test is None or self.y_test is None:
-            return None
-        models, size = as_rows(beta), len(self.y_test)
-        right = np.zeros(len(models))
-        for rows, some in self._batches(size, len(models)):
-            scores = self._forward(X_test[rows], models[some])[-1]
-            right[some] += (scores.argmax(axis=-1) == self.y_test[rows]).sum(axis=-1)
-            right[some] += np.where(np.isfinite(scores).all(axis=(-1, -2)), 0.0, np.nan)
-        return (right / size).reshape(beta.shape[:-2] + beta.shape[-1:])
 
     @override
     def summed_gradient(
         self, X: Any, y: FloatArray, beta: FloatArray, weights: FloatArray | None = None
     ) -> FloatArray:
         """Cost: three products for each layer."""
+        return self._passed(X, y, beta, weights)
+
+    @override
+    def loss_and_gradient_at(
+        self, at: FloatArray, weights: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Cost: three products for each layer."""
+        total = np.zeros(at.shape[:-2] + at.shape[-1:])
+        gradient = self._passed(self.X, self.y, at, self._row_weights(weights), total.reshape(-1))
+        return total / self.rows, gradient / self.rows
+
+    def _passed(
+        self,
+        X: Any,
+        y: FloatArray,
+        beta: FloatArray,
+        weights: FloatArray | None,
+        total: FloatArray | None = None,
+    ) -> FloatArray:
+        """``summed_gradient``; to ``total``, ``(M,)``, are added the rows' losses."""
         models, label = as_rows(beta), y.astype(np.intp)
         gradients, lead = np.zeros(models.shape), beta.shape[:-2]
         every = None if weights is None else np.tile(weights, (int(np.prod(lead)), 1))
         for rows, some in self._batches(len(y), len(models)):
             values = self._forward(X[rows], models[some])
             slopes = values[-1]
-            slopes -= slopes.max(axis=-1, keepdims=True)
-            np.exp(slopes, out=slopes)
-            slopes /= slopes.sum(axis=-1, keepdims=True)
+            slopes /= _exponentials(slopes, label[rows], None if total is None else total[some])
             slopes[:, np.arange(slopes.shape[1]), label[rows]] -= 1.0
             if every is not None:
                 slopes *= every[some, rows, None]
@@ -178,6 +201,18 @@ class NeuralNetwork(Objective):
             if layer:
                 slopes = slopes @ matrix.swapaxes(-1, -2)
                 slopes *= values[layer] > 0
+
+
+def _exponentials(scores: FloatArray, label: IntArray, total: FloatArray | None) -> FloatArray:
+    """In place ``(M, m, C)`` scores become exp(score - the row's largest); returns their sums ``(M,
+    m, 1)``. To ``total``, ``(M,)``, are added the losses of the rows."""
+    scores -= scores.max(axis=-1, keepdims=True)
+    right = None if total is None else scores[:, np.arange(len(label)), label]
+    np.exp(scores, out=scores)
+    sums = scores.sum(axis=-1, keepdims=True)
+    if total is not None:
+        total += (np.log(sums[..., 0]) - right).sum(axis=-1)
+    return np.asarray(sums)
 
 
 # To add a loss: a final subclass of ``Objective`` and a line in ``LOSSES``.

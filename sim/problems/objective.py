@@ -125,6 +125,10 @@ class Objective(ABC):
         """Where training begins unless something else is said: ``(P,)``, zeros here."""
         return np.zeros(self.parameters)
 
+    def tested(self, beta: FloatArray) -> tuple[FloatArray | None, FloatArray | None]:
+        """``test_loss`` and ``test_accuracy``."""
+        return self.test_loss(beta), self.test_accuracy(beta)
+
     def test_accuracy(self, beta: FloatArray) -> FloatArray | None:
         """Share of the test rows whose class is right: ``(..., P, R) -> (..., R)``; ``None``
         without classes or test rows."""
@@ -151,8 +155,16 @@ class Objective(ABC):
     def gradient_at(self, at: FloatArray, weights: FloatArray | None = None) -> FloatArray:
         """``(1/N) sum_i w_i g_i``, without L2, with partition weights ``(R, k)``, or 1 without:
         ``(..., P, R)``. Cost: one pass over the data, whatever k is."""
-        rows = None if weights is None else np.repeat(weights, self.partition_sizes, axis=1)
-        return self.summed_gradient(self.X, self.y, at, rows) / self.rows
+        return self.summed_gradient(self.X, self.y, at, self._row_weights(weights)) / self.rows
+
+    def loss_and_gradient_at(
+        self, at: FloatArray, weights: FloatArray | None = None
+    ) -> tuple[FloatArray | None, FloatArray]:
+        """``gradient_at``, and ``loss_at`` where one pass gives both; else ``None``."""
+        return None, self.gradient_at(at, weights)
+
+    def _row_weights(self, weights: FloatArray | None) -> FloatArray | None:
+        return None if weights is None else np.repeat(weights, self.partition_sizes, axis=1)
 
     def gradient_of(self, partition: int, beta: FloatArray) -> FloatArray:
         """``(1/N) g_i(beta)`` of partition i, without L2, at R models: ``(..., P, R)``."""

@@ -51,29 +51,35 @@ class TorchFunctions(Functions):
             raise wrong(self._path, f"{name} returns {shape}; must be ({len(y)},)")
         return values
 
-    def _of(self, function: Any, models: FloatArray, X: FloatArray, y: Any, *w: Any) -> FloatArray:
+    def _of(self, function: Any, models: FloatArray, X: FloatArray, y: Any, *w: Any) -> Any:
         axes = (0, None, None, *(0 for _ in w))
         given = [torch.from_numpy(np.array(array)) for array in (models, X, y, *w)]
-        results: FloatArray = vmap(function, axes)(*given).detach().numpy()
-        return results
+        return vmap(function, axes)(*given)
 
     def _losses(self, flat: Any, X: Any, y: Any) -> Any:
         return self._rows("row_losses", flat, X, y).sum()
 
-    @override
-    def losses(self, models: FloatArray, X: FloatArray, y: Any) -> FloatArray:
-        return self._of(self._losses, models, X, y)
+    def _scored(self, flat: Any, X: Any, y: Any) -> Any:
+        loss = self._losses(flat, X, y)
+        right = (
+            self._rows("accuracy", flat, X, y).double().sum() if self.judges else loss * torch.nan
+        )
+        return torch.stack([loss, right])
 
     @override
-    def gradients(self, models: FloatArray, X: FloatArray, y: Any, w: FloatArray) -> FloatArray:
+    def scored(self, models: FloatArray, X: FloatArray, y: Any) -> FloatArray:
+        return np.asarray(self._of(self._scored, models, X, y).detach().T)
+
+    @override
+    def gradients(
+        self, models: FloatArray, X: FloatArray, y: Any, w: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
         def weighted(flat: Any, X: Any, y: Any, w: Any) -> Any:
-            return (self._rows("row_losses", flat, X, y) * w).sum()
+            rows = self._rows("row_losses", flat, X, y)
+            return (rows * w).sum(), rows.sum()
 
-        return self._of(grad(weighted), models, X, y, w)
-
-    @override
-    def right(self, models: FloatArray, X: FloatArray, y: Any) -> FloatArray:
-        return self._of(lambda *g: self._rows("accuracy", *g).double().sum(), models, X, y)
+        gradients, losses = self._of(grad(weighted, has_aux=True), models, X, y, w)
+        return losses.detach().numpy(), gradients.detach().numpy()
 
     @override
     def tried(self, model: FloatArray, X: FloatArray, y: Any) -> tuple[float, FloatArray]:

@@ -71,22 +71,23 @@ class Functions(Protocol):
     """A model as plain functions of M models ``(M, P)`` and m rows."""
 
     parameters: int  # P
-    judges: bool  # whether ``right`` says how many are right
+    judges: bool  # whether ``scored`` says how many rows are right
+    good: bool = False  # whether it was tried, and can be trained
 
     def start(self, seed: int) -> FloatArray:
         """``(P,)`` parameters."""
 
-    def losses(self, models: FloatArray, X: FloatArray, y: Any) -> FloatArray:
-        """Summed losses of the rows: ``(M,)``."""
+    def scored(self, models: FloatArray, X: FloatArray, y: Any) -> FloatArray:
+        """Summed losses of the rows, and how many are right or NaN: ``(2, M)``."""
 
-    def gradients(self, models: FloatArray, X: FloatArray, y: Any, w: FloatArray) -> FloatArray:
-        """Gradients of the losses weighted by ``w``, ``(M, m)``: ``(M, P)``."""
-
-    def right(self, models: FloatArray, X: FloatArray, y: Any) -> FloatArray:
-        """How many rows are right: ``(M,)``."""
+    def gradients(
+        self, models: FloatArray, X: FloatArray, y: Any, w: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Summed losses ``(M,)``, and gradients ``(M, P)`` of the losses weighted by ``w``, ``(M,
+        m)``."""
 
     def tried(self, model: FloatArray, X: FloatArray, y: Any) -> tuple[float, FloatArray]:
-        """The summed loss and gradient of one model ``(P,)``, without compiling anything."""
+        """The summed loss and gradient of one model ``(P,)``, each time from the functions anew."""
 
 
 # To add a framework: a class with these functions, and a line in ``functions_of``.
@@ -131,65 +132,87 @@ class OwnModel(Objective):
     @override
     def start(self, rng: np.random.Generator) -> FloatArray:
         """Raises InvalidParameter: what the functions return there cannot be trained."""
-        rows = min(self.rows, 8)
-        X, y = np.asarray(self.X[:rows]), self._labels(self.y[:rows])
-        _require_good(self.model, self._functions, X, y)
-        return self._functions.start(int(rng.integers(2**31)))
+        rows, functions = min(self.rows // 2 * 2, 8) or 1, self._functions
+        if not functions.good:
+            X, y = np.asarray(self.X[:rows]), self._labels(self.y[:rows])
+            _require_good(self.model, functions, X, y)
+            functions.good = True
+        return functions.start(int(rng.integers(2**31)))
 
     @override
     def mean_loss(self, X: Any, y: FloatArray, beta: FloatArray) -> FloatArray:
-        def of(models: FloatArray, _: slice) -> FloatArray:
-            return self._functions.losses(models, X, self._labels(y))
-
-        return self._each(of, beta, len(y)) / len(y)
+        loss, _ = self._scored(X, y, beta)
+        return loss
 
     @override
     def test_accuracy(self, beta: FloatArray) -> FloatArray | None:
+        return self.tested(beta)[1]
+
+    @override
+    def tested(self, beta: FloatArray) -> tuple[FloatArray | None, FloatArray | None]:
         if self.X_test is None or self.y_test is None:
-            return None
-        X, y = self.X_test, self._labels(self.y_test)
+            return None, None
+        loss, right = self._scored(self.X_test, self.y_test, beta)
         if not self._functions.judges:
-            return None
-
-        def of(models: FloatArray, _: slice) -> FloatArray:
-            return self._functions.right(models, np.asarray(X), y)
-
-        share, loss = self._each(of, beta, len(y)) / len(y), self.test_loss(beta)
-        return np.where(np.isfinite(np.asarray(loss, dtype=float)), share, np.nan)
+            return loss, None
+        return loss, np.where(np.isfinite(loss), right, np.nan)
 
     @override
     def summed_gradient(
         self, X: Any, y: FloatArray, beta: FloatArray, weights: FloatArray | None = None
     ) -> FloatArray:
+        return self._passed(X, y, beta, weights)[1]
+
+    @override
+    def loss_and_gradient_at(
+        self, at: FloatArray, weights: FloatArray | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        losses, gradient = self._passed(self.X, self.y, at, self._row_weights(weights))
+        return losses / self.rows, gradient / self.rows
+
+    def _scored(self, X: Any, y: FloatArray, beta: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Mean losses, and the share of the rows that are right: ``(..., R)`` each."""
+
+        def of(models: FloatArray, _: slice) -> FloatArray:
+            return np.asarray(self._functions.scored(models, X, self._labels(y))).T
+
+        both = self._each(of, beta, len(y), 2) / len(y)
+        return both[..., 0], both[..., 1]
+
+    def _passed(
+        self, X: Any, y: FloatArray, beta: FloatArray, weights: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Summed losses ``(..., R)`` and their weighted gradient ``(..., P, R)``."""
         lead, count = beta.shape[:-2], beta.shape[-1]
         every = np.ones((count, len(y))) if weights is None else weights
         every = np.tile(every, (int(np.prod(lead)), 1))
 
         def of(models: FloatArray, some: slice) -> FloatArray:
             w = np.resize(every[some], (len(models), len(y)))
-            return self._functions.gradients(models, X, self._labels(y), w)
+            losses, gradients = self._functions.gradients(models, X, self._labels(y), w)
+            return np.column_stack([losses, gradients])
 
-        flat = self._each(of, beta, len(y), self.parameters)
-        return np.ascontiguousarray(flat.swapaxes(-1, -2))
+        both = self._each(of, beta, len(y), 1 + self.parameters)
+        return both[..., 0], np.ascontiguousarray(both[..., 1:].swapaxes(-1, -2))
 
     def _labels(self, y: FloatArray) -> Any:
         return y.astype(np.int64) if self.targets == "classes" else y
 
     def _each(
-        self, of: Callable[[FloatArray, slice], FloatArray], beta: FloatArray, rows: int, *more: int
+        self, of: Callable[[FloatArray, slice], FloatArray], beta: FloatArray, rows: int, size: int
     ) -> FloatArray:
         """A function of some models at a time. A library compiles it for each number of models: so
         there are powers of two alone, and the last model stands in for those that lack."""
         models = as_rows(beta)
-        results = np.empty((len(models), *more))
+        results = np.empty((len(models), size))
         step = 2 ** (max(1, 2**20 // rows).bit_length() - 1)  # so many rows of models at once
         for first in range(0, len(models), step):
             some = slice(first, min(first + step, len(models)))
             group = models[some]
-            size = 2 ** (len(group) - 1).bit_length()
-            padded = np.concatenate([group, np.repeat(group[-1:], size - len(group), axis=0)])
+            lacking = 2 ** (len(group) - 1).bit_length() - len(group)
+            padded = np.concatenate([group, np.repeat(group[-1:], lacking, axis=0)])
             results[some] = of(padded, some)[: len(group)]
-        return results.reshape(*beta.shape[:-2], beta.shape[-1], *more)
+        return results.reshape(*beta.shape[:-2], beta.shape[-1], size)
 
 
 def _content(path: str) -> bytes:
@@ -257,16 +280,19 @@ def _require_good(path: str, functions: Functions, X: FloatArray, y: Any) -> Non
     if not np.isfinite(start).all():
         raise wrong(path, "init returns NaN or infinite numbers")
     before = X.copy(), y.copy()
-    (loss, gradient), (other, _) = (functions.tried(start, X, y) for _ in range(2))
-    if not (np.array_equal(X, before[0]) and np.array_equal(y, before[1])):
-        raise wrong(path, "row_losses writes to its inputs; it must leave them as they are")
+    try:
+        (loss, gradient), (other, _) = (functions.tried(start, X, y) for _ in range(2))
+    finally:  # whatever else is wrong then
+        if not (np.array_equal(X, before[0]) and np.array_equal(y, before[1])):
+            raise wrong(path, "row_losses writes to its inputs; it must leave them as they are")
     if not np.isfinite(loss):
         raise wrong(path, f"row_losses returns {loss} at the start; must be finite")
     if loss != other:
         raise wrong(path, "row_losses returns other numbers when it is called again: randomness")
+    # Each half twice: with as many rows, nothing is compiled again.
     half = len(X) // 2
-    cut = slice(half), slice(half, None)
-    apart = sum(functions.tried(start, X[rows], y[rows])[0] for rows in cut)
+    twice = np.tile(np.arange(half), 2), np.tile(np.arange(half, 2 * half), 2)
+    apart = sum(functions.tried(start, X[rows], y[rows])[0] for rows in twice) / 2
     if half and abs(apart - loss) > 1e-6 * max(abs(loss), 1.0):
         text = "row_losses of a row depends on the rows beside it, as batch normalisation does"
         raise wrong(path, f"{text}: a worker that has some of the rows could not compute it")

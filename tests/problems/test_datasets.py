@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit
+from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import OneHotEncoder
 
@@ -350,3 +351,12 @@ def test_real_files_have_the_shapes_of_the_authors(name: str, shapes: set[tuple[
 
 
 REAL_DATA = Path(os.environ.get(DATA_VARIABLE) or ".")
+
+
+def test_the_digits_are_those_of_scikit_learn() -> None:
+    """Read and cut without importing it."""
+    X, y = load_digits(return_X_y=True)
+    digits = DATASETS["digits"]().load("classes", np.random.default_rng(0), None)
+    cut = train_test_split(X / 16.0, y, test_size=0.2, random_state=0)
+    for ours, theirs in zip((digits.X, digits.X_test, digits.y, digits.y_test), cut, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

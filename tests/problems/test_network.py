@@ -13,11 +13,12 @@ import erasurehead as eh
 from erasurehead.delays import Exponential
 from erasurehead.optimizers import GradientDescent
 from erasurehead.problems import LeastSquares, Mlp, Softmax
-from erasurehead.sim.learner import Learner, training_context
+from erasurehead.sim.learner import Learner, train, training_context
+from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems.objective import Objective, Task
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import Sees
-from erasurehead.sim.steps import Held
+from erasurehead.sim.steps import Dense, GivenWeights, Held
 from erasurehead.sim.types import FloatArray
 
 ROWS, K, R = 29, 6, 3
@@ -83,6 +84,23 @@ def test_a_model_has_the_bits_that_it_has_alone(monkeypatch: pytest.MonkeyPatch)
             problem.gradient(alone, weights[which : which + 1])[:, 0], gradient[1, :, which]
         )
         np.testing.assert_array_equal(problem.loss(alone), loss[1, which : which + 1])
+
+
+@pytest.mark.parametrize("rule", ["gd", "nesterov"])
+def test_losses_that_come_with_the_next_gradient_are_those_of_their_models(rule: str) -> None:
+    """Training takes both from one pass where it can; an evaluation at once takes its own."""
+    problem, rng = network(l2=0.0), np.random.default_rng(3)
+    optimizer = OPTIMIZERS[rule](learning_rate=0.2)
+    weights, start = rng.uniform(0, 2, (R, 4, K)), rng.standard_normal(problem.parameters)
+    learned = train(problem, optimizer, start, GivenWeights(np.ones((R, 4)), weights), 4)
+    with training_context():
+        learner = Learner(problem, [optimizer], start, R)
+        losses = [learner.evaluate()[0]]
+        for t in range(4):
+            learner.update(Dense(weights[:, t]))
+            losses.append(learner.evaluate()[0])
+    np.testing.assert_array_equal(learned.train_loss, np.stack(losses, axis=1))
+    np.testing.assert_array_equal(learned.train_loss[:, -1], problem.loss(learned.final_beta))
 
 
 def test_by_hand() -> None:
