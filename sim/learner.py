@@ -368,17 +368,24 @@ def _without_round_off(weights: FloatArray) -> FloatArray:
 
 def fit_into_memory(problem: Objective, steps: Steps) -> int:
     """For how many optimizers past models and gradients fit into memory: at least for one. Raises
-    ``InvalidParameter``: naming the number of replications."""
-    depth, replications = steps.depth, len(steps.times)
-    numbers = depth * (problem.parameters + (0 if steps.sparse else problem.kept))
-    numbers += steps.table_size * problem.parameters + steps.held * problem.held_size
+    ``InvalidParameter``: as ``past_bytes``."""
+    sizes = problem.parameters, problem.kept, problem.held_size
+    return MOST_BYTES_OF_PAST // max(past_bytes(steps, len(steps.times), *sizes), 1)
+
+
+def past_bytes(steps: Steps, replications: int, parameters: int, kept: int, held_size: int) -> int:
+    """Bytes of the past models and gradients that steps need, by the sizes of an ``Objective``.
+    Raises ``InvalidParameter``: more than may be kept, naming the number of replications."""
+    depth = steps.depth
+    numbers = depth * (parameters + (0 if steps.sparse else kept))
+    numbers += steps.table_size * parameters + steps.held * held_size
     size = numbers * replications * 8
     if size > MOST_BYTES_OF_PAST:
         past = f"past models and gradients (up to {depth} updates old)"
         room = f"{MOST_BYTES_OF_PAST / 2**30:.0f} GiB: fewer replications or iterations"
         valid = f"{past} take {size / 2**30:.1f} GiB; must fit into {room}"
         raise InvalidParameter("replications", replications, valid)
-    return MOST_BYTES_OF_PAST // max(size, 1)
+    return size
 
 
 def _shared(learned: Learned, replications: int) -> Learned:

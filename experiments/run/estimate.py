@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from operator import attrgetter
 from pathlib import Path
@@ -15,7 +15,9 @@ from ...sim.engines.batch.ahead import TASKS_AT_ONCE
 from ...sim.engines.batch.rounds import BYTES_PER_CELL, CELLS_IN_CACHE, MOST_WORKING_BYTES
 from ...sim.engines.cluster import IDEAL, Policy
 from ...sim.engines.run import Engine, Run
-from ...sim.learner import BLOCK_WIDTH
+from ...sim.engines.simulate import simulate
+from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
+from ...sim.learner import BLOCK_WIDTH, past_bytes
 from ...sim.load_laws import PerPartition
 from ...sim.problems import Problem
 from ...sim.schemes.barrierless import Barrierless
@@ -24,7 +26,7 @@ from ...sim.schemes.decoders import PROBED_ORDERS
 from ...sim.steps import WEIGHTS_AT_ONCE, WEIGHTS_KEPT
 from ..config import build
 from ..config.cells import NO_NUMBERS, Cell
-from ..config.errors import ConfigError
+from ..config.errors import ConfigError, at
 from ..config.settings import FIELDS
 
 # limit and use of a container, of both versions
@@ -109,6 +111,8 @@ ROW_BYTES, RUN_BYTES, WORKER, LOADS, MESSAGE = 270, 350, 450, 32, 120
 DISK, DISK_RUN, DISK_WORKER, DISK_CELL = 40, 80, 120, 60_000
 DATA = 2  # how often the data are in memory while they are made
 MARGINS = 4  # arrays with a number for each row and model of the learner
+# worker-rounds of which is seen how old gradients are, where old models can take so many bytes
+PROBED_ROUNDS, SMALL_PAST = 5000, 64 * 2**20
 HOW_TO_ALLOW = "or allow it with --allow-large (in Python allow_large=True)"
 MAX_CELL_SECONDS = 24 * 3600.0  # seconds that a cell may take
 
@@ -133,6 +137,7 @@ class Data:
     work: int  # multiplications of a product: the entries, or rows by parameters of a network
     kept: int  # numbers that the learner keeps of a model to take gradients there later
     parameters: int  # of a model
+    held_size: int  # numbers of a held gradient of every partition, for a model
 
 
 def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = False) -> Estimate:
@@ -173,9 +178,29 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
         memory += DATA * data.entries * FLOAT_BYTES
         kept = data.kept * min(models, BLOCK_WIDTH)
         memory += MARGINS * FLOAT_BYTES * (kept + data.parameters * models)
+        memory += 0 if clock else _past(run, data)
     rows = replications * (run.iterations + 1)
     disk = DISK * rows + DISK_RUN * replications + DISK_WORKER * workers + DISK_CELL
     return Estimate(chosen, reason, seconds, int(memory), disk, rows)
+
+
+def _past(run: Run, data: Data) -> int:
+    """Bytes of past models and gradients that the learner keeps, as the first iterations of one
+    replication need them. Raises ImpossibleCell: more than it may keep."""
+    most = run.updates * (data.parameters + data.kept) * len(run.tapes) * FLOAT_BYTES
+    sees_losses = isinstance(run.scheme, RoundScheme) and run.scheme.sees is Sees.LOSSES
+    if most < SMALL_PAST or sees_losses:
+        return 0
+    iterations = min(run.iterations, max(1, PROBED_ROUNDS // run.scheme.workers))
+    first = replace(run, tapes=run.tapes[:1], cluster=IDEAL, iterations=iterations)
+    try:
+        steps = run.scheme.steps(simulate(first, "auto", work=False))
+    except (EngineRefused, InvalidParameter, NeverEnough):
+        return 0  # the cell itself will say so
+    try:
+        return past_bytes(steps, len(run.tapes), data.parameters, data.kept, data.held_size)
+    except InvalidParameter as error:
+        raise build.ImpossibleCell(str(at(error.field, error.value, error.valid))) from None
 
 
 def _rows(run: Run) -> float:
@@ -404,4 +429,4 @@ def _size(cell: Cell, room: Room) -> Data | None:
     problem = learning.problem
     entries, linear = int(problem.X.size), isinstance(problem, Problem)
     work = entries if linear else problem.rows * problem.parameters
-    return Data(entries, work, problem.kept, problem.parameters)
+    return Data(entries, work, problem.kept, problem.parameters, problem.held_size)

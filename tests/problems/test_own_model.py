@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import erasurehead as eh
 from erasurehead.experiments.config.cells import cells
 from erasurehead.problems import Mlp
 from erasurehead.sim.problems.losses import OwnModel
+from tests.run.commands import assert_same_tables
 
 pytest.importorskip("jax")
 
@@ -232,3 +234,29 @@ def test_processes_train_the_same_models(tmp_path: Path) -> None:
     document = config(model=written(tmp_path)) | {"iterations": 5}
     alone, apart = (eh.run(document, output=None, jobs=jobs).iterations for jobs in (1, 2))
     pd.testing.assert_frame_equal(alone, apart, check_exact=True)
+
+
+def test_a_stopped_sweep_goes_on_and_a_changed_model_begins_anew(tmp_path: Path) -> None:
+    """What a killed sweep leaves are cells: those are not computed again, and the tables are the
+    bytes of a sweep that was never stopped. Catches a start or a program that depends on what the
+    process has trained before."""
+    swept = {"iterations": 4, "sweep": {"delay.rate": [1.0, 2.0]}}
+    document = config(model=written(tmp_path)) | swept
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    eh.sweep(document, output=whole)
+    shutil.copytree(whole, stopped)
+    for unfinished in (stopped / "manifest.json", *stopped.glob("*.parquet")):
+        unfinished.unlink()
+    kept, lost = (sorted((stopped / "cells").iterdir())[first::2] for first in range(2))
+    for cell in lost:
+        cell.unlink()
+    eh.sweep(document, output=stopped)
+    assert_same_tables(stopped, whole)
+    for cell in kept:  # a cell that is written again is another file
+        assert cell.stat().st_mtime_ns == (whole / "cells" / cell.name).stat().st_mtime_ns
+    assert len(kept) == len(lost) == 4
+    before = pd.read_parquet(whole / "iterations.parquet")
+    written(tmp_path, LAYERS.replace("jax.nn.relu", "jnp.tanh"))
+    eh.sweep(document, output=whole)
+    changed = pd.read_parquet(whole / "iterations.parquet")
+    assert not np.isclose(changed["train_loss"], before["train_loss"]).any()

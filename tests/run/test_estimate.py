@@ -54,6 +54,7 @@ LEARNING = SMALL | PROBLEM
 CODED = [{"name": "cyclic_repetition", "load": 8000}]
 DATA = {"loss": "logistic", "dataset": "synthetic"}
 HEAD = [{"name": "erasurehead", "load": 5, "wait_for": 10}]
+NETWORK = {"loss": "mlp", "hidden": [1000], "dataset": "synthetic", "rows": 240, "features": 300}
 TRIALS = {"name": "mindflayer", "trials": 2000, "patience": 0.5}
 BURSTS = {
     "name": "sequential",
@@ -92,6 +93,18 @@ def test_what_is_too_large_is_one_line_and_writes_nothing(
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 300
     assert "--allow-large" in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_old_models_of_a_stale_scheme_are_counted_before_anything_runs(tmp_path: Path) -> None:
+    """Those of 302,002 parameters: by as many as the oldest gradient is behind."""
+    stale = PROBLEM | {"problem": NETWORK, "schemes": [{"name": "asynchronous"}]}
+    fresh = stale | {"schemes": [{"name": "ignore_stragglers", "wait_for": 6}]}
+    [old], [new] = (check(cells(SMALL | each)).estimates.values() for each in (stale, fresh))
+    models = (old.memory - new.memory) / (8 * 302_002 * SMALL["replications"])
+    assert 11 < models <= 36  # updates, of which there are 36; the mean is 11
+    with pytest.raises(ConfigError, match=r"replications = 200: past models and gradients \(up to"):
+        run(SMALL | stale | {"replications": 200}, tmp_path / "out", RunOptions(allow_large=True))
     assert not (tmp_path / "out").exists()
 
 
@@ -320,6 +333,7 @@ print(json.dumps([need.memory, peak_memory() - before, need.seconds, seconds]))
         {"workers": 30, "iterations": 20, "schemes": [TRIALS]},
         {"workers": 1000, "iterations": 2000, "delay": STREAM, "replications": 1},
         {"workers": 1000, "iterations": 300, "replications": 10, "schemes": [BURSTS]},
+        PROBLEM | {"problem": NETWORK, "schemes": [{"name": "asynchronous"}], "iterations": 20},
     ],
     ids=lambda change: str(change)[:60],
 )
