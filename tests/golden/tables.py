@@ -222,7 +222,9 @@ def _refusal(build: Callable[[int], object], workers: int) -> str:
     try:
         build(workers)
     except InvalidParameter as error:
-        return re.sub(r"/[^'\" ]*", "~", str(error))  # wherever a file of ours lies
+        # Wherever a file of ours lies; a long path is cut, and has no closing quote.
+        text = re.sub(r"'/[^'\" ]*\.\.\.\.:", "'~':", str(error))
+        return re.sub(r"/[^'\" ]*", "~", text)
     return "built"
 
 
