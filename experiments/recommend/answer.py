@@ -276,7 +276,7 @@ def _where_search_ended(answer: Recommendation) -> Iterator[str]:
 def _no_coding(answer: Recommendation) -> str:
     scenario = answer.question.scenario
     single, double, slowest = scenario.worker_time
-    assumed = "assumed" if any("law is assumed" in note for note in scenario.notes) else "medians"
+    assumed = "assumed" if scenario.load_law_assumed else "medians"
     wait = f"waiting for the slowest of {scenario.workers} takes {slowest / single:.2f} times"
     text = (
         f"a worker with two partitions takes {double / single:.2f} times as long as with one "

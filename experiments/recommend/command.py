@@ -64,7 +64,7 @@ def read_question(
     document, notes = measured.document(overrides)
     override(document, overrides)
     question = ask(document, request, data_dir, notes)
-    return replace(question, scenario=measured.of(question.scenario))
+    return replace(question, scenario=measured.of(question.scenario, overrides))
 
 
 def answer_question(

@@ -81,8 +81,7 @@ class MeasuredConfig:
                     instead = "without --law the measured rounds decide"
                 lacking = "who is hardly heard, and what that costs, is not known"
                 notes.append(f"so {lacking}: {instead}")
-        load_law_given = any(override.startswith("load_law") for override in overrides)
-        if len(measured.tables) == 1 and not load_law_given:
+        if self.assumes_load_law(overrides):
             notes.append(f"{path.name} has one load, so the load law is assumed: proportional")
         if job.loss is not None:
             data: dict[str, Any] = {"dataset": job.dataset or "synthetic"}
@@ -96,6 +95,11 @@ class MeasuredConfig:
             raise at("--dataset", job.dataset, "needs --loss as well")
         return document, notes
 
+    def assumes_load_law(self, overrides: Sequence[str]) -> bool:
+        """Whether neither the table, with its one load, nor ``--set`` says how load counts."""
+        given = any(override.startswith("load_law") for override in overrides)
+        return len(self.table[0].tables) == 1 and not given
+
     def _rounds(self, workers: int) -> dict[str, Any]:
         """A section that draws stretches of whole rounds of the table."""
         read = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(self.reading).items()}
@@ -106,13 +110,15 @@ class MeasuredConfig:
         drawn = {"resample": "rounds", "stretch": stretch}
         return {"model": "trace", "path": str(self.job.trace), **drawn, **read}
 
-    def of(self, scenario: Scenario) -> Scenario:
+    def of(self, scenario: Scenario, overrides: Sequence[str] = ()) -> Scenario:
         """The scenario of its document, with what only the table says."""
         measured, path = self.table[0], scenario.base["delay"].get("path")
         # The section reads the file once more, and says under its path what was said already.
         notes = [note for note in scenario.notes if not note.startswith(f"{path}: ")]
         times = scenario.workers / measured.workers
-        return replace(scenario, read=measured.read, times=times, notes=tuple(notes))
+        assumed = self.assumes_load_law(overrides)
+        known = replace(scenario, read=measured.read, times=times, notes=tuple(notes))
+        return replace(known, load_law_assumed=assumed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,6 +145,7 @@ class Scenario:
     hosts: tuple[str, ...] = ()
     # How many times the workers of that table there are, each with a task as large as it had.
     times: float = 1.0
+    load_law_assumed: bool = False  # nothing measured or given says how a task grows with its load
 
     @property
     def workers(self) -> int:

@@ -172,8 +172,8 @@ def test_why_coding_does_not_pay() -> None:
     assert reason(recommendation(usual, best, gone), "a worker") == (
         f"{text}; the best code, c code, left after rung 1."
     )
-    assumed = ("t has one load, so the load law is assumed: proportional",)
-    assert "(assumed)" in reason(recommendation(usual, best, code, notes=assumed), "a worker")
+    guessed = recommendation(usual, best, code, load_law_assumed=True)
+    assert "(assumed)" in reason(guessed, "a worker")
 
 
 def test_what_a_count_of_iterations_would_say() -> None:

@@ -358,26 +358,26 @@ def test_a_law_for_each_host_serves_more_workers_in_turn(
     assert document["name"] == "three-7", "beside the answer for the table's own size"
 
 
-@pytest.mark.parametrize(("workers", "again"), [(None, True), (2, True), (3, True), (4, False)])
+@pytest.mark.parametrize(("workers", "bootstrap"), [(None, True), (2, True), (3, True), (4, False)])
 def test_measured_rounds_are_drawn_for_no_more_workers(
-    workers: int | None, again: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    workers: int | None, bootstrap: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Than were measured: a round says nothing of a fourth."""
     path, asked = tmp_path / "three.csv", list[bool]()
     path.write_text("a,b,c\n" + "1.5,2.5,3.5\n" * 12)
 
-    def fit(*given: object, again: bool = True) -> Fit:
-        asked.append(again)
+    def fit(*given: object, bootstrap: bool = True) -> Fit:
+        asked.append(bootstrap)
         return Fit(Taken({"model": "exponential", "rate": 1.0}))
 
     monkeypatch.setattr(fitting, "study", fit)
     document, notes = MeasuredConfig(
         MeasuredJob(path, workers, law=True), Reading(unit="s")
     ).document()
-    assert asked == [again]
+    assert asked == [bootstrap]
     assert not any("is not known" in note for note in notes)
     assert document["workers"] == workers or workers is None
-    assert any("of the table in turn" in note for note in notes) == (not again)
+    assert any("of the table in turn" in note for note in notes) == (not bootstrap)
 
 
 def test_a_law_that_misses_its_table_says_what_is_not_known(
