@@ -170,7 +170,7 @@ def _local(workers: int) -> Iterator[ConnectedWorkers]:
     lines, started = [], []
     try:
         for worker in range(workers):
-            with pools.without_main(), pools.undisturbed(), pools.served():
+            with pools.starting():
                 line, far = context.Pipe()
                 lines.append(line)
                 child = context.Process(target=process, args=(far,), name=f"worker {worker}")

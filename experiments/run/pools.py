@@ -44,6 +44,7 @@ EXIT_TIMEOUT = 60.0  # seconds that a killed process may take to end on a busy m
 LONGEST_BASE = 60  # characters of the temporary folder: a socket's path adds 44, of 104 on macOS
 FILES_OF_A_START = 12  # that are open while a process starts, and some to spare
 HAS_FORKSERVER = "forkserver" in multiprocessing.get_all_start_methods()
+STARTS = threading.Lock()  # held while a process starts
 PRELOADED = [  # what a process needs for its first cell
     "erasurehead.experiments.run.compute",
     "erasurehead.experiments.run.pools",
@@ -139,6 +140,8 @@ def open_pool(jobs: int) -> Iterator[Pool | None]:
     if jobs == 1:
         yield None
         return
+    if multiprocessing.current_process().daemon:
+        raise Failed("a daemonic process may start none itself; run it with --jobs 1 (jobs=1)")
     prepare()
     pool = ProcessPool(jobs)
     try:
@@ -155,7 +158,7 @@ class Worker:
         self.share = 0.0
         context: Any = multiprocessing.get_context("forkserver" if HAS_FORKSERVER else "spawn")
         self.pipe, far_end = multiprocessing.Pipe()
-        with without_main(), undisturbed() if HAS_FORKSERVER else nullcontext(), served():
+        with starting():
             self.process = context.Process(target=_work, args=(far_end,), daemon=True)
             self.process.start()
         far_end.close()  # the process has its own
@@ -292,7 +295,7 @@ def prepare() -> None:
     if not HAS_FORKSERVER:
         return
     multiprocessing.set_forkserver_preload(PRELOADED)
-    with undisturbed(), postponed():
+    with STARTS, undisturbed(), postponed():
         folder, warden = _watched_folder()
         before, tempfile.tempdir = tempfile.tempdir, folder
         try:
@@ -318,6 +321,14 @@ def _watched_folder() -> tuple[str, int]:
     os.close(read)
     os.mkdir(folder, 0o700)
     return folder, write
+
+
+@contextmanager
+def starting() -> Iterator[None]:
+    """A process starts within, as if nothing of this one were changed for it: one at a time, since
+    threads share what is changed. Raises Failed: the server that it is forked from has died."""
+    with STARTS, without_main(), undisturbed() if HAS_FORKSERVER else nullcontext(), served():
+        yield
 
 
 @contextmanager
@@ -348,18 +359,10 @@ def without_main() -> Iterator[None]:
 
 @contextmanager
 def undisturbed() -> Iterator[None]:
-    """What starts within never hears of Ctrl-C, which is the command's business. The resource
-    tracker of the standard library removes what a killed command left behind without a warning."""
-    before = os.environ.get("PYTHONWARNINGS")
-    os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker"
+    """What starts within never hears of Ctrl-C, which is the command's business."""
+    resource_tracker.ensure_running()  # before the next line, because it unblocks SIGINT
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        resource_tracker.ensure_running()  # before the next line, because it unblocks SIGINT
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        try:
-            yield
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        yield
     finally:
-        del os.environ["PYTHONWARNINGS"]
-        if before is not None:
-            os.environ["PYTHONWARNINGS"] = before
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
@@ -16,6 +18,7 @@ from typing import Any
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
+from erasurehead.experiments.config.errors import Failed
 from erasurehead.experiments.run import pools
 from erasurehead.experiments.run.pools import Died, Pool, Share, map_unordered, open_pool
 from erasurehead.sim.numerics import one_thread
@@ -321,25 +324,53 @@ def test_processes_have_imported_what_cells_need() -> None:
         assert list(map_unordered(imported, [1], pool)) == [(1, pools.HAS_FORKSERVER)]
 
 
-@pytest.mark.parametrize("warnings", [None, "error"])
 def test_ctrl_c_is_kept_from_what_starts_and_not_from_the_command(
-    warnings: str | None, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Afterwards signals and environment are as before, also if it could not be started."""
-    monkeypatch.delenv("PYTHONWARNINGS", raising=False)
-    if warnings is not None:
-        monkeypatch.setenv("PYTHONWARNINGS", warnings)
+    """Afterwards signals are as before, also if it could not be started."""
     blocked = partial(signal.pthread_sigmask, signal.SIG_BLOCK, ())
     before = blocked()
     assert signal.SIGINT not in before
     tracker = pools.resource_tracker  # to start it unblocks Ctrl-C, so it comes first
     monkeypatch.setattr(tracker, "ensure_running", lambda: during.append(blocked()))
     during: list[object] = []
-    with suppress(OSError), pools.undisturbed():
-        during += [blocked(), os.environ["PYTHONWARNINGS"]]
+    with suppress(OSError), pools.starting():
+        during.append(blocked())
         raise OSError
-    assert during == [before, before | {signal.SIGINT}, "ignore:resource_tracker"]
+    assert during == [before, before | {signal.SIGINT}]
     after = blocked()
     signal.pthread_sigmask(signal.SIG_SETMASK, before)
     assert after == before
-    assert os.environ.get("PYTHONWARNINGS") == warnings
+
+
+def test_pools_of_several_threads_leave_the_process_as_it_was() -> None:
+    """Catches what is set for a process that starts, and found there by another thread."""
+    main, environment = sys.modules["__main__"], dict(os.environ)
+
+    def squares(first: int) -> list[tuple[int, int]]:
+        with open_pool(2) as pool:
+            items = range(first, first + 4)
+            return sorted((i, n) for i, n in map_unordered(square, items, pool) if type(n) is int)
+
+    with ThreadPoolExecutor(3) as threads:
+        results = [*threads.map(squares, (0, 10, 20, 30, 40, 50))]
+    assert results == [[(i, i * i) for i in range(n, n + 4)] for n in (0, 10, 20, 30, 40, 50)]
+    assert sys.modules["__main__"] is main
+    assert dict(os.environ) == environment
+
+
+def pooled(connection: Any) -> None:
+    try:
+        with open_pool(2):
+            connection.send("a pool")
+    except Failed as error:
+        connection.send(str(error))
+
+
+def test_a_daemonic_process_has_no_pool_and_one_line() -> None:
+    """Such as one of somebody's own multiprocessing.Pool."""
+    ours, theirs = multiprocessing.Pipe()
+    child = multiprocessing.get_context("spawn").Process(target=pooled, args=(theirs,), daemon=True)
+    child.start()
+    assert ours.recv() == "a daemonic process may start none itself; run it with --jobs 1 (jobs=1)"
+    child.join()
