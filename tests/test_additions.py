@@ -193,8 +193,9 @@ def with_a_scheme(folder: Path) -> None:
     from erasurehead.experiments import atlas
     from erasurehead.experiments.config.catalogue import BUILT_IN
     from erasurehead.experiments.pictures.looks import SCHEME_LOOKS, look
-    from tests import test_atlas, test_comparison
+    from tests import test_atlas
     from tests.recommend import test_parts
+    from tests.reproduce import test_comparison
 
     testing.check_scheme(Majority())
     assert "Take what more than half of the workers send." in said("list", "schemes")

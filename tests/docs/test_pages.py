@@ -286,7 +286,7 @@ def test_the_parts_to_build_with_are_there() -> None:
             assert hasattr(import_module(f"erasurehead.sim.schemes.{module}"), name), name
             assert re.search(rf"\b{name}\b", reference), name
             known += 1
-    assert known == 18
+    assert known >= 18
 
 
 def test_the_example_of_a_scheme_passes_the_checks(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ def make(rng: random.Random) -> Case:
     overrides = settings(rng, document) if rng.random() < 0.25 else ()
     notes += [f"{option!r:.80}" for option in overrides[1::2]]
     files = {"config.yaml": text, **values.files()}
-    return Case(files, _commands(rng, overrides), "; ".join(notes), again=True, fifos=("pipe",))
+    return Case(files, _commands(rng, overrides), "; ".join(notes), repeats=True, fifos=("pipe",))
 
 
 def _commands(rng: random.Random, overrides: Command) -> tuple[Command, ...]:

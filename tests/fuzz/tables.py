@@ -255,7 +255,7 @@ def _trace(rng: random.Random) -> Case:
     runs = commands[0][0] == "run"
     if runs:
         files["config.yaml"] = _config(rng, file)
-    return Case(files, commands, f"{file!r:.60} {note} {damage}", again=runs)
+    return Case(files, commands, f"{file!r:.60} {note} {damage}", repeats=runs)
 
 
 def _measured(rng: random.Random, file: str) -> tuple[Command, ...]:
@@ -345,7 +345,7 @@ def _data(rng: random.Random) -> Case:
     optimizer = {"rule": rng.choice(("gd", "accelerated", "nesterov")), "learning_rate": 0.05}
     config = _document(rng, {"problem": problem, "optimizer": optimizer})
     files = {"config.yaml": config, "data.npz": content}
-    return Case(files, _runs(rng), f"data.npz {loss} {note} {damage}", again=True)
+    return Case(files, _runs(rng), f"data.npz {loss} {note} {damage}", repeats=True)
 
 
 def _public(rng: random.Random) -> Case:
@@ -359,7 +359,7 @@ def _public(rng: random.Random) -> Case:
         rng, {"problem": problem, "optimizer": {"rule": "gd", "learning_rate": 0.01}}
     )
     files = {"config.yaml": config, f"data/{file}": content}
-    return Case(files, _runs(rng), f"{file} {note} {damage}", again=True)
+    return Case(files, _runs(rng), f"{file} {note} {damage}", repeats=True)
 
 
 def _csv(rng: random.Random) -> tuple[str, bytes, str]:

@@ -37,7 +37,7 @@ class Case:
     files: Mapping[str, bytes]
     commands: tuple[Command, ...]
     note: str = ""
-    again: bool = False
+    repeats: bool = False
     fifos: tuple[str, ...] = field(default=())
 
 
