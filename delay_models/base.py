@@ -127,7 +127,7 @@ class DelayModel(metaclass=Configurable):
 
     @abstractmethod
     def longest(self) -> float:
-        """Upper bound on every draw, in seconds; may be infinite. See ``delay_models.base``. It is
+        """Upper bound on every draw, in seconds; a config refuses an infinite one. It is
         finite even for an unbounded law: a draw is made from finitely many random bits."""
 
     def cdf(self, seconds: ArrayLike) -> FloatArray | None:

@@ -129,9 +129,11 @@ def test_an_entry_is_complete(name: str) -> None:
     found = bullets(text)
     more = ["Our own choice", *["Cost"] * ("Cost" in found)]
     last = {} if (bound := worst(scheme)) is None else {"Worst case, as shown": bound}
-    assert [*found] == [*TITLES, *more, *last]
+    wanted = [*TITLES, *more, *last]
+    assert [*found] == wanted, f"docs/atlas.md, {name}: the lines of an entry are {wanted}"
     assert all(found.values())
-    assert last.items() <= found.items()
+    for title, words in last.items():
+        assert found[title] == words, f"docs/atlas.md, {name}: - **{title}:** {words}"
 
 
 @every_scheme
@@ -274,7 +276,7 @@ def test_what_an_entry_claims_is_what_a_run_has(name: str, title: str) -> None:
         law = ShiftedExponential(shift=0.0, rate=RATE), Proportional()
         laws = [theory.scheme_iteration_time(scheme, *law) for scheme in some]
         known = [isinstance(each, theory.IterationTimeLaw) for each in laws]
-        assert ("scheme_iteration_time" in text) or not known[0], "the theory has its law"
+        assert ("scheme_iteration_time" in text) or not known[0], f"{name}: the theory has its law"
         assert any(known) or "scheme_iteration_time" not in text, "the theory has no such law"
         exact = False
     else:
@@ -287,7 +289,10 @@ def test_what_an_entry_claims_is_what_a_run_has(name: str, title: str) -> None:
             assert run.decoding_error.max() < 1e-9
         errors = [theory.expected_decoding_error(scheme) for scheme in some]
         known = [error is not None for error in errors]
-        assert checked or exact or code or not known[0], "the theory has its error"
+        lacking = (
+            f"docs/atlas.md, {name}: the theory has its error: *Code:* `expected_decoding_error`"
+        )
+        assert checked or exact or code or not known[0], lacking
     assert checked or exact or (code and any(known)) or "measured" in text
 
 

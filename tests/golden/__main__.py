@@ -3,6 +3,7 @@
 What is the same, on another machine nearly, stays as it stands; to write even that, delete the
 record first. The changelog must say why a number moved."""
 
+import json
 import os
 import re
 import subprocess
@@ -38,10 +39,22 @@ def write_records(names: list[str]) -> int:
         }
         command = [sys.executable, "-m", "pytest", *options, *files]
         ended = subprocess.run(command, cwd=ROOT, env=os.environ | there, check=False).returncode
+        for path in sorted(RECORDS.glob("*.json")) if not ended else ():
+            changed = _changed(Path(before) / path.name, path)
+            if changed:
+                print(f"{path.stem}: {', '.join(changed[:12])}{' ...' * (len(changed) > 12)}")
         if ended:
             for path in Path(before).glob("*.json"):
                 (RECORDS / path.name).write_bytes(path.read_bytes())
     return ended
+
+
+def _changed(before: Path, after: Path) -> list[str]:
+    """The parts that came, went or moved."""
+    if not before.exists():
+        return []
+    old, new = (json.loads(path.read_text()) for path in (before, after))
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
 
 
 if __name__ == "__main__":

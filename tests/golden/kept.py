@@ -62,13 +62,16 @@ def clean(text: str) -> str:
 
 def html_of(page: str) -> dict[str, str]:
     """Of each picture its elements and their numbers; of the rest how often each element is."""
-    found = {}
-    for place, text in enumerate(re.findall(PICTURE, page)):
-        of: dict[str, list[str]] = {"words": re.split(r"<[^<>]*>", text)}
+    found: dict[str, str] = {}
+    for text in re.findall(PICTURE, page):
+        elements: dict[str, list[str]] = {"words": re.split(r"<[^<>]*>", text)}
         for tag, attributes in ELEMENT.findall(text):
-            of.setdefault(tag, []).append(attributes)
-        sums = (f"{tag}{_sums(each)}" for tag, each in of.items() if len(each) > 1)
-        found[f"svg {place}"] = f"{hash_of(text)} {'; '.join(sums)}"
+            elements.setdefault(tag, []).append(attributes)
+        sums = (f"{tag}{_sums(texts)}" for tag, texts in elements.items() if len(texts) > 1)
+        # By what it shows: a picture more moves no others.
+        name = f"svg {re.sub('<.*?>', '', text.partition('</desc>')[0])[:60]}"
+        name += f" ({sum(other.startswith(name) for other in found) + 1})"
+        found[name] = f"{hash_of(text)} {'; '.join(sums)}"
     count = Counter(tag for tag, _ in ELEMENT.findall(re.sub(PICTURE, "", page)))
     return {**found, "others": " ".join(f"{tag}:{number}" for tag, number in count.items())}
 

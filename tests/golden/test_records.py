@@ -62,18 +62,20 @@ def test_renewing_writes_what_moved_beyond_rounding_and_what_was_missing(
     before.mkdir()
     monkeypatch.setenv("RECORD_NAMES", "made")
     monkeypatch.setenv("RECORD_BEFORE", str(before))
-    kept = {"same": OLD, "moved": OLD, "gone": OLD}
+    kept = {"same": OLD, "more": OLD, "moved": OLD, "gone": OLD}
     parts = {name: {"on": "another", "is": value} for name, value in kept.items()}
     (before / "made.json").write_text(json.dumps(parts))
     written.unlink()
     near = {"schemes": ["uncoded 1.5000000001", *OLD["schemes"][1:]], "law": "#ba9876543210 0.25"}
+    more = near | {"more": 1}
     long = "\n".join(f'a "line" of {n} words' for n in range(40))
-    require_recorded("made", {"same": near, "moved": long})
+    require_recorded("made", {"same": near, "more": more, "moved": long})
     require_recorded("other", {"same": 1})
     assert [*written.parent.glob("*.json")] == [written]
     found = json.loads(written.read_text())
     assert found["same"] == parts["same"]
-    assert set(found) == {"same", "moved"}
+    assert found["more"]["is"] == OLD | {"more": 1}, "as they stand, but what came"
+    assert set(found) == {"same", "more", "moved"}
     assert max(map(len, written.read_text().splitlines())) <= 200
     monkeypatch.delenv("RECORD_NAMES")
-    require_recorded("made", {"moved": long})
+    require_recorded("made", {"more": more, "moved": long})
