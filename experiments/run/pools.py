@@ -48,7 +48,7 @@ STARTS = threading.Lock()  # held while a process starts
 PRELOADED = [  # what a process needs for its first cell
     "erasurehead.experiments.run.compute",
     "erasurehead.experiments.run.pools",
-    "sklearn.model_selection",
+    "sklearn.datasets",
 ]
 
 
