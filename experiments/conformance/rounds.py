@@ -179,7 +179,7 @@ def check_values(tested: SchemeUnderTest) -> str:
     ensure(pickle.loads(pickle.dumps(family)) == family, "a pickled family is another one")
     travelled = pickle.loads(pickle.dumps(scheme))
     ensure(travelled.workers == tested.workers, f"has {scheme.workers} workers when pickled")
-    size = scheme.local_steps  # iterations of an update; without a barrier one is n gradients
+    size: float = scheme.local_steps  # iterations of an update; without a barrier n gradients
     if isinstance(scheme, Barrierless):
         size = scheme.gradients / scheme.n
     ensure(scheme.updates(7) * size >= 7, "its updates do not make up the iterations")
