@@ -71,9 +71,8 @@ def learned(problem: Objective, masters: Sequence[LiveMaster]) -> Learned:
     models = np.array([master.descent.visited for master in masters])
     r, t, p = models.shape
     columns = np.ascontiguousarray(models.reshape(r * t, p).T)
-    final, test = np.ascontiguousarray(models[:, -1].T), problem.test_loss(columns)
-    right = problem.test_accuracy(columns)
-    test, right = (None if values is None else values.reshape(r, t) for values in (test, right))
+    final, tested = np.ascontiguousarray(models[:, -1].T), problem.tested(columns)
+    test, right = (None if values is None else values.reshape(r, t) for values in tested)
     loss = problem.loss(columns).reshape(r, t)
     return Learned(loss, test, final, problem.test_auc(final), right)
 

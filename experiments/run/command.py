@@ -23,7 +23,7 @@ from ..page.terminal import Column, show_columns
 from ..text import number_of, theory_text
 from . import files, outputs, timeline
 from .compute import CellResult, Done, code_fingerprint, compute_cell, read_cell, write_cell
-from .estimate import Checked, Room, at_least_a_mebibyte, check, duration, require_fits
+from .estimate import Checked, Room, check, duration, require_fits, size_beside_program
 from .files import cells_there, remove_leftovers
 from .pools import Died, Pool, map_unordered, open_pool, tell_nobody
 from .records import Finished, biased, diverged, iterations_table, summary_table, workers_table
@@ -298,7 +298,7 @@ def show_plan(planned: Plan) -> None:
         Column.of("scheme", [cell.label for cell, _ in some]),
         Column("engine", [need.engine for _, need in some], 2),
         Column("about", [duration(need.seconds) for _, need in some], 1),
-        Column("memory", [at_least_a_mebibyte(need.memory) for _, need in some], 3),
+        Column("memory", [size_beside_program(need.memory) for _, need in some], 3),
     ]
     if len(todo) < len(rows):
         columns.append(Column("", ["" if c.key in todo else "finished" for c, _ in some], 4))
@@ -315,7 +315,7 @@ def show_plan(planned: Plan) -> None:
     if needs := [known[cell.key] for cell in planned.todo]:
         memory = sum(sorted((need.memory for need in needs), reverse=True)[:jobs])
         shared = f" with {jobs} jobs" if jobs > 1 else ""
-        beside = f"{at_least_a_mebibyte(memory)} beside the program"
+        beside = f"{size_beside_program(memory)} beside the program"
         cost = f"about {duration(planned.seconds)}{shared}, {beside}"
     else:
         cost = "all are finished"

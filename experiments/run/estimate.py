@@ -341,7 +341,7 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
-def at_least_a_mebibyte(memory: float) -> str:
+def size_beside_program(memory: float) -> str:
     """Bytes beside those of the program: less than a mebibyte is nothing."""
     return "< 1 MiB" if memory < 2**20 else size(memory)
 

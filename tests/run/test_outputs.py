@@ -44,7 +44,7 @@ from erasurehead.experiments.run.command import (
     show_plan,
 )
 from erasurehead.experiments.run.compute import compute
-from erasurehead.experiments.run.estimate import Checked, Estimate, at_least_a_mebibyte
+from erasurehead.experiments.run.estimate import Checked, Estimate, size_beside_program
 from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.outputs import origin_of
 from erasurehead.experiments.run.pools import Died
@@ -663,7 +663,7 @@ def test_a_mean_with_its_error(mean: float, error: float, text: str) -> None:
     ("memory", "text"), [(0, "< 1 MiB"), (2**20 - 1, "< 1 MiB"), (2**20, "1 MiB"), (2**31, "2 GiB")]
 )
 def test_a_size_below_a_mebibyte_is_nothing(memory: int, text: str) -> None:
-    assert at_least_a_mebibyte(memory) == text
+    assert size_beside_program(memory) == text
 
 
 def made_plan(tmp_path: Path, jobs: int, todo: int, **changes: Any) -> Plan:
